@@ -1,0 +1,36 @@
+/*
+ * arena.h - memory of one turn: bump allocation, thrown away whole.
+ *
+ * An arena has a maximum; past it arena_alloc returns NULL and `failed` stays
+ * set (so a long sequence is checked once).  arena_clear keeps the first
+ * block.  Not thread-safe; may be handed to another thread whole.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef BASE_ARENA_H
+#define BASE_ARENA_H
+
+#include "base/str.h"
+
+struct arena_block;
+
+struct arena {
+	struct arena_block *blocks;
+	char *at, *end;
+	size_t used, max;
+	bool failed;
+};
+
+#define ARENA(max_bytes) ((struct arena){ .max = (max_bytes) })
+
+void  arena_release(struct arena *a);
+void  arena_clear(struct arena *a);
+void *arena_alloc(struct arena *a, size_t n);            /* 16-byte aligned */
+void *arena_zero(struct arena *a, size_t n);
+struct str arena_str(struct arena *a, struct str s);     /* a copy, NUL-ended */
+struct str arena_fmt(struct arena *a, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#define arena_new(a, type) ((type *)arena_zero((a), sizeof(type)))
+
+#endif

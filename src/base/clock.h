@@ -1,0 +1,29 @@
+/*
+ * clock.h - time as numbers.  Only net, store, main and bench read clocks;
+ * the pure rooms get `now` as an argument.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
+
+#include <stdint.h>
+#include "base/buf.h"
+
+typedef int64_t nsec;                        /* a duration or monotonic instant */
+typedef int64_t msec;                        /* milliseconds */
+
+#define NEVER INT64_MAX
+#define NS_PER_MS INT64_C(1000000)
+#define NS_PER_S  INT64_C(1000000000)
+
+nsec clock_mono(void);                       /* CLOCK_MONOTONIC */
+msec clock_wall_ms(void);                    /* Unix time in ms */
+nsec clock_cpu(void);                        /* this process, user + system */
+
+/* "2026-11-21T00:15:07.580Z" (24 bytes), RFC 3339 in UTC. */
+void clock_add_iso(struct buf *b, msec wall);
+#define CLOCK_ISO_SIZE 24
+void clock_write_iso(char out[CLOCK_ISO_SIZE], msec wall);
+
+#endif

@@ -1,0 +1,100 @@
+/*
+ * json.h - JSON at the border: reading on yyjson, writing by hand.
+ *
+ * Reading is strict RFC 8259: UTF-8, no trailing commas, no comments, one
+ * value, depth <= LIMIT_JSON_DEPTH, duplicate keys: the last wins.  Errors say
+ * line, column and what was wrong.  A document is read-only and owned by the
+ * arena-like struct json_doc; nodes are borrowed from it.
+ *
+ * Bodies are checked with json_get_* helpers that report the path of the
+ * field and what would be right, so every handler's errors read alike:
+ *   `config.configurable.temperature: expected a number, got a string`.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef BASE_JSON_H
+#define BASE_JSON_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/rc.h"
+#include "base/val.h"
+
+struct yyjson_doc;
+struct yyjson_val;
+typedef struct yyjson_val *jnode;            /* NULL means absent */
+
+struct json_doc {
+	struct yyjson_doc *doc;
+	jnode root;
+};
+
+/* ERR_SYNTAX (position in e), ERR_TOOBIG (depth).  Release also after errors. */
+int json_parse(struct json_doc *d, struct str text, struct err *e);
+void json_release(struct json_doc *d);
+
+/* Only validates (same rules), no document; for spans that are stored raw. */
+int json_check(struct str text, struct err *e);
+
+bool json_is_object(jnode n);
+bool json_is_array(jnode n);
+bool json_is_string(jnode n);
+bool json_is_null(jnode n);                  /* null or absent */
+bool json_is_bool(jnode n);
+bool json_is_int(jnode n);
+bool json_is_number(jnode n);
+bool json_bool(jnode n);
+int64_t json_int(jnode n);
+double json_number(jnode n);
+struct str json_str(jnode n);                /* decoded; borrowed from the doc */
+const char *json_kind(jnode n);              /* "an object", "a string", ... */
+
+jnode json_get(jnode object, struct str key);    /* NULL if absent */
+size_t json_count(jnode n);
+jnode json_at(jnode array, size_t i);        /* O(1) for flat, O(i) otherwise */
+
+struct json_iter { jnode container, key, value; size_t left; void *at; };
+struct json_iter json_each(jnode container); /* object or array; else empty */
+bool json_next(struct json_iter *it);        /* sets key (objects) and value */
+
+/* Field readers.  Absent and null give `fallback` and OK.  The wrong type or
+ * range gives ERR_INVALID with "path: expected ..., got ...".  `path` is the
+ * full name shown to people. */
+int json_get_str(jnode o, const char *key, const char *path, struct str fallback,
+    size_t max, struct str *out, struct err *e);
+int json_get_int(jnode o, const char *key, const char *path, int64_t fallback,
+    int64_t min, int64_t max, int64_t *out, struct err *e);
+int json_get_number(jnode o, const char *key, const char *path, double fallback,
+    double min, double max, double *out, struct err *e);
+int json_get_bool(jnode o, const char *key, const char *path, bool fallback,
+    bool *out, struct err *e);
+int json_get_object(jnode o, const char *key, const char *path, jnode *out,
+    struct err *e);                          /* NULL when absent */
+int json_get_array(jnode o, const char *key, const char *path, jnode *out,
+    struct err *e);
+/* One of a NULL-ended list of words; the error lists them. */
+int json_get_enum(jnode o, const char *key, const char *path,
+    const char *const *words, int fallback, int *out, struct err *e);
+
+/* Writing. */
+void json_add_str(struct buf *b, struct str s);          /* quoted, escaped */
+void json_add_node(struct buf *b, jnode n);              /* NULL: null */
+void json_add_double(struct buf *b, double d);           /* shortest round trip */
+void json_add_key(struct buf *b, const char *key);       /* `"key":`, a comma
+                                                first unless b ends with { */
+/* Containment as PostgreSQL's @>: does `have` contain `want`? */
+bool json_contains(jnode have, jnode want);
+/* Shallow merge of objects, later wins; writes the object. */
+void json_add_merged(struct buf *b, jnode first, jnode second);
+
+/* To and from engine values.  ERR_TOOBIG past depth. */
+int json_to_val(jnode n, struct val *out, struct err *e);
+int json_text_to_val(struct str text, struct val *out, struct err *e);
+
+/* JSON escapes of s, without the quotes. */
+void json_add_escaped(struct buf *b, struct str s);
+/* Decodes the inside of a JSON string (as raw spans arrive from a model).
+ * ERR_SYNTAX for bad escapes; lone surrogates become U+FFFD. */
+int json_unescape(struct str raw, struct buf *out);
+
+#endif

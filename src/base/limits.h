@@ -1,0 +1,88 @@
+/*
+ * limits.h - every size, count, depth and time that comes from outside has
+ * its bound here, with the reason for the number.  docs/limits.md is made
+ * from this table by `cohort config --limits`.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef BASE_LIMITS_H
+#define BASE_LIMITS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define LIMIT_MAP(X)                                                            \
+	/* name, value, unit, why */                                            \
+	X(HTTP_HEADER_BYTES,   32768,     "bytes",  "all headers of a request; browsers send under 8 KB") \
+	X(HTTP_HEADER_COUNT,   100,       "headers","as nginx and Apache") \
+	X(HTTP_URL_BYTES,      8192,      "bytes",  "request line") \
+	X(HTTP_BODY_BYTES,     16777216,  "bytes",  "largest request body of any route") \
+	X(HTTP_HEADER_MS,      10000,     "ms",     "from first byte to end of headers: slow loris") \
+	X(HTTP_BODY_MS,        30000,     "ms",     "between two reads of a body") \
+	X(HTTP_IDLE_MS,        75000,     "ms",     "a kept connection without a request") \
+	X(HTTP_DRAIN_MS,       10000,     "ms",     "shutdown waits so long for replies under way") \
+	X(HTTP_OUT_BYTES,      33554432,  "bytes",  "unsent answer bytes of one connection") \
+	X(HTTP_CONNS,          20000,     "connections", "per process; past it the socket is not accepted") \
+	X(FILES_RESERVED,      64,        "files",  "kept back from connections for the store and the log") \
+	X(SSE_QUEUE_BYTES,     262144,    "bytes",  "a slower reader loses its connection and resumes by id") \
+	X(SSE_HEARTBEAT_MS,    5000,      "ms",     "clients arm an idle watchdog of three intervals") \
+	X(STREAM_RING_BYTES,   1048576,   "bytes",  "replay kept in memory for one live run") \
+	X(STREAM_FLUSH_BYTES,  16384,     "bytes",  "resumable events are written past this") \
+	X(STREAM_FLUSH_MS,     100,       "ms",     "or after this long") \
+	X(JSON_DEPTH,          128,       "levels", "nesting of any JSON from outside") \
+	X(JSON_STRING_BYTES,   8388608,   "bytes",  "one string of a request") \
+	X(NAME_BYTES,          512,       "bytes",  "a name, key or label") \
+	X(METADATA_BYTES,      65536,     "bytes",  "metadata, config or context of one object") \
+	X(MESSAGES,            10000,     "messages", "in one thread's list") \
+	X(STATE_BYTES,         33554432,  "bytes",  "all values of one thread") \
+	X(PAGE_ROWS,           1000,      "rows",   "largest limit of a search") \
+	X(SCAN_ROWS,           100000,    "rows",   "a search looks at no more") \
+	X(SCAN_MS,             2000,      "ms",     "and takes no longer") \
+	X(NAMESPACE_LABELS,    32,        "labels", "of a store namespace") \
+	X(STORE_VALUE_BYTES,   4194304,   "bytes",  "one store item") \
+	X(WRITER_BYTES,        67108864,  "bytes",  "queued writes; past it 503 with Retry-After") \
+	X(WRITER_OPS,          20000,     "operations", "queued writes; past it 503 with Retry-After") \
+	X(WRITER_BATCH,        512,       "operations", "in one transaction, so that readers see progress") \
+	X(WRITER_LINGER_MS,    20,        "ms",     "a write nobody waits for may wait so long for company") \
+	X(LIVE_RUNS,           16384,     "runs",   "sessions in memory; past it a run stays pending") \
+	X(QUEUED_RUNS,         1000,      "runs",   "pending on one thread") \
+	X(RUN_ATTEMPTS,        3,         "attempts", "a run that was cut off so often becomes error") \
+	X(RECURSION_DEFAULT,   25,        "steps",  "LangGraph's default") \
+	X(RECURSION_MAX,       10000,     "steps",  "largest recursion_limit") \
+	X(LLM_BODY_BYTES,      33554432,  "bytes",  "answer of a model") \
+	X(LLM_LINE_BYTES,      1048576,   "bytes",  "one line of a model's stream") \
+	X(LLM_CONNECT_MS,      10000,     "ms",     "to connect to a model") \
+	X(LLM_SILENCE_MS,      120000,    "ms",     "without a byte from a model") \
+	X(LLM_RETRIES,         3,         "retries", "of a transient model error") \
+	X(LLM_RETRY_AFTER_MS,  60000,     "ms",     "longest Retry-After that is honoured") \
+	X(LLM_CONCURRENCY,     8192,      "calls",  "to one provider at once; more wait") \
+	X(TOOL_CALLS,          64,        "calls",  "in one model answer") \
+	X(TOOL_RESULT_BYTES,   1048576,   "bytes",  "result of one tool call") \
+	X(CHART_STATES,        4096,      "states", "in one chart") \
+	X(CHART_BYTES,         1048576,   "bytes",  "source of one chart") \
+	X(CHART_DEPTH,         64,        "levels", "nesting of states") \
+	X(CHART_STEPS,         10000,     "microsteps", "in one macrostep; past it error.execution") \
+	X(CHART_QUEUE,         10000,     "events", "waiting in one session") \
+	X(EXPR_BYTES,          65536,     "bytes",  "one expression") \
+	X(EXPR_DEPTH,          64,        "levels", "nesting of one expression") \
+	X(EXPR_STEPS,          100000,    "steps",  "one evaluation") \
+	X(EXPR_BYTES_OUT,      8388608,   "bytes",  "values made by one evaluation") \
+	X(JWT_BYTES,           8192,      "bytes",  "one token") \
+	X(JWT_SKEW_S,          30,        "s",      "clock difference that is forgiven")
+
+enum {
+#define X(name, value, unit, why) LIMIT_##name = value,
+	LIMIT_MAP(X)
+#undef X
+};
+
+struct limit {
+	const char *name;
+	int64_t value;
+	const char *unit, *why;
+};
+
+extern const struct limit limits[];
+extern const size_t limits_n;
+
+#endif

@@ -1,0 +1,31 @@
+/*
+ * log.h - events, one line each: `ts level room event key=value ...`.
+ *
+ * Values are quoted when they need it; control bytes are escaped.  Never log
+ * a secret: log_redact() gives the form that may be shown.  Any thread; one
+ * write(2) a line.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+#include "base/str.h"
+
+enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+
+extern enum log_level log_threshold;         /* set once at start */
+
+/* log_event(LOG_INFO, "net", "listening", "port=%d host=%s", port, host) */
+void log_event(enum log_level level, const char *room, const char *event,
+    const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+bool log_level_parse(struct str s, enum log_level *out);
+
+#define log_error(...) log_event(LOG_ERROR, __VA_ARGS__)
+#define log_warn(...)  log_event(LOG_WARN, __VA_ARGS__)
+#define log_info(...)  log_event(LOG_INFO, __VA_ARGS__)
+#define log_debug(...) \
+	(log_threshold >= LOG_DEBUG ? log_event(LOG_DEBUG, __VA_ARGS__) : (void)0)
+
+#endif

@@ -1,0 +1,31 @@
+/*
+ * mem.h - small fixed allocations: they succeed or the process says so and
+ * aborts, in one place.  Sizes that come from outside are checked against
+ * limits.h before they get here.  Freed with free().
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef BASE_MEM_H
+#define BASE_MEM_H
+
+#include <stddef.h>
+#include <stdlib.h>
+#include "base/str.h"
+
+void *mem_alloc(size_t n) __attribute__((malloc, returns_nonnull));
+void *mem_zero(size_t n) __attribute__((malloc, returns_nonnull));
+void *mem_resize(void *p, size_t n) __attribute__((returns_nonnull));
+char *mem_cstr(struct str s);                /* NUL-ended copy, free() it */
+
+#define mem_new(type) ((type *)mem_zero(sizeof(type)))
+
+/* Makes room for one more in a growing array: p, its count n, its capacity. */
+#define mem_grow(p, n, cap) \
+	((n) < (cap) ? (void)0 : (void)((p) = mem_grow_((p), &(cap), sizeof *(p))))
+void *mem_grow_(void *p, size_t *cap, size_t size);
+
+/* The struct that holds `member` at ptr. */
+#define CONTAINER_OF(ptr, type, member) \
+	((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+
+#endif

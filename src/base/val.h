@@ -1,0 +1,92 @@
+/*
+ * val.h - the value inside the engine: immutable, reference counted, 16 bytes.
+ *
+ * What a chart's data, an event and an expression's result are made of.  A
+ * copy is a pointer copy (val_ref), so checkpoints and forks cost nothing.
+ * Numbers are 64-bit integers where they fit and doubles elsewhere; the two
+ * compare as one kind.  `undefined` is a kind of its own, as in SCXML's
+ * ECMAScript.  Object members keep their order; look-up compares the pointer,
+ * then hash and bytes, so keys shared with the compiled chart hit at once.
+ *
+ * Invariants: no cycles (immutability makes them impossible); depth is
+ * bounded by LIMIT_JSON_DEPTH at every border.
+ * Threads: counts are not atomic; a value belongs to one shard.  It crosses
+ * to another as JSON text.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef BASE_VAL_H
+#define BASE_VAL_H
+
+#include "base/buf.h"
+#include "base/rc.h"
+
+enum val_kind {
+	VAL_UNDEFINED, VAL_NULL, VAL_BOOL, VAL_INT, VAL_DOUBLE,
+	VAL_STRING, VAL_ARRAY, VAL_OBJECT
+};
+
+struct val_string;
+struct val_array;
+struct val_object;
+
+struct val {
+	enum val_kind kind;
+	union {
+		bool b;
+		int64_t i;
+		double d;
+		struct val_string *s;
+		struct val_array *a;
+		struct val_object *o;
+	} u;
+};
+
+#define VAL_UNDEF ((struct val){ .kind = VAL_UNDEFINED })
+#define VAL_NIL   ((struct val){ .kind = VAL_NULL })
+
+/* Makers return a value the caller owns (one reference). */
+struct val val_bool(bool b);
+struct val val_int(int64_t i);
+struct val val_double(double d);             /* becomes VAL_INT when it is whole
+                                                and fits 2^53 */
+struct val val_string(struct str s);         /* copies */
+struct val val_ref(struct val v);            /* one more reference; returns v */
+void val_drop(struct val v);                 /* one less */
+
+struct str val_str(struct val v);            /* of a VAL_STRING; borrowed */
+bool val_truthy(struct val v);               /* as JavaScript */
+bool val_equal(struct val a, struct val b);  /* deep, no coercion */
+double val_number(struct val v);             /* INT or DOUBLE; NaN otherwise */
+static inline bool
+val_is_number(struct val v)
+{
+	return v.kind == VAL_INT || v.kind == VAL_DOUBLE;
+}
+
+size_t val_count(struct val v);              /* members or elements; 0 otherwise */
+struct val val_at(struct val array, size_t i);           /* borrowed; UNDEFINED */
+struct val val_get(struct val object, struct str key);   /* borrowed; UNDEFINED */
+struct val val_get_key(struct val object, struct val key);   /* key: a string val */
+struct str val_key(struct val object, size_t i);         /* i-th member */
+struct val val_member(struct val object, size_t i);      /* borrowed */
+bool val_has(struct val object, struct str key);
+
+/* Changed copies; the argument is untouched.  `v` is taken (not counted up).
+ * When the caller holds the only reference and passes it with `..._take`,
+ * the change is made in place. */
+struct val val_array_empty(void);
+struct val val_object_empty(void);
+struct val val_push_take(struct val array, struct val v);
+struct val val_set_take(struct val object, struct str key, struct val v);
+struct val val_set_at_take(struct val array, size_t i, struct val v);
+struct val val_unset_take(struct val object, struct str key);
+
+/* Bytes this value holds, shared parts counted again; for caps. */
+size_t val_bytes(struct val v);
+
+/* JSON, shortest form, UTF-8 kept, U+2028 plain; undefined members are left
+ * out, undefined elements are null, NaN and infinities are null. */
+void val_add_json(struct buf *b, struct val v);
+
+#endif

@@ -1,0 +1,114 @@
+/*
+ * llm.h - asking a model: one interface, several providers.
+ *
+ * A call gets the conversation as stored messages (JSON of contract section
+ * 5) and gives back one ai message in the same form.  While it runs, deltas
+ * may be had: spans of the model's own bytes, never decoded twice.  Transient
+ * failures (408 409 429 5xx, connection) are retried here, before the first
+ * delta was handed out, honouring Retry-After.
+ *
+ * Providers: "openai" (chat completions over net/client) and "scripted" (in
+ * process, deterministic; also the brain of `cohort mock-llm`).
+ *
+ * Threads: a struct llm belongs to one shard.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef LLM_LLM_H
+#define LLM_LLM_H
+
+#include "base/buf.h"
+#include "base/id.h"
+#include "base/rc.h"
+#include "net/client.h"
+
+struct llm;
+struct llm_call;
+struct llm_script;
+
+struct llm_options {
+	struct str default_model;            /* "openai:gpt-4o" or "scripted:..." */
+	struct str openai_base_url;          /* "https://api.openai.com/v1" */
+	struct str openai_api_key;           /* may be empty (local models) */
+	const struct llm_script *script;     /* for scripted; NULL: the built-in one */
+	bool allow_base_url;                 /* may a run name its own base_url? The
+	                                        server's key is never sent there */
+};
+
+int  llm_new(struct llm **out, struct shard *s, struct client *c,
+    const struct llm_options *o, struct err *e);
+void llm_free(struct llm *l);
+
+struct llm_tool_spec { struct str name, description, parameters_json; };
+
+struct llm_request {
+	struct str model;                    /* "openai:gpt-4o"; empty: the default */
+	struct str base_url;                 /* empty: the provider's own */
+	struct str system_prompt;            /* empty: none */
+	double temperature;                  /* NaN: not sent */
+	int64_t max_tokens;                  /* 0: not sent */
+	const struct str *messages;          /* stored JSON, in order */
+	size_t messages_n;
+	const struct llm_tool_spec *tools;
+	size_t tools_n;
+	bool stream;                         /* somebody reads deltas now */
+};
+
+/* One piece of a streamed answer.  Spans named *_raw are insides of JSON
+ * strings exactly as the model sent them, escapes and all, so they can be put
+ * into a frame as they are.  Valid during the callback only. */
+struct llm_delta {
+	enum {
+		LLM_DELTA_START,             /* the first chunk: id is known */
+		LLM_DELTA_TEXT,              /* text_raw */
+		LLM_DELTA_TOOL,              /* index, and id_raw name_raw args_raw */
+		LLM_DELTA_FINISH,            /* finish_reason came */
+		LLM_DELTA_USAGE              /* usage_raw: the object as sent */
+	} kind;
+	struct str id;                       /* message id, plain */
+	struct str text_raw;
+	int64_t index;
+	struct str id_raw, name_raw, args_raw;   /* p NULL when absent */
+	struct str finish_raw, usage_raw;
+};
+
+struct llm_tool_call {
+	struct str id, name;                 /* plain text */
+	struct str args_json;                /* valid JSON object */
+};
+
+/* The whole answer; valid during the callback only. */
+struct llm_answer {
+	struct str id;                       /* message id */
+	struct str message_json;             /* stored form: content, additional_kwargs,
+	    response_metadata {model_provider, usage, finish_reason}, tool_call_chunks,
+	    tool_calls, id, usage_metadata?, invalid_tool_calls, type: "ai" */
+	const struct llm_tool_call *calls;
+	size_t calls_n;
+	int64_t input_tokens, output_tokens; /* 0 when not told */
+};
+
+struct llm_hooks {
+	void (*delta)(void *ctx, const struct llm_delta *d);     /* stream only */
+	/* The end; the call is gone.  rc: OK; else e has the words and
+	 * error_event the chart event ("error.llm.rate_limited", ...). */
+	void (*done)(void *ctx, int rc, const struct llm_answer *a,
+	    const char *error_event, const struct err *e);
+	void *ctx;
+};
+
+/* Never calls back before it returns.  The request is copied.  NULL with e
+ * set: ERR_INVALID (unknown provider, bad base_url), ERR_LIMIT. */
+struct llm_call *llm_start(struct llm *l, const struct llm_request *req,
+    const struct llm_hooks *hooks, struct err *e);
+void llm_cancel(struct llm_call *call);      /* no callback follows */
+
+/* Checks what llm_start would refuse, without starting. */
+int llm_check(const struct llm *l, struct str model, struct str base_url,
+    struct err *e);
+
+/* "openai" and "gpt-4o" of "openai:gpt-4o" (or of the default). */
+void llm_model_split(const struct llm *l, struct str model, struct str *provider,
+    struct str *name);
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * script.h - scripted answers: what the in-process provider and the mock
+ * server say.
+ *
+ * A script file is JSON: {"rules":[{"match":"weather" | {"last":"text",
+ * "role":"tool"}, "reply":"text", "tool_calls":[{"name","args"}],
+ * "status":500, "ttft_ms":..}...], "default":{"reply":"..."}}.  The first rule
+ * whose text occurs in the last message (of that role) answers.  Errors name
+ * the path in the file.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef LLM_SCRIPT_H
+#define LLM_SCRIPT_H
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "base/rc.h"
+
+struct llm_script;
+
+struct script_call { struct str name, args_json; };
+
+struct script_turn {
+	struct str reply;                    /* text, may be empty */
+	const struct script_call *calls;
+	size_t calls_n;
+	int status;                          /* 0: a good answer; else this error */
+	int64_t ttft_ms;                     /* -1: the server's own */
+};
+
+/* text empty: the built-in script (the fixed 42-word sentence). */
+int  script_new(struct llm_script **out, struct str text, struct err *e);
+void script_free(struct llm_script *s);
+/* last: text of the last message; role: "user", "tool", ... */
+void script_answer(const struct llm_script *s, struct str role, struct str last,
+    struct script_turn *out);
+extern const char script_sentence[];         /* MOCK_LLM_RESPONSE's default */
+
+/* Cuts reply into the tokens a stream sends: words with their leading blank. */
+bool script_next_token(struct str *rest, struct str *token);
+
+#endif

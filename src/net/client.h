@@ -1,0 +1,58 @@
+/*
+ * client.h - HTTP client on libcurl's multi_socket interface: TLS, HTTP/2,
+ * proxies.  One per shard.
+ *
+ * Host names are resolved through the loop's own resolver with a cache and
+ * handed to libcurl (its own resolver makes a thread a transfer).  The CA
+ * bundle is loaded once a process (CAINFO with CAPATH off).
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NET_CLIENT_H
+#define NET_CLIENT_H
+
+#include "base/buf.h"
+#include "net/shard.h"
+
+struct client;
+struct client_call;
+
+struct client_request {
+	struct str method;                   /* "POST" */
+	struct str url;
+	struct str headers;                  /* lines "Name: value\r\n"; copied */
+	struct str body;                     /* copied */
+	msec connect_ms, silence_ms;         /* 0: the limits' defaults */
+	size_t body_max;                     /* of the answer; past it ERR_TOOBIG */
+};
+
+struct client_answer {
+	int status;                          /* 0 before the head arrived */
+	struct str content_type, retry_after;    /* borrowed; empty if absent */
+};
+
+struct client_hooks {
+	/* The head is here (once, the final one). May be NULL. */
+	void (*head)(void *ctx, const struct client_answer *a);
+	/* Bytes of the body, any status. */
+	void (*data)(void *ctx, struct str bytes);
+	/* The end; nothing is called after it and the call is gone.  rc: OK (any
+	 * status), ERR_TIMEOUT, ERR_CLOSED (connect failed, reset, cut short),
+	 * ERR_TOOBIG, ERR_INVALID (the URL).  e says which. */
+	void (*done)(void *ctx, int rc, const struct client_answer *a,
+	    const struct err *e);
+	void *ctx;
+};
+
+int  client_new(struct client **out, struct shard *s, struct err *e);
+void client_free(struct client *c);          /* cancels what is under way, silently */
+
+/* Never calls back before it returns.  NULL never. */
+struct client_call *client_start(struct client *c,
+    const struct client_request *req, const struct client_hooks *hooks);
+void client_cancel(struct client_call *call);    /* no callback follows */
+
+/* Once a process, before any thread. */
+int client_global_init(struct err *e);
+
+#endif

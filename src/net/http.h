@@ -1,0 +1,113 @@
+/*
+ * http.h - HTTP/1.1 server (RFC 9110, 9112) on llhttp and libuv.
+ *
+ * One http_server per process, one http_listener per shard (SO_REUSEPORT).
+ * Requests of one connection are answered in order; while one is open the
+ * next stays unparsed.  The whole body is read before the handler is called.
+ *
+ * A handler gets a request that stays valid until it has been answered, even
+ * when the client is gone: it must call exactly one of http_reply or
+ * http_stream_begin..http_stream_end.  Answers to a client that has left are
+ * thrown away; http_on_gone tells early.
+ *
+ * Refused before any handler (RFC 9112 sections 6.1, 11.2): Transfer-Encoding
+ * with Content-Length, several Content-Length, an encoding that does not end
+ * in chunked, obs-fold, a bare CR, a blank before the colon, no or several
+ * Host in HTTP/1.1, an absolute target of another scheme.
+ *
+ * Threads: a request belongs to its listener's shard.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NET_HTTP_H
+#define NET_HTTP_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "net/shard.h"
+
+struct http_server;
+struct http_conn;
+struct http_req;
+
+struct http_header { struct str name, value; };
+
+struct http_req {
+	struct str method;                   /* "GET" */
+	struct str path;                     /* percent-decoded, no query */
+	struct str query;                    /* raw, without '?' */
+	struct http_header *headers;
+	size_t headers_n;
+	struct str body;
+	struct str peer;                     /* "127.0.0.1:4242" */
+	struct arena arena;                  /* of this request */
+	struct shard *shard;
+	nsec started;
+	bool keep_alive, head_only;          /* head_only: HEAD, body is not sent */
+	bool http10;
+	void *user;                          /* the handler's own */
+	/* private */
+	struct http_conn *conn;              /* NULL when the client is gone */
+	void (*gone)(struct http_req *r);
+	int status;
+	bool streaming;
+};
+
+struct http_hooks {
+	/* Called when the headers are complete: how large a body may be.  0: any
+	 * body is refused with 413.  Never over LIMIT_HTTP_BODY_BYTES. */
+	size_t (*body_max)(void *ctx, const struct http_req *r);
+	/* The request is complete. */
+	void (*handle)(void *ctx, struct http_req *r);
+	/* The server itself answers (400, 408, 413, 431, ...): the body to send. */
+	void (*error_body)(void *ctx, int status, struct str message,
+	    struct buf *out, struct str *content_type);
+	/* After the last byte of an answer was handed to the kernel; for metrics
+	 * and the access log.  May be NULL. */
+	void (*done)(void *ctx, const struct http_req *r, int status,
+	    size_t bytes_out);
+	void *ctx;
+};
+
+/* Binds host:port (port 0: any) once; ERR_BUSY with a clear text when it is
+ * taken, ERR_DENIED when not permitted. */
+int  http_server_new(struct http_server **out, struct str host, uint16_t port,
+    const struct http_hooks *hooks, struct err *e);
+uint16_t http_server_port(const struct http_server *hs);
+/* On the shard's thread (post it). */
+int  http_server_attach(struct http_server *hs, struct shard *s, struct err *e);
+/* Stops accepting, closes idle connections, lets open answers end for up to
+ * LIMIT_HTTP_DRAIN_MS, then closes.  done runs on each shard when it is empty. */
+void http_server_drain(struct http_server *hs, struct shard *s,
+    void (*done)(void *ctx), void *ctx);
+void http_server_free(struct http_server *hs);           /* after all drained */
+size_t http_server_conns(const struct http_server *hs);
+
+/* Case-insensitive; the first of that name, STR_NONE if absent. */
+struct str http_header(const struct http_req *r, struct str name);
+/* The nth (0..) value of a query parameter, percent- and plus-decoded into
+ * the request's arena; false when there is no nth. */
+bool http_query(struct http_req *r, struct str name, size_t nth, struct str *out);
+
+/* content_type may be STR_NONE with an empty body.  extra: whole header lines
+ * ("Name: value\r\n..."), may be STR_NONE.  The bytes are copied or sent
+ * before it returns. */
+void http_reply(struct http_req *r, int status, struct str content_type,
+    struct str extra, struct str body);
+
+/* Chunked (or until close for HTTP/1.0).  After begin: any number of writes,
+ * then end.  A write after the client has left does nothing. */
+void http_stream_begin(struct http_req *r, int status, struct str content_type,
+    struct str extra);
+void http_stream_write(struct http_req *r, struct str bytes);
+size_t http_stream_queued(const struct http_req *r);     /* not yet in the kernel */
+void http_stream_end(struct http_req *r);    /* r is gone after this */
+void http_stream_abort(struct http_req *r);  /* closes the connection; r is gone */
+
+/* fn runs once when the client goes away before the answer has ended; r stays
+ * valid and must still be answered (it is a no-op then). */
+void http_on_gone(struct http_req *r, void (*fn)(struct http_req *r));
+
+const char *http_status_text(int status);
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * lean.h - the load driver's own HTTP/1.1 client: llhttp on libuv, plain TCP,
+ * keep-alive, one request at a time a connection, no allocation a request
+ * once warm.  Knows nothing of agents; includes base and net only, so that
+ * the benchmark measures what any client would see.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NET_LEAN_H
+#define NET_LEAN_H
+
+#include "base/buf.h"
+#include "net/shard.h"
+
+struct lean_conn;
+
+struct lean_hooks {
+	/* First byte of the answer's head is parsed: the status. */
+	void (*head)(void *ctx, int status);
+	/* Body bytes as they arrive; may be NULL (they are counted anyway). */
+	void (*data)(void *ctx, struct str bytes);
+	/* The answer is complete (rc OK) or the connection failed (ERR_CLOSED,
+	 * ERR_TIMEOUT); the next request may be sent from inside. */
+	void (*done)(void *ctx, int rc, int status, size_t bytes_in);
+};
+
+/* host: a literal address or name, resolved once by lean_resolve. */
+struct lean_target {
+	uint8_t addr[128];                   /* struct sockaddr_storage */
+	char host_header[256];
+	char base_path[256];                 /* path of the URL, no trailing '/' */
+};
+
+int lean_resolve(struct str url, struct lean_target *out, struct err *e);
+
+struct lean_conn *lean_new(struct shard *s, const struct lean_target *t,
+    const struct lean_hooks *hooks, void *ctx);
+void lean_free(struct lean_conn *c);
+
+/* headers: extra lines.  Connects when it is not connected; reconnects once
+ * when a kept connection was closed before the first byte of an answer. */
+void lean_send(struct lean_conn *c, struct str method, struct str path,
+    struct str headers, struct str body, msec timeout_ms);
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * sse.h - Server-Sent Events (WHATWG HTML section 9.2) to one client.
+ *
+ * Blocks are encoded once and shared: a block is reference counted bytes of
+ * one or more whole frames.  A writer tries the socket first; what does not
+ * fit waits in the connection's queue; past LIMIT_SSE_QUEUE_BYTES the client
+ * is cut (it resumes by Last-Event-ID).  `: heartbeat` goes out strictly
+ * every LIMIT_SSE_HEARTBEAT_MS.  Writes of one loop turn leave in one write.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NET_SSE_H
+#define NET_SSE_H
+
+#include <stdatomic.h>
+#include "net/http.h"
+
+struct sse_block {
+	atomic_uint refs;
+	uint32_t n;
+	char bytes[];
+};
+
+struct sse_block *sse_block_new(struct str bytes);       /* one reference */
+struct sse_block *sse_block_ref(struct sse_block *b);
+void sse_block_drop(struct sse_block *b);    /* any thread */
+
+struct sse;
+
+/* Starts the answer: text/event-stream, no-cache, X-Accel-Buffering: no, and
+ * `extra` header lines.  gone(ctx) runs once if the client leaves or is cut;
+ * after it the sse must not be used.  */
+struct sse *sse_begin(struct http_req *r, struct str extra,
+    void (*gone)(void *ctx), void *ctx);
+void sse_send(struct sse *s, struct sse_block *b);       /* takes no reference */
+void sse_end(struct sse *s);                 /* orderly; gone is not called */
+
+/* Appends one frame to b: `event: name\ndata: ...\n[id: N\n]\n`.  data must be
+ * one line.  id < 0: no id line. */
+void sse_add_frame(struct buf *b, struct str name, struct str data, int64_t id);
+
+#endif

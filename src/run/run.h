@@ -1,0 +1,160 @@
+/*
+ * run.h - runs on threads: starting, watching, cancelling, and what happens
+ * in between.
+ *
+ * A run is one execution of an assistant's chart.  Its *session* lives on one
+ * shard, the home; a thread with a run under way is homed there until it is
+ * idle.  The directory (locked, touched once per request) tells where.
+ *
+ *            picked            done
+ *   PENDING ---------> RUNNING ------> SUCCESS
+ *      |                | |  \-------> ERROR      (model, limit, crash x 3)
+ *      | cancel         | |
+ *      v                v | crash
+ *   INTERRUPTED <-------+ +----------> PENDING    (attempt + 1)
+ *
+ * Order of things: receive, decide, persist, then tell.  The end of a run is
+ * told to watchers after its last commit; earlier events may be told ahead of
+ * theirs with durability async (default), after it with sync; exit commits
+ * checkpoints once, at the end.
+ *
+ * A stateless run keeps nothing: no thread row, no run row, no commits.
+ *
+ * Threads: a struct runs belongs to one shard; calls are made there.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef RUN_RUN_H
+#define RUN_RUN_H
+
+#include "base/json.h"
+#include "llm/llm.h"
+#include "net/sse.h"
+#include "store/store.h"
+#include "tools/tools.h"
+
+struct runs;                                 /* one a shard */
+struct runs_shared;                          /* one a process: directory, charts */
+
+struct runs_shared *runs_shared_new(struct store *st, const struct tools *t,
+    struct err *e);                          /* NULL: a built-in chart is broken */
+void runs_shared_free(struct runs_shared *sh);
+
+/* The graphs that exist ("agent", ...): built-in charts. */
+bool graph_exists(const struct runs_shared *sh, struct str graph_id);
+size_t graph_count(const struct runs_shared *sh);
+struct str graph_name(const struct runs_shared *sh, size_t i);
+
+int  runs_new(struct runs **out, struct runs_shared *sh, struct shard *s,
+    struct store_reader *reader, struct store_port *port, struct llm *l,
+    struct err *e);
+/* Stops taking work; running runs are left for recovery (their rows say
+ * running).  done runs when nothing is under way any more. */
+void runs_drain(struct runs *rs, void (*done)(void *ctx), void *ctx);
+void runs_free(struct runs *rs);
+
+/* Start-up: takes the pending runs of this thread (from store_recover). */
+void runs_adopt(struct runs *rs, owner_t owner, int64_t thread_seq,
+    const struct uuid *thread_id);
+
+/* ---- stream modes -------------------------------------------------------- */
+
+enum stream_mode {
+	MODE_VALUES = 1, MODE_UPDATES = 2, MODE_MESSAGES_TUPLE = 4, MODE_MESSAGES = 8,
+	/* always delivered: */ MODE_META = 16 /* metadata, error */
+};
+extern const char *const stream_mode_names[];    /* by bit; NULL-ended */
+
+/* ---- watching ------------------------------------------------------------ */
+
+/* The end of a run as a client hears it. */
+struct run_end {
+	enum run_status status;
+	struct str values_json;              /* last values: {"messages":[...]} */
+	struct str error_json;               /* {"error","message"}; empty if none */
+};
+
+/* One reader of one run, embedded in the caller's own struct.  All callbacks
+ * run on the watcher's shard. */
+struct run_watch {
+	unsigned modes;                      /* which frames; MODE_META comes anyway */
+	int64_t after;                       /* replay frames with a greater id;
+	                                        -1: all; INT64_MAX: only new ones */
+	bool cancel_on_gone;                 /* run_unwatch cancels the run */
+	bool wants_events;                   /* false: only the end (wait, join) */
+	/* The run exists (after the commit): ids are final.  Not for run_join. */
+	void (*started)(struct run_watch *w, const struct uuid *thread_id,
+	    const struct uuid *run_id);
+	/* Frames, encoded; drop nothing, take a reference to keep it. */
+	void (*frames)(struct run_watch *w, struct sse_block *b);
+	/* The last call; rc != OK: it never began, or is not there (e says). */
+	void (*end)(struct run_watch *w, int rc, const struct run_end *end,
+	    const struct err *e);
+	/* private */
+	struct runs *runs;
+	struct run_watch *next;
+	struct uuid run_id;
+	void *link;
+};
+
+/* ---- starting ------------------------------------------------------------ */
+
+enum durability { DURABILITY_ASYNC, DURABILITY_SYNC, DURABILITY_EXIT };
+
+/* What the api has checked and resolved.  Copied; `input` must live until
+ * run_start returns. */
+struct run_request {
+	owner_t owner;
+	struct str subject;                  /* auth user id; empty without auth */
+	bool stateless;
+	bool keep;                           /* stateless, on_completion: keep */
+	struct uuid thread_id;               /* given, unless stateless */
+	bool create_thread;                  /* if_not_exists: create */
+	struct store_assistant assistant;
+	jnode input;                         /* object, or NULL: continue */
+	jnode config, context, metadata;     /* of the request; NULL: none */
+	struct str headers_json;             /* {"x-...":..,"user-agent":..} for
+	                                        configurable; "{}" */
+	unsigned modes;                      /* asked stream modes */
+	struct str modes_json;               /* as in the run's kwargs: ["values"] */
+	bool resumable;
+	enum multitask multitask;
+	enum durability durability;
+};
+
+/* Checks what can be checked without the store (input's messages, config's
+ * values, the model) and gives ERR_INVALID at once with the path; else OK and
+ * w hears started and the rest.  w == NULL with `created`: a background run;
+ * created(ctx, rc, run, e) is called once its row is committed. */
+int run_start(struct runs *rs, const struct run_request *q, struct run_watch *w,
+    void (*created)(void *ctx, int rc, const struct store_run *run,
+	const struct err *e), void *ctx, struct err *e);
+
+/* Watches a run that exists, wherever it lives: live (replay from its ring),
+ * finished (replay from the store if it was resumable, else just the end), or
+ * stateless and live.  thread_id zero: any thread.  ERR_NOTFOUND comes by end. */
+void run_join(struct runs *rs, owner_t owner, const struct uuid *thread_id,
+    const struct uuid *run_id, struct run_watch *w);
+
+/* The client has left.  No callback follows. */
+void run_unwatch(struct run_watch *w);
+
+/* action interrupt.  done(ctx, rc): after the run's last commit when wait,
+ * else as soon as it was told.  ERR_NOTFOUND. */
+void run_cancel(struct runs *rs, owner_t owner, const struct uuid *thread_id,
+    const struct uuid *run_id, bool wait,
+    void (*done)(void *ctx, int rc), void *ctx);
+
+/* ---- showing ------------------------------------------------------------- */
+
+/* Renders what GET state and history show (contract section 5). */
+void state_add_json(struct buf *b, const struct uuid *thread_id,
+    const struct store_history_item *item);
+void run_add_json(struct buf *b, const struct store_run *run);
+/* values of a messages list: {"messages":[...]} */
+void values_add_json(struct buf *b, const struct str *messages, size_t n);
+
+struct runs_stats { uint64_t live, pending, started, finished, failed, events; };
+void runs_stats(const struct runs *rs, struct runs_stats *out);  /* any thread */
+
+#endif

@@ -1,0 +1,399 @@
+/*
+ * store.h - what is on disk, and who may see it.
+ *
+ * Two ways in.  *Point reads* run inline on a shard's own read connection
+ * (struct store_reader) and see everything that was committed.  *Commands*
+ * are typed structs that the caller owns; store_submit hands them to the
+ * writer (or, for the slow reads, to the one reader thread).  Write commands
+ * run there inside the group transaction: they read, decide and write.
+ * After COMMIT each command comes back through its port with rc set;
+ * "acknowledged" means: its command came back with OK.
+ *
+ * Owner is the first thing every call is asked: an interned number, 0 without
+ * authentication.  What another owner has does not exist (ERR_NOTFOUND).
+ *
+ * A thread's messages are a *list* (a number) and a length; a checkpoint
+ * refers to both.  Appending at the end of a list adds entries; appending
+ * anywhere else, or replacing, starts a new list (`fresh`).
+ *
+ * Drivers: "sqlite" (WAL, synchronous FULL) and "memory" (the same tables
+ * without a durable medium, gone with the process).
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/rc.h"
+
+struct store;
+struct store_reader;
+struct store_cmd;
+typedef int64_t owner_t;
+
+/* ---- life ---------------------------------------------------------------- */
+
+struct store_options {
+	struct str driver;                   /* "sqlite" or "memory" */
+	struct str path;                     /* of the file, for sqlite */
+	/* Test hooks (all 0 in production). */
+	msec fsync_delay_ms;                 /* added to every commit */
+	int64_t fail_at;                     /* the nth write command fails with IO */
+};
+
+/* Opens, locks, migrates (after a backup beside the file when the version
+ * rises) and starts the writer and reader threads.  ERR_BUSY: another server
+ * has the file.  ERR_INVALID: a newer file, or not a database. */
+int  store_open(struct store **out, const struct store_options *o, struct err *e);
+void store_close(struct store *st);          /* commits what is queued; joins */
+const char *store_driver(const struct store *st);
+bool store_check(struct store *st);          /* a trivial read works */
+
+/* Where finished commands go: called on the writer's or reader's thread. */
+struct store_port {
+	void (*post)(struct store_port *port, struct store_cmd *cmd);
+};
+
+/* ---- the records --------------------------------------------------------- */
+
+enum thread_status { THREAD_IDLE, THREAD_BUSY, THREAD_INTERRUPTED, THREAD_ERROR };
+enum run_status {
+	RUN_PENDING, RUN_RUNNING, RUN_SUCCESS, RUN_ERROR, RUN_TIMEOUT, RUN_INTERRUPTED
+};
+enum multitask { MULTITASK_ENQUEUE, MULTITASK_REJECT };
+enum checkpoint_source { SOURCE_INPUT, SOURCE_LOOP, SOURCE_UPDATE, SOURCE_FORK };
+
+extern const char *const thread_status_names[];      /* NULL-ended, by value */
+extern const char *const run_status_names[];
+extern const char *const multitask_names[];
+extern const char *const checkpoint_source_names[];
+
+/* Texts named *_json hold one JSON object each. */
+struct store_assistant {
+	struct uuid id;
+	struct str graph_id, name, description;  /* description.p NULL: null */
+	struct str config_json, context_json, metadata_json;
+	int64_t version;
+	msec created, updated;
+};
+
+struct store_thread {
+	struct uuid id;
+	int64_t seq;                         /* internal number */
+	enum thread_status status;
+	struct str metadata_json, config_json;
+	struct str error_json;               /* of the last run; empty if none */
+	msec created, updated;
+	int64_t checkpoint;                  /* seq of the latest one; 0: never ran */
+};
+
+struct store_run {
+	struct uuid id, thread_id, assistant_id;
+	int64_t seq, thread_seq;
+	enum run_status status;
+	enum multitask multitask;
+	int64_t attempt;                     /* 1 for the first */
+	struct str graph_id;
+	struct str kwargs_json, metadata_json;
+	struct str base_json;                /* metadata every checkpoint of it shows */
+	struct str error_json;               /* {"error":..,"message":..} or empty */
+	msec created, updated;
+};
+
+struct store_checkpoint {
+	int64_t seq, parent_seq;             /* parent_seq 0: none */
+	struct uuid id, parent_id;
+	int step;
+	enum checkpoint_source source;
+	struct str next;                     /* node that runs next; empty: none */
+	struct uuid task_id;                 /* of that node's task */
+	struct str task_error;               /* JSON string content, or empty */
+	struct uuid run_id;
+	struct str base_json;                /* of its run */
+	struct str chart;                    /* the session's snapshot, opaque */
+	int64_t list;                        /* 0: the channel was never written */
+	uint32_t len;
+	msec created;
+};
+
+struct store_item {
+	struct str ns;                       /* labels joined by '.' */
+	struct str key, value_json;
+	msec created, updated;
+};
+
+/* ---- point reads: the shard's thread, inline ----------------------------- */
+
+int  store_reader_open(struct store *st, struct store_reader **out, struct err *e);
+void store_reader_close(struct store_reader *r);
+
+/* Results live in the arena.  ERR_NOTFOUND, ERR_IO. */
+int store_owner_find(struct store_reader *r, struct str subject, owner_t *out);
+int store_assistant_get(struct store_reader *r, owner_t o, const struct uuid *id,
+    struct arena *a, struct store_assistant *out);
+int store_thread_get(struct store_reader *r, owner_t o, const struct uuid *id,
+    struct arena *a, struct store_thread *out);
+int store_run_get(struct store_reader *r, owner_t o, const struct uuid *id,
+    struct arena *a, struct store_run *out);
+int store_item_get(struct store_reader *r, owner_t o, struct str ns, struct str key,
+    struct arena *a, struct store_item *out);
+/* seq 0: the latest of the thread. */
+int store_checkpoint_get(struct store_reader *r, owner_t o, int64_t thread_seq,
+    int64_t seq, struct arena *a, struct store_checkpoint *out);
+int store_checkpoint_find(struct store_reader *r, owner_t o, int64_t thread_seq,
+    const struct uuid *id, struct arena *a, struct store_checkpoint *out);
+/* Entries [from, to) of a list, in order: out[i] is one message's JSON. */
+int store_messages_get(struct store_reader *r, int64_t list, uint32_t from,
+    uint32_t to, struct arena *a, struct str **out);
+/* Encoded event blocks of a resumable run with last_id > after (-1: all), at
+ * most max_bytes; n_out blocks, each whole frames. */
+int store_stream_get(struct store_reader *r, owner_t o, int64_t run_seq,
+    int64_t after, size_t max_bytes, struct arena *a, struct str **out,
+    size_t *n_out, int64_t *last_id);
+int64_t store_stream_last(struct store_reader *r, int64_t run_seq); /* -1: none */
+
+/* ---- commands ------------------------------------------------------------ */
+
+#define STORE_OP_MAP(X)                                                      \
+	/* writes */                                                         \
+	X(OWNER_INTERN) X(ASSISTANT_CREATE) X(ASSISTANT_UPDATE)              \
+	X(ASSISTANT_DELETE) X(THREAD_CREATE) X(THREAD_DELETE) X(RUN_CREATE)  \
+	X(RUN_CLAIM) X(RUN_STEP) X(RUN_FINISH) X(RUN_CANCEL) X(ITEM_PUT)     \
+	X(ITEM_DELETE) X(STREAM_APPEND) X(CALL_START) X(CALL_DONE)           \
+	/* slow reads */                                                     \
+	X(ITEM_SEARCH) X(HISTORY) X(RUN_LIST)
+
+enum store_op {
+#define X(name) STORE_##name,
+	STORE_OP_MAP(X)
+#undef X
+	STORE_OPS
+};
+
+/* The head of every command.  The struct and all texts in it stay valid and
+ * untouched until it comes back.  Results that need memory use `arena`, which
+ * belongs to the command while it is under way. */
+struct store_cmd {
+	enum store_op op;
+	owner_t owner;
+	bool lazy;                           /* nobody waits: may linger for company */
+	struct arena *arena;
+	size_t bytes;                        /* set by submit: for the queue's cap */
+	int rc;
+	struct err err;                      /* words for people when rc != OK */
+	void (*done)(struct store_cmd *c);   /* called by the port on the shard */
+	struct store_port *port;
+	struct store_cmd *next;
+};
+
+/* Any thread.  OK: it will come back once.  ERR_BUSY: the queue is full, it
+ * will not come back (unless force: for what ends a run and must get in). */
+int store_submit(struct store *st, struct store_port *port, struct store_cmd *c,
+    bool force);
+
+struct store_owner_intern {
+	struct store_cmd cmd;
+	struct str subject;
+	owner_t id;                          /* out */
+};
+
+/* CONFLICT unless do_nothing, which returns the existing one in `a`. */
+struct store_assistant_create {
+	struct store_cmd cmd;
+	struct store_assistant a;            /* in, and out */
+	bool do_nothing;
+	bool system;                         /* visible to every owner; start-up only */
+};
+
+/* Fields with p == NULL stay; metadata merges shallowly.  A new version. */
+struct store_assistant_update {
+	struct store_cmd cmd;
+	struct store_assistant a;            /* id in; all out */
+	msec now;
+};
+
+struct store_assistant_delete {
+	struct store_cmd cmd;
+	struct uuid id;
+	bool threads;                        /* also those whose metadata name it */
+};
+
+struct store_thread_create {
+	struct store_cmd cmd;
+	struct store_thread t;               /* in, and out */
+	bool do_nothing;
+};
+
+/* ERR_CONFLICT while a run is pending or running on it. */
+struct store_thread_delete {
+	struct store_cmd cmd;
+	struct uuid id;
+};
+
+/* Creates the run and decides: RUNNING (the caller starts it), or PENDING
+ * behind another.  ERR_NOTFOUND: no such thread.  ERR_CONFLICT: multitask is
+ * reject and the thread is busy.  ERR_LIMIT: LIMIT_QUEUED_RUNS. */
+struct store_run_create {
+	struct store_cmd cmd;
+	struct store_run run;                /* in: ids, texts; out: seq, status, ... */
+	struct store_thread thread;          /* out */
+	bool create_thread;                  /* if_not_exists: create */
+	bool hold;                           /* over the cap: stay pending */
+	struct str thread_config_json;       /* merged into the thread's config */
+};
+
+/* Takes the oldest pending run of the thread if none is running there.
+ * ERR_NOTFOUND: nothing to take. */
+struct store_run_claim {
+	struct store_cmd cmd;
+	int64_t thread_seq;
+	msec now;
+	struct store_run run;                /* out */
+};
+
+/* What one step leaves behind. */
+struct store_step {
+	struct uuid id;                      /* of the checkpoint, v6 */
+	int step;
+	enum checkpoint_source source;
+	struct str next;
+	struct uuid task_id;
+	struct str task_error;
+	struct str chart;
+	/* The messages after this step: the first `keep` of the list before it
+	 * stay, then come these.  keep < the length before means a new list. */
+	uint32_t keep;
+	const struct str *messages;
+	size_t messages_n;
+	msec created;
+};
+
+/* Checkpoints, chained: the first one's parent is the thread's latest. */
+struct store_run_step {
+	struct store_cmd cmd;
+	int64_t run_seq, thread_seq;
+	const struct store_step *steps;
+	size_t steps_n;
+};
+
+/* The last steps, the run's end and the thread's new status in one.  Takes
+ * the next pending run of the thread, if any (as RUN_CLAIM). */
+struct store_run_finish {
+	struct store_cmd cmd;
+	int64_t run_seq, thread_seq;
+	const struct store_step *steps;
+	size_t steps_n;
+	enum run_status status;
+	enum thread_status thread_status;    /* when nothing else is pending */
+	struct str error_json;
+	msec now;
+	bool has_next;                       /* out */
+	struct store_run next;               /* out: now RUNNING */
+};
+
+/* A pending run becomes INTERRUPTED.  ERR_CONFLICT: it is running (ask its
+ * shard).  OK with was_done: it had ended already. */
+struct store_run_cancel {
+	struct store_cmd cmd;
+	struct uuid run_id;
+	msec now;
+	bool was_done;                       /* out */
+};
+
+struct store_item_put {
+	struct store_cmd cmd;
+	struct store_item item;
+};
+
+struct store_item_delete {
+	struct store_cmd cmd;
+	struct str ns, key;                  /* OK also when absent */
+};
+
+/* Frames with ids first_id..last_id of a resumable run. */
+struct store_stream_append {
+	struct store_cmd cmd;
+	int64_t run_seq, first_id, last_id;
+	struct str bytes;
+};
+
+/* A tool call's journal: started before it runs, done with its result.  A
+ * started call that is not done after a crash is an unknown outcome. */
+struct store_call {
+	struct store_cmd cmd;                /* CALL_START or CALL_DONE */
+	int64_t run_seq, thread_seq;
+	int step;
+	struct str call_id;                  /* the model's tool call id */
+	struct str name;
+	struct str result;                   /* CALL_DONE: the tool message's JSON */
+};
+
+/* Journalled calls of a step, for resumption.  Point read. */
+struct store_call_row { struct str call_id, result; bool done; };
+int store_calls_get(struct store_reader *r, int64_t run_seq, int step,
+    struct arena *a, struct store_call_row **out, size_t *n);
+
+/* ns is a prefix (whole labels; empty: all).  filter_json: {} or
+ * {"k": v | {"$eq"|"$ne"|"$gt"|"$gte"|"$lt"|"$lte": v}}.  query: words that
+ * must occur in the value's text, case-insensitive; empty: none.  Newest
+ * change first. */
+struct store_item_search {
+	struct store_cmd cmd;
+	struct str ns, filter_json, query;
+	int64_t limit, offset;
+	struct store_item *items;            /* out */
+	size_t items_n;
+};
+
+/* Newest first.  before 0: from the latest.  messages[i] is the state's whole
+ * list; results[i] what the node of items[i].next wrote (its child's new
+ * messages), n 0 and p NULL when it has no child yet. */
+struct store_history_item {
+	struct store_checkpoint c;
+	struct str *messages;
+	size_t messages_n;
+	struct str *result;
+	size_t result_n;
+	bool has_result;
+};
+
+struct store_history {
+	struct store_cmd cmd;
+	int64_t thread_seq;
+	struct uuid before;                  /* zero: none */
+	struct str metadata_json;            /* containment in base_json + source,
+	                                        step; empty: all */
+	int64_t limit;
+	struct store_history_item *items;    /* out */
+	size_t items_n;
+};
+
+struct store_run_list {
+	struct store_cmd cmd;
+	int64_t thread_seq;
+	int status;                          /* -1: any */
+	int64_t limit, offset;
+	struct store_run *runs;              /* out, newest first */
+	size_t runs_n;
+};
+
+/* ---- start-up ------------------------------------------------------------ */
+
+/* After a crash, before anything else: running runs become pending with
+ * attempt + 1, or error after LIMIT_RUN_ATTEMPTS.  Then calls each(ctx, ...)
+ * once for every thread that has pending runs.  Synchronous. */
+int store_recover(struct store *st, msec now,
+    void (*each)(void *ctx, owner_t owner, int64_t thread_seq,
+	const struct uuid *thread_id), void *ctx, struct err *e);
+
+/* For /metrics; any thread. */
+struct store_stats {
+	uint64_t commits, commands, failed, queue_ops, queue_bytes, file_bytes;
+	uint64_t commit_ns_sum;
+};
+void store_stats(struct store *st, struct store_stats *out);
+
+#endif

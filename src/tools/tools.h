@@ -1,0 +1,63 @@
+/*
+ * tools.h - what a model may call: a registry of named tools.
+ *
+ * A tool has a name, a description and a JSON Schema for its arguments, and a
+ * function that starts it and calls back once with text for the model.
+ * Arguments are checked against the schema first; a wrong one becomes an
+ * error text for the model, not a failed run.
+ *
+ * Built in: current_time, store_put, store_search.  The store's tools act
+ * with the run's owner and nothing else.
+ *
+ * Threads: the registry is immutable after start; a call belongs to its shard.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef TOOLS_TOOLS_H
+#define TOOLS_TOOLS_H
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/rc.h"
+#include "store/store.h"
+
+struct tools;
+struct tool_call;
+
+/* What a tool may reach: filled by the caller for each call. */
+struct tool_env {
+	struct store *store;
+	struct store_reader *reader;
+	struct store_port *port;
+	owner_t owner;
+	msec now;                            /* wall */
+};
+
+struct tool_result {
+	bool ok;
+	struct str content;                  /* for the model; borrowed in `done` */
+};
+
+typedef void tool_done(void *ctx, const struct tool_result *r);
+
+struct tool {
+	const char *name, *description;
+	const char *parameters_json;         /* JSON Schema, an object */
+	bool idempotent;                     /* may be run again after a crash */
+	/* Starts; calls done once, never before it returns OK. */
+	int (*start)(struct tool_call *c);
+};
+
+struct tools *tools_new(void);               /* with the built-in ones */
+void tools_free(struct tools *t);
+void tools_add(struct tools *t, const struct tool *tool);    /* start-up only */
+const struct tool *tools_find(const struct tools *t, struct str name);
+size_t tools_count(const struct tools *t);
+const struct tool *tools_at(const struct tools *t, size_t i);
+
+/* Always calls done exactly once, possibly before it returns; an unknown
+ * tool or wrong arguments give ok false with a text that helps the model. */
+void tools_call(const struct tools *t, struct str name, struct str args_json,
+    const struct tool_env *env, tool_done *done, void *ctx);
+
+#endif
