@@ -13,9 +13,14 @@
 
 #include "base/str.h"
 
+struct map_slot {
+	uint64_t hash;
+	void *value;                         /* NULL: never used */
+};
+
 struct map {
-	void **slots;
-	size_t n, cap;
+	struct map_slot *slots;
+	size_t n, used, cap;                 /* live; live and graves; slots */
 	uint64_t (*hash)(const void *key);
 	bool (*eq)(const void *value, const void *key);
 	const void *(*key_of)(const void *value);
@@ -29,7 +34,7 @@ void *map_get(const struct map *m, const void *key);     /* NULL if absent */
 void *map_put(struct map *m, void *value);   /* returns the one it replaced */
 void *map_take(struct map *m, const void *key);          /* removes, returns */
 
-/* Iterates: `size_t at = 0; while ((v = map_each(m, &at)))`. */
+/* Iterates in no order: start with at = 0, ends with NULL. */
 void *map_each(const struct map *m, size_t *at);
 
 #endif

@@ -46,6 +46,8 @@ bool str_to_u64(struct str s, uint64_t *out);
 bool str_to_double(struct str s, double *out);
 
 bool str_is_utf8(struct str s);              /* strict: no surrogates, no overlong */
+size_t str_utf8_step(struct str s);          /* bytes of the first character; 0
+                                                if empty or not UTF-8 */
 uint32_t str_hash(struct str s);             /* not keyed: for our own names */
 uint64_t str_hash_keyed(struct str s);       /* SipHash-1-3, key per process:
                                                 for names that come from outside */

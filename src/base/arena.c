@@ -1,0 +1,160 @@
+/*
+ * arena.c - bump allocation in blocks of 4 to 64 KB.
+ *
+ * The list's head is the newest block and the one being filled; the oldest,
+ * at the tail, survives arena_clear.  A request too large to share gets a
+ * block of its own behind the head, so the half-filled head stays in use.
+ * `used` counts bytes handed out and is what max bounds.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "base/arena.h"
+#include "base/mem.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define BLOCK_FIRST ((size_t)4 * KB)
+#define BLOCK_MAX   ((size_t)64 * KB)
+#define ALIGNMENT   16
+
+struct arena_block {
+	struct arena_block *older;
+	size_t size;                         /* of data */
+	_Alignas(ALIGNMENT) char data[];
+};
+
+void
+arena_release(struct arena *a)
+{
+	struct arena_block *b = a->blocks;
+
+	while (b != NULL) {
+		struct arena_block *older = b->older;
+
+		free(b);
+		b = older;
+	}
+	*a = ARENA(a->max);
+}
+
+void
+arena_clear(struct arena *a)
+{
+	struct arena_block *b = a->blocks;
+
+	while (b != NULL && b->older != NULL) {
+		struct arena_block *older = b->older;
+
+		free(b);
+		b = older;
+	}
+	if (b != NULL && b->size > BLOCK_MAX) {
+		free(b);
+		b = NULL;
+	}
+	*a = ARENA(a->max);
+	a->blocks = b;
+	if (b != NULL) {
+		a->at = b->data;
+		a->end = b->data + b->size;
+	}
+}
+
+static struct arena_block *
+block_new(size_t size)
+{
+	struct arena_block *b = mem_alloc(sizeof *b + size);
+
+	b->size = size;
+	b->older = NULL;
+	return b;
+}
+
+/* Room for n bytes that the current block does not have. */
+static void *
+alloc_slow(struct arena *a, size_t n)
+{
+	size_t size = BLOCK_FIRST;
+	struct arena_block *b;
+
+	if (a->blocks != NULL)
+		size = a->blocks->size * 2 < BLOCK_MAX ? a->blocks->size * 2 : BLOCK_MAX;
+	if (n > size / 4 && a->blocks != NULL) {
+		b = block_new(n);
+		b->older = a->blocks->older;
+		a->blocks->older = b;
+		return b->data;
+	}
+	b = block_new(n > size ? n : size);
+	b->older = a->blocks;
+	a->blocks = b;
+	a->at = b->data + n;
+	a->end = b->data + b->size;
+	return b->data;
+}
+
+void *
+arena_alloc(struct arena *a, size_t n)
+{
+	size_t rounded = (n + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+	void *p;
+
+	assert(a->used <= a->max);
+	if (a->failed || rounded < n || rounded > a->max - a->used) {
+		a->failed = true;
+		return NULL;
+	}
+	a->used += rounded;
+	if (rounded <= (size_t)(a->end - a->at) && a->at != NULL) {
+		p = a->at;
+		a->at += rounded;
+		return p;
+	}
+	return alloc_slow(a, rounded);
+}
+
+void *
+arena_zero(struct arena *a, size_t n)
+{
+	void *p = arena_alloc(a, n);
+
+	if (p != NULL)
+		memset(p, 0, n);
+	return p;
+}
+
+struct str
+arena_str(struct arena *a, struct str s)
+{
+	char *p = arena_alloc(a, s.n + 1);
+
+	if (p == NULL)
+		return STR_NONE;
+	if (s.n > 0)
+		memcpy(p, s.p, s.n);
+	p[s.n] = '\0';
+	return (struct str){ p, s.n };
+}
+
+struct str
+arena_fmt(struct arena *a, const char *format, ...)
+{
+	va_list ap;
+	char *p;
+	int n;
+
+	va_start(ap, format);
+	n = vsnprintf(NULL, 0, format, ap);
+	va_end(ap);
+	assert(n >= 0);                      /* our formats are literals */
+	p = arena_alloc(a, (size_t)n + 1);
+	if (p == NULL)
+		return STR_NONE;
+	va_start(ap, format);
+	vsnprintf(p, (size_t)n + 1, format, ap);
+	va_end(ap);
+	return (struct str){ p, (size_t)n };
+}

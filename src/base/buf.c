@@ -1,0 +1,179 @@
+/*
+ * buf.c - owned, growing bytes.
+ *
+ * Capacity doubles up to max + 1 (the NUL).  A failed buf takes nothing more
+ * until it is cleared, so what it holds is always a true prefix.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "base/buf.h"
+#include "base/mem.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#define BUF_FIRST 64
+
+void
+buf_release(struct buf *b)
+{
+	free(b->p);
+	*b = BUF(b->max);
+}
+
+void
+buf_clear(struct buf *b)
+{
+	b->n = 0;
+	b->failed = false;
+	if (b->p != NULL)
+		b->p[0] = '\0';
+}
+
+struct str
+buf_str(const struct buf *b)
+{
+	return (struct str){ b->p, b->n };
+}
+
+static void
+grow(struct buf *b, size_t need)
+{
+	size_t cap = b->cap < BUF_FIRST ? BUF_FIRST : b->cap;
+
+	while (cap < need && cap <= b->max / 2)
+		cap *= 2;
+	if (cap < need)
+		cap = b->max + 1;
+	b->p = mem_resize(b->p, cap);
+	b->cap = cap;
+}
+
+char *
+buf_room(struct buf *b, size_t n)
+{
+	assert(b->n <= b->max);
+	if (b->failed || n > b->max - b->n) {
+		b->failed = true;
+		return NULL;
+	}
+	if (b->cap - b->n <= n)
+		grow(b, b->n + n + 1);
+	return b->p + b->n;
+}
+
+void
+buf_added(struct buf *b, size_t n)
+{
+	assert(b->n + n < b->cap);
+	b->n += n;
+	b->p[b->n] = '\0';
+}
+
+void
+buf_add(struct buf *b, struct str s)
+{
+	char *to = buf_room(b, s.n);
+
+	if (to == NULL)
+		return;
+	if (s.n > 0)
+		memcpy(to, s.p, s.n);
+	buf_added(b, s.n);
+}
+
+void
+buf_add_char(struct buf *b, char c)
+{
+	char *to = buf_room(b, 1);
+
+	if (to == NULL)
+		return;
+	*to = c;
+	buf_added(b, 1);
+}
+
+void
+buf_add_u64(struct buf *b, uint64_t v)
+{
+	char digits[20], *p = digits + sizeof digits;
+
+	do {
+		*--p = (char)('0' + v % 10);
+		v /= 10;
+	} while (v > 0);
+	buf_add(b, (struct str){ p, (size_t)(digits + sizeof digits - p) });
+}
+
+void
+buf_add_i64(struct buf *b, int64_t v)
+{
+	char *sign;
+
+	if (v >= 0) {
+		buf_add_u64(b, (uint64_t)v);
+		return;
+	}
+	sign = buf_room(b, 20);              /* both or nothing */
+	if (sign == NULL)
+		return;
+	*sign = '-';
+	buf_added(b, 1);
+	buf_add_u64(b, 0 - (uint64_t)v);
+}
+
+void
+buf_add_vfmt(struct buf *b, const char *format, va_list ap)
+{
+	va_list again;
+	size_t left;
+	char *to;
+	int n;
+
+	if (buf_room(b, 0) == NULL)
+		return;
+	left = b->cap - b->n;
+	va_copy(again, ap);
+	n = vsnprintf(b->p + b->n, left, format, again);
+	va_end(again);
+	assert(n >= 0);                      /* our formats are literals */
+	if ((size_t)n >= left || (size_t)n > b->max - b->n) {
+		b->p[b->n] = '\0';
+		to = buf_room(b, (size_t)n);
+		if (to == NULL)
+			return;
+		vsnprintf(to, (size_t)n + 1, format, ap);
+	}
+	buf_added(b, (size_t)n);
+}
+
+void
+buf_add_fmt(struct buf *b, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	buf_add_vfmt(b, format, ap);
+	va_end(ap);
+}
+
+void
+buf_drop_front(struct buf *b, size_t n)
+{
+	assert(n <= b->n);
+	if (n == 0)
+		return;
+	b->n -= n;
+	memmove(b->p, b->p + n, b->n + 1);
+}
+
+void
+buf_cut(struct buf *b, size_t n)
+{
+	assert(n <= b->n);
+	if (n == b->n)
+		return;
+	b->n = n;
+	b->p[n] = '\0';
+}

@@ -1,0 +1,92 @@
+/*
+ * clock.c - the clocks, and time as text.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "base/clock.h"
+
+#include <assert.h>
+#include <string.h>
+#include <time.h>
+
+static nsec
+read_clock(clockid_t id)
+{
+	struct timespec ts;
+	int rc = clock_gettime(id, &ts);
+
+	assert(rc == 0);
+	return ts.tv_sec * NS_PER_S + ts.tv_nsec;
+}
+
+nsec
+clock_mono(void)
+{
+	return read_clock(CLOCK_MONOTONIC);
+}
+
+msec
+clock_wall_ms(void)
+{
+	return read_clock(CLOCK_REALTIME) / NS_PER_MS;
+}
+
+nsec
+clock_cpu(void)
+{
+	return read_clock(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+static void
+put_digits(char *out, unsigned v, int n)
+{
+	while (n-- > 0) {
+		out[n] = (char)('0' + v % 10);
+		v /= 10;
+	}
+}
+
+#define MS_PER_DAY    INT64_C(86400000)
+#define WALL_YEAR_0   (-INT64_C(719528) * MS_PER_DAY)    /* 0000-01-01 */
+#define WALL_YEAR_END (INT64_C(2932897) * MS_PER_DAY - 1)    /* 9999-12-31 */
+
+/* Days to a civil date after Howard Hinnant; years begin in March, so that the
+ * leap day is the last of its year.  Four-digit years only: clamped. */
+void
+clock_write_iso(char out[CLOCK_ISO_SIZE], msec wall)
+{
+	int64_t days, era;
+	unsigned ms, doe, yoe, doy, month, m, d, y;
+
+	wall = wall < WALL_YEAR_0 ? WALL_YEAR_0 : wall > WALL_YEAR_END ? WALL_YEAR_END : wall;
+	days = (wall - WALL_YEAR_0) / MS_PER_DAY;
+	ms = (unsigned)((wall - WALL_YEAR_0) % MS_PER_DAY);
+	days += 306 - 366 + 146097;          /* from 1 March of the year -400 */
+	era = days / 146097;
+	doe = (unsigned)(days % 146097);
+	yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+	doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+	month = (5 * doy + 2) / 153;
+	d = doy - (153 * month + 2) / 5 + 1;
+	m = month < 10 ? month + 3 : month - 9;
+	y = (unsigned)((int64_t)yoe + (era - 1) * 400 + (m <= 2));
+	memcpy(out, "0000-00-00T00:00:00.000Z", CLOCK_ISO_SIZE);
+	put_digits(out, y, 4);
+	put_digits(out + 5, m, 2);
+	put_digits(out + 8, d, 2);
+	put_digits(out + 11, ms / 3600000, 2);
+	put_digits(out + 14, ms / 60000 % 60, 2);
+	put_digits(out + 17, ms / 1000 % 60, 2);
+	put_digits(out + 20, ms % 1000, 3);
+}
+
+void
+clock_add_iso(struct buf *b, msec wall)
+{
+	char *to = buf_room(b, CLOCK_ISO_SIZE);
+
+	if (to == NULL)
+		return;
+	clock_write_iso(to, wall);
+	buf_added(b, CLOCK_ISO_SIZE);
+}

@@ -1,0 +1,78 @@
+/*
+ * rc.c - see rc.h.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "base/rc.h"
+#include "base/str.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct { const char *name, *text; } codes[] = {
+	{ "OK", "ok" },
+#define X(id, value, words) [-(value)] = { #id, words },
+	RC_MAP(X)
+#undef X
+};
+
+static int
+code_index(int rc)
+{
+	return rc <= 0 && rc > -(int)COUNT(codes) ? -rc : -1;
+}
+
+const char *
+rc_text(int rc)
+{
+	int i = code_index(rc);
+
+	return i < 0 ? "unknown error" : codes[i].text;
+}
+
+const char *
+rc_name(int rc)
+{
+	int i = code_index(rc);
+
+	return i < 0 ? "UNKNOWN" : codes[i].name;
+}
+
+/* Takes a sequence that was cut off the end of text. */
+static void
+trim_partial_utf8(char *text, size_t n)
+{
+	size_t tail = 0, want;
+	unsigned char lead;
+
+	while (tail < n && tail < 3 && ((unsigned char)text[n - 1 - tail] & 0xc0) == 0x80)
+		tail++;
+	if (tail == n)
+		return;
+	lead = (unsigned char)text[n - 1 - tail];
+	want = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : lead >= 0xc0 ? 1 : 0;
+	if (want > tail)
+		text[n - 1 - tail] = '\0';
+}
+
+int
+err_set(struct err *e, int rc, const char *format, ...)
+{
+	char text[sizeof e->text];           /* arguments may point into e */
+	va_list ap;
+	int n;
+
+	if (e == NULL)
+		return rc;
+	va_start(ap, format);
+	n = vsnprintf(text, sizeof text, format, ap);
+	va_end(ap);
+	if (n < 0)
+		text[0] = '\0';
+	if (n >= (int)sizeof text)
+		trim_partial_utf8(text, sizeof text - 1);
+	e->code = rc;
+	memcpy(e->text, text, sizeof text);
+	return rc;
+}
