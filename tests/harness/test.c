@@ -164,7 +164,7 @@ main(int argc, char **argv)
 		if (opt == 'v')
 			verbose = true;
 		else if (opt == 'j')
-			slots = atoi(optarg);
+			slots = (int)strtol(optarg, NULL, 10);
 		else
 			return 2;
 	}

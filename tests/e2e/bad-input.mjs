@@ -1,0 +1,336 @@
+// bad-input.mjs - what a client can get wrong, one row each: the status, and
+// the words that tell what was wrong, where, and what would be right.  After
+// every row the server still answers.
+import net from "node:net";
+import { call, check, equal, finish, parseEvents, raw, scenario, startMock, startServer, until } from "./lib.mjs";
+
+const mock = await startMock(["--delay-ms", "0", "--stream-delay-ms", "0"]);
+const server = await startServer({ mock });
+const uuid = "33333333-3333-4333-8333-333333333333";
+const thread = (await call(server, "POST", "/threads", {})).json.thread_id;
+const hi = { messages: [{ role: "user", content: "hi" }] };
+const run = { assistant_id: "agent", input: hi };
+const deep = (n) => "[".repeat(n) + "]".repeat(n);
+
+// [method, target, body, status, words...]; a body that is a string is sent as it is
+const requests = [
+  // malformed JSON, with its position
+  ["POST", "/threads", "{", 400, "line 1, column 2"],
+  ["POST", "/threads", "{bad", 400, "line 1, column 2"],
+  ["POST", "/threads", "{\"a\":}", 400, "line 1, column 6"],
+  ["POST", "/threads", "{\n \"a\": 1,\n}", 400, "line 3"],
+  ["POST", "/threads", "{\"a\":1} x", 400, "line 1, column 9"],
+  ["POST", "/threads", "[1,]", 400, "line 1"],
+  ["POST", "/threads", "nul", 400, "line 1"],
+  ["POST", "/threads", "{'a':1}", 400, "line 1, column 2"],
+  ["POST", "/threads", "{\"a\":01}", 400, "line 1"],
+  ["POST", "/threads", "{\"a\":\"\\x\"}", 400, "line 1"],
+  ["POST", "/threads", "{\"a\":\"\u0001\"}", 400, "line 1"],
+  ["POST", "/threads", "{\"a\":\"\\ud800\"}", 400, "line 1"],
+  ["POST", "/threads", "{\"a\":NaN}", 400, "line 1"],
+  ["POST", "/threads", "// comment\n{}", 400, "line 1"],
+  ["POST", "/threads", "{\"metadata\":" + deep(200) + "}", 413, "128"],
+  ["POST", "/threads", "{\"metadata\":" + deep(100000) + "}", 413, "128"],
+  ["POST", "/threads", "[]", 422, "expected an object"],
+  ["POST", "/threads", "3", 422, "expected an object"],
+  ["POST", "/threads", "\"x\"", 422, "expected an object"],
+  ["POST", "/assistants", "", 422, "expected an object"],
+  // assistants
+  ["POST", "/assistants", {}, 422, "graph_id"],
+  ["POST", "/assistants", { graph_id: 3 }, 422, "graph_id: expected a string"],
+  ["POST", "/assistants", { graph_id: "nope" }, 404, "nope"],
+  ["POST", "/assistants", { graph_id: "agent", assistant_id: "abc" }, 422, "assistant_id"],
+  ["POST", "/assistants", { graph_id: "agent", name: 5 }, 422, "name: expected a string"],
+  ["POST", "/assistants", { graph_id: "agent", name: "x".repeat(600) }, 422, "name"],
+  ["POST", "/assistants", { graph_id: "agent", description: [] }, 422, "description: expected a string"],
+  ["POST", "/assistants", { graph_id: "agent", config: [] }, 422, "config: expected an object"],
+  ["POST", "/assistants", { graph_id: "agent", config: { configurable: 1 } }, 422, "config.configurable: expected an object"],
+  ["POST", "/assistants", { graph_id: "agent", context: "x" }, 422, "context: expected an object"],
+  ["POST", "/assistants", { graph_id: "agent", metadata: 1 }, 422, "metadata: expected an object"],
+  ["POST", "/assistants", { graph_id: "agent", metadata: { a: "x".repeat(70000) } }, 422, "metadata"],
+  ["POST", "/assistants", { graph_id: "agent", if_exists: "maybe" }, 422, "if_exists", "do_nothing"],
+  ["GET", "/assistants/notagraph", undefined, 404, "Assistant not found"],
+  ["GET", `/assistants/${uuid}`, undefined, 404, "Assistant not found"],
+  ["PATCH", `/assistants/${uuid}`, {}, 404, "Assistant not found"],
+  ["PATCH", "/assistants/agent", { config: 1 }, 422, "config: expected an object"],
+  ["PATCH", "/assistants/agent", { graph_id: "nope" }, 404, "nope"],
+  ["DELETE", `/assistants/${uuid}`, undefined, 404, "Assistant not found"],
+  ["DELETE", `/assistants/${uuid}?delete_threads=perhaps`, undefined, 422, "delete_threads"],
+  // threads
+  ["POST", "/threads", { thread_id: "abc" }, 422, "thread_id"],
+  ["POST", "/threads", { thread_id: 1 }, 422, "thread_id: expected a string"],
+  ["POST", "/threads", { metadata: [] }, 422, "metadata: expected an object"],
+  ["POST", "/threads", { if_exists: 7 }, 422, "if_exists"],
+  ["POST", "/threads", { thread_id: thread }, 409, "Thread already exists"],
+  ["POST", "/threads", { ttl: { ttl: 1 } }, 422, "ttl"],
+  ["POST", "/threads", { supersteps: [{ updates: [] }] }, 422, "supersteps"],
+  ["GET", "/threads/abc", undefined, 422, "thread_id", "UUID"],
+  ["GET", `/threads/${uuid}`, undefined, 404, `Thread with ID ${uuid} not found`],
+  ["GET", `/threads/${uuid}x`, undefined, 422, "thread_id"],
+  ["DELETE", "/threads/abc", undefined, 422, "thread_id"],
+  ["DELETE", `/threads/${uuid}`, undefined, 404, "not found"],
+  ["GET", `/threads/${uuid}/state`, undefined, 404, "not found"],
+  ["GET", "/threads/%00/state", undefined, 400],
+  ["GET", "/threads/%zz/state", undefined, 400],
+  ["POST", `/threads/${uuid}/history`, {}, 404, "not found"],
+  ["POST", `/threads/${thread}/history`, { limit: 0 }, 422, "limit"],
+  ["POST", `/threads/${thread}/history`, { limit: 1001 }, 422, "limit"],
+  ["POST", `/threads/${thread}/history`, { limit: "x" }, 422, "limit: expected an integer"],
+  ["POST", `/threads/${thread}/history`, { limit: 1.5 }, 422, "limit: expected an integer"],
+  ["POST", `/threads/${thread}/history`, { before: "abc" }, 422, "before"],
+  ["POST", `/threads/${thread}/history`, { before: 3 }, 422, "before"],
+  ["POST", `/threads/${thread}/history`, { metadata: 3 }, 422, "metadata: expected an object"],
+  ["GET", `/threads/${thread}/history?limit=x`, undefined, 422, "limit"],
+  ["GET", `/threads/${thread}/history?limit=-1`, undefined, 422, "limit"],
+  // runs
+  ["POST", `/threads/${thread}/runs`, {}, 422, "assistant_id"],
+  ["POST", `/threads/${thread}/runs`, { assistant_id: 1 }, 422, "assistant_id: expected a string"],
+  ["POST", `/threads/${thread}/runs`, { assistant_id: "nope" }, 404, "No assistant found for \\\"nope\\\""],
+  ["POST", `/threads/${thread}/runs/wait`, { assistant_id: uuid }, 404, "No assistant found"],
+  ["POST", `/threads/abc/runs`, run, 422, "thread_id"],
+  ["POST", `/threads/${uuid}/runs`, run, 404, "not found"],
+  ["POST", `/threads/${uuid}/runs/wait`, run, 404, "not found"],
+  ["POST", `/threads/${uuid}/runs/stream`, run, 404, "not found"],
+  ["POST", `/threads/${thread}/runs`, { ...run, input: [] }, 422, "input: expected an object"],
+  ["POST", `/threads/${thread}/runs`, { ...run, input: "hi" }, 422, "input: expected an object"],
+  ["POST", `/threads/${thread}/runs`, { ...run, input: { messages: 5 } }, 422, "input.messages"],
+  ["POST", `/threads/${thread}/runs`, { ...run, input: { messages: [5] } }, 422, "input.messages[0]"],
+  ["POST", `/threads/${thread}/runs`, { ...run, input: { messages: [{ role: "weird", content: "x" }] } }, 422, "input.messages[0]", "MESSAGE_COERCION_FAILURE"],
+  ["POST", `/threads/${thread}/runs`, { ...run, input: { messages: [{ content: "x" }] } }, 422, "input.messages[0]", "MESSAGE_COERCION_FAILURE"],
+  ["POST", `/threads/${thread}/runs`, { ...run, input: { messages: [{ role: "user", content: 5 }] } }, 422, "input.messages[0].content"],
+  ["POST", `/threads/${thread}/runs`, { ...run, input: { messages: [{ role: "user", content: "x", id: 5 }] } }, 422, "input.messages[0].id"],
+  ["POST", `/threads/${thread}/runs`, { ...run, input: { messages: [{ role: "tool", content: "x" }] } }, 422, "tool_call_id"],
+  ["POST", `/threads/${thread}/runs`, { ...run, input: { messages: [{ type: "remove" }] } }, 422, "input.messages[0]"],
+  ["POST", `/threads/${thread}/runs`, { ...run, input: { messages: [["user"]] } }, 422, "input.messages[0]"],
+  ["POST", `/threads/${thread}/runs`, { ...run, stream_mode: "bogus" }, 422, "stream_mode", "values", "messages-tuple"],
+  ["POST", `/threads/${thread}/runs`, { ...run, stream_mode: ["values", "bogus"] }, 422, "stream_mode[1]"],
+  ["POST", `/threads/${thread}/runs`, { ...run, stream_mode: 5 }, 422, "stream_mode"],
+  ["POST", `/threads/${thread}/runs`, { ...run, stream_mode: ["debug"] }, 422, "stream_mode", "debug"],
+  ["POST", `/threads/${thread}/runs`, { ...run, multitask_strategy: "maybe" }, 422, "multitask_strategy", "enqueue"],
+  ["POST", `/threads/${thread}/runs`, { ...run, multitask_strategy: "interrupt" }, 422, "multitask_strategy"],
+  ["POST", `/threads/${thread}/runs`, { ...run, multitask_strategy: "rollback" }, 422, "multitask_strategy"],
+  ["POST", `/threads/${thread}/runs`, { ...run, on_disconnect: "x" }, 422, "on_disconnect", "cancel"],
+  ["POST", `/threads/${thread}/runs`, { ...run, if_not_exists: "x" }, 422, "if_not_exists", "create"],
+  ["POST", `/threads/${thread}/runs`, { ...run, durability: "x" }, 422, "durability", "async"],
+  ["POST", `/threads/${thread}/runs`, { ...run, stream_resumable: "x" }, 422, "stream_resumable"],
+  ["POST", `/threads/${thread}/runs`, { ...run, metadata: "x" }, 422, "metadata: expected an object"],
+  ["POST", `/threads/${thread}/runs`, { ...run, context: 1 }, 422, "context: expected an object"],
+  ["POST", `/threads/${thread}/runs`, { ...run, config: 1 }, 422, "config: expected an object"],
+  ["POST", `/threads/${thread}/runs`, { ...run, config: { recursion_limit: 0 } }, 422, "config.recursion_limit"],
+  ["POST", `/threads/${thread}/runs`, { ...run, config: { recursion_limit: "x" } }, 422, "config.recursion_limit: expected an integer"],
+  ["POST", `/threads/${thread}/runs`, { ...run, config: { recursion_limit: 1e9 } }, 422, "config.recursion_limit"],
+  ["POST", `/threads/${thread}/runs`, { ...run, config: { configurable: { temperature: "hot" } } }, 422, "config.configurable.temperature: expected a number"],
+  ["POST", `/threads/${thread}/runs`, { ...run, config: { configurable: { max_tokens: -1 } } }, 422, "config.configurable.max_tokens"],
+  ["POST", `/threads/${thread}/runs`, { ...run, config: { configurable: { model_name: 5 } } }, 422, "config.configurable.model_name: expected a string"],
+  ["POST", `/threads/${thread}/runs`, { ...run, config: { configurable: { model_name: "nope:x" } } }, 422, "nope"],
+  ["POST", `/threads/${thread}/runs`, { ...run, config: { configurable: { system_prompt: [] } } }, 422, "config.configurable.system_prompt: expected a string"],
+  ["POST", `/threads/${thread}/runs`, { ...run, config: { configurable: { tools: "x" } } }, 422, "config.configurable.tools: expected an array"],
+  ["POST", `/threads/${thread}/runs`, { ...run, config: { configurable: { tools: ["no_such_tool"] } } }, 422, "no_such_tool"],
+  ["POST", `/threads/${thread}/runs`, { ...run, config: { configurable: { base_url: "file:///etc/passwd" } } }, 422, "base_url"],
+  ["POST", `/threads/${thread}/runs`, { ...run, command: { resume: 1 } }, 422, "command"],
+  ["POST", `/threads/${thread}/runs`, { ...run, checkpoint_id: uuid }, 422, "checkpoint_id"],
+  ["POST", `/threads/${thread}/runs`, { ...run, checkpoint: { checkpoint_id: uuid } }, 422, "checkpoint"],
+  ["POST", `/threads/${thread}/runs`, { ...run, interrupt_before: ["agent"] }, 422, "interrupt_before"],
+  ["POST", `/threads/${thread}/runs`, { ...run, interrupt_after: "*" }, 422, "interrupt_after"],
+  ["POST", `/threads/${thread}/runs`, { ...run, webhook: "http://x" }, 422, "webhook"],
+  ["POST", `/threads/${thread}/runs`, { ...run, after_seconds: 5 }, 422, "after_seconds"],
+  ["POST", `/threads/${thread}/runs`, { ...run, stream_subgraphs: true }, 422, "stream_subgraphs"],
+  ["GET", `/threads/${thread}/runs?limit=x`, undefined, 422, "limit"],
+  ["GET", `/threads/${thread}/runs?limit=5000`, undefined, 422, "limit"],
+  ["GET", `/threads/${thread}/runs?offset=-1`, undefined, 422, "offset"],
+  ["GET", `/threads/${thread}/runs?status=bogus`, undefined, 422, "status", "success"],
+  ["GET", `/threads/${uuid}/runs`, undefined, 404, "not found"],
+  ["GET", `/threads/${thread}/runs/abc`, undefined, 422, "run_id"],
+  ["GET", `/threads/${thread}/runs/${uuid}`, undefined, 404, "Run not found"],
+  ["GET", `/threads/${uuid}/runs/${uuid}`, undefined, 404],
+  ["GET", `/threads/${thread}/runs/${uuid}/join`, undefined, 404, "not found"],
+  ["GET", `/threads/${thread}/runs/${uuid}/stream`, undefined, 404, "not found"],
+  ["GET", `/threads/${thread}/runs/${uuid}/stream?stream_mode=bogus`, undefined, 422, "stream_mode"],
+  ["GET", `/runs/${uuid}/stream`, undefined, 404, "not found"],
+  ["POST", `/threads/${thread}/runs/${uuid}/cancel`, undefined, 404, "Run not found"],
+  ["POST", `/threads/${thread}/runs/${uuid}/cancel?action=explode`, undefined, 422, "action", "interrupt"],
+  ["POST", `/threads/${thread}/runs/${uuid}/cancel?action=rollback`, undefined, 422, "action"],
+  ["POST", `/threads/${thread}/runs/${uuid}/cancel?wait=perhaps`, undefined, 422, "wait"],
+  ["POST", "/runs/wait", {}, 422, "assistant_id"],
+  ["POST", "/runs/wait", { assistant_id: "nope" }, 404, "No assistant found"],
+  ["POST", "/runs/stream", { ...run, stream_mode: {} }, 422, "stream_mode"],
+  ["POST", "/runs/stream", { ...run, input: { messages: {} } }, 422, "input.messages"],
+  // store
+  ["PUT", "/store/items", {}, 422, "namespace"],
+  ["PUT", "/store/items", { namespace: [], key: "k", value: {} }, 400, "Namespace is required"],
+  ["PUT", "/store/items", { namespace: "a", key: "k", value: {} }, 422, "namespace: expected an array"],
+  ["PUT", "/store/items", { namespace: ["a.b"], key: "k", value: {} }, 422, "cannot be empty or contain periods", "a.b"],
+  ["PUT", "/store/items", { namespace: [""], key: "k", value: {} }, 422, "cannot be empty or contain periods"],
+  ["PUT", "/store/items", { namespace: [1], key: "k", value: {} }, 422, "namespace[0]: expected a string"],
+  ["PUT", "/store/items", { namespace: Array(40).fill("a"), key: "k", value: {} }, 422, "namespace"],
+  ["PUT", "/store/items", { namespace: ["a"], value: {} }, 422, "key"],
+  ["PUT", "/store/items", { namespace: ["a"], key: 5, value: {} }, 422, "key: expected a string"],
+  ["PUT", "/store/items", { namespace: ["a"], key: "k" }, 422, "value"],
+  ["PUT", "/store/items", { namespace: ["a"], key: "k", value: "s" }, 422, "value: expected an object"],
+  ["PUT", "/store/items", { namespace: ["a"], key: "k", value: {}, ttl: 5 }, 422, "ttl"],
+  ["PUT", "/store/items", { namespace: ["a"], key: "k", value: {}, index: ["x"] }, 422, "index"],
+  ["GET", "/store/items", undefined, 422, "key"],
+  ["GET", "/store/items?key=k", undefined, 400, "Namespace is required"],
+  ["GET", "/store/items?namespace=a", undefined, 422, "key"],
+  ["DELETE", "/store/items", {}, 422, "namespace"],
+  ["DELETE", "/store/items", { namespace: ["a"] }, 422, "key"],
+  ["POST", "/store/items/search", {}, 422, "namespace_prefix"],
+  ["POST", "/store/items/search", { namespace_prefix: "a" }, 422, "namespace_prefix: expected an array"],
+  ["POST", "/store/items/search", { namespace_prefix: ["a"], limit: 0 }, 422, "limit"],
+  ["POST", "/store/items/search", { namespace_prefix: ["a"], limit: 1001 }, 422, "limit"],
+  ["POST", "/store/items/search", { namespace_prefix: ["a"], offset: -1 }, 422, "offset"],
+  ["POST", "/store/items/search", { namespace_prefix: ["a"], filter: [] }, 422, "filter: expected an object"],
+  ["POST", "/store/items/search", { namespace_prefix: ["a"], filter: { n: { $near: 1 } } }, 422, "$near"],
+  ["POST", "/store/items/search", { namespace_prefix: ["a"], query: 5 }, 422, "query: expected a string"],
+  // routes and methods
+  ["GET", "/nope", undefined, 404, "Not Found"],
+  ["GET", "/threads/", undefined, 404],
+  ["PUT", "/threads", {}, 405, "method"],
+  ["DELETE", "/threads", undefined, 405],
+  ["PATCH", "/runs/wait", {}, 405],
+  ["GET", "/runs/wait", undefined, 405],
+];
+
+// [name, bytes, expected status, words]; sent to a socket as they are
+const get = (extra, line = "GET /ok HTTP/1.1") => `${line}\r\nHost: x\r\n${extra}\r\n`;
+const post = (extra, body) => `POST /threads HTTP/1.1\r\nHost: x\r\n${extra}\r\n${body}`;
+const wire = [
+  ["no version", "GET /ok\r\n\r\n", 400],
+  ["a bad version", "GET /ok HTTP/9.9\r\nHost: x\r\n\r\n", 400, 505],
+  ["no host", "GET /ok HTTP/1.1\r\n\r\n", 400],
+  ["two hosts", get("Host: y\r\n"), 400],
+  ["garbage", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400],
+  ["an unknown method", "FROB /ok HTTP/1.1\r\nHost: x\r\n\r\n", 400, 405, 501],
+  ["a blank before the colon", get("A : b\r\n"), 400],
+  ["a folded header", get("A: b\r\n c\r\n"), 400],
+  ["a bare CR in a header", get("A: b\rc\r\n"), 400],
+  ["NUL in a header", get("A: b\0c\r\n"), 400],
+  ["a control byte in the target", "GET /o\x01k HTTP/1.1\r\nHost: x\r\n\r\n", 400],
+  ["an absolute target of another scheme", "GET ftp://x/ok HTTP/1.1\r\nHost: x\r\n\r\n", 400],
+  ["Transfer-Encoding with Content-Length", post("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", "0\r\n\r\n"), 400],
+  ["Content-Length with Transfer-Encoding", post("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"), 400],
+  ["two Content-Lengths", post("Content-Length: 2\r\nContent-Length: 3\r\n", "{}"), 400],
+  ["a list of Content-Lengths", post("Content-Length: 2, 2\r\n", "{}"), 400],
+  ["a signed Content-Length", post("Content-Length: +2\r\n", "{}"), 400],
+  ["a negative Content-Length", post("Content-Length: -2\r\n", "{}"), 400],
+  ["a hexadecimal Content-Length", post("Content-Length: 0x2\r\n", "{}"), 400],
+  ["a huge Content-Length", post("Content-Length: 99999999999999999999\r\n", ""), 400, 413],
+  ["a Content-Length over the limit", post("Content-Length: 999999999\r\n", ""), 413],
+  ["an unknown Transfer-Encoding", post("Transfer-Encoding: gzip\r\n", ""), 400, 501],
+  ["chunked not last", post("Transfer-Encoding: chunked, gzip\r\n", ""), 400, 501],
+  ["chunked twice", post("Transfer-Encoding: chunked, chunked\r\n", "0\r\n\r\n"), 400, 501],
+  ["an obfuscated Transfer-Encoding", post("Transfer-Encoding: xchunked\r\n", "0\r\n\r\n"), 400, 501],
+  ["a Transfer-Encoding with a tab name", post("Transfer-Encoding\t: chunked\r\n", "0\r\n\r\n"), 400],
+  ["Transfer-Encoding in HTTP/1.0", "POST /threads HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, 501],
+  ["a bad chunk size", post("Transfer-Encoding: chunked\r\n", "zz\r\n"), 400],
+  ["a chunk size with a sign", post("Transfer-Encoding: chunked\r\n", "+2\r\n{}\r\n0\r\n\r\n"), 400],
+  ["a huge chunk", post("Transfer-Encoding: chunked\r\n", "fffffffffffffffff\r\n"), 400, 413],
+  ["a chunk that is longer than said", post("Transfer-Encoding: chunked\r\n", "1\r\n{}\r\n0\r\n\r\n"), 400],
+  ["a chunked body over the limit", post("Transfer-Encoding: chunked\r\n", "1000000\r\n" + "x".repeat(0x1000000) + "\r\n0\r\n\r\n"), 413],
+  ["a header over the limit", get(`A: ${"x".repeat(40000)}\r\n`), 431],
+  ["too many headers", get(Array.from({ length: 150 }, (_, i) => `A${i}: b\r\n`).join("")), 431],
+  ["a long target", get("", `GET /${"x".repeat(9000)} HTTP/1.1`), 414],
+  ["an unknown expectation", post("Expect: 200-maybe\r\nContent-Length: 2\r\n", "{}"), 417],
+  ["invalid UTF-8 in JSON", post("Content-Length: 13\r\n", "{\"a\":\"\xff\xfe\xfd\"}\n"), 400],
+  ["an overlong sequence", post("Content-Length: 10\r\n", "{\"a\":\"\xc0\xaf\"}"), 400],
+  ["NUL after JSON", post("Content-Length: 3\r\n", "{}\0"), 400],
+];
+
+// How the model can fail: the last user message tells the mock.
+const models = [
+  ["mock:400", "error", "BadRequestError"],
+  ["mock:401", "error", "AuthenticationError"],
+  ["mock:500", "error", "InternalServerError"],
+  ["mock:429", "error", "RateLimitError"],
+  ["mock:529", "error"],
+  ["mock:reset", "error", "APIConnectionError"],
+  ["mock:malformed", "error"],
+  ["mock:error-in-stream", "error"],
+  ["mock:no-done", "values"],
+];
+
+async function alive(what) {
+  const r = await call(server, "GET", "/ok");
+  check(r.status === 200 && r.json?.ok === true && server.exit === null, `${what}: the server still answers`, server.log.slice(-2000));
+}
+
+for (const [method, target, body, status, ...words] of requests) {
+  const what = `${method} ${target.slice(0, 60)} ${(typeof body === "string" ? body : JSON.stringify(body) ?? "").slice(0, 90)}`;
+  await scenario(what, async () => {
+    const r = await call(server, method, target, body);
+    check(r.status === status, what, `got ${r.status} ${r.text}\n     not ${status}`);
+    check(typeof r.json?.detail === "string", `${what}: a JSON detail`, r.text);
+    for (const w of words) check(r.text.includes(w), `${what}: says ${w}`, r.text);
+    await alive(what);
+  });
+}
+
+for (const [name, bytes, ...statuses] of wire) {
+  await scenario(name, async () => {
+    const got = await raw(server, bytes);
+    const status = Number(/^HTTP\/1\.1 (\d+)/.exec(got)?.[1]);
+    check(statuses.includes(status), name, `got ${got.slice(0, 200)}\n     not ${statuses}`);
+    check((got.match(/^HTTP\/1\.1 /gm) ?? []).length === 1, `${name}: one answer only`, got.slice(0, 500));
+    await alive(name);
+  });
+}
+
+await scenario("a request in the body of a smuggled one is not answered", async () => {
+  const inner = "GET /info HTTP/1.1\r\nHost: x\r\n\r\n";
+  const got = await raw(server, post("Content-Length: 4\r\nTransfer-Encoding: chunked\r\n", `5c\r\n${inner}0\r\n\r\n`));
+  check(!got.includes("version"), "smuggled", got);
+});
+
+await scenario("slow loris", async () => {
+  const slow = await startServer({ mock, args: ["--http-header-ms", "300"] });
+  const sockets = Array.from({ length: 50 }, () => net.connect(slow.port, "127.0.0.1"));
+  const closed = sockets.map((s) => new Promise((r) => { s.on("close", r); s.on("error", () => {}); s.on("data", () => {}); s.write("GET /ok HTTP/1.1\r\nX: "); }));
+  equal((await call(slow, "GET", "/ok")).status, 200, "others are served meanwhile");
+  await Promise.all(closed);
+  check(true, "every slow client was closed");
+  await slow.stop();
+});
+
+await scenario("half-closed sockets", async () => {
+  const got = await raw(server, get("Connection: close\r\n"), { half: true });
+  check(/^HTTP\/1\.1 200/.test(got), "a client that has finished writing gets its answer", got);
+  equal(await raw(server, "GET /ok HTT", { half: true }).then((g) => g === "" || /^HTTP\/1\.1 400/.test(g)), true, "a request cut short");
+  equal(await raw(server, post("Content-Length: 50\r\n", "{"), { half: true }).then((g) => g === "" || /^HTTP\/1\.1 400/.test(g)), true, "a body cut short");
+  await alive("half-closed");
+});
+
+await scenario("pipelining", async () => {
+  const one = get("");
+  const got = await raw(server, [one + one + get("Connection: close\r\n")]);
+  equal((got.match(/^HTTP\/1\.1 200/gm) ?? []).length, 3, "three answers in order");
+});
+
+for (const [text, last, word] of models) {
+  await scenario(text, async () => {
+    const body = { assistant_id: "agent", stream_mode: ["messages-tuple", "values"], input: { messages: [{ role: "user", content: text }] } };
+    const t = (await call(server, "POST", "/threads", {})).json.thread_id;
+    const r = await call(server, "POST", `/threads/${t}/runs/stream`, body);
+    const events = parseEvents(r.text);
+    check(events.at(-1).event === last, `${text}: ends with ${last}`, r.text.slice(-600));
+    if (word) check(events.at(-1).json.error === word, `${text}: ${word}`, events.at(-1));
+    if (last === "error") check(events.at(-1).json.message.length > 0 && !events.at(-1).data.includes("sk-test"), `${text}: says why, without the key`, events.at(-1));
+    equal((await call(server, "GET", `/threads/${t}`)).json.status, last === "error" ? "error" : "idle", `${text}: thread status`);
+    const again = await call(server, "POST", `/threads/${t}/runs/wait`, run);
+    check(again.json?.messages?.at(-1)?.type === "ai", `${text}: the thread is usable`, again.text);
+    await alive(text);
+  });
+}
+
+await scenario("a client that leaves in the middle of a stream", async () => {
+  const t = (await call(server, "POST", "/threads", {})).json.thread_id;
+  const body = JSON.stringify({ ...run, input: { messages: [{ role: "user", content: "mock:stall" }] }, on_disconnect: "cancel", stream_mode: "messages-tuple" });
+  await raw(server, `POST /threads/${t}/runs/stream HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`, { done: (g) => g.includes("event: metadata") });
+  await until(async () => (await call(server, "GET", `/threads/${t}`)).json.status === "idle", "the run to be cancelled");
+  equal((await call(server, "GET", `/threads/${t}/runs`)).json[0].status, "interrupted", "on_disconnect cancel");
+});
+
+await server.stop();
+equal(server.exit.code, 0, "clean exit");
+check(!/ERROR: (Address|Leak)Sanitizer|runtime error:/.test(server.log), "no sanitizer report", server.log.slice(-3000));
+console.log(`${requests.length + wire.length + models.length} cases`);
+finish();

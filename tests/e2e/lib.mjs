@@ -1,0 +1,162 @@
+// lib.mjs - what every end-to-end file uses: real servers on free ports, a
+// check counter, waiting for conditions (never for time).
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import net from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+export const repo = path.join(here, "..", "..");
+export const binary = process.env.COHORT ?? path.join(repo, "build", "cohort");
+
+let passed = 0, failed = 0;
+const running = new Set();
+
+export function check(condition, what, detail) {
+  if (condition) { passed++; return true; }
+  failed++;
+  console.log(`FAIL ${what}${detail === undefined ? "" : `\n     ${show(detail)}`}`);
+  return false;
+}
+
+export function equal(actual, expected, what) {
+  const a = JSON.stringify(actual), b = JSON.stringify(expected);
+  return check(a === b, what, a === b ? undefined : `got ${a}\n     not ${b}`);
+}
+
+function show(x) {
+  const text = typeof x === "string" ? x : x instanceof Error ? x.stack : JSON.stringify(x);
+  return text.length > 2000 ? text.slice(0, 2000) + "..." : text;
+}
+
+// Runs one named case; an exception is one failure, not the end of the file.
+export async function scenario(name, fn) {
+  try { await fn(); } catch (e) { check(false, name, e); }
+}
+
+export function finish() {
+  for (const child of running) child.kill("SIGKILL");
+  console.log(`${passed} passed, ${failed} failed`);
+  process.exit(failed > 0 || passed === 0 ? 1 : 0);
+}
+process.on("uncaughtException", (e) => { check(false, "uncaught", e); finish(); });
+process.on("unhandledRejection", (e) => { check(false, "unhandled", e); finish(); });
+
+export async function until(condition, what, ms = 15000) {
+  const end = Date.now() + ms;
+  for (;;) {
+    const got = await condition();
+    if (got) return got;
+    if (Date.now() > end) throw new Error(`timed out waiting for ${what}`);
+    await new Promise((r) => setTimeout(r, 5));
+  }
+}
+
+export function scratch() {
+  const dir = mkdtempSync(path.join(tmpdir(), "cohort-e2e-"));
+  process.on("exit", () => rmSync(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+export async function freePort() {
+  const s = net.createServer();
+  await new Promise((r) => s.listen(0, "127.0.0.1", r));
+  const { port } = s.address();
+  await new Promise((r) => s.close(r));
+  return port;
+}
+
+// Only what the test names reaches the child.
+function cleanEnv(extra) {
+  const env = { PATH: process.env.PATH, HOME: process.env.HOME, ...extra };
+  for (const k of ["ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS", "TMPDIR"])
+    if (process.env[k]) env[k] = process.env[k];
+  return env;
+}
+
+async function start(command, args, { env = {}, cwd, health, port }) {
+  const began = performance.now();
+  const child = spawn(binary, [command, ...args], { cwd, env: cleanEnv(env), stdio: ["ignore", "pipe", "pipe"] });
+  const server = { child, port, url: `http://127.0.0.1:${port}`, log: "", exit: null };
+  child.stdout.on("data", (d) => { server.log += d; });
+  child.stderr.on("data", (d) => { server.log += d; });
+  server.exited = new Promise((resolve) => child.on("exit", (code, signal) => {
+    server.exit = { code, signal };
+    running.delete(child);
+    resolve(server.exit);
+  }));
+  running.add(child);
+  await until(async () => {
+    if (server.exit) throw new Error(`${command} ended: ${JSON.stringify(server.exit)}\n${server.log}`);
+    try { return (await fetch(server.url + health)).ok; } catch { return false; }
+  }, `${command} to listen`);
+  server.startMs = performance.now() - began;
+  server.stop = async (signal = "SIGTERM") => { child.kill(signal); return server.exited; };
+  return server;
+}
+
+export async function startMock(args = [], env = {}) {
+  const port = await freePort();
+  return start("mock-llm", ["--port", String(port), ...args], { env, health: "/health", port });
+}
+
+// options: args, env, dir (its own when absent), port, mock (a startMock()).
+export async function startServer({ args = [], env = {}, dir = scratch(), port, mock } = {}) {
+  port ??= await freePort();
+  if (mock) env = { OPENAI_BASE_URL: `${mock.url}/v1`, OPENAI_API_KEY: "sk-test", MODEL_NAME: "openai:mock-gpt-4o", ...env };
+  const s = await start("serve", ["--port", String(port), "--db", path.join(dir, "cohort.db"), ...args],
+    { env, cwd: dir, health: "/ok", port });
+  s.dir = dir;
+  return s;
+}
+
+export async function call(server, method, target, body, headers = {}) {
+  const res = await fetch(server.url + target, {
+    method, headers: { ...(body === undefined ? {} : { "content-type": "application/json" }), ...headers },
+    body: body === undefined ? undefined : typeof body === "string" ? body : JSON.stringify(body),
+  });
+  const text = await res.text();
+  let json; try { json = JSON.parse(text); } catch { /* not JSON */ }
+  return { status: res.status, headers: res.headers, text, json };
+}
+
+// Parses a whole text/event-stream body into [{event, data, id}].
+export function parseEvents(text) {
+  const events = [];
+  for (const frame of text.split(/\r?\n\r?\n/)) {
+    const e = {};
+    for (const line of frame.split(/\r?\n/)) {
+      const m = /^(event|data|id): ?(.*)$/.exec(line);
+      if (m) e[m[1]] = m[2];
+    }
+    if (e.event !== undefined) { e.json = e.data === undefined ? undefined : JSON.parse(e.data); events.push(e); }
+  }
+  return events;
+}
+
+// Sends raw bytes, collects what comes back until the peer closes or `done`
+// says it is enough.
+export function raw(server, chunks, { done, ms = 15000, half = false } = {}) {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect(server.port, "127.0.0.1");
+    let got = "";
+    const timer = setTimeout(() => { socket.destroy(); reject(new Error(`raw: timed out, got ${got}`)); }, ms);
+    const end = () => { clearTimeout(timer); socket.destroy(); resolve(got); };
+    socket.on("data", (d) => { got += d.toString("latin1"); if (done?.(got)) end(); });
+    socket.on("close", end);
+    socket.on("error", () => end());
+    for (const c of [].concat(chunks)) socket.write(Buffer.from(c, "latin1"));
+    if (half) socket.end();
+  });
+}
+
+// The shape of a value: key sets all the way down, kinds at the leaves.
+// Arrays give the shape of each element.
+export function shape(v) {
+  if (v === null) return "null";
+  if (Array.isArray(v)) return v.map(shape);
+  if (typeof v === "object") return Object.fromEntries(Object.keys(v).sort().map((k) => [k, shape(v[k])]));
+  return typeof v;
+}

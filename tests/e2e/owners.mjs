@@ -1,0 +1,108 @@
+// owners.mjs - two owners on one server: whatever route one of them uses, the
+// other's things do not exist.  The matrix comes from /openapi.json, so a new
+// route without a row here fails.
+import { call, check, equal, finish, parseEvents, scenario, startMock, startServer } from "./lib.mjs";
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import path from "node:path";
+import { binary, scratch } from "./lib.mjs";
+
+const secret = "0123456789abcdef0123456789abcdef";
+const dir = scratch();
+const keys = path.join(dir, "keys");
+writeFileSync(keys, `# carol has a key\n${createHash("sha256").update("ck_carol").digest("hex")} carol\n`);
+const mock = await startMock(["--delay-ms", "0", "--stream-delay-ms", "0"]);
+const server = await startServer({ mock, dir, args: ["--jwt-secret", secret, "--api-keys", keys] });
+const token = (...args) => execFileSync(binary, ["token", ...args], { env: { PATH: process.env.PATH, COHORT_JWT_SECRET: secret } }).toString().trim();
+const as = (name) => ({ authorization: `Bearer ${token("--sub", name)}` });
+const alice = as("alice"), bob = as("bob");
+const run = { assistant_id: "agent", input: { messages: [{ role: "user", content: "alice's words" }] } };
+
+const made = {};
+await scenario("alice's things", async () => {
+  made.assistant = (await call(server, "POST", "/assistants", { graph_id: "agent", name: "alice's assistant" }, alice)).json.assistant_id;
+  made.thread = (await call(server, "POST", "/threads", { metadata: { secret: "alice's metadata" } }, alice)).json.thread_id;
+  const w = await call(server, "POST", `/threads/${made.thread}/runs/wait`, { ...run, stream_resumable: true }, alice);
+  equal(w.status, 200, "alice's run");
+  made.run = (await call(server, "GET", `/threads/${made.thread}/runs`, undefined, alice)).json[0].run_id;
+  equal((await call(server, "PUT", "/store/items", { namespace: ["alice"], key: "k", value: { v: "alice's value" } }, alice)).status, 204, "alice's item");
+});
+
+// What bob gets where alice gets her own: a status, or a check of the answer.
+const t = made.thread, r = made.run, a = made.assistant;
+const rows = {
+  "POST /assistants": [{ graph_id: "agent", assistant_id: a }, 409],
+  "GET /assistants/{assistant_id}": [, 404],
+  "PATCH /assistants/{assistant_id}": [{ name: "bob's" }, 404],
+  "DELETE /assistants/{assistant_id}": [, 404],
+  "POST /threads": [{ thread_id: t }, 409],
+  "GET /threads/{thread_id}": [, 404],
+  "DELETE /threads/{thread_id}": [, 404],
+  "GET /threads/{thread_id}/state": [, 404],
+  "GET /threads/{thread_id}/history": [, 404],
+  "POST /threads/{thread_id}/history": [{}, 404],
+  "POST /threads/{thread_id}/runs": [run, 404],
+  "POST /threads/{thread_id}/runs/wait": [run, 404],
+  "POST /threads/{thread_id}/runs/stream": [run, 404],
+  "GET /threads/{thread_id}/runs": [, 404],
+  "GET /threads/{thread_id}/runs/{run_id}": [, 404],
+  "GET /threads/{thread_id}/runs/{run_id}/join": [, 404],
+  "GET /threads/{thread_id}/runs/{run_id}/stream": [, 404],
+  "POST /threads/{thread_id}/runs/{run_id}/cancel": [, 404],
+  "POST /runs": [{ ...run, assistant_id: a }, 404],
+  "POST /runs/wait": [{ ...run, assistant_id: a }, 404],
+  "POST /runs/stream": [{ ...run, assistant_id: a }, 404],
+  "GET /runs/{run_id}/stream": [, 404],
+  "PUT /store/items": [{ namespace: ["alice"], key: "k", value: { v: "bob's value" } }, 204],
+  "GET /store/items": [, 200, (x) => !x.text.includes("alice's"), "?namespace=alice&key=k"],
+  "DELETE /store/items": [{ namespace: ["alice"], key: "k" }, 204],
+  "POST /store/items/search": [{ namespace_prefix: [] }, 200, (x) => !x.text.includes("alice's")],
+};
+const open = ["GET /ok", "GET /info", "GET /health", "GET /metrics", "GET /openapi.json"];
+
+await scenario("the matrix", async () => {
+  const spec = (await call(server, "GET", "/openapi.json")).json;
+  for (const [path, methods] of Object.entries(spec.paths)) {
+    for (const method of Object.keys(methods)) {
+      const route = `${method.toUpperCase()} ${path}`;
+      if (open.includes(route)) {
+        const x = await call(server, method.toUpperCase(), path);
+        check(x.status === 200 && !/alice/.test(x.text), `${route}: open, and says nothing of anyone`, x.text.slice(0, 300));
+        continue;
+      }
+      const row = rows[route];
+      if (!check(row !== undefined, `${route}: has a row in the matrix`)) continue;
+      const target = path.replace("{thread_id}", t).replace("{run_id}", r).replace("{assistant_id}", a) + (row[3] ?? "");
+      const nobody = await call(server, method.toUpperCase(), target, row[0]);
+      equal([nobody.status, nobody.headers.get("www-authenticate")], [401, "Bearer"], `${route}: nobody is 401`);
+      const x = await call(server, method.toUpperCase(), target, row[0], bob);
+      equal(x.status, row[1], `${route}: bob`);
+      if (row[2]) check(row[2](x), `${route}: bob sees nothing of alice`, x.text);
+      check(!/alice's/.test(x.text), `${route}: not a word of alice's`, x.text);
+    }
+  }
+});
+
+await scenario("alice's things are as they were", async () => {
+  equal((await call(server, "GET", `/assistants/${a}`, undefined, alice)).json.name, "alice's assistant", "assistant");
+  equal((await call(server, "GET", "/store/items?namespace=alice&key=k", undefined, alice)).json.value, { v: "alice's value" }, "item");
+  equal((await call(server, "GET", `/threads/${t}/state`, undefined, alice)).json.values.messages.length, 2, "state");
+  equal((await call(server, "GET", `/threads/${t}/runs`, undefined, alice)).json.length, 1, "runs");
+});
+
+await scenario("the model's store tool acts for its owner", async () => {
+  const x = await call(server, "POST", "/runs/wait", { assistant_id: "agent", input: { messages: [{ role: "user", content: "mock:400" }] } }, bob);
+  check(x.status === 200 && x.json.__error__, "a failing run tells its owner", x.text);
+});
+
+await scenario("credentials", async () => {
+  equal((await call(server, "GET", `/threads/${t}`, undefined, { "x-api-key": "ck_carol" })).status, 404, "carol's key works, and alice's thread is not hers");
+  equal((await call(server, "POST", "/threads", {}, { "x-api-key": "ck_carol" })).status, 200, "carol has her own");
+  for (const h of [{ "x-api-key": "ck_wrong" }, { "x-api-key": "" }, { authorization: "Bearer x" }, { authorization: "Bearer " }, { authorization: "Basic eDp5" },
+    { authorization: `Bearer ${token("--sub", "alice").slice(0, -2)}` }, { authorization: `Bearer ${token("--sub", "alice", "--ttl", "-120")}` }])
+    equal((await call(server, "POST", "/threads", {}, h)).status, 401, `refused: ${JSON.stringify(h).slice(0, 60)}`);
+  check(!server.log.includes(secret) && !server.log.includes("ck_carol"), "no secret in the log");
+});
+await server.stop();
+finish();

@@ -1,0 +1,204 @@
+// sdk.mjs - the official LangGraph SDK, unmodified, against a real server with
+// a real (mock) model behind it: `node sdk.mjs [SHARDS]`.
+import { Client as Client19 } from "sdk-1.9";
+import { Client as Client20 } from "sdk-2.0";
+import { check, equal, finish, scenario, startMock, startServer, until } from "./lib.mjs";
+
+const shards = process.argv[2] ?? "2";
+const mock = await startMock(["--delay-ms", "1", "--stream-delay-ms", "1"]);
+const server = await startServer({ mock, args: ["--shards", shards] });
+const hi = { messages: [{ role: "user", content: "hi" }] };
+const sentence = (await (await fetch(`${mock.url}/v1/chat/completions`, {
+  method: "POST", headers: { "content-type": "application/json" },
+  body: JSON.stringify({ model: "m", messages: [{ role: "user", content: "x" }] }),
+})).json()).choices[0].message.content;
+
+async function collect(stream) {
+  const out = [];
+  for await (const c of stream) out.push(c);
+  return out;
+}
+
+async function drive(name, Client) {
+  const client = new Client({ apiUrl: server.url, callerOptions: { maxRetries: 0 } });
+  const at = (s) => `sdk ${name}, ${shards} shards: ${s}`;
+  let assistant, thread;
+
+  await scenario(at("assistants"), async () => {
+    assistant = await client.assistants.create({ graphId: "agent", name: "Bot", metadata: { team: "a" } });
+    equal([assistant.graph_id, assistant.name, assistant.version, assistant.metadata], ["agent", "Bot", 1, { team: "a" }], at("assistant is created"));
+    equal((await client.assistants.get(assistant.assistant_id)).assistant_id, assistant.assistant_id, at("and read"));
+    const updated = await client.assistants.update(assistant.assistant_id, { name: "Bot 2", metadata: { x: 1 } });
+    equal([updated.version, updated.name, updated.metadata], [2, "Bot 2", { team: "a", x: 1 }], at("update makes version 2, metadata merges"));
+    equal((await client.assistants.get("agent")).assistant_id, "fe096781-5601-53d2-b2f6-0d3403f7e9ca", at("the graph id is an assistant"));
+    await client.assistants.get("22222222-2222-4222-8222-222222222222").then(
+      () => check(false, at("unknown assistant")),
+      (e) => check(e.status === 404 && /Assistant not found/.test(e.message), at("unknown assistant is 404"), e.message));
+  });
+
+  await scenario(at("threads"), async () => {
+    thread = await client.threads.create({ metadata: { a: 1 } });
+    const got = await client.threads.get(thread.thread_id);
+    equal([got.status, got.metadata], ["idle", { a: 1 }], at("thread is created"));
+    equal((await client.threads.getState(thread.thread_id)).next, [], at("state of a new thread"));
+    equal(await client.threads.getHistory(thread.thread_id), [], at("history of a new thread"));
+  });
+
+  await scenario(at("runs.wait"), async () => {
+    const values = await client.runs.wait(thread.thread_id, assistant.assistant_id, { input: hi });
+    equal(values.messages.map((m) => [m.type, m.content]), [["human", "hi"], ["ai", sentence]], at("wait gives the last values"));
+    const state = await client.threads.getState(thread.thread_id);
+    equal([state.next, state.values.messages.length, state.metadata.step], [[], 2, 1], at("state after the run"));
+    const history = await client.threads.getHistory(thread.thread_id);
+    equal(history.map((h) => [h.metadata.step, h.next, h.values.messages?.length ?? 0]),
+      [[1, [], 2], [0, ["agent"], 1], [-1, ["__start__"], 0]], at("history has input, loop, loop"));
+    check(history[0].parent_checkpoint.checkpoint_id === history[1].checkpoint.checkpoint_id, at("parents chain"));
+    const stateless = await client.runs.wait(null, "agent", { input: hi });
+    equal(stateless.messages.at(-1).content, sentence, at("stateless wait"));
+  });
+
+  for (const mode of ["values", "updates", "messages-tuple", "messages"]) {
+    await scenario(at(`stream ${mode}`), async () => {
+      const t = await client.threads.create();
+      let created;
+      const chunks = await collect(client.runs.stream(t.thread_id, "agent", {
+        input: hi, streamMode: mode, onRunCreated: (r) => { created = r; } }));
+      equal([chunks[0].event, chunks[0].data.attempt], ["metadata", 1], at(`${mode}: metadata first`));
+      equal([created?.run_id, created?.thread_id], [chunks[0].data.run_id, t.thread_id], at(`${mode}: onRunCreated`));
+      const rest = chunks.slice(1);
+      if (mode === "values") equal(rest.map((c) => [c.event, c.data.messages.length]), [["values", 1], ["values", 2]], at("values"));
+      if (mode === "updates") equal(rest.map((c) => [c.event, Object.keys(c.data)]), [["updates", ["agent"]]], at("updates"));
+      if (mode === "messages-tuple") {
+        check(rest.every((c) => c.event === "messages"), at("tuple events are named messages"));
+        equal(rest.map((c) => c.data[0].content).join(""), sentence, at("deltas add up to the answer"));
+        check(new Set(rest.map((c) => c.data[0].id)).size === 1, at("one id for all deltas"));
+        equal(rest[0].data[1].langgraph_node, "agent", at("metadata names the node"));
+        const state = await client.threads.getState(t.thread_id);
+        equal(state.values.messages[1].id, rest[0].data[0].id, at("and the message in the state has it"));
+      }
+      if (mode === "messages") {
+        equal(rest[0].event, "messages/complete", at("the input first"));
+        equal(rest.at(-1).event, "messages/complete", at("the whole message last"));
+        equal(rest.at(-1).data[0].content, sentence, at("whole"));
+      }
+    });
+  }
+
+  await scenario(at("several modes and stateless"), async () => {
+    const chunks = await collect(client.runs.stream(null, "agent", { input: hi, streamMode: ["values", "updates", "messages-tuple"] }));
+    const names = new Set(chunks.map((c) => c.event));
+    equal([...names].sort(), ["messages", "metadata", "updates", "values"], at("three modes in one stateless stream"));
+  });
+
+  await scenario(at("create, list, get, join"), async () => {
+    const t = await client.threads.create();
+    const run = await client.runs.create(t.thread_id, "agent", { input: hi, metadata: { m: 1 } });
+    check(["pending", "running"].includes(run.status), at("a background run starts pending"), run);
+    const joined = await client.runs.join(t.thread_id, run.run_id);
+    equal(joined.messages.at(-1).content, sentence, at("join waits for the values"));
+    const got = await client.runs.get(t.thread_id, run.run_id);
+    equal([got.status, got.metadata.m], ["success", 1], at("run get"));
+    equal((await client.runs.list(t.thread_id)).map((r) => r.run_id), [run.run_id], at("run list"));
+  });
+
+  await scenario(at("joinStream after a cut connection"), async () => {
+    const t = await client.threads.create();
+    const abort = new AbortController();
+    const seen = [];
+    let runId;
+    try {
+      for await (const c of client.runs.stream(t.thread_id, "agent", {
+        input: hi, streamMode: "messages-tuple", streamResumable: true, onDisconnect: "continue", signal: abort.signal,
+        onRunCreated: (r) => { runId = r.run_id; } })) {
+        seen.push(c);
+        if (seen.length === 5) abort.abort();
+      }
+    } catch (e) { if (!abort.signal.aborted) throw e; }
+    const rest = await collect(client.runs.joinStream(t.thread_id, runId, { lastEventId: seen[4].id, streamMode: ["messages-tuple"] }));
+    const ids = [...seen.slice(0, 5), ...rest].map((c) => Number(c.id));
+    equal(ids, [...ids.keys()], at("ids go on without a gap or a repeat"));
+    equal([...seen.slice(1, 5), ...rest].filter((c) => c.event === "messages").map((c) => c.data[0].content).join(""), sentence, at("nothing is lost"));
+    const again = await collect(client.runs.joinStream(t.thread_id, runId, { lastEventId: "-1" }));
+    equal(again.length, ids.length, at("a finished resumable run replays whole from -1"));
+  });
+
+  await scenario(at("cancel"), async () => {
+    const t = await client.threads.create();
+    const run = await client.runs.create(t.thread_id, "agent", { input: { messages: [{ role: "user", content: "mock:stall" }] } });
+    await until(async () => (await client.runs.get(t.thread_id, run.run_id)).status === "running", "the run to run");
+    await client.runs.cancel(t.thread_id, run.run_id, true);
+    equal((await client.runs.get(t.thread_id, run.run_id)).status, "interrupted", at("a cancelled run is interrupted"));
+    equal((await client.threads.get(t.thread_id)).status, "idle", at("and its thread idle"));
+    const values = await client.runs.wait(t.thread_id, "agent", { input: hi });
+    equal(values.messages.at(-1).content, sentence, at("and usable"));
+  });
+
+  await scenario(at("queue: enqueue and reject"), async () => {
+    const t = await client.threads.create();
+    const first = await client.runs.create(t.thread_id, "agent", { input: { messages: [{ role: "user", content: "mock:stall" }] } });
+    const second = await client.runs.create(t.thread_id, "agent", { input: hi, multitaskStrategy: "enqueue" });
+    equal(second.status, "pending", at("the second waits"));
+    await client.runs.create(t.thread_id, "agent", { input: hi, multitaskStrategy: "reject" }).then(
+      () => check(false, at("reject")),
+      (e) => check(e.status === 409 && /already running a task/.test(e.message), at("reject is 409"), e.message));
+    await until(async () => (await client.runs.get(t.thread_id, first.run_id)).status === "running", "the first to run");
+    await client.runs.cancel(t.thread_id, first.run_id, true);
+    await client.runs.join(t.thread_id, second.run_id);
+    equal((await client.runs.get(t.thread_id, second.run_id)).status, "success", at("the second ran after the first"));
+  });
+
+  await scenario(at("a failing model"), async () => {
+    const t = await client.threads.create();
+    const chunks = await collect(client.runs.stream(t.thread_id, "agent", { input: { messages: [{ role: "user", content: "mock:400" }] }, streamMode: "values" }));
+    equal(chunks.at(-1).event, "error", at("the error event is last"));
+    equal((await client.threads.get(t.thread_id)).status, "error", at("the thread is in error"));
+    await client.runs.wait(t.thread_id, "agent", { input: { messages: [{ role: "user", content: "mock:400" }] } }).then(
+      () => check(false, at("wait throws")),
+      (e) => check(/BadRequest/.test(e.message), at("wait throws what the model said"), e.message));
+  });
+
+  await scenario(at("store"), async () => {
+    const ns = ["users", `u-${name}-${shards}`.replaceAll(".", "_")];
+    await client.store.putItem(ns, "prefs", { theme: "dark", n: 1 });
+    const item = await client.store.getItem(ns, "prefs");
+    equal([item.namespace, item.key, item.value], [ns, "prefs", { theme: "dark", n: 1 }], at("put and get"));
+    equal(await client.store.getItem(ns, "nope"), null, at("a missing item is null"));
+    equal((await client.store.searchItems(ns, { filter: { n: { $gte: 1 } } })).items.length, 1, at("search with a filter"));
+    equal((await client.store.searchItems(ns, { filter: { theme: "light" } })).items.length, 0, at("that finds nothing"));
+    await client.store.deleteItem(ns, "prefs");
+    equal(await client.store.getItem(ns, "prefs"), null, at("deleted"));
+  });
+
+  await scenario(at("delete"), async () => {
+    await client.threads.delete(thread.thread_id);
+    await client.threads.get(thread.thread_id).then(
+      () => check(false, at("thread is gone")),
+      (e) => equal(e.status, 404, at("thread is gone")));
+    await client.assistants.delete(assistant.assistant_id);
+    await client.assistants.get(assistant.assistant_id).then(
+      () => check(false, at("assistant is gone")),
+      (e) => equal(e.status, 404, at("assistant is gone")));
+  });
+}
+
+await drive("1.9.31", Client19);
+await drive("2.0.0", Client20);
+
+// Durability as a client sees it: everything is there after kill -9.
+await scenario("after kill -9", async () => {
+  const client = new Client20({ apiUrl: server.url, callerOptions: { maxRetries: 0 } });
+  const t = await client.threads.create({ metadata: { kept: true } });
+  await client.runs.wait(t.thread_id, "agent", { input: hi });
+  await client.store.putItem(["kept"], "k", { v: 1 });
+  const before = await client.threads.getHistory(t.thread_id);
+  await server.stop("SIGKILL");
+  const again = await startServer({ mock, dir: server.dir, port: server.port, args: ["--shards", shards] });
+  check(again.startMs < 1000, "restart takes less than 1 s", `${again.startMs} ms`);
+  equal(await client.threads.getHistory(t.thread_id), before, "the history is the same");
+  equal((await client.store.getItem(["kept"], "k")).value, { v: 1 }, "the store item is there");
+  const more = await client.runs.wait(t.thread_id, "agent", { input: hi });
+  equal(more.messages.length, 4, "and the thread goes on");
+  await again.stop();
+});
+
+finish();
