@@ -56,6 +56,9 @@
 	X(LLM_RETRIES,         3,         "retries", "of a transient model error") \
 	X(LLM_RETRY_AFTER_MS,  60000,     "ms",     "longest Retry-After that is honoured") \
 	X(LLM_CONCURRENCY,     8192,      "calls",  "to one provider at once; more wait") \
+	X(DNS_TTL_MS,          60000,     "ms",     "a name's addresses are kept; the system's resolver tells no TTL") \
+	X(DNS_FAIL_MS,         1000,      "ms",     "a name that did not resolve is not asked again") \
+	X(DNS_NAMES,           1024,      "names",  "kept at once; the oldest goes") \
 	X(TOOL_CALLS,          64,        "calls",  "in one model answer") \
 	X(TOOL_RESULT_BYTES,   1048576,   "bytes",  "result of one tool call") \
 	X(CHART_STATES,        4096,      "states", "in one chart") \

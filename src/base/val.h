@@ -9,7 +9,9 @@
  * then hash and bytes, so keys shared with the compiled chart hit at once.
  *
  * Invariants: no cycles (immutability makes them impossible); depth is
- * bounded by LIMIT_JSON_DEPTH at every border.
+ * bounded by LIMIT_JSON_DEPTH at every border.  The engine may nest deeper
+ * for a while: past VAL_DEPTH_MAX levels two values are not equal and JSON
+ * fails (b->failed).
  * Threads: counts are not atomic; a value belongs to one shard.  It crosses
  * to another as JSON text.
  *
@@ -41,6 +43,8 @@ struct val {
 		struct val_object *o;
 	} u;
 };
+
+#define VAL_DEPTH_MAX 512
 
 #define VAL_UNDEF ((struct val){ .kind = VAL_UNDEFINED })
 #define VAL_NIL   ((struct val){ .kind = VAL_NULL })
@@ -79,11 +83,16 @@ struct val val_array_empty(void);
 struct val val_object_empty(void);
 struct val val_push_take(struct val array, struct val v);
 struct val val_set_take(struct val object, struct str key, struct val v);
+struct val val_set_key_take(struct val object, struct val key, struct val v);
+                                             /* key: a string val, shared */
 struct val val_set_at_take(struct val array, size_t i, struct val v);
+                                             /* i <= count; the end: a push */
 struct val val_unset_take(struct val object, struct str key);
 
-/* Bytes this value holds, shared parts counted again; for caps. */
+/* Bytes this value holds, shared parts counted again, and its levels (0 for
+ * a scalar; an upper bound after a removal); for caps.  Both O(1). */
 size_t val_bytes(struct val v);
+unsigned val_depth(struct val v);
 
 /* JSON, shortest form, UTF-8 kept, U+2028 plain; undefined members are left
  * out, undefined elements are null, NaN and infinities are null. */

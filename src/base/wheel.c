@@ -70,8 +70,7 @@ list_move(struct wheel_timer *to, struct wheel_timer *from)
 	list_init(from);
 }
 
-/* Stable: sinks each timer that is out of order to its place from the end.
- * Slots come in order, so only a long jump with many coarse timers pays. */
+/* Stable: a's timers were set before b's. */
 static void
 merge(struct wheel_timer *into, struct wheel_timer *a, struct wheel_timer *b)
 {
@@ -97,7 +96,8 @@ is_sorted(const struct wheel_timer *head)
 	return true;
 }
 
-/* Bottom-up merge sort: run[i] holds 2^i timers or none. */
+/* Bottom-up merge sort: run[i] holds 2^i timers or none.  Slots are collected
+ * in order, so only a jump over coarse slots comes here unsorted. */
 static void
 sort_due(struct wheel_timer *head)
 {
@@ -162,13 +162,12 @@ place(struct wheel *w, struct wheel_timer *t)
 static void
 slot_emptied(struct wheel *w, const struct wheel_timer *head)
 {
-	const struct wheel_timer *first = &w->slot[0][0];
+	uintptr_t offset = (uintptr_t)head - (uintptr_t)w->slot;
 	size_t i;
 
-	if (!list_empty(head) || head < first ||
-	    head >= first + WHEEL_LEVELS * WHEEL_SLOTS)
+	if (!list_empty(head) || offset >= sizeof w->slot)
 		return;
-	i = (size_t)(head - first);
+	i = offset / sizeof *head;
 	w->busy[i / WHEEL_SLOTS] &= ~(UINT64_C(1) << i % WHEEL_SLOTS);
 }
 
