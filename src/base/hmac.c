@@ -172,15 +172,6 @@ hex_add(struct buf *b, const void *data, size_t n)
 	buf_added(b, 2 * n);
 }
 
-static int
-nibble(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 bool
 hex_decode(struct str s, void *out, size_t n)
 {
@@ -189,7 +180,7 @@ hex_decode(struct str s, void *out, size_t n)
 	if (s.n != 2 * n)
 		return false;
 	for (size_t i = 0; i < n; i++) {
-		int high = nibble(s.p[2 * i]), low = nibble(s.p[2 * i + 1]);
+		int high = str_hex_digit(s.p[2 * i]), low = str_hex_digit(s.p[2 * i + 1]);
 
 		if (high < 0 || low < 0)
 			return false;

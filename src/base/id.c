@@ -241,15 +241,6 @@ uuid_v7_time(const struct uuid *u)
 
 static const uint8_t group_start[] = { 0, 4, 6, 8, 10 };
 
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 bool
 uuid_parse(struct str s, struct uuid *out)
 {
@@ -266,8 +257,8 @@ uuid_parse(struct str s, struct uuid *out)
 			group++;
 			p++;
 		}
-		high = hex_value(p[0]);
-		low = hex_value(p[1]);
+		high = str_hex_digit(p[0]);
+		low = str_hex_digit(p[1]);
 		if (high < 0 || low < 0)
 			return false;
 		u.b[i] = (uint8_t)(high << 4 | low);

@@ -30,6 +30,7 @@
 	X(STREAM_FLUSH_BYTES,  16384,     "bytes",  "resumable events are written past this") \
 	X(STREAM_FLUSH_MS,     100,       "ms",     "or after this long") \
 	X(JSON_DEPTH,          128,       "levels", "nesting of any JSON from outside") \
+	X(JSON_VALUES,         2000000,   "values", "in one document; a parsed one takes 16 bytes") \
 	X(JSON_STRING_BYTES,   8388608,   "bytes",  "one string of a request") \
 	X(NAME_BYTES,          512,       "bytes",  "a name, key or label") \
 	X(METADATA_BYTES,      65536,     "bytes",  "metadata, config or context of one object") \
@@ -56,6 +57,7 @@
 	X(LLM_RETRIES,         3,         "retries", "of a transient model error") \
 	X(LLM_RETRY_AFTER_MS,  60000,     "ms",     "longest Retry-After that is honoured") \
 	X(LLM_CONCURRENCY,     8192,      "calls",  "to one provider at once; more wait") \
+	X(SCRIPT_BYTES,        1048576,   "bytes",  "a file of scripted answers") \
 	X(DNS_TTL_MS,          60000,     "ms",     "a name's addresses are kept; the system's resolver tells no TTL") \
 	X(DNS_FAIL_MS,         1000,      "ms",     "a name that did not resolve is not asked again") \
 	X(DNS_NAMES,           1024,      "names",  "kept at once; the oldest goes") \

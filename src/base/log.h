@@ -16,9 +16,14 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 extern enum log_level log_threshold;         /* set once at start */
 
-/* log_event(LOG_INFO, "net", "listening", "port=%d host=%s", port, host) */
+/* The format is `key=%d other=%s`; each value is one conversion.
+ * log_event(LOG_INFO, "net", "listening", "port=%d host=%s", port, host) */
 void log_event(enum log_level level, const char *room, const char *event,
     const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* log_redact(key).text: "unset", "set", or the first four bytes and length. */
+struct log_redacted { char text[40]; };
+struct log_redacted log_redact(struct str secret);
 
 bool log_level_parse(struct str s, enum log_level *out);
 

@@ -177,6 +177,15 @@ str_to_double(struct str s, double *out)
 	return true;
 }
 
+int
+str_hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 /* ---- UTF-8 ----------------------------------------------------------------- */
 
 /* Length of the valid multi-byte sequence at p, 0 when there is none

@@ -45,6 +45,8 @@ bool str_to_i64(struct str s, int64_t *out);
 bool str_to_u64(struct str s, uint64_t *out);
 bool str_to_double(struct str s, double *out);
 
+int str_hex_digit(char c);                   /* 0..15, either case; else -1 */
+
 bool str_is_utf8(struct str s);              /* strict: no surrogates, no overlong */
 size_t str_utf8_step(struct str s);          /* bytes of the first character; 0
                                                 if empty or not UTF-8 */

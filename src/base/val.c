@@ -158,7 +158,7 @@ string_hash(struct val_string *s)
 static bool
 string_is(const struct val_string *s, struct str text)
 {
-	return s->n == text.n && memcmp(s->text, text.p, text.n) == 0;
+	return str_eq(string_str(s), text);
 }
 
 struct val

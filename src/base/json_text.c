@@ -1,0 +1,242 @@
+/*
+ * json_text.c - strings and numbers as JSON text, without documents.
+ *
+ * What is written is valid JSON whatever goes in: bytes that are not UTF-8
+ * become U+FFFD.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "base/json.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+#include <yyjson.h>
+
+#define REPLACEMENT S("\xef\xbf\xbd")        /* U+FFFD */
+
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+#define HAS_ZERO(w) (((w) - EACH(1)) & ~(w) & EACH(0x80))
+
+/* Eight bytes that stand for themselves: no control, quote, backslash, nor
+ * anything beyond ASCII. */
+static bool
+is_plain(const char *p)
+{
+	uint64_t w, odd;
+
+	memcpy(&w, p, sizeof w);
+	odd = ((w - EACH(0x20)) & ~w) | w;
+	return ((odd & EACH(0x80)) | HAS_ZERO(w ^ EACH('"')) |
+	    HAS_ZERO(w ^ EACH('\\'))) == 0;
+}
+
+/* The end of the run from i that needs no escape. */
+static size_t
+plain_run(struct str s, size_t i)
+{
+	while (i < s.n) {
+		unsigned char c;
+
+		if (i + 8 <= s.n && is_plain(s.p + i)) {
+			i += 8;
+			continue;
+		}
+		c = (unsigned char)s.p[i];
+		if (c < 0x20 || c == '"' || c == '\\')
+			break;
+		if (c < 0x80) {
+			i++;
+		} else {
+			size_t n = str_utf8_step(str_sub(s, i, s.n));
+
+			if (n == 0)
+				break;
+			i += n;
+		}
+	}
+	return i;
+}
+
+static void
+add_escape(struct buf *b, unsigned char c)
+{
+	static const char shorts[] = "btn.fr";       /* 8 to 13; 11 has none */
+
+	if (c == '"' || c == '\\')
+		buf_add(b, (struct str){ c == '"' ? "\\\"" : "\\\\", 2 });
+	else if (c >= 0x80)
+		buf_add(b, REPLACEMENT);
+	else if (c >= '\b' && c <= '\r' && c != '\v')
+		buf_add(b, (struct str){ (char[]){ '\\', shorts[c - '\b'] }, 2 });
+	else
+		buf_add_fmt(b, "\\u%04x", c);
+}
+
+void
+json_add_escaped(struct buf *b, struct str s)
+{
+	size_t i = 0;
+
+	for (;;) {
+		size_t end = plain_run(s, i);
+
+		if (end > i)
+			buf_add(b, str_sub(s, i, end - i));
+		if (end == s.n || b->failed)
+			return;
+		add_escape(b, (unsigned char)s.p[end]);
+		i = end + 1;
+	}
+}
+
+void
+json_add_str(struct buf *b, struct str s)
+{
+	buf_add_char(b, '"');
+	json_add_escaped(b, s);
+	buf_add_char(b, '"');
+}
+
+void
+json_add_key(struct buf *b, const char *key)
+{
+	if (b->n > 0 && b->p[b->n - 1] != '{')
+		buf_add_char(b, ',');
+	json_add_str(b, str_of(key));
+	buf_add_char(b, ':');
+}
+
+void
+json_add_double(struct buf *b, double d)
+{
+	_Alignas(16) char memory[512];       /* for one number, so no malloc */
+	yyjson_alc pool;
+	yyjson_val v = { 0 };
+	char *text;
+	size_t n;
+
+	if (!isfinite(d)) {
+		buf_lit(b, "null");
+		return;
+	}
+	if (!yyjson_alc_pool_init(&pool, memory, sizeof memory))
+		abort();
+	yyjson_set_real(&v, d);
+	text = yyjson_val_write_opts(&v, YYJSON_WRITE_NOFLAG, &pool, &n, NULL);
+	assert(text != NULL);
+	buf_add(b, (struct str){ text, n });
+}
+
+/* ---- decoding -------------------------------------------------------------- */
+
+static void
+add_utf8(struct buf *b, uint32_t c)
+{
+	char t[4];
+
+	if (c < 0x80) {
+		buf_add_char(b, (char)c);
+	} else if (c < 0x800) {
+		t[0] = (char)(0xc0 | c >> 6);
+		t[1] = (char)(0x80 | (c & 0x3f));
+		buf_add(b, (struct str){ t, 2 });
+	} else if (c < 0x10000) {
+		t[0] = (char)(0xe0 | c >> 12);
+		t[1] = (char)(0x80 | (c >> 6 & 0x3f));
+		t[2] = (char)(0x80 | (c & 0x3f));
+		buf_add(b, (struct str){ t, 3 });
+	} else {
+		t[0] = (char)(0xf0 | c >> 18);
+		t[1] = (char)(0x80 | (c >> 12 & 0x3f));
+		t[2] = (char)(0x80 | (c >> 6 & 0x3f));
+		t[3] = (char)(0x80 | (c & 0x3f));
+		buf_add(b, (struct str){ t, 4 });
+	}
+}
+
+/* The four digits at s[i], or -1. */
+static int32_t
+hex4(struct str s, size_t i)
+{
+	int32_t v = 0;
+
+	if (i > s.n || s.n - i < 4)
+		return -1;
+	for (size_t k = 0; k < 4; k++) {
+		int d = str_hex_digit(s.p[i + k]);
+
+		if (d < 0)
+			return -1;
+		v = v << 4 | d;
+	}
+	return v;
+}
+
+/* The escape whose letter is s[i] == 'u'; returns the index past it, 0 when
+ * it is none.  Half a surrogate pair becomes U+FFFD. */
+static size_t
+decode_u(struct str s, size_t i, struct buf *out)
+{
+	int32_t c = hex4(s, i + 1), low;
+
+	if (c < 0)
+		return 0;
+	i += 5;
+	if (c < 0xd800 || c > 0xdfff) {
+		add_utf8(out, (uint32_t)c);
+		return i;
+	}
+	if (c < 0xdc00 && i + 1 < s.n && s.p[i] == '\\' && s.p[i + 1] == 'u') {
+		low = hex4(s, i + 2);
+		if (low >= 0xdc00 && low <= 0xdfff) {
+			add_utf8(out, 0x10000 +
+			    ((uint32_t)(c - 0xd800) << 10 | (uint32_t)(low - 0xdc00)));
+			return i + 6;
+		}
+	}
+	buf_add(out, REPLACEMENT);
+	return i;
+}
+
+/* The escape whose letter is s[i]; returns the index past it, 0 for none. */
+static size_t
+decode_escape(struct str s, size_t i, struct buf *out)
+{
+	static const char letters[] = "\"\\/bfnrt", bytes[] = "\"\\/\b\f\n\r\t";
+	const char *at;
+
+	if (i >= s.n)
+		return 0;
+	if (s.p[i] == 'u')
+		return decode_u(s, i, out);
+	at = memchr(letters, s.p[i], sizeof letters - 1);
+	if (at == NULL)
+		return 0;
+	buf_add_char(out, bytes[at - letters]);
+	return i + 1;
+}
+
+int
+json_unescape(struct str raw, struct buf *out)
+{
+	size_t i = 0, before = out->n;
+
+	while (i < raw.n && !out->failed) {
+		size_t end = i;
+
+		while (end < raw.n && (unsigned char)raw.p[end] >= 0x20 &&
+		    raw.p[end] != '"' && raw.p[end] != '\\')
+			end++;
+		if (end > i)
+			buf_add(out, str_sub(raw, i, end - i));
+		if (end == raw.n)
+			break;
+		i = raw.p[end] == '\\' ? decode_escape(raw, end + 1, out) : 0;
+		if (i == 0) {
+			buf_cut(out, before);
+			return ERR_SYNTAX;
+		}
+	}
+	return out->failed ? ERR_TOOBIG : OK;
+}

@@ -1,0 +1,286 @@
+/*
+ * json_tree.c - what is done with whole nodes: write, compare, merge, turn
+ * into engine values.  Recursion is bounded by json_parse's depth check.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "base/val_priv.h"
+
+#include <assert.h>
+#include <string.h>
+#include <yyjson.h>
+
+/* ---- writing --------------------------------------------------------------- */
+
+static void
+add_number(struct buf *b, jnode n)
+{
+	if (yyjson_is_uint(n))
+		buf_add_u64(b, yyjson_get_uint(n));
+	else if (yyjson_is_sint(n))
+		buf_add_i64(b, yyjson_get_sint(n));
+	else
+		json_add_double(b, yyjson_get_real(n));
+}
+
+static void
+add_container(struct buf *b, jnode n)
+{
+	struct json_iter it = json_each(n);
+	bool object = json_is_object(n), first = true;
+
+	buf_add_char(b, object ? '{' : '[');
+	while (!b->failed && json_next(&it)) {
+		if (!first)
+			buf_add_char(b, ',');
+		first = false;
+		if (object) {
+			json_add_str(b, json_str(it.key));
+			buf_add_char(b, ':');
+		}
+		json_add_node(b, it.value);
+	}
+	buf_add_char(b, object ? '}' : ']');
+}
+
+void
+json_add_node(struct buf *b, jnode n)
+{
+	switch (yyjson_get_type(n)) {
+	case YYJSON_TYPE_BOOL:
+		buf_add(b, json_bool(n) ? S("true") : S("false"));
+		break;
+	case YYJSON_TYPE_NUM:
+		add_number(b, n);
+		break;
+	case YYJSON_TYPE_STR:
+		json_add_str(b, json_str(n));
+		break;
+	case YYJSON_TYPE_ARR:
+	case YYJSON_TYPE_OBJ:
+		add_container(b, n);
+		break;
+	default:
+		buf_lit(b, "null");
+	}
+}
+
+/* ---- containment ----------------------------------------------------------- */
+
+static bool
+number_same(jnode a, jnode b)
+{
+	if (yyjson_is_int(a) && yyjson_is_int(b))
+		return unsafe_yyjson_equals(a, b);
+	return json_number(a) == json_number(b);
+}
+
+static bool
+scalar_same(jnode a, jnode b)
+{
+	if (json_is_number(a) && json_is_number(b))
+		return number_same(a, b);
+	if (json_is_string(a) && json_is_string(b))
+		return str_eq(json_str(a), json_str(b));
+	return yyjson_get_tag(a) == yyjson_get_tag(b);   /* null, true, false */
+}
+
+static bool
+is_scalar(jnode n)
+{
+	return !yyjson_is_ctn(n);
+}
+
+static bool part_of(jnode have, jnode want);
+
+static bool
+some_element(jnode array, jnode want)
+{
+	struct json_iter it = json_each(array);
+
+	while (json_next(&it))
+		if (part_of(it.value, want))
+			return true;
+	return false;
+}
+
+/* Kind with kind; a scalar is part of an equal scalar only. */
+static bool
+part_of(jnode have, jnode want)
+{
+	struct json_iter it;
+
+	if (is_scalar(want) || is_scalar(have))
+		return is_scalar(want) && is_scalar(have) && scalar_same(have, want);
+	if (json_is_object(want) != json_is_object(have))
+		return false;
+	it = json_each(want);
+	while (json_next(&it)) {
+		if (json_is_array(want)) {
+			if (!some_element(have, it.value))
+				return false;
+		} else {
+			jnode member = json_get(have, json_str(it.key));
+
+			if (member == NULL || !part_of(member, it.value))
+				return false;
+		}
+	}
+	return true;
+}
+
+bool
+json_contains(jnode have, jnode want)
+{
+	if (have == NULL || want == NULL)
+		return want == NULL;
+	/* PostgreSQL's one exception: an array contains a bare scalar. */
+	if (json_is_array(have) && is_scalar(want))
+		return some_element(have, want);
+	return part_of(have, want);
+}
+
+/* ---- merging --------------------------------------------------------------- */
+
+struct merged {
+	struct str key;
+	jnode value;
+};
+
+static const void *
+merged_key(const void *value)
+{
+	return &((const struct merged *)value)->key;
+}
+
+static uint64_t
+hash_key(const void *key)
+{
+	return str_hash_keyed(*(const struct str *)key);
+}
+
+static bool
+merged_is(const void *value, const void *key)
+{
+	return str_eq(((const struct merged *)value)->key, *(const struct str *)key);
+}
+
+/* Adds the members of o to list (n so far), a known key gets the new value. */
+static size_t
+merge_into(struct map *known, struct merged *list, size_t n, jnode o)
+{
+	struct json_iter it = json_each(o);
+
+	while (json_next(&it)) {
+		struct str key = json_str(it.key);
+		struct merged *m = map_get(known, &key);
+
+		if (m == NULL) {
+			m = &list[n++];
+			m->key = key;
+			map_put(known, m);
+		}
+		m->value = it.value;
+	}
+	return n;
+}
+
+void
+json_add_merged(struct buf *b, jnode first, jnode second)
+{
+	struct merged *list;
+	struct map known;
+	size_t n = 0;
+
+	assert(first == NULL || json_is_object(first));
+	assert(second == NULL || json_is_object(second));
+	list = mem_alloc((json_count(first) + json_count(second)) * sizeof *list);
+	map_init(&known, hash_key, merged_is, merged_key);
+	n = merge_into(&known, list, n, first);
+	n = merge_into(&known, list, n, second);
+	buf_add_char(b, '{');
+	for (size_t i = 0; i < n && !b->failed; i++) {
+		if (i > 0)
+			buf_add_char(b, ',');
+		json_add_str(b, list[i].key);
+		buf_add_char(b, ':');
+		json_add_node(b, list[i].value);
+	}
+	buf_add_char(b, '}');
+	map_release(&known);
+	free(list);
+}
+
+/* ---- engine values --------------------------------------------------------- */
+
+static bool to_val(jnode n, unsigned levels, struct val *out);
+
+/* False leaves *out whole, for the caller to drop. */
+static bool
+container_to_val(jnode n, unsigned levels, struct val *out)
+{
+	struct json_iter it = json_each(n);
+	bool object = json_is_object(n), ok = levels > 0;
+
+	*out = object ? val_object_sized(it.left) : val_array_sized(it.left);
+	while (ok && json_next(&it)) {
+		struct val v;
+
+		ok = to_val(it.value, levels - 1, &v);
+		if (object)
+			*out = val_set_take(*out, json_str(it.key), v);
+		else
+			*out = val_push_take(*out, v);
+	}
+	return ok;
+}
+
+static bool
+to_val(jnode n, unsigned levels, struct val *out)
+{
+	switch (yyjson_get_type(n)) {
+	case YYJSON_TYPE_BOOL:
+		*out = val_bool(json_bool(n));
+		return true;
+	case YYJSON_TYPE_NUM:
+		*out = json_is_int(n) ? val_int(json_int(n)) : val_double(json_number(n));
+		return true;
+	case YYJSON_TYPE_STR:
+		*out = val_string(json_str(n));
+		return true;
+	case YYJSON_TYPE_ARR:
+	case YYJSON_TYPE_OBJ:
+		return container_to_val(n, levels, out);
+	default:
+		*out = VAL_NIL;
+		return true;
+	}
+}
+
+int
+json_to_val(jnode n, struct val *out, struct err *e)
+{
+	if (to_val(n, LIMIT_JSON_DEPTH, out))
+		return OK;
+	val_drop(*out);
+	*out = VAL_UNDEF;
+	return err_set(e, ERR_TOOBIG, "nested deeper than %d levels",
+	    LIMIT_JSON_DEPTH);
+}
+
+int
+json_text_to_val(struct str text, struct val *out, struct err *e)
+{
+	struct json_doc d;
+	int rc = json_parse(&d, text, e);
+
+	*out = VAL_UNDEF;
+	if (rc == OK)
+		rc = json_to_val(d.root, out, e);
+	json_release(&d);
+	return rc;
+}
