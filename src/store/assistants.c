@@ -1,0 +1,229 @@
+/*
+ * assistants.c - owners, assistants and their versions.
+ *
+ * The assistant row says who and which version; the content is in the version
+ * rows, one for every version that ever was.  A system assistant belongs to
+ * owner 0 and is shown to everyone; only owner 0 may change it.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <assert.h>
+
+#include "store/store_priv.h"
+
+#define ERASE_NOW 300                        /* rows; more are buried */
+
+int
+op_owner_intern(struct store *st, struct store_cmd *c)
+{
+	struct store_owner_intern *x = (struct store_owner_intern *)c;
+	struct query q = query_of(&st->w, SQL_OWNER_FIND);
+	int rc;
+
+	bind_text(&q, x->subject);
+	rc = query_row(&q);
+	if (rc == OK)
+		x->id = col_i64(&q, 0);
+	query_end(&q);
+	if (rc != ERR_NOTFOUND)
+		return rc;
+	x->id = seq_next(st, SEQ_OWNER);
+	q = query_of(&st->w, SQL_OWNER_INSERT);
+	bind_i64(&q, x->id);
+	bind_text(&q, x->subject);
+	return query_run(&q);
+}
+
+static int
+version_insert(struct store *st, int64_t assistant, const struct store_assistant *a,
+    int64_t version, msec created)
+{
+	struct query q = query_of(&st->w, SQL_VERSION_INSERT);
+
+	bind_i64(&q, assistant);
+	bind_i64(&q, version);
+	bind_text(&q, a->graph_id);
+	bind_text(&q, a->name);
+	bind_str(&q, a->description);
+	bind_json(&q, a->config_json);
+	bind_json(&q, a->context_json);
+	bind_json(&q, a->metadata_json);
+	bind_i64(&q, created);
+	return query_run(&q);
+}
+
+static int
+assistant_existing(struct store *st, struct store_assistant_create *x)
+{
+	struct query q = query_of(&st->w, SQL_ASSISTANT_GET);
+	int rc;
+
+	bind_uuid(&q, &x->a.id);
+	bind_i64(&q, x->cmd.owner);
+	rc = x->do_nothing ? query_row(&q) : ERR_NOTFOUND;
+	if (rc == OK)
+		rc = assistant_read(&q, x->cmd.arena, &x->a);
+	query_end(&q);
+	if (rc == ERR_NOTFOUND)              /* or somebody else's */
+		rc = err_set(&x->cmd.err, ERR_CONFLICT, "Assistant already exists");
+	return rc;
+}
+
+int
+op_assistant_create(struct store *st, struct store_cmd *c)
+{
+	struct store_assistant_create *x = (struct store_assistant_create *)c;
+	struct query q = query_of(&st->w, SQL_ASSISTANT_INSERT);
+	int64_t seq = seq_next(st, SEQ_ASSISTANT);
+	int rc;
+
+	assert(!x->system || c->owner == 0);
+	assert(!uuid_is_zero(&x->a.id));
+	bind_i64(&q, seq);
+	bind_uuid(&q, &x->a.id);
+	bind_i64(&q, c->owner);
+	bind_i64(&q, x->system);
+	bind_i64(&q, x->a.created);
+	bind_i64(&q, x->a.updated);
+	rc = query_run(&q);
+	if (rc != OK)
+		return rc;
+	if (sqlite3_changes64(st->w.h) == 0)
+		return assistant_existing(st, x);
+	x->a.version = 1;
+	return version_insert(st, seq, &x->a, 1, x->a.created);
+}
+
+static void
+field_keep(struct str *field, struct str old)
+{
+	if (field->p == NULL)
+		*field = old;
+}
+
+/* x->a becomes the new version: what was not given stays as it was. */
+static int
+assistant_merge(struct store_assistant_update *x, const struct store_assistant *old)
+{
+	struct store_assistant *a = &x->a;
+
+	field_keep(&a->graph_id, old->graph_id);
+	field_keep(&a->name, old->name);
+	field_keep(&a->description, old->description);
+	field_keep(&a->config_json, old->config_json);
+	field_keep(&a->context_json, old->context_json);
+	a->created = old->created;
+	a->updated = x->now;
+	return object_merge(x->cmd.arena, old->metadata_json, a->metadata_json,
+	    &a->metadata_json, &x->cmd.err);
+}
+
+int
+op_assistant_update(struct store *st, struct store_cmd *c)
+{
+	struct store_assistant_update *x = (struct store_assistant_update *)c;
+	struct query q = query_of(&st->w, SQL_ASSISTANT_OWN);
+	struct store_assistant old;
+	int64_t seq = 0, version = 0;
+	int rc;
+
+	bind_uuid(&q, &x->a.id);
+	bind_i64(&q, c->owner);
+	rc = query_row(&q);
+	if (rc == OK) {
+		rc = assistant_read(&q, c->arena, &old);
+		seq = col_i64(&q, 10);
+		version = col_i64(&q, 12) + 1;
+	}
+	query_end(&q);
+	if (rc == OK)
+		rc = assistant_merge(x, &old);
+	if (rc == OK)
+		rc = version_insert(st, seq, &x->a, version, x->now);
+	if (rc != OK)
+		return rc;
+	x->a.version = version;
+	q = query_of(&st->w, SQL_ASSISTANT_UPDATE);
+	bind_i64(&q, version);
+	bind_i64(&q, version);
+	bind_i64(&q, x->now);
+	bind_i64(&q, seq);
+	bind_i64(&q, c->owner);
+	return query_run(&q);
+}
+
+/* ERR_CONFLICT while one of the assistant's threads has a run under way. */
+static int
+threads_idle(struct store *st, struct store_assistant_delete *x)
+{
+	struct query q = query_of(&st->w, SQL_THREADS_BUSY_OF);
+	char id[UUID_TEXT];
+	struct uuid busy;
+	int rc;
+
+	bind_uuid(&q, &x->id);
+	bind_i64(&q, x->cmd.owner);
+	rc = query_row(&q);
+	busy = rc == OK ? col_uuid(&q, 0) : (struct uuid){ { 0 } };
+	query_end(&q);
+	if (rc != OK)
+		return rc == ERR_NOTFOUND ? OK : rc;
+	uuid_format(&busy, id);
+	return err_set(&x->cmd.err, ERR_CONFLICT, "Thread %.*s has a run under way",
+	    UUID_TEXT, id);
+}
+
+static int
+threads_bury(struct store *st, struct store_assistant_delete *x)
+{
+	struct query q = query_of(&st->w, SQL_THREAD_BURY_OF);
+	int rc;
+
+	bind_uuid(&q, &x->id);
+	bind_i64(&q, x->cmd.owner);
+	rc = query_run(&q);
+	if (rc != OK || sqlite3_changes64(st->w.h) == 0)
+		return rc;
+	st->dead = true;
+	rc = erase_buried(st, ERASE_NOW);
+	return rc == ERR_AGAIN ? OK : rc;
+}
+
+static int
+assistant_remove(struct store *st, int64_t seq, owner_t owner)
+{
+	int64_t budget = ERASE_NOW;
+	int rc = assistant_erase(&st->w, seq, &budget);
+	struct query q;
+
+	if (rc != ERR_AGAIN)
+		return rc;
+	st->dead = true;
+	q = query_of(&st->w, SQL_ASSISTANT_BURY);
+	bind_i64(&q, seq);
+	bind_i64(&q, owner);
+	return query_run(&q);
+}
+
+int
+op_assistant_delete(struct store *st, struct store_cmd *c)
+{
+	struct store_assistant_delete *x = (struct store_assistant_delete *)c;
+	struct query q = query_of(&st->w, SQL_ASSISTANT_OWN);
+	int64_t seq = 0;
+	int rc;
+
+	bind_uuid(&q, &x->id);
+	bind_i64(&q, c->owner);
+	rc = query_row(&q);
+	if (rc == OK)
+		seq = col_i64(&q, 10);
+	query_end(&q);
+	if (rc == OK && x->threads)
+		rc = threads_idle(st, x);
+	if (rc == OK)
+		rc = assistant_remove(st, seq, c->owner);
+	if (rc == OK && x->threads)
+		rc = threads_bury(st, x);
+	return rc;
+}

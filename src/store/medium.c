@@ -1,0 +1,192 @@
+/*
+ * medium.c - where the database lies, and that nobody else has it.
+ *
+ * FILE-lock is held by flock(2) as long as the store is open.  The kernel
+ * lets go when the process ends, however it ends, so the lock is never stale;
+ * the file itself stays, because removing it would let two servers lock two
+ * different files of one name.
+ *
+ * The memory driver keeps its tables in a folder of its own on a file system
+ * in memory.  The folder gets its lasting name only once it is locked; a
+ * folder of that name that nobody locks was left by a killed process and is
+ * removed by the next store that opens.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "store/store_priv.h"
+
+#define FOLDER "cohort-memory-"
+
+static int
+lock_take(int *fd, const char *path, int flags)
+{
+	int rc;
+
+	*fd = open(path, O_RDWR | O_CLOEXEC | flags, 0600);
+	if (*fd < 0)
+		return ERR_IO;
+	if (flock(*fd, LOCK_EX | LOCK_NB) == 0)
+		return OK;
+	rc = errno == EWOULDBLOCK ? ERR_BUSY : ERR_IO;
+	close(*fd);
+	*fd = -1;
+	return rc;
+}
+
+/* The number of the server that has the file, for the error's text. */
+static void
+lock_sign(int fd)
+{
+	char text[32];
+	int n = snprintf(text, sizeof text, "%d\n", (int)getpid());
+
+	if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)n, 0) != n)
+		log_warn("store", "lock_unsigned", "error=%s", strerror(errno));
+}
+
+static int
+lock_holder(const char *path)
+{
+	char text[32] = "";
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return 0;
+	if (pread(fd, text, sizeof text - 1, 0) < 0)
+		text[0] = '\0';
+	close(fd);
+	return (int)strtol(text, NULL, 10);
+}
+
+static int
+file_open(struct medium *m, struct str path, struct err *e)
+{
+	char lock[DB_PATH_MAX + 8];
+	int rc;
+
+	if (path.n == 0 || path.n >= sizeof m->path)
+		return err_set(e, ERR_INVALID, "store path: %s",
+		    path.n == 0 ? "is empty" : "is too long");
+	snprintf(m->path, sizeof m->path, "%.*s", FMT(path));
+	snprintf(lock, sizeof lock, "%s-lock", m->path);
+	rc = lock_take(&m->lock_fd, lock, O_CREAT);
+	if (rc == ERR_BUSY)
+		return err_set(e, ERR_BUSY,
+		    "%s is in use by another server (process %d)", m->path,
+		    lock_holder(lock));
+	if (rc != OK)
+		return err_set(e, rc, "%s: %s", lock, strerror(errno));
+	lock_sign(m->lock_fd);
+	return OK;
+}
+
+static void
+folder_remove(const char *dir)
+{
+	static const char *const names[] = {
+		"db", "db-wal", "db-shm", "db-journal", "db-lock"
+	};
+	char path[DB_PATH_MAX + 16];
+
+	for (size_t i = 0; i < COUNT(names); i++) {
+		snprintf(path, sizeof path, "%s/%s", dir, names[i]);
+		unlink(path);
+	}
+	rmdir(dir);
+}
+
+/* Removes what killed processes left in base. */
+static void
+folders_sweep(const char *base)
+{
+	DIR *d = opendir(base);
+	const struct dirent *entry = d == NULL ? NULL : readdir(d);
+
+	for (; entry != NULL; entry = readdir(d)) {
+		char dir[DB_PATH_MAX], lock[DB_PATH_MAX + 16];
+		int fd;
+
+		if (!str_starts(str_of(entry->d_name), S(FOLDER)))
+			continue;
+		if (snprintf(dir, sizeof dir, "%s/%s", base, entry->d_name) >=
+		    (int)sizeof dir)
+			continue;
+		snprintf(lock, sizeof lock, "%s/db-lock", dir);
+		if (lock_take(&fd, lock, 0) != OK)
+			continue;
+		folder_remove(dir);
+		close(fd);
+	}
+	if (d != NULL)
+		closedir(d);
+}
+
+static const char *
+folder_base(void)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	if (access("/dev/shm", W_OK | X_OK) == 0)
+		return "/dev/shm";
+	return tmp != NULL ? tmp : "/tmp";
+}
+
+static int
+folder_open(struct medium *m, struct err *e)
+{
+	char fresh[DB_PATH_MAX], lock[DB_PATH_MAX + 16];
+	const char *base = folder_base();
+	int n = snprintf(fresh, sizeof fresh, "%s/cohort-new-XXXXXX", base);
+
+	folders_sweep(base);
+	if (n >= (int)sizeof fresh - 32 || mkdtemp(fresh) == NULL)
+		return err_set(e, ERR_IO, "%s: %s", fresh, strerror(errno));
+	snprintf(lock, sizeof lock, "%s/db-lock", fresh);
+	snprintf(m->dir, sizeof m->dir, "%s/" FOLDER "%s", base,
+	    fresh + n - 6);
+	if (lock_take(&m->lock_fd, lock, O_CREAT) != OK ||
+	    rename(fresh, m->dir) != 0) {
+		err_set(e, ERR_IO, "%s: %s", m->dir, strerror(errno));
+		folder_remove(fresh);
+		m->dir[0] = '\0';
+		return ERR_IO;
+	}
+	if (snprintf(m->path, sizeof m->path, "%s/db", m->dir) >=
+	    (int)sizeof m->path)
+		return err_set(e, ERR_IO, "%s: too long", m->dir);
+	return OK;
+}
+
+int
+medium_open(struct medium *m, const struct store_options *o, struct err *e)
+{
+	*m = (struct medium){ .lock_fd = -1 };
+	if (str_eq(o->driver, S("sqlite")))
+		return file_open(m, o->path, e);
+	if (str_eq(o->driver, S("memory")))
+		return folder_open(m, e);
+	return err_set(e, ERR_INVALID,
+	    "store driver: expected sqlite or memory, got '%.*s'", FMT(o->driver));
+}
+
+void
+medium_close(struct medium *m)
+{
+	if (m->dir[0] != '\0')
+		folder_remove(m->dir);
+	if (m->lock_fd >= 0)
+		close(m->lock_fd);
+	m->lock_fd = -1;
+	m->dir[0] = '\0';
+}

@@ -1,0 +1,152 @@
+/*
+ * queue.c - commands on their way to a thread.
+ *
+ * Many producers, one consumer, first in first out.  A producer signals only
+ * when the consumer would sleep past the moment the new command is due:
+ * at once for one that somebody waits for, LIMIT_WRITER_LINGER_MS later for a
+ * lazy one.  Nothing polls.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <assert.h>
+#include <errno.h>
+
+#include "store/store_priv.h"
+
+void
+queue_init(struct queue *q)
+{
+	pthread_condattr_t attr;
+
+	*q = (struct queue){ .lazy_until = NEVER };
+	q->tail = &q->head;
+	pthread_mutex_init(&q->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&q->wake, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+void
+queue_release(struct queue *q)
+{
+	assert(q->head == NULL);
+	pthread_cond_destroy(&q->wake);
+	pthread_mutex_destroy(&q->lock);
+}
+
+/* When the consumer should act on what is queued. */
+static nsec
+queue_due(const struct queue *q)
+{
+	return q->urgent > 0 ? 0 : q->lazy_until;
+}
+
+/* One command always fits an empty queue, whatever its size. */
+static bool
+queue_full(const struct queue *q, size_t bytes)
+{
+	return q->ops >= LIMIT_WRITER_OPS ||
+	    (q->ops > 0 && q->bytes + bytes > LIMIT_WRITER_BYTES);
+}
+
+int
+queue_put(struct queue *q, struct store_cmd *c, bool force)
+{
+	bool wake;
+
+	pthread_mutex_lock(&q->lock);
+	assert(!q->closing);
+	if (!force && queue_full(q, c->bytes)) {
+		pthread_mutex_unlock(&q->lock);
+		return ERR_BUSY;
+	}
+	c->next = NULL;
+	*q->tail = c;
+	q->tail = &c->next;
+	q->ops++;
+	q->bytes += c->bytes;
+	if (!c->lazy)
+		q->urgent++;
+	else if (q->lazy_until == NEVER)
+		q->lazy_until = clock_mono() + LIMIT_WRITER_LINGER_MS * NS_PER_MS;
+	wake = queue_due(q) < q->sleeps_until;
+	if (wake)
+		q->sleeps_until = queue_due(q);      /* one signal is enough */
+	pthread_mutex_unlock(&q->lock);
+	if (wake)
+		pthread_cond_signal(&q->wake);
+	return OK;
+}
+
+static void
+queue_sleep(struct queue *q, nsec until)
+{
+	struct timespec t = { until / NS_PER_S, until % NS_PER_S };
+
+	q->sleeps_until = until;
+	if (until == NEVER)
+		pthread_cond_wait(&q->wake, &q->lock);
+	else
+		pthread_cond_timedwait(&q->wake, &q->lock, &t);
+	q->sleeps_until = 0;
+}
+
+static struct store_cmd *
+queue_pop(struct queue *q)
+{
+	struct store_cmd *c = q->head;
+
+	q->head = c->next;
+	if (q->head == NULL) {
+		q->tail = &q->head;
+		q->lazy_until = NEVER;
+	}
+	q->ops--;
+	q->bytes -= c->bytes;
+	if (!c->lazy)
+		q->urgent--;
+	c->next = NULL;
+	return c;
+}
+
+size_t
+queue_take(struct queue *q, struct store_cmd **out, size_t max, nsec idle_until,
+    bool *closing)
+{
+	size_t n = 0;
+
+	pthread_mutex_lock(&q->lock);
+	while (!q->closing && q->urgent == 0) {
+		nsec until = queue_due(q) < idle_until ? queue_due(q) : idle_until;
+
+		if (until != NEVER && until <= clock_mono())
+			break;
+		queue_sleep(q, until);
+	}
+	while (q->head != NULL && n < max)
+		out[n++] = queue_pop(q);
+	*closing = q->closing && n == 0;
+	pthread_mutex_unlock(&q->lock);
+	return n;
+}
+
+void
+queue_close(struct queue *q)
+{
+	pthread_mutex_lock(&q->lock);
+	q->closing = true;
+	pthread_mutex_unlock(&q->lock);
+	pthread_cond_signal(&q->wake);
+}
+
+bool
+queue_empty(struct queue *q)
+{
+	bool empty;
+
+	pthread_mutex_lock(&q->lock);
+	empty = q->head == NULL;
+	pthread_mutex_unlock(&q->lock);
+	return empty;
+}

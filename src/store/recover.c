@@ -1,0 +1,262 @@
+/*
+ * recover.c - the first thing after a start.
+ *
+ * A run that is still RUNNING was cut off: it becomes PENDING with one more
+ * attempt, or ERROR after LIMIT_RUN_ATTEMPTS.  Both are found by the partial
+ * index of active runs, so the time depends on what was under way, not on
+ * what the file holds.  New ids go on after the newest in the file, even if
+ * the clock has stepped back meanwhile.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/store_priv.h"
+
+struct cut_off {
+	int64_t run, thread, attempt;
+};
+
+struct cut_offs {
+	struct cut_off *at;
+	size_t n, cap;
+};
+
+static int
+cut_offs_load(struct store *st, struct cut_offs *l)
+{
+	struct query q = query_of(&st->w, SQL_RUNS_CUT_OFF);
+	int rc;
+
+	for (;;) {
+		rc = query_row(&q);
+		if (rc != OK)
+			break;
+		mem_grow(l->at, l->n, l->cap);
+		l->at[l->n++] = (struct cut_off){
+			.run = col_i64(&q, 0), .thread = col_i64(&q, 1),
+			.attempt = col_i64(&q, 2),
+		};
+	}
+	query_end(&q);
+	return rc == ERR_NOTFOUND ? OK : rc;
+}
+
+static int
+run_retry(struct store *st, const struct cut_off *cut, msec now)
+{
+	struct query q = query_of(&st->w, SQL_RUN_RETRY);
+
+	bind_i64(&q, cut->attempt + 1);
+	bind_i64(&q, now);
+	bind_i64(&q, cut->run);
+	return query_run(&q);
+}
+
+static int
+thread_active(struct store *st, int64_t thread, int64_t *all)
+{
+	struct query q = query_of(&st->w, SQL_RUN_ACTIVE);
+	int rc;
+
+	bind_i64(&q, thread);
+	rc = query_row(&q);
+	if (rc == OK)
+		*all = col_i64(&q, 1);
+	query_end(&q);
+	return rc;
+}
+
+static int
+run_give_up(struct store *st, const struct cut_off *cut, msec now)
+{
+	struct str error;
+	struct query q;
+	int64_t all = 0;
+	int rc;
+
+	error = arena_fmt(&st->scratch, "{\"error\":\"RunInterrupted\","
+	    "\"message\":\"The server stopped %lld times while this run was under "
+	    "way; it is not tried again\"}", (long long)cut->attempt);
+	q = query_of(&st->w, SQL_RUN_END);
+	bind_i64(&q, RUN_ERROR);
+	bind_str(&q, error);
+	bind_i64(&q, now);
+	bind_i64(&q, cut->run);
+	rc = query_run(&q);
+	if (rc == OK)
+		rc = thread_active(st, cut->thread, &all);
+	if (rc != OK)
+		return rc;
+	q = query_of(&st->w, SQL_THREAD_FAIL);
+	bind_i64(&q, all > 0 ? THREAD_BUSY : THREAD_ERROR);
+	bind_i64(&q, now);
+	bind_str(&q, error);
+	bind_i64(&q, cut->thread);
+	return query_run(&q);
+}
+
+int
+op_recover(struct store *st, struct store_cmd *c)
+{
+	const struct recover *x = (struct recover *)c;
+	struct cut_offs l = { 0 };
+	size_t given_up = 0;
+	int rc = cut_offs_load(st, &l);
+
+	for (size_t i = 0; rc == OK && i < l.n; i++) {
+		bool again = l.at[i].attempt < LIMIT_RUN_ATTEMPTS;
+
+		given_up += !again;
+		rc = again ? run_retry(st, &l.at[i], x->now) :
+		    run_give_up(st, &l.at[i], x->now);
+	}
+	if (rc == OK && l.n > 0)
+		log_info("store", "recovered", "runs=%zu given_up=%zu", l.n,
+		    given_up);
+	free(l.at);
+	return rc;
+}
+
+/* ---- the caller's side --------------------------------------------------- */
+
+struct waiter {
+	struct store_port port;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	bool done;
+};
+
+static void
+waiter_post(struct store_port *port, struct store_cmd *c)
+{
+	struct waiter *w = CONTAINER_OF(port, struct waiter, port);
+
+	(void)c;
+	pthread_mutex_lock(&w->lock);
+	w->done = true;
+	pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->lock);
+}
+
+static int
+runs_recover(struct store *st, msec now, struct err *e)
+{
+	struct waiter w = {
+		.port = { waiter_post }, .lock = PTHREAD_MUTEX_INITIALIZER,
+		.wake = PTHREAD_COND_INITIALIZER,
+	};
+	struct recover x = { .cmd.op = (enum store_op)OP_RECOVER, .now = now };
+	int rc = store_submit(st, &w.port, &x.cmd, true);
+
+	if (rc != OK)
+		return err_set(e, rc, "recovery: %s", rc_text(rc));
+	pthread_mutex_lock(&w.lock);
+	while (!w.done)
+		pthread_cond_wait(&w.wake, &w.lock);
+	pthread_mutex_unlock(&w.lock);
+	if (x.cmd.rc != OK)
+		return err_set(e, x.cmd.rc, "recovery: %s", x.cmd.err.text);
+	return OK;
+}
+
+/* Milliseconds of a v6 or v7 id; 0 for any other. */
+static msec
+id_time(const struct uuid *u)
+{
+	uint64_t high = 0, ticks;
+
+	switch (u->b[6] >> 4) {
+	case 7:
+		return uuid_v7_time(u);
+	case 6:
+		for (int i = 0; i < 6; i++)
+			high = high << 8 | u->b[i];
+		ticks = high << 12 | (uint64_t)(u->b[6] & 0xf) << 8 | u->b[7];
+		/* 100 ns since 1582-10-15 (RFC 9562, 5.6) */
+		return (msec)(ticks / 10000) - INT64_C(12219292800000);
+	default:
+		return 0;
+	}
+}
+
+/* Runs and checkpoints only: their ids are ours.  A thread's may come from a
+ * client, who could push the clock of ids ahead by centuries. */
+static int
+ids_go_on(struct db *db)
+{
+	static const enum sql texts[] = { SQL_LAST_RUN_ID, SQL_LAST_CHECKPOINT_ID };
+	msec newest = 0;
+
+	for (size_t i = 0; i < COUNT(texts); i++) {
+		struct query q = query_of(db, texts[i]);
+		struct uuid id;
+		int rc = query_row(&q);
+
+		if (rc == OK) {
+			id = col_uuid(&q, 0);
+			newest = id_time(&id) > newest ? id_time(&id) : newest;
+		}
+		query_end(&q);
+		if (rc != OK && rc != ERR_NOTFOUND)
+			return rc;
+	}
+	if (newest > 0)
+		id_seed_floor(newest);
+	return OK;
+}
+
+struct pending {
+	owner_t owner;
+	int64_t thread;
+	struct uuid id;
+};
+
+static int
+pending_load(struct db *db, struct pending **out, size_t *n)
+{
+	struct query q = query_of(db, SQL_THREADS_PENDING);
+	size_t cap = 0;
+	int rc;
+
+	for (;;) {
+		rc = query_row(&q);
+		if (rc != OK)
+			break;
+		mem_grow(*out, *n, cap);
+		(*out)[(*n)++] = (struct pending){
+			.owner = col_i64(&q, 0), .thread = col_i64(&q, 1),
+			.id = col_uuid(&q, 2),
+		};
+	}
+	query_end(&q);
+	return rc == ERR_NOTFOUND ? OK : rc;
+}
+
+int
+store_recover(struct store *st, msec now,
+    void (*each)(void *ctx, owner_t owner, int64_t thread_seq,
+	const struct uuid *thread_id), void *ctx, struct err *e)
+{
+	struct store_reader *r = NULL;
+	struct pending *list = NULL;
+	size_t n = 0;
+	int rc = runs_recover(st, now, e);
+
+	if (rc == OK)
+		rc = store_reader_open(st, &r, e);
+	if (rc != OK)
+		return rc;
+	rc = ids_go_on(&r->db);
+	if (rc == OK)
+		rc = pending_load(&r->db, &list, &n);
+	if (rc != OK)
+		err_set(e, rc, "recovery: %s", r->db.err.text);
+	store_reader_close(r);
+	for (size_t i = 0; rc == OK && i < n; i++)
+		each(ctx, list[i].owner, list[i].thread, &list[i].id);
+	free(list);
+	return rc;
+}

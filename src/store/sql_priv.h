@@ -1,0 +1,221 @@
+/*
+ * sql_priv.h - every statement the store ever runs, by name.
+ *
+ * One row each: the name, the text.  A connection prepares a statement the
+ * first time it needs it and keeps it.  Column lists that several statements
+ * share are macros, so one function can read each record.
+ *
+ * Every statement that touches what belongs to somebody filters by owner,
+ * directly or through its thread.  The exceptions work on numbers (run,
+ * list) that only an owner-checked read can have given, and say so.
+ *
+ * `status < 2` stands in the text wherever the partial index run_active is
+ * meant: SQLite proves the use of a partial index by matching its terms.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef STORE_SQL_PRIV_H
+#define STORE_SQL_PRIV_H
+
+#define ASSISTANT_SELECT                                                       \
+	"SELECT a.uuid, v.graph, v.name, v.description, v.config, v.context,"  \
+	" v.metadata, a.version, a.created, a.updated, a.seq, a.owner, a.latest" \
+	" FROM assistant a CROSS JOIN assistant_version v"                     \
+	" ON v.assistant = a.seq AND v.version = a.version "
+
+#define THREAD_SELECT                                                          \
+	"SELECT t.uuid, t.seq, t.status, t.metadata, t.config, t.error,"       \
+	" t.created, t.updated, t.checkpoint FROM thread t "
+
+#define RUN_COLUMNS                                                            \
+	"SELECT r.uuid, t.uuid, r.assistant, r.seq, r.thread, r.status,"       \
+	" r.multitask, r.attempt, r.graph, r.kwargs, r.metadata, r.base,"      \
+	" r.error, r.created, r.updated "
+#define RUN_SELECT RUN_COLUMNS                                                 \
+	"FROM run r CROSS JOIN thread t ON t.seq = r.thread "
+
+#define CHECKPOINT_SELECT                                                      \
+	"SELECT c.seq, c.parent, c.uuid, p.uuid, c.step, c.source, c.next,"    \
+	" c.task, c.task_error, r.uuid, r.base, c.chart, c.list, c.len,"       \
+	" c.created, c.keep FROM thread t CROSS JOIN checkpoint c"             \
+	" ON c.thread = t.seq LEFT JOIN checkpoint p ON p.seq = c.parent"      \
+	" LEFT JOIN run r ON r.seq = c.run "
+
+#define SQL_MAP(X)                                                             \
+	X(BEGIN, "BEGIN IMMEDIATE")                                            \
+	X(COMMIT, "COMMIT")                                                    \
+	X(ROLLBACK, "ROLLBACK")                                                \
+	X(CHECK, "SELECT count(*) FROM (SELECT 1 FROM owner LIMIT 1)")         \
+	/* owners */                                                           \
+	X(OWNER_FIND, "SELECT seq FROM owner WHERE subject = ?")               \
+	X(OWNER_INSERT, "INSERT INTO owner(seq, subject) VALUES (?, ?)")       \
+	/* assistants */                                                       \
+	X(ASSISTANT_GET, ASSISTANT_SELECT                                      \
+	    "WHERE a.uuid = ? AND (a.owner = ? OR a.system = 1)")              \
+	X(ASSISTANT_OWN, ASSISTANT_SELECT                                      \
+	    "WHERE a.uuid = ? AND a.owner = ?")                                \
+	X(ASSISTANT_INSERT, "INSERT INTO assistant(seq, uuid, owner, system,"  \
+	    " version, latest, created, updated)"                              \
+	    " VALUES (?, ?, ?, ?, 1, 1, ?, ?) ON CONFLICT DO NOTHING")         \
+	X(ASSISTANT_UPDATE, "UPDATE assistant SET version = ?, latest = ?,"    \
+	    " updated = ? WHERE seq = ? AND owner = ?")                        \
+	X(ASSISTANT_BURY, "UPDATE assistant SET owner = -1, uuid = NULL"       \
+	    " WHERE seq = ? AND owner = ?")                                    \
+	X(ASSISTANT_ERASE, "DELETE FROM assistant WHERE seq = ?")              \
+	X(ASSISTANT_DEAD, "SELECT seq FROM assistant INDEXED BY assistant_dead" \
+	    " WHERE owner < 0 LIMIT 1")                                        \
+	X(VERSION_INSERT, "INSERT INTO assistant_version(assistant, version,"  \
+	    " graph, name, description, config, context, metadata, created)"   \
+	    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")                             \
+	X(VERSION_ERASE, "DELETE FROM assistant_version WHERE assistant = ?1"  \
+	    " AND version < coalesce((SELECT version FROM assistant_version"   \
+	    " WHERE assistant = ?1 ORDER BY version LIMIT 1 OFFSET ?2), 1 << 62)") \
+	/* threads */                                                          \
+	X(THREAD_GET, THREAD_SELECT "WHERE t.uuid = ? AND t.owner = ?")        \
+	X(THREAD_INSERT, "INSERT INTO thread(seq, uuid, owner, status,"        \
+	    " checkpoint, created, updated, assistant, metadata, config)"      \
+	    " VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")   \
+	X(THREAD_BEGIN_RUN, "UPDATE thread SET status = ?, updated = ?,"       \
+	    " assistant = ?, metadata = ?, config = ?"                         \
+	    " WHERE seq = ? AND owner = ?")                                    \
+	X(THREAD_ADVANCE, "UPDATE thread SET checkpoint = ?"                   \
+	    " WHERE seq = ? AND owner = ?")                                    \
+	X(THREAD_END_RUN, "UPDATE thread SET status = ?, updated = ?,"         \
+	    " checkpoint = ?, error = ? WHERE seq = ? AND owner = ?")          \
+	X(THREAD_STATUS, "UPDATE thread SET status = ?, updated = ?"           \
+	    " WHERE seq = ? AND owner = ?")                                    \
+	X(THREAD_FAIL, "UPDATE thread SET status = ?, updated = ?, error = ?"  \
+	    " WHERE seq = ?")                                                  \
+	X(THREAD_BURY, "UPDATE thread SET owner = -1, uuid = NULL"             \
+	    " WHERE seq = ? AND owner = ?")                                    \
+	X(THREAD_BURY_OF, "UPDATE thread SET owner = -1, uuid = NULL"          \
+	    " WHERE assistant = ? AND owner = ?")                              \
+	X(THREAD_ERASE, "DELETE FROM thread WHERE seq = ?")                    \
+	X(THREAD_DEAD, "SELECT seq FROM thread INDEXED BY thread_dead"         \
+	    " WHERE owner < 0 LIMIT 1")                                        \
+	X(THREADS_BUSY_OF, "SELECT t.uuid FROM thread t CROSS JOIN run r"      \
+	    " INDEXED BY run_active ON r.thread = t.seq AND r.status < 2"      \
+	    " WHERE t.assistant = ? AND t.owner = ? LIMIT 1")                  \
+	/* runs; ACTIVE: (running, all) of a thread */                         \
+	X(RUN_GET, RUN_SELECT "WHERE r.uuid = ? AND t.owner = ?")              \
+	X(RUN_AT, RUN_SELECT "WHERE r.seq = ? AND t.owner = ?")                \
+	X(RUN_LIST, RUN_COLUMNS "FROM thread t CROSS JOIN run r"               \
+	    " ON r.thread = t.seq WHERE t.seq = ?1 AND t.owner = ?2"           \
+	    " AND (?3 < 0 OR r.status = ?3)"                                   \
+	    " ORDER BY r.seq DESC LIMIT ?4 OFFSET ?5")                         \
+	X(RUN_ACTIVE, "SELECT coalesce(sum(status = 1), 0), count(*)"          \
+	    " FROM run INDEXED BY run_active WHERE thread = ? AND status < 2") \
+	X(RUN_OLDEST, "SELECT r.seq FROM thread t CROSS JOIN run r"            \
+	    " INDEXED BY run_active ON r.thread = t.seq"                       \
+	    " WHERE t.seq = ? AND t.owner = ? AND r.status < 2"                \
+	    " AND r.status = 0 ORDER BY r.seq LIMIT 1")                        \
+	X(RUN_INSERT, "INSERT INTO run(seq, uuid, thread, status, multitask,"  \
+	    " attempt, created, updated, assistant, graph, kwargs, metadata,"  \
+	    " base) VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?)"            \
+	    " ON CONFLICT DO NOTHING")                                         \
+	X(RUN_OPEN, "SELECT r.status, t.checkpoint, coalesce(c.list, 0),"      \
+	    " coalesce(c.len, 0) FROM run r CROSS JOIN thread t"               \
+	    " ON t.seq = r.thread LEFT JOIN checkpoint c ON c.seq = t.checkpoint" \
+	    " WHERE r.seq = ? AND t.seq = ? AND t.owner = ?")                  \
+	/* the next three after an owner-checked read in the same command */   \
+	X(RUN_TAKE, "UPDATE run SET status = 1, updated = ? WHERE seq = ?")    \
+	X(RUN_END, "UPDATE run SET status = ?, error = ?, updated = ?"         \
+	    " WHERE seq = ?")                                                  \
+	X(RUN_RETRY, "UPDATE run SET status = 0, attempt = ?, updated = ?"     \
+	    " WHERE seq = ?")                                                  \
+	X(RUN_ERASE, "DELETE FROM run WHERE seq = ?")                          \
+	X(RUN_ONE_OF, "SELECT seq FROM run INDEXED BY run_thread"              \
+	    " WHERE thread = ? ORDER BY seq LIMIT 1")                          \
+	X(RUNS_CUT_OFF, "SELECT seq, thread, attempt FROM run"                 \
+	    " INDEXED BY run_active WHERE status < 2 AND status = 1")          \
+	X(THREADS_PENDING, "SELECT t.owner, t.seq, t.uuid FROM thread t"       \
+	    " WHERE t.seq IN (SELECT thread FROM run INDEXED BY run_active"    \
+	    " WHERE status < 2 AND status = 0) ORDER BY t.seq")                \
+	/* checkpoints */                                                      \
+	X(CHECKPOINT_LATEST, CHECKPOINT_SELECT                                 \
+	    "WHERE t.seq = ? AND t.owner = ? AND c.seq = t.checkpoint")        \
+	X(CHECKPOINT_AT, CHECKPOINT_SELECT                                     \
+	    "WHERE t.seq = ? AND t.owner = ? AND c.seq = ?")                   \
+	X(CHECKPOINT_FIND, CHECKPOINT_SELECT                                   \
+	    "WHERE t.seq = ? AND t.owner = ? AND c.uuid = ?")                  \
+	X(CHECKPOINT_CHILD, CHECKPOINT_SELECT                                  \
+	    "WHERE t.seq = ? AND t.owner = ? AND c.uuid >= ?"                  \
+	    " ORDER BY c.uuid LIMIT 1")                                        \
+	X(CHECKPOINT_BACK, CHECKPOINT_SELECT                                   \
+	    "WHERE t.seq = ? AND t.owner = ? AND c.uuid < ?"                   \
+	    " ORDER BY c.uuid DESC LIMIT ?")                                   \
+	X(CHECKPOINT_INSERT, "INSERT INTO checkpoint(seq, uuid, thread, parent," \
+	    " run, step, source, list, keep, len, created, next, task,"        \
+	    " task_error, chart)"                                              \
+	    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")           \
+	/* of a buried thread, or one that this command deletes */             \
+	X(CHECKPOINT_OLDEST, "SELECT uuid, seq, list FROM checkpoint"          \
+	    " WHERE thread = ? ORDER BY uuid LIMIT ?")                         \
+	X(CHECKPOINT_ERASE, "DELETE FROM checkpoint WHERE thread = ?"          \
+	    " AND uuid <= ?")                                                  \
+	/* messages: by a list that an owner-checked checkpoint named */       \
+	X(MESSAGE_INSERT, "INSERT INTO message(key, n, body) VALUES (?, ?, ?)") \
+	X(MESSAGE_GET, "SELECT key, n, body FROM message WHERE key >="         \
+	    " coalesce((SELECT key FROM message WHERE key <= ?1 AND key >= ?2" \
+	    " ORDER BY key DESC LIMIT 1), ?2) AND key < ?3 ORDER BY key")      \
+	X(MESSAGE_ERASE, "DELETE FROM message WHERE key >= ?1 AND key <"       \
+	    " coalesce((SELECT key FROM message WHERE key >= ?1 AND key < ?2"  \
+	    " ORDER BY key LIMIT 1 OFFSET ?3), ?2)")                           \
+	/* items */                                                            \
+	X(ITEM_GET, "SELECT value, created, updated FROM item"                 \
+	    " WHERE owner = ? AND ns = ? AND key = ?")                         \
+	X(ITEM_PUT, "INSERT INTO item(owner, ns, key, created, updated, value)" \
+	    " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (owner, ns, key)"          \
+	    " DO UPDATE SET value = excluded.value, updated = excluded.updated") \
+	X(ITEM_DELETE, "DELETE FROM item"                                      \
+	    " WHERE owner = ? AND ns = ? AND key = ?")                         \
+	X(ITEM_ALL, "SELECT ns, key FROM (SELECT ns, key, updated FROM item"   \
+	    " WHERE owner = ?1 LIMIT ?2) ORDER BY updated DESC, key, ns")      \
+	X(ITEM_UNDER, "SELECT ns, key FROM (SELECT ns, key, updated FROM item" \
+	    " WHERE owner = ?1 AND ns = ?3 UNION ALL"                          \
+	    " SELECT ns, key, updated FROM item"                               \
+	    " WHERE owner = ?1 AND ns >= ?3 || '.' AND ns < ?3 || '/'"         \
+	    " LIMIT ?2) ORDER BY updated DESC, key, ns")                       \
+	/* streams */                                                          \
+	X(STREAM_INSERT, "INSERT INTO stream(run, last, first, body)"          \
+	    " SELECT r.seq, ?3, ?4, ?5 FROM run r CROSS JOIN thread t"         \
+	    " ON t.seq = r.thread WHERE r.seq = ?1 AND t.owner = ?2")          \
+	X(STREAM_GET, "SELECT s.last, s.body FROM run r CROSS JOIN thread t"   \
+	    " ON t.seq = r.thread CROSS JOIN stream s ON s.run = r.seq"        \
+	    " WHERE r.seq = ? AND t.owner = ? AND s.last > ? ORDER BY s.last") \
+	X(STREAM_LAST, "SELECT max(last) FROM stream WHERE run = ?")           \
+	X(STREAM_ERASE, "DELETE FROM stream WHERE run = ?1 AND last <"         \
+	    " coalesce((SELECT last FROM stream WHERE run = ?1"                \
+	    " ORDER BY last LIMIT 1 OFFSET ?2), 9223372036854775807)")         \
+	/* journal */                                                          \
+	X(CALL_START, "INSERT INTO journal(run, step, call, name)"             \
+	    " SELECT r.seq, ?4, ?5, ?6 FROM run r CROSS JOIN thread t"         \
+	    " ON t.seq = r.thread WHERE r.seq = ?1 AND t.seq = ?2"             \
+	    " AND t.owner = ?3 ON CONFLICT DO NOTHING")                        \
+	X(CALL_DONE, "INSERT INTO journal(run, step, call, name, result)"      \
+	    " SELECT r.seq, ?4, ?5, ?6, ?7 FROM run r CROSS JOIN thread t"     \
+	    " ON t.seq = r.thread WHERE r.seq = ?1 AND t.seq = ?2"             \
+	    " AND t.owner = ?3 ON CONFLICT (run, step, call)"                  \
+	    " DO UPDATE SET result = excluded.result")                         \
+	X(CALL_LIST, "SELECT call, result FROM journal"                        \
+	    " WHERE run = ? AND step = ? ORDER BY call")                       \
+	X(CALL_ERASE, "DELETE FROM journal WHERE run = ?1 AND (step, call) IN" \
+	    " (SELECT step, call FROM journal WHERE run = ?1 LIMIT ?2)")       \
+	/* numbers and times to go on from */                                  \
+	X(SEQ_OWNER, "SELECT max(seq) FROM owner")                             \
+	X(SEQ_ASSISTANT, "SELECT max(seq) FROM assistant")                     \
+	X(SEQ_THREAD, "SELECT max(seq) FROM thread")                           \
+	X(SEQ_RUN, "SELECT max(seq) FROM run")                                 \
+	X(SEQ_CHECKPOINT, "SELECT max(seq) FROM checkpoint")                   \
+	X(LAST_RUN_ID, "SELECT uuid FROM run ORDER BY seq DESC LIMIT 1")       \
+	X(LAST_CHECKPOINT_ID, "SELECT uuid FROM checkpoint"                    \
+	    " ORDER BY seq DESC LIMIT 1")
+
+enum sql {
+#define X(name, text) SQL_##name,
+	SQL_MAP(X)
+#undef X
+	SQL_COUNT
+};
+
+#endif

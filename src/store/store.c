@@ -1,0 +1,259 @@
+/*
+ * store.c - the store's life: open, close, submit, and its two outside views
+ * (a check and the numbers).
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/store_priv.h"
+
+const char *const thread_status_names[] = {
+	"idle", "busy", "interrupted", "error", NULL
+};
+const char *const run_status_names[] = {
+	"pending", "running", "success", "error", "timeout", "interrupted", NULL
+};
+const char *const multitask_names[] = { "enqueue", "reject", NULL };
+const char *const checkpoint_source_names[] = {
+	"input", "loop", "update", "fork", NULL
+};
+
+/* ---- open and close ------------------------------------------------------ */
+
+/* Numbers go on from the highest in each table.  They are kept here and not
+ * taken from the table again, so that what was removed is never named anew
+ * while somebody may still hold its number. */
+static int
+seqs_load(struct store *st, struct err *e)
+{
+	static const enum sql text[SEQS] = {
+		[SEQ_OWNER] = SQL_SEQ_OWNER,
+		[SEQ_ASSISTANT] = SQL_SEQ_ASSISTANT,
+		[SEQ_THREAD] = SQL_SEQ_THREAD,
+		[SEQ_RUN] = SQL_SEQ_RUN,
+		[SEQ_CHECKPOINT] = SQL_SEQ_CHECKPOINT,
+	};
+
+	for (int i = 0; i < SEQS; i++) {
+		struct query q = query_of(&st->w, text[i]);
+		int rc = query_row(&q);
+
+		if (rc == OK)
+			st->seq[i] = col_i64(&q, 0);
+		query_end(&q);
+		if (rc != OK)
+			return err_set(e, rc, "%s: %s", st->medium.path,
+			    st->w.err.text);
+	}
+	return OK;
+}
+
+/* The journal mode is changed only once the file is known to be ours. */
+static int
+database_open(struct store *st, struct err *e)
+{
+	const char *path = st->medium.path;
+	int version, rc;
+
+	rc = db_open(&st->w, path, st->vfs, DB_WRITE, e);
+	if (rc == OK)
+		rc = schema_check(&st->w, path, store_migrations_n, &version, e);
+	if (rc == OK)
+		rc = db_exec(&st->w, "PRAGMA journal_mode = WAL;"
+		    "PRAGMA wal_autocheckpoint = 0;"
+		    "PRAGMA journal_size_limit = 16777216", e);
+	if (rc == OK)
+		rc = db_exec(&st->w, st->durable ? "PRAGMA synchronous = FULL" :
+		    "PRAGMA synchronous = OFF", e);
+	if (rc == OK)
+		rc = schema_migrate(&st->w, path, store_migrations,
+		    store_migrations_n, version, e);
+	if (rc == OK)
+		rc = seqs_load(st, e);
+	if (rc == OK && erase_find(st) != OK)
+		rc = err_set(e, ERR_IO, "%s: %s", path, st->w.err.text);
+	if (rc == OK)
+		rc = db_open(&st->slow, path, st->vfs, DB_SLOW, e);
+	if (rc == OK)
+		rc = db_open(&st->check, path, st->vfs, DB_READ, e);
+	return rc;
+}
+
+static int
+threads_start(struct store *st, struct err *e)
+{
+	int rc = pthread_create(&st->writer, NULL, writer_main, st);
+
+	st->writer_runs = rc == 0;
+	if (rc == 0)
+		rc = pthread_create(&st->reader, NULL, reader_main, st);
+	st->reader_runs = st->writer_runs && rc == 0;
+	return rc == 0 ? OK : err_set(e, ERR_IO, "thread: %s", strerror(rc));
+}
+
+int
+store_open_with(struct store **out, const struct store_options *o,
+    struct vfs_faults *faults, struct err *e)
+{
+	struct store *st = mem_new(struct store);
+	int rc;
+
+	*out = NULL;
+	queue_init(&st->writes);
+	queue_init(&st->reads);
+	pthread_mutex_init(&st->check_lock, NULL);
+	st->fail_at = o->fail_at;
+	st->scratch = ARENA(4 * (size_t)LIMIT_STATE_BYTES);
+	st->pack = BUF(4 * (size_t)LIMIT_STATE_BYTES);
+	if (faults != NULL)
+		st->shim = vfs_shim_new(faults, &st->vfs);
+	rc = medium_open(&st->medium, o, e);
+	st->durable = st->medium.dir[0] == '\0';
+	if (rc == OK)
+		rc = database_open(st, e);
+	if (rc == OK)
+		rc = threads_start(st, e);
+	if (rc != OK) {
+		store_close(st);
+		return rc;
+	}
+	*out = st;
+	return OK;
+}
+
+int
+store_open(struct store **out, const struct store_options *o, struct err *e)
+{
+	static struct vfs_faults faults;     /* of the one store of a test server */
+
+	if (o->fsync_delay_ms == 0)
+		return store_open_with(out, o, NULL, e);
+	atomic_store(&faults.sync_delay_ms, o->fsync_delay_ms);
+	return store_open_with(out, o, &faults, e);
+}
+
+/* Accepts NULL and a half-opened store. */
+void
+store_close(struct store *st)
+{
+	if (st == NULL)
+		return;
+	if (st->reader_runs) {
+		queue_close(&st->reads);
+		pthread_join(st->reader, NULL);
+	}
+	if (st->writer_runs) {
+		queue_close(&st->writes);
+		pthread_join(st->writer, NULL);
+	}
+	db_close(&st->check);
+	db_close(&st->slow);
+	db_close(&st->w);
+	medium_close(&st->medium);
+	vfs_shim_free(st->shim);
+	queue_release(&st->reads);
+	queue_release(&st->writes);
+	pthread_mutex_destroy(&st->check_lock);
+	arena_release(&st->scratch);
+	buf_release(&st->pack);
+	free(st);
+}
+
+const char *
+store_driver(const struct store *st)
+{
+	return st->durable ? "sqlite" : "memory";
+}
+
+int
+store_reader_open(struct store *st, struct store_reader **out, struct err *e)
+{
+	struct store_reader *r = mem_new(struct store_reader);
+	int rc = db_open(&r->db, st->medium.path, st->vfs, DB_READ, e);
+
+	*out = NULL;
+	if (rc == OK)
+		*out = r;
+	else
+		free(r);
+	return rc;
+}
+
+void
+store_reader_close(struct store_reader *r)
+{
+	if (r == NULL)
+		return;
+	db_close(&r->db);
+	free(r);
+}
+
+/* ---- use ----------------------------------------------------------------- */
+
+int
+store_submit(struct store *st, struct store_port *port, struct store_cmd *c,
+    bool force)
+{
+	const struct op *op;
+
+	assert((unsigned)c->op < OPS);
+	op = &store_ops[c->op];
+	c->port = port;
+	c->rc = OK;
+	c->err.code = OK;
+	c->err.text[0] = '\0';
+	c->bytes = op->bytes(c);
+	return queue_put(op->slow ? &st->reads : &st->writes, c, force);
+}
+
+bool
+store_check(struct store *st)
+{
+	struct query q;
+	bool ok;
+
+	pthread_mutex_lock(&st->check_lock);
+	q = query_of(&st->check, SQL_CHECK);
+	ok = query_row(&q) == OK;
+	query_end(&q);
+	pthread_mutex_unlock(&st->check_lock);
+	return ok;
+}
+
+static uint64_t
+file_bytes(const struct store *st)
+{
+	static const char *const ends[] = { "", "-wal" };
+	char path[DB_PATH_MAX + 8];
+	uint64_t sum = 0;
+	struct stat s;
+
+	for (size_t i = 0; i < COUNT(ends); i++) {
+		snprintf(path, sizeof path, "%s%s", st->medium.path, ends[i]);
+		if (stat(path, &s) == 0)
+			sum += (uint64_t)s.st_size;
+	}
+	return sum;
+}
+
+void
+store_stats(struct store *st, struct store_stats *out)
+{
+	*out = (struct store_stats){
+		.commits = atomic_load(&st->counts.commits),
+		.commands = atomic_load(&st->counts.commands),
+		.failed = atomic_load(&st->counts.failed),
+		.commit_ns_sum = atomic_load(&st->counts.commit_ns),
+		.file_bytes = file_bytes(st),
+	};
+	pthread_mutex_lock(&st->writes.lock);
+	out->queue_ops = st->writes.ops;
+	out->queue_bytes = st->writes.bytes;
+	pthread_mutex_unlock(&st->writes.lock);
+}

@@ -1,0 +1,171 @@
+/*
+ * store_priv.h - the store's inside: one writer thread with its connection,
+ * one thread for slow reads with its own, and a queue before each.
+ *
+ * Everything but the queues, `counts` and the check connection belongs to one
+ * thread: `w` and `seq` and `dead` to the writer, `slow` to the reader thread.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef STORE_STORE_PRIV_H
+#define STORE_STORE_PRIV_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/limits.h"
+#include "store/db_priv.h"
+#include "store/vfs_priv.h"
+
+/* ---- queue --------------------------------------------------------------- */
+
+struct queue {
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	struct store_cmd *head, **tail;
+	size_t ops, bytes;
+	size_t urgent;               /* queued commands somebody waits for */
+	nsec lazy_until;             /* when the lazy ones go alone; NEVER: none */
+	nsec sleeps_until;           /* the consumer's; 0: it is awake */
+	bool closing;
+};
+
+void queue_init(struct queue *q);
+void queue_release(struct queue *q);
+int  queue_put(struct queue *q, struct store_cmd *c, bool force);
+/* Waits for work, until idle_until at the latest; returns how many commands
+ * it took off, in order.  *closing: nothing is left and nothing will come. */
+size_t queue_take(struct queue *q, struct store_cmd **out, size_t max,
+    nsec idle_until, bool *closing);
+void queue_close(struct queue *q);
+bool queue_empty(struct queue *q);
+
+/* ---- store --------------------------------------------------------------- */
+
+enum seq { SEQ_OWNER, SEQ_ASSISTANT, SEQ_THREAD, SEQ_RUN, SEQ_CHECKPOINT, SEQS };
+
+/* What only one server may have: the lock, and for "memory" the folder. */
+struct medium {
+	char path[DB_PATH_MAX];      /* of the database */
+	char dir[DB_PATH_MAX];       /* removed at the end; "" for sqlite */
+	int lock_fd;
+};
+
+int  medium_open(struct medium *m, const struct store_options *o, struct err *e);
+void medium_close(struct medium *m);
+
+struct store {
+	struct medium medium;
+	bool durable;
+	const char *vfs;             /* NULL: the default */
+	struct vfs_shim *shim;       /* NULL: no test hooks */
+
+	struct queue writes, reads;
+	pthread_t writer, reader;
+	bool writer_runs, reader_runs;
+
+	/* The writer's. */
+	struct db w;
+	int64_t seq[SEQS];           /* last number given; never given twice */
+	bool dead;                   /* something buried is left to remove */
+	int64_t fail_at, write_no;   /* test hook */
+	int wal_frames;              /* since the last checkpoint */
+	nsec last_commit;
+	struct arena scratch;        /* of one command */
+	struct buf pack;
+
+	struct db slow;              /* the reader thread's */
+
+	pthread_mutex_t check_lock;
+	struct db check;
+
+	struct {
+		_Atomic uint64_t commits, commands, failed, commit_ns;
+	} counts;
+};
+
+struct store_reader {
+	struct db db;
+};
+
+/* Operations of our own, behind the public ones. */
+enum { OP_RECOVER = STORE_OPS, OPS };
+
+struct op {
+	/* Runs in the open transaction.  May fail only before its first write,
+	 * or by the medium; see writer.c for what follows otherwise. */
+	int (*run)(struct store *st, struct store_cmd *c);
+	size_t (*bytes)(const struct store_cmd *c);
+	bool slow;
+};
+extern const struct op store_ops[OPS];
+
+/* As store_open, with faults for tests (may be NULL). */
+int store_open_with(struct store **out, const struct store_options *o,
+    struct vfs_faults *faults, struct err *e);
+
+void *writer_main(void *st);                 /* writer.c */
+void *reader_main(void *st);                 /* slow.c */
+
+int64_t seq_next(struct store *st, enum seq which);
+
+/* ---- shared by the operations -------------------------------------------- */
+
+int assistant_read(const struct query *q, struct arena *a,
+    struct store_assistant *out);
+int thread_read(const struct query *q, struct arena *a, struct store_thread *out);
+int run_read(const struct query *q, struct arena *a, struct store_run *out);
+int checkpoint_read(const struct query *q, struct arena *a,
+    struct store_checkpoint *out);
+/* ERR_TOOBIG when the arena is full. */
+int arena_rc(const struct arena *a);
+
+/* Shallow merge of two JSON objects (either may be empty); the result is in
+ * the arena, or one of the two.  ERR_TOOBIG past LIMIT_METADATA_BYTES. */
+int object_merge(struct arena *a, struct str first, struct str second,
+    struct str *out, struct err *e);
+/* The uuid in `assistant_id` of a metadata object; zero: none. */
+struct uuid metadata_assistant(struct str metadata);
+
+/* messages.c: a list's entries are packed rows; see docs/storage.md. */
+#define LIST_BITS 20
+_Static_assert(LIMIT_MESSAGES < 1 << LIST_BITS, "a list fits its key");
+int list_read(struct db *db, int64_t list, uint32_t from, uint32_t to,
+    struct arena *a, struct str **out);
+int list_append(struct store *st, int64_t list, uint32_t first,
+    const struct str *messages, size_t n);
+
+/* erase.c: *budget is a number of rows; ERR_AGAIN: it was not enough. */
+int thread_erase(struct db *db, int64_t thread, int64_t *budget);
+int assistant_erase(struct db *db, int64_t assistant, int64_t *budget);
+int erase_buried(struct store *st, int64_t budget);  /* clears st->dead at last */
+int erase_find(struct store *st);                    /* sets st->dead */
+
+/* The operations (a table in ops.c names them). */
+int op_owner_intern(struct store *st, struct store_cmd *c);
+int op_assistant_create(struct store *st, struct store_cmd *c);
+int op_assistant_update(struct store *st, struct store_cmd *c);
+int op_assistant_delete(struct store *st, struct store_cmd *c);
+int op_thread_create(struct store *st, struct store_cmd *c);
+int op_thread_delete(struct store *st, struct store_cmd *c);
+int op_run_create(struct store *st, struct store_cmd *c);
+int op_run_claim(struct store *st, struct store_cmd *c);
+int op_run_step(struct store *st, struct store_cmd *c);
+int op_run_finish(struct store *st, struct store_cmd *c);
+int op_run_cancel(struct store *st, struct store_cmd *c);
+int op_item_put(struct store *st, struct store_cmd *c);
+int op_item_delete(struct store *st, struct store_cmd *c);
+int op_stream_append(struct store *st, struct store_cmd *c);
+int op_call_start(struct store *st, struct store_cmd *c);
+int op_call_done(struct store *st, struct store_cmd *c);
+int op_item_search(struct store *st, struct store_cmd *c);
+int op_history(struct store *st, struct store_cmd *c);
+int op_run_list(struct store *st, struct store_cmd *c);
+int op_recover(struct store *st, struct store_cmd *c);
+
+struct recover {
+	struct store_cmd cmd;
+	msec now;
+};
+
+#endif

@@ -1,0 +1,277 @@
+/*
+ * writer.c - the one thread that writes.
+ *
+ * It takes what is queued, at most LIMIT_WRITER_BATCH commands, and runs them
+ * in one transaction: the dearer a commit, the more commands share it.  After
+ * COMMIT they go back through their ports, in order.
+ *
+ * What can fail is checked before a command's first write, so a refused
+ * command has changed nothing and costs nothing.  For the rest there are no
+ * savepoints, which would cost every command for the sake of a few:
+ *
+ *   - a command that failed after a write is *doomed*: the transaction is
+ *     rolled back and the batch runs once more without it;
+ *   - when the medium fails (disk full, input/output), nothing of the batch
+ *     is kept and every command of it comes back with ERR_IO.
+ *
+ * Running a command twice is safe: nothing of the first time was seen by
+ * anybody, and the commands before the doomed one find what they found.
+ *
+ * When nothing is queued it removes what is buried (erase.c), moves the log
+ * into the database once, and sleeps without a timer.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/store_priv.h"
+
+#define WAL_FRAMES_MAX   4096                /* of 4 KB: 16 MB */
+#define IDLE_CHECKPOINT  (1 * NS_PER_S)      /* after the last commit */
+#define ERASE_IDLE       500                 /* rows in a transaction of its own */
+#define ERASE_ALONG      64                  /* rows in somebody's transaction */
+
+struct batch {
+	struct store_cmd *cmd[LIMIT_WRITER_BATCH];
+	bool doomed[LIMIT_WRITER_BATCH];
+	size_t n, seen;                      /* seen: started at least once */
+};
+
+int64_t
+seq_next(struct store *st, enum seq which)
+{
+	return ++st->seq[which];
+}
+
+static int
+tx(struct store *st, enum sql what)
+{
+	struct query q = query_of(&st->w, what);
+
+	return query_run(&q);
+}
+
+static void
+tx_abandon(struct store *st)
+{
+	/* After some failures SQLite has rolled back by itself. */
+	if (!sqlite3_get_autocommit(st->w.h))
+		tx(st, SQL_ROLLBACK);
+}
+
+static void
+commit_count(struct store *st, nsec since)
+{
+	st->last_commit = clock_mono();
+	atomic_fetch_add_explicit(&st->counts.commits, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&st->counts.commit_ns,
+	    (uint64_t)(st->last_commit - since), memory_order_relaxed);
+}
+
+/* before: the count of changes at BEGIN.  Nothing changed, nothing is
+ * committed. */
+static int
+tx_commit(struct store *st, int64_t before)
+{
+	nsec since = clock_mono();
+	int rc;
+
+	if (sqlite3_total_changes64(st->w.h) == before) {
+		tx_abandon(st);
+		return OK;
+	}
+	rc = tx(st, SQL_COMMIT);
+	if (rc == OK)
+		commit_count(st, since);
+	return rc;
+}
+
+/* The test hook: this is the command that fails, after its writes. */
+static bool
+fault_due(struct store *st, struct batch *b, size_t i)
+{
+	if (i < b->seen)
+		return false;                /* counted when it ran first */
+	b->seen = i + 1;
+	return ++st->write_no == st->fail_at;
+}
+
+static void
+command_run(struct store *st, struct store_cmd *c, bool fault)
+{
+	c->rc = store_ops[c->op].run(st, c);
+	if (c->rc == OK && fault)
+		c->rc = err_set(&c->err, ERR_IO, "a fault for testing");
+	if (c->rc != OK && c->err.text[0] == '\0')
+		err_set(&c->err, c->rc, "%s", st->w.err.text[0] != '\0' ?
+		    st->w.err.text : rc_text(c->rc));
+	arena_clear(&st->scratch);
+}
+
+/* OK: all ran, not committed.  ERR_AGAIN: one is doomed.  ERR_IO. */
+static int
+batch_attempt(struct store *st, struct batch *b)
+{
+	st->w.broken = false;
+	if (tx(st, SQL_BEGIN) != OK)
+		return ERR_IO;
+	for (size_t i = 0; i < b->n; i++) {
+		int64_t before = sqlite3_total_changes64(st->w.h);
+
+		if (b->doomed[i])
+			continue;
+		st->w.err.text[0] = '\0';
+		b->cmd[i]->err.text[0] = '\0';
+		command_run(st, b->cmd[i], fault_due(st, b, i));
+		if (st->w.broken)
+			return ERR_IO;
+		b->doomed[i] = b->cmd[i]->rc != OK &&
+		    sqlite3_total_changes64(st->w.h) != before;
+		if (b->doomed[i])
+			return ERR_AGAIN;
+	}
+	return OK;
+}
+
+/* Some of what is buried goes along when there is a commit anyway. */
+static int
+batch_commit(struct store *st, int64_t before)
+{
+	int rc = OK;
+
+	if (st->dead && sqlite3_total_changes64(st->w.h) != before)
+		rc = erase_buried(st, ERASE_ALONG);
+	return rc == OK || rc == ERR_AGAIN ? tx_commit(st, before) : rc;
+}
+
+static void
+batch_fail(struct store *st, struct batch *b)
+{
+	log_error("store", "batch_failed", "commands=%zu error=%s", b->n,
+	    st->w.err.text);
+	for (size_t i = 0; i < b->n; i++)
+		b->cmd[i]->rc = err_set(&b->cmd[i]->err, ERR_IO, "%s",
+		    st->w.err.text);
+	st->dead = true;                     /* what was erased along is back */
+}
+
+static void
+batch_post(struct store *st, struct batch *b)
+{
+	uint64_t failed = 0;
+
+	for (size_t i = 0; i < b->n; i++)
+		failed += b->cmd[i]->rc != OK;
+	atomic_fetch_add_explicit(&st->counts.commands, b->n, memory_order_relaxed);
+	atomic_fetch_add_explicit(&st->counts.failed, failed, memory_order_relaxed);
+	for (size_t i = 0; i < b->n; i++)            /* theirs from here on */
+		b->cmd[i]->port->post(b->cmd[i]->port, b->cmd[i]);
+}
+
+static void
+batch_run(struct store *st, struct batch *b)
+{
+	int64_t before;
+	int rc;
+
+	memset(b->doomed, 0, sizeof b->doomed);
+	b->seen = 0;
+	do {
+		before = sqlite3_total_changes64(st->w.h);
+		rc = batch_attempt(st, b);
+		if (rc == OK)
+			rc = batch_commit(st, before);
+		if (rc != OK)
+			tx_abandon(st);
+	} while (rc == ERR_AGAIN);
+	if (rc != OK)
+		batch_fail(st, b);
+	batch_post(st, b);
+}
+
+/* ---- between batches ----------------------------------------------------- */
+
+static int
+wal_grew(void *ctx, sqlite3 *h, const char *name, int frames)
+{
+	struct store *st = ctx;
+
+	(void)h, (void)name;
+	st->wal_frames = frames;
+	return SQLITE_OK;
+}
+
+/* Passive: never waits for a reader.  What a reader still needs is moved next
+ * time; until then the log grows. */
+static void
+wal_checkpoint(struct store *st)
+{
+	int rc = sqlite3_wal_checkpoint_v2(st->w.h, NULL,
+	    SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+
+	if (rc != SQLITE_OK)
+		log_warn("store", "checkpoint", "error=%s", sqlite3_errmsg(st->w.h));
+	st->wal_frames = 0;
+}
+
+/* One bounded transaction of our own.  After a failure the rest waits for the
+ * next burial or the next start. */
+static void
+idle_erase(struct store *st)
+{
+	int64_t before = sqlite3_total_changes64(st->w.h);
+	int rc = tx(st, SQL_BEGIN);
+
+	if (rc == OK)
+		rc = erase_buried(st, ERASE_IDLE);
+	if (rc == OK || rc == ERR_AGAIN)
+		rc = tx_commit(st, before);
+	if (rc != OK) {
+		tx_abandon(st);
+		st->dead = false;
+		log_error("store", "erase", "error=%s", st->w.err.text);
+	}
+}
+
+static nsec
+idle_until(const struct store *st)
+{
+	if (st->dead)
+		return 0;
+	return st->wal_frames > 0 ? st->last_commit + IDLE_CHECKPOINT : NEVER;
+}
+
+static void
+idle_work(struct store *st)
+{
+	if (st->dead)
+		idle_erase(st);
+	else if (st->wal_frames > 0)
+		wal_checkpoint(st);
+}
+
+void *
+writer_main(void *arg)
+{
+	struct store *st = arg;
+	struct batch *b = mem_new(struct batch);
+	bool closing = false;
+
+	sqlite3_wal_hook(st->w.h, wal_grew, st);
+	while (!closing) {
+		b->n = queue_take(&st->writes, b->cmd, COUNT(b->cmd),
+		    idle_until(st), &closing);
+		if (b->n > 0)
+			batch_run(st, b);
+		else if (!closing)
+			idle_work(st);
+		if (st->wal_frames >= WAL_FRAMES_MAX)
+			wal_checkpoint(st);
+	}
+	wal_checkpoint(st);
+	free(b);
+	return NULL;
+}
