@@ -4,9 +4,10 @@
  *
  * A script file is JSON: {"rules":[{"match":"weather" | {"last":"text",
  * "role":"tool"}, "reply":"text", "tool_calls":[{"name","args"}],
- * "status":500, "ttft_ms":..}...], "default":{"reply":"..."}}.  The first rule
- * whose text occurs in the last message (of that role) answers.  Errors name
- * the path in the file.
+ * "status":500, "ttft_ms":.., "token_ms":..}...], "default":{"reply":"..."}}.
+ * The first rule whose text occurs in the last message of its role answers; a
+ * rule without a role is for the user's words, one without a text for any of
+ * its role.  Errors name the path in the file.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -27,6 +28,7 @@ struct script_turn {
 	size_t calls_n;
 	int status;                          /* 0: a good answer; else this error */
 	int64_t ttft_ms;                     /* -1: the server's own */
+	int64_t token_ms;                    /* between two tokens; -1 likewise */
 };
 
 /* text empty: the built-in script (the fixed 42-word sentence). */

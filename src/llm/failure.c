@@ -1,0 +1,366 @@
+/*
+ * failure.c - what went wrong with a model, as a chart event, as words for
+ * people, and as advice: may the same request work a little later?
+ *
+ * The words are the provider's own, after the status: "500 mock boom".
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/limits.h"
+#include "llm/llm_priv.h"
+#include "net/http.h"
+
+#define BODY_WORDS 200                       /* of an error that is not JSON */
+#define SECRET_MIN 4                         /* shorter ones are placeholders */
+#define BACKOFF_FIRST_MS 500
+#define BACKOFF_LAST_MS  8000
+
+static const struct {
+	const char *event;
+	int rc;
+} faults[FAULTS] = {
+	[FAULT_BACKEND]         = { "error.llm.backend", ERR_IO },
+	[FAULT_RATE_LIMITED]    = { "error.llm.rate_limited", ERR_LIMIT },
+	[FAULT_OVERLOADED]      = { "error.llm.overloaded", ERR_BUSY },
+	[FAULT_AUTH]            = { "error.llm.auth", ERR_DENIED },
+	[FAULT_INVALID_REQUEST] = { "error.llm.invalid_request", ERR_INVALID },
+	[FAULT_CONTEXT_LENGTH]  = { "error.llm.context_length", ERR_TOOBIG },
+	[FAULT_TIMEOUT]         = { "error.llm.timeout", ERR_TIMEOUT },
+	[FAULT_TRANSPORT]       = { "error.llm.transport", ERR_CLOSED },
+};
+
+/* Statuses that are not named here: 4xx is our request, the rest is theirs. */
+static const struct {
+	int status;
+	enum llm_fault kind;
+	bool transient;
+} statuses[] = {
+	{ 401, FAULT_AUTH,         false }, { 403, FAULT_AUTH,       false },
+	{ 408, FAULT_TIMEOUT,      true },  { 409, FAULT_BACKEND,    true },
+	{ 429, FAULT_RATE_LIMITED, true },  { 503, FAULT_OVERLOADED, true },
+	{ 504, FAULT_TIMEOUT,      true },  { 529, FAULT_OVERLOADED, true },
+};
+
+/* `code` or `type` of an error object that says more than the status. */
+static const struct {
+	struct str word;
+	enum llm_fault kind;
+	bool transient;
+} codes[] = {
+	{ S("context_length_exceeded"), FAULT_CONTEXT_LENGTH,  false },
+	{ S("insufficient_quota"),      FAULT_RATE_LIMITED,    false },
+	{ S("rate_limit_exceeded"),     FAULT_RATE_LIMITED,    true },
+	{ S("rate_limit_error"),        FAULT_RATE_LIMITED,    true },
+	{ S("overloaded_error"),        FAULT_OVERLOADED,      true },
+	{ S("server_is_overloaded"),    FAULT_OVERLOADED,      true },
+	{ S("invalid_api_key"),         FAULT_AUTH,            false },
+	{ S("authentication_error"),    FAULT_AUTH,            false },
+	{ S("permission_error"),        FAULT_AUTH,            false },
+	{ S("invalid_request_error"),   FAULT_INVALID_REQUEST, false },
+	{ S("timeout"),                 FAULT_TIMEOUT,         true },
+	{ S("server_error"),            FAULT_BACKEND,         true },
+	{ S("internal_server_error"),   FAULT_BACKEND,         true },
+};
+
+/* Servers that have no code for a prompt that is too long say it in words. */
+static const struct str too_long[] = {
+	S("maximum context length"), S("context window"), S("context length"),
+	S("prompt is too long"),
+};
+
+int
+failure_rc(enum llm_fault kind)
+{
+	assert(kind < FAULTS);
+	return faults[kind].rc;
+}
+
+const char *
+failure_event(enum llm_fault kind)
+{
+	assert(kind < FAULTS);
+	return faults[kind].event;
+}
+
+void
+failure_set(struct failure *f, enum llm_fault kind, bool transient,
+    const char *format, ...)
+{
+	char text[sizeof f->e.text];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof text, format, ap);
+	va_end(ap);
+	*f = (struct failure){ .kind = kind, .transient = transient, .retry_after = -1 };
+	err_set(&f->e, failure_rc(kind), "%s", text);
+}
+
+struct str
+words_cut(struct str s, size_t max)
+{
+	s = str_sub(s, 0, max);
+	while (s.n > 0 && !str_is_utf8(s))
+		s.n--;
+	return s;
+}
+
+static void
+of_status(struct failure *f, int status)
+{
+	f->kind = status >= 400 && status < 500 ? FAULT_INVALID_REQUEST : FAULT_BACKEND;
+	f->transient = status >= 500;
+	for (size_t i = 0; i < COUNT(statuses); i++)
+		if (statuses[i].status == status) {
+			f->kind = statuses[i].kind;
+			f->transient = statuses[i].transient;
+		}
+}
+
+static bool
+of_code(struct failure *f, jnode code)
+{
+	if (json_is_int(code) && json_int(code) >= 400 && json_int(code) < 600) {
+		of_status(f, (int)json_int(code));
+		return true;
+	}
+	if (!json_is_string(code))
+		return false;
+	for (size_t i = 0; i < COUNT(codes); i++)
+		if (str_eq(json_str(code), codes[i].word)) {
+			f->kind = codes[i].kind;
+			f->transient = codes[i].transient;
+			return true;
+		}
+	return false;
+}
+
+/* What an error object adds to what the status said.  A type that is only
+ * another word for "4xx" or "5xx" does not undo a more exact status. */
+static void
+refine(struct failure *f, jnode error, struct str message, int status)
+{
+	struct failure said = *f;
+
+	if (of_code(&said, json_get(error, S("code"))) ||
+	    of_code(&said, json_get(error, S("type")))) {
+		bool vague = said.kind == FAULT_INVALID_REQUEST || said.kind == FAULT_BACKEND;
+
+		if (status == 0 || !vague)
+			*f = said;
+	}
+	if (f->kind != FAULT_INVALID_REQUEST)
+		return;
+	for (size_t i = 0; i < COUNT(too_long); i++)
+		if (str_contains(message, too_long[i]))
+			f->kind = FAULT_CONTEXT_LENGTH;
+}
+
+/* The words in {"error":{"message"}}, {"error":"words"}, {"message":"words"},
+ * {"detail":"words"}; STR_NONE if there are none. */
+static struct str
+words_of(jnode root, jnode *error)
+{
+	jnode tried[4];
+
+	*error = json_get(root, S("error"));
+	tried[0] = json_get(*error, S("message"));
+	tried[1] = *error;
+	tried[2] = json_get(root, S("message"));
+	tried[3] = json_get(root, S("detail"));
+	for (size_t i = 0; i < COUNT(tried); i++)
+		if (json_is_string(tried[i]) && json_str(tried[i]).n > 0)
+			return json_str(tried[i]);
+	return STR_NONE;
+}
+
+/* The first line of a body that is no JSON, unless it is a web page. */
+static struct str
+words_of_text(struct str body)
+{
+	struct str line = STR_NONE, rest = str_trim(body);
+
+	if (rest.n == 0 || rest.p[0] == '<' || !str_is_utf8(body))
+		return STR_NONE;
+	str_next(&rest, '\n', &line);
+	return words_cut(str_trim(line), BODY_WORDS);
+}
+
+void
+failure_of_status(struct failure *f, int status, struct str body)
+{
+	struct json_doc d = { 0 };
+	struct str words;
+	struct err e;
+	jnode error = NULL;
+	bool is_json = json_parse(&d, body, &e) == OK;
+
+	*f = (struct failure){ .retry_after = -1 };
+	of_status(f, status);
+	words = is_json ? words_of(d.root, &error) : words_of_text(body);
+	refine(f, error, words, status);
+	if (words.n == 0)
+		words = str_of(http_status_text(status));
+	err_set(&f->e, failure_rc(f->kind), "%d %.*s", status, FMT(words));
+	json_release(&d);
+}
+
+void
+failure_of_object(struct failure *f, struct str error_json)
+{
+	struct json_doc d = { 0 };
+	struct str words = STR_NONE;
+	struct err e;
+	jnode message;
+
+	*f = (struct failure){ .kind = FAULT_BACKEND, .transient = true,
+	    .retry_after = -1 };
+	if (json_parse(&d, error_json, &e) == OK) {
+		message = json_is_string(d.root) ? d.root :
+		    json_get(d.root, S("message"));
+		if (json_is_string(message))
+			words = json_str(message);
+		refine(f, d.root, words, 0);
+	}
+	if (words.n == 0)
+		words = S("the model reported an error in its stream");
+	err_set(&f->e, failure_rc(f->kind), "%.*s", FMT(words));
+	json_release(&d);
+}
+
+void
+failure_of_transport(struct failure *f, int rc, const struct err *e)
+{
+	enum llm_fault kind = FAULT_TRANSPORT;
+
+	if (rc == ERR_TIMEOUT)
+		kind = FAULT_TIMEOUT;
+	else if (rc == ERR_TOOBIG)
+		kind = FAULT_BACKEND;
+	else if (rc == ERR_INVALID)
+		kind = FAULT_INVALID_REQUEST;
+	failure_set(f, kind, kind == FAULT_TRANSPORT, "%s", e->text);
+}
+
+/* How much of the front of secret the words at p begin with.  The words may
+ * have been cut inside of it, so at their very end a part is enough. */
+static size_t
+secret_at(struct str words, struct str secret)
+{
+	if (str_starts(words, secret))
+		return secret.n;
+	return words.n >= SECRET_MIN && str_starts(secret, words) ? words.n : 0;
+}
+
+void
+failure_redact(struct failure *f, struct str secret)
+{
+	struct str rest = str_of(f->e.text);
+	struct buf clean = BUF(sizeof f->e.text * 4);
+
+	if (secret.n < SECRET_MIN)
+		return;
+	while (rest.n > 0) {
+		size_t n = secret_at(rest, secret);
+
+		if (n > 0) {
+			buf_lit(&clean, "[redacted]");
+			rest = str_sub(rest, n, rest.n);
+		} else {
+			buf_add_char(&clean, rest.p[0]);
+			rest = str_sub(rest, 1, rest.n);
+		}
+	}
+	err_set(&f->e, f->e.code, "%.*s", FMT(buf_str(&clean)));
+	buf_release(&clean);
+}
+
+/* ---- when to try again ---------------------------------------------------- */
+
+/* Days since 1970-01-01 of a Gregorian date. */
+static int64_t
+days_of(int64_t y, int64_t m, int64_t d)
+{
+	int64_t era, doe;
+
+	y -= m <= 2;
+	era = y / 400;
+	doe = (y - era * 400) * 365 + (y - era * 400) / 4 - (y - era * 400) / 100 +
+	    (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + d - 1;
+	return era * 146097 + doe - 719468;
+}
+
+static int64_t
+two(const char *p)
+{
+	return (p[0] - '0') * 10 + p[1] - '0';
+}
+
+/* IMF-fixdate: "Sun, 06 Nov 1994 08:49:37 GMT"; -1 for anything else. */
+static msec
+http_date(struct str s)
+{
+	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	static const char shape[] = "aaa, 00 aaa 0000 00:00:00 GMT";
+	const char *month = months;
+	int64_t days;
+
+	if (s.n != sizeof shape - 1)
+		return -1;
+	for (size_t i = 0; i < s.n; i++) {
+		bool digit = s.p[i] >= '0' && s.p[i] <= '9';
+
+		if (shape[i] == '0' ? !digit : shape[i] != 'a' && s.p[i] != shape[i])
+			return -1;
+	}
+	while (*month != '\0' && memcmp(month, s.p + 8, 3) != 0)
+		month += 3;
+	if (*month == '\0')
+		return -1;
+	days = days_of(two(s.p + 12) * 100 + two(s.p + 14),
+	    (month - months) / 3 + 1, two(s.p + 5));
+	return (days * 86400 + two(s.p + 17) * 3600 + two(s.p + 20) * 60 +
+	    two(s.p + 23)) * 1000;
+}
+
+msec
+retry_after_ms(struct str value, msec wall)
+{
+	struct str s = str_trim(value);
+	double seconds;
+	msec ms;
+
+	if (s.n == 0)
+		return -1;
+	if (s.p[0] >= '0' && s.p[0] <= '9') {
+		if (!str_to_double(s, &seconds))
+			return -1;
+		ms = seconds * 1000 > LIMIT_LLM_RETRY_AFTER_MS ?
+		    LIMIT_LLM_RETRY_AFTER_MS : (msec)(seconds * 1000);
+	} else {
+		msec date = http_date(s);
+
+		if (date < 0)
+			return -1;
+		ms = date > wall ? date - wall : 0;
+	}
+	return ms > LIMIT_LLM_RETRY_AFTER_MS ? LIMIT_LLM_RETRY_AFTER_MS : ms;
+}
+
+/* Doubling, and a quarter of it more or less so that many do not come back
+ * together. */
+msec
+retry_backoff_ms(unsigned attempt, uint32_t random)
+{
+	msec base = BACKOFF_FIRST_MS;
+
+	while (attempt-- > 0 && base < BACKOFF_LAST_MS)
+		base *= 2;
+	return base * 3 / 4 + (msec)(random % (uint32_t)(base / 2));
+}

@@ -1,0 +1,397 @@
+/*
+ * llm.c - calls to models: which provider, whose turn, when again, how told.
+ *
+ * A provider is a lane with a number of calls at once; more wait in order.
+ * A call that sleeps before its next attempt keeps its place, so a provider
+ * that says "slower" is not asked by the next in line instead.
+ *
+ * A hook may cancel its own call, or start others: a call is freed when the
+ * last frame that uses it has returned (holds).
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <assert.h>
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "llm/llm_priv.h"
+
+static const struct provider *const providers[LANES] = {
+	&openai_provider, &scripted_provider
+};
+
+static void
+check_call(const struct llm_call *c)
+{
+	assert(c->llm != NULL && c->lane != NULL);
+	assert(c->lane->running <= c->lane->cap);
+	assert(c->state != LLM_ENDED || c->wait_prev == NULL);
+}
+
+/* ---- life ----------------------------------------------------------------- */
+
+static void
+copy(struct buf *to, struct str s)
+{
+	*to = BUF(LIMIT_HTTP_URL_BYTES);
+	buf_add(to, s);
+}
+
+/* A key goes into a header line as it is. */
+static int
+key_check(struct str key, struct err *e)
+{
+	for (size_t i = 0; i < key.n; i++)
+		if (key.p[i] <= ' ' || key.p[i] > '~')
+			return err_set(e, ERR_INVALID,
+			    "openai_api_key: a blank or a byte that is not ASCII");
+	return OK;
+}
+
+static int
+options_check(const struct llm *l, struct err *e)
+{
+	int rc = openai_url_check(buf_str(&l->base_url), e);
+
+	if (rc == OK)
+		rc = key_check(buf_str(&l->api_key), e);
+	if (rc == OK && l->default_model.n > 0)
+		rc = llm_check(l, STR_NONE, STR_NONE, e);
+	if (rc == OK && (l->base_url.failed || l->api_key.failed ||
+	    l->default_model.failed))
+		rc = err_set(e, ERR_LIMIT, "a model setting is too long");
+	return rc;
+}
+
+static struct str
+without_slash(struct str url)
+{
+	while (url.n > 0 && url.p[url.n - 1] == '/')
+		url.n--;
+	return url;
+}
+
+int
+llm_new(struct llm **out, struct shard *s, struct client *c,
+    const struct llm_options *o, struct err *e)
+{
+	struct llm *l = mem_new(struct llm);
+	int rc;
+
+	*out = NULL;
+	l->shard = s;
+	l->client = c;
+	l->allow_base_url = o->allow_base_url;
+	copy(&l->default_model, o->default_model);
+	copy(&l->base_url, o->openai_base_url.n > 0 ?
+	    without_slash(o->openai_base_url) : S("https://api.openai.com/v1"));
+	copy(&l->api_key, str_trim(o->openai_api_key));
+	for (size_t i = 0; i < LANES; i++)
+		l->lanes[i] = (struct lane){ .provider = providers[i],
+		    .cap = LIMIT_LLM_CONCURRENCY };
+	l->ready = scripted_ready_new(l);
+	l->script = o->script;
+	rc = options_check(l, e);
+	if (rc == OK && l->script == NULL) {
+		rc = script_new(&l->own_script, STR_NONE, e);
+		l->script = l->own_script;
+	}
+	if (rc != OK) {
+		llm_free(l);
+		return rc;
+	}
+	*out = l;
+	return OK;
+}
+
+void
+llm_free(struct llm *l)
+{
+	if (l == NULL)
+		return;
+	while (l->calls != NULL)
+		llm_cancel(l->calls);
+	scripted_ready_free(l->ready);
+	script_free(l->own_script);
+	buf_release(&l->default_model);
+	buf_release(&l->base_url);
+	buf_release(&l->api_key);
+	free(l);
+}
+
+/* ---- names ---------------------------------------------------------------- */
+
+static struct lane *
+lane_of(const struct llm *l, struct str provider)
+{
+	for (size_t i = 0; i < LANES; i++)
+		if (str_eq(l->lanes[i].provider->name, provider))
+			return (struct lane *)&l->lanes[i];
+	return NULL;
+}
+
+void
+llm_model_split(const struct llm *l, struct str model, struct str *provider,
+    struct str *name)
+{
+	struct str fallback = buf_str(&l->default_model);
+	ptrdiff_t colon;
+
+	if (model.n == 0)
+		model = fallback;
+	colon = str_index(model, ':');
+	if (colon >= 0) {
+		*provider = str_sub(model, 0, (size_t)colon);
+		*name = str_sub(model, (size_t)colon + 1, model.n);
+		return;
+	}
+	if (lane_of(l, model) != NULL) {
+		*provider = model;
+		*name = STR_NONE;
+		return;
+	}
+	colon = str_index(fallback, ':');
+	*provider = colon >= 0 ? str_sub(fallback, 0, (size_t)colon) :
+	    lane_of(l, fallback) != NULL ? fallback : openai_provider.name;
+	*name = model;
+}
+
+static int
+base_url_check(const struct llm *l, struct str base_url, struct err *e)
+{
+	if (base_url.n == 0 ||
+	    str_eq(without_slash(base_url), buf_str(&l->base_url)))
+		return OK;
+	if (!l->allow_base_url)
+		return err_set(e, ERR_INVALID,
+		    "base_url: this server does not let a run choose its own");
+	return openai_url_check(base_url, e);
+}
+
+int
+llm_check(const struct llm *l, struct str model, struct str base_url,
+    struct err *e)
+{
+	const struct lane *lane;
+	struct str provider, name;
+
+	if (model.n > LIMIT_NAME_BYTES)
+		return err_set(e, ERR_INVALID,
+		    "model: longer than %d bytes", LIMIT_NAME_BYTES);
+	llm_model_split(l, model, &provider, &name);
+	lane = lane_of(l, provider);
+	if (lane == NULL)
+		return err_set(e, ERR_INVALID, "model: unknown provider \"%.*s\"; "
+		    "expected openai:NAME or scripted:NAME", FMT(provider));
+	if (name.n == 0 && lane->provider->needs_name)
+		return err_set(e, ERR_INVALID, "model: no name; expected %.*s:NAME",
+		    FMT(provider));
+	return base_url_check(l, base_url, e);
+}
+
+/* ---- lanes ---------------------------------------------------------------- */
+
+static void
+wait_add(struct llm_call *c)
+{
+	struct lane *lane = c->lane;
+
+	c->wait_prev = lane->last;
+	*(lane->last != NULL ? &lane->last->wait_next : &lane->first) = c;
+	lane->last = c;
+}
+
+static void
+wait_remove(struct llm_call *c)
+{
+	struct lane *lane = c->lane;
+
+	*(c->wait_prev != NULL ? &c->wait_prev->wait_next : &lane->first) = c->wait_next;
+	*(c->wait_next != NULL ? &c->wait_next->wait_prev : &lane->last) = c->wait_prev;
+	c->wait_prev = c->wait_next = NULL;
+}
+
+static void
+run(struct llm_call *c)
+{
+	c->state = LLM_RUNNING;
+	c->lane->running++;
+	check_call(c);
+	c->lane->provider->start(c);
+}
+
+static void
+lane_next(struct lane *lane)
+{
+	while (lane->running < lane->cap && lane->first != NULL) {
+		struct llm_call *c = lane->first;
+
+		wait_remove(c);
+		run(c);
+	}
+}
+
+/* ---- calls ---------------------------------------------------------------- */
+
+void
+llm_call_hold(struct llm_call *c)
+{
+	c->holds++;
+}
+
+void
+llm_call_unhold(struct llm_call *c)
+{
+	assert(c->holds > 0);
+	if (--c->holds > 0 || c->state != LLM_ENDED)
+		return;
+	c->lane->provider->release(c);
+	result_release(&c->result);
+	free(c);
+}
+
+/* From now on nobody hears of it; the next in line may go. */
+static void
+end(struct llm_call *c)
+{
+	struct lane *lane = c->lane;
+
+	assert(c->state != LLM_ENDED);
+	if (c->state == LLM_WAITING)
+		wait_remove(c);
+	else
+		lane->running--;
+	shard_timer_cancel(c->llm->shard, &c->timer);
+	c->state = LLM_ENDED;
+	*(c->prev != NULL ? &c->prev->next : &c->llm->calls) = c->next;
+	if (c->next != NULL)
+		c->next->prev = c->prev;
+	check_call(c);
+	lane_next(lane);
+}
+
+static void
+on_timer(struct wheel_timer *t)
+{
+	struct llm_call *c = CONTAINER_OF(t, struct llm_call, timer);
+
+	check_call(c);
+	llm_call_hold(c);
+	if (c->state == LLM_SLEEPING) {
+		c->state = LLM_RUNNING;
+		c->lane->provider->start(c);
+	} else {
+		assert(c->state == LLM_RUNNING && c->lane->provider->wake != NULL);
+		c->lane->provider->wake(c);
+	}
+	llm_call_unhold(c);
+}
+
+struct llm_call *
+llm_start(struct llm *l, const struct llm_request *req,
+    const struct llm_hooks *hooks, struct err *e)
+{
+	struct str provider, name;
+	struct llm_call *c;
+
+	if (llm_check(l, req->model, req->base_url, e) != OK)
+		return NULL;
+	llm_model_split(l, req->model, &provider, &name);
+	c = mem_new(struct llm_call);
+	c->llm = l;
+	c->lane = lane_of(l, provider);
+	c->hooks = *hooks;
+	c->stream = req->stream && hooks->delta != NULL;
+	c->timer.fire = on_timer;
+	result_init(&c->result);
+	if (c->lane->provider->prepare(c, req, name, e) != OK) {
+		c->lane->provider->release(c);
+		free(c);
+		return NULL;
+	}
+	c->next = l->calls;
+	if (l->calls != NULL)
+		l->calls->prev = c;
+	l->calls = c;
+	wait_add(c);
+	lane_next(c->lane);
+	return c;
+}
+
+void
+llm_cancel(struct llm_call *c)
+{
+	check_call(c);
+	llm_call_hold(c);
+	if (c->state == LLM_RUNNING)
+		c->lane->provider->stop(c);
+	end(c);
+	llm_call_unhold(c);
+}
+
+bool
+llm_call_delta(struct llm_call *c, const struct llm_delta *d)
+{
+	assert(c->holds > 0 && c->state == LLM_RUNNING);
+	if (c->stream) {
+		c->told = true;
+		c->hooks.delta(c->hooks.ctx, d);
+	}
+	return c->state == LLM_RUNNING;
+}
+
+static void
+tell_failure(struct llm_call *c, struct failure *f)
+{
+	end(c);
+	c->hooks.done(c->hooks.ctx, failure_rc(f->kind), NULL,
+	    failure_event(f->kind), &f->e);
+}
+
+void
+llm_call_answered(struct llm_call *c)
+{
+	struct result_built built;
+	struct failure f;
+	struct err e;
+
+	assert(c->holds > 0 && c->state == LLM_RUNNING);
+	if (result_build(&c->result, c->lane->provider->name, &built, &e) != OK) {
+		failure_set(&f, FAULT_BACKEND, false, "%s", e.text);
+		tell_failure(c, &f);
+	} else {
+		end(c);
+		c->hooks.done(c->hooks.ctx, OK, &built.answer, NULL, NULL);
+	}
+	result_built_release(&built);
+}
+
+static void
+try_again(struct llm_call *c, const struct failure *f)
+{
+	uint32_t random;
+	msec pause = f->retry_after;
+
+	id_random(&random, sizeof random);
+	if (pause < 0)
+		pause = retry_backoff_ms(c->attempt, random);
+	c->attempt++;
+	c->state = LLM_SLEEPING;
+	result_release(&c->result);
+	log_info("llm", "retry", "attempt=%u wait_ms=%lld event=%s", c->attempt,
+	    (long long)pause, failure_event(f->kind));
+	shard_timer_set(c->llm->shard, &c->timer, pause);
+}
+
+void
+llm_call_failed(struct llm_call *c, struct failure *f)
+{
+	assert(c->holds > 0 && c->state == LLM_RUNNING);
+	/* Whoever put the key into the words: it is not shown. */
+	failure_redact(f, buf_str(&c->llm->api_key));
+	if (f->transient && !c->told && c->attempt < LIMIT_LLM_RETRIES)
+		try_again(c, f);
+	else
+		tell_failure(c, f);
+}

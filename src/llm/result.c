@@ -1,0 +1,473 @@
+/*
+ * result.c - a model's answer as it grows, and the stored message it becomes.
+ *
+ * The message has the keys and the order that LangChain's JS client writes,
+ * because user interfaces were built against that; what the model sent as a
+ * JSON string stays escaped the way it came.  Names, ids and arguments of
+ * tool calls are decoded once, at the end.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <string.h>
+
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "llm/llm_priv.h"
+#include "llm/scan_priv.h"
+
+#define ANSWER_MAX ((size_t)LIMIT_LLM_BODY_BYTES)
+
+void
+result_init(struct llm_result *r)
+{
+	*r = (struct llm_result){
+		.id = BUF(LIMIT_NAME_BYTES),
+		.content_raw = BUF(ANSWER_MAX),
+		.reasoning_raw = BUF(ANSWER_MAX),
+		.refusal_raw = BUF(ANSWER_MAX),
+		.usage = BUF(LIMIT_LLM_LINE_BYTES),
+	};
+}
+
+void
+result_release(struct llm_result *r)
+{
+	for (size_t i = 0; i < r->calls_n; i++) {
+		buf_release(&r->calls[i].id_raw);
+		buf_release(&r->calls[i].name_raw);
+		buf_release(&r->calls[i].args_raw);
+	}
+	free(r->calls);
+	buf_release(&r->id);
+	buf_release(&r->content_raw);
+	buf_release(&r->reasoning_raw);
+	buf_release(&r->refusal_raw);
+	buf_release(&r->usage);
+	result_init(r);
+}
+
+static struct result_call *
+call_add(struct llm_result *r, int64_t wire)
+{
+	struct result_call *c;
+	int64_t index = wire;
+
+	if (r->calls_n == LIMIT_TOOL_CALLS)
+		return NULL;
+	for (size_t i = 0; i < r->calls_n; i++)
+		if (r->calls[i].index >= index)
+			index = r->calls[i].index + 1;
+	mem_grow(r->calls, r->calls_n, r->calls_cap);
+	c = &r->calls[r->calls_n++];
+	*c = (struct result_call){
+		.index = index,
+		.wire = wire,
+		.id_raw = BUF(LIMIT_NAME_BYTES),
+		.name_raw = BUF(LIMIT_NAME_BYTES),
+		.args_raw = BUF(ANSWER_MAX),
+	};
+	return c;
+}
+
+/* Some servers give every parallel call the index 0, or none at all, and tell
+ * them apart by id; others repeat the id in every fragment. */
+struct result_call *
+result_call_for(struct llm_result *r, int64_t wire, struct str id_raw)
+{
+	for (size_t i = r->calls_n; i-- > 0; ) {
+		struct result_call *c = &r->calls[i];
+
+		if (c->wire != wire)
+			continue;
+		if (id_raw.n == 0 || c->id_raw.n == 0 ||
+		    str_eq(buf_str(&c->id_raw), id_raw))
+			return c;
+		break;
+	}
+	return call_add(r, wire);
+}
+
+void
+result_need_id(struct llm_result *r)
+{
+	struct uuid u;
+
+	if (r->id.n > 0)
+		return;
+	u = uuid_v4();
+	r->id.failed = false;
+	buf_lit(&r->id, "run-");
+	uuid_add(&r->id, &u);
+}
+
+int
+result_check(const struct llm_result *r)
+{
+	bool failed = r->content_raw.failed || r->reasoning_raw.failed ||
+	    r->refusal_raw.failed || r->usage.failed;
+
+	for (size_t i = 0; i < r->calls_n; i++) {
+		const struct result_call *c = &r->calls[i];
+
+		failed |= c->id_raw.failed || c->name_raw.failed || c->args_raw.failed;
+	}
+	return failed ? ERR_TOOBIG : OK;
+}
+
+/* ---- writing -------------------------------------------------------------- */
+
+void
+result_add_minified(struct buf *b, struct str json)
+{
+	bool inside = false;
+
+	for (size_t i = 0; i < json.n; i++) {
+		char c = json.p[i];
+
+		if (!inside && (c == ' ' || c == '\t' || c == '\n' || c == '\r'))
+			continue;
+		buf_add_char(b, c);
+		if (inside && c == '\\' && i + 1 < json.n)
+			buf_add_char(b, json.p[++i]);
+		else if (c == '"')
+			inside = !inside;
+	}
+}
+
+/* A raw inside as a JSON string.  Half an escaped pair is legal on the wire
+ * but not in what we store. */
+static void
+add_raw(struct buf *b, struct str raw)
+{
+	struct buf plain = BUF(ANSWER_MAX);
+
+	if (scan_surrogates_paired(raw)) {
+		buf_add_char(b, '"');
+		buf_add(b, raw);
+		buf_add_char(b, '"');
+		return;
+	}
+	if (json_unescape(raw, &plain) != OK || plain.failed)
+		b->failed = true;
+	json_add_str(b, buf_str(&plain));
+	buf_release(&plain);
+}
+
+/* One call as it will be stored. */
+struct final_call {
+	int64_t index;
+	struct str id, name, args;           /* plain; args as the model wrote them */
+	struct str args_json;                /* one line; empty when invalid */
+	const char *problem;                 /* NULL when valid */
+};
+
+static struct str
+decoded(struct arena *a, const struct buf *raw)
+{
+	struct buf plain = BUF(ANSWER_MAX);
+	struct str s;
+
+	if (json_unescape(buf_str(raw), &plain) != OK)
+		a->failed = true;
+	s = arena_str(a, buf_str(&plain));
+	buf_release(&plain);
+	return s;
+}
+
+static struct str
+minified(struct arena *a, struct str json)
+{
+	struct buf b = BUF(ANSWER_MAX);
+	struct str s;
+
+	result_add_minified(&b, json);
+	s = arena_str(a, buf_str(&b));
+	buf_release(&b);
+	return s;
+}
+
+static struct final_call
+final_call(struct arena *a, const struct result_call *c)
+{
+	struct final_call f = {
+		.index = c->index,
+		.id = decoded(a, &c->id_raw),
+		.name = decoded(a, &c->name_raw),
+		.args = decoded(a, &c->args_raw),
+	};
+	struct str text = str_trim(f.args);
+	struct err e;
+
+	if (f.id.n == 0) {
+		struct uuid u = uuid_v4();
+		char hex[UUID_TEXT];
+
+		uuid_format(&u, hex);
+		f.id = arena_fmt(a, "call_%.*s", (int)sizeof hex, hex);
+	}
+	/* No arguments at all is how some models call a tool without any. */
+	if (text.n == 0)
+		text = S("{}");
+	if (f.name.n == 0)
+		f.problem = "The call has no name.";
+	else if (json_check(text, &e) != OK)
+		f.problem = arena_fmt(a, "Malformed args: %s", e.text).p;
+	else if (text.p[0] != '{')
+		f.problem = "Malformed args: not an object.";
+	else
+		f.args_json = minified(a, text);
+	return f;
+}
+
+static void
+add_kwargs(struct buf *b, const struct llm_result *r, const struct final_call *calls)
+{
+	buf_lit(b, "{");
+	if (r->calls_n > 0) {
+		json_add_key(b, "tool_calls");
+		for (size_t i = 0; i < r->calls_n; i++) {
+			buf_add_char(b, i == 0 ? '[' : ',');
+			buf_lit(b, "{\"index\":");
+			buf_add_i64(b, calls[i].index);
+			buf_lit(b, ",\"id\":");
+			json_add_str(b, calls[i].id);
+			buf_lit(b, ",\"type\":\"function\",\"function\":{\"name\":");
+			json_add_str(b, calls[i].name);
+			buf_lit(b, ",\"arguments\":");
+			json_add_str(b, calls[i].args);
+			buf_lit(b, "}}");
+		}
+		buf_lit(b, "]");
+	}
+	if (r->reasoning_raw.n > 0) {
+		json_add_key(b, "reasoning_content");
+		add_raw(b, buf_str(&r->reasoning_raw));
+	}
+	if (r->refusal_raw.n > 0) {
+		json_add_key(b, "refusal");
+		add_raw(b, buf_str(&r->refusal_raw));
+	}
+	buf_lit(b, "}");
+}
+
+static void
+add_chunks(struct buf *b, const struct final_call *calls, size_t n)
+{
+	buf_lit(b, "[");
+	for (size_t i = 0; i < n; i++) {
+		if (i > 0)
+			buf_lit(b, ",");
+		buf_lit(b, "{\"name\":");
+		json_add_str(b, calls[i].name);
+		buf_lit(b, ",\"args\":");
+		json_add_str(b, calls[i].args);
+		buf_lit(b, ",\"id\":");
+		json_add_str(b, calls[i].id);
+		buf_lit(b, ",\"index\":");
+		buf_add_i64(b, calls[i].index);
+		buf_lit(b, ",\"type\":\"tool_call_chunk\"}");
+	}
+	buf_lit(b, "]");
+}
+
+static void
+add_valid(struct buf *b, const struct final_call *calls, size_t n)
+{
+	bool first = true;
+
+	buf_lit(b, "[");
+	for (size_t i = 0; i < n; i++) {
+		if (calls[i].problem != NULL)
+			continue;
+		buf_add(b, first ? S("{\"name\":") : S(",{\"name\":"));
+		json_add_str(b, calls[i].name);
+		buf_lit(b, ",\"args\":");
+		buf_add(b, calls[i].args_json);
+		buf_lit(b, ",\"id\":");
+		json_add_str(b, calls[i].id);
+		buf_lit(b, ",\"type\":\"tool_call\"}");
+		first = false;
+	}
+	buf_lit(b, "]");
+}
+
+static void
+add_invalid(struct buf *b, const struct final_call *calls, size_t n)
+{
+	bool first = true;
+
+	buf_lit(b, "[");
+	for (size_t i = 0; i < n; i++) {
+		if (calls[i].problem == NULL)
+			continue;
+		buf_add(b, first ? S("{\"name\":") : S(",{\"name\":"));
+		json_add_str(b, calls[i].name);
+		buf_lit(b, ",\"args\":");
+		json_add_str(b, calls[i].args);
+		buf_lit(b, ",\"id\":");
+		json_add_str(b, calls[i].id);
+		buf_lit(b, ",\"error\":");
+		json_add_str(b, str_of(calls[i].problem));
+		buf_lit(b, ",\"type\":\"invalid_tool_call\"}");
+		first = false;
+	}
+	buf_lit(b, "]");
+}
+
+/* ---- usage ---------------------------------------------------------------- */
+
+static int64_t
+usage_number(struct str object, struct str key)
+{
+	struct str raw = scan_find(object, key);
+	int64_t v;
+
+	return raw.n > 0 && str_to_i64(raw, &v) ? v : -1;
+}
+
+/* {"audio":..,"cache_read":..}: only what the model told. */
+static void
+add_details(struct buf *b, struct str details, struct str key, const char *as)
+{
+	int64_t audio = usage_number(details, S("audio_tokens"));
+	int64_t other = usage_number(details, key);
+
+	buf_lit(b, "{");
+	if (audio >= 0) {
+		json_add_key(b, "audio");
+		buf_add_i64(b, audio);
+	}
+	if (other >= 0) {
+		json_add_key(b, as);
+		buf_add_i64(b, other);
+	}
+	buf_lit(b, "}");
+}
+
+static void
+add_usage(struct buf *b, struct str usage, struct llm_answer *a)
+{
+	int64_t in = usage_number(usage, S("prompt_tokens"));
+	int64_t out = usage_number(usage, S("completion_tokens"));
+	int64_t total = usage_number(usage, S("total_tokens"));
+
+	a->input_tokens = in < 0 ? 0 : in;
+	a->output_tokens = out < 0 ? 0 : out;
+	buf_lit(b, ",\"usage_metadata\":{\"input_tokens\":");
+	buf_add_i64(b, a->input_tokens);
+	buf_lit(b, ",\"output_tokens\":");
+	buf_add_i64(b, a->output_tokens);
+	buf_lit(b, ",\"total_tokens\":");
+	buf_add_i64(b, total < 0 ? a->input_tokens + a->output_tokens : total);
+	buf_lit(b, ",\"input_token_details\":");
+	add_details(b, scan_find(usage, S("prompt_tokens_details")),
+	    S("cached_tokens"), "cache_read");
+	buf_lit(b, ",\"output_token_details\":");
+	add_details(b, scan_find(usage, S("completion_tokens_details")),
+	    S("reasoning_tokens"), "reasoning");
+	buf_lit(b, "}");
+}
+
+/* ---- the whole ------------------------------------------------------------ */
+
+static void
+add_message(struct result_built *out, const struct llm_result *r,
+    struct str provider, const struct final_call *calls)
+{
+	struct buf *b = &out->json;
+	struct str usage = buf_str(&r->usage);
+
+	buf_lit(b, "{\"content\":");
+	add_raw(b, buf_str(&r->content_raw));
+	buf_lit(b, ",\"additional_kwargs\":");
+	add_kwargs(b, r, calls);
+	buf_lit(b, ",\"response_metadata\":{\"model_provider\":");
+	json_add_str(b, provider);
+	buf_lit(b, ",\"usage\":");
+	buf_add(b, usage.n > 0 ? usage : S("{}"));
+	buf_lit(b, "},\"tool_call_chunks\":");
+	add_chunks(b, calls, r->calls_n);
+	buf_lit(b, ",\"tool_calls\":");
+	add_valid(b, calls, r->calls_n);
+	buf_lit(b, ",\"id\":");
+	json_add_str(b, buf_str(&r->id));
+	if (usage.n > 0)
+		add_usage(b, usage, &out->answer);
+	buf_lit(b, ",\"invalid_tool_calls\":");
+	add_invalid(b, calls, r->calls_n);
+	buf_lit(b, ",\"type\":\"ai\"}");
+}
+
+int
+result_build(const struct llm_result *r, struct str provider,
+    struct result_built *out, struct err *e)
+{
+	struct final_call *finals;
+	struct llm_tool_call *calls;
+	size_t n = 0;
+
+	*out = (struct result_built){
+		.json = BUF(8 * ANSWER_MAX),
+		.arena = ARENA(8 * ANSWER_MAX),
+	};
+	finals = arena_zero(&out->arena, (r->calls_n + 1) * sizeof *finals);
+	calls = arena_zero(&out->arena, (r->calls_n + 1) * sizeof *calls);
+	for (size_t i = 0; i < r->calls_n; i++) {
+		struct final_call f = final_call(&out->arena, &r->calls[i]);
+
+		finals[i] = f;
+		if (f.problem == NULL)
+			calls[n++] = (struct llm_tool_call){ f.id, f.name, f.args_json };
+	}
+	if (!out->arena.failed)
+		add_message(out, r, provider, finals);
+	if (out->arena.failed || out->json.failed || result_check(r) != OK)
+		return err_set(e, ERR_TOOBIG, "the model's answer is too large");
+	out->answer.id = buf_str(&r->id);
+	out->answer.message_json = buf_str(&out->json);
+	out->answer.calls = calls;
+	out->answer.calls_n = n;
+	return OK;
+}
+
+void
+result_built_release(struct result_built *b)
+{
+	buf_release(&b->json);
+	arena_release(&b->arena);
+}
+
+void
+result_replay(const struct llm_result *r, struct str finish_raw,
+    bool (*emit)(void *ctx, const struct llm_delta *d), void *ctx)
+{
+	struct str id = buf_str(&r->id);
+	struct llm_delta d = { .kind = LLM_DELTA_START, .id = id };
+
+	if (!emit(ctx, &d))
+		return;
+	if (r->content_raw.n > 0) {
+		d = (struct llm_delta){ .kind = LLM_DELTA_TEXT, .id = id,
+		    .text_raw = buf_str(&r->content_raw) };
+		if (!emit(ctx, &d))
+			return;
+	}
+	for (size_t i = 0; i < r->calls_n; i++) {
+		const struct result_call *c = &r->calls[i];
+
+		d = (struct llm_delta){ .kind = LLM_DELTA_TOOL, .id = id,
+		    .index = c->index, .id_raw = buf_str(&c->id_raw),
+		    .name_raw = buf_str(&c->name_raw),
+		    .args_raw = buf_str(&c->args_raw) };
+		if (!emit(ctx, &d))
+			return;
+	}
+	d = (struct llm_delta){ .kind = LLM_DELTA_FINISH, .id = id,
+	    .finish_raw = finish_raw };
+	if (!emit(ctx, &d) || r->usage.n == 0)
+		return;
+	d = (struct llm_delta){ .kind = LLM_DELTA_USAGE, .id = id,
+	    .usage_raw = buf_str(&r->usage) };
+	emit(ctx, &d);
+}

@@ -1,0 +1,340 @@
+/*
+ * scan.c - see scan_priv.h.
+ *
+ * The work is in string_end: most bytes of a chunk are inside strings, so
+ * they are looked at eight at a time.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "llm/scan_priv.h"
+
+#include <assert.h>
+
+#include "base/limits.h"
+
+#define ONES UINT64_C(0x0101010101010101)
+#define HIGH UINT64_C(0x8080808080808080)
+
+static bool
+fail(struct scan *s)
+{
+	s->bad = true;
+	s->p = s->end;
+	return false;
+}
+
+/* Does some of these eight bytes end a run of plain string bytes: a quote, a
+ * backslash, a control?  Never misses one. */
+static bool
+word_stops(const char *p)
+{
+	uint64_t w, quote, slash;
+
+	memcpy(&w, p, sizeof w);
+	quote = w ^ (ONES * '"');
+	slash = w ^ (ONES * '\\');
+	return ((((quote - ONES) & ~quote) | ((slash - ONES) & ~slash) |
+	    ((w - ONES * 0x20) & ~w)) & HIGH) != 0;
+}
+
+static int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+/* Four hex digits; -1 if they are not. */
+static int
+hex4(const char *p, const char *end)
+{
+	int v = 0;
+
+	if (end - p < 4)
+		return -1;
+	for (int i = 0; i < 4; i++) {
+		int digit = hex_digit(p[i]);
+
+		if (digit < 0)
+			return -1;
+		v = v << 4 | digit;
+	}
+	return v;
+}
+
+/* p is at a backslash; the byte after the escape, NULL if it is none. */
+static const char *
+escape_end(const char *p, const char *end)
+{
+	assert(*p == '\\');
+	if (end - p < 2)
+		return NULL;
+	if (p[1] == 'u')
+		return hex4(p + 2, end) < 0 ? NULL : p + 6;
+	return p[1] != '\0' && strchr("\"\\/bfnrt", p[1]) != NULL ? p + 2 : NULL;
+}
+
+/* p is after the opening quote; the closing one, NULL if there is none. */
+static const char *
+string_end(const char *p, const char *end)
+{
+	for (;;) {
+		while (end - p >= 8 && !word_stops(p))
+			p += 8;
+		while (p < end && (unsigned char)*p >= 0x20 && *p != '"' && *p != '\\')
+			p++;
+		if (p == end || (unsigned char)*p < 0x20)
+			return NULL;
+		if (*p == '"')
+			return p;
+		p = escape_end(p, end);
+		if (p == NULL)
+			return NULL;
+	}
+}
+
+static const char *
+digits_end(const char *p, const char *end)
+{
+	while (p < end && *p >= '0' && *p <= '9')
+		p++;
+	return p;
+}
+
+/* The byte after a number, NULL if it is none. */
+static const char *
+number_end(const char *p, const char *end)
+{
+	const char *q;
+
+	if (p < end && *p == '-')
+		p++;
+	q = digits_end(p, end);
+	if (q == p || (*p == '0' && q > p + 1))
+		return NULL;
+	p = q;
+	if (p < end && *p == '.') {
+		q = digits_end(p + 1, end);
+		if (q == p + 1)
+			return NULL;
+		p = q;
+	}
+	if (p < end && (*p == 'e' || *p == 'E')) {
+		p++;
+		if (p < end && (*p == '+' || *p == '-'))
+			p++;
+		q = digits_end(p, end);
+		return q == p ? NULL : q;
+	}
+	return p;
+}
+
+char
+scan_peek(struct scan *s)
+{
+	while (s->p < s->end &&
+	    (*s->p == ' ' || *s->p == '\n' || *s->p == '\r' || *s->p == '\t'))
+		s->p++;
+	return s->p < s->end ? *s->p : '\0';
+}
+
+bool
+scan_open(struct scan *s, char bracket)
+{
+	if (scan_peek(s) != bracket || s->depth == LIMIT_JSON_DEPTH)
+		return fail(s);
+	s->p++;
+	s->depth++;
+	return true;
+}
+
+/* The comma, or the closing bracket, which ends the container. */
+static bool
+step(struct scan *s, bool *first, char bracket)
+{
+	char c = scan_peek(s);
+
+	if (s->bad)
+		return false;
+	if (c == bracket) {
+		s->p++;
+		s->depth--;
+		return false;
+	}
+	if (!*first) {
+		if (c != ',')
+			return fail(s);
+		s->p++;
+	}
+	*first = false;
+	return true;
+}
+
+bool
+scan_member(struct scan *s, bool *first, struct str *key)
+{
+	if (!step(s, first, '}') || !scan_string(s, key))
+		return false;
+	if (scan_peek(s) != ':')
+		return fail(s);
+	s->p++;
+	return true;
+}
+
+bool
+scan_element(struct scan *s, bool *first)
+{
+	return step(s, first, ']');
+}
+
+bool
+scan_string(struct scan *s, struct str *raw)
+{
+	const char *close;
+
+	if (scan_peek(s) != '"')
+		return fail(s);
+	close = string_end(s->p + 1, s->end);
+	if (close == NULL)
+		return fail(s);
+	*raw = (struct str){ s->p + 1, (size_t)(close - s->p - 1) };
+	s->p = close + 1;
+	return true;
+}
+
+static bool
+word(struct scan *s, struct str w)
+{
+	if ((size_t)(s->end - s->p) < w.n || memcmp(s->p, w.p, w.n) != 0)
+		return fail(s);
+	s->p += w.n;
+	return true;
+}
+
+static bool
+number(struct scan *s)
+{
+	const char *q = number_end(s->p, s->end);
+
+	if (q == NULL)
+		return fail(s);
+	s->p = q;
+	return true;
+}
+
+/* Recursion is bounded by scan_open's depth. */
+static bool
+skip(struct scan *s)
+{
+	bool first = true;
+	struct str raw;
+
+	switch (scan_peek(s)) {
+	case '{':
+		for (scan_open(s, '{'); scan_member(s, &first, &raw); )
+			skip(s);
+		return !s->bad;
+	case '[':
+		for (scan_open(s, '['); scan_element(s, &first); )
+			skip(s);
+		return !s->bad;
+	case '"':
+		return scan_string(s, &raw);
+	case 't':
+		return word(s, S("true"));
+	case 'f':
+		return word(s, S("false"));
+	case 'n':
+		return word(s, S("null"));
+	default:
+		return number(s);
+	}
+}
+
+bool
+scan_value(struct scan *s, struct str *raw)
+{
+	const char *from;
+
+	scan_peek(s);
+	from = s->p;
+	if (!skip(s))
+		return false;
+	*raw = (struct str){ from, (size_t)(s->p - from) };
+	return true;
+}
+
+bool
+scan_end(struct scan *s)
+{
+	scan_peek(s);
+	return !s->bad && s->p == s->end;
+}
+
+struct str
+scan_text(struct scan *s)
+{
+	struct str raw = STR_NONE;
+
+	if (scan_peek(s) == '"')
+		return scan_string(s, &raw) ? raw : STR_NONE;
+	scan_value(s, &raw);
+	return STR_NONE;
+}
+
+int64_t
+scan_int(struct scan *s, int64_t fallback)
+{
+	struct str raw = STR_NONE;
+	int64_t v;
+
+	return scan_value(s, &raw) && str_to_i64(raw, &v) ? v : fallback;
+}
+
+struct str
+scan_find(struct str object, struct str key)
+{
+	struct scan s = scan_of(object);
+	struct str found = STR_NONE, name, raw = STR_NONE;
+	bool first = true;
+
+	for (scan_open(&s, '{'); scan_member(&s, &first, &name); )
+		if (scan_value(&s, &raw) && str_eq(name, key))
+			found = raw;
+	return scan_end(&s) ? found : STR_NONE;
+}
+
+bool
+scan_surrogates_paired(struct str raw)
+{
+	struct scan s = scan_of(raw);
+	const char *p = s.p, *end = s.end;
+
+	while (p < end) {
+		int v;
+
+		p = memchr(p, '\\', (size_t)(end - p));
+		if (p == NULL)
+			return true;
+		if (end - p < 6 || p[1] != 'u') {
+			p += 2;
+			continue;
+		}
+		v = hex4(p + 2, end);
+		p += 6;
+		if (v < 0xd800 || v > 0xdfff)
+			continue;
+		if (v > 0xdbff || end - p < 6 || p[0] != '\\' || p[1] != 'u')
+			return false;
+		v = hex4(p + 2, end);
+		if (v < 0xdc00 || v > 0xdfff)
+			return false;
+		p += 6;
+	}
+	return true;
+}

@@ -1,0 +1,338 @@
+/*
+ * scripted.c - the provider inside this process: a script's answers, told the
+ * way a model would, in the time the script asks for.
+ *
+ * Without a pause each call says one token a round of the ready list, so that
+ * many calls go forward together; with one, each has its own timer.  There
+ * are no retries: the same question gets the same answer.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <assert.h>
+
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "llm/llm_priv.h"
+#include "llm/scan_priv.h"
+
+/* Calls whose next token is due now.  The job may outlive its llm: it frees
+ * itself when it finds that it has. */
+struct scripted_ready {
+	struct shard_job job;
+	struct llm *llm;                     /* NULL: gone */
+	struct llm_call *first, *last;
+	size_t n;
+	bool queued;                         /* the job is posted, or runs now */
+};
+
+static void step(struct llm_call *c);
+
+static void
+ready_remove(struct scripted_ready *r, struct llm_call *c)
+{
+	struct scripted_call *s = &c->u.scripted;
+
+	if (!s->ready)
+		return;
+	*(s->ready_prev != NULL ? &s->ready_prev->u.scripted.ready_next : &r->first) =
+	    s->ready_next;
+	*(s->ready_next != NULL ? &s->ready_next->u.scripted.ready_prev : &r->last) =
+	    s->ready_prev;
+	s->ready_prev = s->ready_next = NULL;
+	s->ready = false;
+	r->n--;
+}
+
+static void
+ready_add(struct scripted_ready *r, struct llm_call *c)
+{
+	struct scripted_call *s = &c->u.scripted;
+
+	assert(!s->ready);
+	s->ready = true;
+	s->ready_prev = r->last;
+	*(r->last != NULL ? &r->last->u.scripted.ready_next : &r->first) = c;
+	r->last = c;
+	r->n++;
+	if (!r->queued)
+		shard_post(r->llm->shard, &r->job);
+	r->queued = true;
+}
+
+/* Every call that is ready now takes one step; those that become ready while
+ * we are here wait for the next round. */
+static void
+on_ready(struct shard_job *job)
+{
+	struct scripted_ready *r = CONTAINER_OF(job, struct scripted_ready, job);
+
+	assert(r->queued);
+	for (size_t n = r->n; n > 0 && r->first != NULL; n--) {
+		struct llm_call *c = r->first;
+
+		ready_remove(r, c);
+		llm_call_hold(c);
+		step(c);
+		llm_call_unhold(c);
+	}
+	if (r->llm == NULL) {
+		free(r);
+		return;
+	}
+	r->queued = r->first != NULL;
+	if (r->queued)
+		shard_post(r->llm->shard, &r->job);
+}
+
+struct scripted_ready *
+scripted_ready_new(struct llm *l)
+{
+	struct scripted_ready *r = mem_new(struct scripted_ready);
+
+	r->llm = l;
+	r->job.run = on_ready;
+	return r;
+}
+
+void
+scripted_ready_free(struct scripted_ready *r)
+{
+	assert(r->first == NULL);
+	if (!r->queued)
+		free(r);
+	else
+		r->llm = NULL;
+}
+
+/* ---- what was asked ------------------------------------------------------- */
+
+/* The text of a stored message. */
+static void
+message_text(struct buf *text, struct str json)
+{
+	struct str content = scan_find(json, S("content")), block = STR_NONE;
+	struct scan in = scan_of(content);
+	bool first = true;
+
+	if (content.n >= 2 && content.p[0] == '"')
+		json_unescape(str_sub(content, 1, content.n - 2), text);
+	if (content.n == 0 || content.p[0] != '[')
+		return;
+	for (scan_open(&in, '['); scan_element(&in, &first) && scan_value(&in, &block); ) {
+		struct str part = block;
+
+		if (part.p[0] == '{')
+			part = scan_find(block, S("text"));
+		if (part.n >= 2 && part.p[0] == '"')
+			json_unescape(str_sub(part, 1, part.n - 2), text);
+	}
+}
+
+static struct str
+role_of(struct str json)
+{
+	static const struct { struct str type, role; } roles[] = {
+		{ { "\"ai\"", 4 }, { "assistant", 9 } },
+		{ { "\"system\"", 8 }, { "system", 6 } },
+		{ { "\"tool\"", 6 }, { "tool", 4 } },
+		{ { "\"function\"", 10 }, { "function", 8 } },
+	};
+	struct str type = scan_find(json, S("type"));
+
+	for (size_t i = 0; i < COUNT(roles); i++)
+		if (str_eq(type, roles[i].type))
+			return roles[i].role;
+	return S("user");
+}
+
+static int64_t
+words(struct str s)
+{
+	int64_t n = 0;
+	bool inside = false;
+
+	for (size_t i = 0; i < s.n; i++) {
+		bool blank = s.p[i] == ' ' || (s.p[i] >= '\t' && s.p[i] <= '\r');
+
+		n += !blank && !inside;
+		inside = !blank;
+	}
+	return n;
+}
+
+static int
+scripted_prepare(struct llm_call *c, const struct llm_request *rq,
+    struct str model, struct err *e)
+{
+	struct scripted_call *s = &c->u.scripted;
+	struct buf text = BUF(LIMIT_STATE_BYTES);
+	struct str role = S("user");
+
+	(void)model, (void)e;
+	s->prompt_words = words(rq->system_prompt);
+	for (size_t i = 0; i < rq->messages_n; i++) {
+		buf_clear(&text);
+		message_text(&text, rq->messages[i]);
+		s->prompt_words += words(buf_str(&text));
+		role = role_of(rq->messages[i]);
+	}
+	script_answer(c->llm->script, role, buf_str(&text), &s->turn);
+	s->rest = s->turn.reply;
+	buf_release(&text);
+	return OK;
+}
+
+/* ---- what is said --------------------------------------------------------- */
+
+static void
+next_in(struct llm_call *c, msec pause)
+{
+	if (pause > 0)
+		shard_timer_set(c->llm->shard, &c->timer, pause);
+	else
+		ready_add(c->llm->ready, c);
+}
+
+static void
+say_status(struct llm_call *c)
+{
+	struct scripted_call *s = &c->u.scripted;
+	struct failure f;
+
+	failure_of_status(&f, s->turn.status, s->turn.reply);
+	f.transient = false;
+	llm_call_failed(c, &f);
+}
+
+static bool
+say_begin(struct llm_call *c)
+{
+	struct llm_delta d = { .kind = LLM_DELTA_START };
+	struct uuid u = uuid_v4();
+
+	buf_lit(&c->result.id, "chatcmpl-");
+	uuid_add(&c->result.id, &u);
+	d.id = buf_str(&c->result.id);
+	c->u.scripted.begun = true;
+	return llm_call_delta(c, &d);
+}
+
+static void
+say_token(struct llm_call *c, struct str token)
+{
+	struct buf *content = &c->result.content_raw;
+	struct llm_delta d = { .kind = LLM_DELTA_TEXT, .id = buf_str(&c->result.id) };
+	size_t from = content->n;
+
+	json_add_escaped(content, token);
+	d.text_raw = str_sub(buf_str(content), from, content->n);
+	llm_call_delta(c, &d);
+}
+
+static void
+say_call(struct llm_call *c, const struct script_call *call, int64_t index)
+{
+	struct result_call *r = result_call_for(&c->result, index, STR_NONE);
+	struct llm_delta d = { .kind = LLM_DELTA_TOOL, .index = index,
+	    .id = buf_str(&c->result.id) };
+	struct uuid u = uuid_v4();
+
+	assert(r != NULL);                   /* script_new has counted them */
+	buf_lit(&r->id_raw, "call_");
+	uuid_add(&r->id_raw, &u);
+	json_add_escaped(&r->name_raw, call->name);
+	json_add_escaped(&r->args_raw, call->args_json);
+	d.id_raw = buf_str(&r->id_raw);
+	d.name_raw = buf_str(&r->name_raw);
+	d.args_raw = buf_str(&r->args_raw);
+	llm_call_delta(c, &d);
+}
+
+static void
+say_end(struct llm_call *c)
+{
+	struct scripted_call *s = &c->u.scripted;
+	struct str id = buf_str(&c->result.id);
+	struct llm_delta finish = { .kind = LLM_DELTA_FINISH, .id = id,
+	    .finish_raw = s->turn.calls_n > 0 ? S("tool_calls") : S("stop") };
+	struct llm_delta usage = { .kind = LLM_DELTA_USAGE, .id = id };
+	int64_t said = words(s->turn.reply);
+
+	buf_add_fmt(&c->result.usage, "{\"prompt_tokens\":%lld,"
+	    "\"completion_tokens\":%lld,\"total_tokens\":%lld,"
+	    "\"prompt_tokens_details\":{\"cached_tokens\":0},"
+	    "\"completion_tokens_details\":{\"reasoning_tokens\":0}}",
+	    (long long)s->prompt_words, (long long)said,
+	    (long long)(s->prompt_words + said));
+	usage.usage_raw = buf_str(&c->result.usage);
+	if (llm_call_delta(c, &finish) && llm_call_delta(c, &usage))
+		llm_call_answered(c);
+}
+
+/* The next token or call; false when all is said. */
+static bool
+say_next(struct llm_call *c)
+{
+	struct scripted_call *s = &c->u.scripted;
+	struct str token;
+
+	if (script_next_token(&s->rest, &token)) {
+		say_token(c, token);
+	} else if (s->calls_told < s->turn.calls_n) {
+		s->calls_told++;
+		say_call(c, &s->turn.calls[s->calls_told - 1],
+		    (int64_t)s->calls_told - 1);
+	} else {
+		return false;
+	}
+	return true;
+}
+
+/* Nobody reads the deltas of a call that is not streamed: all at once. */
+static void
+step(struct llm_call *c)
+{
+	const struct script_turn *turn = &c->u.scripted.turn;
+	bool more;
+
+	if (turn->status != 0) {
+		say_status(c);
+		return;
+	}
+	if (!c->u.scripted.begun && !say_begin(c))
+		return;
+	do
+		more = say_next(c);
+	while (more && !c->stream);
+	if (c->state != LLM_RUNNING)
+		return;
+	if (more)
+		next_in(c, turn->token_ms);
+	else
+		say_end(c);
+}
+
+static void
+scripted_start(struct llm_call *c)
+{
+	next_in(c, c->u.scripted.turn.ttft_ms);
+}
+
+static void
+scripted_stop(struct llm_call *c)
+{
+	ready_remove(c->llm->ready, c);
+}
+
+static void
+scripted_release(struct llm_call *c)
+{
+	assert(!c->u.scripted.ready);
+}
+
+const struct provider scripted_provider = {
+	.name = { "scripted", 8 },
+	.prepare = scripted_prepare, .start = scripted_start,
+	.stop = scripted_stop, .release = scripted_release, .wake = step,
+};

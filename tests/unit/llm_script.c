@@ -1,0 +1,135 @@
+/*
+ * llm_script.c - scripts: which rule answers, and what a wrong file is told.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "harness/test.h"
+
+#include "llm/script.h"
+
+TEST(script_sentence_has_42_words_and_tokens_join_again)
+{
+	struct str rest = str_of(script_sentence), token;
+	struct buf joined = BUF(KB);
+	int n = 0;
+
+	for (; script_next_token(&rest, &token); n++)
+		buf_add(&joined, token);
+	CHECK_INT(n, 42);
+	CHECK_STR(buf_str(&joined), script_sentence);
+	buf_release(&joined);
+}
+
+TEST(script_tokens_lose_nothing)
+{
+	static const char *const texts[] = { "", " ", "a", " a  b\n", "\n\n", "a\tb " };
+
+	for (size_t i = 0; i < COUNT(texts); i++) {
+		struct str rest = str_of(texts[i]), token;
+		struct buf joined = BUF(KB);
+
+		while (script_next_token(&rest, &token)) {
+			CHECK(token.n > 0);
+			buf_add(&joined, token);
+		}
+		CHECK_STR(buf_str(&joined), texts[i]);
+		buf_release(&joined);
+	}
+}
+
+TEST(script_built_in_says_the_sentence)
+{
+	struct llm_script *s;
+	struct script_turn t;
+
+	CHECK_RC(script_new(&s, STR_NONE, NULL), OK);
+	script_answer(s, S("user"), S("anything"), &t);
+	CHECK_STR(t.reply, script_sentence);
+	CHECK(t.calls_n == 0 && t.status == 0 && t.ttft_ms == -1 && t.token_ms == -1);
+	script_free(s);
+}
+
+static const char rules[] =
+    "{\"rules\":["
+    "{\"match\":\"weather\",\"tool_calls\":[{\"name\":\"get_weather\",\"args\":{\"city\": \"Paris\"}},"
+    "{\"name\":\"now\"}],\"ttft_ms\":50},"
+    "{\"match\":{\"role\":\"tool\",\"last\":\"Sunny\"},\"reply\":\"It is sunny.\"},"
+    "{\"match\":{\"role\":\"tool\"},\"reply\":\"Something else.\",\"token_ms\":3},"
+    "{\"match\":\"boom\",\"status\":500,\"reply\":\"mock boom\"}],"
+    "\"default\":{\"reply\":\"What?\"}}";
+
+TEST(script_first_rule_of_the_role_answers)
+{
+	struct llm_script *s;
+	struct script_turn t;
+	struct err e;
+
+	CHECK_RC(script_new(&s, str_of(rules), &e), OK);
+	script_answer(s, S("user"), S("the weather, please"), &t);
+	CHECK_INT(t.calls_n, 2);
+	CHECK_STR(t.calls[0].name, "get_weather");
+	CHECK_STR(t.calls[0].args_json, "{\"city\":\"Paris\"}");
+	CHECK_STR(t.calls[1].args_json, "{}");
+	CHECK(t.reply.n == 0 && t.ttft_ms == 50 && t.token_ms == -1);
+	/* a tool that speaks of weather does not ask for the tool again */
+	script_answer(s, S("tool"), S("Sunny weather"), &t);
+	CHECK_STR(t.reply, "It is sunny.");
+	script_answer(s, S("tool"), S("rain"), &t);
+	CHECK_STR(t.reply, "Something else.");
+	CHECK_INT(t.token_ms, 3);
+	script_answer(s, S("user"), S("go boom"), &t);
+	CHECK_INT(t.status, 500);
+	CHECK_STR(t.reply, "mock boom");
+	script_answer(s, S("assistant"), S("weather"), &t);
+	CHECK_STR(t.reply, "What?");
+	script_free(s);
+}
+
+TEST(script_mistakes_are_told_with_their_path)
+{
+	static const struct { const char *text, *words; } rows[] = {
+		{ "[]", "the script: expected an object, got an array" },
+		{ "{\"rule\":[]}", "rule: unknown key; did you mean \"rules\"?" },
+		{ "{\"rules\":{}}", "rules: expected an array, got an object" },
+		{ "{\"rules\":[{\"match\":\"a\",\"reply\":\"b\"},7]}",
+		  "rules.1: expected an object, got a number" },
+		{ "{\"rules\":[{\"reply\":\"b\"}]}",
+		  "rules.0.match: expected a string or an object, got nothing" },
+		{ "{\"rules\":[{\"match\":\"a\"}]}",
+		  "rules.0: needs a reply, tool_calls or a status" },
+		{ "{\"rules\":[{\"match\":\"a\",\"reply\":\"b\",\"colour\":1}]}",
+		  "rules.0.colour: unknown key" },
+		{ "{\"rules\":[{\"match\":{\"lst\":\"a\"},\"reply\":\"b\"}]}",
+		  "rules.0.match.lst: unknown key; did you mean \"last\"?" },
+		{ "{\"rules\":[{\"match\":\"a\",\"tool_calls\":[{\"args\":{}}]}]}",
+		  "rules.0.tool_calls.0.name: missing" },
+		{ "{\"rules\":[{\"match\":\"a\",\"tool_calls\":[{\"name\":\"f\",\"args\":[]}]}]}",
+		  "rules.0.tool_calls.0.args: expected an object, got an array" },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct llm_script *s;
+		struct err e;
+
+		CHECK(script_new(&s, str_of(rows[i].text), &e) != OK);
+		CHECK(s == NULL);
+		CHECK_STR(str_of(e.text), rows[i].words);
+	}
+}
+
+TEST(script_wrong_numbers_and_syntax_are_refused)
+{
+	static const char *const texts[] = {
+		"{\"rules\":[", "{\"default\":{\"status\":200}}", "{\"default\":{\"status\":600}}",
+		"{\"default\":{\"reply\":\"a\",\"ttft_ms\":-1}}", "{\"default\":{}}",
+		"{\"default\":{\"reply\":7}}", "{\"default\":[]}",
+		"{\"default\":{\"reply\":\"a\",\"match\":\"b\"}}",
+	};
+
+	for (size_t i = 0; i < COUNT(texts); i++) {
+		struct llm_script *s;
+		struct err e;
+
+		CHECK(script_new(&s, str_of(texts[i]), &e) != OK);
+	}
+}
