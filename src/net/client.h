@@ -4,7 +4,9 @@
  *
  * Host names are resolved through the loop's own resolver with a cache and
  * handed to libcurl (its own resolver makes a thread a transfer).  The CA
- * bundle is loaded once a process (CAINFO with CAPATH off).
+ * bundle is loaded once a client (CAINFO with CAPATH off).  Proxies come from
+ * the environment, by libcurl's names; loopback never goes through one.
+ * Redirects are not followed.  A hook may start and cancel calls.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -23,7 +25,8 @@ struct client_request {
 	struct str headers;                  /* lines "Name: value\r\n"; copied */
 	struct str body;                     /* copied */
 	msec connect_ms, silence_ms;         /* 0: the limits' defaults */
-	size_t body_max;                     /* of the answer; past it ERR_TOOBIG */
+	size_t body_max;                     /* of the answer; past it ERR_TOOBIG;
+	                                        0: LIMIT_LLM_BODY_BYTES */
 };
 
 struct client_answer {
@@ -45,7 +48,8 @@ struct client_hooks {
 };
 
 int  client_new(struct client **out, struct shard *s, struct err *e);
-void client_free(struct client *c);          /* cancels what is under way, silently */
+/* Cancels what is under way, silently.  Not from inside a hook. */
+void client_free(struct client *c);
 
 /* Never calls back before it returns.  NULL never. */
 struct client_call *client_start(struct client *c,

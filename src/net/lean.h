@@ -26,19 +26,21 @@ struct lean_hooks {
 
 /* host: a literal address or name, resolved once by lean_resolve. */
 struct lean_target {
-	uint8_t addr[128];                   /* struct sockaddr_storage */
+	_Alignas(16) uint8_t addr[128];      /* struct sockaddr_storage */
 	char host_header[256];
 	char base_path[256];                 /* path of the URL, no trailing '/' */
 };
 
 int lean_resolve(struct str url, struct lean_target *out, struct err *e);
 
+/* Borrows t and hooks.  lean_free is allowed inside a hook. */
 struct lean_conn *lean_new(struct shard *s, const struct lean_target *t,
     const struct lean_hooks *hooks, void *ctx);
 void lean_free(struct lean_conn *c);
 
 /* headers: extra lines.  Connects when it is not connected; reconnects once
- * when a kept connection was closed before the first byte of an answer. */
+ * when a kept connection was closed before the first byte of an answer.  Not
+ * while a request is under way; never calls back before it returns. */
 void lean_send(struct lean_conn *c, struct str method, struct str path,
     struct str headers, struct str body, msec timeout_ms);
 

@@ -1,0 +1,97 @@
+/*
+ * client_priv.h - a call of the HTTP client and the client it belongs to.
+ *
+ *              name known            added to libcurl
+ *   RESOLVING ------------> QUEUED ------------------> RUNNING
+ *       |                     |  ^                        |
+ *       | failed      cancel  |  | bad URL, no address    | message, silence
+ *       v                     v  |                        v
+ *     QUEUED (fault set)    DROPPED                     (gone)
+ *
+ * QUEUED and DROPPED calls stand in the client's queue, which is worked off
+ * once a turn, outside of libcurl: it may not be entered from its own
+ * callbacks, and client_start may not call back.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NET_CLIENT_PRIV_H
+#define NET_CLIENT_PRIV_H
+
+#include <curl/curl.h>
+
+#include "net/client.h"
+#include "net/resolve_priv.h"
+#include "net/route_priv.h"
+#include "net/sockets_priv.h"
+
+enum call_state { CALL_SPARE, CALL_RESOLVING, CALL_QUEUED, CALL_RUNNING, CALL_DROPPED };
+
+#define HEADER_VALUE_MAX 128                 /* of the two we hand out */
+
+struct header_value {
+	char text[HEADER_VALUE_MAX];
+	size_t n;
+};
+
+struct client_call {
+	struct client *client;
+	struct client_call *next, *prev;     /* all live calls; or the spares */
+	struct client_call *queue_next;
+	enum call_state state;
+	CURL *easy;
+	struct client_hooks hooks;
+	struct resolve_waiter waiter;
+	struct wheel_timer silence;
+	nsec heard;
+	msec silence_ms;
+	const struct proxy *proxy;
+	bool tls, added;                     /* added: libcurl has it */
+
+	char *text;                          /* URL, method, header lines, body */
+	size_t text_cap;
+	char *url, *method, *body;           /* into text */
+	size_t body_n, body_max;
+	struct curl_slist *lines;            /* an array, linked */
+	size_t lines_cap;
+	struct str name;                     /* that is resolved: host or proxy */
+	uint16_t name_port;
+	struct curl_slist addresses;         /* CURLOPT_RESOLVE; data is ours */
+	uint64_t addresses_serial;           /* 0: it carries none */
+
+	int fd;                              /* the last one libcurl named; -1 */
+	int fault;                           /* why we end it ourselves; OK */
+	struct err why;
+	int status;                          /* of the head under way, then final */
+	bool head_done;
+	size_t body_in;
+	struct header_value content_type, retry_after;
+	char curl_error[CURL_ERROR_SIZE];
+};
+
+struct client {
+	struct shard *shard;
+	CURLM *multi;
+	struct sockets sockets;
+	struct resolver *resolver;
+	struct proxies proxies;
+	struct wheel_timer timer;            /* libcurl's own */
+	struct shard_job turn;
+	struct client_call *live, *spares;
+	struct client_call *queue, **queue_end;
+	unsigned spares_n;
+	bool inside;                         /* libcurl is on the stack */
+	bool kick;                           /* it wants to be called this turn */
+	bool turn_set, closing;
+};
+
+/* call.c: one libcurl easy handle. */
+struct client_call *call_new(struct client *c);
+void call_free(struct client_call *call);
+void call_set(struct client_call *call, const struct client_request *req);
+void call_addresses(struct client_call *call, const struct resolved *a);
+void call_arm(struct client_call *call);     /* sets the easy handle's options */
+void call_reset(struct client_call *call);   /* before it becomes a spare */
+int  call_result(const struct client_call *call, CURLcode code, struct err *e);
+struct client_answer call_answer(const struct client_call *call);
+
+#endif

@@ -1,0 +1,38 @@
+/*
+ * sockets_priv.h - the file descriptors libcurl wants to hear about.
+ *
+ * A table by descriptor, because libcurl may close one and open another of
+ * the same number within one callback.  Between two requests on a kept
+ * connection the watch stays armed, which saves five system calls a request;
+ * that is safe only for a connection that has answered once (proven), since
+ * libcurl closes others without telling.
+ *
+ * Invariants: at most one live uv_poll_t a descriptor; a watch that is neither
+ * wanted nor proven is closed at once; its memory goes in the close callback.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NET_SOCKETS_PRIV_H
+#define NET_SOCKETS_PRIV_H
+
+#include <stddef.h>
+
+struct uv_loop_s;
+struct watch;
+
+struct sockets {
+	struct uv_loop_s *loop;
+	struct watch **by_fd;
+	size_t cap;
+	/* events: CURL_CSELECT_* bits */
+	void (*ready)(struct sockets *ss, int fd, int events);
+};
+
+void sockets_release(struct sockets *ss);
+/* what: CURL_POLL_IN, _OUT, _INOUT or _REMOVE. */
+void sockets_want(struct sockets *ss, int fd, int what);
+void sockets_proven(struct sockets *ss, int fd);
+void sockets_opened(struct sockets *ss, int fd);     /* after socket(2) */
+void sockets_closing(struct sockets *ss, int fd);    /* before close(2) */
+
+#endif
