@@ -1,0 +1,203 @@
+/*
+ * answer.c - how a call ends: statuses, headers and the shape of errors.
+ *
+ * Errors are {"detail": "<words>"}, or with --plain-errors the bare words.
+ * An internal error tells the client an id and the log the reason under it.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "api/api_priv.h"
+
+#include <assert.h>
+#include <stdarg.h>
+
+#include "base/log.h"
+
+static const struct { int rc, status; } statuses[] = {
+	{ OK, 200 },            { ERR_SYNTAX, 400 },    { ERR_UNAUTH, 401 },
+	{ ERR_DENIED, 403 },    { ERR_NOTFOUND, 404 },  { ERR_METHOD, 405 },
+	{ ERR_CONFLICT, 409 },  { ERR_TOOBIG, 413 },    { ERR_INVALID, 422 },
+	{ ERR_LIMIT, 429 },     { ERR_HEADERS, 431 },   { ERR_IO, 500 },
+	{ ERR_CLOSED, 502 },    { ERR_BUSY, 503 },      { ERR_TIMEOUT, 504 },
+	{ ERR_CANCELLED, 503 }, { ERR_AGAIN, 503 },
+};
+#define X(name, value, text) + 1
+_Static_assert(COUNT(statuses) == 1 RC_MAP(X), "every rc needs a status");
+#undef X
+
+int
+api_status(int rc)
+{
+	for (size_t i = 0; i < COUNT(statuses); i++) {
+		if (statuses[i].rc == rc)
+			return statuses[i].status;
+	}
+	return 500;
+}
+
+struct buf *
+call_out(struct call *c)
+{
+	buf_clear(&c->api->out);
+	c->api->out.failed = false;
+	return &c->api->out;
+}
+
+void
+call_reply(struct call *c, int status, struct str content_type,
+    struct str extra, struct str body)
+{
+	struct buf head = BUF(8 * KB);
+
+	if (extra.n == 0) {
+		http_reply(c->r, status, content_type, S(API_CORS), body);
+		return;
+	}
+	buf_lit(&head, API_CORS);
+	buf_add(&head, extra);
+	assert(!head.failed);
+	http_reply(c->r, status, content_type, buf_str(&head), body);
+	buf_release(&head);
+}
+
+void
+call_json(struct call *c, struct str extra)
+{
+	const struct buf *out = &c->api->out;
+
+	if (out->failed) {
+		call_error(c, ERR_TOOBIG, "the answer is larger than %zu bytes",
+		    out->max);
+		return;
+	}
+	call_reply(c, 200, S("application/json"), extra, buf_str(out));
+}
+
+void
+call_empty(struct call *c, int status)
+{
+	call_reply(c, status, STR_NONE, STR_NONE, STR_NONE);
+}
+
+void
+error_add_body(struct buf *b, bool plain, struct str message)
+{
+	if (plain) {
+		buf_add(b, message);
+		return;
+	}
+	buf_lit(b, "{\"detail\":");
+	json_add_str(b, message);
+	buf_lit(b, "}");
+}
+
+/* Header lines a status must or should bring. */
+static struct str
+status_lines(int status)
+{
+	switch (status) {
+	case 401:
+		return S("www-authenticate: Bearer\r\n");
+	case 429:
+	case 503:
+		return S("retry-after: 1\r\n");
+	default:
+		return STR_NONE;
+	}
+}
+
+/* What happened stays in the log; the client gets an id to ask about. */
+static void
+hide_internal(const struct call *c, int rc, struct err *e)
+{
+	struct uuid id = uuid_v7();
+	char text[UUID_TEXT];
+
+	uuid_format(&id, text);
+	log_error("api", "internal-error", "id=%.*s route=\"%s %s\" rc=%s text=\"%s\"",
+	    UUID_TEXT, text, c->route != NULL ? c->route->method : "",
+	    c->route != NULL ? c->route->path : "", rc_name(rc), e->text);
+	err_set(e, rc, "Internal Server Error (id %.*s)", UUID_TEXT, text);
+}
+
+void
+call_fail(struct call *c, int rc, const struct err *e)
+{
+	struct err shown = *e;
+	struct buf *out = call_out(c);
+	bool plain = c->api->shared->o.plain_errors;
+	int status = api_status(rc);
+
+	assert(rc < 0);
+	if (shown.text[0] == '\0')
+		err_set(&shown, rc, "%s", rc_text(rc));
+	if (status == 500)
+		hide_internal(c, rc, &shown);
+	error_add_body(out, plain, str_of(shown.text));
+	call_reply(c, status, plain ? S("text/plain; charset=utf-8") :
+	    S("application/json"), status_lines(status), buf_str(out));
+}
+
+void
+call_error(struct call *c, int rc, const char *format, ...)
+{
+	struct err e = { .code = rc };
+	struct buf text = BUF(sizeof e.text - 1);
+	va_list ap;
+
+	va_start(ap, format);
+	buf_add_vfmt(&text, format, ap);
+	va_end(ap);
+	err_set(&e, rc, "%.*s", FMT(buf_str(&text)));
+	buf_release(&text);
+	call_fail(c, rc, &e);
+}
+
+/* ---- writing ------------------------------------------------------------- */
+
+void
+add_text_key(struct buf *b, const char *key, struct str s)
+{
+	json_add_key(b, key);
+	if (s.p == NULL)
+		buf_lit(b, "null");
+	else
+		json_add_str(b, s);
+}
+
+void
+add_json_key(struct buf *b, const char *key, struct str json)
+{
+	json_add_key(b, key);
+	buf_add(b, json.n > 0 ? json : S("{}"));
+}
+
+void
+add_time_key(struct buf *b, const char *key, msec at)
+{
+	json_add_key(b, key);
+	buf_lit(b, "\"");
+	clock_add_iso(b, at);
+	buf_lit(b, "\"");
+}
+
+/* ---- reading ------------------------------------------------------------- */
+
+int
+call_new_id(struct call *c, jnode body, const char *key, struct uuid *id)
+{
+	struct str s;
+	int rc;
+
+	rc = json_get_str(body, key, key, STR_NONE, LIMIT_NAME_BYTES, &s, &c->err);
+	if (rc < 0)
+		return rc;
+	*id = uuid_v7();
+	if (s.n > 0 && !uuid_parse(s, id))
+		return err_set(&c->err, ERR_INVALID,
+		    "%s: expected a UUID, got \"%.*s\"", key,
+		    (int)(s.n < 64 ? s.n : 64), s.p);
+	return OK;
+}
+
+const char *const api_if_exists[] = { "raise", "do_nothing", NULL };

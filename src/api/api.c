@@ -1,0 +1,444 @@
+/*
+ * api.c - the life of the api and the way of a request:
+ *
+ *   route -> who (auth) -> owner -> path ids -> body -> handler
+ *
+ * Only the look-up of an owner seen for the first time leaves the turn; all
+ * else up to the handler is straight-line work on the shard.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "api/api_priv.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#define BODY_DEFAULT  (64 * KB)              /* of routes that read none */
+#define OWNERS_CACHED 4096
+#define SCRATCH_KEPT  (256 * KB)
+
+/* ---- owners -------------------------------------------------------------- */
+
+struct owner {
+	struct str subject;
+	owner_t id;
+	char text[];
+};
+
+static uint64_t
+subject_hash(const void *key)
+{
+	return str_hash_keyed(*(const struct str *)key);
+}
+
+static const void *
+owner_subject(const void *value)
+{
+	return &((const struct owner *)value)->subject;
+}
+
+static bool
+owner_is(const void *value, const void *key)
+{
+	return str_eq(((const struct owner *)value)->subject,
+	    *(const struct str *)key);
+}
+
+static void
+owners_clear(struct map *owners)
+{
+	size_t at = 0;
+	void *o;
+
+	for (o = map_each(owners, &at); o != NULL; o = map_each(owners, &at))
+		free(o);
+	map_release(owners);
+	map_init(owners, subject_hash, owner_is, owner_subject);
+}
+
+static void
+owner_remember(struct api *a, struct str subject, owner_t id)
+{
+	struct owner *o;
+
+	/* Subjects come from outside: forget all rather than grow. */
+	if (a->owners.n >= OWNERS_CACHED)
+		owners_clear(&a->owners);
+	if (map_get(&a->owners, &subject) != NULL)
+		return;
+	o = mem_zero(sizeof *o + subject.n);
+	if (subject.n > 0)
+		memcpy(o->text, subject.p, subject.n);
+	o->subject = (struct str){ o->text, subject.n };
+	o->id = id;
+	map_put(&a->owners, o);
+}
+
+/* ---- handling ------------------------------------------------------------ */
+
+static void
+call_begin(struct call *c)
+{
+	struct json_doc doc = { 0 };
+	struct err e = { 0 };
+	int rc = OK;
+
+	if (!(c->route->flags & ROUTE_BODY)) {
+		c->route->handle(c, NULL);
+		return;
+	}
+	if (c->r->body.n == 0) {
+		if (c->route->flags & ROUTE_BODY_OPTIONAL)
+			c->route->handle(c, NULL);
+		else
+			call_error(c, ERR_INVALID,
+			    "body: expected an object, got nothing");
+		return;
+	}
+	rc = json_parse(&doc, c->r->body, &e);
+	if (rc == ERR_SYNTAX)
+		call_error(c, rc, "Malformed JSON in request body: %s", e.text);
+	else if (rc < 0)
+		call_fail(c, rc, &e);
+	else if (!json_is_object(doc.root))
+		call_error(c, ERR_INVALID, "body: expected an object, got %s",
+		    json_kind(doc.root));
+	else
+		c->route->handle(c, doc.root);
+	json_release(&doc);
+}
+
+static void
+owner_interned(struct call *c)
+{
+	if (c->op.cmd.rc < 0) {
+		call_fail(c, c->op.cmd.rc, &c->op.cmd.err);
+		return;
+	}
+	c->owner = c->op.owner_intern.id;
+	owner_remember(c->api, c->who.subject, c->owner);
+	call_begin(c);
+}
+
+/* Finds the owner's number: here, on disk, or by making one. */
+static void
+call_owner(struct call *c)
+{
+	struct str subject = c->who.subject;
+	const struct owner *o;
+	int rc;
+
+	o = map_get(&c->api->owners, &subject);
+	if (o != NULL) {
+		c->owner = o->id;
+		call_begin(c);
+		return;
+	}
+	rc = store_owner_find(c->api->reader, subject, &c->owner);
+	if (rc == OK) {
+		owner_remember(c->api, subject, c->owner);
+		call_begin(c);
+	} else if (rc == ERR_NOTFOUND) {
+		c->op.owner_intern = (struct store_owner_intern){ .subject = subject };
+		call_submit(c, STORE_OWNER_INTERN, owner_interned);
+	} else {
+		call_error(c, rc, "owner look-up: %s", rc_text(rc));
+	}
+}
+
+/* {thread_id} and {run_id} are always UUIDs; others are the handler's. */
+static int
+parse_ids(struct call *c)
+{
+	static const struct { struct str name; size_t at; } ids[] = {
+		{ { "{thread_id}", 11 }, offsetof(struct call, thread_id) },
+		{ { "{run_id}", 8 }, offsetof(struct call, run_id) },
+	};
+	struct str rest = str_of(c->route->path), part;
+	size_t n = 0;
+
+	while (str_next(&rest, '/', &part)) {
+		if (part.n == 0 || part.p[0] != '{')
+			continue;
+		for (size_t i = 0; i < COUNT(ids); i++) {
+			if (!str_eq(part, ids[i].name))
+				continue;
+			if (!uuid_parse(c->param[n], (void *)((char *)c + ids[i].at)))
+				return err_set(&c->err, ERR_INVALID,
+				    "%.*s: expected a UUID, got \"%.*s\"",
+				    (int)part.n - 2, part.p + 1,
+				    (int)(c->param[n].n < 64 ? c->param[n].n : 64),
+				    c->param[n].p);
+		}
+		n++;
+	}
+	return OK;
+}
+
+static void
+call_authenticate(struct call *c)
+{
+	const struct http_req *r = c->r;
+	int rc = OK;
+
+	if (!(c->route->flags & ROUTE_OPEN))
+		rc = auth_check(c->api->shared->o.auth, http_header(r,
+		    S("authorization")), http_header(r, S("x-api-key")),
+		    shard_wall(r->shard), &c->r->arena, &c->who, &c->err);
+	if (rc == OK)
+		rc = parse_ids(c);
+	if (rc < 0)
+		call_fail(c, rc, &c->err);
+	else if (c->who.subject.n > 0)
+		call_owner(c);
+	else
+		call_begin(c);
+}
+
+/* CORS preflight: whatever it asks for is allowed, for any origin. */
+static void
+preflight(struct call *c)
+{
+	struct str asked = http_header(c->r, S("access-control-request-headers"));
+	struct str lines = S("access-control-allow-methods: "
+	    "GET,HEAD,PUT,POST,DELETE,PATCH\r\naccess-control-max-age: 86400\r\n"
+	    "vary: Access-Control-Request-Headers\r\n");
+
+	if (asked.n > 0 && asked.n < 4 * KB)
+		lines = arena_fmt(&c->r->arena,
+		    "%.*saccess-control-allow-headers: %.*s\r\n", FMT(lines),
+		    FMT(asked));
+	call_reply(c, 204, STR_NONE, lines, STR_NONE);
+}
+
+static void
+no_route(struct call *c, int rc)
+{
+	struct buf allow = BUF(256);
+	bool plain = c->api->shared->o.plain_errors;
+	struct buf *out;
+
+	if (rc == ERR_NOTFOUND) {
+		call_error(c, rc, "404 Not Found");
+		return;
+	}
+	buf_lit(&allow, "allow: ");
+	router_allow(c->api->shared->router, c->r->path, &allow);
+	buf_lit(&allow, "\r\n");
+	out = call_out(c);
+	error_add_body(out, plain, S("method not allowed"));
+	call_reply(c, 405, plain ? S("text/plain; charset=utf-8") :
+	    S("application/json"), buf_str(&allow), buf_str(out));
+	buf_release(&allow);
+}
+
+static void
+handle(void *ctx, struct http_req *r)
+{
+	struct api_shared *sh = ctx;
+	struct call *c = arena_new(&r->arena, struct call);
+	int rc;
+
+	assert(c != NULL && shard_id(r->shard) < sh->o.shards);
+	c->api = sh->at[shard_id(r->shard)];
+	c->r = r;
+	r->user = c;
+	rc = router_find(sh->router, r->method, r->path, &c->route, c->param);
+	if (str_eq(r->method, S("OPTIONS")))
+		preflight(c);
+	else if (rc < 0)
+		no_route(c, rc);
+	else
+		call_authenticate(c);
+}
+
+/* ---- store commands ------------------------------------------------------ */
+
+static void
+command_done(struct store_cmd *cmd)
+{
+	struct call *c = CONTAINER_OF(cmd, struct call, op.cmd);
+
+	c->then(c);
+}
+
+void
+call_submit(struct call *c, enum store_op op, void (*then)(struct call *c))
+{
+	int rc;
+
+	c->op.cmd.op = op;
+	c->op.cmd.owner = c->owner;
+	c->op.cmd.arena = &c->r->arena;
+	c->op.cmd.done = command_done;
+	c->then = then;
+	rc = store_submit(c->api->shared->o.store, c->api->port, &c->op.cmd, false);
+	if (rc < 0)
+		call_error(c, rc, "the store is busy; try again");
+}
+
+int
+call_text(struct call *c, jnode n, const char *path, struct str absent,
+    size_t max, struct str *out)
+{
+	struct buf *b = &c->api->scratch;
+
+	if (json_is_null(n)) {
+		*out = absent;
+		return OK;
+	}
+	buf_clear(b);
+	b->failed = false;
+	json_add_node(b, n);
+	if (b->failed || b->n > max)
+		return err_set(&c->err, ERR_INVALID, "%s: larger than %zu bytes",
+		    path, max);
+	*out = arena_str(&c->r->arena, buf_str(b));
+	if (out->p == NULL)
+		return err_set(&c->err, ERR_TOOBIG, "%s: too large", path);
+	return OK;
+}
+
+/* ---- the server's questions ---------------------------------------------- */
+
+static size_t
+body_max(void *ctx, const struct http_req *r)
+{
+	const struct api_shared *sh = ctx;
+	const struct route *route;
+	struct str param[ROUTE_PARAMS];
+
+	/* Without a route the answer is 404 or 405, so read what fits. */
+	if (router_find(sh->router, r->method, r->path, &route, param) < 0)
+		return BODY_DEFAULT;
+	return route->body_max > 0 ? route->body_max : BODY_DEFAULT;
+}
+
+static void
+error_body(void *ctx, int status, struct str message, struct buf *out,
+    struct str *content_type)
+{
+	const struct api_shared *sh = ctx;
+
+	(void)status;
+	error_add_body(out, sh->o.plain_errors, message);
+	*content_type = sh->o.plain_errors ? S("text/plain; charset=utf-8") :
+	    S("application/json");
+}
+
+/* A buffer that one large answer has grown does not stay large. */
+static void
+trim(struct buf *b)
+{
+	if (b->cap > SCRATCH_KEPT)
+		buf_release(b);
+}
+
+static void
+answered(void *ctx, const struct http_req *r, int status, size_t bytes_out)
+{
+	struct api_shared *sh = ctx;
+	struct api *a = sh->at[shard_id(r->shard)];
+	const struct call *c = r->user;
+	size_t route = METRICS_ROUTES - 1;
+	nsec took = shard_now(r->shard) - r->started;
+
+	if (c != NULL && c->route != NULL)
+		route = (size_t)(c->route - routes);
+	metrics_count(&a->metrics, route, status, took, bytes_out);
+	log_debug("api", "request",
+	    "method=%.*s path=\"%.*s\" status=%d ms=%.3f bytes=%zu peer=%.*s",
+	    FMT(r->method), FMT(r->path), status, (double)took / NS_PER_MS,
+	    bytes_out, FMT(r->peer));
+	trim(&a->out);
+	trim(&a->scratch);
+}
+
+/* ---- life ---------------------------------------------------------------- */
+
+/* Checked against the official value for "agent" by a unit test. */
+static const struct uuid graph_namespace = { {
+	0x6b, 0xa7, 0xb8, 0x21, 0x9d, 0xad, 0x11, 0xd1,
+	0x80, 0xb4, 0x00, 0xc0, 0x4f, 0xd4, 0x30, 0xc8
+} };
+
+int
+api_shared_new(struct api_shared **out, const struct api_options *o,
+    struct err *e)
+{
+	struct api_shared *sh = mem_new(struct api_shared);
+
+	assert(routes_n < METRICS_ROUTES && o->shards > 0);
+	*out = NULL;
+	sh->o = *o;
+	if (o->runs != NULL)
+		sh->graphs_n = graph_count(o->runs);
+	if (sh->graphs_n > GRAPHS_MAX) {
+		free(sh);
+		return err_set(e, ERR_LIMIT, "more than %d graphs", GRAPHS_MAX);
+	}
+	for (size_t i = 0; i < sh->graphs_n; i++) {
+		sh->graphs[i].name = graph_name(o->runs, i);
+		sh->graphs[i].assistant = uuid_v5(&graph_namespace,
+		    sh->graphs[i].name);
+	}
+	sh->router = router_new(routes, routes_n);
+	sh->at = mem_zero(o->shards * sizeof *sh->at);
+	sh->hooks = (struct http_hooks){
+		.body_max = body_max, .handle = handle,
+		.error_body = error_body, .done = answered, .ctx = sh,
+	};
+	*out = sh;
+	return OK;
+}
+
+void
+api_shared_free(struct api_shared *sh)
+{
+	if (sh == NULL)
+		return;
+	router_free(sh->router);
+	free(sh->at);
+	free(sh);
+}
+
+struct api *
+api_new(struct api_shared *sh, struct shard *s, struct runs *rs,
+    struct store_reader *reader, struct store_port *port)
+{
+	struct api *a = mem_new(struct api);
+
+	assert(shard_id(s) < sh->o.shards && sh->at[shard_id(s)] == NULL);
+	a->shared = sh;
+	a->shard = s;
+	a->runs = rs;
+	a->reader = reader;
+	a->port = port;
+	a->out = BUF(2 * (size_t)LIMIT_STATE_BYTES);
+	a->scratch = BUF(a->out.max);            /* the two are swapped at times */
+	map_init(&a->owners, subject_hash, owner_is, owner_subject);
+	sh->at[shard_id(s)] = a;
+	return a;
+}
+
+void
+api_free(struct api *a)
+{
+	if (a == NULL)
+		return;
+	a->shared->at[shard_id(a->shard)] = NULL;
+	owners_clear(&a->owners);
+	map_release(&a->owners);
+	buf_release(&a->out);
+	buf_release(&a->scratch);
+	free(a);
+}
+
+const struct http_hooks *
+api_hooks(struct api_shared *sh)
+{
+	return &sh->hooks;
+}

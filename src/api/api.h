@@ -1,0 +1,62 @@
+/*
+ * api.h - the LangGraph Agent Server API over HTTP.
+ *
+ * Turns requests into store commands and runs, and what comes back into
+ * answers.  It decides nothing about runs: it checks what a client sent,
+ * names what is wrong with it, and asks the rooms below.
+ *
+ * One struct api_shared a process (options, routes), one struct api a shard.
+ * A request is served by the shard whose listener accepted it; the hooks find
+ * that shard's struct api by the request's shard.
+ *
+ * The routes are one table (routes.c): it drives dispatch, 405, the preflight,
+ * the metrics' labels and /openapi.json.  The fields that are known and not
+ * supported yet are one table (fields.c).
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef API_API_H
+#define API_API_H
+
+#include "auth/auth.h"
+#include "net/http.h"
+#include "run/run.h"
+#include "store/store.h"
+
+struct api;
+struct api_shared;
+
+struct api_options {
+	struct store *store;
+	struct runs_shared *runs;
+	const struct auth *auth;
+	bool plain_errors;                   /* text/plain, the bare message */
+	unsigned shards;
+	struct str model;                    /* shown by /info */
+};
+
+/* Everything named in the options outlives it. */
+int  api_shared_new(struct api_shared **out, const struct api_options *o,
+    struct err *e);
+void api_shared_free(struct api_shared *sh); /* after every struct api */
+
+/* Creates the assistant of each graph, unless it exists.  Synchronous; any
+ * thread, before the first request. */
+int  api_seed(struct api_shared *sh, msec now, struct err *e);
+
+/* The shard's own; made before the listener is attached. */
+struct api *api_new(struct api_shared *sh, struct shard *s, struct runs *rs,
+    struct store_reader *reader, struct store_port *port);
+void api_free(struct api *a);                /* after the shard has stopped */
+
+/* For http_server_new; valid as long as sh. */
+const struct http_hooks *api_hooks(struct api_shared *sh);
+
+/* ---- the tables, for documentation --------------------------------------- */
+
+/* Markdown of the routes, and of the fields that are refused or ignored. */
+void api_add_routes_markdown(struct buf *b);
+void api_add_fields_markdown(struct buf *b);
+void api_add_openapi(struct buf *b);
+
+#endif

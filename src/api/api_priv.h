@@ -1,0 +1,169 @@
+/*
+ * api_priv.h - one request on its way, and the helpers every handler shares.
+ *
+ * A struct call lives in its request's arena.  A handler reads what it needs
+ * from `body` before it returns (the document is released then), copies it
+ * into the arena, and answers exactly once: at once, or from call->then when
+ * its store command is back.  After an answer the call is gone.
+ *
+ * Threads: everything here belongs to the call's shard, except the counters
+ * of struct metrics, which /metrics reads from any.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef API_API_PRIV_H
+#define API_API_PRIV_H
+
+#include "api/api.h"
+#include "api/metrics.h"
+#include "api/router.h"
+#include "base/limits.h"
+#include "base/map.h"
+
+#define GRAPHS_MAX 64
+
+struct call;
+struct watcher;
+
+/* What a graph id stands for: its system assistant. */
+struct graph_id {
+	struct str name;
+	struct uuid assistant;
+};
+
+struct api_shared {
+	struct api_options o;
+	struct router *router;
+	struct http_hooks hooks;
+	struct graph_id graphs[GRAPHS_MAX];
+	size_t graphs_n;
+	struct api **at;                     /* by shard id */
+};
+
+struct api {
+	struct api_shared *shared;
+	struct shard *shard;
+	struct runs *runs;
+	struct store_reader *reader;
+	struct store_port *port;
+	struct map owners;                   /* subject -> interned owner */
+	struct buf out;                      /* scratch for one answer */
+	struct buf scratch;                  /* for one text on its way to an arena */
+	struct metrics metrics;
+};
+
+struct call {
+	struct api *api;
+	struct http_req *r;
+	const struct route *route;
+	struct str param[ROUTE_PARAMS];      /* in order of the path */
+	struct uuid thread_id, run_id;       /* parsed, when the path has them */
+	struct principal who;
+	owner_t owner;
+	struct err err;                      /* scratch of the handler */
+	void (*then)(struct call *c);        /* op came back; look at op.cmd.rc */
+	struct watcher *watcher;             /* waiting for a run */
+	union {
+		struct store_cmd cmd;
+		struct store_owner_intern owner_intern;
+		struct store_assistant_create assistant_create;
+		struct store_assistant_update assistant_update;
+		struct store_assistant_delete assistant_delete;
+		struct store_thread_create thread_create;
+		struct store_thread_delete thread_delete;
+		struct store_item_put item_put;
+		struct store_item_delete item_delete;
+		struct store_item_search item_search;
+		struct store_history history;
+		struct store_run_list run_list;
+	} op;
+};
+
+/* ---- routes (routes.c) --------------------------------------------------- */
+
+extern const struct route routes[];
+extern const size_t routes_n;
+
+/* ---- answering (answer.c) ------------------------------------------------ */
+
+/* Headers every answer carries. */
+#define API_CORS                                                              \
+	"access-control-allow-origin: *\r\n"                                  \
+	"access-control-expose-headers: content-location,location,"           \
+	"x-pagination-total,x-pagination-next\r\n"
+
+/* The HTTP status of a code: the only place where one becomes the other. */
+int  api_status(int rc);
+
+struct buf *call_out(struct call *c);        /* the cleared answer buffer */
+void call_reply(struct call *c, int status, struct str content_type,
+    struct str extra, struct str body);      /* extra: lines after the CORS ones */
+void call_json(struct call *c, struct str extra);        /* 200 with call_out */
+void call_empty(struct call *c, int status);
+/* The status of rc, with these words. */
+void call_error(struct call *c, int rc, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void call_fail(struct call *c, int rc, const struct err *e);
+void error_add_body(struct buf *b, bool plain, struct str message);
+
+/* ---- store commands (api.c) ---------------------------------------------- */
+
+/* Sends c->op; `then` runs when it is back.  A full queue is answered here. */
+void call_submit(struct call *c, enum store_op op, void (*then)(struct call *c));
+
+/* One JSON value as text in the request's arena; `absent` when there is none.
+ * ERR_INVALID past max, naming the path. */
+int  call_text(struct call *c, jnode n, const char *path, struct str absent,
+    size_t max, struct str *out);
+
+/* `assistant_id` or `thread_id` of a body: a new one when it is absent. */
+int  call_new_id(struct call *c, jnode body, const char *key, struct uuid *id);
+extern const char *const api_if_exists[];    /* raise, do_nothing */
+
+/* Members of the object at the end of b. */
+void add_text_key(struct buf *b, const char *key, struct str s); /* p NULL: null */
+void add_json_key(struct buf *b, const char *key, struct str json);  /* empty: {} */
+void add_time_key(struct buf *b, const char *key, msec at);
+
+/* ---- nouns --------------------------------------------------------------- */
+
+/* By UUID or graph id.  ERR_NOTFOUND. */
+int  assistant_find(struct call *c, struct str id, struct store_assistant *out);
+/* The thread of the path, or the 404 that says so (answered; not OK then). */
+int  thread_find(struct call *c, struct store_thread *out);
+void call_no_thread(struct call *c);
+
+/* The answer to a run that did not begin. */
+void call_run_failed(struct call *c, int rc, const struct err *e);
+/* Content-Location of a run, and Location with this last segment (NULL: no
+ * Location), as header lines in the request's arena. */
+struct str call_location(struct call *c, const struct uuid *thread_id,
+    const struct uuid *run_id, const char *last);
+
+/* ---- handlers ------------------------------------------------------------ */
+
+typedef void handler(struct call *c, jnode body);
+
+handler system_ok, system_info, system_health, system_metrics, system_openapi;
+handler assistant_create, assistant_get, assistant_update, assistant_delete;
+handler thread_create, thread_get, thread_delete, thread_state,
+    thread_history, thread_history_get;
+handler run_create_handler, run_wait_handler, run_stream_handler,
+    run_list_handler, run_get_handler, run_join_handler,
+    run_join_stream_handler, run_cancel_handler;
+handler stateless_create, stateless_wait, stateless_stream, stateless_join,
+    stateless_join_stream;
+handler item_put, item_get, item_delete, item_search;
+
+/* ---- waiting for a run (watch.c) ----------------------------------------- */
+
+enum watch_kind { WATCH_WAIT, WATCH_JOIN, WATCH_STREAM, WATCH_JOIN_STREAM };
+
+/* Starts the run and answers through a watcher. */
+void watch_start(struct call *c, enum watch_kind kind,
+    const struct run_request *q, bool cancel_on_gone);
+/* Joins a run.  known: its row was seen, so the answer may begin. */
+void watch_join(struct call *c, enum watch_kind kind, bool known,
+    unsigned modes, int64_t after, bool cancel_on_gone);
+
+#endif

@@ -1,0 +1,48 @@
+/*
+ * fields.h - what clients may send and this server does not do.
+ *
+ * A field of the contract that is not supported is refused with 422 when it
+ * carries anything but its default: silently ignoring it would change what
+ * the client asked for.  A few are accepted without effect, because nothing
+ * the client can see depends on them.  One table says which; the
+ * documentation of compatibility is made from it.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef API_FIELDS_H
+#define API_FIELDS_H
+
+#include "base/json.h"
+
+enum field_where {
+	FIELD_RUN = 1,                       /* POST runs, wait, stream */
+	FIELD_THREAD = 2,                    /* POST /threads */
+	FIELD_HISTORY = 4,                   /* POST history */
+	FIELD_ITEM = 8,                      /* PUT /store/items */
+	FIELD_SEARCH = 16,                   /* POST /store/items/search */
+	FIELD_CANCEL = 32,                   /* query of cancel */
+	FIELD_STATE = 64                     /* query of state */
+};
+
+struct field {
+	const char *name;
+	unsigned where;
+	/* What may be sent besides null: one JSON value, "" for none. */
+	const char *fallback;
+	/* For fields that are supported but for some words: those. NULL: the
+	 * whole field is not supported. */
+	const char *const *words;
+	bool ignored;                        /* accepted without effect */
+	const char *note;                    /* what to do instead, or why */
+};
+
+extern const struct field fields[];
+extern const size_t fields_n;
+
+/* Looks at the members of body.  ERR_INVALID names the first refused one. */
+int field_check(jnode body, unsigned where, struct err *e);
+/* One word of a field; OK unless the table refuses it. */
+int field_check_word(const char *name, unsigned where, struct str word,
+    struct err *e);
+
+#endif

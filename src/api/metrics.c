@@ -1,0 +1,277 @@
+/*
+ * metrics.c - see metrics.h, and GET /metrics: every counter of the process
+ * in Prometheus' text exposition format 0.0.4.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "api/metrics.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "api/api_priv.h"
+
+const uint32_t metrics_bounds_us[METRICS_BUCKETS] = {
+	500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000,
+	1000000, 2500000, 10000000
+};
+
+void
+metrics_add(_Atomic uint64_t *counter, uint64_t n)
+{
+	/* One writer: a plain add in two relaxed halves is enough. */
+	atomic_store_explicit(counter,
+	    atomic_load_explicit(counter, memory_order_relaxed) + n,
+	    memory_order_relaxed);
+}
+
+void
+metrics_count(struct metrics *m, size_t route, int status, nsec took,
+    size_t bytes_out)
+{
+	struct metrics_route *at = &m->route[route];
+	uint64_t us = took > 0 ? (uint64_t)took / 1000 : 0;
+	size_t bucket = 0;
+	int class = status / 100 - 1;
+
+	assert(route < METRICS_ROUTES);
+	if (class < 0 || class >= METRICS_CLASSES)
+		class = METRICS_CLASSES - 1;
+	while (bucket < METRICS_BUCKETS && us > metrics_bounds_us[bucket])
+		bucket++;
+	metrics_add(&at->by_class[class], 1);
+	metrics_add(&at->bucket[bucket], 1);
+	metrics_add(&at->sum_us, us);
+	metrics_add(&m->bytes_out, bytes_out);
+}
+
+static uint64_t
+load(const _Atomic uint64_t *counter)
+{
+	return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+/* ---- the page ------------------------------------------------------------ */
+
+static void
+add_head(struct buf *b, const char *name, const char *type, const char *help)
+{
+	buf_add_fmt(b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void
+add_one(struct buf *b, const char *name, const char *type, const char *help,
+    double value)
+{
+	add_head(b, name, type, help);
+	buf_add_fmt(b, "%s %.15g\n", name, value);
+}
+
+/* Sums over the shards. */
+static void
+route_sum(const struct api_shared *sh, size_t route, struct metrics_route *sum)
+{
+	for (unsigned s = 0; s < sh->o.shards; s++) {
+		const struct metrics_route *m;
+
+		if (sh->at[s] == NULL)
+			continue;
+		m = &sh->at[s]->metrics.route[route];
+		for (size_t i = 0; i < METRICS_CLASSES; i++)
+			metrics_add(&sum->by_class[i], load(&m->by_class[i]));
+		for (size_t i = 0; i <= METRICS_BUCKETS; i++)
+			metrics_add(&sum->bucket[i], load(&m->bucket[i]));
+		metrics_add(&sum->sum_us, load(&m->sum_us));
+	}
+}
+
+static uint64_t
+requests_of(const struct metrics_route *m)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < METRICS_CLASSES; i++)
+		n += load(&m->by_class[i]);
+	return n;
+}
+
+static void
+add_label(struct buf *b, size_t route)
+{
+	if (route < routes_n)
+		buf_add_fmt(b, "route=\"%s %s\"", routes[route].method,
+		    routes[route].path);
+	else
+		buf_lit(b, "route=\"none\"");
+}
+
+static void
+add_requests(struct buf *b, size_t route, const struct metrics_route *m)
+{
+	for (size_t i = 0; i < METRICS_CLASSES; i++) {
+		if (load(&m->by_class[i]) == 0)
+			continue;
+		buf_lit(b, "cohort_http_requests_total{");
+		add_label(b, route);
+		buf_add_fmt(b, ",class=\"%zuxx\"} %llu\n", i + 1,
+		    (unsigned long long)load(&m->by_class[i]));
+	}
+}
+
+static void
+add_latency(struct buf *b, size_t route, const struct metrics_route *m)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i <= METRICS_BUCKETS; i++) {
+		n += load(&m->bucket[i]);
+		buf_lit(b, "cohort_http_request_seconds_bucket{");
+		add_label(b, route);
+		if (i < METRICS_BUCKETS)
+			buf_add_fmt(b, ",le=\"%g\"} %llu\n",
+			    metrics_bounds_us[i] / 1e6, (unsigned long long)n);
+		else
+			buf_add_fmt(b, ",le=\"+Inf\"} %llu\n", (unsigned long long)n);
+	}
+	buf_lit(b, "cohort_http_request_seconds_sum{");
+	add_label(b, route);
+	buf_add_fmt(b, "} %.6f\n", (double)load(&m->sum_us) / 1e6);
+	buf_lit(b, "cohort_http_request_seconds_count{");
+	add_label(b, route);
+	buf_add_fmt(b, "} %llu\n", (unsigned long long)n);
+}
+
+static void
+add_http(struct buf *b, const struct api_shared *sh)
+{
+	static void (*const parts[])(struct buf *, size_t,
+	    const struct metrics_route *) = { add_requests, add_latency };
+
+	for (size_t p = 0; p < COUNT(parts); p++) {
+		if (p == 0)
+			add_head(b, "cohort_http_requests_total", "counter",
+			    "Requests answered, by route and status class.");
+		else
+			add_head(b, "cohort_http_request_seconds", "histogram",
+			    "From the request's first byte to its answer's last.");
+		for (size_t i = 0; i < METRICS_ROUTES; i++) {
+			struct metrics_route sum = { 0 };
+
+			route_sum(sh, i, &sum);
+			if (requests_of(&sum) > 0)
+				parts[p](b, i, &sum);
+		}
+	}
+}
+
+static void
+add_runs(struct buf *b, const struct api_shared *sh)
+{
+	struct runs_stats sum = { 0 };
+	uint64_t bytes = 0;
+	int64_t watchers = 0;
+
+	for (unsigned s = 0; s < sh->o.shards; s++) {
+		struct runs_stats one = { 0 };
+
+		if (sh->at[s] == NULL)
+			continue;
+		runs_stats(sh->at[s]->runs, &one);
+		sum.live += one.live;
+		sum.pending += one.pending;
+		sum.started += one.started;
+		sum.finished += one.finished;
+		sum.failed += one.failed;
+		sum.events += one.events;
+		bytes += load(&sh->at[s]->metrics.bytes_out);
+		watchers += atomic_load_explicit(&sh->at[s]->metrics.watchers,
+		    memory_order_relaxed);
+	}
+	add_one(b, "cohort_http_bytes_out_total", "counter",
+	    "Bytes of answers.", (double)bytes);
+	add_one(b, "cohort_run_watchers", "gauge",
+	    "Requests that wait for or stream a run.", (double)watchers);
+	add_one(b, "cohort_runs_live", "gauge", "Runs under way.", (double)sum.live);
+	add_one(b, "cohort_runs_pending", "gauge", "Runs that wait their turn.",
+	    (double)sum.pending);
+	add_one(b, "cohort_runs_started_total", "counter", "Runs started.",
+	    (double)sum.started);
+	add_one(b, "cohort_runs_finished_total", "counter", "Runs ended, any way.",
+	    (double)sum.finished);
+	add_one(b, "cohort_runs_failed_total", "counter", "Runs ended in error.",
+	    (double)sum.failed);
+	add_one(b, "cohort_run_events_total", "counter", "Stream events made.",
+	    (double)sum.events);
+}
+
+static void
+add_store(struct buf *b, struct store *st)
+{
+	struct store_stats s = { 0 };
+
+	store_stats(st, &s);
+	add_one(b, "cohort_store_commits_total", "counter", "Transactions.",
+	    (double)s.commits);
+	add_one(b, "cohort_store_commit_seconds_total", "counter",
+	    "Time spent in commits.", (double)s.commit_ns_sum / 1e9);
+	add_one(b, "cohort_store_commands_total", "counter", "Commands finished.",
+	    (double)s.commands);
+	add_one(b, "cohort_store_failed_total", "counter", "Commands that failed.",
+	    (double)s.failed);
+	add_one(b, "cohort_store_queue_operations", "gauge",
+	    "Commands that wait for the writer.", (double)s.queue_ops);
+	add_one(b, "cohort_store_queue_bytes", "gauge",
+	    "Bytes that wait for the writer.", (double)s.queue_bytes);
+	add_one(b, "cohort_store_file_bytes", "gauge", "Size of the database.",
+	    (double)s.file_bytes);
+}
+
+static double
+resident_bytes(void)
+{
+	unsigned long size = 0, resident = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	if (f == NULL)
+		return 0;
+	if (fscanf(f, "%lu %lu", &size, &resident) != 2)
+		resident = 0;
+	fclose(f);
+	return (double)resident * (double)sysconf(_SC_PAGESIZE);
+}
+
+static double
+open_files(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	size_t n = 0;
+
+	if (d == NULL)
+		return 0;
+	while (readdir(d) != NULL)
+		n++;
+	closedir(d);
+	return n > 3 ? (double)(n - 3) : 0;     /* without . .. and d itself */
+}
+
+void
+system_metrics(struct call *c, jnode body)
+{
+	struct api_shared *sh = c->api->shared;
+	struct buf *b = call_out(c);
+
+	(void)body;
+	add_http(b, sh);
+	add_runs(b, sh);
+	add_store(b, sh->o.store);
+	add_one(b, "process_resident_memory_bytes", "gauge", "Resident memory.",
+	    resident_bytes());
+	add_one(b, "process_cpu_seconds_total", "counter",
+	    "User and system CPU time.", (double)clock_cpu() / 1e9);
+	add_one(b, "process_open_fds", "gauge", "Open file descriptors.",
+	    open_files());
+	call_reply(c, 200, S("text/plain; version=0.0.4; charset=utf-8"), STR_NONE,
+	    buf_str(b));
+}

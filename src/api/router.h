@@ -1,0 +1,54 @@
+/*
+ * router.h - from method and path to a row of the routes table.
+ *
+ * Patterns are literal segments and {params}.  All patterns of one length
+ * stand together, the more literal first, so `/runs/wait` wins over
+ * `/runs/{run_id}`; a look-up compares whole segments of at most a handful of
+ * candidates.  A segment never contains '/', and never is empty.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef API_ROUTER_H
+#define API_ROUTER_H
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "base/rc.h"
+
+struct call;
+
+enum { ROUTE_PARAMS = 2, ROUTE_SEGMENTS = 6 };
+
+enum route_flags {
+	ROUTE_OPEN = 1,                      /* needs no credentials */
+	ROUTE_BODY = 2,                      /* reads a JSON object */
+	ROUTE_STREAM = 4,                    /* answers text/event-stream */
+	ROUTE_TEXT = 8,                      /* answers text/plain */
+	ROUTE_BODY_OPTIONAL = 16             /* with BODY: none will do */
+};
+
+struct route {
+	const char *method, *path;
+	unsigned flags;
+	size_t body_max;
+	void (*handle)(struct call *c, jnode body);
+	const char *summary;
+	const char *request;                 /* what it takes; NULL: nothing */
+	const char *response;                /* what it answers */
+	int status;                          /* of success */
+};
+
+struct router;
+
+/* The table must outlive it.  Two rows of one method and shape are a bug. */
+struct router *router_new(const struct route *table, size_t n);
+void router_free(struct router *rt);
+
+/* OK, ERR_NOTFOUND (no such path), ERR_METHOD (the path has others; ask
+ * router_allow).  HEAD finds GET.  param borrows from path. */
+int  router_find(const struct router *rt, struct str method, struct str path,
+    const struct route **route, struct str param[ROUTE_PARAMS]);
+/* "GET, HEAD, POST, OPTIONS" for the path; nothing when there is none. */
+void router_allow(const struct router *rt, struct str path, struct buf *out);
+
+#endif

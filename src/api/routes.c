@@ -1,0 +1,234 @@
+/*
+ * routes.c - every route of the server, one row each, and what is made from
+ * the rows: /openapi.json and the table in the documentation.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "api/api_priv.h"
+
+#define NONE 0
+#define SMALL (64 * KB)
+#define OBJECT (512 * KB)
+#define INPUT ((size_t)LIMIT_HTTP_BODY_BYTES)
+
+#define RUN_BODY "assistant_id*, input, config, context, metadata, "           \
+	"stream_mode, stream_resumable, multitask_strategy, on_disconnect, "   \
+	"if_not_exists, durability"
+#define STATELESS_BODY "assistant_id*, input, config, context, metadata, "     \
+	"stream_mode, stream_resumable, on_disconnect, on_completion"
+#define STATE "the latest state: values, next, tasks, metadata, checkpoint"
+
+/* Columns: method, path, flags, body_max, handler, summary, request,
+ * response, status of success. */
+const struct route routes[] = {
+	{ "GET", "/ok", ROUTE_OPEN, NONE, system_ok,
+	  "Liveness", "check_db", "{\"ok\":true}", 200 },
+	{ "GET", "/info", ROUTE_OPEN, NONE, system_info,
+	  "Version and features", NULL, "version, flags, metadata", 200 },
+	{ "GET", "/health", ROUTE_OPEN, NONE, system_health,
+	  "Liveness, for load balancers", NULL, "{\"status\":\"ok\"}", 200 },
+	{ "GET", "/metrics", ROUTE_OPEN | ROUTE_TEXT, NONE, system_metrics,
+	  "Counters for Prometheus", NULL, "text exposition format", 200 },
+	{ "GET", "/openapi.json", ROUTE_OPEN, NONE, system_openapi,
+	  "This interface as OpenAPI", NULL, "an OpenAPI 3.1 document", 200 },
+
+	{ "POST", "/assistants", ROUTE_BODY, OBJECT, assistant_create,
+	  "Create an assistant",
+	  "graph_id*, assistant_id, name, description, config, context, "
+	  "metadata, if_exists (raise, do_nothing)", "the assistant", 200 },
+	{ "GET", "/assistants/{assistant_id}", 0, NONE, assistant_get,
+	  "Get an assistant by its id or its graph's", NULL, "the assistant", 200 },
+	{ "PATCH", "/assistants/{assistant_id}", ROUTE_BODY, OBJECT, assistant_update,
+	  "Change an assistant: a new version",
+	  "graph_id, name, description, config, context, metadata (merged)",
+	  "the assistant", 200 },
+	{ "DELETE", "/assistants/{assistant_id}", 0, NONE, assistant_delete,
+	  "Delete an assistant", "delete_threads", "[\"<id>\"]", 200 },
+
+	{ "POST", "/threads", ROUTE_BODY, OBJECT, thread_create,
+	  "Create a thread",
+	  "thread_id, metadata, if_exists (raise, do_nothing)", "the thread", 200 },
+	{ "GET", "/threads/{thread_id}", 0, NONE, thread_get,
+	  "Get a thread with its values", NULL, "the thread", 200 },
+	{ "DELETE", "/threads/{thread_id}", 0, NONE, thread_delete,
+	  "Delete a thread with all it holds", NULL, "nothing", 204 },
+	{ "GET", "/threads/{thread_id}/state", 0, NONE, thread_state,
+	  "Get a thread's state", NULL, STATE, 200 },
+	{ "POST", "/threads/{thread_id}/history", ROUTE_BODY, SMALL, thread_history,
+	  "Past states, newest first", "limit, before, metadata",
+	  "an array of states", 200 },
+	{ "GET", "/threads/{thread_id}/history", 0, NONE, thread_history_get,
+	  "Past states, newest first", "limit, before", "an array of states", 200 },
+
+	{ "POST", "/threads/{thread_id}/runs", ROUTE_BODY, INPUT, run_create_handler,
+	  "Start a run in the background", RUN_BODY, "the run", 200 },
+	{ "GET", "/threads/{thread_id}/runs", 0, NONE, run_list_handler,
+	  "List a thread's runs, newest first", "limit, offset, status, select",
+	  "an array of runs", 200 },
+	{ "POST", "/threads/{thread_id}/runs/wait", ROUTE_BODY, INPUT,
+	  run_wait_handler, "Start a run and wait for its values", RUN_BODY,
+	  "the final values, or {\"__error__\":{error, message}}", 200 },
+	{ "POST", "/threads/{thread_id}/runs/stream", ROUTE_BODY | ROUTE_STREAM,
+	  INPUT, run_stream_handler, "Start a run and stream its events", RUN_BODY,
+	  "server-sent events", 200 },
+	{ "GET", "/threads/{thread_id}/runs/{run_id}", 0, NONE, run_get_handler,
+	  "Get a run", NULL, "the run", 200 },
+	{ "GET", "/threads/{thread_id}/runs/{run_id}/join", 0, NONE,
+	  run_join_handler, "Wait for a run's values", "cancel_on_disconnect",
+	  "the final values", 200 },
+	{ "GET", "/threads/{thread_id}/runs/{run_id}/stream", ROUTE_STREAM, NONE,
+	  run_join_stream_handler, "Stream a run's events, from Last-Event-ID on",
+	  "stream_mode, cancel_on_disconnect", "server-sent events", 200 },
+	{ "POST", "/threads/{thread_id}/runs/{run_id}/cancel", 0, NONE,
+	  run_cancel_handler, "Cancel a run", "wait, action (interrupt)",
+	  "nothing; 204 when it waited", 202 },
+
+	{ "POST", "/runs", ROUTE_BODY, INPUT, stateless_create,
+	  "Start a run without a thread, in the background", STATELESS_BODY,
+	  "the run", 200 },
+	{ "POST", "/runs/wait", ROUTE_BODY, INPUT, stateless_wait,
+	  "Run without a thread and wait for the values", STATELESS_BODY,
+	  "the final values, or {\"__error__\":{error, message}}", 200 },
+	{ "POST", "/runs/stream", ROUTE_BODY | ROUTE_STREAM, INPUT,
+	  stateless_stream, "Run without a thread and stream the events",
+	  STATELESS_BODY, "server-sent events", 200 },
+	{ "GET", "/runs/{run_id}/join", 0, NONE, stateless_join,
+	  "Wait for the values of a run under way", "cancel_on_disconnect",
+	  "the final values", 200 },
+	{ "GET", "/runs/{run_id}/stream", ROUTE_STREAM, NONE, stateless_join_stream,
+	  "Stream the events of a run under way, from Last-Event-ID on",
+	  "stream_mode, cancel_on_disconnect", "server-sent events", 200 },
+
+	{ "PUT", "/store/items", ROUTE_BODY, LIMIT_STORE_VALUE_BYTES + SMALL,
+	  item_put, "Put an item", "namespace*, key*, value*", "nothing", 204 },
+	{ "GET", "/store/items", 0, NONE, item_get,
+	  "Get an item", "namespace* (joined by dots), key*",
+	  "the item, or null", 200 },
+	{ "DELETE", "/store/items", ROUTE_BODY | ROUTE_BODY_OPTIONAL, SMALL, item_delete,
+	  "Delete an item", "namespace*, key* (body or query)", "nothing", 204 },
+	{ "POST", "/store/items/search", ROUTE_BODY, SMALL, item_search,
+	  "Search items",
+	  "namespace_prefix*, filter, query (words), limit, offset",
+	  "{\"items\":[...]}", 200 },
+};
+const size_t routes_n = COUNT(routes);
+
+/* ---- what is made from the rows ------------------------------------------ */
+
+void
+api_add_routes_markdown(struct buf *b)
+{
+	buf_lit(b, "| route | what it does | takes | answers |\n|---|---|---|---|\n");
+	for (size_t i = 0; i < routes_n; i++) {
+		const struct route *r = &routes[i];
+
+		buf_add_fmt(b, "| `%s %s` | %s%s | %s | %d: %s |\n", r->method,
+		    r->path, r->summary,
+		    r->flags & ROUTE_OPEN ? " (no credentials)" : "",
+		    r->request != NULL ? r->request : "", r->status, r->response);
+	}
+}
+
+static void
+add_text(struct buf *b, const char *key, const char *text)
+{
+	json_add_key(b, key);
+	json_add_str(b, str_of(text));
+}
+
+static void
+add_parameters(struct buf *b, const struct route *r)
+{
+	struct str rest = str_of(r->path), part;
+	size_t n = 0;
+
+	json_add_key(b, "parameters");
+	buf_lit(b, "[");
+	while (str_next(&rest, '/', &part)) {
+		if (part.n == 0 || part.p[0] != '{')
+			continue;
+		buf_add_fmt(b, "%s{\"name\":\"%.*s\",\"in\":\"path\","
+		    "\"required\":true,\"schema\":{\"type\":\"string\"}}",
+		    n++ > 0 ? "," : "", (int)part.n - 2, part.p + 1);
+	}
+	buf_lit(b, "]");
+}
+
+static void
+add_operation(struct buf *b, const struct route *r)
+{
+	const char *type = r->flags & ROUTE_STREAM ? "text/event-stream" :
+	    r->flags & ROUTE_TEXT ? "text/plain" : "application/json";
+
+	buf_lit(b, "{");
+	add_text(b, "summary", r->summary);
+	if (r->request != NULL)
+		add_text(b, "description", r->request);
+	add_parameters(b, r);
+	if (r->flags & ROUTE_BODY) {
+		json_add_key(b, "requestBody");
+		buf_lit(b, "{\"content\":{\"application/json\":"
+		    "{\"schema\":{\"type\":\"object\"}}}}");
+	}
+	if (r->flags & ROUTE_OPEN) {
+		json_add_key(b, "security");
+		buf_lit(b, "[]");
+	}
+	json_add_key(b, "responses");
+	buf_add_fmt(b, "{\"%d\":{", r->status);
+	add_text(b, "description", r->response);
+	if (r->status == 200) {
+		json_add_key(b, "content");
+		buf_add_fmt(b, "{\"%s\":{}}", type);
+	}
+	buf_lit(b, "},\"default\":{\"$ref\":\"#/components/responses/Error\"}}}");
+}
+
+/* Rows of one path stand together in the document, wherever they stand in
+ * the table. */
+static bool
+path_was_before(size_t at)
+{
+	for (size_t i = 0; i < at; i++) {
+		if (str_eq(str_of(routes[i].path), str_of(routes[at].path)))
+			return true;
+	}
+	return false;
+}
+
+static void
+add_lower(struct buf *b, const char *method)
+{
+	for (; *method != '\0'; method++)
+		buf_add_char(b, (char)(*method + 32));
+}
+
+void
+api_add_openapi(struct buf *b)
+{
+	buf_lit(b, "{\"openapi\":\"3.1.0\",\"info\":{\"title\":\"Cohort\","
+	    "\"version\":\"" COHORT_VERSION "\"},\"paths\":{");
+	for (size_t i = 0; i < routes_n; i++) {
+		if (path_was_before(i))
+			continue;
+		json_add_key(b, routes[i].path);
+		buf_lit(b, "{");
+		for (size_t j = i; j < routes_n; j++) {
+			if (!str_eq(str_of(routes[i].path), str_of(routes[j].path)))
+				continue;
+			if (j > i)
+				buf_lit(b, ",");
+			buf_lit(b, "\"");
+			add_lower(b, routes[j].method);
+			buf_lit(b, "\":");
+			add_operation(b, &routes[j]);
+		}
+		buf_lit(b, "}");
+	}
+	buf_lit(b, "},\"security\":[{\"bearer\":[]},{\"key\":[]}],\"components\":{"
+	    "\"securitySchemes\":{\"bearer\":{\"type\":\"http\",\"scheme\":\"bearer\","
+	    "\"bearerFormat\":\"JWT\"},\"key\":{\"type\":\"apiKey\",\"in\":\"header\","
+	    "\"name\":\"x-api-key\"}},\"responses\":{\"Error\":{\"description\":"
+	    "\"An error\",\"content\":{\"application/json\":{\"schema\":{\"type\":"
+	    "\"object\",\"properties\":{\"detail\":{\"type\":\"string\"}}}}}}}}}");
+}

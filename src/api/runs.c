@@ -1,0 +1,497 @@
+/*
+ * runs.c - reading what a client asks of a run, and the runs that exist.
+ *
+ * Three ways to start one (background, wait, stream) on a thread or without;
+ * all read the same body.  Waiting and streaming are watch.c's.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "api/api_priv.h"
+
+#include <string.h>
+
+#include "api/fields.h"
+#include "api/params.h"
+
+#define LIST_DEFAULT 10
+#define ALL_MODES                                                             \
+	(MODE_VALUES | MODE_UPDATES | MODE_MESSAGES_TUPLE | MODE_MESSAGES)
+
+static const char *const if_not_exists_words[] = { "reject", "create", NULL };
+static const char *const on_disconnect_words[] = { "continue", "cancel", NULL };
+static const char *const durability_words[] = { "async", "sync", "exit", NULL };
+static const char *const action_words[] = { "interrupt", NULL };
+
+/* ---- reading a run's body ------------------------------------------------ */
+
+struct run_ask {
+	struct run_request q;
+	bool cancel_on_gone;
+};
+
+static int
+read_assistant_id(struct call *c, jnode body, struct store_assistant *out)
+{
+	struct str id;
+	int rc;
+
+	rc = json_get_str(body, "assistant_id", "assistant_id", STR_NONE,
+	    LIMIT_NAME_BYTES, &id, &c->err);
+	if (rc < 0)
+		return rc;
+	if (id.n == 0)
+		return err_set(&c->err, ERR_INVALID,
+		    "assistant_id: expected an assistant's or a graph's id, "
+		    "got nothing");
+	rc = assistant_find(c, id, out);
+	if (rc == ERR_NOTFOUND)
+		return err_set(&c->err, rc, "No assistant found for \"%.*s\". "
+		    "Make sure the assistant ID is for a valid assistant or a "
+		    "valid graph ID.", FMT(id));
+	if (rc < 0)
+		err_set(&c->err, rc, "assistant: %s", rc_text(rc));
+	return rc;
+}
+
+/* Objects that end up in rows.  A body that is small has no large ones. */
+static int
+read_objects(struct call *c, jnode body, struct run_request *q)
+{
+	struct { const char *name; jnode *to; } objects[] = {
+		{ "config", &q->config }, { "context", &q->context },
+		{ "metadata", &q->metadata }, { "input", &q->input },
+	};
+	struct str text;
+	int rc = OK;
+
+	for (size_t i = 0; rc == OK && i < COUNT(objects); i++) {
+		rc = json_get_object(body, objects[i].name, objects[i].name,
+		    objects[i].to, &c->err);
+		if (rc == OK && objects[i].to != &q->input &&
+		    c->r->body.n > LIMIT_METADATA_BYTES)
+			rc = call_text(c, *objects[i].to, objects[i].name,
+			    STR_NONE, LIMIT_METADATA_BYTES, &text);
+	}
+	return rc;
+}
+
+static int
+read_modes(struct call *c, jnode body, struct run_request *q)
+{
+	struct buf json = BUF(KB);
+	int rc;
+
+	rc = modes_parse_json(json_get(body, S("stream_mode")), &q->modes, &json,
+	    &c->err);
+	if (rc == OK)
+		q->modes_json = arena_str(&c->r->arena, buf_str(&json));
+	buf_release(&json);
+	return rc;
+}
+
+/* The fields that choose among words. */
+static int
+read_choices(struct call *c, jnode body, struct run_ask *ask)
+{
+	int multitask = 0, if_not_exists = 0, on_disconnect = 0, durability = 0;
+	const struct {
+		const char *name;
+		const char *const *words;
+		int *to;
+	} choices[] = {
+		{ "multitask_strategy", multitask_names, &multitask },
+		{ "if_not_exists", if_not_exists_words, &if_not_exists },
+		{ "on_disconnect", on_disconnect_words, &on_disconnect },
+		{ "durability", durability_words, &durability },
+	};
+	int rc = OK;
+
+	for (size_t i = 0; rc == OK && i < COUNT(choices); i++)
+		rc = json_get_enum(body, choices[i].name, choices[i].name,
+		    choices[i].words, 0, choices[i].to, &c->err);
+	ask->q.multitask = (enum multitask)multitask;
+	ask->q.create_thread = if_not_exists == 1;
+	ask->q.durability = (enum durability)durability;
+	ask->cancel_on_gone = on_disconnect == 1;
+	return rc;
+}
+
+static void
+read_headers(struct call *c, struct run_request *q)
+{
+	struct buf *b = &c->api->scratch;
+
+	buf_clear(b);
+	headers_add_json(b, c->r);
+	q->headers_json = arena_str(&c->r->arena, buf_str(b));
+}
+
+static int
+read_run(struct call *c, jnode body, bool stateless, struct run_ask *ask)
+{
+	struct run_request *q = &ask->q;
+	jnode completion = json_get(body, S("on_completion"));
+	int rc;
+
+	*ask = (struct run_ask){ .q = { .owner = c->owner,
+	    .subject = c->who.subject, .stateless = stateless,
+	    .thread_id = c->thread_id } };
+	q->keep = stateless && json_is_string(completion) &&
+	    str_eq(json_str(completion), S("keep"));
+	rc = field_check(body, FIELD_RUN, &c->err);
+	if (rc == OK)
+		rc = read_objects(c, body, q);
+	if (rc == OK)
+		rc = read_modes(c, body, q);
+	if (rc == OK)
+		rc = read_choices(c, body, ask);
+	if (rc == OK)
+		rc = json_get_bool(body, "stream_resumable", "stream_resumable",
+		    false, &q->resumable, &c->err);
+	if (rc == OK)
+		rc = read_assistant_id(c, body, &q->assistant);
+	if (rc == OK)
+		read_headers(c, q);
+	return rc;
+}
+
+/* ---- starting ------------------------------------------------------------ */
+
+void
+call_run_failed(struct call *c, int rc, const struct err *e)
+{
+	if (rc == ERR_NOTFOUND)
+		call_no_thread(c);
+	else if (rc == ERR_CONFLICT)
+		call_error(c, rc, "Thread is already running a task. Wait for it "
+		    "to finish or choose a different multitask strategy.");
+	else
+		call_fail(c, rc, e);
+}
+
+static void
+run_created(void *ctx, int rc, const struct store_run *run, const struct err *e)
+{
+	struct call *c = ctx;
+
+	if (rc < 0) {
+		call_run_failed(c, rc, e);
+		return;
+	}
+	run_add_json(call_out(c), run);
+	call_json(c, call_location(c, &run->thread_id, &run->id, NULL));
+}
+
+static void
+start_background(struct call *c, jnode body, bool stateless)
+{
+	struct run_ask ask;
+	int rc;
+
+	rc = read_run(c, body, stateless, &ask);
+	if (rc == OK)
+		rc = run_start(c->api->runs, &ask.q, NULL, run_created, c, &c->err);
+	if (rc < 0)
+		call_fail(c, rc, &c->err);
+}
+
+static void
+start_watched(struct call *c, jnode body, bool stateless, enum watch_kind kind)
+{
+	struct run_ask ask;
+	int rc;
+
+	rc = read_run(c, body, stateless, &ask);
+	if (rc < 0)
+		call_fail(c, rc, &c->err);
+	else
+		watch_start(c, kind, &ask.q, ask.cancel_on_gone);
+}
+
+void
+run_create_handler(struct call *c, jnode body)
+{
+	start_background(c, body, false);
+}
+
+void
+run_wait_handler(struct call *c, jnode body)
+{
+	start_watched(c, body, false, WATCH_WAIT);
+}
+
+void
+run_stream_handler(struct call *c, jnode body)
+{
+	start_watched(c, body, false, WATCH_STREAM);
+}
+
+void
+stateless_create(struct call *c, jnode body)
+{
+	start_background(c, body, true);
+}
+
+void
+stateless_wait(struct call *c, jnode body)
+{
+	start_watched(c, body, true, WATCH_WAIT);
+}
+
+void
+stateless_stream(struct call *c, jnode body)
+{
+	start_watched(c, body, true, WATCH_STREAM);
+}
+
+/* ---- runs that exist ----------------------------------------------------- */
+
+/* The run of the path, on the thread of the path. */
+static int
+run_find(struct call *c, struct store_run *out)
+{
+	int rc;
+
+	rc = store_run_get(c->api->reader, c->owner, &c->run_id, &c->r->arena, out);
+	if (rc == OK && !uuid_eq(&out->thread_id, &c->thread_id))
+		rc = ERR_NOTFOUND;
+	if (rc == ERR_NOTFOUND)
+		call_error(c, rc, "Run not found");
+	else if (rc < 0)
+		call_error(c, rc, "run: %s", rc_text(rc));
+	return rc;
+}
+
+void
+run_get_handler(struct call *c, jnode body)
+{
+	struct store_run run;
+
+	(void)body;
+	if (run_find(c, &run) < 0)
+		return;
+	run_add_json(call_out(c), &run);
+	call_json(c, STR_NONE);
+}
+
+/* Cuts the objects of the array in `out` down to the selected members. */
+static int
+select_members(struct call *c, const struct str *select, size_t n)
+{
+	struct buf *from = &c->api->scratch, *to = &c->api->out, swap;
+	struct json_doc doc;
+	struct json_iter rows;
+	size_t row = 0;
+	int rc;
+
+	swap = *from;
+	*from = *to;
+	*to = swap;
+	buf_clear(to);
+	rc = json_parse(&doc, buf_str(from), &c->err);
+	rows = json_each(doc.root);
+	buf_lit(to, "[");
+	while (rc == OK && json_next(&rows)) {
+		struct json_iter it = json_each(rows.value);
+		size_t members = 0;
+
+		buf_add(to, row++ > 0 ? S(",{") : S("{"));
+		while (json_next(&it)) {
+			struct str key = json_str(it.key);
+			size_t i = 0;
+
+			while (i < n && !str_eq(select[i], key))
+				i++;
+			if (i == n)
+				continue;
+			buf_add(to, members++ > 0 ? S(",") : STR_NONE);
+			json_add_str(to, key);
+			buf_lit(to, ":");
+			json_add_node(to, it.value);
+		}
+		buf_lit(to, "}");
+	}
+	buf_lit(to, "]");
+	json_release(&doc);
+	return rc;
+}
+
+static void
+runs_found(struct call *c)
+{
+	const struct store_run_list *op = &c->op.run_list;
+	struct str *select;
+	struct buf *b;
+	size_t n;
+	int rc = op->cmd.rc;
+
+	if (rc < 0) {
+		call_fail(c, rc, &op->cmd.err);
+		return;
+	}
+	b = call_out(c);
+	buf_lit(b, "[");
+	for (size_t i = 0; i < op->runs_n; i++) {
+		if (i > 0)
+			buf_lit(b, ",");
+		run_add_json(b, &op->runs[i]);
+	}
+	buf_lit(b, "]");
+	rc = param_list(c->r, "select", &select, &n, &c->err);
+	if (rc == OK && n > 0 && !b->failed)
+		rc = select_members(c, select, n);
+	if (rc < 0)
+		call_fail(c, rc, &c->err);
+	else
+		call_json(c, STR_NONE);
+}
+
+void
+run_list_handler(struct call *c, jnode body)
+{
+	struct store_run_list *op = &c->op.run_list;
+	struct str status = param_str(c->r, "status");
+	struct store_thread t;
+	int rc;
+
+	(void)body;
+	*op = (struct store_run_list){ .status = -1 };
+	rc = param_int(c->r, "limit", LIST_DEFAULT, 1, LIMIT_PAGE_ROWS,
+	    &op->limit, &c->err);
+	if (rc == OK)
+		rc = param_int(c->r, "offset", 0, 0, INT32_MAX, &op->offset,
+		    &c->err);
+	if (rc == OK && status.n > 0) {
+		op->status = word_index(run_status_names, status);
+		if (op->status < 0)
+			rc = word_error(&c->err, "status", run_status_names, status);
+	}
+	if (rc < 0) {
+		call_fail(c, rc, &c->err);
+		return;
+	}
+	if (thread_find(c, &t) < 0)
+		return;
+	op->thread_seq = t.seq;
+	call_submit(c, STORE_RUN_LIST, runs_found);
+}
+
+/* ---- joining ------------------------------------------------------------- */
+
+static int
+read_cancel_on_gone(struct call *c, bool *out)
+{
+	int rc = param_bool(c->r, "cancel_on_disconnect", false, out, &c->err);
+
+	if (rc < 0)
+		call_fail(c, rc, &c->err);
+	return rc;
+}
+
+void
+run_join_handler(struct call *c, jnode body)
+{
+	struct store_run run;
+	bool cancel;
+
+	(void)body;
+	if (read_cancel_on_gone(c, &cancel) == OK && run_find(c, &run) == OK)
+		watch_join(c, WATCH_JOIN, true, 0, INT64_MAX, cancel);
+}
+
+void
+stateless_join(struct call *c, jnode body)
+{
+	bool cancel;
+
+	(void)body;
+	if (read_cancel_on_gone(c, &cancel) == OK)
+		watch_join(c, WATCH_JOIN, false, 0, INT64_MAX, cancel);
+}
+
+/* The modes a join asks for: its query's, or all the run makes. */
+static int
+read_join_modes(struct call *c, unsigned *modes)
+{
+	struct buf json = BUF(KB);
+	struct str *words;
+	size_t n;
+	int rc;
+
+	*modes = ALL_MODES;
+	rc = param_list(c->r, "stream_mode", &words, &n, &c->err);
+	if (rc == OK && n > 0)
+		rc = modes_parse(words, n, modes, &json, &c->err);
+	buf_release(&json);
+	if (rc < 0)
+		call_fail(c, rc, &c->err);
+	return rc;
+}
+
+void
+run_join_stream_handler(struct call *c, jnode body)
+{
+	struct store_run run;
+	unsigned modes;
+	bool cancel;
+
+	(void)body;
+	if (read_cancel_on_gone(c, &cancel) == OK &&
+	    read_join_modes(c, &modes) == OK && run_find(c, &run) == OK)
+		watch_join(c, WATCH_JOIN_STREAM, true, modes,
+		    last_event_id(c->r), cancel);
+}
+
+void
+stateless_join_stream(struct call *c, jnode body)
+{
+	unsigned modes;
+	bool cancel;
+
+	(void)body;
+	if (read_cancel_on_gone(c, &cancel) == OK && read_join_modes(c, &modes) == OK)
+		watch_join(c, WATCH_JOIN_STREAM, false, modes,
+		    last_event_id(c->r), cancel);
+}
+
+/* ---- cancelling ---------------------------------------------------------- */
+
+static void
+run_cancelled(void *ctx, int rc)
+{
+	struct call *c = ctx;
+	bool wait = false;
+	struct err ignored;
+
+	if (rc == ERR_NOTFOUND)
+		call_error(c, rc, "Run not found");
+	else if (rc < 0)
+		call_error(c, rc, "cancel: %s", rc_text(rc));
+	else if (param_bool(c->r, "wait", false, &wait, &ignored) == OK && wait)
+		call_empty(c, 204);
+	else
+		call_empty(c, 202);
+}
+
+void
+run_cancel_handler(struct call *c, jnode body)
+{
+	struct str action = param_str(c->r, "action");
+	struct store_run run;
+	bool wait;
+	int rc;
+
+	(void)body;
+	rc = param_bool(c->r, "wait", false, &wait, &c->err);
+	if (rc == OK && action.n > 0)
+		rc = field_check_word("action", FIELD_CANCEL, action, &c->err);
+	if (rc == OK && action.n > 0 && word_index(action_words, action) < 0)
+		rc = word_error(&c->err, "action", action_words, action);
+	if (rc < 0) {
+		call_fail(c, rc, &c->err);
+		return;
+	}
+	if (run_find(c, &run) == OK)
+		run_cancel(c->api->runs, c->owner, &c->thread_id, &c->run_id, wait,
+		    run_cancelled, c);
+}

@@ -1,0 +1,346 @@
+/*
+ * threads.c - durable conversations: the thread, its state, its history.
+ *
+ * The state of now is two point reads (latest checkpoint, its messages); the
+ * past is a command for the store's reader thread.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "api/api_priv.h"
+#include "api/fields.h"
+#include "api/params.h"
+
+#define HISTORY_DEFAULT 10
+
+/* ---- finding ------------------------------------------------------------- */
+
+void
+call_no_thread(struct call *c)
+{
+	char id[UUID_TEXT];
+
+	uuid_format(&c->thread_id, id);
+	call_error(c, ERR_NOTFOUND, "Thread with ID %.*s not found", UUID_TEXT, id);
+}
+
+int
+thread_find(struct call *c, struct store_thread *out)
+{
+	int rc = store_thread_get(c->api->reader, c->owner, &c->thread_id,
+	    &c->r->arena, out);
+
+	if (rc == ERR_NOTFOUND)
+		call_no_thread(c);
+	else if (rc < 0)
+		call_error(c, rc, "thread: %s", rc_text(rc));
+	return rc;
+}
+
+/* The latest state of t; ERR_NOTFOUND when it never ran. */
+static int
+state_find(struct call *c, const struct store_thread *t,
+    struct store_history_item *out)
+{
+	int rc;
+
+	*out = (struct store_history_item){ 0 };
+	if (t->checkpoint == 0)
+		return ERR_NOTFOUND;
+	rc = store_checkpoint_get(c->api->reader, c->owner, t->seq, 0,
+	    &c->r->arena, &out->c);
+	if (rc < 0 || out->c.list == 0)
+		return rc;
+	out->messages_n = out->c.len;
+	return store_messages_get(c->api->reader, out->c.list, 0, out->c.len,
+	    &c->r->arena, &out->messages);
+}
+
+/* ---- showing ------------------------------------------------------------- */
+
+/* A pending task has an entry even when it asks nothing. */
+static void
+add_interrupts(struct buf *b, const struct store_thread *t,
+    const struct store_checkpoint *c)
+{
+	json_add_key(b, "interrupts");
+	buf_lit(b, "{");
+	if (c->next.n > 0 && t->status != THREAD_BUSY &&
+	    !uuid_is_zero(&c->task_id)) {
+		buf_lit(b, "\"");
+		uuid_add(b, &c->task_id);
+		buf_lit(b, "\":[]");
+	}
+	buf_lit(b, "}");
+}
+
+static void
+thread_add_json(struct buf *b, const struct store_thread *t,
+    const struct store_history_item *state)
+{
+	buf_lit(b, "{\"thread_id\":\"");
+	uuid_add(b, &t->id);
+	buf_lit(b, "\"");
+	add_time_key(b, "created_at", t->created);
+	add_time_key(b, "updated_at", t->updated);
+	add_json_key(b, "metadata", t->metadata_json);
+	add_text_key(b, "status", str_of(thread_status_names[t->status]));
+	add_json_key(b, "config", t->config_json);
+	if (state != NULL) {
+		json_add_key(b, "values");
+		values_add_json(b, state->messages, state->messages_n);
+		add_interrupts(b, t, &state->c);
+	}
+	if (t->error_json.n > 0)
+		add_json_key(b, "error", t->error_json);
+	buf_lit(b, "}");
+}
+
+/* ---- create, get, delete ------------------------------------------------- */
+
+static void
+thread_created(struct call *c)
+{
+	const struct store_thread *t = &c->op.thread_create.t;
+	struct store_history_item state;
+	int rc = c->op.cmd.rc;
+
+	if (rc == ERR_CONFLICT) {
+		call_error(c, rc, "Thread already exists");
+		return;
+	}
+	/* do_nothing may have found one that has run. */
+	if (rc == OK)
+		rc = state_find(c, t, &state);
+	if (rc < 0 && rc != ERR_NOTFOUND) {
+		call_fail(c, rc, &c->op.cmd.err);
+		return;
+	}
+	thread_add_json(call_out(c), t, rc == OK ? &state : NULL);
+	call_json(c, STR_NONE);
+}
+
+void
+thread_create(struct call *c, jnode body)
+{
+	struct store_thread_create *op = &c->op.thread_create;
+	int if_exists = 0, rc;
+	jnode metadata;
+
+	*op = (struct store_thread_create){ .t = { .config_json = S("{}") } };
+	rc = field_check(body, FIELD_THREAD, &c->err);
+	if (rc == OK)
+		rc = call_new_id(c, body, "thread_id", &op->t.id);
+	if (rc == OK)
+		rc = json_get_enum(body, "if_exists", "if_exists", api_if_exists,
+		    0, &if_exists, &c->err);
+	if (rc == OK)
+		rc = json_get_object(body, "metadata", "metadata", &metadata,
+		    &c->err);
+	if (rc == OK)
+		rc = call_text(c, metadata, "metadata", S("{}"),
+		    LIMIT_METADATA_BYTES, &op->t.metadata_json);
+	if (rc < 0) {
+		call_fail(c, rc, &c->err);
+		return;
+	}
+	op->do_nothing = if_exists == 1;
+	op->t.created = op->t.updated = shard_wall(c->api->shard);
+	call_submit(c, STORE_THREAD_CREATE, thread_created);
+}
+
+void
+thread_get(struct call *c, jnode body)
+{
+	struct store_thread t;
+	struct store_history_item state;
+	int rc;
+
+	(void)body;
+	if (thread_find(c, &t) < 0)
+		return;
+	rc = state_find(c, &t, &state);
+	if (rc < 0 && rc != ERR_NOTFOUND) {
+		call_error(c, rc, "thread state: %s", rc_text(rc));
+		return;
+	}
+	thread_add_json(call_out(c), &t, rc == OK ? &state : NULL);
+	call_json(c, STR_NONE);
+}
+
+static void
+thread_deleted(struct call *c)
+{
+	int rc = c->op.cmd.rc;
+
+	if (rc == OK)
+		call_empty(c, 204);
+	else if (rc == ERR_NOTFOUND)
+		call_no_thread(c);
+	else if (rc == ERR_CONFLICT)
+		call_error(c, rc, "Thread is busy");
+	else
+		call_fail(c, rc, &c->op.cmd.err);
+}
+
+void
+thread_delete(struct call *c, jnode body)
+{
+	(void)body;
+	c->op.thread_delete = (struct store_thread_delete){ .id = c->thread_id };
+	call_submit(c, STORE_THREAD_DELETE, thread_deleted);
+}
+
+/* ---- state and history --------------------------------------------------- */
+
+void
+thread_state(struct call *c, jnode body)
+{
+	struct store_thread t;
+	struct store_history_item state;
+	struct buf *b;
+	bool subgraphs;
+	int rc;
+
+	(void)body;
+	rc = param_bool(c->r, "subgraphs", false, &subgraphs, &c->err);
+	if (rc == OK && subgraphs)
+		rc = err_set(&c->err, ERR_INVALID, "subgraphs: not supported "
+		    "(there are none to look into); leave it out or send false");
+	if (rc < 0) {
+		call_fail(c, rc, &c->err);
+		return;
+	}
+	if (thread_find(c, &t) < 0)
+		return;
+	rc = state_find(c, &t, &state);
+	if (rc < 0 && rc != ERR_NOTFOUND) {
+		call_error(c, rc, "thread state: %s", rc_text(rc));
+		return;
+	}
+	b = call_out(c);
+	if (rc == OK)
+		state_add_json(b, &t.id, &state);
+	else
+		buf_lit(b, "{\"values\":{},\"next\":[],\"tasks\":[],"
+		    "\"created_at\":null,\"checkpoint\":null,"
+		    "\"parent_checkpoint\":null}");
+	call_json(c, STR_NONE);
+}
+
+static void
+history_found(struct call *c)
+{
+	const struct store_history *op = &c->op.history;
+	struct buf *b;
+
+	/* The thread is there: what was not found is the checkpoint before. */
+	if (op->cmd.rc < 0 && op->cmd.rc != ERR_NOTFOUND) {
+		call_fail(c, op->cmd.rc, &op->cmd.err);
+		return;
+	}
+	b = call_out(c);
+	buf_lit(b, "[");
+	for (size_t i = 0; op->cmd.rc == OK && i < op->items_n; i++) {
+		if (i > 0)
+			buf_lit(b, ",");
+		state_add_json(b, &c->thread_id, &op->items[i]);
+	}
+	buf_lit(b, "]");
+	call_json(c, STR_NONE);
+}
+
+/* c->op.history is filled but for the thread. */
+static void
+history_ask(struct call *c)
+{
+	struct store_thread t;
+
+	if (thread_find(c, &t) < 0)
+		return;
+	c->op.history.thread_seq = t.seq;
+	call_submit(c, STORE_HISTORY, history_found);
+}
+
+static int
+before_parse(struct call *c, struct str s)
+{
+	if (uuid_parse(s, &c->op.history.before))
+		return OK;
+	return err_set(&c->err, ERR_INVALID,
+	    "before: expected a checkpoint's id, got \"%.*s\"",
+	    (int)(s.n < 64 ? s.n : 64), s.p);
+}
+
+/* `before`: a checkpoint's id, or a config that names one. */
+static int
+before_parse_json(struct call *c, jnode n)
+{
+	if (json_is_null(n))
+		return OK;
+	if (json_is_object(n)) {
+		jnode configurable = json_get(n, S("configurable"));
+
+		if (configurable != NULL)
+			n = configurable;
+		n = json_get(n, S("checkpoint_id"));
+	}
+	if (!json_is_string(n))
+		return err_set(&c->err, ERR_INVALID,
+		    "before: expected a checkpoint's id or "
+		    "{\"configurable\":{\"checkpoint_id\":...}}, got %s",
+		    json_kind(n));
+	return before_parse(c, json_str(n));
+}
+
+void
+thread_history(struct call *c, jnode body)
+{
+	struct store_history *op = &c->op.history;
+	jnode metadata;
+	int rc;
+
+	*op = (struct store_history){ 0 };
+	rc = field_check(body, FIELD_HISTORY, &c->err);
+	if (rc == OK)
+		rc = json_get_int(body, "limit", "limit", HISTORY_DEFAULT, 1,
+		    LIMIT_PAGE_ROWS, &op->limit, &c->err);
+	if (rc == OK)
+		rc = before_parse_json(c, json_get(body, S("before")));
+	if (rc == OK)
+		rc = json_get_object(body, "metadata", "metadata", &metadata,
+		    &c->err);
+	if (rc == OK)
+		rc = call_text(c, metadata, "metadata", STR_NONE,
+		    LIMIT_METADATA_BYTES, &op->metadata_json);
+	if (rc < 0)
+		call_fail(c, rc, &c->err);
+	else
+		history_ask(c);
+}
+
+/* GET: `before` is an id, or the JSON of the body's. */
+void
+thread_history_get(struct call *c, jnode body)
+{
+	struct store_history *op = &c->op.history;
+	struct str before = param_str(c->r, "before");
+	struct json_doc doc = { 0 };
+	int rc;
+
+	(void)body;
+	*op = (struct store_history){ 0 };
+	rc = param_int(c->r, "limit", HISTORY_DEFAULT, 1, LIMIT_PAGE_ROWS,
+	    &op->limit, &c->err);
+	if (rc == OK && before.n > 0 && before.p[0] == '{') {
+		rc = json_parse(&doc, before, &c->err);
+		if (rc == OK)
+			rc = before_parse_json(c, doc.root);
+		json_release(&doc);
+	} else if (rc == OK && before.n > 0) {
+		rc = before_parse(c, before);
+	}
+	if (rc < 0)
+		call_fail(c, rc, &c->err);
+	else
+		history_ask(c);
+}

@@ -1,0 +1,329 @@
+/*
+ * watch.c - one request that waits for a run: wait, join, and both streams.
+ *
+ *             started, or a row was seen         end
+ *   ASKED ------------------------------> OPEN -------> (answered)
+ *     | end: a whole answer, or an error    |
+ *     | client gone                         | client gone
+ *     v                                     v
+ *   (answered)                            (unwatched at the turn's end)
+ *
+ * OPEN means that the head is out: a wait then sends one blank line every few
+ * seconds, a stream has net/sse.  A join of a run that has no row (stateless)
+ * opens at its first frame or after a moment, so that one that does not exist
+ * can still be answered 404.
+ *
+ * The watcher is on the heap: a stream outlives the answer's request.  Leaving
+ * is done at the end of the turn, never inside a callback of the run.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "api/api_priv.h"
+
+#include <assert.h>
+
+#include "base/mem.h"
+#include "net/sse.h"
+
+#define BLIND_OPEN_MS 250                    /* a join without a row opens then */
+
+struct watcher {
+	struct run_watch w;
+	struct api *api;
+	struct call *call;                   /* NULL once the answer has begun as
+	                                        SSE, or has ended */
+	struct sse *sse;
+	struct wheel_timer timer;            /* the next blank line, or opening */
+	struct shard_job leave;
+	enum watch_kind kind;
+	bool open, ended, leaving;
+};
+
+static bool
+is_stream(const struct watcher *wa)
+{
+	return wa->kind == WATCH_STREAM || wa->kind == WATCH_JOIN_STREAM;
+}
+
+static void
+check_watcher(const struct watcher *wa)
+{
+	assert(wa->api != NULL);
+	assert(wa->sse == NULL || (wa->open && is_stream(wa)));
+	assert(wa->call != NULL || wa->sse != NULL || wa->leaving);
+}
+
+static void
+watcher_free(struct watcher *wa)
+{
+	shard_timer_cancel(wa->api->shard, &wa->timer);
+	atomic_fetch_sub_explicit(&wa->api->metrics.watchers, 1,
+	    memory_order_relaxed);
+	free(wa);
+}
+
+/* ---- leaving ------------------------------------------------------------- */
+
+static void
+leave(struct shard_job *job)
+{
+	struct watcher *wa = CONTAINER_OF(job, struct watcher, leave);
+
+	if (!wa->ended)
+		run_unwatch(&wa->w);
+	watcher_free(wa);
+}
+
+/* The client is no more; the run hears of it when this turn ends. */
+static void
+leave_soon(struct watcher *wa)
+{
+	assert(!wa->leaving);
+	wa->leaving = true;
+	wa->sse = NULL;
+	wa->call = NULL;
+	shard_timer_cancel(wa->api->shard, &wa->timer);
+	wa->leave.run = leave;
+	shard_at_turn_end(wa->api->shard, &wa->leave);
+}
+
+static void
+stream_gone(void *ctx)
+{
+	leave_soon(ctx);
+}
+
+static void
+request_gone(struct http_req *r)
+{
+	struct call *c = r->user;
+	struct watcher *wa = c->watcher;
+	bool open = wa->open;
+
+	check_watcher(wa);
+	leave_soon(wa);
+	if (open)
+		http_stream_end(r);
+	else
+		call_empty(c, 204);
+}
+
+/* ---- opening ------------------------------------------------------------- */
+
+struct str
+call_location(struct call *c, const struct uuid *thread_id,
+    const struct uuid *run_id, const char *last)
+{
+	char thread[UUID_TEXT], run[UUID_TEXT];
+	struct str path;
+
+	uuid_format(thread_id, thread);
+	uuid_format(run_id, run);
+	/* A stateless run's thread is nobody's business. */
+	if (uuid_is_zero(&c->thread_id))
+		path = arena_fmt(&c->r->arena, "/runs/%.*s", UUID_TEXT, run);
+	else
+		path = arena_fmt(&c->r->arena, "/threads/%.*s/runs/%.*s",
+		    UUID_TEXT, thread, UUID_TEXT, run);
+	if (last == NULL)
+		return arena_fmt(&c->r->arena, "content-location: %.*s\r\n",
+		    FMT(path));
+	return arena_fmt(&c->r->arena,
+	    "content-location: %.*s\r\nlocation: %.*s/%s\r\n", FMT(path),
+	    FMT(path), last);
+}
+
+static void beat(struct wheel_timer *t);
+
+/* Sends the head.  After it a stream's request belongs to net/sse. */
+static void
+watcher_open(struct watcher *wa, const struct uuid *thread_id,
+    const struct uuid *run_id)
+{
+	struct call *c = wa->call;
+	struct str lines;
+
+	assert(!wa->open);
+	wa->open = true;
+	lines = call_location(c, thread_id, run_id,
+	    is_stream(wa) ? "stream" : "join");
+	lines = arena_fmt(&c->r->arena, API_CORS "%.*s", FMT(lines));
+	if (is_stream(wa)) {
+		shard_timer_cancel(wa->api->shard, &wa->timer);
+		wa->call = NULL;
+		wa->sse = sse_begin(c->r, lines, stream_gone, wa);
+		return;
+	}
+	wa->timer.fire = beat;
+	shard_timer_set(wa->api->shard, &wa->timer, LIMIT_SSE_HEARTBEAT_MS);
+	http_stream_begin(c->r, 200, S("application/json"), lines);
+}
+
+/* Blank bytes before JSON keep proxies and clients patient. */
+static void
+beat(struct wheel_timer *t)
+{
+	struct watcher *wa = CONTAINER_OF(t, struct watcher, timer);
+
+	check_watcher(wa);
+	if (!wa->open) {
+		watcher_open(wa, &wa->call->thread_id, &wa->call->run_id);
+		return;
+	}
+	shard_timer_set(wa->api->shard, &wa->timer, LIMIT_SSE_HEARTBEAT_MS);
+	http_stream_write(wa->call->r, S("\n"));
+}
+
+/* ---- what the run tells -------------------------------------------------- */
+
+static void
+run_started(struct run_watch *w, const struct uuid *thread_id,
+    const struct uuid *run_id)
+{
+	struct watcher *wa = CONTAINER_OF(w, struct watcher, w);
+
+	if (!wa->leaving)
+		watcher_open(wa, thread_id, run_id);
+}
+
+static void
+run_frames(struct run_watch *w, struct sse_block *b)
+{
+	struct watcher *wa = CONTAINER_OF(w, struct watcher, w);
+
+	if (wa->leaving)
+		return;
+	if (!wa->open)
+		watcher_open(wa, &wa->call->thread_id, &wa->call->run_id);
+	if (wa->sse != NULL)
+		sse_send(wa->sse, b);
+}
+
+/* The body of wait and join: the values, or what went wrong.  A join never
+ * fails for a failed run. */
+static struct str
+end_body(struct watcher *wa, struct call *c, int rc, const struct run_end *end,
+    const struct err *e)
+{
+	struct buf *b = call_out(c);
+
+	if (rc < 0) {
+		buf_lit(b, "{\"__error__\":{\"error\":");
+		json_add_str(b, str_of(rc_name(rc)));
+		buf_lit(b, ",\"message\":");
+		json_add_str(b, str_of(e->text));
+		buf_lit(b, "}}");
+	} else if (end->error_json.n > 0 && wa->kind == WATCH_WAIT) {
+		buf_lit(b, "{\"__error__\":");
+		buf_add(b, end->error_json);
+		buf_lit(b, "}");
+	} else {
+		buf_add(b, end->values_json.n > 0 ? end->values_json : S("{}"));
+	}
+	return buf_str(b);
+}
+
+/* The head is not out yet. */
+static void
+end_closed(struct watcher *wa, struct call *c, int rc, const struct run_end *end,
+    const struct err *e)
+{
+	struct str lines;
+
+	if (rc < 0 && (wa->kind == WATCH_WAIT || wa->kind == WATCH_STREAM)) {
+		call_run_failed(c, rc, e);
+	} else if (rc == ERR_NOTFOUND) {
+		call_error(c, rc, "Run not found");
+	} else if (rc < 0) {
+		call_fail(c, rc, e);
+	} else if (is_stream(wa)) {
+		wa->call = c;
+		watcher_open(wa, &c->thread_id, &c->run_id);
+		sse_end(wa->sse);
+	} else {
+		lines = call_location(c, &c->thread_id, &c->run_id, "join");
+		call_reply(c, 200, S("application/json"), lines,
+		    end_body(wa, c, rc, end, e));
+	}
+}
+
+static void
+run_ended(struct run_watch *w, int rc, const struct run_end *end,
+    const struct err *e)
+{
+	struct watcher *wa = CONTAINER_OF(w, struct watcher, w);
+	struct call *c = wa->call;
+
+	check_watcher(wa);
+	wa->ended = true;
+	if (wa->leaving)
+		return;                     /* leave() frees it */
+	if (wa->sse != NULL) {
+		sse_end(wa->sse);
+		watcher_free(wa);
+		return;
+	}
+	http_on_gone(c->r, NULL);
+	if (!wa->open) {
+		end_closed(wa, c, rc, end, e);
+	} else {
+		http_stream_write(c->r, end_body(wa, c, rc, end, e));
+		http_stream_end(c->r);
+	}
+	watcher_free(wa);
+}
+
+/* ---- beginning ----------------------------------------------------------- */
+
+static struct watcher *
+watcher_new(struct call *c, enum watch_kind kind, bool cancel_on_gone)
+{
+	struct watcher *wa = mem_new(struct watcher);
+
+	wa->api = c->api;
+	wa->call = c;
+	wa->kind = kind;
+	wa->w = (struct run_watch){ .after = -1, .cancel_on_gone = cancel_on_gone,
+	    .wants_events = is_stream(wa), .started = run_started,
+	    .frames = run_frames, .end = run_ended };
+	atomic_fetch_add_explicit(&c->api->metrics.watchers, 1,
+	    memory_order_relaxed);
+	c->watcher = wa;
+	http_on_gone(c->r, request_gone);
+	return wa;
+}
+
+void
+watch_start(struct call *c, enum watch_kind kind, const struct run_request *q,
+    bool cancel_on_gone)
+{
+	struct watcher *wa = watcher_new(c, kind, cancel_on_gone);
+	int rc;
+
+	wa->w.modes = q->modes;
+	rc = run_start(c->api->runs, q, &wa->w, NULL, NULL, &c->err);
+	if (rc < 0) {
+		http_on_gone(c->r, NULL);
+		watcher_free(wa);
+		call_fail(c, rc, &c->err);
+	}
+}
+
+void
+watch_join(struct call *c, enum watch_kind kind, bool known, unsigned modes,
+    int64_t after, bool cancel_on_gone)
+{
+	struct watcher *wa = watcher_new(c, kind, cancel_on_gone);
+
+	wa->w.modes = modes;
+	wa->w.after = after;
+	if (known && is_stream(wa)) {
+		watcher_open(wa, &c->thread_id, &c->run_id);
+	} else {
+		wa->timer.fire = beat;
+		shard_timer_set(wa->api->shard, &wa->timer, known ?
+		    LIMIT_SSE_HEARTBEAT_MS : BLIND_OPEN_MS);
+	}
+	/* The end may come before this returns, and wa with it. */
+	run_join(wa->api->runs, c->owner, &c->thread_id, &c->run_id, &wa->w);
+}

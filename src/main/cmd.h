@@ -1,0 +1,29 @@
+/*
+ * cmd.h - the commands of cohortd: one file each, one table.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MAIN_CMD_H
+#define MAIN_CMD_H
+
+#include "main/cli.h"
+#include "main/commands.h"
+
+extern const struct command commands[];
+extern const size_t commands_n;
+
+#define X(function, name, arguments, summary)                                 \
+	int cmd_##function(const struct command *cmd, int argc, char **argv);
+COMMAND_MAP(X)
+#undef X
+
+/* The command argv begins with; *words: how many of its words it took. */
+const struct command *command_find(int argc, char **argv, int *words);
+void command_add_help(struct buf *b, const struct command *cmd);
+
+/* The options of the commands that have some. */
+extern const struct cli_option token_options[], config_options[],
+    chart_run_options[];
+extern const size_t token_options_n, config_options_n, chart_run_options_n;
+
+#endif

@@ -1,0 +1,111 @@
+/*
+ * cmd_token.c - `cohort token`: a signed token, or an API key with the line
+ * for the keys file.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "auth/auth.h"
+#include "main/cmd.h"
+
+#define TTL_DEFAULT  3600
+#define SECRET_SHORT 32                      /* bytes: RFC 7518 section 3.2 */
+
+const struct cli_option token_options[] = {
+	{ "sub", "NAME", "whose token it is [user]" },
+	{ "aud", "NAME", "claim aud [authenticated]" },
+	{ "role", "NAME", "claim role [authenticated]" },
+	{ "email", "ADDRESS", "claim email" },
+	{ "iss", "NAME", "claim iss" },
+	{ "ttl", "SECONDS", "how long it is good [3600]" },
+	{ "api-key", NULL, "make an API key and its keys-file line instead" },
+};
+const size_t token_options_n = COUNT(token_options);
+
+static struct str
+get_or(const struct cli *cli, const char *name, struct str fallback)
+{
+	struct str s = cli_get(cli, name);
+
+	return s.p != NULL ? s : fallback;
+}
+
+static struct str
+secret_from_env(void)
+{
+	static const char *const names[] = {
+		"COHORT_JWT_SECRET", "SUPABASE_JWT_SECRET"
+	};
+
+	for (size_t i = 0; i < COUNT(names); i++) {
+		const char *text = getenv(names[i]);
+
+		if (text != NULL && text[0] != '\0')
+			return str_of(text);
+	}
+	return STR_NONE;
+}
+
+static int
+make_key(const struct cli *cli, struct err *e)
+{
+	struct str owner = cli_get(cli, "sub");
+	struct buf key = BUF(KB), line = BUF(4 * KB);
+
+	if (owner.n == 0)
+		return err_set(e, ERR_INVALID, "--api-key needs --sub NAME: "
+		    "whose key it is");
+	auth_key_make(&key, &line, owner);
+	printf("%.*s\n", FMT(buf_str(&key)));
+	fprintf(stderr, "Shown once.  Add this line to the file of --api-keys:\n");
+	printf("%.*s\n", FMT(str_trim(buf_str(&line))));
+	buf_release(&key);
+	buf_release(&line);
+	return OK;
+}
+
+static int
+make_token(const struct cli *cli, struct err *e)
+{
+	struct str secret = secret_from_env(), ttl = cli_get(cli, "ttl");
+	int64_t now = clock_wall_ms() / 1000, seconds = TTL_DEFAULT;
+	struct buf token = BUF(16 * KB);
+	struct jwt_claims c = {
+		.sub = get_or(cli, "sub", S("user")),
+		.aud = get_or(cli, "aud", S("authenticated")),
+		.role = get_or(cli, "role", S("authenticated")),
+		.email = cli_get(cli, "email"), .iss = cli_get(cli, "iss"),
+		.iat = now,
+	};
+
+	if (secret.n == 0)
+		return err_set(e, ERR_INVALID, "no secret to sign with: set "
+		    "COHORT_JWT_SECRET or SUPABASE_JWT_SECRET");
+	if (ttl.p != NULL && !str_to_i64(ttl, &seconds))
+		return err_set(e, ERR_INVALID,
+		    "--ttl: expected seconds, got \"%.*s\"", FMT(ttl));
+	if (secret.n < SECRET_SHORT)
+		fprintf(stderr, "cohort token: the secret has %zu bytes; "
+		    "HS256 wants %d\n", secret.n, SECRET_SHORT);
+	c.exp = now + seconds;
+	jwt_sign(&token, secret, &c);
+	printf("%.*s\n", FMT(buf_str(&token)));
+	buf_release(&token);
+	return OK;
+}
+
+int
+cmd_token(const struct command *cmd, int argc, char **argv)
+{
+	struct cli cli;
+	struct err e = { 0 };
+	int rc;
+
+	rc = cli_parse(&cli, token_options, token_options_n, argc, argv, 0, &e);
+	if (rc == OK)
+		rc = cli_has(&cli, "api-key") ? make_key(&cli, &e) :
+		    make_token(&cli, &e);
+	return rc < 0 ? cli_usage_error(cmd->name, &e) : 0;
+}

@@ -1,0 +1,133 @@
+/*
+ * commands.c - the table of cohortd's commands, and help made from it.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "main/cmd.h"
+#include "main/config.h"
+
+/* Options by command; a command that is not here has none. */
+static const struct {
+	int (*run)(const struct command *cmd, int argc, char **argv);
+	const struct cli_option *options;
+	const size_t *options_n;
+	bool settings;
+} extras[] = {
+	{ cmd_serve, NULL, NULL, true },
+	{ cmd_config, config_options, &config_options_n, true },
+	{ cmd_token, token_options, &token_options_n, false },
+	{ cmd_chart_run, chart_run_options, &chart_run_options_n, false },
+};
+
+const struct command commands[] = {
+#define X(function, name, arguments, summary)                                 \
+	{ name, arguments, summary, cmd_##function },
+	COMMAND_MAP(X)
+#undef X
+};
+const size_t commands_n = COUNT(commands);
+
+static bool
+words_match(const char *name, int argc, char **argv, int *words)
+{
+	struct str rest = str_of(name), word;
+
+	*words = 0;
+	while (str_next(&rest, ' ', &word)) {
+		if (*words >= argc || !str_eq(word, str_of(argv[*words])))
+			return false;
+		(*words)++;
+	}
+	return true;
+}
+
+const struct command *
+command_find(int argc, char **argv, int *words)
+{
+	for (size_t i = 0; i < commands_n; i++) {
+		if (words_match(commands[i].name, argc, argv, words))
+			return &commands[i];
+	}
+	return NULL;
+}
+
+void
+command_add_help(struct buf *b, const struct command *cmd)
+{
+	buf_add_fmt(b, "cohort %s: %s\n\nusage: cohort %s%s%s", cmd->name,
+	    cmd->summary, cmd->name, cmd->arguments[0] != '\0' ? " " : "",
+	    cmd->arguments);
+	for (size_t i = 0; i < COUNT(extras); i++) {
+		if (extras[i].run != cmd->run)
+			continue;
+		buf_lit(b, " [OPTIONS]\n\n");
+		for (size_t j = 0; extras[i].options_n != NULL &&
+		    j < *extras[i].options_n; j++)
+			cli_add_option(b, extras[i].options[j].name,
+			    extras[i].options[j].value, extras[i].options[j].help);
+		if (extras[i].settings) {
+			if (extras[i].options_n != NULL)
+				buf_lit(b, "\nand, to see what they would do:\n\n");
+			config_add_help(b);
+			buf_lit(b, "\nEach is also COHORT_A_B in the environment "
+			    "and a.b in cohort.yaml.\n");
+		}
+	}
+	buf_lit(b, "\n");
+}
+
+int
+cmd_version(const struct command *cmd, int argc, char **argv)
+{
+	(void)cmd, (void)argc, (void)argv;
+	printf("cohort " COHORT_VERSION "\n");
+	return 0;
+}
+
+static const char *
+name_at(const void *table, size_t i)
+{
+	return ((const struct command *)table)[i].name;
+}
+
+int
+cmd_help(const struct command *cmd, int argc, char **argv)
+{
+	struct buf b = BUF(64 * KB);
+	const struct command *about;
+	int words;
+
+	(void)cmd;
+	about = argc > 0 ? command_find(argc, argv, &words) : NULL;
+	if (about != NULL) {
+		command_add_help(&b, about);
+	} else if (argc > 0) {
+		const char *near = cli_nearest(str_of(argv[0]), name_at, commands,
+		    commands_n);
+
+		/* `help bench`: the commands that begin so. */
+		for (size_t i = 0; i < commands_n; i++) {
+			struct str rest = str_of(commands[i].name), first;
+
+			if (str_next(&rest, ' ', &first) && rest.n > 0 &&
+			    str_eq(first, str_of(argv[0])))
+				command_add_help(&b, &commands[i]);
+		}
+		if (b.n == 0) {
+			fprintf(stderr, "cohort help: unknown command \"%s\"%s%s%s\n",
+			    argv[0], near != NULL ? "; did you mean \"" : "",
+			    near != NULL ? near : "", near != NULL ? "\"?" : "");
+			buf_release(&b);
+			return EXIT_USAGE;
+		}
+	}
+	for (size_t i = 0; argc == 0 && i < commands_n; i++)
+		buf_add_fmt(&b, "  %-14s %s\n", commands[i].name,
+		    commands[i].summary);
+	fwrite(b.p, 1, b.n, stdout);
+	buf_release(&b);
+	return 0;
+}

@@ -1,0 +1,36 @@
+/*
+ * commands.h - the names of the commands, known to both executables.
+ *
+ * The thin `cohort` needs them for help and did-you-mean; cohortd's table
+ * (commands.c) adds options and functions to the same names.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MAIN_COMMANDS_H
+#define MAIN_COMMANDS_H
+
+#define COMMAND_MAP(X)                                                        \
+	/* function, name, arguments, summary */                              \
+	X(serve,         "serve",         "",                                 \
+	    "run the agent server")                                           \
+	X(mock_llm,      "mock-llm",      "",                                 \
+	    "run a model that answers from a script")                         \
+	X(bench_flow,    "bench flow",    "",                                 \
+	    "measure the agent life cycle over HTTP")                         \
+	X(bench_streams, "bench streams", "",                                 \
+	    "measure many streaming runs at once")                            \
+	X(chart_run,     "chart run",     "FILE",                             \
+	    "run an SCXML chart to its end")                                  \
+	X(token,         "token",         "",                                 \
+	    "make a signed token or an API key")                              \
+	X(config,        "config",        "",                                 \
+	    "show the settings in effect and where each comes from")          \
+	X(version,       "version",       "",                                 \
+	    "print the version")                                              \
+	X(help,          "help",          "[COMMAND]",                        \
+	    "explain a command and its options")
+
+/* exit codes */
+enum { EXIT_USAGE = 2 };
+
+#endif

@@ -1,0 +1,468 @@
+/*
+ * config.c - the table of settings and how a value is chosen; see config.h.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "main/config.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "main/cli.h"
+
+#define DEFAULT_FILE "cohort.yaml"
+
+static const char *const store_words[] = { "sqlite", "memory", NULL };
+static const char *const level_words[] = {
+	"error", "warn", "info", "debug", NULL
+};
+
+const struct setting settings[SETTINGS] = {
+	[SETTING_CONFIG] = { "config", TYPE_TEXT, "FILE", "",
+	    .help = "settings file (cohort.yaml if it is there)" },
+	[SETTING_HOST] = { "host", TYPE_TEXT, "ADDRESS", "127.0.0.1",
+	    .help = "address to listen on" },
+	[SETTING_PORT] = { "port", TYPE_INT, "N", "2024", 0, 65535,
+	    .aliases = { "PORT" }, .help = "port to listen on; 0: any free one" },
+	[SETTING_DB] = { "db", TYPE_TEXT, "FILE", "cohort.db",
+	    .help = "database file" },
+	[SETTING_STORE] = { "store", TYPE_WORD, "KIND", "sqlite",
+	    .words = store_words, .help = "where state lives: sqlite or memory" },
+	[SETTING_SHARDS] = { "shards", TYPE_INT, "N", "0", 0, 64,
+	    .help = "event loops; 0: one a core, at most 4" },
+	[SETTING_JWT_SECRET] = { "jwt.secret", TYPE_SECRET, "SECRET", "",
+	    .aliases = { "SUPABASE_JWT_SECRET" },
+	    .help = "accept HS256 tokens signed with this" },
+	[SETTING_JWT_ISSUER] = { "jwt.issuer", TYPE_TEXT, "NAME", "",
+	    .help = "require this iss of tokens" },
+	[SETTING_JWT_AUDIENCE] = { "jwt.audience", TYPE_TEXT, "NAME", "",
+	    .help = "require this aud of tokens" },
+	[SETTING_API_KEYS] = { "api-keys", TYPE_TEXT, "FILE", "",
+	    .help = "accept the API keys of this file" },
+	[SETTING_INSECURE] = { "insecure", TYPE_BOOL, NULL, "false",
+	    .help = "allow other addresses than loopback without auth" },
+	[SETTING_PLAIN_ERRORS] = { "plain-errors", TYPE_BOOL, NULL, "false",
+	    .help = "errors as bare text instead of JSON" },
+	[SETTING_MODEL] = { "model", TYPE_TEXT, "NAME", "",
+	    .aliases = { "MODEL_NAME" },
+	    .help = "default model, as in openai:gpt-4o" },
+	[SETTING_OPENAI_BASE_URL] = { "openai.base-url", TYPE_TEXT, "URL",
+	    "https://api.openai.com/v1", .aliases = { "OPENAI_BASE_URL" },
+	    .help = "where the OpenAI interface is" },
+	[SETTING_OPENAI_API_KEY] = { "openai.api-key", TYPE_SECRET, "KEY", "",
+	    .aliases = { "OPENAI_API_KEY" }, .help = "its key" },
+	[SETTING_LLM_SCRIPT] = { "llm.script", TYPE_TEXT, "FILE", "",
+	    .help = "what the scripted model says" },
+	[SETTING_ALLOW_BASE_URL] = { "allow-base-url", TYPE_BOOL, NULL, "false",
+	    .help = "let a run name its own model server" },
+	[SETTING_LOG_LEVEL] = { "log.level", TYPE_WORD, "LEVEL", "info",
+	    .words = level_words, .help = "error, warn, info or debug" },
+	[SETTING_TEST_HOOKS] = { "test-hooks", TYPE_BOOL, NULL, "false",
+	    .help = "allow the test.* settings; loopback only" },
+	[SETTING_TEST_FSYNC_DELAY_MS] = { "test.fsync-delay-ms", TYPE_INT, "N",
+	    "0", 0, 10000, "ms", .help = "added to every commit" },
+	[SETTING_TEST_FAIL_STORE_AT] = { "test.fail-store-at", TYPE_INT, "N",
+	    "0", 0, INT64_MAX, .help = "the nth write fails" },
+	[SETTING_TEST_ID_SEED] = { "test.id-seed", TYPE_INT, "N", "0", 0,
+	    INT64_MAX, .help = "makes ids repeatable" },
+};
+
+/* ---- names --------------------------------------------------------------- */
+
+void
+config_flag_name(const struct setting *s, char out[64])
+{
+	snprintf(out, 64, "%s", s->key);
+	for (char *p = out; *p != '\0'; p++) {
+		if (*p == '.')
+			*p = '-';
+	}
+}
+
+/* "COHORT_JWT_SECRET" of "jwt.secret". */
+static void
+env_name(const struct setting *s, char out[64])
+{
+	snprintf(out, 64, "COHORT_%s", s->key);
+	for (char *p = out; *p != '\0'; p++) {
+		if (*p == '.' || *p == '-')
+			*p = '_';
+		else if (*p >= 'a' && *p <= 'z')
+			*p = (char)(*p - 32);
+	}
+}
+
+enum setting_id
+config_find(struct str key)
+{
+	size_t i = 0;
+
+	while (i < SETTINGS && !str_eq(str_of(settings[i].key), key))
+		i++;
+	return (enum setting_id)i;
+}
+
+static enum setting_id
+find_flag(struct str name)
+{
+	char flag[64];
+
+	for (size_t i = 0; i < SETTINGS; i++) {
+		config_flag_name(&settings[i], flag);
+		if (str_eq(str_of(flag), name))
+			return (enum setting_id)i;
+	}
+	return SETTINGS;
+}
+
+/* ---- values -------------------------------------------------------------- */
+
+static bool
+bool_parse(struct str s, bool *out)
+{
+	*out = str_eq_nocase(s, S("true")) || str_eq_nocase(s, S("yes")) ||
+	    str_eq(s, S("1"));
+	return *out || str_eq_nocase(s, S("false")) ||
+	    str_eq_nocase(s, S("no")) || str_eq(s, S("0"));
+}
+
+/* Is text a value of this setting?  The words say what would be. */
+static int
+check_value(const struct setting *s, struct str text, const char *origin,
+    struct err *e)
+{
+	int64_t i;
+	bool b;
+
+	switch (s->type) {
+	case TYPE_INT:
+		if (str_to_i64(text, &i) && i >= s->min && i <= s->max)
+			return OK;
+		return err_set(e, ERR_INVALID,
+		    "%s: expected a whole number from %lld to %lld%s%s, got \"%.*s\"",
+		    origin, (long long)s->min, (long long)s->max,
+		    s->unit != NULL ? " " : "", s->unit != NULL ? s->unit : "",
+		    FMT(text));
+	case TYPE_BOOL:
+		if (bool_parse(text, &b))
+			return OK;
+		return err_set(e, ERR_INVALID,
+		    "%s: expected true or false, got \"%.*s\"", origin, FMT(text));
+	case TYPE_WORD:
+		for (size_t w = 0; s->words[w] != NULL; w++) {
+			if (str_eq(str_of(s->words[w]), text))
+				return OK;
+		}
+		return err_set(e, ERR_INVALID, "%s: expected %s, got \"%.*s\"",
+		    origin, s->help, FMT(text));
+	case TYPE_TEXT:
+	case TYPE_SECRET:
+		break;
+	}
+	return OK;
+}
+
+int
+config_set(struct config *c, enum setting_id id, struct str text, int rank,
+    const char *origin, struct err *e)
+{
+	struct config_value *v = &c->at[id];
+	int rc;
+
+	assert(id < SETTINGS);
+	rc = check_value(&settings[id], text, origin, e);
+	if (rc < 0 || (v->text != NULL && rank < v->rank))
+		return rc;
+	free(v->text);
+	free(v->origin);
+	v->text = mem_cstr(text);
+	v->origin = mem_cstr(str_of(origin));
+	v->rank = rank;
+	return OK;
+}
+
+struct str
+config_str(const struct config *c, enum setting_id id)
+{
+	return str_of(c->at[id].text);
+}
+
+int64_t
+config_int(const struct config *c, enum setting_id id)
+{
+	int64_t i = 0;
+
+	assert(settings[id].type == TYPE_INT);
+	str_to_i64(config_str(c, id), &i);   /* checked when it was set */
+	return i;
+}
+
+bool
+config_bool(const struct config *c, enum setting_id id)
+{
+	bool b = false;
+
+	assert(settings[id].type == TYPE_BOOL);
+	bool_parse(config_str(c, id), &b);
+	return b;
+}
+
+bool
+config_is_default(const struct config *c, enum setting_id id)
+{
+	return c->at[id].rank == RANK_DEFAULT;
+}
+
+/* ---- where values come from ---------------------------------------------- */
+
+static const char *
+flag_at(const void *table, size_t i)
+{
+	static char flag[SETTINGS][64];
+
+	(void)table;
+	config_flag_name(&settings[i], flag[i]);
+	return flag[i];
+}
+
+static int
+read_flags(struct config *c, int argc, char **argv, struct err *e)
+{
+	int at = 0, rc = OK;
+
+	while (rc == OK && at < argc) {
+		struct str name, value;
+		bool has_value;
+		enum setting_id id;
+		const char *near;
+		char origin[80];
+
+		if (cli_next(argc, argv, &at, &name, &value, &has_value) < 0)
+			return err_set(e, ERR_INVALID, "unexpected argument \"%s\"",
+			    argv[at]);
+		id = find_flag(name);
+		if (id == SETTINGS) {
+			near = cli_nearest(name, flag_at, NULL, SETTINGS);
+			return err_set(e, ERR_INVALID,
+			    "unknown option --%.*s%s%s%s", FMT(name),
+			    near != NULL ? "; did you mean --" : "",
+			    near != NULL ? near : "", near != NULL ? "?" : "");
+		}
+		snprintf(origin, sizeof origin, "--%s", flag_at(NULL, id));
+		if (!has_value && settings[id].type == TYPE_BOOL)
+			value = S("true");
+		else if (!has_value && at >= argc)
+			return err_set(e, ERR_INVALID, "%s needs a value (%s)",
+			    origin, settings[id].value);
+		else if (!has_value)
+			value = str_of(argv[at++]);
+		rc = config_set(c, id, value, RANK_FLAG, origin, e);
+	}
+	return rc;
+}
+
+static const char *
+env_find(char **env, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (; *env != NULL; env++) {
+		if (strncmp(*env, name, n) == 0 && (*env)[n] == '=')
+			return *env + n + 1;
+	}
+	return NULL;
+}
+
+static int
+read_env_name(struct config *c, enum setting_id id, char **env,
+    const char *name, int rank, struct err *e)
+{
+	const char *text = env_find(env, name);
+	char origin[80];
+
+	/* Empty means unset, as in every shell script. */
+	if (text == NULL || text[0] == '\0')
+		return OK;
+	snprintf(origin, sizeof origin, "$%s", name);
+	return config_set(c, id, str_of(text), rank, origin, e);
+}
+
+static int
+read_env(struct config *c, char **env, struct err *e)
+{
+	char name[64];
+	int rc = OK;
+
+	for (size_t i = 0; rc == OK && i < SETTINGS; i++) {
+		const struct setting *s = &settings[i];
+
+		for (size_t a = 0; rc == OK && a < COUNT(s->aliases); a++) {
+			if (s->aliases[a] != NULL)
+				rc = read_env_name(c, (enum setting_id)i, env,
+				    s->aliases[a], RANK_ALIAS, e);
+		}
+		env_name(s, name);
+		if (rc == OK)
+			rc = read_env_name(c, (enum setting_id)i, env, name,
+			    RANK_ENV, e);
+	}
+	return rc;
+}
+
+static const char *
+env_at(const void *table, size_t i)
+{
+	static char name[SETTINGS][64];
+
+	(void)table;
+	env_name(&settings[i], name[i]);
+	return name[i];
+}
+
+/* A COHORT_ variable that no setting reads is most likely a slip. */
+static void
+warn_unknown_env(struct config *c, char **env)
+{
+	for (; *env != NULL; env++) {
+		struct str rest = str_of(*env), name;
+		const char *near;
+		size_t i = 0;
+
+		if (!str_next(&rest, '=', &name) || !str_starts(name, S("COHORT_")))
+			continue;
+		while (i < SETTINGS && !str_eq(str_of(env_at(NULL, i)), name))
+			i++;
+		if (i < SETTINGS)
+			continue;
+		near = cli_nearest(name, env_at, NULL, SETTINGS);
+		buf_add_fmt(&c->warnings, "%.*s is no setting%s%s%s\n", FMT(name),
+		    near != NULL ? "; did you mean " : "",
+		    near != NULL ? near : "", near != NULL ? "?" : "");
+	}
+}
+
+static int
+read_settings_file(struct config *c, struct err *e)
+{
+	if (config_str(c, SETTING_CONFIG).n > 0)
+		return config_read_file(c, c->at[SETTING_CONFIG].text, e);
+	if (access(DEFAULT_FILE, F_OK) == 0)
+		return config_read_file(c, DEFAULT_FILE, e);
+	return OK;
+}
+
+/* Combinations that no single row can refuse. */
+static int
+check_together(const struct config *c, char **env, struct err *e)
+{
+	static const enum setting_id hooks[] = {
+		SETTING_TEST_FSYNC_DELAY_MS, SETTING_TEST_FAIL_STORE_AT,
+		SETTING_TEST_ID_SEED
+	};
+	const char *url = env_find(env, "DATABASE_URL");
+
+	if (url != NULL && url[0] != '\0')
+		return err_set(e, ERR_INVALID, "$DATABASE_URL is set, but this "
+		    "version keeps its state in a file of its own (--db) and "
+		    "would not use that database; unset it to go on");
+	for (size_t i = 0; i < COUNT(hooks); i++) {
+		if (config_int(c, hooks[i]) != 0 &&
+		    !config_bool(c, SETTING_TEST_HOOKS))
+			return err_set(e, ERR_INVALID, "%s needs --test-hooks",
+			    c->at[hooks[i]].origin);
+	}
+	return OK;
+}
+
+int
+config_load(struct config *c, int argc, char **argv, char **env, struct err *e)
+{
+	int rc = OK;
+
+	*c = (struct config){ .warnings = BUF(16 * KB) };
+	for (size_t i = 0; rc == OK && i < SETTINGS; i++)
+		rc = config_set(c, (enum setting_id)i, str_of(settings[i].fallback),
+		    RANK_DEFAULT, "default", e);
+	assert(rc == OK);
+	rc = read_flags(c, argc, argv, e);
+	if (rc == OK)
+		rc = read_env(c, env, e);
+	if (rc == OK)
+		rc = read_settings_file(c, e);
+	if (rc == OK)
+		rc = check_together(c, env, e);
+	if (rc == OK)
+		warn_unknown_env(c, env);
+	return rc;
+}
+
+void
+config_release(struct config *c)
+{
+	for (size_t i = 0; i < SETTINGS; i++) {
+		free(c->at[i].text);
+		free(c->at[i].origin);
+	}
+	buf_release(&c->warnings);
+}
+
+/* ---- showing ------------------------------------------------------------- */
+
+void
+config_add_text(struct buf *b, const struct config *c)
+{
+	for (size_t i = 0; i < SETTINGS; i++) {
+		const struct config_value *v = &c->at[i];
+		bool hidden = settings[i].type == TYPE_SECRET && v->text[0] != '\0';
+
+		buf_add_fmt(b, "%-20s = %-28s # %s\n", settings[i].key,
+		    hidden ? "(set)" : v->text, v->origin);
+	}
+}
+
+void
+config_add_help(struct buf *b)
+{
+	char flag[64], help[160];
+
+	for (size_t i = 0; i < SETTINGS; i++) {
+		const struct setting *s = &settings[i];
+
+		config_flag_name(s, flag);
+		snprintf(help, sizeof help, "%s%s%s%s", s->help,
+		    s->fallback[0] != '\0' && s->type != TYPE_BOOL ? " [" : "",
+		    s->type != TYPE_BOOL ? s->fallback : "",
+		    s->fallback[0] != '\0' && s->type != TYPE_BOOL ? "]" : "");
+		cli_add_option(b, flag, s->value, help);
+	}
+}
+
+void
+config_add_markdown(struct buf *b)
+{
+	buf_lit(b, "| key in cohort.yaml | option | environment | default | "
+	    "range | meaning |\n|---|---|---|---|---|---|\n");
+	for (size_t i = 0; i < SETTINGS; i++) {
+		const struct setting *s = &settings[i];
+		char flag[64], env[64];
+
+		config_flag_name(s, flag);
+		env_name(s, env);
+		buf_add_fmt(b, "| `%s` | `--%s` | `%s`", s->key, flag, env);
+		for (size_t a = 0; a < COUNT(s->aliases); a++) {
+			if (s->aliases[a] != NULL)
+				buf_add_fmt(b, ", `%s`", s->aliases[a]);
+		}
+		buf_add_fmt(b, " | %s | ", s->fallback);
+		if (s->type == TYPE_INT && s->max < INT64_MAX)
+			buf_add_fmt(b, "%lld to %lld %s", (long long)s->min,
+			    (long long)s->max, s->unit != NULL ? s->unit : "");
+		for (size_t w = 0; s->words != NULL && s->words[w] != NULL; w++)
+			buf_add_fmt(b, "%s%s", w > 0 ? ", " : "", s->words[w]);
+		buf_add_fmt(b, " | %s |\n", s->help);
+	}
+}

@@ -1,0 +1,98 @@
+/*
+ * config.h - the settings: one row each.
+ *
+ * Key `a.b` is `--a-b` on the command line, `COHORT_A_B` in the environment
+ * and `a: {b: ...}` (or `a.b: ...`) in cohort.yaml; in this order the first
+ * that is there wins, then the row's default.  Some rows have aliases in the
+ * environment, under which other programs know the same thing; COHORT_ wins
+ * over them.  A value is checked wherever it comes from, and the error says
+ * where that was.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MAIN_CONFIG_H
+#define MAIN_CONFIG_H
+
+#include "base/buf.h"
+#include "base/rc.h"
+
+#define SETTING_MAP(X)                                                        \
+	X(CONFIG) X(HOST) X(PORT) X(DB) X(STORE) X(SHARDS) X(JWT_SECRET)      \
+	X(JWT_ISSUER) X(JWT_AUDIENCE) X(API_KEYS) X(INSECURE)                 \
+	X(PLAIN_ERRORS) X(MODEL) X(OPENAI_BASE_URL) X(OPENAI_API_KEY)         \
+	X(LLM_SCRIPT) X(ALLOW_BASE_URL) X(LOG_LEVEL) X(TEST_HOOKS)            \
+	X(TEST_FSYNC_DELAY_MS) X(TEST_FAIL_STORE_AT) X(TEST_ID_SEED)
+
+enum setting_id {
+#define X(name) SETTING_##name,
+	SETTING_MAP(X)
+#undef X
+	SETTINGS
+};
+
+enum setting_type {
+	TYPE_TEXT, TYPE_INT, TYPE_BOOL, TYPE_WORD, TYPE_SECRET
+};
+
+struct setting {
+	const char *key;                     /* "jwt.secret" */
+	enum setting_type type;
+	const char *value;                   /* "FILE", shown in help */
+	const char *fallback;                /* "" for none */
+	int64_t min, max;                    /* TYPE_INT */
+	const char *unit;                    /* or NULL */
+	const char *const *words;            /* TYPE_WORD, NULL-ended */
+	const char *aliases[2];              /* environment variables */
+	const char *help;
+};
+
+extern const struct setting settings[SETTINGS];
+
+struct config_value {
+	char *text;                          /* never NULL once loaded */
+	char *origin;                        /* "default", "--port", "$PORT",
+	                                        "cohort.yaml:3" */
+	int rank;                            /* of the origin; higher wins */
+};
+
+struct config {
+	struct config_value at[SETTINGS];
+	struct buf warnings;                 /* lines for the user */
+};
+
+/* env: NULL-ended "NAME=value" strings.  argv: options only.  ERR_INVALID
+ * with words that name the place.  Release also after an error. */
+int  config_load(struct config *c, int argc, char **argv, char **env,
+    struct err *e);
+void config_release(struct config *c);
+
+struct str config_str(const struct config *c, enum setting_id id);
+int64_t config_int(const struct config *c, enum setting_id id);
+bool config_bool(const struct config *c, enum setting_id id);
+bool config_is_default(const struct config *c, enum setting_id id);
+
+/* Sets one value if its rank is higher than what is there; checks it. */
+enum config_rank {
+	RANK_DEFAULT, RANK_FILE, RANK_ALIAS, RANK_ENV, RANK_FLAG
+};
+int config_set(struct config *c, enum setting_id id, struct str text, int rank,
+    const char *origin, struct err *e);
+/* By key; SETTINGS if there is none. */
+enum setting_id config_find(struct str key);
+/* "jwt-secret" of "jwt.secret". */
+void config_flag_name(const struct setting *s, char out[64]);
+
+/* cohort.yaml; see config_file.c.  name: as shown in origins and errors. */
+int config_read_yaml(struct config *c, const char *name, struct str text,
+    struct err *e);
+int config_read_file(struct config *c, const char *path, struct err *e);
+
+/* Appends a whole file. */
+int config_slurp(const char *path, struct buf *out, struct err *e);
+
+/* `key = value  # origin`; secrets as "(set)". */
+void config_add_text(struct buf *b, const struct config *c);
+void config_add_help(struct buf *b);
+void config_add_markdown(struct buf *b);
+
+#endif

@@ -1,0 +1,235 @@
+/*
+ * config_file.c - cohort.yaml: mappings and plain values, nothing else.
+ *
+ * Nested keys join with dots, so `jwt: {secret: x}` and `jwt.secret: x` are
+ * the same.  Sequences, anchors, aliases, tags and several documents are
+ * refused, as are unknown and repeated keys; every error names the line.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "main/config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <yaml.h>
+
+#include "main/cli.h"
+
+#define FILE_MAX  (256 * KB)
+#define DEPTH_MAX 4
+
+struct reader {
+	struct config *c;
+	const char *name;                    /* of the file */
+	yaml_parser_t yaml;
+	yaml_event_t event;
+	bool seen[SETTINGS];
+	struct buf key;                      /* joined by dots */
+	size_t parent[DEPTH_MAX];            /* length of key before each level */
+	size_t depth;
+	bool wants_value;                    /* key holds a whole key */
+	struct err *e;
+};
+
+static int
+fail(struct reader *r, const char *text)
+{
+	return err_set(r->e, ERR_INVALID, "%s:%zu: %s", r->name,
+	    r->event.start_mark.line + 1, text);
+}
+
+static const char *
+key_at(const void *table, size_t i)
+{
+	(void)table;
+	return settings[i].key;
+}
+
+static int
+unknown_key(struct reader *r)
+{
+	struct str key = buf_str(&r->key);
+	const char *near = cli_nearest(key, key_at, NULL, SETTINGS);
+
+	return err_set(r->e, ERR_INVALID, "%s:%zu: unknown setting \"%.*s\"%s%s%s",
+	    r->name, r->event.start_mark.line + 1, FMT(key),
+	    near != NULL ? "; did you mean " : "", near != NULL ? near : "",
+	    near != NULL ? "?" : "");
+}
+
+static int
+take_key(struct reader *r, struct str text)
+{
+	if (r->key.n > 0)
+		buf_lit(&r->key, ".");
+	buf_add(&r->key, text);
+	if (r->key.failed)
+		return fail(r, "a key is too long");
+	r->wants_value = true;
+	return OK;
+}
+
+static int
+take_value(struct reader *r, struct str text)
+{
+	enum setting_id id = config_find(buf_str(&r->key));
+	char origin[300];
+
+	if (id == SETTINGS)
+		return unknown_key(r);
+	if (id == SETTING_CONFIG)
+		return fail(r, "a settings file cannot name another");
+	if (r->seen[id])
+		return fail(r, "this setting is given twice");
+	r->seen[id] = true;
+	snprintf(origin, sizeof origin, "%s:%zu", r->name,
+	    r->event.start_mark.line + 1);
+	buf_cut(&r->key, r->parent[r->depth - 1]);
+	r->wants_value = false;
+	return config_set(r->c, id, text, RANK_FILE, origin, r->e);
+}
+
+static int
+take_scalar(struct reader *r)
+{
+	struct str text = { (const char *)r->event.data.scalar.value,
+	    r->event.data.scalar.length };
+
+	if (r->event.data.scalar.anchor != NULL)
+		return fail(r, "anchors are not supported");
+	if (r->event.data.scalar.tag != NULL)
+		return fail(r, "tags are not supported");
+	if (memchr(text.p, '\0', text.n) != NULL)
+		return fail(r, "a value holds a NUL byte");
+	if (r->depth == 0) {
+		/* An empty document is one empty scalar. */
+		return text.n == 0 ? OK : fail(r, "expected `key: value` lines");
+	}
+	return r->wants_value ? take_value(r, text) : take_key(r, text);
+}
+
+static int
+take_mapping(struct reader *r)
+{
+	if (r->event.data.mapping_start.anchor != NULL)
+		return fail(r, "anchors are not supported");
+	if (r->event.data.mapping_start.tag != NULL)
+		return fail(r, "tags are not supported");
+	if (r->depth > 0 && !r->wants_value)
+		return fail(r, "a key must be plain text");
+	if (r->depth == DEPTH_MAX)
+		return fail(r, "nested too deeply");
+	r->parent[r->depth++] = r->key.n;
+	r->wants_value = false;
+	return OK;
+}
+
+static void
+end_mapping(struct reader *r)
+{
+	r->depth--;
+	if (r->depth > 0)
+		buf_cut(&r->key, r->parent[r->depth - 1]);
+	r->wants_value = false;
+}
+
+static int
+take_event(struct reader *r)
+{
+	switch (r->event.type) {
+	case YAML_SCALAR_EVENT:
+		return take_scalar(r);
+	case YAML_MAPPING_START_EVENT:
+		return take_mapping(r);
+	case YAML_MAPPING_END_EVENT:
+		end_mapping(r);
+		return OK;
+	case YAML_SEQUENCE_START_EVENT:
+		return fail(r, "lists are not supported");
+	case YAML_ALIAS_EVENT:
+		return fail(r, "aliases are not supported");
+	default:
+		return OK;
+	}
+}
+
+static int
+read_events(struct reader *r)
+{
+	size_t documents = 0;
+	int rc = OK;
+
+	while (rc == OK) {
+		bool end;
+
+		if (!yaml_parser_parse(&r->yaml, &r->event))
+			return err_set(r->e, ERR_INVALID, "%s:%zu: %s", r->name,
+			    r->yaml.problem_mark.line + 1,
+			    r->yaml.problem != NULL ? r->yaml.problem : "bad YAML");
+		end = r->event.type == YAML_STREAM_END_EVENT;
+		if (r->event.type == YAML_DOCUMENT_START_EVENT && ++documents > 1)
+			rc = fail(r, "one document only");
+		else
+			rc = take_event(r);
+		yaml_event_delete(&r->event);
+		if (end)
+			break;
+	}
+	return rc;
+}
+
+int
+config_read_yaml(struct config *c, const char *name, struct str text,
+    struct err *e)
+{
+	struct reader r = { .c = c, .name = name, .key = BUF(256), .e = e };
+	int rc;
+
+	if (!yaml_parser_initialize(&r.yaml))
+		return err_set(e, ERR_IO, "%s: no memory for the parser", name);
+	yaml_parser_set_input_string(&r.yaml, (const unsigned char *)text.p, text.n);
+	rc = read_events(&r);
+	yaml_parser_delete(&r.yaml);
+	buf_release(&r.key);
+	return rc;
+}
+
+int
+config_slurp(const char *path, struct buf *out, struct err *e)
+{
+	FILE *f = fopen(path, "re");
+	size_t n = 1;
+	int rc = OK;
+
+	if (f == NULL)
+		return err_set(e, ERR_INVALID, "%s: %s", path, strerror(errno));
+	while (n > 0) {
+		char *room = buf_room(out, 4096);
+
+		if (room == NULL) {
+			rc = err_set(e, ERR_TOOBIG, "%s: larger than %zu bytes",
+			    path, out->max);
+			break;
+		}
+		n = fread(room, 1, 4096, f);
+		buf_added(out, n);
+	}
+	if (rc == OK && ferror(f))
+		rc = err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
+	fclose(f);
+	return rc;
+}
+
+int
+config_read_file(struct config *c, const char *path, struct err *e)
+{
+	struct buf text = BUF(FILE_MAX);
+	int rc;
+
+	rc = config_slurp(path, &text, e);
+	if (rc == OK)
+		rc = config_read_yaml(c, path, buf_str(&text), e);
+	buf_release(&text);
+	return rc;
+}

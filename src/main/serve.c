@@ -1,0 +1,151 @@
+/*
+ * serve.c - `cohort serve`: settings, signals, one clear block of what is up.
+ *
+ * SIGTERM and SIGINT finish what is under way; a second one ends at once,
+ * which loses nothing that was acknowledged.  SIGHUP is ignored, so that a
+ * closed terminal does not end a server.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "main/cmd.h"
+#include "main/config.h"
+#include "main/wire.h"
+
+struct serving {
+	struct node *node;
+	struct config config;
+	uv_signal_t term, intr;
+	rlim_t files;
+	bool asked;
+};
+
+extern char **environ;
+
+/* As many files as we may have; each connection is one. */
+static rlim_t
+raise_files(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) < 0)
+		return 1024;
+	if (r.rlim_cur < r.rlim_max) {
+		r.rlim_cur = r.rlim_max;
+		if (setrlimit(RLIMIT_NOFILE, &r) < 0)
+			getrlimit(RLIMIT_NOFILE, &r);
+	}
+	return r.rlim_cur;
+}
+
+static void
+print_status(void *ctx)
+{
+	struct serving *s = ctx;
+	struct config *c = &s->config;
+	struct str host = config_str(c, SETTING_HOST), model = node_model(s->node);
+	bool memory = str_eq(config_str(c, SETTING_STORE), S("memory"));
+	bool v6 = str_index(host, ':') >= 0;
+	rlim_t conns = s->files > LIMIT_FILES_RESERVED ?
+	    s->files - LIMIT_FILES_RESERVED : 0;
+
+	if (conns > LIMIT_HTTP_CONNS)
+		conns = LIMIT_HTTP_CONNS;
+	printf("Cohort " COHORT_VERSION "\n"
+	    "  url          http://%s%.*s%s:%u\n"
+	    "  database     %s%s\n"
+	    "  shards       %u\n", v6 ? "[" : "", FMT(host), v6 ? "]" : "",
+	    node_port(s->node), memory ? "memory (gone when it stops)" :
+	    c->at[SETTING_DB].text, memory ? "" : " (sqlite)",
+	    node_shards(s->node));
+	printf("  model        %.*s%s\n", FMT(model),
+	    !node_model_is_scripted(s->node) ? "" :
+	    " (canned answers; for a real model set OPENAI_API_KEY, or "
+	    "--openai-base-url, and --model)");
+	printf("  auth         %s\n", node_auth(s->node) ? "on" :
+	    config_bool(c, SETTING_INSECURE) ? "off (--insecure)" :
+	    "off (loopback only)");
+	printf("  connections  up to %llu (%llu open files allowed)\n",
+	    (unsigned long long)conns, (unsigned long long)s->files);
+	if (node_recovered(s->node) > 0)
+		printf("  recovered    %zu threads with runs to finish\n",
+		    node_recovered(s->node));
+	fflush(stdout);
+}
+
+static void
+on_signal(uv_signal_t *handle, int number)
+{
+	struct serving *s = handle->data;
+
+	log_info("main", "signal", "number=%d", number);
+	if (s->asked)
+		_exit(0);
+	s->asked = true;
+	node_drain(s->node);
+}
+
+static void
+watch_signals(struct serving *s)
+{
+	struct { uv_signal_t *handle; int number; } at[] = {
+		{ &s->term, SIGTERM }, { &s->intr, SIGINT },
+	};
+
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	for (size_t i = 0; i < COUNT(at); i++) {
+		uv_signal_init(shard_loop(node_shard(s->node)), at[i].handle);
+		at[i].handle->data = s;
+		uv_signal_start(at[i].handle, on_signal, at[i].number);
+		uv_unref((uv_handle_t *)at[i].handle);
+	}
+}
+
+/* Handles must be closed before their loop is. */
+static void
+forget_signals(struct serving *s)
+{
+	uv_close((uv_handle_t *)&s->term, NULL);
+	uv_close((uv_handle_t *)&s->intr, NULL);
+}
+
+int
+cmd_serve(const struct command *cmd, int argc, char **argv)
+{
+	struct serving s = { 0 };
+	struct err e = { 0 };
+	int rc;
+
+	/* Before libuv's pool wakes up: two threads do for files and names. */
+	setenv("UV_THREADPOOL_SIZE", "2", 0);
+	rc = config_load(&s.config, argc, argv, environ, &e);
+	if (rc < 0) {
+		config_release(&s.config);
+		return cli_usage_error(cmd->name, &e);
+	}
+	if (s.config.warnings.n > 0)
+		fprintf(stderr, "cohort serve: %.*s",
+		    FMT(buf_str(&s.config.warnings)));
+	log_level_parse(config_str(&s.config, SETTING_LOG_LEVEL), &log_threshold);
+	s.files = raise_files();
+	rc = node_new(&s.node, &s.config, &e);
+	if (rc == OK) {
+		watch_signals(&s);
+		rc = node_run(s.node, print_status, &s, &e);
+		forget_signals(&s);
+		node_free(s.node);
+	}
+	if (rc < 0)
+		fprintf(stderr, "cohort serve: %s\n", e.text);
+	config_release(&s.config);
+	return rc < 0 ? 1 : 0;
+}

@@ -1,0 +1,115 @@
+/*
+ * thin.c - `cohort`: starts in about a millisecond, answers what needs no
+ * server, and becomes cohortd for everything else.
+ *
+ * cohortd is looked for beside this executable and in ../libexec/cohort/, so
+ * that a build directory and an installation both work where they stand.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/str.h"
+#include "main/cli.h"
+#include "main/commands.h"
+
+static const struct name { const char *name, *arguments, *summary; } names[] = {
+#define X(function, name, arguments, summary) { name, arguments, summary },
+	COMMAND_MAP(X)
+#undef X
+};
+
+static int
+print_help(FILE *to)
+{
+	fprintf(to, "Cohort " COHORT_VERSION
+	    ", an agent server.\n\nusage: cohort COMMAND [OPTIONS]\n\n");
+	for (size_t i = 0; i < COUNT(names); i++)
+		fprintf(to, "  %-14s %s\n", names[i].name, names[i].summary);
+	fprintf(to, "\n'cohort help COMMAND' explains one.\n");
+	return to == stdout ? 0 : EXIT_USAGE;
+}
+
+static const char *
+name_at(const void *table, size_t i)
+{
+	return ((const struct name *)table)[i].name;
+}
+
+/* The first word of a known command? */
+static bool
+is_known(struct str word)
+{
+	for (size_t i = 0; i < COUNT(names); i++) {
+		struct str first, rest = str_of(names[i].name);
+
+		if (str_next(&rest, ' ', &first) && str_eq(first, word))
+			return true;
+	}
+	return false;
+}
+
+static int
+unknown(const char *word)
+{
+	const char *near = cli_nearest(str_of(word), name_at, names, COUNT(names));
+
+	fprintf(stderr, "cohort: unknown command \"%s\"", word);
+	if (near != NULL)
+		fprintf(stderr, "; did you mean \"%s\"?", near);
+	fprintf(stderr, "\nTry 'cohort help'.\n");
+	return EXIT_USAGE;
+}
+
+/* Only returns when there is no cohortd to become. */
+static int
+become_cohortd(char **argv)
+{
+	static const char *const places[] = { "cohortd", "../libexec/cohort/cohortd" };
+	char self[PATH_MAX], path[PATH_MAX + 32];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+	char *slash;
+
+	if (n < 0) {
+		fprintf(stderr, "cohort: /proc/self/exe: %s\n", strerror(errno));
+		return 1;
+	}
+	self[n] = '\0';
+	slash = strrchr(self, '/');
+	if (slash != NULL)
+		slash[1] = '\0';
+	for (size_t i = 0; i < COUNT(places); i++) {
+		snprintf(path, sizeof path, "%s%s", self, places[i]);
+		execv(path, argv);
+		if (errno != ENOENT) {
+			fprintf(stderr, "cohort: %s: %s\n", path, strerror(errno));
+			return 1;
+		}
+	}
+	fprintf(stderr, "cohort: cohortd is neither in %s nor in "
+	    "%s../libexec/cohort\n", self, self);
+	return 1;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct str word = str_of(argc > 1 ? argv[1] : NULL);
+
+	if (argc < 2)
+		return print_help(stderr);
+	if (str_eq(word, S("version")) || str_eq(word, S("--version"))) {
+		printf("cohort " COHORT_VERSION "\n");
+		return 0;
+	}
+	if (argc == 2 && (str_eq(word, S("help")) || str_eq(word, S("--help")) ||
+	    str_eq(word, S("-h"))))
+		return print_help(stdout);
+	if (!is_known(word))
+		return unknown(argv[1]);
+	return become_cohortd(argv);
+}

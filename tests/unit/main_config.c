@@ -1,0 +1,192 @@
+/*
+ * main_config.c - where a setting comes from, and what is said when it is
+ * wrong.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "harness/test.h"
+
+#include <string.h>
+
+#include "main/config.h"
+
+static void
+write_file(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	CHECK(f != NULL);
+	fputs(text, f);
+	fclose(f);
+}
+
+static int
+load(struct config *c, char **argv, char **env, struct err *e)
+{
+	int argc = 0;
+
+	while (argv[argc] != NULL)
+		argc++;
+	return config_load(c, argc, argv, env, e);
+}
+
+#define ARGS(...) (char *[]){ __VA_ARGS__ __VA_OPT__(,) NULL }
+
+TEST(config_each_source_wins_over_the_next)
+{
+	struct config c;
+	struct err e;
+
+	write_file("cohort.yaml", "port: 1\n");
+	CHECK_RC(load(&c, ARGS("--port", "4"), ARGS("PORT=2", "COHORT_PORT=3"), &e), OK);
+	CHECK_INT(config_int(&c, SETTING_PORT), 4);
+	CHECK_STR(str_of(c.at[SETTING_PORT].origin), "--port");
+	config_release(&c);
+
+	CHECK_RC(load(&c, ARGS(), ARGS("COHORT_PORT=3", "PORT=2"), &e), OK);
+	CHECK_INT(config_int(&c, SETTING_PORT), 3);
+	CHECK_STR(str_of(c.at[SETTING_PORT].origin), "$COHORT_PORT");
+	config_release(&c);
+
+	CHECK_RC(load(&c, ARGS(), ARGS("PORT=2"), &e), OK);
+	CHECK_STR(str_of(c.at[SETTING_PORT].origin), "$PORT");
+	config_release(&c);
+
+	CHECK_RC(load(&c, ARGS(), ARGS("PORT="), &e), OK);
+	CHECK_INT(config_int(&c, SETTING_PORT), 1);
+	CHECK_STR(str_of(c.at[SETTING_PORT].origin), "cohort.yaml:1");
+	config_release(&c);
+
+	remove("cohort.yaml");
+	CHECK_RC(load(&c, ARGS(), ARGS(), &e), OK);
+	CHECK_INT(config_int(&c, SETTING_PORT), 2024);
+	CHECK_STR(str_of(c.at[SETTING_PORT].origin), "default");
+	config_release(&c);
+}
+
+TEST(config_flags_in_both_spellings)
+{
+	struct config c;
+	struct err e;
+
+	CHECK_RC(load(&c, ARGS("--host=::1", "--insecure", "--jwt-secret", "s",
+	    "--plain-errors=false"), ARGS(), &e), OK);
+	CHECK_STR(config_str(&c, SETTING_HOST), "::1");
+	CHECK(config_bool(&c, SETTING_INSECURE));
+	CHECK(!config_bool(&c, SETTING_PLAIN_ERRORS));
+	CHECK_STR(config_str(&c, SETTING_JWT_SECRET), "s");
+	config_release(&c);
+}
+
+static void
+check_refused(char **argv, char **env, const char *words)
+{
+	struct config c;
+	struct err e = { 0 };
+
+	CHECK_RC(load(&c, argv, env, &e), ERR_INVALID);
+	CHECK_STR(str_of(e.text), words);
+	config_release(&c);
+}
+
+TEST(config_errors_say_where_and_what_would_be_right)
+{
+	check_refused(ARGS("--prot", "1"), ARGS(),
+	    "unknown option --prot; did you mean --port?");
+	check_refused(ARGS("--port"), ARGS(), "--port needs a value (N)");
+	check_refused(ARGS("--port", "x"), ARGS(),
+	    "--port: expected a whole number from 0 to 65535, got \"x\"");
+	check_refused(ARGS(), ARGS("COHORT_SHARDS=65"),
+	    "$COHORT_SHARDS: expected a whole number from 0 to 64, got \"65\"");
+	check_refused(ARGS("--insecure=maybe"), ARGS(),
+	    "--insecure: expected true or false, got \"maybe\"");
+	check_refused(ARGS("extra"), ARGS(), "unexpected argument \"extra\"");
+	check_refused(ARGS("--test-id-seed", "1"), ARGS(),
+	    "--test-id-seed needs --test-hooks");
+}
+
+TEST(config_database_url_is_not_silently_ignored)
+{
+	struct config c;
+	struct err e;
+
+	CHECK_RC(load(&c, ARGS(), ARGS("DATABASE_URL=postgres://x"), &e), ERR_INVALID);
+	CHECK(strstr(e.text, "DATABASE_URL") != NULL);
+	config_release(&c);
+}
+
+TEST(config_yaml_nests_or_dots)
+{
+	struct config c;
+	struct err e;
+
+	write_file("a.yaml", "jwt:\n  issuer: me\n  audience: 'you'\n"
+	    "openai.base-url: http://m/v1  # comment\ntest-hooks: yes\n");
+	CHECK_RC(load(&c, ARGS("--config", "a.yaml"), ARGS(), &e), OK);
+	CHECK_STR(config_str(&c, SETTING_JWT_ISSUER), "me");
+	CHECK_STR(config_str(&c, SETTING_JWT_AUDIENCE), "you");
+	CHECK_STR(str_of(c.at[SETTING_JWT_AUDIENCE].origin), "a.yaml:3");
+	CHECK_STR(config_str(&c, SETTING_OPENAI_BASE_URL), "http://m/v1");
+	CHECK(config_bool(&c, SETTING_TEST_HOOKS));
+	config_release(&c);
+}
+
+TEST(config_yaml_is_strict)
+{
+	static const struct { const char *text, *words; } rows[] = {
+		{ "host: a\nprot: 1\n",
+		  "c.yaml:2: unknown setting \"prot\"; did you mean port?" },
+		{ "jwt:\n  secert: x\n",
+		  "c.yaml:2: unknown setting \"jwt.secert\"; did you mean jwt.secret?" },
+		{ "port: 1\nport: 2\n", "c.yaml:2: this setting is given twice" },
+		{ "port: [1]\n", "c.yaml:1: lists are not supported" },
+		{ "port: &a 1\n", "c.yaml:1: anchors are not supported" },
+		{ "port: !!int 1\n", "c.yaml:1: tags are not supported" },
+		{ "host: a\n---\nhost: b\n", "c.yaml:2: one document only" },
+		{ "just words\n", "c.yaml:1: expected `key: value` lines" },
+		{ "port: many\n",
+		  "c.yaml:1: expected a whole number from 0 to 65535, got \"many\"" },
+		{ "config: x\n", "c.yaml:1: a settings file cannot name another" },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		write_file("c.yaml", rows[i].text);
+		check_refused(ARGS("--config", "c.yaml"), ARGS(), rows[i].words);
+	}
+	write_file("c.yaml", "# nothing\n");
+	{
+		struct config c;
+		struct err e;
+
+		CHECK_RC(load(&c, ARGS("--config", "c.yaml"), ARGS(), &e), OK);
+		config_release(&c);
+	}
+}
+
+/* Goal: no output of ours ever shows a secret. */
+TEST(config_secrets_are_shown_as_set)
+{
+	struct config c;
+	struct buf b = BUF(16 * KB);
+	struct err e;
+
+	CHECK_RC(load(&c, ARGS(), ARGS("COHORT_JWT_SECRET=hunter2",
+	    "OPENAI_API_KEY=sk-hunter2"), &e), OK);
+	config_add_text(&b, &c);
+	CHECK(!str_contains(buf_str(&b), S("hunter2")));
+	CHECK(str_contains(buf_str(&b), S("(set)")));
+	CHECK(str_contains(buf_str(&b), S("# $OPENAI_API_KEY")));
+	buf_release(&b);
+	config_release(&c);
+}
+
+TEST(config_strange_variables_are_mentioned)
+{
+	struct config c;
+	struct err e;
+
+	CHECK_RC(load(&c, ARGS(), ARGS("COHORT_PROT=1"), &e), OK);
+	CHECK_STR(buf_str(&c.warnings),
+	    "COHORT_PROT is no setting; did you mean COHORT_PORT?\n");
+	config_release(&c);
+}
