@@ -313,8 +313,13 @@ add_messages(struct builder *w, const struct llm_request *rq, struct err *e)
 		json_add_str(w->b, rq->system_prompt);
 		buf_add_char(w->b, '}');
 	}
-	for (size_t i = 0; i < w->n && rc == OK; i++)
-		rc = json_parse(&w->docs[i], rq->messages[i], e);
+	for (size_t i = 0; i < w->n && rc == OK; i++) {
+		struct err why;
+
+		rc = json_parse(&w->docs[i], rq->messages[i], &why);
+		if (rc != OK)
+			err_set(e, rc, "messages.%zu: %s", i, why.text);
+	}
 	for (size_t i = 0; i < w->n && rc == OK; i++)
 		rc = add_message(w, i, e);
 	buf_add_char(w->b, ']');

@@ -15,6 +15,7 @@
 static struct str
 built(const char *const *messages, struct buf *b)
 {
+	static char words[sizeof ((struct err *)0)->text];
 	struct str list[MESSAGES_MAX];
 	struct llm_request rq = { .temperature = NAN, .messages = list };
 	struct err e = { 0 };
@@ -23,8 +24,10 @@ built(const char *const *messages, struct buf *b)
 	for (; messages[rq.messages_n] != NULL; rq.messages_n++)
 		list[rq.messages_n] = str_of(messages[rq.messages_n]);
 	*b = BUF(MB);
-	if (openai_request_build(b, &rq, S("m"), &e) != OK)
-		return arena_str(&ARENA(MB), str_of(e.text));
+	if (openai_request_build(b, &rq, S("m"), &e) != OK) {
+		snprintf(words, sizeof words, "%s", e.text);
+		return str_of(words);
+	}
 	CHECK_RC(json_check(buf_str(b), NULL), OK);
 	CHECK(str_starts(buf_str(b), S("{\"model\":\"m\",\"messages\":[")));
 	at = str_index(buf_str(b), '[');

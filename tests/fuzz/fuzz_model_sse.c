@@ -1,0 +1,84 @@
+/*
+ * fuzz_model_sse.c - the decoder of a model's stream: any bytes, whole and
+ * cut (the first byte says how), must be told alike, and what is accepted
+ * must become a well-formed message.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "llm/llm_priv.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+static bool
+on_delta(void *ctx, const struct llm_delta *d)
+{
+	struct buf *log = ctx;
+
+	buf_add_fmt(log, "%d %d", (int)d->kind, (int)d->index);
+	buf_add(log, d->text_raw);
+	buf_add(log, d->id_raw);
+	buf_add(log, d->name_raw);
+	buf_add(log, d->args_raw);
+	buf_add(log, d->finish_raw);
+	buf_add(log, d->usage_raw);
+	buf_add_char(log, '\n');
+	return true;
+}
+
+static int
+decode(struct str bytes, size_t step, struct buf *log)
+{
+	struct result_built built = { 0 };
+	struct llm_result r;
+	struct openai_stream s;
+	struct failure f;
+	int rc = OK;
+
+	result_init(&r);
+	openai_stream_init(&s, &r, on_delta, log);
+	for (size_t at = 0; at < bytes.n && rc == OK; at += step) {
+		struct str piece = str_sub(bytes, at, step);
+		char *copy = malloc(piece.n);
+
+		memcpy(copy, piece.p, piece.n);
+		rc = openai_stream_feed(&s, (struct str){ copy, piece.n }, &f);
+		free(copy);
+	}
+	if (rc == OK)
+		rc = openai_stream_end(&s, &f);
+	if (rc == OK && result_build(&r, S("openai"), &built, NULL) == OK) {
+		assert(json_check(built.answer.message_json, NULL) == OK);
+		assert(memchr(built.answer.message_json.p, '\n',
+		    built.answer.message_json.n) == NULL);
+	}
+	if (rc != OK)
+		buf_add(log, str_of(f.e.text));
+	result_built_release(&built);
+	openai_stream_release(&s);
+	result_release(&r);
+	return rc;
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+	struct buf whole = BUF(64 * MB), cut = BUF(64 * MB);
+	struct str bytes;
+	int rc;
+
+	if (n < 2)
+		return 0;
+	bytes = (struct str){ (const char *)data + 1, n - 1 };
+	rc = decode(bytes, bytes.n, &whole);
+	assert(decode(bytes, 1 + data[0] % 64, &cut) == rc);
+	/* A generated id is the one thing that differs; it is not in the log. */
+	assert(str_eq(buf_str(&whole), buf_str(&cut)));
+	buf_release(&whole);
+	buf_release(&cut);
+	return 0;
+}

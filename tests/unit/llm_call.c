@@ -1,0 +1,691 @@
+/*
+ * llm_call.c - whole calls: over a real loop and client against a server of
+ * the test's own, and to the scripted provider.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "harness/test.h"
+
+#include <arpa/inet.h>
+#include <math.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "llm/llm_priv.h"
+
+#define KEY "sk-test-0123456789"
+#define REPLIES_MAX 8
+
+/* ---- a server that reads a request, says what it was told, and closes ------ */
+
+struct server {
+	int fd;
+	char url[64];
+	const char *replies[REPLIES_MAX];    /* NULL-ended; the last stays */
+	pthread_t thread;
+	struct buf requests;                 /* all of them, each after a '\x01' */
+	size_t n;
+};
+
+static size_t
+content_length(const char *head)
+{
+	const char *at = strcasestr(head, "content-length:");
+
+	return at == NULL ? 0 : (size_t)strtoul(at + 15, NULL, 10);
+}
+
+static void
+read_request(int fd, struct buf *out)
+{
+	size_t from = out->n;
+
+	for (;;) {
+		char *room = buf_room(out, 4096), *end;
+		ssize_t n = read(fd, room, 4095);
+
+		if (n <= 0)
+			return;
+		buf_added(out, (size_t)n);
+		end = strstr(out->p + from, "\r\n\r\n");
+		if (end != NULL &&
+		    out->n >= (size_t)(end + 4 - out->p) + content_length(out->p + from))
+			return;
+	}
+}
+
+static void *
+serve(void *arg)
+{
+	struct server *s = arg;
+
+	for (;;) {
+		int fd = accept(s->fd, NULL, NULL);
+		const char *reply = s->replies[s->n];
+
+		if (fd < 0)
+			return NULL;
+		buf_add_char(&s->requests, '\x01');
+		read_request(fd, &s->requests);
+		if (reply != NULL && write(fd, reply, strlen(reply)) < 0)
+			perror("write");
+		s->n++;
+		shutdown(fd, SHUT_WR);
+		close(fd);
+	}
+}
+
+static void
+server_start(struct server *s)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET,
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t size = sizeof a;
+
+	s->requests = BUF(MB);
+	s->fd = socket(AF_INET, SOCK_STREAM, 0);
+	CHECK(bind(s->fd, (struct sockaddr *)&a, size) == 0 && listen(s->fd, 16) == 0);
+	CHECK(getsockname(s->fd, (struct sockaddr *)&a, &size) == 0);
+	snprintf(s->url, sizeof s->url, "http://127.0.0.1:%d/v1", ntohs(a.sin_port));
+	CHECK(pthread_create(&s->thread, NULL, serve, s) == 0);
+}
+
+/* Afterwards `requests` and `n` may be read. */
+static void
+server_stop(struct server *s)
+{
+	shutdown(s->fd, SHUT_RDWR);
+	pthread_join(s->thread, NULL);
+	close(s->fd);
+}
+
+/* ---- one llm on one shard --------------------------------------------------- */
+
+struct heard {
+	struct buf log;
+	int rc, done;
+	char event[64], words[512];
+	struct buf message;
+	size_t deltas, cancel_at;            /* 0: never */
+	struct llm_call *call;
+	struct bed *bed;
+};
+
+struct bed {
+	struct server server;
+	struct shard *shard;
+	struct client *client;
+	struct llm *llm;
+	size_t live;                         /* calls that are not over */
+	struct shard_job stop;
+};
+
+static void
+on_stop(struct shard_job *job)
+{
+	shard_stop(CONTAINER_OF(job, struct bed, stop)->shard);
+}
+
+static void
+over(struct bed *bed)
+{
+	if (--bed->live == 0)
+		shard_at_turn_end(bed->shard, &bed->stop);
+}
+
+static void
+on_delta(void *ctx, const struct llm_delta *d)
+{
+	static const char *const names[] = { "start", "text", "tool", "finish", "usage" };
+	struct heard *h = ctx;
+
+	CHECK(h->done == 0);
+	buf_add_fmt(&h->log, "%s %.*s%.*s%.*s;", names[d->kind], FMT(d->text_raw),
+	    FMT(d->name_raw), FMT(d->args_raw));
+	if (++h->deltas == h->cancel_at) {
+		llm_cancel(h->call);
+		over(h->bed);
+	}
+}
+
+static void
+on_done(void *ctx, int rc, const struct llm_answer *a, const char *event,
+    const struct err *e)
+{
+	struct heard *h = ctx;
+
+	h->done++;
+	h->rc = rc;
+	if (rc == OK) {
+		buf_add(&h->message, a->message_json);
+	} else {
+		snprintf(h->event, sizeof h->event, "%s", event);
+		snprintf(h->words, sizeof h->words, "%s", e->text);
+	}
+	over(h->bed);
+}
+
+static void
+bed_open(struct bed *b, struct llm_options *o)
+{
+	struct err e;
+
+	CHECK_RC(client_global_init(&e), OK);
+	CHECK_RC(shard_new(&b->shard, 0, &e), OK);
+	CHECK_RC(client_new(&b->client, b->shard, &e), OK);
+	server_start(&b->server);
+	b->stop.run = on_stop;
+	o->openai_base_url = str_of(b->server.url);
+	if (o->openai_api_key.p == NULL)
+		o->openai_api_key = S(KEY);
+	if (o->default_model.p == NULL)
+		o->default_model = S("openai:gpt-4o");
+	CHECK_RC(llm_new(&b->llm, b->shard, b->client, o, &e), OK);
+}
+
+static void
+bed_close(struct bed *b)
+{
+	llm_free(b->llm);
+	client_free(b->client);
+	shard_free(b->shard);
+	server_stop(&b->server);
+	buf_release(&b->server.requests);
+}
+
+static struct heard
+heard_new(struct bed *b)
+{
+	return (struct heard){ .log = BUF(MB), .message = BUF(MB), .bed = b };
+}
+
+static void
+heard_release(struct heard *h)
+{
+	buf_release(&h->log);
+	buf_release(&h->message);
+}
+
+static struct llm_call *
+begin(struct bed *b, struct heard *h, const struct llm_request *rq)
+{
+	const struct llm_hooks hooks = { on_delta, on_done, h };
+	struct err e = { 0 };
+
+	h->call = llm_start(b->llm, rq, &hooks, &e);
+	if (h->call == NULL)
+		test_fail(__FILE__, __LINE__, "llm_start: %s", e.text);
+	b->live++;
+	return h->call;
+}
+
+static const struct str hi = S("{\"content\":\"hi\",\"type\":\"human\"}");
+
+/* One to the named model, good until the next one. */
+static struct llm_request *
+request(const char *model, const char *base_url)
+{
+	static struct llm_request rq;
+
+	rq = (struct llm_request){ .model = str_of(model), .base_url = str_of(base_url),
+	    .temperature = NAN, .messages = &hi, .messages_n = 1, .stream = true };
+	return &rq;
+}
+
+#define OK_HEAD "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n" \
+    "Connection: close\r\n\r\n"
+#define TOKENS "data: {\"id\":\"c-1\",\"choices\":[{\"delta\":{\"content\":\"Hel\"}}]}\n\n" \
+    "data: {\"id\":\"c-1\",\"choices\":[{\"delta\":{\"content\":\"lo\"}}]}\n\n"
+#define TAIL "data: {\"id\":\"c-1\",\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n" \
+    "data: [DONE]\n\n"
+#define HELLO OK_HEAD TOKENS TAIL
+#define HELLO_LOG "start ;text Hel;text lo;finish ;"
+#define WHOLE "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n" \
+    "{\"id\":\"c-2\",\"choices\":[{\"message\":{\"content\":\"Hello\"},\"finish_reason\":\"stop\"}]}"
+
+static const char *
+error_reply(int status, const char *more, const char *body)
+{
+	static char texts[REPLIES_MAX][1024], *text;
+	static size_t used;
+
+	text = texts[used++ % REPLIES_MAX];
+	snprintf(text, sizeof texts[0], "HTTP/1.1 %d Odd\r\nContent-Type: application/json\r\n"
+	    "%sConnection: close\r\nContent-Length: %zu\r\n\r\n%s", status, more,
+	    strlen(body), body);
+	return text;
+}
+
+/* ---- over the network ------------------------------------------------------- */
+
+TEST(call_streams_an_answer_and_sends_what_it_should)
+{
+	struct bed b = { .server.replies = { HELLO } };
+	struct heard h = heard_new(&b);
+	const char *sent;
+
+	bed_open(&b, &(struct llm_options){ 0 });
+	begin(&b, &h, request("", ""));
+	CHECK(h.done == 0);
+	shard_run(b.shard);
+	CHECK_RC(h.rc, OK);
+	CHECK_STR(buf_str(&h.log), HELLO_LOG);
+	CHECK(str_contains(buf_str(&h.message), S("{\"content\":\"Hello\",")));
+	sent = b.server.requests.p;
+	CHECK(strstr(sent, "POST /v1/chat/completions HTTP/1.1\r\n") != NULL);
+	CHECK(strcasestr(sent, "authorization: Bearer " KEY "\r\n") != NULL);
+	CHECK(strcasestr(sent, "content-type: application/json\r\n") != NULL);
+	CHECK(strstr(sent, "\"model\":\"gpt-4o\",\"stream\":true") != NULL);
+	heard_release(&h);
+	bed_close(&b);
+}
+
+TEST(call_without_readers_asks_for_no_stream)
+{
+	struct bed b = { .server.replies = { WHOLE } };
+	struct heard h = heard_new(&b);
+	struct llm_request *rq;
+
+	bed_open(&b, &(struct llm_options){ 0 });
+	rq = request("openai:other", "");
+	rq->stream = false;
+	begin(&b, &h, rq);
+	shard_run(b.shard);
+	CHECK_RC(h.rc, OK);
+	CHECK(h.log.n == 0);
+	CHECK(str_contains(buf_str(&h.message), S("{\"content\":\"Hello\",")));
+	CHECK(strstr(b.server.requests.p, "{\"model\":\"other\",\"messages\"") != NULL);
+	heard_release(&h);
+	bed_close(&b);
+}
+
+TEST(call_gives_deltas_of_an_answer_in_one_piece)
+{
+	struct bed b = { .server.replies = { WHOLE } };
+	struct heard h = heard_new(&b);
+
+	bed_open(&b, &(struct llm_options){ 0 });
+	begin(&b, &h, request("", ""));
+	shard_run(b.shard);
+	CHECK_RC(h.rc, OK);
+	CHECK_STR(buf_str(&h.log), "start ;text Hello;finish ;");
+	heard_release(&h);
+	bed_close(&b);
+}
+
+TEST(call_tries_again_when_it_may_help)
+{
+	struct bed b = { .server.replies = {
+	    error_reply(500, "Retry-After: 0\r\n", "{\"error\":{\"message\":\"mock boom\"}}"),
+	    error_reply(429, "retry-after: Sun, 06 Nov 1994 08:49:37 GMT\r\n", ""),
+	    HELLO } };
+	struct heard h = heard_new(&b);
+
+	bed_open(&b, &(struct llm_options){ 0 });
+	begin(&b, &h, request("", ""));
+	shard_run(b.shard);
+	CHECK_RC(h.rc, OK);
+	CHECK_STR(buf_str(&h.log), HELLO_LOG);
+	CHECK_INT(h.done, 1);
+	CHECK_INT(b.server.n, 3);
+	heard_release(&h);
+	bed_close(&b);
+}
+
+TEST(call_tries_again_when_a_stream_ends_before_its_first_word)
+{
+	struct bed b = { .server.replies = { OK_HEAD ": hello\n\n", HELLO } };
+	struct heard h = heard_new(&b);
+
+	bed_open(&b, &(struct llm_options){ 0 });
+	begin(&b, &h, request("", ""));
+	shard_run(b.shard);
+	CHECK_RC(h.rc, OK);
+	CHECK_STR(buf_str(&h.log), HELLO_LOG);
+	CHECK(str_contains(str_of(strrchr(b.server.requests.p, '\x01')),
+	    S("\"content\":\"hi\"")));
+	heard_release(&h);
+	bed_close(&b);
+}
+
+TEST(call_gives_up_after_the_last_retry)
+{
+	const char *slow = error_reply(429, "Retry-After: 0\r\n",
+	    "{\"error\":{\"message\":\"slow down\"}}");
+	struct bed b = { .server.replies = { slow, slow, slow, slow, slow, slow } };
+	struct heard h = heard_new(&b);
+
+	bed_open(&b, &(struct llm_options){ 0 });
+	begin(&b, &h, request("", ""));
+	shard_run(b.shard);
+	CHECK_RC(h.rc, ERR_LIMIT);
+	CHECK_STR(str_of(h.event), "error.llm.rate_limited");
+	CHECK_STR(str_of(h.words), "429 slow down");
+	CHECK_INT(b.server.n, 1 + LIMIT_LLM_RETRIES);
+	heard_release(&h);
+	bed_close(&b);
+}
+
+/* Each row: an answer that must not be asked for again. */
+TEST(call_failures_are_told_once)
+{
+	static const struct { int status; const char *reply, *event, *words; int rc; } rows[] = {
+		{ 401, "{\"error\":{\"message\":\"Incorrect API key provided: " KEY "\"}}",
+		  "error.llm.auth", "401 Incorrect API key provided: [redacted]", ERR_DENIED },
+		{ 400, "{\"error\":{\"message\":\"mock bad request\"}}",
+		  "error.llm.invalid_request", "400 mock bad request", ERR_INVALID },
+		{ 0, OK_HEAD TOKENS, "error.llm.transport",
+		  "the model's stream was cut short", ERR_CLOSED },
+		{ 0, OK_HEAD TOKENS "data: {\"error\":{\"message\":\"mock boom\"}}\n\n",
+		  "error.llm.backend", "mock boom", ERR_IO },
+		{ 0, OK_HEAD TOKENS "data: {\"oops\n\n", "error.llm.backend",
+		  "the model's stream has a malformed chunk: {\"oops", ERR_IO },
+		{ 0, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"
+		  "\r\nnot json", "error.llm.backend", NULL, ERR_IO },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct bed b = { .server.replies = { rows[i].status == 0 ? rows[i].reply :
+		    error_reply(rows[i].status, "", rows[i].reply) } };
+		struct heard h = heard_new(&b);
+
+		bed_open(&b, &(struct llm_options){ 0 });
+		begin(&b, &h, request("", ""));
+		shard_run(b.shard);
+		CHECK_RC(h.rc, rows[i].rc);
+		CHECK_INT(h.done, 1);
+		CHECK_STR(str_of(h.event), rows[i].event);
+		if (rows[i].words != NULL)
+			CHECK_STR(str_of(h.words), rows[i].words);
+		CHECK_INT(b.server.n, 1);
+		heard_release(&h);
+		bed_close(&b);
+	}
+}
+
+TEST(call_key_goes_to_the_own_server_only)
+{
+	struct bed b = { .server.replies = { HELLO, HELLO, HELLO } };
+	struct heard h = heard_new(&b);
+	char other[80], same[80];
+	const char *second;
+
+	bed_open(&b, &(struct llm_options){ .allow_base_url = true });
+	snprintf(same, sizeof same, "%s//", b.server.url);
+	begin(&b, &h, request("", same));
+	shard_run(b.shard);
+	CHECK_RC(h.rc, OK);
+	CHECK(strcasestr(b.server.requests.p, "authorization: bearer") != NULL);
+	heard_release(&h);
+	bed_close(&b);
+
+	b = (struct bed){ .server.replies = { HELLO } };
+	h = heard_new(&b);
+	bed_open(&b, &(struct llm_options){ .allow_base_url = true });
+	snprintf(other, sizeof other, "%s/x/", b.server.url);
+	begin(&b, &h, request("", other));
+	shard_run(b.shard);
+	CHECK_RC(h.rc, OK);
+	second = b.server.requests.p;
+	CHECK(strstr(second, "POST /v1/x/chat/completions ") != NULL);
+	CHECK(strcasestr(second, "authorization") == NULL && strstr(second, KEY) == NULL);
+	heard_release(&h);
+	bed_close(&b);
+}
+
+TEST(call_cancelled_from_its_own_delta_is_never_heard_again)
+{
+	for (size_t at = 1; at <= 4; at++) {
+		struct bed b = { .server.replies = { HELLO } };
+		struct heard h = heard_new(&b);
+
+		h.cancel_at = at;
+		bed_open(&b, &(struct llm_options){ 0 });
+		begin(&b, &h, request("", ""));
+		shard_run(b.shard);
+		CHECK_INT(h.deltas, at);
+		CHECK_INT(h.done, 0);
+		heard_release(&h);
+		bed_close(&b);
+	}
+}
+
+/* Goal: past the cap calls wait, and go in the order they came. */
+TEST(call_waits_its_turn)
+{
+	struct bed b = { .server.replies = { HELLO, HELLO, HELLO } };
+	struct heard h[4];
+	const char *names[] = { "openai:m0", "openai:m1", "openai:m2", "openai:m3" }, *at;
+
+	bed_open(&b, &(struct llm_options){ 0 });
+	b.llm->lanes[0].cap = 1;
+	for (size_t i = 0; i < COUNT(h); i++) {
+		h[i] = heard_new(&b);
+		begin(&b, &h[i], request(names[i], ""));
+	}
+	llm_cancel(h[1].call);               /* from the middle of the queue */
+	b.live--;
+	shard_run(b.shard);
+	CHECK_INT(b.llm->lanes[0].running, 0);
+	at = b.server.requests.p;
+	for (size_t i = 0; i < COUNT(h); i++) {
+		CHECK_INT(h[i].done, i != 1);
+		if (i != 1) {
+			at = strstr(at, names[i] + strlen("openai:"));
+			CHECK(at != NULL);
+		}
+		heard_release(&h[i]);
+	}
+	bed_close(&b);
+}
+
+TEST(call_under_way_goes_with_its_llm)
+{
+	struct bed b = { .server.replies = { HELLO } };
+	struct heard h = heard_new(&b);
+
+	bed_open(&b, &(struct llm_options){ 0 });
+	begin(&b, &h, request("", ""));
+	begin(&b, &h, request("scripted:x", ""));
+	llm_free(b.llm);
+	b.llm = NULL;
+	shard_at_turn_end(b.shard, &b.stop);
+	shard_run(b.shard);
+	CHECK_INT(h.done, 0);
+	CHECK_INT(h.deltas, 0);
+	heard_release(&h);
+	bed_close(&b);
+}
+
+/* ---- scripted --------------------------------------------------------------- */
+
+static const char weather[] =
+    "{\"rules\":[{\"match\":\"weather\",\"tool_calls\":[{\"name\":\"get_weather\","
+    "\"args\":{\"city\":\"Paris\"}}]},"
+    "{\"match\":{\"role\":\"tool\",\"last\":\"Sunny\"},\"reply\":\"It is \\\"sunny\\\".\"},"
+    "{\"match\":\"boom\",\"status\":500,\"reply\":\"mock boom\"},"
+    "{\"match\":\"wait\",\"reply\":\"a b\",\"ttft_ms\":1,\"token_ms\":1}]}";
+
+static void
+ask_script(struct heard *h, const char *message, bool stream)
+{
+	struct bed b = { .live = 0 };
+	struct llm_script *s;
+	struct str json = str_of(message);
+	struct llm_request *rq;
+
+	*h = heard_new(&b);
+	CHECK_RC(script_new(&s, str_of(weather), NULL), OK);
+	bed_open(&b, &(struct llm_options){ .script = s, .default_model = S("scripted:x") });
+	rq = request("", "");
+	rq->messages = &json;
+	rq->stream = stream;
+	begin(&b, h, rq);
+	CHECK(h->deltas == 0 && h->done == 0);
+	shard_run(b.shard);
+	CHECK_INT(h->done, 1);
+	CHECK_INT(b.server.n, 0);
+	bed_close(&b);
+	script_free(s);
+}
+
+TEST(scripted_tool_turn_and_what_follows)
+{
+	struct heard h;
+
+	ask_script(&h, "{\"content\":\"the weather?\",\"type\":\"human\"}", true);
+	CHECK_RC(h.rc, OK);
+	CHECK_STR(buf_str(&h.log), "start ;tool get_weather{\\\"city\\\":\\\"Paris\\\"};"
+	    "finish ;usage ;");
+	CHECK(str_contains(buf_str(&h.message), S("\"tool_calls\":[{\"name\":\"get_weather\","
+	    "\"args\":{\"city\":\"Paris\"},\"id\":\"call_")));
+	CHECK(str_contains(buf_str(&h.message), S("\"model_provider\":\"scripted\"")));
+	heard_release(&h);
+
+	ask_script(&h, "{\"content\":[{\"type\":\"text\",\"text\":\"Sunny in Paris\"}],"
+	    "\"type\":\"tool\"}", true);
+	CHECK_RC(h.rc, OK);
+	CHECK_STR(buf_str(&h.log), "start ;text It;text  is;text  \\\"sunny\\\".;"
+	    "finish ;usage ;");
+	CHECK(str_contains(buf_str(&h.message), S("\"usage_metadata\":{\"input_tokens\":3,"
+	    "\"output_tokens\":3,\"total_tokens\":6,")));
+	CHECK(str_contains(buf_str(&h.message), S("\"id\":\"chatcmpl-")));
+	heard_release(&h);
+}
+
+TEST(scripted_without_readers_is_the_same_message)
+{
+	struct heard h;
+
+	ask_script(&h, "{\"content\":\"Sunny\",\"type\":\"tool\"}", false);
+	CHECK_RC(h.rc, OK);
+	CHECK(h.log.n == 0);
+	CHECK(str_starts(buf_str(&h.message), S("{\"content\":\"It is \\\"sunny\\\".\"")));
+	heard_release(&h);
+}
+
+TEST(scripted_errors_and_pauses)
+{
+	struct heard h;
+
+	ask_script(&h, "{\"content\":\"boom\",\"type\":\"human\"}", true);
+	CHECK_RC(h.rc, ERR_IO);
+	CHECK_STR(str_of(h.event), "error.llm.backend");
+	CHECK_STR(str_of(h.words), "500 mock boom");
+	heard_release(&h);
+	ask_script(&h, "{\"content\":\"wait\",\"type\":\"human\"}", true);
+	CHECK_STR(buf_str(&h.log), "start ;text a;text  b;finish ;usage ;");
+	heard_release(&h);
+}
+
+TEST(scripted_many_calls_go_forward_together)
+{
+	struct bed b = { .live = 0 };
+	struct heard h[50];
+
+	bed_open(&b, &(struct llm_options){ .default_model = S("scripted:x") });
+	for (size_t i = 0; i < COUNT(h); i++) {
+		h[i] = heard_new(&b);
+		h[i].cancel_at = i % 10 == 9 ? i : 0;
+		begin(&b, &h[i], request("", ""));
+	}
+	shard_run(b.shard);
+	for (size_t i = 0; i < COUNT(h); i++) {
+		bool cancelled = h[i].cancel_at != 0 && h[i].cancel_at <= 45;
+
+		CHECK_INT(h[i].deltas, cancelled ? h[i].cancel_at : 45);
+		CHECK_INT(h[i].done, !cancelled);
+		heard_release(&h[i]);
+	}
+	bed_close(&b);
+}
+
+/* ---- names ------------------------------------------------------------------ */
+
+TEST(model_names_are_split)
+{
+	static const struct { const char *def, *model, *provider, *name; } rows[] = {
+		{ "openai:gpt-4o", "", "openai", "gpt-4o" },
+		{ "openai:gpt-4o", "openai:llama3:8b", "openai", "llama3:8b" },
+		{ "openai:gpt-4o", "gpt-5", "openai", "gpt-5" },
+		{ "scripted:x", "mock-gpt-4o", "scripted", "mock-gpt-4o" },
+		{ "scripted", "", "scripted", "" },
+		{ "openai:gpt-4o", "scripted", "scripted", "" },
+		{ "", "gpt-5", "openai", "gpt-5" },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct llm_options o = { .default_model = str_of(rows[i].def) };
+		struct str provider, name;
+		struct llm *l;
+		struct err e;
+
+		CHECK_RC(llm_new(&l, NULL, NULL, &o, &e), OK);
+		llm_model_split(l, str_of(rows[i].model), &provider, &name);
+		CHECK_STR(provider, rows[i].provider);
+		CHECK_STR(name, rows[i].name);
+		CHECK_RC(llm_check(l, str_of(rows[i].model), STR_NONE, &e), OK);
+		llm_free(l);
+	}
+}
+
+TEST(model_and_base_url_are_checked)
+{
+	static const struct { const char *model, *url; bool allow; const char *words; } rows[] = {
+		{ "anthropic:claude", "", false, "model: unknown provider \"anthropic\"; "
+		  "expected openai:NAME or scripted:NAME" },
+		{ "openai:", "", false, "model: no name; expected openai:NAME" },
+		{ "openai:x", "http://other/v1", false,
+		  "base_url: this server does not let a run choose its own" },
+		{ "openai:x", "https://api.openai.com/v1/", false, NULL },
+		{ "openai:x", "http://other/v1", true, NULL },
+		{ "openai:x", "ftp://other", true,
+		  "base_url: expected https://HOST/PATH or http://HOST/PATH" },
+		{ "openai:x", "http:///v1", true,
+		  "base_url: expected https://HOST/PATH or http://HOST/PATH" },
+		{ "openai:x", "http://a@b/v1", true,
+		  "base_url: byte 8 may not be there (no user, no query, no blanks)" },
+		{ "openai:x", "http://a/\r\nX: y", true,
+		  "base_url: byte 9 may not be there (no user, no query, no blanks)" },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct llm_options o = { .allow_base_url = rows[i].allow };
+		struct llm *l;
+		struct err e;
+
+		CHECK_RC(llm_new(&l, NULL, NULL, &o, &e), OK);
+		if (rows[i].words == NULL) {
+			CHECK_RC(llm_check(l, str_of(rows[i].model), str_of(rows[i].url), &e), OK);
+		} else {
+			CHECK_RC(llm_check(l, str_of(rows[i].model), str_of(rows[i].url), &e),
+			    ERR_INVALID);
+			CHECK_STR(str_of(e.text), rows[i].words);
+			CHECK(llm_start(l, request(rows[i].model, rows[i].url),
+			    &(struct llm_hooks){ 0 }, &e) == NULL);
+		}
+		llm_free(l);
+	}
+}
+
+TEST(model_settings_that_cannot_work_are_refused)
+{
+	static const struct llm_options rows[] = {
+		{ .default_model = S("nobody:x") },
+		{ .openai_base_url = S("localhost:11434") },
+		{ .openai_api_key = S("sk-\r\nX-Evil: 1") },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct llm *l;
+		struct err e;
+
+		CHECK_RC(llm_new(&l, NULL, NULL, &rows[i], &e), ERR_INVALID);
+		CHECK(l == NULL);
+		CHECK(strstr(e.text, "sk-") == NULL);
+	}
+}
