@@ -1,0 +1,189 @@
+/*
+ * store_fix.c - see store_fix.h.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "store_fix.h"
+
+#include <string.h>
+
+static void
+fix_post(struct store_port *port, struct store_cmd *c)
+{
+	struct fix *f = (struct fix *)((char *)port - offsetof(struct fix, port));
+
+	pthread_mutex_lock(&f->lock);
+	f->order[f->back++ % COUNT(f->order)] = c;
+	pthread_cond_signal(&f->wake);
+	pthread_mutex_unlock(&f->lock);
+}
+
+void
+fix_open_with(struct fix *f, const char *driver, struct vfs_faults *x)
+{
+	memset(f, 0, sizeof *f);
+	f->port.post = fix_post;
+	pthread_mutex_init(&f->lock, NULL);
+	pthread_cond_init(&f->wake, NULL);
+	f->a = ARENA(64 * MB);
+	f->options = (struct store_options){
+		.driver = str_of(driver), .path = S("db")
+	};
+	if (store_open_with(&f->st, &f->options, x, &f->e) != OK)
+		test_fail(__FILE__, __LINE__, "open: %s", f->e.text);
+	CHECK_RC(store_reader_open(f->st, &f->r, &f->e), OK);
+}
+
+void
+fix_open(struct fix *f, const char *driver)
+{
+	fix_open_with(f, driver, NULL);
+}
+
+void
+fix_close(struct fix *f)
+{
+	store_reader_close(f->r);
+	store_close(f->st);
+	arena_release(&f->a);
+}
+
+void
+fix_reopen(struct fix *f)
+{
+	store_reader_close(f->r);
+	store_close(f->st);
+	if (store_open(&f->st, &f->options, &f->e) != OK)
+		test_fail(__FILE__, __LINE__, "reopen: %s", f->e.text);
+	CHECK_RC(store_reader_open(f->st, &f->r, &f->e), OK);
+}
+
+void
+fix_submit(struct fix *f, void *cmd, enum store_op op, owner_t owner)
+{
+	struct store_cmd *c = cmd;
+
+	c->op = op;
+	c->owner = owner;
+	CHECK_RC(store_submit(f->st, &f->port, c, false), OK);
+}
+
+void
+fix_wait(struct fix *f, size_t back)
+{
+	pthread_mutex_lock(&f->lock);
+	while (f->back < back)
+		pthread_cond_wait(&f->wake, &f->lock);
+	pthread_mutex_unlock(&f->lock);
+}
+
+int
+fix_do(struct fix *f, void *cmd, enum store_op op, owner_t owner)
+{
+	struct store_cmd *c = cmd;
+	size_t back = f->back;               /* nothing else is under way */
+
+	if (c->arena == NULL)
+		c->arena = &f->a;
+	fix_submit(f, cmd, op, owner);
+	fix_wait(f, back + 1);
+	CHECK(c->rc == OK || c->err.text[0] != '\0');
+	return c->rc;
+}
+
+struct uuid
+id_of(unsigned kind, unsigned n)
+{
+	struct uuid u = { { 0 } };
+
+	u.b[6] = kind == ID_CHECKPOINT ? 0x60 : 0x70;
+	u.b[8] = 0x80;
+	u.b[9] = (uint8_t)(kind + 1);
+	/* Checkpoints sort by number. */
+	for (int i = 0; i < 4; i++)
+		u.b[(kind == ID_CHECKPOINT ? 0 : 12) + i] = (uint8_t)(n >> 8 * (3 - i));
+	return u;
+}
+
+struct store_thread_create
+thread_new(unsigned n)
+{
+	return (struct store_thread_create){
+		.t = { .id = id_of(ID_THREAD, n), .metadata_json = S("{}"),
+		    .config_json = S("{}"), .created = 1000 + n, .updated = 1000 + n }
+	};
+}
+
+struct store_assistant_create
+assistant_new(unsigned n)
+{
+	return (struct store_assistant_create){
+		.a = { .id = id_of(ID_ASSISTANT, n), .graph_id = S("agent"),
+		    .name = S("Ann"), .config_json = S("{\"tags\":[1]}"),
+		    .context_json = S("{}"), .metadata_json = S("{\"k\":1}"),
+		    .created = 2000 + n, .updated = 2000 + n }
+	};
+}
+
+struct store_run_create
+run_new(unsigned thread, unsigned run)
+{
+	return (struct store_run_create){
+		.run = { .id = id_of(ID_RUN, run), .thread_id = id_of(ID_THREAD, thread),
+		    .assistant_id = id_of(ID_ASSISTANT, 1), .graph_id = S("agent"),
+		    .kwargs_json = S("{\"input\":1}"), .metadata_json = S("{\"m\":1}"),
+		    .base_json = S("{\"run\":\"base\",\"n\":{\"a\":1,\"b\":2}}"),
+		    .created = 3000 + run, .updated = 3000 + run }
+	};
+}
+
+struct store_step
+step_new(unsigned n, int step, uint32_t keep, const struct str *messages,
+    size_t messages_n)
+{
+	return (struct store_step){
+		.id = id_of(ID_CHECKPOINT, n), .step = step,
+		.source = step < 0 ? SOURCE_INPUT : SOURCE_LOOP,
+		.next = step < 0 ? S("__start__") : S("agent"),
+		.chart = S("{\"c\":1}"), .keep = keep, .messages = messages,
+		.messages_n = messages_n, .created = 4000 + n,
+	};
+}
+
+struct store_run
+start_run(struct fix *f, owner_t owner, unsigned thread, unsigned run)
+{
+	struct store_run_create c = run_new(thread, run);
+
+	c.create_thread = true;
+	CHECK_RC(fix_do(f, &c, STORE_RUN_CREATE, owner), OK);
+	CHECK_INT(c.run.status, RUN_RUNNING);
+	return c.run;
+}
+
+int
+finish_run(struct fix *f, owner_t owner, const struct store_run *run,
+    const struct store_step *steps, size_t n)
+{
+	struct store_run_finish c = {
+		.run_seq = run->seq, .thread_seq = run->thread_seq,
+		.steps = steps, .steps_n = n, .status = RUN_SUCCESS,
+		.thread_status = THREAD_IDLE, .now = 9000,
+	};
+
+	return fix_do(f, &c, STORE_RUN_FINISH, owner);
+}
+
+int64_t
+count_rows(struct fix *f, const char *table)
+{
+	struct db db;
+	char text[64];
+	int64_t n = -1;
+
+	snprintf(text, sizeof text, "SELECT count(*) FROM %s", table);
+	CHECK_RC(db_open(&db, f->st->medium.path, NULL, DB_READ, &f->e), OK);
+	CHECK_RC(db_read_i64(&db, text, &n, &f->e), OK);
+	db_close(&db);
+	return n;
+}

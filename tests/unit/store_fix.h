@@ -1,0 +1,72 @@
+/*
+ * store_fix.h - what the store's tests share: a store with a reader, commands
+ * that wait for their answer, and CONTRACT, a test that runs on both drivers.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef UNIT_STORE_FIX_H
+#define UNIT_STORE_FIX_H
+
+#include <pthread.h>
+
+#include "harness/test.h"
+#include "store/store.h"
+#include "store/store_priv.h"
+
+struct fix {
+	struct store *st;
+	struct store_reader *r;
+	struct arena a;
+	struct store_options options;
+	struct store_port port;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	size_t back;                         /* commands that came back */
+	struct store_cmd *order[4096];       /* in this order */
+	struct err e;
+};
+
+void fix_open(struct fix *f, const char *driver);    /* "sqlite": file "db" */
+void fix_open_with(struct fix *f, const char *driver, struct vfs_faults *x);
+void fix_close(struct fix *f);
+void fix_reopen(struct fix *f);
+
+void fix_submit(struct fix *f, void *cmd, enum store_op op, owner_t owner);
+void fix_wait(struct fix *f, size_t back);           /* until so many are back */
+int  fix_do(struct fix *f, void *cmd, enum store_op op, owner_t owner);
+
+/* Shorthands: ids from small numbers, the usual records. */
+struct uuid id_of(unsigned kind, unsigned n);
+struct store_thread_create thread_new(unsigned n);
+struct store_run_create run_new(unsigned thread, unsigned run);
+struct store_assistant_create assistant_new(unsigned n);
+struct store_step step_new(unsigned n, int step, uint32_t keep,
+    const struct str *messages, size_t messages_n);
+enum { ID_ASSISTANT, ID_THREAD, ID_RUN, ID_CHECKPOINT };
+
+/* Thread n and a RUNNING run n on it, for owner. */
+struct store_run start_run(struct fix *f, owner_t owner, unsigned thread,
+    unsigned run);
+int finish_run(struct fix *f, owner_t owner, const struct store_run *run,
+    const struct store_step *steps, size_t n);
+int64_t count_rows(struct fix *f, const char *table);        /* the writer is idle */
+
+#define CONTRACT(id)                                                        \
+	static void contract_##id(struct fix *f);                           \
+	TEST(id##_sqlite)                                                   \
+	{                                                                   \
+		struct fix f;                                               \
+		fix_open(&f, "sqlite");                                     \
+		contract_##id(&f);                                          \
+		fix_close(&f);                                              \
+	}                                                                   \
+	TEST(id##_memory)                                                   \
+	{                                                                   \
+		struct fix f;                                               \
+		fix_open(&f, "memory");                                     \
+		contract_##id(&f);                                          \
+		fix_close(&f);                                              \
+	}                                                                   \
+	static void contract_##id(struct fix *f)
+
+#endif
