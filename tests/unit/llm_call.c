@@ -65,15 +65,15 @@ serve(void *arg)
 
 	for (;;) {
 		int fd = accept(s->fd, NULL, NULL);
-		const char *reply = s->replies[s->n];
+		const char *reply;
 
 		if (fd < 0)
 			return NULL;
+		reply = s->replies[s->n++];
 		buf_add_char(&s->requests, '\x01');
 		read_request(fd, &s->requests);
 		if (reply != NULL && write(fd, reply, strlen(reply)) < 0)
 			perror("write");
-		s->n++;
 		shutdown(fd, SHUT_WR);
 		close(fd);
 	}
