@@ -1,0 +1,372 @@
+/*
+ * shard.c - a libuv loop, one wheel, one mailbox.
+ *
+ * A turn is: events of one poll, closing callbacks, due timers, then the
+ * prepare callback below, which empties the mailbox and runs the turn-end
+ * jobs before the loop sleeps.  It is started first, and libuv runs prepare
+ * callbacks last-started-first, so it sees what other rooms' prepare
+ * callbacks did.
+ *
+ * The mailbox is a stack that producers push with one compare-and-swap and
+ * the shard takes whole and turns around: order is kept, and only the push
+ * onto an empty stack has to wake the loop, so a burst costs one write.  The
+ * shard's own posts never wake: it empties the mailbox before it sleeps.
+ *
+ * One uv_timer stands for the whole wheel.  It is armed to the wheel's next
+ * tick and stopped when the wheel is empty: an idle shard does not wake.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "net/shard.h"
+#include "base/mem.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <uv.h>
+
+/* Turn-end jobs may set more of them; past this many rounds the loop polls
+ * once, so that a chain that never ends cannot starve the sockets. */
+#define ROUNDS_MAX 32
+
+/* Clocks of this turn, read when first asked for. */
+struct clocks {
+	nsec now;
+	msec wall;
+	bool now_known, wall_known;
+};
+
+struct shard {
+	uv_loop_t loop;
+	uv_timer_t timer;
+	uv_prepare_t prepare;
+	uv_async_t async;
+	struct wheel wheel;
+	int64_t armed;                       /* tick of the uv_timer, or NEVER */
+	struct clocks *clocks;               /* &own_clocks: getters are const */
+	struct clocks own_clocks;
+	struct shard_job *turn, **turn_end;  /* jobs for the end of this turn */
+	unsigned id;
+	bool started;
+	pthread_t thread;
+	char apart[64];                      /* other threads write what follows */
+	_Atomic(struct shard_job *) inbox;
+	atomic_bool stopping;
+};
+
+static _Thread_local struct shard *current;
+
+/* Ends a list of turn-end jobs; so `next == NULL` means "not queued". */
+static struct shard_job last;
+
+bool
+shard_is_current(const struct shard *s)
+{
+	return current == s;
+}
+
+struct uv_loop_s *
+shard_loop(struct shard *s)
+{
+	return &s->loop;
+}
+
+unsigned
+shard_id(const struct shard *s)
+{
+	return s->id;
+}
+
+nsec
+shard_now(const struct shard *s)
+{
+	struct clocks *c = s->clocks;
+
+	if (!c->now_known) {
+		c->now = clock_mono();
+		c->now_known = true;
+	}
+	return c->now;
+}
+
+msec
+shard_wall(const struct shard *s)
+{
+	struct clocks *c = s->clocks;
+
+	if (!c->wall_known) {
+		c->wall = clock_wall_ms();
+		c->wall_known = true;
+	}
+	return c->wall;
+}
+
+void
+shard_refresh(struct shard *s)
+{
+	s->clocks->now_known = s->clocks->wall_known = false;
+	uv_update_time(&s->loop);
+}
+
+/* Timers. */
+
+void
+shard_timer_set(struct shard *s, struct wheel_timer *t, msec delay_ms)
+{
+	int64_t now_ms = (shard_now(s) + NS_PER_MS - 1) / NS_PER_MS;
+
+	assert(delay_ms >= 0);
+	wheel_set(&s->wheel, t, now_ms + delay_ms);
+}
+
+void
+shard_timer_cancel(struct shard *s, struct wheel_timer *t)
+{
+	wheel_cancel(&s->wheel, t);
+}
+
+static void
+on_timer(uv_timer_t *timer)
+{
+	struct shard *s = timer->data;
+
+	s->armed = NEVER;
+	shard_refresh(s);
+	wheel_advance(&s->wheel, shard_now(s) / NS_PER_MS);
+}
+
+static void
+arm(struct shard *s)
+{
+	int64_t next = wheel_next(&s->wheel), wait;
+
+	if (next == s->armed)
+		return;
+	s->armed = next;
+	if (next == NEVER) {
+		uv_timer_stop(&s->timer);
+		return;
+	}
+	uv_update_time(&s->loop);
+	wait = next - clock_mono() / NS_PER_MS;
+	uv_timer_start(&s->timer, on_timer, wait > 0 ? (uint64_t)wait : 0, 0);
+}
+
+/* Jobs. */
+
+void
+shard_post(struct shard *s, struct shard_job *job)
+{
+	struct shard_job *top = atomic_load_explicit(&s->inbox, memory_order_relaxed);
+
+	assert(job->run != NULL);
+	do
+		job->next = top;
+	while (!atomic_compare_exchange_weak_explicit(&s->inbox, &top, job,
+	    memory_order_release, memory_order_relaxed));
+	if (top == NULL && current != s)
+		uv_async_send(&s->async);
+}
+
+/* Runs what was posted so far; false when there was nothing. */
+static bool
+drain_inbox(struct shard *s)
+{
+	struct shard_job *top, *list = NULL;
+
+	if (atomic_load_explicit(&s->inbox, memory_order_relaxed) == NULL)
+		return false;
+	top = atomic_exchange_explicit(&s->inbox, NULL, memory_order_acquire);
+	while (top != NULL) {
+		struct shard_job *next = top->next;
+
+		top->next = list;
+		list = top;
+		top = next;
+	}
+	while (list != NULL) {
+		struct shard_job *job = list;
+
+		list = job->next;
+		job->next = NULL;
+		job->run(job);
+	}
+	return true;
+}
+
+void
+shard_at_turn_end(struct shard *s, struct shard_job *job)
+{
+	assert(job->run != NULL);
+	if (job->next != NULL)
+		return;
+	job->next = &last;
+	*s->turn_end = job;
+	s->turn_end = &job->next;
+}
+
+static bool
+run_turn_jobs(struct shard *s)
+{
+	struct shard_job *list = s->turn;
+
+	if (list == &last)
+		return false;
+	s->turn = &last;
+	s->turn_end = &s->turn;
+	while (list != &last) {
+		struct shard_job *job = list;
+
+		list = job->next;
+		job->next = NULL;
+		job->run(job);
+	}
+	return true;
+}
+
+static bool
+end_turn(struct shard *s)
+{
+	for (int i = 0; i < ROUNDS_MAX; i++) {
+		bool posted = drain_inbox(s), ended = run_turn_jobs(s);
+
+		if (!posted && !ended)
+			return true;
+	}
+	return false;
+}
+
+static void
+on_prepare(uv_prepare_t *prepare)
+{
+	struct shard *s = prepare->data;
+
+	if (!end_turn(s))
+		uv_async_send(&s->async);
+	arm(s);
+	s->clocks->now_known = s->clocks->wall_known = false;
+}
+
+static void
+on_async(uv_async_t *async)
+{
+	struct shard *s = async->data;
+
+	drain_inbox(s);
+	if (atomic_load_explicit(&s->stopping, memory_order_acquire))
+		uv_stop(&s->loop);
+}
+
+/* Life. */
+
+int
+shard_new(struct shard **out, unsigned id, struct err *e)
+{
+	struct shard *s = mem_zero(sizeof *s);
+	int rc = uv_loop_init(&s->loop);
+
+	*out = NULL;
+	if (rc == 0) {
+		rc = uv_async_init(&s->loop, &s->async, on_async);
+		if (rc < 0)
+			uv_loop_close(&s->loop);
+	}
+	if (rc < 0) {
+		free(s);
+		return err_set(e, ERR_IO, "event loop: %s", uv_strerror(rc));
+	}
+	/* A peer that closes is an error code here, never a signal. */
+	signal(SIGPIPE, SIG_IGN);
+	uv_timer_init(&s->loop, &s->timer);
+	uv_prepare_init(&s->loop, &s->prepare);
+	uv_prepare_start(&s->prepare, on_prepare);
+	s->timer.data = s->prepare.data = s->async.data = s;
+	s->id = id;
+	s->armed = NEVER;
+	s->clocks = &s->own_clocks;
+	s->turn = &last;
+	s->turn_end = &s->turn;
+	atomic_init(&s->inbox, NULL);
+	atomic_init(&s->stopping, false);
+	wheel_init(&s->wheel, clock_mono() / NS_PER_MS);
+	*out = s;
+	return OK;
+}
+
+void
+shard_free(struct shard *s)
+{
+	int rc;
+
+	if (s == NULL)
+		return;
+	assert(!s->started);
+	uv_close((uv_handle_t *)&s->timer, NULL);
+	uv_close((uv_handle_t *)&s->prepare, NULL);
+	uv_close((uv_handle_t *)&s->async, NULL);
+	uv_run(&s->loop, UV_RUN_NOWAIT);
+	rc = uv_loop_close(&s->loop);
+	assert(rc == 0);                     /* every room has closed its handles */
+	(void)rc;
+	free(s);
+}
+
+int
+shard_run(struct shard *s)
+{
+	assert(current == NULL);
+	current = s;
+	while (!atomic_load_explicit(&s->stopping, memory_order_acquire))
+		uv_run(&s->loop, UV_RUN_DEFAULT);
+	/* What was posted before the stop still runs. */
+	end_turn(s);
+	current = NULL;
+	return OK;
+}
+
+static void *
+thread_main(void *arg)
+{
+	shard_run(arg);
+	return NULL;
+}
+
+/* The thread takes no signals: they belong to the main thread. */
+int
+shard_start(struct shard *s, struct err *e)
+{
+	sigset_t all, old;
+	char name[16];
+	int rc;
+
+	assert(!s->started);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	rc = pthread_create(&s->thread, NULL, thread_main, s);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (rc != 0)
+		return err_set(e, ERR_IO, "thread of shard %u: %s", s->id, strerror(rc));
+	snprintf(name, sizeof name, "shard-%u", s->id);
+	pthread_setname_np(s->thread, name);
+	s->started = true;
+	return OK;
+}
+
+void
+shard_join(struct shard *s)
+{
+	if (!s->started)
+		return;
+	pthread_join(s->thread, NULL);
+	s->started = false;
+}
+
+void
+shard_stop(struct shard *s)
+{
+	atomic_store_explicit(&s->stopping, true, memory_order_release);
+	uv_async_send(&s->async);
+}
