@@ -2,9 +2,10 @@
  * auth.h - who is asking.
  *
  * Two kinds of credentials: an HS256 JSON Web Token (RFC 7519) in
- * `Authorization: Bearer`, and an API key in `x-api-key`.  The algorithm is
- * pinned: a token that names another one, or none, is refused.  Secrets are
- * compared in constant time and never logged.  Pure: `now` is an argument.
+ * `Authorization: Bearer`, and an API key in `x-api-key` or, for clients that
+ * cannot send that, as the bearer token.  The algorithm is pinned: a token
+ * that names another one, or none, is refused.  Secrets are compared in
+ * constant time and never logged.  Pure: `now` is an argument.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -20,7 +21,7 @@ struct auth;
 struct auth_options {
 	struct str jwt_secret;               /* empty: no tokens accepted */
 	struct str issuer, audience;         /* checked when set */
-	struct str keys_file;                /* empty: no keys; see auth_keys_add */
+	struct str keys_file;                /* empty: no keys */
 };
 
 /* Reads the keys file: lines `<64 hex of sha256(key)> <owner>`; # comments.
@@ -53,7 +54,7 @@ int  jwt_verify(struct str token, struct str secret, struct str issuer,
     struct str audience, int64_t now_s, struct arena *arena,
     struct jwt_claims *out, struct err *e);
 
-/* A new random key "ck_..." and its line for the keys file. */
+/* A new random key "ck_..." and its line for the keys file, without newline. */
 void auth_key_make(struct buf *key, struct buf *line, struct str owner);
 
 #endif

@@ -72,6 +72,8 @@
 	X(EXPR_DEPTH,          64,        "levels", "nesting of one expression") \
 	X(EXPR_STEPS,          100000,    "steps",  "one evaluation") \
 	X(EXPR_BYTES_OUT,      8388608,   "bytes",  "values made by one evaluation") \
+	X(API_KEYS,            1000,      "keys",   "in the keys file; each is compared for each request") \
+	X(KEYS_FILE_BYTES,     1048576,   "bytes",  "the keys file") \
 	X(JWT_BYTES,           8192,      "bytes",  "one token") \
 	X(JWT_SKEW_S,          30,        "s",      "clock difference that is forgiven")
 

@@ -1,0 +1,267 @@
+/*
+ * jwt.c - compact JSON Web Tokens, HS256 and nothing else.
+ *
+ * A token is checked in this order: size, shape, header, signature, claims.
+ * No claim is read before the signature over the very bytes received has been
+ * compared.  The header is read first only to say "unsupported algorithm"
+ * instead of "bad signature"; what it says never chooses how to verify.
+ *
+ * Reasons name the check that failed, never a value of the token or of ours.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "auth/auth.h"
+#include "base/hmac.h"
+#include "base/json.h"
+#include "base/limits.h"
+
+#include <math.h>
+
+#define HEADER "{\"alg\":\"HS256\",\"typ\":\"JWT\"}"
+
+/* ---- signing --------------------------------------------------------------- */
+
+static void
+add_text_claim(struct buf *b, const char *name, struct str value)
+{
+	if (value.n == 0)
+		return;
+	json_add_key(b, name);
+	json_add_str(b, value);
+}
+
+static void
+add_time_claim(struct buf *b, const char *name, int64_t value)
+{
+	if (value == 0)
+		return;
+	json_add_key(b, name);
+	buf_add_i64(b, value);
+}
+
+void
+jwt_sign(struct buf *out, struct str secret, const struct jwt_claims *c)
+{
+	struct buf claims = BUF(LIMIT_JWT_BYTES);
+	uint8_t mac[SHA256_SIZE];
+	size_t start = out->n;
+
+	buf_add_char(&claims, '{');
+	add_text_claim(&claims, "sub", c->sub);
+	add_text_claim(&claims, "aud", c->aud);
+	add_text_claim(&claims, "role", c->role);
+	add_text_claim(&claims, "email", c->email);
+	add_text_claim(&claims, "iss", c->iss);
+	add_time_claim(&claims, "exp", c->exp);
+	add_time_claim(&claims, "nbf", c->nbf);
+	add_time_claim(&claims, "iat", c->iat);
+	buf_add_char(&claims, '}');
+	base64url_add(out, HEADER, sizeof HEADER - 1);
+	buf_add_char(out, '.');
+	base64url_add(out, claims.p, claims.n);
+	out->failed |= claims.failed;
+	buf_release(&claims);
+	if (out->failed)
+		return;
+	hmac_sha256(secret, str_sub(buf_str(out), start, out->n), mac);
+	buf_add_char(out, '.');
+	base64url_add(out, mac, sizeof mac);
+}
+
+/* ---- verifying ------------------------------------------------------------- */
+
+static int
+refuse(struct err *e, const char *reason)
+{
+	return err_set(e, ERR_UNAUTH, "Failed to verify JWT token: %s", reason);
+}
+
+struct parts {
+	struct str header, claims, signature;
+	struct str signed_bytes;             /* header.claims, as received */
+};
+
+static bool
+split(struct str token, struct parts *p)
+{
+	struct str rest = token, extra;
+
+	if (!str_next(&rest, '.', &p->header) || !str_next(&rest, '.', &p->claims) ||
+	    !str_next(&rest, '.', &p->signature) || str_next(&rest, '.', &extra))
+		return false;
+	p->signed_bytes = str_sub(token, 0, p->header.n + 1 + p->claims.n);
+	return p->header.n > 0 && p->claims.n > 0 && p->signature.n > 0;
+}
+
+/* Decodes a part that must be a JSON object.  Release d whatever it returns. */
+static bool
+open_part(struct str part, struct json_doc *d)
+{
+	struct buf text = BUF(LIMIT_JWT_BYTES);
+	bool ok;
+
+	*d = (struct json_doc){ NULL, NULL };
+	ok = base64url_decode(part, &text) &&
+	    json_parse(d, buf_str(&text), NULL) == OK && json_is_object(d->root);
+	buf_release(&text);
+	return ok;
+}
+
+static int
+check_header(struct str part, struct err *e)
+{
+	struct json_doc d;
+	int rc = OK;
+
+	if (!open_part(part, &d))
+		rc = refuse(e, "malformed header");
+	else if (!str_eq(json_str(json_get(d.root, S("alg"))), S("HS256")))
+		rc = refuse(e, "unsupported algorithm");
+	else if (json_get(d.root, S("crit")) != NULL)
+		rc = refuse(e, "unsupported extension");
+	json_release(&d);
+	return rc;
+}
+
+static int
+check_signature(const struct parts *p, struct str secret, struct err *e)
+{
+	struct buf theirs = BUF(SHA256_SIZE);
+	uint8_t ours[SHA256_SIZE];
+	bool ok;
+
+	hmac_sha256(secret, p->signed_bytes, ours);
+	ok = base64url_decode(p->signature, &theirs) && theirs.n == sizeof ours &&
+	    bytes_equal(theirs.p, ours, sizeof ours);
+	buf_release(&theirs);
+	return ok ? OK : refuse(e, "invalid signature");
+}
+
+/* ---- claims ---------------------------------------------------------------- */
+
+/* A NumericDate: a number of seconds, whole or not; 0 when absent. */
+static bool
+read_time(jnode claims, struct str name, int64_t *out)
+{
+	jnode n = json_get(claims, name);
+	double d = json_number(n);
+
+	*out = 0;
+	if (n == NULL)
+		return true;
+	if (!json_is_number(n) || !(d >= 1 && d <= 0x1p53))
+		return false;
+	*out = (int64_t)floor(d);
+	return true;
+}
+
+static bool
+read_text(jnode claims, struct str name, struct arena *arena, struct str *out)
+{
+	jnode n = json_get(claims, name);
+
+	*out = STR_NONE;
+	if (json_is_null(n))
+		return true;
+	if (!json_is_string(n))
+		return false;
+	*out = arena_str(arena, json_str(n));
+	return true;
+}
+
+/* aud is one name or a list of names; ours must be among them.  *out is ours,
+ * or the first when we have none. */
+static bool
+read_audience(jnode claims, struct str ours, struct arena *arena, struct str *out)
+{
+	jnode aud = json_get(claims, S("aud"));
+	struct json_iter it = json_each(aud);
+	struct str found = STR_NONE;
+	bool match = false;
+
+	*out = STR_NONE;
+	if (json_is_string(aud)) {
+		found = json_str(aud);
+		match = str_eq(found, ours);
+	}
+	while (json_is_array(aud) && !match && json_next(&it)) {
+		match = str_eq(json_str(it.value), ours) && json_is_string(it.value);
+		if (match || found.n == 0)
+			found = json_str(it.value);
+	}
+	if (found.n > 0)
+		*out = arena_str(arena, found);
+	return match || ours.n == 0;
+}
+
+static int
+check_times(const struct jwt_claims *c, int64_t now_s, struct err *e)
+{
+	if (c->exp != 0 && now_s >= c->exp + LIMIT_JWT_SKEW_S)
+		return refuse(e, "expired");
+	if (c->nbf > now_s + LIMIT_JWT_SKEW_S)
+		return refuse(e, "not valid yet");
+	if (c->iat > now_s + LIMIT_JWT_SKEW_S)
+		return refuse(e, "issued in the future");
+	return OK;
+}
+
+static int
+check_claims(jnode claims, struct str issuer, struct str audience, int64_t now_s,
+    struct arena *arena, struct jwt_claims *out, struct err *e)
+{
+	int rc;
+
+	if (!read_time(claims, S("exp"), &out->exp) ||
+	    !read_time(claims, S("nbf"), &out->nbf) ||
+	    !read_time(claims, S("iat"), &out->iat) ||
+	    !read_text(claims, S("sub"), arena, &out->sub) ||
+	    !read_text(claims, S("iss"), arena, &out->iss) ||
+	    !read_text(claims, S("role"), arena, &out->role) ||
+	    !read_text(claims, S("email"), arena, &out->email))
+		return refuse(e, "malformed claims");
+	rc = check_times(out, now_s, e);
+	if (rc < 0)
+		return rc;
+	if (out->sub.n == 0 || out->sub.n > LIMIT_NAME_BYTES)
+		return refuse(e, "no usable subject");
+	if (issuer.n > 0 && !str_eq(out->iss, issuer))
+		return refuse(e, "wrong issuer");
+	if (!read_audience(claims, audience, arena, &out->aud))
+		return refuse(e, "wrong audience");
+	if (arena->failed)
+		return err_set(e, ERR_TOOBIG, "no room for the claims");
+	return OK;
+}
+
+int
+jwt_verify(struct str token, struct str secret, struct str issuer,
+    struct str audience, int64_t now_s, struct arena *arena,
+    struct jwt_claims *out, struct err *e)
+{
+	struct json_doc d;
+	struct parts p;
+	int rc;
+
+	*out = (struct jwt_claims){ .exp = 0 };
+	if (secret.n == 0)
+		return refuse(e, "tokens are not accepted");
+	if (token.n > LIMIT_JWT_BYTES)
+		return refuse(e, "too long");
+	if (!split(token, &p))
+		return refuse(e, "not a token");
+	rc = check_header(p.header, e);
+	if (rc < 0)
+		return rc;
+	rc = check_signature(&p, secret, e);
+	if (rc < 0)
+		return rc;
+	if (!open_part(p.claims, &d))
+		rc = refuse(e, "malformed claims");
+	else
+		rc = check_claims(d.root, issuer, audience, now_s, arena, out, e);
+	json_release(&d);
+	if (rc < 0)
+		*out = (struct jwt_claims){ .exp = 0 };
+	return rc;
+}

@@ -1,0 +1,149 @@
+/*
+ * keys.c - see keys_priv.h.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "auth/keys_priv.h"
+#include "base/id.h"
+#include "base/limits.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#define KEY_RANDOM_BYTES 32
+
+/* ---- the file -------------------------------------------------------------- */
+
+static int
+read_all(int fd, struct buf *b)
+{
+	for (;;) {
+		char *to = buf_room(b, 4096);
+		ssize_t n;
+
+		if (to == NULL)
+			return ERR_TOOBIG;
+		n = read(fd, to, 4096);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return ERR_IO;
+		if (n == 0)
+			return OK;
+		buf_added(b, (size_t)n);
+	}
+}
+
+static int
+read_file(struct str path, struct buf *b, struct err *e)
+{
+	char *name = mem_cstr(path);
+	int fd = open(name, O_RDONLY | O_CLOEXEC), rc;
+
+	free(name);
+	if (fd < 0)
+		return err_set(e, ERR_IO, "%.*s: %s", FMT(path), strerror(errno));
+	rc = read_all(fd, b);
+	if (rc == ERR_IO)
+		err_set(e, rc, "%.*s: %s", FMT(path), strerror(errno));
+	else if (rc < 0)
+		err_set(e, rc, "%.*s: larger than %d bytes", FMT(path),
+		    LIMIT_KEYS_FILE_BYTES);
+	close(fd);
+	return rc;
+}
+
+/* `<64 hex> <owner>`; blank lines and lines that begin with # say nothing.
+ * Returns what is wrong with the line, NULL for nothing. */
+static const char *
+add_line(struct keys *k, struct str line)
+{
+	struct key key;
+	struct str s = str_trim(line), owner = str_trim(str_sub(s, 2 * SHA256_SIZE, s.n));
+
+	if (s.n == 0 || s.p[0] == '#')
+		return NULL;
+	if (!hex_decode(str_sub(s, 0, 2 * SHA256_SIZE), key.hash, SHA256_SIZE) ||
+	    owner.n == 0 || owner.p == s.p + 2 * SHA256_SIZE)
+		return "expected 64 hex digits, a space and an owner";
+	if (owner.n > LIMIT_NAME_BYTES || !str_is_utf8(owner))
+		return "the owner's name is too long or not UTF-8";
+	for (size_t i = 0; i < k->n; i++)
+		if (bytes_equal(k->list[i].hash, key.hash, SHA256_SIZE))
+			return "the same key a second time";
+	if (k->n == LIMIT_API_KEYS)
+		return "too many keys";
+	mem_grow(k->list, k->n, k->cap);
+	key.owner = (struct str){ mem_cstr(owner), owner.n };
+	k->list[k->n++] = key;
+	return NULL;
+}
+
+int
+keys_load(struct keys *k, struct str path, struct err *e)
+{
+	struct buf text = BUF(LIMIT_KEYS_FILE_BYTES);
+	struct str rest, line;
+	const char *wrong = NULL;
+	int rc = read_file(path, &text, e), number = 0;
+
+	*k = (struct keys){ NULL, 0, 0 };
+	rest = buf_str(&text);
+	while (rc == OK && wrong == NULL && str_next(&rest, '\n', &line)) {
+		number++;
+		wrong = add_line(k, line);
+	}
+	buf_release(&text);
+	if (wrong != NULL)
+		rc = err_set(e, ERR_SYNTAX, "%.*s:%d: %s", FMT(path), number, wrong);
+	if (rc < 0)
+		keys_release(k);
+	return rc;
+}
+
+void
+keys_release(struct keys *k)
+{
+	for (size_t i = 0; i < k->n; i++)
+		free((char *)(uintptr_t)k->list[i].owner.p);
+	free(k->list);
+	*k = (struct keys){ NULL, 0, 0 };
+}
+
+/* ---- asking ---------------------------------------------------------------- */
+
+/* Looks at every entry, found or not: the time tells the number of keys. */
+bool
+keys_find(const struct keys *k, struct str key, struct str *owner)
+{
+	uint8_t hash[SHA256_SIZE];
+	size_t found = k->n;
+
+	sha256(key, hash);
+	for (size_t i = 0; i < k->n; i++)
+		if (bytes_equal(k->list[i].hash, hash, sizeof hash))
+			found = i;
+	if (found == k->n)
+		return false;
+	*owner = k->list[found].owner;
+	return true;
+}
+
+void
+auth_key_make(struct buf *key, struct buf *line, struct str owner)
+{
+	uint8_t bytes[KEY_RANDOM_BYTES], hash[SHA256_SIZE];
+	size_t start = key->n;
+
+	id_random(bytes, sizeof bytes);
+	buf_lit(key, KEY_PREFIX);
+	base64url_add(key, bytes, sizeof bytes);
+	explicit_bzero(bytes, sizeof bytes);
+	sha256(str_sub(buf_str(key), start, key->n), hash);
+	hex_add(line, hash, sizeof hash);
+	buf_add_char(line, ' ');
+	buf_add(line, owner);
+}
