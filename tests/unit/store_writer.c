@@ -1,0 +1,407 @@
+/*
+ * store_writer.c - the writer: order, company, refusals, and a medium that
+ * fails.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "store_fix.h"
+
+#include <string.h>
+#include <unistd.h>
+
+static struct store_item_put
+item_new(struct fix *f, unsigned n)
+{
+	return (struct store_item_put){ .item = { .ns = S("n"),
+	    .key = arena_fmt(&f->a, "%u", n), .value_json = S("{\"v\":1}"),
+	    .created = n, .updated = n } };
+}
+
+/* Holds the writer inside a batch until it is let go. */
+struct gate {
+	struct store_port port;
+	pthread_mutex_t lock;
+	struct store_item_put cmd;
+	_Atomic bool reached;
+};
+
+static void
+gate_post(struct store_port *port, struct store_cmd *c)
+{
+	struct gate *g = (struct gate *)((char *)port - offsetof(struct gate, port));
+
+	(void)c;
+	g->reached = true;
+	pthread_mutex_lock(&g->lock);
+	pthread_mutex_unlock(&g->lock);
+}
+
+static void
+gate_shut(struct fix *f, struct gate *g)
+{
+	*g = (struct gate){ .port = { gate_post }, .cmd = item_new(f, 999999) };
+	g->cmd.cmd.op = STORE_ITEM_PUT;
+	pthread_mutex_init(&g->lock, NULL);
+	pthread_mutex_lock(&g->lock);
+	CHECK_RC(store_submit(f->st, &g->port, &g->cmd.cmd, false), OK);
+	while (!g->reached)
+		usleep(100);                 /* another thread's progress */
+}
+
+/* Goal: commands come back in the order they went in, many to a commit. */
+CONTRACT(commands_share_commits_in_order)
+{
+	struct store_item_put *p = calloc(1000, sizeof *p);
+	struct store_stats s;
+	struct gate g;
+
+	gate_shut(f, &g);
+	for (unsigned i = 0; i < 1000; i++) {
+		p[i] = item_new(f, i);
+		p[i].cmd.lazy = i % 3 == 0;
+		fix_submit(f, &p[i], STORE_ITEM_PUT, 7);
+	}
+	store_stats(f->st, &s);
+	CHECK_INT(s.queue_ops, 1000);
+	CHECK(s.queue_bytes > 1000 * 7);
+	pthread_mutex_unlock(&g.lock);
+	fix_wait(f, 1000);
+	for (unsigned i = 0; i < 1000; i++)
+		CHECK(f->order[i] == &p[i].cmd);
+	store_stats(f->st, &s);
+	CHECK_INT(s.commits, 1 + (1000 + LIMIT_WRITER_BATCH - 1) / LIMIT_WRITER_BATCH);
+	CHECK_INT(s.commands, 1001);
+	CHECK_INT(s.queue_ops, 0);
+	CHECK_INT(s.queue_bytes, 0);
+	free(p);
+}
+
+/* Goal: a lazy command goes by itself in the end, and with the next one that
+ * is not lazy before that. */
+CONTRACT(lazy_commands)
+{
+	struct store_item_put a = item_new(f, 1), b = item_new(f, 2);
+	struct store_stats s;
+	nsec since = clock_mono();
+
+	a.cmd.lazy = true;
+	CHECK_RC(fix_do(f, &a, STORE_ITEM_PUT, 7), OK);
+	CHECK(clock_mono() - since >= LIMIT_WRITER_LINGER_MS * NS_PER_MS);
+	fix_submit(f, &a, STORE_ITEM_PUT, 7);
+	fix_submit(f, &b, STORE_ITEM_PUT, 7);
+	fix_wait(f, 3);
+	CHECK(f->order[1] == &a.cmd && f->order[2] == &b.cmd);
+	store_stats(f->st, &s);
+	CHECK_INT(s.commits, 2);
+}
+
+/* Goal: the queue is bounded by number and by bytes, except for what must. */
+CONTRACT(queue_is_bounded)
+{
+	static char text[1 << 20];
+	struct store_item_put *p = calloc(LIMIT_WRITER_OPS + 1, sizeof *p);
+	struct store_item_put big[64];
+	size_t n = 0;
+	struct gate g;
+
+	gate_shut(f, &g);
+	for (; n < LIMIT_WRITER_OPS; n++) {
+		p[n] = item_new(f, 1);
+		fix_submit(f, &p[n], STORE_ITEM_PUT, 7);
+	}
+	p[n] = item_new(f, 1);
+	p[n].cmd.op = STORE_ITEM_PUT;
+	CHECK_RC(store_submit(f->st, &f->port, &p[n].cmd, false), ERR_BUSY);
+	CHECK_RC(store_submit(f->st, &f->port, &p[n].cmd, true), OK);
+	pthread_mutex_unlock(&g.lock);
+	fix_wait(f, LIMIT_WRITER_OPS + 1);
+	free(p);
+
+	memset(text, ' ', sizeof text);
+	memcpy(text, "{}", 2);
+	gate_shut(f, &g);
+	for (n = 0; n < 64; n++) {
+		int rc;
+
+		big[n] = item_new(f, 2);
+		big[n].cmd.op = STORE_ITEM_PUT;
+		big[n].item.value_json = (struct str){ text, sizeof text };
+		rc = store_submit(f->st, &f->port, &big[n].cmd, false);
+		if (rc != OK) {
+			CHECK_RC(rc, ERR_BUSY);
+			break;
+		}
+	}
+	CHECK_INT(n, 63);                    /* 64 MB, and each has a head */
+	pthread_mutex_unlock(&g.lock);
+	fix_wait(f, LIMIT_WRITER_OPS + 1 + n);
+}
+
+/* Goal: a batch where nothing was to write is no commit. */
+CONTRACT(nothing_written_no_commit)
+{
+	struct store_item_delete d = { .ns = S("n"), .key = S("k") };
+	struct store_thread_delete t = { .id = id_of(ID_THREAD, 1) };
+	struct store_stats s;
+
+	CHECK_RC(fix_do(f, &d, STORE_ITEM_DELETE, 7), OK);
+	CHECK_RC(fix_do(f, &t, STORE_THREAD_DELETE, 7), ERR_NOTFOUND);
+	store_stats(f->st, &s);
+	CHECK_INT(s.commits, 0);
+	CHECK_INT(s.commands, 2);
+	CHECK_INT(s.failed, 1);
+}
+
+/* Goal: a command that fails after its writes leaves nothing, and those that
+ * shared its transaction lose nothing. */
+CONTRACT(one_fails_the_others_do_not)
+{
+	struct store_run_create bad = run_new(2, 1);     /* run 1 exists */
+	struct store_item_put before = item_new(f, 1), after = item_new(f, 2);
+	struct store_item got;
+	struct gate g;
+
+	start_run(f, 7, 1, 1);
+	gate_shut(f, &g);
+	bad.create_thread = true;
+	bad.cmd.arena = &f->a;
+	fix_submit(f, &before, STORE_ITEM_PUT, 7);
+	fix_submit(f, &bad, STORE_RUN_CREATE, 7);
+	fix_submit(f, &after, STORE_ITEM_PUT, 7);
+	pthread_mutex_unlock(&g.lock);
+	fix_wait(f, 4);
+	CHECK_RC(before.cmd.rc, OK);
+	CHECK_RC(bad.cmd.rc, ERR_CONFLICT);
+	CHECK_RC(after.cmd.rc, OK);
+	CHECK_INT(count_rows(f, "thread"), 1);
+	CHECK_RC(store_item_get(f->r, 7, S("n"), S("1"), &f->a, &got), OK);
+	CHECK_RC(store_item_get(f->r, 7, S("n"), S("2"), &f->a, &got), OK);
+}
+
+/* ---- faults -------------------------------------------------------------- */
+
+/* A life in commands; returns how many were acknowledged.  Each command may
+ * fail; the next ones then meet what they must also bear. */
+static unsigned
+life(struct fix *f)
+{
+	struct str m[] = { S("\"a\""), S("\"b\"") };
+	struct store_step s[] = { step_new(1, 0, 0, m, 1), step_new(2, 1, 0, m, 2) };
+	struct store_assistant_create a = assistant_new(1);
+	struct store_assistant_update u = { .a.id = a.a.id, .now = 1 };
+	struct store_run_create r = run_new(1, 1), q = run_new(1, 2);
+	struct store_item_put p = item_new(f, 1);
+	struct store_run_step step = { .steps = s, .steps_n = 1 };
+	struct store_run_finish e = { .steps = s + 1, .steps_n = 1,
+	    .status = RUN_SUCCESS };
+	struct store_call call = { .call_id = S("c") };
+	struct store_stream_append block = { .bytes = S("x") };
+	struct store_run_cancel cancel = { .run_id = id_of(ID_RUN, 2) };
+	struct store_thread_delete t = { .id = id_of(ID_THREAD, 1) };
+	struct store_assistant_delete d = { .id = a.a.id, .threads = true };
+	unsigned ok = 0;
+
+	r.create_thread = true;
+	ok += fix_do(f, &a, STORE_ASSISTANT_CREATE, 7) == OK;
+	ok += fix_do(f, &u, STORE_ASSISTANT_UPDATE, 7) == OK;
+	ok += fix_do(f, &r, STORE_RUN_CREATE, 7) == OK;
+	ok += fix_do(f, &q, STORE_RUN_CREATE, 7) == OK;
+	step.run_seq = e.run_seq = call.run_seq = block.run_seq = r.run.seq;
+	step.thread_seq = e.thread_seq = call.thread_seq = r.run.thread_seq;
+	ok += fix_do(f, &step, STORE_RUN_STEP, 7) == OK;
+	ok += fix_do(f, &call, STORE_CALL_START, 7) == OK;
+	ok += fix_do(f, &block, STORE_STREAM_APPEND, 7) == OK;
+	ok += fix_do(f, &cancel, STORE_RUN_CANCEL, 7) == OK;
+	e.steps_n = step.cmd.rc == OK ? 1 : 0;
+	ok += fix_do(f, &e, STORE_RUN_FINISH, 7) == OK;
+	ok += fix_do(f, &p, STORE_ITEM_PUT, 7) == OK;
+	ok += fix_do(f, &t, STORE_THREAD_DELETE, 7) == OK;
+	ok += fix_do(f, &d, STORE_ASSISTANT_DELETE, 7) == OK;
+	return ok;
+}
+#define LIFE 12
+
+/* What must hold in any file at rest. */
+static void
+check_consistent(struct fix *f)
+{
+	static const char *const queries[] = {
+		/* busy exactly while something is under way; one runs at most */
+		"SELECT count(*) FROM thread t WHERE (t.status = 1) <>"
+		" EXISTS(SELECT 1 FROM run r WHERE r.thread = t.seq AND r.status < 2)",
+		"SELECT count(*) FROM (SELECT thread FROM run WHERE status = 1"
+		" GROUP BY thread HAVING count(*) > 1)",
+		/* the latest checkpoint exists, parents too, in the same thread */
+		"SELECT count(*) FROM thread t WHERE t.checkpoint <> 0 AND NOT EXISTS"
+		" (SELECT 1 FROM checkpoint c WHERE c.seq = t.checkpoint"
+		" AND c.thread = t.seq)",
+		"SELECT count(*) FROM checkpoint c WHERE c.parent <> 0 AND NOT EXISTS"
+		" (SELECT 1 FROM checkpoint p WHERE p.seq = c.parent"
+		" AND p.thread = c.thread)",
+		/* a list is as long as its longest state */
+		"SELECT count(*) FROM (SELECT list, max(len) AS len FROM checkpoint"
+		" WHERE list <> 0 GROUP BY list) l WHERE l.len <> coalesce((SELECT"
+		" sum(n) FROM message WHERE key >> 20 = l.list), 0)",
+		"SELECT count(*) FROM message WHERE key >> 20 NOT IN"
+		" (SELECT list FROM checkpoint)",
+		"SELECT count(*) FROM assistant a WHERE a.latest <> (SELECT count(*)"
+		" FROM assistant_version v WHERE v.assistant = a.seq)",
+		"SELECT count(*) FROM pragma_foreign_key_check",
+		"SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'",
+	};
+	struct db db;
+
+	CHECK_RC(db_open(&db, f->st->medium.path, NULL, DB_READ, &f->e), OK);
+	for (size_t i = 0; i < COUNT(queries); i++) {
+		int64_t n = -1;
+
+		CHECK_RC(db_read_i64(&db, queries[i], &n, &f->e), OK);
+		if (n != 0)
+			test_fail(__FILE__, __LINE__, "%lld rows: %s", (long long)n,
+			    queries[i]);
+	}
+	db_close(&db);
+}
+
+CONTRACT(a_whole_life)
+{
+	CHECK_INT(life(f), LIFE);
+	check_consistent(f);
+	CHECK_INT(count_rows(f, "checkpoint"), 0);
+}
+
+/* Goal: whichever command fails, the file stays consistent and a restart
+ * finds it so.  Method: the 1st command fails, then the 2nd, ... */
+TEST(every_command_fails_in_turn)
+{
+	for (int64_t nth = 1; nth <= LIFE; nth++) {
+		struct fix f;
+
+		unlink("db");
+		fix_open(&f, "memory");
+		f.st->fail_at = nth;
+		CHECK(life(&f) < LIFE);
+		check_consistent(&f);
+		CHECK(f.st->write_no >= nth);
+		fix_close(&f);
+	}
+}
+
+/* Goal: whichever write to the disk fails, no acknowledged command is lost
+ * and the file is whole.  Method: the nth write fails, for every n. */
+TEST(every_write_fails_in_turn)
+{
+	bool done = false;
+
+	for (int64_t nth = 1; !done; nth++) {
+		struct vfs_faults x = { 0 };
+		struct fix f;
+
+		unlink("db");
+		fix_open_with(&f, "sqlite", &x);
+		x.fail_write = x.writes + nth;
+		done = life(&f) == LIFE;
+		x.fail_write = 0;
+		store_reader_close(f.r);
+		store_close(f.st);
+		CHECK_RC(store_open(&f.st, &f.options, &f.e), OK);
+		CHECK_RC(store_reader_open(f.st, &f.r, &f.e), OK);
+		check_consistent(&f);
+		fix_close(&f);
+		CHECK(nth < 1000);
+	}
+}
+
+/* Goal: a commit that does not reach the disk is not acknowledged, the writer
+ * goes on with the next. */
+TEST(sync_fails)
+{
+	struct vfs_faults x = { 0 };
+	struct store_item_put p;
+	struct store_item got;
+	struct fix f;
+
+	fix_open_with(&f, "sqlite", &x);
+	p = item_new(&f, 1);
+	x.fail_sync = x.syncs + 1;
+	CHECK_RC(fix_do(&f, &p, STORE_ITEM_PUT, 7), ERR_IO);
+	CHECK_RC(store_item_get(f.r, 7, S("n"), S("1"), &f.a, &got), ERR_NOTFOUND);
+	CHECK_RC(fix_do(&f, &p, STORE_ITEM_PUT, 7), OK);
+	CHECK_RC(store_item_get(f.r, 7, S("n"), S("1"), &f.a, &got), OK);
+	fix_close(&f);
+}
+
+/* Goal: with a full disk every command of a batch says so, reads go on, and
+ * once there is room again so do writes. */
+TEST(disk_full)
+{
+	struct vfs_faults x = { 0 };
+	struct store_item_put p[10];
+	struct store_item got;
+	struct store_stats s;
+	struct gate g;
+	struct fix f;
+
+	fix_open_with(&f, "sqlite", &x);
+	p[0] = item_new(&f, 0);
+	CHECK_RC(fix_do(&f, &p[0], STORE_ITEM_PUT, 7), OK);
+	gate_shut(&f, &g);
+	x.full = true;
+	for (unsigned i = 0; i < 10; i++) {
+		p[i] = item_new(&f, i + 1);
+		fix_submit(&f, &p[i], STORE_ITEM_PUT, 7);
+	}
+	pthread_mutex_unlock(&g.lock);
+	fix_wait(&f, 11);
+	for (unsigned i = 0; i < 10; i++) {
+		CHECK_RC(p[i].cmd.rc, ERR_IO);
+		CHECK(str_contains(str_of(p[i].cmd.err.text), S("full")));
+	}
+	CHECK(store_check(f.st));
+	CHECK_RC(store_item_get(f.r, 7, S("n"), S("0"), &f.a, &got), OK);
+	CHECK_RC(store_item_get(f.r, 7, S("n"), S("1"), &f.a, &got), ERR_NOTFOUND);
+	x.full = false;
+	CHECK_RC(fix_do(&f, &p[0], STORE_ITEM_PUT, 7), OK);
+	store_stats(f.st, &s);
+	CHECK_INT(s.failed, 10);
+	check_consistent(&f);
+	fix_close(&f);
+}
+
+/* Goal: a file that cannot be read is an error of that read alone. */
+TEST(read_fails)
+{
+	struct vfs_faults x = { 0 };
+	struct store_item_put p;
+	struct store_item got;
+	struct fix f;
+
+	fix_open_with(&f, "sqlite", &x);
+	p = item_new(&f, 1);
+	CHECK_RC(fix_do(&f, &p, STORE_ITEM_PUT, 7), OK);
+	x.fail_read = x.reads + 1;
+	CHECK_RC(store_item_get(f.r, 7, S("n"), S("1"), &f.a, &got), ERR_IO);
+	CHECK_RC(store_item_get(f.r, 7, S("n"), S("1"), &f.a, &got), OK);
+	fix_close(&f);
+}
+
+/* Goal: the test hook of the settings really slows a commit down. */
+TEST(fsync_delay)
+{
+	struct store_options o = { .driver = S("sqlite"), .path = S("slow"),
+	    .fsync_delay_ms = 30 };
+	struct store_item_put p;
+	struct fix f;
+	nsec since;
+
+	fix_open(&f, "memory");
+	store_reader_close(f.r);
+	store_close(f.st);
+	CHECK_RC(store_open(&f.st, &o, &f.e), OK);
+	CHECK_RC(store_reader_open(f.st, &f.r, &f.e), OK);
+	p = item_new(&f, 1);
+	since = clock_mono();
+	CHECK_RC(fix_do(&f, &p, STORE_ITEM_PUT, 7), OK);
+	CHECK(clock_mono() - since >= 30 * NS_PER_MS);
+	fix_close(&f);
+}
