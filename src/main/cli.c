@@ -27,6 +27,14 @@ cli_add_option(struct buf *b, const char *name, const char *value,
 	buf_add_fmt(b, "%s\n", help);
 }
 
+void
+cli_add_options(struct buf *b, const struct cli_option *options, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		cli_add_option(b, options[i].name, options[i].value,
+		    options[i].help);
+}
+
 const char *
 cli_nearest(struct str word, const char *(*name)(const void *table, size_t i),
     const void *table, size_t n)

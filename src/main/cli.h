@@ -39,6 +39,8 @@ struct command {
 void cli_add_option(struct buf *b, const char *name, const char *value,
     const char *help);
 
+void cli_add_options(struct buf *b, const struct cli_option *options, size_t n);
+
 /* Reads argv against the table.  ERR_INVALID with words for the user. */
 int cli_parse(struct cli *cli, const struct cli_option *options, size_t n,
     int argc, char **argv, size_t operands_max, struct err *e);

@@ -26,4 +26,8 @@ extern const struct cli_option token_options[], config_options[],
     chart_run_options[];
 extern const size_t token_options_n, config_options_n, chart_run_options_n;
 
+void mock_llm_add_options(struct buf *b);
+void bench_flow_add_options(struct buf *b);
+void bench_streams_add_options(struct buf *b);
+
 #endif

@@ -9,17 +9,46 @@
 #include "main/cmd.h"
 #include "main/config.h"
 
-/* Options by command; a command that is not here has none. */
+static void
+add_settings(struct buf *b)
+{
+	config_add_help(b);
+	buf_lit(b, "\nEach is also COHORT_A_B in the environment and a.b in "
+	    "cohort.yaml.\n");
+}
+
+static void
+add_config_options(struct buf *b)
+{
+	cli_add_options(b, config_options, config_options_n);
+	buf_lit(b, "\nand, to see what they would do:\n\n");
+	add_settings(b);
+}
+
+static void
+add_token_options(struct buf *b)
+{
+	cli_add_options(b, token_options, token_options_n);
+}
+
+static void
+add_chart_run_options(struct buf *b)
+{
+	cli_add_options(b, chart_run_options, chart_run_options_n);
+}
+
+/* Help on options, by command; a command that is not here has none. */
 static const struct {
 	int (*run)(const struct command *cmd, int argc, char **argv);
-	const struct cli_option *options;
-	const size_t *options_n;
-	bool settings;
-} extras[] = {
-	{ cmd_serve, NULL, NULL, true },
-	{ cmd_config, config_options, &config_options_n, true },
-	{ cmd_token, token_options, &token_options_n, false },
-	{ cmd_chart_run, chart_run_options, &chart_run_options_n, false },
+	void (*add)(struct buf *b);
+} options[] = {
+	{ cmd_serve, add_settings },
+	{ cmd_config, add_config_options },
+	{ cmd_token, add_token_options },
+	{ cmd_chart_run, add_chart_run_options },
+	{ cmd_mock_llm, mock_llm_add_options },
+	{ cmd_bench_flow, bench_flow_add_options },
+	{ cmd_bench_streams, bench_streams_add_options },
 };
 
 const struct command commands[] = {
@@ -60,21 +89,12 @@ command_add_help(struct buf *b, const struct command *cmd)
 	buf_add_fmt(b, "cohort %s: %s\n\nusage: cohort %s%s%s", cmd->name,
 	    cmd->summary, cmd->name, cmd->arguments[0] != '\0' ? " " : "",
 	    cmd->arguments);
-	for (size_t i = 0; i < COUNT(extras); i++) {
-		if (extras[i].run != cmd->run)
+	for (size_t i = 0; i < COUNT(options); i++) {
+		if (options[i].run != cmd->run)
 			continue;
 		buf_lit(b, " [OPTIONS]\n\n");
-		for (size_t j = 0; extras[i].options_n != NULL &&
-		    j < *extras[i].options_n; j++)
-			cli_add_option(b, extras[i].options[j].name,
-			    extras[i].options[j].value, extras[i].options[j].help);
-		if (extras[i].settings) {
-			if (extras[i].options_n != NULL)
-				buf_lit(b, "\nand, to see what they would do:\n\n");
-			config_add_help(b);
-			buf_lit(b, "\nEach is also COHORT_A_B in the environment "
-			    "and a.b in cohort.yaml.\n");
-		}
+		options[i].add(b);
+		return;
 	}
 	buf_lit(b, "\n");
 }
