@@ -32,6 +32,9 @@ struct message_list {
 
 /* From stored JSON (ours, trusted form). */
 int  message_from_stored(struct message **out, struct str json, struct err *e);
+/* A model's answer (stored form) under the id it is to have. */
+int  message_from_answer(struct message **out, struct str json, struct str id,
+    struct err *e);
 struct message *message_ref(struct message *m);
 void message_drop(struct message *m);
 

@@ -1,0 +1,180 @@
+/*
+ * admit.c - how many runs live at once, and who comes next.
+ *
+ * Each shard has its share of LIMIT_LIVE_RUNS.  Past it, a thread's run stays
+ * pending in the store and its thread waits here, pinned; a run without a
+ * thread waits here itself.  First come, first served.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <assert.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "run/run_priv.h"
+
+static size_t
+share(const struct runs *rs)
+{
+	unsigned shards = atomic_load_explicit(&rs->sh->shards, memory_order_relaxed);
+
+	return rs->live_max > 0 ? rs->live_max : LIMIT_LIVE_RUNS / shards;
+}
+
+bool
+admit_take(struct runs *rs)
+{
+	if (rs->live >= share(rs))
+		return false;
+	rs->live++;
+	return true;
+}
+
+void
+admit_wait(struct runs *rs, const struct waiting *w)
+{
+	struct waiting *copy = mem_new(struct waiting);
+
+	*copy = *w;
+	copy->next = NULL;
+	*rs->waiting_end = copy;
+	rs->waiting_end = &copy->next;
+}
+
+static struct waiting *
+pop(struct runs *rs)
+{
+	struct waiting *w = rs->waiting;
+
+	if (w == NULL)
+		return NULL;
+	rs->waiting = w->next;
+	if (rs->waiting == NULL)
+		rs->waiting_end = &rs->waiting;
+	return w;
+}
+
+void
+admit_clear(struct runs *rs)
+{
+	struct waiting *w;
+
+	for (w = pop(rs); w != NULL; w = pop(rs)) {
+		if (w->create != NULL)
+			create_drop(w->create);
+		else
+			directory_unpin(rs->sh->directory, &w->thread_id);
+		free(w);
+	}
+}
+
+/* ---- taking a thread's run ----------------------------------------------- */
+
+struct claim {
+	struct store_run_claim c;
+	struct arena arena;
+	struct uuid thread_id;
+	struct runs *rs;
+};
+
+static void
+claim_done(struct store_cmd *cmd)
+{
+	struct claim *x = CONTAINER_OF(cmd, struct claim, c.cmd);
+	struct runs *rs = x->rs;
+
+	if (cmd->rc == OK && !rs->draining)
+		admit_taken(rs, cmd->owner, &x->c.run, true);
+	directory_unpin(rs->sh->directory, &x->thread_id);
+	if (cmd->rc != OK)
+		admit_leave(rs);
+	arena_release(&x->arena);
+	free(x);
+	runs_busy(rs, -1);
+}
+
+/* The place is taken already. */
+static void
+claim(struct runs *rs, owner_t owner, int64_t thread_seq,
+    const struct uuid *thread_id)
+{
+	struct claim *x = mem_new(struct claim);
+	int rc;
+
+	x->arena = ARENA(THREAD_ARENA);
+	x->thread_id = *thread_id;
+	x->rs = rs;
+	x->c.cmd.op = STORE_RUN_CLAIM;
+	x->c.cmd.owner = owner;
+	x->c.cmd.arena = &x->arena;
+	x->c.cmd.done = claim_done;
+	x->c.thread_seq = thread_seq;
+	x->c.now = shard_wall(rs->shard);
+	rc = store_submit(rs->sh->store, rs->port, &x->c.cmd, true);
+	assert(rc == OK);
+	runs_busy(rs, 1);
+}
+
+void
+admit_thread(struct runs *rs, owner_t owner, int64_t thread_seq,
+    const struct uuid *thread_id)
+{
+	struct waiting w = { .owner = owner, .thread_seq = thread_seq,
+	    .thread_id = *thread_id };
+
+	if (rs->waiting == NULL && admit_take(rs))
+		claim(rs, owner, thread_seq, thread_id);
+	else
+		admit_wait(rs, &w);
+}
+
+void
+admit_leave(struct runs *rs)
+{
+	assert(rs->live > 0);
+	rs->live--;
+	while (rs->waiting != NULL && !rs->draining && admit_take(rs)) {
+		struct waiting *w = pop(rs);
+
+		if (w->create == NULL) {
+			claim(rs, w->owner, w->thread_seq, &w->thread_id);
+		} else if (create_run(w->create)->phase == PHASE_GONE) {
+			create_drop(w->create);      /* it was cancelled here */
+			rs->live--;
+		} else {
+			create_begin(w->create);
+		}
+		free(w);
+	}
+}
+
+void
+admit_taken(struct runs *rs, owner_t owner, const struct store_run *row, bool placed)
+{
+	struct run *run = run_find(rs, &row->id);
+
+	if (run == NULL) {
+		run = run_new(&row->id, &row->thread_id, owner);
+		run->rs = rs;
+		run_set_phase(run, PHASE_PENDING);
+		directory_enter(rs->sh->directory, &run->place, false, rs);
+		map_put(&rs->runs, run);
+	}
+	assert(run->phase == PHASE_PENDING && run->place.home == rs);
+	run->seq = row->seq;
+	run->thread_seq = row->thread_seq;
+	run->placed = placed;
+	job_start(run, row, NULL, true);
+}
+
+void
+runs_adopt(struct runs *rs, owner_t owner, int64_t thread_seq,
+    const struct uuid *thread_id)
+{
+	struct directory *d = rs->sh->directory;
+
+	if (directory_pin(d, thread_id, rs) == rs)
+		admit_thread(rs, owner, thread_seq, thread_id);
+	else
+		directory_unpin(d, thread_id);       /* it has a home that will */
+}

@@ -1,0 +1,380 @@
+/*
+ * chunk.c - see chunk_priv.h.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "run/chunk_priv.h"
+
+#include <assert.h>
+
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "run/partial_priv.h"
+
+/* A tool call that is being spoken: raw spans, joined. */
+struct chunk_call {
+	int64_t index;
+	struct buf id, name, args;
+};
+
+#define HEAD "[{\"content\":\""
+
+void
+chunks_init(struct chunks *c, struct str id, const struct frame_place *at,
+    struct str provider, struct str model, bool tuple)
+{
+	*c = (struct chunks){ .id = id, .provider = mem_cstr(provider) };
+	c->tail = BUF(LIMIT_METADATA_BYTES * 4);
+	c->text = BUF(LIMIT_LLM_BODY_BYTES);
+	c->usage = BUF(LIMIT_LLM_BODY_BYTES);
+	if (!tuple)
+		return;
+	buf_add_fmt(&c->tail, "\",\"tool_call_chunks\":[],\"additional_kwargs\":{},"
+	    "\"id\":\"%.*s\",\"response_metadata\":{\"model_provider\":\"%s\",\"usage\":{}},"
+	    "\"tool_calls\":[],\"invalid_tool_calls\":[],\"type\":\"ai\"}",
+	    FMT(id), c->provider);
+	c->metadata_at = c->tail.n;
+	buf_add_char(&c->tail, ',');
+	frame_add_model_metadata(&c->tail, at, provider, model, true);
+	buf_add_char(&c->tail, ']');
+}
+
+void
+chunks_release(struct chunks *c)
+{
+	for (size_t i = 0; i < c->calls_n; i++) {
+		buf_release(&c->calls[i].id);
+		buf_release(&c->calls[i].name);
+		buf_release(&c->calls[i].args);
+	}
+	free(c->calls);
+	free(c->provider);
+	buf_release(&c->tail);
+	buf_release(&c->text);
+	buf_release(&c->usage);
+	*c = (struct chunks){ 0 };
+}
+
+/* ---- parts of messages --------------------------------------------------- */
+
+/* `"key":"raw"`, with a comma unless it is the first member. */
+static void
+add_raw(struct buf *b, const char *key, struct str raw)
+{
+	json_add_key(b, key);
+	buf_add_char(b, '"');
+	buf_add(b, raw);
+	buf_add_char(b, '"');
+}
+
+/* A call as OpenAI writes it; absent spans are left out. */
+static void
+add_openai_call(struct buf *b, int64_t index, struct str id, struct str name,
+    struct str args)
+{
+	buf_add_fmt(b, "{\"index\":%lld", (long long)index);
+	if (id.p != NULL) {
+		add_raw(b, "id", id);
+		buf_lit(b, ",\"type\":\"function\"");
+	}
+	buf_lit(b, ",\"function\":{");
+	if (name.p != NULL)
+		add_raw(b, "name", name);
+	if (args.p != NULL)
+		add_raw(b, "arguments", args);
+	buf_lit(b, "}}");
+}
+
+static void
+add_call_chunk(struct buf *b, int64_t index, struct str id, struct str name,
+    struct str args)
+{
+	buf_add_char(b, '{');
+	if (name.p != NULL)
+		add_raw(b, "name", name);
+	add_raw(b, "args", args);
+	if (id.p != NULL)
+		add_raw(b, "id", id);
+	buf_add_fmt(b, ",\"index\":%lld,\"type\":\"tool_call_chunk\"}",
+	    (long long)index);
+}
+
+/* A call whose arguments can be read goes to `good`, another to `bad`; as in
+ * the reference, a piece without an id cannot stand alone. */
+static void
+add_parsed_call(struct buf *good, struct buf *bad, struct str id, struct str name,
+    struct str args)
+{
+	struct buf text = BUF(LIMIT_LLM_BODY_BYTES), parsed = BUF(LIMIT_LLM_BODY_BYTES);
+	bool ok = id.n > 0 && json_unescape(args, &text) == OK &&
+	    partial_object(buf_str(&text), &parsed);
+	struct buf *b = ok ? good : bad;
+
+	buf_add_char(b, b->n == 0 ? '{' : ',');
+	if (b->n > 1)
+		buf_add_char(b, '{');
+	add_raw(b, "name", name);
+	if (ok) {
+		buf_lit(b, ",\"args\":");
+		buf_add(b, buf_str(&parsed));
+	} else {
+		add_raw(b, "args", args);
+	}
+	if (id.n > 0)
+		add_raw(b, "id", id);
+	if (ok)
+		buf_lit(b, ",\"type\":\"tool_call\"}");
+	else
+		buf_lit(b, ",\"error\":\"Malformed args.\",\"type\":\"invalid_tool_call\"}");
+	buf_release(&text);
+	buf_release(&parsed);
+}
+
+static void
+add_count(struct buf *b, const char *key, jnode from, const char *name)
+{
+	jnode n = json_get(from, str_of(name));
+
+	json_add_key(b, key);
+	buf_add_i64(b, json_is_int(n) ? json_int(n) : 0);
+}
+
+static void
+add_detail(struct buf *b, const char *key, jnode details, const char *member,
+    const char *name)
+{
+	json_add_key(b, key);
+	buf_add_char(b, '{');
+	if (json_is_int(json_get(details, str_of(name))))
+		add_count(b, member, details, name);
+	buf_add_char(b, '}');
+}
+
+/* OpenAI's usage as LangChain's usage_metadata. */
+static void
+add_usage_metadata(struct buf *b, struct str usage)
+{
+	struct json_doc d = { 0 };
+
+	if (json_parse(&d, usage, NULL) == OK && json_is_object(d.root)) {
+		buf_add_char(b, '{');
+		add_count(b, "input_tokens", d.root, "prompt_tokens");
+		add_count(b, "output_tokens", d.root, "completion_tokens");
+		add_count(b, "total_tokens", d.root, "total_tokens");
+		add_detail(b, "input_token_details",
+		    json_get(d.root, S("prompt_tokens_details")), "cache_read",
+		    "cached_tokens");
+		add_detail(b, "output_token_details",
+		    json_get(d.root, S("completion_tokens_details")), "reasoning",
+		    "reasoning_tokens");
+		buf_add_char(b, '}');
+	} else {
+		buf_lit(b, "{\"input_tokens\":0,\"output_tokens\":0,\"total_tokens\":0}");
+	}
+	json_release(&d);
+}
+
+/* ---- messages-tuple ------------------------------------------------------ */
+
+static struct str
+metadata_part(const struct chunks *c)
+{
+	return str_sub(buf_str(&c->tail), c->metadata_at, c->tail.n - c->metadata_at);
+}
+
+static struct sse_block *
+tuple_text(struct chunks *c, const struct llm_delta *d, int64_t id)
+{
+	struct str parts[3] = { S(HEAD), d->text_raw, buf_str(&c->tail) };
+
+	return frame_make(S("messages"), parts, COUNT(parts), id);
+}
+
+static struct sse_block *
+tuple_empty(struct chunks *c, const struct llm_delta *d, int64_t id)
+{
+	struct str parts[2] = { S(HEAD), buf_str(&c->tail) };
+
+	(void)d;
+	return frame_make(S("messages"), parts, COUNT(parts), id);
+}
+
+static struct sse_block *
+tuple_from(struct chunks *c, struct buf *b, int64_t id)
+{
+	struct str parts[2] = { buf_str(b), metadata_part(c) };
+	struct sse_block *block = frame_make(S("messages"), parts, COUNT(parts), id);
+
+	buf_release(b);
+	return block;
+}
+
+static struct sse_block *
+tuple_tool(struct chunks *c, const struct llm_delta *d, int64_t id)
+{
+	struct buf b = BUF(LIMIT_LLM_BODY_BYTES);
+	struct buf good = BUF(LIMIT_LLM_BODY_BYTES), bad = BUF(LIMIT_LLM_BODY_BYTES);
+	struct str args = d->args_raw.p != NULL ? d->args_raw : S("");
+
+	add_parsed_call(&good, &bad, d->id_raw,
+	    d->name_raw.p != NULL ? d->name_raw : S(""), args);
+	buf_lit(&b, HEAD "\",\"tool_call_chunks\":[");
+	add_call_chunk(&b, d->index, d->id_raw, d->name_raw, args);
+	buf_lit(&b, "],\"additional_kwargs\":{\"tool_calls\":[");
+	add_openai_call(&b, d->index, d->id_raw, d->name_raw, args);
+	buf_add_fmt(&b, "]},\"id\":\"%.*s\",\"response_metadata\":{"
+	    "\"model_provider\":\"%s\",\"usage\":{}},\"tool_calls\":[", FMT(c->id),
+	    c->provider);
+	buf_add(&b, buf_str(&good));
+	buf_lit(&b, "],\"invalid_tool_calls\":[");
+	buf_add(&b, buf_str(&bad));
+	buf_lit(&b, "],\"type\":\"ai\"}");
+	buf_release(&good);
+	buf_release(&bad);
+	return tuple_from(c, &b, id);
+}
+
+static struct sse_block *
+tuple_usage(struct chunks *c, const struct llm_delta *d, int64_t id)
+{
+	struct buf b = BUF(LIMIT_LLM_BODY_BYTES);
+
+	buf_lit(&b, HEAD "\",\"response_metadata\":{\"usage\":");
+	buf_add(&b, d->usage_raw);
+	buf_lit(&b, "},\"usage_metadata\":");
+	add_usage_metadata(&b, d->usage_raw);
+	buf_add_fmt(&b, ",\"tool_calls\":[],\"invalid_tool_calls\":[],"
+	    "\"tool_call_chunks\":[],\"additional_kwargs\":{},\"id\":\"%.*s\","
+	    "\"type\":\"ai\"}", FMT(c->id));
+	return tuple_from(c, &b, id);
+}
+
+struct sse_block *
+chunk_tuple(struct chunks *c, const struct llm_delta *d, int64_t id)
+{
+	static struct sse_block *(*const by_kind[])(struct chunks *,
+	    const struct llm_delta *, int64_t) = {
+		[LLM_DELTA_START] = tuple_empty, [LLM_DELTA_TEXT] = tuple_text,
+		[LLM_DELTA_TOOL] = tuple_tool, [LLM_DELTA_FINISH] = tuple_empty,
+		[LLM_DELTA_USAGE] = tuple_usage,
+	};
+
+	assert(d->kind < COUNT(by_kind));
+	return by_kind[d->kind](c, d, id);
+}
+
+/* ---- messages: the accumulated form -------------------------------------- */
+
+static struct chunk_call *
+call_at(struct chunks *c, int64_t index)
+{
+	struct chunk_call *call;
+
+	for (size_t i = 0; i < c->calls_n; i++)
+		if (c->calls[i].index == index)
+			return &c->calls[i];
+	if (c->calls_n == LIMIT_TOOL_CALLS)
+		return NULL;
+	mem_grow(c->calls, c->calls_n, c->calls_cap);
+	call = &c->calls[c->calls_n++];
+	*call = (struct chunk_call){ .index = index, .id = BUF(LIMIT_LLM_LINE_BYTES),
+	    .name = BUF(LIMIT_LLM_LINE_BYTES), .args = BUF(LIMIT_LLM_BODY_BYTES) };
+	return call;
+}
+
+void
+chunk_collect(struct chunks *c, const struct llm_delta *d)
+{
+	struct chunk_call *call;
+
+	if (d->kind == LLM_DELTA_TEXT) {
+		buf_add(&c->text, d->text_raw);
+	} else if (d->kind == LLM_DELTA_USAGE) {
+		buf_clear(&c->usage);
+		buf_add(&c->usage, d->usage_raw);
+	} else if (d->kind == LLM_DELTA_TOOL) {
+		call = call_at(c, d->index);
+		if (call == NULL)
+			return;          /* the answer is refused as a whole later */
+		if (call->id.n == 0)
+			buf_add(&call->id, d->id_raw);
+		if (call->name.n == 0)
+			buf_add(&call->name, d->name_raw);
+		buf_add(&call->args, d->args_raw);
+	}
+}
+
+static void
+add_calls(struct buf *b, const struct chunks *c,
+    void (*add)(struct buf *b, int64_t index, struct str id, struct str name,
+	struct str args))
+{
+	for (size_t i = 0; i < c->calls_n; i++) {
+		const struct chunk_call *call = &c->calls[i];
+
+		if (i > 0)
+			buf_add_char(b, ',');
+		add(b, call->index, buf_str(&call->id), buf_str(&call->name),
+		    buf_str(&call->args));
+	}
+}
+
+struct sse_block *
+chunk_partial(const struct chunks *c, int64_t id)
+{
+	struct buf b = BUF(LIMIT_STATE_BYTES);
+	struct buf good = BUF(LIMIT_LLM_BODY_BYTES), bad = BUF(LIMIT_LLM_BODY_BYTES);
+	struct sse_block *block;
+	struct str text;
+
+	for (size_t i = 0; i < c->calls_n; i++)
+		add_parsed_call(&good, &bad, buf_str(&c->calls[i].id),
+		    buf_str(&c->calls[i].name), buf_str(&c->calls[i].args));
+	buf_lit(&b, HEAD);
+	buf_add(&b, buf_str(&c->text));
+	buf_lit(&b, "\",\"additional_kwargs\":{");
+	if (c->calls_n > 0) {
+		buf_lit(&b, "\"tool_calls\":[");
+		add_calls(&b, c, add_openai_call);
+		buf_add_char(&b, ']');
+	}
+	buf_add_fmt(&b, "},\"response_metadata\":{\"model_provider\":\"%s\",\"usage\":",
+	    c->provider);
+	buf_add(&b, c->usage.n > 0 ? buf_str(&c->usage) : S("{}"));
+	buf_lit(&b, "},\"tool_call_chunks\":[");
+	add_calls(&b, c, add_call_chunk);
+	buf_lit(&b, "],\"tool_calls\":[");
+	buf_add(&b, buf_str(&good));
+	buf_add_fmt(&b, "],\"id\":\"%.*s\"", FMT(c->id));
+	if (c->usage.n > 0) {
+		buf_lit(&b, ",\"usage_metadata\":");
+		add_usage_metadata(&b, buf_str(&c->usage));
+	}
+	buf_lit(&b, ",\"invalid_tool_calls\":[");
+	buf_add(&b, buf_str(&bad));
+	buf_lit(&b, "],\"type\":\"ai\"}]");
+	text = buf_str(&b);
+	block = frame_make(S("messages/partial"), &text, 1, id);
+	buf_release(&b);
+	buf_release(&good);
+	buf_release(&bad);
+	return block;
+}
+
+struct sse_block *
+chunk_metadata(const struct chunks *c, const struct frame_place *at,
+    struct str model, int64_t id)
+{
+	struct buf b = BUF(LIMIT_METADATA_BYTES * 4);
+	struct sse_block *block;
+	struct str text;
+
+	buf_add_fmt(&b, "{\"%.*s\":{\"metadata\":", FMT(c->id));
+	frame_add_model_metadata(&b, at, str_of(c->provider), model, false);
+	buf_lit(&b, "}}");
+	text = buf_str(&b);
+	block = frame_make(S("messages/metadata"), &text, 1, id);
+	buf_release(&b);
+	return block;
+}

@@ -1,0 +1,180 @@
+/*
+ * directory.c - see directory_priv.h.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "run/directory_priv.h"
+
+#include <assert.h>
+#include <pthread.h>
+
+#include "base/map.h"
+#include "base/mem.h"
+
+struct home {
+	struct uuid thread_id;
+	struct runs *runs;
+	size_t pins;
+};
+
+struct directory {
+	pthread_mutex_t lock;
+	struct map runs, threads;
+};
+
+static uint64_t
+hash(const void *key)
+{
+	return uuid_hash(key);
+}
+
+static const void *
+run_key(const void *value)
+{
+	return &((const struct place *)value)->run_id;
+}
+
+static bool
+run_eq(const void *value, const void *key)
+{
+	return uuid_eq(run_key(value), key);
+}
+
+static const void *
+thread_key(const void *value)
+{
+	return &((const struct home *)value)->thread_id;
+}
+
+static bool
+thread_eq(const void *value, const void *key)
+{
+	return uuid_eq(thread_key(value), key);
+}
+
+struct directory *
+directory_new(void)
+{
+	struct directory *d = mem_new(struct directory);
+
+	pthread_mutex_init(&d->lock, NULL);
+	map_init(&d->runs, hash, run_eq, run_key);
+	map_init(&d->threads, hash, thread_eq, thread_key);
+	return d;
+}
+
+void
+directory_free(struct directory *d)
+{
+	struct home *h;
+	size_t at = 0;
+
+	if (d == NULL)
+		return;
+	for (h = map_each(&d->threads, &at); h != NULL; h = map_each(&d->threads, &at))
+		free(h);
+	map_release(&d->runs);
+	map_release(&d->threads);
+	pthread_mutex_destroy(&d->lock);
+	free(d);
+}
+
+static struct home *
+pin(struct directory *d, const struct uuid *thread_id, struct runs *here)
+{
+	struct home *h = map_get(&d->threads, thread_id);
+
+	if (h == NULL) {
+		h = mem_new(struct home);
+		h->thread_id = *thread_id;
+		h->runs = here;
+		map_put(&d->threads, h);
+	}
+	h->pins++;
+	return h;
+}
+
+static void
+unpin(struct directory *d, struct home *h)
+{
+	assert(h->pins > 0);
+	if (--h->pins > 0)
+		return;
+	map_take(&d->threads, &h->thread_id);
+	free(h);
+}
+
+struct runs *
+directory_enter(struct directory *d, struct place *p, bool stateless,
+    struct runs *here)
+{
+	pthread_mutex_lock(&d->lock);
+	p->thread = stateless ? NULL : pin(d, &p->thread_id, here);
+	p->home = p->thread == NULL ? here : p->thread->runs;
+	map_put(&d->runs, p);
+	pthread_mutex_unlock(&d->lock);
+	return p->home;
+}
+
+void
+directory_leave(struct directory *d, struct place *p)
+{
+	pthread_mutex_lock(&d->lock);
+	map_take(&d->runs, &p->run_id);
+	if (p->thread != NULL)
+		unpin(d, p->thread);
+	p->thread = NULL;
+	pthread_mutex_unlock(&d->lock);
+}
+
+struct runs *
+directory_pin(struct directory *d, const struct uuid *thread_id, struct runs *here)
+{
+	struct runs *home;
+
+	pthread_mutex_lock(&d->lock);
+	home = pin(d, thread_id, here)->runs;
+	pthread_mutex_unlock(&d->lock);
+	return home;
+}
+
+void
+directory_unpin(struct directory *d, const struct uuid *thread_id)
+{
+	struct home *h;
+
+	pthread_mutex_lock(&d->lock);
+	h = map_get(&d->threads, thread_id);
+	assert(h != NULL);
+	unpin(d, h);
+	pthread_mutex_unlock(&d->lock);
+}
+
+struct runs *
+directory_find(struct directory *d, owner_t owner, const struct uuid *thread_id,
+    const struct uuid *run_id)
+{
+	const struct place *p;
+	struct runs *home = NULL;
+
+	pthread_mutex_lock(&d->lock);
+	p = map_get(&d->runs, run_id);
+	if (p != NULL && p->owner == owner &&
+	    (uuid_is_zero(thread_id) || uuid_eq(&p->thread_id, thread_id)))
+		home = p->home;
+	pthread_mutex_unlock(&d->lock);
+	return home;
+}
+
+struct runs *
+directory_thread(struct directory *d, const struct uuid *thread_id)
+{
+	const struct home *h;
+	struct runs *home;
+
+	pthread_mutex_lock(&d->lock);
+	h = map_get(&d->threads, thread_id);
+	home = h == NULL ? NULL : h->runs;
+	pthread_mutex_unlock(&d->lock);
+	return home;
+}

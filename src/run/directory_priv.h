@@ -1,0 +1,48 @@
+/*
+ * directory_priv.h - which shard a run and a thread live on.
+ *
+ * The only structure of this room that shards share; locked, touched once a
+ * request.  A thread is pinned while any of its runs is under way or waits;
+ * all of its runs then live on the shard that pinned it first.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef RUN_DIRECTORY_PRIV_H
+#define RUN_DIRECTORY_PRIV_H
+
+#include "base/id.h"
+#include "store/store.h"
+
+struct runs;
+struct directory;
+struct home;
+
+/* A run's entry, embedded in the run.  Written by directory_enter only. */
+struct place {
+	struct uuid run_id, thread_id;
+	owner_t owner;
+	struct runs *home;
+	struct home *thread;         /* NULL: a stateless run has none */
+};
+
+struct directory *directory_new(void);
+void directory_free(struct directory *d);
+
+/* Enters p (ids and owner are set): its home is the thread's, or `here` when
+ * the thread has none yet.  Returns the home. */
+struct runs *directory_enter(struct directory *d, struct place *p, bool stateless,
+    struct runs *here);
+void directory_leave(struct directory *d, struct place *p);
+
+/* Keeps a thread at home without a run.  Returns its home. */
+struct runs *directory_pin(struct directory *d, const struct uuid *thread_id,
+    struct runs *here);
+void directory_unpin(struct directory *d, const struct uuid *thread_id);
+
+/* NULL: nobody has it, or it is another owner's, or of another thread
+ * (thread_id zero: any). */
+struct runs *directory_find(struct directory *d, owner_t owner,
+    const struct uuid *thread_id, const struct uuid *run_id);
+struct runs *directory_thread(struct directory *d, const struct uuid *thread_id);
+
+#endif

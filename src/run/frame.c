@@ -1,0 +1,199 @@
+/*
+ * frame.c - see frame_priv.h.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "run/frame_priv.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "run/run.h"
+
+#define ID_LINE_MAX 32           /* "\nid: " and 20 digits and "\n\n" */
+
+const char *const stream_mode_names[] = {
+	"values", "updates", "messages-tuple", "messages", NULL
+};
+
+static char *
+put(char *to, struct str s)
+{
+	if (s.n > 0)
+		memcpy(to, s.p, s.n);
+	return to + s.n;
+}
+
+/* The frame's end: id line and the empty line. */
+static size_t
+tail_write(char out[ID_LINE_MAX], int64_t id)
+{
+	char digits[20];
+	size_t n = 0, at = 0;
+	uint64_t v = (uint64_t)id;
+
+	out[at++] = '\n';
+	if (id >= 0) {
+		memcpy(out + at, "id: ", 4);
+		at += 4;
+		do {
+			digits[n++] = (char)('0' + v % 10);
+			v /= 10;
+		} while (v > 0);
+		while (n > 0)
+			out[at++] = digits[--n];
+		out[at++] = '\n';
+	}
+	out[at++] = '\n';
+	return at;
+}
+
+static struct sse_block *
+block_alloc(size_t n)
+{
+	struct sse_block *b;
+
+	assert(n <= UINT32_MAX);
+	b = mem_alloc(sizeof *b + n);
+	atomic_init(&b->refs, 1);
+	b->n = (uint32_t)n;
+	return b;
+}
+
+struct sse_block *
+frame_make(struct str name, const struct str *parts, size_t n, int64_t id)
+{
+	static const struct str event = { "event: ", 7 }, data = { "\ndata: ", 7 };
+	char tail[ID_LINE_MAX];
+	size_t tail_n = tail_write(tail, id);
+	size_t total = event.n + name.n + data.n + tail_n;
+	struct sse_block *b;
+	char *to;
+
+	for (size_t i = 0; i < n; i++)
+		total += parts[i].n;
+	b = block_alloc(total);
+	to = put(put(put(b->bytes, event), name), data);
+	for (size_t i = 0; i < n; i++)
+		to = put(to, parts[i]);
+	to = put(to, (struct str){ tail, tail_n });
+	assert(to == b->bytes + total);
+	return b;
+}
+
+struct sse_block *
+frame_messages(struct str name, struct str open, const struct message_list *l,
+    size_t from, size_t to, struct str close, int64_t id)
+{
+	struct str few[32], *parts = few;
+	size_t n = 0, need = 2 * (to - from) + 2;
+	struct sse_block *b;
+
+	assert(from <= to && to <= l->n);
+	if (need > COUNT(few))
+		parts = mem_alloc(need * sizeof *parts);
+	parts[n++] = open;
+	for (size_t i = from; i < to; i++) {
+		if (i > from)
+			parts[n++] = S(",");
+		parts[n++] = l->at[i]->json;
+	}
+	parts[n++] = close;
+	b = frame_make(name, parts, n, id);
+	if (parts != few)
+		free(parts);
+	return b;
+}
+
+static void
+add_place(struct buf *b, const struct frame_place *at)
+{
+	buf_add(b, at->run_members);
+	buf_add_fmt(b, ",\"langgraph_step\":%d,\"langgraph_node\":\"%.*s\","
+	    "\"langgraph_triggers\":[\"branch:to:%.*s\"],"
+	    "\"langgraph_path\":[\"__pregel_pull\",\"%.*s\"]", at->step,
+	    FMT(at->node), FMT(at->node), FMT(at->node));
+	buf_add_fmt(b, ",\"langgraph_checkpoint_ns\":\"%.*s:", FMT(at->node));
+	uuid_add(b, &at->task_id);
+	buf_add_fmt(b, "\",\"checkpoint_ns\":\"%.*s:", FMT(at->node));
+	uuid_add(b, &at->task_id);
+	buf_add_char(b, '"');
+}
+
+void
+frame_add_model_metadata(struct buf *b, const struct frame_place *at,
+    struct str provider, struct str model, bool with_tags)
+{
+	buf_add_char(b, '{');
+	if (with_tags)
+		buf_lit(b, "\"tags\":[],");
+	buf_lit(b, "\"ls_integration\":\"langchain_chat_model\",");
+	add_place(b, at);
+	buf_lit(b, ",\"ls_provider\":");
+	json_add_str(b, provider);
+	buf_lit(b, ",\"ls_model_name\":");
+	json_add_str(b, model);
+	buf_lit(b, ",\"ls_model_type\":\"chat\","
+	    "\"versions\":{\"cohort\":\"" COHORT_VERSION "\"}}");
+}
+
+void
+frame_add_node_metadata(struct buf *b, const struct frame_place *at)
+{
+	buf_add_fmt(b, "{\"tags\":[\"graph:step:%d\"],\"name\":\"%.*s\","
+	    "\"ls_integration\":\"langgraph\",", at->step, FMT(at->node));
+	add_place(b, at);
+	buf_add_char(b, '}');
+}
+
+/* ---- reading back -------------------------------------------------------- */
+
+static bool
+line_value(struct str line, struct str field, struct str *value)
+{
+	if (!str_starts(line, field))
+		return false;
+	*value = str_sub(line, field.n, line.n - field.n);
+	return true;
+}
+
+bool
+frame_next(struct str *rest, struct str *frame, struct str *event, int64_t *id)
+{
+	const char *end = rest->n == 0 ? NULL : memmem(rest->p, rest->n, "\n\n", 2);
+	struct str lines, line, value;
+
+	if (end == NULL)
+		return false;
+	*frame = str_sub(*rest, 0, (size_t)(end - rest->p) + 2);
+	*rest = str_sub(*rest, frame->n, rest->n - frame->n);
+	*event = STR_NONE;
+	*id = FRAME_NO_ID;
+	lines = str_sub(*frame, 0, frame->n - 2);
+	while (str_next(&lines, '\n', &line)) {
+		if (line_value(line, S("event: "), &value))
+			*event = value;
+		else if (line_value(line, S("id: "), &value) && !str_to_i64(value, id))
+			*id = FRAME_NO_ID;
+	}
+	return true;
+}
+
+unsigned
+frame_mode(struct str event)
+{
+	static const struct { const char *event; unsigned mode; } modes[] = {
+		{ "values", MODE_VALUES }, { "updates", MODE_UPDATES },
+		{ "messages", MODE_MESSAGES_TUPLE },
+		{ "messages/metadata", MODE_MESSAGES },
+		{ "messages/partial", MODE_MESSAGES },
+		{ "messages/complete", MODE_MESSAGES },
+	};
+
+	for (size_t i = 0; i < COUNT(modes); i++)
+		if (str_eq(event, str_of(modes[i].event)))
+			return modes[i].mode;
+	return MODE_META;
+}

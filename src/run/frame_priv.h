@@ -1,0 +1,47 @@
+/*
+ * frame_priv.h - stream events as SSE frames (contract section 7).  Pure.
+ *
+ * One event is one frame in one block, made once however many read it.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef RUN_FRAME_PRIV_H
+#define RUN_FRAME_PRIV_H
+
+#include "base/id.h"
+#include "net/sse.h"
+#include "run/message.h"
+
+#define FRAME_NO_ID (-1)
+
+/* `event: name\ndata: <parts>\nid: N\n\n`; id FRAME_NO_ID leaves the line out.
+ * One allocation, one reference. */
+struct sse_block *frame_make(struct str name, const struct str *parts, size_t n,
+    int64_t id);
+
+/* {"messages":[...]} of list entries [from, to), between `open` and `close`. */
+struct sse_block *frame_messages(struct str name, struct str open,
+    const struct message_list *l, size_t from, size_t to, struct str close,
+    int64_t id);
+
+/* What every metadata object of a run's messages says about where it is. */
+struct frame_place {
+	struct str run_members;      /* `"created_by":"system",...,"run_id":"..."` */
+	struct str node;
+	int step;
+	struct uuid task_id;
+};
+
+/* Metadata of a message that a model streams; with_tags as in messages-tuple. */
+void frame_add_model_metadata(struct buf *b, const struct frame_place *at,
+    struct str provider, struct str model, bool with_tags);
+/* Metadata of a message that a node returned whole. */
+void frame_add_node_metadata(struct buf *b, const struct frame_place *at);
+
+/* Walks whole frames of encoded text: cuts the first one off *rest.  *event and
+ * *id (FRAME_NO_ID if absent) tell about it; *frame is its bytes. */
+bool frame_next(struct str *rest, struct str *frame, struct str *event, int64_t *id);
+/* The stream mode whose frames have this event name. */
+unsigned frame_mode(struct str event);
+
+#endif

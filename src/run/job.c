@@ -1,0 +1,433 @@
+/*
+ * job.c - a run while it lives: joins the core's decisions (live.c) with the
+ * model, the tools, the store and the readers.
+ *
+ * With durability sync the stream is closed from a checkpoint until it is
+ * committed, and the next node starts after that.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <assert.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "run/run_priv.h"
+
+/* ---- telling ------------------------------------------------------------- */
+
+/* Is this event to be encoded now?  It counts even if nobody reads it. */
+static bool
+wanted(struct run *run, unsigned mode)
+{
+	if ((run->stream.modes & mode) == 0)
+		return false;
+	atomic_fetch_add_explicit(&run->rs->stats.events, 1, memory_order_relaxed);
+	if (stream_wants(&run->stream, mode))
+		return true;
+	stream_skip(&run->stream);
+	return false;
+}
+
+static void
+tell(struct run *run, unsigned mode, struct sse_block *b)
+{
+	stream_send(&run->stream, mode, b);
+	record_stream_later(run);
+}
+
+static void
+tell_begin(struct run *run)
+{
+	struct buf b = BUF(256);
+	struct str data;
+
+	if (!wanted(run, MODE_META))
+		return;
+	buf_lit(&b, "{\"run_id\":\"");
+	uuid_add(&b, &run->place.run_id);
+	buf_add_fmt(&b, "\",\"attempt\":%lld}", (long long)run->attempt);
+	data = buf_str(&b);
+	tell(run, MODE_META, frame_make(S("metadata"), &data, 1, stream_id(&run->stream)));
+	buf_release(&b);
+}
+
+static void
+tell_error(struct run *run, struct str error_json)
+{
+	if (wanted(run, MODE_META))
+		tell(run, MODE_META, frame_make(S("error"), &error_json, 1,
+		    stream_id(&run->stream)));
+}
+
+void
+job_add_metadata(const struct job *j, struct buf *b)
+{
+	struct str provider, model;
+
+	if (j->kind == NODE_LLM) {
+		llm_model_split(j->run->rs->llm, j->plan->model, &provider, &model);
+		frame_add_model_metadata(b, &j->place, provider, model, true);
+	} else {
+		frame_add_node_metadata(b, &j->place);
+	}
+}
+
+/* Messages that were not streamed: each whole, once. */
+static void
+tell_tuples(struct job *j, const struct message_list *writes)
+{
+	struct run *run = j->run;
+	struct buf metadata = BUF(8 * LIMIT_METADATA_BYTES);
+
+	for (size_t i = 0; i < writes->n; i++) {
+		struct str parts[] = { S("["), writes->at[i]->json, S(","), STR_NONE, S("]") };
+
+		if (!wanted(run, MODE_MESSAGES_TUPLE))
+			continue;
+		if (metadata.n == 0)
+			job_add_metadata(j, &metadata);
+		parts[3] = buf_str(&metadata);
+		tell(run, MODE_MESSAGES_TUPLE, frame_make(S("messages"), parts,
+		    COUNT(parts), stream_id(&run->stream)));
+	}
+	buf_release(&metadata);
+}
+
+static void
+tell_update(struct job *j, struct str node, const struct message_list *writes)
+{
+	struct run *run = j->run;
+	struct buf open = BUF(LIMIT_METADATA_BYTES);
+
+	if (!wanted(run, MODE_UPDATES))
+		return;
+	buf_add_fmt(&open, "{\"%.*s\":{\"messages\":[", FMT(node));
+	tell(run, MODE_UPDATES, frame_messages(S("updates"), buf_str(&open), writes, 0,
+	    writes->n, S("]}}"), stream_id(&run->stream)));
+	buf_release(&open);
+}
+
+static void
+tell_values(struct job *j)
+{
+	struct run *run = j->run;
+
+	if (wanted(run, MODE_VALUES))
+		tell(run, MODE_VALUES, frame_messages(S("values"), S("{\"messages\":["),
+		    &j->core.list, 0, j->core.list.n, S("]}"), stream_id(&run->stream)));
+}
+
+static void
+tell_complete(struct job *j, const struct message_list *l, size_t from)
+{
+	struct run *run = j->run;
+
+	if (from < l->n && wanted(run, MODE_MESSAGES))
+		tell(run, MODE_MESSAGES, frame_messages(S("messages/complete"), S("["), l,
+		    from, l->n, S("]"), stream_id(&run->stream)));
+}
+
+/* ---- the core's effects -------------------------------------------------- */
+
+static void
+on_checkpoint(void *ctx, const struct live_checkpoint *c)
+{
+	struct job *j = ctx;
+	struct buf chart = BUF(LIMIT_STATE_BYTES);
+	msec now = shard_wall(j->run->rs->shard);
+
+	if (j->run->stateless)
+		return;
+	if (c->with_chart)
+		live_save(&j->core, &chart);
+	if (j->plan->durability == DURABILITY_EXIT)
+		steps_merge(&j->steps, c, &j->core.list, buf_str(&chart), now);
+	else
+		steps_add(&j->steps, c, &j->core.list, buf_str(&chart), now);
+	buf_release(&chart);
+	if (j->plan->durability == DURABILITY_SYNC)
+		stream_close(&j->run->stream);
+}
+
+static void
+on_wrote(void *ctx, struct str node, const struct message_list *writes, size_t keep)
+{
+	struct job *j = ctx;
+
+	if (node.n == 0) {
+		tell_values(j);
+		tell_complete(j, &j->core.list, keep);
+		return;
+	}
+	if (!j->streamed)
+		tell_tuples(j, writes);
+	tell_update(j, node, writes);
+	if (writes->n > 0)
+		tell_values(j);
+	tell_complete(j, writes, 0);
+}
+
+static void
+add_error(struct buf *b, const char *first, struct str one, const char *second,
+    struct str two)
+{
+	buf_add_char(b, '{');
+	json_add_key(b, first);
+	json_add_str(b, one);
+	json_add_key(b, second);
+	json_add_str(b, two);
+	buf_add_char(b, '}');
+}
+
+/* The failed node's task shows the error.  The checkpoint that names it may
+ * be on its way already; then one more says it. */
+static void
+record_error(struct job *j, const struct live_error *error)
+{
+	struct live_checkpoint c = { .step = j->core.step + 1, .source = SOURCE_LOOP,
+	    .next = live_failed_node(&j->core), .keep = j->core.list.n };
+	struct buf text = BUF(LIMIT_METADATA_BYTES), chart = BUF(LIMIT_STATE_BYTES);
+
+	add_error(&text, "message", error->message, "name", error->name);
+	if (j->steps.n == 0 && c.next.n > 0) {
+		c.id = uuid_v6((unsigned)c.step);
+		c.task_id = uuid_v5(&c.id, c.next);
+		live_save(&j->core, &chart);
+		steps_add(&j->steps, &c, &j->core.list, buf_str(&chart),
+		    shard_wall(j->run->rs->shard));
+	}
+	if (j->steps.n > 0)
+		steps_set_error(&j->steps, buf_str(&text));
+	buf_release(&text);
+	buf_release(&chart);
+}
+
+static void
+end_with(struct job *j, const struct live_error *error)
+{
+	struct buf text = BUF(LIMIT_METADATA_BYTES);
+
+	add_error(&text, "error", error->name, "message", error->message);
+	if (error->of_node && !j->run->stateless && !j->broken)
+		record_error(j, error);
+	tell_error(j->run, buf_str(&text));
+	record_finish(j->run, RUN_ERROR, buf_str(&text));
+	buf_release(&text);
+}
+
+static void
+on_end(void *ctx, const struct live_error *error)
+{
+	struct job *j = ctx;
+
+	if (error != NULL)
+		end_with(j, error);
+	else
+		record_finish(j->run, RUN_SUCCESS, STR_NONE);
+}
+
+static void
+fail(struct job *j, const char *name, const char *message)
+{
+	struct live_error error = { str_of(name), str_of(message), false };
+
+	live_stop(&j->core);
+	end_with(j, &error);
+}
+
+static void
+begin_node(struct run *run)
+{
+	static void (*const start[])(struct job *) = {
+		[NODE_LLM] = model_start, [NODE_TOOLS] = calls_start,
+	};
+	struct job *j = run->job;
+
+	stream_open(&run->stream);
+	if (j->broken) {
+		fail(j, "StorageError", "a checkpoint could not be written");
+		return;
+	}
+	j->streamed = false;
+	start[j->kind](j);
+}
+
+static void
+on_invoke(void *ctx, enum node_kind kind)
+{
+	struct job *j = ctx;
+	struct run *run = j->run;
+
+	j->kind = kind;
+	j->place = (struct frame_place){ .run_members = buf_str(&j->members),
+	    .node = live_node(&j->core), .step = j->core.step + 1,
+	    .task_id = j->core.task_id };
+	if (run->stateless || j->steps.n == 0 ||
+	    j->plan->durability == DURABILITY_EXIT) {
+		begin_node(run);
+	} else if (j->plan->durability == DURABILITY_SYNC) {
+		record_steps(run, begin_node);
+	} else {
+		record_steps(run, NULL);
+		begin_node(run);
+	}
+}
+
+static const struct live_effects effects = {
+	on_checkpoint, on_wrote, on_invoke, on_end
+};
+
+/* ---- nodes come back ----------------------------------------------------- */
+
+void
+job_node_done(struct job *j, struct message_list *writes, struct val data)
+{
+	if (j->broken) {
+		val_drop(data);
+		fail(j, "StorageError", "a checkpoint could not be written");
+	} else {
+		j->resumed = false;
+		live_done(&j->core, writes, data);
+	}
+	message_list_release(writes);
+}
+
+void
+job_node_failed(struct job *j, const char *event, struct str name,
+    struct str message)
+{
+	struct live_error error = { name, message, true };
+
+	live_failed(&j->core, str_of(event), &error);
+}
+
+/* ---- start and stop ------------------------------------------------------ */
+
+/* The thread as its last checkpoint left it.  c->seq 0: it never ran. */
+static int
+load(struct job *j, struct arena *a, struct store_checkpoint *c)
+{
+	struct run *run = j->run;
+	struct store_reader *r = run->rs->reader;
+	struct message *m;
+	struct str *texts;
+	int rc;
+
+	rc = store_checkpoint_get(r, run->place.owner, run->thread_seq, 0, a, c);
+	if (rc == ERR_NOTFOUND) {
+		*c = (struct store_checkpoint){ 0 };
+		return OK;
+	}
+	if (rc != OK || c->list == 0)
+		return rc;
+	j->core.written = true;
+	rc = store_messages_get(r, c->list, 0, c->len, a, &texts);
+	for (uint32_t i = 0; rc == OK && i < c->len; i++) {
+		rc = message_from_stored(&m, texts[i], NULL);
+		if (rc == OK)
+			message_list_add(&j->core.list, m);
+	}
+	return rc;
+}
+
+/* From the input; or, when this run or nobody but an earlier one has begun,
+ * from where the last checkpoint stands. */
+static void
+decide_start(struct job *j, const struct store_checkpoint *c)
+{
+	char id[UUID_TEXT];
+	struct str text = { id, UUID_TEXT };
+	bool can_resume = c->seq != 0 && c->next.n > 0 && c->chart.n > 0;
+	bool ours = c->seq != 0 && uuid_eq(&c->run_id, &j->run->place.run_id);
+
+	uuid_format(&j->run->place.run_id, id);
+	if (can_resume && (ours || !j->plan->has_input)) {
+		j->resumed = ours;
+		tell_values(j);
+		live_resume(&j->core, text, c->chart, c->step, &c->task_id);
+	} else if (j->plan->has_input) {
+		live_start(&j->core, &j->plan->input, text, c->seq != 0 ? c->step : -2);
+	} else {
+		tell_values(j);
+		live_stop(&j->core);
+		record_finish(j->run, RUN_SUCCESS, STR_NONE);
+	}
+}
+
+static void
+stream_begin(struct run *run, const struct plan *p)
+{
+	int64_t first = 0;
+
+	if (p->resumable && !run->stateless && run->attempt > 1)
+		first = store_stream_last(run->rs->reader, run->seq) + 1;
+	stream_init(&run->stream, p->modes, !run->stateless || p->resumable,
+	    p->resumable, first);
+}
+
+void
+job_start(struct run *run, const struct store_run *row, struct plan *plan,
+    bool has_checkpoints)
+{
+	static const struct plan nothing;
+	struct runs_shared *sh = run->rs->sh;
+	struct job *j = mem_new(struct job);
+	struct arena a = ARENA(THREAD_ARENA);
+	struct store_checkpoint c = { 0 };
+	struct err e = { 0 };
+	int rc = OK;
+
+	assert(run->job == NULL);
+	run->job = j;
+	run_set_phase(run, PHASE_LIVE);
+	run->attempt = row->attempt;
+	j->run = run;
+	j->members = BUF(8 * LIMIT_METADATA_BYTES);
+	if (plan == NULL)
+		rc = plan_read(&plan, row->kwargs_json, sh->tools, &e);
+	j->plan = plan;
+	stream_begin(run, plan != NULL ? plan : &nothing);
+	live_init(&j->core, &effects, j, graphs_chart(sh->graphs, row->graph_id),
+	    plan != NULL ? plan->recursion_limit : 0);
+	tell_begin(run);
+	if (rc == OK && has_checkpoints && !run->stateless)
+		rc = load(j, &a, &c);
+	if (rc != OK) {
+		fail(j, plan == NULL ? "ValueError" : "StorageError",
+		    e.text[0] != '\0' ? e.text : "the thread could not be read");
+	} else if (run->cancel) {
+		live_stop(&j->core);
+		record_finish(run, RUN_INTERRUPTED, STR_NONE);
+	} else {
+		if ((plan->modes & (MODE_MESSAGES | MODE_MESSAGES_TUPLE)) != 0)
+			run_members_write(&j->members, row->metadata_json, run->attempt,
+			    &run->place.thread_id, &run->place.run_id);
+		decide_start(j, &c);
+	}
+	arena_release(&a);
+}
+
+void
+job_stop(struct run *run)
+{
+	struct job *j = run->job;
+
+	live_stop(&j->core);
+	model_stop(j);
+	calls_stop(j);
+}
+
+void
+job_free(struct job *j)
+{
+	if (j == NULL)
+		return;
+	model_stop(j);
+	calls_stop(j);
+	shard_timer_cancel(j->run->rs->shard, &j->flush);
+	live_release(&j->core);
+	steps_release(&j->steps);
+	buf_release(&j->members);
+	plan_free(j->plan);
+	free(j);
+}

@@ -1,0 +1,361 @@
+/*
+ * record.c - what a run leaves in the store: checkpoints, its stream, its end.
+ *
+ * A command owns what it names until it comes back: it takes the steps over
+ * and holds the run.  Commands of one run are committed in the order they
+ * are submitted, so a lazy one is never overtaken by the run's end.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "run/run_priv.h"
+
+/* ---- steps --------------------------------------------------------------- */
+
+static struct str
+copy(struct str s)
+{
+	return s.n == 0 ? STR_NONE : (struct str){ mem_cstr(s), s.n };
+}
+
+static void
+step_release(struct store_step *s)
+{
+	free((char *)s->chart.p);
+	free((char *)s->task_error.p);
+	free((struct str *)s->messages);
+}
+
+static void
+step_set(struct store_step *s, struct message_list *refs,
+    const struct live_checkpoint *c, size_t keep, const struct message_list *l,
+    struct str chart, msec now)
+{
+	struct str *texts = l->n > keep ? mem_alloc((l->n - keep) * sizeof *texts) : NULL;
+
+	for (size_t i = keep; i < l->n; i++) {
+		message_list_add(refs, message_ref(l->at[i]));
+		texts[i - keep] = l->at[i]->json;
+	}
+	*s = (struct store_step){ .id = c->id, .step = c->step, .source = c->source,
+	    .next = c->next, .task_id = c->task_id, .chart = copy(chart),
+	    .keep = (uint32_t)keep, .messages = texts, .messages_n = l->n - keep,
+	    .created = now };
+}
+
+void
+steps_add(struct steps *s, const struct live_checkpoint *c,
+    const struct message_list *l, struct str chart, msec now)
+{
+	mem_grow(s->at, s->n, s->cap);
+	step_set(&s->at[s->n++], &s->refs, c, c->keep, l, chart, now);
+}
+
+void
+steps_merge(struct steps *s, const struct live_checkpoint *c,
+    const struct message_list *l, struct str chart, msec now)
+{
+	size_t keep = c->keep;
+
+	assert(s->n <= 1);
+	if (s->n == 1 && s->at[0].keep < keep)
+		keep = s->at[0].keep;
+	for (size_t i = 0; i < s->n; i++)
+		step_release(&s->at[i]);
+	s->n = 0;
+	message_list_release(&s->refs);
+	mem_grow(s->at, s->n, s->cap);
+	step_set(&s->at[s->n++], &s->refs, c, keep, l, chart, now);
+}
+
+void
+steps_set_error(struct steps *s, struct str task_error)
+{
+	struct store_step *last = &s->at[s->n - 1];
+
+	assert(s->n > 0);
+	free((char *)last->task_error.p);
+	last->task_error = copy(task_error);
+}
+
+void
+steps_release(struct steps *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		step_release(&s->at[i]);
+	free(s->at);
+	message_list_release(&s->refs);
+	*s = (struct steps){ 0 };
+}
+
+/* ---- commands ------------------------------------------------------------ */
+
+int
+run_submit(struct run *run, struct store_cmd *c)
+{
+	struct runs *rs = run->rs;
+	int rc;
+
+	assert(!run->stateless);
+	c->owner = run->place.owner;
+	rc = store_submit(rs->sh->store, rs->port, c, true);
+	if (rc == OK) {
+		run_hold(run);
+		runs_busy(rs, 1);
+	}
+	return rc;
+}
+
+void
+run_returned(struct run *run)
+{
+	runs_busy(run->rs, -1);
+	run_drop(run);
+}
+
+struct save {
+	struct store_run_step c;
+	struct steps steps;
+	struct run *run;
+	void (*then)(struct run *run);
+};
+
+/* Without its checkpoints a run cannot go on: what follows would be built on
+ * messages that are not there. */
+static void
+steps_lost(struct run *run, const struct store_cmd *c)
+{
+	char id[UUID_TEXT];
+
+	uuid_format(&run->place.run_id, id);
+	log_error("run", "step_lost", "run=%.*s rc=%s reason=%s", UUID_TEXT, id,
+	    rc_name(c->rc), c->err.text);
+	if (run->job != NULL)
+		run->job->broken = true;
+}
+
+static void
+save_done(struct store_cmd *cmd)
+{
+	struct save *s = CONTAINER_OF(cmd, struct save, c.cmd);
+	struct run *run = s->run;
+
+	if (cmd->rc != OK)
+		steps_lost(run, cmd);
+	if (s->then != NULL && run->phase == PHASE_LIVE)
+		s->then(run);
+	steps_release(&s->steps);
+	free(s);
+	run_returned(run);
+}
+
+void
+record_steps(struct run *run, void (*then)(struct run *run))
+{
+	struct steps *steps = &run->job->steps;
+	struct save *s;
+	int rc;
+
+	assert(!run->stateless);
+	s = mem_new(struct save);
+	s->c.cmd.op = STORE_RUN_STEP;
+	s->c.cmd.lazy = then == NULL;
+	s->c.cmd.done = save_done;
+	s->c.run_seq = run->seq;
+	s->c.thread_seq = run->thread_seq;
+	s->steps = *steps;
+	*steps = (struct steps){ 0 };
+	s->c.steps = s->steps.at;
+	s->c.steps_n = s->steps.n;
+	s->run = run;
+	s->then = then;
+	rc = run_submit(run, &s->c.cmd);
+	assert(rc == OK);                    /* forced */
+}
+
+struct append {
+	struct store_stream_append c;
+	struct buf bytes;
+	struct run *run;
+};
+
+static void
+append_done(struct store_cmd *cmd)
+{
+	struct append *a = CONTAINER_OF(cmd, struct append, c.cmd);
+	struct run *run = a->run;
+
+	if (cmd->rc == OK)
+		stream_stored(&run->stream, a->c.last_id);
+	else
+		log_error("run", "stream_lost", "rc=%s reason=%s", rc_name(cmd->rc),
+		    cmd->err.text);
+	buf_release(&a->bytes);
+	free(a);
+	run_returned(run);
+}
+
+void
+record_stream(struct run *run)
+{
+	struct append *a;
+	int rc;
+
+	if (run->stateless || !run->stream.keeps)
+		return;
+	a = mem_new(struct append);
+	a->bytes = BUF(LIMIT_STATE_BYTES * 4u);
+	if (!stream_hand_over(&run->stream, &a->bytes, &a->c.first_id, &a->c.last_id)) {
+		free(a);
+		return;
+	}
+	a->c.cmd.op = STORE_STREAM_APPEND;
+	a->c.cmd.lazy = true;
+	a->c.cmd.done = append_done;
+	a->c.run_seq = run->seq;
+	a->c.bytes = buf_str(&a->bytes);
+	a->run = run;
+	rc = run_submit(run, &a->c.cmd);
+	assert(rc == OK);
+}
+
+static void
+on_flush(struct wheel_timer *t)
+{
+	record_stream(CONTAINER_OF(t, struct job, flush)->run);
+}
+
+void
+record_stream_later(struct run *run)
+{
+	struct job *j = run->job;
+
+	if (run->stateless || !run->stream.keeps || run->stream.fresh_bytes == 0)
+		return;
+	if (run->stream.fresh_bytes >= LIMIT_STREAM_FLUSH_BYTES) {
+		record_stream(run);
+	} else if (!wheel_armed(&j->flush)) {
+		j->flush.fire = on_flush;
+		shard_timer_set(run->rs->shard, &j->flush, LIMIT_STREAM_FLUSH_MS);
+	}
+}
+
+/* ---- the end ------------------------------------------------------------- */
+
+struct ending {
+	struct store_run_finish c;
+	struct parcel parcel;                /* when there is nothing to write */
+	struct arena arena;
+	struct steps steps;
+	char *error;
+	bool retried;
+	struct run *run;
+};
+
+static void
+ending_free(struct ending *n)
+{
+	arena_release(&n->arena);
+	steps_release(&n->steps);
+	free(n->error);
+	free(n);
+}
+
+/* Whatever could not be written, the run must not stay `running` for ever. */
+static void
+ending_retry(struct ending *n)
+{
+	static const char lost[] =
+	    "{\"error\":\"StorageError\",\"message\":\"the run could not be recorded\"}";
+	int rc;
+
+	n->retried = true;
+	n->c.cmd.rc = OK;
+	n->c.steps_n = 0;
+	n->c.status = RUN_ERROR;
+	n->c.thread_status = THREAD_ERROR;
+	n->c.error_json = str_of(lost);
+	rc = run_submit(n->run, &n->c.cmd);
+	assert(rc == OK);
+}
+
+static void
+ending_done(struct store_cmd *cmd)
+{
+	struct ending *n = CONTAINER_OF(cmd, struct ending, c.cmd);
+	struct run *run = run_hold(n->run);
+
+	if (cmd->rc != OK && !n->retried) {
+		steps_lost(run, cmd);
+		ending_retry(n);
+		run_returned(run);
+		run_drop(run);
+		return;
+	}
+	run_returned(run);
+	run_ended(run, cmd->rc, n->c.status, n->c.error_json,
+	    cmd->rc == OK && n->c.has_next ? &n->c.next : NULL, &cmd->err);
+	ending_free(n);
+	run_drop(run);
+}
+
+static void
+ending_open(struct runs *rs, struct parcel *p)
+{
+	struct ending *n = CONTAINER_OF(p, struct ending, parcel);
+	struct run *run = run_hold(n->run);
+
+	(void)rs;
+	run_returned(run);
+	run_ended(run, OK, n->c.status, n->c.error_json, NULL, NULL);
+	ending_free(n);
+	run_drop(run);
+}
+
+void
+record_finish(struct run *run, enum run_status status, struct str error_json)
+{
+	static const enum thread_status after[] = {
+		[RUN_SUCCESS] = THREAD_IDLE, [RUN_ERROR] = THREAD_ERROR,
+		[RUN_TIMEOUT] = THREAD_ERROR, [RUN_INTERRUPTED] = THREAD_IDLE,
+	};
+	struct ending *n = mem_new(struct ending);
+	struct runs *rs = run->rs;
+	int rc;
+
+	assert(run->phase == PHASE_LIVE && status > RUN_RUNNING);
+	record_stream(run);
+	run_set_phase(run, PHASE_ENDING);
+	n->run = run;
+	n->arena = ARENA(THREAD_ARENA);
+	n->error = mem_cstr(error_json);
+	n->c.error_json = (struct str){ n->error, error_json.n };
+	n->c.status = status;
+	if (run->stateless) {
+		run_hold(run);
+		runs_busy(rs, 1);
+		n->parcel.open = ending_open;
+		courier_send(&rs->courier, rs, rs->index, &n->parcel);
+		return;
+	}
+	if (!run->job->broken) {
+		n->steps = run->job->steps;
+		run->job->steps = (struct steps){ 0 };
+	}
+	n->c.cmd.op = STORE_RUN_FINISH;
+	n->c.cmd.arena = &n->arena;
+	n->c.cmd.done = ending_done;
+	n->c.run_seq = run->seq;
+	n->c.thread_seq = run->thread_seq;
+	n->c.steps = n->steps.at;
+	n->c.steps_n = n->steps.n;
+	n->c.thread_status = after[status];
+	n->c.now = shard_wall(rs->shard);
+	rc = run_submit(run, &n->c.cmd);
+	assert(rc == OK);
+}

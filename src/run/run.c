@@ -1,0 +1,413 @@
+/*
+ * run.c - a shard's runs, and how one of them ends.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "run/run.h"
+
+#include <assert.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "run/run_priv.h"
+
+/* ---- shared -------------------------------------------------------------- */
+
+struct runs_shared *
+runs_shared_new(struct store *st, const struct tools *t, struct err *e)
+{
+	struct runs_shared *sh = mem_new(struct runs_shared);
+
+	sh->store = st;
+	sh->tools = t;
+	sh->graphs = graphs_new(e);
+	if (sh->graphs == NULL) {
+		free(sh);
+		return NULL;
+	}
+	sh->directory = directory_new();
+	sh->specs_n = tools_count(t);
+	sh->specs = mem_zero((sh->specs_n + 1) * sizeof *sh->specs);
+	for (size_t i = 0; i < sh->specs_n; i++) {
+		const struct tool *tool = tools_at(t, i);
+
+		sh->specs[i] = (struct llm_tool_spec){ str_of(tool->name),
+		    str_of(tool->description), str_of(tool->parameters_json) };
+	}
+	atomic_init(&sh->shards, 0);
+	return sh;
+}
+
+void
+runs_shared_free(struct runs_shared *sh)
+{
+	if (sh == NULL)
+		return;
+	graphs_free(sh->graphs);
+	directory_free(sh->directory);
+	free(sh->specs);
+	free(sh);
+}
+
+bool
+graph_exists(const struct runs_shared *sh, struct str graph_id)
+{
+	return graphs_chart(sh->graphs, graph_id) != NULL;
+}
+
+size_t
+graph_count(const struct runs_shared *sh)
+{
+	(void)sh;
+	return graphs_count();
+}
+
+struct str
+graph_name(const struct runs_shared *sh, size_t i)
+{
+	(void)sh;
+	return graphs_name(i);
+}
+
+/* ---- one shard's --------------------------------------------------------- */
+
+static uint64_t
+hash(const void *key)
+{
+	return uuid_hash(key);
+}
+
+static const void *
+key_of(const void *value)
+{
+	return &((const struct run *)value)->place.run_id;
+}
+
+static bool
+eq(const void *value, const void *key)
+{
+	return uuid_eq(key_of(value), key);
+}
+
+int
+runs_new(struct runs **out, struct runs_shared *sh, struct shard *s,
+    struct store_reader *reader, struct store_port *port, struct llm *l,
+    struct err *e)
+{
+	unsigned index = atomic_fetch_add(&sh->shards, 1);
+	struct runs *rs;
+
+	*out = NULL;
+	if (index >= COURIER_SHARDS)
+		return err_set(e, ERR_LIMIT, "more than %d shards", COURIER_SHARDS);
+	rs = mem_new(struct runs);
+	rs->sh = sh;
+	rs->shard = s;
+	rs->reader = reader;
+	rs->port = port;
+	rs->llm = l;
+	rs->index = index;
+	rs->waiting_end = &rs->waiting;
+	map_init(&rs->runs, hash, eq, key_of);
+	courier_init(&rs->courier, rs);
+	*out = rs;
+	return OK;
+}
+
+void
+runs_free(struct runs *rs)
+{
+	if (rs == NULL)
+		return;
+	admit_clear(rs);
+	map_release(&rs->runs);
+	free(rs);
+}
+
+void
+runs_busy(struct runs *rs, int change)
+{
+	assert(change > 0 || rs->busy > 0);
+	rs->busy = change > 0 ? rs->busy + 1 : rs->busy - 1;
+	if (rs->busy == 0 && rs->drained != NULL) {
+		void (*done)(void *) = rs->drained;
+
+		rs->drained = NULL;
+		done(rs->drained_ctx);
+	}
+}
+
+/* A live run is left as the store has it: running.  Whoever opens the store
+ * next takes it from its last checkpoint. */
+void
+runs_drain(struct runs *rs, void (*done)(void *ctx), void *ctx)
+{
+	struct err e;
+	struct run *run;
+	size_t at = 0;
+
+	assert(rs->drained == NULL && done != NULL);
+	err_set(&e, ERR_CLOSED, "the server is stopping");
+	rs->draining = true;
+	rs->drained = done;
+	rs->drained_ctx = ctx;
+	runs_busy(rs, 1);
+	for (run = map_each(&rs->runs, &at); run != NULL; run = map_each(&rs->runs, &at)) {
+		if (run->phase == PHASE_LIVE) {
+			job_stop(run);
+			record_stream(run);
+		} else if (run->phase != PHASE_PENDING) {
+			continue;            /* its command is on the way */
+		}
+		run_ended(run, ERR_CLOSED, RUN_RUNNING, STR_NONE, NULL, &e);
+	}
+	admit_clear(rs);
+	runs_busy(rs, -1);
+}
+
+void
+runs_stats(const struct runs *rs, struct runs_stats *out)
+{
+	*out = (struct runs_stats){
+		.live = atomic_load_explicit(&rs->stats.live, memory_order_relaxed),
+		.pending = atomic_load_explicit(&rs->stats.pending, memory_order_relaxed),
+		.started = atomic_load_explicit(&rs->stats.started, memory_order_relaxed),
+		.finished = atomic_load_explicit(&rs->stats.finished, memory_order_relaxed),
+		.failed = atomic_load_explicit(&rs->stats.failed, memory_order_relaxed),
+		.events = atomic_load_explicit(&rs->stats.events, memory_order_relaxed),
+	};
+}
+
+/* ---- one run ------------------------------------------------------------- */
+
+struct run *
+run_new(const struct uuid *run_id, const struct uuid *thread_id, owner_t owner)
+{
+	struct run *run = mem_new(struct run);
+
+	run->refs = 1;
+	run->place.run_id = *run_id;
+	run->place.thread_id = *thread_id;
+	run->place.owner = owner;
+	return run;
+}
+
+struct run *
+run_find(const struct runs *rs, const struct uuid *run_id)
+{
+	return map_get(&rs->runs, run_id);
+}
+
+struct run *
+run_hold(struct run *run)
+{
+	assert(run->refs > 0);
+	run->refs++;
+	return run;
+}
+
+void
+run_drop(struct run *run)
+{
+	assert(run->refs > 0);
+	if (--run->refs > 0)
+		return;
+	assert(run->job == NULL);
+	stream_release(&run->stream);
+	free(run);
+}
+
+void
+run_set_phase(struct run *run, enum phase phase)
+{
+	struct runs *rs = run->rs;
+	bool was = run->phase == PHASE_LIVE || run->phase == PHASE_ENDING;
+	bool is = phase == PHASE_LIVE || phase == PHASE_ENDING;
+
+	if (is && !was)
+		atomic_fetch_add_explicit(&rs->stats.live, 1, memory_order_relaxed);
+	if (was && !is)
+		atomic_fetch_sub_explicit(&rs->stats.live, 1, memory_order_relaxed);
+	if (phase == PHASE_PENDING && run->phase != PHASE_PENDING)
+		atomic_fetch_add_explicit(&rs->stats.pending, 1, memory_order_relaxed);
+	if (phase != PHASE_PENDING && run->phase == PHASE_PENDING)
+		atomic_fetch_sub_explicit(&rs->stats.pending, 1, memory_order_relaxed);
+	run->phase = phase;
+}
+
+/* ---- the end ------------------------------------------------------------- */
+
+void
+thread_values(struct runs *rs, owner_t owner, int64_t thread_seq, struct buf *out)
+{
+	struct arena a = ARENA(THREAD_ARENA);
+	struct store_checkpoint c;
+	struct str *texts = NULL;
+	size_t n = 0;
+
+	if (store_checkpoint_get(rs->reader, owner, thread_seq, 0, &a, &c) == OK &&
+	    c.list != 0 && store_messages_get(rs->reader, c.list, 0, c.len, &a,
+	    &texts) == OK)
+		n = c.len;
+	values_add_json(out, texts, n);
+	arena_release(&a);
+}
+
+/* Only those who wait for the end read the values. */
+static bool
+values_wanted(const struct run *run)
+{
+	const struct run_watch *w = run->stream.watchers;
+
+	while (w != NULL && w->wants_events)
+		w = w->next;
+	return w != NULL;
+}
+
+static void
+write_values(struct run *run, struct buf *out)
+{
+	const struct message_list *l;
+
+	if (run->job == NULL) {
+		if (!run->stateless)
+			thread_values(run->rs, run->place.owner, run->thread_seq, out);
+		else
+			values_add_json(out, NULL, 0);
+		return;
+	}
+	l = &run->job->core.list;
+	buf_lit(out, "{\"messages\":[");
+	for (size_t i = 0; i < l->n; i++) {
+		if (i > 0)
+			buf_add_char(out, ',');
+		buf_add(out, l->at[i]->json);
+	}
+	buf_lit(out, "]}");
+}
+
+static void
+count_end(struct run *run, int rc, enum run_status status)
+{
+	struct runs *rs = run->rs;
+
+	if (rc != OK || status == RUN_ERROR || status == RUN_TIMEOUT)
+		atomic_fetch_add_explicit(&rs->stats.failed, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&rs->stats.finished, 1, memory_order_relaxed);
+	run_set_phase(run, PHASE_GONE);
+}
+
+/* Nobody finds it any more. */
+static void
+leave(struct run *run)
+{
+	map_take(&run->rs->runs, &run->place.run_id);
+	directory_leave(run->rs->sh->directory, &run->place);
+}
+
+static void
+tell_end(struct run *run, int rc, const struct run_end *end, const struct err *e)
+{
+	struct order *o = run->orders;
+	struct run_watch *w;
+
+	run->orders = NULL;
+	for (w = stream_pop(&run->stream); w != NULL; w = stream_pop(&run->stream))
+		watch_end(w, rc, end, e);
+	while (o != NULL) {
+		struct order *next = order_next(o);
+
+		order_finish(o, rc);
+		o = next;
+	}
+}
+
+void
+run_ended(struct run *run, int rc, enum run_status status, struct str error_json,
+    const struct store_run *next, const struct err *e)
+{
+	struct runs *rs = run->rs;
+	struct buf values = BUF(2u * LIMIT_STATE_BYTES);
+	struct run_end end = { .status = status, .error_json = error_json };
+	bool placed = run->placed;
+
+	assert(run->phase != PHASE_GONE);
+	if (rc == OK)
+		stream_open(&run->stream);
+	if (values_wanted(run))
+		write_values(run, &values);
+	end.values_json = buf_str(&values);
+	count_end(run, rc, status);
+	/* The next run of the thread enters before this one leaves, so the
+	 * thread stays at home; it inherits the place. */
+	if (next != NULL && !rs->draining) {
+		admit_taken(rs, run->place.owner, next, placed);
+		placed = false;
+	}
+	leave(run);
+	tell_end(run, rc, &end, e);
+	job_free(run->job);
+	run->job = NULL;
+	buf_release(&values);
+	if (placed)
+		admit_leave(rs);
+	run_drop(run);
+}
+
+/* ---- cancelling ---------------------------------------------------------- */
+
+struct cancel {
+	struct store_run_cancel c;
+	struct run *run;
+};
+
+static void
+cancel_done(struct store_cmd *cmd)
+{
+	struct cancel *x = CONTAINER_OF(cmd, struct cancel, c.cmd);
+	struct run *run = run_hold(x->run);
+
+	run_returned(run);
+	if (run->phase == PHASE_PENDING && cmd->rc != ERR_CONFLICT)
+		run_ended(run, cmd->rc, RUN_INTERRUPTED, STR_NONE, NULL, &cmd->err);
+	else if (run->phase == PHASE_LIVE)
+		run_stop(run);
+	/* Still pending, and the store says it runs: it was taken, and
+	 * job_start will find that it is to be stopped. */
+	run_drop(run);
+	free(x);
+}
+
+static void
+cancel_pending(struct run *run)
+{
+	struct cancel *x;
+	int rc;
+
+	if (run->stateless) {
+		run_ended(run, OK, RUN_INTERRUPTED, STR_NONE, NULL, NULL);
+		return;
+	}
+	x = mem_new(struct cancel);
+	x->c.cmd.op = STORE_RUN_CANCEL;
+	x->c.cmd.done = cancel_done;
+	x->c.run_id = run->place.run_id;
+	x->c.now = shard_wall(run->rs->shard);
+	x->run = run;
+	rc = run_submit(run, &x->c.cmd);
+	assert(rc == OK);
+}
+
+void
+run_stop(struct run *run)
+{
+	bool asked = run->cancel;
+
+	run->cancel = true;
+	if (run->phase == PHASE_LIVE) {
+		job_stop(run);
+		record_finish(run, RUN_INTERRUPTED, STR_NONE);
+	} else if (run->phase == PHASE_PENDING && !asked) {
+		cancel_pending(run);
+	}
+}

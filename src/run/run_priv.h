@@ -1,0 +1,248 @@
+/*
+ * run_priv.h - the room's inside: a shard's runs, one run, and its live part.
+ *
+ * Who does what
+ *   live.c      decides (pure)          chunk.c frame.c  encode (pure)
+ *   job.c       the live part: joins the core with the doors below
+ *   model.c     asks the model          calls.c          runs tools
+ *   record.c    what goes to the store  stream.c         what goes to readers
+ *   run.c       a run's life            start.c admit.c  how it begins
+ *   visit.c     joining                 order.c          cancelling
+ *
+ * A run is reference counted: one for being in rs->runs, one for every
+ * command and tool call under way.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef RUN_RUN_PRIV_H
+#define RUN_RUN_PRIV_H
+
+#include <stdatomic.h>
+
+#include "base/arena.h"
+#include "base/limits.h"
+#include "base/map.h"
+#include "run/chunk_priv.h"
+#include "run/config_priv.h"
+#include "run/courier_priv.h"
+#include "run/directory_priv.h"
+#include "run/live_priv.h"
+#include "run/stream_priv.h"
+
+#define THREAD_ARENA (4 * (size_t)LIMIT_STATE_BYTES)
+
+struct runs_shared {
+	struct store *store;
+	const struct tools *tools;
+	struct graphs *graphs;
+	struct directory *directory;
+	struct llm_tool_spec *specs;         /* of every tool */
+	size_t specs_n;
+	atomic_uint shards;
+};
+
+struct create;
+
+/* Waits for a place among the live runs: a run without a thread, or a thread
+ * whose oldest run is to be taken. */
+struct waiting {
+	struct waiting *next;
+	struct create *create;               /* NULL: a thread */
+	owner_t owner;
+	int64_t thread_seq;
+	struct uuid thread_id;               /* pinned */
+};
+
+struct runs {
+	struct runs_shared *sh;
+	struct shard *shard;
+	struct store_reader *reader;
+	struct store_port *port;
+	struct llm *llm;
+	unsigned index;
+	struct map runs;                     /* by run id */
+	struct courier courier;
+	size_t live, live_max;               /* max 0: a share of LIMIT_LIVE_RUNS */
+	struct waiting *waiting, **waiting_end;
+	size_t busy;                         /* commands and calls under way */
+	bool draining;
+	void (*drained)(void *ctx);
+	void *drained_ctx;
+	struct { atomic_ullong live, pending, started, finished, failed, events; } stats;
+};
+
+enum phase {
+	PHASE_NEW,           /* its row is being written */
+	PHASE_PENDING,       /* waits for its turn */
+	PHASE_LIVE,
+	PHASE_ENDING,        /* its end is being written */
+	PHASE_GONE           /* waits for its last reference */
+};
+
+/* Who is to hear that a background run exists. */
+struct starter {
+	void (*created)(void *ctx, int rc, const struct store_run *run,
+	    const struct err *e);
+	void *ctx;
+	struct runs *away;                   /* their shard */
+};
+
+struct order;
+struct job;
+
+struct run {
+	struct place place;
+	struct runs *rs;
+	unsigned refs;
+	enum phase phase;
+	bool stateless;
+	bool placed;                         /* counted in rs->live */
+	bool cancel;                         /* to be stopped as soon as it lives */
+	int64_t seq, thread_seq, attempt;
+	struct stream stream;
+	struct starter starter;
+	struct order *orders;                /* cancellations that wait for the end */
+	struct job *job;                     /* while it lives */
+};
+
+/* ---- record.c ------------------------------------------------------------ */
+
+/* Steps that are not handed to the store yet. */
+struct steps {
+	struct store_step *at;
+	size_t n, cap;
+	struct message_list refs;            /* keeps the messages' texts */
+};
+
+void steps_add(struct steps *s, const struct live_checkpoint *c,
+    const struct message_list *l, struct str chart, msec now);
+/* Only the newest checkpoint counts: durability exit. */
+void steps_merge(struct steps *s, const struct live_checkpoint *c,
+    const struct message_list *l, struct str chart, msec now);
+void steps_set_error(struct steps *s, struct str task_error);
+void steps_release(struct steps *s);
+
+/* Submits job->steps.  then: called when they are committed; NULL: lazily. */
+void record_steps(struct run *run, void (*then)(struct run *run));
+void record_stream(struct run *run);         /* what is fresh in its stream */
+void record_stream_later(struct run *run);
+/* The end; calls run_ended. */
+void record_finish(struct run *run, enum run_status status, struct str error_json);
+
+/* Every command of a run goes through here: counts and holds. */
+int  run_submit(struct run *run, struct store_cmd *c);
+void run_returned(struct run *run);          /* first thing in its `done` */
+
+/* ---- job.c --------------------------------------------------------------- */
+
+struct tool_slot;
+
+struct job {
+	struct live core;
+	struct plan *plan;
+	struct buf members;                  /* for messages' metadata */
+	struct frame_place place;            /* of the node that runs */
+	enum node_kind kind;
+	struct llm_call *call;
+	struct chunks *chunks;               /* of the answer that streams */
+	char *answer_id;                     /* what its message is called */
+	struct tool_slot **slots;            /* of the tools node */
+	size_t slots_n, slots_open;
+	bool streamed;
+	bool resumed;                        /* this step may have journalled calls */
+	bool broken;                         /* a step could not be written */
+	struct steps steps;
+	struct wheel_timer flush;            /* of a resumable stream */
+	struct run *run;
+};
+
+/* Starts a run that the store says is ours; row's texts are borrowed.  plan is
+ * taken; NULL: read it from the row. */
+void job_start(struct run *run, const struct store_run *row, struct plan *plan,
+    bool has_checkpoints);
+/* Stops it: nothing of it comes back after this. */
+void job_stop(struct run *run);
+void job_free(struct job *j);
+/* The node's work is done, or failed. */
+void job_node_done(struct job *j, struct message_list *writes, struct val data);
+void job_node_failed(struct job *j, const char *event, struct str name,
+    struct str message);
+/* Where a node's messages say they come from. */
+void job_add_metadata(const struct job *j, struct buf *b);
+
+/* ---- model.c, calls.c ---------------------------------------------------- */
+
+void model_start(struct job *j);
+void model_stop(struct job *j);
+void calls_start(struct job *j);
+void calls_stop(struct job *j);
+
+/* ---- run.c --------------------------------------------------------------- */
+
+struct run *run_new(const struct uuid *run_id, const struct uuid *thread_id,
+    owner_t owner);
+struct run *run_find(const struct runs *rs, const struct uuid *run_id);
+struct run *run_hold(struct run *run);
+void run_drop(struct run *run);
+void run_set_phase(struct run *run, enum phase phase);
+void run_stop(struct run *run);              /* cancel, whatever its phase */
+/* Its last commit is done (rc OK), or could not be made.  next: the run that
+ * the store took in its place. */
+void run_ended(struct run *run, int rc, enum run_status status,
+    struct str error_json, const struct store_run *next, const struct err *e);
+void runs_busy(struct runs *rs, int change);
+
+/* ---- admit.c ------------------------------------------------------------- */
+
+/* A place among the live runs; false: there is none now. */
+bool admit_take(struct runs *rs);
+void admit_leave(struct runs *rs);           /* and lets the next ones in */
+void admit_wait(struct runs *rs, const struct waiting *w);
+void admit_clear(struct runs *rs);
+/* Takes the oldest pending run of a thread that is pinned here; unpins it. */
+void admit_thread(struct runs *rs, owner_t owner, int64_t thread_seq,
+    const struct uuid *thread_id);
+/* A run the store made RUNNING for us goes on here. */
+void admit_taken(struct runs *rs, owner_t owner, const struct store_run *row,
+    bool placed);
+
+/* ---- start.c ------------------------------------------------------------- */
+
+void create_begin(struct create *c);         /* a waiting run's place is free */
+void create_drop(struct create *c);
+struct run *create_run(const struct create *c);
+
+/* ---- visit.c, order.c ---------------------------------------------------- */
+
+/* Where a run is, seen from a shard. */
+enum whereabouts {
+	AT_HOME,             /* on the shard *home */
+	AT_REST,             /* it has ended; *row tells */
+	AT_LARGE,            /* should run, and nobody runs it; *row tells */
+	AT_NONE              /* no such run (rc says) */
+};
+enum whereabouts run_locate(struct runs *rs, owner_t owner,
+    const struct uuid *thread_id, const struct uuid *run_id, struct arena *a,
+    struct runs **home, struct store_run *row, int *rc);
+
+/* A watcher whose run may live on another shard. */
+struct relay;
+
+struct relay *relay_new(struct runs *away, struct runs *home, owner_t owner,
+    struct run_watch *w);
+/* At home: the watcher now follows the run. */
+void relay_attach(struct relay *r, struct run *run);
+
+/* Ends a watcher; it is not touched after. */
+void watch_end(struct run_watch *w, int rc, const struct run_end *end,
+    const struct err *e);
+/* The thread's messages as values, from the store. */
+void thread_values(struct runs *rs, owner_t owner, int64_t thread_seq,
+    struct buf *out);
+
+struct order;
+void order_finish(struct order *o, int rc);
+struct order *order_next(struct order *o);
+void order_cancel(struct runs *rs, const struct uuid *run_id, owner_t owner);
+
+#endif

@@ -1,0 +1,378 @@
+/*
+ * start.c - how a run begins: what is asked is checked, written down, and
+ * admitted.
+ *
+ * A thread's runs are created on the thread's home shard, whichever shard the
+ * request came to; so their order, and who runs when, is decided in one place.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <assert.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "run/run_priv.h"
+
+/* A run that is being made.  Owns every text of the row until it is told. */
+struct create {
+	struct store_run_create c;
+	struct parcel parcel;
+	struct arena arena;
+	struct run_texts texts;
+	char *graph;
+	struct run *run;
+	struct plan *plan;
+	struct relay *relay;                 /* the watcher is on another shard */
+	/* a background run: who hears that it exists */
+	void (*created)(void *ctx, int rc, const struct store_run *run,
+	    const struct err *e);
+	void *ctx;
+	struct runs *away;
+	int rc;
+	struct err err;
+};
+
+static void
+create_free(struct create *c)
+{
+	plan_free(c->plan);
+	run_texts_release(&c->texts);
+	arena_release(&c->arena);
+	free(c->graph);
+	free(c);
+}
+
+struct run *
+create_run(const struct create *c)
+{
+	return c->run;
+}
+
+void
+create_drop(struct create *c)
+{
+	run_drop(c->run);
+	create_free(c);
+}
+
+/* ---- telling that it exists ---------------------------------------------- */
+
+static void
+created_open(struct runs *here, struct parcel *p)
+{
+	struct create *c = CONTAINER_OF(p, struct create, parcel);
+	struct store_run row = c->c.run;
+
+	(void)here;
+	/* What a client creates is pending, also when it has been picked by the
+	 * time the answer is written. */
+	row.status = RUN_PENDING;
+	c->created(c->ctx, c->rc, c->rc == OK ? &row : NULL, &c->err);
+	create_free(c);
+}
+
+/* The last thing: hands c to whoever waits for it, or throws it away. */
+static void
+create_told(struct create *c, int rc, const struct err *e)
+{
+	struct runs *home = c->run->rs;
+
+	run_drop(c->run);
+	if (c->created == NULL) {
+		create_free(c);
+		return;
+	}
+	c->rc = rc;
+	if (e != NULL)
+		c->err = *e;
+	c->parcel.open = created_open;
+	courier_send(&home->courier, c->away, c->away->index, &c->parcel);
+}
+
+static void
+create_failed(struct create *c, int rc, const struct err *e)
+{
+	struct run *run = run_hold(c->run);
+
+	run_ended(run, rc, RUN_ERROR, STR_NONE, NULL, e);
+	create_told(c, rc, e);
+	run_drop(run);
+}
+
+/* ---- at home ------------------------------------------------------------- */
+
+static void
+run_exists(struct run *run)
+{
+	atomic_fetch_add_explicit(&run->rs->stats.started, 1, memory_order_relaxed);
+	stream_started(&run->stream, &run->place.thread_id, &run->place.run_id);
+}
+
+static void
+set_pending(struct create *c)
+{
+	struct run *run = c->run;
+	struct waiting w = { .owner = run->place.owner, .thread_seq = run->thread_seq,
+	    .thread_id = run->place.thread_id };
+
+	run_set_phase(run, PHASE_PENDING);
+	if (run->placed) {
+		run->placed = false;
+		admit_leave(run->rs);
+	}
+	if (c->c.hold) {
+		directory_pin(run->rs->sh->directory, &run->place.thread_id, run->rs);
+		admit_wait(run->rs, &w);
+	}
+	if (run->cancel) {
+		run->cancel = false;
+		run_stop(run);
+	}
+}
+
+static void
+create_done(struct store_cmd *cmd)
+{
+	struct create *c = CONTAINER_OF(cmd, struct create, c.cmd);
+	struct run *run = run_hold(c->run);
+	struct plan *plan = c->plan;
+
+	run_returned(run);
+	if (cmd->rc != OK || run->rs->draining) {
+		if (cmd->rc == OK)
+			cmd->rc = err_set(&cmd->err, ERR_CLOSED, "the server is stopping");
+		create_failed(c, cmd->rc, &cmd->err);
+		run_drop(run);
+		return;
+	}
+	run->seq = c->c.run.seq;
+	run->thread_seq = c->c.thread.seq;
+	run_exists(run);
+	if (c->c.run.status == RUN_RUNNING) {
+		c->plan = NULL;
+		job_start(run, &c->c.run, plan, c->c.thread.checkpoint != 0);
+	} else {
+		set_pending(c);
+	}
+	create_told(c, OK, NULL);
+	run_drop(run);
+}
+
+/* Writes the run's row.  On failure the run is gone, and nobody was told. */
+static int
+create_submit(struct create *c, struct err *e)
+{
+	struct run *run = c->run;
+	struct runs *rs = run->rs;
+	int rc = OK;
+
+	if (rs->draining)
+		rc = err_set(e, ERR_BUSY, "the server is stopping");
+	run->placed = rc == OK && rs->waiting == NULL && admit_take(rs);
+	c->c.hold = !run->placed;
+	if (rc == OK) {
+		rc = store_submit(rs->sh->store, rs->port, &c->c.cmd, false);
+		if (rc != OK)
+			err_set(e, rc, "the write queue is full; try again");
+	}
+	if (rc == OK) {
+		run_hold(run);
+		runs_busy(rs, 1);
+	}
+	return rc;
+}
+
+/* From another shard: this is the thread's home. */
+static void
+create_arrive(struct runs *here, struct parcel *p)
+{
+	struct create *c = CONTAINER_OF(p, struct create, parcel);
+	struct err e;
+	int rc;
+
+	assert(c->run->rs == here);
+	map_put(&here->runs, c->run);
+	if (c->relay != NULL)
+		relay_attach(c->relay, c->run);
+	rc = create_submit(c, &e);
+	if (rc != OK)
+		create_failed(c, rc, &e);
+}
+
+/* ---- without a thread ---------------------------------------------------- */
+
+void
+create_begin(struct create *c)
+{
+	struct run *run = run_hold(c->run);
+	struct plan *plan = c->plan;
+
+	assert(run->stateless);
+	run->placed = true;
+	c->plan = NULL;
+	job_start(run, &c->c.run, plan, false);
+	create_told(c, OK, NULL);
+	run_drop(run);
+}
+
+static void
+stateless_open(struct runs *here, struct parcel *p)
+{
+	struct create *c = CONTAINER_OF(p, struct create, parcel);
+	struct waiting w = { .create = c };
+	struct run *run = c->run;
+
+	if (here->draining || run->phase == PHASE_GONE) {
+		if (run->phase != PHASE_GONE)
+			run_ended(run, ERR_CLOSED, RUN_ERROR, STR_NONE, NULL, &c->err);
+		create_told(c, ERR_CLOSED, &c->err);
+		return;
+	}
+	run_set_phase(run, PHASE_PENDING);
+	run_exists(run);
+	if (run->cancel) {
+		run_ended(run, OK, RUN_INTERRUPTED, STR_NONE, NULL, NULL);
+		create_told(c, OK, NULL);
+	} else if (here->waiting == NULL && admit_take(here)) {
+		create_begin(c);
+	} else {
+		admit_wait(here, &w);
+	}
+}
+
+/* ---- what is asked ------------------------------------------------------- */
+
+/* Reads the thread and writes the texts; checks what they ask for. */
+static int
+prepare(struct runs *rs, const struct run_request *q, const struct uuid *run_id,
+    struct create *c, struct err *e)
+{
+	struct arena a = ARENA(THREAD_ARENA);
+	struct store_thread t;
+	bool there = false;
+	int rc = OK;
+
+	if (graphs_chart(rs->sh->graphs, q->assistant.graph_id) == NULL)
+		return err_set(e, ERR_INVALID, "assistant: no graph is called \"%.*s\"",
+		    FMT(str_sub(q->assistant.graph_id, 0, 64)));
+	if (!q->stateless) {
+		rc = store_thread_get(rs->reader, q->owner, &q->thread_id, &a, &t);
+		there = rc == OK;
+		if (rc == ERR_NOTFOUND && q->create_thread)
+			rc = OK;
+		else if (rc != OK)
+			err_set(e, rc, rc == ERR_NOTFOUND ? "Thread not found" :
+			    "the thread could not be read");
+	}
+	if (rc == OK)
+		rc = run_texts_write(&c->texts, q, there ? &t : NULL, run_id, e);
+	arena_release(&a);
+	if (rc == OK)
+		rc = plan_read(&c->plan, buf_str(&c->texts.kwargs), rs->sh->tools, e);
+	if (rc == OK)
+		rc = llm_check(rs->llm, c->plan->model, c->plan->base_url, e);
+	return rc;
+}
+
+static void
+fill_row(struct create *c, const struct run_request *q, const struct uuid *run_id,
+    msec now)
+{
+	struct store_run *r = &c->c.run;
+
+	c->graph = mem_cstr(q->assistant.graph_id);
+	r->id = *run_id;
+	r->thread_id = q->thread_id;
+	r->assistant_id = q->assistant.id;
+	r->multitask = q->multitask;
+	r->attempt = 1;
+	r->graph_id = (struct str){ c->graph, q->assistant.graph_id.n };
+	r->kwargs_json = buf_str(&c->texts.kwargs);
+	r->metadata_json = buf_str(&c->texts.metadata);
+	r->base_json = buf_str(&c->texts.base);
+	r->created = r->updated = now;
+	c->c.thread_config_json = buf_str(&c->texts.thread_config);
+	c->c.create_thread = q->create_thread;
+	c->c.cmd.op = STORE_RUN_CREATE;
+	c->c.cmd.owner = q->owner;
+	c->c.cmd.arena = &c->arena;
+	c->c.cmd.done = create_done;
+}
+
+/* Sends it on its way.  On failure nobody was told. */
+static int
+dispatch(struct runs *rs, struct create *c, struct run_watch *w, struct err *e)
+{
+	struct run *run = c->run;
+	struct runs *home;
+	int rc = OK;
+
+	home = directory_enter(rs->sh->directory, &run->place, run->stateless, rs);
+	run->rs = home;
+	if (home != rs) {
+		if (w != NULL)
+			c->relay = relay_new(rs, home, run->place.owner, w);
+		c->parcel.open = create_arrive;
+		courier_send(&rs->courier, home, home->index, &c->parcel);
+		return OK;
+	}
+	map_put(&rs->runs, run);
+	if (w != NULL)
+		stream_attach(&run->stream, w);
+	if (run->stateless) {
+		c->parcel.open = stateless_open;
+		courier_send(&rs->courier, rs, rs->index, &c->parcel);
+		return OK;
+	}
+	rc = create_submit(c, e);
+	if (rc != OK) {
+		if (w != NULL)
+			stream_pop(&run->stream);
+		run_ended(run, rc, RUN_ERROR, STR_NONE, NULL, e);
+	}
+	return rc;
+}
+
+int
+run_start(struct runs *rs, const struct run_request *q, struct run_watch *w,
+    void (*created)(void *ctx, int rc, const struct store_run *run,
+	const struct err *e), void *ctx, struct err *e)
+{
+	struct run_request request = *q;
+	struct uuid run_id = uuid_v7();
+	struct create *c;
+	int rc;
+
+	assert(w != NULL || created != NULL);
+	if (rs->draining)
+		return err_set(e, ERR_BUSY, "the server is stopping");
+	if (q->stateless) {
+		request.thread_id = uuid_v7();
+		request.stateless = !q->keep;
+		request.create_thread = q->keep;
+	}
+	c = mem_new(struct create);
+	c->arena = ARENA(THREAD_ARENA);
+	c->away = rs;
+	c->created = created;
+	c->ctx = ctx;
+	rc = prepare(rs, &request, &run_id, c, e);
+	if (rc != OK) {
+		create_free(c);
+		return rc;
+	}
+	fill_row(c, &request, &run_id, shard_wall(rs->shard));
+	c->run = run_new(&run_id, &request.thread_id, request.owner);
+	c->run->stateless = request.stateless;
+	run_hold(c->run);                    /* c's own */
+	if (w != NULL) {
+		w->runs = rs;
+		w->run_id = run_id;
+		w->link = NULL;
+		w->next = NULL;
+	}
+	rc = dispatch(rs, c, w, e);
+	if (rc != OK)
+		create_drop(c);
+	return rc;
+}

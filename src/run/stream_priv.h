@@ -1,0 +1,79 @@
+/*
+ * stream_priv.h - one run's events on their way to its readers.
+ *
+ * Every event is one encoded block that all readers share.  Ids are dense
+ * from 0, counted also for events nobody reads.  A resumable run keeps its
+ * blocks until they are on disk (or, without a thread, up to
+ * LIMIT_STREAM_RING_BYTES), so that a reader can come back; any other run
+ * keeps nothing.
+ *
+ * While the stream is closed (durability sync waits for a commit) frames are
+ * held back, in order.
+ *
+ * Threads: the home shard's.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef RUN_STREAM_PRIV_H
+#define RUN_STREAM_PRIV_H
+
+#include "run/run.h"
+
+struct stream_entry {
+	struct sse_block *block;
+	int64_t id;
+	unsigned mode;
+};
+
+struct stream_entries {
+	struct stream_entry *at;
+	size_t n, cap;
+};
+
+struct stream {
+	unsigned modes;              /* that the run produces */
+	unsigned reading;            /* that somebody reads */
+	bool ids;                    /* frames carry id lines */
+	bool keeps;                  /* resumable */
+	bool closed;
+	int64_t next_id;
+	struct run_watch *watchers;
+	struct run_watch *cursor;    /* the next one in a delivery under way */
+	struct stream_entries held;
+	struct stream_entries kept;  /* oldest first */
+	size_t kept_bytes;
+	int64_t handed;              /* frames up to this id went to the store */
+	size_t fresh_bytes;          /* kept and not handed over yet */
+};
+
+void stream_init(struct stream *s, unsigned modes, bool ids, bool keeps,
+    int64_t first_id);
+void stream_release(struct stream *s);       /* there are no watchers any more */
+
+/* Is an event of this mode worth encoding? */
+bool stream_wants(const struct stream *s, unsigned mode);
+/* The id of the next frame as it is written: FRAME_NO_ID without id lines. */
+int64_t stream_id(const struct stream *s);
+void stream_skip(struct stream *s);          /* an event nobody reads */
+void stream_send(struct stream *s, unsigned mode, struct sse_block *b); /* takes b */
+
+void stream_close(struct stream *s);
+void stream_open(struct stream *s);          /* delivers what was held */
+
+/* Replays what is kept past w->after, then w follows. */
+void stream_attach(struct stream *s, struct run_watch *w);
+bool stream_detach(struct stream *s, struct run_watch *w);   /* false: not here */
+void stream_started(struct stream *s, const struct uuid *thread_id,
+    const struct uuid *run_id);
+struct run_watch *stream_pop(struct stream *s);      /* takes one watcher out */
+
+/* Kept frames that have not gone to the store, as one text; remembers that
+ * they have.  False: there are none. */
+bool stream_hand_over(struct stream *s, struct buf *bytes, int64_t *first,
+    int64_t *last);
+void stream_stored(struct stream *s, int64_t last);  /* they need not be kept */
+
+/* Whole frames of encoded text past `after` that w reads, to w. */
+void stream_replay_text(struct run_watch *w, struct str text, int64_t *after);
+
+#endif

@@ -1,0 +1,511 @@
+/*
+ * visit.c - watching a run that exists, wherever it is.
+ *
+ * A watcher asks its own shard (away) where the run is.  On that same shard
+ * it joins the run's list itself.  On another (home) a *relay* joins the list
+ * for it, and sends on what it hears.
+ *
+ *   away                                home
+ *     route  ---------- arrive ----------> attach    or   refuse ---> route again
+ *     <- started, frames, end ------------
+ *     leave  ---------------------------->  detach; parted -----> away frees it
+ *
+ * Parcels between two shards keep their order, so: after `end` nothing more
+ * comes, and after `parted` neither side knows the relay.  Away frees it on
+ * `end`, unless it has sent `leave`: then on `parted`.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <assert.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "run/run_priv.h"
+
+#define TRIES_MAX 16
+#define REPLAY_BYTES LIMIT_STREAM_RING_BYTES
+
+struct relay {
+	struct run_watch proxy;              /* home's: in the run's list */
+	bool attached;                       /* home's */
+	struct runs *away, *home;            /* home NULL: still asking where */
+	struct run_watch *w;                 /* away's; NULL: it has left */
+	bool leaving;                        /* away's: `leave` was sent */
+	unsigned tries;
+	owner_t owner;
+	struct uuid thread_id, run_id;
+};
+
+/* What travels. */
+struct note {
+	struct parcel parcel;
+	struct relay *relay;
+	struct sse_block *block;
+	struct uuid thread_id, run_id;
+	int rc;
+	struct run_end end;
+	struct err err;
+	char text[];                         /* of end */
+};
+
+static struct note *
+note_new(struct relay *r, void (*open)(struct runs *here, struct parcel *p),
+    size_t text)
+{
+	struct note *n = mem_zero(sizeof *n + text);
+
+	n->relay = r;
+	n->parcel.open = open;
+	return n;
+}
+
+static void
+to_away(struct relay *r, struct note *n)
+{
+	courier_send(&r->home->courier, r->away, r->away->index, &n->parcel);
+}
+
+static void
+to_home(struct relay *r, struct note *n)
+{
+	courier_send(&r->away->courier, r->home, r->home->index, &n->parcel);
+}
+
+void
+watch_end(struct run_watch *w, int rc, const struct run_end *end, const struct err *e)
+{
+	static const struct err none;
+
+	w->runs = NULL;
+	w->link = NULL;
+	w->end(w, rc, rc == OK ? end : NULL, e != NULL ? e : &none);
+}
+
+/* ---- what home says, heard away ------------------------------------------ */
+
+static void
+started_open(struct runs *here, struct parcel *p)
+{
+	struct note *n = CONTAINER_OF(p, struct note, parcel);
+	struct run_watch *w = n->relay->w;
+
+	(void)here;
+	if (w != NULL && w->started != NULL)
+		w->started(w, &n->thread_id, &n->run_id);
+	free(n);
+}
+
+static void
+frame_open(struct runs *here, struct parcel *p)
+{
+	struct note *n = CONTAINER_OF(p, struct note, parcel);
+	struct run_watch *w = n->relay->w;
+
+	(void)here;
+	if (w != NULL)
+		w->frames(w, n->block);
+	sse_block_drop(n->block);
+	free(n);
+}
+
+static void
+end_open(struct runs *here, struct parcel *p)
+{
+	struct note *n = CONTAINER_OF(p, struct note, parcel);
+	struct relay *r = n->relay;
+	struct run_watch *w = r->w;
+
+	(void)here;
+	if (!r->leaving)
+		free(r);
+	if (w != NULL)
+		watch_end(w, n->rc, &n->end, &n->err);
+	free(n);
+}
+
+static void
+parted_open(struct runs *here, struct parcel *p)
+{
+	struct note *n = CONTAINER_OF(p, struct note, parcel);
+
+	(void)here;
+	assert(n->relay->leaving && n->relay->w == NULL);
+	free(n->relay);
+	free(n);
+}
+
+/* ---- what the proxy hears at home ---------------------------------------- */
+
+static void
+proxy_started(struct run_watch *w, const struct uuid *thread_id,
+    const struct uuid *run_id)
+{
+	struct relay *r = CONTAINER_OF(w, struct relay, proxy);
+	struct note *n = note_new(r, started_open, 0);
+
+	n->thread_id = *thread_id;
+	n->run_id = *run_id;
+	to_away(r, n);
+}
+
+static void
+proxy_frames(struct run_watch *w, struct sse_block *b)
+{
+	struct relay *r = CONTAINER_OF(w, struct relay, proxy);
+	struct note *n = note_new(r, frame_open, 0);
+
+	n->block = sse_block_ref(b);
+	to_away(r, n);
+}
+
+static struct str
+note_text(struct note *n, size_t *at, struct str s)
+{
+	struct str copy = { n->text + *at, s.n };
+
+	for (size_t i = 0; i < s.n; i++)
+		n->text[*at + i] = s.p[i];
+	*at += s.n;
+	return copy;
+}
+
+static void
+proxy_end(struct run_watch *w, int rc, const struct run_end *end,
+    const struct err *e)
+{
+	struct relay *r = CONTAINER_OF(w, struct relay, proxy);
+	size_t size = end == NULL ? 0 : end->values_json.n + end->error_json.n, at = 0;
+	struct note *n = note_new(r, end_open, size);
+
+	r->attached = false;
+	n->rc = rc;
+	n->err = *e;
+	if (end != NULL) {
+		n->end.status = end->status;
+		n->end.values_json = note_text(n, &at, end->values_json);
+		n->end.error_json = note_text(n, &at, end->error_json);
+	}
+	to_away(r, n);
+}
+
+struct relay *
+relay_new(struct runs *away, struct runs *home, owner_t owner, struct run_watch *w)
+{
+	struct relay *r = mem_new(struct relay);
+
+	r->owner = owner;
+	r->run_id = w->run_id;
+	r->proxy.run_id = w->run_id;
+	r->away = away;
+	r->home = home;
+	r->w = w;
+	r->proxy.modes = w->modes;
+	r->proxy.after = w->after;
+	r->proxy.cancel_on_gone = w->cancel_on_gone;
+	r->proxy.wants_events = w->wants_events;
+	r->proxy.started = proxy_started;
+	r->proxy.frames = proxy_frames;
+	r->proxy.end = proxy_end;
+	w->link = r;
+	return r;
+}
+
+/* ---- replay -------------------------------------------------------------- */
+
+/* What the store has past *after.  A watcher on this shard may leave while it
+ * hears that; its relay (NULL for a proxy, which cannot) tells.  False: it has. */
+static bool
+replay_stored(struct runs *rs, owner_t owner, int64_t run_seq, struct run_watch *w,
+    const struct relay *guard, int64_t *after)
+{
+	bool more = *after != INT64_MAX && w->wants_events, left = false;
+
+	while (more) {
+		struct arena a = ARENA(THREAD_ARENA);
+		struct str *blocks;
+		int64_t last = -1;
+		size_t n = 0;
+
+		if (store_stream_get(rs->reader, owner, run_seq, *after, REPLAY_BYTES, &a,
+		    &blocks, &n, &last) != OK)
+			n = 0;
+		for (size_t i = 0; i < n && !left; i++) {
+			stream_replay_text(w, blocks[i], after);
+			left = guard != NULL && guard->w == NULL;
+		}
+		arena_release(&a);
+		more = n > 0 && !left;
+		if (more && last > *after)
+			*after = last;
+	}
+	return !left;
+}
+
+void
+relay_attach(struct relay *r, struct run *run)
+{
+	bool here = r->away == run->rs;
+	bool stored = run->seq != 0 && (run->stream.keeps || run->phase == PHASE_PENDING);
+	struct run_watch *w = here ? r->w : &r->proxy;
+	int64_t after = w->after;
+
+	if (stored && !replay_stored(run->rs, run->place.owner, run->seq, w,
+	    here ? r : NULL, &after)) {
+		free(r);                     /* only one that is here can leave now */
+		return;
+	}
+	w->after = after;
+	if (here) {
+		w->link = NULL;
+		free(r);
+	} else {
+		r->attached = true;
+		w->runs = run->rs;
+	}
+	stream_attach(&run->stream, w);
+}
+
+/* ---- where is it --------------------------------------------------------- */
+
+enum whereabouts
+run_locate(struct runs *rs, owner_t owner, const struct uuid *thread_id,
+    const struct uuid *run_id, struct arena *a, struct runs **home,
+    struct store_run *row, int *rc)
+{
+	struct directory *d = rs->sh->directory;
+
+	/* A run is in the directory until its end is committed; so a miss, then a
+	 * row that is not ended, means it was about to end or to be taken. */
+	for (int look = 0; look < 2; look++) {
+		*home = directory_find(d, owner, thread_id, run_id);
+		if (*home != NULL)
+			return AT_HOME;
+		*rc = store_run_get(rs->reader, owner, run_id, a, row);
+		if (*rc == OK && !uuid_is_zero(thread_id) &&
+		    !uuid_eq(thread_id, &row->thread_id))
+			*rc = ERR_NOTFOUND;
+		if (*rc != OK)
+			return AT_NONE;
+		if (row->status > RUN_RUNNING)
+			return AT_REST;
+		*home = directory_thread(d, &row->thread_id);
+		if (*home != NULL)
+			return AT_HOME;
+	}
+	return AT_LARGE;
+}
+
+static void route_open(struct runs *here, struct parcel *p);
+
+static void
+route_again(struct relay *r)
+{
+	struct note *n = note_new(r, route_open, 0);
+
+	r->home = NULL;
+	r->tries++;
+	courier_send(&r->away->courier, r->away, r->away->index, &n->parcel);
+}
+
+static void
+refused_open(struct runs *here, struct parcel *p)
+{
+	struct note *n = CONTAINER_OF(p, struct note, parcel);
+
+	(void)here;
+	if (!n->relay->leaving)
+		route_again(n->relay);
+	free(n);
+}
+
+/* The thread is at home here and the store says the run is to come: it gets
+ * its struct now and meets its row later. */
+static struct run *
+expect(struct runs *here, const struct relay *r)
+{
+	struct arena a = ARENA(THREAD_ARENA);
+	struct store_run row;
+	struct run *run = NULL;
+
+	if (store_run_get(here->reader, r->owner, &r->run_id, &a, &row) == OK &&
+	    row.status <= RUN_RUNNING &&
+	    directory_thread(here->sh->directory, &row.thread_id) == here) {
+		run = run_new(&row.id, &row.thread_id, r->owner);
+		run->rs = here;
+		run->seq = row.seq;
+		run->thread_seq = row.thread_seq;
+		run_set_phase(run, PHASE_PENDING);
+		directory_enter(here->sh->directory, &run->place, false, here);
+		map_put(&here->runs, run);
+	}
+	arena_release(&a);
+	return run;
+}
+
+/* At home. */
+static void
+arrive(struct runs *here, struct relay *r)
+{
+	struct run *run = run_find(here, &r->run_id);
+
+	if (run == NULL)
+		run = expect(here, r);
+	if (run != NULL)
+		relay_attach(r, run);
+	else if (r->away == here)
+		route_again(r);
+	else
+		to_away(r, note_new(r, refused_open, 0));
+}
+
+static void
+arrive_open(struct runs *here, struct parcel *p)
+{
+	struct note *n = CONTAINER_OF(p, struct note, parcel);
+
+	arrive(here, n->relay);
+	free(n);
+}
+
+/* ---- away ---------------------------------------------------------------- */
+
+static void
+end_here(struct relay *r, int rc, const struct run_end *end, const struct err *e)
+{
+	struct run_watch *w = r->w;
+
+	free(r);
+	watch_end(w, rc, end, e);
+}
+
+/* It has ended: what is stored is replayed, then the end. */
+static void
+tell_rest(struct runs *here, struct relay *r, const struct store_run *row)
+{
+	struct buf values = BUF(2u * LIMIT_STATE_BYTES);
+	struct run_end end = { .status = row->status, .error_json = row->error_json };
+	int64_t after = r->w->after;
+
+	if (!replay_stored(here, r->owner, row->seq, r->w, r, &after)) {
+		free(r);
+		return;
+	}
+	if (!r->w->wants_events)
+		thread_values(here, r->owner, row->thread_seq, &values);
+	end.values_json = buf_str(&values);
+	end_here(r, OK, &end, NULL);
+	buf_release(&values);
+}
+
+static void
+route(struct runs *here, struct relay *r)
+{
+	struct arena a = ARENA(THREAD_ARENA);
+	struct store_run row;
+	struct runs *home = NULL;
+	enum whereabouts at;
+	struct err e;
+	int rc = OK;
+
+	at = run_locate(here, r->owner, &r->thread_id, &r->run_id, &a, &home, &row, &rc);
+	if (at == AT_HOME && home == here) {
+		arrive(here, r);
+	} else if (at == AT_HOME) {
+		r->home = home;
+		to_home(r, note_new(r, arrive_open, 0));
+	} else if (at == AT_REST) {
+		tell_rest(here, r, &row);
+	} else if (at == AT_LARGE && row.status == RUN_PENDING && r->tries < TRIES_MAX) {
+		runs_adopt(here, r->owner, row.thread_seq, &row.thread_id);
+		route_again(r);
+	} else {
+		rc = at == AT_NONE ? rc : ERR_IO;
+		err_set(&e, rc, rc == ERR_NOTFOUND ? "Run not found" :
+		    "the run is not under way");
+		end_here(r, rc, NULL, &e);
+	}
+	arena_release(&a);
+}
+
+static void
+route_open(struct runs *here, struct parcel *p)
+{
+	struct note *n = CONTAINER_OF(p, struct note, parcel);
+	struct relay *r = n->relay;
+	struct err e;
+
+	free(n);
+	if (r->w == NULL) {
+		free(r);
+	} else if (here->draining || r->tries > TRIES_MAX) {
+		err_set(&e, ERR_BUSY, "the server is stopping");
+		end_here(r, ERR_BUSY, NULL, &e);
+	} else {
+		route(here, r);
+	}
+}
+
+void
+run_join(struct runs *rs, owner_t owner, const struct uuid *thread_id,
+    const struct uuid *run_id, struct run_watch *w)
+{
+	struct relay *r;
+	struct note *n;
+
+	w->runs = rs;
+	w->run_id = *run_id;
+	w->next = NULL;
+	r = relay_new(rs, NULL, owner, w);
+	r->proxy.started = NULL;             /* it is known to exist */
+	r->thread_id = *thread_id;
+	n = note_new(r, route_open, 0);
+	courier_send(&rs->courier, rs, rs->index, &n->parcel);
+}
+
+/* ---- leaving ------------------------------------------------------------- */
+
+static void
+leave_open(struct runs *here, struct parcel *p)
+{
+	struct note *n = CONTAINER_OF(p, struct note, parcel);
+	struct relay *r = n->relay;
+	struct run *run = run_find(here, &r->run_id);
+
+	if (r->attached) {
+		assert(run != NULL);
+		stream_detach(&run->stream, &r->proxy);
+		r->attached = false;
+	}
+	if (r->proxy.cancel_on_gone && run != NULL)
+		run_stop(run);
+	to_away(r, note_new(r, parted_open, 0));
+	free(n);
+}
+
+void
+run_unwatch(struct run_watch *w)
+{
+	struct runs *rs = w->runs;
+	struct relay *r = w->link;
+	struct run *run;
+
+	if (rs == NULL)
+		return;
+	w->runs = NULL;
+	w->link = NULL;
+	if (r != NULL) {
+		r->w = NULL;
+		if (r->home != NULL) {
+			r->leaving = true;
+			to_home(r, note_new(r, leave_open, 0));
+		} else if (r->proxy.cancel_on_gone) {
+			order_cancel(rs, &r->run_id, r->owner);
+		}
+		return;
+	}
+	run = run_find(rs, &w->run_id);
+	if (run == NULL || !stream_detach(&run->stream, w))
+		return;
+	if (w->cancel_on_gone)
+		order_cancel(rs, &run->place.run_id, run->place.owner);
+}
