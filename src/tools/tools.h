@@ -18,6 +18,7 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/rc.h"
 #include "store/store.h"
 
@@ -40,17 +41,21 @@ struct tool_result {
 
 typedef void tool_done(void *ctx, const struct tool_result *r);
 
+/* Static: the registry keeps the pointer. */
 struct tool {
 	const char *name, *description;
-	const char *parameters_json;         /* JSON Schema, an object */
+	const char *parameters_json;         /* JSON Schema, an object; see args.c */
 	bool idempotent;                     /* may be run again after a crash */
-	/* Starts; calls done once, never before it returns OK. */
+	/* Starts.  OK: the call is answered once by tool_reply or tool_refuse,
+	 * from inside or later on the same shard.  Else it was not answered and
+	 * never will be; the code's words go to the model. */
 	int (*start)(struct tool_call *c);
 };
 
 struct tools *tools_new(void);               /* with the built-in ones */
 void tools_free(struct tools *t);
-void tools_add(struct tools *t, const struct tool *tool);    /* start-up only */
+void tools_add(struct tools *t, const struct tool *tool);    /* start-up only; a
+                                                bad schema or a name taken is a bug */
 const struct tool *tools_find(const struct tools *t, struct str name);
 size_t tools_count(const struct tools *t);
 const struct tool *tools_at(const struct tools *t, size_t i);
@@ -59,5 +64,19 @@ const struct tool *tools_at(const struct tools *t, size_t i);
  * tool or wrong arguments give ok false with a text that helps the model. */
 void tools_call(const struct tools *t, struct str name, struct str args_json,
     const struct tool_env *env, tool_done *done, void *ctx);
+
+/* ---- for those who write tools --------------------------------------------- */
+
+/* An object that agrees with the schema.  Good until the call is answered, as
+ * is everything in the arena. */
+jnode tool_args(const struct tool_call *c);
+const struct tool_env *tool_env(const struct tool_call *c);
+struct arena *tool_arena(struct tool_call *c);
+
+/* The answer; the call is gone.  Cut at LIMIT_TOOL_RESULT_BYTES, with a note. */
+void tool_reply(struct tool_call *c, struct str content);
+/* It could not be done; the words tell the model why, and what would help. */
+void tool_refuse(struct tool_call *c, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -1,0 +1,266 @@
+/*
+ * tools.c - the registry, and the life of a call.
+ *
+ * A call owns its parsed arguments and an arena; whatever a tool keeps while
+ * it waits (a command for the store) lives there and goes with the answer.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "tools/tools_priv.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#define ARENA_BYTES ((size_t)LIMIT_STORE_VALUE_BYTES * 4)
+#define NAMES_MAX   256                      /* of the tools listed to a model */
+#define NAME_SHOWN  64                       /* of a tool that does not exist */
+
+struct entry {
+	const struct tool *tool;
+	struct json_doc schema;
+};
+
+struct tools {
+	struct entry *at;
+	size_t n, cap;
+};
+
+struct tool_call {
+	struct tool_env env;
+	tool_done *done;
+	void *ctx;
+	struct json_doc args;
+	struct arena arena;
+};
+
+/* ---- the registry ----------------------------------------------------------- */
+
+static int
+current_time_start(struct tool_call *c)
+{
+	char iso[CLOCK_ISO_SIZE];
+
+	clock_write_iso(iso, tool_env(c)->now);
+	tool_reply(c, (struct str){ iso, sizeof iso });
+	return OK;
+}
+
+static const struct tool current_time = {
+	.name = "current_time",
+	.description = "Tells the current date and time in UTC (ISO 8601).",
+	.parameters_json = "{\"type\":\"object\",\"properties\":{},"
+	    "\"additionalProperties\":false}",
+	.idempotent = true,
+	.start = current_time_start,
+};
+
+struct tools *
+tools_new(void)
+{
+	struct tools *t = mem_new(struct tools);
+
+	tools_add(t, &current_time);
+	tools_add(t, &tool_store_put);
+	tools_add(t, &tool_store_search);
+	return t;
+}
+
+void
+tools_free(struct tools *t)
+{
+	if (t == NULL)
+		return;
+	for (size_t i = 0; i < t->n; i++)
+		json_release(&t->at[i].schema);
+	free(t->at);
+	free(t);
+}
+
+void
+tools_add(struct tools *t, const struct tool *tool)
+{
+	struct entry entry = { .tool = tool };
+	struct err e = { 0 };
+	int rc;
+
+	assert(tool->start != NULL && tool->description != NULL);
+	assert(tools_find(t, str_of(tool->name)) == NULL);
+	rc = json_parse(&entry.schema, str_of(tool->parameters_json), &e);
+	if (rc == OK)
+		rc = args_schema_valid(entry.schema.root, &e);
+	if (rc != OK)
+		log_error("tools", "bad_schema", "tool=%s error=\"%s\"", tool->name, e.text);
+	assert(rc == OK);
+	mem_grow(t->at, t->n, t->cap);
+	t->at[t->n++] = entry;
+}
+
+static const struct entry *
+find(const struct tools *t, struct str name)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (str_eq(str_of(t->at[i].tool->name), name))
+			return &t->at[i];
+	return NULL;
+}
+
+const struct tool *
+tools_find(const struct tools *t, struct str name)
+{
+	const struct entry *entry = find(t, name);
+
+	return entry != NULL ? entry->tool : NULL;
+}
+
+size_t
+tools_count(const struct tools *t)
+{
+	return t->n;
+}
+
+const struct tool *
+tools_at(const struct tools *t, size_t i)
+{
+	assert(i < t->n);
+	return t->at[i].tool;
+}
+
+/* ---- a call ------------------------------------------------------------------ */
+
+jnode
+tool_args(const struct tool_call *c)
+{
+	return c->args.root;
+}
+
+const struct tool_env *
+tool_env(const struct tool_call *c)
+{
+	return &c->env;
+}
+
+struct arena *
+tool_arena(struct tool_call *c)
+{
+	return &c->arena;
+}
+
+static void
+answer(struct tool_call *c, bool ok, struct str content)
+{
+	const struct tool_result r = { .ok = ok, .content = content };
+
+	c->done(c->ctx, &r);
+	json_release(&c->args);
+	arena_release(&c->arena);
+	free(c);
+}
+
+/* If the last character is not whole, it goes. */
+struct str
+text_cut(struct str s, size_t max)
+{
+	size_t n = s.n < max ? s.n : max, from = n, need;
+	unsigned char lead;
+
+	while (from > 0 && n - from < 3 && ((unsigned char)s.p[from - 1] & 0xc0) == 0x80)
+		from--;
+	if (from == 0)
+		return str_sub(s, 0, n);
+	lead = (unsigned char)s.p[--from];
+	need = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1;
+	return str_sub(s, 0, n - from < need ? from : n);
+}
+
+void
+tool_reply(struct tool_call *c, struct str content)
+{
+	struct buf shorter = BUF(LIMIT_TOOL_RESULT_BYTES);
+	char note[96];
+	int n;
+
+	if (content.n <= LIMIT_TOOL_RESULT_BYTES) {
+		answer(c, true, content);
+		return;
+	}
+	n = snprintf(note, sizeof note, "\n[cut: %zu bytes, the limit is %d]",
+	    content.n, LIMIT_TOOL_RESULT_BYTES);
+	buf_add(&shorter, text_cut(content, LIMIT_TOOL_RESULT_BYTES - (size_t)n));
+	buf_add(&shorter, str_of(note));
+	assert(!shorter.failed);
+	answer(c, true, buf_str(&shorter));
+	buf_release(&shorter);
+}
+
+void
+tool_refuse(struct tool_call *c, const char *format, ...)
+{
+	char words[sizeof ((struct err *)NULL)->text];
+	va_list ap;
+	int n;
+
+	va_start(ap, format);
+	n = vsnprintf(words, sizeof words, format, ap);
+	va_end(ap);
+	assert(n > 0);
+	answer(c, false, text_cut((struct str){ words, (size_t)n }, sizeof words - 1));
+}
+
+static void
+refuse_unknown(const struct tools *t, struct tool_call *c, struct str name)
+{
+	struct buf names = BUF(NAMES_MAX);
+
+	for (size_t i = 0; i < t->n; i++)
+		buf_add_fmt(&names, "%s%s", i > 0 ? ", " : "", t->at[i].tool->name);
+	name = text_cut(name, NAME_SHOWN);
+	tool_refuse(c, "There is no tool named \"%.*s\". The tools are: %.*s.",
+	    FMT(name), FMT(buf_str(&names)));
+	buf_release(&names);
+}
+
+static int
+read_args(const struct entry *entry, struct tool_call *c, struct str args_json,
+    struct err *e)
+{
+	struct err why;
+	int rc;
+
+	if (str_trim(args_json).n == 0)
+		args_json = S("{}");
+	rc = json_parse(&c->args, args_json, &why);
+	if (rc != OK)
+		return err_set(e, rc, "The arguments are not valid JSON: %s", why.text);
+	return args_check(entry->schema.root, c->args.root, e);
+}
+
+void
+tools_call(const struct tools *t, struct str name, struct str args_json,
+    const struct tool_env *env, tool_done *done, void *ctx)
+{
+	const struct entry *entry = find(t, name);
+	struct tool_call *c = mem_new(struct tool_call);
+	struct err e = { 0 };
+	int rc;
+
+	c->env = *env;
+	c->done = done;
+	c->ctx = ctx;
+	c->arena = ARENA(ARENA_BYTES);
+	if (entry == NULL) {
+		refuse_unknown(t, c, name);
+		return;
+	}
+	if (read_args(entry, c, args_json, &e) != OK) {
+		tool_refuse(c, "%s", e.text);
+		return;
+	}
+	rc = entry->tool->start(c);
+	if (rc != OK)
+		tool_refuse(c, "%s: %s", entry->tool->name, rc_text(rc));
+}

@@ -1,0 +1,25 @@
+/*
+ * tools_priv.h - what the files of this room share.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef TOOLS_TOOLS_PRIV_H
+#define TOOLS_TOOLS_PRIV_H
+
+#include "tools/tools.h"
+
+/* args.c.  Is it a schema of the subset we know?  e names what is not. */
+int args_schema_valid(jnode schema, struct err *e);
+/* ERR_INVALID with words that help a model to do better. */
+int args_check(jnode schema, jnode args, struct err *e);
+
+/* tools.c: at most max bytes, whole characters only. */
+struct str text_cut(struct str s, size_t max);
+
+/* store_tools.c */
+extern const struct tool tool_store_put, tool_store_search;
+/* "a.b" or ["a","b"] becomes "a.b".  OK, or e has the words. */
+int namespace_read(struct arena *a, jnode n, bool may_be_empty, struct str *out,
+    struct err *e);
+
+#endif
