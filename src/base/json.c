@@ -360,6 +360,15 @@ whole_number(jnode n, int64_t *out)
 	return true;
 }
 
+static int
+not_whole(const char *path, jnode got, struct err *e)
+{
+	if (!json_is_number(got))
+		return wrong_kind(path, "an integer", got, e);
+	return err_set(e, ERR_INVALID, "%s: expected an integer, got %g", path,
+	    json_number(got));
+}
+
 int
 json_get_int(jnode o, const char *key, const char *path, int64_t fallback,
     int64_t min, int64_t max, int64_t *out, struct err *e)
@@ -371,7 +380,7 @@ json_get_int(jnode o, const char *key, const char *path, int64_t fallback,
 	if (json_is_null(n))
 		return OK;
 	if (!whole_number(n, &i))
-		return wrong_kind(path, "an integer", n, e);
+		return not_whole(path, n, e);
 	if (i < min && max == INT64_MAX)
 		return err_set(e, ERR_INVALID,
 		    "%s: expected an integer of at least %lld, got %lld", path,

@@ -1,0 +1,324 @@
+/*
+ * base_text.c - codes, borrowed text, owned text, turn memory, time as text.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "harness/test.h"
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <fcntl.h>
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+TEST(rc_every_code_has_words_and_a_name)
+{
+	CHECK_STR(str_of(rc_name(OK)), "OK");
+	CHECK_STR(str_of(rc_name(ERR_NOTFOUND)), "NOTFOUND");
+	CHECK_STR(str_of(rc_text(ERR_AGAIN)), "not ready yet");
+	CHECK_STR(str_of(rc_text(-999)), "unknown error");
+	CHECK_STR(str_of(rc_name(7)), "UNKNOWN");
+}
+
+TEST(err_is_cut_between_characters)
+{
+	struct err e;
+	char text[600];
+
+	memset(text, 'x', sizeof text);
+	/* 494 bytes, then a euro sign whose last byte does not fit. */
+	CHECK_RC(err_set(&e, ERR_INVALID, "%.*s\xe2\x82\xac", 493, text), ERR_INVALID);
+	CHECK_INT(strlen(e.text), 493);
+	err_set(&e, ERR_INVALID, "%.*s\xe2\x82\xac", 492, text);
+	CHECK_INT(strlen(e.text), 495);
+	CHECK(str_is_utf8(str_of(e.text)));
+	err_set(&e, ERR_IO, "again: %.10s", e.text);     /* from itself */
+	CHECK_STR(str_of(e.text), "again: xxxxxxxxxx");
+	CHECK_RC(err_set(NULL, ERR_IO, "nobody listens"), ERR_IO);
+}
+
+TEST(str_cuts_and_compares)
+{
+	struct str rest = S("a,,b,"), part;
+
+	CHECK(str_next(&rest, ',', &part));
+	CHECK_STR(part, "a");
+	CHECK(str_next(&rest, ',', &part));
+	CHECK_STR(part, "");
+	CHECK(str_next(&rest, ',', &part));
+	CHECK_STR(part, "b");
+	CHECK(str_next(&rest, ',', &part));
+	CHECK_STR(part, "");
+	CHECK(!str_next(&rest, ',', &part));
+
+	CHECK(str_eq(STR_NONE, S("")));
+	CHECK(str_eq_nocase(S("BeArEr"), S("bearer")));
+	CHECK(!str_eq_nocase(S("a["), S("A{")));
+	CHECK(str_cmp(S("ab"), S("abc")) < 0 && str_cmp(S("b"), S("abc")) > 0);
+	CHECK(str_cmp(S("\xff"), S("a")) > 0);
+	CHECK(str_starts(S("abc"), S("ab")) && !str_starts(S("a"), S("ab")));
+	CHECK(str_ends(S("abc"), S("bc")) && !str_ends(S("c"), S("bc")));
+	CHECK(str_contains(S("abc"), S("")) && !str_contains(STR_NONE, S("a")));
+	CHECK_STR(str_trim(S(" \t a b\r\n")), "a b");
+	CHECK_STR(str_trim(S("  ")), "");
+	CHECK_STR(str_sub(S("abc"), 1, 100), "bc");
+	CHECK_STR(str_sub(S("abc"), 9, 1), "");
+	CHECK_INT(str_index(S("abc"), 'c'), 2);
+	CHECK_INT(str_index(S("abc"), 'x'), -1);
+}
+
+TEST(str_numbers_are_whole_or_refused)
+{
+	static const char *const not_i64[] = { "", "-", "+1", " 1", "1 ", "1x",
+		"9223372036854775808", "-9223372036854775809", "--1", "0x10" };
+	static const char *const not_double[] = { "", " 1", "1 ", "nan", "inf",
+		"0x1p3", "1e999", "1e", ".", "1.2.3" };
+	int64_t i;
+	uint64_t u;
+	double d;
+
+	for (size_t k = 0; k < COUNT(not_i64); k++)
+		CHECK(!str_to_i64(str_of(not_i64[k]), &i));
+	for (size_t k = 0; k < COUNT(not_double); k++)
+		CHECK(!str_to_double(str_of(not_double[k]), &d));
+	CHECK(str_to_i64(S("-9223372036854775808"), &i) && i == INT64_MIN);
+	CHECK(str_to_i64(S("9223372036854775807"), &i) && i == INT64_MAX);
+	CHECK(str_to_u64(S("18446744073709551615"), &u) && u == UINT64_MAX);
+	CHECK(!str_to_u64(S("18446744073709551616"), &u));
+	CHECK(!str_to_u64(S("-1"), &u));
+	CHECK(str_to_double(S("-2.5e3"), &d) && d == -2500);
+}
+
+TEST(str_utf8_is_strict)
+{
+	static const char *const good[] = { "", "plain ascii, rather long", "\xc3\xa9",
+		"\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xed\x9f\xbf", "\xf4\x8f\xbf\xbf",
+		"12345678\xc3\xa9" };
+	static const char *const bad[] = { "\x80", "\xc3", "\xc0\xaf", "\xe0\x80\xaf",
+		"\xed\xa0\x80", "\xf4\x90\x80\x80", "\xf8\x88\x80\x80\x80", "\xff",
+		"12345678\xe2\x82", "\xe2\x28\xa1", "\xf0\x9f\x98" };
+
+	for (size_t i = 0; i < COUNT(good); i++)
+		CHECK(str_is_utf8(str_of(good[i])));
+	for (size_t i = 0; i < COUNT(bad); i++)
+		CHECK(!str_is_utf8(str_of(bad[i])));
+	CHECK_INT(str_utf8_step(S("\xe2\x82\xac.")), 3);
+	CHECK_INT(str_utf8_step(S("\xe2\x82")), 0);
+}
+
+TEST(str_hashes_tell_neighbours_apart)
+{
+	CHECK(str_hash(S("thread_id")) == str_hash(S("thread_id")));
+	CHECK(str_hash(S("thread_id")) != str_hash(S("thread_ie")));
+	CHECK(str_hash(S("")) != str_hash(S("\0")));
+	CHECK(str_hash_keyed(S("a")) == str_hash_keyed(S("a")));
+	CHECK(str_hash_keyed(S("a")) != str_hash_keyed(S("a\0")));
+	CHECK(str_hash_keyed(S("12345678")) != str_hash_keyed(S("12345679")));
+}
+
+TEST(str_distance_is_capped)
+{
+	CHECK_INT(str_distance(S("kitten"), S("sitting"), 5), 3);
+	CHECK_INT(str_distance(S("kitten"), S("sitting"), 2), 3);
+	CHECK_INT(str_distance(S("same"), S("same"), 2), 0);
+	CHECK_INT(str_distance(S(""), S("ab"), 3), 2);
+	CHECK_INT(str_distance(S("a"), S("abcdefgh"), 2), 3);
+}
+
+TEST(buf_keeps_its_maximum)
+{
+	struct buf b = BUF(10);
+
+	buf_lit(&b, "12345678");
+	buf_lit(&b, "90X");                  /* one too many: none of it */
+	CHECK(b.failed);
+	CHECK_STR(buf_str(&b), "12345678");
+	buf_lit(&b, "9");                    /* would fit, but not after a hole */
+	buf_add_fmt(&b, "%d", 9);
+	CHECK_STR(buf_str(&b), "12345678");
+	CHECK(buf_room(&b, 0) == NULL);
+	buf_clear(&b);
+	CHECK(!b.failed);
+	buf_lit(&b, "1234567890");
+	CHECK(!b.failed && b.p[10] == '\0');
+	buf_add_char(&b, 'x');
+	CHECK(b.failed && b.n == 10);
+	buf_release(&b);
+	CHECK(b.p == NULL && b.max == 10 && !b.failed);
+}
+
+TEST(buf_formats_at_the_edge)
+{
+	struct buf b = BUF(100);
+
+	/* 63 characters and the NUL fill the first capacity exactly. */
+	buf_add_fmt(&b, "%063d", 7);
+	CHECK_INT(b.n, 63);
+	buf_add_fmt(&b, "%s", "and more than the room that is left");
+	CHECK_INT(b.n, 98);
+	buf_add_fmt(&b, "%s", "abc");
+	CHECK(b.failed);
+	CHECK_INT(b.n, 98);
+	CHECK(b.p[98] == '\0');
+	buf_release(&b);
+}
+
+TEST(buf_numbers_and_cuts)
+{
+	struct buf b = BUF(1000);
+
+	buf_add_i64(&b, INT64_MIN);
+	buf_add_char(&b, ' ');
+	buf_add_u64(&b, UINT64_MAX);
+	buf_add_char(&b, ' ');
+	buf_add_i64(&b, 0);
+	CHECK_STR(buf_str(&b), "-9223372036854775808 18446744073709551615 0");
+	buf_drop_front(&b, 21);
+	CHECK_STR(buf_str(&b), "18446744073709551615 0");
+	buf_cut(&b, 4);
+	CHECK_STR(buf_str(&b), "1844");
+	CHECK(b.p[4] == '\0');
+	memcpy(buf_room(&b, 3), "xyz", 3);
+	buf_added(&b, 2);
+	CHECK_STR(buf_str(&b), "1844xy");
+	buf_release(&b);
+}
+
+TEST(arena_aligns_and_keeps_its_maximum)
+{
+	struct arena a = ARENA(100 * KB);
+	char *p = arena_alloc(&a, 1), *q = arena_zero(&a, 17);
+
+	CHECK((uintptr_t)p % 16 == 0 && (uintptr_t)q % 16 == 0 && p != q);
+	for (size_t i = 0; i < 17; i++)
+		CHECK(q[i] == 0);
+	CHECK_STR(arena_fmt(&a, "%s-%d", "x", 5), "x-5");
+	CHECK_STR(arena_str(&a, S("copy")), "copy");
+	CHECK(arena_alloc(&a, 80 * KB) != NULL);         /* beside the blocks */
+	CHECK_STR(arena_str(&a, S("still small")), "still small");
+	CHECK(arena_alloc(&a, 30 * KB) == NULL);
+	CHECK(a.failed);
+	CHECK(arena_alloc(&a, 1) == NULL);               /* sticky */
+	arena_clear(&a);
+	CHECK(!a.failed && a.used == 0);
+	CHECK(arena_alloc(&a, 100 * KB) != NULL);
+	CHECK(arena_alloc(&a, 1) == NULL);
+	arena_release(&a);
+	arena_release(&a);
+}
+
+TEST(arena_clear_reuses_the_first_block)
+{
+	struct arena a = ARENA(MB);
+	void *first = arena_alloc(&a, 16);
+
+	for (int i = 0; i < 1000; i++)
+		CHECK(arena_alloc(&a, 100) != NULL);
+	arena_clear(&a);
+	CHECK(arena_alloc(&a, 16) == first);
+	CHECK(arena_alloc(&a, SIZE_MAX) == NULL);
+	CHECK(arena_alloc(&a, SIZE_MAX - 20) == NULL);
+	arena_release(&a);
+}
+
+TEST(clock_writes_rfc3339)
+{
+	static const struct { msec wall; const char *text; } cases[] = {
+		{ 0, "1970-01-01T00:00:00.000Z" },
+		{ -1, "1969-12-31T23:59:59.999Z" },
+		{ INT64_C(1795220107580), "2026-11-21T00:15:07.580Z" },
+		{ INT64_C(951782400000), "2000-02-29T00:00:00.000Z" },
+		{ INT64_C(4107542400000), "2100-03-01T00:00:00.000Z" },
+		{ INT64_C(253402300799999), "9999-12-31T23:59:59.999Z" },
+		{ INT64_MAX, "9999-12-31T23:59:59.999Z" },
+		{ INT64_MIN, "0000-01-01T00:00:00.000Z" },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct buf b = BUF(24);
+
+		clock_add_iso(&b, cases[i].wall);
+		CHECK_STR(buf_str(&b), cases[i].text);
+		buf_release(&b);
+	}
+	CHECK(clock_mono() > 0 && clock_cpu() > 0 && clock_wall_ms() > 1700000000000);
+}
+
+/* What log_event writes, after the time stamp. */
+static struct str
+logged(char *text, size_t size)
+{
+	int fd = open("log", O_RDONLY);
+	ssize_t n = read(fd, text, size);
+
+	close(fd);
+	CHECK(n > 25 && text[n - 1] == '\n');
+	return (struct str){ text + 25, (size_t)n - 26 };
+}
+
+TEST(log_values_cannot_forge_fields)
+{
+	char text[8192], big[5000];
+	int fd = open("log", O_CREAT | O_RDWR | O_TRUNC, 0600);
+	int saved = dup(STDERR_FILENO);
+
+	CHECK(dup2(fd, STDERR_FILENO) >= 0);
+	log_event(LOG_DEBUG, "net", "hidden", "%s", "");
+	log_event(LOG_WARN, "net", "conn.closed",
+	    "port=%d host=%s why=%.*s id=%08x n=%zu at=%lld f=%.2f p=%d%%", 80, "h",
+	    FMT(S("a b=\"c\"\nlevel=error")), 0xbeefu, (size_t)7, 9000000000LL, 1.5, 50);
+	dup2(saved, STDERR_FILENO);
+	CHECK_STR(logged(text, sizeof text), "warn net conn.closed port=80 host=h "
+	    "why=\"a b=\\\"c\\\"\\x0alevel=error\" id=0000beef n=7 at=9000000000 "
+	    "f=1.50 p=50%");
+
+	CHECK(ftruncate(fd, 0) == 0 && lseek(fd, 0, SEEK_SET) == 0);
+	dup2(fd, STDERR_FILENO);
+	memset(big, '\n', sizeof big);
+	log_event(LOG_ERROR, "x", "y", "a=%.*s b=%.*s c=%s", 5000, big, 5000, big, "");
+	dup2(saved, STDERR_FILENO);
+	CHECK(logged(text, sizeof text).n <= 4096);
+	CHECK(memchr(text, '\n', 4000) == NULL);
+	close(fd);
+}
+
+TEST(log_levels_and_secrets)
+{
+	enum log_level level;
+
+	CHECK(log_level_parse(S("WARN"), &level) && level == LOG_WARN);
+	CHECK(!log_level_parse(S("loud"), &level));
+	CHECK_STR(str_of(log_redact(STR_NONE).text), "unset");
+	CHECK_STR(str_of(log_redact(S("hunter2")).text), "set");
+	CHECK_STR(str_of(log_redact(S("sk-0123456789abcdef")).text), "sk-0...(19)");
+}
+
+TEST(limits_table_has_reasons)
+{
+	CHECK(limits_n > 40);
+	for (size_t i = 0; i < limits_n; i++) {
+		CHECK(limits[i].value > 0);
+		CHECK(limits[i].name[0] != '\0' && limits[i].why[0] != '\0');
+	}
+}
+
+TEST(mem_grows_arrays)
+{
+	int *list = NULL;
+	size_t cap = 0;
+	char *text = mem_cstr(S("abc"));
+
+	for (size_t n = 0; n < 100; n++) {
+		mem_grow(list, n, cap);
+		list[n] = (int)n;
+	}
+	CHECK(cap >= 100 && list[99] == 99);
+	CHECK_STR(str_of(text), "abc");
+	free(list);
+	free(text);
+}
