@@ -1,0 +1,210 @@
+/*
+ * auth_check.c - from headers to a principal; the keys file.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "harness/test.h"
+#include "auth/auth.h"
+#include "base/hmac.h"
+#include "base/limits.h"
+
+#define NOW_MS INT64_C(1700000000000)
+#define SECRET S("a-secret-of-at-least-thirty-two-bytes")
+
+/* sha256 of "ck_ann" */
+#define ANN "fdf6d4fcd0356ad7131fedc1403fc01254298ea2af80eda70c5a28f0ff2437e6"
+
+static struct arena arena = { .max = MB };
+
+static void
+write_file(const char *path, struct str text)
+{
+	FILE *f = fopen(path, "w");
+
+	CHECK(f != NULL);
+	CHECK(fwrite(text.p, 1, text.n, f) == text.n);
+	CHECK(fclose(f) == 0);
+}
+
+static void
+add_key_line(struct buf *b, struct str key, struct str owner)
+{
+	uint8_t hash[SHA256_SIZE];
+
+	sha256(key, hash);
+	hex_add(b, hash, sizeof hash);
+	buf_add_fmt(b, " %.*s\n", FMT(owner));
+}
+
+/* Two keys, ann's and bob's, and tokens. */
+static struct auth *
+open_auth(void)
+{
+	struct auth_options o = { .jwt_secret = SECRET, .keys_file = S("keys") };
+	struct buf file = BUF(KB);
+	struct auth *a;
+
+	buf_lit(&file, "# who may enter\n\n");
+	add_key_line(&file, S("ck_ann"), S("ann"));
+	add_key_line(&file, S("ck_bob"), S(" bob the builder \r"));
+	write_file("keys", str_trim(buf_str(&file)));    /* no newline at the end */
+	CHECK_RC(auth_new(&a, &o, NULL), OK);
+	CHECK(auth_enabled(a));
+	buf_release(&file);
+	return a;
+}
+
+TEST(auth_off_lets_everybody_in_as_nobody)
+{
+	struct auth_options o = { .jwt_secret = STR_NONE };
+	struct principal who;
+	struct auth *a;
+
+	CHECK_RC(auth_new(&a, &o, NULL), OK);
+	CHECK(!auth_enabled(a));
+	CHECK_RC(auth_check(a, S("Bearer x"), S("y"), NOW_MS, &arena, &who, NULL), OK);
+	CHECK_STR(who.subject, "");
+	CHECK_STR(who.scheme, "none");
+	auth_free(a);
+	auth_free(NULL);
+}
+
+TEST(auth_takes_tokens)
+{
+	struct jwt_claims claims = { .sub = S("ann"), .exp = NOW_MS / 1000 + 5 };
+	struct buf token = BUF(KB), header = BUF(KB);
+	struct auth *a = open_auth();
+	struct principal who;
+	struct err e;
+
+	jwt_sign(&token, SECRET, &claims);
+	buf_add_fmt(&header, "bEaReR   %.*s ", FMT(buf_str(&token)));
+	CHECK_RC(auth_check(a, buf_str(&header), STR_NONE, NOW_MS, &arena, &who, NULL),
+	    OK);
+	CHECK_STR(who.subject, "ann");
+	CHECK_STR(who.scheme, "jwt");
+	/* A day later; a good key beside it does not help. */
+	CHECK_RC(auth_check(a, buf_str(&header), S("ck_bob"), NOW_MS + 86400000, &arena,
+	    &who, &e), ERR_UNAUTH);
+	CHECK_STR(str_of(e.text), "Failed to verify JWT token: expired");
+	CHECK_STR(who.subject, "");
+	auth_free(a);
+	buf_release(&token);
+	buf_release(&header);
+}
+
+TEST(auth_takes_keys)
+{
+	struct auth *a = open_auth();
+	struct principal who;
+
+	CHECK_RC(auth_check(a, STR_NONE, S("ck_ann"), NOW_MS, &arena, &who, NULL), OK);
+	CHECK_STR(who.subject, "ann");
+	CHECK_STR(who.scheme, "key");
+	CHECK_RC(auth_check(a, S("Bearer ck_bob"), STR_NONE, NOW_MS, &arena, &who, NULL),
+	    OK);
+	CHECK_STR(who.subject, "bob the builder");
+	auth_free(a);
+}
+
+TEST(auth_refuses_everything_else)
+{
+	static const char *const headers[][2] = { { "", "" }, { "", "ck_eve" },
+		{ "", "ck_an" }, { "", "ck_ann " }, { "Basic YTpi", "" },
+		{ "Bearer", "" }, { "Bearer ", "" }, { "Bearer ck_eve", "" },
+		{ "Bearerck_ann", "" }, { "ck_ann", "" }, { "Basic YTpi", "ck_ann" } };
+	struct auth *a = open_auth();
+
+	for (size_t i = 0; i < COUNT(headers); i++) {
+		struct principal who;
+		struct err e;
+
+		CHECK_RC(auth_check(a, str_of(headers[i][0]), str_of(headers[i][1]), NOW_MS,
+		    &arena, &who, &e), ERR_UNAUTH);
+		CHECK_STR(str_of(e.text), "Could not validate credentials");
+		CHECK_STR(who.subject, "");
+	}
+	auth_free(a);
+}
+
+TEST(auth_keys_file_errors_name_the_line)
+{
+	static const struct { const char *text, *words; int rc; } cases[] = {
+		{ "#\nann\n", "keys:2: expected 64 hex digits, a space and an owner",
+		  ERR_SYNTAX },
+		{ ANN "\n", "keys:1: expected 64 hex digits, a space and an owner",
+		  ERR_SYNTAX },
+		{ ANN "ann\n", "keys:1: expected 64 hex digits, a space and an owner",
+		  ERR_SYNTAX },
+		{ ANN " ann\n" ANN " bob\n", "keys:2: the same key a second time",
+		  ERR_SYNTAX },
+		{ ANN " \xff\n", "keys:1: the owner's name is too long or not UTF-8",
+		  ERR_SYNTAX },
+	};
+	struct auth_options o = { .keys_file = S("keys") };
+	struct auth *a;
+	struct err e;
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		write_file("keys", str_of(cases[i].text));
+		CHECK_RC(auth_new(&a, &o, &e), cases[i].rc);
+		CHECK(a == NULL);
+		CHECK_STR(str_of(e.text), cases[i].words);
+	}
+	o.keys_file = S("missing");
+	CHECK_RC(auth_new(&a, &o, &e), ERR_IO);
+	CHECK_STR(str_of(e.text), "missing: No such file or directory");
+	o.keys_file = S(".");
+	CHECK_RC(auth_new(&a, &o, &e), ERR_IO);
+}
+
+TEST(auth_keys_file_is_limited)
+{
+	struct auth_options o = { .keys_file = S("keys") };
+	struct buf file = BUF(2 * MB);
+	struct auth *a;
+	struct err e;
+
+	for (int i = 0; i < LIMIT_API_KEYS; i++)
+		buf_add_fmt(&file, "%064x owner\n", i);
+	write_file("keys", buf_str(&file));
+	CHECK_RC(auth_new(&a, &o, &e), OK);
+	auth_free(a);
+	buf_add_fmt(&file, "%s owner\n", ANN);
+	write_file("keys", buf_str(&file));
+	CHECK_RC(auth_new(&a, &o, &e), ERR_SYNTAX);
+	CHECK_STR(str_of(e.text), "keys:1001: too many keys");
+	while (file.n <= LIMIT_KEYS_FILE_BYTES)
+		buf_lit(&file, "# and so on, and so on\n");
+	write_file("keys", buf_str(&file));
+	CHECK_RC(auth_new(&a, &o, &e), ERR_TOOBIG);
+	buf_release(&file);
+}
+
+TEST(auth_made_keys_work)
+{
+	struct buf key = BUF(KB), other = BUF(KB), line = BUF(KB), unused = BUF(KB);
+	struct auth_options o = { .keys_file = S("keys") };
+	struct principal who;
+	struct auth *a;
+
+	auth_key_make(&key, &line, S("carol"));
+	auth_key_make(&other, &unused, S("carol"));
+	CHECK(str_starts(buf_str(&key), S("ck_")) && key.n == 3 + 43);
+	CHECK(!str_eq(buf_str(&key), buf_str(&other)));
+	CHECK(!str_contains(buf_str(&line), buf_str(&key)));
+	write_file("keys", buf_str(&line));
+	CHECK_RC(auth_new(&a, &o, NULL), OK);
+	CHECK_RC(auth_check(a, STR_NONE, buf_str(&key), NOW_MS, &arena, &who, NULL), OK);
+	CHECK_STR(who.subject, "carol");
+	CHECK_RC(auth_check(a, STR_NONE, buf_str(&other), NOW_MS, &arena, &who, NULL),
+	    ERR_UNAUTH);
+	/* Keys alone: a token has nothing to be checked with. */
+	CHECK_RC(auth_check(a, S("Bearer a.b.c"), STR_NONE, NOW_MS, &arena, &who, NULL),
+	    ERR_UNAUTH);
+	auth_free(a);
+	buf_release(&key);
+	buf_release(&other);
+	buf_release(&line);
+	buf_release(&unused);
+}
