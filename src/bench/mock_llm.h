@@ -1,0 +1,58 @@
+/*
+ * mock_llm.h - a model that answers at once, on schedule, or wrongly on
+ * purpose; `cohort mock-llm`.
+ *
+ *   POST /v1/chat/completions, /chat/completions    OpenAI, streamed or not
+ *   POST /v1/messages                               Anthropic, streamed or not
+ *   GET  /v1/models  /stats  /health
+ *
+ * What it says comes from a script (llm/script.h) or from --response; when,
+ * from the options.  A request can ask for a fault by its last user message,
+ * e.g. "mock:429"; --faults asks for a share of all of them.
+ *
+ * Threads: as many shards as asked for, each with its own listener; the mock
+ * owns them.  mock_llm_start and mock_llm_stop on the caller's thread.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef BENCH_MOCK_LLM_H
+#define BENCH_MOCK_LLM_H
+
+#include "bench/option.h"
+
+struct mock_llm_options {
+	const char *host;
+	int64_t port;                        /* 0: any */
+	int64_t shards;
+	msec delay_ms;                       /* before a whole answer */
+	msec ttft_ms;                        /* before the first token; -1: delay_ms */
+	msec token_ms;                       /* between tokens */
+	msec jitter_ms;                      /* each token up to so much later */
+	msec slow_ms;                        /* what "mock:slow-start" waits */
+	int64_t tokens;                      /* in an answer; 0: all of the response */
+	const char *response;
+	const char *model;
+	const char *script;                  /* a file; NULL: --response */
+	const char *faults;                  /* "429=0.1,reset=0.01"; NULL: none */
+	int64_t seed;                        /* of jitter and faults */
+};
+
+extern const struct bench_options mock_llm_option_table;
+
+/* Defaults and environment. */
+int mock_llm_options_default(struct mock_llm_options *o, struct err *e);
+
+/* The faults a request can ask for, one a line. */
+void mock_llm_faults_help(struct buf *out);
+
+struct mock_llm;
+
+int  mock_llm_start(struct mock_llm **out, const struct mock_llm_options *o,
+    struct err *e);
+uint16_t mock_llm_port(const struct mock_llm *m);
+void mock_llm_stop(struct mock_llm *m);      /* waits for open answers a moment */
+
+/* Says where it listens, and serves until SIGINT or SIGTERM.  The exit code. */
+int mock_llm_run(const struct mock_llm_options *o, struct err *e);
+
+#endif
