@@ -80,9 +80,10 @@ struct llm_tool_call {
 /* The whole answer; valid during the callback only. */
 struct llm_answer {
 	struct str id;                       /* message id */
-	struct str message_json;             /* stored form: content, additional_kwargs,
-	    response_metadata {model_provider, usage, finish_reason}, tool_call_chunks,
-	    tool_calls, id, usage_metadata?, invalid_tool_calls, type: "ai" */
+	struct str message_json;             /* stored form, one line: content,
+	    additional_kwargs, response_metadata {model_provider, usage},
+	    tool_call_chunks, tool_calls, id, usage_metadata?, invalid_tool_calls,
+	    type: "ai" */
 	const struct llm_tool_call *calls;
 	size_t calls_n;
 	int64_t input_tokens, output_tokens; /* 0 when not told */
@@ -98,7 +99,9 @@ struct llm_hooks {
 };
 
 /* Never calls back before it returns.  The request is copied.  NULL with e
- * set: ERR_INVALID (unknown provider, bad base_url), ERR_LIMIT. */
+ * set: ERR_INVALID (unknown provider, bad base_url), ERR_LIMIT.  Past
+ * LIMIT_LLM_CONCURRENCY calls of one llm to a provider it waits in order.
+ * A hook may cancel its own call and start others, but not free the llm. */
 struct llm_call *llm_start(struct llm *l, const struct llm_request *req,
     const struct llm_hooks *hooks, struct err *e);
 void llm_cancel(struct llm_call *call);      /* no callback follows */

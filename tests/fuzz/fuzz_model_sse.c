@@ -1,7 +1,8 @@
 /*
- * fuzz_model_sse.c - the decoder of a model's stream: any bytes, whole and
- * cut (the first byte says how), must be told alike, and what is accepted
- * must become a well-formed message.
+ * fuzz_model_sse.c - what comes from a model: as a stream, any bytes, whole
+ * and cut (the first byte says how), must be told alike, and what is accepted
+ * must become a well-formed message; as an answer in one piece, and as the
+ * body of an error, they must be survived.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -30,10 +31,44 @@ on_delta(void *ctx, const struct llm_delta *d)
 	return true;
 }
 
+static void
+check_message(const struct llm_result *r)
+{
+	struct result_built built;
+	struct str json;
+
+	if (result_build(r, S("openai"), &built, NULL) == OK) {
+		json = built.answer.message_json;
+		assert(json_check(json, NULL) == OK);
+		assert(memchr(json.p, '\n', json.n) == NULL);
+		assert(memchr(json.p, '\r', json.n) == NULL);
+		for (size_t i = 0; i < built.answer.calls_n; i++)
+			assert(json_check(built.answer.calls[i].args_json, NULL) == OK);
+	}
+	result_built_release(&built);
+}
+
+static void
+read_whole(struct str bytes)
+{
+	struct buf finish = BUF(KB);
+	struct llm_result r;
+	struct failure f;
+
+	result_init(&r);
+	if (openai_answer_read(&r, bytes, &finish, &f) == OK)
+		check_message(&r);
+	failure_of_status(&f, 400, bytes);
+	assert(f.kind < FAULTS);
+	failure_redact(&f, S("data"));
+	assert(strstr(f.e.text, "data") == NULL);
+	result_release(&r);
+	buf_release(&finish);
+}
+
 static int
 decode(struct str bytes, size_t step, struct buf *log)
 {
-	struct result_built built = { 0 };
 	struct llm_result r;
 	struct openai_stream s;
 	struct failure f;
@@ -51,14 +86,10 @@ decode(struct str bytes, size_t step, struct buf *log)
 	}
 	if (rc == OK)
 		rc = openai_stream_end(&s, &f);
-	if (rc == OK && result_build(&r, S("openai"), &built, NULL) == OK) {
-		assert(json_check(built.answer.message_json, NULL) == OK);
-		assert(memchr(built.answer.message_json.p, '\n',
-		    built.answer.message_json.n) == NULL);
-	}
-	if (rc != OK)
+	if (rc == OK)
+		check_message(&r);
+	else
 		buf_add(log, str_of(f.e.text));
-	result_built_release(&built);
 	openai_stream_release(&s);
 	result_release(&r);
 	return rc;
@@ -78,6 +109,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	assert(decode(bytes, 1 + data[0] % 64, &cut) == rc);
 	/* A generated id is the one thing that differs; it is not in the log. */
 	assert(str_eq(buf_str(&whole), buf_str(&cut)));
+	read_whole(bytes);
 	buf_release(&whole);
 	buf_release(&cut);
 	return 0;
