@@ -240,7 +240,6 @@ run_take_next(struct store *st, struct store_cmd *c, int64_t thread, msec now,
 	int rc;
 
 	bind_i64(&q, thread);
-	bind_i64(&q, c->owner);
 	rc = query_row(&q);
 	if (rc == OK)
 		seq = col_i64(&q, 0);

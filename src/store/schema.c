@@ -80,7 +80,7 @@ static const char version_1[] =
 "	base TEXT NOT NULL,"
 "	error TEXT) STRICT;"
 "CREATE INDEX run_thread ON run(thread);"
-"CREATE INDEX run_active ON run(thread) WHERE status < 2;"
+"CREATE INDEX run_active ON run(thread, status) WHERE status < 2;"
 
 "CREATE TABLE checkpoint ("
 "	seq INTEGER PRIMARY KEY,"

@@ -105,10 +105,10 @@
 	    " ORDER BY r.seq DESC LIMIT ?4 OFFSET ?5")                         \
 	X(RUN_ACTIVE, "SELECT coalesce(sum(status = 1), 0), count(*)"          \
 	    " FROM run INDEXED BY run_active WHERE thread = ? AND status < 2") \
-	X(RUN_OLDEST, "SELECT r.seq FROM thread t CROSS JOIN run r"            \
-	    " INDEXED BY run_active ON r.thread = t.seq"                       \
-	    " WHERE t.seq = ? AND t.owner = ? AND r.status < 2"                \
-	    " AND r.status = 0 ORDER BY r.seq LIMIT 1")                        \
+	/* pending comes first in the index; the owner is asked by RUN_AT */    \
+	X(RUN_OLDEST, "SELECT seq FROM run INDEXED BY run_active"              \
+	    " WHERE thread = ? AND status < 2 AND +status = 0"                 \
+	    " ORDER BY status, seq LIMIT 1")                                   \
 	X(RUN_INSERT, "INSERT INTO run(seq, uuid, thread, status, multitask,"  \
 	    " attempt, created, updated, assistant, graph, kwargs, metadata,"  \
 	    " base) VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?)"            \

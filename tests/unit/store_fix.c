@@ -187,3 +187,14 @@ count_rows(struct fix *f, const char *table)
 	db_close(&db);
 	return n;
 }
+
+void
+change_file(struct fix *f, const char *sql)
+{
+	struct db db;
+
+	CHECK_RC(db_open(&db, f->st->medium.path, NULL, DB_WRITE, &f->e), OK);
+	if (db_exec(&db, sql, &f->e) != OK)
+		test_fail(__FILE__, __LINE__, "%s", f->e.text);
+	db_close(&db);
+}

@@ -49,7 +49,9 @@ struct store_run start_run(struct fix *f, owner_t owner, unsigned thread,
     unsigned run);
 int finish_run(struct fix *f, owner_t owner, const struct store_run *run,
     const struct store_step *steps, size_t n);
-int64_t count_rows(struct fix *f, const char *table);        /* the writer is idle */
+/* On a connection of their own. */
+int64_t count_rows(struct fix *f, const char *table);
+void change_file(struct fix *f, const char *sql);
 
 #define CONTRACT(id)                                                        \
 	static void contract_##id(struct fix *f);                           \

@@ -6,6 +6,7 @@
  */
 #include "store_fix.h"
 
+#include <semaphore.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -22,7 +23,7 @@ struct gate {
 	struct store_port port;
 	pthread_mutex_t lock;
 	struct store_item_put cmd;
-	_Atomic bool reached;
+	sem_t reached;
 };
 
 static void
@@ -31,7 +32,7 @@ gate_post(struct store_port *port, struct store_cmd *c)
 	struct gate *g = (struct gate *)((char *)port - offsetof(struct gate, port));
 
 	(void)c;
-	g->reached = true;
+	sem_post(&g->reached);
 	pthread_mutex_lock(&g->lock);
 	pthread_mutex_unlock(&g->lock);
 }
@@ -41,11 +42,11 @@ gate_shut(struct fix *f, struct gate *g)
 {
 	*g = (struct gate){ .port = { gate_post }, .cmd = item_new(f, 999999) };
 	g->cmd.cmd.op = STORE_ITEM_PUT;
+	sem_init(&g->reached, 0, 0);
 	pthread_mutex_init(&g->lock, NULL);
 	pthread_mutex_lock(&g->lock);
 	CHECK_RC(store_submit(f->st, &g->port, &g->cmd.cmd, false), OK);
-	while (!g->reached)
-		usleep(100);                 /* another thread's progress */
+	sem_wait(&g->reached);
 }
 
 /* Goal: commands come back in the order they went in, many to a commit. */
@@ -93,6 +94,10 @@ CONTRACT(lazy_commands)
 	CHECK(f->order[1] == &a.cmd && f->order[2] == &b.cmd);
 	store_stats(f->st, &s);
 	CHECK_INT(s.commits, 2);
+	/* The writer sleeps longer by now, until its checkpoint. */
+	since = clock_mono();
+	CHECK_RC(fix_do(f, &a, STORE_ITEM_PUT, 7), OK);
+	CHECK(clock_mono() - since < 700 * NS_PER_MS);
 }
 
 /* Goal: the queue is bounded by number and by bytes, except for what must. */
@@ -365,6 +370,35 @@ TEST(disk_full)
 	store_stats(f.st, &s);
 	CHECK_INT(s.failed, 10);
 	check_consistent(&f);
+	fix_close(&f);
+}
+
+/* Goal: when the medium fails in the middle of a batch nothing of it stays, not
+ * even what went before. */
+TEST(batch_fails_as_one)
+{
+	struct vfs_faults x = { 0 };
+	struct store_assistant_create cold = assistant_new(1);
+	struct store_item_put warm;
+	struct store_item got;
+	struct gate g;
+	struct fix f;
+
+	fix_open(&f, "sqlite");
+	fix_close(&f);
+	fix_open_with(&f, "sqlite", &x);
+	warm = item_new(&f, 1);
+	gate_shut(&f, &g);
+	x.fail_read = x.reads + 1;
+	fix_submit(&f, &warm, STORE_ITEM_PUT, 7);
+	fix_submit(&f, &cold, STORE_ASSISTANT_CREATE, 7);
+	pthread_mutex_unlock(&g.lock);
+	fix_wait(&f, 2);
+	CHECK_RC(warm.cmd.rc, ERR_IO);
+	CHECK_RC(cold.cmd.rc, ERR_IO);
+	CHECK_RC(store_item_get(f.r, 7, S("n"), S("1"), &f.a, &got), ERR_NOTFOUND);
+	CHECK_RC(fix_do(&f, &warm, STORE_ITEM_PUT, 7), OK);
+	CHECK_RC(fix_do(&f, &cold, STORE_ASSISTANT_CREATE, 7), OK);
 	fix_close(&f);
 }
 
