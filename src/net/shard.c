@@ -296,6 +296,14 @@ shard_new(struct shard **out, unsigned id, struct err *e)
 	return OK;
 }
 
+/* A handle still open here would be waited for in vain. */
+static void
+check_closing(uv_handle_t *h, void *ctx)
+{
+	(void)ctx;
+	assert(uv_is_closing(h));
+}
+
 void
 shard_free(struct shard *s)
 {
@@ -307,9 +315,11 @@ shard_free(struct shard *s)
 	uv_close((uv_handle_t *)&s->timer, NULL);
 	uv_close((uv_handle_t *)&s->prepare, NULL);
 	uv_close((uv_handle_t *)&s->async, NULL);
-	uv_run(&s->loop, UV_RUN_NOWAIT);
+	uv_run(&s->loop, UV_RUN_NOWAIT);     /* closing may close more */
+	uv_walk(&s->loop, check_closing, NULL);
+	uv_run(&s->loop, UV_RUN_DEFAULT);    /* look-ups under way end here */
 	rc = uv_loop_close(&s->loop);
-	assert(rc == 0);                     /* every room has closed its handles */
+	assert(rc == 0);
 	(void)rc;
 	free(s);
 }

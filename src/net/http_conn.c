@@ -1,0 +1,637 @@
+/*
+ * http_conn.c - one connection.
+ *
+ *             bytes           head           complete         answered
+ *   idle ----------> head --------> body ------------> serving -------+
+ *    ^  \______________\______________\____________________^          |
+ *    |                                                                v
+ *    +------------------------- sent, kept ------------------------ flush
+ *                                                                     |
+ *                  closed <--- linger <--- sent, not kept ------------+
+ *
+ * A state is a row: what bytes, an end of input and a deadline mean in it.
+ * Requests are answered in order: while one is served, what else arrives is
+ * kept, and past KEPT_MAX the socket is not read.
+ *
+ * The end of input while a plain answer is awaited is a client that will send
+ * no more and still reads; for a streamed answer it is a client that left.
+ *
+ * Deadlines move with every request, the wheel's timer does not: it is set
+ * when a deadline comes closer, and looks again when it fires early.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "net/http_priv.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+struct conn_state {
+	const char *name;
+	bool feeds;                          /* bytes belong to a request */
+	size_t limit;                        /* offset of its msec in the limits */
+	void (*bytes)(struct http_conn *c, const char *at, size_t n);
+	void (*eof)(struct http_conn *c);
+	void (*timeout)(struct http_conn *c);
+};
+
+static void conn_feed(struct http_conn *c, const char *at, const char *end);
+static void feed_bytes(struct http_conn *c, const char *at, size_t n);
+static void keep_bytes(struct http_conn *c, const char *at, size_t n);
+static void drop_bytes(struct http_conn *c, const char *at, size_t n);
+static void serving_eof(struct http_conn *c);
+static void note_eof(struct http_conn *c);
+static void request_timeout(struct http_conn *c);
+static void write_timeout(struct http_conn *c);
+static void resume_reading(struct http_conn *c);
+static void on_closed(uv_handle_t *h);
+
+#define LIMIT(field) offsetof(struct http_limits, field)
+#define NO_LIMIT SIZE_MAX
+
+static const struct conn_state
+idle = { "idle", true, LIMIT(idle), feed_bytes, conn_drop, conn_drop },
+head = { "head", true, LIMIT(header), feed_bytes, conn_lost, request_timeout },
+body = { "body", true, LIMIT(body), feed_bytes, conn_lost, request_timeout },
+serving = { "serving", false, NO_LIMIT, keep_bytes, serving_eof, write_timeout },
+flush = { "flush", false, LIMIT(idle), keep_bytes, note_eof, write_timeout },
+linger = { "linger", false, LIMIT(linger), drop_bytes, conn_drop, conn_drop },
+closed = { "closed", false, NO_LIMIT, drop_bytes, note_eof, note_eof };
+
+static uv_stream_t *
+stream_of(struct http_conn *c)
+{
+	return (uv_stream_t *)&c->tcp;
+}
+
+/* Deadlines. */
+
+static void
+set_deadline(struct http_conn *c, msec ms)
+{
+	c->deadline = shard_now(c->l->shard) + ms * NS_PER_MS;
+	if (wheel_armed(&c->timer) && c->armed_at <= c->deadline)
+		return;
+	c->armed_at = c->deadline;
+	shard_timer_set(c->l->shard, &c->timer, ms);
+}
+
+static void
+limit_state(struct http_conn *c)
+{
+	msec ms;
+
+	if (c->state->limit == NO_LIMIT) {
+		c->deadline = NEVER;
+		return;
+	}
+	memcpy(&ms, (const char *)&c->l->hs->limits + c->state->limit, sizeof ms);
+	set_deadline(c, ms);
+}
+
+static void
+become(struct http_conn *c, const struct conn_state *state)
+{
+	assert(c->state != &closed);
+	c->state = state;
+	limit_state(c);
+}
+
+static void
+on_deadline(struct wheel_timer *t)
+{
+	struct http_conn *c = CONTAINER_OF(t, struct http_conn, timer);
+	nsec left = c->deadline == NEVER ? NEVER : c->deadline - shard_now(c->l->shard);
+
+	if (left == NEVER)
+		return;
+	if (left <= 0) {
+		c->state->timeout(c);
+		return;
+	}
+	c->armed_at = c->deadline;
+	shard_timer_set(c->l->shard, &c->timer, (left + NS_PER_MS - 1) / NS_PER_MS);
+}
+
+/* The end of a connection. */
+
+static void
+conn_close(struct http_conn *c, bool reset)
+{
+	if (c->state == &closed)
+		return;
+	c->state = &closed;
+	c->deadline = NEVER;
+	shard_timer_cancel(c->l->shard, &c->timer);
+	/* A reset gives the kernel's copy of the bytes back at once. */
+	if (!reset || uv_tcp_close_reset(&c->tcp, on_closed) != 0)
+		uv_close((uv_handle_t *)&c->tcp, on_closed);
+}
+
+static void
+conn_free(struct http_conn *c)
+{
+	out_release(&c->out);
+	buf_release(&c->kept);
+	free(c);
+}
+
+static void
+on_closed(uv_handle_t *h)
+{
+	struct http_conn *c = h->data;
+
+	c->closed = true;
+	listener_conn_closed(c->l, c);
+	if (c->turn.next == NULL)
+		conn_free(c);                /* else conn_turn does */
+}
+
+void
+conn_drop(struct http_conn *c)
+{
+	struct request *q = c->req;
+
+	c->req = NULL;
+	conn_close(c, false);
+	if (q != NULL)
+		request_end(q);
+}
+
+void
+conn_lost(struct http_conn *c)
+{
+	struct request *q = c->req;
+	bool owned = c->state == &serving;
+
+	c->req = NULL;
+	conn_close(c, c->out.bytes > 0);
+	if (q == NULL)
+		return;
+	q->r.conn = NULL;
+	if (!owned || q->answered) {
+		request_end(q);
+	} else if (q->r.gone != NULL && !q->gone_told) {
+		q->gone_told = true;
+		q->r.gone(&q->r);
+	}
+}
+
+void
+conn_fail(struct http_conn *c)
+{
+	c->failed = true;
+	conn_schedule(c);
+}
+
+void
+conn_drain(struct http_conn *c)
+{
+	if (c->state == &idle && c->kept.n == 0)
+		conn_drop(c);
+}
+
+/* Says goodbye so that the client can read the answer: closing with unread
+ * bytes in the socket would reset the connection under it. */
+static void
+conn_linger(struct http_conn *c)
+{
+	uv_os_fd_t fd;
+
+	if (c->eof || uv_fileno((uv_handle_t *)&c->tcp, &fd) != 0 ||
+	    shutdown(fd, SHUT_WR) != 0) {
+		conn_drop(c);
+		return;
+	}
+	become(c, &linger);
+	buf_release(&c->kept);
+	resume_reading(c);
+}
+
+/* Sending. */
+
+static void conn_flush(struct http_conn *c);
+static void conn_sent(struct http_conn *c);
+
+static void
+on_written(uv_write_t *w, int status)
+{
+	struct http_conn *c = CONTAINER_OF(w, struct http_conn, write);
+	size_t n = c->writing;
+
+	c->writing = 0;
+	if (c->state == &closed)
+		return;
+	if (status < 0) {
+		conn_lost(c);
+		return;
+	}
+	out_sent(&c->out, n);
+	if (c->out.bytes == 0)
+		limit_state(c);
+	conn_flush(c);
+	conn_sent(c);
+}
+
+static void
+write_error(struct http_conn *c, int rc)
+{
+	log_debug("net", "write_failed", "peer=%s error=%s", c->peer, uv_err_name(rc));
+	conn_fail(c);
+}
+
+/* Gives the kernel what waits; what it does not take is written later. */
+static void
+conn_flush(struct http_conn *c)
+{
+	uv_buf_t iov[PIECES_MAX];
+	size_t bytes;
+	unsigned n;
+	int rc;
+
+	while (c->out.bytes > 0 && c->writing == 0 && !c->failed) {
+		n = out_iov(&c->out, iov, PIECES_MAX, &bytes);
+		rc = uv_try_write(stream_of(c), iov, n);
+		if (rc < 0 && rc != UV_EAGAIN) {
+			write_error(c, rc);
+			return;
+		}
+		if (rc > 0)
+			out_sent(&c->out, (size_t)rc);
+		if (rc > 0 && (size_t)rc == bytes)
+			continue;
+		n = out_iov(&c->out, iov, PIECES_MAX, &c->writing);
+		rc = uv_write(&c->write, stream_of(c), iov, n, on_written);
+		if (rc < 0) {
+			c->writing = 0;
+			write_error(c, rc);
+			return;
+		}
+		c->unsent = c->writing;
+		set_deadline(c, c->l->hs->limits.idle);
+	}
+}
+
+/* A client that took something since the last look is slow, not gone. */
+static void
+write_timeout(struct http_conn *c)
+{
+	size_t left = uv_stream_get_write_queue_size(stream_of(c));
+
+	if (c->writing == 0 || left >= c->unsent) {
+		conn_lost(c);
+		return;
+	}
+	c->unsent = left;
+	set_deadline(c, c->l->hs->limits.idle);
+}
+
+void
+conn_queue(struct http_conn *c, struct str bytes)
+{
+	c->req->bytes_out += bytes.n;
+	out_copy(&c->out, bytes.p, bytes.n);
+	if (c->out.bytes > LIMIT_HTTP_OUT_BYTES)
+		conn_fail(c);
+	conn_schedule(c);
+}
+
+/* Tries the socket without copying; the bytes it took. */
+static size_t
+try_pieces(struct http_conn *c, const struct piece *pieces, size_t n)
+{
+	uv_buf_t iov[PIECES_MAX];
+	int rc;
+
+	for (size_t i = 0; i < n; i++)
+		iov[i] = (uv_buf_t){ .base = (char *)(uintptr_t)pieces[i].p,
+		    .len = pieces[i].n };
+	rc = uv_try_write(stream_of(c), iov, (unsigned)n);
+	if (rc < 0 && rc != UV_EAGAIN)
+		write_error(c, rc);
+	return rc < 0 ? 0 : (size_t)rc;
+}
+
+void
+conn_send(struct http_conn *c, const struct piece *pieces, size_t n)
+{
+	size_t sent = 0;
+
+	assert(n <= PIECES_MAX);
+	if (c->out.bytes == 0 && !c->failed)
+		sent = try_pieces(c, pieces, n);
+	if (c->failed)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		const struct piece *x = &pieces[i];
+		size_t skip = sent < x->n ? sent : x->n;
+
+		c->req->bytes_out += x->n;
+		sent -= skip;
+		if (skip == 0 && x->block != NULL)
+			out_push(&c->out, sse_block_ref(x->block));
+		else
+			out_copy(&c->out, x->p + skip, x->n - skip);
+	}
+	if (c->out.bytes > LIMIT_HTTP_OUT_BYTES)
+		conn_fail(c);
+	conn_flush(c);
+}
+
+/* The kernel has everything: on to the next request, or the end. */
+static void
+conn_sent(struct http_conn *c)
+{
+	struct request *q = c->req;
+	bool ends, refused;
+
+	if (q == NULL || !q->answered || c->out.bytes > 0 || c->failed)
+		return;
+	ends = q->close || c->l->draining;
+	refused = q->refused || c->kept.n > 0 || c->stopped;
+	c->req = NULL;
+	become(c, &idle);
+	request_end(q);
+	if (c->state == &closed)
+		return;
+	if (ends && refused && q->close)
+		conn_linger(c);
+	else if (ends)
+		conn_drop(c);
+	else if (!c->feeding && (c->kept.n > 0 || c->eof))
+		conn_schedule(c);
+}
+
+void
+conn_answering(struct http_conn *c)
+{
+	c->req->answered = true;
+	c->req->flush = NULL;
+	become(c, &flush);
+	conn_sent(c);
+}
+
+/* Receiving. */
+
+static void
+start_request(struct http_conn *c)
+{
+	struct request *q = listener_request(c->l);
+
+	q->r.conn = c;
+	q->r.shard = c->l->shard;
+	q->r.started = shard_now(c->l->shard);
+	memcpy(q->peer, c->peer, sizeof q->peer);
+	q->r.peer = str_of(q->peer);
+	c->req = q;
+	parse_begin(&c->parse, q);
+}
+
+static void
+refuse(struct http_conn *c, int status, const char *why)
+{
+	become(c, &serving);
+	reply_refuse(c, status, str_of(why));
+}
+
+/* The head is known and a body follows: is it wanted? */
+static void
+begin_body(struct http_conn *c, bool more)
+{
+	const struct http_hooks *hooks = &c->l->hs->hooks;
+	static const char proceed[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+	if (!parse_allow(&c->parse, hooks->body_max(hooks->ctx, &c->req->r))) {
+		refuse(c, c->parse.status, c->parse.why);
+		return;
+	}
+	become(c, &body);
+	if (c->req->expects && !more) {
+		conn_send(c, &(struct piece){ proceed, sizeof proceed - 1, NULL }, 1);
+		c->req->bytes_out = 0;
+	}
+}
+
+static void
+dispatch(struct http_conn *c)
+{
+	const struct http_hooks *hooks = &c->l->hs->hooks;
+
+	become(c, &serving);
+	hooks->handle(hooks->ctx, &c->req->r);
+}
+
+static void
+conn_feed(struct http_conn *c, const char *at, const char *end)
+{
+	assert(!c->feeding);
+	c->feeding = true;
+	while (at < end && c->state->feeds && !c->failed) {
+		if (c->req == NULL)
+			start_request(c);
+		switch (parse_feed(&c->parse, &at, end)) {
+		case PARSE_HEAD:
+			begin_body(c, at < end);
+			break;
+		case PARSE_DONE:
+			dispatch(c);
+			break;
+		case PARSE_REFUSED:
+			refuse(c, c->parse.status, c->parse.why);
+			break;
+		case PARSE_MORE:
+			if (c->state == &idle)
+				become(c, &head);
+			else if (c->state == &body)
+				limit_state(c);
+			break;
+		}
+	}
+	c->feeding = false;
+	if (at < end && !c->state->feeds)
+		c->state->bytes(c, at, (size_t)(end - at));
+}
+
+static void
+feed_bytes(struct http_conn *c, const char *at, size_t n)
+{
+	if (c->kept.n > 0)
+		keep_bytes(c, at, n);        /* conn_turn feeds them in order */
+	else
+		conn_feed(c, at, at + n);
+}
+
+static void
+keep_bytes(struct http_conn *c, const char *at, size_t n)
+{
+	buf_add(&c->kept, (struct str){ at, n });
+	assert(!c->kept.failed);
+	if (c->kept.n >= KEPT_MAX && !c->stopped) {
+		c->stopped = true;
+		uv_read_stop(stream_of(c));
+	}
+}
+
+static void
+drop_bytes(struct http_conn *c, const char *at, size_t n)
+{
+	(void)c, (void)at, (void)n;
+}
+
+static void
+note_eof(struct http_conn *c)
+{
+	c->eof = true;
+}
+
+static void
+serving_eof(struct http_conn *c)
+{
+	c->eof = true;
+	if (c->req->r.streaming)
+		conn_lost(c);
+}
+
+static void
+request_timeout(struct http_conn *c)
+{
+	refuse(c, 408, c->state == &head ? "the headers took too long" :
+	    "the body took too long");
+}
+
+static void
+on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf)
+{
+	struct http_conn *c = h->data;
+
+	(void)suggested;
+	*buf = uv_buf_init(c->l->read, sizeof c->l->read);
+}
+
+static void
+on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
+{
+	struct http_conn *c = s->data;
+
+	if (c->state == &closed || n == 0)
+		return;
+	if (n > 0)
+		c->state->bytes(c, buf->base, (size_t)n);
+	else if (n == UV_EOF && c->kept.n == 0)
+		c->state->eof(c);
+	else if (n == UV_EOF)
+		c->eof = true;
+	else
+		conn_lost(c);
+}
+
+static void
+resume_reading(struct http_conn *c)
+{
+	if (!c->stopped || c->kept.n >= KEPT_MAX || c->eof)
+		return;
+	c->stopped = false;
+	uv_read_start(stream_of(c), on_alloc, on_read);
+}
+
+/* Requests that were read ahead. */
+static void
+feed_kept(struct http_conn *c)
+{
+	struct buf kept = c->kept;
+
+	if (!c->state->feeds)
+		return;
+	if (kept.n > 0) {
+		c->kept = BUF(kept.max);
+		conn_feed(c, kept.p, kept.p + kept.n);
+		buf_release(&kept);
+	}
+	if (c->state->feeds && c->kept.n == 0 && c->eof)
+		c->state->eof(c);
+}
+
+/* Once at the end of a turn in which something was queued or failed. */
+static void
+conn_turn(struct shard_job *job)
+{
+	struct http_conn *c = CONTAINER_OF(job, struct http_conn, turn);
+
+	if (c->closed) {
+		conn_free(c);
+		return;
+	}
+	if (c->state == &closed)
+		return;
+	if (c->req != NULL && c->req->flush != NULL && !c->failed)
+		c->req->flush(c);
+	conn_flush(c);
+	if (c->failed) {
+		conn_lost(c);
+		return;
+	}
+	conn_sent(c);
+	feed_kept(c);
+	if (c->state != &closed)
+		resume_reading(c);
+}
+
+void
+conn_schedule(struct http_conn *c)
+{
+	shard_at_turn_end(c->l->shard, &c->turn);
+}
+
+/* Begin. */
+
+static void
+name_peer(struct http_conn *c)
+{
+	struct sockaddr_storage a;
+	char host[INET6_ADDRSTRLEN] = "";
+	int n = sizeof a;
+
+	if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&a, &n) != 0)
+		return;
+	uv_ip_name((const struct sockaddr *)&a, host, sizeof host);
+	if (a.ss_family == AF_INET6)
+		snprintf(c->peer, sizeof c->peer, "[%s]:%u", host,
+		    ntohs(((const struct sockaddr_in6 *)&a)->sin6_port));
+	else
+		snprintf(c->peer, sizeof c->peer, "%s:%u", host,
+		    ntohs(((const struct sockaddr_in *)&a)->sin_port));
+}
+
+void
+conn_accept(struct http_listener *l)
+{
+	struct http_conn *c = mem_new(struct http_conn);
+	int rc;
+
+	c->l = l;
+	c->turn.run = conn_turn;
+	c->timer.fire = on_deadline;
+	c->kept = BUF(KEPT_MAX + READ_SIZE);
+	uv_tcp_init(shard_loop(l->shard), &c->tcp);
+	c->tcp.data = c;
+	c->next = l->conns;
+	if (c->next != NULL)
+		c->next->prev = c;
+	l->conns = c;
+	atomic_fetch_add_explicit(&l->hs->conns, 1, memory_order_relaxed);
+	c->state = &idle;
+	rc = uv_accept((uv_stream_t *)&l->tcp, stream_of(c));
+	if (rc == 0)
+		rc = uv_read_start(stream_of(c), on_alloc, on_read);
+	if (rc != 0) {
+		log_warn("net", "accept_failed", "error=%s", uv_err_name(rc));
+		conn_drop(c);
+		return;
+	}
+	name_peer(c);
+	limit_state(c);
+}

@@ -1,0 +1,220 @@
+/*
+ * http_priv.h - what the files of the HTTP server share.
+ *
+ *   http_parse.c   bytes -> request; no sockets, no clock
+ *   http_out.c     bytes that wait for the kernel
+ *   http_conn.c    one connection: its states, deadlines, order of requests
+ *   http_reply.c   answers: head, body, stream
+ *   http_server.c  addresses, listeners, accepting, draining
+ *   sse.c          events on top of a streamed answer
+ *
+ * Nothing here calls out (gone, handle) from inside a call that a handler
+ * made: a failed write is noted, and told at the end of the turn.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NET_HTTP_PRIV_H
+#define NET_HTTP_PRIV_H
+
+#include <netinet/in.h>
+#include <pthread.h>
+#include <uv.h>
+#include "base/limits.h"
+#include "net/http.h"
+#include "net/sse.h"
+
+#define PEER_MAX    64                       /* "[v6 address]:65535" fits */
+#define READ_SIZE   (64 * KB)                /* one buffer a shard */
+#define KEPT_MAX    (64 * KB)                /* read ahead of an open answer */
+#define PIECES_MAX  64                       /* of one write */
+#define LINGER_MS   2000                     /* to let a refused client read why */
+
+/* The limits a server runs with: those of limits.h, smaller in tests. */
+struct http_limits {
+	msec header, body, idle, drain, linger;
+	size_t conns, sse_queue;
+	msec heartbeat;
+};
+
+/* Blocks in the order they go on the wire.  `skip` bytes of the first are
+ * sent; `room` bytes behind the last are free, when it is a private copy. */
+struct out {
+	struct sse_block **ring;
+	uint32_t first, n, cap;
+	size_t skip, bytes, room;
+};
+
+/* Bytes to send; with a block they are queued by reference, else copied. */
+struct piece {
+	const char *p;
+	size_t n;
+	struct sse_block *block;
+};
+
+struct sse {
+	struct http_req *r;
+	void (*gone)(void *ctx);
+	void *ctx;
+	struct out turn;                     /* sent in this turn */
+	struct wheel_timer beat;
+	nsec beat_at;
+	size_t allowed;                      /* may wait in the connection */
+	bool started;                        /* the first events are out */
+};
+
+struct http_listener;
+
+/* One request and its answer.  Lives in the listener's pool. */
+struct request {
+	struct http_req r;                   /* first: they convert */
+	struct http_listener *l;             /* NULL in parser tests */
+	struct request *next;                /* in the pool */
+	struct buf head, body;
+	size_t headers_cap;
+	uint64_t length;                     /* Content-Length */
+	bool has_length, chunked, expects, wants_keep;
+	/* The answer. */
+	bool framed;                         /* chunks, not until close */
+	bool answered;                       /* the handler is through with it */
+	bool refused;                        /* answered by the server itself */
+	bool close;                          /* the connection ends after it */
+	bool gone_told, dead;
+	size_t bytes_out;
+	void (*flush)(struct http_conn *c);  /* at the end of the turn */
+	struct shard_job late;               /* tells gone after the fact */
+	struct sse sse;
+	char peer[PEER_MAX];
+};
+
+static inline struct request *
+request_of(struct http_req *r)
+{
+	return (struct request *)(void *)r;
+}
+
+/* http_parse.c */
+
+enum parse_result {
+	PARSE_MORE,                          /* needs more bytes */
+	PARSE_HEAD,                          /* a body follows: parse_allow */
+	PARSE_DONE,
+	PARSE_REFUSED                        /* status and why are set */
+};
+
+enum parse_state {
+	IN_BREAKS,                           /* empty lines before a request */
+	IN_HEAD, AT_BODY, IN_LENGTH,
+	/* Chunks, in the order they come. */
+	IN_SIZE_FIRST, IN_SIZE, IN_EXTENSION, AT_SIZE_LF, IN_DATA,
+	AT_DATA_CR, AT_DATA_LF,
+	IN_TRAILER_FIRST, IN_TRAILER, AT_TRAILER_LF, AT_END_LF,
+	IN_NOTHING
+};
+
+struct http_parse {
+	struct request *req;
+	enum parse_state state;
+	bool cr, first_line;
+	size_t line, first_n;                /* bytes of this line; of the first */
+	uint64_t left;                       /* of the body or the chunk */
+	size_t body_max, framing;
+	int status;
+	const char *why;
+};
+
+void parse_begin(struct http_parse *p, struct request *q);
+/* Takes bytes from *at on; what is left belongs to the next request. */
+enum parse_result parse_feed(struct http_parse *p, const char **at, const char *end);
+/* After PARSE_HEAD.  false: refused, a body so large is not wanted. */
+bool parse_allow(struct http_parse *p, size_t body_max);
+void request_init(struct request *q);
+void request_clear(struct request *q);       /* for the next request */
+void request_release(struct request *q);
+
+/* http_out.c */
+
+void out_release(struct out *o);
+void out_push(struct out *o, struct sse_block *b);       /* takes a reference */
+void out_copy(struct out *o, const char *p, size_t n);
+unsigned out_iov(const struct out *o, uv_buf_t *iov, unsigned max, size_t *bytes);
+void out_sent(struct out *o, size_t n);
+
+/* http_conn.c */
+
+struct conn_state;
+
+struct http_conn {
+	uv_tcp_t tcp;
+	uv_write_t write;
+	struct http_listener *l;
+	struct http_conn *next, *prev;       /* of the listener's */
+	const struct conn_state *state;
+	struct request *req;                 /* being read or answered */
+	struct http_parse parse;
+	struct wheel_timer timer;
+	nsec deadline, armed_at;
+	struct shard_job turn;
+	struct buf kept;                     /* read, not yet parsed */
+	struct out out;
+	size_t writing, unsent;              /* bytes of `write` under way */
+	bool feeding, eof, failed, closed, stopped;
+	char peer[PEER_MAX];
+};
+
+void conn_accept(struct http_listener *l);
+void conn_send(struct http_conn *c, const struct piece *pieces, size_t n);
+void conn_queue(struct http_conn *c, struct str bytes);  /* leaves at turn end */
+void conn_schedule(struct http_conn *c);     /* conn_turn at the end of the turn */
+void conn_fail(struct http_conn *c);         /* lost, told at the end of the turn */
+void conn_lost(struct http_conn *c);         /* lost, told now */
+void conn_drop(struct http_conn *c);         /* closes; nobody is told */
+void conn_drain(struct http_conn *c);        /* closes when nothing is under way */
+void conn_answering(struct http_conn *c);    /* the answer is queued whole */
+
+/* http_reply.c */
+
+void reply_refuse(struct http_conn *c, int status, struct str why);
+void request_end(struct request *q);         /* done hook, back to the pool */
+
+/* http_server.c */
+
+struct http_listener {
+	struct http_server *hs;
+	struct shard *shard;
+	struct http_listener *next;
+	uv_tcp_t tcp;
+	bool held;                           /* a connection waits to be accepted */
+	bool draining, listening, told;
+	struct wheel_timer retry, drain_end;
+	struct http_conn *conns;
+	struct request *pool;
+	size_t pool_n, requests;             /* requests in use */
+	struct buf scratch;                  /* the head being written */
+	struct buf errors;                   /* an error body */
+	msec date_at;                        /* second of `date` */
+	char date[32];
+	void (*done)(void *ctx);
+	void *done_ctx;
+	struct shard_job told_job;
+	char read[READ_SIZE];
+};
+
+struct http_server {
+	struct http_hooks hooks;
+	struct http_limits limits;
+	struct sockaddr_storage addr;
+	uint16_t port;
+	int fd;                              /* bound; the first shard takes it */
+	pthread_mutex_t lock;                /* of fd and listeners */
+	struct http_listener *listeners;
+	atomic_size_t conns;
+};
+
+/* For tests, before the first attach. */
+struct http_limits *http_server_limits(struct http_server *hs);
+
+struct request *listener_request(struct http_listener *l);
+void listener_return(struct http_listener *l, struct request *q);
+void listener_conn_closed(struct http_listener *l, struct http_conn *c);
+
+#endif

@@ -1,0 +1,456 @@
+/*
+ * http_server.c - the address, its listeners, accepting and draining.
+ *
+ * Every shard has a socket of its own on the same address (SO_REUSEPORT), so
+ * the kernel spreads connections.  Such sockets would also share the port
+ * with a second server of the same user without a word; a probe without the
+ * option finds that out before.  The first socket listens from the start, so
+ * clients that come early wait instead of being refused.
+ *
+ * Past the cap a connection is left where libuv holds it, which stops the
+ * listening socket; it is taken when another one closes, or by a retry, since
+ * the one that closes may be another shard's.
+ *
+ * Threads: `lock` guards the list and the first socket; the rest of a
+ * listener is its shard's.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "net/http_priv.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define BACKLOG        1024
+#define CONNS_MIN      16
+#define RETRY_MS       50
+#define POOL_MAX       256                   /* requests kept for reuse, a shard */
+#define SCRATCH_MAX    (256 * KB)
+#define ERRORS_MAX     (16 * KB)
+#define UNACKED_MS     60000u                /* then the other side is gone */
+
+/* Addresses. */
+
+static int
+read_address(struct http_server *hs, struct str host, uint16_t port, struct err *e)
+{
+	struct sockaddr_in *v4 = (struct sockaddr_in *)&hs->addr;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&hs->addr;
+	char name[INET6_ADDRSTRLEN];
+
+	if (str_eq_nocase(host, S("localhost")))
+		host = S("127.0.0.1");
+	if (host.n > 0 && host.n < sizeof name) {
+		memcpy(name, host.p, host.n);
+		name[host.n] = '\0';
+		if (inet_pton(AF_INET, name, &v4->sin_addr) == 1) {
+			v4->sin_family = AF_INET;
+			v4->sin_port = htons(port);
+			return OK;
+		}
+		if (inet_pton(AF_INET6, name, &v6->sin6_addr) == 1) {
+			v6->sin6_family = AF_INET6;
+			v6->sin6_port = htons(port);
+			return OK;
+		}
+	}
+	return err_set(e, ERR_INVALID,
+	    "cannot listen on \"%.*s\": expected an IP address or localhost", FMT(host));
+}
+
+static socklen_t
+address_size(const struct http_server *hs)
+{
+	return hs->addr.ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) :
+	    sizeof(struct sockaddr_in);
+}
+
+/* Options that accepted connections inherit are set on the listener once. */
+static int
+open_socket(struct http_server *hs, bool shared)
+{
+	int fd = socket(hs->addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int on = 1, saved;
+	unsigned unacked_ms = UNACKED_MS;
+
+	if (fd < 0)
+		return -1;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+	    (!shared || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0) &&
+	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0 &&
+	    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacked_ms,
+	    sizeof unacked_ms) == 0 &&
+	    (hs->addr.ss_family != AF_INET6 ||
+	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0) &&
+	    bind(fd, (const struct sockaddr *)&hs->addr, address_size(hs)) == 0)
+		return fd;
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return -1;
+}
+
+static int
+bind_error(struct str host, uint16_t port, struct err *e)
+{
+	switch (errno) {
+	case EADDRINUSE:
+		return err_set(e, ERR_BUSY, "port %u on %.*s is already in use; "
+		    "choose another with --port", port, FMT(host));
+	case EACCES:
+	case EPERM:
+		return err_set(e, ERR_DENIED, "port %u on %.*s is not permitted; "
+		    "choose one above 1023 with --port", port, FMT(host));
+	case EADDRNOTAVAIL:
+		return err_set(e, ERR_INVALID, "%.*s is no address of this machine",
+		    FMT(host));
+	default:
+		return err_set(e, ERR_IO, "listen on %.*s:%u: %s", FMT(host), port,
+		    strerror(errno));
+	}
+}
+
+static int
+open_first(struct http_server *hs, struct str host, uint16_t port, struct err *e)
+{
+	socklen_t size = sizeof hs->addr;
+	int probe;
+
+	if (port != 0) {
+		probe = open_socket(hs, false);
+		if (probe < 0)
+			return bind_error(host, port, e);
+		close(probe);
+	}
+	hs->fd = open_socket(hs, true);
+	if (hs->fd < 0 || listen(hs->fd, BACKLOG) != 0 ||
+	    getsockname(hs->fd, (struct sockaddr *)&hs->addr, &size) != 0)
+		return bind_error(host, port, e);
+	hs->port = ntohs(hs->addr.ss_family == AF_INET6 ?
+	    ((const struct sockaddr_in6 *)&hs->addr)->sin6_port :
+	    ((const struct sockaddr_in *)&hs->addr)->sin_port);
+	return OK;
+}
+
+/* As many as the limit, and no more than files are left for. */
+static size_t
+conns_allowed(void)
+{
+	struct rlimit files;
+	size_t allowed = LIMIT_HTTP_CONNS;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur != RLIM_INFINITY &&
+	    files.rlim_cur < allowed + LIMIT_FILES_RESERVED)
+		allowed = files.rlim_cur < CONNS_MIN + LIMIT_FILES_RESERVED ? CONNS_MIN :
+		    (size_t)files.rlim_cur - LIMIT_FILES_RESERVED;
+	return allowed;
+}
+
+int
+http_server_new(struct http_server **out, struct str host, uint16_t port,
+    const struct http_hooks *hooks, struct err *e)
+{
+	struct http_server *hs = mem_new(struct http_server);
+	int rc;
+
+	assert(hooks->handle != NULL && hooks->body_max != NULL &&
+	    hooks->error_body != NULL);
+	*out = NULL;
+	hs->fd = -1;
+	hs->hooks = *hooks;
+	hs->limits = (struct http_limits){
+		.header = LIMIT_HTTP_HEADER_MS, .body = LIMIT_HTTP_BODY_MS,
+		.idle = LIMIT_HTTP_IDLE_MS, .drain = LIMIT_HTTP_DRAIN_MS,
+		.linger = LINGER_MS, .heartbeat = LIMIT_SSE_HEARTBEAT_MS,
+		.conns = conns_allowed(), .sse_queue = LIMIT_SSE_QUEUE_BYTES,
+	};
+	pthread_mutex_init(&hs->lock, NULL);
+	atomic_init(&hs->conns, 0);
+	rc = read_address(hs, host, port, e);
+	if (rc == OK)
+		rc = open_first(hs, host, port, e);
+	if (rc != OK) {
+		http_server_free(hs);
+		return rc;
+	}
+	*out = hs;
+	return OK;
+}
+
+uint16_t
+http_server_port(const struct http_server *hs)
+{
+	return hs->port;
+}
+
+size_t
+http_server_conns(const struct http_server *hs)
+{
+	return atomic_load_explicit(&hs->conns, memory_order_relaxed);
+}
+
+struct http_limits *
+http_server_limits(struct http_server *hs)
+{
+	return &hs->limits;
+}
+
+/* The pool of requests. */
+
+struct request *
+listener_request(struct http_listener *l)
+{
+	struct request *q = l->pool;
+
+	l->requests++;
+	if (q != NULL) {
+		l->pool = q->next;
+		l->pool_n--;
+		return q;
+	}
+	q = mem_alloc(sizeof *q);
+	request_init(q);
+	q->l = l;
+	return q;
+}
+
+static void
+free_pool(struct http_listener *l)
+{
+	while (l->pool != NULL) {
+		struct request *q = l->pool;
+
+		l->pool = q->next;
+		request_release(q);
+		free(q);
+	}
+}
+
+static void check_drained(struct http_listener *l);
+
+/* A request whose job is still queued comes back by that job. */
+void
+listener_return(struct http_listener *l, struct request *q)
+{
+	if (q->late.next != NULL) {
+		q->dead = true;
+		return;
+	}
+	assert(l->requests > 0);
+	l->requests--;
+	if (l->pool_n < POOL_MAX) {
+		request_clear(q);
+		q->next = l->pool;
+		l->pool = q;
+		l->pool_n++;
+	} else {
+		request_release(q);
+		free(q);
+	}
+	if (l->draining)
+		check_drained(l);
+}
+
+/* Accepting. */
+
+static void
+accept_held(struct http_listener *l)
+{
+	if (!l->held || l->draining)
+		return;
+	if (http_server_conns(l->hs) >= l->hs->limits.conns) {
+		shard_timer_set(l->shard, &l->retry, RETRY_MS);
+		return;
+	}
+	l->held = false;
+	conn_accept(l);
+}
+
+static void
+on_retry(struct wheel_timer *t)
+{
+	accept_held(CONTAINER_OF(t, struct http_listener, retry));
+}
+
+static void
+on_connection(uv_stream_t *s, int status)
+{
+	struct http_listener *l = s->data;
+
+	if (status < 0) {
+		log_warn("net", "accept_failed", "error=%s", uv_err_name(status));
+		return;
+	}
+	l->held = true;
+	accept_held(l);
+}
+
+static void
+free_listener(struct http_listener *l)
+{
+	assert(l->conns == NULL && l->requests == 0 && !l->listening);
+	free_pool(l);
+	buf_release(&l->scratch);
+	buf_release(&l->errors);
+	free(l);
+}
+
+static void
+on_never_listened(uv_handle_t *h)
+{
+	free_listener(h->data);
+}
+
+static void
+remember(struct http_server *hs, struct http_listener *l)
+{
+	pthread_mutex_lock(&hs->lock);
+	l->next = hs->listeners;
+	hs->listeners = l;
+	pthread_mutex_unlock(&hs->lock);
+}
+
+int
+http_server_attach(struct http_server *hs, struct shard *s, struct err *e)
+{
+	struct http_listener *l = mem_new(struct http_listener);
+	int fd, rc;
+
+	pthread_mutex_lock(&hs->lock);
+	fd = hs->fd;
+	hs->fd = -1;
+	pthread_mutex_unlock(&hs->lock);
+	l->hs = hs;
+	l->shard = s;
+	l->retry.fire = on_retry;
+	l->scratch = BUF(SCRATCH_MAX);
+	l->errors = BUF(ERRORS_MAX);
+	uv_tcp_init(shard_loop(s), &l->tcp);
+	l->tcp.data = l;
+	if (fd < 0)
+		fd = open_socket(hs, true);
+	rc = fd < 0 ? uv_translate_sys_error(errno) : uv_tcp_open(&l->tcp, fd);
+	if (rc < 0 && fd >= 0)
+		close(fd);
+	if (rc == 0)
+		rc = uv_listen((uv_stream_t *)&l->tcp, BACKLOG, on_connection);
+	if (rc < 0) {
+		uv_close((uv_handle_t *)&l->tcp, on_never_listened);
+		return err_set(e, ERR_IO, "listen on port %u: %s", hs->port,
+		    uv_strerror(rc));
+	}
+	l->listening = true;
+	remember(hs, l);
+	return OK;
+}
+
+/* Draining. */
+
+static void
+tell_drained(struct shard_job *job)
+{
+	struct http_listener *l = CONTAINER_OF(job, struct http_listener, told_job);
+
+	l->done(l->done_ctx);
+}
+
+static void
+check_drained(struct http_listener *l)
+{
+	if (l->told || l->listening || l->conns != NULL || l->requests > 0)
+		return;
+	l->told = true;
+	shard_timer_cancel(l->shard, &l->drain_end);
+	l->told_job.run = tell_drained;
+	shard_at_turn_end(l->shard, &l->told_job);
+}
+
+void
+listener_conn_closed(struct http_listener *l, struct http_conn *c)
+{
+	if (c->prev != NULL)
+		c->prev->next = c->next;
+	else
+		l->conns = c->next;
+	if (c->next != NULL)
+		c->next->prev = c->prev;
+	atomic_fetch_sub_explicit(&l->hs->conns, 1, memory_order_relaxed);
+	accept_held(l);
+	if (l->draining)
+		check_drained(l);
+}
+
+static void
+on_listener_closed(uv_handle_t *h)
+{
+	struct http_listener *l = h->data;
+
+	l->listening = false;
+	check_drained(l);
+}
+
+/* Ending one connection may end others, but frees none before this turn is
+ * over: the list stays good. */
+static void
+on_drain_end(struct wheel_timer *t)
+{
+	struct http_listener *l = CONTAINER_OF(t, struct http_listener, drain_end);
+
+	for (struct http_conn *c = l->conns; c != NULL; c = c->next)
+		conn_lost(c);
+}
+
+static struct http_listener *
+find_listener(struct http_server *hs, const struct shard *s)
+{
+	struct http_listener *l;
+
+	pthread_mutex_lock(&hs->lock);
+	for (l = hs->listeners; l != NULL && l->shard != s; l = l->next)
+		;
+	pthread_mutex_unlock(&hs->lock);
+	return l;
+}
+
+void
+http_server_drain(struct http_server *hs, struct shard *s,
+    void (*done)(void *ctx), void *ctx)
+{
+	struct http_listener *l = find_listener(hs, s);
+
+	assert(l != NULL && !l->draining);
+	l->draining = true;
+	l->done = done;
+	l->done_ctx = ctx;
+	shard_timer_cancel(s, &l->retry);
+	uv_close((uv_handle_t *)&l->tcp, on_listener_closed);
+	for (struct http_conn *c = l->conns; c != NULL; c = c->next)
+		conn_drain(c);
+	l->drain_end.fire = on_drain_end;
+	shard_timer_set(s, &l->drain_end, hs->limits.drain);
+}
+
+void
+http_server_free(struct http_server *hs)
+{
+	if (hs == NULL)
+		return;
+	while (hs->listeners != NULL) {
+		struct http_listener *l = hs->listeners;
+
+		hs->listeners = l->next;
+		free_listener(l);
+	}
+	if (hs->fd >= 0)
+		close(hs->fd);
+	pthread_mutex_destroy(&hs->lock);
+	free(hs);
+}

@@ -1,0 +1,201 @@
+/*
+ * sse.c - events to one client, on a streamed answer.
+ *
+ * What is sent in a turn is collected by reference and leaves at its end as
+ * one chunk and, as a rule, one write.
+ *
+ * The cap: a client that was up to date when a turn's events came may have
+ * all of them and LIMIT_SSE_QUEUE_BYTES more waiting.  So one large value or
+ * a replay never cuts a client that reads, however large; falling behind by
+ * more than the limit does.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "net/http_priv.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Never freed: the first reference is the program's. */
+static struct sse_block heartbeat = { 1, 13, ": heartbeat\n\n" };
+
+struct sse_block *
+sse_block_new(struct str bytes)
+{
+	struct sse_block *b;
+
+	assert(bytes.n <= UINT32_MAX);
+	b = mem_alloc(sizeof *b + bytes.n);
+	atomic_init(&b->refs, 1);
+	b->n = (uint32_t)bytes.n;
+	if (bytes.n > 0)
+		memcpy(b->bytes, bytes.p, bytes.n);
+	return b;
+}
+
+struct sse_block *
+sse_block_ref(struct sse_block *b)
+{
+	atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed);
+	return b;
+}
+
+void
+sse_block_drop(struct sse_block *b)
+{
+	unsigned was = atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel);
+
+	assert(was > 0);
+	if (was == 1)
+		free(b);
+}
+
+static struct sse *
+sse_of(struct http_req *r)
+{
+	return &request_of(r)->sse;
+}
+
+/* Sends up to PIECES_MAX - 2 blocks of this turn as one chunk. */
+static void
+send_chunk(struct sse *s, struct http_conn *c)
+{
+	struct request *q = request_of(s->r);
+	struct piece pieces[PIECES_MAX];
+	uv_buf_t iov[PIECES_MAX];
+	char size[24];
+	size_t bytes;
+	unsigned n = out_iov(&s->turn, iov, PIECES_MAX - 2, &bytes), at = 0;
+	int length = snprintf(size, sizeof size, "%zx\r\n", bytes);
+
+	if (q->framed)
+		pieces[at++] = (struct piece){ size, (size_t)length, NULL };
+	for (unsigned i = 0; i < n; i++) {
+		struct sse_block *b = CONTAINER_OF(iov[i].base, struct sse_block, bytes);
+
+		pieces[at++] = (struct piece){ b->bytes, b->n, b };
+	}
+	if (q->framed)
+		pieces[at++] = (struct piece){ "\r\n", 2, NULL };
+	conn_send(c, pieces, at);
+	out_sent(&s->turn, bytes);
+}
+
+static void
+sse_flush(struct http_conn *c)
+{
+	struct sse *s = &c->req->sse;
+	size_t limit = c->l->hs->limits.sse_queue;
+
+	if (s->r->head_only)
+		out_release(&s->turn);
+	if (s->turn.bytes == 0)
+		return;
+	if (c->out.bytes == 0 || !s->started)
+		s->allowed = limit + s->turn.bytes + c->out.bytes;
+	s->started = true;
+	if (c->out.bytes + s->turn.bytes > s->allowed) {
+		log_info("net", "slow_reader_cut", "peer=%s queued=%zu", c->peer,
+		    c->out.bytes);
+		conn_fail(c);
+		return;
+	}
+	while (s->turn.bytes > 0 && !c->failed)
+		send_chunk(s, c);
+}
+
+static void
+stop(struct sse *s)
+{
+	shard_timer_cancel(s->r->shard, &s->beat);
+	out_release(&s->turn);
+}
+
+/* Strictly periodic: the next beat counts from the last one's due time. */
+static void
+on_beat(struct wheel_timer *t)
+{
+	struct sse *s = CONTAINER_OF(t, struct sse, beat);
+	nsec now = shard_now(s->r->shard), wait;
+
+	sse_send(s, &heartbeat);
+	s->beat_at += s->r->conn->l->hs->limits.heartbeat * NS_PER_MS;
+	wait = (s->beat_at - now) / NS_PER_MS;
+	shard_timer_set(s->r->shard, &s->beat, wait > 0 ? wait : 0);
+}
+
+static void
+sse_gone(struct http_req *r)
+{
+	struct sse *s = sse_of(r);
+
+	stop(s);
+	s->gone(s->ctx);
+	http_stream_end(r);
+}
+
+struct sse *
+sse_begin(struct http_req *r, struct str extra, void (*gone)(void *ctx), void *ctx)
+{
+	struct sse *s = sse_of(r);
+	struct str lines = S("Cache-Control: no-cache\r\nX-Accel-Buffering: no\r\n");
+	msec beat;
+
+	*s = (struct sse){ .r = r, .gone = gone, .ctx = ctx };
+	s->beat.fire = on_beat;
+	if (extra.n > 0)
+		lines = arena_fmt(&r->arena, "%.*s%.*s", FMT(lines), FMT(extra));
+	http_stream_begin(r, 200, S("text/event-stream"), lines);
+	http_on_gone(r, sse_gone);
+	if (r->conn == NULL)
+		return s;
+	request_of(r)->flush = sse_flush;
+	beat = r->conn->l->hs->limits.heartbeat;
+	s->beat_at = shard_now(r->shard) + beat * NS_PER_MS;
+	shard_timer_set(r->shard, &s->beat, beat);
+	return s;
+}
+
+void
+sse_send(struct sse *s, struct sse_block *b)
+{
+	struct http_conn *c = s->r->conn;
+
+	if (c == NULL || c->failed)
+		return;
+	out_push(&s->turn, sse_block_ref(b));
+	if (s->turn.bytes > LIMIT_HTTP_OUT_BYTES)
+		conn_fail(c);
+	conn_schedule(c);
+}
+
+void
+sse_end(struct sse *s)
+{
+	struct http_req *r = s->r;
+	struct request *q = request_of(r);
+
+	if (r->conn != NULL && !r->conn->failed)
+		sse_flush(r->conn);
+	stop(s);
+	q->r.gone = NULL;
+	q->flush = NULL;
+	http_stream_end(r);
+}
+
+void
+sse_add_frame(struct buf *b, struct str name, struct str data, int64_t id)
+{
+	buf_lit(b, "event: ");
+	buf_add(b, name);
+	buf_lit(b, "\ndata: ");
+	buf_add(b, data);
+	if (id >= 0) {
+		buf_lit(b, "\nid: ");
+		buf_add_i64(b, id);
+	}
+	buf_lit(b, "\n\n");
+}
