@@ -108,29 +108,45 @@ some_element(jnode array, jnode want)
 	return false;
 }
 
+static bool
+array_part_of(jnode have, jnode want)
+{
+	struct json_iter it = json_each(want);
+
+	while (json_next(&it))
+		if (!some_element(have, it.value))
+			return false;
+	return true;
+}
+
+/* Of equal keys the last one counts, on both sides. */
+static bool
+object_part_of(jnode have, jnode want)
+{
+	struct json_iter it = json_each(want);
+
+	while (json_next(&it)) {
+		struct str key = json_str(it.key);
+		jnode member = json_get(have, key);
+
+		if (member == NULL)
+			return false;
+		if (json_get(want, key) == it.value && !part_of(member, it.value))
+			return false;
+	}
+	return true;
+}
+
 /* Kind with kind; a scalar is part of an equal scalar only. */
 static bool
 part_of(jnode have, jnode want)
 {
-	struct json_iter it;
-
 	if (is_scalar(want) || is_scalar(have))
 		return is_scalar(want) && is_scalar(have) && scalar_same(have, want);
 	if (json_is_object(want) != json_is_object(have))
 		return false;
-	it = json_each(want);
-	while (json_next(&it)) {
-		if (json_is_array(want)) {
-			if (!some_element(have, it.value))
-				return false;
-		} else {
-			jnode member = json_get(have, json_str(it.key));
-
-			if (member == NULL || !part_of(member, it.value))
-				return false;
-		}
-	}
-	return true;
+	return json_is_object(want) ? object_part_of(have, want) :
+	    array_part_of(have, want);
 }
 
 bool

@@ -426,6 +426,8 @@ TEST(json_contains_as_postgres)
 		{ "{\"a\":[]}", "{\"a\":{}}", false },
 		{ "[]", "[]", true },
 		{ "[]", "{}", false },
+		{ "{\"a\":1,\"a\":2}", "{\"a\":1}", false },
+		{ "{\"a\":2}", "{\"a\":1,\"a\":2}", true },
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
