@@ -69,6 +69,19 @@ lock_holder(const char *path)
 	return (int)strtol(text, NULL, 10);
 }
 
+/* Conversations are nobody else's business; -wal and -shm take the mode of the
+ * database. */
+static int
+file_private(const char *path, struct err *e)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
+	close(fd);
+	return OK;
+}
+
 static int
 file_open(struct medium *m, struct str path, struct err *e)
 {
@@ -88,7 +101,7 @@ file_open(struct medium *m, struct str path, struct err *e)
 	if (rc != OK)
 		return err_set(e, rc, "%s: %s", lock, strerror(errno));
 	lock_sign(m->lock_fd);
-	return OK;
+	return file_private(m->path, e);
 }
 
 static void

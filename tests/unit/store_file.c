@@ -469,13 +469,21 @@ TEST(migration)
 	fix_close(&f);
 }
 
-/* Goal: a new file needs no copy. */
-TEST(a_new_file_has_no_backup)
+/* Goal: a new file needs no copy, and is its user's alone. */
+TEST(new_file)
 {
+	static const char *const names[] = { "db", "db-wal", "db-lock" };
 	struct fix f;
 
+	umask(0);
 	fix_open(&f, "sqlite");
+	put(&f, 1);
+	for (size_t i = 0; i < COUNT(names); i++) {
+		struct stat s;
+
+		CHECK(stat(names[i], &s) == 0);
+		CHECK_INT(s.st_mode & 0777, 0600);
+	}
 	fix_close(&f);
 	CHECK(!file_exists("db.bak-v0"));
-	CHECK(file_exists("db-lock"));
 }
