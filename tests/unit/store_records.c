@@ -263,7 +263,7 @@ CONTRACT(thread_delete_large)
 	CHECK_INT(count_rows(f, "run"), 0);
 	CHECK_RC(store_thread_get(f->r, 7, &d.id, &f->a, &got), OK);
 	store_stats(f->st, &stats);
-	CHECK(stats.commits > 5);
+	CHECK(stats.commits >= 5);           /* four commands, and the pieces */
 	free(s);
 }
 
