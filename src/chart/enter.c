@@ -1,0 +1,374 @@
+/*
+ * enter.c - entering and leaving states (SCXML appendix D: exitStates,
+ * enterStates, addDescendantStatesToEnter, addAncestorStatesToEnter).
+ *
+ * Recursion goes down the tree of states, or through a history to states of
+ * its parent; a history never leads to a history, so its depth is at most
+ * twice LIMIT_CHART_DEPTH.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "chart/session_priv.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+
+/* ---- what a transition concerns ------------------------------------------ */
+
+/* Calls fn for every state that the targets stand for: a history stands for
+ * what it recorded, or for its default. */
+static void
+each_target(struct session *s, struct range targets,
+    void (*fn)(struct session *s, uint32_t state, void *ctx), void *ctx)
+{
+	const struct chart *c = s->c;
+
+	for (uint32_t i = 0; i < targets.n; i++) {
+		uint32_t id = c->ids.at[targets.first + i];
+		const struct state *st = &c->states.at[id];
+		const uint64_t *kept;
+
+		if (st->kind != STATE_HISTORY) {
+			fn(s, id, ctx);
+			continue;
+		}
+		kept = s->history[st->history];
+		if (kept == NULL) {
+			struct range def = c->transitions.at[st->initial].targets;
+
+			for (uint32_t k = 0; k < def.n; k++)
+				fn(s, c->ids.at[def.first + k], ctx);
+			continue;
+		}
+		for (uint32_t k = bit_next(kept, 0, (uint32_t)c->states.n);
+		    k < c->states.n; k = bit_next(kept, k + 1, (uint32_t)c->states.n))
+			fn(s, k, ctx);
+	}
+}
+
+static void
+narrow(struct session *s, uint32_t state, void *ctx)
+{
+	const struct chart *c = s->c;
+	uint32_t *domain = ctx;
+
+	while (*domain != 0 && (!is_descendant(c, state, *domain) ||
+	    c->states.at[*domain].kind != STATE_COMPOUND))
+		*domain = c->states.at[*domain].parent;
+}
+
+/* The state whose inside is left and entered (getTransitionDomain). */
+uint32_t
+transition_domain(struct session *s, const struct transition *t)
+{
+	const struct chart *c = s->c;
+	uint32_t domain = t->source;
+
+	if (t->domain != DOMAIN_DYNAMIC)
+		return t->domain;
+	if (!t->internal || c->states.at[domain].kind != STATE_COMPOUND)
+		domain = c->states.at[domain].parent;
+	each_target(s, t->targets, narrow, &domain);
+	return domain;
+}
+
+/* ---- leaving ------------------------------------------------------------- */
+
+static void
+record_history(struct session *s, uint32_t history)
+{
+	const struct chart *c = s->c;
+	const struct state *h = &c->states.at[history];
+	uint32_t parent = h->parent, end = c->states.at[parent].last + 1;
+	uint64_t **kept = &s->history[h->history];
+
+	if (*kept == NULL)
+		*kept = mem_alloc(c->words * sizeof **kept);
+	memset(*kept, 0, c->words * sizeof **kept);
+	for (uint32_t i = bit_next(s->conf, parent + 1, end); i < end;
+	    i = bit_next(s->conf, i + 1, end)) {
+		const struct state *st = &c->states.at[i];
+
+		if (h->deep ? is_atomic(st) : st->parent == parent)
+			bit_set(*kept, i);
+	}
+}
+
+static void
+run_blocks(struct session *s, struct range blocks)
+{
+	for (uint32_t i = 0; i < blocks.n && !s->turn->limit; i++)
+		(void)action_run(s, s->c->blocks.at[blocks.first + i]);
+}
+
+/* Leaves the states of turn->exit, the innermost and last first. */
+void
+exit_states(struct session *s)
+{
+	const struct chart *c = s->c;
+	uint64_t *set = s->turn->exit;
+	uint32_t n = (uint32_t)c->states.n;
+
+	for (uint32_t i = bit_next(set, 1, n); i < n && c->histories > 0;
+	    i = bit_next(set, i + 1, n))
+		for (uint32_t k = i + 1; k <= c->states.at[i].last;
+		    k = c->states.at[k].last + 1)
+			if (c->states.at[k].kind == STATE_HISTORY)
+				record_history(s, k);
+	for (uint32_t i = bit_last(set, 1, n); i != NO_STATE; i = bit_last(set, 1, i)) {
+		const struct state *st = &c->states.at[i];
+
+		bit_clear(s->turn->invoke, i);
+		run_blocks(s, st->exit);
+		if (st->invokes.n > 0)
+			invoke_stop(s, i);
+		bit_clear(s->conf, i);
+	}
+}
+
+/* exitInterpreter: everything is left; a top-level final tells its data. */
+void
+exit_all(struct session *s)
+{
+	const struct chart *c = s->c;
+	uint32_t n = (uint32_t)c->states.n;
+
+	for (uint32_t i = bit_last(s->conf, 1, n); i != NO_STATE;
+	    i = bit_last(s->conf, 1, i)) {
+		const struct state *st = &c->states.at[i];
+		struct effect f = { .kind = EFFECT_DONE, .name = st->id, .data = VAL_UNDEF };
+		struct err e;
+
+		run_blocks(s, st->exit);
+		if (st->invokes.n > 0)
+			invoke_stop(s, i);
+		bit_clear(s->conf, i);
+		if (i != s->final || s->turn->limit)
+			continue;
+		if (st->has_donedata)
+			(void)data_payload(s, &st->donedata, &f.data, &e);
+		f.state = i;
+		(void)turn_effect(s, &f);
+		val_drop(f.data);
+	}
+	s->over = true;
+}
+
+/* ---- entering ------------------------------------------------------------ */
+
+static void add_descendants(struct session *s, uint32_t state);
+
+static void
+add_children(struct session *s, uint32_t parallel)
+{
+	const struct chart *c = s->c;
+	const uint64_t *enter = s->turn->enter;
+
+	for (uint32_t k = parallel + 1; k <= c->states.at[parallel].last;
+	    k = c->states.at[k].last + 1) {
+		uint32_t end = c->states.at[k].last + 1;
+
+		if (c->states.at[k].kind != STATE_HISTORY && bit_next(enter, k + 1, end) == end)
+			add_descendants(s, k);
+	}
+}
+
+/* The states between `state` and `under`, and what they hold besides. */
+static void
+add_ancestors(struct session *s, uint32_t state, uint32_t under)
+{
+	const struct chart *c = s->c;
+
+	for (uint32_t a = c->states.at[state].parent; a != under && a != 0;
+	    a = c->states.at[a].parent) {
+		bit_set(s->turn->enter, a);
+		if (c->states.at[a].kind == STATE_PARALLEL)
+			add_children(s, a);
+	}
+}
+
+static void
+one_descendants(struct session *s, uint32_t state, void *ctx)
+{
+	(void)ctx;
+	add_descendants(s, state);
+}
+
+static void
+one_ancestors(struct session *s, uint32_t state, void *ctx)
+{
+	add_ancestors(s, state, *(uint32_t *)ctx);
+}
+
+static void
+add_targets(struct session *s, struct range targets, uint32_t under)
+{
+	each_target(s, targets, one_descendants, NULL);
+	each_target(s, targets, one_ancestors, &under);
+}
+
+/* A history that never recorded anything runs its default's content. */
+static void
+note_histories(struct session *s, struct range targets)
+{
+	const struct chart *c = s->c;
+	struct turn *t = s->turn;
+
+	for (uint32_t i = 0; i < targets.n; i++) {
+		const struct state *st = &c->states.at[c->ids.at[targets.first + i]];
+
+		if (st->kind == STATE_HISTORY && s->history[st->history] == NULL &&
+		    t->histories_n < COUNT(t->histories))
+			t->histories[t->histories_n++] = (uint32_t)(st - c->states.at);
+	}
+}
+
+static void
+add_descendants(struct session *s, uint32_t state)
+{
+	const struct chart *c = s->c;
+	const struct state *st = &c->states.at[state];
+	struct range initial;
+
+	bit_set(s->turn->enter, state);
+	if (st->kind == STATE_COMPOUND) {
+		bit_set(s->turn->by_default, state);
+		initial = c->transitions.at[st->initial].targets;
+		note_histories(s, initial);
+		add_targets(s, initial, state);
+	} else if (st->kind == STATE_PARALLEL) {
+		add_children(s, state);
+	}
+}
+
+static bool
+in_final(const struct session *s, uint32_t state)
+{
+	const struct chart *c = s->c;
+	const struct state *st = &c->states.at[state];
+
+	if (st->kind != STATE_COMPOUND && st->kind != STATE_PARALLEL)
+		return false;
+	for (uint32_t k = state + 1; k <= st->last; k = c->states.at[k].last + 1) {
+		enum state_kind kind = c->states.at[k].kind;
+
+		if (st->kind == STATE_COMPOUND && kind == STATE_FINAL && bit_get(s->conf, k))
+			return true;
+		if (st->kind == STATE_PARALLEL && kind != STATE_HISTORY && !in_final(s, k))
+			return false;
+	}
+	return st->kind == STATE_PARALLEL;
+}
+
+static void
+raise_done(struct session *s, uint32_t state, struct val data)
+{
+	turn_raise(s, (struct event){ .type = EVENT_PLATFORM,
+		.name = s->c->states.at[state].done, .hold = VAL_UNDEF, .data = data,
+		.sendid = VAL_UNDEF });
+}
+
+static void
+entered_final(struct session *s, uint32_t state)
+{
+	const struct chart *c = s->c;
+	const struct state *st = &c->states.at[state];
+	struct val data = VAL_UNDEF;
+	uint32_t over;
+	struct err e;
+	int rc = OK;
+
+	if (st->parent == 0) {
+		s->final = state;
+		return;
+	}
+	if (st->has_donedata)
+		rc = data_payload(s, &st->donedata, &data, &e);
+	if (rc != OK)
+		turn_error(s, rc, VAL_UNDEF, &e);
+	raise_done(s, st->parent, data);
+	over = c->states.at[st->parent].parent;
+	if (over != 0 && c->states.at[over].kind == STATE_PARALLEL && in_final(s, over))
+		raise_done(s, over, VAL_UNDEF);
+}
+
+static void
+enter_one(struct session *s, uint32_t state)
+{
+	const struct chart *c = s->c;
+	const struct state *st = &c->states.at[state];
+	struct turn *t = s->turn;
+
+	bit_set(s->conf, state);
+	if (st->invokes.n > 0)
+		bit_set(t->invoke, state);
+	if (c->late && !bit_get(s->entered, state)) {
+		bit_set(s->entered, state);
+		data_init(s, st->data, false);
+	}
+	run_blocks(s, st->entry);
+	if (bit_get(t->by_default, state))
+		(void)action_run(s, c->transitions.at[st->initial].body);
+	for (size_t i = 0; i < t->histories_n; i++) {
+		const struct state *h = &c->states.at[t->histories[i]];
+
+		if (h->parent == state)
+			(void)action_run(s, c->transitions.at[h->initial].body);
+	}
+	if (st->kind == STATE_FINAL)
+		entered_final(s, state);
+}
+
+static void
+enter_set(struct session *s)
+{
+	const uint64_t *set = s->turn->enter;
+	uint32_t n = (uint32_t)s->c->states.n;
+
+	for (uint32_t i = bit_next(set, 1, n); i < n && !s->turn->limit;
+	    i = bit_next(set, i + 1, n))
+		if (!bit_get(s->conf, i))
+			enter_one(s, i);
+}
+
+static void
+clear_sets(struct session *s)
+{
+	struct turn *t = s->turn;
+	size_t size = s->c->words * sizeof t->enter[0];
+
+	memset(t->enter, 0, size);
+	memset(t->by_default, 0, size);
+	t->histories_n = 0;
+}
+
+/* Enters what the enabled transitions lead to. */
+void
+enter_states(struct session *s)
+{
+	struct turn *t = s->turn;
+
+	clear_sets(s);
+	for (size_t i = 0; i < t->enabled_n; i++) {
+		const struct transition *tr = &s->c->transitions.at[t->enabled[i]];
+
+		if (tr->targets.n == 0)
+			continue;
+		note_histories(s, tr->targets);
+		add_targets(s, tr->targets, transition_domain(s, tr));
+	}
+	enter_set(s);
+}
+
+void
+enter_initial(struct session *s)
+{
+	const struct chart *c = s->c;
+	struct range initial = c->transitions.at[c->states.at[0].initial].targets;
+
+	clear_sets(s);
+	note_histories(s, initial);
+	add_targets(s, initial, 0);
+	enter_set(s);
+}

@@ -1,0 +1,813 @@
+/*
+ * expr_eval.c - walks the tree.
+ *
+ * Values on the way are borrowed where they can be (struct ref), so that a
+ * guard over existing data counts no references and allocates nothing.
+ * Recursion follows the tree, whose depth the parser bounds.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "chart/expr_priv.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+
+const char *const expr_field_names[FIELD_COUNT] = {
+	"name", "type", "sendid", "origin", "origintype", "invokeid", "data",
+};
+
+const char *
+val_kind_name(struct val v)
+{
+	static const char *const names[] = {
+		[VAL_UNDEFINED] = "undefined", [VAL_NULL] = "null",
+		[VAL_BOOL] = "a boolean", [VAL_INT] = "a number",
+		[VAL_DOUBLE] = "a number", [VAL_STRING] = "a string",
+		[VAL_ARRAY] = "an array", [VAL_OBJECT] = "an object",
+	};
+
+	return names[v.kind];
+}
+
+int
+eval_fail(struct eval *ev, const struct node *n, const char *format, ...)
+{
+	char text[200];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof text, format, ap);
+	va_end(ap);
+	return err_set(ev->e, ERR_INVALID, "column %u: %s", n->column, text);
+}
+
+int
+eval_steps(struct eval *ev, size_t n)
+{
+	ev->steps += n;
+	if (ev->steps > LIMIT_EXPR_STEPS)
+		return err_set(ev->e, ERR_LIMIT, "the expression takes more than %d steps",
+		    LIMIT_EXPR_STEPS);
+	return OK;
+}
+
+int
+eval_bytes(struct eval *ev, size_t n)
+{
+	ev->bytes += n;
+	if (ev->bytes > LIMIT_EXPR_BYTES_OUT)
+		return err_set(ev->e, ERR_LIMIT, "the expression makes more than %d bytes",
+		    LIMIT_EXPR_BYTES_OUT);
+	return OK;
+}
+
+/* ---- names --------------------------------------------------------------- */
+
+/* ERR_NOTFOUND without words when nobody declared it. */
+static int
+find_name(struct eval *ev, const struct node *n, struct ref *out)
+{
+	const struct expr_scope *s = ev->scope;
+
+	out->own = OWN_BORROWED;
+	if (n->op == X_SLOT) {
+		uint32_t slot = (uint32_t)n->slot;
+
+		if ((s->declared[slot / 64] >> (slot % 64) & 1) == 0)
+			return ERR_NOTFOUND;
+		out->v = s->slots[slot];
+		return OK;
+	}
+	return s->lookup != NULL ? s->lookup(s->ctx, val_str(n->k), &out->v) :
+	    ERR_NOTFOUND;
+}
+
+static int
+eval_name(struct eval *ev, const struct node *n, struct ref *out)
+{
+	int rc = find_name(ev, n, out);
+
+	if (rc == ERR_NOTFOUND)
+		return eval_fail(ev, n, "'%.*s' is not declared", FMT(val_str(n->k)));
+	return rc;
+}
+
+static int
+eval_field(struct eval *ev, const struct node *n, struct ref *out)
+{
+	const struct expr_scope *s = ev->scope;
+	int rc = s->event_field(s->ctx, (enum expr_field)n->slot, &out->v);
+
+	out->own = OWN_MINE;
+	if (rc == ERR_NOTFOUND)
+		return eval_fail(ev, n, "there is no event");
+	return rc;
+}
+
+static int
+eval_typeof(struct eval *ev, const struct node *n, struct ref *out)
+{
+	static const char *const names[] = {
+		[VAL_UNDEFINED] = "undefined", [VAL_NULL] = "null",
+		[VAL_BOOL] = "boolean", [VAL_INT] = "number", [VAL_DOUBLE] = "number",
+		[VAL_STRING] = "string", [VAL_ARRAY] = "array", [VAL_OBJECT] = "object",
+	};
+	const struct node *child = &ev->x->nodes[n->a];
+	struct ref r = ref_mine(VAL_UNDEF);
+	int rc;
+
+	/* An undeclared name has a type too, as in JavaScript. */
+	if (child->op == X_NAME || child->op == X_SLOT) {
+		rc = find_name(ev, child, &r);
+		if (rc == ERR_NOTFOUND) {
+			r = ref_mine(VAL_UNDEF);
+			rc = OK;
+		}
+	} else {
+		rc = eval_node(ev, n->a, &r);
+	}
+	if (rc != OK)
+		return rc;
+	*out = ref_mine(val_string(str_of(names[r.v.kind])));
+	ref_drop(r);
+	return OK;
+}
+
+/* ---- members ------------------------------------------------------------- */
+
+/* Replaces the container *r by one of its members. */
+static void
+step_into(struct ref *r, struct val member)
+{
+	if (r->own != OWN_MINE) {
+		r->v = member;
+		return;
+	}
+	struct val whole = r->v;
+	r->v = val_ref(member);
+	val_drop(whole);
+}
+
+static size_t
+utf8_count(struct str s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.n; i++)
+		n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
+	return n;
+}
+
+static int
+eval_member(struct eval *ev, const struct node *n, struct ref *out)
+{
+	int rc = eval_node(ev, n->a, out);
+	struct str key;
+
+	if (rc != OK)
+		return rc;
+	if (out->v.kind == VAL_OBJECT) {
+		step_into(out, val_get(out->v, val_str(n->k)));
+		return OK;
+	}
+	key = val_str(n->k);
+	if (out->v.kind == VAL_UNDEFINED || out->v.kind == VAL_NULL) {
+		if (n->optional) {
+			out->v = VAL_UNDEF;
+			return OK;
+		}
+		return eval_fail(ev, n, "cannot read '%.*s' of %s", FMT(key),
+		    val_kind_name(out->v));
+	}
+	if (str_eq(key, S("length")) && out->v.kind == VAL_ARRAY)
+		step_into(out, val_int((int64_t)val_count(out->v)));
+	else if (str_eq(key, S("length")) && out->v.kind == VAL_STRING)
+		step_into(out, val_int((int64_t)utf8_count(val_str(out->v))));
+	else
+		step_into(out, VAL_UNDEF);
+	return OK;
+}
+
+/* The i-th character of a string, as a string. */
+static struct val
+char_at(struct str s, int64_t i)
+{
+	size_t at = 0;
+
+	for (; at < s.n; at++) {
+		if (((unsigned char)s.p[at] & 0xc0) == 0x80)
+			continue;
+		if (i-- == 0)
+			break;
+	}
+	if (at >= s.n)
+		return VAL_UNDEF;
+	size_t end = at + 1;
+	while (end < s.n && ((unsigned char)s.p[end] & 0xc0) == 0x80)
+		end++;
+	return val_string(str_sub(s, at, end - at));
+}
+
+static int
+eval_index(struct eval *ev, const struct node *n, struct ref *out)
+{
+	struct ref key;
+	struct val member = VAL_UNDEF;
+	int rc = eval_node(ev, n->a, out);
+
+	if (rc != OK)
+		return rc;
+	if (n->optional && (out->v.kind == VAL_UNDEFINED || out->v.kind == VAL_NULL)) {
+		out->v = VAL_UNDEF;
+		return OK;
+	}
+	rc = eval_node(ev, n->b, &key);
+	if (rc != OK) {
+		ref_drop(*out);
+		return rc;
+	}
+	if (out->v.kind == VAL_OBJECT && key.v.kind == VAL_STRING) {
+		member = val_get(out->v, val_str(key.v));
+	} else if (out->v.kind == VAL_OBJECT && key.v.kind == VAL_INT) {
+		char text[24];
+		int len = snprintf(text, sizeof text, "%lld", (long long)key.v.u.i);
+
+		member = val_get(out->v, (struct str){ text, (size_t)len });
+	} else if (out->v.kind == VAL_ARRAY && key.v.kind == VAL_INT) {
+		if (key.v.u.i >= 0)
+			member = val_at(out->v, (size_t)key.v.u.i);
+	} else if (out->v.kind == VAL_STRING && key.v.kind == VAL_INT) {
+		member = key.v.u.i >= 0 ? char_at(val_str(out->v), key.v.u.i) : VAL_UNDEF;
+		ref_drop(*out);
+		*out = ref_mine(member);
+		ref_drop(key);
+		return OK;
+	} else if (!(out->v.kind == VAL_ARRAY && key.v.kind == VAL_DOUBLE)) {
+		rc = eval_fail(ev, n, "cannot index %s with %s", val_kind_name(out->v),
+		    val_kind_name(key.v));
+		ref_drop(*out);
+		ref_drop(key);
+		return rc;
+	}
+	step_into(out, member);
+	ref_drop(key);
+	return OK;
+}
+
+/* ---- literals ------------------------------------------------------------ */
+
+static bool
+is_container(struct val v)
+{
+	return v.kind == VAL_ARRAY || v.kind == VAL_OBJECT;
+}
+
+static int
+eval_array(struct eval *ev, const struct node *n, struct ref *out)
+{
+	struct val array = val_array_empty();
+
+	for (uint32_t i = 0; i < n->b; i++) {
+		struct ref r;
+		int rc = eval_node(ev, ev->x->list[n->a + i], &r);
+
+		if (rc != OK) {
+			val_drop(array);
+			return rc;
+		}
+		array = val_push_take(array, ref_take(r));
+	}
+	*out = ref_mine(array);
+	return eval_bytes(ev, 32 + 16 * n->b) == OK ? OK : (val_drop(array), ERR_LIMIT);
+}
+
+/* Keys may be computed: strings and whole numbers. */
+static int
+object_key(struct eval *ev, const struct node *n, struct ref key, char text[24],
+    struct str *out)
+{
+	if (key.v.kind == VAL_STRING) {
+		*out = val_str(key.v);
+		return OK;
+	}
+	if (key.v.kind != VAL_INT)
+		return eval_fail(ev, n, "a key must be a string, not %s",
+		    val_kind_name(key.v));
+	out->n = (size_t)snprintf(text, 24, "%lld", (long long)key.v.u.i);
+	out->p = text;
+	return OK;
+}
+
+static int
+eval_object(struct eval *ev, const struct node *n, struct ref *out)
+{
+	struct val object = val_object_empty();
+	int rc = eval_bytes(ev, 48 + 32 * n->b);
+
+	for (uint32_t i = 0; i + 1 < n->b && rc == OK; i += 2) {
+		struct ref key, value;
+		struct str name = STR_NONE;
+		char text[24];
+
+		rc = eval_node(ev, ev->x->list[n->a + i], &key);
+		if (rc != OK)
+			break;
+		rc = object_key(ev, n, key, text, &name);
+		if (rc == OK)
+			rc = eval_node(ev, ev->x->list[n->a + i + 1], &value);
+		if (rc == OK)
+			object = val_set_take(object, name, ref_take(value));
+		ref_drop(key);
+	}
+	if (rc != OK) {
+		val_drop(object);
+		return rc;
+	}
+	*out = ref_mine(object);
+	return OK;
+}
+
+void
+val_add_text(struct buf *b, struct val v)
+{
+	if (v.kind == VAL_STRING)
+		buf_add(b, val_str(v));
+	else if (v.kind == VAL_UNDEFINED)
+		buf_lit(b, "undefined");
+	else
+		val_add_json(b, v);
+}
+
+static int
+eval_template(struct eval *ev, const struct node *n, struct ref *out)
+{
+	struct buf b = BUF(LIMIT_EXPR_BYTES_OUT);
+	int rc = OK;
+
+	for (uint32_t i = 0; i < n->b && rc == OK; i++) {
+		struct ref r;
+
+		rc = eval_node(ev, ev->x->list[n->a + i], &r);
+		if (rc != OK)
+			break;
+		if (r.v.kind == VAL_UNDEFINED)
+			rc = eval_fail(ev, &ev->x->nodes[ev->x->list[n->a + i]],
+			    "undefined in a template");
+		else
+			val_add_text(&b, r.v);
+		ref_drop(r);
+	}
+	if (rc == OK)
+		rc = eval_bytes(ev, b.failed ? LIMIT_EXPR_BYTES_OUT + 1 : b.n);
+	if (rc == OK)
+		*out = ref_mine(val_string(buf_str(&b)));
+	buf_release(&b);
+	return rc;
+}
+
+/* ---- arithmetic ---------------------------------------------------------- */
+
+static struct val
+int_arith(enum op op, int64_t a, int64_t b)
+{
+	int64_t r;
+
+	if (op == X_ADD && !__builtin_add_overflow(a, b, &r))
+		return val_int(r);
+	if (op == X_SUB && !__builtin_sub_overflow(a, b, &r))
+		return val_int(r);
+	if (op == X_MUL && !__builtin_mul_overflow(a, b, &r))
+		return val_int(r);
+	if (op == X_MOD)
+		return val_int(b == -1 ? 0 : a % b);
+	if (op == X_DIV && b != -1 && a % b == 0)
+		return val_int(a / b);
+	return op == X_ADD ? val_double((double)a + (double)b) :
+	    op == X_SUB ? val_double((double)a - (double)b) :
+	    op == X_MUL ? val_double((double)a * (double)b) :
+	    val_double((double)a / (double)b);
+}
+
+static int
+arith(struct eval *ev, const struct node *n, struct val a, struct val b,
+    struct ref *out)
+{
+	double x = val_number(a), y = val_number(b), r;
+
+	if (!val_is_number(a) || !val_is_number(b))
+		return eval_fail(ev, n, "arithmetic wants two numbers, got %s and %s",
+		    val_kind_name(a), val_kind_name(b));
+	if ((n->op == X_DIV || n->op == X_MOD) && y == 0)
+		return eval_fail(ev, n, "division by zero");
+	out->own = OWN_MINE;
+	if (a.kind == VAL_INT && b.kind == VAL_INT) {
+		out->v = int_arith((enum op)n->op, a.u.i, b.u.i);
+		return OK;
+	}
+	r = n->op == X_ADD ? x + y : n->op == X_SUB ? x - y : n->op == X_MUL ? x * y :
+	    n->op == X_DIV ? x / y : fmod(x, y);
+	if (!isfinite(r))
+		return eval_fail(ev, n, "the result is not a finite number");
+	out->v = val_double(r);
+	return OK;
+}
+
+static bool
+joins_string(struct val v)
+{
+	return v.kind == VAL_STRING || val_is_number(v) || v.kind == VAL_BOOL;
+}
+
+/* Strings join with strings, numbers and booleans; arrays with arrays. */
+static int
+add(struct eval *ev, const struct node *n, struct ref a, struct ref b, struct ref *out)
+{
+	struct buf text = BUF(LIMIT_EXPR_BYTES_OUT);
+	int rc;
+
+	if (a.v.kind == VAL_ARRAY && b.v.kind == VAL_ARRAY) {
+		size_t count = val_count(b.v);
+		struct val sum;
+
+		rc = eval_bytes(ev, 32 + 16 * (val_count(a.v) + count));
+		if (rc == OK)
+			rc = eval_steps(ev, val_count(a.v) + count);
+		if (rc != OK)
+			return rc;
+		sum = val_ref(a.v);
+		for (size_t i = 0; i < count; i++)
+			sum = val_push_take(sum, val_ref(val_at(b.v, i)));
+		*out = ref_mine(sum);
+		return OK;
+	}
+	if ((a.v.kind != VAL_STRING && b.v.kind != VAL_STRING) ||
+	    !joins_string(a.v) || !joins_string(b.v))
+		return arith(ev, n, a.v, b.v, out);
+	val_add_text(&text, a.v);
+	val_add_text(&text, b.v);
+	rc = eval_bytes(ev, text.failed ? LIMIT_EXPR_BYTES_OUT + 1 : text.n);
+	if (rc == OK)
+		*out = ref_mine(val_string(buf_str(&text)));
+	buf_release(&text);
+	return rc;
+}
+
+static int
+compare(struct eval *ev, const struct node *n, struct val a, struct val b, bool *out)
+{
+	int order;
+
+	if (a.kind == VAL_INT && b.kind == VAL_INT) {
+		order = (a.u.i > b.u.i) - (a.u.i < b.u.i);
+	} else if (val_is_number(a) && val_is_number(b)) {
+		double x = val_number(a), y = val_number(b);
+
+		order = (x > y) - (x < y);
+	} else if (a.kind == VAL_STRING && b.kind == VAL_STRING) {
+		order = str_cmp(val_str(a), val_str(b));
+	} else {
+		return eval_fail(ev, n, "cannot compare %s with %s", val_kind_name(a),
+		    val_kind_name(b));
+	}
+	*out = n->op == X_LT ? order < 0 : n->op == X_LE ? order <= 0 :
+	    n->op == X_GT ? order > 0 : order >= 0;
+	return OK;
+}
+
+static bool
+is_nothing(struct val v)
+{
+	return v.kind == VAL_NULL || v.kind == VAL_UNDEFINED;
+}
+
+static bool
+equal(const struct node *n, struct val a, struct val b)
+{
+	bool strict = n->op == X_SEQ || n->op == X_SNE;
+
+	if (!strict && is_nothing(a) && is_nothing(b))
+		return true;
+	return val_equal(a, b);
+}
+
+/* Deep comparison costs what it looks at. */
+static int
+charge_equal(struct eval *ev, struct val a, struct val b)
+{
+	if (!is_container(a) || !is_container(b))
+		return OK;
+	return eval_steps(ev, val_count(a) + val_count(b));
+}
+
+static int
+bits(struct eval *ev, const struct node *n, struct val a, struct val b, struct ref *out)
+{
+	bool bools = a.kind == VAL_BOOL && b.kind == VAL_BOOL;
+	int64_t x, y, r;
+
+	if (!bools && (a.kind != VAL_INT || b.kind != VAL_INT))
+		return eval_fail(ev, n, "bit operators want two whole numbers, got %s and %s",
+		    val_kind_name(a), val_kind_name(b));
+	x = bools ? a.u.b : a.u.i;
+	y = bools ? b.u.b : b.u.i;
+	r = n->op == X_BITOR ? x | y : n->op == X_BITXOR ? x ^ y : x & y;
+	*out = ref_mine(bools ? val_bool(r != 0) : val_int(r));
+	return OK;
+}
+
+static int
+member_of(struct eval *ev, const struct node *n, struct val key, struct val v, bool *out)
+{
+	if (v.kind == VAL_OBJECT && key.kind == VAL_STRING) {
+		*out = val_has(v, val_str(key));
+		return OK;
+	}
+	if (v.kind == VAL_ARRAY) {
+		size_t count = val_count(v);
+
+		*out = false;
+		for (size_t i = 0; i < count && !*out; i++)
+			*out = val_equal(val_at(v, i), key);
+		return eval_steps(ev, count);
+	}
+	return eval_fail(ev, n, "'in' wants a string and an object, or an array; got %s in %s",
+	    val_kind_name(key), val_kind_name(v));
+}
+
+/* Only what a document written for JavaScript asks: Array and Object. */
+static int
+instance_of(struct eval *ev, const struct node *n, struct val v, bool *out)
+{
+	const struct node *right = &ev->x->nodes[n->b];
+	struct str name = right->op == X_NAME ? val_str(right->k) : STR_NONE;
+
+	if (str_eq(name, S("Array")))
+		*out = v.kind == VAL_ARRAY;
+	else if (str_eq(name, S("Object")))
+		*out = is_container(v);
+	else
+		return eval_fail(ev, n, "instanceof knows Array and Object");
+	return OK;
+}
+
+static int
+eval_two(struct eval *ev, const struct node *n, struct ref a, struct ref b,
+    struct ref *out)
+{
+	bool truth = false;
+	int rc;
+
+	switch ((enum op)n->op) {
+	case X_ADD:
+		if (a.v.kind != VAL_INT || b.v.kind != VAL_INT)
+			return add(ev, n, a, b, out);
+		return arith(ev, n, a.v, b.v, out);
+	case X_SUB: case X_MUL: case X_DIV: case X_MOD:
+		return arith(ev, n, a.v, b.v, out);
+	case X_BITOR: case X_BITXOR: case X_BITAND:
+		return bits(ev, n, a.v, b.v, out);
+	case X_LT: case X_LE: case X_GT: case X_GE:
+		rc = compare(ev, n, a.v, b.v, &truth);
+		break;
+	case X_IN:
+		rc = member_of(ev, n, a.v, b.v, &truth);
+		break;
+	default:
+		rc = charge_equal(ev, a.v, b.v);
+		truth = equal(n, a.v, b.v) == (n->op == X_EQ || n->op == X_SEQ);
+		break;
+	}
+	*out = ref_mine(val_bool(truth));
+	return rc;
+}
+
+static int
+eval_binary(struct eval *ev, const struct node *n, struct ref *out)
+{
+	struct ref a, b;
+	int rc = eval_node(ev, n->a, &a);
+
+	if (rc != OK)
+		return rc;
+	if (n->op == X_INSTANCEOF) {
+		bool truth = false;
+
+		rc = instance_of(ev, n, a.v, &truth);
+		ref_drop(a);
+		*out = ref_mine(val_bool(truth));
+		return rc;
+	}
+	rc = eval_node(ev, n->b, &b);
+	if (rc == OK) {
+		rc = eval_two(ev, n, a, b, out);
+		ref_drop(b);
+	}
+	ref_drop(a);
+	return rc;
+}
+
+/* && || ?? : the first operand decides whether the second is looked at. */
+static int
+eval_logic(struct eval *ev, const struct node *n, struct ref *out)
+{
+	int rc = eval_node(ev, n->a, out);
+	bool stop;
+
+	if (rc != OK)
+		return rc;
+	stop = n->op == X_COALESCE ? !is_nothing(out->v) :
+	    val_truthy(out->v) == (n->op == X_OR);
+	if (stop)
+		return OK;
+	ref_drop(*out);
+	return eval_node(ev, n->b, out);
+}
+
+static int
+eval_unary(struct eval *ev, const struct node *n, struct ref *out)
+{
+	struct ref r;
+	int rc = eval_node(ev, n->a, &r);
+	struct val v;
+
+	if (rc != OK)
+		return rc;
+	v = r.v;
+	if (n->op == X_NOT) {
+		*out = ref_mine(val_bool(!val_truthy(v)));
+		ref_drop(r);
+		return OK;
+	}
+	if (!val_is_number(v)) {
+		rc = eval_fail(ev, n, "'%c' wants a number, got %s",
+		    n->op == X_NEG ? '-' : '+', val_kind_name(v));
+		ref_drop(r);
+		return rc;
+	}
+	if (n->op == X_NEG)
+		v = v.kind == VAL_INT && v.u.i != INT64_MIN ? val_int(-v.u.i) :
+		    val_double(-val_number(v));
+	*out = ref_mine(v);
+	return OK;
+}
+
+/* ---- calls --------------------------------------------------------------- */
+
+static int
+eval_call(struct eval *ev, const struct node *n, struct ref *out)
+{
+	const struct expr_function *f = expr_function_at(n->slot);
+	struct ref args[EXPR_ARGS];
+	struct call c = { .node = n, .args = args, .lambda = UINT32_MAX };
+	int rc = OK;
+
+	assert(n->b <= EXPR_ARGS);
+	for (uint32_t i = 0; i < n->b && rc == OK; i++) {
+		uint32_t child = ev->x->list[n->a + i];
+
+		if (ev->x->nodes[child].op == X_LAMBDA) {
+			c.lambda = child;
+			break;
+		}
+		rc = eval_node(ev, child, &args[c.n]);
+		c.n += rc == OK;
+	}
+	if (rc == OK)
+		rc = f->fn(ev, &c, out);
+	for (size_t i = 0; i < c.n; i++)
+		ref_drop(args[i]);
+	return rc;
+}
+
+int
+eval_lambda(struct eval *ev, uint32_t lambda, struct val v, struct ref *out)
+{
+	int rc;
+
+	assert(ev->locals_n < EXPR_LOCALS);
+	ev->locals[ev->locals_n++] = v;
+	rc = eval_node(ev, ev->x->nodes[lambda].a, out);
+	ev->locals_n--;
+	return rc;
+}
+
+static int
+eval_in_state(struct eval *ev, const struct node *n, struct ref *out)
+{
+	const struct expr_scope *s = ev->scope;
+	struct ref id;
+	int rc = eval_node(ev, ev->x->list[n->a], &id);
+
+	if (rc != OK)
+		return rc;
+	if (id.v.kind != VAL_STRING)
+		rc = eval_fail(ev, n, "In wants a state's id, got %s", val_kind_name(id.v));
+	else
+		*out = ref_mine(val_bool(s->in_state != NULL &&
+		    s->in_state(s->ctx, val_str(id.v))));
+	ref_drop(id);
+	return rc;
+}
+
+int
+eval_node(struct eval *ev, uint32_t at, struct ref *out)
+{
+	const struct node *n = &ev->x->nodes[at];
+	int rc;
+
+	ev->steps++;
+	if (ev->steps > LIMIT_EXPR_STEPS)
+		return eval_steps(ev, 0);
+	switch ((enum op)n->op) {
+	case X_CONST:
+		*out = (struct ref){ n->k, OWN_CONST };
+		return OK;
+	case X_LOCAL:
+		*out = (struct ref){ ev->locals[n->slot], OWN_BORROWED };
+		return OK;
+	case X_NAME: case X_SLOT:
+		return eval_name(ev, n, out);
+	case X_FIELD:
+		return eval_field(ev, n, out);
+	case X_MEMBER:
+		return eval_member(ev, n, out);
+	case X_INDEX:
+		return eval_index(ev, n, out);
+	case X_ARRAY:
+		return eval_array(ev, n, out);
+	case X_OBJECT:
+		return eval_object(ev, n, out);
+	case X_TEMPLATE:
+		return eval_template(ev, n, out);
+	case X_NOT: case X_NEG: case X_PLUS:
+		return eval_unary(ev, n, out);
+	case X_TYPEOF:
+		return eval_typeof(ev, n, out);
+	case X_AND: case X_OR: case X_COALESCE:
+		return eval_logic(ev, n, out);
+	case X_COND:
+		rc = eval_node(ev, n->a, out);
+		if (rc != OK)
+			return rc;
+		bool yes = val_truthy(out->v);
+		ref_drop(*out);
+		return eval_node(ev, yes ? n->b : n->c, out);
+	case X_CALL:
+		return eval_call(ev, n, out);
+	case X_IN_STATE:
+		return eval_in_state(ev, n, out);
+	case X_LAMBDA:
+		return eval_fail(ev, n, "a lambda is not a value");
+	default:
+		return eval_binary(ev, n, out);
+	}
+}
+
+/* ---- the door ------------------------------------------------------------ */
+
+int
+expr_eval(const struct expr *x, const struct expr_scope *scope, struct val *out,
+    struct err *e)
+{
+	struct eval ev = { .x = x, .scope = scope, .e = e };
+	struct ref r;
+	int rc = eval_node(&ev, x->root, &r);
+
+	*out = VAL_UNDEF;
+	if (rc != OK)
+		return rc;
+	*out = ref_take(r);
+	if (val_check(*out, LIMIT_EXPR_BYTES_OUT) != OK) {
+		val_drop(*out);
+		*out = VAL_UNDEF;
+		return err_set(e, ERR_LIMIT, "the value is nested too deep or too large");
+	}
+	return OK;
+}
+
+int
+expr_eval_bool(const struct expr *x, const struct expr_scope *scope, bool *out,
+    struct err *e)
+{
+	struct eval ev;
+	struct ref r;
+	int rc;
+
+	/* Not an initialiser: a guard is too short to clear the locals for. */
+	ev.x = x;
+	ev.scope = scope;
+	ev.e = e;
+	ev.steps = ev.bytes = 0;
+	ev.locals_n = 0;
+	rc = eval_node(&ev, x->root, &r);
+	*out = false;
+	if (rc != OK)
+		return rc;
+	*out = val_truthy(r.v);
+	ref_drop(r);
+	return OK;
+}

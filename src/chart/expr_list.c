@@ -1,0 +1,723 @@
+/*
+ * expr_list.c - the language's functions over arrays and objects; the rows
+ * are in expr_func.c.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "chart/expr_func_priv.h"
+
+#include "base/mem.h"
+
+static int
+arg_array(struct eval *ev, const struct call *c, size_t i)
+{
+	return arg_kind(ev, c, i, VAL_ARRAY, "an array");
+}
+
+static int
+arg_object(struct eval *ev, const struct call *c, size_t i)
+{
+	return arg_kind(ev, c, i, VAL_OBJECT, "an object");
+}
+
+/* Gives a list that is being made, or drops it when rc says so. */
+static int
+give_list(struct val list, int rc, struct ref *out)
+{
+	if (rc != OK) {
+		val_drop(list);
+		return rc;
+	}
+	*out = ref_mine(list);
+	return OK;
+}
+
+/* One more element or member of a list that is being made. */
+static int
+charge(struct eval *ev)
+{
+	int rc = eval_steps(ev, 1);
+
+	return rc == OK ? eval_bytes(ev, 16) : rc;
+}
+
+/* ---- looking ------------------------------------------------------------- */
+
+int
+fn_len(struct eval *ev, const struct call *c, struct ref *out)
+{
+	struct val v = c->args[0].v;
+
+	if (v.kind == VAL_STRING)
+		*out = ref_mine(val_int((int64_t)text_count(val_str(v))));
+	else if (v.kind == VAL_ARRAY || v.kind == VAL_OBJECT)
+		*out = ref_mine(val_int((int64_t)val_count(v)));
+	else
+		return eval_fail(ev, c->node, "len wants a string, array or object, got %s",
+		    val_kind_name(v));
+	return OK;
+}
+
+int
+fn_first(struct eval *ev, const struct call *c, struct ref *out)
+{
+	int rc = arg_array(ev, c, 0);
+
+	if (rc == OK)
+		*out = ref_mine(val_ref(val_at(c->args[0].v, 0)));
+	return rc;
+}
+
+int
+fn_last(struct eval *ev, const struct call *c, struct ref *out)
+{
+	int rc = arg_array(ev, c, 0);
+
+	if (rc == OK)
+		*out = ref_mine(val_ref(val_at(c->args[0].v, val_count(c->args[0].v) - 1)));
+	return rc;
+}
+
+/* get(x, 'a.b.0', otherwise): a path that may lead nowhere. */
+int
+fn_get(struct eval *ev, const struct call *c, struct ref *out)
+{
+	struct val v = c->args[0].v;
+	struct str path, part;
+	int64_t i;
+	int rc = arg_str(ev, c, 1, &path);
+
+	if (rc != OK)
+		return rc;
+	while (str_next(&path, '.', &part)) {
+		if (v.kind == VAL_ARRAY)
+			v = str_to_i64(part, &i) && i >= 0 ? val_at(v, (size_t)i) : VAL_UNDEF;
+		else
+			v = val_get(v, part);
+	}
+	if ((v.kind == VAL_UNDEFINED || v.kind == VAL_NULL) && c->n > 2)
+		*out = ref_mine(ref_take(c->args[2]));
+	else if (c->args[0].own == OWN_CONST)
+		*out = ref_mine(val_copy(v));
+	else
+		*out = ref_mine(val_ref(v));
+	return OK;
+}
+
+int
+fn_has(struct eval *ev, const struct call *c, struct ref *out)
+{
+	struct str key;
+	int rc = arg_object(ev, c, 0);
+
+	if (rc == OK)
+		rc = arg_str(ev, c, 1, &key);
+	if (rc == OK)
+		*out = ref_mine(val_bool(val_has(c->args[0].v, key)));
+	return rc;
+}
+
+/* Where `what` is in an array or string, -1 when nowhere. */
+static int
+index_of(struct eval *ev, const struct call *c, int64_t *at)
+{
+	struct val v = c->args[0].v, what = c->args[1].v;
+	struct str s, part;
+	int rc;
+
+	*at = -1;
+	if (v.kind == VAL_ARRAY) {
+		for (size_t i = 0; i < val_count(v) && *at < 0; i++)
+			if (val_equal(val_at(v, i), what))
+				*at = (int64_t)i;
+		return eval_steps(ev, val_count(v));
+	}
+	rc = arg_str(ev, c, 0, &s);
+	if (rc == OK)
+		rc = arg_str(ev, c, 1, &part);
+	if (rc != OK)
+		return rc;
+	for (size_t i = 0; i + part.n <= s.n && *at < 0; i++)
+		if (str_starts(str_sub(s, i, SIZE_MAX), part))
+			*at = (int64_t)text_count(str_sub(s, 0, i));
+	return eval_steps(ev, s.n / 64);
+}
+
+int
+fn_index_of(struct eval *ev, const struct call *c, struct ref *out)
+{
+	int64_t at;
+	int rc = index_of(ev, c, &at);
+
+	if (rc == OK)
+		*out = ref_mine(val_int(at));
+	return rc;
+}
+
+int
+fn_contains(struct eval *ev, const struct call *c, struct ref *out)
+{
+	int64_t at;
+	int rc = index_of(ev, c, &at);
+
+	if (rc == OK)
+		*out = ref_mine(val_bool(at >= 0));
+	return rc;
+}
+
+/* ---- lambdas ------------------------------------------------------------- */
+
+/* The lambda's value for element i, or the element where there is none. */
+static int
+apply(struct eval *ev, const struct call *c, size_t i, struct ref *out)
+{
+	struct val v = val_at(c->args[0].v, i);
+
+	if (c->lambda == UINT32_MAX) {
+		*out = (struct ref){ v, c->args[0].own == OWN_CONST ? OWN_CONST :
+			OWN_BORROWED };
+		return eval_steps(ev, 1);
+	}
+	return eval_lambda(ev, c->lambda, v, out);
+}
+
+static int
+holds(struct eval *ev, const struct call *c, size_t i, bool *yes)
+{
+	struct ref r;
+	int rc = apply(ev, c, i, &r);
+
+	*yes = false;
+	if (rc != OK)
+		return rc;
+	*yes = val_truthy(r.v);
+	ref_drop(r);
+	return OK;
+}
+
+int
+fn_map(struct eval *ev, const struct call *c, struct ref *out)
+{
+	struct val list;
+	int rc = arg_array(ev, c, 0);
+
+	if (rc != OK)
+		return rc;
+	list = val_array_empty();
+	for (size_t i = 0; i < val_count(c->args[0].v) && rc == OK; i++) {
+		struct ref r;
+
+		rc = apply(ev, c, i, &r);
+		if (rc != OK)
+			break;
+		list = val_push_take(list, ref_take(r));
+		rc = charge(ev);
+	}
+	return give_list(list, rc, out);
+}
+
+int
+fn_filter(struct eval *ev, const struct call *c, struct ref *out)
+{
+	struct val list;
+	bool yes;
+	int rc = arg_array(ev, c, 0);
+
+	if (rc != OK)
+		return rc;
+	list = val_array_empty();
+	for (size_t i = 0; i < val_count(c->args[0].v) && rc == OK; i++) {
+		rc = holds(ev, c, i, &yes);
+		if (rc == OK && yes) {
+			list = val_push_take(list, val_ref(val_at(c->args[0].v, i)));
+			rc = charge(ev);
+		}
+	}
+	return give_list(list, rc, out);
+}
+
+/* How many elements hold; stops after `enough`.  *at: the last one looked at. */
+static int
+count_holding(struct eval *ev, const struct call *c, bool wanted, size_t enough,
+    size_t *found, size_t *at)
+{
+	bool yes;
+	int rc = arg_array(ev, c, 0);
+
+	*found = *at = 0;
+	for (size_t i = 0; rc == OK && i < val_count(c->args[0].v) && *found < enough; i++) {
+		*at = i;
+		rc = holds(ev, c, i, &yes);
+		*found += rc == OK && yes == wanted;
+	}
+	return rc;
+}
+
+int
+fn_any(struct eval *ev, const struct call *c, struct ref *out)
+{
+	size_t n, at;
+	int rc = count_holding(ev, c, true, 1, &n, &at);
+
+	if (rc == OK)
+		*out = ref_mine(val_bool(n > 0));
+	return rc;
+}
+
+int
+fn_all(struct eval *ev, const struct call *c, struct ref *out)
+{
+	size_t n, at;
+	int rc = count_holding(ev, c, false, 1, &n, &at);
+
+	if (rc == OK)
+		*out = ref_mine(val_bool(n == 0));
+	return rc;
+}
+
+int
+fn_count(struct eval *ev, const struct call *c, struct ref *out)
+{
+	size_t n, at;
+	int rc = count_holding(ev, c, true, SIZE_MAX, &n, &at);
+
+	if (rc == OK)
+		*out = ref_mine(val_int((int64_t)n));
+	return rc;
+}
+
+int
+fn_find(struct eval *ev, const struct call *c, struct ref *out)
+{
+	size_t n, at;
+	int rc = count_holding(ev, c, true, 1, &n, &at);
+
+	if (rc == OK)
+		*out = ref_mine(n > 0 ? val_ref(val_at(c->args[0].v, at)) : VAL_UNDEF);
+	return rc;
+}
+
+int
+fn_sum(struct eval *ev, const struct call *c, struct ref *out)
+{
+	int64_t whole = 0;
+	double part = 0;
+	bool exact = true;
+	int rc = arg_array(ev, c, 0);
+
+	for (size_t i = 0; rc == OK && i < val_count(c->args[0].v); i++) {
+		struct ref r;
+
+		rc = apply(ev, c, i, &r);
+		if (rc != OK)
+			break;
+		if (!val_is_number(r.v))
+			rc = eval_fail(ev, c->node, "sum wants numbers, got %s",
+			    val_kind_name(r.v));
+		exact = exact && r.v.kind == VAL_INT &&
+		    !__builtin_add_overflow(whole, r.v.u.i, &whole);
+		part += val_number(r.v);
+		ref_drop(r);
+	}
+	if (rc == OK)
+		*out = ref_mine(exact ? val_int(whole) : val_double(part));
+	return rc;
+}
+
+/* The text that a group or a set is told by. */
+int
+fn_group_by(struct eval *ev, const struct call *c, struct ref *out)
+{
+	struct val groups;
+	int rc = arg_array(ev, c, 0);
+
+	if (rc != OK)
+		return rc;
+	groups = val_object_empty();
+	for (size_t i = 0; i < val_count(c->args[0].v) && rc == OK; i++) {
+		struct buf key = BUF(LIMIT_NAME_BYTES);
+		struct val list;
+		struct ref r;
+
+		rc = apply(ev, c, i, &r);
+		if (rc != OK)
+			break;
+		val_add_text(&key, r.v);
+		ref_drop(r);
+		if (key.failed)
+			rc = eval_fail(ev, c->node, "groupBy: the key is too long");
+		if (rc == OK)
+			rc = eval_bytes(ev, key.n + 96);
+		if (rc == OK) {
+			/* Taken out of the object, the list grows in place. */
+			list = val_get(groups, buf_str(&key));
+			list = list.kind == VAL_ARRAY ? val_ref(list) : val_array_empty();
+			groups = val_set_take(groups, buf_str(&key), VAL_NIL);
+			list = val_push_take(list, val_ref(val_at(c->args[0].v, i)));
+			groups = val_set_take(groups, buf_str(&key), list);
+		}
+		buf_release(&key);
+	}
+	return give_list(groups, rc, out);
+}
+
+/* ---- order --------------------------------------------------------------- */
+
+struct sortable {
+	struct val key, v;           /* key owned, v borrowed */
+	size_t at;
+};
+
+static bool
+before(const struct sortable *a, const struct sortable *b)
+{
+	int order = val_order(a->key, b->key);
+
+	return order < 0 || (order == 0 && a->at <= b->at);
+}
+
+/* Bottom-up merge sort: stable, no recursion, n log n steps for certain. */
+static int
+merge_sort(struct eval *ev, struct sortable *list, size_t n)
+{
+	struct sortable *spare = mem_alloc((n + 1) * sizeof *spare), *from = list, *to = spare;
+	int rc = OK;
+
+	for (size_t width = 1; width < n && rc == OK; width *= 2) {
+		for (size_t base = 0; base < n; base += 2 * width) {
+			size_t mid = base + width < n ? base + width : n;
+			size_t end = mid + width < n ? mid + width : n;
+			size_t a = base, b = mid;
+
+			for (size_t i = base; i < end; i++)
+				to[i] = a < mid && (b >= end || before(&from[a], &from[b])) ?
+				    from[a++] : from[b++];
+		}
+		struct sortable *swap = from;
+		from = to;
+		to = swap;
+		rc = eval_steps(ev, n);
+	}
+	for (size_t i = 0; i < n && from != list; i++)
+		list[i] = from[i];
+	free(spare);
+	return rc;
+}
+
+int
+fn_sort(struct eval *ev, const struct call *c, struct ref *out)
+{
+	struct sortable *list;
+	struct val sorted = VAL_UNDEF;
+	size_t n, done = 0;
+	int rc = arg_array(ev, c, 0);
+
+	n = rc == OK ? val_count(c->args[0].v) : 0;
+	if (rc == OK)
+		rc = eval_steps(ev, n);
+	if (rc == OK)
+		rc = eval_bytes(ev, n * 2 * sizeof *list);
+	if (rc != OK)
+		return rc;
+	list = mem_alloc((n + 1) * sizeof *list);
+	for (; done < n && rc == OK; done++) {
+		struct ref r = { VAL_UNDEF, OWN_BORROWED };
+
+		rc = apply(ev, c, done, &r);
+		list[done] = (struct sortable){ rc == OK ? ref_take(r) : VAL_UNDEF,
+			val_at(c->args[0].v, done), done };
+	}
+	if (rc == OK)
+		rc = merge_sort(ev, list, n);
+	if (rc == OK) {
+		sorted = val_array_empty();
+		for (size_t i = 0; i < n; i++)
+			sorted = val_push_take(sorted, val_ref(list[i].v));
+	}
+	for (size_t i = 0; i < done; i++)
+		val_drop(list[i].key);
+	free(list);
+	return give_list(sorted, rc, out);
+}
+
+int
+fn_reverse(struct eval *ev, const struct call *c, struct ref *out)
+{
+	struct val list;
+	int rc = arg_array(ev, c, 0);
+
+	if (rc != OK)
+		return rc;
+	list = val_array_empty();
+	for (size_t i = val_count(c->args[0].v); i-- > 0 && rc == OK; ) {
+		list = val_push_take(list, val_ref(val_at(c->args[0].v, i)));
+		rc = charge(ev);
+	}
+	return give_list(list, rc, out);
+}
+
+/* Quadratic in the worst case, and charged as such. */
+int
+fn_unique(struct eval *ev, const struct call *c, struct ref *out)
+{
+	struct val list;
+	int rc = arg_array(ev, c, 0);
+
+	if (rc != OK)
+		return rc;
+	list = val_array_empty();
+	for (size_t i = 0; i < val_count(c->args[0].v) && rc == OK; i++) {
+		struct val v = val_at(c->args[0].v, i);
+		size_t k = 0;
+
+		while (k < val_count(list) && !val_equal(val_at(list, k), v))
+			k++;
+		rc = eval_steps(ev, 1 + k / 8);
+		if (k == val_count(list))
+			list = val_push_take(list, val_ref(v));
+	}
+	return give_list(list, rc, out);
+}
+
+/* ---- making -------------------------------------------------------------- */
+
+/* Arrays are joined, everything else is one more element; strings with
+ * strings give a string. */
+int
+fn_concat(struct eval *ev, const struct call *c, struct ref *out)
+{
+	struct val list;
+	bool text = c->args[0].v.kind == VAL_STRING;
+	int rc = OK;
+
+	for (size_t i = 0; i < c->n; i++)
+		text = text && c->args[i].v.kind == VAL_STRING;
+	if (text) {
+		struct buf b = BUF(LIMIT_EXPR_BYTES_OUT);
+
+		for (size_t i = 0; i < c->n; i++)
+			buf_add(&b, val_str(c->args[i].v));
+		return give_text(ev, &b, out);
+	}
+	list = c->args[0].v.kind == VAL_ARRAY ? val_ref(c->args[0].v) : val_array_empty();
+	for (size_t i = c->args[0].v.kind == VAL_ARRAY; i < c->n && rc == OK; i++) {
+		struct val v = c->args[i].v;
+
+		rc = eval_bytes(ev, 16 * (val_count(v) + 1));
+		if (rc == OK)
+			rc = eval_steps(ev, val_count(v) + 1);
+		if (rc != OK)
+			break;
+		if (v.kind != VAL_ARRAY)
+			list = val_push_take(list, ref_take((struct ref){ v,
+			    c->args[i].own == OWN_CONST ? OWN_CONST : OWN_BORROWED }));
+		for (size_t k = 0; v.kind == VAL_ARRAY && k < val_count(v); k++)
+			list = val_push_take(list, val_ref(val_at(v, k)));
+	}
+	return give_list(list, rc, out);
+}
+
+/* flatten(xs): one level. */
+int
+fn_flatten(struct eval *ev, const struct call *c, struct ref *out)
+{
+	struct val list;
+	int rc = arg_array(ev, c, 0);
+
+	if (rc != OK)
+		return rc;
+	list = val_array_empty();
+	for (size_t i = 0; i < val_count(c->args[0].v) && rc == OK; i++) {
+		struct val v = val_at(c->args[0].v, i);
+
+		rc = eval_bytes(ev, 16 * (val_count(v) + 1));
+		if (rc == OK)
+			rc = eval_steps(ev, val_count(v) + 1);
+		for (size_t k = 0; rc == OK && v.kind == VAL_ARRAY && k < val_count(v); k++)
+			list = val_push_take(list, val_ref(val_at(v, k)));
+		if (rc == OK && v.kind != VAL_ARRAY)
+			list = val_push_take(list, val_ref(v));
+	}
+	return give_list(list, rc, out);
+}
+
+/* range(n): 0 .. n-1; range(from, to): from .. to-1. */
+int
+fn_range(struct eval *ev, const struct call *c, struct ref *out)
+{
+	int64_t from = 0, to;
+	struct val list;
+	int rc = arg_int(ev, c, c->n - 1, 0, &to);
+
+	if (rc == OK && c->n > 1)
+		rc = arg_int(ev, c, 0, 0, &from);
+	if (rc == OK && to > from && (uint64_t)to - (uint64_t)from > LIMIT_EXPR_STEPS)
+		rc = eval_steps(ev, LIMIT_EXPR_STEPS);
+	if (rc != OK)
+		return rc;
+	list = val_array_empty();
+	for (int64_t i = from; i < to && rc == OK; i++) {
+		list = val_push_take(list, val_int(i));
+		rc = charge(ev);
+	}
+	return give_list(list, rc, out);
+}
+
+/* A position as JavaScript's slice takes it: negative counts from the end. */
+static size_t
+clamp(int64_t at, size_t n)
+{
+	if (at < 0)
+		at += (int64_t)n;
+	return at < 0 ? 0 : (uint64_t)at > n ? n : (size_t)at;
+}
+
+int
+fn_slice(struct eval *ev, const struct call *c, struct ref *out)
+{
+	struct val v = c->args[0].v;
+	bool text = v.kind == VAL_STRING;
+	size_t n = text ? text_count(val_str(v)) : val_count(v), first, last;
+	int64_t from, to;
+	struct val list;
+	int rc = text ? OK : arg_array(ev, c, 0);
+
+	if (rc == OK)
+		rc = arg_int(ev, c, 1, 0, &from);
+	if (rc == OK)
+		rc = arg_int(ev, c, 2, (int64_t)n, &to);
+	if (rc != OK)
+		return rc;
+	first = clamp(from, n);
+	last = clamp(to, n);
+	if (text) {
+		struct buf b = BUF(LIMIT_EXPR_BYTES_OUT);
+		size_t a = text_offset(val_str(v), first), z = text_offset(val_str(v), last);
+
+		buf_add(&b, str_sub(val_str(v), a, z > a ? z - a : 0));
+		return give_text(ev, &b, out);
+	}
+	list = val_array_empty();
+	for (size_t i = first; i < last && rc == OK; i++) {
+		list = val_push_take(list, val_ref(val_at(v, i)));
+		rc = charge(ev);
+	}
+	return give_list(list, rc, out);
+}
+
+/* ---- objects ------------------------------------------------------------- */
+
+enum part { PART_KEY, PART_VALUE, PART_BOTH };
+
+static int
+parts(struct eval *ev, const struct call *c, enum part part, struct ref *out)
+{
+	struct val list, o = c->args[0].v;
+	int rc = arg_object(ev, c, 0);
+
+	if (rc != OK)
+		return rc;
+	list = val_array_empty();
+	for (size_t i = 0; i < val_count(o) && rc == OK; i++) {
+		struct val key = part == PART_VALUE ? VAL_UNDEF : val_string(val_key(o, i));
+		struct val v = val_ref(val_member(o, i));
+
+		rc = eval_bytes(ev, 64 + val_key(o, i).n);
+		if (part == PART_KEY) {
+			list = val_push_take(list, key);
+			val_drop(v);
+		} else if (part == PART_VALUE) {
+			list = val_push_take(list, v);
+		} else {
+			struct val pair = val_push_take(val_array_empty(), key);
+
+			list = val_push_take(list, val_push_take(pair, v));
+		}
+		if (rc == OK)
+			rc = charge(ev);
+	}
+	return give_list(list, rc, out);
+}
+
+int
+fn_keys(struct eval *ev, const struct call *c, struct ref *out)
+{
+	return parts(ev, c, PART_KEY, out);
+}
+
+int
+fn_values(struct eval *ev, const struct call *c, struct ref *out)
+{
+	return parts(ev, c, PART_VALUE, out);
+}
+
+int
+fn_entries(struct eval *ev, const struct call *c, struct ref *out)
+{
+	return parts(ev, c, PART_BOTH, out);
+}
+
+/* merge(a, b, ...): shallow, later wins; null and undefined are skipped. */
+int
+fn_merge(struct eval *ev, const struct call *c, struct ref *out)
+{
+	struct val whole = val_object_empty();
+	int rc = OK;
+
+	for (size_t i = 0; i < c->n && rc == OK; i++) {
+		struct val o = c->args[i].v;
+
+		if (o.kind == VAL_NULL || o.kind == VAL_UNDEFINED)
+			continue;
+		rc = arg_object(ev, c, i);
+		for (size_t k = 0; rc == OK && k < val_count(o); k++) {
+			rc = eval_bytes(ev, 48 + val_key(o, k).n);
+			whole = val_set_take(whole, val_key(o, k), val_ref(val_member(o, k)));
+			if (rc == OK)
+				rc = charge(ev);
+		}
+	}
+	return give_list(whole, rc, out);
+}
+
+static bool
+is_named(const struct call *c, struct str key)
+{
+	for (size_t i = 1; i < c->n; i++)
+		if (str_eq(val_str(c->args[i].v), key))
+			return true;
+	return false;
+}
+
+/* pick(o, 'a', 'b') keeps these keys, omit(o, 'a', 'b') the others. */
+static int
+keep_keys(struct eval *ev, const struct call *c, bool named, struct ref *out)
+{
+	struct val o = c->args[0].v, whole;
+	struct str key;
+	int rc = arg_object(ev, c, 0);
+
+	for (size_t i = 1; i < c->n && rc == OK; i++)
+		rc = arg_str(ev, c, i, &key);
+	if (rc != OK)
+		return rc;
+	whole = val_object_empty();
+	for (size_t i = 0; i < val_count(o) && rc == OK; i++) {
+		if (is_named(c, val_key(o, i)) == named)
+			whole = val_set_take(whole, val_key(o, i), val_ref(val_member(o, i)));
+		rc = charge(ev);
+	}
+	return give_list(whole, rc, out);
+}
+
+int
+fn_pick(struct eval *ev, const struct call *c, struct ref *out)
+{
+	return keep_keys(ev, c, true, out);
+}
+
+int
+fn_omit(struct eval *ev, const struct call *c, struct ref *out)
+{
+	return keep_keys(ev, c, false, out);
+}

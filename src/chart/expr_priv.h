@@ -1,0 +1,132 @@
+/*
+ * expr_priv.h - the compiled form of an expression, shared by its parser,
+ * its evaluator and the table of functions.
+ *
+ * A tree in one flat array; children come before their parents.  Strings in
+ * it belong to the expression and are only read: an evaluation borrows them
+ * and copies what it keeps (see struct ref).
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef CHART_EXPR_PRIV_H
+#define CHART_EXPR_PRIV_H
+
+#include "base/limits.h"
+#include "chart/expr.h"
+
+#define EXPR_TREE_DEPTH  1024    /* of nodes: a chain a + b + c... is as deep as long */
+#define EXPR_LOCALS      16      /* lambdas inside lambdas */
+#define EXPR_ARGS        16      /* of one call, not counting concat's like */
+
+enum op {
+	X_CONST, X_NAME, X_SLOT, X_LOCAL, X_FIELD,
+	X_MEMBER, X_INDEX, X_ARRAY, X_OBJECT, X_TEMPLATE,
+	X_NOT, X_NEG, X_PLUS, X_TYPEOF,
+	X_AND, X_OR, X_COALESCE, X_COND,
+	X_ADD, X_SUB, X_MUL, X_DIV, X_MOD,
+	X_EQ, X_NE, X_SEQ, X_SNE, X_LT, X_LE, X_GT, X_GE,
+	X_IN, X_INSTANCEOF, X_BITOR, X_BITXOR, X_BITAND,
+	X_CALL, X_IN_STATE, X_LAMBDA
+};
+
+struct node {
+	uint8_t op;
+	bool optional;               /* ?. : undefined instead of an error */
+	uint16_t depth;
+	uint32_t column;
+	uint32_t a, b, c;            /* children; list: a is the first, b how many */
+	int32_t slot;                /* SLOT, LOCAL, FIELD; CALL: the function */
+	struct val k;                /* CONST: value; NAME, SLOT, MEMBER: string */
+};
+
+struct expr {
+	struct node *nodes;
+	uint32_t *list;              /* children of arrays, objects, calls, ... */
+	size_t nodes_n, nodes_cap, list_n, list_cap;
+	uint32_t root;
+};
+
+/* A value on its way.  Most are only looked at, so they are not counted. */
+enum own {
+	OWN_BORROWED,                /* lives longer than the evaluation */
+	OWN_CONST,                   /* of the expression: copy to keep */
+	OWN_MINE
+};
+
+struct ref {
+	struct val v;
+	enum own own;
+};
+
+struct eval {
+	const struct expr *x;
+	const struct expr_scope *scope;
+	struct err *e;
+	size_t steps, bytes;
+	uint32_t locals_n;
+	struct val locals[EXPR_LOCALS];      /* borrowed */
+};
+
+int eval_node(struct eval *ev, uint32_t at, struct ref *out);
+/* Calls the lambda node with one value (borrowed). */
+int eval_lambda(struct eval *ev, uint32_t lambda, struct val v, struct ref *out);
+int eval_fail(struct eval *ev, const struct node *n, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Counts work and memory; ERR_LIMIT past the bound. */
+int eval_steps(struct eval *ev, size_t n);
+int eval_bytes(struct eval *ev, size_t n);
+
+static inline void
+ref_drop(struct ref r)
+{
+	if (r.own == OWN_MINE)
+		val_drop(r.v);
+}
+
+/* The value, owned by the caller from now on. */
+static inline struct val
+ref_take(struct ref r)
+{
+	if (r.own == OWN_MINE)
+		return r.v;
+	return r.own == OWN_CONST ? val_copy(r.v) : val_ref(r.v);
+}
+
+static inline struct ref
+ref_mine(struct val v)
+{
+	return (struct ref){ v, OWN_MINE };
+}
+
+const char *val_kind_name(struct val v);     /* "a string", "undefined", ... */
+/* Text of a scalar as in a template; containers as JSON. */
+void val_add_text(struct buf *b, struct val v);
+
+/* ---- functions ----------------------------------------------------------- */
+
+struct call {
+	const struct node *node;
+	struct ref *args;
+	size_t n;
+	uint32_t lambda;             /* node of the lambda; UINT32_MAX: none given */
+};
+
+enum lambda_use { LAMBDA_NEVER, LAMBDA_MAYBE, LAMBDA_ALWAYS };
+
+struct expr_function {
+	const char *name;
+	uint8_t min, max;            /* arguments, the lambda counted; max 0: any */
+	uint8_t lambda;              /* it is always the last one */
+	int (*fn)(struct eval *ev, const struct call *c, struct ref *out);
+};
+
+/* The index of a function, or -1. */
+int expr_function_find(struct str name);
+const struct expr_function *expr_function_at(int index);
+/* The nearest name, for "did you mean"; NULL when none is near. */
+const char *expr_function_near(struct str name);
+
+/* Orders numbers before strings before the rest; total. */
+int val_order(struct val a, struct val b);
+
+#endif

@@ -1,0 +1,74 @@
+/*
+ * expr_value.c - what the language needs of values beyond base: copies that
+ * share nothing, bounds, and an order.
+ *
+ * Recursion is bounded: every value was checked (val_check) where it became
+ * deeper, or came from JSON with its own bound.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "chart/expr_priv.h"
+
+struct val
+val_copy(struct val v)
+{
+	struct val out;
+	size_t n = val_count(v);
+
+	switch (v.kind) {
+	case VAL_STRING:
+		return val_string(val_str(v));
+	case VAL_ARRAY:
+		out = val_array_empty();
+		for (size_t i = 0; i < n; i++)
+			out = val_push_take(out, val_copy(val_at(v, i)));
+		return out;
+	case VAL_OBJECT:
+		out = val_object_empty();
+		for (size_t i = 0; i < n; i++)
+			out = val_set_take(out, val_key(v, i), val_copy(val_member(v, i)));
+		return out;
+	default:
+		return v;
+	}
+}
+
+int
+val_check(struct val v, size_t max_bytes)
+{
+	return val_depth(v) <= LIMIT_JSON_DEPTH && val_bytes(v) <= max_bytes ? OK :
+	    ERR_TOOBIG;
+}
+
+/* undefined < null < booleans < numbers < strings < arrays < objects. */
+int
+val_order(struct val a, struct val b)
+{
+	int ka = a.kind == VAL_DOUBLE ? VAL_INT : (int)a.kind;
+	int kb = b.kind == VAL_DOUBLE ? VAL_INT : (int)b.kind;
+	size_t n;
+
+	if (ka != kb)
+		return ka < kb ? -1 : 1;
+	switch (a.kind) {
+	case VAL_BOOL:
+		return a.u.b - b.u.b;
+	case VAL_INT: case VAL_DOUBLE:
+		if (a.kind == VAL_INT && b.kind == VAL_INT)
+			return (a.u.i > b.u.i) - (a.u.i < b.u.i);
+		return (val_number(a) > val_number(b)) - (val_number(a) < val_number(b));
+	case VAL_STRING:
+		return str_cmp(val_str(a), val_str(b));
+	case VAL_ARRAY:
+		n = val_count(a) < val_count(b) ? val_count(a) : val_count(b);
+		for (size_t i = 0; i < n; i++) {
+			int order = val_order(val_at(a, i), val_at(b, i));
+
+			if (order != 0)
+				return order;
+		}
+		return (val_count(a) > val_count(b)) - (val_count(a) < val_count(b));
+	default:
+		return 0;
+	}
+}

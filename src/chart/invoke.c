@@ -1,0 +1,245 @@
+/*
+ * invoke.c - services that live as long as a state (SCXML 6.4, 6.5).
+ *
+ * What an invoke was started with is kept while it runs, so that a restored
+ * session can start it again.  It has ended when `done.invoke.ID` came from
+ * it; a service that is not a chart also ends with an `error.*` of its own
+ * (a chart may send such an event and go on).
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "chart/session_priv.h"
+
+#include <stdio.h>
+
+#include "base/mem.h"
+
+void
+active_release(struct active *a)
+{
+	val_drop(a->id);
+	val_drop(a->type);
+	val_drop(a->src);
+	val_drop(a->params);
+	val_drop(a->content);
+}
+
+static bool
+is_chart_type(struct str type)
+{
+	return str_eq(type, S("scxml")) || str_eq(type, S(SCXML_TYPE)) ||
+	    str_eq(type, S("http://www.w3.org/TR/scxml")) || str_eq(type, S("chart"));
+}
+
+static struct str
+text_of(struct val v)
+{
+	return v.kind == VAL_STRING ? val_str(v) : STR_NONE;
+}
+
+int
+invoke_effect(struct session *s, const struct active *a)
+{
+	const struct invoke *from = &s->c->invokes.at[a->invoke];
+	struct effect f = { .kind = EFFECT_INVOKE, .data = a->params, .type = text_of(a->type),
+		.invokeid = val_str(a->id), .src = text_of(a->src),
+		.content = text_of(a->content), .state = from->state,
+		.autoforward = from->autoforward };
+
+	if (from->payload.content == CONTENT_CHILD) {
+		f.child = s->c->children.at[from->payload.at];
+		f.content = from->payload.text;
+	}
+	return turn_effect(s, &f);
+}
+
+/* The id: given, or made of the state's id and a number (6.4.1). */
+static int
+make_id(struct session *s, const struct invoke *from, struct active *a, struct err *e)
+{
+	struct buf b = BUF(2 * LIMIT_NAME_BYTES);
+
+	if (from->id.text.n > 0) {
+		a->id = val_string(from->id.text);
+		return OK;
+	}
+	buf_add(&b, s->c->states.at[from->state].id);
+	buf_add_fmt(&b, ".%u", ++s->seq);
+	a->id = val_string(buf_str(&b));
+	buf_release(&b);
+	if (from->idlocation == 0)
+		return OK;
+	return data_assign(s, from->idlocation, false, val_ref(a->id), e);
+}
+
+static int
+read_text(struct session *s, const struct value *from, struct str otherwise,
+    struct val *out, struct err *e)
+{
+	struct str text;
+	int rc = data_text(s, from, out, &text, e);
+
+	if (rc == OK && out->kind == VAL_UNDEFINED && (text.n > 0 || otherwise.n > 0))
+		*out = val_string(text.n > 0 ? text : otherwise);
+	return rc;
+}
+
+/* Inline content: a chart is known already, text is kept as written, a
+ * computed value that is not text goes as JSON. */
+static int
+read_content(struct session *s, const struct payload *from, struct val *out,
+    struct err *e)
+{
+	struct buf b = BUF(LIMIT_EXPR_BYTES_OUT);
+	int rc;
+
+	if (from->content == CONTENT_CONST)
+		*out = val_string(from->text);
+	if (from->content != CONTENT_CODE)
+		return OK;
+	rc = data_eval(s, from->at, out, e);
+	if (rc != OK || out->kind == VAL_STRING)
+		return rc;
+	val_add_json(&b, *out);
+	val_drop(*out);
+	*out = val_string(buf_str(&b));
+	buf_release(&b);
+	return OK;
+}
+
+static int
+read_invoke(struct session *s, const struct invoke *from, struct active *a, struct err *e)
+{
+	struct payload params = from->payload;
+	int rc = make_id(s, from, a, e);
+
+	params.content = CONTENT_NONE;
+	if (rc == OK)
+		rc = read_text(s, &from->type, S(SCXML_TYPE), &a->type, e);
+	if (rc == OK)
+		rc = read_text(s, &from->src, STR_NONE, &a->src, e);
+	if (rc == OK)
+		rc = data_payload(s, &params, &a->params, e);
+	if (rc == OK)
+		rc = read_content(s, &from->payload, &a->content, e);
+	return rc;
+}
+
+static void
+start_one(struct session *s, uint32_t invoke)
+{
+	struct active a = { .invoke = invoke, .id = VAL_UNDEF, .type = VAL_UNDEF,
+		.src = VAL_UNDEF, .params = VAL_UNDEF, .content = VAL_UNDEF };
+	struct err e;
+	int rc = read_invoke(s, &s->c->invokes.at[invoke], &a, &e);
+
+	if (rc == OK) {
+		rc = invoke_effect(s, &a);
+		if (rc != OK)
+			err_set(&e, rc, "cannot invoke '%.*s'", FMT(text_of(a.type)));
+	}
+	if (rc != OK) {
+		turn_error(s, rc, VAL_UNDEF, &e);
+		active_release(&a);
+		return;
+	}
+	mem_grow(s->active, s->active_n, s->active_cap);
+	s->active[s->active_n++] = a;
+}
+
+void
+invoke_start(struct session *s, uint32_t state)
+{
+	struct range r = s->c->states.at[state].invokes;
+
+	for (uint32_t i = 0; i < r.n && !s->turn->limit; i++)
+		start_one(s, r.first + i);
+}
+
+void
+invoke_stop(struct session *s, uint32_t state)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->active_n; i++) {
+		struct active *a = &s->active[i];
+		struct effect f = { .kind = EFFECT_UNINVOKE, .data = VAL_UNDEF,
+			.invokeid = val_str(a->id), .type = text_of(a->type),
+			.state = state };
+
+		if (s->c->invokes.at[a->invoke].state != state) {
+			s->active[kept++] = *a;
+			continue;
+		}
+		if (!a->ended)
+			(void)turn_effect(s, &f);
+		active_release(a);
+	}
+	s->active_n = kept;
+}
+
+/* ---- events from outside ------------------------------------------------- */
+
+/* An empty finalize copies what the invoke got from places (6.5.2). */
+static void
+finalize_places(struct session *s, const struct invoke *from)
+{
+	const struct event *ev = &s->turn->now;
+
+	for (uint32_t i = 0; i < from->payload.params.n; i++) {
+		const struct param *p = &s->c->params.at[from->payload.params.first + i];
+		struct err e;
+		int rc;
+
+		if (p->place == 0 || !val_has(ev->data, p->name))
+			continue;
+		rc = data_assign(s, p->place, false, val_ref(val_get(ev->data, p->name)), &e);
+		if (rc != OK)
+			turn_error(s, rc, VAL_UNDEF, &e);
+	}
+}
+
+static bool
+ends(const struct active *a, struct str name)
+{
+	struct str done = S("done.invoke.");
+
+	if (str_starts(name, done) && str_eq(str_sub(name, done.n, SIZE_MAX), val_str(a->id)))
+		return true;
+	return !is_chart_type(text_of(a->type)) && str_starts(name, S("error."));
+}
+
+static void
+from_invoke(struct session *s, struct active *a)
+{
+	const struct invoke *from = &s->c->invokes.at[a->invoke];
+
+	if (ends(a, s->turn->now.name)) {
+		a->ended = true;
+		val_drop(a->params);
+		val_drop(a->content);
+		a->params = a->content = VAL_UNDEF;
+	}
+	if (from->has_finalize && from->finalize.n == 0)
+		finalize_places(s, from);
+	else
+		(void)action_run(s, from->finalize);
+}
+
+/* Finalize what came from an invoke, forward what is to be forwarded. */
+void
+invoke_event(struct session *s)
+{
+	const struct event *ev = &s->turn->now;
+
+	for (size_t i = 0; i < s->active_n; i++) {
+		struct active *a = &s->active[i];
+		struct effect f = { .kind = EFFECT_FORWARD, .name = ev->name, .data = ev->data,
+			.invokeid = val_str(a->id) };
+
+		if (ev->invokeid.n > 0 && str_eq(ev->invokeid, val_str(a->id)))
+			from_invoke(s, a);
+		if (s->c->invokes.at[a->invoke].autoforward && !a->ended)
+			(void)turn_effect(s, &f);
+	}
+}

@@ -1,0 +1,136 @@
+/*
+ * session.c - making, asking and freeing a session.
+ *
+ * One allocation holds the struct and its arrays; only data, histories and
+ * running invokes are beside it.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "chart/session_priv.h"
+
+#include <assert.h>
+
+#include "base/mem.h"
+
+static size_t
+slot_words(const struct chart *c)
+{
+	return (c->slots.n + 63) / 64;
+}
+
+static size_t
+session_size(const struct chart *c)
+{
+	return sizeof(struct session) + c->slots.n * sizeof(struct val) +
+	    c->histories * sizeof(uint64_t *) +
+	    (c->words * (c->late ? 2 : 1) + slot_words(c)) * sizeof(uint64_t);
+}
+
+struct session *
+session_make(const struct chart *c, struct str id)
+{
+	struct session *s = mem_zero(session_size(c));
+
+	s->slots = (struct val *)(void *)(s + 1);
+	s->history = (uint64_t **)(void *)(s->slots + c->slots.n);
+	s->conf = (uint64_t *)(void *)(s->history + c->histories);
+	s->declared = s->conf + c->words;
+	s->entered = c->late ? s->declared + slot_words(c) : NULL;
+	s->c = c;
+	s->id = val_string(id);
+	s->invokeid = s->params = VAL_UNDEF;
+	s->final = NO_STATE;
+	for (size_t i = 0; i < c->slots.n; i++)
+		s->slots[i] = VAL_UNDEF;
+	return s;
+}
+
+struct session *
+session_new(const struct chart *c, struct str id, struct val params, struct str invokeid)
+{
+	struct session *s = session_make(c, id);
+
+	s->params = val_ref(params);
+	if (invokeid.n > 0)
+		s->invokeid = val_string(invokeid);
+	return s;
+}
+
+void
+session_free(struct session *s)
+{
+	if (s == NULL)
+		return;
+	assert(s->turn == NULL);
+	for (size_t i = 0; i < s->c->slots.n; i++)
+		val_drop(s->slots[i]);
+	for (size_t i = 0; i < s->c->histories; i++)
+		free(s->history[i]);
+	for (size_t i = 0; i < s->active_n; i++)
+		active_release(&s->active[i]);
+	free(s->active);
+	val_drop(s->id);
+	val_drop(s->invokeid);
+	val_drop(s->params);
+	free(s);
+}
+
+bool
+session_over(const struct session *s)
+{
+	return s->over;
+}
+
+struct str
+session_final(const struct session *s)
+{
+	return s->final != NO_STATE ? s->c->states.at[s->final].id : STR_NONE;
+}
+
+bool
+session_in(const struct session *s, struct str state_id)
+{
+	uint32_t state = chart_find(s->c, state_id);
+
+	return state != NO_STATE && bit_get(s->conf, state);
+}
+
+size_t
+session_configuration(const struct session *s, unsigned *out, size_t max)
+{
+	uint32_t states = (uint32_t)s->c->states.n;
+	size_t n = 0;
+
+	for (uint32_t i = bit_next(s->conf, 1, states); i < states;
+	    i = bit_next(s->conf, i + 1, states)) {
+		if (!is_atomic(&s->c->states.at[i]))
+			continue;
+		if (n < max)
+			out[n] = i;
+		n++;
+	}
+	return n;
+}
+
+struct val
+session_data(const struct session *s)
+{
+	return data_object(s);
+}
+
+size_t
+session_bytes(const struct session *s)
+{
+	size_t n = session_size(s->c) + s->active_cap * sizeof *s->active +
+	    val_bytes(s->id) + val_bytes(s->params) + val_bytes(s->invokeid);
+
+	for (size_t i = 0; i < s->c->slots.n; i++)
+		n += val_bytes(s->slots[i]) - sizeof(struct val);
+	for (size_t i = 0; i < s->c->histories; i++)
+		n += s->history[i] != NULL ? s->c->words * sizeof(uint64_t) : 0;
+	for (size_t i = 0; i < s->active_n; i++)
+		n += val_bytes(s->active[i].id) + val_bytes(s->active[i].params) +
+		    val_bytes(s->active[i].content) + val_bytes(s->active[i].src) +
+		    val_bytes(s->active[i].type);
+	return n;
+}

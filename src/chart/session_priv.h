@@ -1,0 +1,151 @@
+/*
+ * session_priv.h - a living instance of a chart, and one turn of it.
+ *
+ * A session is what must be kept between events, in one allocation.  A turn
+ * is what exists only while an event is worked on: the internal queue, the
+ * sets of the step function, values made on demand.  It lives on the stack of
+ * session_start/event/cancel/restore, so an idle session pays nothing for it.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef CHART_SESSION_PRIV_H
+#define CHART_SESSION_PRIV_H
+
+#include "chart/model_priv.h"
+
+#define SCXML_TYPE      "http://www.w3.org/TR/scxml/"
+#define SCXML_PROCESSOR "http://www.w3.org/TR/scxml/#SCXMLEventProcessor"
+
+enum event_type { EVENT_INTERNAL, EVENT_PLATFORM, EVENT_EXTERNAL };
+
+struct event {
+	enum event_type type;
+	struct str name;             /* the chart's, hold's, or borrowed for the turn */
+	struct val hold;             /* owns the name when it was computed */
+	struct val data;             /* owned */
+	struct val sendid;           /* a string, or undefined; owned */
+	struct str origin, origintype, invokeid;     /* borrowed for the turn */
+};
+
+/* An invoke under way, with what it was started with: a restored session
+ * starts it again as it was. */
+struct active {
+	uint32_t invoke;             /* of the chart */
+	bool ended;                  /* its end was heard; nothing to stop or restart */
+	struct val id;
+	struct val type, src, params, content;
+};
+
+#define QUEUE_INLINE 6
+#define SET_WORDS    CONF_WORDS
+
+struct turn {
+	const struct effect_sink *sink;
+	struct expr_scope scope;
+	bool has_event;
+	bool limit;                  /* a bound was hit: unwind */
+	size_t steps, actions;
+	struct event now;            /* _event */
+	/* internal queue: a ring */
+	struct event *queue, first[QUEUE_INLINE];
+	size_t queue_at, queue_n, queue_cap;
+	/* made on demand, dropped when what they show changes */
+	struct val event_object, data_object, processors, name;
+	/* sets of states; c->words of each are in use */
+	uint64_t exit[SET_WORDS], enter[SET_WORDS], by_default[SET_WORDS];
+	uint64_t invoke[SET_WORDS];
+	uint32_t enabled[LIMIT_CHART_STATES];        /* transitions */
+	size_t enabled_n;
+	uint32_t histories[LIMIT_CHART_STATES];      /* default transitions to run */
+	size_t histories_n;
+};
+
+struct session {
+	const struct chart *c;
+	struct turn *turn;           /* NULL between turns */
+	struct val id, invokeid, params;
+	struct active *active;
+	size_t active_n, active_cap;
+	uint64_t *conf;              /* active states; the root is not among them */
+	uint64_t *declared;          /* slots that exist by now */
+	uint64_t *entered;           /* late binding: states entered once */
+	uint64_t **history;          /* by number; NULL: nothing recorded */
+	struct val *slots;
+	uint32_t seq;                /* of generated ids */
+	uint32_t final;              /* NO_STATE until a top-level final is reached */
+	bool started, over;
+};
+
+static inline bool
+bit_get(const uint64_t *set, uint32_t i)
+{
+	return (set[i / 64] >> (i % 64) & 1) != 0;
+}
+
+static inline void
+bit_set(uint64_t *set, uint32_t i)
+{
+	set[i / 64] |= UINT64_C(1) << (i % 64);
+}
+
+static inline void
+bit_clear(uint64_t *set, uint32_t i)
+{
+	set[i / 64] &= ~(UINT64_C(1) << (i % 64));
+}
+
+/* The first member >= from and < end; end when there is none. */
+uint32_t bit_next(const uint64_t *set, uint32_t from, uint32_t end);
+/* The last member < end and >= from; NO_STATE when there is none. */
+uint32_t bit_last(const uint64_t *set, uint32_t from, uint32_t end);
+
+/* ---- turn.c: events and the queue ---------------------------------------- */
+
+void turn_begin(struct session *s, struct turn *t, const struct effect_sink *sink);
+/* The end: OK, or ERR_LIMIT after which the session is over. */
+int  turn_end(struct session *s);
+void turn_raise(struct session *s, struct event ev);         /* takes ev's values */
+bool turn_next(struct session *s);           /* takes the next one as _event */
+void turn_set_event(struct session *s, struct event ev);
+/* error.execution or error.communication, with the words in its data. */
+void turn_error(struct session *s, int rc, struct val sendid, const struct err *e);
+void turn_limit(struct session *s);
+int  turn_effect(struct session *s, const struct effect *f);
+
+/* ---- data.c: names and values -------------------------------------------- */
+
+void data_scope(struct session *s);
+int  data_eval(struct session *s, uint32_t code, struct val *out, struct err *e);
+/* False also after an error, which has been raised. */
+bool data_cond(struct session *s, uint32_t code);
+/* Writes v (taken) to a place. */
+int  data_assign(struct session *s, uint32_t place, bool declare, struct val v,
+    struct err *e);
+void data_set_slot(struct session *s, uint32_t slot, struct val v);
+void data_init(struct session *s, struct range data, bool top);
+int  data_content(struct session *s, enum content_kind kind, uint32_t at,
+    struct val *out, struct err *e);
+int  data_payload(struct session *s, const struct payload *p, struct val *out,
+    struct err *e);
+/* Literal or evaluated text; *hold owns it (drop it afterwards). */
+int  data_text(struct session *s, const struct value *v, struct val *hold,
+    struct str *out, struct err *e);
+struct val data_object(const struct session *s);
+
+/* ---- the rest ------------------------------------------------------------ */
+
+int  action_run(struct session *s, struct range block);      /* action.c */
+void enter_states(struct session *s);                        /* enter.c */
+void enter_initial(struct session *s);
+void exit_states(struct session *s);
+void exit_all(struct session *s);
+uint32_t transition_domain(struct session *s, const struct transition *t);
+void invoke_start(struct session *s, uint32_t state);        /* invoke.c */
+void invoke_stop(struct session *s, uint32_t state);
+void invoke_event(struct session *s);
+int  invoke_effect(struct session *s, const struct active *a);
+void active_release(struct active *a);
+struct session *session_make(const struct chart *c, struct str id);  /* session.c */
+void step_run(struct session *s);                            /* step.c */
+
+#endif

@@ -1,0 +1,580 @@
+/*
+ * sim.c - see sim.h.  A host for sessions in its simplest form: one queue of
+ * jobs in order, one list of timers, no threads.
+ *
+ * Effects only post jobs, so a session is never entered while it is at work.
+ * A job holds pointers to sessions; when a session goes, its jobs go first.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "chart/sim.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "chart/chart.h"
+
+#define STEPS_DEFAULT 100000
+#define SESSIONS_MAX  256
+#define NESTING_MAX   32
+#define PROCESSOR     "http://www.w3.org/TR/scxml/#SCXMLEventProcessor"
+
+struct sim;
+
+struct member {
+	struct member *next, *parent;
+	struct sim *sim;
+	struct session *s;
+	struct chart *chart;         /* owned; NULL: a part of the parent's */
+	struct val id, invokeid, origin;     /* strings; invokeid may be undefined */
+	unsigned nesting;
+};
+
+/* Something to happen: a start, an event, an event not yet due. */
+struct job {
+	struct job *next;
+	struct member *from, *to;    /* from NULL: the platform; to NULL: not yet
+	                                known, target says where */
+	bool start, has_origin;
+	int64_t due;
+	struct val name, data, sendid, invokeid, target;
+};
+
+struct sim {
+	const struct sim_options *o;
+	struct member *members;
+	size_t members_n;
+	struct job *jobs, **tail;    /* in order */
+	struct job *timers;          /* by due, then in order of setting */
+	struct buf dir;              /* "" or ends with a slash */
+	int64_t now;
+	uint64_t ids;
+	struct err *e;
+};
+
+/* ---- files --------------------------------------------------------------- */
+
+static int
+read_file(const char *path, struct buf *out, struct err *e)
+{
+	FILE *f = fopen(path, "rb");
+	size_t n;
+
+	if (f == NULL)
+		return err_set(e, ERR_NOTFOUND, "%s: %s", path, strerror(errno));
+	do {
+		char *room = buf_room(out, 4096);
+
+		n = room != NULL ? fread(room, 1, 4096, f) : 0;
+		if (n > 0)
+			buf_added(out, n);
+	} while (n > 0);
+	if (ferror(f))
+		n = 1;
+	fclose(f);
+	if (n > 0)
+		return err_set(e, ERR_IO, "%s cannot be read", path);
+	return out->failed ? err_set(e, ERR_TOOBIG, "%s is too large", path) : OK;
+}
+
+/* A name relative to the chart's folder that does not lead out of it. */
+static int
+read_near(void *ctx, struct str name, struct buf *out, struct err *e)
+{
+	const struct sim *sim = ctx;
+	struct buf path = BUF(4096);
+	struct str rest, part;
+	int rc;
+
+	if (str_starts(name, S("file:")))
+		name = str_sub(name, 5, SIZE_MAX);
+	rest = name;
+	if (name.n == 0 || name.p[0] == '/' || str_index(name, '\\') >= 0 ||
+	    str_index(name, ':') >= 0 || memchr(name.p, '\0', name.n) != NULL)
+		return err_set(e, ERR_DENIED, "only files beside the chart can be read");
+	while (str_next(&rest, '/', &part))
+		if (str_eq(part, S("..")))
+			return err_set(e, ERR_DENIED, "only files beside the chart can be read");
+	buf_add(&path, buf_str(&sim->dir));
+	buf_add(&path, name);
+	rc = path.failed ? err_set(e, ERR_TOOBIG, "the name is too long") :
+	    read_file(path.p, out, e);
+	buf_release(&path);
+	return rc;
+}
+
+static int
+load(struct sim *sim, struct str name, struct chart **out, struct err *e)
+{
+	const struct chart_files files = { .read = read_near, .ctx = sim };
+	struct buf text = BUF(LIMIT_CHART_BYTES + 4096);
+	int rc = read_near(sim, name, &text, e);
+
+	if (rc == OK)
+		rc = chart_from_scxml(out, buf_str(&text), &files, e);
+	buf_release(&text);
+	return rc;
+}
+
+/* ---- jobs ---------------------------------------------------------------- */
+
+static void
+job_free(struct job *j)
+{
+	val_drop(j->name);
+	val_drop(j->data);
+	val_drop(j->sendid);
+	val_drop(j->invokeid);
+	val_drop(j->target);
+	free(j);
+}
+
+static struct val
+text_val(struct str s)
+{
+	return s.n > 0 ? val_string(s) : VAL_UNDEF;
+}
+
+static struct str
+val_text(struct val v)
+{
+	return v.kind == VAL_STRING ? val_str(v) : STR_NONE;
+}
+
+static struct job *
+job_new(struct member *from, struct member *to, struct str name, struct val data)
+{
+	struct job *j = mem_new(struct job);
+
+	j->from = from;
+	j->to = to;
+	j->name = text_val(name);
+	j->data = val_ref(data);
+	j->sendid = j->invokeid = j->target = VAL_UNDEF;
+	return j;
+}
+
+static void
+job_post(struct sim *sim, struct job *j)
+{
+	j->next = NULL;
+	*sim->tail = j;
+	sim->tail = &j->next;
+}
+
+static void
+job_delay(struct sim *sim, struct job *j, int64_t ms)
+{
+	struct job **at = &sim->timers;
+
+	j->due = sim->now + ms;
+	while (*at != NULL && (*at)->due <= j->due)
+		at = &(*at)->next;
+	j->next = *at;
+	*at = j;
+}
+
+/* Takes jobs off a list: those to m, those from m when `sent`, or the delayed
+ * ones of m with this id. */
+static void
+drop_jobs(struct job **at, const struct member *m, bool sent, struct str sendid)
+{
+	while (*at != NULL) {
+		struct job *j = *at;
+		bool mine = j->to == m || (sent && j->from == m);
+
+		if (sendid.n > 0)
+			mine = j->from == m && str_eq(val_text(j->sendid), sendid);
+		if (mine) {
+			*at = j->next;
+			job_free(j);
+			continue;
+		}
+		if (j->from == m && sendid.n == 0)
+			j->from = NULL;      /* it is under way without its sender */
+		at = &j->next;
+	}
+}
+
+static void
+fix_tail(struct sim *sim)
+{
+	sim->tail = &sim->jobs;
+	while (*sim->tail != NULL)
+		sim->tail = &(*sim->tail)->next;
+}
+
+/* ---- sessions ------------------------------------------------------------ */
+
+static int on_effect(void *ctx, const struct effect *f);
+
+static struct effect_sink
+sink_of(struct member *m)
+{
+	return (struct effect_sink){ .effect = on_effect, .ctx = m };
+}
+
+static struct member *
+member_new(struct sim *sim, struct member *parent, const struct chart *chart,
+    struct val params, struct str invokeid)
+{
+	struct member *m = mem_new(struct member);
+	struct buf b = BUF(64);
+
+	buf_add_fmt(&b, "#_scxml_s%llu", (unsigned long long)++sim->ids);
+	m->origin = val_string(buf_str(&b));
+	m->id = val_string(str_sub(buf_str(&b), 8, SIZE_MAX));
+	buf_release(&b);
+	m->invokeid = text_val(invokeid);
+	m->sim = sim;
+	m->parent = parent;
+	m->nesting = parent != NULL ? parent->nesting + 1 : 0;
+	m->s = session_new(chart, val_str(m->id), params, invokeid);
+	m->next = sim->members;
+	sim->members = m;
+	sim->members_n++;
+	return m;
+}
+
+/* The session goes, with its timers and what was on the way to it; `cancel`:
+ * it is stopped, and nothing that it sent is delivered any more. */
+static void
+member_end(struct member *m, bool cancel)
+{
+	struct sim *sim = m->sim;
+	struct effect_sink sink = sink_of(m);
+	struct member **at = &sim->members;
+
+	if (cancel)
+		session_cancel(m->s, &sink);
+	drop_jobs(&sim->jobs, m, cancel, STR_NONE);
+	drop_jobs(&sim->timers, m, true, STR_NONE);
+	fix_tail(sim);
+	while (*at != m)
+		at = &(*at)->next;
+	*at = m->next;
+	sim->members_n--;
+	for (struct member *k = sim->members; k != NULL; k = k->next)
+		assert(k->parent != m);      /* its invokes were stopped */
+	session_free(m->s);
+	chart_free(m->chart);
+	val_drop(m->id);
+	val_drop(m->origin);
+	val_drop(m->invokeid);
+	free(m);
+}
+
+static struct member *
+child_of(const struct member *m, struct str invokeid)
+{
+	for (struct member *k = m->sim->members; k != NULL; k = k->next)
+		if (k->parent == m && str_eq(val_text(k->invokeid), invokeid))
+			return k;
+	return NULL;
+}
+
+/* ---- effects ------------------------------------------------------------- */
+
+/* ERR_INVALID: no such form of target; ERR_CLOSED: nobody there. */
+static int
+resolve(struct member *from, struct str target, struct member **to)
+{
+	struct str session = S("#_scxml_");
+
+	*to = NULL;
+	if (target.n == 0) {
+		*to = from;
+	} else if (str_eq(target, S("#_parent"))) {
+		*to = from->parent;
+	} else if (str_starts(target, session)) {
+		target = str_sub(target, session.n, SIZE_MAX);
+		for (struct member *k = from->sim->members; k != NULL; k = k->next)
+			if (str_eq(val_str(k->id), target))
+				*to = k;
+	} else if (str_starts(target, S("#_"))) {
+		*to = child_of(from, str_sub(target, 2, SIZE_MAX));
+	} else {
+		return ERR_INVALID;
+	}
+	return *to != NULL ? OK : ERR_CLOSED;
+}
+
+static void
+stamp(struct job *j, struct member *from)
+{
+	j->has_origin = true;
+	if (j->to == from->parent && from->invokeid.kind == VAL_STRING)
+		j->invokeid = val_ref(from->invokeid);
+}
+
+static int
+on_send(struct member *m, const struct effect *f)
+{
+	struct member *to;
+	struct job *j;
+	int rc;
+
+	if (f->type.n > 0 && !str_eq(f->type, S("scxml")) && !str_eq(f->type, S(PROCESSOR)))
+		return ERR_INVALID;
+	rc = resolve(m, f->target, &to);
+	if (rc == ERR_INVALID || (rc != OK && f->delay_ms == 0))
+		return rc;
+	j = job_new(m, f->delay_ms > 0 ? NULL : to, f->name, f->data);
+	j->sendid = text_val(f->sendid);
+	if (f->delay_ms > 0) {
+		j->target = text_val(f->target);
+		job_delay(m->sim, j, f->delay_ms);
+		return OK;
+	}
+	stamp(j, m);
+	job_post(m->sim, j);
+	return OK;
+}
+
+static int
+on_invoke(struct member *m, const struct effect *f)
+{
+	static const char *const types[] = { "scxml", "http://www.w3.org/TR/scxml/",
+		"http://www.w3.org/TR/scxml" };
+	const struct chart_files files = { .read = read_near, .ctx = m->sim };
+	const struct chart *chart = f->child;
+	struct chart *own = NULL;
+	struct member *child;
+	struct job *j;
+	struct err why;
+	bool known = false;
+	int rc = OK;
+
+	for (size_t i = 0; i < COUNT(types); i++)
+		known = known || str_eq(f->type, str_of(types[i]));
+	if (!known || m->sim->members_n >= SESSIONS_MAX || m->nesting >= NESTING_MAX)
+		return ERR_INVALID;
+	if (chart == NULL && f->src.n > 0)
+		rc = load(m->sim, f->src, &own, &why);
+	else if (chart == NULL)
+		rc = chart_from_scxml(&own, f->content, &files, &why);
+	if (rc != OK)
+		return rc;
+	child = member_new(m->sim, m, own != NULL ? own : chart, f->data, f->invokeid);
+	child->chart = own;
+	j = job_new(NULL, child, STR_NONE, VAL_UNDEF);
+	j->start = true;
+	job_post(m->sim, j);
+	return OK;
+}
+
+static void
+on_done(struct member *m, const struct effect *f)
+{
+	struct buf name = BUF(2 * LIMIT_NAME_BYTES);
+	struct job *j;
+
+	if (m->parent == NULL)
+		return;
+	buf_lit(&name, "done.invoke.");
+	buf_add(&name, val_text(m->invokeid));
+	j = job_new(m, m->parent, buf_str(&name), f->data);
+	j->invokeid = val_ref(m->invokeid);
+	job_post(m->sim, j);
+	buf_release(&name);
+}
+
+static void
+on_log(const struct member *m, const struct effect *f)
+{
+	struct buf b = BUF(LIMIT_EXPR_BYTES_OUT);
+
+	if (m->sim->o->log == NULL)
+		return;
+	if (f->data.kind == VAL_UNDEFINED)
+		buf_lit(&b, "undefined");
+	else
+		val_add_json(&b, f->data);
+	fprintf(m->sim->o->log, "%.*s: %.*s\n", FMT(f->name), FMT(buf_str(&b)));
+	buf_release(&b);
+}
+
+static int
+on_effect(void *ctx, const struct effect *f)
+{
+	struct member *m = ctx, *child;
+	struct job *j;
+
+	switch (f->kind) {
+	case EFFECT_SEND:
+		return on_send(m, f);
+	case EFFECT_CANCEL:
+		drop_jobs(&m->sim->timers, m, false, f->sendid);
+		break;
+	case EFFECT_INVOKE:
+		return on_invoke(m, f);
+	case EFFECT_UNINVOKE:
+		child = child_of(m, f->invokeid);
+		if (child != NULL)
+			member_end(child, true);
+		break;
+	case EFFECT_FORWARD:
+		child = child_of(m, f->invokeid);
+		j = child != NULL ? job_new(m, child, f->name, f->data) : NULL;
+		if (j != NULL)
+			job_post(m->sim, j);
+		break;
+	case EFFECT_LOG:
+		on_log(m, f);
+		break;
+	case EFFECT_DONE:
+		on_done(m, f);
+		break;
+	}
+	return OK;
+}
+
+/* ---- the loop ------------------------------------------------------------ */
+
+/* A session that is over leaves; one that ran wild tells its parent. */
+static int
+reap(struct member *m, int rc)
+{
+	struct job *j;
+
+	if (!session_over(m->s) || m->parent == NULL)
+		return m->parent == NULL ? rc : OK;
+	if (rc != OK) {
+		j = job_new(NULL, m->parent, S("error.execution"), VAL_UNDEF);
+		j->invokeid = val_ref(m->invokeid);
+		job_post(m->sim, j);
+	}
+	member_end(m, false);
+	return OK;
+}
+
+static int
+job_run(struct job *j)
+{
+	struct effect_sink sink = sink_of(j->to);
+	struct chart_event ev = { .name = val_text(j->name), .data = j->data,
+		.sendid = val_text(j->sendid), .invokeid = val_text(j->invokeid) };
+	struct val origin = VAL_UNDEF;
+	int rc;
+
+	if (j->start)
+		return reap(j->to, session_start(j->to->s, &sink));
+	if (j->has_origin && j->from != NULL)
+		origin = val_ref(j->from->origin);
+	ev.origin = val_text(origin);
+	ev.origintype = j->has_origin ? S(PROCESSOR) : STR_NONE;
+	rc = reap(j->to, session_event(j->to->s, &ev, &sink));
+	val_drop(origin);
+	return rc;
+}
+
+static void
+pass_time(struct sim *sim, int64_t until)
+{
+	int64_t ms = until - sim->now;
+	struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
+
+	while (sim->o->real && ms > 0 && nanosleep(&t, &t) != 0 && errno == EINTR)
+		continue;
+	sim->now = until;
+}
+
+/* The next timer becomes a job; whom it is for is looked up now. */
+static void
+fire(struct sim *sim)
+{
+	struct job *j = sim->timers;
+
+	sim->timers = j->next;
+	if (j->due > sim->now)
+		pass_time(sim, j->due);
+	if (resolve(j->from, val_text(j->target), &j->to) == OK) {
+		stamp(j, j->from);
+	} else {
+		val_drop(j->name);
+		val_drop(j->data);
+		j->name = val_string(S("error.communication"));
+		j->data = VAL_UNDEF;
+		j->to = j->from;
+	}
+	job_post(sim, j);
+}
+
+static int
+loop(struct sim *sim, struct member *top, struct err *e)
+{
+	size_t left = sim->o->steps > 0 ? sim->o->steps : STEPS_DEFAULT;
+
+	while (!session_over(top->s)) {
+		struct job *j = sim->jobs;
+		int rc;
+
+		if (j == NULL && sim->timers == NULL)
+			return err_set(e, ERR_TIMEOUT, "the chart waits for an event that "
+			    "nobody sends");
+		if (j == NULL) {
+			fire(sim);
+			continue;
+		}
+		if (left-- == 0)
+			return err_set(e, ERR_LIMIT, "the chart does not end");
+		sim->jobs = j->next;
+		if (sim->jobs == NULL)
+			sim->tail = &sim->jobs;
+		rc = job_run(j);
+		job_free(j);
+		if (rc != OK)
+			return err_set(e, rc, "the chart ran into a limit: %s", rc_text(rc));
+	}
+	return OK;
+}
+
+static void
+sim_release(struct sim *sim, struct member *top, struct chart *chart)
+{
+	if (top != NULL)
+		member_end(top, true);       /* and with it all the others */
+	assert(sim->members == NULL);
+	while (sim->jobs != NULL) {
+		struct job *j = sim->jobs;
+
+		sim->jobs = j->next;
+		job_free(j);
+	}
+	chart_free(chart);
+	buf_release(&sim->dir);
+}
+
+int
+sim_run(struct str path, const struct sim_options *o, struct buf *final_id, struct err *e)
+{
+	struct sim sim = { .o = o, .dir = BUF(4096), .e = e };
+	struct member *top = NULL;
+	struct chart *chart = NULL;
+	size_t cut = path.n;
+	int rc;
+
+	sim.tail = &sim.jobs;
+	while (cut > 0 && path.p[cut - 1] != '/')
+		cut--;
+	buf_add(&sim.dir, str_sub(path, 0, cut));
+	buf_lit(&sim.dir, "");
+	rc = load(&sim, str_sub(path, cut, SIZE_MAX), &chart, e);
+	if (rc == OK) {
+		struct job *j;
+
+		top = member_new(&sim, NULL, chart, VAL_UNDEF, STR_NONE);
+		j = job_new(NULL, top, STR_NONE, VAL_UNDEF);
+		j->start = true;
+		job_post(&sim, j);
+		rc = loop(&sim, top, e);
+	}
+	if (rc == OK)
+		buf_add(final_id, session_final(top->s));
+	sim_release(&sim, top, chart);
+	return rc;
+}

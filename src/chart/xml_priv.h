@@ -1,0 +1,40 @@
+/*
+ * xml_priv.h - an XML document as a tree, read by expat.
+ *
+ * Entity declarations are refused, so a document cannot grow while it is
+ * read; its size and nesting are bounded.  Texts are UTF-8 whatever the
+ * encoding was.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef CHART_XML_PRIV_H
+#define CHART_XML_PRIV_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "chart/draft_priv.h"
+
+#define XML_DEPTH 256
+
+struct xml_attr {
+	struct xml_attr *next;
+	struct str ns, prefix, name, value;
+};
+
+struct xml_node {
+	struct xml_node *parent, *first, *last, *next;
+	struct str ns, prefix, name; /* of an element; name.n == 0: text */
+	struct str text;
+	struct xml_attr *attrs;
+	struct spot at;
+};
+
+/* Nodes live in the arena.  ERR_SYNTAX with the place; ERR_TOOBIG. */
+int xml_parse(struct arena *a, struct str text, struct xml_node **root, struct err *e);
+/* The element as text again; namespaces as the tree has them. */
+void xml_add(struct buf *b, const struct xml_node *n);
+/* All text inside, without markup. */
+void xml_add_text(struct buf *b, const struct xml_node *n);
+bool xml_is_blank(const struct xml_node *text);
+
+#endif
