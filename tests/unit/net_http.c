@@ -119,7 +119,7 @@ TEST(http_reads_ahead_within_a_bound)
 	static const char one[] = "GET /hello HTTP/1.1\r\n" HOST_LINE "X-Pad: "
 	    "0123456789012345678901234567890123456789\r\n\r\n";
 	struct serve *s = serve_start(1);
-	int fd = dial(s), many = 5000;
+	int fd = dial(s), many = 2500;
 	pid_t writer;
 
 	say(fd, S("GET /hold HTTP/1.1\r\n" HOST_LINE "\r\n"));
