@@ -194,6 +194,14 @@ home_drain_runs(struct home *h)
 	runs_drain(h->runs, home_drained, h);
 }
 
+/* What a shard sent to another in its last turn is in that one's mailbox
+ * when this phase has run everywhere: ahead of the job that closes. */
+static void
+home_settle(struct home *h)
+{
+	home_finish(h);
+}
+
 static void
 home_close(struct home *h)
 {
@@ -211,6 +219,7 @@ boot = { "boot", home_boot },
 listen_ = { "listen", home_listen },
 drain_http = { "drain http", home_drain_http },
 drain_runs = { "drain runs", home_drain_runs },
+settle = { "settle", home_settle },
 close_ = { "close", home_close };
 
 /* All shards have finished a phase. */
@@ -220,7 +229,7 @@ phase_ended(struct shard_job *job)
 	struct node *n = CONTAINER_OF(job, struct node, next);
 
 	if (n->phase == &boot) {
-		phase_begin(n, n->rc == OK ? &listen_ : &close_);
+		phase_begin(n, n->rc == OK ? &listen_ : &settle);
 	} else if (n->phase == &listen_) {
 		if (n->rc == OK && !n->draining)
 			n->listening(n->ctx);
@@ -229,6 +238,8 @@ phase_ended(struct shard_job *job)
 	} else if (n->phase == &drain_http) {
 		phase_begin(n, &drain_runs);
 	} else if (n->phase == &drain_runs) {
+		phase_begin(n, &settle);
+	} else if (n->phase == &settle) {
 		phase_begin(n, &close_);
 	} else {
 		for (unsigned i = 0; i < n->homes_n; i++)

@@ -5,7 +5,7 @@
  * life is a sequence of phases; a phase runs on every shard, and the next
  * begins when all have finished it:
  *
- *   boot -> listen -> (serving) -> drain http -> drain runs -> close
+ *   boot -> listen -> (serving) -> drain http -> drain runs -> settle -> close
  *
  * Shard 0 runs on the thread that calls node_run.
  *
