@@ -8,8 +8,8 @@
 
 #include <string.h>
 
-#include "base/json.h"
 #include "base/limits.h"
+#include "chart/expr.h"
 
 static const struct {
 	enum punct punct;
@@ -386,4 +386,41 @@ lex_next(struct lexer *l, struct err *e)
 	l->token.end = l->at;
 	l->token.name = str_sub(l->text, l->token.at, l->at - l->token.at);
 	return rc;
+}
+
+/* ---- names --------------------------------------------------------------- */
+
+/* Words of JavaScript that can never be a name; a clear refusal beats a
+ * variable that nobody declared. */
+static const char *const reserved[] = {
+	"return", "function", "var", "let", "const", "new", "delete", "void", "for",
+	"while", "do", "if", "else", "switch", "case", "default", "this", "class",
+	"throw", "try", "catch", "finally", "continue", "break", "yield", "await",
+	"import", "export", "super", "with", "debugger", "extends", "enum",
+	"in", "instanceof", "typeof", "true", "false", "null", "undefined",
+};
+
+bool
+lex_is_reserved(struct str s)
+{
+	for (size_t i = 0; i < COUNT(reserved); i++)
+		if (str_eq(s, str_of(reserved[i])))
+			return true;
+	return false;
+}
+
+bool
+expr_is_name(struct str s)
+{
+	if (s.n == 0 || lex_is_reserved(s))
+		return false;
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+		bool digit = c >= '0' && c <= '9';
+
+		if (!((c | 0x20) >= 'a' && (c | 0x20) <= 'z') && c != '_' && c != '$' &&
+		    c < 0x80 && !(digit && i > 0))
+			return false;
+	}
+	return true;
 }

@@ -60,6 +60,7 @@ int  lex_template(struct lexer *l, bool quoted, bool *hole, struct err *e);
 /* "column N: expected WHAT, got ..." */
 int  lex_expected(const struct lexer *l, const char *what, struct err *e);
 const char *punct_text(enum punct p);
+bool lex_is_reserved(struct str name);       /* can never be a variable */
 bool lex_is(const struct lexer *l, enum punct p);
 bool lex_is_word(const struct lexer *l, const char *word);
 

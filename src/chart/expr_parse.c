@@ -49,43 +49,8 @@ static const struct binary {
 	{ P_MOD, NULL, X_MOD, 10 },
 };
 
-/* Words of JavaScript that can never be a name; a clear refusal beats a
- * variable that nobody declared. */
-static const char *const reserved[] = {
-	"return", "function", "var", "let", "const", "new", "delete", "void", "for",
-	"while", "do", "if", "else", "switch", "case", "default", "this", "class",
-	"throw", "try", "catch", "finally", "continue", "break", "yield", "await",
-	"import", "export", "super", "with", "debugger", "extends", "enum",
-	"in", "instanceof", "typeof", "true", "false", "null", "undefined",
-};
-
 static int parse_expr(struct parser *p, uint32_t *out);
 static int parse_unary(struct parser *p, uint32_t *out);
-
-static bool
-is_reserved(struct str s)
-{
-	for (size_t i = 0; i < COUNT(reserved); i++)
-		if (str_eq(s, str_of(reserved[i])))
-			return true;
-	return false;
-}
-
-bool
-expr_is_name(struct str s)
-{
-	if (s.n == 0 || is_reserved(s))
-		return false;
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-		bool digit = c >= '0' && c <= '9';
-
-		if (!((c | 0x20) >= 'a' && (c | 0x20) <= 'z') && c != '_' && c != '$' &&
-		    c < 0x80 && !(digit && i > 0))
-			return false;
-	}
-	return true;
-}
 
 /* ---- nodes --------------------------------------------------------------- */
 
@@ -242,7 +207,7 @@ parse_member(struct parser *p, uint32_t *key, uint32_t *value)
 		rc = const_new(p, t.at, val_string(t.name), key);
 		if (rc == OK)
 			rc = next(p);
-		if (rc == OK && t.kind == T_NAME && !is_reserved(t.name) &&
+		if (rc == OK && t.kind == T_NAME && !lex_is_reserved(t.name) &&
 		    !lex_is(&p->lex, P_COLON)) {
 			rc = node_new(p, X_NAME, t.at, value);
 			node_at(p, *value)->k = val_string(t.name);
@@ -344,7 +309,7 @@ parse_name(struct parser *p, uint32_t *out)
 		rc = const_new(p, t.at, words[i].v, out);
 		return rc == OK ? next(p) : rc;
 	}
-	if (is_reserved(t.name))
+	if (lex_is_reserved(t.name))
 		return err_set(p->e, ERR_SYNTAX,
 		    "column %zu: '%.*s' is not part of the language", t.at + 1, FMT(t.name));
 	rc = node_new(p, X_NAME, t.at, out);
@@ -422,7 +387,7 @@ parse_lambda(struct parser *p, uint32_t *out)
 		rc = next(p);
 	if (rc != OK)
 		return rc;
-	if (is_reserved(p->lex.token.name))
+	if (lex_is_reserved(p->lex.token.name))
 		return lex_expected(&p->lex, "a name", p->e);
 	if (p->locals_n == EXPR_LOCALS)
 		return err_set(p->e, ERR_SYNTAX, "column %zu: lambdas nested too deep",
@@ -598,7 +563,7 @@ parse_postfix(struct parser *p, uint32_t *out)
 		rc = next(p);
 		if (rc != OK)
 			return rc;
-		if (lex_is(&p->lex, P_LPAREN) && !is_reserved(t.name)) {
+		if (lex_is(&p->lex, P_LPAREN) && !lex_is_reserved(t.name)) {
 			rc = parse_call(p, t.name, t.at, NULL, out);
 		} else {
 			/* The token behind may have moved the string buffer. */

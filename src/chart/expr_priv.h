@@ -70,6 +70,10 @@ struct eval {
 int eval_node(struct eval *ev, uint32_t at, struct ref *out);
 /* Calls the lambda node with one value (borrowed). */
 int eval_lambda(struct eval *ev, uint32_t lambda, struct val v, struct ref *out);
+/* a op b, for operators that look at both; drops neither. */
+int eval_operator(struct eval *ev, const struct node *n, struct ref a, struct ref b,
+    struct ref *out);
+int eval_instance_of(struct eval *ev, const struct node *n, struct val v, bool *out);
 int eval_fail(struct eval *ev, const struct node *n, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* Counts work and memory; ERR_LIMIT past the bound. */
@@ -96,6 +100,12 @@ static inline struct ref
 ref_mine(struct val v)
 {
 	return (struct ref){ v, OWN_MINE };
+}
+
+static inline bool
+val_is_nothing(struct val v)
+{
+	return v.kind == VAL_NULL || v.kind == VAL_UNDEFINED;
 }
 
 const char *val_kind_name(struct val v);     /* "a string", "undefined", ... */

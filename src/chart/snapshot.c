@@ -206,10 +206,10 @@ read_data(struct session *s, jnode root, struct err *e)
 	struct json_iter it = json_each(json_get(root, S("data")));
 
 	while (json_next(&it)) {
-		int slot = chart_slot(s->c, it.key), rc;
+		int slot = chart_slot(s->c, json_str(it.key)), rc;
 
 		if (slot < 0)
-			return misfit(e, "no data", it.key);
+			return misfit(e, "no data", json_str(it.key));
 		val_drop(s->slots[slot]);
 		s->slots[slot] = VAL_UNDEF;
 		rc = json_to_val(it.value, &s->slots[slot], e);
@@ -235,13 +235,13 @@ read_history(struct session *s, jnode root, struct err *e)
 	struct json_iter it = json_each(json_get(root, S("history")));
 
 	while (json_next(&it)) {
-		uint32_t h = chart_find(c, it.key), n = (uint32_t)c->states.n;
+		uint32_t h = chart_find(c, json_str(it.key)), n = (uint32_t)c->states.n;
 		const struct state *st = h != NO_STATE ? &c->states.at[h] : NULL;
 		uint64_t *kept;
 		int rc;
 
 		if (st == NULL || st->kind != STATE_HISTORY)
-			return misfit(e, "no history", it.key);
+			return misfit(e, "no history", json_str(it.key));
 		free(s->history[st->history]);
 		kept = mem_zero(c->words * sizeof *kept);
 		s->history[st->history] = kept;
