@@ -42,9 +42,10 @@ grow(struct buf *b, size_t need)
 {
 	size_t cap = b->cap < BUF_FIRST ? BUF_FIRST : b->cap;
 
+	assert(need <= b->max + 1);
 	while (cap < need && cap <= b->max / 2)
 		cap *= 2;
-	if (cap < need)
+	if (cap < need || cap > b->max + 1)
 		cap = b->max + 1;
 	b->p = mem_resize(b->p, cap);
 	b->cap = cap;
@@ -71,8 +72,9 @@ buf_added(struct buf *b, size_t n)
 	b->p[b->n] = '\0';
 }
 
+/* What buf_add has no room for at once: grow, or fail. */
 void
-buf_add(struct buf *b, struct str s)
+buf_add_slow(struct buf *b, struct str s)
 {
 	char *to = buf_room(b, s.n);
 
@@ -81,17 +83,6 @@ buf_add(struct buf *b, struct str s)
 	if (s.n > 0)
 		memcpy(to, s.p, s.n);
 	buf_added(b, s.n);
-}
-
-void
-buf_add_char(struct buf *b, char c)
-{
-	char *to = buf_room(b, 1);
-
-	if (to == NULL)
-		return;
-	*to = c;
-	buf_added(b, 1);
 }
 
 void

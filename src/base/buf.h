@@ -12,6 +12,7 @@
 #define BASE_BUF_H
 
 #include <stdarg.h>
+#include <string.h>
 #include "base/str.h"
 
 struct buf {
@@ -31,8 +32,29 @@ struct str buf_str(const struct buf *b);     /* borrowed until the next change *
 char *buf_room(struct buf *b, size_t n);
 void buf_added(struct buf *b, size_t n);
 
-void buf_add(struct buf *b, struct str s);
-void buf_add_char(struct buf *b, char c);
+void buf_add_slow(struct buf *b, struct str s);          /* buf_add's own */
+
+/* Inline, for encoders are made of these.  cap <= max + 1, so what fits the
+ * capacity fits the maximum. */
+static inline void
+buf_add(struct buf *b, struct str s)
+{
+	if (b->failed || b->cap - b->n <= s.n) {
+		buf_add_slow(b, s);
+		return;
+	}
+	if (s.n > 0)
+		memcpy(b->p + b->n, s.p, s.n);
+	b->n += s.n;
+	b->p[b->n] = '\0';
+}
+
+static inline void
+buf_add_char(struct buf *b, char c)
+{
+	buf_add(b, (struct str){ &c, 1 });
+}
+
 void buf_add_u64(struct buf *b, uint64_t v);
 void buf_add_i64(struct buf *b, int64_t v);
 void buf_add_fmt(struct buf *b, const char *format, ...)

@@ -13,22 +13,24 @@
 #include <string.h>
 #include <yyjson.h>
 
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the first byte is the lowest");
+
 #define REPLACEMENT S("\xef\xbf\xbd")        /* U+FFFD */
 
 #define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 #define HAS_ZERO(w) (((w) - EACH(1)) & ~(w) & EACH(0x80))
 
-/* Eight bytes that stand for themselves: no control, quote, backslash, nor
- * anything beyond ASCII. */
-static bool
-is_plain(const char *p)
+/* Marks, of eight bytes, those that may not stand for themselves: controls,
+ * quotes, backslashes and all beyond ASCII.  A borrow can mark too much, but
+ * only above a byte that is rightly marked: the lowest mark is exact. */
+static uint64_t
+odd_bytes(const char *p)
 {
 	uint64_t w, odd;
 
 	memcpy(&w, p, sizeof w);
 	odd = ((w - EACH(0x20)) & ~w) | w;
-	return ((odd & EACH(0x80)) | HAS_ZERO(w ^ EACH('"')) |
-	    HAS_ZERO(w ^ EACH('\\'))) == 0;
+	return (odd & EACH(0x80)) | HAS_ZERO(w ^ EACH('"')) | HAS_ZERO(w ^ EACH('\\'));
 }
 
 /* The end of the run from i that needs no escape. */
@@ -36,24 +38,23 @@ static size_t
 plain_run(struct str s, size_t i)
 {
 	while (i < s.n) {
+		uint64_t odd = i + 8 <= s.n ? odd_bytes(s.p + i) : 1;
 		unsigned char c;
+		size_t n = 1;
 
-		if (i + 8 <= s.n && is_plain(s.p + i)) {
+		if (odd == 0) {
 			i += 8;
 			continue;
 		}
+		i += (size_t)__builtin_ctzll(odd) / 8;
 		c = (unsigned char)s.p[i];
 		if (c < 0x20 || c == '"' || c == '\\')
 			break;
-		if (c < 0x80) {
-			i++;
-		} else {
-			size_t n = str_utf8_step(str_sub(s, i, s.n));
-
-			if (n == 0)
-				break;
-			i += n;
-		}
+		if (c >= 0x80)
+			n = str_utf8_step(str_sub(s, i, s.n));
+		if (n == 0)
+			break;
+		i += n;
 	}
 	return i;
 }
@@ -64,7 +65,7 @@ add_escape(struct buf *b, unsigned char c)
 	static const char shorts[] = "btn.fr";       /* 8 to 13; 11 has none */
 
 	if (c == '"' || c == '\\')
-		buf_add(b, (struct str){ c == '"' ? "\\\"" : "\\\\", 2 });
+		buf_add(b, (struct str){ (char[]){ '\\', (char)c }, 2 });
 	else if (c >= 0x80)
 		buf_add(b, REPLACEMENT);
 	else if (c >= '\b' && c <= '\r' && c != '\v')
@@ -93,9 +94,22 @@ json_add_escaped(struct buf *b, struct str s)
 void
 json_add_str(struct buf *b, struct str s)
 {
-	buf_add_char(b, '"');
-	json_add_escaped(b, s);
-	buf_add_char(b, '"');
+	char *to;
+
+	if (plain_run(s, 0) < s.n) {
+		buf_add_char(b, '"');
+		json_add_escaped(b, s);
+		buf_add_char(b, '"');
+		return;
+	}
+	to = buf_room(b, s.n + 2);           /* most names and words: one copy */
+	if (to == NULL)
+		return;
+	*to++ = '"';
+	if (s.n > 0)
+		memcpy(to, s.p, s.n);
+	to[s.n] = '"';
+	buf_added(b, s.n + 2);
 }
 
 void

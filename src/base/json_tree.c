@@ -27,22 +27,26 @@ add_number(struct buf *b, jnode n)
 		json_add_double(b, yyjson_get_real(n));
 }
 
+/* On yyjson's own pointers: this is how every answer's stored parts go out. */
 static void
 add_container(struct buf *b, jnode n)
 {
-	struct json_iter it = json_each(n);
-	bool object = json_is_object(n), first = true;
+	bool object = json_is_object(n);
+	size_t left = yyjson_get_len(n);
+	jnode at = left > 0 ? unsafe_yyjson_get_first(n) : NULL;
 
 	buf_add_char(b, object ? '{' : '[');
-	while (!b->failed && json_next(&it)) {
-		if (!first)
-			buf_add_char(b, ',');
-		first = false;
+	while (left-- > 0 && !b->failed) {
 		if (object) {
-			json_add_str(b, json_str(it.key));
+			json_add_str(b, (struct str){ unsafe_yyjson_get_str(at),
+			    unsafe_yyjson_get_len(at) });
 			buf_add_char(b, ':');
+			at++;
 		}
-		json_add_node(b, it.value);
+		json_add_node(b, at);
+		at = unsafe_yyjson_get_next(at);
+		if (left > 0)
+			buf_add_char(b, ',');
 	}
 	buf_add_char(b, object ? '}' : ']');
 }

@@ -177,15 +177,6 @@ str_to_double(struct str s, double *out)
 	return true;
 }
 
-int
-str_hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* ---- UTF-8 ----------------------------------------------------------------- */
 
 /* Length of the valid multi-byte sequence at p, 0 when there is none
@@ -260,6 +251,26 @@ fold(uint64_t a, uint64_t b)
 	return (uint64_t)m ^ (uint64_t)(m >> 64);
 }
 
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "as SipHash reads words");
+
+/* The last n < 8 bytes as a word, padded with zeros; the loads overlap. */
+static uint64_t
+tail_word(const char *p, size_t n)
+{
+	uint32_t low, high;
+
+	if (n >= 4) {
+		memcpy(&low, p, 4);
+		memcpy(&high, p + n - 4, 4);
+		return low | (uint64_t)high << (n - 4) * 8;
+	}
+	if (n == 0)
+		return 0;
+	return (uint64_t)(unsigned char)p[0] |
+	    (uint64_t)(unsigned char)p[n / 2] << n / 2 * 8 |
+	    (uint64_t)(unsigned char)p[n - 1] << (n - 1) * 8;
+}
+
 /* Eight bytes a step, multiplied and folded. */
 uint32_t
 str_hash(struct str s)
@@ -272,11 +283,8 @@ str_hash(struct str s)
 		memcpy(&word, s.p + i, 8);
 		h = fold(h ^ word, odd);
 	}
-	if (i < s.n) {
-		word = 0;
-		memcpy(&word, s.p + i, s.n - i);
-		h = fold(h ^ word, UINT64_C(0xe7037ed1a0b428db));
-	}
+	if (i < s.n)
+		h = fold(h ^ tail_word(s.p + i, s.n - i), UINT64_C(0xe7037ed1a0b428db));
 	return (uint32_t)(h ^ h >> 32);
 }
 
@@ -321,10 +329,7 @@ str_hash_keyed(struct str s)
 		sip_round(v);
 		v[0] ^= word;
 	}
-	word = 0;
-	if (i < s.n)
-		memcpy(&word, s.p + i, s.n - i);
-	word |= (uint64_t)s.n << 56;
+	word = tail_word(s.n == 0 ? "" : s.p + i, s.n - i) | (uint64_t)s.n << 56;
 	v[3] ^= word;
 	sip_round(v);
 	v[0] ^= word;

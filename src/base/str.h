@@ -45,7 +45,15 @@ bool str_to_i64(struct str s, int64_t *out);
 bool str_to_u64(struct str s, uint64_t *out);
 bool str_to_double(struct str s, double *out);
 
-int str_hex_digit(char c);                   /* 0..15, either case; else -1 */
+/* 0..15 for a hex digit of either case, -1 for anything else. */
+static inline int
+str_hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
 
 bool str_is_utf8(struct str s);              /* strict: no surrogates, no overlong */
 size_t str_utf8_step(struct str s);          /* bytes of the first character; 0
