@@ -16,6 +16,8 @@
 
 #include "store/store_priv.h"
 
+#define PACK_KEEP (1 * MB)                   /* a larger buffer is given back */
+
 static int64_t
 entry_key(int64_t list, uint32_t at)
 {
@@ -44,6 +46,8 @@ list_append(struct store *st, int64_t list, uint32_t first,
 	struct query q;
 	char *sizes;
 
+	if (st->pack.cap > PACK_KEEP)
+		buf_release(&st->pack);
 	buf_clear(&st->pack);
 	sizes = buf_room(&st->pack, 4 * n);
 	if (sizes == NULL)

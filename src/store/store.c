@@ -54,6 +54,28 @@ seqs_load(struct store *st, struct err *e)
 	return OK;
 }
 
+/* Readers next to the writer need the log; a file system without shared memory
+ * (some network ones) cannot have it, and SQLite only says so in passing. */
+static int
+wal_enable(struct db *db, const char *path, struct err *e)
+{
+	sqlite3_stmt *s = NULL;
+	const char *mode = NULL;
+	int rc = OK;
+
+	sqlite3_prepare_v2(db->h, "PRAGMA journal_mode = WAL", -1, &s, NULL);
+	if (sqlite3_step(s) == SQLITE_ROW)
+		mode = (const char *)sqlite3_column_text(s, 0);
+	if (mode == NULL || strcmp(mode, "wal") != 0)
+		rc = err_set(e, ERR_IO, "%s: no write-ahead log here: %s", path,
+		    mode == NULL ? sqlite3_errmsg(db->h) : mode);
+	sqlite3_finalize(s);
+	if (rc != OK)
+		return rc;
+	return db_exec(db, "PRAGMA wal_autocheckpoint = 0;"
+	    "PRAGMA journal_size_limit = 16777216", e);
+}
+
 /* The journal mode is changed only once the file is known to be ours. */
 static int
 database_open(struct store *st, struct err *e)
@@ -65,9 +87,7 @@ database_open(struct store *st, struct err *e)
 	if (rc == OK)
 		rc = schema_check(&st->w, path, store_migrations_n, &version, e);
 	if (rc == OK)
-		rc = db_exec(&st->w, "PRAGMA journal_mode = WAL;"
-		    "PRAGMA wal_autocheckpoint = 0;"
-		    "PRAGMA journal_size_limit = 16777216", e);
+		rc = wal_enable(&st->w, path, e);
 	if (rc == OK)
 		rc = db_exec(&st->w, st->durable ? "PRAGMA synchronous = FULL" :
 		    "PRAGMA synchronous = OFF", e);

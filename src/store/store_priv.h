@@ -69,7 +69,8 @@ struct store {
 	int64_t seq[SEQS];           /* last number given; never given twice */
 	bool dead;                   /* something buried is left to remove */
 	int64_t fail_at, write_no;   /* test hook */
-	int wal_frames;              /* since the last checkpoint */
+	int wal_frames;              /* in the log; 0: just moved */
+	int wal_limit;               /* past it the log is moved at once */
 	nsec last_commit;
 	struct arena scratch;        /* of one command */
 	struct buf pack;

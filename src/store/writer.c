@@ -30,6 +30,7 @@
 #include "store/store_priv.h"
 
 #define WAL_FRAMES_MAX   4096                /* of 4 KB: 16 MB */
+#define WAL_FRAMES_MORE  1024                /* and again, if it did not restart */
 #define IDLE_CHECKPOINT  (1 * NS_PER_S)      /* after the last commit */
 #define ERASE_IDLE       500                 /* rows in a transaction of its own */
 #define ERASE_ALONG      64                  /* rows in somebody's transaction */
@@ -201,11 +202,13 @@ wal_grew(void *ctx, sqlite3 *h, const char *name, int frames)
 
 	(void)h, (void)name;
 	st->wal_frames = frames;
+	if (frames < WAL_FRAMES_MAX)
+		st->wal_limit = WAL_FRAMES_MAX;
 	return SQLITE_OK;
 }
 
 /* Passive: never waits for a reader.  What a reader still needs is moved next
- * time; until then the log grows. */
+ * time; until then the log grows, and is not tried again at every commit. */
 static void
 wal_checkpoint(struct store *st)
 {
@@ -214,6 +217,7 @@ wal_checkpoint(struct store *st)
 
 	if (rc != SQLITE_OK)
 		log_warn("store", "checkpoint", "error=%s", sqlite3_errmsg(st->w.h));
+	st->wal_limit = st->wal_frames + WAL_FRAMES_MORE;
 	st->wal_frames = 0;
 }
 
@@ -260,6 +264,7 @@ writer_main(void *arg)
 	struct batch *b = mem_new(struct batch);
 	bool closing = false;
 
+	st->wal_limit = WAL_FRAMES_MAX;
 	sqlite3_wal_hook(st->w.h, wal_grew, st);
 	while (!closing) {
 		b->n = queue_take(&st->writes, b->cmd, COUNT(b->cmd),
@@ -268,7 +273,7 @@ writer_main(void *arg)
 			batch_run(st, b);
 		else if (!closing)
 			idle_work(st);
-		if (st->wal_frames >= WAL_FRAMES_MAX)
+		if (st->wal_frames >= st->wal_limit)
 			wal_checkpoint(st);
 	}
 	wal_checkpoint(st);

@@ -183,6 +183,27 @@ CONTRACT(one_fails_the_others_do_not)
 	CHECK_RC(store_item_get(f->r, 7, S("n"), S("2"), &f->a, &got), OK);
 }
 
+/* Goal: the log does not grow without end while the writer is never idle. */
+TEST(log_is_moved_past_its_limit)
+{
+	static char text[MB];
+	struct store_item_put p;
+	struct store_stats s;
+	struct fix f;
+
+	fix_open(&f, "sqlite");
+	memset(text, ' ', sizeof text);
+	memcpy(text, "{}", 2);
+	for (unsigned i = 0; i < 60; i++) {
+		p = item_new(&f, i % 4);
+		p.item.value_json = (struct str){ text, sizeof text };
+		CHECK_RC(fix_do(&f, &p, STORE_ITEM_PUT, 7), OK);
+	}
+	store_stats(f.st, &s);
+	CHECK(s.file_bytes < 32 * MB);
+	fix_close(&f);
+}
+
 /* ---- faults -------------------------------------------------------------- */
 
 /* A life in commands; returns how many were acknowledged.  Each command may
