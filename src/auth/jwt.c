@@ -185,7 +185,7 @@ read_audience(jnode claims, struct str ours, struct arena *arena, struct str *ou
 		match = str_eq(found, ours);
 	}
 	while (json_is_array(aud) && !match && json_next(&it)) {
-		match = str_eq(json_str(it.value), ours) && json_is_string(it.value);
+		match = str_eq(json_str(it.value), ours);
 		if (match || found.n == 0)
 			found = json_str(it.value);
 	}

@@ -129,7 +129,7 @@ buf_add_vfmt(struct buf *b, const char *format, va_list ap)
 	n = vsnprintf(b->p + b->n, left, format, again);
 	va_end(again);
 	assert(n >= 0);                      /* our formats are literals */
-	if ((size_t)n >= left || (size_t)n > b->max - b->n) {
+	if ((size_t)n >= left) {
 		b->p[b->n] = '\0';
 		to = buf_room(b, (size_t)n);
 		if (to == NULL)

@@ -331,6 +331,7 @@ TEST(json_unescape_decodes_spans)
 		{ "plain", "plain" }, { "\\\"\\\\\\/\\b\\f\\n\\r\\t", "\"\\/\b\f\n\r\t" },
 		{ "\\u20AC", "\xe2\x82\xac" }, { "\\ud83d\\ude00", "\xf0\x9f\x98\x80" },
 		{ "\\ud83d", "\xef\xbf\xbd" }, { "\\ude00x", "\xef\xbf\xbdx" },
+		{ "\\ud83d\\ud83d", "\xef\xbf\xbd\xef\xbf\xbd" },
 		{ "\\ud83d\\n", "\xef\xbf\xbd\n" }, { "\\ud83d\\u0041", "\xef\xbf\xbd" "A" },
 		{ "\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80" }, { "", "" },
 		{ "\\u007f\\u0080\\u07ff\\u0800\\uffff",

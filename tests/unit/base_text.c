@@ -208,6 +208,8 @@ TEST(arena_aligns_and_keeps_its_maximum)
 	CHECK(!a.failed && a.used == 0);
 	CHECK(arena_alloc(&a, 100 * KB) != NULL);
 	CHECK(arena_alloc(&a, 1) == NULL);
+	arena_clear(&a);
+	CHECK(a.blocks == NULL);             /* a large first block is not kept */
 	arena_release(&a);
 	arena_release(&a);
 }
@@ -270,12 +272,12 @@ TEST(log_values_cannot_forge_fields)
 	CHECK(dup2(fd, STDERR_FILENO) >= 0);
 	log_event(LOG_DEBUG, "net", "hidden", "%s", "");
 	log_event(LOG_WARN, "net", "conn.closed",
-	    "port=%d host=%s why=%.*s id=%08x n=%zu at=%lld f=%.2f p=%d%%", 80, "h",
-	    FMT(S("a b=\"c\"\nlevel=error")), 0xbeefu, (size_t)7, 9000000000LL, 1.5, 50);
+	    "port=%d host=%s why=%.*s id=%08x n=%zu at=%lld f=%.2f p=%d%% u=%s", 80, "h",
+	    FMT(S("a b=\"c\"\nlevel=error")), 0xbeefu, (size_t)7, 9000000000LL, 1.5, 50, "a=b");
 	dup2(saved, STDERR_FILENO);
 	CHECK_STR(logged(text, sizeof text), "warn net conn.closed port=80 host=h "
 	    "why=\"a b=\\\"c\\\"\\x0alevel=error\" id=0000beef n=7 at=9000000000 "
-	    "f=1.50 p=50%");
+	    "f=1.50 p=50% u=\"a=b\"");
 
 	CHECK(ftruncate(fd, 0) == 0 && lseek(fd, 0, SEEK_SET) == 0);
 	dup2(fd, STDERR_FILENO);

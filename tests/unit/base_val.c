@@ -130,6 +130,23 @@ TEST(val_sole_owner_changes_in_place)
 	val_drop(o);
 }
 
+/* A changed copy holds its own references to the parts both have. */
+TEST(val_parts_outlive_either_copy)
+{
+	struct val a = of("[[1],{\"x\":[2]},\"s\"]"), b = val_ref(a), o, p;
+
+	b = val_push_take(b, VAL_NIL);
+	val_drop(a);
+	CHECK_JSON(b, "[[1],{\"x\":[2]},\"s\",null]");
+	CHECK_INT(val_count(val_at(b, 0)), 1);
+	o = val_ref(val_at(b, 1));
+	val_drop(b);
+	p = val_set_take(val_ref(o), S("y"), VAL_NIL);
+	val_drop(o);
+	CHECK_JSON(p, "{\"x\":[2],\"y\":null}");
+	val_drop(p);
+}
+
 TEST(val_objects_keep_order_and_find_members)
 {
 	struct val o = val_object_empty(), copy;
