@@ -54,7 +54,8 @@ size_t json_count(jnode n);
 jnode json_at(jnode array, size_t i);        /* O(1) for flat, O(i) otherwise */
 
 struct json_iter { jnode container, key, value; size_t left; void *at; };
-struct json_iter json_each(jnode container); /* object or array; else empty */
+/* Object or array, else empty; in text order, of equal keys all. */
+struct json_iter json_each(jnode container);
 bool json_next(struct json_iter *it);        /* sets key (objects) and value */
 
 /* Field readers.  Absent and null give `fallback` and OK.  The wrong type or
