@@ -130,6 +130,21 @@ bool_parse(struct str s, bool *out)
 	    str_eq_nocase(s, S("no")) || str_eq(s, S("0"));
 }
 
+static int
+wrong_word(const struct setting *s, struct str text, const char *origin,
+    struct err *e)
+{
+	struct buf list = BUF(256);
+
+	for (size_t w = 0; s->words[w] != NULL; w++)
+		buf_add_fmt(&list, "%s%s", w == 0 ? "" :
+		    s->words[w + 1] == NULL ? " or " : ", ", s->words[w]);
+	err_set(e, ERR_INVALID, "%s: expected %.*s, got \"%.*s\"", origin,
+	    FMT(buf_str(&list)), FMT(text));
+	buf_release(&list);
+	return ERR_INVALID;
+}
+
 /* Is text a value of this setting?  The words say what would be. */
 static int
 check_value(const struct setting *s, struct str text, const char *origin,
@@ -157,8 +172,7 @@ check_value(const struct setting *s, struct str text, const char *origin,
 			if (str_eq(str_of(s->words[w]), text))
 				return OK;
 		}
-		return err_set(e, ERR_INVALID, "%s: expected %s, got \"%.*s\"",
-		    origin, s->help, FMT(text));
+		return wrong_word(s, text, origin, e);
 	case TYPE_TEXT:
 	case TYPE_SECRET:
 		break;

@@ -100,6 +100,8 @@ TEST(config_errors_say_where_and_what_would_be_right)
 	    "$COHORT_SHARDS: expected a whole number from 0 to 64, got \"65\"");
 	check_refused(ARGS("--insecure=maybe"), ARGS(),
 	    "--insecure: expected true or false, got \"maybe\"");
+	check_refused(ARGS("--log-level", "loud"), ARGS(),
+	    "--log-level: expected error, warn, info or debug, got \"loud\"");
 	check_refused(ARGS("extra"), ARGS(), "unexpected argument \"extra\"");
 	check_refused(ARGS("--test-id-seed", "1"), ARGS(),
 	    "--test-id-seed needs --test-hooks");
