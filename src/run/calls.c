@@ -138,18 +138,11 @@ on_tool(void *ctx, const struct tool_result *r)
 {
 	struct tool_slot *s = ctx;
 	struct run *run = s->run;
-	struct str content = r->content;
-	bool ok = r->ok;
 
-	if (s->job == NULL) {
+	if (s->job == NULL)
 		slot_free(s);
-	} else {
-		if (content.n > LIMIT_TOOL_RESULT_BYTES) {
-			ok = false;
-			content = S("The result is too large.");
-		}
-		slot_done(s, tool_message(s, ok, content));
-	}
+	else
+		slot_done(s, tool_message(s, r->ok, r->content));
 	run_returned(run);
 }
 

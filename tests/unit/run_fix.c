@@ -1,0 +1,800 @@
+/*
+ * run_fix.c - see run_fix.h.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "run_fix.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "run/frame_priv.h"
+
+#define PATIENCE_S 15
+
+/* ---- the store's port ---------------------------------------------------- */
+
+static void
+port_deliver(struct shard_job *job)
+{
+	struct desk *d = CONTAINER_OF(job, struct desk, port_job);
+	struct store_cmd *top = atomic_exchange(&d->back, NULL), *list = NULL;
+
+	while (top != NULL) {
+		struct store_cmd *next = top->next;
+
+		top->next = list;
+		list = top;
+		top = next;
+	}
+	while (list != NULL) {
+		struct store_cmd *c = list;
+
+		list = c->next;
+		c->next = NULL;
+		c->done(c);
+	}
+}
+
+static void
+port_post(struct store_port *port, struct store_cmd *c)
+{
+	struct desk *d = CONTAINER_OF(port, struct desk, port);
+	struct store_cmd *top = atomic_load(&d->back);
+
+	do
+		c->next = top;
+	while (!atomic_compare_exchange_weak(&d->back, &top, c));
+	if (top == NULL)
+		shard_post(d->shard, &d->port_job);
+}
+
+/* ---- conditions ---------------------------------------------------------- */
+
+static void
+changed(struct fix *f)
+{
+	pthread_cond_broadcast(&f->changed);
+}
+
+static void
+until(struct fix *f, bool (*is)(void *arg), void *arg, const char *what)
+{
+	struct timespec end;
+
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec += PATIENCE_S;
+	pthread_mutex_lock(&f->lock);
+	while (!is(arg))
+		if (pthread_cond_timedwait(&f->changed, &f->lock, &end) == ETIMEDOUT)
+			test_fail(__FILE__, __LINE__, "waited in vain: %s", what);
+	pthread_mutex_unlock(&f->lock);
+}
+
+struct call_job {
+	struct shard_job job;
+	struct desk *d;
+	void (*fn)(struct desk *d, void *arg);
+	void *arg;
+	bool done;
+};
+
+static void
+call_run(struct shard_job *job)
+{
+	struct call_job *c = CONTAINER_OF(job, struct call_job, job);
+	struct fix *f = c->d->f;
+
+	c->fn(c->d, c->arg);
+	pthread_mutex_lock(&f->lock);
+	c->done = true;
+	changed(f);
+	pthread_mutex_unlock(&f->lock);
+}
+
+static bool
+call_done(void *arg)
+{
+	return ((struct call_job *)arg)->done;
+}
+
+void
+desk_do(struct desk *d, void (*fn)(struct desk *d, void *arg), void *arg)
+{
+	struct call_job c = { .job.run = call_run, .d = d, .fn = fn, .arg = arg };
+
+	shard_post(d->shard, &c.job);
+	until(d->f, call_done, &c, "a call on a shard");
+}
+
+/* ---- tools --------------------------------------------------------------- */
+
+#define ANY_OBJECT "{\"type\":\"object\",\"properties\":{}}"
+
+static struct gate {
+	struct fix *f;
+	struct tool_call *held[8];
+	struct desk *desks[8];
+	size_t n, notes;
+} gate;
+
+static int
+echo_start(struct tool_call *c)
+{
+	tool_reply(c, S("an echo"));
+	return OK;
+}
+
+static int
+note_start(struct tool_call *c)
+{
+	gate.notes++;
+	tool_reply(c, S("noted"));
+	return OK;
+}
+
+static int
+gate_start(struct tool_call *c)
+{
+	struct fix *f = gate.f;
+
+	pthread_mutex_lock(&f->lock);
+	for (unsigned i = 0; i < f->n; i++)
+		if (shard_is_current(f->desks[i].shard))
+			gate.desks[gate.n] = &f->desks[i];
+	gate.held[gate.n++] = c;
+	changed(f);
+	pthread_mutex_unlock(&f->lock);
+	return OK;
+}
+
+static const struct tool own_tools[] = {
+	{ "echo", "Says something back.", ANY_OBJECT, true, echo_start },
+	{ "note", "Counts.", ANY_OBJECT, false, note_start },
+	{ "gate", "Waits.", ANY_OBJECT, false, gate_start },
+};
+
+static bool
+gate_holds(void *arg)
+{
+	return gate.n >= *(size_t *)arg;
+}
+
+void
+gate_until_held(struct fix *f, size_t n)
+{
+	until(f, gate_holds, &n, "the gate holds a call");
+}
+
+static void
+gate_reply(struct desk *d, void *arg)
+{
+	(void)d;
+	tool_reply(arg, S("open"));
+}
+
+void
+gate_open(struct fix *f)
+{
+	struct tool_call *c;
+	struct desk *d;
+
+	pthread_mutex_lock(&f->lock);
+	CHECK(gate.n > 0);
+	c = gate.held[--gate.n];
+	d = gate.desks[gate.n];
+	pthread_mutex_unlock(&f->lock);
+	desk_do(d, gate_reply, c);
+}
+
+size_t
+note_count(void)
+{
+	return gate.notes;
+}
+
+/* ---- life ---------------------------------------------------------------- */
+
+static void
+desk_open(struct fix *f, unsigned i)
+{
+	struct desk *d = &f->desks[i];
+	struct llm_options o = { .default_model = S("scripted:test"), .script = f->script };
+	struct err e = { 0 };
+
+	*d = (struct desk){ .f = f, .port.post = port_post, .port_job.run = port_deliver };
+	CHECK_RC(shard_new(&d->shard, i, &e), OK);
+	CHECK_RC(store_reader_open(f->st, &d->reader, &e), OK);
+	CHECK_RC(llm_new(&d->llm, d->shard, NULL, &o, &e), OK);
+	CHECK_RC(runs_new(&d->runs, f->sh, d->shard, d->reader, &d->port, d->llm, &e), OK);
+	CHECK_RC(shard_start(d->shard, &e), OK);
+}
+
+struct adopt {
+	struct fix *f;
+	owner_t owner[16];
+	int64_t seq[16];
+	struct uuid thread[16];
+	size_t n;
+};
+
+static void
+adopt_note(void *ctx, owner_t owner, int64_t seq, const struct uuid *thread)
+{
+	struct adopt *a = ctx;
+
+	CHECK(a->n < COUNT(a->owner));
+	a->owner[a->n] = owner;
+	a->seq[a->n] = seq;
+	a->thread[a->n++] = *thread;
+}
+
+static void
+adopt_do(struct desk *d, void *arg)
+{
+	struct adopt *a = arg;
+
+	for (size_t i = 0; i < a->n; i++)
+		runs_adopt(d->runs, a->owner[i], a->seq[i], &a->thread[i]);
+}
+
+static void
+up(struct fix *f)
+{
+	struct store_options o = { .driver = str_of(f->driver), .path = S("db") };
+	struct adopt a = { 0 };
+	struct err e = { 0 };
+
+	CHECK_RC(store_open(&f->st, &o, &e), OK);
+	CHECK_RC(store_recover(f->st, clock_wall_ms(), adopt_note, &a, &e), OK);
+	f->tools = tools_new();
+	for (size_t i = 0; i < COUNT(own_tools); i++)
+		tools_add(f->tools, &own_tools[i]);
+	CHECK_RC(script_new(&f->script, str_of(f->script_text), &e), OK);
+	f->sh = runs_shared_new(f->st, f->tools, &e);
+	if (f->sh == NULL)
+		test_fail(__FILE__, __LINE__, "%s", e.text);
+	for (unsigned i = 0; i < f->n; i++)
+		desk_open(f, i);
+	desk_do(&f->desks[0], adopt_do, &a);
+}
+
+void
+fix_open(struct fix *f, const char *driver, unsigned desks, const char *script)
+{
+	*f = (struct fix){ .n = desks, .driver = driver, .script_text = script,
+	    .arena = ARENA(16 * MB) };
+	pthread_mutex_init(&f->lock, NULL);
+	pthread_cond_init(&f->changed, NULL);
+	gate = (struct gate){ .f = f, .notes = gate.notes };
+	up(f);
+}
+
+struct drained {
+	struct fix *f;
+	bool done;
+};
+
+static void
+drained(void *ctx)
+{
+	struct drained *x = ctx;
+
+	pthread_mutex_lock(&x->f->lock);
+	x->done = true;
+	changed(x->f);
+	pthread_mutex_unlock(&x->f->lock);
+}
+
+static bool
+is_drained(void *arg)
+{
+	return ((struct drained *)arg)->done;
+}
+
+static void
+drain(struct desk *d, void *arg)
+{
+	runs_drain(d->runs, drained, arg);
+}
+
+static void
+nothing(struct desk *d, void *arg)
+{
+	(void)d, (void)arg;
+}
+
+static void
+down(struct fix *f)
+{
+	struct drained x[2] = { { f, false }, { f, false } };
+
+	for (unsigned i = 0; i < f->n; i++)
+		desk_do(&f->desks[i], drain, &x[i]);
+	while (gate.n > 0)
+		gate_open(f);        /* what they say is heard by nobody */
+	for (unsigned i = 0; i < f->n; i++)
+		until(f, is_drained, &x[i], "drained");
+	for (unsigned round = 0; round < 2; round++)
+		for (unsigned i = 0; i < f->n; i++)
+			desk_do(&f->desks[i], nothing, NULL);
+	for (unsigned i = 0; i < f->n; i++) {
+		shard_stop(f->desks[i].shard);
+		shard_join(f->desks[i].shard);
+	}
+	for (unsigned i = 0; i < f->n; i++) {
+		struct desk *d = &f->desks[i];
+
+		runs_free(d->runs);
+		llm_free(d->llm);
+		store_reader_close(d->reader);
+		shard_free(d->shard);
+	}
+	runs_shared_free(f->sh);
+	script_free(f->script);
+	tools_free(f->tools);
+	store_close(f->st);
+}
+
+void
+fix_crash(struct fix *f)
+{
+	down(f);
+	up(f);
+}
+
+void
+fix_close(struct fix *f)
+{
+	down(f);
+	arena_release(&f->arena);
+	pthread_mutex_destroy(&f->lock);
+	pthread_cond_destroy(&f->changed);
+}
+
+/* ---- ears ---------------------------------------------------------------- */
+
+static void
+on_started(struct run_watch *w, const struct uuid *thread_id,
+    const struct uuid *run_id)
+{
+	struct ear *x = CONTAINER_OF(w, struct ear, w);
+
+	CHECK(shard_is_current(x->d->shard));
+	pthread_mutex_lock(&x->d->f->lock);
+	x->started = true;
+	x->thread_id = *thread_id;
+	x->run_id = *run_id;
+	changed(x->d->f);
+	pthread_mutex_unlock(&x->d->f->lock);
+}
+
+static void
+on_frames(struct run_watch *w, struct sse_block *b)
+{
+	struct ear *x = CONTAINER_OF(w, struct ear, w);
+
+	CHECK(shard_is_current(x->d->shard));
+	CHECK(!x->ended && !x->left);
+	pthread_mutex_lock(&x->d->f->lock);
+	buf_add(&x->text, (struct str){ b->bytes, b->n });
+	changed(x->d->f);
+	pthread_mutex_unlock(&x->d->f->lock);
+}
+
+static void
+on_end(struct run_watch *w, int rc, const struct run_end *end, const struct err *e)
+{
+	struct ear *x = CONTAINER_OF(w, struct ear, w);
+
+	CHECK(shard_is_current(x->d->shard));
+	CHECK(!x->ended && !x->left);
+	pthread_mutex_lock(&x->d->f->lock);
+	x->ended = true;
+	x->rc = rc;
+	x->e = *e;
+	if (end != NULL) {
+		x->status = end->status;
+		buf_add(&x->values, end->values_json);
+		buf_add(&x->error, end->error_json);
+	}
+	changed(x->d->f);
+	pthread_mutex_unlock(&x->d->f->lock);
+}
+
+static void
+ear_init(struct ear *x, struct desk *d, unsigned modes, bool events)
+{
+	*x = (struct ear){ .d = d, .text = BUF(64 * MB), .values = BUF(64 * MB),
+	    .error = BUF(1 * MB) };
+	x->w = (struct run_watch){ .modes = modes, .after = -1, .wants_events = events,
+	    .started = on_started, .frames = on_frames, .end = on_end };
+}
+
+struct start_call {
+	struct ear *x;
+	struct ask a;
+	int rc;
+};
+
+static void
+add_modes(struct buf *b, unsigned modes)
+{
+	buf_add_char(b, '[');
+	for (unsigned i = 0; stream_mode_names[i] != NULL; i++) {
+		if ((modes & 1u << i) == 0)
+			continue;
+		if (b->n > 1)
+			buf_add_char(b, ',');
+		json_add_str(b, str_of(stream_mode_names[i]));
+	}
+	buf_add_char(b, ']');
+}
+
+static void
+start_do(struct desk *d, void *arg)
+{
+	struct start_call *c = arg;
+	struct buf modes = BUF(256);
+	struct json_doc input = { 0 }, config = { 0 };
+	struct run_request q = { .thread_id = c->a.thread, .stateless = c->a.stateless,
+	    .keep = c->a.keep, .create_thread = !c->a.no_create,
+	    .resumable = c->a.resumable, .multitask = c->a.multitask,
+	    .durability = c->a.durability, .modes = c->a.modes, .headers_json = S("{}") };
+
+	q.assistant = (struct store_assistant){ .graph_id = S("agent"),
+	    .config_json = S("{}"), .context_json = S("{}"),
+	    .metadata_json = S("{\"created_by\":\"system\"}") };
+	CHECK(uuid_parse(S("fe096781-5601-53d2-b2f6-0d3403f7e9ca"), &q.assistant.id));
+	if (c->a.input != NULL)
+		CHECK_RC(json_parse(&input, str_of(c->a.input), NULL), OK);
+	if (c->a.config != NULL)
+		CHECK_RC(json_parse(&config, str_of(c->a.config), NULL), OK);
+	q.input = input.root;
+	q.config = config.root;
+	add_modes(&modes, c->a.modes);
+	q.modes_json = buf_str(&modes);
+	c->rc = run_start(d->runs, &q, &c->x->w, NULL, NULL, &c->x->e);
+	json_release(&input);
+	json_release(&config);
+	buf_release(&modes);
+}
+
+static int
+start(struct ear *x, struct desk *d, struct ask a, bool events)
+{
+	struct start_call c = { x, a, OK };
+
+	ear_init(x, d, a.modes, events);
+	x->w.cancel_on_gone = a.cancel_on_gone;
+	desk_do(d, start_do, &c);
+	return c.rc;
+}
+
+int
+ear_start(struct ear *x, struct desk *d, struct ask a)
+{
+	return start(x, d, a, true);
+}
+
+int
+ear_wait_start(struct ear *x, struct desk *d, struct ask a)
+{
+	return start(x, d, a, false);
+}
+
+struct join_call {
+	struct ear *x;
+	struct uuid run_id, thread_id;
+};
+
+static void
+join_do(struct desk *d, void *arg)
+{
+	struct join_call *c = arg;
+
+	run_join(d->runs, 0, &c->thread_id, &c->run_id, &c->x->w);
+}
+
+void
+ear_join(struct ear *x, struct desk *d, const struct ear *of, unsigned modes,
+    int64_t after)
+{
+	struct join_call c = { x, of->run_id, { { 0 } } };
+
+	ear_init(x, d, modes, modes != 0);
+	x->w.after = after;
+	x->run_id = of->run_id;
+	x->thread_id = of->thread_id;
+	desk_do(d, join_do, &c);
+}
+
+static void
+leave_do(struct desk *d, void *arg)
+{
+	struct ear *x = arg;
+
+	(void)d;
+	run_unwatch(&x->w);
+	x->left = true;
+}
+
+void
+ear_leave(struct ear *x)
+{
+	desk_do(x->d, leave_do, x);
+}
+
+void
+ear_free(struct ear *x)
+{
+	buf_release(&x->text);
+	buf_release(&x->values);
+	buf_release(&x->error);
+}
+
+struct cancel_call {
+	struct fix *f;
+	struct uuid run_id, thread_id;
+	bool done;
+	int rc;
+};
+
+static void
+cancelled(void *ctx, int rc)
+{
+	struct cancel_call *c = ctx;
+
+	pthread_mutex_lock(&c->f->lock);
+	c->rc = rc;
+	c->done = true;
+	changed(c->f);
+	pthread_mutex_unlock(&c->f->lock);
+}
+
+static bool
+is_cancelled(void *arg)
+{
+	return ((struct cancel_call *)arg)->done;
+}
+
+static void
+cancel_do(struct desk *d, void *arg)
+{
+	struct cancel_call *c = arg;
+
+	run_cancel(d->runs, 0, &c->thread_id, &c->run_id, true, cancelled, c);
+}
+
+int
+order_cancel_and_wait(struct desk *d, const struct ear *of)
+{
+	struct cancel_call c = { .f = d->f, .run_id = of->run_id };
+
+	desk_do(d, cancel_do, &c);
+	until(d->f, is_cancelled, &c, "cancelled");
+	return c.rc;
+}
+
+static bool
+is_started(void *arg)
+{
+	struct ear *x = arg;
+
+	return x->started || x->ended;
+}
+
+void
+ear_until_started(struct ear *x)
+{
+	until(x->d->f, is_started, x, "started");
+	CHECK(x->started);
+}
+
+struct needle {
+	struct ear *x;
+	struct str text;
+};
+
+static bool
+has_text(void *arg)
+{
+	struct needle *n = arg;
+
+	return str_contains(buf_str(&n->x->text), n->text);
+}
+
+void
+ear_until_text(struct ear *x, const char *text)
+{
+	struct needle n = { x, str_of(text) };
+
+	until(x->d->f, has_text, &n, text);
+}
+
+static bool
+is_ended(void *arg)
+{
+	return ((struct ear *)arg)->ended;
+}
+
+void
+ear_until_rc(struct ear *x, int rc)
+{
+	until(x->d->f, is_ended, x, "the end");
+	if (x->rc != rc)
+		test_fail(__FILE__, __LINE__, "end: %s %s, not %s", rc_name(x->rc),
+		    x->e.text, rc_name(rc));
+}
+
+void
+ear_until_end(struct ear *x)
+{
+	ear_until_rc(x, OK);
+}
+
+struct str
+ear_text(struct ear *x)
+{
+	struct str s;
+
+	pthread_mutex_lock(&x->d->f->lock);
+	s = arena_str(&x->d->f->arena, buf_str(&x->text));
+	pthread_mutex_unlock(&x->d->f->lock);
+	return s;
+}
+
+bool
+ear_has(struct ear *x, const char *needle)
+{
+	return str_contains(ear_text(x), str_of(needle));
+}
+
+struct str
+ear_events(struct ear *x)
+{
+	struct str rest = ear_text(x), frame, event, last = STR_NONE, result;
+	struct buf b = BUF(64 * KB);
+	size_t same = 0;
+	bool more = true;
+	int64_t id;
+
+	while (more) {
+		more = frame_next(&rest, &frame, &event, &id);
+		if (more && same > 0 && str_eq(event, last)) {
+			same++;
+			continue;
+		}
+		if (same > 1)
+			buf_add_fmt(&b, "*%zu", same);
+		if (more && same > 0)
+			buf_add_char(&b, ' ');
+		if (more)
+			buf_add(&b, event);
+		last = event;
+		same = 1;
+	}
+	result = arena_str(&x->d->f->arena, buf_str(&b));
+	buf_release(&b);
+	return result;
+}
+
+void
+ear_check_ids(struct ear *x, int64_t first)
+{
+	struct str rest = ear_text(x), frame, event;
+	int64_t id;
+
+	while (frame_next(&rest, &frame, &event, &id)) {
+		CHECK_INT(id, first);
+		first++;
+	}
+}
+
+/* ---- the store, asked ---------------------------------------------------- */
+
+struct history_call {
+	struct fix *f;
+	struct store_history h;
+	bool done;
+};
+
+static void
+history_done(struct store_cmd *cmd)
+{
+	struct history_call *c = CONTAINER_OF(cmd, struct history_call, h.cmd);
+
+	pthread_mutex_lock(&c->f->lock);
+	c->done = true;
+	changed(c->f);
+	pthread_mutex_unlock(&c->f->lock);
+}
+
+static bool
+history_is_done(void *arg)
+{
+	return ((struct history_call *)arg)->done;
+}
+
+size_t
+history(struct fix *f, const struct uuid *thread, struct store_history_item **items)
+{
+	struct history_call c = { .f = f };
+
+	c.h.cmd.op = STORE_HISTORY;
+	c.h.cmd.arena = &f->arena;
+	c.h.cmd.done = history_done;
+	c.h.thread_seq = thread_row(f, thread).seq;
+	c.h.limit = 100;
+	CHECK_RC(store_submit(f->st, &f->desks[0].port, &c.h.cmd, true), OK);
+	until(f, history_is_done, &c, "history");
+	CHECK_RC(c.h.cmd.rc, OK);
+	*items = c.h.items;
+	return c.h.items_n;
+}
+
+struct row_call {
+	struct fix *f;
+	struct uuid id;
+	struct store_run run;
+	struct store_thread thread;
+	int rc;
+};
+
+static void
+run_row_do(struct desk *d, void *arg)
+{
+	struct row_call *c = arg;
+
+	c->rc = store_run_get(d->reader, 0, &c->id, &c->f->arena, &c->run);
+}
+
+struct store_run
+run_row(struct fix *f, const struct uuid *run_id)
+{
+	struct row_call c = { .f = f, .id = *run_id };
+
+	desk_do(&f->desks[0], run_row_do, &c);
+	CHECK_RC(c.rc, OK);
+	return c.run;
+}
+
+static void
+thread_row_do(struct desk *d, void *arg)
+{
+	struct row_call *c = arg;
+
+	c->rc = store_thread_get(d->reader, 0, &c->id, &c->f->arena, &c->thread);
+}
+
+struct store_thread
+thread_row(struct fix *f, const struct uuid *thread_id)
+{
+	struct row_call c = { .f = f, .id = *thread_id };
+
+	desk_do(&f->desks[0], thread_row_do, &c);
+	CHECK_RC(c.rc, OK);
+	return c.thread;
+}
+
+uint64_t
+commits(struct fix *f)
+{
+	struct store_stats s;
+
+	store_stats(f->st, &s);
+	return s.commits;
+}
+
+struct uuid
+thread_no(unsigned n)
+{
+	struct uuid u = { { 0x33, 0x33, 0x33, 0x33, 0x33, 0x33, 0x43, 0x33, 0x83, 0x33,
+	    0x33, 0x33, 0x33, 0x33, 0x33, 0x33 } };
+
+	u.b[15] = (uint8_t)n;
+	return u;
+}

@@ -1,0 +1,194 @@
+/*
+ * run_show.c - states and runs as clients see them, and what a run's config
+ * is merged from.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <math.h>
+
+#include "base/arena.h"
+#include "harness/test.h"
+#include "run/config_priv.h"
+
+#define T "01a1fb74-f13c-7602-b977-7e2dba96d18e"
+#define C1 "1f1e5409-bccb-6d70-8001-bb78e0bbaa82"
+#define C0 "1f1e5409-ba55-6f50-8000-57652155daaf"
+
+static struct uuid
+id(const char *text)
+{
+	struct uuid u;
+
+	CHECK(uuid_parse(str_of(text), &u));
+	return u;
+}
+
+TEST(state_shows_values_next_tasks_and_checkpoints)
+{
+	struct str messages[] = { S("{\"id\":\"a\"}"), S("{\"id\":\"b\"}") };
+	struct store_history_item item = {
+		.c = { .seq = 2, .parent_seq = 1, .id = id(C1), .parent_id = id(C0),
+		    .step = 1, .source = SOURCE_LOOP, .next = S("agent"), .task_id = id(T),
+		    .base_json = S("{\"graph_id\":\"agent\"}"), .created = 1795219505975 },
+		.messages = messages, .messages_n = 2,
+		.result = messages + 1, .result_n = 1, .has_result = true,
+	};
+	struct uuid thread = id(T);
+	struct buf b = BUF(8192);
+
+	state_add_json(&b, &thread, &item);
+	CHECK_STR(buf_str(&b), "{\"values\":{\"messages\":[{\"id\":\"a\"},{\"id\":\"b\"}]},"
+	    "\"next\":[\"agent\"],\"tasks\":[{\"id\":\"" T "\",\"name\":\"agent\","
+	    "\"error\":null,\"interrupts\":[],\"path\":[\"__pregel_pull\",\"agent\"],"
+	    "\"checkpoint\":null,\"state\":null,\"result\":{\"messages\":[{\"id\":\"b\"}]}}],"
+	    "\"metadata\":{\"graph_id\":\"agent\",\"source\":\"loop\",\"step\":1,"
+	    "\"parents\":{}},\"created_at\":\"2026-11-21T00:05:05.975Z\",\"checkpoint\":"
+	    "{\"thread_id\":\"" T "\",\"checkpoint_id\":\"" C1 "\",\"checkpoint_ns\":\"\","
+	    "\"checkpoint_map\":null},\"parent_checkpoint\":{\"thread_id\":\"" T "\","
+	    "\"checkpoint_id\":\"" C0 "\",\"checkpoint_ns\":\"\",\"checkpoint_map\":null}}");
+	buf_clear(&b);
+	item.c.task_error = S("{\"message\":\"Boo!\",\"name\":\"CustomError\"}");
+	state_add_json(&b, &thread, &item);
+	CHECK(str_contains(buf_str(&b), S("\"error\":\"{\\\"message\\\":\\\"Boo!\\\","
+	    "\\\"name\\\":\\\"CustomError\\\"}\"")));
+	CHECK(str_contains(buf_str(&b), S("\"result\":null")));
+	buf_clear(&b);
+	item.c.next = STR_NONE;
+	item.c.parent_seq = 0;
+	item.c.base_json = S("{}");
+	state_add_json(&b, &thread, &item);
+	CHECK(str_contains(buf_str(&b), S("\"next\":[],\"tasks\":[],\"metadata\":{\"source\"")));
+	CHECK(str_contains(buf_str(&b), S("\"parent_checkpoint\":null}")));
+	buf_clear(&b);
+	state_add_json(&b, &thread, NULL);
+	CHECK_STR(buf_str(&b), "{\"values\":{},\"next\":[],\"tasks\":[],\"created_at\":null,"
+	    "\"checkpoint\":null,\"parent_checkpoint\":null}");
+	buf_release(&b);
+}
+
+/* ---- config -------------------------------------------------------------- */
+
+struct asked {
+	struct json_doc config, context, metadata, input;
+	struct run_request q;
+};
+
+static jnode
+parse(struct json_doc *d, const char *text)
+{
+	struct err e;
+
+	if (text == NULL)
+		return NULL;
+	CHECK_RC(json_parse(d, str_of(text), &e), OK);
+	return d->root;
+}
+
+static void
+ask(struct asked *a, const char *input, const char *config, const char *metadata)
+{
+	*a = (struct asked){ 0 };
+	a->q.thread_id = id(T);
+	a->q.assistant = (struct store_assistant){ .id = id(C0), .graph_id = S("agent"),
+	    .config_json = S("{\"configurable\":{\"model_name\":\"m-assistant\",\"a\":1},"
+		"\"recursion_limit\":7}"),
+	    .context_json = S("{\"c\":1}"), .metadata_json = S("{\"created_by\":\"system\"}") };
+	a->q.input = parse(&a->input, input);
+	a->q.config = parse(&a->config, config);
+	a->q.metadata = parse(&a->metadata, metadata);
+	a->q.headers_json = S("{\"user-agent\":\"curl\"}");
+	a->q.modes_json = S("[\"values\",\"messages-tuple\"]");
+}
+
+static void
+asked_release(struct asked *a)
+{
+	json_release(&a->config);
+	json_release(&a->metadata);
+	json_release(&a->input);
+}
+
+TEST(config_merges_assistant_thread_and_run)
+{
+	struct store_thread t = { .config_json = S("{\"configurable\":{\"model_name\":"
+	    "\"m-thread\",\"t\":2}}"), .metadata_json = S("{\"name\":\"t1\"}") };
+	struct uuid run = id(C1);
+	struct tools *tools = tools_new();
+	struct run_texts x;
+	struct asked a;
+	struct plan *p;
+	struct err e = { 0 };
+
+	ask(&a, "{\"messages\":\"hi\"}", "{\"configurable\":{\"temperature\":0.5,"
+	    "\"run_id\":\"forged\"},\"tags\":[\"x\"]}", "{\"m\":1}");
+	CHECK_RC(run_texts_write(&x, &a.q, &t, &run, &e), OK);
+	CHECK_STR(buf_str(&x.metadata), "{\"created_by\":\"system\",\"graph_id\":\"agent\","
+	    "\"assistant_id\":\"" C0 "\",\"name\":\"t1\",\"m\":1}");
+	CHECK_STR(buf_str(&x.kwargs), "{\"input\":{\"messages\":\"hi\"},\"config\":{"
+	    "\"recursion_limit\":7,\"tags\":[\"x\"],\"configurable\":{\"model_name\":"
+	    "\"m-thread\",\"a\":1,\"t\":2,\"user-agent\":\"curl\",\"temperature\":0.5,"
+	    "\"run_id\":\"" C1 "\",\"thread_id\":\"" T "\",\"graph_id\":\"agent\","
+	    "\"assistant_id\":\"" C0 "\"},\"metadata\":{\"created_by\":\"system\","
+	    "\"graph_id\":\"agent\",\"assistant_id\":\"" C0 "\",\"name\":\"t1\",\"m\":1}},"
+	    "\"context\":{\"c\":1},\"stream_mode\":[\"values\",\"messages-tuple\"],"
+	    "\"temporary\":false,\"subgraphs\":false,\"resumable\":false,"
+	    "\"durability\":\"async\"}");
+	CHECK_STR(buf_str(&x.thread_config), "{\"tags\":[\"x\"],\"configurable\":{"
+	    "\"model_name\":\"m-thread\",\"t\":2,\"user-agent\":\"curl\",\"temperature\":0.5}}");
+	CHECK_STR(buf_str(&x.base), "{\"user-agent\":\"curl\",\"created_by\":\"system\","
+	    "\"graph_id\":\"agent\",\"assistant_id\":\"" C0 "\",\"name\":\"t1\",\"m\":1,"
+	    "\"ls_integration\":\"langgraph\",\"run_attempt\":1,\"langgraph_version\":\""
+	    COHORT_VERSION "\",\"langgraph_plan\":\"developer\","
+	    "\"langgraph_host\":\"self-hosted\",\"thread_id\":\"" T "\",\"run_id\":\"" C1 "\"}");
+	CHECK_RC(plan_read(&p, buf_str(&x.kwargs), tools, &e), OK);
+	CHECK_STR(p->model, "m-thread");
+	CHECK(p->temperature == 0.5);
+	CHECK_INT(p->recursion_limit, 7);
+	CHECK_INT(p->max_tokens, 0);
+	CHECK_INT(p->modes, MODE_VALUES | MODE_MESSAGES_TUPLE);
+	CHECK(p->has_input && p->all_tools);
+	CHECK_INT(p->input.n, 1);
+	plan_free(p);
+	run_texts_release(&x);
+	asked_release(&a);
+	tools_free(tools);
+}
+
+TEST(config_errors_name_the_setting)
+{
+	static const char *const rows[][3] = {
+		{ "{}", "{\"configurable\":{\"temperature\":\"hot\"}}",
+		  "config.configurable.temperature: expected" },
+		{ "{}", "{\"configurable\":{\"temperature\":3}}",
+		  "config.configurable.temperature: expected" },
+		{ "{}", "{\"configurable\":{\"tools\":[\"nope\"]}}",
+		  "config.configurable.tools[0]: no tool is called \"nope\"" },
+		{ "{}", "{\"configurable\":[]}", "config.configurable: expected an object" },
+		{ "{}", "{\"recursion_limit\":0}", "config.recursion_limit: expected" },
+		{ "[]", "{}", "input: expected an object" },
+		{ "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"x\"}]}", "{}",
+		  "input.messages[1]: unknown role" },
+	};
+	struct tools *tools = tools_new();
+	struct uuid run = id(C1);
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct plan *p = NULL;
+		struct run_texts x;
+		struct asked a;
+		struct err e = { 0 };
+		int rc;
+
+		ask(&a, rows[i][0], rows[i][1], NULL);
+		rc = run_texts_write(&x, &a.q, NULL, &run, &e);
+		if (rc == OK)
+			rc = plan_read(&p, buf_str(&x.kwargs), tools, &e);
+		CHECK_RC(rc, ERR_INVALID);
+		CHECK(p == NULL);
+		if (!str_starts(str_of(e.text), str_of(rows[i][2])))
+			test_fail(__FILE__, __LINE__, "%s: %s", rows[i][1], e.text);
+		run_texts_release(&x);
+		asked_release(&a);
+	}
+	tools_free(tools);
+}

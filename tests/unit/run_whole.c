@@ -1,0 +1,447 @@
+/*
+ * run_whole.c - whole runs on a real shard with a memory store and a scripted
+ * model: what clients see, in which order, and what is left behind.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <string.h>
+
+#include "run_fix.h"
+
+#define RULES "{\"rules\":[" \
+	"{\"match\":\"fail500\",\"status\":500}," \
+	"{\"match\":\"fail429\",\"status\":429}," \
+	"{\"match\":\"echo\",\"tool_calls\":[{\"name\":\"echo\",\"args\":{}}]}," \
+	"{\"match\":\"notes\",\"tool_calls\":[{\"name\":\"note\"},{\"name\":\"note\"}]}," \
+	"{\"match\":\"ghost\",\"tool_calls\":[{\"name\":\"ghost\"}]}," \
+	"{\"match\":\"hold\",\"reply\":\"one two three\",\"token_ms\":600000}," \
+	"{\"match\":\"silent\",\"reply\":\"x\",\"ttft_ms\":600000}," \
+	"{\"match\":{\"last\":\"an echo\",\"role\":\"tool\"},\"reply\":\"It said so .\"}" \
+	"],\"default\":{\"reply\":\"Hello from mock LLM .\"}}"
+
+#define ALL (MODE_VALUES | MODE_UPDATES | MODE_MESSAGES_TUPLE | MODE_MESSAGES)
+
+TEST(run_values_then_three_checkpoints)
+{
+	struct store_history_item *h;
+	struct fix f;
+	struct ear x;
+
+	fix_open(&f, "memory", 1, RULES);
+	CHECK_RC(ear_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(1),
+	    .input = HI, .modes = MODE_VALUES }), OK);
+	ear_until_end(&x);
+	CHECK_STR(ear_events(&x), "metadata values*2");
+	ear_check_ids(&x, 0);
+	CHECK(ear_has(&x, "event: values\ndata: {\"messages\":[{\"content\":\"hi\","
+	    "\"id\":\"h1\",\"additional_kwargs\":{},\"response_metadata\":{},"
+	    "\"type\":\"human\"}]}\nid: 1\n\n"));
+	CHECK(ear_has(&x, "{\"content\":\"Hello from mock LLM .\",\"additional_kwargs\":{}"));
+	CHECK_INT(x.status, RUN_SUCCESS);
+	CHECK_INT(x.values.n, 0);        /* who streams has them already */
+	CHECK_INT(history(&f, &x.thread_id, &h), 3);
+	for (int i = 0; i < 3; i++) {
+		CHECK_INT(h[i].c.step, 1 - i);
+		CHECK_INT(h[i].messages_n, i == 0 ? 2 : i == 1 ? 1 : 0);
+		CHECK_INT(h[i].c.source, i == 2 ? SOURCE_INPUT : SOURCE_LOOP);
+	}
+	CHECK_STR(h[0].c.next, "");
+	CHECK_STR(h[1].c.next, "agent");
+	CHECK_STR(h[2].c.next, "__start__");
+	CHECK(h[1].has_result && h[1].result_n == 1);
+	CHECK_INT(run_row(&f, &x.run_id).status, RUN_SUCCESS);
+	CHECK_INT(thread_row(&f, &x.thread_id).status, THREAD_IDLE);
+	ear_free(&x);
+	/* The next run goes on from there. */
+	CHECK_RC(ear_wait_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(1),
+	    .input = SAY("again"), .modes = MODE_VALUES }), OK);
+	ear_until_end(&x);
+	CHECK_INT(history(&f, &x.thread_id, &h), 6);
+	CHECK_INT(h[0].c.step, 4);
+	CHECK_INT(h[2].c.step, 2);
+	CHECK_INT(h[2].c.source, SOURCE_INPUT);
+	CHECK_INT(h[0].messages_n, 4);
+	CHECK(str_starts(buf_str(&x.values), S("{\"messages\":[{\"content\":\"hi\"")));
+	ear_free(&x);
+	fix_close(&f);
+}
+
+TEST(run_waiting_costs_two_commits)
+{
+	struct fix f;
+	struct ear x;
+	uint64_t before;
+
+	fix_open(&f, "sqlite", 1, RULES);
+	before = commits(&f);
+	CHECK_RC(ear_wait_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(1),
+	    .input = HI, .modes = MODE_VALUES }), OK);
+	ear_until_end(&x);
+	CHECK_INT(commits(&f) - before, 2);
+	CHECK(x.values.n > 0 && x.text.n == 0);
+	ear_free(&x);
+	fix_close(&f);
+}
+
+TEST(run_streams_each_token_in_both_forms)
+{
+	struct fix f;
+	struct ear x;
+
+	fix_open(&f, "memory", 1, RULES);
+	CHECK_RC(ear_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(1),
+	    .input = HI, .modes = MODE_MESSAGES_TUPLE }), OK);
+	ear_until_end(&x);
+	/* start, 5 tokens, finish, usage */
+	CHECK_STR(ear_events(&x), "metadata messages*8");
+	ear_check_ids(&x, 0);
+	CHECK(ear_has(&x, "data: [{\"content\":\" mock\",\"tool_call_chunks\":[]"));
+	CHECK(ear_has(&x, "\"langgraph_step\":1,\"langgraph_node\":\"agent\""));
+	CHECK(ear_has(&x, "\"ls_provider\":\"scripted\",\"ls_model_name\":\"test\""));
+	ear_free(&x);
+	CHECK_RC(ear_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(2),
+	    .input = HI, .modes = MODE_MESSAGES }), OK);
+	ear_until_end(&x);
+	CHECK_STR(ear_events(&x), "metadata messages/complete messages/metadata "
+	    "messages/partial*8 messages/complete");
+	ear_check_ids(&x, 0);
+	CHECK(ear_has(&x, "data: [{\"content\":\"Hello from mock\",\"additional_kwargs\""));
+	ear_free(&x);
+	fix_close(&f);
+}
+
+/* Goal: when nobody reads deltas the model is not asked for them, and a late
+ * reader of messages-tuple still gets each message whole. */
+TEST(run_without_readers_does_not_stream)
+{
+	struct fix f;
+	struct ear x, late;
+
+	fix_open(&f, "memory", 1, RULES);
+	CHECK_RC(ear_wait_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(1),
+	    .input = SAY("silent"), .modes = MODE_MESSAGES_TUPLE }), OK);
+	ear_until_started(&x);
+	CHECK_INT(order_cancel_and_wait(&f.desks[0], &x), OK);
+	ear_until_end(&x);
+	CHECK_INT(x.status, RUN_INTERRUPTED);
+	ear_free(&x);
+	CHECK_RC(ear_wait_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(2),
+	    .input = SAY("notes and gate"), .modes = MODE_MESSAGES_TUPLE,
+	    .resumable = true }), OK);
+	ear_until_end(&x);
+	ear_join(&late, &f.desks[0], &x, MODE_MESSAGES_TUPLE, -1);
+	ear_until_end(&late);
+	CHECK(ear_has(&late, "\"status\":\"success\",\"content\":\"noted\""));
+	ear_free(&late);
+	ear_free(&x);
+	fix_close(&f);
+}
+
+TEST(run_tool_turn_in_the_order_of_the_reference)
+{
+	struct store_history_item *h;
+	struct fix f;
+	struct ear x;
+
+	fix_open(&f, "memory", 1, RULES);
+	CHECK_RC(ear_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(1),
+	    .input = SAY("echo"), .modes = MODE_VALUES | MODE_UPDATES | MODE_MESSAGES_TUPLE }),
+	    OK);
+	ear_until_end(&x);
+	CHECK_STR(ear_events(&x), "metadata values messages*4 updates values "
+	    "messages updates values messages*7 updates values");
+	ear_check_ids(&x, 0);
+	CHECK(ear_has(&x, "data: [{\"status\":\"success\",\"content\":\"an echo\","
+	    "\"tool_call_id\":\"call_"));
+	CHECK(ear_has(&x, "{\"tags\":[\"graph:step:2\"],\"name\":\"tools\","
+	    "\"ls_integration\":\"langgraph\","));
+	CHECK(ear_has(&x, "\"langgraph_step\":3,\"langgraph_node\":\"agent\""));
+	CHECK(ear_has(&x, "event: updates\ndata: {\"tools\":{\"messages\":[{\"status\""));
+	CHECK(ear_has(&x, "It said so ."));
+	CHECK_INT(history(&f, &x.thread_id, &h), 5);
+	CHECK_STR(h[2].c.next, "tools");
+	ear_free(&x);
+	/* A tool that is not there is the model's problem, not the run's. */
+	CHECK_RC(ear_wait_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(2),
+	    .input = SAY("ghost") }), OK);
+	ear_until_end(&x);
+	CHECK_INT(x.status, RUN_SUCCESS);
+	CHECK(str_contains(buf_str(&x.values), S("there is no tool \\\"ghost\\\" here")));
+	ear_free(&x);
+	/* Nor may a run call what it was not given. */
+	CHECK_RC(ear_wait_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(3),
+	    .input = SAY("notes"), .config = "{\"configurable\":{\"tools\":[\"echo\"]}}" }), OK);
+	ear_until_end(&x);
+	CHECK_INT(note_count(), 0);
+	CHECK(str_contains(buf_str(&x.values), S("Available: echo")));
+	ear_free(&x);
+	fix_close(&f);
+}
+
+TEST(run_ends_at_its_recursion_limit)
+{
+	struct store_history_item *h;
+	struct fix f;
+	struct ear x;
+
+	fix_open(&f, "memory", 1, RULES);
+	CHECK_RC(ear_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(1),
+	    .input = SAY("echo"), .modes = MODE_VALUES,
+	    .config = "{\"recursion_limit\":1}" }), OK);
+	ear_until_end(&x);
+	CHECK_STR(ear_events(&x), "metadata values*2 error");
+	CHECK(ear_has(&x, "data: {\"error\":\"GraphRecursionError\",\"message\":\"Recursion "
+	    "limit of 1 reached without hitting a stop condition. You can increase the "
+	    "limit by setting the \\\"recursion_limit\\\" config key.\"}"));
+	CHECK_INT(x.status, RUN_ERROR);
+	CHECK_INT(history(&f, &x.thread_id, &h), 3);
+	CHECK_STR(h[0].c.next, "tools");
+	CHECK_INT(thread_row(&f, &x.thread_id).status, THREAD_ERROR);
+	ear_free(&x);
+	fix_close(&f);
+}
+
+TEST(run_error_of_the_model_is_the_last_event)
+{
+	struct store_history_item *h;
+	struct fix f;
+	struct ear x;
+
+	fix_open(&f, "memory", 1, RULES);
+	CHECK_RC(ear_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(1),
+	    .input = SAY("fail429"), .modes = MODE_VALUES | MODE_UPDATES }), OK);
+	ear_until_end(&x);
+	CHECK_STR(ear_events(&x), "metadata values error");
+	CHECK(ear_has(&x, "data: {\"error\":\"RateLimitError\",\"message\":\"429 "));
+	CHECK_INT(x.status, RUN_ERROR);
+	CHECK(str_starts(buf_str(&x.error), S("{\"error\":\"RateLimitError\"")));
+	history(&f, &x.thread_id, &h);
+	CHECK_STR(h[0].c.next, "agent");
+	CHECK(str_starts(h[0].c.task_error, S("{\"message\":\"429 ")));
+	CHECK_INT(thread_row(&f, &x.thread_id).status, THREAD_ERROR);
+	CHECK_INT(run_row(&f, &x.run_id).status, RUN_ERROR);
+	ear_free(&x);
+	/* The thread can be used again. */
+	CHECK_RC(ear_wait_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(1),
+	    .input = HI }), OK);
+	ear_until_end(&x);
+	CHECK_INT(x.status, RUN_SUCCESS);
+	CHECK_INT(thread_row(&f, &x.thread_id).status, THREAD_IDLE);
+	ear_free(&x);
+	fix_close(&f);
+}
+
+/* Goal: without input a run goes on where the thread stands. */
+TEST(run_without_input_continues)
+{
+	struct fix f;
+	struct ear x;
+
+	fix_open(&f, "memory", 1, RULES);
+	CHECK_RC(ear_wait_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(1),
+	    .input = SAY("echo"), .config = "{\"recursion_limit\":1}" }), OK);
+	ear_until_end(&x);
+	CHECK_INT(x.status, RUN_ERROR);
+	ear_free(&x);
+	CHECK_RC(ear_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(1),
+	    .modes = MODE_UPDATES, .config = "{\"recursion_limit\":25}" }), OK);
+	ear_until_end(&x);
+	CHECK_STR(ear_events(&x), "metadata updates*2");
+	CHECK_INT(x.status, RUN_SUCCESS);
+	ear_free(&x);
+	/* Nothing is pending now: it ends at once, with the values as they are. */
+	CHECK_RC(ear_wait_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(1) }), OK);
+	ear_until_end(&x);
+	CHECK_INT(x.status, RUN_SUCCESS);
+	CHECK(str_contains(buf_str(&x.values), S("It said so .")));
+	ear_free(&x);
+	fix_close(&f);
+}
+
+TEST(run_refuses_bad_input_at_once)
+{
+	struct fix f;
+	struct ear x;
+
+	fix_open(&f, "memory", 1, RULES);
+	CHECK_RC(ear_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(1),
+	    .input = "{\"messages\":[{\"role\":\"x\",\"content\":\"\"}]}" }), ERR_INVALID);
+	CHECK(str_starts(str_of(x.e.text), S("input.messages[0]: unknown role")));
+	CHECK_RC(ear_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(1), .input = HI,
+	    .config = "{\"configurable\":{\"model_name\":\"nobody:x\"}}" }), ERR_INVALID);
+	CHECK_RC(ear_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(1), .input = HI,
+	    .no_create = true }), ERR_NOTFOUND);
+	/* What cannot be reduced is an error of the run. */
+	CHECK_RC(ear_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(1),
+	    .input = "{\"messages\":{\"type\":\"remove\",\"id\":\"zzz\"}}",
+	    .modes = MODE_VALUES }), OK);
+	ear_until_end(&x);
+	CHECK_STR(ear_events(&x), "metadata error");
+	CHECK(ear_has(&x, "InvalidUpdateError"));
+	ear_free(&x);
+	fix_close(&f);
+}
+
+TEST(run_without_a_thread_writes_nothing)
+{
+	struct fix f;
+	struct ear x, late;
+	uint64_t before;
+
+	fix_open(&f, "memory", 1, RULES);
+	before = commits(&f);
+	CHECK_RC(ear_start(&x, &f.desks[0], (struct ask){ .stateless = true, .input = HI,
+	    .modes = MODE_VALUES }), OK);
+	ear_until_end(&x);
+	CHECK_STR(ear_events(&x), "metadata values*2");
+	CHECK(!ear_has(&x, "\nid:"));
+	CHECK_INT(commits(&f), before);
+	ear_join(&late, &f.desks[0], &x, MODE_VALUES, -1);
+	ear_until_rc(&late, ERR_NOTFOUND);       /* nothing is left of it */
+	ear_free(&late);
+	ear_free(&x);
+	fix_close(&f);
+}
+
+TEST(run_without_a_thread_can_be_joined_and_cancelled)
+{
+	struct fix f;
+	struct ear x, late;
+
+	fix_open(&f, "memory", 1, RULES);
+	CHECK_RC(ear_start(&x, &f.desks[0], (struct ask){ .stateless = true,
+	    .input = SAY("hold"), .modes = MODE_MESSAGES_TUPLE, .resumable = true }), OK);
+	ear_until_text(&x, "\"content\":\"one\"");
+	ear_join(&late, &f.desks[0], &x, MODE_MESSAGES_TUPLE, -1);
+	ear_until_text(&late, "\"content\":\"one\"");
+	CHECK(str_eq(ear_text(&late), ear_text(&x)));
+	ear_check_ids(&late, 0);
+	CHECK_INT(order_cancel_and_wait(&f.desks[0], &x), OK);
+	ear_until_end(&x);
+	ear_until_end(&late);
+	CHECK_INT(late.status, RUN_INTERRUPTED);
+	ear_free(&late);
+	ear_free(&x);
+	/* keep: a thread stays. */
+	CHECK_RC(ear_wait_start(&x, &f.desks[0], (struct ask){ .stateless = true,
+	    .keep = true, .input = HI }), OK);
+	ear_until_end(&x);
+	CHECK_INT(thread_row(&f, &x.thread_id).status, THREAD_IDLE);
+	ear_free(&x);
+	fix_close(&f);
+}
+
+TEST(run_is_cancelled_in_the_middle_of_an_answer)
+{
+	struct store_history_item *h;
+	struct fix f;
+	struct ear x;
+
+	fix_open(&f, "memory", 1, RULES);
+	CHECK_RC(ear_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(1),
+	    .input = SAY("hold"), .modes = ALL }), OK);
+	ear_until_text(&x, "\"content\":\"one\"");
+	CHECK_INT(order_cancel_and_wait(&f.desks[0], &x), OK);
+	ear_until_end(&x);
+	CHECK_INT(x.status, RUN_INTERRUPTED);
+	CHECK_INT(run_row(&f, &x.run_id).status, RUN_INTERRUPTED);
+	CHECK_INT(thread_row(&f, &x.thread_id).status, THREAD_IDLE);
+	CHECK_INT(history(&f, &x.thread_id, &h), 2);     /* checkpoints are kept */
+	CHECK_STR(h[0].c.next, "agent");
+	CHECK_INT(order_cancel_and_wait(&f.desks[0], &x), OK);   /* it is over */
+	x.run_id = thread_no(99);
+	CHECK_INT(order_cancel_and_wait(&f.desks[0], &x), ERR_NOTFOUND);
+	ear_free(&x);
+	/* Whoever asked for it cancels by leaving. */
+	CHECK_RC(ear_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(2),
+	    .input = SAY("hold"), .modes = ALL, .cancel_on_gone = true }), OK);
+	ear_until_text(&x, "\"content\":\"one\"");
+	ear_leave(&x);
+	CHECK_INT(order_cancel_and_wait(&f.desks[0], &x), OK);
+	CHECK_INT(run_row(&f, &x.run_id).status, RUN_INTERRUPTED);
+	ear_free(&x);
+	/* A tool that still works then is heard by nobody. */
+	CHECK_RC(ear_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(3),
+	    .input = HI, .modes = ALL }), OK);
+	ear_until_end(&x);
+	ear_free(&x);
+	fix_close(&f);
+}
+
+TEST(run_durability_exit_leaves_one_checkpoint)
+{
+	struct store_history_item *h;
+	struct fix f;
+	struct ear x;
+
+	fix_open(&f, "memory", 1, RULES);
+	CHECK_RC(ear_wait_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(1),
+	    .input = SAY("echo"), .durability = DURABILITY_EXIT }), OK);
+	ear_until_end(&x);
+	CHECK_INT(history(&f, &x.thread_id, &h), 1);
+	CHECK_INT(h[0].messages_n, 4);
+	CHECK_INT(h[0].c.step, 3);
+	ear_free(&x);
+	CHECK_RC(ear_wait_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(1),
+	    .input = SAY("fail500"), .durability = DURABILITY_EXIT }), OK);
+	ear_until_end(&x);
+	CHECK_INT(history(&f, &x.thread_id, &h), 2);
+	CHECK(h[0].c.task_error.n > 0);
+	CHECK_INT(h[0].messages_n, 5);
+	ear_free(&x);
+	fix_close(&f);
+}
+
+TEST(run_durability_sync_tells_the_same)
+{
+	struct store_history_item *h;
+	struct fix f;
+	struct ear x;
+
+	fix_open(&f, "memory", 1, RULES);
+	CHECK_RC(ear_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(1),
+	    .input = SAY("echo"), .modes = MODE_VALUES | MODE_UPDATES,
+	    .durability = DURABILITY_SYNC }), OK);
+	ear_until_end(&x);
+	CHECK_STR(ear_events(&x), "metadata values updates values updates values "
+	    "updates values");
+	ear_check_ids(&x, 0);
+	CHECK_INT(history(&f, &x.thread_id, &h), 5);
+	ear_free(&x);
+	fix_close(&f);
+}
+
+/* Goal: a model that always gives the same id does not overwrite history. */
+static void
+seed(struct desk *d, void *arg)
+{
+	(void)d, (void)arg;
+	id_seed_random(7);
+}
+
+TEST(run_answer_gets_a_fresh_id_when_its_own_is_taken)
+{
+	struct store_history_item *h;
+	struct str again;
+	struct fix f;
+	struct ear x;
+
+	fix_open(&f, "memory", 1, RULES);
+	for (int i = 0; i < 2; i++) {
+		desk_do(&f.desks[0], seed, NULL);
+		CHECK_RC(ear_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(1),
+		    .input = "{\"messages\":{\"role\":\"user\",\"content\":\"hi\","
+			"\"id\":\"same\"}}", .modes = MODE_MESSAGES_TUPLE }), OK);
+		ear_until_end(&x);
+		if (i == 0)
+			ear_free(&x);
+	}
+	history(&f, &x.thread_id, &h);
+	CHECK_INT(h[0].messages_n, 3);   /* the input replaced itself */
+	again = h[0].messages[2];
+	CHECK(str_contains(again, S("\"id\":\"run-")));
+	CHECK(ear_has(&x, "\"id\":\"run-"));
+	CHECK(!ear_has(&x, "\"id\":\"chatcmpl-"));
+	ear_free(&x);
+	fix_close(&f);
+}
