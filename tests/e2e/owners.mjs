@@ -54,6 +54,7 @@ const rows = {
   "POST /runs/wait": [{ ...run, assistant_id: a }, 404],
   "POST /runs/stream": [{ ...run, assistant_id: a }, 404],
   "GET /runs/{run_id}/stream": [, 404],
+  "GET /runs/{run_id}/join": [, 404],
   "PUT /store/items": [{ namespace: ["alice"], key: "k", value: { v: "bob's value" } }, 204],
   "GET /store/items": [, 200, (x) => !x.text.includes("alice's"), "?namespace=alice&key=k"],
   "DELETE /store/items": [{ namespace: ["alice"], key: "k" }, 204],

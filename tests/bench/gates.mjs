@@ -1,0 +1,140 @@
+// gates.mjs - the figures design and issue name, measured on this machine and
+// printed beside the command that gave them.  Not a test: a figure that misses
+// its gate is shown as missed, and the exit code says so, but the test set does
+// not depend on it.
+//   node tests/bench/gates.mjs [quick]
+import { execFileSync, spawn } from "node:child_process";
+import { readFileSync, readdirSync } from "node:fs";
+import net from "node:net";
+import os from "node:os";
+import path from "node:path";
+import { binary, call, freePort, scratch, startMock, startServer } from "../e2e/lib.mjs";
+
+const quick = process.argv[2] === "quick";
+const rows = [];
+const note = (name, figure, gate, ok, how) => {
+  rows.push({ name, figure, gate, ok, how });
+  console.log(`${ok ? "ok    " : "MISSED"} ${name}: ${figure} (gate ${gate})  ${how}`);
+};
+
+function rollup(pid) {
+  const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
+  const kb = (k) => Number(new RegExp(`^${k}: +(\\d+)`, "m").exec(text)[1]);
+  return { rss: kb("Rss") / 1024, dirty: kb("Private_Dirty") / 1024 };
+}
+const cpuTicks = (pid) => {
+  const f = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ");
+  return Number(f[11]) + Number(f[12]);
+};
+const peakRss = (pid) => Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))[1]) / 1024;
+const threads = (pid) => readdirSync(`/proc/${pid}/task`).length;
+const median = (a) => [...a].sort((x, y) => x - y)[a.length >> 1];
+
+// Runs a workload; its RESULT line as an object.
+function bench(args) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(binary, ["bench", ...args], { stdio: ["ignore", "pipe", "ignore"] });
+    let out = "";
+    child.stdout.on("data", (d) => { out += d; });
+    child.on("exit", (code) => {
+      const m = /^RESULT (.*)$/m.exec(out);
+      if (!m) return reject(new Error(`bench ${args.join(" ")}: exit ${code}\n${out}`));
+      resolve({ code, ...JSON.parse(m[1]), text: out });
+    });
+  });
+}
+
+async function coldStart() {
+  const times = [];
+  for (let i = 0; i < 7; i++) {
+    const port = await freePort(), dir = scratch();
+    const began = process.hrtime.bigint();
+    const child = spawn(binary, ["serve", "--port", String(port), "--db", path.join(dir, "c.db")], { stdio: "ignore", cwd: dir });
+    for (;;) {
+      const ok = await new Promise((r) => {
+        const s = net.connect(port, "127.0.0.1", () => s.write("GET /ok HTTP/1.1\r\nHost: x\r\n\r\n"));
+        s.on("data", (d) => { s.destroy(); r(d.includes("200 OK")); });
+        s.on("error", () => r(false));
+      });
+      if (ok) break;
+    }
+    times.push(Number(process.hrtime.bigint() - began) / 1e6);
+    child.kill("SIGKILL");
+    await new Promise((r) => child.on("exit", r));
+  }
+  note("cold start to first 200", `${median(times).toFixed(1)} ms`, "50 ms", median(times) <= 50, "serve, 7 starts, median");
+}
+
+async function idle() {
+  const server = await startServer({});
+  const pid = server.child.pid;
+  await call(server, "GET", "/ok");
+  const m = rollup(pid), before = cpuTicks(pid);
+  await new Promise((r) => setTimeout(r, 5000));
+  const ticks = cpuTicks(pid) - before;
+  note("idle RSS", `${m.rss.toFixed(1)} MB`, "16 MB", m.rss <= 16, "smaps_rollup");
+  note("idle private dirty", `${m.dirty.toFixed(1)} MB`, "4 MB", m.dirty <= 4, "smaps_rollup");
+  note("idle CPU", `${ticks} ticks in 5 s`, "0", ticks === 0, "/proc/PID/stat");
+  await server.stop();
+}
+
+async function commits(server) {
+  return Number(/^cohort_store_commits_total (\d+)/m.exec((await call(server, "GET", "/metrics")).text)[1]);
+}
+
+async function flow(vus, mockArgs, cpuGate, rateGate, seconds, fsync) {
+  const mock = await startMock(mockArgs);
+  const server = await startServer({ mock, args: fsync ? ["--test-hooks", "--test-fsync-delay-ms", "5"] : [] });
+  const c0 = await commits(server);
+  const args = ["flow", "--url", server.url, "--vus", String(vus), "--duration", String(seconds), "--stages", "", "--mock-url", mock.url, "--server-pid", String(server.child.pid)];
+  const r = await bench(args);
+  const perFlow = (await commits(server) - c0) / r.flows;
+  const label = `flow, ${vus} users, ${mockArgs.join(" ")}${fsync ? ", 5 ms fsync" : ""}`;
+  const how = `cohort bench ${args.slice(0, 1)} --vus ${vus} --duration ${seconds}`;
+  note(`${label}: CPU a flow`, `${r.server_cpu_ms_per_flow.toFixed(2)} ms`, `${cpuGate} ms`, fsync || r.server_cpu_ms_per_flow <= cpuGate, how);
+  note(`${label}: flows/s`, r.flows_per_s.toFixed(0), rateGate || "-", r.flows_per_s >= rateGate, how);
+  note(`${label}: commits a flow`, perFlow.toFixed(2), "11", perFlow <= 11, how);
+  note(`${label}: errors`, String(r.errors), "0", r.errors === 0, how);
+  if (vus === 1) for (const op of ["create_thread", "create_assistant", "store_put", "store_get", "delete_thread"])
+    if (r[`${op}_p50_ms`] !== undefined) note(`CRUD ${op} p50`, `${r[`${op}_p50_ms`].toFixed(3)} ms`, "0.3 ms", r[`${op}_p50_ms`] <= 0.3, how);
+  await server.stop();
+  await mock.stop();
+}
+
+async function streams(n, host) {
+  const mock = await startMock(["--delay-ms", "200", "--ttft-ms", "200", "--stream-delay-ms", "5", "--tokens", "50"]);
+  const url = host ? mock.url.replace("127.0.0.1", host) : mock.url;
+  const server = await startServer({ mock: { ...mock, url } });
+  const args = ["streams", "--url", server.url, "--concurrency", String(n), "--ttft", "200", "--tokens", "50", "--token-ms", "5", "--server-pid", String(server.child.pid)];
+  let peakThreads = 0;
+  const watch = setInterval(() => { peakThreads = Math.max(peakThreads, threads(server.child.pid)); }, 20);
+  const before = cpuTicks(server.child.pid);
+  const r = await bench(args);
+  clearInterval(watch);
+  const cpu = (cpuTicks(server.child.pid) - before) * 10;
+  const label = `${n} streams${host ? ` (model at ${host})` : ""}`;
+  const how = `cohort bench streams --concurrency ${n}`;
+  note(`${label}: complete`, `${r.ok} of ${n}`, `${n}`, r.ok === n, how);
+  note(`${label}: p50 inflation`, r.latency_infl.toFixed(2), n <= 1000 ? "1.5" : "-", n > 1000 || r.latency_infl <= 1.5, how);
+  note(`${label}: peak RSS`, `${peakRss(server.child.pid).toFixed(0)} MB`, n >= 4000 ? "150 MB" : "-", peakRss(server.child.pid) <= 150, "VmHWM");
+  note(`${label}: threads`, String(peakThreads), "8", peakThreads <= 8, "/proc/PID/task");
+  note(`${label}: CPU a token`, `${(cpu * 1000 / (n * 50)).toFixed(1)} us`, "15 us", cpu * 1000 / (n * 50) <= 15, "server CPU over all, by tokens");
+  await server.stop();
+  await mock.stop();
+}
+
+console.log(`${os.cpus().length} x ${os.cpus()[0].model}, ${os.release()}, ${execFileSync(binary, ["version"]).toString().trim()}`);
+await coldStart();
+await idle();
+const seconds = quick ? 3 : 10;
+await flow(1, ["--delay-ms", "0", "--stream-delay-ms", "0"], 2.5, 0, seconds);
+await flow(5, ["--delay-ms", "10", "--stream-delay-ms", "5"], 2.5, 0, seconds);
+await flow(50, ["--delay-ms", "0", "--stream-delay-ms", "0"], 1, 1000, seconds);
+await flow(5, ["--delay-ms", "10", "--stream-delay-ms", "5"], 2.5, 0, seconds, true);
+await streams(1000);
+if (!quick) await streams(4000);
+const name = /^127\.\S+\s+(?!localhost)(\S+)/m.exec(readFileSync("/etc/hosts", "utf8"))?.[1];
+if (name) await streams(1000, name);
+const missed = rows.filter((r) => !r.ok).length;
+console.log(`${rows.length - missed} passed, ${missed} failed`);
+process.exit(missed > 0 ? 1 : 0);
