@@ -24,6 +24,17 @@ active_release(struct active *a)
 	val_drop(a->content);
 }
 
+/* Room for one, two, four...: most sessions have one. */
+void
+active_add(struct session *s, struct active a)
+{
+	if (s->active_n == s->active_cap) {
+		s->active_cap = s->active_cap > 0 ? s->active_cap * 2 : 1;
+		s->active = mem_resize(s->active, s->active_cap * sizeof a);
+	}
+	s->active[s->active_n++] = a;
+}
+
 static bool
 is_chart_type(struct str type)
 {
@@ -143,8 +154,7 @@ start_one(struct session *s, uint32_t invoke)
 		active_release(&a);
 		return;
 	}
-	mem_grow(s->active, s->active_n, s->active_cap);
-	s->active[s->active_n++] = a;
+	active_add(s, a);
 }
 
 void

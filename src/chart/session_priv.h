@@ -145,6 +145,7 @@ void invoke_stop(struct session *s, uint32_t state);
 void invoke_event(struct session *s);
 int  invoke_effect(struct session *s, const struct active *a);
 void active_release(struct active *a);
+void active_add(struct session *s, struct active a);         /* takes its values */
 struct session *session_make(const struct chart *c, struct str id);  /* session.c */
 void step_run(struct session *s);                            /* step.c */
 

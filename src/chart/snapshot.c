@@ -294,8 +294,7 @@ read_invoke(struct session *s, jnode n, struct err *e)
 		rc = read_val(n, "content", &a.content, e);
 	if (rc == OK && (a.id.kind != VAL_STRING || a.type.kind != VAL_STRING))
 		rc = misfit(e, "an invoke without id or type in", id);
-	mem_grow(s->active, s->active_n, s->active_cap);
-	s->active[s->active_n++] = a;
+	active_add(s, a);
 	return rc;
 }
 

@@ -1,0 +1,230 @@
+/*
+ * chart_save.c - snapshots: a session that was saved and restored between any
+ * two events goes on exactly as the one that was not.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "harness/test.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "chart/chart.h"
+
+static int
+on_effect(void *ctx, const struct effect *f)
+{
+	struct buf *b = ctx;
+
+	buf_add_fmt(b, "%d(%.*s|%.*s|%.*s|%.*s|%lld|", f->kind, FMT(f->name), FMT(f->target),
+	    FMT(f->sendid), FMT(f->invokeid), (long long)f->delay_ms);
+	val_add_json(b, f->data);
+	buf_add_fmt(b, "|%.*s|%.*s)", FMT(f->src), FMT(f->content));
+	return OK;
+}
+
+static void
+give(struct session *s, const char *event, struct buf *trace)
+{
+	struct effect_sink out = { .effect = on_effect, .ctx = trace };
+	struct chart_event ev = { .data = VAL_UNDEF };
+	struct str rest = str_of(event), name, id;
+	struct err e;
+
+	/* "name json #invokeid", the last two optional */
+	(void)str_next(&rest, ' ', &name);
+	ev.name = name;
+	if (rest.n > 0 && str_next(&rest, '#', &id) && id.n > 0)
+		CHECK_RC(json_text_to_val(id, &ev.data, &e), OK);
+	ev.invokeid = rest;
+	CHECK_RC(session_event(s, &ev, &out), OK);
+	val_drop(ev.data);
+}
+
+static const struct scene {
+	const char *chart;
+	const char *events[8];
+} scenes[] = {
+	{ "<scxml><datamodel><data id='n' expr='0'/><data id='u'/><data id='o'>{\"a\":[1,2.5]}</data>"
+	  "</datamodel><state id='a'><transition event='go' cond='n &lt; 2' target='a'>"
+	  "<assign location='n' expr='n + 1'/><assign location='o.a[2]' expr='_event.data'/>"
+	  "<send event='x' idlocation='u' delay='1s'/></transition>"
+	  "<transition event='go' target='f'/></state>"
+	  "<final id='f'><donedata><content expr='{n, o, u}'/></donedata></final></scxml>",
+	  { "go 1", "go {\"k\":\"v\"}", "other", "go" } },
+	{ "<scxml><state id='a'><history id='h' type='deep'><transition target='b'/></history>"
+	  "<state id='b'><transition event='n' target='c'/></state>"
+	  "<state id='c'><state id='d'><transition event='n' target='e'/></state><state id='e'/></state>"
+	  "<transition event='out' target='z'/></state>"
+	  "<state id='z'><onentry><log label='z'/></onentry><transition event='back' target='h'/></state>"
+	  "</scxml>", { "n", "n", "out", "back", "out", "back" } },
+	{ "<scxml><parallel id='p'><state id='l'><state id='l1'><invoke type='llm' id='m'>"
+	  "<param name='q' expr=\"'hi'\"/><finalize><log label='fin'/></finalize></invoke>"
+	  "<transition event='done.invoke.m' target='l2'/></state><final id='l2'/></state>"
+	  "<state id='r'><invoke><content><scxml><state/></scxml></content></invoke>"
+	  "<state id='r1'><transition event='tick' target='r1'><log label='t'/></transition>"
+	  "<transition event='stop' target='r2'/></state><final id='r2'/></state>"
+	  "<transition event='done.state.p' target='f'/></parallel><final id='f'/></scxml>",
+	  { "tick", "note 1#m", "done.invoke.m {\"text\":\"yo\"}#m", "tick", "stop" } },
+	{ "<scxml binding='late'><datamodel><data id='top' expr='1'/></datamodel>"
+	  "<state id='a'><transition event='go' target='b'/></state>"
+	  "<state id='b'><datamodel><data id='v' expr='5'/></datamodel>"
+	  "<onentry><log expr='v'/></onentry><transition event='go' target='a'>"
+	  "<assign location='v' expr='v + 1'/></transition></state></scxml>",
+	  { "go", "go", "go", "go", "go" } },
+};
+
+/* Runs the events from `at` on, leaving the trace and the last snapshot. */
+static void
+play(struct session *s, const struct scene *scene, size_t at, struct buf *trace)
+{
+	for (size_t i = at; scene->events[i] != NULL; i++)
+		give(s, scene->events[i], trace);
+	session_save(s, trace);
+}
+
+static void
+check_scene(const struct scene *scene, size_t cut)
+{
+	struct buf before = BUF(64 * KB), a = BUF(64 * KB), b = BUF(64 * KB);
+	struct buf saved = BUF(64 * KB), again = BUF(64 * KB), restart = BUF(64 * KB);
+	struct effect_sink out = { .effect = on_effect, .ctx = &before };
+	struct effect_sink out2 = { .effect = on_effect, .ctx = &restart };
+	struct session *s, *copy;
+	struct chart *c;
+	struct err e = { 0 };
+
+	if (chart_from_scxml(&c, str_of(scene->chart), NULL, &e) != OK)
+		test_fail(__FILE__, __LINE__, "%s", e.text);
+	s = session_new(c, S("id"), VAL_UNDEF, S("parent"));
+	CHECK_RC(session_start(s, &out), OK);
+	for (size_t i = 0; i < cut; i++)
+		give(s, scene->events[i], &before);
+	session_save(s, &saved);
+	if (session_restore(&copy, c, S("id"), buf_str(&saved), &out2, &e) != OK)
+		test_fail(__FILE__, __LINE__, "%s\n%.*s", e.text, FMT(buf_str(&saved)));
+	session_save(copy, &again);
+	if (!str_eq(buf_str(&saved), buf_str(&again)))
+		test_fail(__FILE__, __LINE__, "saved   %.*s\nrestored %.*s", FMT(buf_str(&saved)),
+		    FMT(buf_str(&again)));
+	CHECK(session_over(copy) == session_over(s));
+	play(s, scene, cut, &a);
+	play(copy, scene, cut, &b);
+	if (!str_eq(buf_str(&a), buf_str(&b)))
+		test_fail(__FILE__, __LINE__, "cut %zu:\n%.*s\n%.*s", cut, FMT(buf_str(&a)),
+		    FMT(buf_str(&b)));
+	session_free(s);
+	session_free(copy);
+	chart_free(c);
+	buf_release(&before), buf_release(&a), buf_release(&b);
+	buf_release(&saved), buf_release(&again), buf_release(&restart);
+}
+
+TEST(save_and_restore_at_every_macrostep)
+{
+	for (size_t i = 0; i < COUNT(scenes); i++)
+		for (size_t cut = 0; cut == 0 || scenes[i].events[cut - 1] != NULL; cut++)
+			check_scene(&scenes[i], cut);
+}
+
+/* Goal: exactly the invokes that were under way start again, as they were,
+ * whatever the data says by now. */
+TEST(restore_starts_what_was_under_way)
+{
+	struct buf saved = BUF(64 * KB), trace = BUF(64 * KB);
+	struct effect_sink out = { .effect = on_effect, .ctx = &trace };
+	struct session *s, *copy;
+	struct chart *c;
+	struct err e;
+
+	CHECK_RC(chart_from_scxml(&c, S("<scxml><datamodel><data id='q' expr=\"'first'\"/></datamodel>"
+	    "<state id='s'><invoke id='a' type='llm'><param name='p' expr='q'/></invoke>"
+	    "<invoke id='b' type='llm'/><invoke id='d' type='tool'/>"
+	    "<transition event='set'><assign location='q' expr=\"'second'\"/></transition>"
+	    "</state></scxml>"), NULL, &e), OK);
+	s = session_new(c, S("id"), VAL_UNDEF, STR_NONE);
+	CHECK_RC(session_start(s, &out), OK);
+	give(s, "set", &trace);
+	give(s, "done.invoke.b {}#b", &trace);
+	give(s, "error.tool.gone {}#d", &trace);
+	session_save(s, &saved);
+	buf_clear(&trace);
+	CHECK_RC(session_restore(&copy, c, S("id"), buf_str(&saved), &out, &e), OK);
+	CHECK_STR(buf_str(&trace), "2(|||a|0|{\"p\":\"first\"}||)");
+	session_free(s);
+	session_free(copy);
+	chart_free(c);
+	buf_release(&saved);
+	buf_release(&trace);
+}
+
+static int
+refuse(void *ctx, const struct effect *f)
+{
+	(void)ctx;
+	return f->kind == EFFECT_INVOKE ? ERR_CLOSED : OK;
+}
+
+TEST(restore_without_the_service_is_an_error_event)
+{
+	struct effect_sink out = { .effect = refuse }, nobody = { 0 };
+	struct buf saved = BUF(64 * KB);
+	struct session *s, *copy;
+	struct chart *c;
+	struct err e;
+
+	CHECK_RC(chart_from_scxml(&c, S("<scxml><state id='s'><invoke id='a'/>"
+	    "<transition event='error.communication' target='f'/></state><final id='f'/></scxml>"),
+	    NULL, &e), OK);
+	s = session_new(c, S("id"), VAL_UNDEF, STR_NONE);
+	CHECK_RC(session_start(s, &nobody), OK);
+	session_save(s, &saved);
+	CHECK_RC(session_restore(&copy, c, S("id"), buf_str(&saved), &out, &e), OK);
+	CHECK(session_over(copy));
+	CHECK_STR(session_final(copy), "f");
+	session_free(s);
+	session_free(copy);
+	chart_free(c);
+	buf_release(&saved);
+}
+
+TEST(restore_refuses_what_does_not_fit)
+{
+	static const char chart[] = "<scxml><datamodel><data id='x'/></datamodel>"
+	    "<state id='a'><history id='h'><transition target='b'/></history><state id='b'/>"
+	    "<state id='c'><invoke/></state></state>"
+	    "<parallel id='p'><state id='q'/><state id='r'/></parallel></scxml>";
+	static const struct { const char *text, *want; } rows[] = {
+		{ "", "" }, { "[]", "a snapshot is an object" }, { "{", "" },
+		{ "{\"states\":[\"zz\"]}", "no state 'zz'" },
+		{ "{\"states\":[]}", "what is active inside" },
+		{ "{\"states\":[\"b\",\"c\"]}", "what is active inside 'a'" },
+		{ "{\"states\":[\"a\"]}", "what is active inside 'a'" },
+		{ "{\"states\":[\"q\"]}", "what is active inside 'p'" },
+		{ "{\"states\":[\"b\",\"q\",\"r\"]}", "what is active inside" },
+		{ "{\"states\":[\"h\"]}", "cannot be active" },
+		{ "{\"states\":[\"b\"],\"data\":{\"y\":1}}", "no data 'y'" },
+		{ "{\"states\":[\"b\"],\"unset\":[\"y\"]}", "no data 'y'" },
+		{ "{\"states\":[\"b\"],\"history\":{\"b\":[]}}", "no history 'b'" },
+		{ "{\"states\":[\"b\"],\"history\":{\"h\":[\"q\"]}}", "not in the history's state: 'q'" },
+		{ "{\"states\":[\"b\"],\"final\":\"zz\"}", "no state 'zz'" },
+		{ "{\"states\":[\"b\"],\"invokes\":[{\"state\":\"c\",\"n\":0}]}", "no invoke in 'c'" },
+		{ "{\"states\":[\"c\"],\"invokes\":[{\"state\":\"c\",\"n\":1}]}", "no invoke in 'c'" },
+		{ "{\"states\":[\"c\"],\"invokes\":[{\"state\":\"c\",\"n\":0}]}", "without id or type" },
+	};
+	struct effect_sink nobody = { 0 };
+	struct chart *c;
+	struct err e;
+
+	CHECK_RC(chart_from_scxml(&c, str_of(chart), NULL, &e), OK);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct session *s;
+		int rc = session_restore(&s, c, S("id"), str_of(rows[i].text), &nobody, &e);
+
+		if (rc == OK || s != NULL || !str_contains(str_of(e.text), str_of(rows[i].want)))
+			test_fail(__FILE__, __LINE__, "%s: %s %s", rows[i].text, rc_name(rc),
+			    e.text);
+	}
+	chart_free(c);
+}
