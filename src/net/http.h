@@ -63,7 +63,9 @@ struct http_hooks {
 	void (*error_body)(void *ctx, int status, struct str message,
 	    struct buf *out, struct str *content_type);
 	/* After the last byte of an answer was handed to the kernel; for metrics
-	 * and the access log.  May be NULL. */
+	 * and the access log.  Once for every request that was handled and every
+	 * refusal; status 499 when the client left before an answer began.  May
+	 * be NULL. */
 	void (*done)(void *ctx, const struct http_req *r, int status,
 	    size_t bytes_out);
 	void *ctx;
@@ -105,7 +107,10 @@ void http_stream_end(struct http_req *r);    /* r is gone after this */
 void http_stream_abort(struct http_req *r);  /* closes the connection; r is gone */
 
 /* fn runs once when the client goes away before the answer has ended; r stays
- * valid and must still be answered (it is a no-op then). */
+ * valid and must still be answered (it is a no-op then).  Never from inside a
+ * call of this header: at the end of the turn, also when it has left already.
+ * A client that only ends its sending side is still there for http_reply; for
+ * a streamed answer it has left. */
 void http_on_gone(struct http_req *r, void (*fn)(struct http_req *r));
 
 const char *http_status_text(int status);

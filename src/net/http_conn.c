@@ -231,9 +231,9 @@ on_written(uv_write_t *w, int status)
 		return;
 	}
 	out_sent(&c->out, n);
-	if (c->out.bytes == 0)
-		limit_state(c);
 	conn_flush(c);
+	if (c->writing == 0)
+		limit_state(c);
 	conn_sent(c);
 }
 
@@ -282,7 +282,8 @@ write_timeout(struct http_conn *c)
 {
 	size_t left = uv_stream_get_write_queue_size(stream_of(c));
 
-	if (c->writing == 0 || left >= c->unsent) {
+	assert(c->writing > 0);              /* or there was no deadline */
+	if (left >= c->unsent) {
 		conn_lost(c);
 		return;
 	}
@@ -347,18 +348,18 @@ static void
 conn_sent(struct http_conn *c)
 {
 	struct request *q = c->req;
-	bool ends, refused;
+	bool ends, unread;
 
 	if (q == NULL || !q->answered || c->out.bytes > 0 || c->failed)
 		return;
 	ends = q->close || c->l->draining;
-	refused = q->refused || c->kept.n > 0 || c->stopped;
+	unread = q->close && (q->refused || c->kept.n > 0 || c->stopped);
 	c->req = NULL;
 	become(c, &idle);
 	request_end(q);
 	if (c->state == &closed)
 		return;
-	if (ends && refused && q->close)
+	if (ends && unread)
 		conn_linger(c);
 	else if (ends)
 		conn_drop(c);
@@ -444,7 +445,7 @@ conn_feed(struct http_conn *c, const char *at, const char *end)
 			refuse(c, c->parse.status, c->parse.why);
 			break;
 		case PARSE_MORE:
-			if (c->state == &idle)
+			if (c->state == &idle && c->parse.state != IN_BREAKS)
 				become(c, &head);
 			else if (c->state == &body)
 				limit_state(c);

@@ -592,7 +592,7 @@ chunk_byte(struct http_parse *p, unsigned char ch)
 	case AT_END_LF:
 		return ch == '\n' ? body_done(p) : chunk_move(p, false, AT_END_LF);
 	default:
-		assert(!"a state without framing bytes");
+		assert(false && "a state without framing bytes");
 		return PARSE_REFUSED;
 	}
 }

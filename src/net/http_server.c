@@ -88,8 +88,6 @@ open_socket(struct http_server *hs, bool shared)
 	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0 &&
 	    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacked_ms,
 	    sizeof unacked_ms) == 0 &&
-	    (hs->addr.ss_family != AF_INET6 ||
-	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0) &&
 	    bind(fd, (const struct sockaddr *)&hs->addr, address_size(hs)) == 0)
 		return fd;
 	saved = errno;
@@ -151,6 +149,9 @@ conns_allowed(void)
 	    files.rlim_cur < allowed + LIMIT_FILES_RESERVED)
 		allowed = files.rlim_cur < CONNS_MIN + LIMIT_FILES_RESERVED ? CONNS_MIN :
 		    (size_t)files.rlim_cur - LIMIT_FILES_RESERVED;
+	if (allowed < LIMIT_HTTP_CONNS)
+		log_info("net", "connections_capped", "max=%zu files=%zu", allowed,
+		    (size_t)files.rlim_cur);
 	return allowed;
 }
 

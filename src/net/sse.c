@@ -20,7 +20,9 @@
 #include <string.h>
 
 /* Never freed: the first reference is the program's. */
-static struct sse_block heartbeat = { 1, 13, ": heartbeat\n\n" };
+static struct sse_block heartbeat = {
+	.refs = 1, .n = 13, .bytes = ": heartbeat\n\n",
+};
 
 struct sse_block *
 sse_block_new(struct str bytes)

@@ -3,8 +3,9 @@
  *
  * Blocks are encoded once and shared: a block is reference counted bytes of
  * one or more whole frames.  A writer tries the socket first; what does not
- * fit waits in the connection's queue; past LIMIT_SSE_QUEUE_BYTES the client
- * is cut (it resumes by Last-Event-ID).  `: heartbeat` goes out strictly
+ * fit waits in the connection's queue.  A client that was up to date may have
+ * everything of one turn waiting and LIMIT_SSE_QUEUE_BYTES beyond it; past
+ * that it is cut (it resumes by Last-Event-ID).  `: heartbeat` goes out strictly
  * every LIMIT_SSE_HEARTBEAT_MS.  Writes of one loop turn leave in one write.
  *
  * SPDX-License-Identifier: MIT
@@ -28,8 +29,9 @@ void sse_block_drop(struct sse_block *b);    /* any thread */
 struct sse;
 
 /* Starts the answer: text/event-stream, no-cache, X-Accel-Buffering: no, and
- * `extra` header lines.  gone(ctx) runs once if the client leaves or is cut;
- * after it the sse must not be used.  */
+ * `extra` header lines.  gone(ctx) runs once if the client leaves or is cut,
+ * never from inside sse_begin or sse_send; after it neither the sse nor r
+ * may be used. */
 struct sse *sse_begin(struct http_req *r, struct str extra,
     void (*gone)(void *ctx), void *ctx);
 void sse_send(struct sse *s, struct sse_block *b);       /* takes no reference */

@@ -257,7 +257,7 @@ TEST(sse_a_slow_reader_is_cut)
 	make_block(64 * KB);
 	while (sse != NULL && sent++ < 1000)
 		serve_on(s, 0, send_block);
-	CHECK(sent > 4 && sent < 1000);
+	CHECK(sent > 4 && sent < 250);       /* sockets take some MB themselves */
 	serve_wait(s, 'g');
 	serve_wait(s, 'd');
 	hear_all(fd, heard, sizeof heard);
