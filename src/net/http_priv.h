@@ -174,6 +174,8 @@ void conn_answering(struct http_conn *c);    /* the answer is queued whole */
 /* http_reply.c */
 
 void reply_refuse(struct http_conn *c, int status, struct str why);
+void stream_begin(struct http_req *r, int status, struct str content_type,
+    struct str fixed, struct str extra);
 void request_end(struct request *q);         /* done hook, back to the pool */
 
 /* http_server.c */

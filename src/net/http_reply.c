@@ -251,9 +251,10 @@ reply_refuse(struct http_conn *c, int status, struct str why)
 	http_reply(&q->r, status, content_type, STR_NONE, buf_str(out));
 }
 
+/* `fixed` and `extra` are both whole header lines. */
 void
-http_stream_begin(struct http_req *r, int status, struct str content_type,
-    struct str extra)
+stream_begin(struct http_req *r, int status, struct str content_type,
+    struct str fixed, struct str extra)
 {
 	struct request *q = request_of(r);
 	struct http_conn *c = r->conn;
@@ -269,10 +270,21 @@ http_stream_begin(struct http_req *r, int status, struct str content_type,
 	b = begin_head(q, status, content_type, extra);
 	if (q->framed)
 		buf_lit(b, "\r\nTransfer-Encoding: chunked");
+	if (fixed.n > 0) {
+		buf_lit(b, "\r\n");
+		buf_add(b, str_sub(fixed, 0, fixed.n - 2));
+	}
 	end_head(b, extra);
 	conn_queue(c, buf_str(b));
 	if (c->eof)
 		conn_fail(c);                /* nobody will read a stream */
+}
+
+void
+http_stream_begin(struct http_req *r, int status, struct str content_type,
+    struct str extra)
+{
+	stream_begin(r, status, content_type, STR_NONE, extra);
 }
 
 void

@@ -143,14 +143,12 @@ struct sse *
 sse_begin(struct http_req *r, struct str extra, void (*gone)(void *ctx), void *ctx)
 {
 	struct sse *s = sse_of(r);
-	struct str lines = S("Cache-Control: no-cache\r\nX-Accel-Buffering: no\r\n");
 	msec beat;
 
 	*s = (struct sse){ .r = r, .gone = gone, .ctx = ctx };
 	s->beat.fire = on_beat;
-	if (extra.n > 0)
-		lines = arena_fmt(&r->arena, "%.*s%.*s", FMT(lines), FMT(extra));
-	http_stream_begin(r, 200, S("text/event-stream"), lines);
+	stream_begin(r, 200, S("text/event-stream"),
+	    S("Cache-Control: no-cache\r\nX-Accel-Buffering: no\r\n"), extra);
 	http_on_gone(r, sse_gone);
 	if (r->conn == NULL)
 		return s;
