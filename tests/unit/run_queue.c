@@ -11,6 +11,7 @@
 #define RULES "{\"rules\":[" \
 	"{\"match\":\"gate\",\"tool_calls\":[{\"name\":\"gate\"}]}," \
 	"{\"match\":\"both\",\"tool_calls\":[{\"name\":\"note\"},{\"name\":\"gate\"}]}," \
+	"{\"match\":\"echo\",\"tool_calls\":[{\"name\":\"echo\"}]}," \
 	"{\"match\":\"hold\",\"reply\":\"one two three\",\"token_ms\":600000}," \
 	"{\"match\":\"silent\",\"reply\":\"x\",\"ttft_ms\":600000}" \
 	"],\"default\":{\"reply\":\"Done .\"}}"
@@ -247,6 +248,26 @@ TEST(shards_cancel_for_each_other)
 	ear_free(&x);
 	ear_free(&y);
 	ear_free(&z);
+	fix_close(&f);
+}
+
+/* Goal: shards run one graph at the same time without touching each other. */
+TEST(shards_run_the_same_graph_at_once)
+{
+	struct fix f;
+	struct ear x[24];
+
+	fix_open(&f, "memory", 2, RULES);
+	for (unsigned i = 0; i < COUNT(x); i++)
+		CHECK_RC(ear_start(&x[i], &f.desks[i % 2], (struct ask){
+		    .thread = thread_no(i), .input = SAY("echo"),
+		    .modes = MODE_VALUES | MODE_MESSAGES_TUPLE }), OK);
+	for (unsigned i = 0; i < COUNT(x); i++) {
+		ear_until_end(&x[i]);
+		CHECK_INT(x[i].status, RUN_SUCCESS);
+		CHECK(ear_has(&x[i], "\"content\":\"an echo\""));
+		ear_free(&x[i]);
+	}
 	fix_close(&f);
 }
 
