@@ -7,8 +7,10 @@
  * Each answer has one timer on the shard's wheel; when it fires the answer
  * joins the queue of those that are due.  An idle handle works off a slice of
  * the queue every turn, so that requests are read and others' bytes leave in
- * between.  A visit sends, in one write, all that is due by then: a mock that
- * is behind sends fewer, larger writes, and says how late it was.
+ * between.  A visit sends, in one write, all that is due by then.  When the
+ * queue is long, the next visit of each is put off by about as long as they
+ * wait (but never past the answer's end), so a mock that is behind sends fewer,
+ * larger writes instead of falling further back; it says how late it was.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -158,11 +160,15 @@ answer_next(struct answer *a, struct buf *out)
 	return true;
 }
 
+/* Sleeps until the next token is due, or longer when the shard is behind. */
 static void
 answer_wait(struct answer *a, nsec now)
 {
-	nsec left = a->due - now;
+	nsec end = a->due + (a->total - a->sent) * a->token_ms * NS_PER_MS;
+	nsec at = now + (a->begun ? a->ms->put_off : 0), left;
 
+	at = at < a->due ? a->due : at;
+	left = (at < end ? at : end) - now;
 	shard_timer_set(a->ms->shard, &a->timer,
 	    left > 0 ? (left + NS_PER_MS - 1) / NS_PER_MS : 0);
 }
@@ -286,6 +292,7 @@ answer_due(struct wheel_timer *t)
 		return;
 	}
 	a->queued = true;
+	a->queued_at = shard_now(ms->shard);
 	a->ready_next = NULL;
 	if (ms->ready == NULL)
 		uv_idle_start(&ms->pump, answer_pump);
@@ -297,7 +304,7 @@ void
 answer_pump(uv_idle_t *idle)
 {
 	struct mock_shard *ms = CONTAINER_OF(idle, struct mock_shard, pump);
-	nsec now = shard_now(ms->shard);
+	nsec now = shard_now(ms->shard), waited = 0;
 	uint64_t late[SLICE];
 	size_t n = 0;
 
@@ -312,6 +319,7 @@ answer_pump(uv_idle_t *idle)
 			spare_add(a);        /* its client left meanwhile */
 			continue;
 		}
+		waited = now - a->queued_at;
 		late[n++] = a->due < now ? (uint64_t)(now - a->due) / 1000 : 0;
 		if (a->cut)
 			answer_end(a, false);
@@ -320,6 +328,7 @@ answer_pump(uv_idle_t *idle)
 		else
 			answer_whole(a);
 	}
+	ms->put_off += (2 * waited - ms->put_off) / 8;
 	pthread_mutex_lock(&ms->lock);
 	for (size_t i = 0; i < n; i++)
 		hist_add(&ms->lag_us, late[i]);

@@ -550,7 +550,7 @@ mock_llm_run(const struct mock_llm_options *o, struct err *e)
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	rc = mock_llm_start(&m, o, e);
 	if (rc != OK)
-		return 1;
+		return rc;
 	printf("mock-llm listens on http://%s:%u\n", o->host, mock_llm_port(m));
 	fflush(stdout);
 	sigwait(&set, &sig);

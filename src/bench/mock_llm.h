@@ -52,7 +52,8 @@ int  mock_llm_start(struct mock_llm **out, const struct mock_llm_options *o,
 uint16_t mock_llm_port(const struct mock_llm *m);
 void mock_llm_stop(struct mock_llm *m);      /* waits for open answers a moment */
 
-/* Says where it listens, and serves until SIGINT or SIGTERM.  The exit code. */
+/* Says where it listens, and serves until SIGINT or SIGTERM.  The exit code,
+ * or what went wrong. */
 int mock_llm_run(const struct mock_llm_options *o, struct err *e);
 
 #endif

@@ -61,6 +61,7 @@ struct mock_shard {
 	struct answer *live, *spares;
 	struct answer *ready, **ready_end;   /* due, in the order they became so */
 	uv_idle_t pump;                      /* runs while something is ready */
+	nsec put_off;                        /* follows twice the queue's wait */
 	uint64_t random, ids;
 	struct buf frames;                   /* of one visit */
 	struct shard_job job;                /* attach, then stop */
@@ -102,7 +103,8 @@ struct answer {
 	const struct mock_wire *wire;
 	const struct mock_fault *fault;      /* never NULL */
 	struct wheel_timer timer;
-	nsec due;
+	nsec due;                            /* of the next token, or of all */
+	nsec queued_at;
 	msec token_ms;
 	bool stream, usage, begun, queued;
 	struct script_turn turn;

@@ -396,6 +396,12 @@ lean_send(struct lean_conn *c, struct str method, struct str path,
 	conn_connect(c);
 }
 
+size_t
+lean_bytes_out(const struct lean_conn *c)
+{
+	return c->out.n;
+}
+
 int
 lean_resolve(struct str url, struct lean_target *out, struct err *e)
 {

@@ -44,4 +44,7 @@ void lean_free(struct lean_conn *c);
 void lean_send(struct lean_conn *c, struct str method, struct str path,
     struct str headers, struct str body, msec timeout_ms);
 
+/* Bytes of the last request, head and body. */
+size_t lean_bytes_out(const struct lean_conn *c);
+
 #endif

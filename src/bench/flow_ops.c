@@ -1,0 +1,387 @@
+/*
+ * flow_ops.c - the twelve requests of a flow, and what a right answer is.
+ *
+ * With a mock model the words are known, so they are compared to the letter:
+ * the answer of a wait, the joined deltas of a stream, the last message of the
+ * state.  With a real one there must be some.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "bench/flow_priv.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+
+/* Requests. */
+
+static void
+add_input(struct vu *v, struct buf *body)
+{
+	buf_add_fmt(body, "\"input\":{\"messages\":[{\"role\":\"user\",\"content\":"
+	    "\"Flow %lld of user %lld says hello.\"}]}", (long long)v->round,
+	    (long long)v->index);
+}
+
+static void
+build_assistant(struct vu *v, struct buf *path, struct buf *body)
+{
+	const struct flow_options *o = v->f->o;
+
+	buf_lit(path, "/assistants");
+	buf_lit(body, "{\"graph_id\":");
+	json_add_str(body, str_of(o->graph));
+	buf_add_fmt(body, ",\"name\":\"bench-%s-%lld-%lld\"", v->f->run,
+	    (long long)v->index, (long long)v->round);
+	if (o->model != NULL) {
+		buf_lit(body, ",\"config\":{\"configurable\":{\"model_name\":");
+		json_add_str(body, str_of(o->model));
+		buf_lit(body, "}}");
+	}
+	buf_add_fmt(body, ",\"metadata\":{\"bench\":\"%s\"}}", v->f->run);
+}
+
+static void
+build_thread(struct vu *v, struct buf *path, struct buf *body)
+{
+	buf_lit(path, "/threads");
+	buf_add_fmt(body, "{\"metadata\":{\"bench\":\"%s\"}}", v->f->run);
+}
+
+static void
+build_run_wait(struct vu *v, struct buf *path, struct buf *body)
+{
+	buf_add_fmt(path, "/threads/%s/runs/wait", v->thread);
+	buf_add_fmt(body, "{\"assistant_id\":\"%s\",", v->assistant);
+	add_input(v, body);
+	buf_add_char(body, '}');
+}
+
+static void
+build_run_stream(struct vu *v, struct buf *path, struct buf *body)
+{
+	buf_add_fmt(path, "/threads/%s/runs/stream", v->thread);
+	buf_add_fmt(body, "{\"assistant_id\":\"%s\",\"stream_mode\":[\"messages-tuple\"],",
+	    v->assistant);
+	add_input(v, body);
+	buf_add_char(body, '}');
+}
+
+static void
+build_state(struct vu *v, struct buf *path, struct buf *body)
+{
+	(void)body;
+	buf_add_fmt(path, "/threads/%s/state", v->thread);
+}
+
+static void
+build_stateless(struct vu *v, struct buf *path, struct buf *body)
+{
+	buf_lit(path, "/runs/wait");
+	buf_add_fmt(body, "{\"assistant_id\":\"%s\",", v->assistant);
+	add_input(v, body);
+	buf_add_char(body, '}');
+}
+
+static void
+add_key(const struct vu *v, struct buf *b)
+{
+	buf_add_fmt(b, "item-%lld", (long long)v->round);
+}
+
+static void
+add_namespace_key(struct vu *v, struct buf *body)
+{
+	buf_add_fmt(body, "\"namespace\":[\"bench\",\"%s\",\"user-%lld\"],\"key\":\"",
+	    v->f->run, (long long)v->index);
+	add_key(v, body);
+	buf_add_char(body, '"');
+}
+
+static void
+build_store_put(struct vu *v, struct buf *path, struct buf *body)
+{
+	buf_lit(path, "/store/items");
+	buf_add_char(body, '{');
+	add_namespace_key(v, body);
+	buf_add_fmt(body, ",\"value\":{\"round\":%lld,\"text\":\"a note to keep\"}}",
+	    (long long)v->round);
+}
+
+static void
+add_store_query(struct vu *v, struct buf *path)
+{
+	buf_add_fmt(path, "/store/items?namespace=bench.%s.user-%lld&key=", v->f->run,
+	    (long long)v->index);
+	add_key(v, path);
+}
+
+static void
+build_store_get(struct vu *v, struct buf *path, struct buf *body)
+{
+	(void)body;
+	add_store_query(v, path);
+}
+
+static void
+build_store_search(struct vu *v, struct buf *path, struct buf *body)
+{
+	buf_lit(path, "/store/items/search");
+	buf_add_fmt(body, "{\"namespace_prefix\":[\"bench\",\"%s\",\"user-%lld\"],"
+	    "\"limit\":10}", v->f->run, (long long)v->index);
+}
+
+/* Servers read the item from the body (SDKs) or from the query. */
+static void
+build_store_delete(struct vu *v, struct buf *path, struct buf *body)
+{
+	add_store_query(v, path);
+	buf_add_char(body, '{');
+	add_namespace_key(v, body);
+	buf_add_char(body, '}');
+}
+
+static void
+build_thread_delete(struct vu *v, struct buf *path, struct buf *body)
+{
+	(void)body;
+	buf_add_fmt(path, "/threads/%s", v->thread);
+}
+
+static void
+build_assistant_delete(struct vu *v, struct buf *path, struct buf *body)
+{
+	(void)body;
+	buf_add_fmt(path, "/assistants/%s", v->assistant);
+}
+
+/* Answers. */
+
+static int
+wrong(struct err *e, const char *what, struct str answer)
+{
+	return err_set(e, ERR_INVALID, "%s in: %.*s", what, FMT(str_sub(answer, 0, 200)));
+}
+
+/* Parses, asks, releases. */
+static int
+with_json(struct vu *v, struct str answer, struct err *e,
+    const char *(*look)(struct vu *v, jnode root))
+{
+	struct json_doc d;
+	const char *what = NULL;
+	int rc = json_parse(&d, answer, e);
+
+	if (rc == OK)
+		what = look(v, d.root);
+	json_release(&d);
+	if (rc != OK)
+		return wrong(e, "no JSON", answer);
+	return what == NULL ? OK : wrong(e, what, answer);
+}
+
+static bool
+copy_id(jnode n, char out[UUID_TEXT + 1])
+{
+	struct str s = json_str(n);
+	struct uuid u;
+
+	if (!json_is_string(n) || !uuid_parse(s, &u))
+		return false;
+	memcpy(out, s.p, UUID_TEXT);
+	out[UUID_TEXT] = '\0';
+	return true;
+}
+
+static const char *
+look_assistant(struct vu *v, jnode root)
+{
+	return copy_id(json_get(root, S("assistant_id")), v->assistant) ? NULL :
+	    "no assistant_id";
+}
+
+static const char *
+look_thread(struct vu *v, jnode root)
+{
+	return copy_id(json_get(root, S("thread_id")), v->thread) ? NULL : "no thread_id";
+}
+
+/* The words of a message: a string, or blocks of text. */
+static void
+add_content(jnode content, struct buf *out)
+{
+	struct json_iter it = json_each(content);
+
+	if (json_is_string(content)) {
+		buf_add(out, json_str(content));
+		return;
+	}
+	while (json_is_array(content) && json_next(&it)) {
+		jnode text = json_get(it.value, S("text"));
+
+		if (json_is_string(text))
+			buf_add(out, json_str(text));
+	}
+}
+
+static bool
+words_right(const struct vu *v, struct str words)
+{
+	if (v->f->o->response == NULL)
+		return str_trim(words).n > 0;
+	return str_eq(words, str_of(v->f->o->response));
+}
+
+static bool
+is_ai(jnode message)
+{
+	struct str type = json_str(json_get(message, S("type")));
+
+	return str_eq(type, S("ai")) || str_eq(type, S("AIMessageChunk")) ||
+	    str_eq(type, S("AIMessage"));
+}
+
+/* n messages, the last of them the model's right words. */
+static const char *
+look_messages(struct vu *v, jnode messages, size_t n)
+{
+	struct buf words = BUF(FLOW_ANSWER_MAX);
+	jnode last;
+	bool right;
+
+	if (json_count(messages) != n)
+		return "not the right number of messages";
+	last = json_at(messages, n - 1);
+	add_content(json_get(last, S("content")), &words);
+	right = is_ai(last) && words_right(v, buf_str(&words));
+	buf_release(&words);
+	return right ? NULL : "not the words of the model";
+}
+
+static const char *
+look_run(struct vu *v, jnode root)
+{
+	return look_messages(v, json_get(root, S("messages")), 2);
+}
+
+static const char *
+look_state(struct vu *v, jnode root)
+{
+	if (json_count(json_get(root, S("next"))) != 0)
+		return "an unfinished state";
+	return look_messages(v, json_get(json_get(root, S("values")), S("messages")), 4);
+}
+
+static bool
+is_item(const struct vu *v, jnode item)
+{
+	struct buf key = BUF(64);
+	bool same;
+
+	add_key(v, &key);
+	same = str_eq(json_str(json_get(item, S("key"))), buf_str(&key)) &&
+	    json_int(json_get(json_get(item, S("value")), S("round"))) == v->round;
+	buf_release(&key);
+	return same;
+}
+
+static const char *
+look_item(struct vu *v, jnode root)
+{
+	return is_item(v, root) ? NULL : "not the item";
+}
+
+static const char *
+look_search(struct vu *v, jnode root)
+{
+	jnode items = json_get(root, S("items"));
+
+	return json_count(items) == 1 && is_item(v, json_at(items, 0)) ? NULL :
+	    "not exactly the item";
+}
+
+#define CHECK_WITH(name)                                                    \
+	static int                                                          \
+	check_##name(struct vu *v, struct str answer, struct err *e)        \
+	{                                                                   \
+		return with_json(v, answer, e, look_##name);                \
+	}
+CHECK_WITH(assistant)
+CHECK_WITH(thread)
+CHECK_WITH(run)
+CHECK_WITH(state)
+CHECK_WITH(item)
+CHECK_WITH(search)
+
+/* One data line of the stream; the event it belongs to came before. */
+static int
+stream_line(struct str event, struct str data, struct buf *words, uint64_t *deltas,
+    struct err *e)
+{
+	struct json_doc d;
+	jnode chunk;
+	int rc = json_parse(&d, data, e);
+
+	if (rc != OK) {
+		wrong(e, "no JSON", data);
+	} else if (str_eq(event, S("error"))) {
+		rc = wrong(e, "an error", data);
+	} else if (str_eq(event, S("messages"))) {
+		chunk = json_at(d.root, 0);
+		if (is_ai(chunk)) {
+			size_t before = words->n;
+
+			add_content(json_get(chunk, S("content")), words);
+			*deltas += words->n > before;
+		}
+	}
+	json_release(&d);
+	return rc;
+}
+
+static int
+check_stream(struct vu *v, struct str answer, struct err *e)
+{
+	struct buf words = BUF(FLOW_ANSWER_MAX);
+	struct str rest = answer, line, event = STR_NONE;
+	uint64_t deltas = 0;
+	int rc = OK;
+
+	while (rc == OK && str_next(&rest, '\n', &line)) {
+		if (line.n > 0 && line.p[line.n - 1] == '\r')
+			line.n--;
+		if (str_starts(line, S("event:")))
+			event = str_trim(str_sub(line, 6, line.n));
+		else if (str_starts(line, S("data:")))
+			rc = stream_line(event, str_trim(str_sub(line, 5, line.n)), &words,
+			    &deltas, e);
+	}
+	if (rc == OK && !words_right(v, buf_str(&words)))
+		rc = wrong(e, "not the words of the model", buf_str(&words));
+	if (v->measured)
+		v->f->deltas += deltas;
+	buf_release(&words);
+	return rc;
+}
+
+enum { BOTH = NEEDS_ASSISTANT | NEEDS_THREAD };
+
+const struct flow_op flow_ops[FLOW_OPS] = {
+	{ "create_assistant", { "POST", 4 }, build_assistant, check_assistant, 200, 201 },
+	{ "create_thread", { "POST", 4 }, build_thread, check_thread, 200, 201 },
+	{ "run_wait", { "POST", 4 }, build_run_wait, check_run, 200, 200, BOTH,
+	    .model = true },
+	{ "run_stream", { "POST", 4 }, build_run_stream, check_stream, 200, 200, BOTH,
+	    .model = true, .stream = true },
+	{ "get_state", { "GET", 3 }, build_state, check_state, 200, 200, NEEDS_THREAD },
+	{ "stateless_run_wait", { "POST", 4 }, build_stateless, check_run, 200, 200,
+	    NEEDS_ASSISTANT, .model = true },
+	{ "store_put", { "PUT", 3 }, build_store_put, NULL, 204, 200 },
+	{ "store_get", { "GET", 3 }, build_store_get, check_item, 200, 200 },
+	{ "store_search", { "POST", 4 }, build_store_search, check_search, 200, 200 },
+	{ "store_delete", { "DELETE", 6 }, build_store_delete, NULL, 204, 200 },
+	{ "delete_thread", { "DELETE", 6 }, build_thread_delete, NULL, 204, 200,
+	    NEEDS_THREAD },
+	{ "delete_assistant", { "DELETE", 6 }, build_assistant_delete, NULL, 204, 200,
+	    NEEDS_ASSISTANT },
+};

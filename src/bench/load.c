@@ -1,0 +1,243 @@
+/*
+ * load.c - see load.h.
+ *
+ * Lag is how late a timer of 10 ms fires: a driver that is starved, by its
+ * own work or by others on the machine, measures itself as well as the server,
+ * so past a bound the run does not count.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "bench/load.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+
+#define BEAT_MS        10
+#define LOOK_MS        200
+#define SHOW_BAR_MS    500
+#define SHOW_LINE_MS   5000
+#define BAR            30
+#define GET_TIMEOUT_MS 10000
+#define GET_BYTES      (1 * MB)
+#define LAG_MAX_MS     50.0                  /* p99 */
+#define CPU_MAX        0.95                  /* of one core: it has one thread */
+#define BEATS_MIN      100                   /* before lag says anything */
+
+static void
+beat_fired(struct wheel_timer *t)
+{
+	struct load *l = CONTAINER_OF(t, struct load, beat);
+	nsec now = clock_mono();
+
+	if (l->beat_due != 0 && l->began != 0)
+		hist_add(&l->lag_us, now > l->beat_due ? (uint64_t)(now - l->beat_due) / 1000 : 0);
+	l->beat_due = now + BEAT_MS * NS_PER_MS;
+	shard_timer_set(l->shard, t, BEAT_MS);
+}
+
+static void
+show(struct load *l)
+{
+	struct buf b = BUF(4 * KB);
+	double f = l->fraction(l->ctx);
+	int full = (int)(f * BAR);
+
+	if (l->tty) {
+		buf_add_fmt(&b, "\r%s [", l->label);
+		for (int i = 0; i < BAR; i++)
+			buf_add_char(&b, i < full ? '#' : ' ');
+		buf_add_fmt(&b, "] %3.0f %% ", f * 100);
+	} else {
+		buf_add_fmt(&b, "%s %3.0f %% ", l->label, f * 100);
+	}
+	l->words(l->ctx, &b);
+	buf_add(&b, l->tty ? S("\033[K") : S("\n"));
+	fwrite(b.p, 1, b.n, stderr);
+	buf_release(&b);
+}
+
+/* Looks at the server, and shows how far we are. */
+static void
+look_fired(struct wheel_timer *t)
+{
+	struct load *l = CONTAINER_OF(t, struct load, look);
+	struct machine_usage u;
+	nsec now = shard_now(l->shard);
+
+	if (l->pid > 0 && l->began != 0 && machine_usage_quick(l->pid, &u)) {
+		if (u.rss_kb > l->peak_rss_kb)
+			l->peak_rss_kb = u.rss_kb;
+		if (u.threads > l->peak_threads)
+			l->peak_threads = u.threads;
+	}
+	if (now - l->shown >= (l->tty ? SHOW_BAR_MS : SHOW_LINE_MS) * NS_PER_MS) {
+		l->shown = now;
+		show(l);
+	}
+	shard_timer_set(l->shard, t, LOOK_MS);
+}
+
+int
+load_new(struct load *l, const char *label, int64_t pid, struct err *e)
+{
+	struct machine_usage u;
+	int rc = shard_new(&l->shard, 0, e);
+
+	if (rc != OK)
+		return rc;
+	if (pid > 0 && !machine_usage(pid, &u)) {
+		shard_free(l->shard);
+		return err_set(e, ERR_NOTFOUND, "--pid: no process %lld", (long long)pid);
+	}
+	l->label = label;
+	l->pid = pid;
+	l->tty = isatty(STDERR_FILENO);
+	l->shown = clock_mono();
+	hist_clear(&l->lag_us);
+	l->beat.fire = beat_fired;
+	l->look.fire = look_fired;
+	shard_timer_set(l->shard, &l->beat, BEAT_MS);
+	shard_timer_set(l->shard, &l->look, LOOK_MS);
+	return OK;
+}
+
+void
+load_begin(struct load *l)
+{
+	if (l->pid > 0)
+		machine_usage(l->pid, &l->before);
+	l->cpu_began = clock_cpu();
+	l->began = clock_mono();
+}
+
+void
+load_end(struct load *l)
+{
+	l->ended = clock_mono();
+	l->cpu_ended = clock_cpu();
+	if (l->pid > 0)
+		machine_usage(l->pid, &l->after);
+	shard_timer_cancel(l->shard, &l->beat);
+	shard_timer_cancel(l->shard, &l->look);
+	if (l->tty)
+		fputs("\r\033[K", stderr);
+}
+
+void
+load_free(struct load *l)
+{
+	shard_free(l->shard);
+	l->shard = NULL;
+}
+
+static void
+server_report(const struct load *l, struct report *r, const char *per_unit,
+    uint64_t units)
+{
+	double cpu_ms = (l->after.cpu_s - l->before.cpu_s) * 1000;
+	char key[48];
+
+	snprintf(key, sizeof key, "server_cpu_ms_per_%s", per_unit);
+	report_value(r, units > 0 ? cpu_ms / (double)units : 0, 3, key);
+	report_value(r, cpu_ms, 0, "server_cpu_ms");
+	report_value(r, (double)l->after.rss_kb / 1024, 1, "server_rss_mb");
+	report_value(r, (double)l->after.private_dirty_kb / 1024, 1,
+	    "server_private_dirty_mb");
+	report_value(r, (double)(l->peak_rss_kb > l->after.rss_kb ? l->peak_rss_kb :
+	    l->after.rss_kb) / 1024, 1, "server_peak_rss_mb");
+	report_value(r, (double)l->peak_threads, 0, "server_peak_threads");
+}
+
+void
+load_report(const struct load *l, struct report *r, const char *per_unit,
+    uint64_t units)
+{
+	double wall = (double)(l->ended - l->began);
+	double share = wall > 0 ? (double)(l->cpu_ended - l->cpu_began) / wall : 0;
+	double lag = (double)hist_percentile(&l->lag_us, 99) / 1000;
+
+	report_value(r, wall / (double)NS_PER_S, 2, "wall_s");
+	report_value(r, share, 3, "generator_cpu_share");
+	report_value(r, lag, 2, "generator_lag_p99_ms");
+	if (l->lag_us.count >= BEATS_MIN)
+		report_check(r, share < CPU_MAX && lag < LAG_MAX_MS,
+		    "the generator was not the bottleneck (%.0f %% of a core, lag p99 "
+		    "%.1f ms)", share * 100, lag);
+	if (l->pid > 0)
+		server_report(l, r, per_unit, units);
+}
+
+/* One request. */
+
+struct get {
+	struct shard *shard;
+	struct buf *out;
+	int rc, status;
+};
+
+static void
+get_data(void *ctx, struct str bytes)
+{
+	struct get *g = ctx;
+
+	buf_add(g->out, bytes);
+}
+
+static void
+get_done(void *ctx, int rc, int status, size_t bytes_in)
+{
+	struct get *g = ctx;
+
+	(void)bytes_in;
+	g->rc = rc;
+	g->status = status;
+	shard_stop(g->shard);
+}
+
+int
+load_get(const char *url, struct str path, struct str headers, struct buf *out,
+    struct err *e)
+{
+	static const struct lean_hooks hooks = { .data = get_data, .done = get_done };
+	struct get g = { .out = out };
+	struct lean_target target;
+	struct lean_conn *c;
+	int rc = lean_resolve(str_of(url), &target, e);
+
+	if (rc == OK)
+		rc = shard_new(&g.shard, 0, e);
+	if (rc != OK)
+		return rc;
+	c = lean_new(g.shard, &target, &hooks, &g);
+	lean_send(c, S("GET"), path, headers, STR_NONE, GET_TIMEOUT_MS);
+	shard_run(g.shard);
+	lean_free(c);
+	shard_free(g.shard);
+	if (g.rc != OK)
+		return err_set(e, g.rc, "%s%.*s: %s", url, FMT(path), rc_text(g.rc));
+	if (g.status != 200)
+		return err_set(e, ERR_CLOSED, "%s%.*s: answered %d", url, FMT(path), g.status);
+	return out->failed ? err_set(e, ERR_TOOBIG, "%s: too long an answer", url) : OK;
+}
+
+int
+load_mock_requests(const char *url, int64_t *out, struct err *e)
+{
+	struct buf b = BUF(GET_BYTES);
+	struct json_doc d = { 0 };
+	int rc = load_get(url, S("/stats"), STR_NONE, &b, e);
+
+	if (rc == OK)
+		rc = json_parse(&d, buf_str(&b), e);
+	if (rc == OK)
+		rc = json_get_int(d.root, "requests", "requests", -1, 0, INT64_MAX, out, e);
+	if (rc == OK && *out < 0)
+		rc = err_set(e, ERR_INVALID, "%s/stats: no \"requests\"", url);
+	json_release(&d);
+	buf_release(&b);
+	return rc;
+}

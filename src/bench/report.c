@@ -1,0 +1,328 @@
+/*
+ * report.c - see report.h.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "bench/report.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/json.h"
+#include "bench/commit.h"
+#include "bench/machine.h"
+
+#define REPORT_BYTES (1 * MB)
+
+static const struct { const char *name; double percentile; } columns[] = {
+	{ "p50", 50 }, { "p90", 90 }, { "p95", 95 }, { "p99", 99 }, { "p99_9", 99.9 },
+};
+
+void
+report_metric(struct report *r, const char *name, const char *operation,
+    const struct hist *times, uint64_t errors)
+{
+	assert(r->metrics_n < REPORT_METRICS);
+	r->metric[r->metrics_n++] = (struct report_metric){ name, operation, times, errors };
+}
+
+void
+report_value(struct report *r, double value, int digits, const char *key)
+{
+	struct report_value *v = &r->value[r->values_n++];
+
+	assert(r->values_n <= REPORT_VALUES && strlen(key) < sizeof v->key);
+	snprintf(v->key, sizeof v->key, "%s", key);
+	v->value = value;
+	v->digits = digits;
+}
+
+void
+report_check(struct report *r, bool passed, const char *format, ...)
+{
+	struct report_check *c = &r->check[r->checks_n++];
+	va_list ap;
+
+	assert(r->checks_n <= REPORT_CHECKS);
+	c->passed = passed;
+	va_start(ap, format);
+	vsnprintf(c->text, sizeof c->text, format, ap);
+	va_end(ap);
+}
+
+bool
+report_passed(const struct report *r)
+{
+	for (size_t i = 0; i < r->checks_n; i++)
+		if (!r->check[i].passed)
+			return false;
+	return true;
+}
+
+static double
+ms_of(uint64_t ns)
+{
+	return (double)ns / (double)NS_PER_MS;
+}
+
+double
+report_ms(const struct hist *h, double percentile)
+{
+	return ms_of(hist_percentile(h, percentile));
+}
+
+static const char *
+label_of(const struct report_metric *m)
+{
+	return m->operation != NULL ? m->operation : m->name;
+}
+
+static double
+mean_ms(const struct hist *h)
+{
+	return h->count == 0 ? 0 : hist_mean(h) / (double)NS_PER_MS;
+}
+
+/* A p99 needs a thousand samples behind it; fewer are marked. */
+static const char *
+p99_mark(const struct hist *h)
+{
+	return h->count < 1000 ? "~" : "";
+}
+
+void
+report_add_table(const struct report *r, struct buf *out)
+{
+	buf_add_fmt(out, "%-24s %8s %7s %9s %9s %9s %9s %9s %9s\n", r->workload, "count",
+	    "errors", "min", "avg", "p50", "p95", "p99", "max");
+	for (size_t i = 0; i < r->metrics_n; i++) {
+		const struct report_metric *m = &r->metric[i];
+		const struct hist *h = m->times;
+
+		buf_add_fmt(out, "%-24s %8llu %7llu %9.2f %9.2f %9.2f %9.2f %8.2f%1s %9.2f\n",
+		    label_of(m), (unsigned long long)h->count,
+		    (unsigned long long)m->errors, ms_of(h->min), mean_ms(h),
+		    report_ms(h, 50), report_ms(h, 95), report_ms(h, 99), p99_mark(h),
+		    ms_of(h->max));
+	}
+	buf_lit(out, "(milliseconds; ~: fewer than 1,000 samples)\n\n");
+	for (size_t i = 0; i < r->values_n; i++)
+		buf_add_fmt(out, "%-28s %.*f\n", r->value[i].key, r->value[i].digits,
+		    r->value[i].value);
+	for (size_t i = 0; i < r->checks_n; i++)
+		buf_add_fmt(out, "%s  %s\n", r->check[i].passed ? "ok  " : "FAIL",
+		    r->check[i].text);
+	if (r->error_sample != NULL)
+		buf_add_fmt(out, "first error: %s\n", r->error_sample);
+}
+
+static void
+add_command(const struct report *r, struct buf *out)
+{
+	for (int i = 0; i < r->argc; i++)
+		buf_add_fmt(out, "%s%s", i > 0 ? " " : "", r->argv[i]);
+}
+
+static void
+add_metric_json(const struct report_metric *m, struct buf *out)
+{
+	const struct hist *h = m->times;
+
+	buf_add_fmt(out, "{\"name\":\"%s\"", m->name);
+	if (m->operation != NULL)
+		buf_add_fmt(out, ",\"operation\":\"%s\"", m->operation);
+	buf_add_fmt(out, ",\"unit\":\"ms\",\"count\":%llu,\"errors\":%llu,\"min\":%.3f,"
+	    "\"avg\":%.3f", (unsigned long long)h->count, (unsigned long long)m->errors,
+	    ms_of(h->min), mean_ms(h));
+	for (size_t i = 0; i < COUNT(columns); i++)
+		buf_add_fmt(out, ",\"%s\":%.3f", columns[i].name,
+		    report_ms(h, columns[i].percentile));
+	buf_add_fmt(out, ",\"max\":%.3f}", ms_of(h->max));
+}
+
+static void
+add_values_json(const struct report *r, struct buf *out)
+{
+	for (size_t i = 0; i < r->values_n; i++)
+		buf_add_fmt(out, "%s\"%s\":%.*f", i > 0 ? "," : "", r->value[i].key,
+		    r->value[i].digits, r->value[i].value);
+}
+
+static void
+add_list_json(const struct report *r, struct buf *out)
+{
+	buf_lit(out, ",\"metrics\":[");
+	for (size_t i = 0; i < r->metrics_n; i++) {
+		if (i > 0)
+			buf_add_char(out, ',');
+		add_metric_json(&r->metric[i], out);
+	}
+	buf_lit(out, "],\"values\":{");
+	add_values_json(r, out);
+	buf_lit(out, "},\"checks\":[");
+	for (size_t i = 0; i < r->checks_n; i++) {
+		buf_add_fmt(out, "%s{\"passed\":%s,\"check\":", i > 0 ? "," : "",
+		    r->check[i].passed ? "true" : "false");
+		json_add_str(out, str_of(r->check[i].text));
+		buf_add_char(out, '}');
+	}
+	buf_add_char(out, ']');
+}
+
+static void
+add_field(struct buf *out, const char *name, struct str text)
+{
+	buf_add_fmt(out, ",\"%s\":", name);
+	json_add_str(out, text);
+}
+
+void
+report_add_json(const struct report *r, struct buf *out)
+{
+	struct buf command = BUF(64 * KB), date = BUF(64);
+
+	add_command(r, &command);
+	clock_add_iso(&date, r->started);
+	buf_add_fmt(out, "{\"schema\":%d", REPORT_SCHEMA);
+	add_field(out, "workload", str_of(r->workload));
+	add_field(out, "measures", str_of(r->measures));
+	add_field(out, "does_not_measure", str_of(r->not_measures));
+	add_field(out, "loop", str_of(r->loop));
+	add_field(out, "command", buf_str(&command));
+	add_field(out, "version", S(COHORT_VERSION));
+	add_field(out, "commit", S(COHORT_COMMIT));
+	add_field(out, "date", buf_str(&date));
+	buf_lit(out, ",\"machine\":");
+	machine_add_json(out);
+	buf_lit(out, ",\"server_info\":");
+	buf_add(out, r->server_info.n > 0 ? r->server_info : S("null"));
+	buf_lit(out, ",\"mock\":");
+	buf_add(out, r->mock_stats.n > 0 ? r->mock_stats : S("null"));
+	add_list_json(r, out);
+	if (r->error_sample != NULL)
+		add_field(out, "error_sample", str_of(r->error_sample));
+	buf_add_fmt(out, ",\"passed\":%s}\n", report_passed(r) ? "true" : "false");
+	buf_release(&command);
+	buf_release(&date);
+}
+
+static void
+add_metrics_markdown(const struct report *r, struct buf *out)
+{
+	buf_lit(out, "| operation | count | errors | min | avg | p50 | p90 | p95 | p99 "
+	    "| p99.9 | max |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n");
+	for (size_t i = 0; i < r->metrics_n; i++) {
+		const struct report_metric *m = &r->metric[i];
+		const struct hist *h = m->times;
+
+		buf_add_fmt(out, "| %s | %llu | %llu | %.2f | %.2f |", label_of(m),
+		    (unsigned long long)h->count, (unsigned long long)m->errors,
+		    ms_of(h->min), mean_ms(h));
+		for (size_t k = 0; k < COUNT(columns); k++)
+			buf_add_fmt(out, " %.2f%s |", report_ms(h, columns[k].percentile),
+			    columns[k].percentile >= 99 ? p99_mark(h) : "");
+		buf_add_fmt(out, " %.2f |\n", ms_of(h->max));
+	}
+	buf_lit(out, "\nMilliseconds. ~: fewer than 1,000 samples.\n\n");
+}
+
+void
+report_add_markdown(const struct report *r, struct buf *out)
+{
+	struct buf date = BUF(64);
+
+	clock_add_iso(&date, r->started);
+	buf_add_fmt(out, "# bench %s\n\nDate %.*s, version %s, commit %s.\n\n    ",
+	    r->workload, FMT(buf_str(&date)), COHORT_VERSION, COHORT_COMMIT);
+	add_command(r, out);
+	buf_add_fmt(out, "\n\nMeasures: %s\n\nDoes not measure: %s\n\nMachine: `",
+	    r->measures, r->not_measures);
+	machine_add_json(out);
+	buf_lit(out, "`\n\n");
+	add_metrics_markdown(r, out);
+	buf_lit(out, "| value | |\n|---|--:|\n");
+	for (size_t i = 0; i < r->values_n; i++)
+		buf_add_fmt(out, "| %s | %.*f |\n", r->value[i].key, r->value[i].digits,
+		    r->value[i].value);
+	buf_lit(out, "\n| check | |\n|---|---|\n");
+	for (size_t i = 0; i < r->checks_n; i++)
+		buf_add_fmt(out, "| %s | %s |\n", r->check[i].text,
+		    r->check[i].passed ? "met" : "**missed**");
+	if (r->error_sample != NULL)
+		buf_add_fmt(out, "\nFirst error: `%s`\n", r->error_sample);
+	buf_release(&date);
+}
+
+void
+report_add_result(const struct report *r, struct buf *out)
+{
+	buf_add_fmt(out, "RESULT {\"workload\":\"%s\",\"passed\":%s", r->workload,
+	    report_passed(r) ? "true" : "false");
+	if (r->values_n > 0)
+		buf_add_char(out, ',');
+	add_values_json(r, out);
+	for (size_t i = 0; i < r->metrics_n; i++) {
+		const struct report_metric *m = &r->metric[i];
+
+		buf_add_fmt(out, ",\"%s_p50_ms\":%.3f,\"%s_p99_ms\":%.3f", label_of(m),
+		    report_ms(m->times, 50), label_of(m), report_ms(m->times, 99));
+	}
+	buf_lit(out, "}\n");
+}
+
+void
+report_make_folders(const char *path)
+{
+	char part[4096];
+
+	for (const char *p = strchr(path + 1, '/'); p != NULL; p = strchr(p + 1, '/')) {
+		snprintf(part, sizeof part, "%.*s", (int)(p - path), path);
+		mkdir(part, 0777);           /* what matters is whether the file opens */
+	}
+}
+
+static int
+file_write(const char *path, const struct buf *b, struct err *e)
+{
+	FILE *f;
+	bool ok;
+
+	report_make_folders(path);
+	f = fopen(path, "w");
+	if (f == NULL)
+		return err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
+	ok = fwrite(b->p, 1, b->n, f) == b->n;
+	ok = fclose(f) == 0 && ok;
+	return ok ? OK : err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
+}
+
+int
+report_finish(const struct report *r, const char *json, const char *markdown,
+    struct err *e)
+{
+	struct buf b = BUF(REPORT_BYTES);
+	int rc = OK;
+
+	if (json != NULL) {
+		report_add_json(r, &b);
+		rc = file_write(json, &b, e);
+		buf_clear(&b);
+	}
+	if (rc == OK && markdown != NULL) {
+		report_add_markdown(r, &b);
+		rc = file_write(markdown, &b, e);
+		buf_clear(&b);
+	}
+	report_add_table(r, &b);
+	report_add_result(r, &b);
+	fwrite(b.p, 1, b.n, stdout);
+	fflush(stdout);
+	buf_release(&b);
+	if (rc != OK)
+		return rc;
+	return report_passed(r) ? 0 : 1;
+}

@@ -1,0 +1,81 @@
+/*
+ * report.h - one result, in four forms: a table for the terminal, JSON (one
+ * schema for all workloads, versioned), Markdown, and the RESULT line.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef BENCH_REPORT_H
+#define BENCH_REPORT_H
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/hist.h"
+#include "base/rc.h"
+
+#define REPORT_SCHEMA  1
+#define REPORT_METRICS 32
+#define REPORT_VALUES  64
+#define REPORT_CHECKS  32
+
+/* A distribution of times, in nanoseconds inside and milliseconds outside. */
+struct report_metric {
+	const char *name;                    /* "http_req_duration" */
+	const char *operation;               /* its tag; NULL: of all */
+	const struct hist *times;
+	uint64_t errors;
+};
+
+struct report_value {
+	char key[48];                        /* with its unit: "flows_per_s" */
+	double value;
+	int digits;
+};
+
+struct report_check {
+	char text[160];
+	bool passed;
+};
+
+struct report {
+	const char *workload;                /* "flow" */
+	const char *measures, *not_measures; /* a sentence each */
+	const char *loop;                    /* "closed" or "open" */
+	int argc;
+	char *const *argv;
+	msec started;
+	struct report_metric metric[REPORT_METRICS];
+	struct report_value value[REPORT_VALUES];
+	struct report_check check[REPORT_CHECKS];
+	size_t metrics_n, values_n, checks_n;
+	const char *error_sample;            /* the first error's words, or NULL */
+	struct str server_info, mock_stats;  /* JSON as they told it; may be empty */
+};
+
+void report_metric(struct report *r, const char *name, const char *operation,
+    const struct hist *times, uint64_t errors);
+void report_value(struct report *r, double value, int digits, const char *key);
+void report_check(struct report *r, bool passed, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+bool report_passed(const struct report *r);
+
+/* "name<1.5,name.p95<500,name>0.95": of a value, or of a metric's p50, p90,
+ * p95, p99, avg or max in ms.  Each becomes a check; a name that is not in the
+ * report fails its check.  r NULL only reads the text.  ERR_INVALID: cannot
+ * be read. */
+int report_thresholds(struct report *r, const char *text, struct err *e);
+
+double report_ms(const struct hist *h, double percentile);
+
+void report_add_table(const struct report *r, struct buf *out);
+void report_add_json(const struct report *r, struct buf *out);
+void report_add_markdown(const struct report *r, struct buf *out);
+void report_add_result(const struct report *r, struct buf *out);
+
+/* Table and RESULT line to stdout, and the files that were asked for (NULL:
+ * not).  0 or 1 as exit code; below 0: a file could not be written. */
+int report_finish(const struct report *r, const char *json, const char *markdown,
+    struct err *e);
+
+void report_make_folders(const char *path);  /* those on the way to path */
+
+#endif

@@ -1,0 +1,422 @@
+/*
+ * streams.c - many streamed runs at the same time; see streams.h.
+ *
+ * A stream is read line by line as it comes and only the piece of a line that
+ * is not complete yet is kept, so the driver's memory and time stay small
+ * against the server's: the words in the "content" of its chunks are counted,
+ * not decoded.  All words have to come, or the stream counts as an error.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "bench/streams.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "bench/load.h"
+
+#define LINE_MAX_BYTES (1 * MB)
+#define STREAMS_MAX    20000
+#define STARTS_PER_MS  256                   /* so that reading goes on meanwhile */
+#define AT(field)      offsetof(struct streams_options, field)
+
+static const struct bench_option rows[] = {
+	{ "url", "RUNTIME_URL", BENCH_TEXT, "http://127.0.0.1:2024", "URL",
+	    "the server", AT(url) },
+	{ "name", "RUNTIME_NAME", BENCH_TEXT, NULL, "NAME", "what to call it", AT(name) },
+	{ "token", "AUTH_TOKEN", BENCH_TEXT, NULL, "TOKEN", "sent as a bearer", AT(token) },
+	{ "graph", "GRAPH_ID", BENCH_TEXT, "agent", "ID", "the agent to run", AT(graph) },
+	{ "model", "MODEL_NAME", BENCH_TEXT, NULL, "NAME", "configurable.model_name",
+	    AT(model) },
+	{ "concurrency", NULL, BENCH_INT, "1000", "N", "streams at once", AT(concurrency),
+	    1, STREAMS_MAX },
+	{ "rounds", NULL, BENCH_INT, "1", "N",
+	    "one after the other on the same connections; of several the first is "
+	    "left out", AT(rounds), 1, 10000 },
+	{ "ramp", NULL, BENCH_MS, "0", "TIME", "spread the starts over this", AT(ramp) },
+	{ "ttft", NULL, BENCH_MS, "200", "MS", "the model's time to the first token",
+	    AT(ttft) },
+	{ "tokens", NULL, BENCH_INT, "50", "N", "in an answer", AT(tokens), 1, 100000 },
+	{ "token-ms", NULL, BENCH_MS, "5", "MS", "after each token", AT(token_ms) },
+	{ "timeout", NULL, BENCH_MS, "120s", "TIME", "of one stream", AT(timeout) },
+	{ "direct", NULL, BENCH_FLAG, NULL, NULL,
+	    "--url is the model itself: what mock and driver alone take", AT(direct) },
+	{ "mock-url", "MOCK_LLM_URL", BENCH_TEXT, NULL, "URL",
+	    "compare the mock's count of requests", AT(mock_url) },
+	{ "pid", NULL, BENCH_INT, NULL, "PID", "of the server: report its CPU and memory",
+	    AT(pid), 1, INT32_MAX },
+	{ "thresholds", NULL, BENCH_TEXT, "errors<1", "LIST",
+	    "what must hold, as in errors<1,inflation_p50<1.5", AT(thresholds) },
+	{ "json", NULL, BENCH_TEXT, NULL, "FILE", "the result", AT(json) },
+	{ "markdown", NULL, BENCH_TEXT, NULL, "FILE", "the result", AT(markdown) },
+};
+
+const struct bench_options streams_option_table = { rows, COUNT(rows) };
+
+int
+streams_options_default(struct streams_options *o, struct err *e)
+{
+	*o = (struct streams_options){ 0 };
+	return bench_options_init(streams_option_table, o, e);
+}
+
+struct streams;
+
+struct stream {
+	struct streams *all;
+	struct lean_conn *conn;
+	struct wheel_timer start;
+	nsec due, first;                     /* the intended start; first words */
+	struct buf line;                     /* its incomplete part */
+	int64_t words;
+	bool in_word, error_event;
+};
+
+struct streams {
+	const struct streams_options *o;
+	struct load load;
+	struct lean_target target;
+	struct buf headers, path, body;
+	struct stream *one;
+	int64_t n, open, round;
+	struct shard_job next;
+	struct hist times, first_words;
+	uint64_t ok, errors, started;
+	struct err sample;
+};
+
+/* Reading. */
+
+/* Counts the words that begin in the raw inside of a JSON string. */
+static void
+count_words(struct stream *s, struct str raw)
+{
+	for (size_t i = 0; i < raw.n; i++) {
+		bool blank = raw.p[i] == ' ';
+
+		s->words += !blank && !s->in_word;
+		s->in_word = !blank;
+	}
+}
+
+static void
+line_read(struct stream *s, struct str line)
+{
+	static const struct str mark = { "\"content\":\"", 11 };
+	const char *at, *end;
+	size_t left;
+
+	if (str_starts(line, S("event: error")))
+		s->error_event = true;
+	if (!str_starts(line, S("data:")))
+		return;
+	at = memmem(line.p, line.n, mark.p, mark.n);
+	if (at == NULL)
+		return;
+	at += mark.n;
+	left = (size_t)(line.p + line.n - at);
+	for (end = at; left > 0 && *end != '"'; end++, left--)
+		if (*end == '\\' && left > 1)
+			end++, left--;
+	if (end > at && s->first == 0)
+		s->first = clock_mono();
+	count_words(s, (struct str){ at, (size_t)(end - at) });
+}
+
+static void
+on_data(void *ctx, struct str bytes)
+{
+	struct stream *s = ctx;
+
+	while (bytes.n > 0) {
+		ptrdiff_t end = str_index(bytes, '\n');
+		struct str part = end < 0 ? bytes : str_sub(bytes, 0, (size_t)end);
+
+		bytes = end < 0 ? STR_NONE : str_sub(bytes, (size_t)end + 1, bytes.n);
+		if (s->line.n == 0 && end >= 0) {
+			line_read(s, part);
+			continue;
+		}
+		buf_add(&s->line, part);
+		if (end >= 0) {
+			line_read(s, buf_str(&s->line));
+			buf_clear(&s->line);
+		}
+	}
+}
+
+static int
+stream_check(const struct stream *s, int rc, int status, struct err *e)
+{
+	if (rc != OK)
+		return err_set(e, rc, "%s", rc_text(rc));
+	if (status != 200)
+		return err_set(e, ERR_INVALID, "answered %d", status);
+	if (s->error_event)
+		return err_set(e, ERR_INVALID, "an error event");
+	if (s->words != s->all->o->tokens)
+		return err_set(e, ERR_INVALID, "%lld words instead of %lld",
+		    (long long)s->words, (long long)s->all->o->tokens);
+	return OK;
+}
+
+static void
+on_done(void *ctx, int rc, int status, size_t bytes_in)
+{
+	struct stream *s = ctx;
+	struct streams *all = s->all;
+	struct err e = { 0 };
+
+	(void)bytes_in;
+	if (stream_check(s, rc, status, &e) != OK) {
+		all->errors++;
+		if (all->sample.code == OK)
+			all->sample = e;
+	} else if (all->load.began != 0) {
+		all->ok++;
+		hist_add(&all->times, (uint64_t)(clock_mono() - s->due));
+		if (s->first != 0)
+			hist_add(&all->first_words, (uint64_t)(s->first - s->due));
+	}
+	if (--all->open == 0)
+		shard_post(all->load.shard, &all->next);
+}
+
+static void
+start_fired(struct wheel_timer *t)
+{
+	struct stream *s = CONTAINER_OF(t, struct stream, start);
+	struct streams *all = s->all;
+
+	all->started++;
+	lean_send(s->conn, S("POST"), buf_str(&all->path), buf_str(&all->headers),
+	    buf_str(&all->body), all->o->timeout);
+}
+
+/* A round: everyone's start is planned at once, and measured from the plan. */
+static void
+round_start(struct streams *all)
+{
+	nsec now = clock_mono();
+
+	all->round++;
+	all->open = all->n;
+	if (all->round == 2 || all->o->rounds == 1) {
+		load_begin(&all->load);
+		now = clock_mono();
+	}
+	for (int64_t i = 0; i < all->n; i++) {
+		struct stream *s = &all->one[i];
+		msec after = all->o->ramp * i / all->n;
+
+		s->first = 0;
+		s->words = 0;
+		s->in_word = s->error_event = false;
+		buf_clear(&s->line);
+		s->due = now + after * NS_PER_MS;
+		shard_timer_set(all->load.shard, &s->start, after + i / STARTS_PER_MS);
+	}
+}
+
+static void
+round_over(struct shard_job *job)
+{
+	struct streams *all = CONTAINER_OF(job, struct streams, next);
+
+	if (all->round < all->o->rounds) {
+		round_start(all);
+		return;
+	}
+	load_end(&all->load);
+	shard_stop(all->load.shard);
+}
+
+/* Progress and report. */
+
+static double
+fraction(void *ctx)
+{
+	struct streams *all = ctx;
+	double total = (double)all->n * (double)all->o->rounds;
+
+	return ((double)all->round * (double)all->n - (double)all->open) / total;
+}
+
+static void
+words(void *ctx, struct buf *out)
+{
+	struct streams *all = ctx;
+
+	buf_add_fmt(out, "open=%lld ok=%llu errors=%llu", (long long)all->open,
+	    (unsigned long long)all->ok, (unsigned long long)all->errors);
+}
+
+static void
+report_numbers(const struct streams *all, struct report *r)
+{
+	const struct streams_options *o = all->o;
+	double ideal = (double)(o->ttft + o->tokens * o->token_ms);
+	double ttft = o->ttft > 0 ? (double)o->ttft : 1;
+
+	report_metric(r, "stream_duration", NULL, &all->times, all->errors);
+	report_metric(r, "stream_first_words", NULL, &all->first_words, 0);
+	report_value(r, (double)all->n, 0, "concurrency");
+	report_value(r, (double)all->ok, 0, "ok");
+	report_value(r, (double)all->errors, 0, "errors");
+	report_value(r, ideal, 0, "ideal_ms");
+	report_value(r, report_ms(&all->times, 50) / ideal, 3, "inflation_p50");
+	report_value(r, report_ms(&all->times, 99) / ideal, 3, "inflation_p99");
+	report_value(r, report_ms(&all->first_words, 50) / ttft, 3,
+	    "first_words_inflation_p50");
+	if (o->rounds > 1)
+		report_value(r, (double)all->n, 0, "streams_left_out");
+}
+
+static int
+report_streams(struct streams *all, int argc, char *const *argv, struct str info,
+    int64_t mock_before, msec started, struct err *e)
+{
+	struct report r = {
+		.workload = "streams", .loop = "open", .argc = argc, .argv = argv,
+		.started = started, .server_info = info,
+		.measures = "streamed runs that are open at the same time, each from the "
+		    "moment it was meant to start to its last byte, against the time the "
+		    "model takes alone.",
+		.not_measures = "arrivals over time, threads with a history, or a real "
+		    "model.",
+	};
+	struct buf mock = BUF(64 * KB);
+	int64_t after = 0;
+	int rc;
+
+	report_numbers(all, &r);
+	load_report(&all->load, &r, "stream", all->ok + all->errors);
+	rc = report_thresholds(&r, all->o->thresholds, e);
+	if (all->sample.code != OK)
+		r.error_sample = all->sample.text;
+	if (rc == OK && all->o->mock_url != NULL)
+		rc = load_mock_requests(all->o->mock_url, &after, e);
+	if (rc == OK && all->o->mock_url != NULL)
+		rc = load_get(all->o->mock_url, S("/stats"), STR_NONE, &mock, e);
+	if (rc == OK && all->o->mock_url != NULL) {
+		report_check(&r, after - mock_before == (int64_t)all->started,
+		    "the mock saw %lld requests, %llu runs were asked for",
+		    (long long)(after - mock_before), (unsigned long long)all->started);
+		r.mock_stats = buf_str(&mock);
+	}
+	if (rc == OK)
+		rc = report_finish(&r, all->o->json, all->o->markdown, e);
+	buf_release(&mock);
+	return rc;
+}
+
+/* Life. */
+
+static void
+request_set(struct streams *all)
+{
+	const struct streams_options *o = all->o;
+
+	all->headers = BUF(16 * KB);
+	all->path = BUF(1 * KB);
+	all->body = BUF(16 * KB);
+	if (o->token != NULL)
+		buf_add_fmt(&all->headers, "Authorization: Bearer %s\r\n", o->token);
+	if (o->direct) {
+		buf_lit(&all->path, "/v1/chat/completions");
+		buf_lit(&all->body, "{\"stream\":true,\"messages\":[{\"role\":\"user\","
+		    "\"content\":\"Hello.\"}]}");
+		return;
+	}
+	buf_lit(&all->path, "/runs/stream");
+	buf_lit(&all->body, "{\"assistant_id\":");
+	json_add_str(&all->body, str_of(o->graph));
+	if (o->model != NULL) {
+		buf_lit(&all->body, ",\"config\":{\"configurable\":{\"model_name\":");
+		json_add_str(&all->body, str_of(o->model));
+		buf_lit(&all->body, "}}");
+	}
+	buf_lit(&all->body, ",\"stream_mode\":[\"messages-tuple\"],\"input\":{\"messages\":"
+	    "[{\"role\":\"user\",\"content\":\"Hello.\"}]}}");
+}
+
+static void
+streams_drive(struct streams *all)
+{
+	static const struct lean_hooks hooks = { .data = on_data, .done = on_done };
+
+	all->one = mem_zero((size_t)all->n * sizeof *all->one);
+	for (int64_t i = 0; i < all->n; i++) {
+		struct stream *s = &all->one[i];
+
+		s->all = all;
+		s->line = BUF(LINE_MAX_BYTES);
+		s->start.fire = start_fired;
+		s->conn = lean_new(all->load.shard, &all->target, &hooks, s);
+	}
+	all->next.run = round_over;
+	round_start(all);
+	shard_run(all->load.shard);
+	for (int64_t i = 0; i < all->n; i++) {
+		lean_free(all->one[i].conn);
+		buf_release(&all->one[i].line);
+	}
+	free(all->one);
+}
+
+static int
+streams_prepare(struct streams *all, struct buf *info, int64_t *mock, struct err *e)
+{
+	const struct streams_options *o = all->o;
+	uint64_t files = machine_files_raise();
+	int rc;
+
+	if (files < (uint64_t)o->concurrency + 64)
+		return err_set(e, ERR_LIMIT, "%lld streams need as many open files; the "
+		    "limit is %llu (ulimit -n)", (long long)o->concurrency,
+		    (unsigned long long)files);
+	rc = report_thresholds(NULL, o->thresholds, e);
+	if (rc == OK)
+		rc = lean_resolve(str_of(o->url), &all->target, e);
+	if (rc == OK)
+		rc = load_get(o->url, o->direct ? S("/health") : S("/info"),
+		    buf_str(&all->headers), info, e);
+	if (rc == OK && o->mock_url != NULL)
+		rc = load_mock_requests(o->mock_url, mock, e);
+	return rc;
+}
+
+int
+bench_streams(const struct streams_options *o, int argc, char *const *argv,
+    struct err *e)
+{
+	struct streams *all = mem_new(struct streams);
+	struct buf info = BUF(1 * MB);
+	msec started = clock_wall_ms();
+	int64_t mock = 0;
+	int rc;
+
+	all->o = o;
+	all->n = o->concurrency;
+	request_set(all);
+	rc = streams_prepare(all, &info, &mock, e);
+	all->load.fraction = fraction;
+	all->load.words = words;
+	all->load.ctx = all;
+	if (rc == OK)
+		rc = load_new(&all->load, "streams", o->pid, e);
+	if (rc == OK) {
+		streams_drive(all);
+		load_free(&all->load);
+		rc = report_streams(all, argc, argv, buf_str(&info), mock, started, e);
+	}
+	buf_release(&all->headers);
+	buf_release(&all->path);
+	buf_release(&all->body);
+	buf_release(&info);
+	free(all);
+	return rc;
+}
