@@ -78,7 +78,7 @@ request(const char *method, const char *path, const char *body, struct str *out)
 	end = strstr(answer, "\r\n\r\n");
 	*out = end == NULL ? STR_NONE : str_of(end + 4);
 	if (n > 12)
-		status = atoi(answer + 9);
+		status = (int)strtol(answer + 9, NULL, 10);
 	return status;
 }
 
