@@ -67,7 +67,8 @@
 	X(CHART_BYTES,         1048576,   "bytes",  "source of one chart") \
 	X(CHART_DEPTH,         64,        "levels", "nesting of states") \
 	X(CHART_STEPS,         10000,     "microsteps", "in one macrostep; past it error.execution") \
-	X(CHART_ACTIONS,       1000000,   "actions", "executed in one macrostep, loops counted by turns; past it the session ends") \
+	X(CHART_ACTIONS,       100000,    "actions", "executed in one macrostep, turns of loops too; past it the session ends") \
+	X(CHART_WORK,          5000000,   "steps",  "of expressions in one macrostep (64 bytes made count as one); past it the session ends") \
 	X(CHART_QUEUE,         10000,     "events", "waiting in one session") \
 	X(EXPR_BYTES,          65536,     "bytes",  "one expression") \
 	X(EXPR_DEPTH,          64,        "levels", "nesting of one expression") \

@@ -31,10 +31,15 @@ run_raise(struct session *s, const struct action *a, struct err *e)
 static int
 run_assign(struct session *s, const struct action *a, struct err *e)
 {
+	bool bare = a->b == 0 && a->payload.content == CONTENT_NONE;
 	struct val v;
-	int rc = a->b != 0 ? data_eval(s, a->b, &v, e) :
-	    data_content(s, a->payload.content, a->payload.at, &v, e);
+	int rc;
 
+	/* `var x` alone makes the name and keeps what it has. */
+	if (bare && a->slot >= 0 && bit_get(s->declared, (uint32_t)a->slot))
+		return OK;
+	rc = a->b != 0 ? data_eval(s, a->b, &v, e) :
+	    data_content(s, a->payload.content, a->payload.at, &v, e);
 	return rc == OK ? data_assign(s, a->a, a->declare, v, e) : rc;
 }
 

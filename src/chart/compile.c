@@ -338,9 +338,6 @@ compile_default(struct compile *k, const struct draft_transition *t,
 			continue;
 		if (target->kind == STATE_HISTORY)
 			return compile_fail(k, t->at, "a history cannot lead to a history");
-		if (!from->deep && target->parent != around)
-			return compile_fail(k, t->at, "'%.*s' is not a child of the state",
-			    FMT(target->id));
 	}
 	k->what = NULL;
 	return OK;

@@ -374,7 +374,7 @@ compile_assign(struct compile *k, const struct draft_action *from, struct action
 	if (rc == OK)
 		rc = compile_content(k, &from->payload.content, &to->payload.content,
 		    &to->payload.at, NULL);
-	if (rc == OK && to->b == 0 && to->payload.content == CONTENT_NONE)
+	if (rc == OK && to->b == 0 && to->payload.content == CONTENT_NONE && !from->declare)
 		rc = compile_fail(k, from->at, "expr is missing");
 	if (rc == OK && from->declare && k->c->codes.at[to->a].x != NULL) {
 		(void)expr_is_location(k->c->codes.at[to->a].x, &root);

@@ -147,10 +147,19 @@ data_scope(struct session *s)
 {
 	s->turn->scope = (struct expr_scope){ .lookup = lookup, .in_state = in_state,
 		.ctx = s, .slots = s->slots, .declared = s->declared,
-		.event_field = event_field };
+		.event_field = event_field, .work = &s->turn->work };
 }
 
 /* ---- reading ------------------------------------------------------------- */
+
+/* Is there work left to do in this turn? */
+static bool
+may_work(struct session *s)
+{
+	if (s->turn->work > LIMIT_CHART_WORK)
+		turn_limit(s);
+	return !s->turn->limit;
+}
 
 static int
 bad_code(const struct code *code, struct err *e)
@@ -165,6 +174,8 @@ data_eval(struct session *s, uint32_t code, struct val *out, struct err *e)
 
 	assert(code > 0 && code < s->c->codes.n);
 	*out = VAL_UNDEF;
+	if (!may_work(s))
+		return err_set(e, ERR_LIMIT, "too much work for one event");
 	if (c->x == NULL)
 		return bad_code(c, e);
 	return expr_eval(c->x, &s->turn->scope, out, e);
@@ -176,9 +187,12 @@ data_cond(struct session *s, uint32_t code)
 	const struct code *c = &s->c->codes.at[code];
 	struct err e;
 	bool yes = false;
-	int rc = c->x == NULL ? bad_code(c, &e) :
-	    expr_eval_bool(c->x, &s->turn->scope, &yes, &e);
+	int rc;
 
+	if (!may_work(s))
+		return false;
+	rc = c->x == NULL ? bad_code(c, &e) :
+	    expr_eval_bool(c->x, &s->turn->scope, &yes, &e);
 	if (rc != OK)
 		turn_error(s, rc, VAL_UNDEF, &e);
 	return yes;

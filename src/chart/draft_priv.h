@@ -67,7 +67,8 @@ struct draft_action {
 	struct draft_action *next;
 	enum action_kind kind;
 	struct spot at;
-	bool declare;                /* ASSIGN: `var x = ...` makes the name */
+	bool declare;                /* ASSIGN: `var x = ...` makes the name; alone,
+	                                `var x`, it keeps the value it has */
 	struct draft_text event, eventexpr, target, targetexpr, type, typeexpr;
 	struct draft_text id, idlocation, delay, delayexpr;
 	struct draft_text label, expr, location, item, index, array;

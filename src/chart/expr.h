@@ -52,6 +52,8 @@ struct expr_scope {
 	const struct val *slots;
 	const uint64_t *declared;
 	int  (*event_field)(void *ctx, enum expr_field field, struct val *out);
+	size_t *work;                /* if given: steps and bytes / 64 are added,
+	                                to bound many evaluations together */
 };
 
 /* Turns names into slot numbers, once, before the first evaluation.

@@ -548,6 +548,13 @@ eval_node(struct eval *ev, uint32_t at, struct ref *out)
 
 /* ---- the door ------------------------------------------------------------ */
 
+static void
+account(const struct eval *ev)
+{
+	if (ev->scope->work != NULL)
+		*ev->scope->work += ev->steps + ev->bytes / 64;
+}
+
 int
 expr_eval(const struct expr *x, const struct expr_scope *scope, struct val *out,
     struct err *e)
@@ -556,6 +563,7 @@ expr_eval(const struct expr *x, const struct expr_scope *scope, struct val *out,
 	struct ref r;
 	int rc = eval_node(&ev, x->root, &r);
 
+	account(&ev);
 	*out = VAL_UNDEF;
 	if (rc != OK)
 		return rc;
@@ -583,6 +591,7 @@ expr_eval_bool(const struct expr *x, const struct expr_scope *scope, bool *out,
 	ev.steps = ev.bytes = 0;
 	ev.locals_n = 0;
 	rc = eval_node(&ev, x->root, &r);
+	account(&ev);
 	*out = false;
 	if (rc != OK)
 		return rc;

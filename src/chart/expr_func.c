@@ -486,6 +486,35 @@ fn_round(struct eval *ev, const struct call *c, struct ref *out)
 	return OK;
 }
 
+static int
+give_number(struct eval *ev, const struct call *c, double d, struct ref *out)
+{
+	if (!isfinite(d))
+		return eval_fail(ev, c->node, "the result is not a finite number");
+	*out = ref_mine(val_double(d));
+	return OK;
+}
+
+static int
+fn_pow(struct eval *ev, const struct call *c, struct ref *out)
+{
+	double base, exponent;
+	int rc = arg_number(ev, c, 0, &base);
+
+	if (rc == OK)
+		rc = arg_number(ev, c, 1, &exponent);
+	return rc == OK ? give_number(ev, c, pow(base, exponent), out) : rc;
+}
+
+static int
+fn_sqrt(struct eval *ev, const struct call *c, struct ref *out)
+{
+	double d;
+	int rc = arg_number(ev, c, 0, &d);
+
+	return rc == OK ? give_number(ev, c, sqrt(d), out) : rc;
+}
+
 /* min and max of the arguments, or of one array. */
 static int
 extreme(struct eval *ev, const struct call *c, int sign, struct ref *out)
@@ -580,6 +609,7 @@ static const struct expr_function functions[] = {
 	{ "padStart", 2, 3, LAMBDA_NEVER, fn_pad_start },
 	{ "parse", 1, 2, LAMBDA_NEVER, fn_parse },
 	{ "pick", 2, 0, LAMBDA_NEVER, fn_pick },
+	{ "pow", 2, 2, LAMBDA_NEVER, fn_pow },
 	{ "range", 1, 2, LAMBDA_NEVER, fn_range },
 	{ "repeat", 2, 2, LAMBDA_NEVER, fn_repeat },
 	{ "replace", 3, 3, LAMBDA_NEVER, fn_replace },
@@ -589,6 +619,7 @@ static const struct expr_function functions[] = {
 	{ "some", 1, 2, LAMBDA_MAYBE, fn_any },
 	{ "sort", 1, 2, LAMBDA_MAYBE, fn_sort },
 	{ "split", 2, 2, LAMBDA_NEVER, fn_split },
+	{ "sqrt", 1, 1, LAMBDA_NEVER, fn_sqrt },
 	{ "startsWith", 2, 2, LAMBDA_NEVER, fn_starts_with },
 	{ "string", 1, 1, LAMBDA_NEVER, fn_string },
 	{ "sum", 1, 2, LAMBDA_MAYBE, fn_sum },

@@ -482,6 +482,10 @@ parse_call(struct parser *p, struct str name, size_t at, const uint32_t *recv,
 			    at + 1);
 		return rc;
 	}
+	/* Math.floor(x) is floor(x). */
+	if (recv != NULL && node_at(p, *recv)->op == X_NAME &&
+	    str_eq(val_str(node_at(p, *recv)->k), S("Math")))
+		recv = NULL;
 	f = expr_function_find(name);
 	if (f < 0)
 		return unknown_function(p, name, at);

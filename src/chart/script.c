@@ -129,7 +129,7 @@ add_assignment(struct script *s, const struct statement *st, bool declare)
 	value = part(s, st->op == P_NONE ? st->to : st->op_end, st->to);
 	a->expr = value;
 	if (st->op == P_NONE)
-		a->expr.s = S("undefined");
+		a->expr.s = STR_NONE;        /* declared, and left as it is */
 	for (size_t i = 0; i < COUNT(forms); i++)
 		if (forms[i].op == st->op)
 			a->expr.s = arena_fmt(&s->d->arena, forms[i].format,
@@ -159,6 +159,8 @@ check(struct script *s, const struct statement *st, const struct draft_action *a
 		struct err e;
 		bool place;
 
+		if (texts[i].p == NULL)
+			continue;
 		if (expr_parse(&x, texts[i], &e) != OK) {
 			snprintf(why, sizeof why, "only assignments are known: %.300s", e.text);
 			return refuse(s, st->from, why);

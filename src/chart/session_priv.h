@@ -44,7 +44,7 @@ struct turn {
 	struct expr_scope scope;
 	bool has_event;
 	bool limit;                  /* a bound was hit: unwind */
-	size_t steps, actions;
+	size_t steps, actions, work; /* against CHART_STEPS, _ACTIONS, _WORK */
 	struct event now;            /* _event */
 	/* internal queue: a ring */
 	struct event *queue, first[QUEUE_INLINE];

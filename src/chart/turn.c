@@ -58,7 +58,7 @@ turn_begin(struct session *s, struct turn *t, const struct effect_sink *sink)
 	s->turn = t;
 	t->sink = sink;
 	t->has_event = t->limit = false;
-	t->steps = t->actions = 0;
+	t->steps = t->actions = t->work = 0;
 	t->queue = t->first;
 	t->queue_at = t->queue_n = 0;
 	t->queue_cap = QUEUE_INLINE;

@@ -261,6 +261,8 @@ TEST(expr_functions)
 		{ "round(2.345, 2)", "2.35" }, { "round(7)", "7" }, { "coalesce(nil, undefined, 5)", "5" },
 		{ "coalesce(nil)", "null" }, { "merge({a: 1, b: 1}, nil, {b: 2})", "{\"a\":1,\"b\":2}" },
 		{ "pick(o, 'a', 'q')", "{\"a\":1}" }, { "omit(o, 'b', 'x y')", "{\"a\":1}" },
+		{ "pow(2, 10)", "1024" }, { "Math.pow(n, 2)", "9" }, { "sqrt(9)", "3" },
+		{ "sqrt(-1)", "!not a finite number" }, { "Math.floor(2.5)", "2" },
 		{ "nope(1)", "!no function 'nope'" }, { "mapp(list, x => x)", "!did you mean 'map'?" },
 		{ "len()", "!len takes 1 argument, got 0" }, { "slice(list)", "!takes 2 to 3 arguments, got 1" },
 		{ "map(list)", "!map takes 2 arguments, got 1" }, { "map(list, 1)", "!map wants a lambda" },

@@ -64,8 +64,7 @@ TEST(import_errors_name_the_place)
 		{ IN("<state id='s'><history id='h'/><state id='u'/></state>"),
 		  "state 'h': a history needs one transition" },
 		{ IN("<state id='s'><history id='h'><transition target='v'/></history>"
-		     "<state id='u'><state id='v'/></state></state>"),
-		  "state 'h': history: 'v' is not a child of the state" },
+		     "<state id='u'/></state><state id='v'/>"), "state 'h': history: 'v' is not inside" },
 		{ IN("<state id='s'><history id='h'><transition target='g'/></history>"
 		     "<history id='g'><transition target='u'/></history><state id='u'/></state>"),
 		  "a history cannot lead to a history" },

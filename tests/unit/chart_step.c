@@ -486,6 +486,9 @@ TEST(step_endless_charts_end_with_a_limit)
 		"<scxml><state id='s'><invoke id='i'/><transition event='go'>"
 		"<foreach item='x' array='range(20000)'><raise event='q'/></foreach>"
 		"</transition></state></scxml>",
+		"<scxml><datamodel><data id='v'/></datamodel><state id='s'><invoke id='i'/>"
+		"<transition event='go'><foreach item='x' array='range(20000)'>"
+		"<assign location='v' expr='range(40000)'/></foreach></transition></state></scxml>",
 	};
 
 	for (size_t i = 0; i < COUNT(charts); i++) {

@@ -1,0 +1,64 @@
+/*
+ * fuzz_scxml.c - any bytes as a chart: read, started, driven by a few events,
+ * saved and restored on the way.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <assert.h>
+
+#include "base/buf.h"
+#include "chart/chart.h"
+
+static int
+on_effect(void *ctx, const struct effect *f)
+{
+	(void)ctx;
+	return f->kind == EFFECT_INVOKE && f->src.n > 0 ? ERR_CLOSED : OK;
+}
+
+/* What a session saves it can be restored from. */
+static void
+round_trip(const struct session *s, const struct chart *c, const struct effect_sink *out)
+{
+	struct buf saved = BUF(64 * MB);
+	struct session *copy;
+	struct err e;
+
+	session_save(s, &saved);
+	if (!saved.failed && !session_over(s)) {
+		int rc = session_restore(&copy, c, S("id"), buf_str(&saved), out, &e);
+
+		assert(rc == OK);
+		session_free(copy);
+	}
+	buf_release(&saved);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
+{
+	static const char *const events[] = { "go", "e", "done.invoke.a", "t1", "back", "t2" };
+	const struct effect_sink out = { .effect = on_effect };
+	struct session *s;
+	struct chart *c;
+	struct err e;
+
+	if (chart_from_scxml(&c, (struct str){ (const char *)bytes, n }, NULL, &e) != OK)
+		return 0;
+	s = session_new(c, S("id"), VAL_UNDEF, STR_NONE);
+	(void)session_start(s, &out);
+	round_trip(s, c, &out);
+	for (size_t i = 0; i < COUNT(events); i++) {
+		struct chart_event ev = { .name = str_of(events[i]), .data = VAL_NIL,
+			.invokeid = S("a") };
+
+		(void)session_event(s, &ev, &out);
+	}
+	round_trip(s, c, &out);
+	session_cancel(s, &out);
+	session_free(s);
+	chart_free(c);
+	return 0;
+}
