@@ -5,6 +5,9 @@
  * pending in the store and its thread waits here, pinned; a run without a
  * thread waits here itself.  First come, first served.
  *
+ * Invariant: somebody waits only while there is no place; so whoever is given
+ * a place has not overtaken anybody.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include <assert.h>
@@ -122,7 +125,7 @@ admit_thread(struct runs *rs, owner_t owner, int64_t thread_seq,
 	struct waiting w = { .owner = owner, .thread_seq = thread_seq,
 	    .thread_id = *thread_id };
 
-	if (rs->waiting == NULL && admit_take(rs))
+	if (admit_take(rs))
 		claim(rs, owner, thread_seq, thread_id);
 	else
 		admit_wait(rs, &w);

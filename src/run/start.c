@@ -168,7 +168,7 @@ create_submit(struct create *c, struct err *e)
 
 	if (rs->draining)
 		rc = err_set(e, ERR_BUSY, "the server is stopping");
-	run->placed = rc == OK && rs->waiting == NULL && admit_take(rs);
+	run->placed = rc == OK && admit_take(rs);
 	c->c.hold = !run->placed;
 	if (rc == OK) {
 		rc = store_submit(rs->sh->store, rs->port, &c->c.cmd, false);
@@ -233,7 +233,7 @@ stateless_open(struct runs *here, struct parcel *p)
 	if (run->cancel) {
 		run_ended(run, OK, RUN_INTERRUPTED, STR_NONE, NULL, NULL);
 		create_told(c, OK, NULL);
-	} else if (here->waiting == NULL && admit_take(here)) {
+	} else if (admit_take(here)) {
 		create_begin(c);
 	} else {
 		admit_wait(here, &w);

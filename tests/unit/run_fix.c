@@ -405,13 +405,16 @@ on_end(struct run_watch *w, int rc, const struct run_end *end, const struct err 
 	pthread_mutex_unlock(&x->d->f->lock);
 }
 
+void (*ear_frames)(struct run_watch *w, struct sse_block *b);
+
 static void
 ear_init(struct ear *x, struct desk *d, unsigned modes, bool events)
 {
 	*x = (struct ear){ .d = d, .text = BUF(64 * MB), .values = BUF(64 * MB),
 	    .error = BUF(1 * MB) };
 	x->w = (struct run_watch){ .modes = modes, .after = -1, .wants_events = events,
-	    .started = on_started, .frames = on_frames, .end = on_end };
+	    .started = on_started, .frames = ear_frames != NULL ? ear_frames : on_frames,
+	    .end = on_end };
 }
 
 struct start_call {

@@ -74,6 +74,9 @@ struct ear {
 #define HI "{\"messages\":[{\"role\":\"user\",\"content\":\"hi\",\"id\":\"h1\"}]}"
 #define SAY(text) "{\"messages\":[{\"role\":\"user\",\"content\":\"" text "\"}]}"
 
+/* NULL: remember the text; else what hears frames instead. */
+extern void (*ear_frames)(struct run_watch *w, struct sse_block *b);
+
 int  ear_start(struct ear *x, struct desk *d, struct ask a);     /* streams */
 int  ear_wait_start(struct ear *x, struct desk *d, struct ask a);        /* waits */
 void ear_join(struct ear *x, struct desk *d, const struct ear *of, unsigned modes,

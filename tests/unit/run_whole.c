@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "base/mem.h"
 #include "run_fix.h"
 
 #define RULES "{\"rules\":[" \
@@ -118,12 +119,11 @@ TEST(run_without_readers_does_not_stream)
 	struct ear x, late;
 
 	fix_open(&f, "memory", 1, RULES);
+	/* Told token by token this answer would never end. */
 	CHECK_RC(ear_wait_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(1),
-	    .input = SAY("silent"), .modes = MODE_MESSAGES_TUPLE }), OK);
-	ear_until_started(&x);
-	CHECK_INT(order_cancel_and_wait(&f.desks[0], &x), OK);
+	    .input = SAY("hold"), .modes = MODE_MESSAGES_TUPLE }), OK);
 	ear_until_end(&x);
-	CHECK_INT(x.status, RUN_INTERRUPTED);
+	CHECK_INT(x.status, RUN_SUCCESS);
 	ear_free(&x);
 	CHECK_RC(ear_wait_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(2),
 	    .input = SAY("notes and gate"), .modes = MODE_MESSAGES_TUPLE,
@@ -335,7 +335,7 @@ TEST(run_is_cancelled_in_the_middle_of_an_answer)
 {
 	struct store_history_item *h;
 	struct fix f;
-	struct ear x;
+	struct ear x, late;
 
 	fix_open(&f, "memory", 1, RULES);
 	CHECK_RC(ear_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(1),
@@ -357,13 +357,10 @@ TEST(run_is_cancelled_in_the_middle_of_an_answer)
 	    .input = SAY("hold"), .modes = ALL, .cancel_on_gone = true }), OK);
 	ear_until_text(&x, "\"content\":\"one\"");
 	ear_leave(&x);
-	CHECK_INT(order_cancel_and_wait(&f.desks[0], &x), OK);
-	CHECK_INT(run_row(&f, &x.run_id).status, RUN_INTERRUPTED);
-	ear_free(&x);
-	/* A tool that still works then is heard by nobody. */
-	CHECK_RC(ear_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(3),
-	    .input = HI, .modes = ALL }), OK);
-	ear_until_end(&x);
+	ear_join(&late, &f.desks[0], &x, MODE_VALUES, INT64_MAX);
+	ear_until_end(&late);
+	CHECK_INT(late.status, RUN_INTERRUPTED);
+	ear_free(&late);
 	ear_free(&x);
 	fix_close(&f);
 }
@@ -388,6 +385,41 @@ TEST(run_durability_exit_leaves_one_checkpoint)
 	CHECK_INT(history(&f, &x.thread_id, &h), 2);
 	CHECK(h[0].c.task_error.n > 0);
 	CHECK_INT(h[0].messages_n, 5);
+	ear_free(&x);
+	fix_close(&f);
+}
+
+/* What the store has when an event is heard. */
+static int heard_at[8];
+static size_t heard_n;
+
+static void
+on_event(struct run_watch *w, struct sse_block *b)
+{
+	struct ear *x = CONTAINER_OF(w, struct ear, w);
+	struct store_checkpoint c = { .step = -9 };
+	struct arena a = ARENA(1 * MB);
+
+	(void)b;
+	store_checkpoint_get(x->d->reader, 0, 1, 0, &a, &c);
+	heard_at[heard_n++] = c.step;
+	arena_release(&a);
+}
+
+TEST(run_durability_sync_commits_before_it_tells)
+{
+	static const int steps[] = { -9, 0, 1, 2, 3 };   /* metadata, then values */
+	struct fix f;
+	struct ear x;
+
+	fix_open(&f, "sqlite", 1, RULES);
+	ear_frames = on_event;
+	CHECK_RC(ear_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(1),
+	    .input = SAY("echo"), .modes = MODE_VALUES, .durability = DURABILITY_SYNC }), OK);
+	ear_until_end(&x);
+	CHECK_INT(heard_n, COUNT(steps));
+	for (size_t i = 0; i < heard_n; i++)
+		CHECK_INT(heard_at[i], steps[i]);
 	ear_free(&x);
 	fix_close(&f);
 }
