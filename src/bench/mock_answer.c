@@ -415,7 +415,10 @@ answer_start(struct mock_shard *ms, struct http_req *r, const struct ask *ask)
 		atomic_fetch_add(&ms->open_streams, 1);
 	r->user = a;
 	http_on_gone(r, answer_gone);
-	answer_wait(a, now);
+	if (a->due > now)
+		answer_wait(a, now);
+	else
+		answer_due(&a->timer);       /* a timer would take up to 1 ms */
 }
 
 void

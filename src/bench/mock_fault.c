@@ -50,7 +50,8 @@ mock_llm_faults_help(struct buf *out)
 {
 	for (size_t i = 0; i < COUNT(faults); i++)
 		buf_add_fmt(out, "  mock:%-18s %s\n", faults[i].name, faults[i].help);
-	buf_lit(out, "  mock:NAMExN            only the first N requests with that text\n");
+	buf_add_fmt(out, "  mock:%-18s %s\n", "NAMExN",
+	    "only the first N requests with that text");
 }
 
 static const struct mock_fault *

@@ -187,6 +187,7 @@ call_new(struct client *c)
 	SET(easy, CURLOPT_CAPATH, NULL);     /* else the store is loaded a connection */
 	SET(easy, CURLOPT_BUFFERSIZE, RECEIVE_BYTES);
 	SET(easy, CURLOPT_TCP_NODELAY, 1L);
+	SET(easy, CURLOPT_NOPROXY, "");      /* we have decided: not the environment */
 	SET(easy, CURLOPT_DNS_CACHE_TIMEOUT, (long)(2 * LIMIT_DNS_TTL_MS / 1000));
 	SET(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	SET(easy, CURLOPT_USERAGENT, "cohort/" COHORT_VERSION);

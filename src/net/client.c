@@ -17,7 +17,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-#define SPARES_MAX 512
+#define SPARES_MAX  512
+#define STREAMS_MAX 1000L                    /* of one HTTP/2 connection; the server's
+                                                own limit is lower as a rule */
 
 static void
 turn_want(struct client *c)
@@ -363,6 +365,7 @@ client_new(struct client **out, struct shard *s, struct err *e)
 	curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
 	curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)LIMIT_LLM_CONCURRENCY);
 	curl_multi_setopt(c->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
+	curl_multi_setopt(c->multi, CURLMOPT_MAX_CONCURRENT_STREAMS, STREAMS_MAX);
 	c->resolver = resolver_new(s);
 	*out = c;
 	return OK;
