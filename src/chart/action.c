@@ -52,7 +52,7 @@ run_log(struct session *s, const struct action *a, struct err *e)
 	if (rc != OK)
 		return rc;
 	(void)turn_effect(s, &f);
-	val_drop(f.data);
+	drop(f.data);
 	return OK;
 }
 
@@ -65,7 +65,7 @@ run_cancel(struct session *s, const struct action *a, struct err *e)
 
 	if (rc == OK)
 		(void)turn_effect(s, &f);
-	val_drop(hold);
+	drop(hold);
 	return rc;
 }
 
@@ -214,11 +214,11 @@ run_send(struct session *s, const struct action *a, struct err *e)
 		turn_error(s, rc, m.sendid, e);
 		rc = ERR_CANCELLED;
 	}
-	val_drop(m.f.data);
-	val_drop(m.event);
-	val_drop(m.target);
-	val_drop(m.type);
-	val_drop(m.sendid);
+	drop(m.f.data);
+	drop(m.event);
+	drop(m.target);
+	drop(m.type);
+	drop(m.sendid);
 	return rc;
 }
 
@@ -250,7 +250,7 @@ run_one(struct session *s, const struct action *a, struct err *e)
 int
 action_run(struct session *s, struct range block)
 {
-	const struct action *a = s->c->actions.at + block.first;
+	const struct action *a = block.n > 0 ? s->c->actions.at + block.first : NULL;
 	struct err e;
 
 	for (uint32_t i = 0; i < block.n; i++) {

@@ -81,16 +81,19 @@ static int
 number_state(struct compile *k, struct draft_state *from)
 {
 	struct state *to = &k->c->states.at[from->index];
+	size_t children = 0;
 
 	k->where = from;
 	*to = (struct state){ .kind = from->kind, .deep = from->deep,
 		.parent = from->parent != NULL ? from->parent->index : NO_STATE,
 		.last = from->index, .initial = NO_STATE, .named = from->id.s.p != NULL };
 	to->depth = from->parent != NULL ? k->c->states.at[to->parent].depth + 1 : 0;
-	if (from->kind == STATE_ATOMIC)
-		for (const struct draft_state *s = from->first; s != NULL; s = s->next)
-			if (is_real(s))
-				to->kind = STATE_COMPOUND;
+	for (const struct draft_state *s = from->first; s != NULL; s = s->next)
+		children += is_real(s);
+	if (from->kind == STATE_ATOMIC && children > 0)
+		to->kind = STATE_COMPOUND;
+	if (from->kind == STATE_PARALLEL && children == 0)
+		to->kind = STATE_ATOMIC;     /* so that it counts as active */
 	if (!to->named)
 		return OK;
 	if (!is_id(from->id.s))
@@ -201,7 +204,7 @@ static int
 check_targets(struct compile *k, struct spot at, struct range targets)
 {
 	const struct chart *c = k->c;
-	const uint32_t *ids = c->ids.at + targets.first;
+	const uint32_t *ids = targets.n > 0 ? c->ids.at + targets.first : NULL;
 
 	for (uint32_t i = 0; i < targets.n; i++) {
 		for (uint32_t j = 0; j < i; j++) {
@@ -247,11 +250,12 @@ compile_events(struct compile *k, const struct draft_text *t, struct transition 
 static uint32_t
 domain_of(const struct chart *c, const struct transition *t)
 {
-	const uint32_t *ids = c->ids.at + t->targets.first;
+	const uint32_t *ids;
 	uint32_t at = t->source, i;
 
 	if (t->targets.n == 0)
 		return DOMAIN_NONE;
+	ids = c->ids.at + t->targets.first;
 	for (i = 0; i < t->targets.n; i++)
 		if (c->states.at[ids[i]].kind == STATE_HISTORY)
 			return DOMAIN_DYNAMIC;

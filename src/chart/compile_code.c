@@ -56,7 +56,7 @@ code_add(struct compile *k, struct expr *x, struct str bad)
 }
 
 /* A document for a JavaScript engine may carry functions of its own.  The one
- * that is known by its text is put in our words; see docs/scxml.md. */
+ * that is known by its text is put in our words. */
 static struct str
 known_function(struct compile *k, struct str s)
 {

@@ -274,10 +274,10 @@ data_set_slot(struct session *s, uint32_t slot, struct val v)
 	struct turn *t = s->turn;
 
 	if (t->data_object.kind != VAL_UNDEFINED) {
-		val_drop(t->data_object);
+		drop(t->data_object);
 		t->data_object = VAL_UNDEF;
 	}
-	val_drop(s->slots[slot]);
+	drop(s->slots[slot]);
 	s->slots[slot] = v;
 	bit_set(s->declared, slot);
 }
@@ -303,7 +303,7 @@ data_assign(struct session *s, uint32_t place, bool declare, struct val v, struc
 		    root.n > 0 && root.p[0] == '_' ? "read-only" : "not declared");
 	}
 	/* What shows the old data lets go of it, so that it changes in place. */
-	val_drop(t->data_object);
+	drop(t->data_object);
 	t->data_object = VAL_UNDEF;
 	rc = expr_store(c->x, &t->scope, s->slots[slot], v, &changed, e);
 	s->slots[slot] = changed;

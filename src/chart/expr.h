@@ -1,10 +1,10 @@
 /*
  * expr.h - the expression language: small, total, pure.
  *
- * JavaScript-looking (contract charts.md, "Expressions").  Compiled once per
- * chart into an immutable tree; evaluated against a session's data without
- * conversion.  Every evaluation ends: a step counter (LIMIT_EXPR_STEPS) and a
- * byte cap (LIMIT_EXPR_BYTES_OUT) bound it.
+ * JavaScript-looking.  Compiled once per chart into an immutable tree;
+ * evaluated against a session's data without conversion.  Every evaluation
+ * ends: a step counter (LIMIT_EXPR_STEPS) and a byte cap
+ * (LIMIT_EXPR_BYTES_OUT) bound it.
  *
  * Differences from JavaScript, all on the side of fewer surprises: `==` never
  * converts (null == undefined is the one liberty) and compares arrays and

@@ -89,10 +89,11 @@ chart_slot(const struct chart *c, struct str name)
 bool
 transition_matches(const struct chart *c, const struct transition *t, struct str event)
 {
-	const struct str *d = c->descriptors.at + t->events.first;
+	const struct str *d;
 
-	if (t->any)
-		return true;
+	if (t->any || t->events.n == 0)
+		return t->any;
+	d = c->descriptors.at + t->events.first;
 	for (uint32_t i = 0; i < t->events.n; i++)
 		if (d[i].n <= event.n && memcmp(d[i].p, event.p, d[i].n) == 0 &&
 		    (d[i].n == event.n || event.p[d[i].n] == '.'))

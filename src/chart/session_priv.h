@@ -94,6 +94,14 @@ bit_clear(uint64_t *set, uint32_t i)
 	set[i / 64] &= ~(UINT64_C(1) << (i % 64));
 }
 
+/* Most values of an event are undefined: no call for those. */
+static inline void
+drop(struct val v)
+{
+	if (v.kind >= VAL_STRING)
+		val_drop(v);
+}
+
 /* The first member >= from and < end; end when there is none. */
 uint32_t bit_next(const uint64_t *set, uint32_t from, uint32_t end);
 /* The last member < end and >= from; NO_STATE when there is none. */

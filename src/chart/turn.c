@@ -44,9 +44,9 @@ bit_last(const uint64_t *set, uint32_t from, uint32_t end)
 static void
 event_release(struct event *ev)
 {
-	val_drop(ev->hold);
-	val_drop(ev->data);
-	val_drop(ev->sendid);
+	drop(ev->hold);
+	drop(ev->data);
+	drop(ev->sendid);
 }
 
 /* Only what is read is written: the arrays are used up to their counts and
@@ -98,10 +98,10 @@ turn_end(struct session *s)
 		free(t->queue);
 	if (t->has_event)
 		event_release(&t->now);
-	val_drop(t->event_object);
-	val_drop(t->data_object);
-	val_drop(t->processors);
-	val_drop(t->name);
+	drop(t->event_object);
+	drop(t->data_object);
+	drop(t->processors);
+	drop(t->name);
 	s->turn = NULL;
 	return limit ? ERR_LIMIT : OK;
 }
@@ -152,7 +152,7 @@ turn_set_event(struct session *s, struct event ev)
 
 	if (t->has_event)
 		event_release(&t->now);
-	val_drop(t->event_object);
+	drop(t->event_object);
 	t->event_object = VAL_UNDEF;
 	t->now = ev;
 	t->has_event = true;

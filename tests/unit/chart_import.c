@@ -21,111 +21,113 @@ load(struct str text, struct chart **out, struct err *e)
 	return chart_from_scxml(out, text, NULL, e);
 }
 
+static const struct {
+	const char *text, *want;
+} refused[] = {
+	{ "", "line 1, column 1: no element found" },
+	{ "<scxml>", "line 1, column 8: no element found" },
+	{ "<scxml><state></scxml>", "line 1, column 17: mismatched tag" },
+	{ "<a/>", "line 1, column 1: a: the root must be scxml" },
+	{ "<scxml xmlns='urn:x'/>", "the root must be scxml" },
+	{ "<scxml/>", "line 1, column 1: the chart has no states" },
+	{ "<scxml version='2.0'><state/></scxml>", "version must be 1.0, not '2.0'" },
+	{ "<scxml datamodel='xpath'><state/></scxml>", "the datamodel is not known: 'xpath'" },
+	{ "<scxml binding='x'><state/></scxml>", "binding must be 'early' or 'late', not 'x'" },
+	{ "<scxml initial='x'>\n<state id='s'/></scxml>",
+	  "line 1, column 1: initial: unknown target 'x'" },
+	{ IN("<state id='s'><onentry><raise event='e' color='red'/></onentry></state>"),
+	  "line 2, column 24: state 's': raise: unknown attribute 'color'" },
+	{ IN("<state id='s'>\n  <transition event='e' target='nowhere'/></state>"),
+	  "line 3, column 3: state 's': transition: unknown target 'nowhere'" },
+	{ IN("<state id='s'><transition/></state>"),
+	  "line 2, column 15: state 's': transition: event, cond or target is needed" },
+	{ IN("<state id='s'><transition event=' '/></state>"), "the event is empty" },
+	{ IN("<state id='s'><transition event='e' target=''/></state>"), "the target is empty" },
+	{ IN("<state id='s'><transition event='e' type='sideways'/></state>"),
+	  "transition: type must be 'external' or 'internal', not 'sideways'" },
+	{ IN("<state id='s'/>\n<state id='s'/>"), "line 3, column 1: state 's': the id is used twice" },
+	{ IN("<state id='a b'/>"), "'a b' cannot be an id" },
+	{ IN("<state id='s'><dance/></state>"),
+	  "line 2, column 15: state 's': state: element 'dance' does not belong here" },
+	{ IN("<state id='s'>hello</state>"), "state 's': state: text does not belong here" },
+	{ IN("<state id='s'><onentry><x:y xmlns:x='urn:x'/></onentry></state>"),
+	  "y: not known as executable content" },
+	{ IN("<final id='f'><transition event='e' target='f'/></final>"),
+	  "final: element 'transition' does not belong here" },
+	{ IN("<state id='s' initial='t'><state id='u'/></state><state id='t'/>"),
+	  "state 's': initial: 't' is not inside" },
+	{ IN("<state id='s' initial='u'><initial><transition target='u'/></initial>"
+	     "<state id='u'/></state>"), "state 's': initial is given twice" },
+	{ IN("<state id='s'><initial><transition event='e' target='u'/></initial>"
+	     "<state id='u'/></state>"), "initial: its transition has no event and no cond" },
+	{ IN("<state id='s' initial='s'/>"), "initial belongs to a state with children" },
+	{ IN("<state id='s'><history id='h'/><state id='u'/></state>"),
+	  "state 'h': a history needs one transition" },
+	{ IN("<state id='s'><history id='h'><transition target='v'/></history>"
+	     "<state id='u'/></state><state id='v'/>"), "state 'h': history: 'v' is not inside" },
+	{ IN("<state id='s'><history id='h'><transition target='g'/></history>"
+	     "<history id='g'><transition target='u'/></history><state id='u'/></state>"),
+	  "a history cannot lead to a history" },
+	{ IN("<state id='s'><transition event='e' target='a b'/>"
+	     "<state id='a'/><state id='b'/></state>"),
+	  "targets 'a' and 'b' cannot be active together" },
+	{ IN("<datamodel><data id='x'/><data id='x'/></datamodel><state/>"),
+	  "data: 'x' is declared twice" },
+	{ IN("<datamodel><data id='_x'/></datamodel><state/>"), "names with '_' are the system's" },
+	{ IN("<datamodel><data id='return'/></datamodel><state/>"), "'return' is not a name" },
+	{ IN("<datamodel><data id='x' expr='1'>2</data></datamodel><state/>"),
+	  "expr and inline content cannot both be given" },
+	{ IN("<datamodel><data id='x' src='a'/></datamodel><state/>"),
+	  "data: src is not allowed here 'a'" },
+	{ IN("<state id='s'><onentry><send event='a' eventexpr='b'/></onentry></state>"),
+	  "state 's': send: event and eventexpr cannot both be given" },
+	{ IN("<state id='s'><onentry><send/></onentry></state>"),
+	  "send: event, eventexpr or content is needed" },
+	{ IN("<state id='s'><onentry><send event='e' delay='soon'/></onentry></state>"),
+	  "send: 'soon' is not a time, as in 1.5s or 200ms" },
+	{ IN("<state id='s'><onentry><send event='e' delay='1s' target='#_internal'/>"
+	     "</onentry></state>"), "#_internal takes no delay" },
+	{ IN("<state id='s'><onentry><send event='e'><content>1</content><param name='a' "
+	     "expr='1'/></send></onentry></state>"), "content stands alone" },
+	{ IN("<state id='s'><onentry><send event='e'><param name='a'/></send></onentry></state>"),
+	  "param needs expr or location" },
+	{ IN("<state id='s'><onentry><raise/></onentry></state>"), "raise: event is missing" },
+	{ IN("<state id='s'><onentry><assign location='x'/></onentry></state>"), "assign: expr is missing" },
+	{ IN("<state id='s'><onentry><assign expr='1'/></onentry></state>"), "location is missing" },
+	{ IN("<state id='s'><onentry><cancel/></onentry></state>"), "sendid or sendidexpr is needed" },
+	{ IN("<state id='s'><onentry><foreach item='x'/></onentry></state>"), "array and item are needed" },
+	{ IN("<state id='s'><onentry><if/></onentry></state>"), "if: cond is missing" },
+	{ IN("<state id='s'><onentry><if cond='1'><else/><elseif cond='1'/></if></onentry></state>"),
+	  "else comes last" },
+	{ IN("<state id='s'><invoke src='a' srcexpr='b'/></state>"),
+	  "state 's': invoke: src and srcexpr cannot both be given" },
+	{ IN("<state id='s'><invoke id='a'/></state><state id='t'><invoke id='a'/></state>"),
+	  "invoke: the id 'a' is used twice" },
+	{ IN("<state id='s'><invoke autoforward='maybe'/></state>"), "autoforward must be" },
+	{ IN("<state id='s'><invoke><content>\n<scxml><state><transition target='q'/></state>"
+	     "</scxml></content></invoke></state>"),
+	  "line 3, column 15: transition: unknown target 'q'" },
+	{ IN("<script>x = 1;\n  frobnicate();</script><state/>"),
+	  "line 3, column 3: script: only assignments are known" },
+	{ IN("<script>x = return</script><state/>"), "'return' is not part of the language" },
+	{ IN("<script>1 = 2</script><state/>"), "this cannot be assigned to" },
+	{ IN("<script src='a.js'/><state/>"), "script: src is not allowed here 'a.js'" },
+	{ "<!DOCTYPE a [<!ENTITY x 'y'>]><scxml/>", "line 1, column 25: entity declarations are refused" },
+	{ "<scxml>&x;</scxml>", "undefined entity" },
+	{ "<?xml version='1.0' encoding='utf-99'?><scxml/>", "unknown encoding" },
+	{ "<scxml>\xff</scxml>", "not well-formed" },
+};
+
 TEST(import_errors_name_the_place)
 {
-	static const struct { const char *text, *want; } rows[] = {
-		{ "", "line 1, column 1: no element found" },
-		{ "<scxml>", "line 1, column 8: no element found" },
-		{ "<scxml><state></scxml>", "line 1, column 17: mismatched tag" },
-		{ "<a/>", "line 1, column 1: a: the root must be scxml" },
-		{ "<scxml xmlns='urn:x'/>", "the root must be scxml" },
-		{ "<scxml/>", "line 1, column 1: the chart has no states" },
-		{ "<scxml version='2.0'><state/></scxml>", "version must be 1.0, not '2.0'" },
-		{ "<scxml datamodel='xpath'><state/></scxml>", "the datamodel is not known: 'xpath'" },
-		{ "<scxml binding='x'><state/></scxml>", "binding must be 'early' or 'late', not 'x'" },
-		{ "<scxml initial='x'>\n<state id='s'/></scxml>",
-		  "line 1, column 1: initial: unknown target 'x'" },
-		{ IN("<state id='s'><onentry><raise event='e' color='red'/></onentry></state>"),
-		  "line 2, column 24: state 's': raise: unknown attribute 'color'" },
-		{ IN("<state id='s'>\n  <transition event='e' target='nowhere'/></state>"),
-		  "line 3, column 3: state 's': transition: unknown target 'nowhere'" },
-		{ IN("<state id='s'><transition/></state>"),
-		  "line 2, column 15: state 's': transition: event, cond or target is needed" },
-		{ IN("<state id='s'><transition event=' '/></state>"), "the event is empty" },
-		{ IN("<state id='s'><transition event='e' target=''/></state>"), "the target is empty" },
-		{ IN("<state id='s'><transition event='e' type='sideways'/></state>"),
-		  "transition: type must be 'external' or 'internal', not 'sideways'" },
-		{ IN("<state id='s'/>\n<state id='s'/>"), "line 3, column 1: state 's': the id is used twice" },
-		{ IN("<state id='a b'/>"), "'a b' cannot be an id" },
-		{ IN("<state id='s'><dance/></state>"),
-		  "line 2, column 15: state 's': state: element 'dance' does not belong here" },
-		{ IN("<state id='s'>hello</state>"), "state 's': state: text does not belong here" },
-		{ IN("<state id='s'><onentry><x:y xmlns:x='urn:x'/></onentry></state>"),
-		  "y: not known as executable content" },
-		{ IN("<final id='f'><transition event='e' target='f'/></final>"),
-		  "final: element 'transition' does not belong here" },
-		{ IN("<state id='s' initial='t'><state id='u'/></state><state id='t'/>"),
-		  "state 's': initial: 't' is not inside" },
-		{ IN("<state id='s' initial='u'><initial><transition target='u'/></initial>"
-		     "<state id='u'/></state>"), "state 's': initial is given twice" },
-		{ IN("<state id='s'><initial><transition event='e' target='u'/></initial>"
-		     "<state id='u'/></state>"), "initial: its transition has no event and no cond" },
-		{ IN("<state id='s' initial='s'/>"), "initial belongs to a state with children" },
-		{ IN("<state id='s'><history id='h'/><state id='u'/></state>"),
-		  "state 'h': a history needs one transition" },
-		{ IN("<state id='s'><history id='h'><transition target='v'/></history>"
-		     "<state id='u'/></state><state id='v'/>"), "state 'h': history: 'v' is not inside" },
-		{ IN("<state id='s'><history id='h'><transition target='g'/></history>"
-		     "<history id='g'><transition target='u'/></history><state id='u'/></state>"),
-		  "a history cannot lead to a history" },
-		{ IN("<state id='s'><transition event='e' target='a b'/>"
-		     "<state id='a'/><state id='b'/></state>"),
-		  "targets 'a' and 'b' cannot be active together" },
-		{ IN("<datamodel><data id='x'/><data id='x'/></datamodel><state/>"),
-		  "data: 'x' is declared twice" },
-		{ IN("<datamodel><data id='_x'/></datamodel><state/>"), "names with '_' are the system's" },
-		{ IN("<datamodel><data id='return'/></datamodel><state/>"), "'return' is not a name" },
-		{ IN("<datamodel><data id='x' expr='1'>2</data></datamodel><state/>"),
-		  "expr and inline content cannot both be given" },
-		{ IN("<datamodel><data id='x' src='a'/></datamodel><state/>"),
-		  "data: src is not allowed here 'a'" },
-		{ IN("<state id='s'><onentry><send event='a' eventexpr='b'/></onentry></state>"),
-		  "state 's': send: event and eventexpr cannot both be given" },
-		{ IN("<state id='s'><onentry><send/></onentry></state>"),
-		  "send: event, eventexpr or content is needed" },
-		{ IN("<state id='s'><onentry><send event='e' delay='soon'/></onentry></state>"),
-		  "send: 'soon' is not a time, as in 1.5s or 200ms" },
-		{ IN("<state id='s'><onentry><send event='e' delay='1s' target='#_internal'/>"
-		     "</onentry></state>"), "#_internal takes no delay" },
-		{ IN("<state id='s'><onentry><send event='e'><content>1</content><param name='a' "
-		     "expr='1'/></send></onentry></state>"), "content stands alone" },
-		{ IN("<state id='s'><onentry><send event='e'><param name='a'/></send></onentry></state>"),
-		  "param needs expr or location" },
-		{ IN("<state id='s'><onentry><raise/></onentry></state>"), "raise: event is missing" },
-		{ IN("<state id='s'><onentry><assign location='x'/></onentry></state>"), "assign: expr is missing" },
-		{ IN("<state id='s'><onentry><assign expr='1'/></onentry></state>"), "location is missing" },
-		{ IN("<state id='s'><onentry><cancel/></onentry></state>"), "sendid or sendidexpr is needed" },
-		{ IN("<state id='s'><onentry><foreach item='x'/></onentry></state>"), "array and item are needed" },
-		{ IN("<state id='s'><onentry><if/></onentry></state>"), "if: cond is missing" },
-		{ IN("<state id='s'><onentry><if cond='1'><else/><elseif cond='1'/></if></onentry></state>"),
-		  "else comes last" },
-		{ IN("<state id='s'><invoke src='a' srcexpr='b'/></state>"),
-		  "state 's': invoke: src and srcexpr cannot both be given" },
-		{ IN("<state id='s'><invoke id='a'/></state><state id='t'><invoke id='a'/></state>"),
-		  "invoke: the id 'a' is used twice" },
-		{ IN("<state id='s'><invoke autoforward='maybe'/></state>"), "autoforward must be" },
-		{ IN("<state id='s'><invoke><content>\n<scxml><state><transition target='q'/></state>"
-		     "</scxml></content></invoke></state>"),
-		  "line 3, column 15: transition: unknown target 'q'" },
-		{ IN("<script>x = 1;\n  frobnicate();</script><state/>"),
-		  "line 3, column 3: script: only assignments are known" },
-		{ IN("<script>x = return</script><state/>"), "'return' is not part of the language" },
-		{ IN("<script>1 = 2</script><state/>"), "this cannot be assigned to" },
-		{ IN("<script src='a.js'/><state/>"), "script: src is not allowed here 'a.js'" },
-		{ "<!DOCTYPE a [<!ENTITY x 'y'>]><scxml/>", "line 1, column 25: entity declarations are refused" },
-		{ "<scxml>&x;</scxml>", "undefined entity" },
-		{ "<?xml version='1.0' encoding='utf-99'?><scxml/>", "unknown encoding" },
-		{ "<scxml>\xff</scxml>", "not well-formed" },
-	};
-
-	for (size_t i = 0; i < COUNT(rows); i++) {
+	for (size_t i = 0; i < COUNT(refused); i++) {
 		struct chart *c;
 		struct err e;
-		int rc = load(str_of(rows[i].text), &c, &e);
+		int rc = load(str_of(refused[i].text), &c, &e);
 
-		if (rc == OK || c != NULL || !str_contains(str_of(e.text), str_of(rows[i].want)))
-			test_fail(__FILE__, __LINE__, "%s\n   got  %s %s\n   want %s", rows[i].text,
-			    rc_name(rc), e.text, rows[i].want);
+		if (rc == OK || c != NULL || !str_contains(str_of(e.text), str_of(refused[i].want)))
+			test_fail(__FILE__, __LINE__, "%s\n   got  %s %s\n   want %s", refused[i].text,
+			    rc_name(rc), e.text, refused[i].want);
 	}
 }
 
