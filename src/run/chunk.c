@@ -25,7 +25,7 @@ chunks_init(struct chunks *c, struct str id, const struct frame_place *at,
     struct str provider, struct str model, bool tuple)
 {
 	*c = (struct chunks){ .id = id, .provider = mem_cstr(provider) };
-	c->tail = BUF(LIMIT_METADATA_BYTES * 4);
+	c->tail = BUF(2 * RUN_METADATA_BYTES);
 	c->text = BUF(LIMIT_LLM_BODY_BYTES);
 	c->usage = BUF(LIMIT_LLM_BODY_BYTES);
 	if (!tuple)
@@ -366,7 +366,7 @@ struct sse_block *
 chunk_metadata(const struct chunks *c, const struct frame_place *at,
     struct str model, int64_t id)
 {
-	struct buf b = BUF(LIMIT_METADATA_BYTES * 4);
+	struct buf b = BUF(2 * RUN_METADATA_BYTES);
 	struct sse_block *block;
 	struct str text;
 

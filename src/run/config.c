@@ -16,6 +16,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "run/frame_priv.h"
 
 /* Members a client cannot set. */
 static const char *const server_keys[] = {
@@ -261,8 +262,8 @@ run_texts_write(struct run_texts *x, const struct run_request *q,
 	int rc;
 
 	*x = (struct run_texts){ BUF(2 * (size_t)LIMIT_HTTP_BODY_BYTES),
-		BUF(4 * LIMIT_METADATA_BYTES), BUF(8 * LIMIT_METADATA_BYTES),
-		BUF(4 * LIMIT_METADATA_BYTES) };
+		BUF(RUN_METADATA_BYTES), BUF(2 * RUN_METADATA_BYTES),
+		BUF(RUN_METADATA_BYTES) };
 	rc = json_get_object(q->config, "configurable", "config.configurable",
 	    &ignored, e);
 	if (rc == OK)
@@ -278,8 +279,9 @@ run_texts_write(struct run_texts *x, const struct run_request *q,
 		write_thread_config(x, q, &s);
 		if (x->kwargs.failed || x->metadata.failed || x->base.failed ||
 		    x->thread_config.failed)
-			rc = err_set(e, ERR_TOOBIG, "config and metadata: larger than "
-			    "%d bytes", LIMIT_METADATA_BYTES);
+			rc = err_set(e, ERR_TOOBIG, "config and metadata of assistant, "
+			    "thread and run: larger than %zu bytes together",
+			    RUN_METADATA_BYTES);
 	}
 	sources_release(&s);
 	return rc;

@@ -9,10 +9,14 @@
 #define RUN_FRAME_PRIV_H
 
 #include "base/id.h"
+#include "base/limits.h"
 #include "net/sse.h"
 #include "run/message.h"
 
 #define FRAME_NO_ID (-1)
+
+/* All that is merged into one run's metadata: assistant, thread, config, run. */
+#define RUN_METADATA_BYTES (8 * (size_t)LIMIT_METADATA_BYTES)
 
 /* `event: name\ndata: <parts>\nid: N\n\n`; id FRAME_NO_ID leaves the line out.
  * One allocation, one reference. */

@@ -77,7 +77,7 @@ static void
 tell_tuples(struct job *j, const struct message_list *writes)
 {
 	struct run *run = j->run;
-	struct buf metadata = BUF(8 * LIMIT_METADATA_BYTES);
+	struct buf metadata = BUF(RUN_METADATA_BYTES);
 
 	for (size_t i = 0; i < writes->n; i++) {
 		struct str parts[] = { S("["), writes->at[i]->json, S(","), STR_NONE, S("]") };
@@ -215,6 +215,10 @@ end_with(struct job *j, const struct live_error *error)
 	buf_release(&text);
 }
 
+static const struct live_error storage_error = {
+	S("StorageError"), S("a checkpoint could not be written"), false
+};
+
 static void
 on_end(void *ctx, const struct live_error *error)
 {
@@ -222,17 +226,17 @@ on_end(void *ctx, const struct live_error *error)
 
 	if (error != NULL)
 		end_with(j, error);
+	else if (j->broken)
+		end_with(j, &storage_error);
 	else
 		record_finish(j->run, RUN_SUCCESS, STR_NONE);
 }
 
 static void
-fail(struct job *j, const char *name, const char *message)
+fail(struct job *j, const struct live_error *error)
 {
-	struct live_error error = { str_of(name), str_of(message), false };
-
 	live_stop(&j->core);
-	end_with(j, &error);
+	end_with(j, error);
 }
 
 static void
@@ -245,7 +249,7 @@ begin_node(struct run *run)
 
 	stream_open(&run->stream);
 	if (j->broken) {
-		fail(j, "StorageError", "a checkpoint could not be written");
+		fail(j, &storage_error);
 		return;
 	}
 	j->streamed = false;
@@ -284,7 +288,7 @@ job_node_done(struct job *j, struct message_list *writes, struct val data)
 {
 	if (j->broken) {
 		val_drop(data);
-		fail(j, "StorageError", "a checkpoint could not be written");
+		fail(j, &storage_error);
 	} else {
 		j->resumed = false;
 		live_done(&j->core, writes, data);
@@ -374,6 +378,7 @@ job_start(struct run *run, const struct store_run *row, struct plan *plan,
 	struct job *j = mem_new(struct job);
 	struct arena a = ARENA(THREAD_ARENA);
 	struct store_checkpoint c = { 0 };
+	struct live_error error = { 0 };
 	struct err e = { 0 };
 	int rc = OK;
 
@@ -382,7 +387,7 @@ job_start(struct run *run, const struct store_run *row, struct plan *plan,
 	run_set_phase(run, PHASE_LIVE);
 	run->attempt = row->attempt;
 	j->run = run;
-	j->members = BUF(8 * LIMIT_METADATA_BYTES);
+	j->members = BUF(RUN_METADATA_BYTES);
 	if (plan == NULL)
 		rc = plan_read(&plan, row->kwargs_json, sh->tools, &e);
 	j->plan = plan;
@@ -393,8 +398,10 @@ job_start(struct run *run, const struct store_run *row, struct plan *plan,
 	if (rc == OK && has_checkpoints && !run->stateless)
 		rc = load(j, &a, &c);
 	if (rc != OK) {
-		fail(j, plan == NULL ? "ValueError" : "StorageError",
-		    e.text[0] != '\0' ? e.text : "the thread could not be read");
+		error.name = plan == NULL ? S("ValueError") : storage_error.name;
+		error.message = plan == NULL ? str_of(e.text) :
+		    S("the thread could not be read");
+		fail(j, &error);
 	} else if (run->cancel) {
 		live_stop(&j->core);
 		record_finish(run, RUN_INTERRUPTED, STR_NONE);

@@ -222,14 +222,17 @@ stateless_open(struct runs *here, struct parcel *p)
 	struct waiting w = { .create = c };
 	struct run *run = c->run;
 
-	if (here->draining || run->phase == PHASE_GONE) {
-		if (run->phase != PHASE_GONE)
-			run_ended(run, ERR_CLOSED, RUN_ERROR, STR_NONE, NULL, &c->err);
-		create_told(c, ERR_CLOSED, &c->err);
+	if (here->draining) {
+		err_set(&c->err, ERR_CLOSED, "the server is stopping");
+		create_failed(c, ERR_CLOSED, &c->err);
 		return;
 	}
 	run_set_phase(run, PHASE_PENDING);
 	run_exists(run);
+	/* It may wait for long yet, so its maker hears of it now. */
+	if (c->created != NULL)
+		c->created(c->ctx, OK, &c->c.run, NULL);
+	c->created = NULL;
 	if (run->cancel) {
 		run_ended(run, OK, RUN_INTERRUPTED, STR_NONE, NULL, NULL);
 		create_told(c, OK, NULL);

@@ -11,7 +11,6 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "run/frame_priv.h"
 
 #define PATIENCE_S 15
 
@@ -54,14 +53,14 @@ port_post(struct store_port *port, struct store_cmd *c)
 
 /* ---- conditions ---------------------------------------------------------- */
 
-static void
-changed(struct fix *f)
+void
+fix_changed(struct fix *f)
 {
 	pthread_cond_broadcast(&f->changed);
 }
 
-static void
-until(struct fix *f, bool (*is)(void *arg), void *arg, const char *what)
+void
+fix_until(struct fix *f, bool (*is)(void *arg), void *arg, const char *what)
 {
 	struct timespec end;
 
@@ -91,7 +90,7 @@ call_run(struct shard_job *job)
 	c->fn(c->d, c->arg);
 	pthread_mutex_lock(&f->lock);
 	c->done = true;
-	changed(f);
+	fix_changed(f);
 	pthread_mutex_unlock(&f->lock);
 }
 
@@ -107,7 +106,7 @@ desk_do(struct desk *d, void (*fn)(struct desk *d, void *arg), void *arg)
 	struct call_job c = { .job.run = call_run, .d = d, .fn = fn, .arg = arg };
 
 	shard_post(d->shard, &c.job);
-	until(d->f, call_done, &c, "a call on a shard");
+	fix_until(d->f, call_done, &c, "a call on a shard");
 }
 
 /* ---- tools --------------------------------------------------------------- */
@@ -146,7 +145,7 @@ gate_start(struct tool_call *c)
 		if (shard_is_current(f->desks[i].shard))
 			gate.desks[gate.n] = &f->desks[i];
 	gate.held[gate.n++] = c;
-	changed(f);
+	fix_changed(f);
 	pthread_mutex_unlock(&f->lock);
 	return OK;
 }
@@ -166,7 +165,7 @@ gate_holds(void *arg)
 void
 gate_until_held(struct fix *f, size_t n)
 {
-	until(f, gate_holds, &n, "the gate holds a call");
+	fix_until(f, gate_holds, &n, "the gate holds a call");
 }
 
 static void
@@ -244,7 +243,8 @@ adopt_do(struct desk *d, void *arg)
 static void
 up(struct fix *f)
 {
-	struct store_options o = { .driver = str_of(f->driver), .path = S("db") };
+	struct store_options o = { .driver = str_of(f->driver), .path = S("db"),
+	    .fail_at = f->fail_at };
 	struct adopt a = { 0 };
 	struct err e = { 0 };
 
@@ -265,8 +265,15 @@ up(struct fix *f)
 void
 fix_open(struct fix *f, const char *driver, unsigned desks, const char *script)
 {
+	fix_open_failing(f, driver, desks, script, 0);
+}
+
+void
+fix_open_failing(struct fix *f, const char *driver, unsigned desks,
+    const char *script, int64_t fail_at)
+{
 	*f = (struct fix){ .n = desks, .driver = driver, .script_text = script,
-	    .arena = ARENA(16 * MB) };
+	    .fail_at = fail_at, .arena = ARENA(16 * MB) };
 	pthread_mutex_init(&f->lock, NULL);
 	pthread_cond_init(&f->changed, NULL);
 	gate = (struct gate){ .f = f, .notes = gate.notes };
@@ -285,7 +292,7 @@ drained(void *ctx)
 
 	pthread_mutex_lock(&x->f->lock);
 	x->done = true;
-	changed(x->f);
+	fix_changed(x->f);
 	pthread_mutex_unlock(&x->f->lock);
 }
 
@@ -317,7 +324,7 @@ down(struct fix *f)
 	while (gate.n > 0)
 		gate_open(f);        /* what they say is heard by nobody */
 	for (unsigned i = 0; i < f->n; i++)
-		until(f, is_drained, &x[i], "drained");
+		fix_until(f, is_drained, &x[i], "drained");
 	for (unsigned round = 0; round < 2; round++)
 		for (unsigned i = 0; i < f->n; i++)
 			desk_do(&f->desks[i], nothing, NULL);
@@ -355,348 +362,6 @@ fix_close(struct fix *f)
 	pthread_cond_destroy(&f->changed);
 }
 
-/* ---- ears ---------------------------------------------------------------- */
-
-static void
-on_started(struct run_watch *w, const struct uuid *thread_id,
-    const struct uuid *run_id)
-{
-	struct ear *x = CONTAINER_OF(w, struct ear, w);
-
-	CHECK(shard_is_current(x->d->shard));
-	pthread_mutex_lock(&x->d->f->lock);
-	x->started = true;
-	x->thread_id = *thread_id;
-	x->run_id = *run_id;
-	changed(x->d->f);
-	pthread_mutex_unlock(&x->d->f->lock);
-}
-
-static void
-on_frames(struct run_watch *w, struct sse_block *b)
-{
-	struct ear *x = CONTAINER_OF(w, struct ear, w);
-
-	CHECK(shard_is_current(x->d->shard));
-	CHECK(!x->ended && !x->left);
-	pthread_mutex_lock(&x->d->f->lock);
-	buf_add(&x->text, (struct str){ b->bytes, b->n });
-	changed(x->d->f);
-	pthread_mutex_unlock(&x->d->f->lock);
-}
-
-static void
-on_end(struct run_watch *w, int rc, const struct run_end *end, const struct err *e)
-{
-	struct ear *x = CONTAINER_OF(w, struct ear, w);
-
-	CHECK(shard_is_current(x->d->shard));
-	CHECK(!x->ended && !x->left);
-	pthread_mutex_lock(&x->d->f->lock);
-	x->ended = true;
-	x->rc = rc;
-	x->e = *e;
-	if (end != NULL) {
-		x->status = end->status;
-		buf_add(&x->values, end->values_json);
-		buf_add(&x->error, end->error_json);
-	}
-	changed(x->d->f);
-	pthread_mutex_unlock(&x->d->f->lock);
-}
-
-void (*ear_frames)(struct run_watch *w, struct sse_block *b);
-
-static void
-ear_init(struct ear *x, struct desk *d, unsigned modes, bool events)
-{
-	*x = (struct ear){ .d = d, .text = BUF(64 * MB), .values = BUF(64 * MB),
-	    .error = BUF(1 * MB) };
-	x->w = (struct run_watch){ .modes = modes, .after = -1, .wants_events = events,
-	    .started = on_started, .frames = ear_frames != NULL ? ear_frames : on_frames,
-	    .end = on_end };
-}
-
-struct start_call {
-	struct ear *x;
-	struct ask a;
-	int rc;
-};
-
-static void
-add_modes(struct buf *b, unsigned modes)
-{
-	buf_add_char(b, '[');
-	for (unsigned i = 0; stream_mode_names[i] != NULL; i++) {
-		if ((modes & 1u << i) == 0)
-			continue;
-		if (b->n > 1)
-			buf_add_char(b, ',');
-		json_add_str(b, str_of(stream_mode_names[i]));
-	}
-	buf_add_char(b, ']');
-}
-
-static void
-start_do(struct desk *d, void *arg)
-{
-	struct start_call *c = arg;
-	struct buf modes = BUF(256);
-	struct json_doc input = { 0 }, config = { 0 };
-	struct run_request q = { .thread_id = c->a.thread, .stateless = c->a.stateless,
-	    .keep = c->a.keep, .create_thread = !c->a.no_create,
-	    .resumable = c->a.resumable, .multitask = c->a.multitask,
-	    .durability = c->a.durability, .modes = c->a.modes, .headers_json = S("{}") };
-
-	q.assistant = (struct store_assistant){ .graph_id = S("agent"),
-	    .config_json = S("{}"), .context_json = S("{}"),
-	    .metadata_json = S("{\"created_by\":\"system\"}") };
-	CHECK(uuid_parse(S("fe096781-5601-53d2-b2f6-0d3403f7e9ca"), &q.assistant.id));
-	if (c->a.input != NULL)
-		CHECK_RC(json_parse(&input, str_of(c->a.input), NULL), OK);
-	if (c->a.config != NULL)
-		CHECK_RC(json_parse(&config, str_of(c->a.config), NULL), OK);
-	q.input = input.root;
-	q.config = config.root;
-	add_modes(&modes, c->a.modes);
-	q.modes_json = buf_str(&modes);
-	c->rc = run_start(d->runs, &q, &c->x->w, NULL, NULL, &c->x->e);
-	json_release(&input);
-	json_release(&config);
-	buf_release(&modes);
-}
-
-static int
-start(struct ear *x, struct desk *d, struct ask a, bool events)
-{
-	struct start_call c = { x, a, OK };
-
-	ear_init(x, d, a.modes, events);
-	x->w.cancel_on_gone = a.cancel_on_gone;
-	desk_do(d, start_do, &c);
-	return c.rc;
-}
-
-int
-ear_start(struct ear *x, struct desk *d, struct ask a)
-{
-	return start(x, d, a, true);
-}
-
-int
-ear_wait_start(struct ear *x, struct desk *d, struct ask a)
-{
-	return start(x, d, a, false);
-}
-
-struct join_call {
-	struct ear *x;
-	struct uuid run_id, thread_id;
-};
-
-static void
-join_do(struct desk *d, void *arg)
-{
-	struct join_call *c = arg;
-
-	run_join(d->runs, 0, &c->thread_id, &c->run_id, &c->x->w);
-}
-
-void
-ear_join(struct ear *x, struct desk *d, const struct ear *of, unsigned modes,
-    int64_t after)
-{
-	struct join_call c = { x, of->run_id, { { 0 } } };
-
-	ear_init(x, d, modes, modes != 0);
-	x->w.after = after;
-	x->run_id = of->run_id;
-	x->thread_id = of->thread_id;
-	desk_do(d, join_do, &c);
-}
-
-static void
-leave_do(struct desk *d, void *arg)
-{
-	struct ear *x = arg;
-
-	(void)d;
-	run_unwatch(&x->w);
-	x->left = true;
-}
-
-void
-ear_leave(struct ear *x)
-{
-	desk_do(x->d, leave_do, x);
-}
-
-void
-ear_free(struct ear *x)
-{
-	buf_release(&x->text);
-	buf_release(&x->values);
-	buf_release(&x->error);
-}
-
-struct cancel_call {
-	struct fix *f;
-	struct uuid run_id, thread_id;
-	bool done;
-	int rc;
-};
-
-static void
-cancelled(void *ctx, int rc)
-{
-	struct cancel_call *c = ctx;
-
-	pthread_mutex_lock(&c->f->lock);
-	c->rc = rc;
-	c->done = true;
-	changed(c->f);
-	pthread_mutex_unlock(&c->f->lock);
-}
-
-static bool
-is_cancelled(void *arg)
-{
-	return ((struct cancel_call *)arg)->done;
-}
-
-static void
-cancel_do(struct desk *d, void *arg)
-{
-	struct cancel_call *c = arg;
-
-	run_cancel(d->runs, 0, &c->thread_id, &c->run_id, true, cancelled, c);
-}
-
-int
-order_cancel_and_wait(struct desk *d, const struct ear *of)
-{
-	struct cancel_call c = { .f = d->f, .run_id = of->run_id };
-
-	desk_do(d, cancel_do, &c);
-	until(d->f, is_cancelled, &c, "cancelled");
-	return c.rc;
-}
-
-static bool
-is_started(void *arg)
-{
-	struct ear *x = arg;
-
-	return x->started || x->ended;
-}
-
-void
-ear_until_started(struct ear *x)
-{
-	until(x->d->f, is_started, x, "started");
-	CHECK(x->started);
-}
-
-struct needle {
-	struct ear *x;
-	struct str text;
-};
-
-static bool
-has_text(void *arg)
-{
-	struct needle *n = arg;
-
-	return str_contains(buf_str(&n->x->text), n->text);
-}
-
-void
-ear_until_text(struct ear *x, const char *text)
-{
-	struct needle n = { x, str_of(text) };
-
-	until(x->d->f, has_text, &n, text);
-}
-
-static bool
-is_ended(void *arg)
-{
-	return ((struct ear *)arg)->ended;
-}
-
-void
-ear_until_rc(struct ear *x, int rc)
-{
-	until(x->d->f, is_ended, x, "the end");
-	if (x->rc != rc)
-		test_fail(__FILE__, __LINE__, "end: %s %s, not %s", rc_name(x->rc),
-		    x->e.text, rc_name(rc));
-}
-
-void
-ear_until_end(struct ear *x)
-{
-	ear_until_rc(x, OK);
-}
-
-struct str
-ear_text(struct ear *x)
-{
-	struct str s;
-
-	pthread_mutex_lock(&x->d->f->lock);
-	s = arena_str(&x->d->f->arena, buf_str(&x->text));
-	pthread_mutex_unlock(&x->d->f->lock);
-	return s;
-}
-
-bool
-ear_has(struct ear *x, const char *needle)
-{
-	return str_contains(ear_text(x), str_of(needle));
-}
-
-struct str
-ear_events(struct ear *x)
-{
-	struct str rest = ear_text(x), frame, event, last = STR_NONE, result;
-	struct buf b = BUF(64 * KB);
-	size_t same = 0;
-	bool more = true;
-	int64_t id;
-
-	while (more) {
-		more = frame_next(&rest, &frame, &event, &id);
-		if (more && same > 0 && str_eq(event, last)) {
-			same++;
-			continue;
-		}
-		if (same > 1)
-			buf_add_fmt(&b, "*%zu", same);
-		if (more && same > 0)
-			buf_add_char(&b, ' ');
-		if (more)
-			buf_add(&b, event);
-		last = event;
-		same = 1;
-	}
-	result = arena_str(&x->d->f->arena, buf_str(&b));
-	buf_release(&b);
-	return result;
-}
-
-void
-ear_check_ids(struct ear *x, int64_t first)
-{
-	struct str rest = ear_text(x), frame, event;
-	int64_t id;
-
-	while (frame_next(&rest, &frame, &event, &id)) {
-		CHECK_INT(id, first);
-		first++;
-	}
-}
-
 /* ---- the store, asked ---------------------------------------------------- */
 
 struct history_call {
@@ -712,7 +377,7 @@ history_done(struct store_cmd *cmd)
 
 	pthread_mutex_lock(&c->f->lock);
 	c->done = true;
-	changed(c->f);
+	fix_changed(c->f);
 	pthread_mutex_unlock(&c->f->lock);
 }
 
@@ -733,7 +398,7 @@ history(struct fix *f, const struct uuid *thread, struct store_history_item **it
 	c.h.thread_seq = thread_row(f, thread).seq;
 	c.h.limit = 100;
 	CHECK_RC(store_submit(f->st, &f->desks[0].port, &c.h.cmd, true), OK);
-	until(f, history_is_done, &c, "history");
+	fix_until(f, history_is_done, &c, "history");
 	CHECK_RC(c.h.cmd.rc, OK);
 	*items = c.h.items;
 	return c.h.items_n;

@@ -37,6 +37,7 @@ struct fix {
 	struct desk desks[2];
 	unsigned n;
 	const char *driver, *script_text;
+	int64_t fail_at;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	struct arena arena;                  /* of what the helpers return */
@@ -44,10 +45,16 @@ struct fix {
 
 /* driver "memory", or "sqlite" (file "db"); script: its rules. */
 void fix_open(struct fix *f, const char *driver, unsigned desks, const char *script);
+/* The nth write fails. */
+void fix_open_failing(struct fix *f, const char *driver, unsigned desks,
+    const char *script, int64_t fail_at);
 /* Everything stops where it is, as in a crash; and is opened and recovered. */
 void fix_crash(struct fix *f);
 void fix_close(struct fix *f);
 
+/* Waits until `is` (asked under the lock, after every fix_changed). */
+void fix_until(struct fix *f, bool (*is)(void *arg), void *arg, const char *what);
+void fix_changed(struct fix *f);             /* under the lock */
 void desk_do(struct desk *d, void (*fn)(struct desk *d, void *arg), void *arg);
 
 struct ask {
@@ -88,6 +95,7 @@ int  order_cancel_and_wait(struct desk *d, const struct ear *of);
 void ear_until_started(struct ear *x);
 void ear_until_text(struct ear *x, const char *needle);
 void ear_until_end(struct ear *x);           /* and checks that rc is OK */
+void ear_until_any_end(struct ear *x);
 void ear_until_rc(struct ear *x, int rc);    /* the end, with this rc */
 
 /* "metadata values messages*3 ..." of what it heard. */

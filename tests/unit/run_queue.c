@@ -11,6 +11,7 @@
 #define RULES "{\"rules\":[" \
 	"{\"match\":\"gate\",\"tool_calls\":[{\"name\":\"gate\"}]}," \
 	"{\"match\":\"both\",\"tool_calls\":[{\"name\":\"note\"},{\"name\":\"gate\"}]}," \
+	"{\"match\":\"notes echo\",\"tool_calls\":[{\"name\":\"note\"},{\"name\":\"echo\"}]}," \
 	"{\"match\":\"echo\",\"tool_calls\":[{\"name\":\"echo\"}]}," \
 	"{\"match\":\"hold\",\"reply\":\"one two three\",\"token_ms\":600000}," \
 	"{\"match\":\"silent\",\"reply\":\"x\",\"ttft_ms\":600000}" \
@@ -336,4 +337,39 @@ TEST(crash_in_the_model_asks_again)
 	ear_free(&y);
 	ear_free(&late);
 	fix_close(&f);
+}
+
+/* ---- a store that fails -------------------------------------------------- */
+
+/* Goal: whichever write fails, everybody hears an end, and the thread can be
+ * used again. */
+TEST(store_failure_ends_the_run_and_frees_the_thread)
+{
+	for (int64_t nth = 2; nth <= 9; nth++) {     /* 1: recovery */
+		struct fix f;
+		struct ear x, y;
+		int rc;
+
+		fix_open_failing(&f, "memory", 1, RULES, nth);
+		rc = ear_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(1),
+		    .input = SAY("notes echo"), .modes = MODE_VALUES, .resumable = true });
+		CHECK_RC(rc, OK);
+		ear_until_any_end(&x);
+		if (nth == 2)
+			CHECK_INT(x.rc, ERR_IO);         /* it never existed */
+		else
+			CHECK_INT(x.rc, OK);
+		CHECK_RC(ear_wait_start(&y, &f.desks[0], (struct ask){ .thread = thread_no(1),
+		    .input = HI }), OK);
+		ear_until_any_end(&y);
+		ear_free(&y);
+		CHECK_RC(ear_wait_start(&y, &f.desks[0], (struct ask){ .thread = thread_no(1),
+		    .input = HI }), OK);
+		ear_until_end(&y);
+		CHECK_INT(y.status, RUN_SUCCESS);
+		CHECK(thread_row(&f, &y.thread_id).status == THREAD_IDLE);
+		ear_free(&x);
+		ear_free(&y);
+		fix_close(&f);
+	}
 }
