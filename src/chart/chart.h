@@ -40,7 +40,7 @@ int  chart_from_scxml(struct chart **out, struct str text,
 void chart_free(struct chart *c);            /* when no session uses it */
 
 struct str chart_name(const struct chart *c);
-size_t chart_states(const struct chart *c);
+size_t chart_states(const struct chart *c);  /* 0 is the chart itself */
 struct str chart_state_id(const struct chart *c, unsigned state);
 /* Does this state invoke something?  Such atomic states are LangGraph nodes. */
 bool chart_state_is_node(const struct chart *c, unsigned state);
@@ -73,19 +73,20 @@ struct effect {
 	                                FORWARD: event name */
 	struct val data;             /* SEND/FORWARD: data; INVOKE: its params;
 	                                LOG: value; DONE: donedata */
-	struct str target, type;     /* SEND: where and how; INVOKE: type */
-	struct str sendid;           /* SEND (may be made up), CANCEL */
+	struct str target, type;     /* SEND: where and how; INVOKE: type, never
+	                                empty: a chart is http://www.w3.org/TR/scxml/ */
+	struct str sendid;           /* SEND: when given or asked for; CANCEL */
 	struct str invokeid;         /* INVOKE, UNINVOKE, FORWARD */
 	struct str src;              /* INVOKE: src/srcexpr's value */
 	struct str content;          /* INVOKE: inline chart text (SCXML) */
 	const struct chart *child;   /* INVOKE type scxml with inline content: compiled */
 	int64_t delay_ms;            /* SEND */
-	unsigned state;              /* INVOKE, UNINVOKE: whose */
+	unsigned state;              /* INVOKE, UNINVOKE: whose; DONE: the final */
 	bool autoforward;            /* INVOKE */
 };
 
 struct effect_sink {
-	/* A return other than OK for SEND or INVOKE means "cannot be reached":
+	/* Must not call back into the session that gave the effect.  A return other than OK for SEND or INVOKE means "cannot be reached":
 	 * the session raises error.communication (or error.execution for an
 	 * unsupported type: ERR_INVALID). */
 	int (*effect)(void *ctx, const struct effect *f);
@@ -121,7 +122,9 @@ struct val session_data(const struct session *s);        /* object; caller drops
 size_t session_bytes(const struct session *s);
 
 /* A snapshot between macrosteps: JSON (configuration, history, data, invokes).
- * Restoring re-issues EFFECT_INVOKE for every invoke of an active state. */
+ * Restoring re-issues EFFECT_INVOKE for every invoke under way, with what it
+ * was started with; delayed sends are the host's to keep.  ERR_CONFLICT: it
+ * does not fit the chart.  ERR_LIMIT: as session_start; *out is set then. */
 void session_save(const struct session *s, struct buf *out);
 int  session_restore(struct session **out, const struct chart *c, struct str id,
     struct str snapshot, const struct effect_sink *sink, struct err *e);

@@ -72,7 +72,7 @@ root_of(const struct expr *x)
 {
 	const struct node *n = &x->nodes[x->root];
 
-	while (n->op == X_MEMBER || n->op == X_INDEX) {
+	while (n->op == X_MEMBER || n->op == X_INDEX || n->op == X_FIELD) {
 		/* data.x is the variable x, bound or not. */
 		if (n->op == X_MEMBER && is_free_name(&x->nodes[n->a], S("data")))
 			return n;
