@@ -86,8 +86,9 @@ struct effect {
 };
 
 struct effect_sink {
-	/* Must not call back into the session that gave the effect.  A return other than OK for SEND or INVOKE means "cannot be reached":
-	 * the session raises error.communication (or error.execution for an
+	/* Must not call back into the session that gave the effect.  A return
+	 * other than OK for SEND or INVOKE means "cannot be reached": the
+	 * session raises error.communication (or error.execution for an
 	 * unsupported type: ERR_INVALID). */
 	int (*effect)(void *ctx, const struct effect *f);
 	void *ctx;
