@@ -240,6 +240,13 @@ is_started(void *arg)
 	return x->started || x->ended;
 }
 
+bool
+ear_until_known(struct ear *x)
+{
+	fix_until(x->d->f, is_started, x, "started or ended");
+	return x->started;
+}
+
 void
 ear_until_started(struct ear *x)
 {

@@ -117,8 +117,10 @@ static struct gate {
 	struct fix *f;
 	struct tool_call *held[8];
 	struct desk *desks[8];
-	size_t n, notes;
+	size_t n;
 } gate;
+
+static atomic_size_t notes;          /* shards add to it */
 
 static int
 echo_start(struct tool_call *c)
@@ -130,7 +132,7 @@ echo_start(struct tool_call *c)
 static int
 note_start(struct tool_call *c)
 {
-	gate.notes++;
+	atomic_fetch_add(&notes, 1);
 	tool_reply(c, S("noted"));
 	return OK;
 }
@@ -192,7 +194,7 @@ gate_open(struct fix *f)
 size_t
 note_count(void)
 {
-	return gate.notes;
+	return atomic_load(&notes);
 }
 
 /* ---- life ---------------------------------------------------------------- */
@@ -276,7 +278,7 @@ fix_open_failing(struct fix *f, const char *driver, unsigned desks,
 	    .fail_at = fail_at, .arena = ARENA(16 * MB) };
 	pthread_mutex_init(&f->lock, NULL);
 	pthread_cond_init(&f->changed, NULL);
-	gate = (struct gate){ .f = f, .notes = gate.notes };
+	gate = (struct gate){ .f = f };
 	up(f);
 }
 

@@ -95,6 +95,7 @@ int  order_cancel_and_wait(struct desk *d, const struct ear *of);
 void ear_until_started(struct ear *x);
 void ear_until_text(struct ear *x, const char *needle);
 void ear_until_end(struct ear *x);           /* and checks that rc is OK */
+bool ear_until_known(struct ear *x);         /* started (true) or ended */
 void ear_until_any_end(struct ear *x);
 void ear_until_rc(struct ear *x, int rc);    /* the end, with this rc */
 
