@@ -114,7 +114,7 @@ hide_internal(const struct call *c, int rc, struct err *e)
 	char text[UUID_TEXT];
 
 	uuid_format(&id, text);
-	log_error("api", "internal-error", "id=%.*s route=\"%s %s\" rc=%s text=\"%s\"",
+	log_error("api", "internal-error", "id=%.*s method=%s route=%s rc=%s text=%s",
 	    UUID_TEXT, text, c->route != NULL ? c->route->method : "",
 	    c->route != NULL ? c->route->path : "", rc_name(rc), e->text);
 	err_set(e, rc, "Internal Server Error (id %.*s)", UUID_TEXT, text);

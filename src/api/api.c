@@ -350,7 +350,7 @@ answered(void *ctx, const struct http_req *r, int status, size_t bytes_out)
 		route = (size_t)(c->route - routes);
 	metrics_count(&a->metrics, route, status, took, bytes_out);
 	log_debug("api", "request",
-	    "method=%.*s path=\"%.*s\" status=%d ms=%.3f bytes=%zu peer=%.*s",
+	    "method=%.*s path=%.*s status=%d ms=%.3f bytes=%zu peer=%.*s",
 	    FMT(r->method), FMT(r->path), status, (double)took / NS_PER_MS,
 	    bytes_out, FMT(r->peer));
 	trim(&a->out);

@@ -112,7 +112,7 @@ run_phase(struct shard_job *job)
 static void
 phase_begin(struct node *n, const struct phase *phase)
 {
-	log_debug("main", "phase", "name=\"%s\"", phase->name);
+	log_debug("main", "phase", "name=%s", phase->name);
 	n->phase = phase;
 	atomic_store_explicit(&n->left, n->homes_n, memory_order_release);
 	for (unsigned i = 0; i < n->homes_n; i++) {

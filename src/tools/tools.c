@@ -94,7 +94,7 @@ tools_add(struct tools *t, const struct tool *tool)
 	if (rc == OK)
 		rc = args_schema_valid(entry.schema.root, &e);
 	if (rc != OK)
-		log_error("tools", "bad_schema", "tool=%s error=\"%s\"", tool->name, e.text);
+		log_error("tools", "bad_schema", "tool=%s error=%s", tool->name, e.text);
 	assert(rc == OK);
 	mem_grow(t->at, t->n, t->cap);
 	t->at[t->n++] = entry;
