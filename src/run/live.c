@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "base/limits.h"
 #include "base/mem.h"
 
 #define LIMIT_TEXT "Recursion limit of %lld reached without hitting a stop " \
@@ -25,7 +26,8 @@ void
 live_init(struct live *lv, const struct live_effects *fx, void *ctx,
     const struct chart *chart, int64_t limit)
 {
-	*lv = (struct live){ .fx = fx, .ctx = ctx, .chart = chart, .limit = limit };
+	*lv = (struct live){ .fx = fx, .ctx = ctx, .chart = chart, .limit = limit,
+	    .before = BUF(LIMIT_STATE_BYTES) };
 	check(lv);
 }
 
@@ -36,6 +38,7 @@ live_release(struct live *lv)
 		session_free(lv->session);
 	message_list_release(&lv->list);
 	free(lv->invokeid);
+	buf_release(&lv->before);
 	*lv = (struct live){ 0 };
 }
 
@@ -224,7 +227,10 @@ live_resume(struct live *lv, struct str id, struct str snapshot, int step,
 void
 live_save(const struct live *lv, struct buf *out)
 {
-	session_save(lv->session, out);
+	if (lv->before.n > 0)
+		buf_add(out, buf_str(&lv->before));
+	else
+		session_save(lv->session, out);
 }
 
 void
@@ -264,6 +270,9 @@ live_failed(struct live *lv, struct str event, const struct live_error *error)
 
 	check(lv);
 	assert(lv->running);
+	/* To the chart a failed node is over; whoever goes on from here later
+	 * asks it again. */
+	session_save(lv->session, &lv->before);
 	data = val_set_take(data, S("message"), val_string(error->message));
 	rc = tell_chart(lv, event, data);
 	val_drop(data);
@@ -271,6 +280,7 @@ live_failed(struct live *lv, struct str event, const struct live_error *error)
 		finish(lv, error);       /* the chart does not handle it */
 		return;
 	}
+	buf_release(&lv->before);
 	checkpoint(lv, SOURCE_LOOP, next_node(lv), lv->list.n);
 	go_on(lv);
 }

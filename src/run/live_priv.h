@@ -65,6 +65,7 @@ struct live {
 	bool asked;
 	enum node_kind kind;
 	char *invokeid;
+	struct buf before;                   /* the chart as the failed node left it */
 };
 
 void live_init(struct live *lv, const struct live_effects *fx, void *ctx,
