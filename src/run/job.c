@@ -13,6 +13,8 @@
 #include "base/mem.h"
 #include "run/run_priv.h"
 
+#define STREAM_ID_GAP 1000000
+
 /* ---- telling ------------------------------------------------------------- */
 
 /* Is this event to be encoded now?  It counts even if nobody reads it. */
@@ -358,13 +360,17 @@ decide_start(struct job *j, const struct store_checkpoint *c)
 	}
 }
 
+/* What was told before a crash may not have been written, and a reader that
+ * resumes after it must miss nothing: the next attempt's ids start past all
+ * that the write queue can have held. */
 static void
 stream_begin(struct run *run, const struct plan *p)
 {
 	int64_t first = 0;
 
 	if (p->resumable && !run->stateless && run->attempt > 1)
-		first = store_stream_last(run->rs->reader, run->seq) + 1;
+		first = store_stream_last(run->rs->reader, run->seq) + 1 +
+		    STREAM_ID_GAP;
 	stream_init(&run->stream, p->modes, !run->stateless || p->resumable,
 	    p->resumable, first);
 }
