@@ -97,8 +97,8 @@ async function start(command, args, { env = {}, cwd, health, port }) {
   return server;
 }
 
-export async function startMock(args = [], env = {}) {
-  const port = await freePort();
+export async function startMock(args = [], env = {}, port = undefined) {
+  port ??= await freePort();
   return start("mock-llm", ["--port", String(port), ...args], { env, health: "/health", port });
 }
 
