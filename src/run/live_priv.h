@@ -65,7 +65,7 @@ struct live {
 	bool asked;
 	enum node_kind kind;
 	char *invokeid;
-	struct buf before;                   /* the chart as the failed node left it */
+	struct buf before;                   /* the chart before it heard of a failure */
 };
 
 void live_init(struct live *lv, const struct live_effects *fx, void *ctx,
