@@ -55,6 +55,8 @@ points_of_flow(struct vu *v, nsec took)
 	if (f->points == NULL || !v->measured)
 		return;
 	points_add(f->points, "iterations", wall, 1, NULL, 0);
+	points_add(f->points, "data_received", wall, (double)v->bytes_in, NULL, 0);
+	points_add(f->points, "data_sent", wall, (double)v->bytes_out, NULL, 0);
 	points_add(f->points, "vus", wall, (double)f->busy, NULL, 0);
 	points_add(f->points, "agent_flow_duration", wall, (double)took / NS_PER_MS, NULL, 0);
 	points_add(f->points, "agent_flow_success_rate", wall, v->flow_ok ? 1 : 0, NULL, 0);
@@ -67,6 +69,10 @@ flow_finished(struct vu *v)
 	nsec took = clock_mono() - v->flow_began;
 
 	points_of_flow(v, took);
+	if (v->measured) {
+		f->bytes_in += v->bytes_in;
+		f->bytes_out += v->bytes_out;
+	}
 	if (!v->measured) {
 		f->flows_warm++;
 	} else if (v->flow_ok) {
@@ -133,6 +139,7 @@ vu_start(struct vu *v)
 	v->measured = f->measuring;
 	v->round++;
 	v->op = 0;
+	v->bytes_in = v->bytes_out = 0;
 	v->assistant[0] = v->thread[0] = '\0';
 	v->flow_began = clock_mono();
 	vu_next(v);
@@ -184,6 +191,8 @@ on_done(void *ctx, int rc, int status, size_t bytes_in)
 	struct err e = { 0 };
 	bool ok = answer_check(v, rc, status, &e) == OK;
 
+	v->bytes_in += bytes_in;
+	v->bytes_out += lean_bytes_out(v->conn);
 	points_of_request(v, took, status, ok);
 	if (!ok) {
 		v->flow_ok = false;
@@ -194,8 +203,6 @@ on_done(void *ctx, int rc, int status, size_t bytes_in)
 		hist_add(&f->all.times, (uint64_t)took);
 		f->op[v->op].errors += !ok;
 		f->all.errors += !ok;
-		f->bytes_in += bytes_in;
-		f->bytes_out += lean_bytes_out(v->conn);
 		if (v->first_words != 0)
 			hist_add(&f->first_words, (uint64_t)(v->first_words - v->sent));
 	}

@@ -55,6 +55,7 @@ struct vu {
 	bool busy, measured, flow_ok;
 	size_t op;
 	nsec sent, flow_began, first_words;
+	uint64_t bytes_in, bytes_out;        /* of this flow */
 	char assistant[UUID_TEXT + 1], thread[UUID_TEXT + 1];
 	struct buf path, body, answer;
 	struct wheel_timer pause;

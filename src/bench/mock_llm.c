@@ -212,7 +212,7 @@ static void
 handle_stats(struct mock_llm *m, struct http_req *r)
 {
 	struct hist *lag = mem_new(struct hist), *one = mem_new(struct hist);
-	struct buf b = BUF(4 * KB);
+	struct buf b = BUF(256 * KB);
 	unsigned long long requests = 0, tokens = 0;
 	int open = 0;
 
@@ -229,10 +229,12 @@ handle_stats(struct mock_llm *m, struct http_req *r)
 	}
 	buf_add_fmt(&b, "{\"requests\":%llu,\"tokens\":%llu,\"uptime_s\":%.3f,"
 	    "\"open_streams\":%d,\"lag\":{\"p50_ms\":%.3f,\"p99_ms\":%.3f,"
-	    "\"max_ms\":%.3f}}", requests, tokens,
+	    "\"max_ms\":%.3f},\"settings\":", requests, tokens,
 	    (double)(shard_now(r->shard) - m->started) / (double)NS_PER_S, open,
 	    (double)hist_percentile(lag, 50) / 1e3, (double)hist_percentile(lag, 99) / 1e3,
 	    (double)lag->max / 1e3);
+	bench_options_add_json(mock_llm_option_table, &m->o, &b);
+	buf_add_char(&b, '}');
 	reply_json(r, 200, &b);
 	buf_release(&b);
 	free(one);

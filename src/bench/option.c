@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
+
 static int
 wrong(const struct bench_option *o, const char *value, const char *want, struct err *e)
 {
@@ -186,4 +188,35 @@ bench_options_help(struct bench_options t, struct buf *out)
 		buf_add_char(out, '\n');
 		buf_release(&left);
 	}
+}
+
+static void
+value_add_json(const struct bench_option *o, const void *field, struct buf *out)
+{
+	switch (o->kind) {
+	case BENCH_FLAG:
+		buf_add(out, *(const bool *)field ? S("true") : S("false"));
+		break;
+	case BENCH_INT:
+	case BENCH_MS:
+		buf_add_i64(out, *(const int64_t *)field);
+		break;
+	case BENCH_TEXT:
+		if (*(const char *const *)field == NULL)
+			buf_lit(out, "null");
+		else
+			json_add_str(out, str_of(*(const char *const *)field));
+		break;
+	}
+}
+
+void
+bench_options_add_json(struct bench_options t, const void *from, struct buf *out)
+{
+	buf_add_char(out, '{');
+	for (size_t i = 0; i < t.n; i++) {
+		buf_add_fmt(out, "%s\"%s\":", i > 0 ? "," : "", t.row[i].name);
+		value_add_json(&t.row[i], (const char *)from + t.row[i].at, out);
+	}
+	buf_add_char(out, '}');
 }

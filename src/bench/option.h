@@ -48,6 +48,8 @@ int bench_option_set(struct bench_options t, void *into, struct str name,
 int bench_options_parse(struct bench_options t, void *into, int argc,
     char *const *argv, struct err *e);
 void bench_options_help(struct bench_options t, struct buf *out);
+/* {"name":value,...} */
+void bench_options_add_json(struct bench_options t, const void *from, struct buf *out);
 
 bool bench_ms_parse(struct str text, msec *out);
 

@@ -120,11 +120,22 @@ report_add_table(const struct report *r, struct buf *out)
 		buf_add_fmt(out, "first error: %s\n", r->error_sample);
 }
 
+/* The command line, without the bearer token. */
 static void
 add_command(const struct report *r, struct buf *out)
 {
-	for (int i = 0; i < r->argc; i++)
-		buf_add_fmt(out, "%s%s", i > 0 ? " " : "", r->argv[i]);
+	bool secret = false;
+
+	for (int i = 0; i < r->argc; i++) {
+		const char *arg = r->argv[i];
+
+		if (secret)
+			arg = "***";
+		else if (strncmp(arg, "--token=", 8) == 0)
+			arg = "--token=***";
+		secret = strcmp(arg, "--token") == 0;
+		buf_add_fmt(out, "%s%s", i > 0 ? " " : "", arg);
+	}
 }
 
 static void

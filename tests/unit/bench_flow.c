@@ -258,6 +258,8 @@ TEST(flow_writes_its_files)
 	    "\"status\":\"200\""), 3);
 	CHECK_INT(file_lines("results/fake-v9.9-mock-1vu.json", "\"agent_flow_duration\","
 	    "\"type\":\"Point\""), 1);
+	CHECK_INT(file_lines("results/fake-v9.9-mock-1vu.json", "\"data_received\","
+	    "\"type\":\"Point\""), 1);
 	CHECK_INT(file_lines("out/deep/result.json", "\"server_info\":{\"name\":\"fake\""), 1);
 	CHECK_INT(file_lines("out/deep/result.json", "\"passed\":true}"), 1);
 	CHECK_INT(file_lines("result.md", "| store_search | 1 | 0 |"), 1);
@@ -345,8 +347,9 @@ TEST(thresholds_read_values_and_percentiles)
 
 TEST(report_is_json_and_ends_with_a_result)
 {
+	static char *argv[] = { "flow", "--token", "secret1", "--token=secret2", "--vus=1" };
 	struct report r = { .workload = "t", .measures = "a \"b\"", .not_measures = "c",
-	    .loop = "open", .error_sample = "x\ny" };
+	    .loop = "open", .error_sample = "x\ny", .argc = COUNT(argv), .argv = argv };
 	struct hist h = { 0 };
 	struct json_doc d;
 	struct buf b = BUF(65536);
@@ -360,6 +363,8 @@ TEST(report_is_json_and_ends_with_a_result)
 	CHECK_INT(json_int(json_get(d.root, S("schema"))), REPORT_SCHEMA);
 	CHECK(json_is_object(json_get(d.root, S("machine"))));
 	CHECK_INT(json_int(json_get(json_get(d.root, S("machine")), S("cores"))) > 0, 1);
+	CHECK_STR(json_str(json_get(d.root, S("command"))),
+	    "flow --token *** --token=*** --vus=1");
 	json_release(&d);
 	buf_clear(&b);
 	report_add_result(&r, &b);

@@ -436,6 +436,8 @@ TEST(mock_says_what_it_is_and_did)
 	CHECK_INT(request("GET", "/stats", "", &body), 200);
 	CHECK(str_starts(body, S("{\"requests\":7,\"tokens\":")));
 	CHECK(str_contains(body, S("\"open_streams\":0,\"lag\":{\"p50_ms\":")));
+	CHECK(str_contains(body, S("\"shards\":2,\"delay-ms\":0,")));
+	CHECK_RC(json_check(body, NULL), OK);
 	mock_llm_stop(mock);
 }
 
