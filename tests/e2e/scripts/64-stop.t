@@ -1,4 +1,4 @@
-# 64-stop  SIGTERM lets a stream finish, takes no new work, and ends with 0.
+# 64-stop  SIGTERM lets a stream come to its end, then the server ends with 0; the run is done, not redone.
 model   for "count" reply "one two three four five six" token-ms 40
 server  start --shards 2
 post    /threads {} -> 200, $t = .thread_id
