@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define BLOCK_FIRST ((size_t)4 * KB)
+#define BLOCK_FIRST  (2 * KB)            /* a waiting request keeps one */
 #define BLOCK_MAX   ((size_t)64 * KB)
 #define ALIGNMENT   16
 
