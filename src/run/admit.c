@@ -6,7 +6,8 @@
  * thread waits here itself.  First come, first served.
  *
  * Invariant: somebody waits only while there is no place; so whoever is given
- * a place has not overtaken anybody.
+ * a place has not overtaken anybody.  The one exception is a thread whose run
+ * could not be taken because the store failed: it waits to be tried again.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -62,6 +63,7 @@ admit_clear(struct runs *rs)
 {
 	struct waiting *w;
 
+	shard_timer_cancel(rs->shard, &rs->again);
 	for (w = pop(rs); w != NULL; w = pop(rs)) {
 		if (w->create != NULL)
 			create_drop(w->create);
@@ -73,6 +75,8 @@ admit_clear(struct runs *rs)
 
 /* ---- taking a thread's run ----------------------------------------------- */
 
+#define RETRY_MS 1000
+
 struct claim {
 	struct store_run_claim c;
 	struct arena arena;
@@ -80,17 +84,45 @@ struct claim {
 	struct runs *rs;
 };
 
+static void begin_waiting(struct runs *rs);
+
+static void
+on_again(struct wheel_timer *t)
+{
+	begin_waiting(CONTAINER_OF(t, struct runs, again));
+}
+
+/* Its place is given back; the thread stays pinned. */
+static void
+claim_again(struct claim *x)
+{
+	struct runs *rs = x->rs;
+	struct waiting w = { .owner = x->c.cmd.owner, .thread_seq = x->c.thread_seq,
+	    .thread_id = x->thread_id };
+
+	rs->live--;
+	admit_wait(rs, &w);
+	if (wheel_armed(&rs->again))
+		return;
+	rs->again.fire = on_again;
+	shard_timer_set(rs->shard, &rs->again, RETRY_MS);
+}
+
 static void
 claim_done(struct store_cmd *cmd)
 {
 	struct claim *x = CONTAINER_OF(cmd, struct claim, c.cmd);
 	struct runs *rs = x->rs;
 
-	if (cmd->rc == OK && !rs->draining)
-		admit_taken(rs, cmd->owner, &x->c.run, true);
-	directory_unpin(rs->sh->directory, &x->thread_id);
-	if (cmd->rc != OK)
-		admit_leave(rs);
+	if (cmd->rc == ERR_IO && !rs->draining) {
+		claim_again(x);
+	} else {
+		if (cmd->rc == OK && !rs->draining)
+			admit_taken(rs, cmd->owner, &x->c.run, true);
+		directory_unpin(rs->sh->directory, &x->thread_id);
+		if (cmd->rc != OK)
+			admit_leave(rs);
+	}
 	arena_release(&x->arena);
 	free(x);
 	runs_busy(rs, -1);
@@ -131,11 +163,9 @@ admit_thread(struct runs *rs, owner_t owner, int64_t thread_seq,
 		admit_wait(rs, &w);
 }
 
-void
-admit_leave(struct runs *rs)
+static void
+begin_waiting(struct runs *rs)
 {
-	assert(rs->live > 0);
-	rs->live--;
 	while (rs->waiting != NULL && !rs->draining && admit_take(rs)) {
 		struct waiting *w = pop(rs);
 
@@ -149,6 +179,14 @@ admit_leave(struct runs *rs)
 		}
 		free(w);
 	}
+}
+
+void
+admit_leave(struct runs *rs)
+{
+	assert(rs->live > 0);
+	rs->live--;
+	begin_waiting(rs);
 }
 
 void

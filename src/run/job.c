@@ -62,6 +62,13 @@ tell_error(struct run *run, struct str error_json)
 }
 
 void
+job_tell_lost(struct run *run, struct str error_json)
+{
+	stream_discard(&run->stream);
+	tell_error(run, error_json);
+}
+
+void
 job_add_metadata(const struct job *j, struct buf *b)
 {
 	struct str provider, model;
@@ -249,11 +256,12 @@ begin_node(struct run *run)
 	};
 	struct job *j = run->job;
 
-	stream_open(&run->stream);
 	if (j->broken) {
+		stream_discard(&run->stream);
 		fail(j, &storage_error);
 		return;
 	}
+	stream_open(&run->stream);
 	j->streamed = false;
 	start[j->kind](j);
 }

@@ -15,6 +15,8 @@
 #include "base/mem.h"
 #include "run/run_priv.h"
 
+#define RETRY_MS 1000                        /* an end that could not be written */
+
 /* ---- steps --------------------------------------------------------------- */
 
 static struct str
@@ -181,15 +183,28 @@ record_steps(struct run *run, void (*then)(struct run *run))
 struct append {
 	struct store_stream_append c;
 	struct buf bytes;
+	bool retried;
 	struct run *run;
 };
+
+static void ending_tell(struct ending *n);
 
 static void
 append_done(struct store_cmd *cmd)
 {
 	struct append *a = CONTAINER_OF(cmd, struct append, c.cmd);
 	struct run *run = a->run;
+	int rc;
 
+	/* Rows are read by their ids: one that comes late is in its place. */
+	if (cmd->rc == ERR_IO && !a->retried) {
+		a->retried = true;
+		cmd->lazy = false;
+		rc = run_submit(run, cmd);
+		assert(rc == OK);
+		run_returned(run);
+		return;
+	}
 	if (cmd->rc == OK)
 		stream_stored(&run->stream, a->c.last_id);
 	else
@@ -197,6 +212,8 @@ append_done(struct store_cmd *cmd)
 		    cmd->err.text);
 	buf_release(&a->bytes);
 	free(a);
+	if (--run->appends == 0 && run->written != NULL)
+		ending_tell(run->written);
 	run_returned(run);
 }
 
@@ -220,6 +237,7 @@ record_stream(struct run *run)
 	a->c.run_seq = run->seq;
 	a->c.bytes = buf_str(&a->bytes);
 	a->run = run;
+	run->appends++;
 	rc = run_submit(run, &a->c.cmd);
 	assert(rc == OK);
 }
@@ -253,7 +271,8 @@ struct ending {
 	struct arena arena;
 	struct steps steps;
 	char *error;
-	bool retried;
+	unsigned tries;
+	struct wheel_timer again;
 	struct run *run;
 };
 
@@ -266,41 +285,106 @@ ending_free(struct ending *n)
 	free(n);
 }
 
-/* Whatever could not be written, the run must not stay `running` for ever. */
 static void
-ending_retry(struct ending *n)
+ending_submit(struct ending *n)
+{
+	int rc = run_submit(n->run, &n->c.cmd);
+
+	assert(rc == OK);                    /* forced */
+}
+
+/* The last steps are not written, so it was no success.  Readers have heard
+ * of those steps, and now hear that. */
+static void
+ending_turn(struct ending *n)
 {
 	static const char lost[] =
 	    "{\"error\":\"StorageError\",\"message\":\"the run could not be recorded\"}";
-	int rc;
 
-	n->retried = true;
-	n->c.cmd.rc = OK;
 	n->c.steps_n = 0;
+	if (n->c.status != RUN_SUCCESS)
+		return;
 	n->c.status = RUN_ERROR;
 	n->c.thread_status = THREAD_ERROR;
 	n->c.error_json = str_of(lost);
-	rc = run_submit(n->run, &n->c.cmd);
-	assert(rc == OK);
+	job_tell_lost(n->run, n->c.error_json);
+	record_stream(n->run);
 }
 
+static void
+on_again(struct wheel_timer *t)
+{
+	struct ending *n = CONTAINER_OF(t, struct ending, again);
+	struct run *run = n->run;
+
+	run->ending = NULL;
+	ending_submit(n);
+	run_drop(run);
+}
+
+/* Whatever could not be written, the run must not stay `running` for ever: at
+ * once without its steps, then as often as it takes. */
+static void
+ending_retry(struct ending *n, const struct store_cmd *cmd)
+{
+	struct run *run = n->run;
+
+	if (n->tries++ == 0) {
+		steps_lost(run, cmd);
+		ending_turn(n);
+		ending_submit(n);
+		return;
+	}
+	run_tell_unwritten(run, cmd->rc, &cmd->err);
+	run_hold(run);
+	run->ending = n;
+	n->again.fire = on_again;
+	shard_timer_set(run->rs->shard, &n->again, RETRY_MS);
+}
+
+bool
+record_give_up(struct run *run)
+{
+	struct ending *n = run->ending;
+
+	if (n == NULL)
+		return false;
+	run->ending = NULL;
+	shard_timer_cancel(run->rs->shard, &n->again);
+	ending_free(n);
+	run_drop(run);
+	return true;
+}
+
+static void
+ending_tell(struct ending *n)
+{
+	struct store_cmd *cmd = &n->c.cmd;
+
+	n->run->written = NULL;
+	run_ended(n->run, cmd->rc, n->c.status, n->c.error_json,
+	    cmd->rc == OK && n->c.has_next ? &n->c.next : NULL, &cmd->err);
+	ending_free(n);
+}
+
+/* Once the end is told, a stream is read from the store: what of it had to be
+ * written again comes first. */
 static void
 ending_done(struct store_cmd *cmd)
 {
 	struct ending *n = CONTAINER_OF(cmd, struct ending, c.cmd);
 	struct run *run = run_hold(n->run);
+	bool again = cmd->rc != OK && !run->rs->draining &&
+	    (n->tries == 0 || cmd->rc == ERR_IO);
 
-	if (cmd->rc != OK && !n->retried) {
-		steps_lost(run, cmd);
-		ending_retry(n);
-		run_returned(run);
-		run_drop(run);
-		return;
-	}
 	run_returned(run);
-	run_ended(run, cmd->rc, n->c.status, n->c.error_json,
-	    cmd->rc == OK && n->c.has_next ? &n->c.next : NULL, &cmd->err);
-	ending_free(n);
+	if (again) {
+		ending_retry(n, cmd);
+	} else if (run->appends > 0) {
+		run->written = n;
+	} else {
+		ending_tell(n);
+	}
 	run_drop(run);
 }
 
@@ -326,7 +410,6 @@ record_finish(struct run *run, enum run_status status, struct str error_json)
 	};
 	struct ending *n = mem_new(struct ending);
 	struct runs *rs = run->rs;
-	int rc;
 
 	assert(run->phase == PHASE_LIVE && status > RUN_RUNNING);
 	record_stream(run);
@@ -356,6 +439,5 @@ record_finish(struct run *run, enum run_status status, struct str error_json)
 	n->c.steps_n = n->steps.n;
 	n->c.thread_status = after[status];
 	n->c.now = shard_wall(rs->shard);
-	rc = run_submit(run, &n->c.cmd);
-	assert(rc == OK);
+	ending_submit(n);
 }

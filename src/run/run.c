@@ -156,7 +156,7 @@ runs_drain(struct runs *rs, void (*done)(void *ctx), void *ctx)
 		if (run->phase == PHASE_LIVE) {
 			job_stop(run);
 			record_stream(run);
-		} else if (run->phase != PHASE_PENDING) {
+		} else if (run->phase != PHASE_PENDING && !record_give_up(run)) {
 			continue;            /* its command is on the way */
 		}
 		run_ended(run, ERR_CLOSED, RUN_RUNNING, STR_NONE, NULL, &e);
@@ -269,7 +269,7 @@ write_values(struct run *run, struct buf *out)
 {
 	const struct message_list *l;
 
-	if (run->job == NULL) {
+	if (run->job == NULL || run->job->broken) {
 		if (!run->stateless)
 			thread_values(run->rs, run->place.owner, run->thread_seq, out);
 		else
@@ -306,20 +306,34 @@ leave(struct run *run)
 }
 
 static void
-tell_end(struct run *run, int rc, const struct run_end *end, const struct err *e)
+orders_finish(struct run *run, int rc)
 {
 	struct order *o = run->orders;
-	struct run_watch *w;
 
 	run->orders = NULL;
-	for (w = stream_pop(&run->stream); w != NULL; w = stream_pop(&run->stream))
-		watch_end(w, rc, end, e);
 	while (o != NULL) {
 		struct order *next = order_next(o);
 
 		order_finish(o, rc);
 		o = next;
 	}
+}
+
+static void
+tell_end(struct run *run, int rc, const struct run_end *end, const struct err *e)
+{
+	struct run_watch *w;
+
+	for (w = stream_pop(&run->stream); w != NULL; w = stream_pop(&run->stream))
+		watch_end(w, rc, end, e);
+	orders_finish(run, rc);
+}
+
+void
+run_tell_unwritten(struct run *run, int rc, const struct err *e)
+{
+	assert(run->phase == PHASE_ENDING && rc != OK);
+	tell_end(run, rc, NULL, e);
 }
 
 void
@@ -361,6 +375,14 @@ struct cancel {
 	struct run *run;
 };
 
+/* The store has it pending still: it stays, and its turn will come. */
+static void
+cancel_failed(struct run *run)
+{
+	run->cancel = false;
+	orders_finish(run, ERR_IO);
+}
+
 static void
 cancel_done(struct store_cmd *cmd)
 {
@@ -368,7 +390,9 @@ cancel_done(struct store_cmd *cmd)
 	struct run *run = run_hold(x->run);
 
 	run_returned(run);
-	if (run->phase == PHASE_PENDING && cmd->rc != ERR_CONFLICT)
+	if (run->phase == PHASE_PENDING && cmd->rc == ERR_IO)
+		cancel_failed(run);
+	else if (run->phase == PHASE_PENDING && cmd->rc != ERR_CONFLICT)
 		run_ended(run, cmd->rc, RUN_INTERRUPTED, STR_NONE, NULL, &cmd->err);
 	else if (run->phase == PHASE_LIVE)
 		run_stop(run);

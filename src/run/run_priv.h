@@ -64,6 +64,7 @@ struct runs {
 	struct courier courier;
 	size_t live, live_max;               /* max 0: a share of LIMIT_LIVE_RUNS */
 	struct waiting *waiting, **waiting_end;
+	struct wheel_timer again;            /* for threads that could not be taken */
 	size_t busy;                         /* commands and calls under way */
 	bool draining;
 	void (*drained)(void *ctx);
@@ -89,6 +90,7 @@ struct starter {
 
 struct order;
 struct job;
+struct ending;
 
 struct run {
 	struct place place;
@@ -101,6 +103,9 @@ struct run {
 	int64_t seq, thread_seq, attempt;
 	struct stream stream;
 	struct starter starter;
+	struct ending *ending;               /* its end waits to be tried again */
+	struct ending *written;              /* or for its stream to be written */
+	unsigned appends;                    /* of its stream, under way */
 	struct order *orders;                /* cancellations that wait for the end */
 	struct job *job;                     /* while it lives */
 };
@@ -126,8 +131,11 @@ void steps_release(struct steps *s);
 void record_steps(struct run *run, void (*then)(struct run *run));
 void record_stream(struct run *run);         /* what is fresh in its stream */
 void record_stream_later(struct run *run);
-/* The end; calls run_ended. */
+/* The end; calls run_ended.  What cannot be written is tried again until it is,
+ * or until the shard drains. */
 void record_finish(struct run *run, enum run_status status, struct str error_json);
+/* Drops an end that waits to be tried again; false: there is none. */
+bool record_give_up(struct run *run);
 
 /* Every command of a run goes through here: counts and holds. */
 int  run_submit(struct run *run, struct store_cmd *c);
@@ -167,6 +175,8 @@ void job_free(struct job *j);
 void job_node_done(struct job *j, struct message_list *writes, struct val data);
 void job_node_failed(struct job *j, const char *event, struct str name,
     struct str message);
+/* Events that nobody has heard yet are dropped: what they say is not so. */
+void job_tell_lost(struct run *run, struct str error_json);
 /* Where a node's messages say they come from. */
 void job_add_metadata(const struct job *j, struct buf *b);
 
@@ -190,6 +200,9 @@ void run_stop(struct run *run);              /* cancel, whatever its phase */
  * the store took in its place. */
 void run_ended(struct run *run, int rc, enum run_status status,
     struct str error_json, const struct store_run *next, const struct err *e);
+/* Its end is not written yet and may not be for long: those who wait for it
+ * hear that, and the run stays. */
+void run_tell_unwritten(struct run *run, int rc, const struct err *e);
 void runs_busy(struct runs *rs, int change);
 
 /* ---- admit.c ------------------------------------------------------------- */

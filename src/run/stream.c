@@ -158,6 +158,13 @@ stream_open(struct stream *s)
 	entries_release(&held);
 }
 
+void
+stream_discard(struct stream *s)
+{
+	entries_release(&s->held);
+	s->closed = false;
+}
+
 /* ---- watchers ------------------------------------------------------------ */
 
 static void

@@ -59,6 +59,7 @@ void stream_send(struct stream *s, unsigned mode, struct sse_block *b); /* takes
 
 void stream_close(struct stream *s);
 void stream_open(struct stream *s);          /* delivers what was held */
+void stream_discard(struct stream *s);       /* or drops it */
 
 /* Replays what is kept past w->after, then w follows. */
 void stream_attach(struct stream *s, struct run_watch *w);

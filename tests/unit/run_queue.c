@@ -393,3 +393,56 @@ TEST(store_failure_ends_the_run_and_frees_the_thread)
 		fix_close(&f);
 	}
 }
+
+/* Goal: a stream that showed what could not be written says so; with
+ * durability sync it did not show it. */
+TEST(store_failure_is_told_to_readers)
+{
+	for (int64_t nth = 3; nth <= 8; nth++) {
+		bool sync = nth % 2 == 0;
+		struct fix f;
+		struct ear x;
+
+		fix_open_failing(&f, "memory", 1, RULES, sync ? nth / 2 + 1 : nth / 2 + 2);
+		CHECK_RC(ear_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(1),
+		    .input = HI, .modes = MODE_VALUES,
+		    .durability = sync ? DURABILITY_SYNC : DURABILITY_ASYNC }), OK);
+		ear_until_any_end(&x);
+		if (x.rc == OK) {
+			CHECK((x.status != RUN_SUCCESS) == ear_has(&x, "event: error"));
+			CHECK(!sync || x.status == RUN_SUCCESS ||
+			    !ear_has(&x, "\"type\":\"ai\""));
+		}
+		ear_free(&x);
+		fix_close(&f);
+	}
+}
+
+/* Goal: a pending run whose cancellation could not be written stays in line,
+ * and can be cancelled again. */
+TEST(store_failure_leaves_a_pending_run_in_line)
+{
+	struct fix f;
+	struct ear x, y;
+
+	/* Recovery, a run, its checkpoints, the run behind it, its cancelling. */
+	fix_open_failing(&f, "memory", 1, RULES, 5);
+	CHECK_RC(ear_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(1),
+	    .input = SAY("hold"), .modes = MODE_MESSAGES_TUPLE }), OK);
+	ear_until_text(&x, "event: messages");
+	CHECK_RC(ear_start(&y, &f.desks[0], (struct ask){ .thread = thread_no(1),
+	    .input = SAY("hold"), .modes = MODE_MESSAGES_TUPLE }), OK);
+	ear_until_started(&y);
+	CHECK_RC(order_cancel_and_wait(&f.desks[0], &y), ERR_IO);
+	CHECK(!y.ended);
+	CHECK_INT(run_row(&f, &y.run_id).status, RUN_PENDING);
+	CHECK_RC(order_cancel_and_wait(&f.desks[0], &y), OK);
+	ear_until_end(&y);
+	CHECK_INT(y.status, RUN_INTERRUPTED);
+	CHECK_RC(order_cancel_and_wait(&f.desks[0], &x), OK);
+	ear_until_end(&x);
+	CHECK(thread_row(&f, &x.thread_id).status == THREAD_IDLE);
+	ear_free(&x);
+	ear_free(&y);
+	fix_close(&f);
+}
