@@ -1,8 +1,8 @@
 /*
  * config.c - see config_priv.h.
  *
- * Merging (contract section 6): assistant <- thread <- run, members of
- * `configurable` one by one; the server's own keys come last and cannot be
+ * Merging: assistant <- run; members of `configurable` one by one, assistant
+ * <- thread <- run <- headers; the server's own keys come last and cannot be
  * set from outside.
  *
  * SPDX-License-Identifier: MIT
@@ -18,9 +18,10 @@
 #include "base/mem.h"
 #include "run/frame_priv.h"
 
-/* Members a client cannot set. */
+/* Members a client cannot set.  `user_id` is not among them: clients name
+ * their users with it, and without one it is who asked. */
 static const char *const server_keys[] = {
-	"run_id", "thread_id", "graph_id", "assistant_id", "user_id",
+	"run_id", "thread_id", "graph_id", "assistant_id",
 	"langgraph_auth_user", "langgraph_auth_user_id", "langgraph_auth_permissions",
 	NULL
 };
@@ -156,14 +157,33 @@ write_metadata(struct buf *b, const struct run_request *q, const struct sources 
 	buf_add_char(b, '}');
 }
 
+/* Who asked, as graphs expect it. */
+static void
+write_user(struct buf *b, struct str subject, bool named)
+{
+	if (!named)
+		add_text(b, "user_id", subject);
+	json_add_key(b, "langgraph_auth_user");
+	buf_add_char(b, '{');
+	add_text(b, "identity", subject);
+	add_text(b, "display_name", subject);
+	buf_lit(b, ",\"is_authenticated\":true,\"permissions\":[]}");
+	add_text(b, "langgraph_auth_user_id", subject);
+	buf_lit(b, ",\"langgraph_auth_permissions\":[]");
+}
+
+/* Headers win over the body: a proxy in front can vouch for them. */
 static void
 write_configurable(struct buf *b, const struct run_request *q,
     const struct sources *s, const struct uuid *run_id)
 {
 	jnode all[] = { json_get(s->assistant_config.root, S("configurable")),
-		json_get(s->thread_config.root, S("configurable")), s->headers.root,
-		json_get(q->config, S("configurable")) };
+		json_get(s->thread_config.root, S("configurable")),
+		json_get(q->config, S("configurable")), s->headers.root };
+	bool named = false;
 
+	for (size_t i = 0; i < COUNT(all); i++)
+		named = named || json_get(all[i], S("user_id")) != NULL;
 	json_add_key(b, "configurable");
 	buf_add_char(b, '{');
 	add_members(b, all, COUNT(all), server_keys);
@@ -173,7 +193,7 @@ write_configurable(struct buf *b, const struct run_request *q,
 	add_text(b, "graph_id", q->assistant.graph_id);
 	add_uuid(b, "assistant_id", &q->assistant.id);
 	if (q->subject.n > 0)
-		add_text(b, "langgraph_auth_user_id", q->subject);
+		write_user(b, q->subject, named);
 	buf_add_char(b, '}');
 }
 
@@ -189,7 +209,9 @@ write_kwargs(struct run_texts *x, const struct run_request *q,
     const struct sources *s, const struct uuid *run_id)
 {
 	struct buf *b = &x->kwargs;
-	jnode config[] = { s->assistant_config.root, s->thread_config.root, q->config };
+	/* Of the thread's only `configurable`: one run's recursion_limit or tags
+	 * are not the next one's. */
+	jnode config[] = { s->assistant_config.root, q->config };
 	jnode context[] = { s->assistant_context.root, q->context };
 
 	buf_add_char(b, '{');
@@ -242,7 +264,7 @@ write_thread_config(struct run_texts *x, const struct run_request *q,
     const struct sources *s)
 {
 	jnode configurable[] = { json_get(s->thread_config.root, S("configurable")),
-		s->headers.root, json_get(q->config, S("configurable")) };
+		json_get(q->config, S("configurable")), s->headers.root };
 	struct buf *b = &x->thread_config;
 
 	buf_add_char(b, '{');

@@ -126,7 +126,7 @@ TEST(config_merges_assistant_thread_and_run)
 	    "\"assistant_id\":\"" C0 "\",\"name\":\"t1\",\"m\":1}");
 	CHECK_STR(buf_str(&x.kwargs), "{\"input\":{\"messages\":\"hi\"},\"config\":{"
 	    "\"recursion_limit\":7,\"tags\":[\"x\"],\"configurable\":{\"model_name\":"
-	    "\"m-thread\",\"a\":1,\"t\":2,\"user-agent\":\"curl\",\"temperature\":0.5,"
+	    "\"m-thread\",\"a\":1,\"t\":2,\"temperature\":0.5,\"user-agent\":\"curl\","
 	    "\"run_id\":\"" C1 "\",\"thread_id\":\"" T "\",\"graph_id\":\"agent\","
 	    "\"assistant_id\":\"" C0 "\"},\"metadata\":{\"created_by\":\"system\","
 	    "\"graph_id\":\"agent\",\"assistant_id\":\"" C0 "\",\"name\":\"t1\",\"m\":1}},"
@@ -134,7 +134,7 @@ TEST(config_merges_assistant_thread_and_run)
 	    "\"temporary\":false,\"subgraphs\":false,\"resumable\":false,"
 	    "\"durability\":\"async\"}");
 	CHECK_STR(buf_str(&x.thread_config), "{\"tags\":[\"x\"],\"configurable\":{"
-	    "\"model_name\":\"m-thread\",\"t\":2,\"user-agent\":\"curl\",\"temperature\":0.5}}");
+	    "\"model_name\":\"m-thread\",\"t\":2,\"temperature\":0.5,\"user-agent\":\"curl\"}}");
 	CHECK_STR(buf_str(&x.base), "{\"user-agent\":\"curl\",\"created_by\":\"system\","
 	    "\"graph_id\":\"agent\",\"assistant_id\":\"" C0 "\",\"name\":\"t1\",\"m\":1,"
 	    "\"ls_integration\":\"langgraph\",\"run_attempt\":1,\"langgraph_version\":\""
@@ -152,6 +152,82 @@ TEST(config_merges_assistant_thread_and_run)
 	run_texts_release(&x);
 	asked_release(&a);
 	tools_free(tools);
+}
+
+/* The kwargs' config of a run on a thread with this config. */
+static jnode
+merged(struct json_doc *d, struct asked *a, const char *thread_config)
+{
+	struct store_thread t = { .config_json = str_of(thread_config),
+	    .metadata_json = S("{}") };
+	struct uuid run = id(C1);
+	struct run_texts x;
+	struct err e = { 0 };
+
+	CHECK_RC(run_texts_write(&x, &a->q, &t, &run, &e), OK);
+	CHECK_RC(json_parse(d, buf_str(&x.kwargs), &e), OK);
+	run_texts_release(&x);
+	return json_get(d->root, S("config"));
+}
+
+static struct str
+configurable(jnode config, struct str key)
+{
+	return json_str(json_get(json_get(config, S("configurable")), key));
+}
+
+TEST(config_of_one_run_does_not_bind_the_next)
+{
+	struct json_doc d;
+	struct asked a;
+	jnode config;
+
+	ask(&a, "{}", "{}", NULL);
+	config = merged(&d, &a, "{\"recursion_limit\":1,\"tags\":[\"old\"],"
+	    "\"configurable\":{\"t\":\"kept\"}}");
+	CHECK(json_number(json_get(config, S("recursion_limit"))) == 7);
+	CHECK(json_get(config, S("tags")) == NULL);
+	CHECK_STR(configurable(config, S("t")), "kept");
+	json_release(&d);
+	asked_release(&a);
+}
+
+TEST(config_takes_headers_before_what_the_body_says_they_are)
+{
+	struct json_doc d;
+	struct asked a;
+
+	ask(&a, "{}", "{\"configurable\":{\"x-tenant\":\"forged\"}}", NULL);
+	a.q.headers_json = S("{\"x-tenant\":\"from the proxy\"}");
+	CHECK_STR(configurable(merged(&d, &a, "{\"configurable\":{\"x-tenant\":"
+	    "\"older\"}}"), S("x-tenant")), "from the proxy");
+	json_release(&d);
+	asked_release(&a);
+}
+
+TEST(config_names_the_user)
+{
+	struct json_doc d;
+	struct asked a;
+	jnode config, user;
+
+	ask(&a, "{}", "{\"configurable\":{\"langgraph_auth_user\":\"forged\"}}", NULL);
+	a.q.subject = S("ann");
+	config = merged(&d, &a, "{}");
+	user = json_get(json_get(config, S("configurable")), S("langgraph_auth_user"));
+	CHECK_STR(configurable(config, S("user_id")), "ann");
+	CHECK_STR(configurable(config, S("langgraph_auth_user_id")), "ann");
+	CHECK_STR(json_str(json_get(user, S("identity"))), "ann");
+	json_release(&d);
+	asked_release(&a);
+
+	ask(&a, "{}", "{\"configurable\":{\"user_id\":\"u-17\"}}", NULL);
+	a.q.subject = S("ann");
+	config = merged(&d, &a, "{}");
+	CHECK_STR(configurable(config, S("user_id")), "u-17");
+	CHECK_STR(configurable(config, S("langgraph_auth_user_id")), "ann");
+	json_release(&d);
+	asked_release(&a);
 }
 
 TEST(config_errors_name_the_setting)
