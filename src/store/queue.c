@@ -6,12 +6,18 @@
  * at once for one that somebody waits for, LIMIT_WRITER_LINGER_MS later for a
  * lazy one.  Nothing polls.
  *
+ * A consumer that has just worked first naps for that long.  Lazy commands
+ * mostly follow right behind an urgent one, and find it due to wake anyway: no
+ * signal, and no waking up only to sleep on.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include <assert.h>
 #include <errno.h>
 
 #include "store/store_priv.h"
+
+#define LINGER (LIMIT_WRITER_LINGER_MS * NS_PER_MS)
 
 void
 queue_init(struct queue *q)
@@ -69,7 +75,8 @@ queue_put(struct queue *q, struct store_cmd *c, bool force)
 	if (!c->lazy)
 		q->urgent++;
 	else if (q->lazy_until == NEVER)
-		q->lazy_until = clock_mono() + LIMIT_WRITER_LINGER_MS * NS_PER_MS;
+		q->lazy_until = clock_mono() + LINGER;
+	q->lingers |= c->lazy;
 	wake = queue_due(q) < q->sleeps_until;
 	if (wake)
 		q->sleeps_until = queue_due(q);      /* one signal is enough */
@@ -115,13 +122,19 @@ queue_take(struct queue *q, struct store_cmd **out, size_t max, nsec idle_until,
     bool *closing)
 {
 	size_t n = 0;
+	bool napped;
 
 	pthread_mutex_lock(&q->lock);
+	napped = !q->lingers;
 	while (!q->closing && q->urgent == 0) {
 		nsec until = queue_due(q) < idle_until ? queue_due(q) : idle_until;
+		nsec now = clock_mono();
 
-		if (until != NEVER && until <= clock_mono())
+		if (until <= now)
 			break;
+		if (!napped && until > now + LINGER)
+			until = now + LINGER;
+		napped = true;
 		queue_sleep(q, until);
 	}
 	while (q->head != NULL && n < max)

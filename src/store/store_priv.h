@@ -27,6 +27,7 @@ struct queue {
 	size_t urgent;               /* queued commands somebody waits for */
 	nsec lazy_until;             /* when the lazy ones go alone; NEVER: none */
 	nsec sleeps_until;           /* the consumer's; 0: it is awake */
+	bool lingers;                /* it gets lazy commands */
 	bool closing;
 };
 
@@ -70,6 +71,7 @@ struct store {
 	bool dead;                   /* something buried is left to remove */
 	int64_t fail_at, write_no;   /* test hook */
 	int wal_frames;              /* in the log; 0: just moved */
+	int64_t wal_bytes;           /* the log's file, as far as we know */
 	int wal_limit;               /* past it the log is moved at once */
 	nsec last_commit;
 	struct arena scratch;        /* of one command */
