@@ -18,6 +18,9 @@
 
 struct auth;
 
+#define JWT_SECRET_BYTES 32                  /* a shorter secret can be guessed
+                                                (RFC 7518 section 3.2) */
+
 struct auth_options {
 	struct str jwt_secret;               /* empty: no tokens accepted */
 	struct str issuer, audience;         /* checked when set */

@@ -99,6 +99,9 @@ keys_load(struct keys *k, struct str path, struct err *e)
 	buf_release(&text);
 	if (wrong != NULL)
 		rc = err_set(e, ERR_SYNTAX, "%.*s:%d: %s", FMT(path), number, wrong);
+	else if (rc == OK && k->n == 0)      /* or nobody would be asked for one */
+		rc = err_set(e, ERR_INVALID, "%.*s: no keys in it; `cohort token "
+		    "--api-key --sub NAME` makes one", FMT(path));
 	if (rc < 0)
 		keys_release(k);
 	return rc;

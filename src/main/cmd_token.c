@@ -11,7 +11,6 @@
 #include "main/cmd.h"
 
 #define TTL_DEFAULT  3600
-#define SECRET_SHORT 32                      /* bytes: RFC 7518 section 3.2 */
 
 const struct cli_option token_options[] = {
 	{ "sub", "NAME", "whose token it is [user]" },
@@ -86,9 +85,9 @@ make_token(const struct cli *cli, struct err *e)
 	if (ttl.p != NULL && !str_to_i64(ttl, &seconds))
 		return err_set(e, ERR_INVALID,
 		    "--ttl: expected seconds, got \"%.*s\"", FMT(ttl));
-	if (secret.n < SECRET_SHORT)
+	if (secret.n < JWT_SECRET_BYTES)
 		fprintf(stderr, "cohort token: the secret has %zu bytes; "
-		    "HS256 wants %d\n", secret.n, SECRET_SHORT);
+		    "HS256 wants %d\n", secret.n, JWT_SECRET_BYTES);
 	c.exp = now + seconds;
 	jwt_sign(&token, secret, &c);
 	printf("%.*s\n", FMT(buf_str(&token)));

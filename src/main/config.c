@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "auth/auth.h"
 #include "base/mem.h"
 #include "main/cli.h"
 
@@ -35,14 +36,14 @@ const struct setting settings[SETTINGS] = {
 	[SETTING_SHARDS] = { "shards", TYPE_INT, "N", "0", 0, 64,
 	    .help = "event loops; 0: one a core, at most 4" },
 	[SETTING_JWT_SECRET] = { "jwt.secret", TYPE_SECRET, "SECRET", "",
-	    .aliases = { "SUPABASE_JWT_SECRET" },
+	    .aliases = { "SUPABASE_JWT_SECRET" }, .filled = true,
 	    .help = "accept HS256 tokens signed with this" },
 	[SETTING_JWT_ISSUER] = { "jwt.issuer", TYPE_TEXT, "NAME", "",
-	    .help = "require this iss of tokens" },
+	    .filled = true, .help = "require this iss of tokens" },
 	[SETTING_JWT_AUDIENCE] = { "jwt.audience", TYPE_TEXT, "NAME", "",
-	    .help = "require this aud of tokens" },
+	    .filled = true, .help = "require this aud of tokens" },
 	[SETTING_API_KEYS] = { "api-keys", TYPE_TEXT, "FILE", "",
-	    .help = "accept the API keys of this file" },
+	    .filled = true, .help = "accept the API keys of this file" },
 	[SETTING_INSECURE] = { "insecure", TYPE_BOOL, NULL, "false",
 	    .help = "allow other addresses than loopback without auth" },
 	[SETTING_PLAIN_ERRORS] = { "plain-errors", TYPE_BOOL, NULL, "false",
@@ -188,6 +189,9 @@ config_set(struct config *c, enum setting_id id, struct str text, int rank,
 	int rc;
 
 	assert(id < SETTINGS);
+	if (settings[id].filled && text.n == 0 && rank != RANK_DEFAULT)
+		return err_set(e, ERR_INVALID,
+		    "%s: empty; leave it out to do without", origin);
 	rc = check_value(&settings[id], text, origin, e);
 	if (rc < 0 || (v->text != NULL && rank < v->rank))
 		return rc;
@@ -243,6 +247,18 @@ flag_at(const void *table, size_t i)
 	return flag[i];
 }
 
+/* Arguments are in /proc, the environment of a process is its user's alone. */
+static void
+warn_visible(struct config *c, enum setting_id id)
+{
+	char name[64];
+
+	env_name(&settings[id], name);
+	buf_add_fmt(&c->warnings, "--%s: everyone on this machine can read a "
+	    "command line; better $%s or " DEFAULT_FILE "\n", flag_at(NULL, id),
+	    name);
+}
+
 static int
 read_flags(struct config *c, int argc, char **argv, struct err *e)
 {
@@ -275,6 +291,8 @@ read_flags(struct config *c, int argc, char **argv, struct err *e)
 		else if (!has_value)
 			value = str_of(argv[at++]);
 		rc = config_set(c, id, value, RANK_FLAG, origin, e);
+		if (rc == OK && settings[id].type == TYPE_SECRET)
+			warn_visible(c, id);
 	}
 	return rc;
 }
@@ -359,6 +377,18 @@ warn_unknown_env(struct config *c, char **env)
 	}
 }
 
+/* HS256 is as strong as its secret (RFC 7518 section 3.2). */
+static void
+warn_short_secret(struct config *c)
+{
+	size_t n = config_str(c, SETTING_JWT_SECRET).n;
+
+	if (n > 0 && n < JWT_SECRET_BYTES)
+		buf_add_fmt(&c->warnings, "%s: %zu bytes can be guessed; HS256 "
+		    "wants %d\n", c->at[SETTING_JWT_SECRET].origin, n,
+		    JWT_SECRET_BYTES);
+}
+
 static int
 read_settings_file(struct config *c, struct err *e)
 {
@@ -377,6 +407,9 @@ check_together(const struct config *c, char **env, struct err *e)
 		SETTING_TEST_FSYNC_DELAY_MS, SETTING_TEST_FAIL_STORE_AT,
 		SETTING_TEST_ID_SEED
 	};
+	static const enum setting_id claims[] = {
+		SETTING_JWT_ISSUER, SETTING_JWT_AUDIENCE
+	};
 	const char *url = env_find(env, "DATABASE_URL");
 
 	if (url != NULL && url[0] != '\0')
@@ -388,6 +421,12 @@ check_together(const struct config *c, char **env, struct err *e)
 		    !config_bool(c, SETTING_TEST_HOOKS))
 			return err_set(e, ERR_INVALID, "%s needs --test-hooks",
 			    c->at[hooks[i]].origin);
+	}
+	for (size_t i = 0; i < COUNT(claims); i++) {
+		if (config_str(c, claims[i]).n > 0 &&
+		    config_str(c, SETTING_JWT_SECRET).n == 0)
+			return err_set(e, ERR_INVALID, "%s needs --jwt-secret: "
+			    "without it no token is read", c->at[claims[i]].origin);
 	}
 	return OK;
 }
@@ -409,8 +448,10 @@ config_load(struct config *c, int argc, char **argv, char **env, struct err *e)
 		rc = read_settings_file(c, e);
 	if (rc == OK)
 		rc = check_together(c, env, e);
-	if (rc == OK)
+	if (rc == OK) {
 		warn_unknown_env(c, env);
+		warn_short_secret(c);
+	}
 	return rc;
 }
 

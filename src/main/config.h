@@ -43,6 +43,8 @@ struct setting {
 	const char *unit;                    /* or NULL */
 	const char *const *words;            /* TYPE_WORD, NULL-ended */
 	const char *aliases[2];              /* environment variables */
+	bool filled;                         /* given, it is not empty: "$UNSET"
+	                                        must not turn a check off */
 	const char *help;
 };
 

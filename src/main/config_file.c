@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <yaml.h>
 
 #include "main/cli.h"
@@ -221,6 +222,20 @@ config_slurp(const char *path, struct buf *out, struct err *e)
 	return rc;
 }
 
+static void
+warn_readable(struct config *c, const char *path)
+{
+	struct stat st;
+	bool secret = false;
+
+	for (size_t i = 0; i < SETTINGS; i++)
+		secret = secret || (settings[i].type == TYPE_SECRET &&
+		    c->at[i].rank == RANK_FILE && c->at[i].text[0] != '\0');
+	if (secret && stat(path, &st) == 0 && (st.st_mode & (S_IRGRP | S_IROTH)) != 0)
+		buf_add_fmt(&c->warnings, "%s holds a secret, and other users can "
+		    "read it: chmod 600 %s\n", path, path);
+}
+
 int
 config_read_file(struct config *c, const char *path, struct err *e)
 {
@@ -230,6 +245,8 @@ config_read_file(struct config *c, const char *path, struct err *e)
 	rc = config_slurp(path, &text, e);
 	if (rc == OK)
 		rc = config_read_yaml(c, path, buf_str(&text), e);
+	if (rc == OK)
+		warn_readable(c, path);
 	buf_release(&text);
 	return rc;
 }

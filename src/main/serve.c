@@ -118,6 +118,17 @@ forget_signals(struct serving *s)
 	uv_close((uv_handle_t *)&s->intr, NULL);
 }
 
+static void
+print_warnings(const struct config *c)
+{
+	struct str rest = buf_str(&c->warnings), line;
+
+	while (str_next(&rest, '\n', &line)) {
+		if (line.n > 0)
+			fprintf(stderr, "cohort serve: %.*s\n", FMT(line));
+	}
+}
+
 int
 cmd_serve(const struct command *cmd, int argc, char **argv)
 {
@@ -132,9 +143,7 @@ cmd_serve(const struct command *cmd, int argc, char **argv)
 		config_release(&s.config);
 		return cli_usage_error(cmd->name, &e);
 	}
-	if (s.config.warnings.n > 0)
-		fprintf(stderr, "cohort serve: %.*s",
-		    FMT(buf_str(&s.config.warnings)));
+	print_warnings(&s.config);
 	log_level_parse(config_str(&s.config, SETTING_LOG_LEVEL), &log_threshold);
 	s.files = raise_files();
 	rc = node_new(&s.node, &s.config, &e);

@@ -151,6 +151,11 @@ TEST(auth_keys_file_errors_name_the_line)
 		CHECK(a == NULL);
 		CHECK_STR(str_of(e.text), cases[i].words);
 	}
+	/* An empty file must not mean that no key is needed. */
+	write_file("keys", S("# nobody yet\n"));
+	CHECK_RC(auth_new(&a, &o, &e), ERR_INVALID);
+	CHECK_STR(str_of(e.text), "keys: no keys in it; `cohort token --api-key "
+	    "--sub NAME` makes one");
 	o.keys_file = S("missing");
 	CHECK_RC(auth_new(&a, &o, &e), ERR_IO);
 	CHECK_STR(str_of(e.text), "missing: No such file or directory");

@@ -7,6 +7,7 @@
 #include "harness/test.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 #include "main/config.h"
 
@@ -122,12 +123,12 @@ TEST(config_yaml_nests_or_dots)
 	struct config c;
 	struct err e;
 
-	write_file("a.yaml", "jwt:\n  issuer: me\n  audience: 'you'\n"
+	write_file("a.yaml", "jwt:\n  secret: s\n  issuer: me\n  audience: 'you'\n"
 	    "openai.base-url: http://m/v1  # comment\ntest-hooks: yes\n");
 	CHECK_RC(load(&c, ARGS("--config", "a.yaml"), ARGS(), &e), OK);
 	CHECK_STR(config_str(&c, SETTING_JWT_ISSUER), "me");
 	CHECK_STR(config_str(&c, SETTING_JWT_AUDIENCE), "you");
-	CHECK_STR(str_of(c.at[SETTING_JWT_AUDIENCE].origin), "a.yaml:3");
+	CHECK_STR(str_of(c.at[SETTING_JWT_AUDIENCE].origin), "a.yaml:4");
 	CHECK_STR(config_str(&c, SETTING_OPENAI_BASE_URL), "http://m/v1");
 	CHECK(config_bool(&c, SETTING_TEST_HOOKS));
 	config_release(&c);
@@ -180,6 +181,55 @@ TEST(config_secrets_are_shown_as_set)
 	CHECK(str_contains(buf_str(&b), S("# $OPENAI_API_KEY")));
 	buf_release(&b);
 	config_release(&c);
+}
+
+/* Goal: "$UNSET" in a start script does not let everybody in. */
+TEST(config_empty_credentials_are_refused)
+{
+	check_refused(ARGS("--jwt-secret="), ARGS(),
+	    "--jwt-secret: empty; leave it out to do without");
+	check_refused(ARGS("--api-keys", ""), ARGS(),
+	    "--api-keys: empty; leave it out to do without");
+	check_refused(ARGS("--jwt-audience", ""), ARGS(),
+	    "--jwt-audience: empty; leave it out to do without");
+	write_file("c.yaml", "jwt:\n  secret: \"\"\n");
+	check_refused(ARGS("--config", "c.yaml"), ARGS(),
+	    "c.yaml:2: empty; leave it out to do without");
+	check_refused(ARGS(), ARGS("COHORT_JWT_ISSUER=me"),
+	    "$COHORT_JWT_ISSUER needs --jwt-secret: without it no token is read");
+}
+
+static void
+check_warned(char **argv, char **env, const char *words)
+{
+	struct config c;
+	struct err e = { 0 };
+
+	CHECK_RC(load(&c, argv, env, &e), OK);
+	CHECK_STR(buf_str(&c.warnings), words);
+	config_release(&c);
+}
+
+TEST(config_secrets_that_others_can_read_are_mentioned)
+{
+	static char good[] = "COHORT_JWT_SECRET=0123456789abcdef0123456789abcdef";
+
+	check_warned(ARGS("--jwt-secret", "0123456789abcdef0123456789abcdef"), ARGS(),
+	    "--jwt-secret: everyone on this machine can read a command line; "
+	    "better $COHORT_JWT_SECRET or cohort.yaml\n");
+	check_warned(ARGS(), ARGS(good), "");
+	check_warned(ARGS(), ARGS("COHORT_JWT_SECRET=hunter2"),
+	    "$COHORT_JWT_SECRET: 7 bytes can be guessed; HS256 wants 32\n");
+
+	write_file("s.yaml", "openai.api-key: sk\n");
+	CHECK(chmod("s.yaml", 0640) == 0);
+	check_warned(ARGS("--config", "s.yaml"), ARGS(),
+	    "s.yaml holds a secret, and other users can read it: chmod 600 s.yaml\n");
+	CHECK(chmod("s.yaml", 0600) == 0);
+	check_warned(ARGS("--config", "s.yaml"), ARGS(), "");
+	write_file("s.yaml", "port: 1\n");
+	CHECK(chmod("s.yaml", 0644) == 0);
+	check_warned(ARGS("--config", "s.yaml"), ARGS(), "");
 }
 
 TEST(config_strange_variables_are_mentioned)
