@@ -76,9 +76,10 @@ function cleanEnv(extra) {
   return env;
 }
 
-async function start(command, args, { env = {}, cwd, health, port }) {
+async function start(command, args, { env = {}, cwd, health, port, via = [] }) {
   const began = performance.now();
-  const child = spawn(binary, [command, ...args], { cwd, env: cleanEnv(env), stdio: ["ignore", "pipe", "pipe"] });
+  const [program, ...rest] = [...via, binary, command, ...args];
+  const child = spawn(program, rest, { cwd, env: cleanEnv(env), stdio: ["ignore", "pipe", "pipe"] });
   const server = { child, port, url: `http://127.0.0.1:${port}`, log: "", exit: null };
   child.stdout.on("data", (d) => { server.log += d; });
   child.stderr.on("data", (d) => { server.log += d; });
@@ -102,12 +103,13 @@ export async function startMock(args = [], env = {}, port = undefined) {
   return start("mock-llm", ["--port", String(port), ...args], { env, health: "/health", port });
 }
 
-// options: args, env, dir (its own when absent), port, mock (a startMock()).
-export async function startServer({ args = [], env = {}, dir = scratch(), port, mock } = {}) {
+// options: args, env, dir (its own when absent), port, mock (a startMock()), via
+// (a command that becomes the server), memory (no file).
+export async function startServer({ args = [], env = {}, dir = scratch(), port, mock, via, memory = false } = {}) {
   port ??= await freePort();
   if (mock) env = { OPENAI_BASE_URL: `${mock.url}/v1`, OPENAI_API_KEY: "sk-test", MODEL_NAME: "openai:mock-gpt-4o", ...env };
-  const s = await start("serve", ["--port", String(port), "--db", path.join(dir, "cohort.db"), ...args],
-    { env, cwd: dir, health: "/ok", port });
+  const s = await start("serve", ["--port", String(port), ...(memory ? ["--store", "memory"] : ["--db", path.join(dir, "cohort.db")]), ...args],
+    { env, cwd: dir, health: "/ok", port, via });
   s.dir = dir;
   return s;
 }
