@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <stdarg.h>
 
+#include "api/params.h"
 #include "base/log.h"
 
 static const struct { int rc, status; } statuses[] = {
@@ -196,7 +197,7 @@ call_new_id(struct call *c, jnode body, const char *key, struct uuid *id)
 	if (s.n > 0 && !uuid_parse(s, id))
 		return err_set(&c->err, ERR_INVALID,
 		    "%s: expected a UUID, got \"%.*s\"", key,
-		    (int)(s.n < 64 ? s.n : 64), s.p);
+		    FMT(shown(s)));
 	return OK;
 }
 

@@ -13,6 +13,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "api/params.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -170,8 +171,7 @@ parse_ids(struct call *c)
 				return err_set(&c->err, ERR_INVALID,
 				    "%.*s: expected a UUID, got \"%.*s\"",
 				    (int)part.n - 2, part.p + 1,
-				    (int)(c->param[n].n < 64 ? c->param[n].n : 64),
-				    c->param[n].p);
+				    FMT(shown(c->param[n])));
 		}
 		n++;
 	}
@@ -217,7 +217,7 @@ preflight(struct call *c)
 static void
 no_route(struct call *c, int rc)
 {
-	struct buf allow = BUF(256);
+	struct buf allow = BUF(256), words = BUF(512);
 	bool plain = c->api->shared->o.plain_errors;
 	struct buf *out;
 
@@ -227,12 +227,15 @@ no_route(struct call *c, int rc)
 	}
 	buf_lit(&allow, "allow: ");
 	router_allow(c->api->shared->router, c->r->path, &allow);
+	buf_add_fmt(&words, "method %.*s is not allowed here; %.*s",
+	    FMT(c->r->method), FMT(buf_str(&allow)));
 	buf_lit(&allow, "\r\n");
 	out = call_out(c);
-	error_add_body(out, plain, S("method not allowed"));
+	error_add_body(out, plain, buf_str(&words));
 	call_reply(c, 405, plain ? S("text/plain; charset=utf-8") :
 	    S("application/json"), buf_str(&allow), buf_str(out));
 	buf_release(&allow);
+	buf_release(&words);
 }
 
 static void
@@ -390,6 +393,7 @@ api_shared_new(struct api_shared **out, const struct api_options *o,
 	sh->hooks = (struct http_hooks){
 		.body_max = body_max, .handle = handle,
 		.error_body = error_body, .done = answered, .ctx = sh,
+		.error_lines = S(API_CORS),
 	};
 	*out = sh;
 	return OK;

@@ -10,7 +10,6 @@
 
 #include <pthread.h>
 
-
 #include "api/params.h"
 #include "base/mem.h"
 
@@ -75,8 +74,6 @@ assistant_fail(struct call *c, int rc, const struct err *e)
 {
 	if (rc == ERR_NOTFOUND)
 		call_error(c, rc, "Assistant not found");
-	else if (rc == ERR_CONFLICT)
-		call_error(c, rc, "Assistant already exists");
 	else
 		call_fail(c, rc, e);
 }
@@ -173,8 +170,7 @@ check_graph(struct call *c, struct str graph_id)
 	}
 	rc = err_set(&c->err, ERR_NOTFOUND,
 	    "graph_id: Graph '%.*s' not found. Expected one of: %.*s",
-	    (int)(graph_id.n < 64 ? graph_id.n : 64), graph_id.p,
-	    FMT(buf_str(&names)));
+	    FMT(shown(graph_id)), FMT(buf_str(&names)));
 done:
 	buf_release(&names);
 	return rc;

@@ -15,10 +15,20 @@
 #define LIST_MAX   64                        /* values of one parameter */
 #define SHOWN_MAX  64                        /* bytes of a wrong value we repeat */
 
-static int
+struct str
 shown(struct str s)
 {
-	return (int)(s.n < SHOWN_MAX ? s.n : SHOWN_MAX);
+	size_t n = 0;
+
+	while (n < s.n) {
+		size_t step = str_utf8_step(str_sub(s, n, s.n));
+
+		step = step > 0 ? step : 1;
+		if (n + step > SHOWN_MAX)
+			break;
+		n += step;
+	}
+	return str_sub(s, 0, n);
 }
 
 bool
@@ -57,7 +67,7 @@ param_bool(struct http_req *r, const char *name, bool fallback, bool *out,
 	if (s.n == 0 || parse_bool(s, out))
 		return OK;
 	return err_set(e, ERR_INVALID, "%s: expected true or false, got \"%.*s\"",
-	    name, shown(s), s.p);
+	    name, FMT(shown(s)));
 }
 
 int
@@ -73,7 +83,7 @@ param_int(struct http_req *r, const char *name, int64_t fallback,
 		return OK;
 	return err_set(e, ERR_INVALID,
 	    "%s: expected a whole number from %lld to %lld, got \"%.*s\"", name,
-	    (long long)min, (long long)max, shown(s), s.p);
+	    (long long)min, (long long)max, FMT(shown(s)));
 }
 
 static int
@@ -158,7 +168,7 @@ word_error(struct err *e, const char *name, const char *const *words,
 		buf_add(&list, str_of(words[i]));
 	}
 	err_set(e, ERR_INVALID, "%s: expected one of %.*s, got \"%.*s\"", name,
-	    FMT(buf_str(&list)), shown(s), s.p);
+	    FMT(buf_str(&list)), FMT(shown(s)));
 	buf_release(&list);
 	return ERR_INVALID;
 }

@@ -15,6 +15,9 @@
 
 struct buf;
 
+/* As much of a wrong value as an error repeats; whole characters. */
+struct str shown(struct str s);
+
 /* An absent or empty parameter gives fallback. */
 int param_bool(struct http_req *r, const char *name, bool fallback, bool *out,
     struct err *e);

@@ -268,7 +268,7 @@ before_parse(struct call *c, struct str s)
 		return OK;
 	return err_set(&c->err, ERR_INVALID,
 	    "before: expected a checkpoint's id, got \"%.*s\"",
-	    (int)(s.n < 64 ? s.n : 64), s.p);
+	    FMT(shown(s)));
 }
 
 /* `before`: a checkpoint's id, or a config that names one. */

@@ -69,6 +69,8 @@ struct http_hooks {
 	void (*done)(void *ctx, const struct http_req *r, int status,
 	    size_t bytes_out);
 	void *ctx;
+	struct str error_lines;              /* header lines with error_body's; may
+	                                        be STR_NONE; outlives the server */
 };
 
 /* Binds host:port (port 0: any) once; ERR_BUSY with a clear text when it is

@@ -248,7 +248,7 @@ reply_refuse(struct http_conn *c, int status, struct str why)
 	hooks->error_body(hooks->ctx, status, why, out, &content_type);
 	q->refused = true;
 	q->r.keep_alive = false;
-	http_reply(&q->r, status, content_type, STR_NONE, buf_str(out));
+	http_reply(&q->r, status, content_type, hooks->error_lines, buf_str(out));
 }
 
 /* `fixed` and `extra` are both whole header lines. */

@@ -67,7 +67,9 @@ const requests = [
   ["GET", "/threads/abc", undefined, 422, "thread_id", "UUID"],
   ["GET", `/threads/${uuid}`, undefined, 404, `Thread with ID ${uuid} not found`],
   ["GET", `/threads/${uuid}x`, undefined, 422, "thread_id"],
+  ["GET", `/threads/${"a".repeat(63)}\u00e9`, undefined, 422, "thread_id"],
   ["DELETE", "/threads/abc", undefined, 422, "thread_id"],
+  ["PUT", "/threads", {}, 405, "method PUT is not allowed here; allow: POST, OPTIONS"],
   ["DELETE", `/threads/${uuid}`, undefined, 404, "not found"],
   ["GET", `/threads/${uuid}/state`, undefined, 404, "not found"],
   ["GET", "/threads/%00/state", undefined, 400],
@@ -259,6 +261,7 @@ for (const [method, target, body, status, ...words] of requests) {
   await scenario(what, async () => {
     const r = await call(server, method, target, body);
     check(r.status === status, what, `got ${r.status} ${r.text}\n     not ${status}`);
+    check(!r.text.includes("\ufffd"), `${what}: no character is cut`, r.text);
     check(typeof r.json?.detail === "string", `${what}: a JSON detail`, r.text);
     for (const w of words) check(r.text.includes(w), `${what}: says ${w}`, r.text);
     await alive(what);
@@ -270,6 +273,7 @@ for (const [name, bytes, ...statuses] of wire) {
     const got = await raw(server, bytes);
     const status = Number(/^HTTP\/1\.1 (\d+)/.exec(got)?.[1]);
     check(statuses.includes(status), name, `got ${got.slice(0, 200)}\n     not ${statuses}`);
+    check(got.includes("\r\naccess-control-allow-origin: *\r\n"), `${name}: a page of another origin may read why`, got.slice(0, 500));
     check((got.match(/HTTP\/1\.1 \d/g) ?? []).length === 1, `${name}: one answer only`, got.slice(0, 500));
     await alive(name);
   });
@@ -279,6 +283,17 @@ await scenario("a request in the body of a smuggled one is not answered", async 
   const inner = "GET /info HTTP/1.1\r\nHost: x\r\n\r\n";
   const got = await raw(server, post("Content-Length: 4\r\nTransfer-Encoding: chunked\r\n", `5c\r\n${inner}0\r\n\r\n`));
   check(!got.includes("version"), "smuggled", got);
+});
+
+await scenario("an assistant whose thread has a run under way", async () => {
+  const a = (await call(server, "POST", "/assistants", { graph_id: "agent" })).json.assistant_id;
+  const t = (await call(server, "POST", "/threads", {})).json.thread_id;
+  const r = (await call(server, "POST", `/threads/${t}/runs`, { assistant_id: a, input: { messages: "mock:stall" } })).json.run_id;
+  const x = await call(server, "DELETE", `/assistants/${a}?delete_threads=true`);
+  equal([x.status, x.json.detail], [409, `Thread ${t} has a run under way`], "stays, and so do its threads");
+  await call(server, "POST", `/threads/${t}/runs/${r}/cancel?wait=1`);
+  equal((await call(server, "DELETE", `/assistants/${a}?delete_threads=true`)).status, 200, "goes when it is idle");
+  equal((await call(server, "GET", `/threads/${t}`)).status, 404, "with its threads");
 });
 
 await scenario("slow loris", async () => {

@@ -28,6 +28,7 @@ TEST(http_too_large_a_body_is_refused_unread)
 	CHECK(hear(fd, heard, sizeof heard) > 0);
 	CHECK(strncmp(heard, "HTTP/1.1 413 ", 13) == 0);
 	CHECK(strstr(heard, "\r\n\r\n413: the body is too large") != NULL);
+	CHECK(strstr(heard, "\r\nx-refused: yes\r\n") != NULL);
 	CHECK_INT(recv(fd, heard, 1, 0), 0); /* an end, not a reset */
 	close(fd);
 	CHECK_INT(ask(s, S("POST /small HTTP/1.1\r\n" HOST_LINE CHUNKED

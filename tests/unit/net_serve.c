@@ -135,6 +135,7 @@ serve_new(unsigned shards)
 	struct serve *s = mem_new(struct serve);
 	const struct http_hooks hooks = {
 		.body_max = body_max, .handle = handle, .error_body = error_body,
+		.error_lines = S("x-refused: yes\r\n"),
 		.done = on_done, .ctx = s,
 	};
 	struct err e;
