@@ -165,7 +165,8 @@ base_url_check(const struct llm *l, struct str base_url, struct err *e)
 		return OK;
 	if (!l->allow_base_url)
 		return err_set(e, ERR_INVALID,
-		    "base_url: this server does not let a run choose its own");
+		    "base_url: this server does not let a run choose its own; "
+		    "leave it out, or have it started with --allow-base-url");
 	return openai_url_check(base_url, e);
 }
 

@@ -2,23 +2,29 @@
  * cmd_token.c - `cohort token`: a signed token, or an API key with the line
  * for the keys file.
  *
+ * The secret is what `cohort serve` would find here: environment or
+ * cohort.yaml, never an option, which other users of the machine could read.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "auth/auth.h"
 #include "main/cmd.h"
+#include "main/config.h"
 
-#define TTL_DEFAULT  3600
+#define TTL_DEFAULT 3600
+#define TTL_MAX     ((int64_t)100 * 366 * 24 * 3600)
+
+extern char **environ;
 
 const struct cli_option token_options[] = {
 	{ "sub", "NAME", "whose token it is [user]" },
-	{ "aud", "NAME", "claim aud [authenticated]" },
+	{ "aud", "NAME", "claim aud [jwt.audience, or authenticated]" },
 	{ "role", "NAME", "claim role [authenticated]" },
 	{ "email", "ADDRESS", "claim email" },
-	{ "iss", "NAME", "claim iss" },
-	{ "ttl", "SECONDS", "how long it is good [3600]" },
+	{ "iss", "NAME", "claim iss [jwt.issuer]" },
+	{ "ttl", "SECONDS", "how long it is good; below 0: has expired [3600]" },
 	{ "api-key", NULL, "make an API key and its keys-file line instead" },
 };
 const size_t token_options_n = COUNT(token_options);
@@ -29,22 +35,6 @@ get_or(const struct cli *cli, const char *name, struct str fallback)
 	struct str s = cli_get(cli, name);
 
 	return s.p != NULL ? s : fallback;
-}
-
-static struct str
-secret_from_env(void)
-{
-	static const char *const names[] = {
-		"COHORT_JWT_SECRET", "SUPABASE_JWT_SECRET"
-	};
-
-	for (size_t i = 0; i < COUNT(names); i++) {
-		const char *text = getenv(names[i]);
-
-		if (text != NULL && text[0] != '\0')
-			return str_of(text);
-	}
-	return STR_NONE;
 }
 
 static int
@@ -66,25 +56,31 @@ make_key(const struct cli *cli, struct err *e)
 }
 
 static int
-make_token(const struct cli *cli, struct err *e)
+print_token(const struct cli *cli, const struct config *config, struct err *e)
 {
-	struct str secret = secret_from_env(), ttl = cli_get(cli, "ttl");
+	struct str secret = config_str(config, SETTING_JWT_SECRET);
+	struct str audience = config_str(config, SETTING_JWT_AUDIENCE);
+	struct str ttl = cli_get(cli, "ttl");
 	int64_t now = clock_wall_ms() / 1000, seconds = TTL_DEFAULT;
 	struct buf token = BUF(16 * KB);
 	struct jwt_claims c = {
 		.sub = get_or(cli, "sub", S("user")),
-		.aud = get_or(cli, "aud", S("authenticated")),
+		.aud = get_or(cli, "aud",
+		    audience.n > 0 ? audience : S("authenticated")),
 		.role = get_or(cli, "role", S("authenticated")),
-		.email = cli_get(cli, "email"), .iss = cli_get(cli, "iss"),
+		.email = cli_get(cli, "email"),
+		.iss = get_or(cli, "iss", config_str(config, SETTING_JWT_ISSUER)),
 		.iat = now,
 	};
 
 	if (secret.n == 0)
 		return err_set(e, ERR_INVALID, "no secret to sign with: set "
-		    "COHORT_JWT_SECRET or SUPABASE_JWT_SECRET");
-	if (ttl.p != NULL && !str_to_i64(ttl, &seconds))
-		return err_set(e, ERR_INVALID,
-		    "--ttl: expected seconds, got \"%.*s\"", FMT(ttl));
+		    "$COHORT_JWT_SECRET, or jwt.secret in cohort.yaml");
+	if (ttl.p != NULL && (!str_to_i64(ttl, &seconds) || seconds > TTL_MAX ||
+	    seconds < -TTL_MAX))
+		return err_set(e, ERR_INVALID, "--ttl: expected a whole number of "
+		    "seconds, at most %lld, got \"%.*s\"", (long long)TTL_MAX,
+		    FMT(ttl));
 	if (secret.n < JWT_SECRET_BYTES)
 		fprintf(stderr, "cohort token: the secret has %zu bytes; "
 		    "HS256 wants %d\n", secret.n, JWT_SECRET_BYTES);
@@ -93,6 +89,18 @@ make_token(const struct cli *cli, struct err *e)
 	printf("%.*s\n", FMT(buf_str(&token)));
 	buf_release(&token);
 	return OK;
+}
+
+static int
+make_token(const struct cli *cli, struct err *e)
+{
+	struct config config;
+	int rc = config_load(&config, 0, NULL, environ, e);
+
+	if (rc == OK)
+		rc = print_token(cli, &config, e);
+	config_release(&config);
+	return rc;
 }
 
 int

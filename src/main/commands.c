@@ -14,7 +14,8 @@ add_settings(struct buf *b)
 {
 	config_add_help(b);
 	buf_lit(b, "\nEach is also COHORT_A_B in the environment and a.b in "
-	    "cohort.yaml.\n");
+	    "cohort.yaml; an option wins\nover the environment, and that over the "
+	    "file.\n");
 }
 
 static void
@@ -29,6 +30,8 @@ static void
 add_token_options(struct buf *b)
 {
 	cli_add_options(b, token_options, token_options_n);
+	buf_lit(b, "\nIt is signed with the server's secret: COHORT_JWT_SECRET in "
+	    "the environment, or\njwt.secret in cohort.yaml.\n");
 }
 
 static void

@@ -425,8 +425,9 @@ check_together(const struct config *c, char **env, struct err *e)
 	for (size_t i = 0; i < COUNT(claims); i++) {
 		if (config_str(c, claims[i]).n > 0 &&
 		    config_str(c, SETTING_JWT_SECRET).n == 0)
-			return err_set(e, ERR_INVALID, "%s needs --jwt-secret: "
-			    "without it no token is read", c->at[claims[i]].origin);
+			return err_set(e, ERR_INVALID, "%s: %s needs jwt.secret: "
+			    "without it no token is read", c->at[claims[i]].origin,
+			    settings[claims[i]].key);
 	}
 	return OK;
 }

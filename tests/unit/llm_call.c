@@ -640,7 +640,8 @@ TEST(model_and_base_url_are_checked)
 		  "expected openai:NAME or scripted:NAME" },
 		{ "openai:", "", false, "model: no name; expected openai:NAME" },
 		{ "openai:x", "http://other/v1", false,
-		  "base_url: this server does not let a run choose its own" },
+		  "base_url: this server does not let a run choose its own; leave it "
+		  "out, or have it started with --allow-base-url" },
 		{ "openai:x", "https://api.openai.com/v1/", false, NULL },
 		{ "openai:x", "http://other/v1", true, NULL },
 		{ "openai:x", "ftp://other", true,
