@@ -167,9 +167,14 @@ copy_to(struct db *db, const char *to, struct err *e)
 {
 	sqlite3 *copy = NULL;
 	sqlite3_backup *b = NULL;
-	int rc = OK;
+	int rc = OK, fd;
 
+	/* SQLite would make it readable for all, which the original is not. */
 	unlink(to);
+	fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_set(e, ERR_IO, "backup %s: %s", to, strerror(errno));
+	close(fd);
 	if (sqlite3_open(to, &copy) == SQLITE_OK)
 		b = sqlite3_backup_init(copy, "main", db->h, "main");
 	if (b == NULL || sqlite3_backup_step(b, -1) != SQLITE_DONE)
