@@ -147,7 +147,11 @@ client_act(struct client *c, int fd, int events)
 static void
 socket_ready(struct sockets *ss, int fd, int events)
 {
-	client_act(CONTAINER_OF(ss, struct client, sockets), fd, events);
+	struct client *c = CONTAINER_OF(ss, struct client, sockets);
+	struct shard *s = c->shard;
+
+	client_act(c, fd, events);
+	shard_event_done(s);                 /* c may be gone after it */
 }
 
 static int

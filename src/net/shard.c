@@ -39,6 +39,10 @@
  * once, so that a chain that never ends cannot starve the sockets. */
 #define ROUNDS_MAX 32
 
+/* libuv takes up to 48 times 1,024 events a turn.  What thousands of models
+ * said in one turn would all be in memory before the first byte of it left. */
+#define EVENTS_MAX 32
+
 /* Clocks of this turn, read when first asked for. */
 struct clocks {
 	nsec now;
@@ -57,7 +61,7 @@ struct shard {
 	struct clocks *clocks;               /* &own_clocks: getters are const */
 	struct clocks own_clocks;
 	struct shard_job *turn, **turn_end;  /* jobs for the end of this turn */
-	unsigned id;
+	unsigned id, events;                 /* events: since jobs last ran */
 	bool started;
 	pthread_t thread;
 	char apart[64];                      /* other threads write what follows */
@@ -246,9 +250,20 @@ run_turn_jobs(struct shard *s)
 	return true;
 }
 
+void
+shard_event_done(struct shard *s)
+{
+	if (++s->events < EVENTS_MAX)
+		return;
+	s->events = 0;
+	run_turn_jobs(s);
+	s->clocks->now_known = s->clocks->wall_known = false;
+}
+
 static bool
 end_turn(struct shard *s)
 {
+	s->events = 0;
 	for (int i = 0; i < ROUNDS_MAX; i++) {
 		bool posted = drain_inbox(s), ended = run_turn_jobs(s);
 

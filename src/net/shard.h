@@ -49,4 +49,8 @@ void shard_timer_cancel(struct shard *s, struct wheel_timer *t);
  * that is already queued does nothing (job->run must be set, next NULL). */
 void shard_at_turn_end(struct shard *s, struct shard_job *job);
 
+/* Called at the end of an event's callback, when nothing else is on the stack:
+ * every so many events the turn-end jobs run early. */
+void shard_event_done(struct shard *s);
+
 #endif

@@ -138,6 +138,33 @@ TEST(shard_ends_a_turn_after_its_jobs)
 	shard_free(s);
 }
 
+/* A turn of very many events must not keep all they gave to send until it is
+ * over: its jobs run in between as well. */
+
+static unsigned early_runs;
+
+static void
+count_early(struct shard_job *job)
+{
+	(void)job;
+	early_runs++;
+}
+
+TEST(shard_runs_turn_jobs_early_in_a_long_turn)
+{
+	struct shard_job job = { .run = count_early };
+	unsigned events = 0;
+
+	start();
+	for (; early_runs < 3 && events < 10000; events++) {
+		shard_at_turn_end(s, &job);
+		shard_event_done(s);
+	}
+	CHECK_INT(early_runs, 3);
+	CHECK(events > 3);                   /* a short turn keeps its batch */
+	shard_free(s);
+}
+
 /* Jobs that set each other for ever must not keep the loop from polling. */
 
 static unsigned rounds;
