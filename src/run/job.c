@@ -188,40 +188,19 @@ add_error(struct buf *b, const char *first, struct str one, const char *second,
 	buf_add_char(b, '}');
 }
 
-/* The failed node's task shows the error.  The checkpoint that names it may
- * be on its way already; then one more says it. */
-static void
-record_error(struct job *j, const struct live_error *error)
-{
-	struct live_checkpoint c = { .step = j->core.step + 1, .source = SOURCE_LOOP,
-	    .next = live_failed_node(&j->core), .keep = j->core.list.n };
-	struct buf text = BUF(LIMIT_METADATA_BYTES), chart = BUF(LIMIT_STATE_BYTES);
-
-	add_error(&text, "message", error->message, "name", error->name);
-	if (j->steps.n == 0 && c.next.n > 0) {
-		c.id = uuid_v6((unsigned)c.step);
-		c.task_id = uuid_v5(&c.id, c.next);
-		live_save(&j->core, &chart);
-		steps_add(&j->steps, &c, &j->core.list, buf_str(&chart),
-		    shard_wall(j->run->rs->shard));
-	}
-	if (j->steps.n > 0)
-		steps_set_error(&j->steps, buf_str(&text));
-	buf_release(&text);
-	buf_release(&chart);
-}
-
+/* A node that failed shows why on its task, in the checkpoint that names it. */
 static void
 end_with(struct job *j, const struct live_error *error)
 {
-	struct buf text = BUF(LIMIT_METADATA_BYTES);
+	struct buf text = BUF(LIMIT_METADATA_BYTES), task = BUF(LIMIT_METADATA_BYTES);
 
 	add_error(&text, "error", error->name, "message", error->message);
-	if (error->of_node && !j->run->stateless && !j->broken)
-		record_error(j, error);
+	if (error->of_node)
+		add_error(&task, "message", error->message, "name", error->name);
 	tell_error(j->run, buf_str(&text));
-	record_finish(j->run, RUN_ERROR, buf_str(&text));
+	record_finish(j->run, RUN_ERROR, buf_str(&text), buf_str(&task));
 	buf_release(&text);
+	buf_release(&task);
 }
 
 static const struct live_error storage_error = {
@@ -238,7 +217,7 @@ on_end(void *ctx, const struct live_error *error)
 	else if (j->broken)
 		end_with(j, &storage_error);
 	else
-		record_finish(j->run, RUN_SUCCESS, STR_NONE);
+		record_finish(j->run, RUN_SUCCESS, STR_NONE, STR_NONE);
 }
 
 static void
@@ -332,6 +311,8 @@ load(struct job *j, struct arena *a, struct store_checkpoint *c)
 		*c = (struct store_checkpoint){ 0 };
 		return OK;
 	}
+	if (rc == OK && uuid_eq(&c->run_id, &run->place.run_id))
+		rc = store_run_steps(r, run->place.owner, run->seq, &j->core.steps);
 	if (rc != OK || c->list == 0)
 		return rc;
 	j->core.written = true;
@@ -364,7 +345,7 @@ decide_start(struct job *j, const struct store_checkpoint *c)
 	} else {
 		tell_values(j);
 		live_stop(&j->core);
-		record_finish(j->run, RUN_SUCCESS, STR_NONE);
+		record_finish(j->run, RUN_SUCCESS, STR_NONE, STR_NONE);
 	}
 }
 
@@ -418,7 +399,7 @@ job_start(struct run *run, const struct store_run *row, struct plan *plan,
 		fail(j, &error);
 	} else if (run->cancel) {
 		live_stop(&j->core);
-		record_finish(run, RUN_INTERRUPTED, STR_NONE);
+		record_finish(run, RUN_INTERRUPTED, STR_NONE, STR_NONE);
 	} else {
 		if ((plan->modes & (MODE_MESSAGES | MODE_MESSAGES_TUPLE)) != 0)
 			run_members_write(&j->members, row->metadata_json, run->attempt,

@@ -8,7 +8,6 @@
 #include <assert.h>
 #include <stdio.h>
 
-#include "base/limits.h"
 #include "base/mem.h"
 
 #define LIMIT_TEXT "Recursion limit of %lld reached without hitting a stop " \
@@ -26,8 +25,7 @@ void
 live_init(struct live *lv, const struct live_effects *fx, void *ctx,
     const struct chart *chart, int64_t limit)
 {
-	*lv = (struct live){ .fx = fx, .ctx = ctx, .chart = chart, .limit = limit,
-	    .before = BUF(LIMIT_STATE_BYTES) };
+	*lv = (struct live){ .fx = fx, .ctx = ctx, .chart = chart, .limit = limit };
 	check(lv);
 }
 
@@ -38,7 +36,6 @@ live_release(struct live *lv)
 		session_free(lv->session);
 	message_list_release(&lv->list);
 	free(lv->invokeid);
-	buf_release(&lv->before);
 	*lv = (struct live){ 0 };
 }
 
@@ -47,13 +44,6 @@ live_node(const struct live *lv)
 {
 	return lv->asked || lv->running ? chart_state_id(lv->chart, lv->state) :
 	    STR_NONE;
-}
-
-struct str
-live_failed_node(const struct live *lv)
-{
-	return lv->session == NULL || session_over(lv->session) ? STR_NONE :
-	    chart_state_id(lv->chart, lv->state);
 }
 
 bool
@@ -149,7 +139,7 @@ go_on(struct live *lv)
 	} else if (!lv->asked) {
 		fail(lv, S("GraphError"), "the chart waits for an event that cannot come",
 		    false);
-	} else if (lv->steps == lv->limit) {
+	} else if (lv->steps >= lv->limit) {
 		snprintf(text, sizeof text, LIMIT_TEXT, (long long)lv->limit);
 		fail(lv, S("GraphRecursionError"), text, false);
 	} else {
@@ -227,10 +217,7 @@ live_resume(struct live *lv, struct str id, struct str snapshot, int step,
 void
 live_save(const struct live *lv, struct buf *out)
 {
-	if (lv->before.n > 0)
-		buf_add(out, buf_str(&lv->before));
-	else
-		session_save(lv->session, out);
+	session_save(lv->session, out);
 }
 
 void
@@ -270,17 +257,15 @@ live_failed(struct live *lv, struct str event, const struct live_error *error)
 
 	check(lv);
 	assert(lv->running);
-	/* To the chart a failed node is over; whoever goes on from here later
-	 * asks it again. */
-	session_save(lv->session, &lv->before);
 	data = val_set_take(data, S("message"), val_string(error->message));
 	rc = tell_chart(lv, event, data);
 	val_drop(data);
 	if (rc != OK || (!lv->asked && !session_over(lv->session))) {
-		finish(lv, error);       /* the chart does not handle it */
+		/* The chart does not handle it.  To the session the node is over;
+		 * whoever goes on from the checkpoint before asks it again. */
+		finish(lv, error);
 		return;
 	}
-	buf_release(&lv->before);
 	checkpoint(lv, SOURCE_LOOP, next_node(lv), lv->list.n);
 	go_on(lv);
 }

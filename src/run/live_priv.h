@@ -57,7 +57,7 @@ struct live {
 	bool written;                        /* the list's channel was ever written */
 	int step;                            /* of the latest checkpoint */
 	int64_t steps, limit;                /* supersteps begun; recursion_limit */
-	struct uuid task_id;                 /* of the node that runs */
+	struct uuid task_id;                 /* of the node that runs, or has failed */
 	unsigned state;                      /* and its chart state */
 	bool running;                        /* a node's invoke is under way */
 	bool over;
@@ -65,7 +65,6 @@ struct live {
 	bool asked;
 	enum node_kind kind;
 	char *invokeid;
-	struct buf before;                   /* the chart before it heard of a failure */
 };
 
 void live_init(struct live *lv, const struct live_effects *fx, void *ctx,
@@ -75,14 +74,12 @@ void live_release(struct live *lv);
 /* The node that runs; its name. */
 struct str live_node(const struct live *lv);
 
-/* The node that was running when it failed. */
-struct str live_failed_node(const struct live *lv);
-
 /* Starts from the input; lv->list holds the messages before it.  last_step:
  * of the thread's latest checkpoint, -2 when there is none. */
 void live_start(struct live *lv, const struct message_list *input, struct str id,
     int last_step);
-/* Goes on from a checkpoint with a chart snapshot. */
+/* Goes on from a checkpoint with a chart snapshot; lv->steps: those that the
+ * run has begun and finished before. */
 void live_resume(struct live *lv, struct str id, struct str snapshot, int step,
     const struct uuid *task_id);
 /* The chart as it stands, for a checkpoint. */

@@ -29,7 +29,6 @@ static void
 step_release(struct store_step *s)
 {
 	free((char *)s->chart.p);
-	free((char *)s->task_error.p);
 	free((struct str *)s->messages);
 }
 
@@ -73,16 +72,6 @@ steps_merge(struct steps *s, const struct live_checkpoint *c,
 	message_list_release(&s->refs);
 	mem_grow(s->at, s->n, s->cap);
 	step_set(&s->at[s->n++], &s->refs, c, keep, l, chart, now);
-}
-
-void
-steps_set_error(struct steps *s, struct str task_error)
-{
-	struct store_step *last = &s->at[s->n - 1];
-
-	assert(s->n > 0);
-	free((char *)last->task_error.p);
-	last->task_error = copy(task_error);
 }
 
 void
@@ -282,6 +271,7 @@ ending_free(struct ending *n)
 	arena_release(&n->arena);
 	steps_release(&n->steps);
 	free(n->error);
+	free((char *)n->c.task_error.p);
 	free(n);
 }
 
@@ -402,7 +392,8 @@ ending_open(struct runs *rs, struct parcel *p)
 }
 
 void
-record_finish(struct run *run, enum run_status status, struct str error_json)
+record_finish(struct run *run, enum run_status status, struct str error_json,
+    struct str task_error)
 {
 	static const enum thread_status after[] = {
 		[RUN_SUCCESS] = THREAD_IDLE, [RUN_ERROR] = THREAD_ERROR,
@@ -437,6 +428,8 @@ record_finish(struct run *run, enum run_status status, struct str error_json)
 	n->c.thread_seq = run->thread_seq;
 	n->c.steps = n->steps.at;
 	n->c.steps_n = n->steps.n;
+	n->c.task_error = copy(task_error);
+	n->c.task_id = run->job->core.task_id;
 	n->c.thread_status = after[status];
 	n->c.now = shard_wall(rs->shard);
 	ending_submit(n);

@@ -430,7 +430,7 @@ run_stop(struct run *run)
 	run->cancel = true;
 	if (run->phase == PHASE_LIVE) {
 		job_stop(run);
-		record_finish(run, RUN_INTERRUPTED, STR_NONE);
+		record_finish(run, RUN_INTERRUPTED, STR_NONE, STR_NONE);
 	} else if (run->phase == PHASE_PENDING && !asked) {
 		cancel_pending(run);
 	}

@@ -124,7 +124,6 @@ void steps_add(struct steps *s, const struct live_checkpoint *c,
 /* Only the newest checkpoint counts: durability exit. */
 void steps_merge(struct steps *s, const struct live_checkpoint *c,
     const struct message_list *l, struct str chart, msec now);
-void steps_set_error(struct steps *s, struct str task_error);
 void steps_release(struct steps *s);
 
 /* Submits job->steps.  then: called when they are committed; NULL: lazily. */
@@ -132,8 +131,9 @@ void record_steps(struct run *run, void (*then)(struct run *run));
 void record_stream(struct run *run);         /* what is fresh in its stream */
 void record_stream_later(struct run *run);
 /* The end; calls run_ended.  What cannot be written is tried again until it is,
- * or until the shard drains. */
-void record_finish(struct run *run, enum run_status status, struct str error_json);
+ * or until the shard drains.  task_error: why the node failed, if one did. */
+void record_finish(struct run *run, enum run_status status, struct str error_json,
+    struct str task_error);
 /* Drops an end that waits to be tried again; false: there is none. */
 bool record_give_up(struct run *run);
 

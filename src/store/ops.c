@@ -57,7 +57,7 @@ steps_bytes(const struct store_step *steps, size_t n)
 	size_t bytes = HEAD;
 
 	for (size_t i = 0; i < n; i++) {
-		bytes += 128 + steps[i].chart.n + steps[i].task_error.n;
+		bytes += 128 + steps[i].chart.n;
 		for (size_t j = 0; j < steps[i].messages_n; j++)
 			bytes += steps[i].messages[j].n;
 	}
@@ -77,7 +77,8 @@ bytes_run_finish(const struct store_cmd *c)
 {
 	const struct store_run_finish *r = (const void *)c;
 
-	return steps_bytes(r->steps, r->steps_n) + r->error_json.n;
+	return steps_bytes(r->steps, r->steps_n) + r->error_json.n +
+	    r->task_error.n;
 }
 
 static size_t

@@ -133,6 +133,21 @@ store_checkpoint_find(struct store_reader *r, owner_t o, int64_t thread_seq,
 }
 
 int
+store_run_steps(struct store_reader *r, owner_t o, int64_t run_seq, int64_t *out)
+{
+	struct query q = query_of(&r->db, SQL_RUN_STEPS);
+	int rc;
+
+	bind_i64(&q, run_seq);
+	bind_i64(&q, o);
+	rc = query_row(&q);
+	if (rc == OK)
+		*out = col_i64(&q, 0);
+	query_end(&q);
+	return rc;
+}
+
+int
 store_messages_get(struct store_reader *r, int64_t list, uint32_t from,
     uint32_t to, struct arena *a, struct str **out)
 {

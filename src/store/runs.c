@@ -396,7 +396,6 @@ checkpoint_insert(const struct place *p, int64_t seq, const struct store_step *s
 	bind_i64(&q, s->created);
 	bind_str(&q, s->next);
 	bind_uuid(&q, &s->task_id);
-	bind_str(&q, s->task_error);
 	bind_str(&q, s->chart);
 	return query_run(&q);
 }
@@ -458,6 +457,18 @@ run_end(struct store *st, int64_t run, enum run_status status, struct str error,
 	return query_run(&q);
 }
 
+static int
+task_fail(const struct place *p, const struct uuid *task, struct str error)
+{
+	struct query q = query_of(&p->st->w, SQL_CHECKPOINT_FAIL);
+
+	bind_str(&q, error);
+	bind_i64(&q, p->checkpoint);
+	bind_i64(&q, p->thread);
+	bind_uuid(&q, task);
+	return query_run(&q);
+}
+
 int
 op_run_finish(struct store *st, struct store_cmd *c)
 {
@@ -470,6 +481,8 @@ op_run_finish(struct store *st, struct store_cmd *c)
 	x->has_next = false;
 	if (rc == OK)
 		rc = steps_write(&p, c, x->steps, x->steps_n);
+	if (rc == OK && x->task_error.n > 0)
+		rc = task_fail(&p, &x->task_id, x->task_error);
 	if (rc == OK)
 		rc = run_end(st, x->run_seq, x->status, x->error_json, x->now);
 	if (rc != OK)

@@ -121,13 +121,22 @@
 	X(RUN_TAKE, "UPDATE run SET status = 1, updated = ? WHERE seq = ?")    \
 	X(RUN_END, "UPDATE run SET status = ?, error = ?, updated = ?"         \
 	    " WHERE seq = ?")                                                  \
-	X(RUN_RETRY, "UPDATE run SET status = 0, attempt = ?, updated = ?"     \
-	    " WHERE seq = ?")                                                  \
+	X(RUN_RETRY, "UPDATE run SET status = 0, attempt = ?1, updated = ?2,"  \
+	    " base = json_replace(base, '$.run_attempt', ?1) WHERE seq = ?3")  \
 	X(RUN_ERASE, "DELETE FROM run WHERE seq = ?")                          \
 	X(RUN_ONE_OF, "SELECT seq FROM run INDEXED BY run_thread"              \
 	    " WHERE thread = ? ORDER BY seq LIMIT 1")                          \
 	X(RUNS_CUT_OFF, "SELECT seq, thread, attempt FROM run"                 \
 	    " INDEXED BY run_active WHERE status < 2 AND status = 1")          \
+	/* a node's end leaves one checkpoint, the input two before the first */ \
+	X(RUN_STEPS, "WITH RECURSIVE own(parent, source) AS"                   \
+	    " (SELECT c.parent, c.source FROM run r CROSS JOIN thread t"       \
+	    " ON t.seq = r.thread CROSS JOIN checkpoint c"                     \
+	    " ON c.seq = t.checkpoint"                                         \
+	    " WHERE r.seq = ?1 AND t.owner = ?2 AND c.run = ?1 UNION ALL"      \
+	    " SELECT c.parent, c.source FROM own CROSS JOIN checkpoint c"      \
+	    " ON c.seq = own.parent WHERE c.run = ?1)"                         \
+	    " SELECT count(*) - 2 * coalesce(sum(source = 0), 0) FROM own")    \
 	X(THREADS_PENDING, "SELECT t.owner, t.seq, t.uuid FROM thread t"       \
 	    " WHERE t.seq IN (SELECT thread FROM run INDEXED BY run_active"    \
 	    " WHERE status < 2 AND status = 0) ORDER BY t.seq")                \
@@ -145,9 +154,11 @@
 	    "WHERE t.seq = ? AND t.owner = ? AND c.uuid < ?"                   \
 	    " ORDER BY c.uuid DESC LIMIT ?")                                   \
 	X(CHECKPOINT_INSERT, "INSERT INTO checkpoint(seq, uuid, thread, parent," \
-	    " run, step, source, list, keep, len, created, next, task,"        \
-	    " task_error, chart)"                                              \
-	    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")           \
+	    " run, step, source, list, keep, len, created, next, task, chart)" \
+	    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")              \
+	/* after an owner-checked read in the same command */                  \
+	X(CHECKPOINT_FAIL, "UPDATE checkpoint SET task_error = ?"              \
+	    " WHERE seq = ? AND thread = ? AND task = ?")                      \
 	/* of a buried thread, or one that this command deletes */             \
 	X(CHECKPOINT_OLDEST, "SELECT uuid, seq, list FROM checkpoint"          \
 	    " WHERE thread = ? ORDER BY uuid LIMIT ?")                         \

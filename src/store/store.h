@@ -110,7 +110,7 @@ struct store_checkpoint {
 	enum checkpoint_source source;
 	struct str next;                     /* node that runs next; empty: none */
 	struct uuid task_id;                 /* of that node's task */
-	struct str task_error;               /* JSON string content, or empty */
+	struct str task_error;               /* why that task failed, or empty */
 	struct uuid run_id;
 	struct str base_json;                /* of its run */
 	struct str chart;                    /* the session's snapshot, opaque */
@@ -145,6 +145,8 @@ int store_checkpoint_get(struct store_reader *r, owner_t o, int64_t thread_seq,
     int64_t seq, struct arena *a, struct store_checkpoint *out);
 int store_checkpoint_find(struct store_reader *r, owner_t o, int64_t thread_seq,
     const struct uuid *id, struct arena *a, struct store_checkpoint *out);
+/* Supersteps the run has finished, as far as checkpoints say so. */
+int store_run_steps(struct store_reader *r, owner_t o, int64_t run_seq, int64_t *out);
 /* Entries [from, to) of a list, in order: out[i] is one message's JSON. */
 int store_messages_get(struct store_reader *r, int64_t list, uint32_t from,
     uint32_t to, struct arena *a, struct str **out);
@@ -261,7 +263,6 @@ struct store_step {
 	enum checkpoint_source source;
 	struct str next;
 	struct uuid task_id;
-	struct str task_error;
 	struct str chart;
 	/* The messages after this step: the first `keep` of the list before it
 	 * stay, then come these.  keep < the length before means a new list. */
@@ -280,7 +281,9 @@ struct store_run_step {
 };
 
 /* The last steps, the run's end and the thread's new status in one.  Takes
- * the next pending run of the thread, if any (as RUN_CLAIM). */
+ * the next pending run of the thread, if any (as RUN_CLAIM).  task_error goes
+ * to the thread's latest checkpoint, which must name that task: if it does not,
+ * the step that did was lost, and nobody else gets the error. */
 struct store_run_finish {
 	struct store_cmd cmd;
 	int64_t run_seq, thread_seq;
@@ -289,6 +292,8 @@ struct store_run_finish {
 	enum run_status status;
 	enum thread_status thread_status;    /* when nothing else is pending */
 	struct str error_json;
+	struct uuid task_id;                 /* that failed */
+	struct str task_error;               /* empty: none did */
 	msec now;
 	bool has_next;                       /* out */
 	struct store_run next;               /* out: now RUNNING */

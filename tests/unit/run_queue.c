@@ -330,6 +330,35 @@ TEST(crash_repeats_no_recorded_call)
 	fix_close(&f);
 }
 
+/* Goal: the limit is the run's, however many attempts it takes; and its states
+ * tell which one it was. */
+TEST(crash_does_not_begin_the_count_anew)
+{
+	struct store_history_item *h;
+	struct fix f;
+	struct ear x, late;
+
+	fix_open(&f, "sqlite", 1, RULES);
+	CHECK_RC(ear_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(1),
+	    .input = SAY("gate"), .modes = MODE_UPDATES, .resumable = true,
+	    .config = "{\"recursion_limit\":2}" }), OK);
+	ear_until_started(&x);
+	gate_until_held(&f, 1);
+	CHECK_INT(history(&f, &x.thread_id, &h), 3);
+	CHECK(str_contains(h[0].c.base_json, S("\"run_attempt\":1,")));
+	fix_crash(&f);
+	ear_join(&late, &f.desks[0], &x, MODE_UPDATES, -1);
+	ear_until_end(&late);
+	CHECK_INT(late.status, RUN_ERROR);
+	CHECK(ear_has(&late, "GraphRecursionError"));
+	CHECK_INT(history(&f, &x.thread_id, &h), 4);
+	CHECK_INT(h[0].c.task_error.n, 0);
+	CHECK(str_contains(h[0].c.base_json, S("\"run_attempt\":2,")));
+	ear_free(&x);
+	ear_free(&late);
+	fix_close(&f);
+}
+
 TEST(crash_in_the_model_asks_again)
 {
 	struct fix f;

@@ -20,6 +20,11 @@
 	"{\"match\":{\"last\":\"an echo\",\"role\":\"tool\"},\"reply\":\"It said so .\"}" \
 	"],\"default\":{\"reply\":\"Hello from mock LLM .\"}}"
 
+/* A tool turn whose second answer fails. */
+#define LATE_FAILURE \
+	"{\"match\":\"echo\",\"tool_calls\":[{\"name\":\"echo\",\"args\":{}}]}," \
+	"{\"match\":{\"role\":\"tool\"},\"status\":500}"
+
 #define ALL (MODE_VALUES | MODE_UPDATES | MODE_MESSAGES_TUPLE | MODE_MESSAGES)
 
 TEST(run_values_then_three_checkpoints)
@@ -222,9 +227,13 @@ TEST(run_error_of_the_model_is_the_last_event)
 	CHECK(ear_has(&x, "data: {\"error\":\"RateLimitError\",\"message\":\"429 "));
 	CHECK_INT(x.status, RUN_ERROR);
 	CHECK(str_starts(buf_str(&x.error), S("{\"error\":\"RateLimitError\"")));
-	history(&f, &x.thread_id, &h);
+	CHECK_INT(history(&f, &x.thread_id, &h), 2);
 	CHECK_STR(h[0].c.next, "agent");
+	CHECK_INT(h[0].c.step, 0);
 	CHECK(str_starts(h[0].c.task_error, S("{\"message\":\"429 ")));
+	CHECK(str_contains(h[0].c.task_error, S("\",\"name\":\"RateLimitError\"}")));
+	CHECK_INT(h[1].c.step, -1);
+	CHECK_INT(h[1].c.task_error.n, 0);
 	CHECK_INT(thread_row(&f, &x.thread_id).status, THREAD_ERROR);
 	CHECK_INT(run_row(&f, &x.run_id).status, RUN_ERROR);
 	ear_free(&x);
@@ -234,6 +243,71 @@ TEST(run_error_of_the_model_is_the_last_event)
 	ear_until_end(&x);
 	CHECK_INT(x.status, RUN_SUCCESS);
 	CHECK_INT(thread_row(&f, &x.thread_id).status, THREAD_IDLE);
+	ear_free(&x);
+	fix_close(&f);
+}
+
+/* Goal: wherever its checkpoint is when a node fails, not yet written or long
+ * there, it gets the error, and there is no other. */
+TEST(run_error_is_on_the_checkpoint_of_its_node)
+{
+	static const enum durability modes[] = {
+		DURABILITY_ASYNC, DURABILITY_SYNC, DURABILITY_EXIT
+	};
+	struct store_history_item *h;
+	struct fix f;
+	struct ear x;
+
+	fix_open(&f, "memory", 1, "{\"rules\":[" LATE_FAILURE "]}");
+	for (unsigned i = 0; i < COUNT(modes); i++) {
+		bool all = modes[i] != DURABILITY_EXIT;
+
+		CHECK_RC(ear_wait_start(&x, &f.desks[0], (struct ask){
+		    .thread = thread_no(i), .input = SAY("echo"),
+		    .durability = modes[i] }), OK);
+		ear_until_end(&x);
+		CHECK_INT(x.status, RUN_ERROR);
+		CHECK_INT(history(&f, &x.thread_id, &h), all ? 4 : 1);
+		CHECK_INT(h[0].c.step, 2);
+		CHECK_STR(h[0].c.next, "agent");
+		CHECK_INT(h[0].messages_n, 3);
+		CHECK(str_starts(h[0].c.task_error, S("{\"message\":\"500 ")));
+		for (int k = 1; all && k < 4; k++)
+			CHECK_INT(h[k].c.task_error.n, 0);
+		ear_free(&x);
+	}
+	fix_close(&f);
+}
+
+/* Goal: without input a run asks the node that failed, and only that, also
+ * after a restart. */
+TEST(run_without_input_repeats_what_failed)
+{
+	struct store_history_item *h;
+	struct fix f;
+	struct ear x;
+
+	fix_open(&f, "sqlite", 1, "{\"rules\":[" LATE_FAILURE "]}");
+	for (int i = 0; i < 2; i++) {
+		CHECK_RC(ear_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(1),
+		    .input = i == 0 ? SAY("echo") : NULL, .modes = MODE_UPDATES }), OK);
+		ear_until_end(&x);
+		CHECK_STR(ear_events(&x), i == 0 ? "metadata updates*2 error" :
+		    "metadata error");
+		CHECK_INT(history(&f, &x.thread_id, &h), 4);
+		ear_free(&x);
+	}
+	f.script_text = RULES;
+	fix_crash(&f);
+	CHECK_RC(ear_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(1),
+	    .modes = MODE_UPDATES }), OK);
+	ear_until_end(&x);
+	CHECK_STR(ear_events(&x), "metadata updates");
+	CHECK_INT(x.status, RUN_SUCCESS);
+	CHECK_INT(history(&f, &x.thread_id, &h), 5);
+	CHECK_INT(h[0].c.step, 3);
+	CHECK_INT(h[0].messages_n, 4);
+	CHECK_STR(h[0].c.next, "");
 	ear_free(&x);
 	fix_close(&f);
 }
@@ -390,6 +464,7 @@ TEST(run_durability_exit_leaves_one_checkpoint)
 	    .input = SAY("fail500"), .durability = DURABILITY_EXIT }), OK);
 	ear_until_end(&x);
 	CHECK_INT(history(&f, &x.thread_id, &h), 2);
+	CHECK_INT(h[0].c.step, 5);
 	CHECK(h[0].c.task_error.n > 0);
 	CHECK_INT(h[0].messages_n, 5);
 	ear_free(&x);

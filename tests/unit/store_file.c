@@ -251,10 +251,13 @@ TEST(recovery_tries_three_times)
 
 	fix_open(&f, "sqlite");
 	run = start_run(&f, 7, 1, 1);
+	change_file(&f, "UPDATE run SET base = '{\"run_attempt\":1,\"k\":2}'");
 	for (int attempt = 2; attempt <= LIMIT_RUN_ATTEMPTS; attempt++) {
 		struct seen s = { 0 };
 		struct store_run_claim c = { .thread_seq = run.thread_seq, .now = 9 };
+		char base[64];
 
+		snprintf(base, sizeof base, "{\"run_attempt\":%d,\"k\":2}", attempt);
 		fix_reopen(&f);
 		CHECK_RC(store_recover(f.st, 100, see, &s, &f.e), OK);
 		CHECK_INT(s.n, 1);
@@ -262,6 +265,7 @@ TEST(recovery_tries_three_times)
 		CHECK(uuid_eq(&s.thread, &run.thread_id));
 		CHECK_RC(fix_do(&f, &c, STORE_RUN_CLAIM, 7), OK);
 		CHECK_INT(c.run.attempt, attempt);
+		CHECK_STR(c.run.base_json, base);
 		CHECK(uuid_eq(&c.run.id, &run.id));
 	}
 	fix_reopen(&f);

@@ -238,7 +238,6 @@ CONTRACT(checkpoints)
 	struct str *got;
 
 	s[2].next = STR_NONE;
-	s[2].task_error = S("oh \\\"no\\\"");
 	s[2].task_id = id_of(ID_RUN, 99);
 	CHECK_RC(store_checkpoint_get(f->r, 7, run.thread_seq, 0, &f->a, &c),
 	    ERR_NOTFOUND);
@@ -255,7 +254,7 @@ CONTRACT(checkpoints)
 	CHECK_INT(c.step, 1);
 	CHECK_INT(c.source, SOURCE_LOOP);
 	CHECK_INT(c.next.n, 0);
-	CHECK_STR(c.task_error, "oh \\\"no\\\"");
+	CHECK_INT(c.task_error.n, 0);
 	CHECK_STR(c.base_json, "{\"run\":\"base\",\"n\":{\"a\":1,\"b\":2}}");
 	CHECK_STR(c.chart, "{\"c\":1}");
 	CHECK_INT(c.len, 2);
@@ -280,6 +279,77 @@ CONTRACT(checkpoints)
 	    ERR_NOTFOUND);
 	CHECK_RC(store_checkpoint_get(f->r, 8, run.thread_seq, c.seq, &f->a, &d),
 	    ERR_NOTFOUND);
+}
+
+/* Goal: a run's end says why its last task failed, on the checkpoint that names
+ * it and on no other: one it writes, one that was there, or none if that one
+ * was lost. */
+CONTRACT(task_errors)
+{
+	struct store_run run = start_run(f, 7, 1, 1);
+	struct store_step s[] = {
+		step_new(1, -1, 0, NULL, 0), step_new(2, 0, 0, NULL, 0),
+		step_new(3, 1, 0, NULL, 0)
+	};
+	struct store_run_finish end = { .run_seq = run.seq,
+	    .thread_seq = run.thread_seq, .steps = s, .steps_n = 2,
+	    .status = RUN_ERROR, .thread_status = THREAD_ERROR,
+	    .task_id = id_of(ID_RUN, 99), .task_error = S("oh \"no\"") };
+	struct store_run_step step = { .thread_seq = run.thread_seq,
+	    .steps = s + 2, .steps_n = 1 };
+	struct store_checkpoint c;
+
+	s[1].task_id = end.task_id;
+	CHECK_RC(fix_do(f, &end, STORE_RUN_FINISH, 8), ERR_NOTFOUND);
+	CHECK_RC(fix_do(f, &end, STORE_RUN_FINISH, 7), OK);
+	CHECK_RC(store_checkpoint_get(f->r, 7, run.thread_seq, 0, &f->a, &c), OK);
+	CHECK(uuid_eq(&c.id, &s[1].id));
+	CHECK_STR(c.task_error, "oh \"no\"");
+	CHECK_RC(store_checkpoint_get(f->r, 7, run.thread_seq, c.parent_seq, &f->a,
+	    &c), OK);
+	CHECK_INT(c.task_error.n, 0);
+	/* The next run fails at the same task, before it wrote anything. */
+	end.run_seq = start_run(f, 7, 1, 2).seq;
+	end.steps_n = 0;
+	end.task_error = S("again");
+	CHECK_RC(fix_do(f, &end, STORE_RUN_FINISH, 7), OK);
+	CHECK_RC(store_checkpoint_get(f->r, 7, run.thread_seq, 0, &f->a, &c), OK);
+	CHECK(uuid_eq(&c.id, &s[1].id));
+	CHECK_STR(c.task_error, "again");
+	/* What names the task is not there. */
+	step.run_seq = end.run_seq = start_run(f, 7, 1, 3).seq;
+	s[2].task_id = id_of(ID_RUN, 98);
+	end.task_id = id_of(ID_RUN, 97);
+	CHECK_RC(fix_do(f, &step, STORE_RUN_STEP, 7), OK);
+	CHECK_RC(fix_do(f, &end, STORE_RUN_FINISH, 7), OK);
+	CHECK_RC(store_checkpoint_get(f->r, 7, run.thread_seq, 0, &f->a, &c), OK);
+	CHECK(uuid_eq(&c.id, &s[2].id));
+	CHECK_INT(c.task_error.n, 0);
+	CHECK_INT(count_rows(f, "checkpoint WHERE task_error IS NOT NULL"), 1);
+}
+
+/* Goal: a run that goes on after a crash knows how far it was. */
+CONTRACT(steps_of_a_run)
+{
+	struct store_run first = start_run(f, 7, 1, 1), second;
+	struct store_step s[] = {
+		step_new(1, -1, 0, NULL, 0), step_new(2, 0, 0, NULL, 0),
+		step_new(3, 1, 0, NULL, 0), step_new(4, 2, 0, NULL, 0)
+	};
+	int64_t n = -1;
+
+	CHECK_RC(finish_run(f, 7, &first, s, 3), OK);
+	CHECK_RC(store_run_steps(f->r, 7, first.seq, &n), OK);
+	CHECK_INT(n, 1);
+	CHECK_RC(store_run_steps(f->r, 8, first.seq, &n), OK);
+	CHECK_INT(n, 0);
+	/* Without input: there was no checkpoint before its first node. */
+	second = start_run(f, 7, 1, 2);
+	CHECK_RC(store_run_steps(f->r, 7, second.seq, &n), OK);
+	CHECK_INT(n, 0);
+	CHECK_RC(finish_run(f, 7, &second, s + 3, 1), OK);
+	CHECK_RC(store_run_steps(f->r, 7, second.seq, &n), OK);
+	CHECK_INT(n, 1);
 }
 
 /* Goal: an append shares the list, a replacement starts another and leaves

@@ -13,6 +13,7 @@ get     /threads/$t/runs/$r -> 200, .status == "success"
 # the client that was cut off resumes after what it saw: all of the second attempt is new to it
 sse     get /threads/$t/runs/$r/stream with last-event-id "3" as more
         -> event metadata, .attempt == 2, .run_id == $r, text "one two three four", skip to end
+get     /threads/$t/state -> 200, .metadata.run_attempt == 2
 # nothing was written twice
 get     /threads/$t/history -> 200, .*.metadata.step == [1, 0, -1], .*.values.messages.length == [2, 1, 0]
 log     lacks " error "
