@@ -13,8 +13,9 @@ deliver(struct shard_job *job)
 	struct shard_port *p = CONTAINER_OF(job, struct shard_port, job);
 	struct store_cmd *top, *list = NULL;
 
-	/* From here on the next push posts the job again. */
-	top = atomic_exchange_explicit(&p->back, NULL, memory_order_acquire);
+	/* From here on the next push posts the job again, on another thread:
+	 * what this one wrote into the job is released with it. */
+	top = atomic_exchange_explicit(&p->back, NULL, memory_order_acq_rel);
 	while (top != NULL) {
 		struct store_cmd *next = top->next;
 
@@ -41,7 +42,7 @@ post(struct store_port *port, struct store_cmd *cmd)
 	do
 		cmd->next = top;
 	while (!atomic_compare_exchange_weak_explicit(&p->back, &top, cmd,
-	    memory_order_release, memory_order_relaxed));
+	    memory_order_acq_rel, memory_order_relaxed));
 	if (top == NULL)
 		shard_post(p->shard, &p->job);
 }
