@@ -69,6 +69,8 @@ class Life {
 
   async ask(method, target, body, headers) {
     const r = await ask(this.server, method, target, body, headers);
+    if (r.status === 0) await Promise.race([this.server.exited, until(() => false, "", 1000).catch(() => {})]);
+    if (this.server.exit) throw new Error(`${this.name}: the server ended: ${JSON.stringify(this.server.exit)}\n${this.server.log.slice(-4000)}`);
     check(r.status !== 0, `${this.name}: ${method} ${target} is answered`, r.text);
     return r;
   }
