@@ -7,8 +7,9 @@
 #include "api/fields.h"
 
 static const char *const modes_refused[] = {
-	"events", "tasks", "checkpoints", "debug", "custom", "tools", NULL
+	"events", "tasks", "checkpoints", "debug", "tools", NULL
 };
+static const char *const modes_silent[] = { "custom", NULL };
 static const char *const multitask_refused[] = { "interrupt", "rollback", NULL };
 static const char *const action_refused[] = { "rollback", NULL };
 
@@ -16,8 +17,10 @@ const struct field fields[] = {
 	{ .name = "command", .where = FIELD_RUN, .fallback = "",
 	  .note = "runs take input only" },
 	{ .name = "checkpoint", .where = FIELD_RUN, .fallback = "",
+	  .accepted = "the thread's latest, when it is idle",
 	  .note = "a run starts from the thread's latest state" },
 	{ .name = "checkpoint_id", .where = FIELD_RUN, .fallback = "",
+	  .accepted = "the thread's latest, when it is idle",
 	  .note = "a run starts from the thread's latest state" },
 	{ .name = "interrupt_before", .where = FIELD_RUN, .fallback = "[]",
 	  .note = "runs do not pause" },
@@ -28,12 +31,15 @@ const struct field fields[] = {
 	{ .name = "after_seconds", .where = FIELD_RUN, .fallback = "0",
 	  .note = "runs start at once" },
 	{ .name = "stream_subgraphs", .where = FIELD_RUN, .fallback = "false",
-	  .note = "only the run's own events are streamed" },
+	  .ignored = true, .note = "there are no subgraphs to stream" },
 	{ .name = "multitask_strategy", .where = FIELD_RUN, .fallback = "",
 	  .words = multitask_refused, .note = "use enqueue or reject" },
 	{ .name = "stream_mode", .where = FIELD_RUN, .fallback = "",
 	  .words = modes_refused,
 	  .note = "use values, updates, messages-tuple or messages" },
+	{ .name = "stream_mode", .where = FIELD_RUN, .fallback = "",
+	  .words = modes_silent, .ignored = true,
+	  .note = "the agent writes no events of its own" },
 	{ .name = "feedback_keys", .where = FIELD_RUN, .fallback = "",
 	  .ignored = true, .note = "no feedback event is sent" },
 	{ .name = "langsmith_tracer", .where = FIELD_RUN, .fallback = "",
@@ -47,7 +53,7 @@ const struct field fields[] = {
 	{ .name = "checkpoint", .where = FIELD_HISTORY, .fallback = "{}",
 	  .note = "there are no subgraphs to look into" },
 	{ .name = "subgraphs", .where = FIELD_STATE, .fallback = "false",
-	  .note = "there are no subgraphs to look into" },
+	  .ignored = true, .note = "there are no subgraphs to look into" },
 	{ .name = "index", .where = FIELD_ITEM, .fallback = "false",
 	  .note = "items are found by namespace, filter and words" },
 	{ .name = "ttl", .where = FIELD_ITEM, .fallback = "",
@@ -93,7 +99,7 @@ field_check(jnode body, unsigned where, struct err *e)
 		const struct field *f = &fields[i];
 		jnode n;
 
-		if (!(f->where & where) || f->ignored)
+		if (!(f->where & where) || f->ignored || f->accepted != NULL)
 			continue;
 		n = json_get(body, str_of(f->name));
 		if (json_is_null(n))
@@ -119,7 +125,7 @@ field_check_word(const char *name, unsigned where, struct str word,
 	for (size_t i = 0; i < fields_n; i++) {
 		const struct field *f = &fields[i];
 
-		if ((f->where & where) && f->words != NULL &&
+		if ((f->where & where) && f->words != NULL && !f->ignored &&
 		    str_eq(str_of(f->name), str_of(name)) && is_refused(f, word))
 			return err_set(e, ERR_INVALID,
 			    "%s: \"%.*s\" is not supported; %s", name, FMT(word),
@@ -154,7 +160,7 @@ api_add_fields_markdown(struct buf *b)
 			buf_add_fmt(b, "%s `%s`", j == 0 ? ":" : ",", f->words[j]);
 		buf_add_fmt(b, " | %s | %s | %s |\n",
 		    f->ignored ? "accepted without effect" : "refused with 422",
-		    f->ignored || f->words != NULL ? "any other" :
-		    f->fallback[0] != '\0' ? f->fallback : "null", f->note);
+		    f->accepted != NULL ? f->accepted : f->ignored ? "any" :
+		    f->words != NULL ? "any other" : f->fallback[0] != '\0' ? f->fallback : "null", f->note);
 	}
 }

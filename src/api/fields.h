@@ -33,6 +33,8 @@ struct field {
 	 * whole field is not supported. */
 	const char *const *words;
 	bool ignored;                        /* accepted without effect */
+	/* What its handler accepts, which looks closer than a table can. */
+	const char *accepted;
 	const char *note;                    /* what to do instead, or why */
 };
 

@@ -179,6 +179,14 @@ static const char *const mode_words[] = {
 	"values", "updates", "messages-tuple", "messages", NULL
 };
 
+static void
+mode_name(struct buf *json, struct str word)
+{
+	if (!str_ends(buf_str(json), S("[")))
+		buf_lit(json, ",");
+	json_add_str(json, word);
+}
+
 /* One word more; a repeated one counts once.  at: in an array, or -1. */
 static int
 mode_add(struct str word, int at, unsigned *modes, struct buf *json,
@@ -188,6 +196,10 @@ mode_add(struct str word, int at, unsigned *modes, struct buf *json,
 	char path[32] = "stream_mode";
 	int rc;
 
+	if (str_eq(word, S("custom"))) {     /* accepted; see fields.c */
+		mode_name(json, word);
+		return OK;
+	}
 	if (i < 0) {
 		rc = field_check_word("stream_mode", FIELD_RUN, word, e);
 		if (rc < 0)
@@ -198,8 +210,7 @@ mode_add(struct str word, int at, unsigned *modes, struct buf *json,
 	}
 	if (*modes & 1u << i)
 		return OK;
-	buf_add(json, *modes == 0 ? S("[") : S(","));
-	json_add_str(json, word);
+	mode_name(json, word);
 	*modes |= 1u << i;
 	return OK;
 }
@@ -211,6 +222,7 @@ modes_parse(const struct str *words, size_t n, unsigned *modes,
 	int rc = OK;
 
 	*modes = 0;
+	buf_lit(json, "[");
 	if (n == 0)
 		rc = mode_add(S("values"), -1, modes, json, e);
 	for (size_t i = 0; rc == OK && i < n; i++)

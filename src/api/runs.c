@@ -126,11 +126,75 @@ read_headers(struct call *c, struct run_request *q)
 	q->headers_json = arena_str(&c->r->arena, buf_str(b));
 }
 
+/* Is id the state the thread would go on from?  The thread must be idle, or
+ * that state could be another by the time the run begins. */
+static bool
+is_latest(struct call *c, const struct uuid *id)
+{
+	struct store_checkpoint latest;
+	struct store_thread t;
+
+	return store_thread_get(c->api->reader, c->owner, &c->thread_id,
+	    &c->r->arena, &t) == OK && t.status != THREAD_BUSY &&
+	    store_checkpoint_get(c->api->reader, c->owner, t.seq, 0,
+	    &c->r->arena, &latest) == OK && uuid_eq(&latest.id, id);
+}
+
+/* A checkpoint's id at key of n; absent or null is none. */
+static int
+check_checkpoint_id(struct call *c, jnode n, const char *path)
+{
+	jnode text = json_get(n, S("checkpoint_id"));
+	struct uuid id;
+
+	if (json_is_null(text) ||
+	    (json_is_string(text) && json_str(text).n == 0))
+		return OK;
+	if (!json_is_string(text) || !uuid_parse(json_str(text), &id))
+		return err_set(&c->err, ERR_INVALID,
+		    "%scheckpoint_id: expected a checkpoint's id, got %s", path,
+		    json_is_string(text) ? "a string that is none" :
+		    json_kind(text));
+	if (!is_latest(c, &id))
+		return err_set(&c->err, ERR_INVALID, "%scheckpoint_id: a run can "
+		    "start from the latest state of an idle thread only; leave "
+		    "it out", path);
+	return OK;
+}
+
+/* useStream names the state it shows with every message it sends. */
+static int
+check_checkpoint(struct call *c, jnode body)
+{
+	jnode checkpoint, configurable = json_get(json_get(body, S("config")),
+	    S("configurable"));
+	struct str ns;
+	int rc;
+
+	rc = json_get_object(body, "checkpoint", "checkpoint", &checkpoint,
+	    &c->err);
+	if (rc == OK)
+		rc = json_get_str(checkpoint, "checkpoint_ns",
+		    "checkpoint.checkpoint_ns", STR_NONE, LIMIT_NAME_BYTES, &ns,
+		    &c->err);
+	if (rc == OK && ns.n > 0)
+		rc = err_set(&c->err, ERR_INVALID, "checkpoint.checkpoint_ns: "
+		    "expected \"\"; there are no subgraphs");
+	if (rc == OK)
+		rc = check_checkpoint_id(c, checkpoint, "checkpoint.");
+	if (rc == OK)
+		rc = check_checkpoint_id(c, body, "");
+	if (rc == OK)
+		rc = check_checkpoint_id(c, configurable, "config.configurable.");
+	return rc;
+}
+
 static int
 read_run(struct call *c, jnode body, bool stateless, struct run_ask *ask)
 {
 	struct run_request *q = &ask->q;
 	jnode completion = json_get(body, S("on_completion"));
+	bool subgraphs;                      /* there are none, asked for or not */
 	int rc;
 
 	*ask = (struct run_ask){ .q = { .owner = c->owner,
@@ -142,12 +206,17 @@ read_run(struct call *c, jnode body, bool stateless, struct run_ask *ask)
 	if (rc == OK)
 		rc = read_objects(c, body, q);
 	if (rc == OK)
+		rc = check_checkpoint(c, body);
+	if (rc == OK)
 		rc = read_modes(c, body, q);
 	if (rc == OK)
 		rc = read_choices(c, body, ask);
 	if (rc == OK)
 		rc = json_get_bool(body, "stream_resumable", "stream_resumable",
 		    false, &q->resumable, &c->err);
+	if (rc == OK)
+		rc = json_get_bool(body, "stream_subgraphs", "stream_subgraphs",
+		    false, &subgraphs, &c->err);
 	if (rc == OK)
 		rc = read_assistant_id(c, body, &q->assistant);
 	if (rc == OK)

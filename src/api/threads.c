@@ -203,9 +203,6 @@ thread_state(struct call *c, jnode body)
 
 	(void)body;
 	rc = param_bool(c->r, "subgraphs", false, &subgraphs, &c->err);
-	if (rc == OK && subgraphs)
-		rc = err_set(&c->err, ERR_INVALID, "subgraphs: not supported "
-		    "(there are none to look into); leave it out or send false");
 	if (rc < 0) {
 		call_fail(c, rc, &c->err);
 		return;

@@ -26,13 +26,10 @@ TEST(fields_refused_ones_are_named)
 {
 	static const struct { const char *body, *name; unsigned where; } rows[] = {
 		{ "{\"command\":{\"resume\":1}}", "command", FIELD_RUN },
-		{ "{\"checkpoint_id\":\"x\"}", "checkpoint_id", FIELD_RUN },
-		{ "{\"checkpoint\":{}}", "checkpoint", FIELD_RUN },
 		{ "{\"interrupt_before\":[\"a\"]}", "interrupt_before", FIELD_RUN },
 		{ "{\"interrupt_after\":\"*\"}", "interrupt_after", FIELD_RUN },
 		{ "{\"webhook\":\"http://x\"}", "webhook", FIELD_RUN },
 		{ "{\"after_seconds\":5}", "after_seconds", FIELD_RUN },
-		{ "{\"stream_subgraphs\":true}", "stream_subgraphs", FIELD_RUN },
 		{ "{\"multitask_strategy\":\"rollback\"}", "multitask_strategy",
 		  FIELD_RUN },
 		{ "{\"ttl\":{\"ttl\":1}}", "ttl", FIELD_THREAD },
@@ -55,7 +52,7 @@ TEST(fields_defaults_and_strangers_pass)
 
 	CHECK_RC(check("{\"command\":null,\"checkpoint\":null,\"webhook\":null,"
 	    "\"interrupt_before\":[],\"interrupt_after\":null,"
-	    "\"stream_subgraphs\":false,\"after_seconds\":0,"
+	    "\"stream_subgraphs\":true,\"after_seconds\":0,"
 	    "\"multitask_strategy\":\"enqueue\",\"feedback_keys\":[\"a\"],"
 	    "\"langsmith_tracer\":{\"project_name\":\"x\"},"
 	    "\"checkpoint_during\":true,\"assistantId\":\"x\"}", FIELD_RUN, &e), OK);

@@ -105,6 +105,11 @@ TEST(modes_one_word_or_several)
 	    "\"updates\"]}", &set, &json, &e), OK);
 	CHECK_INT(set, MODE_MESSAGES_TUPLE | MODE_UPDATES);
 	CHECK_STR(buf_str(&json), "[\"messages-tuple\",\"updates\"]");
+	/* UIs ask for it whether or not there will be any. */
+	CHECK_RC(modes("{\"stream_mode\":[\"custom\",\"values\"]}", &set, &json,
+	    &e), OK);
+	CHECK_INT(set, MODE_VALUES);
+	CHECK_STR(buf_str(&json), "[\"custom\",\"values\"]");
 	buf_release(&json);
 }
 
