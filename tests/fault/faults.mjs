@@ -356,7 +356,7 @@ const calls = [
   ["ftruncate", ["EIO"], [1, 2]],
   ["epoll_ctl", ["ENOMEM", "ENOSPC"], [4, 12, 20]],
   ["mmap", ["ENOMEM"], [20, 60, 100]],
-  ["getrandom", ["EAGAIN", "ENOSYS"], [1, 2]],
+  ["getrandom", ["EINTR", "ENOSYS"], [1, 2]],
   ["clone3", ["EAGAIN"], [1, 2, 3, 5]],
   ["fcntl", ["EIO"], [5, 12]],
 ];
