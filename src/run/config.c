@@ -285,7 +285,7 @@ run_texts_write(struct run_texts *x, const struct run_request *q,
 
 	*x = (struct run_texts){ BUF(2 * (size_t)LIMIT_HTTP_BODY_BYTES),
 		BUF(RUN_METADATA_BYTES), BUF(2 * RUN_METADATA_BYTES),
-		BUF(RUN_METADATA_BYTES) };
+		BUF(RUN_METADATA_BYTES), BUF(RUN_METADATA_BYTES) };
 	rc = json_get_object(q->config, "configurable", "config.configurable",
 	    &ignored, e);
 	if (rc == OK)
@@ -299,8 +299,10 @@ run_texts_write(struct run_texts *x, const struct run_request *q,
 		write_kwargs(x, q, &s, run_id);
 		write_base(x, q, &s, run_id);
 		write_thread_config(x, q, &s);
+		if (t == NULL && q->metadata != NULL)
+			json_add_node(&x->thread_metadata, q->metadata);
 		if (x->kwargs.failed || x->metadata.failed || x->base.failed ||
-		    x->thread_config.failed)
+		    x->thread_config.failed || x->thread_metadata.failed)
 			rc = err_set(e, ERR_TOOBIG, "config and metadata of assistant, "
 			    "thread and run: larger than %zu bytes together",
 			    RUN_METADATA_BYTES);
@@ -316,6 +318,7 @@ run_texts_release(struct run_texts *x)
 	buf_release(&x->metadata);
 	buf_release(&x->base);
 	buf_release(&x->thread_config);
+	buf_release(&x->thread_metadata);
 }
 
 void

@@ -15,7 +15,7 @@
 
 /* The texts of a run's row. */
 struct run_texts {
-	struct buf kwargs, metadata, base, thread_config;
+	struct buf kwargs, metadata, base, thread_config, thread_metadata;
 };
 
 /* t: the thread as it is; NULL when it is to be created, or none. */

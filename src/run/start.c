@@ -295,6 +295,7 @@ fill_row(struct create *c, const struct run_request *q, const struct uuid *run_i
 	r->base_json = buf_str(&c->texts.base);
 	r->created = r->updated = now;
 	c->c.thread_config_json = buf_str(&c->texts.thread_config);
+	c->c.thread_metadata_json = buf_str(&c->texts.thread_metadata);
 	c->c.create_thread = q->create_thread;
 	c->c.cmd.op = STORE_RUN_CREATE;
 	c->c.cmd.owner = q->owner;

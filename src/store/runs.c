@@ -192,7 +192,9 @@ op_run_create(struct store *st, struct store_cmd *c)
 	if (rc == ERR_NOTFOUND && x->create_thread) {
 		x->thread = (struct store_thread){
 			.id = x->run.thread_id, .created = x->run.created,
-			.metadata_json = S("{}"), .config_json = S("{}"),
+			.metadata_json = x->thread_metadata_json.n > 0 ?
+			    x->thread_metadata_json : S("{}"),
+			.config_json = S("{}"),
 		};
 		fresh = true;
 		rc = OK;

@@ -245,6 +245,7 @@ struct store_run_create {
 	bool create_thread;                  /* if_not_exists: create */
 	bool hold;                           /* over the cap: stay pending */
 	struct str thread_config_json;       /* merged into the thread's config */
+	struct str thread_metadata_json;     /* of a thread made here; or empty */
 };
 
 /* Takes the oldest pending run of the thread if none is running there.
