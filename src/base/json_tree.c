@@ -14,6 +14,8 @@
 #include <string.h>
 #include <yyjson.h>
 
+#define LARGE_OBJECTS 64                     /* members of both: an index pays */
+
 /* ---- writing --------------------------------------------------------------- */
 
 static void
@@ -73,6 +75,93 @@ json_add_node(struct buf *b, jnode n)
 	}
 }
 
+/* ---- members by key -------------------------------------------------------- */
+
+/* The members of one or two objects: each key once, the last value counts. */
+struct member {
+	struct str key;
+	jnode value;
+};
+
+struct members {
+	struct map by_key;
+	struct member *list;                 /* in order of first appearance */
+	size_t n;
+};
+
+static const void *
+member_key(const void *value)
+{
+	return &((const struct member *)value)->key;
+}
+
+static uint64_t
+hash_key(const void *key)
+{
+	return str_hash_keyed(*(const struct str *)key);
+}
+
+static bool
+member_is(const void *value, const void *key)
+{
+	return str_eq(((const struct member *)value)->key, *(const struct str *)key);
+}
+
+static void
+members_init(struct members *m, size_t max)
+{
+	m->list = mem_alloc((max > 0 ? max : 1) * sizeof *m->list);
+	m->n = 0;
+	map_init(&m->by_key, hash_key, member_is, member_key);
+}
+
+static void
+members_release(struct members *m)
+{
+	map_release(&m->by_key);
+	free(m->list);
+}
+
+static void
+members_add(struct members *m, jnode object)
+{
+	struct json_iter it = json_each(object);
+
+	while (json_next(&it)) {
+		struct str key = json_str(it.key);
+		struct member *known = map_get(&m->by_key, &key);
+
+		if (known == NULL) {
+			known = &m->list[m->n++];
+			known->key = key;
+			map_put(&m->by_key, known);
+		}
+		known->value = it.value;
+	}
+}
+
+void
+json_add_merged(struct buf *b, jnode first, jnode second)
+{
+	struct members m;
+
+	assert(first == NULL || json_is_object(first));
+	assert(second == NULL || json_is_object(second));
+	members_init(&m, json_count(first) + json_count(second));
+	members_add(&m, first);
+	members_add(&m, second);
+	buf_add_char(b, '{');
+	for (size_t i = 0; i < m.n && !b->failed; i++) {
+		if (i > 0)
+			buf_add_char(b, ',');
+		json_add_str(b, m.list[i].key);
+		buf_add_char(b, ':');
+		json_add_node(b, m.list[i].value);
+	}
+	buf_add_char(b, '}');
+	members_release(&m);
+}
+
 /* ---- containment ----------------------------------------------------------- */
 
 static bool
@@ -123,13 +212,34 @@ array_part_of(jnode have, jnode want)
 	return true;
 }
 
+/* As below, in time proportional to the sizes. */
+static bool
+large_part_of(jnode have, jnode want)
+{
+	struct members h, w;
+	bool yes = true;
+
+	members_init(&h, json_count(have));
+	members_init(&w, json_count(want));
+	members_add(&h, have);
+	members_add(&w, want);
+	for (size_t i = 0; i < w.n && yes; i++) {
+		const struct member *m = map_get(&h.by_key, &w.list[i].key);
+
+		yes = m != NULL && part_of(m->value, w.list[i].value);
+	}
+	members_release(&h);
+	members_release(&w);
+	return yes;
+}
+
 /* Of equal keys the last one counts, on both sides. */
 static bool
 object_part_of(jnode have, jnode want)
 {
-	struct json_iter it = json_each(want);
-
-	while (json_next(&it)) {
+	if (json_count(have) + json_count(want) > LARGE_OBJECTS)
+		return large_part_of(have, want);
+	for (struct json_iter it = json_each(want); json_next(&it);) {
 		struct str key = json_str(it.key);
 		jnode member = json_get(have, key);
 
@@ -162,77 +272,6 @@ json_contains(jnode have, jnode want)
 	if (json_is_array(have) && is_scalar(want))
 		return some_element(have, want);
 	return part_of(have, want);
-}
-
-/* ---- merging --------------------------------------------------------------- */
-
-struct merged {
-	struct str key;
-	jnode value;
-};
-
-static const void *
-merged_key(const void *value)
-{
-	return &((const struct merged *)value)->key;
-}
-
-static uint64_t
-hash_key(const void *key)
-{
-	return str_hash_keyed(*(const struct str *)key);
-}
-
-static bool
-merged_is(const void *value, const void *key)
-{
-	return str_eq(((const struct merged *)value)->key, *(const struct str *)key);
-}
-
-/* Adds the members of o to list (n so far), a known key gets the new value. */
-static size_t
-merge_into(struct map *known, struct merged *list, size_t n, jnode o)
-{
-	struct json_iter it = json_each(o);
-
-	while (json_next(&it)) {
-		struct str key = json_str(it.key);
-		struct merged *m = map_get(known, &key);
-
-		if (m == NULL) {
-			m = &list[n++];
-			m->key = key;
-			map_put(known, m);
-		}
-		m->value = it.value;
-	}
-	return n;
-}
-
-void
-json_add_merged(struct buf *b, jnode first, jnode second)
-{
-	struct merged *list;
-	struct map known;
-	size_t n = 0;
-
-	assert(first == NULL || json_is_object(first));
-	assert(second == NULL || json_is_object(second));
-	list = mem_alloc((json_count(first) + json_count(second)) * sizeof *list);
-	map_init(&known, hash_key, merged_is, merged_key);
-	n = merge_into(&known, list, n, first);
-	n = merge_into(&known, list, n, second);
-	buf_add_char(b, '{');
-	for (size_t i = 0; i < n && !b->failed; i++) {
-		if (i > 0)
-			buf_add_char(b, ',');
-		json_add_str(b, list[i].key);
-		buf_add_char(b, ':');
-		json_add_node(b, list[i].value);
-	}
-	buf_add_char(b, '}');
-	map_release(&known);
-	free(list);
 }
 
 /* ---- engine values --------------------------------------------------------- */

@@ -365,7 +365,7 @@ fn_number(struct eval *ev, const struct call *c, struct ref *out)
 		return OK;
 	}
 	if (c->n > 1) {
-		*out = ref_mine(ref_take(c->args[1]));
+		*out = ref_mine(ref_share(c->args[1]));
 		return OK;
 	}
 	return eval_fail(ev, c->node, "number: cannot make a number of %s",
@@ -419,7 +419,7 @@ fn_parse(struct eval *ev, const struct call *c, struct ref *out)
 		return OK;
 	}
 	if (c->n > 1) {
-		*out = ref_mine(ref_take(c->args[1]));
+		*out = ref_mine(ref_share(c->args[1]));
 		return OK;
 	}
 	return eval_fail(ev, c->node, "parse: %s", why.text);
@@ -557,14 +557,12 @@ fn_max(struct eval *ev, const struct call *c, struct ref *out)
 static int
 fn_coalesce(struct eval *ev, const struct call *c, struct ref *out)
 {
+	size_t i = 0;
+
 	(void)ev;
-	*out = ref_mine(VAL_NIL);
-	for (size_t i = 0; i < c->n; i++) {
-		if (c->args[i].v.kind == VAL_NULL || c->args[i].v.kind == VAL_UNDEFINED)
-			continue;
-		*out = ref_mine(ref_take(c->args[i]));
-		break;
-	}
+	while (i < c->n && val_is_nothing(c->args[i].v))
+		i++;
+	*out = ref_mine(i == c->n ? VAL_NIL : ref_share(c->args[i]));
 	return OK;
 }
 

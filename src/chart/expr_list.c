@@ -96,7 +96,7 @@ fn_get(struct eval *ev, const struct call *c, struct ref *out)
 			v = val_get(v, part);
 	}
 	if ((v.kind == VAL_UNDEFINED || v.kind == VAL_NULL) && c->n > 2)
-		*out = ref_mine(ref_take(c->args[2]));
+		*out = ref_mine(ref_share(c->args[2]));
 	else if (c->args[0].own == OWN_CONST)
 		*out = ref_mine(val_copy(v));
 	else

@@ -96,6 +96,14 @@ ref_take(struct ref r)
 	return r.own == OWN_CONST ? val_copy(r.v) : val_ref(r.v);
 }
 
+/* One reference more: r keeps its own.  What a function does with an argument
+ * that it returns, because its caller drops the arguments. */
+static inline struct val
+ref_share(struct ref r)
+{
+	return r.own == OWN_CONST ? val_copy(r.v) : val_ref(r.v);
+}
+
 static inline struct ref
 ref_mine(struct val v)
 {

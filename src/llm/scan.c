@@ -216,12 +216,20 @@ word(struct scan *s, struct str w)
 	return true;
 }
 
+/* What does not fit a double is refused, as by the reader that will one day
+ * read what is stored from this.  Only an exponent or many digits can do it. */
 static bool
 number(struct scan *s)
 {
 	const char *q = number_end(s->p, s->end);
+	struct str text;
+	double d;
 
 	if (q == NULL)
+		return fail(s);
+	text = (struct str){ s->p, (size_t)(q - s->p) };
+	if ((text.n > 300 || memchr(text.p, 'e', text.n) != NULL ||
+	    memchr(text.p, 'E', text.n) != NULL) && !str_to_double(text, &d))
 		return fail(s);
 	s->p = q;
 	return true;

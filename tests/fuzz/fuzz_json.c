@@ -40,7 +40,9 @@ round_trip(struct str text)
 		buf_clear(&out);
 		val_add_json(&out, v);
 		check_same(buf_str(&out), v);
-		assert(json_contains(d.root, d.root));
+		/* Arrays are compared element by element: a filter is small. */
+		if (text.n <= 8 * KB)
+			assert(json_contains(d.root, d.root));
 		val_drop(v);
 	} else {
 		assert(e.text[0] != '\0');

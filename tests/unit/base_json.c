@@ -401,6 +401,31 @@ TEST(json_writers_stop_at_the_maximum)
 /* ---- containment and merging ------------------------------------------------ */
 
 /* Each line was asked of PostgreSQL 15's jsonb @>. */
+/* Goal: an object of many members is looked into like a small one, also when a
+ * key stands there twice. */
+TEST(json_contains_in_large_objects)
+{
+	struct buf b = BUF(64 * KB);
+	struct json_doc have, yes, no;
+	struct err e;
+
+	buf_lit(&b, "{\"k3\":\"old\"");
+	for (int i = 0; i < 500; i++)
+		buf_add_fmt(&b, ",\"k%d\":%d", i, i);
+	buf_lit(&b, "}");
+	CHECK_RC(json_parse(&have, buf_str(&b), &e), OK);
+	CHECK_RC(json_parse(&yes, S("{\"k3\":3,\"k499\":499}"), &e), OK);
+	CHECK_RC(json_parse(&no, S("{\"k3\":\"old\"}"), &e), OK);
+	CHECK(json_contains(have.root, yes.root));
+	CHECK(!json_contains(have.root, no.root));
+	CHECK(json_contains(have.root, have.root));
+	CHECK(!json_contains(yes.root, have.root));
+	json_release(&have);
+	json_release(&yes);
+	json_release(&no);
+	buf_release(&b);
+}
+
 TEST(json_contains_as_postgres)
 {
 	static const struct { const char *have, *want; bool yes; } cases[] = {
