@@ -261,10 +261,10 @@ item_search(struct call *c, jnode body)
 		rc = json_get_object(body, "filter", "filter", &filter, &c->err);
 	if (rc == OK)
 		rc = call_text(c, filter, "filter", S("{}"),
-		    LIMIT_METADATA_BYTES, &op->filter_json);
+		    LIMIT_FILTER_BYTES, &op->filter_json);
 	if (rc == OK)
 		rc = json_get_str(body, "query", "query", STR_NONE,
-		    LIMIT_METADATA_BYTES, &query, &c->err);
+		    LIMIT_FILTER_BYTES, &query, &c->err);
 	if (rc == OK)
 		rc = json_get_int(body, "limit", "limit", SEARCH_DEFAULT, 1,
 		    LIMIT_PAGE_ROWS, &op->limit, &c->err);

@@ -308,7 +308,7 @@ thread_history(struct call *c, jnode body)
 		    &c->err);
 	if (rc == OK)
 		rc = call_text(c, metadata, "metadata", STR_NONE,
-		    LIMIT_METADATA_BYTES, &op->metadata_json);
+		    LIMIT_FILTER_BYTES, &op->metadata_json);
 	if (rc < 0)
 		call_fail(c, rc, &c->err);
 	else

@@ -34,6 +34,7 @@
 	X(JSON_STRING_BYTES,   8388608,   "bytes",  "one string of a request") \
 	X(NAME_BYTES,          512,       "bytes",  "a name, key or label") \
 	X(METADATA_BYTES,      65536,     "bytes",  "metadata, config or context of one object") \
+	X(FILTER_BYTES,        8192,      "bytes",  "a filter or query: matching a row costs its size times the row's") \
 	X(MESSAGES,            10000,     "messages", "in one thread's list") \
 	X(STATE_BYTES,         33554432,  "bytes",  "all values of one thread") \
 	X(PAGE_ROWS,           1000,      "rows",   "largest limit of a search") \

@@ -187,6 +187,8 @@ const requests = [
   ["POST", "/store/items/search", { namespace_prefix: ["a"], offset: -1 }, 422, "offset"],
   ["POST", "/store/items/search", { namespace_prefix: ["a"], filter: [] }, 422, "filter: expected an object"],
   ["POST", "/store/items/search", { namespace_prefix: ["a"], filter: { n: { $near: 1 } } }, 422, "$near"],
+  ["POST", "/store/items/search", { namespace_prefix: ["a"], filter: { a: "x".repeat(9000) } }, 422, "filter", "8192"],
+  ["POST", `/threads/${thread}/history`, { metadata: { a: "x".repeat(9000) } }, 422, "metadata", "8192"],
   ["POST", "/store/items/search", { namespace_prefix: ["a"], query: 5 }, 422, "query: expected a string"],
   // routes and methods
   ["GET", "/nope", undefined, 404, "Not Found"],
