@@ -37,7 +37,18 @@ static struct client *client;
 static int open_calls;
 static atomic_int threads_made;
 
-/* Stands in front of the library's, for libuv and libcurl as well. */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define WATCHED_BY_TSAN
+#endif
+#endif
+#if defined(__SANITIZE_THREAD__)
+#define WATCHED_BY_TSAN
+#endif
+
+#ifndef WATCHED_BY_TSAN
+/* Stands in front of the library's, for libuv and libcurl as well.  The thread
+ * sanitizer stands there itself: under it nothing is counted. */
 int
 pthread_create(pthread_t *t, const pthread_attr_t *attr, void *(*fn)(void *), void *arg)
 {
@@ -48,6 +59,7 @@ pthread_create(pthread_t *t, const pthread_attr_t *attr, void *(*fn)(void *), vo
 	atomic_fetch_add(&threads_made, 1);
 	return real(t, attr, fn, arg);
 }
+#endif
 
 static void start(struct seen *s, const char *url, const struct client_request *with);
 
@@ -457,7 +469,9 @@ TEST(client_makes_no_thread_a_name)
 	if (s[0].rc == OK)
 		CHECK_INT(p->requests, CALLS);
 	/* Beside the peer's own: the loop's pool, once. */
+#ifndef WATCHED_BY_TSAN
 	CHECK_INT(threads_made - 1 - p->conns, 2);
+#endif
 	teardown();
 }
 
