@@ -22,6 +22,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "net/shard.h"
+#include "base/log.h"
 #include "base/mem.h"
 
 #include <assert.h>
@@ -284,7 +285,8 @@ on_prepare(uv_prepare_t *prepare)
 	s->clocks->now_known = s->clocks->wall_known = false;
 }
 
-/* Silenced before the mailbox is taken: what comes in between rings again. */
+/* Silenced before the mailbox is taken: what comes in between rings again.  A
+ * read that fails leaves it ringing, and we come again. */
 static void
 on_bell(uv_poll_t *bell, int status, int events)
 {
@@ -293,8 +295,8 @@ on_bell(uv_poll_t *bell, int status, int events)
 
 	assert(status == 0);
 	(void)events;
-	if (read(s->bell_fd, &count, sizeof count) < 0)
-		assert(errno == EAGAIN);
+	if (read(s->bell_fd, &count, sizeof count) < 0 && errno != EAGAIN)
+		log_warn("net", "bell", "shard=%u reason=%s", s->id, strerror(errno));
 	drain_inbox(s);
 	if (atomic_load_explicit(&s->stopping, memory_order_acquire))
 		uv_stop(&s->loop);

@@ -60,12 +60,17 @@ export function scratch() {
   return dir;
 }
 
+// Below the range that clients' sockets are given from, each once a process.
+let nextPort = 10000 + (process.pid * 97) % 20000;
+
 export async function freePort() {
-  const s = net.createServer();
-  await new Promise((r) => s.listen(0, "127.0.0.1", r));
-  const { port } = s.address();
-  await new Promise((r) => s.close(r));
-  return port;
+  for (;;) {
+    const port = nextPort++, s = net.createServer();
+    const ok = await new Promise((r) => { s.on("error", () => r(false)); s.listen(port, "127.0.0.1", () => r(true)); });
+    if (!ok) continue;
+    await new Promise((r) => s.close(r));
+    return port;
+  }
 }
 
 // Only what the test names reaches the child.

@@ -35,7 +35,6 @@ struct seen {
 static struct shard *shard;
 static struct client *client;
 static int open_calls;
-static atomic_int threads_made;
 
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
@@ -47,6 +46,8 @@ static atomic_int threads_made;
 #endif
 
 #ifndef WATCHED_BY_TSAN
+static atomic_int threads_made;
+
 /* Stands in front of the library's, for libuv and libcurl as well.  The thread
  * sanitizer stands there itself: under it nothing is counted. */
 int
