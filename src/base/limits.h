@@ -21,6 +21,7 @@
 	X(HTTP_BODY_MS,        30000,     "ms",     "between two reads of a body") \
 	X(HTTP_IDLE_MS,        75000,     "ms",     "a kept connection without a request") \
 	X(HTTP_DRAIN_MS,       10000,     "ms",     "shutdown waits so long for replies under way") \
+	X(HTTP_LINGER_MS,      2000,      "ms",     "a refused client that still sends is read so long, to let it read why") \
 	X(HTTP_OUT_BYTES,      33554432,  "bytes",  "unsent answer bytes of one connection") \
 	X(HTTP_CONNS,          20000,     "connections", "per process; past it the socket is not accepted") \
 	X(FILES_RESERVED,      64,        "files",  "kept back from connections for the store and the log") \

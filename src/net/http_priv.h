@@ -27,7 +27,6 @@
 #define READ_SIZE   (64 * KB)                /* one buffer a shard */
 #define KEPT_MAX    (64 * KB)                /* read ahead of an open answer */
 #define PIECES_MAX  64                       /* of one write */
-#define LINGER_MS   2000                     /* to let a refused client read why */
 
 /* The limits a server runs with: those of limits.h, smaller in tests. */
 struct http_limits {

@@ -170,7 +170,7 @@ http_server_new(struct http_server **out, struct str host, uint16_t port,
 	hs->limits = (struct http_limits){
 		.header = LIMIT_HTTP_HEADER_MS, .body = LIMIT_HTTP_BODY_MS,
 		.idle = LIMIT_HTTP_IDLE_MS, .drain = LIMIT_HTTP_DRAIN_MS,
-		.linger = LINGER_MS, .heartbeat = LIMIT_SSE_HEARTBEAT_MS,
+		.linger = LIMIT_HTTP_LINGER_MS, .heartbeat = LIMIT_SSE_HEARTBEAT_MS,
 		.conns = conns_allowed(), .sse_queue = LIMIT_SSE_QUEUE_BYTES,
 	};
 	pthread_mutex_init(&hs->lock, NULL);
