@@ -70,12 +70,15 @@ async function idle() {
   const server = await startServer({});
   const pid = server.child.pid;
   await call(server, "GET", "/ok");
-  const m = rollup(pid), before = cpuTicks(pid);
-  await new Promise((r) => setTimeout(r, 5000));
+  const m = rollup(pid);
+  // A second after the start's commits the log is moved into the database, once.
+  await new Promise((r) => setTimeout(r, 2000));
+  const before = cpuTicks(pid);
+  await new Promise((r) => setTimeout(r, 10000));
   const ticks = cpuTicks(pid) - before;
   note("idle RSS", `${m.rss.toFixed(1)} MB`, "16 MB", m.rss <= 16, "smaps_rollup");
   note("idle private dirty", `${m.dirty.toFixed(1)} MB`, "4 MB", m.dirty <= 4, "smaps_rollup");
-  note("idle CPU", `${ticks} ticks in 5 s`, "0", ticks === 0, "/proc/PID/stat");
+  note("idle CPU", `${ticks} ticks in 10 s`, "0", ticks === 0, "/proc/PID/stat");
   await server.stop();
 }
 
