@@ -70,7 +70,8 @@ for (let round = 0; round < rounds; round++) {
     check(server.startMs < 1000, `round ${round}: started in under 1 s`, server.startMs);
     await verify(server, log);
     log = [];
-    const flow = spawn(binary, ["bench", "flow", "--url", server.url, "--vus", "5", "--duration", "10", "--stages", ""], { stdio: "ignore" });
+    const flow = spawn(binary, ["bench", "flow", "--url", server.url, "--vus", "5", "--duration", "10s", "--warmup", "0s"], { stdio: "ignore" });
+    flow.on("exit", (code) => { if (server.exit === null) check(false, `round ${round}: bench flow ran`, code); });
     const workers = [0, 1, 2].map((n) => work(server, n, log).catch(() => {}));
     const at = Date.now() + randomInt(20, 600);
     await until(() => Date.now() >= at, "the moment");
