@@ -174,7 +174,7 @@ eval_member(struct eval *ev, const struct node *n, struct ref *out)
 		return OK;
 	}
 	key = val_str(n->k);
-	if (out->v.kind == VAL_UNDEFINED || out->v.kind == VAL_NULL) {
+	if (val_is_nothing(out->v)) {
 		if (n->optional) {
 			out->v = VAL_UNDEF;
 			return OK;
@@ -220,7 +220,7 @@ eval_index(struct eval *ev, const struct node *n, struct ref *out)
 
 	if (rc != OK)
 		return rc;
-	if (n->optional && (out->v.kind == VAL_UNDEFINED || out->v.kind == VAL_NULL)) {
+	if (n->optional && val_is_nothing(out->v)) {
 		out->v = VAL_UNDEF;
 		return OK;
 	}

@@ -95,7 +95,7 @@ fn_get(struct eval *ev, const struct call *c, struct ref *out)
 		else
 			v = val_get(v, part);
 	}
-	if ((v.kind == VAL_UNDEFINED || v.kind == VAL_NULL) && c->n > 2)
+	if (val_is_nothing(v) && c->n > 2)
 		*out = ref_mine(ref_share(c->args[2]));
 	else if (c->args[0].own == OWN_CONST)
 		*out = ref_mine(val_copy(v));
@@ -667,7 +667,7 @@ fn_merge(struct eval *ev, const struct call *c, struct ref *out)
 	for (size_t i = 0; i < c->n && rc == OK; i++) {
 		struct val o = c->args[i].v;
 
-		if (o.kind == VAL_NULL || o.kind == VAL_UNDEFINED)
+		if (val_is_nothing(o))
 			continue;
 		rc = arg_object(ev, c, i);
 		for (size_t k = 0; rc == OK && k < val_count(o); k++) {
