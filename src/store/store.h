@@ -10,7 +10,10 @@
  * "acknowledged" means: its command came back with OK.
  *
  * Owner is the first thing every call is asked: an interned number, 0 without
- * authentication.  What another owner has does not exist (ERR_NOTFOUND).
+ * authentication.  What another owner has does not exist (ERR_NOTFOUND).  The
+ * few reads without it (store_messages_get, store_calls_get,
+ * store_stream_last) take numbers that no client knows and that only come from
+ * a row whose owner was asked.
  *
  * A thread's messages are a *list* (a number) and a length; a checkpoint
  * refers to both.  Appending at the end of a list adds entries; appending
