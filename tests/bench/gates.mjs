@@ -95,6 +95,7 @@ async function flow(vus, mockArgs, cpuGate, rateGate, seconds, fsync) {
   const perFlow = (await commits(server) - c0) / (r.flows + r.flows_in_warmup);
   const label = `flow, ${vus} users, ${mockArgs.join(" ")}${fsync ? ", 5 ms fsync" : ""}`;
   const how = `cohort bench ${args.slice(0, 1)} --vus ${vus} --duration ${seconds}s`;
+  note(`${label}: answers right, driver not the bottleneck`, String(r.passed), "true", r.passed === true, how);
   note(`${label}: CPU a flow`, `${r.server_cpu_ms_per_flow.toFixed(2)} ms`, `${cpuGate} ms`, fsync || r.server_cpu_ms_per_flow <= cpuGate, how);
   note(`${label}: flows/s`, r.flows_per_s.toFixed(0), rateGate || "-", r.flows_per_s >= rateGate, how);
   note(`${label}: commits a flow`, perFlow.toFixed(2), "11", perFlow <= 11, how);
@@ -118,6 +119,7 @@ async function streams(n, host) {
   const cpu = (cpuTicks(server.child.pid) - before) * 10;
   const label = `${n} streams${host ? ` (model at ${host})` : ""}`;
   const how = `cohort bench streams --concurrency ${n}`;
+  note(`${label}: driver not the bottleneck`, String(r.passed), "true", r.passed === true, how);
   note(`${label}: complete`, `${r.ok} of ${n}`, `${n}`, r.ok === n, how);
   note(`${label}: p50 inflation`, r.inflation_p50.toFixed(2), n <= 1000 ? "1.5" : "-", n > 1000 || r.inflation_p50 <= 1.5, how);
   note(`${label}: peak RSS`, `${peakRss(server.child.pid).toFixed(0)} MB`, n >= 4000 ? "150 MB" : "-", peakRss(server.child.pid) <= 150, "VmHWM");
