@@ -93,8 +93,11 @@ async function start(command, args, { env = {}, cwd, health, port, via = [] }) {
     running.delete(child);
     resolve(server.exit);
   }));
+  // Its last words may come after its end.
+  const said = new Promise((resolve) => child.on("close", resolve));
   running.add(child);
   await until(async () => {
+    if (server.exit) await Promise.race([said, new Promise((r) => setTimeout(r, 500))]);
     if (server.exit) throw new Error(`${command} ended: ${JSON.stringify(server.exit)}\n${server.log}`);
     try { return (await fetch(server.url + health)).ok; } catch { return false; }
   }, `${command} to listen`);

@@ -392,6 +392,9 @@ async function callFails(name, error, when) {
   life.ask = async function (method, target, body, headers) {
     for (let tries = 0; ; tries++) {
       const r = await ask(this.server, method, target, body, headers);
+      // A dying server has no sockets before it has an exit code.
+      if (r.status === 0) await Promise.race([this.server.exited,
+        until(async () => this.server.exit || (await ask(this.server, "GET", "/ok")).status === 200, "it to live or to end", 5000).catch(() => {})]);
       if (this.server.exit) throw new Error("the server is dead");
       check(!r.hung, `${this.name}: ${method} ${target} is answered`, r.text);
       if (r.status !== 0 || tries > 5) return { ...r, lost: r.status === 0 };
