@@ -1,5 +1,5 @@
 /*
- * db.c - see db_priv.h.
+ * db.c - see db.h.
  *
  * The library's own memory statistics are switched off before the first
  * connection: they cost a process-wide lock on every allocation.
@@ -10,16 +10,11 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "store/db_priv.h"
+#include "base/mem.h"
+#include "store/db.h"
 
 #define BUSY_MS        5000
 #define DEADLINE_OPS   2000                  /* instructions between two looks */
-
-static const char *const sql_text[SQL_COUNT] = {
-#define X(name, text) [SQL_##name] = text,
-	SQL_MAP(X)
-#undef X
-};
 
 static const char *const setup[] = {
 	[DB_WRITE] = "PRAGMA foreign_keys = ON; PRAGMA secure_delete = OFF;"
@@ -46,8 +41,8 @@ deadline_passed(void *ctx)
 }
 
 int
-db_open(struct db *db, const char *path, const char *vfs, enum db_use use,
-    struct err *e)
+db_open(struct db *db, const char *path, const char *vfs,
+    const struct db_sql *sql, enum db_use use, struct err *e)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
@@ -55,6 +50,8 @@ db_open(struct db *db, const char *path, const char *vfs, enum db_use use,
 
 	pthread_once(&once, library_setup);
 	memset(db, 0, sizeof *db);
+	db->sql = sql;
+	db->stmt = mem_zero((size_t)sql->n * sizeof *db->stmt);
 	if (use == DB_WRITE)
 		flags |= SQLITE_OPEN_CREATE;
 	rc = sqlite3_open_v2(path, &db->h, flags, vfs);
@@ -75,11 +72,23 @@ db_open(struct db *db, const char *path, const char *vfs, enum db_use use,
 }
 
 void
+db_share(struct db *db, const struct db *of, const struct db_sql *sql)
+{
+	memset(db, 0, sizeof *db);
+	db->h = of->h;
+	db->shared = true;
+	db->sql = sql;
+	db->stmt = mem_zero((size_t)sql->n * sizeof *db->stmt);
+}
+
+void
 db_close(struct db *db)
 {
-	for (size_t i = 0; i < SQL_COUNT; i++)
+	for (int i = 0; db->stmt != NULL && i < db->sql->n; i++)
 		sqlite3_finalize(db->stmt[i]);
-	sqlite3_close(db->h);
+	free(db->stmt);
+	if (!db->shared)
+		sqlite3_close(db->h);
 	memset(db, 0, sizeof *db);
 }
 
@@ -133,16 +142,36 @@ db_read_i64(struct db *db, const char *text, int64_t *out, struct err *e)
 	    sqlite3_db_filename(db->h, "main"), sqlite3_errmsg(db->h));
 }
 
+/* Readers next to the writer need the log; a file system without shared memory
+ * (some network ones) cannot have it, and SQLite only says so in passing. */
+int
+db_enable_wal(struct db *db, const char *path, struct err *e)
+{
+	sqlite3_stmt *s = NULL;
+	const char *mode = NULL;
+	int rc = OK;
+
+	sqlite3_prepare_v2(db->h, "PRAGMA journal_mode = WAL", -1, &s, NULL);
+	if (sqlite3_step(s) == SQLITE_ROW)
+		mode = (const char *)sqlite3_column_text(s, 0);
+	if (mode == NULL || strcmp(mode, "wal") != 0)
+		rc = err_set(e, ERR_IO, "%s: no write-ahead log here: %s", path,
+		    mode == NULL ? sqlite3_errmsg(db->h) : mode);
+	sqlite3_finalize(s);
+	return rc;
+}
+
 /* A statement that cannot be prepared shows at query_row: binding to NULL is
  * refused by the library and harmless. */
 struct query
-query_of(struct db *db, enum sql id)
+query_of(struct db *db, int sql)
 {
-	if (db->stmt[id] == NULL &&
-	    sqlite3_prepare_v3(db->h, sql_text[id], -1, SQLITE_PREPARE_PERSISTENT,
-	    &db->stmt[id], NULL) != SQLITE_OK)
+	assert(sql >= 0 && sql < db->sql->n);
+	if (db->stmt[sql] == NULL &&
+	    sqlite3_prepare_v3(db->h, db->sql->text[sql], -1,
+	    SQLITE_PREPARE_PERSISTENT, &db->stmt[sql], NULL) != SQLITE_OK)
 		return (struct query){ .db = db };
-	return (struct query){ .db = db, .s = db->stmt[id] };
+	return (struct query){ .db = db, .s = db->stmt[sql] };
 }
 
 int
@@ -209,12 +238,24 @@ bind_blob(struct query *q, struct str s)
 }
 
 void
+bind_null(struct query *q)
+{
+	sqlite3_bind_null(q->s, ++q->at);
+}
+
+void
 bind_uuid(struct query *q, const struct uuid *u)
 {
 	if (uuid_is_zero(u))
 		sqlite3_bind_null(q->s, ++q->at);
 	else
 		sqlite3_bind_blob(q->s, ++q->at, u->b, sizeof u->b, SQLITE_STATIC);
+}
+
+bool
+col_null(const struct query *q, int col)
+{
+	return sqlite3_column_type(q->s, col) == SQLITE_NULL;
 }
 
 int64_t

@@ -1,24 +1,19 @@
 /*
- * schema.c - the tables, and how an older file becomes a newer one.
+ * schema.c - the store's tables and statements.
  *
- * Each entry of store_migrations takes the file from version i to i + 1, in
- * one transaction that also sets user_version.  Forward only: an entry is
- * never edited once released.  A file that holds data is copied beside itself
- * before its version rises.  docs/storage.md explains every table.
+ * Each entry of store_migrations takes the file from version i to i + 1; an
+ * entry is never edited once released.  docs/storage.md explains every table.
  *
  * SPDX-License-Identifier: MIT
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
+#include "store/store_priv.h"
 
-#include "base/log.h"
-#include "base/mem.h"
-#include "store/db_priv.h"
-
-#define APPLICATION_ID 0x436f6872            /* "Cohr" */
+static const char *const sql_text[SQL_COUNT] = {
+#define X(name, text) [SQL_##name] = text,
+	SQL_MAP(X)
+#undef X
+};
+const struct db_sql store_sql = { sql_text, SQL_COUNT };
 
 static const char version_1[] =
 "CREATE TABLE owner ("
@@ -131,107 +126,3 @@ static const char version_1[] =
 
 const char *const store_migrations[] = { version_1 };
 const int store_migrations_n = COUNT(store_migrations);
-
-/* Reads nothing but the header and the schema, changes nothing. */
-int
-schema_check(struct db *db, const char *path, int newest, int *version,
-    struct err *e)
-{
-	int64_t app, user, tables;
-	int rc;
-
-	rc = db_read_i64(db, "SELECT count(*) FROM sqlite_schema", &tables, e);
-	if (rc == OK)
-		rc = db_read_i64(db, "PRAGMA application_id", &app, e);
-	if (rc == OK)
-		rc = db_read_i64(db, "PRAGMA user_version", &user, e);
-	if (rc != OK)
-		return rc;
-	if (tables == 0 && user == 0 && app == 0) {
-		*version = 0;
-		return OK;
-	}
-	if (app != APPLICATION_ID)
-		return err_set(e, ERR_INVALID,
-		    "%s is a database of another program", path);
-	if (user > newest)
-		return err_set(e, ERR_INVALID, "%s was written by a newer Cohort "
-		    "(format %lld; this one knows up to %d)", path,
-		    (long long)user, newest);
-	*version = (int)user;
-	return OK;
-}
-
-static int
-copy_to(struct db *db, const char *to, struct err *e)
-{
-	sqlite3 *copy = NULL;
-	sqlite3_backup *b = NULL;
-	int rc = OK, fd;
-
-	/* SQLite would make it readable for all, which the original is not. */
-	unlink(to);
-	fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return err_set(e, ERR_IO, "backup %s: %s", to, strerror(errno));
-	close(fd);
-	if (sqlite3_open(to, &copy) == SQLITE_OK)
-		b = sqlite3_backup_init(copy, "main", db->h, "main");
-	if (b == NULL || sqlite3_backup_step(b, -1) != SQLITE_DONE)
-		rc = err_set(e, ERR_IO, "backup %s: %s", to, sqlite3_errmsg(copy));
-	if (b != NULL && sqlite3_backup_finish(b) != SQLITE_OK && rc == OK)
-		rc = err_set(e, ERR_IO, "backup %s: %s", to, sqlite3_errmsg(copy));
-	sqlite3_close(copy);
-	return rc;
-}
-
-/* `file.bak-v1` appears whole or not at all. */
-static int
-backup(struct db *db, const char *path, int version, struct err *e)
-{
-	char to[DB_PATH_MAX + 32], part[DB_PATH_MAX + 40];
-	int rc;
-
-	snprintf(to, sizeof to, "%s.bak-v%d", path, version);
-	snprintf(part, sizeof part, "%s.part", to);
-	rc = copy_to(db, part, e);
-	if (rc == OK && rename(part, to) != 0)
-		rc = err_set(e, ERR_IO, "backup %s: %s", to, strerror(errno));
-	if (rc != OK)
-		unlink(part);
-	else
-		log_info("store", "backup", "file=%s version=%d", to, version);
-	return rc;
-}
-
-static int
-migrate_one(struct db *db, const char *text, int to, struct err *e)
-{
-	char marks[96];
-	int rc;
-
-	snprintf(marks, sizeof marks,
-	    "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
-	    APPLICATION_ID, to);
-	rc = db_exec(db, "BEGIN IMMEDIATE", e);
-	if (rc == OK)
-		rc = db_exec(db, text, e);
-	if (rc == OK)
-		rc = db_exec(db, marks, e);
-	if (rc != OK && !sqlite3_get_autocommit(db->h))
-		db_exec(db, "ROLLBACK", NULL);
-	return rc;
-}
-
-int
-schema_migrate(struct db *db, const char *path, const char *const *steps,
-    int steps_n, int version, struct err *e)
-{
-	int rc = OK;
-
-	if (version > 0 && version < steps_n)
-		rc = backup(db, path, version, e);
-	for (int v = version; rc == OK && v < steps_n; v++)
-		rc = migrate_one(db, steps[v], v + 1, e);
-	return rc;
-}

@@ -54,28 +54,6 @@ seqs_load(struct store *st, struct err *e)
 	return OK;
 }
 
-/* Readers next to the writer need the log; a file system without shared memory
- * (some network ones) cannot have it, and SQLite only says so in passing. */
-static int
-wal_enable(struct db *db, const char *path, struct err *e)
-{
-	sqlite3_stmt *s = NULL;
-	const char *mode = NULL;
-	int rc = OK;
-
-	sqlite3_prepare_v2(db->h, "PRAGMA journal_mode = WAL", -1, &s, NULL);
-	if (sqlite3_step(s) == SQLITE_ROW)
-		mode = (const char *)sqlite3_column_text(s, 0);
-	if (mode == NULL || strcmp(mode, "wal") != 0)
-		rc = err_set(e, ERR_IO, "%s: no write-ahead log here: %s", path,
-		    mode == NULL ? sqlite3_errmsg(db->h) : mode);
-	sqlite3_finalize(s);
-	if (rc != OK)
-		return rc;
-	return db_exec(db, "PRAGMA wal_autocheckpoint = 0;"
-	    "PRAGMA journal_size_limit = 16777216", e);
-}
-
 /* The journal mode is changed only once the file is known to be ours. */
 static int
 database_open(struct store *st, struct err *e)
@@ -83,25 +61,28 @@ database_open(struct store *st, struct err *e)
 	const char *path = st->medium.path;
 	int version, rc;
 
-	rc = db_open(&st->w, path, st->vfs, DB_WRITE, e);
+	rc = db_open(&st->w, path, st->vfs, &store_sql, DB_WRITE, e);
 	if (rc == OK)
-		rc = schema_check(&st->w, path, store_migrations_n, &version, e);
+		rc = db_version(&st->w, path, STORE_APP, store_migrations_n, &version, e);
 	if (rc == OK)
-		rc = wal_enable(&st->w, path, e);
+		rc = db_enable_wal(&st->w, path, e);
+	if (rc == OK)
+		rc = db_exec(&st->w, "PRAGMA wal_autocheckpoint = 0;"
+		    "PRAGMA journal_size_limit = 16777216", e);
 	if (rc == OK)
 		rc = db_exec(&st->w, st->durable ? "PRAGMA synchronous = FULL" :
 		    "PRAGMA synchronous = OFF", e);
 	if (rc == OK)
-		rc = schema_migrate(&st->w, path, store_migrations,
+		rc = db_migrate(&st->w, path, STORE_APP, store_migrations,
 		    store_migrations_n, version, e);
 	if (rc == OK)
 		rc = seqs_load(st, e);
 	if (rc == OK && erase_find(st) != OK)
 		rc = err_set(e, ERR_IO, "%s: %s", path, st->w.err.text);
 	if (rc == OK)
-		rc = db_open(&st->slow, path, st->vfs, DB_SLOW, e);
+		rc = db_open(&st->slow, path, st->vfs, &store_sql, DB_SLOW, e);
 	if (rc == OK)
-		rc = db_open(&st->check, path, st->vfs, DB_READ, e);
+		rc = db_open(&st->check, path, st->vfs, &store_sql, DB_READ, e);
 	return rc;
 }
 
@@ -195,7 +176,7 @@ int
 store_reader_open(struct store *st, struct store_reader **out, struct err *e)
 {
 	struct store_reader *r = mem_new(struct store_reader);
-	int rc = db_open(&r->db, st->medium.path, st->vfs, DB_READ, e);
+	int rc = db_open(&r->db, st->medium.path, st->vfs, &store_sql, DB_READ, e);
 
 	*out = NULL;
 	if (rc == OK)

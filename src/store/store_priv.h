@@ -14,7 +14,9 @@
 #include <stdatomic.h>
 
 #include "base/limits.h"
-#include "store/db_priv.h"
+#include "store/db.h"
+#include "store/sql_priv.h"
+#include "store/store.h"
 #include "store/vfs_priv.h"
 
 /* ---- queue --------------------------------------------------------------- */
@@ -40,6 +42,12 @@ size_t queue_take(struct queue *q, struct store_cmd **out, size_t max,
     nsec idle_until, bool *closing);
 void queue_close(struct queue *q);
 bool queue_empty(struct queue *q);
+
+/* schema.c */
+#define STORE_APP 0x436f6872                 /* "Cohr", the file's application id */
+extern const struct db_sql store_sql;
+extern const char *const store_migrations[];
+extern const int store_migrations_n;
 
 /* ---- store --------------------------------------------------------------- */
 

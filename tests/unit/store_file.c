@@ -403,7 +403,7 @@ TEST(file_of_another_program)
 	fix_open(&f, "sqlite");
 	fix_close(&f);
 	unlink("db");
-	CHECK_RC(db_open(&db, "db", NULL, DB_WRITE, &f.e), OK);
+	CHECK_RC(db_open(&db, "db", NULL, &store_sql, DB_WRITE, &f.e), OK);
 	CHECK_RC(db_exec(&db, "CREATE TABLE t(a)", &f.e), OK);
 	db_close(&db);
 	check_refused(&f, "another program");
@@ -447,17 +447,17 @@ TEST(migration)
 	fix_open(&f, "sqlite");
 	put(&f, 1);
 	fix_close(&f);
-	CHECK_RC(db_open(&db, "db", NULL, DB_WRITE, &f.e), OK);
-	CHECK_RC(schema_check(&db, "db", 3, &version, &f.e), OK);
+	CHECK_RC(db_open(&db, "db", NULL, &store_sql, DB_WRITE, &f.e), OK);
+	CHECK_RC(db_version(&db, "db", STORE_APP, 3, &version, &f.e), OK);
 	CHECK_INT(version, 1);
-	CHECK_RC(schema_migrate(&db, "db", steps, 3, version, &f.e), OK);
+	CHECK_RC(db_migrate(&db, "db", STORE_APP, steps, 3, version, &f.e), OK);
 	CHECK_RC(db_read_i64(&db, "SELECT ttl FROM item", &n, &f.e), OK);
 	CHECK_INT(n, 5);
 	CHECK(file_exists("db.bak-v1") && !file_exists("db.bak-v1.part"));
-	CHECK_RC(schema_check(&db, "db", 4, &version, &f.e), OK);
+	CHECK_RC(db_version(&db, "db", STORE_APP, 4, &version, &f.e), OK);
 	CHECK_INT(version, 3);
-	CHECK(schema_migrate(&db, "db", broken, 4, version, &f.e) != OK);
-	CHECK_RC(schema_check(&db, "db", 4, &version, &f.e), OK);
+	CHECK(db_migrate(&db, "db", STORE_APP, broken, 4, version, &f.e) != OK);
+	CHECK_RC(db_version(&db, "db", STORE_APP, 4, &version, &f.e), OK);
 	CHECK_INT(version, 3);
 	CHECK_RC(db_read_i64(&db, "SELECT count(*) FROM sqlite_schema WHERE name ="
 	    " 'y'", &n, &f.e), OK);

@@ -182,7 +182,7 @@ count_rows(struct fix *f, const char *table)
 	int64_t n = -1;
 
 	snprintf(text, sizeof text, "SELECT count(*) FROM %s", table);
-	CHECK_RC(db_open(&db, f->st->medium.path, NULL, DB_READ, &f->e), OK);
+	CHECK_RC(db_open(&db, f->st->medium.path, NULL, &store_sql, DB_READ, &f->e), OK);
 	CHECK_RC(db_read_i64(&db, text, &n, &f->e), OK);
 	db_close(&db);
 	return n;
@@ -193,7 +193,7 @@ change_file(struct fix *f, const char *sql)
 {
 	struct db db;
 
-	CHECK_RC(db_open(&db, f->st->medium.path, NULL, DB_WRITE, &f->e), OK);
+	CHECK_RC(db_open(&db, f->st->medium.path, NULL, &store_sql, DB_WRITE, &f->e), OK);
 	if (db_exec(&db, sql, &f->e) != OK)
 		test_fail(__FILE__, __LINE__, "%s", f->e.text);
 	db_close(&db);

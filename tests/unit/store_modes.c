@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "store/db_priv.h"
+#include "store/store_priv.h"
 
 static void
 check_private(void)
@@ -51,9 +51,9 @@ TEST(files_are_for_their_owner_only)
 	CHECK_RC(fix_do(&f, &p, STORE_ITEM_PUT, 0), OK);
 	check_private();
 	fix_close(&f);
-	CHECK_RC(db_open(&db, "db", NULL, DB_WRITE, &f.e), OK);
-	CHECK_RC(schema_check(&db, "db", 2, &version, &f.e), OK);
-	CHECK_RC(schema_migrate(&db, "db", steps, 2, version, &f.e), OK);
+	CHECK_RC(db_open(&db, "db", NULL, &store_sql, DB_WRITE, &f.e), OK);
+	CHECK_RC(db_version(&db, "db", STORE_APP, 2, &version, &f.e), OK);
+	CHECK_RC(db_migrate(&db, "db", STORE_APP, steps, 2, version, &f.e), OK);
 	check_private();
 	db_close(&db);
 }

@@ -277,7 +277,7 @@ check_consistent(struct fix *f)
 	};
 	struct db db;
 
-	CHECK_RC(db_open(&db, f->st->medium.path, NULL, DB_READ, &f->e), OK);
+	CHECK_RC(db_open(&db, f->st->medium.path, NULL, &store_sql, DB_READ, &f->e), OK);
 	for (size_t i = 0; i < COUNT(queries); i++) {
 		int64_t n = -1;
 
