@@ -1,0 +1,43 @@
+/*
+ * daemon.h - the one process that keeps a workspace's database open.
+ *
+ * It reads what is there on all connections, runs it in one transaction,
+ * commits once, and then answers: the dearer the commit, the more requests
+ * share it.  One JSON object a line, in order, pipelining allowed; see
+ * docs/work.md for the protocol.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef WORK_DAEMON_H
+#define WORK_DAEMON_H
+
+#include "work/home.h"
+
+struct daemon_options {
+	nsec idle;                           /* exits after so long without a client;
+	                                        NEVER: stays */
+	bool foreground;                     /* logs to stderr too */
+	/* Work with git, on behalf of `daemon --interval`; NULL: none.  Called in
+	 * a process of its own. */
+	nsec interval;
+	int (*sync)(void *ctx);
+	void *sync_ctx;
+};
+
+/* Becomes the daemon of the workspace and returns when it has stopped.
+ * ERR_BUSY: there is a live one. */
+int daemon_run(const struct home *h, const struct daemon_options *o, struct err *e);
+
+/* Starts one in the background, detached, and does not wait for it. */
+void daemon_spawn(const struct home *h);
+
+struct daemon_status {
+	bool running;
+	int64_t pid;
+	char version[32];
+};
+int daemon_status(const struct home *h, struct daemon_status *out, struct err *e);
+/* Asks it to stop and waits until socket and pid file are gone. */
+int daemon_stop(const struct home *h, nsec timeout, struct err *e);
+
+#endif

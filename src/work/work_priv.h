@@ -1,0 +1,250 @@
+/*
+ * work_priv.h - the tracker's inside.
+ *
+ * A row of work_item holds an item twice: `body` is the whole item as the JSON
+ * that lists, shows and exports it (without its comments), and beside it stand
+ * the few columns that are searched by.  item_save writes both; nothing else
+ * writes body.
+ *
+ * An item is *held* while something keeps it from being worked on: an open
+ * `blocks` dependency of its own, or a held parent.  Its `state` is
+ * 2 * status + held, so state 0 (open, not held) is the ready set, and one
+ * index by (tracker, state, priority, created) serves ready, blocked and every
+ * list.  graph.c keeps the two counters that make `held` true: blockers (own
+ * open ones) and held_parents.  work_count has the number of items in each
+ * state.
+ *
+ * One operation at a time; what it needs lives in w->a, cleared before each.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef WORK_WORK_PRIV_H
+#define WORK_WORK_PRIV_H
+
+#include "base/limits.h"
+#include "work/sql_priv.h"
+#include "work/work.h"
+
+enum status {
+	STATUS_OPEN, STATUS_IN_PROGRESS, STATUS_BLOCKED, STATUS_DEFERRED,
+	STATUS_CLOSED,
+	STATUS_TOMBSTONE                     /* deleted; its id is never used again */
+};
+#define STATES (2 * (STATUS_TOMBSTONE + 1))
+#define STATE_READY 0
+
+enum type { TYPE_BUG, TYPE_FEATURE, TYPE_TASK, TYPE_EPIC, TYPE_CHORE };
+enum dep_type { DEP_BLOCKS, DEP_RELATED, DEP_PARENT_CHILD, DEP_DISCOVERED_FROM };
+#define PRIORITY_DEFAULT 2
+#define PRIORITY_MAX 4
+
+#define EVENT_MAP(X)                                                           \
+	X(created) X(updated) X(status_changed) X(commented) X(closed)         \
+	X(reopened) X(dependency_added) X(dependency_removed) X(label_added)   \
+	X(label_removed) X(claimed) X(released) X(unblocked) X(deleted)        \
+	X(renamed) X(imported)
+
+enum event_kind {
+#define X(name) EVENT_##name,
+	EVENT_MAP(X)
+#undef X
+	EVENTS
+};
+extern const char *const event_names[];      /* by value */
+
+struct dep {
+	struct str id;                       /* what it depends on */
+	enum dep_type type;
+	struct str created_at, created_by;
+};
+
+/* One item.  Texts with p == NULL are absent (their JSON key is left out).
+ * Times are kept as the text that came, so that an import loses nothing. */
+struct item {
+	int64_t seq;                         /* 0: not stored yet */
+	struct str id;
+	struct str title, description, design, acceptance, notes;
+	struct str assignee, external_ref;
+	struct str created_at, updated_at, closed_at;
+	int64_t estimated;                   /* minutes; -1: absent */
+	enum status status;
+	int priority;
+	enum type type;
+	struct str lease_holder;             /* p NULL: no lease */
+	msec lease_until;
+	struct str *labels;                  /* sorted */
+	size_t labels_n;
+	struct dep *deps;                    /* in the order they were added */
+	size_t deps_n;
+	struct str extra;                    /* members of an import that we do not
+	                                        know: `"key":value,...` */
+	/* columns beside the body */
+	msec created;                        /* created_at, for the order */
+	int64_t blockers, held_parents;
+	int64_t comments;                    /* how many */
+	int64_t children;                    /* last number given to a child */
+};
+
+static inline bool
+item_held(const struct item *it)
+{
+	return it->blockers > 0 || it->held_parents > 0;
+}
+
+struct tracker {
+	int64_t seq;
+	struct str prefix;                   /* in w->a */
+	int64_t edges;                       /* another number after each change of
+	                                        an edge; see cycle.c */
+	int64_t lead_ms;                     /* sum over closed items */
+	int64_t counts[STATES];              /* changes of work_count, not written */
+	int64_t lead_change;
+	bool edges_changed;
+};
+
+struct graph;                                /* cycle.c: edges in memory */
+
+struct work {
+	struct db db;                        /* our statements on the connection */
+	struct arena a;                      /* of one operation */
+	struct buf scratch;                  /* of one body, event, ... */
+	struct graph *graph;                 /* NULL: not loaded */
+	struct work_call *call;              /* the one that runs */
+	struct tracker t;                    /* of that call */
+	int depth;                           /* 1 inside a batch */
+};
+
+/* ---- the table of operations (work.c) --------------------------------------- */
+
+enum arg_kind {
+	ARG_TEXT,                            /* a string of at most `max` bytes */
+	ARG_INT,                             /* min..max */
+	ARG_BOOL,
+	ARG_TEXTS,                           /* an array of at most `min` strings of
+	                                        at most `max` bytes */
+	ARG_STATUS, ARG_TYPE, ARG_DEP,       /* one of the words */
+	ARG_ARRAY                            /* checked by the operation */
+};
+
+struct arg {
+	const char *name;                    /* NULL ends a table */
+	enum arg_kind kind;
+	bool required;
+	int64_t min, max;
+};
+
+enum { OP_READS = 0, OP_WRITES = 1, OP_SAVEPOINT = 2 /* may fail halfway */ };
+
+struct operation {
+	const char *name;
+	int (*run)(struct work *w, struct work_call *c);
+	unsigned flags;
+	const struct arg *args;
+};
+extern const struct operation operations[];
+extern const size_t operations_n;
+
+/* Arguments, already checked against the table: their value or its absence. */
+struct str arg_text(const struct work_call *c, const char *name);    /* p NULL */
+int64_t arg_int(const struct work_call *c, const char *name, int64_t fallback);
+bool arg_bool(const struct work_call *c, const char *name);
+bool arg_given(const struct work_call *c, const char *name);  /* also null: no */
+jnode arg_node(const struct work_call *c, const char *name);
+/* Index of the word; fallback when absent. */
+int arg_word(const struct work_call *c, const char *name,
+    const char *const *words, int fallback);
+
+/* `return fail(w, ERR_NOTFOUND, "no item \"%.*s\"", FMT(id))` */
+int fail(struct work *w, int rc, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+int fail_db(struct work *w, int rc);         /* words of the connection */
+
+/* ---- items (item.c: text; row.c: rows) -------------------------------------- */
+
+/* The JSON of an item, keys in bd's order.  comments: raw JSON array to add as
+ * "comments", empty: none. */
+void item_encode(struct buf *b, const struct item *it, struct str comments);
+/* From an object with those keys, as in a body or a line of an export; strict:
+ * limits, enums and times are checked.  Texts are copied to `a` iff copy.
+ * Leaves the columns alone.  ERR_INVALID with the key in e. */
+int item_decode(struct item *it, jnode object, bool copy, struct arena *a,
+    struct err *e);
+/* The JSON of a new item's fields from create's arguments is not made here. */
+
+/* Exact id, else "PREFIX-" + id, else the one id that begins so.
+ * ERR_NOTFOUND (with near ones), ERR_CONFLICT (ambiguous, with candidates). */
+int item_find(struct work *w, struct str id, struct item *out);
+int item_load(struct work *w, int64_t seq, struct item *out);        /* all */
+/* Only the number of the item that item_find would find. */
+int item_seq(struct work *w, struct str id, int64_t *seq);
+/* Inserts (seq 0) or updates the row, its labels and its place in the counts;
+ * edges are graph.c's. `was`: what is stored now (NULL for a new one). */
+int item_save(struct work *w, struct item *it, const struct item *was);
+/* Appends the stored body of a row, with its comments when `comments`. */
+int item_add(struct work *w, int64_t seq, bool comments, struct buf *out);
+
+void item_set_status(struct work *w, struct item *it, enum status to);
+struct str now_text(struct work *w);         /* RFC 3339 of call->now, in w->a */
+bool time_parse(struct str s, msec *out);    /* RFC 3339 with any fraction, zone */
+
+/* ---- ids (ident.c) ----------------------------------------------------------- */
+
+bool id_is_valid(struct str id);             /* PREFIX-rest[.n...] */
+int id_make(struct work *w, struct str *out);                /* free, random */
+int id_child(struct work *w, struct item *parent, struct str *out);
+/* Length of the random part for a tracker of n items: at least 4, and odds of
+ * any collision under 1 %. */
+int id_length(int64_t n);
+
+/* ---- the graph (graph.c) ------------------------------------------------------ */
+
+/* Adds the edge and what follows from it: counters, held, states, events.
+ * The caller has put the dep into the item's body and saved it.
+ * ERR_CONFLICT: a cycle (its path in words), or the edge is there. */
+int edge_add(struct work *w, int64_t item, int64_t target, enum dep_type type);
+int edge_remove(struct work *w, int64_t item, int64_t target);
+/* After an item became closed (or a tombstone), or the reverse. */
+int graph_closed(struct work *w, int64_t item, bool closed);
+
+/* Would item -> target close a ring over blocks and parent-child?
+ * ERR_CONFLICT with the path in words. */
+int cycle_check(struct work *w, int64_t item, int64_t target);
+void graph_drop(struct work *w);             /* forget what is in memory */
+void graph_note(struct work *w, int64_t item, int64_t target, bool added);
+
+/* ---- leases (lease.c) ---------------------------------------------------------- */
+
+bool lease_due(struct work *w, int64_t tracker, msec now);
+int lease_expire(struct work *w);            /* all that are due, of the tracker */
+
+/* ---- events (event.c) ----------------------------------------------------------- */
+
+/* old, new: JSON or empty.  ready: by this the item became ready. */
+int event_add(struct work *w, int64_t item, struct str id, enum event_kind kind,
+    struct str old_json, struct str new_json, bool ready);
+
+/* ---- the operations, by file ------------------------------------------------------ */
+
+#define OPERATION_MAP(X)                                                       \
+	/* change.c */                                                         \
+	X(create) X(update) X(close) X(reopen) X(delete) X(comment)            \
+	X(label_add) X(label_remove)                                           \
+	/* look.c */                                                           \
+	X(ping) X(show) X(list) X(ready) X(blocked) X(stats) X(search)         \
+	X(label_list) X(label_list_all) X(comment_list) X(history) X(resolve)  \
+	/* lease.c */                                                          \
+	X(claim) X(release)                                                    \
+	/* deps.c */                                                           \
+	X(dep_add) X(dep_remove) X(dep_tree) X(dep_cycles)                     \
+	/* batch.c */                                                          \
+	X(batch)                                                               \
+	/* jsonl.c, merge.c */                                                 \
+	X(export) X(import)                                                    \
+	/* admin.c */                                                          \
+	X(rename_prefix) X(recount) X(info)
+
+#define X(name) int op_##name(struct work *w, struct work_call *c);
+OPERATION_MAP(X)
+#undef X
+
+#endif
