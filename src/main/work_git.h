@@ -1,0 +1,80 @@
+/*
+ * work_git.h - the commands of the tracker that are more than one operation:
+ * what they get in hand, and what each promises.  work_local.c calls them.
+ *
+ * They print by appending to h->out (what becomes stdout; work_flush sends it
+ * at once) and h->notes (stderr).  On failure they return a code with words in
+ * e, which the caller prints as `Error: words`.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MAIN_WORK_GIT_H
+#define MAIN_WORK_GIT_H
+
+#include "work/client.h"
+
+struct work_hand {
+	struct client *client;               /* open */
+	const struct home *home;             /* NULL: the tracker of a server */
+	struct str actor;
+	bool json, quiet;
+	struct buf *out, *notes;
+};
+
+/* Writes out and notes where they belong, and empties them. */
+void work_flush(struct work_hand *h);
+
+/* ---- sync (work_sync.c) ----------------------------------------------------- */
+
+struct work_sync_options {
+	struct str message;                  /* of the commit; empty: ours */
+	bool dry_run, no_pull, no_push, flush_only;
+};
+int work_sync(struct work_hand *h, const struct work_sync_options *o,
+    struct err *e);
+
+/* Items of a beads workspace.  from: its folder, database's folder or .jsonl;
+ * empty: the nearest .beads/ from the current folder upwards. */
+int work_import_beads(struct work_hand *h, struct str from, struct err *e);
+
+/* ---- the merge driver (work_merge_driver.c) ---------------------------------- */
+
+/* Three-way merge of JSONL files; the result is written over `ours`.  What git
+ * calls as `merge %O %A %B %P`.  ERR_CONFLICT: it was written, with conflicts. */
+int work_merge_files(const char *base, const char *ours, const char *theirs,
+    const char *path, struct err *e);
+/* Tells git of it: .gitattributes beside the workspace, and the repository's
+ * configuration. */
+int work_install_merge_driver(const struct home *home, struct err *e);
+bool work_has_merge_driver(const struct home *home);
+
+/* ---- for agents ---------------------------------------------------------------- */
+
+int work_prime(struct work_hand *h, struct err *e);          /* work_prime.c */
+/* Serves MCP on stdin and stdout until stdin ends. */
+int work_mcp(struct work_hand *h, struct err *e);            /* work_mcp.c */
+
+/* ---- files of items, for sync and others (work_files.c) ------------------------- */
+
+/* Appends the export: one item a line, sorted by id.  status empty: all.
+ * *n: how many. */
+int work_export(struct client *c, struct str status, struct buf *out, size_t *n,
+    struct err *e);
+/* Writes text to path by a file beside it and a rename, durably. */
+int work_write_file(const char *path, struct str text, struct err *e);
+
+struct work_import_options {
+	bool dry_run, skip_existing, strict;
+	struct str base;                     /* the common ancestor's lines */
+};
+/* Imports lines in one transaction.  r is the operation's reply; release it. */
+int work_import(struct client *c, struct str lines,
+    const struct work_import_options *o, struct reply *r);
+
+/* ---- another way to the tracker (work_remote.c, only in cohortd) ---------------- */
+
+int work_remote_open(struct client_remote *out, struct str url,
+    struct str project, struct err *e);
+void work_remote_close(struct client_remote *r);
+
+#endif
