@@ -24,6 +24,19 @@ command_run(struct store *st, struct store_cmd *c)
 		    st->slow.err.text : rc_text(c->rc));
 }
 
+/* All it reads, it sees at one moment. */
+int
+op_guest_read(struct store *st, struct store_cmd *c)
+{
+	int rc = db_exec(&st->slow, "BEGIN", &c->err);
+
+	if (rc != OK)
+		return rc;
+	rc = st->guest->run(st->guest_slow, c);
+	db_exec(&st->slow, "ROLLBACK", NULL);
+	return rc;
+}
+
 void *
 reader_main(void *arg)
 {

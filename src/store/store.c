@@ -86,6 +86,33 @@ database_open(struct store *st, struct err *e)
 	return rc;
 }
 
+/* After the store's own tables are as they should be. */
+static int
+guest_open(struct store *st, struct err *e)
+{
+	const struct store_guest *g = st->guest;
+	int rc;
+
+	if (g == NULL)
+		return OK;
+	rc = db_migrate_room(&st->w, st->medium.path, g->name, g->migrations,
+	    g->migrations_n, e);
+	if (rc == OK) {
+		st->guest_w = g->open(&st->w);
+		st->guest_slow = g->open(&st->slow);
+	}
+	return rc;
+}
+
+static void
+guest_close(struct store *st)
+{
+	if (st->guest_w != NULL)
+		st->guest->close(st->guest_w);
+	if (st->guest_slow != NULL)
+		st->guest->close(st->guest_slow);
+}
+
 static int
 threads_start(struct store *st, struct err *e)
 {
@@ -110,6 +137,7 @@ store_open_with(struct store **out, const struct store_options *o,
 	queue_init(&st->reads);
 	pthread_mutex_init(&st->check_lock, NULL);
 	st->fail_at = o->fail_at;
+	st->guest = o->guest;
 	st->scratch = ARENA(4 * (size_t)LIMIT_STATE_BYTES);
 	st->pack = BUF(4 * (size_t)LIMIT_STATE_BYTES);
 	if (faults != NULL)
@@ -118,6 +146,8 @@ store_open_with(struct store **out, const struct store_options *o,
 	st->durable = st->medium.dir[0] == '\0';
 	if (rc == OK)
 		rc = database_open(st, e);
+	if (rc == OK)
+		rc = guest_open(st, e);
 	if (rc == OK)
 		rc = threads_start(st, e);
 	if (rc != OK) {
@@ -153,6 +183,7 @@ store_close(struct store *st)
 		queue_close(&st->writes);
 		pthread_join(st->writer, NULL);
 	}
+	guest_close(st);
 	db_close(&st->check);
 	db_close(&st->slow);
 	db_close(&st->w);
@@ -170,6 +201,12 @@ const char *
 store_driver(const struct store *st)
 {
 	return st->durable ? "sqlite" : "memory";
+}
+
+const struct store_guest *
+store_guest(const struct store *st)
+{
+	return st->guest;
 }
 
 int
@@ -209,7 +246,8 @@ store_submit(struct store *st, struct store_port *port, struct store_cmd *c,
 	c->rc = OK;
 	c->err.code = OK;
 	c->err.text[0] = '\0';
-	c->bytes = op->bytes(c);
+	assert(op->bytes != NULL || st->guest != NULL);
+	c->bytes = op->bytes != NULL ? op->bytes(c) : st->guest->bytes(c);
 	return queue_put(op->slow ? &st->reads : &st->writes, c, force);
 }
 

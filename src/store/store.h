@@ -32,16 +32,39 @@
 #include "base/id.h"
 #include "base/rc.h"
 
+struct db;
 struct store;
 struct store_reader;
 struct store_cmd;
 typedef int64_t owner_t;
+
+/* ---- a guest ------------------------------------------------------------- */
+
+/* A room above that keeps tables of its own in the store's file.  Its commands
+ * share the group transactions with all others. */
+struct store_guest {
+	const char *name;                    /* of its row in the table `room` */
+	const char *const *migrations;       /* as in db_migrate_room */
+	int migrations_n;
+	/* What it keeps for one connection (its statements): of the writer's, and
+	 * of the reader thread's.  Closed before the connection. */
+	void *(*open)(const struct db *on);
+	void (*close)(void *desk);
+	/* Runs one command on that thread: a GUEST_WRITE in the open transaction, a
+	 * GUEST_READ under the deadline of slow reads.  A write that fails has
+	 * undone what it wrote (a savepoint), unless with ERR_IO: then the medium
+	 * failed, and with it the whole batch.  A write may be run again, its batch
+	 * rolled back in between: it sets all its results anew. */
+	int (*run)(void *desk, struct store_cmd *c);
+	size_t (*bytes)(const struct store_cmd *c);  /* the text that waits with it */
+};
 
 /* ---- life ---------------------------------------------------------------- */
 
 struct store_options {
 	struct str driver;                   /* "sqlite" or "memory" */
 	struct str path;                     /* of the file, for sqlite */
+	const struct store_guest *guest;     /* may be NULL; outlives the store */
 	/* Test hooks (all 0 in production). */
 	msec fsync_delay_ms;                 /* added to every commit */
 	int64_t fail_at;                     /* the nth write command fails with IO */
@@ -53,6 +76,7 @@ struct store_options {
 int  store_open(struct store **out, const struct store_options *o, struct err *e);
 void store_close(struct store *st);          /* commits what is queued; joins */
 const char *store_driver(const struct store *st);
+const struct store_guest *store_guest(const struct store *st);   /* or NULL */
 bool store_check(struct store *st);          /* a trivial read works */
 
 /* Where finished commands go: called on the writer's or reader's thread. */
@@ -168,8 +192,9 @@ int64_t store_stream_last(struct store_reader *r, int64_t run_seq); /* -1: none 
 	X(ASSISTANT_DELETE) X(THREAD_CREATE) X(THREAD_DELETE) X(RUN_CREATE)  \
 	X(RUN_CLAIM) X(RUN_STEP) X(RUN_FINISH) X(RUN_CANCEL) X(ITEM_PUT)     \
 	X(ITEM_DELETE) X(STREAM_APPEND) X(CALL_START) X(CALL_DONE)           \
+	X(GUEST_WRITE)                                                       \
 	/* slow reads */                                                     \
-	X(ITEM_SEARCH) X(HISTORY) X(RUN_LIST)
+	X(ITEM_SEARCH) X(HISTORY) X(RUN_LIST) X(GUEST_READ)
 
 enum store_op {
 #define X(name) STORE_##name,

@@ -87,6 +87,9 @@ struct store {
 
 	struct db slow;              /* the reader thread's */
 
+	const struct store_guest *guest;     /* NULL: none */
+	void *guest_w, *guest_slow;  /* what it keeps for each of the two */
+
 	pthread_mutex_t check_lock;
 	struct db check;
 
@@ -106,8 +109,9 @@ struct op {
 	/* Runs in the open transaction.  May fail only before its first write,
 	 * or by the medium; see writer.c for what follows otherwise. */
 	int (*run)(struct store *st, struct store_cmd *c);
-	size_t (*bytes)(const struct store_cmd *c);
+	size_t (*bytes)(const struct store_cmd *c);  /* NULL: the guest knows */
 	bool slow;
+	bool undoes;                         /* what it wrote before it failed */
 };
 extern const struct op store_ops[OPS];
 
@@ -172,6 +176,8 @@ int op_call_done(struct store *st, struct store_cmd *c);
 int op_item_search(struct store *st, struct store_cmd *c);
 int op_history(struct store *st, struct store_cmd *c);
 int op_run_list(struct store *st, struct store_cmd *c);
+int op_guest_write(struct store *st, struct store_cmd *c);
+int op_guest_read(struct store *st, struct store_cmd *c);
 int op_recover(struct store *st, struct store_cmd *c);
 
 struct recover {

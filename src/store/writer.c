@@ -12,7 +12,9 @@
  *   - a command that failed after a write is *doomed*: the transaction is
  *     rolled back and the batch runs once more without it;
  *   - when the medium fails (disk full, input/output), nothing of the batch
- *     is kept and every command of it comes back with ERR_IO.
+ *     is kept and every command of it comes back with ERR_IO;
+ *   - a guest's command undoes what it wrote itself, and what it leaves then
+ *     (an answer it will give again) is meant.
  *
  * Running a command twice is safe: nothing of the first time was seen by
  * anybody, and the commands before the doomed one find what they found.
@@ -136,16 +138,24 @@ fault_due(struct store *st, struct batch *b, size_t i)
 	return ++st->write_no == st->fail_at;
 }
 
-static void
+/* Returns whether what it wrote must go. */
+static bool
 command_run(struct store *st, struct store_cmd *c, bool fault)
 {
+	int64_t before = sqlite3_total_changes64(st->w.h);
+	bool clean;
+
 	c->rc = store_ops[c->op].run(st, c);
-	if (c->rc == OK && fault)
+	clean = c->rc == OK || store_ops[c->op].undoes;
+	if (c->rc == OK && fault) {
 		c->rc = err_set(&c->err, ERR_IO, "a fault for testing");
+		clean = false;
+	}
 	if (c->rc != OK && c->err.text[0] == '\0')
 		err_set(&c->err, c->rc, "%s", st->w.err.text[0] != '\0' ?
 		    st->w.err.text : rc_text(c->rc));
 	arena_clear(&st->scratch);
+	return !clean && sqlite3_total_changes64(st->w.h) != before;
 }
 
 /* OK: all ran, not committed.  ERR_AGAIN: one is doomed.  ERR_IO. */
@@ -156,17 +166,13 @@ batch_attempt(struct store *st, struct batch *b)
 	if (tx(st, SQL_BEGIN) != OK)
 		return ERR_IO;
 	for (size_t i = 0; i < b->n; i++) {
-		int64_t before = sqlite3_total_changes64(st->w.h);
-
 		if (b->doomed[i])
 			continue;
 		st->w.err.text[0] = '\0';
 		b->cmd[i]->err.text[0] = '\0';
-		command_run(st, b->cmd[i], fault_due(st, b, i));
+		b->doomed[i] = command_run(st, b->cmd[i], fault_due(st, b, i));
 		if (st->w.broken)
 			return ERR_IO;
-		b->doomed[i] = b->cmd[i]->rc != OK &&
-		    sqlite3_total_changes64(st->w.h) != before;
 		if (b->doomed[i])
 			return ERR_AGAIN;
 	}
@@ -227,6 +233,21 @@ batch_run(struct store *st, struct batch *b)
 	if (rc != OK)
 		batch_fail(st, b);
 	batch_post(st, b);
+}
+
+/* ---- a guest's command ---------------------------------------------------- */
+
+int
+op_guest_write(struct store *st, struct store_cmd *c)
+{
+	int rc = st->guest->run(st->guest_w, c);
+
+	/* The guest has a handle of its own on the connection. */
+	if (rc == ERR_IO) {
+		st->w.broken = true;
+		err_set(&st->w.err, rc, "%s", c->err.text);
+	}
+	return rc;
 }
 
 /* ---- between batches ----------------------------------------------------- */
