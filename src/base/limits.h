@@ -76,6 +76,26 @@
 	X(EXPR_DEPTH,          64,        "levels", "nesting of one expression") \
 	X(EXPR_STEPS,          100000,    "steps",  "one evaluation") \
 	X(EXPR_BYTES_OUT,      8388608,   "bytes",  "values made by one evaluation") \
+	X(WORK_TITLE_BYTES,    500,       "bytes",  "of a work item's title, as bd") \
+	X(WORK_TEXT_BYTES,     65536,     "bytes",  "of a description, design, comment, reason") \
+	X(WORK_ITEM_BYTES,     524288,    "bytes",  "one work item with all its fields") \
+	X(WORK_ID_BYTES,       64,        "bytes",  "of an id") \
+	X(WORK_PREFIX_BYTES,   32,        "bytes",  "of the ids' prefix") \
+	X(WORK_NAME_BYTES,     256,       "bytes",  "an actor, assignee or external reference") \
+	X(WORK_LABEL_BYTES,    128,       "bytes",  "one label") \
+	X(WORK_LABELS,         128,       "labels", "of one item") \
+	X(WORK_DEPS,           1024,      "dependencies", "of one item") \
+	X(WORK_CHILDREN,       100000,    "children", "with a number of their own, of one item") \
+	X(WORK_MINUTES,        5256000,   "minutes", "an estimate: ten years") \
+	X(WORK_ROWS,           100000,    "items",  "in one answer") \
+	X(WORK_READY_ROWS,     10,        "items",  "of ready without -n, as bd") \
+	X(WORK_IDS,            1000,      "ids",    "in one operation") \
+	X(WORK_TREE_DEPTH,     1000,      "levels", "of dep tree") \
+	X(WORK_LEASE_MS,       1800000,   "ms",     "a claim without a length; a heartbeat extends it") \
+	X(WORK_LEASE_MIN_MS,   1000,      "ms",     "shortest claim") \
+	X(WORK_LEASE_MAX_MS,   604800000, "ms",     "longest claim: a week") \
+	X(WORK_ONCE_MS,        604800000, "ms",     "an answer is kept under its caller's key") \
+	X(WORK_MEMORY_BYTES,   134217728, "bytes",  "for one operation and its answer") \
 	X(API_KEYS,            1000,      "keys",   "in the keys file; each is compared for each request") \
 	X(KEYS_FILE_BYTES,     1048576,   "bytes",  "the keys file") \
 	X(JWT_BYTES,           8192,      "bytes",  "one token") \

@@ -103,8 +103,7 @@ static const char version_1[] =
 "	tracker INTEGER NOT NULL,"
 "	key TEXT NOT NULL,"
 "	at INTEGER NOT NULL,"
-"	rc INTEGER NOT NULL,"
-"	data TEXT NOT NULL,"                     /* or the error's words */
+"	data TEXT NOT NULL,"
 "	PRIMARY KEY (tracker, key)) STRICT, WITHOUT ROWID;"
 "CREATE INDEX work_once_at ON work_once(tracker, at);";
 

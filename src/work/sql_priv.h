@@ -30,10 +30,10 @@
 	X(COUNT_ADD, "INSERT INTO work_count(tracker, state, n)"               \
 	    " VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n")  \
 	X(COUNTS, "SELECT state, n FROM work_count WHERE tracker = ?")         \
-	X(ONCE_GET, "SELECT rc, data FROM work_once"                           \
+	X(ONCE_GET, "SELECT data FROM work_once"                               \
 	    " WHERE tracker = ? AND key = ?")                                  \
-	X(ONCE_PUT, "INSERT INTO work_once(tracker, key, at, rc, data)"        \
-	    " VALUES (?, ?, ?, ?, ?)")                                         \
+	X(ONCE_PUT, "INSERT INTO work_once(tracker, key, at, data)"            \
+	    " VALUES (?, ?, ?, ?)")                                            \
 	X(ONCE_PRUNE, "DELETE FROM work_once WHERE (tracker, key) IN"          \
 	    " (SELECT tracker, key FROM work_once INDEXED BY work_once_at"     \
 	    " WHERE tracker = ? AND at < ? ORDER BY at LIMIT 16)")             \
@@ -43,7 +43,7 @@
 	X(ITEM_AT, "SELECT " ITEM_COLUMNS " FROM work_item WHERE seq = ?")     \
 	X(ITEM_SEQ, "SELECT seq FROM work_item"                                \
 	    " WHERE tracker = ? AND id = ? AND state < 10")                    \
-	X(ITEM_BODY, "SELECT body, comments FROM work_item WHERE seq = ?")     \
+	X(ITEM_BODY, "SELECT body, comments, id FROM work_item WHERE seq = ?") \
 	X(ITEM_RANGE, "SELECT seq, id FROM work_item WHERE tracker = ?"        \
 	    " AND id >= ? AND id < ? AND state < 10 ORDER BY id LIMIT ?")      \
 	X(ITEM_INSERT, "INSERT INTO work_item(tracker, id, state, priority,"   \
@@ -81,14 +81,22 @@
 	X(HOLD_SET, "UPDATE work_item SET state = ?, blockers = ?,"            \
 	    " held_parents = ? WHERE seq = ?")                                 \
 	/* look.c */                                                           \
+	X(SHOW_TARGETS, "SELECT e.target, e.type FROM work_edge e"             \
+	    " CROSS JOIN work_item i ON i.seq = e.target WHERE e.item = ?"     \
+	    " ORDER BY i.priority, i.id")                                      \
+	X(SHOW_SOURCES, "SELECT e.item, e.type FROM work_edge e"               \
+	    " CROSS JOIN work_item i ON i.seq = e.item WHERE e.target = ?"     \
+	    " ORDER BY i.priority, i.id")                                      \
+	X(READY, "SELECT body FROM work_item WHERE tracker = ?1 AND state = 0" \
+	    " AND priority = ?2 AND (?3 IS NULL OR assignee = ?3)"             \
+	    " ORDER BY created")                                               \
 	/* lease.c */                                                          \
 	X(LEASE_DUE, "SELECT seq FROM work_item INDEXED BY work_item_lease"    \
 	    " WHERE tracker = ? AND lease_until <= ?"                          \
 	    " AND lease_until IS NOT NULL ORDER BY lease_until LIMIT 1")       \
 	X(READY_FIRST, "SELECT seq FROM work_item WHERE tracker = ?1"          \
-	    " AND state = 0 AND (?2 IS NULL OR priority = ?2)"                 \
-	    " AND (?3 IS NULL OR assignee IS NULL OR assignee = ?3)"           \
-	    " ORDER BY priority, created, seq LIMIT 1")                        \
+	    " AND state = 0 AND priority = ?2 AND (assignee = ?3"              \
+	    " OR (assignee IS NULL AND ?4 = 0)) ORDER BY created LIMIT 1")     \
 	/* deps.c, cycle.c */                                                  \
 	/* jsonl.c, merge.c */                                                 \
 	/* admin.c */                                                          \

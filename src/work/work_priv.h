@@ -111,7 +111,6 @@ struct work {
 	struct graph *graph;                 /* NULL: not loaded */
 	struct work_call *call;              /* the one that runs */
 	struct tracker t;                    /* of that call */
-	int depth;                           /* 1 inside a batch */
 };
 
 /* ---- the table of operations (work.c) --------------------------------------- */
@@ -159,17 +158,27 @@ int fail(struct work *w, int rc, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 int fail_db(struct work *w, int rc);         /* words of the connection */
 
+/* One operation inside another (batch): no answer kept, no savepoint. */
+int work_run_inner(struct work *w, struct work_call *c);
+/* Another number for the edges; once an operation is enough. */
+void tracker_edges_changed(struct work *w);
+bool prefix_is_valid(struct str s);
+
 /* ---- items (item.c: text; row.c: rows) -------------------------------------- */
 
 /* The JSON of an item, keys in bd's order.  comments: raw JSON array to add as
  * "comments", empty: none. */
 void item_encode(struct buf *b, const struct item *it, struct str comments);
+/* The members before dependencies; and the lease's. */
+void item_add_fields(struct buf *b, const struct item *it);
+void lease_add(struct buf *b, const struct item *it);
+/* Sorts and drops doubles. */
+void labels_sort(struct str *labels, size_t *n);
 /* From an object with those keys, as in a body or a line of an export; strict:
  * limits, enums and times are checked.  Texts are copied to `a` iff copy.
  * Leaves the columns alone.  ERR_INVALID with the key in e. */
 int item_decode(struct item *it, jnode object, bool copy, struct arena *a,
     struct err *e);
-/* The JSON of a new item's fields from create's arguments is not made here. */
 
 /* Exact id, else "PREFIX-" + id, else the one id that begins so.
  * ERR_NOTFOUND (with near ones), ERR_CONFLICT (ambiguous, with candidates). */
@@ -183,6 +192,10 @@ int item_save(struct work *w, struct item *it, const struct item *was);
 /* Appends the stored body of a row, with its comments when `comments`. */
 int item_add(struct work *w, int64_t seq, bool comments, struct buf *out);
 
+/* The JSON array of an item's comments. */
+int comments_add(struct work *w, int64_t seq, struct str id, struct buf *out);
+
+/* Also what goes with it: closed_at, the lease. */
 void item_set_status(struct work *w, struct item *it, enum status to);
 struct str now_text(struct work *w);         /* RFC 3339 of call->now, in w->a */
 bool time_parse(struct str s, msec *out);    /* RFC 3339 with any fraction, zone */
@@ -198,30 +211,54 @@ int id_length(int64_t n);
 
 /* ---- the graph (graph.c) ------------------------------------------------------ */
 
-/* Adds the edge and what follows from it: counters, held, states, events.
- * The caller has put the dep into the item's body and saved it.
- * ERR_CONFLICT: a cycle (its path in words), or the edge is there. */
+/* Adds the edge and what follows from it: counters, held, states, events.  The
+ * caller has asked cycle_check, put the dep into the item's body and saved it.
+ * ERR_CONFLICT: there is an edge between the two. */
 int edge_add(struct work *w, int64_t item, int64_t target, enum dep_type type);
+/* ERR_NOTFOUND. */
 int edge_remove(struct work *w, int64_t item, int64_t target);
+/* For an item that is being made: what an edge would add to its counters, and
+ * only the edge. */
+int edge_weight(struct work *w, int64_t target, enum dep_type type, int *blockers,
+    int *parents);
+int edge_put(struct work *w, int64_t item, int64_t target, enum dep_type type);
 /* After an item became closed (or a tombstone), or the reverse. */
 int graph_closed(struct work *w, int64_t item, bool closed);
 
-/* Would item -> target close a ring over blocks and parent-child?
- * ERR_CONFLICT with the path in words. */
-int cycle_check(struct work *w, int64_t item, int64_t target);
+/* cycle.c.  Would item -> target close a ring over blocks and parent-child?
+ * ERR_CONFLICT with the path in words; also when item is target. */
+int cycle_check(struct work *w, int64_t item, int64_t target, enum dep_type type);
 void graph_drop(struct work *w);             /* forget what is in memory */
-void graph_note(struct work *w, int64_t item, int64_t target, bool added);
+/* The edge was added or removed: the tracker's `edges` changes, and so does
+ * what is in memory. */
+void graph_note(struct work *w, int64_t item, int64_t target, enum dep_type type,
+    bool added);
+
+/* ---- changes (change.c) --------------------------------------------------------- */
+
+/* Saves it, tells the graph, notes the event, appends the item to the answer.
+ * new_json: of the event; p NULL: the item itself. */
+int change_save(struct work *w, struct item *it, const struct item *was,
+    enum event_kind kind, struct str new_json);
 
 /* ---- leases (lease.c) ---------------------------------------------------------- */
 
 bool lease_due(struct work *w, int64_t tracker, msec now);
 int lease_expire(struct work *w);            /* all that are due, of the tracker */
+/* Makes the caller's actor its holder, or extends; changes `it`, saves nothing.
+ * ERR_CONFLICT: it is another's, held, or closed. */
+int lease_take(struct work *w, struct item *it, msec length);
+/* For close --claim-next: claims the first ready item and turns the answer
+ * {...} into {...,"claimed":ITEM or null}. */
+int lease_next(struct work *w, struct work_call *c);
 
 /* ---- events (event.c) ----------------------------------------------------------- */
 
 /* old, new: JSON or empty.  ready: by this the item became ready. */
 int event_add(struct work *w, int64_t item, struct str id, enum event_kind kind,
     struct str old_json, struct str new_json, bool ready);
+/* The row under q, of SQL_EVENTS_AFTER or one with its columns. */
+void event_encode(struct buf *b, const struct query *q);
 
 /* ---- the operations, by file ------------------------------------------------------ */
 

@@ -1,0 +1,368 @@
+/*
+ * change.c - the operations that change one item.
+ *
+ * Each one reads, decides, and only then writes: a refused operation has
+ * changed nothing.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "work/work_priv.h"
+
+/* ---- what is wanted ---------------------------------------------------------------- */
+
+static struct str
+text_or_absent(struct str s)
+{
+	return s.n == 0 ? STR_NONE : s;
+}
+
+/* Fields named alike in arguments and items; absent ones stay as they are. */
+static void
+fields_take(const struct work_call *c, struct item *it)
+{
+	const struct { const char *name; struct str *to; } texts[] = {
+		{ "title", &it->title }, { "description", &it->description },
+		{ "design", &it->design }, { "acceptance_criteria", &it->acceptance },
+		{ "notes", &it->notes }, { "assignee", &it->assignee },
+		{ "external_ref", &it->external_ref },
+	};
+
+	for (size_t i = 0; i < COUNT(texts); i++) {
+		if (arg_given(c, texts[i].name))
+			*texts[i].to = text_or_absent(arg_text(c, texts[i].name));
+	}
+	it->priority = (int)arg_int(c, "priority", it->priority);
+	it->estimated = arg_int(c, "estimated_minutes", it->estimated);
+	it->type = (enum type)arg_word(c, "issue_type", work_type_names,
+	    (int)it->type);
+}
+
+static int
+title_check(struct work *w, struct str title)
+{
+	if (str_trim(title).n == 0)
+		return fail(w, ERR_INVALID, "title: expected 1 to %d bytes of text, "
+		    "got an empty one", LIMIT_WORK_TITLE_BYTES);
+	return OK;
+}
+
+/* One edge of an item that is being made. */
+struct wish {
+	int64_t target;
+	enum dep_type type;
+};
+
+static int
+dep_type_parse(struct work *w, struct str word, enum dep_type *out)
+{
+	for (int i = 0; work_dep_names[i] != NULL; i++) {
+		if (str_eq(word, str_of(work_dep_names[i]))) {
+			*out = (enum dep_type)i;
+			return OK;
+		}
+	}
+	return fail(w, ERR_INVALID, "dependency type \"%.*s\" is none of blocks, "
+	    "related, parent-child, discovered-from", FMT(word));
+}
+
+/* Notes an edge to `target`; a second one to the same item is refused. */
+static int
+wish_add(struct work *w, struct item *it, struct wish *wishes,
+    enum dep_type type, const struct str id, int64_t target)
+{
+	int blockers, parents, rc;
+
+	for (size_t i = 0; i < it->deps_n; i++) {
+		if (wishes[i].target == target)
+			return fail(w, ERR_INVALID, "dependencies: %.*s is named twice",
+			    FMT(id));
+	}
+	rc = edge_weight(w, target, type, &blockers, &parents);
+	if (rc != OK)
+		return rc;
+	it->blockers += blockers;
+	it->held_parents += parents;
+	wishes[it->deps_n] = (struct wish){ target, type };
+	it->deps[it->deps_n++] = (struct dep){ id, type, it->created_at,
+		w->call->actor };
+	return OK;
+}
+
+/* "id" or "type:id" */
+static int
+wish_parse(struct work *w, struct item *it, struct wish *wishes, struct str text)
+{
+	ptrdiff_t colon = str_index(text, ':');
+	enum dep_type type = DEP_BLOCKS;
+	int64_t seq = 0;
+	struct item target;
+	int rc = OK;
+
+	if (colon >= 0) {
+		rc = dep_type_parse(w, str_trim(str_sub(text, 0, (size_t)colon)), &type);
+		text = str_sub(text, (size_t)colon + 1, text.n);
+	}
+	if (rc == OK)
+		rc = item_seq(w, str_trim(text), &seq);
+	if (rc == OK)
+		rc = item_load(w, seq, &target);
+	return rc == OK ? wish_add(w, it, wishes, type, target.id, seq) : rc;
+}
+
+static int
+wishes_take(struct work *w, struct item *it, struct wish **out)
+{
+	jnode list = arg_node(w->call, "dependencies");
+	struct json_iter at = json_each(list);
+	struct wish *wishes;
+	int rc = OK;
+
+	*out = NULL;
+	if (list == NULL && !arg_given(w->call, "parent"))
+		return OK;
+	wishes = arena_alloc(&w->a, (json_count(list) + 1) * sizeof *wishes);
+	it->deps = arena_alloc(&w->a, (json_count(list) + 1) * sizeof *it->deps);
+	if (wishes == NULL || it->deps == NULL)
+		return fail(w, ERR_TOOBIG, "too many dependencies");
+	while (rc == OK && json_next(&at))
+		rc = wish_parse(w, it, wishes, json_str(at.value));
+	*out = wishes;
+	return rc;
+}
+
+static int
+labels_take(struct work *w, struct item *it)
+{
+	jnode list = arg_node(w->call, "labels");
+	struct json_iter at = json_each(list);
+
+	if (list == NULL)
+		return OK;
+	it->labels = arena_alloc(&w->a, (json_count(list) + 1) * sizeof *it->labels);
+	if (it->labels == NULL)
+		return fail(w, ERR_TOOBIG, "too many labels");
+	while (json_next(&at)) {
+		struct str label = str_trim(json_str(at.value));
+
+		if (label.n > 0)
+			it->labels[it->labels_n++] = label;
+	}
+	labels_sort(it->labels, &it->labels_n);
+	return OK;
+}
+
+/* ---- create ----------------------------------------------------------------------------- */
+
+static int
+id_given(struct work *w, struct str id)
+{
+	struct query q;
+	int rc;
+
+	if (!id_is_valid(id))
+		return fail(w, ERR_INVALID, "id: expected PREFIX-name as in "
+		    "%.*s-a3f8, got \"%.*s\"", FMT(w->t.prefix), FMT(id));
+	q = query_of(&w->db, SQL_ID_TAKEN);
+	bind_i64(&q, w->t.seq);
+	bind_str(&q, id);
+	rc = query_row(&q);
+	query_end(&q);
+	if (rc == OK)
+		return fail(w, ERR_CONFLICT, "id: there is an issue %.*s already "
+		    "(or was: ids are not used twice)", FMT(id));
+	return rc == ERR_NOTFOUND ? OK : fail_db(w, rc);
+}
+
+/* The id: given, a child's, or drawn.  `parent` is changed, not saved. */
+static int
+id_choose(struct work *w, struct item *it, struct item *parent)
+{
+	struct str id = arg_text(w->call, "id");
+
+	if (id.n > 0) {
+		it->id = id;
+		return id_given(w, id);
+	}
+	return parent->seq != 0 ? id_child(w, parent, &it->id) :
+	    id_make(w, &it->id);
+}
+
+static int
+created_write(struct work *w, struct item *it, const struct wish *wishes,
+    struct str *body)
+{
+	int rc = item_save(w, it, NULL);
+
+	if (rc == OK)
+		*body = buf_str(&w->scratch);
+	for (size_t i = 0; rc == OK && i < it->deps_n; i++)
+		rc = edge_put(w, it->seq, wishes[i].target, wishes[i].type);
+	if (rc == OK)
+		rc = event_add(w, it->seq, it->id, EVENT_created, STR_NONE, *body,
+		    it->status == STATUS_OPEN && !item_held(it));
+	return rc;
+}
+
+int
+op_create(struct work *w, struct work_call *c)
+{
+	struct item it = { .estimated = -1, .priority = PRIORITY_DEFAULT,
+		.type = TYPE_TASK, .created = c->now };
+	struct item parent = { 0 }, was;
+	struct wish *wishes = NULL;
+	struct str body;
+	int rc;
+
+	fields_take(c, &it);
+	it.created_at = it.updated_at = now_text(w);
+	item_set_status(w, &it, (enum status)arg_word(c, "status",
+	    work_status_names, STATUS_OPEN));
+	rc = title_check(w, it.title);
+	if (rc == OK)
+		rc = labels_take(w, &it);
+	if (rc == OK)
+		rc = wishes_take(w, &it, &wishes);
+	if (rc == OK && arg_given(c, "parent")) {
+		rc = item_find(w, arg_text(c, "parent"), &parent);
+		if (rc == OK)
+			rc = wish_add(w, &it, wishes, DEP_PARENT_CHILD, parent.id,
+			    parent.seq);
+	}
+	was = parent;
+	if (rc == OK)
+		rc = id_choose(w, &it, &parent);
+	if (rc == OK && parent.children != was.children)
+		rc = item_save(w, &parent, &was);
+	if (rc == OK)
+		rc = created_write(w, &it, wishes, &body);
+	if (rc == OK)
+		buf_add(c->data, body);
+	return rc;
+}
+
+/* ---- update, close, reopen ------------------------------------------------------------------ */
+
+static bool
+is_done(enum status s)
+{
+	return s == STATUS_CLOSED || s == STATUS_TOMBSTONE;
+}
+
+/* Saves what changed, tells the graph when the item closed or came back, and
+ * notes it in the audit. */
+int
+change_save(struct work *w, struct item *it, const struct item *was,
+    enum event_kind kind, struct str new_json)
+{
+	bool ready = it->status == STATUS_OPEN && was->status != STATUS_OPEN &&
+	    !item_held(it);
+	struct str old_json = STR_NONE;
+	struct buf *b = &w->scratch;
+	int rc;
+
+	it->updated_at = now_text(w);
+	buf_clear(b);
+	item_encode(b, was, STR_NONE);
+	old_json = arena_str(&w->a, buf_str(b));
+	rc = item_save(w, it, was);
+	if (new_json.p == NULL)
+		new_json = arena_str(&w->a, buf_str(b));
+	buf_add(w->call->data, buf_str(b));
+	if (rc == OK)
+		rc = event_add(w, it->seq, it->id, kind, old_json, new_json, ready);
+	if (rc == OK && is_done(it->status) != is_done(was->status))
+		rc = graph_closed(w, it->seq, is_done(it->status));
+	return rc;
+}
+
+static enum event_kind
+kind_of(enum status from, enum status to)
+{
+	if (to == from)
+		return EVENT_updated;
+	return to == STATUS_CLOSED ? EVENT_closed :
+	    from == STATUS_CLOSED ? EVENT_reopened : EVENT_status_changed;
+}
+
+int
+op_update(struct work *w, struct work_call *c)
+{
+	struct item it, was;
+	enum status to;
+	int rc = item_find(w, arg_text(c, "id"), &it);
+
+	if (rc != OK)
+		return rc;
+	was = it;
+	if (arg_bool(c, "claim")) {
+		rc = lease_take(w, &it, LIMIT_WORK_LEASE_MS);
+		if (rc != OK)
+			return rc;
+	}
+	fields_take(c, &it);
+	to = (enum status)arg_word(c, "status", work_status_names, (int)it.status);
+	if (to != it.status)
+		item_set_status(w, &it, to);
+	rc = title_check(w, it.title);
+	if (rc == OK)
+		rc = change_save(w, &it, &was, arg_bool(c, "claim") ? EVENT_claimed :
+		    kind_of(was.status, it.status), STR_NONE);
+	return rc;
+}
+
+/* {"reason":...}, or nothing to say. */
+static struct str
+reason_json(struct work *w)
+{
+	struct str reason = arg_text(w->call, "reason");
+	struct buf b = BUF(8 * LIMIT_WORK_TEXT_BYTES);
+	struct str out = STR_NONE;
+
+	if (reason.n == 0)
+		return STR_NONE;
+	buf_add_char(&b, '{');
+	json_add_key(&b, "reason");
+	json_add_str(&b, reason);
+	buf_add_char(&b, '}');
+	if (!b.failed)
+		out = arena_str(&w->a, buf_str(&b));
+	buf_release(&b);
+	return out;
+}
+
+/* Closing what is closed changes nothing and is no error. */
+int
+op_close(struct work *w, struct work_call *c)
+{
+	struct item it, was;
+	int rc = item_find(w, arg_text(c, "id"), &it);
+
+	if (rc != OK)
+		return rc;
+	was = it;
+	if (it.status == STATUS_CLOSED) {
+		rc = item_add(w, it.seq, false, c->data);
+	} else {
+		item_set_status(w, &it, STATUS_CLOSED);
+		rc = change_save(w, &it, &was, EVENT_closed, reason_json(w));
+	}
+	if (rc == OK && arg_bool(c, "claim_next"))
+		rc = lease_next(w, c);
+	return rc;
+}
+
+int
+op_reopen(struct work *w, struct work_call *c)
+{
+	struct item it, was;
+	int rc = item_find(w, arg_text(c, "id"), &it);
+
+	if (rc != OK)
+		return rc;
+	was = it;
+	if (it.status == STATUS_OPEN)
+		return item_add(w, it.seq, false, c->data);
+	item_set_status(w, &it, STATUS_OPEN);
+	return change_save(w, &it, &was, kind_of(was.status, STATUS_OPEN),
+	    reason_json(w));
+}

@@ -1,0 +1,226 @@
+/*
+ * graph.c - edges, and who is held by them.
+ *
+ * Two counters on each item say why it is held: `blockers`, its own `blocks`
+ * edges whose target is not closed, and `held_parents`, its parents that are
+ * held.  A change of one item changes the counters of its direct neighbours;
+ * where by that an item becomes held or free, its children follow.  All
+ * changes of one operation go the same way, so an item turns at most once and
+ * the work is the size of what changed.
+ *
+ * The counters do not look at the item's own status: a closed epic that is
+ * held still holds its children.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "base/mem.h"
+#include "work/work_priv.h"
+
+/* Items whose counters change; in the arena, walked from the front. */
+struct hold {
+	int64_t seq;
+	int blockers, parents;
+};
+
+struct holds {
+	struct hold *list;
+	size_t n, cap;
+};
+
+static int
+holds_add(struct work *w, struct holds *h, int64_t seq, int blockers, int parents)
+{
+	if (h->n == h->cap) {
+		size_t cap = h->cap == 0 ? 16 : 2 * h->cap;
+		struct hold *list = arena_alloc(&w->a, cap * sizeof *list);
+
+		if (list == NULL)
+			return fail(w, ERR_LIMIT, "too many items depend on this one");
+		if (h->n > 0)
+			memcpy(list, h->list, h->n * sizeof *list);
+		h->list = list;
+		h->cap = cap;
+	}
+	h->list[h->n++] = (struct hold){ seq, blockers, parents };
+	return OK;
+}
+
+/* Those that have an edge of this type to `target`. */
+static int
+holds_add_all(struct work *w, struct holds *h, int64_t target,
+    enum dep_type type, int by)
+{
+	struct query q = query_of(&w->db, SQL_EDGES_TO);
+	int rc;
+
+	bind_i64(&q, target);
+	bind_i64(&q, (int64_t)type);
+	while ((rc = query_row(&q)) == OK) {
+		rc = type == DEP_BLOCKS ?
+		    holds_add(w, h, col_i64(&q, 0), by, 0) :
+		    holds_add(w, h, col_i64(&q, 0), 0, by);
+		if (rc != OK)
+			break;
+	}
+	query_end(&q);
+	return rc == ERR_NOTFOUND ? OK : rc == ERR_LIMIT ? rc : fail_db(w, rc);
+}
+
+static int
+hold_write(struct work *w, int64_t seq, int64_t state, int64_t blockers,
+    int64_t parents)
+{
+	struct query q = query_of(&w->db, SQL_HOLD_SET);
+	int rc;
+
+	bind_i64(&q, state);
+	bind_i64(&q, blockers);
+	bind_i64(&q, parents);
+	bind_i64(&q, seq);
+	rc = query_run(&q);
+	return rc == OK ? OK : fail_db(w, rc);
+}
+
+/* Changes one item's counters and notes its children if it turned. */
+static int
+hold_apply(struct work *w, struct holds *h, const struct hold *x)
+{
+	struct query q = query_of(&w->db, SQL_HOLD_GET);
+	int64_t state = 0, blockers = 0, parents = 0, now;
+	struct str id = STR_NONE;
+	int rc;
+
+	bind_i64(&q, x->seq);
+	rc = query_row(&q);
+	if (rc == OK) {
+		state = col_i64(&q, 0);
+		blockers = col_i64(&q, 1) + x->blockers;
+		parents = col_i64(&q, 2) + x->parents;
+		id = col_str(&q, 3, &w->a);
+	}
+	query_end(&q);
+	if (rc != OK)
+		return fail_db(w, rc);
+	now = (state & ~INT64_C(1)) | (blockers > 0 || parents > 0);
+	rc = hold_write(w, x->seq, now, blockers, parents);
+	if (rc != OK || now == state)
+		return rc;
+	w->t.counts[state]--;
+	w->t.counts[now]++;
+	if (now == STATE_READY)
+		rc = event_add(w, x->seq, id, EVENT_unblocked, STR_NONE, STR_NONE,
+		    true);
+	if (rc == OK)
+		rc = holds_add_all(w, h, x->seq, DEP_PARENT_CHILD,
+		    now > state ? 1 : -1);
+	return rc;
+}
+
+static int
+holds_run(struct work *w, struct holds *h)
+{
+	int rc = OK;
+
+	for (size_t i = 0; rc == OK && i < h->n; i++) {
+		struct hold x = h->list[i];
+
+		rc = hold_apply(w, h, &x);
+	}
+	return rc;
+}
+
+int
+graph_closed(struct work *w, int64_t item, bool closed)
+{
+	struct holds h = { 0 };
+	int rc = holds_add_all(w, &h, item, DEP_BLOCKS, closed ? -1 : 1);
+
+	return rc == OK ? holds_run(w, &h) : rc;
+}
+
+/* ---- edges ----------------------------------------------------------------------- */
+
+int
+edge_weight(struct work *w, int64_t target, enum dep_type type, int *blockers,
+    int *parents)
+{
+	struct query q = query_of(&w->db, SQL_HOLD_GET);
+	int64_t state;
+	int rc;
+
+	*blockers = *parents = 0;
+	bind_i64(&q, target);
+	rc = query_row(&q);
+	state = rc == OK ? col_i64(&q, 0) : 0;
+	query_end(&q);
+	if (rc != OK)
+		return fail_db(w, rc);
+	if (type == DEP_BLOCKS)
+		*blockers = state < 2 * STATUS_CLOSED;
+	if (type == DEP_PARENT_CHILD)
+		*parents = (int)(state & 1);
+	return OK;
+}
+
+int
+edge_put(struct work *w, int64_t item, int64_t target, enum dep_type type)
+{
+	struct query q = query_of(&w->db, SQL_EDGE_PUT);
+	int rc;
+
+	bind_i64(&q, item);
+	bind_i64(&q, target);
+	bind_i64(&q, (int64_t)type);
+	rc = query_run(&q);
+	if (rc == ERR_CONFLICT)
+		return fail(w, rc, "there is a dependency between the two already");
+	if (rc != OK)
+		return fail_db(w, rc);
+	graph_note(w, item, target, type, true);
+	return OK;
+}
+
+int
+edge_add(struct work *w, int64_t item, int64_t target, enum dep_type type)
+{
+	struct holds h = { 0 };
+	int blockers, parents;
+	int rc = edge_weight(w, target, type, &blockers, &parents);
+
+	if (rc == OK)
+		rc = edge_put(w, item, target, type);
+	if (rc == OK && (blockers > 0 || parents > 0))
+		rc = holds_add(w, &h, item, blockers, parents);
+	return rc == OK ? holds_run(w, &h) : rc;
+}
+
+int
+edge_remove(struct work *w, int64_t item, int64_t target)
+{
+	struct query q = query_of(&w->db, SQL_EDGE_GET);
+	struct holds h = { 0 };
+	enum dep_type type = DEP_BLOCKS;
+	int blockers, parents, rc;
+
+	bind_i64(&q, item);
+	bind_i64(&q, target);
+	rc = query_row(&q);
+	if (rc == OK)
+		type = (enum dep_type)col_i64(&q, 0);
+	query_end(&q);
+	if (rc == OK)
+		rc = edge_weight(w, target, type, &blockers, &parents);
+	if (rc == OK) {
+		q = query_of(&w->db, SQL_EDGE_TAKE);
+		bind_i64(&q, item);
+		bind_i64(&q, target);
+		rc = query_run(&q);
+	}
+	if (rc != OK)
+		return rc == ERR_NOTFOUND ?
+		    fail(w, rc, "there is no such dependency") : fail_db(w, rc);
+	graph_note(w, item, target, type, false);
+	if (blockers > 0 || parents > 0)
+		rc = holds_add(w, &h, item, -blockers, -parents);
+	return rc == OK ? holds_run(w, &h) : rc;
+}

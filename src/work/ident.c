@@ -1,0 +1,136 @@
+/*
+ * ident.c - ids: PREFIX-a3f8, children PREFIX-a3f8.1, imported PREFIX-12.
+ *
+ * The random part is drawn, not counted, so that branches and machines that
+ * know nothing of each other do not give the same id twice.  It is as short as
+ * that allows: with n items the odds that any two of n further ones meet are
+ * about n * n / 36^length, and stay under one in a hundred.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "work/work_priv.h"
+
+#define LENGTH_MIN 4
+#define LENGTH_MAX 12
+#define TRIES      64
+
+static const char alphabet[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+
+int
+id_length(int64_t n)
+{
+	double room = 36.0 * 36 * 36 * 36;
+	int length = LENGTH_MIN;
+
+	while (length < LENGTH_MAX && (double)n * (double)n > room / 100) {
+		room *= 36;
+		length++;
+	}
+	return length;
+}
+
+static bool
+is_word(char c)
+{
+	return ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || (c >= '0' && c <= '9') ||
+	    c == '_';
+}
+
+bool
+id_is_valid(struct str id)
+{
+	ptrdiff_t dash = -1;
+
+	for (size_t i = 0; i < id.n; i++) {
+		if (id.p[i] == '-')
+			dash = (ptrdiff_t)i;
+	}
+	if (id.n > LIMIT_WORK_ID_BYTES || dash < 1 || (size_t)dash + 1 == id.n ||
+	    !prefix_is_valid(str_sub(id, 0, (size_t)dash)))
+		return false;
+	for (size_t i = (size_t)dash + 1; i < id.n; i++) {
+		bool dot = id.p[i] == '.' && i > (size_t)dash + 1 &&
+		    i + 1 < id.n && id.p[i - 1] != '.';
+
+		if (!is_word(id.p[i]) && !dot)
+			return false;
+	}
+	return true;
+}
+
+static int
+id_taken(struct work *w, struct str id)
+{
+	struct query q = query_of(&w->db, SQL_ID_TAKEN);
+	int rc;
+
+	bind_i64(&q, w->t.seq);
+	bind_str(&q, id);
+	rc = query_row(&q);
+	query_end(&q);
+	return rc;
+}
+
+static int
+items_count(struct work *w, int64_t *n)
+{
+	struct query q = query_of(&w->db, SQL_COUNTS);
+	int rc;
+
+	*n = 0;
+	bind_i64(&q, w->t.seq);
+	while ((rc = query_row(&q)) == OK)
+		*n += col_i64(&q, 1);
+	query_end(&q);
+	return rc == ERR_NOTFOUND ? OK : fail_db(w, rc);
+}
+
+int
+id_make(struct work *w, struct str *out)
+{
+	uint8_t draw[LENGTH_MAX];
+	char text[LENGTH_MAX];
+	int64_t n;
+	int length, rc = items_count(w, &n);
+
+	if (rc != OK)
+		return rc;
+	length = id_length(n);
+	for (int i = 0; i < TRIES; i++) {
+		if (i > 0 && i % 8 == 0 && length < LENGTH_MAX)
+			length++;
+		id_random(draw, (size_t)length);
+		for (int j = 0; j < length; j++)
+			text[j] = alphabet[draw[j] % 36];
+		*out = arena_fmt(&w->a, "%.*s-%.*s", FMT(w->t.prefix), length, text);
+		rc = id_taken(w, *out);
+		if (rc == ERR_NOTFOUND)
+			return OK;
+		if (rc != OK)
+			return fail_db(w, rc);
+	}
+	return fail(w, ERR_LIMIT, "no free id was found");
+}
+
+/* parent->children is changed; the caller saves it. */
+int
+id_child(struct work *w, struct item *parent, struct str *out)
+{
+	int rc = OK;
+
+	while (rc == OK && parent->children < LIMIT_WORK_CHILDREN) {
+		*out = arena_fmt(&w->a, "%.*s.%lld", FMT(parent->id),
+		    (long long)++parent->children);
+		rc = id_taken(w, *out);
+		if (rc == ERR_NOTFOUND)
+			break;
+	}
+	if (rc == OK)
+		return fail(w, ERR_LIMIT, "%.*s: at most %d children",
+		    FMT(parent->id), LIMIT_WORK_CHILDREN);
+	if (rc != ERR_NOTFOUND)
+		return fail_db(w, rc);
+	return out->n <= LIMIT_WORK_ID_BYTES ? OK :
+	    fail(w, ERR_TOOBIG, "the child's id would be longer than %d bytes",
+	    LIMIT_WORK_ID_BYTES);
+}

@@ -1,0 +1,240 @@
+/*
+ * lease.c - who works on what.
+ *
+ * A claim sets assignee and status, and gives a lease: who holds it, until
+ * when.  Claiming again extends it (a heartbeat).  A lease whose time is past
+ * ends at the next operation that looks: the item is open again and anybody's.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "work/work_priv.h"
+
+/* ---- the end of a lease --------------------------------------------------------------- */
+
+static int
+due_first(struct work *w, int64_t tracker, msec now, int64_t *seq)
+{
+	struct query q = query_of(&w->db, SQL_LEASE_DUE);
+	int rc;
+
+	bind_i64(&q, tracker);
+	bind_i64(&q, now);
+	rc = query_row(&q);
+	if (rc == OK)
+		*seq = col_i64(&q, 0);
+	query_end(&q);
+	return rc;
+}
+
+bool
+lease_due(struct work *w, int64_t tracker, msec now)
+{
+	int64_t seq;
+
+	return due_first(w, tracker, now, &seq) == OK;
+}
+
+static void
+lease_drop(struct work *w, struct item *it)
+{
+	item_set_status(w, it, STATUS_OPEN);
+	it->assignee = STR_NONE;
+}
+
+/* {"holder":..,"until":..,"why":..} */
+static struct str
+lease_json(struct work *w, const struct item *it, const char *why)
+{
+	struct buf b = BUF(8 * KB);
+	struct str out = STR_NONE;
+
+	buf_add_char(&b, '{');
+	lease_add(&b, it);
+	json_add_key(&b, "reason");
+	json_add_str(&b, str_of(why));
+	buf_add_char(&b, '}');
+	if (!b.failed)
+		out = arena_str(&w->a, buf_str(&b));
+	buf_release(&b);
+	return out;
+}
+
+static int
+lease_end(struct work *w, struct item *it, const char *why)
+{
+	struct item was = *it;
+	int rc;
+
+	lease_drop(w, it);
+	it->updated_at = now_text(w);
+	rc = item_save(w, it, &was);
+	if (rc == OK)
+		rc = event_add(w, it->seq, it->id, EVENT_released,
+		    lease_json(w, &was, why), STR_NONE, !item_held(it));
+	return rc;
+}
+
+int
+lease_expire(struct work *w)
+{
+	struct item it;
+	int64_t seq;
+	int rc;
+
+	if (sqlite3_db_readonly(w->db.h, "main") != 0)
+		return OK;
+	while ((rc = due_first(w, w->t.seq, w->call->now, &seq)) == OK) {
+		rc = item_load(w, seq, &it);
+		if (rc == OK)
+			rc = lease_end(w, &it, "its time was up");
+		if (rc != OK)
+			return rc;
+	}
+	return rc == ERR_NOTFOUND ? OK : fail_db(w, rc);
+}
+
+/* ---- claim -------------------------------------------------------------------------------- */
+
+int
+lease_take(struct work *w, struct item *it, msec length)
+{
+	struct str actor = w->call->actor;
+	char until[CLOCK_ISO_SIZE];
+
+	if (it->lease_holder.p != NULL && !str_eq(it->lease_holder, actor)) {
+		clock_write_iso(until, it->lease_until);
+		return fail(w, ERR_CONFLICT, "%.*s is claimed by %.*s until %.*s",
+		    FMT(it->id), FMT(it->lease_holder), (int)sizeof until, until);
+	}
+	if (it->status != STATUS_OPEN && it->status != STATUS_IN_PROGRESS)
+		return fail(w, ERR_CONFLICT, "%.*s is %s", FMT(it->id),
+		    work_status_names[it->status]);
+	if (it->status == STATUS_IN_PROGRESS && it->assignee.p != NULL &&
+	    !str_eq(it->assignee, actor))
+		return fail(w, ERR_CONFLICT, "%.*s is in progress by %.*s",
+		    FMT(it->id), FMT(it->assignee));
+	if (it->lease_holder.p == NULL && item_held(it))
+		return fail(w, ERR_CONFLICT, "%.*s is blocked: see 'show %.*s'",
+		    FMT(it->id), FMT(it->id));
+	it->status = STATUS_IN_PROGRESS;
+	it->assignee = actor;
+	it->lease_holder = actor;
+	it->lease_until = w->call->now + length;
+	return OK;
+}
+
+/* A heartbeat is not worth an event. */
+static int
+claim_save(struct work *w, struct item *it, const struct item *was)
+{
+	int rc;
+
+	if (was->lease_holder.p == NULL)
+		return change_save(w, it, was, EVENT_claimed,
+		    lease_json(w, it, "claim"));
+	it->updated_at = now_text(w);
+	rc = item_save(w, it, was);
+	buf_add(w->call->data, buf_str(&w->scratch));
+	return rc;
+}
+
+static int
+claim_item(struct work *w, int64_t seq)
+{
+	struct item it, was;
+	int rc = item_load(w, seq, &it);
+
+	if (rc != OK)
+		return rc;
+	was = it;
+	rc = lease_take(w, &it, arg_int(w->call, "lease_ms", LIMIT_WORK_LEASE_MS));
+	return rc == OK ? claim_save(w, &it, &was) : rc;
+}
+
+/* The oldest of the highest priority, with no assignee or the wanted one. */
+static int
+ready_first(struct work *w, int64_t *seq)
+{
+	struct work_call *c = w->call;
+	int rc = ERR_NOTFOUND;
+
+	for (int p = 0; rc == ERR_NOTFOUND && p <= PRIORITY_MAX; p++) {
+		struct query q;
+
+		if (arg_given(c, "priority") && p != arg_int(c, "priority", p))
+			continue;
+		q = query_of(&w->db, SQL_READY_FIRST);
+		bind_i64(&q, w->t.seq);
+		bind_i64(&q, p);
+		bind_str(&q, arg_given(c, "assignee") ? arg_text(c, "assignee") :
+		    c->actor);
+		bind_i64(&q, arg_given(c, "assignee"));
+		rc = query_row(&q);
+		if (rc == OK)
+			*seq = col_i64(&q, 0);
+		query_end(&q);
+	}
+	return rc == OK || rc == ERR_NOTFOUND ? rc : fail_db(w, rc);
+}
+
+static int
+claim_ready(struct work *w)
+{
+	int64_t seq = 0;
+	int rc = ready_first(w, &seq);
+
+	if (rc == ERR_NOTFOUND) {
+		buf_lit(w->call->data, "null");
+		return OK;
+	}
+	return rc == OK ? claim_item(w, seq) : rc;
+}
+
+int
+lease_next(struct work *w, struct work_call *c)
+{
+	int rc;
+
+	buf_cut(c->data, c->data->n - 1);
+	buf_lit(c->data, ",\"claimed\":");
+	rc = claim_ready(w);
+	buf_add_char(c->data, '}');
+	return rc;
+}
+
+int
+op_claim(struct work *w, struct work_call *c)
+{
+	int64_t seq;
+	int rc;
+
+	if (arg_bool(c, "ready") == arg_given(c, "id"))
+		return fail(w, ERR_INVALID,
+		    "claim: expected either \"id\" or \"ready\"");
+	if (arg_bool(c, "ready"))
+		return claim_ready(w);
+	if (arg_given(c, "priority") || arg_given(c, "assignee"))
+		return fail(w, ERR_INVALID, "claim: \"priority\" and \"assignee\" "
+		    "choose among the ready; leave them out with \"id\"");
+	rc = item_seq(w, arg_text(c, "id"), &seq);
+	return rc == OK ? claim_item(w, seq) : rc;
+}
+
+int
+op_release(struct work *w, struct work_call *c)
+{
+	struct item it, was;
+	int rc = item_find(w, arg_text(c, "id"), &it);
+
+	if (rc != OK)
+		return rc;
+	was = it;
+	if (it.lease_holder.p == NULL)
+		return fail(w, ERR_CONFLICT, "%.*s is not claimed", FMT(it.id));
+	if (!str_eq(it.lease_holder, c->actor) && !arg_bool(c, "force"))
+		return fail(w, ERR_CONFLICT, "%.*s is claimed by %.*s, not by you",
+		    FMT(it.id), FMT(it.lease_holder));
+	lease_drop(w, &it);
+	return change_save(w, &it, &was, EVENT_released,
+	    lease_json(w, &was, "release"));
+}

@@ -1,0 +1,374 @@
+/*
+ * row.c - items as rows: found by id, read, and written with everything that
+ * is derived from them (columns, labels, counts).
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <assert.h>
+#include <stdio.h>
+
+#include "work/work_priv.h"
+
+#define CANDIDATES 5                         /* shown for an ambiguous id */
+#define NEAR_SCAN  2000                      /* ids looked at for a near one */
+
+/* ---- reading ------------------------------------------------------------------- */
+
+/* ITEM_COLUMNS of the row under q. */
+static int
+item_read(struct work *w, const struct query *q, struct item *out)
+{
+	struct json_doc doc;
+	struct err e;
+	int rc;
+
+	memset(out, 0, sizeof *out);
+	rc = json_parse(&doc, col_borrow(q, 8), &e);
+	if (rc == OK)
+		rc = item_decode(out, doc.root, true, &w->a, &e);
+	json_release(&doc);
+	if (rc != OK)
+		return fail(w, ERR_IO, "item %lld is damaged: %s",
+		    (long long)col_i64(q, 0), e.text);
+	out->seq = col_i64(q, 0);
+	out->created = col_i64(q, 2);
+	out->blockers = col_i64(q, 3);
+	out->held_parents = col_i64(q, 4);
+	out->comments = col_i64(q, 5);
+	out->children = col_i64(q, 6);
+	return OK;
+}
+
+int
+item_load(struct work *w, int64_t seq, struct item *out)
+{
+	struct query q = query_of(&w->db, SQL_ITEM_AT);
+	int rc;
+
+	bind_i64(&q, seq);
+	rc = query_row(&q);
+	rc = rc == OK ? item_read(w, &q, out) : fail_db(w, rc);
+	query_end(&q);
+	return rc;
+}
+
+/* ---- finding ------------------------------------------------------------------- */
+
+static int
+seq_exact(struct work *w, struct str id, int64_t *seq)
+{
+	struct query q = query_of(&w->db, SQL_ITEM_SEQ);
+	int rc;
+
+	bind_i64(&q, w->t.seq);
+	bind_str(&q, id);
+	rc = query_row(&q);
+	if (rc == OK)
+		*seq = col_i64(&q, 0);
+	query_end(&q);
+	return rc == OK || rc == ERR_NOTFOUND ? rc : fail_db(w, rc);
+}
+
+/* The ids that begin with `id`; "PREFIX-" is put before it if it has none. */
+static int
+seq_partial(struct work *w, struct str id, int64_t *seq)
+{
+	struct str low = str_starts(id, arena_fmt(&w->a, "%.*s-",
+	    FMT(w->t.prefix))) ? id :
+	    arena_fmt(&w->a, "%.*s-%.*s", FMT(w->t.prefix), FMT(id));
+	struct str high = arena_fmt(&w->a, "%.*s\x7f", FMT(low));
+	struct query q = query_of(&w->db, SQL_ITEM_RANGE);
+	char names[256] = "";
+	size_t n = 0, at = 0, roots = 0;
+	int rc;
+
+	bind_i64(&q, w->t.seq);
+	bind_str(&q, low);
+	bind_str(&q, high);
+	bind_i64(&q, 64);
+	while ((rc = query_row(&q)) == OK) {
+		struct str found = col_borrow(&q, 1);
+		bool child = str_index(str_sub(found, low.n, found.n), '.') >= 0 ||
+		    (found.n > low.n && found.p[low.n] == '.');
+
+		/* An epic's children begin as it does; it comes first. */
+		if (child && roots == 1)
+			continue;
+		roots += !child;
+		if (n++ == 0)
+			*seq = col_i64(&q, 0);
+		if (n <= CANDIDATES && at + found.n + 3 < sizeof names)
+			at += (size_t)snprintf(names + at, sizeof names - at,
+			    "%s%.*s", at > 0 ? ", " : "", FMT(found));
+	}
+	query_end(&q);
+	if (rc != ERR_NOTFOUND)
+		return fail_db(w, rc);
+	if (n > 1)
+		return fail(w, ERR_CONFLICT, "\"%.*s\" is ambiguous: %s%s", FMT(id),
+		    names, n > CANDIDATES ? ", ..." : "");
+	return n == 1 ? OK : ERR_NOTFOUND;
+}
+
+/* Says that there is none, and which there is that looks like it. */
+static int
+not_found(struct work *w, struct str id)
+{
+	struct str prefix = arena_fmt(&w->a, "%.*s-", FMT(w->t.prefix));
+	struct str full = str_starts(id, prefix) ? id :
+	    arena_fmt(&w->a, "%.*s%.*s", FMT(prefix), FMT(id));
+	struct query q = query_of(&w->db, SQL_ITEM_RANGE);
+	unsigned best = 3;
+	struct str near = STR_NONE;
+
+	bind_i64(&q, w->t.seq);
+	bind_str(&q, S(""));
+	bind_str(&q, S("\x7f"));
+	bind_i64(&q, NEAR_SCAN);
+	while (full.n < 64 && query_row(&q) == OK) {
+		unsigned d = str_distance(full, col_borrow(&q, 1), best - 1);
+
+		if (d < best) {
+			best = d;
+			near = col_str(&q, 1, &w->a);
+		}
+	}
+	query_end(&q);
+	if (near.n > 0)
+		return fail(w, ERR_NOTFOUND, "issue %.*s not found; did you mean "
+		    "%.*s?", FMT(id), FMT(near));
+	return fail(w, ERR_NOTFOUND, "issue %.*s not found", FMT(id));
+}
+
+int
+item_seq(struct work *w, struct str id, int64_t *seq)
+{
+	int rc = seq_exact(w, id, seq);
+
+	if (rc == ERR_NOTFOUND && id.n > 0 && str_is_utf8(id))
+		rc = seq_partial(w, id, seq);
+	return rc == ERR_NOTFOUND ? not_found(w, id) : rc;
+}
+
+int
+item_find(struct work *w, struct str id, struct item *out)
+{
+	int64_t seq;
+	int rc = item_seq(w, id, &seq);
+
+	return rc == OK ? item_load(w, seq, out) : rc;
+}
+
+int
+comments_add(struct work *w, int64_t seq, struct str id, struct buf *out)
+{
+	struct query q = query_of(&w->db, SQL_COMMENTS_OF);
+	bool first = true;
+	int rc;
+
+	bind_i64(&q, seq);
+	buf_add_char(out, '[');
+	while ((rc = query_row(&q)) == OK) {
+		buf_add(out, first ? S("{\"id\":") : S(",{\"id\":"));
+		buf_add_i64(out, col_i64(&q, 0));
+		json_add_key(out, "issue_id");
+		json_add_str(out, id);
+		json_add_key(out, "author");
+		json_add_str(out, col_borrow(&q, 1));
+		json_add_key(out, "text");
+		json_add_str(out, col_borrow(&q, 2));
+		json_add_key(out, "created_at");
+		json_add_str(out, col_borrow(&q, 3));
+		buf_add_char(out, '}');
+		first = false;
+	}
+	buf_add_char(out, ']');
+	query_end(&q);
+	return rc == ERR_NOTFOUND ? OK : fail_db(w, rc);
+}
+
+int
+item_add(struct work *w, int64_t seq, bool comments, struct buf *out)
+{
+	struct query q = query_of(&w->db, SQL_ITEM_BODY);
+	struct str body, id = STR_NONE;
+	bool some;
+	int rc;
+
+	bind_i64(&q, seq);
+	rc = query_row(&q);
+	body = rc == OK ? col_borrow(&q, 0) : STR_NONE;
+	some = rc == OK && comments && col_i64(&q, 1) > 0;
+	if (rc == OK)
+		buf_add(out, some ? str_sub(body, 0, body.n - 1) : body);
+	if (some)
+		id = col_str(&q, 2, &w->a);
+	query_end(&q);
+	if (rc != OK)
+		return fail_db(w, rc);
+	if (some) {
+		buf_lit(out, ",\"comments\":");
+		rc = comments_add(w, seq, id, out);
+		buf_add_char(out, '}');
+	}
+	return rc;
+}
+
+/* ---- writing ------------------------------------------------------------------- */
+
+static int
+item_state(const struct item *it)
+{
+	return 2 * (int)it->status + item_held(it);
+}
+
+static void
+bind_columns(struct query *q, const struct item *it)
+{
+	bind_i64(q, item_state(it));
+	bind_i64(q, it->priority);
+	bind_i64(q, it->created);
+	bind_i64(q, (int64_t)it->type);
+	bind_str(q, it->assignee);
+}
+
+static void
+bind_lease(struct query *q, const struct item *it)
+{
+	if (it->lease_holder.p == NULL)
+		bind_null(q);
+	else
+		bind_i64(q, it->lease_until);
+}
+
+static int
+row_insert(struct work *w, struct item *it, struct str body)
+{
+	struct query q = query_of(&w->db, SQL_ITEM_INSERT);
+	int rc;
+
+	bind_i64(&q, w->t.seq);
+	bind_str(&q, it->id);
+	bind_columns(&q, it);
+	bind_i64(&q, it->blockers);
+	bind_i64(&q, it->held_parents);
+	bind_i64(&q, it->comments);
+	bind_i64(&q, it->children);
+	bind_lease(&q, it);
+	bind_str(&q, body);
+	rc = query_run(&q);
+	if (rc == OK)
+		it->seq = sqlite3_last_insert_rowid(w->db.h);
+	return rc;
+}
+
+static int
+row_update(struct work *w, const struct item *it, struct str body)
+{
+	struct query q = query_of(&w->db, SQL_ITEM_UPDATE);
+
+	bind_str(&q, it->id);
+	bind_columns(&q, it);
+	bind_i64(&q, it->comments);
+	bind_i64(&q, it->children);
+	bind_lease(&q, it);
+	bind_str(&q, body);
+	bind_i64(&q, it->seq);
+	return query_run(&q);
+}
+
+static int
+label_row(struct work *w, enum sql what, struct str label, int64_t item)
+{
+	struct query q = query_of(&w->db, what);
+
+	bind_i64(&q, w->t.seq);
+	bind_str(&q, label);
+	bind_i64(&q, item);
+	return query_run(&q);
+}
+
+/* Both lists are sorted: one walk finds what went and what came. */
+static int
+labels_save(struct work *w, const struct item *it, const struct item *was)
+{
+	size_t n = was == NULL ? 0 : was->labels_n, i = 0, j = 0;
+	int rc = OK;
+
+	while (rc == OK && (i < n || j < it->labels_n)) {
+		int order = i == n ? 1 : j == it->labels_n ? -1 :
+		    str_cmp(was->labels[i], it->labels[j]);
+
+		if (order < 0)
+			rc = label_row(w, SQL_LABEL_TAKE, was->labels[i], it->seq);
+		else if (order > 0)
+			rc = label_row(w, SQL_LABEL_PUT, it->labels[j], it->seq);
+		i += order <= 0;
+		j += order >= 0;
+	}
+	return rc;
+}
+
+/* Time from created to closed; 0 while it is not. */
+static int64_t
+lead_ms(const struct item *it)
+{
+	msec closed;
+
+	if (it->status != STATUS_CLOSED || it->closed_at.p == NULL ||
+	    !time_parse(it->closed_at, &closed) || closed < it->created)
+		return 0;
+	return closed - it->created;
+}
+
+int
+item_save(struct work *w, struct item *it, const struct item *was)
+{
+	int rc;
+
+	assert((it->seq == 0) == (was == NULL));
+	buf_clear(&w->scratch);
+	item_encode(&w->scratch, it, STR_NONE);
+	if (w->scratch.failed || w->scratch.n > LIMIT_WORK_ITEM_BYTES)
+		return fail(w, ERR_TOOBIG, "the item is larger than %d bytes",
+		    LIMIT_WORK_ITEM_BYTES);
+	rc = was == NULL ? row_insert(w, it, buf_str(&w->scratch)) :
+	    row_update(w, it, buf_str(&w->scratch));
+	if (rc == OK && (it->labels_n > 0 || (was != NULL && was->labels_n > 0)))
+		rc = labels_save(w, it, was);
+	if (rc != OK)
+		return fail_db(w, rc);
+	w->t.counts[item_state(it)]++;
+	w->t.lead_change += lead_ms(it);
+	if (was != NULL) {
+		w->t.counts[item_state(was)]--;
+		w->t.lead_change -= lead_ms(was);
+	}
+	return OK;
+}
+
+struct str
+now_text(struct work *w)
+{
+	char *p = arena_alloc(&w->a, CLOCK_ISO_SIZE);
+
+	if (p == NULL)
+		return STR_NONE;
+	clock_write_iso(p, w->call->now);
+	return (struct str){ p, CLOCK_ISO_SIZE };
+}
+
+void
+item_set_status(struct work *w, struct item *it, enum status to)
+{
+	it->status = to;
+	if (to == STATUS_CLOSED || to == STATUS_TOMBSTONE)
+		it->closed_at = it->closed_at.p != NULL ? it->closed_at :
+		    now_text(w);
+	else
+		it->closed_at = STR_NONE;
+	if (to != STATUS_IN_PROGRESS) {
+		it->lease_holder = STR_NONE;
+		it->lease_until = 0;
+	}
+}

@@ -1,0 +1,87 @@
+/*
+ * work_core.c - create, show, ready, close, claim, and the held set.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "work_fix.h"
+
+#include <string.h>
+
+TEST(work_create_answers_the_item)
+{
+	struct fix f;
+
+	fix_open(&f);
+	fix_ok(&f, "create", "{'title':'first','priority':1,'issue_type':'bug',"
+	    "'labels':['b','a','b'],'assignee':'eve'}");
+	CHECK_STR(fix_get(&f, "title"), "first");
+	CHECK_STR(fix_get(&f, "status"), "open");
+	CHECK_STR(fix_get(&f, "labels"), "[\"a\",\"b\"]");
+	CHECK_STR(fix_get(&f, "description"), "");
+	CHECK(fix_get(&f, "id").n == 6);
+	fix_ok(&f, "show", "{'id':'%.*s'}", FMT(str_sub(fix_get(&f, "id"), 2, 3)));
+	CHECK_STR(fix_get(&f, "title"), "first");
+	CHECK(fix_count(&f, "SELECT count(*) FROM work_event WHERE actor = 'ada'"
+	    " AND kind = 0 AND ready = 1") == 1);
+	fix_close(&f);
+}
+
+TEST(work_closing_a_blocker_frees_what_waits)
+{
+	struct fix f;
+
+	fix_open(&f);
+	fix_ok(&f, "create", "{'title':'a','id':'t-a'}");
+	fix_ok(&f, "create", "{'title':'b','id':'t-b','dependencies':['t-a']}");
+	fix_ok(&f, "ready", "{}");
+	CHECK(strcmp(fix_ids(&f), "t-a") == 0);
+	fix_ok(&f, "close", "{'id':'a','reason':'done'}");
+	CHECK(fix_get(&f, "closed_at").n > 0);
+	fix_ok(&f, "ready", "{}");
+	CHECK(strcmp(fix_ids(&f), "t-b") == 0);
+	fix_ok(&f, "reopen", "{'id':'a'}");
+	fix_ok(&f, "ready", "{}");
+	CHECK(strcmp(fix_ids(&f), "t-a") == 0);
+	fix_close(&f);
+}
+
+/* 7 of the contract: children of a blocked epic are blocked, to any depth. */
+TEST(work_children_of_a_blocked_epic_are_held)
+{
+	struct fix f;
+
+	fix_open(&f);
+	fix_ok(&f, "create", "{'title':'gate','id':'t-gate'}");
+	fix_ok(&f, "create", "{'title':'epic','id':'t-epic','issue_type':'epic',"
+	    "'dependencies':['blocks:t-gate']}");
+	fix_ok(&f, "create", "{'title':'child','parent':'t-epic'}");
+	CHECK_STR(fix_get(&f, "id"), "t-epic.1");
+	fix_ok(&f, "create", "{'title':'grandchild','parent':'t-epic.1'}");
+	CHECK_STR(fix_get(&f, "id"), "t-epic.1.1");
+	fix_ok(&f, "ready", "{}");
+	CHECK(strcmp(fix_ids(&f), "t-gate") == 0);
+	fix_ok(&f, "close", "{'id':'t-gate'}");
+	fix_ok(&f, "ready", "{}");
+	CHECK(strcmp(fix_ids(&f), "t-epic t-epic.1 t-epic.1.1") == 0);
+	CHECK(fix_count(&f, "SELECT n FROM work_count WHERE state = 0") == 3);
+	fix_close(&f);
+}
+
+TEST(work_only_one_can_claim)
+{
+	struct fix f;
+
+	fix_open(&f);
+	fix_ok(&f, "create", "{'title':'a','id':'t-a'}");
+	fix_ok(&f, "claim", "{'id':'t-a','lease_ms':5000}");
+	CHECK_STR(fix_get(&f, "lease.holder"), "ada");
+	f.actor = "bob";
+	CHECK_RC(fix_call(&f, "claim", "{'id':'t-a'}"), ERR_CONFLICT);
+	fix_ok(&f, "claim", "{'ready':true}");
+	CHECK(f.doc.root != NULL && json_is_null(f.doc.root));
+	f.now += 5000;                       /* ada's time is up */
+	fix_ok(&f, "claim", "{'ready':true}");
+	CHECK_STR(fix_get(&f, "lease.holder"), "bob");
+	CHECK_STR(fix_get(&f, "assignee"), "bob");
+	fix_close(&f);
+}

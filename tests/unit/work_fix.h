@@ -1,0 +1,42 @@
+/*
+ * work_fix.h - a tracker in a file of its own for one test.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef WORK_FIX_H
+#define WORK_FIX_H
+
+#include "harness/test.h"
+#include "work/work_priv.h"
+
+struct fix {
+	struct db db;
+	struct work *w;
+	int64_t tracker;
+	msec now;
+	const char *actor;
+	struct buf data;                     /* of the last call */
+	struct json_doc doc;                 /* the same, parsed */
+	struct err e;
+};
+
+void fix_open(struct fix *f);
+void fix_close(struct fix *f);
+
+/* Runs one operation in a transaction of its own, committed if it is OK.  args
+ * is printf's format of a JSON object with ' for ". */
+int fix_call(struct fix *f, const char *operation, const char *args, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The same, and it must be OK. */
+void fix_ok(struct fix *f, const char *operation, const char *args, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* A member of the last answer, as text; "" if absent.  path: "lease.holder",
+ * "0.id". */
+struct str fix_get(struct fix *f, const char *path);
+/* The ids of the last answer, which is a list of items: "t-1 t-2". */
+const char *fix_ids(struct fix *f);
+/* One number out of the database. */
+int64_t fix_count(struct fix *f, const char *sql);
+
+#endif
