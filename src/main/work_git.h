@@ -40,9 +40,12 @@ int work_import_beads(struct work_hand *h, struct str from, struct err *e);
 /* ---- the merge driver (work_merge_driver.c) ---------------------------------- */
 
 /* Three-way merge of JSONL files; the result is written over `ours`.  What git
- * calls as `merge %O %A %B %P`.  ERR_CONFLICT: it was written, with conflicts. */
+ * calls as `merge %O %A %B %P`.  OK (exit 0): it was written; where both sides
+ * had changed one field, the later one won and notes has a line.  Else (exit 1)
+ * `ours` is as it was and e names file and line.  path: for the notes; may be
+ * NULL. */
 int work_merge_files(const char *base, const char *ours, const char *theirs,
-    const char *path, struct err *e);
+    const char *path, struct buf *notes, struct err *e);
 /* Tells git of it: .gitattributes beside the workspace, and the repository's
  * configuration. */
 int work_install_merge_driver(const struct home *home, struct err *e);
@@ -65,11 +68,17 @@ int work_write_file(const char *path, struct str text, struct err *e);
 
 struct work_import_options {
 	bool dry_run, skip_existing, strict;
-	struct str base;                     /* the common ancestor's lines */
+	bool base;                           /* only note the lines as what both
+	                                        sides have, for the next merge */
 };
-/* Imports lines in one transaction.  r is the operation's reply; release it. */
+/* Imports lines in one transaction.  r is the operation's reply; release it.
+ * r->data: {"created","updated","deleted","unchanged","skipped":numbers,
+ * "conflicts":[{id,field,ours,theirs,kept}],"renamed":[{old,new,title}],
+ * "warnings":["line 3: ..."]}; "more": how many reports were left out. */
 int work_import(struct client *c, struct str lines,
     const struct work_import_options *o, struct reply *r);
+/* Appends that answer in words; what people read after an import. */
+void work_import_report(const struct reply *r, struct buf *b);
 
 /* ---- another way to the tracker (work_remote.c, only in cohortd) ---------------- */
 
