@@ -69,13 +69,20 @@ seq_exact(struct work *w, struct str id, int64_t *seq)
 	return rc == OK || rc == ERR_NOTFOUND ? rc : fail_db(w, rc);
 }
 
-/* The ids that begin with `id`; "PREFIX-" is put before it if it has none. */
-static int
-seq_partial(struct work *w, struct str id, int64_t *seq)
+/* "PREFIX-" is put before it if it has none. */
+static struct str
+id_full(struct work *w, struct str id)
 {
-	struct str low = str_starts(id, arena_fmt(&w->a, "%.*s-",
-	    FMT(w->t.prefix))) ? id :
-	    arena_fmt(&w->a, "%.*s-%.*s", FMT(w->t.prefix), FMT(id));
+	struct str prefix = arena_fmt(&w->a, "%.*s-", FMT(w->t.prefix));
+
+	return str_starts(id, prefix) ? id :
+	    arena_fmt(&w->a, "%.*s%.*s", FMT(prefix), FMT(id));
+}
+
+/* The one id that begins with `low`. */
+static int
+seq_partial(struct work *w, struct str id, struct str low, int64_t *seq)
+{
 	struct str high = arena_fmt(&w->a, "%.*s\x7f", FMT(low));
 	struct query q = query_of(&w->db, SQL_ITEM_RANGE);
 	char names[256] = "";
@@ -88,11 +95,10 @@ seq_partial(struct work *w, struct str id, int64_t *seq)
 	bind_i64(&q, 64);
 	while ((rc = query_row(&q)) == OK) {
 		struct str found = col_borrow(&q, 1);
-		bool child = str_index(str_sub(found, low.n, found.n), '.') >= 0 ||
-		    (found.n > low.n && found.p[low.n] == '.');
+		bool child = str_index(str_sub(found, low.n, found.n), '.') >= 0;
 
-		/* An epic's children begin as it does; it comes first. */
-		if (child && roots == 1)
+		/* A child begins as its parent does, which comes first. */
+		if (child && roots > 0)
 			continue;
 		roots += !child;
 		if (n++ == 0)
@@ -114,9 +120,7 @@ seq_partial(struct work *w, struct str id, int64_t *seq)
 static int
 not_found(struct work *w, struct str id)
 {
-	struct str prefix = arena_fmt(&w->a, "%.*s-", FMT(w->t.prefix));
-	struct str full = str_starts(id, prefix) ? id :
-	    arena_fmt(&w->a, "%.*s%.*s", FMT(prefix), FMT(id));
+	struct str full = id_full(w, id);
 	struct query q = query_of(&w->db, SQL_ITEM_RANGE);
 	unsigned best = 3;
 	struct str near = STR_NONE;
@@ -143,10 +147,15 @@ not_found(struct work *w, struct str id)
 int
 item_seq(struct work *w, struct str id, int64_t *seq)
 {
+	struct str full;
 	int rc = seq_exact(w, id, seq);
 
-	if (rc == ERR_NOTFOUND && id.n > 0 && str_is_utf8(id))
-		rc = seq_partial(w, id, seq);
+	if (rc == ERR_NOTFOUND && id.n > 0 && str_is_utf8(id)) {
+		full = id_full(w, id);
+		rc = seq_exact(w, full, seq);
+		if (rc == ERR_NOTFOUND)
+			rc = seq_partial(w, id, full, seq);
+	}
 	return rc == ERR_NOTFOUND ? not_found(w, id) : rc;
 }
 

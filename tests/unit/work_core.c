@@ -85,3 +85,25 @@ TEST(work_only_one_can_claim)
 	CHECK_STR(fix_get(&f, "assignee"), "bob");
 	fix_close(&f);
 }
+
+TEST(work_partial_ids)
+{
+	struct fix f;
+
+	fix_open(&f);
+	fix_ok(&f, "create", "{'title':'a','id':'t-ab12'}");
+	fix_ok(&f, "create", "{'title':'b','id':'t-ab34'}");
+	fix_ok(&f, "create", "{'title':'c','id':'t-ab'}");
+	fix_ok(&f, "create", "{'title':'d','parent':'ab34'}");
+	fix_ok(&f, "resolve", "{'id':'ab1'}");
+	CHECK_STR(fix_get(&f, "id"), "t-ab12");
+	fix_ok(&f, "resolve", "{'id':'ab'}");        /* whole, but for the prefix */
+	CHECK_STR(fix_get(&f, "id"), "t-ab");
+	fix_ok(&f, "resolve", "{'id':'t-ab3'}");     /* not its child */
+	CHECK_STR(fix_get(&f, "id"), "t-ab34");
+	CHECK_RC(fix_call(&f, "resolve", "{'id':'a'}"), ERR_CONFLICT);
+	CHECK(strcmp(f.e.text, "\"a\" is ambiguous: t-ab, t-ab12, t-ab34") == 0);
+	CHECK_RC(fix_call(&f, "resolve", "{'id':'t-ax12'}"), ERR_NOTFOUND);
+	CHECK(strcmp(f.e.text, "issue t-ax12 not found; did you mean t-ab12?") == 0);
+	fix_close(&f);
+}
