@@ -19,6 +19,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/mem.h"
 
 #define SLICE     128                        /* visits a turn */
@@ -351,6 +352,7 @@ answer_new(struct mock_shard *ms)
 		a->prefix = BUF(64 * KB);
 		a->model = BUF(4 * KB);
 		a->tool = BUF(4 * KB);
+		a->filled = ARENA(LIMIT_LLM_BODY_BYTES);
 	}
 	a->queued = false;
 	a->prev = NULL;
@@ -404,7 +406,8 @@ answer_start(struct mock_shard *ms, struct http_req *r, const struct ask *ask)
 	copy_text(&a->model, ask->model);
 	copy_text(&a->tool, ask->tool);
 	a->fault = mock_fault_pick(ms, ask->role, ask->last);
-	script_answer(ms->mock->script, ask->role, ask->last, &a->turn);
+	arena_clear(&a->filled);
+	script_answer(ms->mock->script, ask->role, ask->last, &a->filled, &a->turn);
 	if (a->fault->bad_args)
 		answer_spoil(a);
 	answer_plan(a);
@@ -440,6 +443,7 @@ answer_spares_free(struct mock_shard *ms)
 		buf_release(&a->prefix);
 		buf_release(&a->model);
 		buf_release(&a->tool);
+		arena_release(&a->filled);
 		free(a);
 	}
 }

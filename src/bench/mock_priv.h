@@ -108,6 +108,7 @@ struct answer {
 	msec token_ms;
 	bool stream, usage, begun, queued;
 	struct script_turn turn;
+	struct arena filled;                 /* of it */
 	struct script_call bad_call;
 	struct buf prefix;                   /* of every OpenAI chunk */
 	struct buf model, tool;

@@ -154,7 +154,8 @@ struct openai_call {
 };
 
 struct scripted_call {
-	struct script_turn turn;             /* borrowed from the script */
+	struct script_turn turn;             /* borrowed from the script and */
+	struct arena filled;
 	struct str rest;                     /* of the reply */
 	size_t calls_told;
 	int64_t prompt_words;

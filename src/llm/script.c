@@ -6,7 +6,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "llm/script.h"
+#include "llm/script_priv.h"
 
 #include "base/limits.h"
 #include "base/mem.h"
@@ -20,6 +20,7 @@ const char script_sentence[] =
 
 struct rule {
 	struct str role, last;               /* last empty: any text */
+	bool filled;                         /* with values of the last result */
 	struct script_turn turn;
 };
 
@@ -66,11 +67,28 @@ object_check(jnode n, const char *path, struct err *e)
 	    json_kind(n));
 }
 
+/* What one turn is read with. */
+struct reading {
+	struct arena *a;
+	bool tool;                           /* it answers a tool's result */
+	bool filled;                         /* out: and takes values from it */
+};
+
 static int
-read_call(struct arena *a, jnode n, const char *path, struct script_call *out,
+read_places(struct reading *r, jnode args, const char *path, struct err *e)
+{
+	struct err why = { 0 };
+	int rc = fill_check(args, r->tool, &r->filled, &why);
+
+	return rc == OK ? OK : err_set(e, rc, "%s: %s", path, why.text);
+}
+
+static int
+read_call(struct reading *r, jnode n, const char *path, struct script_call *out,
     struct err *e)
 {
 	static const char *const known[] = { "name", "args", NULL };
+	struct arena *a = r->a;
 	struct str where = arena_fmt(a, "%s.name", path);
 	struct str args_where = arena_fmt(a, "%s.args", path), name;
 	struct buf text = BUF(LIMIT_SCRIPT_BYTES);
@@ -85,6 +103,8 @@ read_call(struct arena *a, jnode n, const char *path, struct script_call *out,
 		rc = err_set(e, ERR_INVALID, "%s: missing", where.p);
 	if (rc == OK)
 		rc = json_get_object(n, "args", args_where.p, &args, e);
+	if (rc == OK)
+		rc = read_places(r, args, args_where.p, e);
 	if (rc != OK)
 		return rc;
 	if (args != NULL)
@@ -97,9 +117,10 @@ read_call(struct arena *a, jnode n, const char *path, struct script_call *out,
 }
 
 static int
-read_calls(struct arena *a, jnode n, const char *path, struct script_turn *out,
+read_calls(struct reading *r, jnode n, const char *path, struct script_turn *out,
     struct err *e)
 {
+	struct arena *a = r->a;
 	struct str where = arena_fmt(a, "%s.tool_calls", path);
 	struct script_call *calls;
 	struct json_iter it;
@@ -116,7 +137,7 @@ read_calls(struct arena *a, jnode n, const char *path, struct script_turn *out,
 	if (calls == NULL)
 		return err_set(e, ERR_TOOBIG, "%s: the script is too large", where.p);
 	for (it = json_each(list); rc == OK && json_next(&it); i++)
-		rc = read_call(a, it.value,
+		rc = read_call(r, it.value,
 		    arena_fmt(a, "%s.%zu", where.p, i).p, &calls[i], e);
 	out->calls = calls;
 	out->calls_n = json_count(list);
@@ -132,16 +153,17 @@ read_pause(struct arena *a, jnode n, const char *key, const char *path,
 }
 
 static int
-read_turn(struct arena *a, jnode n, const char *path, struct script_turn *out,
+read_turn(struct reading *r, jnode n, const char *path, struct script_turn *out,
     struct err *e)
 {
+	struct arena *a = r->a;
 	struct str reply;
 	int64_t status;
 	int rc = json_get_str(n, "reply", arena_fmt(a, "%s.reply", path).p, STR_NONE,
 	    LIMIT_SCRIPT_BYTES, &reply, e);
 
 	if (rc == OK)
-		rc = read_calls(a, n, path, out, e);
+		rc = read_calls(r, n, path, out, e);
 	if (rc == OK)
 		rc = json_get_int(n, "status", arena_fmt(a, "%s.status", path).p, 0,
 		    400, 599, &status, e);
@@ -197,13 +219,18 @@ read_rule(struct arena *a, jnode n, const char *path, struct rule *out,
 {
 	static const char *const known[] = { "match", "reply", "tool_calls",
 	    "status", "ttft_ms", "token_ms", NULL };
+	struct reading r = { .a = a };
 	int rc = object_check(n, path, e);
 
 	if (rc == OK)
 		rc = keys_check(n, path, known, e);
 	if (rc == OK)
 		rc = read_match(a, n, path, out, e);
-	return rc == OK ? read_turn(a, n, path, &out->turn, e) : rc;
+	r.tool = str_eq(out->role, S("tool"));
+	if (rc == OK)
+		rc = read_turn(&r, n, path, &out->turn, e);
+	out->filled = r.filled;
+	return rc;
 }
 
 static int
@@ -226,12 +253,13 @@ read_default(struct llm_script *s, jnode n, struct err *e)
 {
 	static const char *const known[] = { "reply", "tool_calls", "status",
 	    "ttft_ms", "token_ms", NULL };
+	struct reading r = { .a = &s->arena };
 	int rc;
 
 	if (n == NULL)
 		return OK;
 	rc = keys_check(n, "default", known, e);
-	return rc == OK ? read_turn(&s->arena, n, "default", &s->fallback, e) : rc;
+	return rc == OK ? read_turn(&r, n, "default", &s->fallback, e) : rc;
 }
 
 static int
@@ -298,7 +326,7 @@ script_free(struct llm_script *s)
 
 void
 script_answer(const struct llm_script *s, struct str role, struct str last,
-    struct script_turn *out)
+    struct arena *a, struct script_turn *out)
 {
 	for (size_t i = 0; i < s->n; i++) {
 		const struct rule *r = &s->rules[i];
@@ -306,6 +334,8 @@ script_answer(const struct llm_script *s, struct str role, struct str last,
 		if (str_eq(r->role, role) &&
 		    (r->last.n == 0 || str_contains(last, r->last))) {
 			*out = r->turn;
+			if (r->filled)
+				fill_turn(out, last, a);
 			return;
 		}
 	}

@@ -9,11 +9,17 @@
  * rule without a role is for the user's words, one without a text for any of
  * its role.  Errors name the path in the file.
  *
+ * In a rule for the role "tool" the arguments of a call may take values from the
+ * tool's result, when that is JSON: {"id":"{{result.id}}"}, {{result.0.id}},
+ * {{result}}.  A string that is nothing else becomes the value itself.  A result
+ * without that value is answered by status 400 and the reason.
+ *
  * SPDX-License-Identifier: MIT
  */
 #ifndef LLM_SCRIPT_H
 #define LLM_SCRIPT_H
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/rc.h"
@@ -34,9 +40,10 @@ struct script_turn {
 /* text empty: the built-in script (the fixed 42-word sentence). */
 int  script_new(struct llm_script **out, struct str text, struct err *e);
 void script_free(struct llm_script *s);
-/* last: text of the last message; role: "user", "tool", ... */
+/* last: text of the last message; role: "user", "tool", ...  out lives as long as
+ * the script and what is in `a`. */
 void script_answer(const struct llm_script *s, struct str role, struct str last,
-    struct script_turn *out);
+    struct arena *a, struct script_turn *out);
 extern const char script_sentence[];         /* MOCK_LLM_RESPONSE's default */
 
 /* Cuts reply into the tokens a stream sends: words with their leading blank. */

@@ -177,7 +177,8 @@ scripted_prepare(struct llm_call *c, const struct llm_request *rq,
 		s->prompt_words += words(buf_str(&text));
 		role = role_of(rq->messages[i]);
 	}
-	script_answer(c->llm->script, role, buf_str(&text), &s->turn);
+	s->filled = ARENA(LIMIT_LLM_BODY_BYTES);
+	script_answer(c->llm->script, role, buf_str(&text), &s->filled, &s->turn);
 	s->rest = s->turn.reply;
 	buf_release(&text);
 	return OK;
@@ -329,6 +330,7 @@ static void
 scripted_release(struct llm_call *c)
 {
 	assert(!c->u.scripted.ready);
+	arena_release(&c->u.scripted.filled);
 }
 
 const struct provider scripted_provider = {

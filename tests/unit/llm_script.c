@@ -41,12 +41,14 @@ TEST(script_built_in_says_the_sentence)
 {
 	struct llm_script *s;
 	struct script_turn t;
+	struct arena a = ARENA(MB);
 
 	CHECK_RC(script_new(&s, STR_NONE, NULL), OK);
-	script_answer(s, S("user"), S("anything"), &t);
+	script_answer(s, S("user"), S("anything"), &a, &t);
 	CHECK_STR(t.reply, script_sentence);
 	CHECK(t.calls_n == 0 && t.status == 0 && t.ttft_ms == -1 && t.token_ms == -1);
 	script_free(s);
+	arena_release(&a);
 }
 
 static const char rules[] =
@@ -62,27 +64,29 @@ TEST(script_first_rule_of_the_role_answers)
 {
 	struct llm_script *s;
 	struct script_turn t;
+	struct arena a = ARENA(MB);
 	struct err e;
 
 	CHECK_RC(script_new(&s, str_of(rules), &e), OK);
-	script_answer(s, S("user"), S("the weather, please"), &t);
+	script_answer(s, S("user"), S("the weather, please"), &a, &t);
 	CHECK_INT(t.calls_n, 2);
 	CHECK_STR(t.calls[0].name, "get_weather");
 	CHECK_STR(t.calls[0].args_json, "{\"city\":\"Paris\"}");
 	CHECK_STR(t.calls[1].args_json, "{}");
 	CHECK(t.reply.n == 0 && t.ttft_ms == 50 && t.token_ms == -1);
 	/* a tool that speaks of weather does not ask for the tool again */
-	script_answer(s, S("tool"), S("Sunny weather"), &t);
+	script_answer(s, S("tool"), S("Sunny weather"), &a, &t);
 	CHECK_STR(t.reply, "It is sunny.");
-	script_answer(s, S("tool"), S("rain"), &t);
+	script_answer(s, S("tool"), S("rain"), &a, &t);
 	CHECK_STR(t.reply, "Something else.");
 	CHECK_INT(t.token_ms, 3);
-	script_answer(s, S("user"), S("go boom"), &t);
+	script_answer(s, S("user"), S("go boom"), &a, &t);
 	CHECK_INT(t.status, 500);
 	CHECK_STR(t.reply, "mock boom");
-	script_answer(s, S("assistant"), S("weather"), &t);
+	script_answer(s, S("assistant"), S("weather"), &a, &t);
 	CHECK_STR(t.reply, "What?");
 	script_free(s);
+	arena_release(&a);
 }
 
 TEST(script_mistakes_are_told_with_their_path)
@@ -103,6 +107,15 @@ TEST(script_mistakes_are_told_with_their_path)
 		  "rules.0.match.lst: unknown key; did you mean \"last\"?" },
 		{ "{\"rules\":[{\"match\":\"a\",\"tool_calls\":[{\"args\":{}}]}]}",
 		  "rules.0.tool_calls.0.name: missing" },
+		{ "{\"rules\":[{\"match\":\"a\",\"tool_calls\":[{\"name\":\"f\",\"args\":"
+		  "{\"id\":\"{{result.id}}\"}}]}]}", "rules.0.tool_calls.0.args: "
+		  "{{result.id}} needs a rule for \"role\":\"tool\"" },
+		{ "{\"rules\":[{\"match\":{\"role\":\"tool\"},\"tool_calls\":[{\"name\":\"f\","
+		  "\"args\":{\"a\":[{\"b\":\"x {{reslt}}\"}]}}]}]}", "rules.0.tool_calls.0.args: "
+		  "expected {{result}} or {{result.MEMBER}}, got \"x {{reslt}}\"" },
+		{ "{\"rules\":[{\"match\":{\"role\":\"tool\"},\"tool_calls\":[{\"name\":\"f\","
+		  "\"args\":{\"a\":\"{{result.id\"}}]}]}", "rules.0.tool_calls.0.args: "
+		  "expected {{result}} or {{result.MEMBER}}, got \"{{result.id\"" },
 		{ "{\"rules\":[{\"match\":\"a\",\"tool_calls\":[{\"name\":\"f\",\"args\":[]}]}]}",
 		  "rules.0.tool_calls.0.args: expected an object, got an array" },
 	};
@@ -132,4 +145,38 @@ TEST(script_wrong_numbers_and_syntax_are_refused)
 
 		CHECK(script_new(&s, str_of(texts[i]), &e) != OK);
 	}
+}
+
+/* Goal: a call's arguments take values of the last tool result, of any kind. */
+TEST(script_arguments_come_from_the_last_result)
+{
+	static const char text[] =
+	    "{\"rules\":[{\"match\":{\"role\":\"tool\",\"last\":\"item\"},\"tool_calls\":["
+	    "{\"name\":\"f\",\"args\":{\"id\":\"{{result.item.id}}\","
+	    "\"all\":[\"{{result.list.1}}\",{\"n\":\"{{result.n}}\"},7],"
+	    "\"text\":\"<{{result.item.id}}> and {{result.n}}\"}},"
+	    "{\"name\":\"g\",\"args\":{\"whole\":\"{{result}}\"}}]}]}";
+	struct llm_script *s;
+	struct script_turn t;
+	struct arena a = ARENA(MB);
+	struct err e;
+
+	CHECK_RC(script_new(&s, str_of(text), &e), OK);
+	script_answer(s, S("tool"), S("{\"item\":{\"id\":\"a\\\"b\"},\"n\":4,"
+	    "\"list\":[1,{\"x\":null}]}"), &a, &t);
+	CHECK_INT(t.status, 0);
+	CHECK_INT(t.calls_n, 2);
+	CHECK_STR(t.calls[0].args_json, "{\"id\":\"a\\\"b\",\"all\":[{\"x\":null},{\"n\":4},7],"
+	    "\"text\":\"<a\\\"b> and 4\"}");
+	CHECK_STR(t.calls[1].args_json, "{\"whole\":{\"item\":{\"id\":\"a\\\"b\"},\"n\":4,"
+	    "\"list\":[1,{\"x\":null}]}}");
+	script_answer(s, S("tool"), S("{\"item\":{}}"), &a, &t);
+	CHECK_INT(t.status, 400);
+	CHECK_INT(t.calls_n, 0);
+	CHECK(str_contains(t.reply, S("{{result.item.id}}")));
+	script_answer(s, S("tool"), S("Error: no item"), &a, &t);
+	CHECK_INT(t.status, 400);
+	CHECK(str_contains(t.reply, S("not JSON")));
+	script_free(s);
+	arena_release(&a);
 }
