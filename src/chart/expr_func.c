@@ -40,7 +40,7 @@ arg_str(struct eval *ev, const struct call *c, size_t i, struct str *out)
 }
 
 int
-arg_int(struct eval *ev, const struct call *c, size_t i, int64_t fallback, int64_t *out)
+arg_integer(struct eval *ev, const struct call *c, size_t i, int64_t fallback, int64_t *out)
 {
 	*out = fallback;
 	if (i >= c->n)
@@ -284,7 +284,7 @@ fn_repeat(struct eval *ev, const struct call *c, struct ref *out)
 	int rc = arg_str(ev, c, 0, &s);
 
 	if (rc == OK)
-		rc = arg_int(ev, c, 1, 0, &n);
+		rc = arg_integer(ev, c, 1, 0, &n);
 	if (rc == OK && n < 0)
 		rc = eval_fail(ev, c->node, "repeat wants a count, got %lld", (long long)n);
 	if (rc == OK && s.n > 0)
@@ -307,7 +307,7 @@ pad(struct eval *ev, const struct call *c, bool left, struct ref *out)
 	int rc = arg_str(ev, c, 0, &s);
 
 	if (rc == OK)
-		rc = arg_int(ev, c, 1, 0, &width);
+		rc = arg_integer(ev, c, 1, 0, &width);
 	if (rc == OK && c->n > 2)
 		rc = arg_str(ev, c, 2, &fill);
 	if (rc == OK && (width < 0 || width > LIMIT_EXPR_STEPS || text_count(fill) != 1))
@@ -474,7 +474,7 @@ fn_round(struct eval *ev, const struct call *c, struct ref *out)
 	int rc = arg_number(ev, c, 0, &d);
 
 	if (rc == OK)
-		rc = arg_int(ev, c, 1, 0, &digits);
+		rc = arg_integer(ev, c, 1, 0, &digits);
 	if (rc == OK && (digits < 0 || digits > 15))
 		rc = eval_fail(ev, c->node, "round wants 0 to 15 digits");
 	if (rc != OK)

@@ -12,7 +12,7 @@
 int arg_kind(struct eval *ev, const struct call *c, size_t i, enum val_kind kind,
     const char *what);
 int arg_str(struct eval *ev, const struct call *c, size_t i, struct str *out);
-int arg_int(struct eval *ev, const struct call *c, size_t i, int64_t fallback,
+int arg_integer(struct eval *ev, const struct call *c, size_t i, int64_t fallback,
     int64_t *out);
 int give_text(struct eval *ev, struct buf *b, struct ref *out);
 

@@ -547,10 +547,10 @@ fn_range(struct eval *ev, const struct call *c, struct ref *out)
 {
 	int64_t from = 0, to;
 	struct val list;
-	int rc = arg_int(ev, c, c->n - 1, 0, &to);
+	int rc = arg_integer(ev, c, c->n - 1, 0, &to);
 
 	if (rc == OK && c->n > 1)
-		rc = arg_int(ev, c, 0, 0, &from);
+		rc = arg_integer(ev, c, 0, 0, &from);
 	if (rc == OK && to > from && (uint64_t)to - (uint64_t)from > LIMIT_EXPR_STEPS)
 		rc = eval_steps(ev, LIMIT_EXPR_STEPS);
 	if (rc != OK)
@@ -583,9 +583,9 @@ fn_slice(struct eval *ev, const struct call *c, struct ref *out)
 	int rc = text ? OK : arg_array(ev, c, 0);
 
 	if (rc == OK)
-		rc = arg_int(ev, c, 1, 0, &from);
+		rc = arg_integer(ev, c, 1, 0, &from);
 	if (rc == OK)
-		rc = arg_int(ev, c, 2, (int64_t)n, &to);
+		rc = arg_integer(ev, c, 2, (int64_t)n, &to);
 	if (rc != OK)
 		return rc;
 	first = clamp(from, n);

@@ -233,7 +233,7 @@ page_load(struct page *p, int64_t limit)
 }
 
 int
-op_history(struct store *st, struct store_cmd *c)
+op_thread_history(struct store *st, struct store_cmd *c)
 {
 	struct store_history *x = (struct store_history *)c;
 	int64_t limit = x->limit < LIMIT_PAGE_ROWS ? x->limit : LIMIT_PAGE_ROWS;

@@ -174,7 +174,7 @@ int op_stream_append(struct store *st, struct store_cmd *c);
 int op_call_start(struct store *st, struct store_cmd *c);
 int op_call_done(struct store *st, struct store_cmd *c);
 int op_item_search(struct store *st, struct store_cmd *c);
-int op_history(struct store *st, struct store_cmd *c);
+int op_thread_history(struct store *st, struct store_cmd *c);
 int op_run_list(struct store *st, struct store_cmd *c);
 int op_guest_write(struct store *st, struct store_cmd *c);
 int op_guest_read(struct store *st, struct store_cmd *c);
