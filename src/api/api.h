@@ -47,6 +47,9 @@ int  api_seed(struct api_shared *sh, msec now, struct err *e);
 /* The shard's own; made before the listener is attached. */
 struct api *api_new(struct api_shared *sh, struct shard *s, struct runs *rs,
     struct store_reader *reader, struct store_port *port);
+/* Ends the answers that would never end by themselves (streams of events), and
+ * takes no new ones.  done: nothing of them is under way any more. */
+void api_drain(struct api *a, void (*done)(void *ctx), void *ctx);
 void api_free(struct api *a);                /* after the shard has stopped */
 
 /* For http_server_new; valid as long as sh. */

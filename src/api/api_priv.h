@@ -19,10 +19,12 @@
 #include "api/router.h"
 #include "base/limits.h"
 #include "base/map.h"
+#include "work/guest.h"
 
 #define GRAPHS_MAX 64
 
 struct call;
+struct feed;
 struct watcher;
 
 /* What a graph id stands for: its system assistant. */
@@ -50,6 +52,10 @@ struct api {
 	struct buf out;                      /* scratch for one answer */
 	struct buf scratch;                  /* for one text on its way to an arena */
 	struct metrics metrics;
+	struct feed *feeds;                  /* all of this shard */
+	bool draining;                       /* no new ones */
+	void (*drained)(void *ctx);          /* when the last one is gone */
+	void *drained_ctx;
 };
 
 struct call {
@@ -63,6 +69,8 @@ struct call {
 	struct err err;                      /* scratch of the handler */
 	void (*then)(struct call *c);        /* op came back; look at op.cmd.rc */
 	struct watcher *watcher;             /* waiting for a run */
+	struct feed *feed;                   /* following a project */
+	struct str request_id;               /* of /work/rpc, JSON */
 	union {
 		struct store_cmd cmd;
 		struct store_owner_intern owner_intern;
@@ -76,6 +84,7 @@ struct call {
 		struct store_item_search item_search;
 		struct store_history history;
 		struct store_run_list run_list;
+		struct work_cmd work;
 	} op;
 };
 
@@ -153,7 +162,15 @@ handler run_create_handler, run_wait_handler, run_stream_handler,
     run_join_stream_handler, run_cancel_handler;
 handler stateless_create, stateless_wait, stateless_stream, stateless_join,
     stateless_join_stream;
+handler work_rpc, work_item_list, work_item_create, work_item_get,
+    work_item_update, work_item_delete, work_item_close, work_ready, work_claim,
+    work_batch, work_events_handler;
 handler item_put, item_get, item_delete, item_search;
+
+/* ---- the tracker (work.c) ------------------------------------------------ */
+
+/* The project a request is about.  ERR_INVALID in c->err. */
+int  work_project(struct call *c, struct str *out);
 
 /* ---- waiting for a run (watch.c) ----------------------------------------- */
 

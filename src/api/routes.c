@@ -99,6 +99,42 @@ const struct route routes[] = {
 	  "Stream the events of a run under way, from Last-Event-ID on",
 	  "stream_mode, cancel_on_disconnect", "server-sent events", 200 },
 
+	{ "GET", "/work/items", 0, NONE, work_item_list,
+	  "List work items, most urgent first", "status, priority, assignee, "
+	  "issue_type, label (repeated: all of them), title, limit, project",
+	  "an array of items", 200 },
+	{ "POST", "/work/items", ROUTE_BODY, OBJECT, work_item_create,
+	  "Create a work item", "title*, description, design, "
+	  "acceptance_criteria, notes, status, priority, issue_type, assignee, "
+	  "estimated_minutes, external_ref, labels, dependencies, parent, id, "
+	  "actor", "the item", 200 },
+	{ "GET", "/work/items/{id}", 0, NONE, work_item_get,
+	  "Get a work item with its comments", "project", "the item", 200 },
+	{ "PATCH", "/work/items/{id}", ROUTE_BODY, OBJECT, work_item_update,
+	  "Change a work item", "title, description, design, "
+	  "acceptance_criteria, notes, status, priority, issue_type, assignee, "
+	  "estimated_minutes, external_ref, claim, actor", "the item", 200 },
+	{ "DELETE", "/work/items/{id}", 0, NONE, work_item_delete,
+	  "Delete a work item", "project", "what went with it", 200 },
+	{ "POST", "/work/items/{id}/close", ROUTE_BODY | ROUTE_BODY_OPTIONAL, OBJECT,
+	  work_item_close, "Close a work item", "reason, claim_next, actor",
+	  "the item; with claim_next the claimed one too", 200 },
+	{ "GET", "/work/ready", 0, NONE, work_ready,
+	  "List the items that can be worked on now", "limit, priority, "
+	  "assignee, project", "an array of items", 200 },
+	{ "POST", "/work/claim", ROUTE_BODY | ROUTE_BODY_OPTIONAL, SMALL, work_claim,
+	  "Claim an item, or the next ready one", "id, priority, assignee, "
+	  "lease_ms, actor", "the item, or null when none is ready", 200 },
+	{ "POST", "/work/batch", ROUTE_BODY, INPUT, work_batch,
+	  "Run operations in one transaction, all or none",
+	  "operations*, partial, actor", "{\"results\":[...]}", 200 },
+	{ "POST", "/work/rpc", ROUTE_BODY, INPUT, work_rpc,
+	  "Run any operation of the tracker", "operation*, args, actor, "
+	  "request_id, once, deadline_ms", "{request_id, success, data}", 200 },
+	{ "GET", "/work/events", ROUTE_STREAM, NONE, work_events_handler,
+	  "Stream a project's events, from Last-Event-ID on", "after, project",
+	  "server-sent events", 200 },
+
 	{ "PUT", "/store/items", ROUTE_BODY, LIMIT_STORE_VALUE_BYTES + SMALL,
 	  item_put, "Put an item", "namespace*, key*, value*", "nothing", 204 },
 	{ "GET", "/store/items", 0, NONE, item_get,

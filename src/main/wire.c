@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "llm/script.h"
 #include "main/port.h"
+#include "work/guest.h"
 
 #define SHARDS_DEFAULT 4                     /* keeps the process at 8 threads */
 #define MODEL_SCRIPTED "scripted:default"
@@ -56,6 +57,7 @@ struct phase {
 struct node {
 	const struct config *config;
 	struct buf model;
+	struct work_board *board;            /* the tracker, the store's guest */
 	struct store *store;
 	struct auth *auth;
 	struct tools *tools;
@@ -182,6 +184,13 @@ home_drained(void *ctx)
 	home_finish(ctx);
 }
 
+/* Streams that would keep the next phase waiting. */
+static void
+home_drain_api(struct home *h)
+{
+	api_drain(h->api, home_drained, h);
+}
+
 static void
 home_drain_http(struct home *h)
 {
@@ -217,6 +226,7 @@ home_close(struct home *h)
 static const struct phase
 boot = { "boot", home_boot },
 listen_ = { "listen", home_listen },
+drain_api = { "drain api", home_drain_api },
 drain_http = { "drain http", home_drain_http },
 drain_runs = { "drain runs", home_drain_runs },
 settle = { "settle", home_settle },
@@ -234,7 +244,9 @@ phase_ended(struct shard_job *job)
 		if (n->rc == OK && !n->draining)
 			n->listening(n->ctx);
 		else
-			phase_begin(n, &drain_http);
+			phase_begin(n, &drain_api);
+	} else if (n->phase == &drain_api) {
+		phase_begin(n, &drain_http);
 	} else if (n->phase == &drain_http) {
 		phase_begin(n, &drain_runs);
 	} else if (n->phase == &drain_runs) {
@@ -257,7 +269,7 @@ node_drain(struct node *n)
 	n->draining = true;
 	/* Before that, the phases' ends look at it. */
 	if (serving)
-		phase_begin(n, &drain_http);
+		phase_begin(n, &drain_api);
 }
 
 int
@@ -337,6 +349,8 @@ open_store(struct node *n, struct err *e)
 		.fail_at = config_int(c, SETTING_TEST_FAIL_STORE_AT),
 	};
 
+	n->board = work_board_new();
+	o.guest = work_board_guest(n->board);
 	return store_open(&n->store, &o, e);
 }
 
@@ -491,6 +505,7 @@ node_free(struct node *n)
 	http_server_free(n->http);
 	/* What is still queued commits, and comes back to nobody. */
 	store_close(n->store);
+	work_board_free(n->board);
 	for (unsigned i = 0; i < n->homes_n; i++)
 		shard_free(n->homes[i].shard);
 	api_shared_free(n->api);

@@ -27,10 +27,13 @@ await scenario("alice's things", async () => {
   equal(w.status, 200, "alice's run");
   made.run = (await call(server, "GET", `/threads/${made.thread}/runs`, undefined, alice)).json[0].run_id;
   equal((await call(server, "PUT", "/store/items", { namespace: ["alice"], key: "k", value: { v: "alice's value" } }, alice)).status, 204, "alice's item");
+  const item = await call(server, "POST", "/work/items", { title: "alice's work", actor: "alice" }, alice);
+  equal(item.status, 200, "alice's work item");
+  made.item = item.json.id;
 });
 
 // What bob gets where alice gets her own: a status, or a check of the answer.
-const t = made.thread, r = made.run, a = made.assistant;
+const t = made.thread, r = made.run, a = made.assistant, w = made.item;
 const rows = {
   "POST /assistants": [{ graph_id: "agent", assistant_id: a }, 409],
   "GET /assistants/{assistant_id}": [, 404],
@@ -59,6 +62,17 @@ const rows = {
   "GET /store/items": [, 200, (x) => !x.text.includes("alice's"), "?namespace=alice&key=k"],
   "DELETE /store/items": [{ namespace: ["alice"], key: "k" }, 204],
   "POST /store/items/search": [{ namespace_prefix: [] }, 200, (x) => !x.text.includes("alice's")],
+  "GET /work/items": [, 200, (x) => x.json.length === 0],
+  "POST /work/items": [{ title: "bob's work", dependencies: [w] }, 404],
+  "GET /work/items/{id}": [, 404],
+  "PATCH /work/items/{id}": [{ title: "bob's" }, 404],
+  "DELETE /work/items/{id}": [, 404],
+  "POST /work/items/{id}/close": [{}, 404],
+  "GET /work/ready": [, 200, (x) => x.json.length === 0],
+  "POST /work/claim": [{ id: w }, 404],
+  "POST /work/batch": [{ operations: [{ operation: "close", args: { id: w } }] }, 404],
+  "POST /work/rpc": [{ operation: "show", args: { id: w } }, 404],
+  "GET /work/events": ["stream"],        // in a scenario of its own
 };
 const open = ["GET /ok", "GET /info", "GET /health", "GET /metrics", "GET /openapi.json"];
 
@@ -74,7 +88,11 @@ await scenario("the matrix", async () => {
       }
       const row = rows[route];
       if (!check(row !== undefined, `${route}: has a row in the matrix`)) continue;
-      const target = path.replace("{thread_id}", t).replace("{run_id}", r).replace("{assistant_id}", a) + (row[3] ?? "");
+      if (row[0] === "stream") {
+        equal((await call(server, method.toUpperCase(), path)).status, 401, `${route}: nobody is 401`);
+        continue;
+      }
+      const target = path.replace("{thread_id}", t).replace("{run_id}", r).replace("{assistant_id}", a).replace("{id}", w) + (row[3] ?? "");
       const nobody = await call(server, method.toUpperCase(), target, row[0]);
       equal([nobody.status, nobody.headers.get("www-authenticate")], [401, "Bearer"], `${route}: nobody is 401`);
       const x = await call(server, method.toUpperCase(), target, row[0], bob);
@@ -85,9 +103,20 @@ await scenario("the matrix", async () => {
   }
 });
 
+await scenario("events are one's own", async () => {
+  const gone = new AbortController();
+  const res = await fetch(`${server.url}/work/events?after=0`, { headers: bob, signal: gone.signal });
+  equal((await call(server, "POST", "/work/items", { title: "bob's work" }, bob)).status, 200, "bob's work item");
+  let text = "";
+  for await (const part of res.body) { text += Buffer.from(part).toString(); if (text.includes("bob's work")) break; }
+  gone.abort();
+  check(text.includes("work.created") && !text.includes("alice's"), "bob hears of his own work only", text);
+});
+
 await scenario("alice's things are as they were", async () => {
   equal((await call(server, "GET", `/assistants/${a}`, undefined, alice)).json.name, "alice's assistant", "assistant");
   equal((await call(server, "GET", "/store/items?namespace=alice&key=k", undefined, alice)).json.value, { v: "alice's value" }, "item");
+  equal((await call(server, "GET", `/work/items/${w}`, undefined, alice)).json.status, "open", "work item");
   equal((await call(server, "GET", `/threads/${t}/state`, undefined, alice)).json.values.messages.length, 2, "state");
   equal((await call(server, "GET", `/threads/${t}/runs`, undefined, alice)).json.length, 1, "runs");
 });

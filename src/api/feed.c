@@ -1,0 +1,358 @@
+/*
+ * feed.c - one request that follows a project's events.
+ *
+ *            first read is back         client gone, or drain
+ *   ASKED ---------------------> OPEN -----------------------> LEAVING
+ *     | it failed                                                |
+ *     v                          nothing of it is under way any more
+ *   (answered)                                                   v
+ *                                                              (freed)
+ *
+ * It listens at the board before it first reads, so that no commit falls in
+ * between; each news makes it read what came after its last row.  It reads in
+ * pages, and only as fast as the client takes them.
+ *
+ * A row is one event, `work.KIND`, whose id is its number; where the item became
+ * ready by it, `work.ready` follows and carries the id, so that a client that is
+ * cut between the two gets both again.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "api/api_priv.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/params.h"
+#include "base/mem.h"
+#include "net/sse.h"
+
+#define QUEUED_MAX (64 * KB)                 /* unsent; then it reads no further */
+#define QUEUED_MS  20                        /* and looks again after so long */
+
+struct feed {
+	struct feed *next, *prev;            /* of its api */
+	struct api *api;
+	struct call *call;                   /* until it is open */
+	struct http_req *r;
+	struct sse *sse;                     /* NULL: not open, or leaving */
+	struct work_cmd cmd;
+	struct arena arena;                  /* of one read */
+	struct buf frames;
+	struct work_listener listener;
+	struct shard_job job;                /* there is news */
+	struct wheel_timer timer;            /* the client is slow */
+	char project[LIMIT_WORK_PROJECT_BYTES];
+	int64_t after;                       /* the last row sent */
+	bool reading, leaving;
+	bool listening;
+	bool job_posted;                     /* asked when it has left */
+	bool more;                           /* news while it was reading */
+};
+
+static void feed_read(struct feed *f);
+
+/* ---- leaving ------------------------------------------------------------------ */
+
+static void
+feed_free(struct feed *f)
+{
+	struct api *a = f->api;
+
+	if (f->prev != NULL)
+		f->prev->next = f->next;
+	else
+		a->feeds = f->next;
+	if (f->next != NULL)
+		f->next->prev = f->prev;
+	arena_release(&f->arena);
+	buf_release(&f->frames);
+	free(f);
+	if (a->feeds == NULL && a->drained != NULL)
+		a->drained(a->drained_ctx);
+}
+
+/* Frees it as soon as nothing of it is under way. */
+static void
+feed_leave(struct feed *f)
+{
+	f->leaving = true;
+	f->sse = NULL;
+	f->call = NULL;
+	shard_timer_cancel(f->api->shard, &f->timer);
+	if (f->listening)
+		f->job_posted = work_unlisten(f->api->shared->o.store, &f->listener);
+	f->listening = false;
+	if (!f->reading && !f->job_posted)
+		feed_free(f);
+}
+
+static void
+stream_gone(void *ctx)
+{
+	feed_leave(ctx);
+}
+
+static void
+request_gone(struct http_req *r)
+{
+	struct call *c = r->user;
+	struct feed *f = c->feed;
+
+	feed_leave(f);
+	call_empty(c, 204);
+}
+
+/* ---- rows ---------------------------------------------------------------------- */
+
+static void
+add_row(struct feed *f, struct str line)
+{
+	struct json_doc d = { 0 };
+	char name[64];
+	int64_t seq;
+	bool ready;
+
+	if (json_parse(&d, line, NULL) == OK) {
+		seq = json_int(json_get(d.root, S("seq")));
+		ready = json_bool(json_get(d.root, S("ready")));
+		snprintf(name, sizeof name, "work.%.*s",
+		    FMT(str_sub(json_str(json_get(d.root, S("kind"))), 0, 48)));
+		sse_add_frame(&f->frames, str_of(name), line, ready ? -1 : seq);
+		if (ready)
+			sse_add_frame(&f->frames, S("work.ready"), line, seq);
+	}
+	json_release(&d);
+}
+
+static size_t
+send_rows(struct feed *f)
+{
+	struct str rest = f->cmd.data, line;
+	struct sse_block *b;
+	size_t n = 0;
+
+	buf_clear(&f->frames);
+	while (rest.n > 0 && str_next(&rest, '\n', &line)) {
+		if (line.n == 0)
+			continue;
+		add_row(f, line);
+		n++;
+	}
+	if (n > 0) {
+		b = sse_block_new(buf_str(&f->frames));
+		sse_send(f->sse, b);
+		sse_block_drop(b);
+	}
+	return n;
+}
+
+static void
+on_timer(struct wheel_timer *t)
+{
+	feed_read(CONTAINER_OF(t, struct feed, timer));
+}
+
+/* The next page: when the client has room for it. */
+static void
+feed_go_on(struct feed *f)
+{
+	if (http_stream_queued(f->r) > QUEUED_MAX)
+		shard_timer_set(f->api->shard, &f->timer, QUEUED_MS);
+	else
+		feed_read(f);
+}
+
+/* ---- reading ------------------------------------------------------------------- */
+
+static void
+feed_failed(struct feed *f)
+{
+	struct call *c = f->call;
+	struct sse *sse = f->sse;
+	struct err e = f->cmd.cmd.err;
+	int rc = f->cmd.cmd.rc;
+
+	feed_leave(f);
+	if (c != NULL) {
+		http_on_gone(c->r, NULL);
+		call_fail(c, rc, &e);
+	} else {
+		sse_end(sse);                /* it comes back by its Last-Event-ID */
+	}
+}
+
+static void
+feed_open(struct feed *f)
+{
+	struct http_req *r = f->call->r;
+
+	http_on_gone(r, NULL);
+	f->call = NULL;
+	f->sse = sse_begin(r, S(API_CORS), stream_gone, f);
+}
+
+static void
+feed_came(struct store_cmd *cmd)
+{
+	struct feed *f = CONTAINER_OF(cmd, struct feed, cmd.cmd);
+	size_t n;
+
+	f->reading = false;
+	if (f->leaving) {
+		if (!f->job_posted)
+			feed_free(f);
+		return;
+	}
+	if (cmd->rc != OK) {
+		feed_failed(f);
+		return;
+	}
+	f->after = f->cmd.last;
+	if (f->sse == NULL)
+		feed_open(f);
+	n = send_rows(f);
+	arena_clear(&f->arena);
+	if (n > 0 || f->more)
+		feed_go_on(f);
+}
+
+static void
+feed_read(struct feed *f)
+{
+	struct api *a = f->api;
+
+	assert(!f->reading && !f->leaving);
+	f->reading = true;
+	f->more = false;
+	f->cmd = (struct work_cmd){ .project = f->listener.project,
+	    .after = f->after, .now = shard_wall(a->shard),
+	    .cmd = { .owner = f->listener.owner, .arena = &f->arena,
+	    .done = feed_came } };
+	f->cmd.cmd.rc = work_submit(a->shared->o.store, a->port, &f->cmd);
+	if (f->cmd.cmd.rc == OK)
+		return;
+	f->reading = false;
+	err_set(&f->cmd.cmd.err, f->cmd.cmd.rc, "the store is busy; try again");
+	feed_failed(f);
+}
+
+/* On the shard, after a commit. */
+static void
+on_news(struct shard_job *job)
+{
+	struct feed *f = CONTAINER_OF(job, struct feed, job);
+
+	if (f->leaving) {
+		f->job_posted = false;
+		if (!f->reading)
+			feed_free(f);
+		return;
+	}
+	work_listen_again(f->api->shared->o.store, &f->listener);
+	if (f->reading)
+		f->more = true;
+	else if (!wheel_armed(&f->timer))
+		feed_read(f);
+}
+
+/* On any thread. */
+static void
+news(struct work_listener *l)
+{
+	struct feed *f = CONTAINER_OF(l, struct feed, listener);
+
+	shard_post(f->api->shard, &f->job);
+}
+
+/* ---- beginning ------------------------------------------------------------------ */
+
+/* Last-Event-ID, else ?after=, else only what is new. */
+static int
+read_after(struct call *c, int64_t *after)
+{
+	struct str s = http_header(c->r, S("last-event-id"));
+
+	if (s.n == 0)
+		return param_int(c->r, "after", -1, 0, INT64_MAX, after, &c->err);
+	if (!str_to_i64(s, after) || *after < 0)
+		return err_set(&c->err, ERR_INVALID,
+		    "Last-Event-ID: expected a number, got \"%.*s\"", FMT(shown(s)));
+	return OK;
+}
+
+void
+work_events_handler(struct call *c, jnode body)
+{
+	struct api *a = c->api;
+	struct str project;
+	struct feed *f;
+	int64_t after;
+	int rc = work_project(c, &project);
+
+	(void)body;
+	if (rc == OK)
+		rc = read_after(c, &after);
+	if (rc == OK && a->draining)
+		rc = err_set(&c->err, ERR_BUSY, "the server is stopping");
+	if (rc < 0) {
+		call_fail(c, rc, &c->err);
+		return;
+	}
+	f = mem_new(struct feed);
+	f->api = a;
+	f->call = c;
+	f->r = c->r;
+	f->after = after;
+	f->arena = ARENA(LIMIT_WORK_MEMORY_BYTES);
+	f->frames = BUF(LIMIT_WORK_MEMORY_BYTES);
+	f->job.run = on_news;
+	f->timer.fire = on_timer;
+	memcpy(f->project, project.p, project.n);
+	f->listener = (struct work_listener){ .news = news, .owner = c->owner,
+	    .project = { f->project, project.n } };
+	f->next = a->feeds;
+	if (f->next != NULL)
+		f->next->prev = f;
+	a->feeds = f;
+	c->feed = f;
+	http_on_gone(c->r, request_gone);
+	f->listening = true;
+	work_listen(a->shared->o.store, &f->listener);
+	feed_read(f);
+}
+
+static void
+feed_end(struct feed *f)
+{
+	struct call *c = f->call;
+	struct sse *sse = f->sse;
+
+	feed_leave(f);
+	if (c != NULL) {
+		http_on_gone(c->r, NULL);
+		call_error(c, ERR_BUSY, "the server is stopping");
+	} else {
+		sse_end(sse);
+	}
+}
+
+void
+api_drain(struct api *a, void (*done)(void *ctx), void *ctx)
+{
+	struct feed *f, *next;
+
+	a->draining = true;
+	for (f = a->feeds; f != NULL; f = next) {
+		next = f->next;
+		if (!f->leaving)
+			feed_end(f);
+	}
+	if (a->feeds == NULL) {
+		done(ctx);
+	} else {
+		a->drained = done;
+		a->drained_ctx = ctx;
+	}
+}
