@@ -102,7 +102,18 @@
 	X(API_KEYS,            1000,      "keys",   "in the keys file; each is compared for each request") \
 	X(KEYS_FILE_BYTES,     1048576,   "bytes",  "the keys file") \
 	X(JWT_BYTES,           8192,      "bytes",  "one token") \
-	X(JWT_SKEW_S,          30,        "s",      "clock difference that is forgiven")
+	X(JWT_SKEW_S,          30,        "s",      "clock difference that is forgiven") \
+	X(WORK_LINE_BYTES,     67108864,  "bytes",  "one request of the tracker's daemon: an import of 10,000 items is 10 MB") \
+	X(WORK_OUT_BYTES,      134217728, "bytes",  "unsent answers of one of its connections; a slower reader is closed") \
+	X(WORK_CONNS,          1000,      "connections", "of one daemon; more are told that it is busy") \
+	X(WORK_QUEUE,          8192,      "requests", "read and waiting, of all connections; past it the rest is not read") \
+	X(WORK_QUEUE_BYTES,    67108864,  "bytes",  "of them, as text") \
+	X(WORK_ROUND,          512,       "requests", "in one transaction, so that the first is not kept waiting for the last") \
+	X(WORK_REQUEST_ID_BYTES, 1024,    "bytes",  "a request's id, which is echoed") \
+	X(WORK_ONCE_BYTES,     256,       "bytes",  "the key under which an answer is kept") \
+	X(WORK_TIMEOUT_MS,     3600000,   "ms",     "longest deadline of a request") \
+	X(WORK_BUSY_MS,        5000,      "ms",     "another process may hold the tracker's file so long") \
+	X(WORK_LOG_BYTES,      1048576,   "bytes",  "the daemon's log; begun anew past it, at a start")
 
 enum {
 #define X(name, value, unit, why) LIMIT_##name = value,

@@ -54,6 +54,8 @@ db_open(struct db *db, const char *path, const char *vfs,
 	db->stmt = mem_zero((size_t)sql->n * sizeof *db->stmt);
 	if (use == DB_WRITE)
 		flags |= SQLITE_OPEN_CREATE;
+	if (strncmp(path, "file:", 5) == 0)
+		flags |= SQLITE_OPEN_URI;
 	rc = sqlite3_open_v2(path, &db->h, flags, vfs);
 	if (rc != SQLITE_OK) {
 		err_set(e, ERR_IO, "open %s: %s", path, db->h == NULL ?

@@ -56,7 +56,8 @@ struct query {
 	int at;                      /* parameters bound so far */
 };
 
-/* vfs NULL: the default.  ERR_IO.  Accepts half-opened for closing. */
+/* path: or a name of SQLite's that begins with `file:`.  vfs NULL: the default.
+ * ERR_IO.  Accepts half-opened for closing. */
 int  db_open(struct db *db, const char *path, const char *vfs,
     const struct db_sql *sql, enum db_use use, struct err *e);
 /* Another room's statements on a connection that is open; closed before it. */

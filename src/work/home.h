@@ -25,32 +25,51 @@ struct home {
 };
 
 /* Finds the workspace: `db` (--db, $COHORT_WORK_DB or $BEADS_DB; p NULL: not
- * given) names the database; else the nearest .cohort/ from `cwd` upwards; else,
- * in a linked git worktree, the one of its main checkout.  ERR_NOTFOUND says
- * how to make one. */
+ * given) names the database, which exists; else the nearest .cohort/ from `cwd`
+ * upwards.  A linked git worktree has its main checkout's, unless it has a
+ * database of its own.  The database may be missing, as in a fresh clone.
+ * ERR_NOTFOUND says how to make one. */
 int home_find(struct home *h, const char *cwd, struct str db, struct err *e);
 
 /* Makes dir/.cohort with its database and .gitignore.  ERR_CONFLICT: there is
- * one.  prefix empty: made from the folder's name. */
+ * one.  prefix empty: of the ids in issues.jsonl, else from the folder's name. */
 int home_make(struct home *h, const char *dir, struct str prefix, msec now,
     struct err *e);
 
+/* Beside the database, named as it: "sock" gives work.sock of work.db. */
+void home_path(const struct home *h, const char *ending,
+    char out[DB_PATH_MAX + 8]);
+
 /* ---- the tracker of a workspace, in this process ---------------------------- */
 
+/* Stays where it is while it is open. */
 struct desk {
 	struct db db;
 	struct work *w;
 	int64_t tracker;
 	bool read_only;
+	bool fresh;                          /* the file was made just now */
+	nsec busy_until;                     /* waits no longer for another process;
+	                                        0: LIMIT_WORK_BUSY_MS each time */
+	nsec busy_since;
+	int frames;                          /* of the log, after our last commit */
+	uint64_t commits;
 };
 
-/* Opens (and migrates) the database.  ERR_INVALID: not ours, or newer; ERR_IO. */
+/* Opens the database; makes and migrates it as needed.  ERR_INVALID: not ours,
+ * or newer; ERR_IO; ERR_BUSY. */
 int desk_open(struct desk *d, const struct home *h, struct err *e);
 void desk_close(struct desk *d);             /* accepts half-opened */
+/* From now on the log is for desk_checkpoint to empty, and removed at the
+ * end: for a process that stays. */
+void desk_settle(struct desk *d);
+void desk_checkpoint(struct desk *d);
 
 /* Runs calls in one transaction, in order, and commits.  Each gets its own
  * code in rcs; when the commit fails all get ERR_IO.  A call that only reads
- * takes no lock of a writer.  ERR_BUSY: another process held the file too long. */
+ * takes no lock of a writer.  ERR_BUSY: another process held the file too long
+ * (ERR_TIMEOUT: past busy_until).  ERR_DENIED: it writes, and the desk is
+ * read-only.  Returns the worst of what concerned all. */
 int desk_run(struct desk *d, struct work_call *const *calls, int *rcs, size_t n);
 
 #endif

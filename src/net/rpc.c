@@ -1,0 +1,691 @@
+/*
+ * rpc.c - the server's end of rpc.h.
+ *
+ * A connection with a whole line is in the list of the ready ones; rpc_next
+ * takes one line of the first and puts it last.  Files are level-triggered and
+ * read once a round; a reader that lags (over OUT_SOFT unsent) gets none of
+ * its further lines run, and one that sends far ahead (over IN_SOFT with a
+ * whole line) is not read, so that its own writes wait.
+ *
+ * Before it sleeps the server looks a while for more, if the last time that
+ * found something; after a failure it does not for the next 2, 4, 8.. sleeps.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/rpc_priv.h"
+
+#define READ_BYTES   (16 * KB)
+#define READ_MAX     (1 * MB)                /* of one connection in one round */
+#define KEEP_BYTES   (64 * KB)               /* buffers of the idle */
+#define IN_SOFT      (1 * MB)
+#define OUT_SOFT     (4 * MB)
+#define BACKLOG      1024
+#define EVENTS       64
+#define WATCHES      4
+#define SPIN         (25 * NS_PER_MS / 1000)
+#define SPIN_SKIP    64
+#define HOT_ROUNDS   16                      /* between two looks at the others */
+
+struct rpc_conn {
+	struct rpc *r;
+	int fd;                              /* -1: gone */
+	uint32_t armed;
+	struct buf in, out;
+	size_t at, line_end, scanned;        /* of in: the next line; its end, or 0;
+	                                        without an end so far */
+	size_t sent;                         /* of out */
+	size_t skipped;                      /* of a line too long */
+	bool eof, hangup, too_long, told;
+	bool ready, dirty;
+	int refs;
+	void *user;
+	struct rpc_conn *prev, *next;        /* all */
+	struct rpc_conn *next_ready, *next_dirty;
+};
+
+struct rpc {
+	struct rpc_options o;
+	int epoll, listener;
+	bool accepting;
+	struct { int fd; bool *fired; } watch[WATCHES];
+	size_t watches, conns;
+	struct rpc_conn *all, *dead;
+	struct rpc_conn *ready, **ready_end;
+	struct rpc_conn *dirty;
+	struct rpc_conn *hot;                /* the last to give a line */
+	unsigned hot_rounds;
+	unsigned spin_skip, spin_miss;
+	bool busy;                           /* a line since the last sleep */
+	bool reading;
+};
+
+/* ---- one connection ---------------------------------------------------------- */
+
+static bool
+is_ahead(const struct rpc_conn *c)
+{
+	return c->line_end != 0 && c->in.n - c->at > IN_SOFT && !c->too_long;
+}
+
+static void
+conn_arm(struct rpc_conn *c)
+{
+	struct epoll_event ev = { .data.ptr = c };
+
+	if (c->fd < 0)
+		return;
+	if (c->r->reading && !c->eof && !is_ahead(c))
+		ev.events |= EPOLLIN;
+	if (c->sent < c->out.n)
+		ev.events |= EPOLLOUT;
+	if (ev.events == c->armed)
+		return;
+	epoll_ctl(c->r->epoll, EPOLL_CTL_MOD, c->fd, &ev);
+	c->armed = ev.events;
+}
+
+static void
+conn_close(struct rpc_conn *c)
+{
+	struct rpc *r = c->r;
+
+	if (c->fd < 0)
+		return;
+	close(c->fd);
+	c->fd = -1;
+	c->line_end = 0;
+	r->conns--;
+	if (r->hot == c)
+		r->hot = NULL;
+	*(c->prev == NULL ? &r->all : &c->prev->next) = c->next;
+	if (c->next != NULL)
+		c->next->prev = c->prev;
+	c->next = r->dead;
+	r->dead = c;
+	if (!r->accepting && r->reading && r->conns < r->o.conns_max) {
+		struct epoll_event ev = { .events = EPOLLIN, .data.ptr = r };
+
+		r->accepting = true;
+		epoll_ctl(r->epoll, EPOLL_CTL_MOD, r->listener, &ev);
+	}
+}
+
+static void
+conn_free(struct rpc_conn *c)
+{
+	if (c->r->o.closed != NULL)
+		c->r->o.closed(c->r->o.ctx, c);
+	buf_release(&c->in);
+	buf_release(&c->out);
+	free(c);
+}
+
+/* Frees what is dead, in no list and held by nobody. */
+static void
+bury(struct rpc *r)
+{
+	struct rpc_conn **at = &r->dead;
+
+	while (*at != NULL) {
+		struct rpc_conn *c = *at;
+
+		if (c->refs > 0 || c->ready || c->dirty) {
+			at = &c->next;
+			continue;
+		}
+		*at = c->next;
+		conn_free(c);
+	}
+}
+
+/* ---- lines ---------------------------------------------------------------------- */
+
+static void
+make_ready(struct rpc_conn *c)
+{
+	struct rpc *r = c->r;
+
+	if (c->ready || c->told || c->fd < 0 || c->out.n - c->sent > OUT_SOFT ||
+	    (c->line_end == 0 && !c->too_long))
+		return;
+	c->ready = true;
+	c->next_ready = NULL;
+	*r->ready_end = c;
+	r->ready_end = &c->next_ready;
+}
+
+/* Finds the end of the next line, over empty ones. */
+static void
+find_line(struct rpc_conn *c)
+{
+	c->line_end = 0;
+	while (c->in.n > c->scanned) {
+		const char *end = memchr(c->in.p + c->scanned, '\n',
+		    c->in.n - c->scanned);
+
+		if (end == NULL) {
+			c->scanned = c->in.n;
+			break;
+		}
+		c->scanned = (size_t)(end - c->in.p) + 1;
+		if (c->scanned - c->at > 1) {
+			c->line_end = c->scanned - 1;
+			break;
+		}
+		c->at = c->scanned;
+	}
+	c->too_long = (c->line_end == 0 ? c->in.n : c->line_end) - c->at >
+	    c->r->o.line_max;
+}
+
+static void
+in_compact(struct rpc_conn *c)
+{
+	if (c->at == c->in.n) {
+		if (c->in.cap > KEEP_BYTES)
+			buf_release(&c->in);
+		buf_clear(&c->in);
+		c->scanned = 0;
+	} else if (c->at >= c->in.n - c->at) {       /* so each byte moves once */
+		buf_drop_front(&c->in, c->at);
+		c->scanned -= c->at;
+		c->line_end -= c->line_end != 0 ? c->at : 0;
+	} else {
+		return;
+	}
+	c->at = 0;
+}
+
+/* The rest of a line that is too long is heard out, so that its sender comes
+ * to read why it was refused; but not for ever. */
+static void
+skip_rest(struct rpc_conn *c)
+{
+	char waste[READ_BYTES];
+	ssize_t n = recv(c->fd, waste, sizeof waste, MSG_DONTWAIT);
+
+	if (n > 0)
+		c->skipped += (size_t)n;
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR) ||
+	    (n > 0 && memchr(waste, '\n', (size_t)n) != NULL) ||
+	    c->skipped > c->r->o.line_max) {
+		if (c->told && c->sent == c->out.n)
+			conn_close(c);
+		else
+			c->eof = c->hangup = true;
+		conn_arm(c);
+	}
+}
+
+/* Returns whether something came, also an end. */
+static bool
+conn_read(struct rpc_conn *c)
+{
+	size_t got = 0, room = c->in.n - c->at > READ_BYTES ? 4 * KEEP_BYTES :
+	    READ_BYTES;
+	ssize_t n;
+
+	if (c->fd < 0 || c->eof || is_ahead(c))
+		return false;
+	if (c->too_long) {
+		skip_rest(c);
+		return true;
+	}
+	in_compact(c);
+	do {
+		char *to = buf_room(&c->in, room);
+
+		assert(to != NULL);          /* see conn_new */
+		n = recv(c->fd, to, room, MSG_DONTWAIT);
+		if (n <= 0)
+			break;
+		buf_added(&c->in, (size_t)n);
+		got += (size_t)n;
+	} while ((size_t)n == room && got + room <= READ_MAX);
+	if (n < 0 && errno != EAGAIN && errno != EINTR) {
+		conn_close(c);
+		return true;
+	}
+	c->eof = n == 0;
+	if (c->line_end == 0)
+		find_line(c);
+	make_ready(c);
+	if (c->eof && c->line_end == 0 && c->sent == c->out.n && c->refs == 0)
+		conn_close(c);               /* half closed, and nothing to answer */
+	conn_arm(c);
+	return got > 0 || c->eof;
+}
+
+bool
+rpc_next(struct rpc *r, struct rpc_conn **out, struct str *line)
+{
+	while (r->ready != NULL) {
+		struct rpc_conn *c = r->ready;
+
+		r->ready = c->next_ready;
+		if (r->ready == NULL)
+			r->ready_end = &r->ready;
+		c->ready = false;
+		if (c->fd < 0 || c->told || c->out.n - c->sent > OUT_SOFT)
+			continue;
+		*out = r->hot = c;
+		r->busy = true;
+		if (c->too_long) {
+			c->told = true;
+			c->hangup = c->line_end != 0;
+			buf_release(&c->in);
+			c->at = c->scanned = 0;
+			*line = STR_NONE;
+			return true;
+		}
+		*line = (struct str){ c->in.p + c->at, c->line_end - c->at };
+		c->at = c->line_end + 1;
+		find_line(c);
+		make_ready(c);
+		conn_arm(c);
+		return true;
+	}
+	return false;
+}
+
+/* ---- answers ---------------------------------------------------------------------- */
+
+/* It is in the list of those to send, so nobody need say when an answer is
+ * complete; the next rpc_wait comes after that. */
+struct buf *
+rpc_out(struct rpc_conn *c)
+{
+	if (!c->dirty) {
+		c->dirty = true;
+		c->next_dirty = c->r->dirty;
+		c->r->dirty = c;
+	}
+	return &c->out;
+}
+
+static void
+conn_send(struct rpc_conn *c)
+{
+	ssize_t n = 0;
+
+	if (c->fd < 0)
+		return;
+	if (c->out.failed) {
+		log_warn("rpc", "slow_reader", "unsent=%zu", c->out.n - c->sent);
+		conn_close(c);
+		return;
+	}
+	while (c->sent < c->out.n) {
+		n = send(c->fd, c->out.p + c->sent, c->out.n - c->sent,
+		    MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n < 0)
+			break;
+		c->sent += (size_t)n;
+	}
+	if (n < 0 && errno != EAGAIN && errno != EINTR) {
+		conn_close(c);
+		return;
+	}
+	if (c->sent == c->out.n) {
+		if (c->out.cap > KEEP_BYTES)
+			buf_release(&c->out);
+		buf_clear(&c->out);
+		c->sent = 0;
+		if (c->hangup || (c->eof && c->line_end == 0 && c->refs == 0)) {
+			conn_close(c);
+			return;
+		}
+	} else if (c->sent >= c->out.n - c->sent) {
+		buf_drop_front(&c->out, c->sent);
+		c->sent = 0;
+	}
+	make_ready(c);
+	conn_arm(c);
+}
+
+static void
+send_all(struct rpc *r)
+{
+	while (r->dirty != NULL) {
+		struct rpc_conn *c = r->dirty;
+
+		r->dirty = c->next_dirty;
+		c->dirty = false;
+		conn_send(c);
+	}
+}
+
+bool
+rpc_gone(const struct rpc_conn *c)
+{
+	return c->fd < 0;
+}
+
+void
+rpc_hold(struct rpc_conn *c)
+{
+	c->refs++;
+}
+
+/* Whoever drops it last has answered: a half-closed one can go. */
+void
+rpc_drop(struct rpc_conn *c)
+{
+	assert(c->refs > 0);
+	if (--c->refs == 0 && c->eof)
+		rpc_out(c);
+}
+
+void
+rpc_set_user(struct rpc_conn *c, void *user)
+{
+	c->user = user;
+}
+
+void *
+rpc_user(const struct rpc_conn *c)
+{
+	return c->user;
+}
+
+int64_t
+rpc_peer_uid(const struct rpc_conn *c)
+{
+	struct ucred who;
+	socklen_t n = sizeof who;
+
+	if (c->fd < 0 || getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &who, &n) != 0)
+		return -1;
+	return who.uid;
+}
+
+/* ---- the listener ---------------------------------------------------------------- */
+
+static void
+stop_accepting(struct rpc *r)
+{
+	struct epoll_event ev = { .data.ptr = r };
+
+	r->accepting = false;
+	epoll_ctl(r->epoll, EPOLL_CTL_MOD, r->listener, &ev);
+}
+
+static void
+refuse(struct rpc *r, int fd)
+{
+	if (send(fd, r->o.full.p, r->o.full.n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		log_warn("rpc", "refused", "error=%s", strerror(errno));
+	close(fd);
+}
+
+static void
+conn_new(struct rpc *r, int fd)
+{
+	struct rpc_conn *c = mem_new(struct rpc_conn);
+	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = c };
+
+	c->r = r;
+	c->fd = fd;
+	/* Handed out lines take at most as much as what follows them. */
+	c->in = BUF(2 * (r->o.line_max + IN_SOFT + READ_MAX));
+	c->out = BUF(r->o.out_max);
+	c->armed = EPOLLIN;
+	if (epoll_ctl(r->epoll, EPOLL_CTL_ADD, fd, &ev) != 0) {
+		close(fd);
+		free(c);
+		return;
+	}
+	c->next = r->all;
+	if (r->all != NULL)
+		r->all->prev = c;
+	r->all = c;
+	r->conns++;
+	conn_read(c);                        /* most come with a request */
+}
+
+static void
+accept_all(struct rpc *r)
+{
+	for (;;) {
+		int fd = accept4(r->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (fd >= 0 && r->conns < r->o.conns_max) {
+			conn_new(r, fd);
+		} else if (fd >= 0) {
+			refuse(r, fd);
+		} else {
+			/* No files left: not until a connection ends. */
+			if ((errno == EMFILE || errno == ENFILE) && r->conns > 0)
+				stop_accepting(r);
+			return;
+		}
+	}
+}
+
+/* Nobody can connect before it listens, and by then its mode is right. */
+static int
+listen_at(struct rpc *r, struct err *e)
+{
+	struct rpc_name name;
+	int rc = rpc_name_make(&name, r->o.path, e);
+
+	if (rc != OK)
+		return rc;
+	if (unlink(name.sa.sun_path) != 0 && errno != ENOENT)
+		rc = ERR_IO;
+	if (rc == OK)
+		r->listener = socket(AF_UNIX,
+		    SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (r->listener < 0 ||
+	    bind(r->listener, (struct sockaddr *)&name.sa, name.size) != 0 ||
+	    chmod(name.sa.sun_path, 0600) != 0 || listen(r->listener, BACKLOG) != 0)
+		rc = ERR_IO;
+	if (rc != OK)
+		err_set(e, rc, "%s: %s", r->o.path, strerror(errno));
+	rpc_name_release(&name);
+	return rc;
+}
+
+int
+rpc_new(struct rpc **out, const struct rpc_options *o, struct err *e)
+{
+	struct rpc *r = mem_new(struct rpc);
+	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = r };
+	int rc;
+
+	r->o = *o;
+	r->listener = -1;
+	r->reading = r->accepting = true;
+	r->ready_end = &r->ready;
+	r->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (r->epoll < 0)
+		rc = err_set(e, ERR_IO, "epoll: %s", strerror(errno));
+	else
+		rc = listen_at(r, e);
+	if (rc == OK && epoll_ctl(r->epoll, EPOLL_CTL_ADD, r->listener, &ev) != 0)
+		rc = err_set(e, ERR_IO, "epoll: %s", strerror(errno));
+	if (rc != OK) {
+		rpc_free(r);
+		return rc;
+	}
+	*out = r;
+	return OK;
+}
+
+void
+rpc_free(struct rpc *r)
+{
+	if (r == NULL)
+		return;
+	while (r->all != NULL)
+		conn_close(r->all);
+	while (r->dead != NULL) {
+		struct rpc_conn *c = r->dead;
+
+		r->dead = c->next;
+		conn_free(c);
+	}
+	if (r->listener >= 0)
+		close(r->listener);
+	if (r->epoll >= 0)
+		close(r->epoll);
+	free(r);
+}
+
+int
+rpc_watch(struct rpc *r, int fd, bool *fired)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+
+	assert(r->watches < WATCHES);
+	ev.data.ptr = &r->watch[r->watches];
+	r->watch[r->watches].fd = fd;
+	r->watch[r->watches++].fired = fired;
+	return epoll_ctl(r->epoll, EPOLL_CTL_ADD, fd, &ev) == 0 ? OK : ERR_IO;
+}
+
+/* ---- the loop --------------------------------------------------------------------- */
+
+static void
+handle(struct rpc *r, const struct epoll_event *ev)
+{
+	struct rpc_conn *c = ev->data.ptr;
+
+	if (ev->data.ptr == r) {
+		accept_all(r);
+		return;
+	}
+	for (size_t i = 0; i < r->watches; i++) {
+		if (ev->data.ptr == &r->watch[i]) {
+			*r->watch[i].fired = true;
+			return;
+		}
+	}
+	if (c->fd < 0)
+		return;
+	if (ev->events & EPOLLOUT)
+		conn_send(c);
+	/* Gone both ways: nobody is left to be told. */
+	if (ev->events & (EPOLLHUP | EPOLLERR))
+		conn_close(c);
+	else if (ev->events & EPOLLIN)
+		conn_read(c);
+}
+
+static int
+poll_once(struct rpc *r, int timeout)
+{
+	struct epoll_event ev[EVENTS];
+	int n = epoll_wait(r->epoll, ev, EVENTS, timeout);
+
+	for (int i = 0; i < n; i++)
+		handle(r, &ev[i]);
+	return n;
+}
+
+/* A look at the one that is likely to be next, then at all. */
+static bool
+look(struct rpc *r)
+{
+	if (r->hot != NULL && r->conns == 1 && r->hot_rounds++ % HOT_ROUNDS != 0)
+		return conn_read(r->hot);
+	return poll_once(r, 0) > 0;
+}
+
+static bool
+spin(struct rpc *r)
+{
+	nsec until;
+
+	if (r->spin_skip > 0) {
+		r->spin_skip--;
+		return false;
+	}
+	until = clock_mono() + SPIN;
+	do {
+		for (int i = 0; i < 8; i++) {
+			if (look(r)) {
+				r->spin_miss = 0;
+				return true;
+			}
+			rpc_pause();
+		}
+	} while (clock_mono() < until);
+	r->spin_miss = r->spin_miss == 0 ? 1 : r->spin_miss * 2;
+	if (r->spin_miss > SPIN_SKIP)
+		r->spin_miss = SPIN_SKIP;
+	r->spin_skip = r->spin_miss;
+	return false;
+}
+
+static int
+sleep_ms(nsec until)
+{
+	nsec left = until == NEVER ? 0 : until - clock_mono();
+
+	if (until == NEVER)
+		return -1;
+	if (left <= 0)
+		return 0;
+	left = (left + NS_PER_MS - 1) / NS_PER_MS;
+	return left > 3600 * 1000 ? 3600 * 1000 : (int)left;
+}
+
+void
+rpc_wait(struct rpc *r, nsec until)
+{
+	bool was_busy = r->busy;
+
+	send_all(r);
+	if (r->dead != NULL)
+		bury(r);
+	r->busy = false;
+	if (r->ready != NULL || until == 0) {
+		poll_once(r, 0);
+		return;
+	}
+	if (was_busy && spin(r))
+		return;
+	poll_once(r, sleep_ms(until));
+}
+
+void
+rpc_stop_reading(struct rpc *r)
+{
+	r->reading = false;
+	stop_accepting(r);
+	for (struct rpc_conn *c = r->all; c != NULL; c = c->next)
+		conn_arm(c);
+}
+
+void
+rpc_finish(struct rpc *r, nsec until)
+{
+	send_all(r);
+	for (;;) {
+		size_t unsent = 0;
+		struct rpc_conn *c;
+
+		for (c = r->all; c != NULL; c = c->next)
+			unsent += c->out.n - c->sent;
+		if (unsent == 0 || clock_mono() >= until)
+			return;
+		poll_once(r, sleep_ms(until));
+	}
+}
+
+size_t
+rpc_conns(const struct rpc *r)
+{
+	return r->conns;
+}

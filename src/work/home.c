@@ -1,0 +1,334 @@
+/*
+ * home.c - where the workspace is, and making one.
+ *
+ * issues.jsonl is in git and so is in every checkout; the database is in one.
+ * So a folder .cohort/ without a database is a fresh clone's, or a linked
+ * worktree's, whose agents share the tracker of the main checkout.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "work/home_priv.h"
+#include "work/work_priv.h"
+
+#define DB_NAME "work.db"
+
+static bool
+is_folder(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static bool
+is_file(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+/* out: of DB_PATH_MAX.  False: too long. */
+static bool
+join(char *out, const char *dir, const char *name)
+{
+	return snprintf(out, DB_PATH_MAX, "%s/%s", strcmp(dir, "/") == 0 ? "" : dir,
+	    name) < DB_PATH_MAX;
+}
+
+void
+home_path(const struct home *h, const char *ending, char out[DB_PATH_MAX + 8])
+{
+	struct str base = str_of(h->db);
+
+	if (str_ends(base, S(".db")))
+		base.n -= 3;
+	snprintf(out, DB_PATH_MAX + 8, "%.*s.%s", FMT(base), ending);
+}
+
+static void
+note_access(struct home *h)
+{
+	h->read_only = access(h->dir, W_OK | X_OK) != 0 ||
+	    (access(h->db, F_OK) == 0 && access(h->db, W_OK) != 0);
+}
+
+/* ---- git worktrees ----------------------------------------------------------- */
+
+/* The first line of a small file; false: there is none. */
+static bool
+read_line(const char *path, char *out, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return false;
+	n = read(fd, out, size - 1);
+	close(fd);
+	if (n <= 0)
+		return false;
+	out[n] = '\0';
+	out[strcspn(out, "\r\n")] = '\0';
+	return true;
+}
+
+/* A linked worktree's .git is a file `gitdir: PATH`, and PATH/commondir leads to
+ * the .git of the main checkout.  A submodule's has no commondir. */
+static bool
+main_checkout(const char *dir, char out[DB_PATH_MAX])
+{
+	char path[DB_PATH_MAX], text[DB_PATH_MAX], git[DB_PATH_MAX],
+	    common[DB_PATH_MAX];
+	char *real;
+	bool found;
+
+	if (!join(path, dir, ".git") || !is_file(path) ||
+	    !read_line(path, text, sizeof text) ||
+	    !str_starts(str_of(text), S("gitdir: ")))
+		return false;
+	if (!join(git, text[8] == '/' ? "/" : dir,
+	    text + 8 + strspn(text + 8, "/")) || !join(path, git, "commondir") ||
+	    !read_line(path, text, sizeof text))
+		return false;
+	if (!join(common, text[0] == '/' ? "/" : git, text + strspn(text, "/")))
+		return false;
+	real = realpath(common, NULL);
+	found = real != NULL && str_ends(str_of(real), S("/.git")) &&
+	    strlen(real) < DB_PATH_MAX;
+	if (found)
+		snprintf(out, DB_PATH_MAX, "%.*s", (int)strlen(real) - 5, real);
+	free(real);
+	return found;
+}
+
+/* ---- finding ------------------------------------------------------------------- */
+
+static bool
+look_in(struct home *h, const char *dir)
+{
+	return join(h->dir, dir, HOME_FOLDER) && is_folder(h->dir) &&
+	    join(h->db, h->dir, DB_NAME);
+}
+
+/* The main checkout's folder, if that is where the tracker is. */
+static bool
+look_in_main(struct home *h, const char *dir, bool need_db)
+{
+	char main_dir[DB_PATH_MAX];
+	struct home at;
+
+	if (!main_checkout(dir, main_dir) || !look_in(&at, main_dir) ||
+	    (need_db && !is_file(at.db)))
+		return false;
+	*h = at;
+	return true;
+}
+
+static bool
+cut_last(char *dir)
+{
+	char *slash = strrchr(dir, '/');
+
+	if (slash == NULL || strcmp(dir, "/") == 0)
+		return false;
+	slash[slash == dir] = '\0';
+	return true;
+}
+
+static bool
+look_upwards(struct home *h, const char *from)
+{
+	char dir[DB_PATH_MAX];
+	bool found = false;
+
+	snprintf(dir, sizeof dir, "%s", from);
+	do {
+		if (!found && look_in(h, dir)) {
+			found = true;
+			if (is_file(h->db))
+				return true;
+		}
+		/* The checkout's root: above it are other people's. */
+		if (look_in_main(h, dir, found))
+			return true;
+		if (found) {
+			char git[DB_PATH_MAX];
+
+			if (!join(git, dir, ".git") || access(git, F_OK) == 0)
+				return true;
+		}
+	} while (cut_last(dir));
+	return found;
+}
+
+static int
+find_given(struct home *h, struct str db, struct err *e)
+{
+	char path[DB_PATH_MAX];
+	char *real;
+	struct stat st;
+
+	if (db.n >= sizeof path)
+		return err_set(e, ERR_INVALID, "database: the path is too long");
+	snprintf(path, sizeof path, "%.*s", FMT(db));
+	if (stat(path, &st) != 0)
+		return err_set(e, errno == ENOENT ? ERR_NOTFOUND : ERR_IO,
+		    "database %s: %s", path, strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, ERR_INVALID, "database %s: expected a file, such "
+		    "as " HOME_FOLDER "/" DB_NAME, path);
+	real = realpath(path, NULL);
+	if (real == NULL || strlen(real) >= DB_PATH_MAX) {
+		free(real);
+		return err_set(e, ERR_IO, "database %s: %s", path, strerror(errno));
+	}
+	snprintf(h->db, sizeof h->db, "%s", real);
+	snprintf(h->dir, sizeof h->dir, "%s", real);
+	free(real);
+	cut_last(h->dir);
+	note_access(h);
+	return OK;
+}
+
+int
+home_find(struct home *h, const char *cwd, struct str db, struct err *e)
+{
+	char *real;
+	bool found;
+
+	*h = (struct home){ .read_only = false };
+	if (db.p != NULL && db.n > 0)
+		return find_given(h, db, e);
+	real = realpath(cwd, NULL);
+	if (real == NULL || strlen(real) >= DB_PATH_MAX) {
+		free(real);
+		return err_set(e, ERR_IO, "%s: %s", cwd, strerror(errno));
+	}
+	found = look_upwards(h, real);
+	free(real);
+	if (!found)
+		return err_set(e, ERR_NOTFOUND, "no " HOME_FOLDER "/ here or above; "
+		    "make one with 'cohort work init'");
+	note_access(h);
+	return OK;
+}
+
+/* ---- the prefix ------------------------------------------------------------------ */
+
+/* Of the first item of an export: what stands before the last '-' of its id. */
+static bool
+prefix_of_export(const struct home *h, char out[LIMIT_WORK_PREFIX_BYTES + 1])
+{
+	char path[DB_PATH_MAX], text[LIMIT_WORK_ID_BYTES + 16];
+	struct str s, id;
+	ptrdiff_t end, dash;
+
+	if (!join(path, h->dir, "issues.jsonl") ||
+	    !read_line(path, text, sizeof text) ||
+	    !str_starts(str_of(text), S("{\"id\":\"")))
+		return false;
+	s = str_sub(str_of(text), 7, sizeof text);
+	end = str_index(s, '"');
+	id = str_sub(s, 0, end < 0 ? 0 : (size_t)end);
+	for (dash = (ptrdiff_t)id.n - 1; dash > 0 && id.p[dash] != '-'; dash--)
+		;
+	id.n = dash > 0 ? (size_t)dash : 0;
+	if (!prefix_is_valid(id))
+		return false;
+	snprintf(out, LIMIT_WORK_PREFIX_BYTES + 1, "%.*s", FMT(id));
+	return true;
+}
+
+/* Of the folder that holds .cohort/: its letters and digits. */
+static void
+prefix_of_folder(const struct home *h, char out[LIMIT_WORK_PREFIX_BYTES + 1])
+{
+	char dir[DB_PATH_MAX];
+	const char *p;
+	size_t n = 0;
+
+	snprintf(dir, sizeof dir, "%s", h->dir);
+	if (str_ends(str_of(dir), S("/" HOME_FOLDER)))
+		cut_last(dir);
+	p = strrchr(dir, '/');
+	for (p = p == NULL ? dir : p + 1; *p != '\0'; p++) {
+		bool letter = (*p | 0x20) >= 'a' && (*p | 0x20) <= 'z';
+		bool plain = letter || (*p >= '0' && *p <= '9') || *p == '_';
+
+		if (n == LIMIT_WORK_PREFIX_BYTES || (n == 0 && !letter))
+			continue;
+		if (plain || out[n - 1] != '-')
+			out[n++] = plain ? *p : '-';
+	}
+	while (n > 0 && out[n - 1] == '-')
+		n--;
+	out[n] = '\0';
+	if (n == 0)
+		snprintf(out, LIMIT_WORK_PREFIX_BYTES + 1, "work");
+}
+
+void
+home_prefix(const struct home *h, char out[LIMIT_WORK_PREFIX_BYTES + 1])
+{
+	if (!prefix_of_export(h, out))
+		prefix_of_folder(h, out);
+}
+
+/* ---- making ------------------------------------------------------------------------ */
+
+/* It ignores itself too: only the export goes into git. */
+int
+home_ignore(const struct home *h, struct err *e)
+{
+	static const char text[] = "*\n!issues.jsonl\n";
+	char path[DB_PATH_MAX];
+	int fd;
+	ssize_t n;
+
+	if (!join(path, h->dir, ".gitignore"))
+		return err_set(e, ERR_INVALID, "%s: the path is too long", h->dir);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return errno == EEXIST ? OK :
+		    err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
+	n = write(fd, text, sizeof text - 1);
+	if (close(fd) != 0 || n != (ssize_t)sizeof text - 1)
+		return err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
+	return OK;
+}
+
+int
+home_make(struct home *h, const char *dir, struct str prefix, msec now,
+    struct err *e)
+{
+	char *real = realpath(dir, NULL);
+	struct desk d;
+	bool fits;
+	int rc;
+
+	*h = (struct home){ .read_only = false };
+	fits = real != NULL && strlen(real) + 64 < DB_PATH_MAX &&
+	    join(h->dir, real, HOME_FOLDER) && join(h->db, h->dir, DB_NAME);
+	free(real);
+	if (!fits)
+		return err_set(e, ERR_IO, "%s: %s", dir, strerror(errno));
+	if (access(h->db, F_OK) == 0)
+		return err_set(e, ERR_CONFLICT, "%s is there already", h->db);
+	if (prefix.n > 0 && !prefix_is_valid(prefix))
+		return err_set(e, ERR_INVALID, "prefix \"%.*s\": expected a letter, "
+		    "then letters, digits, '-' and '_', at most %d in all, no '-' at "
+		    "the end", FMT(prefix), LIMIT_WORK_PREFIX_BYTES);
+	if (mkdir(h->dir, 0777) != 0 && errno != EEXIST)
+		return err_set(e, ERR_IO, "%s: %s", h->dir, strerror(errno));
+	rc = desk_make(&d, h, prefix, now, e);
+	desk_close(&d);
+	return rc;
+}
