@@ -365,6 +365,12 @@ send_all(struct rpc *r)
 	}
 }
 
+size_t
+rpc_unsent(const struct rpc_conn *c)
+{
+	return c->out.n - c->sent;
+}
+
 bool
 rpc_gone(const struct rpc_conn *c)
 {

@@ -65,6 +65,7 @@ size_t rpc_conns(const struct rpc *r);
 
 /* What is appended is sent; nothing while the connection is gone. */
 struct buf *rpc_out(struct rpc_conn *c);
+size_t rpc_unsent(const struct rpc_conn *c);
 bool rpc_gone(const struct rpc_conn *c);     /* the other side went away */
 /* Keeps c from being freed. */
 void rpc_hold(struct rpc_conn *c);

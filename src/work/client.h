@@ -4,7 +4,14 @@
  *
  * A live daemon answers; else, unless that is forbidden (--no-daemon,
  * COHORT_NO_DAEMON, CI, a folder that is read-only), one is started in the
- * background while this command already runs directly; else directly.
+ * background while this command already runs directly; else directly.  With
+ * --no-daemon or COHORT_NO_DAEMON a live one is not asked either.
+ *
+ * A daemon that goes away before it has read a request is no matter: the
+ * request runs directly.  If it had read it, nobody knows what became of it; a
+ * call that only reads, or that has a `once` key, is made again, and any other
+ * fails with ERR_CLOSED.  (A key costs a row each, so it is the caller's to
+ * give.)  One that is there and does not answer gives ERR_TIMEOUT.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -27,7 +34,8 @@ struct client_options {
 	const struct home *home;             /* NULL with remote */
 	const struct client_remote *remote;  /* NULL: the workspace */
 	struct str actor;
-	nsec timeout;                        /* of each call: connect, write, read */
+	nsec timeout;                        /* of each call: connect, write, read;
+	                                        NEVER: none */
 	bool no_daemon;
 	struct str once;                     /* sent with each call; empty: none */
 };
@@ -41,11 +49,12 @@ struct reply {
 	struct err err;
 };
 
+/* Opens nothing yet.  What o points to must live on. */
 int client_open(struct client **out, const struct client_options *o, struct err *e);
-void client_close(struct client *c);         /* accepts NULL */
+void client_close(struct client *c);         /* accepts NULL; may start a daemon */
 
-/* Runs one operation.  args_json: an object, or empty.  Returns r->rc.  Release
- * r in any case; it may be used again for the next call.
+/* Runs one operation.  args_json: an object, or empty.  r: zeroed, or of a call
+ * before.  Returns r->rc.  Release r in any case.
  * ERR_TIMEOUT: in time there was no answer, and nothing is half done. */
 int client_call(struct client *c, const char *operation, struct str args_json,
     struct reply *r);

@@ -16,19 +16,24 @@
 struct daemon_options {
 	nsec idle;                           /* exits after so long without a client;
 	                                        NEVER: stays */
-	bool foreground;                     /* logs to stderr too */
-	/* Work with git, on behalf of `daemon --interval`; NULL: none.  Called in
-	 * a process of its own. */
+	bool foreground;                     /* logs to stderr, not to work.log */
+	/* Work with git, on behalf of `daemon --interval`.  Called in a process
+	 * forked for it, which must become another program (exec) or end: it has
+	 * the parent's database open, and may not use it.  NULL: none. */
 	nsec interval;
 	int (*sync)(void *ctx);
 	void *sync_ctx;
 };
 
+/* $COHORT_WORK_IDLE ("90s", "10m", a number of seconds, "never"), else 10 min. */
+nsec daemon_idle(void);
+
 /* Becomes the daemon of the workspace and returns when it has stopped.
  * ERR_BUSY: there is a live one. */
 int daemon_run(const struct home *h, const struct daemon_options *o, struct err *e);
 
-/* Starts one in the background, detached, and does not wait for it. */
+/* Starts one in the background, detached, and does not wait for it: this same
+ * executable as `work daemon --background --db DATABASE`. */
 void daemon_spawn(const struct home *h);
 
 struct daemon_status {
@@ -36,8 +41,10 @@ struct daemon_status {
 	int64_t pid;
 	char version[32];
 };
+/* OK: out tells.  ERR_TIMEOUT: it is there and does not answer. */
 int daemon_status(const struct home *h, struct daemon_status *out, struct err *e);
-/* Asks it to stop and waits until socket and pid file are gone. */
+/* Asks it to stop and waits until socket and pid file are gone.  ERR_NOTFOUND:
+ * there is none. */
 int daemon_stop(const struct home *h, nsec timeout, struct err *e);
 
 #endif

@@ -16,7 +16,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -331,15 +331,25 @@ run_begin(struct run *r, bool *writes, struct err *e)
 /* A file that may not be written is seen as at the beginning of time: no lease
  * is past then, so nothing but what means to write writes. */
 static int
-read_only_run(struct run *r, size_t i)
+read_only_run(struct run *r, struct work_call *c)
 {
-	struct work_call *c = r->calls[i];
-
 	c->now = 0;
 	if (work_writes(r->d->w, c))
 		return err_set(&c->err, ERR_DENIED, "%.*s: the tracker may not be "
 		    "written here", FMT(c->operation));
 	return work_run(r->d->w, c);
+}
+
+/* A tick of 0 asks whether it may begin at all. */
+static int
+call_run(struct run *r, struct work_call *c)
+{
+	int rc = c->tick == NULL ? OK : c->tick(c->tick_ctx, 0, 0);
+
+	r->d->w->db.broken = false;
+	if (rc != OK)
+		return rc;
+	return r->d->read_only ? read_only_run(r, c) : work_run(r->d->w, c);
 }
 
 /* Did it write, and was that not taken back by itself? */
@@ -367,8 +377,7 @@ run_calls(struct run *r, struct err *e)
 		if (r->doomed[i])
 			continue;
 		answer_cut(r, i);
-		r->rcs[i] = r->d->read_only ? read_only_run(r, i) :
-		    work_run(r->d->w, r->calls[i]);
+		r->rcs[i] = call_run(r, r->calls[i]);
 		if (db->broken)
 			return (sqlite3_errcode(db->h) & 0xff) == SQLITE_BUSY ?
 			    busy_code(r->d, e) :

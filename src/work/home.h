@@ -68,7 +68,8 @@ void desk_checkpoint(struct desk *d);
 /* Runs calls in one transaction, in order, and commits.  Each gets its own
  * code in rcs; when the commit fails all get ERR_IO.  A call that only reads
  * takes no lock of a writer.  ERR_BUSY: another process held the file too long
- * (ERR_TIMEOUT: past busy_until).  ERR_DENIED: it writes, and the desk is
+ * (ERR_TIMEOUT: past busy_until).  A call's tick is also asked, with 0 of 0,
+ * whether the call may begin.  ERR_DENIED: it writes, and the desk is
  * read-only.  Returns the worst of what concerned all. */
 int desk_run(struct desk *d, struct work_call *const *calls, int *rcs, size_t n);
 

@@ -1,8 +1,248 @@
 /*
- * net_rpc.c - lines over a Unix socket: both ends, one process or two.
+ * net_rpc.c - lines over a Unix socket: the two ends in one process.
  *
  * SPDX-License-Identifier: MIT
  */
 #include "harness/test.h"
 
-TEST(rpc_nothing) { }
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "net/rpc.h"
+
+#define SOON (clock_mono() + 10 * NS_PER_S)
+
+static struct rpc *
+serve(const char *path, size_t conns, size_t line, size_t out)
+{
+	struct rpc_options o = { .path = path, .conns_max = conns, .line_max = line,
+		.out_max = out, .full = S("full\n") };
+	struct rpc *r;
+	struct err e;
+
+	CHECK_RC(rpc_new(&r, &o, &e), OK);
+	return r;
+}
+
+static struct rpc_client
+dial(const char *path)
+{
+	struct rpc_client c;
+	struct err e;
+
+	CHECK_RC(rpc_connect(&c, path, 1 * MB, SOON, &e), OK);
+	return c;
+}
+
+static void
+tell(struct rpc_client *c, const char *text)
+{
+	struct err e;
+
+	CHECK_RC(rpc_send(c, str_of(text), SOON, &e), OK);
+}
+
+static int
+hear(struct rpc_client *c, struct str *line)
+{
+	struct err e;
+
+	return rpc_receive(c, line, SOON, &e);
+}
+
+static struct str
+next(struct rpc *r, struct rpc_conn **c)
+{
+	struct str line;
+
+	while (!rpc_next(r, c, &line))
+		rpc_wait(r, SOON);
+	return line;
+}
+
+TEST(rpc_gives_each_connection_its_turn)
+{
+	struct rpc *r = serve("s", 8, 1000, 1000);
+	struct rpc_client a = dial("s"), b = dial("s");
+	struct rpc_conn *first, *second, *c;
+	struct str line;
+
+	tell(&a, "a1\na2\n\n\na3\nrest");
+	tell(&b, "b1\n");
+	rpc_wait(r, SOON);
+	CHECK_STR(next(r, &first), "a1");
+	CHECK_STR(next(r, &second), "b1");
+	CHECK(first != second);
+	CHECK_STR(next(r, &c), "a2");
+	CHECK_STR(next(r, &c), "a3");
+	CHECK(!rpc_next(r, &c, &line));
+	tell(&a, " of it\n");
+	CHECK_STR(next(r, &c), "rest of it");
+	buf_lit(rpc_out(first), "one\ntwo\n");
+	buf_lit(rpc_out(second), "other\n");
+	rpc_wait(r, 0);
+	CHECK_RC(hear(&a, &line), OK);
+	CHECK_STR(line, "one");
+	CHECK_RC(hear(&a, &line), OK);
+	CHECK_STR(line, "two");
+	CHECK_RC(hear(&b, &line), OK);
+	CHECK_STR(line, "other");
+	rpc_close(&a);
+	rpc_close(&b);
+	rpc_free(r);
+}
+
+TEST(rpc_takes_a_long_path_and_is_private)
+{
+	char path[300];
+	size_t n = 0;
+	struct rpc_client c;
+	struct rpc *r;
+	struct stat st;
+
+	for (int i = 0; i < 4; i++) {
+		n += (size_t)snprintf(path + n, sizeof path - n, "%s%050d",
+		    i == 0 ? "" : "/", i);
+		CHECK(mkdir(path, 0700) == 0);
+	}
+	snprintf(path + n, sizeof path - n, "/sock");
+	r = serve(path, 8, 1000, 1000);
+	CHECK(stat(path, &st) == 0);
+	CHECK_INT(st.st_mode & 0777, 0600);
+	c = dial(path);
+	rpc_close(&c);
+	rpc_free(r);
+}
+
+TEST(rpc_tells_of_a_line_too_long)
+{
+	struct rpc *r = serve("s", 8, 100, 1000);
+	struct rpc_client a = dial("s");
+	char long_line[102];
+	struct rpc_conn *c;
+	struct str line;
+
+	memset(long_line, 'x', 100);
+	memcpy(long_line + 100, "\n", 2);
+	tell(&a, long_line);                         /* the longest there is */
+	CHECK_INT(next(r, &c).n, 100);
+	memcpy(long_line + 100, "y", 2);
+	tell(&a, long_line);
+	CHECK(next(r, &c).p == NULL);
+	buf_lit(rpc_out(c), "no\n");
+	rpc_wait(r, 0);
+	CHECK_RC(hear(&a, &line), OK);
+	CHECK_STR(line, "no");
+	tell(&a, "the rest\n");
+	rpc_wait(r, SOON);
+	CHECK_RC(hear(&a, &line), ERR_CLOSED);
+	CHECK(!rpc_next(r, &c, &line));
+	rpc_close(&a);
+	rpc_free(r);
+}
+
+TEST(rpc_turns_away_who_is_too_many)
+{
+	struct rpc *r = serve("s", 1, 100, 1000);
+	struct rpc_client a = dial("s"), b = dial("s"), again;
+	struct rpc_conn *c;
+	struct str line;
+
+	rpc_wait(r, SOON);
+	CHECK_RC(hear(&b, &line), OK);
+	CHECK_STR(line, "full");
+	CHECK_RC(hear(&b, &line), ERR_CLOSED);
+	rpc_close(&a);
+	while (rpc_conns(r) > 0)
+		rpc_wait(r, SOON);
+	again = dial("s");
+	tell(&again, "x\n");
+	CHECK_STR(next(r, &c), "x");
+	rpc_close(&b);
+	rpc_close(&again);
+	rpc_free(r);
+}
+
+TEST(rpc_closes_a_slow_reader)
+{
+	struct rpc *r = serve("s", 8, 1000, 4 * MB);
+	struct rpc_client a = dial("s");
+	static char block[64 * 1024];
+	struct rpc_conn *c;
+
+	tell(&a, "x\n");
+	next(r, &c);
+	memset(block, 'x', sizeof block);
+	rpc_hold(c);
+	while (!rpc_gone(c)) {
+		buf_add(rpc_out(c), (struct str){ block, sizeof block });
+		rpc_wait(r, 0);
+	}
+	rpc_drop(c);
+	rpc_wait(r, 0);
+	CHECK_INT(rpc_conns(r), 0);
+	rpc_close(&a);
+	rpc_free(r);
+}
+
+TEST(rpc_answers_who_only_stopped_sending)
+{
+	struct rpc *r = serve("s", 8, 1000, 1000);
+	struct rpc_client a = dial("s");
+	struct rpc_conn *c;
+	struct str line;
+
+	tell(&a, "x\ny\nunfinished");
+	shutdown(a.fd, SHUT_WR);
+	for (int i = 0; i < 2; i++) {
+		next(r, &c);
+		buf_lit(rpc_out(c), "yes\n");
+		rpc_wait(r, 0);
+	}
+	CHECK_RC(hear(&a, &line), OK);
+	CHECK_RC(hear(&a, &line), OK);
+	CHECK_STR(line, "yes");
+	CHECK_RC(hear(&a, &line), ERR_CLOSED);
+	CHECK_INT(rpc_conns(r), 0);
+	rpc_close(&a);
+	rpc_free(r);
+}
+
+TEST(rpc_client_keeps_its_deadline)
+{
+	struct rpc *r = serve("s", 8, 1000, 1000);
+	struct rpc_client a;
+	struct str line;
+	struct err e;
+	nsec before;
+
+	CHECK_RC(rpc_connect(&a, "s", 1000, clock_mono(), &e), ERR_TIMEOUT);
+	CHECK_RC(rpc_connect(&a, "nobody", 1000, SOON, &e), ERR_NOTFOUND);
+	a = dial("s");
+	tell(&a, "x\n");
+	before = clock_mono();
+	CHECK_RC(rpc_receive(&a, &line, before + 20 * NS_PER_MS, &e), ERR_TIMEOUT);
+	CHECK(clock_mono() >= before + 20 * NS_PER_MS);
+	CHECK_RC(rpc_receive(&a, &line, before, &e), ERR_TIMEOUT);
+	rpc_free(r);                                 /* it never read that x */
+	CHECK_RC(hear(&a, &line), ERR_AGAIN);
+	CHECK_RC(rpc_send(&a, S("y\n"), SOON, &e), ERR_CLOSED);
+	rpc_close(&a);
+	CHECK_RC(rpc_connect(&a, "s", 1000, SOON, &e), ERR_NOTFOUND);
+}
+
+TEST(rpc_client_waits_for_room_to_connect_no_longer_than_it_may)
+{
+	struct rpc *r = serve("s", 8, 1000, 1000);
+	struct rpc_client a;
+	int rc = OK;
+	struct err e;
+
+	/* Nobody accepts: the queue fills up. */
+	for (int i = 0; i < 10000 && rc == OK; i++)
+		rc = rpc_connect(&a, "s", 1000, clock_mono() + 20 * NS_PER_MS, &e);
+	CHECK(rc == ERR_TIMEOUT || rc == ERR_IO);    /* or no more files */
+	rpc_free(r);
+}

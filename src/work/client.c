@@ -1,0 +1,474 @@
+/*
+ * client.c - see client.h.
+ *
+ * Whichever way a request goes, its answer is the same line, and what the
+ * caller gets is read from that line.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "net/rpc.h"
+#include "work/client.h"
+#include "work/daemon.h"
+#include "work/home_priv.h"
+#include "work/work_priv.h"
+
+struct client {
+	struct client_options o;
+	bool may_ask, may_spawn;             /* a daemon */
+	bool wants_spawn, spawned;
+	struct rpc_client rpc;
+	bool greeted;                        /* it knows our version */
+	struct desk desk;
+	bool desk_open;
+	uint64_t calls;
+	struct buf line;
+	nsec deadline;                       /* of the call */
+	void (*progress)(void *ctx, size_t done, size_t total);
+	void *progress_ctx;
+};
+
+static bool
+env_says(const char *name)
+{
+	const char *v = getenv(name);
+
+	return v != NULL && v[0] != '\0' && strcmp(v, "0") != 0 &&
+	    strcmp(v, "false") != 0;
+}
+
+int
+client_open(struct client **out, const struct client_options *o, struct err *e)
+{
+	struct client *c;
+
+	if (o->actor.n == 0 || o->actor.n > LIMIT_WORK_NAME_BYTES)
+		return err_set(e, ERR_INVALID, "actor: expected a name of at most "
+		    "%d bytes", LIMIT_WORK_NAME_BYTES);
+	c = mem_new(struct client);
+	c->o = *o;
+	c->may_ask = o->home != NULL && !o->no_daemon &&
+	    !env_says("COHORT_NO_DAEMON");
+	c->may_spawn = c->may_ask && !env_says("CI") && !o->home->read_only;
+	c->rpc.fd = -1;
+	c->line = BUF(LIMIT_WORK_LINE_BYTES);
+	*out = c;
+	return OK;
+}
+
+static void
+spawn(struct client *c)
+{
+	if (!c->wants_spawn || c->spawned)
+		return;
+	c->spawned = true;
+	daemon_spawn(c->o.home);
+}
+
+void
+client_close(struct client *c)
+{
+	if (c == NULL)
+		return;
+	rpc_close(&c->rpc);
+	if (c->desk_open)
+		desk_close(&c->desk);
+	spawn(c);
+	buf_release(&c->line);
+	free(c);
+}
+
+void
+client_on_progress(struct client *c, void (*fn)(void *ctx, size_t done,
+    size_t total), void *ctx)
+{
+	c->progress = fn;
+	c->progress_ctx = ctx;
+}
+
+/* ---- the request ------------------------------------------------------------- */
+
+static int
+timed_out(const struct client *c, struct err *e)
+{
+	static const struct { nsec size; const char *name; } units[] = {
+		{ NS_PER_S, "s" }, { NS_PER_MS, "ms" }, { 1000, "us" }, { 1, "ns" }
+	};
+	size_t i = 0;
+
+	while (i + 1 < COUNT(units) && (c->o.timeout < units[i].size ||
+	    c->o.timeout % units[i].size != 0))
+		i++;
+	return err_set(e, ERR_TIMEOUT, "timed out after %lld %s",
+	    (long long)(c->o.timeout / units[i].size), units[i].name);
+}
+
+/* Checked here, so that every way refuses alike. */
+static int
+args_check(struct str args, struct err *e)
+{
+	int rc = args.n == 0 ? OK : json_check(args, e);
+
+	if (rc == OK && args.n > 0 && str_trim(args).p[0] != '{')
+		rc = err_set(e, ERR_INVALID, "args: expected an object");
+	return rc;
+}
+
+/* On one line: between values a line end is as good as a blank. */
+static void
+args_add(struct buf *b, struct str args)
+{
+	size_t at = b->n;
+
+	buf_add(b, args);
+	if (b->failed || args.n == 0 || memchr(args.p, '\n', args.n) == NULL)
+		return;
+	for (; at < b->n; at++) {
+		if (b->p[at] == '\n')
+			b->p[at] = ' ';
+	}
+}
+
+static int
+request_write(struct client *c, const char *operation, struct str args,
+    struct err *e)
+{
+	struct buf *b = &c->line;
+
+	buf_clear(b);
+	buf_lit(b, "{\"operation\":");
+	json_add_str(b, str_of(operation));
+	if (args.n > 0) {
+		buf_lit(b, ",\"args\":");
+		args_add(b, args);
+	}
+	buf_lit(b, ",\"actor\":");
+	json_add_str(b, c->o.actor);
+	buf_lit(b, ",\"request_id\":");
+	buf_add_u64(b, ++c->calls);
+	if (c->deadline != NEVER) {
+		nsec left = (c->deadline - clock_mono()) / NS_PER_MS + 1;
+
+		buf_lit(b, ",\"deadline_ms\":");
+		buf_add_i64(b, left < LIMIT_WORK_TIMEOUT_MS ? left :
+		    LIMIT_WORK_TIMEOUT_MS);
+	}
+	if (c->o.once.n > 0) {
+		buf_lit(b, ",\"once\":");
+		json_add_str(b, c->o.once);
+	}
+	if (c->progress != NULL)
+		buf_lit(b, ",\"progress\":true");
+	if (c->rpc.fd >= 0 && !c->greeted)
+		buf_lit(b, ",\"version\":\"" COHORT_VERSION "\"");
+	buf_lit(b, "}\n");
+	return b->failed ? err_set(e, ERR_TOOBIG, "%s: over %d bytes", operation,
+	    LIMIT_WORK_LINE_BYTES) : OK;
+}
+
+/* ---- the answer ---------------------------------------------------------------- */
+
+static int
+rc_of_name(struct str name)
+{
+#define X(word, value, text) if (str_eq(name, S(#word))) return value;
+	RC_MAP(X)
+#undef X
+	return ERR_IO;
+}
+
+/* The answers we write end with the data, so it need not be written again. */
+static struct str
+data_slice(struct str text)
+{
+	const struct str mark = S(",\"success\":true,\"data\":");
+	size_t at = sizeof "{\"request_id\":" - 1;
+
+	while (at < text.n && text.p[at] != ',' && text.p[at] != '"')
+		at++;
+	text = str_sub(text, at, text.n);
+	if (!str_starts(text, mark) || !str_ends(text, S("}")))
+		return STR_NONE;
+	return str_sub(text, mark.n, text.n - mark.n - 1);
+}
+
+/* Reads what r->doc holds. */
+static int
+reply_take(struct reply *r)
+{
+	jnode success = json_get(r->doc.root, S("success"));
+	struct str words = json_str(json_get(r->doc.root, S("error")));
+
+	if (!json_is_bool(success))
+		return err_set(&r->err, ERR_IO, "an answer that is none");
+	r->data = json_get(r->doc.root, S("data"));
+	if (json_bool(success) && r->data != NULL) {
+		r->data_text = data_slice(buf_str(&r->text));
+		if (r->data_text.p == NULL) {
+			buf_clear(&r->text);
+			json_add_node(&r->text, r->data);
+			r->data_text = buf_str(&r->text);
+		}
+	}
+	return json_bool(success) ? OK : err_set(&r->err,
+	    rc_of_name(json_str(json_get(r->doc.root, S("code")))), "%.*s",
+	    FMT(words));
+}
+
+static void
+reply_clear(struct reply *r)
+{
+	json_release(&r->doc);
+	r->doc = (struct json_doc){ .root = NULL };
+	r->data = NULL;
+	r->data_text = STR_NONE;
+	r->text.max = LIMIT_WORK_OUT_BYTES;
+	buf_clear(&r->text);
+	r->rc = OK;
+	r->err.text[0] = '\0';
+}
+
+void
+reply_release(struct reply *r)
+{
+	json_release(&r->doc);
+	buf_release(&r->text);
+	memset(r, 0, sizeof *r);
+}
+
+/* ---- directly -------------------------------------------------------------------- */
+
+static int
+direct_tick(void *ctx, size_t done, size_t total)
+{
+	struct client *c = ctx;
+
+	if (total > 0 && c->progress != NULL)
+		c->progress(c->progress_ctx, done, total);
+	return clock_mono() >= c->deadline ? ERR_TIMEOUT : OK;
+}
+
+static void
+direct_run(struct client *c, const char *operation, jnode args, struct reply *r)
+{
+	struct buf data = BUF(LIMIT_WORK_OUT_BYTES / 2);
+	struct work_call call = {
+		.tracker = c->desk.tracker,
+		.operation = str_of(operation),
+		.args = args,
+		.actor = c->o.actor,
+		.now = clock_wall_ms(),
+		.once = c->o.once,
+		.tick = direct_tick,
+		.tick_ctx = c,
+		.data = &data,
+	};
+	struct work_call *calls[] = { &call };
+	int rc;
+
+	c->desk.busy_until = c->deadline == NEVER ? 0 : c->deadline;
+	desk_run(&c->desk, calls, &rc, 1);
+	if (rc == ERR_TIMEOUT)
+		timed_out(c, &call.err);
+	answer_add(&r->text, NULL, rc, call.err.text, buf_str(&data), NULL);
+	buf_release(&data);
+}
+
+static int
+direct_call(struct client *c, const char *operation, struct str args,
+    struct reply *r)
+{
+	struct json_doc doc = { 0 };
+	int rc = OK;
+
+	if (c->wants_spawn && c->calls > 1)
+		spawn(c);                    /* it works on: not only at its end */
+	if (!c->desk_open) {
+		rc = desk_open(&c->desk, c->o.home, &r->err);
+		c->desk_open = rc == OK;
+	}
+	if (rc == OK && args.n > 0)
+		rc = json_parse(&doc, args, &r->err);
+	if (rc == OK) {
+		direct_run(c, operation, doc.root, r);
+		buf_cut(&r->text, r->text.n > 0 ? r->text.n - 1 : 0);
+		rc = r->text.failed ? err_set(&r->err, ERR_TOOBIG,
+		    "%s: the answer is too large", operation) :
+		    json_parse(&r->doc, buf_str(&r->text), &r->err);
+	}
+	json_release(&doc);
+	return rc == OK ? reply_take(r) : rc;
+}
+
+/* ---- through the daemon -------------------------------------------------------------- */
+
+static bool
+only_reads(const char *operation)
+{
+	for (size_t i = 0; i < operations_n; i++) {
+		if (strcmp(operations[i].name, operation) == 0)
+			return (operations[i].flags & OP_WRITES) == 0;
+	}
+	return false;
+}
+
+/* Waits for our answer, over progress and answers nobody waits for any more. */
+static int
+daemon_receive(struct client *c, struct reply *r)
+{
+	for (;;) {
+		struct str line;
+		jnode progress;
+		int rc = rpc_receive(&c->rpc, &line, c->deadline, &r->err);
+
+		if (rc == OK) {
+			json_release(&r->doc);
+			r->doc = (struct json_doc){ .root = NULL };
+			rc = json_parse(&r->doc, line, &r->err);
+		}
+		if (rc != OK)
+			return rc;
+		progress = json_get(r->doc.root, S("progress"));
+		if (json_int(json_get(r->doc.root, S("request_id"))) !=
+		    (int64_t)c->calls && !json_is_null(json_get(r->doc.root,
+		    S("request_id"))))
+			continue;
+		if (progress == NULL) {
+			buf_add(&r->text, line);
+			return OK;
+		}
+		if (c->progress != NULL)
+			c->progress(c->progress_ctx,
+			    (size_t)json_int(json_get(progress, S("done"))),
+			    (size_t)json_int(json_get(progress, S("total"))));
+	}
+}
+
+/* Another version's: it is asked to leave, and meanwhile we do without. */
+static bool
+is_stranger(struct client *c, struct reply *r)
+{
+	if (json_get(r->doc.root, S("version")) == NULL)
+		return false;
+	if (rpc_send(&c->rpc, S("{\"operation\":\"shutdown\"}\n"), c->deadline,
+	    &r->err) == OK)
+		c->wants_spawn = c->may_spawn;
+	return true;
+}
+
+/* It has no room for another connection, and did not read what we sent. */
+static bool
+is_turned_away(struct reply *r)
+{
+	return json_is_null(json_get(r->doc.root, S("request_id"))) &&
+	    str_eq(json_str(json_get(r->doc.root, S("code"))), S("BUSY"));
+}
+
+/* ERR_AGAIN: nothing ran, and it is for us to run it directly. */
+static int
+daemon_call(struct client *c, const char *operation, struct str args,
+    struct reply *r)
+{
+	int rc = request_write(c, operation, args, &r->err);
+
+	if (rc != OK)
+		return rc;
+	rc = rpc_send(&c->rpc, buf_str(&c->line), c->deadline, &r->err);
+	if (rc == ERR_CLOSED) {
+		/* It may have said why: a line too long, too many of us. */
+		rc = daemon_receive(c, r);
+		rc = rc == OK ? OK : ERR_AGAIN;
+	} else if (rc == OK) {
+		rc = daemon_receive(c, r);
+		if (rc == ERR_CLOSED && (c->o.once.n > 0 || only_reads(operation)))
+			rc = ERR_AGAIN;
+		else if (rc == ERR_CLOSED)
+			err_set(&r->err, rc, "the daemon went away while it worked; "
+			    "whether \"%s\" was done is unknown", operation);
+	}
+	if (rc == OK && (is_stranger(c, r) || is_turned_away(r)))
+		rc = ERR_AGAIN;
+	if (rc != OK) {
+		rpc_close(&c->rpc);
+		return rc == ERR_TIMEOUT ? timed_out(c, &r->err) : rc;
+	}
+	c->greeted = true;
+	return reply_take(r);
+}
+
+/* ERR_AGAIN: there is none. */
+static int
+daemon_connect(struct client *c, struct err *e)
+{
+	char path[DB_PATH_MAX + 8];
+	int rc;
+
+	if (c->rpc.fd >= 0)
+		return OK;
+	home_path(c->o.home, "sock", path);
+	rc = rpc_connect(&c->rpc, path, LIMIT_WORK_OUT_BYTES, c->deadline, e);
+	c->greeted = false;
+	if (rc == OK)
+		return OK;
+	if (rc == ERR_TIMEOUT)
+		return timed_out(c, e);
+	c->wants_spawn = c->may_spawn && rc == ERR_NOTFOUND;
+	return ERR_AGAIN;
+}
+
+static int
+remote_call(struct client *c, const char *operation, struct str args,
+    struct reply *r)
+{
+	struct str line;
+	int rc = request_write(c, operation, args, &r->err);
+
+	line = buf_str(&c->line);
+	line.n -= line.n > 0;
+	if (rc == OK)
+		rc = c->o.remote->exchange(c->o.remote->ctx, line, c->o.timeout,
+		    &r->text, &r->err);
+	if (rc == OK && r->text.n > 0 && r->text.p[r->text.n - 1] == '\n')
+		buf_cut(&r->text, r->text.n - 1);
+	if (rc == OK)
+		rc = json_parse(&r->doc, buf_str(&r->text), &r->err);
+	return rc == OK ? reply_take(r) : rc;
+}
+
+static int
+call(struct client *c, const char *operation, struct str args, struct reply *r)
+{
+	int rc = args_check(args, &r->err);
+
+	if (rc != OK)
+		return rc;
+	if (clock_mono() >= c->deadline)
+		return timed_out(c, &r->err);
+	rc = ERR_AGAIN;
+	if (c->o.remote != NULL)
+		return remote_call(c, operation, args, r);
+	if (c->may_ask) {
+		rc = daemon_connect(c, &r->err);
+		if (rc == OK)
+			rc = daemon_call(c, operation, args, r);
+	}
+	if (rc != ERR_AGAIN)
+		return rc;
+	c->calls += !c->may_ask;
+	reply_clear(r);
+	return direct_call(c, operation, args, r);
+}
+
+int
+client_call(struct client *c, const char *operation, struct str args_json,
+    struct reply *r)
+{
+	reply_clear(r);
+	c->deadline = c->o.timeout == NEVER ? NEVER : clock_mono() + c->o.timeout;
+	r->rc = call(c, operation, args_json, r);
+	return r->rc;
+}
