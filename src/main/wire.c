@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "llm/script.h"
 #include "main/port.h"
+#include "main/work_tools.h"
 #include "work/guest.h"
 
 #define SHARDS_DEFAULT 4                     /* keeps the process at 8 threads */
@@ -465,6 +466,7 @@ node_open(struct node *n, struct err *e)
 	if (rc < 0)
 		return rc;
 	n->tools = tools_new();
+	work_tools_add(n->tools);
 	n->shared = runs_shared_new(n->store, n->tools, e);
 	if (n->shared == NULL)
 		return e->code < 0 ? e->code : ERR_INVALID;

@@ -17,6 +17,8 @@ struct work_hand {
 	struct client *client;               /* open */
 	const struct home *home;             /* NULL: the tracker of a server */
 	struct str actor;
+	bool actor_given;                    /* by --actor or the environment's
+	                                        BD_ACTOR; MCP else uses its client's name */
 	bool json, quiet;
 	struct buf *out, *notes;
 };

@@ -22,6 +22,7 @@ struct tool_slot {
 	struct job *job;                     /* NULL: nobody waits any more */
 	struct run *run;
 	char *id, *name, *args;
+	char *actor, *project, *once;        /* as in struct tool_env */
 	const struct tool *tool;             /* NULL: not for this run */
 	bool journal;
 	struct message *result;
@@ -42,6 +43,9 @@ slot_free(struct tool_slot *s)
 	free(s->id);
 	free(s->name);
 	free(s->args);
+	free(s->actor);
+	free(s->project);
+	free(s->once);
 	free(s);
 }
 
@@ -152,7 +156,8 @@ slot_run(struct tool_slot *s)
 	struct runs *rs = s->run->rs;
 	struct tool_env env = { .store = rs->sh->store, .reader = rs->reader,
 	    .port = rs->port, .owner = s->run->place.owner,
-	    .now = shard_wall(rs->shard) };
+	    .now = shard_wall(rs->shard), .actor = str_of(s->actor),
+	    .project = str_of(s->project), .once = str_of(s->once) };
 
 	run_hold(s->run);
 	runs_busy(rs, 1);
@@ -248,6 +253,20 @@ text_of(jnode n)
 	return mem_cstr(json_is_string(n) ? json_str(n) : STR_NONE);
 }
 
+/* A model may use an id again in a later step. */
+static char *
+once_of(const struct job *j, const char *call_id)
+{
+	struct buf b = BUF(LIMIT_LLM_BODY_BYTES);
+	char *once;
+
+	uuid_add(&b, &j->run->place.run_id);
+	buf_add_fmt(&b, "/%d/%s", j->core.step, call_id);
+	once = mem_cstr(buf_str(&b));
+	buf_release(&b);
+	return once;
+}
+
 static void
 slot_add(struct job *j, jnode call)
 {
@@ -261,6 +280,9 @@ slot_add(struct job *j, jnode call)
 	json_add_node(&args, json_get(call, S("args")));
 	s->args = mem_cstr(buf_str(&args));
 	buf_release(&args);
+	s->actor = mem_cstr(str_of(j->actor));
+	s->project = mem_cstr(j->plan->work_project);
+	s->once = once_of(j, s->id);
 	s->tool = tools_find(j->run->rs->sh->tools, str_of(s->name));
 	if (s->tool != NULL && !plan_has_tool(j->plan, s->tool))
 		s->tool = NULL;

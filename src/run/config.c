@@ -17,6 +17,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "run/frame_priv.h"
+#include "work/guest.h"
 
 /* Members a client cannot set.  `user_id` is not among them: clients name
  * their users with it, and without one it is who asked. */
@@ -393,12 +394,54 @@ read_numbers(struct plan *p, const struct settings *s, jnode config, struct err 
 }
 
 static int
+read_project(struct plan *p, const struct settings *s, struct err *e)
+{
+	struct err why = { 0 };
+	int rc = get_text(s, "work_project", LIMIT_WORK_PROJECT_BYTES,
+	    &p->work_project, e);
+
+	if (rc == OK && p->work_project.p != NULL)
+		rc = work_project_check(p->work_project, &why);
+	if (rc != OK && why.text[0] != '\0')
+		err_set(e, rc, "config.configurable.work_%s", why.text);
+	return rc;
+}
+
+static void
+take_tool(struct plan *p, const struct tool *tool)
+{
+	for (size_t i = 0; i < p->tools_n; i++)
+		if (p->tools[i] == tool)
+			return;
+	p->tools[p->tools_n++] = tool;
+}
+
+/* A tool, or a group of them. */
+static bool
+take_named(struct plan *p, const struct tools *t, struct str name)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < tools_count(t); i++) {
+		const struct tool *tool = tools_at(t, i);
+
+		if (!str_eq(str_of(tool->name), name) && (tool->group == NULL ||
+		    !str_eq(str_of(tool->group), name)))
+			continue;
+		take_tool(p, tool);
+		any = true;
+	}
+	return any;
+}
+
+static int
 read_tools(struct plan *p, const struct settings *s, const struct tools *t,
     struct err *e)
 {
 	const char *base;
 	jnode o = where(s, "tools", &base), list;
 	char path[64];
+	size_t n = 0;
 	int rc;
 
 	snprintf(path, sizeof path, "%s.tools", base);
@@ -410,15 +453,13 @@ read_tools(struct plan *p, const struct settings *s, const struct tools *t,
 		return err_set(e, ERR_INVALID, "%s: there are only %zu tools", path,
 		    tools_count(t));
 	if (list != NULL)
-		p->tools = mem_alloc((json_count(list) + 1) * sizeof(struct tool *));
-	for (struct json_iter it = json_each(list); json_next(&it);) {
+		p->tools = mem_alloc((tools_count(t) + 1) * sizeof(struct tool *));
+	for (struct json_iter it = json_each(list); json_next(&it); n++) {
 		struct str name = json_is_string(it.value) ? json_str(it.value) : STR_NONE;
-		const struct tool *tool = tools_find(t, name);
 
-		if (tool == NULL)
+		if (!take_named(p, t, name))
 			return err_set(e, ERR_INVALID, "%s[%zu]: no tool is called \"%.*s\"",
-			    path, p->tools_n, FMT(str_sub(name, 0, 64)));
-		p->tools[p->tools_n++] = tool;
+			    path, n, FMT(str_sub(name, 0, 64)));
 	}
 	return OK;
 }
@@ -457,7 +498,8 @@ read_modes(jnode list)
 static void
 keep_texts(struct plan *p)
 {
-	struct str *all[] = { &p->model, &p->base_url, &p->system_prompt };
+	struct str *all[] = { &p->model, &p->base_url, &p->system_prompt,
+	    &p->work_project };
 	size_t n = 0;
 	char *to;
 
@@ -486,6 +528,8 @@ read_all(struct plan *p, jnode root, const struct tools *t, struct err *e)
 	if (rc == OK)
 		rc = get_text(&s, "system_prompt", LIMIT_JSON_STRING_BYTES,
 		    &p->system_prompt, e);
+	if (rc == OK)
+		rc = read_project(p, &s, e);
 	if (rc == OK)
 		rc = read_numbers(p, &s, config, e);
 	if (rc == OK)
@@ -540,7 +584,7 @@ bool
 plan_has_tool(const struct plan *p, const struct tool *tool)
 {
 	if (p->all_tools)
-		return true;
+		return tool->group == NULL;
 	for (size_t i = 0; i < p->tools_n; i++)
 		if (p->tools[i] == tool)
 			return true;

@@ -32,9 +32,10 @@ struct plan {
 	bool has_input;
 	struct message_list input;
 	struct str model, base_url, system_prompt;
+	struct str work_project;             /* of the tracker's tools; or empty */
 	double temperature;                  /* NaN: not given */
 	int64_t max_tokens, recursion_limit;
-	bool all_tools;
+	bool all_tools;                      /* but those of groups */
 	const struct tool **tools;           /* when not all */
 	size_t tools_n;
 	unsigned modes;

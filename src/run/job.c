@@ -364,6 +364,20 @@ stream_begin(struct run *run, const struct plan *p)
 	    p->resumable, first);
 }
 
+/* One name a thread, the same for all its runs and attempts. */
+static void
+name_actor(struct job *j, struct str graph_id)
+{
+	struct buf b = BUF(LIMIT_NAME_BYTES + 64);
+
+	buf_lit(&b, "agent/");
+	buf_add(&b, graph_id);
+	buf_lit(&b, "/");
+	uuid_add(&b, &j->run->place.thread_id);
+	j->actor = mem_cstr(buf_str(&b));
+	buf_release(&b);
+}
+
 void
 job_start(struct run *run, const struct store_run *row, struct plan *plan,
     bool has_checkpoints)
@@ -386,6 +400,7 @@ job_start(struct run *run, const struct store_run *row, struct plan *plan,
 	if (plan == NULL)
 		rc = plan_read(&plan, row->kwargs_json, sh->tools, &e);
 	j->plan = plan;
+	name_actor(j, row->graph_id);
 	stream_begin(run, plan != NULL ? plan : &nothing);
 	live_init(&j->core, &effects, j, graphs_chart(sh->graphs, row->graph_id),
 	    plan != NULL ? plan->recursion_limit : 0);
@@ -431,5 +446,6 @@ job_free(struct job *j)
 	steps_release(&j->steps);
 	buf_release(&j->members);
 	plan_free(j->plan);
+	free(j->actor);
 	free(j);
 }

@@ -26,12 +26,13 @@ runs_shared_new(struct store *st, const struct tools *t, struct err *e)
 		return NULL;
 	}
 	sh->directory = directory_new();
-	sh->specs_n = tools_count(t);
-	sh->specs = mem_zero((sh->specs_n + 1) * sizeof *sh->specs);
-	for (size_t i = 0; i < sh->specs_n; i++) {
+	sh->specs = mem_zero((tools_count(t) + 1) * sizeof *sh->specs);
+	for (size_t i = 0; i < tools_count(t); i++) {
 		const struct tool *tool = tools_at(t, i);
 
-		sh->specs[i] = (struct llm_tool_spec){ str_of(tool->name),
+		if (tool->group != NULL)
+			continue;
+		sh->specs[sh->specs_n++] = (struct llm_tool_spec){ str_of(tool->name),
 		    str_of(tool->description), str_of(tool->parameters_json) };
 	}
 	atomic_init(&sh->shards, 0);

@@ -154,6 +154,7 @@ struct job {
 	struct llm_call *call;
 	struct chunks *chunks;               /* of the answer that streams */
 	char *answer_id;                     /* what its message is called */
+	char *actor;                         /* who its tools act as */
 	struct tool_slot **slots;            /* of the tools node */
 	size_t slots_n, slots_open;
 	bool streamed;

@@ -31,6 +31,7 @@ struct tools {
 };
 
 struct tool_call {
+	const struct tool *tool;             /* NULL: there is none */
 	struct tool_env env;
 	tool_done *done;
 	void *ctx;
@@ -131,6 +132,12 @@ tools_at(const struct tools *t, size_t i)
 }
 
 /* ---- a call ------------------------------------------------------------------ */
+
+const struct tool *
+tool_of(const struct tool_call *c)
+{
+	return c->tool;
+}
 
 jnode
 tool_args(const struct tool_call *c)
@@ -248,6 +255,7 @@ tools_call(const struct tools *t, struct str name, struct str args_json,
 	struct err e = { 0 };
 	int rc;
 
+	c->tool = entry != NULL ? entry->tool : NULL;
 	c->env = *env;
 	c->done = done;
 	c->ctx = ctx;

@@ -7,7 +7,8 @@
  * error text for the model, not a failed run.
  *
  * Built in: current_time, store_put, store_search.  The store's tools act
- * with the run's owner and nothing else.
+ * with the run's owner and nothing else.  Rooms above add theirs, alone or as a
+ * group that a run asks for by one name.
  *
  * Threads: the registry is immutable after start; a call belongs to its shard.
  *
@@ -32,6 +33,11 @@ struct tool_env {
 	struct store_port *port;
 	owner_t owner;
 	msec now;                            /* wall */
+	struct str actor;                    /* who acts: one name a thread */
+	struct str project;                  /* whose work; empty: the default */
+	/* The same when this call is made again after a crash, and of no other
+	 * call: for tools that keep their answer under a key. */
+	struct str once;
 };
 
 struct tool_result {
@@ -50,6 +56,8 @@ struct tool {
 	 * from inside or later on the same shard.  Else it was not answered and
 	 * never will be; the code's words go to the model. */
 	int (*start)(struct tool_call *c);
+	/* Not NULL: only for runs that ask for it, by its name or the group's. */
+	const char *group;
 };
 
 struct tools *tools_new(void);               /* with the built-in ones */
@@ -69,6 +77,7 @@ void tools_call(const struct tools *t, struct str name, struct str args_json,
 
 /* An object that agrees with the schema.  Good until the call is answered, as
  * is everything in the arena. */
+const struct tool *tool_of(const struct tool_call *c);
 jnode tool_args(const struct tool_call *c);
 const struct tool_env *tool_env(const struct tool_call *c);
 struct arena *tool_arena(struct tool_call *c);

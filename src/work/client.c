@@ -70,6 +70,12 @@ spawn(struct client *c)
 }
 
 void
+client_set_actor(struct client *c, struct str actor)
+{
+	c->o.actor = actor;
+}
+
+void
 client_close(struct client *c)
 {
 	if (c == NULL)

@@ -52,6 +52,8 @@ struct reply {
 /* Opens nothing yet.  What o points to must live on. */
 int client_open(struct client **out, const struct client_options *o, struct err *e);
 void client_close(struct client *c);         /* accepts NULL; may start a daemon */
+/* Acts as somebody else from the next call on; the text outlives it. */
+void client_set_actor(struct client *c, struct str actor);
 
 /* Runs one operation.  args_json: an object, or empty.  r: zeroed, or of a call
  * before.  Returns r->rc.  Release r in any case.
