@@ -135,3 +135,164 @@ op_ready(struct work *w, struct work_call *c)
 	buf_add_char(c->data, ']');
 	return rc;
 }
+
+/* ---- stats ---------------------------------------------------------------------------------- */
+
+static void
+stat_add(struct buf *b, const char *key, int64_t n)
+{
+	json_add_key(b, key);
+	buf_add_i64(b, n);
+}
+
+/* Items of a status, held or not. */
+static int64_t
+with_status(const int64_t *counts, enum status s)
+{
+	return counts[2 * s] + counts[2 * s + 1];
+}
+
+static void
+stats_add(struct buf *b, const int64_t *n, int64_t lead_ms)
+{
+	int64_t closed = with_status(n, STATUS_CLOSED), total = 0;
+
+	for (int s = 0; s < STATUS_TOMBSTONE; s++)
+		total += with_status(n, (enum status)s);
+	buf_add_char(b, '{');
+	stat_add(b, "total_issues", total);
+	stat_add(b, "open_issues", with_status(n, STATUS_OPEN));
+	stat_add(b, "in_progress_issues", with_status(n, STATUS_IN_PROGRESS));
+	stat_add(b, "deferred_issues", with_status(n, STATUS_DEFERRED));
+	stat_add(b, "closed_issues", closed);
+	stat_add(b, "blocked_issues", n[2 * STATUS_OPEN + 1] +
+	    n[2 * STATUS_IN_PROGRESS + 1] + n[2 * STATUS_DEFERRED + 1] +
+	    with_status(n, STATUS_BLOCKED));
+	stat_add(b, "ready_issues", n[STATE_READY]);
+	json_add_key(b, "average_lead_time_hours");
+	json_add_double(b, closed == 0 ? 0 :
+	    (double)lead_ms / (double)closed / 3600000.0);
+	buf_add_char(b, '}');
+}
+
+int
+op_stats(struct work *w, struct work_call *c)
+{
+	struct query q = query_of(&w->db, SQL_STATS);
+	int64_t counts[STATES] = { 0 }, lead = 0;
+	int rc;
+
+	bind_i64(&q, w->t.seq);
+	while ((rc = query_row(&q)) == OK) {
+		lead = col_i64(&q, 2);
+		if (!col_null(&q, 0) && col_i64(&q, 0) < STATES)
+			counts[col_i64(&q, 0)] = col_i64(&q, 1);
+	}
+	query_end(&q);
+	if (rc != ERR_NOTFOUND)
+		return fail_db(w, rc);
+	stats_add(c->data, counts, lead);
+	return OK;
+}
+
+/* ---- labels, comments, events ----------------------------------------------------------------- */
+
+int
+op_label_list(struct work *w, struct work_call *c)
+{
+	struct item it;
+	int rc = item_find(w, arg_text(c, "id"), &it);
+
+	if (rc != OK)
+		return rc;
+	buf_add_char(c->data, '[');
+	for (size_t i = 0; i < it.labels_n; i++) {
+		if (i > 0)
+			buf_add_char(c->data, ',');
+		json_add_str(c->data, it.labels[i]);
+	}
+	buf_add_char(c->data, ']');
+	return OK;
+}
+
+int
+op_label_list_all(struct work *w, struct work_call *c)
+{
+	struct query q = query_of(&w->db, SQL_LABELS_ALL);
+	bool first = true;
+	int rc;
+
+	bind_i64(&q, w->t.seq);
+	buf_add_char(c->data, '[');
+	while ((rc = query_row(&q)) == OK) {
+		buf_add(c->data, first ? S("{") : S(",{"));
+		json_add_key(c->data, "label");
+		json_add_str(c->data, col_borrow(&q, 0));
+		stat_add(c->data, "count", col_i64(&q, 1));
+		buf_add_char(c->data, '}');
+		first = false;
+	}
+	buf_add_char(c->data, ']');
+	query_end(&q);
+	return rc == ERR_NOTFOUND ? OK : fail_db(w, rc);
+}
+
+int
+op_comment_list(struct work *w, struct work_call *c)
+{
+	struct item it;
+	int rc = item_find(w, arg_text(c, "id"), &it);
+
+	return rc == OK ? comments_add(w, it.seq, it.id, c->data) : rc;
+}
+
+/* Also of an item that was deleted, by its whole id. */
+static int
+seq_ever(struct work *w, struct str id, int64_t *seq)
+{
+	struct query q = query_of(&w->db, SQL_SEQ_EVER);
+	int rc;
+
+	bind_i64(&q, w->t.seq);
+	bind_str(&q, id);
+	rc = query_row(&q);
+	if (rc == OK)
+		*seq = col_i64(&q, 0);
+	query_end(&q);
+	return rc == ERR_NOTFOUND ? item_seq(w, id, seq) :
+	    rc == OK ? OK : fail_db(w, rc);
+}
+
+/* After a number the next ones, else the last ones; the newest last. */
+int
+op_history(struct work *w, struct work_call *c)
+{
+	bool one = arg_given(c, "id"), after = arg_given(c, "after");
+	int64_t limit = arg_int(c, "limit", 0), item = 0;
+	bool first = true;
+	struct query q;
+	int rc = one ? seq_ever(w, arg_text(c, "id"), &item) : OK;
+
+	if (rc != OK)
+		return rc;
+	q = query_of(&w->db, one && after ? SQL_ITEM_EVENTS_AFTER :
+	    one ? SQL_ITEM_EVENTS_LAST : after ? SQL_EVENTS_AFTER :
+	    SQL_EVENTS_LAST);
+	if (one)
+		bind_i64(&q, item);
+	if (after)
+		bind_i64(&q, arg_int(c, "after", 0));
+	if (!one)
+		bind_i64(&q, w->t.seq);
+	bind_i64(&q, limit == 0 ? LIMIT_WORK_ROWS : limit);
+	buf_add_char(c->data, '[');
+	while ((rc = query_row(&q)) == OK) {
+		if (!first)
+			buf_add_char(c->data, ',');
+		event_encode(c->data, &q);
+		first = false;
+	}
+	buf_add_char(c->data, ']');
+	query_end(&q);
+	return rc == ERR_NOTFOUND ? OK : fail_db(w, rc);
+}

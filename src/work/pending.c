@@ -7,18 +7,6 @@
 
 #define PENDING(name) int op_##name(struct work *w, struct work_call *c)       \
 	{ (void)c; return fail(w, ERR_METHOD, #name " is not there yet"); }
-PENDING(delete)
-PENDING(comment)
-PENDING(label_add)
-PENDING(label_remove)
-PENDING(list)
-PENDING(blocked)
-PENDING(stats)
-PENDING(search)
-PENDING(label_list)
-PENDING(label_list_all)
-PENDING(comment_list)
-PENDING(history)
 PENDING(dep_add)
 PENDING(dep_remove)
 PENDING(dep_tree)
@@ -26,9 +14,6 @@ PENDING(dep_cycles)
 PENDING(batch)
 PENDING(export)
 PENDING(import)
-PENDING(rename_prefix)
-PENDING(recount)
-PENDING(info)
 
 int
 cycle_check(struct work *w, int64_t item, int64_t target, enum dep_type type)

@@ -318,9 +318,8 @@ labels_save(struct work *w, const struct item *it, const struct item *was)
 	return rc;
 }
 
-/* Time from created to closed; 0 while it is not. */
-static int64_t
-lead_ms(const struct item *it)
+int64_t
+item_lead(const struct item *it)
 {
 	msec closed;
 
@@ -348,10 +347,10 @@ item_save(struct work *w, struct item *it, const struct item *was)
 	if (rc != OK)
 		return fail_db(w, rc);
 	w->t.counts[item_state(it)]++;
-	w->t.lead_change += lead_ms(it);
+	w->t.lead_change += item_lead(it);
 	if (was != NULL) {
 		w->t.counts[item_state(was)]--;
-		w->t.lead_change -= lead_ms(was);
+		w->t.lead_change -= item_lead(was);
 	}
 	return OK;
 }

@@ -50,7 +50,7 @@ static const char version_1[] =
 "	body TEXT NOT NULL) STRICT;"
 "CREATE UNIQUE INDEX work_item_id ON work_item(tracker, id);"
 "CREATE INDEX work_item_state"
-"	ON work_item(tracker, state, priority, created DESC);"
+"	ON work_item(tracker, state, priority, created);"
 "CREATE INDEX work_item_assignee"
 "	ON work_item(tracker, assignee, state) WHERE assignee IS NOT NULL;"
 "CREATE INDEX work_item_lease ON work_item(tracker, lease_until)"

@@ -14,6 +14,16 @@
 #define ITEM_COLUMNS "seq, state, created, blockers, held_parents,"            \
 	" comments, children, lease_until, body"
 
+/* One priority of one state, newest first; a statement per state, for a list
+ * has them open side by side. */
+#define LIST_STATE "SELECT seq, created, body FROM work_item"                  \
+	" INDEXED BY work_item_state"                                          \
+	" WHERE tracker = ?1 AND state = ?2 AND priority = ?3"                 \
+	" AND (?4 IS NULL OR type = ?4) AND (?5 IS NULL OR assignee = ?5)"     \
+	" ORDER BY created DESC, seq DESC"
+#define LIST_COLUMNS "i.seq, i.state, i.priority, i.created, i.type, i.assignee"
+#define EVENT_COLUMNS "seq, kind, id, actor, at, old, new, ready"
+
 #define SQL_MAP(X)                                                             \
 	/* work.c */                                                           \
 	X(SAVEPOINT, "SAVEPOINT work_op")                                      \
@@ -64,7 +74,7 @@
 	/* event.c */                                                          \
 	X(EVENT_ADD, "INSERT INTO work_event(tracker, item, id, kind, ready,"  \
 	    " at, actor, old, new) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")        \
-	X(EVENTS_AFTER, "SELECT seq, kind, id, actor, at, old, new, ready"     \
+	X(EVENTS_AFTER, "SELECT " EVENT_COLUMNS                                \
 	    " FROM work_event WHERE seq > ?1 AND tracker = ?2"                 \
 	    " ORDER BY seq LIMIT ?3")                                          \
 	X(EVENT_LAST, "SELECT seq FROM work_event WHERE tracker = ?"           \
@@ -89,7 +99,55 @@
 	    " ORDER BY i.priority, i.id")                                      \
 	X(READY, "SELECT body FROM work_item WHERE tracker = ?1 AND state = 0" \
 	    " AND priority = ?2 AND (?3 IS NULL OR assignee = ?3)"             \
-	    " ORDER BY created")                                               \
+	    " ORDER BY created, seq")                                          \
+	X(STATS, "SELECT n.state, n.n, t.lead_ms FROM work_tracker t"          \
+	    " LEFT JOIN work_count n ON n.tracker = t.seq WHERE t.seq = ?")    \
+	X(LABELS_ALL, "SELECT label, count(*) FROM work_label"                 \
+	    " WHERE tracker = ? GROUP BY label ORDER BY label")                \
+	X(EVENTS_LAST, "SELECT * FROM (SELECT " EVENT_COLUMNS                  \
+	    " FROM work_event WHERE tracker = ? ORDER BY seq DESC LIMIT ?)"    \
+	    " ORDER BY seq")                                                   \
+	X(ITEM_EVENTS_AFTER, "SELECT " EVENT_COLUMNS " FROM work_event"        \
+	    " WHERE item = ? AND seq > ? ORDER BY seq LIMIT ?")                \
+	X(ITEM_EVENTS_LAST, "SELECT * FROM (SELECT " EVENT_COLUMNS             \
+	    " FROM work_event WHERE item = ? ORDER BY seq DESC LIMIT ?)"       \
+	    " ORDER BY seq")                                                   \
+	X(SEQ_EVER, "SELECT seq FROM work_item WHERE tracker = ? AND id = ?")  \
+	/* list.c */                                                           \
+	X(LIST_0, LIST_STATE) X(LIST_1, LIST_STATE) X(LIST_2, LIST_STATE)      \
+	X(LIST_3, LIST_STATE) X(LIST_4, LIST_STATE) X(LIST_5, LIST_STATE)      \
+	X(LIST_6, LIST_STATE) X(LIST_7, LIST_STATE) X(LIST_8, LIST_STATE)      \
+	X(LIST_9, LIST_STATE)                                                  \
+	X(LIST_LABEL, "SELECT " LIST_COLUMNS " FROM work_label l"              \
+	    " CROSS JOIN work_item i ON i.seq = l.item"                        \
+	    " WHERE l.tracker = ? AND l.label = ?")                            \
+	X(LIST_ASSIGNEE, "SELECT " LIST_COLUMNS " FROM work_item i"            \
+	    " INDEXED BY work_item_assignee WHERE tracker = ?"                 \
+	    " AND assignee = ? AND state BETWEEN ? AND ?")                     \
+	X(LIST_SEQ, "SELECT " LIST_COLUMNS " FROM work_item i WHERE seq = ?")  \
+	X(LIST_BODY, "SELECT body FROM work_item WHERE seq = ?")               \
+	X(LABEL_HAS, "SELECT 1 FROM work_label"                                \
+	    " WHERE tracker = ? AND label = ? AND item = ?")                   \
+	X(BLOCKERS, "SELECT i.seq, i.id FROM work_edge e"                      \
+	    " CROSS JOIN work_item i ON i.seq = e.target"                      \
+	    " WHERE e.item = ? AND e.type = 0 AND i.state < 8"                 \
+	    " ORDER BY e.target")                                              \
+	X(PARENTS_HELD, "SELECT e.target FROM work_edge e"                     \
+	    " CROSS JOIN work_item i ON i.seq = e.target"                      \
+	    " WHERE e.item = ? AND e.type = 2 AND i.state & 1"                 \
+	    " ORDER BY e.target")                                              \
+	/* note.c, delete.c */                                                 \
+	X(COMMENT_ADD, "INSERT INTO work_comment(item, author, created, text)" \
+	    " VALUES (?, ?, ?, ?)")                                            \
+	X(COMMENTS_DROP, "DELETE FROM work_comment WHERE item = ?")            \
+	X(EDGES_FROM, "SELECT e.item, e.target, e.type, i.id, j.id"            \
+	    " FROM work_edge e CROSS JOIN work_item i ON i.seq = e.item"       \
+	    " CROSS JOIN work_item j ON j.seq = e.target"                      \
+	    " WHERE e.item = ? ORDER BY e.target")                             \
+	X(EDGES_INTO, "SELECT e.item, e.target, e.type, i.id, j.id"            \
+	    " FROM work_edge e CROSS JOIN work_item i ON i.seq = e.item"       \
+	    " CROSS JOIN work_item j ON j.seq = e.target"                      \
+	    " WHERE e.target = ? ORDER BY e.item")                             \
 	/* lease.c */                                                          \
 	X(LEASE_DUE, "SELECT seq FROM work_item INDEXED BY work_item_lease"    \
 	    " WHERE tracker = ? AND lease_until <= ?"                          \
@@ -99,7 +157,23 @@
 	    " OR (assignee IS NULL AND ?4 = 0)) ORDER BY created LIMIT 1")     \
 	/* deps.c, cycle.c */                                                  \
 	/* jsonl.c, merge.c */                                                 \
-	/* admin.c */                                                          \
+	/* recount.c, admin.c */                                               \
+	X(ITEMS_ALL, "SELECT seq, id FROM work_item WHERE tracker = ?"             \
+	    " ORDER BY id")                                                    \
+	X(RECOUNT_BEGIN, "SAVEPOINT work_recount")                             \
+	X(RECOUNT_BACK, "ROLLBACK TO work_recount")                            \
+	X(RECOUNT_END, "RELEASE work_recount")                                 \
+	X(RECOUNT_ITEM, "SELECT id, state, priority, created, type, assignee," \
+	    " comments, lease_until, body,"                                    \
+	    " (SELECT count(*) FROM work_comment c WHERE c.item = i.seq)"      \
+	    " FROM work_item i WHERE seq = ?")                                 \
+	X(RECOUNT_EDGES, "SELECT e.target, e.type, j.id FROM work_edge e"      \
+	    " LEFT JOIN work_item j ON j.seq = e.target WHERE e.item = ?")     \
+	X(RECOUNT_LABELS, "SELECT l.item, l.label, i.id FROM work_label l"     \
+	    " CROSS JOIN work_item i ON i.seq = l.item WHERE l.tracker = ?"    \
+	    " ORDER BY l.item, l.label")                                       \
+	X(COUNTS_DROP, "DELETE FROM work_count WHERE tracker = ?")             \
+	X(TRACKER_PREFIX, "UPDATE work_tracker SET prefix = ? WHERE seq = ?")  \
 	X(CHANGES, "SELECT total_changes()")
 
 enum sql {

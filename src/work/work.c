@@ -452,7 +452,7 @@ const struct operation operations[] = {
 	    INT("lease_ms", LIMIT_WORK_LEASE_MIN_MS, LIMIT_WORK_LEASE_MAX_MS),
 	    END) },
 	{ "release", op_release, OP_WRITES, ARGS(ID, BOOL("force"), END) },
-	{ "delete", op_delete, OP_WRITES, ARGS(
+	{ "delete", op_delete, OP_WRITES | OP_SAVEPOINT, ARGS(
 	    { "ids", ARG_TEXTS, true, LIMIT_WORK_IDS, LIMIT_WORK_ID_BYTES },
 	    BOOL("force"), END) },
 	{ "comment", op_comment, OP_WRITES, ARGS(ID,

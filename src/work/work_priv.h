@@ -197,6 +197,7 @@ int comments_add(struct work *w, int64_t seq, struct str id, struct buf *out);
 
 /* Also what goes with it: closed_at, the lease. */
 void item_set_status(struct work *w, struct item *it, enum status to);
+int64_t item_lead(const struct item *it);    /* ms from created to closed; or 0 */
 struct str now_text(struct work *w);         /* RFC 3339 of call->now, in w->a */
 bool time_parse(struct str s, msec *out);    /* RFC 3339 with any fraction, zone */
 
@@ -241,6 +242,20 @@ void graph_note(struct work *w, int64_t item, int64_t target, enum dep_type type
 int change_save(struct work *w, struct item *it, const struct item *was,
     enum event_kind kind, struct str new_json);
 
+/* ---- mentions (mention.c) ------------------------------------------------------- */
+
+/* Other words for ids in texts.  put: appends what takes an id's place, or
+ * nothing, and then it stays. */
+struct mention {
+	int (*put)(void *ctx, struct str id, struct buf *out);
+	void *ctx;
+	size_t max;                          /* of the text; set by mention.c */
+};
+/* The texts of an item, with or without its title.  What would be longer than
+ * it may stays as it is.  *changed: some text did. */
+int mentions_rewrite(struct work *w, struct item *it, struct mention *m,
+    bool title, bool *changed);
+
 /* ---- leases (lease.c) ---------------------------------------------------------- */
 
 bool lease_due(struct work *w, int64_t tracker, msec now);
@@ -264,11 +279,14 @@ void event_encode(struct buf *b, const struct query *q);
 
 #define OPERATION_MAP(X)                                                       \
 	/* change.c */                                                         \
-	X(create) X(update) X(close) X(reopen) X(delete) X(comment)            \
-	X(label_add) X(label_remove)                                           \
+	X(create) X(update) X(close) X(reopen)                                 \
+	/* note.c, delete.c */                                                 \
+	X(comment) X(label_add) X(label_remove) X(delete)                      \
 	/* look.c */                                                           \
-	X(ping) X(show) X(list) X(ready) X(blocked) X(stats) X(search)         \
-	X(label_list) X(label_list_all) X(comment_list) X(history) X(resolve)  \
+	X(ping) X(show) X(ready) X(stats) X(resolve)                           \
+	X(label_list) X(label_list_all) X(comment_list) X(history)             \
+	/* list.c */                                                           \
+	X(list) X(search) X(blocked)                                           \
 	/* lease.c */                                                          \
 	X(claim) X(release)                                                    \
 	/* deps.c */                                                           \
@@ -277,8 +295,8 @@ void event_encode(struct buf *b, const struct query *q);
 	X(batch)                                                               \
 	/* jsonl.c, merge.c */                                                 \
 	X(export) X(import)                                                    \
-	/* admin.c */                                                          \
-	X(rename_prefix) X(recount) X(info)
+	/* admin.c, recount.c */                                               \
+	X(rename_prefix) X(info) X(recount)
 
 #define X(name) int op_##name(struct work *w, struct work_call *c);
 OPERATION_MAP(X)

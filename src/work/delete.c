@@ -1,0 +1,423 @@
+/*
+ * delete.c - items are deleted: what is left is a tombstone with the id, which
+ * is never used again, so that a merge knows the item from one it never had.
+ *
+ * What was tied to them is found first and shown by the preview: edges at
+ * either end, and the items at the other ends, whose texts may name them.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdlib.h>
+
+#include "work/work_priv.h"
+
+struct tie {
+	int64_t item, target;
+	enum dep_type type;
+	struct str item_id, target_id;
+};
+
+struct deletion {
+	struct work *w;
+	struct item *gone;
+	size_t gone_n;
+	struct tie *ties;
+	size_t ties_n, ties_cap;
+	int64_t *near;                       /* other ends; sorted */
+	size_t near_n;
+	int64_t references;                  /* items whose texts change */
+	int64_t labels, comments;
+};
+
+/* ---- what is there ------------------------------------------------------------------------ */
+
+static bool
+is_gone(const struct deletion *d, int64_t seq)
+{
+	for (size_t i = 0; i < d->gone_n; i++) {
+		if (d->gone[i].seq == seq)
+			return true;
+	}
+	return false;
+}
+
+static int
+gone_find(struct deletion *d)
+{
+	jnode ids = arg_node(d->w->call, "ids");
+	struct json_iter at = json_each(ids);
+	int rc = OK;
+
+	if (json_count(ids) == 0)
+		return fail(d->w, ERR_INVALID, "ids: expected one or more");
+	d->gone = arena_alloc(&d->w->a, json_count(ids) * sizeof *d->gone);
+	if (d->gone == NULL)
+		return fail(d->w, ERR_TOOBIG, "too many ids");
+	while (rc == OK && json_next(&at)) {
+		struct item *it = &d->gone[d->gone_n];
+
+		rc = item_find(d->w, json_str(at.value), it);
+		if (rc == OK && !is_gone(d, it->seq)) {
+			d->labels += (int64_t)it->labels_n;
+			d->comments += it->comments;
+			d->gone_n++;
+		}
+	}
+	return rc;
+}
+
+static int
+tie_note(struct deletion *d, const struct query *q)
+{
+	struct work *w = d->w;
+
+	if (d->ties_n == d->ties_cap) {
+		size_t cap = d->ties_cap == 0 ? 16 : 2 * d->ties_cap;
+		struct tie *list = arena_alloc(&w->a, cap * sizeof *list);
+
+		if (list == NULL)
+			return fail(w, ERR_LIMIT, "too many dependencies");
+		if (d->ties_n > 0)
+			memcpy(list, d->ties, d->ties_n * sizeof *list);
+		d->ties = list;
+		d->ties_cap = cap;
+	}
+	d->ties[d->ties_n++] = (struct tie){ col_i64(q, 0), col_i64(q, 1),
+		(enum dep_type)col_i64(q, 2), col_str(q, 3, &w->a),
+		col_str(q, 4, &w->a) };
+	return OK;
+}
+
+/* Those out of all that go, then those into them from the ones that stay. */
+static int
+ties_find(struct deletion *d, bool into)
+{
+	int rc = OK;
+
+	for (size_t i = 0; rc == OK && i < d->gone_n; i++) {
+		struct query q = query_of(&d->w->db, into ? SQL_EDGES_INTO :
+		    SQL_EDGES_FROM);
+
+		bind_i64(&q, d->gone[i].seq);
+		while ((rc = query_row(&q)) == OK) {
+			if (into && is_gone(d, col_i64(&q, 0)))
+				continue;
+			rc = tie_note(d, &q);
+			if (rc != OK)
+				break;
+		}
+		query_end(&q);
+		rc = rc == ERR_NOTFOUND ? OK : rc == ERR_LIMIT ? rc :
+		    fail_db(d->w, rc);
+	}
+	return rc;
+}
+
+static int
+seq_order(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static int
+near_find(struct deletion *d)
+{
+	size_t n = 0;
+
+	d->near = arena_alloc(&d->w->a, (2 * d->ties_n + 1) * sizeof *d->near);
+	if (d->near == NULL)
+		return fail(d->w, ERR_LIMIT, "too many dependencies");
+	for (size_t i = 0; i < d->ties_n; i++) {
+		if (!is_gone(d, d->ties[i].item))
+			d->near[n++] = d->ties[i].item;
+		if (!is_gone(d, d->ties[i].target))
+			d->near[n++] = d->ties[i].target;
+	}
+	qsort(d->near, n, sizeof *d->near, seq_order);
+	for (size_t i = 0; i < n; i++) {
+		if (i == 0 || d->near[i] != d->near[d->near_n - 1])
+			d->near[d->near_n++] = d->near[i];
+	}
+	return OK;
+}
+
+/* ---- those that stay ------------------------------------------------------------------------ */
+
+/* A mention of one that goes becomes [deleted:ID], as in bd. */
+static int
+mention_gone(void *ctx, struct str id, struct buf *out)
+{
+	const struct deletion *d = ctx;
+
+	for (size_t i = 0; i < d->gone_n; i++) {
+		if (str_eq(d->gone[i].id, id))
+			buf_add_fmt(out, "[deleted:%.*s]", FMT(id));
+	}
+	return OK;
+}
+
+static const struct item *
+gone_named(const struct deletion *d, struct str id)
+{
+	for (size_t i = 0; i < d->gone_n; i++) {
+		if (str_eq(d->gone[i].id, id))
+			return &d->gone[i];
+	}
+	return NULL;
+}
+
+/* {"depends_on_id":..,"type":..} */
+static struct str
+dep_json(struct work *w, const struct dep *dep)
+{
+	struct buf b = BUF(8 * KB);
+	struct str out = STR_NONE;
+
+	buf_lit(&b, "{\"depends_on_id\":");
+	json_add_str(&b, dep->id);
+	json_add_key(&b, "type");
+	json_add_str(&b, str_of(work_dep_names[dep->type]));
+	buf_add_char(&b, '}');
+	if (!b.failed)
+		out = arena_str(&w->a, buf_str(&b));
+	buf_release(&b);
+	return out;
+}
+
+/* The dependencies on what goes leave the body; one event each. */
+static int
+deps_drop(struct deletion *d, struct item *it)
+{
+	struct dep *kept = arena_alloc(&d->w->a, (it->deps_n + 1) * sizeof *kept);
+	size_t n = 0;
+	int rc = OK;
+
+	if (kept == NULL)
+		return fail(d->w, ERR_TOOBIG, "too many dependencies");
+	for (size_t i = 0; rc == OK && i < it->deps_n; i++) {
+		if (gone_named(d, it->deps[i].id) == NULL)
+			kept[n++] = it->deps[i];
+		else
+			rc = event_add(d->w, it->seq, it->id,
+			    EVENT_dependency_removed, dep_json(d->w, &it->deps[i]),
+			    STR_NONE, false);
+	}
+	it->deps = kept;
+	it->deps_n = n;
+	return rc;
+}
+
+static struct str
+item_json(struct work *w, const struct item *it)
+{
+	buf_clear(&w->scratch);
+	item_encode(&w->scratch, it, STR_NONE);
+	return arena_str(&w->a, buf_str(&w->scratch));
+}
+
+static int
+near_write(struct deletion *d, struct item *it, const struct item *was,
+    bool texts)
+{
+	struct work *w = d->w;
+	int rc = deps_drop(d, it);
+
+	if (rc != OK || (!texts && it->deps_n == was->deps_n))
+		return rc;
+	it->updated_at = now_text(w);
+	rc = item_save(w, it, was);
+	if (rc == OK && texts)
+		rc = event_add(w, it->seq, it->id, EVENT_updated,
+		    item_json(w, was), item_json(w, it), false);
+	return rc;
+}
+
+static int
+near_change(struct deletion *d, int64_t seq, bool force)
+{
+	struct mention m = { .put = mention_gone, .ctx = d };
+	struct item it, was;
+	bool texts = false;
+	int rc = item_load(d->w, seq, &it);
+
+	if (rc != OK)
+		return rc;
+	was = it;
+	rc = mentions_rewrite(d->w, &it, &m, false, &texts);
+	d->references += texts;
+	return rc == OK && force ? near_write(d, &it, &was, texts) : rc;
+}
+
+/* ---- those that go ---------------------------------------------------------------------------- */
+
+static int
+comments_drop(struct work *w, int64_t seq)
+{
+	struct query q = query_of(&w->db, SQL_COMMENTS_DROP);
+	int rc;
+
+	bind_i64(&q, seq);
+	rc = query_run(&q);
+	return rc == OK ? OK : fail_db(w, rc);
+}
+
+/* Title, type and times stay, for whoever meets the id; the audit has the
+ * rest. */
+static int
+bury(struct work *w, const struct item *was)
+{
+	struct item it = *was;
+	int rc;
+
+	item_set_status(w, &it, STATUS_TOMBSTONE);
+	it.description = it.design = it.acceptance = it.notes = STR_NONE;
+	it.assignee = it.external_ref = it.extra = STR_NONE;
+	it.estimated = -1;
+	it.labels_n = it.deps_n = 0;
+	it.comments = 0;
+	it.updated_at = now_text(w);
+	rc = event_add(w, it.seq, it.id, EVENT_deleted, item_json(w, was),
+	    STR_NONE, false);
+	if (rc == OK)
+		rc = item_save(w, &it, was);
+	return rc == OK && was->comments > 0 ? comments_drop(w, it.seq) : rc;
+}
+
+/* First every item is a tombstone, so that none of them becomes ready by what
+ * the others' going changes. */
+static int
+delete_all(struct deletion *d)
+{
+	struct work *w = d->w;
+	int rc = OK;
+
+	for (size_t i = 0; rc == OK && i < d->gone_n; i++)
+		rc = bury(w, &d->gone[i]);
+	for (size_t i = 0; rc == OK && i < d->gone_n; i++) {
+		if (d->gone[i].status != STATUS_CLOSED)
+			rc = graph_closed(w, d->gone[i].seq, true);
+	}
+	for (size_t i = 0; rc == OK && i < d->ties_n; i++)
+		rc = edge_remove(w, d->ties[i].item, d->ties[i].target);
+	return rc;
+}
+
+/* ---- the answer --------------------------------------------------------------------------------- */
+
+static void
+short_add(struct buf *b, const struct item *it)
+{
+	buf_lit(b, "{\"id\":");
+	json_add_str(b, it->id);
+	json_add_key(b, "title");
+	json_add_str(b, it->title);
+	json_add_key(b, "status");
+	json_add_str(b, str_of(work_status_names[it->status]));
+	json_add_key(b, "priority");
+	buf_add_i64(b, it->priority);
+	json_add_key(b, "issue_type");
+	json_add_str(b, str_of(work_type_names[it->type]));
+	buf_add_char(b, '}');
+}
+
+/* Those that depend on one that goes. */
+static int
+dependents_add(struct deletion *d, struct buf *b)
+{
+	bool first = true;
+	int rc = OK;
+
+	for (size_t i = 0; rc == OK && i < d->near_n; i++) {
+		bool depends = false;
+		struct item it;
+
+		for (size_t j = 0; j < d->ties_n && !depends; j++)
+			depends = d->ties[j].item == d->near[i];
+		if (!depends)
+			continue;
+		rc = item_load(d->w, d->near[i], &it);
+		if (rc != OK)
+			break;
+		if (!first)
+			buf_add_char(b, ',');
+		short_add(b, &it);
+		first = false;
+	}
+	return rc;
+}
+
+static void
+ties_add(const struct deletion *d, struct buf *b)
+{
+	for (size_t i = 0; i < d->ties_n; i++) {
+		const struct tie *t = &d->ties[i];
+
+		buf_add(b, i == 0 ? S("{") : S(",{"));
+		json_add_key(b, "issue_id");
+		json_add_str(b, t->item_id);
+		json_add_key(b, "depends_on_id");
+		json_add_str(b, t->target_id);
+		json_add_key(b, "type");
+		json_add_str(b, str_of(work_dep_names[t->type]));
+		buf_add_char(b, '}');
+	}
+}
+
+static void
+number_add(struct buf *b, const char *key, int64_t n)
+{
+	json_add_key(b, key);
+	buf_add_i64(b, n);
+}
+
+static int
+answer_add(struct deletion *d, bool force, struct buf *b)
+{
+	int rc;
+
+	buf_add(b, force ? S("{\"deleted\":true") : S("{\"deleted\":false"));
+	json_add_key(b, "issues");
+	buf_add_char(b, '[');
+	for (size_t i = 0; i < d->gone_n; i++) {
+		if (i > 0)
+			buf_add_char(b, ',');
+		short_add(b, &d->gone[i]);
+	}
+	buf_add_char(b, ']');
+	json_add_key(b, "dependents");
+	buf_add_char(b, '[');
+	rc = dependents_add(d, b);
+	buf_add_char(b, ']');
+	json_add_key(b, "dependencies");
+	buf_add_char(b, '[');
+	ties_add(d, b);
+	buf_add_char(b, ']');
+	number_add(b, "dependencies_removed", (int64_t)d->ties_n);
+	number_add(b, "labels_removed", d->labels);
+	number_add(b, "comments_removed", d->comments);
+	number_add(b, "references_updated", d->references);
+	buf_add_char(b, '}');
+	return rc;
+}
+
+int
+op_delete(struct work *w, struct work_call *c)
+{
+	struct deletion d = { .w = w };
+	bool force = arg_bool(c, "force");
+	int rc = gone_find(&d);
+
+	if (rc == OK)
+		rc = ties_find(&d, false);
+	if (rc == OK)
+		rc = ties_find(&d, true);
+	if (rc == OK)
+		rc = near_find(&d);
+	for (size_t i = 0; rc == OK && i < d.near_n; i++)
+		rc = near_change(&d, d.near[i], force);
+	if (rc == OK)
+		rc = answer_add(&d, force, c->data);
+	return rc == OK && force ? delete_all(&d) : rc;
+}

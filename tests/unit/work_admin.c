@@ -1,0 +1,304 @@
+/*
+ * work_admin.c - recount, rename_prefix, info; and many random operations, after
+ * which the stored counts are what a recount finds.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "work_fix.h"
+
+#include <string.h>
+
+static void
+some(struct fix *f)
+{
+	fix_open(f);
+	fix_ok(f, "create", "{'id':'t-a','title':'A','labels':['x'],"
+	    "'assignee':'eve'}");
+	fix_ok(f, "create", "{'id':'t-b','title':'B','dependencies':['t-a']}");
+	fix_ok(f, "create", "{'title':'C','parent':'t-b'}");
+	fix_ok(f, "create", "{'title':'D','parent':'t-b.1'}");
+	fix_ok(f, "create", "{'id':'t-e','title':'E','dependencies':"
+	    "['related:t-a','discovered-from:t-b']}");
+	fix_ok(f, "comment", "{'id':'t-e','text':'hi'}");
+	fix_ok(f, "create", "{'id':'t-f','title':'F'}");
+	fix_ok(f, "close", "{'id':'t-f'}");
+	fix_ok(f, "claim", "{'id':'t-e'}");
+}
+
+TEST(work_recount_agrees)
+{
+	struct fix f;
+
+	some(&f);
+	fix_ok(&f, "recount", "{}");
+	CHECK_STR(buf_str(&f.data), "{\"ok\":true,\"differences\":[],\"total\":0,"
+	    "\"fixed\":false}");
+	fix_close(&f);
+}
+
+TEST(work_recount_finds_and_mends)
+{
+	static const struct { const char *sql, *what; } rows[] = {
+		{ "UPDATE work_count SET n = n + 1 WHERE state = 0", "open issues" },
+		{ "DELETE FROM work_count WHERE state = 1", "open held issues" },
+		{ "UPDATE work_tracker SET lead_ms = 7", "lead_ms" },
+		{ "UPDATE work_item SET blockers = 2 WHERE id = 't-b'",
+		  "t-b blockers" },
+		{ "UPDATE work_item SET held_parents = 0 WHERE id = 't-b.1.1'",
+		  "t-b.1.1 held_parents" },
+		{ "UPDATE work_item SET state = 0 WHERE id = 't-b.1'",
+		  "t-b.1 state" },
+		{ "UPDATE work_item SET state = 8 WHERE id = 't-a'",
+		  "t-a status" },
+		{ "UPDATE work_item SET priority = 4 WHERE id = 't-a'",
+		  "t-a priority" },
+		{ "UPDATE work_item SET created = 4 WHERE id = 't-a'",
+		  "t-a created" },
+		{ "UPDATE work_item SET type = 1 WHERE id = 't-a'", "t-a type" },
+		{ "UPDATE work_item SET assignee = 'bob' WHERE id = 't-a'",
+		  "t-a assignee" },
+		{ "UPDATE work_item SET assignee = NULL WHERE id = 't-a'",
+		  "t-a assignee" },
+		{ "UPDATE work_item SET comments = 0 WHERE id = 't-e'",
+		  "t-e comments" },
+		{ "DELETE FROM work_comment", "t-e comments" },
+		{ "UPDATE work_item SET lease_until = NULL WHERE id = 't-e'",
+		  "t-e lease" },
+		{ "UPDATE work_item SET id = 't-q' WHERE id = 't-f'", "t-f id" },
+		{ "DELETE FROM work_label", "t-a label" },
+		{ "INSERT INTO work_label SELECT 1, 'y', seq FROM work_item"
+		  " WHERE id = 't-b'", "t-b label" },
+		{ "DELETE FROM work_edge WHERE type = 0", "t-b dependency on t-a" },
+		{ "DELETE FROM work_edge WHERE type = 2",
+		  "t-b.1 dependency on t-b" },
+		{ "UPDATE work_edge SET type = 1 WHERE type = 0",
+		  "t-b dependency on t-a" },
+		{ "INSERT INTO work_edge SELECT i.seq, j.seq, 0 FROM work_item i,"
+		  " work_item j WHERE i.id = 't-f' AND j.id = 't-a'",
+		  "t-f dependency on t-a" },
+		{ "UPDATE work_item SET body = replace(body, "
+		  "'\"depends_on_id\":\"t-a\"', '\"depends_on_id\":\"t-zz\"')"
+		  " WHERE id = 't-b'", "t-b dependency on t-zz" },
+	};
+	struct fix f;
+
+	some(&f);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		CHECK_RC(db_exec(&f.db, "BEGIN; SAVEPOINT s; RELEASE s; COMMIT",
+		    &f.e), OK);
+		CHECK_RC(db_exec(&f.db, rows[i].sql, &f.e), OK);
+		/* Looking does not mend. */
+		for (int j = 0; j < 2; j++) {
+			fix_ok(&f, "recount", "{}");
+			if (!str_eq(fix_get(&f, "ok"), S("false")) ||
+			    !str_contains(buf_str(&f.data), str_of(rows[i].what)))
+				test_fail(__FILE__, __LINE__, "%s: %.*s",
+				    rows[i].sql, FMT(buf_str(&f.data)));
+		}
+		fix_ok(&f, "recount", "{'fix':true}");
+		CHECK_STR(fix_get(&f, "fixed"), "true");
+		fix_ok(&f, "recount", "{}");
+		if (!str_eq(fix_get(&f, "ok"), S("true")))
+			test_fail(__FILE__, __LINE__, "after %s: %.*s",
+			    rows[i].sql, FMT(buf_str(&f.data)));
+	}
+	fix_close(&f);
+}
+
+/* A body nobody can read is said, and is not touched. */
+TEST(work_recount_says_what_it_cannot_read)
+{
+	struct fix f;
+
+	some(&f);
+	CHECK_RC(db_exec(&f.db, "UPDATE work_item SET body = '{\"id\":'"
+	    " WHERE id = 't-f'", &f.e), OK);
+	fix_ok(&f, "recount", "{'fix':true}");
+	CHECK_STR(fix_get(&f, "differences.0.what"), "t-f body");
+	CHECK(fix_count(&f, "SELECT count(*) FROM work_item WHERE id = 't-f'"
+	    " AND body = '{\"id\":'") == 1);
+	fix_close(&f);
+}
+
+TEST(work_rename_prefix_takes_everything_along)
+{
+	struct fix f;
+
+	some(&f);
+	fix_ok(&f, "update", "{'id':'t-a','title':'like t-b.1','notes':'t-b, t-b.1."
+	    " not t-zz, xt-b or t-b-x','description':'t-f'}");
+	fix_ok(&f, "create", "{'id':'other-1','title':'O','dependencies':['t-a'],"
+	    "'notes':'t-a'}");
+	fix_ok(&f, "delete", "{'ids':['t-f'],'force':true}");
+	fix_ok(&f, "rename_prefix", "{'prefix':'new-','dry_run':true}");
+	CHECK_STR(fix_get(&f, "old_prefix"), "t");
+	CHECK_STR(fix_get(&f, "new_prefix"), "new");
+	CHECK_STR(fix_get(&f, "renamed"), "6");
+	CHECK_STR(fix_get(&f, "issues.0"), "{\"old\":\"t-a\",\"new\":\"new-a\"}");
+	fix_ok(&f, "show", "{'id':'t-a'}");
+	fix_ok(&f, "rename_prefix", "{'prefix':'new'}");
+	CHECK_RC(fix_call(&f, "show", "{'id':'t-a'}"), ERR_NOTFOUND);
+	fix_ok(&f, "show", "{'id':'new-a'}");
+	CHECK_STR(fix_get(&f, "title"), "like new-b.1");
+	CHECK_STR(fix_get(&f, "description"), "new-f");
+	CHECK_STR(fix_get(&f, "notes"),
+	    "new-b, new-b.1. not t-zz, xt-b or t-b-x");
+	CHECK_STR(fix_get(&f, "dependents.0.dependencies.0.depends_on_id"),
+	    "new-a");
+	fix_ok(&f, "show", "{'id':'other-1'}");
+	CHECK_STR(fix_get(&f, "notes"), "new-a");
+	CHECK_STR(fix_get(&f, "dependencies.0.id"), "new-a");
+	CHECK_RC(fix_call(&f, "create", "{'id':'new-f','title':'x'}"),
+	    ERR_CONFLICT);
+	fix_ok(&f, "create", "{'title':'x'}");
+	CHECK(str_starts(fix_get(&f, "id"), S("new-")));
+	fix_ok(&f, "history", "{'id':'new-b.1','limit':1}");
+	CHECK_STR(fix_get(&f, "0.kind"), "renamed");
+	CHECK_STR(fix_get(&f, "0.old.id"), "t-b.1");
+	CHECK_STR(fix_get(&f, "0.new.id"), "new-b.1");
+	fix_ok(&f, "create", "{'title':'x','parent':'new-b'}");
+	CHECK_STR(fix_get(&f, "id"), "new-b.2");
+	fix_ok(&f, "recount", "{}");
+	CHECK_STR(fix_get(&f, "ok"), "true");
+	fix_close(&f);
+}
+
+TEST(work_rename_prefix_refuses)
+{
+	struct fix f;
+
+	some(&f);
+	fix_ok(&f, "create", "{'id':'u-a','title':'x'}");
+	CHECK_RC(fix_call(&f, "rename_prefix", "{'prefix':'u'}"), ERR_CONFLICT);
+	CHECK_RC(fix_call(&f, "rename_prefix", "{'prefix':'t-'}"), ERR_INVALID);
+	CHECK_RC(fix_call(&f, "rename_prefix", "{'prefix':'9'}"), ERR_INVALID);
+	CHECK_RC(fix_call(&f, "rename_prefix", "{'prefix':'--'}"), ERR_INVALID);
+	fix_ok(&f, "rename_prefix", "{'prefix':'t-x'}");
+	fix_ok(&f, "show", "{'id':'t-x-b.1.1'}");
+	fix_close(&f);
+}
+
+TEST(work_info_says_what_is_there)
+{
+	struct fix f;
+
+	some(&f);
+	fix_ok(&f, "delete", "{'ids':['t-f'],'force':true}");
+	fix_ok(&f, "info", "{}");
+	CHECK_STR(fix_get(&f, "prefix"), "t");
+	CHECK_STR(fix_get(&f, "items"), "5");
+	CHECK_STR(fix_get(&f, "deleted"), "1");
+	CHECK(str_ends(fix_get(&f, "database"), S("work.db")));
+	fix_close(&f);
+}
+
+/* ---- at random --------------------------------------------------------------------- */
+
+#define ROOT_IDS 60
+
+static uint32_t
+draw(uint32_t *seed, uint32_t below)
+{
+	*seed = *seed * 1664525u + 1013904223u;
+	return (*seed >> 8) % below;
+}
+
+/* One operation; many are refused, and that is right. */
+static int
+random_step(struct fix *f, uint32_t *seed)
+{
+	static const char *const status[] = {
+		"open", "in_progress", "blocked", "deferred", "closed"
+	};
+	static const char *const dep[] = {
+		"blocks", "related", "parent-child", "discovered-from"
+	};
+	uint32_t a = draw(seed, ROOT_IDS), b = draw(seed, ROOT_IDS);
+
+	f->actor = draw(seed, 2) == 0 ? "ada" : "bob";
+	f->now += draw(seed, 1000);
+	switch (draw(seed, 16)) {
+	case 0: case 1:
+		return fix_call(f, "create", "{'id':'t-i%u','title':'x t-i%u',"
+		    "'priority':%u,'status':'%s','labels':['l%u'],"
+		    "'dependencies':['%s:t-i%u']}", a, b, draw(seed, 5),
+		    status[draw(seed, 5)], draw(seed, 4), dep[draw(seed, 4)], b);
+	case 2: case 3:
+		return fix_call(f, "create", "{'id':'t-i%u','title':'x'}", a);
+	case 4:
+		return fix_call(f, "create", "{'title':'y','parent':'t-i%u'}", a);
+	case 5:
+		return fix_call(f, "update", "{'id':'t-i%u','status':'%s'}", a,
+		    status[draw(seed, 5)]);
+	case 6:
+		return fix_call(f, "update", "{'id':'t-i%u','priority':%u,"
+		    "'assignee':'%s'}", a, draw(seed, 5),
+		    draw(seed, 2) == 0 ? "eve" : "");
+	case 7:
+		return fix_call(f, "close", "{'id':'t-i%u','claim_next':%s}", a,
+		    draw(seed, 2) == 0 ? "true" : "false");
+	case 8:
+		return fix_call(f, "reopen", "{'id':'t-i%u'}", a);
+	case 9:
+		return draw(seed, 2) == 0 ? fix_call(f, "claim", "{'ready':true,"
+		    "'lease_ms':1000}") :
+		    fix_call(f, "claim", "{'id':'t-i%u'}", a);
+	case 10:
+		return fix_call(f, "release", "{'id':'t-i%u','force':true}", a);
+	case 11:
+		return fix_call(f, "dep_add", "{'from_id':'t-i%u','to_id':"
+		    "'t-i%u','dep_type':'%s'}", a, b, dep[draw(seed, 4)]);
+	case 12:
+		return fix_call(f, "dep_remove", "{'from_id':'t-i%u',"
+		    "'to_id':'t-i%u'}", a, b);
+	case 13:
+		return fix_call(f, draw(seed, 2) == 0 ? "label_add" :
+		    "label_remove", "{'id':'t-i%u','label':'l%u'}", a,
+		    draw(seed, 4));
+	case 14:
+		return fix_call(f, "comment", "{'id':'t-i%u','text':'c'}", a);
+	default:
+		return draw(seed, 4) > 0 ? OK : fix_call(f, "delete",
+		    "{'ids':['t-i%u'],'force':true}", a);
+	}
+}
+
+/* Ids are not used twice, so that after some deletions new ones are needed. */
+static void
+random_run(uint32_t seed, int steps)
+{
+	struct fix f;
+	int done = 0;
+
+	fix_open(&f);
+	CHECK_RC(db_exec(&f.db, "PRAGMA synchronous = OFF", &f.e), OK);
+	for (int i = 0; i < steps; i++) {
+		int rc = random_step(&f, &seed);
+
+		if (rc != OK && rc != ERR_NOTFOUND && rc != ERR_CONFLICT && rc != ERR_METHOD)
+			test_fail(__FILE__, __LINE__, "step %d: %s: %s", i,
+			    rc_name(rc), f.e.text);
+		done += rc == OK;
+		if (i % 500 != 499)
+			continue;
+		fix_ok(&f, "recount", "{}");
+		if (!str_eq(fix_get(&f, "ok"), S("true")))
+			test_fail(__FILE__, __LINE__, "after %d: %.*s", i,
+			    FMT(buf_str(&f.data)));
+	}
+	CHECK(done > steps / 4);
+	fix_ok(&f, "ready", "{'limit':0}");
+	CHECK_INT(fix_count(&f, "SELECT n FROM work_count WHERE state = 0"),
+	    json_count(f.doc.root));
+	fix_close(&f);
+}
+
+TEST(work_random_operations_keep_the_counts)
+{
+	random_run(1, 3000);
+}
+
+TEST(work_random_operations_keep_the_counts_again)
+{
+	random_run(20261121, 3000);
+}
