@@ -93,6 +93,8 @@
 	X(WORK_READY_ROWS,     10,        "items",  "of ready without -n, as bd") \
 	X(WORK_IDS,            1000,      "ids",    "in one operation") \
 	X(WORK_TREE_DEPTH,     1000,      "levels", "of dep tree") \
+	X(WORK_GRAPH_EDGES,    1000000,   "dependencies", "of one tracker kept in memory to find cycles, about 60 MB; past it they are read one by one") \
+	X(WORK_BATCH,          10000,     "operations", "in one batch") \
 	X(WORK_LEASE_MS,       1800000,   "ms",     "a claim without a length; a heartbeat extends it") \
 	X(WORK_LEASE_MIN_MS,   1000,      "ms",     "shortest claim") \
 	X(WORK_LEASE_MAX_MS,   604800000, "ms",     "longest claim: a week") \

@@ -106,6 +106,8 @@ wish_parse(struct work *w, struct item *it, struct wish *wishes, struct str text
 		rc = item_seq(w, str_trim(text), &seq);
 	if (rc == OK)
 		rc = item_load(w, seq, &target);
+	if (rc == OK)
+		rc = dep_direction(w, it, &target, type);
 	return rc == OK ? wish_add(w, it, wishes, type, target.id, seq) : rc;
 }
 
@@ -225,6 +227,8 @@ op_create(struct work *w, struct work_call *c)
 	if (rc == OK && arg_given(c, "parent")) {
 		rc = item_find(w, arg_text(c, "parent"), &parent);
 		if (rc == OK)
+			rc = dep_direction(w, &it, &parent, DEP_PARENT_CHILD);
+		if (rc == OK)
 			rc = wish_add(w, &it, wishes, DEP_PARENT_CHILD, parent.id,
 			    parent.seq);
 	}
@@ -284,6 +288,33 @@ kind_of(enum status from, enum status to)
 	    from == STATUS_CLOSED ? EVENT_reopened : EVENT_status_changed;
 }
 
+/* Status and assignee of a claimed item are its holder's to change, who gives
+ * up the claim by it; closing is anybody's. */
+static int
+claimed_check(struct work *w, struct item *it, const struct item *was)
+{
+	bool given = !str_eq(it->assignee, was->assignee);
+	int rc = OK;
+
+	if (given || (it->status != was->status && it->status != STATUS_CLOSED))
+		rc = lease_guard(w, was);
+	if (given && it->lease_holder.p != NULL &&
+	    !str_eq(it->assignee, it->lease_holder)) {
+		it->lease_holder = STR_NONE;
+		it->lease_until = 0;
+	}
+	return rc;
+}
+
+static int
+claim_take(struct work *w, struct item *it)
+{
+	if (arg_given(w->call, "status") || arg_given(w->call, "assignee"))
+		return fail(w, ERR_INVALID, "claim sets status and assignee: leave "
+		    "them out");
+	return lease_take(w, it, LIMIT_WORK_LEASE_MS);
+}
+
 int
 op_update(struct work *w, struct work_call *c)
 {
@@ -294,16 +325,17 @@ op_update(struct work *w, struct work_call *c)
 	if (rc != OK)
 		return rc;
 	was = it;
-	if (arg_bool(c, "claim")) {
-		rc = lease_take(w, &it, LIMIT_WORK_LEASE_MS);
-		if (rc != OK)
-			return rc;
-	}
+	if (arg_bool(c, "claim"))
+		rc = claim_take(w, &it);
+	if (rc != OK)
+		return rc;
 	fields_take(c, &it);
 	to = (enum status)arg_word(c, "status", work_status_names, (int)it.status);
 	if (to != it.status)
 		item_set_status(w, &it, to);
 	rc = title_check(w, it.title);
+	if (rc == OK)
+		rc = claimed_check(w, &it, &was);
 	if (rc == OK)
 		rc = change_save(w, &it, &was, arg_bool(c, "claim") ? EVENT_claimed :
 		    kind_of(was.status, it.status), STR_NONE);
@@ -362,6 +394,9 @@ op_reopen(struct work *w, struct work_call *c)
 	was = it;
 	if (it.status == STATUS_OPEN)
 		return item_add(w, it.seq, false, c->data);
+	rc = lease_guard(w, &it);
+	if (rc != OK)
+		return rc;
 	item_set_status(w, &it, STATUS_OPEN);
 	return change_save(w, &it, &was, kind_of(was.status, STATUS_OPEN),
 	    reason_json(w));

@@ -4,9 +4,13 @@
  * A claim sets assignee and status, and gives a lease: who holds it, until
  * when.  Claiming again extends it (a heartbeat).  A lease whose time is past
  * ends at the next operation that looks: the item is open again and anybody's.
+ * Until then the item's status and assignee are the holder's to change; anybody
+ * may close it, or release it by force.
  *
  * SPDX-License-Identifier: MIT
  */
+#include <stdio.h>
+
 #include "work/work_priv.h"
 
 /* ---- the end of a lease --------------------------------------------------------------- */
@@ -74,38 +78,77 @@ lease_end(struct work *w, struct item *it, const char *why)
 	return rc;
 }
 
+/* Any number can be due, each as large as an item may be: one arena at a time. */
 int
 lease_expire(struct work *w)
 {
+	struct arena kept = w->a;
 	struct item it;
 	int64_t seq;
 	int rc;
 
 	if (sqlite3_db_readonly(w->db.h, "main") != 0)
 		return OK;
+	w->a = ARENA(kept.max);
 	while ((rc = due_first(w, w->t.seq, w->call->now, &seq)) == OK) {
 		rc = item_load(w, seq, &it);
 		if (rc == OK)
 			rc = lease_end(w, &it, "its time was up");
 		if (rc != OK)
-			return rc;
+			break;
+		arena_clear(&w->a);
 	}
-	return rc == ERR_NOTFOUND ? OK : fail_db(w, rc);
+	arena_release(&w->a);
+	w->a = kept;
+	return rc == ERR_NOTFOUND ? OK : rc == OK || w->call->err.text[0] != '\0' ?
+	    rc : fail_db(w, rc);
 }
 
 /* ---- claim -------------------------------------------------------------------------------- */
 
 int
+lease_guard(struct work *w, const struct item *it)
+{
+	char until[CLOCK_ISO_SIZE];
+
+	if (it->lease_holder.p == NULL ||
+	    str_eq(it->lease_holder, w->call->actor))
+		return OK;
+	clock_write_iso(until, it->lease_until);
+	return fail(w, ERR_CONFLICT, "%.*s is claimed by %.*s until %.*s",
+	    FMT(it->id), FMT(it->lease_holder), (int)sizeof until, until);
+}
+
+/* What keeps it from being worked on. */
+static int
+held_words(struct work *w, const struct item *it)
+{
+	struct query q = query_of(&w->db, SQL_BLOCKERS);
+	char text[300] = "";
+	size_t at = 0, n = 0;
+	int rc;
+
+	bind_i64(&q, it->seq);
+	while (n < 4 && (rc = query_row(&q)) == OK)
+		at += n++ == 3 ? (size_t)snprintf(text + at, sizeof text - at,
+		    ", ...") : (size_t)snprintf(text + at, sizeof text - at,
+		    "%s%.*s", n > 1 ? ", " : "", FMT(col_borrow(&q, 1)));
+	query_end(&q);
+	if (n > 0)
+		return fail(w, ERR_CONFLICT, "%.*s is blocked by %s", FMT(it->id),
+		    text);
+	return fail(w, ERR_CONFLICT, "%.*s is blocked, as its parent is",
+	    FMT(it->id));
+}
+
+int
 lease_take(struct work *w, struct item *it, msec length)
 {
 	struct str actor = w->call->actor;
-	char until[CLOCK_ISO_SIZE];
+	int rc = lease_guard(w, it);
 
-	if (it->lease_holder.p != NULL && !str_eq(it->lease_holder, actor)) {
-		clock_write_iso(until, it->lease_until);
-		return fail(w, ERR_CONFLICT, "%.*s is claimed by %.*s until %.*s",
-		    FMT(it->id), FMT(it->lease_holder), (int)sizeof until, until);
-	}
+	if (rc != OK)
+		return rc;
 	if (it->status != STATUS_OPEN && it->status != STATUS_IN_PROGRESS)
 		return fail(w, ERR_CONFLICT, "%.*s is %s", FMT(it->id),
 		    work_status_names[it->status]);
@@ -114,8 +157,7 @@ lease_take(struct work *w, struct item *it, msec length)
 		return fail(w, ERR_CONFLICT, "%.*s is in progress by %.*s",
 		    FMT(it->id), FMT(it->assignee));
 	if (it->lease_holder.p == NULL && item_held(it))
-		return fail(w, ERR_CONFLICT, "%.*s is blocked: see 'show %.*s'",
-		    FMT(it->id), FMT(it->id));
+		return held_words(w, it);
 	it->status = STATUS_IN_PROGRESS;
 	it->assignee = actor;
 	it->lease_holder = actor;

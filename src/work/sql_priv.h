@@ -154,8 +154,21 @@
 	    " AND lease_until IS NOT NULL ORDER BY lease_until LIMIT 1")       \
 	X(READY_FIRST, "SELECT seq FROM work_item WHERE tracker = ?1"          \
 	    " AND state = 0 AND priority = ?2 AND (assignee = ?3"              \
-	    " OR (assignee IS NULL AND ?4 = 0)) ORDER BY created LIMIT 1")     \
+	    " OR (assignee IS NULL AND ?4 = 0)) ORDER BY created, seq LIMIT 1") \
 	/* deps.c, cycle.c */                                                  \
+	X(TRACKER_OTHER, "SELECT 1 FROM work_tracker WHERE seq <> ? LIMIT 1")  \
+	X(EDGES_ALL, "SELECT item, target, type FROM work_edge")               \
+	X(EDGES_TRACKER, "SELECT e.item, e.target, e.type"                     \
+	    " FROM work_item i INDEXED BY work_item_state"                     \
+	    " CROSS JOIN work_edge e ON e.item = i.seq WHERE i.tracker = ?")   \
+	X(RING_TARGETS, "SELECT target FROM work_edge"                         \
+	    " WHERE item = ? AND type IN (0, 2)")                              \
+	X(RING_SOURCES, "SELECT item FROM work_edge"                           \
+	    " WHERE target = ? AND type IN (0, 2)")                            \
+	X(RING_POSSIBLE, "SELECT 1 WHERE EXISTS (SELECT 1 FROM work_edge"      \
+	    " WHERE item = ?1 AND type IN (0, 2))"                             \
+	    " AND EXISTS (SELECT 1 FROM work_edge"                             \
+	    " WHERE target = ?2 AND type IN (0, 2))")                          \
 	/* jsonl.c, merge.c */                                                 \
 	/* recount.c, admin.c */                                               \
 	X(ITEMS_ALL, "SELECT seq, id FROM work_item WHERE tracker = ?"             \

@@ -623,10 +623,37 @@ work_run_inner(struct work *w, struct work_call *c)
 	int rc;
 
 	w->call = c;
-	rc = op == NULL ? unknown_operation(w, c->operation) :
-	    operation_run(w, op, c);
+	w->db.err.text[0] = '\0';
+	w->scratch.failed = false;
+	c->err.text[0] = '\0';
+	if (op == NULL)
+		rc = unknown_operation(w, c->operation);
+	else if ((op->flags & OP_SAVEPOINT) != 0)
+		rc = fail(w, ERR_INVALID, "%s cannot be part of a batch", op->name);
+	else
+		rc = operation_run(w, op, c);
 	w->call = outer;
 	return rc;
+}
+
+int
+work_run_apart(struct work *w, struct work_call *c)
+{
+	struct tracker kept = w->t;
+	int rc = savepoint(w, SQL_SAVEPOINT), end = OK;
+
+	if (rc != OK)
+		return rc;
+	rc = work_run_inner(w, c);
+	if (rc != OK && !w->db.broken) {
+		end = savepoint(w, SQL_SAVEPOINT_BACK);
+		w->t = kept;
+	}
+	if (end == OK && !w->db.broken)
+		end = savepoint(w, SQL_SAVEPOINT_END);
+	if (end != OK)
+		w->db.broken = true;
+	return end == OK ? rc : end;
 }
 
 static int

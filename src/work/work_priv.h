@@ -95,7 +95,8 @@ struct tracker {
 	int64_t seq;
 	struct str prefix;                   /* in w->a */
 	int64_t edges;                       /* another number after each change of
-	                                        an edge; see cycle.c */
+	                                        an edge that can close a ring; see
+	                                        cycle.c */
 	int64_t lead_ms;                     /* sum over closed items */
 	int64_t counts[STATES];              /* changes of work_count, not written */
 	int64_t lead_change;
@@ -111,8 +112,6 @@ struct work {
 	struct graph *graph;                 /* NULL: not loaded */
 	struct work_call *call;              /* the one that runs */
 	struct tracker t;                    /* of that call */
-	int64_t ids_tracker, ids_n;          /* ident.c: its items at the last count */
-	int ids_left;                        /* ids to draw before the next */
 };
 
 /* ---- the table of operations (work.c) --------------------------------------- */
@@ -160,8 +159,12 @@ int fail(struct work *w, int rc, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 int fail_db(struct work *w, int rc);         /* words of the connection */
 
-/* One operation inside another (batch): no answer kept, no savepoint. */
+/* One operation inside another (batch): no answer kept, no savepoint; one that
+ * needs a savepoint is refused. */
 int work_run_inner(struct work *w, struct work_call *c);
+/* The same in a savepoint: if it fails it has changed nothing, and the others
+ * stand. */
+int work_run_apart(struct work *w, struct work_call *c);
 /* Another number for the edges; once an operation is enough. */
 void tracker_edges_changed(struct work *w);
 bool prefix_is_valid(struct str s);
@@ -228,12 +231,15 @@ int edge_put(struct work *w, int64_t item, int64_t target, enum dep_type type);
 /* After an item became closed (or a tombstone), or the reverse. */
 int graph_closed(struct work *w, int64_t item, bool closed);
 
+/* deps.c.  ERR_INVALID: an epic as the child of something smaller. */
+int dep_direction(struct work *w, const struct item *it,
+    const struct item *target, enum dep_type type);
 /* cycle.c.  Would item -> target close a ring over blocks and parent-child?
  * ERR_CONFLICT with the path in words; also when item is target. */
 int cycle_check(struct work *w, int64_t item, int64_t target, enum dep_type type);
 void graph_drop(struct work *w);             /* forget what is in memory */
-/* The edge was added or removed: the tracker's `edges` changes, and so does
- * what is in memory. */
+/* The edge was added or removed: if its type can close a ring, the tracker's
+ * `edges` changes, and so does what is in memory. */
 void graph_note(struct work *w, int64_t item, int64_t target, enum dep_type type,
     bool added);
 
@@ -262,6 +268,8 @@ int mentions_rewrite(struct work *w, struct item *it, struct mention *m,
 
 bool lease_due(struct work *w, int64_t tracker, msec now);
 int lease_expire(struct work *w);            /* all that are due, of the tracker */
+/* ERR_CONFLICT, naming holder and time: it is another's. */
+int lease_guard(struct work *w, const struct item *it);
 /* Makes the caller's actor its holder, or extends; changes `it`, saves nothing.
  * ERR_CONFLICT: it is another's, held, or closed. */
 int lease_take(struct work *w, struct item *it, msec length);

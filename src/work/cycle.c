@@ -1,0 +1,419 @@
+/*
+ * cycle.c - rings are refused: over `blocks` and `parent-child` together no
+ * item may wait for itself.
+ *
+ * Does the new edge's target lead back to its item?  Three answers, cheapest
+ * first.  Most edges end at once: nothing depends on the item, or the target
+ * on nothing.  Next a search by statements, that gives up after a few dozen
+ * edges.  Last the tracker's edges are read into memory, about 150 ns each, and
+ * searched there.
+ *
+ * What is in memory stays, for a process that lives on: it is right as long as
+ * work_tracker.edges is the number it was read at or brought up to.  Every
+ * operation that changes an edge draws a new one, so another process's change
+ * and a rollback both show as a number that is not ours.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "work/links.h"
+#include "work/work_priv.h"
+
+#define NEAR_EDGES  64                       /* looked at by statements */
+#define WORDS_BYTES 300                      /* of ids in an error */
+#define RINGS_MAX   100                      /* dep_cycles shows */
+
+struct graph {
+	struct links g;
+	int64_t tracker, edges;
+};
+
+static bool
+closes_rings(int64_t type)
+{
+	return type == DEP_BLOCKS || type == DEP_PARENT_CHILD;
+}
+
+/* ---- in memory ------------------------------------------------------------------- */
+
+void
+graph_drop(struct work *w)
+{
+	if (w->graph == NULL)
+		return;
+	links_release(&w->graph->g);
+	free(w->graph);
+	w->graph = NULL;
+}
+
+static bool
+graph_current(const struct work *w)
+{
+	return w->graph != NULL && w->graph->tracker == w->t.seq &&
+	    w->graph->edges == w->t.edges;
+}
+
+void
+graph_note(struct work *w, int64_t item, int64_t target, enum dep_type type,
+    bool added)
+{
+	struct links *g;
+	bool current = graph_current(w);
+
+	if (!closes_rings(type))
+		return;
+	tracker_edges_changed(w);
+	if (!current)
+		return;
+	g = &w->graph->g;
+	if (added)
+		links_add(g, links_node(g, item), links_node(g, target));
+	else
+		links_take(g, links_node(g, item), links_node(g, target));
+	w->graph->edges = w->t.edges;
+	if (g->live > LIMIT_WORK_GRAPH_EDGES ||
+	    g->nodes_n > 2 * (size_t)LIMIT_WORK_GRAPH_EDGES)
+		graph_drop(w);
+}
+
+/* Alone in its file a tracker's edges are all edges: half the time. */
+static int
+edges_statement(struct work *w, enum sql *what)
+{
+	struct query q = query_of(&w->db, SQL_TRACKER_OTHER);
+	int rc;
+
+	bind_i64(&q, w->t.seq);
+	rc = query_row(&q);
+	query_end(&q);
+	*what = rc == OK ? SQL_EDGES_TRACKER : SQL_EDGES_ALL;
+	return rc == OK || rc == ERR_NOTFOUND ? OK : fail_db(w, rc);
+}
+
+/* OK; ERR_LIMIT, without words: more than are kept in memory. */
+static int
+edges_read(struct work *w, struct links *g)
+{
+	struct query q;
+	enum sql what;
+	int64_t last = 0;
+	uint32_t from = NIL;
+	int rc = edges_statement(w, &what);
+
+	if (rc != OK)
+		return rc;
+	q = query_of(&w->db, (int)what);
+	if (what == SQL_EDGES_TRACKER)
+		bind_i64(&q, w->t.seq);
+	while ((rc = query_row(&q)) == OK && g->live < LIMIT_WORK_GRAPH_EDGES) {
+		if (!closes_rings(col_i64(&q, 2)))
+			continue;
+		if (from == NIL || col_i64(&q, 0) != last) {
+			last = col_i64(&q, 0);
+			from = links_node(g, last);
+		}
+		links_add(g, from, links_node(g, col_i64(&q, 1)));
+	}
+	query_end(&q);
+	return rc == ERR_NOTFOUND ? OK : rc == OK ? ERR_LIMIT : fail_db(w, rc);
+}
+
+static int
+graph_load(struct work *w)
+{
+	int rc;
+
+	if (graph_current(w))
+		return OK;
+	graph_drop(w);
+	w->graph = mem_new(struct graph);
+	w->graph->tracker = w->t.seq;
+	w->graph->edges = w->t.edges;
+	links_init(&w->graph->g);
+	rc = edges_read(w, &w->graph->g);
+	if (rc != OK)
+		graph_drop(w);
+	return rc;
+}
+
+/* ---- by statements ----------------------------------------------------------------- */
+
+struct reader {
+	struct work *w;
+	struct links *g;
+	size_t max;                          /* edges */
+};
+
+/* The edges of one node in one direction, out of the database. */
+static int
+reader_pull(void *ctx, uint32_t node, int side)
+{
+	struct reader *r = ctx;
+	struct query q = query_of(&r->w->db, side == AHEAD ? SQL_RING_TARGETS :
+	    SQL_RING_SOURCES);
+	int rc;
+
+	bind_i64(&q, r->g->nodes[node].seq);
+	while ((rc = query_row(&q)) == OK && r->g->live < r->max) {
+		uint32_t other = links_node(r->g, col_i64(&q, 0));
+
+		links_add(r->g, side == AHEAD ? node : other,
+		    side == AHEAD ? other : node);
+	}
+	query_end(&q);
+	return rc == ERR_NOTFOUND ? OK : rc == OK ? ERR_LIMIT : fail_db(r->w, rc);
+}
+
+/* ---- the check --------------------------------------------------------------------- */
+
+/* As search_run with `way` made; ERR_LIMIT: not known after `max` edges. */
+static int
+way_read(struct work *w, int64_t from, int64_t to, size_t max, int64_t **way,
+    size_t *n)
+{
+	struct links g;
+	struct reader r = { .w = w, .g = &g, .max = max };
+	struct search s = { .g = &g, .pull = reader_pull, .ctx = &r };
+	uint32_t a, b;
+	int rc;
+
+	links_init(&g);
+	a = links_node(&g, from);
+	b = links_node(&g, to);
+	rc = search_run(&s, a, b);
+	if (rc == OK)
+		*way = search_way(&s, n);
+	links_release(&g);
+	return rc;
+}
+
+static int
+way_memory(struct links *g, int64_t from, int64_t to, int64_t **way, size_t *n)
+{
+	struct search s = { .g = g };
+	uint32_t a = links_find(g, from), b = links_find(g, to);
+	int rc = a == NIL || b == NIL ? ERR_NOTFOUND : search_run(&s, a, b);
+
+	if (rc == OK)
+		*way = search_way(&s, n);
+	return rc;
+}
+
+/* Has `from` dependencies, and `to` dependents?  ERR_NOTFOUND: not both. */
+static int
+way_possible(struct work *w, int64_t from, int64_t to)
+{
+	struct query q = query_of(&w->db, SQL_RING_POSSIBLE);
+	int rc;
+
+	bind_i64(&q, from);
+	bind_i64(&q, to);
+	rc = query_row(&q);
+	query_end(&q);
+	return rc == OK || rc == ERR_NOTFOUND ? rc : fail_db(w, rc);
+}
+
+/* Past all limits the statements go on, slowly, as far as memory allows. */
+static int
+way_find(struct work *w, int64_t from, int64_t to, int64_t **way, size_t *n)
+{
+	int rc;
+
+	if (graph_current(w))
+		return way_memory(&w->graph->g, from, to, way, n);
+	rc = way_possible(w, from, to);
+	if (rc == OK)
+		rc = way_read(w, from, to, NEAR_EDGES, way, n);
+	if (rc != ERR_LIMIT)
+		return rc;
+	rc = graph_load(w);
+	if (rc == OK)
+		return way_memory(&w->graph->g, from, to, way, n);
+	if (rc == ERR_LIMIT)
+		rc = way_read(w, from, to, LIMIT_WORK_GRAPH_EDGES, way, n);
+	return rc != ERR_LIMIT ? rc : fail(w, rc, "cannot add dependency: more than "
+	    "%d others would have to be looked at for a cycle",
+	    LIMIT_WORK_GRAPH_EDGES);
+}
+
+static int
+id_of(struct work *w, int64_t seq, struct str *out)
+{
+	struct query q = query_of(&w->db, SQL_HOLD_GET);
+	int rc;
+
+	bind_i64(&q, seq);
+	rc = query_row(&q);
+	if (rc == OK)
+		*out = col_str(&q, 3, &w->a);
+	query_end(&q);
+	return rc == OK ? OK : fail_db(w, rc);
+}
+
+/* The ids from both ends, as many as there is room for; those between are
+ * only counted. */
+static int
+ring_words(struct work *w, const int64_t *ring, size_t n)
+{
+	struct str id, front[WORDS_BYTES / 4], back[WORDS_BYTES / 4];
+	size_t fronts = 0, backs = 0, used = 0;
+	char text[2 * WORDS_BYTES] = "";
+	size_t at = 0;
+	int rc = OK;
+
+	while (fronts + backs < n) {
+		bool ahead = fronts <= backs;
+
+		rc = id_of(w, ahead ? ring[fronts] : ring[n - 1 - backs], &id);
+		if (rc != OK)
+			return rc;
+		used += id.n + 4;
+		if (fronts + backs >= 3 && used > WORDS_BYTES)
+			break;
+		if (ahead)
+			front[fronts++] = id;
+		else
+			back[backs++] = id;
+	}
+	for (size_t i = 0; i < fronts; i++)
+		at += (size_t)snprintf(text + at, sizeof text - at, "%s%.*s",
+		    i == 0 ? "" : " -> ", FMT(front[i]));
+	if (fronts + backs < n)
+		at += (size_t)snprintf(text + at, sizeof text - at,
+		    " -> (%zu more)", n - fronts - backs);
+	while (backs > 0) {
+		backs--;
+		at += (size_t)snprintf(text + at, sizeof text - at, " -> %.*s",
+		    FMT(back[backs]));
+	}
+	return fail(w, ERR_CONFLICT, "cannot add dependency: would create a cycle "
+	    "(%s)", text);
+}
+
+int
+cycle_check(struct work *w, int64_t item, int64_t target, enum dep_type type)
+{
+	int64_t *way = NULL, *ring;
+	size_t n;
+	int rc;
+
+	if (item == target)
+		return fail(w, ERR_CONFLICT, "issue cannot depend on itself");
+	if (!closes_rings(type))
+		return OK;
+	rc = way_find(w, target, item, &way, &n);
+	if (rc != OK)
+		return rc == ERR_NOTFOUND ? OK : rc;
+	ring = mem_alloc((n + 1) * sizeof *ring);
+	ring[0] = item;
+	memcpy(ring + 1, way, n * sizeof *way);
+	rc = ring_words(w, ring, n + 1);
+	free(ring);
+	free(way);
+	return rc;
+}
+
+/* ---- dep_cycles: none, unless the file was made by something else --------------------- */
+
+/* What is left when nodes that lead nowhere, and then those nothing leads to,
+ * are taken off again and again: nodes in rings and between them. */
+static void
+peel(const struct links *g, int side, bool *gone)
+{
+	uint32_t *left = mem_zero((g->nodes_n + 1) * sizeof *left);
+	uint32_t *todo = mem_alloc((g->nodes_n + 1) * sizeof *todo);
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < g->nodes_n; i++) {
+		for (uint32_t l = g->nodes[i].first[side]; l != NIL;
+		    l = g->links[l].next[side])
+			left[i] += !gone[g->links[l].end[side]];
+		if (!gone[i] && left[i] == 0)
+			todo[n++] = i;
+	}
+	while (n > 0) {
+		uint32_t i = todo[--n];
+
+		gone[i] = true;
+		for (uint32_t l = g->nodes[i].first[!side]; l != NIL;
+		    l = g->links[l].next[!side]) {
+			uint32_t other = g->links[l].end[!side];
+
+			if (!gone[other] && --left[other] == 0)
+				todo[n++] = other;
+		}
+	}
+	free(todo);
+	free(left);
+}
+
+static int
+ring_add(struct work *w, struct links *g, const int64_t *ring, size_t n,
+    bool *gone, int *rings)
+{
+	struct buf *b = w->call->data;
+	struct str id;
+	int rc = OK;
+
+	if ((*rings)++ > 0)
+		buf_add_char(b, ',');
+	for (size_t i = 0; rc == OK && i < n; i++) {
+		rc = id_of(w, ring[i], &id);
+		buf_add_char(b, i == 0 ? '[' : ',');
+		json_add_str(b, id);
+		gone[links_find(g, ring[i])] = true;
+	}
+	buf_add_char(b, ']');
+	return rc;
+}
+
+/* A ring through node i, if it is in one, to the answer. */
+static int
+ring_of(struct work *w, struct links *g, uint32_t i, bool *gone, int *rings)
+{
+	struct search s = { .g = g };
+	int64_t *ring;
+	size_t n;
+	int rc = ERR_NOTFOUND;
+
+	for (uint32_t l = g->nodes[i].first[AHEAD]; l != NIL && rc == ERR_NOTFOUND;
+	    l = g->links[l].next[AHEAD]) {
+		uint32_t to = g->links[l].end[AHEAD];
+
+		if (to == i)
+			return ring_add(w, g, &g->nodes[i].seq, 1, gone, rings);
+		rc = search_run(&s, to, i);
+	}
+	if (rc != OK)
+		return OK;
+	ring = search_way(&s, &n);
+	rc = ring_add(w, g, ring, n, gone, rings);
+	free(ring);
+	return rc;
+}
+
+int
+op_dep_cycles(struct work *w, struct work_call *c)
+{
+	struct links *g;
+	bool *gone;
+	int rings = 0, rc = graph_load(w);
+
+	if (rc != OK)
+		return rc != ERR_LIMIT ? rc : fail(w, rc, "dep_cycles: more than %d "
+		    "dependencies", LIMIT_WORK_GRAPH_EDGES);
+	g = &w->graph->g;
+	gone = mem_zero(g->nodes_n + 1);
+	peel(g, AHEAD, gone);
+	peel(g, BACK, gone);
+	buf_add_char(c->data, '[');
+	for (uint32_t i = 0; rc == OK && i < g->nodes_n && rings < RINGS_MAX; i++) {
+		if (!gone[i])
+			rc = ring_of(w, g, i, gone, &rings);
+	}
+	buf_add_char(c->data, ']');
+	free(gone);
+	return rc;
+}

@@ -1,0 +1,394 @@
+/*
+ * deps.c - dependencies between items: added, taken away, shown as a tree.
+ *
+ * An edge is kept twice, as a row of work_edge and in its item's body; both
+ * are written here.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "work/links.h"
+#include "work/work_priv.h"
+
+/* ---- add and remove ------------------------------------------------------------------ */
+
+static int
+target_find(struct work *w, struct str id, struct item *out)
+{
+	static const char issue[] = "issue ";
+	struct err *e = &w->call->err;
+	int rc = item_find(w, id, out);
+
+	if (rc == ERR_NOTFOUND && str_starts(str_of(e->text), str_of(issue))) {
+		struct err found = *e;
+
+		fail(w, rc, "dependency target %s", found.text + sizeof issue - 1);
+	}
+	return rc;
+}
+
+static int
+ends_find(struct work *w, struct item *from, struct item *to)
+{
+	int rc = item_find(w, arg_text(w->call, "from_id"), from);
+
+	return rc == OK ? target_find(w, arg_text(w->call, "to_id"), to) : rc;
+}
+
+/* Index in it->deps, or deps_n. */
+static size_t
+dep_index(const struct item *it, struct str target)
+{
+	size_t i = 0;
+
+	while (i < it->deps_n && !str_eq(it->deps[i].id, target))
+		i++;
+	return i;
+}
+
+int
+dep_direction(struct work *w, const struct item *it, const struct item *target,
+    enum dep_type type)
+{
+	if (type != DEP_PARENT_CHILD || it->type != TYPE_EPIC ||
+	    target->type == TYPE_EPIC)
+		return OK;
+	return fail(w, ERR_INVALID, "invalid parent-child dependency: parent (%.*s) "
+	    "cannot depend on child (%.*s). Use: dep add %.*s %.*s --type "
+	    "parent-child", FMT(it->id), FMT(target->id), FMT(target->id),
+	    FMT(it->id));
+}
+
+static int
+dep_check(struct work *w, const struct item *it, const struct item *target,
+    enum dep_type type)
+{
+	size_t i = dep_index(it, target->id);
+	int rc;
+
+	if (i < it->deps_n && it->deps[i].type == type)
+		return fail(w, ERR_CONFLICT, "%.*s depends on %.*s already (%s)",
+		    FMT(it->id), FMT(target->id), work_dep_names[type]);
+	if (i < it->deps_n)
+		return fail(w, ERR_CONFLICT, "%.*s depends on %.*s already, as %s: "
+		    "remove that dependency first", FMT(it->id), FMT(target->id),
+		    work_dep_names[it->deps[i].type]);
+	if (it->deps_n >= LIMIT_WORK_DEPS)
+		return fail(w, ERR_LIMIT, "%.*s: at most %d dependencies",
+		    FMT(it->id), LIMIT_WORK_DEPS);
+	rc = dep_direction(w, it, target, type);
+	return rc == OK ? cycle_check(w, it->seq, target->seq, type) : rc;
+}
+
+/* {"issue_id":..,"depends_on_id":..} and the type if there is one. */
+static void
+dep_encode(struct buf *b, struct str item, struct str target, const char *type)
+{
+	buf_add_char(b, '{');
+	json_add_key(b, "issue_id");
+	json_add_str(b, item);
+	json_add_key(b, "depends_on_id");
+	json_add_str(b, target);
+	if (type != NULL) {
+		json_add_key(b, "type");
+		json_add_str(b, str_of(type));
+	}
+	buf_add_char(b, '}');
+}
+
+/* The item without or with the edge in its body; and the audit. */
+static int
+dep_save(struct work *w, struct item *it, const struct item *was,
+    struct str target, enum event_kind kind, enum dep_type type)
+{
+	struct buf *b = &w->scratch;
+	int rc;
+
+	it->updated_at = now_text(w);
+	rc = item_save(w, it, was);
+	if (rc != OK)
+		return rc;
+	buf_clear(b);
+	dep_encode(b, it->id, target, work_dep_names[type]);
+	return event_add(w, it->seq, it->id, kind,
+	    kind == EVENT_dependency_removed ? buf_str(b) : STR_NONE,
+	    kind == EVENT_dependency_added ? buf_str(b) : STR_NONE, false);
+}
+
+int
+op_dep_add(struct work *w, struct work_call *c)
+{
+	enum dep_type type = (enum dep_type)arg_word(c, "dep_type",
+	    work_dep_names, DEP_BLOCKS);
+	struct item it, was, target;
+	struct dep *deps;
+	int rc = ends_find(w, &it, &target);
+
+	if (rc == OK)
+		rc = dep_check(w, &it, &target, type);
+	if (rc != OK)
+		return rc;
+	was = it;
+	deps = arena_alloc(&w->a, (it.deps_n + 1) * sizeof *deps);
+	if (deps == NULL)
+		return fail(w, ERR_TOOBIG, "%.*s has too many dependencies",
+		    FMT(it.id));
+	if (it.deps_n > 0)
+		memcpy(deps, it.deps, it.deps_n * sizeof *deps);
+	deps[it.deps_n++] = (struct dep){ target.id, type, now_text(w), c->actor };
+	it.deps = deps;
+	rc = dep_save(w, &it, &was, target.id, EVENT_dependency_added, type);
+	if (rc == OK)
+		rc = edge_add(w, it.seq, target.seq, type);
+	if (rc == OK)
+		dep_encode(c->data, it.id, target.id, work_dep_names[type]);
+	return rc;
+}
+
+int
+op_dep_remove(struct work *w, struct work_call *c)
+{
+	struct item it, was, target;
+	enum dep_type type;
+	size_t i;
+	int wanted = arg_word(c, "dep_type", work_dep_names, -1);
+	int rc = ends_find(w, &it, &target);
+
+	if (rc != OK)
+		return rc;
+	was = it;
+	i = dep_index(&it, target.id);
+	if (i == it.deps_n)
+		return fail(w, ERR_NOTFOUND, "dependency from %.*s to %.*s does not "
+		    "exist", FMT(it.id), FMT(target.id));
+	type = it.deps[i].type;
+	if (wanted >= 0 && wanted != (int)type)
+		return fail(w, ERR_CONFLICT, "%.*s depends on %.*s as %s, not as %s",
+		    FMT(it.id), FMT(target.id), work_dep_names[type],
+		    work_dep_names[wanted]);
+	it.deps_n--;
+	memmove(&it.deps[i], &it.deps[i + 1], (it.deps_n - i) * sizeof *it.deps);
+	rc = dep_save(w, &it, &was, target.id, EVENT_dependency_removed, type);
+	if (rc == OK)
+		rc = edge_remove(w, it.seq, target.seq);
+	if (rc == OK)
+		dep_encode(c->data, it.id, target.id, NULL);
+	return rc;
+}
+
+/* ---- the tree ----------------------------------------------------------------------------- */
+
+/* A row shown elsewhere in the tree, that would stand under this one too. */
+struct again {
+	int64_t seq;
+	struct again *next;
+};
+
+struct row {
+	uint32_t parent;                     /* NIL: the root */
+	int depth;
+	int64_t type;                        /* of the edge from its parent */
+	bool truncated;
+	struct again *again, *again_last;
+	struct str id;                       /* once it is written */
+};
+
+struct branch {                              /* still to be walked */
+	int64_t seq, type;
+	uint32_t parent;
+	int depth;
+};
+
+struct tree {
+	struct work *w;
+	enum sql edges;
+	int max_depth;
+	struct links seen;                   /* node i is row i */
+	struct row *rows;
+	size_t rows_cap;
+	struct branch *todo;                 /* a stack */
+	size_t todo_n, todo_cap;
+};
+
+/* Puts the ends of a row's edges on the stack, the first on top; at the last
+ * level only notes that there are some. */
+static int
+tree_branches(struct tree *t, uint32_t row, int64_t seq)
+{
+	struct query q = query_of(&t->w->db, (int)t->edges);
+	bool last = t->rows[row].depth == t->max_depth;
+	size_t from = t->todo_n;
+	int rc;
+
+	bind_i64(&q, seq);
+	while ((rc = query_row(&q)) == OK && !last &&
+	    t->todo_n < 4 * LIMIT_WORK_ROWS) {
+		mem_grow(t->todo, t->todo_n, t->todo_cap);
+		t->todo[t->todo_n++] = (struct branch){ col_i64(&q, 0),
+			col_i64(&q, 1), row, t->rows[row].depth + 1 };
+	}
+	query_end(&q);
+	if (rc == OK && !last)
+		return fail(t->w, ERR_LIMIT, "the tree is too large; give a smaller "
+		    "max_depth");
+	t->rows[row].truncated = rc == OK;
+	for (size_t to = t->todo_n; to > from + 1; from++) {
+		struct branch swap = t->todo[from];
+
+		t->todo[from] = t->todo[--to];
+		t->todo[to] = swap;
+	}
+	return rc == OK || rc == ERR_NOTFOUND ? OK : fail_db(t->w, rc);
+}
+
+static int
+again_note(struct tree *t, struct row *under, int64_t seq)
+{
+	struct again *a = arena_new(&t->w->a, struct again);
+
+	if (a == NULL)
+		return fail(t->w, ERR_TOOBIG, "the tree is too large");
+	a->seq = seq;
+	if (under->again == NULL)
+		under->again = a;
+	else
+		under->again_last->next = a;
+	under->again_last = a;
+	return OK;
+}
+
+static int
+tree_visit(struct tree *t, const struct branch *b)
+{
+	uint32_t i = links_find(&t->seen, b->seq);
+
+	if (i != NIL)
+		return again_note(t, &t->rows[b->parent], b->seq);
+	if (t->seen.nodes_n == LIMIT_WORK_ROWS)
+		return fail(t->w, ERR_LIMIT, "the tree has more than %d items; give "
+		    "a smaller max_depth", LIMIT_WORK_ROWS);
+	i = links_node(&t->seen, b->seq);
+	mem_grow(t->rows, i, t->rows_cap);
+	t->rows[i] = (struct row){ .parent = b->parent, .depth = b->depth,
+		.type = b->type };
+	return tree_branches(t, i, b->seq);
+}
+
+/* The stored body without its dependencies, but open at the end. */
+static int
+row_item_add(struct tree *t, struct row *r, int64_t seq, struct buf *b)
+{
+	struct query q = query_of(&t->w->db, SQL_ITEM_BODY);
+	struct json_doc doc = { 0 };
+	struct json_iter members;
+	struct err e;
+	bool first = true;
+	int rc;
+
+	bind_i64(&q, seq);
+	rc = query_row(&q);
+	if (rc == OK)
+		r->id = col_str(&q, 2, &t->w->a);
+	if (rc != OK || json_parse(&doc, col_borrow(&q, 0), &e) != OK) {
+		json_release(&doc);
+		query_end(&q);
+		return rc != OK ? fail_db(t->w, rc) :
+		    fail(t->w, ERR_IO, "item %lld is damaged: %s", (long long)seq,
+		    e.text);
+	}
+	members = json_each(doc.root);
+	buf_add_char(b, '{');
+	while (json_next(&members)) {
+		if (str_eq(json_str(members.key), S("dependencies")))
+			continue;
+		if (!first)
+			buf_add_char(b, ',');
+		first = false;
+		json_add_node(b, members.key);
+		buf_add_char(b, ':');
+		json_add_node(b, members.value);
+	}
+	json_release(&doc);
+	query_end(&q);
+	return OK;
+}
+
+static int
+again_add(struct tree *t, const struct again *a, struct buf *b)
+{
+	bool first = true;
+	int rc = OK;
+
+	if (a == NULL)
+		return OK;
+	json_add_key(b, "repeated");
+	for (; rc == OK && a != NULL; a = a->next, first = false) {
+		struct query q = query_of(&t->w->db, SQL_HOLD_GET);
+
+		bind_i64(&q, a->seq);
+		rc = query_row(&q);
+		buf_add_char(b, first ? '[' : ',');
+		if (rc == OK)
+			json_add_str(b, col_borrow(&q, 3));
+		query_end(&q);
+	}
+	buf_add_char(b, ']');
+	return rc == OK ? OK : fail_db(t->w, rc);
+}
+
+static int
+row_add(struct tree *t, uint32_t i, struct buf *b)
+{
+	struct row *r = &t->rows[i];
+	int rc = row_item_add(t, r, t->seen.nodes[i].seq, b);
+
+	if (rc != OK)
+		return rc;
+	json_add_key(b, "depth");
+	buf_add_i64(b, r->depth);
+	json_add_key(b, "truncated");
+	buf_add(b, r->truncated ? S("true") : S("false"));
+	json_add_key(b, "parent");
+	if (r->parent == NIL)
+		buf_lit(b, "null,\"type\":null");
+	else {
+		json_add_str(b, t->rows[r->parent].id);
+		json_add_key(b, "type");
+		json_add_str(b, str_of(work_dep_names[r->type]));
+	}
+	rc = again_add(t, r->again, b);
+	buf_add_char(b, '}');
+	return rc;
+}
+
+int
+op_dep_tree(struct work *w, struct work_call *c)
+{
+	struct tree t = { .w = w, .max_depth = (int)arg_int(c, "max_depth", 50),
+		.edges = arg_bool(c, "reverse") ? SQL_SHOW_SOURCES :
+		    SQL_SHOW_TARGETS };
+	struct branch b = { .parent = NIL };
+	int rc = item_seq(w, arg_text(c, "id"), &b.seq);
+
+	if (rc != OK)
+		return rc;
+	links_init(&t.seen);
+	rc = tree_visit(&t, &b);
+	while (rc == OK && t.todo_n > 0) {
+		b = t.todo[--t.todo_n];
+		rc = tree_visit(&t, &b);
+	}
+	buf_add_char(c->data, '[');
+	for (uint32_t i = 0; rc == OK && i < t.seen.nodes_n && !c->data->failed; i++) {
+		if (i > 0)
+			buf_add_char(c->data, ',');
+		rc = row_add(&t, i, c->data);
+	}
+	buf_add_char(c->data, ']');
+	links_release(&t.seen);
+	free(t.rows);
+	free(t.todo);
+	return rc;
+}
