@@ -112,6 +112,8 @@ struct work {
 	struct graph *graph;                 /* NULL: not loaded */
 	struct work_call *call;              /* the one that runs */
 	struct tracker t;                    /* of that call */
+	int64_t ids_tracker, ids_n;          /* ident.c: its items at the last count */
+	int ids_left;                        /* ids to draw before the next */
 };
 
 /* ---- the table of operations (work.c) --------------------------------------- */
