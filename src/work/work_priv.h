@@ -135,7 +135,12 @@ struct arg {
 	int64_t min, max;
 };
 
-enum { OP_READS = 0, OP_WRITES = 1, OP_SAVEPOINT = 2 /* may fail halfway */ };
+enum {
+	OP_READS = 0,
+	OP_WRITES = 1,
+	OP_SAVEPOINT = 2,                    /* may fail halfway */
+	OP_WHOLE = 4                         /* not a part of a batch */
+};
 
 struct operation {
 	const char *name;

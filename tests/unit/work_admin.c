@@ -259,7 +259,7 @@ random_step(struct fix *f, uint32_t *seed)
 
 	f->actor = draw(seed, 2) == 0 ? "ada" : "bob";
 	f->now += draw(seed, 1000);
-	switch (draw(seed, 16)) {
+	switch (draw(seed, 18)) {
 	case 0: case 1:
 		return fix_call(f, "create", "{'id':'t-i%u','title':'x t-i%u',"
 		    "'priority':%u,'status':'%s','labels':['l%u'],"
@@ -299,6 +299,15 @@ random_step(struct fix *f, uint32_t *seed)
 		    draw(seed, 4));
 	case 14:
 		return fix_call(f, "comment", "{'id':'t-i%u','text':'c'}", a);
+	case 15: case 16:
+		return fix_call(f, "batch", "{'partial':%s,'operations':["
+		    "{'operation':'create','args':{'title':'z','parent':'t-i%u'}},"
+		    "{'operation':'dep_add','args':{'from_id':{'$ref':0},"
+		    "'to_id':'t-i%u'}},{'operation':'close','args':{'id':'t-i%u'}},"
+		    "{'operation':'delete','args':{'ids':['t-i%u'],'force':%s}}]}",
+		    draw(seed, 2) == 0 ? "true" : "false", a, b,
+		    draw(seed, ROOT_IDS), draw(seed, ROOT_IDS),
+		    draw(seed, 8) == 0 ? "true" : "false");
 	default:
 		return draw(seed, 4) > 0 ? OK : fix_call(f, "delete",
 		    "{'ids':['t-i%u'],'force':true}", a);
