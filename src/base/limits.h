@@ -103,6 +103,8 @@
 	X(WORK_EVENTS,         256,       "events", "read at once for a stream of them") \
 	X(WORK_MCP_BYTES,      1048576,   "bytes",  "one message of an MCP client: a dozen of the longest texts") \
 	X(WORK_MEMORY_BYTES,   134217728, "bytes",  "for one operation and its answer") \
+	X(WORK_PAGE_BYTES,     4194304,   "bytes",  "of items in one page of an export") \
+	X(WORK_REPORTS,        1000,      "entries", "clashes, warnings and new ids that one import names; the rest is counted") \
 	X(API_KEYS,            1000,      "keys",   "in the keys file; each is compared for each request") \
 	X(KEYS_FILE_BYTES,     1048576,   "bytes",  "the keys file") \
 	X(JWT_BYTES,           8192,      "bytes",  "one token") \

@@ -14,7 +14,6 @@
  */
 #include <assert.h>
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -457,10 +456,7 @@ conn_new(struct rpc *r, int fd)
 		r->all->prev = c;
 	r->all = c;
 	r->conns++;
-	/* Most come with a request; some have given up waiting for us. */
-	conn_read(c);
-	if (poll(&(struct pollfd){ .fd = c->fd }, 1, 0) == 1)
-		conn_close(c);
+	conn_read(c);                        /* most come with a request */
 }
 
 static void

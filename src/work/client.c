@@ -15,7 +15,6 @@
 #include "work/client.h"
 #include "work/daemon.h"
 #include "work/home_priv.h"
-#include "work/wire.h"
 #include "work/work_priv.h"
 
 struct client {

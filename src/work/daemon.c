@@ -440,8 +440,9 @@ become_daemon(const struct home *h)
 	_exit(127);
 }
 
-bool
-daemon_is_there(const struct home *h)
+/* One that runs, or is about to, has the lock. */
+static bool
+is_locked(const struct home *h)
 {
 	char path[DB_PATH_MAX + 8];
 	int fd;
@@ -462,7 +463,7 @@ daemon_spawn(const struct home *h)
 {
 	pid_t pid;
 
-	if (daemon_is_there(h))
+	if (is_locked(h))
 		return;
 	pid = fork();
 	if (pid == 0) {

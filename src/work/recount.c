@@ -195,6 +195,22 @@ target_seq(struct work *w, struct str id, int64_t *seq)
 	return rc == OK || rc == ERR_NOTFOUND ? rc : fail_db(w, rc);
 }
 
+/* A body may name what is not there if an import left it so: OK.  Else
+ * ERR_NOTFOUND. */
+static int
+loose_check(struct recount *r, const struct item *it, struct str target)
+{
+	struct query q = query_of(&r->w->db, SQL_LOOSE_HAS);
+	int rc;
+
+	bind_i64(&q, r->w->t.seq);
+	bind_str(&q, target);
+	bind_i64(&q, it->seq);
+	rc = query_row(&q);
+	query_end(&q);
+	return rc == OK || rc == ERR_NOTFOUND ? rc : fail_db(r->w, rc);
+}
+
 /* One dependency of the body; *keep: not when its target is not there. */
 static int
 dep_check(struct recount *r, const struct item *it, const struct dep *dep,
@@ -220,6 +236,9 @@ dep_check(struct recount *r, const struct item *it, const struct dep *dep,
 	}
 	rc = target_seq(r->w, dep->id, &target);
 	if (rc == ERR_NOTFOUND) {
+		rc = loose_check(r, it, dep->id);
+		if (rc != ERR_NOTFOUND)
+			return rc;
 		*keep = false;
 		differs(r, it->id, what, quoted(r, name), S("\"no such issue\""));
 		return OK;

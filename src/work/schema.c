@@ -91,6 +91,15 @@ static const char version_1[] =
 "	new TEXT) STRICT;"
 "CREATE INDEX work_event_item ON work_event(item);"
 
+/* Dependencies that an import left in a body though there is no such item:
+ * they become edges when it comes. */
+"CREATE TABLE work_loose ("
+"	tracker INTEGER NOT NULL,"
+"	target TEXT NOT NULL,"
+"	item INTEGER NOT NULL REFERENCES work_item(seq),"
+"	PRIMARY KEY (tracker, target, item)) STRICT, WITHOUT ROWID;"
+"CREATE INDEX work_loose_item ON work_loose(item);"
+
 /* What both sides had after the last sync: the base of the next merge. */
 "CREATE TABLE work_base ("
 "	tracker INTEGER NOT NULL,"

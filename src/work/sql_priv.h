@@ -169,7 +169,31 @@
 	    " WHERE item = ?1 AND type IN (0, 2))"                             \
 	    " AND EXISTS (SELECT 1 FROM work_edge"                             \
 	    " WHERE target = ?2 AND type IN (0, 2))")                          \
-	/* jsonl.c, merge.c */                                                 \
+	/* jsonl.c, import.c */                                                \
+	X(EXPORT, "SELECT seq, id, state, body, comments,"                     \
+	    " lease_until IS NOT NULL FROM work_item WHERE tracker = ?1"       \
+	    " AND id > ?2 AND state < ?3 AND (?4 < 0 OR state / 2 = ?4)"       \
+	    " ORDER BY id")                                                    \
+	X(DELETED_BY, "SELECT actor FROM work_event WHERE item = ?"            \
+	    " AND kind = ? ORDER BY seq DESC LIMIT 1")                         \
+	X(IMPORT_AT, "SELECT seq, state FROM work_item"                        \
+	    " WHERE tracker = ? AND id = ?")                                   \
+	X(IMPORT_COMMENT, "INSERT INTO work_comment(item, author, created,"    \
+	    " text) VALUES (?, ?, ?, ?)")                                      \
+	X(IMPORT_COMMENTS_DROP, "DELETE FROM work_comment WHERE item = ?")     \
+	X(IMPORT_EDGES, "SELECT e.target, e.type, j.id FROM work_edge e"       \
+	    " CROSS JOIN work_item j ON j.seq = e.target WHERE e.item = ?")    \
+	X(IMPORT_EDGES_TO, "SELECT item FROM work_edge WHERE target = ?")      \
+	X(BASE_GET, "SELECT line FROM work_base WHERE tracker = ? AND id = ?") \
+	X(BASE_PUT, "INSERT INTO work_base(tracker, id, line)"                 \
+	    " VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET line = excluded.line") \
+	X(LOOSE_PUT, "INSERT INTO work_loose(tracker, target, item)"           \
+	    " VALUES (?, ?, ?) ON CONFLICT DO NOTHING")                        \
+	X(LOOSE_DROP, "DELETE FROM work_loose WHERE item = ?")                 \
+	X(LOOSE_HAS, "SELECT 1 FROM work_loose WHERE tracker = ?"              \
+	    " AND target = ? AND item = ?")                                    \
+	X(LOOSE_TO, "SELECT item FROM work_loose"                              \
+	    " WHERE tracker = ? AND target = ?")                               \
 	/* recount.c, admin.c */                                               \
 	X(ITEMS_ALL, "SELECT seq, id FROM work_item WHERE tracker = ?"             \
 	    " ORDER BY id")                                                    \

@@ -1,11 +1,11 @@
 /*
- * wire.c - see wire.h.
+ * wire.c - the lines between a daemon and its clients: one request, one answer.
  *
  * SPDX-License-Identifier: MIT
  */
 #include <string.h>
 
-#include "work/wire.h"
+#include "work/home_priv.h"
 
 #define VERSION_MAX 64
 

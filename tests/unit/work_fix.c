@@ -32,19 +32,15 @@ fix_close(struct fix *f)
 	db_close(&f->db);
 }
 
-static int
-fix_vcall(struct fix *f, const char *operation, const char *args, va_list ap)
+int
+fix_json(struct fix *f, const char *operation, struct str args)
 {
-	static char text[4 * 1024 * 1024];
 	struct work_call c = { .tracker = f->tracker, .now = ++f->now };
 	struct json_doc doc;
 	int rc;
 
-	vsnprintf(text, sizeof text, args, ap);
-	for (char *p = text; *p != '\0'; p++)
-		*p = *p == '\'' ? '"' : *p;
-	if (json_parse(&doc, str_of(text), &f->e) != OK)
-		test_fail(__FILE__, __LINE__, "%s: %s", text, f->e.text);
+	if (json_parse(&doc, args, &f->e) != OK)
+		test_fail(__FILE__, __LINE__, "%.*s: %s", FMT(args), f->e.text);
 	json_release(&f->doc);
 	memset(&f->doc, 0, sizeof f->doc);
 	buf_clear(&f->data);
@@ -61,6 +57,17 @@ fix_vcall(struct fix *f, const char *operation, const char *args, va_list ap)
 		test_fail(__FILE__, __LINE__, "answer of %s: %s: %.*s", operation,
 		    f->e.text, FMT(buf_str(&f->data)));
 	return rc;
+}
+
+static int
+fix_vcall(struct fix *f, const char *operation, const char *args, va_list ap)
+{
+	static char text[4 * 1024 * 1024];
+
+	vsnprintf(text, sizeof text, args, ap);
+	for (char *p = text; *p != '\0'; p++)
+		*p = *p == '\'' ? '"' : *p;
+	return fix_json(f, operation, str_of(text));
 }
 
 int

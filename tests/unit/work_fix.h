@@ -31,6 +31,9 @@ int fix_call(struct fix *f, const char *operation, const char *args, ...)
 void fix_ok(struct fix *f, const char *operation, const char *args, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* The same with the arguments as they are. */
+int fix_json(struct fix *f, const char *operation, struct str args);
+
 /* A member of the last answer, as text; "" if absent.  path: "lease.holder",
  * "0.id". */
 struct str fix_get(struct fix *f, const char *path);

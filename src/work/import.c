@@ -1,0 +1,461 @@
+/*
+ * import.c - items that come from a file: which of them are new, which are to
+ * be merged with ours, and which are other items under an id of ours.
+ *
+ * work_base has, for each id, the line that both sides had last: the base of
+ * the three-way merge.  A line that is still that is not looked at again.
+ *
+ * The operation runs in a savepoint, so it writes as it goes; what it refuses
+ * halfway has changed nothing.  An item at a time is in memory: w->a is lent
+ * to it and emptied before the next.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "work/import.h"
+
+/* ---- words ------------------------------------------------------------------------- */
+
+int
+fail_line(struct import *im, int rc)
+{
+	struct err why = im->c->err;
+
+	if (rc == OK || rc == ERR_IO || rc == ERR_CANCELLED || rc == ERR_TIMEOUT)
+		return rc;
+	return fail(im->w, rc, "line %zu: %.440s", im->line, why.text);
+}
+
+bool
+report_begin(struct import *im, struct buf *list)
+{
+	if (im->reports >= LIMIT_WORK_REPORTS) {
+		im->more++;
+		return false;
+	}
+	im->reports++;
+	if (list->n > 0)
+		buf_add_char(list, ',');
+	return true;
+}
+
+void
+warn(struct import *im, const char *format, ...)
+{
+	struct buf b = BUF(4 * KB);
+	va_list ap;
+
+	if (!report_begin(im, &im->warnings))
+		return;
+	buf_add_fmt(&b, "line %zu: ", im->line);
+	va_start(ap, format);
+	buf_add_vfmt(&b, format, ap);
+	va_end(ap);
+	json_add_str(&im->warnings, buf_str(&b));
+	buf_release(&b);
+}
+
+void
+report_clash(void *ctx, const struct clash *c)
+{
+	struct import *im = ctx;
+	struct buf *b = &im->conflicts;
+
+	if (!report_begin(im, b))
+		return;
+	buf_lit(b, "{\"id\":");
+	json_add_str(b, c->id);
+	json_add_key(b, "field");
+	json_add_str(b, str_of(c->field));
+	json_add_key(b, "ours");
+	json_add_str(b, c->ours);
+	json_add_key(b, "theirs");
+	json_add_str(b, c->theirs);
+	json_add_key(b, "kept");
+	json_add_str(b, c->kept);
+	buf_add_char(b, '}');
+}
+
+static void
+report_move(struct import *im, struct str from, struct str to, struct str title)
+{
+	struct buf *b = &im->renamed;
+
+	if (!report_begin(im, b))
+		return;
+	buf_lit(b, "{\"old\":");
+	json_add_str(b, from);
+	json_add_key(b, "new");
+	json_add_str(b, to);
+	json_add_key(b, "title");
+	json_add_str(b, title);
+	buf_add_char(b, '}');
+}
+
+/* ---- entries ------------------------------------------------------------------------- */
+
+static uint64_t
+id_hash(const void *key)
+{
+	return str_hash_keyed(*(const struct str *)key);
+}
+
+static bool
+entry_has_id(const void *value, const void *key)
+{
+	return str_eq(((const struct entry *)value)->id, *(const struct str *)key);
+}
+
+static const void *
+entry_id(const void *value)
+{
+	return &((const struct entry *)value)->id;
+}
+
+static struct str
+moved_id(const struct import *im, struct str id)
+{
+	for (size_t i = 0; i < im->moves_n; i++) {
+		if (str_eq(im->moves[i].from, id))
+			return im->moves[i].to;
+	}
+	return id;
+}
+
+/* Decoded with the ids it will have. */
+int
+entry_open(struct import *im, const struct entry *x, struct record *r)
+{
+	struct err e = { 0 };
+	int rc;
+
+	im->line = x->line;
+	arena_clear(&im->w->a);
+	rc = record_decode(r, x->node, &im->w->a, &e);
+	if (rc != OK)
+		return fail(im->w, rc, "line %zu: %.440s", x->line, e.text);
+	r->it.id = x->id.p == NULL ? r->it.id : x->id;
+	for (size_t i = 0; im->moves_n > 0 && i < r->it.deps_n; i++)
+		r->it.deps[i].id = moved_id(im, r->it.deps[i].id);
+	r->it.lease_holder = STR_NONE;
+	return OK;
+}
+
+static int
+row_find(struct import *im, struct str id, int64_t *seq)
+{
+	struct query q = query_of(&im->w->db, SQL_IMPORT_AT);
+	int rc;
+
+	bind_i64(&q, im->w->t.seq);
+	bind_str(&q, id);
+	rc = query_row(&q);
+	*seq = rc == OK ? col_i64(&q, 0) : 0;
+	query_end(&q);
+	return rc == OK || rc == ERR_NOTFOUND ? OK : fail_db(im->w, rc);
+}
+
+/* In w->a; empty: none. */
+int
+base_get(struct import *im, struct str id, struct str *line)
+{
+	struct query q = query_of(&im->w->db, SQL_BASE_GET);
+	int rc;
+
+	bind_i64(&q, im->w->t.seq);
+	bind_str(&q, id);
+	rc = query_row(&q);
+	*line = rc == OK ? col_str(&q, 0, &im->w->a) : STR_NONE;
+	query_end(&q);
+	return rc == OK || rc == ERR_NOTFOUND ? OK : fail_db(im->w, rc);
+}
+
+static int
+base_put(struct import *im, const struct entry *x)
+{
+	struct query q = query_of(&im->w->db, SQL_BASE_PUT);
+	struct buf *b = &im->w->scratch;
+	int rc;
+
+	buf_clear(b);
+	json_add_node(b, x->node);
+	bind_i64(&q, im->w->t.seq);
+	bind_str(&q, x->id);
+	bind_str(&q, buf_str(b));
+	rc = query_run(&q);
+	return rc == OK ? OK : fail_db(im->w, rc);
+}
+
+/* ---- one id, two items --------------------------------------------------------------- */
+
+/* Is the line another item than the one both sides had under the id? */
+static int
+base_is_other(struct import *im, const struct record *theirs, bool *known,
+    bool *other)
+{
+	struct json_doc doc = { 0 };
+	struct record base;
+	struct str line;
+	struct err e;
+	int rc = base_get(im, theirs->it.id, &line);
+
+	*known = *other = false;
+	if (rc != OK || line.n == 0)
+		return rc;
+	if (json_parse(&doc, line, &e) == OK &&
+	    record_decode(&base, doc.root, &im->w->a, &e) == OK) {
+		*known = true;
+		*other = record_is_other(&base, theirs);
+	}
+	json_release(&doc);
+	return OK;
+}
+
+static int
+theirs_move(struct import *im, struct entry *x, const struct record *theirs)
+{
+	struct str to = record_other_id(theirs, &im->plan);
+
+	mem_grow(im->moves, im->moves_n, im->moves_cap);
+	im->moves[im->moves_n++] = (struct move){ x->id, to };
+	report_move(im, x->id, to, theirs->it.title);
+	map_take(&im->ids, &x->id);
+	x->id = to;
+	if (map_get(&im->ids, &to) != NULL)
+		return fail(im->w, ERR_CONFLICT, "line %zu: the item needs another "
+		    "id, but %.*s stands in the import too", x->line, FMT(to));
+	map_put(&im->ids, x);
+	return OK;
+}
+
+/* Two items that were made under one id: the later one moves. */
+static int
+pair_check(struct import *im, struct entry *x, const struct record *theirs)
+{
+	struct record ours;
+	bool known, other;
+	int64_t seq;
+	int rc = row_find(im, x->id, &seq);
+
+	if (rc != OK || seq == 0)
+		return rc;
+	rc = base_is_other(im, theirs, &known, &other);
+	if (rc != OK || (known && !other))
+		return rc;
+	rc = record_load(im->w, seq, &ours);
+	if (rc != OK || ours.it.status == STATUS_TOMBSTONE ||
+	    theirs->it.status == STATUS_TOMBSTONE || !record_is_other(&ours, theirs))
+		return rc;
+	if (!known && !record_is_later(&ours, theirs))
+		return theirs_move(im, x, theirs);
+	report_move(im, x->id, record_other_id(&ours, &im->w->a), ours.it.title);
+	return item_move(im, &ours.it, record_other_id(&ours, &im->w->a));
+}
+
+/* ---- what there is --------------------------------------------------------------------- */
+
+static int
+entry_read(struct import *im, struct entry *x)
+{
+	const struct entry *twin;
+	struct record r;
+	int rc = entry_open(im, x, &r);
+
+	if (rc != OK)
+		return rc;
+	x->id = arena_str(&im->plan, r.it.id);
+	twin = map_get(&im->ids, &x->id);
+	if (twin != NULL)
+		return fail(im->w, ERR_INVALID, "line %zu: %.*s stands in line %zu "
+		    "already", x->line, FMT(x->id), twin->line);
+	map_put(&im->ids, x);
+	if (!json_is_null(json_get(x->node, S("lease"))))
+		warn(im, "the lease of %.*s is not taken over: it is that tracker's "
+		    "own", FMT(x->id));
+	if (arg_bool(im->c, "skip_existing") || arg_bool(im->c, "base"))
+		return OK;
+	return pair_check(im, x, &r);
+}
+
+/* A line that is as both had it stays out, also where there is no row: then
+ * the item has another id here by now. */
+static int
+entry_sort(struct import *im, struct entry *x)
+{
+	struct str line;
+	int rc;
+
+	arena_clear(&im->w->a);
+	rc = row_find(im, x->id, &x->seq);
+	if (rc != OK)
+		return rc;
+	x->kind = x->seq == 0 ? ENTRY_NEW : ENTRY_MERGE;
+	if (x->seq != 0 && arg_bool(im->c, "skip_existing")) {
+		x->kind = ENTRY_SKIP;
+		return OK;
+	}
+	rc = base_get(im, x->id, &line);
+	if (rc != OK || line.n == 0)
+		return rc;
+	buf_clear(&im->w->scratch);
+	json_add_node(&im->w->scratch, x->node);
+	if (str_eq(buf_str(&im->w->scratch), line))
+		x->kind = ENTRY_SAME;
+	return OK;
+}
+
+static int
+entries_read(struct import *im)
+{
+	jnode items = arg_node(im->c, "items");
+	struct json_iter at = json_each(items);
+	size_t line = (size_t)arg_int(im->c, "first_line", 1);
+	int rc = OK;
+
+	if (json_count(items) > LIMIT_WORK_ROWS)
+		return fail(im->w, ERR_LIMIT, "items: at most %d, got %zu",
+		    LIMIT_WORK_ROWS, json_count(items));
+	im->list = mem_zero((json_count(items) + 1) * sizeof *im->list);
+	for (; rc == OK && json_next(&at); line++) {
+		struct entry *x = &im->list[im->n++];
+
+		*x = (struct entry){ .node = at.value, .line = line };
+		if (!json_is_null(at.value))
+			rc = entry_read(im, x);
+	}
+	for (size_t i = 0; rc == OK && i < im->n; i++) {
+		if (im->list[i].id.p != NULL)
+			rc = entry_sort(im, &im->list[i]);
+	}
+	return rc;
+}
+
+/* ---- the operation --------------------------------------------------------------------- */
+
+static int
+bases_write(struct import *im)
+{
+	int rc = OK;
+
+	for (size_t i = 0; rc == OK && i < im->n; i++) {
+		const struct entry *x = &im->list[i];
+
+		if (x->id.p != NULL && x->kind != ENTRY_SKIP &&
+		    (x->kind != ENTRY_SAME || arg_bool(im->c, "base")))
+			rc = base_put(im, x);
+	}
+	return rc;
+}
+
+static void
+answer(struct import *im)
+{
+	const struct { const char *key; int64_t n; } counts[] = {
+		{ "created", im->created }, { "updated", im->updated },
+		{ "deleted", im->deleted }, { "unchanged", im->unchanged },
+		{ "skipped", im->skipped },
+	};
+	const struct { const char *key; const struct buf *list; } lists[] = {
+		{ "conflicts", &im->conflicts }, { "renamed", &im->renamed },
+		{ "warnings", &im->warnings },
+	};
+	struct buf *b = im->c->data;
+
+	buf_add_char(b, '{');
+	for (size_t i = 0; i < COUNT(counts); i++) {
+		json_add_key(b, counts[i].key);
+		buf_add_i64(b, counts[i].n);
+	}
+	for (size_t i = 0; i < COUNT(lists); i++) {
+		json_add_key(b, lists[i].key);
+		buf_add_char(b, '[');
+		buf_add(b, buf_str(lists[i].list));
+		buf_add_char(b, ']');
+	}
+	if (im->more > 0) {
+		json_add_key(b, "more");
+		buf_add_u64(b, im->more);
+	}
+	buf_add_char(b, '}');
+}
+
+static int
+import_run(struct import *im)
+{
+	int rc = entries_read(im);
+
+	if (rc == OK && !arg_bool(im->c, "base"))
+		rc = entries_write(im);
+	if (rc == OK)
+		rc = bases_write(im);
+	if (rc == OK)
+		answer(im);
+	return rc;
+}
+
+static int
+savepoint(struct work *w, enum sql what)
+{
+	struct query q = query_of(&w->db, what);
+	int rc = query_run(&q);
+
+	return rc == OK ? OK : fail_db(w, rc);
+}
+
+/* All is done, to see what would come of it, and taken back. */
+static int
+import_dry(struct import *im)
+{
+	struct work *w = im->w;
+	struct tracker t = w->t;
+	int rc = savepoint(w, SQL_SAVEPOINT);
+
+	if (rc != OK)
+		return rc;
+	rc = import_run(im);
+	if (!w->db.broken) {
+		struct err kept = im->c->err;
+		int back = savepoint(w, SQL_SAVEPOINT_BACK);
+
+		if (back == OK)
+			back = savepoint(w, SQL_SAVEPOINT_END);
+		if (rc != OK)
+			im->c->err = kept;
+		else
+			rc = back;
+	}
+	graph_drop(w);
+	w->t = t;
+	return rc;
+}
+
+int
+op_import(struct work *w, struct work_call *c)
+{
+	struct import im = { .w = w, .c = c, .strict = arg_bool(c, "strict"),
+		.plan = ARENA(LIMIT_WORK_MEMORY_BYTES),
+		.conflicts = BUF(LIMIT_WORK_MEMORY_BYTES),
+		.renamed = BUF(LIMIT_WORK_MEMORY_BYTES),
+		.warnings = BUF(LIMIT_WORK_MEMORY_BYTES) };
+	struct arena call = w->a;
+	int rc;
+
+	w->a = ARENA(LIMIT_WORK_MEMORY_BYTES);
+	map_init(&im.ids, id_hash, entry_has_id, entry_id);
+	rc = arg_bool(c, "dry_run") ? import_dry(&im) : import_run(&im);
+	if (rc == OK && (w->a.failed || im.plan.failed || im.conflicts.failed))
+		rc = fail(w, ERR_TOOBIG, "the import is too large");
+	arena_release(&w->a);
+	w->a = call;
+	map_release(&im.ids);
+	arena_release(&im.plan);
+	buf_release(&im.conflicts);
+	buf_release(&im.renamed);
+	buf_release(&im.warnings);
+	free(im.list);
+	free(im.moves);
+	return rc;
+}

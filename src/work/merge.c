@@ -1,0 +1,410 @@
+/*
+ * merge.c - three files of items become one.
+ *
+ * Each file is read once for its ids and checked; then the three, sorted, are
+ * walked together.  Only where two sides differ from the third is anything
+ * decoded again, so that the work is the size of the files and not of what
+ * they could have in common.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "base/mem.h"
+#include "work/merge.h"
+#include "work/record.h"
+
+enum { BASE, OURS, THEIRS, SIDES };
+static const char *const side_names[SIDES] = { "base", "ours", "theirs" };
+
+struct entry {
+	struct str id, text;                 /* id: in the arena; text: the line */
+	size_t line;
+};
+
+/* An item that has to take another id, and all that name it on its side. */
+struct move {
+	struct str from, to;
+};
+
+struct file {
+	struct entry *list;                  /* sorted by id */
+	size_t n, cap;
+	struct move *moves;
+	size_t moves_n, moves_cap;
+};
+
+struct join {
+	struct file side[SIDES];
+	struct arena names;                  /* ids */
+	struct arena a;                      /* of one item */
+	struct buf *out, *notes;
+	struct merge_count *count;
+	struct err *e;
+};
+
+/* ---- lines --------------------------------------------------------------------- */
+
+bool
+line_next(struct str *rest, struct str *text, size_t *line)
+{
+	while (str_next(rest, '\n', text)) {
+		++*line;
+		*text = str_trim(*text);
+		if (text->n > 0)
+			return true;
+	}
+	return false;
+}
+
+bool
+line_is_marker(struct str text)
+{
+	return str_starts(text, S("<<<<<<< ")) || str_starts(text, S(">>>>>>> ")) ||
+	    str_starts(text, S("||||||| ")) || str_eq(text, S("======="));
+}
+
+/* Opens one line: release doc in any case. */
+static int
+entry_open(struct join *j, int side, const struct entry *x, struct record *r,
+    struct json_doc *doc)
+{
+	struct err why = { 0 };
+	int rc;
+
+	*doc = (struct json_doc){ 0 };
+	if (line_is_marker(x->text))
+		return err_set(j->e, ERR_SYNTAX, "%s: line %zu: a conflict marker of "
+		    "git; resolve it first", side_names[side], x->line);
+	rc = json_parse(doc, x->text, &why);
+	if (rc == OK)
+		rc = record_decode(r, doc->root, &j->a, &why);
+	if (rc != OK)
+		return err_set(j->e, rc, "%s: line %zu: %s", side_names[side], x->line,
+		    why.text);
+	return OK;
+}
+
+static int
+entry_order(const void *left, const void *right)
+{
+	const struct entry *a = left, *b = right;
+	int order = str_cmp(a->id, b->id);
+
+	return order != 0 ? order : a->line < b->line ? -1 : a->line > b->line;
+}
+
+static int
+file_sort(struct join *j, int side)
+{
+	struct file *f = &j->side[side];
+
+	if (f->n > 1)
+		qsort(f->list, f->n, sizeof *f->list, entry_order);
+	for (size_t i = 1; i < f->n; i++) {
+		if (str_eq(f->list[i].id, f->list[i - 1].id))
+			return err_set(j->e, ERR_INVALID, "%s: line %zu: %.*s stands in "
+			    "line %zu already", side_names[side], f->list[i].line,
+			    FMT(f->list[i].id), f->list[i - 1].line);
+	}
+	return OK;
+}
+
+static int
+file_read(struct join *j, int side, struct str text)
+{
+	struct file *f = &j->side[side];
+	struct entry x = { .line = 0 };
+	struct record r;
+	struct json_doc doc;
+	int rc = OK;
+
+	while (rc == OK && line_next(&text, &x.text, &x.line)) {
+		arena_clear(&j->a);
+		rc = entry_open(j, side, &x, &r, &doc);
+		if (rc == OK && f->n >= LIMIT_WORK_ROWS)
+			rc = err_set(j->e, ERR_LIMIT, "%s: line %zu: more than %d "
+			    "items", side_names[side], x.line, LIMIT_WORK_ROWS);
+		if (rc == OK) {
+			x.id = arena_str(&j->names, r.it.id);
+			mem_grow(f->list, f->n, f->cap);
+			f->list[f->n++] = x;
+		}
+		json_release(&doc);
+	}
+	return rc == OK ? file_sort(j, side) : rc;
+}
+
+static struct entry *
+entry_find(const struct file *f, struct str id)
+{
+	struct entry key = { .id = id };
+	size_t low = 0, high = f->n;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		int order = str_cmp(f->list[mid].id, key.id);
+
+		if (order == 0)
+			return &f->list[mid];
+		if (order < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return NULL;
+}
+
+/* ---- one id, two items ---------------------------------------------------------- */
+
+static struct str
+moved_id(const struct file *f, struct str id)
+{
+	for (size_t i = 0; i < f->moves_n; i++) {
+		if (str_eq(f->moves[i].from, id))
+			return f->moves[i].to;
+	}
+	return id;
+}
+
+static void
+note_move(struct join *j, const struct record *r, struct str to)
+{
+	j->count->moved++;
+	buf_add_fmt(j->notes, "%.*s: two items had this id; \"%.*s\", the later, is "
+	    "now %.*s\n", FMT(r->it.id), FMT(r->it.title), FMT(to));
+}
+
+/* Both made it since the base.  Two items?  Then the later one moves. */
+static int
+pair_check(struct join *j, const struct entry *x, const struct entry *y)
+{
+	struct record ours, theirs;
+	struct json_doc docs[2] = { 0 };
+	int rc = entry_open(j, OURS, x, &ours, &docs[0]);
+
+	if (rc == OK)
+		rc = entry_open(j, THEIRS, y, &theirs, &docs[1]);
+	if (rc == OK && record_is_other(&ours, &theirs)) {
+		bool mine = record_is_later(&ours, &theirs);
+		struct record *later = mine ? &ours : &theirs;
+		struct file *f = &j->side[mine ? OURS : THEIRS];
+
+		mem_grow(f->moves, f->moves_n, f->moves_cap);
+		f->moves[f->moves_n++] = (struct move){ x->id,
+			record_other_id(later, &j->names) };
+		note_move(j, later, f->moves[f->moves_n - 1].to);
+	}
+	json_release(&docs[0]);
+	json_release(&docs[1]);
+	return rc;
+}
+
+static int
+pairs_check(struct join *j)
+{
+	struct file *ours = &j->side[OURS];
+	int rc = OK;
+
+	for (size_t i = 0; rc == OK && i < ours->n; i++) {
+		struct entry *x = &ours->list[i];
+		struct entry *y = entry_find(&j->side[THEIRS], x->id);
+
+		if (y == NULL || str_eq(x->text, y->text) ||
+		    entry_find(&j->side[BASE], x->id) != NULL)
+			continue;
+		arena_clear(&j->a);
+		rc = pair_check(j, x, y);
+	}
+	for (int s = OURS; rc == OK && s <= THEIRS; s++) {
+		struct file *f = &j->side[s];
+
+		for (size_t i = 0; f->moves_n > 0 && i < f->n; i++)
+			f->list[i].id = moved_id(f, f->list[i].id);
+		if (f->moves_n > 0)
+			rc = file_sort(j, s);
+	}
+	return rc;
+}
+
+/* ---- the walk -------------------------------------------------------------------- */
+
+static int
+record_open(struct join *j, int side, const struct entry *x, struct record *r,
+    struct json_doc *doc)
+{
+	const struct file *f = &j->side[side];
+	int rc = entry_open(j, side, x, r, doc);
+
+	if (rc != OK || f->moves_n == 0)
+		return rc;
+	r->it.id = moved_id(f, r->it.id);
+	for (size_t i = 0; i < r->it.deps_n; i++)
+		r->it.deps[i].id = moved_id(f, r->it.deps[i].id);
+	return OK;
+}
+
+static void
+emit(struct join *j, struct str text)
+{
+	buf_add(j->out, text);
+	buf_add_char(j->out, '\n');
+	j->count->items++;
+}
+
+/* A line as it is, unless its side gave ids anew. */
+static int
+emit_entry(struct join *j, int side, const struct entry *x)
+{
+	struct record r;
+	struct json_doc doc;
+	int rc;
+
+	if (j->side[side].moves_n == 0) {
+		emit(j, x->text);
+		return OK;
+	}
+	rc = record_open(j, side, x, &r, &doc);
+	if (rc == OK) {
+		record_encode(j->out, &r);
+		emit(j, STR_NONE);
+	}
+	json_release(&doc);
+	return rc;
+}
+
+static struct str
+cut(struct str s)
+{
+	size_t n = 0, step;
+
+	if (s.n <= 60)
+		return s;
+	while (n < 57 && (step = str_utf8_step(str_sub(s, n, s.n))) > 0)
+		n += step;
+	return str_sub(s, 0, n);
+}
+
+static void
+note_clash(void *ctx, const struct clash *c)
+{
+	struct join *j = ctx;
+	struct str lost = str_eq(c->kept, c->ours) ? c->theirs : c->ours;
+
+	j->count->clashes++;
+	buf_add_fmt(j->notes, "%.*s: %s: changed on both sides; kept \"%.*s\", the "
+	    "later, over \"%.*s\"\n", FMT(c->id), c->field, FMT(cut(c->kept)),
+	    FMT(cut(lost)));
+}
+
+static int
+emit_merged(struct join *j, const struct entry *const x[SIDES])
+{
+	struct merge m = { &j->a, note_clash, j };
+	struct json_doc docs[SIDES] = { 0 };
+	struct record r[SIDES], out;
+	int rc = OK;
+
+	for (int s = 0; rc == OK && s < SIDES; s++) {
+		if (x[s] != NULL)
+			rc = record_open(j, s, x[s], &r[s], &docs[s]);
+	}
+	if (rc == OK) {
+		record_merge(&out, x[BASE] == NULL ? NULL : &r[BASE], &r[OURS],
+		    &r[THEIRS], &m);
+		record_encode(j->out, &out);
+		emit(j, STR_NONE);
+	}
+	for (int s = 0; s < SIDES; s++)
+		json_release(&docs[s]);
+	if (rc == OK && j->a.failed)
+		rc = err_set(j->e, ERR_TOOBIG, "ours: line %zu: the item is too large",
+		    x[OURS]->line);
+	return rc;
+}
+
+static bool
+same_text(const struct entry *x, const struct entry *y)
+{
+	return x != NULL && y != NULL && str_eq(x->text, y->text);
+}
+
+static int
+join_one(struct join *j, const struct entry *const x[SIDES])
+{
+	const struct entry *base = x[BASE], *ours = x[OURS], *theirs = x[THEIRS];
+
+	if (ours != NULL && theirs != NULL) {
+		if (same_text(ours, theirs) || same_text(base, theirs))
+			return emit_entry(j, OURS, ours);
+		if (same_text(base, ours))
+			return emit_entry(j, THEIRS, theirs);
+		return emit_merged(j, x);
+	}
+	/* A line that one side took out and the other did not touch is gone. */
+	if (ours == NULL && theirs == NULL)
+		return OK;
+	if (same_text(base, ours) || same_text(base, theirs))
+		return OK;
+	if (base != NULL) {
+		j->count->clashes++;
+		buf_add_fmt(j->notes, "%.*s: its line was removed on one side and "
+		    "changed on the other; kept\n", FMT(base->id));
+	}
+	return ours != NULL ? emit_entry(j, OURS, ours) :
+	    emit_entry(j, THEIRS, theirs);
+}
+
+static int
+join_walk(struct join *j)
+{
+	size_t at[SIDES] = { 0 };
+	int rc = OK;
+
+	while (rc == OK) {
+		const struct entry *x[SIDES], *least = NULL;
+
+		for (int s = 0; s < SIDES; s++) {
+			x[s] = at[s] < j->side[s].n ? &j->side[s].list[at[s]] : NULL;
+			if (x[s] != NULL && (least == NULL ||
+			    str_cmp(x[s]->id, least->id) < 0))
+				least = x[s];
+		}
+		if (least == NULL)
+			break;
+		for (int s = 0; s < SIDES; s++) {
+			if (x[s] != NULL && !str_eq(x[s]->id, least->id))
+				x[s] = NULL;
+			at[s] += x[s] != NULL;
+		}
+		arena_clear(&j->a);
+		rc = join_one(j, x);
+	}
+	if (rc == OK && (j->out->failed || j->names.failed))
+		rc = err_set(j->e, ERR_TOOBIG, "the merged file is too large");
+	return rc;
+}
+
+int
+merge_files(struct str base, struct str ours, struct str theirs, struct buf *out,
+    struct buf *notes, struct merge_count *n, struct err *e)
+{
+	struct join j = { .out = out, .notes = notes, .count = n, .e = e,
+		.names = ARENA(LIMIT_WORK_MEMORY_BYTES),
+		.a = ARENA(LIMIT_WORK_MEMORY_BYTES) };
+	const struct str texts[SIDES] = { base, ours, theirs };
+	int rc = OK;
+
+	*n = (struct merge_count){ 0 };
+	for (int s = 0; rc == OK && s < SIDES; s++)
+		rc = file_read(&j, s, texts[s]);
+	if (rc == OK)
+		rc = pairs_check(&j);
+	if (rc == OK)
+		rc = join_walk(&j);
+	for (int s = 0; s < SIDES; s++) {
+		free(j.side[s].list);
+		free(j.side[s].moves);
+	}
+	arena_release(&j.names);
+	arena_release(&j.a);
+	return rc;
+}
