@@ -70,7 +70,7 @@ struct call {
 	void (*then)(struct call *c);        /* op came back; look at op.cmd.rc */
 	struct watcher *watcher;             /* waiting for a run */
 	struct feed *feed;                   /* following a project */
-	struct str request_id;               /* of /work/rpc, JSON */
+	struct str request_id;               /* of /work/rpc and /mcp, JSON */
 	union {
 		struct store_cmd cmd;
 		struct store_owner_intern owner_intern;
@@ -164,13 +164,16 @@ handler stateless_create, stateless_wait, stateless_stream, stateless_join,
     stateless_join_stream;
 handler work_rpc, work_item_list, work_item_create, work_item_get,
     work_item_update, work_item_delete, work_item_close, work_ready, work_claim,
-    work_batch, work_events_handler;
+    work_batch, work_events_handler, work_mcp_handler;
 handler item_put, item_get, item_delete, item_search;
 
 /* ---- the tracker (work.c) ------------------------------------------------ */
 
 /* The project a request is about.  ERR_INVALID in c->err. */
 int  work_project(struct call *c, struct str *out);
+/* Fills c->op.work with what every request has; body may be NULL. */
+int  work_prepare(struct call *c, jnode body);
+void work_send(struct call *c, struct str operation, void (*then)(struct call *c));
 
 /* ---- waiting for a run (watch.c) ----------------------------------------- */
 

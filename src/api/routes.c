@@ -135,6 +135,11 @@ const struct route routes[] = {
 	  "Stream a project's events, from Last-Event-ID on", "after, project",
 	  "server-sent events", 200 },
 
+	{ "POST", "/mcp", 0, INPUT, work_mcp_handler,
+	  "The tracker's tools over MCP (streamable HTTP, without sessions)",
+	  "a JSON-RPC 2.0 message; project", "its answer; 202 to a notification",
+	  200 },
+
 	{ "PUT", "/store/items", ROUTE_BODY, LIMIT_STORE_VALUE_BYTES + SMALL,
 	  item_put, "Put an item", "namespace*, key*, value*", "nothing", 204 },
 	{ "GET", "/store/items", 0, NONE, item_get,

@@ -67,7 +67,7 @@ read_actor(struct call *c, jnode body, struct str *out)
 	return rc;
 }
 
-static int
+int
 work_prepare(struct call *c, jnode body)
 {
 	struct work_cmd *w = &c->op.work;
@@ -91,7 +91,7 @@ work_done(struct store_cmd *cmd)
 	c->then(c);
 }
 
-static void
+void
 work_send(struct call *c, struct str operation, void (*then)(struct call *c))
 {
 	struct work_cmd *w = &c->op.work;

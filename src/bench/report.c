@@ -103,7 +103,7 @@ report_add_table(const struct report *r, struct buf *out)
 		const struct report_metric *m = &r->metric[i];
 		const struct hist *h = m->times;
 
-		buf_add_fmt(out, "%-24s %8llu %7llu %9.2f %9.2f %9.2f %9.2f %8.2f%1s %9.2f\n",
+		buf_add_fmt(out, "%-24s %8llu %7llu %9.3f %9.3f %9.3f %9.3f %8.3f%1s %9.3f\n",
 		    label_of(m), (unsigned long long)h->count,
 		    (unsigned long long)m->errors, ms_of(h->min), mean_ms(h),
 		    report_ms(h, 50), report_ms(h, 95), report_ms(h, 99), p99_mark(h),
@@ -146,13 +146,13 @@ add_metric_json(const struct report_metric *m, struct buf *out)
 	buf_add_fmt(out, "{\"name\":\"%s\"", m->name);
 	if (m->operation != NULL)
 		buf_add_fmt(out, ",\"operation\":\"%s\"", m->operation);
-	buf_add_fmt(out, ",\"unit\":\"ms\",\"count\":%llu,\"errors\":%llu,\"min\":%.3f,"
-	    "\"avg\":%.3f", (unsigned long long)h->count, (unsigned long long)m->errors,
+	buf_add_fmt(out, ",\"unit\":\"ms\",\"count\":%llu,\"errors\":%llu,\"min\":%.4f,"
+	    "\"avg\":%.4f", (unsigned long long)h->count, (unsigned long long)m->errors,
 	    ms_of(h->min), mean_ms(h));
 	for (size_t i = 0; i < COUNT(columns); i++)
-		buf_add_fmt(out, ",\"%s\":%.3f", columns[i].name,
+		buf_add_fmt(out, ",\"%s\":%.4f", columns[i].name,
 		    report_ms(h, columns[i].percentile));
-	buf_add_fmt(out, ",\"max\":%.3f}", ms_of(h->max));
+	buf_add_fmt(out, ",\"max\":%.4f}", ms_of(h->max));
 }
 
 static void
@@ -230,13 +230,13 @@ add_metrics_markdown(const struct report *r, struct buf *out)
 		const struct report_metric *m = &r->metric[i];
 		const struct hist *h = m->times;
 
-		buf_add_fmt(out, "| %s | %llu | %llu | %.2f | %.2f |", label_of(m),
+		buf_add_fmt(out, "| %s | %llu | %llu | %.3f | %.3f |", label_of(m),
 		    (unsigned long long)h->count, (unsigned long long)m->errors,
 		    ms_of(h->min), mean_ms(h));
 		for (size_t k = 0; k < COUNT(columns); k++)
-			buf_add_fmt(out, " %.2f%s |", report_ms(h, columns[k].percentile),
+			buf_add_fmt(out, " %.3f%s |", report_ms(h, columns[k].percentile),
 			    columns[k].percentile >= 99 ? p99_mark(h) : "");
-		buf_add_fmt(out, " %.2f |\n", ms_of(h->max));
+		buf_add_fmt(out, " %.3f |\n", ms_of(h->max));
 	}
 	buf_lit(out, "\nMilliseconds. ~: fewer than 1,000 samples.\n\n");
 }
@@ -279,7 +279,7 @@ report_add_result(const struct report *r, struct buf *out)
 	for (size_t i = 0; i < r->metrics_n; i++) {
 		const struct report_metric *m = &r->metric[i];
 
-		buf_add_fmt(out, ",\"%s_p50_ms\":%.3f,\"%s_p99_ms\":%.3f", label_of(m),
+		buf_add_fmt(out, ",\"%s_p50_ms\":%.4f,\"%s_p99_ms\":%.4f", label_of(m),
 		    report_ms(m->times, 50), label_of(m), report_ms(m->times, 99));
 	}
 	buf_lit(out, "}\n");

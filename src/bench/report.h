@@ -13,9 +13,9 @@
 #include "base/rc.h"
 
 #define REPORT_SCHEMA  1
-#define REPORT_METRICS 32
-#define REPORT_VALUES  64
-#define REPORT_CHECKS  32
+#define REPORT_METRICS 128
+#define REPORT_VALUES  160
+#define REPORT_CHECKS  128
 
 /* A distribution of times, in nanoseconds inside and milliseconds outside. */
 struct report_metric {

@@ -29,5 +29,6 @@ extern const size_t token_options_n, config_options_n, chart_run_options_n;
 void mock_llm_add_options(struct buf *b);
 void bench_flow_add_options(struct buf *b);
 void bench_streams_add_options(struct buf *b);
+void bench_work_add_options(struct buf *b);
 
 #endif

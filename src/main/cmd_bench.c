@@ -10,6 +10,7 @@
 #include "bench/flow.h"
 #include "bench/mock_llm.h"
 #include "bench/streams.h"
+#include "bench/work.h"
 #include "main/cmd.h"
 
 /* Words of "bench flow" and of the program before the options. */
@@ -92,4 +93,28 @@ void
 bench_streams_add_options(struct buf *b)
 {
 	bench_options_help(streams_option_table, b);
+}
+
+int
+cmd_bench_work(const struct command *cmd, int argc, char **argv)
+{
+	struct bench_work_options o;
+	struct err e = { 0 };
+	int rc;
+
+	rc = bench_work_options_default(&o, &e);
+	if (rc == OK)
+		rc = bench_options_parse(bench_work_option_table, &o, argc, argv, &e);
+	if (rc < 0)
+		return cli_usage_error(cmd->name, &e);
+	return finish(cmd, bench_work(&o, argc + WORDS_BEFORE,
+	    argv - WORDS_BEFORE, &e), &e);
+}
+
+void
+bench_work_add_options(struct buf *b)
+{
+	bench_options_help(bench_work_option_table, b);
+	buf_lit(b, "\nworkloads:\n\n");
+	bench_work_add_workloads(b);
 }

@@ -52,6 +52,7 @@ static const struct {
 	{ cmd_mock_llm, mock_llm_add_options },
 	{ cmd_bench_flow, bench_flow_add_options },
 	{ cmd_bench_streams, bench_streams_add_options },
+	{ cmd_bench_work, bench_work_add_options },
 };
 
 const struct command commands[] = {

@@ -58,7 +58,7 @@ run_call(struct session *s)
 		client_set_actor(s->hand->client, str_of(s->mcp.client));
 	s->named = true;
 	rc = client_call(s->hand->client, s->call.operation, buf_str(&s->call.args), &r);
-	mcp_answer(&s->call, rc, rc == OK ? r.data_text : STR_NONE,
+	mcp_answer(buf_str(&s->call.id), rc, rc == OK ? r.data_text : STR_NONE,
 	    str_of(r.err.text), &s->out);
 	reply_release(&r);
 }

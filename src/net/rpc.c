@@ -14,6 +14,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -456,7 +457,10 @@ conn_new(struct rpc *r, int fd)
 		r->all->prev = c;
 	r->all = c;
 	r->conns++;
-	conn_read(c);                        /* most come with a request */
+	/* Most come with a request; some have given up waiting for us. */
+	conn_read(c);
+	if (poll(&(struct pollfd){ .fd = c->fd }, 1, 0) == 1)
+		conn_close(c);
 }
 
 static void

@@ -69,6 +69,11 @@ int  db_fail(struct db *db);         /* the last SQLite error as rc and words */
 /* The write-ahead log, or ERR_IO where the file system cannot have one. */
 int  db_enable_wal(struct db *db, const char *path, struct err *e);
 
+/* Makes the log's file longer if it is nearly full (log.c).  Inside a
+ * transaction that writes, for then nobody else may write to the log.  frames:
+ * of the log, after the last commit; *bytes: kept for this, 0 at first. */
+void db_log_lengthen(struct db *db, int frames, int64_t *bytes);
+
 /* ---- versions (schema.c) -------------------------------------------------- */
 
 /* Whose file is it, and of which version?  Changes nothing.  ERR_INVALID:

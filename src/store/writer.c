@@ -19,13 +19,6 @@
  * Running a command twice is safe: nothing of the first time was seen by
  * anybody, and the commands before the doomed one find what they found.
  *
- * A commit into blocks that the log's file already has is half as dear as one
- * that makes it longer, because the file system need not write down the new
- * length (CPU 72 against 112 us, time 210 against 300).  SQLite reuses the log
- * from its beginning, so only a young one grows; it is lengthened in steps,
- * by zeros, which a recovery takes for the end of the log.  The first few
- * commits do without, so that a start does not wait for it.
- *
  * When nothing is queued it removes what is buried (erase.c), moves the log
  * into the database once, and sleeps without a timer.
  *
@@ -40,10 +33,6 @@
 
 #define WAL_FRAMES_MAX   4096                /* of 4 KB: 16 MB */
 #define WAL_FRAMES_MORE  1024                /* and again, if it did not restart */
-#define WAL_FRAME_BYTES  (24 + 4096)
-#define WAL_STEP_BYTES   ((int64_t)(512 * KB)) /* about 30 commits */
-#define WAL_YOUNG_BYTES  ((int64_t)(128 * KB))
-#define WAL_KEEP_BYTES   ((int64_t)(16 * MB)) /* store.c's journal_size_limit */
 #define IDLE_CHECKPOINT  (1 * NS_PER_S)      /* after the last commit */
 #define ERASE_IDLE       500                 /* rows in a transaction of its own */
 #define ERASE_ALONG      64                  /* rows in somebody's transaction */
@@ -85,29 +74,6 @@ commit_count(struct store *st, nsec since)
 	    (uint64_t)(st->last_commit - since), memory_order_relaxed);
 }
 
-/* Inside a transaction: nobody else may write to the log meanwhile.  What
- * fails here is given up, for whether a commit has room the commit will say. */
-static void
-wal_lengthen(struct store *st)
-{
-	static char zeros[64 * KB];
-	int64_t used = (int64_t)st->wal_frames * WAL_FRAME_BYTES;
-	sqlite3_file *log = NULL;
-	sqlite3_int64 at = 0;
-	int rc;
-
-	if (used < WAL_YOUNG_BYTES || used + WAL_YOUNG_BYTES <= st->wal_bytes ||
-	    st->wal_bytes >= WAL_KEEP_BYTES)
-		return;
-	sqlite3_file_control(st->w.h, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
-	if (log == NULL || log->pMethods == NULL)
-		return;
-	rc = log->pMethods->xFileSize(log, &at);
-	st->wal_bytes = (rc == SQLITE_OK ? at : used) + WAL_STEP_BYTES;
-	for (; rc == SQLITE_OK && at < st->wal_bytes; at += (int64_t)sizeof zeros)
-		rc = log->pMethods->xWrite(log, zeros, sizeof zeros, at);
-}
-
 /* before: the count of changes at BEGIN.  Nothing changed, nothing is
  * committed. */
 static int
@@ -121,7 +87,7 @@ tx_commit(struct store *st, int64_t before)
 		return OK;
 	}
 	if (st->durable)
-		wal_lengthen(st);
+		db_log_lengthen(&st->w, st->wal_frames, &st->wal_bytes);
 	rc = tx(st, SQL_COMMIT);
 	if (rc == OK)
 		commit_count(st, since);

@@ -28,8 +28,10 @@ fields_take(const struct work_call *c, struct item *it)
 	};
 
 	for (size_t i = 0; i < COUNT(texts); i++) {
-		if (arg_given(c, texts[i].name))
-			*texts[i].to = text_or_absent(arg_text(c, texts[i].name));
+		jnode n = arg_node(c, texts[i].name);
+
+		if (n != NULL)
+			*texts[i].to = text_or_absent(json_str(n));
 	}
 	it->priority = (int)arg_int(c, "priority", it->priority);
 	it->estimated = arg_int(c, "estimated_minutes", it->estimated);

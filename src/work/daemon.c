@@ -440,9 +440,8 @@ become_daemon(const struct home *h)
 	_exit(127);
 }
 
-/* One that runs, or is about to, has the lock. */
-static bool
-is_locked(const struct home *h)
+bool
+daemon_is_there(const struct home *h)
 {
 	char path[DB_PATH_MAX + 8];
 	int fd;
@@ -463,7 +462,7 @@ daemon_spawn(const struct home *h)
 {
 	pid_t pid;
 
-	if (is_locked(h))
+	if (daemon_is_there(h))
 		return;
 	pid = fork();
 	if (pid == 0) {

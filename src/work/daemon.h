@@ -36,6 +36,9 @@ int daemon_run(const struct home *h, const struct daemon_options *o, struct err 
  * executable as `work daemon --background --db DATABASE`. */
 void daemon_spawn(const struct home *h);
 
+/* One runs, or is about to; it may hang. */
+bool daemon_is_there(const struct home *h);
+
 struct daemon_status {
 	bool running;
 	int64_t pid;

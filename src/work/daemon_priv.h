@@ -10,6 +10,7 @@
 #include "net/rpc.h"
 #include "work/daemon.h"
 #include "work/home_priv.h"
+#include "work/wire.h"
 
 /* A request from when it is read until it is answered. */
 struct task {

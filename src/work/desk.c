@@ -8,7 +8,9 @@
  *
  * A process of one command does not empty the log when it closes, as SQLite
  * would: that takes two syncs, and the next one would make the log anew.  Past
- * LOG_FRAMES it does, for who opens the file next reads the log through.
+ * LOG_BYTES it does, for whoever opens a file that nobody else has open reads
+ * its log through.  While there is a daemon that is not so, and it sees to the
+ * log.
  *
  * What an operation can refuse it refuses before its first write, or it works
  * in a savepoint.  A call that failed after a write all the same is doomed: the
@@ -22,11 +24,12 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "work/daemon.h"
 #include "work/home_priv.h"
 #include "work/work_priv.h"
 
 #define APPLICATION   0x436f6857             /* "CohW" */
-#define LOG_FRAMES    256                    /* of 4 KB */
+#define LOG_BYTES     (512 * 1024)
 #define BUSY_FIRST    (50 * 1000)            /* ns; doubled up to */
 #define BUSY_LONGEST  (4 * NS_PER_MS)
 
@@ -230,6 +233,7 @@ desk_make(struct desk *d, const struct home *h, struct str prefix, msec now,
 	int rc;
 
 	memset(d, 0, sizeof *d);
+	d->home = h;
 	d->read_only = h->read_only;
 	rc = h->read_only ? open_read(d, h, e) : open_written(d, h, e);
 	if (rc != OK) {
@@ -252,6 +256,7 @@ desk_open(struct desk *d, const struct home *h, struct err *e)
 void
 desk_settle(struct desk *d)
 {
+	d->settled = true;
 	sqlite3_db_config(d->db.h, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
 	sqlite3_exec(d->db.h, "PRAGMA journal_size_limit = 16777216", NULL, NULL,
 	    NULL);
@@ -266,11 +271,28 @@ desk_checkpoint(struct desk *d)
 	d->frames = 0;
 }
 
+/* Emptied, not only moved: who comes next cannot tell moved from not. */
+static void
+log_empty(struct desk *d)
+{
+	sqlite3_file *log = NULL;
+	sqlite3_int64 size = 0;
+
+	sqlite3_file_control(d->db.h, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+	if (log == NULL || log->pMethods == NULL ||
+	    log->pMethods->xFileSize(log, &size) != SQLITE_OK ||
+	    size < LOG_BYTES || daemon_is_there(d->home))
+		return;
+	sqlite3_busy_handler(d->db.h, NULL, NULL);
+	sqlite3_wal_checkpoint_v2(d->db.h, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
+	    NULL);
+}
+
 void
 desk_close(struct desk *d)
 {
-	if (d->db.h != NULL && d->frames >= LOG_FRAMES)
-		desk_checkpoint(d);
+	if (d->db.h != NULL && !d->read_only && !d->settled)
+		log_empty(d);
 	work_free(d->w);
 	d->w = NULL;
 	if (d->db.h != NULL)
@@ -403,6 +425,8 @@ run_once(struct run *r, struct err *e)
 	if (rc == OK)
 		rc = run_calls(r, e);
 	if (rc == OK && sqlite3_total_changes64(d->db.h) != before) {
+		if (d->settled)
+			db_log_lengthen(&d->db, d->frames, &d->log_bytes);
 		if (tx(d, DESK_COMMIT) == OK)
 			d->commits++;
 		else

@@ -48,11 +48,14 @@ struct desk {
 	struct work *w;
 	int64_t tracker;
 	bool read_only;
+	const struct home *home;             /* outlives it */
+	bool settled;
 	bool fresh;                          /* the file was made just now */
 	nsec busy_until;                     /* waits no longer for another process;
 	                                        0: LIMIT_WORK_BUSY_MS each time */
 	nsec busy_since;
 	int frames;                          /* of the log, after our last commit */
+	int64_t log_bytes;
 	uint64_t commits;
 };
 

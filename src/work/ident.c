@@ -13,6 +13,7 @@
 #define LENGTH_MIN 4
 #define LENGTH_MAX 12
 #define TRIES      64
+#define COUNT_KEEP 64                        /* draws by one count of the items */
 
 static const char alphabet[] = "0123456789abcdefghijklmnopqrstuvwxyz";
 
@@ -71,17 +72,25 @@ id_taken(struct work *w, struct str id)
 	return rc;
 }
 
+/* About: the length does not depend on the last few. */
 static int
 items_count(struct work *w, int64_t *n)
 {
-	struct query q = query_of(&w->db, SQL_COUNTS);
+	struct query q;
 	int rc;
 
+	*n = w->ids_n;
+	if (w->ids_tracker == w->t.seq && w->ids_left-- > 0)
+		return OK;
+	q = query_of(&w->db, SQL_COUNTS);
 	*n = 0;
 	bind_i64(&q, w->t.seq);
 	while ((rc = query_row(&q)) == OK)
 		*n += col_i64(&q, 1);
 	query_end(&q);
+	w->ids_n = *n;
+	w->ids_tracker = w->t.seq;
+	w->ids_left = COUNT_KEEP;
 	return rc == ERR_NOTFOUND ? OK : fail_db(w, rc);
 }
 

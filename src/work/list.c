@@ -16,6 +16,7 @@
 
 #define LIST_STATES 10                       /* all but the tombstones' */
 #define FEW         4096                     /* items worth sorting */
+#define GLANCE      512                      /* rows worth a look before that */
 
 _Static_assert(SQL_LIST_9 - SQL_LIST_0 == LIST_STATES - 1,
     "a list statement per state");
@@ -39,6 +40,7 @@ struct listing {
 	const struct filter *f;
 	int64_t left;                        /* items that still fit */
 	int64_t looked;                      /* bodies read to find texts */
+	int64_t rows;                        /* that may still be walked over */
 	bool first;
 	int (*add)(struct work *w, int64_t seq, struct str body);
 };
@@ -248,10 +250,11 @@ walk_priority(struct work *w, struct listing *l, unsigned states, int priority)
 		if ((states & (1u << s)) != 0)
 			rc = cursor_open(w, &c[n++], l->f, s, priority);
 	}
-	while (rc == OK && l->left > 0) {
+	while (rc == OK && l->left > 0 && l->rows > 0) {
 		at = newest(c, n);
 		if (at == NULL)
 			break;
+		l->rows--;
 		rc = offer(w, l, at->seq, col_borrow(&at->q, 2));
 		if (rc == OK)
 			rc = cursor_next(w, at);
@@ -285,7 +288,8 @@ walk(struct work *w, struct listing *l)
 	int rc = states_used(w, &states);
 
 	states &= l->f->states;
-	for (int p = 0; rc == OK && l->left > 0 && p <= PRIORITY_MAX; p++) {
+	for (int p = 0; rc == OK && l->left > 0 && l->rows > 0 &&
+	    p <= PRIORITY_MAX; p++) {
 		if (l->f->priority < 0 || l->f->priority == p)
 			rc = walk_priority(w, l, states, p);
 	}
@@ -516,11 +520,27 @@ static struct listing
 listing_of(const struct work_call *c, const struct filter *f)
 {
 	struct listing l = { .f = f, .left = arg_int(c, "limit", 0), .first = true,
-		.add = body_add };
+		.rows = INT64_MAX, .add = body_add };
 
 	if (l.left == 0)
 		l.left = LIMIT_WORK_ROWS;
 	return l;
+}
+
+/* A label that many items have is found on the first rows of the index. */
+static int
+glance(struct work *w, const struct filter *f, bool *done)
+{
+	struct listing l = listing_of(w->call, f);
+	size_t at = w->call->data->n;
+	int rc;
+
+	l.rows = GLANCE;
+	rc = walk(w, &l);
+	*done = l.rows > 0;
+	if (!*done)
+		buf_cut(w->call->data, at);
+	return rc;
 }
 
 int
@@ -532,7 +552,10 @@ op_list(struct work *w, struct work_call *c)
 	int rc = filter_take(w, &f);
 
 	buf_add_char(c->data, '[');
-	if (rc == OK)
+	if (rc == OK && f.all_n + f.any_n > 0 && f.assignee.p == NULL &&
+	    f.type < 0 && !arg_given(c, "ids"))
+		rc = glance(w, &f, &done);
+	if (rc == OK && !done)
 		rc = from_few(w, &l, arg_node(c, "ids"), &done);
 	if (rc == OK && !done)
 		rc = walk(w, &l);

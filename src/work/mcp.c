@@ -52,13 +52,13 @@ add_content(struct buf *out, struct str text)
 }
 
 void
-mcp_answer(const struct mcp_call *q, int rc, struct str data, struct str words,
+mcp_answer(struct str id, int rc, struct str data, struct str words,
     struct buf *out)
 {
 	size_t from = out->n;
 	bool object = data.n > 0 && data.p[0] == '{';
 
-	add_head(out, buf_str(&q->id));
+	add_head(out, id);
 	if (rc != OK) {
 		add_content(out, words);
 		buf_lit(out, ",\"isError\":true}}");
@@ -73,10 +73,19 @@ mcp_answer(const struct mcp_call *q, int rc, struct str data, struct str words,
 	if (out->failed) {
 		out->failed = false;
 		buf_cut(out, from);
-		add_head(out, buf_str(&q->id));
+		add_head(out, id);
 		add_content(out, S("The answer is too large; ask for less."));
 		buf_lit(out, ",\"isError\":true}}");
 	}
+}
+
+bool
+mcp_version_known(struct str version)
+{
+	for (size_t i = 0; i < COUNT(versions); i++)
+		if (str_eq(version, str_of(versions[i])))
+			return true;
+	return false;
 }
 
 /* ---- requests ------------------------------------------------------------------- */
@@ -106,25 +115,22 @@ do_initialize(struct request *r)
 	struct str asked = json_str(json_get(r->params, S("protocolVersion")));
 	jnode info = json_get(r->params, S("clientInfo"));
 	struct str name = json_str(json_get(info, S("name")));
-	const char *version = versions[0];
+	struct str version = mcp_version_known(asked) ? asked : str_of(versions[0]);
 
 	if (asked.n == 0)
 		return refuse(r, RPC_PARAMS,
 		    "protocolVersion: expected a string%.*s", STR_NONE);
-	for (size_t i = 0; i < COUNT(versions); i++)
-		if (str_eq(asked, str_of(versions[i])))
-			version = versions[i];
 	if (name.n > 0 && name.n < sizeof r->m->client && str_is_utf8(name))
 		snprintf(r->m->client, sizeof r->m->client, "%.*s", FMT(name));
 	r->m->ready = true;
 	add_head(r->out, r->id);
-	buf_add_fmt(r->out, ",\"result\":{\"protocolVersion\":\"%s\","
+	buf_add_fmt(r->out, ",\"result\":{\"protocolVersion\":\"%.*s\","
 	    "\"capabilities\":{\"tools\":{}},\"serverInfo\":{\"name\":\"cohort\","
 	    "\"title\":\"Cohort work tracker\",\"version\":\"" COHORT_VERSION "\"},"
 	    "\"instructions\":\"A to-do list with dependencies that agents share. "
 	    "Claim an item before you work on it (work_claim), close it when it is "
 	    "done (work_close), and create items for what you find on the way "
-	    "(work_create).\"}}", version);
+	    "(work_create).\"}}", FMT(version));
 	return MCP_ANSWERED;
 }
 

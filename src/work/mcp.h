@@ -4,7 +4,7 @@
  * and no tracker: whoever moves the bytes runs the operation in between.
  *
  *   switch (mcp_read(&m, line, &q, &out)) {
- *   case MCP_CALL:     run q.operation with q.args; mcp_answer(&q, ...) ...
+ *   case MCP_CALL:     run q.operation with q.args; mcp_answer(q.id, ...) ...
  *   case MCP_ANSWERED: send out
  *   case MCP_SILENT:   nothing to send
  *
@@ -39,8 +39,10 @@ void mcp_call_release(struct mcp_call *q);
 enum mcp_next mcp_read(struct mcp *m, struct str message, struct mcp_call *q,
     struct buf *out);
 /* The answer to a call.  data: one JSON value; used when rc is OK. */
-void mcp_answer(const struct mcp_call *q, int rc, struct str data, struct str words,
+void mcp_answer(struct str id, int rc, struct str data, struct str words,
     struct buf *out);
+/* Is this a revision of the protocol that we speak? */
+bool mcp_version_known(struct str version);
 /* A message that could not be read at all. */
 void mcp_refuse(struct str words, struct buf *out);
 

@@ -1,11 +1,11 @@
 /*
- * wire.c - the lines between a daemon and its clients: one request, one answer.
+ * wire.c - see wire.h.
  *
  * SPDX-License-Identifier: MIT
  */
 #include <string.h>
 
-#include "work/home_priv.h"
+#include "work/wire.h"
 
 #define VERSION_MAX 64
 

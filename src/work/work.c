@@ -421,6 +421,8 @@ once_keep(struct work *w, struct work_call *c, struct str data)
 	INT("estimated_minutes", 0, LIMIT_WORK_MINUTES),                       \
 	TEXT("external_ref", LIMIT_WORK_NAME_BYTES)
 
+#define OP_ALONE (OP_WRITES | OP_SAVEPOINT | OP_WHOLE)
+
 const struct operation operations[] = {
 	{ "ping", op_ping, OP_READS, ARGS(END) },
 	{ "create", op_create, OP_WRITES, ARGS(
@@ -476,17 +478,17 @@ const struct operation operations[] = {
 	{ "history", op_history, OP_READS, ARGS(TEXT("id", LIMIT_WORK_ID_BYTES),
 	    ROWS, INT("after", 0, INT64_MAX), END) },
 	{ "resolve", op_resolve, OP_READS, ARGS(ID, END) },
-	{ "batch", op_batch, OP_WRITES | OP_SAVEPOINT, ARGS(
+	{ "batch", op_batch, OP_ALONE, ARGS(
 	    { "operations", ARG_ARRAY, true }, BOOL("partial"), END) },
 	{ "export", op_export, OP_READS, ARGS(TEXT("after", LIMIT_WORK_ID_BYTES),
 	    WORDS("status", ARG_STATUS), BOOL("tombstones"), ROWS, END) },
-	{ "import", op_import, OP_WRITES | OP_SAVEPOINT, ARGS(
+	{ "import", op_import, OP_ALONE, ARGS(
 	    { "items", ARG_ARRAY, true }, INT("first_line", 1, INT32_MAX),
 	    BOOL("dry_run"), BOOL("skip_existing"), BOOL("strict"), BOOL("base"),
 	    END) },
-	{ "rename_prefix", op_rename_prefix, OP_WRITES | OP_SAVEPOINT, ARGS(
+	{ "rename_prefix", op_rename_prefix, OP_ALONE, ARGS(
 	    NEED("prefix", LIMIT_WORK_PREFIX_BYTES), BOOL("dry_run"), END) },
-	{ "recount", op_recount, OP_WRITES | OP_SAVEPOINT, ARGS(BOOL("fix"), END) },
+	{ "recount", op_recount, OP_ALONE, ARGS(BOOL("fix"), END) },
 	{ "info", op_info, OP_READS, ARGS(END) },
 };
 const size_t operations_n = COUNT(operations);
@@ -628,7 +630,7 @@ work_run_inner(struct work *w, struct work_call *c)
 	c->err.text[0] = '\0';
 	if (op == NULL)
 		rc = unknown_operation(w, c->operation);
-	else if ((op->flags & OP_SAVEPOINT) != 0)
+	else if ((op->flags & OP_WHOLE) != 0)
 		rc = fail(w, ERR_INVALID, "%s cannot be part of a batch", op->name);
 	else
 		rc = operation_run(w, op, c);

@@ -112,6 +112,8 @@ struct work {
 	struct graph *graph;                 /* NULL: not loaded */
 	struct work_call *call;              /* the one that runs */
 	struct tracker t;                    /* of that call */
+	int64_t ids_tracker, ids_n;          /* ident.c: its items at the last count */
+	int ids_left;                        /* ids to draw before the next */
 };
 
 /* ---- the table of operations (work.c) --------------------------------------- */
@@ -133,7 +135,12 @@ struct arg {
 	int64_t min, max;
 };
 
-enum { OP_READS = 0, OP_WRITES = 1, OP_SAVEPOINT = 2 /* may fail halfway */ };
+enum {
+	OP_READS = 0,
+	OP_WRITES = 1,
+	OP_SAVEPOINT = 2,                    /* may fail halfway */
+	OP_WHOLE = 4                         /* not a part of a batch */
+};
 
 struct operation {
 	const char *name;

@@ -71,6 +71,7 @@ const rows = {
   "GET /work/ready": [, 200, (x) => x.json.length === 0],
   "POST /work/claim": [{ id: w }, 404],
   "POST /work/batch": [{ operations: [{ operation: "close", args: { id: w } }] }, 404],
+  "POST /mcp": [{ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "work_show", arguments: { id: w } } }, 200, (x) => x.json.result.isError],
   "POST /work/rpc": [{ operation: "show", args: { id: w } }, 404],
   "GET /work/events": ["stream"],        // in a scenario of its own
 };

@@ -36,10 +36,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 
 		if (next == MCP_CALL) {
 			assert(q.operation != NULL && json_check(buf_str(&q.args), NULL) == OK);
-			mcp_answer(&q, ERR_NOTFOUND, STR_NONE, S("no \"such\"\n item"), &out);
+			mcp_answer(buf_str(&q.id), ERR_NOTFOUND, STR_NONE, S("no \"such\"\n item"), &out);
 			check_answer(&out);
 			buf_clear(&out);
-			mcp_answer(&q, OK, S("[1,{\"a\":\"\\n\"}]"), STR_NONE, &out);
+			mcp_answer(buf_str(&q.id), OK, S("[1,{\"a\":\"\\n\"}]"), STR_NONE, &out);
 		}
 		if (next == MCP_SILENT)
 			assert(out.n == 0);

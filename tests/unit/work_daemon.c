@@ -261,3 +261,189 @@ TEST(daemon_leaves_when_idle_and_when_its_files_are_gone)
 	CHECK(rename(home.dir, "elsewhere") == 0);
 	ended(pid, 0);
 }
+
+#define CREATE "{\"operation\":\"create\",\"actor\":\"ann\",\"args\":{\"title\":\"x\"}"
+
+static int64_t
+stored(const char *sql)
+{
+	struct desk d;
+	struct err e;
+	int64_t n = -1;
+
+	CHECK_RC(desk_open(&d, &home, &e), OK);
+	CHECK_RC(db_read_i64(&d.db, sql, &n, &e), OK);
+	desk_close(&d);
+	return n;
+}
+
+#define ITEMS  "SELECT count(*) FROM work_item"
+#define EVENTS "SELECT count(*) FROM work_event WHERE actor = 'ann'"
+
+TEST(daemon_shares_a_commit_and_keeps_the_order)
+{
+	struct buf many = BUF(1 * MB);
+	struct rpc_client c;
+	char words[64];
+	pid_t pid;
+
+	workspace();
+	pid = start(NEVER);
+	c = dial();
+	for (int i = 0; i < 100; i++)
+		buf_add_fmt(&many, CREATE ",\"request_id\":%d}\n", i);
+	buf_lit(&many, "{\"operation\":\"status\"}\n");
+	tell(&c, many.p);
+	for (int i = 0; i < 100; i++) {
+		snprintf(words, sizeof words, "{\"request_id\":%d,\"success\":true", i);
+		HEAR_HAS(&c, words);
+	}
+	HEAR_HAS(&c, "\"commits\":1,");
+	kill(pid, SIGKILL);                          /* what was told is there */
+	CHECK_INT(waitpid(pid, NULL, 0), pid);
+	CHECK_INT(stored(ITEMS), 100);
+	CHECK_INT(stored(EVENTS), 100);
+	buf_release(&many);
+}
+
+TEST(daemon_cancels_what_waits)
+{
+	struct rpc_client c, other;
+	struct err e;
+
+	workspace();
+	start(NEVER);
+	c = dial();
+	other = dial();
+	tell(&c, CREATE ",\"request_id\":\"a\"}\n" CREATE ",\"request_id\":\"b\"}\n"
+	    "{\"operation\":\"cancel\",\"args\":{\"request_id\":\"a\"},"
+	    "\"request_id\":9}\n{\"operation\":\"cancel\",\"args\":"
+	    "{\"request_id\":\"z\"},\"request_id\":10}\n");
+	CHECK_STR(hear(&c), "{\"request_id\":9,\"success\":true,"
+	    "\"data\":{\"cancelled\":true}}");
+	HEAR_HAS(&c, "\"cancelled\":false");
+	HEAR_HAS(&c, "\"code\":\"CANCELLED\"");
+	HEAR_HAS(&c, "{\"request_id\":\"b\",\"success\":true");
+	/* Who hangs up with requests unread is not waited for. */
+	tell(&other, "{\"operation\":\"ping\"}\n");
+	rpc_close(&other);
+	CHECK_RC(daemon_stop(&home, 10 * NS_PER_S, &e), OK);
+	CHECK_INT(stored(ITEMS), 1);
+}
+
+TEST(daemon_starts_nothing_past_its_deadline)
+{
+	struct rpc_client c;
+	struct desk d;
+	struct err e;
+
+	workspace();
+	start(NEVER);
+	c = dial();
+	tell(&c, CREATE ",\"deadline_ms\":0,\"request_id\":1}\n");
+	HEAR_HAS(&c, "\"code\":\"TIMEOUT\"");
+	/* Another process has the file. */
+	CHECK_RC(desk_open(&d, &home, &e), OK);
+	CHECK_RC(db_exec(&d.db, "BEGIN IMMEDIATE", &e), OK);
+	tell(&c, CREATE ",\"deadline_ms\":20,\"request_id\":2}\n");
+	HEAR_HAS(&c, "\"code\":\"TIMEOUT\"");
+	tell(&c, "{\"operation\":\"ping\",\"request_id\":7}\n");
+	CHECK_STR(hear(&c), "{\"request_id\":7," PONG);
+	tell(&c, CREATE ",\"request_id\":3}\n");
+	CHECK_RC(db_exec(&d.db, "ROLLBACK", &e), OK);
+	HEAR_HAS(&c, "{\"request_id\":3,\"success\":true");
+	desk_close(&d);
+	CHECK_INT(stored(ITEMS), 1);
+}
+
+TEST(daemon_tells_subscribers_what_happens)
+{
+	struct rpc_client a, b;
+
+	workspace();
+	start(NEVER);
+	a = dial();
+	b = dial();
+	tell(&b, CREATE "}\n");
+	HEAR_HAS(&b, "true");
+	tell(&a, "{\"operation\":\"subscribe\",\"request_id\":1}\n");
+	CHECK_STR(hear(&a), "{\"request_id\":1,\"success\":true,\"data\":{\"after\":1}}");
+	tell(&b, "{\"operation\":\"subscribe\",\"args\":{\"after\":0}}\n");
+	HEAR_HAS(&b, "{\"after\":0}");
+	HEAR_HAS(&b, "{\"event\":{\"seq\":1,\"kind\":\"created\"");
+	tell(&b, CREATE "}\n");
+	HEAR_HAS(&b, "\"success\":true");
+	HEAR_HAS(&a, "{\"event\":{\"seq\":2,");
+	HEAR_HAS(&b, "{\"event\":{\"seq\":2,");
+	tell(&a, "{\"operation\":\"unsubscribe\"}\n");
+	HEAR_HAS(&a, "true");
+	tell(&b, CREATE "}\n");
+	HEAR_HAS(&b, "\"success\":true");
+	HEAR_HAS(&b, "{\"event\":{\"seq\":3,");
+	tell(&a, "{\"operation\":\"ping\",\"request_id\":7}\n");
+	CHECK_STR(hear(&a), "{\"request_id\":7," PONG);
+}
+
+TEST(daemon_answers_what_it_read_before_it_stops)
+{
+	struct rpc_client c;
+	struct str line;
+	struct err e;
+	pid_t pid;
+
+	workspace();
+	pid = start(NEVER);
+	c = dial();
+	tell(&c, CREATE ",\"request_id\":1}\n{\"operation\":\"shutdown\","
+	    "\"request_id\":2}\n" CREATE ",\"request_id\":3}\n");
+	HEAR_HAS(&c, "{\"request_id\":1,\"success\":true");
+	HEAR_HAS(&c, "{\"request_id\":2,\"success\":true");
+	CHECK(!has("sock") && !has("pid"));
+	HEAR_HAS(&c, "{\"request_id\":3,\"success\":true");
+	CHECK_RC(rpc_receive(&c, &line, clock_mono() + 10 * NS_PER_S, &e), ERR_CLOSED);
+	ended(pid, 0);
+	CHECK_INT(stored(ITEMS), 2);
+}
+
+/* ---- transactions ------------------------------------------------------------ */
+
+static int
+fail_commit(void *ctx)
+{
+	(void)ctx;
+	return 1;
+}
+
+TEST(desk_gives_all_the_failure_of_a_commit)
+{
+	struct buf out[2] = { BUF(1 * MB), BUF(1 * MB) };
+	struct work_call call[2], *calls[2] = { &call[0], &call[1] };
+	struct json_doc args;
+	struct desk d;
+	struct err e;
+	int rcs[2];
+
+	workspace();
+	CHECK_RC(desk_open(&d, &home, &e), OK);
+	CHECK_RC(json_parse(&args, S("{\"title\":\"x\"}"), &e), OK);
+	for (int i = 0; i < 2; i++)
+		call[i] = (struct work_call){ .tracker = d.tracker,
+			.operation = i == 0 ? S("create") : S("ready"),
+			.args = i == 0 ? args.root : NULL, .actor = S("a"),
+			.now = clock_wall_ms(), .data = &out[i] };
+	sqlite3_commit_hook(d.db.h, fail_commit, NULL);
+	CHECK(desk_run(&d, calls, rcs, 2) != OK);
+	CHECK_RC(rcs[0], ERR_IO);
+	CHECK_RC(rcs[1], ERR_IO);
+	CHECK(call[1].err.text[0] != '\0' && out[0].n == 0 && out[1].n == 0);
+	sqlite3_commit_hook(d.db.h, NULL, NULL);
+	CHECK_INT(stored(ITEMS), 0);
+	CHECK_INT(d.commits, 0);
+	CHECK_RC(desk_run(&d, calls, rcs, 2), OK);
+	CHECK(rcs[0] == OK && rcs[1] == OK && out[1].n > 10);
+	CHECK_INT(d.commits, 1);
+	CHECK_RC(desk_run(&d, calls + 1, rcs, 1), OK);
+	CHECK_INT(d.commits, 1);                     /* nothing changed */
+	CHECK_INT(stored(ITEMS), 1);
+	desk_close(&d);
+}

@@ -1,0 +1,402 @@
+/*
+ * work.c - the workloads of the tracker, one row each, and their report; see
+ * work.h.
+ *
+ * Each workload has a workspace of its own.  One that cannot be run is a missed
+ * target with its reason, and the others go on.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "bench/work_priv.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "bench/machine.h"
+
+#define SHOW_NS        (5 * NS_PER_S)
+#define QUICK_ITEMS    "100,1000"
+#define QUICK_TIMES    200
+#define QUICK_KILLS    3
+#define QUICK_MS       700
+#define AT(field)      offsetof(struct bench_work_options, field)
+
+static const struct bench_option rows[] = {
+	{ "only", NULL, BENCH_TEXT, NULL, "LIST", "these workloads, as in S1,B3 "
+	    "(default: all)", AT(only) },
+	{ "mode", NULL, BENCH_TEXT, "both", "MODE", "daemon, direct (processes that "
+	    "open the file themselves) or both, and their ratio", AT(mode) },
+	{ "iterations", NULL, BENCH_INT, "1000", "N", "samples of each time",
+	    AT(iterations), 10, 1000000 },
+	{ "connections", NULL, BENCH_INT, "8", "N", "of the rates of S1", AT(connections),
+	    1, 64 },
+	{ "depth", NULL, BENCH_INT, "64", "N", "requests open on each, pipelined",
+	    AT(depth), 1, WB_DEPTH_MAX },
+	{ "duration", NULL, BENCH_MS, "3s", "TIME", "of each rate of S1", AT(duration),
+	    100, 600000 },
+	{ "items", NULL, BENCH_TEXT, "100,1000,10000,100000", "LIST", "sizes of B7",
+	    AT(items) },
+	{ "kills", NULL, BENCH_INT, "50", "N", "of B10", AT(kills), 1, 10000 },
+	{ "claims", NULL, BENCH_INT, "1000", "N", "items of B11", AT(claims), 64, 100000 },
+	{ "bd", NULL, BENCH_TEXT, NULL, "PATH", "a program with bd's command line: the "
+	    "same load on it, side by side", AT(bd) },
+	{ "cohort", NULL, BENCH_TEXT, NULL, "PATH", "the executable (default: beside "
+	    "this one)", AT(cohort) },
+	{ "scratch", NULL, BENCH_TEXT, NULL, "PATH", "where to make the scratch folder "
+	    "(default $TMPDIR or /tmp)", AT(scratch) },
+	{ "keep", NULL, BENCH_FLAG, NULL, NULL, "leave the scratch folder", AT(keep) },
+	{ "quick", NULL, BENCH_FLAG, NULL, NULL, "fewer of everything: under 20 s",
+	    AT(quick) },
+	{ "json", NULL, BENCH_TEXT, NULL, "FILE", "the result", AT(json) },
+	{ "markdown", NULL, BENCH_TEXT, NULL, "FILE", "the result", AT(markdown) },
+};
+
+const struct bench_options bench_work_option_table = { rows, COUNT(rows) };
+
+const struct work_row work_rows[] = {
+	{ "S1", "8 agents make 100 items each; then durable creates a second",
+	    MODE_DAEMON, true, load_s1 },
+	{ "S2", "4 agents send 50 batches of 2 creates, some with a failing part",
+	    MODE_DAEMON, true, load_s2 },
+	{ "S3", "6 agents mix create, update, show, list and ready",
+	    MODE_DAEMON, true, load_s3 },
+	{ "S4", "requests that time out leave nothing half done",
+	    MODE_DAEMON, true, load_s4 },
+	{ "S5", "10 agents make 100 items each: 1,000 ids",
+	    MODE_DAEMON, true, load_s5 },
+	{ "B1", "create", MODE_DAEMON | MODE_DIRECT, true, load_b1 },
+	{ "B2", "update", MODE_DAEMON | MODE_DIRECT, true, load_b2 },
+	{ "B3", "list 50 of 100", MODE_DAEMON | MODE_DIRECT, true, load_b3 },
+	{ "B4", "ping", MODE_DAEMON, true, load_b4 },
+	{ "B5", "4 agents create at once", MODE_DAEMON, true, load_b5 },
+	{ "B6", "whole processes: create, show, ready, list, update",
+	    MODE_DAEMON | MODE_DIRECT, true, load_b6 },
+	{ "B7", "create, ready, list, stats, show as the tracker grows",
+	    MODE_DAEMON, true, load_b7 },
+	{ "B8", "dep add on long chains; ready below deep epics",
+	    MODE_DAEMON, true, load_b8 },
+	{ "B10", "kill -9 of the daemon while agents create", MODE_DAEMON, true, load_b10 },
+	{ "B11", "64 agents claim what is ready", MODE_DAEMON, true, load_b11 },
+	{ "P1", "the same words with and without the daemon",
+	    MODE_DAEMON | MODE_DIRECT, true, load_p1 },
+};
+const size_t work_rows_n = COUNT(work_rows);
+
+int
+bench_work_options_default(struct bench_work_options *o, struct err *e)
+{
+	*o = (struct bench_work_options){ 0 };
+	return bench_options_init(bench_work_option_table, o, e);
+}
+
+void
+bench_work_add_workloads(struct buf *out)
+{
+	for (size_t i = 0; i < work_rows_n; i++)
+		buf_add_fmt(out, "  %-5s %s\n", work_rows[i].id, work_rows[i].what);
+}
+
+/* The lists of the command line. */
+
+int
+work_only_parse(struct str text, bool *on, size_t n, struct err *e)
+{
+	struct buf known = BUF(KB);
+	struct str part;
+
+	for (size_t i = 0; i < n; i++)
+		on[i] = text.n == 0;
+	while (text.n > 0 && str_next(&text, ',', &part)) {
+		size_t i = 0;
+
+		part = str_trim(part);
+		while (i < n && !str_eq_nocase(part, str_of(work_rows[i].id)))
+			i++;
+		if (i < n) {
+			on[i] = true;
+			continue;
+		}
+		for (i = 0; i < n; i++)
+			buf_add_fmt(&known, "%s%s", i > 0 ? ", " : "", work_rows[i].id);
+		err_set(e, ERR_INVALID, "--only: no workload \"%.*s\"; there are %.*s",
+		    FMT(part), FMT(buf_str(&known)));
+		buf_release(&known);
+		return ERR_INVALID;
+	}
+	return OK;
+}
+
+int
+work_mode_parse(struct str text, unsigned *mode, struct err *e)
+{
+	static const struct { const char *word; unsigned mode; } words[] = {
+		{ "daemon", MODE_DAEMON }, { "direct", MODE_DIRECT },
+		{ "both", MODE_DAEMON | MODE_DIRECT },
+	};
+
+	for (size_t i = 0; i < COUNT(words); i++) {
+		if (!str_eq(text, str_of(words[i].word)))
+			continue;
+		*mode = words[i].mode;
+		return OK;
+	}
+	return err_set(e, ERR_INVALID, "--mode: expected daemon, direct or both, got "
+	    "\"%.*s\"", FMT(text));
+}
+
+int
+work_sizes_parse(struct str text, size_t *sizes, size_t max, size_t *n, struct err *e)
+{
+	struct str part;
+	uint64_t v;
+
+	*n = 0;
+	while (str_next(&text, ',', &part)) {
+		if (!str_to_u64(str_trim(part), &v) || v < 10 || v > 1000000)
+			return err_set(e, ERR_INVALID, "--items: expected sizes from 10 to "
+			    "1000000, got \"%.*s\"", FMT(part));
+		if (*n == max)
+			return err_set(e, ERR_LIMIT, "--items: more than %zu sizes", max);
+		if (*n > 0 && v <= sizes[*n - 1])
+			return err_set(e, ERR_INVALID, "--items: each size must be larger "
+			    "than the one before it");
+		sizes[(*n)++] = (size_t)v;
+	}
+	return *n > 0 ? OK : err_set(e, ERR_INVALID, "--items: no size");
+}
+
+/* What workloads note down. */
+
+struct meter *
+trial_meter(struct trial *t, const char *format, ...)
+{
+	struct meter *m = mem_new(struct meter);
+	va_list ap;
+
+	if (t->meters_n == WB_METERS_MAX)
+		abort();
+	hist_clear(&m->times);
+	va_start(ap, format);
+	vsnprintf(m->label, sizeof m->label, format, ap);
+	va_end(ap);
+	t->meter[t->meters_n++] = m;
+	return m;
+}
+
+void
+trial_value(struct trial *t, double value, int digits, const char *format, ...)
+{
+	char key[48];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(key, sizeof key, format, ap);
+	va_end(ap);
+	report_value(&t->report, value, digits, key);
+}
+
+void
+trial_check(struct trial *t, bool passed, const char *format, ...)
+{
+	char text[160];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof text, format, ap);
+	va_end(ap);
+	report_check(&t->report, passed, "%s: %s", t->workload, text);
+	fprintf(stderr, "  %s %s\n", passed ? "ok  " : "FAIL", text);
+}
+
+double
+meter_p50(const struct meter *m)
+{
+	return report_ms(&m->times, 50);
+}
+
+void
+trial_p50(struct trial *t, const struct meter *m, double limit_ms, const char *why)
+{
+	double p50 = meter_p50(m);
+
+	trial_check(t, m->times.count > 0 && m->errors == 0 && p50 <= limit_ms,
+	    "%s p50 %.4f ms <= %.3f ms%s%s", m->label, p50, limit_ms,
+	    why[0] != '\0' ? " " : "", why);
+}
+
+void
+trial_error(struct trial *t, struct meter *m, const struct err *e)
+{
+	if (m != NULL)
+		m->errors++;
+	if (t->sample.code != OK)
+		return;
+	t->sample.code = e->code;
+	snprintf(t->sample.text, sizeof t->sample.text, "%s: %.480s", t->workload, e->text);
+}
+
+void
+trial_progress(struct trial *t, double fraction, const char *what)
+{
+	nsec now = clock_mono();
+
+	if (now - t->shown < SHOW_NS)
+		return;
+	t->shown = now;
+	fprintf(stderr, "  %s %3.0f %% %s\n", t->workload, fraction * 100, what);
+}
+
+/* Life. */
+
+static int
+find_cohort(struct trial *t, struct err *e)
+{
+	static const char *const places[] = { "cohort", "../../bin/cohort" };
+	char self[WB_PATH / 2];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+	char *slash;
+
+	if (n < 0)
+		return err_set(e, ERR_IO, "/proc/self/exe: %s", strerror(errno));
+	self[n] = '\0';
+	slash = strrchr(self, '/');
+	if (slash != NULL)
+		slash[1] = '\0';
+	for (size_t i = 0; i < COUNT(places); i++) {
+		snprintf(t->cohort, sizeof t->cohort, "%s%s", self, places[i]);
+		if (access(t->cohort, X_OK) == 0)
+			return OK;
+	}
+	return err_set(e, ERR_NOTFOUND, "cohort is neither in %s nor in %s../../bin; "
+	    "name it with --cohort", self, self);
+}
+
+/* An absolute path, since the processes run elsewhere. */
+static int
+absolute(char *out, size_t size, const char *path, struct err *e)
+{
+	char *real = realpath(path, NULL);
+	int rc = OK;
+
+	if (real == NULL)
+		rc = err_set(e, ERR_NOTFOUND, "%s: %s", path, strerror(errno));
+	else if ((size_t)snprintf(out, size, "%s", real) >= size)
+		rc = err_set(e, ERR_TOOBIG, "%s: too long a path", path);
+	free(real);
+	return rc;
+}
+
+static int
+trial_prepare(struct trial *t, bool *on, struct err *e)
+{
+	const struct bench_work_options *o = t->o;
+	int rc = work_only_parse(str_of(o->only), on, work_rows_n, e);
+
+	if (rc == OK)
+		rc = work_mode_parse(str_of(o->mode), &t->mode, e);
+	if (rc == OK)
+		rc = work_sizes_parse(o->quick ? S(QUICK_ITEMS) : str_of(o->items), t->sizes,
+		    WB_SIZES_MAX, &t->sizes_n, e);
+	for (size_t i = 0; i < work_rows_n && rc == OK; i++) {
+		const struct work_row *w = &work_rows[i];
+
+		if (!on[i] || (w->needs & t->mode) != 0)
+			continue;
+		if (o->only != NULL)
+			rc = err_set(e, ERR_INVALID, "%s is about the daemon; --mode %s "
+			    "leaves nothing of it", w->id, o->mode);
+		on[i] = false;
+	}
+	if (rc == OK)
+		rc = o->cohort != NULL ? absolute(t->cohort, sizeof t->cohort, o->cohort, e) :
+		    find_cohort(t, e);
+	t->tool = (struct tool){ t->cohort, "work" };
+	t->iterations = o->quick && o->iterations > QUICK_TIMES ? QUICK_TIMES :
+	    o->iterations;
+	t->warmup = t->iterations / 10;
+	return rc;
+}
+
+static void
+workload_run(struct trial *t, const char *id, const char *what,
+    int (*run)(struct trial *t, struct err *e))
+{
+	struct err e = { 0 };
+
+	t->workload = id;
+	t->shown = clock_mono();
+	fprintf(stderr, "%s %s\n", id, what);
+	if (run(t, &e) == OK)
+		return;
+	trial_error(t, NULL, &e);
+	trial_check(t, false, "could not be run: %.120s", e.text);
+}
+
+static void
+trial_all(struct trial *t, const bool *on)
+{
+	nsec commit = scratch_commit(&t->scratch);
+
+	t->commit_ms = (double)commit / (double)NS_PER_MS;
+	trial_value(t, t->commit_ms, 4, "commit_p50_ms");
+	for (size_t i = 0; i < work_rows_n; i++)
+		if (on[i])
+			workload_run(t, work_rows[i].id, work_rows[i].what, work_rows[i].run);
+	if (t->o->bd != NULL)
+		workload_run(t, "bd", "the same processes of two programs", load_bd);
+}
+
+static int
+trial_report(struct trial *t, struct err *e)
+{
+	int rc;
+
+	for (size_t i = 0; i < t->meters_n; i++)
+		report_metric(&t->report, "work", t->meter[i]->label, &t->meter[i]->times,
+		    t->meter[i]->errors);
+	if (t->sample.code != OK)
+		t->report.error_sample = t->sample.text;
+	rc = report_finish(&t->report, t->o->json, t->o->markdown, e);
+	for (size_t i = 0; i < t->meters_n; i++)
+		free(t->meter[i]);
+	return rc;
+}
+
+int
+bench_work(const struct bench_work_options *o, int argc, char *const *argv,
+    struct err *e)
+{
+	struct bench_work_options quick = *o;
+	struct trial *t = mem_new(struct trial);
+	bool on[COUNT(work_rows)];
+	int rc;
+
+	if (o->quick) {
+		quick.kills = o->kills > QUICK_KILLS ? QUICK_KILLS : o->kills;
+		quick.duration = o->duration > QUICK_MS ? QUICK_MS : o->duration;
+	}
+	t->o = &quick;
+	t->report = (struct report){
+		.workload = "work", .loop = "closed", .argc = argc, .argv = argv,
+		.started = clock_wall_ms(),
+		.measures = "the work tracker's daemon over its socket and its command "
+		    "line as whole processes, each from the request to its answer, on a "
+		    "durable database in the scratch folder.",
+		.not_measures = "a network, several machines, git, or arrivals at a rate "
+		    "of their own: each agent asks again when it was answered.",
+	};
+	rc = trial_prepare(t, on, e);
+	if (rc == OK)
+		rc = scratch_make(&t->scratch, o->scratch, o->keep, e);
+	if (rc == OK) {
+		trial_all(t, on);
+		rc = trial_report(t, e);
+	}
+	scratch_remove(&t->scratch);
+	free(t);
+	return rc;
+}

@@ -1,0 +1,34 @@
+/*
+ * work.h - the tracker under load; `cohort bench work`.
+ *
+ * It makes its own workspaces in a scratch folder, starts the daemon of the
+ * executable beside this one, and talks to it as any client would: lines over
+ * the socket, or processes of the command line.  What each workload measures
+ * and checks is in its row (work.c) and in docs/benchmarking.md.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef BENCH_WORK_H
+#define BENCH_WORK_H
+
+#include "bench/option.h"
+
+struct bench_work_options {
+	const char *only, *mode, *items;     /* lists, as typed */
+	const char *bd, *cohort, *scratch;   /* paths; NULL: none, found, $TMPDIR */
+	const char *json, *markdown;
+	int64_t iterations, connections, depth, kills, claims;
+	msec duration;                       /* of a measured rate */
+	bool quick, keep;
+};
+
+extern const struct bench_options bench_work_option_table;
+
+int bench_work_options_default(struct bench_work_options *o, struct err *e);
+void bench_work_add_workloads(struct buf *out);      /* for help */
+
+/* 0: all targets met; 1: not; below 0: it could not be run. */
+int bench_work(const struct bench_work_options *o, int argc, char *const *argv,
+    struct err *e);
+
+#endif

@@ -1,0 +1,531 @@
+/*
+ * work_calls.c - one agent and one request at a time: B1 to B4 over the socket
+ * and as processes, B6 whole processes, and the same for another program.
+ *
+ * Where two ways are compared, their samples alternate, so that whatever else
+ * the machine does meets both.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "bench/work_priv.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+#define LIST_ITEMS      100
+#define CREATE_MS       0.2
+#define LIST_MS         0.1
+#define PING_MS         0.015
+#define PROCESS_MS      2.0
+#define DIRECT_MS       3.0
+#define OUT_BYTES       (64 * MB)
+
+/* A pair of workspaces alike: one with a daemon, one without. */
+struct pair {
+	struct place with, without;
+	struct agent agent;
+	char id[2][WB_ID];                   /* an item of each */
+};
+
+/* Runs a command, which must succeed; out: its words. */
+static int
+tool_must(struct place *p, const char *const *args, const char *last, struct buf *out,
+    struct err *e)
+{
+	struct buf words = BUF(OUT_BYTES);
+	struct run r = { .place = p, .args = args, .last = last,
+		.out = out != NULL ? out : &words };
+	int rc = run_process(&r, e);
+
+	if (rc == OK && r.code != 0)
+		rc = err_set(e, ERR_INVALID, "%s: exit code %d: %.300s", args[0], r.code,
+		    r.out->n > 0 ? r.out->p : "");
+	buf_release(&words);
+	return rc;
+}
+
+/* Makes an item by a process, and keeps its id. */
+static int
+tool_create(struct place *p, const char *title, const char *last, char id[WB_ID],
+    struct err *e)
+{
+	const char *const args[] = { "create", title, "--json", NULL };
+	struct buf out = BUF(OUT_BYTES);
+	struct json_doc d = { 0 };
+	struct str got;
+	int rc = tool_must(p, args, last, &out, e);
+
+	if (rc == OK)
+		rc = json_parse(&d, buf_str(&out), e);
+	if (rc == OK) {
+		got = answer_id(json_is_array(d.root) ? json_at(d.root, 0) : d.root);
+		if (got.n == 0 || got.n >= WB_ID)
+			rc = err_set(e, ERR_INVALID, "create --json told no id");
+		else
+			snprintf(id, WB_ID, "%.*s", FMT(got));
+	}
+	json_release(&d);
+	buf_release(&out);
+	return rc;
+}
+
+static int
+pair_open(struct pair *p, struct trial *t, int items, struct err *e)
+{
+	int rc = OK;
+
+	*p = (struct pair){ .agent = { .fd = -1 } };
+	if (t->mode & MODE_DAEMON) {
+		rc = place_new(&p->with, &t->scratch, t->tool, true, e);
+		if (rc == OK)
+			rc = agent_open(&p->agent, &p->with, 0, e);
+		for (int i = 0; i < items && rc == OK; i++)
+			rc = agent_call(&p->agent, "create", NULL, e,
+			    "\"title\":\"item %d\",\"priority\":%d", i, i % 5);
+		if (rc == OK)
+			rc = tool_create(&p->with, "the item", NULL, p->id[0], e);
+	}
+	if (rc == OK && (t->mode & MODE_DIRECT))
+		rc = place_new(&p->without, &t->scratch, t->tool, false, e);
+	for (int i = 0; i < items && rc == OK && (t->mode & MODE_DIRECT); i++) {
+		char title[32];
+
+		snprintf(title, sizeof title, "item %d", i);
+		rc = tool_must(&p->without, (const char *[]){ "create", title, "-p",
+		    (const char *[]){ "0", "1", "2", "3", "4" }[i % 5], NULL },
+		    "--no-daemon", NULL, e);
+	}
+	if (rc == OK && (t->mode & MODE_DIRECT))
+		rc = tool_create(&p->without, "the item", "--no-daemon", p->id[1], e);
+	return rc;
+}
+
+static int
+pair_close(struct pair *p, int rc, struct err *e)
+{
+	struct err stop;
+
+	agent_close(&p->agent);
+	if (place_stop(&p->with, rc == OK ? e : &stop) != OK && rc == OK)
+		rc = e->code;
+	return rc;
+}
+
+/* One sample of a process. */
+static int
+process_sample(struct trial *t, struct meter *m, struct place *p,
+    const char *const *args, const char *last, bool counts, struct err *e)
+{
+	struct run r = { .place = p, .args = args, .last = last };
+	int rc = run_process(&r, e);
+
+	if (rc != OK || !counts)
+		return rc;
+	if (r.code == 0) {
+		hist_add(&m->times, (uint64_t)r.took);
+	} else {
+		struct err why;
+
+		err_set(&why, ERR_INVALID, "%s: exit code %d", args[0], r.code);
+		trial_error(t, m, &why);
+	}
+	return OK;
+}
+
+static int
+socket_sample(struct trial *t, struct meter *m, struct agent *a, const struct ask *q,
+    bool counts, struct err *e)
+{
+	struct answer r;
+	int rc = agent_ask(a, q, true, &r, e);
+
+	if (rc != OK || !counts)
+		return rc;
+	if (r.success) {
+		hist_add(&m->times, (uint64_t)r.took);
+	} else {
+		struct err why;
+
+		answer_words(&r, &why);
+		trial_error(t, m, &why);
+	}
+	return OK;
+}
+
+/* B1 to B3: one operation over the socket, and as a process that opens the
+ * file itself. */
+struct one {
+	const char *label, *operation;
+	int items;
+	void (*args)(struct pair *p, int64_t i, struct buf *out);
+	void (*words)(struct pair *p, int64_t i, const char **out, char *text,
+	    size_t size);
+};
+
+static void
+ratio(struct trial *t, const char *label, const struct meter *daemon,
+    const struct meter *direct)
+{
+	if (daemon != NULL && direct != NULL && meter_p50(daemon) > 0)
+		trial_value(t, meter_p50(direct) / meter_p50(daemon), 2,
+		    "%s_direct_over_daemon", label);
+}
+
+static int
+one_run(struct trial *t, const struct one *w, struct meter *m[2], struct err *e)
+{
+	struct pair *p = mem_new(struct pair);
+	struct buf args = BUF(MB);
+	struct ask q = { .operation = w->operation, .args = &args };
+	const char *words[RUN_ARGS_MAX];
+	char text[128];
+	int rc = pair_open(p, t, w->items, e);
+
+	if (t->mode & MODE_DAEMON)
+		m[0] = trial_meter(t, "%s_daemon", w->label);
+	if (t->mode & MODE_DIRECT)
+		m[1] = trial_meter(t, "%s_direct", w->label);
+	for (int64_t i = -t->warmup; i < t->iterations && rc == OK; i++) {
+		buf_clear(&args);
+		w->args(p, i + t->warmup, &args);
+		w->words(p, i + t->warmup, words, text, sizeof text);
+		if (m[0] != NULL)
+			rc = socket_sample(t, m[0], &p->agent, &q, i >= 0, e);
+		if (rc == OK && m[1] != NULL)
+			rc = process_sample(t, m[1], &p->without, words, "--no-daemon",
+			    i >= 0, e);
+		trial_progress(t, (double)(i + t->warmup) /
+		    (double)(t->iterations + t->warmup), w->label);
+	}
+	buf_release(&args);
+	rc = pair_close(p, rc, e);
+	free(p);
+	if (rc == OK)
+		ratio(t, w->label, m[0], m[1]);
+	return rc;
+}
+
+static void
+create_args(struct pair *p, int64_t i, struct buf *out)
+{
+	(void)p;
+	buf_add_fmt(out, "\"title\":\"item %lld\",\"priority\":2", (long long)i);
+}
+
+static void
+create_words(struct pair *p, int64_t i, const char **out, char *text, size_t size)
+{
+	(void)p;
+	snprintf(text, size, "item %lld", (long long)i);
+	out[0] = "create", out[1] = text, out[2] = "--json", out[3] = NULL;
+}
+
+static void
+update_args(struct pair *p, int64_t i, struct buf *out)
+{
+	buf_add_fmt(out, "\"id\":\"%s\",\"title\":\"title %lld\",\"priority\":%lld",
+	    p->id[0], (long long)i, (long long)(i % 5));
+}
+
+static void
+update_words(struct pair *p, int64_t i, const char **out, char *text, size_t size)
+{
+	static const char *const priority[] = { "0", "1", "2", "3", "4" };
+
+	snprintf(text, size, "title %lld", (long long)i);
+	out[0] = "update", out[1] = p->id[1], out[2] = "--title", out[3] = text;
+	out[4] = "-p", out[5] = priority[i % 5], out[6] = "--json", out[7] = NULL;
+}
+
+static void
+list_args(struct pair *p, int64_t i, struct buf *out)
+{
+	(void)p, (void)i;
+	buf_lit(out, "\"limit\":50");
+}
+
+static void
+list_words(struct pair *p, int64_t i, const char **out, char *text, size_t size)
+{
+	(void)p, (void)i, (void)text, (void)size;
+	out[0] = "list", out[1] = "-n", out[2] = "50", out[3] = "--json", out[4] = NULL;
+}
+
+int
+load_b1(struct trial *t, struct err *e)
+{
+	static const struct one w = { "b1_create", "create", 0, create_args, create_words };
+	struct meter *m[2] = { NULL };
+	int rc = one_run(t, &w, m, e);
+
+	if (rc == OK && m[0] != NULL)
+		trial_p50(t, m[0], CREATE_MS + t->commit_ms, "(0.2 ms and one commit)");
+	return rc;
+}
+
+int
+load_b2(struct trial *t, struct err *e)
+{
+	static const struct one w = { "b2_update", "update", 0, update_args, update_words };
+	struct meter *m[2] = { NULL };
+	int rc = one_run(t, &w, m, e);
+
+	if (rc == OK && m[0] != NULL)
+		trial_p50(t, m[0], CREATE_MS + t->commit_ms, "(0.2 ms and one commit)");
+	return rc;
+}
+
+int
+load_b3(struct trial *t, struct err *e)
+{
+	static const struct one w = { "b3_list", "list", LIST_ITEMS, list_args, list_words };
+	struct meter *m[2] = { NULL };
+	int rc = one_run(t, &w, m, e);
+
+	if (rc == OK && m[0] != NULL)
+		trial_p50(t, m[0], LIST_MS, "");
+	return rc;
+}
+
+/* Twice: with a client that looks for the answer a while before it sleeps, as
+ * the command line's does, and with one that sleeps at once. */
+int
+load_b4(struct trial *t, struct err *e)
+{
+	struct meter *watched = trial_meter(t, "b4_ping");
+	struct meter *asleep = trial_meter(t, "b4_ping_asleep");
+	const struct ask q = { .operation = "ping" };
+	struct place p;
+	struct agent a;
+	int64_t n = t->iterations * 10;
+	int rc = place_new(&p, &t->scratch, t->tool, true, e), closed;
+
+	if (rc != OK)
+		return rc;
+	rc = agent_open(&a, &p, 0, e);
+	for (int64_t i = -n / 10; i < 2 * n && rc == OK; i++) {
+		struct answer r;
+
+		rc = agent_ask(&a, &q, i < n, &r, e);
+		if (rc == OK && i >= 0)
+			hist_add(&(i < n ? watched : asleep)->times, (uint64_t)r.took);
+	}
+	agent_close(&a);
+	closed = place_stop(&p, rc == OK ? e : &(struct err){ 0 });
+	if (rc != OK || closed != OK)
+		return rc != OK ? rc : closed;
+	trial_p50(t, watched, PING_MS, "");
+	return OK;
+}
+
+/* B6: whole processes. */
+
+#define COMMANDS 5
+static const char *const command_names[COMMANDS] = {
+	"create", "show", "ready", "list", "update",
+};
+
+static void
+command_words(size_t which, const char *id, int64_t i, const char **out, char *text,
+    size_t size)
+{
+	size_t n = 0;
+
+	out[n++] = command_names[which];
+	snprintf(text, size, "item %lld", (long long)i);
+	if (which == 0)
+		out[n++] = text;
+	if (which == 1 || which == 4)
+		out[n++] = id;
+	if (which == 3)
+		out[n++] = "-n", out[n++] = "50";
+	if (which == 4)
+		out[n++] = "--title", out[n++] = text;
+	out[n++] = "--json";
+	out[n] = NULL;
+}
+
+/* One command by each way, in turn. */
+static int
+commands_run(struct trial *t, struct pair *p, struct meter *m[2][COMMANDS],
+    struct meter *floor, struct err *e)
+{
+	static const char *const version[] = { "--version", NULL };
+	struct place bare = p->with.dir[0] != '\0' ? p->with : p->without;
+	const char *words[RUN_ARGS_MAX];
+	char text[128];
+	int rc = OK;
+
+	bare.tool.word = NULL;
+	for (int64_t i = -t->warmup; i < t->iterations && rc == OK; i++) {
+		rc = process_sample(t, floor, &bare, version, NULL, i >= 0, e);
+		for (size_t k = 0; k < COMMANDS && rc == OK; k++) {
+			command_words(k, p->id[0], i, words, text, sizeof text);
+			if (m[0][k] != NULL)
+				rc = process_sample(t, m[0][k], &p->with, words, NULL,
+				    i >= 0, e);
+			command_words(k, p->id[1], i, words, text, sizeof text);
+			if (rc == OK && m[1][k] != NULL)
+				rc = process_sample(t, m[1][k], &p->without, words,
+				    "--no-daemon", i >= 0, e);
+		}
+		trial_progress(t, (double)(i + t->warmup) /
+		    (double)(t->iterations + t->warmup), "processes");
+	}
+	return rc;
+}
+
+int
+load_b6(struct trial *t, struct err *e)
+{
+	struct meter *m[2][COMMANDS] = { { NULL } }, *floor;
+	struct pair *p = mem_new(struct pair);
+	int rc = pair_open(p, t, LIST_ITEMS, e);
+
+	floor = trial_meter(t, "b6_process_floor");
+	for (size_t k = 0; k < COMMANDS; k++) {
+		if (t->mode & MODE_DAEMON)
+			m[0][k] = trial_meter(t, "b6_%s_daemon", command_names[k]);
+		if (t->mode & MODE_DIRECT)
+			m[1][k] = trial_meter(t, "b6_%s_direct", command_names[k]);
+	}
+	if (rc == OK)
+		rc = commands_run(t, p, m, floor, e);
+	rc = pair_close(p, rc, e);
+	free(p);
+	for (size_t k = 0; k < COMMANDS && rc == OK; k++) {
+		char label[32];
+
+		if (m[0][k] != NULL)
+			trial_p50(t, m[0][k], PROCESS_MS, "");
+		if (m[1][k] != NULL)
+			trial_p50(t, m[1][k], DIRECT_MS, "");
+		snprintf(label, sizeof label, "b6_%s", command_names[k]);
+		ratio(t, label, m[0][k], m[1][k]);
+	}
+	return rc;
+}
+
+/* Two programs with the same command line, side by side. */
+
+#define SIDES 2
+static const char *const side_names[SIDES] = { "cohort", "bd" };
+static const char *const bd_names[] = {
+	"init", "create", "show", "ready", "list", "update", "dep_add",
+};
+
+struct sides {
+	struct place place[SIDES];
+	char id[SIDES][WB_ID], other[SIDES][WB_ID];
+	const char *last;                    /* "--no-daemon", or NULL */
+	struct meter *m[SIDES][COUNT(bd_names)];
+};
+
+static int
+sides_open(struct trial *t, struct sides *s, const char *way, struct err *e)
+{
+	char bd[WB_PATH];
+	static char kept[WB_PATH];
+	struct tool tools[SIDES] = { t->tool, { kept, NULL } };
+	int rc = OK;
+
+	if (realpath(t->o->bd, bd) == NULL || strlen(bd) >= sizeof kept)
+		return err_set(e, ERR_NOTFOUND, "--bd: there is no %s", t->o->bd);
+	/* As it was named: a program may go by that. */
+	if (t->o->bd[0] == '/')
+		snprintf(kept, sizeof kept, "%s", t->o->bd);
+	else
+		snprintf(kept, sizeof kept, "%s", bd);
+	for (size_t i = 0; i < SIDES && rc == OK; i++) {
+		nsec began;
+
+		for (size_t k = 0; k < COUNT(bd_names); k++)
+			s->m[i][k] = trial_meter(t, "%s_%s_%s", side_names[i], bd_names[k], way);
+		began = clock_mono();
+		rc = place_new(&s->place[i], &t->scratch, tools[i], false, e);
+		if (rc == OK)
+			hist_add(&s->m[i][0]->times, (uint64_t)(clock_mono() - began));
+		if (rc == OK)
+			rc = tool_create(&s->place[i], "the item", s->last, s->id[i], e);
+	}
+	return rc;
+}
+
+/* An item that depends on the first one; the item is new each time. */
+static int
+side_depends(struct trial *t, struct sides *s, size_t side, bool counts, struct err *e)
+{
+	const char *const add[] = { "dep", "add", s->other[side], s->id[side], NULL };
+	int rc = tool_create(&s->place[side], "depends", s->last, s->other[side], e);
+
+	if (rc != OK)
+		return rc;
+	return process_sample(t, s->m[side][COUNT(bd_names) - 1], &s->place[side], add,
+	    s->last, counts, e);
+}
+
+static int
+sides_run(struct trial *t, struct sides *s, struct err *e)
+{
+	const char *words[RUN_ARGS_MAX];
+	char text[128];
+	int rc = OK;
+
+	for (int64_t i = -t->warmup; i < t->iterations && rc == OK; i++) {
+		for (size_t k = 0; k < COMMANDS * SIDES && rc == OK; k++) {
+			size_t side = k % SIDES, which = k / SIDES;
+
+			command_words(which, s->id[side], i, words, text, sizeof text);
+			rc = process_sample(t, s->m[side][1 + which], &s->place[side], words,
+			    s->last, i >= 0, e);
+		}
+		for (size_t side = 0; side < SIDES && rc == OK; side++)
+			rc = side_depends(t, s, side, i >= 0, e);
+		trial_progress(t, (double)(i + t->warmup) /
+		    (double)(t->iterations + t->warmup), "side by side");
+	}
+	return rc;
+}
+
+static int
+sides_way(struct trial *t, const char *way, const char *last, struct err *e)
+{
+	static const char *const stop[] = { "daemon", "--stop", NULL };
+	struct sides *s = mem_new(struct sides);
+	int rc;
+
+	s->last = last;
+	rc = sides_open(t, s, way, e);
+	if (rc == OK)
+		rc = sides_run(t, s, e);
+	for (size_t i = 0; i < SIDES && last == NULL; i++) {
+		struct run r = { .place = &s->place[i], .args = stop };
+
+		if (s->place[i].dir[0] != '\0')
+			run_process(&r, &(struct err){ 0 });
+	}
+	for (size_t k = 0; k < COUNT(bd_names) && rc == OK; k++) {
+		trial_check(t, s->m[0][k]->errors + s->m[1][k]->errors == 0,
+		    "%s %s: no errors", bd_names[k], way);
+		if (meter_p50(s->m[0][k]) > 0)
+			trial_value(t, meter_p50(s->m[1][k]) / meter_p50(s->m[0][k]), 2,
+			    "bd_over_cohort_%s_%s", bd_names[k], way);
+	}
+	free(s);
+	return rc;
+}
+
+/* The daemon way leaves it to each program to start its own. */
+int
+load_bd(struct trial *t, struct err *e)
+{
+	int rc = OK;
+
+	if (t->mode & MODE_DAEMON)
+		rc = sides_way(t, "daemon", NULL, e);
+	if (rc == OK && (t->mode & MODE_DIRECT))
+		rc = sides_way(t, "direct", "--no-daemon", e);
+	return rc;
+}

@@ -1,0 +1,413 @@
+/*
+ * work_place.c - where the tracker is measured: a scratch folder, workspaces in
+ * it, their daemon, and processes of the command line.
+ *
+ * Nothing may stay behind, also when this process is killed: a janitor, forked
+ * at the start, waits for the end of a pipe that only this process writes to,
+ * then kills the daemon it was told of last and removes the folder.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "bench/work_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+#define NAME_SOCKET   ".cohort/work.sock"
+#define START_TIMEOUT (20 * NS_PER_S)
+#define STOP_TIMEOUT  (10 * NS_PER_S)
+#define OUT_BYTES     (64 * MB)
+#define COMMITS       200
+#define COMMIT_BYTES  8192                   /* two pages, as a small commit */
+
+/* The scratch folder. */
+
+static int
+remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
+{
+	(void)st, (void)kind, (void)ftw;
+	remove(path);
+	return 0;
+}
+
+static void
+remove_tree(const char *root)
+{
+	nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* Lives until the pipe ends. */
+_Noreturn static void
+janitor_main(int pipe_end, const char *root, bool keep)
+{
+	pid_t daemon = 0, told;
+
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	for (;;) {
+		ssize_t n = read(pipe_end, &told, sizeof told);
+
+		if (n == (ssize_t)sizeof told)
+			daemon = told;
+		else if (n == 0 || errno != EINTR)
+			break;
+	}
+	if (daemon > 0)
+		kill(daemon, SIGKILL);
+	/* A daemon that was just killed may still make a file. */
+	for (int i = 0; i < 3 && !keep && access(root, F_OK) == 0; i++)
+		remove_tree(root);
+	_exit(0);
+}
+
+static void
+janitor_tell(struct scratch *s, pid_t daemon)
+{
+	ssize_t n = write(s->janitor_pipe, &daemon, sizeof daemon);
+
+	(void)n;                             /* without it only a kill is untidy */
+}
+
+int
+scratch_make(struct scratch *s, const char *under, bool keep, struct err *e)
+{
+	const char *tmp = under != NULL ? under : getenv("TMPDIR");
+	int ends[2];
+
+	if (tmp == NULL || tmp[0] == '\0')
+		tmp = "/tmp";
+	s->keep = keep;
+	if ((size_t)snprintf(s->root, sizeof s->root, "%s/cohort-bench-XXXXXX", tmp) >=
+	    sizeof s->root - 128)
+		return err_set(e, ERR_TOOBIG, "%s: too long a path", tmp);
+	if (mkdtemp(s->root) == NULL)
+		return err_set(e, ERR_IO, "%s: %s", s->root, strerror(errno));
+	if (pipe2(ends, O_CLOEXEC) != 0)
+		return err_set(e, ERR_IO, "a pipe: %s", strerror(errno));
+	s->janitor = fork();
+	if (s->janitor == 0) {
+		close(ends[1]);
+		setpgid(0, 0);
+		janitor_main(ends[0], s->root, keep);
+	}
+	close(ends[0]);
+	s->janitor_pipe = ends[1];
+	return OK;
+}
+
+void
+scratch_remove(struct scratch *s)
+{
+	if (s->root[0] == '\0')
+		return;
+	close(s->janitor_pipe);
+	if (s->janitor > 0)
+		waitpid(s->janitor, NULL, 0);
+	if (s->keep)
+		fprintf(stderr, "kept: %s\n", s->root);
+	else if (s->janitor < 0)
+		remove_tree(s->root);
+	s->root[0] = '\0';
+}
+
+static int
+nsec_cmp(const void *a, const void *b)
+{
+	const nsec *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+nsec
+scratch_commit(const struct scratch *s)
+{
+	static const char page[COMMIT_BYTES] = { 1 };
+	char path[WB_PATH + 16];
+	nsec took[COMMITS];
+	size_t n = 0;
+	int fd;
+
+	snprintf(path, sizeof path, "%s/commit", s->root);
+	fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return 0;
+	while (n < COMMITS) {
+		nsec began = clock_mono();
+
+		if (write(fd, page, sizeof page) != (ssize_t)sizeof page ||
+		    fdatasync(fd) != 0)
+			break;
+		took[n++] = clock_mono() - began;
+	}
+	close(fd);
+	unlink(path);
+	if (n == 0)
+		return 0;
+	qsort(took, n, sizeof took[0], nsec_cmp);
+	return took[n / 2];
+}
+
+/* Processes. */
+
+/* Nothing of the caller's settings may change what is measured: CI alone would
+ * forbid the daemon. */
+static char *const *
+environment(void)
+{
+	static const char *const kept[] = { "PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH",
+		"ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS" };
+	static char text[COUNT(kept)][4096];
+	static char *env[COUNT(kept) + 4];
+	static char user[] = "USER=bench", actor[] = "BD_ACTOR=bench", lang[] = "LANG=C";
+	size_t n = 0;
+
+	if (env[0] != NULL)
+		return env;
+	env[n++] = user;
+	env[n++] = actor;
+	env[n++] = lang;
+	for (size_t i = 0; i < COUNT(kept); i++) {
+		const char *value = getenv(kept[i]);
+
+		if (value != NULL && (size_t)snprintf(text[n - 3], sizeof text[0], "%s=%s",
+		    kept[i], value) < sizeof text[0]) {
+			env[n] = text[n - 3];
+			n++;
+		}
+	}
+	return env;
+}
+
+static int
+code_of(int status)
+{
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* out_fd -1: to nowhere. */
+static int
+spawn(const struct run *r, int out_fd, int err_fd, pid_t *pid, struct err *e)
+{
+	const char *argv[RUN_ARGS_MAX + 4];
+	posix_spawn_file_actions_t files;
+	size_t n = 0;
+	int rc;
+
+	if (!r->bare) {
+		argv[n++] = r->place->tool.path;
+		if (r->place->tool.word != NULL)
+			argv[n++] = r->place->tool.word;
+	}
+	for (size_t i = 0; r->args[i] != NULL && n < RUN_ARGS_MAX; i++)
+		argv[n++] = r->args[i];
+	if (r->last != NULL)
+		argv[n++] = r->last;
+	argv[n] = NULL;
+	posix_spawn_file_actions_init(&files);
+	posix_spawn_file_actions_addchdir_np(&files, r->place->dir);
+	posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
+	if (out_fd >= 0)
+		posix_spawn_file_actions_adddup2(&files, out_fd, 1);
+	else
+		posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0);
+	if (err_fd >= 0)
+		posix_spawn_file_actions_adddup2(&files, err_fd, 2);
+	else
+		posix_spawn_file_actions_addopen(&files, 2, "/dev/null", O_WRONLY, 0);
+	rc = posix_spawn(pid, argv[0], &files, NULL, (char *const *)argv, environment());
+	posix_spawn_file_actions_destroy(&files);
+	return rc == 0 ? OK : err_set(e, ERR_IO, "%s: %s", argv[0], strerror(rc));
+}
+
+static void
+read_all(int fd, struct buf *out)
+{
+	char *at;
+	ssize_t n;
+
+	while ((at = buf_room(out, 64 * KB)) != NULL) {
+		n = read(fd, at, 64 * KB);
+		if (n > 0)
+			buf_added(out, (size_t)n);
+		else if (n == 0 || errno != EINTR)
+			break;
+	}
+}
+
+int
+run_process(struct run *r, struct err *e)
+{
+	int out[2] = { -1, -1 }, status = 0, rc;
+	nsec began = clock_mono();
+	pid_t pid;
+
+	if (r->out != NULL && pipe2(out, O_CLOEXEC) != 0)
+		return err_set(e, ERR_IO, "a pipe: %s", strerror(errno));
+	rc = spawn(r, out[1], out[1], &pid, e);
+	if (r->out != NULL)
+		close(out[1]);
+	if (rc == OK && r->out != NULL)
+		read_all(out[0], r->out);
+	if (r->out != NULL)
+		close(out[0]);
+	if (rc != OK)
+		return rc;
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		continue;
+	r->took = clock_mono() - began;
+	r->code = code_of(status);
+	return OK;
+}
+
+/* Workspaces. */
+
+int
+place_new(struct place *p, struct scratch *s, struct tool tool, bool daemon,
+    struct err *e)
+{
+	static const char *const init[] = { "init", "--prefix", "w", NULL };
+	static unsigned made;
+	struct buf out = BUF(OUT_BYTES);
+	struct run r = { .place = p, .args = init, .out = &out };
+	int rc;
+
+	*p = (struct place){ .scratch = s, .tool = tool };
+	snprintf(p->dir, sizeof p->dir, "%.*s/%u", (int)sizeof p->dir - 32, s->root, made++);
+	snprintf(p->sock, sizeof p->sock, "%.*s/" NAME_SOCKET, (int)sizeof p->sock - 32,
+	    p->dir);
+	if (mkdir(p->dir, 0700) != 0)
+		return err_set(e, ERR_IO, "%s: %s", p->dir, strerror(errno));
+	rc = run_process(&r, e);
+	if (rc == OK && r.code != 0)
+		rc = err_set(e, ERR_INVALID, "%s %s init: exit code %d: %.*s", tool.path,
+		    tool.word != NULL ? tool.word : "", r.code, FMT(str_trim(buf_str(&out))));
+	buf_release(&out);
+	if (rc == OK && daemon)
+		rc = place_start(p, NULL, e);
+	return rc;
+}
+
+/* The daemon's last words, for a message. */
+static void
+log_tail(const struct place *p, struct buf *out)
+{
+	char path[WB_PATH + 16];
+	int fd;
+
+	snprintf(path, sizeof path, "%s/daemon.out", p->dir);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	read_all(fd, out);
+	close(fd);
+	if (out->n > 300)
+		buf_drop_front(out, out->n - 300);
+}
+
+/* Asks until it answers; each try is a connection of its own. */
+static int
+await_daemon(struct place *p, struct err *e)
+{
+	nsec until = clock_mono() + START_TIMEOUT;
+	struct buf tail = BUF(OUT_BYTES);
+	struct agent a;
+	struct err last;
+	int status = 0, rc;
+
+	for (;;) {
+		rc = agent_open(&a, p, 0, &last);
+		if (rc == OK)
+			rc = agent_call(&a, "ping", NULL, &last, "%s", "");
+		agent_close(&a);
+		if (rc == OK || clock_mono() > until)
+			break;
+		if (waitpid(p->daemon, &status, WNOHANG) == p->daemon) {
+			p->daemon = 0;
+			janitor_tell(p->scratch, 0);
+			rc = ERR_CLOSED;
+			err_set(&last, rc, "it ended with code %d", code_of(status));
+			break;
+		}
+		poll(NULL, 0, 1);
+	}
+	if (rc != OK) {
+		log_tail(p, &tail);
+		err_set(e, rc, "the daemon does not answer: %s%s%.*s", last.text,
+		    tail.n > 0 ? "; it said: " : "", FMT(str_trim(buf_str(&tail))));
+	}
+	buf_release(&tail);
+	return rc;
+}
+
+int
+place_start(struct place *p, nsec *took, struct err *e)
+{
+	static const char *const args[] = { "daemon", "--foreground", NULL };
+	const struct run r = { .place = p, .args = args };
+	char path[WB_PATH + 16];
+	nsec began = clock_mono();
+	int fd, rc;
+
+	snprintf(path, sizeof path, "%s/daemon.out", p->dir);
+	fd = open(path, O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
+	rc = spawn(&r, fd, fd, &p->daemon, e);
+	if (fd >= 0)
+		close(fd);
+	if (rc != OK) {
+		p->daemon = 0;
+		return rc;
+	}
+	janitor_tell(p->scratch, p->daemon);
+	rc = await_daemon(p, e);
+	if (took != NULL)
+		*took = clock_mono() - began;
+	return rc;
+}
+
+static void
+forget_daemon(struct place *p)
+{
+	p->daemon = 0;
+	janitor_tell(p->scratch, 0);
+}
+
+void
+place_kill(struct place *p)
+{
+	if (p->daemon <= 0)
+		return;
+	kill(p->daemon, SIGKILL);
+	waitpid(p->daemon, NULL, 0);
+	forget_daemon(p);
+}
+
+int
+place_stop(struct place *p, struct err *e)
+{
+	nsec until = clock_mono() + STOP_TIMEOUT;
+
+	if (p->daemon <= 0)
+		return OK;
+	kill(p->daemon, SIGTERM);
+	while (waitpid(p->daemon, NULL, WNOHANG) == 0) {
+		if (clock_mono() > until) {
+			place_kill(p);
+			return err_set(e, ERR_TIMEOUT, "the daemon did not stop when asked to");
+		}
+		poll(NULL, 0, 1);
+	}
+	forget_daemon(p);
+	return OK;
+}

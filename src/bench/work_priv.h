@@ -1,0 +1,238 @@
+/*
+ * work_priv.h - the tracker's workloads, inside.
+ *
+ * work.c has the table of workloads and the report; work_place.c the scratch
+ * folder, the daemon and processes; work_wire.c the clients of the socket.
+ * work_agents.c, work_calls.c, work_sizes.c, work_faults.c and work_parity.c
+ * are the workloads.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef BENCH_WORK_PRIV_H
+#define BENCH_WORK_PRIV_H
+
+#include <limits.h>
+#include <sys/types.h>
+
+#include "base/hist.h"
+#include "base/json.h"
+#include "bench/report.h"
+#include "bench/work.h"
+
+#define WB_PATH        1024
+#define WB_DEPTH_MAX   256
+#define WB_AGENTS_MAX  256
+#define WB_SIZES_MAX   8
+#define WB_METERS_MAX  128
+#define WB_ID          72                    /* an id and its end */
+
+/* ---- scratch folder, daemon, processes (work_place.c) ----------------------- */
+
+struct scratch {
+	char root[WB_PATH];
+	int janitor_pipe;                    /* it is told of daemons by this */
+	pid_t janitor;
+	bool keep;
+};
+
+/* A folder that is removed when this process ends, however it ends, together
+ * with the daemon that was started last. */
+int  scratch_make(struct scratch *s, const char *under, bool keep, struct err *e);
+void scratch_remove(struct scratch *s);
+
+/* The command line that drives a workspace: argv[0], and the word behind it
+ * ("work"; NULL: none). */
+struct tool {
+	const char *path, *word;
+};
+
+struct place {
+	struct scratch *scratch;
+	struct tool tool;
+	char dir[WB_PATH];                   /* of the workspace */
+	char sock[WB_PATH];
+	pid_t daemon;                        /* 0: none */
+};
+
+/* Makes a workspace in a new folder.  daemon: and starts and awaits its daemon. */
+int  place_new(struct place *p, struct scratch *s, struct tool tool, bool daemon,
+    struct err *e);
+int  place_start(struct place *p, nsec *took, struct err *e);
+void place_kill(struct place *p);            /* SIGKILL, and waits */
+/* Stops the daemon as a service manager would.  ERR_TIMEOUT: it had to be killed. */
+int  place_stop(struct place *p, struct err *e);
+
+#define RUN_ARGS_MAX 24
+struct run {
+	struct place *place;                 /* where; and whose tool */
+	bool bare;                           /* args are the whole command line */
+	const char *const *args;             /* NULL-ended, behind the tool */
+	const char *last;                    /* one more, as "--no-daemon"; or NULL */
+	struct buf *out;                     /* stdout, then stderr; NULL: not read */
+	/* out */
+	nsec took;                           /* from the spawn to its end */
+	int code;                            /* 128 and more: a signal */
+};
+
+/* ERR_IO: could not be started. */
+int run_process(struct run *r, struct err *e);
+
+/* What one fdatasync of a small write takes in the scratch folder: p50. */
+nsec scratch_commit(const struct scratch *s);
+
+/* ---- clients of the socket (work_wire.c) ------------------------------------- */
+
+struct asked {
+	nsec at;
+	int tag;                             /* the workload's own */
+	int64_t number;
+};
+
+struct agent {
+	int fd;                              /* -1: none */
+	size_t index;
+	char actor[24];
+	struct buf out, in;
+	size_t sent, seen;                   /* of out sent, of in read */
+	uint64_t asks, answers;
+	struct asked ring[WB_DEPTH_MAX];
+	nsec read_at;                        /* the last bytes */
+	bool spent, armed;
+};
+
+struct answer {
+	struct str line;                     /* valid until the next read */
+	bool success;
+	nsec at, took;
+	int tag;
+	int64_t number;
+};
+
+struct ask {
+	const char *operation;
+	struct buf *args;                    /* the object's inside; empty: none */
+	msec deadline;                       /* 0: the daemon's own */
+	const char *deadline_text;           /* instead, as it is */
+	int tag;
+	int64_t number;
+};
+
+int  agent_open(struct agent *a, const struct place *p, size_t index, struct err *e);
+void agent_close(struct agent *a);
+/* One request and its answer.  watch: looks a while for the answer before it
+ * sleeps, as the command line's client does.  ERR_CLOSED, ERR_TIMEOUT,
+ * ERR_INVALID (not the protocol). */
+int  agent_ask(struct agent *a, const struct ask *q, bool watch, struct answer *r,
+    struct err *e);
+/* The same, and the answer must be a success; d (may be NULL) is its document. */
+int  agent_call(struct agent *a, const char *operation, struct json_doc *d,
+    struct err *e, const char *args_format, ...)
+    __attribute__((format(printf, 5, 6)));
+int  answer_parse(const struct answer *r, struct json_doc *d, struct err *e);
+/* Words and code of a failure, for people. */
+void answer_words(const struct answer *r, struct err *e);
+struct str answer_id(jnode data);            /* of an item; STR_NONE */
+
+/* Many agents at once, in one thread, each with up to depth requests open. */
+struct crowd {
+	const struct place *place;
+	size_t n, depth;
+	/* The agent's next request; false: it has no more. */
+	bool (*next)(void *ctx, const struct agent *a, struct ask *q);
+	int (*answer)(void *ctx, const struct agent *a, const struct answer *r,
+	    struct err *e);              /* not OK ends all */
+	void (*tick)(void *ctx);             /* between reads; may be NULL */
+	void *ctx;
+	bool dies;                           /* the daemon is meant to go away */
+	/* out */
+	nsec began, ended, cpu;
+	double daemon_cpu_s;
+	uint64_t asked, answered;
+	bool closed;
+};
+
+/* ERR_CLOSED: a connection went away and should not have.  ERR_TIMEOUT: for a
+ * minute nothing came. */
+int crowd_run(struct crowd *c, struct err *e);
+
+/* ---- a run of the benchmark (work.c) ------------------------------------------- */
+
+enum { MODE_DAEMON = 1, MODE_DIRECT = 2 };
+
+struct meter {
+	struct hist times;
+	uint64_t errors;
+	char label[48];
+};
+
+struct trial {
+	const struct bench_work_options *o;
+	unsigned mode;
+	int64_t iterations, warmup;
+	size_t sizes[WB_SIZES_MAX], sizes_n;
+	struct scratch scratch;
+	struct tool tool;
+	char cohort[WB_PATH];
+	double commit_ms;
+	struct report report;
+	struct meter *meter[WB_METERS_MAX];
+	size_t meters_n;
+	struct err sample;                   /* the first error */
+	const char *workload;                /* the one that runs */
+	nsec shown;
+};
+
+struct meter *trial_meter(struct trial *t, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void trial_value(struct trial *t, double value, int digits, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+void trial_check(struct trial *t, bool passed, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* p50 at most limit_ms. */
+void trial_p50(struct trial *t, const struct meter *m, double limit_ms,
+    const char *why);
+void trial_error(struct trial *t, struct meter *m, const struct err *e);
+/* Shows how far it is; cheap. */
+void trial_progress(struct trial *t, double fraction, const char *what);
+double meter_p50(const struct meter *m);     /* ms */
+
+/* The lists of the command line. */
+int work_only_parse(struct str text, bool *on, size_t n, struct err *e);
+int work_mode_parse(struct str text, unsigned *mode, struct err *e);
+int work_sizes_parse(struct str text, size_t *sizes, size_t max, size_t *n,
+    struct err *e);
+
+struct work_row {
+	const char *id, *what;
+	unsigned needs;                      /* modes without which it has nothing */
+	bool in_quick;
+	int (*run)(struct trial *t, struct err *e);
+};
+extern const struct work_row work_rows[];
+extern const size_t work_rows_n;
+
+/* ---- ids that were told to us (work_agents.c) ----------------------------------- */
+
+struct told {
+	struct told_id { char id[WB_ID]; int64_t number; size_t agent; } *row;
+	size_t n, cap;
+};
+int  told_add(struct told *t, struct str id, int64_t number, size_t agent,
+    struct err *e);
+size_t told_twice(struct told *t);           /* sorts; how many ids are double */
+void told_release(struct told *t);
+
+/* The stored counts equal `items` and what a recount finds. */
+int  verify_counts(struct trial *t, const struct place *p, int64_t items,
+    struct err *e);
+
+/* ---- the workloads ----------------------------------------------------------------- */
+
+#define WORK_LOAD_MAP(X)                                                       \
+	X(s1) X(s2) X(s3) X(s4) X(s5)                                          \
+	X(b1) X(b2) X(b3) X(b4) X(b5) X(b6) X(b7) X(b8) X(b10) X(b11) X(p1) X(bd)
+#define X(name) int load_##name(struct trial *t, struct err *e);
+WORK_LOAD_MAP(X)
+#undef X
+
+#endif

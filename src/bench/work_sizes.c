@@ -1,0 +1,358 @@
+/*
+ * work_sizes.c - what grows: B7 with the number of items, B8 with the length of
+ * chains and the depth of epics.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "bench/work_priv.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+#define BATCH        200
+#define FLAT         1.3
+#define PROBE        "w-probe"
+#define CHAIN_MS     1.0
+#define CHAIN_SLICE  250
+#define EPIC_DEPTH   50
+#define EPIC_LEAVES  50
+
+/* B7. */
+
+/* Batches of items as trackers have them: a third closed, a tenth blocked by
+ * the one before it, labels and a description. */
+struct filler {
+	struct trial *t;
+	size_t at, to;
+};
+
+static bool
+fill_next(void *ctx, const struct agent *a, struct ask *q)
+{
+	struct filler *f = ctx;
+	size_t end = f->to - f->at > BATCH ? f->at + BATCH : f->to, op = 0;
+	struct buf *b = q->args;
+
+	(void)a;
+	if (f->at == f->to)
+		return false;
+	q->operation = "batch";
+	q->deadline = 300000;
+	buf_lit(b, "\"operations\":[");
+	for (size_t i = f->at, made = 0; i < end; i++) {
+		size_t before = made;
+
+		buf_add_fmt(b, "%s{\"operation\":\"create\",\"args\":{\"title\":\"item %zu\","
+		    "\"description\":\"What has to be done about part %zu, and how one can "
+		    "tell that it was.\",\"priority\":%zu,\"labels\":[\"part-%zu\"]}}",
+		    op > 0 ? "," : "", i, i, i % 5, i % 20);
+		made = op++;
+		if (i % 3 == 0)
+			buf_add_fmt(b, ",{\"operation\":\"close\",\"args\":{\"id\":"
+			    "{\"$ref\":%zu},\"reason\":\"done\"}}", made), op++;
+		else if (i % 10 == 1 && i > f->at)
+			buf_add_fmt(b, ",{\"operation\":\"dep_add\",\"args\":{\"from_id\":"
+			    "{\"$ref\":%zu},\"to_id\":{\"$ref\":%zu}}}", made, before), op++;
+	}
+	buf_lit(b, "]");
+	f->at = end;
+	return true;
+}
+
+static int
+must_answer(void *ctx, const struct agent *a, const struct answer *r, struct err *e)
+{
+	struct filler *f = ctx;
+
+	(void)a;
+	trial_progress(f->t, (double)f->at / (double)f->to, "filling");
+	if (r->success)
+		return OK;
+	answer_words(r, e);
+	return e->code;
+}
+
+static int
+fill(struct trial *t, struct place *p, size_t from, size_t to, struct err *e)
+{
+	struct filler f = { .t = t, .at = from, .to = to };
+	struct crowd c = { .place = p, .n = 1, .depth = 2, .next = fill_next,
+		.answer = must_answer, .ctx = &f };
+
+	return crowd_run(&c, e);
+}
+
+/* Reads first, at the size; then creates, which change it. */
+static const struct sized {
+	const char *operation, *args;
+} sized[] = {
+	{ "ready", "\"limit\":10" },
+	{ "list", "\"limit\":50" },
+	{ "stats", "" },
+	{ "show", "\"id\":\"" PROBE "\"" },
+	{ "create", "\"title\":\"one more\",\"description\":\"short\"" },
+};
+
+static int
+sized_sample(struct agent *a, const struct sized *s, struct meter *m, int64_t times,
+    struct err *e)
+{
+	struct buf args = BUF(KB);
+	const struct ask q = { .operation = s->operation, .args = &args };
+	int64_t warm = times / 10;
+	struct answer r;
+	int rc = OK;
+
+	buf_add(&args, str_of(s->args));
+	for (int64_t i = -warm; i < times && rc == OK; i++) {
+		rc = agent_ask(a, &q, true, &r, e);
+		if (rc == OK && !r.success) {
+			answer_words(&r, e);
+			rc = e->code;
+		}
+		if (rc == OK && i >= 0)
+			hist_add(&m->times, (uint64_t)r.took);
+	}
+	buf_release(&args);
+	return rc;
+}
+
+static int
+size_run(struct trial *t, struct agent *a, size_t k, struct meter *m[COUNT(sized)],
+    struct err *e)
+{
+	int64_t half = (int64_t)t->sizes[k] / 2;
+	int rc = OK;
+
+	for (size_t i = 0; i < COUNT(sized) && rc == OK; i++) {
+		bool grows = strcmp(sized[i].operation, "create") == 0;
+
+		m[i] = trial_meter(t, "b7_%s_%zu", sized[i].operation, t->sizes[k]);
+		rc = sized_sample(a, &sized[i], m[i], grows && half < t->iterations ? half :
+		    t->iterations, e);
+	}
+	return rc;
+}
+
+static void
+sizes_judge(struct trial *t, struct meter *m[WB_SIZES_MAX][COUNT(sized)])
+{
+	for (size_t i = 0; i < COUNT(sized); i++) {
+		double least = meter_p50(m[0][i]), worst = 1;
+
+		for (size_t k = 1; k < t->sizes_n && least > 0; k++)
+			if (meter_p50(m[k][i]) / least > worst)
+				worst = meter_p50(m[k][i]) / least;
+		trial_value(t, worst, 2, "b7_%s_growth", sized[i].operation);
+		trial_check(t, worst <= FLAT, "%s: from %zu to %zu items %.2fx <= %.1fx",
+		    sized[i].operation, t->sizes[0], t->sizes[t->sizes_n - 1], worst, FLAT);
+	}
+}
+
+/* Each size in a workspace of its own, so that no other has aged it. */
+int
+load_b7(struct trial *t, struct err *e)
+{
+	struct meter *m[WB_SIZES_MAX][COUNT(sized)] = { { NULL } };
+	int rc = OK;
+
+	for (size_t k = 0; k < t->sizes_n && rc == OK; k++) {
+		struct agent a = { .fd = -1 };
+		struct place p;
+
+		rc = place_new(&p, &t->scratch, t->tool, true, e);
+		if (rc == OK)
+			rc = fill(t, &p, 0, t->sizes[k] - 1, e);
+		if (rc == OK)
+			rc = agent_open(&a, &p, 0, e);
+		if (rc == OK)
+			rc = agent_call(&a, "create", NULL, e, "\"id\":\"" PROBE "\","
+			    "\"title\":\"the probe\",\"labels\":[\"one\",\"two\"]");
+		if (rc == OK)
+			rc = size_run(t, &a, k, m[k], e);
+		agent_close(&a);
+		if (place_stop(&p, rc == OK ? e : &(struct err){ 0 }) != OK && rc == OK)
+			rc = e->code;
+	}
+	if (rc == OK)
+		sizes_judge(t, m);
+	return rc;
+}
+
+/* B8. */
+
+/* Items NAME-0 to NAME-(n-1), each depending on the one before it. */
+static int
+chain_make(struct agent *a, const char *name, size_t n, const char *type,
+    const char *kind, struct err *e)
+{
+	struct buf b = BUF(4 * MB);
+	int rc = OK;
+
+	for (size_t from = 0; from < n && rc == OK; from += CHAIN_SLICE) {
+		buf_clear(&b);
+		for (size_t i = from; i < n && i < from + CHAIN_SLICE; i++) {
+			buf_add_fmt(&b, "%s{\"operation\":\"create\",\"args\":{\"id\":"
+			    "\"w-%s-%zu\",\"title\":\"link %zu\",\"issue_type\":\"%s\"",
+			    i > from ? "," : "", name, i, i, kind);
+			if (i > 0)
+				buf_add_fmt(&b, ",\"dependencies\":[\"%s:w-%s-%zu\"]", type,
+				    name, i - 1);
+			buf_lit(&b, "}}");
+		}
+		rc = agent_call(a, "batch", NULL, e, "\"operations\":[%s]", b.p);
+	}
+	buf_release(&b);
+	return rc;
+}
+
+/* A dependency that is taken away again, times over. */
+static int
+dep_sample(struct agent *a, struct meter *m, int64_t times, const char *from,
+    const char *to, struct err *e)
+{
+	struct buf args = BUF(KB);
+	const struct ask q = { .operation = "dep_add", .args = &args };
+	struct answer r;
+	int rc = OK;
+
+	buf_add_fmt(&args, "\"from_id\":\"%s\",\"to_id\":\"%s\"", from, to);
+	for (int64_t i = -times / 10; i < times && rc == OK; i++) {
+		rc = agent_ask(a, &q, true, &r, e);
+		if (rc == OK && !r.success) {
+			answer_words(&r, e);
+			rc = e->code;
+		}
+		if (rc == OK && i >= 0)
+			hist_add(&m->times, (uint64_t)r.took);
+		if (rc == OK)
+			rc = agent_call(a, "dep_remove", NULL, e, "%s", args.p);
+	}
+	buf_release(&args);
+	return rc;
+}
+
+static int
+refuse_sample(struct trial *t, struct agent *a, struct meter *m, const char *from,
+    const char *to, struct err *e)
+{
+	struct buf args = BUF(KB);
+	const struct ask q = { .operation = "dep_add", .args = &args };
+	struct answer r;
+	int rc = OK;
+
+	buf_add_fmt(&args, "\"from_id\":\"%s\",\"to_id\":\"%s\"", from, to);
+	for (int64_t i = -t->warmup; i < t->iterations && rc == OK; i++) {
+		rc = agent_ask(a, &q, true, &r, e);
+		if (rc != OK || i < 0)
+			continue;
+		if (r.success || !str_contains(r.line, S("cycle")))
+			trial_error(t, m, &(struct err){ ERR_INVALID,
+			    "a cycle was not refused" });
+		else
+			hist_add(&m->times, (uint64_t)r.took);
+	}
+	buf_release(&args);
+	return rc;
+}
+
+/* Two chains: neither from the one's end nor from the other's beginning is
+ * there a short way to see that they do not meet. */
+static int
+chains_run(struct trial *t, struct agent *a, size_t n, struct err *e)
+{
+	struct meter *accepted = trial_meter(t, "b8_dep_add_%zu", n);
+	struct meter *refused = trial_meter(t, "b8_cycle_refused_%zu", n);
+	char names[2][32], first[2][WB_ID], last[2][WB_ID];
+	int rc = OK;
+
+	for (size_t i = 0; i < 2 && rc == OK; i++) {
+		snprintf(names[i], sizeof names[i], "%c%zu", i == 0 ? 'a' : 'b', n);
+		snprintf(first[i], sizeof first[i], "w-%s-0", names[i]);
+		snprintf(last[i], sizeof last[i], "w-%s-%zu", names[i], n - 1);
+		rc = chain_make(a, names[i], n, "blocks", "task", e);
+	}
+	if (rc == OK)
+		rc = dep_sample(a, accepted, t->iterations, first[0], last[1], e);
+	if (rc == OK)
+		rc = refuse_sample(t, a, refused, first[0], last[0], e);
+	if (rc != OK)
+		return rc;
+	trial_p50(t, accepted, CHAIN_MS + t->commit_ms, "(1 ms and one commit)");
+	trial_p50(t, refused, CHAIN_MS, "");
+	return OK;
+}
+
+static int
+ready_count(struct agent *a, size_t *n, struct err *e)
+{
+	struct json_doc d = { 0 };
+	int rc = agent_call(a, "ready", &d, e, "\"limit\":1000");
+
+	if (rc == OK)
+		*n = json_count(json_get(d.root, S("data")));
+	json_release(&d);
+	return rc;
+}
+
+/* Tasks below epics that lie in epics: a blocker of the topmost holds them. */
+static int
+epics_run(struct trial *t, struct agent *a, struct err *e)
+{
+	struct meter *held = trial_meter(t, "b8_epic_hold");
+	struct meter *ready = trial_meter(t, "b8_epic_ready");
+	const struct sized s = { "ready", "\"limit\":100" };
+	size_t before = 0, after = 0;
+	int rc = chain_make(a, "epic", EPIC_DEPTH, "parent-child", "epic", e);
+
+	for (int i = 0; i < EPIC_LEAVES && rc == OK; i++)
+		rc = agent_call(a, "create", NULL, e, "\"title\":\"leaf %d\",\"dependencies\":"
+		    "[\"parent-child:w-epic-%d\"]", i, EPIC_DEPTH - 1);
+	if (rc == OK)
+		rc = agent_call(a, "create", NULL, e, "\"id\":\"w-blocker\",\"title\":"
+		    "\"what holds all\"");
+	if (rc == OK)
+		rc = sized_sample(a, &s, ready, t->iterations, e);
+	if (rc == OK)
+		rc = dep_sample(a, held, t->iterations, "w-epic-0", "w-blocker", e);
+	if (rc == OK)
+		rc = ready_count(a, &before, e);
+	if (rc == OK)
+		rc = agent_call(a, "dep_add", NULL, e, "\"from_id\":\"w-epic-0\",\"to_id\":"
+		    "\"w-blocker\"");
+	if (rc == OK)
+		rc = ready_count(a, &after, e);
+	if (rc != OK)
+		return rc;
+	trial_check(t, before == EPIC_DEPTH + EPIC_LEAVES + 1 && after == 1,
+	    "below %d epics %zu items are ready, and %zu once the topmost is blocked",
+	    EPIC_DEPTH, before, after);
+	trial_p50(t, ready, CHAIN_MS, "");
+	trial_p50(t, held, CHAIN_MS + t->commit_ms, "(1 ms and one commit)");
+	return OK;
+}
+
+int
+load_b8(struct trial *t, struct err *e)
+{
+	static const size_t lengths[] = { 100, 1000, 5000 };
+	int rc = OK;
+
+	for (size_t i = 0; i <= COUNT(lengths) && rc == OK; i++) {
+		struct agent a = { .fd = -1 };
+		struct place p;
+
+		rc = place_new(&p, &t->scratch, t->tool, true, e);
+		if (rc == OK)
+			rc = agent_open(&a, &p, 0, e);
+		if (rc == OK)
+			rc = i < COUNT(lengths) ? chains_run(t, &a, lengths[i], e) :
+			    epics_run(t, &a, e);
+		agent_close(&a);
+		if (place_stop(&p, rc == OK ? e : &(struct err){ 0 }) != OK && rc == OK)
+			rc = e->code;
+	}
+	return rc;
+}

@@ -1,0 +1,270 @@
+/*
+ * bench_work.c - the tracker's benchmark: its lists, and its clients against a
+ * server that answers what it is told to.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "harness/test.h"
+
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bench/work_priv.h"
+
+TEST(work_only_takes_ids_of_either_case)
+{
+	bool on[32] = { false };
+	struct err e;
+	size_t n = 0;
+
+	CHECK(work_rows_n <= COUNT(on));
+	CHECK_RC(work_only_parse(STR_NONE, on, work_rows_n, &e), OK);
+	for (size_t i = 0; i < work_rows_n; i++)
+		n += on[i];
+	CHECK_INT((long long)n, (long long)work_rows_n);
+	CHECK_RC(work_only_parse(S("s1, B11"), on, work_rows_n, &e), OK);
+	n = 0;
+	for (size_t i = 0; i < work_rows_n; i++) {
+		bool named = strcmp(work_rows[i].id, "S1") == 0 ||
+		    strcmp(work_rows[i].id, "B11") == 0;
+
+		CHECK(on[i] == named);
+		n += on[i];
+	}
+	CHECK_INT((long long)n, 2);
+	CHECK_RC(work_only_parse(S("S1,B99"), on, work_rows_n, &e), ERR_INVALID);
+	CHECK(strstr(e.text, "B99") != NULL && strstr(e.text, "S5") != NULL);
+	CHECK_RC(work_only_parse(S("S1,,S2"), on, work_rows_n, &e), ERR_INVALID);
+}
+
+TEST(work_mode_is_one_of_three)
+{
+	unsigned mode = 0;
+	struct err e;
+
+	CHECK_RC(work_mode_parse(S("both"), &mode, &e), OK);
+	CHECK_INT(mode, MODE_DAEMON | MODE_DIRECT);
+	CHECK_RC(work_mode_parse(S("direct"), &mode, &e), OK);
+	CHECK_INT(mode, MODE_DIRECT);
+	CHECK_RC(work_mode_parse(S("rpc"), &mode, &e), ERR_INVALID);
+}
+
+TEST(work_sizes_increase)
+{
+	static const char *const bad[] = { "", "5", "100,100", "1000,100", "10,x",
+		"10,20,30,40,50", "99999999" };
+	size_t sizes[4], n;
+	struct err e;
+
+	CHECK_RC(work_sizes_parse(S("100,1000, 10000"), sizes, COUNT(sizes), &n, &e), OK);
+	CHECK(n == 3 && sizes[0] == 100 && sizes[2] == 10000);
+	for (size_t i = 0; i < COUNT(bad); i++)
+		if (work_sizes_parse(str_of(bad[i]), sizes, COUNT(sizes), &n, &e) == OK)
+			test_fail(__FILE__, __LINE__, "\"%s\" was taken", bad[i]);
+}
+
+TEST(work_ids_that_come_twice_are_counted)
+{
+	struct told t = { 0 };
+	struct err e;
+
+	CHECK_RC(told_add(&t, S("w-b"), 1, 0, &e), OK);
+	CHECK_RC(told_add(&t, S("w-a"), 2, 0, &e), OK);
+	CHECK_INT((long long)told_twice(&t), 0);
+	CHECK_RC(told_add(&t, S("w-b"), 3, 1, &e), OK);
+	CHECK_INT((long long)told_twice(&t), 1);
+	CHECK_RC(told_add(&t, STR_NONE, 3, 1, &e), ERR_INVALID);
+	told_release(&t);
+}
+
+/* A server in a process of its own.  It answers each line, and hangs up after
+ * `answers` of them. */
+
+struct fake {
+	struct place place;
+	pid_t pid;
+};
+
+static void
+fake_answer(FILE *f, const char *line, const char *body)
+{
+	const char *id = strstr(line, "\"request_id\":\"");
+	size_t n;
+
+	if (id == NULL)
+		_exit(3);
+	id += strlen("\"request_id\":\"");
+	n = strcspn(id, "\"");
+	if (strstr(line, "\"long\"") != NULL)
+		fprintf(f, "{\"request_id\":\"%.*s\",\"progress\":{\"done\":1}}\n", (int)n, id);
+	fprintf(f, "{\"request_id\":\"%.*s\",%s}\n", (int)n, id, body);
+}
+
+_Noreturn static void
+fake_serve(int at, const char *body, int answers)
+{
+	char *line = NULL;
+	size_t room = 0;
+
+	for (;;) {
+		int fd = accept(at, NULL, NULL);
+		FILE *in, *out;
+
+		if (fd < 0)
+			_exit(4);
+		if (fork() != 0) {
+			close(fd);
+			continue;
+		}
+		in = fdopen(fd, "r");
+		out = fdopen(dup(fd), "w");
+		while (answers-- > 0 && getline(&line, &room, in) > 0) {
+			fake_answer(out, line, body);
+			fflush(out);
+		}
+		_exit(0);
+	}
+}
+
+static void
+fake_start(struct fake *f, const char *body, int answers)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX, .sun_path = "fake.sock" };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	*f = (struct fake){ 0 };
+	snprintf(f->place.sock, sizeof f->place.sock, "fake.sock");
+	CHECK(bind(fd, (struct sockaddr *)&at, sizeof at) == 0 && listen(fd, 64) == 0);
+	f->pid = fork();
+	if (f->pid == 0)
+		fake_serve(fd, body, answers);
+	close(fd);
+}
+
+static void
+fake_stop(struct fake *f)
+{
+	kill(f->pid, SIGKILL);
+	waitpid(f->pid, NULL, 0);
+}
+
+TEST(work_agent_reads_past_progress)
+{
+	struct fake f;
+	struct agent a;
+	struct json_doc d = { 0 };
+	struct err e;
+
+	fake_start(&f, "\"success\":true,\"data\":{\"id\":\"w-1\"}", 100);
+	CHECK_RC(agent_open(&a, &f.place, 0, &e), OK);
+	CHECK_RC(agent_call(&a, "create", &d, &e, "\"title\":\"long\",\"x\":\"long\""), OK);
+	CHECK_STR(answer_id(json_get(d.root, S("data"))), "w-1");
+	json_release(&d);
+	agent_close(&a);
+	fake_stop(&f);
+}
+
+TEST(work_agent_tells_a_failure_in_words)
+{
+	struct fake f;
+	struct agent a;
+	struct err e;
+
+	fake_start(&f, "\"success\":false,\"error\":\"no such item\",\"code\":\"NOTFOUND\"", 9);
+	CHECK_RC(agent_open(&a, &f.place, 0, &e), OK);
+	CHECK_RC(agent_call(&a, "show", NULL, &e, "\"id\":\"w-1\""), ERR_INVALID);
+	CHECK_STR(str_of(e.text), "show: no such item (NOTFOUND)");
+	agent_close(&a);
+	fake_stop(&f);
+}
+
+TEST(work_agent_wants_the_answer_to_its_request)
+{
+	struct fake f;
+	struct agent a;
+	struct err e;
+
+	fake_start(&f, "\"success\":true", 9);
+	CHECK_RC(agent_open(&a, &f.place, 0, &e), OK);
+	a.asks = a.answers = 7;
+	CHECK_RC(agent_call(&a, "ping", NULL, &e, "%s", ""), OK);
+	a.answers = 3;
+	CHECK_RC(agent_call(&a, "ping", NULL, &e, "%s", ""), ERR_INVALID);
+	agent_close(&a);
+	fake_stop(&f);
+}
+
+struct count {
+	int64_t asked[8], heard[8];
+};
+
+static bool
+count_next(void *ctx, const struct agent *a, struct ask *q)
+{
+	struct count *c = ctx;
+
+	if (c->asked[a->index] == 500)
+		return false;
+	q->operation = "create";
+	q->number = c->asked[a->index]++;
+	return true;
+}
+
+static int
+count_answer(void *ctx, const struct agent *a, const struct answer *r, struct err *e)
+{
+	struct count *c = ctx;
+
+	(void)e;
+	CHECK(r->success && r->number == c->heard[a->index] && r->took > 0);
+	c->heard[a->index]++;
+	return OK;
+}
+
+TEST(work_crowd_asks_all_and_hears_all_in_order)
+{
+	struct count n = { { 0 }, { 0 } };
+	struct fake f;
+	struct crowd c = { .place = &f.place, .n = 8, .depth = 64, .next = count_next,
+		.answer = count_answer, .ctx = &n };
+	struct err e;
+
+	fake_start(&f, "\"success\":true,\"data\":null", 1000);
+	CHECK_RC(crowd_run(&c, &e), OK);
+	CHECK(c.asked == 4000 && c.answered == 4000 && !c.closed);
+	fake_stop(&f);
+}
+
+TEST(work_crowd_hears_what_was_said_before_the_end)
+{
+	struct count n = { { 0 }, { 0 } };
+	struct fake f;
+	struct crowd c = { .place = &f.place, .n = 2, .depth = 16, .next = count_next,
+		.answer = count_answer, .ctx = &n };
+	struct err e;
+
+	fake_start(&f, "\"success\":true,\"data\":null", 100);
+	CHECK_RC(crowd_run(&c, &e), ERR_CLOSED);
+	memset(&n, 0, sizeof n);
+	c.dies = true;
+	CHECK_RC(crowd_run(&c, &e), OK);
+	CHECK(c.closed && c.answered == 200);
+	fake_stop(&f);
+}
+
+TEST(work_scratch_goes_with_its_maker)
+{
+	struct scratch s = { 0 };
+	char root[WB_PATH];
+	struct err e;
+
+	CHECK_RC(scratch_make(&s, ".", false, &e), OK);
+	CHECK(access(s.root, F_OK) == 0);
+	CHECK(scratch_commit(&s) > 0);
+	snprintf(root, sizeof root, "%s", s.root);
+	scratch_remove(&s);
+	CHECK(access(root, F_OK) != 0);
+}
