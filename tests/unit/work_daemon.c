@@ -34,10 +34,9 @@ workspace(void)
 
 /* A daemon in a process of its own that ends with ours. */
 static pid_t
-start(nsec idle)
+begin(nsec idle)
 {
 	struct daemon_options o = { .idle = idle, .foreground = false };
-	struct daemon_status st = { 0 };
 	pid_t pid = fork();
 	struct err e;
 
@@ -46,6 +45,17 @@ start(nsec idle)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		_exit(-daemon_run(&home, &o, &e));
 	}
+	return pid;
+}
+
+/* The same, and it answers. */
+static pid_t
+start(nsec idle)
+{
+	struct daemon_status st = { 0 };
+	pid_t pid = begin(idle);
+	struct err e;
+
 	while (!st.running) {
 		CHECK_RC(daemon_status(&home, &st, &e), OK);
 		CHECK(waitpid(pid, NULL, WNOHANG) == 0);
@@ -75,16 +85,20 @@ has(const char *ending)
 
 /* ---- raw lines ------------------------------------------------------------- */
 
-static struct rpc_client
+/* Hung up by the end of the process. */
+static struct rpc_client *
 dial(void)
 {
+	static struct rpc_client clients[4];
+	static size_t n;
 	char path[DB_PATH_MAX + 8];
-	struct rpc_client c;
 	struct err e;
 
+	CHECK(n < COUNT(clients));
 	home_path(&home, "sock", path);
-	CHECK_RC(rpc_connect(&c, path, 64 * MB, clock_mono() + 10 * NS_PER_S, &e), OK);
-	return c;
+	CHECK_RC(rpc_connect(&clients[n], path, 64 * MB,
+	    clock_mono() + 10 * NS_PER_S, &e), OK);
+	return &clients[n++];
 }
 
 static void
@@ -118,7 +132,7 @@ hear(struct rpc_client *c)
 
 TEST(daemon_answers_and_echoes_any_request_id)
 {
-	struct rpc_client c;
+	struct rpc_client *c;
 	struct stat st;
 	pid_t pid;
 	char path[DB_PATH_MAX + 8];
@@ -129,12 +143,12 @@ TEST(daemon_answers_and_echoes_any_request_id)
 	CHECK(stat(path, &st) == 0);
 	CHECK_INT(st.st_mode & 0777, 0600);
 	c = dial();
-	tell(&c, "{\"operation\":\"ping\",\"request_id\":\"a\\\"b\"}\n");
-	CHECK_STR(hear(&c), "{\"request_id\":\"a\\\"b\"," PONG);
-	tell(&c, "{\"operation\":\"ping\",\"request_id\":7}\n");
-	CHECK_STR(hear(&c), "{\"request_id\":7," PONG);
-	tell(&c, "{\"operation\":\"ping\"}\n");
-	CHECK_STR(hear(&c), "{\"request_id\":null," PONG);
+	tell(c, "{\"operation\":\"ping\",\"request_id\":\"a\\\"b\"}\n");
+	CHECK_STR(hear(c), "{\"request_id\":\"a\\\"b\"," PONG);
+	tell(c, "{\"operation\":\"ping\",\"request_id\":7}\n");
+	CHECK_STR(hear(c), "{\"request_id\":7," PONG);
+	tell(c, "{\"operation\":\"ping\"}\n");
+	CHECK_STR(hear(c), "{\"request_id\":null," PONG);
 	kill(pid, SIGTERM);
 	ended(pid, 0);
 	CHECK(!has("sock") && !has("pid"));
@@ -155,24 +169,24 @@ TEST(daemon_survives_malformed_lines)
 		{ "{\"operation\":\"craete\",\"actor\":\"a\"}", "METHOD" },
 		{ "\x01\xff\xfe", "SYNTAX" },
 	};
-	struct rpc_client c;
+	struct rpc_client *c;
 
 	workspace();
 	start(NEVER);
 	c = dial();
 	for (size_t i = 0; i < COUNT(bad); i++) {
-		tell(&c, bad[i].line);
-		tell(&c, "\n\n");
-		HEAR_HAS(&c, bad[i].words);
+		tell(c, bad[i].line);
+		tell(c, "\n\n");
+		HEAR_HAS(c, bad[i].words);
 	}
-	tell(&c, "{\"operation\":\"ping\",\"request_id\":7}\n");
-	CHECK_STR(hear(&c), "{\"request_id\":7," PONG);
+	tell(c, "{\"operation\":\"ping\",\"request_id\":7}\n");
+	CHECK_STR(hear(c), "{\"request_id\":7," PONG);
 }
 
 TEST(daemon_refuses_a_line_over_the_limit)
 {
 	static char block[1 << 20];
-	struct rpc_client c, other;
+	struct rpc_client *c, *other;
 	struct str line;
 	struct err e;
 
@@ -181,30 +195,26 @@ TEST(daemon_refuses_a_line_over_the_limit)
 	c = dial();
 	memset(block, 'x', sizeof block);
 	for (size_t sent = 0; sent <= LIMIT_WORK_LINE_BYTES; sent += sizeof block)
-		CHECK_RC(rpc_send(&c, (struct str){ block, sizeof block },
+		CHECK_RC(rpc_send(c, (struct str){ block, sizeof block },
 		    clock_mono() + 10 * NS_PER_S, &e), OK);
-	HEAR_HAS(&c, "TOOBIG");
-	tell(&c, "\n");
-	CHECK(rpc_receive(&c, &line, clock_mono() + 10 * NS_PER_S, &e) == ERR_CLOSED);
+	HEAR_HAS(c, "TOOBIG");
+	tell(c, "\n");
+	CHECK(rpc_receive(c, &line, clock_mono() + 10 * NS_PER_S, &e) == ERR_CLOSED);
 	other = dial();
-	tell(&other, "{\"operation\":\"ping\",\"request_id\":7}\n");
-	CHECK_STR(hear(&other), "{\"request_id\":7," PONG);
+	tell(other, "{\"operation\":\"ping\",\"request_id\":7}\n");
+	CHECK_STR(hear(other), "{\"request_id\":7," PONG);
 }
 
 TEST(daemon_leaves_one_of_two)
 {
-	struct daemon_options o = { .idle = NEVER };
 	struct err e;
 	pid_t racer[4];
 	struct daemon_status st = { 0 };
 	int left = 0;
 
 	workspace();
-	for (size_t i = 0; i < COUNT(racer); i++) {
-		racer[i] = fork();
-		if (racer[i] == 0)
-			_exit(-daemon_run(&home, &o, &e));
-	}
+	for (size_t i = 0; i < COUNT(racer); i++)
+		racer[i] = begin(NEVER);
 	for (size_t i = 0; i < COUNT(racer) - 1; i++) {
 		int status;
 		pid_t pid = wait(&status);
@@ -247,7 +257,7 @@ TEST(daemon_leaves_when_idle_and_when_its_files_are_gone)
 	pid_t pid;
 
 	workspace();
-	ended(start(20 * NS_PER_MS), 0);
+	ended(begin(20 * NS_PER_MS), 0);
 	CHECK(!has("sock") && !has("pid"));
 	pid = start(NEVER);
 	CHECK(unlink(home.db) == 0);
@@ -283,7 +293,7 @@ stored(const char *sql)
 TEST(daemon_shares_a_commit_and_keeps_the_order)
 {
 	struct buf many = BUF(1 * MB);
-	struct rpc_client c;
+	struct rpc_client *c;
 	char words[64];
 	pid_t pid;
 
@@ -293,12 +303,12 @@ TEST(daemon_shares_a_commit_and_keeps_the_order)
 	for (int i = 0; i < 100; i++)
 		buf_add_fmt(&many, CREATE ",\"request_id\":%d}\n", i);
 	buf_lit(&many, "{\"operation\":\"status\"}\n");
-	tell(&c, many.p);
+	tell(c, many.p);
 	for (int i = 0; i < 100; i++) {
 		snprintf(words, sizeof words, "{\"request_id\":%d,\"success\":true", i);
-		HEAR_HAS(&c, words);
+		HEAR_HAS(c, words);
 	}
-	HEAR_HAS(&c, "\"commits\":1,");
+	HEAR_HAS(c, "\"commits\":1,");
 	kill(pid, SIGKILL);                          /* what was told is there */
 	CHECK_INT(waitpid(pid, NULL, 0), pid);
 	CHECK_INT(stored(ITEMS), 100);
@@ -308,85 +318,85 @@ TEST(daemon_shares_a_commit_and_keeps_the_order)
 
 TEST(daemon_cancels_what_waits)
 {
-	struct rpc_client c, other;
+	struct rpc_client *c, *other;
 	struct err e;
 
 	workspace();
 	start(NEVER);
 	c = dial();
 	other = dial();
-	tell(&c, CREATE ",\"request_id\":\"a\"}\n" CREATE ",\"request_id\":\"b\"}\n"
+	tell(c, CREATE ",\"request_id\":\"a\"}\n" CREATE ",\"request_id\":\"b\"}\n"
 	    "{\"operation\":\"cancel\",\"args\":{\"request_id\":\"a\"},"
 	    "\"request_id\":9}\n{\"operation\":\"cancel\",\"args\":"
 	    "{\"request_id\":\"z\"},\"request_id\":10}\n");
-	CHECK_STR(hear(&c), "{\"request_id\":9,\"success\":true,"
+	CHECK_STR(hear(c), "{\"request_id\":9,\"success\":true,"
 	    "\"data\":{\"cancelled\":true}}");
-	HEAR_HAS(&c, "\"cancelled\":false");
-	HEAR_HAS(&c, "\"code\":\"CANCELLED\"");
-	HEAR_HAS(&c, "{\"request_id\":\"b\",\"success\":true");
+	HEAR_HAS(c, "\"cancelled\":false");
+	HEAR_HAS(c, "\"code\":\"CANCELLED\"");
+	HEAR_HAS(c, "{\"request_id\":\"b\",\"success\":true");
 	/* Who hangs up with requests unread is not waited for. */
-	tell(&other, "{\"operation\":\"ping\"}\n");
-	rpc_close(&other);
+	tell(other, "{\"operation\":\"ping\"}\n");
+	rpc_close(other);
 	CHECK_RC(daemon_stop(&home, 10 * NS_PER_S, &e), OK);
 	CHECK_INT(stored(ITEMS), 1);
 }
 
 TEST(daemon_starts_nothing_past_its_deadline)
 {
-	struct rpc_client c;
+	struct rpc_client *c;
 	struct desk d;
 	struct err e;
 
 	workspace();
 	start(NEVER);
 	c = dial();
-	tell(&c, CREATE ",\"deadline_ms\":0,\"request_id\":1}\n");
-	HEAR_HAS(&c, "\"code\":\"TIMEOUT\"");
+	tell(c, CREATE ",\"deadline_ms\":0,\"request_id\":1}\n");
+	HEAR_HAS(c, "\"code\":\"TIMEOUT\"");
 	/* Another process has the file. */
 	CHECK_RC(desk_open(&d, &home, &e), OK);
 	CHECK_RC(db_exec(&d.db, "BEGIN IMMEDIATE", &e), OK);
-	tell(&c, CREATE ",\"deadline_ms\":20,\"request_id\":2}\n");
-	HEAR_HAS(&c, "\"code\":\"TIMEOUT\"");
-	tell(&c, "{\"operation\":\"ping\",\"request_id\":7}\n");
-	CHECK_STR(hear(&c), "{\"request_id\":7," PONG);
-	tell(&c, CREATE ",\"request_id\":3}\n");
+	tell(c, CREATE ",\"deadline_ms\":20,\"request_id\":2}\n");
+	HEAR_HAS(c, "\"code\":\"TIMEOUT\"");
+	tell(c, "{\"operation\":\"ping\",\"request_id\":7}\n");
+	CHECK_STR(hear(c), "{\"request_id\":7," PONG);
+	tell(c, CREATE ",\"request_id\":3}\n");
 	CHECK_RC(db_exec(&d.db, "ROLLBACK", &e), OK);
-	HEAR_HAS(&c, "{\"request_id\":3,\"success\":true");
+	HEAR_HAS(c, "{\"request_id\":3,\"success\":true");
 	desk_close(&d);
 	CHECK_INT(stored(ITEMS), 1);
 }
 
 TEST(daemon_tells_subscribers_what_happens)
 {
-	struct rpc_client a, b;
+	struct rpc_client *a, *b;
 
 	workspace();
 	start(NEVER);
 	a = dial();
 	b = dial();
-	tell(&b, CREATE "}\n");
-	HEAR_HAS(&b, "true");
-	tell(&a, "{\"operation\":\"subscribe\",\"request_id\":1}\n");
-	CHECK_STR(hear(&a), "{\"request_id\":1,\"success\":true,\"data\":{\"after\":1}}");
-	tell(&b, "{\"operation\":\"subscribe\",\"args\":{\"after\":0}}\n");
-	HEAR_HAS(&b, "{\"after\":0}");
-	HEAR_HAS(&b, "{\"event\":{\"seq\":1,\"kind\":\"created\"");
-	tell(&b, CREATE "}\n");
-	HEAR_HAS(&b, "\"success\":true");
-	HEAR_HAS(&a, "{\"event\":{\"seq\":2,");
-	HEAR_HAS(&b, "{\"event\":{\"seq\":2,");
-	tell(&a, "{\"operation\":\"unsubscribe\"}\n");
-	HEAR_HAS(&a, "true");
-	tell(&b, CREATE "}\n");
-	HEAR_HAS(&b, "\"success\":true");
-	HEAR_HAS(&b, "{\"event\":{\"seq\":3,");
-	tell(&a, "{\"operation\":\"ping\",\"request_id\":7}\n");
-	CHECK_STR(hear(&a), "{\"request_id\":7," PONG);
+	tell(b, CREATE "}\n");
+	HEAR_HAS(b, "true");
+	tell(a, "{\"operation\":\"subscribe\",\"request_id\":1}\n");
+	CHECK_STR(hear(a), "{\"request_id\":1,\"success\":true,\"data\":{\"after\":1}}");
+	tell(b, "{\"operation\":\"subscribe\",\"args\":{\"after\":0}}\n");
+	HEAR_HAS(b, "{\"after\":0}");
+	HEAR_HAS(b, "{\"event\":{\"seq\":1,\"kind\":\"created\"");
+	tell(b, CREATE "}\n");
+	HEAR_HAS(b, "\"success\":true");
+	HEAR_HAS(a, "{\"event\":{\"seq\":2,");
+	HEAR_HAS(b, "{\"event\":{\"seq\":2,");
+	tell(a, "{\"operation\":\"unsubscribe\"}\n");
+	HEAR_HAS(a, "true");
+	tell(b, CREATE "}\n");
+	HEAR_HAS(b, "\"success\":true");
+	HEAR_HAS(b, "{\"event\":{\"seq\":3,");
+	tell(a, "{\"operation\":\"ping\",\"request_id\":7}\n");
+	CHECK_STR(hear(a), "{\"request_id\":7," PONG);
 }
 
 TEST(daemon_answers_what_it_read_before_it_stops)
 {
-	struct rpc_client c;
+	struct rpc_client *c;
 	struct str line;
 	struct err e;
 	pid_t pid;
@@ -394,13 +404,13 @@ TEST(daemon_answers_what_it_read_before_it_stops)
 	workspace();
 	pid = start(NEVER);
 	c = dial();
-	tell(&c, CREATE ",\"request_id\":1}\n{\"operation\":\"shutdown\","
+	tell(c, CREATE ",\"request_id\":1}\n{\"operation\":\"shutdown\","
 	    "\"request_id\":2}\n" CREATE ",\"request_id\":3}\n");
-	HEAR_HAS(&c, "{\"request_id\":1,\"success\":true");
-	HEAR_HAS(&c, "{\"request_id\":2,\"success\":true");
+	HEAR_HAS(c, "{\"request_id\":1,\"success\":true");
+	HEAR_HAS(c, "{\"request_id\":2,\"success\":true");
 	CHECK(!has("sock") && !has("pid"));
-	HEAR_HAS(&c, "{\"request_id\":3,\"success\":true");
-	CHECK_RC(rpc_receive(&c, &line, clock_mono() + 10 * NS_PER_S, &e), ERR_CLOSED);
+	HEAR_HAS(c, "{\"request_id\":3,\"success\":true");
+	CHECK_RC(rpc_receive(c, &line, clock_mono() + 10 * NS_PER_S, &e), ERR_CLOSED);
 	ended(pid, 0);
 	CHECK_INT(stored(ITEMS), 2);
 }
@@ -446,4 +456,37 @@ TEST(desk_gives_all_the_failure_of_a_commit)
 	CHECK_INT(d.commits, 1);                     /* nothing changed */
 	CHECK_INT(stored(ITEMS), 1);
 	desk_close(&d);
+	json_release(&args);
+	buf_release(&out[0]);
+	buf_release(&out[1]);
+}
+
+/* ---- long operations ----------------------------------------------------------- */
+
+TEST(daemon_tells_of_progress_when_asked)
+{
+	struct buf many = BUF(1 * MB);
+	struct rpc_client *c;
+	struct str line;
+	int told = 0;
+
+	workspace();
+	start(NEVER);
+	c = dial();
+	buf_lit(&many, "{\"operation\":\"batch\",\"actor\":\"ann\",\"request_id\":1,"
+	    "\"progress\":true,\"args\":{\"operations\":[");
+	for (int i = 0; i < 500; i++)
+		buf_add_fmt(&many, "%s{\"operation\":\"create\",\"args\":"
+		    "{\"title\":\"x\"}}", i > 0 ? "," : "");
+	buf_lit(&many, "]}}\n");
+	tell(c, many.p);
+	for (line = hear(c); str_contains(line, S("\"progress\"")); line = hear(c)) {
+		CHECK(str_starts(line, S("{\"request_id\":1,\"progress\":{\"done\":")));
+		CHECK(str_ends(line, S(",\"total\":500}}")));
+		told++;
+	}
+	CHECK(told > 0);
+	CHECK(str_starts(line, S("{\"request_id\":1,\"success\":true")));
+	CHECK_INT(stored(ITEMS), 500);
+	buf_release(&many);
 }
