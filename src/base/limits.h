@@ -117,6 +117,7 @@
 	X(WORK_ROUND,          512,       "requests", "in one transaction, so that the first is not kept waiting for the last") \
 	X(WORK_REQUEST_ID_BYTES, 1024,    "bytes",  "a request's id, which is echoed") \
 	X(WORK_ONCE_BYTES,     256,       "bytes",  "the key under which an answer is kept") \
+	X(WORK_REQUEST_MS,     30000,     "ms",     "a command waits for an answer without --timeout, as bd") \
 	X(WORK_TIMEOUT_MS,     3600000,   "ms",     "longest deadline of a request") \
 	X(WORK_BUSY_MS,        5000,      "ms",     "another process may hold the tracker's file so long") \
 	X(WORK_LOG_BYTES,      1048576,   "bytes",  "the daemon's log; begun anew past it, at a start")

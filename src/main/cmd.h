@@ -21,6 +21,9 @@ COMMAND_MAP(X)
 const struct command *command_find(int argc, char **argv, int *words);
 void command_add_help(struct buf *b, const struct command *cmd);
 
+/* cmd_work, called by a link named bd. */
+int cmd_work_bd(int argc, char **argv);
+
 /* The options of the commands that have some. */
 extern const struct cli_option token_options[], config_options[],
     chart_run_options[];

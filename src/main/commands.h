@@ -25,6 +25,8 @@
 	    "run an SCXML chart to its end")                                  \
 	X(token,         "token",         "",                                 \
 	    "make a signed token or an API key")                              \
+	X(work,          "work",          "COMMAND",                          \
+	    "the work tracker: a to-do list with dependencies, also as bd")   \
 	X(config,        "config",        "",                                 \
 	    "show the settings in effect and where each comes from")          \
 	X(version,       "version",       "",                                 \

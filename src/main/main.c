@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "main/cmd.h"
+#include "main/work_cli.h"
 
 int
 main(int argc, char **argv)
@@ -14,6 +15,8 @@ main(int argc, char **argv)
 	const struct command *cmd;
 	int words;
 
+	if (argc > 0 && work_is_bd(argv[0]))
+		return cmd_work_bd(argc - 1, argv + 1);
 	if (argc < 2) {
 		fprintf(stderr, "cohortd is started by cohort; try 'cohort help'.\n");
 		return EXIT_USAGE;
@@ -26,7 +29,7 @@ main(int argc, char **argv)
 	}
 	argc -= 1 + words;
 	argv += 1 + words;
-	if (argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)) {
+	if (cmd->run != cmd_work && argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)) {
 		struct buf b = BUF(64 * KB);
 
 		command_add_help(&b, cmd);

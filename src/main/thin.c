@@ -16,6 +16,7 @@
 #include "base/str.h"
 #include "main/cli.h"
 #include "main/commands.h"
+#include "main/work_cli.h"
 
 static const struct name { const char *name, *arguments, *summary; } names[] = {
 #define X(function, name, arguments, summary) { name, arguments, summary },
@@ -95,11 +96,27 @@ become_cohortd(char **argv)
 	return 1;
 }
 
+static char **own_argv;
+
+static int
+become_for_server(void)
+{
+	return become_cohortd(own_argv);
+}
+
+/* The tracker is answered here, but for what needs HTTP. */
+static const struct work_host host = { .become = become_for_server };
+
 int
 main(int argc, char **argv)
 {
 	struct str word = str_of(argc > 1 ? argv[1] : NULL);
 
+	own_argv = argv;
+	if (argc > 0 && work_is_bd(argv[0]))
+		return work_main(argc - 1, argv + 1, "bd", &host);
+	if (str_eq(word, S("work")))
+		return work_main(argc - 2, argv + 2, "cohort work", &host);
 	if (argc < 2)
 		return print_help(stderr);
 	if (str_eq(word, S("version")) || str_eq(word, S("--version"))) {

@@ -21,6 +21,7 @@ struct work_hand {
 	                                        BD_ACTOR; MCP else uses its client's name */
 	bool json, quiet;
 	struct buf *out, *notes;
+	bool unwritten;                      /* stdout did not take it: exit code 1 */
 };
 
 /* Writes out and notes where they belong, and empties them. */
@@ -65,6 +66,8 @@ int work_mcp(struct work_hand *h, struct err *e);            /* work_mcp.c */
  * *n: how many. */
 int work_export(struct client *c, struct str status, struct buf *out, size_t *n,
     struct err *e);
+/* Appends a file; "-" is stdin.  ERR_TOOBIG past out's maximum. */
+int work_read_file(struct str path, struct buf *out, struct err *e);
 /* Writes text to path by a file beside it and a rename, durably. */
 int work_write_file(const char *path, struct str text, struct err *e);
 

@@ -62,7 +62,7 @@ task_free(struct task *t)
 {
 	struct daemon *d = t->d;
 
-	request_release(&t->req);
+	wire_release(&t->req);
 	if (t->conn != NULL)
 		rpc_drop(t->conn);
 	if (t->data.cap > KEEP_BYTES)

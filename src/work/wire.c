@@ -118,7 +118,7 @@ request_parse(struct request *r, struct str line, struct err *e)
 }
 
 void
-request_release(struct request *r)
+wire_release(struct request *r)
 {
 	json_release(&r->doc);
 	*r = (struct request){ .deadline_ms = -1 };

@@ -23,7 +23,7 @@ struct request {
 /* A request line.  On failure e says why, and r->id is there if it was
  * readable.  Release in any case. */
 int  request_parse(struct request *r, struct str line, struct err *e);
-void request_release(struct request *r);
+void wire_release(struct request *r);
 
 /* The answer's line, with its end.  id NULL: null.  data: JSON, empty: none.
  * words: of a failure; version: only where the other side's was refused. */

@@ -37,6 +37,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	assert(json_is_null(json_get(d.root, S("request_id"))) == (r.id == NULL));
 	json_release(&d);
 	buf_release(&out);
-	request_release(&r);
+	wire_release(&r);
 	return 0;
 }
