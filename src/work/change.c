@@ -237,12 +237,12 @@ op_create(struct work *w, struct work_call *c)
 	was = parent;
 	if (rc == OK)
 		rc = id_choose(w, &it, &parent);
-	if (rc == OK && parent.children != was.children)
-		rc = item_save(w, &parent, &was);
 	if (rc == OK)
 		rc = created_write(w, &it, wishes, &body);
 	if (rc == OK)
 		buf_add(c->data, body);
+	if (rc == OK && parent.children != was.children)
+		rc = item_save(w, &parent, &was);
 	return rc;
 }
 

@@ -157,3 +157,26 @@ TEST(work_a_tree_goes_as_deep_as_it_may)
 	CHECK_STR(fix_get(&f, "59.truncated"), "false");
 	fix_close(&f);
 }
+
+/* Refused at the last moment, when its place under the parent is found. */
+TEST(work_a_child_too_large_leaves_its_number)
+{
+	static char text[400 * 1024];
+	struct fix f;
+	size_t n = 0;
+
+	fix_open(&f);
+	item(&f, "e", "epic");
+	while (n < 6 * 65500)
+		n += (size_t)snprintf(text + n, sizeof text - n, "\\u0001");
+	CHECK_RC(fix_call(&f, "batch", "{'partial':true,'operations':["
+	    "{'operation':'create','args':{'title':'x','parent':'t-e',"
+	    "'notes':'%s','design':'%s'}},"
+	    "{'operation':'create','args':{'title':'y','parent':'t-e'}}]}", text,
+	    text), OK);
+	CHECK_STR(fix_get(&f, "results.0.code"), "TOOBIG");
+	CHECK_STR(fix_get(&f, "results.1.data.id"), "t-e.1");
+	CHECK(fix_count(&f, "SELECT count(*) FROM work_item") == 2);
+	CHECK(fix_count(&f, "SELECT total(n) FROM work_count") == 2);
+	fix_close(&f);
+}
