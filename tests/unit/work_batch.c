@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define CREATE(title) "{'operation':'create','args':{'title':'" title "'}}"
-#define FAILS "{'operation':'close','args':{'id':'t-none'}}"
+#define FAILS "{'operation':'close','args':{'id':'t-nonesuch'}}"
 
 /* All that must be as before: rows, counts, edges, events. */
 static int64_t
@@ -112,7 +112,7 @@ TEST(work_a_batch_that_fails_anywhere_changes_nothing)
 		CHECK_RC(call_in(&f, "batch", text, NULL, NULL), ERR_NOTFOUND);
 		CHECK(print_of(&f) == before);
 		counts_are_true(&f);
-		snprintf(words, sizeof words, "operation %zu (close): issue t-none not "
+		snprintf(words, sizeof words, "operation %zu (close): issue t-nonesuch not "
 		    "found; nothing was changed", at);
 		if (strcmp(f.e.text, words) != 0)
 			test_fail(__FILE__, __LINE__, "%s", f.e.text);
@@ -221,7 +221,7 @@ TEST(work_a_partial_batch_keeps_what_went_well)
 	    "{'operation':'close','args':{'id':{'$ref':0}}},"
 	    "{'operation':'create','args':{'title':'c','parent':'t-p'}}]}");
 	CHECK_STR(fix_get(&f, "results.0.success"), "true");
-	CHECK_STR(fix_get(&f, "results.1.error"), "issue t-none not found");
+	CHECK_STR(fix_get(&f, "results.1.error"), "issue t-nonesuch not found");
 	CHECK_STR(fix_get(&f, "results.1.code"), "NOTFOUND");
 	CHECK_STR(fix_get(&f, "results.2.error"),
 	    "args.id.$ref: operation 1 failed");
