@@ -18,6 +18,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -163,15 +164,30 @@ tune(struct desk *d)
 	sqlite3_db_config(d->db.h, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 }
 
+/* SQLite would make it readable for all; the log takes its mode. */
+static void
+file_make(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd >= 0)
+		close(fd);
+}
+
 static int
 open_written(struct desk *d, const struct home *h, struct err *e)
 {
-	int version = 0;
-	int rc = db_open(&d->db, h->db, NULL, &desk_sql, DB_WRITE, e);
+	int version = 0, rc;
 
+	if (access(h->db, F_OK) != 0)
+		file_make(h->db);
+	rc = db_open(&d->db, h->db, NULL, &desk_sql, DB_WRITE, e);
 	if (rc != OK)
 		return rc;
 	tune(d);
+	rc = db_exec(&d->db, "PRAGMA synchronous = FULL", e);
+	if (rc != OK)
+		return rc;
 	rc = db_version(&d->db, h->db, APPLICATION, work_migrations_n, &version, e);
 	if (rc == OK && version == 0)
 		rc = db_enable_wal(&d->db, h->db, e);
