@@ -115,6 +115,8 @@ main(int argc, char **argv)
 	own_argv = argv;
 	if (argc > 0 && work_is_bd(argv[0]))
 		return work_main(argc - 1, argv + 1, "bd", &host);
+	if (argc > 2 && str_eq(word, S("help")) && str_eq(str_of(argv[2]), S("work")))
+		return work_main(1, argv + 1, "cohort work", &host);
 	if (str_eq(word, S("work")))
 		return work_main(argc - 2, argv + 2, "cohort work", &host);
 	if (argc < 2)

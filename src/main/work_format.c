@@ -10,6 +10,7 @@
  */
 #include <string.h>
 
+#include "base/map.h"
 #include "main/work_cmd.h"
 
 static const struct field { const char *name, *key; } fields[] = {
@@ -213,26 +214,50 @@ dot_add_nodes(struct buf *b, jnode items)
 	buf_add_char(b, '\n');
 }
 
-static bool
-is_listed(jnode items, struct str id)
+/* The listed items, by id: only edges between them are drawn. */
+static uint64_t
+id_hash(const void *key)
 {
-	struct json_iter it = json_each(items);
+	return str_hash_keyed(*(const struct str *)key);
+}
 
-	while (json_next(&it)) {
-		if (str_eq(get_str(it.value, "id"), id))
-			return true;
-	}
-	return false;
+static bool
+id_eq(const void *value, const void *key)
+{
+	return str_eq(get_str((jnode)value, "id"), *(const struct str *)key);
+}
+
+/* One at a time: the table asks for a key and is done with it. */
+static const void *
+id_of(const void *value)
+{
+	static _Thread_local struct str id;
+
+	id = get_str((jnode)value, "id");
+	return &id;
 }
 
 static void
-edge_add(struct buf *b, struct str format, jnode items, jnode item, jnode edge)
+listed_init(struct map *m, jnode items)
 {
+	struct json_iter it = json_each(items);
+
+	map_init(m, id_hash, id_eq, id_of);
+	while (json_next(&it))
+		map_put(m, it.value);
+}
+
+static void
+edge_add(struct buf *b, struct str format, const struct map *listed, jnode item,
+    jnode edge)
+{
+	struct str target = get_str(edge, "depends_on_id");
+
 	if (!is_preset(format)) {
 		template_add(b, format, item, edge);
 		return;
 	}
-	if (!is_listed(items, get_str(edge, "depends_on_id")))
+	if (map_get(listed, &target) == NULL)
 		return;
 	if (str_eq(format, S("dot"))) {
 		dot_add_edge(b, edge);
@@ -250,7 +275,9 @@ work_format_add(struct buf *b, struct str format, jnode items)
 	bool edges = is_preset(format) || is_of_edges(format);
 	bool dot = str_eq(format, S("dot"));
 	struct json_iter it = json_each(items);
+	struct map listed;
 
+	listed_init(&listed, items);
 	if (dot)
 		dot_add_nodes(b, items);
 	while (json_next(&it)) {
@@ -260,8 +287,9 @@ work_format_add(struct buf *b, struct str format, jnode items)
 		if (!edges)
 			template_add(b, format, it.value, NULL);
 		while (edges && json_next(&deps))
-			edge_add(b, format, items, it.value, deps.value);
+			edge_add(b, format, &listed, it.value, deps.value);
 	}
 	if (dot)
 		buf_lit(b, "}\n");
+	map_release(&listed);
 }

@@ -419,17 +419,57 @@ print_cycles(struct work_ctx *x, jnode cycles)
 /* ---- the audit -------------------------------------------------------------------------- */
 
 static void
-add_change(struct buf *b, jnode event, const char *key, const char *before)
+add_plain(struct buf *b, jnode v)
 {
-	jnode v = json_get(event, str_of(key));
-
-	if (json_is_null(v))
-		return;
-	buf_add(b, str_of(before));
 	if (json_is_string(v))
-		add_line(b, json_str(v));
+		add_line(b, str_sub(json_str(v), 0, 60));
 	else
 		json_add_node(b, v);
+}
+
+/* Times and the id are told by the event itself. */
+static bool
+is_told(struct str key)
+{
+	return str_eq(key, S("id")) || str_ends(key, S("_at"));
+}
+
+/* The members of `to` that are not so in `from`. */
+static void
+add_differences(struct buf *b, jnode from, jnode to)
+{
+	struct json_iter it = json_each(to);
+
+	while (json_next(&it)) {
+		struct str key = json_str(it.key);
+		jnode was = json_get(from, key);
+
+		if (is_told(key) || (was != NULL && json_contains(was, it.value) &&
+		    json_contains(it.value, was)))
+			continue;
+		buf_lit(b, "  ");
+		add_line(b, key);
+		buf_add_char(b, ' ');
+		if (was != NULL) {
+			add_plain(b, was);
+			buf_lit(b, " \xe2\x86\x92 ");
+		}
+		add_plain(b, it.value);
+	}
+}
+
+static void
+add_change(struct buf *b, jnode from, jnode to)
+{
+	if (json_is_object(to) && (json_is_object(from) || get_str(to, "title").n == 0)) {
+		add_differences(b, from, to);
+	} else if (json_is_object(to)) {     /* a new item */
+		buf_lit(b, "  ");
+		add_line(b, get_str(to, "title"));
+	} else if (!json_is_null(to)) {
+		buf_lit(b, "  ");
+		add_plain(b, to);
+	}
 }
 
 void
@@ -447,8 +487,7 @@ print_events(struct work_ctx *x, jnode events)
 		add_padded(b, get_str(it.value, "kind"), 18);
 		buf_lit(b, "  ");
 		add_line(b, get_str(it.value, "actor"));
-		add_change(b, it.value, "old", "  ");
-		add_change(b, it.value, "new", " \xe2\x86\x92 ");
+		add_change(b, json_get(it.value, S("old")), json_get(it.value, S("new")));
 		if (json_bool(json_get(it.value, S("ready"))))
 			buf_lit(b, "  (ready)");
 		buf_add_char(b, '\n');

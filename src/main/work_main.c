@@ -163,14 +163,15 @@ work_open_client(struct work_ctx *x, struct err *e)
 		.no_daemon = line_has(x->line, "no-daemon"),
 		.once = line_text(x->line, "once"),
 	};
+	struct str project = setting(x->line, "project", "COHORT_WORK_PROJECT", NULL);
 	struct str url = server_of(x);
 	int rc;
 
 	if (url.n > 0) {
 		if (x->host->remote_open == NULL)
 			return err_set(e, ERR_IO, "--server needs cohortd");
-		rc = x->host->remote_open(&x->remote, url, setting(x->line, "project",
-		    "COHORT_WORK_PROJECT", NULL), e);
+		rc = x->host->remote_open(&x->remote, url,
+		    project.p != NULL ? project : S(""), e);
 		o.remote = &x->remote;
 	} else {
 		rc = work_open_home(x, e);
