@@ -340,9 +340,12 @@ static void
 trial_all(struct trial *t, const bool *on)
 {
 	nsec commit = scratch_commit(&t->scratch);
+	double busy;
 
 	t->commit_ms = (double)commit / (double)NS_PER_MS;
 	trial_value(t, t->commit_ms, 4, "commit_p50_ms");
+	if (getloadavg(&busy, 1) == 1)
+		trial_value(t, busy, 2, "machine_load_at_start");
 	for (size_t i = 0; i < work_rows_n; i++)
 		if (on[i])
 			workload_run(t, work_rows[i].id, work_rows[i].what, work_rows[i].run);

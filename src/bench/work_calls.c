@@ -2,8 +2,8 @@
  * work_calls.c - one agent and one request at a time: B1 to B4 over the socket
  * and as processes, B6 whole processes, and the same for another program.
  *
- * Where two ways are compared, their samples alternate, so that whatever else
- * the machine does meets both.
+ * Where two ways are compared they take turns, so that whatever else the machine
+ * does meets both.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -21,6 +21,8 @@
 #define PROCESS_MS      2.0
 #define DIRECT_MS       3.0
 #define OUT_BYTES       (64 * MB)
+#define BLOCK           25
+#define BLOCK_WARM      3
 
 /* A pair of workspaces alike: one with a daemon, one without. */
 struct pair {
@@ -173,33 +175,47 @@ ratio(struct trial *t, const char *label, const struct meter *daemon,
 		    "%s_direct_over_daemon", label);
 }
 
+/* A block of one way, after a few that are left out: the other way's block has
+ * cooled everything down. */
+static int
+one_block(struct trial *t, const struct one *w, struct pair *p, struct meter *m,
+    bool direct, int64_t at, struct err *e)
+{
+	struct buf args = BUF(MB);
+	const struct ask q = { .operation = w->operation, .args = &args };
+	const char *words[RUN_ARGS_MAX];
+	char text[128];
+	int rc = OK;
+
+	for (int64_t i = -BLOCK_WARM; i < BLOCK && rc == OK; i++) {
+		int64_t number = at + i + BLOCK_WARM;
+
+		buf_clear(&args);
+		w->args(p, number, &args);
+		w->words(p, number, words, text, sizeof text);
+		rc = direct ? process_sample(t, m, &p->without, words, "--no-daemon",
+		    i >= 0, e) : socket_sample(t, m, &p->agent, &q, i >= 0, e);
+	}
+	buf_release(&args);
+	return rc;
+}
+
 static int
 one_run(struct trial *t, const struct one *w, struct meter *m[2], struct err *e)
 {
 	struct pair *p = mem_new(struct pair);
-	struct buf args = BUF(MB);
-	struct ask q = { .operation = w->operation, .args = &args };
-	const char *words[RUN_ARGS_MAX];
-	char text[128];
 	int rc = pair_open(p, t, w->items, e);
 
 	if (t->mode & MODE_DAEMON)
 		m[0] = trial_meter(t, "%s_daemon", w->label);
 	if (t->mode & MODE_DIRECT)
 		m[1] = trial_meter(t, "%s_direct", w->label);
-	for (int64_t i = -t->warmup; i < t->iterations && rc == OK; i++) {
-		buf_clear(&args);
-		w->args(p, i + t->warmup, &args);
-		w->words(p, i + t->warmup, words, text, sizeof text);
-		if (m[0] != NULL)
-			rc = socket_sample(t, m[0], &p->agent, &q, i >= 0, e);
-		if (rc == OK && m[1] != NULL)
-			rc = process_sample(t, m[1], &p->without, words, "--no-daemon",
-			    i >= 0, e);
-		trial_progress(t, (double)(i + t->warmup) /
-		    (double)(t->iterations + t->warmup), w->label);
+	for (int64_t i = 0; i < t->iterations && rc == OK; i += BLOCK) {
+		for (int way = 0; way < 2 && rc == OK; way++)
+			if (m[way] != NULL)
+				rc = one_block(t, w, p, m[way], way == 1, i, e);
+		trial_progress(t, (double)i / (double)t->iterations, w->label);
 	}
-	buf_release(&args);
 	rc = pair_close(p, rc, e);
 	free(p);
 	if (rc == OK)

@@ -68,6 +68,9 @@ killing_answer(void *ctx, const struct agent *a, const struct answer *r, struct 
 		k->killed = true;
 		kill(k->p->daemon, SIGKILL);
 	}
+	/* It had answered, and had been asked, a window at most. */
+	if (rc == OK && k->told.n > k->kill_at + 2 * KILL_AGENTS * WB_DEPTH_MAX)
+		rc = err_set(e, ERR_CONFLICT, "something answers after the daemon was killed");
 	return rc;
 }
 

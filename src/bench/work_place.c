@@ -4,7 +4,7 @@
  *
  * Nothing may stay behind, also when this process is killed: a janitor, forked
  * at the start, waits for the end of a pipe that only this process writes to,
- * then kills the daemon it was told of last and removes the folder.
+ * then kills the daemons it was told of and removes the folder.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -28,6 +28,7 @@
 #define START_TIMEOUT (20 * NS_PER_S)
 #define STOP_TIMEOUT  (10 * NS_PER_S)
 #define OUT_BYTES     (64 * MB)
+#define DAEMONS_MAX   16
 #define COMMITS       200
 #define COMMIT_BYTES  8192                   /* two pages, as a small commit */
 
@@ -47,11 +48,24 @@ remove_tree(const char *root)
 	nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+/* A daemon began, or with the sign turned, ended. */
+static void
+janitor_note(pid_t live[DAEMONS_MAX], pid_t told)
+{
+	pid_t seek = told > 0 ? 0 : -told;
+
+	for (size_t i = 0; i < DAEMONS_MAX; i++)
+		if (live[i] == seek) {
+			live[i] = told > 0 ? told : 0;
+			return;
+		}
+}
+
 /* Lives until the pipe ends. */
 _Noreturn static void
 janitor_main(int pipe_end, const char *root, bool keep)
 {
-	pid_t daemon = 0, told;
+	pid_t live[DAEMONS_MAX] = { 0 }, told;
 
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
@@ -60,12 +74,13 @@ janitor_main(int pipe_end, const char *root, bool keep)
 		ssize_t n = read(pipe_end, &told, sizeof told);
 
 		if (n == (ssize_t)sizeof told)
-			daemon = told;
+			janitor_note(live, told);
 		else if (n == 0 || errno != EINTR)
 			break;
 	}
-	if (daemon > 0)
-		kill(daemon, SIGKILL);
+	for (size_t i = 0; i < DAEMONS_MAX; i++)
+		if (live[i] > 0)
+			kill(live[i], SIGKILL);
 	/* A daemon that was just killed may still make a file. */
 	for (int i = 0; i < 3 && !keep && access(root, F_OK) == 0; i++)
 		remove_tree(root);
@@ -73,9 +88,9 @@ janitor_main(int pipe_end, const char *root, bool keep)
 }
 
 static void
-janitor_tell(struct scratch *s, pid_t daemon)
+janitor_tell(struct scratch *s, pid_t told)
 {
-	ssize_t n = write(s->janitor_pipe, &daemon, sizeof daemon);
+	ssize_t n = write(s->janitor_pipe, &told, sizeof told);
 
 	(void)n;                             /* without it only a kill is untidy */
 }
@@ -280,7 +295,8 @@ place_new(struct place *p, struct scratch *s, struct tool tool, bool daemon,
 	static const char *const init[] = { "init", "--prefix", "w", NULL };
 	static unsigned made;
 	struct buf out = BUF(OUT_BYTES);
-	struct run r = { .place = p, .args = init, .out = &out };
+	/* A command without --no-daemon may start one of its own. */
+	struct run r = { .place = p, .args = init, .last = "--no-daemon", .out = &out };
 	int rc;
 
 	*p = (struct place){ .scratch = s, .tool = tool };
@@ -316,6 +332,13 @@ log_tail(const struct place *p, struct buf *out)
 		buf_drop_front(out, out->n - 300);
 }
 
+static void
+forget_daemon(struct place *p)
+{
+	janitor_tell(p->scratch, -p->daemon);
+	p->daemon = 0;
+}
+
 /* Asks until it answers; each try is a connection of its own. */
 static int
 await_daemon(struct place *p, struct err *e)
@@ -334,8 +357,7 @@ await_daemon(struct place *p, struct err *e)
 		if (rc == OK || clock_mono() > until)
 			break;
 		if (waitpid(p->daemon, &status, WNOHANG) == p->daemon) {
-			p->daemon = 0;
-			janitor_tell(p->scratch, 0);
+			forget_daemon(p);
 			rc = ERR_CLOSED;
 			err_set(&last, rc, "it ended with code %d", code_of(status));
 			break;
@@ -374,13 +396,6 @@ place_start(struct place *p, nsec *took, struct err *e)
 	if (took != NULL)
 		*took = clock_mono() - began;
 	return rc;
-}
-
-static void
-forget_daemon(struct place *p)
-{
-	p->daemon = 0;
-	janitor_tell(p->scratch, 0);
 }
 
 void

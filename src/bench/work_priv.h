@@ -35,8 +35,8 @@ struct scratch {
 	bool keep;
 };
 
-/* A folder that is removed when this process ends, however it ends, together
- * with the daemon that was started last. */
+/* A folder that is removed when this process ends, however it ends; daemons
+ * that live in it are killed. */
 int  scratch_make(struct scratch *s, const char *under, bool keep, struct err *e);
 void scratch_remove(struct scratch *s);
 
