@@ -222,6 +222,7 @@ static void
 feed_read(struct feed *f)
 {
 	struct api *a = f->api;
+	int rc;
 
 	assert(!f->reading && !f->leaving);
 	f->reading = true;
@@ -230,11 +231,12 @@ feed_read(struct feed *f)
 	    .after = f->after, .now = shard_wall(a->shard),
 	    .cmd = { .owner = f->listener.owner, .arena = &f->arena,
 	    .done = feed_came } };
-	f->cmd.cmd.rc = work_submit(a->shared->o.store, a->port, &f->cmd);
-	if (f->cmd.cmd.rc == OK)
+	/* Once submitted it is not ours to write to. */
+	rc = work_submit(a->shared->o.store, a->port, &f->cmd);
+	if (rc == OK)
 		return;
 	f->reading = false;
-	err_set(&f->cmd.cmd.err, f->cmd.cmd.rc, "the store is busy; try again");
+	f->cmd.cmd.rc = err_set(&f->cmd.cmd.err, rc, "the store is busy; try again");
 	feed_failed(f);
 }
 

@@ -29,7 +29,7 @@ writeFileSync(script, JSON.stringify({
   ],
   default: { reply: "I do not know what to say to that." },
 }));
-const args = ["--llm-script", script];
+const args = ["--llm-script", script, "--test-hooks", "--test-fsync-delay-ms", "4"];
 
 async function ok(server, method, target, body) {
   const r = await call(server, method, target, body);
@@ -103,6 +103,8 @@ for (let round = 0; round < rounds; round++) {
       // Somewhere in the first or the second half of the work.
       const at = randomInt(1, Math.floor(items.length / kills)) + k * Math.floor(items.length / kills);
       await until(async () => (await closed(server, q)) >= at, `${at} items to be closed`, 30000);
+      const moment = performance.now() + Math.random() * 60;
+      await until(() => performance.now() >= moment, "the moment");
       await server.stop("SIGKILL");
       killed++;
       server = await startServer({ dir, port, args });
