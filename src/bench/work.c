@@ -314,6 +314,8 @@ trial_prepare(struct trial *t, bool *on, struct err *e)
 	if (rc == OK)
 		rc = o->cohort != NULL ? absolute(t->cohort, sizeof t->cohort, o->cohort, e) :
 		    find_cohort(t, e);
+	if (rc == OK && o->bd != NULL && access(o->bd, X_OK) != 0)
+		rc = err_set(e, ERR_NOTFOUND, "--bd: %s: %s", o->bd, strerror(errno));
 	t->tool = (struct tool){ t->cohort, "work" };
 	t->iterations = o->quick && o->iterations > QUICK_TIMES ? QUICK_TIMES :
 	    o->iterations;

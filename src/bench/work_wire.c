@@ -26,7 +26,7 @@
 #define IN_MAX      (256 * MB)
 #define READ_BYTES  (256 * KB)
 #define SILENCE     (60 * NS_PER_S)
-#define LOOK        (NS_PER_MS / 10)         /* before a watched answer's sleep */
+#define LOOK        (60 * NS_PER_MS / 1000)  /* as the command line's client */
 #define HEAD_BYTES  160                      /* request_id and success are there */
 
 static int

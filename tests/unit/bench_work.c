@@ -6,6 +6,7 @@
  */
 #include "harness/test.h"
 
+#include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -267,4 +268,27 @@ TEST(work_scratch_goes_with_its_maker)
 	snprintf(root, sizeof root, "%s", s.root);
 	scratch_remove(&s);
 	CHECK(access(root, F_OK) != 0);
+}
+
+/* As after a kill: the maker ends without a word. */
+TEST(work_scratch_goes_when_its_maker_is_gone)
+{
+	char root[WB_PATH] = "";
+	int ends[2], status;
+	pid_t pid;
+
+	CHECK(pipe(ends) == 0);
+	pid = fork();
+	if (pid == 0) {
+		struct scratch s = { 0 };
+		struct err e;
+
+		if (scratch_make(&s, ".", false, &e) != OK)
+			_exit(1);
+		_exit(write(ends[1], s.root, sizeof s.root) == (ssize_t)sizeof s.root ? 0 : 1);
+	}
+	CHECK(read(ends[0], root, sizeof root) == (ssize_t)sizeof root);
+	CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+	while (access(root, F_OK) == 0)
+		sched_yield();
 }
