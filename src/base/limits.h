@@ -104,6 +104,11 @@
 	X(WORK_MCP_BYTES,      1048576,   "bytes",  "one message of an MCP client: a dozen of the longest texts") \
 	X(WORK_MEMORY_BYTES,   134217728, "bytes",  "for one operation and its answer") \
 	X(WORK_PAGE_BYTES,     4194304,   "bytes",  "of items in one page of an export") \
+	X(WORK_MARKDOWN_ITEMS, 1000,      "items",  "in one file of create -f") \
+	X(WORK_GIT_BYTES,      1048576,   "bytes",  "of what git prints that are read") \
+	X(WORK_GIT_LOCK_MS,    10000,     "ms",     "waited for a lock of another git") \
+	X(WORK_GIT_TRIES,      20,        "times",  "that is waited for") \
+	X(WORK_SYNC_TRIES,     5,         "times",  "pull and push when others push at the same time") \
 	X(WORK_REPORTS,        1000,      "entries", "clashes, warnings and new ids that one import names; the rest is counted") \
 	X(API_KEYS,            1000,      "keys",   "in the keys file; each is compared for each request") \
 	X(KEYS_FILE_BYTES,     1048576,   "bytes",  "the keys file") \

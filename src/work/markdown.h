@@ -4,8 +4,8 @@
  *   ## Title                 an item
  *   text                     its description, all lines up to a section
  *   ### Priority             a section: Priority, Type, Description, Design,
- *   1                        Acceptance Criteria, Assignee, Labels,
- *                            Dependencies
+ *   1                        Acceptance Criteria, Notes, Assignee,
+ *                            Labels, Dependencies
  *
  * What stands before the first `##` is not looked at.
  *

@@ -1,0 +1,58 @@
+/*
+ * fuzz_work_record.c - a line of an export from anyone: refused, or read such
+ * that what is written of it reads the same again; and merged with itself.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <assert.h>
+#include <stdint.h>
+
+#include "work/merge.h"
+#include "work/record.h"
+
+static void
+check_merge(struct str text)
+{
+	struct buf out = BUF(16 * MB), notes = BUF(16 * MB);
+	struct merge_count n;
+	struct err e;
+
+	if (merge_files(S(""), text, text, &out, &notes, &n, &e) == OK)
+		assert(n.clashes == 0 && n.moved == 0);
+	buf_release(&out);
+	buf_release(&notes);
+}
+
+static void
+check_line(struct str text)
+{
+	struct arena a = ARENA(64 * MB);
+	struct buf first = BUF(16 * MB), second = BUF(16 * MB);
+	struct json_doc docs[2] = { 0 };
+	struct record r;
+	struct err e;
+
+	if (json_parse(&docs[0], text, &e) == OK &&
+	    record_decode(&r, docs[0].root, &a, &e) == OK) {
+		record_encode(&first, &r);
+		assert(json_parse(&docs[1], buf_str(&first), &e) == OK);
+		assert(record_decode(&r, docs[1].root, &a, &e) == OK);
+		record_encode(&second, &r);
+		assert(str_eq(buf_str(&first), buf_str(&second)));
+	}
+	json_release(&docs[0]);
+	json_release(&docs[1]);
+	buf_release(&first);
+	buf_release(&second);
+	arena_release(&a);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+	struct str text = { (const char *)data, n };
+
+	check_line(text);
+	check_merge(text);
+	return 0;
+}
