@@ -20,7 +20,7 @@
 
 #define SHOW_NS        (5 * NS_PER_S)
 #define QUICK_ITEMS    "100,1000"
-#define QUICK_TIMES    200
+#define QUICK_TIMES    125
 #define QUICK_KILLS    3
 #define QUICK_MS       700
 #define AT(field)      offsetof(struct bench_work_options, field)
@@ -341,7 +341,7 @@ workload_run(struct trial *t, const char *id, const char *what,
 static void
 trial_all(struct trial *t, const bool *on)
 {
-	nsec commit = scratch_commit(&t->scratch);
+	nsec commit = scratch_commit(&t->scratch, SCRATCH_COMMITS);
 	double busy;
 
 	t->commit_ms = (double)commit / (double)NS_PER_MS;

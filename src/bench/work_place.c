@@ -29,7 +29,6 @@
 #define STOP_TIMEOUT  (10 * NS_PER_S)
 #define OUT_BYTES     (64 * MB)
 #define DAEMONS_MAX   16
-#define COMMITS       200
 #define COMMIT_BYTES  8192                   /* two pages, as a small commit */
 
 /* The scratch folder. */
@@ -146,11 +145,11 @@ nsec_cmp(const void *a, const void *b)
 }
 
 nsec
-scratch_commit(const struct scratch *s)
+scratch_commit(const struct scratch *s, size_t times)
 {
 	static const char page[COMMIT_BYTES] = { 1 };
 	char path[WB_PATH + 16];
-	nsec took[COMMITS];
+	nsec took[SCRATCH_COMMITS];
 	size_t n = 0;
 	int fd;
 
@@ -158,7 +157,7 @@ scratch_commit(const struct scratch *s)
 	fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return 0;
-	while (n < COMMITS) {
+	while (n < times && n < SCRATCH_COMMITS) {
 		nsec began = clock_mono();
 
 		if (write(fd, page, sizeof page) != (ssize_t)sizeof page ||

@@ -77,8 +77,10 @@ struct run {
 /* ERR_IO: could not be started. */
 int run_process(struct run *r, struct err *e);
 
-/* What one fdatasync of a small write takes in the scratch folder: p50. */
-nsec scratch_commit(const struct scratch *s);
+/* What one fdatasync of a small write takes in the scratch folder: the median of
+ * so many. */
+#define SCRATCH_COMMITS 200
+nsec scratch_commit(const struct scratch *s, size_t times);
 
 /* ---- clients of the socket (work_wire.c) ------------------------------------- */
 

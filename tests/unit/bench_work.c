@@ -264,7 +264,7 @@ TEST(work_scratch_goes_with_its_maker)
 
 	CHECK_RC(scratch_make(&s, ".", false, &e), OK);
 	CHECK(access(s.root, F_OK) == 0);
-	CHECK(scratch_commit(&s) > 0);
+	CHECK(scratch_commit(&s, 3) > 0);
 	snprintf(root, sizeof root, "%s", s.root);
 	scratch_remove(&s);
 	CHECK(access(root, F_OK) != 0);
