@@ -72,14 +72,14 @@ entry_open(struct join *j, int side, const struct entry *x, struct record *r,
 
 	*doc = (struct json_doc){ 0 };
 	if (line_is_marker(x->text))
-		return err_set(j->e, ERR_SYNTAX, "%s: line %zu: a conflict marker of "
+		return err_set(j->e, ERR_INVALID, "%s: line %zu: a conflict marker of "
 		    "git; resolve it first", side_names[side], x->line);
 	rc = json_parse(doc, x->text, &why);
 	if (rc == OK)
 		rc = record_decode(r, doc->root, &j->a, &why);
 	if (rc != OK)
-		return err_set(j->e, rc, "%s: line %zu: %s", side_names[side], x->line,
-		    why.text);
+		return err_set(j->e, rc == ERR_SYNTAX ? ERR_INVALID : rc,
+		    "%s: line %zu: %s", side_names[side], x->line, why.text);
 	return OK;
 }
 

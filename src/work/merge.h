@@ -15,8 +15,8 @@ struct merge_count {
 };
 
 /* Appends the merged lines, sorted by id, to `out`; and to `notes` a line for
- * each clash and each item that got another id.  ERR_SYNTAX, ERR_INVALID: a
- * file is no list of items (conflict markers too); e names file and line. */
+ * each clash and each item that got another id.  ERR_INVALID: a file
+ * is no list of items (conflict markers too); e names file and line. */
 int merge_files(struct str base, struct str ours, struct str theirs,
     struct buf *out, struct buf *notes, struct merge_count *n, struct err *e);
 
