@@ -446,9 +446,9 @@ run_batch(struct work_ctx *x)
 	if (path.p == NULL)
 		path = S("-");
 	rc = work_read_file(path, &text, &e);
-	if (rc == OK)
-		rc = batch_call(x, buf_str(&text), &e);
 	if (rc < 0)
+		work_fail(x, rc, "%.*s: %s", FMT(path), e.text);
+	else if ((rc = batch_call(x, buf_str(&text), &e)) < 0)
 		rc = work_fail(x, rc == ERR_SYNTAX ? ERR_INVALID : rc, "%s", e.text);
 	buf_release(&text);
 	return rc;

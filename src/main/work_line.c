@@ -224,6 +224,23 @@ command_unknown(struct reader *r, struct str name)
 	return err_set(r->e, ERR_METHOD, "unknown command \"%.*s\"", FMT(name));
 }
 
+/* `dep` alone: which words may follow. */
+static int
+word_missing(struct reader *r, struct str first)
+{
+	struct str words = S("");
+
+	for (size_t i = 0; i < work_commands_n; i++) {
+		struct str rest = str_of(work_commands[i].name), group;
+
+		if (str_next(&rest, ' ', &group) && str_eq(group, first) && rest.n > 0)
+			words = arena_fmt(r->a, "%.*s%s%.*s", FMT(words),
+			    words.n > 0 ? ", " : "", FMT(rest));
+	}
+	return err_set(r->e, ERR_METHOD, "\"%.*s\" needs a second word: %.*s",
+	    FMT(first), FMT(words));
+}
+
 /* The next word of the command's name, after the global flags before it; empty
  * when there is none. */
 static int
@@ -260,8 +277,7 @@ parse_group(struct reader *r, struct str first)
 	if (rc < 0 || (second.n == 0 && r->l->cmd != NULL))
 		return rc;
 	if (second.n == 0)
-		return r->l->help ? OK : err_set(r->e, ERR_METHOD,
-		    "\"%.*s\" needs a second word", FMT(first));
+		return r->l->help ? OK : word_missing(r, first);
 	name = arena_fmt(r->a, "%.*s %.*s", FMT(first), FMT(second));
 	if (work_command_find(name) != NULL) {
 		r->l->cmd = work_command_find(name);

@@ -64,7 +64,8 @@ export async function connect(ws) {
   socket.on("close", () => { c.closed = true; for (const w of c.waiting.splice(0)) w(null); });
   socket.on("error", () => {});
   c.send = (text) => socket.write(text.endsWith("\n") ? text : `${text}\n`);
-  c.next = () => c.lines.length > 0 ? Promise.resolve(c.lines.shift()) : c.closed ? Promise.resolve(null) : new Promise((r) => c.waiting.push(r));
+  c.next = () => Promise.race([c.take(), new Promise((r) => setTimeout(r, 20000, { success: null, error: "no answer in 20 s" }).unref())]);
+  c.take = () => c.lines.length > 0 ? Promise.resolve(c.lines.shift()) : c.closed ? Promise.resolve(null) : new Promise((r) => c.waiting.push(r));
   c.call = (operation, args = {}, more = {}) => { c.send(JSON.stringify({ operation, args, actor: "tester", ...more })); return c.next(); };
   c.close = () => socket.destroy();
   return c;

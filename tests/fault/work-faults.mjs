@@ -1,0 +1,180 @@
+// work-faults.mjs - the tracker when the system fails it: each system call in
+// turn, in the daemon and in a command that runs directly; kill -9 at any time;
+// a full disk.  What was acknowledged is there afterwards, once, with its
+// event; the rest is whole or absent; nobody crashes.
+//
+//   work-faults.mjs [long] [calls|direct|kills|disk ...]
+import { check, equal, finish, repo, scenario, scratch, until, binary } from "../e2e/lib.mjs";
+import { connect, workspace } from "../e2e/work-lib.mjs";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync } from "node:fs";
+import path from "node:path";
+
+const words = process.argv.slice(2), long = words.includes("long");
+const sections = words.filter((w) => w !== "long");
+const root = scratch();
+let n = 0;
+const fresh = () => path.join(root, `w${n++}`);
+
+async function section(name, fn) {
+  if (sections.length === 0 || sections.includes(name)) await scenario(name, fn);
+}
+
+async function each(list, width, fn) {
+  const todo = [...list];
+  await Promise.all(Array.from({ length: width }, async () => { while (todo.length > 0) await fn(todo.shift()); }));
+}
+
+// A daemon of `ws`, under strace when `inject` is given; {child, exited}.
+function daemonOf(ws, inject) {
+  const via = inject ? ["strace", "-D", "-f", "-qq", "--seccomp-bpf", "-o", "/dev/null", "-e", `trace=${inject.name}`, "-e", `inject=${inject.name}:error=${inject.error}:when=${inject.when}`] : [];
+  const [program, ...args] = [...via, binary, "work", "daemon", "--foreground"];
+  const child = spawn(program, args, { cwd: ws.dir, env: ws.env, stdio: ["ignore", "pipe", "pipe"] });
+  const d = { child, log: "", exit: null };
+  child.stdout.on("data", (x) => { d.log += x; });
+  child.stderr.on("data", (x) => { d.log += x; });
+  d.exited = new Promise((resolve) => child.on("close", (code, signal) => { d.exit = { code, signal }; resolve(d.exit); }));
+  process.on("exit", () => child.kill("SIGKILL"));
+  return d;
+}
+
+const sane = (exit, log) => exit.signal === null && !/assert|Sanitizer|runtime error/i.test(log);
+
+// Everything acknowledged is there with one `created` event, and a recount agrees.
+function verify(ws, acknowledged, what) {
+  const list = ws.ok(["list", "-n", "0", "--json"]), ids = new Set(list.map((i) => i.id));
+  equal(acknowledged.filter((id) => !ids.has(id)), [], `${what}: nothing acknowledged is lost`);
+  equal(list.length, ids.size, `${what}: no doubles`);
+  const made = ws.ok(["history", "-n", "0", "--json"]).filter((e) => e.kind === "created").map((e) => e.issue_id);
+  equal(made.length, new Set(made).size, `${what}: one event each`);
+  equal([...ids].filter((id) => !made.includes(id)), [], `${what}: each item has its event`);
+  const doctor = ws.run(["doctor", "--json"]);
+  equal(doctor.code, 0, `${what}: doctor finds nothing`) || console.log(doctor.out, doctor.err);
+}
+
+/* ---- system calls in the daemon ----------------------------------------------- */
+
+const calls = [
+  ["accept4", ["ECONNABORTED", "EMFILE", "ENOMEM"], 2],
+  ["read", ["EIO", "ECONNRESET", "EINTR"], 12],
+  ["recvfrom", ["ECONNRESET", "EINTR"], 12],
+  ["write", ["EIO", "EPIPE", "EINTR"], 12],
+  ["sendto", ["ECONNRESET", "EPIPE", "EINTR"], 12],
+  ["writev", ["EPIPE", "EINTR"], 6],
+  ["openat", ["EMFILE", "EIO", "EACCES"], 20],
+  ["socket", ["EMFILE"], 1],
+  ["bind", ["EADDRINUSE", "EACCES"], 1],
+  ["listen", ["EADDRINUSE"], 1],
+  ["fchmod", ["EPERM"], 1],
+  ["flock", ["EWOULDBLOCK", "EINTR"], 1],
+  ["fcntl", ["EIO"], 12],
+  ["pwrite64", ["EIO", "ENOSPC"], 16],
+  ["pread64", ["EIO"], 12],
+  ["fdatasync", ["EIO", "ENOSPC"], 6],
+  ["fsync", ["EIO"], 2],
+  ["ftruncate", ["EIO"], 2],
+  ["mmap", ["ENOMEM"], 30],
+  ["epoll_create1", ["EMFILE"], 1],
+  ["epoll_ctl", ["ENOMEM"], 4],
+  ["epoll_wait", ["EINTR"], 6],
+  ["poll", ["EINTR"], 4],
+  ["signalfd4", ["EMFILE"], 1],
+  ["getrandom", ["EINTR", "ENOSYS"], 2],
+  ["unlink", ["EACCES"], 2],
+];
+
+async function callFails([name, error, when]) {
+  const what = `${name} ${error} at ${when}`, ws = workspace({ mode: "direct", dir: fresh() }), acknowledged = [];
+  const d = daemonOf(ws, { name, error, when });
+  await until(() => existsSync(ws.socket) || d.exit, `${what}: the daemon`);
+  let lost = 0;
+  for (let round = 0; round < 4 && !d.exit; round++) {
+    const c = await connect(ws).catch(() => null);
+    if (c === null) { lost++; continue; }
+    for (let i = 0; i < 3; i++) {
+      const id = `p-${round}x${i}`;
+      const r = await Promise.race([c.call("create", { title: id, id, dependencies: i > 0 ? [`p-${round}x0`] : [] }), d.exited, new Promise((r) => setTimeout(r, 8000, "hung"))]);
+      if (r === "hung") { check(false, `${what}: create ${id} is answered`, d.log); break; }
+      if (r?.success) acknowledged.push(id); else lost++;
+      if (r === null || c.closed) break;
+    }
+    c.close();
+  }
+  check(lost <= 8, `${what}: one failure, not many`, { lost, log: d.log.slice(-500) });
+  if (d.exit) check(d.exit.code > 0 && sane(d.exit, d.log) && d.log.trim() !== "", `${what}: it ends with words, if it ends`, { ...d.exit, log: d.log.slice(-500) });
+  else {
+    d.child.kill("SIGKILL");
+    spawnSync("pkill", ["-9", "-f", `${ws.dir}`]);
+    await d.exited;
+  }
+  verify(ws, acknowledged, what);
+}
+
+await section("calls", async () => {
+  if (spawnSync("strace", ["-qq", "-o", "/dev/null", "true"]).status !== 0) return console.log("skipped: strace may not trace here");
+  const table = calls.flatMap(([name, errors, most]) => errors.flatMap((error, i) =>
+    (long ? Array.from({ length: most }, (_, k) => k + 1) : [...new Set([1 + i % most, Math.ceil(most / 2), most])]).map((when) => [name, error, when])));
+  await each(table, 3, (t) => scenario(t.join(" "), () => callFails(t)));
+});
+
+/* ---- system calls in a direct command ------------------------------------------- */
+
+const directCalls = [["openat", ["EMFILE", "EIO"], 24], ["pwrite64", ["EIO", "ENOSPC"], 10], ["pread64", ["EIO"], 8], ["fdatasync", ["EIO"], 3],
+  ["fcntl", ["EIO", "EAGAIN"], 12], ["ftruncate", ["EIO"], 2], ["mmap", ["ENOMEM"], 30], ["write", ["EPIPE", "EIO"], 2], ["getcwd", ["ENOENT"], 1], ["stat", ["EIO"], 6], ["newfstatat", ["EIO"], 10]];
+
+await section("direct", async () => {
+  if (spawnSync("strace", ["-qq", "-o", "/dev/null", "true"]).status !== 0) return;
+  const table = directCalls.flatMap(([name, errors, most]) => errors.flatMap((error) =>
+    Array.from({ length: long ? most : Math.min(most, 4) }, (_, k) => [name, error, long ? k + 1 : 1 + Math.floor(k * most / 4)])));
+  await each(table, 3, (t) => scenario(t.join(" "), async () => {
+    const [name, error, when] = t, what = `direct ${t.join(" ")}`, ws = workspace({ mode: "direct", dir: fresh() }), acknowledged = [];
+    ws.ok(["create", "before", "--id", "p-before"]);
+    for (let i = 0; i < 2; i++) {
+      const r = ws.run(["create", "x", "--id", `p-c${i}`, "--deps", "p-before"], { program: ["strace", "-D", "-f", "-qq", "--seccomp-bpf", "-o", "/dev/null", "-e", `trace=${name}`, "-e", `inject=${name}:error=${error}:when=${when}`, binary, "work"] });
+      check(r.code === 0 || (r.code > 0 && (r.err !== "" || name === "openat" || name === "mmap" || name === "write")), `${what}: it works or says why`, r);
+      check(!/assert|Sanitizer/i.test(r.err), `${what}: no crash`, r.err);
+      if (r.code === 0) acknowledged.push(`p-c${i}`);
+    }
+    verify(ws, ["p-before", ...acknowledged], what);
+  }));
+});
+
+/* ---- kill -9 ------------------------------------------------------------------------ */
+
+await section("kills", async () => {
+  const ws = workspace({ mode: "direct", dir: fresh() }), acknowledged = [], closed = new Set();
+  const rounds = long ? 50 : 10;
+  let serial = 0;
+  for (let k = 0; k < rounds; k++) {
+    const d = daemonOf(ws);
+    await until(() => existsSync(ws.socket) || d.exit, "the daemon");
+    let live = true;
+    const goal = acknowledged.length + 40 + (k * 37) % 100;
+    const agents = Array.from({ length: 6 }, async (_, a) => {
+      const c = await connect(ws).catch(() => null);
+      while (live && c !== null && !c.closed) {
+        const id = `p-k${serial++}`;
+        const r = await c.call("create", { title: id, id }, { actor: `agent${a}` });
+        if (r?.success) acknowledged.push(id); else break;
+        if (acknowledged.length % 3 === 0) {
+          const x = await c.call("close", { id });
+          if (x?.success) closed.add(id);
+        }
+        if (acknowledged.length % 7 === 0) await c.call("batch", { operations: [{ operation: "create", args: { title: "pair", id: `p-l${serial}` } }, { operation: "create", args: { title: "pair", id: `p-r${serial}`, dependencies: [{ $ref: 0 }] } }] });
+      }
+      c?.close();
+    });
+    await until(() => acknowledged.length >= goal || d.exit, "creates to be acknowledged");
+    d.child.kill("SIGKILL");
+    live = false;
+    await d.exited;
+    await Promise.all(agents);
+  }
+  verify(ws, acknowledged, `${rounds} kills`);
+  const all = new Map(ws.ok(["list", "-n", "0", "--json"]).map((i) => [i.id, i]));
+  equal([...closed].filter((id) => all.get(id)?.status !== "closed"), [], "what was closed is closed");
+  equal([...all.keys()].filter((id) => id.startsWith("p-l") && !all.has(id.replace("p-l", "p-r"))), [], "batches are whole");
+  console.log(`${acknowledged.length} creates acknowledged over ${rounds} kills`);
+});
+
+finish();
