@@ -363,7 +363,7 @@ entry_merge(struct import *im, struct entry *x, bool closing)
 	struct merge m = { &im->w->a, report_clash, im };
 	struct json_doc doc = { 0 };
 	struct record ours, theirs, out, room;
-	bool closes;
+	const struct record *base;
 	int rc = entry_open(im, x, &theirs);
 
 	if (rc == OK)
@@ -372,18 +372,16 @@ entry_merge(struct import *im, struct entry *x, bool closing)
 		return rc;
 	if (theirs.it.status != STATUS_TOMBSTONE)
 		times_fill(&theirs, &ours);
+	base = base_read(im, x, &ours, &theirs, &doc, &room);
 	m.report = NULL;
-	record_merge(&out, base_read(im, x, &ours, &theirs, &doc, &room), &ours,
-	    &theirs, &m);
-	closes = is_done(out.it.status) && !is_done(ours.it.status);
-	if (closes && !closing) {
-		x->closing = true;
+	record_merge(&out, base, &ours, &theirs, &m);
+	if (is_done(out.it.status) && !is_done(ours.it.status) && !closing) {
+		x->closing = true;           /* its turn comes, and its reports */
 		json_release(&doc);
 		return OK;
 	}
 	m.report = report_clash;
-	record_merge(&out, base_read(im, x, &ours, &theirs, &doc, &room), &ours,
-	    &theirs, &m);
+	record_merge(&out, base, &ours, &theirs, &m);
 	if (out.it.status == STATUS_TOMBSTONE &&
 	    ours.it.status != STATUS_TOMBSTONE)
 		rc = row_bury(im, &ours, &out);
