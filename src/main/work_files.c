@@ -13,6 +13,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "work/merge.h"
 
 /* ---- files ------------------------------------------------------------------------ */
 
@@ -246,6 +247,31 @@ add_lines_as_values(struct buf *out, struct str text, struct err *e)
 
 /* ---- import ------------------------------------------------------------------------------- */
 
+/* The lines as texts, which the tracker reads one by one; a blank one is null,
+ * so that all keep their numbers. */
+static int
+add_lines_as_texts(struct buf *out, struct str text, struct err *e)
+{
+	size_t line = 0, written = 0;
+	struct str one;
+
+	while (line_next(&text, &one, &line)) {
+		if (line_is_marker(one))
+			return err_set(e, ERR_SYNTAX, "line %zu: a conflict of git's that "
+			    "is not resolved", line);
+		if (!str_is_utf8(one))
+			return err_set(e, ERR_SYNTAX, "line %zu: not UTF-8", line);
+		for (; written + 1 < line; written++)
+			buf_lit(out, "null,");
+		json_add_str(out, one);
+		buf_add_char(out, ',');
+		written = line;
+	}
+	if (written > 0)
+		buf_cut(out, out->n - 1);
+	return OK;
+}
+
 static void
 add_switch(struct buf *b, const char *key, bool on)
 {
@@ -269,7 +295,7 @@ work_import(struct client *c, struct str lines,
 	add_switch(&args, "base", o->base);
 	args_add_key(&args, "items");
 	buf_add_char(&args, '[');
-	rc = add_lines_as_values(&args, lines, &r->err);
+	rc = add_lines_as_texts(&args, lines, &r->err);
 	buf_lit(&args, "]}");
 	if (rc == OK && args.failed)
 		rc = err_set(&r->err, ERR_TOOBIG, "the import is over %d bytes",

@@ -5,6 +5,9 @@
  * work_base has, for each id, the line that both sides had last: the base of
  * the three-way merge.  A line that is still that is not looked at again.
  *
+ * An item is an object in the arguments, or the text of one: texts are read one
+ * by one, so that a large file is never a tree of values as a whole.
+ *
  * The operation runs in a savepoint, so it writes as it goes; what it refuses
  * halfway has changed nothing.  An item at a time is in memory: w->a is lent
  * to it and emptied before the next.
@@ -125,16 +128,37 @@ moved_id(const struct import *im, struct str id)
 	return id;
 }
 
+/* The item: as it is in the arguments, or from the text of its line there.  It
+ * lives until the next is asked for. */
+static int
+entry_value(struct import *im, const struct entry *x, jnode *out, struct err *e)
+{
+	int rc;
+
+	*out = x->node;
+	if (!json_is_string(x->node))
+		return OK;
+	json_release(&im->doc);
+	rc = json_parse(&im->doc, json_str(x->node), e);
+	*out = im->doc.root;
+	return rc;
+}
+
 /* Decoded with the ids it will have. */
 int
 entry_open(struct import *im, const struct entry *x, struct record *r)
 {
 	struct err e = { 0 };
-	int rc;
+	jnode item;
+	int rc = entry_value(im, x, &item, &e);
 
 	im->line = x->line;
 	arena_clear(&im->w->a);
-	rc = record_decode(r, x->node, &im->w->a, &e);
+	if (rc == OK)
+		rc = record_decode(r, item, &im->w->a, &e);
+	if (rc == OK && r->it.lease_holder.p != NULL && x->id.p == NULL)
+		warn(im, "the lease of %.*s is not taken over: it is that tracker's "
+		    "own", FMT(r->it.id));
 	if (rc != OK)
 		return fail(im->w, rc, "line %zu: %.440s", x->line, e.text);
 	r->it.id = x->id.p == NULL ? r->it.id : x->id;
@@ -158,6 +182,19 @@ row_find(struct import *im, struct str id, int64_t *seq)
 	return rc == OK || rc == ERR_NOTFOUND ? OK : fail_db(im->w, rc);
 }
 
+/* The line as base has it, in w->scratch. */
+static struct str
+entry_line(struct import *im, const struct entry *x)
+{
+	struct err e;
+	jnode item;
+
+	buf_clear(&im->w->scratch);
+	if (entry_value(im, x, &item, &e) == OK)
+		json_add_node(&im->w->scratch, item);
+	return buf_str(&im->w->scratch);
+}
+
 /* In w->a; empty: none. */
 int
 base_get(struct import *im, struct str id, struct str *line)
@@ -177,14 +214,11 @@ static int
 base_put(struct import *im, const struct entry *x)
 {
 	struct query q = query_of(&im->w->db, SQL_BASE_PUT);
-	struct buf *b = &im->w->scratch;
 	int rc;
 
-	buf_clear(b);
-	json_add_node(b, x->node);
 	bind_i64(&q, im->w->t.seq);
 	bind_str(&q, x->id);
-	bind_str(&q, buf_str(b));
+	bind_str(&q, entry_line(im, x));
 	rc = query_run(&q);
 	return rc == OK ? OK : fail_db(im->w, rc);
 }
@@ -272,9 +306,6 @@ entry_read(struct import *im, struct entry *x)
 		return fail(im->w, ERR_INVALID, "line %zu: %.*s stands in line %zu "
 		    "already", x->line, FMT(x->id), twin->line);
 	map_put(&im->ids, x);
-	if (!json_is_null(json_get(x->node, S("lease"))))
-		warn(im, "the lease of %.*s is not taken over: it is that tracker's "
-		    "own", FMT(x->id));
 	if (arg_bool(im->c, "skip_existing") || arg_bool(im->c, "base"))
 		return OK;
 	return pair_check(im, x, &r);
@@ -300,9 +331,7 @@ entry_sort(struct import *im, struct entry *x)
 	rc = base_get(im, x->id, &line);
 	if (rc != OK || line.n == 0)
 		return rc;
-	buf_clear(&im->w->scratch);
-	json_add_node(&im->w->scratch, x->node);
-	if (str_eq(buf_str(&im->w->scratch), line))
+	if (str_eq(entry_line(im, x), line))
 		x->kind = ENTRY_SAME;
 	return OK;
 }
@@ -451,6 +480,7 @@ op_import(struct work *w, struct work_call *c)
 	arena_release(&w->a);
 	w->a = call;
 	map_release(&im.ids);
+	json_release(&im.doc);
 	arena_release(&im.plan);
 	buf_release(&im.conflicts);
 	buf_release(&im.renamed);

@@ -41,6 +41,7 @@ struct import {
 	struct move *moves;
 	size_t moves_n, moves_cap;
 	size_t line;                         /* of the entry at hand */
+	struct json_doc doc;                 /* of it, if it came as text */
 	bool strict;
 	/* the answer */
 	int64_t created, updated, deleted, unchanged, skipped;

@@ -411,6 +411,25 @@ TEST(work_import_keeps_loose_ends_until_the_item_comes)
 	fix_close(&f);
 }
 
+TEST(work_import_takes_texts)
+{
+	static const char good[] = "{\"first_line\":7,\"items\":[\"{\\\"id\\\":"
+	    "\\\"t-1\\\",\\\"title\\\":\\\"a\\\"}\",null,{\"id\":\"t-2\",\"title\":"
+	    "\"b\"}]}";
+	struct fix f;
+
+	fix_open(&f);
+	CHECK_RC(fix_json(&f, "import", str_of(good)), OK);
+	CHECK_STR(fix_get(&f, "created"), "2");
+	CHECK_RC(fix_json(&f, "import", str_of(good)), OK);
+	CHECK_STR(fix_get(&f, "unchanged"), "2");
+	CHECK_RC(fix_json(&f, "import", S("{\"first_line\":7,\"items\":[null,"
+	    "\"{nonsense\"]}")), ERR_SYNTAX);
+	CHECK(str_starts(str_of(f.e.text), S("line 8: ")));
+	counted(&f);
+	fix_close(&f);
+}
+
 TEST(work_import_refuses_a_ring)
 {
 	struct fix f;
