@@ -2,7 +2,8 @@
  * import.c - items that come from a file: which of them are new, which are to
  * be merged with ours, and which are other items under an id of ours.
  *
- * work_base has, for each id, the line that both sides had last: the base of
+ * work_base has, for each id, the line that both sides had last (else the audit
+ * has the item as it was made): the base of
  * the three-way merge.  A line that is still that is not looked at again.
  *
  * An item is an object in the arguments, or the text of one: texts are read one

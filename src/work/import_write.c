@@ -340,21 +340,43 @@ times_fill(struct record *theirs, const struct record *ours)
 	record_settle(&theirs->it);
 }
 
+/* The item as it was made: whoever has it has it from there. */
+static struct str
+first_body(struct import *im, int64_t item)
+{
+	struct query q = query_of(&im->w->db, SQL_BASE_FIRST);
+	struct str body = STR_NONE;
+
+	bind_i64(&q, item);
+	if (query_row(&q) == OK)
+		body = col_str(&q, 0, &im->w->a);
+	query_end(&q);
+	return body;
+}
+
 /* The base for a line: what both had.  Where that is not known and the line is
- * of the same time as ours, somebody edited a copy of ours: then it is ours. */
+ * of the same time as ours, somebody edited a copy of ours: then it is ours;
+ * else what the item was at first. */
 static const struct record *
 base_read(struct import *im, const struct entry *x, const struct record *ours,
     const struct record *theirs, struct json_doc *doc, struct record *room)
 {
 	struct str line;
 	struct err e;
+	bool known;
 
 	if (base_get(im, x->id, &line) != OK)
 		return NULL;
-	if (line.n > 0 && json_parse(doc, line, &e) == OK &&
-	    record_decode(room, doc->root, &im->w->a, &e) == OK)
-		return room;
-	return str_eq(ours->it.updated_at, theirs->it.updated_at) ? ours : NULL;
+	known = line.n > 0;
+	if (!known && str_eq(ours->it.updated_at, theirs->it.updated_at))
+		return ours;
+	if (!known)
+		line = first_body(im, ours->it.seq);
+	if (line.n == 0 || json_parse(doc, line, &e) != OK ||
+	    record_decode(room, doc->root, &im->w->a, &e) != OK)
+		return NULL;
+	return known || str_eq(room->it.created_at, theirs->it.created_at) ? room :
+	    NULL;
 }
 
 static int

@@ -185,6 +185,8 @@
 	    " CROSS JOIN work_item j ON j.seq = e.target WHERE e.item = ?")    \
 	X(IMPORT_EDGES_TO, "SELECT item FROM work_edge WHERE target = ?")      \
 	X(BASE_GET, "SELECT line FROM work_base WHERE tracker = ? AND id = ?") \
+	X(BASE_FIRST, "SELECT new FROM work_event WHERE item = ?"              \
+	    " AND new IS NOT NULL ORDER BY seq LIMIT 1")                       \
 	X(BASE_PUT, "INSERT INTO work_base(tracker, id, line)"                 \
 	    " VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET line = excluded.line") \
 	X(LOOSE_PUT, "INSERT INTO work_loose(tracker, target, item)"           \
