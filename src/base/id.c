@@ -23,6 +23,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 
 /* ---- random bytes ---------------------------------------------------------- */
 
@@ -63,8 +64,14 @@ read_random(void *out, size_t n)
 
 		if (got < 0 && errno == EINTR)
 			continue;
-		if (got <= 0)
-			abort();             /* never go on with guessable ids */
+		if (got <= 0) {              /* never go on with guessable ids */
+			static const char words[] = "cohort: the system gives no "
+			    "random bytes\n";
+
+			if (write(STDERR_FILENO, words, sizeof words - 1) < 0)
+				_exit(134);
+			abort();
+		}
 		p += got;
 		n -= (size_t)got;
 	}
