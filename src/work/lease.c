@@ -165,7 +165,7 @@ lease_take(struct work *w, struct item *it, msec length)
 	return OK;
 }
 
-/* A heartbeat is not worth an event. */
+/* A heartbeat changes nothing that others see: no event, the same updated_at. */
 static int
 claim_save(struct work *w, struct item *it, const struct item *was)
 {
@@ -174,7 +174,6 @@ claim_save(struct work *w, struct item *it, const struct item *was)
 	if (was->lease_holder.p == NULL)
 		return change_save(w, it, was, EVENT_claimed,
 		    lease_json(w, it, "claim"));
-	it->updated_at = now_text(w);
 	rc = item_save(w, it, was);
 	buf_add(w->call->data, buf_str(&w->scratch));
 	return rc;
