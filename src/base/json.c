@@ -155,6 +155,15 @@ json_release(struct json_doc *d)
 	*d = (struct json_doc){ NULL, NULL };
 }
 
+const char *
+json_words(const char *text)
+{
+	static const char first[] = "line 1, ";
+
+	return strncmp(text, first, sizeof first - 1) == 0 ?
+	    text + sizeof first - 1 : text;
+}
+
 int
 json_check(struct str text, struct err *e)
 {

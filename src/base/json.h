@@ -33,6 +33,9 @@ struct json_doc {
 int json_parse(struct json_doc *d, struct str text, struct err *e);
 void json_release(struct json_doc *d);
 
+/* For a document that is one line of many: an error's words without "line 1, ". */
+const char *json_words(const char *text);
+
 /* Only validates (same rules), no document; for spans that are stored raw. */
 int json_check(struct str text, struct err *e);
 

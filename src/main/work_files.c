@@ -236,7 +236,8 @@ add_lines_as_values(struct buf *out, struct str text, struct err *e)
 			return err_set(e, ERR_SYNTAX, "line %d: a conflict of git's that "
 			    "is not resolved", n);
 		if (json_check(line, &bad) < 0)
-			return err_set(e, ERR_SYNTAX, "line %d: %s", n, bad.text);
+			return err_set(e, ERR_SYNTAX, "line %d: %s", n,
+			    json_words(bad.text));
 		if (!first)
 			buf_add_char(out, ',');
 		first = false;

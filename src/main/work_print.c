@@ -361,6 +361,24 @@ print_renamed(struct work_ctx *x, jnode data)
 	}
 }
 
+/* An item, an edge, or something that `--json` shows. */
+static void
+batch_answer(struct buf *b, jnode data)
+{
+	if (get_str(data, "depends_on_id").n > 0) {
+		add_line(b, get_str(data, "issue_id"));
+		buf_lit(b, " \xe2\x86\x92 ");
+		add_line(b, get_str(data, "depends_on_id"));
+	} else if (get_str(data, "id").n > 0) {
+		add_line(b, get_str(data, "id"));
+		if (get_str(data, "title").n > 0)
+			buf_lit(b, ": ");
+		add_line(b, get_str(data, "title"));
+	} else {
+		buf_lit(b, "done");
+	}
+}
+
 static void
 batch_result(struct work_ctx *x, jnode result)
 {
@@ -375,10 +393,7 @@ batch_result(struct work_ctx *x, jnode result)
 		buf_lit(b, "- rolled back");
 	} else {
 		add_done(x, "");
-		add_line(b, get_str(data, "id"));
-		if (get_str(data, "title").n > 0)
-			buf_lit(b, ": ");
-		add_line(b, get_str(data, "title"));
+		batch_answer(b, data);
 	}
 	buf_add_char(b, '\n');
 }

@@ -30,7 +30,7 @@ fail_line(struct import *im, int rc)
 
 	if (rc == OK || rc == ERR_IO || rc == ERR_CANCELLED || rc == ERR_TIMEOUT)
 		return rc;
-	return fail(im->w, rc, "line %zu: %.440s", im->line, why.text);
+	return fail(im->w, rc, "line %zu: %.440s", im->line, json_words(why.text));
 }
 
 bool
@@ -161,7 +161,7 @@ entry_open(struct import *im, const struct entry *x, struct record *r)
 		warn(im, "the lease of %.*s is not taken over: it is that tracker's "
 		    "own", FMT(r->it.id));
 	if (rc != OK)
-		return fail(im->w, rc, "line %zu: %.440s", x->line, e.text);
+		return fail(im->w, rc, "line %zu: %.440s", x->line, json_words(e.text));
 	r->it.id = x->id.p == NULL ? r->it.id : x->id;
 	for (size_t i = 0; im->moves_n > 0 && i < r->it.deps_n; i++)
 		r->it.deps[i].id = moved_id(im, r->it.deps[i].id);

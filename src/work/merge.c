@@ -79,7 +79,7 @@ entry_open(struct join *j, int side, const struct entry *x, struct record *r,
 		rc = record_decode(r, doc->root, &j->a, &why);
 	if (rc != OK)
 		return err_set(j->e, rc == ERR_SYNTAX ? ERR_INVALID : rc,
-		    "%s: line %zu: %s", side_names[side], x->line, why.text);
+		    "%s: line %zu: %s", side_names[side], x->line, json_words(why.text));
 	return OK;
 }
 
