@@ -169,31 +169,40 @@ events_show(struct work_ctx *x, jnode events)
 	}
 }
 
-/* One look for what is new; *left counts down. */
+/* What is new, told by the daemon; else by a look at the history. */
+static int
+events_next(struct work_ctx *x, int64_t after, int64_t left, struct reply *r)
+{
+	const struct timespec pause = { 0, EVENTS_PAUSE_NS };
+	struct buf args = BUF(256);
+	int rc = client_next_event(x->hand.client, after, r);
+
+	if (rc != ERR_AGAIN)
+		return rc;
+	buf_add_fmt(&args, "{\"after\":%lld,\"limit\":%lld}", (long long)after,
+	    (long long)(left < LIMIT_WORK_EVENTS ? left : LIMIT_WORK_EVENTS));
+	rc = work_call(x, "history", buf_str(&args), r);
+	if (rc == OK && json_count(r->data) == 0)
+		nanosleep(&pause, NULL);
+	buf_release(&args);
+	return rc;
+}
+
+/* *left counts down. */
 static int
 events_look(struct work_ctx *x, int64_t *after, int64_t *left)
 {
-	struct buf args = BUF(256);
 	struct reply r = { 0 };
-	size_t n;
-	int rc;
+	int rc = events_next(x, *after, *left, &r);
+	size_t n = rc == OK ? json_count(r.data) : 0;
 
-	buf_add_fmt(&args, "{\"after\":%lld,\"limit\":%lld}", (long long)*after,
-	    (long long)(*left < LIMIT_WORK_EVENTS ? *left : LIMIT_WORK_EVENTS));
-	rc = work_call(x, "history", buf_str(&args), &r);
-	n = rc == OK ? json_count(r.data) : 0;
 	if (n > 0) {
 		events_show(x, r.data);
 		work_flush(&x->hand);
 		*after = get_int(json_at(r.data, n - 1), "seq", *after);
 		*left -= (int64_t)n;
-	} else if (rc == OK) {
-		const struct timespec pause = { 0, EVENTS_PAUSE_NS };
-
-		nanosleep(&pause, NULL);
 	}
 	reply_release(&r);
-	buf_release(&args);
 	return rc;
 }
 

@@ -24,6 +24,7 @@ struct client {
 	bool wants_spawn, spawned;
 	struct rpc_client rpc;
 	bool greeted;                        /* it knows our version */
+	struct rpc_client feed;              /* subscribed to events */
 	struct desk desk;
 	bool desk_open;
 	uint64_t calls;
@@ -56,6 +57,7 @@ client_open(struct client **out, const struct client_options *o, struct err *e)
 	    !env_says("COHORT_NO_DAEMON");
 	c->may_spawn = c->may_ask && !env_says("CI") && !o->home->read_only;
 	c->rpc.fd = -1;
+	c->feed.fd = -1;
 	c->line = BUF(LIMIT_WORK_LINE_BYTES);
 	*out = c;
 	return OK;
@@ -82,6 +84,7 @@ client_close(struct client *c)
 	if (c == NULL)
 		return;
 	rpc_close(&c->rpc);
+	rpc_close(&c->feed);
 	if (c->desk_open)
 		desk_close(&c->desk);
 	spawn(c);
@@ -478,4 +481,69 @@ client_call(struct client *c, const char *operation, struct str args_json,
 	c->deadline = c->o.timeout == NEVER ? NEVER : clock_mono() + c->o.timeout;
 	r->rc = call(c, operation, args_json, r);
 	return r->rc;
+}
+
+/* ---- events ------------------------------------------------------------------------ */
+
+static int
+feed_open(struct client *c, int64_t after, struct err *e)
+{
+	char path[DB_PATH_MAX + 8], text[96];
+	nsec deadline = c->o.timeout == NEVER ? NEVER : clock_mono() + c->o.timeout;
+	int rc;
+
+	if (!c->may_ask || c->o.home == NULL)
+		return ERR_AGAIN;
+	home_path(c->o.home, "sock", path);
+	if (rpc_connect(&c->feed, path, LIMIT_WORK_OUT_BYTES, deadline, e) != OK)
+		return ERR_AGAIN;
+	snprintf(text, sizeof text, "{\"operation\":\"subscribe\","
+	    "\"args\":{\"after\":%lld}}\n", (long long)after);
+	rc = rpc_send(&c->feed, str_of(text), deadline, e);
+	if (rc != OK)
+		rpc_close(&c->feed);
+	return rc == OK ? OK : ERR_AGAIN;
+}
+
+/* Its answer to subscribe is passed over. */
+static int
+feed_next(struct client *c, struct reply *r)
+{
+	for (;;) {
+		struct str line;
+		jnode event;
+		int rc = rpc_receive(&c->feed, &line, NEVER, &r->err);
+
+		json_release(&r->doc);
+		r->doc = (struct json_doc){ .root = NULL };
+		if (rc != OK || json_parse(&r->doc, line, &r->err) != OK)
+			return ERR_AGAIN;
+		event = json_get(r->doc.root, S("event"));
+		if (event == NULL)
+			continue;
+		buf_clear(&r->text);
+		buf_add_char(&r->text, '[');
+		json_add_node(&r->text, event);
+		buf_add_char(&r->text, ']');
+		json_release(&r->doc);
+		rc = json_parse(&r->doc, buf_str(&r->text), &r->err);
+		r->data = r->doc.root;
+		r->data_text = buf_str(&r->text);
+		return rc;
+	}
+}
+
+int
+client_next_event(struct client *c, int64_t after, struct reply *r)
+{
+	int rc = OK;
+
+	reply_clear(r);
+	if (c->feed.fd < 0)
+		rc = feed_open(c, after, &r->err);
+	if (rc == OK)
+		rc = feed_next(c, r);
+	if (rc != OK)
+		rpc_close(&c->feed);
+	return rc;
 }

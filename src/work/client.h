@@ -62,6 +62,11 @@ int client_call(struct client *c, const char *operation, struct str args_json,
     struct reply *r);
 void reply_release(struct reply *r);
 
+/* Waits for what happens after event `after` (of the first call; the others go
+ * on) and gives it as history does: r->data is an array.  ERR_AGAIN: there is no
+ * daemon to tell; ask history instead, and try again. */
+int client_next_event(struct client *c, int64_t after, struct reply *r);
+
 /* For long operations: a line of progress, done of total. */
 void client_on_progress(struct client *c, void (*fn)(void *ctx, size_t done,
     size_t total), void *ctx);

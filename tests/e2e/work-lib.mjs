@@ -5,6 +5,7 @@ import net from "node:net";
 import path from "node:path";
 import { binary, scratch, until } from "./lib.mjs";
 
+process.setMaxListeners(0);            // one a workspace, for its end
 const clean = (extra) => ({ PATH: process.env.PATH, HOME: process.env.HOME, USER: "tester", ...Object.fromEntries(
   ["ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "TMPDIR"].filter((k) => process.env[k]).map((k) => [k, process.env[k]])), ...extra });
 
