@@ -4,8 +4,8 @@
  * SPDX-License-Identifier: MIT
  */
 #include "main/cmd.h"
-#include "main/work_cli.h"
-#include "main/work_git.h"
+#include "main/work/cli.h"
+#include "main/work/hand.h"
 
 static const struct work_host host = {
 	.remote_open = work_remote_open,

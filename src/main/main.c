@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "main/cmd.h"
-#include "main/work_cli.h"
+#include "main/work/cli.h"
 
 int
 main(int argc, char **argv)

@@ -16,7 +16,7 @@
 #include "base/str.h"
 #include "main/cli.h"
 #include "main/commands.h"
-#include "main/work_cli.h"
+#include "main/work/cli.h"
 
 static const struct name { const char *name, *arguments, *summary; } names[] = {
 #define X(function, name, arguments, summary) { name, arguments, summary },

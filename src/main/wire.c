@@ -19,7 +19,7 @@
 #include "base/mem.h"
 #include "llm/script.h"
 #include "main/port.h"
-#include "main/work_tools.h"
+#include "main/work/tools.h"
 #include "work/guest.h"
 
 #define SHARDS_DEFAULT 4                     /* keeps the process at 8 threads */

@@ -15,7 +15,7 @@
 #include "work/client.h"
 #include "work/daemon.h"
 #include "work/home_priv.h"
-#include "work/wire.h"
+#include "work/wire_priv.h"
 #include "work/work_priv.h"
 
 struct client {

@@ -18,7 +18,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
-#include "work/links.h"
+#include "work/links_priv.h"
 #include "work/work_priv.h"
 
 #define NEAR_EDGES  64                       /* looked at by statements */

@@ -10,7 +10,7 @@
 #include "net/rpc.h"
 #include "work/daemon.h"
 #include "work/home_priv.h"
-#include "work/wire.h"
+#include "work/wire_priv.h"
 
 /* A request from when it is read until it is answered. */
 struct task {

@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
-#include "work/links.h"
+#include "work/links_priv.h"
 #include "work/work_priv.h"
 
 /* ---- add and remove ------------------------------------------------------------------ */

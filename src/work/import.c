@@ -19,7 +19,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
-#include "work/import.h"
+#include "work/import_priv.h"
 
 /* ---- words ------------------------------------------------------------------------- */
 

@@ -9,7 +9,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "base/mem.h"
-#include "work/import.h"
+#include "work/import_priv.h"
 
 #define TICK 256                             /* items between two looks up */
 

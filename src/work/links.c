@@ -1,9 +1,9 @@
 /*
- * links.c - see links.h.
+ * links.c - see links_priv.h.
  *
  * SPDX-License-Identifier: MIT
  */
-#include "work/links.h"
+#include "work/links_priv.h"
 
 #include <assert.h>
 #include <string.h>

@@ -10,7 +10,7 @@
  */
 #include "base/mem.h"
 #include "work/merge.h"
-#include "work/record.h"
+#include "work/record_priv.h"
 
 enum { BASE, OURS, THEIRS, SIDES };
 static const char *const side_names[SIDES] = { "base", "ours", "theirs" };

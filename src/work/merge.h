@@ -1,6 +1,6 @@
 /*
  * merge.h - three files of items become one; what `git merge` calls for
- * .cohort/issues.jsonl, item by item and field by field (record.h says how).
+ * .cohort/issues.jsonl, item by item and field by field (record_priv.h says how).
  *
  * SPDX-License-Identifier: MIT
  */

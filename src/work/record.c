@@ -5,7 +5,7 @@
  */
 #include <stdlib.h>
 
-#include "work/record.h"
+#include "work/record_priv.h"
 
 /* ---- reading ------------------------------------------------------------------ */
 

@@ -1,12 +1,12 @@
 /*
- * record_merge.c - three records become one; record.h says by which rules.
+ * record_merge.c - three records become one; record_priv.h says by which rules.
  *
  * SPDX-License-Identifier: MIT
  */
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "work/record.h"
+#include "work/record_priv.h"
 
 /* ---- fields ------------------------------------------------------------------- */
 

@@ -169,7 +169,7 @@
 	    " WHERE item = ?1 AND type IN (0, 2))"                             \
 	    " AND EXISTS (SELECT 1 FROM work_edge"                             \
 	    " WHERE target = ?2 AND type IN (0, 2))")                          \
-	/* jsonl.c, import.c */                                                \
+	/* export.c, import.c */                                                \
 	X(EXPORT, "SELECT seq, id, state, body, comments,"                     \
 	    " lease_until IS NOT NULL FROM work_item WHERE tracker = ?1"       \
 	    " AND id > ?2 AND state < ?3 AND (?4 < 0 OR state / 2 = ?4)"       \

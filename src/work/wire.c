@@ -1,11 +1,11 @@
 /*
- * wire.c - see wire.h.
+ * wire.c - see wire_priv.h.
  *
  * SPDX-License-Identifier: MIT
  */
 #include <string.h>
 
-#include "work/wire.h"
+#include "work/wire_priv.h"
 
 #define VERSION_MAX 64
 

@@ -310,7 +310,7 @@ void event_encode(struct buf *b, const struct query *q);
 	X(dep_add) X(dep_remove) X(dep_tree) X(dep_cycles)                     \
 	/* batch.c */                                                          \
 	X(batch)                                                               \
-	/* jsonl.c, merge.c */                                                 \
+	/* export.c, merge.c */                                                 \
 	X(export) X(import)                                                    \
 	/* admin.c, recount.c */                                               \
 	X(rename_prefix) X(info) X(recount)

@@ -6,7 +6,7 @@
  */
 #include <assert.h>
 
-#include "main/work_cmd.h"
+#include "main/work/cmd.h"
 
 enum { ARGS_MAX = 64 };
 

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "work/merge.h"
-#include "work/record.h"
+#include "work/record_priv.h"
 
 static void
 check_merge(struct str text)

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "main/cmd.h"
-#include "main/work_cmd.h"
+#include "main/work/cmd.h"
 
 #define ARGS(...) (char *[]){ __VA_ARGS__ __VA_OPT__(,) NULL }
 

@@ -6,7 +6,7 @@
  */
 #include "harness/test.h"
 #include "work/merge.h"
-#include "work/record.h"
+#include "work/record_priv.h"
 
 #include <stdio.h>
 

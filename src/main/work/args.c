@@ -1,0 +1,241 @@
+/*
+ * args.c - from a command line to the arguments of its operation.
+ *
+ * Words and numbers are checked here only as far as JSON needs it; what they
+ * may be is the operation's to say, as it does for every other client.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <math.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "main/work/cmd.h"
+
+void
+args_add_key(struct buf *b, const char *key)
+{
+	if (b->n > 0 && b->p[b->n - 1] != '{')
+		buf_add_char(b, ',');
+	buf_add_fmt(b, "\"%s\":", key);
+}
+
+void
+args_add_text(struct buf *b, const char *key, struct str value)
+{
+	args_add_key(b, key);
+	json_add_str(b, value);
+}
+
+/* ---- durations ------------------------------------------------------------------ */
+
+static const struct { const char *name; double ns; } units[] = {
+	{ "ns", 1 }, { "us", 1e3 }, { "\xc2\xb5s", 1e3 }, { "ms", 1e6 }, { "s", 1e9 },
+	{ "m", 60e9 }, { "h", 3600e9 },
+};
+
+/* Cuts "1.5h" off *s. */
+static bool
+duration_part(struct str *s, double *ns)
+{
+	size_t digits = 0, n = 0;
+	struct str unit;
+	double v;
+
+	while (digits < s->n && (str_index(S("0123456789."), s->p[digits]) >= 0))
+		digits++;
+	n = digits;
+	while (n < s->n && str_index(S("0123456789."), s->p[n]) < 0)
+		n++;
+	unit = str_sub(*s, digits, n - digits);
+	if (digits == 0 || !str_to_double(str_sub(*s, 0, digits), &v))
+		return false;
+	for (size_t i = 0; i < COUNT(units); i++) {
+		if (!str_eq(unit, str_of(units[i].name)))
+			continue;
+		*ns += v * units[i].ns;
+		*s = str_sub(*s, n, s->n);
+		return true;
+	}
+	return false;
+}
+
+bool
+work_duration(struct str s, nsec *out)
+{
+	double ns = 0;
+
+	if (s.n == 0)
+		return false;
+	while (s.n > 0) {
+		if (!duration_part(&s, &ns))
+			return false;
+	}
+	if (!(ns >= 1) || ns > 9e18)
+		return false;
+	*out = (nsec)llround(ns);
+	return true;
+}
+
+/* ---- flags ------------------------------------------------------------------------ */
+
+static int
+add_number(struct buf *b, const struct work_given *g, struct err *e)
+{
+	struct str s = g->value;
+	int64_t v;
+
+	if (g->flag->kind == FLAG_PRIORITY && s.n > 1 && (s.p[0] | 0x20) == 'p')
+		s = str_sub(s, 1, s.n);
+	if (!str_to_i64(s, &v))
+		return err_set(e, ERR_INVALID, "--%s takes a number, not \"%.*s\"",
+		    g->flag->name, FMT(g->value));
+	buf_add_i64(b, v);
+	return OK;
+}
+
+static int
+add_duration(struct buf *b, const struct work_given *g, struct err *e)
+{
+	nsec t;
+
+	if (!work_duration(g->value, &t))
+		return err_set(e, ERR_INVALID, "--%s takes a time such as 90s, 30m or 2h, "
+		    "not \"%.*s\"", g->flag->name, FMT(g->value));
+	buf_add_i64(b, (t + NS_PER_MS - 1) / NS_PER_MS);
+	return OK;
+}
+
+/* All values of a list, of all the times it was given; empty ones are left out. */
+static void
+add_list(struct buf *b, const struct work_line *l, const char *arg)
+{
+	buf_add_char(b, '[');
+	for (size_t i = 0; i < l->given_n; i++) {
+		struct str rest = l->given[i].value, part;
+
+		if (l->given[i].flag->arg == NULL ||
+		    strcmp(l->given[i].flag->arg, arg) != 0)
+			continue;
+		while (str_next(&rest, ',', &part)) {
+			part = str_trim(part);
+			if (part.n == 0)
+				continue;
+			if (b->p[b->n - 1] != '[')
+				buf_add_char(b, ',');
+			json_add_str(b, part);
+		}
+	}
+	buf_add_char(b, ']');
+}
+
+/* Is there a later value for the same argument? */
+static bool
+given_again(const struct work_line *l, size_t i)
+{
+	for (size_t k = i + 1; k < l->given_n; k++) {
+		if (l->given[k].flag->arg != NULL &&
+		    strcmp(l->given[k].flag->arg, l->given[i].flag->arg) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int
+add_flag(struct buf *b, const struct work_line *l, const struct work_given *g,
+    struct err *e)
+{
+	if (g->flag->kind == FLAG_STATUS && str_eq(g->value, S("all")))
+		return OK;
+	args_add_key(b, g->flag->arg);
+	switch (g->flag->kind) {
+	case FLAG_SWITCH:
+		buf_add(b, g->value);
+		return OK;
+	case FLAG_INT:
+	case FLAG_PRIORITY:
+		return add_number(b, g, e);
+	case FLAG_TIME:
+		return add_duration(b, g, e);
+	case FLAG_LIST:
+		add_list(b, l, g->flag->arg);
+		return OK;
+	case FLAG_TEXT:
+	case FLAG_STATUS:
+		break;
+	}
+	if (!str_is_utf8(g->value))
+		return err_set(e, ERR_INVALID, "--%s: not UTF-8", g->flag->name);
+	json_add_str(b, g->value);
+	return OK;
+}
+
+/* ---- operands ----------------------------------------------------------------------- */
+
+static void
+add_array(struct buf *b, const struct work_line *l, size_t from)
+{
+	buf_add_char(b, '[');
+	for (size_t i = from; i < l->operands_n; i++) {
+		if (i > from)
+			buf_add_char(b, ',');
+		json_add_str(b, l->operand[i]);
+	}
+	buf_add_char(b, ']');
+}
+
+static void
+add_joined(struct buf *b, const struct work_line *l, size_t from)
+{
+	buf_add_char(b, '"');
+	for (size_t i = from; i < l->operands_n; i++) {
+		if (i > from)
+			buf_add_char(b, ' ');
+		json_add_escaped(b, l->operand[i]);
+	}
+	buf_add_char(b, '"');
+}
+
+static int
+add_operands(const struct work_line *l, struct buf *b, struct err *e)
+{
+	struct str names = str_of(l->cmd->args), name;
+
+	for (size_t i = 0; i < l->operands_n; i++) {
+		if (!str_is_utf8(l->operand[i]))
+			return err_set(e, ERR_INVALID, "\"%.*s\": not UTF-8",
+			    FMT(l->operand[i]));
+	}
+	for (size_t i = 0; i < l->operands_n && str_next(&names, ' ', &name); i++) {
+		char key[32] = { 0 }, how = name.p[name.n - 1];
+
+		if (how == '*' || how == '+')
+			name.n--;
+		memcpy(key, name.p, name.n);
+		args_add_key(b, key);
+		if (how == '*')
+			add_array(b, l, i);
+		else if (how == '+')
+			add_joined(b, l, i);
+		else
+			json_add_str(b, l->operand[i]);
+	}
+	return OK;
+}
+
+int
+line_add_args(const struct work_line *l, struct buf *out, struct err *e)
+{
+	struct buf args = BUF(out->max);
+	int rc = add_operands(l, &args, e);
+
+	for (size_t i = 0; rc == OK && i < l->given_n; i++) {
+		if (l->given[i].flag->arg != NULL && !given_again(l, i))
+			rc = add_flag(&args, l, &l->given[i], e);
+	}
+	if (rc == OK && (args.failed || out->failed))
+		rc = err_set(e, ERR_TOOBIG, "the command line is too long");
+	buf_add(out, buf_str(&args));
+	buf_release(&args);
+	return rc;
+}

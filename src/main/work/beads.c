@@ -1,0 +1,119 @@
+/*
+ * beads.c - the items of a beads workspace.
+ *
+ * What is read is its JSONL file, which it keeps beside its database; a
+ * database without one is not read, and said so.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "main/work/hand.h"
+
+#define BEADS_FOLDER ".beads"
+
+/* The first *.jsonl by name, as bd takes it. */
+static bool
+jsonl_in(const char *dir, char *out, size_t size)
+{
+	DIR *d = opendir(dir);
+	struct dirent *x;
+	char best[NAME_MAX + 1] = "";
+
+	if (d == NULL)
+		return false;
+	while ((x = readdir(d)) != NULL) {
+		if (str_ends(str_of(x->d_name), S(".jsonl")) &&
+		    (best[0] == '\0' || strcmp(x->d_name, best) < 0))
+			snprintf(best, sizeof best, "%s", x->d_name);
+	}
+	closedir(d);
+	return best[0] != '\0' && snprintf(out, size, "%s/%s", dir, best) < (int)size;
+}
+
+static bool
+is_folder(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* The nearest .beads/ from the current folder upwards. */
+static int
+beads_near(char *out, size_t size, struct err *e)
+{
+	char dir[PATH_MAX];
+
+	if (getcwd(dir, sizeof dir) == NULL)
+		return err_set(e, ERR_IO, "the current folder: %s", strerror(errno));
+	for (;;) {
+		char *slash = strrchr(dir, '/');
+
+		if (snprintf(out, size, "%s/" BEADS_FOLDER, dir) < (int)size &&
+		    is_folder(out))
+			return OK;
+		if (slash == NULL || dir[0] == '\0')
+			break;
+		*slash = '\0';
+	}
+	return err_set(e, ERR_NOTFOUND, "there is no " BEADS_FOLDER "/ here or above");
+}
+
+/* Its folder, the folder around it, its database, or the file itself. */
+static int
+beads_find(struct str from, char *out, size_t size, struct err *e)
+{
+	char dir[PATH_MAX], inner[PATH_MAX];
+	char *slash;
+	int rc = OK;
+
+	if (from.n == 0)
+		rc = beads_near(dir, sizeof dir, e);
+	else if (snprintf(dir, sizeof dir, "%.*s", FMT(from)) >= (int)sizeof dir)
+		rc = err_set(e, ERR_TOOBIG, "the path is too long");
+	if (rc != OK)
+		return rc;
+	if (!is_folder(dir) && str_ends(str_of(dir), S(".jsonl")))
+		return snprintf(out, size, "%s", dir) < (int)size ? OK :
+		    err_set(e, ERR_TOOBIG, "the path is too long");
+	if (!is_folder(dir)) {
+		slash = strrchr(dir, '/');
+		snprintf(slash == NULL ? dir : slash, 2, "%s", slash == NULL ? "." : "");
+	}
+	if (snprintf(inner, sizeof inner, "%s/" BEADS_FOLDER, dir) <
+	    (int)sizeof inner && is_folder(inner) && jsonl_in(inner, out, size))
+		return OK;
+	return jsonl_in(dir, out, size) ? OK : err_set(e, ERR_NOTFOUND, "%s: there is "
+	    "no .jsonl file; make one with 'bd export -o FILE'", dir);
+}
+
+int
+work_import_beads(struct work_hand *h, struct str from, struct err *e)
+{
+	const struct work_import_options o = { 0 };
+	struct buf text = BUF(LIMIT_WORK_MEMORY_BYTES);
+	struct reply r = { 0 };
+	char path[PATH_MAX];
+	int rc = beads_find(from, path, sizeof path, e);
+
+	if (rc == OK)
+		rc = work_read_present(path, &text, e);
+	if (rc == OK) {
+		rc = work_import(h->client, buf_str(&text), &o, &r);
+		if (rc != OK)
+			err_set(e, rc, "%s: %s", path, r.err.text);
+	}
+	if (rc == OK && !h->quiet)
+		work_import_report(&r, h->notes);
+	reply_release(&r);
+	buf_release(&text);
+	return rc;
+}

@@ -1,0 +1,34 @@
+/*
+ * cli.h - `cohort work COMMAND ...`, and `bd COMMAND ...` by a link: the
+ * tracker's command line, the same in both executables.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MAIN_WORK_CLI_H
+#define MAIN_WORK_CLI_H
+
+#include "work/client.h"
+
+/* What the executable around it can do. */
+struct work_host {
+	/* Over HTTP, for --server; NULL: it cannot, */
+	int (*remote_open)(struct client_remote *out, struct str url,
+	    struct str project, struct err *e);
+	void (*remote_close)(struct client_remote *r);
+	/* but it can become one that can, with its own arguments.  Returns only
+	 * to fail. */
+	int (*become)(void);
+};
+
+/* Was the executable called by a link named bd? */
+bool work_is_bd(const char *argv0);
+
+/* argv: without the program's name.  program: how people call it, "bd" or
+ * "cohort work".  Returns the exit code. */
+int work_main(int argc, char **argv, const char *program,
+    const struct work_host *host);
+
+/* exit codes beyond 0, 1 and EXIT_USAGE */
+enum { EXIT_TIMEOUT = 124 };
+
+#endif

@@ -1,0 +1,204 @@
+/*
+ * cmd.h - the tracker's command line, inside: one table of commands and
+ * their flags, and what reads it.
+ *
+ * From table.c come the parser (line.c), the arguments of the
+ * operation (args.c), help, the manual page and the table in docs/work.md
+ * (help.c).  A command runs by its row's function: most are run_one or
+ * run_each with a printer (print.c, look.c), a few have their own.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MAIN_WORK_CMD_H
+#define MAIN_WORK_CMD_H
+
+#include "base/arena.h"
+#include "main/work/cli.h"
+#include "main/work/hand.h"
+
+/* ---- the table -------------------------------------------------------------- */
+
+enum flag_kind {
+	FLAG_SWITCH, FLAG_TEXT, FLAG_INT,
+	FLAG_PRIORITY,                       /* 1 or P1 */
+	FLAG_STATUS,                         /* a text; "all" is as if not given */
+	FLAG_LIST,                           /* commas, and given again */
+	FLAG_TIME                            /* 90s, 5m; the argument is in ms */
+};
+
+enum flag_state { FLAG_SUPPORTED, FLAG_IGNORED, FLAG_REFUSED };
+
+struct work_flag {
+	const char *name;                    /* "priority"; NULL ends a table */
+	char letter;                         /* 'p', or 0 */
+	const char *value;                   /* "N"; NULL: a switch */
+	enum flag_kind kind;
+	const char *arg;                     /* the operation's argument that it
+	                                        becomes; NULL: the command's own */
+	const char *help;                    /* why, when it is not supported */
+	enum flag_state state;
+};
+
+struct work_ctx;
+
+/* What must be there before the command runs. */
+enum work_need { NEED_NOTHING, NEED_HOME, NEED_CLIENT };
+
+struct work_command {
+	const char *name;                    /* "dep add" */
+	const char *operands;                /* "ID DEPENDS-ON", for people */
+	int min, max;                        /* how many; max -1: any */
+	/* The arguments they become, in order: "id", "ids*" an array of the
+	 * rest, "text+" the rest with blanks between; NULL: see run. */
+	const char *args;
+	const char *summary, *detail;        /* detail may be NULL */
+	const struct work_flag *flags;       /* NULL: none of its own */
+	enum work_need need;
+	const char *operation;
+	int (*run)(struct work_ctx *x);      /* OK, or the failure, already told */
+	void (*print)(struct work_ctx *x, jnode data);       /* for people */
+	/* Appends what --json shows when that is not the answer itself. */
+	void (*json)(struct work_ctx *x, jnode data, struct buf *out);
+	const char *refused;                 /* why there is no such command */
+};
+
+extern const struct work_command work_commands[];
+extern const size_t work_commands_n;
+extern const struct work_flag work_globals[];
+
+/* ---- a command line (line.c) --------------------------------------------- */
+
+struct work_given { const struct work_flag *flag; struct str value; };
+
+struct work_line {
+	const struct work_command *cmd;      /* NULL: none was named */
+	struct str group;                    /* "dep" of `dep`, `help dep` */
+	struct work_given *given;            /* in order; switches: "true", "false" */
+	size_t given_n;
+	struct str *operand;
+	size_t operands_n;
+	bool help;
+};
+
+/* argv without the program's name.  ERR_INVALID with words; ERR_METHOD: no such
+ * command.  cmd is set as soon as it is known, for the hint. */
+int work_parse(struct work_line *l, int argc, char **argv, struct arena *a,
+    struct err *e);
+/* The last value given, STR_NONE if none was. */
+struct str line_text(const struct work_line *l, const char *flag);
+bool line_has(const struct work_line *l, const char *flag);  /* switches: is on */
+const struct work_command *work_command_find(struct str name);
+bool work_is_group(struct str word);         /* `dep`: of two words */
+
+/* Go's durations: "1.5h", "90s", "1m30s", "20ms", "5us", "1ns".  Positive. */
+bool work_duration(struct str s, nsec *out);
+
+/* ---- arguments (args.c) --------------------------------------------------- */
+
+/* Appends the arguments of the operation without the brackets around them: of
+ * flags and operands.  What it appends is empty or begins with `"`. */
+int line_add_args(const struct work_line *l, struct buf *out, struct err *e);
+/* Appends `"key":"value"` or `"key":`, with a comma first where one is due. */
+void args_add_text(struct buf *b, const char *key, struct str value);
+void args_add_key(struct buf *b, const char *key);
+
+/* ---- help (help.c) ---------------------------------------------------------- */
+
+void work_add_help(struct buf *b, const char *program, struct str group);
+void work_add_command_help(struct buf *b, const char *program,
+    const struct work_command *cmd);
+void work_add_man(struct buf *b);
+void work_add_markdown(struct buf *b);
+void work_add_usage(struct buf *b, const char *program,
+    const struct work_command *cmd);
+
+/* ---- while it runs (main.c) -------------------------------------------------- */
+
+struct work_ctx {
+	struct work_hand hand;               /* out and notes are these: */
+	struct buf out, notes;
+	const struct work_line *line;
+	const struct work_command *cmd;
+	const struct work_host *host;
+	const char *program;                 /* "bd" or "cohort work" */
+	struct home home;
+	struct client_remote remote;
+	nsec timeout;
+	bool colour;
+	struct arena *a;
+};
+
+/* Appends `Error: words` to the notes; returns rc. */
+int work_fail(struct work_ctx *x, int rc, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Calls; a failure is told. */
+int work_call(struct work_ctx *x, const char *operation, struct str args,
+    struct reply *r);
+/* Shows an answer, as people or programs want it. */
+void work_show(struct work_ctx *x, const struct reply *r);
+int work_open_home(struct work_ctx *x, struct err *e);
+int work_open_client(struct work_ctx *x, struct err *e);
+
+/* ---- the commands' functions -------------------------------------------------------- */
+
+#define WORK_RUN_MAP(X)                                                        \
+	/* run.c */                                                       \
+	X(one) X(each) X(create) X(update) X(close) X(label) X(claim)          \
+	X(comments_add) X(list)                                                \
+	/* files.c */                                                     \
+	X(export) X(import) X(batch)                                           \
+	/* local.c */                                                     \
+	X(init) X(version) X(quickstart) X(help) X(sync) X(merge)              \
+	X(prime) X(mcp) X(events)                                              \
+	/* service.c */                                                   \
+	X(daemon) X(doctor)
+#define X(name) int run_##name(struct work_ctx *x);
+WORK_RUN_MAP(X)
+#undef X
+
+#define WORK_PRINT_MAP(X)                                                      \
+	/* print.c */                                                     \
+	X(created) X(updated) X(closed) X(reopened) X(claimed) X(released)     \
+	X(labelled) X(unlabelled) X(depends) X(independent) X(comment)         \
+	X(deleted) X(renamed) X(batch)                                         \
+	/* look.c */                                                      \
+	X(items) X(ready) X(blocked) X(show) X(stats) X(tree) X(cycles)        \
+	X(labels) X(all_labels) X(comments) X(events) X(found)
+#define X(name) void print_##name(struct work_ctx *x, jnode data);
+WORK_PRINT_MAP(X)
+#undef X
+
+void json_labelled(struct work_ctx *x, jnode data, struct buf *out);
+void json_unlabelled(struct work_ctx *x, jnode data, struct buf *out);
+void json_depends(struct work_ctx *x, jnode data, struct buf *out);
+void json_independent(struct work_ctx *x, jnode data, struct buf *out);
+
+/* ---- text (text.c) ---------------------------------------------------------------- */
+
+enum ink { INK_NONE, INK_RED, INK_GREEN, INK_YELLOW, INK_BLUE, INK_CYAN, INK_DIM,
+	INK_BOLD };
+void add_ink(struct work_ctx *x, enum ink ink, struct str s);
+void add_status(struct work_ctx *x, struct str status, size_t width);
+void add_priority(struct work_ctx *x, int64_t priority);
+void add_type(struct work_ctx *x, struct str type, size_t width);
+/* s, and blanks up to width columns. */
+void add_padded(struct buf *b, struct str s, size_t width);
+size_t text_width(struct str s);             /* characters */
+/* "2006-01-02 15:04" of an RFC 3339 time, in its own zone. */
+void add_time(struct buf *b, struct str rfc3339);
+/* One line a text: control characters become blanks. */
+void add_line(struct buf *b, struct str s);
+struct str get_str(jnode o, const char *key);        /* empty if absent */
+int64_t get_int(jnode o, const char *key, int64_t fallback);
+/* The same, but line ends and tabs stay. */
+void add_lines(struct buf *b, struct str s);
+/* Compact JSON, valid, as Go's encoder indents it, and a line end. */
+void add_indented(struct buf *b, struct str json);
+
+/* ---- list --format (format.c) -------------------------------------------------------- */
+
+/* dot, digraph, or a template like "{{.ID}} {{.Title}}".  ERR_INVALID. */
+int work_format_check(struct str format, struct err *e);
+void work_format_add(struct buf *b, struct str format, jnode items);
+
+#endif

@@ -1,0 +1,493 @@
+/*
+ * files.c - items to and from files: export, import, batch.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "main/work/cmd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "work/merge.h"
+
+/* ---- files ------------------------------------------------------------------------ */
+
+static int
+read_all(int fd, struct buf *out, struct err *e)
+{
+	for (;;) {
+		size_t left = out->max - out->n, want = left < 64 * KB ? left : 64 * KB;
+		char more, *room = want > 0 ? buf_room(out, want) : &more;
+		ssize_t n = read(fd, room, want > 0 ? want : 1);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_set(e, ERR_IO, "%s", strerror(errno));
+		if (n == 0)
+			return OK;
+		if (want == 0)
+			return err_set(e, ERR_TOOBIG, "more than %zu bytes", out->max);
+		buf_added(out, (size_t)n);
+	}
+}
+
+int
+work_read_file(struct str path, struct buf *out, struct err *e)
+{
+	char *name;
+	int fd, rc;
+
+	if (str_eq(path, S("-")))
+		return read_all(STDIN_FILENO, out, e);
+	name = mem_cstr(path);
+	fd = open(name, O_RDONLY | O_CLOEXEC);
+	free(name);
+	if (fd < 0)
+		return err_set(e, ERR_IO, "%s", strerror(errno));
+	rc = read_all(fd, out, e);
+	close(fd);
+	return rc;
+}
+
+int
+work_read_present(const char *path, struct buf *out, struct err *e)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), rc;
+	struct err why;
+
+	if (fd < 0)
+		return errno == ENOENT ? OK :
+		    err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
+	rc = read_all(fd, out, &why);
+	close(fd);
+	return rc == OK ? OK : err_set(e, rc, "%s: %s", path, why.text);
+}
+
+static int
+write_new(const char *path, struct str text)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	bool good;
+
+	if (fd < 0)
+		return ERR_IO;
+	while (text.n > 0) {
+		ssize_t n = write(fd, text.p, text.n);
+
+		if (n < 0 && errno != EINTR)
+			break;
+		if (n > 0)
+			text = str_sub(text, (size_t)n, text.n);
+	}
+	good = text.n == 0 && fsync(fd) == 0;
+	return close(fd) == 0 && good ? OK : ERR_IO;
+}
+
+/* A name in a folder is as durable as the folder. */
+static int
+sync_folder_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *dir = slash == NULL ? mem_cstr(S(".")) : slash == path ?
+	    mem_cstr(S("/")) : mem_cstr((struct str){ path, (size_t)(slash - path) });
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = -1;
+
+	free(dir);
+	if (fd >= 0) {
+		rc = fsync(fd);
+		close(fd);
+	}
+	return rc;
+}
+
+int
+work_write_file(const char *path, struct str text, struct err *e)
+{
+	struct buf temp = BUF(2 * DB_PATH_MAX);
+	int rc = OK;
+
+	buf_add_fmt(&temp, "%s.tmp.%ld", path, (long)getpid());
+	if (temp.failed)
+		rc = err_set(e, ERR_TOOBIG, "the path is too long");
+	else if (write_new(temp.p, text) < 0 || rename(temp.p, path) < 0 ||
+	    sync_folder_of(path) < 0)
+		rc = err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
+	if (rc < 0 && !temp.failed)
+		unlink(temp.p);
+	buf_release(&temp);
+	return rc;
+}
+
+/* ---- export ------------------------------------------------------------------------- */
+
+/* The values of an array's text, each as a line.  s begins after the bracket. */
+static size_t
+add_elements(struct buf *out, struct str s)
+{
+	size_t n = 0, depth = 0, from = 0;
+	bool string = false;
+
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.p[i];
+		bool ends = depth == 0 && !string && (c == ',' || c == ']');
+
+		if (ends && i > from) {
+			buf_add(out, str_sub(s, from, i - from));
+			buf_add_char(out, '\n');
+			n++;
+		}
+		if (ends && c == ']')
+			break;
+		if (ends)
+			from = i + 1;
+		else if (string && c == '\\')
+			i++;
+		else if (c == '"')
+			string = !string;
+		else if (!string && (c == '{' || c == '['))
+			depth++;
+		else if (!string && (c == '}' || c == ']'))
+			depth--;
+	}
+	return n;
+}
+
+static int
+export_page(struct client *c, struct str status, struct buf *after,
+    struct buf *out, size_t *n, struct err *e)
+{
+	struct buf args = BUF(4 * KB);
+	struct reply r = { 0 };
+	struct str begin = S("{\"lines\":[");
+	int rc;
+
+	buf_add_char(&args, '{');
+	if (status.n > 0)
+		args_add_text(&args, "status", status);
+	if (after->n > 0)
+		args_add_text(&args, "after", buf_str(after));
+	buf_add_char(&args, '}');
+	rc = client_call(c, "export", buf_str(&args), &r);
+	buf_clear(after);
+	if (rc < 0) {
+		*e = r.err;
+	} else if (!str_starts(r.data_text, begin)) {
+		rc = err_set(e, ERR_SYNTAX, "an answer that is not an export");
+	} else {
+		*n += add_elements(out, str_sub(r.data_text, begin.n, r.data_text.n));
+		buf_add(after, get_str(r.data, "next"));
+	}
+	reply_release(&r);
+	buf_release(&args);
+	return rc;
+}
+
+int
+work_export(struct client *c, struct str status, struct buf *out, size_t *n,
+    struct err *e)
+{
+	struct buf after = BUF(4 * KB);
+	int rc;
+
+	*n = 0;
+	do
+		rc = export_page(c, status, &after, out, n, e);
+	while (rc == OK && after.n > 0 && !out->failed);
+	buf_release(&after);
+	if (rc == OK && out->failed)
+		rc = err_set(e, ERR_TOOBIG, "the export is over %zu bytes", out->max);
+	return rc;
+}
+
+int
+run_export(struct work_ctx *x)
+{
+	struct str format = line_text(x->line, "format");
+	struct str path = line_text(x->line, "output");
+	struct err e = { 0 };
+	char *name;
+	size_t n;
+	int rc;
+
+	if (format.p != NULL && !str_eq(format, S("jsonl")))
+		return work_fail(x, ERR_SYNTAX, "only 'jsonl' format is currently supported");
+	rc = work_export(x->hand.client, line_text(x->line, "status"), &x->out, &n, &e);
+	if (rc == OK && path.p != NULL && !str_eq(path, S("-"))) {
+		name = mem_cstr(path);
+		rc = work_write_file(name, buf_str(&x->out), &e);
+		free(name);
+		buf_clear(&x->out);
+	}
+	if (rc == OK)
+		return OK;
+	buf_clear(&x->out);
+	return work_fail(x, rc, "%s", e.text);
+}
+
+/* ---- lines ------------------------------------------------------------------------------ */
+
+/* A text of one value a line as the values of an array.  Each line is checked,
+ * so that an error has its number. */
+static int
+add_lines_as_values(struct buf *out, struct str text, struct err *e)
+{
+	struct str line;
+	struct err bad;
+	bool first = true;
+	size_t n = 0;
+
+	while (line_next(&text, &line, &n)) {
+		if (line_is_marker(line))
+			return err_set(e, ERR_SYNTAX, "line %zu: a conflict of git's that "
+			    "is not resolved", n);
+		if (json_check(line, &bad) < 0)
+			return err_set(e, ERR_SYNTAX, "line %zu: %s", n,
+			    json_words(bad.text));
+		if (!first)
+			buf_add_char(out, ',');
+		first = false;
+		buf_add(out, line);
+	}
+	return OK;
+}
+
+/* ---- import ------------------------------------------------------------------------------- */
+
+/* The lines as texts, which the tracker reads one by one; a blank one is null,
+ * so that all keep their numbers. */
+static int
+add_lines_as_texts(struct buf *out, struct str text, struct err *e)
+{
+	size_t line = 0, written = 0;
+	struct str one;
+
+	while (line_next(&text, &one, &line)) {
+		if (line_is_marker(one))
+			return err_set(e, ERR_SYNTAX, "line %zu: a conflict of git's that "
+			    "is not resolved", line);
+		if (!str_is_utf8(one))
+			return err_set(e, ERR_SYNTAX, "line %zu: not UTF-8", line);
+		for (; written + 1 < line; written++)
+			buf_lit(out, "null,");
+		json_add_str(out, one);
+		buf_add_char(out, ',');
+		written = line;
+	}
+	if (written > 0)
+		buf_cut(out, out->n - 1);
+	return OK;
+}
+
+static void
+add_switch(struct buf *b, const char *key, bool on)
+{
+	if (!on)
+		return;
+	args_add_key(b, key);
+	buf_lit(b, "true");
+}
+
+int
+work_import(struct client *c, struct str lines,
+    const struct work_import_options *o, struct reply *r)
+{
+	struct buf args = BUF(LIMIT_WORK_LINE_BYTES);
+	int rc;
+
+	buf_add_char(&args, '{');
+	add_switch(&args, "dry_run", o->dry_run);
+	add_switch(&args, "skip_existing", o->skip_existing);
+	add_switch(&args, "strict", o->strict);
+	add_switch(&args, "base", o->base);
+	args_add_key(&args, "items");
+	buf_add_char(&args, '[');
+	rc = add_lines_as_texts(&args, lines, &r->err);
+	buf_lit(&args, "]}");
+	if (rc == OK && args.failed)
+		rc = err_set(&r->err, ERR_TOOBIG, "the import is over %d bytes",
+		    LIMIT_WORK_LINE_BYTES);
+	r->rc = rc;
+	if (rc == OK)
+		rc = client_call(c, "import", buf_str(&args), r);
+	buf_release(&args);
+	return rc;
+}
+
+static void
+report_count(struct buf *b, jnode data, const char *key, const char *word, bool always)
+{
+	long long n = get_int(data, key, 0);
+
+	if (n > 0 || always)
+		buf_add_fmt(b, "%s%lld %s", b->p[b->n - 2] == ':' ? "" : ", ", n, word);
+}
+
+void
+work_import_report(const struct reply *r, struct buf *b)
+{
+	struct json_iter warnings = json_each(json_get(r->data, S("warnings")));
+	struct json_iter conflicts = json_each(json_get(r->data, S("conflicts")));
+	struct json_iter renamed = json_each(json_get(r->data, S("renamed")));
+
+	while (json_next(&warnings)) {
+		buf_lit(b, "Warning: ");
+		add_line(b, json_str(warnings.value));
+		buf_add_char(b, '\n');
+	}
+	while (json_next(&conflicts)) {
+		buf_lit(b, "Conflict: ");
+		add_line(b, get_str(conflicts.value, "id"));
+		buf_lit(b, ": ");
+		add_line(b, get_str(conflicts.value, "field"));
+		buf_lit(b, " was changed on both sides; kept ");
+		add_line(b, get_str(conflicts.value, "kept"));
+		buf_add_char(b, '\n');
+	}
+	while (json_next(&renamed)) {
+		buf_lit(b, "Renamed: ");
+		add_line(b, get_str(renamed.value, "old"));
+		buf_lit(b, " \xe2\x86\x92 ");
+		add_line(b, get_str(renamed.value, "new"));
+		buf_add_char(b, '\n');
+	}
+	if (get_int(r->data, "more", 0) > 0)
+		buf_add_fmt(b, "... and %lld more\n",
+		    (long long)get_int(r->data, "more", 0));
+	buf_lit(b, "Import complete: ");
+	report_count(b, r->data, "created", "created", true);
+	report_count(b, r->data, "updated", "updated", true);
+	report_count(b, r->data, "unchanged", "unchanged", true);
+	report_count(b, r->data, "deleted", "deleted", false);
+	report_count(b, r->data, "skipped", "skipped", false);
+	buf_add_char(b, '\n');
+}
+
+int
+run_import(struct work_ctx *x)
+{
+	const struct work_import_options o = {
+		.dry_run = line_has(x->line, "dry-run"),
+		.skip_existing = line_has(x->line, "skip-existing"),
+		.strict = line_has(x->line, "strict"),
+	};
+	struct str path = line_text(x->line, "input");
+	struct buf text = BUF(LIMIT_WORK_LINE_BYTES);
+	struct reply r = { 0 };
+	int rc;
+
+	if (path.p != NULL && x->line->operands_n > 0)
+		return work_fail(x, ERR_SYNTAX, "the file is given twice");
+	if (x->line->operands_n > 0)
+		path = x->line->operand[0];
+	if (path.p == NULL)
+		path = S("-");
+	rc = work_read_file(path, &text, &r.err);
+	if (rc == OK)
+		rc = work_import(x->hand.client, buf_str(&text), &o, &r);
+	if (rc < 0) {
+		rc = work_fail(x, rc == ERR_SYNTAX ? ERR_INVALID : rc, "%.*s: %s",
+		    FMT(path), r.err.text);
+	} else if (x->hand.json) {
+		add_indented(&x->out, r.data_text);
+	} else if (!x->hand.quiet) {
+		if (o.dry_run)
+			buf_lit(&x->notes, "Dry run, nothing was changed.\n");
+		work_import_report(&r, &x->notes);
+	}
+	reply_release(&r);
+	buf_release(&text);
+	return rc;
+}
+
+/* ---- batch ------------------------------------------------------------------------------------ */
+
+/* The operations in a file, as the inside of an array: an array, an object with
+ * "operations", or one object a line. */
+static int
+add_operations(struct buf *out, struct str text, struct err *e)
+{
+	struct json_doc d = { 0 };
+	jnode list = NULL;
+	bool first = true;
+	struct json_iter it;
+
+	if (json_parse(&d, text, NULL) == OK)
+		list = json_is_array(d.root) ? d.root : json_get(d.root, S("operations"));
+	if (!json_is_array(list)) {
+		json_release(&d);
+		return add_lines_as_values(out, text, e);
+	}
+	it = json_each(list);
+	while (json_next(&it)) {
+		if (!first)
+			buf_add_char(out, ',');
+		first = false;
+		json_add_node(out, it.value);
+	}
+	json_release(&d);
+	return OK;
+}
+
+static bool
+all_succeeded(jnode data)
+{
+	struct json_iter it = json_each(json_get(data, S("results")));
+
+	while (json_next(&it)) {
+		if (!json_bool(json_get(it.value, S("success"))))
+			return false;
+	}
+	return true;
+}
+
+static int
+batch_call(struct work_ctx *x, struct str text, struct err *e)
+{
+	struct buf args = BUF(LIMIT_WORK_LINE_BYTES);
+	struct reply r = { 0 };
+	int rc;
+
+	buf_add_char(&args, '{');
+	line_add_args(x->line, &args, e);
+	args_add_key(&args, "operations");
+	buf_add_char(&args, '[');
+	rc = add_operations(&args, text, e);
+	buf_lit(&args, "]}");
+	if (rc == OK)
+		rc = client_call(x->hand.client, "batch", buf_str(&args), &r);
+	if (r.data != NULL)
+		work_show(x, &r);
+	if (r.rc < 0)
+		*e = r.err;
+	if (rc == OK && !all_succeeded(r.data))
+		rc = err_set(e, ERR_CONFLICT, "not all operations succeeded");
+	reply_release(&r);
+	buf_release(&args);
+	return rc;
+}
+
+/* With --partial the whole succeeds; the exit code says that a part did not. */
+int
+run_batch(struct work_ctx *x)
+{
+	struct str path = line_text(x->line, "file");
+	struct buf text = BUF(LIMIT_WORK_LINE_BYTES);
+	struct err e = { 0 };
+	int rc;
+
+	if (path.p == NULL)
+		path = S("-");
+	rc = work_read_file(path, &text, &e);
+	if (rc < 0)
+		work_fail(x, rc, "%.*s: %s", FMT(path), e.text);
+	else if ((rc = batch_call(x, buf_str(&text), &e)) < 0)
+		rc = work_fail(x, rc == ERR_SYNTAX ? ERR_INVALID : rc, "%s", e.text);
+	buf_release(&text);
+	return rc;
+}

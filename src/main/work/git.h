@@ -1,0 +1,40 @@
+/*
+ * git.h - git as a child process: arguments as an array, no shell, no
+ * terminal, no editor.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MAIN_WORK_GIT_H
+#define MAIN_WORK_GIT_H
+
+#include "base/buf.h"
+#include "base/rc.h"
+
+/* In the environment of every git we start, and so of its hooks: a hook that
+ * calls sync must not wait for the sync that it is part of. */
+#define GIT_RUNS_FOR_US "COHORT_WORK_SYNC"
+
+struct git {
+	const char *dir;                     /* it runs there */
+	const char *const *config;           /* pairs of -c key=value, NULL-ended;
+	                                        may be NULL */
+	struct buf out, err;                 /* of the last run */
+	int status;                          /* its exit code; -1: a signal */
+};
+
+void git_init(struct git *g, const char *dir);
+void git_release(struct git *g);
+
+/* Runs `git ARGS...` to its end.  OK: it exited with 0.  ERR_NOTFOUND: there is
+ * no git.  ERR_INVALID: another exit code; e has what it said.  If another
+ * git holds a lock it is waited for and all is run again. */
+int git_run(struct git *g, const char *const *args, struct err *e);
+#define GIT(g, e, ...) git_run((g), (const char *const[]){ __VA_ARGS__, NULL }, (e))
+
+/* What it printed, without the last line's end. */
+struct str git_out(const struct git *g);
+
+/* Waits without using the machine. */
+void pause_ms(long ms);
+
+#endif

@@ -1,0 +1,96 @@
+/*
+ * hand.h - the commands of the tracker that are more than one operation:
+ * what they get in hand, and what each promises.  local.c calls them.
+ *
+ * They print by appending to h->out (what becomes stdout; work_flush sends it
+ * at once) and h->notes (stderr).  On failure they return a code with words in
+ * e, which the caller prints as `Error: words`.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MAIN_WORK_HAND_H
+#define MAIN_WORK_HAND_H
+
+#include "work/client.h"
+
+struct work_hand {
+	struct client *client;               /* open */
+	const struct home *home;             /* NULL: the tracker of a server */
+	struct str actor;
+	bool actor_given;                    /* by --actor or the environment's
+	                                        BD_ACTOR; MCP else uses its client's name */
+	bool json, quiet;
+	struct buf *out, *notes;
+	bool unwritten;                      /* stdout did not take it: exit code 1 */
+};
+
+/* Writes out and notes where they belong, and empties them. */
+void work_flush(struct work_hand *h);
+
+/* ---- sync (sync.c) ----------------------------------------------------- */
+
+struct work_sync_options {
+	struct str message;                  /* of the commit; empty: ours */
+	bool dry_run, no_pull, no_push, flush_only;
+};
+int work_sync(struct work_hand *h, const struct work_sync_options *o,
+    struct err *e);
+
+/* Items of a beads workspace.  from: its folder, database's folder or .jsonl;
+ * empty: the nearest .beads/ from the current folder upwards. */
+int work_import_beads(struct work_hand *h, struct str from, struct err *e);
+
+/* ---- the merge driver (merge_driver.c) ---------------------------------- */
+
+/* Three-way merge of JSONL files; the result is written over `ours`.  What git
+ * calls as `merge %O %A %B %P`.  OK (exit 0): it was written; where both sides
+ * had changed one field, the later one won and notes has a line.  Else (exit 1)
+ * `ours` is as it was and e names file and line.  path: for the notes; may be
+ * NULL. */
+int work_merge_files(const char *base, const char *ours, const char *theirs,
+    const char *path, struct buf *notes, struct err *e);
+/* Tells git of it: .gitattributes beside the workspace, and the repository's
+ * configuration. */
+int work_install_merge_driver(const struct home *home, struct err *e);
+bool work_has_merge_driver(const struct home *home);
+
+/* ---- for agents ---------------------------------------------------------------- */
+
+int work_prime(struct work_hand *h, struct err *e);          /* prime.c */
+/* Serves MCP on stdin and stdout until stdin ends. */
+int work_mcp(struct work_hand *h, struct err *e);            /* mcp.c */
+
+/* ---- files of items, for sync and others (files.c) ------------------------- */
+
+/* Appends the export: one item a line, sorted by id.  status empty: all.
+ * *n: how many. */
+int work_export(struct client *c, struct str status, struct buf *out, size_t *n,
+    struct err *e);
+/* Appends a file; "-" is stdin.  ERR_TOOBIG past out's maximum. */
+int work_read_file(struct str path, struct buf *out, struct err *e);
+/* Appends a file; one that is not there is empty.  ERR_TOOBIG as above. */
+int work_read_present(const char *path, struct buf *out, struct err *e);
+/* Writes text to path by a file beside it and a rename, durably. */
+int work_write_file(const char *path, struct str text, struct err *e);
+
+struct work_import_options {
+	bool dry_run, skip_existing, strict;
+	bool base;                           /* only note the lines as what both
+	                                        sides have, for the next merge */
+};
+/* Imports lines in one transaction.  r is the operation's reply; release it.
+ * r->data: {"created","updated","deleted","unchanged","skipped":numbers,
+ * "conflicts":[{id,field,ours,theirs,kept}],"renamed":[{old,new,title}],
+ * "warnings":["line 3: ..."]}; "more": how many reports were left out. */
+int work_import(struct client *c, struct str lines,
+    const struct work_import_options *o, struct reply *r);
+/* Appends that answer in words; what people read after an import. */
+void work_import_report(const struct reply *r, struct buf *b);
+
+/* ---- another way to the tracker (remote.c, only in cohortd) ---------------- */
+
+int work_remote_open(struct client_remote *out, struct str url,
+    struct str project, struct err *e);
+void work_remote_close(struct client_remote *r);
+
+#endif

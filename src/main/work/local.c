@@ -1,0 +1,303 @@
+/*
+ * local.c - commands that are not an operation: making a workspace, git,
+ * events, words about the program itself.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "main/work/cmd.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+
+/* ---- init ------------------------------------------------------------------------- */
+
+static void
+init_show(struct work_ctx *x, struct str prefix, bool again)
+{
+	struct buf json = BUF(8 * KB);
+
+	if (x->hand.json) {
+		buf_lit(&json, "{\"database\":");
+		json_add_str(&json, str_of(x->home.db));
+		args_add_text(&json, "prefix", prefix);
+		buf_add_fmt(&json, ",\"created\":%s}", again ? "false" : "true");
+		add_indented(&x->out, buf_str(&json));
+		buf_release(&json);
+	} else if (!x->hand.quiet) {
+		add_ink(x, INK_GREEN, S("\xe2\x9c\x93"));
+		buf_add_fmt(&x->out, " The workspace is %s.\n\n  Database: %s\n"
+		    "  Issue prefix: %.*s\n  Issues will be named: %.*s-a3f8, ...\n\n"
+		    "Run %s quickstart to get started.\n",
+		    again ? "there already" : "ready", x->home.db, FMT(prefix),
+		    FMT(prefix), x->program);
+	}
+}
+
+/* What else was asked for, and its words. */
+static int
+init_rest(struct work_ctx *x, bool again)
+{
+	struct reply r = { 0 };
+	struct err e = { 0 };
+	int rc = work_open_client(x, &e);
+
+	if (rc == OK && line_has(x->line, "from-beads"))
+		rc = work_import_beads(&x->hand, STR_NONE, &e);
+	if (rc == OK && line_has(x->line, "merge-driver"))
+		rc = work_install_merge_driver(&x->home, &e);
+	if (rc < 0)
+		return work_fail(x, rc, "%s", e.text);
+	rc = work_call(x, "info", STR_NONE, &r);
+	if (rc == OK)
+		init_show(x, get_str(r.data, "prefix"), again);
+	reply_release(&r);
+	return rc;
+}
+
+int
+run_init(struct work_ctx *x)
+{
+	struct str prefix = line_text(x->line, "prefix");
+	struct err e = { 0 };
+	int rc;
+
+	while (str_ends(prefix, S("-")))
+		prefix.n--;
+	rc = home_make(&x->home, ".", prefix, clock_wall_ms(), &e);
+	if (rc < 0 && rc != ERR_CONFLICT)
+		return work_fail(x, rc, "%s", e.text);
+	x->hand.home = &x->home;
+	return init_rest(x, rc == ERR_CONFLICT);
+}
+
+/* ---- git ---------------------------------------------------------------------------- */
+
+static int
+told(struct work_ctx *x, int rc, const struct err *e)
+{
+	return rc < 0 ? work_fail(x, rc, "%s", e->text) : OK;
+}
+
+int
+run_sync(struct work_ctx *x)
+{
+	const struct work_sync_options o = {
+		.message = line_text(x->line, "message"),
+		.dry_run = line_has(x->line, "dry-run"),
+		.no_pull = line_has(x->line, "no-pull"),
+		.no_push = line_has(x->line, "no-push"),
+		.flush_only = line_has(x->line, "flush-only"),
+	};
+	struct err e = { 0 };
+
+	return told(x, work_sync(&x->hand, &o, &e), &e);
+}
+
+int
+run_merge(struct work_ctx *x)
+{
+	struct err e = { 0 };
+	char *name[4] = { NULL };
+	int rc;
+
+	for (size_t i = 0; i < x->line->operands_n; i++)
+		name[i] = mem_cstr(x->line->operand[i]);
+	rc = work_merge_files(name[0], name[1], name[2], name[3], &x->notes, &e);
+	for (size_t i = 0; i < x->line->operands_n; i++)
+		free(name[i]);
+	return told(x, rc, &e);
+}
+
+/* ---- for agents --------------------------------------------------------------------- */
+
+int
+run_prime(struct work_ctx *x)
+{
+	struct err e = { 0 };
+
+	return told(x, work_prime(&x->hand, &e), &e);
+}
+
+int
+run_mcp(struct work_ctx *x)
+{
+	struct err e = { 0 };
+
+	return told(x, work_mcp(&x->hand, &e), &e);
+}
+
+/* ---- events --------------------------------------------------------------------------- */
+
+#define EVENTS_PAUSE_NS (100 * NS_PER_MS)
+
+static int
+events_begin(struct work_ctx *x, int64_t *after)
+{
+	struct str given = line_text(x->line, "after");
+	struct reply r = { 0 };
+	int rc;
+
+	if (given.p != NULL)
+		return str_to_i64(given, after) ? OK : work_fail(x, ERR_SYNTAX,
+		    "--after takes a number, not \"%.*s\"", FMT(given));
+	rc = work_call(x, "info", STR_NONE, &r);
+	*after = get_int(r.data, "events", 0);
+	reply_release(&r);
+	return rc;
+}
+
+static void
+events_show(struct work_ctx *x, jnode events)
+{
+	struct json_iter it = json_each(events);
+
+	if (!x->hand.json) {
+		print_events(x, events);
+		return;
+	}
+	while (json_next(&it)) {
+		json_add_node(&x->out, it.value);
+		buf_add_char(&x->out, '\n');
+	}
+}
+
+/* What is new, told by the daemon; else by a look at the history. */
+static int
+events_next(struct work_ctx *x, int64_t after, int64_t left, struct reply *r)
+{
+	const struct timespec pause = { 0, EVENTS_PAUSE_NS };
+	struct buf args = BUF(256);
+	int rc = client_next_event(x->hand.client, after, r);
+
+	if (rc != ERR_AGAIN)
+		return rc;
+	buf_add_fmt(&args, "{\"after\":%lld,\"limit\":%lld}", (long long)after,
+	    (long long)(left < LIMIT_WORK_EVENTS ? left : LIMIT_WORK_EVENTS));
+	rc = work_call(x, "history", buf_str(&args), r);
+	if (rc == OK && json_count(r->data) == 0)
+		nanosleep(&pause, NULL);
+	buf_release(&args);
+	return rc;
+}
+
+/* *left counts down. */
+static int
+events_look(struct work_ctx *x, int64_t *after, int64_t *left)
+{
+	struct reply r = { 0 };
+	int rc = events_next(x, *after, *left, &r);
+	size_t n = rc == OK ? json_count(r.data) : 0;
+
+	if (n > 0) {
+		events_show(x, r.data);
+		work_flush(&x->hand);
+		*after = get_int(json_at(r.data, n - 1), "seq", *after);
+		*left -= (int64_t)n;
+	}
+	reply_release(&r);
+	return rc;
+}
+
+int
+run_events(struct work_ctx *x)
+{
+	struct str limit = line_text(x->line, "limit");
+	int64_t after, left = INT64_MAX;
+	int rc;
+
+	if (limit.p != NULL && (!str_to_i64(limit, &left) || left < 1))
+		return work_fail(x, ERR_SYNTAX, "--limit takes a number from 1, not "
+		    "\"%.*s\"", FMT(limit));
+	rc = events_begin(x, &after);
+	while (rc == OK && left > 0 && !x->hand.unwritten)
+		rc = events_look(x, &after, &left);
+	return rc;
+}
+
+/* ---- about itself ------------------------------------------------------------------------ */
+
+int
+run_version(struct work_ctx *x)
+{
+	if (x->hand.json)
+		add_indented(&x->out, S("{\"build\":\"cohort\",\"version\":\""
+		    COHORT_VERSION "\"}"));
+	else
+		buf_lit(&x->out, "bd version " COHORT_VERSION " (cohort)\n");
+	return OK;
+}
+
+static const char quickstart[] =
+	"\nGETTING STARTED\n"
+	"  % init                             make a workspace here\n"
+	"  % init --from-beads                and take over the items of .beads/\n"
+	"\nCREATING\n"
+	"  % create \"Fix login\" -p 1 -t bug -l auth\n"
+	"  % create \"Write tests\" --deps blocks:ID\n"
+	"  % create \"Part\" --parent ID        a child: ID.1\n"
+	"  % create -f plan.md                many at once\n"
+	"\nWORKING\n"
+	"  % ready                            what can be worked on now\n"
+	"  % claim --ready                    take the first of it, atomically\n"
+	"  % comment ID \"found the cause\"\n"
+	"  % close ID -r \"done\" --claim-next  and take the next\n"
+	"\nDEPENDENCIES\n"
+	"  % dep add ID DEPENDS-ON            ID waits for DEPENDS-ON\n"
+	"  % dep tree ID\n"
+	"  % blocked                          what waits, and for what\n"
+	"  blocks holds an item back, and what is below it; parent-child makes a\n"
+	"  hierarchy; related and discovered-from only tell.\n"
+	"\nLOOKING\n"
+	"  % list -s open -p 0    % show ID    % search words    % stats\n"
+	"\nGIT\n"
+	"  % sync                             export, commit, pull, merge, push\n"
+	"\nAGENTS\n"
+	"  % prime at the start; --json with any command; --actor NAME or $BD_ACTOR\n"
+	"  says who it is. A part of an id will do where it is the only one.\n\n"
+	"Ready to start! % create \"My first issue\"\n";
+
+int
+run_quickstart(struct work_ctx *x)
+{
+	struct str rest = str_of(quickstart), part;
+
+	for (bool first = true; str_next(&rest, '%', &part); first = false) {
+		if (!first)
+			buf_add(&x->out, str_of(x->program));
+		buf_add(&x->out, part);
+	}
+	return OK;
+}
+
+int
+run_help(struct work_ctx *x)
+{
+	const struct work_line *l = x->line;
+	struct str first = l->operands_n > 0 ? l->operand[0] : S("");
+	const struct work_command *c;
+
+	if (line_has(l, "man")) {
+		work_add_man(&x->out);
+		return OK;
+	}
+	if (line_has(l, "markdown")) {
+		work_add_markdown(&x->out);
+		return OK;
+	}
+	c = work_command_find(l->operands_n == 2 ?
+	    arena_fmt(x->a, "%.*s %.*s", FMT(first), FMT(l->operand[1])) : first);
+	if (c != NULL && c->refused != NULL)
+		buf_add_fmt(&x->out, "There is no %s: %s.\n", c->name, c->refused);
+	else if (c != NULL)
+		work_add_command_help(&x->out, x->program, c);
+	else if (l->operands_n == 0 || (l->operands_n == 1 && work_is_group(first)))
+		work_add_help(&x->out, x->program, first);
+	else
+		return work_fail(x, ERR_SYNTAX, "unknown command \"%.*s\"", FMT(first));
+	return OK;
+}

@@ -1,0 +1,495 @@
+/*
+ * look.c - what people read after a command that looked something up:
+ * one item a line, in columns.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "main/work/cmd.h"
+
+struct widths { size_t id, type, status; };
+
+static size_t
+wider(size_t width, struct str s)
+{
+	return text_width(s) > width ? text_width(s) : width;
+}
+
+static struct widths
+widths_of(jnode items)
+{
+	struct json_iter it = json_each(items);
+	struct widths w = { 0 };
+
+	while (json_next(&it)) {
+		w.id = wider(w.id, get_str(it.value, "id"));
+		w.type = wider(w.type, get_str(it.value, "issue_type"));
+		w.status = wider(w.status, get_str(it.value, "status"));
+	}
+	return w;
+}
+
+static void
+add_labels(struct work_ctx *x, jnode labels)
+{
+	struct json_iter it = json_each(labels);
+	bool first = true;
+
+	if (json_count(labels) == 0)
+		return;
+	buf_lit(&x->out, "  [");
+	while (json_next(&it)) {
+		if (!first)
+			buf_add_char(&x->out, ' ');
+		first = false;
+		add_ink(x, INK_CYAN, json_str(it.value));
+	}
+	buf_add_char(&x->out, ']');
+}
+
+static void
+add_row(struct work_ctx *x, jnode item, struct widths w)
+{
+	struct str assignee = get_str(item, "assignee");
+	struct buf *b = &x->out;
+
+	add_padded(b, get_str(item, "id"), w.id);
+	buf_lit(b, "  ");
+	add_priority(x, get_int(item, "priority", 0));
+	buf_lit(b, "  ");
+	add_type(x, get_str(item, "issue_type"), w.type);
+	buf_lit(b, "  ");
+	if (w.status > 0) {
+		add_status(x, get_str(item, "status"), w.status);
+		buf_lit(b, "  ");
+	}
+	add_line(b, get_str(item, "title"));
+	if (assignee.n > 0) {
+		buf_lit(b, "  @");
+		add_line(b, assignee);
+	}
+	add_labels(x, json_get(item, S("labels")));
+	buf_add_char(b, '\n');
+}
+
+static void
+add_rows(struct work_ctx *x, jnode items, bool status)
+{
+	struct widths w = widths_of(items);
+	struct json_iter it = json_each(items);
+
+	if (!status)
+		w.status = 0;
+	while (json_next(&it))
+		add_row(x, it.value, w);
+}
+
+void
+print_items(struct work_ctx *x, jnode items)
+{
+	if (json_count(items) == 0 && !x->hand.quiet)
+		buf_add_fmt(&x->out, "No issues found. Make one: %s create \"Title\"\n",
+		    x->program);
+	add_rows(x, items, true);
+}
+
+void
+print_found(struct work_ctx *x, jnode items)
+{
+	if (json_count(items) == 0 && !x->hand.quiet)
+		buf_lit(&x->out, "No issue contains that.\n");
+	add_rows(x, items, true);
+}
+
+void
+print_ready(struct work_ctx *x, jnode items)
+{
+	size_t n = json_count(items);
+
+	if (n == 0 && !x->hand.quiet)
+		buf_add_fmt(&x->out, "\xe2\x9c\xa8 No ready work found. What is held, and "
+		    "by what: %s blocked\n", x->program);
+	if (n > 0 && !x->hand.quiet)
+		buf_add_fmt(&x->out, "\xf0\x9f\x93\x8b Ready work (%zu issue%s with no "
+		    "blockers):\n\n", n, n == 1 ? "" : "s");
+	add_rows(x, items, false);
+}
+
+static void
+add_blockers(struct work_ctx *x, jnode item)
+{
+	long long n = get_int(item, "blocked_by_count", 0);
+	struct json_iter it = json_each(json_get(item, S("blocked_by")));
+	bool first = true;
+
+	buf_add_fmt(&x->out, "  Blocked by %lld open dependenc%s: [", n,
+	    n == 1 ? "y" : "ies");
+	while (json_next(&it)) {
+		if (!first)
+			buf_add_char(&x->out, ' ');
+		first = false;
+		add_line(&x->out, json_str(it.value));
+	}
+	buf_lit(&x->out, "]\n");
+}
+
+void
+print_blocked(struct work_ctx *x, jnode items)
+{
+	struct widths w = widths_of(items);
+	struct json_iter it = json_each(items);
+
+	if (json_count(items) == 0 && !x->hand.quiet)
+		buf_lit(&x->out, "\xe2\x9c\xa8 No blocked issues\n");
+	if (json_count(items) > 0 && !x->hand.quiet)
+		buf_add_fmt(&x->out, "\xf0\x9f\x9a\xab Blocked issues (%zu):\n\n",
+		    json_count(items));
+	while (json_next(&it)) {
+		add_row(x, it.value, w);
+		add_blockers(x, it.value);
+	}
+}
+
+/* ---- show --------------------------------------------------------------------------- */
+
+static void
+add_part(struct work_ctx *x, jnode item, const char *key, const char *heading)
+{
+	struct str s = get_str(item, key);
+
+	if (s.n == 0)
+		return;
+	buf_add_char(&x->out, '\n');
+	add_ink(x, INK_BOLD, str_of(heading));
+	buf_lit(&x->out, ":\n");
+	add_lines(&x->out, s);
+	if (!str_ends(s, S("\n")))
+		buf_add_char(&x->out, '\n');
+}
+
+static void
+add_fact(struct work_ctx *x, const char *name, struct str value)
+{
+	if (value.n == 0)
+		return;
+	buf_add_fmt(&x->out, "%s: ", name);
+	add_line(&x->out, value);
+	buf_add_char(&x->out, '\n');
+}
+
+static void
+add_when(struct work_ctx *x, const char *name, struct str time)
+{
+	if (time.n == 0)
+		return;
+	buf_add_fmt(&x->out, "%s: ", name);
+	add_time(&x->out, time);
+	buf_add_char(&x->out, '\n');
+}
+
+static void
+add_neighbours(struct work_ctx *x, jnode list, const char *heading, const char *arrow)
+{
+	struct json_iter it = json_each(list);
+	struct buf *b = &x->out;
+
+	if (json_count(list) == 0)
+		return;
+	buf_add_fmt(b, "\n%s (%zu):\n", heading, json_count(list));
+	while (json_next(&it)) {
+		struct str type = get_str(it.value, "dependency_type");
+
+		buf_add_fmt(b, "  %s ", arrow);
+		add_line(b, get_str(it.value, "id"));
+		buf_lit(b, ": ");
+		add_line(b, get_str(it.value, "title"));
+		buf_lit(b, " [");
+		add_priority(x, get_int(it.value, "priority", 0));
+		buf_lit(b, "] (");
+		add_status(x, get_str(it.value, "status"), 0);
+		if (type.n > 0 && !str_eq(type, S("blocks"))) {
+			buf_lit(b, ", ");
+			add_line(b, type);
+		}
+		buf_lit(b, ")\n");
+	}
+}
+
+static void
+add_comments(struct work_ctx *x, jnode comments)
+{
+	struct json_iter it = json_each(comments);
+	struct buf *b = &x->out;
+
+	while (json_next(&it)) {
+		buf_add_char(b, '[');
+		add_line(b, get_str(it.value, "author"));
+		buf_lit(b, "] at ");
+		add_time(b, get_str(it.value, "created_at"));
+		buf_lit(b, "\n  ");
+		add_lines(b, get_str(it.value, "text"));
+		buf_add_char(b, '\n');
+	}
+}
+
+static void
+add_facts(struct work_ctx *x, jnode item)
+{
+	jnode lease = json_get(item, S("lease"));
+	struct buf *b = &x->out;
+
+	buf_lit(b, "Status: ");
+	add_status(x, get_str(item, "status"), 0);
+	buf_lit(b, "\nPriority: ");
+	add_priority(x, get_int(item, "priority", 0));
+	buf_lit(b, "\nType: ");
+	add_type(x, get_str(item, "issue_type"), 0);
+	buf_add_char(b, '\n');
+	add_fact(x, "Assignee", get_str(item, "assignee"));
+	if (json_is_object(lease)) {
+		buf_lit(b, "Lease: ");
+		add_line(b, get_str(lease, "holder"));
+		buf_lit(b, " until ");
+		add_line(b, get_str(lease, "until"));
+		buf_add_char(b, '\n');
+	}
+	if (get_int(item, "estimated_minutes", -1) >= 0)
+		buf_add_fmt(b, "Estimated: %lld minutes\n",
+		    (long long)get_int(item, "estimated_minutes", 0));
+	add_fact(x, "External ref", get_str(item, "external_ref"));
+	add_when(x, "Created", get_str(item, "created_at"));
+	add_when(x, "Updated", get_str(item, "updated_at"));
+	add_when(x, "Closed", get_str(item, "closed_at"));
+}
+
+void
+print_show(struct work_ctx *x, jnode item)
+{
+	jnode labels = json_get(item, S("labels"));
+	jnode comments = json_get(item, S("comments"));
+	struct buf *b = &x->out;
+
+	buf_add_char(b, '\n');
+	add_ink(x, INK_CYAN, get_str(item, "id"));
+	buf_lit(b, ": ");
+	add_line(b, get_str(item, "title"));
+	buf_add_char(b, '\n');
+	add_facts(x, item);
+	add_part(x, item, "description", "Description");
+	add_part(x, item, "design", "Design");
+	add_part(x, item, "notes", "Notes");
+	add_part(x, item, "acceptance_criteria", "Acceptance Criteria");
+	if (json_count(labels) > 0) {
+		buf_lit(b, "\nLabels:");
+		add_labels(x, labels);
+		buf_add_char(b, '\n');
+	}
+	add_neighbours(x, json_get(item, S("dependencies")), "Depends on",
+	    "\xe2\x86\x92");
+	add_neighbours(x, json_get(item, S("dependents")), "Blocks", "\xe2\x86\x90");
+	if (json_count(comments) > 0) {
+		buf_add_fmt(b, "\nComments (%zu):\n", json_count(comments));
+		add_comments(x, comments);
+	}
+	buf_add_char(b, '\n');
+}
+
+void
+print_comments(struct work_ctx *x, jnode comments)
+{
+	if (json_count(comments) == 0 && !x->hand.quiet) {
+		buf_lit(&x->out, "No comments on ");
+		add_line(&x->out, x->line->operand[0]);
+		buf_add_char(&x->out, '\n');
+	}
+	add_comments(x, comments);
+}
+
+/* ---- counts -------------------------------------------------------------------------- */
+
+void
+print_stats(struct work_ctx *x, jnode data)
+{
+	static const struct { const char *name, *key; } rows[] = {
+		{ "Total Issues:", "total_issues" }, { "Open:", "open_issues" },
+		{ "In Progress:", "in_progress_issues" },
+		{ "Deferred:", "deferred_issues" }, { "Closed:", "closed_issues" },
+		{ "Blocked:", "blocked_issues" }, { "Ready:", "ready_issues" },
+	};
+	double hours = json_number(json_get(data, S("average_lead_time_hours")));
+
+	buf_lit(&x->out, "\n\xf0\x9f\x93\x8a Statistics:\n\n");
+	for (size_t i = 0; i < COUNT(rows); i++)
+		buf_add_fmt(&x->out, "%-18s %lld\n", rows[i].name,
+		    (long long)get_int(data, rows[i].key, 0));
+	if (hours > 0)
+		buf_add_fmt(&x->out, "%-18s %.1f hours\n", "Avg Lead Time:", hours);
+	buf_add_char(&x->out, '\n');
+}
+
+void
+print_labels(struct work_ctx *x, jnode labels)
+{
+	struct json_iter it = json_each(labels);
+	struct buf *b = &x->out;
+
+	if (json_count(labels) == 0 && !x->hand.quiet) {
+		add_line(b, x->line->operand[0]);
+		buf_lit(b, " has no labels\n");
+	}
+	while (json_next(&it)) {
+		add_ink(x, INK_CYAN, json_str(it.value));
+		buf_add_char(b, '\n');
+	}
+}
+
+void
+print_all_labels(struct work_ctx *x, jnode labels)
+{
+	struct json_iter it = json_each(labels);
+	size_t width = 0;
+
+	if (json_count(labels) == 0 && !x->hand.quiet)
+		buf_lit(&x->out, "No labels found\n");
+	while (json_next(&it))
+		width = wider(width, get_str(it.value, "label"));
+	it = json_each(labels);
+	while (json_next(&it)) {
+		long long n = get_int(it.value, "count", 0);
+
+		add_padded(&x->out, get_str(it.value, "label"), width);
+		buf_add_fmt(&x->out, "  (%lld issue%s)\n", n, n == 1 ? "" : "s");
+	}
+}
+
+/* ---- the graph ------------------------------------------------------------------------ */
+
+void
+print_tree(struct work_ctx *x, jnode rows)
+{
+	struct json_iter it = json_each(rows);
+	struct buf *b = &x->out;
+	bool cut = false;
+
+	while (json_next(&it)) {
+		bool here = json_bool(json_get(it.value, S("truncated")));
+
+		for (int64_t d = get_int(it.value, "depth", 0); d > 0; d--)
+			buf_lit(b, "  ");
+		buf_lit(b, "\xe2\x86\x92 ");
+		add_line(b, get_str(it.value, "id"));
+		buf_lit(b, ": ");
+		add_line(b, get_str(it.value, "title"));
+		buf_lit(b, " [");
+		add_priority(x, get_int(it.value, "priority", 0));
+		buf_lit(b, "] (");
+		add_status(x, get_str(it.value, "status"), 0);
+		buf_add(b, here ? S(") \xe2\x80\xa6 [truncated]\n") : S(")\n"));
+		cut |= here;
+	}
+	if (cut)
+		buf_lit(b, "\nThe tree goes on below what is truncated; see "
+		    "--max-depth.\n");
+}
+
+void
+print_cycles(struct work_ctx *x, jnode cycles)
+{
+	struct json_iter it = json_each(cycles);
+	struct buf *b = &x->out;
+
+	if (json_count(cycles) == 0) {
+		add_ink(x, INK_GREEN, S("\xe2\x9c\x93"));
+		buf_lit(b, " No dependency cycles detected\n");
+		return;
+	}
+	buf_add_fmt(b, "Found %zu dependency cycle(s):\n", json_count(cycles));
+	while (json_next(&it)) {
+		struct json_iter ids = json_each(it.value);
+
+		buf_lit(b, " ");
+		while (json_next(&ids)) {
+			buf_add_char(b, ' ');
+			add_line(b, json_is_string(ids.value) ? json_str(ids.value) :
+			    get_str(ids.value, "id"));
+		}
+		buf_add_char(b, '\n');
+	}
+}
+
+/* ---- the audit -------------------------------------------------------------------------- */
+
+static void
+add_plain(struct buf *b, jnode v)
+{
+	if (json_is_string(v))
+		add_line(b, str_sub(json_str(v), 0, 60));
+	else
+		json_add_node(b, v);
+}
+
+/* Times and the id are told by the event itself. */
+static bool
+is_told(struct str key)
+{
+	return str_eq(key, S("id")) || str_ends(key, S("_at"));
+}
+
+/* The members of `to` that are not so in `from`. */
+static void
+add_differences(struct buf *b, jnode from, jnode to)
+{
+	struct json_iter it = json_each(to);
+
+	while (json_next(&it)) {
+		struct str key = json_str(it.key);
+		jnode was = json_get(from, key);
+
+		if (is_told(key) || (was != NULL && json_contains(was, it.value) &&
+		    json_contains(it.value, was)))
+			continue;
+		buf_lit(b, "  ");
+		add_line(b, key);
+		buf_add_char(b, ' ');
+		if (was != NULL) {
+			add_plain(b, was);
+			buf_lit(b, " \xe2\x86\x92 ");
+		}
+		add_plain(b, it.value);
+	}
+}
+
+static void
+add_change(struct buf *b, jnode from, jnode to)
+{
+	if (json_is_object(to) && (json_is_object(from) || get_str(to, "title").n == 0)) {
+		add_differences(b, from, to);
+	} else if (json_is_object(to)) {     /* a new item */
+		buf_lit(b, "  ");
+		add_line(b, get_str(to, "title"));
+	} else if (!json_is_null(to)) {
+		buf_lit(b, "  ");
+		add_plain(b, to);
+	}
+}
+
+void
+print_events(struct work_ctx *x, jnode events)
+{
+	struct json_iter it = json_each(events);
+	struct buf *b = &x->out;
+
+	while (json_next(&it)) {
+		buf_add_fmt(b, "%6lld  ", (long long)get_int(it.value, "seq", 0));
+		add_line(b, get_str(it.value, "at"));
+		buf_lit(b, "  ");
+		add_padded(b, get_str(it.value, "issue_id"), 8);
+		buf_lit(b, "  ");
+		add_padded(b, get_str(it.value, "kind"), 18);
+		buf_lit(b, "  ");
+		add_line(b, get_str(it.value, "actor"));
+		add_change(b, json_get(it.value, S("old")), json_get(it.value, S("new")));
+		if (json_bool(json_get(it.value, S("ready"))))
+			buf_lit(b, "  (ready)");
+		buf_add_char(b, '\n');
+	}
+}

@@ -1,0 +1,313 @@
+/*
+ * main.c - a command of the tracker from its line to its exit code.
+ *
+ * What it prints is gathered and written at the end, or when a command asks
+ * (work_flush): stdout gets answers and nothing else, stderr the rest.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "main/work/cmd.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "main/commands.h"
+
+/* ---- output ---------------------------------------------------------------------- */
+
+static int
+write_all(int fd, struct str s)
+{
+	while (s.n > 0) {
+		ssize_t n = write(fd, s.p, s.n);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return ERR_IO;
+		s = str_sub(s, (size_t)n, s.n);
+	}
+	return OK;
+}
+
+void
+work_flush(struct work_hand *h)
+{
+	if (h->out->failed)
+		buf_lit(h->notes, "Error: the answer is too large to print\n");
+	if (write_all(STDOUT_FILENO, buf_str(h->out)) < 0) {
+		buf_add_fmt(h->notes, "Error: stdout: %s\n", strerror(errno));
+		h->unwritten = true;
+	}
+	h->unwritten |= h->out->failed;
+	write_all(STDERR_FILENO, buf_str(h->notes));
+	buf_clear(h->out);
+	buf_clear(h->notes);
+}
+
+int
+work_fail(struct work_ctx *x, int rc, const char *format, ...)
+{
+	va_list ap;
+
+	buf_lit(&x->notes, "Error: ");
+	va_start(ap, format);
+	buf_add_vfmt(&x->notes, format, ap);
+	va_end(ap);
+	buf_add_char(&x->notes, '\n');
+	return rc;
+}
+
+void
+work_show(struct work_ctx *x, const struct reply *r)
+{
+	struct buf own = BUF(LIMIT_WORK_OUT_BYTES);
+
+	if (!x->hand.json) {
+		x->cmd->print(x, r->data);
+	} else if (x->cmd->json != NULL) {
+		x->cmd->json(x, r->data, &own);
+		add_indented(&x->out, buf_str(&own));
+	} else {
+		add_indented(&x->out, r->data_text);
+	}
+	buf_release(&own);
+}
+
+/* ---- who, where, how long ----------------------------------------------------------- */
+
+static struct str
+env(const char *name)
+{
+	const char *s = getenv(name);
+
+	return s != NULL && s[0] != '\0' ? str_of(s) : STR_NONE;
+}
+
+/* A flag, else the first of the variables that is set. */
+static struct str
+setting(const struct work_line *l, const char *flag, const char *first,
+    const char *second)
+{
+	struct str s = line_text(l, flag);
+
+	if (s.p == NULL)
+		s = env(first);
+	if (s.p == NULL && second != NULL)
+		s = env(second);
+	return s;
+}
+
+static struct str
+actor_of(struct work_ctx *x)
+{
+	struct str s = setting(x->line, "actor", "BD_ACTOR", "COHORT_ACTOR");
+	const struct passwd *pw;
+
+	x->hand.actor_given = s.n > 0;
+	if (s.n == 0)
+		s = env("USER");
+	if (s.n > 0)
+		return s;
+	pw = getpwuid(getuid());
+	return pw != NULL ? arena_str(x->a, str_of(pw->pw_name)) :
+	    arena_fmt(x->a, "uid-%lu", (unsigned long)getuid());
+}
+
+static int
+read_timeout(struct work_ctx *x, struct err *e)
+{
+	struct str s = setting(x->line, "timeout", "COHORT_TIMEOUT", NULL);
+
+	x->timeout = LIMIT_WORK_REQUEST_MS * NS_PER_MS;
+	if (s.p != NULL && !work_duration(s, &x->timeout))
+		return err_set(e, ERR_INVALID,
+		    "--timeout takes a time such as 5s or 200ms, not \"%.*s\"", FMT(s));
+	return OK;
+}
+
+static struct str
+server_of(const struct work_ctx *x)
+{
+	return setting(x->line, "server", "COHORT_WORK_SERVER", NULL);
+}
+
+int
+work_open_home(struct work_ctx *x, struct err *e)
+{
+	struct str db = setting(x->line, "db", "COHORT_WORK_DB", "BEADS_DB");
+	char cwd[DB_PATH_MAX];
+	int rc;
+
+	if (x->hand.home != NULL)
+		return OK;
+	if (getcwd(cwd, sizeof cwd) == NULL)
+		return err_set(e, ERR_IO, "the current folder: %s", strerror(errno));
+	rc = home_find(&x->home, cwd, db, e);
+	if (rc == OK)
+		x->hand.home = &x->home;
+	return rc;
+}
+
+int
+work_open_client(struct work_ctx *x, struct err *e)
+{
+	struct client_options o = {
+		.actor = x->hand.actor,
+		.timeout = x->timeout,
+		.no_daemon = line_has(x->line, "no-daemon"),
+		.once = line_text(x->line, "once"),
+	};
+	struct str project = setting(x->line, "project", "COHORT_WORK_PROJECT", NULL);
+	struct str url = server_of(x);
+	int rc;
+
+	if (url.n > 0) {
+		if (x->host->remote_open == NULL)
+			return err_set(e, ERR_IO, "--server needs cohortd");
+		rc = x->host->remote_open(&x->remote, url,
+		    project.p != NULL ? project : S(""), e);
+		o.remote = &x->remote;
+	} else {
+		rc = work_open_home(x, e);
+		o.home = x->hand.home;
+	}
+	return rc < 0 ? rc : client_open(&x->hand.client, &o, e);
+}
+
+int
+work_call(struct work_ctx *x, const char *operation, struct str args,
+    struct reply *r)
+{
+	int rc = client_call(x->hand.client, operation, args, r);
+
+	if (rc < 0)
+		work_fail(x, rc, "%s", r->err.text);
+	return rc;
+}
+
+/* ---- one command ------------------------------------------------------------------------ */
+
+static int
+exit_code(int rc)
+{
+	return rc == OK ? 0 : rc == ERR_TIMEOUT ? EXIT_TIMEOUT : 1;
+}
+
+static int
+usage_error(struct work_ctx *x, const struct err *e)
+{
+	const struct work_line *l = x->line;
+
+	work_fail(x, e->code, "%s", e->text);
+	if (l->cmd != NULL && l->cmd->refused == NULL)
+		work_add_usage(&x->notes, x->program, l->cmd);
+	buf_add_fmt(&x->notes, "Try '%s help%s%s'.\n", x->program,
+	    l->cmd != NULL && l->cmd->refused == NULL ? " " : "",
+	    l->cmd != NULL && l->cmd->refused == NULL ? l->cmd->name : "");
+	return EXIT_USAGE;
+}
+
+static int
+open_what_it_needs(struct work_ctx *x, struct err *e)
+{
+	if (x->cmd->need == NEED_CLIENT)
+		return work_open_client(x, e);
+	return x->cmd->need == NEED_HOME ? work_open_home(x, e) : OK;
+}
+
+static int
+command_run(struct work_ctx *x)
+{
+	struct err e = { 0 };
+	int rc;
+
+	rc = read_timeout(x, &e);
+	if (rc < 0)
+		return usage_error(x, &e);
+	rc = open_what_it_needs(x, &e);
+	if (rc < 0)
+		return exit_code(work_fail(x, rc, "%s", e.text));
+	rc = x->cmd->run(x);
+	return rc == ERR_SYNTAX ? EXIT_USAGE : exit_code(rc);
+}
+
+/* Help, or the command. */
+static int
+line_run(struct work_ctx *x, const struct err *parsed)
+{
+	const struct work_line *l = x->line;
+
+	if (parsed->code != OK)
+		return usage_error(x, parsed);
+	if (l->help && l->cmd != NULL) {
+		work_add_command_help(&x->out, x->program, l->cmd);
+		return 0;
+	}
+	if (l->cmd == NULL) {
+		work_add_help(l->help ? &x->out : &x->notes, x->program, l->group);
+		return l->help ? 0 : EXIT_USAGE;
+	}
+	x->hand.actor = actor_of(x);
+	if (!str_is_utf8(x->hand.actor)) {
+		work_fail(x, ERR_INVALID, "the actor's name is not UTF-8");
+		return EXIT_USAGE;
+	}
+	if (server_of(x).n > 0 && x->cmd->need == NEED_CLIENT &&
+	    x->host->remote_open == NULL && x->host->become != NULL)
+		return x->host->become();
+	return command_run(x);
+}
+
+static void
+ctx_init(struct work_ctx *x, const struct work_line *l, const char *program)
+{
+	x->out = BUF(LIMIT_WORK_OUT_BYTES);
+	x->notes = BUF(LIMIT_WORK_OUT_BYTES);
+	x->line = l;
+	x->cmd = l->cmd;
+	x->program = program;
+	x->hand.out = &x->out;
+	x->hand.notes = &x->notes;
+	x->hand.json = line_has(l, "json");
+	x->hand.quiet = line_has(l, "quiet");
+	x->colour = !line_has(l, "no-color") && env("NO_COLOR").p == NULL &&
+	    isatty(STDOUT_FILENO);
+}
+
+bool
+work_is_bd(const char *argv0)
+{
+	const char *slash = strrchr(argv0, '/');
+
+	return strcmp(slash != NULL ? slash + 1 : argv0, "bd") == 0;
+}
+
+int
+work_main(int argc, char **argv, const char *program, const struct work_host *host)
+{
+	struct arena a = ARENA(LIMIT_WORK_OUT_BYTES);
+	struct work_ctx x = { .host = host, .a = &a };
+	struct work_line l;
+	struct err e = { 0 };
+	int code;
+
+	work_parse(&l, argc, argv, &a, &e);
+	ctx_init(&x, &l, program);
+	code = line_run(&x, &e);
+	work_flush(&x.hand);
+	if (code == 0 && x.hand.unwritten)
+		code = 1;
+	client_close(x.hand.client);
+	if (x.remote.ctx != NULL)
+		host->remote_close(&x.remote);
+	buf_release(&x.out);
+	buf_release(&x.notes);
+	arena_release(&a);
+	return code;
+}

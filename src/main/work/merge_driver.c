@@ -1,0 +1,123 @@
+/*
+ * merge_driver.c - what git calls to merge .cohort/issues.jsonl, and how
+ * it comes to know of it.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "main/work/merge_driver.h"
+#include "main/work/hand.h"
+#include "main/work/git.h"
+#include "work/merge.h"
+
+/* Git gives no base for a file that both made. */
+int
+work_merge_files(const char *base, const char *ours, const char *theirs,
+    const char *path, struct buf *notes, struct err *e)
+{
+	struct buf sides[3], out = BUF(2 * (size_t)LIMIT_WORK_MEMORY_BYTES);
+	const char *names[] = { base, ours, theirs };
+	struct merge_count n;
+	int rc = OK;
+
+	for (size_t i = 0; i < 3; i++)
+		sides[i] = BUF(LIMIT_WORK_MEMORY_BYTES);
+	for (size_t i = 0; rc == OK && i < 3; i++)
+		rc = work_read_present(names[i], &sides[i], e);
+	if (rc == OK)
+		rc = merge_files(buf_str(&sides[0]), buf_str(&sides[1]),
+		    buf_str(&sides[2]), &out, notes, &n, e);
+	if (rc == OK)
+		rc = work_write_file(ours, buf_str(&out), e);
+	if (rc == OK && n.clashes + n.moved > 0)
+		buf_add_fmt(notes, "%s: %zu items merged; %zu conflicts, %zu new ids, "
+		    "as above\n", path != NULL ? path : ours, n.items, n.clashes,
+		    n.moved);
+	for (size_t i = 0; i < 3; i++)
+		buf_release(&sides[i]);
+	buf_release(&out);
+	return rc;
+}
+
+/* ---- telling git ---------------------------------------------------------------------- */
+
+int
+driver_command(char *out, size_t size, struct err *e)
+{
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+
+	if (n <= 0)
+		return err_set(e, ERR_IO, "/proc/self/exe: %s", strerror(errno));
+	self[n] = '\0';
+	if (strchr(self, '\'') != NULL || snprintf(out, size,
+	    "'%s' work merge %%O %%A %%B %%P", self) >= (int)size)
+		return err_set(e, ERR_INVALID, "the program's own path cannot be given "
+		    "to git: %s", self);
+	return OK;
+}
+
+static int
+attributes_add(const char *top, struct err *e)
+{
+	char path[PATH_MAX];
+	struct buf b = BUF(1 * MB);
+	int rc;
+
+	if (snprintf(path, sizeof path, "%s/.gitattributes", top) >=
+	    (int)sizeof path)
+		return err_set(e, ERR_TOOBIG, "%s: the path is too long", top);
+	rc = work_read_present(path, &b, e);
+	if (rc == OK && !str_contains(buf_str(&b), S("merge=" DRIVER_NAME))) {
+		if (b.n > 0 && b.p[b.n - 1] != '\n')
+			buf_add_char(&b, '\n');
+		buf_lit(&b, DRIVER_ATTRIBUTE "\n");
+		rc = work_write_file(path, buf_str(&b), e);
+	}
+	buf_release(&b);
+	return rc;
+}
+
+int
+work_install_merge_driver(const struct home *home, struct err *e)
+{
+	char command[PATH_MAX + 64], top[PATH_MAX];
+	struct git g;
+	int rc;
+
+	git_init(&g, home->dir);
+	rc = driver_command(command, sizeof command, e);
+	if (rc == OK)
+		rc = GIT(&g, e, "rev-parse", "--show-toplevel");
+	if (rc == OK)
+		snprintf(top, sizeof top, "%.*s", FMT(git_out(&g)));
+	if (rc == OK)
+		rc = GIT(&g, e, "config", "merge." DRIVER_NAME ".name", DRIVER_TITLE);
+	if (rc == OK)
+		rc = GIT(&g, e, "config", "merge." DRIVER_NAME ".driver", command);
+	if (rc == OK)
+		rc = attributes_add(top, e);
+	git_release(&g);
+	return rc;
+}
+
+bool
+work_has_merge_driver(const struct home *home)
+{
+	struct git g;
+	struct err e;
+	bool has;
+
+	git_init(&g, home->dir);
+	has = GIT(&g, &e, "config", "merge." DRIVER_NAME ".driver") == OK &&
+	    GIT(&g, &e, "check-attr", "merge", "--", "issues.jsonl") == OK &&
+	    str_contains(buf_str(&g.out), S(DRIVER_NAME));
+	git_release(&g);
+	return has;
+}

@@ -1,0 +1,136 @@
+/*
+ * prime.c - one page for an agent that starts: what the tracker is, the
+ * commands it needs, and where things stand.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "main/work/cmd.h"
+
+#define READY_SHOWN 5
+#define HELD_SHOWN  20
+
+static const char head[] =
+"# Work tracker\n\n"
+"Items with dependencies, shared by everybody who works here. Do not keep your\n"
+"own list: what is to be done, found or decided goes in here.\n\n"
+"  cohort work ready                          what can be worked on now\n"
+"  cohort work claim --ready                  take the first of it; nobody else can\n"
+"  cohort work show ID                        all of an item; part of its id will do\n"
+"  cohort work create \"Title\" -d TEXT -p 0..4 --deps discovered-from:ID\n"
+"  cohort work dep add ID DEPENDS-ON          ID waits for DEPENDS-ON\n"
+"  cohort work comment ID TEXT                what the next one should know\n"
+"  cohort work close ID -r REASON --claim-next\n"
+"  cohort work sync                           exchange with git\n\n"
+"Each takes --json. Who you are: --actor NAME or $BD_ACTOR. A claim ends after 30\n"
+"minutes unless you claim it again; `release ID` gives it back.\n";
+
+struct facts {
+	struct reply stats, ready, held;
+};
+
+static int
+ask(struct work_hand *h, const char *operation, struct str args, struct reply *r,
+    struct err *e)
+{
+	int rc = client_call(h->client, operation, args, r);
+
+	if (rc != OK)
+		*e = r->err;
+	return rc;
+}
+
+static int
+facts_read(struct work_hand *h, struct facts *f, struct err *e)
+{
+	struct buf args = BUF(4 * KB);
+	int rc = ask(h, "stats", STR_NONE, &f->stats, e);
+
+	if (rc == OK) {
+		buf_add_fmt(&args, "{\"limit\":%d}", READY_SHOWN);
+		rc = ask(h, "ready", buf_str(&args), &f->ready, e);
+	}
+	if (rc == OK) {
+		buf_clear(&args);
+		buf_add_fmt(&args, "{\"status\":\"in_progress\",\"limit\":%d",
+		    HELD_SHOWN);
+		json_add_key(&args, "assignee");
+		json_add_str(&args, h->actor);
+		buf_add_char(&args, '}');
+		rc = ask(h, "list", buf_str(&args), &f->held, e);
+	}
+	buf_release(&args);
+	return rc;
+}
+
+static void
+add_items(struct buf *b, const char *title, jnode list, const char *none)
+{
+	struct json_iter at = json_each(list);
+
+	buf_add_fmt(b, "\n%s\n", title);
+	if (json_count(list) == 0)
+		buf_add_fmt(b, "  %s\n", none);
+	while (json_next(&at)) {
+		buf_add_fmt(b, "  %.*s [P%lld] ", FMT(json_str(json_get(at.value,
+		    S("id")))), (long long)get_int(at.value, "priority", 0));
+		add_line(b, json_str(json_get(at.value, S("title"))));
+		buf_add_char(b, '\n');
+	}
+}
+
+static void
+print_text(const struct work_hand *h, const struct facts *f)
+{
+	struct buf *b = h->out, title = BUF(2 * KB);
+	jnode s = f->stats.data;
+
+	buf_add(b, str_of(head));
+	buf_add_fmt(b, "\nNow: %lld items: %lld open (%lld ready, %lld blocked), "
+	    "%lld in progress, %lld closed.\n",
+	    (long long)get_int(s, "total_issues", 0),
+	    (long long)get_int(s, "open_issues", 0),
+	    (long long)get_int(s, "ready_issues", 0),
+	    (long long)get_int(s, "blocked_issues", 0),
+	    (long long)get_int(s, "in_progress_issues", 0),
+	    (long long)get_int(s, "closed_issues", 0));
+	add_items(b, "Ready, first first:", f->ready.data, "nothing");
+	buf_lit(&title, "You (");
+	add_line(&title, h->actor);
+	buf_lit(&title, ") work on:");
+	add_items(b, title.p, f->held.data, "nothing");
+	buf_release(&title);
+}
+
+static void
+print_json(const struct work_hand *h, const struct facts *f)
+{
+	struct buf *b = h->out;
+
+	buf_lit(b, "{\"text\":");
+	json_add_str(b, str_of(head));
+	json_add_key(b, "actor");
+	json_add_str(b, h->actor);
+	json_add_key(b, "stats");
+	buf_add(b, f->stats.data_text);
+	json_add_key(b, "ready");
+	buf_add(b, f->ready.data_text);
+	json_add_key(b, "in_progress");
+	buf_add(b, f->held.data_text);
+	buf_lit(b, "}\n");
+}
+
+int
+work_prime(struct work_hand *h, struct err *e)
+{
+	struct facts f = { 0 };
+	int rc = facts_read(h, &f, e);
+
+	if (rc == OK && h->json)
+		print_json(h, &f);
+	else if (rc == OK)
+		print_text(h, &f);
+	reply_release(&f.stats);
+	reply_release(&f.ready);
+	reply_release(&f.held);
+	return rc;
+}

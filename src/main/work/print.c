@@ -1,0 +1,408 @@
+/*
+ * print.c - what people read after a command that changed something.
+ *
+ * Everything comes from the answer, so that it is the same with a daemon,
+ * without one, and from a server.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "main/work/cmd.h"
+
+/* `✓ Updated issue: `, in green where there are colours. */
+static void
+add_done(struct work_ctx *x, const char *what)
+{
+	add_ink(x, INK_GREEN, S("\xe2\x9c\x93"));
+	buf_add_fmt(&x->out, " %s", what);
+}
+
+static void
+done(struct work_ctx *x, const char *what, jnode item, struct str more)
+{
+	if (x->hand.quiet)
+		return;
+	add_done(x, what);
+	add_line(&x->out, get_str(item, "id"));
+	if (more.n > 0) {
+		buf_lit(&x->out, ": ");
+		add_line(&x->out, more);
+	}
+	buf_add_char(&x->out, '\n');
+}
+
+void
+print_created(struct work_ctx *x, jnode item)
+{
+	struct buf *b = &x->out;
+
+	if (x->hand.quiet) {
+		add_line(b, get_str(item, "id"));
+		buf_add_char(b, '\n');
+		return;
+	}
+	add_done(x, "Created issue: ");
+	add_line(b, get_str(item, "id"));
+	buf_lit(b, "\n  Title: ");
+	add_line(b, get_str(item, "title"));
+	buf_lit(b, "\n  Priority: ");
+	add_priority(x, get_int(item, "priority", 0));
+	buf_lit(b, "\n  Status: ");
+	add_status(x, get_str(item, "status"), 0);
+	buf_add_char(b, '\n');
+}
+
+void
+print_updated(struct work_ctx *x, jnode item)
+{
+	done(x, "Updated issue: ", item, STR_NONE);
+}
+
+void
+print_closed(struct work_ctx *x, jnode item)
+{
+	struct str reason = line_text(x->line, "reason");
+	jnode next = json_get(item, S("claimed"));
+
+	done(x, "Closed ", item, reason.n > 0 ? reason : S("Closed"));
+	if (json_is_object(next))
+		print_claimed(x, next);
+	else if (next != NULL && !x->hand.quiet)
+		buf_lit(&x->out, "No ready work is left to claim.\n");
+}
+
+void
+print_reopened(struct work_ctx *x, jnode item)
+{
+	struct str reason = line_text(x->line, "reason");
+
+	if (x->hand.quiet)
+		return;
+	add_ink(x, INK_BLUE, S("\xe2\x86\xbb"));
+	buf_lit(&x->out, " Reopened ");
+	add_line(&x->out, get_str(item, "id"));
+	if (reason.n > 0) {
+		buf_lit(&x->out, ": ");
+		add_line(&x->out, reason);
+	}
+	buf_add_char(&x->out, '\n');
+}
+
+void
+print_claimed(struct work_ctx *x, jnode item)
+{
+	jnode lease = json_get(item, S("lease"));
+
+	if (!json_is_object(item)) {
+		buf_lit(&x->out, "No ready work to claim.\n");
+		return;
+	}
+	if (x->hand.quiet) {
+		add_line(&x->out, get_str(item, "id"));
+		buf_add_char(&x->out, '\n');
+		return;
+	}
+	add_done(x, "Claimed ");
+	add_line(&x->out, get_str(item, "id"));
+	buf_lit(&x->out, ": ");
+	add_line(&x->out, get_str(item, "title"));
+	buf_lit(&x->out, "\n  Lease of ");
+	add_line(&x->out, get_str(lease, "holder"));
+	buf_lit(&x->out, " until ");
+	add_line(&x->out, get_str(lease, "until"));
+	buf_add_char(&x->out, '\n');
+}
+
+void
+print_released(struct work_ctx *x, jnode item)
+{
+	done(x, "Released ", item, STR_NONE);
+}
+
+void
+print_comment(struct work_ctx *x, jnode comment)
+{
+	if (x->hand.quiet)
+		return;
+	buf_lit(&x->out, "Comment added to ");
+	add_line(&x->out, get_str(comment, "issue_id"));
+	buf_add_char(&x->out, '\n');
+}
+
+/* ---- labels -------------------------------------------------------------------- */
+
+static struct str
+label_of(const struct work_ctx *x)
+{
+	return x->line->operand[x->line->operands_n - 1];
+}
+
+static void
+label_done(struct work_ctx *x, jnode item, const char *verb, const char *joint)
+{
+	if (x->hand.quiet)
+		return;
+	add_done(x, verb);
+	buf_lit(&x->out, " label '");
+	add_line(&x->out, label_of(x));
+	buf_add_fmt(&x->out, "' %s ", joint);
+	add_line(&x->out, get_str(item, "id"));
+	buf_add_char(&x->out, '\n');
+}
+
+void
+print_labelled(struct work_ctx *x, jnode item)
+{
+	label_done(x, item, "Added", "to");
+}
+
+void
+print_unlabelled(struct work_ctx *x, jnode item)
+{
+	label_done(x, item, "Removed", "from");
+}
+
+static void
+label_json(struct work_ctx *x, jnode item, const char *status, struct buf *out)
+{
+	buf_lit(out, "{\"issue_id\":");
+	json_add_str(out, get_str(item, "id"));
+	buf_lit(out, ",\"label\":");
+	json_add_str(out, label_of(x));
+	buf_add_fmt(out, ",\"status\":\"%s\"}", status);
+}
+
+void
+json_labelled(struct work_ctx *x, jnode item, struct buf *out)
+{
+	label_json(x, item, "added", out);
+}
+
+void
+json_unlabelled(struct work_ctx *x, jnode item, struct buf *out)
+{
+	label_json(x, item, "removed", out);
+}
+
+/* ---- dependencies ------------------------------------------------------------------ */
+
+void
+print_depends(struct work_ctx *x, jnode data)
+{
+	struct buf *b = &x->out;
+
+	if (x->hand.quiet)
+		return;
+	add_done(x, "Added dependency: ");
+	add_line(b, get_str(data, "issue_id"));
+	buf_lit(b, " depends on ");
+	add_line(b, get_str(data, "depends_on_id"));
+	buf_lit(b, " (");
+	add_line(b, get_str(data, "type"));
+	buf_lit(b, ")\n");
+}
+
+void
+print_independent(struct work_ctx *x, jnode data)
+{
+	struct buf *b = &x->out;
+
+	if (x->hand.quiet)
+		return;
+	add_done(x, "Removed dependency: ");
+	add_line(b, get_str(data, "issue_id"));
+	buf_lit(b, " no longer depends on ");
+	add_line(b, get_str(data, "depends_on_id"));
+	buf_add_char(b, '\n');
+}
+
+static void
+dep_json(jnode data, const char *status, struct buf *out)
+{
+	buf_lit(out, "{\"depends_on_id\":");
+	json_add_str(out, get_str(data, "depends_on_id"));
+	buf_lit(out, ",\"issue_id\":");
+	json_add_str(out, get_str(data, "issue_id"));
+	buf_add_fmt(out, ",\"status\":\"%s\"", status);
+}
+
+void
+json_depends(struct work_ctx *x, jnode data, struct buf *out)
+{
+	(void)x;
+	dep_json(data, "added", out);
+	buf_lit(out, ",\"type\":");
+	json_add_str(out, get_str(data, "type"));
+	buf_add_char(out, '}');
+}
+
+void
+json_independent(struct work_ctx *x, jnode data, struct buf *out)
+{
+	(void)x;
+	dep_json(data, "removed", out);
+	buf_add_char(out, '}');
+}
+
+/* ---- delete -------------------------------------------------------------------------- */
+
+static void
+add_shorts(struct work_ctx *x, jnode items)
+{
+	struct json_iter it = json_each(items);
+
+	while (json_next(&it)) {
+		buf_lit(&x->out, "  ");
+		add_line(&x->out, get_str(it.value, "id"));
+		buf_lit(&x->out, ": ");
+		add_line(&x->out, get_str(it.value, "title"));
+		buf_add_char(&x->out, '\n');
+	}
+}
+
+static void
+add_ties(struct work_ctx *x, jnode ties)
+{
+	struct json_iter it = json_each(ties);
+
+	while (json_next(&it)) {
+		buf_lit(&x->out, "  ");
+		add_line(&x->out, get_str(it.value, "issue_id"));
+		buf_lit(&x->out, " \xe2\x86\x92 ");
+		add_line(&x->out, get_str(it.value, "depends_on_id"));
+		buf_lit(&x->out, " (");
+		add_line(&x->out, get_str(it.value, "type"));
+		buf_lit(&x->out, ")\n");
+	}
+}
+
+static void
+delete_preview(struct work_ctx *x, jnode data)
+{
+	jnode near = json_get(data, S("dependents"));
+	struct buf *b = &x->out;
+
+	add_ink(x, INK_YELLOW, S("DELETE PREVIEW"));
+	buf_lit(b, "\n\nIssues to delete:\n");
+	add_shorts(x, json_get(data, S("issues")));
+	if (get_int(data, "dependencies_removed", 0) > 0) {
+		buf_add_fmt(b, "\nDependency links to remove: %lld\n",
+		    (long long)get_int(data, "dependencies_removed", 0));
+		add_ties(x, json_get(data, S("dependencies")));
+	}
+	if (json_count(near) > 0) {
+		buf_lit(b, "\nConnected issues, which stay:\n");
+		add_shorts(x, near);
+	}
+	buf_add_fmt(b, "\nNothing is deleted yet. To delete: %s delete", x->program);
+	for (size_t i = 0; i < x->line->operands_n; i++) {
+		buf_add_char(b, ' ');
+		add_line(b, x->line->operand[i]);
+	}
+	buf_lit(b, " --force\n");
+}
+
+static void
+add_count(struct work_ctx *x, jnode data, const char *key, const char *words)
+{
+	long long n = get_int(data, key, 0);
+
+	if (n > 0)
+		buf_add_fmt(&x->out, words, n);
+}
+
+void
+print_deleted(struct work_ctx *x, jnode data)
+{
+	struct json_iter it = json_each(json_get(data, S("issues")));
+
+	if (!json_bool(json_get(data, S("deleted")))) {
+		delete_preview(x, data);
+		return;
+	}
+	while (json_next(&it))
+		done(x, "Deleted ", it.value, STR_NONE);
+	if (x->hand.quiet)
+		return;
+	add_count(x, data, "dependencies_removed", "  Removed %lld dependency link(s)\n");
+	add_count(x, data, "references_updated",
+	    "  Updated text references in %lld issue(s)\n");
+}
+
+/* ---- rename-prefix, batch ---------------------------------------------------------------- */
+
+void
+print_renamed(struct work_ctx *x, jnode data)
+{
+	struct json_iter it = json_each(json_get(data, S("issues")));
+	bool dry = line_has(x->line, "dry-run");
+	struct buf *b = &x->out;
+	size_t shown = 0;
+
+	if (!dry) {
+		if (x->hand.quiet)
+			return;
+		add_done(x, "");
+		buf_add_fmt(b, "Renamed %lld issues: prefix ",
+		    (long long)get_int(data, "renamed", 0));
+	} else {
+		buf_add_fmt(b, "DRY RUN: would rename %lld issues: prefix ",
+		    (long long)get_int(data, "renamed", 0));
+	}
+	add_line(b, get_str(data, "old_prefix"));
+	buf_lit(b, " \xe2\x86\x92 ");
+	add_line(b, get_str(data, "new_prefix"));
+	buf_add_char(b, '\n');
+	while (dry && shown++ < 5 && json_next(&it)) {
+		buf_lit(b, "  ");
+		add_line(b, get_str(it.value, "old"));
+		buf_lit(b, " -> ");
+		add_line(b, get_str(it.value, "new"));
+		buf_add_char(b, '\n');
+	}
+}
+
+/* An item, an edge, or something that `--json` shows. */
+static void
+batch_answer(struct buf *b, jnode data)
+{
+	if (get_str(data, "depends_on_id").n > 0) {
+		add_line(b, get_str(data, "issue_id"));
+		buf_lit(b, " \xe2\x86\x92 ");
+		add_line(b, get_str(data, "depends_on_id"));
+	} else if (get_str(data, "id").n > 0) {
+		add_line(b, get_str(data, "id"));
+		if (get_str(data, "title").n > 0)
+			buf_lit(b, ": ");
+		add_line(b, get_str(data, "title"));
+	} else {
+		buf_lit(b, "done");
+	}
+}
+
+static void
+batch_result(struct work_ctx *x, jnode result)
+{
+	jnode data = json_get(result, S("data"));
+	struct buf *b = &x->out;
+
+	if (!json_bool(json_get(result, S("success")))) {
+		add_ink(x, INK_RED, S("\xe2\x9c\x97"));
+		buf_add_char(b, ' ');
+		add_line(b, get_str(result, "error"));
+	} else if (json_bool(json_get(result, S("rolled_back")))) {
+		buf_lit(b, "- rolled back");
+	} else {
+		add_done(x, "");
+		batch_answer(b, data);
+	}
+	buf_add_char(b, '\n');
+}
+
+void
+print_batch(struct work_ctx *x, jnode data)
+{
+	struct json_iter it = json_each(json_get(data, S("results")));
+
+	while (!x->hand.quiet && json_next(&it))
+		batch_result(x, it.value);
+}

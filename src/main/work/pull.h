@@ -1,0 +1,39 @@
+/*
+ * pull.h - pull and push of the current branch, with the merge driver in
+ * force whether or not the repository knows it.
+ *
+ * A clean checkout is rebased, as `git pull --rebase` does.  With changes that
+ * are not committed a rebase would have to put them away; there the merge is
+ * made beside the checkout, which then moves to it as `git checkout` moves: the
+ * index and the files that the merge does not concern stay as they are.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MAIN_WORK_PULL_H
+#define MAIN_WORK_PULL_H
+
+#include <limits.h>
+
+#include "main/work/git.h"
+
+struct pull {
+	struct git git;
+	const char *config[4];
+	char driver[PATH_MAX + 96], attributes[PATH_MAX + 64], path[PATH_MAX];
+	char branch[512], remote[512], merge[512];
+	bool upstream;                       /* there is one */
+};
+
+void pull_init(struct pull *p, const char *dir);
+void pull_release(struct pull *p);
+
+/* Which branch, whose upstream; ERR_CONFLICT while a rebase or a merge of
+ * somebody is not finished. */
+int pull_check(struct pull *p, struct err *e);
+/* ERR_CONFLICT: other files conflict; all is as it was. */
+int pull_run(struct pull *p, struct buf *notes, struct err *e);
+bool pull_is_ahead(struct pull *p);
+/* *again: another pushed first. */
+int push_run(struct pull *p, bool *again, struct err *e);
+
+#endif

@@ -1,0 +1,350 @@
+/*
+ * run.c - commands that are one operation, or one an item.
+ *
+ * With several ids each is tried; a failure is told in a line of its own and
+ * makes the exit code 1, and the others are done nevertheless.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "main/work/cmd.h"
+
+#include <string.h>
+
+#include "base/limits.h"
+#include "main/commands.h"
+#include "work/markdown.h"
+
+/* The line's arguments, open at the end: `{...`.  ERR_SYNTAX: a usage error. */
+static int
+args_begin(struct work_ctx *x, struct buf *args)
+{
+	struct err e = { 0 };
+
+	buf_clear(args);
+	buf_add_char(args, '{');
+	if (line_add_args(x->line, args, &e) < 0)
+		return work_fail(x, ERR_SYNTAX, "%s", e.text);
+	return OK;
+}
+
+static struct str
+args_end(struct buf *args)
+{
+	buf_add_char(args, '}');
+	return buf_str(args);
+}
+
+/* Ends the arguments, calls, shows. */
+static int
+finish(struct work_ctx *x, const char *operation, struct buf *args)
+{
+	struct reply r = { 0 };
+	int rc = work_call(x, operation, args_end(args), &r);
+
+	if (rc == OK)
+		work_show(x, &r);
+	reply_release(&r);
+	buf_release(args);
+	return rc;
+}
+
+int
+run_one(struct work_ctx *x)
+{
+	struct buf args = BUF(LIMIT_WORK_LINE_BYTES);
+	int rc = args_begin(x, &args);
+
+	if (rc == OK)
+		return finish(x, x->cmd->operation, &args);
+	buf_release(&args);
+	return rc;
+}
+
+/* ---- several ids --------------------------------------------------------------------- */
+
+struct each {
+	struct work_ctx *x;
+	bool array;                          /* JSON: always an array */
+	size_t n;                            /* operands that are ids */
+	struct buf args, json;
+	const char *extra_key;               /* one more argument, or NULL */
+	struct str extra;
+};
+
+static void
+each_add_json(struct each *s, const struct reply *r)
+{
+	if (s->json.n > 0)
+		buf_add_char(&s->json, ',');
+	if (s->x->cmd->json != NULL)
+		s->x->cmd->json(s->x, r->data, &s->json);
+	else
+		buf_add(&s->json, r->data_text);
+}
+
+static int
+each_call(struct each *s, struct str id)
+{
+	struct reply r = { 0 };
+	int rc = args_begin(s->x, &s->args);
+
+	if (rc < 0)
+		return rc;
+	args_add_text(&s->args, "id", id);
+	if (s->extra_key != NULL)
+		args_add_text(&s->args, s->extra_key, s->extra);
+	rc = work_call(s->x, s->x->cmd->operation, args_end(&s->args), &r);
+	if (rc == OK && s->x->hand.json)
+		each_add_json(s, &r);
+	else if (rc == OK)
+		s->x->cmd->print(s->x, r.data);
+	reply_release(&r);
+	return rc;
+}
+
+static void
+each_show(struct each *s)
+{
+	struct buf all = BUF(LIMIT_WORK_OUT_BYTES);
+	bool array = s->array || s->n > 1;
+
+	if (array)
+		buf_add_char(&all, '[');
+	buf_add(&all, buf_str(&s->json));
+	if (array)
+		buf_add_char(&all, ']');
+	if (all.n > 0)
+		add_indented(&s->x->out, buf_str(&all));
+	buf_release(&all);
+}
+
+/* The worst of what happened; a timeout ends it, for the next would wait too. */
+static int
+each_run(struct each *s)
+{
+	int worst = OK;
+
+	s->args = BUF(LIMIT_WORK_LINE_BYTES);
+	s->json = BUF(LIMIT_WORK_OUT_BYTES);
+	for (size_t i = 0; i < s->n; i++) {
+		struct str id = s->x->line->operand[i];
+		int rc = str_is_utf8(id) ? each_call(s, id) :
+		    work_fail(s->x, ERR_INVALID, "\"%.*s\": not UTF-8", FMT(id));
+
+		if (rc < 0)
+			worst = rc;
+		if (rc == ERR_TIMEOUT || rc == ERR_SYNTAX)
+			break;
+	}
+	if (s->x->hand.json)
+		each_show(s);
+	buf_release(&s->args);
+	buf_release(&s->json);
+	return worst;
+}
+
+int
+run_each(struct work_ctx *x)
+{
+	struct each s = { .x = x, .n = x->line->operands_n };
+
+	return each_run(&s);
+}
+
+int
+run_close(struct work_ctx *x)
+{
+	struct each s = { .x = x, .n = x->line->operands_n, .array = true };
+
+	if (s.n > 1 && line_has(x->line, "claim-next"))
+		return work_fail(x, ERR_SYNTAX, "--claim-next goes with one id");
+	return each_run(&s);
+}
+
+int
+run_label(struct work_ctx *x)
+{
+	struct each s = { .x = x, .n = x->line->operands_n - 1, .extra_key = "label" };
+
+	s.extra = x->line->operand[s.n];
+	return each_run(&s);
+}
+
+int
+run_update(struct work_ctx *x)
+{
+	struct each s = { .x = x, .n = x->line->operands_n };
+	bool any = false;
+
+	for (size_t i = 0; i < x->line->given_n; i++)
+		any |= x->line->given[i].flag->arg != NULL;
+	if (any)
+		return each_run(&s);
+	buf_lit(x->hand.json ? &x->notes : &x->out, "No updates specified\n");
+	return OK;
+}
+
+int
+run_claim(struct work_ctx *x)
+{
+	struct each s = { .x = x, .n = x->line->operands_n };
+	bool ready = line_has(x->line, "ready");
+
+	if (ready == (s.n > 0))
+		return work_fail(x, ERR_SYNTAX, ready ?
+		    "claim takes ids or --ready, not both" :
+		    "claim what? Give an id, or --ready for the first ready one");
+	return ready ? run_one(x) : each_run(&s);
+}
+
+/* ---- list ------------------------------------------------------------------------------ */
+
+static int
+list_formatted(struct work_ctx *x, struct str format)
+{
+	struct buf args = BUF(LIMIT_WORK_LINE_BYTES);
+	struct reply r = { 0 };
+	struct err e = { 0 };
+	int rc;
+
+	if (work_format_check(format, &e) < 0)
+		return work_fail(x, ERR_SYNTAX, "%s", e.text);
+	rc = args_begin(x, &args);
+	if (rc == OK)
+		rc = work_call(x, "list", args_end(&args), &r);
+	if (rc == OK)
+		work_format_add(&x->out, format, r.data);
+	reply_release(&r);
+	buf_release(&args);
+	return rc;
+}
+
+int
+run_list(struct work_ctx *x)
+{
+	struct str format = line_text(x->line, "format");
+
+	if (str_eq(format, S("json"))) {
+		x->hand.json = true;
+		format = STR_NONE;
+	}
+	return format.p != NULL ? list_formatted(x, format) : run_one(x);
+}
+
+/* ---- create ------------------------------------------------------------------------------ */
+
+static void
+show_created(struct work_ctx *x, jnode results, struct str file)
+{
+	struct json_iter it = json_each(results);
+	struct buf json = BUF(LIMIT_WORK_OUT_BYTES);
+
+	if (!x->hand.json && !x->hand.quiet)
+		buf_add_fmt(&x->out, "\xe2\x9c\x93 Created %zu issues from %.*s:\n",
+		    json_count(results), FMT(file));
+	buf_add_char(&json, '[');
+	while (json_next(&it)) {
+		jnode item = json_get(it.value, S("data"));
+
+		if (x->hand.json) {
+			buf_add(&json, json.n > 1 ? S(",") : S(""));
+			json_add_node(&json, item);
+		} else if (x->hand.quiet) {
+			print_created(x, item);
+		} else {
+			buf_lit(&x->out, "  ");
+			add_line(&x->out, get_str(item, "id"));
+			buf_lit(&x->out, ": ");
+			add_line(&x->out, get_str(item, "title"));
+			buf_lit(&x->out, " [");
+			add_priority(x, get_int(item, "priority", 0));
+			buf_lit(&x->out, ", ");
+			add_type(x, get_str(item, "issue_type"), 0);
+			buf_lit(&x->out, "]\n");
+		}
+	}
+	buf_add_char(&json, ']');
+	if (x->hand.json)
+		add_indented(&x->out, buf_str(&json));
+	buf_release(&json);
+}
+
+static int
+create_from(struct work_ctx *x, struct str file)
+{
+	struct buf text = BUF(LIMIT_WORK_LINE_BYTES);
+	struct buf args = BUF(LIMIT_WORK_LINE_BYTES);
+	struct reply r = { 0 };
+	struct err e = { 0 };
+	size_t n;
+	int rc = work_read_file(file, &text, &e);
+
+	if (rc == OK)
+		rc = markdown_parse(buf_str(&text), &args, &n, &e);
+	if (rc < 0)
+		work_fail(x, rc, "%.*s: %s", FMT(file), e.text);
+	else
+		rc = work_call(x, "batch", buf_str(&args), &r);
+	if (rc == OK)
+		show_created(x, json_get(r.data, S("results")), file);
+	reply_release(&r);
+	buf_release(&text);
+	buf_release(&args);
+	return rc;
+}
+
+int
+run_create(struct work_ctx *x)
+{
+	struct str file = line_text(x->line, "file");
+	bool title = x->line->operands_n > 0 || line_has(x->line, "title");
+
+	if (x->line->operands_n > 0 && line_has(x->line, "title"))
+		return work_fail(x, ERR_SYNTAX, "the title is given twice");
+	if (file.p != NULL && title)
+		return work_fail(x, ERR_SYNTAX,
+		    "cannot specify both title and --file flag");
+	for (size_t i = 0; file.p != NULL && i < x->line->given_n; i++) {
+		if (x->line->given[i].flag->arg != NULL)
+			return work_fail(x, ERR_SYNTAX, "--%s does not go with --file",
+			    x->line->given[i].flag->name);
+	}
+	if (file.p != NULL)
+		return create_from(x, file);
+	if (!title)
+		return work_fail(x, ERR_SYNTAX,
+		    "title required (or use --file to create from markdown)");
+	return run_one(x);
+}
+
+/* ---- comments ----------------------------------------------------------------------------- */
+
+int
+run_comments_add(struct work_ctx *x)
+{
+	struct str file = line_text(x->line, "file");
+	struct buf args = BUF(LIMIT_WORK_LINE_BYTES);
+	struct buf text = BUF(LIMIT_WORK_TEXT_BYTES);
+	struct err e = { 0 };
+	int rc = OK;
+
+	if ((file.p != NULL) == (x->line->operands_n > 1))
+		return work_fail(x, ERR_SYNTAX,
+		    "comment text required (use -f to read from file)");
+	if (file.p == NULL)
+		return run_one(x);
+	rc = work_read_file(file, &text, &e);
+	if (rc == OK && !str_is_utf8(buf_str(&text)))
+		rc = err_set(&e, ERR_INVALID, "not UTF-8");
+	if (rc < 0) {
+		work_fail(x, rc, "%.*s: %s", FMT(file), e.text);
+	} else {
+		rc = args_begin(x, &args);
+		args_add_text(&args, "text", buf_str(&text));
+		if (rc == OK)
+			rc = finish(x, "comment", &args);
+	}
+	buf_release(&text);
+	buf_release(&args);
+	return rc;
+}

@@ -1,0 +1,445 @@
+/*
+ * sync.c - the tracker and git: export, commit, pull, import, push.
+ *
+ * One command at a time, by a lock in the workspace's folder; other commands
+ * go on meanwhile.  Only .cohort/issues.jsonl is added and committed, with a
+ * pathspec of its own, so whatever else is in the index stays as it is.
+ *
+ * The file is what went to and came from git; what both sides had last is in
+ * the tracker (import's base).  A file that is not our own export was pulled
+ * by hand or by a run that was killed: it is imported before it is written
+ * over.  See docs/work.md for the order and what each step leaves if it is the
+ * last one.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/id.h"
+#include "base/limits.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "main/work/merge_driver.h"
+#include "main/work/hand.h"
+#include "main/work/pull.h"
+#include "main/work/git.h"
+
+#define FILE_NAME "issues.jsonl"
+
+struct sync {
+	struct work_hand *h;
+	const struct work_sync_options *o;
+	struct err *e;
+	struct git git;
+	struct pull pull;
+	char file[PATH_MAX];
+	int lock;
+	struct buf before, now;              /* the file's text; our export */
+	size_t items;
+	bool committed, pulled, pushed;
+	int64_t created, updated, deleted;
+	struct buf conflicts;                /* of all imports: JSON values */
+};
+
+static void
+say(struct sync *s, const char *what)
+{
+	if (s->h->json || s->h->quiet)
+		return;
+	buf_add_fmt(s->h->out, "\xe2\x86\x92 %s\n", what);
+	work_flush(s->h);
+}
+
+/* ---- the queue ------------------------------------------------------------------------ */
+
+static int
+lock_take(struct sync *s)
+{
+	char path[PATH_MAX];
+	int rc, waited = 0;
+
+	snprintf(path, sizeof path, "%.*s/sync.lock", PATH_MAX - 16,
+	    s->h->home->dir);
+	s->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (s->lock < 0)
+		return err_set(s->e, ERR_IO, "%s: %s", path, strerror(errno));
+	while ((rc = flock(s->lock, LOCK_EX | LOCK_NB)) != 0 &&
+	    (errno == EWOULDBLOCK || errno == EINTR)) {
+		if (waited++ == 50 && !s->h->quiet) {
+			buf_lit(s->h->notes, "Waiting for another sync...\n");
+			work_flush(s->h);
+		}
+		pause_ms(20);
+	}
+	return rc == 0 ? OK : err_set(s->e, ERR_IO, "%s: %s", path, strerror(errno));
+}
+
+/* ---- the tracker's side ----------------------------------------------------------------- */
+
+static void
+import_note(struct sync *s, const struct reply *r)
+{
+	struct json_iter at = json_each(json_get(r->data, S("conflicts")));
+	const struct { const char *key; int64_t *to; } counts[] = {
+		{ "created", &s->created }, { "updated", &s->updated },
+		{ "deleted", &s->deleted },
+	};
+	int64_t changes = 0;
+
+	for (size_t i = 0; i < COUNT(counts); i++) {
+		jnode n = json_get(r->data, str_of(counts[i].key));
+
+		*counts[i].to += json_is_int(n) ? json_int(n) : 0;
+		changes += json_is_int(n) ? json_int(n) : 0;
+	}
+	while (json_next(&at)) {
+		if (s->conflicts.n > 0)
+			buf_add_char(&s->conflicts, ',');
+		json_add_node(&s->conflicts, at.value);
+	}
+	changes += (int64_t)json_count(json_get(r->data, S("conflicts"))) +
+	    (int64_t)json_count(json_get(r->data, S("renamed"))) +
+	    (int64_t)json_count(json_get(r->data, S("warnings")));
+	if (changes > 0 && !s->h->quiet)
+		work_import_report(r, s->h->notes);
+	work_flush(s->h);
+}
+
+static int
+import_file(struct sync *s)
+{
+	const struct work_import_options o = { 0 };
+	struct reply r = { 0 };
+	int rc = work_import(s->h->client, buf_str(&s->before), &o, &r);
+
+	if (rc == OK)
+		import_note(s, &r);
+	else
+		err_set(s->e, rc, "%s: %s", s->file, r.err.text);
+	reply_release(&r);
+	return rc;
+}
+
+static uint64_t
+line_hash(const void *key)
+{
+	return str_hash_keyed(*(const struct str *)key);
+}
+
+static bool
+line_eq(const void *value, const void *key)
+{
+	return str_eq(*(const struct str *)value, *(const struct str *)key);
+}
+
+static const void *
+line_key(const void *value)
+{
+	return value;
+}
+
+/* The lines of the export that the file does not have. */
+static void
+lines_new(struct str have, struct str want, struct buf *out)
+{
+	struct str *list = NULL, line;
+	size_t n = 0, cap = 0;
+	struct map m;
+
+	map_init(&m, line_hash, line_eq, line_key);
+	while (str_next(&have, '\n', &line)) {
+		mem_grow(list, n, cap);
+		list[n++] = line;
+	}
+	for (size_t i = 0; i < n; i++)
+		map_put(&m, &list[i]);
+	while (str_next(&want, '\n', &line)) {
+		if (line.n == 0 || map_get(&m, &line) != NULL)
+			continue;
+		buf_add(out, line);
+		buf_add_char(out, '\n');
+	}
+	map_release(&m);
+	free(list);
+}
+
+/* What we wrote is what both sides have from now on. */
+static int
+base_note(struct sync *s)
+{
+	const struct work_import_options o = { .base = true };
+	struct buf lines = BUF(LIMIT_WORK_MEMORY_BYTES);
+	struct reply r = { 0 };
+	int rc;
+
+	lines_new(buf_str(&s->before), buf_str(&s->now), &lines);
+	rc = work_import(s->h->client, buf_str(&lines), &o, &r);
+	if (rc != OK)
+		*s->e = r.err;
+	reply_release(&r);
+	buf_release(&lines);
+	return rc;
+}
+
+static int
+file_read(struct sync *s)
+{
+	buf_clear(&s->before);
+	return work_read_present(s->file, &s->before, s->e);
+}
+
+static int
+export_now(struct sync *s)
+{
+	buf_clear(&s->now);
+	return work_export(s->h->client, STR_NONE, &s->now, &s->items, s->e);
+}
+
+static bool
+file_is_ours(const struct sync *s)
+{
+	return str_eq(buf_str(&s->before), buf_str(&s->now));
+}
+
+/* The file becomes the tracker's export; what it had that we have not comes in
+ * first. */
+static int
+flush(struct sync *s)
+{
+	int rc = file_read(s);
+
+	if (rc == OK)
+		rc = export_now(s);
+	if (rc != OK || file_is_ours(s))
+		return rc;
+	if (s->o->dry_run)
+		return OK;
+	if (s->before.n > 0) {
+		rc = import_file(s);
+		if (rc == OK)
+			rc = export_now(s);
+	}
+	if (rc == OK && !file_is_ours(s))
+		rc = work_write_file(s->file, buf_str(&s->now), s->e);
+	return rc == OK ? base_note(s) : rc;
+}
+
+/* ---- git's side ------------------------------------------------------------------------- */
+
+static int
+repository_check(struct sync *s)
+{
+	int rc = GIT(&s->git, s->e, "rev-parse", "--is-inside-work-tree");
+
+	if (rc == ERR_INVALID)
+		return err_set(s->e, rc, "not in a git repository: %s\n"
+		    "Hint: run 'git init' to initialize a repository",
+		    s->h->home->dir);
+	return rc == OK ? pull_check(&s->pull, s->e) : rc;
+}
+
+static void
+message_make(struct sync *s, char *out, size_t size)
+{
+	struct tm tm;
+	time_t now = time(NULL);
+	char when[32] = "";
+
+	if (s->o->message.n > 0) {
+		snprintf(out, size, "%.*s", FMT(s->o->message));
+		return;
+	}
+	if (localtime_r(&now, &tm) != NULL)
+		strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", &tm);
+	snprintf(out, size, "work: sync %s", when);
+}
+
+static int
+commit(struct sync *s)
+{
+	char message[4096];
+	int rc = GIT(&s->git, s->e, "status", "--porcelain", "--untracked-files=all",
+	    "--", FILE_NAME);
+
+	if (rc != OK)
+		return rc;
+	if (git_out(&s->git).n == 0) {
+		rc = GIT(&s->git, s->e, "check-ignore", "-q", "--", FILE_NAME);
+		if (rc == OK && s->now.n > 0)
+			return err_set(s->e, ERR_INVALID, "%s is ignored by git; take it "
+			    "out of .gitignore, or use sync --flush-only", s->file);
+		say(s, "No changes to commit");
+		return s->git.status == 1 || rc == OK ? OK : rc;
+	}
+	if (s->o->dry_run) {
+		say(s, "[DRY RUN] Would commit changes to git");
+		return OK;
+	}
+	say(s, "Committing changes to git...");
+	message_make(s, message, sizeof message);
+	rc = GIT(&s->git, s->e, "add", "--", FILE_NAME);
+	if (rc == OK)
+		rc = GIT(&s->git, s->e, "commit", "-q", "--no-verify", "-m", message,
+		    "--only", "--", FILE_NAME);
+	s->committed = rc == OK;
+	return rc;
+}
+
+/* What the pull brought. */
+static int
+take_in(struct sync *s)
+{
+	int rc = file_read(s);
+
+	if (rc != OK || file_is_ours(s))
+		return rc;
+	say(s, "Importing updated JSONL...");
+	return import_file(s);
+}
+
+static int
+exchange_once(struct sync *s, bool *again)
+{
+	int rc = OK;
+
+	*again = false;
+	if (!s->o->no_pull) {
+		say(s, "Pulling from remote...");
+		rc = pull_run(&s->pull, s->h->notes, s->e);
+		if (rc == OK)
+			rc = take_in(s);
+		s->pulled = rc == OK;
+	}
+	if (rc != OK || s->o->no_push || !pull_is_ahead(&s->pull))
+		return rc;
+	say(s, "Pushing to remote...");
+	rc = push_run(&s->pull, again, s->e);
+	s->pushed = rc == OK;
+	return rc;
+}
+
+/* Others push too: then theirs comes in and ours is tried again. */
+static int
+exchange(struct sync *s)
+{
+	bool again = true;
+	uint8_t draw;
+	int rc = OK;
+
+	if (!s->pull.upstream) {
+		if (!s->o->no_pull || !s->o->no_push)
+			say(s, "No upstream branch: nothing to pull or push");
+		return OK;
+	}
+	if (s->o->dry_run) {
+		if (!s->o->no_pull)
+			say(s, "[DRY RUN] Would pull from remote");
+		if (!s->o->no_push)
+			say(s, "[DRY RUN] Would push to remote");
+		return OK;
+	}
+	for (int i = 0; again && i < LIMIT_WORK_SYNC_TRIES; i++) {
+		if (i > 0) {
+			id_random(&draw, sizeof draw);
+			pause_ms(20L * i + draw);
+		}
+		rc = exchange_once(s, &again);
+		again = again && !s->o->no_pull;
+	}
+	return rc;
+}
+
+/* ---- all of it ---------------------------------------------------------------------------- */
+
+static void
+add_flag(struct buf *b, const char *key, bool on)
+{
+	json_add_key(b, key);
+	buf_add(b, on ? S("true") : S("false"));
+}
+
+static void
+answer(struct sync *s)
+{
+	struct buf *b = s->h->out;
+
+	if (!s->h->json) {
+		if (!s->h->quiet)
+			buf_add(b, s->o->dry_run ?
+			    S("\n\xe2\x9c\x93 Dry run complete (no changes made)\n") :
+			    S("\n\xe2\x9c\x93 Sync complete\n"));
+		return;
+	}
+	buf_add_fmt(b, "{\"items\":%zu,\"created\":%lld,\"updated\":%lld,"
+	    "\"deleted\":%lld", s->items, (long long)s->created,
+	    (long long)s->updated, (long long)s->deleted);
+	add_flag(b, "committed", s->committed);
+	add_flag(b, "pulled", s->pulled);
+	add_flag(b, "pushed", s->pushed);
+	add_flag(b, "dry_run", s->o->dry_run);
+	buf_lit(b, ",\"conflicts\":[");
+	buf_add(b, buf_str(&s->conflicts));
+	buf_lit(b, "]}\n");
+}
+
+static int
+sync_run(struct sync *s)
+{
+	int rc = s->o->flush_only ? OK : repository_check(s);
+
+	if (rc == OK)
+		rc = lock_take(s);
+	if (rc != OK)
+		return rc;
+	say(s, "Exporting pending changes to JSONL...");
+	rc = flush(s);
+	if (rc == OK && !s->o->flush_only)
+		rc = commit(s);
+	if (rc == OK && !s->o->flush_only)
+		rc = exchange(s);
+	if (rc == OK)
+		answer(s);
+	return rc;
+}
+
+int
+work_sync(struct work_hand *h, const struct work_sync_options *o, struct err *e)
+{
+	struct sync s = { .h = h, .o = o, .e = e, .lock = -1,
+		.before = BUF(LIMIT_WORK_MEMORY_BYTES),
+		.now = BUF(LIMIT_WORK_MEMORY_BYTES),
+		.conflicts = BUF(LIMIT_WORK_MEMORY_BYTES) };
+	int rc;
+
+	if (h->home == NULL)
+		return err_set(e, ERR_INVALID, "sync works with the git repository of a "
+		    "workspace; a server has none");
+	if (getenv(GIT_RUNS_FOR_US) != NULL) {
+		buf_lit(h->notes, "sync: a hook of a sync that is under way; nothing to "
+		    "do\n");
+		return OK;
+	}
+	if (snprintf(s.file, sizeof s.file, "%s/" FILE_NAME, h->home->dir) >=
+	    (int)sizeof s.file)
+		return err_set(e, ERR_TOOBIG, "the workspace's path is too long");
+	git_init(&s.git, h->home->dir);
+	pull_init(&s.pull, h->home->dir);
+	rc = sync_run(&s);
+	if (s.lock >= 0)
+		close(s.lock);
+	pull_release(&s.pull);
+	git_release(&s.git);
+	buf_release(&s.before);
+	buf_release(&s.now);
+	buf_release(&s.conflicts);
+	return rc;
+}

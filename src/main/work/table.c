@@ -1,0 +1,331 @@
+/*
+ * table.c - the tracker's commands and flags: all that can be typed.
+ *
+ * The words are bd's where bd had them.  A flag that has no effect here, or is
+ * refused, says why; docs/work.md is made from this table.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "main/work/cmd.h"
+
+#define SWITCH(name, letter, arg, help)                                       \
+	{ name, letter, NULL, FLAG_SWITCH, arg, help, FLAG_SUPPORTED }
+#define TEXT(name, letter, value, arg, help)                                  \
+	{ name, letter, value, FLAG_TEXT, arg, help, FLAG_SUPPORTED }
+#define NUMBER(name, letter, value, arg, help)                                \
+	{ name, letter, value, FLAG_INT, arg, help, FLAG_SUPPORTED }
+#define LIST(name, letter, value, arg, help)                                  \
+	{ name, letter, value, FLAG_LIST, arg, help, FLAG_SUPPORTED }
+#define TIME(name, letter, value, arg, help)                                  \
+	{ name, letter, value, FLAG_TIME, arg, help, FLAG_SUPPORTED }
+#define PRIORITY(help)                                                        \
+	{ "priority", 'p', "N", FLAG_PRIORITY, "priority", help, FLAG_SUPPORTED }
+#define STATUS(help)                                                          \
+	{ "status", 's', "STATUS", FLAG_STATUS, "status", help, FLAG_SUPPORTED }
+#define IGNORED(name, value, why)                                             \
+	{ name, 0, value, FLAG_TEXT, NULL, why, FLAG_IGNORED }
+#define IGNORED_SWITCH(name, why)                                             \
+	{ name, 0, NULL, FLAG_SWITCH, NULL, why, FLAG_IGNORED }
+#define REFUSED(name, value, why)                                             \
+	{ name, 0, value, FLAG_TEXT, NULL, why, FLAG_REFUSED }
+#define REFUSED_SWITCH(name, why)                                             \
+	{ name, 0, NULL, FLAG_SWITCH, NULL, why, FLAG_REFUSED }
+#define FLAGS(...) (const struct work_flag[]){ __VA_ARGS__, { NULL } }
+
+#define TYPES "bug, feature, task, epic or chore"
+#define STATUSES "open, in_progress, blocked, deferred or closed"
+
+const struct work_flag work_globals[] = {
+	TEXT("db", 0, "FILE", NULL, "the workspace's database (default: the nearest "
+	    ".cohort/ upwards, also $COHORT_WORK_DB, $BEADS_DB)"),
+	TEXT("actor", 0, "NAME", NULL, "who does this, for the audit (default: "
+	    "$BD_ACTOR, $COHORT_ACTOR, $USER)"),
+	SWITCH("json", 0, NULL, "print JSON"),
+	SWITCH("no-daemon", 0, NULL, "work on the file directly, start no daemon "
+	    "(also $COHORT_NO_DAEMON, $CI)"),
+	TIME("timeout", 0, "TIME", NULL, "of each request, as 5s or 200ms (default "
+	    "30s, also $COHORT_TIMEOUT); past it exit code 124"),
+	TEXT("server", 0, "URL", NULL, "use the tracker of a server (also "
+	    "$COHORT_WORK_SERVER)"),
+	TEXT("project", 0, "NAME", NULL, "which tracker of that server (also "
+	    "$COHORT_WORK_PROJECT)"),
+	TEXT("once", 0, "KEY", NULL, "do it once: a second call with this key gets "
+	    "the first one's answer"),
+	SWITCH("quiet", 'q', NULL, "say only what was asked for: create prints the id"),
+	SWITCH("no-color", 0, NULL, "no colour on a terminal (also $NO_COLOR)"),
+	SWITCH("help", 'h', NULL, "explain the command"),
+	IGNORED_SWITCH("no-auto-flush", "nothing is flushed: files are written by "
+	    "export and sync"),
+	IGNORED_SWITCH("no-auto-import", "nothing is imported behind one's back: "
+	    "import and sync do that"),
+	IGNORED_SWITCH("sandbox", "no-daemon does it"),
+	{ NULL }
+};
+
+static const struct work_flag create_flags[] = {
+	TEXT("title", 0, "TEXT", "title", "the title, instead of the operand"),
+	TEXT("description", 'd', "TEXT", "description", "what is to be done"),
+	PRIORITY("0 (first) to 4 (default 2)"),
+	TEXT("type", 't', "TYPE", "issue_type", TYPES " (default task)"),
+	TEXT("assignee", 'a', "NAME", "assignee", "who is to do it"),
+	LIST("labels", 'l', "LABEL,...", "labels", "labels"),
+	LIST("deps", 0, "TYPE:ID,...", "dependencies", "what it depends on; without "
+	    "a type: blocks"),
+	TEXT("parent", 0, "ID", "parent", "makes it a child: PARENT.1, PARENT.2, ..."),
+	TEXT("id", 0, "ID", "id", "this id instead of a new one"),
+	TEXT("external-ref", 0, "TEXT", "external_ref", "as gh-9 or jira-ABC"),
+	TEXT("design", 0, "TEXT", "design", "how it is to be done"),
+	TEXT("acceptance", 0, "TEXT", "acceptance_criteria", "when it is done"),
+	TEXT("acceptance-criteria", 0, "TEXT", "acceptance_criteria",
+	    "another name of --acceptance"),
+	TEXT("notes", 0, "TEXT", "notes", "notes"),
+	NUMBER("estimate", 'e', "MINUTES", "estimated_minutes", "how long it may take"),
+	TEXT("file", 'f', "FILE.md", NULL, "many at once, all or none: each `## Title` "
+	    "is one; - is stdin"),
+	IGNORED_SWITCH("force", "an id with another prefix needs no force"),
+	{ NULL }
+};
+
+static const struct work_flag update_flags[] = {
+	STATUS(STATUSES),
+	PRIORITY("0 (first) to 4"),
+	TEXT("title", 0, "TEXT", "title", "the title"),
+	TEXT("description", 'd', "TEXT", "description", "what is to be done"),
+	TEXT("type", 't', "TYPE", "issue_type", TYPES),
+	TEXT("assignee", 'a', "NAME", "assignee", "who is to do it; \"\" is nobody"),
+	TEXT("design", 0, "TEXT", "design", "how it is to be done"),
+	TEXT("notes", 0, "TEXT", "notes", "notes"),
+	TEXT("acceptance-criteria", 0, "TEXT", "acceptance_criteria", "when it is done"),
+	TEXT("acceptance", 0, "TEXT", "acceptance_criteria",
+	    "another name of --acceptance-criteria"),
+	TEXT("external-ref", 0, "TEXT", "external_ref", "as gh-9 or jira-ABC"),
+	NUMBER("estimate", 'e', "MINUTES", "estimated_minutes", "how long it may take"),
+	SWITCH("claim", 0, "claim", "and claim it, atomically"),
+	{ NULL }
+};
+
+static const struct work_flag list_flags[] = {
+	STATUS(STATUSES "; all: any"),
+	PRIORITY("only of this priority"),
+	TEXT("assignee", 'a', "NAME", "assignee", "only theirs"),
+	TEXT("type", 't', "TYPE", "issue_type", TYPES),
+	LIST("label", 'l', "LABEL,...", "labels", "only with all of these labels"),
+	LIST("label-any", 0, "LABEL,...", "labels_any", "only with one of these labels"),
+	TEXT("title", 0, "TEXT", "title", "only with this in the title, in any case"),
+	LIST("id", 0, "ID,...", "ids", "only these"),
+	NUMBER("limit", 'n', "N", "limit", "at most so many (default 0: all)"),
+	TEXT("format", 0, "FORMAT", NULL, "json, dot, digraph, or a template such as "
+	    "'{{.ID}} {{.Title}}'"),
+	IGNORED_SWITCH("all", "closed ones are listed anyway"),
+	{ NULL }
+};
+
+static const struct work_flag claim_flags[] = {
+	SWITCH("ready", 0, "ready", "the first of the ready ones, instead of an id"),
+	PRIORITY("with --ready: only of this priority"),
+	TEXT("assignee", 'a', "NAME", "assignee", "with --ready: only theirs"),
+	TIME("lease", 0, "TIME", "lease_ms", "how long it is yours without another "
+	    "claim (default 30m)"),
+	{ NULL }
+};
+
+static const struct work_flag sync_flags[] = {
+	TEXT("message", 'm', "TEXT", NULL, "of the commit"),
+	SWITCH("dry-run", 0, NULL, "only say what would be done"),
+	SWITCH("no-pull", 0, NULL, "leave out the pull"),
+	SWITCH("no-push", 0, NULL, "leave out the push"),
+	SWITCH("flush-only", 0, NULL, "only write the file that goes into git"),
+	{ NULL }
+};
+
+static const struct work_flag daemon_flags[] = {
+	SWITCH("foreground", 0, NULL, "stay, and log to stderr (also "
+	    "$BD_DAEMON_FOREGROUND)"),
+	SWITCH("status", 0, NULL, "is there one?"),
+	SWITCH("stop", 0, NULL, "ask it to stop, and wait until it has"),
+	TEXT("log", 0, "FILE", NULL, "log there instead of .cohort/work.log"),
+	TIME("interval", 0, "TIME", NULL, "sync with git so often (default 5m with one "
+	    "of the next two, else never)"),
+	SWITCH("auto-commit", 0, NULL, "commit at each interval"),
+	SWITCH("auto-push", 0, NULL, "and pull and push"),
+	SWITCH("health", 0, NULL, "the same as --status"),
+	SWITCH("background", 0, NULL, "be the daemon, with a log file for its words; "
+	    "how commands start one"),
+	REFUSED_SWITCH("global", "each workspace has a daemon of its own"),
+	REFUSED_SWITCH("migrate-to-global", "each workspace has a daemon of its own"),
+	REFUSED_SWITCH("metrics", "the daemon counts nothing; see stats and doctor"),
+	{ NULL }
+};
+
+const struct work_command work_commands[] = {
+	{ "init", "", 0, 0, NULL, "make a workspace here",
+	    "Makes .cohort/ with an empty tracker. A second time is no error and "
+	    "changes nothing.",
+	    FLAGS(TEXT("prefix", 'p', "WORD", NULL, "of the ids (default: the folder's "
+	        "name)"),
+	      SWITCH("from-beads", 0, NULL, "and import the items of the nearest "
+	        ".beads/"),
+	      SWITCH("merge-driver", 0, NULL, "and tell git how to merge the exported "
+	        "file")),
+	    NEED_NOTHING, NULL, run_init },
+	{ "create", "[TITLE]", 0, 1, "title", "make an item, or many from a file", NULL,
+	    create_flags, NEED_CLIENT, "create", run_create, print_created },
+	{ "list", "", 0, 0, NULL, "list items",
+	    "Ordered by priority, then the newest first.",
+	    list_flags, NEED_CLIENT, "list", run_list, print_items },
+	{ "show", "ID...", 1, -1, NULL, "show all of an item", NULL, NULL,
+	    NEED_CLIENT, "show", run_each, print_show },
+	{ "update", "ID...", 1, -1, NULL, "change fields of items", NULL, update_flags,
+	    NEED_CLIENT, "update", run_update, print_updated },
+	{ "close", "ID...", 1, -1, NULL, "close items", NULL,
+	    FLAGS(TEXT("reason", 'r', "TEXT", "reason", "why (default: Closed)"),
+	      SWITCH("claim-next", 0, "claim_next", "and claim the next ready one")),
+	    NEED_CLIENT, "close", run_close, print_closed },
+	{ "reopen", "ID...", 1, -1, NULL, "open items again", NULL,
+	    FLAGS(TEXT("reason", 'r', "TEXT", "reason", "why; becomes a comment")),
+	    NEED_CLIENT, "reopen", run_close, print_reopened },
+	{ "ready", "", 0, 0, NULL, "list what can be worked on now",
+	    "Open, and nothing open blocks them or an item above them. Ordered by "
+	    "priority, then the oldest first.",
+	    FLAGS(NUMBER("limit", 'n', "N", "limit", "at most so many (default 10)"),
+	      PRIORITY("only of this priority"),
+	      TEXT("assignee", 'a', "NAME", "assignee", "only theirs"),
+	      REFUSED("sort", "POLICY", "there is one order: by priority, then the "
+	        "oldest first")),
+	    NEED_CLIENT, "ready", run_one, print_ready },
+	{ "blocked", "", 0, 0, NULL, "list what waits, and for what",
+	    "Also the children of a blocked item.",
+	    FLAGS(NUMBER("limit", 'n', "N", "limit", "at most so many (default: all)")),
+	    NEED_CLIENT, "blocked", run_one, print_blocked },
+	{ "claim", "[ID...]", 0, -1, NULL, "take items, atomically",
+	    "Of many who try, one gets it. It is yours until its lease ends; another "
+	    "claim of yours is a heartbeat that extends the lease.",
+	    claim_flags, NEED_CLIENT, "claim", run_claim, print_claimed },
+	{ "release", "ID...", 1, -1, NULL, "give claimed items back", NULL,
+	    FLAGS(SWITCH("force", 'f', "force", "also when somebody else holds it")),
+	    NEED_CLIENT, "release", run_each, print_released },
+	{ "stats", "", 0, 0, NULL, "count items", NULL, NULL,
+	    NEED_CLIENT, "stats", run_one, print_stats },
+	{ "search", "WORDS...", 1, -1, "query+", "find items that contain all words",
+	    "In id, title, description, design, acceptance criteria and notes, in any "
+	    "case.",
+	    FLAGS(STATUS(STATUSES "; all: any"),
+	      NUMBER("limit", 'n', "N", "limit", "at most so many")),
+	    NEED_CLIENT, "search", run_one, print_found },
+	{ "dep add", "ID DEPENDS-ON", 2, 2, "from_id to_id",
+	    "make an item depend on another", NULL,
+	    FLAGS(TEXT("type", 't', "TYPE", "dep_type", "blocks (default), related, "
+	        "parent-child or discovered-from")),
+	    NEED_CLIENT, "dep_add", run_one, print_depends, json_depends },
+	{ "dep remove", "ID DEPENDS-ON", 2, 2, "from_id to_id",
+	    "remove a dependency", NULL, NULL,
+	    NEED_CLIENT, "dep_remove", run_one, print_independent, json_independent },
+	{ "dep tree", "ID", 1, 1, "id", "show what an item depends on, level by level",
+	    NULL,
+	    FLAGS(NUMBER("max-depth", 'd', "N", "max_depth", "no deeper (default 50)"),
+	      SWITCH("reverse", 0, "reverse", "what depends on it, instead"),
+	      IGNORED_SWITCH("show-all-paths", "each path to an item is shown")),
+	    NEED_CLIENT, "dep_tree", run_one, print_tree },
+	{ "dep cycles", "", 0, 0, NULL, "find cycles of dependencies",
+	    "There are none: what would make one is refused.", NULL,
+	    NEED_CLIENT, "dep_cycles", run_one, print_cycles },
+	{ "label add", "ID... LABEL", 2, -1, NULL, "label items", NULL, NULL,
+	    NEED_CLIENT, "label_add", run_label, print_labelled, json_labelled },
+	{ "label remove", "ID... LABEL", 2, -1, NULL, "take a label off items", NULL,
+	    NULL, NEED_CLIENT, "label_remove", run_label, print_unlabelled,
+	    json_unlabelled },
+	{ "label list", "ID", 1, 1, "id", "list the labels of an item", NULL, NULL,
+	    NEED_CLIENT, "label_list", run_one, print_labels },
+	{ "label list-all", "", 0, 0, NULL, "count all labels", NULL, NULL,
+	    NEED_CLIENT, "label_list_all", run_one, print_all_labels },
+	{ "comment", "ID TEXT...", 2, -1, "id text+", "comment on an item", NULL, NULL,
+	    NEED_CLIENT, "comment", run_one, print_comment },
+	{ "comments add", "ID [TEXT...]", 1, -1, "id text+", "comment on an item", NULL,
+	    FLAGS(TEXT("file", 'f', "FILE", NULL, "take the text from it; - is stdin"),
+	      REFUSED("author", "NAME", "a comment's author is who writes it: --actor")),
+	    NEED_CLIENT, "comment", run_comments_add, print_comment },
+	{ "comments", "ID", 1, 1, "id", "list the comments on an item", NULL, NULL,
+	    NEED_CLIENT, "comment_list", run_one, print_comments },
+	{ "delete", "ID...", 1, -1, "ids*", "delete items; a preview without --force",
+	    NULL,
+	    FLAGS(SWITCH("force", 'f', "force", "really"),
+	      IGNORED_SWITCH("dry-run", "without --force it is a preview anyway"),
+	      REFUSED_SWITCH("cascade", "delete what depends on it by its ids, which "
+	        "the preview shows"),
+	      REFUSED("from-file", "FILE", "give the ids: delete $(cat FILE)")),
+	    NEED_CLIENT, "delete", run_one, print_deleted },
+	{ "history", "[ID]", 0, 1, "id", "show what happened to an item, or to all", NULL,
+	    FLAGS(NUMBER("limit", 'n', "N", "limit", "at most so many"),
+	      NUMBER("after", 0, "SEQ", "after", "only what came after this number")),
+	    NEED_CLIENT, "history", run_one, print_events },
+	{ "events", "", 0, 0, NULL, "follow what happens", "One event a line, with "
+	    "--json one object a line, until it is interrupted.",
+	    FLAGS(NUMBER("after", 0, "SEQ", NULL, "what came after this number first "
+	        "(default: only what is new)"),
+	      NUMBER("limit", 'n', "N", NULL, "end after so many")),
+	    NEED_CLIENT, "history", run_events, print_events },
+	{ "batch", "", 0, 0, NULL, "run many operations in one transaction",
+	    "The file has an array of {\"operation\",\"args\"}, or one such object a "
+	    "line. {\"$ref\":0} in args is the id that the first one gave.",
+	    FLAGS(TEXT("file", 'f', "FILE", NULL, "the operations; - (default) is stdin"),
+	      SWITCH("partial", 0, "partial", "keep those that succeed though others "
+	        "fail")),
+	    NEED_CLIENT, "batch", run_batch, print_batch },
+	{ "export", "", 0, 0, NULL, "write all items as JSONL",
+	    "One item a line, sorted by id: equal trackers give equal bytes.",
+	    FLAGS(TEXT("output", 'o', "FILE", NULL, "write there (default: stdout)"),
+	      TEXT("status", 's', "STATUS", NULL, STATUSES),
+	      TEXT("format", 'f', "FORMAT", NULL, "jsonl, which is the only one")),
+	    NEED_CLIENT, "export", run_export },
+	{ "import", "[FILE]", 0, 1, NULL, "read items from JSONL",
+	    "One transaction. An item that is here already is merged field by field: "
+	    "the later edit wins.",
+	    FLAGS(TEXT("input", 'i', "FILE", NULL, "read it (default: stdin)"),
+	      SWITCH("dry-run", 0, "dry_run", "only say what would be done"),
+	      SWITCH("skip-existing", 's', "skip_existing", "leave alone what is here"),
+	      SWITCH("strict", 0, "strict", "a dependency on an item that is not there "
+	        "is an error"),
+	      IGNORED_SWITCH("resolve-collisions", "the same id is the same item: it "
+	        "is merged, never given another id"),
+	      REFUSED_SWITCH("rename-on-import", "ids of any prefix are imported as "
+	        "they are; see rename-prefix")),
+	    NEED_CLIENT, "import", run_import },
+	{ "rename-prefix", "PREFIX", 1, 1, "prefix", "give all ids another prefix", NULL,
+	    FLAGS(SWITCH("dry-run", 0, "dry_run", "only say what would be done")),
+	    NEED_CLIENT, "rename_prefix", run_one, print_renamed },
+	{ "sync", "", 0, 0, NULL, "export, commit, pull, merge, push", NULL, sync_flags,
+	    NEED_CLIENT, NULL, run_sync },
+	{ "merge", "BASE OURS THEIRS [PATH]", 3, 4, NULL,
+	    "merge exported files, for git", "What `init --merge-driver` tells git to "
+	    "call. The result is written over OURS; exit code 1: with conflicts.", NULL,
+	    NEED_NOTHING, NULL, run_merge },
+	{ "prime", "", 0, 0, NULL, "one page of context for an agent's start", NULL,
+	    NULL, NEED_CLIENT, NULL, run_prime },
+	{ "quickstart", "", 0, 0, NULL, "the first steps", NULL, NULL,
+	    NEED_NOTHING, NULL, run_quickstart },
+	{ "doctor", "", 0, 0, NULL, "check the workspace, recount everything",
+	    "Exit code 1: something is wrong.",
+	    FLAGS(SWITCH("fix", 0, NULL, "and repair what can be")),
+	    NEED_HOME, "recount", run_doctor },
+	{ "daemon", "", 0, 0, NULL, "start, stop, or ask the workspace's daemon", NULL,
+	    daemon_flags, NEED_HOME, NULL, run_daemon },
+	{ "mcp", "", 0, 0, NULL, "serve MCP on stdin and stdout", NULL, NULL,
+	    NEED_CLIENT, NULL, run_mcp },
+	{ "version", "", 0, 0, NULL, "print the version", NULL, NULL,
+	    NEED_NOTHING, NULL, run_version },
+	{ "help", "[COMMAND]", 0, 2, NULL, "explain a command", NULL,
+	    FLAGS(SWITCH("man", 0, NULL, "print the manual page"),
+	      SWITCH("markdown", 0, NULL, "print the tables of docs/work.md")),
+	    NEED_NOTHING, NULL, run_help },
+#define NO(name, why) { name, "", 0, -1, NULL, NULL, NULL, NULL, NEED_NOTHING, NULL, \
+	NULL, NULL, NULL, why }
+	NO("compact", "nothing is ever summarised away; closed items cost nothing"),
+	NO("restore", "nothing was compacted; history ID shows what an item was"),
+	NO("renumber", "ids are not counted, so they have no gaps; and others may "
+	    "hold them"),
+	NO("duplicates", "search finds alike items; close one and say why"),
+	NO("epic", "an epic is an item of type epic: show and dep tree --reverse it"),
+	NO("repos", "each workspace is asked by itself: --db or its folder"),
+	NO("onboard", "see prime and quickstart"),
+};
+const size_t work_commands_n = sizeof work_commands / sizeof *work_commands;

@@ -1,0 +1,197 @@
+/*
+ * text.c - pieces of what the tracker prints: columns, colours, JSON with
+ * indents.
+ *
+ * What people typed may hold anything; control characters do not reach a
+ * terminal from here.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "main/work/cmd.h"
+
+struct str
+get_str(jnode o, const char *key)
+{
+	jnode n = json_get(o, str_of(key));
+
+	return json_is_string(n) ? json_str(n) : S("");
+}
+
+int64_t
+get_int(jnode o, const char *key, int64_t fallback)
+{
+	jnode n = json_get(o, str_of(key));
+
+	return json_is_int(n) ? json_int(n) : fallback;
+}
+
+/* ---- columns -------------------------------------------------------------------- */
+
+size_t
+text_width(struct str s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.n; i++)
+		n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
+	return n;
+}
+
+static bool
+is_control(struct str s, size_t i)
+{
+	unsigned char c = (unsigned char)s.p[i];
+
+	/* U+0080 to U+009F control terminals as well */
+	return c < 0x20 || c == 0x7f || (c == 0xc2 && i + 1 < s.n &&
+	    (unsigned char)s.p[i + 1] < 0xa0);
+}
+
+static void
+add_clean(struct buf *b, struct str s, bool lines)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		if (!is_control(s, i) || (lines && (s.p[i] == '\n' || s.p[i] == '\t'))) {
+			buf_add_char(b, s.p[i]);
+			continue;
+		}
+		i += (unsigned char)s.p[i] == 0xc2;
+		buf_add_char(b, ' ');
+	}
+}
+
+void
+add_line(struct buf *b, struct str s)
+{
+	add_clean(b, s, false);
+}
+
+void
+add_lines(struct buf *b, struct str s)
+{
+	add_clean(b, s, true);
+}
+
+void
+add_padded(struct buf *b, struct str s, size_t width)
+{
+	add_line(b, s);
+	for (size_t n = text_width(s); n < width; n++)
+		buf_add_char(b, ' ');
+}
+
+/* ---- colours ----------------------------------------------------------------------- */
+
+static const char *const inks[] = { "", "31", "32", "33", "34", "36", "2", "1" };
+
+void
+add_ink(struct work_ctx *x, enum ink ink, struct str s)
+{
+	if (x->colour && ink != INK_NONE)
+		buf_add_fmt(&x->out, "\033[%sm", inks[ink]);
+	add_line(&x->out, s);
+	if (x->colour && ink != INK_NONE)
+		buf_lit(&x->out, "\033[0m");
+}
+
+struct painted { const char *word; enum ink ink; };
+
+static void
+add_word(struct work_ctx *x, const struct painted *words, struct str s, size_t width)
+{
+	while (words->word != NULL && !str_eq(s, str_of(words->word)))
+		words++;
+	add_ink(x, words->ink, s);
+	for (size_t n = text_width(s); n < width; n++)
+		buf_add_char(&x->out, ' ');
+}
+
+void
+add_status(struct work_ctx *x, struct str status, size_t width)
+{
+	static const struct painted words[] = { { "in_progress", INK_YELLOW },
+		{ "blocked", INK_RED }, { "closed", INK_DIM }, { "deferred", INK_DIM },
+		{ NULL, INK_NONE } };
+
+	add_word(x, words, status, width);
+}
+
+void
+add_type(struct work_ctx *x, struct str type, size_t width)
+{
+	static const struct painted words[] = { { "bug", INK_RED },
+		{ "feature", INK_GREEN }, { "epic", INK_BLUE }, { NULL, INK_NONE } };
+
+	add_word(x, words, type, width);
+}
+
+void
+add_priority(struct work_ctx *x, int64_t priority)
+{
+	char text[24];
+
+	snprintf(text, sizeof text, "P%lld", (long long)priority);
+	add_ink(x, priority == 0 ? INK_RED : priority == 1 ? INK_YELLOW : INK_NONE,
+	    str_of(text));
+}
+
+void
+add_time(struct buf *b, struct str rfc3339)
+{
+	add_line(b, str_sub(rfc3339, 0, 10));
+	buf_add_char(b, ' ');
+	add_line(b, str_sub(rfc3339, 11, 5));
+}
+
+/* ---- JSON --------------------------------------------------------------------------- */
+
+static void
+add_break(struct buf *b, size_t depth)
+{
+	buf_add_char(b, '\n');
+	for (size_t i = 0; i < depth; i++)
+		buf_lit(b, "  ");
+}
+
+/* The end of the string that begins at i. */
+static size_t
+string_end(struct str s, size_t i)
+{
+	for (i++; i < s.n && s.p[i] != '"'; i++) {
+		if (s.p[i] == '\\')
+			i++;
+	}
+	return i < s.n ? i + 1 : s.n;
+}
+
+void
+add_indented(struct buf *b, struct str json)
+{
+	size_t depth = 0, i = 0;
+
+	while (i < json.n) {
+		char c = json.p[i], next = i + 1 < json.n ? json.p[i + 1] : '\0';
+		size_t end = i + 1;
+
+		if (c == '"')
+			end = string_end(json, i);
+		if ((c == '}' || c == ']') && depth > 0)
+			add_break(b, --depth);
+		buf_add(b, str_sub(json, i, end - i));
+		if ((c == '{' && next == '}') || (c == '[' && next == ']')) {
+			buf_add_char(b, next);
+			end++;
+		} else if (c == '{' || c == '[') {
+			add_break(b, ++depth);
+		} else if (c == ',') {
+			add_break(b, depth);
+		} else if (c == ':') {
+			buf_add_char(b, ' ');
+		}
+		i = end;
+	}
+	buf_add_char(b, '\n');
+}
