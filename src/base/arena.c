@@ -158,3 +158,19 @@ arena_fmt(struct arena *a, const char *format, ...)
 	va_end(ap);
 	return (struct str){ p, (size_t)n };
 }
+
+void *
+arena_grow_(struct arena *a, const void *p, size_t *cap, size_t size)
+{
+	size_t n = *cap < 8 ? 16 : *cap * 2;
+	void *more = n > a->max / size ? NULL : arena_alloc(a, n * size);
+
+	if (more == NULL) {
+		a->failed = true;
+		return NULL;
+	}
+	if (*cap > 0)
+		memcpy(more, p, *cap * size);
+	*cap = n;
+	return more;
+}

@@ -31,6 +31,12 @@ struct str arena_str(struct arena *a, struct str s);     /* a copy, NUL-ended */
 struct str arena_fmt(struct arena *a, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Room for one more in a list that lies in the arena: p, its count n, its
+ * capacity.  False: there is none, and p is NULL. */
+#define arena_grow(a, p, n, cap) \
+	((n) < (cap) || ((p) = arena_grow_((a), (p), &(cap), sizeof *(p))) != NULL)
+void *arena_grow_(struct arena *a, const void *p, size_t *cap, size_t size);
+
 #define arena_new(a, type) ((type *)arena_zero((a), sizeof(type)))
 
 #endif

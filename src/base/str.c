@@ -372,3 +372,23 @@ str_distance(struct str a, struct str b, unsigned max)
 	}
 	return row[b.n] > max ? max + 1 : row[b.n];
 }
+
+const char *
+str_nearest(struct str word, const char *(*name)(const void *table, size_t i),
+    const void *table, size_t n)
+{
+	const char *best = NULL;
+	unsigned best_distance = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct str s = str_of(name(table, i));
+		unsigned max = (unsigned)(s.n > word.n ? s.n : word.n) / 3 + 1;
+		unsigned d = str_distance(word, s, max);
+
+		if (d > max || (best != NULL && d >= best_distance))
+			continue;
+		best = name(table, i);
+		best_distance = d;
+	}
+	return best;
+}

@@ -35,26 +35,6 @@ cli_add_options(struct buf *b, const struct cli_option *options, size_t n)
 		    options[i].help);
 }
 
-const char *
-cli_nearest(struct str word, const char *(*name)(const void *table, size_t i),
-    const void *table, size_t n)
-{
-	const char *best = NULL;
-	unsigned best_distance = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		struct str s = str_of(name(table, i));
-		unsigned max = (unsigned)(s.n > word.n ? s.n : word.n) / 3 + 1;
-		unsigned d = str_distance(word, s, max);
-
-		if (d > max || (best != NULL && d >= best_distance))
-			continue;
-		best = name(table, i);
-		best_distance = d;
-	}
-	return best;
-}
-
 int
 cli_next(int argc, char **argv, int *at, struct str *name, struct str *value,
     bool *has_value)
@@ -87,7 +67,7 @@ option_name(const void *table, size_t i)
 static int
 unknown_option(const struct cli *cli, struct str name, struct err *e)
 {
-	const char *near = cli_nearest(name, option_name, cli->options,
+	const char *near = str_nearest(name, option_name, cli->options,
 	    cli->options_n);
 
 	if (near != NULL)

@@ -53,10 +53,6 @@ bool cli_has(const struct cli *cli, const char *name);
 int cli_next(int argc, char **argv, int *at, struct str *name, struct str *value,
     bool *has_value);
 
-/* The nearest of n names at most a third of its length away, or NULL. */
-const char *cli_nearest(struct str word, const char *(*name)(const void *table,
-    size_t i), const void *table, size_t n);
-
 /* Prints `cohort COMMAND: text` and the hint to help; returns EXIT_USAGE. */
 int cli_usage_error(const char *command, const struct err *e);
 

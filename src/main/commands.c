@@ -129,7 +129,7 @@ cmd_help(const struct command *cmd, int argc, char **argv)
 	if (about != NULL) {
 		command_add_help(&b, about);
 	} else if (argc > 0) {
-		const char *near = cli_nearest(str_of(argv[0]), name_at, commands,
+		const char *near = str_nearest(str_of(argv[0]), name_at, commands,
 		    commands_n);
 
 		/* `help bench`: the commands that begin so. */

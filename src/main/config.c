@@ -276,7 +276,7 @@ read_flags(struct config *c, int argc, char **argv, struct err *e)
 			    argv[at]);
 		id = find_flag(name);
 		if (id == SETTINGS) {
-			near = cli_nearest(name, flag_at, NULL, SETTINGS);
+			near = str_nearest(name, flag_at, NULL, SETTINGS);
 			return err_set(e, ERR_INVALID,
 			    "unknown option --%.*s%s%s%s", FMT(name),
 			    near != NULL ? "; did you mean --" : "",
@@ -370,7 +370,7 @@ warn_unknown_env(struct config *c, char **env)
 			i++;
 		if (i < SETTINGS)
 			continue;
-		near = cli_nearest(name, env_at, NULL, SETTINGS);
+		near = str_nearest(name, env_at, NULL, SETTINGS);
 		buf_add_fmt(&c->warnings, "%.*s is no setting%s%s%s\n", FMT(name),
 		    near != NULL ? "; did you mean " : "",
 		    near != NULL ? near : "", near != NULL ? "?" : "");

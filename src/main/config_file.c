@@ -51,7 +51,7 @@ static int
 unknown_key(struct reader *r)
 {
 	struct str key = buf_str(&r->key);
-	const char *near = cli_nearest(key, key_at, NULL, SETTINGS);
+	const char *near = str_nearest(key, key_at, NULL, SETTINGS);
 
 	return err_set(r->e, ERR_INVALID, "%s:%zu: unknown setting \"%.*s\"%s%s%s",
 	    r->name, r->event.start_mark.line + 1, FMT(key),

@@ -57,7 +57,7 @@ is_known(struct str word)
 static int
 unknown(const char *word)
 {
-	const char *near = cli_nearest(str_of(word), name_at, names, COUNT(names));
+	const char *near = str_nearest(str_of(word), name_at, names, COUNT(names));
 
 	fprintf(stderr, "cohort: unknown command \"%s\"", word);
 	if (near != NULL)

@@ -121,6 +121,24 @@ TEST(str_hashes_tell_neighbours_apart)
 	CHECK(str_hash_keyed(S("12345678")) != str_hash_keyed(S("12345679")));
 }
 
+static const char *
+name_at(const void *table, size_t i)
+{
+	return ((const char *const *)table)[i];
+}
+
+/* Goal: did-you-mean names what is near, the first of two that are as near, and
+ * nothing rather than something far. */
+TEST(str_nearest_finds_what_is_near)
+{
+	static const char *const names[] = { "close", "create", "clone" };
+
+	CHECK_STR(str_of(str_nearest(S("craete"), name_at, names, 3)), "create");
+	CHECK_STR(str_of(str_nearest(S("clole"), name_at, names, 3)), "close");
+	CHECK(str_nearest(S("zzzzzzz"), name_at, names, 3) == NULL);
+	CHECK(str_nearest(S("close"), name_at, names, 0) == NULL);
+}
+
 TEST(str_distance_is_capped)
 {
 	CHECK_INT(str_distance(S("kitten"), S("sitting"), 5), 3);
@@ -187,6 +205,27 @@ TEST(buf_numbers_and_cuts)
 	buf_added(&b, 2);
 	CHECK_STR(buf_str(&b), "1844xy");
 	buf_release(&b);
+}
+
+/* Goal: a list in an arena keeps what it holds while it grows, and past the
+ * arena's maximum there is no room instead of a short list. */
+TEST(arena_grows_a_list)
+{
+	struct arena a = ARENA(64 * KB);
+	size_t n = 0, cap = 0;
+	int *list = NULL;
+
+	while (n < 1000 && arena_grow(&a, list, n, cap)) {
+		list[n] = (int)n;
+		n++;
+	}
+	CHECK_INT(n, 1000);
+	for (size_t i = 0; i < n; i++)
+		CHECK_INT(list[i], (int)i);
+	while (arena_grow(&a, list, n, cap))
+		n++;
+	CHECK(list == NULL && a.failed && n < 64 * KB / sizeof *list);
+	arena_release(&a);
 }
 
 TEST(arena_aligns_and_keeps_its_maximum)

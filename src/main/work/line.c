@@ -96,7 +96,7 @@ flag_unknown(struct reader *r, struct str name)
 	if (r->l->cmd != NULL)
 		t.own = r->l->cmd->flags;
 	t.own_n = flags_count(t.own);
-	near = cli_nearest(name, flag_name, &t, t.own_n + flags_count(work_globals));
+	near = str_nearest(name, flag_name, &t, t.own_n + flags_count(work_globals));
 	if (near != NULL)
 		return err_set(r->e, ERR_INVALID,
 		    "unknown flag: --%.*s; did you mean --%s?", FMT(name), near);
@@ -215,7 +215,7 @@ command_name(const void *table, size_t i)
 static int
 command_unknown(struct reader *r, struct str name)
 {
-	const char *near = cli_nearest(name, command_name, work_commands,
+	const char *near = str_nearest(name, command_name, work_commands,
 	    work_commands_n);
 
 	if (near != NULL)
