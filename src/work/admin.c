@@ -8,13 +8,6 @@
 
 /* ---- info ------------------------------------------------------------------------------- */
 
-static void
-number_add(struct buf *b, const char *key, int64_t n)
-{
-	json_add_key(b, key);
-	buf_add_i64(b, n);
-}
-
 /* events: the number of the last one, which in a file of its own is how many
  * there are. */
 int
@@ -81,15 +74,11 @@ id_after(const struct renaming *r, struct str id)
 static int
 is_there(struct work *w, struct str id, bool *yes)
 {
-	struct query q = query_of(&w->db, SQL_SEQ_EVER);
-	int rc;
+	int64_t seq;
+	int rc = id_seq(w, id, &seq);
 
-	bind_i64(&q, w->t.seq);
-	bind_str(&q, id);
-	rc = query_row(&q);
-	query_end(&q);
 	*yes = rc == OK;
-	return rc == OK || rc == ERR_NOTFOUND ? OK : fail_db(w, rc);
+	return rc == ERR_NOTFOUND ? OK : rc;
 }
 
 static int
@@ -101,17 +90,8 @@ rows_read(struct renaming *r)
 
 	bind_i64(&q, r->w->t.seq);
 	while ((rc = query_row(&q)) == OK) {
-		if (r->n == cap) {
-			struct row *more;
-
-			cap = cap == 0 ? 256 : 2 * cap;
-			more = arena_alloc(&r->all, cap * sizeof *more);
-			if (more == NULL)
-				break;
-			if (r->n > 0)
-				memcpy(more, r->rows, r->n * sizeof *more);
-			r->rows = more;
-		}
+		if (!arena_grow(&r->all, r->rows, r->n, cap))
+			break;
 		r->rows[r->n++] = (struct row){ col_i64(&q, 0),
 			col_str(&q, 1, &r->all) };
 	}
@@ -237,16 +217,13 @@ prefix_write(struct work *w, struct str prefix)
 static int
 items_rename(struct renaming *r)
 {
-	struct work_call *c = r->w->call;
 	int rc = OK;
 
 	for (size_t i = 0; rc == OK && i < r->n; i++) {
 		arena_clear(&r->w->a);
-		if (c->tick != NULL && i % 256 == 0) {
-			rc = c->tick(c->tick_ctx, i, r->n);
-			if (rc != OK)
-				return fail(r->w, rc, "rename_prefix: %s", rc_text(rc));
-		}
+		rc = call_tick(r->w, i, r->n);
+		if (rc != OK)
+			break;
 		rc = item_rename(r, r->rows[i].seq);
 	}
 	return rc == OK ? prefix_write(r->w, r->to) : rc;
@@ -279,13 +256,14 @@ renamed_add(const struct renaming *r, int64_t renamed, struct buf *b)
 static int
 prefix_take(struct work *w, struct str *to)
 {
+	int rc;
+
 	*to = arg_text(w->call, "prefix");
 	while (to->n > 0 && to->p[to->n - 1] == '-')
 		to->n--;
-	if (!prefix_is_valid(*to))
-		return fail(w, ERR_INVALID, "prefix \"%.*s\": expected a letter, then "
-		    "letters, digits, '-' and '_', at most %d in all", FMT(*to),
-		    LIMIT_WORK_PREFIX_BYTES);
+	rc = prefix_check(*to, &w->call->err);
+	if (rc != OK)
+		return rc;
 	if (str_eq(*to, w->t.prefix))
 		return fail(w, ERR_INVALID, "new prefix is the same as current "
 		    "prefix: %.*s", FMT(*to));

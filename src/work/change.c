@@ -151,7 +151,7 @@ labels_take(struct work *w, struct item *it)
 		if (label.n > 0)
 			it->labels[it->labels_n++] = label;
 	}
-	labels_sort(it->labels, &it->labels_n);
+	strs_sort(it->labels, &it->labels_n);
 	return OK;
 }
 
@@ -160,21 +160,17 @@ labels_take(struct work *w, struct item *it)
 static int
 id_given(struct work *w, struct str id)
 {
-	struct query q;
+	int64_t seq;
 	int rc;
 
 	if (!id_is_valid(id))
 		return fail(w, ERR_INVALID, "id: expected PREFIX-name as in "
 		    "%.*s-a3f8, got \"%.*s\"", FMT(w->t.prefix), FMT(id));
-	q = query_of(&w->db, SQL_ID_TAKEN);
-	bind_i64(&q, w->t.seq);
-	bind_str(&q, id);
-	rc = query_row(&q);
-	query_end(&q);
+	rc = id_seq(w, id, &seq);
 	if (rc == OK)
 		return fail(w, ERR_CONFLICT, "id: there is an issue %.*s already "
 		    "(or was: ids are not used twice)", FMT(id));
-	return rc == ERR_NOTFOUND ? OK : fail_db(w, rc);
+	return rc == ERR_NOTFOUND ? OK : rc;
 }
 
 /* The id: given, a child's, or drawn.  `parent` is changed, not saved. */
@@ -248,28 +244,17 @@ op_create(struct work *w, struct work_call *c)
 
 /* ---- update, close, reopen ------------------------------------------------------------------ */
 
-static bool
-is_done(enum status s)
-{
-	return s == STATUS_CLOSED || s == STATUS_TOMBSTONE;
-}
-
-/* Saves what changed, tells the graph when the item closed or came back, and
- * notes it in the audit. */
 int
 change_save(struct work *w, struct item *it, const struct item *was,
     enum event_kind kind, struct str new_json)
 {
 	bool ready = it->status == STATUS_OPEN && was->status != STATUS_OPEN &&
 	    !item_held(it);
-	struct str old_json = STR_NONE;
+	struct str old_json = item_json(w, was);
 	struct buf *b = &w->scratch;
 	int rc;
 
 	it->updated_at = now_text(w);
-	buf_clear(b);
-	item_encode(b, was, STR_NONE);
-	old_json = arena_str(&w->a, buf_str(b));
 	rc = item_save(w, it, was);
 	if (new_json.p == NULL)
 		new_json = arena_str(&w->a, buf_str(b));
@@ -350,7 +335,6 @@ reason_json(struct work *w)
 {
 	struct str reason = arg_text(w->call, "reason");
 	struct buf b = BUF(8 * LIMIT_WORK_TEXT_BYTES);
-	struct str out = STR_NONE;
 
 	if (reason.n == 0)
 		return STR_NONE;
@@ -358,10 +342,7 @@ reason_json(struct work *w)
 	json_add_key(&b, "reason");
 	json_add_str(&b, reason);
 	buf_add_char(&b, '}');
-	if (!b.failed)
-		out = arena_str(&w->a, buf_str(&b));
-	buf_release(&b);
-	return out;
+	return text_keep(w, &b);
 }
 
 /* Closing what is closed changes nothing and is no error. */

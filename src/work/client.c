@@ -284,7 +284,7 @@ direct_run(struct client *c, const char *operation, jnode args, struct reply *r)
 	desk_run(&c->desk, calls, &rc, 1);
 	if (rc == ERR_TIMEOUT)
 		timed_out(c, &call.err);
-	answer_add(&r->text, NULL, rc, call.err.text, buf_str(&data), NULL);
+	wire_answer(&r->text, NULL, rc, call.err.text, buf_str(&data), NULL);
 	buf_release(&data);
 }
 
@@ -319,11 +319,9 @@ direct_call(struct client *c, const char *operation, struct str args,
 static bool
 only_reads(const char *operation)
 {
-	for (size_t i = 0; i < operations_n; i++) {
-		if (strcmp(operations[i].name, operation) == 0)
-			return (operations[i].flags & OP_WRITES) == 0;
-	}
-	return false;
+	const struct operation *op = operation_find(str_of(operation));
+
+	return op != NULL && (op->flags & OP_WRITES) == 0;
 }
 
 /* Waits for our answer, over progress and answers nobody waits for any more. */

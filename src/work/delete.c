@@ -71,17 +71,8 @@ tie_note(struct deletion *d, const struct query *q)
 {
 	struct work *w = d->w;
 
-	if (d->ties_n == d->ties_cap) {
-		size_t cap = d->ties_cap == 0 ? 16 : 2 * d->ties_cap;
-		struct tie *list = arena_alloc(&w->a, cap * sizeof *list);
-
-		if (list == NULL)
-			return fail(w, ERR_LIMIT, "too many dependencies");
-		if (d->ties_n > 0)
-			memcpy(list, d->ties, d->ties_n * sizeof *list);
-		d->ties = list;
-		d->ties_cap = cap;
-	}
+	if (!arena_grow(&w->a, d->ties, d->ties_n, d->ties_cap))
+		return fail(w, ERR_LIMIT, "too many dependencies");
 	d->ties[d->ties_n++] = (struct tie){ col_i64(q, 0), col_i64(q, 1),
 		(enum dep_type)col_i64(q, 2), col_str(q, 3, &w->a),
 		col_str(q, 4, &w->a) };
@@ -145,19 +136,6 @@ near_find(struct deletion *d)
 
 /* ---- those that stay ------------------------------------------------------------------------ */
 
-/* A mention of one that goes becomes [deleted:ID], as in bd. */
-static int
-mention_gone(void *ctx, struct str id, struct buf *out)
-{
-	const struct deletion *d = ctx;
-
-	for (size_t i = 0; i < d->gone_n; i++) {
-		if (str_eq(d->gone[i].id, id))
-			buf_add_fmt(out, "[deleted:%.*s]", FMT(id));
-	}
-	return OK;
-}
-
 static const struct item *
 gone_named(const struct deletion *d, struct str id)
 {
@@ -168,22 +146,27 @@ gone_named(const struct deletion *d, struct str id)
 	return NULL;
 }
 
+/* A mention of one that goes becomes [deleted:ID], as in bd. */
+static int
+mention_gone(void *ctx, struct str id, struct buf *out)
+{
+	if (gone_named(ctx, id) != NULL)
+		buf_add_fmt(out, "[deleted:%.*s]", FMT(id));
+	return OK;
+}
+
 /* {"depends_on_id":..,"type":..} */
 static struct str
 dep_json(struct work *w, const struct dep *dep)
 {
 	struct buf b = BUF(8 * KB);
-	struct str out = STR_NONE;
 
 	buf_lit(&b, "{\"depends_on_id\":");
 	json_add_str(&b, dep->id);
 	json_add_key(&b, "type");
 	json_add_str(&b, str_of(work_dep_names[dep->type]));
 	buf_add_char(&b, '}');
-	if (!b.failed)
-		out = arena_str(&w->a, buf_str(&b));
-	buf_release(&b);
-	return out;
+	return text_keep(w, &b);
 }
 
 /* The dependencies on what goes leave the body; one event each. */
@@ -207,14 +190,6 @@ deps_drop(struct deletion *d, struct item *it)
 	it->deps = kept;
 	it->deps_n = n;
 	return rc;
-}
-
-static struct str
-item_json(struct work *w, const struct item *it)
-{
-	buf_clear(&w->scratch);
-	item_encode(&w->scratch, it, STR_NONE);
-	return arena_str(&w->a, buf_str(&w->scratch));
 }
 
 static int
@@ -251,17 +226,6 @@ near_change(struct deletion *d, int64_t seq, bool force)
 }
 
 /* ---- those that go ---------------------------------------------------------------------------- */
-
-static int
-comments_drop(struct work *w, int64_t seq)
-{
-	struct query q = query_of(&w->db, SQL_COMMENTS_DROP);
-	int rc;
-
-	bind_i64(&q, seq);
-	rc = query_run(&q);
-	return rc == OK ? OK : fail_db(w, rc);
-}
 
 /* Title, type and times stay, for whoever meets the id; the audit has the
  * rest. */
@@ -354,22 +318,10 @@ ties_add(const struct deletion *d, struct buf *b)
 	for (size_t i = 0; i < d->ties_n; i++) {
 		const struct tie *t = &d->ties[i];
 
-		buf_add(b, i == 0 ? S("{") : S(",{"));
-		json_add_key(b, "issue_id");
-		json_add_str(b, t->item_id);
-		json_add_key(b, "depends_on_id");
-		json_add_str(b, t->target_id);
-		json_add_key(b, "type");
-		json_add_str(b, str_of(work_dep_names[t->type]));
-		buf_add_char(b, '}');
+		if (i > 0)
+			buf_add_char(b, ',');
+		dep_encode(b, t->item_id, t->target_id, work_dep_names[t->type]);
 	}
-}
-
-static void
-number_add(struct buf *b, const char *key, int64_t n)
-{
-	json_add_key(b, key);
-	buf_add_i64(b, n);
 }
 
 static int

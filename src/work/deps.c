@@ -82,8 +82,7 @@ dep_check(struct work *w, const struct item *it, const struct item *target,
 	return rc == OK ? cycle_check(w, it->seq, target->seq, type) : rc;
 }
 
-/* {"issue_id":..,"depends_on_id":..} and the type if there is one. */
-static void
+void
 dep_encode(struct buf *b, struct str item, struct str target, const char *type)
 {
 	buf_add_char(b, '{');

@@ -394,13 +394,10 @@ call_run(struct run *r, struct work_call *c)
 static bool
 is_doomed(const struct work_call *c, int64_t changes)
 {
-	if (changes == 0 || c->once.n > 0)
-		return false;
-	for (size_t i = 0; i < operations_n; i++) {
-		if (str_eq(str_of(operations[i].name), c->operation))
-			return (operations[i].flags & OP_SAVEPOINT) == 0;
-	}
-	return false;
+	const struct operation *op = operation_find(c->operation);
+
+	return changes > 0 && c->once.n == 0 && op != NULL &&
+	    (op->flags & OP_SAVEPOINT) == 0;
 }
 
 /* OK: all ran.  ERR_AGAIN: one is doomed.  ERR_IO, ERR_BUSY.. with words. */

@@ -54,8 +54,7 @@ tombstone_load(struct work *w, struct item *it)
 		buf_lit(&b, ",\"deleted_by\":");
 		json_add_str(&b, by);
 	}
-	it->extra = arena_str(&w->a, buf_str(&b));
-	buf_release(&b);
+	it->extra = text_keep(w, &b);
 	return OK;
 }
 

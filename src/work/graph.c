@@ -30,17 +30,8 @@ struct holds {
 static int
 holds_add(struct work *w, struct holds *h, int64_t seq, int blockers, int parents)
 {
-	if (h->n == h->cap) {
-		size_t cap = h->cap == 0 ? 16 : 2 * h->cap;
-		struct hold *list = arena_alloc(&w->a, cap * sizeof *list);
-
-		if (list == NULL)
-			return fail(w, ERR_LIMIT, "too many items depend on this one");
-		if (h->n > 0)
-			memcpy(list, h->list, h->n * sizeof *list);
-		h->list = list;
-		h->cap = cap;
-	}
+	if (!arena_grow(&w->a, h->list, h->n, h->cap))
+		return fail(w, ERR_LIMIT, "too many items depend on this one");
 	h->list[h->n++] = (struct hold){ seq, blockers, parents };
 	return OK;
 }

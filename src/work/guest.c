@@ -47,31 +47,6 @@ work_project_check(struct str project, struct err *e)
 	return OK;
 }
 
-static bool
-is_letter(char c)
-{
-	return (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
-}
-
-/* The project's name made into a prefix of ids: "My app 2" gives "My-app-2". */
-static struct str
-prefix_of(struct str project, char *out, size_t max)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < project.n && n < max; i++) {
-		char c = project.p[i];
-
-		if (is_letter(c) || (n > 0 && ((c >= '0' && c <= '9') || c == '_')))
-			out[n++] = c;
-		else if (n > 0 && out[n - 1] != '-')
-			out[n++] = '-';
-	}
-	while (n > 0 && out[n - 1] == '-')
-		n--;
-	return n > 0 ? (struct str){ out, n } : S("work");
-}
-
 /* ---- running ------------------------------------------------------------------ */
 
 static void *
@@ -102,7 +77,7 @@ tracker_of(struct seat *s, struct work_cmd *c, bool writing, int64_t *tracker)
 
 	if (writing)
 		return work_tracker_make(s->work, c->cmd.owner, c->project,
-		    prefix_of(c->project, text, sizeof text), c->now, tracker,
+		    prefix_from(c->project, text, sizeof text), c->now, tracker,
 		    &c->cmd.err);
 	rc = work_tracker_find(s->work, c->cmd.owner, c->project, tracker,
 	    &c->cmd.err);
@@ -227,12 +202,10 @@ returned(struct store_cmd *cmd)
 static bool
 may_only_read(const struct work_cmd *c)
 {
-	if (c->operation.n == 0)
-		return true;
-	for (size_t i = 0; i < operations_n; i++)
-		if (str_eq(c->operation, str_of(operations[i].name)))
-			return (operations[i].flags & OP_WRITES) == 0 && c->once.n == 0;
-	return true;                         /* it will be refused */
+	const struct operation *op = operation_find(c->operation);
+
+	return op == NULL ||                 /* events, or it will be refused */
+	    ((op->flags & OP_WRITES) == 0 && c->once.n == 0);
 }
 
 static struct work_board *

@@ -253,27 +253,15 @@ static void
 prefix_of_folder(const struct home *h, char out[LIMIT_WORK_PREFIX_BYTES + 1])
 {
 	char dir[DB_PATH_MAX];
-	const char *p;
-	size_t n = 0;
+	const char *slash;
+	struct str name;
 
 	snprintf(dir, sizeof dir, "%s", h->dir);
 	if (str_ends(str_of(dir), S("/" HOME_FOLDER)))
 		cut_last(dir);
-	p = strrchr(dir, '/');
-	for (p = p == NULL ? dir : p + 1; *p != '\0'; p++) {
-		bool letter = (*p | 0x20) >= 'a' && (*p | 0x20) <= 'z';
-		bool plain = letter || (*p >= '0' && *p <= '9') || *p == '_';
-
-		if (n == LIMIT_WORK_PREFIX_BYTES || (n == 0 && !letter))
-			continue;
-		if (plain || out[n - 1] != '-')
-			out[n++] = plain ? *p : '-';
-	}
-	while (n > 0 && out[n - 1] == '-')
-		n--;
-	out[n] = '\0';
-	if (n == 0)
-		snprintf(out, LIMIT_WORK_PREFIX_BYTES + 1, "work");
+	slash = strrchr(dir, '/');
+	name = str_of(slash == NULL ? dir : slash + 1);
+	out[prefix_from(name, out, LIMIT_WORK_PREFIX_BYTES).n] = '\0';
 }
 
 void
@@ -323,10 +311,9 @@ home_make(struct home *h, const char *dir, struct str prefix, msec now,
 		return err_set(e, ERR_IO, "%s: %s", dir, strerror(errno));
 	if (access(h->db, F_OK) == 0)
 		return err_set(e, ERR_CONFLICT, "%s is there already", h->db);
-	if (prefix.n > 0 && !prefix_is_valid(prefix))
-		return err_set(e, ERR_INVALID, "prefix \"%.*s\": expected a letter, "
-		    "then letters, digits, '-' and '_', at most %d in all, no '-' at "
-		    "the end", FMT(prefix), LIMIT_WORK_PREFIX_BYTES);
+	rc = prefix.n > 0 ? prefix_check(prefix, e) : OK;
+	if (rc != OK)
+		return rc;
 	if (mkdir(h->dir, 0777) != 0 && errno != EEXIST)
 		return err_set(e, ERR_IO, "%s: %s", h->dir, strerror(errno));
 	rc = desk_make(&d, h, prefix, now, e);

@@ -15,7 +15,7 @@
 #define TRIES      64
 #define COUNT_KEEP 64                        /* draws by one count of the items */
 
-static const char alphabet[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+const char id_alphabet[] = "0123456789abcdefghijklmnopqrstuvwxyz";
 
 int
 id_length(int64_t n)
@@ -31,10 +31,58 @@ id_length(int64_t n)
 }
 
 static bool
+is_letter(char c)
+{
+	return (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+}
+
+static bool
 is_word(char c)
 {
-	return ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || (c >= '0' && c <= '9') ||
-	    c == '_';
+	return is_letter(c) || (c >= '0' && c <= '9') || c == '_';
+}
+
+bool
+prefix_is_valid(struct str s)
+{
+	if (s.n == 0 || s.n > LIMIT_WORK_PREFIX_BYTES || !is_letter(s.p[0]) ||
+	    s.p[s.n - 1] == '-')
+		return false;
+	for (size_t i = 1; i < s.n; i++) {
+		if (!is_word(s.p[i]) && s.p[i] != '-')
+			return false;
+	}
+	return true;
+}
+
+int
+prefix_check(struct str s, struct err *e)
+{
+	return prefix_is_valid(s) ? OK : err_set(e, ERR_INVALID, "prefix \"%.*s\": "
+	    "expected a letter, then letters, digits, '-' and '_', at most %d in "
+	    "all, no '-' at the end", FMT(s), LIMIT_WORK_PREFIX_BYTES);
+}
+
+struct str
+prefix_from(struct str name, char *out, size_t max)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < name.n && n < max; i++) {
+		char c = name.p[i];
+
+		if (is_letter(c) || (n > 0 && is_word(c)))
+			out[n++] = c;
+		else if (n > 0 && out[n - 1] != '-')
+			out[n++] = '-';
+	}
+	while (n > 0 && out[n - 1] == '-')
+		n--;
+	if (n == 0) {
+		n = sizeof "work" - 1;
+		memcpy(out, "work", n);
+	}
+	return (struct str){ out, n };
 }
 
 bool
@@ -57,19 +105,6 @@ id_is_valid(struct str id)
 			return false;
 	}
 	return true;
-}
-
-static int
-id_taken(struct work *w, struct str id)
-{
-	struct query q = query_of(&w->db, SQL_ID_TAKEN);
-	int rc;
-
-	bind_i64(&q, w->t.seq);
-	bind_str(&q, id);
-	rc = query_row(&q);
-	query_end(&q);
-	return rc;
 }
 
 /* About: the length does not depend on the last few. */
@@ -99,7 +134,7 @@ id_make(struct work *w, struct str *out)
 {
 	uint8_t draw[LENGTH_MAX];
 	char text[LENGTH_MAX];
-	int64_t n;
+	int64_t n, taken;
 	int length, rc = items_count(w, &n);
 
 	if (rc != OK)
@@ -110,13 +145,11 @@ id_make(struct work *w, struct str *out)
 			length++;
 		id_random(draw, (size_t)length);
 		for (int j = 0; j < length; j++)
-			text[j] = alphabet[draw[j] % 36];
+			text[j] = id_alphabet[draw[j] % 36];
 		*out = arena_fmt(&w->a, "%.*s-%.*s", FMT(w->t.prefix), length, text);
-		rc = id_taken(w, *out);
-		if (rc == ERR_NOTFOUND)
-			return OK;
+		rc = id_seq(w, *out, &taken);
 		if (rc != OK)
-			return fail_db(w, rc);
+			return rc == ERR_NOTFOUND ? OK : rc;
 	}
 	return fail(w, ERR_LIMIT, "no free id was found");
 }
@@ -125,12 +158,13 @@ id_make(struct work *w, struct str *out)
 int
 id_child(struct work *w, struct item *parent, struct str *out)
 {
+	int64_t taken;
 	int rc = OK;
 
 	while (rc == OK && parent->children < LIMIT_WORK_CHILDREN) {
 		*out = arena_fmt(&w->a, "%.*s.%lld", FMT(parent->id),
 		    (long long)++parent->children);
-		rc = id_taken(w, *out);
+		rc = id_seq(w, *out, &taken);
 		if (rc == ERR_NOTFOUND)
 			break;
 	}
@@ -138,7 +172,7 @@ id_child(struct work *w, struct item *parent, struct str *out)
 		return fail(w, ERR_LIMIT, "%.*s: at most %d children",
 		    FMT(parent->id), LIMIT_WORK_CHILDREN);
 	if (rc != ERR_NOTFOUND)
-		return fail_db(w, rc);
+		return rc;
 	return out->n <= LIMIT_WORK_ID_BYTES ? OK :
 	    fail(w, ERR_TOOBIG, "the child's id would be longer than %d bytes",
 	    LIMIT_WORK_ID_BYTES);

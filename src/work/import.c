@@ -169,18 +169,15 @@ entry_open(struct import *im, const struct entry *x, struct record *r)
 	return OK;
 }
 
+/* The number of the row that has or had the id; 0: none. */
 static int
 row_find(struct import *im, struct str id, int64_t *seq)
 {
-	struct query q = query_of(&im->w->db, SQL_IMPORT_AT);
-	int rc;
+	int rc = id_seq(im->w, id, seq);
 
-	bind_i64(&q, im->w->t.seq);
-	bind_str(&q, id);
-	rc = query_row(&q);
-	*seq = rc == OK ? col_i64(&q, 0) : 0;
-	query_end(&q);
-	return rc == OK || rc == ERR_NOTFOUND ? OK : fail_db(im->w, rc);
+	if (rc == ERR_NOTFOUND)
+		*seq = 0;
+	return rc == ERR_NOTFOUND ? OK : rc;
 }
 
 /* The line as base has it, in w->scratch. */
@@ -426,37 +423,17 @@ import_run(struct import *im)
 	return rc;
 }
 
-static int
-savepoint(struct work *w, enum sql what)
-{
-	struct query q = query_of(&w->db, what);
-	int rc = query_run(&q);
-
-	return rc == OK ? OK : fail_db(w, rc);
-}
-
 /* All is done, to see what would come of it, and taken back. */
 static int
 import_dry(struct import *im)
 {
 	struct work *w = im->w;
 	struct tracker t = w->t;
-	int rc = savepoint(w, SQL_SAVEPOINT);
+	int rc = savepoint_begin(w);
 
 	if (rc != OK)
 		return rc;
-	rc = import_run(im);
-	if (!w->db.broken) {
-		struct err kept = im->c->err;
-		int back = savepoint(w, SQL_SAVEPOINT_BACK);
-
-		if (back == OK)
-			back = savepoint(w, SQL_SAVEPOINT_END);
-		if (rc != OK)
-			im->c->err = kept;
-		else
-			rc = back;
-	}
+	rc = savepoint_end(w, import_run(im), false);
 	graph_drop(w);
 	w->t = t;
 	return rc;

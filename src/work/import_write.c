@@ -11,28 +11,6 @@
 #include "base/mem.h"
 #include "work/import_priv.h"
 
-#define TICK 256                             /* items between two looks up */
-
-static bool
-is_done(enum status s)
-{
-	return s == STATUS_CLOSED || s == STATUS_TOMBSTONE;
-}
-
-/* Another step of so many; lets the caller end it. */
-static int
-tick(struct import *im, size_t done, size_t total)
-{
-	struct work_call *c = im->c;
-	int rc;
-
-	if (c->tick == NULL || done % TICK != 0)
-		return OK;
-	rc = c->tick(c->tick_ctx, done, total);
-	return rc == OK ? OK : fail(im->w, rc, "the import was ended after %zu of "
-	    "%zu steps; nothing of it is left", done, total);
-}
-
 static int
 statement(struct import *im, enum sql what, int64_t item)
 {
@@ -42,14 +20,6 @@ statement(struct import *im, enum sql what, int64_t item)
 	bind_i64(&q, item);
 	rc = query_run(&q);
 	return rc == OK ? OK : fail_db(im->w, rc);
-}
-
-static struct str
-body_of(struct work *w, const struct item *it)
-{
-	buf_clear(&w->scratch);
-	item_encode(&w->scratch, it, STR_NONE);
-	return arena_str(&w->a, buf_str(&w->scratch));
 }
 
 /* Those in a column of a statement with one parameter; in w->a. */
@@ -62,17 +32,8 @@ seqs_read(struct work *w, struct query *q, int64_t **list, size_t *n)
 	*list = NULL;
 	*n = 0;
 	while ((rc = query_row(q)) == OK) {
-		if (*n == cap) {
-			size_t more = cap == 0 ? 16 : 2 * cap;
-			int64_t *grown = arena_alloc(&w->a, more * sizeof *grown);
-
-			if (grown == NULL)
-				break;
-			if (*n > 0)
-				memcpy(grown, *list, *n * sizeof *grown);
-			*list = grown;
-			cap = more;
-		}
+		if (!arena_grow(&w->a, *list, *n, cap))
+			break;
 		(*list)[(*n)++] = col_i64(q, 0);
 	}
 	query_end(q);
@@ -124,8 +85,8 @@ item_move(struct import *im, struct item *it, struct str to)
 		rc = fail(w, rc, "%.*s needs another id, but there is a %.*s already",
 		    FMT(was.id), FMT(to));
 	if (rc == OK)
-		rc = event_add(w, it->seq, to, EVENT_renamed, body_of(w, &was),
-		    body_of(w, it), false);
+		rc = event_add(w, it->seq, to, EVENT_renamed, item_json(w, &was),
+		    item_json(w, it), false);
 	if (rc == OK)
 		rc = sources_read(w, it->seq, &sources, &n);
 	for (size_t i = 0; rc == OK && i < n; i++)
@@ -136,17 +97,9 @@ item_move(struct import *im, struct item *it, struct str to)
 /* ---- rows --------------------------------------------------------------------------- */
 
 static int
-comment_put(struct import *im, int64_t item, const struct comment *c)
+comment_put(struct work *w, int64_t item, const struct comment *c)
 {
-	struct query q = query_of(&im->w->db, SQL_IMPORT_COMMENT);
-	int rc;
-
-	bind_i64(&q, item);
-	bind_text(&q, c->author);
-	bind_str(&q, c->created_at);
-	bind_text(&q, c->text);
-	rc = query_run(&q);
-	return rc == OK ? OK : fail_db(im->w, rc);
+	return comment_insert(w, item, c->author, c->created_at, c->text);
 }
 
 static int
@@ -169,7 +122,7 @@ row_new(struct import *im, struct entry *x, struct record *r)
 	it->comments = (int64_t)r->comments_n;
 	rc = item_save(w, it, NULL);
 	for (size_t i = 0; rc == OK && i < r->comments_n; i++)
-		rc = comment_put(im, it->seq, &r->comments[i]);
+		rc = comment_put(w, it->seq, &r->comments[i]);
 	x->seq = it->seq;
 	x->written = x->added = true;
 	im->created++;
@@ -198,7 +151,7 @@ comments_new(struct import *im, const struct record *ours, struct record *out)
 	for (size_t i = 0; rc == OK && i < out->comments_n; i++) {
 		if (comment_in(ours, &out->comments[i]))
 			continue;
-		rc = comment_put(im, ours->it.seq, &out->comments[i]);
+		rc = comment_put(im->w, ours->it.seq, &out->comments[i]);
 		out->it.comments++;
 	}
 	return rc;
@@ -236,8 +189,8 @@ source_drop(struct work *w, int64_t source, const struct item *gone)
 	it.deps_n = n;
 	rc = item_save(w, &it, &was);
 	if (rc == OK)
-		rc = event_add(w, it.seq, it.id, EVENT_imported, body_of(w, &was),
-		    body_of(w, &it), false);
+		rc = event_add(w, it.seq, it.id, EVENT_imported, item_json(w, &was),
+		    item_json(w, &it), false);
 	return rc == OK ? edge_remove(w, source, gone->seq) : rc;
 }
 
@@ -274,12 +227,12 @@ row_bury(struct import *im, const struct record *ours, struct record *out)
 	it->lease_holder = STR_NONE;
 	it->labels_n = it->deps_n = 0;
 	it->comments = 0;
-	rc = event_add(w, it->seq, it->id, EVENT_deleted, body_of(w, &ours->it),
+	rc = event_add(w, it->seq, it->id, EVENT_deleted, item_json(w, &ours->it),
 	    STR_NONE, false);
 	if (rc == OK)
 		rc = item_save(w, it, &ours->it);
 	if (rc == OK)
-		rc = statement(im, SQL_IMPORT_COMMENTS_DROP, it->seq);
+		rc = comments_drop(w, it->seq);
 	if (rc == OK)
 		rc = statement(im, SQL_LOOSE_DROP, it->seq);
 	if (rc == OK && !is_done(ours->it.status))
@@ -302,11 +255,11 @@ row_change(struct import *im, struct entry *x, const struct record *ours,
 	struct work *w = im->w;
 	const struct item *was = &ours->it;
 	struct item *it = &out->it;
-	struct str old_body = body_of(w, was);
+	struct str old_body = item_json(w, was);
 	int rc = comments_new(im, ours, out);
 
 	lease_settle(it);
-	if (rc == OK && str_eq(old_body, body_of(w, it)) &&
+	if (rc == OK && str_eq(old_body, item_json(w, it)) &&
 	    it->comments == was->comments) {
 		im->unchanged++;
 		return OK;
@@ -315,7 +268,7 @@ row_change(struct import *im, struct entry *x, const struct record *ours,
 		rc = item_save(w, it, was);
 	if (rc == OK)
 		rc = event_add(w, it->seq, it->id, EVENT_imported, old_body,
-		    body_of(w, it), it->status == STATUS_OPEN && !item_held(it) &&
+		    item_json(w, it), it->status == STATUS_OPEN && !item_held(it) &&
 		    was->status != STATUS_OPEN && it->deps_n <= was->deps_n);
 	if (rc == OK && is_done(it->status) != is_done(was->status))
 		rc = graph_closed(w, it->seq, is_done(it->status));
@@ -459,20 +412,13 @@ dep_loose(struct import *im, const struct item *it, struct str target)
 static int
 dep_follow(struct import *im, const struct item *it, const struct dep *d)
 {
-	struct query q = query_of(&im->w->db, SQL_IMPORT_AT);
-	int64_t target = 0;
-	int rc;
+	int64_t target;
+	int rc = item_seq_exact(im->w, d->id, &target);
 
-	bind_i64(&q, im->w->t.seq);
-	bind_str(&q, d->id);
-	rc = query_row(&q);
-	if (rc == OK && col_i64(&q, 1) < 2 * STATUS_TOMBSTONE)
-		target = col_i64(&q, 0);
-	query_end(&q);
-	if (rc != OK && rc != ERR_NOTFOUND)
-		return fail_db(im->w, rc);
-	if (target == 0)
+	if (rc == ERR_NOTFOUND)
 		return dep_loose(im, it, d->id);
+	if (rc != OK)
+		return rc;
 	rc = cycle_check(im->w, it->seq, target, d->type);
 	return rc == OK ? edge_add(im->w, it->seq, target, d->type) : rc;
 }
@@ -549,7 +495,7 @@ created_note(struct import *im, const struct entry *x)
 	if (rc != OK || it.status == STATUS_TOMBSTONE)
 		return rc;
 	return event_add(w, it.seq, it.id, EVENT_imported, STR_NONE,
-	    body_of(w, &it), it.status == STATUS_OPEN && !item_held(&it));
+	    item_json(w, &it), it.status == STATUS_OPEN && !item_held(&it));
 }
 
 /* ---- the order of it all -------------------------------------------------------------- */
@@ -636,7 +582,7 @@ entries_write(struct import *im)
 
 	for (size_t s = 0; rc == OK && s < COUNT(steps); s++) {
 		for (size_t i = 0; rc == OK && i < im->n; i++) {
-			rc = tick(im, s * im->n + i, total);
+			rc = call_tick(im->w, s * im->n + i, total);
 			if (rc == OK)
 				rc = steps[s](im, &im->list[i]);
 		}

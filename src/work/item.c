@@ -22,8 +22,8 @@ add_text(struct buf *b, const char *key, struct str s)
 	json_add_str(b, s);
 }
 
-static void
-add_int(struct buf *b, const char *key, int64_t n)
+void
+number_add(struct buf *b, const char *key, int64_t n)
 {
 	json_add_key(b, key);
 	buf_add_i64(b, n);
@@ -89,11 +89,11 @@ item_add_fields(struct buf *b, const struct item *it)
 	add_text(b, "notes", it->notes);
 	add_text(b, "status", it->status == STATUS_TOMBSTONE ? S("tombstone") :
 	    str_of(work_status_names[it->status]));
-	add_int(b, "priority", it->priority);
+	number_add(b, "priority", it->priority);
 	add_text(b, "issue_type", str_of(work_type_names[it->type]));
 	add_text(b, "assignee", it->assignee);
 	if (it->estimated >= 0)
-		add_int(b, "estimated_minutes", it->estimated);
+		number_add(b, "estimated_minutes", it->estimated);
 	add_text(b, "created_at", it->created_at);
 	add_text(b, "updated_at", it->updated_at);
 	add_text(b, "closed_at", it->closed_at);
@@ -117,6 +117,38 @@ item_encode(struct buf *b, const struct item *it, struct str comments)
 		buf_add(b, comments);
 	}
 	buf_add_char(b, '}');
+}
+
+struct str
+item_json(struct work *w, const struct item *it)
+{
+	buf_clear(&w->scratch);
+	item_encode(&w->scratch, it, STR_NONE);
+	return arena_str(&w->a, buf_str(&w->scratch));
+}
+
+void
+comment_encode(struct buf *b, int64_t number, struct str issue,
+    struct str author, struct str text, struct str created_at)
+{
+	buf_lit(b, "{\"id\":");
+	buf_add_i64(b, number);
+	add_text(b, "issue_id", issue);
+	json_add_key(b, "author");
+	json_add_str(b, author);
+	json_add_key(b, "text");
+	json_add_str(b, text);
+	add_text(b, "created_at", created_at);
+	buf_add_char(b, '}');
+}
+
+struct str
+text_keep(struct work *w, struct buf *b)
+{
+	struct str out = b->failed ? STR_NONE : arena_str(&w->a, buf_str(b));
+
+	buf_release(b);
+	return out;
 }
 
 /* ---- times ------------------------------------------------------------------- */
@@ -321,24 +353,34 @@ read_status(struct decode *d, jnode n)
 	return rc;
 }
 
-static int
-label_order(const void *a, const void *b)
+int
+str_order(const void *a, const void *b)
 {
 	return str_cmp(*(const struct str *)a, *(const struct str *)b);
 }
 
-/* Sorted and without doubles. */
 void
-labels_sort(struct str *labels, size_t *n)
+strs_sort(struct str *list, size_t *n)
 {
 	size_t kept = 0;
 
-	qsort(labels, *n, sizeof *labels, label_order);
+	if (*n > 1)
+		qsort(list, *n, sizeof *list, str_order);
 	for (size_t i = 0; i < *n; i++) {
-		if (i == 0 || !str_eq(labels[i], labels[kept - 1]))
-			labels[kept++] = labels[i];
+		if (i == 0 || !str_eq(list[i], list[kept - 1]))
+			list[kept++] = list[i];
 	}
 	*n = kept;
+}
+
+bool
+label_in(const struct str *labels, size_t n, struct str label)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (str_eq(labels[i], label))
+			return true;
+	}
+	return false;
 }
 
 static int
@@ -364,7 +406,7 @@ read_labels(struct decode *d, jnode n)
 		d->it->labels_n += rc == OK && label->n > 0;
 	}
 	if (d->it->labels != NULL)
-		labels_sort(d->it->labels, &d->it->labels_n);
+		strs_sort(d->it->labels, &d->it->labels_n);
 	return rc;
 }
 

@@ -50,17 +50,13 @@ static struct str
 lease_json(struct work *w, const struct item *it, const char *why)
 {
 	struct buf b = BUF(8 * KB);
-	struct str out = STR_NONE;
 
 	buf_add_char(&b, '{');
 	lease_add(&b, it);
 	json_add_key(&b, "reason");
 	json_add_str(&b, str_of(why));
 	buf_add_char(&b, '}');
-	if (!b.failed)
-		out = arena_str(&w->a, buf_str(&b));
-	buf_release(&b);
-	return out;
+	return text_keep(w, &b);
 }
 
 static int
@@ -126,7 +122,7 @@ held_words(struct work *w, const struct item *it)
 	struct query q = query_of(&w->db, SQL_BLOCKERS);
 	char text[300] = "";
 	size_t at = 0, n = 0;
-	int rc;
+	int rc = OK;
 
 	bind_i64(&q, it->seq);
 	while (n < 4 && (rc = query_row(&q)) == OK)
@@ -134,6 +130,8 @@ held_words(struct work *w, const struct item *it)
 		    ", ...") : (size_t)snprintf(text + at, sizeof text - at,
 		    "%s%.*s", n > 1 ? ", " : "", FMT(col_borrow(&q, 1)));
 	query_end(&q);
+	if (rc != OK && rc != ERR_NOTFOUND)
+		return fail_db(w, rc);
 	if (n > 0)
 		return fail(w, ERR_CONFLICT, "%.*s is blocked by %s", FMT(it->id),
 		    text);

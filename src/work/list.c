@@ -415,7 +415,7 @@ candidates_offer(struct work *w, struct listing *l, struct candidates *cs)
 
 		if (i > 0 && cs->list[i].seq == cs->list[i - 1].seq)
 			continue;
-		q = query_of(&w->db, SQL_LIST_BODY);
+		q = query_of(&w->db, SQL_ITEM_BODY);
 		bind_i64(&q, cs->list[i].seq);
 		rc = query_row(&q);
 		rc = rc == OK ? offer(w, l, cs->list[i].seq, col_borrow(&q, 0)) :

@@ -138,13 +138,6 @@ op_ready(struct work *w, struct work_call *c)
 
 /* ---- stats ---------------------------------------------------------------------------------- */
 
-static void
-stat_add(struct buf *b, const char *key, int64_t n)
-{
-	json_add_key(b, key);
-	buf_add_i64(b, n);
-}
-
 /* Items of a status, held or not. */
 static int64_t
 with_status(const int64_t *counts, enum status s)
@@ -160,15 +153,15 @@ stats_add(struct buf *b, const int64_t *n, int64_t lead_ms)
 	for (int s = 0; s < STATUS_TOMBSTONE; s++)
 		total += with_status(n, (enum status)s);
 	buf_add_char(b, '{');
-	stat_add(b, "total_issues", total);
-	stat_add(b, "open_issues", with_status(n, STATUS_OPEN));
-	stat_add(b, "in_progress_issues", with_status(n, STATUS_IN_PROGRESS));
-	stat_add(b, "deferred_issues", with_status(n, STATUS_DEFERRED));
-	stat_add(b, "closed_issues", closed);
-	stat_add(b, "blocked_issues", n[2 * STATUS_OPEN + 1] +
+	number_add(b, "total_issues", total);
+	number_add(b, "open_issues", with_status(n, STATUS_OPEN));
+	number_add(b, "in_progress_issues", with_status(n, STATUS_IN_PROGRESS));
+	number_add(b, "deferred_issues", with_status(n, STATUS_DEFERRED));
+	number_add(b, "closed_issues", closed);
+	number_add(b, "blocked_issues", n[2 * STATUS_OPEN + 1] +
 	    n[2 * STATUS_IN_PROGRESS + 1] + n[2 * STATUS_DEFERRED + 1] +
 	    with_status(n, STATUS_BLOCKED));
-	stat_add(b, "ready_issues", n[STATE_READY]);
+	number_add(b, "ready_issues", n[STATE_READY]);
 	json_add_key(b, "average_lead_time_hours");
 	json_add_double(b, closed == 0 ? 0 :
 	    (double)lead_ms / (double)closed / 3600000.0);
@@ -228,7 +221,7 @@ op_label_list_all(struct work *w, struct work_call *c)
 		buf_add(c->data, first ? S("{") : S(",{"));
 		json_add_key(c->data, "label");
 		json_add_str(c->data, col_borrow(&q, 0));
-		stat_add(c->data, "count", col_i64(&q, 1));
+		number_add(c->data, "count", col_i64(&q, 1));
 		buf_add_char(c->data, '}');
 		first = false;
 	}
@@ -250,17 +243,9 @@ op_comment_list(struct work *w, struct work_call *c)
 static int
 seq_ever(struct work *w, struct str id, int64_t *seq)
 {
-	struct query q = query_of(&w->db, SQL_SEQ_EVER);
-	int rc;
+	int rc = id_seq(w, id, seq);
 
-	bind_i64(&q, w->t.seq);
-	bind_str(&q, id);
-	rc = query_row(&q);
-	if (rc == OK)
-		*seq = col_i64(&q, 0);
-	query_end(&q);
-	return rc == ERR_NOTFOUND ? item_seq(w, id, seq) :
-	    rc == OK ? OK : fail_db(w, rc);
+	return rc == ERR_NOTFOUND ? item_seq(w, id, seq) : rc;
 }
 
 /* After a number the next ones, else the last ones; the newest last. */

@@ -27,19 +27,9 @@ labels_wanted(struct work *w, struct str **out, size_t *n)
 		if (s.n > 0)
 			(*out)[(*n)++] = s;
 	}
-	labels_sort(*out, n);
+	strs_sort(*out, n);
 	return *n > 0 ? OK : fail(w, ERR_INVALID,
 	    "expected a label that is not empty, in \"label\" or \"labels\"");
-}
-
-static bool
-label_in(const struct str *labels, size_t n, struct str label)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (str_eq(labels[i], label))
-			return true;
-	}
-	return false;
 }
 
 /* Of `from` those that are not in `less`, into `out`. */
@@ -61,15 +51,11 @@ static struct str
 label_json(struct work *w, struct str label)
 {
 	struct buf b = BUF(8 * KB);
-	struct str out = STR_NONE;
 
 	buf_lit(&b, "{\"label\":");
 	json_add_str(&b, label);
 	buf_add_char(&b, '}');
-	if (!b.failed)
-		out = arena_str(&w->a, buf_str(&b));
-	buf_release(&b);
-	return out;
+	return text_keep(w, &b);
 }
 
 static int
@@ -131,7 +117,7 @@ labels_change(struct work *w, bool add)
 		if (it.labels_n > 0)
 			memcpy(now + changed_n, it.labels, it.labels_n * sizeof *now);
 		it.labels_n += changed_n;
-		labels_sort(now, &it.labels_n);
+		strs_sort(now, &it.labels_n);
 	} else {
 		it.labels_n = labels_less(now, was.labels, was.labels_n, wanted, n);
 		changed_n = labels_less(changed, was.labels, was.labels_n, now,
@@ -158,38 +144,30 @@ op_label_remove(struct work *w, struct work_call *c)
 
 /* ---- comments ----------------------------------------------------------------------------- */
 
-static int
-comment_insert(struct work *w, const struct item *it, struct str text,
-    int64_t *seq)
+int
+comment_insert(struct work *w, int64_t item, struct str author,
+    struct str created, struct str text)
 {
 	struct query q = query_of(&w->db, SQL_COMMENT_ADD);
 	int rc;
 
-	bind_i64(&q, it->seq);
-	bind_str(&q, w->call->actor);
-	bind_str(&q, it->updated_at);
-	bind_str(&q, text);
+	bind_i64(&q, item);
+	bind_text(&q, author);
+	bind_str(&q, created);
+	bind_text(&q, text);
 	rc = query_run(&q);
-	*seq = sqlite3_last_insert_rowid(w->db.h);
 	return rc == OK ? OK : fail_db(w, rc);
 }
 
-/* The new comment, as comment_list gives it. */
-static void
-comment_add(struct work *w, const struct item *it, int64_t seq, struct str text,
-    struct buf *b)
+int
+comments_drop(struct work *w, int64_t item)
 {
-	buf_lit(b, "{\"id\":");
-	buf_add_i64(b, seq);
-	json_add_key(b, "issue_id");
-	json_add_str(b, it->id);
-	json_add_key(b, "author");
-	json_add_str(b, w->call->actor);
-	json_add_key(b, "text");
-	json_add_str(b, text);
-	json_add_key(b, "created_at");
-	json_add_str(b, it->updated_at);
-	buf_add_char(b, '}');
+	struct query q = query_of(&w->db, SQL_COMMENTS_DROP);
+	int rc;
+
+	bind_i64(&q, item);
+	rc = query_run(&q);
+	return rc == OK ? OK : fail_db(w, rc);
 }
 
 int
@@ -197,7 +175,6 @@ op_comment(struct work *w, struct work_call *c)
 {
 	struct str text = arg_text(c, "text");
 	struct item it, was;
-	int64_t seq = 0;
 	int rc = item_find(w, arg_text(c, "id"), &it);
 
 	if (rc != OK)
@@ -210,11 +187,12 @@ op_comment(struct work *w, struct work_call *c)
 	it.updated_at = now_text(w);
 	rc = item_save(w, &it, &was);
 	if (rc == OK)
-		rc = comment_insert(w, &it, text, &seq);
+		rc = comment_insert(w, it.seq, c->actor, it.updated_at, text);
 	if (rc != OK)
 		return rc;
 	buf_clear(&w->scratch);
-	comment_add(w, &it, seq, text, &w->scratch);
+	comment_encode(&w->scratch, sqlite3_last_insert_rowid(w->db.h), it.id,
+	    c->actor, text, it.updated_at);
 	buf_add(c->data, buf_str(&w->scratch));
 	return event_add(w, it.seq, it.id, EVENT_commented, STR_NONE,
 	    buf_str(&w->scratch), false);

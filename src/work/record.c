@@ -93,12 +93,6 @@ comments_decode(struct record *r, jnode n, struct arena *a, struct err *e)
 }
 
 static int
-id_order(const void *a, const void *b)
-{
-	return str_cmp(*(const struct str *)a, *(const struct str *)b);
-}
-
-static int
 deps_check(const struct item *it, struct arena *a, struct err *e)
 {
 	struct str *ids = arena_alloc(a, (it->deps_n + 1) * sizeof *ids);
@@ -112,7 +106,7 @@ deps_check(const struct item *it, struct arena *a, struct err *e)
 			    "itself", FMT(it->id));
 	}
 	if (it->deps_n > 1)
-		qsort(ids, it->deps_n, sizeof *ids, id_order);
+		qsort(ids, it->deps_n, sizeof *ids, str_order);
 	for (size_t i = 1; i < it->deps_n; i++) {
 		if (str_eq(ids[i], ids[i - 1]))
 			return err_set(e, ERR_INVALID, "dependencies: %.*s is named "
@@ -171,17 +165,10 @@ record_comments_encode(struct buf *b, struct str id, const struct comment *list,
 {
 	buf_add_char(b, '[');
 	for (size_t i = 0; i < n; i++) {
-		buf_add(b, i == 0 ? S("{\"id\":") : S(",{\"id\":"));
-		buf_add_u64(b, i + 1);
-		json_add_key(b, "issue_id");
-		json_add_str(b, id);
-		json_add_key(b, "author");
-		json_add_str(b, list[i].author);
-		json_add_key(b, "text");
-		json_add_str(b, list[i].text);
-		json_add_key(b, "created_at");
-		json_add_str(b, list[i].created_at);
-		buf_add_char(b, '}');
+		if (i > 0)
+			buf_add_char(b, ',');
+		comment_encode(b, (int64_t)i + 1, id, list[i].author, list[i].text,
+		    list[i].created_at);
 	}
 	buf_add_char(b, ']');
 }
@@ -282,7 +269,6 @@ record_is_later(const struct record *a, const struct record *b)
 struct str
 record_other_id(const struct record *r, struct arena *a)
 {
-	static const char alphabet[] = "0123456789abcdefghijklmnopqrstuvwxyz";
 	const struct str parts[] = { r->it.created_at, r->it.title, r->it.id };
 	uint64_t hash = UINT64_C(14695981039346656037);     /* FNV-1a */
 	size_t dash = 0;
@@ -297,7 +283,7 @@ record_other_id(const struct record *r, struct arena *a)
 	for (size_t i = 0; i < r->it.id.n; i++)
 		dash = r->it.id.p[i] == '-' ? i : dash;
 	for (size_t i = 0; i < sizeof text; i++, hash /= 36)
-		text[i] = alphabet[hash % 36];
+		text[i] = id_alphabet[hash % 36];
 	return arena_fmt(a, "%.*s-%.*s", (int)dash, r->it.id.p, (int)sizeof text,
 	    text);
 }

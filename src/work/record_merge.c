@@ -230,7 +230,7 @@ extra_members(struct item *out, const struct item *ours, const struct item *thei
 		return;
 	n = keys_take(keys, n, &docs[1], m->a);
 	n = keys_take(keys, n, &docs[2], m->a);
-	labels_sort(keys, &n);
+	strs_sort(keys, &n);
 	for (size_t i = 0; i < n; i++) {
 		struct str was = member_text(&docs[0], keys[i], m->a);
 		struct str x = member_text(&docs[1], keys[i], m->a);
@@ -281,13 +281,9 @@ extra_merge(struct item *out, const struct item *base, const struct item *ours,
 /* ---- sets ------------------------------------------------------------------------- */
 
 static bool
-label_in(const struct item *it, struct str label)
+has_label(const struct item *it, struct str label)
 {
-	for (size_t i = 0; it != NULL && i < it->labels_n; i++) {
-		if (str_eq(it->labels[i], label))
-			return true;
-	}
-	return false;
+	return it != NULL && label_in(it->labels, it->labels_n, label);
 }
 
 /* In both, or new on one side. */
@@ -312,13 +308,13 @@ labels_merge(struct item *out, const struct item *base, const struct item *ours,
 		for (size_t i = 0; i < sides[s]->labels_n; i++) {
 			struct str label = sides[s]->labels[i];
 
-			if (set_keeps(label_in(base, label), label_in(ours, label),
-			    label_in(theirs, label)))
+			if (set_keeps(has_label(base, label), has_label(ours, label),
+			    has_label(theirs, label)))
 				list[n++] = label;
 		}
 	}
 	if (n > 0)
-		labels_sort(list, &n);
+		strs_sort(list, &n);
 	out->labels = list;
 	out->labels_n = n;
 }

@@ -70,14 +70,11 @@ static struct str
 quoted(struct recount *r, struct str s)
 {
 	struct buf b = BUF(LIMIT_WORK_TEXT_BYTES);
-	struct str out = S("null");
 
-	if (s.p != NULL)
-		json_add_str(&b, s);
-	if (b.n > 0 && !b.failed)
-		out = arena_str(&r->w->a, buf_str(&b));
-	buf_release(&b);
-	return out;
+	if (s.p == NULL)
+		return S("null");
+	json_add_str(&b, s);
+	return text_keep(r->w, &b);
 }
 
 static bool
@@ -141,28 +138,20 @@ rows_read(struct recount *r, int64_t item, struct row **rows, size_t *n)
 {
 	struct work *w = r->w;
 	struct query q = query_of(&w->db, SQL_RECOUNT_EDGES);
-	size_t cap = 16;
+	size_t cap = 0;
 	int rc;
 
 	*n = 0;
-	*rows = arena_alloc(&w->a, cap * sizeof **rows);
+	*rows = NULL;
 	bind_i64(&q, item);
-	while (*rows != NULL && (rc = query_row(&q)) == OK) {
-		if (*n == cap) {
-			struct row *more = arena_alloc(&w->a, 2 * cap * sizeof *more);
-
-			if (more != NULL)
-				memcpy(more, *rows, cap * sizeof *more);
-			*rows = more;
-			cap *= 2;
-		}
-		if (*rows != NULL)
-			(*rows)[(*n)++] = (struct row){ col_i64(&q, 0),
-				(enum dep_type)col_i64(&q, 1), col_str(&q, 2, &w->a),
-				false };
+	while ((rc = query_row(&q)) == OK) {
+		if (!arena_grow(&w->a, *rows, *n, cap))
+			break;
+		(*rows)[(*n)++] = (struct row){ col_i64(&q, 0),
+			(enum dep_type)col_i64(&q, 1), col_str(&q, 2, &w->a), false };
 	}
 	query_end(&q);
-	if (*rows == NULL)
+	if (rc == OK)
 		return fail(w, ERR_TOOBIG, "too many dependencies");
 	return rc == ERR_NOTFOUND ? OK : fail_db(w, rc);
 }
@@ -173,26 +162,11 @@ edge_take(struct work *w, int64_t item, int64_t target)
 	struct query q = query_of(&w->db, SQL_EDGE_TAKE);
 	int rc;
 
+	tracker_edges_changed(w);
 	bind_i64(&q, item);
 	bind_i64(&q, target);
 	rc = query_run(&q);
 	return rc == OK ? OK : fail_db(w, rc);
-}
-
-/* ERR_NOTFOUND, without words. */
-static int
-target_seq(struct work *w, struct str id, int64_t *seq)
-{
-	struct query q = query_of(&w->db, SQL_ITEM_SEQ);
-	int rc;
-
-	bind_i64(&q, w->t.seq);
-	bind_str(&q, id);
-	rc = query_row(&q);
-	if (rc == OK)
-		*seq = col_i64(&q, 0);
-	query_end(&q);
-	return rc == OK || rc == ERR_NOTFOUND ? rc : fail_db(w, rc);
 }
 
 /* A body may name what is not there if an import left it so: OK.  Else
@@ -234,7 +208,7 @@ dep_check(struct recount *r, const struct item *it, const struct dep *dep,
 		return rc == OK ? edge_put(r->w, it->seq, rows[i].target,
 		    dep->type) : rc;
 	}
-	rc = target_seq(r->w, dep->id, &target);
+	rc = item_seq_exact(r->w, dep->id, &target);
 	if (rc == ERR_NOTFOUND) {
 		rc = loose_check(r, it, dep->id);
 		if (rc != ERR_NOTFOUND)
@@ -243,8 +217,10 @@ dep_check(struct recount *r, const struct item *it, const struct dep *dep,
 		differs(r, it->id, what, quoted(r, name), S("\"no such issue\""));
 		return OK;
 	}
+	if (rc != OK)
+		return rc;
 	differs(r, it->id, what, S("null"), quoted(r, name));
-	return rc == OK ? edge_put(r->w, it->seq, target, dep->type) : rc;
+	return edge_put(r->w, it->seq, target, dep->type);
 }
 
 static int
@@ -310,16 +286,6 @@ labels_check(struct recount *r, const struct item *it)
 	return rc;
 }
 
-static bool
-has_label(const struct item *it, struct str label)
-{
-	for (size_t i = 0; i < it->labels_n; i++) {
-		if (str_eq(it->labels[i], label))
-			return true;
-	}
-	return false;
-}
-
 /* The other way round: rows that no body has.  The statement sorts, so that
  * what it gives is not what is being changed. */
 static int
@@ -342,7 +308,7 @@ label_rows_check(struct recount *r)
 			}
 		}
 		label = col_str(&q, 1, &w->a);
-		if (has_label(&it, label))
+		if (label_in(it.labels, it.labels_n, label))
 			continue;
 		differs(r, it.id, "label", quoted(r, label), S("null"));
 		rc = label_run(w, SQL_LABEL_TAKE, label, it.seq);
@@ -354,16 +320,6 @@ label_rows_check(struct recount *r)
 }
 
 /* ---- every item ------------------------------------------------------------------------------------ */
-
-static int
-tick(struct work *w, size_t done, size_t total)
-{
-	struct work_call *c = w->call;
-	int rc = c->tick == NULL || done % 256 != 0 ? OK :
-	    c->tick(c->tick_ctx, done, total);
-
-	return rc == OK ? OK : fail(w, rc, "recount: %s", rc_text(rc));
-}
 
 static int
 item_check(struct recount *r, struct node *n)
@@ -400,7 +356,7 @@ items_check(struct recount *r)
 
 	for (size_t i = 0; rc == OK && i < r->n; i++) {
 		arena_clear(&r->w->a);
-		rc = tick(r->w, i, r->n);
+		rc = call_tick(r->w, i, r->n);
 		if (rc == OK)
 			rc = item_check(r, &r->nodes[i]);
 	}
@@ -434,17 +390,8 @@ nodes_read(struct recount *r)
 
 	bind_i64(&q, w->t.seq);
 	while ((rc = query_row(&q)) == OK) {
-		if (r->n == cap) {
-			struct node *more;
-
-			cap = cap == 0 ? 256 : 2 * cap;
-			more = arena_alloc(&r->all, cap * sizeof *more);
-			if (more == NULL)
-				break;
-			if (r->n > 0)
-				memcpy(more, r->nodes, r->n * sizeof *more);
-			r->nodes = more;
-		}
+		if (!arena_grow(&r->all, r->nodes, r->n, cap))
+			break;
 		r->nodes[r->n++] = (struct node){ .seq = col_i64(&q, 0),
 			.id = col_str(&q, 1, &r->all) };
 	}
@@ -635,23 +582,13 @@ recount_all(struct recount *r)
 
 /* ---- the operation --------------------------------------------------------------------------------------- */
 
-static int
-run_sql(struct work *w, enum sql what)
-{
-	struct query q = query_of(&w->db, what);
-	int rc = query_run(&q);
-
-	return rc == OK ? OK : fail_db(w, rc);
-}
-
-/* Nothing of it happened; nor of what was to be saved at the end. */
-static int
-take_back(struct work *w)
+/* Nor is there anything to be saved at the end. */
+static void
+forget(struct work *w)
 {
 	memset(w->t.counts, 0, sizeof w->t.counts);
 	w->t.lead_change = 0;
 	w->t.edges_changed = false;
-	return run_sql(w, SQL_RECOUNT_BACK);
 }
 
 int
@@ -660,7 +597,8 @@ op_recount(struct work *w, struct work_call *c)
 	struct recount r = { .w = w, .all = ARENA(LIMIT_WORK_MEMORY_BYTES),
 		.shown = BUF(LIMIT_WORK_MEMORY_BYTES) };
 	struct arena mine = w->a;
-	int rc = run_sql(w, SQL_RECOUNT_BEGIN);
+	bool fix = arg_bool(c, "fix");
+	int rc = savepoint_begin(w);
 
 	if (rc != OK)
 		return rc;
@@ -668,17 +606,16 @@ op_recount(struct work *w, struct work_call *c)
 	rc = recount_all(&r);
 	arena_release(&w->a);
 	w->a = mine;
-	if (rc == OK && !arg_bool(c, "fix"))
-		rc = take_back(w);
+	if (!fix)
+		forget(w);
 	graph_drop(w);
-	if (rc == OK)
-		rc = run_sql(w, SQL_RECOUNT_END);
+	rc = savepoint_end(w, rc, fix);
 	buf_add(c->data, r.found == 0 ? S("{\"ok\":true,\"differences\":[") :
 	    S("{\"ok\":false,\"differences\":["));
 	buf_add(c->data, buf_str(&r.shown));
 	buf_lit(c->data, "],\"total\":");
 	buf_add_i64(c->data, r.found);
-	buf_add(c->data, arg_bool(c, "fix") && r.found > 0 ?
+	buf_add(c->data, fix && r.found > 0 ?
 	    S(",\"fixed\":true}") : S(",\"fixed\":false}"));
 	buf_release(&r.shown);
 	arena_release(&r.all);

@@ -55,9 +55,9 @@ item_load(struct work *w, int64_t seq, struct item *out)
 /* ---- finding ------------------------------------------------------------------- */
 
 static int
-seq_exact(struct work *w, struct str id, int64_t *seq)
+seq_by(struct work *w, enum sql what, struct str id, int64_t *seq)
 {
-	struct query q = query_of(&w->db, SQL_ITEM_SEQ);
+	struct query q = query_of(&w->db, what);
 	int rc;
 
 	bind_i64(&q, w->t.seq);
@@ -67,6 +67,18 @@ seq_exact(struct work *w, struct str id, int64_t *seq)
 		*seq = col_i64(&q, 0);
 	query_end(&q);
 	return rc == OK || rc == ERR_NOTFOUND ? rc : fail_db(w, rc);
+}
+
+int
+item_seq_exact(struct work *w, struct str id, int64_t *seq)
+{
+	return seq_by(w, SQL_ITEM_SEQ, id, seq);
+}
+
+int
+id_seq(struct work *w, struct str id, int64_t *seq)
+{
+	return seq_by(w, SQL_ID_SEQ, id, seq);
 }
 
 /* "PREFIX-" is put before it if it has none. */
@@ -148,11 +160,11 @@ int
 item_seq(struct work *w, struct str id, int64_t *seq)
 {
 	struct str full;
-	int rc = seq_exact(w, id, seq);
+	int rc = item_seq_exact(w, id, seq);
 
 	if (rc == ERR_NOTFOUND && id.n > 0 && str_is_utf8(id)) {
 		full = id_full(w, id);
-		rc = seq_exact(w, full, seq);
+		rc = item_seq_exact(w, full, seq);
 		if (rc == ERR_NOTFOUND)
 			rc = seq_partial(w, id, full, seq);
 	}
@@ -178,17 +190,10 @@ comments_add(struct work *w, int64_t seq, struct str id, struct buf *out)
 	bind_i64(&q, seq);
 	buf_add_char(out, '[');
 	while ((rc = query_row(&q)) == OK) {
-		buf_add(out, first ? S("{\"id\":") : S(",{\"id\":"));
-		buf_add_i64(out, col_i64(&q, 0));
-		json_add_key(out, "issue_id");
-		json_add_str(out, id);
-		json_add_key(out, "author");
-		json_add_str(out, col_borrow(&q, 1));
-		json_add_key(out, "text");
-		json_add_str(out, col_borrow(&q, 2));
-		json_add_key(out, "created_at");
-		json_add_str(out, col_borrow(&q, 3));
-		buf_add_char(out, '}');
+		if (!first)
+			buf_add_char(out, ',');
+		comment_encode(out, col_i64(&q, 0), id, col_borrow(&q, 1),
+		    col_borrow(&q, 2), col_borrow(&q, 3));
 		first = false;
 	}
 	buf_add_char(out, ']');

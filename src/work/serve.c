@@ -24,7 +24,6 @@
 #define KEEP_BYTES   (64 * KB)               /* of an answer's memory */
 #define LOOK_EVERY   (5 * NS_PER_MS)         /* at the sockets, in an operation */
 #define TELL_EVERY   (50 * NS_PER_MS)        /* of progress */
-#define EVENTS_PAGE  256
 #define EVENTS_AHEAD (1 * MB)                /* unsent, before more are added */
 
 struct control {
@@ -82,7 +81,7 @@ task_answer(struct task *t)
 {
 	if (rpc_gone(t->conn))
 		return;
-	answer_add(rpc_out(t->conn), t->req.id, t->rc, t->call.err.text,
+	wire_answer(rpc_out(t->conn), t->req.id, t->rc, t->call.err.text,
 	    buf_str(&t->data), t->control == NULL && t->req.version.n > 0 &&
 	    !str_eq(t->req.version, S(COHORT_VERSION)) ? COHORT_VERSION : NULL);
 }
@@ -270,7 +269,8 @@ task_tick(void *ctx, size_t done, size_t total)
 	struct daemon *d = t->d;
 	nsec now = clock_mono();
 
-	if (t->req.progress && total > 0 && now - t->told >= TELL_EVERY && !rpc_gone(t->conn)) {
+	if (t->req.progress && total > 0 && now - t->told >= TELL_EVERY &&
+	    !rpc_gone(t->conn)) {
 		struct buf *out = rpc_out(t->conn);
 
 		t->told = now;
@@ -297,10 +297,11 @@ task_prepare(struct task *t, struct str line)
 
 	t->bytes = line.n;
 	if (line.p == NULL) {
-		task_fail(t, ERR_TOOBIG, "request: a line may have at most 64 MB");
+		t->rc = err_set(&t->call.err, ERR_TOOBIG,
+		    "request: a line may have at most %d bytes", LIMIT_WORK_LINE_BYTES);
 		return;
 	}
-	t->rc = request_parse(&t->req, line, &c->err);
+	t->rc = wire_parse(&t->req, line, &c->err);
 	if (t->rc != OK)
 		return;
 	if (t->req.deadline_ms >= 0)
@@ -484,7 +485,7 @@ peer_events(struct daemon *d, struct peer *p, struct buf *page)
 		if (rpc_unsent(p->conn) > EVENTS_AHEAD)
 			return true;
 		buf_clear(page);
-		if (work_events(d->desk.w, d->desk.tracker, p->after, EVENTS_PAGE,
+		if (work_events(d->desk.w, d->desk.tracker, p->after, LIMIT_WORK_EVENTS,
 		    page, &last) != OK || last == p->after)
 			return false;
 		event_lines(rpc_out(p->conn), buf_str(page));

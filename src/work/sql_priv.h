@@ -48,11 +48,10 @@
 	    " (SELECT tracker, key FROM work_once INDEXED BY work_once_at"     \
 	    " WHERE tracker = ? AND at < ? ORDER BY at LIMIT 16)")             \
 	/* row.c */                                                            \
-	X(ITEM_GET, "SELECT " ITEM_COLUMNS " FROM work_item"                   \
-	    " WHERE tracker = ? AND id = ? AND state < 10")                    \
 	X(ITEM_AT, "SELECT " ITEM_COLUMNS " FROM work_item WHERE seq = ?")     \
 	X(ITEM_SEQ, "SELECT seq FROM work_item"                                \
 	    " WHERE tracker = ? AND id = ? AND state < 10")                    \
+	X(ID_SEQ, "SELECT seq FROM work_item WHERE tracker = ? AND id = ?")    \
 	X(ITEM_BODY, "SELECT body, comments, id FROM work_item WHERE seq = ?") \
 	X(ITEM_RANGE, "SELECT seq, id FROM work_item WHERE tracker = ?"        \
 	    " AND id >= ? AND id < ? AND state < 10 ORDER BY id LIMIT ?")      \
@@ -69,8 +68,6 @@
 	    " WHERE tracker = ? AND label = ? AND item = ?")                   \
 	X(COMMENTS_OF, "SELECT seq, author, text, created FROM work_comment"   \
 	    " WHERE item = ? ORDER BY seq")                                    \
-	/* ident.c */                                                          \
-	X(ID_TAKEN, "SELECT 1 FROM work_item WHERE tracker = ? AND id = ?")    \
 	/* event.c */                                                          \
 	X(EVENT_ADD, "INSERT INTO work_event(tracker, item, id, kind, ready,"  \
 	    " at, actor, old, new) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")        \
@@ -112,7 +109,6 @@
 	X(ITEM_EVENTS_LAST, "SELECT * FROM (SELECT " EVENT_COLUMNS             \
 	    " FROM work_event WHERE item = ? ORDER BY seq DESC LIMIT ?)"       \
 	    " ORDER BY seq")                                                   \
-	X(SEQ_EVER, "SELECT seq FROM work_item WHERE tracker = ? AND id = ?")  \
 	/* list.c */                                                           \
 	X(LIST_0, LIST_STATE) X(LIST_1, LIST_STATE) X(LIST_2, LIST_STATE)      \
 	X(LIST_3, LIST_STATE) X(LIST_4, LIST_STATE) X(LIST_5, LIST_STATE)      \
@@ -125,7 +121,6 @@
 	    " INDEXED BY work_item_assignee WHERE tracker = ?"                 \
 	    " AND assignee = ? AND state BETWEEN ? AND ?")                     \
 	X(LIST_SEQ, "SELECT " LIST_COLUMNS " FROM work_item i WHERE seq = ?")  \
-	X(LIST_BODY, "SELECT body FROM work_item WHERE seq = ?")               \
 	X(LABEL_HAS, "SELECT 1 FROM work_label"                                \
 	    " WHERE tracker = ? AND label = ? AND item = ?")                   \
 	X(BLOCKERS, "SELECT i.seq, i.id FROM work_edge e"                      \
@@ -176,11 +171,6 @@
 	    " ORDER BY id")                                                    \
 	X(DELETED_BY, "SELECT actor FROM work_event WHERE item = ?"            \
 	    " AND kind = ? ORDER BY seq DESC LIMIT 1")                         \
-	X(IMPORT_AT, "SELECT seq, state FROM work_item"                        \
-	    " WHERE tracker = ? AND id = ?")                                   \
-	X(IMPORT_COMMENT, "INSERT INTO work_comment(item, author, created,"    \
-	    " text) VALUES (?, ?, ?, ?)")                                      \
-	X(IMPORT_COMMENTS_DROP, "DELETE FROM work_comment WHERE item = ?")     \
 	X(IMPORT_EDGES, "SELECT e.target, e.type, j.id FROM work_edge e"       \
 	    " CROSS JOIN work_item j ON j.seq = e.target WHERE e.item = ?")    \
 	X(IMPORT_EDGES_TO, "SELECT item FROM work_edge WHERE target = ?")      \
@@ -199,9 +189,6 @@
 	/* recount.c, admin.c */                                               \
 	X(ITEMS_ALL, "SELECT seq, id FROM work_item WHERE tracker = ?"             \
 	    " ORDER BY id")                                                    \
-	X(RECOUNT_BEGIN, "SAVEPOINT work_recount")                             \
-	X(RECOUNT_BACK, "ROLLBACK TO work_recount")                            \
-	X(RECOUNT_END, "RELEASE work_recount")                                 \
 	X(RECOUNT_ITEM, "SELECT id, state, priority, created, type, assignee," \
 	    " comments, lease_until, body,"                                    \
 	    " (SELECT count(*) FROM work_comment c WHERE c.item = i.seq)"      \
@@ -211,9 +198,7 @@
 	X(RECOUNT_LABELS, "SELECT l.item, l.label, i.id FROM work_label l"     \
 	    " CROSS JOIN work_item i ON i.seq = l.item WHERE l.tracker = ?"    \
 	    " ORDER BY l.item, l.label")                                       \
-	X(COUNTS_DROP, "DELETE FROM work_count WHERE tracker = ?")             \
-	X(TRACKER_PREFIX, "UPDATE work_tracker SET prefix = ? WHERE seq = ?")  \
-	X(CHANGES, "SELECT total_changes()")
+	X(TRACKER_PREFIX, "UPDATE work_tracker SET prefix = ? WHERE seq = ?")
 
 enum sql {
 #define X(name, text) SQL_##name,

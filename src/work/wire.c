@@ -14,20 +14,17 @@ static const char *const keys[] = {
 	"progress", "version"
 };
 
+static const char *
+key_at(const void *table, size_t i)
+{
+	return ((const char *const *)table)[i];
+}
+
 static int
 unknown_key(struct str key, struct err *e)
 {
-	unsigned best = (unsigned)(key.n / 3) + 1;
-	const char *near = NULL;
+	const char *near = str_nearest(key, key_at, keys, COUNT(keys));
 
-	for (size_t i = 0; i < COUNT(keys); i++) {
-		unsigned d = str_distance(key, str_of(keys[i]), best);
-
-		if (d < best || (d == best && near == NULL)) {
-			best = d;
-			near = keys[i];
-		}
-	}
 	return err_set(e, ERR_INVALID, "request: unknown key \"%.*s\"%s%s%s",
 	    key.n > 64 ? 64 : (int)key.n, key.p,
 	    near != NULL ? "; did you mean \"" : "", near != NULL ? near : "",
@@ -100,7 +97,7 @@ read_fields(struct request *r, jnode o, struct err *e)
 }
 
 int
-request_parse(struct request *r, struct str line, struct err *e)
+wire_parse(struct request *r, struct str line, struct err *e)
 {
 	int rc;
 
@@ -125,7 +122,7 @@ wire_release(struct request *r)
 }
 
 void
-answer_add(struct buf *out, jnode id, int rc, const char *words, struct str data,
+wire_answer(struct buf *out, jnode id, int rc, const char *words, struct str data,
     const char *version)
 {
 	buf_lit(out, "{\"request_id\":");

@@ -22,12 +22,12 @@ struct request {
 
 /* A request line.  On failure e says why, and r->id is there if it was
  * readable.  Release in any case. */
-int  request_parse(struct request *r, struct str line, struct err *e);
+int  wire_parse(struct request *r, struct str line, struct err *e);
 void wire_release(struct request *r);
 
 /* The answer's line, with its end.  id NULL: null.  data: JSON, empty: none.
  * words: of a failure; version: only where the other side's was refused. */
-void answer_add(struct buf *out, jnode id, int rc, const char *words,
+void wire_answer(struct buf *out, jnode id, int rc, const char *words,
     struct str data, const char *version);
 
 #endif

@@ -11,6 +11,8 @@
 #include "base/mem.h"
 #include "work/work_priv.h"
 
+#define TICK_STEPS 256                       /* between two looks up */
+
 const char *const work_status_names[] = {
 	"open", "in_progress", "blocked", "deferred", "closed", NULL
 };
@@ -89,25 +91,6 @@ arg_check(const struct arg *arg, jnode args, struct err *e)
 	return OK;
 }
 
-/* What is nearest to a name nobody knows; NULL: nothing is. */
-static const char *
-nearest(struct str word, const char *(*name)(const void *table, size_t i),
-    const void *table)
-{
-	unsigned best = (unsigned)(word.n / 3) + 1;
-	const char *found = NULL, *n;
-
-	for (size_t i = 0; (n = name(table, i)) != NULL; i++) {
-		unsigned d = str_distance(word, str_of(n), best);
-
-		if (d < best || (d == best && found == NULL)) {
-			best = d;
-			found = n;
-		}
-	}
-	return found;
-}
-
 static const char *
 arg_name(const void *table, size_t i)
 {
@@ -117,8 +100,12 @@ arg_name(const void *table, size_t i)
 static int
 unknown_arg(const struct operation *op, struct str key, struct err *e)
 {
-	const char *near = nearest(key, arg_name, op->args);
+	const char *near;
+	size_t n = 0;
 
+	while (op->args[n].name != NULL)
+		n++;
+	near = str_nearest(key, arg_name, op->args, n);
 	return err_set(e, ERR_INVALID, "%s: \"%.*s\" is not an argument of it%s%s%s",
 	    op->name, FMT(key), near != NULL ? "; did you mean \"" : "",
 	    near != NULL ? near : "", near != NULL ? "\"?" : "");
@@ -248,22 +235,6 @@ work_tracker_find(struct work *w, int64_t owner, struct str project,
 	return rc == OK ? OK : err_set(e, rc, "%s", w->db.err.text);
 }
 
-bool
-prefix_is_valid(struct str s)
-{
-	if (s.n == 0 || s.n > LIMIT_WORK_PREFIX_BYTES ||
-	    (s.p[0] | 0x20) < 'a' || (s.p[0] | 0x20) > 'z' || s.p[s.n - 1] == '-')
-		return false;
-	for (size_t i = 1; i < s.n; i++) {
-		char c = s.p[i];
-
-		if (!((c | 0x20) >= 'a' && (c | 0x20) <= 'z') &&
-		    !(c >= '0' && c <= '9') && c != '-' && c != '_')
-			return false;
-	}
-	return true;
-}
-
 int
 work_tracker_make(struct work *w, int64_t owner, struct str project,
     struct str prefix, msec now, int64_t *tracker, struct err *e)
@@ -273,10 +244,9 @@ work_tracker_make(struct work *w, int64_t owner, struct str project,
 
 	if (rc != ERR_NOTFOUND)
 		return rc;
-	if (!prefix_is_valid(prefix))
-		return err_set(e, ERR_INVALID, "prefix \"%.*s\": expected a letter, "
-		    "then letters, digits, '-' and '_', at most %d in all, no '-' at "
-		    "the end", FMT(prefix), LIMIT_WORK_PREFIX_BYTES);
+	rc = prefix_check(prefix, e);
+	if (rc != OK)
+		return rc;
 	q = query_of(&w->db, SQL_TRACKER_MAKE);
 	bind_i64(&q, owner);
 	bind_text(&q, project);
@@ -502,11 +472,10 @@ work_operation(size_t i)
 static const char *
 operation_name(const void *table, size_t i)
 {
-	(void)table;
-	return work_operation(i);
+	return ((const struct operation *)table)[i].name;
 }
 
-static const struct operation *
+const struct operation *
 operation_find(struct str name)
 {
 	for (size_t i = 0; i < operations_n; i++) {
@@ -519,7 +488,7 @@ operation_find(struct str name)
 static int
 unknown_operation(struct work *w, struct str name)
 {
-	const char *near = nearest(name, operation_name, NULL);
+	const char *near = str_nearest(name, operation_name, operations, operations_n);
 
 	return fail(w, ERR_METHOD, "unknown operation \"%.*s\"%s%s%s", FMT(name),
 	    near != NULL ? "; did you mean \"" : "", near != NULL ? near : "",
@@ -563,12 +532,49 @@ work_writes(struct work *w, const struct work_call *c)
 }
 
 static int
-savepoint(struct work *w, enum sql what)
+savepoint_run(struct work *w, enum sql what)
 {
 	struct query q = query_of(&w->db, what);
 	int rc = query_run(&q);
 
 	return rc == OK ? OK : fail_db(w, rc);
+}
+
+int
+savepoint_begin(struct work *w)
+{
+	return savepoint_run(w, SQL_SAVEPOINT);
+}
+
+int
+savepoint_end(struct work *w, int rc, bool keep)
+{
+	struct err why = w->call->err;
+	int end = OK;
+
+	if (w->db.broken)
+		return rc;
+	if (rc != OK || !keep)
+		end = savepoint_run(w, SQL_SAVEPOINT_BACK);
+	if (end == OK)
+		end = savepoint_run(w, SQL_SAVEPOINT_END);
+	if (end != OK)
+		w->db.broken = true;
+	if (rc == OK)
+		return end;
+	w->call->err = why;
+	return rc;
+}
+
+int
+call_tick(struct work *w, size_t done, size_t total)
+{
+	struct work_call *c = w->call;
+	int rc = c->tick == NULL || done % TICK_STEPS != 0 ? OK :
+	    c->tick(c->tick_ctx, done, total);
+
+	return rc == OK ? OK : fail(w, rc, "%.*s was ended after %zu of %zu steps "
+	    "(%s); nothing was changed", FMT(c->operation), done, total, rc_text(rc));
 }
 
 /* The operation with its arguments checked; its changes of the counts too. */
@@ -590,30 +596,20 @@ operation_run(struct work *w, const struct operation *op, struct work_call *c)
 static int
 operation_guard(struct work *w, const struct operation *op, struct work_call *c)
 {
+	size_t at = c->data->n;
 	int rc;
 
-	if ((op->flags & OP_SAVEPOINT) == 0 && c->once.n == 0) {
-		rc = operation_run(w, op, c);
-	} else {
-		size_t at = c->data->n;
-
-		rc = savepoint(w, SQL_SAVEPOINT);
-		if (rc != OK)
-			return rc;
-		rc = operation_run(w, op, c);
-		if (rc == OK && c->once.n > 0)
-			rc = once_keep(w, c, str_sub(buf_str(c->data), at,
-			    c->data->n - at));
-		if (rc != OK && !w->db.broken) {
-			struct err kept = c->err;
-
-			savepoint(w, SQL_SAVEPOINT_BACK);
-			graph_drop(w);
-			c->err = kept;
-		}
-		if (!w->db.broken)
-			savepoint(w, SQL_SAVEPOINT_END);
-	}
+	if ((op->flags & OP_SAVEPOINT) == 0 && c->once.n == 0)
+		return operation_run(w, op, c);
+	rc = savepoint_begin(w);
+	if (rc != OK)
+		return rc;
+	rc = operation_run(w, op, c);
+	if (rc == OK && c->once.n > 0)
+		rc = once_keep(w, c, str_sub(buf_str(c->data), at, c->data->n - at));
+	rc = savepoint_end(w, rc, true);
+	if (rc != OK)
+		graph_drop(w);
 	return rc;
 }
 
@@ -642,20 +638,14 @@ int
 work_run_apart(struct work *w, struct work_call *c)
 {
 	struct tracker kept = w->t;
-	int rc = savepoint(w, SQL_SAVEPOINT), end = OK;
+	int rc = savepoint_begin(w);
 
 	if (rc != OK)
 		return rc;
 	rc = work_run_inner(w, c);
-	if (rc != OK && !w->db.broken) {
-		end = savepoint(w, SQL_SAVEPOINT_BACK);
+	if (rc != OK)
 		w->t = kept;
-	}
-	if (end == OK && !w->db.broken)
-		end = savepoint(w, SQL_SAVEPOINT_END);
-	if (end != OK)
-		w->db.broken = true;
-	return end == OK ? rc : end;
+	return savepoint_end(w, rc, true);
 }
 
 static int

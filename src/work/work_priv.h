@@ -86,6 +86,12 @@ struct item {
 };
 
 static inline bool
+is_done(enum status s)
+{
+	return s == STATUS_CLOSED || s == STATUS_TOMBSTONE;
+}
+
+static inline bool
 item_held(const struct item *it)
 {
 	return it->blockers > 0 || it->held_parents > 0;
@@ -150,6 +156,7 @@ struct operation {
 };
 extern const struct operation operations[];
 extern const size_t operations_n;
+const struct operation *operation_find(struct str name);     /* or NULL */
 
 /* Arguments, already checked against the table: their value or its absence. */
 struct str arg_text(const struct work_call *c, const char *name);    /* p NULL */
@@ -172,9 +179,16 @@ int work_run_inner(struct work *w, struct work_call *c);
 /* The same in a savepoint: if it fails it has changed nothing, and the others
  * stand. */
 int work_run_apart(struct work *w, struct work_call *c);
+/* A savepoint in the operation that runs; they nest.  Its end takes back what
+ * was done since then if rc is not OK, or keep is false, and returns rc or what
+ * failed by itself; then db.broken says that all is to be rolled back. */
+int savepoint_begin(struct work *w);
+int savepoint_end(struct work *w, int rc, bool keep);
+/* Between the steps of a long operation: the call's tick, now and then.  Not OK
+ * with words: the operation has to end. */
+int call_tick(struct work *w, size_t done, size_t total);
 /* Another number for the edges; once an operation is enough. */
 void tracker_edges_changed(struct work *w);
-bool prefix_is_valid(struct str s);
 
 /* ---- items (item.c: text; row.c: rows) -------------------------------------- */
 
@@ -184,8 +198,18 @@ void item_encode(struct buf *b, const struct item *it, struct str comments);
 /* The members before dependencies; and the lease's. */
 void item_add_fields(struct buf *b, const struct item *it);
 void lease_add(struct buf *b, const struct item *it);
+/* The same as a text in w->a; w->scratch holds it too. */
+struct str item_json(struct work *w, const struct item *it);
+void comment_encode(struct buf *b, int64_t number, struct str issue,
+    struct str author, struct str text, struct str created_at);
+/* A member: `"key":n`, with a comma where one is due. */
+void number_add(struct buf *b, const char *key, int64_t n);
+/* b's text in w->a, and b is released.  p NULL: it had become too large. */
+struct str text_keep(struct work *w, struct buf *b);
 /* Sorts and drops doubles. */
-void labels_sort(struct str *labels, size_t *n);
+void strs_sort(struct str *list, size_t *n);
+int str_order(const void *a, const void *b); /* of two struct str, for qsort */
+bool label_in(const struct str *labels, size_t n, struct str label);
 /* From an object with those keys, as in a body or a line of an export; strict:
  * limits, enums and times are checked.  Texts are copied to `a` iff copy.
  * Leaves the columns alone.  ERR_INVALID with the key in e. */
@@ -198,6 +222,10 @@ int item_find(struct work *w, struct str id, struct item *out);
 int item_load(struct work *w, int64_t seq, struct item *out);        /* all */
 /* Only the number of the item that item_find would find. */
 int item_seq(struct work *w, struct str id, int64_t *seq);
+/* The same for a whole id.  ERR_NOTFOUND, without words. */
+int item_seq_exact(struct work *w, struct str id, int64_t *seq);
+/* The row that has the id or, deleted, had it.  ERR_NOTFOUND, without words. */
+int id_seq(struct work *w, struct str id, int64_t *seq);
 /* Inserts (seq 0) or updates the row, its labels and its place in the counts;
  * edges are graph.c's. `was`: what is stored now (NULL for a new one). */
 int item_save(struct work *w, struct item *it, const struct item *was);
@@ -215,7 +243,13 @@ bool time_parse(struct str s, msec *out);    /* RFC 3339 with any fraction, zone
 
 /* ---- ids (ident.c) ----------------------------------------------------------- */
 
+extern const char id_alphabet[];             /* of the random part: 36 */
 bool id_is_valid(struct str id);             /* PREFIX-rest[.n...] */
+bool prefix_is_valid(struct str s);
+int prefix_check(struct str s, struct err *e);       /* ERR_INVALID */
+/* A name made into a prefix: "My app 2" gives "My-app-2", in out, of max bytes;
+ * one without letters gives "work". */
+struct str prefix_from(struct str name, char *out, size_t max);
 int id_make(struct work *w, struct str *out);                /* free, random */
 int id_child(struct work *w, struct item *parent, struct str *out);
 /* Length of the random part for a tracker of n items: at least 4, and odds of
@@ -238,6 +272,9 @@ int edge_put(struct work *w, int64_t item, int64_t target, enum dep_type type);
 /* After an item became closed (or a tombstone), or the reverse. */
 int graph_closed(struct work *w, int64_t item, bool closed);
 
+/* deps.c.  {"issue_id":..,"depends_on_id":..,"type":..}; type may be NULL. */
+void dep_encode(struct buf *b, struct str item, struct str target,
+    const char *type);
 /* deps.c.  ERR_INVALID: an epic as the child of something smaller. */
 int dep_direction(struct work *w, const struct item *it,
     const struct item *target, enum dep_type type);
@@ -256,6 +293,12 @@ void graph_note(struct work *w, int64_t item, int64_t target, enum dep_type type
  * new_json: of the event; p NULL: the item itself. */
 int change_save(struct work *w, struct item *it, const struct item *was,
     enum event_kind kind, struct str new_json);
+
+/* ---- comments (note.c) ----------------------------------------------------------- */
+
+int comment_insert(struct work *w, int64_t item, struct str author,
+    struct str created, struct str text);
+int comments_drop(struct work *w, int64_t item);
 
 /* ---- mentions (mention.c) ------------------------------------------------------- */
 
@@ -310,7 +353,7 @@ void event_encode(struct buf *b, const struct query *q);
 	X(dep_add) X(dep_remove) X(dep_tree) X(dep_cycles)                     \
 	/* batch.c */                                                          \
 	X(batch)                                                               \
-	/* export.c, merge.c */                                                 \
+	/* export.c, import.c */                                                \
 	X(export) X(import)                                                    \
 	/* admin.c, recount.c */                                               \
 	X(rename_prefix) X(info) X(recount)

@@ -20,7 +20,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	struct buf out = BUF(1 * MB);
 	struct json_doc d = { 0 };
 	struct err e = { .text = "" };
-	int rc = request_parse(&r, (struct str){ (const char *)data, n }, &e);
+	int rc = wire_parse(&r, (struct str){ (const char *)data, n }, &e);
 
 	if (rc == OK) {
 		assert(r.operation.n > 0);
@@ -30,7 +30,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	} else {
 		assert(e.text[0] != '\0');
 	}
-	answer_add(&out, r.id, rc, e.text, S("{}"), rc == OK ? NULL : "1");
+	wire_answer(&out, r.id, rc, e.text, S("{}"), rc == OK ? NULL : "1");
 	assert(!out.failed && out.n > 0 && out.p[out.n - 1] == '\n');
 	assert(memchr(out.p, '\n', out.n - 1) == NULL);
 	assert(json_parse(&d, buf_str(&out), &e) == OK);
