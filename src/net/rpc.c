@@ -46,6 +46,7 @@ struct rpc_conn {
 	                                        without an end so far */
 	size_t sent;                         /* of out */
 	size_t skipped;                      /* of a line too long */
+	size_t held;                         /* memory, as counted in r->held */
 	bool eof, hangup, too_long, told;
 	bool ready, dirty;
 	int refs;
@@ -60,6 +61,7 @@ struct rpc {
 	bool accepting;
 	struct { int fd; bool *fired; } watch[WATCHES];
 	size_t watches, conns;
+	size_t held;                         /* memory of all buffers */
 	struct rpc_conn *all, *dead;
 	struct rpc_conn *ready, **ready_end;
 	struct rpc_conn *dirty;
@@ -79,10 +81,20 @@ is_ahead(const struct rpc_conn *c)
 }
 
 static void
+conn_count(struct rpc_conn *c)
+{
+	size_t held = c->fd < 0 ? 0 : c->in.cap + c->out.cap;
+
+	c->r->held += held - c->held;
+	c->held = held;
+}
+
+static void
 conn_arm(struct rpc_conn *c)
 {
 	struct epoll_event ev = { .data.ptr = c };
 
+	conn_count(c);
 	if (c->fd < 0)
 		return;
 	if (c->r->reading && !c->eof && !is_ahead(c))
@@ -104,6 +116,7 @@ conn_close(struct rpc_conn *c)
 		return;
 	close(c->fd);
 	c->fd = -1;
+	conn_count(c);
 	c->line_end = 0;
 	r->conns--;
 	if (r->hot == c)
@@ -156,7 +169,7 @@ make_ready(struct rpc_conn *c)
 {
 	struct rpc *r = c->r;
 
-	if (c->ready || c->told || c->fd < 0 || c->out.n - c->sent > OUT_SOFT ||
+	if (c->ready || c->told || c->fd < 0 || rpc_is_behind(c) ||
 	    (c->line_end == 0 && !c->too_long))
 		return;
 	c->ready = true;
@@ -277,7 +290,7 @@ rpc_next(struct rpc *r, struct rpc_conn **out, struct str *line)
 		if (r->ready == NULL)
 			r->ready_end = &r->ready;
 		c->ready = false;
-		if (c->fd < 0 || c->told || c->out.n - c->sent > OUT_SOFT)
+		if (c->fd < 0 || c->told || rpc_is_behind(c))
 			continue;
 		*out = r->hot = c;
 		r->busy = true;
@@ -366,10 +379,47 @@ send_all(struct rpc *r)
 	}
 }
 
+/* Its memory goes at once, also while it is held. */
+static void
+conn_cut_off(struct rpc_conn *c)
+{
+	conn_close(c);
+	buf_release(&c->in);
+	buf_release(&c->out);
+	c->at = c->scanned = c->sent = 0;
+}
+
+/* Rather one connection than all of them and the process. */
+static void
+relieve(struct rpc *r)
+{
+	struct rpc_conn *largest = r->all;
+
+	for (struct rpc_conn *c = r->all; c != NULL; c = c->next) {
+		if (c->held > largest->held)
+			largest = c;
+	}
+	log_warn("rpc", "memory", "held=%zu largest=%zu", r->held, largest->held);
+	conn_cut_off(largest);
+}
+
 size_t
 rpc_unsent(const struct rpc_conn *c)
 {
 	return c->out.n - c->sent;
+}
+
+bool
+rpc_is_behind(const struct rpc_conn *c)
+{
+	return c->out.n - c->sent > OUT_SOFT;
+}
+
+void
+rpc_hang_up(struct rpc_conn *c)
+{
+	log_warn("rpc", "slow_reader", "unsent=%zu", c->out.n - c->sent);
+	conn_cut_off(c);
 }
 
 bool
@@ -408,12 +458,7 @@ rpc_user(const struct rpc_conn *c)
 int64_t
 rpc_peer_uid(const struct rpc_conn *c)
 {
-	struct ucred who;
-	socklen_t n = sizeof who;
-
-	if (c->fd < 0 || getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &who, &n) != 0)
-		return -1;
-	return who.uid;
+	return rpc_uid(c->fd);
 }
 
 /* ---- the listener ---------------------------------------------------------------- */
@@ -425,6 +470,15 @@ stop_accepting(struct rpc *r)
 
 	r->accepting = false;
 	epoll_ctl(r->epoll, EPOLL_CTL_MOD, r->listener, &ev);
+}
+
+/* Where the folder's file system knows no modes, anybody may connect. */
+static bool
+is_welcome(int fd)
+{
+	int64_t uid = rpc_uid(fd);
+
+	return uid == geteuid() || uid == 0;
 }
 
 static void
@@ -469,7 +523,9 @@ accept_all(struct rpc *r)
 	for (;;) {
 		int fd = accept4(r->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-		if (fd >= 0 && r->conns < r->o.conns_max) {
+		if (fd >= 0 && !is_welcome(fd)) {
+			close(fd);
+		} else if (fd >= 0 && r->conns < r->o.conns_max) {
 			conn_new(r, fd);
 		} else if (fd >= 0) {
 			refuse(r, fd);
@@ -482,7 +538,8 @@ accept_all(struct rpc *r)
 	}
 }
 
-/* Nobody can connect before it listens, and by then its mode is right. */
+/* Nobody can connect before it listens, and by then its mode is right: bind
+ * gives the name the mode of the socket. */
 static int
 listen_at(struct rpc *r, struct err *e)
 {
@@ -496,9 +553,9 @@ listen_at(struct rpc *r, struct err *e)
 	if (rc == OK)
 		r->listener = socket(AF_UNIX,
 		    SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (r->listener < 0 ||
+	if (r->listener < 0 || fchmod(r->listener, 0600) != 0 ||
 	    bind(r->listener, (struct sockaddr *)&name.sa, name.size) != 0 ||
-	    chmod(name.sa.sun_path, 0600) != 0 || listen(r->listener, BACKLOG) != 0)
+	    listen(r->listener, BACKLOG) != 0)
 		rc = ERR_IO;
 	if (rc != OK)
 		err_set(e, rc, "%s: %s", r->o.path, strerror(errno));
@@ -657,6 +714,8 @@ rpc_wait(struct rpc *r, nsec until)
 	bool was_busy = r->busy;
 
 	send_all(r);
+	while (r->o.held_max != 0 && r->held > r->o.held_max)
+		relieve(r);
 	if (r->dead != NULL)
 		bury(r);
 	r->busy = false;

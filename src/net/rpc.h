@@ -34,11 +34,14 @@ struct rpc_conn;
 
 struct rpc_options {
 	const char *path;            /* of any length; what is there is replaced:
-	                                the caller owns the name.  Mode 0600. */
+	                                the caller owns the name.  Mode 0600;
+	                                other users but root are hung up on. */
 	size_t conns_max;
 	struct str full;             /* told to a connection over that; a line */
 	size_t line_max;
 	size_t out_max;              /* unsent; a slower reader is closed */
+	size_t held_max;             /* memory of all buffers; past it the largest
+	                                connection is closed.  0: no limit */
 	/* c is about to be freed.  May be NULL. */
 	void (*closed)(void *ctx, struct rpc_conn *c);
 	void *ctx;
@@ -66,6 +69,9 @@ size_t rpc_conns(const struct rpc *r);
 /* What is appended is sent; nothing while the connection is gone. */
 struct buf *rpc_out(struct rpc_conn *c);
 size_t rpc_unsent(const struct rpc_conn *c);
+/* It has so much to read that its lines are not handed out. */
+bool rpc_is_behind(const struct rpc_conn *c);
+void rpc_hang_up(struct rpc_conn *c);
 bool rpc_gone(const struct rpc_conn *c);     /* the other side went away */
 /* Keeps c from being freed. */
 void rpc_hold(struct rpc_conn *c);
@@ -83,6 +89,8 @@ struct rpc_client {
 	size_t at;                   /* of `in` that was handed out */
 };
 
+/* Who listens there: the user it had then.  -1: unknown. */
+int64_t rpc_client_uid(const struct rpc_client *c);
 /* ERR_NOTFOUND: nobody listens there.  ERR_TIMEOUT.  ERR_IO. */
 int  rpc_connect(struct rpc_client *c, const char *path, size_t line_max,
     nsec deadline, struct err *e);

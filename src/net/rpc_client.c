@@ -57,6 +57,23 @@ rpc_name_release(struct rpc_name *n)
 	n->folder = -1;
 }
 
+int64_t
+rpc_uid(int fd)
+{
+	struct ucred who;
+	socklen_t n = sizeof who;
+
+	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) != 0)
+		return -1;
+	return who.uid;
+}
+
+int64_t
+rpc_client_uid(const struct rpc_client *c)
+{
+	return rpc_uid(c->fd);
+}
+
 /* The time that is left becomes the kernel's limit.  ERR_TIMEOUT: none is. */
 static int
 arm(struct rpc_client *c, nsec deadline, struct err *e)

@@ -23,6 +23,9 @@ struct rpc_name {
 int  rpc_name_make(struct rpc_name *n, const char *path, struct err *e);
 void rpc_name_release(struct rpc_name *n);
 
+/* The user at the other end of fd; -1: unknown. */
+int64_t rpc_uid(int fd);
+
 static inline void
 rpc_pause(void)
 {

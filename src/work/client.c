@@ -419,6 +419,10 @@ daemon_connect(struct client *c, struct err *e)
 		return OK;
 	home_path(c->o.home, "sock", path);
 	rc = rpc_connect(&c->rpc, path, LIMIT_WORK_OUT_BYTES, c->deadline, e);
+	if (rc == OK && !daemon_is_trusted(c->o.home, &c->rpc)) {
+		rpc_close(&c->rpc);
+		rc = ERR_DENIED;
+	}
 	c->greeted = false;
 	if (rc == OK)
 		return OK;

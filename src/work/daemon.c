@@ -71,7 +71,7 @@ lock_take(struct daemon *d, struct err *e)
 
 	home_path(d->home, "pid", path);
 	for (;;) {
-		d->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		d->lock = home_open(path, O_RDWR);
 		if (d->lock < 0)
 			return err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
 		if (flock(d->lock, LOCK_EX | LOCK_NB) != 0) {
@@ -254,6 +254,7 @@ loop(struct daemon *d)
 		hear_watch(d);
 		if (d->stopping)
 			break;
+		serve_unpark(d);
 		serve_intake(d);
 		if (d->first != NULL)
 			serve_round(d);
@@ -280,7 +281,7 @@ log_open(struct daemon *d)
 	int fd;
 
 	home_path(d->home, "log", path);
-	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	fd = home_open(path, O_WRONLY | O_APPEND);
 	if (fd < 0)
 		return;
 	if (fstat(fd, &st) == 0 && st.st_size > LIMIT_WORK_LOG_BYTES &&
@@ -300,6 +301,7 @@ begin(struct daemon *d, struct err *e)
 		.full = S(FULL_LINE),
 		.line_max = LIMIT_WORK_LINE_BYTES,
 		.out_max = LIMIT_WORK_OUT_BYTES,
+		.held_max = LIMIT_WORK_HELD_BYTES,
 		.closed = serve_conn_closed,
 		.ctx = d,
 	};
@@ -317,6 +319,8 @@ begin(struct daemon *d, struct err *e)
 	if (rc != OK)
 		return rc;
 	desk_settle(&d->desk);
+	d->desk.round_bytes = LIMIT_WORK_ROUND_BYTES;
+	d->desk.round_time = LIMIT_WORK_ROUND_MS * NS_PER_MS;
 	home_path(d->home, "sock", sock);
 	rc = rpc_new(&d->rpc, &o, e);
 	if (rc == OK)
@@ -335,6 +339,7 @@ finish(struct daemon *d)
 	char path[DB_PATH_MAX + 8];
 
 	rpc_stop_reading(d->rpc);
+	serve_unpark(d);
 	serve_intake(d);
 	while (mine && d->first != NULL) {
 		serve_round(d);
@@ -448,7 +453,7 @@ daemon_is_there(const struct home *h)
 	bool locked;
 
 	home_path(h, "pid", path);
-	fd = open(path, O_RDWR | O_CLOEXEC);
+	fd = open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return false;
 	locked = flock(fd, LOCK_SH | LOCK_NB) != 0;
@@ -456,13 +461,26 @@ daemon_is_there(const struct home *h)
 	return locked;
 }
 
+bool
+daemon_is_trusted(const struct home *h, const struct rpc_client *c)
+{
+	int64_t uid = rpc_client_uid(c);
+	struct stat st;
+
+	return uid == geteuid() || uid == 0 ||
+	    (stat(h->db, &st) == 0 && uid == st.st_uid);
+}
+
 /* Forked twice, so that it is nobody's child to wait for. */
 void
 daemon_spawn(const struct home *h)
 {
+	struct stat st;
 	pid_t pid;
 
-	if (daemon_is_there(h))
+	/* What stays in a folder belongs to whom the folder belongs. */
+	if (stat(h->dir, &st) != 0 || (st.st_uid != geteuid() && geteuid() != 0) ||
+	    daemon_is_there(h))
 		return;
 	pid = fork();
 	if (pid == 0) {
@@ -486,6 +504,8 @@ ask(struct rpc_client *c, const struct home *h, struct str line, nsec deadline,
 
 	home_path(h, "sock", sock);
 	rc = rpc_connect(c, sock, LIMIT_WORK_OUT_BYTES, deadline, e);
+	if (rc == OK && !daemon_is_trusted(h, c))
+		rc = err_set(e, ERR_DENIED, "%s belongs to another user", sock);
 	if (rc == OK)
 		rc = rpc_send(c, line, deadline, e);
 	if (rc == OK)

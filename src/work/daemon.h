@@ -39,6 +39,11 @@ void daemon_spawn(const struct home *h);
 /* One runs, or is about to; it may hang. */
 bool daemon_is_there(const struct home *h);
 
+/* Is who listens as good as the database is?  One's own, root's, and that of
+ * the database's owner are; anybody else got into the folder. */
+struct rpc_client;
+bool daemon_is_trusted(const struct home *h, const struct rpc_client *c);
+
 struct daemon_status {
 	bool running;
 	int64_t pid;

@@ -23,6 +23,8 @@ struct task {
 	nsec told;                           /* of its progress, last */
 	size_t bytes;                        /* of its line */
 	bool cancelled;
+	uint64_t turn;                       /* when it is to run: see serve.c */
+	bool running;                        /* in the round, which is in front */
 	const struct control *control;       /* NULL: the engine's */
 	int rc;                              /* not OK: refused already */
 	struct task *next;
@@ -35,6 +37,9 @@ struct peer {
 	int64_t after;                       /* events up to here were sent */
 	struct rpc_conn *conn;
 	struct peer *next;                   /* of the subscribed */
+	uint64_t turn;                       /* of its last request */
+	struct task *parked, **parked_end;   /* until it has read its answers */
+	struct peer *next_parked;
 };
 
 struct daemon {
@@ -47,8 +52,12 @@ struct daemon {
 	bool stopping;
 	const char *why;                     /* it stops */
 
-	struct task *first, **last;          /* waiting, in order of arrival */
+	struct task *first, **last;          /* waiting, in order of their turns */
+	struct task *tail;
 	size_t queued, queued_bytes;
+	uint64_t turn;                       /* of the last that ran */
+	struct peer *parked;                 /* with requests that wait for them */
+	size_t parks, parks_bytes;
 	struct task *spare;
 	size_t spares;
 	nsec looked;                         /* at the sockets, in a long operation */
@@ -65,6 +74,8 @@ struct daemon {
 
 /* Reads the lines that came. */
 void serve_intake(struct daemon *d);
+/* Puts back what waited for its answers' reader, who has read on. */
+void serve_unpark(struct daemon *d);
 /* Runs the oldest waiting requests in one transaction, and answers. */
 void serve_round(struct daemon *d);
 /* Answers all that wait with a failure. */

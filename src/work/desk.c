@@ -159,6 +159,11 @@ tracker_open(struct desk *d, const struct home *h, struct str prefix, msec now,
 static void
 tune(struct desk *d)
 {
+	/* The file may come from somebody else, with a schema of theirs. */
+	sqlite3_db_config(d->db.h, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	sqlite3_db_config(d->db.h, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	sqlite3_db_config(d->db.h, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+	sqlite3_db_config(d->db.h, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
 	sqlite3_busy_handler(d->db.h, busy_wait, d);
 	sqlite3_wal_hook(d->db.h, log_grew, d);
 	sqlite3_db_config(d->db.h, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
@@ -400,14 +405,31 @@ is_doomed(const struct work_call *c, int64_t changes)
 	    (op->flags & OP_SAVEPOINT) == 0;
 }
 
-/* OK: all ran.  ERR_AGAIN: one is doomed.  ERR_IO, ERR_BUSY.. with words. */
+/* Is it enough for one run?  One call always is run. */
+static bool
+run_is_full(const struct run *r, size_t bytes, nsec began)
+{
+	const struct desk *d = r->d;
+
+	return (d->round_bytes != 0 && bytes >= d->round_bytes) ||
+	    (d->round_time != 0 && clock_mono() - began >= d->round_time);
+}
+
+/* OK: all ran, up to d->ran.  ERR_AGAIN: one is doomed.  ERR_IO, ERR_BUSY.. with words. */
 static int
 run_calls(struct run *r, struct err *e)
 {
-	struct db *db = &r->d->w->db;
+	struct desk *d = r->d;
+	struct db *db = &d->w->db;
+	nsec began = clock_mono();
+	size_t bytes = 0;
 
-	for (size_t i = 0; i < r->n; i++) {
-		int64_t before = sqlite3_total_changes64(r->d->db.h);
+	for (d->ran = 0; d->ran < r->n; d->ran++) {
+		int64_t before = sqlite3_total_changes64(d->db.h);
+		size_t i = d->ran;
+
+		if (i > 0 && run_is_full(r, bytes, began))
+			return OK;
 
 		if (r->doomed[i])
 			continue;
@@ -415,12 +437,13 @@ run_calls(struct run *r, struct err *e)
 		r->rcs[i] = call_run(r, r->calls[i]);
 		if (db->broken)
 			return (sqlite3_errcode(db->h) & 0xff) == SQLITE_BUSY ?
-			    busy_code(r->d, e) :
+			    busy_code(d, e) :
 			    err_set(e, ERR_IO, "%s", db->err.text);
+		bytes += r->calls[i]->data->n;
 		if (r->rcs[i] == OK)
 			continue;
 		r->doomed[i] = is_doomed(r->calls[i],
-		    sqlite3_total_changes64(r->d->db.h) - before);
+		    sqlite3_total_changes64(d->db.h) - before);
 		if (r->doomed[i])
 			return ERR_AGAIN;
 	}
@@ -452,6 +475,7 @@ run_once(struct run *r, struct err *e)
 static void
 run_fail(struct run *r, int rc, const struct err *e)
 {
+	r->d->ran = r->n;
 	for (size_t i = 0; i < r->n; i++) {
 		answer_cut(r, i);
 		r->rcs[i] = err_set(&r->calls[i]->err, rc, "%s", e->text);

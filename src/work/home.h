@@ -54,6 +54,11 @@ struct desk {
 	nsec busy_until;                     /* waits no longer for another process;
 	                                        0: LIMIT_WORK_BUSY_MS each time */
 	nsec busy_since;
+	size_t round_bytes;                  /* of answers, and time, after which the */
+	nsec round_time;                     /* rest of a run's calls is left out; 0:
+	                                        no limit */
+	size_t ran;                          /* calls of the last run; what is past
+	                                        it did not run */
 	int frames;                          /* of the log, after our last commit */
 	int64_t log_bytes;
 	uint64_t commits;
@@ -73,7 +78,8 @@ void desk_checkpoint(struct desk *d);
  * takes no lock of a writer.  ERR_BUSY: another process held the file too long
  * (ERR_TIMEOUT: past busy_until).  A call's tick is also asked, with 0 of 0,
  * whether the call may begin.  ERR_DENIED: it writes, and the desk is
- * read-only.  Returns the worst of what concerned all. */
+ * read-only.  Past round_bytes or round_time the rest is left: see `ran`.
+ * Returns the worst of what concerned all. */
 int desk_run(struct desk *d, struct work_call *const *calls, int *rcs, size_t n);
 
 #endif

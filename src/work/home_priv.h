@@ -11,6 +11,10 @@
 
 /* The prefix a new tracker there would have. */
 void home_prefix(const struct home *h, char out[LIMIT_WORK_PREFIX_BYTES + 1]);
+/* Opens a file of ours there, which is made (0600) if it is missing.  What
+ * somebody else may have put in its place is refused: a link, another's file,
+ * anything that is not a file.  -1: errno says why. */
+int home_open(const char *path, int flags);
 /* Writes .gitignore unless there is one. */
 int home_ignore(const struct home *h, struct err *e);
 /* desk_open with the prefix of a tracker that is made.  prefix empty:

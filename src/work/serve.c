@@ -6,6 +6,12 @@
  * The dearer a commit, the more requests share it.  What is told to a client
  * was committed: answers are added after, and leave with the next rpc_wait.
  *
+ * Who waits is in order of turns, not of arrival: a connection's n-th request
+ * comes after every other's first, however many it sent before.  A round ends
+ * early when it took long or made much (desk.round_time, round_bytes).  What a
+ * connection asks while it has not read its answers is parked until it has, so
+ * that a client which sends far ahead is slow and not cut off.
+ *
  * A few requests are the daemon's own (controls).  They run in their turn,
  * after the round's commit; only a cancel is heard as it is read, for what it
  * cancels came before it.
@@ -103,11 +109,21 @@ peer_of(struct task *t)
 	if (p == NULL) {
 		p = mem_new(struct peer);
 		p->conn = t->conn;
-		snprintf(p->who, sizeof p->who, "uid:%lld",
-		    (long long)rpc_peer_uid(t->conn));
+		p->parked_end = &p->parked;
 		rpc_set_user(t->conn, p);
 	}
 	return p;
+}
+
+static const char *
+who_of(struct task *t)
+{
+	struct peer *p = peer_of(t);
+
+	if (p->who[0] == '\0')
+		snprintf(p->who, sizeof p->who, "uid:%lld",
+		    (long long)rpc_peer_uid(t->conn));
+	return p->who;
 }
 
 /* As the engine's, without its transaction. */
@@ -202,23 +218,32 @@ same_id(jnode a, jnode b)
 	return same;
 }
 
+static bool
+cancel_in(struct task *o, const struct rpc_conn *conn, jnode id)
+{
+	for (; o != NULL; o = o->next) {
+		if (o->conn != conn || o->req.id == NULL || o->cancelled ||
+		    !same_id(o->req.id, id))
+			continue;
+		o->cancelled = true;
+		return true;
+	}
+	return false;
+}
+
 /* Of the same connection: waiting, or in the round that runs (which is still
  * at the head of those that wait). */
 static int
 run_cancel(struct task *t)
 {
 	jnode id = json_get(t->req.args, S("request_id"));
-	bool found = false;
+	bool found;
 
 	if (json_is_null(id))
 		return err_set(&t->call.err, ERR_INVALID,
 		    "cancel: \"request_id\" is missing");
-	for (struct task *o = t->d->first; o != NULL && !found; o = o->next) {
-		found = o->conn == t->conn && o->req.id != NULL && !o->cancelled &&
-		    same_id(o->req.id, id);
-		if (found)
-			o->cancelled = true;
-	}
+	found = cancel_in(t->d->first, t->conn, id) ||
+	    cancel_in(peer_of(t)->parked, t->conn, id);
 	buf_add_fmt(&t->data, "{\"cancelled\":%s}", found ? "true" : "false");
 	return OK;
 }
@@ -314,12 +339,160 @@ task_prepare(struct task *t, struct str line)
 	c->tracker = t->d->desk.tracker;
 	c->operation = t->req.operation;
 	c->args = t->req.args;
-	c->actor = t->req.actor.n > 0 ? t->req.actor : str_of(peer_of(t)->who);
+	c->actor = t->req.actor.n > 0 ? t->req.actor : str_of(who_of(t));
 	c->once = t->req.once;
 	c->tick = task_tick;
 	c->tick_ctx = t;
 	c->data = &t->data;
 }
+
+/* ---- the queue -------------------------------------------------------------------- */
+
+static void
+task_turn(struct daemon *d, struct task *t)
+{
+	struct peer *p = peer_of(t);
+
+	p->turn = (p->turn > d->turn ? p->turn : d->turn) + 1;
+	t->turn = p->turn;
+}
+
+/* Behind all of its turn; mostly that is the end. */
+static void
+queue_put(struct daemon *d, struct task *t)
+{
+	struct task **at = d->last;
+
+	if (d->first != NULL && d->tail->turn > t->turn) {
+		at = &d->first;
+		/* Those that are running stay in front. */
+		while (*at != NULL && ((*at)->running || (*at)->turn <= t->turn))
+			at = &(*at)->next;
+	}
+	t->next = *at;
+	*at = t;
+	if (t->next == NULL) {
+		d->tail = t;
+		d->last = &t->next;
+	}
+	d->queued++;
+	d->queued_bytes += t->bytes;
+}
+
+/* The one behind `before`, or the first. */
+static struct task *
+queue_take(struct daemon *d, struct task *before)
+{
+	struct task **at = before == NULL ? &d->first : &before->next, *t = *at;
+
+	*at = t->next;
+	if (t->next == NULL) {
+		d->tail = before;
+		d->last = at;
+	}
+	d->queued--;
+	d->queued_bytes -= t->bytes;
+	t->next = NULL;
+	return t;
+}
+
+static bool
+is_behind(const struct daemon *d, const struct task *t)
+{
+	return !d->stopping && !rpc_gone(t->conn) && rpc_is_behind(t->conn);
+}
+
+/* Too much parked: whom it waits for reads nothing at all. */
+static void
+park(struct daemon *d, struct task *t)
+{
+	struct peer *p = peer_of(t);
+
+	if (p->parked == NULL) {
+		p->next_parked = d->parked;
+		d->parked = p;
+	}
+	*p->parked_end = t;
+	p->parked_end = &t->next;
+	d->parks++;
+	d->parks_bytes += t->bytes;
+	if (d->parks > LIMIT_WORK_QUEUE || d->parks_bytes > LIMIT_WORK_QUEUE_BYTES)
+		rpc_hang_up(t->conn);
+}
+
+static void
+unpark(struct daemon *d, struct peer *p)
+{
+	struct task *t = p->parked;
+
+	p->parked = NULL;
+	p->parked_end = &p->parked;
+	while (t != NULL) {
+		struct task *next = t->next;
+
+		d->parks--;
+		d->parks_bytes -= t->bytes;
+		queue_put(d, t);
+		t = next;
+	}
+}
+
+void
+serve_unpark(struct daemon *d)
+{
+	struct peer **at = &d->parked;
+
+	while (*at != NULL) {
+		struct peer *p = *at;
+
+		if (is_behind(d, p->parked)) {
+			at = &p->next_parked;
+			continue;
+		}
+		*at = p->next_parked;
+		unpark(d, p);
+	}
+}
+
+/* The first n that wait are to run, but for those that are parked. */
+static size_t
+queue_ready(struct daemon *d, size_t n)
+{
+	struct task *t, *before = NULL;
+	size_t left = 0;
+
+	while (left < n && (t = before == NULL ? d->first : before->next) != NULL) {
+		if (is_behind(d, t) || peer_of(t)->parked != NULL) {
+			park(d, queue_take(d, before));
+		} else {
+			t->running = true;
+			before = t;
+			left++;
+		}
+	}
+	return left;
+}
+
+/* What the round had no more room for waits as before. */
+static void
+queue_leave(struct daemon *d)
+{
+	struct task *left = NULL, **end = &left;
+
+	while (d->first != NULL && d->first->running) {
+		*end = queue_take(d, NULL);
+		end = &(*end)->next;
+	}
+	while (left != NULL) {
+		struct task *t = left;
+
+		left = t->next;
+		t->running = false;
+		queue_put(d, t);
+	}
+}
+
+/* ---- intake ---------------------------------------------------------------------- */
 
 void
 serve_intake(struct daemon *d)
@@ -341,24 +514,9 @@ serve_intake(struct daemon *d)
 			task_free(t);
 			continue;
 		}
-		*d->last = t;
-		d->last = &t->next;
-		d->queued++;
-		d->queued_bytes += t->bytes;
+		task_turn(d, t);
+		queue_put(d, t);
 	}
-}
-
-static void
-queue_drop(struct daemon *d)
-{
-	struct task *t = d->first;
-
-	d->first = t->next;
-	if (d->first == NULL)
-		d->last = &d->first;
-	d->queued--;
-	d->queued_bytes -= t->bytes;
-	task_free(t);
 }
 
 /* ---- a round ----------------------------------------------------------------------- */
@@ -404,46 +562,60 @@ round_fill(struct daemon *d, struct round *r, size_t max, nsec *soonest)
 }
 
 /* When the time of one is up while another process holds the file, the others
- * go on waiting. */
-static void
+ * go on waiting.  Returns how many of the first max are through. */
+static size_t
 round_run(struct daemon *d, struct round *r, size_t max)
 {
 	uint64_t commits = d->desk.commits;
+	struct task *t = d->first;
+	size_t through = 0;
 	nsec soonest;
 	int rc;
 
 	do {
 		round_fill(d, r, max, &soonest);
 		if (r->n == 0)
-			return;
+			return max;
 		d->desk.busy_until = soonest == NEVER ? 0 : soonest;
 		rc = desk_run(&d->desk, r->calls, r->rcs, r->n);
 	} while (rc == ERR_TIMEOUT && clock_mono() >= soonest);
 	if (rc != OK)
 		log_error("work", "round", "requests=%zu error=%s", r->n,
 		    r->calls[0]->err.text);
-	for (size_t i = 0; i < r->n; i++)
+	for (size_t i = 0; i < d->desk.ran; i++)
 		r->tasks[i]->rc = r->rcs[i];
 	if (d->desk.commits != commits)
 		d->committed = clock_mono();
+	if (d->desk.ran == r->n)
+		return max;
+	for (; t != r->tasks[d->desk.ran]; t = t->next)
+		through++;
+	return through;
+}
+
+static void
+queue_drop(struct daemon *d)
+{
+	task_free(queue_take(d, NULL));
 }
 
 void
 serve_round(struct daemon *d)
 {
 	static struct round r;
-	size_t n = d->queued < LIMIT_WORK_ROUND ? d->queued : LIMIT_WORK_ROUND;
+	size_t n = queue_ready(d, LIMIT_WORK_ROUND);
 
 	d->looked = d->active = clock_mono();
-	round_run(d, &r, n);
-	for (; n > 0; n--) {
+	for (n = round_run(d, &r, n); n > 0; n--) {
 		struct task *t = d->first;
 
 		if (t->rc == OK && t->control != NULL)
 			t->rc = control_run(t);
 		task_answer(t);
+		d->turn = t->turn;
 		queue_drop(d);
 	}
+	queue_leave(d);
 	if (d->subscribed != NULL)
 		serve_events(d);
 }
@@ -526,6 +698,8 @@ serve_release(struct daemon *d)
 {
 	while (d->subscribed != NULL)
 		unsubscribe(d, d->subscribed);
+	d->stopping = true;
+	serve_unpark(d);
 	while (d->first != NULL)
 		queue_drop(d);
 	while (d->spare != NULL) {

@@ -21,8 +21,8 @@ static const char *const toy_text[TOYS] = {
 	[TOY_END] = "RELEASE toy",
 	[TOY_PUT] = "INSERT INTO toy(n) VALUES (?)",
 	[TOY_SUM] = "SELECT coalesce(sum(n), 0) FROM toy",
-	[TOY_ENDLESS] = "WITH RECURSIVE x(i) AS (SELECT 1 UNION ALL SELECT i + 1"
-	    " FROM x) SELECT count(*) FROM x",
+	[TOY_ENDLESS] = ("WITH RECURSIVE x(i) AS (SELECT 1 UNION ALL SELECT i + 1"
+	    " FROM x) SELECT count(*) FROM x"),
 };
 static const struct db_sql toy_sql = { toy_text, TOYS };
 static const char *const toy_steps[] = {

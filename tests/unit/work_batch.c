@@ -83,8 +83,8 @@ TEST(work_a_batch_that_fails_anywhere_changes_nothing)
 {
 	static const char *const steps[] = {
 		CREATE("x"),
-		"{'operation':'create','args':{'title':'y','labels':['l'],"
-		    "'dependencies':['t-a'],'parent':'t-e'}}",
+		("{'operation':'create','args':{'title':'y','labels':['l'],"
+		    "'dependencies':['t-a'],'parent':'t-e'}}"),
 		"{'operation':'dep_add','args':{'from_id':'t-a','to_id':'t-b'}}",
 		"{'operation':'dep_remove','args':{'from_id':'t-c','to_id':'t-b'}}",
 		"{'operation':'close','args':{'id':'t-b'}}",

@@ -8,7 +8,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/limits.h"
@@ -70,22 +72,31 @@ work_read_present(const char *path, struct buf *out, struct err *e)
 }
 
 static int
-write_new(const char *path, struct str text)
+write_to(int fd, struct str text)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	bool good;
-
-	if (fd < 0)
-		return ERR_IO;
 	while (text.n > 0) {
 		ssize_t n = write(fd, text.p, text.n);
 
 		if (n < 0 && errno != EINTR)
-			break;
+			return ERR_IO;
 		if (n > 0)
 			text = str_sub(text, (size_t)n, text.n);
 	}
-	good = text.n == 0 && fsync(fd) == 0;
+	return OK;
+}
+
+static int
+write_new(const char *path, struct str text)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	bool good;
+
+	/* Of a killed one that had our pid.  Never written to: it may be a link. */
+	if (fd < 0 && errno == EEXIST && unlink(path) == 0)
+		fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return ERR_IO;
+	good = write_to(fd, text) == OK && fsync(fd) == 0;
 	return close(fd) == 0 && good ? OK : ERR_IO;
 }
 
@@ -205,13 +216,35 @@ work_export(struct client *c, struct str status, struct buf *out, size_t *n,
 	return rc;
 }
 
+/* A pipe or a device is written to, never replaced; a link leads to the file. */
+static int
+write_where_asked(struct str path, struct str text, struct err *e)
+{
+	char *name = mem_cstr(path), *real = realpath(name, NULL);
+	struct stat st;
+	int fd, rc;
+
+	if (stat(name, &st) != 0 || S_ISREG(st.st_mode)) {
+		rc = work_write_file(real != NULL ? real : name, text, e);
+	} else {
+		fd = open(name, O_WRONLY | O_CLOEXEC);
+		rc = fd < 0 ? ERR_IO : write_to(fd, text);
+		if (rc != OK)
+			err_set(e, rc, "%s: %s", name, strerror(errno));
+		if (fd >= 0)
+			close(fd);
+	}
+	free(real);
+	free(name);
+	return rc;
+}
+
 int
 run_export(struct work_ctx *x)
 {
 	struct str format = line_text(x->line, "format");
 	struct str path = line_text(x->line, "output");
 	struct err e = { 0 };
-	char *name;
 	size_t n;
 	int rc;
 
@@ -219,9 +252,7 @@ run_export(struct work_ctx *x)
 		return work_fail(x, ERR_SYNTAX, "only 'jsonl' format is currently supported");
 	rc = work_export(x->hand.client, line_text(x->line, "status"), &x->out, &n, &e);
 	if (rc == OK && path.p != NULL && !str_eq(path, S("-"))) {
-		name = mem_cstr(path);
-		rc = work_write_file(name, buf_str(&x->out), &e);
-		free(name);
+		rc = write_where_asked(path, buf_str(&x->out), &e);
 		buf_clear(&x->out);
 	}
 	if (rc == OK)

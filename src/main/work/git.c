@@ -59,7 +59,9 @@ static void
 child(const struct git *g, char **argv, int out, int err)
 {
 	static const char *const foreign[] = { "GIT_DIR", "GIT_WORK_TREE",
-		"GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY" };
+		"GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY",
+		"GIT_COMMON_DIR", "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+		"GIT_QUARANTINE_PATH" };
 	int null = open("/dev/null", O_RDWR);
 
 	for (size_t i = 0; i < COUNT(foreign); i++)

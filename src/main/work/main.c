@@ -53,13 +53,16 @@ work_flush(struct work_hand *h)
 int
 work_fail(struct work_ctx *x, int rc, const char *format, ...)
 {
+	struct buf words = BUF(64 * KB);
 	va_list ap;
 
-	buf_lit(&x->notes, "Error: ");
 	va_start(ap, format);
-	buf_add_vfmt(&x->notes, format, ap);
+	buf_add_vfmt(&words, format, ap);
 	va_end(ap);
+	buf_lit(&x->notes, "Error: ");
+	add_lines(&x->notes, buf_str(&words));
 	buf_add_char(&x->notes, '\n');
+	buf_release(&words);
 	return rc;
 }
 

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/str.h"
+#include "main/work/cmd.h"
 #include "main/work/merge_driver.h"
 #include "main/work/hand.h"
 #include "main/work/pull.h"
@@ -188,7 +189,7 @@ pull_clean(struct pull *p, struct buf *notes, struct err *e)
 
 	/* What the driver had to say. */
 	if (p->git.err.n > 0 && rc == OK)
-		buf_add(notes, buf_str(&p->git.err));
+		add_lines(notes, buf_str(&p->git.err));
 	if (rc == OK)
 		return OK;
 	return git_has(p, "rebase-merge") || git_has(p, "rebase-apply") ?
@@ -233,7 +234,7 @@ pull_beside(struct pull *p, struct buf *notes, struct err *e)
 		    "Hint: resolve conflicts manually with 'git pull --rebase', then "
 		    "sync again") : rc;
 	if (p->git.err.n > 0)
-		buf_add(notes, buf_str(&p->git.err));
+		add_lines(notes, buf_str(&p->git.err));
 	keep(tree, sizeof tree, &p->git);
 	tree[strcspn(tree, "\n")] = '\0';
 	rc = GIT(&p->git, e, "log", "-1", "--format=%s", "HEAD");
@@ -267,7 +268,7 @@ pull_run(struct pull *p, struct buf *notes, struct err *e)
 
 	p->git.config = p->config;
 	if (rc == OK)
-		rc = GIT(&p->git, e, "fetch", "-q", p->remote);
+		rc = GIT(&p->git, e, "fetch", "-q", "--", p->remote);
 	if (rc == OK && GIT(&p->git, &ignored, "rev-parse", "-q", "--verify",
 	    "@{upstream}") != OK)
 		return OK;                   /* nobody pushed yet */
@@ -292,7 +293,7 @@ push_run(struct pull *p, bool *again, struct err *e)
 	int rc;
 
 	snprintf(refspec, sizeof refspec, "HEAD:%s", p->merge);
-	rc = GIT(&p->git, e, "push", "-q", p->remote, refspec);
+	rc = GIT(&p->git, e, "push", "-q", "--", p->remote, refspec);
 	for (size_t i = 0; rc != OK && i < COUNT(words); i++)
 		*again = *again || (p->git.err.n > 0 &&
 		    strstr(p->git.err.p, words[i]) != NULL);

@@ -69,7 +69,8 @@ lock_take(struct sync *s)
 
 	snprintf(path, sizeof path, "%.*s/sync.lock", PATH_MAX - 16,
 	    s->h->home->dir);
-	s->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	s->lock = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
+	    0600);
 	if (s->lock < 0)
 		return err_set(s->e, ERR_IO, "%s: %s", path, strerror(errno));
 	while ((rc = flock(s->lock, LOCK_EX | LOCK_NB)) != 0 &&
