@@ -30,6 +30,7 @@ library_setup(void)
 {
 	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	sqlite3_initialize();
+	db_log_register();
 }
 
 static int

@@ -73,6 +73,14 @@ int  db_enable_wal(struct db *db, const char *path, struct err *e);
  * transaction that writes, for then nobody else may write to the log.  frames:
  * of the log, after the last commit; *bytes: kept for this, 0 at first. */
 void db_log_lengthen(struct db *db, int frames, int64_t *bytes);
+/* The same at once, to `bytes`; but not one that is empty. */
+void db_log_reach(struct db *db, int64_t bytes);
+int64_t db_log_size(struct db *db);
+
+/* A file layer that saves the first commit of a connection one sync (log.c);
+ * for who opens a file only to write to it once. */
+#define DB_LOG_VFS "cohort-log"
+void db_log_register(void);          /* once; db_open does */
 
 /* ---- versions (schema.c) -------------------------------------------------- */
 

@@ -8,34 +8,114 @@
  * by zeros, which a recovery takes for the end of the log.  The first few
  * commits do without, so that a start does not wait for it.
  *
+ * To SQLite's file layer a log that it opens may be a new one, so it syncs the
+ * folder too at the first commit of every connection: one sync more of each
+ * process that only lives for one commit.  Under DB_LOG_VFS one with frames in
+ * it is known to be old: before the first frame SQLite syncs the log's header,
+ * and with it the folder.
+ *
  * SPDX-License-Identifier: MIT
  */
+#include <sys/stat.h>
+
 #include "store/db.h"
 
+#define HEADER_BYTES 32
 #define FRAME_BYTES  (24 + 4096)
 #define STEP_BYTES   ((int64_t)(512 * KB))   /* about 30 commits */
 #define YOUNG_BYTES  ((int64_t)(128 * KB))
 #define KEEP_BYTES   ((int64_t)(16 * MB))    /* journal_size_limit */
 
+/* NULL: there is none yet. */
+static sqlite3_file *
+log_of(struct db *db, int64_t *size)
+{
+	sqlite3_file *log = NULL;
+	sqlite3_int64 n = 0;
+
+	sqlite3_file_control(db->h, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+	if (log == NULL || log->pMethods == NULL ||
+	    log->pMethods->xFileSize(log, &n) != SQLITE_OK)
+		return NULL;
+	*size = n;
+	return log;
+}
+
 /* What fails here is given up, for whether a commit has room the commit will
  * say. */
+static void
+lengthen(sqlite3_file *log, int64_t at, int64_t to)
+{
+	static const char zeros[64 * KB];
+	int rc = SQLITE_OK;
+
+	while (rc == SQLITE_OK && at < to) {
+		int64_t n = to - at < (int64_t)sizeof zeros ? to - at :
+		    (int64_t)sizeof zeros;
+
+		rc = log->pMethods->xWrite(log, zeros, (int)n, at);
+		at += n;
+	}
+}
+
 void
 db_log_lengthen(struct db *db, int frames, int64_t *bytes)
 {
-	static const char zeros[64 * KB];
-	int64_t used = (int64_t)frames * FRAME_BYTES;
-	sqlite3_file *log = NULL;
-	sqlite3_int64 at = 0;
-	int rc;
+	int64_t used = (int64_t)frames * FRAME_BYTES, size = used;
+	sqlite3_file *log;
 
 	if (used < YOUNG_BYTES || used + YOUNG_BYTES <= *bytes ||
 	    *bytes >= KEEP_BYTES)
 		return;
-	sqlite3_file_control(db->h, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
-	if (log == NULL || log->pMethods == NULL)
-		return;
-	rc = log->pMethods->xFileSize(log, &at);
-	*bytes = (rc == SQLITE_OK ? at : used) + STEP_BYTES;
-	for (; rc == SQLITE_OK && at < *bytes; at += (int64_t)sizeof zeros)
-		rc = log->pMethods->xWrite(log, zeros, sizeof zeros, at);
+	log = log_of(db, &size);
+	*bytes = size + STEP_BYTES;
+	if (log != NULL)
+		lengthen(log, size, *bytes);
+}
+
+int64_t
+db_log_size(struct db *db)
+{
+	int64_t size = 0;
+
+	return log_of(db, &size) != NULL ? size : 0;
+}
+
+void
+db_log_reach(struct db *db, int64_t bytes)
+{
+	int64_t size = 0;
+	sqlite3_file *log = log_of(db, &size);
+
+	if (log != NULL && size > 0)
+		lengthen(log, size, bytes);
+}
+
+/* ---- old logs ------------------------------------------------------------------- */
+
+static sqlite3_vfs *real;
+static sqlite3_vfs known;
+
+static int
+known_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int flags, int *out)
+{
+	struct stat st;
+
+	(void)vfs;
+	if ((flags & SQLITE_OPEN_WAL) != 0 && name != NULL && stat(name, &st) == 0 &&
+	    st.st_size > HEADER_BYTES)
+		flags &= ~SQLITE_OPEN_CREATE;
+	return real->xOpen(real, name, f, flags, out);
+}
+
+/* The other methods of the real layer deal in names, not in files. */
+void
+db_log_register(void)
+{
+	real = sqlite3_vfs_find(NULL);
+	known = *real;
+	known.pNext = NULL;
+	known.zName = DB_LOG_VFS;
+	known.xOpen = known_open;
+	sqlite3_vfs_register(&known, 0);
 }

@@ -10,7 +10,8 @@
  * would: that takes two syncs, and the next one would make the log anew.  Past
  * LOG_BYTES it does, for whoever opens a file that nobody else has open reads
  * its log through.  While there is a daemon that is not so, and it sees to the
- * log.
+ * log.  The second commit into an empty log gives it that length at once, so
+ * the others need not (log.c).
  *
  * What an operation can refuse it refuses before its first write, or it works
  * in a savepoint.  A call that failed after a write all the same is doomed: the
@@ -186,7 +187,7 @@ open_written(struct desk *d, const struct home *h, struct err *e)
 
 	if (access(h->db, F_OK) != 0)
 		file_make(h->db);
-	rc = db_open(&d->db, h->db, NULL, &desk_sql, DB_WRITE, e);
+	rc = db_open(&d->db, h->db, DB_LOG_VFS, &desk_sql, DB_WRITE, e);
 	if (rc != OK)
 		return rc;
 	tune(d);
@@ -296,13 +297,7 @@ desk_checkpoint(struct desk *d)
 static void
 log_empty(struct desk *d)
 {
-	sqlite3_file *log = NULL;
-	sqlite3_int64 size = 0;
-
-	sqlite3_file_control(d->db.h, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
-	if (log == NULL || log->pMethods == NULL ||
-	    log->pMethods->xFileSize(log, &size) != SQLITE_OK ||
-	    size < LOG_BYTES || daemon_is_there(d->home))
+	if (db_log_size(&d->db) <= LOG_BYTES || daemon_is_there(d->home))
 		return;
 	sqlite3_busy_handler(d->db.h, NULL, NULL);
 	sqlite3_wal_checkpoint_v2(d->db.h, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
@@ -353,21 +348,30 @@ answer_cut(struct run *r, size_t i)
 	r->calls[i]->data->failed = false;
 }
 
+static bool
+any(const struct run *r, bool (*holds)(struct work *w, const struct work_call *c))
+{
+	for (size_t i = 0; i < r->n && !r->d->read_only; i++) {
+		if (holds(r->d->w, r->calls[i]))
+			return true;
+	}
+	return false;
+}
+
 /* A look at leases is a read, so it belongs to the transaction; a write cannot
  * come after a read in one, for the file may have changed since. */
 static int
-run_begin(struct run *r, bool *writes, struct err *e)
+run_begin(struct run *r, struct err *e)
 {
 	struct desk *d = r->d;
 
-	*writes = false;
-	if (tx(d, DESK_BEGIN) != OK)
-		return busy_code(d, e);
-	for (size_t i = 0; i < r->n && !*writes && !d->read_only; i++)
-		*writes = work_writes(d->w, r->calls[i]);
-	if (!*writes)
-		return OK;
-	tx_abandon(d);
+	if (!any(r, work_means_to_write)) {
+		if (tx(d, DESK_BEGIN) != OK)
+			return busy_code(d, e);
+		if (!any(r, work_writes))
+			return OK;
+		tx_abandon(d);
+	}
 	return tx(d, DESK_BEGIN_WRITE) == OK ? OK : busy_code(d, e);
 }
 
@@ -455,14 +459,15 @@ run_once(struct run *r, struct err *e)
 {
 	struct desk *d = r->d;
 	int64_t before = sqlite3_total_changes64(d->db.h);
-	bool writes;
-	int rc = run_begin(r, &writes, e);
+	int rc = run_begin(r, e);
 
 	if (rc == OK)
 		rc = run_calls(r, e);
 	if (rc == OK && sqlite3_total_changes64(d->db.h) != before) {
 		if (d->settled)
 			db_log_lengthen(&d->db, d->frames, &d->log_bytes);
+		else
+			db_log_reach(&d->db, LOG_BYTES);
 		if (tx(d, DESK_COMMIT) == OK)
 			d->commits++;
 		else

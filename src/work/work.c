@@ -521,14 +521,20 @@ work_free(struct work *w)
 }
 
 bool
-work_writes(struct work *w, const struct work_call *c)
+work_means_to_write(struct work *w, const struct work_call *c)
 {
 	const struct operation *op = operation_find(c->operation);
 
-	if (op == NULL)
-		return false;
-	return (op->flags & OP_WRITES) != 0 || c->once.n > 0 ||
-	    lease_due(w, c->tracker, c->now);
+	(void)w;
+	return op != NULL && ((op->flags & OP_WRITES) != 0 || c->once.n > 0);
+}
+
+bool
+work_writes(struct work *w, const struct work_call *c)
+{
+	return work_means_to_write(w, c) ||
+	    (operation_find(c->operation) != NULL &&
+	    lease_due(w, c->tracker, c->now));
 }
 
 static int

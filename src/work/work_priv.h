@@ -173,6 +173,9 @@ int fail(struct work *w, int rc, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 int fail_db(struct work *w, int rc);         /* words of the connection */
 
+/* Without a look at the leases, which work_writes takes. */
+bool work_means_to_write(struct work *w, const struct work_call *c);
+
 /* One operation inside another (batch): no answer kept, no savepoint; one that
  * needs a savepoint is refused. */
 int work_run_inner(struct work *w, struct work_call *c);
