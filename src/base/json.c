@@ -274,15 +274,16 @@ json_kind(jnode n)
 jnode
 json_get(jnode object, struct str key)
 {
-	struct json_iter it;
-	jnode found = NULL;
+	jnode found = NULL, at;
 
-	if (!json_is_object(object))
+	if (!json_is_object(object) || yyjson_get_len(object) == 0)
 		return NULL;
-	it = json_each(object);
-	while (json_next(&it))
-		if (yyjson_get_len(it.key) == key.n && str_eq(json_str(it.key), key))
-			found = it.value;
+	at = unsafe_yyjson_get_first(object);
+	for (size_t left = yyjson_get_len(object); left > 0; left--) {
+		if (unsafe_yyjson_equals_strn(at, key.p, key.n))
+			found = at + 1;
+		at = unsafe_yyjson_get_next(at + 1);
+	}
 	return found;
 }
 
