@@ -15,8 +15,6 @@
 #include "api/params.h"
 #include "base/mem.h"
 
-#define DEADLINE_MAX_MS 600000
-
 /* ---- what every request has ------------------------------------------------- */
 
 static int
@@ -436,12 +434,12 @@ rpc_read(struct call *c, jnode body, struct str *operation)
 		    S("null"), LIMIT_NAME_BYTES, &c->request_id);
 	if (rc == OK)
 		rc = json_get_str(body, "once", "once", w->once,
-		    LIMIT_WORK_NAME_BYTES, &once, &c->err);
+		    LIMIT_WORK_ONCE_BYTES, &once, &c->err);
 	if (rc == OK)
 		rc = name_check("once", once, &c->err);
 	if (rc == OK)
 		rc = json_get_int(body, "deadline_ms", "deadline_ms", 0, 1,
-		    DEADLINE_MAX_MS, &deadline, &c->err);
+		    LIMIT_WORK_TIMEOUT_MS, &deadline, &c->err);
 	if (rc != OK)
 		return rc;
 	w->once = arena_str(&c->r->arena, once);

@@ -3,8 +3,8 @@
  * be merged with ours, and which are other items under an id of ours.
  *
  * work_base has, for each id, the line that both sides had last (else the audit
- * has the item as it was made): the base of
- * the three-way merge.  A line that is still that is not looked at again.
+ * has the item as it was made): the base of the three-way merge.  A line that
+ * is still that is not looked at again.
  *
  * An item is an object in the arguments, or the text of one: texts are read one
  * by one, so that a large file is never a tree of values as a whole.

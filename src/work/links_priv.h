@@ -46,11 +46,14 @@ struct links {
 	uint64_t turn;
 };
 
+/* Never fails, but for want of memory (which ends the process).  A node's index
+ * stays; a link's is given again. */
 void links_init(struct links *g);
-void links_release(struct links *g);
-uint32_t links_find(const struct links *g, int64_t seq);     /* NIL */
+void links_release(struct links *g);         /* empty again */
+uint32_t links_find(const struct links *g, int64_t seq);     /* NIL: none */
 uint32_t links_node(struct links *g, int64_t seq);           /* made if missing */
 void links_add(struct links *g, uint32_t from, uint32_t to);
+/* One of the links between the two.  False: there is none. */
 bool links_take(struct links *g, uint32_t from, uint32_t to);
 
 /* A search for a way from a to b, from both ends at once: it costs no more
@@ -65,10 +68,10 @@ struct search {
 	uint64_t mark;
 	uint32_t at[2], link[2];             /* node, its link that is next */
 	uint32_t head[2], tail[2];           /* those to be looked at */
-	uint32_t met[2];                     /* the link where the sides met */
+	uint32_t met[2];                     /* the nodes where the sides met */
 };
 
-/* OK: there is a way; ERR_NOTFOUND; or pull's code. */
+/* from and to differ.  OK: there is a way; ERR_NOTFOUND; or pull's code. */
 int search_run(struct search *s, uint32_t from, uint32_t to);
 /* The seqs of the way found, both ends included; free() it. */
 int64_t *search_way(const struct search *s, size_t *n);

@@ -2,7 +2,7 @@
  * schema.c - the tracker's tables and statements.
  *
  * Each entry of work_migrations takes the tables from version i to i + 1; an
- * entry is never edited once released.  docs/work.md explains every table.
+ * entry is never edited once released.  docs/storage.md explains every table.
  *
  * SPDX-License-Identifier: MIT
  */

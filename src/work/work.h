@@ -11,7 +11,7 @@
  * fails has changed nothing, unless the medium failed (db->broken): then the
  * caller rolls back.
  *
- * What is stored: docs/work.md.  Limits: base/limits.h, WORK_*.
+ * What is stored: docs/storage.md.  Limits: base/limits.h, WORK_*.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -78,7 +78,7 @@ bool work_writes(struct work *w, const struct work_call *c);
  * lease, an id that exists), ERR_TOOBIG, ERR_LIMIT, ERR_IO, and tick's. */
 int work_run(struct work *w, struct work_call *c);
 
-/* The names, for help and did-you-mean; NULL past the end. */
+/* The names of all operations; NULL past the end. */
 const char *work_operation(size_t i);
 
 /* ---- events ---------------------------------------------------------------- */

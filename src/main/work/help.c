@@ -235,7 +235,10 @@ work_add_markdown(struct buf *b)
 		md_add(b, c->refused != NULL ? c->refused : c->summary);
 		buf_lit(b, " |\n");
 	}
-	buf_lit(b, "\n| command | flag | | what it does, or why not |\n|---|---|---|---|\n");
+	buf_lit(b, "\nOperations of the protocol:");
+	for (size_t i = 0; work_operation(i) != NULL; i++)
+		buf_add_fmt(b, "%s `%s`", i > 0 ? "," : "", work_operation(i));
+	buf_lit(b, ".\n\n| command | flag | | what it does, or why not |\n|---|---|---|---|\n");
 	md_add_flags(b, "all", work_globals);
 	for (size_t i = 0; i < work_commands_n; i++)
 		md_add_flags(b, work_commands[i].name, work_commands[i].flags);

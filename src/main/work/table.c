@@ -42,7 +42,7 @@ const struct work_flag work_globals[] = {
 	    "$BD_ACTOR, $COHORT_ACTOR, $USER)"),
 	SWITCH("json", 0, NULL, "print JSON"),
 	SWITCH("no-daemon", 0, NULL, "work on the file directly, start no daemon "
-	    "(also $COHORT_NO_DAEMON, $CI)"),
+	    "(also $COHORT_NO_DAEMON; with $CI one that is there is asked)"),
 	TIME("timeout", 0, "TIME", NULL, "of each request, as 5s or 200ms (default "
 	    "30s, also $COHORT_TIMEOUT); past it exit code 124"),
 	TEXT("server", 0, "URL", NULL, "use the tracker of a server (also "
@@ -182,7 +182,7 @@ const struct work_command work_commands[] = {
 	      SWITCH("claim-next", 0, "claim_next", "and claim the next ready one")),
 	    NEED_CLIENT, "close", run_close, print_closed },
 	{ "reopen", "ID...", 1, -1, NULL, "open items again", NULL,
-	    FLAGS(TEXT("reason", 'r', "TEXT", "reason", "why; becomes a comment")),
+	    FLAGS(TEXT("reason", 'r', "TEXT", "reason", "why, for the audit")),
 	    NEED_CLIENT, "reopen", run_close, print_reopened },
 	{ "ready", "", 0, 0, NULL, "list what can be worked on now",
 	    "Open, and nothing open blocks them or an item above them. Ordered by "
@@ -224,7 +224,8 @@ const struct work_command work_commands[] = {
 	    NULL,
 	    FLAGS(NUMBER("max-depth", 'd', "N", "max_depth", "no deeper (default 50)"),
 	      SWITCH("reverse", 0, "reverse", "what depends on it, instead"),
-	      IGNORED_SWITCH("show-all-paths", "each path to an item is shown")),
+	      IGNORED_SWITCH("show-all-paths", "an item is shown once; with --json "
+	        "\"repeated\" names it where it would stand again")),
 	    NEED_CLIENT, "dep_tree", run_one, print_tree },
 	{ "dep cycles", "", 0, 0, NULL, "find cycles of dependencies",
 	    "There are none: what would make one is refused.", NULL,
@@ -285,8 +286,8 @@ const struct work_command work_commands[] = {
 	      SWITCH("skip-existing", 's', "skip_existing", "leave alone what is here"),
 	      SWITCH("strict", 0, "strict", "a dependency on an item that is not there "
 	        "is an error"),
-	      IGNORED_SWITCH("resolve-collisions", "the same id is the same item: it "
-	        "is merged, never given another id"),
+	      IGNORED_SWITCH("resolve-collisions", "two items that were made under one "
+	        "id are told apart anyway: the later one gets another id"),
 	      REFUSED_SWITCH("rename-on-import", "ids of any prefix are imported as "
 	        "they are; see rename-prefix")),
 	    NEED_CLIENT, "import", run_import },
@@ -297,7 +298,8 @@ const struct work_command work_commands[] = {
 	    NEED_CLIENT, NULL, run_sync },
 	{ "merge", "BASE OURS THEIRS [PATH]", 3, 4, NULL,
 	    "merge exported files, for git", "What `init --merge-driver` tells git to "
-	    "call. The result is written over OURS; exit code 1: with conflicts.", NULL,
+	    "call. The result is written over OURS, and what both sides changed is told. "
+	    "Exit code 1: a file could not be read, and OURS is as it was.", NULL,
 	    NEED_NOTHING, NULL, run_merge },
 	{ "prime", "", 0, 0, NULL, "one page of context for an agent's start", NULL,
 	    NULL, NEED_CLIENT, NULL, run_prime },
