@@ -129,6 +129,8 @@ TEST(work_rename_prefix_takes_everything_along)
 	    " not t-zz, xt-b or t-b-x','description':'t-f'}");
 	fix_ok(&f, "create", "{'id':'other-1','title':'O','dependencies':['t-a'],"
 	    "'notes':'t-a'}");
+	fix_ok(&f, "create", "{'id':'t-x-1','title':'of the prefix t-x',"
+	    "'notes':'t-x-1'}");
 	fix_ok(&f, "delete", "{'ids':['t-f'],'force':true}");
 	fix_ok(&f, "rename_prefix", "{'prefix':'new-','dry_run':true}");
 	CHECK_STR(fix_get(&f, "old_prefix"), "t");
@@ -145,6 +147,8 @@ TEST(work_rename_prefix_takes_everything_along)
 	    "new-b, new-b.1. not t-zz, xt-b or t-b-x");
 	CHECK_STR(fix_get(&f, "dependents.0.dependencies.0.depends_on_id"),
 	    "new-a");
+	fix_ok(&f, "show", "{'id':'t-x-1'}");
+	CHECK_STR(fix_get(&f, "notes"), "t-x-1");
 	fix_ok(&f, "show", "{'id':'other-1'}");
 	CHECK_STR(fix_get(&f, "notes"), "new-a");
 	CHECK_STR(fix_get(&f, "dependencies.0.id"), "new-a");
@@ -352,4 +356,31 @@ TEST(work_random_operations_keep_the_counts)
 TEST(work_random_operations_keep_the_counts_again)
 {
 	random_run(20261121, 3000);
+}
+
+/* Goal: an edge that a recount took off keeps nobody else from adding the one
+ * that it would have made a ring with. */
+TEST(work_recount_tells_who_has_the_edges_in_memory)
+{
+	struct fix f;
+	struct work *mine, *other;
+
+	fix_open(&f);
+	mine = f.w;
+	other = work_new(&f.db);
+	fix_ok(&f, "create", "{'title':'a','id':'t-a'}");
+	fix_ok(&f, "create", "{'title':'b','id':'t-b'}");
+	CHECK_RC(db_exec(&f.db, "INSERT INTO work_edge SELECT a.seq, b.seq, 0"
+	    " FROM work_item a, work_item b WHERE a.id = 't-a' AND b.id = 't-b'",
+	    &f.e), OK);
+	f.w = other;
+	fix_ok(&f, "dep_cycles", "{}");
+	f.w = mine;
+	fix_ok(&f, "recount", "{'fix':true}");
+	CHECK_STR(fix_get(&f, "fixed"), "true");
+	f.w = other;
+	fix_ok(&f, "dep_add", "{'from_id':'t-b','to_id':'t-a'}");
+	f.w = mine;
+	work_free(other);
+	fix_close(&f);
 }

@@ -107,3 +107,43 @@ TEST(work_partial_ids)
 	CHECK(strcmp(f.e.text, "issue t-ax12 not found; did you mean t-ab12?") == 0);
 	fix_close(&f);
 }
+
+/* Goal: with as many items as branches may have, ids drawn apart stay apart: the
+ * odds of a collision are under one in a hundred. */
+TEST(work_ids_grow_with_the_tracker)
+{
+	CHECK_INT(id_length(0), 4);
+	CHECK_INT(id_length(129), 4);
+	CHECK_INT(id_length(130), 5);
+	CHECK_INT(id_length(777), 5);
+	CHECK_INT(id_length(778), 6);
+	CHECK_INT(id_length(INT64_MAX), 12);
+}
+
+/* Goal: one instant is one number, in whatever zone it was written down; what is
+ * no time is refused. */
+TEST(work_times_are_read_in_any_zone)
+{
+	static const char *const same[] = {
+		"2026-01-01T00:00:00Z", "2026-01-01T00:00:00.000Z",
+		"2026-01-01t02:30:00+02:30", "2025-12-31T23:00:00-01:00",
+		"2026-01-01T00:00:00.0009z",
+	};
+	static const char *const wrong[] = {
+		"", "2026-01-01", "2026-01-01T00:00:00", "2026-02-29T00:00:00Z",
+		"2026-13-01T00:00:00Z", "2026-01-01T24:00:00Z",
+		"2026-01-01T00:00:00.Z", "2026-01-01T00:00:00+0230",
+		"2026-01-01T00:00:00+24:00", "2026-01-01T00:00:00Z ",
+	};
+	msec ms;
+
+	for (size_t i = 0; i < COUNT(same); i++) {
+		CHECK(time_parse(str_of(same[i]), &ms));
+		CHECK_INT(ms, INT64_C(1767225600000));
+	}
+	CHECK(time_parse(S("2024-02-29T00:00:00.25Z"), &ms) && ms % 1000 == 250);
+	for (size_t i = 0; i < COUNT(wrong); i++) {
+		if (time_parse(str_of(wrong[i]), &ms))
+			test_fail(__FILE__, __LINE__, "\"%s\" is no time", wrong[i]);
+	}
+}

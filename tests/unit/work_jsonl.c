@@ -375,6 +375,8 @@ TEST(work_import_deletes_what_did_not_change_later)
 	fix_ok(f, "create", "{'title':'user','id':'t-9','dependencies':['t-1']}");
 	send(&c, 0, 1);
 	fix_ok(at(&c, 1), "update", "{'id':'t-2','title':'before'}");
+	fix_ok(&c.f, "create", "{'title':'only here','id':'t-8',"
+	    "'dependencies':['t-1']}");
 	fix_ok(at(&c, 0), "delete", "{'ids':['t-1','t-2','t-3'],'force':true}");
 	fix_ok(at(&c, 1), "update", "{'id':'t-3','title':'after'}");
 	send(&c, 0, 1);
@@ -383,13 +385,13 @@ TEST(work_import_deletes_what_did_not_change_later)
 	CHECK_STR(fix_get(f, "conflicts.0.id"), "t-3");
 	CHECK_STR(fix_get(f, "conflicts.1.id"), "t-2");
 	fix_ok(f, "ready", "{}");
-	CHECK(strcmp(fix_ids(f), "t-3 t-9") == 0);
+	CHECK(strcmp(fix_ids(f), "t-3 t-9 t-8") == 0);
 	CHECK(str_contains(buf_str(&c.file), S("\"deleted_by\":\"ada\"")));
 	send(&c, 1, 0);
 	fix_ok(at(&c, 0), "ready", "{}");
-	CHECK(strcmp(fix_ids(f), "t-3 t-9") == 0);
+	CHECK(strcmp(fix_ids(f), "t-3 t-9 t-8") == 0);
 	send(&c, 0, 1);
-	CHECK_STR(fix_get(f, "unchanged"), "4");
+	CHECK_STR(fix_get(f, "unchanged"), "5");
 	clones_close(&c);
 }
 
@@ -443,5 +445,46 @@ TEST(work_import_refuses_a_ring)
 	CHECK(str_contains(str_of(f.e.text), S("t-2")));
 	CHECK(fix_count(&f, "SELECT count(*) FROM work_item") == 0);
 	counted(&f);
+	fix_close(&f);
+}
+
+/* Goal: who lost an item to a later edit of somebody else's holds it no more. */
+TEST(work_import_ends_the_lease_of_who_lost_the_item)
+{
+	struct clones c;
+
+	clones_open(&c);
+	fix_ok(at(&c, 0), "create", "{'title':'n','id':'t-1'}");
+	fix_ok(&c.f, "create", "{'title':'m','id':'t-2'}");
+	send(&c, 0, 1);
+	fix_ok(at(&c, 1), "claim", "{'id':'t-1'}");
+	fix_ok(&c.f, "claim", "{'id':'t-2'}");
+	c.f.now += 1000;
+	fix_ok(at(&c, 0), "update",
+	    "{'id':'t-1','status':'in_progress','assignee':'bob'}");
+	send(&c, 0, 1);
+	fix_ok(at(&c, 1), "show", "{'id':'t-1'}");
+	CHECK_STR(fix_get(&c.f, "assignee"), "bob");
+	CHECK_STR(fix_get(&c.f, "lease.holder"), "");
+	fix_ok(&c.f, "show", "{'id':'t-2'}");
+	CHECK_STR(fix_get(&c.f, "lease.holder"), "ada");
+	clones_close(&c);
+}
+
+/* Goal: a page has as many lines as asked for, and says where the next begins. */
+TEST(work_export_goes_in_pages)
+{
+	struct fix f;
+
+	fix_open(&f);
+	for (int i = 1; i <= 3; i++)
+		fix_ok(&f, "create", "{'title':'n%d','id':'t-%d'}", i, i);
+	fix_ok(&f, "export", "{'limit':2}");
+	CHECK_INT(json_count(json_get(f.doc.root, S("lines"))), 2);
+	CHECK_STR(fix_get(&f, "next"), "t-2");
+	fix_ok(&f, "export", "{'limit':2,'after':'t-2'}");
+	CHECK_INT(json_count(json_get(f.doc.root, S("lines"))), 1);
+	CHECK_STR(fix_get(&f, "lines.0.id"), "t-3");
+	CHECK(json_is_null(json_get(f.doc.root, S("next"))));
 	fix_close(&f);
 }

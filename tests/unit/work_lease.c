@@ -107,3 +107,26 @@ TEST(work_all_leases_that_are_due_end)
 	    " AND ready = 1") == 40);
 	fix_close(&f);
 }
+
+/* Goal: who only says "still at it" extends the lease and nothing else: no event,
+ * no edit that a merge would take for a later one. */
+TEST(work_a_heartbeat_is_no_change)
+{
+	static const char events[] = "SELECT count(*) FROM work_event";
+	char until[64], updated[64];
+	struct fix f;
+	int64_t n;
+
+	claimed(&f);
+	f.actor = "ada";
+	fix_ok(&f, "show", "{'id':'a'}");
+	snprintf(until, sizeof until, "%.*s", FMT(fix_get(&f, "lease.until")));
+	snprintf(updated, sizeof updated, "%.*s", FMT(fix_get(&f, "updated_at")));
+	n = fix_count(&f, events);
+	f.now += 1000;
+	fix_ok(&f, "claim", "{'id':'a'}");
+	CHECK(str_cmp(fix_get(&f, "lease.until"), str_of(until)) > 0);
+	CHECK_STR(fix_get(&f, "updated_at"), updated);
+	CHECK_INT(fix_count(&f, events), n);
+	fix_close(&f);
+}

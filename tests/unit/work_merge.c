@@ -187,6 +187,8 @@ TEST(work_merge_of_a_deletion)
 	static const char base[] = LINE("t-1", "a", "1", "");
 	static const char dead[] = "{\"id\":\"t-1\",\"title\":\"a\",\"status\":"
 	    "\"tombstone\",\"deleted_at\":\"2026-01-05T00:00:00Z\"}\n";
+	static const char sooner[] = "{\"id\":\"t-1\",\"title\":\"a\",\"status\":"
+	    "\"tombstone\",\"deleted_at\":\"2026-01-04T00:00:00Z\"}\n";
 
 	CHECK_RC(merge(str_of(base), str_of(base), str_of(dead)), OK);
 	CHECK(count.clashes == 0 && str_contains(buf_str(&out), S("tombstone")));
@@ -194,6 +196,14 @@ TEST(work_merge_of_a_deletion)
 	CHECK(count.clashes == 1 && str_contains(buf_str(&out), S("tombstone")));
 	CHECK_RC(merge(str_of(base), str_of(dead), S(LINE("t-1", "b", "6", ""))), OK);
 	CHECK(count.clashes == 1 && str_contains(buf_str(&out), S("\"title\":\"b\"")));
+	/* at the same instant the deletion stands */
+	CHECK_RC(merge(str_of(base), S(LINE("t-1", "b", "5", "")), str_of(dead)), OK);
+	CHECK(str_contains(buf_str(&out), S("tombstone")));
+	/* of two deletions the first, whoever merges */
+	CHECK_RC(merge(str_of(base), str_of(dead), str_of(sooner)), OK);
+	CHECK_STR(buf_str(&out), sooner);
+	CHECK_RC(merge(str_of(base), str_of(sooner), str_of(dead)), OK);
+	CHECK_STR(buf_str(&out), sooner);
 	/* a line that is gone, as bd deletes */
 	CHECK_RC(merge(str_of(base), S(""), str_of(base)), OK);
 	CHECK(count.items == 0);
