@@ -66,6 +66,15 @@ told_twice(struct told *t)
 	return twice;
 }
 
+const struct told_id *
+told_find(const struct told *t, struct str id)
+{
+	struct told_id key = { .id = "" };
+
+	snprintf(key.id, sizeof key.id, "%.*s", FMT(id));
+	return t->n == 0 ? NULL : bsearch(&key, t->row, t->n, sizeof key, told_cmp);
+}
+
 void
 told_release(struct told *t)
 {
@@ -118,12 +127,10 @@ books_close(struct trial *t, struct place *p, struct told *told, uint64_t errors
     struct err *e)
 {
 	size_t twice = told_twice(told);
-	int rc;
 
 	trial_check(t, errors == 0 && twice == 0, "%zu items, %llu errors, %zu ids twice",
 	    told->n, (unsigned long long)errors, twice);
-	rc = verify_counts(t, p, (int64_t)told->n, e);
-	return rc;
+	return verify_counts(t, p, (int64_t)told->n, e);
 }
 
 /* S1, S5, B5: agents that only create. */
@@ -246,10 +253,8 @@ makers_only(struct trial *t, const char *label, size_t n, int64_t each, struct e
 		    "%s_per_s", label);
 		rc = books_close(t, &p, &told, k.m->errors, e);
 	}
-	if (place_stop(&p, rc == OK ? e : &(struct err){ 0 }) != OK && rc == OK)
-		rc = e->code;
 	told_release(&told);
-	return rc;
+	return place_close(&p, rc, e);
 }
 
 int
@@ -268,10 +273,8 @@ load_s1(struct trial *t, struct err *e)
 		rc = rate_run(t, &p, &told, 1, "unpipelined", S1_UNPIPELINED, e);
 	if (rc == OK)
 		rc = books_close(t, &p, &told, 0, e);
-	if (place_stop(&p, rc == OK ? e : &(struct err){ 0 }) != OK && rc == OK)
-		rc = e->code;
 	told_release(&told);
-	return rc;
+	return place_close(&p, rc, e);
 }
 
 int
@@ -387,9 +390,7 @@ load_s2(struct trial *t, struct err *e)
 		    whole, (long long)due, absent, (unsigned long long)b.refused);
 		rc = verify_counts(t, &p, due, e);
 	}
-	if (place_stop(&p, rc == OK ? e : &(struct err){ 0 }) != OK && rc == OK)
-		rc = e->code;
-	return rc;
+	return place_close(&p, rc, e);
 }
 
 /* S3: what agents do. */
@@ -474,8 +475,7 @@ load_s3(struct trial *t, struct err *e)
 		    "s3_wall_ms");
 		rc = books_close(t, &p, &x.told, errors, e);
 	}
-	if (place_stop(&p, rc == OK ? e : &(struct err){ 0 }) != OK && rc == OK)
-		rc = e->code;
+	rc = place_close(&p, rc, e);
 	told_release(&x.told);
 	return rc;
 }
@@ -591,7 +591,5 @@ load_s4(struct trial *t, struct err *e)
 		trial_check(t, late == 0, "%zu items of requests that timed out", late);
 		rc = verify_counts(t, &p, S4_TIMES + 1, e);
 	}
-	if (place_stop(&p, rc == OK ? e : &(struct err){ 0 }) != OK && rc == OK)
-		rc = e->code;
-	return rc;
+	return place_close(&p, rc, e);
 }

@@ -108,12 +108,8 @@ pair_open(struct pair *p, struct trial *t, int items, struct err *e)
 static int
 pair_close(struct pair *p, int rc, struct err *e)
 {
-	struct err stop;
-
 	agent_close(&p->agent);
-	if (place_stop(&p->with, rc == OK ? e : &stop) != OK && rc == OK)
-		rc = e->code;
-	return rc;
+	return place_close(&p->with, rc, e);
 }
 
 /* One sample of a process. */
@@ -277,12 +273,12 @@ list_words(struct pair *p, int64_t i, const char **out, char *text, size_t size)
 	out[0] = "list", out[1] = "-n", out[2] = "50", out[3] = "--json", out[4] = NULL;
 }
 
-int
-load_b1(struct trial *t, struct err *e)
+/* What is written has 0.2 ms and a commit of that minute. */
+static int
+written_run(struct trial *t, const struct one *w, struct err *e)
 {
-	static const struct one w = { "b1_create", "create", true, 0, create_args, create_words };
 	struct meter *m[3] = { NULL };
-	int rc = one_run(t, &w, m, e);
+	int rc = one_run(t, w, m, e);
 
 	if (rc == OK && m[0] != NULL)
 		trial_p50(t, m[0], CREATE_MS + meter_p50(m[2]), "(0.2 ms and one commit)");
@@ -290,15 +286,21 @@ load_b1(struct trial *t, struct err *e)
 }
 
 int
+load_b1(struct trial *t, struct err *e)
+{
+	static const struct one w = { "b1_create", "create", true, 0, create_args,
+		create_words };
+
+	return written_run(t, &w, e);
+}
+
+int
 load_b2(struct trial *t, struct err *e)
 {
-	static const struct one w = { "b2_update", "update", true, 0, update_args, update_words };
-	struct meter *m[3] = { NULL };
-	int rc = one_run(t, &w, m, e);
+	static const struct one w = { "b2_update", "update", true, 0, update_args,
+		update_words };
 
-	if (rc == OK && m[0] != NULL)
-		trial_p50(t, m[0], CREATE_MS + meter_p50(m[2]), "(0.2 ms and one commit)");
-	return rc;
+	return written_run(t, &w, e);
 }
 
 int
@@ -324,7 +326,7 @@ load_b4(struct trial *t, struct err *e)
 	struct place p;
 	struct agent a;
 	int64_t n = t->iterations * 10;
-	int rc = place_new(&p, &t->scratch, t->tool, true, e), closed;
+	int rc = place_new(&p, &t->scratch, t->tool, true, e);
 
 	if (rc != OK)
 		return rc;
@@ -337,9 +339,9 @@ load_b4(struct trial *t, struct err *e)
 			hist_add(&(i < n ? watched : asleep)->times, (uint64_t)r.took);
 	}
 	agent_close(&a);
-	closed = place_stop(&p, rc == OK ? e : &(struct err){ 0 });
-	if (rc != OK || closed != OK)
-		return rc != OK ? rc : closed;
+	rc = place_close(&p, rc, e);
+	if (rc != OK)
+		return rc;
 	trial_p50(t, watched, PING_MS, "");
 	return OK;
 }

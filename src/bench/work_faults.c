@@ -224,8 +224,7 @@ kills_in_place(struct trial *t, struct tally *sum, struct meter *m, int64_t kill
 	twice = told_twice(&k.told);
 	if (rc == OK && twice > 0)
 		rc = err_set(e, ERR_CONFLICT, "%zu ids were given twice", twice);
-	if (place_stop(&p, rc == OK ? e : &(struct err){ 0 }) != OK && rc == OK)
-		rc = e->code;
+	rc = place_close(&p, rc, e);
 	told_release(&k.told);
 	return rc;
 }
@@ -320,7 +319,7 @@ claim_fill(struct place *p, int64_t n, struct err *e)
 	return rc;
 }
 
-/* Items whose stored owner is not the agent that was told it has them. */
+/* Items of `told`, sorted, whose stored owner is not the agent that was told it has them. */
 static int
 owners_wrong(struct place *p, const struct told *told, size_t *wrong, struct err *e)
 {
@@ -334,13 +333,9 @@ owners_wrong(struct place *p, const struct told *told, size_t *wrong, struct err
 		rc = agent_call(&a, "list", &d, e, "\"status\":\"in_progress\"");
 	it = json_each(json_get(d.root, S("data")));
 	while (rc == OK && json_next(&it)) {
-		struct told_id key = { .id = "" }, *row;
-		struct str id = answer_id(it.value);
+		const struct told_id *row = told_find(told, answer_id(it.value));
 		char actor[32];
 
-		snprintf(key.id, sizeof key.id, "%.*s", FMT(id));
-		row = bsearch(&key, told->row, told->n, sizeof key,
-		    (int (*)(const void *, const void *))strcmp);
 		if (row == NULL)
 			continue;
 		snprintf(actor, sizeof actor, "agent-%zu", row->agent);
@@ -382,8 +377,7 @@ load_b11(struct trial *t, struct err *e)
 		    k.told.n, twice, wrong);
 		rc = verify_counts(t, &p, items, e);
 	}
-	if (place_stop(&p, rc == OK ? e : &(struct err){ 0 }) != OK && rc == OK)
-		rc = e->code;
+	rc = place_close(&p, rc, e);
 	told_release(&k.told);
 	return rc;
 }

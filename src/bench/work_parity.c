@@ -163,8 +163,7 @@ load_p1(struct trial *t, struct err *e)
 		rc = row_run(t, &script[i], p, &different, e);
 		reads += script[i].reads;
 	}
-	if (place_stop(&p[0], rc == OK ? e : &(struct err){ 0 }) != OK && rc == OK)
-		rc = e->code;
+	rc = place_close(&p[0], rc, e);
 	if (rc == OK)
 		trial_check(t, different == 0, "%zu commands by both ways, %d of them on one "
 		    "workspace to the byte: %d differ", COUNT(script), reads, different);

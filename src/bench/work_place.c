@@ -408,6 +408,15 @@ place_kill(struct place *p)
 }
 
 int
+place_close(struct place *p, int rc, struct err *e)
+{
+	struct err late;
+	int stopped = place_stop(p, rc == OK ? e : &late);
+
+	return rc != OK ? rc : stopped;
+}
+
+int
 place_stop(struct place *p, struct err *e)
 {
 	nsec until = clock_mono() + STOP_TIMEOUT;

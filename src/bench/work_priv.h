@@ -61,6 +61,8 @@ int  place_start(struct place *p, nsec *took, struct err *e);
 void place_kill(struct place *p);            /* SIGKILL, and waits */
 /* Stops the daemon as a service manager would.  ERR_TIMEOUT: it had to be killed. */
 int  place_stop(struct place *p, struct err *e);
+/* The same at a workload's end: returns rc, if that is OK place_stop's. */
+int  place_close(struct place *p, int rc, struct err *e);
 
 #define RUN_ARGS_MAX 24
 struct run {
@@ -114,7 +116,6 @@ struct ask {
 	const char *operation;
 	struct buf *args;                    /* the object's inside; empty: none */
 	msec deadline;                       /* 0: the daemon's own */
-	const char *deadline_text;           /* instead, as it is */
 	int tag;
 	int64_t number;
 };
@@ -143,7 +144,6 @@ struct crowd {
 	bool (*next)(void *ctx, const struct agent *a, struct ask *q);
 	int (*answer)(void *ctx, const struct agent *a, const struct answer *r,
 	    struct err *e);              /* not OK ends all */
-	void (*tick)(void *ctx);             /* between reads; may be NULL */
 	void *ctx;
 	bool dies;                           /* the daemon is meant to go away */
 	/* out */
@@ -207,7 +207,6 @@ int work_sizes_parse(struct str text, size_t *sizes, size_t max, size_t *n,
 struct work_row {
 	const char *id, *what;
 	unsigned needs;                      /* modes without which it has nothing */
-	bool in_quick;
 	int (*run)(struct trial *t, struct err *e);
 };
 extern const struct work_row work_rows[];
@@ -222,6 +221,8 @@ struct told {
 int  told_add(struct told *t, struct str id, int64_t number, size_t agent,
     struct err *e);
 size_t told_twice(struct told *t);           /* sorts; how many ids are double */
+/* After told_twice; NULL: it was not told. */
+const struct told_id *told_find(const struct told *t, struct str id);
 void told_release(struct told *t);
 
 /* The stored counts equal `items` and what a recount finds. */

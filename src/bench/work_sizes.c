@@ -198,8 +198,7 @@ load_b7(struct trial *t, struct err *e)
 		rc = sizes_run(t, z, e);
 	for (size_t k = 0; k < t->sizes_n; k++) {
 		agent_close(&z[k].a);
-		if (place_stop(&z[k].p, rc == OK ? e : &(struct err){ 0 }) != OK && rc == OK)
-			rc = e->code;
+		rc = place_close(&z[k].p, rc, e);
 	}
 	if (rc == OK)
 		sizes_judge(t, z);
@@ -377,8 +376,7 @@ load_b8(struct trial *t, struct err *e)
 			rc = i < COUNT(lengths) ? chains_run(t, &a, lengths[i], e) :
 			    epics_run(t, &a, e);
 		agent_close(&a);
-		if (place_stop(&p, rc == OK ? e : &(struct err){ 0 }) != OK && rc == OK)
-			rc = e->code;
+		rc = place_close(&p, rc, e);
 	}
 	return rc;
 }

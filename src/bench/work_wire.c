@@ -85,9 +85,7 @@ request_add(struct agent *a, const struct ask *q)
 	buf_lit(b, "\",\"request_id\":\"");
 	buf_add_u64(b, a->asks);
 	buf_lit(b, "\"");
-	if (q->deadline_text != NULL)
-		buf_add_fmt(b, ",\"deadline_ms\":%s", q->deadline_text);
-	else if (q->deadline > 0)
+	if (q->deadline > 0)
 		buf_add_fmt(b, ",\"deadline_ms\":%lld", (long long)q->deadline);
 	buf_lit(b, "}\n");
 	*slot = (struct asked){ .at = clock_mono(), .tag = q->tag, .number = q->number };
@@ -416,8 +414,6 @@ gate_loop(struct gate *g, struct err *e)
 			rc = err_set(e, ERR_TIMEOUT, "no answer for a minute");
 		for (int i = 0; i < n && rc == OK; i++)
 			rc = agent_turn(g, &g->agent[ev[i].data.u64], e);
-		if (g->c->tick != NULL)
-			g->c->tick(g->c->ctx);
 	}
 	return rc;
 }
