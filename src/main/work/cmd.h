@@ -144,7 +144,7 @@ int work_open_client(struct work_ctx *x, struct err *e);
 #define WORK_RUN_MAP(X)                                                        \
 	/* run.c */                                                       \
 	X(one) X(each) X(create) X(update) X(close) X(label) X(claim)          \
-	X(comments_add) X(list)                                                \
+	X(comments_add) X(list) X(delete)                                      \
 	/* files.c */                                                     \
 	X(export) X(import) X(batch)                                           \
 	/* local.c */                                                     \
@@ -172,6 +172,8 @@ void json_labelled(struct work_ctx *x, jnode data, struct buf *out);
 void json_unlabelled(struct work_ctx *x, jnode data, struct buf *out);
 void json_depends(struct work_ctx *x, jnode data, struct buf *out);
 void json_independent(struct work_ctx *x, jnode data, struct buf *out);
+void json_deleted(struct work_ctx *x, jnode data, struct buf *out);
+void json_renamed(struct work_ctx *x, jnode data, struct buf *out);
 
 /* ---- text (text.c) ---------------------------------------------------------------- */
 

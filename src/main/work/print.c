@@ -328,6 +328,57 @@ print_deleted(struct work_ctx *x, jnode data)
 	    "  Updated text references in %lld issue(s)\n");
 }
 
+/* Appends the members of an object but the one named, each with a comma. */
+static void
+add_members(jnode o, struct str but, struct buf *out)
+{
+	struct json_iter it = json_each(o);
+
+	while (json_next(&it)) {
+		if (str_eq(json_str(it.key), but))
+			continue;
+		buf_add_char(out, ',');
+		json_add_str(out, json_str(it.key));
+		buf_add_char(out, ':');
+		json_add_node(out, it.value);
+	}
+}
+
+/* As bd tells it: `deleted` is the id, of several an array of them. */
+void
+json_deleted(struct work_ctx *x, jnode data, struct buf *out)
+{
+	struct json_iter it = json_each(json_get(data, S("issues")));
+	size_t n = json_count(json_get(data, S("issues")));
+	bool first = true;
+
+	(void)x;
+	if (!json_bool(json_get(data, S("deleted")))) {
+		json_add_node(out, data);
+		return;
+	}
+	buf_add(out, n == 1 ? S("{\"deleted\":") : S("{\"deleted\":["));
+	while (json_next(&it)) {
+		if (!first)
+			buf_add_char(out, ',');
+		first = false;
+		json_add_str(out, get_str(it.value, "id"));
+	}
+	buf_add_fmt(out, "%s,\"deleted_count\":%zu", n == 1 ? "" : "]", n);
+	add_members(data, S("deleted"), out);
+	buf_add_char(out, '}');
+}
+
+void
+json_renamed(struct work_ctx *x, jnode data, struct buf *out)
+{
+	(void)x;
+	buf_add_fmt(out, "{\"issues_count\":%lld",
+	    (long long)get_int(data, "renamed", 0));
+	add_members(data, S(""), out);
+	buf_add_char(out, '}');
+}
+
 /* ---- rename-prefix, batch ---------------------------------------------------------------- */
 
 void

@@ -197,6 +197,19 @@ run_claim(struct work_ctx *x)
 	return ready ? run_one(x) : each_run(&s);
 }
 
+/* A dry run is one whatever else was said. */
+int
+run_delete(struct work_ctx *x)
+{
+	const struct work_line *l = x->line;
+
+	for (size_t i = 0; line_has(l, "dry-run") && i < l->given_n; i++) {
+		if (strcmp(l->given[i].flag->name, "force") == 0)
+			l->given[i].value = S("false");
+	}
+	return run_one(x);
+}
+
 /* ---- list ------------------------------------------------------------------------------ */
 
 static int
