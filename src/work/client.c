@@ -43,6 +43,20 @@ env_says(const char *name)
 	    strcmp(v, "false") != 0;
 }
 
+/* bd's variable, which is on when it is not set. */
+static bool
+bd_forbids_a_daemon(void)
+{
+	static const char *const words[] = { "0", "false", "no", "off" };
+	const char *v = getenv("BEADS_AUTO_START_DAEMON");
+
+	for (size_t i = 0; v != NULL && i < COUNT(words); i++) {
+		if (strcmp(v, words[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
 int
 client_open(struct client **out, const struct client_options *o, struct err *e)
 {
@@ -55,7 +69,8 @@ client_open(struct client **out, const struct client_options *o, struct err *e)
 	c->o = *o;
 	c->may_ask = o->home != NULL && !o->no_daemon &&
 	    !env_says("COHORT_NO_DAEMON");
-	c->may_spawn = c->may_ask && !env_says("CI") && !o->home->read_only;
+	c->may_spawn = c->may_ask && !env_says("CI") && !bd_forbids_a_daemon() &&
+	    !o->home->read_only;
 	c->rpc.fd = -1;
 	c->feed.fd = -1;
 	c->line = BUF(LIMIT_WORK_LINE_BYTES);
@@ -85,9 +100,10 @@ client_close(struct client *c)
 		return;
 	rpc_close(&c->rpc);
 	rpc_close(&c->feed);
-	if (c->desk_open)
+	if (c->desk_open) {                  /* what it could not open, nor can a daemon */
 		desk_close(&c->desk);
-	spawn(c);
+		spawn(c);
+	}
 	buf_release(&c->line);
 	free(c);
 }

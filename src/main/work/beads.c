@@ -47,8 +47,8 @@ is_folder(const char *path)
 }
 
 /* The nearest .beads/ from the current folder upwards. */
-static int
-beads_near(char *out, size_t size, struct err *e)
+int
+work_beads_near(char *out, size_t size, struct err *e)
 {
 	char dir[PATH_MAX];
 
@@ -76,7 +76,7 @@ beads_find(struct str from, char *out, size_t size, struct err *e)
 	int rc = OK;
 
 	if (from.n == 0)
-		rc = beads_near(dir, sizeof dir, e);
+		rc = work_beads_near(dir, sizeof dir, e);
 	else if (snprintf(dir, sizeof dir, "%.*s", FMT(from)) >= (int)sizeof dir)
 		rc = err_set(e, ERR_TOOBIG, "the path is too long");
 	if (rc != OK)
@@ -92,7 +92,8 @@ beads_find(struct str from, char *out, size_t size, struct err *e)
 	    (int)sizeof inner && is_folder(inner) && jsonl_in(inner, out, size))
 		return OK;
 	return jsonl_in(dir, out, size) ? OK : err_set(e, ERR_NOTFOUND, "%s: there is "
-	    "no .jsonl file; make one with 'bd export -o FILE'", dir);
+	    "no .jsonl file, and its database is not read; write one with the bd that "
+	    "made it: bd export -o %s/issues.jsonl", dir, dir);
 }
 
 int

@@ -16,8 +16,9 @@
 
 /* ---- init ------------------------------------------------------------------------- */
 
+/* beads: items of another tracker are here, and not taken over. */
 static void
-init_show(struct work_ctx *x, struct str prefix, bool again)
+init_show(struct work_ctx *x, struct str prefix, bool again, bool beads)
 {
 	struct buf json = BUF(8 * KB);
 
@@ -36,6 +37,9 @@ init_show(struct work_ctx *x, struct str prefix, bool again)
 		    again ? "there already" : "ready", x->home.db, FMT(prefix),
 		    FMT(prefix), x->program);
 	}
+	if (beads && !x->hand.quiet)
+		buf_add_fmt(&x->notes, "The items of .beads/ are not in it: '%s init "
+		    "--from-beads' takes them over.\n", x->program);
 }
 
 /* What else was asked for, and its words. */
@@ -54,7 +58,8 @@ init_rest(struct work_ctx *x, bool again)
 		return work_fail(x, rc, "%s", e.text);
 	rc = work_call(x, "info", STR_NONE, &r);
 	if (rc == OK)
-		init_show(x, get_str(r.data, "prefix"), again);
+		init_show(x, get_str(r.data, "prefix"), again, access(".beads", F_OK) ==
+		    0 && get_int(r.data, "events", 0) == 0);
 	reply_release(&r);
 	return rc;
 }

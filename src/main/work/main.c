@@ -140,6 +140,20 @@ server_of(const struct work_ctx *x)
 	return setting(x->line, "server", "COHORT_WORK_SERVER", NULL);
 }
 
+/* There is no workspace: how to get one, in the words it was called with. */
+static int
+home_missing(const struct work_ctx *x, struct err *e)
+{
+	char beads[DB_PATH_MAX];
+	struct err none;
+
+	if (work_beads_near(beads, sizeof beads, &none) == OK)
+		return err_set(e, ERR_NOTFOUND, "no .cohort/ here or above; '%s init "
+		    "--from-beads' makes one with the items of %s", x->program, beads);
+	return err_set(e, ERR_NOTFOUND, "no .cohort/ here or above; make one with "
+	    "'%s init'", x->program);
+}
+
 int
 work_open_home(struct work_ctx *x, struct err *e)
 {
@@ -154,7 +168,7 @@ work_open_home(struct work_ctx *x, struct err *e)
 	rc = home_find(&x->home, cwd, db, e);
 	if (rc == OK)
 		x->hand.home = &x->home;
-	return rc;
+	return rc == ERR_NOTFOUND && db.n == 0 ? home_missing(x, e) : rc;
 }
 
 int
@@ -189,8 +203,12 @@ work_call(struct work_ctx *x, const char *operation, struct str args,
 {
 	int rc = client_call(x->hand.client, operation, args, r);
 
-	if (rc < 0)
-		work_fail(x, rc, "%s", r->err.text);
+	if (rc == OK)
+		return OK;
+	work_fail(x, rc, "%s", r->err.text);
+	if (str_ends(str_of(r->err.text), S("of another program")))
+		buf_add_fmt(&x->notes, "--db and $BEADS_DB name a tracker of ours; the "
+		    "items of a .beads/ come with '%s init --from-beads'.\n", x->program);
 	return rc;
 }
 
