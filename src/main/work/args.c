@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/limits.h"
 #include "main/work/cmd.h"
 
 void
@@ -162,12 +163,58 @@ add_flag(struct buf *b, const struct work_line *l, const struct work_given *g,
 		return OK;
 	case FLAG_TEXT:
 	case FLAG_STATUS:
+	case FLAG_BODY:
+	case FLAG_BODY_FILE:
 		break;
 	}
 	if (!str_is_utf8(g->value))
 		return err_set(e, ERR_INVALID, "--%s: not UTF-8", g->flag->name);
 	json_add_str(b, g->value);
 	return OK;
+}
+
+/* ---- texts from elsewhere --------------------------------------------------------- */
+
+/* Editors and `echo` end a text with a line end that is not part of it. */
+static int
+body_read(struct work_given *g, struct arena *a, struct err *e)
+{
+	struct buf text = BUF(LIMIT_WORK_LINE_BYTES);
+	struct str path = g->value;
+	int rc = work_read_file(path, &text, e);
+	struct err why = *e;
+
+	if (rc < 0)
+		err_set(e, rc, "--%s %.*s: %s", g->flag->name, FMT(path), why.text);
+	if (str_ends(buf_str(&text), S("\n")))
+		buf_cut(&text, text.n - 1);
+	if (str_ends(buf_str(&text), S("\r")))
+		buf_cut(&text, text.n - 1);
+	g->value = arena_str(a, buf_str(&text));
+	buf_release(&text);
+	return rc;
+}
+
+int
+line_read_bodies(const struct work_line *l, struct arena *a, struct err *e)
+{
+	bool stdin_read = false;
+	int rc = OK;
+
+	for (size_t i = 0; rc == OK && i < l->given_n; i++) {
+		struct work_given *g = &l->given[i];
+		bool is_stdin = str_eq(g->value, S("-"));
+
+		if (g->flag->kind != FLAG_BODY_FILE &&
+		    (g->flag->kind != FLAG_BODY || !is_stdin))
+			continue;
+		if (is_stdin && stdin_read)
+			return err_set(e, ERR_INVALID, "--%s: only one text can be on stdin",
+			    g->flag->name);
+		stdin_read |= is_stdin;
+		rc = body_read(g, a, e);
+	}
+	return rc;
 }
 
 /* ---- operands ----------------------------------------------------------------------- */

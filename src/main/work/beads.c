@@ -1,5 +1,5 @@
 /*
- * beads.c - the items of a beads workspace.
+ * beads.c - the items of a beads workspace, and its prefix.
  *
  * What is read is its JSONL file, which it keeps beside its database; a
  * database without one is not read, and said so.
@@ -115,6 +115,32 @@ work_import_beads(struct work_hand *h, struct str from, struct err *e)
 	if (rc == OK && !h->quiet)
 		work_import_report(&r, h->notes);
 	reply_release(&r);
+	buf_release(&text);
+	return rc;
+}
+
+/* Of its first item: what stands before the last '-' of the id. */
+int
+work_beads_prefix(struct buf *out, struct err *e)
+{
+	struct buf text = BUF(LIMIT_WORK_MEMORY_BYTES);
+	struct json_doc d = { 0 };
+	struct str rest, line = S(""), id;
+	char path[PATH_MAX];
+	int rc = beads_find(STR_NONE, path, sizeof path, e);
+
+	if (rc == OK)
+		rc = read_whole(path, &text, e);
+	rest = buf_str(&text);
+	while (line.n == 0 && str_next(&rest, '\n', &line))
+		line = str_trim(line);
+	if (rc == OK && json_parse(&d, line, NULL) == OK) {
+		id = json_str(json_get(d.root, S("id")));
+		while (id.n > 0 && id.p[id.n - 1] != '-')
+			id.n--;
+		buf_add(out, str_sub(id, 0, id.n > 0 ? id.n - 1 : 0));
+	}
+	json_release(&d);
 	buf_release(&text);
 	return rc;
 }

@@ -23,6 +23,8 @@ enum flag_kind {
 	FLAG_PRIORITY,                       /* 1 or P1 */
 	FLAG_STATUS,                         /* a text; "all" is as if not given */
 	FLAG_LIST,                           /* commas, and given again */
+	FLAG_BODY,                           /* a text; "-": the one on stdin */
+	FLAG_BODY_FILE,                      /* the text of a file; "-": stdin */
 	FLAG_TIME                            /* 90s, 5m; the argument is in ms */
 };
 
@@ -98,6 +100,8 @@ bool work_duration(struct str s, nsec *out);
 /* Appends the arguments of the operation without the brackets around them: of
  * flags and operands.  What it appends is empty or begins with `"`. */
 int line_add_args(const struct work_line *l, struct buf *out, struct err *e);
+/* Puts the texts of files and stdin where their flags are.  ERR_INVALID, ERR_IO. */
+int line_read_bodies(const struct work_line *l, struct arena *a, struct err *e);
 /* Appends `"key":"value"` or `"key":`, with a comma first where one is due. */
 void args_add_text(struct buf *b, const char *key, struct str value);
 void args_add_key(struct buf *b, const char *key);

@@ -39,6 +39,8 @@ int work_sync(struct work_hand *h, const struct work_sync_options *o,
 /* Items of a beads workspace.  from: its folder, database's folder or .jsonl;
  * empty: the nearest .beads/ from the current folder upwards. */
 int work_import_beads(struct work_hand *h, struct str from, struct err *e);
+/* Appends the prefix that its items have; nothing if there are none. */
+int work_beads_prefix(struct buf *out, struct err *e);
 /* That nearest folder.  ERR_NOTFOUND: there is none. */
 int work_beads_near(char *out, size_t size, struct err *e);
 

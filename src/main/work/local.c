@@ -58,8 +58,9 @@ init_rest(struct work_ctx *x, bool again)
 		return work_fail(x, rc, "%s", e.text);
 	rc = work_call(x, "info", STR_NONE, &r);
 	if (rc == OK)
-		init_show(x, get_str(r.data, "prefix"), again, access(".beads", F_OK) ==
-		    0 && get_int(r.data, "events", 0) == 0);
+		init_show(x, get_str(r.data, "prefix"), again, !line_has(x->line,
+		    "from-beads") && access(".beads", F_OK) == 0 &&
+		    get_int(r.data, "events", 0) == 0);
 	reply_release(&r);
 	return rc;
 }
@@ -68,12 +69,19 @@ int
 run_init(struct work_ctx *x)
 {
 	struct str prefix = line_text(x->line, "prefix");
+	struct buf theirs = BUF(KB);
 	struct err e = { 0 };
-	int rc;
+	int rc = OK;
 
 	while (str_ends(prefix, S("-")))
 		prefix.n--;
-	rc = home_make(&x->home, ".", prefix, clock_wall_ms(), &e);
+	if (prefix.n == 0 && line_has(x->line, "from-beads")) {
+		rc = work_beads_prefix(&theirs, &e);
+		prefix = buf_str(&theirs);
+	}
+	if (rc == OK)
+		rc = home_make(&x->home, ".", prefix, clock_wall_ms(), &e);
+	buf_release(&theirs);
 	if (rc < 0 && rc != ERR_CONFLICT)
 		return work_fail(x, rc, "%s", e.text);
 	x->hand.home = &x->home;

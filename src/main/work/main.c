@@ -251,7 +251,9 @@ command_run(struct work_ctx *x)
 	rc = read_timeout(x, &e);
 	if (rc < 0)
 		return usage_error(x, &e);
-	rc = open_what_it_needs(x, &e);
+	rc = line_read_bodies(x->line, x->a, &e);
+	if (rc == OK)
+		rc = open_what_it_needs(x, &e);
 	if (rc < 0)
 		return exit_code(work_fail(x, rc, "%s", e.text));
 	rc = x->cmd->run(x);

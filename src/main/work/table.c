@@ -12,6 +12,11 @@
 	{ name, letter, NULL, FLAG_SWITCH, arg, help, FLAG_SUPPORTED }
 #define TEXT(name, letter, value, arg, help)                                  \
 	{ name, letter, value, FLAG_TEXT, arg, help, FLAG_SUPPORTED }
+#define BODY(name, letter, arg, help)                                         \
+	{ name, letter, "TEXT", FLAG_BODY, arg, help "; - is stdin", FLAG_SUPPORTED }
+#define BODY_FILE                                                             \
+	{ "body-file", 0, "FILE", FLAG_BODY_FILE, "description", "the description " \
+	    "from a file; - is stdin", FLAG_SUPPORTED }
 #define NUMBER(name, letter, value, arg, help)                                \
 	{ name, letter, value, FLAG_INT, arg, help, FLAG_SUPPORTED }
 #define LIST(name, letter, value, arg, help)                                  \
@@ -64,7 +69,8 @@ const struct work_flag work_globals[] = {
 
 static const struct work_flag create_flags[] = {
 	TEXT("title", 0, "TEXT", "title", "the title, instead of the operand"),
-	TEXT("description", 'd', "TEXT", "description", "what is to be done"),
+	BODY("description", 'd', "description", "what is to be done"),
+	BODY_FILE,
 	PRIORITY("0 (first) to 4 (default 2)"),
 	TEXT("type", 't', "TYPE", "issue_type", TYPES " (default task)"),
 	TEXT("assignee", 'a', "NAME", "assignee", "who is to do it"),
@@ -74,11 +80,11 @@ static const struct work_flag create_flags[] = {
 	TEXT("parent", 0, "ID", "parent", "makes it a child: PARENT.1, PARENT.2, ..."),
 	TEXT("id", 0, "ID", "id", "this id instead of a new one"),
 	TEXT("external-ref", 0, "TEXT", "external_ref", "as gh-9 or jira-ABC"),
-	TEXT("design", 0, "TEXT", "design", "how it is to be done"),
-	TEXT("acceptance", 0, "TEXT", "acceptance_criteria", "when it is done"),
-	TEXT("acceptance-criteria", 0, "TEXT", "acceptance_criteria",
+	BODY("design", 0, "design", "how it is to be done"),
+	BODY("acceptance", 0, "acceptance_criteria", "when it is done"),
+	BODY("acceptance-criteria", 0, "acceptance_criteria",
 	    "another name of --acceptance"),
-	TEXT("notes", 0, "TEXT", "notes", "notes"),
+	BODY("notes", 0, "notes", "notes"),
 	NUMBER("estimate", 'e', "MINUTES", "estimated_minutes", "how long it may take"),
 	TEXT("file", 'f', "FILE.md", NULL, "many at once, all or none: each `## Title` "
 	    "is one; - is stdin"),
@@ -90,13 +96,14 @@ static const struct work_flag update_flags[] = {
 	STATUS(STATUSES),
 	PRIORITY("0 (first) to 4"),
 	TEXT("title", 0, "TEXT", "title", "the title"),
-	TEXT("description", 'd', "TEXT", "description", "what is to be done"),
+	BODY("description", 'd', "description", "what is to be done"),
+	BODY_FILE,
 	TEXT("type", 't', "TYPE", "issue_type", TYPES),
 	TEXT("assignee", 'a', "NAME", "assignee", "who is to do it; \"\" is nobody"),
-	TEXT("design", 0, "TEXT", "design", "how it is to be done"),
-	TEXT("notes", 0, "TEXT", "notes", "notes"),
-	TEXT("acceptance-criteria", 0, "TEXT", "acceptance_criteria", "when it is done"),
-	TEXT("acceptance", 0, "TEXT", "acceptance_criteria",
+	BODY("design", 0, "design", "how it is to be done"),
+	BODY("notes", 0, "notes", "notes"),
+	BODY("acceptance-criteria", 0, "acceptance_criteria", "when it is done"),
+	BODY("acceptance", 0, "acceptance_criteria",
 	    "another name of --acceptance-criteria"),
 	TEXT("external-ref", 0, "TEXT", "external_ref", "as gh-9 or jira-ABC"),
 	NUMBER("estimate", 'e', "MINUTES", "estimated_minutes", "how long it may take"),
@@ -239,8 +246,9 @@ const struct work_command work_commands[] = {
 	    NEED_CLIENT, "label_list", run_one, print_labels },
 	{ "label list-all", "", 0, 0, NULL, "count all labels", NULL, NULL,
 	    NEED_CLIENT, "label_list_all", run_one, print_all_labels },
-	{ "comment", "ID TEXT...", 2, -1, "id text+", "comment on an item", NULL, NULL,
-	    NEED_CLIENT, "comment", run_one, print_comment },
+	{ "comment", "ID [TEXT...]", 1, -1, "id text+", "comment on an item", NULL,
+	    FLAGS(TEXT("file", 'f', "FILE", NULL, "take the text from it; - is stdin")),
+	    NEED_CLIENT, "comment", run_comments_add, print_comment },
 	{ "comments add", "ID [TEXT...]", 1, -1, "id text+", "comment on an item", NULL,
 	    FLAGS(TEXT("file", 'f', "FILE", NULL, "take the text from it; - is stdin"),
 	      REFUSED("author", "NAME", "a comment's author is who writes it: --actor")),
