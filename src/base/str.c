@@ -385,6 +385,8 @@ str_nearest(struct str word, const char *(*name)(const void *table, size_t i),
 		unsigned max = (unsigned)(s.n > word.n ? s.n : word.n) / 3 + 1;
 		unsigned d = str_distance(word, s, max);
 
+		if (word.n > 1 && str_starts(s, word))
+			d = 1;                   /* begun, not mistyped */
 		if (d > max || (best != NULL && d >= best_distance))
 			continue;
 		best = name(table, i);

@@ -64,7 +64,8 @@ uint64_t str_hash_keyed(struct str s);       /* SipHash-1-3, key per process:
 
 /* Levenshtein distance, capped at `max + 1`; for did-you-mean. */
 unsigned str_distance(struct str a, struct str b, unsigned max);
-/* The one of n names that is nearest to word; NULL: none is near enough. */
+/* The one of n names that is nearest to word, or begins with it; NULL: none is
+ * near enough. */
 const char *str_nearest(struct str word,
     const char *(*name)(const void *table, size_t i), const void *table, size_t n);
 

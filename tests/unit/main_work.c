@@ -346,3 +346,24 @@ TEST(work_help_names_every_command_and_flag)
 	buf_release(&md);
 	buf_release(&help);
 }
+
+TEST(work_columns_of_wide_letters)
+{
+	CHECK(text_width(S("abc")) == 3);
+	CHECK(text_width(S("\xc3\xa9")) == 1);                  /* e with an accent */
+	CHECK(text_width(S("e\xcc\x81")) == 1);                 /* and in two */
+	CHECK(text_width(S("\xe6\xbc\xa2\xe5\xad\x97")) == 4); /* two of Chinese */
+	CHECK(text_width(S("\xf0\x9f\x9a\x80")) == 2);         /* a rocket */
+	CHECK(text_width(S("\xff\xfe")) == 2);                 /* not UTF-8 */
+}
+
+TEST(work_names_what_was_meant)
+{
+	CHECK_STR(str_of(work_command_near(S("done"))), "close");
+	CHECK_STR(str_of(work_command_near(S("heartbeat"))), "claim");
+	CHECK_STR(str_of(work_command_near(S("crate"))), "create");
+	CHECK(work_command_near(S("xyzzy-plugh")) == NULL);
+	for (size_t i = 0; i < work_commands_n; i++)
+		CHECK(work_command_find(str_of(work_command_near(
+		    str_of(work_commands[i].name)))) != NULL);
+}

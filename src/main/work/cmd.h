@@ -90,6 +90,8 @@ int work_parse(struct work_line *l, int argc, char **argv, struct arena *a,
 struct str line_text(const struct work_line *l, const char *flag);
 bool line_has(const struct work_line *l, const char *flag);  /* switches: is on */
 const struct work_command *work_command_find(struct str name);
+/* The name of the command that may have been meant, or NULL. */
+const char *work_command_near(struct str name);
 bool work_is_group(struct str word);         /* `dep`: of two words */
 
 /* Go's durations: "1.5h", "90s", "1m30s", "20ms", "5us", "1ns".  Positive. */
@@ -189,7 +191,7 @@ void add_priority(struct work_ctx *x, int64_t priority);
 void add_type(struct work_ctx *x, struct str type, size_t width);
 /* s, and blanks up to width columns. */
 void add_padded(struct buf *b, struct str s, size_t width);
-size_t text_width(struct str s);             /* characters */
+size_t text_width(struct str s);             /* columns on a terminal */
 /* "2006-01-02 15:04" of an RFC 3339 time, in its own zone. */
 void add_time(struct buf *b, struct str rfc3339);
 /* One line a text: control characters become blanks. */

@@ -212,11 +212,34 @@ command_name(const void *table, size_t i)
 	return ((const struct work_command *)table)[i].name;
 }
 
+/* What people and models say elsewhere. */
+static const struct { const char *word, *command; } other_words[] = {
+	{ "add", "create" }, { "new", "create" }, { "edit", "update" },
+	{ "set", "update" }, { "take", "claim" }, { "start", "claim" },
+	{ "heartbeat", "claim" }, { "renew", "claim" }, { "done", "close" },
+	{ "finish", "close" }, { "complete", "close" }, { "unclaim", "release" },
+	{ "rm", "delete" }, { "remove", "delete" }, { "find", "search" },
+	{ "grep", "search" }, { "get", "show" }, { "view", "show" },
+	{ "info", "show" }, { "next", "ready" }, { "todo", "ready" },
+	{ "log", "history" }, { "status", "stats" }, { "watch", "events" },
+	{ "deps", "dep tree" }, { "tree", "dep tree" }, { "block", "dep add" },
+	{ "labels", "label list-all" }, { "tag", "label add" }, { "note", "comment" },
+};
+
+const char *
+work_command_near(struct str name)
+{
+	for (size_t i = 0; i < COUNT(other_words); i++) {
+		if (str_eq(name, str_of(other_words[i].word)))
+			return other_words[i].command;
+	}
+	return str_nearest(name, command_name, work_commands, work_commands_n);
+}
+
 static int
 command_unknown(struct reader *r, struct str name)
 {
-	const char *near = str_nearest(name, command_name, work_commands,
-	    work_commands_n);
+	const char *near = work_command_near(name);
 
 	if (near != NULL)
 		return err_set(r->e, ERR_METHOD,

@@ -287,6 +287,18 @@ run_quickstart(struct work_ctx *x)
 	return OK;
 }
 
+static int
+help_unknown(struct work_ctx *x, struct str name)
+{
+	const char *near = work_command_near(name);
+
+	if (near == NULL)
+		return work_fail(x, ERR_SYNTAX, "unknown command \"%.*s\"; '%s help' "
+		    "lists all", FMT(name), x->program);
+	return work_fail(x, ERR_SYNTAX, "unknown command \"%.*s\"; did you mean "
+	    "\"%s\"?", FMT(name), near);
+}
+
 int
 run_help(struct work_ctx *x)
 {
@@ -311,6 +323,6 @@ run_help(struct work_ctx *x)
 	else if (l->operands_n == 0 || (l->operands_n == 1 && work_is_group(first)))
 		work_add_help(&x->out, x->program, first);
 	else
-		return work_fail(x, ERR_SYNTAX, "unknown command \"%.*s\"", FMT(first));
+		return help_unknown(x, first);
 	return OK;
 }

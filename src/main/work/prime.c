@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "base/limits.h"
 #include "main/work/cmd.h"
 
 #define READY_SHOWN 5
@@ -16,13 +17,20 @@ static const char head[] =
 "  cohort work ready                          what can be worked on now\n"
 "  cohort work claim --ready                  take the first of it; nobody else can\n"
 "  cohort work show ID                        all of an item; part of its id will do\n"
-"  cohort work create \"Title\" -d TEXT -p 0..4 --deps discovered-from:ID\n"
+"  cohort work search WORDS                   is it there already?\n"
+"  cohort work create \"Title\" -d TEXT -p 0..4 -t bug --deps discovered-from:ID\n"
 "  cohort work dep add ID DEPENDS-ON          ID waits for DEPENDS-ON\n"
+"  cohort work update ID --notes TEXT -p N    and other fields; `blocked`: what waits\n"
 "  cohort work comment ID TEXT                what the next one should know\n"
 "  cohort work close ID -r REASON --claim-next\n"
+"  cohort work release ID                     give it back\n"
+"  cohort work batch -f FILE                  many at once, all or none: a line each,\n"
+"    {\"operation\":\"create\",\"args\":{\"title\":\"A\"}}   {\"$ref\":0} is its id below\n"
 "  cohort work sync                           exchange with git\n\n"
-"Each takes --json. Who you are: --actor NAME or $BD_ACTOR. A claim ends after 30\n"
-"minutes unless you claim it again; `release ID` gives it back.\n";
+"Each takes --json. Who you are: --actor NAME or $BD_ACTOR. Your claim ends after 30\n"
+"minutes; `claim ID` again keeps it (--lease 2h: for longer). Long texts: -d - reads\n"
+"stdin. Types: bug, feature, task, epic, chore. Exit code 0: done; 1: an error,\n"
+"in words on stderr; 2: the command line is wrong. `cohort work help COMMAND`: more.\n";
 
 struct facts {
 	struct reply stats, ready, held;
@@ -104,7 +112,7 @@ print_text(const struct work_hand *h, const struct facts *f)
 static void
 print_json(const struct work_hand *h, const struct facts *f)
 {
-	struct buf *b = h->out;
+	struct buf text = BUF(LIMIT_WORK_OUT_BYTES), *b = &text;
 
 	buf_lit(b, "{\"text\":");
 	json_add_str(b, str_of(head));
@@ -116,7 +124,9 @@ print_json(const struct work_hand *h, const struct facts *f)
 	buf_add(b, f->ready.data_text);
 	json_add_key(b, "in_progress");
 	buf_add(b, f->held.data_text);
-	buf_lit(b, "}\n");
+	buf_lit(b, "}");
+	add_indented(h->out, buf_str(b));
+	buf_release(b);
 }
 
 int

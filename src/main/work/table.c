@@ -206,7 +206,8 @@ const struct work_command work_commands[] = {
 	    NEED_CLIENT, "blocked", run_one, print_blocked },
 	{ "claim", "[ID...]", 0, -1, NULL, "take items, atomically",
 	    "Of many who try, one gets it. It is yours until its lease ends; another "
-	    "claim of yours is a heartbeat that extends the lease.",
+	    "claim of yours is a heartbeat that extends the lease. Nothing ready is no "
+	    "error: with --json null.",
 	    claim_flags, NEED_CLIENT, "claim", run_claim, print_claimed },
 	{ "release", "ID...", 1, -1, NULL, "give claimed items back", NULL,
 	    FLAGS(SWITCH("force", 'f', "force", "also when somebody else holds it")),

@@ -30,13 +30,47 @@ get_int(jnode o, const char *key, int64_t fallback)
 
 /* ---- columns -------------------------------------------------------------------- */
 
+/* What terminals show in two columns: East Asian letters and emoji; and in none:
+ * marks that go onto the letter before. */
+static const struct { uint32_t from, to; size_t columns; } widths[] = {
+	{ 0x0300, 0x036f, 0 }, { 0x1100, 0x115f, 2 }, { 0x200b, 0x200f, 0 },
+	{ 0x20d0, 0x20ff, 0 }, { 0x231a, 0x231b, 2 }, { 0x23e9, 0x23ec, 2 },
+	{ 0x26a1, 0x26a1, 2 }, { 0x2705, 0x2705, 2 }, { 0x2728, 0x2728, 2 },
+	{ 0x274c, 0x274c, 2 }, { 0x2e80, 0x303e, 2 }, { 0x3041, 0xa4cf, 2 },
+	{ 0xac00, 0xd7a3, 2 }, { 0xf900, 0xfaff, 2 }, { 0xfe00, 0xfe0f, 0 },
+	{ 0xfe30, 0xfe6f, 2 }, { 0xff00, 0xff60, 2 }, { 0xffe0, 0xffe6, 2 },
+	{ 0x1f300, 0x1f64f, 2 }, { 0x1f680, 0x1f6ff, 2 }, { 0x1f900, 0x1f9ff, 2 },
+	{ 0x20000, 0x3fffd, 2 },
+};
+
+static size_t
+columns_of(uint32_t c)
+{
+	for (size_t i = 0; i < COUNT(widths); i++) {
+		if (c >= widths[i].from && c <= widths[i].to)
+			return widths[i].columns;
+	}
+	return 1;
+}
+
 size_t
 text_width(struct str s)
 {
-	size_t n = 0;
+	size_t n = 0, step;
 
-	for (size_t i = 0; i < s.n; i++)
-		n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
+	for (; s.n > 0; s = str_sub(s, step, s.n)) {
+		unsigned char first = (unsigned char)s.p[0];
+		uint32_t c = first;
+
+		step = str_utf8_step(s);
+		if (step == 0)
+			step = 1;
+		if (step > 1)
+			c = first & (0xffu >> (step + 1));
+		for (size_t i = 1; i < step; i++)
+			c = c << 6 | ((unsigned char)s.p[i] & 0x3f);
+		n += columns_of(c);
+	}
 	return n;
 }
 
