@@ -6,6 +6,7 @@
 B      ?= build
 CC     ?= gcc
 ARGS   ?=
+PREFIX ?= /usr/local
 MESON  = meson setup --buildtype=debugoptimized
 NINJA  = ninja -C $(B)
 
@@ -53,8 +54,12 @@ check: ## layers and style
 deps: ## install what building and testing need
 	@tools/deps --test
 
-install: build ## PREFIX (default /usr/local), DESTDIR
+install: build ## PREFIX (default /usr/local), DESTDIR; BD=1: as `bd` too
+	@meson configure $(B) -Dprefix=$(PREFIX)
 	@$(NINJA) --quiet install
+ifdef BD
+	@ln -sf cohort $(DESTDIR)$(PREFIX)/bin/bd
+endif
 
 clean: ## remove what was built
 	rm -rf $(B) build-*

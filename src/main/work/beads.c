@@ -130,7 +130,7 @@ work_beads_prefix(struct buf *out, struct err *e)
 	int rc = beads_find(STR_NONE, path, sizeof path, e);
 
 	if (rc == OK)
-		rc = read_whole(path, &text, e);
+		rc = work_read_present(path, &text, e);
 	rest = buf_str(&text);
 	while (line.n == 0 && str_next(&rest, '\n', &line))
 		line = str_trim(line);

@@ -115,6 +115,7 @@ void work_add_command_help(struct buf *b, const char *program,
     const struct work_command *cmd);
 void work_add_man(struct buf *b);
 void work_add_markdown(struct buf *b);
+void work_add_completion(struct buf *b);                     /* for bash */
 void work_add_usage(struct buf *b, const char *program,
     const struct work_command *cmd);
 

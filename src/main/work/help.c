@@ -1,6 +1,6 @@
 /*
- * help.c - everything that explains the table: help, the manual page, and
- * the tables of docs/work.md.
+ * help.c - everything that explains the table: help, the manual page, the
+ * tables of docs/work.md, and what a shell completes.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -242,4 +242,94 @@ work_add_markdown(struct buf *b)
 	md_add_flags(b, "all", work_globals);
 	for (size_t i = 0; i < work_commands_n; i++)
 		md_add_flags(b, work_commands[i].name, work_commands[i].flags);
+}
+
+/* ---- completion ------------------------------------------------------------------------ */
+
+static void
+words_add_flags(struct buf *b, const struct work_flag *f)
+{
+	for (; f != NULL && f->name != NULL; f++) {
+		if (f->state != FLAG_REFUSED)
+			buf_add_fmt(b, " --%s", f->name);
+	}
+}
+
+/* First words; or, for a group, its second ones. */
+static void
+words_add_commands(struct buf *b, struct str group)
+{
+	struct str last = S("");
+
+	for (size_t i = 0; i < work_commands_n; i++) {
+		struct str rest = str_of(work_commands[i].name), first;
+
+		str_next(&rest, ' ', &first);
+		if (work_commands[i].refused != NULL)
+			continue;
+		if (group.n > 0 && str_eq(first, group) && rest.n > 0)
+			buf_add_fmt(b, " %.*s", FMT(rest));
+		else if (group.n == 0 && !str_eq(first, last))
+			buf_add_fmt(b, " %.*s", FMT(first));
+		last = first;
+	}
+}
+
+static void
+cases_add(struct buf *b)
+{
+	for (size_t i = 0; i < work_commands_n; i++) {
+		const struct work_command *c = &work_commands[i];
+		bool two = str_index(str_of(c->name), ' ') >= 0;
+
+		if (c->refused != NULL || c->flags == NULL)
+			continue;
+		buf_add_fmt(b, "\t\"%s\"%s) words+=\"", c->name, two ? "" : "\\ *");
+		words_add_flags(b, c->flags);
+		buf_lit(b, "\" ;;\n");
+	}
+}
+
+static void
+groups_add(struct buf *b)
+{
+	struct str last = S("");
+
+	for (size_t i = 0; i < work_commands_n; i++) {
+		struct str rest = str_of(work_commands[i].name), first;
+
+		str_next(&rest, ' ', &first);
+		if (rest.n == 0 || str_eq(first, last))
+			continue;
+		last = first;
+		buf_add_fmt(b, "\t%.*s) words=\"", FMT(first));
+		words_add_commands(b, first);
+		buf_lit(b, "\" ;;\n");
+	}
+}
+
+void
+work_add_completion(struct buf *b)
+{
+	buf_lit(b, "# Completes `cohort work` and `bd` in bash; made by:\n"
+	    "# cohort work help --completion bash\n"
+	    "_cohort_work()\n{\n"
+	    "\tlocal cur=${COMP_WORDS[COMP_CWORD]} at=2 words=\n\n"
+	    "\t[ \"${COMP_WORDS[0]##*/}\" = bd ] && at=1\n"
+	    "\tif [ $COMP_CWORD -lt $at ]; then\n"
+	    "\t\tCOMPREPLY=($(compgen -W \"work serve bench chart config token "
+	    "mock-llm version help\" -- \"$cur\"))\n\t\treturn\n\tfi\n"
+	    "\t[ $at = 1 ] || [ \"${COMP_WORDS[1]}\" = work ] || return\n"
+	    "\tif [ $COMP_CWORD = $at ]; then\n\t\twords=\"");
+	words_add_commands(b, S(""));
+	buf_lit(b, "\"\n\telif [ $COMP_CWORD = $((at + 1)) ] && [ \"${cur:0:1}\" != - ]; "
+	    "then\n\tcase ${COMP_WORDS[at]} in\n");
+	groups_add(b);
+	buf_lit(b, "\tesac\n\telif [ \"${cur:0:1}\" = - ]; then\n\twords=\"");
+	words_add_flags(b, work_globals);
+	buf_lit(b, "\"\n\tcase \"${COMP_WORDS[at]} ${COMP_WORDS[at + 1]}\" in\n");
+	cases_add(b);
+	buf_lit(b, "\tesac\n\tfi\n"
+	    "\tCOMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n}\n"
+	    "complete -o default -F _cohort_work cohort bd\n");
 }

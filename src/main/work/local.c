@@ -304,6 +304,7 @@ run_help(struct work_ctx *x)
 {
 	const struct work_line *l = x->line;
 	struct str first = l->operands_n > 0 ? l->operand[0] : S("");
+	struct str shell = line_text(l, "completion");
 	const struct work_command *c;
 
 	if (line_has(l, "man")) {
@@ -312,6 +313,13 @@ run_help(struct work_ctx *x)
 	}
 	if (line_has(l, "markdown")) {
 		work_add_markdown(&x->out);
+		return OK;
+	}
+	if (shell.p != NULL && !str_eq(shell, S("bash")))
+		return work_fail(x, ERR_SYNTAX, "--completion is for bash, not \"%.*s\"",
+		    FMT(shell));
+	if (shell.p != NULL) {
+		work_add_completion(&x->out);
 		return OK;
 	}
 	c = work_command_find(l->operands_n == 2 ?

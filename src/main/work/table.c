@@ -326,7 +326,8 @@ const struct work_command work_commands[] = {
 	    NEED_NOTHING, NULL, run_version },
 	{ "help", "[COMMAND]", 0, 2, NULL, "explain a command", NULL,
 	    FLAGS(SWITCH("man", 0, NULL, "print the manual page"),
-	      SWITCH("markdown", 0, NULL, "print the tables of docs/work.md")),
+	      SWITCH("markdown", 0, NULL, "print the tables of docs/work.md"),
+	      TEXT("completion", 0, "SHELL", NULL, "print what bash completes")),
 	    NEED_NOTHING, NULL, run_help },
 #define NO(name, why) { name, "", 0, -1, NULL, NULL, NULL, NULL, NEED_NOTHING, NULL, \
 	NULL, NULL, NULL, why }
