@@ -44,6 +44,7 @@ op_info(struct work *w, struct work_call *c)
 struct row {
 	int64_t seq;
 	struct str id;
+	bool deleted;                        /* renamed too, but nobody is told */
 };
 
 struct renaming {
@@ -93,7 +94,8 @@ rows_read(struct renaming *r)
 		if (!arena_grow(&r->all, r->rows, r->n, cap))
 			break;
 		r->rows[r->n++] = (struct row){ col_i64(&q, 0),
-			col_str(&q, 1, &r->all) };
+			col_str(&q, 1, &r->all),
+			col_i64(&q, 2) / 2 == STATUS_TOMBSTONE };
 	}
 	query_end(&q);
 	if (rc == OK || r->all.failed)
@@ -123,7 +125,7 @@ ids_check(struct renaming *r, int64_t *renamed)
 		if (rc == OK && taken)
 			return fail(r->w, ERR_CONFLICT, "there is an issue %.*s "
 			    "already", FMT(id));
-		++*renamed;
+		*renamed += !r->rows[i].deleted;
 	}
 	return rc;
 }
@@ -242,7 +244,7 @@ renamed_add(const struct renaming *r, int64_t renamed, struct buf *b)
 	json_add_key(b, "issues");
 	buf_add_char(b, '[');
 	for (size_t i = 0; i < r->n && shown < LIMIT_WORK_IDS; i++) {
-		if (!is_ours(r, r->rows[i].id))
+		if (!is_ours(r, r->rows[i].id) || r->rows[i].deleted)
 			continue;
 		buf_add(b, shown++ == 0 ? S("{\"old\":") : S(",{\"old\":"));
 		json_add_str(b, r->rows[i].id);

@@ -187,7 +187,7 @@
 	X(LOOSE_TO, "SELECT item FROM work_loose"                              \
 	    " WHERE tracker = ? AND target = ?")                               \
 	/* recount.c, admin.c */                                               \
-	X(ITEMS_ALL, "SELECT seq, id FROM work_item WHERE tracker = ?"             \
+	X(ITEMS_ALL, "SELECT seq, id, state FROM work_item WHERE tracker = ?"      \
 	    " ORDER BY id")                                                    \
 	X(RECOUNT_ITEM, "SELECT id, state, priority, created, type, assignee," \
 	    " comments, lease_until, body,"                                    \

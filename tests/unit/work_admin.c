@@ -135,7 +135,7 @@ TEST(work_rename_prefix_takes_everything_along)
 	fix_ok(&f, "rename_prefix", "{'prefix':'new-','dry_run':true}");
 	CHECK_STR(fix_get(&f, "old_prefix"), "t");
 	CHECK_STR(fix_get(&f, "new_prefix"), "new");
-	CHECK_STR(fix_get(&f, "renamed"), "6");
+	CHECK_STR(fix_get(&f, "renamed"), "5");
 	CHECK_STR(fix_get(&f, "issues.0"), "{\"old\":\"t-a\",\"new\":\"new-a\"}");
 	fix_ok(&f, "show", "{'id':'t-a'}");
 	fix_ok(&f, "rename_prefix", "{'prefix':'new'}");

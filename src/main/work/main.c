@@ -239,6 +239,9 @@ open_what_it_needs(struct work_ctx *x, struct err *e)
 {
 	if (x->cmd->need == NEED_CLIENT)
 		return work_open_client(x, e);
+	if (x->cmd->need == NEED_HOME && server_of(x).n > 0)
+		return err_set(e, ERR_INVALID, "%s works on a workspace; a server's "
+		    "tracker has none", x->cmd->name);
 	return x->cmd->need == NEED_HOME ? work_open_home(x, e) : OK;
 }
 

@@ -1,0 +1,209 @@
+// work-cli.mjs - what scripts and agents made for bd rely on: through a link of
+// that name, each command's JSON keys in bd's order, its exit codes, the words
+// that are searched for, texts of any kind, and what a terminal or a pipe gets.
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { binary, check, equal, finish, scenario, scratch, until } from "./lib.mjs";
+import { workspace } from "./work-lib.mjs";
+
+const bin = scratch();
+const bd = path.join(bin, "bd");
+symlinkSync(path.resolve(binary), bd);
+const as_bd = { program: [bd] };
+
+// An item's keys as bd writes them; the rest of the list is ours.
+const order = ["id", "title", "description", "design", "acceptance_criteria", "notes", "status", "priority", "issue_type", "assignee",
+  "estimated_minutes", "created_at", "updated_at", "closed_at", "external_ref", "compaction_level", "original_size", "labels", "dependencies", "dependents", "comments"];
+const always = ["id", "title", "description", "status", "priority", "issue_type", "created_at", "updated_at"];
+function item(x, what, also = []) {
+  const keys = Object.keys(x), known = order.filter((k) => keys.includes(k));
+  check(always.every((k) => keys.includes(k)), `${what}: the keys that are never absent`, keys);
+  equal(keys.filter((k) => order.includes(k)), known, `${what}: bd's keys in bd's order`);
+  equal(keys.filter((k) => !order.includes(k)).sort(), [...also].sort(), `${what}: no others`);
+}
+
+for (const mode of ["direct", "daemon"]) await scenario(`keys and words, ${mode}`, async () => {
+  const ws = workspace({ mode, prefix: "p" });
+  if (mode === "daemon") await until(() => /is running/.test(ws.run(["daemon", "--status"]).out), "the daemon that init started");
+  const run = (...args) => ws.run(args, as_bd);
+  const json = (...args) => { const r = run(...args, "--json"); equal(r.code, 0, `bd ${args.join(" ")}: ${r.err}`); return JSON.parse(r.out); };
+  const says = (args, text, code = 0) => { const r = run(...args); equal([r.code, r.out], [code, text], `bd ${args.join(" ")}`); };
+  const fails = (args, code, words) => { const r = run(...args); check(r.code === code && r.out === "" && r.err.startsWith("Error: ") && words.test(r.err), `bd ${args.join(" ")}: exit ${code}, ${words}`, r); };
+
+  item(json("create", "Fix", "-p", "1", "-t", "bug", "--id", "p-1"), "create");
+  item(json("create", "All", "--id", "p-2", "-d", "d", "--design", "e", "--acceptance", "a", "-a", "ann", "-l", "x,y", "--external-ref", "gh-9", "--deps", "p-1"), "create, with all");
+  says(["create", "Third", "--id", "p-3"], "✓ Created issue: p-3\n  Title: Third\n  Priority: P2\n  Status: open\n");
+  for (const [args, also] of [[["list"], []], [["list", "--status", "open", "--priority", "2"], []], [["ready", "--limit", "5"], []], [["blocked"], ["blocked_by_count", "blocked_by"]], [["dep", "tree", "p-2"], ["depth", "truncated", "parent", "type"]]]) {
+    const list = json(...args);
+    check(Array.isArray(list) && list.length > 0, `${args[0]}: an array`, list);
+    for (const x of list) item(x, args.join(" "), also);
+  }
+  const shown = json("show", "p-2");
+  item(shown, "show");
+  item(shown.dependencies[0], "show: what it depends on", ["dependency_type"]);
+  item(json("show", "p-1").dependents[0], "show: what depends on it", ["dependency_type"]);
+  for (const empty of [["list", "-p", "4"], ["ready", "-p", "4"], ["label", "list", "p-3"], ["comments", "p-3"], ["dep", "cycles"]]) equal(json(...empty), [], `${empty.join(" ")}: nothing is []`);
+  equal(Object.keys(json("stats")), ["total_issues", "open_issues", "in_progress_issues", "deferred_issues", "closed_issues", "blocked_issues", "ready_issues", "average_lead_time_hours"], "stats");
+  equal(json("dep", "add", "p-3", "p-1"), { depends_on_id: "p-1", issue_id: "p-3", status: "added", type: "blocks" }, "dep add");
+  equal(json("dep", "remove", "p-3", "p-1"), { depends_on_id: "p-1", issue_id: "p-3", status: "removed" }, "dep remove");
+  equal(json("label", "add", "p-3", "x"), { issue_id: "p-3", label: "x", status: "added" }, "label add");
+  equal(json("label", "list-all"), [{ label: "x", count: 2 }, { label: "y", count: 1 }], "label list-all");
+  equal(json("label", "remove", "p-3", "x"), { issue_id: "p-3", label: "x", status: "removed" }, "label remove");
+  equal(Object.keys(json("comments", "add", "p-3", "hi")), ["id", "issue_id", "author", "text", "created_at"], "comments add");
+  equal(Object.keys(json("version")), ["build", "version"], "version");
+  item(json("update", "p-3", "-p", "0"), "update");
+  const closed = json("close", "p-3");
+  check(Array.isArray(closed) && closed[0].closed_at !== undefined, "close: an array, with closed_at", closed);
+  item(closed[0], "close");
+  item(json("reopen", "p-3")[0], "reopen");
+  says(["update", "p-3", "-s", "in_progress"], "✓ Updated issue: p-3\n");
+  says(["update", "p-3"], "No updates specified\n");
+  says(["close", "p-3", "-r", "done"], "✓ Closed p-3: done\n");
+  says(["close", "p-3"], "✓ Closed p-3: Closed\n");
+  says(["reopen", "p-3", "-r", "why"], "↻ Reopened p-3: why\n");
+  says(["dep", "add", "p-3", "p-1"], "✓ Added dependency: p-3 depends on p-1 (blocks)\n");
+  says(["dep", "remove", "p-3", "p-1"], "✓ Removed dependency: p-3 no longer depends on p-1\n");
+  says(["label", "add", "p-3", "ui"], "✓ Added label 'ui' to p-3\n");
+  says(["comments", "add", "p-3", "x"], "Comment added to p-3\n");
+  check(run("ready", "-p", "4").out.includes("No ready work found"), "the words for nothing ready");
+  check(/^✓ Daemon is running \(PID \d+\)|^✗ Daemon is not running/.test(run("daemon", "--status").out), "daemon --status");
+  check(run("version").out.startsWith("bd version "), "version");
+
+  fails(["show", "p-99"], 1, /issue p-99 not found/);
+  fails(["show", "p-99", "--json"], 1, /not found/);
+  fails(["create", ""], 1, /title/);
+  fails(["create", "x", "-p", "9"], 1, /0 to 4/);
+  fails(["create", "x", "-t", "story"], 1, /"bug", "feature", "task", "epic" or "chore"/);
+  fails(["dep", "add", "p-1", "p-2"], 1, /cycle/);
+  fails(["create"], 2, /title required/);
+  fails(["show"], 2, /needs ID/);
+  fails(["list", "--prio", "1"], 2, /did you mean --priority/);
+  fails(["clsoe", "p-1"], 2, /did you mean "close"/);
+  fails(["done", "p-1"], 2, /did you mean "close"/);
+  fails(["heartbeat", "p-1"], 2, /did you mean "claim"/);
+  fails(["help", "done"], 2, /did you mean "close"/);
+  const partly = run("close", "p-1", "p-77");
+  check(partly.code === 1 && partly.out === "✓ Closed p-1: Closed\n" && /p-77 not found/.test(partly.err), "one of two: done, told, exit 1", partly);
+
+  check(run("delete", "p-3", "--force", "--dry-run").out.includes("DELETE PREVIEW"), "a dry run beats --force");
+  equal(json("delete", "p-3").deleted, false, "without --force a preview");
+  equal(json("show", "p-3").id, "p-3", "and it is still there");
+  const gone = json("delete", "p-3", "--force");
+  equal([gone.deleted, gone.deleted_count, gone.dependencies_removed, gone.references_updated], ["p-3", 1, 0, 0], "deleted: its id");
+  for (const id of ["p-4", "p-5"]) run("create", id, "--id", id);
+  equal(json("delete", "p-4", "p-5", "--force").deleted, ["p-4", "p-5"], "of several: an array");
+  const renamed = json("rename-prefix", "q");
+  equal([renamed.issues_count, renamed.old_prefix, renamed.new_prefix], [2, "p", "q"], "rename-prefix");
+  ws.stop();
+});
+
+await scenario("who comes from bd", async () => {
+  const ws = workspace({ mode: "auto", init: false, env: { BD_ACTOR: "joe" } });
+  const run = (args, more = {}) => ws.run(args, { ...as_bd, env: more });
+  const beads = path.join(ws.dir, ".beads"), t = "2025-10-16T13:24:05.123456-07:00";
+  check(/make one with 'bd init'/.test(run(["list"]).err), "no workspace: how to get one");
+  mkdirSync(beads);
+  writeFileSync(path.join(beads, "shop.db"), "");
+  const sqlite = spawnSync("sqlite3", [path.join(beads, "shop.db"), "create table issues(id)"]);
+  check(/bd init --from-beads/.test(run(["list"]).err), "with a .beads/: the other way");
+  const none = run(["init", "--from-beads"]);
+  check(none.code === 1 && /no \.jsonl file, and its database is not read/.test(none.err) && !existsSync(path.join(ws.dir, ".cohort")), "only a database: said, and nothing made", none);
+  const line = (id, more) => JSON.stringify({ id, title: `t <${id}>`, description: "", status: "open", priority: 1, issue_type: "bug", created_at: t, updated_at: t, ...more });
+  writeFileSync(path.join(beads, "issues.jsonl"), [line("shop-1", { labels: ["ui"], compaction_level: 1, content_hash: "abc" }),
+    line("shop-10", { dependencies: [{ issue_id: "shop-10", depends_on_id: "shop-2", type: "blocks", created_at: t, created_by: "x" }] }),
+    line("shop-2", { status: "closed", closed_at: t, estimated_minutes: 0, comments: [{ id: 1, issue_id: "shop-2", author: "z", text: "hello", created_at: t }] })].join("\n") + "\n");
+  const plain = run(["init", "--prefix", "other"]);
+  check(plain.code === 0 && /init --from-beads/.test(plain.err), "init beside a .beads/ tells of it", plain);
+  const taken = run(["init", "--from-beads"]);
+  check(taken.code === 0 && /Import complete: 3 created/.test(taken.err), "taken over", taken);
+  const one = JSON.parse(run(["show", "shop-1", "--json"]).out);
+  equal([one.created_at, one.content_hash, one.labels], [t, "abc", ["ui"]], "as they were, with the keys we do not know");
+  equal(JSON.parse(run(["comments", "shop-2", "--json"]).out)[0].text, "hello", "and their comments");
+  const fresh = workspace({ init: false });
+  mkdirSync(path.join(fresh.dir, ".beads"));
+  writeFileSync(path.join(fresh.dir, ".beads", "issues.jsonl"), readFileSync(path.join(beads, "issues.jsonl")));
+  equal(fresh.ok(["init", "--from-beads", "--json"]).prefix, "shop", "new ids have the prefix of the old");
+  equal(JSON.parse(run(["create", "mine", "--json"]).out).id.startsWith("other-"), true, "or the one that was said");
+  check(/ joe /.test(run(["history", "-n", "9"]).out), "$BD_ACTOR did it");
+  if (sqlite.status === 0) {
+    const before = readdirSync(beads).length, r = run(["list"], { BEADS_DB: path.join(beads, "shop.db") });
+    check(r.code === 1 && /another program\n.*init --from-beads/.test(r.err), "$BEADS_DB of bd's own: refused with the way out", r);
+    equal(readdirSync(beads).length, before, "and no daemon's files beside it");
+  }
+  equal(run(["list", "--json"], { BEADS_DB: ws.db, BEADS_AUTO_START_DAEMON: "false" }).code, 0, "$BEADS_DB of ours");
+  ws.stop();
+  await until(() => !existsSync(ws.socket), "the daemon's end");
+  run(["list"], { BEADS_AUTO_START_DAEMON: "false" });
+  check(/not running/.test(run(["daemon", "--status"]).out), "BEADS_AUTO_START_DAEMON=false starts none");
+});
+
+await scenario("texts of any kind", () => {
+  const ws = workspace();
+  const text = "line 1\nline \"2\" 'x' \\ $HOME `x`\n-dash\n漢字 🚀 é\ttab";
+  const made = (args, input) => ws.ok(["create", "t", ...args, "--json"], { input }).description;
+  equal(made(["-d", text]), text, "as an argument");
+  equal(made(["-d", "-"], `${text}\n`), text, "-d -: from stdin, without the last line end");
+  equal(made(["-d", "-"], ""), "", "nothing on stdin");
+  const file = path.join(ws.dir, "body"), big = "x".repeat(65536);
+  writeFileSync(file, `${big}\n`);
+  equal(made(["--body-file", file]), big, "64 KB from a file");
+  writeFileSync(file, `${big}y`);
+  check(/at most 65536 bytes, got 65537/.test(ws.run(["create", "t", "--body-file", file]).err), "a byte more is told");
+  check(/nofile: No such file/.test(ws.run(["create", "t", "--body-file", "nofile"]).err), "no such file");
+  check(/only one text/.test(ws.run(["create", "t", "-d", "-", "--notes", "-"], { input: "x" }).err), "stdin is one text");
+  equal(ws.run(["create", "t", "-d", "-"], { input: Buffer.from([0xff]) }).code, 2, "not UTF-8");
+  const id = ws.ok(["create", "--title=-x", "--json"]).id;
+  equal(ws.ok(["update", id, "--notes", "-", "--json"], { input: "n\n" }).notes, "n", "update --notes -");
+  equal(ws.ok(["comment", id, "-f", "-", "--json"], { input: "from\nstdin" }).text, "from\nstdin", "comment -f -");
+  equal(ws.ok(["comment", "--json", "--", id, "-f", "--json"]).text, "-f --json", "after -- all are operands");
+  equal(ws.ok(["create", "--json", "--", "-p"]).title, "-p", "a title with a dash");
+  equal(ws.run(["create", "t", "-p"]).code, 2, "a flag without its value");
+});
+
+await scenario("an agent that only reads prime", () => {
+  const ws = workspace();
+  const page = ws.ok(["prime"]), json = ws.run(["prime", "--json"]).out;
+  for (const word of ["ready", "claim --ready", "show", "search", "create", "dep add", "update", "comment", "close", "release", "batch", "sync", "--json", "--lease", "-d -", "Exit code"])
+    check(page.includes(word), `prime tells of ${word}`);
+  check(page.split("\n").every((l) => l.length <= 88), "no line is too wide", page);
+  check(json.startsWith("{\n  \"text\": "), "--json is indented here too", json.slice(0, 40));
+  const plan = page.match(/\{"operation".*?\}\}/)[0];
+  const batch = ws.ok(["batch", "--json"], { input: `${plan}\n{"operation":"create","args":{"title":"B","dependencies":[{"$ref":0}]}}\n` });
+  const [a, b] = batch.results.map((r) => r.data.id);
+  const got = ws.ok(["claim", "--ready", "--actor", "one", "--json"]);
+  equal([got.id, got.lease.holder], [a, "one"], "claimed");
+  equal(ws.ok(["claim", "--ready", "--actor", "two", "--json"]), null, "nothing left: null, exit 0");
+  check(/claimed by one until/.test(ws.run(["claim", a, "--actor", "two"]).err), "who has it");
+  const beat = ws.ok(["claim", a, "--lease", "2h", "--actor", "one", "--json"]);
+  check(beat.lease.until > got.lease.until, "claimed again: longer");
+  equal(ws.ok(["close", a, "--claim-next", "--actor", "one", "--json"])[0].claimed.id, b, "and the next");
+  equal(ws.ok(["release", b, "--actor", "one", "--json"]).status, "open", "given back");
+});
+
+await scenario("terminals and pipes", () => {
+  const ws = workspace();
+  const lines = Array.from({ length: 10000 }, (_, i) => JSON.stringify({ id: `p-${i}`, title: `item ${i}`, description: "", status: "open", priority: i % 5, issue_type: "task", created_at: "2026-01-01T00:00:00Z", updated_at: "2026-01-01T00:00:00Z" }));
+  ws.ok(["import"], { input: lines.join("\n") });
+  const sh = (script) => spawnSync("bash", ["-c", script], { cwd: ws.dir, env: { ...ws.env, COHORT: path.resolve(binary) }, encoding: "utf8" });
+  for (const command of ["list", "list --json", "export", "history"]) {
+    const r = sh(`"$COHORT" work ${command} | head -1`);
+    check(r.stderr === "" && r.stdout.split("\n").length === 2, `${command} | head: no words about the pipe`, r);
+  }
+  check(!ws.ok(["list", "-n", "5"]).includes("\x1b"), "no colours in a pipe");
+  const tty = (env) => sh(`${env} script -qec '"$COHORT" work list -n 5' /dev/null`).stdout;
+  if (sh("command -v script").status === 0) {
+    check(tty("").includes("\x1b["), "colours on a terminal");
+    check(!tty("NO_COLOR=1").includes("\x1b["), "but not with NO_COLOR");
+  }
+  const first = ws.ok(["create", "w", "-l", "漢字,abcdef", "--json"]).id;
+  equal(ws.ok(["label", "list-all"]), "abcdef  (1 issue)\n漢字    (1 issue)\n", "wide letters take two columns");
+  ws.ok(["show", first]);
+  for (const c of ["", "create", "claim", "import", "daemon", "dep add", "list"])
+    check(ws.ok(["help", ...c.split(" ").filter(Boolean)]).split("\n").every((l) => l.length <= 80), `help ${c}: fits 80 columns`);
+  const bash = ws.ok(["help", "--completion", "bash"]);
+  const complete = (...words) => sh(`${bash}\nCOMP_WORDS=(${words.map((w) => `"${w}"`).join(" ")}); COMP_CWORD=${words.length - 1}; _cohort_work; echo "\${COMPREPLY[*]}"`).stdout.trim();
+  equal([complete("bd", "cr"), complete("cohort", "work", "dep", ""), complete("bd", "dep", "add", "--ty")], ["create", "add remove tree cycles", "--type"], "bash completes");
+  equal(ws.run(["help", "--completion", "fish"]).code, 2, "and no other shell");
+});
+finish();
