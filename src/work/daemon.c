@@ -32,6 +32,7 @@
 #define CHECKPOINT_IDLE  (1 * NS_PER_S)      /* after the last commit */
 #define CHECKPOINT_FULL  4096                /* frames of 4 KB */
 #define CHECKPOINT_MORE  1024                /* and again, if it did not restart */
+#define REST             (5 * NS_PER_S)      /* after the last request */
 #define WATCH_OTHERS     (1 * NS_PER_S)      /* events of other processes */
 #define WATCH_LAGGING    (10 * NS_PER_MS)
 #define FINISH           (2 * NS_PER_S)      /* for readers of the last answers */
@@ -199,6 +200,8 @@ wake_at(const struct daemon *d)
 		at = d->active + d->o.idle;
 	if (d->desk.frames > 0)
 		at = soonest(at, d->committed + CHECKPOINT_IDLE);
+	if (!d->rested)
+		at = soonest(at, d->looked + REST);
 	if (d->o.sync != NULL && d->child == 0)
 		at = soonest(at, d->sync_due);
 	if (d->subscribed != NULL)
@@ -236,6 +239,10 @@ between(struct daemon *d)
 		stop(d, "idle");
 	if (d->desk.frames > 0 && now - d->committed >= CHECKPOINT_IDLE)
 		desk_checkpoint(&d->desk);
+	if (!d->rested && now - d->looked >= REST) {
+		desk_rest(&d->desk);
+		d->rested = true;
+	}
 	if (d->o.sync != NULL && d->child == 0 && now >= d->sync_due)
 		sync_start(d);
 	if (d->subscribed != NULL)
@@ -384,7 +391,7 @@ daemon_run(const struct home *h, const struct daemon_options *o, struct err *e)
 	d->o = *o;
 	d->lock = d->signals = d->watch = -1;
 	d->last = &d->first;
-	d->started = d->active = clock_mono();
+	d->started = d->active = d->looked = clock_mono();
 	d->sync_due = d->started + o->interval;
 	rc = begin(d, e);
 	if (rc == OK) {

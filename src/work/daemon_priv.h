@@ -67,6 +67,7 @@ struct daemon {
 	int64_t event;                       /* the last that all know of */
 
 	nsec started, active, committed;
+	bool rested;                         /* since the last request */
 	uint64_t requests;
 	int64_t child;                       /* works with git; 0: none */
 	nsec sync_due;

@@ -20,6 +20,9 @@
  * SPDX-License-Identifier: MIT
  */
 #include <fcntl.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -291,6 +294,17 @@ desk_checkpoint(struct desk *d)
 	sqlite3_wal_checkpoint_v2(d->db.h, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL,
 	    NULL);
 	d->frames = 0;
+}
+
+/* malloc keeps what was given back to it. */
+void
+desk_rest(struct desk *d)
+{
+	work_rest(d->w);
+	sqlite3_db_release_memory(d->db.h);
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
 }
 
 /* Emptied, not only moved: who comes next cannot tell moved from not. */

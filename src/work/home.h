@@ -72,6 +72,8 @@ void desk_close(struct desk *d);             /* accepts half-opened */
  * end: for a process that stays. */
 void desk_settle(struct desk *d);
 void desk_checkpoint(struct desk *d);
+/* Gives back the memory that only makes the next call faster. */
+void desk_rest(struct desk *d);
 
 /* Runs calls in one transaction, in order, and commits.  Each gets its own
  * code in rcs; when the commit fails all get ERR_IO.  A call that only reads

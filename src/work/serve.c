@@ -606,6 +606,7 @@ serve_round(struct daemon *d)
 	size_t n = queue_ready(d, LIMIT_WORK_ROUND);
 
 	d->looked = d->active = clock_mono();
+	d->rested = false;
 	for (n = round_run(d, &r, n); n > 0; n--) {
 		struct task *t = d->first;
 

@@ -520,6 +520,13 @@ work_free(struct work *w)
 	free(w);
 }
 
+void
+work_rest(struct work *w)
+{
+	arena_release(&w->a);
+	buf_release(&w->scratch);
+}
+
 bool
 work_means_to_write(struct work *w, const struct work_call *c)
 {

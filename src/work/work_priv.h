@@ -173,6 +173,7 @@ int fail(struct work *w, int rc, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 int fail_db(struct work *w, int rc);         /* words of the connection */
 
+void work_rest(struct work *w);              /* between calls: gives memory back */
 /* Without a look at the leases, which work_writes takes. */
 bool work_means_to_write(struct work *w, const struct work_call *c);
 

@@ -290,6 +290,40 @@ stored(const char *sql)
 #define ITEMS  "SELECT count(*) FROM work_item"
 #define EVENTS "SELECT count(*) FROM work_event WHERE actor = 'ann'"
 
+/* What SQLite keeps of the file. */
+static int
+cached(struct desk *d)
+{
+	int now = 0, most;
+
+	sqlite3_db_status(d->db.h, SQLITE_DBSTATUS_CACHE_USED, &now, &most, 0);
+	return now;
+}
+
+/* Goal: a daemon with nothing to do is small, whatever it did. */
+TEST(desk_at_rest_keeps_no_pages)
+{
+	struct buf data = BUF(MB);
+	struct work_call call = { .operation = S("list"), .actor = S("ann"),
+	    .data = &data }, *calls[] = { &call };
+	struct desk d;
+	struct err e;
+	int rc;
+
+	workspace();
+	CHECK_RC(desk_open(&d, &home, &e), OK);
+	call.tracker = d.tracker;
+	CHECK_RC(desk_run(&d, calls, &rc, 1), OK);
+	CHECK((size_t)cached(&d) > 8 * KB);
+	desk_rest(&d);
+	CHECK((size_t)cached(&d) <= 8 * KB);
+	CHECK_RC(desk_run(&d, calls, &rc, 1), OK);
+	CHECK_RC(rc, OK);
+	CHECK_STR(buf_str(&data), "[][]");
+	desk_close(&d);
+	buf_release(&data);
+}
+
 TEST(daemon_shares_a_commit_and_keeps_the_order)
 {
 	struct buf many = BUF(1 * MB);
