@@ -99,6 +99,7 @@
 	X(WORK_LEASE_MIN_MS,   1000,      "ms",     "shortest claim") \
 	X(WORK_LEASE_MAX_MS,   604800000, "ms",     "longest claim: a week") \
 	X(WORK_ONCE_MS,        604800000, "ms",     "an answer is kept under its caller's key") \
+	X(WORK_PROJECTS,       1000,      "projects", "of one owner of a server, one tracker each") \
 	X(WORK_PROJECT_BYTES,  128,       "bytes",  "name of a project, one tracker each") \
 	X(WORK_EVENTS,         256,       "events", "read at once for a stream of them") \
 	X(WORK_MCP_BYTES,      1048576,   "bytes",  "one message of an MCP client: a dozen of the longest texts") \

@@ -2,8 +2,7 @@
  * guest.c - see guest.h.
  *
  * An operation that may only read is first tried on the reader thread.  When
- * it finds that it has to write after all (a lease is past its time, there is
- * no such project yet) it comes back with ERR_AGAIN and goes to the writer.
+ * it finds that it has to write after all (a lease is past its time) it comes back with ERR_AGAIN and goes to the writer.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -15,10 +14,12 @@
 #include "base/mem.h"
 #include "work/work_priv.h"
 
+#define BUCKETS 1024                         /* of listeners, by project */
+
 struct work_board {
 	struct store_guest guest;
-	pthread_mutex_t lock;                /* of the list */
-	struct work_listener *listeners;
+	pthread_mutex_t lock;                /* of the lists */
+	struct work_listener *listeners[BUCKETS];
 };
 
 /* What is kept for one connection. */
@@ -69,26 +70,29 @@ seat_close(void *desk)
 	free(s);
 }
 
+/* To look at one does not make it. */
 static int
-tracker_of(struct seat *s, struct work_cmd *c, bool writing, int64_t *tracker)
+tracker_of(struct seat *s, struct work_cmd *c, struct work_call *call, bool writing,
+    bool *made)
 {
-	char text[LIMIT_WORK_PREFIX_BYTES];
-	int rc;
-
-	if (writing)
-		return work_tracker_make(s->work, c->cmd.owner, c->project,
-		    prefix_from(c->project, text, sizeof text), c->now, tracker,
-		    &c->cmd.err);
-	rc = work_tracker_find(s->work, c->cmd.owner, c->project, tracker,
+	int rc = work_tracker_find(s->work, c->cmd.owner, c->project, &call->tracker,
 	    &c->cmd.err);
-	return rc == ERR_NOTFOUND && c->operation.n > 0 ? ERR_AGAIN : rc;
+
+	*made = rc == ERR_NOTFOUND && writing;
+	if (*made)
+		return work_tracker_make(s->work, c->cmd.owner, c->project,
+		    call->prefix, c->now, &call->tracker, &c->cmd.err);
+	if (rc == ERR_NOTFOUND)
+		call->tracker = WORK_TRACKER_NONE;
+	return rc == ERR_NOTFOUND ? OK : rc;
 }
 
 static int
 events_run(struct seat *s, struct work_cmd *c)
 {
 	int64_t tracker;
-	int rc = tracker_of(s, c, false, &tracker);
+	int rc = work_tracker_find(s->work, c->cmd.owner, c->project, &tracker,
+	    &c->cmd.err);
 
 	c->last = c->after < 0 ? 0 : c->after;
 	if (rc == ERR_NOTFOUND)
@@ -116,18 +120,23 @@ operation_run(struct seat *s, struct work_cmd *c, jnode args, bool writing)
 	struct work_call call = { .operation = c->operation, .args = args,
 	    .actor = c->actor, .now = c->now, .once = c->once, .tick = tick,
 	    .tick_ctx = c, .data = &s->data };
+	char text[LIMIT_WORK_PREFIX_BYTES];
 	int rc = tick(c, 0, 0);
+	bool made;
 
+	call.prefix = prefix_from(c->project, text, sizeof text);
 	if (rc != OK)
 		return err_set(&c->cmd.err, rc, "timed out before it began; nothing "
 		    "was changed");
-	rc = tracker_of(s, c, writing, &call.tracker);
+	rc = tracker_of(s, c, &call, writing, &made);
 	if (rc != OK)
 		return rc;
 	if (!writing && work_writes(s->work, &call))
 		return ERR_AGAIN;
 	rc = work_run(s->work, &call);
 	c->cmd.err = call.err;
+	if (rc != OK && made)                /* for nothing */
+		work_tracker_drop(s->work, call.tracker);
 	return rc;
 }
 
@@ -169,11 +178,20 @@ seat_bytes(const struct store_cmd *cmd)
 
 /* ---- on the way ----------------------------------------------------------------- */
 
+static struct work_listener **
+bucket_of(struct work_board *b, owner_t owner, struct str project)
+{
+	uint64_t h = str_hash_keyed(project) + (uint64_t)owner * 0x9e3779b97f4a7c15u;
+
+	return &b->listeners[(h ^ h >> 32) % BUCKETS];
+}
+
 static void
 board_tell(struct work_board *b, owner_t owner, struct str project)
 {
 	pthread_mutex_lock(&b->lock);
-	for (struct work_listener *l = b->listeners; l != NULL; l = l->next) {
+	for (struct work_listener *l = *bucket_of(b, owner, project); l != NULL;
+	    l = l->next) {
 		if (l->told || l->owner != owner || !str_eq(l->project, project))
 			continue;
 		l->told = true;
@@ -249,7 +267,8 @@ work_board_free(struct work_board *b)
 {
 	if (b == NULL)
 		return;
-	assert(b->listeners == NULL);
+	for (size_t i = 0; i < BUCKETS; i++)
+		assert(b->listeners[i] == NULL);
 	pthread_mutex_destroy(&b->lock);
 	free(b);
 }
@@ -264,14 +283,15 @@ void
 work_listen(struct store *st, struct work_listener *l)
 {
 	struct work_board *b = board_of(st);
+	struct work_listener **first = bucket_of(b, l->owner, l->project);
 
 	pthread_mutex_lock(&b->lock);
 	l->told = false;
 	l->prev = NULL;
-	l->next = b->listeners;
+	l->next = *first;
 	if (l->next != NULL)
 		l->next->prev = l;
-	b->listeners = l;
+	*first = l;
 	pthread_mutex_unlock(&b->lock);
 }
 
@@ -295,7 +315,7 @@ work_unlisten(struct store *st, struct work_listener *l)
 	if (l->prev != NULL)
 		l->prev->next = l->next;
 	else
-		b->listeners = l->next;
+		*bucket_of(b, l->owner, l->project) = l->next;
 	if (l->next != NULL)
 		l->next->prev = l->prev;
 	told = l->told;

@@ -31,8 +31,10 @@
 	X(SAVEPOINT_END, "RELEASE work_op")                                    \
 	X(TRACKER_FIND, "SELECT seq FROM work_tracker"                         \
 	    " WHERE owner = ? AND project = ?")                                \
+	X(TRACKER_COUNT, "SELECT count(*) FROM work_tracker WHERE owner = ?")  \
 	X(TRACKER_MAKE, "INSERT INTO work_tracker(owner, project, prefix,"     \
 	    " created, edges, lead_ms) VALUES (?, ?, ?, ?, 0, 0)")             \
+	X(TRACKER_DROP, "DELETE FROM work_tracker WHERE seq = ?")              \
 	X(TRACKER_GET, "SELECT prefix, edges, lead_ms FROM work_tracker"       \
 	    " WHERE seq = ?")                                                  \
 	X(TRACKER_SET, "UPDATE work_tracker SET edges = ?, lead_ms = ?"        \

@@ -235,6 +235,24 @@ work_tracker_find(struct work *w, int64_t owner, struct str project,
 	return rc == OK ? OK : err_set(e, rc, "%s", w->db.err.text);
 }
 
+static int
+room_check(struct work *w, int64_t owner, struct err *e)
+{
+	struct query q = query_of(&w->db, SQL_TRACKER_COUNT);
+	int64_t n;
+	int rc;
+
+	bind_i64(&q, owner);
+	rc = query_row(&q);
+	n = rc == OK ? col_i64(&q, 0) : 0;
+	query_end(&q);
+	if (rc != OK)
+		return err_set(e, rc, "%s", w->db.err.text);
+	return n < LIMIT_WORK_PROJECTS ? OK : err_set(e, ERR_LIMIT,
+	    "project: there are %d already, which is the most one owner may have",
+	    LIMIT_WORK_PROJECTS);
+}
+
 int
 work_tracker_make(struct work *w, int64_t owner, struct str project,
     struct str prefix, msec now, int64_t *tracker, struct err *e)
@@ -245,6 +263,8 @@ work_tracker_make(struct work *w, int64_t owner, struct str project,
 	if (rc != ERR_NOTFOUND)
 		return rc;
 	rc = prefix_check(prefix, e);
+	if (rc == OK)
+		rc = room_check(w, owner, e);
 	if (rc != OK)
 		return rc;
 	q = query_of(&w->db, SQL_TRACKER_MAKE);
@@ -259,13 +279,24 @@ work_tracker_make(struct work *w, int64_t owner, struct str project,
 	return OK;
 }
 
+void
+work_tracker_drop(struct work *w, int64_t tracker)
+{
+	struct query q = query_of(&w->db, SQL_TRACKER_DROP);
+
+	bind_i64(&q, tracker);
+	query_run(&q);
+}
+
 static int
 tracker_load(struct work *w, int64_t tracker)
 {
 	struct query q = query_of(&w->db, SQL_TRACKER_GET);
 	int rc;
 
-	w->t = (struct tracker){ .seq = tracker };
+	w->t = (struct tracker){ .seq = tracker, .prefix = w->call->prefix };
+	if (tracker == WORK_TRACKER_NONE)
+		return OK;
 	bind_i64(&q, tracker);
 	rc = query_row(&q);
 	if (rc == OK) {
@@ -330,6 +361,14 @@ tracker_edges_changed(struct work *w)
 
 /* ---- answers kept under a key -------------------------------------------------- */
 
+/* Agents count their steps from one: a key is its actor's, for one operation. */
+static struct str
+once_key(struct work *w, const struct work_call *c)
+{
+	return arena_fmt(&w->a, "%.*s\n%.*s\n%.*s", FMT(c->once), FMT(c->operation),
+	    FMT(c->actor));
+}
+
 /* Was it asked before?  Then its answer is given again. */
 static bool
 once_answer(struct work *w, struct work_call *c, int *rc)
@@ -337,7 +376,7 @@ once_answer(struct work *w, struct work_call *c, int *rc)
 	struct query q = query_of(&w->db, SQL_ONCE_GET);
 
 	bind_i64(&q, c->tracker);
-	bind_str(&q, c->once);
+	bind_str(&q, once_key(w, c));
 	*rc = query_row(&q);
 	if (*rc == OK)
 		buf_add(c->data, col_borrow(&q, 0));
@@ -354,7 +393,7 @@ once_keep(struct work *w, struct work_call *c, struct str data)
 	int rc;
 
 	bind_i64(&q, c->tracker);
-	bind_str(&q, c->once);
+	bind_str(&q, once_key(w, c));
 	bind_i64(&q, c->now);
 	bind_str(&q, data);
 	rc = query_run(&q);

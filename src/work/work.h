@@ -44,12 +44,18 @@ int work_tracker_find(struct work *w, int64_t owner, struct str project,
  * [A-Za-z][A-Za-z0-9_-]*, no '-' at the end; ERR_INVALID. */
 int work_tracker_make(struct work *w, int64_t owner, struct str project,
     struct str prefix, msec now, int64_t *tracker, struct err *e);
+/* Takes back one that was made in this transaction and is empty. */
+void work_tracker_drop(struct work *w, int64_t tracker);
 
 /* ---- operations ------------------------------------------------------------ */
 
+#define WORK_TRACKER_NONE 0
+
 struct work_call {
 	/* in */
-	int64_t tracker;
+	int64_t tracker;                     /* WORK_TRACKER_NONE: an empty one that
+	                                        is not made yet, only to read; */
+	struct str prefix;                   /* the one it would have */
 	struct str operation;                /* "create" */
 	jnode args;                          /* an object, or NULL for none */
 	struct str actor;                    /* never empty */

@@ -8,9 +8,11 @@
 
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/limits.h"
 #include "base/mem.h"
 #include "work/guest.h"
 
@@ -312,6 +314,57 @@ BOTH(trackers_apart)
 	CHECK_RC(ASK(&b, &mine, "create", "{'id':'t-1','title':'1'}"), OK);
 	CHECK_RC(ASK(&b, &other, "show", "{'id':'t-1'}"), ERR_NOTFOUND);
 	CHECK_INT(count(&b, "list", "{}"), 0);
+	bed_close(&b);
+}
+
+/* Goal: a key is its actor's and its operation's: two agents that count their
+ * steps do not take each other's answers for their own. */
+BOTH(a_key_is_its_actors)
+{
+	struct ask ada = { 0 }, bob = { 0 }, note = { 0 };
+	struct bed b;
+
+	unlink("db");
+	bed_open(&b, driver, 0);
+	ada.cmd.once = bob.cmd.once = note.cmd.once = S("1");
+	bob.cmd.actor = S("bob");
+	CHECK_RC(ASK(&b, &ada, "create", "{'id':'t-1','title':'1'}"), OK);
+	CHECK_RC(ASK(&b, &bob, "create", "{'id':'t-2','title':'2'}"), OK);
+	CHECK_RC(ASK(&b, &note, "comment", "{'id':'t-1','text':'x'}"), OK);
+	CHECK_STR(member(&b, &note, "author"), "ada");
+	CHECK_INT(count(&b, "list", "{}"), 2);
+	bed_close(&b);
+}
+
+/* Goal: an owner's projects are bounded, and neither a look nor what is refused
+ * makes one. */
+BOTH(projects_are_bounded)
+{
+	struct ask other = { .cmd.cmd.owner = 7 };
+	char name[24];
+	struct bed b;
+
+	unlink("db");
+	bed_open(&b, driver, 0);
+	for (int i = 0; i < LIMIT_WORK_PROJECTS + 2; i++) {
+		struct ask q = { .cmd.project = arena_fmt(&b.a, "look-%d", i) };
+		static const char *const looks[] = { "list", "stats", "info",
+		    "dep_cycles", "export", "history", "search" };
+
+		CHECK_RC(ASK(&b, &q, looks[i % 7], i % 7 == 6 ? "{'query':'x'}" :
+		    "{}"), OK);
+		CHECK_RC(ASK(&b, &q, "show", "{'id':'t-1'}"), ERR_NOTFOUND);
+		CHECK_RC(ASK(&b, &q, "create", "{'title':''}"), ERR_INVALID);
+	}
+	for (int i = 0; i <= LIMIT_WORK_PROJECTS; i++) {
+		struct ask q = { 0 };
+
+		snprintf(name, sizeof name, "project-%d", i);
+		q.cmd.project = str_of(name);
+		CHECK_RC(ASK(&b, &q, "create", "{'title':'1'}"),
+		    i < LIMIT_WORK_PROJECTS ? OK : ERR_LIMIT);
+	}
+	CHECK_RC(ASK(&b, &other, "create", "{'title':'1'}"), OK);
 	bed_close(&b);
 }
 

@@ -46,6 +46,11 @@ url_check(struct str url, struct err *e)
 	if (rest.n == 0 || rest.p[0] == '/' || url.n > LIMIT_HTTP_URL_BYTES)
 		return err_set(e, ERR_INVALID, "server: \"%.*s\" names no host",
 		    FMT(str_sub(url, 0, SHOWN)));
+	/* It would stand in errors and in the list of processes. */
+	if (str_index(str_sub(rest, 0, str_index(rest, '/') < 0 ? rest.n :
+	    (size_t)str_index(rest, '/')), '@') >= 0)
+		return err_set(e, ERR_INVALID, "server: expected no name and password "
+		    "in the URL; COHORT_TOKEN or COHORT_API_KEY has them");
 	for (size_t i = 0; i < url.n; i++)
 		if ((unsigned char)url.p[i] <= 0x20 || url.p[i] == '?' || url.p[i] == '#')
 			return err_set(e, ERR_INVALID, "server: \"%.*s\": expected no "
