@@ -76,13 +76,13 @@ for (const mode of ["direct", "daemon"]) await scenario(`keys and words, ${mode}
   fails(["create", "x", "-p", "9"], 1, /0 to 4/);
   fails(["create", "x", "-t", "story"], 1, /"bug", "feature", "task", "epic" or "chore"/);
   fails(["dep", "add", "p-1", "p-2"], 1, /cycle/);
-  fails(["create"], 2, /title required/);
-  fails(["show"], 2, /needs ID/);
-  fails(["list", "--prio", "1"], 2, /did you mean --priority/);
-  fails(["clsoe", "p-1"], 2, /did you mean "close"/);
-  fails(["done", "p-1"], 2, /did you mean "close"/);
-  fails(["heartbeat", "p-1"], 2, /did you mean "claim"/);
-  fails(["help", "done"], 2, /did you mean "close"/);
+  fails(["create"], 1, /title required/);
+  fails(["show"], 1, /needs ID/);
+  fails(["list", "--prio", "1"], 1, /did you mean --priority/);
+  fails(["clsoe", "p-1"], 1, /did you mean "close"/);
+  fails(["done", "p-1"], 1, /did you mean "close"/);
+  fails(["heartbeat", "p-1"], 1, /did you mean "claim"/);
+  fails(["help", "done"], 1, /did you mean "close"/);
   const partly = run("close", "p-1", "p-77");
   check(partly.code === 1 && partly.out === "✓ Closed p-1: Closed\n" && /p-77 not found/.test(partly.err), "one of two: done, told, exit 1", partly);
 
@@ -152,13 +152,13 @@ await scenario("texts of any kind", () => {
   check(/at most 65536 bytes, got 65537/.test(ws.run(["create", "t", "--body-file", file]).err), "a byte more is told");
   check(/nofile: No such file/.test(ws.run(["create", "t", "--body-file", "nofile"]).err), "no such file");
   check(/only one text/.test(ws.run(["create", "t", "-d", "-", "--notes", "-"], { input: "x" }).err), "stdin is one text");
-  equal(ws.run(["create", "t", "-d", "-"], { input: Buffer.from([0xff]) }).code, 2, "not UTF-8");
+  equal(ws.run(["create", "t", "-d", "-"], { input: Buffer.from([0xff]) }).code, 1, "not UTF-8");
   const id = ws.ok(["create", "--title=-x", "--json"]).id;
   equal(ws.ok(["update", id, "--notes", "-", "--json"], { input: "n\n" }).notes, "n", "update --notes -");
   equal(ws.ok(["comment", id, "-f", "-", "--json"], { input: "from\nstdin" }).text, "from\nstdin", "comment -f -");
   equal(ws.ok(["comment", "--json", "--", id, "-f", "--json"]).text, "-f --json", "after -- all are operands");
   equal(ws.ok(["create", "--json", "--", "-p"]).title, "-p", "a title with a dash");
-  equal(ws.run(["create", "t", "-p"]).code, 2, "a flag without its value");
+  equal(ws.run(["create", "t", "-p"]).code, 1, "a flag without its value");
 });
 
 await scenario("an agent that only reads prime", () => {
@@ -204,6 +204,6 @@ await scenario("terminals and pipes", () => {
   const bash = ws.ok(["help", "--completion", "bash"]);
   const complete = (...words) => sh(`${bash}\nCOMP_WORDS=(${words.map((w) => `"${w}"`).join(" ")}); COMP_CWORD=${words.length - 1}; _cohort_work; echo "\${COMPREPLY[*]}"`).stdout.trim();
   equal([complete("bd", "cr"), complete("cohort", "work", "dep", ""), complete("bd", "dep", "add", "--ty")], ["create", "add remove tree cycles", "--type"], "bash completes");
-  equal(ws.run(["help", "--completion", "fish"]).code, 2, "and no other shell");
+  equal(ws.run(["help", "--completion", "fish"]).code, 1, "and no other shell");
 });
 finish();

@@ -28,7 +28,7 @@ bool work_is_bd(const char *argv0);
 int work_main(int argc, char **argv, const char *program,
     const struct work_host *host);
 
-/* exit codes beyond 0, 1 and EXIT_USAGE */
+/* the exit code beyond 0 and 1, which are bd's */
 enum { EXIT_TIMEOUT = 124 };
 
 #endif

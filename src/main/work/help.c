@@ -190,8 +190,8 @@ work_add_man(struct buf *b)
 		if (work_commands[i].refused == NULL)
 			man_add_command(b, &work_commands[i]);
 	}
-	buf_lit(b, ".SH EXIT STATUS\n0: done. 1: an error, told on stderr. 2: the "
-	    "command line is wrong. 124: no answer in time.\n");
+	buf_lit(b, ".SH EXIT STATUS\n0: done. 1: an error, told on stderr. "
+	    "124: no answer in time.\n");
 }
 
 /* ---- the tables of docs/work.md -------------------------------------------------------- */

@@ -231,7 +231,7 @@ usage_error(struct work_ctx *x, const struct err *e)
 	buf_add_fmt(&x->notes, "Try '%s help%s%s'.\n", x->program,
 	    l->cmd != NULL && l->cmd->refused == NULL ? " " : "",
 	    l->cmd != NULL && l->cmd->refused == NULL ? l->cmd->name : "");
-	return EXIT_USAGE;
+	return exit_code(e->code);
 }
 
 static int
@@ -260,7 +260,7 @@ command_run(struct work_ctx *x)
 	if (rc < 0)
 		return exit_code(work_fail(x, rc, "%s", e.text));
 	rc = x->cmd->run(x);
-	return rc == ERR_SYNTAX ? EXIT_USAGE : exit_code(rc);
+	return exit_code(rc);
 }
 
 /* Help, or the command. */
@@ -276,14 +276,13 @@ line_run(struct work_ctx *x, const struct err *parsed)
 		return 0;
 	}
 	if (l->cmd == NULL) {
-		work_add_help(l->help ? &x->out : &x->notes, x->program, l->group);
-		return l->help ? 0 : EXIT_USAGE;
+		work_add_help(&x->out, x->program, l->group);
+		return 0;
 	}
 	x->hand.actor = actor_of(x);
-	if (!str_is_utf8(x->hand.actor)) {
-		work_fail(x, ERR_INVALID, "the actor's name is not UTF-8");
-		return EXIT_USAGE;
-	}
+	if (!str_is_utf8(x->hand.actor))
+		return exit_code(work_fail(x, ERR_INVALID,
+		    "the actor's name is not UTF-8"));
 	if (server_of(x).n > 0 && x->cmd->need == NEED_CLIENT &&
 	    x->host->remote_open == NULL && x->host->become != NULL)
 		return x->host->become();

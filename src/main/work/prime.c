@@ -30,7 +30,7 @@ static const char head[] =
 "Each takes --json. Who you are: --actor NAME or $BD_ACTOR. Your claim ends after 30\n"
 "minutes; `claim ID` again keeps it (--lease 2h: for longer). Long texts: -d - reads\n"
 "stdin. Types: bug, feature, task, epic, chore. Exit code 0: done; 1: an error,\n"
-"in words on stderr; 2: the command line is wrong. `cohort work help COMMAND`: more.\n";
+"in words on stderr. `cohort work help COMMAND`: more.\n";
 
 struct facts {
 	struct reply stats, ready, held;
