@@ -30,8 +30,6 @@ struct client {
 	uint64_t calls;
 	struct buf line;
 	nsec deadline;                       /* of the call */
-	void (*progress)(void *ctx, size_t done, size_t total);
-	void *progress_ctx;
 };
 
 static bool
@@ -108,14 +106,6 @@ client_close(struct client *c)
 	free(c);
 }
 
-void
-client_on_progress(struct client *c, void (*fn)(void *ctx, size_t done,
-    size_t total), void *ctx)
-{
-	c->progress = fn;
-	c->progress_ctx = ctx;
-}
-
 /* ---- the request ------------------------------------------------------------- */
 
 static int
@@ -187,8 +177,6 @@ request_write(struct client *c, const char *operation, struct str args,
 		buf_lit(b, ",\"once\":");
 		json_add_str(b, c->o.once);
 	}
-	if (c->progress != NULL)
-		buf_lit(b, ",\"progress\":true");
 	if (c->rpc.fd >= 0 && !c->greeted)
 		buf_lit(b, ",\"version\":\"" COHORT_VERSION "\"");
 	buf_lit(b, "}\n");
@@ -273,8 +261,7 @@ direct_tick(void *ctx, size_t done, size_t total)
 {
 	struct client *c = ctx;
 
-	if (total > 0 && c->progress != NULL)
-		c->progress(c->progress_ctx, done, total);
+	(void)done, (void)total;
 	return clock_mono() >= c->deadline ? ERR_TIMEOUT : OK;
 }
 
@@ -340,13 +327,13 @@ only_reads(const char *operation)
 	return op != NULL && (op->flags & OP_WRITES) == 0;
 }
 
-/* Waits for our answer, over progress and answers nobody waits for any more. */
+/* Waits for our answer, over those nobody waits for any more. */
 static int
 daemon_receive(struct client *c, struct reply *r)
 {
 	for (;;) {
 		struct str line;
-		jnode progress;
+		jnode id;
 		int rc = rpc_receive(&c->rpc, &line, c->deadline, &r->err);
 
 		if (rc == OK) {
@@ -356,19 +343,11 @@ daemon_receive(struct client *c, struct reply *r)
 		}
 		if (rc != OK)
 			return rc;
-		progress = json_get(r->doc.root, S("progress"));
-		if (json_int(json_get(r->doc.root, S("request_id"))) !=
-		    (int64_t)c->calls && !json_is_null(json_get(r->doc.root,
-		    S("request_id"))))
-			continue;
-		if (progress == NULL) {
+		id = json_get(r->doc.root, S("request_id"));
+		if (json_is_null(id) || json_int(id) == (int64_t)c->calls) {
 			buf_add(&r->text, line);
 			return OK;
 		}
-		if (c->progress != NULL)
-			c->progress(c->progress_ctx,
-			    (size_t)json_int(json_get(progress, S("done"))),
-			    (size_t)json_int(json_get(progress, S("total"))));
 	}
 }
 

@@ -67,8 +67,4 @@ void reply_release(struct reply *r);
  * daemon to tell; ask history instead, and try again. */
 int client_next_event(struct client *c, int64_t after, struct reply *r);
 
-/* For long operations: a line of progress, done of total. */
-void client_on_progress(struct client *c, void (*fn)(void *ctx, size_t done,
-    size_t total), void *ctx);
-
 #endif

@@ -225,7 +225,7 @@ near_change(struct deletion *d, int64_t seq, bool force)
 	return rc == OK && force ? near_write(d, &it, &was, texts) : rc;
 }
 
-/* ---- those that go ---------------------------------------------------------------------------- */
+/* ---- those that go -------------------------------------------------------- */
 
 /* Title, type and times stay, for whoever meets the id; the audit has the
  * rest. */
@@ -268,7 +268,7 @@ delete_all(struct deletion *d)
 	return rc;
 }
 
-/* ---- the answer --------------------------------------------------------------------------------- */
+/* ---- the answer ----------------------------------------------------------- */
 
 static void
 short_add(struct buf *b, const struct item *it)

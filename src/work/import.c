@@ -33,7 +33,8 @@ fail_line(struct import *im, int rc)
 	return fail(im->w, rc, "line %zu: %.440s", im->line, json_words(why.text));
 }
 
-bool
+/* Room in a list of the answer?  Then a comma if it needs one. */
+static bool
 report_begin(struct import *im, struct buf *list)
 {
 	if (im->reports >= LIMIT_WORK_REPORTS) {

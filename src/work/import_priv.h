@@ -57,8 +57,6 @@ int record_load(struct work *w, int64_t seq, struct record *r);
 int entry_open(struct import *im, const struct entry *x, struct record *r);
 /* `line 12: ` before the words of an error that is the line's. */
 int fail_line(struct import *im, int rc);
-/* Room in a list of the answer?  Then a comma if it needs one. */
-bool report_begin(struct import *im, struct buf *list);
 void warn(struct import *im, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void report_clash(void *ctx, const struct clash *c);

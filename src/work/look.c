@@ -188,7 +188,7 @@ op_stats(struct work *w, struct work_call *c)
 	return OK;
 }
 
-/* ---- labels, comments, events ----------------------------------------------------------------- */
+/* ---- labels, comments, events --------------------------------------------- */
 
 int
 op_label_list(struct work *w, struct work_call *c)

@@ -159,8 +159,9 @@ record_settle(struct item *it)
 
 /* ---- writing ------------------------------------------------------------------ */
 
-void
-record_comments_encode(struct buf *b, struct str id, const struct comment *list,
+/* The JSON array, numbered from 1: the same on every machine. */
+static void
+comments_encode(struct buf *b, struct str id, const struct comment *list,
     size_t n)
 {
 	buf_add_char(b, '[');
@@ -242,7 +243,7 @@ record_encode(struct buf *b, const struct record *r)
 	}
 	it.lease_holder = STR_NONE;
 	if (r->comments_n > 0)
-		record_comments_encode(&comments, it.id, r->comments,
+		comments_encode(&comments, it.id, r->comments,
 		    r->comments_n);
 	item_encode(b, &it, buf_str(&comments));
 	if (comments.failed)

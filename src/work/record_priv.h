@@ -40,9 +40,6 @@ int record_decode(struct record *r, jnode object, struct arena *a, struct err *e
  * are one tracker's, by its own clock. */
 void record_encode(struct buf *b, const struct record *r);
 
-/* The JSON array, numbered from 1: the same on every machine. */
-void record_comments_encode(struct buf *b, struct str id,
-    const struct comment *list, size_t n);
 /* Sorts and drops doubles. */
 void comments_sort(struct comment *list, size_t *n);
 /* closed_at exactly when closed. */

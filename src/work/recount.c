@@ -124,7 +124,7 @@ columns_check(struct recount *r, struct item *it, bool *agree)
 	return rc == OK ? OK : fail_db(r->w, rc);
 }
 
-/* ---- one item: its edges ----------------------------------------------------------------------- */
+/* ---- one item: its edges -------------------------------------------------- */
 
 struct row {
 	int64_t target;
@@ -250,7 +250,7 @@ edges_check(struct recount *r, struct item *it)
 	return rc;
 }
 
-/* ---- one item: its labels ------------------------------------------------------------------------ */
+/* ---- one item: its labels ------------------------------------------------- */
 
 static int
 label_run(struct work *w, enum sql what, struct str label, int64_t item)
@@ -319,7 +319,7 @@ label_rows_check(struct recount *r)
 	return rc == ERR_NOTFOUND ? OK : fail_db(w, rc);
 }
 
-/* ---- every item ------------------------------------------------------------------------------------ */
+/* ---- every item ----------------------------------------------------------- */
 
 static int
 item_check(struct recount *r, struct node *n)
@@ -403,7 +403,7 @@ nodes_read(struct recount *r)
 	return rc == ERR_NOTFOUND ? OK : fail_db(w, rc);
 }
 
-/* ---- who is held ------------------------------------------------------------------------------------- */
+/* ---- who is held ---------------------------------------------------------- */
 
 /* What is stored, and the status that the first part has put right. */
 static int
@@ -522,7 +522,7 @@ holds_check(struct recount *r)
 	return rc;
 }
 
-/* ---- how many ------------------------------------------------------------------------------------------ */
+/* ---- how many ------------------------------------------------------------- */
 
 static int
 counts_stored(struct work *w, int64_t *counts)
@@ -580,7 +580,7 @@ recount_all(struct recount *r)
 	return rc == OK ? counts_check(r) : rc;
 }
 
-/* ---- the operation --------------------------------------------------------------------------------------- */
+/* ---- the operation -------------------------------------------------------- */
 
 /* Nor is there anything to be saved at the end. */
 static void

@@ -5,10 +5,10 @@
  * SPDX-License-Identifier: MIT
  */
 #include "main/work/cmd.h"
+#include "main/work/git.h"
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/limits.h"
@@ -146,7 +146,7 @@ run_mcp(struct work_ctx *x)
 
 /* ---- events --------------------------------------------------------------------------- */
 
-#define EVENTS_PAUSE_NS (100 * NS_PER_MS)
+#define EVENTS_PAUSE_MS 100
 
 static int
 events_begin(struct work_ctx *x, int64_t *after)
@@ -183,7 +183,6 @@ events_show(struct work_ctx *x, jnode events)
 static int
 events_next(struct work_ctx *x, int64_t after, int64_t left, struct reply *r)
 {
-	const struct timespec pause = { 0, EVENTS_PAUSE_NS };
 	struct buf args = BUF(256);
 	int rc = client_next_event(x->hand.client, after, r);
 
@@ -193,7 +192,7 @@ events_next(struct work_ctx *x, int64_t after, int64_t left, struct reply *r)
 	    (long long)(left < LIMIT_WORK_EVENTS ? left : LIMIT_WORK_EVENTS));
 	rc = work_call(x, "history", buf_str(&args), r);
 	if (rc == OK && json_count(r->data) == 0)
-		nanosleep(&pause, NULL);
+		pause_ms(EVENTS_PAUSE_MS);
 	buf_release(&args);
 	return rc;
 }

@@ -7,13 +7,13 @@
  * SPDX-License-Identifier: MIT
  */
 #include "main/work/cmd.h"
+#include "main/work/git.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/limits.h"
@@ -135,11 +135,9 @@ start_wait(struct work_ctx *x, struct daemon_status *s)
 	struct err e = { 0 };
 
 	while (clock_mono() < until) {
-		const struct timespec pause = { 0, 5 * NS_PER_MS };
-
 		if (daemon_status(&x->home, s, &e) == OK && s->running)
 			return OK;
-		nanosleep(&pause, NULL);
+		pause_ms(5);
 	}
 	return work_fail(x, ERR_TIMEOUT, "the daemon did not start in time; see %s/work.log",
 	    x->home.dir);
