@@ -143,7 +143,6 @@ int work_call(struct work_ctx *x, const char *operation, struct str args,
     struct reply *r);
 /* Shows an answer, as people or programs want it. */
 void work_show(struct work_ctx *x, const struct reply *r);
-int work_open_home(struct work_ctx *x, struct err *e);
 int work_open_client(struct work_ctx *x, struct err *e);
 
 /* ---- the commands' functions -------------------------------------------------------- */

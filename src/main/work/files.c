@@ -436,7 +436,7 @@ run_import(struct work_ctx *x)
 	return rc;
 }
 
-/* ---- batch ------------------------------------------------------------------------------------ */
+/* ---- batch ---------------------------------------------------------------- */
 
 /* The operations in a file, as the inside of an array: an array, an object with
  * "operations", or one object a line. */

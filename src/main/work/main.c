@@ -154,8 +154,8 @@ home_missing(const struct work_ctx *x, struct err *e)
 	    "'%s init'", x->program);
 }
 
-int
-work_open_home(struct work_ctx *x, struct err *e)
+static int
+open_home(struct work_ctx *x, struct err *e)
 {
 	struct str db = setting(x->line, "db", "COHORT_WORK_DB", "BEADS_DB");
 	char cwd[DB_PATH_MAX];
@@ -191,7 +191,7 @@ work_open_client(struct work_ctx *x, struct err *e)
 		    project.p != NULL ? project : S(""), e);
 		o.remote = &x->remote;
 	} else {
-		rc = work_open_home(x, e);
+		rc = open_home(x, e);
 		o.home = x->hand.home;
 	}
 	return rc < 0 ? rc : client_open(&x->hand.client, &o, e);
@@ -242,7 +242,7 @@ open_what_it_needs(struct work_ctx *x, struct err *e)
 	if (x->cmd->need == NEED_HOME && server_of(x).n > 0)
 		return err_set(e, ERR_INVALID, "%s works on a workspace; a server's "
 		    "tracker has none", x->cmd->name);
-	return x->cmd->need == NEED_HOME ? work_open_home(x, e) : OK;
+	return x->cmd->need == NEED_HOME ? open_home(x, e) : OK;
 }
 
 static int
