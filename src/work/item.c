@@ -389,6 +389,7 @@ read_labels(struct decode *d, jnode n)
 	struct json_iter it = json_each(n);
 	int rc = OK;
 
+	d->it->labels_n = 0;                 /* of a member that comes twice the last */
 	if (json_is_null(n))
 		return OK;
 	if (!json_is_array(n))
@@ -445,6 +446,7 @@ read_deps(struct decode *d, jnode n)
 	struct json_iter it = json_each(n);
 	int rc = OK;
 
+	d->it->deps_n = 0;
 	if (json_is_null(n))
 		return OK;
 	if (!json_is_array(n))

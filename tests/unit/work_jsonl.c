@@ -224,6 +224,29 @@ TEST(work_import_of_beads_loses_nothing)
 	fix_close(&f);
 }
 
+/* Of a member that comes twice the last counts, as everywhere. */
+TEST(work_import_of_a_member_twice)
+{
+	struct clones c;
+	struct buf b = BUF(MB);
+
+	clones_open(&c);
+	buf_lit(&b, "{\"id\":\"t-1\",\"title\":\"x\",\"labels\":[");
+	for (int i = 0; i < LIMIT_WORK_LABELS; i++)
+		buf_add_fmt(&b, "%s\"l%d\"", i > 0 ? "," : "", i);
+	buf_lit(&b, "],\"dependencies\":[");
+	for (int i = 0; i < LIMIT_WORK_DEPS; i++)
+		buf_add_fmt(&b, "%s{\"depends_on_id\":\"t-%d\"}", i > 0 ? "," : "",
+		    i + 2);
+	buf_lit(&b, "],\"labels\":[\"a\"],\"dependencies\":[]}\n");
+	CHECK_RC(import_from(at(&c, 0), buf_str(&b), ""), OK);
+	fix_ok(at(&c, 0), "show", "{'id':'t-1'}");
+	CHECK_STR(fix_get(&c.f, "labels.0"), "a");
+	CHECK(json_get(c.f.doc.root, S("dependencies")) == NULL);
+	buf_release(&b);
+	clones_close(&c);
+}
+
 TEST(work_import_names_the_line_and_does_nothing)
 {
 	static const struct { const char *lines, *error; } cases[] = {

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/limits.h"
@@ -129,7 +130,7 @@ start_exec(struct work_ctx *x)
 
 /* Until it answers, or the time is over. */
 static int
-start_wait(struct work_ctx *x, struct daemon_status *s)
+start_wait(struct work_ctx *x, pid_t pid, struct daemon_status *s)
 {
 	nsec until = clock_mono() + x->timeout;
 	struct err e = { 0 };
@@ -137,6 +138,9 @@ start_wait(struct work_ctx *x, struct daemon_status *s)
 	while (clock_mono() < until) {
 		if (daemon_status(&x->home, s, &e) == OK && s->running)
 			return OK;
+		if (waitpid(pid, NULL, WNOHANG) == pid)
+			return work_fail(x, ERR_IO, "the daemon ended at once; see "
+			    "%s/work.log", x->home.dir);
 		pause_ms(5);
 	}
 	return work_fail(x, ERR_TIMEOUT, "the daemon did not start in time; see %s/work.log",
@@ -170,12 +174,15 @@ daemon_begin(struct work_ctx *x, const struct daemon_status *now)
 		return work_fail(x, ERR_BUSY, "daemon already running (PID %lld)\n"
 		    "Use '%s daemon --stop' to stop it first", (long long)now->pid,
 		    x->program);
+	if (x->home.read_only)
+		return work_fail(x, ERR_DENIED, "%s may not be written; commands work "
+		    "without a daemon there", x->home.dir);
 	pid = fork();
 	if (pid == 0)
 		start_exec(x);
 	if (pid < 0)
 		return work_fail(x, ERR_IO, "fork: %s", strerror(errno));
-	rc = start_wait(x, &s);
+	rc = start_wait(x, pid, &s);
 	if (rc == OK && x->hand.json)
 		status_json(x, &s);
 	else if (rc == OK && !x->hand.quiet)
