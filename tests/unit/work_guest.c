@@ -16,11 +16,15 @@
 #include "base/mem.h"
 #include "work/guest.h"
 
+#define FLIGHTS 64
+
 struct bed {
 	struct work_board *board;
 	struct store *st;
 	struct store_port port;
-	struct arena a;
+	struct arena a;                      /* this thread's */
+	struct arena answers[FLIGHTS];       /* each of one ask under way */
+	size_t asked;
 	msec now;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
@@ -48,6 +52,8 @@ bed_open(struct bed *b, const char *driver, int64_t fail_at)
 	    .fail_at = fail_at };
 
 	*b = (struct bed){ .port.post = post, .now = 1763700000000, .a = ARENA(64 * MB) };
+	for (size_t i = 0; i < FLIGHTS; i++)
+		b->answers[i] = ARENA(64 * MB);
 	pthread_mutex_init(&b->lock, NULL);
 	pthread_cond_init(&b->wake, NULL);
 	b->board = work_board_new();
@@ -61,6 +67,8 @@ bed_close(struct bed *b)
 {
 	store_close(b->st);
 	work_board_free(b->board);
+	for (size_t i = 0; i < FLIGHTS; i++)
+		arena_release(&b->answers[i]);
 	arena_release(&b->a);
 }
 
@@ -103,7 +111,7 @@ ask_send(struct bed *b, struct ask *q, const char *operation, const char *args, 
 	for (size_t i = 0; i < text.n; i++)
 		text.p[i] = text.p[i] == '\'' ? '"' : text.p[i];
 	q->b = b;
-	q->cmd.cmd.arena = &b->a;
+	q->cmd.cmd.arena = &b->answers[b->asked++ % FLIGHTS];
 	q->cmd.cmd.done = ask_done;
 	if (q->cmd.project.n == 0)
 		q->cmd.project = S("t");
