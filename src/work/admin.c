@@ -41,18 +41,11 @@ op_info(struct work *w, struct work_call *c)
 
 /* ---- rename_prefix ------------------------------------------------------------------------- */
 
-struct row {
-	int64_t seq;
-	struct str id;
-	bool deleted;                        /* renamed too, but nobody is told */
-};
-
 struct renaming {
 	struct work *w;
 	struct str from, to;                 /* prefixes */
-	struct row *rows;
-	size_t n;
-	struct arena all;                    /* rows; w->a is one item's */
+	struct renames list;
+	struct arena all;                    /* ids; w->a is one item's */
 };
 
 /* Is it one of the old prefix's ids?  That ends at the last '-'. */
@@ -65,146 +58,48 @@ is_ours(const struct renaming *r, struct str id)
 }
 
 static struct str
-id_after(const struct renaming *r, struct str id)
+id_after(struct renaming *r, struct str id)
 {
-	return arena_fmt(&r->w->a, "%.*s%.*s", FMT(r->to),
+	return arena_fmt(&r->all, "%.*s%.*s", FMT(r->to),
 	    FMT(str_sub(id, r->from.n, id.n)));
 }
 
-/* Tombstones count. */
+/* What is deleted keeps its id, for that is how others know it. */
 static int
-is_there(struct work *w, struct str id, bool *yes)
+ids_read(struct renaming *r)
 {
-	int64_t seq;
-	int rc = id_seq(w, id, &seq);
-
-	*yes = rc == OK;
-	return rc == ERR_NOTFOUND ? OK : rc;
-}
-
-static int
-rows_read(struct renaming *r)
-{
-	struct query q = query_of(&r->w->db, SQL_ITEMS_ALL);
-	size_t cap = 0;
+	struct query q = query_of(&r->w->db, SQL_IDS_LIVE);
 	int rc;
 
 	bind_i64(&q, r->w->t.seq);
-	while ((rc = query_row(&q)) == OK) {
-		if (!arena_grow(&r->all, r->rows, r->n, cap))
-			break;
-		r->rows[r->n++] = (struct row){ col_i64(&q, 0),
-			col_str(&q, 1, &r->all),
-			col_i64(&q, 2) / 2 == STATUS_TOMBSTONE };
+	while ((rc = query_row(&q)) == OK && !r->all.failed) {
+		struct str id = col_borrow(&q, 0);
+
+		if (is_ours(r, id))
+			renames_add(&r->list, arena_str(&r->all, id),
+			    id_after(r, id));
 	}
 	query_end(&q);
-	if (rc == OK || r->all.failed)
+	if (r->all.failed)
 		return fail(r->w, ERR_LIMIT, "rename_prefix: too many items");
+	renames_sort(&r->list);
 	return rc == ERR_NOTFOUND ? OK : fail_db(r->w, rc);
 }
 
-/* Every new id must be free and short enough, before anything is written. */
 static int
-ids_check(struct renaming *r, int64_t *renamed)
+ids_check(const struct renaming *r)
 {
-	int rc = OK;
+	for (size_t i = 0; i < r->list.n; i++) {
+		struct str id = r->list.list[i].to;
 
-	*renamed = 0;
-	for (size_t i = 0; rc == OK && i < r->n; i++) {
-		struct str id;
-		bool taken;
-
-		if (!is_ours(r, r->rows[i].id))
-			continue;
-		arena_clear(&r->w->a);
-		id = id_after(r, r->rows[i].id);
 		if (id.n > LIMIT_WORK_ID_BYTES)
 			return fail(r->w, ERR_TOOBIG, "%.*s: the id would be longer "
 			    "than %d bytes", FMT(id), LIMIT_WORK_ID_BYTES);
-		rc = is_there(r->w, id, &taken);
-		if (rc == OK && taken)
-			return fail(r->w, ERR_CONFLICT, "there is an issue %.*s "
-			    "already", FMT(id));
-		*renamed += !r->rows[i].deleted;
 	}
-	return rc;
+	return OK;
 }
 
-/* An id in a text, if it is an item's: before it was renamed, or after. */
-static int
-mention_renamed(void *ctx, struct str id, struct buf *out)
-{
-	const struct renaming *r = ctx;
-	struct str after;
-	bool there;
-	int rc;
-
-	if (!is_ours(r, id))
-		return OK;
-	after = id_after(r, id);
-	rc = is_there(r->w, id, &there);
-	if (rc == OK && !there)
-		rc = is_there(r->w, after, &there);
-	if (rc == OK && there)
-		buf_add(out, after);
-	return rc;
-}
-
-static bool
-deps_rename(const struct renaming *r, struct item *it)
-{
-	struct dep *deps = arena_alloc(&r->w->a, (it->deps_n + 1) * sizeof *deps);
-	bool changed = false;
-
-	if (deps == NULL)
-		return false;
-	for (size_t i = 0; i < it->deps_n; i++) {
-		deps[i] = it->deps[i];
-		if (!is_ours(r, deps[i].id))
-			continue;
-		deps[i].id = id_after(r, deps[i].id);
-		changed = true;
-	}
-	it->deps = deps;
-	return changed;
-}
-
-static struct str
-id_json(struct work *w, struct str id)
-{
-	return arena_fmt(&w->a, "{\"id\":\"%.*s\"}", FMT(id));
-}
-
-static int
-item_rename(struct renaming *r, int64_t seq)
-{
-	struct mention m = { .put = mention_renamed, .ctx = r };
-	struct work *w = r->w;
-	struct item it, was;
-	bool texts, other;
-	int rc = item_load(w, seq, &it);
-
-	if (rc != OK)
-		return rc;
-	was = it;
-	if (is_ours(r, it.id))
-		it.id = id_after(r, it.id);
-	other = deps_rename(r, &it);
-	rc = mentions_rewrite(w, &it, &m, true, &texts);
-	if (rc != OK || (it.id.p == was.id.p && !other && !texts))
-		return rc;
-	it.updated_at = now_text(w);
-	rc = item_save(w, &it, &was);
-	if (rc == OK && it.id.p != was.id.p)
-		rc = event_add(w, seq, it.id, EVENT_renamed, id_json(w, was.id),
-		    id_json(w, it.id), false);
-	else if (rc == OK)
-		rc = event_add(w, seq, it.id, EVENT_updated, STR_NONE,
-		    arena_str(&w->a, buf_str(&w->scratch)), false);
-	return rc;
-}
-
-static int
+int
 prefix_write(struct work *w, struct str prefix)
 {
 	struct query q = query_of(&w->db, SQL_TRACKER_PREFIX);
@@ -216,40 +111,23 @@ prefix_write(struct work *w, struct str prefix)
 	return rc == OK ? OK : fail_db(w, rc);
 }
 
-static int
-items_rename(struct renaming *r)
-{
-	int rc = OK;
-
-	for (size_t i = 0; rc == OK && i < r->n; i++) {
-		arena_clear(&r->w->a);
-		rc = call_tick(r->w, i, r->n);
-		if (rc != OK)
-			break;
-		rc = item_rename(r, r->rows[i].seq);
-	}
-	return rc == OK ? prefix_write(r->w, r->to) : rc;
-}
-
 static void
-renamed_add(const struct renaming *r, int64_t renamed, struct buf *b)
+renamed_add(const struct renaming *r, struct buf *b)
 {
-	int shown = 0;
+	const struct renames *l = &r->list;
 
 	buf_lit(b, "{\"old_prefix\":");
 	json_add_str(b, r->from);
 	json_add_key(b, "new_prefix");
 	json_add_str(b, r->to);
-	number_add(b, "renamed", renamed);
+	number_add(b, "renamed", (int64_t)l->n);
 	json_add_key(b, "issues");
 	buf_add_char(b, '[');
-	for (size_t i = 0; i < r->n && shown < LIMIT_WORK_IDS; i++) {
-		if (!is_ours(r, r->rows[i].id) || r->rows[i].deleted)
-			continue;
-		buf_add(b, shown++ == 0 ? S("{\"old\":") : S(",{\"old\":"));
-		json_add_str(b, r->rows[i].id);
+	for (size_t i = 0; i < l->n && i < LIMIT_WORK_IDS; i++) {
+		buf_add(b, i == 0 ? S("{\"old\":") : S(",{\"old\":"));
+		json_add_str(b, l->list[i].from);
 		json_add_key(b, "new");
-		json_add_str(b, id_after(r, r->rows[i].id));
+		json_add_str(b, l->list[i].to);
 		buf_add_char(b, '}');
 	}
 	buf_lit(b, "]}");
@@ -278,23 +156,28 @@ op_rename_prefix(struct work *w, struct work_call *c)
 	struct renaming r = { .w = w, .from = w->t.prefix,
 		.all = ARENA(LIMIT_WORK_MEMORY_BYTES) };
 	struct arena mine = w->a;
-	int64_t renamed = 0;
+	bool dry = arg_bool(c, "dry_run");
 	int rc = prefix_take(w, &r.to);
 
 	if (rc != OK)
 		return rc;
 	w->a = ARENA(LIMIT_WORK_MEMORY_BYTES);
-	rc = rows_read(&r);
+	rc = ids_read(&r);
 	if (rc == OK)
-		rc = ids_check(&r, &renamed);
-	if (rc == OK && !arg_bool(c, "dry_run"))
-		rc = items_rename(&r);
+		rc = ids_check(&r);
 	if (rc == OK)
-		renamed_add(&r, renamed, c->data);
+		rc = renames_check(w, &r.list);
+	if (rc == OK && !dry)
+		rc = items_rename(w, &r.list, true, NULL, NULL);
+	if (rc == OK && !dry)
+		rc = prefix_write(w, r.to);
+	if (rc == OK)
+		renamed_add(&r, c->data);
 	arena_release(&w->a);
 	w->a = mine;
-	if (rc == OK && !arg_bool(c, "dry_run"))
+	if (rc == OK && !dry)
 		w->t.prefix = arena_str(&w->a, r.to);
+	renames_release(&r.list);
 	arena_release(&r.all);
 	return rc;
 }

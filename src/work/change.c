@@ -188,10 +188,25 @@ id_choose(struct work *w, struct item *it, struct item *parent)
 }
 
 static int
+created_check(struct work *w, const struct item *it, const struct wish *wishes)
+{
+	int64_t *targets = arena_alloc(&w->a, (it->deps_n + 1) * sizeof *targets);
+
+	if (targets == NULL)
+		return fail(w, ERR_TOOBIG, "too many dependencies");
+	for (size_t i = 0; i < it->deps_n; i++)
+		targets[i] = wishes[i].target;
+	return loose_allows(w, it, targets);
+}
+
+static int
 created_write(struct work *w, struct item *it, const struct wish *wishes,
     struct str *body)
 {
-	int rc = item_save(w, it, NULL);
+	int rc = created_check(w, it, wishes);
+
+	if (rc == OK)
+		rc = item_save(w, it, NULL);
 
 	if (rc == OK)
 		*body = buf_str(&w->scratch);
@@ -237,6 +252,8 @@ op_create(struct work *w, struct work_call *c)
 		rc = created_write(w, &it, wishes, &body);
 	if (rc == OK)
 		buf_add(c->data, body);
+	if (rc == OK)
+		rc = loose_take(w, it.id, it.seq);
 	if (rc == OK && parent.children != was.children)
 		rc = item_save(w, &parent, &was);
 	return rc;

@@ -30,7 +30,7 @@ struct graph {
 	int64_t tracker, edges;
 };
 
-static bool
+bool
 closes_rings(int64_t type)
 {
 	return type == DEP_BLOCKS || type == DEP_PARENT_CHILD;
@@ -92,9 +92,8 @@ edges_statement(struct work *w, enum sql *what)
 	return rc == OK || rc == ERR_NOTFOUND ? OK : fail_db(w, rc);
 }
 
-/* OK; ERR_LIMIT, without words: more than are kept in memory. */
-static int
-edges_read(struct work *w, struct links *g)
+int
+graph_edges(struct work *w, struct links *g)
 {
 	struct query q;
 	enum sql what;
@@ -132,7 +131,7 @@ graph_load(struct work *w)
 	w->graph->tracker = w->t.seq;
 	w->graph->edges = w->t.edges;
 	links_init(&w->graph->g);
-	rc = edges_read(w, &w->graph->g);
+	rc = graph_edges(w, &w->graph->g);
 	if (rc != OK)
 		graph_drop(w);
 	return rc;
@@ -349,6 +348,13 @@ peel(const struct links *g, int side, bool *gone)
 	free(left);
 }
 
+void
+graph_peel(const struct links *g, bool *gone)
+{
+	peel(g, AHEAD, gone);
+	peel(g, BACK, gone);
+}
+
 static int
 ring_add(struct work *w, struct links *g, const int64_t *ring, size_t n,
     bool *gone, int *rings)
@@ -406,8 +412,7 @@ op_dep_cycles(struct work *w, struct work_call *c)
 		    "dependencies", LIMIT_WORK_GRAPH_EDGES);
 	g = &w->graph->g;
 	gone = mem_zero(g->nodes_n + 1);
-	peel(g, AHEAD, gone);
-	peel(g, BACK, gone);
+	graph_peel(g, gone);
 	buf_add_char(c->data, '[');
 	for (uint32_t i = 0; rc == OK && i < g->nodes_n && rings < RINGS_MAX; i++) {
 		if (!gone[i])

@@ -220,7 +220,7 @@ near_change(struct deletion *d, int64_t seq, bool force)
 	if (rc != OK)
 		return rc;
 	was = it;
-	rc = mentions_rewrite(d->w, &it, &m, false, &texts);
+	rc = mentions_rewrite(&d->w->a, &it, &m, false, &texts);
 	d->references += texts;
 	return rc == OK && force ? near_write(d, &it, &was, texts) : rc;
 }

@@ -1,5 +1,7 @@
 /*
- * export.c - export: items as lines, in pages, always in the same order.
+ * export.c - export: items as lines, in pages, always in the same order.  With
+ * `whole` it is one page, however large: what is written to a file is then of
+ * one moment, and no line depends on an item that was not there yet.
  *
  * A line is the item's body with its comments, which are numbered anew from 1,
  * for the numbers of our rows are nobody else's.  Leases stay behind.  Deleted
@@ -110,14 +112,15 @@ op_export(struct work *w, struct work_call *c)
 	int64_t left = arg_int(c, "limit", 0);
 	size_t begin = c->data->n;
 	struct str last = STR_NONE;
-	bool full = false;
+	bool full = false, whole = arg_bool(c, "whole");
 	int rc;
 
 	if (left == 0)
 		left = LIMIT_WORK_ROWS;
 	buf_lit(c->data, "{\"lines\":[");
 	while ((rc = query_row(&q)) == OK) {
-		full = left-- == 0 || c->data->n - begin > LIMIT_WORK_PAGE_BYTES;
+		full = left-- == 0 || (!whole && c->data->n - begin >
+		    LIMIT_WORK_PAGE_BYTES);
 		if (full)
 			break;
 		if (last.p != NULL)

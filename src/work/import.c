@@ -84,7 +84,7 @@ report_clash(void *ctx, const struct clash *c)
 	buf_add_char(b, '}');
 }
 
-static void
+void
 report_move(struct import *im, struct str from, struct str to, struct str title)
 {
 	struct buf *b = &im->renamed;
@@ -120,16 +120,6 @@ entry_id(const void *value)
 	return &((const struct entry *)value)->id;
 }
 
-static struct str
-moved_id(const struct import *im, struct str id)
-{
-	for (size_t i = 0; i < im->moves_n; i++) {
-		if (str_eq(im->moves[i].from, id))
-			return im->moves[i].to;
-	}
-	return id;
-}
-
 /* The item: as it is in the arguments, or from the text of its line there.  It
  * lives until the next is asked for. */
 static int
@@ -163,22 +153,33 @@ entry_open(struct import *im, const struct entry *x, struct record *r)
 		    "own", FMT(r->it.id));
 	if (rc != OK)
 		return fail(im->w, rc, "line %zu: %.440s", x->line, json_words(e.text));
+	if (r->it.status != STATUS_TOMBSTONE)
+		item_reword(&r->it, &im->moves, &im->w->a);
 	r->it.id = x->id.p == NULL ? r->it.id : x->id;
-	for (size_t i = 0; im->moves_n > 0 && i < r->it.deps_n; i++)
-		r->it.deps[i].id = moved_id(im, r->it.deps[i].id);
 	r->it.lease_holder = STR_NONE;
 	return OK;
 }
 
 /* The number of the row that has or had the id; 0: none. */
 static int
-row_find(struct import *im, struct str id, int64_t *seq)
+row_look(struct import *im, struct str id, int64_t *seq, bool *dead)
 {
-	int rc = id_seq(im->w, id, seq);
+	int rc = item_seq_exact(im->w, id, seq);
 
+	*dead = rc == ERR_NOTFOUND;
+	if (rc == ERR_NOTFOUND)
+		rc = id_seq(im->w, id, seq);
 	if (rc == ERR_NOTFOUND)
 		*seq = 0;
 	return rc == ERR_NOTFOUND ? OK : rc;
+}
+
+int
+row_find(struct import *im, struct str id, int64_t *seq)
+{
+	bool dead;
+
+	return row_look(im, id, seq, &dead);
 }
 
 /* The line as base has it, in w->scratch. */
@@ -248,12 +249,10 @@ base_is_other(struct import *im, const struct record *theirs, bool *known,
 }
 
 static int
-theirs_move(struct import *im, struct entry *x, const struct record *theirs)
+theirs_move(struct import *im, struct entry *x, const struct record *theirs,
+    struct str to)
 {
-	struct str to = record_other_id(theirs, &im->plan);
-
-	mem_grow(im->moves, im->moves_n, im->moves_cap);
-	im->moves[im->moves_n++] = (struct move){ x->id, to };
+	renames_add(&im->found, x->id, to);
 	report_move(im, x->id, to, theirs->it.title);
 	map_take(&im->ids, &x->id);
 	x->id = to;
@@ -269,21 +268,24 @@ static int
 pair_check(struct import *im, struct entry *x, const struct record *theirs)
 {
 	struct record ours;
-	bool known, other;
+	bool known, other, dead;
 	int64_t seq;
-	int rc = row_find(im, x->id, &seq);
+	int rc = row_look(im, x->id, &seq, &dead);
 
 	if (rc != OK || seq == 0)
 		return rc;
+	if (dead)
+		return theirs->it.status == STATUS_TOMBSTONE ? OK :
+		    rename_follow(im, x, seq);
 	rc = base_is_other(im, theirs, &known, &other);
 	if (rc != OK || (known && !other))
 		return rc;
 	rc = record_load(im->w, seq, &ours);
-	if (rc != OK || ours.it.status == STATUS_TOMBSTONE ||
-	    theirs->it.status == STATUS_TOMBSTONE || !record_is_other(&ours, theirs))
+	if (rc != OK || theirs->it.status == STATUS_TOMBSTONE || !record_is_other(&ours, theirs))
 		return rc;
 	if (!known && !record_is_later(&ours, theirs))
-		return theirs_move(im, x, theirs);
+		return theirs_move(im, x, theirs, record_other_id(theirs,
+		    &im->plan));
 	report_move(im, x->id, record_other_id(&ours, &im->w->a), ours.it.title);
 	return item_move(im, &ours.it, record_other_id(&ours, &im->w->a));
 }
@@ -307,6 +309,8 @@ entry_read(struct import *im, struct entry *x)
 	map_put(&im->ids, x);
 	if (arg_bool(im->c, "skip_existing") || arg_bool(im->c, "base"))
 		return OK;
+	if (r.it.status == STATUS_TOMBSTONE)
+		rename_told(im, x, &r);
 	return pair_check(im, x, &r);
 }
 
@@ -354,6 +358,8 @@ entries_read(struct import *im)
 		if (!json_is_null(at.value))
 			rc = entry_read(im, x);
 	}
+	if (rc == OK)
+		rc = renames_apply(im);
 	for (size_t i = 0; rc == OK && i < im->n; i++) {
 		if (im->list[i].id.p != NULL)
 			rc = entry_sort(im, &im->list[i]);
@@ -444,6 +450,8 @@ int
 op_import(struct work *w, struct work_call *c)
 {
 	struct import im = { .w = w, .c = c, .strict = arg_bool(c, "strict"),
+		.resolve_rings = arg_bool(c, "resolve_rings") &&
+		    !arg_bool(c, "strict"),
 		.plan = ARENA(LIMIT_WORK_MEMORY_BYTES),
 		.conflicts = BUF(LIMIT_WORK_MEMORY_BYTES),
 		.renamed = BUF(LIMIT_WORK_MEMORY_BYTES),
@@ -458,6 +466,8 @@ op_import(struct work *w, struct work_call *c)
 		rc = fail(w, ERR_TOOBIG, "the import is too large");
 	arena_release(&w->a);
 	w->a = call;
+	if (rc == OK && im.prefix.n > 0 && !arg_bool(c, "dry_run"))
+		w->t.prefix = arena_str(&w->a, im.prefix);
 	map_release(&im.ids);
 	json_release(&im.doc);
 	arena_release(&im.plan);
@@ -465,6 +475,7 @@ op_import(struct work *w, struct work_call *c)
 	buf_release(&im.renamed);
 	buf_release(&im.warnings);
 	free(im.list);
-	free(im.moves);
+	free(im.late);
+	renames_end(&im);
 	return rc;
 }

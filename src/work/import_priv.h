@@ -26,9 +26,8 @@ struct entry {
 	bool written, closing, added;
 };
 
-/* An item that takes another id, and all that name it in the import. */
-struct move {
-	struct str from, to;
+struct wait {
+	int64_t item, target;
 };
 
 struct import {
@@ -38,11 +37,17 @@ struct import {
 	struct entry *list;
 	size_t n;
 	struct map ids;                      /* entry by id */
-	struct move *moves;
-	size_t moves_n, moves_cap;
+	/* import_rename.c.  Ids of lines that are others here: `found` while the
+	 * lines are first read, `moves` from then on.  What theirs and ours say
+	 * was renamed: told, follow; ours that now are: ours.  known: what the
+	 * base does not know yet, and back the other way round. */
+	struct renames moves, found, told, follow, ours, known, back;
+	struct str prefix;                   /* of ours, if it became another */
 	size_t line;                         /* of the entry at hand */
 	struct json_doc doc;                 /* of it, if it came as text */
-	bool strict;
+	bool strict, resolve_rings;
+	struct wait *late;                   /* edges that would close a ring */
+	size_t late_n, late_cap;
 	/* the answer */
 	int64_t created, updated, deleted, unchanged, skipped;
 	struct buf conflicts, renamed, warnings;
@@ -61,6 +66,21 @@ void warn(struct import *im, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void report_clash(void *ctx, const struct clash *c);
 int base_get(struct import *im, struct str id, struct str *line);
+/* The number of the id's row, a tombstone's too; 0: none. */
+int row_find(struct import *im, struct str id, int64_t *seq);
+
+void report_move(struct import *im, struct str from, struct str to,
+    struct str title);
+
+/* import_rename.c: notes while the lines are read, then does it. */
+void rename_told(struct import *im, const struct entry *x, const struct record *r);
+int rename_follow(struct import *im, struct entry *x, int64_t seq);
+int renames_apply(struct import *im);
+void renames_end(struct import *im);
+
+/* import_ring.c: sync drops an edge of each ring where import refuses it. */
+int ring_note(struct import *im, int64_t item, int64_t target);
+int rings_resolve(struct import *im);
 
 /* import_write.c */
 int entries_write(struct import *im);

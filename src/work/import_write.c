@@ -22,26 +22,6 @@ statement(struct import *im, enum sql what, int64_t item)
 	return rc == OK ? OK : fail_db(im->w, rc);
 }
 
-/* Those in a column of a statement with one parameter; in w->a. */
-static int
-seqs_read(struct work *w, struct query *q, int64_t **list, size_t *n)
-{
-	size_t cap = 0;
-	int rc;
-
-	*list = NULL;
-	*n = 0;
-	while ((rc = query_row(q)) == OK) {
-		if (!arena_grow(&w->a, *list, *n, cap))
-			break;
-		(*list)[(*n)++] = col_i64(q, 0);
-	}
-	query_end(q);
-	if (rc == OK)
-		return fail(w, ERR_TOOBIG, "too many dependencies");
-	return rc == ERR_NOTFOUND ? OK : fail_db(w, rc);
-}
-
 static int
 sources_read(struct work *w, int64_t target, int64_t **list, size_t *n)
 {
@@ -314,11 +294,14 @@ static const struct record *
 base_read(struct import *im, const struct entry *x, const struct record *ours,
     const struct record *theirs, struct json_doc *doc, struct record *room)
 {
-	struct str line;
+	struct str line = STR_NONE, old;
 	struct err e;
 	bool known;
 
-	if (base_get(im, x->id, &line) != OK)
+	old = renamed_id(&im->back, x->id);
+	if (old.p != NULL && base_get(im, old, &line) != OK)
+		return NULL;
+	if (line.n == 0 && base_get(im, x->id, &line) != OK)
 		return NULL;
 	known = line.n > 0;
 	if (!known && str_eq(ours->it.updated_at, theirs->it.updated_at))
@@ -328,6 +311,7 @@ base_read(struct import *im, const struct entry *x, const struct record *ours,
 	if (line.n == 0 || json_parse(doc, line, &e) != OK ||
 	    record_decode(room, doc->root, &im->w->a, &e) != OK)
 		return NULL;
+	item_reword(&room->it, &im->known, &im->w->a);
 	return known || str_eq(room->it.created_at, theirs->it.created_at) ? room :
 	    NULL;
 }
@@ -420,6 +404,8 @@ dep_follow(struct import *im, const struct item *it, const struct dep *d)
 	if (rc != OK)
 		return rc;
 	rc = cycle_check(im->w, it->seq, target, d->type);
+	if (rc == ERR_CONFLICT && im->resolve_rings)
+		return ring_note(im, it->seq, target);
 	return rc == OK ? edge_add(im->w, it->seq, target, d->type) : rc;
 }
 
@@ -581,6 +567,8 @@ entries_write(struct import *im)
 	int rc = OK;
 
 	for (size_t s = 0; rc == OK && s < COUNT(steps); s++) {
+		if (steps[s] == entry_note)
+			rc = rings_resolve(im);
 		for (size_t i = 0; rc == OK && i < im->n; i++) {
 			rc = call_tick(im->w, s * im->n + i, total);
 			if (rc == OK)

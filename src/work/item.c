@@ -383,6 +383,26 @@ label_in(const struct str *labels, size_t n, struct str label)
 	return false;
 }
 
+int
+dep_order(const void *left, const void *right)
+{
+	const struct dep *a = left, *b = right;
+	msec at = 0, bt = 0;
+
+	time_parse(a->created_at, &at);
+	time_parse(b->created_at, &bt);
+	if (at != bt)
+		return at < bt ? -1 : 1;
+	return str_cmp(a->id, b->id);
+}
+
+void
+deps_sort(struct dep *list, size_t n)
+{
+	if (n > 1)
+		qsort(list, n, sizeof *list, dep_order);
+}
+
 static int
 read_labels(struct decode *d, jnode n)
 {

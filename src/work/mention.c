@@ -41,7 +41,7 @@ span_add(const struct mention *m, struct str id, struct buf *out, bool *changed)
 }
 
 static int
-text_rewrite(struct work *w, const struct mention *m, struct str *text)
+text_rewrite(struct arena *a, const struct mention *m, struct str *text)
 {
 	struct buf out = BUF(LIMIT_WORK_TEXT_BYTES * 8);
 	bool changed = false;
@@ -60,13 +60,13 @@ text_rewrite(struct work *w, const struct mention *m, struct str *text)
 	}
 	/* What would be too long is left as it is: it is only a mention. */
 	if (rc == OK && changed && !out.failed && out.n <= m->max)
-		*text = arena_str(&w->a, buf_str(&out));
+		*text = arena_str(a, buf_str(&out));
 	buf_release(&out);
 	return rc;
 }
 
 int
-mentions_rewrite(struct work *w, struct item *it, struct mention *m, bool title,
+mentions_rewrite(struct arena *a, struct item *it, struct mention *m, bool title,
     bool *changed)
 {
 	struct str *texts[] = { &it->description, &it->design, &it->acceptance,
@@ -77,13 +77,13 @@ mentions_rewrite(struct work *w, struct item *it, struct mention *m, bool title,
 	*changed = false;
 	m->max = LIMIT_WORK_TITLE_BYTES;
 	if (title)
-		rc = text_rewrite(w, m, &it->title);
+		rc = text_rewrite(a, m, &it->title);
 	*changed = it->title.p != was.p;
 	m->max = LIMIT_WORK_TEXT_BYTES;
 	for (size_t i = 0; rc == OK && i < COUNT(texts); i++) {
 		was = *texts[i];
 		if (was.p != NULL && str_index(was, '-') >= 0)
-			rc = text_rewrite(w, m, texts[i]);
+			rc = text_rewrite(a, m, texts[i]);
 		*changed |= texts[i]->p != was.p;
 	}
 	return rc;

@@ -17,19 +17,16 @@ static const char *const side_names[SIDES] = { "base", "ours", "theirs" };
 
 struct entry {
 	struct str id, text;                 /* id: in the arena; text: the line */
+	struct str renamed_to;               /* of a tombstone; or p NULL */
 	size_t line;
-};
-
-/* An item that has to take another id, and all that name it on its side. */
-struct move {
-	struct str from, to;
+	bool dead;                           /* a tombstone */
 };
 
 struct file {
 	struct entry *list;                  /* sorted by id */
 	size_t n, cap;
-	struct move *moves;
-	size_t moves_n, moves_cap;
+	struct renames moves;                /* ids that are others in the result,
+	                                        also where the side names them */
 };
 
 struct join {
@@ -125,6 +122,9 @@ file_read(struct join *j, int side, struct str text)
 			    "items", side_names[side], x.line, LIMIT_WORK_ROWS);
 		if (rc == OK) {
 			x.id = arena_str(&j->names, r.it.id);
+			x.dead = r.it.status == STATUS_TOMBSTONE;
+			x.renamed_to = x.dead ? tombstone_to(&r.it, &j->names) :
+			    STR_NONE;
 			mem_grow(f->list, f->n, f->cap);
 			f->list[f->n++] = x;
 		}
@@ -155,16 +155,6 @@ entry_find(const struct file *f, struct str id)
 
 /* ---- one id, two items ---------------------------------------------------------- */
 
-static struct str
-moved_id(const struct file *f, struct str id)
-{
-	for (size_t i = 0; i < f->moves_n; i++) {
-		if (str_eq(f->moves[i].from, id))
-			return f->moves[i].to;
-	}
-	return id;
-}
-
 static void
 note_move(struct join *j, const struct record *r, struct str to)
 {
@@ -188,10 +178,8 @@ pair_check(struct join *j, const struct entry *x, const struct entry *y)
 		struct record *later = mine ? &ours : &theirs;
 		struct file *f = &j->side[mine ? OURS : THEIRS];
 
-		mem_grow(f->moves, f->moves_n, f->moves_cap);
-		f->moves[f->moves_n++] = (struct move){ x->id,
-			record_other_id(later, &j->names) };
-		note_move(j, later, f->moves[f->moves_n - 1].to);
+		renames_add(&f->moves, x->id, record_other_id(later, &j->names));
+		note_move(j, later, f->moves.list[f->moves.n - 1].to);
 	}
 	json_release(&docs[0]);
 	json_release(&docs[1]);
@@ -214,14 +202,136 @@ pairs_check(struct join *j)
 		arena_clear(&j->a);
 		rc = pair_check(j, x, y);
 	}
-	for (int s = OURS; rc == OK && s <= THEIRS; s++) {
-		struct file *f = &j->side[s];
+	return rc;
+}
 
-		for (size_t i = 0; f->moves_n > 0 && i < f->n; i++)
-			f->list[i].id = moved_id(f, f->list[i].id);
-		if (f->moves_n > 0)
-			rc = file_sort(j, s);
+/* ---- one item, two ids ------------------------------------------------------------ */
+
+#define CHAIN 100                            /* renames of one item that are followed */
+
+/* What became of the id on a side: its last name there. */
+static struct str
+name_end(const struct file *f, struct str id)
+{
+	for (int i = 0; i < CHAIN; i++) {
+		const struct entry *x = entry_find(f, id);
+
+		if (x == NULL || x->renamed_to.p == NULL)
+			break;
+		id = x->renamed_to;
 	}
+	return id;
+}
+
+/* The side (or the base) has the item under its old id, or under another one
+ * that it gave it: it gets the one that stays. */
+static void
+rename_on(struct join *j, int side, struct str id, struct str to)
+{
+	struct file *f = &j->side[side];
+	struct str now = name_end(f, id);
+	const struct entry *x = entry_find(f, now), *there = entry_find(f, to);
+
+	if (x == NULL || x->dead || str_eq(now, to) ||
+	    (there != NULL && there->renamed_to.p == NULL))
+		return;
+	renames_add(&f->moves, x->id, to);
+}
+
+/* Both gave it another: the tombstone that stays says which holds. */
+static const struct entry *
+rename_holds(struct join *j, const struct entry *x, const struct entry *y)
+{
+	struct merge m = { .a = &j->a };
+	struct record ours, theirs, out;
+	struct json_doc docs[2] = { 0 };
+	const struct entry *kept = x;
+
+	if (entry_open(j, OURS, x, &ours, &docs[0]) == OK &&
+	    entry_open(j, THEIRS, y, &theirs, &docs[1]) == OK) {
+		record_merge(&out, NULL, &ours, &theirs, &m);
+		kept = str_eq(out.it.extra, ours.it.extra) ? x : y;
+	}
+	json_release(&docs[0]);
+	json_release(&docs[1]);
+	return kept;
+}
+
+static void
+renames_find(struct join *j)
+{
+	for (int s = OURS; s <= THEIRS; s++) {
+		const struct file *f = &j->side[s];
+		int other = s == OURS ? THEIRS : OURS;
+
+		for (size_t i = 0; i < f->n; i++) {
+			const struct entry *x = &f->list[i];
+			const struct entry *y = entry_find(&j->side[other], x->id);
+
+			if (x->renamed_to.p == NULL)
+				continue;
+			arena_clear(&j->a);
+			if (y != NULL && y->renamed_to.p != NULL && rename_holds(j,
+			    s == OURS ? x : y, s == OURS ? y : x) != x)
+				continue;
+			rename_on(j, other, x->id, name_end(f, x->id));
+			rename_on(j, BASE, x->id, name_end(f, x->id));
+		}
+	}
+}
+
+/* Each once, by its old id. */
+static void
+renames_unique(struct renames *r)
+{
+	size_t n = 0;
+
+	renames_sort(r);
+	for (size_t i = 0; i < r->n; i++) {
+		if (i == 0 || !str_eq(r->list[i].from, r->list[n - 1].from))
+			r->list[n++] = r->list[i];
+	}
+	r->n = n;
+}
+
+/* Under their new ids; what stood there was left by an earlier renaming. */
+static int
+ids_apply(struct join *j, int side)
+{
+	struct file *f = &j->side[side];
+	struct renames back = { 0 };
+	size_t n = 0;
+
+	renames_unique(&f->moves);
+	if (f->moves.n == 0)
+		return OK;
+	for (size_t i = 0; i < f->moves.n; i++)
+		renames_add(&back, f->moves.list[i].to, f->moves.list[i].from);
+	renames_sort(&back);
+	for (size_t i = 0; i < f->n; i++) {
+		struct entry *x = &f->list[i];
+		struct str to = renamed_id(&f->moves, x->id);
+
+		if (x->renamed_to.p != NULL && renamed_id(&back, x->id).p != NULL)
+			continue;
+		if (to.p != NULL && !x->dead)
+			x->id = to;
+		f->list[n++] = *x;
+	}
+	f->n = n;
+	renames_release(&back);
+	return file_sort(j, side);
+}
+
+static int
+ids_settle(struct join *j)
+{
+	int rc = pairs_check(j);
+
+	if (rc == OK)
+		renames_find(j);
+	for (int s = BASE; rc == OK && s < SIDES; s++)
+		rc = ids_apply(j, s);
 	return rc;
 }
 
@@ -234,12 +344,9 @@ record_open(struct join *j, int side, const struct entry *x, struct record *r,
 	const struct file *f = &j->side[side];
 	int rc = entry_open(j, side, x, r, doc);
 
-	if (rc != OK || f->moves_n == 0)
-		return rc;
-	r->it.id = moved_id(f, r->it.id);
-	for (size_t i = 0; i < r->it.deps_n; i++)
-		r->it.deps[i].id = moved_id(f, r->it.deps[i].id);
-	return OK;
+	if (rc == OK && !x->dead)
+		item_reword(&r->it, &f->moves, &j->a);
+	return rc;
 }
 
 static void
@@ -258,7 +365,7 @@ emit_entry(struct join *j, int side, const struct entry *x)
 	struct json_doc doc;
 	int rc;
 
-	if (j->side[side].moves_n == 0) {
+	if (j->side[side].moves.n == 0) {
 		emit(j, x->text);
 		return OK;
 	}
@@ -397,12 +504,12 @@ merge_files(struct str base, struct str ours, struct str theirs, struct buf *out
 	for (int s = 0; rc == OK && s < SIDES; s++)
 		rc = file_read(&j, s, texts[s]);
 	if (rc == OK)
-		rc = pairs_check(&j);
+		rc = ids_settle(&j);
 	if (rc == OK)
 		rc = join_walk(&j);
 	for (int s = 0; s < SIDES; s++) {
 		free(j.side[s].list);
-		free(j.side[s].moves);
+		renames_release(&j.side[s].moves);
 	}
 	arena_release(&j.names);
 	arena_release(&j.a);

@@ -115,6 +115,28 @@ deps_check(const struct item *it, struct arena *a, struct err *e)
 	return OK;
 }
 
+/* A member of `extra` that is a string; empty if there is none. */
+static struct str
+extra_text(const struct item *it, const char *key, struct arena *a)
+{
+	struct buf b = BUF(LIMIT_WORK_ITEM_BYTES);
+	struct json_doc doc;
+	struct str out = STR_NONE;
+	struct err e;
+
+	if (it->extra.n == 0)
+		return STR_NONE;
+	buf_add_char(&b, '{');
+	buf_add(&b, it->extra);
+	buf_add_char(&b, '}');
+	if (json_parse(&doc, buf_str(&b), &e) == OK &&
+	    json_is_string(json_get(doc.root, str_of(key))))
+		out = arena_str(a, json_str(json_get(doc.root, str_of(key))));
+	json_release(&doc);
+	buf_release(&b);
+	return out;
+}
+
 static int
 record_check(struct record *r, struct arena *a, struct err *e)
 {
@@ -127,6 +149,13 @@ record_check(struct record *r, struct arena *a, struct err *e)
 		    "bd-a3f8, got \"%.*s\"", FMT(it->id));
 	if (it->status != STATUS_TOMBSTONE && str_trim(it->title).n == 0)
 		return err_set(e, ERR_INVALID, "title: is missing");
+	if (it->status == STATUS_TOMBSTONE) {
+		struct str to = tombstone_to(it, a);
+
+		if (to.p != NULL && (!id_is_valid(to) || str_eq(to, it->id)))
+			return err_set(e, ERR_INVALID, "renamed_to: expected another "
+			    "id, got \"%.*s\"", FMT(to));
+	}
 	return deps_check(it, a, e);
 }
 
@@ -174,28 +203,6 @@ comments_encode(struct buf *b, struct str id, const struct comment *list,
 	buf_add_char(b, ']');
 }
 
-/* A member of `extra` that is a string; empty if there is none. */
-static struct str
-extra_text(const struct item *it, const char *key, struct arena *a)
-{
-	struct buf b = BUF(LIMIT_WORK_ITEM_BYTES);
-	struct json_doc doc;
-	struct str out = STR_NONE;
-	struct err e;
-
-	if (it->extra.n == 0)
-		return STR_NONE;
-	buf_add_char(&b, '{');
-	buf_add(&b, it->extra);
-	buf_add_char(&b, '}');
-	if (json_parse(&doc, buf_str(&b), &e) == OK &&
-	    json_is_string(json_get(doc.root, str_of(key))))
-		out = arena_str(a, json_str(json_get(doc.root, str_of(key))));
-	json_release(&doc);
-	buf_release(&b);
-	return out;
-}
-
 struct str
 tombstone_at(const struct item *it, struct str *by, struct arena *a)
 {
@@ -204,6 +211,14 @@ tombstone_at(const struct item *it, struct str *by, struct arena *a)
 
 	*by = extra_text(it, "deleted_by", a);
 	return at.n > 0 && time_parse(at, &ms) ? at : it->updated_at;
+}
+
+struct str
+tombstone_to(const struct item *it, struct arena *a)
+{
+	struct str to = extra_text(it, "renamed_to", a);
+
+	return to.n > 0 ? to : STR_NONE;
 }
 
 static void

@@ -329,19 +329,6 @@ dep_of(const struct item *it, struct str id)
 	return NULL;
 }
 
-static int
-dep_order(const void *left, const void *right)
-{
-	const struct dep *a = left, *b = right;
-	msec at = 0, bt = 0;
-
-	time_parse(a->created_at, &at);
-	time_parse(b->created_at, &bt);
-	if (at != bt)
-		return at < bt ? -1 : 1;
-	return str_cmp(a->id, b->id);
-}
-
 /* One edge that both sides have: its type is a field, and when it came and by
  * whom goes with the type, else with what was there first. */
 static const struct dep *
@@ -410,8 +397,7 @@ deps_merge(struct item *out, const struct item *base, const struct item *ours,
 		if (dep_of(ours, y->id) == NULL && dep_of(base, y->id) == NULL)
 			list[n++] = *y;
 	}
-	if (n > 1)
-		qsort(list, n, sizeof *list, dep_order);
+	deps_sort(list, n);
 	out->deps = list;
 	out->deps_n = n;
 }

@@ -71,6 +71,8 @@ bool record_is_other(const struct record *a, const struct record *b);
 bool record_is_later(const struct record *a, const struct record *b);
 struct str record_other_id(const struct record *r, struct arena *a);
 
+/* The id that the item of this tombstone has now; p NULL: it is deleted. */
+struct str tombstone_to(const struct item *it, struct arena *a);
 /* When it was deleted, as its line says. */
 struct str tombstone_at(const struct item *it, struct str *by, struct arena *a);
 

@@ -341,6 +341,7 @@ item_save(struct work *w, struct item *it, const struct item *was)
 
 	assert((it->seq == 0) == (was == NULL));
 	buf_clear(&w->scratch);
+	deps_sort(it->deps, it->deps_n);
 	item_encode(&w->scratch, it, STR_NONE);
 	if (w->scratch.failed || w->scratch.n > LIMIT_WORK_ITEM_BYTES)
 		return fail(w, ERR_TOOBIG, "the item is larger than %d bytes",

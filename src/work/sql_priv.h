@@ -188,6 +188,12 @@
 	    " AND target = ? AND item = ?")                                    \
 	X(LOOSE_TO, "SELECT item FROM work_loose"                              \
 	    " WHERE tracker = ? AND target = ?")                               \
+	/* loose.c, rename.c */                                                \
+	X(LOOSE_TAKE, "DELETE FROM work_loose WHERE tracker = ?"               \
+	    " AND target = ?")                                                 \
+	X(IDS_LIVE, "SELECT id FROM work_item WHERE tracker = ?"               \
+	    " AND state < 10 ORDER BY id")                                     \
+	X(ITEM_FORGET, "DELETE FROM work_item WHERE seq = ?")                  \
 	/* recount.c, admin.c */                                               \
 	X(ITEMS_ALL, "SELECT seq, id, state FROM work_item WHERE tracker = ?"      \
 	    " ORDER BY id")                                                    \

@@ -490,10 +490,12 @@ const struct operation operations[] = {
 	{ "batch", op_batch, OP_ALONE, ARGS(
 	    { "operations", ARG_ARRAY, true }, BOOL("partial"), END) },
 	{ "export", op_export, OP_READS, ARGS(TEXT("after", LIMIT_WORK_ID_BYTES),
-	    WORDS("status", ARG_STATUS), BOOL("tombstones"), ROWS, END) },
+	    WORDS("status", ARG_STATUS), BOOL("tombstones"), BOOL("whole"), ROWS,
+	    END) },
 	{ "import", op_import, OP_ALONE, ARGS(
 	    { "items", ARG_ARRAY, true }, INT("first_line", 1, INT32_MAX),
 	    BOOL("dry_run"), BOOL("skip_existing"), BOOL("strict"), BOOL("base"),
+	    BOOL("resolve_rings"),
 	    END) },
 	{ "rename_prefix", op_rename_prefix, OP_ALONE, ARGS(
 	    NEED("prefix", LIMIT_WORK_PREFIX_BYTES), BOOL("dry_run"), END) },

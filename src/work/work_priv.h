@@ -214,6 +214,9 @@ struct str text_keep(struct work *w, struct buf *b);
 void strs_sort(struct str *list, size_t *n);
 int str_order(const void *a, const void *b); /* of two struct str, for qsort */
 bool label_in(const struct str *labels, size_t n, struct str label);
+/* By when they came, then by id: the same in every clone. */
+void deps_sort(struct dep *list, size_t n);
+int dep_order(const void *left, const void *right);
 /* From an object with those keys, as in a body or a line of an export; strict:
  * limits, enums and times are checked.  Texts are copied to `a` iff copy.
  * Leaves the columns alone.  ERR_INVALID with the key in e. */
@@ -286,6 +289,13 @@ int dep_direction(struct work *w, const struct item *it,
  * ERR_CONFLICT with the path in words; also when item is target. */
 int cycle_check(struct work *w, int64_t item, int64_t target, enum dep_type type);
 void graph_drop(struct work *w);             /* forget what is in memory */
+struct links;
+/* The tracker's edges that can close rings.  ERR_LIMIT, without words: more
+ * than are kept in memory. */
+int graph_edges(struct work *w, struct links *g);
+/* The nodes that are in no ring, nor between two. */
+void graph_peel(const struct links *g, bool *gone);
+bool closes_rings(int64_t type);
 /* The edge was added or removed: if its type can close a ring, the tracker's
  * `edges` changes, and so does what is in memory. */
 void graph_note(struct work *w, int64_t item, int64_t target, enum dep_type type,
@@ -315,8 +325,50 @@ struct mention {
 };
 /* The texts of an item, with or without its title.  What would be longer than
  * it may stays as it is.  *changed: some text did. */
-int mentions_rewrite(struct work *w, struct item *it, struct mention *m,
+int mentions_rewrite(struct arena *a, struct item *it, struct mention *m,
     bool title, bool *changed);
+
+/* ---- other ids (rename.c) -------------------------------------------------------- */
+
+/* Ids that change; sorted by `from` (renames_sort), so that many do not cost
+ * more than few. */
+struct rename {
+	struct str from, to;
+};
+
+struct renames {
+	struct rename *list;
+	size_t n, cap;
+};
+
+void renames_add(struct renames *r, struct str from, struct str to);
+void renames_sort(struct renames *r);
+void renames_release(struct renames *r);
+/* The new id; p NULL: it stays. */
+struct str renamed_id(const struct renames *r, struct str id);
+/* What an item says: its id, its dependencies, mentions in its texts.  True if
+ * anything changed. */
+bool item_reword(struct item *it, const struct renames *r, struct arena *a);
+/* All items of the tracker follow.  What is renamed leaves a tombstone with
+ * `renamed_to` under its old id (unless `has` says that another will), so that
+ * other clones rename theirs too.  stamp: they count as edited now.
+ * ERR_CONFLICT: a new id is taken. */
+int items_rename(struct work *w, const struct renames *r, bool stamp,
+    bool (*has)(void *ctx, struct str id), void *ctx);
+/* Could they?  Clears w->a. */
+int renames_check(struct work *w, const struct renames *r);
+/* The tracker's prefix; tracker.prefix is the caller's to set. */
+int prefix_write(struct work *w, struct str prefix);
+
+/* ---- dependencies on what is not there (loose.c) ------------------------------------ */
+
+/* The numbers in a column of a statement with its parameters bound; in w->a. */
+int seqs_read(struct work *w, struct query *q, int64_t **list, size_t *n);
+/* Before an item of this id with `it`'s dependencies is made: ERR_CONFLICT if
+ * what waits for it would close a ring.  targets: their numbers. */
+int loose_allows(struct work *w, const struct item *it, const int64_t *targets);
+/* It is made: what waited for it depends on it now. */
+int loose_take(struct work *w, struct str id, int64_t seq);
 
 /* ---- leases (lease.c) ---------------------------------------------------------- */
 

@@ -142,7 +142,7 @@ TEST(work_rename_prefix_takes_everything_along)
 	CHECK_RC(fix_call(&f, "show", "{'id':'t-a'}"), ERR_NOTFOUND);
 	fix_ok(&f, "show", "{'id':'new-a'}");
 	CHECK_STR(fix_get(&f, "title"), "like new-b.1");
-	CHECK_STR(fix_get(&f, "description"), "new-f");
+	CHECK_STR(fix_get(&f, "description"), "t-f");
 	CHECK_STR(fix_get(&f, "notes"),
 	    "new-b, new-b.1. not t-zz, xt-b or t-b-x");
 	CHECK_STR(fix_get(&f, "dependents.0.dependencies.0.depends_on_id"),
@@ -152,7 +152,9 @@ TEST(work_rename_prefix_takes_everything_along)
 	fix_ok(&f, "show", "{'id':'other-1'}");
 	CHECK_STR(fix_get(&f, "notes"), "new-a");
 	CHECK_STR(fix_get(&f, "dependencies.0.id"), "new-a");
-	CHECK_RC(fix_call(&f, "create", "{'id':'new-f','title':'x'}"),
+	CHECK_RC(fix_call(&f, "create", "{'id':'t-f','title':'x'}"),
+	    ERR_CONFLICT);
+	CHECK_RC(fix_call(&f, "create", "{'id':'t-a','title':'x'}"),
 	    ERR_CONFLICT);
 	fix_ok(&f, "create", "{'title':'x'}");
 	CHECK(str_starts(fix_get(&f, "id"), S("new-")));

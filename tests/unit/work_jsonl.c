@@ -183,7 +183,7 @@ beads_line(struct buf *b, int i)
 		    "\"bd-%d\",\"type\":\"blocks\",\"created_at\":"
 		    "\"2025-10-16T13:24:05.123456-07:00\",\"created_by\":\"bob\"},"
 		    "{\"issue_id\":\"bd-%d\",\"depends_on_id\":\"bd-%d\",\"type\":"
-		    "\"discovered-from\",\"created_at\":\"2025-10-16T14:00:00Z\","
+		    "\"discovered-from\",\"created_at\":\"2025-10-16T21:00:00Z\","
 		    "\"created_by\":\"bob\"}]", i, i - 1, i, i - 2);
 	buf_lit(b, "}\n");
 }

@@ -1,0 +1,291 @@
+/*
+ * import_ring.c - rings that two clones closed together: one added x -> y, the
+ * other y -> x, and each was right by itself.
+ *
+ * An edge that would close a ring waits until all others are there.  Then, of
+ * the items that are in rings, the edges are taken oldest first, and those that
+ * close a ring with older ones are dropped and reported.  That depends on
+ * nothing but the edges, so every clone drops the same.  updated_at stays as it
+ * is, for the same reason.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "work/import_priv.h"
+#include "work/links_priv.h"
+
+#define RING_BYTES 300                       /* of ids in a report */
+
+struct edge {
+	int64_t item, target;
+	msec created;
+	struct str at, item_id, target_id;   /* at: created, as it is written */
+	enum dep_type type;
+};
+
+struct rings {
+	struct import *im;
+	struct links all, kept;
+	bool *gone;                          /* nodes of `all` in no ring */
+	struct edge *edges;
+	size_t n, cap;
+};
+
+int
+ring_note(struct import *im, int64_t item, int64_t target)
+{
+	im->c->err = (struct err){ 0 };
+	mem_grow(im->late, im->late_n, im->late_cap);
+	im->late[im->late_n++] = (struct wait){ item, target };
+	return OK;
+}
+
+/* ---- what there is ------------------------------------------------------------------------ */
+
+static int
+all_read(struct rings *r)
+{
+	const struct import *im = r->im;
+	int rc = graph_edges(im->w, &r->all);
+
+	if (rc == ERR_LIMIT)
+		return fail(im->w, rc, "more than %d dependencies, with rings among "
+		    "them", LIMIT_WORK_GRAPH_EDGES);
+	for (size_t i = 0; rc == OK && i < im->late_n; i++)
+		links_add(&r->all, links_node(&r->all, im->late[i].item),
+		    links_node(&r->all, im->late[i].target));
+	r->gone = mem_zero(r->all.nodes_n + 1);
+	graph_peel(&r->all, r->gone);
+	return rc;
+}
+
+static bool
+in_ring(const struct rings *r, int64_t seq)
+{
+	uint32_t node = links_find(&r->all, seq);
+
+	return node != NIL && !r->gone[node];
+}
+
+static int
+edges_of(struct rings *r, int64_t seq)
+{
+	struct import *im = r->im;
+	struct item it;
+	int64_t target;
+	int rc;
+
+	arena_clear(&im->w->a);
+	rc = item_load(im->w, seq, &it);
+	for (size_t i = 0; rc == OK && i < it.deps_n; i++) {
+		const struct dep *d = &it.deps[i];
+		struct edge e = { .item = seq, .type = d->type };
+
+		if (!closes_rings(d->type))
+			continue;
+		rc = row_find(im, d->id, &target);
+		if (rc != OK || target == 0 || !in_ring(r, target))
+			continue;
+		e.target = target;
+		time_parse(d->created_at, &e.created);
+		e.at = arena_str(&im->plan, d->created_at);
+		e.item_id = arena_str(&im->plan, it.id);
+		e.target_id = arena_str(&im->plan, d->id);
+		mem_grow(r->edges, r->n, r->cap);
+		r->edges[r->n++] = e;
+	}
+	return rc;
+}
+
+static int
+edge_order(const void *left, const void *right)
+{
+	const struct edge *a = left, *b = right;
+	int order;
+
+	if (a->created != b->created)
+		return a->created < b->created ? -1 : 1;
+	order = str_cmp(a->at, b->at);
+	if (order == 0)
+		order = str_cmp(a->item_id, b->item_id);
+	return order != 0 ? order : str_cmp(a->target_id, b->target_id);
+}
+
+/* ---- one edge ------------------------------------------------------------------------------- */
+
+static int
+is_stored(struct import *im, const struct edge *e, bool *yes)
+{
+	struct query q = query_of(&im->w->db, SQL_EDGE_GET);
+	int rc;
+
+	bind_i64(&q, e->item);
+	bind_i64(&q, e->target);
+	rc = query_row(&q);
+	query_end(&q);
+	*yes = rc == OK;
+	return rc == OK || rc == ERR_NOTFOUND ? OK : fail_db(im->w, rc);
+}
+
+/* item -> target -> ... -> item, by ids. */
+static void
+ring_words(struct rings *r, const struct edge *e, const int64_t *way, size_t n,
+    struct buf *out)
+{
+	buf_add(out, e->item_id);
+	for (size_t i = 0; i < n; i++) {
+		const struct edge *x = r->edges;
+
+		while (x < r->edges + r->n && x->item != way[i])
+			x++;
+		if (i + 1 < n && out->n > RING_BYTES) {
+			buf_add_fmt(out, " -> (%zu more)", n - i - 1);
+			i = n - 1;
+			x = e;
+		}
+		buf_lit(out, " -> ");
+		if (x < r->edges + r->n)
+			buf_add(out, x->item_id);
+	}
+}
+
+static void
+report(struct rings *r, const struct edge *e, bool stored, const int64_t *way,
+    size_t n)
+{
+	struct buf *b = &r->im->conflicts, words = BUF(64 * KB);
+
+	if (!report_begin(r->im, b))
+		return;
+	ring_words(r, e, way, n, &words);
+	buf_lit(b, "{\"id\":");
+	json_add_str(b, e->item_id);
+	json_add_key(b, "field");
+	json_add_str(b, S("dependencies"));
+	json_add_key(b, "ours");
+	json_add_str(b, stored ? e->target_id : S(""));
+	json_add_key(b, "theirs");
+	json_add_str(b, stored ? S("") : e->target_id);
+	json_add_key(b, "kept");
+	json_add_str(b, S(""));
+	json_add_key(b, "ring");
+	json_add_str(b, buf_str(&words));
+	buf_add_char(b, '}');
+	buf_release(&words);
+}
+
+static struct str
+dep_json(struct work *w, const struct edge *e)
+{
+	return arena_fmt(&w->a, "{\"depends_on_id\":\"%.*s\",\"type\":\"%s\"}",
+	    FMT(e->target_id), work_dep_names[e->type]);
+}
+
+static int
+edge_drop(struct rings *r, const struct edge *e, bool stored)
+{
+	struct work *w = r->im->w;
+	struct item it, was;
+	size_t n = 0;
+	int rc;
+
+	arena_clear(&w->a);
+	rc = item_load(w, e->item, &it);
+	if (rc != OK)
+		return rc;
+	was = it;
+	it.deps = arena_alloc(&w->a, (was.deps_n + 1) * sizeof *it.deps);
+	if (it.deps == NULL)
+		return fail(w, ERR_TOOBIG, "too many dependencies");
+	for (size_t i = 0; i < was.deps_n; i++) {
+		if (!str_eq(was.deps[i].id, e->target_id))
+			it.deps[n++] = was.deps[i];
+	}
+	it.deps_n = n;
+	rc = item_save(w, &it, &was);
+	if (rc == OK)
+		rc = event_add(w, it.seq, it.id, EVENT_dependency_removed,
+		    dep_json(w, e), STR_NONE, false);
+	return rc == OK && stored ? edge_remove(w, e->item, e->target) : rc;
+}
+
+/* Oldest first: it stays, or it closes a ring with those that stayed. */
+static int
+edge_settle(struct rings *r, const struct edge *e)
+{
+	struct search s = { .g = &r->kept };
+	uint32_t from = links_node(&r->kept, e->target);
+	uint32_t to = links_node(&r->kept, e->item);
+	bool stored;
+	int64_t *way;
+	size_t n;
+	int rc = is_stored(r->im, e, &stored);
+
+	if (rc != OK)
+		return rc;
+	if (search_run(&s, from, to) != OK) {
+		links_add(&r->kept, to, from);
+		return OK;
+	}
+	way = search_way(&s, &n);
+	report(r, e, stored, way, n);
+	free(way);
+	return edge_drop(r, e, stored);
+}
+
+/* Those that waited and stay become edges when all that go are gone. */
+static int
+late_add(struct rings *r)
+{
+	bool stored;
+	int rc = OK;
+
+	for (size_t i = 0; rc == OK && i < r->n; i++) {
+		const struct edge *e = &r->edges[i];
+		uint32_t from = links_find(&r->kept, e->item), l;
+
+		for (l = r->kept.nodes[from].first[AHEAD]; l != NIL; l =
+		    r->kept.links[l].next[AHEAD]) {
+			if (r->kept.nodes[r->kept.links[l].end[AHEAD]].seq ==
+			    e->target)
+				break;
+		}
+		if (l == NIL)
+			continue;
+		arena_clear(&r->im->w->a);
+		rc = is_stored(r->im, e, &stored);
+		if (rc == OK && !stored)
+			rc = edge_add(r->im->w, e->item, e->target, e->type);
+	}
+	return rc;
+}
+
+int
+rings_resolve(struct import *im)
+{
+	struct rings r = { .im = im };
+	int rc;
+
+	if (im->late_n == 0)
+		return OK;
+	links_init(&r.all);
+	links_init(&r.kept);
+	rc = all_read(&r);
+	for (uint32_t i = 0; rc == OK && i < r.all.nodes_n; i++) {
+		if (!r.gone[i])
+			rc = edges_of(&r, r.all.nodes[i].seq);
+	}
+	if (r.n > 1)
+		qsort(r.edges, r.n, sizeof *r.edges, edge_order);
+	for (size_t i = 0; rc == OK && i < r.n; i++)
+		rc = edge_settle(&r, &r.edges[i]);
+	if (rc == OK)
+		rc = late_add(&r);
+	links_release(&r.all);
+	links_release(&r.kept);
+	free(r.gone);
+	free(r.edges);
+	return rc;
+}

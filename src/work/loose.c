@@ -1,0 +1,120 @@
+/*
+ * loose.c - dependencies on items that are not there.
+ *
+ * An import leaves such a dependency in the body and a row in work_loose.  By
+ * whatever way an item of that id comes later, it becomes an edge.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "work/work_priv.h"
+
+int
+seqs_read(struct work *w, struct query *q, int64_t **list, size_t *n)
+{
+	size_t cap = 0;
+	int rc;
+
+	*list = NULL;
+	*n = 0;
+	while ((rc = query_row(q)) == OK) {
+		if (!arena_grow(&w->a, *list, *n, cap))
+			break;
+		(*list)[(*n)++] = col_i64(q, 0);
+	}
+	query_end(q);
+	if (rc == OK)
+		return fail(w, ERR_TOOBIG, "too many dependencies");
+	return rc == ERR_NOTFOUND ? OK : fail_db(w, rc);
+}
+
+static int
+waiting_read(struct work *w, struct str id, int64_t **list, size_t *n)
+{
+	struct query q = query_of(&w->db, SQL_LOOSE_TO);
+
+	bind_i64(&q, w->t.seq);
+	bind_str(&q, id);
+	return seqs_read(w, &q, list, n);
+}
+
+/* The waiting item's dependency on `id`; NULL: it has none any more. */
+static int
+waiting_load(struct work *w, int64_t seq, struct str id, struct item *it,
+    const struct dep **out)
+{
+	int rc = item_load(w, seq, it);
+
+	*out = NULL;
+	for (size_t i = 0; rc == OK && i < it->deps_n; i++) {
+		if (str_eq(it->deps[i].id, id))
+			*out = &it->deps[i];
+	}
+	return rc;
+}
+
+/* waiting -> it -> target: does target lead back to waiting? */
+static int
+ring_check(struct work *w, const struct item *waiting, const struct item *it,
+    const int64_t *targets)
+{
+	int rc = OK;
+
+	for (size_t i = 0; rc == OK && i < it->deps_n; i++) {
+		if (!closes_rings(it->deps[i].type))
+			continue;
+		if (targets[i] == waiting->seq)
+			return fail(w, ERR_CONFLICT, "cannot add dependency: would "
+			    "create a cycle (%.*s -> %.*s -> %.*s)", FMT(it->id),
+			    FMT(waiting->id), FMT(it->id));
+		rc = cycle_check(w, waiting->seq, targets[i], it->deps[i].type);
+	}
+	return rc;
+}
+
+int
+loose_allows(struct work *w, const struct item *it, const int64_t *targets)
+{
+	int64_t *list;
+	size_t n;
+	int rc = waiting_read(w, it->id, &list, &n);
+
+	for (size_t i = 0; rc == OK && i < n && it->deps_n > 0; i++) {
+		const struct dep *d;
+		struct item waiting;
+
+		rc = waiting_load(w, list[i], it->id, &waiting, &d);
+		if (rc == OK && d != NULL && closes_rings(d->type))
+			rc = ring_check(w, &waiting, it, targets);
+	}
+	return rc;
+}
+
+int
+loose_take(struct work *w, struct str id, int64_t seq)
+{
+	struct query q;
+	int64_t *list;
+	size_t n;
+	int rc = waiting_read(w, id, &list, &n);
+
+	if (rc != OK || n == 0)
+		return rc;
+	for (size_t i = 0; rc == OK && i < n; i++) {
+		const struct dep *d;
+		struct item waiting;
+
+		rc = waiting_load(w, list[i], id, &waiting, &d);
+		if (rc != OK || d == NULL || list[i] == seq)
+			continue;
+		rc = cycle_check(w, list[i], seq, d->type);
+		if (rc == OK)
+			rc = edge_add(w, list[i], seq, d->type);
+	}
+	if (rc != OK)
+		return rc;
+	q = query_of(&w->db, SQL_LOOSE_TAKE);
+	bind_i64(&q, w->t.seq);
+	bind_str(&q, id);
+	rc = query_run(&q);
+	return rc == OK ? OK : fail_db(w, rc);
+}
