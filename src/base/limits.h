@@ -108,6 +108,10 @@
 	X(WORK_MARKDOWN_ITEMS, 1000,      "items",  "in one file of create -f") \
 	X(WORK_GIT_BYTES,      1048576,   "bytes",  "of what git prints that are read") \
 	X(WORK_GIT_LOCK_MS,    10000,     "ms",     "waited for a lock of another git") \
+	X(WORK_GIT_MS,         120000,    "ms",     "one step of git in the checkout; a large one writes for minutes") \
+	X(WORK_GIT_REMOTE_MS,  300000,    "ms",     "one fetch or push; a remote that hangs is given up") \
+	X(WORK_SYNC_STOP_MS,   5000,      "ms",     "a sync of the daemon's may go on when it is to stop") \
+	X(WORK_SYNC_BACKOFF_MS, 600000,   "ms",     "longest pause of the daemon after syncs that failed") \
 	X(WORK_GIT_TRIES,      20,        "times",  "that is waited for") \
 	X(WORK_SYNC_TRIES,     5,         "times",  "pull and push when others push at the same time") \
 	X(WORK_REPORTS,        1000,      "entries", "clashes, warnings and new ids that one import names; the rest is counted") \

@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -151,6 +152,47 @@ stop(struct daemon *d, const char *why)
 	d->why = why;
 }
 
+/* After failures it is tried less and less often. */
+static void
+sync_reap(struct daemon *d)
+{
+	nsec longest = LIMIT_WORK_SYNC_BACKOFF_MS * NS_PER_MS;
+	int status = 0;
+
+	if (d->child == 0 || waitpid((pid_t)d->child, &status, WNOHANG) != d->child)
+		return;
+	d->child = 0;
+	d->sync_pause = status == 0 ? 0 : d->sync_pause == 0 ? d->o.interval :
+	    2 * d->sync_pause;
+	if (d->sync_pause > longest)
+		d->sync_pause = longest;
+	if (status != 0 && !d->stopping)
+		log_warn("work", "sync", "failed=true again_in_s=%lld",
+		    (long long)((d->o.interval + d->sync_pause) / NS_PER_S));
+	d->sync_due = clock_mono() + d->o.interval + d->sync_pause;
+}
+
+/* It is asked to end where nothing is torn; it may still ask us meanwhile. */
+static bool
+sync_ends(struct daemon *d)
+{
+	nsec now = clock_mono();
+
+	if (d->child == 0)
+		return true;
+	if (d->child_until == 0) {
+		d->child_until = now + LIMIT_WORK_SYNC_STOP_MS * NS_PER_MS;
+		kill((pid_t)d->child, SIGTERM);
+	}
+	if (now < d->child_until)
+		return false;
+	kill(-(pid_t)d->child, SIGKILL);
+	while (waitpid((pid_t)d->child, NULL, 0) < 0 && errno == EINTR)
+		continue;
+	d->child = 0;
+	return true;
+}
+
 static void
 hear_signals(struct daemon *d)
 {
@@ -161,8 +203,7 @@ hear_signals(struct daemon *d)
 		if (si.ssi_signo != SIGCHLD)
 			stop(d, "signal");
 	}
-	if (d->child != 0 && waitpid((pid_t)d->child, NULL, WNOHANG) == d->child)
-		d->child = 0;
+	sync_reap(d);
 }
 
 static void
@@ -196,6 +237,8 @@ wake_at(const struct daemon *d)
 
 	if (d->first != NULL)
 		return 0;
+	if (d->stopping)
+		return d->child_until;
 	if (rpc_conns(d->rpc) == 0 && d->o.idle != NEVER)
 		at = d->active + d->o.idle;
 	if (d->desk.frames > 0)
@@ -221,10 +264,13 @@ sync_start(struct daemon *d)
 		log_warn("work", "sync", "error=%s", strerror(errno));
 	if (pid != 0) {
 		d->child = pid > 0 ? pid : 0;
+		d->child_until = 0;
 		return;
 	}
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	setpgid(0, 0);
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	_exit(d->o.sync(d->o.sync_ctx) == 0 ? 0 : 1);
 }
 
@@ -254,18 +300,19 @@ loop(struct daemon *d)
 {
 	int full = CHECKPOINT_FULL;
 
-	while (!d->stopping) {
+	while (!d->stopping || !sync_ends(d)) {
 		rpc_wait(d->rpc, wake_at(d));
 		if (d->signalled)
 			hear_signals(d);
-		hear_watch(d);
-		if (d->stopping)
+		if (!d->stopping)
+			hear_watch(d);
+		if (d->stopping && d->child == 0)
 			break;
 		serve_unpark(d);
 		serve_intake(d);
 		if (d->first != NULL)
 			serve_round(d);
-		else
+		else if (!d->stopping)
 			between(d);
 		/* What a reader still needs is moved next time; until then the
 		 * log grows, and is not tried again at every commit. */

@@ -70,7 +70,8 @@ struct daemon {
 	bool rested;                         /* since the last request */
 	uint64_t requests;
 	int64_t child;                       /* works with git; 0: none */
-	nsec sync_due;
+	nsec sync_due, sync_pause;           /* pause: after failures */
+	nsec child_until;                    /* to stop; 0: not asked to */
 };
 
 /* Reads the lines that came. */

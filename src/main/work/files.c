@@ -178,7 +178,7 @@ export_page(struct client *c, struct str status, struct buf *after,
 	struct str begin = S("{\"lines\":[");
 	int rc;
 
-	buf_add_char(&args, '{');
+	buf_lit(&args, "{\"whole\":true");
 	if (status.n > 0)
 		args_add_text(&args, "status", status);
 	if (after->n > 0)
@@ -336,6 +336,7 @@ work_import(struct client *c, struct str lines,
 	add_switch(&args, "skip_existing", o->skip_existing);
 	add_switch(&args, "strict", o->strict);
 	add_switch(&args, "base", o->base);
+	add_switch(&args, "resolve_rings", o->resolve_rings);
 	args_add_key(&args, "items");
 	buf_add_char(&args, '[');
 	rc = add_lines_as_texts(&args, lines, &r->err);
@@ -372,9 +373,18 @@ work_import_report(const struct reply *r, struct buf *b)
 		buf_add_char(b, '\n');
 	}
 	while (json_next(&conflicts)) {
+		struct str ring = get_str(conflicts.value, "ring");
+
 		buf_lit(b, "Conflict: ");
 		add_line(b, get_str(conflicts.value, "id"));
 		buf_lit(b, ": ");
+		if (ring.n > 0) {
+			buf_lit(b, "dependencies: the one added last of a ring was "
+			    "dropped: ");
+			add_line(b, ring);
+			buf_add_char(b, '\n');
+			continue;
+		}
 		add_line(b, get_str(conflicts.value, "field"));
 		buf_lit(b, " was changed on both sides; kept ");
 		add_line(b, get_str(conflicts.value, "kept"));

@@ -6,19 +6,24 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/limits.h"
 #include "base/str.h"
+#include "main/work/cmd.h"
 #include "main/work/git.h"
 
 #define ARGS_MAX 48
+#define KILL_MS  2000                        /* from asking it to end to making it */
 
 void
 git_init(struct git *g, const char *dir)
@@ -52,11 +57,60 @@ git_out(const struct git *g)
 	return s;
 }
 
+/* ---- being asked to end ---------------------------------------------------------------- */
+
+static volatile sig_atomic_t stopping;
+
+static void
+note_signal(int sig)
+{
+	(void)sig;
+	stopping = 1;
+}
+
+void
+git_catch_signals(void)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+	struct sigaction sa = { .sa_handler = note_signal };
+
+	for (size_t i = 0; i < COUNT(signals); i++)
+		sigaction(signals[i], &sa, NULL);
+}
+
+bool
+git_is_stopping(void)
+{
+	return stopping != 0;
+}
+
 /* ---- one run ------------------------------------------------------------------------ */
 
-/* In the child.  A hook that calls us has variables of its own repository. */
+struct child {
+	pid_t pid;
+	int end;                             /* readable when it has ended; or -1 */
+	int out, err;
+	bool group;                          /* it and what it starts have their own */
+	bool remote;                         /* may be cut short */
+	nsec until;
+};
+
+/* With a terminal git may ask there for a password: then it has to be in our
+ * group. */
+static bool
+has_terminal(void)
+{
+	int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+/* In the child.  A hook that calls us has variables of its own repository.  It
+ * ends with us, however we end. */
 static void
-child(const struct git *g, char **argv, int out, int err)
+become_git(const struct git *g, char **argv, const struct child *c, pid_t us)
 {
 	static const char *const foreign[] = { "GIT_DIR", "GIT_WORK_TREE",
 		"GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY",
@@ -64,14 +118,22 @@ child(const struct git *g, char **argv, int out, int err)
 		"GIT_QUARANTINE_PATH" };
 	int null = open("/dev/null", O_RDWR);
 
+	if (c->group)
+		setpgid(0, 0);
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	signal(SIGTERM, SIG_DFL);
+	signal(SIGINT, SIG_DFL);
+	signal(SIGHUP, SIG_DFL);
+	if (getppid() != us)
+		_exit(126);
 	for (size_t i = 0; i < COUNT(foreign); i++)
 		unsetenv(foreign[i]);
 	setenv("LC_ALL", "C", 1);
 	setenv("GIT_TERMINAL_PROMPT", "0", 1);
 	setenv("GIT_EDITOR", "true", 1);
 	setenv(GIT_RUNS_FOR_US, "1", 1);
-	if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0 ||
-	    chdir(g->dir) != 0)
+	if (null < 0 || dup2(null, 0) < 0 || dup2(c->out, 1) < 0 ||
+	    dup2(c->err, 2) < 0 || chdir(g->dir) != 0)
 		_exit(126);
 	execvp("git", argv);
 	_exit(127);
@@ -91,29 +153,92 @@ drain(int fd, struct buf *b)
 	return n > 0 || (n < 0 && errno == EINTR);
 }
 
+/* What is there already, of a pipe that somebody else may hold open. */
 static void
-drain_both(struct git *g, int out, int err)
+drain_rest(int fd, struct buf *b)
 {
-	struct pollfd p[] = { { out, POLLIN, 0 }, { err, POLLIN, 0 } };
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	while (drain(fd, b))
+		continue;
+}
 
-	while (p[0].fd >= 0 || p[1].fd >= 0) {
-		if (poll(p, 2, -1) < 0 && errno != EINTR)
-			break;
-		if (p[0].fd >= 0 && p[0].revents != 0 && !drain(out, &g->out))
+static void
+child_kill(const struct child *c, int sig)
+{
+	kill(c->group ? -c->pid : c->pid, sig);
+}
+
+static bool
+child_ended(struct child *c, int *status)
+{
+	return waitpid(c->pid, status, WNOHANG) == c->pid;
+}
+
+/* It is asked to end, then made to. */
+static void
+child_end(struct child *c, int *status)
+{
+	nsec until = clock_mono() + KILL_MS * NS_PER_MS;
+
+	child_kill(c, SIGTERM);
+	while (clock_mono() < until) {
+		if (child_ended(c, status)) {
+			child_kill(c, SIGKILL);      /* what it left behind */
+			return;
+		}
+		pause_ms(10);
+	}
+	child_kill(c, SIGKILL);
+	while (waitpid(c->pid, status, 0) < 0 && errno == EINTR)
+		continue;
+}
+
+/* Reads what it says until it has ended.  A process that it left running may
+ * keep the pipes open for ever. */
+static int
+child_watch(struct git *g, struct child *c, int *status)
+{
+	struct pollfd p[] = { { c->out, POLLIN, 0 }, { c->err, POLLIN, 0 },
+		{ c->end, POLLIN, 0 } };
+
+	while (!child_ended(c, status)) {
+		if (clock_mono() >= c->until) {
+			child_end(c, status);
+			return ERR_TIMEOUT;
+		}
+		if (stopping && c->remote) {
+			child_end(c, status);
+			return ERR_CANCELLED;
+		}
+		if (poll(p, 3, c->end >= 0 ? 200 : 5) < 0)
+			continue;
+		if (p[0].revents != 0 && !drain(c->out, &g->out))
 			p[0].fd = -1;
-		if (p[1].fd >= 0 && p[1].revents != 0 && !drain(err, &g->err))
+		if (p[1].revents != 0 && !drain(c->err, &g->err))
 			p[1].fd = -1;
 	}
+	drain_rest(c->out, &g->out);
+	drain_rest(c->err, &g->err);
+	return OK;
+}
+
+static nsec
+time_allowed(bool remote)
+{
+	struct str s = str_of(getenv("COHORT_WORK_GIT_TIMEOUT"));
+	nsec t;
+
+	if (s.n > 0 && work_duration(s, &t))
+		return t;
+	return (remote ? LIMIT_WORK_GIT_REMOTE_MS : LIMIT_WORK_GIT_MS) * NS_PER_MS;
 }
 
 static int
-run(struct git *g, char **argv, struct err *e)
+child_start(struct git *g, char **argv, struct child *c, struct err *e)
 {
-	int out[2], err[2], status = 0;
-	pid_t pid;
+	int out[2], err[2];
+	pid_t us = getpid();
 
-	buf_clear(&g->out);
-	buf_clear(&g->err);
 	if (pipe2(out, O_CLOEXEC) != 0)
 		return err_set(e, ERR_IO, "pipe: %s", strerror(errno));
 	if (pipe2(err, O_CLOEXEC) != 0) {
@@ -121,21 +246,54 @@ run(struct git *g, char **argv, struct err *e)
 		close(out[1]);
 		return err_set(e, ERR_IO, "pipe: %s", strerror(errno));
 	}
-	pid = fork();
-	if (pid == 0)
-		child(g, argv, out[1], err[1]);
+	c->group = !has_terminal();
+	c->out = out[1];
+	c->err = err[1];
+	c->pid = fork();
+	if (c->pid == 0)
+		become_git(g, argv, c, us);
 	close(out[1]);
 	close(err[1]);
-	if (pid > 0)
-		drain_both(g, out[0], err[0]);
-	close(out[0]);
-	close(err[0]);
-	if (pid < 0)
+	c->out = out[0];
+	c->err = err[0];
+	if (c->pid < 0) {
+		close(out[0]);
+		close(err[0]);
 		return err_set(e, ERR_IO, "fork: %s", strerror(errno));
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		continue;
-	g->status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	}
+	if (c->group)
+		setpgid(c->pid, c->pid);
+	c->end = (int)syscall(SYS_pidfd_open, c->pid, 0);
 	return OK;
+}
+
+static int
+run(struct git *g, char **argv, const char *what, struct err *e)
+{
+	struct child c = { .remote = strcmp(what, "fetch") == 0 ||
+	    strcmp(what, "push") == 0 };
+	nsec allowed = time_allowed(c.remote);
+	int status = 0, rc;
+
+	buf_clear(&g->out);
+	buf_clear(&g->err);
+	if (stopping && !g->tidying)
+		return err_set(e, ERR_CANCELLED, "git %s: not begun, for this is to "
+		    "end", what);
+	c.until = clock_mono() + allowed;
+	rc = child_start(g, argv, &c, e);
+	if (rc != OK)
+		return rc;
+	rc = child_watch(g, &c, &status);
+	close(c.out);
+	close(c.err);
+	if (c.end >= 0)
+		close(c.end);
+	g->status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	if (rc == ERR_TIMEOUT)
+		return err_set(e, rc, "git %s: no end after %lld s; it was stopped",
+		    what, (long long)(allowed / NS_PER_S));
+	return rc == OK ? OK : err_set(e, rc, "git %s: stopped", what);
 }
 
 /* ---- locks of others ------------------------------------------------------------------ */
@@ -161,9 +319,45 @@ lock_wait(const char *path)
 {
 	struct stat st;
 
-	for (long waited = 0; waited < LIMIT_WORK_GIT_LOCK_MS && stat(path, &st) == 0;
+	for (long waited = 0; waited < LIMIT_WORK_GIT_LOCK_MS && !stopping &&
+	    stat(path, &st) == 0;
 	    waited += 20)
 		pause_ms(20);
+}
+
+/* What people can do about it. */
+static const char *
+hint_for(const char *text)
+{
+	static const struct { const char *words, *hint; } hints[] = {
+		{ "Permission denied (", "the remote does not let you in; try 'git "
+		  "fetch' in a terminal" },
+		{ "Authentication failed", "the remote does not let you in; try 'git "
+		  "fetch' in a terminal" },
+		{ "could not read Username", "the remote asks for a password and there "
+		  "is no terminal; set up a credential helper or ssh" },
+		{ "could not read Password", "the remote asks for a password and there "
+		  "is no terminal; set up a credential helper or ssh" },
+		{ "Host key verification failed", "connect once by hand to accept the "
+		  "remote's key" },
+		{ "Could not resolve", "the remote cannot be reached; what was "
+		  "committed is pushed by the next sync" },
+		{ "Could not read from remote", "the remote cannot be reached, or does "
+		  "not let you in; what was committed is pushed by the next sync" },
+		{ "does not appear to be a git repository", "see 'git remote -v'" },
+		{ "hook declined", "a hook of the remote refused it" },
+		{ "protected branch", "the remote's branch is protected" },
+		{ "Please tell me who you are", "set user.name and user.email" },
+		{ "unable to auto-detect email", "set user.name and user.email" },
+		{ "refusing to merge unrelated histories", "the remote's branch has "
+		  "another beginning; merge it by hand once" },
+	};
+
+	for (size_t i = 0; i < COUNT(hints); i++) {
+		if (strstr(text, hints[i].words) != NULL)
+			return hints[i].hint;
+	}
+	return NULL;
 }
 
 /* What it complained of, in one line. */
@@ -171,14 +365,17 @@ static int
 said(const struct git *g, const char *what, struct err *e)
 {
 	struct str rest = str_trim(buf_str(g->err.n > 0 ? &g->err : &g->out));
-	char text[360];
+	char text[300];
+	const char *hint;
 	size_t n = 0;
 
 	for (size_t i = 0; i < rest.n && n + 1 < sizeof text; i++)
 		text[n++] = rest.p[i] == '\n' || rest.p[i] == '\t' ? ' ' : rest.p[i];
 	text[n] = '\0';
-	return err_set(e, ERR_INVALID, "git %s: %s", what, n > 0 ? text :
-	    "it failed without a word");
+	hint = g->err.n > 0 ? hint_for(g->err.p) : NULL;
+	return err_set(e, ERR_INVALID, "git %s: %s%s%s", what, n > 0 ? text :
+	    g->status < 0 ? "it was killed" : "it failed without a word",
+	    hint != NULL ? "\nHint: " : "", hint != NULL ? hint : "");
 }
 
 int
@@ -198,7 +395,7 @@ git_run(struct git *g, const char *const *args, struct err *e)
 	for (int tries = 0; rc == OK; tries++) {
 		char path[4096];
 
-		rc = run(g, (char **)(void *)argv, e);
+		rc = run(g, (char **)(void *)argv, args[0], e);
 		if (rc != OK || g->status == 0)
 			return rc;
 		if (g->status == 127)

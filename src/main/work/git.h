@@ -20,19 +20,29 @@ struct git {
 	                                        may be NULL */
 	struct buf out, err;                 /* of the last run */
 	int status;                          /* its exit code; -1: a signal */
+	bool tidying;                        /* what runs now takes things back: also
+	                                        when we are to end */
 };
 
+/* Steps that talk to a remote may take longer; $COHORT_WORK_GIT_TIMEOUT (as
+ * "90s") says how long any may. */
 void git_init(struct git *g, const char *dir);
 void git_release(struct git *g);
 
 /* Runs `git ARGS...` to its end.  OK: it exited with 0.  ERR_NOTFOUND: there is
- * no git.  ERR_INVALID: another exit code; e has what it said.  If another
- * git holds a lock it is waited for and all is run again. */
+ * no git.  ERR_INVALID: another exit code; e has what it said.  ERR_TIMEOUT: it
+ * did not end, and was killed with all it started.  ERR_CANCELLED: a signal
+ * asked us to end; nothing is begun any more, and a step with a remote is cut
+ * short.  If another git holds a lock it is waited for and all is run again. */
 int git_run(struct git *g, const char *const *args, struct err *e);
 #define GIT(g, e, ...) git_run((g), (const char *const[]){ __VA_ARGS__, NULL }, (e))
 
 /* What it printed, without the last line's end. */
 struct str git_out(const struct git *g);
+
+/* SIGTERM, SIGINT and SIGHUP are noted, so that a step is not torn. */
+void git_catch_signals(void);
+bool git_is_stopping(void);
 
 /* Waits without using the machine. */
 void pause_ms(long ms);

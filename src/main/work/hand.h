@@ -32,6 +32,8 @@ void work_flush(struct work_hand *h);
 struct work_sync_options {
 	struct str message;                  /* of the commit; empty: ours */
 	bool dry_run, no_pull, no_push, flush_only;
+	bool strict;                         /* rings and loose dependencies are
+	                                        errors */
 };
 int work_sync(struct work_hand *h, const struct work_sync_options *o,
     struct err *e);
@@ -56,7 +58,10 @@ int work_merge_files(const char *base, const char *ours, const char *theirs,
 /* Tells git of it: .gitattributes beside the workspace, and the repository's
  * configuration. */
 int work_install_merge_driver(const struct home *home, struct err *e);
-bool work_has_merge_driver(const struct home *home);
+/* NAMED: by .gitattributes, as in a fresh clone, whose configuration does not
+ * say what it is. */
+enum driver { DRIVER_NONE, DRIVER_NAMED, DRIVER_KNOWN };
+enum driver work_has_merge_driver(const struct home *home);
 
 /* ---- for agents ---------------------------------------------------------------- */
 
@@ -79,6 +84,7 @@ int work_write_file(const char *path, struct str text, struct err *e);
 
 struct work_import_options {
 	bool dry_run, skip_existing, strict;
+	bool resolve_rings;                  /* drop an edge, do not refuse */
 	bool base;                           /* only note the lines as what both
 	                                        sides have, for the next merge */
 };

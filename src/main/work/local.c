@@ -105,6 +105,7 @@ run_sync(struct work_ctx *x)
 		.no_pull = line_has(x->line, "no-pull"),
 		.no_push = line_has(x->line, "no-push"),
 		.flush_only = line_has(x->line, "flush-only"),
+		.strict = line_has(x->line, "strict"),
 	};
 	struct err e = { 0 };
 

@@ -107,17 +107,17 @@ work_install_merge_driver(const struct home *home, struct err *e)
 	return rc;
 }
 
-bool
+enum driver
 work_has_merge_driver(const struct home *home)
 {
 	struct git g;
 	struct err e;
-	bool has;
+	bool named, known;
 
 	git_init(&g, home->dir);
-	has = GIT(&g, &e, "config", "merge." DRIVER_NAME ".driver") == OK &&
-	    GIT(&g, &e, "check-attr", "merge", "--", "issues.jsonl") == OK &&
+	named = GIT(&g, &e, "check-attr", "merge", "--", "issues.jsonl") == OK &&
 	    str_contains(buf_str(&g.out), S(DRIVER_NAME));
+	known = GIT(&g, &e, "config", "merge." DRIVER_NAME ".driver") == OK;
 	git_release(&g);
-	return has;
+	return !named ? DRIVER_NONE : known ? DRIVER_KNOWN : DRIVER_NAMED;
 }

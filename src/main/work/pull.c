@@ -7,6 +7,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +26,7 @@ pull_init(struct pull *p, const char *dir)
 {
 	memset(p, 0, sizeof *p);
 	git_init(&p->git, dir);
+	snprintf(p->state, sizeof p->state, "%.*s/sync.state", PATH_MAX - 16, dir);
 }
 
 void
@@ -95,32 +98,41 @@ driver_prepare(struct pull *p, struct err *e)
 
 /* ---- what there is ---------------------------------------------------------------------- */
 
+static bool
+git_path(struct pull *p, const char *name, char *path, size_t size)
+{
+	struct err e;
+
+	if (GIT(&p->git, &e, "rev-parse", "--git-path", name) != OK)
+		return false;
+	if (git_out(&p->git).n > 0 && git_out(&p->git).p[0] == '/')
+		keep(path, size, &p->git);
+	else
+		snprintf(path, size, "%s/%.*s", p->git.dir, FMT(git_out(&p->git)));
+	return true;
+}
+
 /* Is there such a file in git's own folder? */
 static bool
 git_has(struct pull *p, const char *name)
 {
 	char path[PATH_MAX];
 	struct stat st;
-	struct err e;
 
-	if (GIT(&p->git, &e, "rev-parse", "--git-path", name) != OK)
-		return false;
-	if (git_out(&p->git).n > 0 && git_out(&p->git).p[0] == '/')
-		keep(path, sizeof path, &p->git);
-	else
-		snprintf(path, sizeof path, "%s/%.*s", p->git.dir,
-		    FMT(git_out(&p->git)));
-	return stat(path, &st) == 0;
+	return git_path(p, name, path, sizeof path) && stat(path, &st) == 0;
 }
 
 static int
-upstream_find(struct pull *p)
+upstream_find(struct pull *p, struct err *why)
 {
 	char key[600];
 	struct err e;
 
 	if (GIT(&p->git, &e, "symbolic-ref", "-q", "--short", "HEAD") != OK)
-		return OK;
+		return git_is_stopping() ? err_set(why, e.code, "%s", e.text) :
+		    err_set(why, ERR_INVALID, "HEAD is detached: what sync commits "
+		    "would be on no branch\nHint: check out a branch, or use sync "
+		    "--flush-only");
 	keep(p->branch, sizeof p->branch, &p->git);
 	snprintf(key, sizeof key, "branch.%s.remote", p->branch);
 	if (GIT(&p->git, &e, "config", key) != OK)
@@ -148,7 +160,69 @@ pull_check(struct pull *p, struct err *e)
 			return err_set(e, ERR_CONFLICT, "%s is in progress in this "
 			    "checkout; finish it, then sync", busy[i].what);
 	}
-	return upstream_find(p);
+	return upstream_find(p, e);
+}
+
+/* ---- one that was killed ---------------------------------------------------------------- */
+
+int
+pull_state(struct pull *p, const char *what, struct err *e)
+{
+	if (what != NULL)
+		return work_write_file(p->state, str_of(what), e);
+	return unlink(p->state) == 0 || errno == ENOENT ? OK :
+	    err_set(e, ERR_IO, "%s: %s", p->state, strerror(errno));
+}
+
+/* Files beside the tracker's that it was writing. */
+static void
+leftovers_remove(const struct pull *p)
+{
+	static const char *const names[] = { "issues.jsonl.tmp.",
+		"sync.attributes", "sync.state.tmp." };
+	DIR *dir = opendir(p->git.dir);
+	struct dirent *x;
+
+	while (dir != NULL && (x = readdir(dir)) != NULL) {
+		for (size_t i = 0; i < COUNT(names); i++) {
+			if (strncmp(x->d_name, names[i], strlen(names[i])) == 0)
+				unlinkat(dirfd(dir), x->d_name, 0);
+		}
+	}
+	if (dir != NULL)
+		closedir(dir);
+}
+
+/* Is the rebase that is under way the one we began? */
+static bool
+rebase_is_ours(struct pull *p, struct str state)
+{
+	struct buf head = BUF(4 * KB);
+	char path[PATH_MAX];
+	struct err e;
+	bool ours = str_starts(state, S("rebase ")) && git_path(p,
+	    "rebase-merge/orig-head", path, sizeof path) && read_whole(path, &head,
+	    &e) == OK && str_eq(str_trim(buf_str(&head)),
+	    str_trim(str_sub(state, 7, state.n)));
+
+	buf_release(&head);
+	return ours;
+}
+
+int
+pull_recover(struct pull *p, bool *killed, struct err *e)
+{
+	struct buf b = BUF(4 * KB);
+	int rc = read_whole(p->state, &b, e);
+
+	*killed = rc == OK && b.n > 0;
+	if (*killed) {
+		leftovers_remove(p);
+		if (rebase_is_ours(p, buf_str(&b)))
+			rc = GIT(&p->git, e, "rebase", "--abort");
+	}
+	buf_release(&b);
+	return rc;
 }
 
 bool
@@ -171,11 +245,18 @@ conflict(struct pull *p, struct err *e)
 	struct err ignored;
 	size_t n = 0;
 
+	p->git.tidying = true;
 	GIT(&p->git, &ignored, "diff", "--name-only", "--diff-filter=U");
 	keep(text, sizeof text, &p->git);
 	for (; text[n] != '\0'; n++)
 		text[n] = text[n] == '\n' ? ' ' : text[n];
 	GIT(&p->git, &ignored, "rebase", "--abort");
+	p->git.tidying = false;
+	if (e->code == ERR_TIMEOUT || git_is_stopping())
+		return e->code;
+	if (n == 0)
+		return err_set(e, ERR_INVALID, "pulling: the rebase failed and was "
+		    "taken back\nHint: see what 'git pull --rebase' says");
 	return err_set(e, ERR_CONFLICT, "pulling: conflicts in %s; the rebase was "
 	    "taken back and all is as before\nHint: resolve conflicts manually with "
 	    "'git pull --rebase', then sync again", text);
@@ -184,16 +265,29 @@ conflict(struct pull *p, struct err *e)
 static int
 pull_clean(struct pull *p, struct buf *notes, struct err *e)
 {
-	int rc = GIT(&p->git, e, "rebase", "-q", "--no-verify", "--no-autostash",
-	    "@{upstream}");
+	char state[160];
+	struct err again;
+	int rc = GIT(&p->git, e, "rev-parse", "HEAD");
 
+	if (rc != OK)
+		return rc;
+	snprintf(state, sizeof state, "rebase %.*s\n", FMT(git_out(&p->git)));
+	rc = pull_state(p, state, e);
+	if (rc != OK)
+		return rc;
+	rc = GIT(&p->git, e, "rebase", "-q", "--no-verify", "--no-autostash",
+	    "@{upstream}");
 	/* What the driver had to say. */
 	if (p->git.err.n > 0 && rc == OK)
 		add_lines(notes, buf_str(&p->git.err));
 	if (rc == OK)
-		return OK;
-	return git_has(p, "rebase-merge") || git_has(p, "rebase-apply") ?
-	    conflict(p, e) : rc;
+		return pull_state(p, "sync\n", e);
+	p->git.tidying = true;
+	if (git_has(p, "rebase-merge") || git_has(p, "rebase-apply"))
+		rc = conflict(p, e);
+	p->git.tidying = false;
+	pull_state(p, "sync\n", &again);
+	return rc;
 }
 
 /* ---- pull: there are changes ---------------------------------------------------------------- */
@@ -224,10 +318,14 @@ only_the_file(struct pull *p)
 static int
 pull_beside(struct pull *p, struct buf *notes, struct err *e)
 {
-	char tree[128], made[128], message[256];
+	char head[128], tree[128], made[128], message[256];
 	bool flat = only_the_file(p);
-	int rc = GIT(&p->git, e, "merge-tree", "--write-tree", "HEAD", "@{upstream}");
+	int rc = GIT(&p->git, e, "rev-parse", "HEAD");
 
+	if (rc != OK)
+		return rc;
+	keep(head, sizeof head, &p->git);
+	rc = GIT(&p->git, e, "merge-tree", "--write-tree", head, "@{upstream}");
 	if (rc != OK)
 		return p->git.status == 1 ? err_set(e, ERR_CONFLICT, "pulling: what was "
 		    "committed here conflicts with the remote; nothing was changed\n"
@@ -237,17 +335,21 @@ pull_beside(struct pull *p, struct buf *notes, struct err *e)
 		add_lines(notes, buf_str(&p->git.err));
 	keep(tree, sizeof tree, &p->git);
 	tree[strcspn(tree, "\n")] = '\0';
-	rc = GIT(&p->git, e, "log", "-1", "--format=%s", "HEAD");
+	rc = GIT(&p->git, e, "log", "-1", "--format=%s", head);
 	if (rc != OK)
 		return rc;
 	keep(message, sizeof message, &p->git);
 	rc = flat ? GIT(&p->git, e, "commit-tree", tree, "-p", "@{upstream}", "-m",
-	    message) : GIT(&p->git, e, "commit-tree", tree, "-p", "HEAD", "-p",
+	    message) : GIT(&p->git, e, "commit-tree", tree, "-p", head, "-p",
 	    "@{upstream}", "-m", "work: merge of the remote's items");
 	if (rc != OK)
 		return rc;
 	keep(made, sizeof made, &p->git);
-	return GIT(&p->git, e, "checkout", "-q", "-B", p->branch, made);
+	rc = GIT(&p->git, e, "rev-parse", "HEAD");
+	if (rc == OK && !str_eq(git_out(&p->git), str_of(head)))
+		rc = err_set(e, ERR_CONFLICT, "pulling: somebody committed here in the "
+		    "meantime; sync again");
+	return rc != OK ? rc : GIT(&p->git, e, "checkout", "-q", "-B", p->branch, made);
 }
 
 /* How many commits has the upstream that we have not? */
@@ -264,6 +366,7 @@ int
 pull_run(struct pull *p, struct buf *notes, struct err *e)
 {
 	struct err ignored;
+	bool clean;
 	int rc = driver_prepare(p, e);
 
 	p->git.config = p->config;
@@ -274,12 +377,17 @@ pull_run(struct pull *p, struct buf *notes, struct err *e)
 		return OK;                   /* nobody pushed yet */
 	if (rc != OK || count_is_zero(p, "HEAD..@{upstream}"))
 		return rc;
-	if (count_is_zero(p, "@{upstream}..HEAD"))
+	if (count_is_zero(p, "@{upstream}..HEAD") || GIT(&p->git, &ignored,
+	    "rev-parse", "-q", "--verify", "HEAD") != OK)
 		return GIT(&p->git, e, "merge", "-q", "--ff-only", "@{upstream}");
-	if (GIT(&p->git, &ignored, "diff", "--quiet", "--ignore-submodules",
-	    "HEAD") == OK)
+	clean = GIT(&p->git, &ignored, "diff", "--quiet", "--ignore-submodules",
+	    "HEAD") == OK;
+	if (clean && !only_the_file(p))
 		return pull_clean(p, notes, e);
-	return pull_beside(p, notes, e);
+	rc = pull_beside(p, notes, e);
+	/* A git that knows no merge beside a checkout. */
+	return rc != OK && clean && p->git.status == 129 ?
+	    pull_clean(p, notes, e) : rc;
 }
 
 /* ---- push ------------------------------------------------------------------------------------ */

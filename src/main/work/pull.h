@@ -22,12 +22,21 @@ struct pull {
 	char driver[PATH_MAX + 96], attributes[PATH_MAX + 64], path[PATH_MAX];
 	char branch[512], remote[512], merge[512];
 	bool upstream;                       /* there is one */
+	char state[PATH_MAX];                /* file; see pull_state */
 };
 
 void pull_init(struct pull *p, const char *dir);
 void pull_release(struct pull *p);
 
-/* Which branch, whose upstream; ERR_CONFLICT while a rebase or a merge of
+/* While a sync is under way .cohort/sync.state says what it is at, for the next
+ * one, should this one be killed: "sync", or "rebase COMMIT".  NULL: it is
+ * over. */
+int pull_state(struct pull *p, const char *what, struct err *e);
+/* Was one killed?  Then what it had begun in the checkout is taken back. */
+int pull_recover(struct pull *p, bool *killed, struct err *e);
+
+/* Which branch, whose upstream; ERR_INVALID: none, HEAD is detached;
+ * ERR_CONFLICT while a rebase or a merge of
  * somebody is not finished. */
 int pull_check(struct pull *p, struct err *e);
 /* ERR_CONFLICT: other files conflict; all is as it was. */

@@ -403,10 +403,19 @@ check_gitignore(struct doctor *d)
 static void
 check_merge_driver(struct doctor *d)
 {
-	bool has = work_has_merge_driver(&d->x->home);
+	static const char *const words[] = {
+		[DRIVER_NONE] = "not installed; init --merge-driver does it",
+		[DRIVER_NAMED] = ".gitattributes names it, but this clone's git does not "
+		    "know it and merges issues.jsonl by lines (sync does not); init "
+		    "--merge-driver tells it",
+		[DRIVER_KNOWN] = "git merges issues.jsonl by fields",
+	};
+	enum driver has = work_has_merge_driver(&d->x->home);
+	struct err e;
+	bool mended = has == DRIVER_NAMED && d->fix &&
+	    work_install_merge_driver(&d->x->home, &e) == OK;
 
-	found(d, "merge driver", true, false, has ? "git merges issues.jsonl by fields" :
-	    "not installed; init --merge-driver does it");
+	found(d, "merge driver", has != DRIVER_NAMED, mended, words[has]);
 }
 
 int

@@ -45,6 +45,8 @@ struct sync {
 	int lock;
 	struct buf before, now;              /* the file's text; our export */
 	size_t items;
+	bool killed;                         /* the last one was */
+	bool noted;                          /* the base is what the file is */
 	bool committed, pulled, pushed;
 	int64_t created, updated, deleted;
 	struct buf conflicts;                /* of all imports: JSON values */
@@ -75,6 +77,9 @@ lock_take(struct sync *s)
 		return err_set(s->e, ERR_IO, "%s: %s", path, strerror(errno));
 	while ((rc = flock(s->lock, LOCK_EX | LOCK_NB)) != 0 &&
 	    (errno == EWOULDBLOCK || errno == EINTR)) {
+		if (git_is_stopping())
+			return err_set(s->e, ERR_CANCELLED, "stopped while another sync "
+			    "was under way");
 		if (waited++ == 50 && !s->h->quiet) {
 			buf_lit(s->h->notes, "Waiting for another sync...\n");
 			work_flush(s->h);
@@ -118,7 +123,8 @@ import_note(struct sync *s, const struct reply *r)
 static int
 import_file(struct sync *s)
 {
-	const struct work_import_options o = { 0 };
+	const struct work_import_options o = { .strict = s->o->strict,
+		.resolve_rings = !s->o->strict };
 	struct reply r = { 0 };
 	int rc = work_import(s->h->client, buf_str(&s->before), &o, &r);
 
@@ -211,6 +217,22 @@ file_is_ours(const struct sync *s)
 	return str_eq(buf_str(&s->before), buf_str(&s->now));
 }
 
+/* Git was killed as it wrote the file: what is in the commit is whole. */
+static int
+import_committed(struct sync *s, int rc)
+{
+	struct err ignored;
+
+	buf_release(&s->git.out);
+	s->git.out = BUF(LIMIT_WORK_MEMORY_BYTES);
+	if (!s->killed || s->o->flush_only || GIT(&s->git, &ignored, "show",
+	    "HEAD:./" FILE_NAME) != OK)
+		return rc;
+	buf_clear(&s->before);
+	buf_add(&s->before, buf_str(&s->git.out));
+	return s->before.n > 0 ? import_file(s) : OK;
+}
+
 /* The file becomes the tracker's export; what it had that we have not comes in
  * first. */
 static int
@@ -220,12 +242,20 @@ flush(struct sync *s)
 
 	if (rc == OK)
 		rc = export_now(s);
-	if (rc != OK || file_is_ours(s))
+	if (rc != OK)
 		return rc;
+	if (file_is_ours(s)) {
+		/* Was this noted?  Who was killed may not have come to it. */
+		if (s->killed && !s->o->dry_run)
+			buf_clear(&s->before);
+		return s->killed && !s->o->dry_run ? base_note(s) : OK;
+	}
 	if (s->o->dry_run)
 		return OK;
 	if (s->before.n > 0) {
 		rc = import_file(s);
+		if (rc == ERR_SYNTAX || rc == ERR_INVALID)
+			rc = import_committed(s, rc);
 		if (rc == OK)
 			rc = export_now(s);
 	}
@@ -241,6 +271,10 @@ repository_check(struct sync *s)
 {
 	int rc = GIT(&s->git, s->e, "rev-parse", "--is-inside-work-tree");
 
+	if (rc == OK && !str_eq(git_out(&s->git), S("true")))
+		return err_set(s->e, ERR_INVALID, "%s: the git repository has no "
+		    "checkout here (it is bare)\nHint: sync from a clone of it, or use "
+		    "sync --flush-only", s->h->home->dir);
 	if (rc == ERR_INVALID)
 		return err_set(s->e, rc, "not in a git repository: %s\n"
 		    "Hint: run 'git init' to initialize a repository",
@@ -295,7 +329,8 @@ commit(struct sync *s)
 	return rc;
 }
 
-/* What the pull brought. */
+/* What the pull brought.  Where the tracker comes to another end than the file
+ * (a ring is dropped, an id is renamed), that goes along at once. */
 static int
 take_in(struct sync *s)
 {
@@ -304,7 +339,17 @@ take_in(struct sync *s)
 	if (rc != OK || file_is_ours(s))
 		return rc;
 	say(s, "Importing updated JSONL...");
-	return import_file(s);
+	rc = import_file(s);
+	if (rc == OK)
+		rc = export_now(s);
+	if (rc != OK || file_is_ours(s))
+		return rc;
+	s->noted = false;
+	rc = work_write_file(s->file, buf_str(&s->now), s->e);
+	if (rc == OK)
+		rc = base_note(s);
+	s->noted = rc == OK;
+	return rc == OK ? commit(s) : rc;
 }
 
 static int
@@ -338,7 +383,8 @@ exchange(struct sync *s)
 
 	if (!s->pull.upstream) {
 		if (!s->o->no_pull || !s->o->no_push)
-			say(s, "No upstream branch: nothing to pull or push");
+			say(s, "No upstream branch: nothing to pull or push ('git push "
+			    "-u' sets one)");
 		return OK;
 	}
 	if (s->o->dry_run) {
@@ -395,18 +441,26 @@ answer(struct sync *s)
 static int
 sync_run(struct sync *s)
 {
-	int rc = s->o->flush_only ? OK : repository_check(s);
+	struct err ignored;
+	int rc = lock_take(s);
 
-	if (rc == OK)
-		rc = lock_take(s);
+	if (rc == OK && !s->o->dry_run)
+		rc = pull_recover(&s->pull, &s->killed, s->e);
+	if (rc == OK && !s->o->flush_only)
+		rc = repository_check(s);
+	if (rc == OK && !s->o->dry_run)
+		rc = pull_state(&s->pull, "sync\n", s->e);
 	if (rc != OK)
 		return rc;
 	say(s, "Exporting pending changes to JSONL...");
 	rc = flush(s);
+	s->noted = rc == OK;
 	if (rc == OK && !s->o->flush_only)
 		rc = commit(s);
 	if (rc == OK && !s->o->flush_only)
 		rc = exchange(s);
+	if (!s->o->dry_run && s->noted && rc != ERR_TIMEOUT && rc != ERR_CANCELLED)
+		pull_state(&s->pull, NULL, &ignored);
 	if (rc == OK)
 		answer(s);
 	return rc;
@@ -432,6 +486,7 @@ work_sync(struct work_hand *h, const struct work_sync_options *o, struct err *e)
 	if (snprintf(s.file, sizeof s.file, "%s/" FILE_NAME, h->home->dir) >=
 	    (int)sizeof s.file)
 		return err_set(e, ERR_TOOBIG, "the workspace's path is too long");
+	git_catch_signals();
 	git_init(&s.git, h->home->dir);
 	pull_init(&s.pull, h->home->dir);
 	rc = sync_run(&s);

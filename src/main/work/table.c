@@ -142,6 +142,8 @@ static const struct work_flag sync_flags[] = {
 	SWITCH("no-pull", 0, NULL, "leave out the pull"),
 	SWITCH("no-push", 0, NULL, "leave out the push"),
 	SWITCH("flush-only", 0, NULL, "only write the file that goes into git"),
+	SWITCH("strict", 0, NULL, "a ring of dependencies that clones closed together, "
+	    "or one on an item that is not there, is an error"),
 	{ NULL }
 };
 
