@@ -1,36 +1,12 @@
 // work-git.mjs - the tracker and git: clones that exchange their items, sync by
 // many at once, the user's own changes left alone, and the merge driver.
-import { execFileSync, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { appendFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { binary, check, equal, finish, scenario, scratch, until } from "./lib.mjs";
-import { workspace } from "./work-lib.mjs";
+import { clones, env, git, workspace } from "./work-git-lib.mjs";
 
 process.setMaxListeners(0);
-const home = scratch();
-const env = { HOME: home, GIT_CONFIG_NOSYSTEM: "1", GIT_AUTHOR_NAME: "t", GIT_AUTHOR_EMAIL: "t@example.org", GIT_COMMITTER_NAME: "t", GIT_COMMITTER_EMAIL: "t@example.org" };
-const git = (dir, ...args) => execFileSync("git", args, { cwd: dir, env: { PATH: process.env.PATH, ...env }, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }).trim();
-
-// A bare repository with one commit, and clones of it, each a workspace.
-function clones(n, options = {}) {
-  const root = scratch();
-  git(root, "init", "-q", "--bare", "-b", "main", "remote.git");
-  const list = [];
-  for (let i = 0; i < n; i++) {
-    const dir = path.join(root, `clone${i}`);
-    git(root, "clone", "-q", "remote.git", dir);
-    if (i === 0) {
-      writeFileSync(path.join(dir, "code.txt"), "1\n");
-      git(dir, "checkout", "-q", "-B", "main");
-      git(dir, "add", ".");
-      git(dir, "commit", "-q", "-m", "first");
-      git(dir, "push", "-q", "-u", "origin", "main");
-    }
-    list.push(workspace({ dir, env, ...options }));
-  }
-  return list;
-}
-
 const batch = (ws, operations) => ws.ok(["batch", "-f", "-", "--json"], { input: JSON.stringify({ operations }) });
 const create = (args) => ({ operation: "create", args });
 const update = (args) => ({ operation: "update", args });

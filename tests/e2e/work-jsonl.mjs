@@ -1,0 +1,86 @@
+// work-jsonl.mjs - files of items: what bd 0.9.8 wrote goes in and comes out
+// without a loss, and an export is the same bytes wherever it is made.
+import { readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { check, equal, finish, scenario, scratch } from "./lib.mjs";
+import { workspace } from "./work-lib.mjs";
+
+let seed = 12345;
+const draw = (n) => { seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0; return (seed >>> 8) % n; };
+const pick = (list) => list[draw(list.length)];
+const two = (n) => String(n).padStart(2, "0");
+const zones = ["Z", "-07:00", "+05:30", "+00:00", "+13:45"];
+const time = (day) => `2025-10-${two(1 + day % 28)}T${two(draw(24))}:${two(draw(60))}:${two(draw(60))}${pick(["", ".5", `.${String(draw(1e9)).padStart(9, "0")}`, ".123456"])}${pick(zones)}`;
+const texts = ["plain", "a & b <c> \"d\" \\ / \t\n\r\u2028\u2029", "\u00e9\u4e2d\ud83d\ude00", "[x](y) `z`", " lead and trail ", "\u0001\u001f"];
+const text = () => `${pick(texts)} ${draw(1000)}`;
+
+// As bd writes: compact, with <, >, & and the line separators escaped.
+const line = (item) => JSON.stringify(item).replace(/[<>&\u2028\u2029]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+const put = (o, key, value) => { if (value !== undefined) o[key] = value; };
+const sometimes = (f) => draw(3) === 0 ? f() : undefined;
+
+// Any item, all fields; numeric ids, children, and bd's later hashes.
+function item(i, ids) {
+  const id = ids[i], o = { id, title: text().slice(0, 200), description: draw(4) === 0 ? "" : text() };
+  for (const key of ["design", "acceptance_criteria", "notes"]) put(o, key, sometimes(text));
+  o.status = pick(["open", "in_progress", "blocked", "closed"]);
+  o.priority = draw(5);
+  o.issue_type = pick(["bug", "feature", "task", "epic", "chore"]);
+  put(o, "assignee", sometimes(() => `who ${draw(9)}`));
+  put(o, "estimated_minutes", sometimes(() => draw(3) * 30));
+  o.created_at = time(i);
+  o.updated_at = time(i + 1);
+  if (o.status === "closed") o.closed_at = time(i + 2);
+  put(o, "external_ref", sometimes(() => `gh-${draw(999)}`));
+  if (draw(4) === 0) Object.assign(o, { compaction_level: 1 + draw(2), compacted_at: time(i + 3), original_size: draw(10000) });
+  put(o, "labels", sometimes(() => [...new Set(Array.from({ length: 1 + draw(4) }, () => pick(["a", "b c", "<x>", "\u00e9", "z&", "10", "2"])))].sort((x, y) => Buffer.compare(Buffer.from(x), Buffer.from(y)))));
+  if (i > 3 && draw(3) === 0) {
+    const at = draw(1e9);
+    const targets = [...new Set(Array.from({ length: 1 + draw(3) }, () => ids[draw(i)]))];
+    o.dependencies = targets.map((t, n) => ({ issue_id: id, depends_on_id: t, type: pick(["blocks", "related", "parent-child", "discovered-from"]), created_at: `2025-10-16T13:24:${two(n)}.${String(at).padStart(9, "0")}-07:00`, created_by: `who ${draw(9)}` }));
+  }
+  return o;
+}
+
+const ids = (n) => Array.from({ length: n }, (_, i) => i % 10 === 9 ? `bd-${i - 8}.1` : i % 7 === 3 ? `bd-${(i * 7919 + 46656).toString(36)}x` : `bd-${i + 1}`);
+const exported = (ws) => { const file = path.join(scratch(), "out"); ws.ok(["export", "-o", file]); return readFileSync(file, "utf8"); };
+const counts = (ws) => ws.ok(["doctor", "--json"]).checks.find((c) => c.name === "counts");
+
+await scenario("1,000 items of bd 0.9.8: nothing is lost", () => {
+  const ws = workspace({ prefix: "bd" }), names = ids(1000);
+  const items = names.map((_, i) => item(i, names));
+  const input = path.join(scratch(), "in.jsonl");
+  writeFileSync(input, items.map(line).join("\n") + "\n");
+  equal(ws.ok(["import", "-i", input, "--strict", "--json"]).created, 1000, "all came in");
+  const out = exported(ws).trim().split("\n").map(JSON.parse);
+  const want = new Map(items.map((i) => [i.id, JSON.parse(line(i))]));
+  equal(out.length, 1000, "all come out");
+  let wrong = 0;
+  for (const got of out) if (JSON.stringify(got) !== JSON.stringify(want.get(got.id)) && wrong++ < 3) equal(got, want.get(got.id), got.id);
+  equal(wrong, 0, "each as it was, its members in their order");
+  equal(out.map((i) => i.id), [...names].sort((x, y) => Buffer.compare(Buffer.from(x), Buffer.from(y))), "sorted by bytes");
+  equal(counts(ws).ok, true, "counted right");
+  equal(ws.ok(["import", "-i", input, "--json"]).unchanged, 1000, "a second time nothing changes");
+});
+
+await scenario("10,000 items: export, import, export: the same bytes", () => {
+  const a = workspace({ prefix: "bd" }), b = workspace({ prefix: "other" }), names = ids(10000);
+  const items = names.map((_, i) => {
+    const o = item(i, names);
+    if (draw(10) === 0) o.comments = Array.from({ length: 1 + draw(3) }, (_, n) => ({ id: 900 - n, issue_id: o.id, author: "ann", text: text(), created_at: time(draw(28)) }));
+    if (draw(20) === 0) o.unknown = { z: [1, 2.5, null], a: text() };
+    if (o.labels) o.labels.reverse();
+    return o;
+  });
+  const input = path.join(scratch(), "in.jsonl");
+  writeFileSync(input, items.reverse().map(line).join("\n") + "\n");
+  a.ok(["import", "-i", input]);
+  const first = exported(a);
+  const file = path.join(scratch(), "first");
+  writeFileSync(file, first);
+  b.ok(["import", "-i", file]);
+  check(exported(b) === first, "the same bytes");
+  equal([counts(a).ok, counts(b).ok], [true, true], "counted right");
+  equal(a.ok(["ready", "-n", "0", "--json"]).map((i) => i.id).sort(), b.ok(["ready", "-n", "0", "--json"]).map((i) => i.id).sort(), "the same is ready");
+});
+finish();
