@@ -201,7 +201,7 @@ rebase_is_ours(struct pull *p, struct str state)
 	char path[PATH_MAX];
 	struct err e;
 	bool ours = str_starts(state, S("rebase ")) && git_path(p,
-	    "rebase-merge/orig-head", path, sizeof path) && read_whole(path, &head,
+	    "rebase-merge/orig-head", path, sizeof path) && work_read_present(path, &head,
 	    &e) == OK && str_eq(str_trim(buf_str(&head)),
 	    str_trim(str_sub(state, 7, state.n)));
 
@@ -213,7 +213,7 @@ int
 pull_recover(struct pull *p, bool *killed, struct err *e)
 {
 	struct buf b = BUF(4 * KB);
-	int rc = read_whole(p->state, &b, e);
+	int rc = work_read_present(p->state, &b, e);
 
 	*killed = rc == OK && b.n > 0;
 	if (*killed) {
