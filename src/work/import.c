@@ -33,8 +33,7 @@ fail_line(struct import *im, int rc)
 	return fail(im->w, rc, "line %zu: %.440s", im->line, json_words(why.text));
 }
 
-/* Room in a list of the answer?  Then a comma if it needs one. */
-static bool
+bool
 report_begin(struct import *im, struct buf *list)
 {
 	if (im->reports >= LIMIT_WORK_REPORTS) {

@@ -64,6 +64,8 @@ int entry_open(struct import *im, const struct entry *x, struct record *r);
 int fail_line(struct import *im, int rc);
 void warn(struct import *im, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* Room in a list of the answer?  Then a comma if it needs one. */
+bool report_begin(struct import *im, struct buf *list);
 void report_clash(void *ctx, const struct clash *c);
 int base_get(struct import *im, struct str id, struct str *line);
 /* The number of the id's row, a tombstone's too; 0: none. */
