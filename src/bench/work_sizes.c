@@ -145,7 +145,9 @@ size_open(struct trial *t, struct tracker_size *z, size_t items, struct err *e)
 	return rc;
 }
 
-/* All sizes in turns, a block each: what else the machine does meets all. */
+/* All sizes in turns, a block each: what else the machine does meets all.  What
+ * makes the tracker grow ends for all when the smallest has grown by half, so
+ * that the medians are of the same minutes. */
 static int
 sizes_run(struct trial *t, struct tracker_size *z, struct err *e)
 {
@@ -154,13 +156,13 @@ sizes_run(struct trial *t, struct tracker_size *z, struct err *e)
 	for (size_t i = 0; i < COUNT(sized) && rc == OK; i++) {
 		bool grows = strcmp(sized[i].operation, "create") == 0;
 
-		for (int64_t done = 0; done < t->iterations && rc == OK; done += BLOCK)
-			for (size_t k = 0; k < t->sizes_n && rc == OK; k++) {
-				if (grows && done > (int64_t)t->sizes[k] / 2)
-					continue;
+		for (int64_t done = 0; done < t->iterations && rc == OK; done += BLOCK) {
+			if (grows && done > (int64_t)t->sizes[0] / 2)
+				break;
+			for (size_t k = 0; k < t->sizes_n && rc == OK; k++)
 				rc = sized_sample(&z[k].a, &sized[i], z[k].m[i], BLOCK,
 				    BLOCK_WARM, e);
-			}
+		}
 	}
 	return rc;
 }
