@@ -1,6 +1,6 @@
 // work-sync.mjs - sync when it is not easy: rings and renamings of two clones, a
 // kill at each step, a remote that hangs, repositories in any state.
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { appendFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { check, equal, finish, scenario, scratch, until } from "./lib.mjs";
@@ -115,7 +115,10 @@ await scenario("killed at the start of each git: the next one goes on", async ()
 });
 
 const slow = (ws) => { git(ws.dir, "remote", "set-url", "origin", "ssh://git@192.0.2.1/x.git"); };
-const alive = (pattern) => spawnSync("pgrep", ["-f", pattern], { encoding: "utf8" }).stdout.trim();
+// Is the process whose number is in the file there?
+function alive(pidFile) {
+  try { process.kill(Number(readFileSync(pidFile, "utf8")), 0); return true; } catch { return false; }
+}
 
 await scenario("the daemon commits and pushes by itself, and does not spin", async () => {
   const [a, other] = clones(2, { mode: "auto" });
@@ -142,7 +145,7 @@ await scenario("a push that hangs: clients go on, and it ends with the daemon", 
   slow(a);
   const ssh = path.join(scratch(), "hang-ssh");
   const mark = `${ssh}.began`;
-  writeFileSync(ssh, `#!/bin/sh\ntouch '${mark}'\nexec sleep 987654\n`, { mode: 0o755 });
+  writeFileSync(ssh, `#!/bin/sh\necho $$ > '${mark}.new'\nmv '${mark}.new' '${mark}'\nexec sleep 987654\n`, { mode: 0o755 });
   a.stop();                              // what init started
   a.ok(["daemon", "--interval", "1s", "--auto-commit", "--auto-push"], { env: { GIT_SSH_COMMAND: ssh } });
   await until(() => existsSync(mark), "it hangs");
@@ -152,10 +155,10 @@ await scenario("a push that hangs: clients go on, and it ends with the daemon", 
   const u = Date.now();
   a.stop();
   check(Date.now() - u < 8000, "it stops", Date.now() - u);
-  await until(() => alive("sleep 987654") === "", "and all it started");
+  await until(() => !alive(mark), "and all it started");
   const r = a.run(["sync"], { env: { GIT_SSH_COMMAND: ssh, COHORT_WORK_GIT_TIMEOUT: "1s" } });
   check(r.code === 124 && /git fetch: no end after 1 s/.test(r.err), "by hand it ends in time", r);
-  await until(() => alive("sleep 987654") === "", "with all it started");
+  await until(() => !alive(mark), "with all it started");
 });
 
 await scenario("repositories in any state: words, and no harm", () => {

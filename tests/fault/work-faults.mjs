@@ -109,7 +109,6 @@ async function callFails([name, error, when]) {
   if (d.exit) check(d.exit.code !== 0 && sane(d.exit, d.log) && d.log.trim() !== "", `${what}: it ends with words, if it ends`, { ...d.exit, log: d.log.slice(-500) });
   else {
     d.child.kill("SIGKILL");
-    spawnSync("pkill", ["-9", "-f", `${ws.dir}`]);
     await d.exited;
   }
   verify(ws, acknowledged, what);
