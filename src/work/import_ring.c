@@ -188,7 +188,6 @@ edge_drop(struct rings *r, const struct edge *e, bool stored)
 {
 	struct work *w = r->im->w;
 	struct item it, was;
-	size_t n = 0;
 	int rc;
 
 	arena_clear(&w->a);
@@ -196,15 +195,9 @@ edge_drop(struct rings *r, const struct edge *e, bool stored)
 	if (rc != OK)
 		return rc;
 	was = it;
-	it.deps = arena_alloc(&w->a, (was.deps_n + 1) * sizeof *it.deps);
-	if (it.deps == NULL)
-		return fail(w, ERR_TOOBIG, "too many dependencies");
-	for (size_t i = 0; i < was.deps_n; i++) {
-		if (!str_eq(was.deps[i].id, e->target_id))
-			it.deps[n++] = was.deps[i];
-	}
-	it.deps_n = n;
-	rc = item_save(w, &it, &was);
+	rc = item_drop_dep(w, &it, e->target_id);
+	if (rc == OK)
+		rc = item_save(w, &it, &was);
 	if (rc == OK)
 		rc = event_add(w, it.seq, it.id, EVENT_dependency_removed,
 		    dep_json(w, e), STR_NONE, false);

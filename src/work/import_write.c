@@ -153,21 +153,14 @@ static int
 source_drop(struct work *w, int64_t source, const struct item *gone)
 {
 	struct item it, was;
-	size_t n = 0;
 	int rc = item_load(w, source, &it);
 
 	if (rc != OK)
 		return rc;
 	was = it;
-	it.deps = arena_alloc(&w->a, (was.deps_n + 1) * sizeof *it.deps);
-	if (it.deps == NULL)
-		return fail(w, ERR_TOOBIG, "too many dependencies");
-	for (size_t i = 0; i < was.deps_n; i++) {
-		if (!str_eq(was.deps[i].id, gone->id))
-			it.deps[n++] = was.deps[i];
-	}
-	it.deps_n = n;
-	rc = item_save(w, &it, &was);
+	rc = item_drop_dep(w, &it, gone->id);
+	if (rc == OK)
+		rc = item_save(w, &it, &was);
 	if (rc == OK)
 		rc = event_add(w, it.seq, it.id, EVENT_imported, item_json(w, &was),
 		    item_json(w, &it), false);

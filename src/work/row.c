@@ -386,3 +386,20 @@ item_set_status(struct work *w, struct item *it, enum status to)
 		it->lease_until = 0;
 	}
 }
+
+int
+item_drop_dep(struct work *w, struct item *it, struct str target)
+{
+	struct dep *deps = arena_alloc(&w->a, (it->deps_n + 1) * sizeof *deps);
+	size_t n = 0;
+
+	if (deps == NULL)
+		return fail(w, ERR_TOOBIG, "too many dependencies");
+	for (size_t i = 0; i < it->deps_n; i++) {
+		if (!str_eq(it->deps[i].id, target))
+			deps[n++] = it->deps[i];
+	}
+	it->deps = deps;
+	it->deps_n = n;
+	return OK;
+}

@@ -245,6 +245,9 @@ int comments_add(struct work *w, int64_t seq, struct str id, struct buf *out);
 /* Also what goes with it: closed_at, the lease. */
 void item_set_status(struct work *w, struct item *it, enum status to);
 int64_t item_lead(const struct item *it);    /* ms from created to closed; or 0 */
+/* Takes the dependency on `target` out of the item, in memory; the array is a
+ * new one, for the stored item may share the old.  ERR_TOOBIG: no memory. */
+int item_drop_dep(struct work *w, struct item *it, struct str target);
 struct str now_text(struct work *w);         /* RFC 3339 of call->now, in w->a */
 bool time_parse(struct str s, msec *out);    /* RFC 3339 with any fraction, zone */
 
