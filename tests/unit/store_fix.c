@@ -198,3 +198,25 @@ change_file(struct fix *f, const char *sql)
 		test_fail(__FILE__, __LINE__, "%s", f->e.text);
 	db_close(&db);
 }
+
+static void
+gate_post(struct store_port *port, struct store_cmd *c)
+{
+	struct gate *g = (struct gate *)((char *)port - offsetof(struct gate, port));
+
+	(void)c;
+	sem_post(&g->reached);
+	pthread_mutex_lock(&g->lock);
+	pthread_mutex_unlock(&g->lock);
+}
+
+void
+gate_shut(struct fix *f, struct gate *g, struct store_cmd *c)
+{
+	*g = (struct gate){ .port = { gate_post } };
+	sem_init(&g->reached, 0, 0);
+	pthread_mutex_init(&g->lock, NULL);
+	pthread_mutex_lock(&g->lock);
+	CHECK_RC(store_submit(f->st, &g->port, c, false), OK);
+	sem_wait(&g->reached);
+}

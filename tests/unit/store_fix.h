@@ -8,6 +8,7 @@
 #define UNIT_STORE_FIX_H
 
 #include <pthread.h>
+#include <semaphore.h>
 
 #include "harness/test.h"
 #include "store/store.h"
@@ -52,6 +53,15 @@ int finish_run(struct fix *f, owner_t owner, const struct store_run *run,
 /* On a connection of their own. */
 int64_t count_rows(struct fix *f, const char *table);
 void change_file(struct fix *f, const char *sql);
+
+/* Holds the writer inside a batch, so that what is submitted meanwhile is one:
+ * c is the command it hangs on.  Unlocking `lock` lets it go. */
+struct gate {
+	struct store_port port;
+	pthread_mutex_t lock;
+	sem_t reached;
+};
+void gate_shut(struct fix *f, struct gate *g, struct store_cmd *c);
 
 #define CONTRACT(id)                                                        \
 	static void contract_##id(struct fix *f);                           \

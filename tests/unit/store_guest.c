@@ -140,35 +140,12 @@ item_new(unsigned n)
 	    .value_json = S("{\"v\":1}"), .created = n, .updated = n } };
 }
 
-/* Holds the writer, so that what is submitted meanwhile is one batch. */
-struct gate {
-	struct store_port port;
-	pthread_mutex_t lock;
-	struct toy_cmd cmd;
-	sem_t reached;
-};
-
+/* Holds the writer with a command of the guest's that adds nothing. */
 static void
-gate_post(struct store_port *port, struct store_cmd *c)
+hold(struct fix *f, struct gate *g, struct toy_cmd *c)
 {
-	struct gate *g = (struct gate *)((char *)port - offsetof(struct gate, port));
-
-	(void)c;
-	sem_post(&g->reached);
-	pthread_mutex_lock(&g->lock);
-	pthread_mutex_unlock(&g->lock);
-}
-
-static void
-gate_shut(struct fix *f, struct gate *g)
-{
-	*g = (struct gate){ .port = { gate_post },
-	    .cmd = { .cmd.op = STORE_GUEST_WRITE, .n = 0 } };
-	sem_init(&g->reached, 0, 0);
-	pthread_mutex_init(&g->lock, NULL);
-	pthread_mutex_lock(&g->lock);
-	CHECK_RC(store_submit(f->st, &g->port, &g->cmd.cmd, false), OK);
-	sem_wait(&g->reached);
+	*c = (struct toy_cmd){ .cmd.op = STORE_GUEST_WRITE, .n = 0 };
+	gate_shut(f, g, &c->cmd);
 }
 
 /* ---- tests ----------------------------------------------------------------- */
@@ -210,10 +187,11 @@ CONTRACT(guest_shares_commits)
 	struct store_item_put put = item_new(1);
 	struct toy_cmd a = { .n = 1 }, b = { .n = 2 };
 	struct store_stats before, after;
+	struct toy_cmd held;
 	struct gate g;
 
 	move_in(f, &toy, 0);
-	gate_shut(f, &g);
+	hold(f, &g, &held);
 	store_stats(f->st, &before);
 	fix_submit(f, &a, STORE_GUEST_WRITE, 0);
 	fix_submit(f, &put, STORE_ITEM_PUT, 7);
@@ -234,10 +212,11 @@ CONTRACT(guest_shares_commits)
 CONTRACT(guest_failure_is_its_own)
 {
 	struct toy_cmd a = { .n = 1 }, b = { .n = 2, .fail = ERR_CONFLICT }, c = { .n = 4 };
+	struct toy_cmd held;
 	struct gate g;
 
 	move_in(f, &toy, 0);
-	gate_shut(f, &g);
+	hold(f, &g, &held);
 	fix_submit(f, &a, STORE_GUEST_WRITE, 0);
 	fix_submit(f, &b, STORE_GUEST_WRITE, 0);
 	fix_submit(f, &c, STORE_GUEST_WRITE, 0);
@@ -257,10 +236,11 @@ CONTRACT(guest_runs_again)
 {
 	struct store_item_put put = item_new(1);
 	struct toy_cmd a = { .n = 1 }, b = { .n = 2 };
+	struct toy_cmd held;
 	struct gate g;
 
 	move_in(f, &toy, 3);                 /* the gate, a, put */
-	gate_shut(f, &g);
+	hold(f, &g, &held);
 	fix_submit(f, &a, STORE_GUEST_WRITE, 0);
 	fix_submit(f, &put, STORE_ITEM_PUT, 7);
 	fix_submit(f, &b, STORE_GUEST_WRITE, 0);
@@ -292,10 +272,11 @@ CONTRACT(guest_tells_of_the_medium)
 {
 	struct store_item_put put = item_new(1);
 	struct toy_cmd a = { .n = 1 }, b = { .n = 2, .fail = ERR_IO };
+	struct toy_cmd held;
 	struct gate g;
 
 	move_in(f, &toy, 0);
-	gate_shut(f, &g);
+	hold(f, &g, &held);
 	fix_submit(f, &a, STORE_GUEST_WRITE, 0);
 	fix_submit(f, &put, STORE_ITEM_PUT, 7);
 	fix_submit(f, &b, STORE_GUEST_WRITE, 0);

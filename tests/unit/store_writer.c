@@ -18,35 +18,13 @@ item_new(struct fix *f, unsigned n)
 	    .created = n, .updated = n } };
 }
 
-/* Holds the writer inside a batch until it is let go. */
-struct gate {
-	struct store_port port;
-	pthread_mutex_t lock;
-	struct store_item_put cmd;
-	sem_t reached;
-};
-
+/* Holds the writer with a put. */
 static void
-gate_post(struct store_port *port, struct store_cmd *c)
+hold(struct fix *f, struct gate *g, struct store_item_put *put)
 {
-	struct gate *g = (struct gate *)((char *)port - offsetof(struct gate, port));
-
-	(void)c;
-	sem_post(&g->reached);
-	pthread_mutex_lock(&g->lock);
-	pthread_mutex_unlock(&g->lock);
-}
-
-static void
-gate_shut(struct fix *f, struct gate *g)
-{
-	*g = (struct gate){ .port = { gate_post }, .cmd = item_new(f, 999999) };
-	g->cmd.cmd.op = STORE_ITEM_PUT;
-	sem_init(&g->reached, 0, 0);
-	pthread_mutex_init(&g->lock, NULL);
-	pthread_mutex_lock(&g->lock);
-	CHECK_RC(store_submit(f->st, &g->port, &g->cmd.cmd, false), OK);
-	sem_wait(&g->reached);
+	*put = item_new(f, 999999);
+	put->cmd.op = STORE_ITEM_PUT;
+	gate_shut(f, g, &put->cmd);
 }
 
 /* Goal: commands come back in the order they went in, many to a commit. */
@@ -54,9 +32,10 @@ CONTRACT(commands_share_commits_in_order)
 {
 	struct store_item_put *p = calloc(1000, sizeof *p);
 	struct store_stats s;
+	struct store_item_put held;
 	struct gate g;
 
-	gate_shut(f, &g);
+	hold(f, &g, &held);
 	for (unsigned i = 0; i < 1000; i++) {
 		p[i] = item_new(f, i);
 		p[i].cmd.lazy = i % 3 == 0;
@@ -107,9 +86,10 @@ CONTRACT(queue_is_bounded)
 	struct store_item_put *p = calloc(LIMIT_WRITER_OPS + 1, sizeof *p);
 	struct store_item_put big[64];
 	size_t n = 0;
+	struct store_item_put held;
 	struct gate g;
 
-	gate_shut(f, &g);
+	hold(f, &g, &held);
 	for (; n < LIMIT_WRITER_OPS; n++) {
 		p[n] = item_new(f, 1);
 		fix_submit(f, &p[n], STORE_ITEM_PUT, 7);
@@ -124,7 +104,7 @@ CONTRACT(queue_is_bounded)
 
 	memset(text, ' ', sizeof text);
 	memcpy(text, "{}", 2);
-	gate_shut(f, &g);
+	hold(f, &g, &held);
 	for (n = 0; n < 64; n++) {
 		int rc;
 
@@ -164,10 +144,11 @@ CONTRACT(one_fails_the_others_do_not)
 	struct store_run_create bad = run_new(2, 1);     /* run 1 exists */
 	struct store_item_put before = item_new(f, 1), after = item_new(f, 2);
 	struct store_item got;
+	struct store_item_put held;
 	struct gate g;
 
 	start_run(f, 7, 1, 1);
-	gate_shut(f, &g);
+	hold(f, &g, &held);
 	bad.create_thread = true;
 	bad.cmd.arena = &f->a;
 	fix_submit(f, &before, STORE_ITEM_PUT, 7);
@@ -365,13 +346,14 @@ TEST(disk_full)
 	struct store_item_put p[10];
 	struct store_item got;
 	struct store_stats s;
+	struct store_item_put held;
 	struct gate g;
 	struct fix f;
 
 	fix_open_with(&f, "sqlite", &x);
 	p[0] = item_new(&f, 0);
 	CHECK_RC(fix_do(&f, &p[0], STORE_ITEM_PUT, 7), OK);
-	gate_shut(&f, &g);
+	hold(&f, &g, &held);
 	x.full = true;
 	for (unsigned i = 0; i < 10; i++) {
 		p[i] = item_new(&f, i + 1);
@@ -402,6 +384,7 @@ TEST(batch_fails_as_one)
 	struct store_assistant_create cold = assistant_new(1);
 	struct store_item_put warm;
 	struct store_item got;
+	struct store_item_put held;
 	struct gate g;
 	struct fix f;
 
@@ -409,7 +392,7 @@ TEST(batch_fails_as_one)
 	fix_close(&f);
 	fix_open_with(&f, "sqlite", &x);
 	warm = item_new(&f, 1);
-	gate_shut(&f, &g);
+	hold(&f, &g, &held);
 	x.fail_read = x.reads + 1;
 	fix_submit(&f, &warm, STORE_ITEM_PUT, 7);
 	fix_submit(&f, &cold, STORE_ASSISTANT_CREATE, 7);
