@@ -1,6 +1,7 @@
 // sdk.mjs - the official LangGraph SDK, unmodified, against a real server with
 // a real (mock) model behind it: `node sdk.mjs [SHARDS]`.
 import { Client as Client19 } from "sdk-1.9";
+import { Client as Client115 } from "sdk-1.15";
 import { Client as Client20 } from "sdk-2.0";
 import { check, equal, finish, scenario, startMock, startServer, until } from "./lib.mjs";
 
@@ -182,6 +183,7 @@ async function drive(name, Client) {
 }
 
 await drive("1.9.31", Client19);
+await drive("1.15.0", Client115);
 await drive("2.0.0", Client20);
 
 // Durability as a client sees it: everything is there after kill -9.
