@@ -460,7 +460,7 @@ sync_run(struct sync *s)
 	if (rc == OK && !s->o->flush_only)
 		rc = exchange(s);
 	if (!s->o->dry_run && s->noted && rc != ERR_TIMEOUT &&
-	    (rc == ERR_CANCELLED || !git_is_stopping()))
+	    (rc == OK || rc == ERR_CANCELLED || !git_is_stopping()))
 		pull_state(&s->pull, NULL, &ignored);
 	if (rc == OK)
 		answer(s);
