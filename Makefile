@@ -7,7 +7,8 @@ B      ?= build
 CC     ?= gcc
 ARGS   ?=
 PREFIX ?= /usr/local
-MESON  = meson setup --buildtype=debugoptimized
+# A newer compiler or library may warn of something: that fails CI, not a user.
+MESON  = meson setup --buildtype=debugoptimized $(if $(WERROR),--werror)
 NINJA  = ninja -C $(B)
 
 .DEFAULT_GOAL := build

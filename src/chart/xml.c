@@ -10,6 +10,15 @@
 
 #include "base/limits.h"
 
+/* Expat 2.9 deprecates the counts whose type depends on how it was built. */
+#if XML_MAJOR_VERSION > 2 || XML_MINOR_VERSION >= 9
+#define LINE_NUMBER XML_GetCurrentLineNumber64
+#define COLUMN_NUMBER XML_GetCurrentColumnNumber64
+#else
+#define LINE_NUMBER XML_GetCurrentLineNumber
+#define COLUMN_NUMBER XML_GetCurrentColumnNumber
+#endif
+
 /* Parts "uri<sep>local<sep>prefix", as expat gives names; never in XML. */
 #define SEPARATOR '\x1f'
 
@@ -27,8 +36,8 @@ struct reader {
 static struct spot
 here(const struct reader *r)
 {
-	return (struct spot){ (uint32_t)XML_GetCurrentLineNumber(r->parser),
-		(uint32_t)XML_GetCurrentColumnNumber(r->parser) + 1 };
+	return (struct spot){ (uint32_t)LINE_NUMBER(r->parser),
+		(uint32_t)COLUMN_NUMBER(r->parser) + 1 };
 }
 
 static void

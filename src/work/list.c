@@ -546,7 +546,7 @@ glance(struct work *w, const struct filter *f, bool *done)
 int
 op_list(struct work *w, struct work_call *c)
 {
-	struct filter f;
+	struct filter f = { 0 };
 	struct listing l = listing_of(c, &f);
 	bool done = false;
 	int rc = filter_take(w, &f);
