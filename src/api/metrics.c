@@ -226,6 +226,10 @@ add_store(struct buf *b, struct store *st)
 	    "Bytes that wait for the writer.", (double)s.queue_bytes);
 	add_one(b, "cohort_store_file_bytes", "gauge", "Size of the database.",
 	    (double)s.file_bytes);
+	add_one(b, "cohort_store_full", "gauge",
+	    "1 while the disk has no room for writes.", s.full);
+	add_one(b, "cohort_store_lost", "gauge",
+	    "1 while the database was deleted, moved or replaced.", s.lost);
 }
 
 static double

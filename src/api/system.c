@@ -16,8 +16,9 @@ system_ok(struct call *c, jnode body)
 	rc = param_bool(c->r, "check_db", false, &check, &c->err);
 	if (rc < 0) {
 		call_fail(c, rc, &c->err);
-	} else if (check && !store_check(c->api->shared->o.store)) {
-		call_error(c, ERR_IO, "the store does not answer");
+	} else if (check &&
+	    (rc = store_check(c->api->shared->o.store, &c->err)) < 0) {
+		call_fail(c, rc, &c->err);
 	} else {
 		buf_lit(call_out(c), "{\"ok\":true}");
 		call_json(c, STR_NONE);

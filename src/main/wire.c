@@ -459,6 +459,10 @@ node_open(struct node *n, struct err *e)
 		rc = read_script(n, e);
 	if (rc == OK)
 		rc = client_global_init(e);
+	/* Before the store: a port that is taken leaves no file behind. */
+	if (rc == OK)
+		rc = http_server_new(&n->http, config_str(n->config, SETTING_HOST),
+		    (uint16_t)config_int(n->config, SETTING_PORT), NULL, e);
 	if (rc == OK)
 		rc = open_store(n, e);
 	if (rc == OK)
@@ -474,9 +478,7 @@ node_open(struct node *n, struct err *e)
 	if (rc == OK)
 		rc = make_api(n, e);
 	if (rc == OK)
-		rc = http_server_new(&n->http, config_str(n->config, SETTING_HOST),
-		    (uint16_t)config_int(n->config, SETTING_PORT),
-		    api_hooks(n->api), e);
+		http_server_hook(n->http, api_hooks(n->api));
 	return rc;
 }
 

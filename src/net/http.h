@@ -77,6 +77,8 @@ struct http_hooks {
  * taken, ERR_DENIED when not permitted. */
 int  http_server_new(struct http_server **out, struct str host, uint16_t port,
     const struct http_hooks *hooks, struct err *e);
+/* For a server made without hooks (NULL); before the first attach. */
+void http_server_hook(struct http_server *hs, const struct http_hooks *hooks);
 uint16_t http_server_port(const struct http_server *hs);
 /* On the shard's thread (post it). */
 int  http_server_attach(struct http_server *hs, struct shard *s, struct err *e);

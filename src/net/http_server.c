@@ -155,6 +155,14 @@ conns_allowed(void)
 	return allowed;
 }
 
+void
+http_server_hook(struct http_server *hs, const struct http_hooks *hooks)
+{
+	assert(hooks->handle != NULL && hooks->body_max != NULL &&
+	    hooks->error_body != NULL);
+	hs->hooks = *hooks;
+}
+
 int
 http_server_new(struct http_server **out, struct str host, uint16_t port,
     const struct http_hooks *hooks, struct err *e)
@@ -162,11 +170,10 @@ http_server_new(struct http_server **out, struct str host, uint16_t port,
 	struct http_server *hs = mem_new(struct http_server);
 	int rc;
 
-	assert(hooks->handle != NULL && hooks->body_max != NULL &&
-	    hooks->error_body != NULL);
 	*out = NULL;
 	hs->fd = -1;
-	hs->hooks = *hooks;
+	if (hooks != NULL)
+		http_server_hook(hs, hooks);
 	hs->limits = (struct http_limits){
 		.header = LIMIT_HTTP_HEADER_MS, .body = LIMIT_HTTP_BODY_MS,
 		.idle = LIMIT_HTTP_IDLE_MS, .drain = LIMIT_HTTP_DRAIN_MS,

@@ -114,7 +114,7 @@ claim_done(struct store_cmd *cmd)
 	struct claim *x = CONTAINER_OF(cmd, struct claim, c.cmd);
 	struct runs *rs = x->rs;
 
-	if (cmd->rc == ERR_IO && !rs->draining) {
+	if ((cmd->rc == ERR_IO || cmd->rc == ERR_BUSY) && !rs->draining) {
 		claim_again(x);
 	} else {
 		if (cmd->rc == OK && !rs->draining)

@@ -186,7 +186,7 @@ append_done(struct store_cmd *cmd)
 	int rc;
 
 	/* Rows are read by their ids: one that comes late is in its place. */
-	if (cmd->rc == ERR_IO && !a->retried) {
+	if ((cmd->rc == ERR_IO || cmd->rc == ERR_BUSY) && !a->retried) {
 		a->retried = true;
 		cmd->lazy = false;
 		rc = run_submit(run, cmd);
@@ -365,7 +365,7 @@ ending_done(struct store_cmd *cmd)
 	struct ending *n = CONTAINER_OF(cmd, struct ending, c.cmd);
 	struct run *run = run_hold(n->run);
 	bool again = cmd->rc != OK && !run->rs->draining &&
-	    (n->tries == 0 || cmd->rc == ERR_IO);
+	    (n->tries == 0 || cmd->rc == ERR_IO || cmd->rc == ERR_BUSY);
 
 	run_returned(run);
 	if (again) {

@@ -378,10 +378,10 @@ struct cancel {
 
 /* The store has it pending still: it stays, and its turn will come. */
 static void
-cancel_failed(struct run *run)
+cancel_failed(struct run *run, int rc)
 {
 	run->cancel = false;
-	orders_finish(run, ERR_IO);
+	orders_finish(run, rc);
 }
 
 static void
@@ -391,8 +391,8 @@ cancel_done(struct store_cmd *cmd)
 	struct run *run = run_hold(x->run);
 
 	run_returned(run);
-	if (run->phase == PHASE_PENDING && cmd->rc == ERR_IO)
-		cancel_failed(run);
+	if (run->phase == PHASE_PENDING && (cmd->rc == ERR_IO || cmd->rc == ERR_BUSY))
+		cancel_failed(run, cmd->rc);
 	else if (run->phase == PHASE_PENDING && cmd->rc != ERR_CONFLICT)
 		run_ended(run, cmd->rc, RUN_INTERRUPTED, STR_NONE, NULL, &cmd->err);
 	else if (run->phase == PHASE_LIVE)

@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include <assert.h>
+#include <errno.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -95,6 +96,15 @@ db_close(struct db *db)
 	memset(db, 0, sizeof *db);
 }
 
+bool
+db_is_full(const struct db *db)
+{
+	int code = db->h == NULL ? 0 : sqlite3_errcode(db->h) & 0xff;
+	int reason = code == SQLITE_IOERR ? sqlite3_system_errno(db->h) : 0;
+
+	return code == SQLITE_FULL || reason == ENOSPC || reason == EDQUOT;
+}
+
 int
 db_fail(struct db *db)
 {
@@ -107,6 +117,7 @@ db_fail(struct db *db)
 	case SQLITE_INTERRUPT:  rc = ERR_TIMEOUT; break;
 	default:                db->broken = true; break;
 	}
+	db->full |= db->broken && db_is_full(db);
 	return err_set(&db->err, rc, "%s", db->h == NULL ? "not open" :
 	    sqlite3_errmsg(db->h));
 }

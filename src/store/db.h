@@ -45,6 +45,7 @@ struct db {
 	const struct db_sql *sql;
 	sqlite3_stmt **stmt;                 /* sql->n */
 	bool broken;                 /* a statement failed for want of the medium */
+	bool full;                   /* and the medium for want of room */
 	bool shared;                 /* h is somebody else's */
 	nsec deadline;               /* DB_SLOW: statements stop past it */
 	struct err err;              /* words of the last failure */
@@ -66,6 +67,7 @@ void db_close(struct db *db);
 int  db_exec(struct db *db, const char *text, struct err *e);
 int  db_read_i64(struct db *db, const char *text, int64_t *out, struct err *e);
 int  db_fail(struct db *db);         /* the last SQLite error as rc and words */
+bool db_is_full(const struct db *db);        /* it was for want of room */
 /* The write-ahead log, or ERR_IO where the file system cannot have one. */
 int  db_enable_wal(struct db *db, const char *path, struct err *e);
 

@@ -1,10 +1,16 @@
 /*
  * medium.c - where the database lies, and that nobody else has it.
  *
- * FILE-lock is held by flock(2) as long as the store is open.  The kernel
- * lets go when the process ends, however it ends, so the lock is never stale;
- * the file itself stays, because removing it would let two servers lock two
- * different files of one name.
+ * A descriptor of the database itself is held by flock(2) as long as the store
+ * is open, so the lock goes with the file by whatever name it is reached: a
+ * symbolic or a hard link finds it taken.  It is opened before SQLite opens the
+ * file and closed after: closing any descriptor of a file drops the locks of
+ * fcntl(2) that SQLite holds on it.  The kernel lets go when the process ends,
+ * however it ends, so the lock is never stale.  FILE-lock holds the number of
+ * the process, for the error's text.
+ *
+ * Who deletes or replaces the file under a running server takes it away from
+ * everybody but this process: medium_look tells by device and inode.
  *
  * The memory driver keeps its tables in a folder of its own on a file system
  * in memory.  The folder gets its lasting name only once it is locked; a
@@ -72,37 +78,118 @@ lock_holder(const char *path)
 /* Conversations are nobody else's business; -wal and -shm take the mode of the
  * database. */
 static int
-file_private(const char *path, struct err *e)
+file_claim(struct medium *m, const char *path, struct err *e)
 {
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	char real[DB_PATH_MAX];
+	const char *slash = strrchr(path, '/');
+	int rc = lock_take(&m->file_fd, path, O_CREAT);
 
-	if (fd < 0)
+	if (rc == ERR_IO && errno == ENOENT)
+		return err_set(e, rc, "%s: there is no folder '%.*s'", path,
+		    slash == NULL ? 1 : slash == path ? 1 : (int)(slash - path),
+		    slash == NULL ? "." : path);
+	if (rc == ERR_IO)
+		return err_set(e, rc, "%s: %s", path, strerror(errno));
+	if (realpath(path, real) == NULL)
 		return err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
-	close(fd);
-	return OK;
+	snprintf(m->path, sizeof m->path, "%s", real);
+	return rc;
 }
 
 static int
+lock_busy(const struct medium *m, struct err *e)
+{
+	int pid = lock_holder(m->lock);
+
+	if (pid <= 0)
+		return err_set(e, ERR_BUSY, "%s is in use by another server",
+		    m->path);
+	return err_set(e, ERR_BUSY,
+	    "%s is in use by another server (process %d)", m->path, pid);
+}
+
+/* The lock file is locked too: servers of before only knew that one. */
+static int
 file_open(struct medium *m, struct str path, struct err *e)
 {
-	char lock[DB_PATH_MAX + 8];
+	char given[DB_PATH_MAX];
+	struct stat s;
 	int rc;
 
-	if (path.n == 0 || path.n >= sizeof m->path)
+	if (path.n == 0 || path.n >= sizeof given)
 		return err_set(e, ERR_INVALID, "store path: %s",
 		    path.n == 0 ? "is empty" : "is too long");
-	snprintf(m->path, sizeof m->path, "%.*s", FMT(path));
-	snprintf(lock, sizeof lock, "%s-lock", m->path);
-	rc = lock_take(&m->lock_fd, lock, O_CREAT);
+	snprintf(given, sizeof given, "%.*s", FMT(path));
+	rc = file_claim(m, given, e);
+	if (rc != OK && rc != ERR_BUSY)
+		return rc;
+	snprintf(m->lock, sizeof m->lock, "%s-lock", m->path);
+	if (rc == OK)
+		rc = lock_take(&m->lock_fd, m->lock, O_CREAT);
 	if (rc == ERR_BUSY)
-		return err_set(e, ERR_BUSY,
-		    "%s is in use by another server (process %d)", m->path,
-		    lock_holder(lock));
-	if (rc != OK)
-		return err_set(e, rc, "%s: %s", lock, strerror(errno));
+		return lock_busy(m, e);
+	if (rc != OK || fstat(m->file_fd, &s) != 0)
+		return err_set(e, ERR_IO, "%s: %s", m->lock, strerror(errno));
 	lock_sign(m->lock_fd);
-	return file_private(m->path, e);
+	m->file = (struct identity){ s.st_dev, s.st_ino };
+	if (s.st_nlink > 1)
+		log_warn("store", "hard_links", "file=%s links=%d reason=the log "
+		    "of a server that was killed lies beside the name it used",
+		    m->path, (int)s.st_nlink);
+	return OK;
 }
+
+/* ---- is it still there ---------------------------------------------------- */
+
+static int
+file_look(const char *path, const struct identity *was, const char *what,
+    struct err *e)
+{
+	struct stat s;
+
+	if (stat(path, &s) != 0)
+		return err_set(e, ERR_BUSY, "%s was deleted or moved under the "
+		    "running server; nothing is written any more", what);
+	if (s.st_dev != was->dev || s.st_ino != was->ino)
+		return err_set(e, ERR_BUSY, "%s was replaced under the running "
+		    "server; nothing is written any more", what);
+	return OK;
+}
+
+static void
+log_path(const struct medium *m, char *out, size_t cap)
+{
+	snprintf(out, cap, "%s-wal", m->path);
+}
+
+void
+medium_remember(struct medium *m)
+{
+	char path[DB_PATH_MAX + 8];
+	struct stat s;
+
+	log_path(m, path, sizeof path);
+	m->has_log = m->file_fd >= 0 && stat(path, &s) == 0;
+	if (m->has_log)
+		m->log = (struct identity){ s.st_dev, s.st_ino };
+}
+
+int
+medium_look(const struct medium *m, struct err *e)
+{
+	char path[DB_PATH_MAX + 8];
+	int rc;
+
+	if (m->file_fd < 0)
+		return OK;
+	rc = file_look(m->path, &m->file, "the database file", e);
+	if (rc != OK || !m->has_log)
+		return rc;
+	log_path(m, path, sizeof path);
+	return file_look(path, &m->log, "the database's log (-wal)", e);
+}
+
+/* ---- memory ---------------------------------------------------------------- */
 
 static void
 folder_remove(const char *dir)
@@ -184,7 +271,7 @@ folder_open(struct medium *m, struct err *e)
 int
 medium_open(struct medium *m, const struct store_options *o, struct err *e)
 {
-	*m = (struct medium){ .lock_fd = -1 };
+	*m = (struct medium){ .lock_fd = -1, .file_fd = -1 };
 	if (str_eq(o->driver, S("sqlite")))
 		return file_open(m, o->path, e);
 	if (str_eq(o->driver, S("memory")))
@@ -200,6 +287,8 @@ medium_close(struct medium *m)
 		folder_remove(m->dir);
 	if (m->lock_fd >= 0)
 		close(m->lock_fd);
-	m->lock_fd = -1;
+	if (m->file_fd >= 0)
+		close(m->file_fd);
+	m->lock_fd = m->file_fd = -1;
 	m->dir[0] = '\0';
 }

@@ -83,7 +83,8 @@ database_open(struct store *st, struct err *e)
 		rc = db_open(&st->slow, path, st->vfs, &store_sql, DB_SLOW, e);
 	if (rc == OK)
 		rc = db_open(&st->check, path, st->vfs, &store_sql, DB_READ, e);
-	return rc;
+	medium_remember(&st->medium);
+	return rc == OK ? medium_look(&st->medium, e) : rc;
 }
 
 /* After the store's own tables are as they should be. */
@@ -251,18 +252,24 @@ store_submit(struct store *st, struct store_port *port, struct store_cmd *c,
 	return queue_put(op->slow ? &st->reads : &st->writes, c, force);
 }
 
-bool
-store_check(struct store *st)
+int
+store_check(struct store *st, struct err *e)
 {
 	struct query q;
-	bool ok;
+	int rc;
 
 	pthread_mutex_lock(&st->check_lock);
 	q = query_of(&st->check, SQL_CHECK);
-	ok = query_row(&q) == OK;
+	rc = query_row(&q);
+	if (rc != OK)
+		err_set(e, rc, "the store does not answer: %s", st->check.err.text);
 	query_end(&q);
 	pthread_mutex_unlock(&st->check_lock);
-	return ok;
+	if (rc == OK)
+		rc = medium_look(&st->medium, e);
+	if (rc == OK && atomic_load(&st->full))
+		rc = err_set(e, ERR_BUSY, "the disk is full; nothing can be written");
+	return rc;
 }
 
 static uint64_t
@@ -290,6 +297,7 @@ store_stats(struct store *st, struct store_stats *out)
 		.failed = atomic_load(&st->counts.failed),
 		.commit_ns_sum = atomic_load(&st->counts.commit_ns),
 		.file_bytes = file_bytes(st),
+		.full = atomic_load(&st->full), .lost = atomic_load(&st->lost),
 	};
 	pthread_mutex_lock(&st->writes.lock);
 	out->queue_ops = st->writes.ops;

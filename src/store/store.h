@@ -77,7 +77,9 @@ int  store_open(struct store **out, const struct store_options *o, struct err *e
 void store_close(struct store *st);          /* commits what is queued; joins */
 const char *store_driver(const struct store *st);
 const struct store_guest *store_guest(const struct store *st);   /* or NULL */
-bool store_check(struct store *st);          /* a trivial read works */
+/* A trivial read works, and so did the last write.  ERR_BUSY: nothing can be
+ * written now (disk full, file gone).  Any thread. */
+int  store_check(struct store *st, struct err *e);
 
 /* Where finished commands go: called on the writer's or reader's thread. */
 struct store_port {
@@ -202,6 +204,9 @@ enum store_op {
 #undef X
 	STORE_OPS
 };
+
+/* A write comes back with ERR_BUSY, and words, while the disk is full or the
+ * file was deleted or replaced; with ERR_IO when the medium fails otherwise. */
 
 /* The head of every command.  The struct and all texts in it stay valid and
  * untouched until it comes back.  Results that need memory use `arena`, which
@@ -427,6 +432,7 @@ int store_recover(struct store *st, msec now,
 struct store_stats {
 	uint64_t commits, commands, failed, queue_ops, queue_bytes, file_bytes;
 	uint64_t commit_ns_sum;
+	bool full, lost;                     /* writes are refused: why */
 };
 void store_stats(struct store *st, struct store_stats *out);
 

@@ -12,6 +12,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/types.h>
 
 #include "base/limits.h"
 #include "store/db.h"
@@ -53,15 +54,29 @@ extern const int store_migrations_n;
 
 enum seq { SEQ_OWNER, SEQ_ASSISTANT, SEQ_THREAD, SEQ_RUN, SEQ_CHECKPOINT, SEQS };
 
-/* What only one server may have: the lock, and for "memory" the folder. */
+/* What a file is, whatever its name. */
+struct identity {
+	dev_t dev;
+	ino_t ino;
+};
+
+/* What only one server may have: the file, and for "memory" the folder. */
 struct medium {
-	char path[DB_PATH_MAX];      /* of the database */
+	char path[DB_PATH_MAX];      /* of the database, without links */
 	char dir[DB_PATH_MAX];       /* removed at the end; "" for sqlite */
+	char lock[DB_PATH_MAX + 8];  /* of the file with the process's number */
 	int lock_fd;
+	int file_fd;                 /* of the database, locked; -1 for memory */
+	struct identity file, log;
+	bool has_log;                /* `log` is known */
 };
 
 int  medium_open(struct medium *m, const struct store_options *o, struct err *e);
 void medium_close(struct medium *m);
+/* Once SQLite has its files open. */
+void medium_remember(struct medium *m);
+/* ERR_BUSY, with words: the file is not what it was.  Any thread. */
+int  medium_look(const struct medium *m, struct err *e);
 
 struct store {
 	struct medium medium;
@@ -81,7 +96,7 @@ struct store {
 	int wal_frames;              /* in the log; 0: just moved */
 	int64_t wal_bytes;           /* the log's file, as far as we know */
 	int wal_limit;               /* past it the log is moved at once */
-	nsec last_commit;
+	nsec last_commit, last_look, last_full;
 	struct arena scratch;        /* of one command */
 	struct buf pack;
 
@@ -92,6 +107,9 @@ struct store {
 
 	pthread_mutex_t check_lock;
 	struct db check;
+
+	_Atomic bool full;           /* a write found no room; until one finds it */
+	_Atomic bool lost;           /* the file is not where it was */
 
 	struct {
 		_Atomic uint64_t commits, commands, failed, commit_ns;

@@ -11,20 +11,24 @@
  *
  *   - a command that failed after a write is *doomed*: the transaction is
  *     rolled back and the batch runs once more without it;
- *   - when the medium fails (disk full, input/output), nothing of the batch
- *     is kept and every command of it comes back with ERR_IO;
+ *   - when the medium fails, nothing of the batch is kept and every command of
+ *     it comes back with ERR_IO, or ERR_BUSY when the disk is full;
  *   - a guest's command undoes what it wrote itself, and what it leaves then
  *     (an answer it will give again) is meant.
  *
  * Running a command twice is safe: nothing of the first time was seen by
  * anybody, and the commands before the doomed one find what they found.
  *
+ * Before each batch it looks whether the file is still there; if not, the
+ * batch comes back with ERR_BUSY.
+ *
  * When nothing is queued it removes what is buried (erase.c), moves the log
- * into the database once, and sleeps without a timer.
+ * into the database once, and looks after the file once a second.
  *
  * SPDX-License-Identifier: MIT
  */
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -34,6 +38,7 @@
 #define WAL_FRAMES_MAX   4096                /* of 4 KB: 16 MB */
 #define WAL_FRAMES_MORE  1024                /* and again, if it did not restart */
 #define IDLE_CHECKPOINT  (1 * NS_PER_S)      /* after the last commit */
+#define IDLE_LOOK        (1 * NS_PER_S)      /* at the file, after the last */
 #define ERASE_IDLE       500                 /* rows in a transaction of its own */
 #define ERASE_ALONG      64                  /* rows in somebody's transaction */
 
@@ -65,10 +70,62 @@ tx_abandon(struct store *st)
 		tx(st, SQL_ROLLBACK);
 }
 
+/* ---- what it stands on ---------------------------------------------------- */
+
+/* Is the file where it was?  Told once when it is not, and once when it is
+ * again. */
+static int
+medium_watch(struct store *st)
+{
+	struct err e = { 0 };
+	int moved = 0, rc;
+	bool was;
+
+	st->last_look = clock_mono();
+	if (!st->durable)
+		return OK;
+	rc = medium_look(&st->medium, &e);
+	if (rc == OK && sqlite3_file_control(st->w.h, "main",
+	    SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved)
+		rc = err_set(&e, ERR_BUSY, "the database file was moved under the "
+		    "running server; nothing is written any more");
+	was = atomic_exchange(&st->lost, rc != OK);
+	if (rc != OK && !was)
+		log_error("store", "file_lost", "file=%s reason=%s",
+		    st->medium.path, e.text);
+	else if (rc == OK && was)
+		log_warn("store", "file_back", "file=%s", st->medium.path);
+	if (rc != OK)
+		st->w.err = e;
+	return rc;
+}
+
+static void
+full_note(struct store *st)
+{
+	st->last_full = clock_mono();
+	if (!atomic_exchange(&st->full, true))
+		log_error("store", "disk_full", "file=%s error=%s",
+		    st->medium.path, st->w.err.text);
+	err_set(&st->w.err, ERR_BUSY, "the disk is full; nothing was written");
+}
+
+/* Small writes find room in what the large ones left: only a while without a
+ * refusal says that there is room again. */
+static void
+full_over(struct store *st)
+{
+	if (!atomic_load(&st->full) || clock_mono() - st->last_full < IDLE_LOOK)
+		return;
+	atomic_store(&st->full, false);
+	log_info("store", "disk_has_room", "file=%s", st->medium.path);
+}
+
 static void
 commit_count(struct store *st, nsec since)
 {
 	st->last_commit = clock_mono();
+	full_over(st);
 	atomic_fetch_add_explicit(&st->counts.commits, 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&st->counts.commit_ns,
 	    (uint64_t)(st->last_commit - since), memory_order_relaxed);
@@ -128,7 +185,7 @@ command_run(struct store *st, struct store_cmd *c, bool fault)
 static int
 batch_attempt(struct store *st, struct batch *b)
 {
-	st->w.broken = false;
+	st->w.broken = st->w.full = false;
 	if (tx(st, SQL_BEGIN) != OK)
 		return ERR_IO;
 	for (size_t i = 0; i < b->n; i++) {
@@ -157,12 +214,18 @@ batch_commit(struct store *st, int64_t before)
 }
 
 static void
-batch_fail(struct store *st, struct batch *b)
+batch_fail(struct store *st, struct batch *b, int rc)
 {
-	log_error("store", "batch_failed", "commands=%zu error=%s", b->n,
-	    st->w.err.text);
+	if (rc != ERR_BUSY && st->w.full) {
+		full_note(st);
+		rc = ERR_BUSY;
+	} else if (rc != ERR_BUSY) {
+		log_error("store", "batch_failed", "commands=%zu error=%s", b->n,
+		    st->w.err.text);
+		rc = ERR_IO;
+	}
 	for (size_t i = 0; i < b->n; i++)
-		b->cmd[i]->rc = err_set(&b->cmd[i]->err, ERR_IO, "%s",
+		b->cmd[i]->rc = err_set(&b->cmd[i]->err, rc, "%s",
 		    st->w.err.text);
 	st->dead = true;                     /* what was erased along is back */
 }
@@ -188,6 +251,12 @@ batch_run(struct store *st, struct batch *b)
 
 	memset(b->doomed, 0, sizeof b->doomed);
 	b->seen = 0;
+	rc = medium_watch(st);
+	if (rc != OK) {
+		batch_fail(st, b, rc);
+		batch_post(st, b);
+		return;
+	}
 	do {
 		before = sqlite3_total_changes64(st->w.h);
 		rc = batch_attempt(st, b);
@@ -197,7 +266,7 @@ batch_run(struct store *st, struct batch *b)
 			tx_abandon(st);
 	} while (rc == ERR_AGAIN);
 	if (rc != OK)
-		batch_fail(st, b);
+		batch_fail(st, b, ERR_IO);
 	batch_post(st, b);
 }
 
@@ -211,6 +280,7 @@ op_guest_write(struct store *st, struct store_cmd *c)
 	/* The guest has a handle of its own on the connection. */
 	if (rc == ERR_IO) {
 		st->w.broken = true;
+		st->w.full |= db_is_full(&st->w);
 		err_set(&st->w.err, rc, "%s", c->err.text);
 	}
 	return rc;
@@ -263,20 +333,47 @@ idle_erase(struct store *st)
 	}
 }
 
+/* A write that changes nothing: is there room again? */
+static void
+full_probe(struct store *st)
+{
+	char text[64];
+	nsec since = clock_mono();
+
+	snprintf(text, sizeof text, "BEGIN IMMEDIATE; PRAGMA user_version = %d;"
+	    " COMMIT", store_migrations_n);
+	st->w.full = false;
+	if (db_exec(&st->w, text, &st->w.err) == OK) {
+		commit_count(st, since);
+		return;
+	}
+	if (db_is_full(&st->w))
+		st->last_full = clock_mono();
+	tx_abandon(st);
+}
+
 static nsec
 idle_until(const struct store *st)
 {
-	if (st->dead)
+	nsec look = st->durable ? st->last_look + IDLE_LOOK : NEVER;
+	nsec log = st->wal_frames > 0 ? st->last_commit + IDLE_CHECKPOINT : NEVER;
+
+	if (st->dead && !atomic_load(&st->lost))
 		return 0;
-	return st->wal_frames > 0 ? st->last_commit + IDLE_CHECKPOINT : NEVER;
+	return look < log ? look : log;
 }
 
 static void
 idle_work(struct store *st)
 {
-	if (st->dead)
+	nsec now = clock_mono();
+
+	if (now >= st->last_look + IDLE_LOOK && medium_watch(st) == OK &&
+	    atomic_load(&st->full))
+		full_probe(st);
+	if (st->dead && !atomic_load(&st->lost))
 		idle_erase(st);
-	else if (st->wal_frames > 0)
+	else if (st->wal_frames > 0 && now >= st->last_commit + IDLE_CHECKPOINT)
 		wal_checkpoint(st);
 }
 
@@ -288,6 +385,7 @@ writer_main(void *arg)
 	bool closing = false;
 
 	st->wal_limit = WAL_FRAMES_MAX;
+	st->last_look = clock_mono();
 	sqlite3_wal_hook(st->w.h, wal_grew, st);
 	while (!closing) {
 		b->n = queue_take(&st->writes, b->cmd, COUNT(b->cmd),

@@ -7,10 +7,10 @@
 // stays under way for good, and the server goes on.
 import { execFileSync, spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { linkSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import path from "node:path";
-import { call, check, equal, finish, parseEvents, scenario, scratch, startMock, startServer, until } from "../e2e/lib.mjs";
+import { binary, call, check, equal, finish, parseEvents, scenario, scratch, startMock, startServer, until } from "../e2e/lib.mjs";
 
 const long = process.argv.includes("long");
 const only = process.argv.slice(2).filter((a) => a !== "long");
@@ -298,7 +298,13 @@ await section("disk", async () => {
     for (const k of life.items.keys()) if (/^k/.test(k)) life.items.delete(k);
     const refused = writes.filter((r) => r.status >= 300);
     check(refused.length >= 5, "writes are refused when the disk is full", writes.map((r) => r.status));
-    refused.forEach((r) => told(r, "full disk"));
+    for (const r of refused) {
+      told(r, "full disk");
+      equal([r.status, r.headers.get("retry-after") !== null, /disk is full/.test(r.json?.detail)], [503, true, true], "full disk: 503 with Retry-After and the reason");
+    }
+    const db = await ask(server, "GET", "/ok?check_db=1");
+    equal([db.status, /disk is full/.test(db.json?.detail)], [503, true], "check_db tells of a full disk");
+    check(/cohort_store_full 1/.test((await ask(server, "GET", "/metrics")).text), "the metrics tell of a full disk");
     check(/full/.test(server.log), "the log says that the disk is full", server.log.slice(-1000));
     // Small ones find room in what the large ones left of the log, for a while.
     for (let i = 0, refused = 0; i < 1000 && refused < 3; i++) {
@@ -337,6 +343,46 @@ await section("disk", async () => {
     await life.verify(server, "after all");
     await server.stop();
   });
+});
+
+/* ---- the file --------------------------------------------------------------- */
+
+await section("file", async () => {
+  const dir = fresh(), file = path.join(dir, "cohort.db"), put = (s, key) => ask(s, "PUT", "/store/items", { namespace: ["file"], key, value: {} });
+  let server = await startServer({ mock, dir });
+  equal((await put(server, "a")).status, 204, "a write before");
+  symlinkSync("cohort.db", path.join(dir, "soft.db"));
+  linkSync(file, path.join(dir, "hard.db"));
+  rmSync(`${file}-lock`);
+  for (const name of ["soft.db", "hard.db", "cohort.db"]) {
+    const s = spawnSync(binary, ["serve", "--port", "0", "--db", path.join(dir, name)], { encoding: "utf8", timeout: 10000 });
+    check(s.status > 0 && /in use by another server/.test(s.stderr), `no second server by ${name}`, s);
+  }
+  rmSync(path.join(dir, "hard.db"));
+  // A port that is taken, and a folder that is not there.
+  const taken = spawnSync(binary, ["serve", "--port", String(server.port), "--db", path.join(dir, "new.db")], { encoding: "utf8", timeout: 10000 });
+  check(taken.status > 0 && /already in use/.test(taken.stderr), "a port that is taken is told", taken);
+  equal(readdirSync(dir).filter((f) => f.startsWith("new.db")), [], "and leaves no file behind");
+  const nowhere = spawnSync(binary, ["serve", "--port", "0", "--db", path.join(dir, "no", "such", "x.db")], { encoding: "utf8", timeout: 10000 });
+  check(nowhere.status > 0 && nowhere.stderr.includes(`no folder '${path.join(dir, "no", "such")}'`), "a folder that is missing is named", nowhere);
+  for (const [word, take] of [["deleted", () => renameSync(file, `${file}.away`)], ["replaced", () => { renameSync(file, `${file}.away`); writeFileSync(file, ""); }]]) {
+    const before = server.log.length;
+    take();
+    const r = await put(server, "b");
+    equal([r.status, r.headers.get("retry-after") !== null, r.json?.detail.includes(word)], [503, true, true], `a database that was ${word} takes no write`);
+    const ok = await ask(server, "GET", "/ok?check_db=1");
+    equal([ok.status, ok.json?.detail.includes(word)], [503, true], `check_db tells that it was ${word}`);
+    check(/cohort_store_lost 1/.test((await ask(server, "GET", "/metrics")).text), "and the metrics");
+    await put(server, "b");
+    equal(server.log.slice(before).match(/file_lost/g)?.length, 1, "and the log, once");
+    renameSync(`${file}.away`, file);
+    await until(async () => (await put(server, "c")).status === 204, "writes to go on once it is back");
+  }
+  await server.stop("SIGKILL");
+  server = await startServer({ mock, dir });
+  equal([(await ask(server, "GET", "/store/items?namespace=file&key=a")).json?.key, (await ask(server, "GET", "/store/items?namespace=file&key=b")).json, (await ask(server, "GET", "/store/items?namespace=file&key=c")).json?.key],
+    ["a", null, "c"], "what was acknowledged is there, what was refused is not");
+  await server.stop();
 });
 
 /* ---- system calls -------------------------------------------------------- */

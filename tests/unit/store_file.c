@@ -356,7 +356,7 @@ TEST(buried_rows_go_after_a_restart)
 	change_file(&f, "UPDATE thread SET owner = -1, uuid = NULL");
 	fix_reopen(&f);
 	while (count_rows(&f, "thread") > 0)
-		CHECK(store_check(f.st));    /* the writer is at it */
+		CHECK_RC(store_check(f.st, &f.e), OK);    /* the writer is at it */
 	CHECK_INT(count_rows(&f, "run"), 0);
 	fix_close(&f);
 }

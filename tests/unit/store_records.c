@@ -257,7 +257,7 @@ CONTRACT(thread_delete_large)
 	CHECK_RC(store_thread_get(f->r, 7, &d.id, &f->a, &got), ERR_NOTFOUND);
 	CHECK_RC(fix_do(f, &again, STORE_THREAD_CREATE, 7), OK);
 	while (count_rows(f, "thread") > 1)
-		CHECK(store_check(f->st));   /* the writer is at it */
+		CHECK_RC(store_check(f->st, &f->e), OK);   /* the writer is at it */
 	CHECK_INT(count_rows(f, "checkpoint"), 0);
 	CHECK_INT(count_rows(f, "message"), 0);
 	CHECK_INT(count_rows(f, "run"), 0);
