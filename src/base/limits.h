@@ -80,6 +80,7 @@
 	X(WORK_TEXT_BYTES,     65536,     "bytes",  "of a description, design, comment, reason") \
 	X(WORK_ITEM_BYTES,     524288,    "bytes",  "one work item with all its fields") \
 	X(WORK_ID_BYTES,       64,        "bytes",  "of an id") \
+	X(WORK_PARTIAL_BYTES,  3,         "bytes",  "at least, of the beginning of a hash that names an item in a change") \
 	X(WORK_PREFIX_BYTES,   32,        "bytes",  "of the ids' prefix") \
 	X(WORK_NAME_BYTES,     256,       "bytes",  "an actor, assignee or external reference") \
 	X(WORK_LABEL_BYTES,    128,       "bytes",  "one label") \

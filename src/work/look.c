@@ -245,6 +245,8 @@ seq_ever(struct work *w, struct str id, int64_t *seq)
 {
 	int rc = id_seq(w, id, seq);
 
+	if (rc == ERR_NOTFOUND)
+		rc = id_seq(w, id_full(w, id), seq);
 	return rc == ERR_NOTFOUND ? item_seq(w, id, seq) : rc;
 }
 

@@ -81,8 +81,7 @@ id_seq(struct work *w, struct str id, int64_t *seq)
 	return seq_by(w, SQL_ID_SEQ, id, seq);
 }
 
-/* "PREFIX-" is put before it if it has none. */
-static struct str
+struct str
 id_full(struct work *w, struct str id)
 {
 	struct str prefix = arena_fmt(&w->a, "%.*s-", FMT(w->t.prefix));
@@ -91,33 +90,52 @@ id_full(struct work *w, struct str id)
 	    arena_fmt(&w->a, "%.*s%.*s", FMT(prefix), FMT(id));
 }
 
-/* The one id that begins with `low`. */
+/* Can it be the beginning of a hash?  A number is whole, also a child's, and
+ * what changes something has to name a good part of the hash alone. */
+static bool
+begins_hash(struct str id, struct str full, bool writes)
+{
+	bool number = true;
+	struct str hash = full;
+
+	for (ptrdiff_t dash; (dash = str_index(hash, '-')) >= 0; )
+		hash = str_sub(hash, (size_t)dash + 1, hash.n);
+	for (size_t i = 0; i < hash.n; i++) {
+		if (hash.p[i] == '.')
+			return false;
+		number = number && hash.p[i] >= '0' && hash.p[i] <= '9';
+	}
+	return !number && (!writes ||
+	    (id.n == hash.n && hash.n >= LIMIT_WORK_PARTIAL_BYTES));
+}
+
+/* The one hash that begins with `low`.  What was deleted is in the way of a
+ * change only: who asks twice to delete something means it, and no other. */
 static int
-seq_partial(struct work *w, struct str id, struct str low, int64_t *seq)
+seq_partial(struct work *w, struct str id, struct str low, bool writes,
+    int64_t *seq)
 {
 	struct str high = arena_fmt(&w->a, "%.*s\x7f", FMT(low));
-	struct query q = query_of(&w->db, SQL_ITEM_RANGE);
+	struct query q = query_of(&w->db, SQL_ITEM_HASHES);
 	char names[256] = "";
-	size_t n = 0, at = 0, roots = 0;
+	size_t n = 0, at = 0;
+	bool gone = false;
 	int rc;
 
 	bind_i64(&q, w->t.seq);
 	bind_str(&q, low);
 	bind_str(&q, high);
-	bind_i64(&q, 64);
+	bind_i64(&q, writes ? STATES : 2 * STATUS_TOMBSTONE);
+	bind_i64(&q, CANDIDATES + 1);
 	while ((rc = query_row(&q)) == OK) {
 		struct str found = col_borrow(&q, 1);
-		bool child = str_index(str_sub(found, low.n, found.n), '.') >= 0;
 
-		/* A child begins as its parent does, which comes first. */
-		if (child && roots > 0)
-			continue;
-		roots += !child;
-		if (n++ == 0)
-			*seq = col_i64(&q, 0);
-		if (n <= CANDIDATES && at + found.n + 3 < sizeof names)
+		gone = col_i64(&q, 2) >= 2 * STATUS_TOMBSTONE;
+		*seq = col_i64(&q, 0);
+		if (n++ < CANDIDATES && at + found.n + 16 < sizeof names)
 			at += (size_t)snprintf(names + at, sizeof names - at,
-			    "%s%.*s", at > 0 ? ", " : "", FMT(found));
+			    "%s%.*s%s", at > 0 ? ", " : "", FMT(found),
+			    gone ? " (deleted)" : "");
 	}
 	query_end(&q);
 	if (rc != ERR_NOTFOUND)
@@ -125,7 +143,7 @@ seq_partial(struct work *w, struct str id, struct str low, int64_t *seq)
 	if (n > 1)
 		return fail(w, ERR_CONFLICT, "\"%.*s\" is ambiguous: %s%s", FMT(id),
 		    names, n > CANDIDATES ? ", ..." : "");
-	return n == 1 ? OK : ERR_NOTFOUND;
+	return n == 1 && !gone ? OK : ERR_NOTFOUND;
 }
 
 /* Says that there is none, and which there is that looks like it. */
@@ -156,19 +174,57 @@ not_found(struct work *w, struct str id)
 	return fail(w, ERR_NOTFOUND, "issue %.*s not found", FMT(id));
 }
 
+/* What stands under the id of a deleted item: perhaps its new name. */
+static int
+gone_words(struct work *w, struct str id, int64_t seq)
+{
+	struct query q = query_of(&w->db, SQL_ITEM_BODY);
+	struct json_doc doc = { 0 };
+	struct str to = STR_NONE;
+	struct err e;
+
+	bind_i64(&q, seq);
+	if (query_row(&q) == OK && json_parse(&doc, col_borrow(&q, 0), &e) == OK)
+		to = json_str(json_get(doc.root, S("renamed_to")));
+	if (to.n > 0)
+		fail(w, ERR_NOTFOUND, "issue %.*s not found: it is %.*s now",
+		    FMT(id), FMT(to));
+	else
+		fail(w, ERR_NOTFOUND, "issue %.*s not found: it was deleted",
+		    FMT(id));
+	json_release(&doc);
+	query_end(&q);
+	return ERR_NOTFOUND;
+}
+
+/* *gone: there was an item of just that id, so no other is meant; with words. */
+static int
+seq_whole(struct work *w, struct str id, int64_t *seq, bool *gone)
+{
+	int rc = item_seq_exact(w, id, seq);
+	int64_t was;
+
+	if (rc != ERR_NOTFOUND)
+		return rc;
+	rc = id_seq(w, id, &was);
+	*gone = rc == OK;
+	return rc == OK ? gone_words(w, id, was) : rc;
+}
+
 int
 item_seq(struct work *w, struct str id, int64_t *seq)
 {
+	bool writes = call_writes(w), gone = false;
 	struct str full;
-	int rc = item_seq_exact(w, id, seq);
+	int rc = seq_whole(w, id, seq, &gone);
 
-	if (rc == ERR_NOTFOUND && id.n > 0 && str_is_utf8(id)) {
+	if (rc == ERR_NOTFOUND && !gone && id.n > 0 && str_is_utf8(id)) {
 		full = id_full(w, id);
-		rc = item_seq_exact(w, full, seq);
-		if (rc == ERR_NOTFOUND)
-			rc = seq_partial(w, id, full, seq);
+		rc = seq_whole(w, full, seq, &gone);
+		if (rc == ERR_NOTFOUND && !gone && begins_hash(id, full, writes))
+			rc = seq_partial(w, id, full, writes, seq);
 	}
-	return rc == ERR_NOTFOUND ? not_found(w, id) : rc;
+	return rc == ERR_NOTFOUND && !gone ? not_found(w, id) : rc;
 }
 
 int

@@ -57,6 +57,11 @@
 	X(ITEM_BODY, "SELECT body, comments, id FROM work_item WHERE seq = ?") \
 	X(ITEM_RANGE, "SELECT seq, id FROM work_item WHERE tracker = ?"        \
 	    " AND id >= ? AND id < ? AND state < 10 ORDER BY id LIMIT ?")      \
+	/* neither a child's number nor another prefix follows what it begins with */ \
+	X(ITEM_HASHES, "SELECT seq, id, state FROM work_item"                  \
+	    " WHERE tracker = ?1 AND id >= ?2 AND id < ?3 AND state < ?4"      \
+	    " AND instr(substr(id, length(?2) + 1), '-') = 0"                  \
+	    " AND instr(id, '.') = 0 ORDER BY id LIMIT ?5")                    \
 	X(ITEM_INSERT, "INSERT INTO work_item(tracker, id, state, priority,"   \
 	    " created, type, assignee, blockers, held_parents, comments,"      \
 	    " children, lease_until, body)"                                    \

@@ -22,7 +22,7 @@
 #define LIMIT                                                                  \
 	"\"limit\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000,"      \
 	"\"description\":\"At most so many.\"}"
-#define ID TEXT("id", "Id of the item, or a unique part of it.")
+#define ID TEXT("id", "Id of the item.")
 #define STATUS ENUM("status", "\"open\",\"in_progress\",\"blocked\","          \
 	"\"deferred\",\"closed\"")
 #define TYPE ENUM("issue_type", "\"bug\",\"feature\",\"task\",\"epic\",\"chore\"")

@@ -569,6 +569,14 @@ work_rest(struct work *w)
 }
 
 bool
+call_writes(const struct work *w)
+{
+	const struct operation *op = operation_find(w->call->operation);
+
+	return op != NULL && (op->flags & OP_WRITES) != 0;
+}
+
+bool
 work_means_to_write(struct work *w, const struct work_call *c)
 {
 	const struct operation *op = operation_find(c->operation);

@@ -173,6 +173,7 @@ int fail(struct work *w, int rc, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 int fail_db(struct work *w, int rc);         /* words of the connection */
 
+bool call_writes(const struct work *w);      /* the operation that runs */
 void work_rest(struct work *w);              /* between calls: gives memory back */
 /* Without a look at the leases, which work_writes takes. */
 bool work_means_to_write(struct work *w, const struct work_call *c);
@@ -223,14 +224,19 @@ int dep_order(const void *left, const void *right);
 int item_decode(struct item *it, jnode object, bool copy, struct arena *a,
     struct err *e);
 
-/* Exact id, else "PREFIX-" + id, else the one id that begins so.
- * ERR_NOTFOUND (with near ones), ERR_CONFLICT (ambiguous, with candidates). */
+/* Exact id, else "PREFIX-" + id, else the one id whose hash begins so, as
+ * row.c says: a number is always whole, and an operation that writes takes only
+ * the beginning of a hash without the prefix.  An id that was deleted leads to
+ * no other.  ERR_NOTFOUND (with near ones), ERR_CONFLICT (ambiguous, with
+ * candidates). */
 int item_find(struct work *w, struct str id, struct item *out);
 int item_load(struct work *w, int64_t seq, struct item *out);        /* all */
 /* Only the number of the item that item_find would find. */
 int item_seq(struct work *w, struct str id, int64_t *seq);
 /* The same for a whole id.  ERR_NOTFOUND, without words. */
 int item_seq_exact(struct work *w, struct str id, int64_t *seq);
+/* "PREFIX-" is put before it if it has none; in w->a. */
+struct str id_full(struct work *w, struct str id);
 /* The row that has the id or, deleted, had it.  ERR_NOTFOUND, without words. */
 int id_seq(struct work *w, struct str id, int64_t *seq);
 /* Inserts (seq 0) or updates the row, its labels and its place in the counts;

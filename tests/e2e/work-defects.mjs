@@ -129,6 +129,29 @@ await scenario("9: with a daemon the command does not do the work itself", async
   }
 });
 
+for (const ws of [daemon, direct]) {
+  await scenario(`an id that is gone leads to no other (${ws.mode})`, () => {
+    for (const id of ["p-71", "p-7", "p-7b3f", "p-7b3", "p-9k2x"]) ws.ok(["create", id, "--id", id]);
+    ws.ok(["create", "child", "--parent", "p-9k2x"]);
+    ws.ok(["create", "grandchild", "--parent", "p-9k2x.1"]);
+    for (const [id, more] of [["p-7", []], ["7b3", []], ["p-9k2x.1", []], ["p-71", ["p-7"]]]) {
+      ws.ok(["delete", id, "-f"]);
+      for (const again of [id, id.replace("p-", ""), ...more]) {
+        const r = ws.run(["delete", again, "-f"]);
+        check(r.code === 1 && /not found: it was deleted/.test(r.err), `delete ${again}, once more`, r);
+        equal(ws.run(["show", again]).code, 1, `show ${again}`);
+      }
+    }
+    equal(ws.ok(["list", "--json"]).map((i) => i.id).filter((id) => /^p-[79]/.test(id)).sort(), ["p-7b3f", "p-9k2x", "p-9k2x.1.1"], "the others are there");
+    for (const args of [["update", "p-9k", "-p", "0"], ["close", "p-9k2"], ["claim", "9k"], ["dep", "add", "p-9k2x", "p-7b3f.1"], ["create", "x", "--deps", "p-7b3"], ["comment", "p-9k2", "x"], ["label", "add", "p-9", "x"]]) {
+      const r = ws.run(args);
+      check(r.code === 1 && /not found/.test(r.err), `${args.join(" ")}: not half an id`, r);
+    }
+    equal(ws.ok(["update", "9k2", "-p", "0", "--json"]).id, "p-9k2x", "three letters of a hash are enough");
+    equal(JSON.stringify(ws.ok(["show", "p-9k", "--json"])).includes('"id":"p-9k2x"'), true, "to look, less is enough");
+  });
+}
+
 await scenario("events are told as they happen, and say what became ready", async () => {
   daemon.ok(["create", "first", "--id", "p-ev1"]);
   daemon.ok(["create", "second", "--id", "p-ev2", "--deps", "p-ev1"]);

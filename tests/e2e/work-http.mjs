@@ -56,6 +56,11 @@ await scenario("items", async () => {
   const gone = await ok("DELETE", `/work/items/${b.id}${q}`);
   equal(gone.deleted, true, "deleted");
   equal((await call(server, "GET", `/work/items/${b.id}${q}`, undefined, ann)).status, 404, "and gone");
+  for (const id of ["items-1", "items-11"]) await create({ title: id, id }, q);
+  equal((await ok("DELETE", `/work/items/items-1${q}`)).issues.map((i) => i.id), ["items-1"], "one of a number");
+  equal((await call(server, "DELETE", `/work/items/items-1${q}`, undefined, ann)).status, 404, "deleted twice: not the one that begins so");
+  equal((await call(server, "PATCH", `/work/items/items-1${q}`, { priority: 0 }, ann)).status, 404, "nor changed");
+  equal((await ok("GET", `/work/items/items-11${q}`)).priority, 2, "which is as it was");
 });
 
 await scenario("who acts", async () => {

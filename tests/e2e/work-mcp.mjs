@@ -38,7 +38,7 @@ async function story(client) {
   equal((await use("work_release", { id: second.id })).status, "open", "given back");
   equal((await use("work_list", { status: "closed" })).result.map((i) => i.id), [first.id], "listed");
   equal((await use("work_stats")).total_issues, 3, "counted");
-  for (const [name, args, words] of [["work_show", { id: "nope" }, /nope/], ["work_create", {}, /title/], ["work_create", { titel: "x" }, /titel/],
+  for (const [name, args, words] of [["work_show", { id: "nope" }, /nope/], ["work_close", { id: first.id.slice(0, -1) }, /not found; did you mean/], ["work_create", {}, /title/], ["work_create", { titel: "x" }, /titel/],
     ["work_dep", { id: first.id, depends_on_id: third.id }, /cycle/], ["work_claim", { id: third.id }, /./]]) {
     const r = await client.callTool({ name, arguments: args });
     check(r.isError === true && words.test(r.content[0].text), `${name} ${JSON.stringify(args)}: refused with words`, r);

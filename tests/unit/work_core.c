@@ -5,6 +5,7 @@
  */
 #include "work_fix.h"
 
+#include <stdio.h>
 #include <string.h>
 
 TEST(work_create_answers_the_item)
@@ -105,6 +106,114 @@ TEST(work_partial_ids)
 	CHECK(strcmp(f.e.text, "\"a\" is ambiguous: t-ab, t-ab12, t-ab34") == 0);
 	CHECK_RC(fix_call(&f, "resolve", "{'id':'t-ax12'}"), ERR_NOTFOUND);
 	CHECK(strcmp(f.e.text, "issue t-ax12 not found; did you mean t-ab12?") == 0);
+	fix_close(&f);
+}
+
+/* Every operation that changes something and the ways it takes an id. */
+static const char *const writes[][2] = {
+	{ "update", "{'id':'%s','priority':1}" }, { "close", "{'id':'%s'}" },
+	{ "reopen", "{'id':'%s'}" }, { "claim", "{'id':'%s'}" },
+	{ "release", "{'id':'%s'}" }, { "delete", "{'ids':['%s'],'force':true}" },
+	{ "delete", "{'ids':['%s']}" }, { "comment", "{'id':'%s','text':'x'}" },
+	{ "label_add", "{'id':'%s','label':'x'}" },
+	{ "label_remove", "{'id':'%s','label':'x'}" },
+	{ "dep_add", "{'from_id':'%s','to_id':'t-other'}" },
+	{ "dep_add", "{'from_id':'t-other','to_id':'%s'}" },
+	{ "dep_remove", "{'from_id':'%s','to_id':'t-other'}" },
+	{ "create", "{'title':'x','parent':'%s'}" },
+	{ "create", "{'title':'x','dependencies':['%s']}" },
+	{ "create", "{'title':'x','dependencies':['related:%s']}" },
+	{ "batch", "{'operations':[{'operation':'close','args':{'id':'%s'}}]}" },
+	{ "batch", "{'operations':[{'operation':'delete','args':{'ids':['%s'],"
+	    "'force':true}}]}" },
+};
+
+static const char *const reads[][2] = {
+	{ "show", "{'id':'%s'}" }, { "resolve", "{'id':'%s'}" },
+	{ "list", "{'ids':['%s']}" }, { "dep_tree", "{'id':'%s'}" },
+	{ "label_list", "{'id':'%s'}" }, { "comment_list", "{'id':'%s'}" },
+	{ "history", "{'id':'%s'}" },
+};
+
+static void
+never_found(struct fix *f, const char *const (*calls)[2], size_t n, const char *id)
+{
+	char args[256];
+
+	for (size_t i = 0; i < n; i++) {
+		int rc;
+
+		snprintf(args, sizeof args, calls[i][1], id);
+		rc = fix_call(f, calls[i][0], "%s", args);
+		if (rc != ERR_NOTFOUND && rc != ERR_CONFLICT)
+			test_fail(__FILE__, __LINE__, "%s %s: %s", calls[i][0], args,
+			    rc_name(rc));
+	}
+}
+
+/* Deleted twice, t-1 was t-11 the second time. */
+TEST(work_an_id_that_is_not_there_leads_to_no_other)
+{
+	static const char *const all[] = { "t-11", "t-123", "t-7d2fa1", "t-d2f",
+		"t-e55", "t-e55a", "t-sub-k9x", "t-other", "t-q1zz" };
+	static const char *const no_write[] = {
+		"t-1", "1", "t-12", "12", "t-7d2", "7d", "t-d2f.1", "d2f.1",
+		"t-e5", "sub", "t-sub", "d2f.", "t-", "q1", "t-q1z", "2fa1" };
+	static const char *const no_read[] = {
+		"t-1", "1", "t-12", "12", "t-d2f.1", "d2f.1", "sub", "t-sub", "d2f.",
+		"t-", "2fa1" };
+	struct fix f;
+	int64_t events;
+
+	fix_open(&f);
+	for (size_t i = 0; i < COUNT(all); i++)
+		fix_ok(&f, "create", "{'title':'x','id':'%s'}", all[i]);
+	fix_ok(&f, "create", "{'title':'x','id':'t-1'}");
+	fix_ok(&f, "create", "{'title':'x','parent':'t-d2f'}");
+	for (int i = 2; i < 13; i++)
+		fix_ok(&f, "create", "{'title':'x','parent':'t-d2f'}");
+	fix_ok(&f, "create", "{'title':'x','parent':'t-d2f.1'}");
+	fix_ok(&f, "delete", "{'ids':['t-1','t-d2f.1'],'force':true}");
+	events = fix_count(&f, "SELECT count(*) FROM work_event");
+	for (size_t i = 0; i < COUNT(no_write); i++)
+		never_found(&f, writes, COUNT(writes), no_write[i]);
+	for (size_t i = 0; i < COUNT(no_read); i++) {
+		size_t n = COUNT(reads) - (strstr("t-1 1 t-d2f.1 d2f.1",
+		    no_read[i]) != NULL);
+
+		never_found(&f, reads, n, no_read[i]);
+	}
+	CHECK(fix_count(&f, "SELECT count(*) FROM work_event") == events);
+	fix_ok(&f, "history", "{'id':'1'}");         /* the deleted one's own */
+	CHECK_STR(fix_get(&f, "0.issue_id"), "t-1");
+	CHECK_RC(fix_call(&f, "show", "{'id':'t-1'}"), ERR_NOTFOUND);
+	CHECK(strcmp(f.e.text, "issue t-1 not found: it was deleted") == 0);
+	fix_close(&f);
+}
+
+TEST(work_the_beginning_of_a_hash_is_enough_where_it_is_the_only_one)
+{
+	struct fix f;
+
+	fix_open(&f);
+	fix_ok(&f, "create", "{'title':'x','id':'t-a3f8'}");
+	for (int i = 0; i < 80; i++)
+		fix_ok(&f, "create", "{'title':'x','parent':'t-a3f8'}");
+	fix_ok(&f, "update", "{'id':'a3f','priority':1}");
+	CHECK_STR(fix_get(&f, "id"), "t-a3f8");
+	fix_ok(&f, "show", "{'id':'t-a'}");
+	CHECK_STR(fix_get(&f, "id"), "t-a3f8");
+	fix_ok(&f, "create", "{'title':'x','id':'t-a3f9'}");
+	CHECK_RC(fix_call(&f, "update", "{'id':'a3f','priority':2}"), ERR_CONFLICT);
+	CHECK_RC(fix_call(&f, "show", "{'id':'a3f'}"), ERR_CONFLICT);
+	/* Deleted again by the same words: not the other one. */
+	fix_ok(&f, "delete", "{'ids':['t-a3f9'],'force':true}");
+	CHECK_RC(fix_call(&f, "delete", "{'ids':['a3f'],'force':true}"),
+	    ERR_CONFLICT);
+	CHECK(strcmp(f.e.text,
+	    "\"a3f\" is ambiguous: t-a3f8, t-a3f9 (deleted)") == 0);
+	fix_ok(&f, "show", "{'id':'a3f'}");
+	CHECK_STR(fix_get(&f, "id"), "t-a3f8");
 	fix_close(&f);
 }
 

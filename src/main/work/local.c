@@ -271,7 +271,7 @@ static const char quickstart[] =
 	"  % sync                             export, commit, pull, merge, push\n"
 	"\nAGENTS\n"
 	"  % prime at the start; --json with any command; --actor NAME or $BD_ACTOR\n"
-	"  says who it is. A part of an id will do where it is the only one.\n\n"
+	"  says who it is. An id may be given without its prefix.\n\n"
 	"Ready to start! % create \"My first issue\"\n";
 
 int
