@@ -131,30 +131,62 @@ lane_of(const struct llm *l, struct str provider)
 	return NULL;
 }
 
+/* LangChain's names of providers that are not here.  Any other word before a
+ * colon belongs to the model's own name, as in qwen2.5:7b. */
+static const char *const absent_providers[] = {
+	"anthropic", "azure_ai", "azure_openai", "bedrock", "bedrock_converse",
+	"cohere", "deepseek", "fireworks", "google", "google_anthropic_vertex",
+	"google_genai", "google_vertexai", "groq", "huggingface", "ibm",
+	"mistralai", "nvidia", "ollama", "openrouter", "perplexity", "together",
+	"upstage", "xai",
+};
+
+static bool
+is_absent(struct str provider)
+{
+	for (size_t i = 0; i < COUNT(absent_providers); i++)
+		if (str_eq(str_of(absent_providers[i]), provider))
+			return true;
+	return false;
+}
+
+/* "openai" of "openai:gpt-4o" and of "openai". */
+static struct str
+first_word(struct str model)
+{
+	ptrdiff_t colon = str_index(model, ':');
+
+	return colon < 0 ? model : str_sub(model, 0, (size_t)colon);
+}
+
+bool
+llm_names_provider(struct str model)
+{
+	struct str word = first_word(model);
+
+	for (size_t i = 0; i < LANES; i++)
+		if (str_eq(providers[i]->name, word))
+			return true;
+	return word.n < model.n && is_absent(word);
+}
+
 void
 llm_model_split(const struct llm *l, struct str model, struct str *provider,
     struct str *name)
 {
 	struct str fallback = buf_str(&l->default_model);
-	ptrdiff_t colon;
 
 	if (model.n == 0)
 		model = fallback;
-	colon = str_index(model, ':');
-	if (colon >= 0) {
-		*provider = str_sub(model, 0, (size_t)colon);
-		*name = str_sub(model, (size_t)colon + 1, model.n);
-		return;
+	if (llm_names_provider(model)) {
+		*provider = first_word(model);
+		*name = provider->n == model.n ? STR_NONE :
+		    str_sub(model, provider->n + 1, model.n);
+	} else {
+		*provider = llm_names_provider(fallback) ? first_word(fallback) :
+		    openai_provider.name;
+		*name = model;
 	}
-	if (lane_of(l, model) != NULL) {
-		*provider = model;
-		*name = STR_NONE;
-		return;
-	}
-	colon = str_index(fallback, ':');
-	*provider = colon >= 0 ? str_sub(fallback, 0, (size_t)colon) :
-	    lane_of(l, fallback) != NULL ? fallback : openai_provider.name;
-	*name = model;
 }
 
 static int
@@ -183,8 +215,9 @@ llm_check(const struct llm *l, struct str model, struct str base_url,
 	llm_model_split(l, model, &provider, &name);
 	lane = lane_of(l, provider);
 	if (lane == NULL)
-		return err_set(e, ERR_INVALID, "model: unknown provider \"%.*s\"; "
-		    "expected openai:NAME or scripted:NAME", FMT(provider));
+		return err_set(e, ERR_INVALID, "model: the provider \"%.*s\" is not "
+		    "supported yet; expected openai:NAME, with openai.base-url set "
+		    "to an OpenAI-compatible address if it has one", FMT(provider));
 	if (name.n == 0 && lane->provider->needs_name)
 		return err_set(e, ERR_INVALID, "model: no name; expected %.*s:NAME",
 		    FMT(provider));

@@ -110,7 +110,11 @@ void llm_cancel(struct llm_call *call);      /* no callback follows */
 int llm_check(const struct llm *l, struct str model, struct str base_url,
     struct err *e);
 
-/* "openai" and "gpt-4o" of "openai:gpt-4o" (or of the default). */
+/* Does the model's name begin with a provider, supported or not ("openai:x",
+ * "anthropic:x", "scripted")?  Else the whole of it is the name: "qwen2.5:7b". */
+bool llm_names_provider(struct str model);
+/* "openai" and "gpt-4o" of "openai:gpt-4o" (or of the default); a name
+ * without a provider is one of the default's provider. */
 void llm_model_split(const struct llm *l, struct str model, struct str *provider,
     struct str *name);
 

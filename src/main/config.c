@@ -259,6 +259,17 @@ warn_visible(struct config *c, enum setting_id id)
 	    name);
 }
 
+/* "-p" was meant as an option, "2024" was not. */
+static int
+argument_refused(const char *arg, struct err *e)
+{
+	if (arg[0] == '-' && arg[1] != '\0')
+		return err_set(e, ERR_INVALID, "unknown option %s: options are "
+		    "written out, as in --port 2024", arg);
+	return err_set(e, ERR_INVALID, "unexpected argument \"%s\"; expected "
+	    "options only, as in --port 2024", arg);
+}
+
 static int
 read_flags(struct config *c, int argc, char **argv, struct err *e)
 {
@@ -272,8 +283,7 @@ read_flags(struct config *c, int argc, char **argv, struct err *e)
 		char origin[80];
 
 		if (cli_next(argc, argv, &at, &name, &value, &has_value) < 0)
-			return err_set(e, ERR_INVALID, "unexpected argument \"%s\"",
-			    argv[at]);
+			return argument_refused(argv[at], e);
 		id = find_flag(name);
 		if (id == SETTINGS) {
 			near = str_nearest(name, flag_at, NULL, SETTINGS);
@@ -389,6 +399,19 @@ warn_short_secret(struct config *c)
 		    JWT_SECRET_BYTES);
 }
 
+/* api.openai.com answers nobody without a key; a server of one's own may. */
+static void
+warn_no_key(struct config *c)
+{
+	if (str_starts(config_str(c, SETTING_MODEL), S("openai:")) &&
+	    config_str(c, SETTING_OPENAI_API_KEY).n == 0 &&
+	    config_is_default(c, SETTING_OPENAI_BASE_URL))
+		buf_add_fmt(&c->warnings, "%s: %s without OPENAI_API_KEY or "
+		    "--openai-base-url: %s will refuse every call\n",
+		    c->at[SETTING_MODEL].origin, c->at[SETTING_MODEL].text,
+		    settings[SETTING_OPENAI_BASE_URL].fallback);
+}
+
 static int
 read_settings_file(struct config *c, struct err *e)
 {
@@ -399,9 +422,43 @@ read_settings_file(struct config *c, struct err *e)
 	return OK;
 }
 
+/* Variables of other programs whose promise would be broken without a word
+ * if we went on. */
+static int
+check_foreign_env(const struct config *c, char **env, struct err *e)
+{
+	static const struct {
+		const char *name, *why;
+		bool auth;                   /* jwt.secret or --insecure settles it */
+	} rows[] = {
+		{ "DATABASE_URL", "this version keeps its state in a file of its own "
+		    "(--db) and would not use that database; unset it to go on", false },
+		{ "SUPABASE_URL", "tokens of that project are checked with its JWT "
+		    "secret: set SUPABASE_JWT_SECRET, or say --insecure to serve "
+		    "without auth", true },
+		{ "SUPABASE_KEY", "tokens of that project are checked with its JWT "
+		    "secret: set SUPABASE_JWT_SECRET, or say --insecure to serve "
+		    "without auth", true },
+		{ "LANGFUSE_SECRET_KEY", "traces are not exported yet and would be "
+		    "missing there; unset it to go on", false },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const char *value = env_find(env, rows[i].name);
+
+		if (value == NULL || value[0] == '\0' || (rows[i].auth &&
+		    (config_str(c, SETTING_JWT_SECRET).n > 0 ||
+		    config_bool(c, SETTING_INSECURE))))
+			continue;
+		return err_set(e, ERR_INVALID, "$%s is set, but %s", rows[i].name,
+		    rows[i].why);
+	}
+	return OK;
+}
+
 /* Combinations that no single row can refuse. */
 static int
-check_together(const struct config *c, char **env, struct err *e)
+check_together(const struct config *c, struct err *e)
 {
 	static const enum setting_id hooks[] = {
 		SETTING_TEST_FSYNC_DELAY_MS, SETTING_TEST_FAIL_STORE_AT,
@@ -410,12 +467,7 @@ check_together(const struct config *c, char **env, struct err *e)
 	static const enum setting_id claims[] = {
 		SETTING_JWT_ISSUER, SETTING_JWT_AUDIENCE
 	};
-	const char *url = env_find(env, "DATABASE_URL");
 
-	if (url != NULL && url[0] != '\0')
-		return err_set(e, ERR_INVALID, "$DATABASE_URL is set, but this "
-		    "version keeps its state in a file of its own (--db) and "
-		    "would not use that database; unset it to go on");
 	for (size_t i = 0; i < COUNT(hooks); i++) {
 		if (config_int(c, hooks[i]) != 0 &&
 		    !config_bool(c, SETTING_TEST_HOOKS))
@@ -448,10 +500,13 @@ config_load(struct config *c, int argc, char **argv, char **env, struct err *e)
 	if (rc == OK)
 		rc = read_settings_file(c, e);
 	if (rc == OK)
-		rc = check_together(c, env, e);
+		rc = check_foreign_env(c, env, e);
+	if (rc == OK)
+		rc = check_together(c, e);
 	if (rc == OK) {
 		warn_unknown_env(c, env);
 		warn_short_secret(c);
+		warn_no_key(c);
 	}
 	return rc;
 }

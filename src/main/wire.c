@@ -5,11 +5,13 @@
  */
 #include "main/wire.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "api/api.h"
@@ -319,7 +321,7 @@ choose_model(struct node *n)
 		buf_add(&n->model, openai ? S(MODEL_OPENAI) : S(MODEL_SCRIPTED));
 		return;
 	}
-	if (!str_starts(asked, S("openai:")) && !str_starts(asked, S("scripted:")))
+	if (!llm_names_provider(asked))
 		buf_lit(&n->model, "openai:");
 	buf_add(&n->model, asked);
 }
@@ -339,6 +341,29 @@ read_script(struct node *n, struct err *e)
 	return rc;
 }
 
+/* The folder of the database is the user's to make: a slip would put the
+ * data somewhere else. */
+static int
+check_folder(const struct config *c, struct err *e)
+{
+	char *path = mem_cstr(config_str(c, SETTING_DB)), *slash = strrchr(path, '/');
+	struct stat st;
+	int rc = OK;
+
+	if (slash != NULL && slash != path &&
+	    !str_eq(config_str(c, SETTING_STORE), S("memory"))) {
+		*slash = '\0';
+		if (stat(path, &st) < 0)
+			rc = err_set(e, ERR_NOTFOUND, "%s: the folder %s: %s",
+			    c->at[SETTING_DB].origin, path, strerror(errno));
+		else if (!S_ISDIR(st.st_mode))
+			rc = err_set(e, ERR_INVALID, "%s: %s is not a folder",
+			    c->at[SETTING_DB].origin, path);
+	}
+	free(path);
+	return rc;
+}
+
 static int
 open_store(struct node *n, struct err *e)
 {
@@ -350,6 +375,10 @@ open_store(struct node *n, struct err *e)
 		.fail_at = config_int(c, SETTING_TEST_FAIL_STORE_AT),
 	};
 
+	int rc = check_folder(c, e);
+
+	if (rc < 0)
+		return rc;
 	n->board = work_board_new();
 	o.guest = work_board_guest(n->board);
 	return store_open(&n->store, &o, e);
@@ -369,7 +398,20 @@ open_auth(struct node *n, struct err *e)
 	return auth_new(&n->auth, &o, e);
 }
 
-/* 127.0.0.0/8, ::1 and localhost. */
+static bool
+is_address(struct str host)
+{
+	struct in6_addr address;
+	char *text = mem_cstr(host);
+	bool ok = inet_pton(AF_INET, text, &address) == 1 ||
+	    inet_pton(AF_INET6, text, &address) == 1 ||
+	    str_eq(host, S("localhost"));
+
+	free(text);
+	return ok;
+}
+
+/* 127.0.0.0/8, ::1 and localhost; host is an address. */
 static bool
 is_loopback(struct str host)
 {
@@ -383,6 +425,9 @@ check_exposure(const struct node *n, struct err *e)
 	const struct config *c = n->config;
 	struct str host = config_str(c, SETTING_HOST);
 
+	if (!is_address(host))
+		return err_set(e, ERR_INVALID, "%s: expected an IP address or "
+		    "localhost, got \"%.*s\"", c->at[SETTING_HOST].origin, FMT(host));
 	if (is_loopback(host))
 		return OK;
 	if (config_bool(c, SETTING_TEST_HOOKS))

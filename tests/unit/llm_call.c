@@ -616,6 +616,9 @@ TEST(model_names_are_split)
 		{ "scripted", "", "scripted", "" },
 		{ "openai:gpt-4o", "scripted", "scripted", "" },
 		{ "", "gpt-5", "openai", "gpt-5" },
+		{ "openai:gpt-4o", "qwen2.5:7b", "openai", "qwen2.5:7b" },
+		{ "mistral:7b", "", "openai", "mistral:7b" },
+		{ "scripted:x", "qwen2.5:7b", "scripted", "qwen2.5:7b" },
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -636,8 +639,9 @@ TEST(model_names_are_split)
 TEST(model_and_base_url_are_checked)
 {
 	static const struct { const char *model, *url; bool allow; const char *words; } rows[] = {
-		{ "anthropic:claude", "", false, "model: unknown provider \"anthropic\"; "
-		  "expected openai:NAME or scripted:NAME" },
+		{ "anthropic:claude", "", false, "model: the provider \"anthropic\" is "
+		  "not supported yet; expected openai:NAME, with openai.base-url set "
+		  "to an OpenAI-compatible address if it has one" },
 		{ "openai:", "", false, "model: no name; expected openai:NAME" },
 		{ "openai:x", "http://other/v1", false,
 		  "base_url: this server does not let a run choose its own; leave it "
@@ -676,7 +680,7 @@ TEST(model_and_base_url_are_checked)
 TEST(model_settings_that_cannot_work_are_refused)
 {
 	static const struct llm_options rows[] = {
-		{ .default_model = S("nobody:x") },
+		{ .default_model = S("google_genai:x") },
 		{ .openai_base_url = S("localhost:11434") },
 		{ .openai_api_key = S("sk-\r\nX-Evil: 1") },
 	};

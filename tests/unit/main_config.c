@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/mem.h"
 #include "main/config.h"
 
 static void
@@ -103,19 +104,67 @@ TEST(config_errors_say_where_and_what_would_be_right)
 	    "--insecure: expected true or false, got \"maybe\"");
 	check_refused(ARGS("--log-level", "loud"), ARGS(),
 	    "--log-level: expected error, warn, info or debug, got \"loud\"");
-	check_refused(ARGS("extra"), ARGS(), "unexpected argument \"extra\"");
+	check_refused(ARGS("extra"), ARGS(),
+	    "unexpected argument \"extra\"; expected options only, as in --port 2024");
+	check_refused(ARGS("-p", "1"), ARGS(),
+	    "unknown option -p: options are written out, as in --port 2024");
 	check_refused(ARGS("--test-id-seed", "1"), ARGS(),
 	    "--test-id-seed needs --test-hooks");
 }
 
-TEST(config_database_url_is_not_silently_ignored)
+/* Goal: nobody believes in a database, an auth or a trace that is not there. */
+TEST(config_foreign_variables_are_not_silently_ignored)
 {
-	struct config c;
-	struct err e;
+	static const struct { const char *variable, *other, *flag; bool refused; } rows[] = {
+		{ "DATABASE_URL=postgres://x", "A=1", "--insecure", true },
+		{ "SUPABASE_URL=https://x", "A=1", "--plain-errors", true },
+		{ "SUPABASE_KEY=x", "A=1", "--plain-errors", true },
+		{ "SUPABASE_KEY=x", "A=1", "--insecure", false },
+		{ "SUPABASE_KEY=x", "SUPABASE_JWT_SECRET=x", "--plain-errors", false },
+		{ "LANGFUSE_SECRET_KEY=sk", "A=1", "--insecure", true },
+		{ "LANGFUSE_SECRET_KEY=", "A=1", "--insecure", false },
+		{ "LANGFUSE_PUBLIC_KEY=pk", "A=1", "--insecure", false },
+	};
 
-	CHECK_RC(load(&c, ARGS(), ARGS("DATABASE_URL=postgres://x"), &e), ERR_INVALID);
-	CHECK(strstr(e.text, "DATABASE_URL") != NULL);
-	config_release(&c);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct config c;
+		struct err e = { 0 };
+		char *variable = mem_cstr(str_of(rows[i].variable));
+		char *other = mem_cstr(str_of(rows[i].other));
+		char *flag = mem_cstr(str_of(rows[i].flag));
+
+		CHECK_RC(load(&c, ARGS(flag), ARGS(variable, other), &e),
+		    rows[i].refused ? ERR_INVALID : OK);
+		if (rows[i].refused)
+			CHECK(strncmp(e.text + 1, variable, strcspn(variable, "=")) == 0);
+		config_release(&c);
+		free(variable);
+		free(other);
+		free(flag);
+	}
+}
+
+TEST(config_warns_of_a_model_that_nobody_will_answer_for)
+{
+	static const struct { const char *model, *variable; bool warned; } rows[] = {
+		{ "openai:gpt-4o", "A=1", true },
+		{ "openai:gpt-4o", "OPENAI_API_KEY=sk-1", false },
+		{ "openai:gpt-4o", "OPENAI_BASE_URL=http://localhost:1/v1", false },
+		{ "scripted:x", "A=1", false },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct config c;
+		struct err e = { 0 };
+		char *model = mem_cstr(str_of(rows[i].model));
+		char *variable = mem_cstr(str_of(rows[i].variable));
+
+		CHECK_RC(load(&c, ARGS("--model", model), ARGS(variable), &e), OK);
+		CHECK((c.warnings.n > 0) == rows[i].warned);
+		config_release(&c);
+		free(model);
+		free(variable);
+	}
 }
 
 TEST(config_yaml_nests_or_dots)

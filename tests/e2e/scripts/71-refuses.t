@@ -17,4 +17,9 @@ cohort  serve --port 0 -> 1, has "cohort.db is a database of another program"
 file    text.db
         | this is no database, but long enough to be one, if only its first words were right.
 cohort  serve --port 0 --db text.db -> 1, has "text.db"
-cohort  serve --port 0 --db missing/cohort.db -> 1, has "missing/cohort.db"
+cohort  serve --port 0 --db missing/cohort.db -> 1, has "--db: the folder missing: No such file"
+cohort  serve --port 0 --db text.db/cohort.db -> 1, has "text.db is not a folder"
+cohort  serve --port 0 --host nonsense -> 1, has "--host: expected an IP address or localhost, got "
+cohort  serve -p 1 -> 2, has "unknown option -p: options are written out, as in --port 2024"
+# a provider that is not there is refused, at start as in a run; other words before a colon are the model's
+cohort  serve --port 0 --store memory --model anthropic:x -> 1, has "the provider \"anthropic\" is not supported yet"
