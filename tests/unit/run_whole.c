@@ -349,7 +349,7 @@ TEST(run_refuses_bad_input_at_once)
 	    .input = "{\"messages\":[{\"role\":\"x\",\"content\":\"\"}]}" }), ERR_INVALID);
 	CHECK(str_starts(str_of(x.e.text), S("input.messages[0]: unknown role")));
 	CHECK_RC(ear_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(1), .input = HI,
-	    .config = "{\"configurable\":{\"model_name\":\"nobody:x\"}}" }), ERR_INVALID);
+	    .config = "{\"configurable\":{\"model_name\":\"cohere:x\"}}" }), ERR_INVALID);
 	CHECK_RC(ear_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(1), .input = HI,
 	    .no_create = true }), ERR_NOTFOUND);
 	/* What cannot be reduced is an error of the run. */
