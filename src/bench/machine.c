@@ -12,6 +12,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "base/account.h"
 #include "base/json.h"
 
 uint64_t
@@ -91,23 +92,23 @@ cpu_limit(void)
 	return quota > 0 && period > 0 ? (double)quota / (double)period : 0;
 }
 
-static int64_t
-memory_limit_mb(void)
+/* "Debian GNU/Linux 13 (trixie)" of os-release(5); the kernel's name at least. */
+static struct str
+os_name(char *text, size_t size, const struct utsname *u)
 {
-	char text[128];
-	int64_t bytes = number_of(slurp("/sys/fs/cgroup/memory.max", text, sizeof text));
+	struct str rest = slurp("/etc/os-release", text, size), line;
 
-	if (bytes == 0)
-		bytes = number_of(slurp("/sys/fs/cgroup/memory/memory.limit_in_bytes",
-		    text, sizeof text));
-	bytes /= 1024 * 1024;
-	return bytes < INT64_C(1) << 40 ? bytes : 0;     /* v1's "no limit" is huge */
+	while (str_next(&rest, '\n', &line)) {
+		if (str_starts(line, S("PRETTY_NAME=\"")) && line.n > 14)
+			return str_sub(line, 13, line.n - 14);
+	}
+	return str_of(u->sysname);
 }
 
 void
 machine_add_json(struct buf *out)
 {
-	char cpu[8192], mem[4096];
+	char cpu[8192], mem[4096], os[4096];
 	struct utsname u = { 0 };
 	struct rlimit l = { 0 };
 	struct str model = value_of(slurp("/proc/cpuinfo", cpu, sizeof cpu), "model name");
@@ -117,11 +118,13 @@ machine_add_json(struct buf *out)
 	getrlimit(RLIMIT_NOFILE, &l);
 	buf_lit(out, "{\"cpu\":");
 	json_add_str(out, model.n > 0 ? model : str_of(u.machine));
+	buf_lit(out, ",\"os\":");
+	json_add_str(out, os_name(os, sizeof os, &u));
 	buf_add_fmt(out, ",\"cores\":%ld,\"memory_mb\":%lld,\"kernel\":",
 	    sysconf(_SC_NPROCESSORS_ONLN), (long long)(number_of(total) / 1024));
 	json_add_str(out, str_of(u.release));
 	buf_add_fmt(out, ",\"cpu_limit\":%.2f,\"memory_limit_mb\":%lld,\"files\":%llu}",
-	    cpu_limit(), (long long)memory_limit_mb(), (unsigned long long)l.rlim_cur);
+	    cpu_limit(), (long long)(memory_limit() / MB), (unsigned long long)l.rlim_cur);
 }
 
 /* Fields 14 and 15 of stat, behind the name that may hold anything. */

@@ -12,7 +12,7 @@
 /* The soft limit of open files becomes the hard one; how many that is. */
 uint64_t machine_files_raise(void);
 
-/* {"cpu","cores","memory_mb","kernel","cpu_limit","memory_limit_mb","files"} */
+/* {"cpu","os","cores","memory_mb","kernel","cpu_limit","memory_limit_mb","files"} */
 void machine_add_json(struct buf *out);
 
 /* Of one process, from /proc; all zero when it cannot be read. */

@@ -177,6 +177,8 @@ ask_handle(struct mock_llm *m, struct http_req *r, const struct mock_wire *wire)
 	rc = json_parse(&doc, r->body, &e);
 	if (rc == OK)
 		rc = ask_read(&k, r, doc.root, m->o.model, &e);
+	atomic_fetch_add_explicit(&ms->prompt_tokens,
+	    (unsigned long long)k.prompt_tokens, memory_order_relaxed);
 	if (rc == OK)
 		answer_start(ms, r, &k);
 	else
@@ -213,13 +215,14 @@ handle_stats(struct mock_llm *m, struct http_req *r)
 {
 	struct hist *lag = mem_new(struct hist), *one = mem_new(struct hist);
 	struct buf b = BUF(256 * KB);
-	unsigned long long requests = 0, tokens = 0;
+	unsigned long long requests = 0, prompt = 0, tokens = 0;
 	int open = 0;
 
 	for (size_t i = 0; i < m->shards_n; i++) {
 		struct mock_shard *ms = &m->shards[i];
 
 		requests += atomic_load(&ms->requests);
+		prompt += atomic_load(&ms->prompt_tokens);
 		tokens += atomic_load(&ms->tokens);
 		open += atomic_load(&ms->open_streams);
 		pthread_mutex_lock(&ms->lock);
@@ -227,9 +230,10 @@ handle_stats(struct mock_llm *m, struct http_req *r)
 		pthread_mutex_unlock(&ms->lock);
 		hist_merge(lag, one);
 	}
-	buf_add_fmt(&b, "{\"requests\":%llu,\"tokens\":%llu,\"uptime_s\":%.3f,"
+	buf_add_fmt(&b, "{\"requests\":%llu,\"tokens\":%llu,\"prompt_tokens\":%llu,"
+	    "\"completion_tokens\":%llu,\"uptime_s\":%.3f,"
 	    "\"open_streams\":%d,\"lag\":{\"p50_ms\":%.3f,\"p99_ms\":%.3f,"
-	    "\"max_ms\":%.3f},\"settings\":", requests, tokens,
+	    "\"max_ms\":%.3f},\"settings\":", requests, tokens, prompt, tokens,
 	    (double)(shard_now(r->shard) - m->started) / (double)NS_PER_S, open,
 	    (double)hist_percentile(lag, 50) / 1e3, (double)hist_percentile(lag, 99) / 1e3,
 	    (double)lag->max / 1e3);

@@ -66,7 +66,7 @@ struct mock_shard {
 	struct buf frames;                   /* of one visit */
 	struct shard_job job;                /* attach, then stop */
 	bool serving, draining;
-	atomic_ullong requests, tokens;
+	atomic_ullong requests, prompt_tokens, tokens;
 	atomic_int open_streams;
 	pthread_mutex_t lock;
 	struct hist lag_us;                  /* under lock */

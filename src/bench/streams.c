@@ -37,10 +37,11 @@ static const struct bench_option rows[] = {
 	    "one after the other on the same connections; of several the first is "
 	    "left out", AT(rounds), 1, 10000 },
 	{ "ramp", NULL, BENCH_MS, "0", "TIME", "spread the starts over this", AT(ramp) },
-	{ "ttft", NULL, BENCH_MS, "200", "MS", "the model's time to the first token",
-	    AT(ttft) },
-	{ "tokens", NULL, BENCH_INT, "50", "N", "in an answer", AT(tokens), 1, 100000 },
-	{ "token-ms", NULL, BENCH_MS, "5", "MS", "after each token", AT(token_ms) },
+	{ "tokens", NULL, BENCH_INT, "0", "N", "in an answer; 0: one run alone, before "
+	    "the others, tells how many, and the model's time", AT(tokens), 0, 100000 },
+	{ "ttft", NULL, BENCH_MS, "200", "MS", "with --tokens: the model's time to the "
+	    "first one", AT(ttft) },
+	{ "token-ms", NULL, BENCH_MS, "5", "MS", "with --tokens: after each", AT(token_ms) },
 	{ "timeout", NULL, BENCH_MS, "120s", "TIME", "of one stream", AT(timeout) },
 	{ "direct", NULL, BENCH_FLAG, NULL, NULL,
 	    "--url is the model itself: what mock and driver alone take", AT(direct) },
@@ -82,6 +83,9 @@ struct streams {
 	struct buf headers, path, body;
 	struct stream *one;
 	int64_t n, open, round;
+	bool learning;                       /* one stream alone, before the others */
+	int64_t words;                       /* that each has to bring */
+	nsec ideal, ideal_first;             /* what one takes alone */
 	struct shard_job next;
 	struct hist times, first_words;
 	uint64_t ok, errors, started;
@@ -157,9 +161,9 @@ stream_check(const struct stream *s, int rc, int status, struct err *e)
 		return err_set(e, ERR_INVALID, "answered %d", status);
 	if (s->error_event)
 		return err_set(e, ERR_INVALID, "an error event");
-	if (s->words != s->all->o->tokens)
+	if (s->words == 0 || (!s->all->learning && s->words != s->all->words))
 		return err_set(e, ERR_INVALID, "%lld words instead of %lld",
-		    (long long)s->words, (long long)s->all->o->tokens);
+		    (long long)s->words, (long long)s->all->words);
 	return OK;
 }
 
@@ -175,6 +179,10 @@ on_done(void *ctx, int rc, int status, size_t bytes_in)
 		all->errors++;
 		if (all->sample.code == OK)
 			all->sample = e;
+	} else if (all->learning) {
+		all->words = s->words;
+		all->ideal = clock_mono() - s->due;
+		all->ideal_first = s->first - s->due;
 	} else if (all->load.began != 0) {
 		all->ok++;
 		hist_add(&all->times, (uint64_t)(clock_mono() - s->due));
@@ -202,13 +210,13 @@ round_start(struct streams *all)
 {
 	nsec now = clock_mono();
 
-	all->round++;
-	all->open = all->n;
-	if (all->round == 2 || all->o->rounds == 1) {
+	all->open = all->learning ? 1 : all->n;
+	all->round += !all->learning;
+	if (!all->learning && (all->round == 2 || all->o->rounds == 1)) {
 		load_begin(&all->load);
 		now = clock_mono();
 	}
-	for (int64_t i = 0; i < all->n; i++) {
+	for (int64_t i = 0; i < all->open; i++) {
 		struct stream *s = &all->one[i];
 		msec after = all->o->ramp * i / all->n;
 
@@ -226,7 +234,8 @@ round_over(struct shard_job *job)
 {
 	struct streams *all = CONTAINER_OF(job, struct streams, next);
 
-	if (all->round < all->o->rounds) {
+	all->learning = false;
+	if (all->words > 0 && all->round < all->o->rounds) {
 		round_start(all);
 		return;
 	}
@@ -258,18 +267,19 @@ static void
 report_numbers(const struct streams *all, struct report *r)
 {
 	const struct streams_options *o = all->o;
-	double ideal = (double)(o->ttft + o->tokens * o->token_ms);
-	double ttft = o->ttft > 0 ? (double)o->ttft : 1;
+	double ideal = (double)all->ideal / (double)NS_PER_MS;
+	double first = (double)all->ideal_first / (double)NS_PER_MS;
 
 	report_metric(r, "stream_duration", NULL, &all->times, all->errors);
 	report_metric(r, "stream_first_words", NULL, &all->first_words, 0);
 	report_value(r, (double)all->n, 0, "concurrency");
 	report_value(r, (double)all->ok, 0, "ok");
 	report_value(r, (double)all->errors, 0, "errors");
-	report_value(r, ideal, 0, "ideal_ms");
+	report_value(r, (double)all->words, 0, "words");
+	report_value(r, ideal, o->tokens > 0 ? 0 : 3, "ideal_ms");
 	report_value(r, report_ms(&all->times, 50) / ideal, 3, "inflation_p50");
 	report_value(r, report_ms(&all->times, 99) / ideal, 3, "inflation_p99");
-	report_value(r, report_ms(&all->first_words, 50) / ttft, 3,
+	report_value(r, report_ms(&all->first_words, 50) / first, 3,
 	    "first_words_inflation_p50");
 	if (o->rounds > 1)
 		report_value(r, (double)all->n, 0, "streams_left_out");
@@ -401,6 +411,11 @@ bench_streams(const struct streams_options *o, int argc, char *const *argv,
 
 	all->o = o;
 	all->n = o->concurrency;
+	all->learning = o->tokens == 0;
+	all->words = o->tokens;
+	/* Never 0: times are divided by them. */
+	all->ideal = (o->ttft + o->tokens * o->token_ms) * NS_PER_MS + 1;
+	all->ideal_first = o->ttft > 0 ? o->ttft * NS_PER_MS : NS_PER_MS;
 	request_set(all);
 	rc = streams_prepare(all, &info, &mock, e);
 	all->load.fraction = fraction;
@@ -411,6 +426,11 @@ bench_streams(const struct streams_options *o, int argc, char *const *argv,
 	if (rc == OK) {
 		streams_drive(all);
 		load_free(&all->load);
+		if (all->words == 0)
+			rc = err_set(e, ERR_CLOSED, "one run alone, before the others: %s",
+			    all->sample.text);
+	}
+	if (rc == OK) {
 		rc = report_streams(all, argc, argv, buf_str(&info), mock, started, e);
 	}
 	buf_release(&all->headers);

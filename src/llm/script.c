@@ -18,6 +18,14 @@ const char script_sentence[] =
     "them waits without a thread, speaks one word at a time, and writes down what "
     "it has promised before anyone is told that the work is done.";
 
+const char script_first_steps[] =
+    "{\"rules\":["
+    "{\"match\":\"time is it\",\"tool_calls\":[{\"name\":\"current_time\"}]},"
+    "{\"match\":\"current time\",\"tool_calls\":[{\"name\":\"current_time\"}]},"
+    "{\"match\":{\"role\":\"tool\"},\"reply\":\"The answer is in the tool's "
+    "message before this one. (A scripted model wrote this: set OPENAI_API_KEY, or "
+    "--openai-base-url and --model, for a real one.)\"}]}";
+
 struct rule {
 	struct str role, last;               /* last empty: any text */
 	bool filled;                         /* with values of the last result */

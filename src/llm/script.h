@@ -2,7 +2,7 @@
  * script.h - scripted answers: what the in-process provider and the mock
  * server say.
  *
- * A script file is JSON: {"rules":[{"match":"weather" | {"last":"text",
+ * A script file (docs/scripted-model.md) is JSON: {"rules":[{"match":"weather" | {"last":"text",
  * "role":"tool"}, "reply":"text", "tool_calls":[{"name","args"}],
  * "status":500, "ttft_ms":.., "token_ms":..}...], "default":{"reply":"..."}}.
  * The first rule whose text occurs in the last message of its role answers; a
@@ -44,6 +44,9 @@ void script_free(struct llm_script *s);
  * the script and what is in `a`. */
 void script_answer(const struct llm_script *s, struct str role, struct str last,
     struct arena *a, struct script_turn *out);
+/* A script for a server without a model: asked for the time, it calls the tool
+ * current_time; anything else gets the sentence. */
+extern const char script_first_steps[];
 extern const char script_sentence[];         /* MOCK_LLM_RESPONSE's default */
 
 /* Cuts reply into the tokens a stream sends: words with their leading blank. */

@@ -19,6 +19,8 @@ COMMAND_MAP(X)
 
 /* The command argv begins with; *words: how many of its words it took. */
 const struct command *command_find(int argc, char **argv, int *words);
+/* A line for each command whose first word is `group` ("bench"), of several. */
+void commands_add_group(struct buf *b, struct str group);
 void command_add_help(struct buf *b, const struct command *cmd);
 
 /* cmd_work, called by a link named bd. */

@@ -103,6 +103,18 @@ command_add_help(struct buf *b, const struct command *cmd)
 	buf_lit(b, "\n");
 }
 
+void
+commands_add_group(struct buf *b, struct str group)
+{
+	for (size_t i = 0; i < commands_n; i++) {
+		struct str rest = str_of(commands[i].name), first;
+
+		if (str_next(&rest, ' ', &first) && rest.n > 0 && str_eq(first, group))
+			buf_add_fmt(b, "  %-14s %s\n", commands[i].name,
+			    commands[i].summary);
+	}
+}
+
 int
 cmd_version(const struct command *cmd, int argc, char **argv)
 {
@@ -132,14 +144,7 @@ cmd_help(const struct command *cmd, int argc, char **argv)
 		const char *near = str_nearest(str_of(argv[0]), name_at, commands,
 		    commands_n);
 
-		/* `help bench`: the commands that begin so. */
-		for (size_t i = 0; i < commands_n; i++) {
-			struct str rest = str_of(commands[i].name), first;
-
-			if (str_next(&rest, ' ', &first) && rest.n > 0 &&
-			    str_eq(first, str_of(argv[0])))
-				command_add_help(&b, &commands[i]);
-		}
+		commands_add_group(&b, str_of(argv[0]));
 		if (b.n == 0) {
 			fprintf(stderr, "cohort help: unknown command \"%s\"%s%s%s\n",
 			    argv[0], near != NULL ? "; did you mean \"" : "",

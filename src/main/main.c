@@ -9,6 +9,35 @@
 #include "main/cmd.h"
 #include "main/work/cli.h"
 
+static bool
+is_help(const char *arg)
+{
+	return strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0;
+}
+
+static bool
+is_version(const char *arg)
+{
+	return strcmp(arg, "--version") == 0 || strcmp(arg, "-v") == 0;
+}
+
+/* `cohort bench`: the first word of several commands, and what followed. */
+static int
+command_group(const char *group, const char *word)
+{
+	struct buf b = BUF(16 * KB);
+	bool asked = word != NULL && is_help(word);
+
+	if (word != NULL && !asked)
+		buf_add_fmt(&b, "cohort %s: unknown command \"%s\"\n\n", group, word);
+	buf_add_fmt(&b, "usage: cohort %s COMMAND [OPTIONS]\n\n", group);
+	commands_add_group(&b, str_of(group));
+	buf_add_fmt(&b, "\n'cohort %s COMMAND --help' explains one.\n", group);
+	fwrite(b.p, 1, b.n, asked ? stdout : stderr);
+	buf_release(&b);
+	return asked ? 0 : EXIT_USAGE;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -22,14 +51,13 @@ main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	cmd = command_find(argc - 1, argv + 1, &words);
-	if (cmd == NULL) {
-		/* `cohort bench`: its commands; anything else is unknown. */
-		cmd_help(NULL, 1, argv + 1);
-		return EXIT_USAGE;
-	}
+	if (cmd == NULL)
+		return command_group(argv[1], argc > 2 ? argv[2] : NULL);
 	argc -= 1 + words;
 	argv += 1 + words;
-	if (cmd->run != cmd_work && argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)) {
+	if (cmd->run != cmd_work && argc > 0 && is_version(argv[0]))
+		return cmd_version(NULL, 0, NULL);
+	if (cmd->run != cmd_work && argc > 0 && is_help(argv[0])) {
 		struct buf b = BUF(64 * KB);
 
 		command_add_help(&b, cmd);

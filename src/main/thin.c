@@ -121,7 +121,8 @@ main(int argc, char **argv)
 		return work_main(argc - 2, argv + 2, "cohort work", &host);
 	if (argc < 2)
 		return print_help(stderr);
-	if (str_eq(word, S("version")) || str_eq(word, S("--version"))) {
+	if (str_eq(word, S("version")) || str_eq(word, S("--version")) ||
+	    str_eq(word, S("-v"))) {
 		printf("cohort " COHORT_VERSION "\n");
 		return 0;
 	}

@@ -335,6 +335,8 @@ read_script(struct node *n, struct err *e)
 
 	if (path[0] != '\0')
 		rc = config_slurp(path, &text, e);
+	else
+		buf_add(&text, str_of(script_first_steps));
 	if (rc == OK)
 		rc = script_new(&n->script, buf_str(&text), e);
 	buf_release(&text);

@@ -363,6 +363,7 @@ TEST(report_is_json_and_ends_with_a_result)
 	CHECK_INT(json_int(json_get(d.root, S("schema"))), REPORT_SCHEMA);
 	CHECK(json_is_object(json_get(d.root, S("machine"))));
 	CHECK_INT(json_int(json_get(json_get(d.root, S("machine")), S("cores"))) > 0, 1);
+	CHECK(json_str(json_get(json_get(d.root, S("machine")), S("os"))).n > 3);
 	CHECK_STR(json_str(json_get(d.root, S("command"))),
 	    "flow --token *** --token=*** --vus=1");
 	json_release(&d);
@@ -398,5 +399,18 @@ TEST(streams_want_every_word)
 	fake.wrong = (struct route_row){ "POST", "/runs/stream", 200,
 	    PIECE("one \\\"two") PIECE(" three") "event: error\ndata: {}\n\n" };
 	CHECK_INT(streams(3), 1);
+	fake_down();
+}
+
+/* Goal: without --tokens one run alone tells how many words there are. */
+TEST(streams_learn_the_words_from_one_run_alone)
+{
+	fake_up(NULL);
+	CHECK_INT(streams(0), 0);
+	CHECK_INT(fake.requests, 42);        /* /info, the one, two rounds of 20 */
+	fake.wrong = (struct route_row){ "POST", "/runs/stream", 200,
+	    "event: error\ndata: {}\n\n" };
+	CHECK_INT(streams(0), ERR_CLOSED);
+	CHECK_INT(fake.requests, 44);
 	fake_down();
 }

@@ -435,6 +435,9 @@ TEST(mock_says_what_it_is_and_did)
 	CHECK_INT(request("GET", "/v1/messages", "", &body), 405);
 	CHECK_INT(request("GET", "/stats", "", &body), 200);
 	CHECK(str_starts(body, S("{\"requests\":7,\"tokens\":")));
+	/* Five bodies of a few words, and what the model said to them. */
+	CHECK(!str_contains(body, S("\"prompt_tokens\":0,")));
+	CHECK(str_contains(body, S("\"completion_tokens\":210,")));
 	CHECK(str_contains(body, S("\"open_streams\":0,\"lag\":{\"p50_ms\":")));
 	CHECK(str_contains(body, S("\"shards\":2,\"delay-ms\":0,")));
 	CHECK_RC(json_check(body, NULL), OK);

@@ -51,6 +51,24 @@ TEST(script_built_in_says_the_sentence)
 	arena_release(&a);
 }
 
+TEST(script_of_a_server_without_a_model_calls_the_clock)
+{
+	struct llm_script *s;
+	struct script_turn t;
+	struct arena a = ARENA(MB);
+
+	CHECK_RC(script_new(&s, str_of(script_first_steps), NULL), OK);
+	script_answer(s, S("user"), S("What time is it?"), &a, &t);
+	CHECK(t.calls_n == 1 && t.reply.n == 0);
+	CHECK_STR(t.calls[0].name, "current_time");
+	script_answer(s, S("tool"), S("2026-11-29T12:00:00.000Z"), &a, &t);
+	CHECK(t.calls_n == 0 && t.reply.n > 0);
+	script_answer(s, S("user"), S("hello"), &a, &t);
+	CHECK_STR(t.reply, script_sentence);
+	script_free(s);
+	arena_release(&a);
+}
+
 static const char rules[] =
     "{\"rules\":["
     "{\"match\":\"weather\",\"tool_calls\":[{\"name\":\"get_weather\",\"args\":{\"city\": \"Paris\"}},"
