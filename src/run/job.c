@@ -10,6 +10,7 @@
 #include <assert.h>
 
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "run/run_priv.h"
 
@@ -188,6 +189,26 @@ add_error(struct buf *b, const char *first, struct str one, const char *second,
 	buf_add_char(b, '}');
 }
 
+/* The one line that an operator looks for. */
+static void
+log_failed(const struct job *j, const struct live_error *error)
+{
+	const struct run *run = j->run;
+	char id[UUID_TEXT], thread[UUID_TEXT], assistant[UUID_TEXT];
+	struct str provider = STR_NONE, model = STR_NONE;
+
+	uuid_format(&run->place.run_id, id);
+	uuid_format(&run->place.thread_id, thread);
+	uuid_format(&j->assistant_id, assistant);
+	if (j->plan != NULL)
+		llm_model_split(run->rs->llm, j->plan->model, &provider, &model);
+	log_info("run", "failed", "run=%.*s thread=%.*s assistant=%.*s "
+	    "model=%.*s:%.*s error=%.*s message=%.*s ms=%.1f", UUID_TEXT, id,
+	    UUID_TEXT, thread, UUID_TEXT, assistant, FMT(provider), FMT(model),
+	    FMT(error->name), FMT(error->message),
+	    (double)(shard_now(run->rs->shard) - j->started) / NS_PER_MS);
+}
+
 /* A node that failed shows why on its task, in the checkpoint that names it. */
 static void
 end_with(struct job *j, const struct live_error *error)
@@ -197,6 +218,7 @@ end_with(struct job *j, const struct live_error *error)
 	add_error(&text, "error", error->name, "message", error->message);
 	if (error->of_node)
 		add_error(&task, "message", error->message, "name", error->name);
+	log_failed(j, error);
 	tell_error(j->run, buf_str(&text));
 	record_finish(j->run, RUN_ERROR, buf_str(&text), buf_str(&task));
 	buf_release(&text);
@@ -396,6 +418,8 @@ job_start(struct run *run, const struct store_run *row, struct plan *plan,
 	run_set_phase(run, PHASE_LIVE);
 	run->attempt = row->attempt;
 	j->run = run;
+	j->started = shard_now(run->rs->shard);
+	j->assistant_id = row->assistant_id;
 	j->members = BUF(RUN_METADATA_BYTES);
 	if (plan == NULL)
 		rc = plan_read(&plan, row->kwargs_json, sh->tools, &e);

@@ -155,6 +155,8 @@ struct job {
 	struct chunks *chunks;               /* of the answer that streams */
 	char *answer_id;                     /* what its message is called */
 	char *actor;                         /* who its tools act as */
+	struct uuid assistant_id;
+	nsec started;                        /* of this attempt */
 	struct tool_slot **slots;            /* of the tools node */
 	size_t slots_n, slots_open;
 	bool streamed;

@@ -11,6 +11,8 @@ get     /threads/$t/state -> 200, .metadata.step == 0, .metadata.source == "loop
         .tasks.0.result == null, .tasks.0.interrupts == [], $c = .checkpoint.checkpoint_id
 get     /threads/$t/history -> 200, .*.metadata.step == [0, -1], .*.next == [["agent"], ["__start__"]],
         .0.checkpoint.checkpoint_id == $c, .0.tasks.0.error has "AuthenticationError", .1.tasks.0.error == null
+# and in one line of the log, with what an operator needs to find it again
+log     has "info run failed run=" thread=$t " assistant=fe096781-5601-53d2-b2f6-0d3403f7e9ca model=" error=AuthenticationError "message=" " ms="
 # asked again without input, it fails in the same place
 post    /threads/$t/runs/wait {"assistant_id": "agent"} -> 200, .__error__.error == "AuthenticationError"
 get     /threads/$t/history -> 200, .*.metadata.step == [0, -1], .0.checkpoint.checkpoint_id == $c
