@@ -1,7 +1,10 @@
 /*
  * api.c - the life of the api and the way of a request:
  *
- *   route -> who (auth) -> owner -> path ids -> body -> handler
+ *   route -> who (auth) -> path ids -> body -> owner -> handler
+ *
+ * What can be refused is refused when the head is there: nothing is kept of a
+ * body that nobody will read.
  *
  * Only the look-up of an owner seen for the first time leaves the turn; all
  * else up to the handler is straight-line work on the shard.
@@ -18,6 +21,7 @@
 #include "base/mem.h"
 
 #define BODY_DEFAULT  (64 * KB)              /* of routes that read none */
+#define BODY_KEPT     (4 * KB)               /* while the answer is waited for */
 #define OWNERS_CACHED 4096
 #define SCRATCH_KEPT  (256 * KB)
 
@@ -84,6 +88,7 @@ static void
 call_begin(struct call *c)
 {
 	struct json_doc doc = { 0 };
+	struct buf body = BUF(0);
 	struct err e = { 0 };
 	int rc = OK;
 
@@ -99,6 +104,9 @@ call_begin(struct call *c)
 			    "body: expected an object, got nothing");
 		return;
 	}
+	/* A run may take hours, and its input is read by then. */
+	if (c->r->body.n > BODY_KEPT)
+		body = http_take_body(c->r);
 	rc = json_parse(&doc, c->r->body, &e);
 	if (rc == ERR_SYNTAX)
 		call_error(c, rc, "Malformed JSON in request body: %s", e.text);
@@ -110,6 +118,7 @@ call_begin(struct call *c)
 	else
 		c->route->handle(c, doc.root);
 	json_release(&doc);
+	buf_release(&body);
 }
 
 static void
@@ -178,7 +187,8 @@ parse_ids(struct call *c)
 	return OK;
 }
 
-static void
+/* False: refused, and c is gone. */
+static bool
 call_authenticate(struct call *c)
 {
 	const struct http_req *r = c->r;
@@ -192,10 +202,7 @@ call_authenticate(struct call *c)
 		rc = parse_ids(c);
 	if (rc < 0)
 		call_fail(c, rc, &c->err);
-	else if (c->who.subject.n > 0)
-		call_owner(c);
-	else
-		call_begin(c);
+	return rc == OK;
 }
 
 /* CORS preflight: whatever it asks for is allowed, for any origin. */
@@ -238,11 +245,13 @@ no_route(struct call *c, int rc)
 	buf_release(&words);
 }
 
-static void
-handle(void *ctx, struct http_req *r)
+/* How large a body may be; 0 when the call was answered. */
+static size_t
+head(void *ctx, struct http_req *r)
 {
 	struct api_shared *sh = ctx;
 	struct call *c = arena_new(&r->arena, struct call);
+	const struct route *route;
 	int rc;
 
 	assert(c != NULL && shard_id(r->shard) < sh->o.shards);
@@ -250,12 +259,26 @@ handle(void *ctx, struct http_req *r)
 	c->r = r;
 	r->user = c;
 	rc = router_find(sh->router, r->method, r->path, &c->route, c->param);
+	r->tag = route = c->route;
 	if (str_eq(r->method, S("OPTIONS")))
 		preflight(c);
 	else if (rc < 0)
 		no_route(c, rc);
+	else if (call_authenticate(c))
+		return route->body_max > 0 ? route->body_max : BODY_DEFAULT;
+	return 0;
+}
+
+static void
+handle(void *ctx, struct http_req *r)
+{
+	struct call *c = r->user;
+
+	(void)ctx;
+	if (c->who.subject.n > 0)
+		call_owner(c);
 	else
-		call_authenticate(c);
+		call_begin(c);
 }
 
 /* ---- store commands ------------------------------------------------------ */
@@ -307,19 +330,6 @@ call_text(struct call *c, jnode n, const char *path, struct str absent,
 
 /* ---- the server's questions ---------------------------------------------- */
 
-static size_t
-body_max(void *ctx, const struct http_req *r)
-{
-	const struct api_shared *sh = ctx;
-	const struct route *route;
-	struct str param[ROUTE_PARAMS];
-
-	/* Without a route the answer is 404 or 405, so read what fits. */
-	if (router_find(sh->router, r->method, r->path, &route, param) < 0)
-		return BODY_DEFAULT;
-	return route->body_max > 0 ? route->body_max : BODY_DEFAULT;
-}
-
 static void
 error_body(void *ctx, int status, struct str message, struct buf *out,
     struct str *content_type)
@@ -345,12 +355,12 @@ answered(void *ctx, const struct http_req *r, int status, size_t bytes_out)
 {
 	struct api_shared *sh = ctx;
 	struct api *a = sh->at[shard_id(r->shard)];
-	const struct call *c = r->user;
+	const struct route *tag = r->tag;
 	size_t route = METRICS_ROUTES - 1;
 	nsec took = shard_now(r->shard) - r->started;
 
-	if (c != NULL && c->route != NULL)
-		route = (size_t)(c->route - routes);
+	if (tag != NULL)
+		route = (size_t)(tag - routes);
 	metrics_count(&a->metrics, route, status, took, bytes_out);
 	log_debug("api", "request",
 	    "method=%.*s path=%.*s status=%d ms=%.3f bytes=%zu peer=%.*s",
@@ -391,7 +401,7 @@ api_shared_new(struct api_shared **out, const struct api_options *o,
 	sh->router = router_new(routes, routes_n);
 	sh->at = mem_zero(o->shards * sizeof *sh->at);
 	sh->hooks = (struct http_hooks){
-		.body_max = body_max, .handle = handle,
+		.head = head, .handle = handle,
 		.error_body = error_body, .done = answered, .ctx = sh,
 		.error_lines = S(API_CORS),
 	};

@@ -19,9 +19,15 @@
 	X(HTTP_BODY_BYTES,     16777216,  "bytes",  "largest request body of any route") \
 	X(HTTP_HEADER_MS,      10000,     "ms",     "from first byte to end of headers: slow loris") \
 	X(HTTP_BODY_MS,        30000,     "ms",     "between two reads of a body") \
+	X(HTTP_BODY_SLOW_MS,   30000,     "ms",     "a body may take so long, and longer as far as it comes at HTTP_BODY_RATE") \
+	X(HTTP_BODY_RATE,      8192,      "bytes/s", "a slower body is given up: an ISDN line has it") \
+	X(HTTP_BODY_STILL_MS,  1000,      "ms",     "a body that has not moved by 16 KB for so long goes when HTTP_BODIES_BYTES are held") \
+	X(HTTP_SKIP_BYTES,     65536,     "bytes",  "of a body refused by its head that are read over, so that the connection is kept") \
+	X(HTTP_BODIES_BYTES,   268435456, "bytes",  "requests being read, of all connections; or a quarter of the memory, if that is less; past it 503, and the idlest goes") \
 	X(HTTP_IDLE_MS,        75000,     "ms",     "a kept connection without a request") \
 	X(HTTP_DRAIN_MS,       10000,     "ms",     "shutdown waits so long for replies under way") \
 	X(HTTP_LINGER_MS,      2000,      "ms",     "a refused client that still sends is read so long, to let it read why") \
+	X(HTTP_OUTPUT_BYTES,   268435456, "bytes",  "answers and events that wait, of all connections; or a quarter of the memory, if that is less; past it the largest queue goes") \
 	X(HTTP_OUT_BYTES,      33554432,  "bytes",  "unsent answer bytes of one connection") \
 	X(HTTP_CONNS,          20000,     "connections", "per process; past it the socket is not accepted") \
 	X(FILES_RESERVED,      64,        "files",  "kept back from connections for the store and the log") \

@@ -284,7 +284,7 @@ on_request(void *ctx, struct http_req *r)
 }
 
 static size_t
-on_body_max(void *ctx, const struct http_req *r)
+on_head(void *ctx, struct http_req *r)
 {
 	(void)ctx, (void)r;
 	return LIMIT_HTTP_BODY_BYTES;
@@ -495,7 +495,7 @@ int
 mock_llm_start(struct mock_llm **out, const struct mock_llm_options *o, struct err *e)
 {
 	struct mock_llm *m = mem_new(struct mock_llm);
-	struct http_hooks hooks = { on_body_max, on_request, on_error_body, NULL, m };
+	struct http_hooks hooks = { on_head, on_request, on_error_body, NULL, m };
 	size_t made = 0;
 	int rc;
 

@@ -70,6 +70,8 @@ const struct setting settings[SETTINGS] = {
 	    "0", 0, INT64_MAX, .help = "the nth write fails" },
 	[SETTING_TEST_ID_SEED] = { "test.id-seed", TYPE_INT, "N", "0", 0,
 	    INT64_MAX, .help = "makes ids repeatable" },
+	[SETTING_TEST_MEMORY_BYTES] = { "test.memory-bytes", TYPE_INT, "N", "0", 0,
+	    INT64_MAX, .help = "the memory that accounts are sized by" },
 };
 
 /* ---- names --------------------------------------------------------------- */
@@ -462,7 +464,7 @@ check_together(const struct config *c, struct err *e)
 {
 	static const enum setting_id hooks[] = {
 		SETTING_TEST_FSYNC_DELAY_MS, SETTING_TEST_FAIL_STORE_AT,
-		SETTING_TEST_ID_SEED
+		SETTING_TEST_ID_SEED, SETTING_TEST_MEMORY_BYTES
 	};
 	static const enum setting_id claims[] = {
 		SETTING_JWT_ISSUER, SETTING_JWT_AUDIENCE

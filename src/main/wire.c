@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "api/api.h"
+#include "base/account.h"
 #include "base/id.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -490,6 +491,24 @@ make_api(struct node *n, struct err *e)
 	return rc;
 }
 
+static size_t
+quarter(uint64_t memory, size_t most)
+{
+	return memory / 4 < most ? (size_t)(memory / 4) : most;
+}
+
+/* What all connections together may hold of this process's memory. */
+static void
+size_accounts(const struct config *c)
+{
+	uint64_t memory = (uint64_t)config_int(c, SETTING_TEST_MEMORY_BYTES);
+
+	if (memory == 0)
+		memory = memory_limit();
+	account_set_capacity(&account_bodies, quarter(memory, LIMIT_HTTP_BODIES_BYTES));
+	account_set_capacity(&account_output, quarter(memory, LIMIT_HTTP_OUTPUT_BYTES));
+}
+
 static int
 node_open(struct node *n, struct err *e)
 {
@@ -498,6 +517,7 @@ node_open(struct node *n, struct err *e)
 
 	if (seed != 0)
 		id_seed_random((uint64_t)seed);
+	size_accounts(n->config);
 	choose_model(n);
 	rc = open_auth(n, e);
 	if (rc == OK)

@@ -3,7 +3,9 @@
  *
  * One http_server per process, one http_listener per shard (SO_REUSEPORT).
  * Requests of one connection are answered in order; while one is open the
- * next stays unparsed.  The whole body is read before the handler is called.
+ * next stays unparsed.  The hook `head` sees a request when its head is there
+ * and may answer at once; else the whole body is read, within the account of
+ * all bodies (base/account.h), before the handler is called.
  *
  * A handler gets a request that stays valid until it has been answered, even
  * when the client is gone: it must call exactly one of http_reply or
@@ -13,7 +15,9 @@
  * Refused before any handler (RFC 9112 sections 6.1, 11.2): Transfer-Encoding
  * with Content-Length, several Content-Length, an encoding that does not end
  * in chunked, obs-fold, a bare CR, a blank before the colon, no or several
- * Host in HTTP/1.1, an absolute target of another scheme.
+ * Host in HTTP/1.1, an absolute target of another scheme; several of a header
+ * that says who asks (Authorization, X-Api-Key, Origin); %2F in the path; a
+ * Content-Encoding (415).
  *
  * Threads: a request belongs to its listener's shard.
  *
@@ -46,6 +50,8 @@ struct http_req {
 	bool keep_alive, head_only;          /* head_only: HEAD, body is not sent */
 	bool http10;
 	void *user;                          /* the handler's own */
+	const void *tag;                     /* the same, for the hook `done`: it
+	                                        outlives the request's arena */
 	/* private */
 	struct http_conn *conn;              /* NULL when the client is gone */
 	void (*gone)(struct http_req *r);
@@ -54,10 +60,12 @@ struct http_req {
 };
 
 struct http_hooks {
-	/* Called when the headers are complete: how large a body may be.  0: any
-	 * body is refused with 413.  Never over LIMIT_HTTP_BODY_BYTES. */
-	size_t (*body_max)(void *ctx, const struct http_req *r);
-	/* The request is complete. */
+	/* The head is complete and nothing of a body was kept: the place to
+	 * refuse, with http_reply and before it returns; the request is gone
+	 * then.  Else how large a body may be.  0: any is refused with 413.
+	 * Never over LIMIT_HTTP_BODY_BYTES. */
+	size_t (*head)(void *ctx, struct http_req *r);
+	/* The request is complete, and was not answered. */
 	void (*handle)(void *ctx, struct http_req *r);
 	/* The server itself answers (400, 408, 413, 431, ...): the body to send. */
 	void (*error_body)(void *ctx, int status, struct str message,
@@ -88,6 +96,10 @@ void http_server_drain(struct http_server *hs, struct shard *s,
     void (*done)(void *ctx), void *ctx);
 void http_server_free(struct http_server *hs);           /* after all drained */
 size_t http_server_conns(const struct http_server *hs);
+
+/* Hands the body's buffer over, so that a request that waits for long holds it
+ * no longer; r->body borrows from it.  buf_release it. */
+struct buf http_take_body(struct http_req *r);
 
 /* Case-insensitive; the first of that name, STR_NONE if absent. */
 struct str http_header(const struct http_req *r, struct str name);

@@ -9,6 +9,9 @@
  *                                                                     |
  *                  closed <--- linger <--- sent, not kept ------------+
  *
+ * The hook `head` may answer before the body has come: then a small one is
+ * read over (skipping) and the connection is kept, any other ends in linger.
+ *
  * A state is a row: what bytes, an end of input and a deadline mean in it.
  * Requests are answered in order: while one is served, what else arrives is
  * kept, and past KEPT_MAX the socket is not read.
@@ -50,6 +53,11 @@ static void write_timeout(struct http_conn *c);
 static void resume_reading(struct http_conn *c);
 static void on_closed(uv_handle_t *h);
 
+#define MOVED_BYTES (16 * KB)
+#define GAP_COUNTS  (10000 * NS_PER_MS)
+
+static const char no_room[] = "too many bodies are being read; try again";
+
 #define LIMIT(field) offsetof(struct http_limits, field)
 #define NO_LIMIT SIZE_MAX
 
@@ -57,6 +65,7 @@ static const struct conn_state
 idle = { "idle", true, LIMIT(idle), feed_bytes, conn_drop, conn_drop },
 head = { "head", true, LIMIT(header), feed_bytes, conn_lost, request_timeout },
 body = { "body", true, LIMIT(body), feed_bytes, conn_lost, request_timeout },
+skipping = { "skipping", true, LIMIT(body), feed_bytes, conn_drop, conn_drop },
 serving = { "serving", false, NO_LIMIT, keep_bytes, serving_eof, write_timeout },
 flush = { "flush", false, LIMIT(idle), keep_bytes, note_eof, write_timeout },
 linger = { "linger", false, LIMIT(linger), drop_bytes, conn_drop, conn_drop },
@@ -136,7 +145,7 @@ static void
 conn_free(struct http_conn *c)
 {
 	out_release(&c->out);
-	buf_release(&c->kept);
+	room_give_kept(c);
 	free(c);
 }
 
@@ -208,7 +217,7 @@ conn_linger(struct http_conn *c)
 		return;
 	}
 	become(c, &linger);
-	buf_release(&c->kept);
+	room_give_kept(c);
 	resume_reading(c);
 }
 
@@ -353,17 +362,25 @@ conn_sent(struct http_conn *c)
 	if (q == NULL || !q->answered || c->out.bytes > 0 || c->failed)
 		return;
 	ends = q->close || c->l->draining;
-	unread = q->close && (q->refused || c->kept.n > 0 || c->stopped);
+	unread = q->close && (q->refused || c->skips || c->kept.n > 0 || c->stopped);
 	c->req = NULL;
 	become(c, &idle);
 	request_end(q);
 	if (c->state == &closed)
 		return;
-	if (ends && unread)
+	if (ends && unread) {
 		conn_linger(c);
-	else if (ends)
+		return;
+	}
+	if (ends) {
 		conn_drop(c);
-	else if (!c->feeding && (c->kept.n > 0 || c->eof))
+		return;
+	}
+	if (c->skips) {
+		parse_skip(&c->parse);
+		become(c, &skipping);
+	}
+	if (!c->feeding && (c->kept.n > 0 || c->eof))
 		conn_schedule(c);
 }
 
@@ -396,21 +413,50 @@ static void
 refuse(struct http_conn *c, int status, const char *why)
 {
 	become(c, &serving);
+	c->skips = false;
 	reply_refuse(c, status, str_of(why));
+}
+
+/* Shows the head.  False: it was answered, and the request may be gone. */
+static bool
+ask_head(struct http_conn *c, bool coming, size_t *body_max)
+{
+	const struct http_hooks *hooks = &c->l->hs->hooks;
+	struct request *q = c->req;
+	bool keeps = q->r.keep_alive;
+
+	become(c, &serving);
+	c->skips = coming && parse_can_skip(&c->parse);
+	if (coming && !c->skips) {
+		q->r.keep_alive = false;
+		q->refused = true;           /* if it is answered now */
+	}
+	*body_max = hooks->head(hooks->ctx, &q->r);
+	if (c->req != q || q->answered)
+		return false;
+	c->skips = false;
+	q->refused = false;
+	q->r.keep_alive = keeps;
+	return true;
 }
 
 /* The head is known and a body follows: is it wanted? */
 static void
 begin_body(struct http_conn *c, bool more)
 {
-	const struct http_hooks *hooks = &c->l->hs->hooks;
 	static const char proceed[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	size_t body_max;
 
-	if (!parse_allow(&c->parse, hooks->body_max(hooks->ctx, &c->req->r))) {
+	if (!ask_head(c, true, &body_max))
+		return;
+	if (!parse_allow(&c->parse, body_max)) {
 		refuse(c, c->parse.status, c->parse.why);
 		return;
 	}
 	become(c, &body);
+	c->read_at = c->moved_at = shard_now(c->l->shard);
+	c->spent = 0;
+	c->moved_n = 0;
 	if (c->req->expects && !more) {
 		conn_send(c, &(struct piece){ proceed, sizeof proceed - 1, NULL }, 1);
 		c->req->bytes_out = 0;
@@ -421,9 +467,72 @@ static void
 dispatch(struct http_conn *c)
 {
 	const struct http_hooks *hooks = &c->l->hs->hooks;
+	size_t body_max;
 
+	if (!room_for_request(c)) {
+		refuse(c, 503, no_room);
+		return;
+	}
+	if (c->state != &body && !ask_head(c, false, &body_max))
+		return;
 	become(c, &serving);
 	hooks->handle(hooks->ctx, &c->req->r);
+}
+
+/* The end of a request, or of a body that was read over. */
+static void
+feed_done(struct http_conn *c)
+{
+	if (c->state != &skipping) {
+		dispatch(c);
+		return;
+	}
+	c->skips = false;
+	become(c, &idle);
+}
+
+/* More of a body is here.  A pause counts as GAP_COUNTS at most: then it is the
+ * other deadline's, and the process itself may have been asleep. */
+static void
+body_came(struct http_conn *c)
+{
+	const struct http_limits *l = &c->l->hs->limits;
+	nsec now = shard_now(c->l->shard), gap = now - c->read_at;
+	size_t n = c->req->body.n;
+
+	c->spent += gap < GAP_COUNTS ? gap : GAP_COUNTS;
+	c->read_at = now;
+	if (n - c->moved_n >= MOVED_BYTES) {
+		c->moved_n = n;
+		c->moved_at = now;
+	}
+	limit_state(c);
+	if (c->spent / NS_PER_MS > l->body_slow +
+	    (msec)(n * 1000 / l->body_rate))
+		refuse(c, 408, "the body came too slowly");
+}
+
+bool
+conn_shed_body(struct http_conn *c, nsec since)
+{
+	if (c->state != &body || c->moved_at > since)
+		return false;
+	refuse(c, 503, no_room);
+	return true;
+}
+
+/* The parser wants more than there is. */
+static void
+feed_ended(struct http_conn *c)
+{
+	if (c->state == &skipping)
+		return;
+	if (c->state == &idle && c->parse.state != IN_BREAKS)
+		become(c, &head);
+	if (!room_for_request(c))
+		refuse(c, 503, no_room);
+	else if (c->state == &body)
+		body_came(c);
 }
 
 static void
@@ -432,23 +541,20 @@ conn_feed(struct http_conn *c, const char *at, const char *end)
 	assert(!c->feeding);
 	c->feeding = true;
 	while (at < end && c->state->feeds && !c->failed) {
-		if (c->req == NULL)
+		if (c->req == NULL && c->state != &skipping)
 			start_request(c);
 		switch (parse_feed(&c->parse, &at, end)) {
 		case PARSE_HEAD:
 			begin_body(c, at < end);
 			break;
 		case PARSE_DONE:
-			dispatch(c);
+			feed_done(c);
 			break;
 		case PARSE_REFUSED:
 			refuse(c, c->parse.status, c->parse.why);
 			break;
 		case PARSE_MORE:
-			if (c->state == &idle && c->parse.state != IN_BREAKS)
-				become(c, &head);
-			else if (c->state == &body)
-				limit_state(c);
+			feed_ended(c);
 			break;
 		}
 	}
@@ -471,6 +577,7 @@ keep_bytes(struct http_conn *c, const char *at, size_t n)
 {
 	buf_add(&c->kept, (struct str){ at, n });
 	assert(!c->kept.failed);
+	room_for_kept(c);
 	if (c->kept.n >= KEPT_MAX && !c->stopped) {
 		c->stopped = true;
 		uv_read_stop(stream_of(c));
@@ -549,6 +656,7 @@ feed_kept(struct http_conn *c)
 		return;
 	if (kept.n > 0) {
 		c->kept = BUF(kept.max);
+		room_for_kept(c);
 		conn_feed(c, kept.p, kept.p + kept.n);
 		buf_release(&kept);
 	}

@@ -15,6 +15,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "net/http_priv.h"
+#include "base/account.h"
 #include "base/mem.h"
 
 #include <assert.h>
@@ -23,7 +24,7 @@
 
 #define HEAD_MAX   (LIMIT_HTTP_URL_BYTES + LIMIT_HTTP_HEADER_BYTES + READ_SIZE)
 #define HEAD_KEEP  (8 * KB)                  /* memory kept for the next request */
-#define BODY_KEEP  (64 * KB)
+#define BODY_KEEP  (16 * KB)
 #define ARENA_MAX  (4 * (size_t)LIMIT_HTTP_BODY_BYTES)
 #define FRAMING_MAX(body) (LIMIT_HTTP_HEADER_BYTES + 8 * (body))
 
@@ -61,6 +62,17 @@ hex_value(unsigned char ch)
 }
 
 void
+request_give_back(struct request *q)
+{
+	size_t holds = request_holds(q);
+
+	if (holds >= q->charged)
+		return;
+	account_give(&account_bodies, q->charged - holds);
+	q->charged = holds;
+}
+
+void
 request_init(struct request *q)
 {
 	memset(q, 0, sizeof *q);
@@ -79,6 +91,7 @@ request_clear(struct request *q)
 		buf_release(&old.head);
 	if (old.body.cap > BODY_KEEP)
 		buf_release(&old.body);
+	request_give_back(&old);
 	buf_clear(&old.head);
 	buf_clear(&old.body);
 	arena_clear(&old.r.arena);
@@ -88,6 +101,7 @@ request_clear(struct request *q)
 	q->r.arena = old.r.arena;
 	q->r.headers = old.r.headers;
 	q->headers_cap = old.headers_cap;
+	q->charged = old.charged;
 	q->l = old.l;
 }
 
@@ -96,6 +110,7 @@ request_release(struct request *q)
 {
 	buf_release(&q->head);
 	buf_release(&q->body);
+	request_give_back(q);
 	arena_release(&q->r.arena);
 	free(q->r.headers);
 	q->r.headers = NULL;
@@ -273,13 +288,34 @@ refuse_head(struct http_parse *p, const struct head *h, llhttp_t *ll)
 
 struct meaning {
 	unsigned hosts, lengths, codings, expects;
+	unsigned once[3];                    /* of `single` */
 	struct str host, coding, expect;
+	bool encoded;
 	const char *bad;
 };
+
+/* Who reads the first and who reads the last would let in different people. */
+static const struct {
+	struct str name;
+	const char *why;
+} single[] = {
+	{ { "authorization", 13 }, "several Authorization headers; send one" },
+	{ { "x-api-key", 9 }, "several X-Api-Key headers; send one" },
+	{ { "origin", 6 }, "several Origin headers; send one" },
+};
+
+static void
+count_single(struct meaning *m, struct str name)
+{
+	for (size_t i = 0; i < COUNT(single); i++)
+		if (str_eq_nocase(name, single[i].name) && m->once[i]++ > 0)
+			m->bad = single[i].why;
+}
 
 static void
 meaning_add(struct meaning *m, struct request *q, const struct http_header *h)
 {
+	count_single(m, h->name);
 	if (h->name.n == 0 || !all_of(h->name, TOKEN))
 		m->bad = "malformed header name";
 	switch (h->name.n) {
@@ -302,6 +338,11 @@ meaning_add(struct meaning *m, struct request *q, const struct http_header *h)
 			if (!str_to_u64(h->value, &q->length))
 				m->bad = "malformed Content-Length";
 		}
+		break;
+	case 16:
+		if (str_eq_nocase(h->name, S("content-encoding")) &&
+		    !str_eq_nocase(h->value, S("identity")))
+			m->encoded = true;
 		break;
 	case 17:
 		if (str_eq_nocase(h->name, S("transfer-encoding"))) {
@@ -362,12 +403,25 @@ check_headers(struct http_parse *p, struct str authority)
 		return refuse(p, 400, "several Content-Length");
 	if (m.codings > 0 && check_coding(p, &m) == PARSE_REFUSED)
 		return PARSE_REFUSED;
+	if (m.encoded)
+		return refuse(p, 415, "a Content-Encoding; send the body as it is");
 	if (m.expects > 0 && !q->r.http10) {
 		if (m.expects > 1 || !str_eq_nocase(m.expect, S("100-continue")))
 			return refuse(p, 417, "an expectation other than 100-continue");
 		q->expects = true;
 	}
 	return PARSE_DONE;
+}
+
+/* A slash that is no slash: what stands before this server may take it for
+ * one, and then not ask who may go there. */
+static bool
+hides_slash(struct str s)
+{
+	for (size_t i = 0; i + 2 < s.n; i++)
+		if (s.p[i] == '%' && s.p[i + 1] == '2' && (s.p[i + 2] | 0x20) == 'f')
+			return true;
+	return false;
 }
 
 /* Decodes %XX into `to` (which may be s itself); the length, or -1 for a bad
@@ -450,6 +504,8 @@ check_target(struct http_parse *p, struct str url, struct str *authority)
 	r->query = mark < 0 ? STR_NONE : str_sub(url, (size_t)mark + 1, url.n);
 	if (r->path.n == 0)
 		r->path = S("/");
+	if (hides_slash(r->path))
+		return refuse(p, 400, "%2F in the path: no part of a path holds a slash");
 	if (!is_plain(r->path)) {
 		to = p->req->head.p + (r->path.p - p->req->head.p);
 		n = decode(r->path, to);
@@ -495,6 +551,7 @@ parse_head(struct http_parse *p)
 		result = check_headers(p, authority);
 	if (result == PARSE_REFUSED)
 		return result;
+	p->left = q->length;
 	p->state = q->chunked || q->length > 0 ? AT_BODY : IN_NOTHING;
 	return p->state == AT_BODY ? PARSE_HEAD : PARSE_DONE;
 }
@@ -513,15 +570,30 @@ parse_allow(struct http_parse *p, size_t body_max)
 		    "the body is too large");
 		return false;
 	}
-	p->left = q->length;
 	p->state = q->chunked ? IN_SIZE_FIRST : IN_LENGTH;
 	return true;
+}
+
+bool
+parse_can_skip(const struct http_parse *p)
+{
+	assert(p->state == AT_BODY);
+	return !p->req->chunked && !p->req->expects && p->left <= LIMIT_HTTP_SKIP_BYTES;
+}
+
+void
+parse_skip(struct http_parse *p)
+{
+	assert(p->state == AT_BODY && p->left > 0);
+	p->req = NULL;
+	p->state = IN_LENGTH;
 }
 
 static enum parse_result
 body_done(struct http_parse *p)
 {
-	p->req->r.body = buf_str(&p->req->body);
+	if (p->req != NULL)
+		p->req->r.body = buf_str(&p->req->body);
 	p->state = IN_NOTHING;
 	return PARSE_DONE;
 }
@@ -533,7 +605,8 @@ take_data(struct http_parse *p, const char **at, const char *end)
 	size_t n = (size_t)(end - *at);
 
 	n = p->left < n ? (size_t)p->left : n;
-	buf_add(&p->req->body, (struct str){ *at, n });
+	if (p->req != NULL)
+		buf_add(&p->req->body, (struct str){ *at, n });
 	*at += n;
 	p->left -= n;
 }
@@ -620,7 +693,8 @@ take_chunks(struct http_parse *p, const char **at, const char *end)
 enum parse_result
 parse_feed(struct http_parse *p, const char **at, const char *end)
 {
-	assert(p->req != NULL && p->state != IN_NOTHING && p->state != AT_BODY);
+	assert(p->state != IN_NOTHING && p->state != AT_BODY);
+	assert(p->req != NULL || p->state == IN_LENGTH);
 	while (p->state == IN_BREAKS && *at < end) {
 		if (**at != '\r' && **at != '\n')
 			p->state = IN_HEAD;

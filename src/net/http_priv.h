@@ -4,6 +4,7 @@
  *   http_parse.c   bytes -> request; no sockets, no clock
  *   http_out.c     bytes that wait for the kernel
  *   http_conn.c    one connection: its states, deadlines, order of requests
+ *   http_room.c    what connections hold of the process's accounts, and who goes
  *   http_reply.c   answers: head, body, stream
  *   http_server.c  addresses, listeners, accepting, draining
  *   sse.c          events on top of a streamed answer
@@ -27,10 +28,12 @@
 #define READ_SIZE   (64 * KB)                /* one buffer a shard */
 #define KEPT_MAX    (64 * KB)                /* read ahead of an open answer */
 #define PIECES_MAX  64                       /* of one write */
+#define HEAD_FREE   (4 * KB)                 /* of a head, or read ahead: not charged */
 
 /* The limits a server runs with: those of limits.h, smaller in tests. */
 struct http_limits {
-	msec header, body, idle, drain, linger;
+	msec header, body, body_slow, body_still, idle, drain, linger;
+	size_t body_rate;                    /* bytes a second */
 	size_t conns, sse_queue;
 	msec heartbeat;
 };
@@ -69,6 +72,7 @@ struct request {
 	struct http_listener *l;             /* NULL in parser tests */
 	struct request *next;                /* in the pool */
 	struct buf head, body;
+	size_t charged;                      /* of account_bodies for the two */
 	size_t headers_cap;
 	uint64_t length;                     /* Content-Length */
 	bool has_length, chunked, expects, wants_keep;
@@ -84,6 +88,17 @@ struct request {
 	struct sse sse;
 	char peer[PEER_MAX];
 };
+
+/* What one request holds of account_bodies: heads of the usual size are free,
+ * twenty thousand of them are 80 MB. */
+static inline size_t
+request_holds(const struct request *q)
+{
+	return (q->head.cap > HEAD_FREE ? q->head.cap : 0) + q->body.cap;
+}
+
+/* Gives the account what the buffers no longer hold. */
+void request_give_back(struct request *q);
 
 static inline struct request *
 request_of(struct http_req *r)
@@ -126,6 +141,9 @@ void parse_begin(struct http_parse *p, struct request *q);
 enum parse_result parse_feed(struct http_parse *p, const char **at, const char *end);
 /* After PARSE_HEAD.  false: refused, a body so large is not wanted. */
 bool parse_allow(struct http_parse *p, size_t body_max);
+/* After PARSE_HEAD, and an answer.  Is the body small enough to be read over? */
+bool parse_can_skip(const struct http_parse *p);
+void parse_skip(struct http_parse *p);       /* the request may be gone */
 void request_init(struct request *q);
 void request_clear(struct request *q);       /* for the next request */
 void request_release(struct request *q);
@@ -154,9 +172,15 @@ struct http_conn {
 	nsec deadline, armed_at;
 	struct shard_job turn;
 	struct buf kept;                     /* read, not yet parsed */
+	size_t kept_charged;                 /* of account_bodies for it */
+	/* The body under way: the last read, the time it has taken, and when it
+	 * last was moved_n long. */
+	nsec read_at, spent, moved_at;
+	size_t moved_n;
 	struct out out;
 	size_t writing, unsent;              /* bytes of `write` under way */
 	bool feeding, eof, failed, closed, stopped;
+	bool skips;                          /* answered before its body came */
 	char peer[PEER_MAX];
 };
 
@@ -169,6 +193,17 @@ void conn_lost(struct http_conn *c);         /* lost, told now */
 void conn_drop(struct http_conn *c);         /* closes; nobody is told */
 void conn_drain(struct http_conn *c);        /* closes when nothing is under way */
 void conn_answering(struct http_conn *c);    /* the answer is queued whole */
+/* Refuses a body that has not moved since.  False: there is none. */
+bool conn_shed_body(struct http_conn *c, nsec since);
+
+/* http_room.c */
+
+/* Takes for what c->req holds, from others if need be.  False: there is none
+ * left. */
+bool room_for_request(struct http_conn *c);
+void room_for_kept(struct http_conn *c);     /* fails c when there is none */
+void room_give_kept(struct http_conn *c);    /* frees it */
+void room_listener_init(struct http_listener *l);
 
 /* http_reply.c */
 
@@ -187,6 +222,9 @@ struct http_listener {
 	bool held;                           /* a connection waits to be accepted */
 	bool draining, listening, told;
 	struct wheel_timer retry, drain_end;
+	struct shard_job shed_job;           /* another shard asks for room */
+	atomic_bool shed_posted;
+	nsec shed_at;
 	struct http_conn *conns;
 	struct request *pool;
 	size_t pool_n, requests;             /* requests in use */

@@ -95,6 +95,17 @@ decode_form(struct arena *a, struct str s)
 	return (struct str){ to, n };
 }
 
+struct buf
+http_take_body(struct http_req *r)
+{
+	struct request *q = request_of(r);
+	struct buf taken = q->body;
+
+	q->body = BUF(taken.max);
+	request_give_back(q);
+	return taken;
+}
+
 bool
 http_query(struct http_req *r, struct str name, size_t nth, struct str *out)
 {
@@ -242,13 +253,17 @@ reply_refuse(struct http_conn *c, int status, struct str why)
 	const struct http_hooks *hooks = &c->l->hs->hooks;
 	struct str content_type = S("text/plain; charset=utf-8");
 	struct request *q = c->req;
-	struct buf *out = &c->l->errors;
+	struct buf *out = &c->l->errors, lines = BUF(8 * KB);
 
 	buf_clear(out);
 	hooks->error_body(hooks->ctx, status, why, out, &content_type);
+	buf_add(&lines, hooks->error_lines);
+	if (status == 503)
+		buf_lit(&lines, "retry-after: 1\r\n");
 	q->refused = true;
 	q->r.keep_alive = false;
-	http_reply(&q->r, status, content_type, hooks->error_lines, buf_str(out));
+	http_reply(&q->r, status, content_type, buf_str(&lines), buf_str(out));
+	buf_release(&lines);
 }
 
 /* `fixed` and `extra` are both whole header lines. */

@@ -158,7 +158,7 @@ conns_allowed(void)
 void
 http_server_hook(struct http_server *hs, const struct http_hooks *hooks)
 {
-	assert(hooks->handle != NULL && hooks->body_max != NULL &&
+	assert(hooks->handle != NULL && hooks->head != NULL &&
 	    hooks->error_body != NULL);
 	hs->hooks = *hooks;
 }
@@ -176,6 +176,8 @@ http_server_new(struct http_server **out, struct str host, uint16_t port,
 		http_server_hook(hs, hooks);
 	hs->limits = (struct http_limits){
 		.header = LIMIT_HTTP_HEADER_MS, .body = LIMIT_HTTP_BODY_MS,
+		.body_slow = LIMIT_HTTP_BODY_SLOW_MS, .body_rate = LIMIT_HTTP_BODY_RATE,
+		.body_still = LIMIT_HTTP_BODY_STILL_MS,
 		.idle = LIMIT_HTTP_IDLE_MS, .drain = LIMIT_HTTP_DRAIN_MS,
 		.linger = LIMIT_HTTP_LINGER_MS, .heartbeat = LIMIT_SSE_HEARTBEAT_MS,
 		.conns = conns_allowed(), .sse_queue = LIMIT_SSE_QUEUE_BYTES,
@@ -339,6 +341,7 @@ http_server_attach(struct http_server *hs, struct shard *s, struct err *e)
 	l->hs = hs;
 	l->shard = s;
 	l->retry.fire = on_retry;
+	room_listener_init(l);
 	l->scratch = BUF(SCRATCH_MAX);
 	l->errors = BUF(ERRORS_MAX);
 	uv_tcp_init(shard_loop(s), &l->tcp);

@@ -1,7 +1,7 @@
 // owners.mjs - two owners on one server: whatever route one of them uses, the
 // other's things do not exist.  The matrix comes from /openapi.json, so a new
 // route without a row here fails.
-import { call, check, equal, finish, parseEvents, scenario, startMock, startServer } from "./lib.mjs";
+import { call, check, equal, finish, parseEvents, raw, scenario, startMock, startServer } from "./lib.mjs";
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
@@ -133,6 +133,14 @@ await scenario("credentials", async () => {
   for (const h of [{ "x-api-key": "ck_wrong" }, { "x-api-key": "" }, { authorization: "Bearer x" }, { authorization: "Bearer " }, { authorization: "Basic eDp5" },
     { authorization: `Bearer ${token("--sub", "alice").slice(0, -2)}` }, { authorization: `Bearer ${token("--sub", "alice", "--ttl", "-120")}` }])
     equal((await call(server, "POST", "/threads", {}, h)).status, 401, `refused: ${JSON.stringify(h).slice(0, 60)}`);
+  // Refused by their heads: not a byte of the body was sent.
+  const early = (method, target, more = "") => raw(server, `${method} ${target} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 16000000\r\n${more}\r\n`);
+  for (const [method, target, status, words] of [["POST", "/runs/wait", 401, "www-authenticate: Bearer"], ["PUT", "/store/items", 401, "{\"detail\":"],
+    ["POST", "/nowhere", 404, "{\"detail\":\"404 Not Found\"}"], ["PUT", "/threads", 405, "allow: POST, OPTIONS"]]) {
+    const answer = await early(method, target);
+    check(answer.startsWith(`HTTP/1.1 ${status} `) && answer.includes(words), `${status} ${method} ${target}: before the body`, answer);
+  }
+  check((await early("POST", "/threads/x/runs/wait", `X-Api-Key: ck_carol\r\n`)).startsWith("HTTP/1.1 422 "), "a malformed id: before the body");
   check(!server.log.includes(secret) && !server.log.includes("ck_carol"), "no secret in the log");
 });
 await server.stop();

@@ -76,7 +76,7 @@ on_request(void *ctx, struct http_req *r)
 }
 
 static size_t
-on_body_max(void *ctx, const struct http_req *r)
+on_head(void *ctx, struct http_req *r)
 {
 	(void)ctx, (void)r;
 	return 1 * MB;
@@ -103,7 +103,7 @@ attach(struct shard_job *job)
 static void
 fake_up(const struct route_row *wrong)
 {
-	static const struct http_hooks hooks = { on_body_max, on_request, on_error, NULL,
+	static const struct http_hooks hooks = { on_head, on_request, on_error, NULL,
 	    NULL };
 	static struct shard_job job = { .run = attach };
 	struct err e;

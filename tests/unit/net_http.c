@@ -215,9 +215,9 @@ TEST(http_query_decodes_the_nth_value)
 {
 	struct serve *s = serve_start(1);
 
-	CHECK_INT(exchange(s, S("GET /query%2fp%20q?a+b=1&flag&a%20b=x%26y+%c3%a9 HTTP/1.1\r\n"
+	CHECK_INT(exchange(s, S("GET /query%2dp%20q?a+b=1&flag&a%20b=x%26y+%c3%a9 HTTP/1.1\r\n"
 	    HOST_LINE "\r\n")), 200);
-	CHECK_STR(str_of(body_of(heard)), "/query/p q|x&y \xc3\xa9|");
+	CHECK_STR(str_of(body_of(heard)), "/query-p q|x&y \xc3\xa9|");
 	CHECK_INT(exchange(s, S("GET http://test/query?a+b=1 HTTP/1.1\r\n"
 	    HOST_LINE "\r\n")), 200);
 	CHECK_STR(str_of(body_of(heard)), "/query|absent|absent");
@@ -574,7 +574,7 @@ never(void *ctx, struct http_req *r)
 }
 
 static size_t
-no_body(void *ctx, const struct http_req *r)
+no_body(void *ctx, struct http_req *r)
 {
 	(void)ctx, (void)r;
 	return 0;
@@ -590,7 +590,7 @@ no_words(void *ctx, int status, struct str message, struct buf *out,
 TEST(http_a_taken_port_is_told_clearly)
 {
 	const struct http_hooks hooks = {
-		.handle = never, .body_max = no_body, .error_body = no_words,
+		.handle = never, .head = no_body, .error_body = no_words,
 	};
 	struct http_server *first, *second;
 	char expected[128];

@@ -33,9 +33,13 @@ serve_wait(struct serve *s, char event)
 }
 
 static size_t
-body_max(void *ctx, const struct http_req *r)
+head(void *ctx, struct http_req *r)
 {
 	(void)ctx;
+	if (str_eq(r->path, S("/denied"))) {
+		http_reply(r, 401, S("text/plain"), STR_NONE, S("who are you?"));
+		return 0;
+	}
 	if (str_eq(r->path, S("/none")))
 		return 0;
 	return str_eq(r->path, S("/small")) ? 10 : 1 * MB;
@@ -134,7 +138,7 @@ serve_new(unsigned shards)
 {
 	struct serve *s = mem_new(struct serve);
 	const struct http_hooks hooks = {
-		.body_max = body_max, .handle = handle, .error_body = error_body,
+		.head = head, .handle = handle, .error_body = error_body,
 		.error_lines = S("x-refused: yes\r\n"),
 		.done = on_done, .ctx = s,
 	};

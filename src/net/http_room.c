@@ -1,0 +1,128 @@
+/*
+ * http_room.c - what connections hold of the process's accounts, and who goes
+ * when one of them is full.
+ *
+ * Requests being read (account_bodies): buffers are counted as they grow, a
+ * step late, so that the account may be over by one step of one connection a
+ * shard.  When it is full the one that asks is refused with 503, unless bodies
+ * that hardly move can go instead: the idlest first, here at once and on the
+ * other shards by a job, so that there is room when the client comes back.
+ * "Moves" means MOVED_BYTES at a time: a byte a second does not count.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "net/http_priv.h"
+#include "base/account.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <assert.h>
+
+#define SHED_EVERY (20 * NS_PER_MS)          /* a look at all connections */
+#define SHED_SHARE 8                         /* this part of it is freed */
+
+/* Those that have not moved for so many times body_still go first, then those. */
+static const unsigned still[] = { 16, 4, 1 };
+
+/* Is there no room for the largest step of one body, or for a crowd of small
+ * ones? */
+static bool
+is_short(void)
+{
+	size_t capacity = account_bodies.capacity, wanted = capacity / SHED_SHARE;
+
+	if (wanted < LIMIT_HTTP_BODY_BYTES / 2)
+		wanted = LIMIT_HTTP_BODY_BYTES / 2;
+	if (wanted > capacity / 2)
+		wanted = capacity / 2;
+	return account_room(&account_bodies) < wanted;
+}
+
+static void
+shed_bodies(struct http_listener *l)
+{
+	nsec now = shard_now(l->shard), unit = l->hs->limits.body_still * NS_PER_MS;
+	size_t n = 0;
+
+	if (l->shed_at != 0 && now - l->shed_at < SHED_EVERY)
+		return;
+	l->shed_at = now;
+	for (size_t i = 0; i < COUNT(still) && is_short(); i++)
+		for (struct http_conn *c = l->conns; c != NULL && is_short(); c = c->next)
+			n += conn_shed_body(c, now - still[i] * unit);
+	if (n > 0)
+		log_warn("net", "idle_bodies_refused", "count=%zu held=%zu", n,
+		    account_used(&account_bodies));
+}
+
+static void
+on_shed(struct shard_job *job)
+{
+	struct http_listener *l = CONTAINER_OF(job, struct http_listener, shed_job);
+
+	atomic_store_explicit(&l->shed_posted, false, memory_order_relaxed);
+	if (is_short())
+		shed_bodies(l);
+}
+
+void
+room_listener_init(struct http_listener *l)
+{
+	l->shed_job.run = on_shed;
+	atomic_init(&l->shed_posted, false);
+}
+
+static void
+ask_others(struct http_listener *l)
+{
+	struct http_server *hs = l->hs;
+
+	pthread_mutex_lock(&hs->lock);
+	for (struct http_listener *o = hs->listeners; o != NULL; o = o->next)
+		if (o != l && !atomic_exchange_explicit(&o->shed_posted, true,
+		    memory_order_relaxed))
+			shard_post(o->shard, &o->shed_job);
+	pthread_mutex_unlock(&hs->lock);
+}
+
+static bool
+settle(size_t holds, size_t *charged)
+{
+	if (holds > *charged && !account_take(&account_bodies, holds - *charged))
+		return false;
+	if (holds < *charged)
+		account_give(&account_bodies, *charged - holds);
+	*charged = holds;
+	return true;
+}
+
+bool
+room_for_request(struct http_conn *c)
+{
+	struct request *q = c->req;
+	size_t holds = request_holds(q);
+
+	if (holds == q->charged || settle(holds, &q->charged))
+		return true;
+	shed_bodies(c->l);
+	if (settle(holds, &q->charged))
+		return true;
+	ask_others(c->l);
+	return false;
+}
+
+void
+room_for_kept(struct http_conn *c)
+{
+	size_t holds = c->kept.cap > HEAD_FREE ? c->kept.cap : 0;
+
+	if (holds != c->kept_charged && !settle(holds, &c->kept_charged))
+		conn_fail(c);
+}
+
+void
+room_give_kept(struct http_conn *c)
+{
+	buf_release(&c->kept);
+	room_for_kept(c);
+}
