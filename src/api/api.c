@@ -357,12 +357,12 @@ answered(void *ctx, const struct http_req *r, int status, size_t bytes_out)
 	struct api *a = sh->at[shard_id(r->shard)];
 	const struct route *tag = r->tag;
 	size_t route = METRICS_ROUTES - 1;
-	nsec took = shard_now(r->shard) - r->started;
+	nsec took = clock_mono() - r->started;       /* the loop's time stands still */
 
 	if (tag != NULL)
 		route = (size_t)(tag - routes);
 	metrics_count(&a->metrics, route, status, took, bytes_out);
-	log_debug("api", "request",
+	log_at(sh->o.access_log ? LOG_INFO : LOG_DEBUG, "api", "request",
 	    "method=%.*s path=%.*s status=%d ms=%.3f bytes=%zu peer=%.*s",
 	    FMT(r->method), FMT(r->path), status, (double)took / NS_PER_MS,
 	    bytes_out, FMT(r->peer));

@@ -29,8 +29,9 @@ struct api_shared;
 struct api_options {
 	struct store *store;
 	struct runs_shared *runs;
-	const struct auth *auth;
+	struct auth *auth;
 	bool plain_errors;                   /* text/plain, the bare message */
+	bool access_log;                     /* a line a request, at level info */
 	unsigned shards;
 	struct str model;                    /* shown by /info */
 };

@@ -153,7 +153,7 @@ struct str call_location(struct call *c, const struct uuid *thread_id,
 
 typedef void handler(struct call *c, jnode body);
 
-handler system_ok, system_info, system_health, system_metrics, system_openapi;
+handler system_page, system_ok, system_info, system_health, system_metrics, system_openapi;
 handler assistant_create, assistant_get, assistant_update, assistant_delete;
 handler thread_create, thread_get, thread_delete, thread_state,
     thread_history, thread_history_get;

@@ -24,22 +24,24 @@ struct router {
 	size_t n[ROUTE_SEGMENTS + 1], cap[ROUTE_SEGMENTS + 1];
 };
 
-/* Number of segments, or 0 when no pattern can have them. */
-static size_t
-split(struct str path, struct str segment[ROUTE_SEGMENTS])
+/* Cuts the path into *n segments, none of "/".  False: no pattern can be so. */
+static bool
+split(struct str path, struct str segment[ROUTE_SEGMENTS], size_t *n)
 {
-	size_t n = 0;
 	struct str rest, part;
 
-	if (path.n < 2 || path.p[0] != '/')
-		return 0;
+	*n = 0;
+	if (path.n == 0 || path.p[0] != '/')
+		return false;
+	if (path.n == 1)
+		return true;
 	rest = str_sub(path, 1, path.n - 1);
 	while (str_next(&rest, '/', &part)) {
-		if (n == ROUTE_SEGMENTS || part.n == 0)
-			return 0;
-		segment[n++] = part;
+		if (*n == ROUTE_SEGMENTS || part.n == 0)
+			return false;
+		segment[(*n)++] = part;
 	}
-	return path.p[path.n - 1] == '/' ? 0 : n;
+	return path.p[path.n - 1] != '/';
 }
 
 static int
@@ -100,10 +102,12 @@ router_new(const struct route *table, size_t n)
 
 	for (size_t i = 0; i < n; i++) {
 		struct pattern p = { 0 }, *at;
-		size_t segments = split(str_of(table[i].path), p.segment);
+		size_t segments;
 		int m = method_index(str_of(table[i].method));
+		bool fits = split(str_of(table[i].path), p.segment, &segments);
 
-		assert(segments > 0 && m >= 0);
+		assert(fits && m >= 0);
+		(void)fits;
 		for (size_t j = 0; j < segments; j++) {
 			if (p.segment[j].p[0] == '{')
 				p.params |= 1u << j;
@@ -139,8 +143,10 @@ static const struct pattern *
 pattern_find(const struct router *rt, struct str path,
     struct str segment[ROUTE_SEGMENTS])
 {
-	size_t n = split(path, segment);
+	size_t n;
 
+	if (!split(path, segment, &n))
+		return NULL;
 	for (size_t i = 0; i < rt->n[n]; i++) {
 		if (pattern_matches(&rt->at[n][i], segment, n))
 			return &rt->at[n][i];

@@ -24,6 +24,7 @@ enum route_flags {
 	ROUTE_BODY = 2,                      /* reads a JSON object */
 	ROUTE_STREAM = 4,                    /* answers text/event-stream */
 	ROUTE_TEXT = 8,                      /* answers text/plain */
+	ROUTE_PAGE = 32,                     /* answers text/html */
 	ROUTE_BODY_OPTIONAL = 16             /* with BODY: none will do */
 };
 

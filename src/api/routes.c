@@ -21,6 +21,8 @@
 /* Columns: method, path, flags, body_max, handler, summary, request,
  * response, status of success. */
 const struct route routes[] = {
+	{ "GET", "/", ROUTE_OPEN | ROUTE_PAGE, NONE, system_page,
+	  "What this server is, for people", NULL, "a page", 200 },
 	{ "GET", "/ok", ROUTE_OPEN, NONE, system_ok,
 	  "Liveness", "check_db", "{\"ok\":true}", 200 },
 	{ "GET", "/info", ROUTE_OPEN, NONE, system_info,
@@ -199,7 +201,8 @@ static void
 add_operation(struct buf *b, const struct route *r)
 {
 	const char *type = r->flags & ROUTE_STREAM ? "text/event-stream" :
-	    r->flags & ROUTE_TEXT ? "text/plain" : "application/json";
+	    r->flags & ROUTE_TEXT ? "text/plain" :
+	    r->flags & ROUTE_PAGE ? "text/html" : "application/json";
 
 	buf_lit(b, "{");
 	add_text(b, "summary", r->summary);

@@ -53,6 +53,37 @@ system_info(struct call *c, jnode body)
 }
 
 void
+system_page(struct call *c, jnode body)
+{
+	static const char page[] =
+	    "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
+	    "<meta name=\"viewport\" content=\"width=device-width\">\n"
+	    "<title>Cohort</title>\n"
+	    "<style>body{font:16px/1.5 system-ui,sans-serif;max-width:40em;"
+	    "margin:3em auto;padding:0 1em}code{background:#8882;padding:0 .2em}"
+	    "</style>\n"
+	    "<h1>Cohort " COHORT_VERSION "</h1>\n"
+	    "<p>An agent server: it speaks the LangGraph Agent Server API. Point "
+	    "an SDK or a chat UI at this address.</p>\n<ul>\n"
+	    "<li><a href=\"/info\">/info</a>: version, model, features</li>\n"
+	    "<li><a href=\"/openapi.json\">/openapi.json</a>: every route</li>\n"
+	    "<li><a href=\"/ok\">/ok</a>: is it up; "
+	    "<a href=\"/ok?check_db=1\">and its database</a></li>\n"
+	    "<li><a href=\"/metrics\">/metrics</a>: counters for Prometheus</li>\n"
+	    "</ul>\n<p>A first question:</p>\n"
+	    "<pre><code>curl -s -H 'Content-Type: application/json' "
+	    "$URL/runs/wait -d \\\n  '{\"assistant_id\":\"agent\",\"input\":"
+	    "{\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}}'"
+	    "</code></pre>\n</html>\n";
+
+	(void)body;
+	call_reply(c, 200, S("text/html; charset=utf-8"),
+	    S("Content-Security-Policy: default-src 'none'; style-src "
+	    "'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'\r\n"
+	    "X-Content-Type-Options: nosniff\r\n"), str_of(page));
+}
+
+void
 system_openapi(struct call *c, jnode body)
 {
 	(void)body;

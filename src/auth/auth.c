@@ -12,10 +12,13 @@
 #include "base/mem.h"
 
 #include <assert.h>
+#include <pthread.h>
 #include <string.h>
 
 struct auth {
 	struct str secret, issuer, audience; /* owned, NUL-ended copies */
+	struct str keys_file;                /* empty: none */
+	pthread_rwlock_t lock;               /* of keys */
 	struct keys keys;
 };
 
@@ -35,6 +38,8 @@ auth_new(struct auth **out, const struct auth_options *o, struct err *e)
 	a->secret = copy(o->jwt_secret);
 	a->issuer = copy(o->issuer);
 	a->audience = copy(o->audience);
+	a->keys_file = copy(o->keys_file);
+	pthread_rwlock_init(&a->lock, NULL);
 	if (o->keys_file.n > 0)
 		rc = keys_load(&a->keys, o->keys_file, e);
 	if (rc < 0) {
@@ -42,6 +47,25 @@ auth_new(struct auth **out, const struct auth_options *o, struct err *e)
 		return rc;
 	}
 	*out = a;
+	return OK;
+}
+
+int
+auth_reload(struct auth *a, struct err *e)
+{
+	struct keys fresh, old;
+	int rc;
+
+	if (a->keys_file.n == 0)
+		return OK;
+	rc = keys_load(&fresh, a->keys_file, e);
+	if (rc < 0)
+		return rc;
+	pthread_rwlock_wrlock(&a->lock);
+	old = a->keys;
+	a->keys = fresh;
+	pthread_rwlock_unlock(&a->lock);
+	keys_release(&old);
 	return OK;
 }
 
@@ -63,14 +87,16 @@ auth_free(struct auth *a)
 	forget(a->secret);
 	forget(a->issuer);
 	forget(a->audience);
+	forget(a->keys_file);
 	keys_release(&a->keys);
+	pthread_rwlock_destroy(&a->lock);
 	free(a);
 }
 
 bool
 auth_enabled(const struct auth *a)
 {
-	return a->secret.n > 0 || a->keys.n > 0;
+	return a->secret.n > 0 || a->keys_file.n > 0;
 }
 
 static int
@@ -80,14 +106,21 @@ no_credentials(struct err *e)
 }
 
 static int
-check_key(const struct auth *a, struct str key, struct arena *arena,
+check_key(struct auth *a, struct str key, struct arena *arena,
     struct principal *out, struct err *e)
 {
 	struct str owner;
+	bool found;
 
-	if (key.n > LIMIT_NAME_BYTES || !keys_find(&a->keys, key, &owner))
+	if (key.n > LIMIT_NAME_BYTES)
 		return no_credentials(e);
-	out->subject = arena_str(arena, owner);
+	pthread_rwlock_rdlock(&a->lock);
+	found = keys_find(&a->keys, key, &owner);
+	if (found)
+		out->subject = arena_str(arena, owner);
+	pthread_rwlock_unlock(&a->lock);
+	if (!found)
+		return no_credentials(e);
 	out->scheme = S("key");
 	if (arena->failed)
 		return err_set(e, ERR_TOOBIG, "no room for the owner's name");
@@ -106,7 +139,7 @@ bearer_token(struct str authorization)
 }
 
 static int
-check_bearer(const struct auth *a, struct str authorization, msec now,
+check_bearer(struct auth *a, struct str authorization, msec now,
     struct arena *arena, struct principal *out, struct err *e)
 {
 	struct str token = bearer_token(authorization);
@@ -122,16 +155,20 @@ check_bearer(const struct auth *a, struct str authorization, msec now,
 	if (rc < 0)
 		return rc;
 	out->subject = claims.sub;
+	if (claims.exp > 0)
+		out->expires = claims.exp > NEVER / 1000 - LIMIT_JWT_SKEW_S ? NEVER :
+		    (claims.exp + LIMIT_JWT_SKEW_S) * 1000;
 	out->scheme = S("jwt");
 	return OK;
 }
 
 int
-auth_check(const struct auth *a, struct str authorization, struct str api_key,
+auth_check(struct auth *a, struct str authorization, struct str api_key,
     msec now, struct arena *arena, struct principal *out, struct err *e)
 {
 	assert(a != NULL);
-	*out = (struct principal){ .subject = S(""), .scheme = S("none") };
+	*out = (struct principal){ .subject = S(""), .scheme = S("none"),
+		.expires = NEVER };
 	if (!auth_enabled(a))
 		return OK;
 	if (authorization.n > 0)

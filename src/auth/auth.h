@@ -5,7 +5,9 @@
  * `Authorization: Bearer`, and an API key in `x-api-key` or, for clients that
  * cannot send that, as the bearer token.  The algorithm is pinned: a token
  * that names another one, or none, is refused.  Secrets are compared in
- * constant time and never logged.  Pure: `now` is an argument.
+ * constant time and never logged.  `now` is an argument.
+ *
+ * Threads: any, also beside auth_reload.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -28,19 +30,23 @@ struct auth_options {
 };
 
 /* Reads the keys file: lines `<64 hex of sha256(key)> <owner>`; # comments.
- * Errors name file and line. */
+ * Errors name file and line; a file that others can write is refused. */
 int  auth_new(struct auth **out, const struct auth_options *o, struct err *e);
+/* Reads the keys file again: a key that is gone stops working with the next
+ * request.  After an error the old keys stay.  Any thread. */
+int  auth_reload(struct auth *a, struct err *e);
 void auth_free(struct auth *a);
-bool auth_enabled(const struct auth *a);     /* any secret or key is set */
+bool auth_enabled(const struct auth *a);     /* a secret or a keys file is set */
 
 struct principal {
 	struct str subject;                  /* the owner's name; in the arena */
 	struct str scheme;                   /* "none", "jwt", "key" */
+	msec expires;                        /* Unix time; NEVER: not by itself */
 };
 
 /* OK, or ERR_UNAUTH with the words for the client ("Could not validate
  * credentials" when there are none).  With auth off: subject "". */
-int auth_check(const struct auth *a, struct str authorization, struct str api_key,
+int auth_check(struct auth *a, struct str authorization, struct str api_key,
     msec now, struct arena *arena, struct principal *out, struct err *e);
 
 /* ---- tokens, also for `cohort token` -------------------------------------- */

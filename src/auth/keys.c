@@ -6,11 +6,13 @@
 #include "auth/keys_priv.h"
 #include "base/id.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/mem.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define KEY_RANDOM_BYTES 32
@@ -37,6 +39,29 @@ read_all(int fd, struct buf *b)
 	}
 }
 
+/* Who can write the file can let anybody in. */
+static int
+check_mode(int fd, struct str path, struct err *e)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return err_set(e, ERR_IO, "%.*s: %s", FMT(path), strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return OK;                   /* a pipe of the caller's: /dev/fd/3 */
+	if (st.st_uid != geteuid() && st.st_uid != 0)
+		return err_set(e, ERR_DENIED, "%.*s: belongs to another user (uid %u), "
+		    "who could let anybody in: chown it", FMT(path),
+		    (unsigned)st.st_uid);
+	if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+		return err_set(e, ERR_DENIED, "%.*s: others can write it and let "
+		    "anybody in: chmod 600 it", FMT(path));
+	if ((st.st_mode & (S_IRGRP | S_IROTH)) != 0)
+		log_warn("auth", "keys_readable", "file=%.*s "
+		    "reason=\"others can read it; better chmod 600\"", FMT(path));
+	return OK;
+}
+
 static int
 read_file(struct str path, struct buf *b, struct err *e)
 {
@@ -46,6 +71,11 @@ read_file(struct str path, struct buf *b, struct err *e)
 	free(name);
 	if (fd < 0)
 		return err_set(e, ERR_IO, "%.*s: %s", FMT(path), strerror(errno));
+	rc = check_mode(fd, path, e);
+	if (rc < 0) {
+		close(fd);
+		return rc;
+	}
 	rc = read_all(fd, b);
 	if (rc == ERR_IO)
 		err_set(e, rc, "%.*s: %s", FMT(path), strerror(errno));

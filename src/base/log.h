@@ -30,7 +30,9 @@ bool log_level_parse(struct str s, enum log_level *out);
 #define log_error(...) log_event(LOG_ERROR, __VA_ARGS__)
 #define log_warn(...)  log_event(LOG_WARN, __VA_ARGS__)
 #define log_info(...)  log_event(LOG_INFO, __VA_ARGS__)
-#define log_debug(...) \
-	(log_threshold >= LOG_DEBUG ? log_event(LOG_DEBUG, __VA_ARGS__) : (void)0)
+/* Evaluates its values only when the level is shown. */
+#define log_at(level, ...) \
+	(log_threshold >= (level) ? log_event((level), __VA_ARGS__) : (void)0)
+#define log_debug(...) log_at(LOG_DEBUG, __VA_ARGS__)
 
 #endif

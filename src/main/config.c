@@ -62,6 +62,8 @@ const struct setting settings[SETTINGS] = {
 	    .help = "let a run name its own model server" },
 	[SETTING_LOG_LEVEL] = { "log.level", TYPE_WORD, "LEVEL", "info",
 	    .words = level_words, .help = "error, warn, info or debug" },
+	[SETTING_LOG_ACCESS] = { "log.access", TYPE_BOOL, NULL, "false",
+	    .help = "log each request with its status and time" },
 	[SETTING_TEST_HOOKS] = { "test-hooks", TYPE_BOOL, NULL, "false",
 	    .help = "allow the test.* settings; loopback only" },
 	[SETTING_TEST_FSYNC_DELAY_MS] = { "test.fsync-delay-ms", TYPE_INT, "N",

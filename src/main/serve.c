@@ -2,8 +2,8 @@
  * serve.c - `cohort serve`: settings, signals, one clear block of what is up.
  *
  * SIGTERM and SIGINT finish what is under way; a second one ends at once,
- * which loses nothing that was acknowledged.  SIGHUP is ignored, so that a
- * closed terminal does not end a server.
+ * which loses nothing that was acknowledged.  SIGHUP reads the keys file again.
+ * Under systemd (Type=notify) it hears when the server is ready and stops.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -18,12 +18,13 @@
 #include "base/log.h"
 #include "main/cmd.h"
 #include "main/config.h"
+#include "main/notify.h"
 #include "main/wire.h"
 
 struct serving {
 	struct node *node;
 	struct config config;
-	uv_signal_t term, intr;
+	uv_signal_t term, intr, hup;
 	rlim_t files;
 	bool asked;
 };
@@ -79,33 +80,55 @@ print_status(void *ctx)
 		printf("  recovered    %zu threads with runs to finish\n",
 		    node_recovered(s->node));
 	fflush(stdout);
+	notify_service("READY=1");
 }
 
 static void
-on_signal(uv_signal_t *handle, int number)
+on_stop(uv_signal_t *handle, int number)
 {
 	struct serving *s = handle->data;
 
-	log_info("main", "signal", "number=%d", number);
-	if (s->asked)
+	if (s->asked) {
+		log_warn("main", "stops_now", "signal=%d reason=%s", number,
+		    "asked twice; what is under way is cut off");
 		_exit(0);
+	}
 	s->asked = true;
+	log_info("main", "draining", "signal=%d at_most_ms=%d", number,
+	    LIMIT_HTTP_DRAIN_MS);
+	notify_service("STOPPING=1");
 	node_drain(s->node);
 }
 
 static void
+on_hangup(uv_signal_t *handle, int number)
+{
+	struct serving *s = handle->data;
+
+	(void)number;
+	node_reload(s->node);
+}
+
+/* What the handles of `s` do. */
+#define SIGNALS(s) { { &(s)->term, SIGTERM, on_stop },                       \
+	{ &(s)->intr, SIGINT, on_stop }, { &(s)->hup, SIGHUP, on_hangup } }
+
+struct watched {
+	uv_signal_t *handle;
+	int number;
+	uv_signal_cb act;
+};
+
+static void
 watch_signals(struct serving *s)
 {
-	struct { uv_signal_t *handle; int number; } at[] = {
-		{ &s->term, SIGTERM }, { &s->intr, SIGINT },
-	};
+	struct watched at[] = SIGNALS(s);
 
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
 	for (size_t i = 0; i < COUNT(at); i++) {
 		uv_signal_init(shard_loop(node_shard(s->node)), at[i].handle);
 		at[i].handle->data = s;
-		uv_signal_start(at[i].handle, on_signal, at[i].number);
+		uv_signal_start(at[i].handle, at[i].act, at[i].number);
 		uv_unref((uv_handle_t *)at[i].handle);
 	}
 }
@@ -114,8 +137,10 @@ watch_signals(struct serving *s)
 static void
 forget_signals(struct serving *s)
 {
-	uv_close((uv_handle_t *)&s->term, NULL);
-	uv_close((uv_handle_t *)&s->intr, NULL);
+	struct watched at[] = SIGNALS(s);
+
+	for (size_t i = 0; i < COUNT(at); i++)
+		uv_close((uv_handle_t *)at[i].handle, NULL);
 }
 
 static void
@@ -152,6 +177,7 @@ cmd_serve(const struct command *cmd, int argc, char **argv)
 		rc = node_run(s.node, print_status, &s, &e);
 		forget_signals(&s);
 		node_free(s.node);
+		log_info("main", "stopped", "rc=%s", rc_name(rc));
 	}
 	if (rc < 0)
 		fprintf(stderr, "cohort serve: %s\n", e.text);

@@ -264,6 +264,18 @@ phase_ended(struct shard_job *job)
 }
 
 void
+node_reload(struct node *n)
+{
+	struct err e = { 0 };
+
+	if (auth_reload(n->auth, &e) == OK)
+		log_info("main", "reloaded", "keys=%s",
+		    n->config->at[SETTING_API_KEYS].text);
+	else
+		log_error("main", "reload_failed", "error=%s", e.text);
+}
+
+void
 node_drain(struct node *n)
 {
 	bool serving = n->phase == &listen_ && atomic_load(&n->left) == 0;
@@ -481,6 +493,7 @@ make_api(struct node *n, struct err *e)
 	struct api_options o = {
 		.store = n->store, .runs = n->shared, .auth = n->auth,
 		.plain_errors = config_bool(n->config, SETTING_PLAIN_ERRORS),
+		.access_log = config_bool(n->config, SETTING_LOG_ACCESS),
 		.shards = n->homes_n, .model = buf_str(&n->model),
 	};
 	int rc;

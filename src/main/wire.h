@@ -33,6 +33,8 @@ int  node_run(struct node *n, void (*listening)(void *ctx), void *ctx,
 /* This thread, from inside the loop: finish what is under way, then return
  * from node_run.  A second call does nothing. */
 void node_drain(struct node *n);
+/* Reads the keys file again; says in the log how that went. */
+void node_reload(struct node *n);
 
 struct shard *node_shard(struct node *n);    /* shard 0 */
 unsigned node_shards(const struct node *n);

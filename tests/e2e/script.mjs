@@ -14,8 +14,8 @@
 //   capture reply "TEXT"          a model that records what it is asked
 //   asked   -> CHECKS             the last such request; `requests N` counts them
 //   env     NAME VALUE            for every process started later
-//   file    NAME, then `| line` a line;  poke FILE OFFSET HEX
-//   server  start [OPTION...] | kill | term | stop (term, then gone) | gone [CODE]
+//   file    NAME [MODE], then `| line` a line;  poke FILE OFFSET HEX
+//   server  start [OPTION...] | kill | term | hup | stop (term, then gone) | gone [CODE]
 //   cohort  ARG... -> CODE, CHECKS      a command that ends by itself
 //   get, post, put, patch, delete  PATH [{BODY} | "BODY" | say "WORDS" [{MORE}]]
 //             [with HEADER "VALUE"]... -> STATUS, CHECKS;  or: as NAME, to come back to
@@ -33,7 +33,7 @@
 // messages events add up to); id N; comment "TEXT"; end; cut; drop.
 import { execFile } from "node:child_process";
 import { createHmac } from "node:crypto";
-import { mkdirSync, openSync, readdirSync, readFileSync, writeFileSync, writeSync, closeSync } from "node:fs";
+import { chmodSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync, writeSync, closeSync } from "node:fs";
 import http from "node:http";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -213,6 +213,7 @@ const verbs = {
     s.expectGone = false;
   },
   async kill(s) { s.expectGone = true; await s.server.stop("SIGKILL"); },
+  async hup(s) { s.server.child.kill("SIGHUP"); },
   async term(s) { s.expectGone = true; s.server.child.kill("SIGTERM"); },
   async stop(s) { s.server.child.kill("SIGTERM"); await gone(s, 0); },
   async gone(s, r) { await gone(s, r.more ? r.int() : 0); },
@@ -236,11 +237,13 @@ const words = {
   },
   async env(s, r) { s.env[r.word()] = r.kind("string") ? r.string() : r.word(); },
   async file(s, r, lines) {
-    writeFileSync(path.join(s.dir, r.word("a file")), lines.map((l) => {
+    const name = path.join(s.dir, r.word("a file")), mode = r.more ? Number.parseInt(r.word("a mode"), 8) : 0o600;
+    writeFileSync(name, lines.map((l) => {
       const m = /^\s+\| ?(.*)$/.exec(l);
       if (!m) throw new Slip(`expected | and a line, got ${l.trim()}`);
       return `${r.fill(m[1])}\n`;
     }).join(""));
+    chmodSync(name, mode);
   },
   async poke(s, r) {
     const fd = openSync(path.join(s.dir, r.word("a file")), "r+"), offset = r.int();

@@ -8,6 +8,8 @@
 #include "base/hmac.h"
 #include "base/limits.h"
 
+#include <sys/stat.h>
+
 #define NOW_MS INT64_C(1700000000000)
 #define SECRET S("a-secret-of-at-least-thirty-two-bytes")
 
@@ -21,7 +23,7 @@ write_file(const char *path, struct str text)
 {
 	FILE *f = fopen(path, "w");
 
-	CHECK(f != NULL);
+	CHECK(f != NULL && fchmod(fileno(f), 0600) == 0);
 	CHECK(fwrite(text.p, 1, text.n, f) == text.n);
 	CHECK(fclose(f) == 0);
 }
@@ -52,6 +54,51 @@ open_auth(void)
 	CHECK(auth_enabled(a));
 	buf_release(&file);
 	return a;
+}
+
+/* Goal: a key that was taken out of the file lets nobody in any more, and a
+ * file with a mistake changes nothing. */
+TEST(auth_reads_the_keys_again)
+{
+	struct auth *a = open_auth();
+	struct buf file = BUF(KB);
+	struct principal who;
+	struct err e = { 0 };
+
+	add_key_line(&file, S("ck_bob"), S("bobby"));
+	write_file("keys", buf_str(&file));
+	CHECK_RC(auth_reload(a, &e), OK);
+	CHECK_RC(auth_check(a, STR_NONE, S("ck_ann"), NOW_MS, &arena, &who, &e), ERR_UNAUTH);
+	CHECK_RC(auth_check(a, STR_NONE, S("ck_bob"), NOW_MS, &arena, &who, &e), OK);
+	CHECK_STR(who.subject, "bobby");
+	CHECK(who.expires == NEVER);
+	write_file("keys", S("nonsense"));
+	CHECK_RC(auth_reload(a, &e), ERR_SYNTAX);
+	CHECK_RC(auth_check(a, STR_NONE, S("ck_bob"), NOW_MS, &arena, &who, &e), OK);
+	buf_release(&file);
+	auth_free(a);
+}
+
+TEST(auth_keys_that_others_can_write_are_refused)
+{
+	static const struct { mode_t mode; int rc; } rows[] = {
+		{ 0600, OK }, { 0400, OK }, { 0640, OK }, { 0644, OK },
+		{ 0620, ERR_DENIED }, { 0602, ERR_DENIED }, { 0666, ERR_DENIED },
+	};
+	struct auth_options o = { .keys_file = S("keys") };
+	struct auth *a;
+
+	auth_free(open_auth());
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct err e = { 0 };
+
+		CHECK(chmod("keys", rows[i].mode) == 0);
+		CHECK_RC(auth_new(&a, &o, &e), rows[i].rc);
+		if (rows[i].rc == OK)
+			auth_free(a);
+		else
+			CHECK(str_contains(str_of(e.text), S("chmod 600")));
+	}
 }
 
 TEST(auth_off_lets_everybody_in_as_nobody)
