@@ -75,7 +75,7 @@ const rows = {
   "POST /work/rpc": [{ operation: "show", args: { id: w } }, 404],
   "GET /work/events": ["stream"],        // in a scenario of its own
 };
-const open = ["GET /ok", "GET /info", "GET /health", "GET /metrics", "GET /openapi.json"];
+const open = ["GET /", "GET /ok", "GET /info", "GET /health", "GET /metrics", "GET /openapi.json"];
 
 await scenario("the matrix", async () => {
   const spec = (await call(server, "GET", "/openapi.json")).json;
