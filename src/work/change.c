@@ -251,7 +251,7 @@ op_create(struct work *w, struct work_call *c)
 	if (rc == OK)
 		rc = created_write(w, &it, wishes, &body);
 	if (rc == OK)
-		buf_add(c->data, body);
+		rc = body_add(w, body, true, c->data);
 	if (rc == OK)
 		rc = loose_take(w, it.id, it.seq);
 	if (rc == OK && parent.children != was.children)
@@ -275,7 +275,8 @@ change_save(struct work *w, struct item *it, const struct item *was,
 	rc = item_save(w, it, was);
 	if (new_json.p == NULL)
 		new_json = arena_str(&w->a, buf_str(b));
-	buf_add(w->call->data, buf_str(b));
+	if (rc == OK)
+		rc = body_add(w, buf_str(b), true, w->call->data);
 	if (rc == OK)
 		rc = event_add(w, it->seq, it->id, kind, old_json, new_json, ready);
 	if (rc == OK && is_done(it->status) != is_done(was->status))
@@ -373,7 +374,7 @@ op_close(struct work *w, struct work_call *c)
 		return rc;
 	was = it;
 	if (it.status == STATUS_CLOSED) {
-		rc = item_add(w, it.seq, false, c->data);
+		rc = item_add(w, it.seq, true, c->data);
 	} else {
 		item_set_status(w, &it, STATUS_CLOSED);
 		rc = change_save(w, &it, &was, EVENT_closed, reason_json(w));
@@ -393,7 +394,7 @@ op_reopen(struct work *w, struct work_call *c)
 		return rc;
 	was = it;
 	if (it.status == STATUS_OPEN)
-		return item_add(w, it.seq, false, c->data);
+		return item_add(w, it.seq, true, c->data);
 	rc = lease_guard(w, &it);
 	if (rc != OK)
 		return rc;

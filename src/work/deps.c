@@ -280,38 +280,23 @@ static int
 row_item_add(struct tree *t, struct row *r, int64_t seq, struct buf *b)
 {
 	struct query q = query_of(&t->w->db, SQL_ITEM_BODY);
-	struct json_doc doc = { 0 };
-	struct json_iter members;
-	struct err e;
-	bool first = true;
+	struct str body, key, value;
+	size_t at = 0;
 	int rc;
 
 	bind_i64(&q, seq);
 	rc = query_row(&q);
-	if (rc == OK)
-		r->id = col_str(&q, 2, &t->w->a);
-	if (rc != OK || json_parse(&doc, col_borrow(&q, 0), &e) != OK) {
-		json_release(&doc);
-		query_end(&q);
-		return rc != OK ? fail_db(t->w, rc) :
-		    fail(t->w, ERR_IO, "item %lld is damaged: %s", (long long)seq,
-		    e.text);
+	if (rc == OK) {
+		body = col_borrow(&q, 0);
+		r->id = col_str(&q, 1, &t->w->a);
+		buf_add_char(b, '{');
+		while (body_next(body, &at, &key, &value)) {
+			if (!str_eq(key, S("dependencies")))
+				body_member_add(b, key, value);
+		}
 	}
-	members = json_each(doc.root);
-	buf_add_char(b, '{');
-	while (json_next(&members)) {
-		if (str_eq(json_str(members.key), S("dependencies")))
-			continue;
-		if (!first)
-			buf_add_char(b, ',');
-		first = false;
-		json_add_node(b, members.key);
-		buf_add_char(b, ':');
-		json_add_node(b, members.value);
-	}
-	json_release(&doc);
 	query_end(&q);
-	return OK;
+	return rc == OK ? OK : fail_db(t->w, rc);
 }
 
 static int

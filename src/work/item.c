@@ -42,12 +42,12 @@ add_labels(struct buf *b, const struct item *it)
 	buf_add_char(b, ']');
 }
 
-static void
-add_deps(struct buf *b, const struct item *it)
+void
+item_add_edges(struct buf *b, const struct item *it, const char *key)
 {
 	if (it->deps_n == 0)
 		return;
-	json_add_key(b, "dependencies");
+	json_add_key(b, key);
 	for (size_t i = 0; i < it->deps_n; i++) {
 		const struct dep *d = &it->deps[i];
 
@@ -110,7 +110,7 @@ item_encode(struct buf *b, const struct item *it, struct str comments)
 {
 	buf_add_char(b, '{');
 	item_add_fields(b, it);
-	add_deps(b, it);
+	item_add_edges(b, it, "dependencies");
 	lease_add(b, it);
 	if (comments.n > 0) {
 		json_add_key(b, "comments");

@@ -173,8 +173,8 @@ claim_save(struct work *w, struct item *it, const struct item *was)
 		return change_save(w, it, was, EVENT_claimed,
 		    lease_json(w, it, "claim"));
 	rc = item_save(w, it, was);
-	buf_add(w->call->data, buf_str(&w->scratch));
-	return rc;
+	return rc == OK ? body_add(w, buf_str(&w->scratch), true, w->call->data) :
+	    rc;
 }
 
 static int

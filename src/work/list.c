@@ -158,11 +158,10 @@ labels_match(struct work *w, const struct filter *f, int64_t seq, bool *yes)
 /* ---- one item ----------------------------------------------------------------------- */
 
 static int
-body_add(struct work *w, int64_t seq, struct str body)
+listed_add(struct work *w, int64_t seq, struct str body)
 {
 	(void)seq;
-	buf_add(w->call->data, body);
-	return OK;
+	return body_add(w, body, true, w->call->data);
 }
 
 /* A row whose columns fit: is it wanted, then it is in the answer. */
@@ -520,7 +519,7 @@ static struct listing
 listing_of(const struct work_call *c, const struct filter *f)
 {
 	struct listing l = { .f = f, .left = arg_int(c, "limit", 0), .first = true,
-		.rows = INT64_MAX, .add = body_add };
+		.rows = INT64_MAX, .add = listed_add };
 
 	if (l.left == 0)
 		l.left = LIMIT_WORK_ROWS;
@@ -699,7 +698,9 @@ blocked_add(struct work *w, int64_t seq, struct str body)
 	struct blockers b;
 	int rc = blockers_find(w, &b, seq);
 
-	buf_add(out, str_sub(body, 0, body.n - 1));
+	if (rc == OK)
+		rc = body_add(w, body, true, out);
+	buf_cut(out, out->n - 1);
 	json_add_key(out, "blocked_by_count");
 	buf_add_i64(out, (int64_t)b.found_n);
 	json_add_key(out, "blocked_by");

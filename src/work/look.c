@@ -81,6 +81,7 @@ op_show(struct work *w, struct work_call *c)
 	buf_add_char(c->data, '{');
 	item_add_fields(c->data, &it);
 	rc = neighbours_add(w, SQL_SHOW_TARGETS, "dependencies", it.seq, c->data);
+	item_add_edges(c->data, &it, "dependency_records");
 	if (rc == OK)
 		rc = neighbours_add(w, SQL_SHOW_SOURCES, "dependents", it.seq,
 		    c->data);
@@ -109,9 +110,11 @@ ready_of(struct work *w, struct work_call *c, int priority, int64_t *left,
 	while (*left > 0 && (rc = query_row(&q)) == OK) {
 		if (!*first)
 			buf_add_char(c->data, ',');
-		buf_add(c->data, col_borrow(&q, 0));
 		*first = false;
 		--*left;
+		rc = body_add(w, col_borrow(&q, 0), true, c->data);
+		if (rc != OK)
+			break;
 	}
 	query_end(&q);
 	return *left == 0 || rc == ERR_NOTFOUND ? OK : fail_db(w, rc);

@@ -90,7 +90,7 @@ labels_write(struct work *w, struct item *it, const struct item *was,
 	}
 	if (rc == OK)
 		rc = label_events(w, it, kind, changed, changed_n);
-	return rc == OK ? item_add(w, it->seq, false, w->call->data) : rc;
+	return rc == OK ? item_add(w, it->seq, true, w->call->data) : rc;
 }
 
 /* An item that has the label already, or has it not, stays as it is. */

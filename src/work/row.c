@@ -258,29 +258,16 @@ comments_add(struct work *w, int64_t seq, struct str id, struct buf *out)
 }
 
 int
-item_add(struct work *w, int64_t seq, bool comments, struct buf *out)
+item_add(struct work *w, int64_t seq, bool targets, struct buf *out)
 {
 	struct query q = query_of(&w->db, SQL_ITEM_BODY);
-	struct str body, id = STR_NONE;
-	bool some;
 	int rc;
 
 	bind_i64(&q, seq);
 	rc = query_row(&q);
-	body = rc == OK ? col_borrow(&q, 0) : STR_NONE;
-	some = rc == OK && comments && col_i64(&q, 1) > 0;
-	if (rc == OK)
-		buf_add(out, some ? str_sub(body, 0, body.n - 1) : body);
-	if (some)
-		id = col_str(&q, 2, &w->a);
+	rc = rc == OK ? body_add(w, col_borrow(&q, 0), targets, out) :
+	    fail_db(w, rc);
 	query_end(&q);
-	if (rc != OK)
-		return fail_db(w, rc);
-	if (some) {
-		buf_lit(out, ",\"comments\":");
-		rc = comments_add(w, seq, id, out);
-		buf_add_char(out, '}');
-	}
 	return rc;
 }
 

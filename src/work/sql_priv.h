@@ -54,7 +54,9 @@
 	X(ITEM_SEQ, "SELECT seq FROM work_item"                                \
 	    " WHERE tracker = ? AND id = ? AND state < 10")                    \
 	X(ID_SEQ, "SELECT seq FROM work_item WHERE tracker = ? AND id = ?")    \
-	X(ITEM_BODY, "SELECT body, comments, id FROM work_item WHERE seq = ?") \
+	X(ITEM_BODY, "SELECT body, id FROM work_item WHERE seq = ?") \
+	X(BODY_OF, "SELECT body FROM work_item"                                \
+	    " WHERE tracker = ? AND id = ? AND state < 10")                    \
 	X(ITEM_RANGE, "SELECT seq, id FROM work_item WHERE tracker = ?"        \
 	    " AND id >= ? AND id < ? AND state < 10 ORDER BY id LIMIT ?")      \
 	/* neither a child's number nor another prefix follows what it begins with */ \

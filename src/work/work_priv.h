@@ -200,8 +200,9 @@ void tracker_edges_changed(struct work *w);
 /* The JSON of an item, keys in bd's order.  comments: raw JSON array to add as
  * "comments", empty: none. */
 void item_encode(struct buf *b, const struct item *it, struct str comments);
-/* The members before dependencies; and the lease's. */
+/* The members before dependencies; the edges under this key; the lease's. */
 void item_add_fields(struct buf *b, const struct item *it);
+void item_add_edges(struct buf *b, const struct item *it, const char *key);
 void lease_add(struct buf *b, const struct item *it);
 /* The same as a text in w->a; w->scratch holds it too. */
 struct str item_json(struct work *w, const struct item *it);
@@ -242,8 +243,15 @@ int id_seq(struct work *w, struct str id, int64_t *seq);
 /* Inserts (seq 0) or updates the row, its labels and its place in the counts;
  * edges are graph.c's. `was`: what is stored now (NULL for a new one). */
 int item_save(struct work *w, struct item *it, const struct item *was);
-/* Appends the stored body of a row, with its comments when `comments`. */
-int item_add(struct work *w, int64_t seq, bool comments, struct buf *out);
+/* Appends an item as answers show it, from its row or its body: `dependencies`
+ * are items then, short ones, and its edges are `dependency_records`.  Without
+ * `targets` only the edges.  w->scratch may hold the body and stays. */
+int item_add(struct work *w, int64_t seq, bool targets, struct buf *out);
+int body_add(struct work *w, struct str body, bool targets, struct buf *out);
+/* The next member of a stored body: *at is 0 before the first.  Key and value
+ * are as they are written there, escaped. */
+bool body_next(struct str body, size_t *at, struct str *key, struct str *value);
+void body_member_add(struct buf *out, struct str key, struct str value);
 
 /* The JSON array of an item's comments. */
 int comments_add(struct work *w, int64_t seq, struct str id, struct buf *out);

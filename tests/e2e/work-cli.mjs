@@ -1,7 +1,7 @@
 // work-cli.mjs - what scripts and agents made for bd rely on: through a link of
 // that name, each command's JSON keys in bd's order, its exit codes, the words
 // that are searched for, texts of any kind, and what a terminal or a pipe gets.
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { binary, check, equal, finish, scenario, scratch, until } from "./lib.mjs";
@@ -14,12 +14,14 @@ const as_bd = { program: [bd] };
 
 // An item's keys as bd writes them; the rest of the list is ours.
 const order = ["id", "title", "description", "design", "acceptance_criteria", "notes", "status", "priority", "issue_type", "assignee",
-  "estimated_minutes", "created_at", "updated_at", "closed_at", "external_ref", "compaction_level", "original_size", "labels", "dependencies", "dependents", "comments"];
+  "estimated_minutes", "created_at", "updated_at", "closed_at", "external_ref", "compaction_level", "original_size", "labels", "dependencies", "dependency_records", "dependents", "comments"];
 const always = ["id", "title", "description", "status", "priority", "issue_type", "created_at", "updated_at"];
 function item(x, what, also = []) {
   const keys = Object.keys(x), known = order.filter((k) => keys.includes(k));
   check(always.every((k) => keys.includes(k)), `${what}: the keys that are never absent`, keys);
   equal(keys.filter((k) => order.includes(k)), known, `${what}: bd's keys in bd's order`);
+  for (const d of [...x.dependencies ?? [], ...x.dependents ?? []]) check(d.title !== undefined && d.status !== undefined && d.depends_on_id === undefined, `${what}: what it depends on are items`, d);
+  if (!x.dependency_type) equal((x.dependencies ?? []).map((d) => d.id), (x.dependency_records ?? []).map((d) => d.depends_on_id), `${what}: and the edges are beside them`);
   equal(keys.filter((k) => !order.includes(k)).sort(), [...also].sort(), `${what}: no others`);
 }
 
@@ -39,10 +41,12 @@ for (const mode of ["direct", "daemon"]) await scenario(`keys and words, ${mode}
     check(Array.isArray(list) && list.length > 0, `${args[0]}: an array`, list);
     for (const x of list) item(x, args.join(" "), also);
   }
-  const shown = json("show", "p-2");
+  const [shown, ...rest] = json("show", "p-2");
+  equal(rest.length, 0, "show: an array of one");
+  equal(json("show", "p-2", "p-1").map((i) => i.id), ["p-2", "p-1"], "show of two: both");
   item(shown, "show");
   item(shown.dependencies[0], "show: what it depends on", ["dependency_type"]);
-  item(json("show", "p-1").dependents[0], "show: what depends on it", ["dependency_type"]);
+  item(json("show", "p-1")[0].dependents[0], "show: what depends on it", ["dependency_type"]);
   for (const empty of [["list", "-p", "4"], ["ready", "-p", "4"], ["label", "list", "p-3"], ["comments", "p-3"], ["dep", "cycles"]]) equal(json(...empty), [], `${empty.join(" ")}: nothing is []`);
   equal(Object.keys(json("stats")), ["total_issues", "open_issues", "in_progress_issues", "deferred_issues", "closed_issues", "blocked_issues", "ready_issues", "average_lead_time_hours"], "stats");
   equal(json("dep", "add", "p-3", "p-1"), { depends_on_id: "p-1", issue_id: "p-3", status: "added", type: "blocks" }, "dep add");
@@ -68,7 +72,10 @@ for (const mode of ["direct", "daemon"]) await scenario(`keys and words, ${mode}
   says(["comments", "add", "p-3", "x"], "Comment added to p-3\n");
   check(run("ready", "-p", "4").out.includes("No ready work found"), "the words for nothing ready");
   check(/^✓ Daemon is running \(PID \d+\)|^✗ Daemon is not running/.test(run("daemon", "--status").out), "daemon --status");
-  check(run("version").out.startsWith("bd version "), "version");
+  for (const args of [["version"], ["--version"], ["-V"], ["list", "--version"]]) {
+    const [, major, minor, patch] = run(...args).out.match(/^bd version (\d+)\.(\d+)\.(\d+) \(cohort \d+\.\d+\.\d+\)\n$/) ?? [];
+    check(major * 10000 + minor * 100 + +patch >= 908, `${args}: bd's version first, at least 0.9.8, and ours beside it`, run(...args).out);
+  }
 
   fails(["show", "p-99"], 1, /issue p-99 not found/);
   fails(["show", "p-99", "--json"], 1, /not found/);
@@ -88,7 +95,7 @@ for (const mode of ["direct", "daemon"]) await scenario(`keys and words, ${mode}
 
   check(run("delete", "p-3", "--force", "--dry-run").out.includes("DELETE PREVIEW"), "a dry run beats --force");
   equal(json("delete", "p-3").deleted, false, "without --force a preview");
-  equal(json("show", "p-3").id, "p-3", "and it is still there");
+  equal(json("show", "p-3")[0].id, "p-3", "and it is still there");
   const gone = json("delete", "p-3", "--force");
   equal([gone.deleted, gone.deleted_count, gone.dependencies_removed, gone.references_updated], ["p-3", 1, 0, 0], "deleted: its id");
   for (const id of ["p-4", "p-5"]) run("create", id, "--id", id);
@@ -117,7 +124,7 @@ await scenario("who comes from bd", async () => {
   check(plain.code === 0 && /init --from-beads/.test(plain.err), "init beside a .beads/ tells of it", plain);
   const taken = run(["init", "--from-beads"]);
   check(taken.code === 0 && /Import complete: 3 created/.test(taken.err), "taken over", taken);
-  const one = JSON.parse(run(["show", "shop-1", "--json"]).out);
+  const [one] = JSON.parse(run(["show", "shop-1", "--json"]).out);
   equal([one.created_at, one.content_hash, one.labels], [t, "abc", ["ui"]], "as they were, with the keys we do not know");
   equal(JSON.parse(run(["comments", "shop-2", "--json"]).out)[0].text, "hello", "and their comments");
   const fresh = workspace({ init: false });
@@ -158,7 +165,33 @@ await scenario("texts of any kind", () => {
   equal(ws.ok(["comment", id, "-f", "-", "--json"], { input: "from\nstdin" }).text, "from\nstdin", "comment -f -");
   equal(ws.ok(["comment", "--json", "--", id, "-f", "--json"]).text, "-f --json", "after -- all are operands");
   equal(ws.ok(["create", "--json", "--", "-p"]).title, "-p", "a title with a dash");
+  for (const args of [["--", "--x"], ["--title", "--x"], ["--title=--x"]]) equal(ws.ok(["create", "--json", ...args]).title, "--x", `${args}: a title with two`);
+  for (const title of ["--json says nothing", "--no-such flag=x is told", "-v prints nothing", "- a line of a list", "--"]) equal(ws.ok(["create", "--json", ...(title === "--" ? ["--"] : []), title]).title, title, "a title that no flag can be");
+  check(/unknown flag: --x; what begins with a dash and is no flag goes after --/.test(ws.run(["create", "--x"]).err), "else it is said where it goes");
+  equal(ws.run(["close", "p-none", "--json"]).out, "", "nothing done: nothing printed");
   equal(ws.run(["create", "t", "-p"]).code, 1, "a flag without its value");
+});
+
+// A program that starts another may leave it a pipe that never ends.
+for (const mode of ["direct", "daemon"]) await scenario(`stdin that does not end, ${mode}`, async () => {
+  const ws = workspace({ mode });
+  const open = (args) => new Promise((resolve) => {
+    const child = spawn(path.resolve(binary), ["work", ...args], { cwd: ws.dir, env: ws.env, stdio: ["pipe", "pipe", "pipe"] }), r = { out: "", err: "" };
+    child.stdout.on("data", (d) => { r.out += d; });
+    child.stderr.on("data", (d) => { r.err += d; });
+    child.on("close", (code) => { child.stdin.destroy(); resolve({ code, ...r }); });
+    child.stdin.on("error", () => {});
+    child.stdin.write("half a text");
+  });
+  for (const args of [["create", "t", "--id", "p-t"], ["list"], ["show", "p-t"], ["comment", "p-t", "-"], ["create", "-"], ["close", "p-t"]]) equal((await open(args)).code, 0, `${args.join(" ")}: does not ask for it`);
+  for (const args of [["create", "t", "-d", "-"], ["update", "p-t", "--notes", "-"], ["create", "-f", "-"], ["comment", "p-t", "-f", "-"], ["import"], ["import", "-"], ["batch"]]) {
+    const r = await open([...args, "--timeout", "200ms"]);
+    check(r.code === 124 && r.out === "" && /stdin gave nothing for 0\.2 s and did not end/.test(r.err), `${args.join(" ")}: asks, and is told`, r);
+  }
+  equal(ws.ok(["list", "--json"]).map((i) => i.title).sort(), ["-", "t"], "nothing half done");
+  const tty = (args) => spawnSync("script", ["-qec", `"${path.resolve(binary)}" work ${args}`, "/dev/null"], { cwd: ws.dir, env: ws.env, encoding: "utf8", input: "", timeout: 20000 });
+  if (tty("version").status !== 0) return console.log("skipped: no terminals here");
+  for (const c of ["import", "batch"]) { const r = tty(c); check(r.status === 1 && /no text on stdin: name a file/.test(r.stdout), `${c} at a terminal: what is missing`, r); }
 });
 
 await scenario("an agent that only reads prime", () => {

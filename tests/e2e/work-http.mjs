@@ -34,7 +34,8 @@ await scenario("items", async () => {
   check(/^items-[0-9a-z]{4,}$/.test(a.id), "the project's name is the ids' prefix", a.id);
   equal([a.title, a.priority, a.labels, a.status, a.estimated_minutes], ["first", 1, ["a", "x"], "open", 30], "what was given is there");
   const b = await create({ title: "second", issue_type: "bug", dependencies: [a.id] }, q);
-  equal(b.dependencies.map((d) => [d.depends_on_id, d.type, d.created_by]), [[a.id, "blocks", "ann"]], "the dependency, by who is authenticated");
+  equal(b.dependency_records.map((d) => [d.depends_on_id, d.type, d.created_by]), [[a.id, "blocks", "ann"]], "the dependency, by who is authenticated");
+  equal(b.dependencies.map((d) => [d.id, d.title, d.dependency_type]), [[a.id, "first", "blocks"]], "and as an item");
   equal((await ok("GET", `/work/ready${q}`)).map((i) => i.id), [a.id], "only the first is ready");
   equal((await ok("GET", `/work/items${q}`)).map((i) => i.id), [a.id, b.id], "list, most urgent first");
   equal((await ok("GET", `/work/items${q}&issue_type=bug`)).map((i) => i.id), [b.id], "by type");

@@ -73,7 +73,7 @@ await scenario("rename-prefix travels, with the edits of the others", () => {
     const items = all(ws);
     equal(items.size, 21, "nothing twice");
     equal([items.get("q-3").title, items.get("q-0").status, items.get("q-7").notes], ["edited", "closed", "after q-6"], "edits and mentions");
-    equal(items.get("p-b").dependencies.map((d) => d.depends_on_id), ["q-5"], "a dependency on what was renamed");
+    equal(items.get("p-b").dependency_records.map((d) => d.depends_on_id), ["q-5"], "a dependency on what was renamed");
     equal([ws.ok(["show", "q-4", "--json"])].flat()[0].comments.length, 1, "the comment");
     check(ws.ok(["create", "new", "-q"]).startsWith("q-"), "new ids follow");
     sound(ws);

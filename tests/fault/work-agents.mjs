@@ -77,7 +77,7 @@ async function verify(server, q, items, runs) {
     by.set(claim.actor, (by.get(claim.actor) ?? 0) + 1);
   }
   for (const item of items)
-    for (const d of item.dependencies ?? [])
+    for (const d of item.dependency_records ?? [])
       check(audit.get(d.depends_on_id)?.close.seq < audit.get(item.id)?.claim.seq, `${item.id}: after ${d.depends_on_id}`);
   equal([...by.keys()].sort(), runs.map((r) => `agent/agent/${r.thread}`).sort(), "all of them worked, each under its own name");
   for (const r of runs) {

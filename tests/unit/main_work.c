@@ -252,7 +252,7 @@ static struct str
 formatted(const char *format)
 {
 	static const char items[] = "[{\"id\":\"b-1\",\"title\":\"A \\\"q\\\"\","
-	    "\"priority\":1,\"labels\":[\"x\",\"y\"],\"dependencies\":["
+	    "\"priority\":1,\"labels\":[\"x\",\"y\"],\"dependency_records\":["
 	    "{\"issue_id\":\"b-1\",\"depends_on_id\":\"b-2\",\"type\":\"blocks\"},"
 	    "{\"issue_id\":\"b-1\",\"depends_on_id\":\"b-9\",\"type\":\"related\"}]},"
 	    "{\"id\":\"b-2\",\"title\":\"B\",\"priority\":0}]";

@@ -145,7 +145,7 @@ TEST(work_rename_prefix_takes_everything_along)
 	CHECK_STR(fix_get(&f, "description"), "t-f");
 	CHECK_STR(fix_get(&f, "notes"),
 	    "new-b, new-b.1. not t-zz, xt-b or t-b-x");
-	CHECK_STR(fix_get(&f, "dependents.0.dependencies.0.depends_on_id"),
+	CHECK_STR(fix_get(&f, "dependents.0.dependency_records.0.depends_on_id"),
 	    "new-a");
 	fix_ok(&f, "show", "{'id':'t-x-1'}");
 	CHECK_STR(fix_get(&f, "notes"), "t-x-1");

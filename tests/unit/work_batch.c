@@ -146,7 +146,7 @@ TEST(work_a_reference_is_the_id_of_an_earlier_result)
 	    "{'operation':'close','args':{'id':{'$ref':4}}},"
 	    "{'operation':'label_add','args':{'id':{'$ref':0},'labels':['l']}}]}");
 	CHECK_STR(fix_get(&f, "results.1.data.title"), "{$ref: 0}");
-	CHECK(str_eq(fix_get(&f, "results.1.data.dependencies.0.depends_on_id"),
+	CHECK(str_eq(fix_get(&f, "results.1.data.dependencies.0.id"),
 	    fix_get(&f, "results.0.data.id")));
 	CHECK(str_starts(fix_get(&f, "results.2.data.id"),
 	    fix_get(&f, "results.1.data.id")));

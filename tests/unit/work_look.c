@@ -6,7 +6,10 @@
  */
 #include "work_fix.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/mem.h"
 
 #define CHECK_IDS(f, want)                                                  \
 	do {                                                                \
@@ -46,6 +49,111 @@ TEST(work_list_orders_by_priority_then_newest)
 	CHECK_IDS(&f, "t-c t-b t-a t-e t-d");
 	CHECK_RC(fix_call(&f, "list", "{'limit':-1}"), ERR_INVALID);
 	CHECK_RC(fix_call(&f, "list", "{'statuses':'open'}"), ERR_INVALID);
+	fix_close(&f);
+}
+
+/* What answers with items, and where the one with dependencies is in it. */
+static const struct { const char *operation, *args, *at; } answers[] = {
+	{ "create", "{'id':'t-x','title':'x','priority':0,'labels':['l'],"
+	    "'dependencies':['t-y','related:t-z']}", "" },
+	{ "list", "{'ids':['t-x']}", "0." }, { "list", "{'labels':['l']}", "0." },
+	{ "list", "{'title':'x'}", "0." }, { "search", "{'query':'t-x'}", "0." },
+	{ "blocked", "{}", "0." }, { "update", "{'id':'t-x','notes':'n'}", "" },
+	{ "label_add", "{'id':'t-x','label':'m'}", "" },
+	{ "label_add", "{'id':'t-x','label':'m'}", "" },
+	{ "label_remove", "{'id':'t-x','label':'m'}", "" },
+	{ "show", "{'id':'t-x'}", "" }, { "show", "{'id':'t-w'}", "dependencies.0." },
+	{ "show", "{'id':'t-y'}", "dependents.0." },
+	{ "close", "{'id':'t-x'}", "" }, { "close", "{'id':'t-x'}", "" },
+	{ "reopen", "{'id':'t-x'}", "" }, { "reopen", "{'id':'t-x'}", "" },
+	{ "update", "{'id':'t-y','status':'closed'}", NULL },
+	{ "ready", "{}", "0." }, { "claim", "{'id':'t-x'}", "" },
+	{ "claim", "{'id':'t-x'}", "" }, { "release", "{'id':'t-x'}", "" },
+	{ "batch", "{'operations':[{'operation':'update','args':{'id':'t-x',"
+	    "'priority':0}}]}", "results.0.data." },
+	{ "close", "{'id':'t-v','claim_next':true}", "claimed." },
+};
+
+static struct str
+member(struct fix *f, const char *at, const char *rest)
+{
+	char path[64];
+
+	snprintf(path, sizeof path, "%s%s", at, rest);
+	return fix_get(f, path);
+}
+
+/* bd's clients read `dependencies` as items; edges have a name of their own.
+ * An item within an item has no `dependencies` that are edges either. */
+TEST(work_dependencies_are_items_in_every_answer)
+{
+	struct fix f;
+
+	fix_open(&f);
+	fix_ok(&f, "create", "{'id':'t-z','title':'z','description':'%s'}",
+	    "long \\\" and \\\\ ,\\\"dependencies\\\":[ words");
+	fix_ok(&f, "create", "{'id':'t-y','title':'y \\\\','priority':1}");
+	fix_ok(&f, "create", "{'id':'t-v','title':'v'}");
+	for (size_t i = 0; i < COUNT(answers); i++) {
+		const char *at = answers[i].at;
+		bool inner = at != NULL && str_starts(str_of(at), S("depend"));
+
+		fix_ok(&f, answers[i].operation, "%s", answers[i].args);
+		if (i == 0)
+			fix_ok(&f, "create", "{'id':'t-w','title':'w',"
+			    "'dependencies':['related:t-x'],'priority':4}");
+		if (at == NULL || i == 0)
+			continue;
+		CHECK_STR(member(&f, at, "id"), "t-x");
+		CHECK_STR(member(&f, at, "dependency_records.0.depends_on_id"), "t-y");
+		CHECK_STR(member(&f, at, "dependency_records.1.type"), "related");
+		CHECK_STR(member(&f, at, "dependencies.0.id"), inner ? "" : "t-y");
+		CHECK_STR(member(&f, at, "dependencies.0.title"), inner ? "" : "y \\");
+		CHECK_STR(member(&f, at, "dependencies.1.dependency_type"),
+		    inner ? "" : "related");
+		CHECK_STR(member(&f, at, "dependencies.0.issue_id"), "");
+	}
+	fix_ok(&f, "list", "{'ids':['t-z']}");
+	CHECK_STR(fix_get(&f, "0.description"),
+	    "long \" and \\ ,\"dependencies\":[ words");
+	fix_ok(&f, "export", "{}");
+	CHECK(str_contains(buf_str(&f.data), S("\"dependencies\":[{\"issue_id\"")));
+	CHECK(!str_contains(buf_str(&f.data), S("dependency_records")));
+	fix_close(&f);
+}
+
+/* A file from elsewhere may hold half a body. */
+TEST(work_half_a_body_ends_where_it_ends)
+{
+	static const char whole[] = "{\"id\":\"t-a\",\"x\":{\"a\":[1,{\"b\":\"\\\\\"}]},"
+	    "\"n\":-1,\"dependencies\":[{\"issue_id\":\"t-a\"}],\"t\":\"q\\\"\"}";
+
+	for (size_t n = 0; n < sizeof whole; n++) {
+		char *copy = memcpy(mem_alloc(n > 0 ? n : 1), whole, n);
+		struct str body = { copy, n }, key, value;
+		size_t at = 0, found = 0;
+
+		while (body_next(body, &at, &key, &value)) {
+			CHECK(key.p + key.n <= copy + n && value.p + value.n <= copy + n);
+			found++;
+		}
+		CHECK(found <= 5);
+		CHECK(n != sizeof whole - 1 || found == 5);
+		free(copy);
+	}
+}
+
+/* Short, or a list of many that depend on one would be as many times as large. */
+TEST(work_dependencies_in_answers_are_short)
+{
+	struct fix f;
+
+	fix_open(&f);
+	fix_ok(&f, "create", "{'id':'t-a','title':'a','description':'%0*d'}", 60000, 1);
+	for (int i = 0; i < 50; i++)
+		fix_ok(&f, "create", "{'title':'b','dependencies':['t-a']}");
+	fix_ok(&f, "list", "{}");
+	CHECK(f.data.n < 100 * 1000);
 	fix_close(&f);
 }
 

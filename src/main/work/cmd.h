@@ -108,6 +108,14 @@ int line_read_bodies(const struct work_line *l, struct arena *a, struct err *e);
 void args_add_text(struct buf *b, const char *key, struct str value);
 void args_add_key(struct buf *b, const char *key);
 
+/* ---- stdin (input.c) ------------------------------------------------------- */
+
+void work_stdin_patience(nsec longest);      /* without a byte; 30 s unless set */
+/* Before a read of it.  ERR_TIMEOUT with words: it gives nothing, nor ends. */
+int work_stdin_wait(struct err *e);
+/* For what reads it unasked.  ERR_SYNTAX: it is a terminal. */
+int work_stdin_given(struct err *e);
+
 /* ---- help (help.c) ---------------------------------------------------------- */
 
 void work_add_help(struct buf *b, const char *program, struct str group);
@@ -149,7 +157,7 @@ int work_open_client(struct work_ctx *x, struct err *e);
 
 #define WORK_RUN_MAP(X)                                                        \
 	/* run.c */                                                       \
-	X(one) X(each) X(create) X(update) X(close) X(label) X(claim)          \
+	X(one) X(each) X(array) X(create) X(update) X(close) X(label) X(claim)          \
 	X(comments_add) X(list) X(delete)                                      \
 	/* files.c */                                                     \
 	X(export) X(import) X(batch)                                           \

@@ -25,8 +25,11 @@ read_all(int fd, struct buf *out, struct err *e)
 	for (;;) {
 		size_t left = out->max - out->n, want = left < 64 * KB ? left : 64 * KB;
 		char more, *room = want > 0 ? buf_room(out, want) : &more;
-		ssize_t n = read(fd, room, want > 0 ? want : 1);
+		int rc = fd == STDIN_FILENO ? work_stdin_wait(e) : OK;
+		ssize_t n = rc == OK ? read(fd, room, want > 0 ? want : 1) : 0;
 
+		if (rc != OK)
+			return rc;
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -426,9 +429,11 @@ run_import(struct work_ctx *x)
 		return work_fail(x, ERR_SYNTAX, "the file is given twice");
 	if (x->line->operands_n > 0)
 		path = x->line->operand[0];
+	rc = path.p == NULL ? work_stdin_given(&r.err) : OK;
 	if (path.p == NULL)
 		path = S("-");
-	rc = work_read_file(path, &text, &r.err);
+	if (rc == OK)
+		rc = work_read_file(path, &text, &r.err);
 	if (rc == OK)
 		rc = work_import(x->hand.client, buf_str(&text), &o, &r);
 	if (rc < 0) {
@@ -522,9 +527,11 @@ run_batch(struct work_ctx *x)
 	struct err e = { 0 };
 	int rc;
 
+	rc = path.p == NULL ? work_stdin_given(&e) : OK;
 	if (path.p == NULL)
 		path = S("-");
-	rc = work_read_file(path, &text, &e);
+	if (rc == OK)
+		rc = work_read_file(path, &text, &e);
 	if (rc < 0)
 		work_fail(x, rc, "%.*s: %s", FMT(path), e.text);
 	else if ((rc = batch_call(x, buf_str(&text), &e)) < 0)

@@ -282,7 +282,7 @@ work_format_add(struct buf *b, struct str format, jnode items)
 		dot_add_nodes(b, items);
 	while (json_next(&it)) {
 		struct json_iter deps = json_each(json_get(it.value,
-		    S("dependencies")));
+		    S("dependency_records")));
 
 		if (!edges)
 			template_add(b, format, it.value, NULL);

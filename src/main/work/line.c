@@ -87,6 +87,14 @@ flags_count(const struct work_flag *f)
 	return n;
 }
 
+/* It may have been meant as a text. */
+static const char *
+text_hint(const struct work_line *l)
+{
+	return l->cmd == NULL || l->cmd->max == 0 ? "" :
+	    "; what begins with a dash and is no flag goes after --";
+}
+
 static int
 flag_unknown(struct reader *r, struct str name)
 {
@@ -100,7 +108,8 @@ flag_unknown(struct reader *r, struct str name)
 	if (near != NULL)
 		return err_set(r->e, ERR_INVALID,
 		    "unknown flag: --%.*s; did you mean --%s?", FMT(name), near);
-	return err_set(r->e, ERR_INVALID, "unknown flag: --%.*s", FMT(name));
+	return err_set(r->e, ERR_INVALID, "unknown flag: --%.*s%s", FMT(name),
+	    text_hint(r->l));
 }
 
 /* "true" or "false" as Go's ParseBool reads them. */
@@ -175,7 +184,8 @@ parse_short(struct reader *r, struct str s)
 
 		if (f == NULL)
 			return err_set(r->e, ERR_INVALID,
-			    "unknown shorthand flag: -%c", s.p[0]);
+			    "unknown shorthand flag: -%c%s", s.p[0],
+			    text_hint(r->l));
 		if (rest.n > 0 && rest.p[0] == '=')
 			return flag_give(r, f, str_sub(rest, 1, rest.n));
 		if (rest.n > 0 && f->kind != FLAG_SWITCH)
@@ -188,10 +198,17 @@ parse_short(struct reader *r, struct str s)
 	return OK;
 }
 
+/* No flag's name has a blank: `--json is wrong` is a title, and so is `-v shows
+ * nothing` where no flag is -v. */
 static bool
-is_flag(const char *arg)
+is_flag(const struct work_line *l, const char *arg)
 {
-	return arg[0] == '-' && arg[1] != '\0';
+	size_t n = strcspn(arg, "= \t\n");
+
+	if (arg[0] != '-' || arg[1] == '\0')
+		return false;
+	return arg[n] == '\0' || arg[n] == '=' ||
+	    (arg[1] != '-' && flag_find(l, STR_NONE, arg[1]) != NULL);
 }
 
 static int
@@ -270,7 +287,7 @@ static int
 next_word(struct reader *r, struct str *word)
 {
 	*word = STR_NONE;
-	while (r->at < r->argc && is_flag(r->argv[r->at])) {
+	while (r->at < r->argc && is_flag(r->l, r->argv[r->at])) {
 		int rc;
 
 		if (strcmp(r->argv[r->at], "--") == 0)
@@ -294,7 +311,7 @@ parse_group(struct reader *r, struct str first)
 	r->l->group = first;
 	r->l->cmd = work_command_find(first);
 	mark = r->at;
-	if (r->l->cmd != NULL && mark < r->argc && is_flag(r->argv[mark]))
+	if (r->l->cmd != NULL && mark < r->argc && is_flag(r->l, r->argv[mark]))
 		return OK;
 	rc = next_word(r, &second);
 	if (rc < 0 || (second.n == 0 && r->l->cmd != NULL))
@@ -354,7 +371,7 @@ parse_rest(struct reader *r)
 		if (!ended && strcmp(arg, "--") == 0) {
 			ended = true;
 			r->at++;
-		} else if (!ended && is_flag(arg)) {
+		} else if (!ended && is_flag(l, arg)) {
 			rc = parse_flag(r);
 			if (rc < 0)
 				return rc;
@@ -363,7 +380,7 @@ parse_rest(struct reader *r)
 			r->at++;
 		}
 	}
-	return l->help ? OK : check_operands(r);
+	return l->help || line_has(l, "version") ? OK : check_operands(r);
 }
 
 int

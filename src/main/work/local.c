@@ -232,16 +232,21 @@ run_events(struct work_ctx *x)
 	return rc;
 }
 
+/* Whose commands and answers ours are: what is made for bd asks for one not
+ * older than it needs, and takes the first number it sees. */
+#define BD_VERSION "0.9.8"
+
 /* ---- about itself ------------------------------------------------------------------------ */
 
 int
 run_version(struct work_ctx *x)
 {
 	if (x->hand.json)
-		add_indented(&x->out, S("{\"build\":\"cohort\",\"version\":\""
-		    COHORT_VERSION "\"}"));
+		add_indented(&x->out, S("{\"build\":\"cohort " COHORT_VERSION
+		    "\",\"version\":\"" BD_VERSION "\"}"));
 	else
-		buf_lit(&x->out, "bd version " COHORT_VERSION " (cohort)\n");
+		buf_lit(&x->out, "bd version " BD_VERSION " (cohort "
+		    COHORT_VERSION ")\n");
 	return OK;
 }
 

@@ -254,6 +254,7 @@ command_run(struct work_ctx *x)
 	rc = read_timeout(x, &e);
 	if (rc < 0)
 		return usage_error(x, &e);
+	work_stdin_patience(x->timeout);
 	rc = line_read_bodies(x->line, x->a, &e);
 	if (rc == OK)
 		rc = open_what_it_needs(x, &e);
@@ -275,6 +276,8 @@ line_run(struct work_ctx *x, const struct err *parsed)
 		work_add_command_help(&x->out, x->program, l->cmd);
 		return 0;
 	}
+	if (line_has(l, "version"))
+		return exit_code(run_version(x));
 	if (l->cmd == NULL) {
 		work_add_help(&x->out, x->program, l->group);
 		return 0;

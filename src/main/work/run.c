@@ -108,13 +108,14 @@ each_show(struct each *s)
 	struct buf all = BUF(LIMIT_WORK_OUT_BYTES);
 	bool array = s->array || s->n > 1;
 
+	if (s->json.n == 0)
+		return;
 	if (array)
 		buf_add_char(&all, '[');
 	buf_add(&all, buf_str(&s->json));
 	if (array)
 		buf_add_char(&all, ']');
-	if (all.n > 0)
-		add_indented(&s->x->out, buf_str(&all));
+	add_indented(&s->x->out, buf_str(&all));
 	buf_release(&all);
 }
 
@@ -152,13 +153,19 @@ run_each(struct work_ctx *x)
 }
 
 int
-run_close(struct work_ctx *x)
+run_array(struct work_ctx *x)
 {
 	struct each s = { .x = x, .n = x->line->operands_n, .array = true };
 
-	if (s.n > 1 && line_has(x->line, "claim-next"))
-		return work_fail(x, ERR_SYNTAX, "--claim-next goes with one id");
 	return each_run(&s);
+}
+
+int
+run_close(struct work_ctx *x)
+{
+	if (x->line->operands_n > 1 && line_has(x->line, "claim-next"))
+		return work_fail(x, ERR_SYNTAX, "--claim-next goes with one id");
+	return run_array(x);
 }
 
 int

@@ -59,6 +59,7 @@ const struct work_flag work_globals[] = {
 	SWITCH("quiet", 'q', NULL, "say only what was asked for: create prints the id"),
 	SWITCH("no-color", 0, NULL, "no colour on a terminal (also $NO_COLOR)"),
 	SWITCH("help", 'h', NULL, "explain the command"),
+	SWITCH("version", 'V', NULL, "print the version, as bd's and ours"),
 	IGNORED_SWITCH("no-auto-flush", "nothing is flushed: files are written by "
 	    "export and sync"),
 	IGNORED_SWITCH("no-auto-import", "nothing is imported behind one's back: "
@@ -183,7 +184,7 @@ const struct work_command work_commands[] = {
 	    "Ordered by priority, then the newest first.",
 	    list_flags, NEED_CLIENT, "list", run_list, print_items },
 	{ "show", "ID...", 1, -1, NULL, "show all of an item", NULL, NULL,
-	    NEED_CLIENT, "show", run_each, print_show },
+	    NEED_CLIENT, "show", run_array, print_show },
 	{ "update", "ID...", 1, -1, NULL, "change fields of items", NULL, update_flags,
 	    NEED_CLIENT, "update", run_update, print_updated },
 	{ "close", "ID...", 1, -1, NULL, "close items", NULL,
@@ -192,7 +193,7 @@ const struct work_command work_commands[] = {
 	    NEED_CLIENT, "close", run_close, print_closed },
 	{ "reopen", "ID...", 1, -1, NULL, "open items again", NULL,
 	    FLAGS(TEXT("reason", 'r', "TEXT", "reason", "why, for the audit")),
-	    NEED_CLIENT, "reopen", run_close, print_reopened },
+	    NEED_CLIENT, "reopen", run_array, print_reopened },
 	{ "ready", "", 0, 0, NULL, "list what can be worked on now",
 	    "Open, and nothing open blocks them or an item above them. Ordered by "
 	    "priority, then the oldest first.",

@@ -1,0 +1,194 @@
+/*
+ * body.c - the stored body of an item, as answers show it.
+ *
+ * A body keeps what an item depends on as an export does: edges, under
+ * `dependencies`.  Who asks for items expects items there, as bd's clients do;
+ * they come short, without the long texts, so that a list of many which depend
+ * on one is not that many times as large.  The edges stand beside them, as
+ * `dependency_records`.
+ *
+ * Bodies were written by item.c, so their members are found without reading
+ * them as JSON; a damaged one is never read past its end.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "work/work_priv.h"
+
+/* ---- members ------------------------------------------------------------------- */
+
+/* Past the string that begins at i. */
+static size_t
+string_end(struct str s, size_t i)
+{
+	for (i++; i < s.n; i++) {
+		const char *quote = memchr(s.p + i, '"', s.n - i);
+		size_t back = 0;
+
+		if (quote == NULL)
+			return s.n;
+		i = (size_t)(quote - s.p);
+		while (s.p[i - 1 - back] == '\\')
+			back++;
+		if (back % 2 == 0)
+			return i + 1;
+	}
+	return s.n;
+}
+
+static size_t
+value_end(struct str s, size_t i)
+{
+	size_t depth = 0;
+
+	while (i < s.n) {
+		char c = s.p[i];
+
+		if (c == '"') {
+			i = string_end(s, i);
+			continue;
+		}
+		if (depth == 0 && (c == ',' || c == '}' || c == ']'))
+			return i;
+		depth += c == '{' || c == '[';
+		depth -= c == '}' || c == ']';
+		i++;
+	}
+	return s.n;
+}
+
+bool
+body_next(struct str body, size_t *at, struct str *key, struct str *value)
+{
+	size_t from = *at + 1, end;          /* over the brace or comma */
+
+	if (from >= body.n || body.p[from] != '"')
+		return false;
+	end = string_end(body, from);
+	if (end + 1 >= body.n)
+		return false;
+	*key = str_sub(body, from + 1, end - from - 2);
+	*at = value_end(body, end + 1);
+	*value = str_sub(body, end + 1, *at - end - 1);
+	return true;
+}
+
+/* A member that is a string without escapes, as ids are; else p NULL. */
+static struct str
+text_of(struct str body, struct str wanted)
+{
+	struct str key, value;
+	size_t at = 0;
+
+	while (body_next(body, &at, &key, &value)) {
+		if (str_eq(key, wanted) && value.n >= 2 && value.p[0] == '"')
+			return str_sub(value, 1, value.n - 2);
+	}
+	return STR_NONE;
+}
+
+void
+body_member_add(struct buf *out, struct str key, struct str value)
+{
+	buf_add(out, out->n > 0 && out->p[out->n - 1] == '{' ? S("\"") : S(",\""));
+	buf_add(out, key);
+	buf_lit(out, "\":");
+	buf_add(out, value);
+}
+
+/* ---- what it depends on --------------------------------------------------------------- */
+
+static bool
+is_short(struct str key)
+{
+	static const struct str keys[] = { S("id"), S("title"), S("status"),
+		S("priority"), S("issue_type"), S("assignee"), S("created_at"),
+		S("updated_at"), S("closed_at") };
+
+	for (size_t i = 0; i < COUNT(keys); i++) {
+		if (str_eq(key, keys[i]))
+			return true;
+	}
+	return false;
+}
+
+static void
+short_add(struct str body, struct str edge, struct buf *out)
+{
+	struct str key, value;
+	size_t at = 0;
+
+	buf_add_char(out, '{');
+	while (body_next(body, &at, &key, &value)) {
+		if (is_short(key))
+			body_member_add(out, key, value);
+	}
+	json_add_key(out, "dependency_type");
+	buf_add_char(out, '"');
+	buf_add(out, text_of(edge, S("type")));
+	buf_lit(out, "\"}");
+}
+
+/* One that an import left without its item is an edge only. */
+static int
+target_add(struct work *w, struct str edge, struct buf *out, bool *first)
+{
+	struct query q = query_of(&w->db, SQL_BODY_OF);
+	int rc;
+
+	bind_i64(&q, w->t.seq);
+	bind_str(&q, text_of(edge, S("depends_on_id")));
+	rc = query_row(&q);
+	if (rc == OK) {
+		if (!*first)
+			buf_add_char(out, ',');
+		*first = false;
+		short_add(col_borrow(&q, 0), edge, out);
+	}
+	query_end(&q);
+	return rc == OK || rc == ERR_NOTFOUND ? OK : fail_db(w, rc);
+}
+
+static int
+targets_add(struct work *w, struct str edges, struct buf *out)
+{
+	bool first = true;
+	int rc = OK;
+
+	json_add_key(out, "dependencies");
+	buf_add_char(out, '[');
+	for (size_t at = 0; rc == OK && at + 1 < edges.n && edges.p[at] != ']'; ) {
+		size_t end = value_end(edges, at + 1);
+
+		rc = target_add(w, str_sub(edges, at + 1, end - at - 1), out, &first);
+		at = end;
+	}
+	buf_add_char(out, ']');
+	return rc;
+}
+
+/* ---- the answer --------------------------------------------------------------------------- */
+
+int
+body_add(struct work *w, struct str body, bool targets, struct buf *out)
+{
+	const struct str mark = S("\"dependencies\":[");
+	struct str key, value;
+	size_t at = 0;
+	int rc = OK;
+
+	if (memmem(body.p, body.n, mark.p, mark.n) == NULL) {
+		buf_add(out, body);
+		return OK;
+	}
+	buf_add_char(out, '{');
+	while (rc == OK && body_next(body, &at, &key, &value)) {
+		bool edges = str_eq(key, S("dependencies"));
+
+		if (edges && targets)
+			rc = targets_add(w, value, out);
+		body_member_add(out, edges ? S("dependency_records") : key,
+		    value);
+	}
+	buf_add_char(out, '}');
+	return rc;
+}
