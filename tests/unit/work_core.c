@@ -20,7 +20,7 @@ TEST(work_create_answers_the_item)
 	CHECK_STR(fix_get(&f, "labels"), "[\"a\",\"b\"]");
 	CHECK_STR(fix_get(&f, "description"), "");
 	CHECK(fix_get(&f, "id").n == 6);
-	fix_ok(&f, "show", "{'id':'%.*s'}", FMT(str_sub(fix_get(&f, "id"), 2, 3)));
+	fix_ok(&f, "show", "{'id':'%.*s'}", FMT(str_sub(fix_get(&f, "id"), 2, 4)));
 	CHECK_STR(fix_get(&f, "title"), "first");
 	CHECK(fix_count(&f, "SELECT count(*) FROM work_event WHERE actor = 'ada'"
 	    " AND kind = 0 AND ready = 1") == 1);
