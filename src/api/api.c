@@ -16,6 +16,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "api/fields.h"
 #include "api/params.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -226,8 +227,13 @@ no_route(struct call *c, int rc)
 {
 	struct buf allow = BUF(256), words = BUF(512);
 	bool plain = c->api->shared->o.plain_errors;
+	const char *absent = absent_name(c->r->method, c->r->path);
 	struct buf *out;
 
+	if (absent != NULL) {
+		call_error(c, ERR_NOTFOUND, "%s is not supported yet", absent);
+		return;
+	}
 	if (rc == ERR_NOTFOUND) {
 		call_error(c, rc, "404 Not Found");
 		return;

@@ -32,6 +32,7 @@ struct api_options {
 	struct auth *auth;
 	bool plain_errors;                   /* text/plain, the bare message */
 	bool access_log;                     /* a line a request, at level info */
+	bool end_event;                      /* a run's stream ends with `end` */
 	unsigned shards;
 	struct str model;                    /* shown by /info */
 };

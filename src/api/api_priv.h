@@ -71,6 +71,7 @@ struct call {
 	struct watcher *watcher;             /* waiting for a run */
 	struct feed *feed;                   /* following a project */
 	struct str request_id;               /* of /work/rpc and /mcp, JSON */
+	struct str warning;                  /* header lines of a run's answer */
 	union {
 		struct store_cmd cmd;
 		struct store_owner_intern owner_intern;

@@ -262,6 +262,17 @@ assistant_deleted(struct call *c)
 	call_json(c, STR_NONE);
 }
 
+/* Without authentication its owner is everybody's, so the store lets it go. */
+static bool
+is_system(const struct api_shared *sh, const struct uuid *id)
+{
+	size_t i = 0;
+
+	while (i < sh->graphs_n && !uuid_eq(&sh->graphs[i].assistant, id))
+		i++;
+	return i < sh->graphs_n;
+}
+
 void
 assistant_delete(struct call *c, jnode body)
 {
@@ -275,6 +286,9 @@ assistant_delete(struct call *c, jnode body)
 		call_fail(c, rc, &c->err);
 	else if (!assistant_id_parse(c->api->shared, c->param[0], &op->id))
 		assistant_fail(c, ERR_NOTFOUND, &c->err);
+	else if (is_system(c->api->shared, &op->id))
+		call_error(c, ERR_DENIED, "the assistant of a graph is the system's "
+		    "and stays");
 	else
 		call_submit(c, STORE_ASSISTANT_DELETE, assistant_deleted);
 }

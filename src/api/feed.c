@@ -274,14 +274,13 @@ news(struct work_listener *l)
 static int
 read_after(struct call *c, int64_t *after)
 {
-	struct str s = http_header(c->r, S("last-event-id"));
+	int rc;
 
-	if (s.n == 0)
+	if (http_header(c->r, S("last-event-id")).n == 0)
 		return param_int(c->r, "after", -1, 0, INT64_MAX, after, &c->err);
-	if (!str_to_i64(s, after) || *after < 0)
-		return err_set(&c->err, ERR_INVALID,
-		    "Last-Event-ID: expected a number, got \"%.*s\"", FMT(shown(s)));
-	return OK;
+	rc = last_event_id(c->r, 0, after, &c->err);
+	*after = *after < 0 ? 0 : *after;
+	return rc;
 }
 
 void

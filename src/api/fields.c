@@ -5,9 +5,10 @@
  */
 #include "api/api.h"
 #include "api/fields.h"
+#include "api/params.h"
 
 static const char *const modes_refused[] = {
-	"events", "tasks", "checkpoints", "debug", "tools", NULL
+	"events", "tasks", "checkpoints", "debug", "tools", "lifecycle", NULL
 };
 static const char *const modes_silent[] = { "custom", NULL };
 static const char *const multitask_refused[] = { "interrupt", "rollback", NULL };
@@ -22,6 +23,8 @@ const struct field fields[] = {
 	{ .name = "checkpoint_id", .where = FIELD_RUN, .fallback = "",
 	  .accepted = "the thread's latest, when it is idle",
 	  .note = "a run starts from the thread's latest state" },
+	{ .name = "strict_resume", .where = FIELD_RUN, .fallback = "false",
+	  .note = "runs take input only" },
 	{ .name = "interrupt_before", .where = FIELD_RUN, .fallback = "[]",
 	  .note = "runs do not pause" },
 	{ .name = "interrupt_after", .where = FIELD_RUN, .fallback = "[]",
@@ -50,18 +53,37 @@ const struct field fields[] = {
 	  .note = "threads live until they are deleted" },
 	{ .name = "supersteps", .where = FIELD_THREAD, .fallback = "[]",
 	  .note = "a thread's state comes from its runs" },
-	{ .name = "checkpoint", .where = FIELD_HISTORY, .fallback = "{}",
-	  .note = "there are no subgraphs to look into" },
+	{ .name = "checkpoint", .where = FIELD_HISTORY, .fallback = "",
+	  .accepted = "the root: no checkpoint_id, no checkpoint_ns",
+	  .note = "there are no subgraphs to look into; before is the way back" },
+	{ .name = "select", .where = FIELD_HISTORY, .fallback = "[]",
+	  .note = "states are sent whole" },
+	{ .name = "select", .where = FIELD_HISTORY_GET, .fallback = "[]",
+	  .note = "states are sent whole" },
+	{ .name = "select", .where = FIELD_STATE, .fallback = "[]",
+	  .note = "states are sent whole" },
+	{ .name = "include", .where = FIELD_THREAD_GET, .fallback = "",
+	  .ignored = true, .note = "threads have no ttl" },
 	{ .name = "subgraphs", .where = FIELD_STATE, .fallback = "false",
 	  .ignored = true, .note = "there are no subgraphs to look into" },
 	{ .name = "index", .where = FIELD_ITEM, .fallback = "false",
 	  .note = "items are found by namespace, filter and words" },
 	{ .name = "ttl", .where = FIELD_ITEM, .fallback = "",
 	  .note = "items live until they are deleted" },
+	{ .name = "refresh_ttl", .where = FIELD_ITEM_GET, .fallback = "",
+	  .ignored = true, .note = "items do not expire" },
 	{ .name = "refresh_ttl", .where = FIELD_SEARCH, .fallback = "",
 	  .ignored = true, .note = "items do not expire" },
+	{ .name = "namespace", .where = FIELD_STREAM, .fallback = "[]",
+	  .note = "there are no subgraphs to choose from" },
+	{ .name = "namespace", .where = FIELD_JOIN, .fallback = "[]",
+	  .note = "there are no subgraphs to choose from" },
+	{ .name = "checkpoint_id", .where = FIELD_JOIN, .fallback = "",
+	  .note = "Last-Event-ID says where to go on" },
 	{ .name = "action", .where = FIELD_CANCEL, .fallback = "",
 	  .words = action_refused, .note = "use interrupt" },
+	{ .name = "reason", .where = FIELD_CANCEL, .fallback = "",
+	  .ignored = true, .note = "a run does not keep why it was cancelled" },
 };
 const size_t fields_n = COUNT(fields);
 
@@ -134,6 +156,27 @@ field_check_word(const char *name, unsigned where, struct str word,
 	return OK;
 }
 
+int
+field_check_query(struct http_req *r, unsigned where, struct err *e)
+{
+	struct str *values;
+	int rc = OK;
+	size_t n;
+
+	for (size_t i = 0; rc == OK && i < fields_n; i++) {
+		const struct field *f = &fields[i];
+
+		if (!(f->where & where) || f->ignored || f->accepted != NULL ||
+		    f->words != NULL)
+			continue;
+		rc = param_list(r, f->name, &values, &n, e);
+		if (rc == OK && n > 0)
+			rc = err_set(e, ERR_INVALID, "%s: not supported (%s); "
+			    "leave it out", f->name, f->note);
+	}
+	return rc;
+}
+
 static const struct { unsigned where; const char *text; } places[] = {
 	{ FIELD_RUN, "run create, wait, stream" },
 	{ FIELD_THREAD, "thread create" },
@@ -142,6 +185,11 @@ static const struct { unsigned where; const char *text; } places[] = {
 	{ FIELD_SEARCH, "store search" },
 	{ FIELD_CANCEL, "run cancel (query)" },
 	{ FIELD_STATE, "thread state (query)" },
+	{ FIELD_STREAM, "run stream (query)" },
+	{ FIELD_JOIN, "join of a run's stream (query)" },
+	{ FIELD_THREAD_GET, "thread get (query)" },
+	{ FIELD_ITEM_GET, "store get (query)" },
+	{ FIELD_HISTORY_GET, "thread history, GET (query)" },
 };
 
 void
@@ -163,4 +211,6 @@ api_add_fields_markdown(struct buf *b)
 		    f->accepted != NULL ? f->accepted : f->ignored ? "any" :
 		    f->words != NULL ? "any other" : f->fallback[0] != '\0' ? f->fallback : "null", f->note);
 	}
+	buf_lit(b, "\n");
+	absent_add_markdown(b);
 }

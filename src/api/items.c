@@ -62,6 +62,9 @@ namespace_read(struct call *c, jnode labels, const char *path, struct str *out)
 			    LIMIT_NAME_BYTES);
 		if (label.n == 0 || str_index(label, '.') >= 0)
 			return label_error(c, labels);
+		if (str_index(label, '\0') >= 0)
+			return err_set(&c->err, ERR_INVALID,
+			    "%s[%zu]: expected no U+0000", path, i);
 		if (b->n > 0)
 			buf_lit(b, ".");
 		buf_add(b, label);
@@ -88,6 +91,8 @@ place_read(struct call *c, jnode body, struct str *ns, struct str *key)
 	if (rc == OK && s.n == 0)
 		return err_set(&c->err, ERR_INVALID,
 		    "key: expected a string, got nothing");
+	if (rc == OK && str_index(s, '\0') >= 0)
+		return err_set(&c->err, ERR_INVALID, "key: expected no U+0000");
 	if (rc == OK)
 		*key = arena_str(&c->r->arena, s);
 	return rc;

@@ -12,7 +12,7 @@
 #include "base/limits.h"
 #include "run/run.h"
 
-#define LIST_MAX   64                        /* values of one parameter */
+#define LIST_MAX   64                        /* values of one parameter, empty ones too */
 #define SHOWN_MAX  64                        /* bytes of a wrong value we repeat */
 
 struct str
@@ -49,12 +49,26 @@ parse_bool(struct str s, bool *out)
 	return false;
 }
 
+/* The next value that is not empty, from the *at-th on; false: there is none.
+ * SDKs send `stream_mode=` for what they leave out. */
+static bool
+next_value(struct http_req *r, const char *name, size_t *at, struct str *out)
+{
+	while (*at <= LIST_MAX && http_query(r, str_of(name), *at, out)) {
+		(*at)++;
+		if (out->n > 0)
+			return true;
+	}
+	return false;
+}
+
 struct str
 param_str(struct http_req *r, const char *name)
 {
 	struct str s;
+	size_t at = 0;
 
-	return http_query(r, str_of(name), 0, &s) ? s : STR_NONE;
+	return next_value(r, name, &at, &s) ? s : STR_NONE;
 }
 
 int
@@ -127,11 +141,12 @@ param_list(struct http_req *r, const char *name, struct str **out,
     size_t *n, struct err *e)
 {
 	struct str s, found[LIST_MAX];
+	size_t at = 0;
 
 	*out = NULL;
 	*n = 0;
-	while (http_query(r, str_of(name), *n, &s)) {
-		if (*n == LIST_MAX)
+	while (next_value(r, name, &at, &s)) {
+		if (at > LIST_MAX)
 			return err_set(e, ERR_INVALID, "%s: more than %d values",
 			    name, LIST_MAX);
 		found[(*n)++] = s;
@@ -262,17 +277,27 @@ modes_parse_json(jnode n, unsigned *modes, struct buf *json, struct err *e)
 
 /* ---- headers ------------------------------------------------------------- */
 
-int64_t
-last_event_id(const struct http_req *r)
+int
+last_event_id(const struct http_req *r, int64_t absent, int64_t *id, struct err *e)
 {
 	struct str s = http_header(r, S("last-event-id"));
-	int64_t id;
 
-	if (str_eq(s, S("-")) || str_eq(s, S("-1")))
-		return -1;
-	if (s.n == 0 || !str_to_i64(s, &id) || id < 0)
-		return INT64_MAX;
-	return id;
+	*id = absent;
+	if (s.n == 0 || (str_to_i64(s, id) && *id >= -1))
+		return OK;
+	*id = -1;
+	if (str_eq(s, S("-")))
+		return OK;
+	return err_set(e, ERR_SYNTAX, "Last-Event-ID: expected the id of an event "
+	    "(a number), or -1 for all, got \"%.*s\"", FMT(shown(s)));
+}
+
+void
+header_add_text(struct buf *b, struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		buf_add_char(b, s.p[i] > 0x20 && s.p[i] < 0x7f && s.p[i] != '"' &&
+		    s.p[i] != '\\' ? s.p[i] : '?');
 }
 
 static bool

@@ -3,7 +3,8 @@
  *
  * Arrays come as SDKs send them: repeated (`a=x&a=y`), JSON-encoded
  * (`a=["x","y"]`), or as one bare word.  Booleans are 1/0, true/false and
- * yes/no in any case.  Errors name the parameter and what would be right.
+ * yes/no in any case.  A value that is empty is absent.  Errors name the
+ * parameter and what would be right.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -18,7 +19,7 @@ struct buf;
 /* As much of a wrong value as an error repeats; whole characters. */
 struct str shown(struct str s);
 
-/* An absent or empty parameter gives fallback. */
+/* An absent parameter gives fallback. */
 int param_bool(struct http_req *r, const char *name, bool fallback, bool *out,
     struct err *e);
 int param_int(struct http_req *r, const char *name, int64_t fallback,
@@ -45,9 +46,14 @@ int modes_parse(const struct str *words, size_t n, unsigned *modes,
 /* The same from a body's `stream_mode`: absent, a string or an array. */
 int modes_parse_json(jnode n, unsigned *modes, struct buf *json, struct err *e);
 
-/* The header's number, -1 for "-1" and "-": all.  INT64_MAX when there is no
- * header, or one that is not ours: only what is new. */
-int64_t last_event_id(const struct http_req *r);
+/* The header's number, -1 for "-1" and "-": all; `absent` without the header.
+ * ERR_SYNTAX for what is no number. */
+int last_event_id(const struct http_req *r, int64_t absent, int64_t *id,
+    struct err *e);
+
+/* A word of a client's inside a quoted header value: printable ASCII, ? for
+ * everything else. */
+void header_add_text(struct buf *b, struct str s);
 
 /* {"x-...":"..","user-agent":".."} of the headers a run may see. */
 void headers_add_json(struct buf *b, const struct http_req *r);

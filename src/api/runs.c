@@ -126,6 +126,35 @@ read_headers(struct call *c, struct run_request *q)
 	q->headers_json = arena_str(&c->r->arena, buf_str(b));
 }
 
+/* The Warning header's lines for members that look like a setting and are
+ * none.  Told, never refused: `configurable` and `context` are the client's. */
+static void
+note_settings(struct call *c, const struct run_request *q)
+{
+	const struct { const char *path; jnode object; } places[] = {
+		{ "config.configurable", json_get(q->config, S("configurable")) },
+		{ "context", q->context },
+	};
+	struct buf lines = BUF(KB);
+
+	for (size_t i = 0; i < COUNT(places); i++) {
+		struct json_iter it = json_each(places[i].object);
+
+		while (json_next(&it)) {
+			const char *like = setting_like(json_str(it.key));
+
+			if (like == NULL)
+				continue;
+			buf_add_fmt(&lines, "warning: 299 - \"%s.", places[i].path);
+			header_add_text(&lines, json_str(it.key));
+			buf_add_fmt(&lines, " is not known; did you mean %s?\"\r\n", like);
+		}
+	}
+	if (!lines.failed)
+		c->warning = arena_str(&c->r->arena, buf_str(&lines));
+	buf_release(&lines);
+}
+
 /* Is id the state the thread would go on from?  The thread must be idle, or
  * that state could be another by the time the run begins. */
 static bool
@@ -189,6 +218,41 @@ check_checkpoint(struct call *c, jnode body)
 	return rc;
 }
 
+/* Is there something that a run without input could go on with?  What a busy
+ * thread will have left by then, nobody knows; one that is not there is told
+ * when the run is made. */
+static bool
+thread_goes_on(struct call *c, const struct run_request *q)
+{
+	struct store_checkpoint latest;
+	struct store_thread t;
+	int rc;
+
+	rc = store_thread_get(c->api->reader, c->owner, &c->thread_id,
+	    &c->r->arena, &t);
+	if (rc != OK)
+		return !q->create_thread;
+	return t.status == THREAD_BUSY ||
+	    (store_checkpoint_get(c->api->reader, c->owner, t.seq, 0,
+	    &c->r->arena, &latest) == OK && latest.next.n > 0);
+}
+
+/* Python's SDK leaves a None out, so going on from where a thread stopped
+ * comes without `input`; anywhere else that is a mistake. */
+static int
+check_input(struct call *c, jnode body, const struct run_request *q)
+{
+	if (!json_is_null(json_get(body, S("inputs"))))
+		return err_set(&c->err, ERR_INVALID,
+		    "inputs: not known here; did you mean \"input\"?");
+	if (json_get(body, S("input")) != NULL ||
+	    (!q->stateless && thread_goes_on(c, q)))
+		return OK;
+	return err_set(&c->err, ERR_INVALID, "input: expected an object, got "
+	    "nothing; a run begins with {\"messages\": [...]}%s", q->stateless ? "" :
+	    ", and null goes on from where its thread stopped");
+}
+
 static int
 read_run(struct call *c, jnode body, bool stateless, struct run_ask *ask)
 {
@@ -220,7 +284,11 @@ read_run(struct call *c, jnode body, bool stateless, struct run_ask *ask)
 	if (rc == OK)
 		rc = read_assistant_id(c, body, &q->assistant);
 	if (rc == OK)
+		rc = check_input(c, body, q);
+	if (rc == OK)
 		read_headers(c, q);
+	if (rc == OK)
+		note_settings(c, q);
 	return rc;
 }
 
@@ -268,9 +336,12 @@ static void
 start_watched(struct call *c, jnode body, bool stateless, enum watch_kind kind)
 {
 	struct run_ask ask;
-	int rc;
+	int rc = OK;
 
-	rc = read_run(c, body, stateless, &ask);
+	if (kind == WATCH_STREAM)
+		rc = field_check_query(c->r, FIELD_STREAM, &c->err);
+	if (rc == OK)
+		rc = read_run(c, body, stateless, &ask);
 	if (rc < 0)
 		call_fail(c, rc, &c->err);
 	else
@@ -317,13 +388,21 @@ stateless_stream(struct call *c, jnode body)
 
 /* The run of the path, on the thread of the path. */
 static int
+run_look(struct call *c, struct store_run *out)
+{
+	int rc = store_run_get(c->api->reader, c->owner, &c->run_id, &c->r->arena,
+	    out);
+
+	return rc == OK && !uuid_eq(&out->thread_id, &c->thread_id) ?
+	    ERR_NOTFOUND : rc;
+}
+
+/* The same; what is not there is answered. */
+static int
 run_find(struct call *c, struct store_run *out)
 {
-	int rc;
+	int rc = run_look(c, out);
 
-	rc = store_run_get(c->api->reader, c->owner, &c->run_id, &c->r->arena, out);
-	if (rc == OK && !uuid_eq(&out->thread_id, &c->thread_id))
-		rc = ERR_NOTFOUND;
 	if (rc == ERR_NOTFOUND)
 		call_error(c, rc, "Run not found");
 	else if (rc < 0)
@@ -478,49 +557,61 @@ stateless_join(struct call *c, jnode body)
 		watch_join(c, WATCH_JOIN, false, 0, INT64_MAX, cancel);
 }
 
-/* The modes a join asks for: its query's, or all the run makes. */
+/* What a join of a stream asks for; its modes are the query's, or all that the
+ * run makes. */
+struct join_ask {
+	unsigned modes;
+	int64_t after;
+	bool cancel;
+};
+
 static int
-read_join_modes(struct call *c, unsigned *modes)
+read_join(struct call *c, struct join_ask *ask)
 {
 	struct buf json = BUF(KB);
 	struct str *words;
 	size_t n;
 	int rc;
 
-	*modes = ALL_MODES;
-	rc = param_list(c->r, "stream_mode", &words, &n, &c->err);
+	*ask = (struct join_ask){ .modes = ALL_MODES };
+	rc = param_bool(c->r, "cancel_on_disconnect", false, &ask->cancel, &c->err);
+	if (rc == OK)
+		rc = field_check_query(c->r, FIELD_JOIN, &c->err);
+	if (rc == OK)
+		rc = last_event_id(c->r, INT64_MAX, &ask->after, &c->err);
+	if (rc == OK)
+		rc = param_list(c->r, "stream_mode", &words, &n, &c->err);
 	if (rc == OK && n > 0)
-		rc = modes_parse(words, n, modes, &json, &c->err);
+		rc = modes_parse(words, n, &ask->modes, &json, &c->err);
 	buf_release(&json);
 	if (rc < 0)
 		call_fail(c, rc, &c->err);
 	return rc;
 }
 
+/* A run without a row may live all the same, without a thread; if it does not,
+ * the stream says so. */
 void
 run_join_stream_handler(struct call *c, jnode body)
 {
+	struct join_ask ask;
 	struct store_run run;
-	unsigned modes;
-	bool cancel;
 
 	(void)body;
-	if (read_cancel_on_gone(c, &cancel) == OK &&
-	    read_join_modes(c, &modes) == OK && run_find(c, &run) == OK)
-		watch_join(c, WATCH_JOIN_STREAM, true, modes,
-		    last_event_id(c->r), cancel);
+	if (read_join(c, &ask) == OK)
+		watch_join(c, WATCH_JOIN_STREAM, run_look(c, &run) == OK, ask.modes,
+		    ask.after, ask.cancel);
 }
 
 void
 stateless_join_stream(struct call *c, jnode body)
 {
-	unsigned modes;
-	bool cancel;
+	struct join_ask ask;
 
 	(void)body;
-	if (read_cancel_on_gone(c, &cancel) == OK && read_join_modes(c, &modes) == OK)
-		watch_join(c, WATCH_JOIN_STREAM, false, modes,
-		    last_event_id(c->r), cancel);
+	if (read_join(c, &ask) == OK)
+		watch_join(c, WATCH_JOIN_STREAM, false, ask.modes, ask.after,
+		    ask.cancel);
 }
 
 /* ---- cancelling ---------------------------------------------------------- */

@@ -203,6 +203,8 @@ thread_state(struct call *c, jnode body)
 
 	(void)body;
 	rc = param_bool(c->r, "subgraphs", false, &subgraphs, &c->err);
+	if (rc == OK)
+		rc = field_check_query(c->r, FIELD_STATE, &c->err);
 	if (rc < 0) {
 		call_fail(c, rc, &c->err);
 		return;
@@ -289,6 +291,40 @@ before_parse_json(struct call *c, jnode n)
 	return before_parse(c, json_str(n));
 }
 
+/* RemoteGraph always names the root; anything below it is not there. */
+static int
+check_root(struct call *c, jnode body)
+{
+	struct str thread_id, ns, id;
+	struct uuid thread;
+	jnode at;
+	int rc;
+
+	rc = json_get_object(body, "checkpoint", "checkpoint", &at, &c->err);
+	if (rc == OK)
+		rc = json_get_str(at, "thread_id", "checkpoint.thread_id", STR_NONE,
+		    LIMIT_NAME_BYTES, &thread_id, &c->err);
+	if (rc == OK)
+		rc = json_get_str(at, "checkpoint_ns", "checkpoint.checkpoint_ns",
+		    STR_NONE, LIMIT_NAME_BYTES, &ns, &c->err);
+	if (rc == OK)
+		rc = json_get_str(at, "checkpoint_id", "checkpoint.checkpoint_id",
+		    STR_NONE, LIMIT_NAME_BYTES, &id, &c->err);
+	if (rc != OK)
+		return rc;
+	if (ns.n > 0)
+		return err_set(&c->err, ERR_INVALID, "checkpoint.checkpoint_ns: not "
+		    "supported (there are no subgraphs to look into); leave it out");
+	if (id.n > 0)
+		return err_set(&c->err, ERR_INVALID, "checkpoint.checkpoint_id: not "
+		    "supported; use before");
+	if (thread_id.n > 0 && (!uuid_parse(thread_id, &thread) ||
+	    !uuid_eq(&thread, &c->thread_id)))
+		return err_set(&c->err, ERR_INVALID, "checkpoint.thread_id: expected "
+		    "the thread of the path, got \"%.*s\"", FMT(shown(thread_id)));
+	return OK;
+}
+
 void
 thread_history(struct call *c, jnode body)
 {
@@ -298,6 +334,8 @@ thread_history(struct call *c, jnode body)
 
 	*op = (struct store_history){ 0 };
 	rc = field_check(body, FIELD_HISTORY, &c->err);
+	if (rc == OK)
+		rc = check_root(c, body);
 	if (rc == OK)
 		rc = json_get_int(body, "limit", "limit", HISTORY_DEFAULT, 1,
 		    LIMIT_PAGE_ROWS, &op->limit, &c->err);
@@ -328,6 +366,8 @@ thread_history_get(struct call *c, jnode body)
 	*op = (struct store_history){ 0 };
 	rc = param_int(c->r, "limit", HISTORY_DEFAULT, 1, LIMIT_PAGE_ROWS,
 	    &op->limit, &c->err);
+	if (rc == OK)
+		rc = field_check_query(c->r, FIELD_HISTORY_GET, &c->err);
 	if (rc == OK && before.n > 0 && before.p[0] == '{') {
 		rc = json_parse(&doc, before, &c->err);
 		if (rc == OK)

@@ -13,6 +13,11 @@
  * opens at its first frame or after a moment, so that one that does not exist
  * can still be answered 404.
  *
+ * The end of a stream.  A run that has ended: `event: end` with its status (by
+ * setting; not after `event: error`, which says it all), then an orderly close.
+ * A run that goes on elsewhere, or after a restart: the connection is reset, so
+ * that clients come back with Last-Event-ID and do not take it for the whole.
+ *
  * The watcher is on the heap: a stream outlives the answer's request.  Leaving
  * is done at the end of the turn, never inside a callback of the run.
  *
@@ -22,6 +27,7 @@
 
 #include <assert.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "net/sse.h"
 
@@ -37,6 +43,7 @@ struct watcher {
 	struct shard_job leave;
 	enum watch_kind kind;
 	bool open, ended, leaving;
+	bool told;                           /* frames have gone out */
 };
 
 static bool
@@ -125,12 +132,15 @@ call_location(struct call *c, const struct uuid *thread_id,
 	else
 		path = arena_fmt(&c->r->arena, "/threads/%.*s/runs/%.*s",
 		    UUID_TEXT, thread, UUID_TEXT, run);
+	if (c->warning.n > 0)
+		log_warn("run", "setting_unknown", "run=%.*s thread=%.*s told=%.*s",
+		    UUID_TEXT, run, UUID_TEXT, thread, FMT(c->warning));
 	if (last == NULL)
-		return arena_fmt(&c->r->arena, "content-location: %.*s\r\n",
-		    FMT(path));
+		return arena_fmt(&c->r->arena, "content-location: %.*s\r\n%.*s",
+		    FMT(path), FMT(c->warning));
 	return arena_fmt(&c->r->arena,
-	    "content-location: %.*s\r\nlocation: %.*s/%s\r\n", FMT(path),
-	    FMT(path), last);
+	    "content-location: %.*s\r\nlocation: %.*s/%s\r\n%.*s", FMT(path),
+	    FMT(path), last, FMT(c->warning));
 }
 
 static void beat(struct wheel_timer *t);
@@ -195,8 +205,64 @@ run_frames(struct run_watch *w, struct sse_block *b)
 		return;
 	if (!wa->open)
 		watcher_open(wa, &wa->call->thread_id, &wa->call->run_id);
+	wa->told = true;
 	if (wa->sse != NULL)
 		sse_send(wa->sse, b);
+}
+
+static void
+send_frame(struct sse *s, struct str name, const struct buf *data)
+{
+	struct buf frame = BUF(KB);
+	struct sse_block *b;
+
+	sse_add_frame(&frame, name, buf_str(data), -1);
+	b = sse_block_new(buf_str(&frame));
+	sse_send(s, b);
+	sse_block_drop(b);
+	buf_release(&frame);
+}
+
+/* The frame without an id: a client's cursor stays where it is. */
+static void
+send_end(struct watcher *wa, enum run_status status)
+{
+	struct buf data = BUF(256);
+
+	buf_lit(&data, "{\"run_id\":\"");
+	uuid_add(&data, &wa->w.run_id);
+	buf_add_fmt(&data, "\",\"status\":\"%s\"}", run_status_names[status]);
+	send_frame(wa->sse, S("end"), &data);
+	buf_release(&data);
+}
+
+/* Who asks for a run's events is told that there is none as the official
+ * server does it: 200, and an event. */
+static void
+send_unknown(struct watcher *wa)
+{
+	struct buf data = BUF(256);
+
+	buf_lit(&data, "{\"error\":\"HTTPError\",\"message\":"
+	    "\"HTTP 404: Run not found\"}");
+	send_frame(wa->sse, S("error"), &data);
+	buf_release(&data);
+}
+
+static void
+end_stream(struct watcher *wa, int rc, const struct run_end *end)
+{
+	bool failed = rc == OK && end->error_json.n > 0 && wa->told;
+
+	if (rc < 0 && rc != ERR_NOTFOUND) {
+		sse_abort(wa->sse);
+		return;
+	}
+	if (rc == ERR_NOTFOUND)
+		send_unknown(wa);
+	else if (wa->api->shared->o.end_event && !failed)
+		send_end(wa, end->status);
+	sse_end(wa->sse);
 }
 
 /* The body of wait and join: the values, or what went wrong.  A join never
@@ -228,18 +294,18 @@ static void
 end_closed(struct watcher *wa, struct call *c, int rc, const struct run_end *end,
     const struct err *e)
 {
+	bool joins_stream = wa->kind == WATCH_JOIN_STREAM;
 	struct str lines;
 
 	if (rc < 0 && (wa->kind == WATCH_WAIT || wa->kind == WATCH_STREAM)) {
 		call_run_failed(c, rc, e);
+	} else if (is_stream(wa) && (rc == OK || (joins_stream && rc == ERR_NOTFOUND))) {
+		watcher_open(wa, &c->thread_id, &c->run_id);
+		end_stream(wa, rc, end);
 	} else if (rc == ERR_NOTFOUND) {
 		call_error(c, rc, "Run not found");
 	} else if (rc < 0) {
 		call_fail(c, rc, e);
-	} else if (is_stream(wa)) {
-		wa->call = c;
-		watcher_open(wa, &c->thread_id, &c->run_id);
-		sse_end(wa->sse);
 	} else {
 		lines = call_location(c, &c->thread_id, &c->run_id, "join");
 		call_reply(c, 200, S("application/json"), lines,
@@ -259,13 +325,15 @@ run_ended(struct run_watch *w, int rc, const struct run_end *end,
 	if (wa->leaving)
 		return;                     /* leave() frees it */
 	if (wa->sse != NULL) {
-		sse_end(wa->sse);
+		end_stream(wa, rc, end);
 		watcher_free(wa);
 		return;
 	}
 	http_on_gone(c->r, NULL);
 	if (!wa->open) {
 		end_closed(wa, c, rc, end, e);
+	} else if (rc == ERR_CLOSED || rc == ERR_BUSY) {
+		http_stream_abort(c->r);    /* it goes on, and can be joined */
 	} else {
 		http_stream_write(c->r, end_body(wa, c, rc, end, e));
 		http_stream_end(c->r);

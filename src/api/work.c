@@ -205,11 +205,12 @@ args_query(struct call *c, struct buf *b)
 
 /* ---- answers ------------------------------------------------------------------ */
 
-/* No such operation is a mistake in the body, not in the request's method. */
+/* No such operation is a mistake in the body, not in the request's method; and
+ * more than the tracker takes stays more, however often it is sent. */
 static int
 shown_rc(int rc)
 {
-	return rc == ERR_METHOD ? ERR_INVALID : rc;
+	return rc == ERR_METHOD || rc == ERR_LIMIT ? ERR_INVALID : rc;
 }
 
 static void

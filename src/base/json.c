@@ -101,26 +101,57 @@ deeper_than_limit(jnode root)
 	return false;
 }
 
-/* Turns an offset into a line and a column, in characters, from 1. */
+struct position { size_t line, column; };    /* in characters, from 1 */
+
+static struct position
+position_of(struct str text, size_t offset)
+{
+	struct position p = { 1, 1 };
+
+	for (size_t i = 0; i < offset && i < text.n; i++) {
+		if (text.p[i] == '\n') {
+			p.line++;
+			p.column = 1;
+		} else if (((unsigned char)text.p[i] & 0xc0) != 0x80) {
+			p.column++;
+		}
+	}
+	return p;
+}
+
 static int
 syntax_error(struct str text, const yyjson_read_err *error, struct err *e)
 {
-	size_t line = 1, column = 1;
+	struct position p = position_of(text, error->pos);
 	const char *words = error->msg;
 
 	if (error->code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
 		return err_set(e, ERR_TOOBIG, "no memory for this document");
 	if (text.n == 0)
 		words = "empty, expected a value";
-	for (size_t i = 0; i < error->pos && i < text.n; i++) {
-		if (text.p[i] == '\n') {
-			line++;
-			column = 1;
-		} else if (((unsigned char)text.p[i] & 0xc0) != 0x80) {
-			column++;
-		}
+	return err_set(e, ERR_SYNTAX, "line %zu, column %zu: %s", p.line, p.column,
+	    words);
+}
+
+/* A short text has no long string.  The parser decodes strings where they
+ * stand in its copy of the text, which tells where this one stood. */
+static int
+check_strings(const struct json_doc *d, struct str text, struct err *e)
+{
+	jnode end = unsafe_yyjson_get_next(d->root);
+	struct position p;
+
+	if (text.n <= LIMIT_JSON_STRING_BYTES)
+		return OK;
+	for (jnode at = d->root; at < end; at++) {
+		if (!yyjson_is_str(at) || yyjson_get_len(at) <= LIMIT_JSON_STRING_BYTES)
+			continue;
+		p = position_of(text, (size_t)(yyjson_get_str(at) - d->doc->str_pool));
+		return err_set(e, ERR_TOOBIG, "line %zu, column %zu: a string of %zu "
+		    "bytes; expected at most %d", p.line, p.column,
+		    yyjson_get_len(at), LIMIT_JSON_STRING_BYTES);
 	}
-	return err_set(e, ERR_SYNTAX, "line %zu, column %zu: %s", line, column, words);
+	return OK;
 }
 
 int
@@ -141,11 +172,10 @@ json_parse(struct json_doc *d, struct str text, struct err *e)
 	if (d->doc == NULL)
 		return syntax_error(text, &error, e);
 	d->root = yyjson_doc_get_root(d->doc);
-	if (deeper_than_limit(d->root)) {
+	rc = deeper_than_limit(d->root) ? too_deep(e) : check_strings(d, text, e);
+	if (rc < 0)
 		json_release(d);
-		return too_deep(e);
-	}
-	return OK;
+	return rc;
 }
 
 void

@@ -29,7 +29,8 @@ struct json_doc {
 	jnode root;
 };
 
-/* ERR_SYNTAX (position in e), ERR_TOOBIG (depth).  Release also after errors. */
+/* ERR_SYNTAX (position in e), ERR_TOOBIG (depth, a long string).  Release also
+ * after errors. */
 int json_parse(struct json_doc *d, struct str text, struct err *e);
 void json_release(struct json_doc *d);
 

@@ -494,6 +494,7 @@ make_api(struct node *n, struct err *e)
 		.store = n->store, .runs = n->shared, .auth = n->auth,
 		.plain_errors = config_bool(n->config, SETTING_PLAIN_ERRORS),
 		.access_log = config_bool(n->config, SETTING_LOG_ACCESS),
+		.end_event = config_bool(n->config, SETTING_STREAMS_END_EVENT),
 		.shards = n->homes_n, .model = buf_str(&n->model),
 	};
 	int rc;

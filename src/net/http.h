@@ -120,7 +120,9 @@ void http_stream_begin(struct http_req *r, int status, struct str content_type,
 void http_stream_write(struct http_req *r, struct str bytes);
 size_t http_stream_queued(const struct http_req *r);     /* not yet in the kernel */
 void http_stream_end(struct http_req *r);    /* r is gone after this */
-void http_stream_abort(struct http_req *r);  /* closes the connection; r is gone */
+/* Resets the connection, so that nobody takes what has come for the whole
+ * answer; r is gone. */
+void http_stream_abort(struct http_req *r);
 
 /* fn runs once when the client goes away before the answer has ended; r stays
  * valid and must still be answered (it is a no-op then).  Never from inside a

@@ -178,7 +178,9 @@ conn_lost(struct http_conn *c)
 	bool owned = c->state == &serving;
 
 	c->req = NULL;
-	conn_close(c, c->out.bytes > 0);
+	/* A stream that is cut must not look like one that has ended. */
+	conn_close(c, c->out.bytes > 0 ||
+	    (q != NULL && q->r.streaming && !q->answered));
 	if (q == NULL)
 		return;
 	q->r.conn = NULL;
@@ -283,6 +285,19 @@ conn_flush(struct http_conn *c)
 		c->unsent = c->writing;
 		set_deadline(c, c->l->hs->limits.idle);
 	}
+}
+
+void
+conn_reset(struct http_conn *c)
+{
+	struct request *q = c->req;
+
+	if (!c->failed)
+		conn_flush(c);
+	c->req = NULL;
+	conn_close(c, true);
+	if (q != NULL)
+		request_end(q);
 }
 
 /* A client that took something since the last look is slow, not gone. */

@@ -191,6 +191,7 @@ void conn_schedule(struct http_conn *c);     /* conn_turn at the end of the turn
 void conn_fail(struct http_conn *c);         /* lost, told at the end of the turn */
 void conn_lost(struct http_conn *c);         /* lost, told now */
 void conn_drop(struct http_conn *c);         /* closes; nobody is told */
+void conn_reset(struct http_conn *c);        /* as conn_drop; not in good order */
 void conn_drain(struct http_conn *c);        /* closes when nothing is under way */
 void conn_answering(struct http_conn *c);    /* the answer is queued whole */
 /* Refuses a body that has not moved since.  False: there is none. */

@@ -355,7 +355,7 @@ http_stream_abort(struct http_req *r)
 	if (r->conn == NULL)
 		end_unheard(q);
 	else
-		conn_drop(r->conn);
+		conn_reset(r->conn);
 }
 
 static void

@@ -172,8 +172,8 @@ sse_send(struct sse *s, struct sse_block *b)
 	conn_schedule(c);
 }
 
-void
-sse_end(struct sse *s)
+static void
+finish(struct sse *s, void (*end)(struct http_req *r))
 {
 	struct http_req *r = s->r;
 	struct request *q = request_of(r);
@@ -183,7 +183,19 @@ sse_end(struct sse *s)
 	stop(s);
 	q->r.gone = NULL;
 	q->flush = NULL;
-	http_stream_end(r);
+	end(r);
+}
+
+void
+sse_end(struct sse *s)
+{
+	finish(s, http_stream_end);
+}
+
+void
+sse_abort(struct sse *s)
+{
+	finish(s, http_stream_abort);
 }
 
 void

@@ -36,6 +36,9 @@ struct sse *sse_begin(struct http_req *r, struct str extra,
     void (*gone)(void *ctx), void *ctx);
 void sse_send(struct sse *s, struct sse_block *b);       /* takes no reference */
 void sse_end(struct sse *s);                 /* orderly; gone is not called */
+/* What was sent goes to the kernel, then the connection is reset: the client
+ * is to come back, not to believe that this was all.  gone is not called. */
+void sse_abort(struct sse *s);
 
 /* Appends one frame to b: `event: name\ndata: ...\n[id: N\n]\n`.  data must be
  * one line.  id < 0: no id line. */

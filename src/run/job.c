@@ -242,6 +242,10 @@ on_end(void *ctx, const struct live_error *error)
 		record_finish(j->run, RUN_SUCCESS, STR_NONE, STR_NONE);
 }
 
+static const struct live_error empty_input_error = {
+	S("EmptyInputError"), S("Received no input writes for \"__start__\""), false
+};
+
 static void
 fail(struct job *j, const struct live_error *error)
 {
@@ -348,7 +352,8 @@ load(struct job *j, struct arena *a, struct store_checkpoint *c)
 }
 
 /* From the input; or, when this run or nobody but an earlier one has begun,
- * from where the last checkpoint stands. */
+ * from where the last checkpoint stands; if it has come to its end, there is
+ * nothing to do. */
 static void
 decide_start(struct job *j, const struct store_checkpoint *c)
 {
@@ -364,6 +369,8 @@ decide_start(struct job *j, const struct store_checkpoint *c)
 		live_resume(&j->core, text, c->chart, c->step, &c->task_id);
 	} else if (j->plan->has_input) {
 		live_start(&j->core, &j->plan->input, text, c->seq != 0 ? c->step : -2);
+	} else if (c->seq == 0) {
+		fail(j, &empty_input_error);
 	} else {
 		tell_values(j);
 		live_stop(&j->core);
@@ -428,6 +435,10 @@ job_start(struct run *run, const struct store_run *row, struct plan *plan,
 	stream_begin(run, plan != NULL ? plan : &nothing);
 	live_init(&j->core, &effects, j, graphs_chart(sh->graphs, row->graph_id),
 	    plan != NULL ? plan->recursion_limit : 0);
+	/* The limit counts from the checkpoint the run starts from, and input
+	 * takes two steps before the first node. */
+	if (plan != NULL && !plan->has_input)
+		j->core.free = 2;
 	tell_begin(run);
 	if (rc == OK && has_checkpoints && !run->stateless)
 		rc = load(j, &a, &c);

@@ -128,20 +128,22 @@ checkpoint(struct live *lv, enum checkpoint_source source, struct str next,
 	lv->fx->checkpoint(lv->ctx, &c);
 }
 
-/* After the checkpoint is decided and shown: the next node, or the end. */
+/* After the checkpoint is decided and shown: the next node, or the end.  As in
+ * LangGraph the limit is looked at before each superstep, and the last one, in
+ * which nothing is left to do, is one: a graph of one node needs 2. */
 static void
 go_on(struct live *lv)
 {
 	char text[256];
 
-	if (!lv->asked && session_over(lv->session)) {
+	if (lv->steps >= lv->limit + lv->free) {
+		snprintf(text, sizeof text, LIMIT_TEXT, (long long)lv->limit);
+		fail(lv, S("GraphRecursionError"), text, false);
+	} else if (!lv->asked && session_over(lv->session)) {
 		finish(lv, NULL);
 	} else if (!lv->asked) {
 		fail(lv, S("GraphError"), "the chart waits for an event that cannot come",
 		    false);
-	} else if (lv->steps >= lv->limit) {
-		snprintf(text, sizeof text, LIMIT_TEXT, (long long)lv->limit);
-		fail(lv, S("GraphRecursionError"), text, false);
 	} else {
 		lv->steps++;
 		lv->asked = false;

@@ -57,6 +57,7 @@ struct live {
 	bool written;                        /* the list's channel was ever written */
 	int step;                            /* of the latest checkpoint */
 	int64_t steps, limit;                /* supersteps begun; recursion_limit */
+	int64_t free;                        /* those that do not count */
 	struct uuid task_id;                 /* of the node that runs, or has failed */
 	unsigned state;                      /* and its chart state */
 	bool running;                        /* a node's invoke is under way */

@@ -596,7 +596,7 @@ message_list_coerce(struct message_list *out, jnode n, const char *path,
 		return rc;
 	}
 	if (json_count(n) > LIMIT_MESSAGES)
-		return err_set(e, ERR_LIMIT, "%s: more than %d messages", path,
+		return err_set(e, ERR_INVALID, "%s: more than %d messages", path,
 		    LIMIT_MESSAGES);
 	for (struct json_iter it = json_each(n); rc == OK && json_next(&it); i++) {
 		char at[PATH_SIZE];

@@ -145,6 +145,10 @@ void run_cancel(struct runs *rs, owner_t owner, const struct uuid *thread_id,
     const struct uuid *run_id, bool wait,
     void (*done)(void *ctx, int rc), void *ctx);
 
+/* The setting of `configurable` that somebody may have meant by name, which is
+ * none; NULL: it is one, or like none. */
+const char *setting_like(struct str name);
+
 /* ---- showing ------------------------------------------------------------- */
 
 /* Renders what GET state and history show (contract section 5). */

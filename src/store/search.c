@@ -234,7 +234,7 @@ words_parse(struct finder *f, struct str query, struct err *e)
 		if (word.n == 0)
 			continue;
 		if (f->words_n == QUERY_WORDS)
-			return err_set(e, ERR_LIMIT, "query: over %d words",
+			return err_set(e, ERR_INVALID, "query: over %d words",
 			    QUERY_WORDS);
 		json_add_escaped(&f->words, word);
 		ends[f->words_n++] = f->words.n;

@@ -34,7 +34,22 @@ has 'query arrays by repetition: updates' 'event: updates' "$both"
 case $both in *'event: messages'*) ok 'and only those' none messages ;; *) passed=$((passed + 1)) ;; esac
 json=$(curl -s -g -H 'Last-Event-ID: -1' "$url/threads/$t/runs/$r/stream?stream_mode=%5B%22updates%22%5D")
 has 'query arrays as JSON' 'event: updates' "$json"
-ok 'Last-Event-ID resumes after' '' "$(curl -s -H 'Last-Event-ID: 99999' "$url/threads/$t/runs/$r/stream")"
+end='event: end
+data: {"run_id":"'$r'","status":"success"}'
+ok 'Last-Event-ID resumes after' "$end" "$(curl -s -H 'Last-Event-ID: 99999' "$url/threads/$t/runs/$r/stream")"
+ok 'Last-Event-ID that is no number' 400 "$(curl -s -o /dev/null -w '%{http_code}' -H 'Last-Event-ID: 1710-0' "$url/threads/$t/runs/$r/stream")"
+has 'Last-Event-ID of all' 'event: metadata' "$(curl -s -H 'Last-Event-ID: -' "$url/threads/$t/runs/$r/stream")"
+has 'empty query values are absent' 'event: messages' "$(curl -s -H 'Last-Event-ID: -1' "$url/threads/$t/runs/$r/stream?cancel_on_disconnect=0&stream_mode=&namespace=&checkpoint_id=")"
+u=33333333-3333-4333-8333-333333333333
+none='event: error
+data: {"error":"HTTPError","message":"HTTP 404: Run not found"}
+200'
+ok 'the stream of an unknown run' "$none" "$(curl -s -w '200\n' "$url/threads/$t/runs/$u/stream" | sed '/^$/d')"
+ok 'without a thread' "$none" "$(curl -s -w '200\n' "$url/runs/$u/stream" | sed '/^$/d')"
+ok 'its join is 404' 404 "$(curl -s -o /dev/null -w '%{http_code}' "$url/threads/$t/runs/$u/join")"
+warn=$(curl -s -D - -o /dev/null "$url/threads/$t/runs/wait" -d '{"assistant_id":"agent","input":{},"config":{"configurable":{"maxTokens":9,"theme":"x"}}}')
+has 'a misspelt setting is told' 'arning: 299 - "config.configurable.maxTokens is not known; did you mean max_tokens?"' "$warn"
+case $warn in *theme*) ok 'other members are not' '' "$warn" ;; *) passed=$((passed + 1)) ;; esac
 
 ok 'HEAD has no body' 200 "$(curl -s -I -o /dev/null -w '%{http_code}' "$url/ok")"
 ok 'Expect: 100-continue' 200 "$(curl -s -o /dev/null -w '%{http_code}' -H 'Expect: 100-continue' -d '{}' "$url/threads")"

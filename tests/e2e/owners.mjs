@@ -34,6 +34,7 @@ await scenario("alice's things", async () => {
 
 // What bob gets where alice gets her own: a status, or a check of the answer.
 const t = made.thread, r = made.run, a = made.assistant, w = made.item;
+const noRun = (x) => x.text === 'event: error\ndata: {"error":"HTTPError","message":"HTTP 404: Run not found"}\n\n';
 const rows = {
   "POST /assistants": [{ graph_id: "agent", assistant_id: a }, 409],
   "GET /assistants/{assistant_id}": [, 404],
@@ -51,12 +52,12 @@ const rows = {
   "GET /threads/{thread_id}/runs": [, 404],
   "GET /threads/{thread_id}/runs/{run_id}": [, 404],
   "GET /threads/{thread_id}/runs/{run_id}/join": [, 404],
-  "GET /threads/{thread_id}/runs/{run_id}/stream": [, 404],
+  "GET /threads/{thread_id}/runs/{run_id}/stream": [, 200, noRun],
   "POST /threads/{thread_id}/runs/{run_id}/cancel": [, 404],
   "POST /runs": [{ ...run, assistant_id: a }, 404],
   "POST /runs/wait": [{ ...run, assistant_id: a }, 404],
   "POST /runs/stream": [{ ...run, assistant_id: a }, 404],
-  "GET /runs/{run_id}/stream": [, 404],
+  "GET /runs/{run_id}/stream": [, 200, noRun],
   "GET /runs/{run_id}/join": [, 404],
   "PUT /store/items": [{ namespace: ["alice"], key: "k", value: { v: "bob's value" } }, 204],
   "GET /store/items": [, 200, (x) => !x.text.includes("alice's"), "?namespace=alice&key=k"],

@@ -14,9 +14,11 @@ const sentence = (await (await fetch(`${mock.url}/v1/chat/completions`, {
   body: JSON.stringify({ model: "m", messages: [{ role: "user", content: "x" }] }),
 })).json()).choices[0].message.content;
 
+// The event `end` is taken off and kept: .end is its data.
 async function collect(stream) {
   const out = [];
   for await (const c of stream) out.push(c);
+  if (out.at(-1)?.event === "end") out.end = out.pop().data;
   return out;
 }
 
@@ -66,6 +68,7 @@ async function drive(name, Client) {
         input: hi, streamMode: mode, onRunCreated: (r) => { created = r; } }));
       equal([chunks[0].event, chunks[0].data.attempt], ["metadata", 1], at(`${mode}: metadata first`));
       equal([created?.run_id, created?.thread_id], [chunks[0].data.run_id, t.thread_id], at(`${mode}: onRunCreated`));
+      equal(chunks.end, { run_id: created?.run_id, status: "success" }, at(`${mode}: end last, with the status`));
       const rest = chunks.slice(1);
       if (mode === "values") equal(rest.map((c) => [c.event, c.data.messages.length]), [["values", 1], ["values", 2]], at("values"));
       if (mode === "updates") equal(rest.map((c) => [c.event, Object.keys(c.data)]), [["updates", ["agent"]]], at("updates"));
@@ -120,7 +123,9 @@ async function drive(name, Client) {
     equal(ids, [...ids.keys()], at("ids go on without a gap or a repeat"));
     equal([...seen.slice(1, 5), ...rest].filter((c) => c.event === "messages").map((c) => c.data[0].content).join(""), sentence, at("nothing is lost"));
     const again = await collect(client.runs.joinStream(t.thread_id, runId, { lastEventId: "-1" }));
-    equal(again.length, ids.length, at("a finished resumable run replays whole from -1"));
+    equal([again.length, again.end?.status], [ids.length, "success"], at("a finished resumable run replays whole from -1"));
+    const failed = await collect(client.runs.joinStream(t.thread_id, "33333333-3333-4333-8333-333333333333"));
+    check(failed.length === 1 && failed[0].event === "error" && /404/.test(failed[0].data.message), at("joining a run that is not there is one error event"), failed);
   });
 
   await scenario(at("cancel"), async () => {
@@ -151,7 +156,7 @@ async function drive(name, Client) {
   await scenario(at("a failing model"), async () => {
     const t = await client.threads.create();
     const chunks = await collect(client.runs.stream(t.thread_id, "agent", { input: { messages: [{ role: "user", content: "mock:400" }] }, streamMode: "values" }));
-    equal(chunks.at(-1).event, "error", at("the error event is last"));
+    equal([chunks.at(-1).event, chunks.end], ["error", undefined], at("the error event is last, without an end"));
     equal((await client.threads.get(t.thread_id)).status, "error", at("the thread is in error"));
     await client.runs.wait(t.thread_id, "agent", { input: { messages: [{ role: "user", content: "mock:400" }] } }).then(
       () => check(false, at("wait throws")),

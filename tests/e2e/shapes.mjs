@@ -1,5 +1,6 @@
 // shapes.mjs - our event streams against recordings of the official server:
-// names, order, ids, key sets (shapes.json, made by make-shapes.mjs).
+// names, order, ids, key sets (shapes.json, made by make-shapes.mjs).  That server
+// does not end with `event: end`, so ours is told not to.
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { call, check, finish, parseEvents, scenario, scratch, startMock, startServer } from "./lib.mjs";
@@ -15,8 +16,9 @@ writeFileSync(script, JSON.stringify({
   default: { reply: "Hello from mock LLM ." },
 }));
 const mock = await startMock(["--delay-ms", "0", "--stream-delay-ms", "0", "--script", script]);
-const good = await startServer({ mock });
-const failing = await startServer({ mock: await startMock(["--script", await failScript()]) });
+const quiet = ["--streams-end-event=false"];
+const good = await startServer({ mock, args: quiet });
+const failing = await startServer({ mock: await startMock(["--script", await failScript()]), args: quiet });
 
 async function failScript() {
   const file = path.join(scratch(), "fail.json");

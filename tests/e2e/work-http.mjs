@@ -201,7 +201,6 @@ await scenario("bad input", async () => {
     ["POST", "/work/items", { title: "x", actor: "x".repeat(300) }, 422, /actor/],
     ["POST", "/work/items", "{", 400, /Malformed/],
     ["POST", "/work/items", "[]", 422, /object/],
-    ["POST", "/work/items?project=", { title: "x" }, 422, /project/],
     ["POST", `/work/items?project=${"p".repeat(129)}`, { title: "x" }, 422, /project/],
     ["POST", "/work/items?project=a%0Ab", { title: "x" }, 422, /project/],
     ["GET", "/work/items?priority=x", undefined, 422, /priority/],
@@ -227,7 +226,7 @@ await scenario("bad input", async () => {
     const r = await call(server, method, target, body, ann);
     check(r.status === status && words.test(r.text), `${method} ${target.slice(0, 60)} ${JSON.stringify(body)?.slice(0, 60) ?? ""}: ${status} ${words}`, `${r.status} ${r.text}`);
   }
-  equal((await call(server, "GET", "/work/events", undefined, { ...ann, "last-event-id": "x" })).status, 422, "a strange Last-Event-ID");
+  equal((await call(server, "GET", "/work/events", undefined, { ...ann, "last-event-id": "x" })).status, 400, "a strange Last-Event-ID");
   equal((await call(server, "POST", "/work/items", { title: "x" }, { ...ann, "idempotency-key": "k".repeat(300) })).status, 422, "a key too long");
 });
 

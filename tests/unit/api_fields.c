@@ -30,6 +30,8 @@ TEST(fields_refused_ones_are_named)
 		{ "{\"interrupt_after\":\"*\"}", "interrupt_after", FIELD_RUN },
 		{ "{\"webhook\":\"http://x\"}", "webhook", FIELD_RUN },
 		{ "{\"after_seconds\":5}", "after_seconds", FIELD_RUN },
+		{ "{\"strict_resume\":true}", "strict_resume", FIELD_RUN },
+		{ "{\"select\":[\"values\"]}", "select", FIELD_HISTORY },
 		{ "{\"multitask_strategy\":\"rollback\"}", "multitask_strategy",
 		  FIELD_RUN },
 		{ "{\"ttl\":{\"ttl\":1}}", "ttl", FIELD_THREAD },
@@ -42,6 +44,29 @@ TEST(fields_refused_ones_are_named)
 
 		CHECK_RC(check(rows[i].body, rows[i].where, &e), ERR_INVALID);
 		CHECK(strncmp(e.text, rows[i].name, strlen(rows[i].name)) == 0);
+	}
+}
+
+TEST(fields_of_a_query_are_refused_when_they_carry_something)
+{
+	static const struct { const char *query; unsigned where; int rc; } rows[] = {
+		{ "namespace=a", FIELD_STREAM, ERR_INVALID },
+		{ "namespace=&namespace=a%7Cb", FIELD_JOIN, ERR_INVALID },
+		{ "checkpoint_id=x", FIELD_JOIN, ERR_INVALID },
+		{ "select=values&select=next", FIELD_STATE, ERR_INVALID },
+		{ "stream_mode=&namespace=&checkpoint_id=", FIELD_JOIN, OK },
+		{ "namespace=[]", FIELD_JOIN, OK },
+		{ "select=", FIELD_STATE, OK },
+		{ "reason=taken&action=interrupt", FIELD_CANCEL, OK },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct http_req r = { .query = str_of(rows[i].query),
+		    .arena = ARENA(64 * KB) };
+		struct err e = { 0 };
+
+		CHECK_RC(field_check_query(&r, rows[i].where, &e), rows[i].rc);
+		arena_release(&r.arena);
 	}
 }
 

@@ -43,6 +43,22 @@ TEST(params_arrays_come_in_three_shapes)
 	check_list("a=[]", "");
 }
 
+TEST(params_empty_values_are_absent)
+{
+	struct http_req r = request("a=&b=&b=x&c");
+	struct err e;
+	int64_t i;
+	bool b;
+
+	check_list("a=", "");
+	check_list("a=&a=x&a=&a=y", "x,y");
+	CHECK(param_str(&r, "a").p == NULL && param_str(&r, "c").p == NULL);
+	CHECK_STR(param_str(&r, "b"), "x");
+	CHECK(param_bool(&r, "a", true, &b, &e) == OK && b);
+	CHECK(param_int(&r, "c", 7, 1, 100, &i, &e) == OK && i == 7);
+	arena_release(&r.arena);
+}
+
 TEST(params_arrays_of_other_things_are_refused)
 {
 	struct http_req r = request("a=[1]&b=[\"x\"");
@@ -147,19 +163,34 @@ TEST(modes_are_the_run_rooms_words)
 	buf_release(&json);
 }
 
-TEST(last_event_id_is_a_number_of_ours_or_nothing)
+TEST(last_event_id_is_a_number_or_all)
 {
-	static const struct { const char *text; int64_t id; } rows[] = {
-		{ "-1", -1 }, { "-", -1 }, { "0", 0 }, { "17", 17 },
-		{ "", INT64_MAX }, { "1710-0", INT64_MAX }, { "-5", INT64_MAX },
+	static const struct { const char *text; int64_t id; int rc; } rows[] = {
+		{ "-1", -1, OK }, { "-", -1, OK }, { "0", 0, OK }, { "17", 17, OK },
+		{ "", 99, OK }, { "1710-0", 0, ERR_SYNTAX }, { "-5", 0, ERR_SYNTAX },
+		{ "abc", 0, ERR_SYNTAX }, { "1e3", 0, ERR_SYNTAX },
+		{ "99999999999999999999", 0, ERR_SYNTAX },
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct http_header h = { S("Last-Event-ID"), str_of(rows[i].text) };
 		struct http_req r = { .headers = &h, .headers_n = 1 };
+		struct err e;
+		int64_t id;
 
-		CHECK_INT(last_event_id(&r), rows[i].id);
+		CHECK_RC(last_event_id(&r, 99, &id, &e), rows[i].rc);
+		CHECK(rows[i].rc == OK ? id == rows[i].id :
+		    strncmp(e.text, "Last-Event-ID: ", 15) == 0);
 	}
+}
+
+TEST(header_text_cannot_leave_its_quotes)
+{
+	struct buf b = BUF(KB);
+
+	header_add_text(&b, S("a\"b\r\nx: y\\caf\xc3\xa9"));
+	CHECK_STR(buf_str(&b), "a?b??x:?y?caf??");
+	buf_release(&b);
 }
 
 /* Goal: a run sees what the contract says and never a credential. */

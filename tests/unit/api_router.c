@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "api/api_priv.h"
+#include "api/fields.h"
 
 static const struct route *
 find(const struct router *rt, const char *method, const char *path, int expected,
@@ -34,6 +35,29 @@ TEST(router_prefers_literal_segments)
 	CHECK_STR(p[1], "y");
 	/* A literal path with another method is 405, never the {param} row. */
 	find(rt, "GET", "/threads/x/runs/wait", ERR_METHOD, p);
+	router_free(rt);
+}
+
+/* Goal: what is built leaves the list of what is not; and a name in the place
+ * of an id finds its row. */
+TEST(router_has_no_row_that_is_called_absent)
+{
+	struct router *rt = router_new(routes, routes_n);
+	struct str p[ROUTE_PARAMS];
+	const struct route *route;
+
+	for (size_t i = 0; i < absents_n; i++) {
+		struct str method = str_of(absents[i].method);
+
+		CHECK(router_find(rt, method, str_of(absents[i].path), &route, p) != OK);
+		CHECK(absent_name(method, str_of(absents[i].path)) != NULL);
+	}
+	CHECK(strcmp(absent_name(S("POST"), S("/threads/prune")), "threads prune") == 0);
+	CHECK(strcmp(absent_name(S("DELETE"), S("/runs/crons/7")), "crons delete") == 0);
+	CHECK(absent_name(S("GET"), S("/threads/prune")) == NULL);
+	CHECK(absent_name(S("POST"), S("/threads/prune/x")) == NULL);
+	CHECK(absent_name(S("POST"), S("/threads//copy")) == NULL);
+	CHECK(absent_name(S("POST"), S("/runs")) == NULL);
 	router_free(rt);
 }
 

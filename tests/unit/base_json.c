@@ -93,6 +93,25 @@ TEST(json_depth_is_limited)
 	buf_release(&b);
 }
 
+TEST(json_length_of_a_string_is_limited)
+{
+	struct buf b = BUF(64 * MB);
+	struct err e;
+
+	for (int over = 0; over < 2; over++) {
+		buf_clear(&b);
+		buf_lit(&b, "{\"a\":[1,\n\"");
+		/* As decoded: an escape counts as what it stands for. */
+		for (int i = 0; i < LIMIT_JSON_STRING_BYTES - 1 + over; i++)
+			buf_lit(&b, "x");
+		buf_lit(&b, "\\n\"],\"b\":2}");
+		CHECK_RC(json_check(buf_str(&b), &e), over ? ERR_TOOBIG : OK);
+	}
+	CHECK_STR(str_of(e.text), "line 2, column 2: a string of 8388609 bytes; "
+	    "expected at most 8388608");
+	buf_release(&b);
+}
+
 TEST(json_count_of_values_is_limited)
 {
 	struct buf b = BUF(32 * MB);

@@ -7,6 +7,8 @@
 #include "harness/test.h"
 #include "base/mem.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -117,6 +119,41 @@ TEST(sse_to_an_old_client_ends_with_the_connection)
 	    "data: hello\n\ndata: world\n\ndata: last\n\n");
 	close(fd);
 	serve_stop(s);
+}
+
+static void
+cut(struct serve *s)
+{
+	(void)s;
+	send_text("data: last\n\n");
+	sse_abort(sse);
+}
+
+/* All that was sent is there, and no client can take it for the whole. */
+TEST(sse_that_is_aborted_is_reset)
+{
+	static const char *const versions[] = { "1.1", "1.0" };
+
+	for (size_t i = 0; i < COUNT(versions); i++) {
+		struct serve *s = start(60000, 1000);
+		int fd = dial(s);
+		char line[64];
+		ssize_t n;
+
+		snprintf(line, sizeof line, "GET /events HTTP/%s\r\nHost: test\r\n\r\n",
+		    versions[i]);
+		say(fd, str_of(line));
+		serve_wait(s, 'b');
+		serve_on(s, 0, cut);
+		hear_until(fd, heard, sizeof heard, "last\n\n");
+		do
+			n = recv(fd, heard, sizeof heard - 1, 0);
+		while (n > 0);
+		CHECK(n < 0 && errno == ECONNRESET);
+		serve_wait(s, 'd');
+		close(fd);
+		serve_stop(s);
+	}
 }
 
 TEST(sse_beats_while_nothing_happens)

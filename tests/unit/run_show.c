@@ -23,6 +23,28 @@ id(const char *text)
 	return u;
 }
 
+TEST(setting_like_what_somebody_nearly_wrote)
+{
+	static const struct { const char *name, *like; } rows[] = {
+		{ "modelName", "model_name" }, { "model-name", "model_name" },
+		{ "modle_name", "model_name" }, { "temprature", "temperature" },
+		{ "maxTokens", "max_tokens" }, { "max_token", "max_tokens" },
+		{ "sytem_prompt", "system_prompt" }, { "baseurl", "base_url" },
+		{ "tool", "tools" }, { "TOOLS", "tools" },
+		{ "model_name", NULL }, { "tools", NULL }, { "model", NULL },
+		{ "user_id", NULL }, { "thread_id", NULL }, { "x-tools-used", NULL },
+		{ "", NULL }, { "___", NULL }, { "top_p", NULL },
+		{ "a_name_that_is_very_much_longer_than_any_setting_is", NULL },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const char *like = setting_like(str_of(rows[i].name));
+
+		CHECK(rows[i].like == NULL ? like == NULL :
+		    like != NULL && strcmp(like, rows[i].like) == 0);
+	}
+}
+
 TEST(state_shows_values_next_tasks_and_checkpoints)
 {
 	struct str messages[] = { S("{\"id\":\"a\"}"), S("{\"id\":\"b\"}") };

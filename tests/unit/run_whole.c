@@ -213,6 +213,61 @@ TEST(run_ends_at_its_recursion_limit)
 	fix_close(&f);
 }
 
+/* As LangGraph counts: the last superstep, in which nothing is left to do, is
+ * one; and what goes on without input has two more. */
+TEST(run_limit_counts_the_step_that_ends)
+{
+	static const struct { const char *config, *input; int status; } rows[] = {
+		{ "{\"recursion_limit\":1}", HI, RUN_ERROR },
+		{ "{\"recursion_limit\":2}", HI, RUN_SUCCESS },
+		{ "{\"recursion_limit\":3}", SAY("echo"), RUN_ERROR },
+		{ "{\"recursion_limit\":4}", SAY("echo"), RUN_SUCCESS },
+	};
+	struct fix f;
+	struct ear x;
+
+	fix_open(&f, "memory", 1, RULES);
+	for (unsigned i = 0; i < COUNT(rows); i++) {
+		CHECK_RC(ear_wait_start(&x, &f.desks[0], (struct ask){
+		    .thread = thread_no(i), .input = rows[i].input,
+		    .config = rows[i].config }), OK);
+		ear_until_end(&x);
+		CHECK_INT(x.status, rows[i].status);
+		ear_free(&x);
+	}
+	/* Stopped before `tools`: that, `agent` and the end are three. */
+	CHECK_RC(ear_wait_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(9),
+	    .input = SAY("echo"), .config = "{\"recursion_limit\":1}" }), OK);
+	ear_until_end(&x);
+	ear_free(&x);
+	CHECK_RC(ear_wait_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(9),
+	    .config = "{\"recursion_limit\":1}" }), OK);
+	ear_until_end(&x);
+	CHECK_INT(x.status, RUN_SUCCESS);
+	ear_free(&x);
+	fix_close(&f);
+}
+
+/* Goal: nothing to do is never called a success. */
+TEST(run_without_input_on_a_thread_that_never_ran_is_an_error)
+{
+	struct store_history_item *h;
+	struct fix f;
+	struct ear x;
+
+	fix_open(&f, "memory", 1, RULES);
+	CHECK_RC(ear_start(&x, &f.desks[0], (struct ask){ .thread = thread_no(1),
+	    .modes = MODE_VALUES }), OK);
+	ear_until_end(&x);
+	CHECK_STR(ear_events(&x), "metadata error");
+	CHECK(ear_has(&x, "data: {\"error\":\"EmptyInputError\",\"message\":\"Received "
+	    "no input writes for \\\"__start__\\\"\"}"));
+	CHECK_INT(x.status, RUN_ERROR);
+	CHECK_INT(history(&f, &x.thread_id, &h), 0);
+	ear_free(&x);
+	fix_close(&f);
+}
+
 TEST(run_error_of_the_model_is_the_last_event)
 {
 	struct store_history_item *h;
