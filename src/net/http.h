@@ -121,7 +121,7 @@ void http_stream_write(struct http_req *r, struct str bytes);
 size_t http_stream_queued(const struct http_req *r);     /* not yet in the kernel */
 void http_stream_end(struct http_req *r);    /* r is gone after this */
 /* Resets the connection, so that nobody takes what has come for the whole
- * answer; r is gone. */
+ * answer; what waits for the end of the turn is not sent.  r is gone. */
 void http_stream_abort(struct http_req *r);
 
 /* fn runs once when the client goes away before the answer has ended; r stays

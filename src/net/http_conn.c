@@ -292,8 +292,6 @@ conn_reset(struct http_conn *c)
 {
 	struct request *q = c->req;
 
-	if (!c->failed)
-		conn_flush(c);
 	c->req = NULL;
 	conn_close(c, true);
 	if (q != NULL)

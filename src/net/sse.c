@@ -195,6 +195,11 @@ sse_end(struct sse *s)
 void
 sse_abort(struct sse *s)
 {
+	struct http_conn *c = s->r->conn;
+
+	/* The head too: without it a client would ask for a second run. */
+	if (c != NULL && !c->failed && c->out.bytes > 0)
+		conn_send(c, NULL, 0);
 	finish(s, http_stream_abort);
 }
 

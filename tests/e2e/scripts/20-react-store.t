@@ -11,7 +11,7 @@ sse     post /threads/$t/runs/stream say "remember" {"stream_mode": ["updates"]}
         event updates, .agent.messages.0.tool_calls.0.name == "store_search",
         event updates, .tools.messages.0.content has "green tea",
         event updates, .agent.messages.0.content == "You like green tea.",
-        end
+        event end, end
 get     /threads/$t/state
         -> 200, .values.messages.*.type == ["human", "ai", "tool", "ai", "tool", "ai"], .next == []
 get     /store/items?namespace=users.ann&key=tea -> 200, .value == {"likes": "green tea"}
