@@ -25,12 +25,16 @@
 	X(HTTP_SKIP_BYTES,     65536,     "bytes",  "of a body refused by its head that are read over, so that the connection is kept") \
 	X(HTTP_BODIES_BYTES,   268435456, "bytes",  "requests being read, of all connections; or a quarter of the memory, if that is less; past it 503, and the idlest goes") \
 	X(HTTP_IDLE_MS,        75000,     "ms",     "a kept connection without a request") \
+	X(HTTP_IDLE_MIN_MS,    1000,      "ms",     "idle before a connection may be closed for another that needs its descriptor") \
 	X(HTTP_DRAIN_MS,       10000,     "ms",     "shutdown waits so long for replies under way") \
 	X(HTTP_LINGER_MS,      2000,      "ms",     "a refused client that still sends is read so long, to let it read why") \
 	X(HTTP_OUTPUT_BYTES,   268435456, "bytes",  "answers and events that wait, of all connections; or a quarter of the memory, if that is less; past it the largest queue goes") \
 	X(HTTP_OUT_BYTES,      33554432,  "bytes",  "unsent answer bytes of one connection") \
-	X(HTTP_CONNS,          20000,     "connections", "per process; past it the socket is not accepted") \
-	X(FILES_RESERVED,      64,        "files",  "kept back from connections for the store and the log") \
+	X(HTTP_CONNS,          20000,     "connections", "per process; past it, or without open files, the idlest are closed, or the new ones wait") \
+	X(HTTP_CONNS_MIN,      8,         "connections", "with fewer open files than these need the server does not start") \
+	X(FILES_PROCESS,       12,        "files",  "of the store, its lock and the signals, beside those open at the start") \
+	X(FILES_SHARD,         11,        "files",  "of one shard: its loop, its reader, its listener, libcurl") \
+	X(FILES_SPARE,         8,         "files",  "opened for a moment: names that are looked up, keys, certificates, metrics") \
 	X(SSE_QUEUE_BYTES,     262144,    "bytes",  "a slower reader loses its connection and resumes by id") \
 	X(SSE_HEARTBEAT_MS,    5000,      "ms",     "clients arm an idle watchdog of three intervals") \
 	X(STREAM_RING_BYTES,   1048576,   "bytes",  "replay kept in memory for one live run") \

@@ -13,7 +13,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
-#include "bench/machine.h"
+#include "net/files.h"
 
 #define SHARDS_MAX 64
 #define SCRIPT_MAX (16 * MB)
@@ -545,16 +545,21 @@ mock_llm_stop(struct mock_llm *m)
 int
 mock_llm_run(const struct mock_llm_options *o, struct err *e)
 {
+	struct mock_llm_options with = *o;
+	struct files_plan files;
 	struct mock_llm *m;
 	sigset_t set;
 	int sig, rc;
 
-	machine_files_raise();
+	rc = files_plan_make(&files, (unsigned)o->shards, e);
+	if (rc != OK)
+		return rc;
+	with.shards = files.shards;
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	rc = mock_llm_start(&m, o, e);
+	rc = mock_llm_start(&m, &with, e);
 	if (rc != OK)
 		return rc;
 	printf("mock-llm listens on http://%s:%u\n", o->host, mock_llm_port(m));

@@ -10,7 +10,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -25,27 +24,10 @@ struct serving {
 	struct node *node;
 	struct config config;
 	uv_signal_t term, intr, hup;
-	rlim_t files;
 	bool asked;
 };
 
 extern char **environ;
-
-/* As many files as we may have; each connection is one. */
-static rlim_t
-raise_files(void)
-{
-	struct rlimit r;
-
-	if (getrlimit(RLIMIT_NOFILE, &r) < 0)
-		return 1024;
-	if (r.rlim_cur < r.rlim_max) {
-		r.rlim_cur = r.rlim_max;
-		if (setrlimit(RLIMIT_NOFILE, &r) < 0)
-			getrlimit(RLIMIT_NOFILE, &r);
-	}
-	return r.rlim_cur;
-}
 
 static void
 print_status(void *ctx)
@@ -55,11 +37,8 @@ print_status(void *ctx)
 	struct str host = config_str(c, SETTING_HOST), model = node_model(s->node);
 	bool memory = str_eq(config_str(c, SETTING_STORE), S("memory"));
 	bool v6 = str_index(host, ':') >= 0;
-	rlim_t conns = s->files > LIMIT_FILES_RESERVED ?
-	    s->files - LIMIT_FILES_RESERVED : 0;
+	const struct files_plan *files = node_files(s->node);
 
-	if (conns > LIMIT_HTTP_CONNS)
-		conns = LIMIT_HTTP_CONNS;
 	printf("Cohort " COHORT_VERSION "\n"
 	    "  url          http://%s%.*s%s:%u\n"
 	    "  database     %s%s\n"
@@ -74,8 +53,8 @@ print_status(void *ctx)
 	printf("  auth         %s\n", node_auth(s->node) ? "on" :
 	    config_bool(c, SETTING_INSECURE) ? "off (--insecure)" :
 	    "off (loopback only)");
-	printf("  connections  up to %llu (%llu open files allowed)\n",
-	    (unsigned long long)conns, (unsigned long long)s->files);
+	printf("  connections  up to %zu (%zu open files allowed)\n", files->clients,
+	    files->allowed);
 	if (node_recovered(s->node) > 0)
 		printf("  recovered    %zu threads with runs to finish\n",
 		    node_recovered(s->node));
@@ -170,7 +149,6 @@ cmd_serve(const struct command *cmd, int argc, char **argv)
 	}
 	print_warnings(&s.config);
 	log_level_parse(config_str(&s.config, SETTING_LOG_LEVEL), &log_threshold);
-	s.files = raise_files();
 	rc = node_new(&s.node, &s.config, &e);
 	if (rc == OK) {
 		watch_signals(&s);

@@ -70,7 +70,8 @@ struct node {
 	struct api_shared *api;
 	struct http_server *http;
 	struct home *homes;
-	unsigned homes_n;
+	unsigned homes_n, shards_asked;
+	struct files_plan files;
 	struct pending *pending;
 	size_t pending_n, pending_cap;
 	const struct phase *phase;
@@ -464,16 +465,31 @@ note_pending(void *ctx, owner_t owner, int64_t thread_seq,
 	n->pending[n->pending_n++] = (struct pending){ owner, thread_seq, *thread_id };
 }
 
+/* How many shards, as far as there are files for them.  Before anything is
+ * opened. */
 static int
-make_homes(struct node *n, struct err *e)
+plan_files(struct node *n, struct err *e)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	int64_t asked = config_int(n->config, SETTING_SHARDS);
-	int rc = OK;
+	int rc;
 
 	if (asked == 0)
 		asked = cores < 1 ? 1 : cores < SHARDS_DEFAULT ? cores : SHARDS_DEFAULT;
-	n->homes_n = (unsigned)asked;
+	n->shards_asked = (unsigned)asked;
+	rc = files_plan_make(&n->files, n->shards_asked, e);
+	if (rc == OK && n->files.shards < n->shards_asked)
+		log_warn("main", "shards_lowered", "asked=%u shards=%u files=%zu",
+		    n->shards_asked, n->files.shards, n->files.allowed);
+	return rc;
+}
+
+static int
+make_homes(struct node *n, struct err *e)
+{
+	int rc = OK;
+
+	n->homes_n = n->files.shards;
 	n->homes = mem_zero(n->homes_n * sizeof *n->homes);
 	for (unsigned i = 0; rc == OK && i < n->homes_n; i++) {
 		struct home *h = &n->homes[i];
@@ -533,7 +549,9 @@ node_open(struct node *n, struct err *e)
 		id_seed_random((uint64_t)seed);
 	size_accounts(n->config);
 	choose_model(n);
-	rc = open_auth(n, e);
+	rc = plan_files(n, e);
+	if (rc == OK)
+		rc = open_auth(n, e);
 	if (rc == OK)
 		rc = check_exposure(n, e);
 	if (rc == OK)
@@ -617,6 +635,12 @@ unsigned
 node_shards(const struct node *n)
 {
 	return n->homes_n;
+}
+
+const struct files_plan *
+node_files(const struct node *n)
+{
+	return &n->files;
 }
 
 unsigned

@@ -16,6 +16,7 @@
 
 #include "base/rc.h"
 #include "main/config.h"
+#include "net/files.h"
 #include "net/shard.h"
 
 struct node;
@@ -38,6 +39,7 @@ void node_reload(struct node *n);
 
 struct shard *node_shard(struct node *n);    /* shard 0 */
 unsigned node_shards(const struct node *n);
+const struct files_plan *node_files(const struct node *n);
 unsigned node_port(const struct node *n);    /* once it listens */
 struct str node_model(const struct node *n);
 bool node_model_is_scripted(const struct node *n);

@@ -96,6 +96,7 @@ head_end(struct client_call *call)
 		    call->addresses_serial);
 	if (call->fd >= 0)
 		sockets_proven(&call->client->sockets, call->fd);
+	call_opened(call);
 	a = call_answer(call);
 	if (call->state == CALL_RUNNING && call->hooks.head != NULL)
 		call->hooks.head(call->hooks.ctx, &a);
@@ -142,14 +143,20 @@ on_body(char *p, size_t size, size_t n, void *ctx)
 static curl_socket_t
 on_open(void *ctx, curlsocktype purpose, struct curl_sockaddr *a)
 {
-	struct client *c = ctx;
-	int fd = socket(a->family, a->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
-	    a->protocol);
+	struct client_call *call = ctx;
+	int fd;
 
 	(void)purpose;
-	if (fd < 0)
+	if (!call_open(call))
 		return CURL_SOCKET_BAD;
-	sockets_opened(&c->sockets, fd);
+	fd = socket(a->family, a->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
+	    a->protocol);
+	if (fd < 0) {
+		call->starved = errno == EMFILE || errno == ENFILE;
+		return CURL_SOCKET_BAD;
+	}
+	sockets_opened(&call->client->sockets, fd);
+	call->fd = fd;
 	return fd;
 }
 
@@ -197,7 +204,7 @@ call_new(struct client *c)
 	SET(easy, CURLOPT_WRITEFUNCTION, on_body);
 	SET(easy, CURLOPT_WRITEDATA, call);
 	SET(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
-	SET(easy, CURLOPT_OPENSOCKETDATA, c);
+	SET(easy, CURLOPT_OPENSOCKETDATA, call);
 	SET(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
 	SET(easy, CURLOPT_CLOSESOCKETDATA, c);
 	return call;
@@ -299,6 +306,7 @@ call_set(struct client_call *call, const struct client_request *req)
 	SET(call->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(req->connect_ms > 0 ?
 	    req->connect_ms : LIMIT_LLM_CONNECT_MS));
 	call->fd = -1;
+	call->starved = call->waited = false;
 	call->fault = OK;
 	call->status = 0;
 	call->head_done = false;

@@ -30,7 +30,7 @@ turn_want(struct client *c)
 	shard_at_turn_end(c->shard, &c->turn);
 }
 
-static void
+void
 queue_add(struct client_call *call)
 {
 	struct client *c = call->client;
@@ -64,6 +64,7 @@ call_detach(struct client_call *call)
 	if (call->added)
 		curl_multi_remove_handle(c->multi, call->easy);
 	call->added = false;
+	call_opened(call);
 	if (call->prev != NULL)
 		call->prev->next = call->next;
 	else
@@ -94,6 +95,7 @@ call_finish(struct client_call *call, int rc, const struct err *e)
 	struct client_answer a = call_answer(call);
 
 	call_detach(call);
+	client_wake(call->client);
 	call->hooks.done(call->hooks.ctx, rc, &a, e);
 	call_recycle(call);
 }
@@ -121,18 +123,21 @@ messages_read(struct client *c)
 		struct err e = { 0 };
 		int rc;
 
-		if (m->msg != CURLMSG_DONE)
+		if (m->msg != CURLMSG_DONE || m->easy_handle == c->closer)
 			continue;
 		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&call);
 		if (call->state == CALL_DROPPED)
 			continue;            /* the queue takes care of it */
 		rc = call_result(call, code, &e);
-		call_finish(call, rc, &e);
+		if (code == CURLE_COULDNT_CONNECT && call->starved)
+			call_wait(call);
+		else
+			call_finish(call, rc, &e);
 	}
 }
 
-/* Lets libcurl act on a descriptor or on its timer, then tells who is done. */
-static void
+/* Then tells who is done. */
+void
 client_act(struct client *c, int fd, int events)
 {
 	int running;
@@ -142,6 +147,7 @@ client_act(struct client *c, int fd, int events)
 	curl_multi_socket_action(c->multi, fd, events, &running);
 	c->inside = false;
 	messages_read(c);
+	client_lend(c);
 }
 
 static void
@@ -244,6 +250,12 @@ silence_fired(struct wheel_timer *t)
 	struct shard *s = call->client->shard;
 	msec quiet = (shard_now(s) - call->heard) / NS_PER_MS;
 
+	if (quiet >= call->silence_ms && call->state == CALL_WAITING) {
+		call->fault = err_set(&call->why, ERR_TIMEOUT, "no open file was free "
+		    "for a connection in %lld ms", (long long)call->silence_ms);
+		client_wake(call->client);
+		return;
+	}
 	if (quiet < call->silence_ms || call->state == CALL_QUEUED) {
 		msec left = call->silence_ms - quiet;
 
@@ -330,7 +342,7 @@ client_start(struct client *c, const struct client_request *req,
 void
 client_cancel(struct client_call *call)
 {
-	bool queued = call->state == CALL_QUEUED;
+	bool queued = call->state == CALL_QUEUED || call->state == CALL_WAITING;
 
 	assert(call->state != CALL_SPARE && call->state != CALL_DROPPED);
 	call->hooks = (struct client_hooks){ 0 };
@@ -367,10 +379,11 @@ client_new(struct client **out, struct shard *s, struct err *e)
 	curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c);
 	curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, on_timer);
 	curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
-	curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)LIMIT_LLM_CONCURRENCY);
+	curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)files_models_kept());
 	curl_multi_setopt(c->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
 	curl_multi_setopt(c->multi, CURLMOPT_MAX_CONCURRENT_STREAMS, STREAMS_MAX);
 	c->resolver = resolver_new(s);
+	client_files_init(c);
 	*out = c;
 	return OK;
 }
@@ -395,6 +408,7 @@ client_free(struct client *c)
 		c->spares = call->next;
 		call_free(call);
 	}
+	client_files_release(c);
 	curl_multi_cleanup(c->multi);
 	sockets_release(&c->sockets);
 	shard_timer_cancel(c->shard, &c->timer);

@@ -12,6 +12,12 @@
  * once a turn, outside of libcurl: it may not be entered from its own
  * callbacks, and client_start may not call back.
  *
+ * A RUNNING call that found no free descriptor for its connection is WAITING
+ * until it is QUEUED again.  The account of descriptors is charged by the call
+ * for each socket it opens, until its answer begins or it ends; from then on by
+ * the watch of the socket that answered.  libcurl closes the others without
+ * telling.
+ *
  * SPDX-License-Identifier: MIT
  */
 #ifndef NET_CLIENT_PRIV_H
@@ -20,11 +26,14 @@
 #include <curl/curl.h>
 
 #include "net/client.h"
+#include "net/files_priv.h"
 #include "net/resolve_priv.h"
 #include "net/route_priv.h"
 #include "net/sockets_priv.h"
 
-enum call_state { CALL_SPARE, CALL_RESOLVING, CALL_QUEUED, CALL_RUNNING, CALL_DROPPED };
+enum call_state {
+	CALL_SPARE, CALL_RESOLVING, CALL_QUEUED, CALL_RUNNING, CALL_WAITING, CALL_DROPPED
+};
 
 #define HEADER_VALUE_MAX 128                 /* of the two we hand out */
 
@@ -59,6 +68,9 @@ struct client_call {
 	uint64_t addresses_serial;           /* 0: it carries none */
 
 	int fd;                              /* the last one libcurl named; -1 */
+	unsigned opened;                     /* sockets it has charged */
+	bool starved;                        /* there was no descriptor for one */
+	bool waited;                         /* it was WAITING before */
 	int fault;                           /* why we end it ourselves; OK */
 	struct err why;
 	int status;                          /* of the head under way, then final */
@@ -78,11 +90,28 @@ struct client {
 	struct shard_job turn;
 	struct client_call *live, *spares;
 	struct client_call *queue, **queue_end;
+	struct client_call *waiting, **waiting_end;
+	struct wheel_timer retry;            /* while there are waiting ones */
+	struct files_lender *lender;         /* of the idle connections */
+	CURL *closer;                        /* see client_yield; made when needed */
 	unsigned spares_n;
 	bool inside;                         /* libcurl is on the stack */
 	bool kick;                           /* it wants to be called this turn */
 	bool turn_set, closing;
 };
+
+/* client.c: lets libcurl act on a descriptor or on its timer. */
+void client_act(struct client *c, int fd, int events);
+void queue_add(struct client_call *call);    /* QUEUED or DROPPED */
+
+/* client_files.c: descriptors. */
+void client_lend(struct client *c);          /* tells how many are idle */
+void client_files_init(struct client *c);
+void client_files_release(struct client *c); /* before libcurl's handle goes */
+bool call_open(struct client_call *call);    /* may it open one more socket? */
+void call_opened(struct client_call *call);  /* its answer begins, or it ends */
+void call_wait(struct client_call *call);    /* starved, and out of libcurl */
+void client_wake(struct client *c);          /* a connection may be free */
 
 /* call.c: one libcurl easy handle. */
 struct client_call *call_new(struct client *c);

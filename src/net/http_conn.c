@@ -32,6 +32,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 struct conn_state {
 	const char *name;
@@ -89,6 +90,14 @@ set_deadline(struct http_conn *c, msec ms)
 	shard_timer_set(c->l->shard, &c->timer, ms);
 }
 
+/* A deadline that is further away comes as close as this. */
+static void
+shorten(struct http_conn *c, msec ms)
+{
+	if (c->deadline > shard_now(c->l->shard) + ms * NS_PER_MS)
+		set_deadline(c, ms);
+}
+
 static void
 limit_state(struct http_conn *c)
 {
@@ -106,8 +115,12 @@ static void
 become(struct http_conn *c, const struct conn_state *state)
 {
 	assert(c->state != &closed);
+	if (c->state == &idle)
+		listener_busy(c->l, c);
 	c->state = state;
 	limit_state(c);
+	if (state == &idle)
+		listener_idle(c->l, c);
 }
 
 static void
@@ -133,6 +146,8 @@ conn_close(struct http_conn *c, bool reset)
 {
 	if (c->state == &closed)
 		return;
+	if (c->state == &idle)
+		listener_busy(c->l, c);
 	c->state = &closed;
 	c->deadline = NEVER;
 	shard_timer_cancel(c->l->shard, &c->timer);
@@ -204,6 +219,24 @@ conn_drain(struct http_conn *c)
 {
 	if (c->state == &idle && c->kept.n == 0)
 		conn_drop(c);
+	else if (c->state == &head)
+		shorten(c, c->l->hs->limits.linger);
+}
+
+bool
+conn_yield(struct http_conn *c, msec since)
+{
+	nsec began = c->deadline - c->l->hs->limits.idle * NS_PER_MS;
+	uv_os_fd_t fd;
+	char byte;
+
+	assert(c->state == &idle);
+	if (shard_now(c->l->shard) - began < since * NS_PER_MS || c->kept.n > 0 ||
+	    uv_fileno((uv_handle_t *)&c->tcp, &fd) != 0 ||
+	    recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
+		return false;
+	conn_drop(c);
+	return true;
 }
 
 /* Says goodbye so that the client can read the answer: closing with unread
@@ -711,25 +744,21 @@ conn_schedule(struct http_conn *c)
 /* Begin. */
 
 static void
-name_peer(struct http_conn *c)
+name_peer(struct http_conn *c, const struct sockaddr_storage *a)
 {
-	struct sockaddr_storage a;
 	char host[INET6_ADDRSTRLEN] = "";
-	int n = sizeof a;
 
-	if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&a, &n) != 0)
-		return;
-	uv_ip_name((const struct sockaddr *)&a, host, sizeof host);
-	if (a.ss_family == AF_INET6)
+	uv_ip_name((const struct sockaddr *)a, host, sizeof host);
+	if (a->ss_family == AF_INET6)
 		snprintf(c->peer, sizeof c->peer, "[%s]:%u", host,
-		    ntohs(((const struct sockaddr_in6 *)&a)->sin6_port));
+		    ntohs(((const struct sockaddr_in6 *)a)->sin6_port));
 	else
 		snprintf(c->peer, sizeof c->peer, "%s:%u", host,
-		    ntohs(((const struct sockaddr_in *)&a)->sin_port));
+		    ntohs(((const struct sockaddr_in *)a)->sin_port));
 }
 
 void
-conn_accept(struct http_listener *l)
+conn_accept(struct http_listener *l, int fd, const struct sockaddr_storage *peer)
 {
 	struct http_conn *c = mem_new(struct http_conn);
 	int rc;
@@ -744,16 +773,17 @@ conn_accept(struct http_listener *l)
 	if (c->next != NULL)
 		c->next->prev = c;
 	l->conns = c;
-	atomic_fetch_add_explicit(&l->hs->conns, 1, memory_order_relaxed);
 	c->state = &idle;
-	rc = uv_accept((uv_stream_t *)&l->tcp, stream_of(c));
-	if (rc == 0)
+	listener_idle(l, c);
+	name_peer(c, peer);
+	limit_state(c);
+	rc = uv_tcp_open(&c->tcp, fd);
+	if (rc != 0)
+		close(fd);
+	else
 		rc = uv_read_start(stream_of(c), on_alloc, on_read);
 	if (rc != 0) {
 		log_warn("net", "accept_failed", "error=%s", uv_err_name(rc));
 		conn_drop(c);
-		return;
 	}
-	name_peer(c);
-	limit_state(c);
 }

@@ -21,6 +21,7 @@
 #include <pthread.h>
 #include <uv.h>
 #include "base/limits.h"
+#include "net/files_priv.h"
 #include "net/http.h"
 #include "net/sse.h"
 
@@ -32,7 +33,7 @@
 
 /* The limits a server runs with: those of limits.h, smaller in tests. */
 struct http_limits {
-	msec header, body, body_slow, body_still, idle, drain, linger;
+	msec header, body, body_slow, body_still, idle, idle_min, drain, linger;
 	size_t body_rate;                    /* bytes a second */
 	size_t conns, sse_queue;
 	msec heartbeat;
@@ -165,6 +166,7 @@ struct http_conn {
 	uv_write_t write;
 	struct http_listener *l;
 	struct http_conn *next, *prev;       /* of the listener's */
+	struct http_conn *idle_next, *idle_prev;     /* while it is idle */
 	const struct conn_state *state;
 	struct request *req;                 /* being read or answered */
 	struct http_parse parse;
@@ -184,7 +186,8 @@ struct http_conn {
 	char peer[PEER_MAX];
 };
 
-void conn_accept(struct http_listener *l);
+/* Takes fd, also when it fails. */
+void conn_accept(struct http_listener *l, int fd, const struct sockaddr_storage *peer);
 void conn_send(struct http_conn *c, const struct piece *pieces, size_t n);
 void conn_queue(struct http_conn *c, struct str bytes);  /* leaves at turn end */
 void conn_schedule(struct http_conn *c);     /* conn_turn at the end of the turn */
@@ -193,6 +196,8 @@ void conn_lost(struct http_conn *c);         /* lost, told now */
 void conn_drop(struct http_conn *c);         /* closes; nobody is told */
 void conn_reset(struct http_conn *c);        /* as conn_drop; not in good order */
 void conn_drain(struct http_conn *c);        /* closes when nothing is under way */
+/* Closes an idle one that was idle for so long and has nothing to read. */
+bool conn_yield(struct http_conn *c, msec idle);
 void conn_answering(struct http_conn *c);    /* the answer is queued whole */
 /* Refuses a body that has not moved since.  False: there is none. */
 bool conn_shed_body(struct http_conn *c, nsec since);
@@ -219,14 +224,18 @@ struct http_listener {
 	struct http_server *hs;
 	struct shard *shard;
 	struct http_listener *next;
-	uv_tcp_t tcp;
-	bool held;                           /* a connection waits to be accepted */
+	uv_poll_t poll;                      /* of fd */
+	int fd;
+	bool paused;                         /* it does not accept, `retry` is set */
 	bool draining, listening, told;
 	struct wheel_timer retry, drain_end;
 	struct shard_job shed_job;           /* another shard asks for room */
 	atomic_bool shed_posted;
 	nsec shed_at;
 	struct http_conn *conns;
+	struct http_conn *idle_first, *idle_last;    /* the longest idle first */
+	size_t idle_n;
+	struct files_lender *lender;         /* of the idle ones */
 	struct request *pool;
 	size_t pool_n, requests;             /* requests in use */
 	struct buf scratch;                  /* the head being written */
@@ -256,5 +265,7 @@ struct http_limits *http_server_limits(struct http_server *hs);
 struct request *listener_request(struct http_listener *l);
 void listener_return(struct http_listener *l, struct request *q);
 void listener_conn_closed(struct http_listener *l, struct http_conn *c);
+void listener_idle(struct http_listener *l, struct http_conn *c);
+void listener_busy(struct http_listener *l, struct http_conn *c);
 
 #endif

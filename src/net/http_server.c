@@ -7,9 +7,11 @@
  * option finds that out before.  The first socket listens from the start, so
  * clients that come early wait instead of being refused.
  *
- * Past the cap a connection is left where libuv holds it, which stops the
- * listening socket; it is taken when another one closes, or by a retry, since
- * the one that closes may be another shard's.
+ * We accept in a loop of our own: libuv's goes on inside its callback for as
+ * long as there are connections and no descriptors for them.  Ours takes a
+ * bounded number a turn, each against the server's cap and the account of
+ * descriptors.  Without room it asks for some, stops looking at the socket, and
+ * goes on when a connection of this shard closes, or at the next try.
  *
  * Threads: `lock` guards the list and the first socket; the rest of a
  * listener is its shard's.
@@ -25,13 +27,11 @@
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define BACKLOG        1024
-#define CONNS_MIN      16
-#define RETRY_MS       50
+#define ACCEPTS_MAX    64                    /* in one turn of the loop */
 #define POOL_MAX       256                   /* requests kept for reuse, a shard */
 #define SCRATCH_MAX    (256 * KB)
 #define ERRORS_MAX     (16 * KB)
@@ -138,23 +138,6 @@ open_first(struct http_server *hs, struct str host, uint16_t port, struct err *e
 	return OK;
 }
 
-/* As many as the limit, and no more than files are left for. */
-static size_t
-conns_allowed(void)
-{
-	struct rlimit files;
-	size_t allowed = LIMIT_HTTP_CONNS;
-
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur != RLIM_INFINITY &&
-	    files.rlim_cur < allowed + LIMIT_FILES_RESERVED)
-		allowed = files.rlim_cur < CONNS_MIN + LIMIT_FILES_RESERVED ? CONNS_MIN :
-		    (size_t)files.rlim_cur - LIMIT_FILES_RESERVED;
-	if (allowed < LIMIT_HTTP_CONNS)
-		log_info("net", "connections_capped", "max=%zu files=%zu", allowed,
-		    (size_t)files.rlim_cur);
-	return allowed;
-}
-
 void
 http_server_hook(struct http_server *hs, const struct http_hooks *hooks)
 {
@@ -178,9 +161,10 @@ http_server_new(struct http_server **out, struct str host, uint16_t port,
 		.header = LIMIT_HTTP_HEADER_MS, .body = LIMIT_HTTP_BODY_MS,
 		.body_slow = LIMIT_HTTP_BODY_SLOW_MS, .body_rate = LIMIT_HTTP_BODY_RATE,
 		.body_still = LIMIT_HTTP_BODY_STILL_MS,
-		.idle = LIMIT_HTTP_IDLE_MS, .drain = LIMIT_HTTP_DRAIN_MS,
-		.linger = LIMIT_HTTP_LINGER_MS, .heartbeat = LIMIT_SSE_HEARTBEAT_MS,
-		.conns = conns_allowed(), .sse_queue = LIMIT_SSE_QUEUE_BYTES,
+		.idle = LIMIT_HTTP_IDLE_MS, .idle_min = LIMIT_HTTP_IDLE_MIN_MS,
+		.drain = LIMIT_HTTP_DRAIN_MS, .linger = LIMIT_HTTP_LINGER_MS,
+		.heartbeat = LIMIT_SSE_HEARTBEAT_MS,
+		.conns = files_clients_max(), .sse_queue = LIMIT_SSE_QUEUE_BYTES,
 	};
 	pthread_mutex_init(&hs->lock, NULL);
 	atomic_init(&hs->conns, 0);
@@ -271,52 +255,154 @@ listener_return(struct http_listener *l, struct request *q)
 
 /* Accepting. */
 
-static void
-accept_held(struct http_listener *l)
+/* Counts one more connection, if there may be one; else *lacks is who may give
+ * a descriptor for it. */
+static bool
+count_one(struct http_listener *l, enum files_rank *lacks)
 {
-	if (!l->held || l->draining)
-		return;
-	if (http_server_conns(l->hs) >= l->hs->limits.conns) {
-		shard_timer_set(l->shard, &l->retry, RETRY_MS);
-		return;
+	struct http_server *hs = l->hs;
+
+	*lacks = FILES_CLIENTS;
+	if (atomic_fetch_add_explicit(&hs->conns, 1, memory_order_relaxed) <
+	    hs->limits.conns) {
+		if (account_take(&account_files, 1))
+			return true;
+		*lacks = FILES_MODELS;
 	}
-	l->held = false;
-	conn_accept(l);
+	atomic_fetch_sub_explicit(&hs->conns, 1, memory_order_relaxed);
+	return false;
+}
+
+static void
+uncount_one(struct http_listener *l)
+{
+	atomic_fetch_sub_explicit(&l->hs->conns, 1, memory_order_relaxed);
+	account_give(&account_files, 1);
+}
+
+static void
+pause_accepting(struct http_listener *l, enum files_rank lacks)
+{
+	files_ask(lacks);
+	l->paused = true;
+	uv_poll_stop(&l->poll);
+	shard_timer_set(l->shard, &l->retry, FILES_RETRY_MS);
+}
+
+/* The connection is gone already, or the network says what it would say to a
+ * connection: the next one may be better.  For the rest something ran out. */
+static bool
+is_of_one(int error)
+{
+	return error != EMFILE && error != ENFILE && error != ENOMEM &&
+	    error != ENOBUFS && error != EBADF && error != EINVAL;
+}
+
+/* Somebody waits, or the poll would not have said so.  Whether others do we
+ * learn from the next turn: nothing is closed for nobody. */
+static void
+accept_some(struct http_listener *l)
+{
+	for (int i = 0; i < ACCEPTS_MAX; i++) {
+		struct sockaddr_storage peer = { 0 };
+		socklen_t size = sizeof peer;
+		enum files_rank lacks;
+		int fd;
+
+		if (!count_one(l, &lacks)) {
+			if (i == 0)
+				pause_accepting(l, lacks);
+			return;
+		}
+		fd = accept4(l->fd, (struct sockaddr *)&peer, &size,
+		    SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd >= 0) {
+			conn_accept(l, fd, &peer);
+			continue;
+		}
+		uncount_one(l);
+		if (errno == EAGAIN)
+			return;
+		log_warn("net", "accept_failed", "error=%s", uv_err_name(-errno));
+		if (!is_of_one(errno)) {
+			pause_accepting(l, FILES_MODELS);
+			return;
+		}
+	}
+}
+
+static void
+on_connection(uv_poll_t *poll, int status, int events)
+{
+	(void)status, (void)events;          /* the reason comes from accept4 */
+	accept_some(poll->data);
+}
+
+static void
+resume_accepting(struct http_listener *l)
+{
+	if (!l->paused || l->draining)
+		return;
+	l->paused = false;
+	shard_timer_cancel(l->shard, &l->retry);
+	uv_poll_start(&l->poll, UV_READABLE, on_connection);
 }
 
 static void
 on_retry(struct wheel_timer *t)
 {
-	accept_held(CONTAINER_OF(t, struct http_listener, retry));
+	resume_accepting(CONTAINER_OF(t, struct http_listener, retry));
 }
 
-static void
-on_connection(uv_stream_t *s, int status)
-{
-	struct http_listener *l = s->data;
+/* Idle connections. */
 
-	if (status < 0) {
-		log_warn("net", "accept_failed", "error=%s", uv_err_name(status));
-		return;
-	}
-	l->held = true;
-	accept_held(l);
+void
+listener_idle(struct http_listener *l, struct http_conn *c)
+{
+	c->idle_next = NULL;
+	c->idle_prev = l->idle_last;
+	if (l->idle_last != NULL)
+		l->idle_last->idle_next = c;
+	else
+		l->idle_first = c;
+	l->idle_last = c;
+	files_lender_set(l->lender, ++l->idle_n);
+}
+
+void
+listener_busy(struct http_listener *l, struct http_conn *c)
+{
+	if (c->idle_prev != NULL)
+		c->idle_prev->idle_next = c->idle_next;
+	else
+		l->idle_first = c->idle_next;
+	if (c->idle_next != NULL)
+		c->idle_next->idle_prev = c->idle_prev;
+	else
+		l->idle_last = c->idle_prev;
+	files_lender_set(l->lender, --l->idle_n);
+}
+
+/* Those behind the first that stays were idle for less. */
+static void
+yield_idle(void *ctx, size_t n)
+{
+	struct http_listener *l = ctx;
+
+	while (n-- > 0 && l->idle_first != NULL)
+		if (!conn_yield(l->idle_first, l->hs->limits.idle_min))
+			return;
 }
 
 static void
 free_listener(struct http_listener *l)
 {
 	assert(l->conns == NULL && l->requests == 0 && !l->listening);
+	assert(l->lender == NULL);
 	free_pool(l);
 	buf_release(&l->scratch);
 	buf_release(&l->errors);
 	free(l);
-}
-
-static void
-on_never_listened(uv_handle_t *h)
-{
-	free_listener(h->data);
 }
 
 static void
@@ -344,20 +430,21 @@ http_server_attach(struct http_server *hs, struct shard *s, struct err *e)
 	room_listener_init(l);
 	l->scratch = BUF(SCRATCH_MAX);
 	l->errors = BUF(ERRORS_MAX);
-	uv_tcp_init(shard_loop(s), &l->tcp);
-	l->tcp.data = l;
 	if (fd < 0)
 		fd = open_socket(hs, true);
-	rc = fd < 0 ? uv_translate_sys_error(errno) : uv_tcp_open(&l->tcp, fd);
-	if (rc < 0 && fd >= 0)
-		close(fd);
-	if (rc == 0)
-		rc = uv_listen((uv_stream_t *)&l->tcp, BACKLOG, on_connection);
+	rc = fd < 0 || listen(fd, BACKLOG) != 0 ? uv_translate_sys_error(errno) :
+	    uv_poll_init(shard_loop(s), &l->poll, fd);
 	if (rc < 0) {
-		uv_close((uv_handle_t *)&l->tcp, on_never_listened);
+		if (fd >= 0)
+			close(fd);
+		free_listener(l);
 		return err_set(e, ERR_IO, "listen on port %u: %s", hs->port,
 		    uv_strerror(rc));
 	}
+	l->fd = fd;
+	l->poll.data = l;
+	uv_poll_start(&l->poll, UV_READABLE, on_connection);
+	l->lender = files_lender_new(s, FILES_CLIENTS, yield_idle, l);
 	l->listening = true;
 	remember(hs, l);
 	return OK;
@@ -379,6 +466,8 @@ check_drained(struct http_listener *l)
 	if (l->told || l->listening || l->conns != NULL || l->requests > 0)
 		return;
 	l->told = true;
+	files_lender_free(l->lender);
+	l->lender = NULL;
 	shard_timer_cancel(l->shard, &l->drain_end);
 	l->told_job.run = tell_drained;
 	shard_at_turn_end(l->shard, &l->told_job);
@@ -393,8 +482,8 @@ listener_conn_closed(struct http_listener *l, struct http_conn *c)
 		l->conns = c->next;
 	if (c->next != NULL)
 		c->next->prev = c->prev;
-	atomic_fetch_sub_explicit(&l->hs->conns, 1, memory_order_relaxed);
-	accept_held(l);
+	uncount_one(l);
+	resume_accepting(l);
 	if (l->draining)
 		check_drained(l);
 }
@@ -405,6 +494,7 @@ on_listener_closed(uv_handle_t *h)
 	struct http_listener *l = h->data;
 
 	l->listening = false;
+	close(l->fd);
 	check_drained(l);
 }
 
@@ -442,7 +532,7 @@ http_server_drain(struct http_server *hs, struct shard *s,
 	l->done = done;
 	l->done_ctx = ctx;
 	shard_timer_cancel(s, &l->retry);
-	uv_close((uv_handle_t *)&l->tcp, on_listener_closed);
+	uv_close((uv_handle_t *)&l->poll, on_listener_closed);
 	for (struct http_conn *c = l->conns; c != NULL; c = c->next)
 		conn_drain(c);
 	l->drain_end.fire = on_drain_end;

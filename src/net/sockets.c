@@ -10,6 +10,7 @@
 #include <string.h>
 #include <uv.h>
 
+#include "base/account.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -17,8 +18,73 @@ struct watch {
 	uv_poll_t poll;
 	struct sockets *owner;               /* NULL once it is closing */
 	int fd, armed;                       /* armed: UV_* events */
-	bool wanted, proven;
+	bool wanted;
 };
+
+struct socket_slot {
+	struct watch *watch;                 /* or NULL */
+	bool proven;
+};
+
+static struct watch *
+watch_of(const struct sockets *ss, int fd)
+{
+	return (size_t)fd < ss->cap ? ss->by_fd[fd].watch : NULL;
+}
+
+static bool
+is_proven(const struct sockets *ss, int fd)
+{
+	return (size_t)fd < ss->cap && ss->by_fd[fd].proven;
+}
+
+static struct socket_slot *
+slot_of(struct sockets *ss, int fd)
+{
+	size_t cap = ss->cap == 0 ? 64 : ss->cap;
+
+	while (cap <= (size_t)fd)
+		cap *= 2;
+	if (cap > ss->cap) {
+		ss->by_fd = mem_resize(ss->by_fd, cap * sizeof *ss->by_fd);
+		memset(ss->by_fd + ss->cap, 0, (cap - ss->cap) * sizeof *ss->by_fd);
+		ss->cap = cap;
+	}
+	return &ss->by_fd[fd];
+}
+
+static bool
+is_idle(const struct sockets *ss, int fd)
+{
+	const struct watch *w = watch_of(ss, fd);
+
+	return is_proven(ss, fd) && (w == NULL || !w->wanted);
+}
+
+static void
+want(struct sockets *ss, struct watch *w, bool wanted)
+{
+	ss->idle -= is_idle(ss, w->fd);
+	w->wanted = wanted;
+	ss->idle += is_idle(ss, w->fd);
+}
+
+/* A proven one is charged to the account of descriptors. */
+static void
+prove(struct sockets *ss, int fd, bool proven)
+{
+	struct socket_slot *slot = slot_of(ss, fd);
+
+	if (slot->proven == proven)
+		return;
+	if (proven)
+		account_charge(&account_files, 1);
+	else
+		account_give(&account_files, 1);
+	ss->idle -= is_idle(ss, fd);
+	slot->proven = proven;
+	ss->idle += is_idle(ss, fd);
+}
 
 static void
 watch_closed(uv_handle_t *h)
@@ -29,8 +95,9 @@ watch_closed(uv_handle_t *h)
 static void
 watch_drop(struct sockets *ss, struct watch *w)
 {
-	assert(ss->by_fd[w->fd] == w);
-	ss->by_fd[w->fd] = NULL;
+	assert(watch_of(ss, w->fd) == w);
+	want(ss, w, false);
+	ss->by_fd[w->fd].watch = NULL;
 	w->owner = NULL;
 	uv_poll_stop(&w->poll);
 	uv_close((uv_handle_t *)&w->poll, watch_closed);
@@ -82,25 +149,12 @@ watch_event(uv_poll_t *poll, int status, int events)
 }
 
 static struct watch *
-watch_of(const struct sockets *ss, int fd)
-{
-	return (size_t)fd < ss->cap ? ss->by_fd[fd] : NULL;
-}
-
-static struct watch *
 watch_new(struct sockets *ss, int fd)
 {
+	struct socket_slot *slot = slot_of(ss, fd);
 	struct watch *w = mem_new(struct watch);
-	size_t cap = ss->cap == 0 ? 64 : ss->cap;
 	int rc;
 
-	while (cap <= (size_t)fd)
-		cap *= 2;
-	if (cap > ss->cap) {
-		ss->by_fd = mem_resize(ss->by_fd, cap * sizeof *ss->by_fd);
-		memset(ss->by_fd + ss->cap, 0, (cap - ss->cap) * sizeof *ss->by_fd);
-		ss->cap = cap;
-	}
 	w->owner = ss;
 	w->fd = fd;
 	rc = uv_poll_init(ss->loop, &w->poll, fd);
@@ -110,7 +164,7 @@ watch_new(struct sockets *ss, int fd)
 		free(w);
 		return NULL;
 	}
-	ss->by_fd[fd] = w;
+	slot->watch = w;
 	return w;
 }
 
@@ -121,8 +175,8 @@ sockets_want(struct sockets *ss, int fd, int what)
 	int events = 0;
 
 	if (what == CURL_POLL_REMOVE) {
-		if (w != NULL && w->proven)
-			w->wanted = false;
+		if (w != NULL && is_proven(ss, fd))
+			want(ss, w, false);
 		else if (w != NULL)
 			watch_drop(ss, w);
 		return;
@@ -135,17 +189,14 @@ sockets_want(struct sockets *ss, int fd, int what)
 		events |= UV_READABLE;
 	if (what & CURL_POLL_OUT)
 		events |= UV_WRITABLE;
-	w->wanted = true;
+	want(ss, w, true);
 	watch_arm(w, events);
 }
 
 void
 sockets_proven(struct sockets *ss, int fd)
 {
-	struct watch *w = watch_of(ss, fd);
-
-	if (w != NULL)
-		w->proven = true;
+	prove(ss, fd, true);
 }
 
 /* A watch of this number is of a socket that was closed in silence.  libcurl
@@ -157,6 +208,7 @@ sockets_opened(struct sockets *ss, int fd)
 	bool wanted;
 	int armed;
 
+	prove(ss, fd, false);
 	if (w == NULL)
 		return;
 	wanted = w->wanted;
@@ -167,7 +219,7 @@ sockets_opened(struct sockets *ss, int fd)
 	w = watch_new(ss, fd);
 	if (w == NULL)
 		return;
-	w->wanted = true;
+	want(ss, w, true);
 	if (armed != 0)
 		watch_arm(w, armed);
 }
@@ -179,14 +231,14 @@ sockets_closing(struct sockets *ss, int fd)
 
 	if (w != NULL)
 		watch_drop(ss, w);
+	prove(ss, fd, false);
 }
 
 void
 sockets_release(struct sockets *ss)
 {
 	for (size_t fd = 0; fd < ss->cap; fd++)
-		if (ss->by_fd[fd] != NULL)
-			watch_drop(ss, ss->by_fd[fd]);
+		sockets_closing(ss, (int)fd);
 	free(ss->by_fd);
 	ss->by_fd = NULL;
 	ss->cap = 0;

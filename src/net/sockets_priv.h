@@ -5,7 +5,8 @@
  * the same number within one callback.  Between two requests on a kept
  * connection the watch stays armed, which saves five system calls a request;
  * that is safe only for a connection that has answered once (proven), since
- * libcurl closes others without telling.
+ * libcurl closes others without telling.  A proven one is charged to the account
+ * of descriptors, until it is closed.
  *
  * Invariants: at most one live uv_poll_t a descriptor; a watch that is neither
  * wanted nor proven is closed at once; its memory goes in the close callback.
@@ -18,12 +19,13 @@
 #include <stddef.h>
 
 struct uv_loop_s;
-struct watch;
+struct socket_slot;
 
 struct sockets {
 	struct uv_loop_s *loop;
-	struct watch **by_fd;
+	struct socket_slot *by_fd;
 	size_t cap;
+	size_t idle;                         /* proven and not wanted */
 	/* events: CURL_CSELECT_* bits */
 	void (*ready)(struct sockets *ss, int fd, int events);
 };
