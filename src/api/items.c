@@ -245,8 +245,23 @@ items_found(struct call *c)
 			buf_lit(b, ",");
 		item_add_json(b, &op->items[i]);
 	}
-	buf_lit(b, "]}");
-	call_json(c, STR_NONE);
+	buf_lit(b, "]");
+	if (op->truncated)
+		buf_lit(b, ",\"truncated\":true");
+	buf_lit(b, "}");
+	call_json(c, op->truncated ? S("x-search-truncated: 1\r\n") : STR_NONE);
+}
+
+/* `namespace` is what clients of before call the prefix. */
+static int
+prefix_read(struct call *c, jnode body, struct str *out)
+{
+	jnode labels = json_get(body, S("namespace_prefix"));
+
+	if (json_is_null(labels) && !json_is_null(json_get(body, S("namespace"))))
+		return namespace_read(c, json_get(body, S("namespace")),
+		    "namespace", out);
+	return namespace_read(c, labels, "namespace_prefix", out);
 }
 
 void
@@ -260,8 +275,7 @@ item_search(struct call *c, jnode body)
 	*op = (struct store_item_search){ 0 };
 	rc = field_check(body, FIELD_SEARCH, &c->err);
 	if (rc == OK)
-		rc = namespace_read(c, json_get(body, S("namespace_prefix")),
-		    "namespace_prefix", &op->ns);
+		rc = prefix_read(c, body, &op->ns);
 	if (rc == OK)
 		rc = json_get_object(body, "filter", "filter", &filter, &c->err);
 	if (rc == OK)

@@ -151,8 +151,9 @@ const struct route routes[] = {
 	  "Delete an item", "namespace*, key* (body or query)", "nothing", 204 },
 	{ "POST", "/store/items/search", ROUTE_BODY, SMALL, item_search,
 	  "Search items",
-	  "namespace_prefix*, filter, query (words), limit, offset",
-	  "{\"items\":[...]}", 200 },
+	  "namespace_prefix* (or namespace), filter, query (words), limit, offset",
+	  "{\"items\":[...]}, newest change first; \"truncated\":true and "
+	  "X-Search-Truncated when it was cut by time", 200 },
 };
 const size_t routes_n = COUNT(routes);
 

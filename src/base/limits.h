@@ -49,8 +49,7 @@
 	X(MESSAGES,            10000,     "messages", "in one thread's list") \
 	X(STATE_BYTES,         33554432,  "bytes",  "all values of one thread") \
 	X(PAGE_ROWS,           1000,      "rows",   "largest limit of a search") \
-	X(SCAN_ROWS,           100000,    "rows",   "a search looks at no more") \
-	X(SCAN_MS,             2000,      "ms",     "and takes no longer") \
+	X(SCAN_MS,             2000,      "ms",     "a search takes no longer; one of store items ends with what it has and says so") \
 	X(NAMESPACE_LABELS,    32,        "labels", "of a store namespace") \
 	X(STORE_VALUE_BYTES,   4194304,   "bytes",  "one store item") \
 	X(WRITER_BYTES,        67108864,  "bytes",  "queued writes; past it 503 with Retry-After") \

@@ -70,6 +70,8 @@ const struct setting settings[SETTINGS] = {
 	    .help = "allow the test.* settings; loopback only" },
 	[SETTING_TEST_FSYNC_DELAY_MS] = { "test.fsync-delay-ms", TYPE_INT, "N",
 	    "0", 0, 10000, "ms", .help = "added to every commit" },
+	[SETTING_TEST_SCAN_MS] = { "test.scan-ms", TYPE_INT, "N",
+	    "0", 0, 10000, "ms", .help = "a search is cut so soon; 0: as the limits say" },
 	[SETTING_TEST_FAIL_STORE_AT] = { "test.fail-store-at", TYPE_INT, "N",
 	    "0", 0, INT64_MAX, .help = "the nth write fails" },
 	[SETTING_TEST_ID_SEED] = { "test.id-seed", TYPE_INT, "N", "0", 0,
@@ -467,8 +469,9 @@ static int
 check_together(const struct config *c, struct err *e)
 {
 	static const enum setting_id hooks[] = {
-		SETTING_TEST_FSYNC_DELAY_MS, SETTING_TEST_FAIL_STORE_AT,
-		SETTING_TEST_ID_SEED, SETTING_TEST_MEMORY_BYTES
+		SETTING_TEST_FSYNC_DELAY_MS, SETTING_TEST_SCAN_MS,
+		SETTING_TEST_FAIL_STORE_AT, SETTING_TEST_ID_SEED,
+		SETTING_TEST_MEMORY_BYTES
 	};
 	static const enum setting_id claims[] = {
 		SETTING_JWT_ISSUER, SETTING_JWT_AUDIENCE

@@ -388,6 +388,7 @@ open_store(struct node *n, struct err *e)
 		.driver = config_str(c, SETTING_STORE),
 		.path = config_str(c, SETTING_DB),
 		.fsync_delay_ms = config_int(c, SETTING_TEST_FSYNC_DELAY_MS),
+		.scan_ms = config_int(c, SETTING_TEST_SCAN_MS),
 		.fail_at = config_int(c, SETTING_TEST_FAIL_STORE_AT),
 	};
 

@@ -35,10 +35,12 @@ library_setup(void)
 }
 
 static int
-deadline_passed(void *ctx)
+on_progress(void *ctx)
 {
 	const struct db *db = ctx;
 
+	if (db->meanwhile != NULL)
+		db->meanwhile(db->meanwhile_ctx);
 	return db->deadline != 0 && clock_mono() >= db->deadline;
 }
 
@@ -68,7 +70,7 @@ db_open(struct db *db, const char *path, const char *vfs,
 	sqlite3_extended_result_codes(db->h, 1);
 	sqlite3_busy_timeout(db->h, BUSY_MS);
 	if (use == DB_SLOW)
-		sqlite3_progress_handler(db->h, DEADLINE_OPS, deadline_passed, db);
+		sqlite3_progress_handler(db->h, DEADLINE_OPS, on_progress, db);
 	rc = db_exec(db, setup[use], e);
 	if (rc != OK)
 		db_close(db);

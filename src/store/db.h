@@ -48,6 +48,8 @@ struct db {
 	bool full;                   /* and the medium for want of room */
 	bool shared;                 /* h is somebody else's */
 	nsec deadline;               /* DB_SLOW: statements stop past it */
+	void (*meanwhile)(void *ctx);        /* DB_SLOW: now and then, in between */
+	void *meanwhile_ctx;
 	struct err err;              /* words of the last failure */
 };
 

@@ -58,7 +58,7 @@ newer_set(struct newer *n, const struct query *q)
 static int
 newer_load(struct page *p)
 {
-	struct query q = query_of(&p->st->slow, SQL_CHECKPOINT_CHILD);
+	struct query q = query_of(&p->st->quick, SQL_CHECKPOINT_CHILD);
 	int rc;
 
 	if (uuid_is_zero(&p->x->before))
@@ -124,7 +124,7 @@ item_add(struct page *p, const struct query *q)
 static int
 items_load(struct page *p, int64_t limit)
 {
-	struct query q = query_of(&p->st->slow, SQL_CHECKPOINT_BACK);
+	struct query q = query_of(&p->st->quick, SQL_CHECKPOINT_BACK);
 	struct uuid before = p->x->before;
 	int rc = OK;
 
@@ -133,7 +133,7 @@ items_load(struct page *p, int64_t limit)
 	bind_i64(&q, p->x->thread_seq);
 	bind_i64(&q, p->x->cmd.owner);
 	bind_uuid(&q, &before);
-	bind_i64(&q, p->want.root == NULL ? limit : LIMIT_SCAN_ROWS);
+	bind_i64(&q, p->want.root == NULL ? limit : -1);
 	while (rc == OK && (int64_t)p->x->items_n < limit) {
 		bool yes = true;
 
@@ -188,7 +188,7 @@ shelves_load(struct page *p)
 		shelf_want(p, p->results[i].list, p->results[i].to);
 	}
 	for (size_t i = 0; rc == OK && i < p->shelves_n; i++)
-		rc = list_read(&p->st->slow, p->shelves[i].list, 0,
+		rc = list_read(&p->st->quick, p->shelves[i].list, 0,
 		    p->shelves[i].len, x->cmd.arena, &p->shelves[i].messages);
 	return rc;
 }

@@ -120,8 +120,8 @@ const struct op store_ops[OPS] = {
 	[STORE_CALL_DONE] = { op_call_done, bytes_call, false },
 	[STORE_GUEST_WRITE] = { op_guest_write, NULL, .undoes = true },
 	[STORE_ITEM_SEARCH] = { op_item_search, bytes_fixed, true },
-	[STORE_HISTORY] = { op_thread_history, bytes_fixed, true },
-	[STORE_RUN_LIST] = { op_run_list, bytes_fixed, true },
+	[STORE_HISTORY] = { op_thread_history, bytes_fixed, .slow = true, .first = true },
+	[STORE_RUN_LIST] = { op_run_list, bytes_fixed, .slow = true, .first = true },
 	[STORE_GUEST_READ] = { op_guest_read, NULL, .slow = true },
 	[OP_RECOVER] = { op_recover, bytes_fixed, false },
 };

@@ -1,7 +1,8 @@
 /*
  * queue.c - commands on their way to a thread.
  *
- * Many producers, one consumer, first in first out.  A producer signals only
+ * Many producers, one consumer, first in first out, but for those that go
+ * first: they stand ahead of the others.  A producer signals only
  * when the consumer would sleep past the moment the new command is due:
  * at once for one that somebody waits for, LIMIT_WRITER_LINGER_MS later for a
  * lazy one.  Nothing polls.
@@ -25,7 +26,7 @@ queue_init(struct queue *q)
 	pthread_condattr_t attr;
 
 	*q = (struct queue){ .lazy_until = NEVER };
-	q->tail = &q->head;
+	q->tail = q->first_tail = &q->head;
 	pthread_mutex_init(&q->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -56,8 +57,23 @@ queue_full(const struct queue *q, size_t bytes)
 	    (q->ops > 0 && q->bytes + bytes > LIMIT_WRITER_BYTES);
 }
 
+static void
+queue_link(struct queue *q, struct store_cmd *c, bool first)
+{
+	struct store_cmd **at = first ? q->first_tail : q->tail;
+
+	c->next = *at;
+	*at = c;
+	if (q->tail == at)
+		q->tail = &c->next;
+	if (first) {
+		q->first_tail = &c->next;
+		atomic_fetch_add(&q->firsts, 1);
+	}
+}
+
 int
-queue_put(struct queue *q, struct store_cmd *c, bool force)
+queue_put(struct queue *q, struct store_cmd *c, bool force, bool first)
 {
 	bool wake;
 
@@ -67,9 +83,7 @@ queue_put(struct queue *q, struct store_cmd *c, bool force)
 		pthread_mutex_unlock(&q->lock);
 		return ERR_BUSY;
 	}
-	c->next = NULL;
-	*q->tail = c;
-	q->tail = &c->next;
+	queue_link(q, c, first);
 	q->ops++;
 	q->bytes += c->bytes;
 	if (!c->lazy)
@@ -105,6 +119,10 @@ queue_pop(struct queue *q)
 	struct store_cmd *c = q->head;
 
 	q->head = c->next;
+	if (q->first_tail == &c->next)
+		q->first_tail = &q->head;
+	if (q->firsts > 0)
+		atomic_fetch_sub(&q->firsts, 1);
 	if (q->head == NULL) {
 		q->tail = &q->head;
 		q->lazy_until = NEVER;
@@ -142,6 +160,20 @@ queue_take(struct queue *q, struct store_cmd **out, size_t max, nsec idle_until,
 	*closing = q->closing && n == 0;
 	pthread_mutex_unlock(&q->lock);
 	return n;
+}
+
+struct store_cmd *
+queue_take_first(struct queue *q)
+{
+	struct store_cmd *c = NULL;
+
+	if (atomic_load_explicit(&q->firsts, memory_order_relaxed) == 0)
+		return NULL;
+	pthread_mutex_lock(&q->lock);
+	if (q->firsts > 0)
+		c = queue_pop(q);
+	pthread_mutex_unlock(&q->lock);
+	return c;
 }
 
 void

@@ -124,5 +124,25 @@ static const char version_1[] =
 "	result TEXT,"                            /* NULL: started, not done */
 "	PRIMARY KEY (run, step, call)) STRICT, WITHOUT ROWID;";
 
-const char *const store_migrations[] = { version_1 };
+/* Items in the order of their changes, values beside them: a search reads the
+ * newest first and stops.  Only keys are sorted here, whatever the values. */
+static const char version_2[] =
+"ALTER TABLE item RENAME TO item_1;"
+"CREATE TABLE item ("
+"	owner INTEGER NOT NULL,"
+"	seq INTEGER NOT NULL,"                   /* the change; counts up */
+"	ns TEXT NOT NULL,"
+"	key TEXT NOT NULL,"
+"	created INTEGER NOT NULL,"
+"	updated INTEGER NOT NULL,"
+"	value TEXT NOT NULL,"
+"	PRIMARY KEY (owner, seq)) STRICT, WITHOUT ROWID;"
+"INSERT INTO item SELECT k.owner, k.seq, k.ns, k.key, o.created, o.updated,"
+"	o.value FROM (SELECT owner, ns, key, row_number() OVER (PARTITION BY"
+"	owner ORDER BY updated, key DESC, ns DESC) AS seq FROM item_1) k"
+"	CROSS JOIN item_1 o ON o.owner = k.owner AND o.ns = k.ns AND o.key = k.key;"
+"CREATE UNIQUE INDEX item_key ON item(owner, ns, key);"
+"DROP TABLE item_1;";
+
+const char *const store_migrations[] = { version_1, version_2 };
 const int store_migrations_n = COUNT(store_migrations);

@@ -3,6 +3,11 @@
  * them.  Each has LIMIT_SCAN_MS; SQLite's own work is interrupted by the
  * progress handler of its connection (db.c).
  *
+ * Some never wait for the others: histories and lists of runs, which follow
+ * an index.  They go first, and in between: while a search runs, the progress
+ * handler looks for them every few microseconds and runs them on a connection
+ * of their own, which sees what was committed by then.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include <assert.h>
@@ -12,16 +17,30 @@
 static void
 command_run(struct store *st, struct store_cmd *c)
 {
-	st->slow.broken = false;
-	st->slow.err.text[0] = '\0';
-	st->slow.deadline = clock_mono() + LIMIT_SCAN_MS * NS_PER_MS;
+	struct db *db = store_ops[c->op].first ? &st->quick : &st->slow;
+
+	db->broken = false;
+	db->err.text[0] = '\0';
+	db->deadline = clock_mono() + st->scan_ms * NS_PER_MS;
 	c->rc = store_ops[c->op].run(st, c);
 	if (c->rc == ERR_TIMEOUT)
-		err_set(&c->err, c->rc, "the search took longer than %d ms",
-		    LIMIT_SCAN_MS);
+		err_set(&c->err, c->rc, "the search took longer than %lld ms",
+		    (long long)st->scan_ms);
 	else if (c->rc != OK && c->err.text[0] == '\0')
-		err_set(&c->err, c->rc, "%s", st->slow.err.text[0] != '\0' ?
-		    st->slow.err.text : rc_text(c->rc));
+		err_set(&c->err, c->rc, "%s", db->err.text[0] != '\0' ?
+		    db->err.text : rc_text(c->rc));
+	c->port->post(c->port, c);
+}
+
+static void
+in_between(void *arg)
+{
+	struct store *st = arg;
+	struct store_cmd *c;
+
+	for (c = queue_take_first(&st->reads); c != NULL;
+	    c = queue_take_first(&st->reads))
+		command_run(st, c);
 }
 
 /* All it reads, it sees at one moment. */
@@ -44,11 +63,11 @@ reader_main(void *arg)
 	struct store_cmd *c;
 	bool closing = false;
 
+	st->slow.meanwhile = in_between;
+	st->slow.meanwhile_ctx = st;
 	while (!closing) {
-		if (queue_take(&st->reads, &c, 1, NEVER, &closing) == 0)
-			continue;
-		command_run(st, c);
-		c->port->post(c->port, c);
+		if (queue_take(&st->reads, &c, 1, NEVER, &closing) > 0)
+			command_run(st, c);
 	}
 	return NULL;
 }
@@ -58,7 +77,7 @@ op_run_list(struct store *st, struct store_cmd *c)
 {
 	struct store_run_list *x = (struct store_run_list *)c;
 	int64_t limit = x->limit < LIMIT_PAGE_ROWS ? x->limit : LIMIT_PAGE_ROWS;
-	struct query q = query_of(&st->slow, SQL_RUN_LIST);
+	struct query q = query_of(&st->quick, SQL_RUN_LIST);
 	int rc;
 
 	assert(limit >= 0 && x->offset >= 0);

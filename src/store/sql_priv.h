@@ -175,18 +175,24 @@
 	/* items */                                                            \
 	X(ITEM_GET, "SELECT value, created, updated FROM item"                 \
 	    " WHERE owner = ? AND ns = ? AND key = ?")                         \
-	X(ITEM_PUT, "INSERT INTO item(owner, ns, key, created, updated, value)" \
-	    " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (owner, ns, key)"          \
-	    " DO UPDATE SET value = excluded.value, updated = excluded.updated") \
+	/* the newest change has the highest seq of its owner */               \
+	X(ITEM_CHANGE, "UPDATE item SET seq = (SELECT max(seq) + 1 FROM item"  \
+	    " WHERE owner = ?1), updated = ?4, value = ?5"                     \
+	    " WHERE owner = ?1 AND ns = ?2 AND key = ?3")                      \
+	X(ITEM_INSERT, "INSERT INTO item(owner, ns, key, updated, value,"      \
+	    " created, seq) SELECT ?1, ?2, ?3, ?4, ?5, ?6,"                    \
+	    " coalesce((SELECT max(seq) FROM item WHERE owner = ?1), 0) + 1")  \
 	X(ITEM_DELETE, "DELETE FROM item"                                      \
 	    " WHERE owner = ? AND ns = ? AND key = ?")                         \
-	X(ITEM_ALL, "SELECT ns, key FROM (SELECT ns, key, updated FROM item"   \
-	    " WHERE owner = ?1 LIMIT ?2) ORDER BY updated DESC, key, ns")      \
-	X(ITEM_UNDER, "SELECT ns, key FROM (SELECT ns, key, updated FROM item" \
+	X(ITEM_NEWEST, "SELECT ns, key, value, created, updated FROM item"     \
+	    " WHERE owner = ? ORDER BY seq DESC LIMIT -1 OFFSET ?")            \
+	X(ITEM_AT, "SELECT ns, key, value, created, updated FROM item"         \
+	    " WHERE owner = ? AND seq = ?")                                    \
+	X(ITEM_UNDER, "SELECT seq FROM item INDEXED BY item_key"               \
 	    " WHERE owner = ?1 AND ns = ?3 UNION ALL"                          \
-	    " SELECT ns, key, updated FROM item"                               \
+	    " SELECT seq FROM item INDEXED BY item_key"                        \
 	    " WHERE owner = ?1 AND ns >= ?3 || '.' AND ns < ?3 || '/'"         \
-	    " LIMIT ?2) ORDER BY updated DESC, key, ns")                       \
+	    " LIMIT ?2")                                                       \
 	/* streams */                                                          \
 	X(STREAM_INSERT, "INSERT INTO stream(run, last, first, body)"          \
 	    " SELECT r.seq, ?3, ?4, ?5 FROM run r CROSS JOIN thread t"         \

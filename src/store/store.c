@@ -82,6 +82,8 @@ database_open(struct store *st, struct err *e)
 	if (rc == OK)
 		rc = db_open(&st->slow, path, st->vfs, &store_sql, DB_SLOW, e);
 	if (rc == OK)
+		rc = db_open(&st->quick, path, st->vfs, &store_sql, DB_SLOW, e);
+	if (rc == OK)
 		rc = db_open(&st->check, path, st->vfs, &store_sql, DB_READ, e);
 	medium_remember(&st->medium);
 	return rc == OK ? medium_look(&st->medium, e) : rc;
@@ -138,6 +140,7 @@ store_open_with(struct store **out, const struct store_options *o,
 	queue_init(&st->reads);
 	pthread_mutex_init(&st->check_lock, NULL);
 	st->fail_at = o->fail_at;
+	st->scan_ms = o->scan_ms > 0 ? o->scan_ms : LIMIT_SCAN_MS;
 	st->guest = o->guest;
 	st->scratch = ARENA(4 * (size_t)LIMIT_STATE_BYTES);
 	st->pack = BUF(4 * (size_t)LIMIT_STATE_BYTES);
@@ -186,6 +189,7 @@ store_close(struct store *st)
 	}
 	guest_close(st);
 	db_close(&st->check);
+	db_close(&st->quick);
 	db_close(&st->slow);
 	db_close(&st->w);
 	medium_close(&st->medium);
@@ -249,7 +253,7 @@ store_submit(struct store *st, struct store_port *port, struct store_cmd *c,
 	c->err.text[0] = '\0';
 	assert(op->bytes != NULL || st->guest != NULL);
 	c->bytes = op->bytes != NULL ? op->bytes(c) : st->guest->bytes(c);
-	return queue_put(op->slow ? &st->reads : &st->writes, c, force);
+	return queue_put(op->slow ? &st->reads : &st->writes, c, force, op->first);
 }
 
 int

@@ -68,6 +68,7 @@ struct store_options {
 	/* Test hooks (all 0 in production). */
 	msec fsync_delay_ms;                 /* added to every commit */
 	int64_t fail_at;                     /* the nth write command fails with IO */
+	msec scan_ms;                        /* in place of LIMIT_SCAN_MS */
 };
 
 /* Opens, locks, migrates (after a backup beside the file when the version
@@ -375,7 +376,8 @@ struct store_call_row { struct str call_id, result; bool done; };
 int store_calls_get(struct store_reader *r, int64_t run_seq, int step,
     struct arena *a, struct store_call_row **out, size_t *n);
 
-/* ns is a prefix (whole labels; empty: all).  filter_json: {} or
+/* ns is a prefix (whole labels; empty: all).  Past LIMIT_SCAN_MS it ends with
+ * what it has found, and truncated is set.  filter_json: {} or
  * {"k": v | {"$eq"|"$ne"|"$gt"|"$gte"|"$lt"|"$lte": v}}.  query: words that
  * must occur in the value's text, case-insensitive; empty: none.  Newest
  * change first. */
@@ -385,6 +387,7 @@ struct store_item_search {
 	int64_t limit, offset;
 	struct store_item *items;            /* out */
 	size_t items_n;
+	bool truncated;
 };
 
 /* Newest first.  before 0: from the latest.  messages[i] is the state's whole

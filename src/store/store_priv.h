@@ -2,8 +2,9 @@
  * store_priv.h - the store's inside: one writer thread with its connection,
  * one thread for slow reads with its own, and a queue before each.
  *
- * Everything but the queues, `counts` and the check connection belongs to one
- * thread: `w` and `seq` and `dead` to the writer, `slow` to the reader thread.
+ * Everything but the queues, `counts`, `full`, `lost` and the check connection
+ * belongs to one thread: `w` and `seq` and `dead` to the writer, `slow` and
+ * `quick` to the reader thread.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -14,6 +15,7 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 
+#include "base/json.h"
 #include "base/limits.h"
 #include "store/db.h"
 #include "store/sql_priv.h"
@@ -26,6 +28,8 @@ struct queue {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	struct store_cmd *head, **tail;
+	struct store_cmd **first_tail;       /* behind those that go first */
+	_Atomic size_t firsts;               /* of them */
 	size_t ops, bytes;
 	size_t urgent;               /* queued commands somebody waits for */
 	nsec lazy_until;             /* when the lazy ones go alone; NEVER: none */
@@ -36,7 +40,10 @@ struct queue {
 
 void queue_init(struct queue *q);
 void queue_release(struct queue *q);
-int  queue_put(struct queue *q, struct store_cmd *c, bool force);
+/* first: ahead of all that are not. */
+int  queue_put(struct queue *q, struct store_cmd *c, bool force, bool first);
+/* One of those that go first, at once; NULL: there is none. */
+struct store_cmd *queue_take_first(struct queue *q);
 /* Waits for work, until idle_until at the latest; returns how many commands
  * it took off, in order.  *closing: nothing is left and nothing will come. */
 size_t queue_take(struct queue *q, struct store_cmd **out, size_t max,
@@ -100,7 +107,8 @@ struct store {
 	struct arena scratch;        /* of one command */
 	struct buf pack;
 
-	struct db slow;              /* the reader thread's */
+	struct db slow, quick;       /* the reader thread's */
+	msec scan_ms;
 
 	const struct store_guest *guest;     /* NULL: none */
 	void *guest_w, *guest_slow;  /* what it keeps for each of the two */
@@ -129,6 +137,7 @@ struct op {
 	int (*run)(struct store *st, struct store_cmd *c);
 	size_t (*bytes)(const struct store_cmd *c);  /* NULL: the guest knows */
 	bool slow;
+	bool first;                          /* of the slow ones: in between */
 	bool undoes;                         /* what it wrote before it failed */
 };
 extern const struct op store_ops[OPS];
@@ -159,6 +168,26 @@ int object_merge(struct arena *a, struct str first, struct str second,
     struct str *out, struct err *e);
 /* The uuid in `assistant_id` of a metadata object; zero: none. */
 struct uuid metadata_assistant(struct str metadata);
+
+/* filter.c: what a store item's value must be like. */
+#define QUERY_WORDS   32
+#define FILTER_PROBES 64
+struct filter {
+	struct json_doc doc;
+	struct buf words;                    /* escaped as in JSON text, lower case */
+	struct str word[QUERY_WORDS];
+	size_t words_n;
+	struct buf text;                     /* what the value's text must contain */
+	size_t probe[FILTER_PROBES], probe_bytes[FILTER_PROBES];
+	size_t probes_n;
+};
+/* Either text may be empty.  ERR_INVALID, ERR_SYNTAX, ERR_TOOBIG.
+ * Release also after errors. */
+int  filter_init(struct filter *f, struct str filter_json, struct str query,
+    struct err *e);
+void filter_release(struct filter *f);
+bool filter_is_open(const struct filter *f);         /* everything passes */
+int  filter_test(const struct filter *f, struct str value, bool *yes);
 
 /* messages.c: a list's entries are packed rows; see docs/storage.md. */
 #define LIST_BITS 20

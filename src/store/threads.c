@@ -110,15 +110,24 @@ int
 op_item_put(struct store *st, struct store_cmd *c)
 {
 	struct store_item_put *x = (struct store_item_put *)c;
-	struct query q = query_of(&st->w, SQL_ITEM_PUT);
+	static const enum sql text[] = { SQL_ITEM_CHANGE, SQL_ITEM_INSERT };
+	int rc = OK;
 
-	bind_i64(&q, c->owner);
-	bind_text(&q, x->item.ns);
-	bind_text(&q, x->item.key);
-	bind_i64(&q, x->item.created);
-	bind_i64(&q, x->item.updated);
-	bind_json(&q, x->item.value_json);
-	return query_run(&q);
+	for (size_t i = 0; rc == OK && i < COUNT(text); i++) {
+		struct query q = query_of(&st->w, text[i]);
+
+		bind_i64(&q, c->owner);
+		bind_text(&q, x->item.ns);
+		bind_text(&q, x->item.key);
+		bind_i64(&q, x->item.updated);
+		bind_json(&q, x->item.value_json);
+		if (text[i] == SQL_ITEM_INSERT)
+			bind_i64(&q, x->item.created);
+		rc = query_run(&q);
+		if (rc == OK && sqlite3_changes64(st->w.h) > 0)
+			break;               /* it was there */
+	}
+	return rc;
 }
 
 int

@@ -245,6 +245,7 @@ search_done(struct store_cmd *cmd)
 		if (fits)
 			buf_add(&text, buf_str(&item));
 	}
+	fits = fits && !s->cmd.truncated;
 	buf_add(&text, fits ? S("]}") : S("],\"truncated\":true}"));
 	assert(!text.failed);
 	tool_reply(s->call, buf_str(&text));

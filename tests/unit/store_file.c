@@ -434,38 +434,44 @@ TEST(file_cut_short)
  * the file; one that fails leaves the file as it was. */
 TEST(migration)
 {
-	const char *steps[] = { store_migrations[0],
+	static const char *const more[] = {
 	    "ALTER TABLE item ADD COLUMN ttl INTEGER",
-	    "CREATE TABLE x(a); UPDATE item SET ttl = 5;" };
-	const char *broken[] = { steps[0], steps[1], steps[2],
+	    "CREATE TABLE x(a); UPDATE item SET ttl = 5;",
 	    "CREATE TABLE y(a); INSERT INTO nowhere VALUES (1)" };
+	const char *steps[16];
+	const int now = store_migrations_n, good = now + 2, broken = now + 3;
+	char copy[32], part[40];
 	struct db db;
 	int64_t n;
 	int version;
 	struct fix f;
 
+	memcpy(steps, store_migrations, (size_t)now * sizeof *steps);
+	memcpy(steps + now, more, sizeof more);
+	snprintf(copy, sizeof copy, "db.bak-v%d", now);
+	snprintf(part, sizeof part, "%s.part", copy);
 	fix_open(&f, "sqlite");
 	put(&f, 1);
 	fix_close(&f);
 	CHECK_RC(db_open(&db, "db", NULL, &store_sql, DB_WRITE, &f.e), OK);
-	CHECK_RC(db_version(&db, "db", STORE_APP, 3, &version, &f.e), OK);
-	CHECK_INT(version, 1);
-	CHECK_RC(db_migrate(&db, "db", STORE_APP, steps, 3, version, &f.e), OK);
+	CHECK_RC(db_version(&db, "db", STORE_APP, good, &version, &f.e), OK);
+	CHECK_INT(version, now);
+	CHECK_RC(db_migrate(&db, "db", STORE_APP, steps, good, version, &f.e), OK);
 	CHECK_RC(db_read_i64(&db, "SELECT ttl FROM item", &n, &f.e), OK);
 	CHECK_INT(n, 5);
-	CHECK(file_exists("db.bak-v1") && !file_exists("db.bak-v1.part"));
-	CHECK_RC(db_version(&db, "db", STORE_APP, 4, &version, &f.e), OK);
-	CHECK_INT(version, 3);
-	CHECK(db_migrate(&db, "db", STORE_APP, broken, 4, version, &f.e) != OK);
-	CHECK_RC(db_version(&db, "db", STORE_APP, 4, &version, &f.e), OK);
-	CHECK_INT(version, 3);
+	CHECK(file_exists(copy) && !file_exists(part));
+	CHECK_RC(db_version(&db, "db", STORE_APP, broken, &version, &f.e), OK);
+	CHECK_INT(version, good);
+	CHECK(db_migrate(&db, "db", STORE_APP, steps, broken, version, &f.e) != OK);
+	CHECK_RC(db_version(&db, "db", STORE_APP, broken, &version, &f.e), OK);
+	CHECK_INT(version, good);
 	CHECK_RC(db_read_i64(&db, "SELECT count(*) FROM sqlite_schema WHERE name ="
 	    " 'y'", &n, &f.e), OK);
 	CHECK_INT(n, 0);
 	db_close(&db);
 	check_refused(&f, "newer");
 	/* The copy is a whole store of the old version. */
-	CHECK(rename("db.bak-v1", "old") == 0);
+	CHECK(rename(copy, "old") == 0);
 	f.options.path = S("old");
 	CHECK_RC(store_open(&f.st, &f.options, &f.e), OK);
 	CHECK_RC(store_reader_open(f.st, &f.r, &f.e), OK);

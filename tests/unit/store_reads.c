@@ -198,7 +198,7 @@ CONTRACT(search_by_prefix)
 	put(f, 8, "users.ann", "f", "{}", 6);
 	CHECK_STR(search(f, 7, "users.ann", NULL, NULL, 10, 0), "c,b");
 	CHECK_STR(search(f, 7, "users", NULL, NULL, 10, 0), "d,c,b,a");
-	CHECK_STR(search(f, 7, "", NULL, NULL, 10, 0), "e,g,d,c,b,a");
+	CHECK_STR(search(f, 7, "", NULL, NULL, 10, 0), "g,e,d,c,b,a");
 	CHECK_STR(search(f, 7, "users", NULL, NULL, 2, 1), "c,b");
 	CHECK_STR(search(f, 7, "users", NULL, NULL, 0, 0), "");
 	CHECK_STR(search(f, 7, "none", NULL, NULL, 10, 0), "");

@@ -1,0 +1,276 @@
+/*
+ * search_bench.c - what searches of store items take in a large store.
+ *
+ *   search-bench [-n ITEMS] [-r ROUNDS] [-f FILE]
+ *
+ * Fills FILE with ITEMS items of one owner (150 bytes each, 1,000 namespaces)
+ * and prints the median and the worst of ROUNDS searches of each kind, from
+ * submit to answer, warm; then of histories while four others search without
+ * a pause.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "store/store_priv.h"
+
+#define OWNER     7
+#define SEARCHERS 4
+#define ROUNDS    1000
+
+/* Somebody who waits for one command at a time. */
+struct client {
+	struct store_port port;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	bool back;
+	struct store *st;
+	struct arena arena;
+};
+
+static _Noreturn void
+die(const char *what, const char *why)
+{
+	fprintf(stderr, "search-bench: %s: %s\n", what, why);
+	exit(1);
+}
+
+static void
+client_post(struct store_port *port, struct store_cmd *c)
+{
+	struct client *k = (struct client *)port;
+
+	(void)c;
+	pthread_mutex_lock(&k->lock);
+	k->back = true;
+	pthread_cond_signal(&k->wake);
+	pthread_mutex_unlock(&k->lock);
+}
+
+static void
+client_init(struct client *k, struct store *st)
+{
+	*k = (struct client){ .port = { client_post }, .st = st,
+	    .arena = ARENA(64 * MB) };
+	pthread_mutex_init(&k->lock, NULL);
+	pthread_cond_init(&k->wake, NULL);
+}
+
+/* How long it took. */
+static nsec
+client_do(struct client *k, void *cmd, enum store_op op)
+{
+	struct store_cmd *c = cmd;
+	nsec since = clock_mono();
+
+	arena_clear(&k->arena);
+	c->op = op;
+	c->owner = OWNER;
+	c->arena = &k->arena;
+	k->back = false;
+	if (store_submit(k->st, &k->port, c, true) != OK)
+		die("submit", "refused");
+	pthread_mutex_lock(&k->lock);
+	while (!k->back)
+		pthread_cond_wait(&k->wake, &k->lock);
+	pthread_mutex_unlock(&k->lock);
+	if (c->rc != OK)
+		die("command", c->err.text);
+	return clock_mono() - since;
+}
+
+static int
+by_time(const void *a, const void *b)
+{
+	nsec x = *(const nsec *)a, y = *(const nsec *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void
+show(const char *what, nsec *t, int n, const char *limit)
+{
+	qsort(t, (size_t)n, sizeof *t, by_time);
+	printf("%-34s p50 %9.3f ms   max %9.3f ms   %s\n", what,
+	    (double)t[n / 2] / NS_PER_MS, (double)t[n - 1] / NS_PER_MS, limit);
+}
+
+static void
+measure(struct client *k, const struct store_item_search *what, int rounds,
+    const char *name, const char *limit)
+{
+	static nsec t[ROUNDS];
+
+	for (int i = -1; i < rounds; i++) {
+		struct store_item_search s = *what;
+		nsec took = client_do(k, &s, STORE_ITEM_SEARCH);
+
+		if (s.truncated)
+			die(name, "cut");
+		if (i >= 0)
+			t[i] = took;
+	}
+	show(name, t, rounds, limit);
+}
+
+/* ---- beside searchers ------------------------------------------------------ */
+
+struct searcher {
+	pthread_t thread;
+	struct client client;
+	_Atomic bool *stop;
+	int64_t done;
+};
+
+static void *
+searcher_main(void *arg)
+{
+	struct searcher *s = arg;
+
+	for (; !atomic_load(s->stop); s->done++) {
+		struct store_item_search x = { .filter_json = S("{\"kind\":\"none\"}"),
+		    .limit = 10 };
+
+		client_do(&s->client, &x, STORE_ITEM_SEARCH);
+	}
+	return NULL;
+}
+
+static struct store_run
+history_make(struct client *k)
+{
+	static const struct str m[] = { S("{\"type\":\"human\",\"content\":\"hi\"}"),
+	    S("{\"type\":\"ai\",\"content\":\"hello\"}") };
+	struct store_run_create r = { .create_thread = true, .run = {
+	    .id = uuid_v7(), .thread_id = uuid_v7(), .assistant_id = uuid_v7(),
+	    .graph_id = S("agent"), .created = 1, .updated = 1 } };
+	struct store_step steps[10];
+	struct store_run_finish f;
+
+	client_do(k, &r, STORE_RUN_CREATE);
+	for (size_t i = 0; i < COUNT(steps); i++)
+		steps[i] = (struct store_step){ .id = uuid_v6((int)i), .step = (int)i,
+		    .keep = (uint32_t)(2 * i), .messages = m, .messages_n = 2 };
+	f = (struct store_run_finish){ .run_seq = r.run.seq,
+	    .thread_seq = r.run.thread_seq, .steps = steps,
+	    .steps_n = COUNT(steps), .status = RUN_SUCCESS };
+	client_do(k, &f, STORE_RUN_FINISH);
+	return r.run;
+}
+
+static void
+histories(struct client *k, int rounds, const struct store_run *run,
+    const char *name, const char *limit)
+{
+	static nsec t[ROUNDS];
+
+	for (int i = 0; i < rounds; i++) {
+		struct store_history h = { .thread_seq = run->thread_seq, .limit = 10 };
+
+		t[i] = client_do(k, &h, STORE_HISTORY);
+	}
+	show(name, t, rounds, limit);
+}
+
+static void
+beside_searchers(struct client *k, int rounds)
+{
+	static struct searcher s[SEARCHERS];
+	struct store_run run = history_make(k);
+	_Atomic bool stop = false;
+
+	histories(k, rounds, &run, "history, alone", "");
+	for (size_t i = 0; i < SEARCHERS; i++) {
+		client_init(&s[i].client, k->st);
+		s[i].stop = &stop;
+		pthread_create(&s[i].thread, NULL, searcher_main, &s[i]);
+	}
+	histories(k, rounds, &run, "history beside 4 searchers", "<= 3 ms");
+	atomic_store(&stop, true);
+	for (size_t i = 0; i < SEARCHERS; i++) {
+		pthread_join(s[i].thread, NULL);
+		arena_release(&s[i].client.arena);
+	}
+}
+
+/* ---- main ------------------------------------------------------------------ */
+
+static void
+fill(const char *path, int64_t n)
+{
+	struct err e = { 0 };
+	char sql[640];
+	struct db db;
+
+	snprintf(sql, sizeof sql, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT"
+	    " i + 1 FROM n WHERE i < %lld) INSERT INTO item(owner, seq, ns, key,"
+	    " created, updated, value) SELECT %d, i, 'users.u' || (i %% 1000),"
+	    " 'key-' || i, i, i, printf('{\"kind\":\"%%s\",\"n\":%%d,\"text\":"
+	    "\"a note of some length that somebody wanted to keep for later, as"
+	    " notes are\"}', CASE i %% 10007 WHEN 1 THEN 'rare' ELSE 'usual' END, i)"
+	    " FROM n", (long long)n, OWNER);
+	if (db_open(&db, path, NULL, &store_sql, DB_WRITE, &e) != OK ||
+	    db_exec(&db, sql, &e) != OK)
+		die("fill", e.text);
+	db_close(&db);
+}
+
+static void
+searches(struct client *k, int64_t n, int rounds)
+{
+	measure(k, &(struct store_item_search){ .limit = 10 }, rounds,
+	    "limit 10 over all", "<= 2 ms");
+	measure(k, &(struct store_item_search){ .limit = 1000,
+	    .filter_json = S("{\"kind\":\"rare\"}") }, rounds, "rare filter",
+	    "<= 60 ms at 100,000");
+	measure(k, &(struct store_item_search){ .limit = 10, .query = S("RARE") },
+	    rounds, "a word that is rare, limit 10", "");
+	measure(k, &(struct store_item_search){ .limit = 100, .offset = n - 100 },
+	    rounds, "last page of 100", "<= 30 ms at 100,000");
+	measure(k, &(struct store_item_search){ .ns = S("users.u7"), .limit = 10 },
+	    rounds, "limit 10 under a narrow prefix", "");
+	measure(k, &(struct store_item_search){ .ns = S("users.u7"), .limit = 10,
+	    .filter_json = S("{\"kind\":\"rare\"}") }, rounds,
+	    "rare filter under a narrow prefix", "");
+	measure(k, &(struct store_item_search){ .ns = S("users"), .limit = 10 },
+	    rounds, "limit 10 under a wide prefix", "");
+}
+
+int
+main(int argc, char **argv)
+{
+	struct store_options o = { .driver = S("sqlite"), .path = S("search-bench.db") };
+	int64_t n = 100000;
+	struct err e = { 0 };
+	struct store *st;
+	struct client k;
+	int rounds = 100, c;
+
+	while ((c = getopt(argc, argv, "n:r:f:")) != -1) {
+		if (c == 'n')
+			n = strtoll(optarg, NULL, 10);
+		else if (c == 'r')
+			rounds = (int)strtol(optarg, NULL, 10);
+		else if (c == 'f')
+			o.path = str_of(optarg);
+		else
+			return 2;
+	}
+	if (n < 100 || rounds < 1 || rounds > ROUNDS)
+		die("usage", "-n at least 100, -r 1 to 1000");
+	if (store_open(&st, &o, &e) != OK)
+		die("open", e.text);
+	fill(o.path.p, n);
+	client_init(&k, st);
+	printf("%lld items\n", (long long)n);
+	searches(&k, n, rounds);
+	beside_searchers(&k, rounds);
+	arena_release(&k.arena);
+	store_close(st);
+	return 0;
+}

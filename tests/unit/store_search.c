@@ -1,0 +1,249 @@
+/*
+ * store_search.c - searches in large stores: nothing is lost, a search that is
+ * cut says so, and short reads do not wait for it.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "store_fix.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MANY 100100                          /* more than a search of before read */
+
+static void
+put(struct fix *f, const char *ns, const char *key, const char *value)
+{
+	struct store_item_put p = { .item = { .ns = str_of(ns), .key = str_of(key),
+	    .value_json = str_of(value), .created = 5, .updated = 5 } };
+
+	CHECK_RC(fix_do(f, &p, STORE_ITEM_PUT, 7), OK);
+}
+
+static struct store_item_search
+search(struct fix *f, const char *ns, const char *filter, const char *query,
+    int64_t limit, int64_t offset)
+{
+	struct store_item_search s = { .ns = str_of(ns),
+	    .filter_json = str_of(filter), .query = str_of(query),
+	    .limit = limit, .offset = offset };
+
+	CHECK_RC(fix_do(f, &s, STORE_ITEM_SEARCH, 7), OK);
+	return s;
+}
+
+/* Items 1..n of owner 7: ns a.<i % spread>, key k<i>, newest last. */
+static void
+fill(struct fix *f, int n, int spread)
+{
+	char sql[512];
+
+	snprintf(sql, sizeof sql, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT"
+	    " i + 1 FROM n WHERE i < %d) INSERT INTO item(owner, seq, ns, key,"
+	    " created, updated, value) SELECT 7, i, 'a.' || (i %% %d), 'k' || i, 1,"
+	    " 1, printf('{\"kind\":\"%%s\",\"n\":%%d}', CASE i WHEN 2 THEN"
+	    " 'rare' ELSE 'usual' END, i) FROM n", n, spread);
+	change_file(f, sql);
+}
+
+/* Goal: the newest item is the first and the oldest is found, however many
+ * there are. */
+TEST(search_loses_nothing)
+{
+	struct store_item_search s;
+	struct fix f;
+
+	fix_open(&f, "memory");
+	fill(&f, MANY, 1000);
+	put(&f, "zz", "newest", "{\"kind\":\"usual\"}");
+	s = search(&f, "", "{}", "", 3, 0);
+	CHECK_INT(s.items_n, 3);
+	CHECK_STR(s.items[0].key, "newest");
+	CHECK_STR(s.items[1].key, "k100100");
+	s = search(&f, "", "{\"kind\":\"rare\"}", "", 10, 0);
+	CHECK_INT(s.items_n, 1);
+	CHECK_STR(s.items[0].key, "k2");
+	s = search(&f, "", "", "RARE", 10, 0);
+	CHECK_INT(s.items_n, 1);
+	s = search(&f, "", "{}", "", 10, MANY - 2);
+	CHECK_INT(s.items_n, 3);
+	CHECK_STR(s.items[2].key, "k1");
+	CHECK(!s.truncated);
+	/* A put again is a change: it comes first, under its prefix too. */
+	put(&f, "a.1", "k1", "{}");
+	CHECK_STR(search(&f, "", "{}", "", 1, 0).items[0].key, "k1");
+	CHECK_STR(search(&f, "a.1", "{}", "", 1, 0).items[0].key, "k1");
+	CHECK_INT(search(&f, "a.1", "{}", "", 1, 0).items[0].created, 1);
+	fix_close(&f);
+}
+
+/* Pages of a prefix are the whole of it, in order, each item once. */
+static void
+check_pages(struct fix *f, const char *ns, const char *filter, int64_t total)
+{
+	int64_t last = INT64_MAX, n = 0;
+
+	for (bool more = true; more; ) {
+		struct store_item_search s = search(f, ns, filter, "", 1000, n);
+
+		for (size_t i = 0; i < s.items_n; i++) {
+			int64_t k = strtoll(s.items[i].key.p + 1, NULL, 10);
+
+			CHECK(k < last);
+			last = k;
+		}
+		n += (int64_t)s.items_n;
+		more = s.items_n == 1000;
+	}
+	CHECK_INT(n, total);
+}
+
+/* Goal: whatever way a prefix is read (its places, the scan, both), the pages
+ * are the same. */
+TEST(search_under_narrow_and_wide_prefixes)
+{
+	struct fix f;
+
+	fix_open(&f, "memory");
+	fill(&f, 12000, 2);                  /* past NARROW: scanned */
+	check_pages(&f, "a.1", "{}", 6000);
+	check_pages(&f, "a.1", "{\"n\":{\"$gt\":6000}}", 3000);
+	change_file(&f, "UPDATE item SET ns = 'b.' || (seq % 3)");
+	check_pages(&f, "b.2", "{}", 4000);  /* places */
+	check_pages(&f, "b.2", "{\"n\":{\"$lte\":6000}}", 2000);
+	check_pages(&f, "b", "{}", 12000);
+	fix_close(&f);
+}
+
+/* Goal: what is wide but old is found by its places after all. */
+TEST(search_under_a_wide_prefix_that_is_old)
+{
+	struct store_item_search s;
+	struct fix f;
+
+	fix_open(&f, "memory");
+	fill(&f, 80000, 1);
+	change_file(&f, "UPDATE item SET ns = 'old' WHERE seq <= 5000");
+	s = search(&f, "old", "{}", "", 2, 1);
+	CHECK_INT(s.items_n, 2);
+	CHECK_STR(s.items[0].key, "k4999");
+	s = search(&f, "old", "{\"kind\":\"rare\"}", "", 2, 0);
+	CHECK_INT(s.items_n, 1);
+	fix_close(&f);
+}
+
+/* Goal: a text is parsed only when it can match, and never missed because of
+ * how it was written. */
+TEST(search_sees_through_escapes)
+{
+	struct fix f;
+
+	fix_open(&f, "memory");
+	put(&f, "n", "plain", "{\"name\":\"Zo\xc3\xab\"}");
+	put(&f, "n", "escaped", "{\"n\\u0061me\":\"Zo\\u00eb\"}");
+	put(&f, "n", "slash", "{\"name\":\"a\\/b\"}");
+	put(&f, "n", "quote", "{\"name\":\"a\\\"b\"}");
+	put(&f, "n", "other", "{\"name\":\"Zoe\"}");
+	CHECK_INT(search(&f, "n", "{\"name\":\"Zo\xc3\xab\"}", "", 9, 0).items_n, 2);
+	CHECK_INT(search(&f, "n", "{\"name\":{\"$eq\":\"Zo\\u00eb\"}}", "", 9, 0).items_n, 2);
+	CHECK_INT(search(&f, "n", "{\"name\":\"a/b\"}", "", 9, 0).items_n, 1);
+	CHECK_INT(search(&f, "n", "{\"name\":\"a\\\"b\"}", "", 9, 0).items_n, 1);
+	CHECK_INT(search(&f, "n", "{\"name\":{\"$ne\":\"Zoe\"}}", "", 9, 0).items_n, 4);
+	CHECK_INT(search(&f, "n", "{\"none\":{\"$ne\":1}}", "", 9, 0).items_n, 5);
+	fix_close(&f);
+}
+
+/* Goal: a search past its time ends with what it has, and says so. */
+TEST(search_that_is_cut_says_so)
+{
+	struct store_item_search s;
+	struct fix f;
+
+	fix_open(&f, "memory");
+	store_reader_close(f.r);
+	store_close(f.st);
+	f.options.scan_ms = 1;
+	CHECK_RC(store_open(&f.st, &f.options, &f.e), OK);
+	CHECK_RC(store_reader_open(f.st, &f.r, &f.e), OK);
+	fill(&f, MANY, 1);
+	s = search(&f, "", "{\"n\":{\"$gt\":100099}}", "", 10, 0);
+	CHECK(s.truncated);
+	CHECK_INT(s.items_n, 1);             /* the newest was seen */
+	s = search(&f, "", "{}", "", 10, 0);
+	CHECK(!s.truncated);
+	CHECK_INT(s.items_n, 10);
+	fix_close(&f);
+}
+
+/* Goal: histories and lists of runs never wait for a search, not even for the
+ * one that is under way; they see what was committed since it began. */
+TEST(short_reads_go_in_between)
+{
+	struct store_item_search s[3];
+	struct store_run_list l = { .status = -1, .limit = 10 };
+	struct store_history h = { .limit = 10 };
+	struct arena a[5];
+	struct store_run run;
+	struct fix f;
+	size_t back;
+
+	fix_open(&f, "memory");
+	fill(&f, MANY, 1);
+	run = start_run(&f, 7, 1, 1);
+	back = f.back;
+	for (size_t i = 0; i < COUNT(a); i++)
+		a[i] = ARENA(MB);
+	for (size_t i = 0; i < COUNT(s); i++) {
+		s[i] = (struct store_item_search){ .filter_json = S("{\"n\":{\"$lt\":0}}"),
+		    .limit = 10, .cmd.arena = &a[i] };
+		fix_submit(&f, &s[i], STORE_ITEM_SEARCH, 7);
+	}
+	l.thread_seq = h.thread_seq = run.thread_seq;
+	l.cmd.arena = &a[3];
+	h.cmd.arena = &a[4];
+	fix_submit(&f, &l, STORE_RUN_LIST, 7);
+	fix_submit(&f, &h, STORE_HISTORY, 7);
+	fix_wait(&f, back + 5);
+	CHECK(f.order[back] == &l.cmd && f.order[back + 1] == &h.cmd);
+	CHECK(f.order[back + 2] == &s[0].cmd && f.order[back + 4] == &s[2].cmd);
+	CHECK_INT(l.runs_n, 1);
+	for (size_t i = 0; i < COUNT(a); i++)
+		arena_release(&a[i]);
+	fix_close(&f);
+}
+
+/* Goal: a file of version 1 opens: its items are all there, in the order that
+ * searches had then. */
+TEST(items_of_an_old_file)
+{
+	struct store_item_search s;
+	struct store_item got;
+	struct db db;
+	struct fix f;
+
+	memset(&f, 0, sizeof f);
+	CHECK_RC(db_open(&db, "db", NULL, &store_sql, DB_WRITE, &f.e), OK);
+	CHECK_RC(db_migrate(&db, "db", STORE_APP, store_migrations, 1, 0, &f.e), OK);
+	CHECK_RC(db_exec(&db, "INSERT INTO item(owner, ns, key, created, updated,"
+	    " value) VALUES (7, 'n', 'b', 1, 20, '{\"v\":1}'), (7, 'n', 'a', 2, 20,"
+	    " '{\"v\":2}'), (7, 'm.x', 'c', 3, 30, '{\"v\":3}'), (7, 'n', 'd', 4, 10,"
+	    " '{\"v\":4}'), (8, 'n', 'e', 5, 50, '{\"v\":5}')", &f.e), OK);
+	db_close(&db);
+	fix_open(&f, "sqlite");
+	CHECK(access("db.bak-v1", F_OK) == 0);
+	s = search(&f, "", "", "", 10, 0);
+	CHECK_INT(s.items_n, 4);
+	CHECK_STR(s.items[0].key, "c");
+	CHECK_STR(s.items[1].key, "a");
+	CHECK_STR(s.items[2].key, "b");
+	CHECK_STR(s.items[3].key, "d");
+	CHECK_STR(s.items[3].value_json, "{\"v\":4}");
+	CHECK_RC(store_item_get(f.r, 8, S("n"), S("e"), &f.a, &got), OK);
+	CHECK_INT(got.created, 5);
+	put(&f, "n", "d", "{}");
+	s = search(&f, "", "", "", 1, 0);
+	CHECK_STR(s.items[0].key, "d");
+	CHECK_INT(s.items[0].created, 4);
+	fix_close(&f);
+}
