@@ -271,7 +271,7 @@ change_save(struct work *w, struct item *it, const struct item *was,
 	struct buf *b = &w->scratch;
 	int rc;
 
-	it->updated_at = now_text(w);
+	item_touch(w, it);
 	rc = item_save(w, it, was);
 	if (new_json.p == NULL)
 		new_json = arena_str(&w->a, buf_str(b));

@@ -274,7 +274,7 @@ direct_run(struct client *c, const char *operation, jnode args, struct reply *r)
 		.operation = str_of(operation),
 		.args = args,
 		.actor = c->o.actor,
-		.now = clock_wall_ms(),
+		.now = desk_now(&c->desk),
 		.once = c->o.once,
 		.tick = direct_tick,
 		.tick_ctx = c,

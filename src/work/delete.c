@@ -201,7 +201,7 @@ near_write(struct deletion *d, struct item *it, const struct item *was,
 
 	if (rc != OK || (!texts && it->deps_n == was->deps_n))
 		return rc;
-	it->updated_at = now_text(w);
+	item_touch(w, it);
 	rc = item_save(w, it, was);
 	if (rc == OK && texts)
 		rc = event_add(w, it->seq, it->id, EVENT_updated,
@@ -241,7 +241,7 @@ bury(struct work *w, const struct item *was)
 	it.estimated = -1;
 	it.labels_n = it.deps_n = 0;
 	it.comments = 0;
-	it.updated_at = now_text(w);
+	item_touch(w, &it);
 	rc = event_add(w, it.seq, it.id, EVENT_deleted, item_json(w, was),
 	    STR_NONE, false);
 	if (rc == OK)

@@ -105,7 +105,7 @@ dep_save(struct work *w, struct item *it, const struct item *was,
 	struct buf *b = &w->scratch;
 	int rc;
 
-	it->updated_at = now_text(w);
+	item_touch(w, it);
 	rc = item_save(w, it, was);
 	if (rc != OK)
 		return rc;

@@ -296,6 +296,20 @@ desk_checkpoint(struct desk *d)
 	d->frames = 0;
 }
 
+msec
+desk_now(struct desk *d)
+{
+	msec wall = clock_wall_ms();
+	nsec mono = clock_mono();
+	msec due = d->wall + (mono - d->wall_mono) / NS_PER_MS;
+
+	if (d->wall != 0 && wall < due)
+		return due;
+	d->wall = wall;
+	d->wall_mono = mono;
+	return wall;
+}
+
 /* malloc keeps what was given back to it. */
 void
 desk_rest(struct desk *d)
@@ -386,7 +400,10 @@ run_begin(struct run *r, struct err *e)
 			return OK;
 		tx_abandon(d);
 	}
-	return tx(d, DESK_BEGIN_WRITE) == OK ? OK : busy_code(d, e);
+	if (tx(d, DESK_BEGIN_WRITE) != OK)
+		return busy_code(d, e);
+	work_follow(d->w);
+	return OK;
 }
 
 /* A file that may not be written is seen as at the beginning of time: no lease

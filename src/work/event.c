@@ -31,6 +31,18 @@ event_add(struct work *w, int64_t item, struct str id, enum event_kind kind,
 	return rc == OK ? OK : fail_db(w, rc);
 }
 
+/* The time of the newest is what has been seen of the clock, by whoever wrote. */
+void
+work_follow(struct work *w)
+{
+	struct query q = query_of(&w->db, SQL_EVENT_NEWEST);
+
+	if (query_row(&q) == OK && col_i64(&q, 0) > w->clock &&
+	    col_i64(&q, 0) <= TIME_MAX_MS)
+		w->clock = col_i64(&q, 0);
+	query_end(&q);
+}
+
 /* The columns of SQL_EVENTS_AFTER. */
 void
 event_encode(struct buf *b, const struct query *q)

@@ -62,6 +62,8 @@ struct desk {
 	int frames;                          /* of the log, after our last commit */
 	int64_t log_bytes;
 	uint64_t commits;
+	msec wall;                           /* desk_now's, and when it was so; 0: */
+	nsec wall_mono;                      /* never asked */
 };
 
 /* Opens the database; makes and migrates it as needed.  ERR_INVALID: not ours,
@@ -72,6 +74,8 @@ void desk_close(struct desk *d);             /* accepts half-opened */
  * end: for a process that stays. */
 void desk_settle(struct desk *d);
 void desk_checkpoint(struct desk *d);
+/* The wall's time; where that is set back it goes on from what it was. */
+msec desk_now(struct desk *d);
 /* Gives back the memory that only makes the next call faster. */
 void desk_rest(struct desk *d);
 

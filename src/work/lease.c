@@ -66,7 +66,7 @@ lease_end(struct work *w, struct item *it, const char *why)
 	int rc;
 
 	lease_drop(w, it);
-	it->updated_at = now_text(w);
+	item_touch(w, it);
 	rc = item_save(w, it, &was);
 	if (rc == OK)
 		rc = event_add(w, it->seq, it->id, EVENT_released,

@@ -713,9 +713,8 @@ blocked_add(struct work *w, int64_t seq, struct str body)
 int
 op_blocked(struct work *w, struct work_call *c)
 {
-	struct filter f = { .priority = -1, .type = -1, .states =
-		1u << (2 * STATUS_OPEN + 1) | 1u << (2 * STATUS_IN_PROGRESS + 1) |
-		1u << (2 * STATUS_BLOCKED + 1) | 1u << (2 * STATUS_DEFERRED + 1) };
+	struct filter f = { .priority = -1, .type = -1,
+		.states = BLOCKED_STATES };
 	struct listing l = listing_of(c, &f);
 	int rc;
 

@@ -151,19 +151,19 @@ with_status(const int64_t *counts, enum status s)
 static void
 stats_add(struct buf *b, const int64_t *n, int64_t lead_ms)
 {
-	int64_t closed = with_status(n, STATUS_CLOSED), total = 0;
+	int64_t closed = with_status(n, STATUS_CLOSED), total = 0, blocked = 0;
 
-	for (int s = 0; s < STATUS_TOMBSTONE; s++)
-		total += with_status(n, (enum status)s);
+	for (int s = 0; s < 2 * STATUS_TOMBSTONE; s++) {
+		total += n[s];
+		blocked += (BLOCKED_STATES >> s & 1) != 0 ? n[s] : 0;
+	}
 	buf_add_char(b, '{');
 	number_add(b, "total_issues", total);
 	number_add(b, "open_issues", with_status(n, STATUS_OPEN));
 	number_add(b, "in_progress_issues", with_status(n, STATUS_IN_PROGRESS));
 	number_add(b, "deferred_issues", with_status(n, STATUS_DEFERRED));
 	number_add(b, "closed_issues", closed);
-	number_add(b, "blocked_issues", n[2 * STATUS_OPEN + 1] +
-	    n[2 * STATUS_IN_PROGRESS + 1] + n[2 * STATUS_DEFERRED + 1] +
-	    with_status(n, STATUS_BLOCKED));
+	number_add(b, "blocked_issues", blocked);
 	number_add(b, "ready_issues", n[STATE_READY]);
 	json_add_key(b, "average_lead_time_hours");
 	json_add_double(b, closed == 0 ? 0 :

@@ -85,7 +85,7 @@ labels_write(struct work *w, struct item *it, const struct item *was,
 		return fail(w, ERR_TOOBIG, "%.*s: at most %d labels", FMT(it->id),
 		    LIMIT_WORK_LABELS);
 	if (changed_n > 0) {
-		it->updated_at = now_text(w);
+		item_touch(w, it);
 		rc = item_save(w, it, was);
 	}
 	if (rc == OK)
@@ -173,7 +173,7 @@ comments_drop(struct work *w, int64_t item)
 int
 op_comment(struct work *w, struct work_call *c)
 {
-	struct str text = arg_text(c, "text");
+	struct str text = arg_text(c, "text"), now = now_text(w);
 	struct item it, was;
 	int rc = item_find(w, arg_text(c, "id"), &it);
 
@@ -184,15 +184,15 @@ op_comment(struct work *w, struct work_call *c)
 		    "one");
 	was = it;
 	it.comments++;
-	it.updated_at = now_text(w);
+	item_touch(w, &it);
 	rc = item_save(w, &it, &was);
 	if (rc == OK)
-		rc = comment_insert(w, it.seq, c->actor, it.updated_at, text);
+		rc = comment_insert(w, it.seq, c->actor, now, text);
 	if (rc != OK)
 		return rc;
 	buf_clear(&w->scratch);
 	comment_encode(&w->scratch, sqlite3_last_insert_rowid(w->db.h), it.id,
-	    c->actor, text, it.updated_at);
+	    c->actor, text, now);
 	buf_add(c->data, buf_str(&w->scratch));
 	return event_add(w, it.seq, it.id, EVENT_commented, STR_NONE,
 	    buf_str(&w->scratch), false);

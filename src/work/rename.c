@@ -215,7 +215,7 @@ item_rename(struct work *w, const struct renames *r, int64_t seq, bool stamp)
 	    !item_reword(&it, r, &w->a))
 		return rc;
 	if (stamp)
-		it.updated_at = now_text(w);
+		item_touch(w, &it);
 	rc = item_save(w, &it, &was);
 	if (rc == OK && !str_eq(it.id, was.id))
 		return event_add(w, seq, it.id, EVENT_renamed, id_json(w, was.id),

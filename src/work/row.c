@@ -416,6 +416,23 @@ now_text(struct work *w)
 }
 
 void
+item_touch(struct work *w, struct item *it)
+{
+	char *p = arena_alloc(&w->a, CLOCK_ISO_SIZE);
+	msec was, now = w->call->now;
+
+	if (p == NULL)
+		return;                      /* the operation fails of it */
+	if (time_parse(it->updated_at, &was) && was > now) {
+		if (was >= TIME_MAX_MS)
+			return;
+		now = was + 1;
+	}
+	clock_write_iso(p, now);
+	it->updated_at = (struct str){ p, CLOCK_ISO_SIZE };
+}
+
+void
 item_set_status(struct work *w, struct item *it, enum status to)
 {
 	it->status = to;

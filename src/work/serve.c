@@ -545,7 +545,7 @@ static void
 round_fill(struct daemon *d, struct round *r, size_t max, nsec *soonest)
 {
 	nsec now = clock_mono();
-	msec wall = clock_wall_ms();
+	msec wall = desk_now(&d->desk);
 	struct task *t = d->first;
 
 	r->n = 0;

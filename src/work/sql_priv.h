@@ -83,6 +83,7 @@
 	X(EVENTS_AFTER, "SELECT " EVENT_COLUMNS                                \
 	    " FROM work_event WHERE seq > ?1 AND tracker = ?2"                 \
 	    " ORDER BY seq LIMIT ?3")                                          \
+	X(EVENT_NEWEST, "SELECT at FROM work_event ORDER BY seq DESC LIMIT 1") \
 	X(EVENT_LAST, "SELECT seq FROM work_event WHERE tracker = ?"           \
 	    " ORDER BY seq DESC LIMIT 1")                                      \
 	/* graph.c */                                                          \

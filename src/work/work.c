@@ -588,9 +588,11 @@ work_means_to_write(struct work *w, const struct work_call *c)
 bool
 work_writes(struct work *w, const struct work_call *c)
 {
+	msec now = c->now > w->clock ? c->now : w->clock;
+
 	return work_means_to_write(w, c) ||
 	    (operation_find(c->operation) != NULL &&
-	    lease_due(w, c->tracker, c->now));
+	    lease_due(w, c->tracker, now));
 }
 
 static int
@@ -735,6 +737,11 @@ work_run(struct work *w, struct work_call *c)
 	arena_clear(&w->a);
 	w->a.failed = w->scratch.failed = false;
 	c->err.text[0] = '\0';
+	if (w->clock == 0 && call_writes(w))
+		work_follow(w);
+	if (c->now < w->clock)
+		c->now = w->clock;
+	w->clock = c->now;
 	if (op == NULL)
 		rc = unknown_operation(w, c->operation);
 	else if (c->once.n == 0 || !once_answer(w, c, &rc))

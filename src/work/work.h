@@ -78,7 +78,12 @@ struct work_call {
  * for an operation that reads while a lease is past its time. */
 bool work_writes(struct work *w, const struct work_call *c);
 
-/* Runs one.  OK: the answer is in c->data.  Else c->err says why:
+/* After a write transaction began, where other processes write too: what it
+ * stamps is never before what they have stamped, though the clock was set back. */
+void work_follow(struct work *w);
+
+/* Runs one, at c->now or, if that is earlier, at the latest time it knows of,
+ * which c->now then is.  OK: the answer is in c->data.  Else c->err says why:
  * ERR_METHOD (no such operation), ERR_INVALID (arguments, with the path),
  * ERR_NOTFOUND (an id), ERR_CONFLICT (the state forbids it: a cycle, another's
  * lease, an id that exists), ERR_TOOBIG, ERR_LIMIT, ERR_IO, and tick's. */

@@ -32,6 +32,11 @@ enum status {
 };
 #define STATES (2 * (STATUS_TOMBSTONE + 1))
 #define STATE_READY 0
+/* What waits, for others or by its own status: what `blocked` lists and `stats`
+ * counts. */
+#define BLOCKED_STATES (1u << (2 * STATUS_OPEN + 1) |                          \
+	1u << (2 * STATUS_IN_PROGRESS + 1) | 1u << (2 * STATUS_DEFERRED + 1) | \
+	3u << (2 * STATUS_BLOCKED))
 
 enum type { TYPE_BUG, TYPE_FEATURE, TYPE_TASK, TYPE_EPIC, TYPE_CHORE };
 enum dep_type { DEP_BLOCKS, DEP_RELATED, DEP_PARENT_CHILD, DEP_DISCOVERED_FROM };
@@ -118,6 +123,7 @@ struct work {
 	struct graph *graph;                 /* NULL: not loaded */
 	struct work_call *call;              /* the one that runs */
 	struct tracker t;                    /* of that call */
+	msec clock;                          /* the latest time seen; 0: none yet */
 	int64_t ids_tracker, ids_n;          /* ident.c: its items at the last count */
 	int ids_left;                        /* ids to draw before the next */
 };
@@ -263,6 +269,10 @@ int64_t item_lead(const struct item *it);    /* ms from created to closed; or 0 
  * new one, for the stored item may share the old.  ERR_TOOBIG: no memory. */
 int item_drop_dep(struct work *w, struct item *it, struct str target);
 struct str now_text(struct work *w);         /* RFC 3339 of call->now, in w->a */
+/* It changes now: after its last change, though that came from a clock that is
+ * ahead of ours, so that a merge knows which edit is the later one. */
+void item_touch(struct work *w, struct item *it);
+#define TIME_MAX_MS 253402300799999          /* the end of the year 9999 */
 bool time_parse(struct str s, msec *out);    /* RFC 3339 with any fraction, zone */
 
 /* ---- ids (ident.c) ----------------------------------------------------------- */

@@ -207,15 +207,15 @@ TEST(work_show_prints_what_is_there)
 	    "\"description\":\"What\\nto do\",\"notes\":\"N\",\"status\":\"open\","
 	    "\"priority\":1,\"issue_type\":\"bug\",\"estimated_minutes\":90,"
 	    "\"created_at\":\"2026-11-21T00:15:07.580Z\","
-	    "\"updated_at\":\"2026-11-21T01:15:07Z\",\"labels\":[\"a\"],"
+	    "\"updated_at\":\"2026-11-21T01:15:07-07:30\",\"labels\":[\"a\"],"
 	    "\"dependencies\":[" ITEM("bd-2", "0", "task", "U",
 	    ",\"dependency_type\":\"related\"") "],\"comments\":[{\"author\":\"ann\","
 	    "\"text\":\"hi\",\"created_at\":\"2026-11-21T02:15:07Z\"}]}"),
 	    "\nbd-1: T\nStatus: open\nPriority: P1\nType: bug\nEstimated: 90 minutes\n"
-	    "Created: 2026-11-21 00:15\nUpdated: 2026-11-21 01:15\n"
+	    "Created: 2026-11-21 00:15 UTC\nUpdated: 2026-11-21 01:15 -07:30\n"
 	    "\nDescription:\nWhat\nto do\n\nNotes:\nN\n\nLabels:  [a]\n"
 	    "\nDepends on (1):\n  \xe2\x86\x92 bd-2: U [P0] (open, related)\n"
-	    "\nComments (1):\n[ann] at 2026-11-21 02:15\n  hi\n\n");
+	    "\nComments (1):\n[ann] at 2026-11-21 02:15 UTC\n  hi\n\n");
 }
 
 TEST(work_changes_are_confirmed)

@@ -274,6 +274,11 @@ TEST(work_blocked_names_the_blockers)
 	    "'dependencies':['t-own'],'priority':3}");
 	fix_ok(&f, "create", "{'title':'idle','status':'blocked','id':'t-i'}");
 	fix_ok(&f, "blocked", "{}");
+	CHECK_IDS(&f, "t-epic t-i t-epic.1 t-epic.1.1");
+	CHECK_STR(fix_get(&f, "1.blocked_by"), "[]");
+	CHECK_STR(fix_get(&f, "1.blocked_by_count"), "0");
+	fix_ok(&f, "update", "{'id':'t-i','status':'open'}");
+	fix_ok(&f, "blocked", "{}");
 	CHECK_IDS(&f, "t-epic t-epic.1 t-epic.1.1");
 	CHECK_STR(fix_get(&f, "0.blocked_by"), "[\"t-g1\",\"t-g2\"]");
 	CHECK_STR(fix_get(&f, "1.blocked_by"), "[\"t-g1\",\"t-g2\"]");
@@ -318,6 +323,50 @@ TEST(work_stats_counts)
 	CHECK_STR(fix_get(&f, "blocked_issues"), "2");
 	CHECK_STR(fix_get(&f, "ready_issues"), "2");
 	CHECK(str_starts(fix_get(&f, "average_lead_time_hours"), S("1.5")));
+	fix_close(&f);
+}
+
+static size_t
+count_of(struct fix *f, const char *operation, const char *args)
+{
+	fix_ok(f, operation, "%s", args);
+	return json_count(f->doc.root);
+}
+
+/* In every status, held and not: what is counted is what is listed. */
+TEST(work_counts_and_lists_agree)
+{
+	static const struct { const char *key, *operation, *args; } rows[] = {
+		{ "blocked_issues", "blocked", "{}" }, { "ready_issues", "ready", "{'limit':0}" },
+		{ "total_issues", "list", "{}" },
+		{ "open_issues", "list", "{'status':'open'}" },
+		{ "in_progress_issues", "list", "{'status':'in_progress'}" },
+		{ "deferred_issues", "list", "{'status':'deferred'}" },
+		{ "closed_issues", "list", "{'status':'closed'}" },
+	};
+	struct fix f;
+
+	fix_open(&f);
+	fix_ok(&f, "create", "{'id':'t-gate','title':'gate'}");
+	for (int s = 0; work_status_names[s] != NULL; s++) {
+		for (int i = 0; i <= s; i++) {
+			fix_ok(&f, "create", "{'title':'x','status':'%s'}",
+			    work_status_names[s]);
+			fix_ok(&f, "create", "{'title':'x','status':'%s',"
+			    "'dependencies':['t-gate'],'priority':%d}",
+			    work_status_names[s], i % 5);
+		}
+	}
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		char want[32];
+
+		snprintf(want, sizeof want, "%zu",
+		    count_of(&f, rows[i].operation, rows[i].args));
+		fix_ok(&f, "stats", "{}");
+		if (!str_eq(fix_get(&f, rows[i].key), str_of(want)))
+			test_fail(__FILE__, __LINE__, "%s: %.*s, but %s are listed",
+			    rows[i].key, FMT(fix_get(&f, rows[i].key)), want);
+	}
 	fix_close(&f);
 }
 

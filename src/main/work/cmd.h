@@ -200,7 +200,7 @@ void add_type(struct work_ctx *x, struct str type, size_t width);
 /* s, and blanks up to width columns. */
 void add_padded(struct buf *b, struct str s, size_t width);
 size_t text_width(struct str s);             /* columns on a terminal */
-/* "2006-01-02 15:04" of an RFC 3339 time, in its own zone. */
+/* "2006-01-02 15:04 +02:00" of an RFC 3339 time, in its own zone, or "UTC". */
 void add_time(struct buf *b, struct str rfc3339);
 /* One line a text: control characters become blanks. */
 void add_line(struct buf *b, struct str s);

@@ -121,6 +121,10 @@ add_blockers(struct work_ctx *x, jnode item)
 	struct json_iter it = json_each(json_get(item, S("blocked_by")));
 	bool first = true;
 
+	if (n == 0) {
+		buf_lit(&x->out, "  Blocked by its status\n");
+		return;
+	}
 	buf_add_fmt(&x->out, "  Blocked by %lld open dependenc%s: [", n,
 	    n == 1 ? "y" : "ies");
 	while (json_next(&it)) {

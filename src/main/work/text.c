@@ -178,6 +178,11 @@ add_time(struct buf *b, struct str rfc3339)
 	add_line(b, str_sub(rfc3339, 0, 10));
 	buf_add_char(b, ' ');
 	add_line(b, str_sub(rfc3339, 11, 5));
+	buf_add_char(b, ' ');
+	if (str_ends(rfc3339, S("Z")) || str_ends(rfc3339, S("z")))
+		buf_lit(b, "UTC");
+	else if (rfc3339.n > 22)
+		add_line(b, str_sub(rfc3339, rfc3339.n - 6, 6));
 }
 
 /* ---- JSON --------------------------------------------------------------------------- */
