@@ -37,6 +37,8 @@
 	X(FILES_SPARE,         8,         "files",  "opened for a moment: names that are looked up, keys, certificates, metrics") \
 	X(SSE_QUEUE_BYTES,     262144,    "bytes",  "a slower reader loses its connection and resumes by id") \
 	X(SSE_HEARTBEAT_MS,    5000,      "ms",     "clients arm an idle watchdog of three intervals") \
+	X(LOG_BURST,           50,        "lines",  "of one event in a period of the log; the rest is counted and told in one line") \
+	X(LOG_PERIOD_MS,       10000,     "ms",     "such a period") \
 	X(STREAM_RING_BYTES,   1048576,   "bytes",  "replay kept in memory for one live run") \
 	X(STREAM_FLUSH_BYTES,  16384,     "bytes",  "resumable events are written past this") \
 	X(STREAM_FLUSH_MS,     100,       "ms",     "or after this long") \

@@ -9,11 +9,13 @@
  * SPDX-License-Identifier: MIT
  */
 #include "base/log.h"
-#include "base/clock.h"
+#include "base/limits.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -178,38 +180,184 @@ add_fields(struct line *l, const char *format, va_list *ap)
 	}
 }
 
+static void
+line_begin(struct line *l, enum log_level level, const char *room, const char *event)
+{
+	char stamp[CLOCK_ISO_SIZE];
+
+	l->n = 0;
+	clock_write_iso(stamp, clock_wall_ms());
+	line_add(l, (struct str){ stamp, sizeof stamp });
+	line_add(l, S(" "));
+	line_add(l, str_of(level_names[level]));
+	line_add(l, S(" "));
+	line_add(l, str_of(room));
+	line_add(l, S(" "));
+	line_add(l, str_of(event));
+}
+
+/* A lost log line has no one to tell. */
+static void
+line_write(struct line *l)
+{
+	ssize_t rc;
+
+	l->text[l->n++] = '\n';
+	do
+		rc = write(STDERR_FILENO, l->text, l->n);
+	while (rc < 0 && errno == EINTR);
+}
+
+static void
+write_event(enum log_level level, const char *room, const char *event,
+    const char *format, va_list *ap)
+{
+	struct line l;
+
+	line_begin(&l, level, room, event);
+	if (format[0] != '\0') {
+		line_add(&l, S(" "));
+		add_fields(&l, format, ap);
+	}
+	line_write(&l);
+}
+
+/* ---- repeated lines --------------------------------------------------------- */
+
+#define COUNTERS 256                         /* more events than there are */
+
+struct counter {
+	const char *room, *event;            /* literals; NULL: free */
+	enum log_level level;
+	nsec until;                          /* the period's end */
+	unsigned shown, hidden;
+};
+
+static pthread_mutex_t counters_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct counter counters[COUNTERS];
+static _Atomic nsec due = NEVER;
+
+/* NULL when the table is full. */
+static struct counter *
+counter_of(const char *room, const char *event)
+{
+	uint64_t h = str_hash(str_of(event));
+
+	for (size_t i = 0; i < COUNTERS; i++) {
+		struct counter *c = &counters[(h + i) % COUNTERS];
+
+		if (c->event == NULL)
+			*c = (struct counter){ .room = room, .event = event };
+		if (strcmp(c->event, event) == 0 && strcmp(c->room, room) == 0)
+			return c;
+	}
+	return NULL;
+}
+
+static void
+flush_all(void)
+{
+	log_flush(NEVER);
+}
+
+/* Whether the line is to be written; else it is counted. */
+static bool
+is_shown(enum log_level level, const char *room, const char *event, nsec now)
+{
+	static bool at_exit;
+	struct counter *c = counter_of(room, event);
+
+	if (c == NULL)
+		return true;
+	if (now >= c->until && c->hidden == 0) {
+		c->until = now + LIMIT_LOG_PERIOD_MS * NS_PER_MS;
+		c->shown = 0;
+	}
+	if (c->shown < LIMIT_LOG_BURST) {
+		c->shown++;
+		return true;
+	}
+	c->hidden++;
+	c->level = level;
+	if (c->until < atomic_load(&due))
+		atomic_store(&due, c->until);
+	if (!at_exit)
+		at_exit = atexit(flush_all) == 0;
+	return false;
+}
+
+nsec
+log_due(void)
+{
+	return atomic_load_explicit(&due, memory_order_relaxed);
+}
+
+void
+log_flush(nsec now)
+{
+	nsec next = NEVER;
+
+	if (log_due() == NEVER || log_due() > now)
+		return;
+	pthread_mutex_lock(&counters_lock);
+	for (struct counter *c = counters; c < counters + COUNTERS; c++) {
+		char text[40];
+		struct line l;
+
+		if (c->hidden == 0)
+			continue;
+		if (c->until > now) {
+			next = c->until < next ? c->until : next;
+			continue;
+		}
+		snprintf(text, sizeof text, " suppressed=%u", c->hidden);
+		line_begin(&l, c->level, c->room, c->event);
+		line_add(&l, str_of(text));
+		line_write(&l);
+		c->hidden = c->shown = 0;
+		c->until = 0;
+	}
+	atomic_store(&due, next);
+	pthread_mutex_unlock(&counters_lock);
+}
+
 void
 log_event(enum log_level level, const char *room, const char *event,
     const char *format, ...)
 {
-	char stamp[CLOCK_ISO_SIZE];
-	struct line l;
-	va_list ap;
+	bool shown;
 	int saved = errno;
-	ssize_t rc;
+	nsec now;
+	va_list ap;
 
 	if (level > log_threshold)
 		return;
-	l.n = 0;
-	clock_write_iso(stamp, clock_wall_ms());
-	line_add(&l, (struct str){ stamp, sizeof stamp });
-	line_add(&l, S(" "));
-	line_add(&l, str_of(level_names[level]));
-	line_add(&l, S(" "));
-	line_add(&l, str_of(room));
-	line_add(&l, S(" "));
-	line_add(&l, str_of(event));
-	if (format[0] != '\0') {
-		line_add(&l, S(" "));
+	now = clock_mono();
+	log_flush(now);
+	pthread_mutex_lock(&counters_lock);
+	shown = is_shown(level, room, event, now);
+	pthread_mutex_unlock(&counters_lock);
+	if (shown) {
 		va_start(ap, format);
-		add_fields(&l, format, &ap);
+		write_event(level, room, event, format, &ap);
 		va_end(ap);
 	}
-	l.text[l.n++] = '\n';
-	do
-		rc = write(STDERR_FILENO, l.text, l.n);
-	while (rc < 0 && errno == EINTR);
-	errno = saved;                       /* a lost log line has no one to tell */
+	errno = saved;
+}
+
+void
+log_each(enum log_level level, const char *room, const char *event,
+    const char *format, ...)
+{
+	int saved = errno;
+	va_list ap;
+
+	if (level > log_threshold)
+		return;
+	va_start(ap, format);
+	write_event(level, room, event, format, &ap);
+	va_end(ap);
+	errno = saved;
 }
 
 bool

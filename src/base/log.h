@@ -5,11 +5,17 @@
  * a secret: log_redact() gives the form that may be shown.  Any thread; one
  * write(2) a line.
  *
+ * An event that repeats does not fill the disk: of LOG_BURST lines in
+ * LOG_PERIOD_MS the rest is counted, and told by one line when the period is
+ * over: `ts level room event suppressed=N`.  log_at and log_debug are not
+ * limited: somebody asked for each of their lines.
+ *
  * SPDX-License-Identifier: MIT
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
+#include "base/clock.h"
 #include "base/str.h"
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
@@ -21,6 +27,15 @@ extern enum log_level log_threshold;         /* set once at start */
 void log_event(enum log_level level, const char *room, const char *event,
     const char *format, ...) __attribute__((format(printf, 4, 5)));
 
+/* The same without a limit: for lines that are the purpose of a setting. */
+void log_each(enum log_level level, const char *room, const char *event,
+    const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* When the next count of suppressed lines is due (monotonic), or NEVER. */
+nsec log_due(void);
+/* Tells the counts that are due; NEVER: all of them. */
+void log_flush(nsec now);
+
 /* log_redact(key).text: "unset", "set", or the first four bytes and length. */
 struct log_redacted { char text[40]; };
 struct log_redacted log_redact(struct str secret);
@@ -30,9 +45,9 @@ bool log_level_parse(struct str s, enum log_level *out);
 #define log_error(...) log_event(LOG_ERROR, __VA_ARGS__)
 #define log_warn(...)  log_event(LOG_WARN, __VA_ARGS__)
 #define log_info(...)  log_event(LOG_INFO, __VA_ARGS__)
-/* Evaluates its values only when the level is shown. */
+/* log_each, and evaluates its values only when the level is shown. */
 #define log_at(level, ...) \
-	(log_threshold >= (level) ? log_event((level), __VA_ARGS__) : (void)0)
+	(log_threshold >= (level) ? log_each((level), __VA_ARGS__) : (void)0)
 #define log_debug(...) log_at(LOG_DEBUG, __VA_ARGS__)
 
 #endif

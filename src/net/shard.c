@@ -19,6 +19,11 @@
  * One uv_timer stands for the whole wheel.  It is armed to the wheel's next
  * tick and stopped when the wheel is empty: an idle shard does not wake.
  *
+ * After a pause (the process was stopped, the machine slept, a job took long)
+ * timers are due that bytes would have put off, and those bytes may wait in
+ * the sockets.  libuv would run the timers first; so a timer that is late lets
+ * the loop poll once before the wheel turns.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include "net/shard.h"
@@ -44,12 +49,16 @@
  * said in one turn would all be in memory before the first byte of it left. */
 #define EVENTS_MAX 32
 
+#define LATE_MS 50                           /* a loop that is busy is not as late */
+
 /* Clocks of this turn, read when first asked for. */
 struct clocks {
 	nsec now;
 	msec wall;
 	bool now_known, wall_known;
 };
+
+enum lateness { ON_TIME, LATE, LATE_POLLED };
 
 struct shard {
 	uv_loop_t loop;
@@ -59,6 +68,7 @@ struct shard {
 	int bell_fd;
 	struct wheel wheel;
 	int64_t armed;                       /* tick of the uv_timer, or NEVER */
+	enum lateness late;
 	struct clocks *clocks;               /* &own_clocks: getters are const */
 	struct clocks own_clocks;
 	struct shard_job *turn, **turn_end;  /* jobs for the end of this turn */
@@ -124,6 +134,17 @@ shard_refresh(struct shard *s)
 	uv_update_time(&s->loop);
 }
 
+/* Any thread, and signal handlers.  Fails only when the count is at its top:
+ * then it is ringing. */
+static void
+ring(struct shard *s)
+{
+	const uint64_t one = 1;
+	ssize_t n = write(s->bell_fd, &one, sizeof one);
+
+	assert(n == (ssize_t)sizeof one || errno == EAGAIN);
+}
+
 /* Timers. */
 
 void
@@ -141,20 +162,61 @@ shard_timer_cancel(struct shard *s, struct wheel_timer *t)
 	wheel_cancel(&s->wheel, t);
 }
 
+/* Tick of the next thing to do. */
+static int64_t
+next_tick(struct shard *s)
+{
+	int64_t next = wheel_next(&s->wheel);
+	nsec due = log_due();
+
+	if (due != NEVER && due / NS_PER_MS < next)
+		next = due / NS_PER_MS + 1;
+	return next;
+}
+
+static void
+turn_wheel(struct shard *s)
+{
+	wheel_advance(&s->wheel, shard_now(s) / NS_PER_MS);
+	log_flush(shard_now(s));
+}
+
 static void
 on_timer(uv_timer_t *timer)
 {
 	struct shard *s = timer->data;
+	int64_t due = s->armed;
 
 	s->armed = NEVER;
 	shard_refresh(s);
-	wheel_advance(&s->wheel, shard_now(s) / NS_PER_MS);
+	if (shard_now(s) / NS_PER_MS - due > LATE_MS)
+		s->late = LATE;
+	else
+		turn_wheel(s);
+}
+
+/* Before the loop polls: once so that the poll does not wait, then, when it has
+ * heard what there was, for the timers. */
+static void
+catch_up(struct shard *s)
+{
+	if (s->late == LATE) {
+		s->late = LATE_POLLED;
+		ring(s);
+	} else if (s->late == LATE_POLLED) {
+		s->late = ON_TIME;
+		shard_refresh(s);
+		turn_wheel(s);
+	}
 }
 
 static void
 arm(struct shard *s)
 {
-	int64_t next = wheel_next(&s->wheel), wait;
+	int64_t next = next_tick(s), wait;
+
+	if (s->late != ON_TIME)
+		return;
 
 	if (next == s->armed)
 		return;
@@ -169,17 +231,6 @@ arm(struct shard *s)
 }
 
 /* Jobs. */
-
-/* Any thread, and signal handlers.  Fails only when the count is at its top:
- * then it is ringing. */
-static void
-ring(struct shard *s)
-{
-	const uint64_t one = 1;
-	ssize_t n = write(s->bell_fd, &one, sizeof one);
-
-	assert(n == (ssize_t)sizeof one || errno == EAGAIN);
-}
 
 void
 shard_post(struct shard *s, struct shard_job *job)
@@ -279,6 +330,7 @@ on_prepare(uv_prepare_t *prepare)
 {
 	struct shard *s = prepare->data;
 
+	catch_up(s);
 	if (!end_turn(s))
 		ring(s);
 	arm(s);

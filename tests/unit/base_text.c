@@ -13,6 +13,7 @@
 
 #include <fcntl.h>
 #include <math.h>
+#include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -325,6 +326,76 @@ TEST(log_values_cannot_forge_fields)
 	dup2(saved, STDERR_FILENO);
 	CHECK(logged(text, sizeof text).n <= 4096);
 	CHECK(memchr(text, '\n', 4000) == NULL);
+	close(fd);
+}
+
+/* Repeated lines are counted, each event for itself, and told once. */
+
+static struct {
+	size_t shown[2], told, suppressed, summaries;
+} flood;
+
+static void
+count_lines(const char *path)
+{
+	char line[512], event[64], rest[64];
+	FILE *f = fopen(path, "r");
+	unsigned n;
+
+	CHECK(f != NULL);
+	memset(&flood, 0, sizeof flood);
+	while (fgets(line, sizeof line, f) != NULL) {
+		CHECK(sscanf(line, "%*s warn net %63s %63s", event, rest) == 2);
+		if (sscanf(rest, "suppressed=%u", &n) == 1) {
+			flood.summaries++;
+			flood.suppressed += n;
+		} else if (strcmp(event, "each") == 0) {
+			flood.told++;
+		} else {
+			flood.shown[strcmp(event, "flood-b") == 0]++;
+		}
+	}
+	fclose(f);
+}
+
+static void *
+log_much(void *arg)
+{
+	for (int i = 0; i < 1000; i++) {
+		log_warn("net", "flood-a", "n=%d", i);
+		log_at(LOG_WARN, "net", "each", "n=%d", i);
+	}
+	return arg;
+}
+
+TEST(log_of_repeated_lines_is_short)
+{
+	int fd = open("log", O_CREAT | O_RDWR | O_APPEND, 0600);
+	int saved = dup(STDERR_FILENO);
+	pthread_t threads[4];
+
+	CHECK(dup2(fd, STDERR_FILENO) >= 0);
+	CHECK(log_due() == NEVER);
+	for (size_t i = 0; i < COUNT(threads); i++)
+		CHECK(pthread_create(&threads[i], NULL, log_much, NULL) == 0);
+	for (size_t i = 0; i < COUNT(threads); i++)
+		pthread_join(threads[i], NULL);
+	log_warn("net", "flood-b", "n=%d", 0);
+	CHECK(log_due() != NEVER && log_due() > clock_mono());
+	log_flush(log_due() - 1);            /* not yet */
+	count_lines("log");
+	CHECK_INT(flood.shown[0], LIMIT_LOG_BURST);
+	CHECK_INT(flood.shown[1], 1);
+	CHECK_INT(flood.told, 4000);
+	CHECK_INT(flood.summaries, 0);
+	log_flush(log_due());
+	log_warn("net", "flood-a", "n=%d", 1);       /* a new period */
+	dup2(saved, STDERR_FILENO);
+	CHECK(log_due() == NEVER);
+	count_lines("log");
+	CHECK_INT(flood.summaries, 1);
+	CHECK_INT(flood.suppressed, 4000 - LIMIT_LOG_BURST);
+	CHECK_INT(flood.shown[0], LIMIT_LOG_BURST + 1);
 	close(fd);
 }
 
