@@ -1,0 +1,74 @@
+// rejoin.mjs - a stream whose server dies, or is stopped, in the middle of a
+// resumable run does not end like a whole one: the SDKs come back with
+// Last-Event-ID, and one and the same `for await` goes on to the end.
+import { connect } from "node:net";
+import { Client as Client19 } from "sdk-1.9";
+import { Client as Client115 } from "sdk-1.15";
+import { Client as Client20 } from "sdk-2.0";
+import { call, check, equal, finish, scenario, startMock, startServer, until } from "./lib.mjs";
+
+const mock = await startMock(["--delay-ms", "0", "--stream-delay-ms", "1"]);
+const args = ["--shards", "2"];
+const sdks = { "1.9.31": Client19, "1.15.0": Client115, "2.0.0": Client20 };
+
+// Reads a run to its end; `half` is told when the model has stalled half-way.
+async function follow(name, Client, server, half) {
+  const client = new Client({ apiUrl: server.url, callerOptions: { maxRetries: 0 } });
+  const t = await client.threads.create(), seen = [];
+  for await (const c of client.runs.stream(t.thread_id, "agent", {
+    // Stalls half-way for the first who asks; answers the next.
+    input: { messages: [{ role: "user", content: `${name} mock:stallx1` }] },
+    streamMode: ["messages-tuple", "updates"], streamResumable: true, onDisconnect: "continue" })) {
+    seen.push(c);
+    if (seen.filter((x) => x.event === "messages").length === 5) half();
+  }
+  return { thread: t.thread_id, seen };
+}
+
+async function look(what, server, { thread, seen }) {
+  // A frame without an id keeps the one before, as SSE has it: comments and `end`.
+  const ids = seen.filter((c) => /^(metadata|messages|updates)$/.test(c.event)).map((c) => Number(c.id));
+  check(ids.length > 10 && ids.every((id, i) => i === 0 || id > ids[i - 1]), `${what}: ids rise, none comes twice`, ids);
+  equal([seen.at(-1).event, seen.at(-1).data.status], ["end", "success"], `${what}: the end is the run's`);
+  equal(seen.filter((c) => c.event === "metadata").map((c) => c.data.attempt), [1, 2], `${what}: two attempts were seen`);
+  const updates = seen.filter((c) => c.event === "updates");
+  equal(updates.length, 1, `${what}: the node's update comes once`);
+  const state = (await call(server, "GET", `/threads/${thread}/state`)).json.values.messages.at(-1);
+  const whole = seen.slice(seen.findLastIndex((c) => c.event === "metadata")).filter((c) => c.event === "messages");
+  equal([updates[0].data.agent.messages[0].content, whole.map((c) => c.data[0].content).join("")],
+    [state.content, state.content], `${what}: nothing of the answer is lost`);
+}
+
+async function cut(what, stop) {
+  const server = await startServer({ mock, args });
+  let waiting = Object.keys(sdks).length;
+  const halves = new Promise((resolve) => {
+    const half = () => { if (--waiting === 0) resolve(); };
+    server.readers = Object.entries(sdks).map(([name, Client]) => follow(`${what} ${name}`, Client, server, half).then((r) => [name, r]));
+  });
+  await halves;
+  await stop(server);
+  const again = await startServer({ mock, args, dir: server.dir, port: server.port });
+  for (const [name, r] of await Promise.all(server.readers)) await scenario(name, () => look(`${what}, sdk ${name}`, again, r));
+  await again.stop();
+}
+
+await scenario("killed", () => cut("kill -9", (server) => server.stop("SIGKILL")));
+
+await scenario("stopped", () => cut("SIGTERM", async (server) => {
+  // A client of HTTP/1.0 hears from the connection alone that this was not all.
+  const t = (await call(server, "POST", "/threads", {})).json.thread_id;
+  const body = JSON.stringify({ assistant_id: "agent", input: { messages: "old mock:stall" }, stream_mode: "messages-tuple" });
+  const socket = connect(server.port, "127.0.0.1");
+  let text = "", error;
+  socket.on("data", (d) => { text += d; }).on("error", (e) => { error = e.code; });
+  const closed = new Promise((r) => socket.on("close", r));
+  socket.write(`POST /threads/${t}/runs/stream HTTP/1.0\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+  await until(() => text.includes("event: messages"), "the old client's stream");
+  await server.stop("SIGTERM");
+  await closed;
+  equal([error, text.includes("event: end")], ["ECONNRESET", false], "SIGTERM: the connection is reset");
+}));
+
+await mock.stop();
+finish();
