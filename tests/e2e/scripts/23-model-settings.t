@@ -17,4 +17,10 @@ asked   -> .model == "gpt-x", .temperature == 0.5, .max_tokens == 7,
 # the system prompt is sent, not stored
 get     /threads/$t/state -> 200, .values.messages.*.type == ["human", "ai", "human", "ai"]
 asked   -> requests 2
+# a member that nearly is a setting is told, and does nothing
+post    /threads/$t/runs/wait say "typo" {"config": {"configurable": {"temprature": 1}}, "context": {"maxTokens": 5}}
+        -> 200, header warning has "config.configurable.temprature is not known; did you mean temperature?",
+        header warning has "context.maxTokens is not known; did you mean max_tokens?"
+asked   -> .temperature absent, .max_tokens absent
+log     has setting_unknown temprature maxTokens
 log     lacks sk-test
