@@ -21,6 +21,6 @@ asked   -> requests 2
 post    /threads/$t/runs/wait say "typo" {"config": {"configurable": {"temprature": 1}}, "context": {"maxTokens": 5}}
         -> 200, header warning has "config.configurable.temprature is not known; did you mean temperature?",
         header warning has "context.maxTokens is not known; did you mean max_tokens?"
-asked   -> .temperature absent, .max_tokens absent
+asked   -> .temperature == 0.5, .max_tokens absent
 log     has setting_unknown temprature maxTokens
 log     lacks sk-test
