@@ -266,7 +266,10 @@ head(void *ctx, struct http_req *r)
 	r->user = c;
 	rc = router_find(sh->router, r->method, r->path, &c->route, c->param);
 	r->tag = route = c->route;
-	if (str_eq(r->method, S("OPTIONS")))
+	if (origin_check(&sh->o.origin, http_header(r, S("host")), http_header(r,
+	    S("origin")), route != NULL && (route->flags & ROUTE_ORIGIN), &c->err) < 0)
+		call_fail(c, ERR_DENIED, &c->err);
+	else if (str_eq(r->method, S("OPTIONS")))
 		preflight(c);
 	else if (rc < 0)
 		no_route(c, rc);

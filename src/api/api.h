@@ -18,6 +18,7 @@
 #ifndef API_API_H
 #define API_API_H
 
+#include "api/origin.h"
 #include "auth/auth.h"
 #include "net/http.h"
 #include "run/run.h"
@@ -30,6 +31,7 @@ struct api_options {
 	struct store *store;
 	struct runs_shared *runs;
 	struct auth *auth;
+	struct origin_rules origin;
 	bool plain_errors;                   /* text/plain, the bare message */
 	bool access_log;                     /* a line a request, at level info */
 	bool end_event;                      /* a run's stream ends with `end` */

@@ -25,6 +25,7 @@ enum route_flags {
 	ROUTE_STREAM = 4,                    /* answers text/event-stream */
 	ROUTE_TEXT = 8,                      /* answers text/plain */
 	ROUTE_PAGE = 32,                     /* answers text/html */
+	ROUTE_ORIGIN = 64,                   /* the page's origin counts with auth too */
 	ROUTE_BODY_OPTIONAL = 16             /* with BODY: none will do */
 };
 

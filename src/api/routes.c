@@ -137,7 +137,7 @@ const struct route routes[] = {
 	  "Stream a project's events, from Last-Event-ID on", "after, project",
 	  "server-sent events", 200 },
 
-	{ "POST", "/mcp", 0, INPUT, work_mcp_handler,
+	{ "POST", "/mcp", ROUTE_ORIGIN, INPUT, work_mcp_handler,
 	  "The tracker's tools over MCP (streamable HTTP, without sessions)",
 	  "a JSON-RPC 2.0 message; project", "its answer; 202 to a notification",
 	  200 },

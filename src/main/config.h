@@ -19,6 +19,7 @@
 #define SETTING_MAP(X)                                                        \
 	X(CONFIG) X(HOST) X(PORT) X(DB) X(STORE) X(SHARDS) X(JWT_SECRET)      \
 	X(JWT_ISSUER) X(JWT_AUDIENCE) X(API_KEYS) X(INSECURE)                 \
+	X(ALLOWED_HOSTS) X(CORS_ORIGINS)                                      \
 	X(PLAIN_ERRORS) X(MODEL) X(OPENAI_BASE_URL) X(OPENAI_API_KEY)         \
 	X(LLM_SCRIPT) X(ALLOW_BASE_URL) X(LOG_LEVEL) X(LOG_ACCESS)            \
 	X(TEST_HOOKS) X(TEST_FSYNC_DELAY_MS) X(TEST_FAIL_STORE_AT)            \

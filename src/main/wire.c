@@ -5,7 +5,6 @@
  */
 #include "main/wire.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
@@ -23,6 +22,7 @@
 #include "llm/script.h"
 #include "main/port.h"
 #include "main/work/tools.h"
+#include "net/host.h"
 #include "work/guest.h"
 
 #define SHARDS_DEFAULT 4                     /* keeps the process at 8 threads */
@@ -415,37 +415,16 @@ open_auth(struct node *n, struct err *e)
 	return auth_new(&n->auth, &o, e);
 }
 
-static bool
-is_address(struct str host)
-{
-	struct in6_addr address;
-	char *text = mem_cstr(host);
-	bool ok = inet_pton(AF_INET, text, &address) == 1 ||
-	    inet_pton(AF_INET6, text, &address) == 1 ||
-	    str_eq(host, S("localhost"));
-
-	free(text);
-	return ok;
-}
-
-/* 127.0.0.0/8, ::1 and localhost; host is an address. */
-static bool
-is_loopback(struct str host)
-{
-	return str_starts(host, S("127.")) || str_eq(host, S("::1")) ||
-	    str_eq(host, S("localhost"));
-}
-
 static int
 check_exposure(const struct node *n, struct err *e)
 {
 	const struct config *c = n->config;
 	struct str host = config_str(c, SETTING_HOST);
 
-	if (!is_address(host))
+	if (!host_is_literal(host) && !str_eq(host, S("localhost")))
 		return err_set(e, ERR_INVALID, "%s: expected an IP address or "
 		    "localhost, got \"%.*s\"", c->at[SETTING_HOST].origin, FMT(host));
-	if (is_loopback(host))
+	if (host_is_loopback(host))
 		return OK;
 	if (config_bool(c, SETTING_TEST_HOOKS))
 		return err_set(e, ERR_INVALID, "--test-hooks works on loopback "
@@ -513,10 +492,18 @@ make_api(struct node *n, struct err *e)
 		.access_log = config_bool(n->config, SETTING_LOG_ACCESS),
 		.end_event = config_bool(n->config, SETTING_STREAMS_END_EVENT),
 		.shards = n->homes_n, .model = buf_str(&n->model),
+		.origin = {
+			.allowed_hosts = config_str(n->config, SETTING_ALLOWED_HOSTS),
+			.cors_origins = config_str(n->config, SETTING_CORS_ORIGINS),
+			.auth = auth_enabled(n->auth),
+			.check_host = host_is_loopback(config_str(n->config, SETTING_HOST)) &&
+			    !config_bool(n->config, SETTING_INSECURE),
+		},
 	};
-	int rc;
+	int rc = origin_rules_check(&o.origin, e);
 
-	rc = api_shared_new(&n->api, &o, e);
+	if (rc == OK)
+		rc = api_shared_new(&n->api, &o, e);
 	if (rc == OK)
 		rc = api_seed(n->api, clock_wall_ms(), e);
 	return rc;

@@ -13,6 +13,7 @@
 
 #include "base/rc.h"
 #include "base/str.h"
+#include "net/host.h"
 
 #define ROUTE_HOST_MAX 253                   /* RFC 1035: a name as text */
 
@@ -26,8 +27,6 @@ struct route {
 /* Borrows from url.  ERR_INVALID: neither http nor https, no host, bad port. */
 int route_parse(struct str url, struct route *out, struct err *e);
 
-bool host_is_literal(struct str host);
-bool host_is_loopback(struct str host);      /* localhost, *.localhost, 127/8, ::1 */
 
 struct proxy {
 	char *url;                           /* NULL: none */

@@ -241,11 +241,11 @@ const requests = [
 ];
 
 // [name, bytes, expected status, words]; sent to a socket as they are
-const get = (extra, line = "GET /ok HTTP/1.1") => `${line}\r\nHost: x\r\n${extra}\r\n`;
-const post = (extra, body) => `POST /threads HTTP/1.1\r\nHost: x\r\n${extra}\r\n${body}`;
+const get = (extra, line = "GET /ok HTTP/1.1") => `${line}\r\nHost: localhost\r\n${extra}\r\n`;
+const post = (extra, body) => `POST /threads HTTP/1.1\r\nHost: localhost\r\n${extra}\r\n${body}`;
 const wire = [
   ["no version", "GET /ok\r\n\r\n", 400, 505],
-  ["a bad version", "GET /ok HTTP/9.9\r\nHost: x\r\n\r\n", 400, 505],
+  ["a bad version", "GET /ok HTTP/9.9\r\nHost: localhost\r\n\r\n", 400, 505],
   ["no host", "GET /ok HTTP/1.1\r\n\r\n", 400],
   ["two hosts", get("Host: y\r\n"), 400],
   ["two Authorization headers", get("Authorization: Bearer a\r\nauthorization: Bearer b\r\n"), 400],
@@ -254,13 +254,13 @@ const wire = [
   ["%2f in the path", get("", "GET /%2fok HTTP/1.1"), 400],
   ["a compressed body", post("Content-Encoding: gzip\r\nContent-Length: 2\r\n", "{}"), 415],
   ["garbage", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400],
-  ["an unknown method", "FROB /ok HTTP/1.1\r\nHost: x\r\n\r\n", 400, 405, 501],
+  ["an unknown method", "FROB /ok HTTP/1.1\r\nHost: localhost\r\n\r\n", 400, 405, 501],
   ["a blank before the colon", get("A : b\r\n"), 400],
   ["a folded header", get("A: b\r\n c\r\n"), 400],
   ["a bare CR in a header", get("A: b\rc\r\n"), 400],
   ["NUL in a header", get("A: b\0c\r\n"), 400],
-  ["a control byte in the target", "GET /o\x01k HTTP/1.1\r\nHost: x\r\n\r\n", 400],
-  ["an absolute target of another scheme", "GET ftp://x/ok HTTP/1.1\r\nHost: x\r\n\r\n", 400],
+  ["a control byte in the target", "GET /o\x01k HTTP/1.1\r\nHost: localhost\r\n\r\n", 400],
+  ["an absolute target of another scheme", "GET ftp://x/ok HTTP/1.1\r\nHost: localhost\r\n\r\n", 400],
   ["Transfer-Encoding with Content-Length", post("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", "0\r\n\r\n"), 400],
   ["Content-Length with Transfer-Encoding", post("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"), 400],
   ["two Content-Lengths", post("Content-Length: 2\r\nContent-Length: 3\r\n", "{}"), 400],
@@ -275,7 +275,7 @@ const wire = [
   ["chunked twice", post("Transfer-Encoding: chunked, chunked\r\n", "0\r\n\r\n"), 400, 501],
   ["an obfuscated Transfer-Encoding", post("Transfer-Encoding: xchunked\r\n", "0\r\n\r\n"), 400, 501],
   ["a Transfer-Encoding with a tab name", post("Transfer-Encoding\t: chunked\r\n", "0\r\n\r\n"), 400],
-  ["Transfer-Encoding in HTTP/1.0", "POST /threads HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, 501],
+  ["Transfer-Encoding in HTTP/1.0", "POST /threads HTTP/1.0\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, 501],
   ["a bad chunk size", post("Transfer-Encoding: chunked\r\n", "zz\r\n"), 400],
   ["a chunk size with a sign", post("Transfer-Encoding: chunked\r\n", "+2\r\n{}\r\n0\r\n\r\n"), 400],
   ["a huge chunk", post("Transfer-Encoding: chunked\r\n", "fffffffffffffffff\r\n"), 400, 413],
@@ -332,7 +332,7 @@ for (const [name, bytes, ...statuses] of wire) {
 }
 
 await scenario("a request in the body of a smuggled one is not answered", async () => {
-  const inner = "GET /info HTTP/1.1\r\nHost: x\r\n\r\n";
+  const inner = "GET /info HTTP/1.1\r\nHost: localhost\r\n\r\n";
   const got = await raw(server, post("Content-Length: 4\r\nTransfer-Encoding: chunked\r\n", `5c\r\n${inner}0\r\n\r\n`));
   check(!got.includes("version"), "smuggled", got);
 });
@@ -390,7 +390,7 @@ for (const [text, last, word] of models) {
 await scenario("a client that leaves in the middle of a stream", async () => {
   const t = (await call(server, "POST", "/threads", {})).json.thread_id;
   const body = JSON.stringify({ ...run, input: { messages: [{ role: "user", content: "mock:stall" }] }, on_disconnect: "cancel", stream_mode: "messages-tuple" });
-  await raw(server, `POST /threads/${t}/runs/stream HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`, { done: (g) => g.includes("event: metadata") });
+  await raw(server, `POST /threads/${t}/runs/stream HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n${body}`, { done: (g) => g.includes("event: metadata") });
   await until(async () => (await call(server, "GET", `/threads/${t}`)).json.status === "idle", "the run to be cancelled");
   equal((await call(server, "GET", `/threads/${t}/runs`)).json[0].status, "interrupted", "on_disconnect cancel");
 });

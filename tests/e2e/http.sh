@@ -55,10 +55,10 @@ ok 'HEAD has no body' 200 "$(curl -s -I -o /dev/null -w '%{http_code}' "$url/ok"
 ok 'Expect: 100-continue' 200 "$(curl -s -o /dev/null -w '%{http_code}' -H 'Expect: 100-continue' -d '{}' "$url/threads")"
 ok 'chunked body' 200 "$(curl -s -o /dev/null -w '%{http_code}' -H 'Transfer-Encoding: chunked' -d '{}' "$url/threads")"
 ok 'keep-alive' 1 "$(curl -s -o /dev/null -o /dev/null -w '%{num_connects}\n' "$url/ok" "$url/ok" | awk '{ n += $1 } END { print n }')"
-pre=$(curl -s -D - -o /dev/null -X OPTIONS "$url/threads" -H 'Origin: http://app.example' -H 'Access-Control-Request-Method: POST' -H 'Access-Control-Request-Headers: content-type,x-api-key')
+pre=$(curl -s -D - -o /dev/null -X OPTIONS "$url/threads" -H 'Origin: http://app.localhost:3000' -H 'Access-Control-Request-Method: POST' -H 'Access-Control-Request-Headers: content-type,x-api-key')
 has 'preflight' '204' "$pre"
 has 'preflight echoes the headers' 'content-type,x-api-key' "$pre"
-has 'exposed headers' 'content-location' "$(curl -s -D - -o /dev/null -H 'Origin: http://a' "$url/ok" | grep -i expose)"
+has 'exposed headers' 'content-location' "$(curl -s -D - -o /dev/null -H 'Origin: http://localhost:3000' "$url/ok" | grep -i expose)"
 
 curl -s -o /dev/null -X PUT "$url/store/items" -d '{"namespace":["a","b"],"key":"k","value":{"x":1}}'
 has 'namespace joined by dots' '"x":1' "$(curl -s "$url/store/items?namespace=a.b&key=k")"
@@ -68,7 +68,7 @@ ok 'is gone' null "$(curl -s "$url/store/items?namespace=a.b&key=k")"
 ok '405 says what is allowed' 'POST' "$(curl -s -D - -o /dev/null -X PUT "$url/threads" | tr -d '\r' | sed -n 's/^[Aa]llow: //p' | grep -o POST)"
 
 host=${url#http://}
-pipe=$(printf 'GET /ok HTTP/1.1\r\nHost: x\r\n\r\nGET /health HTTP/1.1\r\nHost: x\r\n\r\nGET /ok HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n' |
+pipe=$(printf 'GET /ok HTTP/1.1\r\nHost: localhost\r\n\r\nGET /health HTTP/1.1\r\nHost: localhost\r\n\r\nGET /ok HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' |
 	curl -s --max-time 5 "telnet://$host" | grep -o 'HTTP/1.1 200' | grep -c .)
 ok 'pipelining' 3 "$pipe"
 

@@ -237,7 +237,7 @@ const words = {
   },
   async env(s, r) { s.env[r.word()] = r.kind("string") ? r.string() : r.word(); },
   async file(s, r, lines) {
-    const name = path.join(s.dir, r.word("a file")), mode = r.more ? Number.parseInt(r.word("a mode"), 8) : 0o600;
+    const name = path.join(s.dir, r.word("a file")), mode = r.more ? Number.parseInt(r.word("a mode"), 8) : 0o644;
     writeFileSync(name, lines.map((l) => {
       const m = /^\s+\| ?(.*)$/.exec(l);
       if (!m) throw new Slip(`expected | and a line, got ${l.trim()}`);

@@ -4,7 +4,7 @@ server  start --shards 2
 post    /threads {} -> 200, $t = .thread_id
 sse     post /threads/$t/runs/stream say "count" {"stream_mode": ["messages-tuple"]} as s -> event metadata, $r = .run_id
 server  term
-log     has "main signal number=15"
+log     has "main draining signal=15"
 sse     s -> text "one two three four five six", skip to end
 server  gone 0
 server  start

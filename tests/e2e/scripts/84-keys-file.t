@@ -8,14 +8,14 @@ server  start --api-keys keys
 log     has "warn auth keys_readable file=keys"
 get     /threads/00000000-0000-0000-0000-000000000000 with x-api-key "ck_ann" -> 404
 get     /threads/00000000-0000-0000-0000-000000000000 with x-api-key "ck_bob" -> 401
-file    keys
+file    keys 600
         | c1750081eb5bf6605cc1c849d2cacb546697a4813e57e147d54de903f1bd2057 bob
 server  hup
 log     has "info main reloaded keys=keys"
 get     /threads/00000000-0000-0000-0000-000000000000 with x-api-key "ck_ann" -> 401
 get     /threads/00000000-0000-0000-0000-000000000000 with authorization "Bearer ck_bob" -> 404
 # what cannot be read changes nothing, and is told
-file    keys
+file    keys 600
         | nonsense
 server  hup
 log     has "error main reload_failed error=" "keys:1: expected 64 hex digits"

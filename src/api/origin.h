@@ -1,0 +1,38 @@
+/*
+ * origin.h - may this page, under this name, speak to the server at all?
+ *
+ * A browser sends requests to a loopback address for any page that asks it
+ * to: text/plain needs no preflight, and a name that resolves to 127.0.0.1
+ * makes a foreign page ours (DNS rebinding).  A server without auth has
+ * nothing else to tell a person from a page, so it looks at Host and Origin.
+ * With auth a page needs a token, which no browser adds by itself: cookies
+ * are not read, and CORS answers never allow credentials.
+ *
+ *   Host    without auth on loopback: a loopback name, or one of allowed-hosts
+ *   Origin  absent, loopback, or one of cors-origins; with auth and an empty
+ *           cors-origins any, but for MCP (its specification asks for a check)
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef API_ORIGIN_H
+#define API_ORIGIN_H
+
+#include "base/rc.h"
+#include "base/str.h"
+
+struct origin_rules {
+	struct str allowed_hosts;            /* "name,name:port"; may be empty */
+	struct str cors_origins;             /* "https://a,http://b:1"; may be empty */
+	bool auth;                           /* credentials are asked for */
+	bool check_host;                     /* listens on loopback, not --insecure */
+};
+
+/* ERR_INVALID with the entry that can match nothing. */
+int  origin_rules_check(const struct origin_rules *rules, struct err *e);
+
+/* host and origin: the headers, empty when absent.  always: the Origin rule
+ * holds with auth too.  ERR_DENIED with the setting that would allow it. */
+int  origin_check(const struct origin_rules *rules, struct str host,
+    struct str origin, bool always, struct err *e);
+
+#endif
