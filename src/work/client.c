@@ -289,6 +289,10 @@ direct_run(struct client *c, const char *operation, jnode args, struct reply *r)
 		timed_out(c, &call.err);
 	wire_answer(&r->text, NULL, rc, call.err.text, buf_str(&data), NULL);
 	buf_release(&data);
+	if (c->desk.gone) {                  /* there may be another next time */
+		desk_close(&c->desk);
+		c->desk_open = false;
+	}
 }
 
 static int

@@ -133,10 +133,8 @@ static bool
 is_in_place(struct daemon *d)
 {
 	char path[DB_PATH_MAX + 8];
-	int moved = 0;
 
-	if (sqlite3_file_control(d->desk.db.h, "main", SQLITE_FCNTL_HAS_MOVED,
-	    &moved) == SQLITE_OK && moved)
+	if (!desk_in_place(&d->desk))
 		return false;
 	home_path(d->home, "pid", path);
 	if (!same_file(d->lock, path))
@@ -314,6 +312,8 @@ loop(struct daemon *d)
 			serve_round(d);
 		else if (!d->stopping)
 			between(d);
+		if (d->desk.gone && !d->stopping)
+			stop(d, "files_gone");
 		/* What a reader still needs is moved next time; until then the
 		 * log grows, and is not tried again at every commit. */
 		if (d->desk.frames < CHECKPOINT_FULL)

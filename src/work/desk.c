@@ -25,6 +25,7 @@
 #endif
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -183,8 +184,23 @@ file_make(const char *path)
 		close(fd);
 }
 
+/* A database without tables.  Another process may be making them. */
 static int
-open_written(struct desk *d, const struct home *h, struct err *e)
+lost_check(struct desk *d, const struct home *h, int *version, struct err *e)
+{
+	struct err lost;
+	int rc = home_check_lost(h, true, &lost), again;
+
+	if (rc == OK)
+		return OK;
+	again = db_version(&d->db, h->db, APPLICATION, work_migrations_n, version, e);
+	if (again == OK && *version == 0)
+		*e = lost;
+	return again == OK && *version == 0 ? rc : again;
+}
+
+static int
+open_written(struct desk *d, const struct home *h, bool making, struct err *e)
 {
 	int version = 0, rc;
 
@@ -198,6 +214,8 @@ open_written(struct desk *d, const struct home *h, struct err *e)
 	if (rc != OK)
 		return rc;
 	rc = db_version(&d->db, h->db, APPLICATION, work_migrations_n, &version, e);
+	if (rc == OK && version == 0 && !making)
+		rc = lost_check(d, h, &version, e);
 	if (rc == OK && version == 0)
 		rc = db_enable_wal(&d->db, h->db, e);
 	if (rc == OK && version < work_migrations_n)
@@ -251,20 +269,26 @@ open_read(struct desk *d, const struct home *h, struct err *e)
 	return rc;
 }
 
-int
-desk_make(struct desk *d, const struct home *h, struct str prefix, msec now,
-    struct err *e)
+static int
+open_it(struct desk *d, const struct home *h, bool making, struct str prefix,
+    msec now, struct err *e)
 {
+	struct stat st;
 	int rc;
 
 	memset(d, 0, sizeof *d);
 	d->home = h;
 	d->read_only = h->read_only;
-	rc = h->read_only ? open_read(d, h, e) : open_written(d, h, e);
+	rc = making ? OK : home_check_lost(h, false, e);
+	if (rc == OK)
+		rc = h->read_only ? open_read(d, h, e) :
+		    open_written(d, h, making, e);
 	if (rc != OK) {
 		db_close(&d->db);
 		return rc;
 	}
+	if (stat(h->db, &st) == 0)
+		d->device = (int64_t)st.st_dev;
 	d->w = work_new(&d->db);
 	rc = tracker_open(d, h, prefix, now, e);
 	if (rc != OK)
@@ -275,7 +299,29 @@ desk_make(struct desk *d, const struct home *h, struct str prefix, msec now,
 int
 desk_open(struct desk *d, const struct home *h, struct err *e)
 {
-	return desk_make(d, h, STR_NONE, clock_wall_ms(), e);
+	return open_it(d, h, false, STR_NONE, clock_wall_ms(), e);
+}
+
+int
+desk_make(struct desk *d, const struct home *h, struct str prefix, msec now,
+    struct err *e)
+{
+	return open_it(d, h, true, prefix, now, e);
+}
+
+/* SQLite knows the inode, by which alone it tells. */
+bool
+desk_in_place(struct desk *d)
+{
+	struct stat st;
+	int moved = 0;
+
+	if (stat(d->home->db, &st) != 0 || st.st_size == 0 ||
+	    (int64_t)st.st_dev != d->device ||
+	    (sqlite3_file_control(d->db.h, "main", SQLITE_FCNTL_HAS_MOVED,
+	    &moved) == SQLITE_OK && moved != 0))
+		d->gone = true;
+	return !d->gone;
 }
 
 void
@@ -291,6 +337,8 @@ desk_settle(struct desk *d)
 void
 desk_checkpoint(struct desk *d)
 {
+	if (!desk_in_place(d))
+		return;
 	sqlite3_wal_checkpoint_v2(d->db.h, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL,
 	    NULL);
 	d->frames = 0;
@@ -325,7 +373,8 @@ desk_rest(struct desk *d)
 static void
 log_empty(struct desk *d)
 {
-	if (db_log_size(&d->db) <= LOG_BYTES || daemon_is_there(d->home))
+	if (db_log_size(&d->db) <= LOG_BYTES || daemon_is_there(d->home) ||
+	    !desk_in_place(d))
 		return;
 	sqlite3_busy_handler(d->db.h, NULL, NULL);
 	sqlite3_wal_checkpoint_v2(d->db.h, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
@@ -337,6 +386,9 @@ desk_close(struct desk *d)
 {
 	if (d->db.h != NULL && !d->read_only && !d->settled)
 		log_empty(d);
+	/* What is in the log alone is no whole database. */
+	if (d->db.h != NULL && d->settled && !desk_in_place(d))
+		sqlite3_db_config(d->db.h, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	work_free(d->w);
 	d->w = NULL;
 	if (d->db.h != NULL)
@@ -490,7 +542,12 @@ run_once(struct run *r, struct err *e)
 {
 	struct desk *d = r->d;
 	int64_t before = sqlite3_total_changes64(d->db.h);
-	int rc = run_begin(r, e);
+	int rc;
+
+	if (!desk_in_place(d))
+		return err_set(e, ERR_IO, "%s was deleted, replaced or emptied while "
+		    "it was in use; nothing was done", d->home->db);
+	rc = run_begin(r, e);
 
 	if (rc == OK)
 		rc = run_calls(r, e);

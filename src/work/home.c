@@ -291,11 +291,13 @@ home_prefix(const struct home *h, char out[LIMIT_WORK_PREFIX_BYTES + 1])
 
 /* ---- making ------------------------------------------------------------------------ */
 
-/* It ignores itself too: only the export goes into git. */
+static const char ignored[] = "*\n!issues.jsonl\n";
+
+/* It ignores itself too: only the export goes into git.  So a clone has it not,
+ * and where it is there was a tracker. */
 int
 home_ignore(const struct home *h, struct err *e)
 {
-	static const char text[] = "*\n!issues.jsonl\n";
 	char path[DB_PATH_MAX];
 	int fd;
 	ssize_t n;
@@ -306,10 +308,56 @@ home_ignore(const struct home *h, struct err *e)
 	if (fd < 0)
 		return errno == EEXIST ? OK :
 		    err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
-	n = write(fd, text, sizeof text - 1);
-	if (close(fd) != 0 || n != (ssize_t)sizeof text - 1)
+	n = write(fd, ignored, sizeof ignored - 1);
+	if (close(fd) != 0 || n != (ssize_t)sizeof ignored - 1)
 		return err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
 	return OK;
+}
+
+static off_t
+size_of(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 ? st.st_size : -1;
+}
+
+/* What a tracker leaves behind when its file is taken away. */
+static bool
+had_tracker(const struct home *h)
+{
+	char path[DB_PATH_MAX + 8], text[sizeof ignored + 1];
+	int fd;
+	ssize_t n;
+
+	snprintf(path, sizeof path, "%s-wal", h->db);
+	if (size_of(path) > 0)
+		return true;
+	if (!join(path, h->dir, ".gitignore"))
+		return false;
+	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof text);
+	if (fd >= 0)
+		close(fd);
+	return n == (ssize_t)sizeof ignored - 1 && memcmp(text, ignored, (size_t)n) == 0;
+}
+
+int
+home_check_lost(const struct home *h, bool blank, struct err *e)
+{
+	char exported[DB_PATH_MAX];
+	bool some;
+
+	/* The file first has something in it, then leaves traces. */
+	if ((!blank && size_of(h->db) > 0) || !had_tracker(h) ||
+	    (!blank && size_of(h->db) > 0))
+		return OK;
+	some = join(exported, h->dir, "issues.jsonl") && size_of(exported) > 0;
+	return err_set(e, ERR_IO, "%s %s, though there was a tracker here: put it "
+	    "back, or begin a new one with 'cohort work init'%s%s%s", h->db,
+	    size_of(h->db) < 0 ? "is gone" : "is empty",
+	    some ? " and 'cohort work import " : "", some ? exported : "",
+	    some ? "'" : "");
 }
 
 int
@@ -327,7 +375,7 @@ home_make(struct home *h, const char *dir, struct str prefix, msec now,
 	free(real);
 	if (!fits)
 		return err_set(e, ERR_IO, "%s: %s", dir, strerror(errno));
-	if (access(h->db, F_OK) == 0)
+	if (size_of(h->db) > 0)
 		return err_set(e, ERR_CONFLICT, "%s is there already", h->db);
 	rc = prefix.n > 0 ? prefix_check(prefix, e) : OK;
 	if (rc != OK)

@@ -50,6 +50,9 @@ struct desk {
 	bool read_only;
 	const struct home *home;             /* outlives it */
 	bool settled;
+	bool gone;                           /* the file was deleted, replaced or
+	                                        emptied while it was open: of no use */
+	int64_t device;                      /* of the file, when it was opened */
 	bool fresh;                          /* the file was made just now */
 	nsec busy_until;                     /* waits no longer for another process;
 	                                        0: LIMIT_WORK_BUSY_MS each time */
@@ -66,8 +69,9 @@ struct desk {
 	nsec wall_mono;                      /* never asked */
 };
 
-/* Opens the database; makes and migrates it as needed.  ERR_INVALID: not ours,
- * or newer; ERR_IO; ERR_BUSY. */
+/* Opens the database; migrates it as needed, and makes it where none ever was, as
+ * in a fresh clone.  ERR_INVALID: not ours, or newer; ERR_IO, also where there
+ * was one that is gone or was emptied; ERR_BUSY. */
 int desk_open(struct desk *d, const struct home *h, struct err *e);
 void desk_close(struct desk *d);             /* accepts half-opened */
 /* From now on the log is for desk_checkpoint to empty, and removed at the
@@ -76,6 +80,9 @@ void desk_settle(struct desk *d);
 void desk_checkpoint(struct desk *d);
 /* The wall's time; where that is set back it goes on from what it was. */
 msec desk_now(struct desk *d);
+/* Do the names still lead to the file that is open, and is something in it?  If
+ * not it is `gone`. */
+bool desk_in_place(struct desk *d);
 /* Gives back the memory that only makes the next call faster. */
 void desk_rest(struct desk *d);
 
@@ -84,7 +91,7 @@ void desk_rest(struct desk *d);
  * takes no lock of a writer.  ERR_BUSY: another process held the file too long
  * (ERR_TIMEOUT: past busy_until).  A call's tick is also asked, with 0 of 0,
  * whether the call may begin.  ERR_DENIED: it writes, and the desk is
- * read-only.  Past round_bytes or round_time the rest is left: see `ran`.
+ * read-only.  ERR_IO with nothing run: the file is gone.  Past round_bytes or round_time the rest is left: see `ran`.
  * Returns the worst of what concerned all. */
 int desk_run(struct desk *d, struct work_call *const *calls, int *rcs, size_t n);
 

@@ -5,7 +5,7 @@
 import { binary, check, equal, finish, scenario, scratch, until } from "./lib.mjs";
 import { connect, workspace } from "./work-lib.mjs";
 import { spawnSync } from "node:child_process";
-import { openSync, readSync, readFileSync, statSync } from "node:fs";
+import { existsSync, openSync, readSync, readFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
 const daemon = workspace({ mode: "daemon" });
@@ -176,6 +176,28 @@ await scenario("socket and database are the owner's alone", async () => {
   equal((statSync(daemon.socket).mode & 0o777).toString(8), "600", "socket");
   equal((statSync(daemon.db).mode & 0o077).toString(8), "0", "database");
 });
+
+// An agent that finds its list empty believes that all is done.
+for (const mode of ["direct", "daemon"]) for (const [how, lose] of [["deleted", (f) => rmSync(f)], ["emptied", (f) => truncateSync(f)], ["replaced by an empty file", (f) => { renameSync(f, `${f}.kept`); writeFileSync(f, ""); }]]) {
+  await scenario(`a database that was ${how} is no empty tracker (${mode})`, async () => {
+    const ws = workspace({ mode });
+    if (mode === "daemon") ws.run(["daemon"]);
+    ws.ok(["create", "kept", "--id", "p-kept"]);
+    ws.ok(["export", "-o", path.join(ws.dir, ".cohort", "issues.jsonl")]);
+    const served = mode === "daemon" ? await connect(ws) : null;
+    lose(ws.db);
+    for (const args of [["list"], ["list", "--json"], ["ready"], ["stats"], ["show", "p-kept"], ["create", "new"], ["export"], ["prime"], ["list"]]) {
+      const r = ws.run(args);
+      check(r.code === 1 && r.out === "" && /though there was a tracker here.*work init.*import .*issues\.jsonl|was deleted, replaced or emptied|files were deleted or replaced/.test(r.err), `${args.join(" ")}: said`, r);
+    }
+    check(!existsSync(ws.db) || statSync(ws.db).size === 0, "nothing was made in its place");
+    if (served) { await until(() => served.closed, "the daemon's end"); served.close(); }
+    ws.ok(["init", "--prefix", "p"]);
+    ws.ok(["import", path.join(ws.dir, ".cohort", "issues.jsonl")]);
+    equal(ws.ok(["list", "--json"]).map((i) => i.id), ["p-kept"], "who asks for a new one gets it, and what was exported");
+    ws.stop();
+  });
+}
 
 rpc.close();
 daemon.stop();

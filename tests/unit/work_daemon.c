@@ -254,6 +254,7 @@ TEST(daemon_killed_leaves_nothing_in_the_way)
 TEST(daemon_leaves_when_idle_and_when_its_files_are_gone)
 {
 	char path[DB_PATH_MAX + 8];
+	struct err e;
 	pid_t pid;
 
 	workspace();
@@ -263,7 +264,15 @@ TEST(daemon_leaves_when_idle_and_when_its_files_are_gone)
 	CHECK(unlink(home.db) == 0);
 	ended(pid, 0);
 	CHECK(!has("sock") && !has("pid"));
-	pid = start(NEVER);                          /* of a fresh one */
+	ended(begin(NEVER), -ERR_IO);                /* not of an empty one */
+	CHECK(!has("sock") && !has("pid"));
+	CHECK_RC(home_make(&home, ".", S("t"), clock_wall_ms(), &e), OK);
+	pid = start(NEVER);
+	CHECK(truncate(home.db, 0) == 0);
+	tell(dial(), "{\"operation\":\"list\"}\n");
+	ended(pid, 0);
+	CHECK_RC(home_make(&home, ".", S("t"), clock_wall_ms(), &e), OK);
+	pid = start(NEVER);
 	home_path(&home, "sock", path);
 	CHECK(unlink(path) == 0);
 	ended(pid, 0);
