@@ -64,7 +64,11 @@
 	X(RECURSION_DEFAULT,   25,        "steps",  "LangGraph's default") \
 	X(RECURSION_MAX,       10000,     "steps",  "largest recursion_limit") \
 	X(LLM_BODY_BYTES,      33554432,  "bytes",  "answer of a model") \
-	X(LLM_LINE_BYTES,      1048576,   "bytes",  "one line of a model's stream") \
+	X(LLM_LINE_BYTES,      16777216,  "bytes",  "one line of a model's stream; some servers send a whole image or all arguments in one") \
+	X(LLM_FREE_BYTES,      262144,    "bytes",  "of an answer under way; what it holds beyond is charged to the process's account of output") \
+	X(LLM_DONE_MS,         100,       "ms",     "a connection may stay open after [DONE], to be used again; then it is cut") \
+	X(LLM_REDIRECTS,       3,         "redirects", "of one request to a model; same origin, 307 and 308 only") \
+	X(LLM_QUIRKS,          256,       "models", "whose servers refused a part of a request are remembered; the oldest goes") \
 	X(LLM_CONNECT_MS,      10000,     "ms",     "to connect to a model") \
 	X(LLM_SILENCE_MS,      120000,    "ms",     "without a byte from a model") \
 	X(LLM_RETRIES,         3,         "retries", "of a transient model error") \

@@ -14,9 +14,13 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "llm/llm_priv.h"
+#include "llm/scan_priv.h"
 #include "net/http.h"
 
 #define BODY_WORDS 200                       /* of an error that is not JSON */
+#define WORDS_BYTES 1024                     /* of one text of an error */
+#define WORDS_ROWS  3                        /* of a list of errors */
+#define WORDS_DEPTH 6                        /* an error in an error in ... */
 #define SECRET_MIN 4                         /* shorter ones are placeholders */
 #define BACKOFF_FIRST_MS 500
 #define BACKOFF_LAST_MS  8000
@@ -162,22 +166,122 @@ refine(struct failure *f, jnode error, struct str message, int status)
 			f->kind = FAULT_CONTEXT_LENGTH;
 }
 
-/* The words in {"error":{"message"}}, {"error":"words"}, {"message":"words"},
- * {"detail":"words"}; STR_NONE if there are none. */
-static struct str
-words_of(jnode root, jnode *error)
-{
-	jnode tried[4];
+/* ---- the provider's words ------------------------------------------------- */
 
-	*error = json_get(root, S("error"));
-	tried[0] = json_get(*error, S("message"));
-	tried[1] = *error;
-	tried[2] = json_get(root, S("message"));
-	tried[3] = json_get(root, S("detail"));
-	for (size_t i = 0; i < COUNT(tried); i++)
-		if (json_is_string(tried[i]) && json_str(tried[i]).n > 0)
-			return json_str(tried[i]);
-	return STR_NONE;
+/* Where servers put them, the likeliest first. */
+static const char *const word_keys[] = {
+	"error", "message", "detail", "msg", "errors", "error_message", "error_msg",
+	"errorMessage", "Message", "fault", "faultstring", "error_description",
+	"description", "title", "reason",
+};
+
+static bool words_add(struct buf *b, jnode n, unsigned depth);
+
+/* FastAPI: [{"loc":["body","stream_options"],"msg":"..."}]: where goes first. */
+static void
+loc_add(struct buf *b, jnode loc)
+{
+	struct json_iter it = json_each(loc);
+	bool first = true;
+
+	while (json_is_array(loc) && json_next(&it)) {
+		if (!first)
+			buf_add_char(b, '.');
+		first = false;
+		if (json_is_string(it.value))
+			buf_add(b, json_str(it.value));
+		else if (json_is_int(it.value))
+			buf_add_i64(b, json_int(it.value));
+	}
+	if (!first)
+		buf_lit(b, ": ");
+}
+
+/* OpenRouter: the words of whoever it asked. */
+static void
+raw_add(struct buf *b, jnode raw, unsigned depth)
+{
+	struct json_doc d = { 0 };
+	size_t from = b->n;
+
+	if (!json_is_string(raw) || json_str(raw).n == 0)
+		return;
+	buf_lit(b, ": ");
+	if (json_parse(&d, json_str(raw), NULL) != OK || !words_add(b, d.root, depth + 1)) {
+		buf_cut(b, from);
+		buf_lit(b, ": ");
+		buf_add(b, words_cut(json_str(raw), BODY_WORDS));
+	}
+	json_release(&d);
+}
+
+static bool
+words_of_object(struct buf *b, jnode n, unsigned depth)
+{
+	size_t from = b->n;
+
+	loc_add(b, json_get(n, S("loc")));
+	for (size_t i = 0; i < COUNT(word_keys); i++) {
+		jnode v = json_get(n, str_of(word_keys[i]));
+
+		if (!words_add(b, v, depth + 1))
+			continue;
+		/* {"error":"Unauthorized","message":"..."} says it in two parts. */
+		if (i == 0 && json_is_string(v) &&
+		    json_is_string(json_get(n, S("message")))) {
+			buf_lit(b, ": ");
+			buf_add(b, json_str(json_get(n, S("message"))));
+		}
+		raw_add(b, json_get(json_get(n, S("metadata")), S("raw")), depth);
+		return true;
+	}
+	buf_cut(b, from);
+	return false;
+}
+
+/* False, and nothing added: there are none. */
+static bool
+words_add(struct buf *b, jnode n, unsigned depth)
+{
+	struct json_iter it = json_each(n);
+	size_t from = b->n, rows = 0;
+
+	if (depth > WORDS_DEPTH)
+		return false;
+	if (json_is_string(n)) {
+		buf_add(b, words_cut(str_trim(json_str(n)), WORDS_BYTES));
+		return b->n > from;
+	}
+	if (json_is_object(n))
+		return words_of_object(b, n, depth);
+	while (json_is_array(n) && rows < WORDS_ROWS && json_next(&it)) {
+		size_t before = b->n;
+
+		if (rows > 0)
+			buf_lit(b, "; ");
+		if (words_add(b, it.value, depth + 1))
+			rows++;
+		else
+			buf_cut(b, before);
+	}
+	return rows > 0;
+}
+
+/* The object that may have a code beside the words. */
+static jnode
+coded(jnode root)
+{
+	for (unsigned depth = 0; depth < WORDS_DEPTH; depth++) {
+		jnode below = json_is_array(root) ? json_at(root, 0) :
+		    json_get(root, S("error"));
+
+		if (below == NULL && json_is_object(json_get(root, S("detail"))))
+			below = json_get(root, S("detail"));
+		if (!json_is_object(below))
+			break;
+		root = below;
+	}
+	return root;
 }
 
 /* The first line of a body that is no JSON, unless it is a web page. */
@@ -195,43 +299,42 @@ words_of_text(struct str body)
 void
 failure_of_status(struct failure *f, int status, struct str body)
 {
+	struct buf text = BUF(LIMIT_LLM_BODY_BYTES), words = BUF(WORDS_ROWS * KB * 4);
 	struct json_doc d = { 0 };
-	struct str words;
-	struct err e;
-	jnode error = NULL;
-	bool is_json = json_parse(&d, body, &e) == OK;
 
+	utf8_mend(&text, body);
 	*f = (struct failure){ .retry_after = -1 };
 	of_status(f, status);
-	words = is_json ? words_of(d.root, &error) : words_of_text(body);
-	refine(f, error, words, status);
+	if (json_parse(&d, buf_str(&text), NULL) == OK)
+		words_add(&words, d.root, 0);
+	else
+		buf_add(&words, words_of_text(buf_str(&text)));
+	refine(f, coded(d.root), buf_str(&words), status);
 	if (words.n == 0)
-		words = str_of(http_status_text(status));
-	err_set(&f->e, failure_rc(f->kind), "%d %.*s", status, FMT(words));
+		buf_add(&words, str_of(http_status_text(status)));
+	err_set(&f->e, failure_rc(f->kind), "%d %.*s", status, FMT(buf_str(&words)));
 	json_release(&d);
+	buf_release(&words);
+	buf_release(&text);
 }
 
 void
-failure_of_object(struct failure *f, struct str error_json)
+failure_of_object(struct failure *f, struct str error)
 {
+	struct buf words = BUF(WORDS_ROWS * KB * 4);
 	struct json_doc d = { 0 };
-	struct str words = STR_NONE;
-	struct err e;
-	jnode message;
 
 	*f = (struct failure){ .kind = FAULT_BACKEND, .transient = true,
 	    .retry_after = -1 };
-	if (json_parse(&d, error_json, &e) == OK) {
-		message = json_is_string(d.root) ? d.root :
-		    json_get(d.root, S("message"));
-		if (json_is_string(message))
-			words = json_str(message);
-		refine(f, d.root, words, 0);
-	}
+	if (json_parse(&d, error, NULL) != OK)
+		buf_add(&words, words_of_text(error));
+	else if (words_add(&words, d.root, 0))
+		refine(f, coded(d.root), buf_str(&words), 0);
 	if (words.n == 0)
-		words = S("the model reported an error in its stream");
-	err_set(&f->e, failure_rc(f->kind), "%.*s", FMT(words));
+		buf_lit(&words, "the model reported an error without any words");
+	err_set(&f->e, failure_rc(f->kind), "%.*s", FMT(buf_str(&words)));
 	json_release(&d);
+	buf_release(&words);
 }
 
 void
@@ -351,6 +454,16 @@ retry_after_ms(struct str value, msec wall)
 		ms = date > wall ? date - wall : 0;
 	}
 	return ms > LIMIT_LLM_RETRY_AFTER_MS ? LIMIT_LLM_RETRY_AFTER_MS : ms;
+}
+
+msec
+retry_after_exact_ms(struct str value)
+{
+	double ms;
+
+	if (!str_to_double(str_trim(value), &ms) || !(ms >= 0))
+		return -1;
+	return ms > LIMIT_LLM_RETRY_AFTER_MS ? LIMIT_LLM_RETRY_AFTER_MS : (msec)ms;
 }
 
 /* Doubling, and a quarter of it more or less so that many do not come back

@@ -5,7 +5,8 @@
  * 5) and gives back one ai message in the same form.  While it runs, deltas
  * may be had: spans of the model's own bytes, never decoded twice.  Transient
  * failures (408 409 429 5xx, connection) are retried here, before the first
- * delta was handed out, honouring Retry-After.
+ * delta was handed out, honouring Retry-After; what a server says it does not
+ * take (stream_options, tools, ...) is left out at once, for its next calls too.
  *
  * Providers: "openai" (chat completions over net/client) and "scripted" (in
  * process, deterministic; also the brain of `cohort mock-llm`).
@@ -61,15 +62,17 @@ struct llm_delta {
 	enum {
 		LLM_DELTA_START,             /* the first chunk: id is known */
 		LLM_DELTA_TEXT,              /* text_raw */
+		LLM_DELTA_REASONING,         /* text_raw */
 		LLM_DELTA_TOOL,              /* index, and id_raw name_raw args_raw */
-		LLM_DELTA_FINISH,            /* finish_reason came */
+		LLM_DELTA_FINISH,            /* finish_raw, model_raw */
 		LLM_DELTA_USAGE              /* usage_raw: the object as sent */
 	} kind;
 	struct str id;                       /* message id, plain */
 	struct str text_raw;
 	int64_t index;
 	struct str id_raw, name_raw, args_raw;   /* p NULL when absent */
-	struct str finish_raw, usage_raw;
+	struct str extra;                    /* extra_content of the call: JSON, or empty */
+	struct str finish_raw, model_raw, usage_raw;
 };
 
 struct llm_tool_call {
@@ -81,11 +84,11 @@ struct llm_tool_call {
 struct llm_answer {
 	struct str id;                       /* message id */
 	struct str message_json;             /* stored form, one line: content,
-	    additional_kwargs, response_metadata {model_provider, usage},
-	    tool_call_chunks, tool_calls, id, usage_metadata?, invalid_tool_calls,
-	    type: "ai" */
-	const struct llm_tool_call *calls;
-	size_t calls_n;
+	    additional_kwargs, response_metadata {model_provider, usage,
+	    finish_reason?, model_name?}, tool_call_chunks, tool_calls, id,
+	    usage_metadata?, invalid_tool_calls, type: "ai" */
+	const struct llm_tool_call *calls;   /* the valid ones, then the others, */
+	size_t calls_n, invalid_n;           /* which have no args_json */
 	int64_t input_tokens, output_tokens; /* 0 when not told */
 };
 

@@ -19,6 +19,7 @@
 #define LLM_LLM_PRIV_H
 
 #include "base/arena.h"
+#include "base/json.h"
 #include "llm/llm.h"
 #include "llm/script.h"
 
@@ -45,8 +46,8 @@ void failure_set(struct failure *f, enum llm_fault kind, bool transient,
     const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* An answer with an error status; body is whatever came with it. */
 void failure_of_status(struct failure *f, int status, struct str body);
-/* The value of "error" inside a stream or a 200 answer, as JSON. */
-void failure_of_object(struct failure *f, struct str error_json);
+/* What stands for an error inside a stream or a 200 answer: JSON, or words. */
+void failure_of_object(struct failure *f, struct str error);
 /* The transport's own result, rc != OK. */
 void failure_of_transport(struct failure *f, int rc, const struct err *e);
 /* Replaces every occurrence of secret in the words. */
@@ -57,33 +58,65 @@ struct str words_cut(struct str s, size_t max);
 /* Milliseconds of a Retry-After value (seconds or an HTTP date), capped;
  * -1 when it says nothing. */
 msec retry_after_ms(struct str value, msec wall);
+/* The same of a retry-after-ms value. */
+msec retry_after_exact_ms(struct str value);
 /* Pause before the next attempt; attempt 0 follows the first failure and
  * random is any number. */
 msec retry_backoff_ms(unsigned attempt, uint32_t random);
 
 /* ---- result.c: the answer as it grows ------------------------------------- */
 
+/* How far a text of JSON has come: enough to know its end, no more. */
+struct json_edge {
+	unsigned depth;
+	bool inside, escaped;                /* of a string */
+	bool whole;                          /* an object, array or string has ended */
+};
+
 /* Bufs named *_raw hold insides of JSON strings, escapes and all. */
 struct result_call {
 	int64_t index;                       /* ours: no two alike */
-	int64_t wire;                        /* the model's */
-	struct buf id_raw, name_raw, args_raw;
+	int64_t wire;                        /* the model's; -1: it told none */
+	struct buf id_raw;                   /* the model's, or ours for want of one */
+	struct buf wire_id_raw;              /* the model's, where id_raw is ours */
+	struct buf name_raw, args_raw;
+	struct buf extra;                    /* extra_content: JSON, or empty */
+	struct json_edge edge;               /* of the arguments */
+	uint64_t chunk;                      /* the last one that spoke of it */
 };
 
 struct llm_result {
 	struct buf id;                       /* plain */
 	struct buf content_raw, reasoning_raw, refusal_raw;
+	struct buf finish_raw, model_raw;
 	struct buf usage;                    /* JSON object, one line; or empty */
+	struct buf extra;                    /* extra_content of the message */
+	struct buf details;                  /* elements of reasoning_details */
+	bool named_reasoning;                /* not `reasoning_content`, on the wire */
 	struct result_call *calls;
 	size_t calls_n, calls_cap;
 };
 
 void result_init(struct llm_result *r);
 void result_release(struct llm_result *r);
-/* The call a fragment belongs to; a new one when its index is new, or its id
- * is not that of the call known by this index.  NULL: LIMIT_TOOL_CALLS. */
-struct result_call *result_call_for(struct llm_result *r, int64_t wire,
-    struct str id_raw);
+
+/* One piece of a tool call, as the model sent it. */
+struct result_fragment {
+	int64_t wire;                        /* index; -1: none */
+	struct str id_raw, name_raw;         /* empty: none */
+	uint64_t chunk;                      /* pieces of one array have one number */
+	bool alone;                          /* not a piece: a whole call */
+};
+
+/* The call a fragment belongs to.  A fragment with a name after complete
+ * arguments starts one; without a name it continues one; an id that changes
+ * does not start one.  NULL: LIMIT_TOOL_CALLS. */
+struct result_call *result_call_for(struct llm_result *r,
+    const struct result_fragment *f);
+/* Takes in what the fragment says; *id_raw and *name_raw become what is new
+ * of them (STR_NONE: nothing). */
+void result_call_add(struct llm_result *r, struct result_call *c,
+    struct str *id_raw, struct str *name_raw, struct str args_raw);
 /* Gives the message an id of its own if the model told none. */
 void result_need_id(struct llm_result *r);
 /* ERR_TOOBIG when some part hit its maximum. */
@@ -100,32 +133,74 @@ int  result_build(const struct llm_result *r, struct str provider,
     struct result_built *out, struct err *e);
 void result_built_release(struct result_built *b);
 
-/* Says the whole result as deltas, for an answer that came in one piece. */
-void result_replay(const struct llm_result *r, struct str finish_raw,
-    bool (*emit)(void *ctx, const struct llm_delta *d), void *ctx);
+/* Bytes that it holds. */
+size_t result_held(const struct llm_result *r);
 
 /* Valid JSON without the blanks between tokens: always one line. */
 void result_add_minified(struct buf *b, struct str json);
 
-/* ---- openai_request.c, openai_answer.c, openai_stream.c ------------------- */
+/* ---- openai_quirk.c: what some servers do not take ------------------------ */
+
+/* What is taken back because a server refused it: bits, in the order in which
+ * they are tried when an error could mean several. */
+enum quirk {
+	QUIRK_EXTRA = 1, QUIRK_REASONING = 2, QUIRK_STREAM_OPTIONS = 4,
+	QUIRK_MAX_TOKENS = 8,                /* the other of its two names */
+	QUIRK_TEMPERATURE = 16, QUIRK_STREAM = 32, QUIRK_TOOLS = 64,
+};
+
+/* The body of a request, and where in it the parts are that can go. */
+struct openai_body {
+	struct buf text;
+	struct body_part {
+		unsigned quirk;
+		size_t from, to;
+		const char *instead;         /* "": nothing */
+	} *parts;                            /* in order */
+	size_t parts_n, parts_cap;
+};
+
+void openai_body_release(struct openai_body *b);
+void openai_body_part(struct openai_body *b, unsigned quirk, size_t from,
+    const char *instead);                    /* from there to the end so far */
+/* Takes the parts of these quirks out; what was taken. */
+unsigned openai_body_without(struct openai_body *b, unsigned quirks);
+/* The quirks that an error speaks of. */
+unsigned quirks_said(int status, struct str body);
+/* Remembered for the process, by base URL and model. */
+unsigned quirks_known(struct str base_url, struct str model);
+void quirks_learn(struct str base_url, struct str model, unsigned quirks);
+/* max_completion_tokens, by the model's name? */
+bool model_counts_completion(struct str model);
+
+/* ---- openai_request.c, openai_content.c, openai_stream.c ------------------ */
 
 /* Appends the body of POST /chat/completions. */
-int openai_request_build(struct buf *b, const struct llm_request *rq,
+int openai_request_build(struct openai_body *b, const struct llm_request *rq,
     struct str model, struct err *e);
 
-/* Reads a whole answer into r.  OK, or f is set. */
-int openai_answer_read(struct llm_result *r, struct str body,
-    struct buf *finish_raw, struct failure *f);
+/* Content as one text: texts of blocks joined, thoughts and calls left out,
+ * other blocks as their JSON.  With the quotes. */
+void openai_add_flat(struct buf *b, jnode content, struct str joint);
+/* Content as it is for a user: text, or blocks in the provider's form. */
+void openai_add_blocks(struct buf *b, jnode content);
+/* Would openai_add_flat say nothing? */
+bool openai_flat_empty(jnode content);
 
 struct openai_stream {
 	struct llm_result *result;
 	bool (*emit)(void *ctx, const struct llm_delta *d);  /* false: stop */
 	void *ctx;
 	struct buf line;                     /* the start of a line not yet whole */
-	struct buf finish_raw;
+	struct buf event;                    /* data of an event not yet whole */
+	struct buf mended;                   /* a text that was not UTF-8 */
+	uint64_t chunk;                      /* number of the one at hand */
+	char eol;                            /* '\n', '\r'; 0: none was seen */
 	bool begun;                          /* START was told */
 	bool finished;                       /* a finish_reason came */
 	bool done;                           /* [DONE] came */
+	bool error;                          /* the event at hand is called so */
+	bool whole;                          /* an answer in one piece */
 	bool usage_told, bom_checked, stopped;
 };
 
@@ -138,19 +213,30 @@ int openai_stream_feed(struct openai_stream *s, struct str bytes,
     struct failure *f);
 /* No more bytes will come: was it whole? */
 int openai_stream_end(struct openai_stream *s, struct failure *f);
+/* An answer in one piece, told like a stream of one chunk.  Instead of feed
+ * and end. */
+int openai_stream_whole(struct openai_stream *s, struct str body,
+    struct failure *f);
 
 /* ---- calls and providers -------------------------------------------------- */
 
 enum llm_state { LLM_WAITING, LLM_RUNNING, LLM_SLEEPING, LLM_ENDED };
 
 struct openai_call {
-	struct buf url, body;
+	struct buf url, base, model;
+	struct openai_body body;
 	bool with_key;
+	unsigned quirks;                     /* found out by this call */
+	unsigned redirects;
 	struct client_call *http;            /* NULL: none under way */
 	int status;
-	bool decoding;                       /* the body is a stream of events */
-	struct openai_stream stream;
+	/* What the body of an answer is; told by its first bytes, because the
+	 * servers' word for it cannot be trusted. */
+	enum { BODY_UNKNOWN, BODY_TEXT, BODY_EVENTS } kind;
+	bool events_said;                    /* that word */
+	struct openai_stream stream;         /* BODY_EVENTS */
 	struct buf text;                     /* the body, when it is not */
+	size_t charged;                      /* to account_output */
 };
 
 struct scripted_call {

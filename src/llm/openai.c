@@ -6,14 +6,20 @@
  * else: a run that names another base_url is sent without it.  The body is
  * kept for another attempt until the first delta was told.
  *
+ * One attempt may be several requests: a redirect (307, 308) to the same
+ * origin is followed, and a server that refuses a part of the body is asked
+ * again without it (openai_quirk.c).
+ *
  * SPDX-License-Identifier: MIT
  */
 #include <assert.h>
 
+#include "base/account.h"
 #include "base/limits.h"
 #include "llm/llm_priv.h"
 
 #define ERROR_BODY_BYTES (64 * KB)           /* of an error; enough for its words */
+#define CHARGE_BYTES     (64 * KB)           /* taken from the account at a time */
 
 /* ---- what is sent --------------------------------------------------------- */
 
@@ -49,17 +55,25 @@ openai_prepare(struct llm_call *c, const struct llm_request *rq,
 	struct str own = buf_str(&c->llm->base_url);
 	struct str base = rq->base_url.n > 0 ? rq->base_url : own;
 	struct llm_request sent = *rq;
+	int rc;
 
 	while (base.n > 0 && base.p[base.n - 1] == '/')
 		base.n--;
 	o->with_key = str_eq(base, own) && c->llm->api_key.n > 0;
 	o->url = BUF(LIMIT_HTTP_URL_BYTES);
-	o->body = BUF((size_t)LIMIT_STATE_BYTES * 2);
+	o->base = BUF(LIMIT_HTTP_URL_BYTES);
+	o->model = BUF(LIMIT_NAME_BYTES);
+	o->body.text = BUF((size_t)LIMIT_STATE_BYTES * 2);
 	o->text = BUF(LIMIT_LLM_BODY_BYTES);
+	buf_add(&o->base, base);
+	buf_add(&o->model, model);
 	buf_add(&o->url, base);
 	buf_lit(&o->url, "/chat/completions");
 	sent.stream = c->stream;
-	return openai_request_build(&o->body, &sent, model, e);
+	rc = openai_request_build(&o->body, &sent, model, e);
+	if (rc == OK)
+		openai_body_without(&o->body, quirks_known(base, model));
+	return rc;
 }
 
 /* ---- what comes back ------------------------------------------------------ */
@@ -78,10 +92,12 @@ attempt_end(struct llm_call *c)
 	if (o->http != NULL)
 		client_cancel(o->http);
 	o->http = NULL;
-	if (o->decoding)
+	if (o->kind == BODY_EVENTS)
 		openai_stream_release(&o->stream);
-	o->decoding = false;
+	o->kind = BODY_UNKNOWN;
 	buf_release(&o->text);
+	account_give(&account_output, o->charged);
+	o->charged = 0;
 }
 
 static void
@@ -91,19 +107,98 @@ fail(struct llm_call *c, struct failure *f)
 	llm_call_failed(c, f);
 }
 
-/* Some servers answer in one piece although a stream was asked for. */
 static void
 on_head(void *ctx, const struct client_answer *a)
 {
 	struct llm_call *c = ctx;
+
+	c->u.openai.status = a->status;
+	c->u.openai.events_said = c->stream &&
+	    !str_starts(a->content_type, S("application/json"));
+}
+
+/* What a call holds past its free share is charged to the process's account:
+ * one line of 16 MiB is no harm, thousands are. */
+static int
+charge(struct llm_call *c, struct failure *f)
+{
+	struct openai_call *o = &c->u.openai;
+	size_t held = o->text.n + result_held(&c->result), more;
+
+	if (o->kind == BODY_EVENTS)
+		held += o->stream.line.n + o->stream.event.n;
+	if (held <= LIMIT_LLM_FREE_BYTES + o->charged)
+		return OK;
+	more = held - LIMIT_LLM_FREE_BYTES - o->charged + CHARGE_BYTES;
+	if (account_take(&account_output, more)) {
+		o->charged += more;
+		return OK;
+	}
+	failure_set(f, FAULT_OVERLOADED, false, "the model's answer is over %zu bytes and "
+	    "this server has no memory left for it: unsent output and models' answers "
+	    "together may take %zu bytes", held, account_used(&account_output) +
+	    account_room(&account_output));
+	return ERR_LIMIT;
+}
+
+/* A stream begins with a field or a comment, an answer in one piece like JSON
+ * (or it is a web page); for anything else the server's word is taken.
+ * BODY_UNKNOWN: these are too few bytes to tell. */
+static int
+kind_of(struct str begun, bool events_said)
+{
+	static const struct str fields[] = {
+		S(":"), S("data:"), S("event:"), S("id:"), S("retry:"), S("\xef\xbb\xbf")
+	};
+
+	begun = str_trim(begun);
+	if (str_starts(begun, fields[COUNT(fields) - 1]))
+		begun = str_trim(str_sub(begun, 3, begun.n));
+	for (size_t i = 0; i < COUNT(fields); i++) {
+		if (str_starts(begun, fields[i]))
+			return BODY_EVENTS;
+		if (str_starts(fields[i], begun))
+			return BODY_UNKNOWN;
+	}
+	return events_said && str_index(S("{[<"), begun.p[0]) < 0 ? BODY_EVENTS :
+	    BODY_TEXT;
+}
+
+static int
+first_bytes(struct llm_call *c, struct str bytes, struct failure *f)
+{
 	struct openai_call *o = &c->u.openai;
 
-	o->status = a->status;
-	if (a->status / 100 != 2 || !c->stream ||
-	    str_starts(a->content_type, S("application/json")))
-		return;
-	o->decoding = true;
+	if (o->text.n > 0) {
+		buf_add(&o->text, bytes);
+		bytes = buf_str(&o->text);
+	}
+	o->kind = kind_of(bytes, o->events_said);
+	if (o->kind != BODY_EVENTS) {
+		if (o->text.n == 0)
+			buf_add(&o->text, bytes);
+		return OK;
+	}
 	openai_stream_init(&o->stream, &c->result, on_delta, c);
+	return openai_stream_feed(&o->stream, bytes, f);
+}
+
+static int
+take_bytes(struct llm_call *c, struct str bytes, struct failure *f)
+{
+	struct openai_call *o = &c->u.openai;
+
+	if (o->status / 100 != 2) {
+		if (o->text.n < ERROR_BODY_BYTES)
+			buf_add(&o->text, bytes);
+		return OK;
+	}
+	if (o->kind == BODY_EVENTS)
+		return openai_stream_feed(&o->stream, bytes, f);
+	if (o->kind == BODY_UNKNOWN)
+		return first_bytes(c, bytes, f);
+	buf_add(&o->text, bytes);
+	return OK;
 }
 
 static void
@@ -111,75 +206,185 @@ on_data(void *ctx, struct str bytes)
 {
 	struct llm_call *c = ctx;
 	struct openai_call *o = &c->u.openai;
+	bool done = o->kind == BODY_EVENTS && o->stream.done;
 	struct failure f;
 	int rc;
 
 	llm_call_hold(c);
-	if (o->decoding) {
-		rc = openai_stream_feed(&o->stream, bytes, &f);
-		if (c->told)
-			buf_release(&o->body);
-		if (rc != OK && rc != ERR_CANCELLED)
-			fail(c, &f);
-	} else if (o->status / 100 == 2 || o->text.n < ERROR_BODY_BYTES) {
-		buf_add(&o->text, bytes);
-	}
+	rc = take_bytes(c, bytes, &f);
+	if (rc == OK)
+		rc = charge(c, &f);
+	if (c->told && o->body.text.cap > 0)
+		openai_body_release(&o->body);
+	if (rc != OK && rc != ERR_CANCELLED)
+		fail(c, &f);
+	/* What ends an answer is [DONE].  The connection has a moment to end
+	 * too, so that it can be used again. */
+	else if (rc == OK && !done && o->kind == BODY_EVENTS && o->stream.done)
+		shard_timer_set(c->llm->shard, &c->timer, LIMIT_LLM_DONE_MS);
 	llm_call_unhold(c);
 }
+
+/* ---- the end of a request ------------------------------------------------- */
 
 /* A whole answer, to somebody who may have wanted deltas. */
 static int
 take_whole(struct llm_call *c, struct failure *f)
 {
-	struct openai_call *o = &c->u.openai;
-	struct buf finish = BUF(LIMIT_NAME_BYTES);
-	int rc = openai_answer_read(&c->result, buf_str(&o->text), &finish, f);
+	struct openai_stream s;
+	int rc;
 
-	if (rc == OK && c->stream)
-		result_replay(&c->result, buf_str(&finish), on_delta, c);
-	buf_release(&finish);
+	openai_stream_init(&s, &c->result, on_delta, c);
+	rc = openai_stream_whole(&s, buf_str(&c->u.openai.text), f);
+	openai_stream_release(&s);
 	return rc;
 }
 
+static void
+take_refusal(struct llm_call *c, const struct client_answer *a, struct failure *f)
+{
+	struct openai_call *o = &c->u.openai;
+	msec wall = shard_wall(c->llm->shard);
+
+	struct str to = words_cut(a->location, 200);
+
+	failure_of_status(f, o->status, buf_str(&o->text));
+	f->retry_after = retry_after_exact_ms(a->retry_after_ms);
+	if (f->retry_after < 0)
+		f->retry_after = retry_after_ms(a->retry_after, wall);
+	if (o->status / 100 == 3 && a->location.n > 0)
+		failure_set(f, FAULT_BACKEND, false, "%d the model's server redirects to "
+		    "%.*s, which is not followed: it is another origin, or the request "
+		    "would change; set the base URL to the right place", o->status,
+		    FMT(to));
+}
+
+/* rc: how the connection ended.  What has said its own end is whole, however
+ * the socket ended. */
 static int
 take_end(struct llm_call *c, int rc, const struct client_answer *a,
     const struct err *e, struct failure *f)
 {
 	struct openai_call *o = &c->u.openai;
 
-	bool whole = o->decoding && (o->stream.done || o->stream.finished);
-
-	/* A stream that has said its end is whole, however the socket ended. */
-	if (rc != OK && !whole) {
-		failure_of_transport(f, rc, e);
-		return rc;
-	}
-	if (o->decoding)
+	if (o->kind == BODY_EVENTS && (rc == OK || o->stream.done || o->stream.finished))
 		return openai_stream_end(&o->stream, f);
-	if (o->status / 100 == 2)
+	if (o->status >= 300 && (rc == OK || o->text.n > 0)) {
+		take_refusal(c, a, f);
+		return ERR_IO;
+	}
+	if (rc == OK && str_trim(buf_str(&o->text)).n == 0) {
+		failure_set(f, FAULT_TRANSPORT, true, c->stream ?
+		    "the model's stream ended before it began" :
+		    "the model's answer is empty");
+		return ERR_CLOSED;
+	}
+	if (o->kind != BODY_EVENTS && o->status / 100 == 2 && (rc == OK || (rc == ERR_CLOSED &&
+	    json_check(str_trim(buf_str(&o->text)), NULL) == OK)))
 		return take_whole(c, f);
-	failure_of_status(f, o->status, buf_str(&o->text));
-	f->retry_after = retry_after_ms(a->retry_after, shard_wall(c->llm->shard));
-	return ERR_IO;
+	failure_of_transport(f, rc, e);
+	return rc;
+}
+
+/* scheme://host:port of a URL. */
+static struct str
+origin_of(struct str url)
+{
+	ptrdiff_t colon = str_index(url, ':');
+	size_t n = colon < 0 ? 0 : (size_t)colon + 3;
+
+	while (n < url.n && url.p[n] != '/')
+		n++;
+	return str_sub(url, 0, n);
+}
+
+/* Follows a redirect that keeps the method and stays at home, for the key goes
+ * along. */
+static bool
+follow(struct llm_call *c, const struct client_answer *a)
+{
+	struct openai_call *o = &c->u.openai;
+	struct str to = a->location, origin = origin_of(buf_str(&o->url));
+	struct buf url = BUF(LIMIT_HTTP_URL_BYTES);
+	bool absolute = !str_starts(to, S("/")) || str_starts(to, S("//"));
+
+	if ((o->status != 307 && o->status != 308) || to.n == 0 ||
+	    o->redirects == LIMIT_LLM_REDIRECTS ||
+	    (absolute && !str_eq(origin_of(to), origin)))
+		return false;
+	if (!absolute)
+		buf_add(&url, origin);
+	buf_add(&url, to);
+	o->redirects++;
+	buf_release(&o->url);
+	o->url = url;
+	return !url.failed;
+}
+
+/* The first thing the error may be about that can be left out. */
+static bool
+leave_out(struct llm_call *c)
+{
+	struct openai_call *o = &c->u.openai;
+	unsigned said = quirks_said(o->status, buf_str(&o->text));
+
+	for (unsigned quirk = 1; quirk <= said; quirk <<= 1) {
+		if ((said & quirk) == 0 || openai_body_without(&o->body, quirk) == 0)
+			continue;
+		o->quirks |= quirk;
+		return true;
+	}
+	return false;
+}
+
+static void openai_start(struct llm_call *c);
+
+/* The request is over; at that the attempt, unless there is a next request. */
+static void
+request_end(struct llm_call *c, int rc, const struct client_answer *a,
+    const struct err *e)
+{
+	struct openai_call *o = &c->u.openai;
+	struct failure f;
+
+	shard_timer_cancel(c->llm->shard, &c->timer);
+	if (o->status >= 300 && (follow(c, a) || leave_out(c))) {
+		attempt_end(c);
+		openai_start(c);
+		return;
+	}
+	rc = take_end(c, rc, a, e, &f);
+	if (c->state != LLM_RUNNING)
+		return;                      /* cancelled in its last delta */
+	attempt_end(c);
+	if (rc != OK) {
+		llm_call_failed(c, &f);
+		return;
+	}
+	if (o->quirks != 0)
+		quirks_learn(buf_str(&o->base), buf_str(&o->model), o->quirks);
+	llm_call_answered(c);
 }
 
 static void
 on_done(void *ctx, int rc, const struct client_answer *a, const struct err *e)
 {
 	struct llm_call *c = ctx;
-	struct failure f;
 
 	llm_call_hold(c);
 	c->u.openai.http = NULL;
-	rc = take_end(c, rc, a, e, &f);
-	if (c->state == LLM_RUNNING) {       /* not cancelled in its last delta */
-		attempt_end(c);
-		if (rc == OK)
-			llm_call_answered(c);
-		else
-			llm_call_failed(c, &f);
-	}
+	request_end(c, rc, a, e);
 	llm_call_unhold(c);
+}
+
+/* [DONE] came, and the connection did not end. */
+static void
+openai_wake(struct llm_call *c)
+{
+	const struct client_answer a = { .status = c->u.openai.status };
+
+	assert(c->u.openai.kind == BODY_EVENTS && c->u.openai.stream.done);
+	request_end(c, OK, &a, NULL);
 }
 
 /* ---- the provider --------------------------------------------------------- */
@@ -192,7 +397,7 @@ openai_start(struct llm_call *c)
 	struct client_request rq = {
 		.method = S("POST"),
 		.url = buf_str(&o->url),
-		.body = buf_str(&o->body),
+		.body = buf_str(&o->body.text),
 		.connect_ms = LIMIT_LLM_CONNECT_MS,
 		.silence_ms = LIMIT_LLM_SILENCE_MS,
 		.body_max = LIMIT_LLM_BODY_BYTES,
@@ -200,10 +405,12 @@ openai_start(struct llm_call *c)
 	const struct client_hooks hooks = { .head = on_head, .data = on_data,
 	    .done = on_done, .ctx = c };
 
-	assert(o->http == NULL && !o->decoding);
+	assert(o->http == NULL && o->kind == BODY_UNKNOWN);
 	o->status = 0;
 	buf_lit(&headers, "Content-Type: application/json\r\n");
-	buf_add(&headers, c->stream ? S("Accept: text/event-stream\r\n") :
+	/* A stream that is squeezed on its way is a stream that is held up. */
+	buf_add(&headers, c->stream ?
+	    S("Accept: text/event-stream\r\nAccept-Encoding: identity\r\n") :
 	    S("Accept: application/json\r\n"));
 	if (o->with_key)
 		buf_add_fmt(&headers, "Authorization: Bearer %.*s\r\n",
@@ -230,11 +437,13 @@ openai_release(struct llm_call *c)
 {
 	attempt_end(c);
 	buf_release(&c->u.openai.url);
-	buf_release(&c->u.openai.body);
+	buf_release(&c->u.openai.base);
+	buf_release(&c->u.openai.model);
+	openai_body_release(&c->u.openai.body);
 }
 
 const struct provider openai_provider = {
 	.name = { "openai", 6 }, .needs_name = true,
 	.prepare = openai_prepare, .start = openai_start, .stop = openai_stop,
-	.release = openai_release,
+	.release = openai_release, .wake = openai_wake,
 };

@@ -4,10 +4,15 @@
  *
  * Strict servers refuse what LangChain's clients let pass, so only this goes
  * out: content is never an empty array; an assistant's and a tool's content
- * is text; a tool message names its call and nothing else; and every call of
- * an assistant message has its answer right behind it.  A call that has none
- * (its run was cancelled) gets one that says so, because otherwise the thread
- * could never speak to a model again.
+ * is text; an assistant message says something or calls something; every call
+ * has its answer right behind it, in the order of the calls, and nothing else
+ * is answered.  An answer that stands elsewhere is moved, one to no call is
+ * left out, and a call without any (its run was cancelled) gets one that says
+ * so, because otherwise the thread could never speak to a model again.
+ * Arguments are always a JSON object: chat templates parse them.
+ *
+ * What only the provider reads goes back where it came from: extra_content
+ * always, what was thought while the tool loop lasts that it was thought in.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -15,14 +20,28 @@
 
 #include "base/json.h"
 #include "base/limits.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "llm/llm_priv.h"
 
+#define NO_MESSAGE SIZE_MAX
+
+/* A call that was made, and the message that answers it. */
+struct asked {
+	struct str id;
+	size_t answer;                       /* NO_MESSAGE: none */
+	struct asked *before;                /* an older one of the same id */
+};
+
 struct builder {
+	struct openai_body *body;
 	struct buf *b;
 	struct json_doc *docs;
 	size_t n;
+	size_t loop;                         /* where the last turn of a user is */
 	bool any;                            /* a message was written */
+	struct asked *asked;                 /* all calls, in order */
+	size_t asked_n, asked_cap, next;     /* next: of those not yet written */
 };
 
 static bool
@@ -42,12 +61,16 @@ text_of(jnode object, struct str key)
 	return json_is_string(v) ? json_str(v) : STR_NONE;
 }
 
+static bool
+type_is(const struct builder *w, size_t i, struct str type)
+{
+	return text_is(w->docs[i].root, S("type"), type);
+}
+
 /* `{"role":"...` and the name, if it has one. */
 static void
-open_message(struct builder *w, const char *role, jnode m)
+open_message(struct builder *w, const char *role, struct str name)
 {
-	struct str name = text_of(m, S("name"));
-
 	if (w->any)
 		buf_add_char(w->b, ',');
 	w->any = true;
@@ -60,146 +83,206 @@ open_message(struct builder *w, const char *role, jnode m)
 	json_add_key(w->b, "content");
 }
 
-/* ---- content -------------------------------------------------------------- */
+/* ---- which answer belongs to which call ----------------------------------- */
 
-/* Content as one text: texts of blocks joined, other blocks as their JSON. */
-static void
-add_flat(struct builder *w, jnode content, struct str joint)
+static uint64_t
+asked_hash(const void *key)
 {
-	struct json_iter it = json_each(content);
-	bool first = true;
+	return str_hash_keyed(*(const struct str *)key);
+}
 
-	buf_add_char(w->b, '"');
-	if (json_is_string(content))
-		json_add_escaped(w->b, json_str(content));
-	while (json_is_array(content) && json_next(&it)) {
-		struct buf block = BUF(LIMIT_STATE_BYTES);
+static bool
+asked_eq(const void *value, const void *key)
+{
+	return str_eq(((const struct asked *)value)->id, *(const struct str *)key);
+}
 
-		if (!first)
-			json_add_escaped(w->b, joint);
-		first = false;
-		if (json_is_string(it.value))
-			buf_add(&block, json_str(it.value));
-		else if (text_is(it.value, S("type"), S("text")))
-			buf_add(&block, text_of(it.value, S("text")));
-		else
-			json_add_node(&block, it.value);
-		json_add_escaped(w->b, buf_str(&block));
-		w->b->failed |= block.failed;
-		buf_release(&block);
-	}
-	buf_add_char(w->b, '"');
+static const void *
+asked_key(const void *value)
+{
+	return &((const struct asked *)value)->id;
 }
 
 static void
-add_block(struct builder *w, jnode block)
+list_calls(struct builder *w, jnode calls)
 {
-	struct str text = text_of(block, S("text"));
+	struct json_iter it = json_each(calls);
 
-	if (json_is_string(block))
-		text = json_str(block);
-	else if (!text_is(block, S("type"), S("text"))) {
-		json_add_node(w->b, block);
-		return;
-	}
-	buf_lit(w->b, "{\"type\":\"text\",\"text\":");
-	json_add_str(w->b, text);
-	buf_add_char(w->b, '}');
-}
-
-/* A human's content may hold more than text: images pass as they are. */
-static void
-add_blocks(struct builder *w, jnode content)
-{
-	struct json_iter it = json_each(content);
-	bool first = true;
-
-	if (!json_is_array(content) || json_count(content) == 0) {
-		add_flat(w, content, STR_NONE);
-		return;
-	}
 	while (json_next(&it)) {
-		buf_add_char(w->b, first ? '[' : ',');
-		first = false;
-		add_block(w, it.value);
+		mem_grow(w->asked, w->asked_n, w->asked_cap);
+		w->asked[w->asked_n++] = (struct asked){
+			.id = text_of(it.value, S("id")), .answer = NO_MESSAGE };
 	}
-	buf_add_char(w->b, ']');
+}
+
+/* The nearest call before the answer that is still open: models use an id
+ * again in a later step. */
+static void
+pair(struct builder *w)
+{
+	struct map open;
+	size_t at = 0;
+
+	map_init(&open, asked_hash, asked_eq, asked_key);
+	for (size_t i = 0; i < w->n; i++) {
+		jnode m = w->docs[i].root;
+		size_t n = 0;
+
+		if (type_is(w, i, S("ai")))
+			n = json_count(json_get(m, S("tool_calls"))) +
+			    json_count(json_get(m, S("invalid_tool_calls")));
+		for (; n > 0; n--, at++)
+			w->asked[at].before = map_put(&open, &w->asked[at]);
+		if (type_is(w, i, S("tool"))) {
+			struct str id = text_of(m, S("tool_call_id"));
+			struct asked *a = map_take(&open, &id);
+
+			if (a == NULL)
+				continue;
+			a->answer = i;
+			if (a->before != NULL)
+				map_put(&open, a->before);
+		}
+	}
+	map_release(&open);
+}
+
+static void
+pair_answers(struct builder *w)
+{
+	for (size_t i = 0; i < w->n; i++) {
+		if (type_is(w, i, S("human")))
+			w->loop = i;
+		if (!type_is(w, i, S("ai")))
+			continue;
+		list_calls(w, json_get(w->docs[i].root, S("tool_calls")));
+		list_calls(w, json_get(w->docs[i].root, S("invalid_tool_calls")));
+	}
+	pair(w);
 }
 
 /* ---- tool calls ----------------------------------------------------------- */
 
-/* Is there an answer to this call in the tool messages right behind i? */
-static bool
-answered(const struct builder *w, size_t i, struct str id)
+/* A name no server would have taken in the first place must not make all that
+ * follows impossible. */
+static void
+add_name(struct buf *b, struct str name)
 {
-	while (++i < w->n && text_is(w->docs[i].root, S("type"), S("tool")))
-		if (text_is(w->docs[i].root, S("tool_call_id"), id))
-			return true;
-	return false;
+	name = str_sub(name, 0, 64);
+	buf_add_char(b, '"');
+	for (size_t i = 0; i < name.n; i++) {
+		char c = name.p[i];
+		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+		    (c >= '0' && c <= '9') || c == '_' || c == '-';
+
+		buf_add_char(b, plain ? c : '_');
+	}
+	if (name.n == 0)
+		buf_lit(b, "unknown");
+	buf_add_char(b, '"');
+}
+
+/* As the call has it, or the model's own call beside it. */
+static jnode
+extra_of(jnode m, jnode call)
+{
+	jnode extra = json_get(call, S("extra_content"));
+	struct json_iter it = json_each(json_get(json_get(m, S("additional_kwargs")),
+	    S("tool_calls")));
+
+	while (!json_is_object(extra) && json_next(&it))
+		if (text_is(it.value, S("id"), text_of(call, S("id"))))
+			extra = json_get(it.value, S("extra_content"));
+	return json_is_object(extra) ? extra : NULL;
+}
+
+/* `,"key":value` that a server may refuse. */
+static void
+add_own(struct builder *w, enum quirk quirk, const char *key, jnode value)
+{
+	size_t from = w->b->n;
+
+	if (json_is_null(value))
+		return;
+	json_add_key(w->b, key);
+	json_add_node(w->b, value);
+	openai_body_part(w->body, quirk, from, "");
 }
 
 static void
-add_call(struct builder *w, bool *first, jnode call, struct str args)
+add_call(struct builder *w, bool *first, jnode m, jnode call)
 {
+	jnode args = json_get(call, S("args"));
+	struct buf text = BUF(LIMIT_STATE_BYTES);
+
 	buf_add(w->b, *first ? S(",\"tool_calls\":[{\"id\":") : S(",{\"id\":"));
 	*first = false;
 	json_add_str(w->b, text_of(call, S("id")));
 	buf_lit(w->b, ",\"type\":\"function\",\"function\":{\"name\":");
-	json_add_str(w->b, text_of(call, S("name")));
+	add_name(w->b, text_of(call, S("name")));
 	buf_lit(w->b, ",\"arguments\":");
-	json_add_str(w->b, args);
-	buf_lit(w->b, "}}");
+	if (json_is_object(args))
+		json_add_node(&text, args);
+	else
+		buf_lit(&text, "{}");
+	json_add_str(w->b, buf_str(&text));
+	w->b->failed |= text.failed;
+	buf_release(&text);
+	buf_lit(w->b, "}");
+	add_own(w, QUIRK_EXTRA, "extra_content", extra_of(m, call));
+	buf_lit(w->b, "}");
 }
 
 /* Invalid calls go along only if somebody answered them. */
 static void
-add_calls(struct builder *w, size_t i)
+add_calls(struct builder *w, jnode m)
 {
-	jnode m = w->docs[i].root;
 	struct json_iter valid = json_each(json_get(m, S("tool_calls")));
 	struct json_iter invalid = json_each(json_get(m, S("invalid_tool_calls")));
+	size_t at = w->next;
 	bool first = true;
 
-	while (json_next(&valid)) {
-		struct buf args = BUF(LIMIT_STATE_BYTES);
-
-		json_add_node(&args, json_get(valid.value, S("args")));
-		add_call(w, &first, valid.value, buf_str(&args));
-		w->b->failed |= args.failed;
-		buf_release(&args);
-	}
-	while (json_next(&invalid))
-		if (answered(w, i, text_of(invalid.value, S("id"))))
-			add_call(w, &first, invalid.value,
-			    text_of(invalid.value, S("args")));
+	for (; json_next(&valid); at++)
+		add_call(w, &first, m, valid.value);
+	for (; json_next(&invalid); at++)
+		if (w->asked[at].answer != NO_MESSAGE)
+			add_call(w, &first, m, invalid.value);
 	if (!first)
 		buf_add_char(w->b, ']');
 }
 
-/* i is the last tool message behind an assistant's, or that one itself:
- * answers what nobody answered. */
 static void
-add_missing_answers(struct builder *w, size_t i)
+add_answer(struct builder *w, const struct asked *a, struct str name)
 {
-	struct json_iter it;
-	size_t from = i;
+	jnode m = a->answer != NO_MESSAGE ? w->docs[a->answer].root : NULL;
 
-	while (from > 0 && text_is(w->docs[from].root, S("type"), S("tool")))
-		from--;
-	if (!text_is(w->docs[from].root, S("type"), S("ai")))
-		return;
-	it = json_each(json_get(w->docs[from].root, S("tool_calls")));
-	while (json_next(&it)) {
-		struct str id = text_of(it.value, S("id"));
-
-		if (answered(w, from, id))
-			continue;
-		open_message(w, "tool", NULL);
+	buf_add_char(w->b, ',');
+	buf_lit(w->b, "{\"role\":\"tool\",\"name\":");
+	add_name(w->b, name);
+	buf_lit(w->b, ",\"content\":");
+	if (m != NULL)
+		openai_add_flat(w->b, json_get(m, S("content")), S("\n"));
+	else
 		buf_lit(w->b, "\"The call was interrupted and has no result.\"");
-		json_add_key(w->b, "tool_call_id");
-		json_add_str(w->b, id);
-		buf_add_char(w->b, '}');
-	}
+	json_add_key(w->b, "tool_call_id");
+	json_add_str(w->b, a->id);
+	buf_add_char(w->b, '}');
+}
+
+static void
+add_answers(struct builder *w, jnode m)
+{
+	struct json_iter valid = json_each(json_get(m, S("tool_calls")));
+	struct json_iter invalid = json_each(json_get(m, S("invalid_tool_calls")));
+
+	size_t at = w->next;
+
+	for (; json_next(&valid); at++)
+		add_answer(w, &w->asked[at], text_of(valid.value, S("name")));
+	for (; json_next(&invalid); at++)
+		if (w->asked[at].answer != NO_MESSAGE)
+			add_answer(w, &w->asked[at],
+			    text_of(invalid.value, S("name")));
 }
 
 /* ---- messages ------------------------------------------------------------- */
@@ -210,8 +293,8 @@ add_human(struct builder *w, size_t i, struct err *e)
 	jnode m = w->docs[i].root;
 
 	(void)e;
-	open_message(w, "user", m);
-	add_blocks(w, json_get(m, S("content")));
+	open_message(w, "user", text_of(m, S("name")));
+	openai_add_blocks(w->b, json_get(m, S("content")));
 	buf_add_char(w->b, '}');
 	return OK;
 }
@@ -224,10 +307,48 @@ add_system(struct builder *w, size_t i, struct err *e)
 	    S("__openai_role__"), S("developer"));
 
 	(void)e;
-	open_message(w, developer ? "developer" : "system", m);
-	add_flat(w, json_get(m, S("content")), STR_NONE);
+	open_message(w, developer ? "developer" : "system", text_of(m, S("name")));
+	openai_add_flat(w->b, json_get(m, S("content")), STR_NONE);
 	buf_add_char(w->b, '}');
 	return OK;
+}
+
+/* What was thought goes back in the loop of tool calls it was thought in: some
+ * models want it there, and some refuse it anywhere else. */
+static void
+add_thoughts(struct builder *w, jnode m)
+{
+	jnode kwargs = json_get(m, S("additional_kwargs"));
+	bool named = text_is(kwargs, S("__openai_reasoning__"), S("reasoning"));
+
+	add_own(w, QUIRK_REASONING, named ? "reasoning" : "reasoning_content",
+	    json_get(kwargs, S("reasoning_content")));
+	add_own(w, QUIRK_REASONING, "reasoning_details",
+	    json_get(kwargs, S("reasoning_details")));
+}
+
+static void
+add_assistant(struct builder *w, size_t i)
+{
+	jnode m = w->docs[i].root, content = json_get(m, S("content"));
+	size_t from = w->b->n, empty;
+	bool any = w->any;
+
+	open_message(w, "assistant", text_of(m, S("name")));
+	openai_add_flat(w->b, content, STR_NONE);
+	empty = w->b->n;
+	add_calls(w, m);
+	if (w->b->n == empty && openai_flat_empty(content)) {
+		buf_cut(w->b, from);         /* it says nothing */
+		w->any = any;
+		return;
+	}
+	if (w->b->n > empty && i > w->loop)
+		add_thoughts(w, m);
+	add_own(w, QUIRK_EXTRA, "extra_content", json_get(json_get(m,
+	    S("additional_kwargs")), S("extra_content")));
+	buf_add_char(w->b, '}');
+	add_answers(w, m);
 }
 
 static int
@@ -236,28 +357,22 @@ add_ai(struct builder *w, size_t i, struct err *e)
 	jnode m = w->docs[i].root;
 
 	(void)e;
-	open_message(w, "assistant", m);
-	add_flat(w, json_get(m, S("content")), STR_NONE);
-	add_calls(w, i);
-	buf_add_char(w->b, '}');
+	add_assistant(w, i);
+	w->next += json_count(json_get(m, S("tool_calls"))) +
+	    json_count(json_get(m, S("invalid_tool_calls")));
 	return OK;
 }
 
+/* They were written behind their calls. */
 static int
 add_tool(struct builder *w, size_t i, struct err *e)
 {
-	jnode m = w->docs[i].root;
+	jnode id = json_get(w->docs[i].root, S("tool_call_id"));
 
-	if (!json_is_string(json_get(m, S("tool_call_id"))))
-		return err_set(e, ERR_INVALID,
-		    "messages.%zu.tool_call_id: expected a string, got %s", i,
-		    json_kind(json_get(m, S("tool_call_id"))));
-	open_message(w, "tool", NULL);
-	add_flat(w, json_get(m, S("content")), S("\n"));
-	json_add_key(w->b, "tool_call_id");
-	json_add_str(w->b, text_of(m, S("tool_call_id")));
-	buf_add_char(w->b, '}');
-	return OK;
+	if (json_is_string(id))
+		return OK;
+	return err_set(e, ERR_INVALID,
+	    "messages.%zu.tool_call_id: expected a string, got %s", i, json_kind(id));
 }
 
 static int
@@ -266,8 +381,8 @@ add_function(struct builder *w, size_t i, struct err *e)
 	jnode m = w->docs[i].root;
 
 	(void)e;
-	open_message(w, "function", m);
-	add_flat(w, json_get(m, S("content")), S("\n"));
+	open_message(w, "function", text_of(m, S("name")));
+	openai_add_flat(w->b, json_get(m, S("content")), S("\n"));
 	buf_add_char(w->b, '}');
 	return OK;
 }
@@ -285,18 +400,10 @@ static int
 add_message(struct builder *w, size_t i, struct err *e)
 {
 	jnode type = json_get(w->docs[i].root, S("type"));
-	bool last = i + 1 == w->n ||
-	    !text_is(w->docs[i + 1].root, S("type"), S("tool"));
-	int rc;
 
-	for (size_t k = 0; json_is_string(type) && k < COUNT(kinds); k++) {
-		if (!str_eq(json_str(type), kinds[k].type))
-			continue;
-		rc = kinds[k].add(w, i, e);
-		if (rc == OK && last)
-			add_missing_answers(w, i);
-		return rc;
-	}
+	for (size_t k = 0; json_is_string(type) && k < COUNT(kinds); k++)
+		if (str_eq(json_str(type), kinds[k].type))
+			return kinds[k].add(w, i, e);
 	return err_set(e, ERR_INVALID,
 	    "messages.%zu.type: not a kind of message a model can be sent", i);
 }
@@ -309,7 +416,7 @@ add_messages(struct builder *w, const struct llm_request *rq, struct err *e)
 	json_add_key(w->b, "messages");
 	buf_add_char(w->b, '[');
 	if (rq->system_prompt.n > 0) {
-		open_message(w, "system", NULL);
+		open_message(w, "system", STR_NONE);
 		json_add_str(w->b, rq->system_prompt);
 		buf_add_char(w->b, '}');
 	}
@@ -320,6 +427,8 @@ add_messages(struct builder *w, const struct llm_request *rq, struct err *e)
 		if (rc != OK)
 			err_set(e, rc, "messages.%zu: %s", i, why.text);
 	}
+	if (rc == OK)
+		pair_answers(w);
 	for (size_t i = 0; i < w->n && rc == OK; i++)
 		rc = add_message(w, i, e);
 	buf_add_char(w->b, ']');
@@ -327,8 +436,11 @@ add_messages(struct builder *w, const struct llm_request *rq, struct err *e)
 }
 
 static void
-add_tools(struct buf *b, const struct llm_request *rq)
+add_tools(struct openai_body *body, const struct llm_request *rq)
 {
+	struct buf *b = &body->text;
+	size_t from = b->n;
+
 	if (rq->tools_n == 0)
 		return;
 	json_add_key(b, "tools");
@@ -343,34 +455,67 @@ add_tools(struct buf *b, const struct llm_request *rq)
 		buf_lit(b, "}}");
 	}
 	buf_add_char(b, ']');
+	openai_body_part(body, QUIRK_TOOLS, from, "");
+}
+
+/* `stream` is always said: there are servers that stream unless told not to. */
+static void
+add_stream(struct openai_body *body, bool stream)
+{
+	size_t from = body->text.n;
+
+	if (!stream) {
+		buf_lit(&body->text, ",\"stream\":false");
+		return;
+	}
+	buf_lit(&body->text, ",\"stream\":true");
+	openai_body_part(body, QUIRK_STREAM, from, ",\"stream\":false");
+	from = body->text.n;
+	buf_lit(&body->text, ",\"stream_options\":{\"include_usage\":true}");
+	openai_body_part(body, QUIRK_STREAM_OPTIONS | QUIRK_STREAM, from, "");
+}
+
+static void
+add_numbers(struct openai_body *body, const struct llm_request *rq, struct str model)
+{
+	static const char *const names[] = { ",\"max_tokens\":",
+	    ",\"max_completion_tokens\":" };
+	bool other = model_counts_completion(model);
+	size_t from = body->text.n;
+
+	if (!isnan(rq->temperature)) {
+		json_add_key(&body->text, "temperature");
+		json_add_double(&body->text, rq->temperature);
+		openai_body_part(body, QUIRK_TEMPERATURE, from, "");
+	}
+	if (rq->max_tokens <= 0)
+		return;
+	from = body->text.n;
+	buf_add(&body->text, str_of(names[other]));
+	openai_body_part(body, QUIRK_MAX_TOKENS, from, names[!other]);
+	buf_add_i64(&body->text, rq->max_tokens);
 }
 
 int
-openai_request_build(struct buf *b, const struct llm_request *rq,
+openai_request_build(struct openai_body *body, const struct llm_request *rq,
     struct str model, struct err *e)
 {
-	struct builder w = { .b = b, .n = rq->messages_n,
+	struct buf *b = &body->text;
+	struct builder w = { .body = body, .b = b, .n = rq->messages_n,
 	    .docs = mem_zero((rq->messages_n + 1) * sizeof *w.docs) };
 	int rc;
 
 	buf_lit(b, "{\"model\":");
 	json_add_str(b, model);
-	if (rq->stream)
-		buf_lit(b, ",\"stream\":true,\"stream_options\":{\"include_usage\":true}");
-	if (!isnan(rq->temperature)) {
-		json_add_key(b, "temperature");
-		json_add_double(b, rq->temperature);
-	}
-	if (rq->max_tokens > 0) {
-		json_add_key(b, "max_tokens");
-		buf_add_i64(b, rq->max_tokens);
-	}
-	add_tools(b, rq);
+	add_stream(body, rq->stream);
+	add_numbers(body, rq, model);
+	add_tools(body, rq);
 	rc = add_messages(&w, rq, e);
 	buf_add_char(b, '}');
 	for (size_t i = 0; i < w.n; i++)
 		json_release(&w.docs[i]);
 	free(w.docs);
+	free(w.asked);
 	if (rc == OK && b->failed)
 		return err_set(e, ERR_LIMIT, "the conversation is too large to send");
 	return rc;

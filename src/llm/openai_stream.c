@@ -3,14 +3,18 @@
  *
  * Bytes come cut anywhere.  A line that is whole within one read is decoded
  * where it lies; only the head of a cut line is kept.  A chunk is walked once
- * without building a document (scan_priv.h): chunk_read notes where the few
- * members we know are, whatever their order, then chunk_tell hands them out.
+ * without building a document (scan_priv.h): openai_chunk_read notes where
+ * the few members we know are, whatever their order, then chunk_tell hands
+ * them out.  An answer in one piece is a stream of one chunk.
  *
- * What servers do differently, and what is made of it: CRLF; a byte order
- * mark; comments; fields other than data; `usage` in every chunk (the last
- * one counts); no id (we make one); tool fragments without an index; content
- * as an array of blocks; an error object in the middle; the end without
- * [DONE] (fine after a finish_reason, else the answer was cut short).
+ * What servers do differently, and what is made of it: CRLF, or CR alone; a
+ * byte order mark; comments; fields other than data; an event in several data
+ * lines; bytes that are not UTF-8 (U+FFFD); `usage` in every chunk (the last
+ * one counts); no id (we make one); tool fragments without index, id or name
+ * (result.c says whose they are); arguments as an object; content as an array
+ * of blocks; an error in the middle, however it is said; the end without
+ * [DONE] (fine after a finish_reason, else the answer was cut short).  All of
+ * it is found out where the common way fails, so that way stays as it is.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -20,14 +24,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "llm/llm_priv.h"
-#include "llm/scan_priv.h"
-
-/* Where the members of one chunk are; p NULL when absent or null. */
-struct chunk {
-	struct str id, content, reasoning, refusal, finish;  /* insides */
-	struct str blocks, tools, usage, error;              /* whole values */
-	bool has_choice;
-};
+#include "llm/openai_chunk_priv.h"
 
 void
 openai_stream_init(struct openai_stream *s, struct llm_result *r,
@@ -36,7 +33,8 @@ openai_stream_init(struct openai_stream *s, struct llm_result *r,
 	*s = (struct openai_stream){
 		.result = r, .emit = emit, .ctx = ctx,
 		.line = BUF(LIMIT_LLM_LINE_BYTES),
-		.finish_raw = BUF(LIMIT_NAME_BYTES),
+		.event = BUF(LIMIT_LLM_LINE_BYTES),
+		.mended = BUF(3 * (size_t)LIMIT_LLM_BODY_BYTES),
 	};
 }
 
@@ -44,97 +42,11 @@ void
 openai_stream_release(struct openai_stream *s)
 {
 	buf_release(&s->line);
-	buf_release(&s->finish_raw);
+	buf_release(&s->event);
+	buf_release(&s->mended);
 }
 
-/* ---- reading one chunk ---------------------------------------------------- */
-
-static void
-read_content(struct scan *s, struct chunk *c)
-{
-	if (scan_peek(s) == '[')
-		scan_value(s, &c->blocks);
-	else
-		c->content = scan_text(s);
-}
-
-static void
-read_delta(struct scan *s, struct chunk *c)
-{
-	struct str key, skipped;
-	bool first = true;
-
-	for (scan_open(s, '{'); scan_member(s, &first, &key); ) {
-		if (SCAN_IS(key, "content"))
-			read_content(s, c);
-		else if (SCAN_IS(key, "tool_calls") && scan_peek(s) == '[')
-			scan_value(s, &c->tools);
-		else if (SCAN_IS(key, "reasoning_content") ||
-		    (SCAN_IS(key, "reasoning") && c->reasoning.n == 0))
-			c->reasoning = scan_text(s);
-		else if (SCAN_IS(key, "refusal"))
-			c->refusal = scan_text(s);
-		else
-			scan_value(s, &skipped);
-	}
-}
-
-static void
-read_choice(struct scan *s, struct chunk *c)
-{
-	struct str key, skipped;
-	bool first = true;
-
-	c->has_choice = true;
-	for (scan_open(s, '{'); scan_member(s, &first, &key); ) {
-		if (SCAN_IS(key, "delta") && scan_peek(s) == '{')
-			read_delta(s, c);
-		else if (SCAN_IS(key, "finish_reason"))
-			c->finish = scan_text(s);
-		else
-			scan_value(s, &skipped);
-	}
-}
-
-/* Only the first choice is ours: we never ask for more. */
-static void
-read_choices(struct scan *s, struct chunk *c)
-{
-	struct str skipped;
-	bool first = true, chosen = false;
-
-	for (scan_open(s, '['); scan_element(s, &first); chosen = true) {
-		if (!chosen && scan_peek(s) == '{')
-			read_choice(s, c);
-		else
-			scan_value(s, &skipped);
-	}
-}
-
-static bool
-chunk_read(struct str text, struct chunk *c)
-{
-	struct scan s = scan_of(text);
-	struct str key, value;
-	bool first = true;
-
-	*c = (struct chunk){ 0 };
-	for (scan_open(&s, '{'); scan_member(&s, &first, &key); ) {
-		if (SCAN_IS(key, "choices") && scan_peek(&s) == '[')
-			read_choices(&s, c);
-		else if (SCAN_IS(key, "id"))
-			c->id = scan_text(&s);
-		else if (SCAN_IS(key, "usage") && scan_peek(&s) == '{')
-			scan_value(&s, &c->usage);
-		else if (SCAN_IS(key, "error") && scan_peek(&s) != 'n')
-			scan_value(&s, &c->error);
-		else
-			scan_value(&s, &value);
-	}
-	return scan_end(&s);
-}
-
-/* ---- telling what was in it ----------------------------------------------- */
+/* ---- telling what was in a chunk ------------------------------------------ */
 
 static int
 tell(struct openai_stream *s, struct llm_delta *d)
@@ -169,9 +81,43 @@ tell_text(struct openai_stream *s, struct str raw)
 	return tell(s, &d);
 }
 
-/* Content as blocks: their texts. */
 static int
-tell_blocks(struct openai_stream *s, struct str blocks)
+tell_reasoning(struct openai_stream *s, struct str raw)
+{
+	struct llm_delta d = { .kind = LLM_DELTA_REASONING, .text_raw = raw };
+
+	if (raw.n == 0)
+		return OK;
+	buf_add(&s->result->reasoning_raw, raw);
+	return tell(s, &d);
+}
+
+/* The inside of a text that is given as a whole value; STR_NONE if it is none. */
+static struct str
+inside(struct str value)
+{
+	return value.n >= 2 && value.p[0] == '"' ? str_sub(value, 1, value.n - 2) :
+	    STR_NONE;
+}
+
+static int tell_blocks(struct openai_stream *s, struct str blocks,
+    int (*tell_part)(struct openai_stream *s, struct str raw));
+
+/* A thought: {"thinking":"..."} or {"thinking":[{"type":"text","text"}]}. */
+static int
+tell_thought(struct openai_stream *s, struct str block)
+{
+	struct str thinking = scan_find(block, S("thinking"));
+
+	if (thinking.n > 0 && thinking.p[0] == '[')
+		return tell_blocks(s, thinking, tell_reasoning);
+	return tell_reasoning(s, inside(thinking));
+}
+
+/* Content as blocks: their texts, and what was thought.  Thoughts do not nest. */
+static int
+tell_blocks(struct openai_stream *s, struct str blocks,
+    int (*tell_part)(struct openai_stream *s, struct str raw))
 {
 	struct scan in = scan_of(blocks);
 	struct str block = STR_NONE;
@@ -179,77 +125,144 @@ tell_blocks(struct openai_stream *s, struct str blocks)
 	int rc = OK;
 
 	for (scan_open(&in, '['); rc == OK && scan_element(&in, &first); ) {
-		struct str type, text;
+		struct str type;
 
 		scan_value(&in, &block);
 		type = scan_find(block, S("type"));
-		text = scan_find(block, S("text"));
-		if (str_eq(type, S("\"text\"")) && text.n >= 2 && text.p[0] == '"')
-			rc = tell_text(s, str_sub(text, 1, text.n - 2));
+		if (block.n > 0 && block.p[0] == '"')
+			rc = tell_part(s, inside(block));
+		else if (str_eq(type, S("\"text\"")))
+			rc = tell_part(s, inside(scan_find(block, S("text"))));
+		else if (str_eq(type, S("\"thinking\"")) && tell_part == tell_text)
+			rc = tell_thought(s, block);
 	}
 	return rc;
 }
 
+/* ---- tool calls ----------------------------------------------------------- */
+
+/* One element of tool_calls. */
+struct fragment {
+	struct result_fragment of;
+	struct str args_raw;
+	struct buf args_made;                /* when they were no text */
+	struct str extra;
+};
+
+/* Arguments are a text of JSON; some servers send the JSON itself. */
 static void
-read_function(struct scan *in, struct str *name, struct str *args)
+read_arguments(struct scan *in, struct fragment *f)
+{
+	struct str value = STR_NONE;
+	struct buf line = BUF(LIMIT_LLM_LINE_BYTES);
+	char c = scan_peek(in);
+
+	if (c == '"' || c == 'n') {
+		f->args_raw = scan_text(in);
+		return;
+	}
+	if (!scan_value(in, &value))
+		return;
+	result_add_minified(&line, value);
+	json_add_escaped(&f->args_made, buf_str(&line));
+	f->args_raw = buf_str(&f->args_made);
+	buf_release(&line);
+}
+
+static const char *
+read_function(struct scan *in, struct fragment *f)
 {
 	struct str key, skipped;
+	const char *wrong = NULL;
 	bool first = true;
 
 	for (scan_open(in, '{'); scan_member(in, &first, &key); ) {
-		if (SCAN_IS(key, "name"))
-			*name = scan_text(in);
-		else if (SCAN_IS(key, "arguments"))
-			*args = scan_text(in);
-		else
+		char c = scan_peek(in);
+
+		if (SCAN_IS(key, "arguments"))
+			read_arguments(in, f);
+		else if (!SCAN_IS(key, "name"))
 			scan_value(in, &skipped);
+		else if (c == '"' || c == 'n')
+			f->of.name_raw = scan_text(in);
+		else if (scan_value(in, &skipped))
+			wrong = "tool_calls[].function.name";
 	}
+	return wrong;
 }
 
-/* Ids and names count once; readers would join what is told again. */
-static void
-first_time(struct buf *have, struct str *raw)
+/* What is of the wrong kind, or NULL. */
+static const char *
+read_fragment(struct scan *in, struct fragment *f)
 {
-	if (have->n > 0)
-		*raw = STR_NONE;
-	else
-		buf_add(have, *raw);
+	struct str key, value = STR_NONE;
+	const char *wrong = NULL;
+	bool first = true;
+
+	for (scan_open(in, '{'); scan_member(in, &first, &key); ) {
+		char c = scan_peek(in);
+
+		if (SCAN_IS(key, "index")) {
+			f->of.wire = scan_int(in, -1);
+		} else if (SCAN_IS(key, "id")) {
+			if (scan_value(in, &value) && c != 'n')
+				f->of.id_raw = c == '"' ? inside(value) : value;
+		} else if (SCAN_IS(key, "function") && c == '{') {
+			wrong = read_function(in, f);
+		} else {
+			scan_value(in, &value);
+			if (SCAN_IS(key, "extra_content") && c == '{')
+				f->extra = value;
+			else if (SCAN_IS(key, "function") && c != 'n')
+				wrong = "tool_calls[].function";
+		}
+	}
+	if (f->of.wire > INT32_MAX || f->of.wire < 0)
+		f->of.wire = -1;
+	return wrong;
 }
 
-/* One element of delta.tool_calls. */
+static int
+wrong_kind(struct failure *f, const char *what)
+{
+	failure_set(f, FAULT_BACKEND, false,
+	    "the model's answer is malformed: %s is of the wrong type", what);
+	return ERR_SYNTAX;
+}
+
 static int
 tell_fragment(struct openai_stream *s, struct scan *in, struct failure *f)
 {
+	struct fragment part = { .of = { .wire = -1, .chunk = s->chunk,
+	    .alone = s->whole }, .args_made = BUF(LIMIT_LLM_BODY_BYTES) };
 	struct llm_delta d = { .kind = LLM_DELTA_TOOL };
 	struct result_call *c;
-	struct str key, skipped;
-	bool first = true;
-	int64_t wire = 0;
+	const char *wrong = read_fragment(in, &part);
+	int rc;
 
-	for (scan_open(in, '{'); scan_member(in, &first, &key); ) {
-		if (SCAN_IS(key, "index"))
-			wire = scan_int(in, 0);
-		else if (SCAN_IS(key, "id"))
-			d.id_raw = scan_text(in);
-		else if (SCAN_IS(key, "function") && scan_peek(in) == '{')
-			read_function(in, &d.name_raw, &d.args_raw);
-		else
-			scan_value(in, &skipped);
-	}
-	if (wire < 0 || wire > INT32_MAX)
-		wire = 0;
-	c = result_call_for(s->result, wire, d.id_raw);
+	c = wrong == NULL ? result_call_for(s->result, &part.of) : NULL;
 	if (c == NULL) {
+		buf_release(&part.args_made);
+		if (wrong != NULL)
+			return wrong_kind(f, wrong);
 		failure_set(f, FAULT_BACKEND, false,
 		    "the model asked for more than %d tool calls at once",
 		    LIMIT_TOOL_CALLS);
 		return ERR_LIMIT;
 	}
-	first_time(&c->id_raw, &d.id_raw);
-	first_time(&c->name_raw, &d.name_raw);
-	buf_add(&c->args_raw, d.args_raw);
+	d.id_raw = part.of.id_raw;
+	d.name_raw = part.of.name_raw;
+	d.args_raw = part.args_raw;
+	result_call_add(s->result, c, &d.id_raw, &d.name_raw, d.args_raw);
+	if (part.extra.n > 0) {
+		buf_clear(&c->extra);
+		result_add_minified(&c->extra, part.extra);
+		d.extra = buf_str(&c->extra);
+	}
 	d.index = c->index;
-	return tell(s, &d);
+	rc = tell(s, &d);
+	buf_release(&part.args_made);
+	return rc;
 }
 
 static int
@@ -261,23 +274,33 @@ tell_tools(struct openai_stream *s, struct str tools, struct failure *f)
 	int rc = OK;
 
 	for (scan_open(&in, '['); rc == OK && scan_element(&in, &first); ) {
-		if (scan_peek(&in) == '{')
+		char c = scan_peek(&in);
+
+		if (c == '{')
 			rc = tell_fragment(s, &in, f);
-		else
-			scan_value(&in, &skipped);
+		else if (scan_value(&in, &skipped) && c != 'n')
+			rc = wrong_kind(f, "tool_calls[]");
 	}
 	return rc;
 }
 
-static int
-tell_finish(struct openai_stream *s, struct str raw)
-{
-	struct llm_delta d = { .kind = LLM_DELTA_FINISH, .finish_raw = raw };
+/* ---- the rest of a chunk -------------------------------------------------- */
 
+static int
+tell_finish(struct openai_stream *s, struct str raw, struct failure *f)
+{
+	struct llm_delta d = { .kind = LLM_DELTA_FINISH, .finish_raw = raw,
+	    .model_raw = buf_str(&s->result->model_raw) };
+
+	if (str_eq(raw, S("error")) || str_eq(raw, S("network_error"))) {
+		failure_set(f, FAULT_BACKEND, true,
+		    "the model ended its answer with finish_reason \"%.*s\"", FMT(raw));
+		return ERR_IO;
+	}
 	if (s->finished)
 		return OK;
 	s->finished = true;
-	buf_add(&s->finish_raw, raw);
+	buf_add(&s->result->finish_raw, raw);
 	return tell(s, &d);
 }
 
@@ -293,6 +316,43 @@ tell_usage(struct openai_stream *s)
 	return tell(s, &d);
 }
 
+static void
+add_details(struct llm_result *r, struct str details)
+{
+	struct scan in = scan_of(details);
+	struct str detail = STR_NONE;
+	bool first = true;
+
+	for (scan_open(&in, '['); scan_element(&in, &first) && scan_value(&in, &detail); ) {
+		if (r->details.n > 0)
+			buf_add_char(&r->details, ',');
+		result_add_minified(&r->details, detail);
+	}
+}
+
+/* What is kept and not told. */
+static void
+keep(struct openai_stream *s, const struct chunk *c)
+{
+	struct llm_result *r = s->result;
+
+	if (c->refusal.n > 0)
+		buf_add(&r->refusal_raw, c->refusal);
+	if (r->model_raw.n == 0)
+		buf_add(&r->model_raw, c->model);
+	if (c->usage.n > 0) {
+		buf_clear(&r->usage);
+		result_add_minified(&r->usage, c->usage);
+	}
+	if (c->extra.n > 0) {
+		buf_clear(&r->extra);
+		result_add_minified(&r->extra, c->extra);
+	}
+	if (c->details.n > 0)
+		add_details(r, c->details);
+	r->named_reasoning |= c->named_reasoning;
+}
+
 static int
 chunk_tell(struct openai_stream *s, const struct chunk *c, struct failure *f)
 {
@@ -302,26 +362,26 @@ chunk_tell(struct openai_stream *s, const struct chunk *c, struct failure *f)
 		failure_of_object(f, c->error);
 		return ERR_IO;
 	}
-	buf_add(&s->result->reasoning_raw, c->reasoning);
-	buf_add(&s->result->refusal_raw, c->refusal);
-	if (c->usage.n > 0) {
-		buf_clear(&s->result->usage);
-		result_add_minified(&s->result->usage, c->usage);
-	}
+	if (c->wrong != NULL)
+		return wrong_kind(f, c->wrong);
+	s->chunk++;
+	keep(s, c);
 	if (!s->begun && (c->has_choice || c->usage.n > 0))
 		rc = begin(s, c->id);
 	if (rc == OK)
+		rc = tell_reasoning(s, c->reasoning);
+	if (rc == OK)
 		rc = tell_text(s, c->content);
 	if (rc == OK && c->blocks.n > 0)
-		rc = tell_blocks(s, c->blocks);
+		rc = tell_blocks(s, c->blocks, tell_text);
 	if (rc == OK && c->tools.n > 0)
 		rc = tell_tools(s, c->tools, f);
 	if (rc == OK && c->finish.n > 0)
-		rc = tell_finish(s, c->finish);
+		rc = tell_finish(s, c->finish, f);
 	return rc;
 }
 
-/* ---- lines ---------------------------------------------------------------- */
+/* ---- events --------------------------------------------------------------- */
 
 static bool
 is_ascii(struct str s)
@@ -341,6 +401,16 @@ is_ascii(struct str s)
 	return true;
 }
 
+static struct str
+mended(struct openai_stream *s, struct str text)
+{
+	if (is_ascii(text) || str_is_utf8(text))
+		return text;
+	buf_clear(&s->mended);
+	utf8_mend(&s->mended, text);
+	return buf_str(&s->mended);
+}
+
 static int
 malformed(struct failure *f, struct str data)
 {
@@ -351,6 +421,24 @@ malformed(struct failure *f, struct str data)
 	return ERR_SYNTAX;
 }
 
+/* The event is at its end: what its data lines were together. */
+static int
+event_end(struct openai_stream *s, struct failure *f)
+{
+	struct chunk c;
+	int rc;
+
+	s->error = false;
+	if (s->event.n == 0)
+		return OK;
+	rc = openai_chunk_read(mended(s, buf_str(&s->event)), &c) ?
+	    chunk_tell(s, &c, f) : malformed(f, mended(s, buf_str(&s->event)));
+	buf_clear(&s->event);
+	return rc;
+}
+
+/* Data that is a whole chunk is told at once; else it waits for the other
+ * lines of its event. */
 static int
 take_data(struct openai_stream *s, struct str data, struct failure *f)
 {
@@ -358,13 +446,20 @@ take_data(struct openai_stream *s, struct str data, struct failure *f)
 
 	if (str_eq(data, S("[DONE]"))) {
 		s->done = true;
-		return OK;
+		return event_end(s, f);
 	}
 	if (data.n == 0 || s->done)
 		return OK;
-	if (!chunk_read(data, &c) || (!is_ascii(data) && !str_is_utf8(data)))
-		return malformed(f, data);
-	return chunk_tell(s, &c, f);
+	if (s->error) {
+		failure_of_object(f, mended(s, data));
+		return ERR_IO;
+	}
+	if (s->event.n == 0 && openai_chunk_read(mended(s, data), &c))
+		return chunk_tell(s, &c, f);
+	if (s->event.n > 0)
+		buf_add_char(&s->event, '\n');
+	buf_add(&s->event, data);
+	return s->event.failed ? malformed(f, data) : OK;
 }
 
 static int
@@ -377,10 +472,18 @@ take_line(struct openai_stream *s, struct str line, struct failure *f)
 	}
 	if (line.n > 0 && line.p[line.n - 1] == '\r')
 		line.n--;
-	if (!str_starts(line, S("data:")))
-		return OK;                   /* a comment, another field, a blank */
-	return take_data(s, str_trim(str_sub(line, 5, line.n)), f);
+	if (s->eol == '\r' && str_starts(line, S("\n")))
+		line = str_sub(line, 1, line.n);
+	if (str_starts(line, S("data:")))
+		return take_data(s, str_trim(str_sub(line, 5, line.n)), f);
+	if (line.n == 0)
+		return event_end(s, f);
+	if (str_starts(line, S("event:")))
+		s->error = str_eq(str_trim(str_sub(line, 6, line.n)), S("error"));
+	return OK;                           /* else a comment, another field */
 }
+
+/* ---- lines ---------------------------------------------------------------- */
 
 /* The rest of a line that began in an earlier read. */
 static int
@@ -400,14 +503,13 @@ take_joined(struct openai_stream *s, struct str rest, struct failure *f)
 	return rc;
 }
 
-int
-openai_stream_feed(struct openai_stream *s, struct str bytes, struct failure *f)
+static int
+take_lines(struct openai_stream *s, struct str bytes, struct failure *f)
 {
 	int rc = OK;
 
-	assert(!s->stopped);
 	while (rc == OK && bytes.n > 0) {
-		const char *nl = memchr(bytes.p, '\n', bytes.n);
+		const char *nl = memchr(bytes.p, s->eol, bytes.n);
 		struct str line = { bytes.p, nl != NULL ? (size_t)(nl - bytes.p) : bytes.n };
 
 		if (nl == NULL) {
@@ -422,6 +524,55 @@ openai_stream_feed(struct openai_stream *s, struct str bytes, struct failure *f)
 	return rc;
 }
 
+/* What ends lines here?  Told by the first end there is; a CR that is the last
+ * byte so far may be half of one. */
+static char
+eol_of(struct str bytes)
+{
+	const char *cr = memchr(bytes.p, '\r', bytes.n);
+	const char *lf = memchr(bytes.p, '\n', bytes.n);
+
+	if (cr != NULL && cr + 1 < bytes.p + bytes.n && cr[1] != '\n' &&
+	    (lf == NULL || cr < lf))
+		return '\r';
+	return lf != NULL ? '\n' : '\0';
+}
+
+static int
+find_eol(struct openai_stream *s, struct str bytes, struct failure *f)
+{
+	struct buf head = s->line;
+	int rc;
+
+	if (head.n == 0) {
+		s->eol = eol_of(bytes);
+		if (s->eol != '\0')
+			return take_lines(s, bytes, f);
+	}
+	buf_add(&head, bytes);
+	s->line = head;
+	if (s->line.failed)
+		return take_joined(s, STR_NONE, f);
+	/* A line's end is looked for in what is new and the byte before. */
+	s->eol = eol_of(str_sub(buf_str(&head), head.n - bytes.n -
+	    (head.n > bytes.n ? 1 : 0), head.n));
+	if (s->eol == '\0')
+		return OK;
+	s->line = BUF(LIMIT_LLM_LINE_BYTES);
+	rc = take_lines(s, buf_str(&head), f);
+	buf_release(&head);
+	return rc;
+}
+
+int
+openai_stream_feed(struct openai_stream *s, struct str bytes, struct failure *f)
+{
+	assert(!s->stopped && !s->whole);
+	if (bytes.n == 0)
+		return OK;
+	return s->eol != '\0' ? take_lines(s, bytes, f) : find_eol(s, bytes, f);
+}
+
 int
 openai_stream_end(struct openai_stream *s, struct failure *f)
 {
@@ -430,11 +581,45 @@ openai_stream_end(struct openai_stream *s, struct failure *f)
 	assert(!s->stopped);
 	if (s->line.n > 0)                   /* the last line has no newline */
 		rc = take_joined(s, STR_NONE, f);
+	if (rc == OK)
+		rc = event_end(s, f);
 	if (rc == OK && !s->finished && !(s->done && s->begun)) {
 		failure_set(f, FAULT_TRANSPORT, true, s->begun ?
 		    "the model's stream was cut short" :
 		    "the model's stream ended before it began");
 		return ERR_CLOSED;
 	}
+	return rc == OK ? tell_usage(s) : rc;
+}
+
+int
+openai_stream_whole(struct openai_stream *s, struct str body, struct failure *f)
+{
+	struct str text = mended(s, str_trim(body));
+	struct str head = words_cut(text, 80);
+	struct chunk c;
+	struct err e;
+	int rc;
+
+	s->whole = true;
+	if (str_starts(text, S("\xef\xbb\xbf")))
+		text = str_sub(text, 3, text.n);
+	if (str_starts(text, S("<"))) {
+		failure_set(f, FAULT_BACKEND, false, "the model's server answers with a "
+		    "web page, not with JSON; is the base URL right?");
+		return ERR_SYNTAX;
+	}
+	if (!openai_chunk_read(text, &c)) {
+		failure_set(f, FAULT_BACKEND, false, "the model's answer is not JSON: %s: "
+		    "%.*s", json_check(text, &e) != OK ? e.text : "not one object",
+		    FMT(head));
+		return ERR_SYNTAX;
+	}
+	if (c.error.n == 0 && c.wrong == NULL && !c.has_message) {
+		failure_set(f, FAULT_BACKEND, false,
+		    "the model's answer has no choices[0].message");
+		return ERR_SYNTAX;
+	}
+	rc = chunk_tell(s, &c, f);
 	return rc == OK ? tell_usage(s) : rc;
 }

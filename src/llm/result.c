@@ -17,6 +17,7 @@
 #include "llm/scan_priv.h"
 
 #define ANSWER_MAX ((size_t)LIMIT_LLM_BODY_BYTES)
+#define USAGE_MAX  INT64_C(9007199254740991)  /* 2^53 - 1 */
 
 void
 result_init(struct llm_result *r)
@@ -26,7 +27,11 @@ result_init(struct llm_result *r)
 		.content_raw = BUF(ANSWER_MAX),
 		.reasoning_raw = BUF(ANSWER_MAX),
 		.refusal_raw = BUF(ANSWER_MAX),
+		.finish_raw = BUF(LIMIT_NAME_BYTES),
+		.model_raw = BUF(LIMIT_NAME_BYTES),
 		.usage = BUF(LIMIT_LLM_LINE_BYTES),
+		.extra = BUF(LIMIT_LLM_LINE_BYTES),
+		.details = BUF(LIMIT_LLM_LINE_BYTES),
 	};
 }
 
@@ -35,23 +40,42 @@ result_release(struct llm_result *r)
 {
 	for (size_t i = 0; i < r->calls_n; i++) {
 		buf_release(&r->calls[i].id_raw);
+		buf_release(&r->calls[i].wire_id_raw);
 		buf_release(&r->calls[i].name_raw);
 		buf_release(&r->calls[i].args_raw);
+		buf_release(&r->calls[i].extra);
 	}
 	free(r->calls);
 	buf_release(&r->id);
 	buf_release(&r->content_raw);
 	buf_release(&r->reasoning_raw);
 	buf_release(&r->refusal_raw);
+	buf_release(&r->finish_raw);
+	buf_release(&r->model_raw);
 	buf_release(&r->usage);
+	buf_release(&r->extra);
+	buf_release(&r->details);
 	result_init(r);
 }
 
+size_t
+result_held(const struct llm_result *r)
+{
+	size_t n = r->content_raw.n + r->reasoning_raw.n + r->refusal_raw.n +
+	    r->details.n + r->extra.n;
+
+	for (size_t i = 0; i < r->calls_n; i++)
+		n += r->calls[i].args_raw.n + r->calls[i].extra.n;
+	return n;
+}
+
+/* ---- which call a fragment belongs to ------------------------------------- */
+
 static struct result_call *
-call_add(struct llm_result *r, int64_t wire)
+call_new(struct llm_result *r, const struct result_fragment *f)
 {
 	struct result_call *c;
-	int64_t index = wire;
+	int64_t index = f->wire < 0 ? 0 : f->wire;
 
 	if (r->calls_n == LIMIT_TOOL_CALLS)
 		return NULL;
@@ -62,30 +86,109 @@ call_add(struct llm_result *r, int64_t wire)
 	c = &r->calls[r->calls_n++];
 	*c = (struct result_call){
 		.index = index,
-		.wire = wire,
+		.wire = f->wire,
 		.id_raw = BUF(LIMIT_NAME_BYTES),
+		.wire_id_raw = BUF(LIMIT_NAME_BYTES),
 		.name_raw = BUF(LIMIT_NAME_BYTES),
 		.args_raw = BUF(ANSWER_MAX),
+		.extra = BUF(LIMIT_LLM_LINE_BYTES),
 	};
 	return c;
 }
 
-/* Some servers give every parallel call the index 0, or none at all, and tell
- * them apart by id; others repeat the id in every fragment. */
-struct result_call *
-result_call_for(struct llm_result *r, int64_t wire, struct str id_raw)
+/* The id the model knows it by. */
+static struct str
+wire_id(const struct result_call *c)
 {
-	for (size_t i = r->calls_n; i-- > 0; ) {
-		struct result_call *c = &r->calls[i];
+	return buf_str(c->wire_id_raw.n > 0 ? &c->wire_id_raw : &c->id_raw);
+}
 
-		if (c->wire != wire)
-			continue;
-		if (id_raw.n == 0 || c->id_raw.n == 0 ||
-		    str_eq(buf_str(&c->id_raw), id_raw))
-			return c;
-		break;
+/* The call that the fragment could continue. */
+static struct result_call *
+call_near(struct llm_result *r, const struct result_fragment *f)
+{
+	struct result_call *last = r->calls_n > 0 ? &r->calls[r->calls_n - 1] : NULL;
+
+	for (size_t i = r->calls_n; f->id_raw.n > 0 && i-- > 0; )
+		if ((f->wire < 0 || r->calls[i].wire == f->wire) &&
+		    str_eq(wire_id(&r->calls[i]), f->id_raw))
+			return &r->calls[i];
+	for (size_t i = r->calls_n; f->wire >= 0 && i-- > 0; )
+		if (r->calls[i].wire == f->wire)
+			return &r->calls[i];
+	/* Without an index, or with one for the first time. */
+	return f->wire < 0 || (f->id_raw.n == 0 && f->name_raw.n == 0) ? last : NULL;
+}
+
+static bool
+starts_another(const struct result_call *c, const struct result_fragment *f)
+{
+	bool other_name = !str_eq(buf_str(&c->name_raw), f->name_raw);
+	bool other_id = f->id_raw.n > 0 && !str_eq(wire_id(c), f->id_raw);
+
+	if (f->name_raw.n == 0 || c->name_raw.n == 0)
+		return false;
+	return c->edge.whole || c->chunk == f->chunk ||
+	    (other_name && (other_id || f->wire < 0));
+}
+
+struct result_call *
+result_call_for(struct llm_result *r, const struct result_fragment *f)
+{
+	struct result_call *c = f->alone ? NULL : call_near(r, f);
+
+	if (c == NULL || starts_another(c, f))
+		c = call_new(r, f);
+	if (c != NULL)
+		c->chunk = f->chunk;
+	return c;
+}
+
+/* Readers join what is told again, so an id is told once: the model's, or one
+ * of ours when the call is named and has none, or has another call's. */
+static void
+id_add(struct llm_result *r, struct result_call *c, struct str *id_raw)
+{
+	bool taken = false;
+	struct uuid u;
+
+	for (size_t i = 0; i < r->calls_n; i++)
+		taken |= &r->calls[i] != c && id_raw->n > 0 &&
+		    str_eq(buf_str(&r->calls[i].id_raw), *id_raw);
+	if (c->id_raw.n > 0 || taken) {
+		if (c->wire_id_raw.n == 0)
+			buf_add(&c->wire_id_raw, *id_raw);
+		*id_raw = STR_NONE;
 	}
-	return call_add(r, wire);
+	if (c->id_raw.n > 0 || (id_raw->n == 0 && c->name_raw.n == 0))
+		return;
+	buf_add(&c->id_raw, *id_raw);
+	if (id_raw->n > 0)
+		return;
+	u = uuid_v4();
+	buf_lit(&c->id_raw, "call_");
+	uuid_add(&c->id_raw, &u);
+	*id_raw = buf_str(&c->id_raw);
+}
+
+/* A name counts once too; a second one before any arguments is its rest. */
+static void
+name_add(struct result_call *c, struct str *name_raw)
+{
+	if (c->name_raw.n > 0 && (c->args_raw.n > 0 ||
+	    str_eq(buf_str(&c->name_raw), *name_raw)))
+		*name_raw = STR_NONE;
+	buf_add(&c->name_raw, *name_raw);
+}
+
+void
+result_call_add(struct llm_result *r, struct result_call *c, struct str *id_raw,
+    struct str *name_raw, struct str args_raw)
+{
+	name_add(c, name_raw);
+	id_add(r, c, id_raw);
+	buf_add(&c->args_raw, args_raw);
+	scan_edge(&c->edge, args_raw);
 }
 
 void
@@ -105,12 +208,14 @@ int
 result_check(const struct llm_result *r)
 {
 	bool failed = r->content_raw.failed || r->reasoning_raw.failed ||
-	    r->refusal_raw.failed || r->usage.failed;
+	    r->refusal_raw.failed || r->usage.failed || r->extra.failed ||
+	    r->details.failed;
 
 	for (size_t i = 0; i < r->calls_n; i++) {
 		const struct result_call *c = &r->calls[i];
 
-		failed |= c->id_raw.failed || c->name_raw.failed || c->args_raw.failed;
+		failed |= c->id_raw.failed || c->name_raw.failed ||
+		    c->args_raw.failed || c->extra.failed;
 	}
 	return failed ? ERR_TOOBIG : OK;
 }
@@ -158,6 +263,7 @@ add_raw(struct buf *b, struct str raw)
 struct final_call {
 	int64_t index;
 	struct str id, name, args;           /* plain; args as the model wrote them */
+	struct str extra;                    /* JSON, or empty */
 	struct str args_json;                /* one line; empty when invalid */
 	const char *problem;                 /* NULL when valid */
 };
@@ -195,6 +301,7 @@ final_call(struct arena *a, const struct result_call *c)
 		.id = decoded(a, &c->id_raw),
 		.name = decoded(a, &c->name_raw),
 		.args = decoded(a, &c->args_raw),
+		.extra = buf_str(&c->extra),
 	};
 	struct str text = str_trim(f.args);
 	struct err e;
@@ -207,7 +314,7 @@ final_call(struct arena *a, const struct result_call *c)
 		f.id = arena_fmt(a, "call_%.*s", (int)sizeof hex, hex);
 	}
 	/* No arguments at all is how some models call a tool without any. */
-	if (text.n == 0)
+	if (text.n == 0 || str_eq(text, S("null")))
 		text = S("{}");
 	if (f.name.n == 0)
 		f.problem = "The call has no name.";
@@ -236,13 +343,30 @@ add_kwargs(struct buf *b, const struct llm_result *r, const struct final_call *c
 			json_add_str(b, calls[i].name);
 			buf_lit(b, ",\"arguments\":");
 			json_add_str(b, calls[i].args);
-			buf_lit(b, "}}");
+			buf_lit(b, "}");
+			if (calls[i].extra.n > 0) {
+				buf_lit(b, ",\"extra_content\":");
+				buf_add(b, calls[i].extra);
+			}
+			buf_lit(b, "}");
 		}
 		buf_lit(b, "]");
 	}
 	if (r->reasoning_raw.n > 0) {
 		json_add_key(b, "reasoning_content");
 		add_raw(b, buf_str(&r->reasoning_raw));
+		if (r->named_reasoning)
+			buf_lit(b, ",\"__openai_reasoning__\":\"reasoning\"");
+	}
+	if (r->details.n > 0) {
+		json_add_key(b, "reasoning_details");
+		buf_lit(b, "[");
+		buf_add(b, buf_str(&r->details));
+		buf_lit(b, "]");
+	}
+	if (r->extra.n > 0) {
+		json_add_key(b, "extra_content");
+		buf_add(b, buf_str(&r->extra));
 	}
 	if (r->refusal_raw.n > 0) {
 		json_add_key(b, "refusal");
@@ -317,13 +441,17 @@ add_invalid(struct buf *b, const struct final_call *calls, size_t n)
 
 /* ---- usage ---------------------------------------------------------------- */
 
+/* No count is larger than a double tells exactly, so sums do not overflow;
+ * -1: not told, or no count. */
 static int64_t
 usage_number(struct str object, struct str key)
 {
 	struct str raw = scan_find(object, key);
-	int64_t v;
+	double v;
 
-	return raw.n > 0 && str_to_i64(raw, &v) ? v : -1;
+	if (raw.n == 0 || !str_to_double(raw, &v) || !(v >= 0))
+		return -1;
+	return v > USAGE_MAX ? USAGE_MAX : (int64_t)v;
 }
 
 /* {"audio":..,"cache_read":..}: only what the model told. */
@@ -386,6 +514,14 @@ add_message(struct result_built *out, const struct llm_result *r,
 	json_add_str(b, provider);
 	buf_lit(b, ",\"usage\":");
 	buf_add(b, usage.n > 0 ? usage : S("{}"));
+	if (r->finish_raw.n > 0) {
+		buf_lit(b, ",\"finish_reason\":");
+		add_raw(b, buf_str(&r->finish_raw));
+	}
+	if (r->model_raw.n > 0) {
+		buf_lit(b, ",\"model_name\":");
+		add_raw(b, buf_str(&r->model_raw));
+	}
 	buf_lit(b, "},\"tool_call_chunks\":");
 	add_chunks(b, calls, r->calls_n);
 	buf_lit(b, ",\"tool_calls\":");
@@ -399,35 +535,45 @@ add_message(struct result_built *out, const struct llm_result *r,
 	buf_lit(b, ",\"type\":\"ai\"}");
 }
 
+/* The valid calls, then the others. */
+static void
+list_calls(struct result_built *out, const struct final_call *finals, size_t n)
+{
+	struct llm_tool_call *calls = arena_zero(&out->arena, (n + 1) * sizeof *calls);
+	size_t at = 0;
+
+	for (int valid = 1; calls != NULL && finals != NULL && valid >= 0; valid--) {
+		for (size_t i = 0; i < n; i++)
+			if ((finals[i].problem == NULL) == (valid == 1))
+				calls[at++] = (struct llm_tool_call){ finals[i].id,
+				    finals[i].name, finals[i].args_json };
+		if (valid == 1)
+			out->answer.calls_n = at;
+	}
+	out->answer.calls = calls;
+	out->answer.invalid_n = at - out->answer.calls_n;
+}
+
 int
 result_build(const struct llm_result *r, struct str provider,
     struct result_built *out, struct err *e)
 {
 	struct final_call *finals;
-	struct llm_tool_call *calls;
-	size_t n = 0;
 
 	*out = (struct result_built){
 		.json = BUF(8 * ANSWER_MAX),
 		.arena = ARENA(8 * ANSWER_MAX),
 	};
 	finals = arena_zero(&out->arena, (r->calls_n + 1) * sizeof *finals);
-	calls = arena_zero(&out->arena, (r->calls_n + 1) * sizeof *calls);
-	for (size_t i = 0; i < r->calls_n; i++) {
-		struct final_call f = final_call(&out->arena, &r->calls[i]);
-
-		finals[i] = f;
-		if (f.problem == NULL)
-			calls[n++] = (struct llm_tool_call){ f.id, f.name, f.args_json };
-	}
+	for (size_t i = 0; i < r->calls_n && finals != NULL; i++)
+		finals[i] = final_call(&out->arena, &r->calls[i]);
 	if (!out->arena.failed)
 		add_message(out, r, provider, finals);
+	list_calls(out, finals, r->calls_n);
 	if (out->arena.failed || out->json.failed || result_check(r) != OK)
 		return err_set(e, ERR_TOOBIG, "the model's answer is too large");
 	out->answer.id = buf_str(&r->id);
 	out->answer.message_json = buf_str(&out->json);
-	out->answer.calls = calls;
-	out->answer.calls_n = n;
 	return OK;
 }
 
@@ -436,38 +582,4 @@ result_built_release(struct result_built *b)
 {
 	buf_release(&b->json);
 	arena_release(&b->arena);
-}
-
-void
-result_replay(const struct llm_result *r, struct str finish_raw,
-    bool (*emit)(void *ctx, const struct llm_delta *d), void *ctx)
-{
-	struct str id = buf_str(&r->id);
-	struct llm_delta d = { .kind = LLM_DELTA_START, .id = id };
-
-	if (!emit(ctx, &d))
-		return;
-	if (r->content_raw.n > 0) {
-		d = (struct llm_delta){ .kind = LLM_DELTA_TEXT, .id = id,
-		    .text_raw = buf_str(&r->content_raw) };
-		if (!emit(ctx, &d))
-			return;
-	}
-	for (size_t i = 0; i < r->calls_n; i++) {
-		const struct result_call *c = &r->calls[i];
-
-		d = (struct llm_delta){ .kind = LLM_DELTA_TOOL, .id = id,
-		    .index = c->index, .id_raw = buf_str(&c->id_raw),
-		    .name_raw = buf_str(&c->name_raw),
-		    .args_raw = buf_str(&c->args_raw) };
-		if (!emit(ctx, &d))
-			return;
-	}
-	d = (struct llm_delta){ .kind = LLM_DELTA_FINISH, .id = id,
-	    .finish_raw = finish_raw };
-	if (!emit(ctx, &d) || r->usage.n == 0)
-		return;
-	d = (struct llm_delta){ .kind = LLM_DELTA_USAGE, .id = id,
-	    .usage_raw = buf_str(&r->usage) };
-	emit(ctx, &d);
 }

@@ -11,6 +11,7 @@
 #include <assert.h>
 
 #include "base/limits.h"
+#include "llm/llm_priv.h"
 
 #define ONES UINT64_C(0x0101010101010101)
 #define HIGH UINT64_C(0x8080808080808080)
@@ -345,4 +346,70 @@ scan_surrogates_paired(struct str raw)
 		p += 6;
 	}
 	return true;
+}
+
+void
+utf8_mend(struct buf *b, struct str s)
+{
+	struct str good = { s.p, 0 };
+
+	while (good.n < s.n) {
+		size_t step = str_utf8_step(str_sub(s, good.n, s.n));
+
+		if (step > 0) {
+			good.n += step;
+			continue;
+		}
+		buf_add(b, good);
+		buf_lit(b, "\xef\xbf\xbd");
+		s = str_sub(s, good.n + 1, s.n);
+		/* The rest of a character that began well is one mistake with it. */
+		while (s.n > 0 && ((unsigned char)s.p[0] & 0xc0) == 0x80)
+			s = str_sub(s, 1, s.n);
+		good = (struct str){ s.p, 0 };
+	}
+	buf_add(b, good);
+}
+
+/* The next character of a raw inside; 'x' for those that mean nothing here. */
+static char
+plain_next(const char **p, const char *end)
+{
+	char c = *(*p)++;
+	int v;
+
+	if (c != '\\' || *p == end)
+		return c;
+	c = *(*p)++;
+	if (c == 'n' || c == 'r' || c == 't')
+		return ' ';
+	if (c != 'u')
+		return c;
+	v = hex4(*p, end);
+	*p += end - *p < 4 ? end - *p : 4;
+	return v > 0 && v < 0x80 ? (char)v : 'x';
+}
+
+void
+scan_edge(struct json_edge *e, struct str raw)
+{
+	const char *p = raw.p, *end = p + raw.n;
+
+	while (p < end && !e->whole) {
+		char c = plain_next(&p, end);
+
+		if (e->escaped) {
+			e->escaped = false;
+		} else if (e->inside) {
+			e->escaped = c == '\\';
+			e->inside = c != '"';
+			e->whole = c == '"' && e->depth == 0;
+		} else if (c == '"') {
+			e->inside = true;
+		} else if (c == '{' || c == '[') {
+			e->depth++;
+		} else if ((c == '}' || c == ']') && e->depth > 0) {
+			e->whole = --e->depth == 0;
+		}
+	}
 }

@@ -23,7 +23,7 @@
 #define LLM_SCAN_PRIV_H
 
 #include <string.h>
-#include "base/str.h"
+#include "base/buf.h"
 
 struct scan {
 	const char *p, *end;
@@ -70,5 +70,12 @@ struct str scan_find(struct str object, struct str key);
 
 /* Every surrogate escape has its partner (other readers refuse lone ones). */
 bool scan_surrogates_paired(struct str raw);
+
+/* s with U+FFFD for what is not UTF-8. */
+void utf8_mend(struct buf *b, struct str s);
+
+struct json_edge;
+/* Follows one more piece of a JSON text, given as a raw inside. */
+void scan_edge(struct json_edge *e, struct str raw);
 
 #endif

@@ -169,7 +169,8 @@ scripted_prepare(struct llm_call *c, const struct llm_request *rq,
 	struct buf text = BUF(LIMIT_STATE_BYTES);
 	struct str role = S("user");
 
-	(void)model, (void)e;
+	(void)e;
+	json_add_escaped(&c->result.model_raw, model);
 	s->prompt_words = words(rq->system_prompt);
 	for (size_t i = 0; i < rq->messages_n; i++) {
 		buf_clear(&text);
@@ -234,7 +235,8 @@ say_token(struct llm_call *c, struct str token)
 static void
 say_call(struct llm_call *c, const struct script_call *call, int64_t index)
 {
-	struct result_call *r = result_call_for(&c->result, index, STR_NONE);
+	const struct result_fragment whole = { .wire = index, .alone = true };
+	struct result_call *r = result_call_for(&c->result, &whole);
 	struct llm_delta d = { .kind = LLM_DELTA_TOOL, .index = index,
 	    .id = buf_str(&c->result.id) };
 	struct uuid u = uuid_v4();
@@ -256,10 +258,12 @@ say_end(struct llm_call *c)
 	struct scripted_call *s = &c->u.scripted;
 	struct str id = buf_str(&c->result.id);
 	struct llm_delta finish = { .kind = LLM_DELTA_FINISH, .id = id,
-	    .finish_raw = s->turn.calls_n > 0 ? S("tool_calls") : S("stop") };
+	    .finish_raw = s->turn.calls_n > 0 ? S("tool_calls") : S("stop"),
+	    .model_raw = buf_str(&c->result.model_raw) };
 	struct llm_delta usage = { .kind = LLM_DELTA_USAGE, .id = id };
 	int64_t said = words(s->turn.reply);
 
+	buf_add(&c->result.finish_raw, finish.finish_raw);
 	buf_add_fmt(&c->result.usage, "{\"prompt_tokens\":%lld,"
 	    "\"completion_tokens\":%lld,\"total_tokens\":%lld,"
 	    "\"prompt_tokens_details\":{\"cached_tokens\":0},"

@@ -43,6 +43,14 @@ value_str(const struct header_value *v)
 	return (struct str){ v->text, v->n };
 }
 
+static void
+values_clear(struct client_call *call)
+{
+	call->content_type.n = call->retry_after.n = call->retry_after_ms.n = 0;
+	free(call->location);
+	call->location = NULL;
+}
+
 struct client_answer
 call_answer(const struct client_call *call)
 {
@@ -50,6 +58,8 @@ call_answer(const struct client_call *call)
 		.status = call->head_done ? call->status : 0,
 		.content_type = value_str(&call->content_type),
 		.retry_after = value_str(&call->retry_after),
+		.retry_after_ms = value_str(&call->retry_after_ms),
+		.location = str_of(call->location),
 	};
 }
 
@@ -63,7 +73,7 @@ status_line(struct client_call *call, struct str line)
 	if (blank < 0 || !str_to_u64(str_sub(line, (size_t)blank + 1, 3), &status))
 		status = 0;
 	call->status = (int)status;
-	call->content_type.n = call->retry_after.n = 0;
+	values_clear(call);
 }
 
 static void
@@ -72,14 +82,22 @@ header_line(struct client_call *call, struct str line)
 	static const struct { struct str name; size_t at; } kept[] = {
 		{ { "content-type", 12 }, offsetof(struct client_call, content_type) },
 		{ { "retry-after", 11 }, offsetof(struct client_call, retry_after) },
+		{ { "retry-after-ms", 14 },
+		  offsetof(struct client_call, retry_after_ms) },
 	};
 	ptrdiff_t colon = str_index(line, ':');
+	struct str name = str_sub(line, 0, colon < 0 ? 0 : (size_t)colon), value;
 
-	for (size_t i = 0; colon > 0 && i < COUNT(kept); i++)
-		if ((size_t)colon == kept[i].name.n &&
-		    str_eq_nocase(str_sub(line, 0, (size_t)colon), kept[i].name))
-			value_set((struct header_value *)(void *)((char *)call + kept[i].at),
-			    str_trim(str_sub(line, (size_t)colon + 1, line.n)));
+	if (name.n == 0)
+		return;
+	value = str_trim(str_sub(line, name.n + 1, line.n));
+	for (size_t i = 0; i < COUNT(kept); i++)
+		if (str_eq_nocase(name, kept[i].name))
+			value_set((struct header_value *)(void *)((char *)call +
+			    kept[i].at), value);
+	if (str_eq_nocase(name, S("location")) && call->location == NULL &&
+	    value.n <= LOCATION_MAX)
+		call->location = mem_cstr(value);
 }
 
 /* The head is complete: everything but 1xx is final. */
@@ -199,6 +217,7 @@ call_new(struct client *c)
 	SET(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	SET(easy, CURLOPT_USERAGENT, "cohort/" COHORT_VERSION);
 	SET(easy, CURLOPT_ERRORBUFFER, call->curl_error);
+	SET(easy, CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
 	SET(easy, CURLOPT_HEADERFUNCTION, on_header);
 	SET(easy, CURLOPT_HEADERDATA, call);
 	SET(easy, CURLOPT_WRITEFUNCTION, on_body);
@@ -214,6 +233,7 @@ void
 call_free(struct client_call *call)
 {
 	curl_easy_cleanup(call->easy);
+	values_clear(call);
 	free(call->text);
 	free(call->lines);
 	free(call->addresses.data);
@@ -311,7 +331,7 @@ call_set(struct client_call *call, const struct client_request *req)
 	call->status = 0;
 	call->head_done = false;
 	call->body_in = 0;
-	call->content_type.n = call->retry_after.n = 0;
+	values_clear(call);
 	call->curl_error[0] = '\0';
 }
 
@@ -367,7 +387,6 @@ call_result(const struct client_call *call, CURLcode code, struct err *e)
 	static const struct { CURLcode code; int rc; } known[] = {
 		{ CURLE_OPERATION_TIMEDOUT, ERR_TIMEOUT },
 		{ CURLE_URL_MALFORMAT, ERR_INVALID },
-		{ CURLE_UNSUPPORTED_PROTOCOL, ERR_INVALID },
 	};
 	int rc = ERR_CLOSED;
 
@@ -377,6 +396,10 @@ call_result(const struct client_call *call, CURLcode code, struct err *e)
 	}
 	if (code == CURLE_OK)
 		return OK;
+	/* The URL's scheme was looked at before: what came was no HTTP/1.x. */
+	if (code == CURLE_UNSUPPORTED_PROTOCOL)
+		return err_set(e, ERR_CLOSED, "what answers there does not speak HTTP (%s)",
+		    call->curl_error);
 	for (size_t i = 0; i < COUNT(known); i++)
 		if (known[i].code == code)
 			rc = known[i].rc;

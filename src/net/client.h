@@ -6,7 +6,8 @@
  * handed to libcurl (its own resolver makes a thread a transfer).  The CA
  * bundle is loaded once a client (CAINFO with CAPATH off).  Proxies come from
  * the environment, by libcurl's names; loopback never goes through one.
- * Redirects are not followed.  A hook may start and cancel calls.
+ * Redirects are not followed.  A compressed answer is decoded, asked for or
+ * not; body_max counts what comes out.  A hook may start and cancel calls.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -32,6 +33,7 @@ struct client_request {
 struct client_answer {
 	int status;                          /* 0 before the head arrived */
 	struct str content_type, retry_after;    /* borrowed; empty if absent */
+	struct str retry_after_ms, location;     /* the same */
 };
 
 struct client_hooks {
@@ -40,7 +42,8 @@ struct client_hooks {
 	/* Bytes of the body, any status. */
 	void (*data)(void *ctx, struct str bytes);
 	/* The end; nothing is called after it and the call is gone.  rc: OK (any
-	 * status), ERR_TIMEOUT, ERR_CLOSED (connect failed, reset, cut short),
+	 * status), ERR_TIMEOUT, ERR_CLOSED (connect failed, reset, cut short,
+	 * no HTTP),
 	 * ERR_TOOBIG, ERR_INVALID (the URL).  e says which. */
 	void (*done)(void *ctx, int rc, const struct client_answer *a,
 	    const struct err *e);

@@ -35,7 +35,8 @@ enum call_state {
 	CALL_SPARE, CALL_RESOLVING, CALL_QUEUED, CALL_RUNNING, CALL_WAITING, CALL_DROPPED
 };
 
-#define HEADER_VALUE_MAX 128                 /* of the two we hand out */
+#define HEADER_VALUE_MAX 128                 /* of those we hand out */
+#define LOCATION_MAX     1024                /* a longer one counts as none */
 
 struct header_value {
 	char text[HEADER_VALUE_MAX];
@@ -76,7 +77,8 @@ struct client_call {
 	int status;                          /* of the head under way, then final */
 	bool head_done;
 	size_t body_in;
-	struct header_value content_type, retry_after;
+	struct header_value content_type, retry_after, retry_after_ms;
+	char *location;                      /* NULL: none */
 	char curl_error[CURL_ERROR_SIZE];
 };
 

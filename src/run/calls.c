@@ -7,15 +7,21 @@
  * result is used as it is; a call that was started and not recorded is told
  * to the model as an unknown outcome, never repeated.
  *
+ * A call that could not be read (invalid_tool_calls) is answered too, by what
+ * is wrong with it: the model has made a mistake and can make it good.
+ *
  * A slot outlives its job when the run is stopped while a tool works.
  *
  * SPDX-License-Identifier: MIT
  */
 #include <assert.h>
+#include <string.h>
 
 #include "base/limits.h"
 #include "base/mem.h"
 #include "run/run_priv.h"
+
+#define WROTE_SHOWN 200                      /* of arguments that cannot be read */
 
 struct tool_slot {
 	struct store_call start;             /* its journal entry */
@@ -24,6 +30,7 @@ struct tool_slot {
 	char *id, *name, *args;
 	char *actor, *project, *once;        /* as in struct tool_env */
 	const struct tool *tool;             /* NULL: not for this run */
+	char *problem;                       /* NULL: the call is valid */
 	bool journal;
 	struct message *result;
 };
@@ -46,6 +53,7 @@ slot_free(struct tool_slot *s)
 	free(s->actor);
 	free(s->project);
 	free(s->once);
+	free(s->problem);
 	free(s);
 }
 
@@ -216,6 +224,24 @@ slot_refuse(struct tool_slot *s)
 	buf_release(&b);
 }
 
+static void
+slot_correct(struct tool_slot *s)
+{
+	struct buf b = BUF(LIMIT_TOOL_RESULT_BYTES);
+	struct str wrote = str_sub(str_of(s->args), 0, WROTE_SHOWN);
+
+	while (wrote.n > 0 && !str_is_utf8(wrote))
+		wrote.n--;
+	buf_lit(&b, "Error: the call was not made. ");
+	buf_add(&b, str_of(s->problem));
+	buf_lit(&b, " Arguments are one complete JSON object; these were: ");
+	buf_add(&b, wrote);
+	if (wrote.n < strlen(s->args))
+		buf_lit(&b, "...");
+	slot_done(s, tool_message(s, false, buf_str(&b)));
+	buf_release(&b);
+}
+
 static const struct store_call_row *
 row_find(const struct store_call_row *rows, size_t n, const char *id)
 {
@@ -233,6 +259,8 @@ slot_begin(struct tool_slot *s, const struct store_call_row *row, int step)
 
 	if (row != NULL && row->done && message_from_stored(&m, row->result, NULL) == OK)
 		slot_done(s, m);
+	else if (s->problem != NULL)
+		slot_correct(s);
 	else if (s->tool == NULL)
 		slot_refuse(s);
 	else if (row != NULL && !row->done && !s->tool->idempotent)
@@ -267,8 +295,9 @@ once_of(const struct job *j, const char *call_id)
 	return once;
 }
 
+/* problem: what is wrong with it, or NULL. */
 static void
-slot_add(struct job *j, jnode call)
+slot_add(struct job *j, jnode call, jnode problem)
 {
 	struct tool_slot *s = mem_new(struct tool_slot);
 	struct buf args = BUF(LIMIT_LLM_BODY_BYTES);
@@ -277,8 +306,12 @@ slot_add(struct job *j, jnode call)
 	s->run = j->run;
 	s->id = text_of(json_get(call, S("id")));
 	s->name = text_of(json_get(call, S("name")));
-	json_add_node(&args, json_get(call, S("args")));
+	if (problem != NULL)
+		buf_add(&args, json_str(json_get(call, S("args"))));
+	else
+		json_add_node(&args, json_get(call, S("args")));
 	s->args = mem_cstr(buf_str(&args));
+	s->problem = problem != NULL ? text_of(problem) : NULL;
 	buf_release(&args);
 	s->actor = mem_cstr(str_of(j->actor));
 	s->project = mem_cstr(j->plan->work_project);
@@ -294,16 +327,22 @@ slots_make(struct job *j)
 {
 	const struct message_list *l = &j->core.list;
 	struct json_doc d = { 0 };
-	jnode calls = NULL;
+	jnode calls = NULL, invalid = NULL;
 	size_t at = l->n;
 
 	while (at > 0 && l->at[at - 1]->kind != MESSAGE_AI)
 		at--;
-	if (at > 0 && json_parse(&d, l->at[at - 1]->json, NULL) == OK)
+	if (at > 0 && json_parse(&d, l->at[at - 1]->json, NULL) == OK) {
 		calls = json_get(d.root, S("tool_calls"));
-	j->slots = mem_alloc((json_count(calls) + 1) * sizeof *j->slots);
+		invalid = json_get(d.root, S("invalid_tool_calls"));
+	}
+	j->slots = mem_alloc((json_count(calls) + json_count(invalid) + 1) *
+	    sizeof *j->slots);
 	for (struct json_iter it = json_each(calls); json_next(&it);)
-		slot_add(j, it.value);
+		slot_add(j, it.value, NULL);
+	for (struct json_iter it = json_each(invalid); json_next(&it);)
+		if (json_is_string(json_get(it.value, S("error"))))
+			slot_add(j, it.value, json_get(it.value, S("error")));
 	json_release(&d);
 }
 

@@ -16,9 +16,11 @@
 struct chunk_call {
 	int64_t index;
 	struct buf id, name, args;
+	struct buf extra;            /* JSON, or empty */
 };
 
 #define HEAD "[{\"content\":\""
+#define USAGE_MAX INT64_C(9007199254740991)  /* 2^53 - 1 */
 
 void
 chunks_init(struct chunks *c, struct str id, const struct frame_place *at,
@@ -27,7 +29,9 @@ chunks_init(struct chunks *c, struct str id, const struct frame_place *at,
 	*c = (struct chunks){ .id = id, .provider = mem_cstr(provider) };
 	c->tail = BUF(2 * RUN_METADATA_BYTES);
 	c->text = BUF(LIMIT_LLM_BODY_BYTES);
+	c->reasoning = BUF(LIMIT_LLM_BODY_BYTES);
 	c->usage = BUF(LIMIT_LLM_BODY_BYTES);
+	c->ending = BUF(RUN_METADATA_BYTES);
 	if (!tuple)
 		return;
 	buf_add_fmt(&c->tail, "\",\"tool_call_chunks\":[],\"additional_kwargs\":{},"
@@ -47,12 +51,15 @@ chunks_release(struct chunks *c)
 		buf_release(&c->calls[i].id);
 		buf_release(&c->calls[i].name);
 		buf_release(&c->calls[i].args);
+		buf_release(&c->calls[i].extra);
 	}
 	free(c->calls);
 	free(c->provider);
 	buf_release(&c->tail);
 	buf_release(&c->text);
+	buf_release(&c->reasoning);
 	buf_release(&c->usage);
+	buf_release(&c->ending);
 	*c = (struct chunks){ 0 };
 }
 
@@ -71,7 +78,7 @@ add_raw(struct buf *b, const char *key, struct str raw)
 /* A call as OpenAI writes it; absent spans are left out. */
 static void
 add_openai_call(struct buf *b, int64_t index, struct str id, struct str name,
-    struct str args)
+    struct str args, struct str extra)
 {
 	buf_add_fmt(b, "{\"index\":%lld", (long long)index);
 	if (id.p != NULL) {
@@ -83,13 +90,19 @@ add_openai_call(struct buf *b, int64_t index, struct str id, struct str name,
 		add_raw(b, "name", name);
 	if (args.p != NULL)
 		add_raw(b, "arguments", args);
-	buf_lit(b, "}}");
+	buf_add_char(b, '}');
+	if (extra.n > 0) {
+		buf_lit(b, ",\"extra_content\":");
+		buf_add(b, extra);
+	}
+	buf_add_char(b, '}');
 }
 
 static void
 add_call_chunk(struct buf *b, int64_t index, struct str id, struct str name,
-    struct str args)
+    struct str args, struct str extra)
 {
+	(void)extra;
 	buf_add_char(b, '{');
 	if (name.p != NULL)
 		add_raw(b, "name", name);
@@ -135,9 +148,10 @@ static void
 add_count(struct buf *b, const char *key, jnode from, const char *name)
 {
 	jnode n = json_get(from, str_of(name));
+	double count = json_is_number(n) && json_number(n) > 0 ? json_number(n) : 0;
 
 	json_add_key(b, key);
-	buf_add_i64(b, json_is_int(n) ? json_int(n) : 0);
+	buf_add_i64(b, count > USAGE_MAX ? USAGE_MAX : (int64_t)count);
 }
 
 static void
@@ -146,7 +160,7 @@ add_detail(struct buf *b, const char *key, jnode details, const char *member,
 {
 	json_add_key(b, key);
 	buf_add_char(b, '{');
-	if (json_is_int(json_get(details, str_of(name))))
+	if (json_is_number(json_get(details, str_of(name))))
 		add_count(b, member, details, name);
 	buf_add_char(b, '}');
 }
@@ -220,9 +234,9 @@ tuple_tool(struct chunks *c, const struct llm_delta *d, int64_t id)
 	add_parsed_call(&good, &bad, d->id_raw,
 	    d->name_raw.p != NULL ? d->name_raw : S(""), args);
 	buf_lit(&b, HEAD "\",\"tool_call_chunks\":[");
-	add_call_chunk(&b, d->index, d->id_raw, d->name_raw, args);
+	add_call_chunk(&b, d->index, d->id_raw, d->name_raw, args, STR_NONE);
 	buf_lit(&b, "],\"additional_kwargs\":{\"tool_calls\":[");
-	add_openai_call(&b, d->index, d->id_raw, d->name_raw, args);
+	add_openai_call(&b, d->index, d->id_raw, d->name_raw, args, d->extra);
 	buf_add_fmt(&b, "]},\"id\":\"%.*s\",\"response_metadata\":{"
 	    "\"model_provider\":\"%s\",\"usage\":{}},\"tool_calls\":[", FMT(c->id),
 	    c->provider);
@@ -233,6 +247,60 @@ tuple_tool(struct chunks *c, const struct llm_delta *d, int64_t id)
 	buf_release(&good);
 	buf_release(&bad);
 	return tuple_from(c, &b, id);
+}
+
+/* A frame without text: its own additional_kwargs and response_metadata. */
+static struct sse_block *
+tuple_own(struct chunks *c, const char *kwargs, struct str raw,
+    const char *kwargs_end, struct str ending, int64_t id)
+{
+	struct buf b = BUF(LIMIT_LLM_BODY_BYTES);
+
+	buf_lit(&b, HEAD "\",\"tool_call_chunks\":[],\"additional_kwargs\":{");
+	buf_add(&b, str_of(kwargs));
+	buf_add(&b, raw);
+	buf_add(&b, str_of(kwargs_end));
+	buf_add_fmt(&b, "},\"id\":\"%.*s\",\"response_metadata\":{"
+	    "\"model_provider\":\"%s\",\"usage\":{}%.*s},\"tool_calls\":[],"
+	    "\"invalid_tool_calls\":[],\"type\":\"ai\"}", FMT(c->id), c->provider,
+	    FMT(ending));
+	return tuple_from(c, &b, id);
+}
+
+static struct sse_block *
+tuple_reasoning(struct chunks *c, const struct llm_delta *d, int64_t id)
+{
+	return tuple_own(c, "\"reasoning_content\":\"", d->text_raw, "\"", STR_NONE, id);
+}
+
+/* `,"finish_reason":..,"model_name":..`: told once, for readers join them. */
+static void
+add_ending(struct buf *b, const struct llm_delta *d)
+{
+	struct { const char *key; struct str raw; } members[] = {
+		{ ",\"finish_reason\":\"", d->finish_raw },
+		{ ",\"model_name\":\"", d->model_raw },
+	};
+
+	for (size_t i = 0; i < COUNT(members); i++) {
+		if (members[i].raw.n == 0)
+			continue;
+		buf_add(b, str_of(members[i].key));
+		buf_add(b, members[i].raw);
+		buf_add_char(b, '"');
+	}
+}
+
+static struct sse_block *
+tuple_finish(struct chunks *c, const struct llm_delta *d, int64_t id)
+{
+	struct buf ending = BUF(RUN_METADATA_BYTES);
+	struct sse_block *block;
+
+	add_ending(&ending, d);
+	block = tuple_own(c, "", STR_NONE, "", buf_str(&ending), id);
+	buf_release(&ending);
+	return block;
 }
 
 static struct sse_block *
@@ -256,7 +324,8 @@ chunk_tuple(struct chunks *c, const struct llm_delta *d, int64_t id)
 	static struct sse_block *(*const by_kind[])(struct chunks *,
 	    const struct llm_delta *, int64_t) = {
 		[LLM_DELTA_START] = tuple_empty, [LLM_DELTA_TEXT] = tuple_text,
-		[LLM_DELTA_TOOL] = tuple_tool, [LLM_DELTA_FINISH] = tuple_empty,
+		[LLM_DELTA_REASONING] = tuple_reasoning,
+		[LLM_DELTA_TOOL] = tuple_tool, [LLM_DELTA_FINISH] = tuple_finish,
 		[LLM_DELTA_USAGE] = tuple_usage,
 	};
 
@@ -279,7 +348,8 @@ call_at(struct chunks *c, int64_t index)
 	mem_grow(c->calls, c->calls_n, c->calls_cap);
 	call = &c->calls[c->calls_n++];
 	*call = (struct chunk_call){ .index = index, .id = BUF(LIMIT_LLM_LINE_BYTES),
-	    .name = BUF(LIMIT_LLM_LINE_BYTES), .args = BUF(LIMIT_LLM_BODY_BYTES) };
+	    .name = BUF(LIMIT_LLM_LINE_BYTES), .args = BUF(LIMIT_LLM_BODY_BYTES),
+	    .extra = BUF(LIMIT_LLM_LINE_BYTES) };
 	return call;
 }
 
@@ -290,6 +360,10 @@ chunk_collect(struct chunks *c, const struct llm_delta *d)
 
 	if (d->kind == LLM_DELTA_TEXT) {
 		buf_add(&c->text, d->text_raw);
+	} else if (d->kind == LLM_DELTA_REASONING) {
+		buf_add(&c->reasoning, d->text_raw);
+	} else if (d->kind == LLM_DELTA_FINISH) {
+		add_ending(&c->ending, d);
 	} else if (d->kind == LLM_DELTA_USAGE) {
 		buf_clear(&c->usage);
 		buf_add(&c->usage, d->usage_raw);
@@ -297,18 +371,20 @@ chunk_collect(struct chunks *c, const struct llm_delta *d)
 		call = call_at(c, d->index);
 		if (call == NULL)
 			return;          /* the answer is refused as a whole later */
-		if (call->id.n == 0)
-			buf_add(&call->id, d->id_raw);
-		if (call->name.n == 0)
-			buf_add(&call->name, d->name_raw);
+		buf_add(&call->id, d->id_raw);
+		buf_add(&call->name, d->name_raw);
 		buf_add(&call->args, d->args_raw);
+		if (d->extra.n > 0) {
+			buf_clear(&call->extra);
+			buf_add(&call->extra, d->extra);
+		}
 	}
 }
 
 static void
 add_calls(struct buf *b, const struct chunks *c,
     void (*add)(struct buf *b, int64_t index, struct str id, struct str name,
-	struct str args))
+	struct str args, struct str extra))
 {
 	for (size_t i = 0; i < c->calls_n; i++) {
 		const struct chunk_call *call = &c->calls[i];
@@ -316,7 +392,7 @@ add_calls(struct buf *b, const struct chunks *c,
 		if (i > 0)
 			buf_add_char(b, ',');
 		add(b, call->index, buf_str(&call->id), buf_str(&call->name),
-		    buf_str(&call->args));
+		    buf_str(&call->args), buf_str(&call->extra));
 	}
 }
 
@@ -339,9 +415,17 @@ chunk_partial(const struct chunks *c, int64_t id)
 		add_calls(&b, c, add_openai_call);
 		buf_add_char(&b, ']');
 	}
+	if (c->reasoning.n > 0) {
+		if (c->calls_n > 0)
+			buf_add_char(&b, ',');
+		buf_lit(&b, "\"reasoning_content\":\"");
+		buf_add(&b, buf_str(&c->reasoning));
+		buf_add_char(&b, '"');
+	}
 	buf_add_fmt(&b, "},\"response_metadata\":{\"model_provider\":\"%s\",\"usage\":",
 	    c->provider);
 	buf_add(&b, c->usage.n > 0 ? buf_str(&c->usage) : S("{}"));
+	buf_add(&b, buf_str(&c->ending));
 	buf_lit(&b, "},\"tool_call_chunks\":[");
 	add_calls(&b, c, add_call_chunk);
 	buf_lit(&b, "],\"tool_calls\":[");

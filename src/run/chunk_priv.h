@@ -22,10 +22,11 @@ struct chunks {
 	struct buf tail;
 	size_t metadata_at;          /* in tail: where `,{metadata}]` begins */
 	/* messages: what came so far, as raw spans */
-	struct buf text;
+	struct buf text, reasoning;
 	struct chunk_call *calls;
 	size_t calls_n, calls_cap;
 	struct buf usage;            /* the object; empty before it came */
+	struct buf ending;           /* members of response_metadata; the same */
 };
 
 /* id must outlive c (or be empty for now). */

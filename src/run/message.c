@@ -336,7 +336,12 @@ write_openai_call(struct writer *w, jnode call, jnode function, size_t i)
 	json_add_key(w->b, "name");
 	json_add_node(w->b, name);
 	json_add_key(w->b, "type");
-	buf_lit(w->b, "\"tool_call\"}");
+	buf_lit(w->b, "\"tool_call\"");
+	if (json_is_object(json_get(call, S("extra_content")))) {
+		json_add_key(w->b, "extra_content");
+		json_add_node(w->b, json_get(call, S("extra_content")));
+	}
+	buf_add_char(w->b, '}');
 	json_release(&args);
 	return OK;
 }

@@ -138,20 +138,21 @@ on_delta(void *ctx, const struct llm_delta *d)
 
 /* ---- the answer ---------------------------------------------------------- */
 
-/* done.invoke's data: `tool_calls` is there when there are any. */
+/* done.invoke's data: `tool_calls` is there when there are any, invalid ones
+ * too: they are answered, by an error. */
 static struct val
 answer_data(const struct llm_answer *a)
 {
 	struct val data = val_object_empty(), calls = val_array_empty();
 
-	for (size_t i = 0; i < a->calls_n; i++) {
+	for (size_t i = 0; i < a->calls_n + a->invalid_n; i++) {
 		struct val call = val_object_empty();
 
 		call = val_set_take(call, S("id"), val_string(a->calls[i].id));
 		call = val_set_take(call, S("name"), val_string(a->calls[i].name));
 		calls = val_push_take(calls, call);
 	}
-	if (a->calls_n > 0)
+	if (a->calls_n + a->invalid_n > 0)
 		return val_set_take(data, S("tool_calls"), calls);
 	val_drop(calls);
 	return data;
@@ -202,14 +203,14 @@ on_done(void *ctx, int rc, const struct llm_answer *a, const char *error_event,
 /* ---- the question -------------------------------------------------------- */
 
 static struct llm_tool_spec *
-own_specs(const struct plan *p)
+own_specs(const struct plan *p, const struct tools *t)
 {
 	struct llm_tool_spec *specs = mem_alloc((p->tools_n + 1) * sizeof *specs);
 
 	for (size_t i = 0; i < p->tools_n; i++)
 		specs[i] = (struct llm_tool_spec){ str_of(p->tools[i]->name),
 		    str_of(p->tools[i]->description),
-		    str_of(p->tools[i]->parameters_json) };
+		    tools_schema(t, p->tools[i]) };
 	return specs;
 }
 
@@ -224,7 +225,7 @@ model_start(struct job *j)
 	const struct plan *p = j->plan;
 	const struct message_list *l = &j->core.list;
 	struct str *messages = mem_alloc((l->n + 1) * sizeof *messages);
-	struct llm_tool_spec *own = p->all_tools ? NULL : own_specs(p);
+	struct llm_tool_spec *own = p->all_tools ? NULL : own_specs(p, sh->tools);
 	struct llm_hooks hooks = { on_delta, on_done, j };
 	struct llm_request q = { .model = p->model, .base_url = p->base_url,
 	    .system_prompt = p->system_prompt, .temperature = p->temperature,

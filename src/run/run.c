@@ -33,7 +33,7 @@ runs_shared_new(struct store *st, const struct tools *t, struct err *e)
 		if (tool->group != NULL)
 			continue;
 		sh->specs[sh->specs_n++] = (struct llm_tool_spec){ str_of(tool->name),
-		    str_of(tool->description), str_of(tool->parameters_json) };
+		    str_of(tool->description), tools_schema(t, tool) };
 	}
 	atomic_init(&sh->shards, 0);
 	return sh;

@@ -19,10 +19,12 @@
 #define ARENA_BYTES ((size_t)LIMIT_STORE_VALUE_BYTES * 4)
 #define NAMES_MAX   256                      /* of the tools listed to a model */
 #define NAME_SHOWN  64                       /* of a tool that does not exist */
+#define SCHEMA_BYTES (64 * KB)
 
 struct entry {
 	const struct tool *tool;
-	struct json_doc schema;
+	struct json_doc schema;              /* its arguments are checked against */
+	struct buf shown;                    /* to models */
 };
 
 struct tools {
@@ -76,8 +78,10 @@ tools_free(struct tools *t)
 {
 	if (t == NULL)
 		return;
-	for (size_t i = 0; i < t->n; i++)
+	for (size_t i = 0; i < t->n; i++) {
 		json_release(&t->at[i].schema);
+		buf_release(&t->at[i].shown);
+	}
 	free(t->at);
 	free(t);
 }
@@ -85,18 +89,24 @@ tools_free(struct tools *t)
 void
 tools_add(struct tools *t, const struct tool *tool)
 {
-	struct entry entry = { .tool = tool };
+	struct entry entry = { .tool = tool, .shown = BUF(SCHEMA_BYTES) };
 	struct err e = { 0 };
 	int rc;
 
 	assert(tool->start != NULL && tool->description != NULL);
 	assert(tools_find(t, str_of(tool->name)) == NULL);
 	rc = json_parse(&entry.schema, str_of(tool->parameters_json), &e);
+	if (rc == OK && schema_is_bare(entry.schema.root)) {
+		json_release(&entry.schema);
+		rc = json_parse(&entry.schema, str_of(schema_no_arguments), &e);
+	}
 	if (rc == OK)
 		rc = args_schema_valid(entry.schema.root, &e);
 	if (rc != OK)
 		log_error("tools", "bad_schema", "tool=%s error=%s", tool->name, e.text);
 	assert(rc == OK);
+	schema_add_common(&entry.shown, entry.schema.root);
+	assert(!entry.shown.failed);
 	mem_grow(t->at, t->n, t->cap);
 	t->at[t->n++] = entry;
 }
@@ -116,6 +126,15 @@ tools_find(const struct tools *t, struct str name)
 	const struct entry *entry = find(t, name);
 
 	return entry != NULL ? entry->tool : NULL;
+}
+
+struct str
+tools_schema(const struct tools *t, const struct tool *tool)
+{
+	const struct entry *entry = find(t, str_of(tool->name));
+
+	assert(entry != NULL && entry->tool == tool);
+	return buf_str(&entry->shown);
 }
 
 size_t

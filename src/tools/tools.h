@@ -65,6 +65,9 @@ void tools_free(struct tools *t);
 void tools_add(struct tools *t, const struct tool *tool);    /* start-up only; a
                                                 bad schema or a name taken is a bug */
 const struct tool *tools_find(const struct tools *t, struct str name);
+/* The tool's schema as a model is shown it: the part of JSON Schema that every
+ * provider takes.  Arguments are checked against the tool's own. */
+struct str tools_schema(const struct tools *t, const struct tool *tool);
 size_t tools_count(const struct tools *t);
 const struct tool *tools_at(const struct tools *t, size_t i);
 

@@ -13,6 +13,13 @@ int args_schema_valid(jnode schema, struct err *e);
 /* ERR_INVALID with words that help a model to do better. */
 int args_check(jnode schema, jnode args, struct err *e);
 
+/* schema.c: appends the schema as models are shown it. */
+void schema_add_common(struct buf *b, jnode schema);
+/* A schema of an object without a single member. */
+bool schema_is_bare(jnode schema);
+/* Stands for a bare one: what is checked is what is shown. */
+extern const char schema_no_arguments[];
+
 /* tools.c: at most max bytes, whole characters only. */
 struct str text_cut(struct str s, size_t max);
 

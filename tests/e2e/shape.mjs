@@ -5,10 +5,14 @@ import { shape } from "./lib.mjs";
 // protocol.
 const opaque = new Set(["args", "versions", "prompt_tokens_details", "completion_tokens_details"]);
 
+// What ours has and the recorded server leaves out: why a model's answer ended,
+// and which model it was.
+const ours = new Set(["finish_reason", "model_name"]);
+
 function normal(v) {
   if (Array.isArray(v)) return v.map(normal);
   if (v === null || typeof v !== "object") return v;
-  return Object.fromEntries(Object.entries(v).map(([k, x]) => [k, opaque.has(k) ? "opaque" : normal(x)]));
+  return Object.fromEntries(Object.entries(v).filter(([k]) => !ours.has(k)).map(([k, x]) => [k, opaque.has(k) ? "opaque" : normal(x)]));
 }
 
 // A map from message id to metadata (messages/metadata) has ids for keys.

@@ -140,7 +140,8 @@ over(struct bed *bed)
 static void
 on_delta(void *ctx, const struct llm_delta *d)
 {
-	static const char *const names[] = { "start", "text", "tool", "finish", "usage" };
+	static const char *const names[] = { "start", "text", "think", "tool", "finish",
+	    "usage" };
 	struct heard *h = ctx;
 
 	CHECK(h->done == 0);
@@ -298,7 +299,7 @@ TEST(call_without_readers_asks_for_no_stream)
 	CHECK_RC(h.rc, OK);
 	CHECK(h.log.n == 0);
 	CHECK(str_contains(buf_str(&h.message), S("{\"content\":\"Hello\",")));
-	CHECK(strstr(b.server.requests.p, "{\"model\":\"other\",\"messages\"") != NULL);
+	CHECK(strstr(b.server.requests.p, "{\"model\":\"other\",\"stream\":false,\"messages\"") != NULL);
 	heard_release(&h);
 	bed_close(&b);
 }

@@ -141,20 +141,28 @@ TEST(failure_backoff_doubles_spreads_and_is_bounded)
 
 /* ---- answers in one piece -------------------------------------------------- */
 
+static bool
+no_delta(void *ctx, const struct llm_delta *d)
+{
+	(void)ctx, (void)d;
+	return true;
+}
+
 static struct str
 message_of(const char *body, struct failure *f, struct result_built *b)
 {
-	struct buf finish = BUF(KB);
+	struct openai_stream s;
 	struct llm_result r;
 	struct str message = STR_NONE;
 
 	result_init(&r);
 	*b = (struct result_built){ 0 };
-	if (openai_answer_read(&r, str_of(body), &finish, f) == OK) {
+	openai_stream_init(&s, &r, no_delta, NULL);
+	if (openai_stream_whole(&s, str_of(body), f) == OK) {
 		CHECK_RC(result_build(&r, S("openai"), b, NULL), OK);
 		message = b->answer.message_json;
 	}
-	buf_release(&finish);
+	openai_stream_release(&s);
 	result_release(&r);
 	return message;
 }
@@ -169,10 +177,10 @@ TEST(answer_in_one_piece_becomes_the_same_message)
 	    "\"Hello\\n\\ud83d\\ude00 LLM .\"},\"finish_reason\":\"stop\",\"logprobs\":null}],\n"
 	    " \"usage\":{\n  \"prompt_tokens\":11,\"completion_tokens\":5,\"total_tokens\":16,"
 	    "\"prompt_tokens_details\":{\"cached_tokens\":4,\"audio_tokens\":0}}}", &f, &b),
-	    "{\"content\":\"Hello\\n\xf0\x9f\x98\x80 LLM .\",\"additional_kwargs\":{},"
+	    "{\"content\":\"Hello\\n\\ud83d\\ude00 LLM .\",\"additional_kwargs\":{},"
 	    "\"response_metadata\":{\"model_provider\":\"openai\",\"usage\":{\"prompt_tokens\":11,"
 	    "\"completion_tokens\":5,\"total_tokens\":16,\"prompt_tokens_details\":"
-	    "{\"cached_tokens\":4,\"audio_tokens\":0}}},\"tool_call_chunks\":[],\"tool_calls\":[],"
+	    "{\"cached_tokens\":4,\"audio_tokens\":0}},\"finish_reason\":\"stop\"},\"tool_call_chunks\":[],\"tool_calls\":[],"
 	    "\"id\":\"chatcmpl-mock75298\",\"usage_metadata\":{\"input_tokens\":11,"
 	    "\"output_tokens\":5,\"total_tokens\":16,\"input_token_details\":{\"audio\":0,"
 	    "\"cache_read\":4},\"output_token_details\":{}},\"invalid_tool_calls\":[],"
@@ -202,8 +210,13 @@ TEST(answer_in_one_piece_has_its_tool_calls)
 TEST(answer_that_is_none_is_an_error)
 {
 	static const struct { const char *body, *words; } rows[] = {
-		{ "", "the model's answer is not JSON: line 1, column 1: empty, expected a value" },
-		{ "[]", "the model's answer has no choices[0].message" },
+		{ "", "the model's answer is not JSON: line 1, column 1: empty, expected a value: " },
+		{ "{\"a\":", "the model's answer is not JSON: line 1, column 6: unexpected end "
+		  "of data: {\"a\":" },
+		{ "<html>", "the model's server answers with a web page, not with JSON; is the "
+		  "base URL right?" },
+		{ "[]", "the model reported an error without any words" },
+		{ "[{\"error\":{\"code\":400,\"message\":\"no key\"}}]", "no key" },
 		{ "{\"choices\":[]}", "the model's answer has no choices[0].message" },
 		{ "{\"error\":{\"message\":\"boom\"}}", "boom" },
 	};

@@ -74,7 +74,8 @@ add_span(struct buf *b, const char *name, struct str s)
 static bool
 on_delta(void *ctx, const struct llm_delta *d)
 {
-	static const char *const names[] = { "start", "text", "tool", "finish", "usage" };
+	static const char *const names[] = { "start", "text", "think", "tool", "finish",
+	    "usage" };
 	struct record *r = ctx;
 
 	buf_add_fmt(&r->log, "%s %.*s", names[d->kind], FMT(d->id));
@@ -207,7 +208,8 @@ TEST(stream_text_becomes_deltas_and_the_stored_message)
 	    "usage chatcmpl-mock851449 usage=<" USAGE_JSON ">\n");
 	CHECK_STR(buf_str(&s.message),
 	    "{\"content\":\"Hello from mock LLM .\",\"additional_kwargs\":{},"
-	    "\"response_metadata\":{\"model_provider\":\"openai\",\"usage\":" USAGE_JSON "},"
+	    "\"response_metadata\":{\"model_provider\":\"openai\",\"usage\":" USAGE_JSON
+	    ",\"finish_reason\":\"stop\",\"model_name\":\"mock-gpt\"},"
 	    "\"tool_call_chunks\":[],\"tool_calls\":[],\"id\":\"chatcmpl-mock851449\","
 	    "\"usage_metadata\":{\"input_tokens\":11,\"output_tokens\":5,\"total_tokens\":16,"
 	    "\"input_token_details\":{\"cache_read\":0},\"output_token_details\":{\"reasoning\":0}},"
@@ -232,7 +234,8 @@ TEST(stream_tool_call_becomes_deltas_and_the_stored_message)
 	    "{\"content\":\"\",\"additional_kwargs\":{\"tool_calls\":[{\"index\":0,"
 	    "\"id\":\"call_mock1\",\"type\":\"function\",\"function\":{\"name\":\"get_weather\","
 	    "\"arguments\":\"{\\\"city\\\":\\\"Paris\\\"}\"}}]},\"response_metadata\":"
-	    "{\"model_provider\":\"openai\",\"usage\":" USAGE_JSON "},"
+	    "{\"model_provider\":\"openai\",\"usage\":" USAGE_JSON
+	    ",\"finish_reason\":\"tool_calls\",\"model_name\":\"mock-gpt\"},"
 	    "\"tool_call_chunks\":[{\"name\":\"get_weather\",\"args\":\"{\\\"city\\\":\\\"Paris\\\"}\","
 	    "\"id\":\"call_mock1\",\"index\":0,\"type\":\"tool_call_chunk\"}],"
 	    "\"tool_calls\":[{\"name\":\"get_weather\",\"args\":{\"city\":\"Paris\"},"
@@ -277,7 +280,7 @@ TEST(stream_makes_an_id_when_the_model_has_none)
 	CHECK(str_starts(log_of(&s), S("start run-")));
 	CHECK(str_contains(buf_str(&s.message), S("\"id\":\"run-")));
 	CHECK(!str_contains(buf_str(&s.message), S("usage_metadata")));
-	CHECK(str_contains(buf_str(&s.message), S("\"usage\":{}}")));
+	CHECK(str_contains(buf_str(&s.message), S("\"usage\":{},\"finish_reason\":\"stop\"}")));
 	seen_release(&s);
 }
 
@@ -291,44 +294,85 @@ fragment(const char *member)
 	return text;
 }
 
+/* "call_<uuid>" is "call_". */
+static const char *
+without_uuids(char *s)
+{
+	for (char *at = strstr(s, "call_"); at != NULL; at = strstr(at + 5, "call_"))
+		memmove(at + 5, at + 5 + UUID_TEXT, strlen(at + 5 + UUID_TEXT) + 1);
+	return s;
+}
+
 /* Each row: fragments (members of one tool_calls element) and the calls. */
+static const struct { const char *fragments[5], *calls; } sorted[] = {
+	{ { "\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\"}",
+	    "\"index\":1,\"id\":\"b\",\"function\":{\"name\":\"g\"}",
+	    "\"index\":1,\"function\":{\"arguments\":\"{\\\"y\\\":2}\"}",
+	    "\"index\":0,\"function\":{\"arguments\":\"{\\\"x\\\":1}\"}" },
+	  "a f {\"x\":1};b g {\"y\":2};" },
+	/* no index; the id in every fragment */
+	{ { "\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"{\"}",
+	    "\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"}\"}" },
+	  "a f {};" },
+	/* index 0 for every parallel call */
+	{ { "\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}",
+	    "\"index\":0,\"id\":\"b\",\"function\":{\"name\":\"g\",\"arguments\":\"{\"}",
+	    "\"index\":0,\"function\":{\"arguments\":\"}\"}" },
+	  "a f {};b g {};" },
+	/* no arguments at all; blanks are dropped, big numbers stay */
+	{ { "\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\"}",
+	    "\"index\":1,\"id\":\"b\",\"function\":{\"name\":\"g\",\"arguments\":"
+	    "\"{ \\\"n\\\" :\\n 12345678901234567890123 , \\\"s\\\":\\\" \\\\\\\" \\\" }\"}" },
+	  "a f {};b g {\"n\":12345678901234567890123,\"s\":\" \\\" \"};" },
+	/* the same call again, index and id and all: a name after complete
+	 * arguments starts another; ids are ours where they are not one's own */
+	{ { "\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}",
+	    "\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"{\"}",
+	    "\"index\":0,\"id\":\"a\",\"function\":{\"arguments\":\"\\\"n\\\":1}\"}" },
+	  "a f {};call_ f {\"n\":1};" },
+	/* an id that changes with each fragment, a name that is repeated */
+	{ { "\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"\"}",
+	    "\"index\":0,\"id\":\"b\",\"function\":{\"name\":\"f\",\"arguments\":\"{\"}",
+	    "\"index\":0,\"id\":\"c\",\"function\":{\"name\":\"f\",\"arguments\":\"}\"}" },
+	  "a f {};" },
+	/* nothing but names */
+	{ { "\"function\":{\"name\":\"f\"}},{\"function\":{\"name\":\"f\"}",
+	    "\"function\":{\"name\":\"g\"}", "\"function\":{\"arguments\":\"{}\"}" },
+	  "call_ f {};call_ f {};call_ g {};" },
+	/* an index that comes late; one that is new and says nothing else */
+	{ { "\"id\":\"a\",\"function\":{\"name\":\"f\"}",
+	    "\"index\":0,\"function\":{\"arguments\":\"{\"}",
+	    "\"index\":3,\"function\":{\"arguments\":\"}\"}" },
+	  "a f {};" },
+	/* a name in pieces */
+	{ { "\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"get_\"}",
+	    "\"index\":0,\"function\":{\"name\":\"time\",\"arguments\":\"{}\"}" },
+	  "a get_time {};" },
+	/* arguments that are no text; an id that is a number */
+	{ { "\"id\":7,\"function\":{\"name\":\"f\",\"arguments\":{ \"s\" : \"\\\"}\" }}",
+	    "\"id\":8,\"function\":{\"name\":\"f\",\"arguments\":\"null\"}" },
+	  "7 f {\"s\":\"\\\"}\"};8 f {};" },
+	/* an object's end within a text is none */
+	{ { "\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"k\\\":\\\"}\"}",
+	    "\"index\":0,\"id\":\"b\",\"function\":{\"name\":\"f\",\"arguments\":\"\\\\\\\"\\\"}\"}" },
+	  "a f {\"k\":\"}\\\"\"};" },
+	{ { "\"index\":null,\"id\":null,\"function\":null", "\"index\":-5,\"id\":\"a\","
+	    "\"function\":{\"name\":\"f\",\"arguments\":null}" },
+	  "a f {};" },
+};
+
 TEST(stream_sorts_tool_fragments_the_way_servers_send_them)
 {
-	static const struct { const char *fragments[5], *calls; } rows[] = {
-		{ { "\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\"}",
-		    "\"index\":1,\"id\":\"b\",\"function\":{\"name\":\"g\"}",
-		    "\"index\":1,\"function\":{\"arguments\":\"{\\\"y\\\":2}\"}",
-		    "\"index\":0,\"function\":{\"arguments\":\"{\\\"x\\\":1}\"}" },
-		  "a f {\"x\":1};b g {\"y\":2};" },
-		/* no index; the id in every fragment */
-		{ { "\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"{\"}",
-		    "\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"}\"}" },
-		  "a f {};" },
-		/* index 0 for every parallel call */
-		{ { "\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}",
-		    "\"index\":0,\"id\":\"b\",\"function\":{\"name\":\"g\",\"arguments\":\"{\"}",
-		    "\"index\":0,\"function\":{\"arguments\":\"}\"}" },
-		  "a f {};b g {};" },
-		/* no arguments at all; blanks are dropped, big numbers stay */
-		{ { "\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\"}",
-		    "\"index\":1,\"id\":\"b\",\"function\":{\"name\":\"g\",\"arguments\":"
-		    "\"{ \\\"n\\\" :\\n 12345678901234567890123 , \\\"s\\\":\\\" \\\\\\\" \\\" }\"}" },
-		  "a f {};b g {\"n\":12345678901234567890123,\"s\":\" \\\" \"};" },
-		{ { "\"index\":null,\"id\":null,\"function\":null", "\"index\":-5,\"id\":\"a\","
-		    "\"function\":{\"name\":\"f\",\"arguments\":null}" },
-		  "a f {};" },
-	};
-
-	for (size_t i = 0; i < COUNT(rows); i++) {
+	for (size_t i = 0; i < COUNT(sorted); i++) {
 		struct buf text = BUF(MB);
 		struct seen s;
 
-		for (size_t k = 0; rows[i].fragments[k] != NULL; k++)
-			buf_add(&text, str_of(fragment(rows[i].fragments[k])));
+		for (size_t k = 0; sorted[i].fragments[k] != NULL; k++)
+			buf_add(&text, str_of(fragment(sorted[i].fragments[k])));
 		buf_lit(&text, DONE);
 		s = decode(text.p);
 		CHECK_RC(s.rc, OK);
-		CHECK_STR(str_of(s.calls), rows[i].calls);
+		CHECK_STR(str_of(without_uuids(s.calls)), sorted[i].calls);
 		seen_release(&s);
 		buf_release(&text);
 	}
@@ -369,7 +413,8 @@ TEST(stream_too_many_tool_calls_are_refused)
 	for (int i = 0; i <= LIMIT_TOOL_CALLS; i++) {
 		char member[64];
 
-		snprintf(member, sizeof member, "\"index\":%d", i);
+		snprintf(member, sizeof member, "\"index\":%d,\"function\":"
+		    "{\"name\":\"f\"}", i);
 		buf_add(&text, str_of(fragment(member)));
 	}
 	s = decode(text.p);
@@ -421,6 +466,8 @@ TEST(stream_last_usage_counts_and_is_told_once)
 }
 
 /* Each row: a stream and how it ends. */
+#define WRONG(what) "the model's answer is malformed: " what " is of the wrong type"
+
 TEST(stream_ends_are_told_apart)
 {
 	static const struct { const char *text; int rc; const char *words; bool transient; } rows[] = {
@@ -441,7 +488,33 @@ TEST(stream_ends_are_told_apart)
 		  "the model's stream has a malformed chunk: {\"id\":", false },
 		{ "data: {\"choices\":[{\"delta\":{\"content\":\"a\tb\"}}]}\n", ERR_SYNTAX, NULL, false },
 		{ "data: {\"choices\":[{\"delta\":{\"content\":\"\\q\"}}]}\n", ERR_SYNTAX, NULL, false },
-		{ "data: {\"choices\":[{\"delta\":{\"content\":\"\xff\"}}]}\n", ERR_SYNTAX, NULL, false },
+		/* what is not UTF-8 is no mistake of the whole */
+		{ "data: {\"choices\":[{\"delta\":{\"content\":\"\xff\"}}]}\n" DONE, OK, "", false },
+		/* an event in two lines, and one that stays torn */
+		{ "data: {\"choices\":\ndata: [{\"delta\":{}}]}\n\n" DONE, OK, "", false },
+		{ "data: {\"choices\":\n\ndata: [{\"delta\":{}}]}\n\n" DONE, ERR_SYNTAX, NULL, false },
+		/* other ways to say an error */
+		{ "event: error\ndata: {\"message\":\"died\",\"code\":500}\n\n", ERR_IO, "died", true },
+		{ "event: error\ndata: went away\n\n", ERR_IO, "went away", true },
+		{ "data: {\"detail\":\"no\"}\n\n", ERR_IO, "no", true },
+		{ "data: {\"choices\":[{\"delta\":{},\"error\":{\"message\":\"up\"}}]}\n\n", ERR_IO, "up", true },
+		{ CHUNK("c", "{\"content\":\"a\"}", "\"error\""), ERR_IO,
+		  "the model ended its answer with finish_reason \"error\"", true },
+		/* what is of the wrong type is a mistake of the model's server */
+		{ "data: {\"choices\":{}}\n\n", ERR_SYNTAX, WRONG("choices"), false },
+		{ "data: {\"choices\":[1]}\n\n", ERR_SYNTAX, WRONG("choices[0]"), false },
+		{ "data: {\"choices\":[{\"delta\":\"a\"}]}\n\n", ERR_SYNTAX,
+		  WRONG("choices[0].delta"), false },
+		{ CHUNK("c", "{\"content\":5}", "null"), ERR_SYNTAX, WRONG("content"), false },
+		{ CHUNK("c", "{\"content\":{}}", "null"), ERR_SYNTAX, WRONG("content"), false },
+		{ CHUNK("c", "{\"tool_calls\":{}}", "null"), ERR_SYNTAX, WRONG("tool_calls"), false },
+		{ CHUNK("c", "{\"tool_calls\":[\"f\"]}", "null"), ERR_SYNTAX,
+		  WRONG("tool_calls[]"), false },
+		{ CHUNK("c", "{\"tool_calls\":[{\"function\":\"f\"}]}", "null"), ERR_SYNTAX,
+		  WRONG("tool_calls[].function"), false },
+		{ CHUNK("c", "{\"tool_calls\":[{\"function\":{\"name\":1}}]}", "null"), ERR_SYNTAX,
+		  WRONG("tool_calls[].function.name"), false },
+		{ CHUNK("c", "{}", "1"), ERR_SYNTAX, WRONG("choices[0].finish_reason"), false },
 		{ "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}},]}\n", ERR_SYNTAX, NULL, false },
 		{ "data: {\"a\":01}\n", ERR_SYNTAX, NULL, false },
 		{ "data: {\"a\":1}{}\n", ERR_SYNTAX, NULL, false },
@@ -463,13 +536,13 @@ TEST(stream_ends_are_told_apart)
 
 TEST(stream_line_without_end_is_refused)
 {
-	struct buf text = BUF(4 * MB);
+	struct buf text = BUF(2 * (size_t)LIMIT_LLM_LINE_BYTES);
 	struct seen s;
 
 	buf_lit(&text, "data: {\"x\":\"");
 	while (text.n <= LIMIT_LLM_LINE_BYTES)
 		buf_lit(&text, "yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy");
-	s = decode_cut(buf_str(&text), 4096, 4096);
+	s = decode_cut(buf_str(&text), 65536, 65536);
 	CHECK_RC(s.rc, ERR_TOOBIG);
 	seen_release(&s);
 	buf_release(&text);

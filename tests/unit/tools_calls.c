@@ -134,7 +134,7 @@ TEST(tools_wrong_calls_are_answered_in_words)
 	static const struct { const char *name, *args, *words; } rows[] = {
 		{ "rm", "{}", "There is no tool named \"rm\". The tools are: current_time, "
 		  "store_put, store_search." },
-		{ "current_time", "{\"zone\":1}", "argument \"zone\": unknown; there are none" },
+		{ "current_time", "{\"zone\":1}", "argument \"zone\": unknown; did you mean \"note\"?" },
 		{ "current_time", "{", "The arguments are not valid JSON: line 1, column 2: "
 		  "unexpected end of data" },
 		{ "store_put", "{\"namespace\":[\"a\"],\"key\":\"k\",\"value\":\"v\"}",

@@ -1,0 +1,216 @@
+/*
+ * openai_chunk.c - the walk over one chunk of an answer, or over a whole
+ * answer: `message` stands where `delta` does.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "llm/openai_chunk_priv.h"
+
+/* A text, or null; else it is noted as wrong. */
+static struct str
+read_text(struct scan *s, struct chunk *c, const char *what)
+{
+	struct str skipped;
+	char first = scan_peek(s);
+
+	if (first == '"' || first == 'n')
+		return scan_text(s);
+	if (scan_value(s, &skipped))
+		c->wrong = what;
+	return STR_NONE;
+}
+
+/* A value that begins so, or null; else it is noted as wrong. */
+static struct str
+read_value(struct scan *s, struct chunk *c, char begins, const char *what)
+{
+	struct str value = STR_NONE;
+	char first = scan_peek(s);
+
+	if (!scan_value(s, &value) || first == 'n')
+		return STR_NONE;
+	if (first != begins)
+		c->wrong = what;
+	return first == begins ? value : STR_NONE;
+}
+
+static void
+read_content(struct scan *s, struct chunk *c)
+{
+	if (scan_peek(s) == '[')
+		scan_value(s, &c->blocks);
+	else
+		c->content = read_text(s, c, "content");
+}
+
+/* A value of this kind, or STR_NONE for any other. */
+static struct str
+read_if(struct scan *s, char begins)
+{
+	struct str value = STR_NONE;
+	char first = scan_peek(s);
+
+	return scan_value(s, &value) && first == begins ? value : STR_NONE;
+}
+
+/* Two names for one thing; some servers send both. */
+static void
+read_reasoning(struct scan *s, struct chunk *c, bool named)
+{
+	struct str text = scan_text(s);
+
+	if (text.n == 0 || (named && c->reasoning.n > 0))
+		return;
+	c->reasoning = text;
+	c->named_reasoning = named;
+}
+
+static void
+read_delta(struct scan *s, struct chunk *c)
+{
+	struct str key, skipped;
+	bool first = true;
+
+	c->has_message = true;
+	for (scan_open(s, '{'); scan_member(s, &first, &key); ) {
+		if (SCAN_IS(key, "content"))
+			read_content(s, c);
+		else if (SCAN_IS(key, "tool_calls"))
+			c->tools = read_value(s, c, '[', "tool_calls");
+		else if (SCAN_IS(key, "reasoning_content"))
+			read_reasoning(s, c, false);
+		else if (SCAN_IS(key, "reasoning"))
+			read_reasoning(s, c, true);
+		else if (SCAN_IS(key, "reasoning_details"))
+			c->details = read_if(s, '[');
+		else if (SCAN_IS(key, "extra_content"))
+			c->extra = read_if(s, '{');
+		else if (SCAN_IS(key, "refusal"))
+			c->refusal = scan_text(s);
+		else
+			scan_value(s, &skipped);
+	}
+}
+
+static void
+read_error(struct scan *s, struct chunk *c)
+{
+	struct str value = STR_NONE;
+	char first = scan_peek(s);
+
+	if (scan_value(s, &value) && first != 'n' && first != 'f' &&
+	    !str_eq(value, S("\"\"")) && !str_eq(value, S("{}")))
+		c->error = value;
+}
+
+/* Only one of `delta` and `message` counts: a chunk that has both says the
+ * same twice. */
+static void
+read_choice(struct scan *s, struct chunk *c)
+{
+	struct str key, message = STR_NONE, skipped;
+	bool first = true;
+
+	c->has_choice = true;
+	for (scan_open(s, '{'); scan_member(s, &first, &key); ) {
+		char begins = scan_peek(s);
+
+		if (SCAN_IS(key, "delta") && begins == '{')
+			read_delta(s, c);
+		else if (SCAN_IS(key, "delta"))
+			read_value(s, c, '{', "choices[0].delta");
+		else if (SCAN_IS(key, "finish_reason"))
+			c->finish = read_text(s, c, "choices[0].finish_reason");
+		else if (SCAN_IS(key, "message"))
+			message = read_value(s, c, '{', "choices[0].message");
+		else if (SCAN_IS(key, "usage"))
+			c->usage = read_if(s, '{');
+		else if (SCAN_IS(key, "error"))
+			read_error(s, c);
+		else
+			scan_value(s, &skipped);
+	}
+	if (message.n > 0 && !c->has_message && !s->bad) {
+		struct scan in = scan_of(message);
+
+		read_delta(&in, c);
+	}
+}
+
+/* Only the first choice is ours: we never ask for more. */
+static void
+read_choices(struct scan *s, struct chunk *c)
+{
+	struct str skipped;
+	bool first = true, chosen = false;
+
+	for (scan_open(s, '['); scan_element(s, &first); chosen = true) {
+		if (!chosen && scan_peek(s) == '{')
+			read_choice(s, c);
+		else if (chosen || scan_peek(s) == 'n')
+			scan_value(s, &skipped);
+		else
+			read_value(s, c, '{', "choices[0]");
+	}
+}
+
+/* The usage of Groq's streams: {"usage":{...}} in a member of its own. */
+static void
+read_nested_usage(struct scan *s, struct chunk *c)
+{
+	struct str value = read_if(s, '{');
+	struct str usage = value.n > 0 ? scan_find(value, S("usage")) : STR_NONE;
+
+	if (usage.n > 0 && usage.p[0] == '{' && c->usage.n == 0)
+		c->usage = usage;
+}
+
+/* Other ways to say an error than `error`: {"object":"error",...}, or words
+ * where there is no answer. */
+static void
+read_unusual(struct scan *s, struct chunk *c, struct str key, bool *words)
+{
+	struct str value = STR_NONE;
+
+	if (SCAN_IS(key, "x_groq"))
+		read_nested_usage(s, c);
+	else if (scan_value(s, &value) && value.n > 0 && value.p[0] != 'n')
+		*words |= SCAN_IS(key, "message") || SCAN_IS(key, "detail") ||
+		    SCAN_IS(key, "errors") || SCAN_IS(key, "msg") ||
+		    (SCAN_IS(key, "object") && str_eq(value, S("\"error\"")));
+}
+
+bool
+openai_chunk_read(struct str text, struct chunk *c)
+{
+	struct scan s = scan_of(text);
+	struct str key;
+	bool first = true, words = false, choices = false;
+
+	*c = (struct chunk){ 0 };
+	if (scan_peek(&s) == '[') {          /* an error of Gemini is in a list */
+		scan_value(&s, &c->error);
+		return scan_end(&s);
+	}
+	for (scan_open(&s, '{'); scan_member(&s, &first, &key); ) {
+		if (SCAN_IS(key, "choices") && scan_peek(&s) == '[') {
+			choices = true;
+			read_choices(&s, c);
+		} else if (SCAN_IS(key, "choices")) {
+			read_value(&s, c, '[', "choices");
+		} else if (SCAN_IS(key, "id")) {
+			c->id = scan_text(&s);
+		} else if (SCAN_IS(key, "model")) {
+			c->model = scan_text(&s);
+		} else if (SCAN_IS(key, "usage") && scan_peek(&s) == '{') {
+			scan_value(&s, &c->usage);
+		} else if (SCAN_IS(key, "error")) {
+			read_error(&s, c);
+		} else {
+			read_unusual(&s, c, key, &words);
+		}
+	}
+	if (words && !choices && c->usage.n == 0 && c->error.n == 0)
+		c->error = text;
+	return scan_end(&s);
+}

@@ -1,0 +1,288 @@
+/*
+ * openai_content.c - content of stored messages in the provider's form.
+ *
+ * LangChain's clients write one image in nine ways (blocks with source_type,
+ * v1's url, base64 and fileId, Anthropic's source, image_url as a text or an
+ * object); a chat completion takes text, image_url, input_audio and file.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "base/json.h"
+#include "base/limits.h"
+#include "llm/llm_priv.h"
+
+static bool
+type_is(jnode block, struct str want)
+{
+	jnode v = json_get(block, S("type"));
+
+	return json_is_string(v) && str_eq(json_str(v), want);
+}
+
+static struct str
+text_of(jnode object, struct str key)
+{
+	jnode v = json_get(object, key);
+
+	return json_is_string(v) ? json_str(v) : STR_NONE;
+}
+
+/* The first of these members that is a text with something in it. */
+static struct str
+any_of(jnode object, const char *const *keys)
+{
+	struct str found = STR_NONE;
+
+	for (; *keys != NULL && found.n == 0; keys++)
+		found = text_of(object, str_of(*keys));
+	return found;
+}
+
+/* ---- as one text ---------------------------------------------------------- */
+
+/* Blocks that repeat what the message has elsewhere, or only its author reads. */
+static bool
+is_private(jnode block)
+{
+	static const char *const types[] = {
+		"reasoning", "thinking", "redacted_thinking", "tool_call",
+		"tool_call_chunk", "tool_use", "invalid_tool_call", "function_call",
+		"input_json_delta", NULL
+	};
+
+	for (size_t i = 0; types[i] != NULL; i++)
+		if (type_is(block, str_of(types[i])))
+			return true;
+	return false;
+}
+
+static bool
+is_text(jnode block)
+{
+	return json_is_string(json_get(block, S("text"))) &&
+	    (type_is(block, S("text")) || type_is(block, S("text-plain")) ||
+	    type_is(block, S("input_text")) || type_is(block, S("output_text")) ||
+	    str_eq(text_of(block, S("source_type")), S("text")));
+}
+
+void
+openai_add_flat(struct buf *b, jnode content, struct str joint)
+{
+	struct json_iter it = json_each(content);
+	bool first = true;
+
+	buf_add_char(b, '"');
+	if (json_is_string(content))
+		json_add_escaped(b, json_str(content));
+	while (json_is_array(content) && json_next(&it)) {
+		struct buf block = BUF(LIMIT_STATE_BYTES);
+
+		if (is_private(it.value))
+			continue;
+		if (!first)
+			json_add_escaped(b, joint);
+		first = false;
+		if (json_is_string(it.value))
+			buf_add(&block, json_str(it.value));
+		else if (is_text(it.value))
+			buf_add(&block, text_of(it.value, S("text")));
+		else
+			json_add_node(&block, it.value);
+		json_add_escaped(b, buf_str(&block));
+		b->failed |= block.failed;
+		buf_release(&block);
+	}
+	buf_add_char(b, '"');
+}
+
+bool
+openai_flat_empty(jnode content)
+{
+	struct json_iter it = json_each(content);
+	bool empty = !json_is_string(content) || json_str(content).n == 0;
+
+	while (empty && json_is_array(content) && json_next(&it))
+		empty = is_private(it.value) || (is_text(it.value) &&
+		    text_of(it.value, S("text")).n == 0) ||
+		    (json_is_string(it.value) && json_str(it.value).n == 0);
+	return empty;
+}
+
+/* ---- as blocks ------------------------------------------------------------ */
+
+/* What a block of data says, wherever it says it. */
+struct media {
+	struct str url, data, mime, file_id, filename;
+};
+
+static struct media
+media_of(jnode block)
+{
+	static const char *const urls[] = { "url", NULL };
+	static const char *const datas[] = { "data", "base64", NULL };
+	static const char *const mimes[] = { "mime_type", "mimeType", "media_type", NULL };
+	static const char *const ids[] = { "file_id", "fileId", NULL };
+	static const char *const names[] = { "filename", "name", "title", NULL };
+	jnode source = json_get(block, S("source"));
+	jnode extras[] = { json_get(block, S("metadata")), json_get(block, S("extras")) };
+	jnode from = json_is_object(source) ? source : block;
+	struct media m = { any_of(from, urls), any_of(from, datas), any_of(from, mimes),
+	    any_of(from, ids), any_of(block, names) };
+
+	if (m.file_id.n == 0 && str_eq(text_of(block, S("source_type")), S("id")))
+		m.file_id = text_of(block, S("id"));
+	for (size_t i = 0; i < COUNT(extras) && m.filename.n == 0; i++)
+		m.filename = any_of(extras[i], names);
+	return m;
+}
+
+static void
+add_data_url(struct buf *b, const struct media *m, const char *mime)
+{
+	buf_lit(b, "\"data:");
+	json_add_escaped(b, m->mime.n > 0 ? m->mime : str_of(mime));
+	buf_lit(b, ";base64,");
+	json_add_escaped(b, m->data);
+	buf_lit(b, "\"");
+}
+
+static bool
+add_image(struct buf *b, const struct media *m)
+{
+	if (m->url.n == 0 && m->data.n == 0)
+		return false;
+	buf_lit(b, "{\"type\":\"image_url\",\"image_url\":{\"url\":");
+	if (m->data.n > 0)
+		add_data_url(b, m, "image/png");
+	else
+		json_add_str(b, m->url);
+	buf_lit(b, "}}");
+	return true;
+}
+
+static bool
+add_audio(struct buf *b, const struct media *m)
+{
+	static const struct { struct str mime, format; } formats[] = {
+		{ S("audio/mpeg"), S("mp3") }, { S("audio/mp3"), S("mp3") },
+		{ S("audio/x-wav"), S("wav") }, { S("audio/wave"), S("wav") },
+		{ S("audio/x-m4a"), S("m4a") }, { S("audio/mp4"), S("m4a") },
+	};
+	ptrdiff_t slash = str_index(m->mime, '/');
+	struct str format = slash < 0 ? S("wav") :
+	    str_sub(m->mime, (size_t)slash + 1, m->mime.n);
+
+	if (m->data.n == 0)
+		return false;
+	for (size_t i = 0; i < COUNT(formats); i++)
+		if (str_eq_nocase(m->mime, formats[i].mime))
+			format = formats[i].format;
+	buf_lit(b, "{\"type\":\"input_audio\",\"input_audio\":{\"data\":");
+	json_add_str(b, m->data);
+	buf_lit(b, ",\"format\":");
+	json_add_str(b, format);
+	buf_lit(b, "}}");
+	return true;
+}
+
+static bool
+add_file(struct buf *b, const struct media *m)
+{
+	if (m->data.n == 0 && m->file_id.n == 0)
+		return false;
+	buf_lit(b, "{\"type\":\"file\",\"file\":{");
+	if (m->data.n > 0) {
+		json_add_key(b, "filename");
+		json_add_str(b, m->filename.n > 0 ? m->filename : S("file"));
+		json_add_key(b, "file_data");
+		add_data_url(b, m, "application/octet-stream");
+	} else {
+		json_add_key(b, "file_id");
+		json_add_str(b, m->file_id);
+	}
+	buf_lit(b, "}}");
+	return true;
+}
+
+/* A file of Gemini's form says by its type what it is. */
+static bool
+add_any(struct buf *b, const struct media *m)
+{
+	if (str_starts(m->mime, S("image/")))
+		return add_image(b, m);
+	if (str_starts(m->mime, S("audio/")))
+		return add_audio(b, m);
+	return add_file(b, m);
+}
+
+static void
+add_text(struct buf *b, struct str text)
+{
+	buf_lit(b, "{\"type\":\"text\",\"text\":");
+	json_add_str(b, text);
+	buf_add_char(b, '}');
+}
+
+/* The provider's own form of a file or an image, as it is. */
+static bool
+is_native(jnode block)
+{
+	return json_is_object(json_get(block, S("file"))) ||
+	    json_is_object(json_get(block, S("image_url")));
+}
+
+static void
+add_block(struct buf *b, jnode block)
+{
+	static const struct {
+		struct str type;
+		bool (*add)(struct buf *b, const struct media *m);
+	} kinds[] = {
+		{ S("image"), add_image }, { S("audio"), add_audio },
+		{ S("file"), add_file }, { S("document"), add_file },
+		{ S("media"), add_any },
+	};
+	struct media m;
+
+	if (json_is_string(block) || is_text(block)) {
+		add_text(b, json_is_string(block) ? json_str(block) :
+		    text_of(block, S("text")));
+		return;
+	}
+	m = media_of(block);
+	if (type_is(block, S("image_url")) && json_is_string(json_get(block, S("image_url")))) {
+		m.url = text_of(block, S("image_url"));
+		add_image(b, &m);
+		return;
+	}
+	for (size_t i = 0; i < COUNT(kinds) && !is_native(block); i++) {
+		if (!type_is(block, kinds[i].type))
+			continue;
+		if (kinds[i].add(b, &m))
+			return;
+		/* There is no form for it; its address is better than nothing. */
+		if (m.url.n > 0) {
+			add_text(b, m.url);
+			return;
+		}
+	}
+	json_add_node(b, block);
+}
+
+void
+openai_add_blocks(struct buf *b, jnode content)
+{
+	struct json_iter it = json_each(content);
+	bool first = true;
+
+	if (!json_is_array(content) || json_count(content) == 0) {
+		openai_add_flat(b, content, STR_NONE);
+		return;
+	}
+	while (json_next(&it)) {
+		buf_add_char(b, first ? '[' : ',');
+		first = false;
+		add_block(b, it.value);
+	}
+	buf_add_char(b, ']');
+}
