@@ -71,7 +71,7 @@ struct call {
 	struct watcher *watcher;             /* waiting for a run */
 	struct feed *feed;                   /* following a project */
 	struct str request_id;               /* of /work/rpc and /mcp, JSON */
-	struct str warning;                  /* header lines of a run's answer */
+	struct str warning;                  /* header lines of the answer */
 	union {
 		struct store_cmd cmd;
 		struct store_owner_intern owner_intern;
@@ -142,6 +142,10 @@ int  assistant_find(struct call *c, struct str id, struct store_assistant *out);
 /* The thread of the path, or the 404 that says so (answered; not OK then). */
 int  thread_find(struct call *c, struct store_thread *out);
 void call_no_thread(struct call *c);
+
+/* Fills c->warning for members that look like a setting and are none.  Told,
+ * never refused: `configurable` and `context` are the client's. */
+void call_note_settings(struct call *c, jnode config, jnode context);
 
 /* The answer to a run that did not begin. */
 void call_run_failed(struct call *c, int rc, const struct err *e);

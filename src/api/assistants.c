@@ -38,7 +38,7 @@ static void
 answer_assistant(struct call *c, const struct store_assistant *a)
 {
 	assistant_add_json(call_out(c), a);
-	call_json(c, STR_NONE);
+	call_json(c, c->warning);
 }
 
 /* ---- finding ------------------------------------------------------------- */
@@ -149,6 +149,9 @@ read_assistant(struct call *c, jnode body, struct store_assistant *a)
 	}
 	if (rc == OK)
 		rc = check_config(c, body);
+	if (rc == OK)
+		call_note_settings(c, json_get(body, S("config")),
+		    json_get(body, S("context")));
 	if (rc == OK && a->name.n > LIMIT_NAME_BYTES)
 		rc = err_set(&c->err, ERR_INVALID, "name: longer than %d bytes",
 		    LIMIT_NAME_BYTES);

@@ -13,6 +13,7 @@ static const char *const modes_refused[] = {
 static const char *const modes_silent[] = { "custom", NULL };
 static const char *const multitask_refused[] = { "interrupt", "rollback", NULL };
 static const char *const action_refused[] = { "rollback", NULL };
+static const char *const format_refused[] = { "json", NULL };
 
 const struct field fields[] = {
 	{ .name = "command", .where = FIELD_RUN, .fallback = "",
@@ -82,6 +83,8 @@ const struct field fields[] = {
 	  .note = "Last-Event-ID says where to go on" },
 	{ .name = "action", .where = FIELD_CANCEL, .fallback = "",
 	  .words = action_refused, .note = "use interrupt" },
+	{ .name = "format", .where = FIELD_METRICS, .fallback = "",
+	  .words = format_refused, .note = "Prometheus' text is what there is" },
 	{ .name = "reason", .where = FIELD_CANCEL, .fallback = "",
 	  .ignored = true, .note = "a run does not keep why it was cancelled" },
 };
@@ -190,6 +193,7 @@ static const struct { unsigned where; const char *text; } places[] = {
 	{ FIELD_THREAD_GET, "thread get (query)" },
 	{ FIELD_ITEM_GET, "store get (query)" },
 	{ FIELD_HISTORY_GET, "thread history, GET (query)" },
+	{ FIELD_METRICS, "metrics (query)" },
 };
 
 void

@@ -28,7 +28,8 @@ enum field_where {
 	FIELD_JOIN = 256,                    /* query of GET a run's stream */
 	FIELD_THREAD_GET = 512,              /* query of GET a thread */
 	FIELD_ITEM_GET = 1024,               /* query of GET /store/items */
-	FIELD_HISTORY_GET = 2048             /* query of GET history */
+	FIELD_HISTORY_GET = 2048,            /* query of GET history */
+	FIELD_METRICS = 4096                 /* query of /metrics */
 };
 
 struct field {

@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include "api/api_priv.h"
+#include "api/fields.h"
+#include "api/params.h"
 
 const uint32_t metrics_bounds_us[METRICS_BUCKETS] = {
 	500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000,
@@ -265,8 +267,14 @@ system_metrics(struct call *c, jnode body)
 {
 	struct api_shared *sh = c->api->shared;
 	struct buf *b = call_out(c);
+	int rc = field_check_word("format", FIELD_METRICS, param_str(c->r, "format"),
+	    &c->err);
 
 	(void)body;
+	if (rc < 0) {
+		call_fail(c, rc, &c->err);
+		return;
+	}
 	add_http(b, sh);
 	add_runs(b, sh);
 	add_store(b, sh->o.store);

@@ -126,14 +126,12 @@ read_headers(struct call *c, struct run_request *q)
 	q->headers_json = arena_str(&c->r->arena, buf_str(b));
 }
 
-/* The Warning header's lines for members that look like a setting and are
- * none.  Told, never refused: `configurable` and `context` are the client's. */
-static void
-note_settings(struct call *c, const struct run_request *q)
+void
+call_note_settings(struct call *c, jnode config, jnode context)
 {
 	const struct { const char *path; jnode object; } places[] = {
-		{ "config.configurable", json_get(q->config, S("configurable")) },
-		{ "context", q->context },
+		{ "config.configurable", json_get(config, S("configurable")) },
+		{ "context", context },
 	};
 	struct buf lines = BUF(KB);
 
@@ -219,8 +217,8 @@ check_checkpoint(struct call *c, jnode body)
 }
 
 /* Is there something that a run without input could go on with?  What a busy
- * thread will have left by then, nobody knows; one that is not there is told
- * when the run is made. */
+ * thread will have left, nobody knows; one that is not there is told when the
+ * run is made. */
 static bool
 thread_goes_on(struct call *c, const struct run_request *q)
 {
@@ -232,9 +230,9 @@ thread_goes_on(struct call *c, const struct run_request *q)
 	    &c->r->arena, &t);
 	if (rc != OK)
 		return !q->create_thread;
-	return t.status == THREAD_BUSY ||
-	    (store_checkpoint_get(c->api->reader, c->owner, t.seq, 0,
-	    &c->r->arena, &latest) == OK && latest.next.n > 0);
+	return t.status != THREAD_BUSY &&
+	    store_checkpoint_get(c->api->reader, c->owner, t.seq, 0,
+	    &c->r->arena, &latest) == OK && latest.next.n > 0;
 }
 
 /* Python's SDK leaves a None out, so going on from where a thread stopped
@@ -288,7 +286,7 @@ read_run(struct call *c, jnode body, bool stateless, struct run_ask *ask)
 	if (rc == OK)
 		read_headers(c, q);
 	if (rc == OK)
-		note_settings(c, q);
+		call_note_settings(c, q->config, q->context);
 	return rc;
 }
 

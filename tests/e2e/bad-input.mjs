@@ -231,6 +231,7 @@ const requests = [
     ["POST", "/assistants/agent/latest", "assistants latest"], ["POST", "/store/namespaces", "store namespaces"],
     ["POST", "/a2a/agent", "a2a"], ["GET", "/.well-known/agent-card.json?assistant_id=agent", "a2a agent card"],
   ].map(([method, target, name]) => [method, target, ["POST", "PATCH"].includes(method) ? {} : undefined, 404, `"detail":"${name} is not supported yet"`]),
+  ["GET", "/metrics?format=json", undefined, 422, "format", "Prometheus"],
   // routes and methods
   ["GET", "/nope", undefined, 404, "Not Found"],
   ["GET", "/threads/", undefined, 404],
@@ -386,6 +387,38 @@ for (const [text, last, word] of models) {
     await alive(text);
   });
 }
+
+// Whatever stands in any field of any route: the answer is never that the
+// server is at fault, or too busy.
+await scenario("strange values everywhere", async () => {
+  const values = [null, true, 0, -1, 1.5, 1e308, 9007199254740993, "", " ", "\u0000", "\ufffd\u2028", "x".repeat(70000), "-1", [], [null], [[]], ["\u0000"],
+    {}, { "": {} }, { a: { $gt: null } }, { $or: [] }, { messages: null }, Array(11000).fill(""), { ttl: 1 }, { configurable: { tools: [5] } }];
+  const paths = (await call(server, "GET", "/openapi.json")).json.paths, tasks = [];
+  const good = { graph_id: "agent", ...run, namespace: ["a"], namespace_prefix: ["a"], key: "k", value: {}, title: "t", operation: "list", operations: [] };
+  for (const [template, methods] of Object.entries(paths))
+    for (const [method, row] of Object.entries(methods)) {
+      // Runs of a thread are read like those without; they would only pile up here.
+      const target = template.replace("{thread_id}", method === "post" && template.includes("/runs") ? uuid : thread).replace("{run_id}", uuid).replace("{assistant_id}", uuid).replace("{id}", "t-1");
+      if (target === "/work/events") continue;
+      const names = [...(row.description ?? "").replace(/\([^)]*\)/g, "").matchAll(/[a-z_]+(?=\*?(,|;|$| ))/g)].map((m) => m[0]);
+      for (const name of new Set([...names, "command", "select", "sort_by", "ids"])) for (const value of values) {
+        const query = typeof value === "object" || String(value).length > 5000 ? "" : `?${name}=${encodeURIComponent(value)}`;
+        tasks.push(row.requestBody ? [method.toUpperCase(), target, { ...good, [name]: value }] : [method.toUpperCase(), target + query]);
+      }
+    }
+  const bad = new Set();
+  const worker = async () => {
+    for (let t = tasks.pop(); t; t = tasks.pop()) {
+      const r = await call(server, ...t);
+      if (r.status === 429 || r.status >= 500) bad.add(`${r.status} ${t[0]} ${t[1].slice(0, 80)} ${JSON.stringify(t[2] ?? "").slice(-200)}: ${r.text}`);
+    }
+  };
+  const n = tasks.length;
+  check(n > 3000, "they are many", n);
+  await Promise.all(Array.from({ length: 8 }, worker));
+  equal([...bad].slice(0, 5), [], `none of ${n} requests is answered with 429 or 5xx`);
+  await alive("after that");
+});
 
 await scenario("a client that leaves in the middle of a stream", async () => {
   const t = (await call(server, "POST", "/threads", {})).json.thread_id;
