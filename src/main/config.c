@@ -377,20 +377,37 @@ env_at(const void *table, size_t i)
 	return name[i];
 }
 
-/* A COHORT_ variable that no setting reads is most likely a slip. */
+/* What the tracker's commands read (src/main/work, src/work): a shell that has
+ * them may start a server as well. */
+static const char *const tracker_env[] = {
+	"COHORT_ACTOR", "COHORT_API_KEY", "COHORT_NO_DAEMON", "COHORT_TIMEOUT",
+	"COHORT_TOKEN", "COHORT_WORK_DB", "COHORT_WORK_GIT_TIMEOUT",
+	"COHORT_WORK_IDLE", "COHORT_WORK_PROJECT", "COHORT_WORK_SERVER",
+	"COHORT_WORK_SYNC",
+};
+
+static bool
+is_known_env(struct str name)
+{
+	for (size_t i = 0; i < SETTINGS; i++)
+		if (str_eq(str_of(env_at(NULL, i)), name))
+			return true;
+	for (size_t i = 0; i < COUNT(tracker_env); i++)
+		if (str_eq(str_of(tracker_env[i]), name))
+			return true;
+	return false;
+}
+
+/* A COHORT_ variable that nobody reads is most likely a slip. */
 static void
 warn_unknown_env(struct config *c, char **env)
 {
 	for (; *env != NULL; env++) {
 		struct str rest = str_of(*env), name;
 		const char *near;
-		size_t i = 0;
 
-		if (!str_next(&rest, '=', &name) || !str_starts(name, S("COHORT_")))
-			continue;
-		while (i < SETTINGS && !str_eq(str_of(env_at(NULL, i)), name))
-			i++;
-		if (i < SETTINGS)
+		if (!str_next(&rest, '=', &name) || !str_starts(name, S("COHORT_")) ||
+		    is_known_env(name))
 			continue;
 		near = str_nearest(name, env_at, NULL, SETTINGS);
 		buf_add_fmt(&c->warnings, "%.*s is no setting%s%s%s\n", FMT(name),

@@ -292,3 +292,17 @@ TEST(config_strange_variables_are_mentioned)
 	    "COHORT_PROT is no setting; did you mean COHORT_PORT?\n");
 	config_release(&c);
 }
+
+/* Those of the tracker's commands are not: docs/work.md, Environment. */
+TEST(config_variables_of_the_tracker_are_known)
+{
+	struct config c;
+	struct err e;
+
+	CHECK_RC(load(&c, ARGS(), ARGS("COHORT_NO_DAEMON=1", "COHORT_WORK_DB=x",
+	    "COHORT_ACTOR=me", "COHORT_TIMEOUT=1s", "COHORT_WORK_GIT_TIMEOUT=9s",
+	    "COHORT_WORK_SERVER=http://x", "COHORT_WORK_PROJECT=p", "COHORT_TOKEN=t",
+	    "COHORT_API_KEY=k", "COHORT_WORK_IDLE=1s", "COHORT_WORK_SYNC=1"), &e), OK);
+	CHECK_STR(buf_str(&c.warnings), "");
+	config_release(&c);
+}
