@@ -138,6 +138,8 @@
 	X(WORK_LINE_BYTES,     67108864,  "bytes",  "one request of the tracker's daemon: an import of 10,000 items is 10 MB") \
 	X(WORK_OUT_BYTES,      134217728, "bytes",  "unsent answers of one of its connections; a slower reader is closed") \
 	X(WORK_CONNS,          1000,      "connections", "of one daemon; more are told that it is busy") \
+	X(WORK_CONNS_MIN,      8,         "connections", "of one daemon, however few files it may open") \
+	X(WORK_FILES,          48,        "files",  "of a daemon kept back from connections, for the tracker's file, its log and git") \
 	X(WORK_QUEUE,          8192,      "requests", "read and waiting, of all connections; past it the rest is not read") \
 	X(WORK_QUEUE_BYTES,    67108864,  "bytes",  "of them, as text") \
 	X(WORK_ROUND,          512,       "requests", "in one transaction, so that the first is not kept waiting for the last") \

@@ -10,10 +10,15 @@
  * Before it sleeps the server looks a while for more, if the last time that
  * found something; after a failure it does not for the next 2, 4, 8.. sleeps.
  *
+ * Without files for a connection it closes a spare one, to tell the next client
+ * that it is busy.  When even that fails it looks away from the listener until a
+ * connection ends, or for PAUSE: files come back from elsewhere, too.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,6 +41,7 @@
 #define SPIN         (25 * NS_PER_MS / 1000)
 #define SPIN_SKIP    64
 #define HOT_ROUNDS   16                      /* between two looks at the others */
+#define PAUSE        (50 * NS_PER_MS)
 
 struct rpc_conn {
 	struct rpc *r;
@@ -57,8 +63,9 @@ struct rpc_conn {
 
 struct rpc {
 	struct rpc_options o;
-	int epoll, listener;
+	int epoll, listener, spare;
 	bool accepting;
+	nsec paused;                         /* it accepts again from then on; NEVER */
 	struct { int fd; bool *fired; } watch[WATCHES];
 	size_t watches, conns;
 	size_t held;                         /* memory of all buffers */
@@ -108,6 +115,18 @@ conn_arm(struct rpc_conn *c)
 }
 
 static void
+accept_again(struct rpc *r)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = r };
+
+	r->paused = NEVER;
+	if (r->accepting || !r->reading)
+		return;
+	r->accepting = true;
+	epoll_ctl(r->epoll, EPOLL_CTL_MOD, r->listener, &ev);
+}
+
+static void
 conn_close(struct rpc_conn *c)
 {
 	struct rpc *r = c->r;
@@ -126,12 +145,7 @@ conn_close(struct rpc_conn *c)
 		c->next->prev = c->prev;
 	c->next = r->dead;
 	r->dead = c;
-	if (!r->accepting && r->reading && r->conns < r->o.conns_max) {
-		struct epoll_event ev = { .events = EPOLLIN, .data.ptr = r };
-
-		r->accepting = true;
-		epoll_ctl(r->epoll, EPOLL_CTL_MOD, r->listener, &ev);
-	}
+	accept_again(r);
 }
 
 static void
@@ -517,24 +531,41 @@ conn_new(struct rpc *r, int fd)
 		conn_close(c);
 }
 
+static int
+accept_one(struct rpc *r, bool *no_files)
+{
+	int fd = accept4(r->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	*no_files = fd < 0 && errno == EMFILE && r->spare >= 0;
+	if (*no_files) {
+		close(r->spare);
+		fd = accept4(r->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	}
+	return fd;
+}
+
 static void
 accept_all(struct rpc *r)
 {
+	bool no_files;
+
 	for (;;) {
-		int fd = accept4(r->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		int fd = accept_one(r, &no_files);
 
 		if (fd >= 0 && !is_welcome(fd)) {
 			close(fd);
-		} else if (fd >= 0 && r->conns < r->o.conns_max) {
+		} else if (fd >= 0 && r->conns < r->o.conns_max && !no_files) {
 			conn_new(r, fd);
 		} else if (fd >= 0) {
 			refuse(r, fd);
-		} else {
-			/* No files left: not until a connection ends. */
-			if ((errno == EMFILE || errno == ENFILE) && r->conns > 0)
-				stop_accepting(r);
-			return;
+		} else if (errno != ECONNABORTED && errno != EINTR && errno != EAGAIN) {
+			stop_accepting(r);
+			r->paused = clock_mono() + PAUSE;
 		}
+		if (no_files)
+			r->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			return;
 	}
 }
 
@@ -572,6 +603,8 @@ rpc_new(struct rpc **out, const struct rpc_options *o, struct err *e)
 
 	r->o = *o;
 	r->listener = -1;
+	r->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	r->paused = NEVER;
 	r->reading = r->accepting = true;
 	r->ready_end = &r->ready;
 	r->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -606,6 +639,8 @@ rpc_free(struct rpc *r)
 		close(r->listener);
 	if (r->epoll >= 0)
 		close(r->epoll);
+	if (r->spare >= 0)
+		close(r->spare);
 	free(r);
 }
 
@@ -655,6 +690,8 @@ poll_once(struct rpc *r, int timeout)
 	struct epoll_event ev[EVENTS];
 	int n = epoll_wait(r->epoll, ev, EVENTS, timeout);
 
+	if (r->paused != NEVER && clock_mono() >= r->paused)
+		accept_again(r);
 	for (int i = 0; i < n; i++)
 		handle(r, &ev[i]);
 	return n;
@@ -725,7 +762,7 @@ rpc_wait(struct rpc *r, nsec until)
 	}
 	if (was_busy && spin(r))
 		return;
-	poll_once(r, sleep_ms(until));
+	poll_once(r, sleep_ms(until < r->paused ? until : r->paused));
 }
 
 void

@@ -20,6 +20,7 @@
 #include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -345,13 +346,32 @@ log_open(struct daemon *d)
 	close(fd);
 }
 
+/* As many as there are files for; the soft limit is often far below the hard. */
+static size_t
+conns_allowed(void)
+{
+	struct rlimit files;
+	size_t n = LIMIT_WORK_CONNS_MIN;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+		return LIMIT_WORK_CONNS;
+	if (files.rlim_cur < files.rlim_max) {
+		files.rlim_cur = files.rlim_max;
+		if (setrlimit(RLIMIT_NOFILE, &files) != 0)
+			getrlimit(RLIMIT_NOFILE, &files);
+	}
+	if (files.rlim_cur > LIMIT_WORK_FILES + n)
+		n = files.rlim_cur - LIMIT_WORK_FILES;
+	return n < LIMIT_WORK_CONNS ? n : LIMIT_WORK_CONNS;
+}
+
 static int
 begin(struct daemon *d, struct err *e)
 {
 	char sock[DB_PATH_MAX + 8];
 	struct rpc_options o = {
 		.path = sock,
-		.conns_max = LIMIT_WORK_CONNS,
+		.conns_max = conns_allowed(),
 		.full = S(FULL_LINE),
 		.line_max = LIMIT_WORK_LINE_BYTES,
 		.out_max = LIMIT_WORK_OUT_BYTES,

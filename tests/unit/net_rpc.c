@@ -6,6 +6,7 @@
 #include "harness/test.h"
 
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -162,6 +163,67 @@ TEST(rpc_turns_away_who_is_too_many)
 	CHECK_STR(next(r, &c), "x");
 	rpc_close(&b);
 	rpc_close(&again);
+	rpc_free(r);
+}
+
+static void
+set_files(rlim_t n)
+{
+	struct rlimit l;
+
+	CHECK(getrlimit(RLIMIT_NOFILE, &l) == 0);
+	l.rlim_cur = n;
+	CHECK(setrlimit(RLIMIT_NOFILE, &l) == 0);
+}
+
+/* Without files for it a client is told so at once, rather than at its own
+ * deadline; those that have theirs go on. */
+TEST(rpc_tells_who_comes_when_there_are_no_files)
+{
+	struct rpc *r = serve("s", 100, 1000, 1000);
+	struct rpc_client c[5];
+	struct rpc_conn *conn;
+	struct str line;
+
+	for (size_t i = 0; i < COUNT(c); i++)
+		c[i] = dial("s");
+	set_files((rlim_t)c[4].fd + 1 + 2);
+	rpc_wait(r, SOON);
+	CHECK_INT(rpc_conns(r), 2);
+	for (size_t i = 2; i < COUNT(c); i++) {
+		CHECK_RC(hear(&c[i], &line), OK);
+		CHECK_STR(line, "full");
+		rpc_close(&c[i]);
+	}
+	tell(&c[1], "x\n");
+	CHECK_STR(next(r, &conn), "x");
+	c[2] = dial("s");                    /* there are some again */
+	tell(&c[2], "y\n");
+	CHECK_STR(next(r, &conn), "y");
+	for (size_t i = 0; i < 3; i++)
+		rpc_close(&c[i]);
+	rpc_free(r);
+}
+
+/* Not one file: it does not spin, and goes on when there are some, whoever
+ * closed them. */
+TEST(rpc_waits_for_files)
+{
+	struct rpc *r = serve("s", 100, 1000, 1000);
+	struct rpc_client c = dial("s");
+	struct rpc_conn *conn;
+	nsec end = clock_mono() + 200 * NS_PER_MS;
+	int rounds = 0;
+
+	tell(&c, "x\n");
+	set_files(1);
+	for (; clock_mono() < end; rounds++)
+		rpc_wait(r, end);
+	CHECK(rounds < 20);
+	CHECK_INT(rpc_conns(r), 0);
+	set_files(64);
+	CHECK_STR(next(r, &conn), "x");
+	rpc_close(&c);
 	rpc_free(r);
 }
 
