@@ -172,6 +172,34 @@ await scenario("texts of any kind", () => {
   equal(ws.run(["create", "t", "-p"]).code, 1, "a flag without its value");
 });
 
+// Reports of bd's users, by their number there, tried here.
+for (const mode of ["direct", "daemon"]) await scenario(`what users of bd reported, ${mode}`, async () => {
+  const ws = workspace({ mode });
+  const json = (...args) => ws.ok([...args, "--json"]), says = (...args) => ws.ok(args);
+  for (const [id, ...more] of [["p-epic", "-t", "epic"], ["p-rel"], ["p-found"], ["p-gate"], ["p-oqf"], ["p-wisp-goqfo"]]) json("create", id, "--id", id, ...more);
+  json("create", "kid", "--parent", "p-epic");
+  for (const [a, b, type] of [["p-epic.1", "p-gate", "blocks"], ["p-rel", "p-epic.1", "related"], ["p-found", "p-epic.1", "discovered-from"]]) says("dep", "add", a, b, "-t", type);
+  const kid = says("show", "p-epic.1");
+  check(/Parent \(1\):\n  ↑ p-epic: .*\n\nDepends on \(1\):\n  → p-gate: .*\n\nRelated \(1\):\n  ↔ p-rel: .*\n\nDiscovered \(1\):\n  ◊ p-found: /.test(kid) && !/Blocks/.test(kid), "1155: a parent is not what an item waits for", kid);
+  check(/Children \(1\):\n  ↳ p-epic\.1/.test(says("show", "p-epic")) && /Blocks \(1\):\n  ← p-epic\.1/.test(says("show", "p-gate")), "440: a child is not what an epic blocks");
+  check(/p-epic: p-epic \[P2\] \(open, parent-child\)\n  → p-gate: p-gate \[P2\] \(open\)/.test(says("dep", "tree", "p-epic.1")), "3565: the tree tells them apart");
+  equal(json("show", "p-epic.1")[0].dependencies.map((d) => [d.id, d.dependency_type]), [["p-epic", "parent-child"], ["p-gate", "blocks"]], "202: and so does JSON");
+  equal(json("ready", "-n", "0").some((i) => i.id === "p-epic.1"), false, "544: what waits is not ready");
+  says("delete", "p-oqf", "-f");
+  equal(ws.run(["close", "p-oqf"]).code, 1, "4376: no other id that ends or begins so is closed");
+  equal(ws.run(["create", "x", "--deps", "related:p-gate,blocks:p-gate"]).code, 1, "4626: two types for one item: refused, not one of them dropped");
+  const text = "l1\nl2\t\u0001\u001f\u007f\u2028 \\ \"q\"";
+  equal(json("create", "t", "-d", text).description, text, "599: control characters are escaped");
+  says("delete", "p-gate", "-f");
+  equal([json("show", "p-epic.1")[0].dependencies.map((d) => d.id), JSON.parse(says("export").split("\n").find((l) => l.includes('"id":"p-epic.1"'))).dependencies.length], [["p-epic"], 1], "1470: nothing depends on what is deleted");
+  equal(json("list", "-l", "none"), [], "2451: an empty list is JSON");
+  for (let i = 0; i < 12; i++) json("create", `more ${i}`);
+  check(/the first 10 issues with no blockers; -n 0 shows all/.test(says("ready")) && !/the first/.test(says("ready", "-n", "0")), "3212: a part is said to be one");
+  check(/^Created: \d{4}-\d\d-\d\d \d\d:\d\d UTC$/m.test(ws.ok(["show", "p-rel"], { env: { TZ: "America/New_York" } })), "4298: a time is in the zone it says");
+  equal(json("update", "p-rel", "-p", "0").priority, 0, "183: update has --json");
+  ws.stop();
+});
+
 // A program that starts another may leave it a pipe that never ends.
 for (const mode of ["direct", "daemon"]) await scenario(`stdin that does not end, ${mode}`, async () => {
   const ws = workspace({ mode });

@@ -77,6 +77,11 @@ add("delete", "p-n20"); add("delete", "p-n20", "--json"); add("delete", "p-n20",
 add("export"); add("export", "-s", "closed");
 input('{"id":"p-imp","title":"imported","status":"open","priority":1,"issue_type":"task","created_at":"2025-10-16T13:24:05.123456-07:00","updated_at":"2025-10-16T13:24:05.123456-07:00"}\n', "import");
 input('{"id":"p-imp","title":"imported","status":"open","priority":9}\n', "import"); input("{\n", "import"); input('{"id":"p-imp2","title":"dry","status":"open","priority":1,"issue_type":"task"}\n', "import", "--dry-run"); add("show", "p-imp", "--json"); add("show", "p-imp2");
+// ---- ids that are gone or not whole, titles like flags, what waits by its status
+add("delete", "p-n20", "-f"); add("delete", "n21", "-f"); add("delete", "p-n2", "-f"); add("delete", "p-n2", "-f"); add("update", "p-n", "-p", "1"); add("update", "q1", "-p", "1"); add("close", "p-q"); add("show", "p-q"); add("show", "p-e5.9"); add("dep", "add", "p-q1", "p-n2"); add("history", "p-n2"); add("list", "--id", "p-n2"); add("list", "--id", "p-n20", "--json");
+add("create", "--id", "p-dash1", "--json is not a flag here"); add("create", "--id", "p-dash2", "--", "--x"); add("create", "--x"); add("create", "-x"); add("show", "p-dash1", "p-dash2", "--json"); add("show", "p-zz", "p-zy", "--json"); add("close", "p-zz", "--json");
+add("update", "p-dash1", "-s", "blocked", "--json"); add("blocked"); add("blocked", "--json"); add("stats"); add("ready", "-n", "1"); add("--version"); add("-V", "--json");
+input("text", "create", "from stdin", "--id", "p-in", "-d", "-"); add("show", "p-in");
 // ---- history, names that are not there, help
 add("history", "p-a1"); add("history", "p-a1", "--json"); add("history", "-n", "3"); add("frobnicate"); add("lst"); add("list", "--nope"); add("list", "extra", "words"); add("help"); add("help", "create"); add("create", "--help"); add("version"); add("version", "--json"); add("quickstart"); add("compact"); add("restore", "p-a1"); add("renumber");
 add("rename-prefix", "q", "--dry-run"); add("rename-prefix", "q"); add("list", "-n", "4"); add("show", "q-c3"); add("show", "q-e5.1.1", "--json"); add("rename-prefix", "Q Q"); add("stats"); add("prime");

@@ -214,7 +214,7 @@ TEST(work_show_prints_what_is_there)
 	    "\nbd-1: T\nStatus: open\nPriority: P1\nType: bug\nEstimated: 90 minutes\n"
 	    "Created: 2026-11-21 00:15 UTC\nUpdated: 2026-11-21 01:15 -07:30\n"
 	    "\nDescription:\nWhat\nto do\n\nNotes:\nN\n\nLabels:  [a]\n"
-	    "\nDepends on (1):\n  \xe2\x86\x92 bd-2: U [P0] (open, related)\n"
+	    "\nRelated (1):\n  \xe2\x86\x94 bd-2: U [P0] (open)\n"
 	    "\nComments (1):\n[ann] at 2026-11-21 02:15 UTC\n  hi\n\n");
 }
 

@@ -6,6 +6,8 @@
  */
 #include "main/work/cmd.h"
 
+#include "base/limits.h"
+
 struct widths { size_t id, type, status; };
 
 static size_t
@@ -104,13 +106,18 @@ void
 print_ready(struct work_ctx *x, jnode items)
 {
 	size_t n = json_count(items);
+	struct str limit = line_text(x->line, "limit");
+	int64_t most = LIMIT_WORK_READY_ROWS;
+	bool cut = (limit.p == NULL || str_to_i64(limit, &most)) && most > 0 &&
+	    n >= (size_t)most;
 
 	if (n == 0 && !x->hand.quiet)
 		buf_add_fmt(&x->out, "\xe2\x9c\xa8 No ready work found. What is held, and "
 		    "by what: %s blocked\n", x->program);
 	if (n > 0 && !x->hand.quiet)
-		buf_add_fmt(&x->out, "\xf0\x9f\x93\x8b Ready work (%zu issue%s with no "
-		    "blockers):\n\n", n, n == 1 ? "" : "s");
+		buf_add_fmt(&x->out, "\xf0\x9f\x93\x8b Ready work (%s%zu issue%s with no "
+		    "blockers%s):\n\n", cut ? "the first " : "", n, n == 1 ? "" : "s",
+		    cut ? "; -n 0 shows all" : "");
 	add_rows(x, items, false);
 }
 
@@ -190,31 +197,57 @@ add_when(struct work_ctx *x, const char *name, struct str time)
 	buf_add_char(&x->out, '\n');
 }
 
+/* ID: Title [P1] (open), and the type of its edge where that says something. */
 static void
-add_neighbours(struct work_ctx *x, jnode list, const char *heading, const char *arrow)
+add_node(struct work_ctx *x, jnode item, struct str type)
+{
+	struct buf *b = &x->out;
+
+	add_line(b, get_str(item, "id"));
+	buf_lit(b, ": ");
+	add_line(b, get_str(item, "title"));
+	buf_lit(b, " [");
+	add_priority(x, get_int(item, "priority", 0));
+	buf_lit(b, "] (");
+	add_status(x, get_str(item, "status"), 0);
+	if (type.n > 0 && !str_eq(type, S("blocks"))) {
+		buf_lit(b, ", ");
+		add_line(b, type);
+	}
+	buf_add_char(b, ')');
+}
+
+/* What an edge says of its other end: only one kind of them blocks. */
+static const struct kind {
+	const char *type;
+	struct { const char *heading, *arrow; } down, up;
+} kinds[] = {
+	{ "parent-child", { "Parent", "\xe2\x86\x91" }, { "Children", "\xe2\x86\xb3" } },
+	{ "blocks", { "Depends on", "\xe2\x86\x92" }, { "Blocks", "\xe2\x86\x90" } },
+	{ "related", { "Related", "\xe2\x86\x94" }, { "Related", "\xe2\x86\x94" } },
+	{ "discovered-from", { "Discovered from", "\xe2\x97\x8a" },
+	    { "Discovered", "\xe2\x97\x8a" } },
+};
+
+static void
+add_neighbours(struct work_ctx *x, jnode list, const char *type,
+    const char *heading, const char *arrow)
 {
 	struct json_iter it = json_each(list);
 	struct buf *b = &x->out;
+	size_t n = 0;
 
-	if (json_count(list) == 0)
-		return;
-	buf_add_fmt(b, "\n%s (%zu):\n", heading, json_count(list));
-	while (json_next(&it)) {
-		struct str type = get_str(it.value, "dependency_type");
-
+	while (json_next(&it))
+		n += str_eq(get_str(it.value, "dependency_type"), str_of(type));
+	if (n > 0)
+		buf_add_fmt(b, "\n%s (%zu):\n", heading, n);
+	it = json_each(list);
+	while (n > 0 && json_next(&it)) {
+		if (!str_eq(get_str(it.value, "dependency_type"), str_of(type)))
+			continue;
 		buf_add_fmt(b, "  %s ", arrow);
-		add_line(b, get_str(it.value, "id"));
-		buf_lit(b, ": ");
-		add_line(b, get_str(it.value, "title"));
-		buf_lit(b, " [");
-		add_priority(x, get_int(it.value, "priority", 0));
-		buf_lit(b, "] (");
-		add_status(x, get_str(it.value, "status"), 0);
-		if (type.n > 0 && !str_eq(type, S("blocks"))) {
-			buf_lit(b, ", ");
-			add_line(b, type);
-		}
-		buf_lit(b, ")\n");
+		add_node(x, it.value, STR_NONE);
+		buf_add_char(b, '\n');
 	}
 }
 
@@ -287,9 +320,12 @@ print_show(struct work_ctx *x, jnode item)
 		add_labels(x, labels);
 		buf_add_char(b, '\n');
 	}
-	add_neighbours(x, json_get(item, S("dependencies")), "Depends on",
-	    "\xe2\x86\x92");
-	add_neighbours(x, json_get(item, S("dependents")), "Blocks", "\xe2\x86\x90");
+	for (size_t i = 0; i < COUNT(kinds); i++)
+		add_neighbours(x, json_get(item, S("dependencies")), kinds[i].type,
+		    kinds[i].down.heading, kinds[i].down.arrow);
+	for (size_t i = 0; i < COUNT(kinds); i++)
+		add_neighbours(x, json_get(item, S("dependents")), kinds[i].type,
+		    kinds[i].up.heading, kinds[i].up.arrow);
 	if (json_count(comments) > 0) {
 		buf_add_fmt(b, "\nComments (%zu):\n", json_count(comments));
 		add_comments(x, comments);
@@ -380,14 +416,8 @@ print_tree(struct work_ctx *x, jnode rows)
 		for (int64_t d = get_int(it.value, "depth", 0); d > 0; d--)
 			buf_lit(b, "  ");
 		buf_lit(b, "\xe2\x86\x92 ");
-		add_line(b, get_str(it.value, "id"));
-		buf_lit(b, ": ");
-		add_line(b, get_str(it.value, "title"));
-		buf_lit(b, " [");
-		add_priority(x, get_int(it.value, "priority", 0));
-		buf_lit(b, "] (");
-		add_status(x, get_str(it.value, "status"), 0);
-		buf_add(b, here ? S(") \xe2\x80\xa6 [truncated]\n") : S(")\n"));
+		add_node(x, it.value, get_str(it.value, "type"));
+		buf_add(b, here ? S(" \xe2\x80\xa6 [truncated]\n") : S("\n"));
 		cut |= here;
 	}
 	if (cut)
