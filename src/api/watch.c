@@ -76,6 +76,9 @@ leave(struct shard_job *job)
 {
 	struct watcher *wa = CONTAINER_OF(job, struct watcher, leave);
 
+	/* Cut by a server that stops: it is not the client that has left. */
+	if (wa->api->draining)
+		wa->w.cancel_on_gone = false;
 	if (!wa->ended)
 		run_unwatch(&wa->w);
 	watcher_free(wa);

@@ -80,7 +80,8 @@ struct run_watch {
 	unsigned modes;                      /* which frames; MODE_META comes anyway */
 	int64_t after;                       /* replay frames with a greater id;
 	                                        -1: all; INT64_MAX: only new ones */
-	bool cancel_on_gone;                 /* run_unwatch cancels the run */
+	bool cancel_on_gone;                 /* run_unwatch cancels the run; may be
+	                                        changed until then */
 	bool wants_events;                   /* false: only the end (wait, join) */
 	/* The run exists (after the commit): ids are final.  Not for run_join. */
 	void (*started)(struct run_watch *w, const struct uuid *thread_id,

@@ -495,6 +495,7 @@ run_unwatch(struct run_watch *w)
 	w->link = NULL;
 	if (r != NULL) {
 		r->w = NULL;
+		r->proxy.cancel_on_gone = w->cancel_on_gone;
 		if (r->home != NULL) {
 			r->leaving = true;
 			to_home(r, note_new(r, leave_open, 0));

@@ -18,7 +18,8 @@ async function follow(name, Client, server, half) {
   for await (const c of client.runs.stream(t.thread_id, "agent", {
     // Stalls half-way for the first who asks; answers the next.
     input: { messages: [{ role: "user", content: `${name} mock:stallx1` }] },
-    streamMode: ["messages-tuple", "updates"], streamResumable: true, onDisconnect: "continue" })) {
+    // It is the server that leaves, not the client: nothing is cancelled.
+    streamMode: ["messages-tuple", "updates"], streamResumable: true, onDisconnect: "cancel" })) {
     seen.push(c);
     if (seen.filter((x) => x.event === "messages").length === 5) half();
   }
