@@ -8,7 +8,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "base/log.h"
+#include "base/log_priv.h"
 #include "base/limits.h"
 
 #include <assert.h>
@@ -26,6 +26,7 @@
 #define SPEC_MAX       24
 
 enum log_level log_threshold = LOG_INFO;
+bool log_as_json = false;
 
 static const char *const level_names[] = { "error", "warn", "info", "debug" };
 
@@ -198,14 +199,29 @@ line_begin(struct line *l, enum log_level level, const char *room, const char *e
 
 /* A lost log line has no one to tell. */
 static void
-line_write(struct line *l)
+bytes_write(const char *bytes, size_t n)
 {
 	ssize_t rc;
 
-	l->text[l->n++] = '\n';
 	do
-		rc = write(STDERR_FILENO, l->text, l->n);
+		rc = write(STDERR_FILENO, bytes, n);
 	while (rc < 0 && errno == EINTR);
+}
+
+static void
+line_write(struct line *l)
+{
+	struct buf json = BUF(LINE_MAX_BYTES);
+
+	if (!log_as_json) {
+		l->text[l->n++] = '\n';
+		bytes_write(l->text, l->n);
+		return;
+	}
+	log_json_add(&json, (struct str){ l->text, l->n }, LINE_MAX_BYTES - 1);
+	buf_add_char(&json, '\n');
+	bytes_write(json.p, json.n);
+	buf_release(&json);
 }
 
 static void

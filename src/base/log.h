@@ -21,6 +21,7 @@
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 extern enum log_level log_threshold;         /* set once at start */
+extern bool log_as_json;                     /* likewise: an object a line */
 
 /* The format is `key=%d other=%s`; each value is one conversion.
  * log_event(LOG_INFO, "net", "listening", "port=%d host=%s", port, host) */

@@ -22,6 +22,8 @@ static const char *const level_words[] = {
 	"error", "warn", "info", "debug", NULL
 };
 
+static const char *const format_words[] = { "text", "json", NULL };
+
 const struct setting settings[SETTINGS] = {
 	[SETTING_CONFIG] = { "config", TYPE_TEXT, "FILE", "",
 	    .help = "settings file (cohort.yaml if it is there)" },
@@ -68,6 +70,8 @@ const struct setting settings[SETTINGS] = {
 	    .help = "let a run name its own model server" },
 	[SETTING_LOG_LEVEL] = { "log.level", TYPE_WORD, "LEVEL", "info",
 	    .words = level_words, .help = "error, warn, info or debug" },
+	[SETTING_LOG_FORMAT] = { "log.format", TYPE_WORD, "FORM", "text",
+	    .words = format_words, .help = "lines of text, or JSON objects" },
 	[SETTING_LOG_ACCESS] = { "log.access", TYPE_BOOL, NULL, "false",
 	    .help = "log each request with its status and time" },
 	[SETTING_TEST_HOOKS] = { "test-hooks", TYPE_BOOL, NULL, "false",

@@ -149,6 +149,7 @@ cmd_serve(const struct command *cmd, int argc, char **argv)
 	}
 	print_warnings(&s.config);
 	log_level_parse(config_str(&s.config, SETTING_LOG_LEVEL), &log_threshold);
+	log_as_json = str_eq(config_str(&s.config, SETTING_LOG_FORMAT), S("json"));
 	rc = node_new(&s.node, &s.config, &e);
 	if (rc == OK) {
 		watch_signals(&s);

@@ -8,7 +8,8 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/limits.h"
-#include "base/log.h"
+#include "base/json.h"
+#include "base/log_priv.h"
 #include "base/mem.h"
 
 #include <fcntl.h>
@@ -397,6 +398,44 @@ TEST(log_of_repeated_lines_is_short)
 	CHECK_INT(flood.suppressed, 4000 - LIMIT_LOG_BURST);
 	CHECK_INT(flood.shown[0], LIMIT_LOG_BURST + 1);
 	close(fd);
+}
+
+static void
+check_json(const char *line, const char *want)
+{
+	struct buf b = BUF(8 * KB);
+
+	log_json_add(&b, str_of(line), 4095);
+	CHECK_STR(buf_str(&b), want);
+	CHECK_RC(json_check(buf_str(&b), NULL), OK);
+	buf_release(&b);
+}
+
+TEST(log_as_json_says_the_same)
+{
+	struct buf big = BUF(8 * KB), b = BUF(8 * KB);
+
+	check_json("T info net listening",
+	    "{\"ts\":\"T\",\"level\":\"info\",\"room\":\"net\",\"event\":\"listening\"}");
+	check_json("T warn a b port=80 ms=1.50 ok=true host=h peer=\"a \\\"b\\x0a\" z=\"7\" "
+	    "id=007 v=1.2.3 n=-5 big=12345678901234567890 empty= m=openai:\"a b\"",
+	    "{\"ts\":\"T\",\"level\":\"warn\",\"room\":\"a\",\"event\":\"b\",\"port\":80,"
+	    "\"ms\":1.50,\"ok\":true,\"host\":\"h\",\"peer\":\"a \\\"b\\n\",\"z\":\"7\","
+	    "\"id\":\"007\",\"v\":\"1.2.3\",\"n\":-5,\"big\":\"12345678901234567890\","
+	    "\"empty\":\"\",\"m\":\"openai:a b\"}");
+	/* Bytes that are no UTF-8 do not make it invalid. */
+	check_json("T info a b x=\xff!", "{\"ts\":\"T\",\"level\":\"info\",\"room\":\"a\","
+	    "\"event\":\"b\",\"x\":\"\xef\xbf\xbd!\"}");
+	/* One write of a pipe, whole JSON all the same. */
+	buf_lit(&big, "T info a b x=1 y=");
+	for (int i = 0; i < 4000; i++)
+		buf_add_char(&big, '\x02');
+	log_json_add(&b, buf_str(&big), 4095);
+	CHECK(b.n <= 4095);
+	CHECK(str_ends(buf_str(&b), S("\"x\":1,\"cut\":true}")));
+	CHECK_RC(json_check(buf_str(&b), NULL), OK);
+	buf_release(&big);
+	buf_release(&b);
 }
 
 TEST(log_levels_and_secrets)
