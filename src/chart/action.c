@@ -174,6 +174,9 @@ send_read(struct session *s, const struct send *from, struct sending *to, struct
 		rc = send_delay(s, from, &to->f.delay_ms, e);
 	if (rc == OK)
 		rc = data_payload(s, &from->payload, &to->f.data, e);
+	if (rc == OK && from->event.code != 0 && !chart_is_event_name(to->f.name))
+		rc = err_set(e, ERR_INVALID, "'%.*s' is not the name of an event",
+		    FMT(str_sub(to->f.name, 0, 60)));
 	return rc;
 }
 
@@ -257,7 +260,7 @@ action_run(struct session *s, struct range block)
 		int rc;
 
 		if (++s->turn->actions > LIMIT_CHART_ACTIONS)
-			turn_limit(s);
+			turn_limit(s, BOUND_ACTIONS);
 		if (s->turn->limit)
 			return ERR_CANCELLED;
 		rc = run_one(s, &a[i], &e);

@@ -25,10 +25,13 @@ struct session;
 
 /* ---- charts -------------------------------------------------------------- */
 
-/* Fetches what `src` attributes name (relative to the chart's own folder).
- * Appends to out.  Without one, src is refused. */
+/* What a reader of charts needs of its host; each may be NULL.  read fetches
+ * what `src` attributes name (relative to the chart's own folder) and appends
+ * to out; without it, src is refused.  ERR_DENIED: not even to be tried.  warn
+ * is told what is accepted though it should not stand so. */
 struct chart_files {
 	int (*read)(void *ctx, struct str name, struct buf *out, struct err *e);
+	void (*warn)(void *ctx, const char *text);
 	void *ctx;
 };
 
@@ -45,12 +48,31 @@ struct str chart_state_id(const struct chart *c, unsigned state);
 /* Does this state invoke something?  Such atomic states are LangGraph nodes. */
 bool chart_state_is_node(const struct chart *c, unsigned state);
 
+/* One word, without '*', which is for what matches events. */
+bool chart_is_event_name(struct str s);
+
 /* ---- events in ----------------------------------------------------------- */
+
+/* How an event hangs on the invoke that it comes from. */
+enum chart_tie {
+	TIE_NONE,            /* a child sent it: stays though the child is gone
+	                        (SCXML 6.4 forbids only what comes later) */
+	TIE_ANSWER,          /* means nothing without the invoke: dropped, and told
+	                        as EFFECT_DROPPED, when it is gone */
+	TIE_ERROR,           /* as TIE_ANSWER, and with it the invoke has ended */
+	TIE_DONE             /* as TIE_ERROR; but where the id was made up for this
+	                        invoke alone and it had ended before its state was
+	                        left, its done may still come (W3C test 236) */
+};
 
 struct chart_event {
 	struct str name;                     /* "done.invoke.model" */
 	struct val data;                     /* borrowed */
 	struct str sendid, origin, origintype, invokeid;   /* may be empty */
+	uint32_t serial;                     /* of the invoke it comes from; 0: none.
+	                                        invokeid is only what _event shows */
+	enum chart_tie tie;                  /* what the host says, never guessed
+	                                        from the name */
 };
 
 /* ---- effects out --------------------------------------------------------- */
@@ -59,9 +81,11 @@ enum effect_kind {
 	EFFECT_SEND,         /* deliver (after delay) to target; see below */
 	EFFECT_CANCEL,       /* of the delayed send `sendid` */
 	EFFECT_INVOKE,       /* start the service of type; its events come back
-	                        with invokeid */
-	EFFECT_UNINVOKE,     /* stop it; nothing of it may be delivered any more */
-	EFFECT_FORWARD,      /* autoforward this event to invokeid */
+	                        with invokeid and serial */
+	EFFECT_UNINVOKE,     /* stop it; what it says from now on is ignored, what
+	                        is queued already may come */
+	EFFECT_FORWARD,      /* autoforward this event to the invoke */
+	EFFECT_DROPPED,      /* an event of an invoke that is gone was not given */
 	EFFECT_LOG,
 	EFFECT_DONE          /* top-level final reached: state id, donedata */
 };
@@ -70,13 +94,15 @@ enum effect_kind {
 struct effect {
 	enum effect_kind kind;
 	struct str name;             /* SEND: event; LOG: label; DONE: final's id;
-	                                FORWARD: event name */
+	                                FORWARD, DROPPED: event name */
 	struct val data;             /* SEND/FORWARD: data; INVOKE: its params;
 	                                LOG: value; DONE: donedata */
 	struct str target, type;     /* SEND: where and how; INVOKE: type, never
 	                                empty: a chart is http://www.w3.org/TR/scxml/ */
 	struct str sendid;           /* SEND: when given or asked for; CANCEL */
-	struct str invokeid;         /* INVOKE, UNINVOKE, FORWARD */
+	struct str invokeid;         /* INVOKE, UNINVOKE, FORWARD, DROPPED */
+	uint32_t serial;             /* the same: which of those with this id; from
+	                                1, never used twice by a session */
 	struct str src;              /* INVOKE: src/srcexpr's value */
 	struct str content;          /* INVOKE: inline chart text (SCXML) */
 	const struct chart *child;   /* INVOKE type scxml with inline content: compiled */
@@ -104,7 +130,8 @@ struct session *session_new(const struct chart *c, struct str id,
 void session_free(struct session *s);
 
 /* Enters the initial states and runs to completion of the first macrostep.
- * OK, or ERR_LIMIT (a bound was hit; the session is over). */
+ * OK, or ERR_LIMIT: a bound was hit, the chart did not deal with the
+ * error.execution that told it so, and the session is over. */
 int session_start(struct session *s, const struct effect_sink *out);
 
 /* One external event, run to completion.  Nothing happens once it is over. */
@@ -115,6 +142,12 @@ int session_event(struct session *s, const struct chart_event *ev,
 void session_cancel(struct session *s, const struct effect_sink *out);
 
 bool session_over(const struct session *s);
+/* After ERR_LIMIT: which bound, in which state, at which guard, and the last
+ * error.  Empty otherwise. */
+struct str session_why(const struct session *s);
+/* Appends where it waits and for which events, for people:
+ * "in 'a', 'b' for 'go', 'done.invoke.m'"; "in 'a' for none". */
+void session_add_waits(const struct session *s, struct buf *out);
 struct str session_final(const struct session *s);       /* top-level final's id */
 bool session_in(const struct session *s, struct str state_id);
 /* Active atomic states in document order; returns how many (writes <= max). */
@@ -124,8 +157,9 @@ size_t session_bytes(const struct session *s);
 
 /* A snapshot between macrosteps: JSON (configuration, history, data, invokes).
  * Restoring re-issues EFFECT_INVOKE for every invoke under way, with what it
- * was started with; delayed sends are the host's to keep.  ERR_CONFLICT: it
- * does not fit the chart.  ERR_LIMIT: as session_start; *out is set then. */
+ * was started with and its serial number; delayed sends are the host's to
+ * keep.  ERR_CONFLICT: it does not fit the chart, whose states or invokes are
+ * others by now.  ERR_LIMIT: as session_start; *out is set then. */
 void session_save(const struct session *s, struct buf *out);
 int  session_restore(struct session **out, const struct chart *c, struct str id,
     struct str snapshot, const struct effect_sink *sink, struct err *e);

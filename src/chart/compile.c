@@ -14,6 +14,8 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 
@@ -90,10 +92,13 @@ number_state(struct compile *k, struct draft_state *from)
 	to->depth = from->parent != NULL ? k->c->states.at[to->parent].depth + 1 : 0;
 	for (const struct draft_state *s = from->first; s != NULL; s = s->next)
 		children += is_real(s);
+	to->regions = (uint32_t)children;
 	if (from->kind == STATE_ATOMIC && children > 0)
 		to->kind = STATE_COMPOUND;
 	if (from->kind == STATE_PARALLEL && children == 0)
 		to->kind = STATE_ATOMIC;     /* so that it counts as active */
+	if (to->kind == STATE_PARALLEL)
+		to->number = k->c->parallels++;
 	if (!to->named)
 		return OK;
 	if (!is_id(from->id.s))
@@ -199,23 +204,34 @@ common_ancestor(const struct chart *c, uint32_t a, uint32_t b)
 	return a;
 }
 
-/* Targets must be able to be active together: in different regions. */
+static int
+by_number(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Targets must be able to be active together: in different regions.  In
+ * document order two neighbours meet at least as deep as any two around them,
+ * so neighbours are all there is to compare. */
 static int
 check_targets(struct compile *k, struct spot at, struct range targets)
 {
 	const struct chart *c = k->c;
-	const uint32_t *ids = targets.n > 0 ? c->ids.at + targets.first : NULL;
+	uint32_t ids[TARGETS_MAX];
 
-	for (uint32_t i = 0; i < targets.n; i++) {
-		for (uint32_t j = 0; j < i; j++) {
-			uint32_t over = common_ancestor(c, ids[i], ids[j]);
+	if (targets.n < 2)
+		return OK;
+	memcpy(ids, c->ids.at + targets.first, targets.n * sizeof ids[0]);
+	qsort(ids, targets.n, sizeof ids[0], by_number);
+	for (uint32_t i = 1; i < targets.n; i++) {
+		uint32_t over = common_ancestor(c, ids[i - 1], ids[i]);
 
-			if (c->states.at[over].kind != STATE_PARALLEL || over == ids[i] ||
-			    over == ids[j])
-				return compile_fail(k, at,
-				    "targets '%.*s' and '%.*s' cannot be active together",
-				    FMT(c->states.at[ids[j]].id), FMT(c->states.at[ids[i]].id));
-		}
+		if (c->states.at[over].kind != STATE_PARALLEL || over == ids[i - 1])
+			return compile_fail(k, at,
+			    "targets '%.*s' and '%.*s' cannot be active together",
+			    FMT(c->states.at[ids[i - 1]].id), FMT(c->states.at[ids[i]].id));
 	}
 	return OK;
 }
@@ -229,6 +245,8 @@ compile_events(struct compile *k, const struct draft_text *t, struct transition 
 	out->events = (struct range){ (uint32_t)c->descriptors.n, 0 };
 	out->eventless = t->s.p == NULL;
 	while (draft_word(&rest, &word)) {
+		struct str whole = word;
+
 		if (str_eq(word, S("*")) || str_eq(word, S(".*"))) {
 			out->any = true;
 			continue;
@@ -237,6 +255,9 @@ compile_events(struct compile *k, const struct draft_text *t, struct transition 
 			word.n -= 2;
 		else if (str_ends(word, S(".")))
 			word.n--;
+		if (!chart_is_event_name(word))
+			return compile_fail(k, t->at, "'%.*s' matches nothing: '*' stands "
+			    "alone or last, as in 'a.*'", FMT(str_sub(whole, 0, 60)));
 		mem_grow(c->descriptors.at, c->descriptors.n, c->descriptors.cap);
 		c->descriptors.at[c->descriptors.n++] = compile_text(k, word);
 		out->events.n++;
@@ -275,7 +296,8 @@ transition_add(struct compile *k, const struct draft_transition *from, uint32_t 
     uint32_t *out)
 {
 	struct chart *c = k->c;
-	struct transition t = { .source = source, .internal = from->internal };
+	struct transition t = { .source = source, .internal = from->internal,
+		.line = from->at.line };
 	int rc = compile_events(k, &from->event, &t);
 
 	if (rc == OK)
@@ -308,6 +330,14 @@ compile_transitions(struct compile *k, const struct draft_state *from, struct st
 		else
 			rc = transition_add(k, t, from->index, &at);
 		to->transitions.n++;
+	}
+	to->cost = 1;
+	for (uint32_t i = 0; i < to->transitions.n && rc == OK; i++) {
+		const struct transition *t =
+		    &k->c->transitions.at[to->transitions.first + i];
+
+		to->cost += 1 + t->events.n;
+		k->c->eventless = k->c->eventless || t->eventless;
 	}
 	k->what = NULL;
 	return rc;
@@ -357,7 +387,7 @@ compile_history(struct compile *k, const struct draft_state *from, struct state 
 		return compile_fail(k, from->at, "a history belongs into a state");
 	if (from->transitions == NULL || from->transitions->next != NULL)
 		return compile_fail(k, from->at, "a history needs one transition");
-	to->history = k->c->histories++;
+	to->number = k->c->histories++;
 	return compile_default(k, from->transitions, from, to->parent, "history",
 	    &to->initial);
 }
@@ -427,6 +457,9 @@ compile_invoke(struct compile *k, const struct draft_invoke *from, uint32_t stat
 		rc = compile_fail(k, from->at, "src and content cannot both be given");
 	if (rc == OK && from->id.s.p != NULL && from->idlocation.s.p != NULL)
 		rc = compile_fail(k, from->at, "id and idlocation cannot both be given");
+	if (rc == OK && from->payload.namelist.s.p != NULL && from->payload.params != NULL)
+		rc = compile_fail(k, from->at, "namelist and param cannot both be given; a "
+		    "param with location does what namelist does");
 	if (rc == OK)
 		i.id.text = compile_text(k, from->id.s);
 	if (rc == OK)
@@ -439,8 +472,10 @@ compile_invoke(struct compile *k, const struct draft_invoke *from, uint32_t stat
 	if (rc == OK)
 		rc = compile_content(k, &from->payload.content, &i.payload.content,
 		    &i.payload.at, &i.payload.text);
+	k->in_finalize = true;
 	if (rc == OK)
 		rc = compile_block(k, from->finalize, &i.finalize);
+	k->in_finalize = false;
 	mem_grow(c->invokes.at, c->invokes.n, c->invokes.cap);
 	c->invokes.at[c->invokes.n++] = i;
 	return rc;
@@ -522,22 +557,53 @@ compile_state(struct compile *k, const struct draft_state *from)
 	return rc;
 }
 
-/* Ids of invokes must be unique, or events could not be told apart. */
+static int
+by_text(const void *a, const void *b)
+{
+	return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}
+
+/* Ids of invokes must be unique, or sends to them could not be told apart. */
 static int
 check_invokes(struct compile *k)
 {
 	const struct chart *c = k->c;
+	struct str *ids;
+	size_t n = 0;
+	int rc = OK;
 
 	if (c->invokes.n > LIMIT_CHART_STATES)
 		return compile_fail(k, k->d->root->at, "more than %d invokes",
 		    LIMIT_CHART_STATES);
+	ids = mem_zero((c->invokes.n + 1) * sizeof *ids);
 	for (size_t i = 0; i < c->invokes.n; i++)
-		for (size_t j = 0; j < i && c->invokes.at[i].id.text.n > 0; j++)
-			if (str_eq(c->invokes.at[i].id.text, c->invokes.at[j].id.text))
-				return compile_fail(k, k->d->root->at,
-				    "invoke: the id '%.*s' is used twice",
-				    FMT(c->invokes.at[i].id.text));
-	return OK;
+		if (c->invokes.at[i].id.text.n > 0)
+			ids[n++] = c->invokes.at[i].id.text;
+	qsort(ids, n, sizeof *ids, by_text);
+	for (size_t i = 1; i < n && rc == OK; i++)
+		if (str_eq(ids[i - 1], ids[i]))
+			rc = compile_fail(k, k->d->root->at,
+			    "invoke: the id '%.*s' is used twice", FMT(ids[i]));
+	free(ids);
+	return rc;
+}
+
+/* The histories of each state, side by side. */
+static void
+gather_histories(struct chart *c)
+{
+	for (uint32_t i = 0; i < c->states.n && c->histories > 0; i++) {
+		struct state *s = &c->states.at[i];
+
+		s->histories.first = (uint32_t)c->nested.n;
+		for (uint32_t k = i + 1; k <= s->last; k = c->states.at[k].last + 1) {
+			if (c->states.at[k].kind != STATE_HISTORY)
+				continue;
+			mem_grow(c->nested.at, c->nested.n, c->nested.cap);
+			c->nested.at[c->nested.n++] = k;
+			s->histories.n++;
+		}
+	}
 }
 
 static const void *
@@ -602,6 +668,8 @@ chart_compile(struct chart **out, struct draft *d, struct err *e)
 		chart_free(c);
 		return rc;
 	}
+	gather_histories(c);
+	c->shape = chart_shape(c);
 	compile_bind(c);
 	*out = c;
 	return OK;

@@ -46,12 +46,13 @@ compile_text(struct compile *k, struct str s)
 /* ---- expressions --------------------------------------------------------- */
 
 static uint32_t
-code_add(struct compile *k, struct expr *x, struct str bad)
+code_add(struct compile *k, struct expr *x, struct str bad, struct str text)
 {
 	struct chart *c = k->c;
 
 	mem_grow(c->codes.at, c->codes.n, c->codes.cap);
-	c->codes.at[c->codes.n] = (struct code){ x, bad };
+	c->codes.at[c->codes.n] = (struct code){ x, bad,
+		compile_text(k, str_trim(text)) };
 	return (uint32_t)c->codes.n++;
 }
 
@@ -76,6 +77,25 @@ known_function(struct compile *k, struct str s)
 	return s;
 }
 
+/* `In(s1)` of the null data model in our words; others stay as they are. */
+static struct str
+null_predicate(struct compile *k, struct str s)
+{
+	struct str id = str_trim(s);
+
+	if (!str_starts(id, S("In")) || !str_ends(id, S(")")))
+		return s;
+	id = str_trim(str_sub(id, 2, id.n - 3));
+	if (!str_starts(id, S("(")))
+		return s;
+	id = str_trim(str_sub(id, 1, SIZE_MAX));
+	for (size_t i = 0; i < id.n; i++)
+		if (id.p[i] == '\'' || id.p[i] == '"' || id.p[i] == '(' ||
+		    id.p[i] == ')' || id.p[i] == '\\')
+			return s;
+	return arena_fmt(&k->c->arena, "In('%.*s')", FMT(id));
+}
+
 int
 compile_code(struct compile *k, const struct draft_text *t, uint32_t *out)
 {
@@ -88,13 +108,15 @@ compile_code(struct compile *k, const struct draft_text *t, uint32_t *out)
 		return OK;
 	if (k->d->lax)
 		text = known_function(k, text);
+	if (k->d->null_model)
+		text = null_predicate(k, text);
 	if (expr_parse(&x, text, &why) == OK) {
-		*out = code_add(k, x, STR_NONE);
+		*out = code_add(k, x, STR_NONE, t->s);
 		return OK;
 	}
 	if (!k->d->lax)
 		return compile_fail(k, t->at, "%s", why.text);
-	*out = code_add(k, NULL, compile_text(k, str_of(why.text)));
+	*out = code_add(k, NULL, compile_text(k, str_of(why.text)), t->s);
 	return OK;
 }
 
@@ -114,7 +136,7 @@ compile_place(struct compile *k, const struct draft_text *t, uint32_t *out)
 	if (!k->d->lax)
 		return compile_fail(k, t->at, "'%.*s' cannot be assigned to", FMT(t->s));
 	expr_free(code->x);
-	*code = (struct code){ NULL, S("this cannot be assigned to") };
+	*code = (struct code){ NULL, S("this cannot be assigned to"), code->text };
 	return OK;
 }
 
@@ -236,6 +258,11 @@ compile_content(struct compile *k, const struct draft_content *from,
 		*kind = CONTENT_CODE;
 		return compile_code(k, &from->expr, at);
 	}
+	if (from->bad.p != NULL) {
+		*kind = CONTENT_CODE;
+		*at = code_add(k, NULL, compile_text(k, from->bad), STR_NONE);
+		return OK;
+	}
 	if (text != NULL)
 		*text = compile_text(k, from->text.s);
 	if (from->child != NULL) {
@@ -302,11 +329,24 @@ compile_payload(struct compile *k, const struct draft_payload *from, struct payl
 
 /* ---- executable content -------------------------------------------------- */
 
+/* REC 6.5.2: what finalize does stays in the data. */
+static int
+refuse_event(struct compile *k, const struct draft_action *from)
+{
+	if (k->in_finalize)
+		return compile_fail(k, from->at, "does not belong in finalize, which only "
+		    "brings data up to date; a transition on the event can do it");
+	return compile_fail(k, from->event.at, "'%.*s' is not the name of an event: one "
+	    "word without '*'", FMT(str_sub(from->event.s, 0, 60)));
+}
+
 static int
 compile_raise(struct compile *k, const struct draft_action *from, struct action *to)
 {
 	if (from->event.s.n == 0)
 		return compile_fail(k, from->at, "event is missing");
+	if (k->in_finalize || !chart_is_event_name(from->event.s))
+		return refuse_event(k, from);
 	to->text.text = compile_text(k, from->event.s);
 	return compile_code(k, &from->expr, &to->b);
 }
@@ -333,6 +373,9 @@ compile_send(struct compile *k, const struct draft_action *from, struct action *
 	struct send s = { .delay_ms = 0 };
 	int rc = compile_value(k, &from->event, &from->eventexpr, "event", &s.event);
 
+	if (rc == OK && (k->in_finalize || (from->event.s.p != NULL &&
+	    !chart_is_event_name(from->event.s))))
+		rc = refuse_event(k, from);
 	if (rc == OK)
 		rc = compile_value(k, &from->target, &from->targetexpr, "target", &s.target);
 	if (rc == OK)

@@ -115,8 +115,10 @@ lookup(void *ctx, struct str name, struct val *out)
 	} else if (str_eq(name, S("_sessionid"))) {
 		*out = s->id;
 	} else if (str_eq(name, S("data"))) {
-		if (t->data_object.kind == VAL_UNDEFINED)
+		if (t->data_object.kind == VAL_UNDEFINED) {
 			t->data_object = data_object(s);
+			t->work += s->c->slots.n;
+		}
 		*out = t->data_object;
 	} else if (str_eq(name, S("params"))) {
 		*out = s->params;
@@ -157,7 +159,7 @@ static bool
 may_work(struct session *s)
 {
 	if (s->turn->work > LIMIT_CHART_WORK)
-		turn_limit(s);
+		turn_limit(s, BOUND_WORK);
 	return !s->turn->limit;
 }
 
@@ -226,8 +228,12 @@ data_content(struct session *s, enum content_kind kind, uint32_t at, struct val 
 	*out = VAL_UNDEF;
 	if (kind == CONTENT_CODE)
 		return data_eval(s, at, out, e);
-	if (kind == CONTENT_CONST)
+	if (kind == CONTENT_CONST && !may_work(s))
+		return err_set(e, ERR_LIMIT, "too much work for one event");
+	if (kind == CONTENT_CONST) {
 		*out = val_copy(s->c->consts.at[at]);
+		s->turn->work += val_bytes(*out) / 64;
+	}
 	return OK;
 }
 

@@ -35,6 +35,7 @@ struct draft_text {
 struct draft_content {
 	struct draft_text expr, text;
 	struct draft *child;
+	struct str bad;              /* it could not be read: why */
 	bool given, raw;
 };
 
@@ -123,6 +124,7 @@ struct draft_state {
 	struct draft_block *entry, *exit;
 	struct draft_invoke *invokes;
 	struct draft_data *data;
+	bool has_data;               /* a datamodel element was seen */
 	struct draft_payload *donedata;
 	uint32_t index;              /* chart_compile's */
 };
@@ -131,6 +133,7 @@ struct draft {
 	struct arena arena;
 	struct str name;
 	bool late;                   /* binding="late" */
+	bool null_model;             /* SCXML B.1: In(ID), the id without quotes */
 	bool lax;                    /* SCXML: a malformed expression is an error
 	                                event at run time, not of the document */
 	struct draft_state *root;

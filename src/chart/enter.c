@@ -29,11 +29,12 @@ each_target(struct session *s, struct range targets,
 		const struct state *st = &c->states.at[id];
 		const uint64_t *kept;
 
+		s->turn->work++;
 		if (st->kind != STATE_HISTORY) {
 			fn(s, id, ctx);
 			continue;
 		}
-		kept = s->history[st->history];
+		kept = s->history[st->number];
 		if (kept == NULL) {
 			struct range def = c->transitions.at[st->initial].targets;
 
@@ -42,8 +43,10 @@ each_target(struct session *s, struct range targets,
 			continue;
 		}
 		for (uint32_t k = bit_next(kept, 0, (uint32_t)c->states.n);
-		    k < c->states.n; k = bit_next(kept, k + 1, (uint32_t)c->states.n))
+		    k < c->states.n; k = bit_next(kept, k + 1, (uint32_t)c->states.n)) {
+			s->turn->work++;
 			fn(s, k, ctx);
+		}
 	}
 }
 
@@ -76,23 +79,80 @@ transition_domain(struct session *s, const struct transition *t)
 /* ---- leaving ------------------------------------------------------------- */
 
 static void
-record_history(struct session *s, uint32_t history)
+record_set(struct session *s, uint32_t parent, bool deep, uint64_t *kept)
 {
 	const struct chart *c = s->c;
-	const struct state *h = &c->states.at[history];
-	uint32_t parent = h->parent, end = c->states.at[parent].last + 1;
-	uint64_t **kept = &s->history[h->history];
+	uint32_t end = c->states.at[parent].last + 1;
 
-	if (*kept == NULL)
-		*kept = mem_alloc(c->words * sizeof **kept);
-	memset(*kept, 0, c->words * sizeof **kept);
+	memset(kept, 0, c->words * sizeof *kept);
 	for (uint32_t i = bit_next(s->conf, parent + 1, end); i < end;
 	    i = bit_next(s->conf, i + 1, end)) {
 		const struct state *st = &c->states.at[i];
 
-		if (h->deep ? is_atomic(st) : st->parent == parent)
-			bit_set(*kept, i);
+		s->turn->work++;
+		if (deep ? is_atomic(st) : st->parent == parent)
+			bit_set(kept, i);
 	}
+}
+
+/* Its histories are of two kinds; those of one kind record the same. */
+static void
+record_histories(struct session *s, uint32_t parent)
+{
+	const struct chart *c = s->c;
+	struct range r = c->states.at[parent].histories;
+	size_t size = c->words * sizeof(uint64_t);
+	const uint64_t *first[2] = { NULL, NULL };
+
+	s->turn->work += r.n;
+	for (uint32_t i = r.first; i < r.first + r.n; i++) {
+		const struct state *h = &c->states.at[c->nested.at[i]];
+		uint64_t **kept = &s->history[h->number];
+
+		if (*kept == NULL)
+			*kept = mem_alloc(size);
+		if (first[h->deep] != NULL)
+			memcpy(*kept, first[h->deep], size);
+		else
+			record_set(s, parent, h->deep, *kept);
+		first[h->deep] = *kept;
+	}
+}
+
+/* How many regions of a parallel state are in a final state (appendix D's
+ * isInFinalState, kept so that n regions cost n).  A final was entered: calls
+ * done for each parallel state that is complete by it, the innermost first. */
+static void
+count_final(struct session *s, uint32_t final,
+    void (*done)(struct session *s, uint32_t parallel))
+{
+	const struct chart *c = s->c;
+	uint32_t at = c->states.at[c->states.at[final].parent].parent;
+
+	for (; c->states.at[at].kind == STATE_PARALLEL; at = c->states.at[at].parent) {
+		if (++s->finals[c->states.at[at].number] != c->states.at[at].regions)
+			return;
+		if (done != NULL)
+			done(s, at);
+	}
+}
+
+static void
+uncount_final(struct session *s, uint32_t final)
+{
+	const struct chart *c = s->c;
+	uint32_t at = c->states.at[c->states.at[final].parent].parent;
+
+	for (; c->states.at[at].kind == STATE_PARALLEL; at = c->states.at[at].parent)
+		if (s->finals[c->states.at[at].number]-- != c->states.at[at].regions)
+			return;
+}
+
+void
+final_restored(struct session *s, uint32_t final)
+{
+	if (s->c->states.at[final].parent != 0)
+		count_final(s, final, NULL);
 }
 
 static void
@@ -112,17 +172,18 @@ exit_states(struct session *s)
 
 	for (uint32_t i = bit_next(set, 1, n); i < n && c->histories > 0;
 	    i = bit_next(set, i + 1, n))
-		for (uint32_t k = i + 1; k <= c->states.at[i].last;
-		    k = c->states.at[k].last + 1)
-			if (c->states.at[k].kind == STATE_HISTORY)
-				record_history(s, k);
+		if (c->states.at[i].histories.n > 0)
+			record_histories(s, i);
 	for (uint32_t i = bit_last(set, 1, n); i != NO_STATE; i = bit_last(set, 1, i)) {
 		const struct state *st = &c->states.at[i];
 
+		s->turn->work++;
 		bit_clear(s->turn->invoke, i);
 		run_blocks(s, st->exit);
 		if (st->invokes.n > 0)
 			invoke_stop(s, i);
+		if (st->kind == STATE_FINAL)
+			uncount_final(s, i);
 		bit_clear(s->conf, i);
 	}
 }
@@ -169,12 +230,14 @@ add_children(struct session *s, uint32_t parallel)
 	    k = c->states.at[k].last + 1) {
 		uint32_t end = c->states.at[k].last + 1;
 
+		s->turn->work++;
 		if (c->states.at[k].kind != STATE_HISTORY && bit_next(enter, k + 1, end) == end)
 			add_descendants(s, k);
 	}
 }
 
-/* The states between `state` and `under`, and what they hold besides. */
+/* The states between `state` and `under`, and what they hold besides; not
+ * again where another target has led through already. */
 static void
 add_ancestors(struct session *s, uint32_t state, uint32_t under)
 {
@@ -182,6 +245,12 @@ add_ancestors(struct session *s, uint32_t state, uint32_t under)
 
 	for (uint32_t a = c->states.at[state].parent; a != under && a != 0;
 	    a = c->states.at[a].parent) {
+		if (c->parallels > 0) {
+			if (bit_get(s->turn->climbed, a))
+				return;
+			bit_set(s->turn->climbed, a);
+		}
+		s->turn->work++;
 		bit_set(s->turn->enter, a);
 		if (c->states.at[a].kind == STATE_PARALLEL)
 			add_children(s, a);
@@ -216,11 +285,13 @@ note_histories(struct session *s, struct range targets)
 	struct turn *t = s->turn;
 
 	for (uint32_t i = 0; i < targets.n; i++) {
-		const struct state *st = &c->states.at[c->ids.at[targets.first + i]];
+		uint32_t id = c->ids.at[targets.first + i];
+		const struct state *st = &c->states.at[id];
 
-		if (st->kind == STATE_HISTORY && s->history[st->history] == NULL &&
-		    t->histories_n < COUNT(t->histories))
-			t->histories[t->histories_n++] = (uint32_t)(st - c->states.at);
+		if (st->kind != STATE_HISTORY || s->history[st->number] != NULL)
+			continue;
+		bit_set(t->recalled, id);
+		t->recalls = true;
 	}
 }
 
@@ -231,6 +302,7 @@ add_descendants(struct session *s, uint32_t state)
 	const struct state *st = &c->states.at[state];
 	struct range initial;
 
+	s->turn->work++;
 	bit_set(s->turn->enter, state);
 	if (st->kind == STATE_COMPOUND) {
 		bit_set(s->turn->by_default, state);
@@ -242,25 +314,6 @@ add_descendants(struct session *s, uint32_t state)
 	}
 }
 
-static bool
-in_final(const struct session *s, uint32_t state)
-{
-	const struct chart *c = s->c;
-	const struct state *st = &c->states.at[state];
-
-	if (st->kind != STATE_COMPOUND && st->kind != STATE_PARALLEL)
-		return false;
-	for (uint32_t k = state + 1; k <= st->last; k = c->states.at[k].last + 1) {
-		enum state_kind kind = c->states.at[k].kind;
-
-		if (st->kind == STATE_COMPOUND && kind == STATE_FINAL && bit_get(s->conf, k))
-			return true;
-		if (st->kind == STATE_PARALLEL && kind != STATE_HISTORY && !in_final(s, k))
-			return false;
-	}
-	return st->kind == STATE_PARALLEL;
-}
-
 static void
 raise_done(struct session *s, uint32_t state, struct val data)
 {
@@ -270,12 +323,19 @@ raise_done(struct session *s, uint32_t state, struct val data)
 }
 
 static void
+parallel_done(struct session *s, uint32_t parallel)
+{
+	raise_done(s, parallel, VAL_UNDEF);
+}
+
+/* REC 3.4: a parallel state is done when its last region is, however deep the
+ * parallel states are nested; the pseudo-code stops at the grandparent. */
+static void
 entered_final(struct session *s, uint32_t state)
 {
 	const struct chart *c = s->c;
 	const struct state *st = &c->states.at[state];
 	struct val data = VAL_UNDEF;
-	uint32_t over;
 	struct err e;
 	int rc = OK;
 
@@ -288,9 +348,25 @@ entered_final(struct session *s, uint32_t state)
 	if (rc != OK)
 		turn_error(s, rc, VAL_UNDEF, &e);
 	raise_done(s, st->parent, data);
-	over = c->states.at[st->parent].parent;
-	if (over != 0 && c->states.at[over].kind == STATE_PARALLEL && in_final(s, over))
-		raise_done(s, over, VAL_UNDEF);
+	count_final(s, state, parallel_done);
+}
+
+/* The content of the defaults of its histories, where they were followed. */
+static void
+run_recalled(struct session *s, uint32_t state)
+{
+	const struct chart *c = s->c;
+	const uint64_t *set = s->turn->recalled;
+	uint32_t end = c->states.at[state].last + 1;
+
+	for (uint32_t i = bit_next(set, state + 1, end); i < end;
+	    i = bit_next(set, i + 1, end)) {
+		const struct state *h = &c->states.at[i];
+
+		s->turn->work++;
+		if (h->parent == state)
+			(void)action_run(s, c->transitions.at[h->initial].body);
+	}
 }
 
 static void
@@ -301,6 +377,8 @@ enter_one(struct session *s, uint32_t state)
 	struct turn *t = s->turn;
 
 	bit_set(s->conf, state);
+	t->entered = state;
+	t->work++;
 	if (st->invokes.n > 0)
 		bit_set(t->invoke, state);
 	if (c->late && !bit_get(s->entered, state)) {
@@ -310,12 +388,8 @@ enter_one(struct session *s, uint32_t state)
 	run_blocks(s, st->entry);
 	if (bit_get(t->by_default, state))
 		(void)action_run(s, c->transitions.at[st->initial].body);
-	for (size_t i = 0; i < t->histories_n; i++) {
-		const struct state *h = &c->states.at[t->histories[i]];
-
-		if (h->parent == state)
-			(void)action_run(s, c->transitions.at[h->initial].body);
-	}
+	if (t->recalls && st->histories.n > 0)
+		run_recalled(s, state);
 	if (st->kind == STATE_FINAL)
 		entered_final(s, state);
 }
@@ -326,8 +400,7 @@ enter_set(struct session *s)
 	const uint64_t *set = s->turn->enter;
 	uint32_t n = (uint32_t)s->c->states.n;
 
-	for (uint32_t i = bit_next(set, 1, n); i < n && !s->turn->limit;
-	    i = bit_next(set, i + 1, n))
+	for (uint32_t i = bit_next(set, 1, n); i < n; i = bit_next(set, i + 1, n))
 		if (!bit_get(s->conf, i))
 			enter_one(s, i);
 }
@@ -340,7 +413,11 @@ clear_sets(struct session *s)
 
 	memset(t->enter, 0, size);
 	memset(t->by_default, 0, size);
-	t->histories_n = 0;
+	if (s->c->parallels > 0)
+		memset(t->climbed, 0, size);
+	if (s->c->histories > 0)
+		memset(t->recalled, 0, size);
+	t->recalls = false;
 }
 
 /* Enters what the enabled transitions lead to. */

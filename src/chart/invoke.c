@@ -2,9 +2,9 @@
  * invoke.c - services that live as long as a state (SCXML 6.4, 6.5).
  *
  * What an invoke was started with is kept while it runs, so that a restored
- * session can start it again.  It has ended when `done.invoke.ID` came from
- * it; a service that is not a chart also ends with an `error.*` of its own
- * (a chart may send such an event and go on).
+ * session can start it again.  Each start has a serial number, because the
+ * id may be started anew while words of the one before are on their way.  It
+ * has ended when the host says so (TIE_DONE, TIE_ERROR).
  *
  * SPDX-License-Identifier: MIT
  */
@@ -35,13 +35,6 @@ active_add(struct session *s, struct active a)
 	s->active[s->active_n++] = a;
 }
 
-static bool
-is_chart_type(struct str type)
-{
-	return str_eq(type, S("scxml")) || str_eq(type, S(SCXML_TYPE)) ||
-	    str_eq(type, S("http://www.w3.org/TR/scxml")) || str_eq(type, S("chart"));
-}
-
 static struct str
 text_of(struct val v)
 {
@@ -55,7 +48,7 @@ invoke_effect(struct session *s, const struct active *a)
 	struct effect f = { .kind = EFFECT_INVOKE, .data = a->params, .type = text_of(a->type),
 		.invokeid = val_str(a->id), .src = text_of(a->src),
 		.content = text_of(a->content), .state = from->state,
-		.autoforward = from->autoforward };
+		.serial = a->serial, .autoforward = from->autoforward };
 
 	if (from->payload.content == CONTENT_CHILD) {
 		f.child = s->c->children.at[from->payload.at];
@@ -145,6 +138,7 @@ start_one(struct session *s, uint32_t invoke)
 	int rc = read_invoke(s, &s->c->invokes.at[invoke], &a, &e);
 
 	if (rc == OK) {
+		a.serial = ++s->serial;
 		rc = invoke_effect(s, &a);
 		if (rc != OK)
 			err_set(&e, rc, "cannot invoke '%.*s'", FMT(text_of(a.type)));
@@ -171,11 +165,12 @@ invoke_stop(struct session *s, uint32_t state)
 {
 	size_t kept = 0;
 
+	s->turn->work += s->active_n;
 	for (size_t i = 0; i < s->active_n; i++) {
 		struct active *a = &s->active[i];
 		struct effect f = { .kind = EFFECT_UNINVOKE, .data = VAL_UNDEF,
 			.invokeid = val_str(a->id), .type = text_of(a->type),
-			.state = state };
+			.serial = a->serial, .state = state };
 
 		if (s->c->invokes.at[a->invoke].state != state) {
 			s->active[kept++] = *a;
@@ -209,22 +204,12 @@ finalize_places(struct session *s, const struct invoke *from)
 	}
 }
 
-static bool
-ends(const struct active *a, struct str name)
-{
-	struct str done = S("done.invoke.");
-
-	if (str_starts(name, done) && str_eq(str_sub(name, done.n, SIZE_MAX), val_str(a->id)))
-		return true;
-	return !is_chart_type(text_of(a->type)) && str_starts(name, S("error."));
-}
-
 static void
-from_invoke(struct session *s, struct active *a)
+from_invoke(struct session *s, struct active *a, bool end)
 {
 	const struct invoke *from = &s->c->invokes.at[a->invoke];
 
-	if (ends(a, s->turn->now.name)) {
+	if (end) {
 		a->ended = true;
 		val_drop(a->params);
 		val_drop(a->content);
@@ -236,19 +221,37 @@ from_invoke(struct session *s, struct active *a)
 		(void)action_run(s, from->finalize);
 }
 
+/* An id that stands in the chart may be started anew; a made up one never. */
+static bool
+is_given_id(const struct chart *c, struct str id)
+{
+	for (size_t i = 0; i < c->invokes.n; i++)
+		if (str_eq(c->invokes.at[i].id.text, id))
+			return true;
+	return false;
+}
+
+bool
+invoke_admits(const struct session *s, const struct chart_event *ev)
+{
+	for (size_t i = 0; i < s->active_n; i++)
+		if (s->active[i].serial == ev->serial)
+			return !s->active[i].ended;
+	return ev->tie == TIE_DONE && ev->invokeid.n > 0 &&
+	    !is_given_id(s->c, ev->invokeid);
+}
+
 /* Finalize what came from an invoke, forward what is to be forwarded. */
 void
-invoke_event(struct session *s)
+invoke_event(struct session *s, const struct chart_event *ev)
 {
-	const struct event *ev = &s->turn->now;
-
 	for (size_t i = 0; i < s->active_n; i++) {
 		struct active *a = &s->active[i];
 		struct effect f = { .kind = EFFECT_FORWARD, .name = ev->name, .data = ev->data,
-			.invokeid = val_str(a->id) };
+			.invokeid = val_str(a->id), .serial = a->serial };
 
-		if (ev->invokeid.n > 0 && str_eq(ev->invokeid, val_str(a->id)))
-			from_invoke(s, a);
+		if (ev->serial == a->serial)
+			from_invoke(s, a, ev->tie >= TIE_ERROR);
 		if (s->c->invokes.at[a->invoke].autoforward && !a->ended)
 			(void)turn_effect(s, &f);
 	}

@@ -24,6 +24,7 @@ chart_free(struct chart *c)
 	free(c->states.at);
 	free(c->transitions.at);
 	free(c->ids.at);
+	free(c->nested.at);
 	free(c->descriptors.at);
 	free(c->blocks.at);
 	free(c->actions.at);
@@ -68,6 +69,15 @@ chart_state_is_node(const struct chart *c, unsigned state)
 	return c->states.at[state].invokes.n > 0;
 }
 
+bool
+chart_is_event_name(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] <= ' ' || s.p[i] == '*')
+			return false;
+	return s.n > 0;
+}
+
 uint32_t
 chart_find(const struct chart *c, struct str id)
 {
@@ -82,6 +92,41 @@ chart_slot(const struct chart *c, struct str name)
 	const struct slot *s = map_get(&c->by_slot, &name);
 
 	return s != NULL ? (int)s->index : -1;
+}
+
+static uint64_t
+mix(uint64_t h, const void *bytes, size_t n)
+{
+	const unsigned char *p = bytes;
+
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ p[i]) * UINT64_C(0x100000001b3);
+	return h;
+}
+
+/* FNV-1a over what a snapshot refers to: the tree of states, their ids, and
+ * how many invokes each has.  The same in every process. */
+uint64_t
+chart_shape(const struct chart *c)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	for (size_t i = 0; i < c->states.n; i++) {
+		const struct state *s = &c->states.at[i];
+		const uint32_t form[] = { (uint32_t)s->kind, s->deep, s->depth,
+			s->invokes.n, i > 0 ? (uint32_t)s->id.n : 0 };
+
+		for (size_t k = 0; k < COUNT(form); k++) {
+			const unsigned char le[] = { (unsigned char)form[k],
+				(unsigned char)(form[k] >> 8), (unsigned char)(form[k] >> 16),
+				(unsigned char)(form[k] >> 24) };
+
+			h = mix(h, le, sizeof le);
+		}
+		if (i > 0)
+			h = mix(h, s->id.p, s->id.n);
+	}
+	return h;
 }
 
 /* SCXML 3.12.1: a descriptor matches an event of which its tokens are a

@@ -29,6 +29,7 @@ struct range {
 struct code {
 	struct expr *x;
 	struct str bad;
+	struct str text;             /* as written, for messages */
 };
 
 /* A literal, or an expression when code != 0 (index into codes). */
@@ -102,6 +103,7 @@ struct transition {
 	struct range body;
 	uint32_t cond;
 	uint32_t domain;
+	uint32_t line;               /* of the document; 0: unknown */
 	bool internal, any;          /* any: event="*" */
 	bool eventless;
 };
@@ -112,8 +114,13 @@ struct state {
 	bool deep, named;
 	uint32_t parent, last, depth;
 	uint32_t initial;            /* transition; NO_STATE: none */
-	uint32_t history;            /* number among histories; default in initial */
+	uint32_t number;             /* HISTORY: among histories, its default is in
+	                                initial; PARALLEL: among parallels */
+	uint32_t regions;            /* PARALLEL: children that are not histories */
+	struct range histories;      /* of chart.nested: its children that are some */
 	struct range transitions, invokes, data;
+	uint32_t cost;               /* of asking its transitions: 1, they, and their
+	                                descriptors */
 	struct range entry, exit;    /* of blocks */
 	struct payload donedata;
 	bool has_donedata;
@@ -131,11 +138,13 @@ struct chart {
 	struct arena arena;          /* texts */
 	struct str name;
 	bool late;
+	bool eventless;              /* some transition of a state is */
 	uint32_t words;              /* of a set of states */
-	uint32_t histories;
+	uint32_t histories, parallels;
+	uint64_t shape;              /* of states, ids and invokes: see snapshot.c */
 	VECTOR(struct state) states;
 	VECTOR(struct transition) transitions;
-	VECTOR(uint32_t) ids;
+	VECTOR(uint32_t) ids, nested;
 	VECTOR(struct str) descriptors;
 	VECTOR(struct range) blocks;
 	VECTOR(struct action) actions;
@@ -166,6 +175,7 @@ is_atomic(const struct state *s)
 
 uint32_t chart_find(const struct chart *c, struct str id);   /* or NO_STATE */
 int chart_slot(const struct chart *c, struct str name);      /* or -1 */
+uint64_t chart_shape(const struct chart *c);
 bool transition_matches(const struct chart *c, const struct transition *t,
     struct str event);
 
@@ -178,6 +188,7 @@ struct compile {
 	const struct draft_state *where;     /* for messages */
 	const char *what;            /* "transition", ...; NULL: the state itself */
 	unsigned depth;              /* of nested actions */
+	bool in_finalize;
 };
 
 int compile_fail(struct compile *k, struct spot at, const char *format, ...)

@@ -2,9 +2,8 @@
  * scxml.c - the SCXML spelling: from XML elements to a draft.
  *
  * A table says which attributes and children each element may have; a
- * function per kind copies what it says.  Elements of other namespaces are
- * skipped where SCXML lets them be notes, and refused among executable
- * content, where skipping would change what the chart does.
+ * function per kind copies what it says.  Elements and attributes of other
+ * namespaces are skipped wherever they stand.
  *
  * Recursion is bounded by XML_DEPTH.
  *
@@ -130,16 +129,12 @@ attr_word(struct import *im, const struct xml_node *n, const char *name,
 static int
 check_children(struct import *im, const struct xml_node *n, const struct element *el)
 {
-	bool acts = has_word(el->children, S("raise"));
-
 	for (const struct xml_node *c = n->first; c != NULL && !el->text; c = c->next) {
 		if (c->name.n == 0 && !xml_is_blank(c))
 			return draft_fail(im->e, ERR_INVALID, c->at, im->where,
 			    "%.*s: text does not belong here", FMT(n->name));
 		if (c->name.n == 0)
 			continue;
-		if (!is_ours(c) && acts)
-			return fail(im, c, "not known as executable content", STR_NONE);
 		if (is_ours(c) && !has_word(el->children, c->name))
 			return draft_fail(im->e, ERR_INVALID, c->at, im->where,
 			    "%.*s: element '%.*s' does not belong here", FMT(n->name),
@@ -207,8 +202,10 @@ read_source(struct import *im, const struct xml_node *n, struct str src, struct 
 	struct err why = { 0 };
 	int rc;
 
-	if (im->files == NULL)
-		return fail(im, n, "src is not allowed here", src);
+	if (im->files == NULL || im->files->read == NULL)
+		return draft_fail(im->e, ERR_DENIED, n->at, im->where,
+		    "%.*s: src is not allowed here '%.*s'", FMT(n->name),
+		    FMT(str_sub(src, 0, 60)));
 	rc = im->files->read(im->files->ctx, src, &b, &why);
 	if (rc == OK && b.failed)
 		rc = err_set(&why, ERR_TOOBIG, "too large");
@@ -230,6 +227,19 @@ first_markup(const struct xml_node *n)
 	while (c != NULL && c->name.n == 0)
 		c = c->next;
 	return c;
+}
+
+/* What is accepted, though the Recommendation wants it otherwise. */
+static void
+warn(struct import *im, const struct xml_node *n, const char *what)
+{
+	struct err e;
+
+	if (im->files == NULL || im->files->warn == NULL)
+		return;
+	(void)draft_fail(&e, ERR_INVALID, n->at, im->where, "warning: %.*s: %s",
+	    FMT(n->name), what);
+	im->files->warn(im->files->ctx, e.text);
 }
 
 static struct draft *
@@ -440,7 +450,7 @@ script(struct import *im, const struct xml_node *n, struct draft_action **out)
 	xml_add_text(&b, n);
 	text = arena_str(im->arena, buf_str(&b));
 	buf_release(&b);
-	if (first_markup(n) != NULL)
+	if (next_element(n->first) != NULL)
 		return fail(im, n, "markup does not belong here", STR_NONE);
 	if (src.s.p != NULL && str_trim(text).n > 0)
 		return fail(im, n, "src and text cannot both be given", STR_NONE);
@@ -499,7 +509,7 @@ actions(struct import *im, const struct xml_node *n, struct draft_action **out)
 /* ---- states -------------------------------------------------------------- */
 
 static int
-transition(struct import *im, const struct xml_node *n, struct draft_transition **out)
+transition(struct import *im, const struct xml_node *n, struct draft_transition ***tail)
 {
 	static const char *const types[] = { "external", "internal", NULL };
 	struct draft_transition *t = NEW(im, struct draft_transition);
@@ -514,24 +524,42 @@ transition(struct import *im, const struct xml_node *n, struct draft_transition 
 	t->cond = attr(n, "cond");
 	t->target = attr(n, "target");
 	t->internal = internal == 1;
-	while (*out != NULL)
-		out = &(*out)->next;
-	*out = t;
+	**tail = t;
+	*tail = &t->next;
 	return actions(im, n, &t->body);
 }
 
 static int
-block(struct import *im, const struct xml_node *n, struct draft_block **out)
+block(struct import *im, const struct xml_node *n, struct draft_block ***tail)
 {
 	struct draft_block *b = NEW(im, struct draft_block);
 	int rc = b == NULL ? too_large(im, n) : check(im, n);
 
 	if (rc != OK)
 		return rc;
-	while (*out != NULL)
-		out = &(*out)->next;
-	*out = b;
+	**tail = b;
+	*tail = &b->next;
 	return actions(im, n, &b->body);
+}
+
+/* Only what must not be read is refused; what cannot be is an error event
+ * when the data is set up (REC 5.2.2). */
+static int
+data_source(struct import *im, const struct xml_node *n, struct str src,
+    struct draft_content *out)
+{
+	struct err why = { 0 };
+	struct import trial = *im;
+	int rc;
+
+	trial.e = &why;
+	rc = read_source(&trial, n, src, &out->text.s);
+	out->given = true;
+	if (rc == ERR_DENIED)
+		return err_set(im->e, rc, "%s", why.text);
+	if (rc != OK)
+		out->bad = arena_str(im->arena, str_of(why.text));
+	return OK;
 }
 
 static int
@@ -540,8 +568,10 @@ datamodel(struct import *im, const struct xml_node *n, struct draft_state *s)
 	struct draft_data **tail = &s->data;
 	int rc = check(im, n);
 
-	while (*tail != NULL)
-		tail = &(*tail)->next;
+	if (rc == OK && s->has_data)
+		rc = fail(im, n, "given twice; one datamodel holds all data of a state",
+		    STR_NONE);
+	s->has_data = true;
 	for each_element(c, n) {
 		struct draft_data *d = NEW(im, struct draft_data);
 		struct draft_text src = attr(c, "src");
@@ -552,10 +582,8 @@ datamodel(struct import *im, const struct xml_node *n, struct draft_state *s)
 			rc = inline_content(im, c, false, &d->value);
 		if (rc == OK && src.s.p != NULL && d->value.given)
 			rc = fail(im, c, "src stands alone", STR_NONE);
-		if (rc == OK && src.s.p != NULL) {
-			d->value.given = true;
-			rc = read_source(im, c, src.s, &d->value.text.s);
-		}
+		if (rc == OK && src.s.p != NULL)
+			rc = data_source(im, c, src.s, &d->value);
 		if (rc != OK)
 			break;
 		d->at = c->at;
@@ -567,10 +595,10 @@ datamodel(struct import *im, const struct xml_node *n, struct draft_state *s)
 }
 
 static int
-invoke(struct import *im, const struct xml_node *n, struct draft_state *s)
+invoke(struct import *im, const struct xml_node *n, struct draft_invoke ***tail)
 {
 	static const char *const words[] = { "false", "true", NULL };
-	struct draft_invoke *i = NEW(im, struct draft_invoke), **tail = &s->invokes;
+	struct draft_invoke *i = NEW(im, struct draft_invoke);
 	int forward = 0, rc = i == NULL ? too_large(im, n) : check(im, n);
 
 	if (rc == OK)
@@ -585,13 +613,14 @@ invoke(struct import *im, const struct xml_node *n, struct draft_state *s)
 	i->id = attr(n, "id");
 	i->idlocation = attr(n, "idlocation");
 	i->autoforward = forward == 1;
-	while (*tail != NULL)
-		tail = &(*tail)->next;
-	*tail = i;
+	**tail = i;
+	*tail = &i->next;
 	rc = payload(im, n, true, &i->payload);
 	for each_element(c, n) {
 		if (rc != OK || !is(c, "finalize"))
 			continue;
+		if (i->has_finalize)
+			return fail(im, c, "given twice", STR_NONE);
 		i->has_finalize = true;
 		rc = check(im, c);
 		if (rc == OK)
@@ -603,13 +632,14 @@ invoke(struct import *im, const struct xml_node *n, struct draft_state *s)
 static int
 initial(struct import *im, const struct xml_node *n, struct draft_state *s)
 {
+	struct draft_transition **tail = &s->initial_transition;
 	int rc = check(im, n);
 
 	if (rc == OK && s->initial_transition != NULL)
 		rc = fail(im, n, "given twice", STR_NONE);
 	for each_element(c, n)
 		if (rc == OK)
-			rc = transition(im, c, &s->initial_transition);
+			rc = transition(im, c, &tail);
 	if (rc == OK && (s->initial_transition == NULL ||
 	    s->initial_transition->next != NULL))
 		rc = fail(im, n, "one transition is needed", STR_NONE);
@@ -632,9 +662,17 @@ donedata(struct import *im, const struct xml_node *n, struct draft_state *s)
 static int state(struct import *im, const struct xml_node *n, struct draft_state *parent,
     enum state_kind kind);
 
+/* Where the next one of each list goes. */
+struct tails {
+	struct draft_transition **transitions;
+	struct draft_block **entry, **exit;
+	struct draft_invoke **invokes;
+};
+
 /* One child of a state (or of scxml). */
 static int
-part(struct import *im, const struct xml_node *c, struct draft_state *s)
+part(struct import *im, const struct xml_node *c, struct draft_state *s,
+    struct tails *tails)
 {
 	static const struct { const char *name; enum state_kind kind; } states[] = {
 		{ "state", STATE_ATOMIC }, { "parallel", STATE_PARALLEL },
@@ -645,15 +683,15 @@ part(struct import *im, const struct xml_node *c, struct draft_state *s)
 		if (is(c, states[i].name))
 			return state(im, c, s, states[i].kind);
 	if (is(c, "transition"))
-		return transition(im, c, &s->transitions);
+		return transition(im, c, &tails->transitions);
 	if (is(c, "onentry"))
-		return block(im, c, &s->entry);
+		return block(im, c, &tails->entry);
 	if (is(c, "onexit"))
-		return block(im, c, &s->exit);
+		return block(im, c, &tails->exit);
 	if (is(c, "datamodel"))
 		return datamodel(im, c, s);
 	if (is(c, "invoke"))
-		return invoke(im, c, s);
+		return invoke(im, c, &tails->invokes);
 	if (is(c, "initial"))
 		return initial(im, c, s);
 	if (is(c, "donedata"))
@@ -670,10 +708,12 @@ state(struct import *im, const struct xml_node *n, struct draft_state *parent,
 	static const char *const types[] = { "shallow", "deep", NULL };
 	struct draft_state *s = draft_state_add(im->d, parent, kind, n->at);
 	struct draft_state *outer = im->where;
+	struct tails tails;
 	int deep = 0, rc;
 
 	if (s == NULL)
 		return too_large(im, n);
+	tails = (struct tails){ &s->transitions, &s->entry, &s->exit, &s->invokes };
 	s->id = attr(n, "id");
 	im->where = s;
 	rc = check(im, n);
@@ -683,7 +723,7 @@ state(struct import *im, const struct xml_node *n, struct draft_state *parent,
 	s->initial = attr(n, "initial");
 	for each_element(c, n) {
 		if (rc == OK)
-			rc = part(im, c, s);
+			rc = part(im, c, s, &tails);
 	}
 	im->where = outer;
 	return rc;
@@ -693,8 +733,9 @@ static int
 chart(struct import *im, const struct xml_node *n)
 {
 	static const char *const bindings[] = { "early", "late", NULL };
+	static const char *const modes[] = { "lax", "strict", NULL };
 	struct draft_text model = attr(n, "datamodel"), version = attr(n, "version");
-	int late, rc;
+	int late, mode, rc;
 
 	im->d->lax = true;
 	if (!is(n, "scxml") || !is_ours(n))
@@ -702,6 +743,8 @@ chart(struct import *im, const struct xml_node *n)
 	rc = check(im, n);
 	if (rc == OK)
 		rc = attr_word(im, n, "binding", bindings, &late);
+	if (rc == OK)
+		rc = attr_word(im, n, "exmode", modes, &mode);
 	if (rc == OK && version.s.p != NULL && !str_eq(version.s, S("1.0")))
 		rc = fail(im, n, "version must be 1.0, not", version.s);
 	if (rc == OK && model.s.n > 0 && !str_eq(model.s, S("ecmascript")) &&
@@ -709,7 +752,12 @@ chart(struct import *im, const struct xml_node *n)
 		rc = fail(im, n, "the datamodel is not known:", model.s);
 	if (rc != OK)
 		return rc;
+	if (n->ns.n == 0)
+		warn(im, n, "the namespace is missing: xmlns=\"" SCXML_NS "\"");
+	if (version.s.p == NULL)
+		warn(im, n, "the version is missing: version=\"1.0\"");
 	im->d->late = late == 1;
+	im->d->null_model = str_eq(model.s, S("null"));
 	im->d->name = attr(n, "name").s;
 	return state(im, n, NULL, STATE_ROOT);
 }

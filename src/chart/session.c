@@ -23,7 +23,8 @@ session_size(const struct chart *c)
 {
 	return sizeof(struct session) + c->slots.n * sizeof(struct val) +
 	    c->histories * sizeof(uint64_t *) +
-	    (c->words * (c->late ? 2 : 1) + slot_words(c)) * sizeof(uint64_t);
+	    (c->words * (c->late ? 2 : 1) + slot_words(c)) * sizeof(uint64_t) +
+	    c->parallels * sizeof(uint32_t);
 }
 
 struct session *
@@ -36,6 +37,8 @@ session_make(const struct chart *c, struct str id)
 	s->conf = (uint64_t *)(void *)(s->history + c->histories);
 	s->declared = s->conf + c->words;
 	s->entered = c->late ? s->declared + slot_words(c) : NULL;
+	s->finals = (uint32_t *)(void *)(s->declared + slot_words(c) +
+	    (c->late ? c->words : 0));
 	s->c = c;
 	s->id = val_string(id);
 	s->invokeid = s->params = VAL_UNDEF;
@@ -72,6 +75,7 @@ session_free(struct session *s)
 	val_drop(s->id);
 	val_drop(s->invokeid);
 	val_drop(s->params);
+	free(s->why);
 	free(s);
 }
 
@@ -79,6 +83,12 @@ bool
 session_over(const struct session *s)
 {
 	return s->over;
+}
+
+struct str
+session_why(const struct session *s)
+{
+	return s->why != NULL ? str_of(s->why) : STR_NONE;
 }
 
 struct str
@@ -110,6 +120,65 @@ session_configuration(const struct session *s, unsigned *out, size_t max)
 		n++;
 	}
 	return n;
+}
+
+/* ---- what it waits for --------------------------------------------------- */
+
+#define WAITS_SHOWN 10           /* names; the rest is counted */
+
+struct waits {
+	struct buf *out;
+	struct str seen[WAITS_SHOWN];
+	size_t n;
+	bool more;
+};
+
+static void
+add_quoted(struct waits *w, struct str name)
+{
+	for (size_t i = 0; i < w->n; i++)
+		if (str_eq(w->seen[i], name))
+			return;
+	if (w->n == WAITS_SHOWN) {
+		w->more = true;
+		return;
+	}
+	buf_add_fmt(w->out, "%s'%.*s'", w->n > 0 ? ", " : "", FMT(name));
+	w->seen[w->n++] = name;
+}
+
+static void
+add_events(const struct chart *c, const struct transition *t, struct waits *w)
+{
+	for (uint32_t i = 0; i < t->events.n; i++)
+		add_quoted(w, c->descriptors.at[t->events.first + i]);
+	if (t->any)
+		add_quoted(w, S("*"));
+}
+
+void
+session_add_waits(const struct session *s, struct buf *out)
+{
+	const struct chart *c = s->c;
+	uint32_t n = (uint32_t)c->states.n;
+	struct waits w = { .out = out };
+
+	buf_lit(out, "in ");
+	for (uint32_t i = bit_next(s->conf, 1, n); i < n; i = bit_next(s->conf, i + 1, n))
+		if (is_atomic(&c->states.at[i]))
+			add_quoted(&w, c->states.at[i].id);
+	buf_add_fmt(out, "%s for ", w.more ? ", ..." : "");
+	w.n = w.more = 0;
+	for (uint32_t i = bit_next(s->conf, 1, n); i < n; i = bit_next(s->conf, i + 1, n)) {
+		struct range r = c->states.at[i].transitions;
+
+		for (uint32_t k = r.first; k < r.first + r.n; k++)
+			add_events(c, &c->transitions.at[k], &w);
+	}
+	if (w.n == 0)
+		buf_lit(out, "none");
+	else if (w.more)
+		buf_lit(out, ", ...");
 }
 
 struct val

@@ -31,6 +31,7 @@ struct event {
  * starts it again as it was. */
 struct active {
 	uint32_t invoke;             /* of the chart */
+	uint32_t serial;
 	bool ended;                  /* its end was heard; nothing to stop or restart */
 	struct val id;
 	struct val type, src, params, content;
@@ -39,12 +40,22 @@ struct active {
 #define QUEUE_INLINE 6
 #define SET_WORDS    CONF_WORDS
 
+enum bound { BOUND_STEPS, BOUND_ACTIONS, BOUND_WORK, BOUND_QUEUE };
+
 struct turn {
 	const struct effect_sink *sink;
 	struct expr_scope scope;
 	bool has_event;
-	bool limit;                  /* a bound was hit: unwind */
+	bool limit;                  /* a bound was hit: content is skipped */
+	bool told;                   /* the chart has heard of one by an event */
+	enum bound bound;            /* which */
 	size_t steps, actions, work; /* against CHART_STEPS, _ACTIONS, _WORK */
+	/* for the words of a limit */
+	uint32_t entered;            /* the last state; NO_STATE: none */
+	uint32_t blame;              /* the last transition taken, or whose guard
+	                                failed; UINT32_MAX: none */
+	size_t errors;
+	struct val last_error;       /* a string, or undefined */
 	struct event now;            /* _event */
 	/* internal queue: a ring */
 	struct event *queue, first[QUEUE_INLINE];
@@ -54,11 +65,17 @@ struct turn {
 	/* sets of states; c->words of each are in use */
 	uint64_t exit[SET_WORDS], enter[SET_WORDS], by_default[SET_WORDS];
 	uint64_t invoke[SET_WORDS];
+	uint64_t tried[SET_WORDS];   /* asked for a transition in this selection */
+	uint64_t climbed[SET_WORDS]; /* entered, and all around it up to the domain */
+	uint64_t recalled[SET_WORDS];        /* histories whose default is to run */
+	bool recalls;                /* are there some? */
 	uint32_t enabled[LIMIT_CHART_STATES];        /* transitions */
+	uint32_t domains[LIMIT_CHART_STATES];        /* of each */
 	size_t enabled_n;
-	uint32_t histories[LIMIT_CHART_STATES];      /* default transitions to run */
-	size_t histories_n;
+	size_t top, below;           /* the last two of them with a domain */
 };
+
+#define NO_INDEX SIZE_MAX
 
 struct session {
 	const struct chart *c;
@@ -71,7 +88,10 @@ struct session {
 	uint64_t *entered;           /* late binding: states entered once */
 	uint64_t **history;          /* by number; NULL: nothing recorded */
 	struct val *slots;
+	uint32_t *finals;            /* by number of a parallel: regions in a final */
+	char *why;                   /* it ended with a limit: owned words */
 	uint32_t seq;                /* of generated ids */
+	uint32_t serial;             /* of the last invoke */
 	uint32_t final;              /* NO_STATE until a top-level final is reached */
 	bool started, over;
 };
@@ -117,7 +137,10 @@ bool turn_next(struct session *s);           /* takes the next one as _event */
 void turn_set_event(struct session *s, struct event ev);
 /* error.execution or error.communication, with the words in its data. */
 void turn_error(struct session *s, int rc, struct val sendid, const struct err *e);
-void turn_limit(struct session *s);
+void turn_limit(struct session *s, enum bound bound);
+/* A bound was hit.  Makes it the current event, once in a turn, with a tenth
+ * of every budget left to deal with it; false: it has been told already. */
+bool turn_tell_limit(struct session *s);
 int  turn_effect(struct session *s, const struct effect *f);
 
 /* ---- data.c: names and values -------------------------------------------- */
@@ -147,10 +170,14 @@ void enter_states(struct session *s);                        /* enter.c */
 void enter_initial(struct session *s);
 void exit_states(struct session *s);
 void exit_all(struct session *s);
+/* Counts a final that is active after session_restore. */
+void final_restored(struct session *s, uint32_t final);
 uint32_t transition_domain(struct session *s, const struct transition *t);
 void invoke_start(struct session *s, uint32_t state);        /* invoke.c */
 void invoke_stop(struct session *s, uint32_t state);
-void invoke_event(struct session *s);
+void invoke_event(struct session *s, const struct chart_event *ev);
+/* Of an event with a tie.  False: it comes from an invoke that is gone. */
+bool invoke_admits(const struct session *s, const struct chart_event *ev);
 int  invoke_effect(struct session *s, const struct active *a);
 void active_release(struct active *a);
 void active_add(struct session *s, struct active a);         /* takes its values */

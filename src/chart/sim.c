@@ -3,7 +3,8 @@
  * jobs in order, one list of timers, no threads.
  *
  * Effects only post jobs, so a session is never entered while it is at work.
- * A job holds pointers to sessions; when a session goes, its jobs go first.
+ * A job holds pointers to sessions; when a session goes, the jobs that are for
+ * it and the timers that it set go first.  What it has sent stays.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -31,17 +32,22 @@ struct member {
 	struct session *s;
 	struct chart *chart;         /* owned; NULL: a part of the parent's */
 	struct val id, invokeid, origin;     /* strings; invokeid may be undefined */
+	uint32_t serial;             /* of the invoke that it is; 0: the first */
 	unsigned nesting;
+	size_t waiting, delayed;     /* events for it, timers that it set */
+	bool cancelled;              /* its parent hears nothing more of it */
 };
 
 /* Something to happen: a start, an event, an event not yet due. */
 struct job {
 	struct job *next;
-	struct member *from, *to;    /* from NULL: the platform; to NULL: not yet
-	                                known, target says where */
-	bool start, has_origin;
+	struct member *to;           /* NULL: not yet known, target says where */
+	struct member *from;         /* of a timer: who set it */
+	bool start;
+	enum chart_tie tie;
+	uint32_t serial;
 	int64_t due;
-	struct val name, data, sendid, invokeid, target;
+	struct val name, data, sendid, invokeid, target, origin;
 };
 
 struct sim {
@@ -51,6 +57,7 @@ struct sim {
 	struct job *jobs, **tail;    /* in order */
 	struct job *timers;          /* by due, then in order of setting */
 	struct buf dir;              /* "" or ends with a slash */
+	struct str file;             /* being loaded, in dir */
 	int64_t now;
 	uint64_t ids;
 	struct err *e;
@@ -107,15 +114,30 @@ read_near(void *ctx, struct str name, struct buf *out, struct err *e)
 	return rc;
 }
 
+static void
+warn(void *ctx, const char *text)
+{
+	const struct sim *sim = ctx;
+
+	if (sim->o->warn != NULL)
+		fprintf(sim->o->warn, "%.*s: %s\n", FMT(sim->file), text);
+}
+
 static int
 load(struct sim *sim, struct str name, struct chart **out, struct err *e)
 {
-	const struct chart_files files = { .read = read_near, .ctx = sim };
+	const struct chart_files files = { .read = read_near, .warn = warn, .ctx = sim };
 	struct buf text = BUF(LIMIT_CHART_BYTES + 4096);
 	int rc = read_near(sim, name, &text, e);
 
-	if (rc == OK)
-		rc = chart_from_scxml(out, buf_str(&text), &files, e);
+	if (rc == OK) {
+		struct err why;
+
+		sim->file = name;
+		rc = chart_from_scxml(out, buf_str(&text), &files, &why);
+		if (rc != OK)
+			err_set(e, rc, "%.*s: %s", FMT(name), why.text);
+	}
 	buf_release(&text);
 	return rc;
 }
@@ -130,6 +152,7 @@ job_free(struct job *j)
 	val_drop(j->sendid);
 	val_drop(j->invokeid);
 	val_drop(j->target);
+	val_drop(j->origin);
 	free(j);
 }
 
@@ -146,15 +169,14 @@ val_text(struct val v)
 }
 
 static struct job *
-job_new(struct member *from, struct member *to, struct str name, struct val data)
+job_new(struct member *to, struct str name, struct val data)
 {
 	struct job *j = mem_new(struct job);
 
-	j->from = from;
 	j->to = to;
 	j->name = text_val(name);
 	j->data = val_ref(data);
-	j->sendid = j->invokeid = j->target = VAL_UNDEF;
+	j->sendid = j->invokeid = j->target = j->origin = VAL_UNDEF;
 	return j;
 }
 
@@ -162,6 +184,7 @@ static void
 job_post(struct sim *sim, struct job *j)
 {
 	j->next = NULL;
+	j->to->waiting++;
 	*sim->tail = j;
 	sim->tail = &j->next;
 }
@@ -171,6 +194,7 @@ job_delay(struct sim *sim, struct job *j, int64_t ms)
 {
 	struct job **at = &sim->timers;
 
+	j->from->delayed++;
 	j->due = sim->now + ms;
 	while (*at != NULL && (*at)->due <= j->due)
 		at = &(*at)->next;
@@ -178,34 +202,42 @@ job_delay(struct sim *sim, struct job *j, int64_t ms)
 	*at = j;
 }
 
-/* Takes jobs off a list: those to m, those from m when `sent`, or the delayed
- * ones of m with this id. */
+/* What is under way to m. */
 static void
-drop_jobs(struct job **at, const struct member *m, bool sent, struct str sendid)
+drop_jobs(struct sim *sim, const struct member *m)
 {
+	struct job **at = &sim->jobs;
+
 	while (*at != NULL) {
 		struct job *j = *at;
-		bool mine = j->to == m || (sent && j->from == m);
 
-		if (sendid.n > 0)
-			mine = j->from == m && str_eq(val_text(j->sendid), sendid);
-		if (mine) {
-			*at = j->next;
-			job_free(j);
+		if (j->to != m) {
+			at = &j->next;
 			continue;
 		}
-		if (j->from == m && sendid.n == 0)
-			j->from = NULL;      /* it is under way without its sender */
-		at = &j->next;
+		*at = j->next;
+		job_free(j);
 	}
+	sim->tail = at;
 }
 
+/* The timers that m set; with a sendid, those of that name. */
 static void
-fix_tail(struct sim *sim)
+drop_timers(struct sim *sim, struct member *m, struct str sendid)
 {
-	sim->tail = &sim->jobs;
-	while (*sim->tail != NULL)
-		sim->tail = &(*sim->tail)->next;
+	struct job **at = &sim->timers;
+
+	while (*at != NULL && m->delayed > 0) {
+		struct job *j = *at;
+
+		if (j->from != m || (sendid.n > 0 && !str_eq(val_text(j->sendid), sendid))) {
+			at = &j->next;
+			continue;
+		}
+		*at = j->next;
+		m->delayed--;
+		job_free(j);
+	}
 }
 
 /* ---- sessions ------------------------------------------------------------ */
@@ -220,8 +252,9 @@ sink_of(struct member *m)
 
 static struct member *
 member_new(struct sim *sim, struct member *parent, const struct chart *chart,
-    struct val params, struct str invokeid)
+    const struct effect *invoke)
 {
+	struct str invokeid = invoke != NULL ? invoke->invokeid : STR_NONE;
 	struct member *m = mem_new(struct member);
 	struct buf b = BUF(64);
 
@@ -233,7 +266,9 @@ member_new(struct sim *sim, struct member *parent, const struct chart *chart,
 	m->sim = sim;
 	m->parent = parent;
 	m->nesting = parent != NULL ? parent->nesting + 1 : 0;
-	m->s = session_new(chart, val_str(m->id), params, invokeid);
+	m->serial = invoke != NULL ? invoke->serial : 0;
+	m->s = session_new(chart, val_str(m->id),
+	    invoke != NULL ? invoke->data : VAL_UNDEF, invokeid);
 	m->next = sim->members;
 	sim->members = m;
 	sim->members_n++;
@@ -241,7 +276,7 @@ member_new(struct sim *sim, struct member *parent, const struct chart *chart,
 }
 
 /* The session goes, with its timers and what was on the way to it; `cancel`:
- * it is stopped, and nothing that it sent is delivered any more. */
+ * it is stopped, and its parent ignores what it still says. */
 static void
 member_end(struct member *m, bool cancel)
 {
@@ -249,11 +284,11 @@ member_end(struct member *m, bool cancel)
 	struct effect_sink sink = sink_of(m);
 	struct member **at = &sim->members;
 
+	m->cancelled = cancel;
 	if (cancel)
 		session_cancel(m->s, &sink);
-	drop_jobs(&sim->jobs, m, cancel, STR_NONE);
-	drop_jobs(&sim->timers, m, true, STR_NONE);
-	fix_tail(sim);
+	drop_jobs(sim, m);
+	drop_timers(sim, m, STR_NONE);
 	while (*at != m)
 		at = &(*at)->next;
 	*at = m->next;
@@ -269,7 +304,16 @@ member_end(struct member *m, bool cancel)
 }
 
 static struct member *
-child_of(const struct member *m, struct str invokeid)
+child_of(const struct member *m, uint32_t serial)
+{
+	for (struct member *k = m->sim->members; k != NULL; k = k->next)
+		if (k->parent == m && k->serial == serial)
+			return k;
+	return NULL;
+}
+
+static struct member *
+child_named(const struct member *m, struct str invokeid)
 {
 	for (struct member *k = m->sim->members; k != NULL; k = k->next)
 		if (k->parent == m && str_eq(val_text(k->invokeid), invokeid))
@@ -296,7 +340,7 @@ resolve(struct member *from, struct str target, struct member **to)
 			if (str_eq(val_str(k->id), target))
 				*to = k;
 	} else if (str_starts(target, S("#_"))) {
-		*to = child_of(from, str_sub(target, 2, SIZE_MAX));
+		*to = child_named(from, str_sub(target, 2, SIZE_MAX));
 	} else {
 		return ERR_INVALID;
 	}
@@ -306,9 +350,11 @@ resolve(struct member *from, struct str target, struct member **to)
 static void
 stamp(struct job *j, struct member *from)
 {
-	j->has_origin = true;
-	if (j->to == from->parent && from->invokeid.kind == VAL_STRING)
-		j->invokeid = val_ref(from->invokeid);
+	j->origin = val_ref(from->origin);
+	if (j->to != from->parent)
+		return;
+	j->invokeid = val_ref(from->invokeid);
+	j->serial = from->serial;
 }
 
 static int
@@ -323,9 +369,14 @@ on_send(struct member *m, const struct effect *f)
 	rc = resolve(m, f->target, &to);
 	if (rc == ERR_INVALID || (rc != OK && f->delay_ms == 0))
 		return rc;
-	j = job_new(m, f->delay_ms > 0 ? NULL : to, f->name, f->data);
+	if (f->delay_ms == 0 && m->cancelled && to == m->parent)
+		return OK;
+	if ((f->delay_ms > 0 ? m->delayed : to->waiting) >= LIMIT_CHART_QUEUE)
+		return ERR_LIMIT;
+	j = job_new(f->delay_ms > 0 ? NULL : to, f->name, f->data);
 	j->sendid = text_val(f->sendid);
 	if (f->delay_ms > 0) {
+		j->from = m;
 		j->target = text_val(f->target);
 		job_delay(m->sim, j, f->delay_ms);
 		return OK;
@@ -340,7 +391,7 @@ on_invoke(struct member *m, const struct effect *f)
 {
 	static const char *const types[] = { "scxml", "http://www.w3.org/TR/scxml/",
 		"http://www.w3.org/TR/scxml" };
-	const struct chart_files files = { .read = read_near, .ctx = m->sim };
+	const struct chart_files files = { .read = read_near, .warn = warn, .ctx = m->sim };
 	const struct chart *chart = f->child;
 	struct chart *own = NULL;
 	struct member *child;
@@ -355,13 +406,17 @@ on_invoke(struct member *m, const struct effect *f)
 		return ERR_INVALID;
 	if (chart == NULL && f->src.n > 0)
 		rc = load(m->sim, f->src, &own, &why);
-	else if (chart == NULL)
+	else if (chart == NULL) {
+		m->sim->file = f->invokeid;
 		rc = chart_from_scxml(&own, f->content, &files, &why);
+	}
+	if (rc != OK && m->sim->o->warn != NULL)
+		fprintf(m->sim->o->warn, "invoke '%.*s': %s\n", FMT(f->invokeid), why.text);
 	if (rc != OK)
 		return rc;
-	child = member_new(m->sim, m, own != NULL ? own : chart, f->data, f->invokeid);
+	child = member_new(m->sim, m, own != NULL ? own : chart, f);
 	child->chart = own;
-	j = job_new(NULL, child, STR_NONE, VAL_UNDEF);
+	j = job_new(child, STR_NONE, VAL_UNDEF);
 	j->start = true;
 	job_post(m->sim, j);
 	return OK;
@@ -377,8 +432,10 @@ on_done(struct member *m, const struct effect *f)
 		return;
 	buf_lit(&name, "done.invoke.");
 	buf_add(&name, val_text(m->invokeid));
-	j = job_new(m, m->parent, buf_str(&name), f->data);
+	j = job_new(m->parent, buf_str(&name), f->data);
 	j->invokeid = val_ref(m->invokeid);
+	j->serial = m->serial;
+	j->tie = TIE_DONE;
 	job_post(m->sim, j);
 	buf_release(&name);
 }
@@ -402,32 +459,33 @@ static int
 on_effect(void *ctx, const struct effect *f)
 {
 	struct member *m = ctx, *child;
-	struct job *j;
 
 	switch (f->kind) {
 	case EFFECT_SEND:
 		return on_send(m, f);
 	case EFFECT_CANCEL:
-		drop_jobs(&m->sim->timers, m, false, f->sendid);
+		if (f->sendid.n > 0)
+			drop_timers(m->sim, m, f->sendid);
 		break;
 	case EFFECT_INVOKE:
 		return on_invoke(m, f);
 	case EFFECT_UNINVOKE:
-		child = child_of(m, f->invokeid);
+		child = child_of(m, f->serial);
 		if (child != NULL)
 			member_end(child, true);
 		break;
 	case EFFECT_FORWARD:
-		child = child_of(m, f->invokeid);
-		j = child != NULL ? job_new(m, child, f->name, f->data) : NULL;
-		if (j != NULL)
-			job_post(m->sim, j);
+		child = child_of(m, f->serial);
+		if (child != NULL && child->waiting < LIMIT_CHART_QUEUE)
+			job_post(m->sim, job_new(child, f->name, f->data));
 		break;
 	case EFFECT_LOG:
 		on_log(m, f);
 		break;
 	case EFFECT_DONE:
 		on_done(m, f);
+		break;
+	case EFFECT_DROPPED:
 		break;
 	}
 	return OK;
@@ -439,13 +497,19 @@ on_effect(void *ctx, const struct effect *f)
 static int
 reap(struct member *m, int rc)
 {
+	struct val data;
 	struct job *j;
 
 	if (!session_over(m->s) || m->parent == NULL)
 		return m->parent == NULL ? rc : OK;
 	if (rc != OK) {
-		j = job_new(NULL, m->parent, S("error.execution"), VAL_UNDEF);
+		data = val_set_take(val_object_empty(), S("message"),
+		    val_string(session_why(m->s)));
+		j = job_new(m->parent, S("error.execution"), data);
+		val_drop(data);
 		j->invokeid = val_ref(m->invokeid);
+		j->serial = m->serial;
+		j->tie = TIE_ERROR;
 		job_post(m->sim, j);
 	}
 	member_end(m, false);
@@ -457,19 +521,13 @@ job_run(struct job *j)
 {
 	struct effect_sink sink = sink_of(j->to);
 	struct chart_event ev = { .name = val_text(j->name), .data = j->data,
-		.sendid = val_text(j->sendid), .invokeid = val_text(j->invokeid) };
-	struct val origin = VAL_UNDEF;
-	int rc;
+		.sendid = val_text(j->sendid), .invokeid = val_text(j->invokeid),
+		.origin = val_text(j->origin), .serial = j->serial, .tie = j->tie };
 
 	if (j->start)
 		return reap(j->to, session_start(j->to->s, &sink));
-	if (j->has_origin && j->from != NULL)
-		origin = val_ref(j->from->origin);
-	ev.origin = val_text(origin);
-	ev.origintype = j->has_origin ? S(PROCESSOR) : STR_NONE;
-	rc = reap(j->to, session_event(j->to->s, &ev, &sink));
-	val_drop(origin);
-	return rc;
+	ev.origintype = ev.origin.n > 0 ? S(PROCESSOR) : STR_NONE;
+	return reap(j->to, session_event(j->to->s, &ev, &sink));
 }
 
 static void
@@ -490,6 +548,7 @@ fire(struct sim *sim)
 	struct job *j = sim->timers;
 
 	sim->timers = j->next;
+	j->from->delayed--;
 	if (j->due > sim->now)
 		pass_time(sim, j->due);
 	if (resolve(j->from, val_text(j->target), &j->to) == OK) {
@@ -504,33 +563,74 @@ fire(struct sim *sim)
 	job_post(sim, j);
 }
 
+/* An event from outside becomes a job.  ERR_NOTFOUND: there is none. */
+static int
+ask_outside(struct sim *sim, struct member *top, struct err *e)
+{
+	const struct sim_options *o = sim->o;
+	struct val data = VAL_UNDEF;
+	struct str name;
+	int rc = o->next != NULL ? o->next(o->ctx, &name, &data, e) : ERR_NOTFOUND;
+
+	if (rc == OK)
+		job_post(sim, job_new(top, name, data));
+	val_drop(data);
+	return rc;
+}
+
+static int
+waits_for_ever(struct member *top, struct err *e)
+{
+	struct buf b = BUF(16 * KB);
+	int rc;
+
+	session_add_waits(top->s, &b);
+	rc = err_set(e, ERR_TIMEOUT, "the chart waits for events that nobody "
+	    "sends: %.*s", FMT(buf_str(&b)));
+	buf_release(&b);
+	return rc;
+}
+
+/* One job, or one step towards the next. */
+static int
+advance(struct sim *sim, struct member *top, struct err *e)
+{
+	struct job *j = sim->jobs;
+	int rc;
+
+	if (j == NULL) {
+		rc = ask_outside(sim, top, e);
+		if (rc != ERR_NOTFOUND)
+			return rc;
+		if (sim->timers == NULL)
+			return waits_for_ever(top, e);
+		fire(sim);
+		return OK;
+	}
+	sim->jobs = j->next;
+	if (sim->jobs == NULL)
+		sim->tail = &sim->jobs;
+	j->to->waiting--;
+	rc = job_run(j);
+	job_free(j);
+	if (rc != OK)
+		return err_set(e, rc, "the chart ran into a limit: %.*s",
+		    FMT(session_why(top->s)));
+	return OK;
+}
+
 static int
 loop(struct sim *sim, struct member *top, struct err *e)
 {
 	size_t left = sim->o->steps > 0 ? sim->o->steps : STEPS_DEFAULT;
+	int rc = OK;
 
-	while (!session_over(top->s)) {
-		struct job *j = sim->jobs;
-		int rc;
-
-		if (j == NULL && sim->timers == NULL)
-			return err_set(e, ERR_TIMEOUT, "the chart waits for an event that "
-			    "nobody sends");
-		if (j == NULL) {
-			fire(sim);
-			continue;
-		}
-		if (left-- == 0)
+	while (rc == OK && !session_over(top->s)) {
+		if (sim->jobs != NULL && left-- == 0)
 			return err_set(e, ERR_LIMIT, "the chart does not end");
-		sim->jobs = j->next;
-		if (sim->jobs == NULL)
-			sim->tail = &sim->jobs;
-		rc = job_run(j);
-		job_free(j);
-		if (rc != OK)
-			return err_set(e, rc, "the chart ran into a limit: %s", rc_text(rc));
+		rc = advance(sim, top, e);
 	}
-	return OK;
+	return rc;
 }
 
 static void
@@ -567,8 +667,8 @@ sim_run(struct str path, const struct sim_options *o, struct buf *final_id, stru
 	if (rc == OK) {
 		struct job *j;
 
-		top = member_new(&sim, NULL, chart, VAL_UNDEF, STR_NONE);
-		j = job_new(NULL, top, STR_NONE, VAL_UNDEF);
+		top = member_new(&sim, NULL, chart, NULL);
+		j = job_new(top, STR_NONE, VAL_UNDEF);
 		j->start = true;
 		job_post(&sim, j);
 		rc = loop(&sim, top, e);

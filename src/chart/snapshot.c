@@ -1,20 +1,26 @@
 /*
  * snapshot.c - a session as JSON, and back.
  *
- *	{"states":["a"],"data":{"x":1},"unset":["y"],"seq":3,
- *	 "history":{"h":["b"]},"entered":["a"],"params":{},"invokeid":"i",
- *	 "invokes":[{"state":"a","n":0,"id":"a.1","type":"llm","params":{}}],
+ *	{"shape":"00ff...","states":["a"],"data":{"x":1},"unset":["y"],"seq":3,
+ *	 "serial":1,"history":{"h":["b"]},"entered":["a"],"params":{},"invokeid":"i",
+ *	 "invokes":[{"state":"a","n":0,"serial":1,"id":"a.1","type":"llm","params":{}}],
  *	 "final":"end","over":true}
  *
- * Only active atomic states are written; those around them follow.  States
- * go by id, so a snapshot outlives changes of the chart that keep its ids;
- * one that does not fit is refused (ERR_CONFLICT), never guessed at.  _event
- * is not kept: between macrosteps nobody reads it.
+ * Only active atomic states are written; those around them follow.  "shape"
+ * is a hash of the chart's states and invokes: states without an id and
+ * invokes go by their place, so a snapshot of a chart that has others by now
+ * is refused (ERR_CONFLICT), never guessed at.  What is done in the states
+ * may have changed.  _event is not kept: between macrosteps nobody reads it.
+ *
+ * JSON has no undefined.  A name that has none is in "unset"; a value with
+ * one inside has null there, and its place in KEY_undefined:
+ * "data":{"x":[null]},"data_undefined":[["x",0]].
  *
  * SPDX-License-Identifier: MIT
  */
 #include "chart/session_priv.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -67,25 +73,120 @@ add_history(struct buf *b, const struct session *s)
 	for (uint32_t i = 1; i < c->states.n; i++) {
 		const struct state *st = &c->states.at[i];
 
-		if (st->kind != STATE_HISTORY || s->history[st->history] == NULL)
+		if (st->kind != STATE_HISTORY || s->history[st->number] == NULL)
 			continue;
 		if (!first)
 			buf_add_char(b, ',');
 		first = false;
 		json_add_str(b, st->id);
 		buf_add_char(b, ':');
-		add_ids(b, c, s->history[st->history], false);
+		add_ids(b, c, s->history[st->number], false);
 	}
 	buf_add_char(b, '}');
+}
+
+/* Bounded: values nest no deeper than LIMIT_JSON_DEPTH. */
+static bool
+has_undefined(struct val v)
+{
+	bool object = v.kind == VAL_OBJECT;
+
+	if (v.kind == VAL_UNDEFINED)
+		return true;
+	if (v.kind != VAL_ARRAY && !object)
+		return false;
+	for (size_t i = 0; i < val_count(v); i++)
+		if (has_undefined(object ? val_member(v, i) : val_at(v, i)))
+			return true;
+	return false;
+}
+
+/* The way from the outermost value to one inside. */
+struct way {
+	const struct way *up;
+	struct val of;
+	size_t at;
+};
+
+static void
+add_way(struct buf *b, const struct way *w, bool last)
+{
+	if (w == NULL)
+		return;
+	add_way(b, w->up, false);
+	if (w->of.kind == VAL_OBJECT)
+		json_add_str(b, val_key(w->of, w->at));
+	else
+		buf_add_u64(b, w->at);
+	if (!last)
+		buf_add_char(b, ',');
+}
+
+/* As val_add_json, but undefined members are null and noted in `ways`. */
+static void
+add_with_nulls(struct buf *b, struct val v, const struct way *up, struct buf *ways)
+{
+	bool object = v.kind == VAL_OBJECT;
+
+	if (v.kind == VAL_UNDEFINED) {
+		buf_lit(b, "null");
+		buf_add_char(ways, ways->n == 0 ? '[' : ',');
+		buf_add_char(ways, '[');
+		add_way(ways, up, true);
+		buf_add_char(ways, ']');
+		return;
+	}
+	if (v.kind != VAL_ARRAY && !object) {
+		val_add_json(b, v);
+		return;
+	}
+	buf_add_char(b, object ? '{' : '[');
+	for (size_t i = 0; i < val_count(v); i++) {
+		const struct way w = { up, v, i };
+
+		if (i > 0)
+			buf_add_char(b, ',');
+		if (object) {
+			json_add_str(b, val_key(v, i));
+			buf_add_char(b, ':');
+		}
+		add_with_nulls(b, object ? val_member(v, i) : val_at(v, i), &w, ways);
+	}
+	buf_add_char(b, object ? '}' : ']');
 }
 
 static void
 add_val(struct buf *b, const char *key, struct val v)
 {
+	struct buf ways = BUF(LIMIT_STATE_BYTES);
+	char name[40];
+
 	if (v.kind == VAL_UNDEFINED)
 		return;
 	json_add_key(b, key);
-	val_add_json(b, v);
+	if (!has_undefined(v)) {
+		val_add_json(b, v);
+		return;
+	}
+	add_with_nulls(b, v, NULL, &ways);
+	snprintf(name, sizeof name, "%s_undefined", key);
+	json_add_key(b, name);
+	buf_add(b, buf_str(&ways));
+	buf_add_char(b, ']');
+	b->failed = b->failed || ways.failed;
+	buf_release(&ways);
+}
+
+static struct val
+set_data(const struct session *s)
+{
+	struct val object = val_object_empty();
+
+	for (uint32_t i = 0; i < s->c->slots.n; i++)
+		if (bit_get(s->declared, i) && s->slots[i].kind != VAL_UNDEFINED)
+			object = val_set_take(object, s->c->slots.at[i]->name,
+			    val_ref(s->slots[i]));
+	return object;
 }
 
 static void
@@ -98,6 +199,8 @@ add_invoke(struct buf *b, const struct session *s, const struct active *a)
 	json_add_str(b, s->c->states.at[state].id);
 	json_add_key(b, "n");
 	buf_add_u64(b, a->invoke - s->c->states.at[state].invokes.first);
+	json_add_key(b, "serial");
+	buf_add_u64(b, a->serial);
 	add_val(b, "id", a->id);
 	add_val(b, "type", a->type);
 	add_val(b, "src", a->src);
@@ -111,9 +214,10 @@ add_invoke(struct buf *b, const struct session *s, const struct active *a)
 void
 session_save(const struct session *s, struct buf *out)
 {
-	struct val data = data_object(s);
+	struct val data = set_data(s);
 
-	buf_lit(out, "{\"states\":");
+	buf_add_fmt(out, "{\"shape\":\"%016llx\"", (unsigned long long)s->c->shape);
+	json_add_key(out, "states");
 	add_ids(out, s->c, s->conf, true);
 	add_val(out, "data", data);
 	val_drop(data);
@@ -121,6 +225,8 @@ session_save(const struct session *s, struct buf *out)
 	add_unset(out, s);
 	json_add_key(out, "seq");
 	buf_add_u64(out, s->seq);
+	json_add_key(out, "serial");
+	buf_add_u64(out, s->serial);
 	if (s->c->histories > 0) {
 		json_add_key(out, "history");
 		add_history(out, s);
@@ -200,24 +306,78 @@ check_configuration(const struct session *s, struct err *e)
 	return OK;
 }
 
+/* v (taken) with undefined at the end of a way. */
+static int
+put_undefined(struct val *v, struct json_iter *way, struct err *e)
+{
+	struct val inner = VAL_UNDEF;
+	int64_t at;
+	int rc = OK;
+
+	if (!json_next(way))
+		return misfit(e, "no way to", S("undefined"));
+	at = json_int(way->value);
+	if (v->kind == VAL_OBJECT && val_has(*v, json_str(way->value)))
+		inner = val_ref(val_get(*v, json_str(way->value)));
+	else if (v->kind == VAL_ARRAY && at >= 0 && (size_t)at < val_count(*v))
+		inner = val_ref(val_at(*v, (size_t)at));
+	else
+		return misfit(e, "no place for", S("undefined"));
+	struct json_iter here = *way;
+
+	if (inner.kind == VAL_NULL)
+		inner = VAL_UNDEF;
+	else
+		rc = put_undefined(&inner, way, e);
+	if (v->kind == VAL_OBJECT)
+		*v = val_set_take(*v, json_str(here.value), inner);
+	else
+		*v = val_set_at_take(*v, (size_t)at, inner);
+	return rc;
+}
+
+static int
+read_val(jnode o, const char *key, struct val *out, struct err *e)
+{
+	jnode n = json_get(o, str_of(key));
+	struct json_iter it;
+	char name[40];
+	int rc = OK;
+
+	*out = VAL_UNDEF;
+	if (n != NULL)
+		rc = json_to_val(n, out, e);
+	snprintf(name, sizeof name, "%s_undefined", key);
+	it = json_each(json_get(o, str_of(name)));
+	while (rc == OK && json_next(&it)) {
+		struct json_iter way = json_each(it.value);
+
+		rc = put_undefined(out, &way, e);
+	}
+	return rc;
+}
+
 static int
 read_data(struct session *s, jnode root, struct err *e)
 {
-	struct json_iter it = json_each(json_get(root, S("data")));
+	struct json_iter it = json_each(json_get(root, S("unset")));
+	struct val data;
+	int rc = read_val(root, "data", &data, e);
 
-	while (json_next(&it)) {
-		int slot = chart_slot(s->c, json_str(it.key)), rc;
+	for (size_t i = 0; rc == OK && data.kind == VAL_OBJECT && i < val_count(data); i++) {
+		int slot = chart_slot(s->c, val_key(data, i));
 
-		if (slot < 0)
-			return misfit(e, "no data", json_str(it.key));
+		if (slot < 0) {
+			rc = misfit(e, "no data", val_key(data, i));
+			break;
+		}
 		val_drop(s->slots[slot]);
-		s->slots[slot] = VAL_UNDEF;
-		rc = json_to_val(it.value, &s->slots[slot], e);
-		if (rc != OK)
-			return rc;
+		s->slots[slot] = val_ref(val_member(data, i));
 		bit_set(s->declared, (uint32_t)slot);
 	}
-	it = json_each(json_get(root, S("unset")));
+	val_drop(data);
+	if (rc != OK)
+		return rc;
 	while (json_next(&it)) {
 		int slot = chart_slot(s->c, json_str(it.value));
 
@@ -242,9 +402,9 @@ read_history(struct session *s, jnode root, struct err *e)
 
 		if (st == NULL || st->kind != STATE_HISTORY)
 			return misfit(e, "no history", json_str(it.key));
-		free(s->history[st->history]);
+		free(s->history[st->number]);
 		kept = mem_zero(c->words * sizeof *kept);
-		s->history[st->history] = kept;
+		s->history[st->number] = kept;
 		rc = read_ids(c, it.value, false, kept, e);
 		if (rc != OK)
 			return rc;
@@ -258,13 +418,20 @@ read_history(struct session *s, jnode root, struct err *e)
 	return OK;
 }
 
+/* They rise in the order of starting.  A snapshot of a version that had none
+ * gets some. */
 static int
-read_val(jnode o, const char *key, struct val *out, struct err *e)
+read_serial(struct session *s, jnode n, uint32_t *out, struct err *e)
 {
-	jnode n = json_get(o, str_of(key));
+	uint32_t before = s->active_n > 0 ? s->active[s->active_n - 1].serial : 0;
+	int64_t given = json_int(n);
 
-	*out = VAL_UNDEF;
-	return n != NULL ? json_to_val(n, out, e) : OK;
+	if (n == NULL)
+		given = ++s->serial;
+	if (given <= before || given > s->serial)
+		return misfit(e, "the serial number of", S("an invoke"));
+	*out = (uint32_t)given;
+	return OK;
 }
 
 static int
@@ -282,8 +449,10 @@ read_invoke(struct session *s, jnode n, struct err *e)
 	    at >= c->states.at[state].invokes.n)
 		return misfit(e, "no invoke in", id);
 	a.invoke = c->states.at[state].invokes.first + (uint32_t)at;
+	rc = read_serial(s, json_get(n, S("serial")), &a.serial, e);
 	a.ended = json_bool(json_get(n, S("ended")));
-	rc = read_val(n, "id", &a.id, e);
+	if (rc == OK)
+		rc = read_val(n, "id", &a.id, e);
 	if (rc == OK)
 		rc = read_val(n, "type", &a.type, e);
 	if (rc == OK)
@@ -298,17 +467,45 @@ read_invoke(struct session *s, jnode n, struct err *e)
 	return rc;
 }
 
+/* Versions before had no shape; then the ids must do. */
+static int
+check_shape(const struct chart *c, jnode shape, struct err *e)
+{
+	char want[20];
+
+	snprintf(want, sizeof want, "%016llx", (unsigned long long)c->shape);
+	if (shape == NULL || str_eq(json_str(shape), str_of(want)))
+		return OK;
+	return err_set(e, ERR_CONFLICT, "the snapshot does not fit the chart: its states "
+	    "or invokes have changed since");
+}
+
+static void
+count_finals(struct session *s)
+{
+	uint32_t n = (uint32_t)s->c->states.n;
+
+	for (uint32_t i = bit_next(s->conf, 1, n); i < n; i = bit_next(s->conf, i + 1, n))
+		if (s->c->states.at[i].kind == STATE_FINAL)
+			final_restored(s, i);
+}
+
 static int
 read_session(struct session *s, jnode root, struct err *e)
 {
 	struct json_iter it;
 	jnode final = json_get(root, S("final"));
-	int rc = read_ids(s->c, json_get(root, S("states")), true, s->conf, e);
+	int rc = check_shape(s->c, json_get(root, S("shape")), e);
 
+	if (rc == OK)
+		rc = read_ids(s->c, json_get(root, S("states")), true, s->conf, e);
 	s->over = json_bool(json_get(root, S("over")));
 	s->seq = (uint32_t)json_int(json_get(root, S("seq")));
+	s->serial = (uint32_t)json_int(json_get(root, S("serial")));
 	if (rc == OK && !s->over)
 		rc = check_configuration(s, e);
+	if (rc == OK)
+		count_finals(s);
 	if (rc == OK && final != NULL) {
 		s->final = chart_find(s->c, json_str(final));
 		if (s->final == NO_STATE)

@@ -3,9 +3,12 @@
  * appendix D: selectTransitions, removeConflictingTransitions, microstep,
  * mainEventLoop).
  *
- * Exit sets are the active descendants of a domain, and descendants are a
- * range of numbers: two transitions conflict when one domain holds the other
- * (or is it) and something active is inside.
+ * Exit sets are the active descendants of a domain.  A domain is around its
+ * source, so something is always active inside, and descendants are a range of
+ * numbers: two transitions conflict when one domain holds the other or is it.
+ * Those that were chosen so far have domains side by side, in document order;
+ * a new one can only reach the last of them, so choosing costs no more than
+ * looking at each active state once.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -14,25 +17,46 @@
 #include <string.h>
 
 static bool
+holds(struct session *s, const struct transition *t)
+{
+	size_t errors = s->turn->errors;
+
+	if (data_cond(s, t->cond))
+		return true;
+	if (s->turn->errors != errors)
+		s->turn->blame = (uint32_t)(t - s->c->transitions.at);
+	return false;
+}
+
+static bool
 is_enabled(struct session *s, const struct transition *t, bool eventless)
 {
 	if (t->eventless != eventless)
 		return false;
 	if (!eventless && !transition_matches(s->c, t, s->turn->now.name))
 		return false;
-	return t->cond == 0 || data_cond(s, t->cond);
+	return t->cond == 0 || holds(s, t);
 }
 
-/* The first transition of this atomic state or of those around it. */
+/* The first transition of this atomic state or of those around it.  Regions
+ * share the states around them; each is asked once in a selection, because it
+ * would give the same transition, or none, again. */
 static uint32_t
 first_enabled(struct session *s, uint32_t state, bool eventless)
 {
 	const struct chart *c = s->c;
+	struct turn *turn = s->turn;
 
 	for (uint32_t at = state; at != 0; at = c->states.at[at].parent) {
-		struct range r = c->states.at[at].transitions;
+		const struct state *st = &c->states.at[at];
 
-		for (uint32_t i = r.first; i < r.first + r.n; i++)
+		if (c->parallels > 0) {
+			if (bit_get(turn->tried, at))
+				return UINT32_MAX;
+			bit_set(turn->tried, at);
+		}
+		turn->work += st->cost;
+		for (uint32_t i = st->transitions.first, end = i + st->transitions.n; i < end; i++)
 			if (is_enabled(s, &c->transitions.at[i], eventless))
 				return i;
 	}
@@ -40,57 +64,66 @@ first_enabled(struct session *s, uint32_t state, bool eventless)
 }
 
 static bool
-conflicts(struct session *s, const struct transition *a, const struct transition *b)
+is_nested(const struct chart *c, uint32_t x, uint32_t y)
 {
-	const struct chart *c = s->c;
-	uint32_t x = transition_domain(s, a), y = transition_domain(s, b), inner, end;
-
-	if (x == DOMAIN_NONE || y == DOMAIN_NONE)
-		return false;
-	if (x != y && !is_descendant(c, x, y) && !is_descendant(c, y, x))
-		return false;
-	inner = x > y ? x : y;
-	end = c->states.at[inner].last + 1;
-	return bit_next(s->conf, inner + 1, end) != end;
+	return x == y || is_descendant(c, x, y) || is_descendant(c, y, x);
 }
 
-/* A new candidate wins over those it conflicts with only from deeper inside;
- * else it is dropped, and nothing changes. */
+/* Takes the last one with a domain off the list. */
+static void
+remove_top(struct turn *turn)
+{
+	size_t at = turn->top, rest = turn->enabled_n - at - 1;
+
+	memmove(&turn->enabled[at], &turn->enabled[at + 1], rest * sizeof turn->enabled[0]);
+	memmove(&turn->domains[at], &turn->domains[at + 1], rest * sizeof turn->domains[0]);
+	turn->enabled_n--;
+}
+
+/* A new candidate wins over one that it conflicts with only from deeper
+ * inside; else it is dropped, and nothing changes.  Its source cannot be
+ * inside the sources of two whose domains lie side by side, so reaching the
+ * one below the last is to be dropped. */
 static void
 add_enabled(struct session *s, uint32_t candidate)
 {
 	const struct chart *c = s->c;
-	const struct transition *t = &c->transitions.at[candidate];
+	const struct transition *t = &c->transitions.at[candidate], *other;
 	struct turn *turn = s->turn;
-	size_t kept = 0;
+	uint32_t domain = transition_domain(s, t);
 
-	for (size_t i = 0; i < turn->enabled_n; i++)
-		if (turn->enabled[i] == candidate)
+	if (domain != DOMAIN_NONE && turn->top == NO_INDEX) {
+		turn->top = turn->enabled_n;
+	} else if (domain != DOMAIN_NONE) {
+		if (turn->below != NO_INDEX && is_nested(c, domain, turn->domains[turn->below]))
 			return;
-	for (size_t i = 0; i < turn->enabled_n; i++) {
-		const struct transition *other = &c->transitions.at[turn->enabled[i]];
-
-		if (conflicts(s, t, other) && !is_descendant(c, t->source, other->source))
-			return;
+		if (!is_nested(c, domain, turn->domains[turn->top])) {
+			turn->below = turn->top;
+		} else {
+			other = &c->transitions.at[turn->enabled[turn->top]];
+			if (!is_descendant(c, t->source, other->source))
+				return;
+			remove_top(turn);
+		}
+		turn->top = turn->enabled_n;
 	}
-	for (size_t i = 0; i < turn->enabled_n; i++) {
-		const struct transition *other = &c->transitions.at[turn->enabled[i]];
-
-		if (!conflicts(s, t, other))
-			turn->enabled[kept++] = turn->enabled[i];
-	}
-	turn->enabled[kept++] = candidate;
-	turn->enabled_n = kept;
+	turn->enabled[turn->enabled_n] = candidate;
+	turn->domains[turn->enabled_n++] = domain;
 }
 
 static bool
 select_transitions(struct session *s, bool eventless)
 {
 	const struct chart *c = s->c;
+	struct turn *turn = s->turn;
 	uint32_t n = (uint32_t)c->states.n;
 
-	s->turn->enabled_n = 0;
-	for (uint32_t i = bit_next(s->conf, 1, n); i < n; i = bit_next(s->conf, i + 1, n)) {
+	turn->enabled_n = 0;
+	turn->top = turn->below = NO_INDEX;
+	if (c->parallels > 0)
+		memset(turn->tried, 0, c->words * sizeof turn->tried[0]);
+	for (uint32_t i = bit_next(s->conf, 1, n); i < n && !turn->limit;
+	    i = bit_next(s->conf, i + 1, n)) {
 		uint32_t t;
 
 		if (!is_atomic(&c->states.at[i]))
@@ -99,7 +132,7 @@ select_transitions(struct session *s, bool eventless)
 		if (t != UINT32_MAX)
 			add_enabled(s, t);
 	}
-	return s->turn->enabled_n > 0;
+	return turn->enabled_n > 0 && !turn->limit;
 }
 
 static void
@@ -110,8 +143,7 @@ collect_exits(struct session *s)
 
 	memset(turn->exit, 0, c->words * sizeof turn->exit[0]);
 	for (size_t i = 0; i < turn->enabled_n; i++) {
-		uint32_t domain = transition_domain(s, &c->transitions.at[turn->enabled[i]]);
-		uint32_t end;
+		uint32_t domain = turn->domains[i], end;
 
 		if (domain == DOMAIN_NONE)
 			continue;
@@ -128,11 +160,32 @@ microstep(struct session *s)
 	const struct chart *c = s->c;
 	struct turn *turn = s->turn;
 
+	turn->blame = turn->enabled[turn->enabled_n - 1];
 	collect_exits(s);
 	exit_states(s);
 	for (size_t i = 0; i < turn->enabled_n && !turn->limit; i++)
 		(void)action_run(s, c->transitions.at[turn->enabled[i]].body);
 	enter_states(s);
+}
+
+/* Past a bound the chart gets the error as an event, ahead of all others; it
+ * goes on only when it takes it. */
+static bool
+deal_with_bound(struct session *s)
+{
+	struct turn *turn = s->turn;
+
+	if (turn->steps > LIMIT_CHART_STEPS)
+		turn_limit(s, BOUND_STEPS);
+	else if (turn->work > LIMIT_CHART_WORK)
+		turn_limit(s, BOUND_WORK);
+	if (!turn_tell_limit(s))
+		return false;
+	if (select_transitions(s, false))
+		microstep(s);
+	else
+		turn->limit = true;
+	return !turn->limit;
 }
 
 /* Runs until nothing is left to do without an event from outside. */
@@ -141,13 +194,17 @@ settle(struct session *s)
 {
 	struct turn *turn = s->turn;
 
-	while (s->final == NO_STATE && !turn->limit) {
-		if (++turn->steps > LIMIT_CHART_STEPS) {
-			turn_limit(s);
+	while (s->final == NO_STATE) {
+		turn->steps++;
+		if ((turn->limit || turn->steps > LIMIT_CHART_STEPS ||
+		    turn->work > LIMIT_CHART_WORK) && !deal_with_bound(s))
 			return;
-		}
-		if (select_transitions(s, true))
+		if (s->final != NO_STATE)
+			return;
+		if (s->c->eventless && select_transitions(s, true))
 			microstep(s);
+		else if (turn->limit)
+			continue;
 		else if (!turn_next(s))
 			return;
 		else if (select_transitions(s, false))
@@ -177,7 +234,7 @@ step_run(struct session *s)
 		settle(s);
 		if (s->final == NO_STATE && !turn->limit)
 			start_invokes(s);
-	} while (turn->queue_n > 0 && s->final == NO_STATE && !turn->limit);
+	} while (s->final == NO_STATE && (turn->limit ? !turn->told : turn->queue_n > 0));
 	if (s->final != NO_STATE && !turn->limit)
 		exit_all(s);
 }
@@ -212,6 +269,14 @@ session_event(struct session *s, const struct chart_event *ev,
 
 	if (!s->started || s->over)
 		return OK;
+	if (ev->tie != TIE_NONE && !invoke_admits(s, ev)) {
+		const struct effect f = { .kind = EFFECT_DROPPED, .name = ev->name,
+			.data = ev->data, .invokeid = ev->invokeid, .serial = ev->serial };
+
+		if (out->effect != NULL)
+			(void)out->effect(out->ctx, &f);
+		return OK;
+	}
 	turn_begin(s, &turn, out);
 	turn_set_event(s, (struct event){ .type = EVENT_EXTERNAL, .name = ev->name,
 		.hold = VAL_UNDEF, .data = val_ref(ev->data),
@@ -219,7 +284,7 @@ session_event(struct session *s, const struct chart_event *ev,
 		.origin = ev->origin, .origintype = ev->origintype,
 		.invokeid = ev->invokeid });
 	if (s->active_n > 0)
-		invoke_event(s);
+		invoke_event(s, ev);
 	if (select_transitions(s, false))
 		microstep(s);
 	step_run(s);

@@ -7,9 +7,12 @@
 #include "chart/session_priv.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
+
+#define WHY_TEXT 150             /* bytes of a guard or an error in the words */
 
 uint32_t
 bit_next(const uint64_t *set, uint32_t from, uint32_t end)
@@ -57,13 +60,15 @@ turn_begin(struct session *s, struct turn *t, const struct effect_sink *sink)
 	assert(s->turn == NULL);             /* no calls back from a sink */
 	s->turn = t;
 	t->sink = sink;
-	t->has_event = t->limit = false;
-	t->steps = t->actions = t->work = 0;
+	t->has_event = t->limit = t->told = t->recalls = false;
+	t->steps = t->actions = t->work = t->errors = 0;
+	t->entered = t->blame = UINT32_MAX;
+	t->last_error = VAL_UNDEF;
 	t->queue = t->first;
 	t->queue_at = t->queue_n = 0;
 	t->queue_cap = QUEUE_INLINE;
 	t->event_object = t->data_object = t->processors = t->name = VAL_UNDEF;
-	t->enabled_n = t->histories_n = 0;
+	t->enabled_n = 0;
 	memset(t->invoke, 0, s->c->words * sizeof t->invoke[0]);
 	data_scope(s);
 }
@@ -81,19 +86,78 @@ stop_everything(struct session *s)
 	s->over = true;
 }
 
+static void
+queue_clear(struct turn *t)
+{
+	while (t->queue_n > 0) {
+		event_release(&t->queue[t->queue_at]);
+		t->queue_at = (t->queue_at + 1) % t->queue_cap;
+		t->queue_n--;
+	}
+}
+
+/* Not cut inside a character. */
+static struct str
+start_of(struct str s)
+{
+	size_t n = WHY_TEXT;
+
+	while (n < s.n && n > 0 && (s.p[n] & 0xc0) == 0x80)
+		n--;
+	return str_sub(s, 0, n);
+}
+
+/* Which bound, where, and what went wrong last. */
+static void
+add_why(const struct session *s, struct buf *b)
+{
+	static const struct { int n; const char *what; } bounds[] = {
+		[BOUND_STEPS] = { LIMIT_CHART_STEPS, "microsteps in one macrostep" },
+		[BOUND_ACTIONS] = { LIMIT_CHART_ACTIONS, "actions in one macrostep" },
+		[BOUND_WORK] = { LIMIT_CHART_WORK, "steps of work in one macrostep" },
+		[BOUND_QUEUE] = { LIMIT_CHART_QUEUE, "events waiting in the session" },
+	};
+	const struct turn *t = s->turn;
+	const struct chart *c = s->c;
+	const struct transition *tr = t->blame != UINT32_MAX ?
+	    &c->transitions.at[t->blame] : NULL;
+	uint32_t state = tr != NULL ? tr->source : t->entered;
+
+	buf_add_fmt(b, "more than %d %s", bounds[t->bound].n, bounds[t->bound].what);
+	if (state != NO_STATE)
+		buf_add_fmt(b, "; state '%.*s'", FMT(c->states.at[state].id));
+	if (tr != NULL && tr->cond != 0)
+		buf_add_fmt(b, ", guard '%.*s'",
+		    FMT(start_of(c->codes.at[tr->cond].text)));
+	if (tr != NULL && tr->line > 0)
+		buf_add_fmt(b, " (transition of line %u)", tr->line);
+	if (t->last_error.kind == VAL_STRING)
+		buf_add_fmt(b, "; last error: %.*s",
+		    FMT(start_of(val_str(t->last_error))));
+}
+
+static void
+note_why(struct session *s)
+{
+	struct buf b = BUF(LIMIT_EXPR_BYTES);
+
+	add_why(s, &b);
+	free(s->why);
+	s->why = mem_cstr(buf_str(&b));
+	buf_release(&b);
+}
+
 int
 turn_end(struct session *s)
 {
 	struct turn *t = s->turn;
 	bool limit = t->limit;
 
-	if (limit)
+	if (limit) {
+		note_why(s);
 		stop_everything(s);
-	while (t->queue_n > 0) {
-		event_release(&t->queue[t->queue_at]);
-		t->queue_at = (t->queue_at + 1) % t->queue_cap;
-		t->queue_n--;
 	}
+	queue_clear(t);
 	if (t->queue != t->first)
 		free(t->queue);
 	if (t->has_event)
@@ -102,14 +166,41 @@ turn_end(struct session *s)
 	drop(t->data_object);
 	drop(t->processors);
 	drop(t->name);
+	drop(t->last_error);
 	s->turn = NULL;
 	return limit ? ERR_LIMIT : OK;
 }
 
 void
-turn_limit(struct session *s)
+turn_limit(struct session *s, enum bound bound)
 {
+	if (!s->turn->limit)
+		s->turn->bound = bound;
 	s->turn->limit = true;
+}
+
+bool
+turn_tell_limit(struct session *s)
+{
+	struct turn *t = s->turn;
+	struct buf b = BUF(LIMIT_EXPR_BYTES);
+
+	if (t->told)
+		return false;
+	add_why(s, &b);
+	if (t->bound == BOUND_QUEUE)
+		queue_clear(t);
+	t->told = true;
+	t->limit = false;
+	t->steps = LIMIT_CHART_STEPS / 10 * 9;
+	t->actions = LIMIT_CHART_ACTIONS / 10 * 9;
+	t->work = LIMIT_CHART_WORK / 10 * 9;
+	turn_set_event(s, (struct event){ .type = EVENT_PLATFORM, .hold = VAL_UNDEF,
+		.name = S("error.execution"), .sendid = VAL_UNDEF,
+		.data = val_set_take(val_object_empty(), S("message"),
+		    val_string(buf_str(&b))) });
+	buf_release(&b);
+	return true;
 }
 
 static void
@@ -133,7 +224,7 @@ turn_raise(struct session *s, struct event ev)
 	struct turn *t = s->turn;
 
 	if (t->queue_n >= LIMIT_CHART_QUEUE || t->limit) {
-		turn_limit(s);
+		turn_limit(s, BOUND_QUEUE);
 		event_release(&ev);
 		return;
 	}
@@ -177,13 +268,21 @@ void
 turn_error(struct session *s, int rc, struct val sendid, const struct err *e)
 {
 	bool ours = rc == ERR_INVALID || rc == ERR_LIMIT || rc == ERR_SYNTAX;
+	struct turn *t = s->turn;
 	struct event ev = { .type = EVENT_PLATFORM, .hold = VAL_UNDEF, .data = VAL_UNDEF,
 		.name = ours ? S("error.execution") : S("error.communication"),
-		.sendid = val_ref(sendid) };
+		.sendid = VAL_UNDEF };
 
-	if (e != NULL)
+	t->errors++;
+	if (t->limit)
+		return;              /* the bound is the error */
+	ev.sendid = val_ref(sendid);
+	if (e != NULL) {
+		drop(t->last_error);
+		t->last_error = val_string(str_of(e->text));
 		ev.data = val_set_take(val_object_empty(), S("message"),
-		    val_string(str_of(e->text)));
+		    val_ref(t->last_error));
+	}
 	turn_raise(s, ev);
 }
 

@@ -1,23 +1,137 @@
 /*
- * cmd_chart.c - `cohort chart run FILE`: a chart by itself, to its end.
+ * cmd_chart.c - `cohort chart run FILE`: a chart by itself, to its end, with
+ * events from the command line and from stdin.
  *
  * SPDX-License-Identifier: MIT
  */
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "base/json.h"
+#include "chart/chart.h"
 #include "chart/sim.h"
 #include "main/cmd.h"
 
 const struct cli_option chart_run_options[] = {
 	{ "virtual", NULL, "let the clock jump to the next delayed event" },
+	{ "event", "NAME[=JSON]", "send this when the chart is stable, before the clock "
+	    "moves; repeatable; - reads such lines from stdin" },
 	{ "quiet", NULL, "do not show what the chart logs" },
 };
 const size_t chart_run_options_n = COUNT(chart_run_options);
 
+/* The events of the command line, in order; `-` stands for lines of stdin. */
+struct outside {
+	int argc, at;
+	char **argv;
+	bool lines;                  /* in the middle of stdin */
+	unsigned line;
+	char *text;                  /* getline's */
+	size_t text_cap;
+};
+
+/* `NAME` or `NAME=JSON`. */
+static int
+read_event(struct str text, struct str *name, struct val *data, struct err *e)
+{
+	ptrdiff_t eq = str_index(text, '=');
+	struct err why = { 0 };
+
+	*name = str_trim(eq < 0 ? text : str_sub(text, 0, (size_t)eq));
+	*data = VAL_UNDEF;
+	if (!chart_is_event_name(*name))
+		return err_set(e, ERR_INVALID, "'%.*s' is not an event: NAME or NAME=JSON, "
+		    "the name without blanks and '*'", FMT(str_sub(text, 0, 100)));
+	if (eq >= 0 && json_text_to_val(str_sub(text, (size_t)eq + 1, SIZE_MAX), data,
+	    &why) != OK)
+		return err_set(e, ERR_INVALID, "event %.*s: its data is not JSON: %s",
+		    FMT(*name), why.text);
+	return OK;
+}
+
+/* The next line of stdin that is not empty.  ERR_NOTFOUND at its end. */
+static int
+next_line(struct outside *o, struct str *name, struct val *data, struct err *e)
+{
+	ssize_t n;
+	struct str text;
+	struct err why;
+
+	do {
+		n = getline(&o->text, &o->text_cap, stdin);
+		if (n < 0)
+			return ERR_NOTFOUND;
+		o->line++;
+		text = str_trim((struct str){ o->text, (size_t)n });
+	} while (text.n == 0);
+	if (read_event(text, name, data, &why) == OK)
+		return OK;
+	return err_set(e, ERR_INVALID, "stdin, line %u: %s", o->line, why.text);
+}
+
+/* The next --event of the command line.  ERR_NOTFOUND: no more. */
+static int
+next_option(struct outside *o, struct str *text)
+{
+	while (o->at < o->argc) {
+		struct str name;
+		bool has_value;
+
+		if (str_eq(str_of(o->argv[o->at]), S("--")))
+			break;
+		if (cli_next(o->argc, o->argv, &o->at, &name, text, &has_value) != OK)
+			o->at++;             /* an operand */
+		else if (str_eq(name, S("event"))) {
+			if (!has_value)
+				*text = str_of(o->argv[o->at++]);
+			return OK;
+		}
+	}
+	return ERR_NOTFOUND;
+}
+
+static int
+next_event(void *ctx, struct str *name, struct val *data, struct err *e)
+{
+	struct outside *o = ctx;
+	struct str text;
+
+	for (;;) {
+		int rc = o->lines ? next_line(o, name, data, e) : next_option(o, &text);
+
+		if (o->lines && rc != ERR_NOTFOUND)
+			return rc;
+		if (!o->lines && rc != OK)
+			return rc;
+		if (!o->lines && !str_eq(text, S("-")))
+			return read_event(text, name, data, e);
+		o->lines = !o->lines;
+	}
+}
+
+/* Said before anything runs. */
+static int
+check_events(int argc, char **argv, struct err *e)
+{
+	struct outside o = { .argc = argc, .argv = argv };
+	struct str text, name;
+	struct val data;
+	int rc = OK;
+
+	while (rc == OK && next_option(&o, &text) == OK) {
+		if (str_eq(text, S("-")))
+			continue;
+		rc = read_event(text, &name, &data, e);
+		val_drop(data);
+	}
+	return rc;
+}
+
 int
 cmd_chart_run(const struct command *cmd, int argc, char **argv)
 {
-	struct sim_options o = { 0 };
+	struct outside outside = { .argc = argc, .argv = argv };
+	struct sim_options o = { .warn = stderr, .next = next_event, .ctx = &outside };
 	struct buf final_id = BUF(4 * KB);
 	struct cli cli;
 	struct err e = { 0 };
@@ -25,6 +139,8 @@ cmd_chart_run(const struct command *cmd, int argc, char **argv)
 
 	rc = cli_parse(&cli, chart_run_options, chart_run_options_n, argc, argv,
 	    1, &e);
+	if (rc == OK)
+		rc = check_events(argc, argv, &e);
 	if (rc == OK && cli.operands_n == 0)
 		rc = err_set(&e, ERR_INVALID, "which FILE?");
 	if (rc < 0)
@@ -37,5 +153,6 @@ cmd_chart_run(const struct command *cmd, int argc, char **argv)
 	else
 		fprintf(stderr, "cohort %s: %s\n", cmd->name, e.text);
 	buf_release(&final_id);
+	free(outside.text);
 	return rc == OK ? 0 : 1;
 }

@@ -72,6 +72,7 @@ on_invoke(struct live *lv, const struct effect *f)
 	lv->state = f->state;
 	free(lv->invokeid);
 	lv->invokeid = mem_cstr(f->invokeid);
+	lv->serial = f->serial;
 	return OK;
 }
 
@@ -84,7 +85,7 @@ on_effect(void *ctx, const struct effect *f)
 		return on_invoke(lv, f);
 	if (f->kind == EFFECT_SEND)
 		return ERR_NOTFOUND;         /* a run can reach nobody yet */
-	if (f->kind == EFFECT_UNINVOKE && str_eq(f->invokeid, str_of(lv->invokeid)))
+	if (f->kind == EFFECT_UNINVOKE && f->serial == lv->serial)
 		lv->running = lv->asked = false;
 	return OK;
 }
@@ -114,6 +115,16 @@ fail(struct live *lv, struct str name, const char *message, bool of_node)
 }
 
 static void
+fail_limit(struct live *lv)
+{
+	char text[700];
+
+	snprintf(text, sizeof text, "the chart does not come to rest: %.*s",
+	    FMT(session_why(lv->session)));
+	fail(lv, S("GraphError"), text, true);
+}
+
+static void
 checkpoint(struct live *lv, enum checkpoint_source source, struct str next,
     size_t keep)
 {
@@ -126,6 +137,17 @@ checkpoint(struct live *lv, enum checkpoint_source source, struct str next,
 	c.with_chart = next.n > 0 && source == SOURCE_LOOP;
 	lv->task_id = c.task_id;
 	lv->fx->checkpoint(lv->ctx, &c);
+}
+
+static void
+fail_waits(struct live *lv)
+{
+	struct buf b = BUF(16 * KB);
+
+	buf_lit(&b, "the chart waits for an event that cannot come: ");
+	session_add_waits(lv->session, &b);
+	fail(lv, S("GraphError"), b.p, false);
+	buf_release(&b);
 }
 
 /* After the checkpoint is decided and shown: the next node, or the end.  As in
@@ -142,8 +164,7 @@ go_on(struct live *lv)
 	} else if (!lv->asked && session_over(lv->session)) {
 		finish(lv, NULL);
 	} else if (!lv->asked) {
-		fail(lv, S("GraphError"), "the chart waits for an event that cannot come",
-		    false);
+		fail_waits(lv);
 	} else {
 		lv->steps++;
 		lv->asked = false;
@@ -154,11 +175,12 @@ go_on(struct live *lv)
 
 /* Gives the session the event of the node's invoke. */
 static int
-tell_chart(struct live *lv, struct str name, struct val data)
+tell_chart(struct live *lv, struct str name, struct val data, enum chart_tie tie)
 {
 	struct effect_sink out = sink(lv);
 	struct chart_event ev = { .name = name, .data = data,
-	    .invokeid = str_of(lv->invokeid) };
+	    .invokeid = str_of(lv->invokeid), .serial = lv->serial,
+	    .tie = tie };
 
 	lv->running = false;
 	lv->asked = false;
@@ -190,7 +212,7 @@ live_start(struct live *lv, const struct message_list *input, struct str id,
 	lv->written = true;
 	lv->session = session_new(lv->chart, id, VAL_UNDEF, STR_NONE);
 	if (session_start(lv->session, &out) != OK) {
-		fail(lv, S("GraphError"), "the chart does not come to rest", true);
+		fail_limit(lv);
 		return;
 	}
 	checkpoint(lv, SOURCE_LOOP, next_node(lv), keep);
@@ -240,10 +262,10 @@ live_done(struct live *lv, const struct message_list *writes, struct val data)
 		return;
 	}
 	snprintf(name, sizeof name, "done.invoke.%.256s", lv->invokeid);
-	rc = tell_chart(lv, str_of(name), data);
+	rc = tell_chart(lv, str_of(name), data, TIE_DONE);
 	val_drop(data);
 	if (rc != OK) {
-		fail(lv, S("GraphError"), "the chart does not come to rest", true);
+		fail_limit(lv);
 		return;
 	}
 	checkpoint(lv, SOURCE_LOOP, next_node(lv), keep);
@@ -260,7 +282,7 @@ live_failed(struct live *lv, struct str event, const struct live_error *error)
 	check(lv);
 	assert(lv->running);
 	data = val_set_take(data, S("message"), val_string(error->message));
-	rc = tell_chart(lv, event, data);
+	rc = tell_chart(lv, event, data, TIE_ERROR);
 	val_drop(data);
 	if (rc != OK || (!lv->asked && !session_over(lv->session))) {
 		/* The chart does not handle it.  To the session the node is over;

@@ -66,6 +66,7 @@ struct live {
 	bool asked;
 	enum node_kind kind;
 	char *invokeid;
+	uint32_t serial;                     /* of that invoke */
 };
 
 void live_init(struct live *lv, const struct live_effects *fx, void *ctx,

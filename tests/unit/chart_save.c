@@ -6,6 +6,7 @@
  */
 #include "harness/test.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -32,12 +33,13 @@ give(struct session *s, const char *event, struct buf *trace)
 	struct str rest = str_of(event), name, id;
 	struct err e;
 
-	/* "name json #invokeid", the last two optional */
+	/* "name json#serial!", what comes after the name optional; `!` ends */
 	(void)str_next(&rest, ' ', &name);
 	ev.name = name;
 	if (rest.n > 0 && str_next(&rest, '#', &id) && id.n > 0)
 		CHECK_RC(json_text_to_val(id, &ev.data, &e), OK);
-	ev.invokeid = rest;
+	ev.serial = (uint32_t)strtoul(rest.n > 0 ? rest.p : "0", NULL, 10);
+	ev.tie = str_ends(rest, S("!")) ? TIE_DONE : TIE_NONE;
 	CHECK_RC(session_event(s, &ev, &out), OK);
 	val_drop(ev.data);
 }
@@ -66,7 +68,7 @@ static const struct scene {
 	  "<state id='r1'><transition event='tick' target='r1'><log label='t'/></transition>"
 	  "<transition event='stop' target='r2'/></state><final id='r2'/></state>"
 	  "<transition event='done.state.p' target='f'/></parallel><final id='f'/></scxml>",
-	  { "tick", "note 1#m", "done.invoke.m {\"text\":\"yo\"}#m", "tick", "stop" } },
+	  { "tick", "note 1#1", "done.invoke.m {\"text\":\"yo\"}#1!", "tick", "stop" } },
 	{ "<scxml binding='late'><datamodel><data id='top' expr='1'/></datamodel>"
 	  "<state id='a'><transition event='go' target='b'/></state>"
 	  "<state id='b'><datamodel><data id='v' expr='5'/></datamodel>"
@@ -146,8 +148,8 @@ TEST(restore_starts_what_was_under_way)
 	s = session_new(c, S("id"), VAL_UNDEF, STR_NONE);
 	CHECK_RC(session_start(s, &out), OK);
 	give(s, "set", &trace);
-	give(s, "done.invoke.b {}#b", &trace);
-	give(s, "error.tool.gone {}#d", &trace);
+	give(s, "done.invoke.b {}#2!", &trace);
+	give(s, "error.tool.gone {}#3!", &trace);
 	session_save(s, &saved);
 	buf_clear(&trace);
 	CHECK_RC(session_restore(&copy, c, S("id"), buf_str(&saved), &out, &e), OK);
@@ -189,6 +191,117 @@ TEST(restore_without_the_service_is_an_error_event)
 	buf_release(&saved);
 }
 
+/* Goal: a snapshot goes with the states it was taken of.  Those without an id
+ * go by their number, which another state may have by now. */
+TEST(restore_refuses_other_states)
+{
+#define ONE(states) "<scxml><parallel>" states "</parallel></scxml>"
+	static const struct { const char *chart; bool fits; } rows[] = {
+		{ ONE("<state/><state id='a'/>"), true },
+		{ ONE("<state><onentry><log/></onentry></state><state id='a'/>"), true },
+		{ ONE("<state id='a'/><state/>"), false },
+		{ ONE("<state/><state id='b'/>"), false },
+		{ ONE("<state/><state/><state id='a'/>"), false },
+		{ ONE("<state><invoke/></state><state id='a'/>"), false },
+		{ ONE("<state><state/></state><state id='a'/>"), false },
+	};
+	struct effect_sink nobody = { 0 };
+	struct buf saved = BUF(64 * KB);
+	struct session *s;
+	struct chart *c;
+	struct err e;
+
+	CHECK_RC(chart_from_scxml(&c, str_of(rows[0].chart), NULL, &e), OK);
+	s = session_new(c, S("id"), VAL_UNDEF, STR_NONE);
+	CHECK_RC(session_start(s, &nobody), OK);
+	session_save(s, &saved);
+	session_free(s);
+	chart_free(c);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		int rc;
+
+		CHECK_RC(chart_from_scxml(&c, str_of(rows[i].chart), NULL, &e), OK);
+		rc = session_restore(&s, c, S("id"), buf_str(&saved), &nobody, &e);
+		if (rc != (rows[i].fits ? OK : ERR_CONFLICT))
+			test_fail(__FILE__, __LINE__, "%s: %s", rows[i].chart, rc_name(rc));
+		if (rc == OK)
+			session_free(s);
+		else
+			CHECK(str_contains(str_of(e.text), S("its states or invokes have changed")));
+		chart_free(c);
+	}
+	buf_release(&saved);
+}
+
+/* Goal: undefined is not null afterwards, wherever it stands, and members keep
+ * their order. */
+TEST(restore_keeps_undefined)
+{
+	static const char chart[] = "<scxml><datamodel><data id='u'/><data id='n' expr='null'/>"
+	    "<data id='o'/></datamodel><state id='s'><onentry><script>o = {a: u, b: [1, u, n, "
+	    "{c: u}], z: n}</script></onentry>"
+	    "<invoke type='llm' id='i'><param name='p' expr='[u, 1]'/></invoke>"
+	    "<transition event='go'><log expr=\"keys(o)\"/>"
+	    "<log expr=\"[typeof u, typeof n, typeof o.a, typeof o.b[1], typeof o.b[2], "
+	    "typeof o.b[3].c, len(o.b), typeof o.z]\"/></transition></state></scxml>";
+	struct buf saved = BUF(64 * KB), again = BUF(64 * KB), a = BUF(64 * KB), b = BUF(64 * KB);
+	struct effect_sink out = { .effect = on_effect, .ctx = &a }, quiet = { 0 };
+	struct session *s, *copy;
+	struct chart *c;
+	struct err e;
+
+	CHECK_RC(chart_from_scxml(&c, str_of(chart), NULL, &e), OK);
+	s = session_new(c, S("id"), VAL_UNDEF, STR_NONE);
+	CHECK_RC(session_start(s, &out), OK);
+	session_save(s, &saved);
+	CHECK(str_contains(buf_str(&saved), S("\"data_undefined\":[[\"o\",\"a\"],[\"o\","
+	    "\"b\",1],[\"o\",\"b\",3,\"c\"]]")));
+	CHECK_RC(session_restore(&copy, c, S("id"), buf_str(&saved), &quiet, &e), OK);
+	session_save(copy, &again);
+	CHECK(str_eq(buf_str(&saved), buf_str(&again)));
+	buf_clear(&a);
+	give(s, "go", &a);
+	give(copy, "go", &b);
+	CHECK(str_eq(buf_str(&a), buf_str(&b)));
+	CHECK(str_contains(buf_str(&b), S("[\"undefined\",\"null\",\"undefined\","
+	    "\"undefined\",\"null\",\"undefined\",4,\"null\"]")));
+	session_free(s);
+	session_free(copy);
+	chart_free(c);
+	buf_release(&saved), buf_release(&again), buf_release(&a), buf_release(&b);
+}
+
+/* Goal: a restored invoke has the serial number it had, and the next another. */
+TEST(restore_keeps_serial_numbers)
+{
+	struct buf saved = BUF(64 * KB), trace = BUF(64 * KB);
+	struct effect_sink out = { .effect = on_effect, .ctx = &trace };
+	struct session *s;
+	struct chart *c;
+	struct err e;
+
+	CHECK_RC(chart_from_scxml(&c, S("<scxml><state id='s'><invoke id='a' type='llm'/>"
+	    "<transition event='again' target='s'/><transition event='done.invoke.a' target='f'/>"
+	    "</state><final id='f'/></scxml>"), NULL, &e), OK);
+	s = session_new(c, S("id"), VAL_UNDEF, STR_NONE);
+	CHECK_RC(session_start(s, &out), OK);
+	give(s, "again", &trace);
+	session_save(s, &saved);
+	session_free(s);
+	CHECK_RC(session_restore(&s, c, S("id"), buf_str(&saved), &out, &e), OK);
+	give(s, "done.invoke.a {}#1!", &trace);
+	CHECK(!session_over(s));             /* of the one before */
+	give(s, "again", &trace);
+	give(s, "done.invoke.a {}#2!", &trace);
+	CHECK(!session_over(s));
+	give(s, "done.invoke.a {}#3!", &trace);
+	CHECK(session_over(s));
+	session_free(s);
+	chart_free(c);
+	buf_release(&saved);
+	buf_release(&trace);
+}
+
 TEST(restore_refuses_what_does_not_fit)
 {
 	static const char chart[] = "<scxml><datamodel><data id='x'/></datamodel>"
@@ -212,6 +325,13 @@ TEST(restore_refuses_what_does_not_fit)
 		{ "{\"states\":[\"b\"],\"invokes\":[{\"state\":\"c\",\"n\":0}]}", "no invoke in 'c'" },
 		{ "{\"states\":[\"c\"],\"invokes\":[{\"state\":\"c\",\"n\":1}]}", "no invoke in 'c'" },
 		{ "{\"states\":[\"c\"],\"invokes\":[{\"state\":\"c\",\"n\":0}]}", "without id or type" },
+		{ "{\"states\":[\"c\"],\"invokes\":[{\"state\":\"c\",\"n\":0,\"serial\":1}]}",
+		  "serial number" },
+		{ "{\"shape\":\"0\",\"states\":[\"c\"]}", "its states or invokes have changed" },
+		{ "{\"states\":[\"b\"],\"data\":{\"x\":1},\"data_undefined\":[[\"x\",0]]}",
+		  "no place for 'undefined'" },
+		{ "{\"states\":[\"b\"],\"data\":{\"x\":1},\"data_undefined\":[[]]}",
+		  "no way to 'undefined'" },
 	};
 	struct effect_sink nobody = { 0 };
 	struct chart *c;

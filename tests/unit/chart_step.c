@@ -4,7 +4,7 @@
  *
  * A chart writes its trace with <log label>; effects are written as
  * >event@target (send), !id (cancel), +id (invoke), -id (uninvoke), ^event@id
- * (forward), =final.
+ * (forward), ~event (dropped), =final.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -29,7 +29,7 @@ on_effect(void *ctx, const struct effect *f)
 {
 	static const char mark[] = { [EFFECT_SEND] = '>', [EFFECT_CANCEL] = '!',
 		[EFFECT_INVOKE] = '+', [EFFECT_UNINVOKE] = '-', [EFFECT_FORWARD] = '^',
-		[EFFECT_LOG] = '\0', [EFFECT_DONE] = '=' };
+		[EFFECT_DROPPED] = '~', [EFFECT_LOG] = '\0', [EFFECT_DONE] = '=' };
 	struct rig *r = ctx;
 	struct buf *b = &r->trace;
 
@@ -438,7 +438,7 @@ TEST(step_refused_sends_and_invokes_are_error_events)
 TEST(step_invokes_start_at_the_end_and_stop_once)
 {
 	struct chart_event done = { .name = S("done.invoke.b"), .invokeid = S("b"),
-		.data = VAL_UNDEF };
+		.data = VAL_UNDEF, .serial = 1, .tie = TIE_DONE };
 	struct effect_sink out;
 	struct rig r;
 

@@ -3,7 +3,8 @@
  * hand: SCXML_W3C names the folder with index.tsv, SCXML_SCION the `test`
  * folder of the npm package @scion-scxml/test-framework.  Without them these
  * tests say so and pass; tests/conformance/run-w3c runs the same documents
- * through the command.
+ * through the command, tests/conformance/run-scion this file: SCION_REPORT
+ * names the file for a line a pair.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -267,6 +268,19 @@ read_beside(void *ctx, struct str name, struct buf *out, struct err *e)
 }
 
 static void
+report(bool ok, const char *folder_name, const char *name)
+{
+	const char *path = getenv("SCION_REPORT");
+	FILE *f = path != NULL && path[0] != '\0' ? fopen(path, "a") : NULL;
+
+	if (f == NULL)
+		return;
+	fprintf(f, "%s\t%s/%.*s\n", ok ? "ok" : "not ok", folder_name,
+	    (int)strlen(name) - 6, name);
+	fclose(f);
+}
+
+static void
 run_file(const char *dir, const char *name, unsigned *passed, struct buf *bad)
 {
 	struct buf text = BUF(1 * MB), json = BUF(1 * MB), path = BUF(4096);
@@ -287,6 +301,7 @@ run_file(const char *dir, const char *name, unsigned *passed, struct buf *bad)
 		chart_free(c);
 	}
 	*passed += ok;
+	report(ok, strrchr(dir, '/') + 1, name);
 	if (!ok)
 		buf_add_fmt(bad, "%s/%s: %s\n", strrchr(dir, '/') + 1, name, e.text);
 	json_release(&doc);
