@@ -109,6 +109,9 @@ struct buf *call_out(struct call *c);        /* the cleared answer buffer */
 void call_reply(struct call *c, int status, struct str content_type,
     struct str extra, struct str body);      /* extra: lines after the CORS ones */
 void call_json(struct call *c, struct str extra);        /* 200 with call_out */
+/* Arms t, which says what happens, for when the caller's token expires; does
+ * nothing when that never is. */
+void call_expires(const struct call *c, struct wheel_timer *t);
 void call_empty(struct call *c, int status);
 /* The status of rc, with these words. */
 void call_error(struct call *c, int rc, const char *format, ...)

@@ -43,6 +43,7 @@ struct feed {
 	struct work_listener listener;
 	struct shard_job job;                /* there is news */
 	struct wheel_timer timer;            /* the client is slow */
+	struct wheel_timer expiry;           /* its token ends */
 	char project[LIMIT_WORK_PROJECT_BYTES];
 	int64_t after;                       /* the last row sent */
 	bool reading, leaving;
@@ -81,6 +82,7 @@ feed_leave(struct feed *f)
 	f->sse = NULL;
 	f->call = NULL;
 	shard_timer_cancel(f->api->shard, &f->timer);
+	shard_timer_cancel(f->api->shard, &f->expiry);
 	if (f->listening)
 		f->job_posted = work_unlisten(f->api->shared->o.store, &f->listener);
 	f->listening = false;
@@ -183,12 +185,25 @@ feed_failed(struct feed *f)
 	}
 }
 
+/* It comes back with a new token, or hears 401. */
+static void
+on_expiry(struct wheel_timer *t)
+{
+	struct feed *f = CONTAINER_OF(t, struct feed, expiry);
+	struct sse *sse = f->sse;
+
+	feed_leave(f);
+	sse_abort(sse);
+}
+
 static void
 feed_open(struct feed *f)
 {
 	struct http_req *r = f->call->r;
 
 	http_on_gone(r, NULL);
+	f->expiry.fire = on_expiry;
+	call_expires(f->call, &f->expiry);
 	f->call = NULL;
 	f->sse = sse_begin(r, S(API_CORS), stream_gone, f);
 }

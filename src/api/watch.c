@@ -39,7 +39,8 @@ struct watcher {
 	struct call *call;                   /* NULL once the answer has begun as
 	                                        SSE, or has ended */
 	struct sse *sse;
-	struct wheel_timer timer;            /* the next blank line, or opening */
+	struct wheel_timer timer;            /* the next blank line, or opening; of
+	                                        a stream: its token ends */
 	struct shard_job leave;
 	enum watch_kind kind;
 	bool open, ended, leaving;
@@ -148,6 +149,19 @@ call_location(struct call *c, const struct uuid *thread_id,
 
 static void beat(struct wheel_timer *t);
 
+/* The reader's token has ended, the run has not: whoever comes back with a new
+ * one goes on where this stream was cut, anybody else hears 401. */
+static void
+expire(struct wheel_timer *t)
+{
+	struct watcher *wa = CONTAINER_OF(t, struct watcher, timer);
+	struct sse *sse = wa->sse;
+
+	wa->w.cancel_on_gone = false;
+	leave_soon(wa);
+	sse_abort(sse);
+}
+
 /* Sends the head.  After it a stream's request belongs to net/sse. */
 static void
 watcher_open(struct watcher *wa, const struct uuid *thread_id,
@@ -163,6 +177,8 @@ watcher_open(struct watcher *wa, const struct uuid *thread_id,
 	lines = arena_fmt(&c->r->arena, API_CORS "%.*s", FMT(lines));
 	if (is_stream(wa)) {
 		shard_timer_cancel(wa->api->shard, &wa->timer);
+		wa->timer.fire = expire;
+		call_expires(c, &wa->timer);
 		wa->call = NULL;
 		wa->sse = sse_begin(c->r, lines, stream_gone, wa);
 		return;
