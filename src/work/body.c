@@ -168,15 +168,24 @@ targets_add(struct work *w, struct str edges, struct buf *out)
 
 /* ---- the answer --------------------------------------------------------------------------- */
 
+/* Edges are last in a body, but for a lease. */
+static bool
+may_have_edges(struct str body)
+{
+	const struct str mark = S("\"dependencies\":[");
+
+	return (str_ends(body, S("}]}")) || str_ends(body, S("}}"))) &&
+	    memmem(body.p, body.n, mark.p, mark.n) != NULL;
+}
+
 int
 body_add(struct work *w, struct str body, bool targets, struct buf *out)
 {
-	const struct str mark = S("\"dependencies\":[");
 	struct str key, value;
 	size_t at = 0;
 	int rc = OK;
 
-	if (memmem(body.p, body.n, mark.p, mark.n) == NULL) {
+	if (!may_have_edges(body)) {
 		buf_add(out, body);
 		return OK;
 	}

@@ -269,11 +269,27 @@ open_read(struct desk *d, const struct home *h, struct err *e)
 	return rc;
 }
 
+/* Which file it is that SQLite has open.  It tells only whether the name leads to
+ * another one by now. */
+static void
+file_know(struct desk *d)
+{
+	struct stat st;
+	int before = 0, after = 0;
+
+	sqlite3_file_control(d->db.h, "main", SQLITE_FCNTL_HAS_MOVED, &before);
+	if (stat(d->home->db, &st) == 0) {
+		d->device = (int64_t)st.st_dev;
+		d->inode = (uint64_t)st.st_ino;
+	}
+	sqlite3_file_control(d->db.h, "main", SQLITE_FCNTL_HAS_MOVED, &after);
+	d->gone = before != 0 || after != 0;
+}
+
 static int
 open_it(struct desk *d, const struct home *h, bool making, struct str prefix,
     msec now, struct err *e)
 {
-	struct stat st;
 	int rc;
 
 	memset(d, 0, sizeof *d);
@@ -287,8 +303,7 @@ open_it(struct desk *d, const struct home *h, bool making, struct str prefix,
 		db_close(&d->db);
 		return rc;
 	}
-	if (stat(h->db, &st) == 0)
-		d->device = (int64_t)st.st_dev;
+	file_know(d);
 	d->w = work_new(&d->db);
 	rc = tracker_open(d, h, prefix, now, e);
 	if (rc != OK)
@@ -309,17 +324,13 @@ desk_make(struct desk *d, const struct home *h, struct str prefix, msec now,
 	return open_it(d, h, true, prefix, now, e);
 }
 
-/* SQLite knows the inode, by which alone it tells. */
 bool
 desk_in_place(struct desk *d)
 {
 	struct stat st;
-	int moved = 0;
 
 	if (stat(d->home->db, &st) != 0 || st.st_size == 0 ||
-	    (int64_t)st.st_dev != d->device ||
-	    (sqlite3_file_control(d->db.h, "main", SQLITE_FCNTL_HAS_MOVED,
-	    &moved) == SQLITE_OK && moved != 0))
+	    (int64_t)st.st_dev != d->device || (uint64_t)st.st_ino != d->inode)
 		d->gone = true;
 	return !d->gone;
 }

@@ -52,7 +52,8 @@ struct desk {
 	bool settled;
 	bool gone;                           /* the file was deleted, replaced or
 	                                        emptied while it was open: of no use */
-	int64_t device;                      /* of the file, when it was opened */
+	int64_t device;                      /* of the file that is open */
+	uint64_t inode;
 	bool fresh;                          /* the file was made just now */
 	nsec busy_until;                     /* waits no longer for another process;
 	                                        0: LIMIT_WORK_BUSY_MS each time */
