@@ -21,6 +21,7 @@ struct flow_options {
 	int64_t vus, iterations, pid;
 	msec duration, pause, warmup, timeout;
 	bool smoke;
+	bool sdk_store;                      /* store requests as the SDKs send them */
 };
 
 extern const struct bench_options flow_option_table;

@@ -127,15 +127,19 @@ static void
 build_store_search(struct vu *v, struct buf *path, struct buf *body)
 {
 	buf_lit(path, "/store/items/search");
-	buf_add_fmt(body, "{\"namespace_prefix\":[\"bench\",\"%s\",\"user-%lld\"],"
-	    "\"limit\":10}", v->f->run, (long long)v->index);
+	buf_add_fmt(body, "{\"%s\":[\"bench\",\"%s\",\"user-%lld\"],\"limit\":10}",
+	    v->f->o->sdk_store ? "namespace_prefix" : "namespace", v->f->run,
+	    (long long)v->index);
 }
 
-/* Servers read the item from the body (SDKs) or from the query. */
 static void
 build_store_delete(struct vu *v, struct buf *path, struct buf *body)
 {
-	add_store_query(v, path);
+	if (!v->f->o->sdk_store) {
+		add_store_query(v, path);
+		return;
+	}
+	buf_lit(path, "/store/items");
 	buf_add_char(body, '{');
 	add_namespace_key(v, body);
 	buf_add_char(body, '}');

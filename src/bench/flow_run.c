@@ -43,6 +43,9 @@ static const struct bench_option rows[] = {
 	{ "profile", NULL, BENCH_TEXT, "default", "smoke|default|long",
 	    "one flow; 90 s with up to 5 users; 100 s with up to 10", AT(profile) },
 	{ "smoke", "SMOKE", BENCH_FLAG, NULL, NULL, "--profile smoke", AT(smoke) },
+	{ "sdk-store", NULL, BENCH_FLAG, NULL, NULL, "store requests as the SDKs send "
+	    "them, for servers that know no other; else as the original script does",
+	    AT(sdk_store) },
 	{ "vus", NULL, BENCH_INT, NULL, "N", "so many users all the time", AT(vus),
 	    1, USERS_MAX },
 	{ "duration", NULL, BENCH_MS, NULL, "TIME", "for so long", AT(duration) },

@@ -52,6 +52,7 @@ static struct {
 	pthread_cond_t ready;
 	bool up;
 	int requests;
+	bool prefix, by_query;               /* how the store was asked */
 	char url[64];
 } fake;
 
@@ -69,6 +70,10 @@ on_request(void *ctx, struct http_req *r)
 
 	(void)ctx;
 	fake.requests++;
+	if (str_eq(r->path, S("/store/items/search")))
+		fake.prefix = str_contains(r->body, S("\"namespace_prefix\""));
+	if (str_eq(r->method, S("DELETE")) && str_eq(r->path, S("/store/items")))
+		fake.by_query = r->body.n == 0 && str_contains(r->query, S("namespace="));
 	if (!fits(row, r))
 		for (row = right; row < right + COUNT(right) - 1 && !fits(row, r); row++)
 			;
@@ -177,6 +182,20 @@ TEST(flow_passes_on_a_right_server)
 	fake_up(NULL);
 	CHECK_INT(smoke(), 0);
 	CHECK_INT(fake.requests, 13);        /* twelve, and /info */
+	/* The store is asked as the original k6 script asks. */
+	CHECK(fake.by_query && !fake.prefix);
+	fake_down();
+}
+
+TEST(flow_asks_the_store_as_the_sdks_do_when_told)
+{
+	struct flow_options o;
+
+	fake_up(NULL);
+	CHECK_RC(flow_options_default(&o, NULL), OK);
+	o.smoke = o.sdk_store = true;
+	CHECK_INT(flow(&o), 0);
+	CHECK(!fake.by_query && fake.prefix);
 	fake_down();
 }
 
