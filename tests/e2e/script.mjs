@@ -214,7 +214,13 @@ const verbs = {
   },
   async kill(s) { s.expectGone = true; await s.server.stop("SIGKILL"); },
   async hup(s) { s.server.child.kill("SIGHUP"); },
-  async term(s) { s.expectGone = true; s.server.child.kill("SIGTERM"); },
+  // Heard before the next statement: two signals that wait are one.
+  async term(s) {
+    const heard = () => (s.server.log.match(/main.*(draining|stops_now)/g) ?? []).length, before = heard();
+    s.expectGone = true;
+    s.server.child.kill("SIGTERM");
+    await waitFor(() => heard() > before || s.server.exit, "the server to hear SIGTERM", () => "nothing");
+  },
   async stop(s) { s.server.child.kill("SIGTERM"); await gone(s, 0); },
   async gone(s, r) { await gone(s, r.more ? r.int() : 0); },
 };
