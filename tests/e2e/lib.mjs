@@ -106,9 +106,9 @@ async function start(command, args, { env = {}, cwd, health, port, via = [] }) {
   return server;
 }
 
-export async function startMock(args = [], env = {}, port = undefined) {
+export async function startMock(args = [], env = {}, port = undefined, via = undefined) {
   port ??= await freePort();
-  return start("mock-llm", ["--port", String(port), ...args], { env, health: "/health", port });
+  return start("mock-llm", ["--port", String(port), ...args], { env, health: "/health", port, via });
 }
 
 // options: args, env, dir (its own when absent), port, mock (a startMock()), via
