@@ -100,7 +100,7 @@ extern const size_t routes_n;
 #define API_CORS                                                              \
 	"access-control-allow-origin: *\r\n"                                  \
 	"access-control-expose-headers: content-location,location,"           \
-	"x-pagination-total,x-pagination-next,x-search-truncated\r\n"
+	"x-pagination-total,x-pagination-next,x-search-truncated,warning\r\n"
 
 /* The HTTP status of a code: the only place where one becomes the other. */
 int  api_status(int rc);

@@ -48,13 +48,14 @@ async function cut(what, stop) {
     server.readers = Object.entries(sdks).map(([name, Client]) => follow(`${what} ${name}`, Client, server, half).then((r) => [name, r]));
   });
   await halves;
-  await stop(server);
+  const later = await stop(server);
   const again = await startServer({ mock, args, dir: server.dir, port: server.port });
   for (const [name, r] of await Promise.all(server.readers)) await scenario(name, () => look(`${what}, sdk ${name}`, again, r));
+  await later?.(again);
   await again.stop();
 }
 
-await scenario("killed", () => cut("kill -9", (server) => server.stop("SIGKILL")));
+await scenario("killed", () => cut("kill -9", async (server) => { await server.stop("SIGKILL"); }));
 
 await scenario("stopped", () => cut("SIGTERM", async (server) => {
   // A client of HTTP/1.0 hears from the connection alone that this was not all.
@@ -66,9 +67,20 @@ await scenario("stopped", () => cut("SIGTERM", async (server) => {
   const closed = new Promise((r) => socket.on("close", r));
   socket.write(`POST /threads/${t}/runs/stream HTTP/1.0\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
   await until(() => text.includes("event: messages"), "the old client's stream");
+  // And who waits for the values: the body is cut, Location has them later.
+  const w = (await call(server, "POST", "/threads", {})).json.thread_id;
+  const wait = await fetch(`${server.url}/threads/${w}/runs/wait`, { method: "POST",
+    body: JSON.stringify({ assistant_id: "agent", input: { messages: "wait mock:stallx1" }, on_disconnect: "cancel" }) });
+  const whole = wait.text().then(() => true, () => false);
+  await until(async () => (await call(server, "GET", `/threads/${w}`)).json.status === "busy", "the waiting run");
   await server.stop("SIGTERM");
   await closed;
+  equal(await whole, false, "SIGTERM: a wait is cut off");
   equal([error, text.includes("event: end")], ["ECONNRESET", false], "SIGTERM: the connection is reset");
+  return async (again) => {
+    const values = await call(again, "GET", wait.headers.get("location"));
+    equal(values.json.messages?.map((m) => m.type), ["human", "ai"], "SIGTERM: its Location has the values");
+  };
 }));
 
 await mock.stop();
