@@ -53,12 +53,20 @@ read_if(struct scan *s, char begins)
 	return scan_value(s, &value) && first == begins ? value : STR_NONE;
 }
 
-/* Two names for one thing; some servers send both. */
+/* Two names for one thing; some servers send both.  Bedrock's is an object
+ * with the text in it. */
 static void
 read_reasoning(struct scan *s, struct chunk *c, bool named)
 {
-	struct str text = scan_text(s);
+	struct str text = STR_NONE;
 
+	if (scan_peek(s) != '{') {
+		text = scan_text(s);
+	} else if (scan_value(s, &text)) {
+		text = scan_find(text, S("text"));
+		text = text.n > 1 && text.p[0] == '"' ? str_sub(text, 1, text.n - 2) :
+		    STR_NONE;
+	}
 	if (text.n == 0 || (named && c->reasoning.n > 0))
 		return;
 	c->reasoning = text;

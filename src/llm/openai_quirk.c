@@ -76,6 +76,7 @@ static const char *const refusals[] = {
 	"support", "permitted", "unrecognized", "unknown", "unexpected", "not allowed",
 	"only allowed", "extra fields", "not enabled", "requires --", "only the default",
 	"not a valid", "invalid param",
+	"is allowed for",
 };
 
 static const struct {

@@ -144,14 +144,21 @@ add_parsed_call(struct buf *good, struct buf *bad, struct str id, struct str nam
 	buf_release(&parsed);
 }
 
-static void
-add_count(struct buf *b, const char *key, jnode from, const char *name)
+/* No count is larger than a double tells exactly, so sums do not overflow. */
+static int64_t
+count_of(jnode from, const char *name)
 {
 	jnode n = json_get(from, str_of(name));
 	double count = json_is_number(n) && json_number(n) > 0 ? json_number(n) : 0;
 
+	return count > USAGE_MAX ? USAGE_MAX : (int64_t)count;
+}
+
+static void
+add_count(struct buf *b, const char *key, int64_t count)
+{
 	json_add_key(b, key);
-	buf_add_i64(b, count > USAGE_MAX ? USAGE_MAX : (int64_t)count);
+	buf_add_i64(b, count);
 }
 
 static void
@@ -161,7 +168,7 @@ add_detail(struct buf *b, const char *key, jnode details, const char *member,
 	json_add_key(b, key);
 	buf_add_char(b, '{');
 	if (json_is_number(json_get(details, str_of(name))))
-		add_count(b, member, details, name);
+		add_count(b, member, count_of(details, name));
 	buf_add_char(b, '}');
 }
 
@@ -172,10 +179,14 @@ add_usage_metadata(struct buf *b, struct str usage)
 	struct json_doc d = { 0 };
 
 	if (json_parse(&d, usage, NULL) == OK && json_is_object(d.root)) {
+		int64_t in = count_of(d.root, "prompt_tokens");
+		int64_t out = count_of(d.root, "completion_tokens");
+
 		buf_add_char(b, '{');
-		add_count(b, "input_tokens", d.root, "prompt_tokens");
-		add_count(b, "output_tokens", d.root, "completion_tokens");
-		add_count(b, "total_tokens", d.root, "total_tokens");
+		add_count(b, "input_tokens", in);
+		add_count(b, "output_tokens", out);
+		add_count(b, "total_tokens", json_get(d.root, S("total_tokens")) != NULL ?
+		    count_of(d.root, "total_tokens") : in + out);
 		add_detail(b, "input_token_details",
 		    json_get(d.root, S("prompt_tokens_details")), "cache_read",
 		    "cached_tokens");

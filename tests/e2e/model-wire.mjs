@@ -26,7 +26,7 @@ const json = (message) => ({
 const done = (asked) => asked === "stream" ? sse({ role: "assistant", content: "done" }) : json({ content: "done" });
 
 function respond(socket, answer) {
-  if (answer.raw !== undefined) { socket.end(Buffer.from(answer.raw, "latin1")); return; }
+  if (answer.status === 0) { socket.end(answer.body); return; }
   const body = answer.body_base64 !== undefined ? Buffer.from(answer.body_base64, "base64") : Buffer.from(answer.body);
   const head = Object.entries(answer.headers).map(([k, v]) => `${k}: ${v}\r\n`).join("");
   socket.write(`HTTP/1.1 ${answer.status} Whatever\r\n${head}${answer.connection === "open" ? "" : "connection: close\r\n"}\r\n`);
@@ -64,7 +64,7 @@ async function ask(asked, list, { model, configurable = {}, messages = [{ role: 
   requests = [];
   tid ??= (await call(server, "POST", "/threads", {})).json.thread_id;
   const body = { assistant_id: "agent", input: { messages }, config: { configurable: { model_name: `openai:${model}`, ...configurable } } };
-  const r = { tid, asked, tuples: [], error: null };
+  const r = { tid, asked, tuples: [], error: null }, began = performance.now();
   if (asked === "stream") {
     const res = await call(server, "POST", `/threads/${tid}/runs/stream`, { ...body, stream_mode: ["messages-tuple", "messages", "values"] });
     r.status = res.status;
@@ -77,6 +77,7 @@ async function ask(asked, list, { model, configurable = {}, messages = [{ role: 
     r.status = res.status;
     r.error = res.json?.__error__ ?? null;
   }
+  r.ms = performance.now() - began;
   r.messages = (await call(server, "GET", `/threads/${tid}/state`)).json?.values?.messages ?? [];
   r.ai = r.messages.filter((m) => m.type === "ai");
   r.tools = r.messages.filter((m) => m.type === "tool");
@@ -164,6 +165,23 @@ const follows = (fn) => (r, name) => {
 };
 
 const then = { list: (line) => [line, done(line.asked)] };
+
+// Asked again without what the server refuses, and from then on.
+const refused = (has) => async (r, name) => {
+  content("done")(r, name);
+  equal(r.requests.map((q) => has(q.body)), [true, false], `${name}: asked again without`);
+  const next = await ask(r.asked, [done(r.asked)], { model: name, tid: r.tid, configurable: tests[name.replace(/-[a-z]+$/, "")].configurable });
+  equal(next.requests.map((q) => has(q.body)), [false], `${name}: remembered`);
+};
+
+const tokens = (total) => (r, name) => {
+  content("ab")(r, name);
+  equal(r.ai.at(-1)?.usage_metadata?.total_tokens, total, `${name}: stored tokens`);
+  if (r.asked === "stream") equal(r.tuples.map((t) => t.usage_metadata?.total_tokens).filter(Boolean), [total], `${name}: streamed tokens`);
+};
+
+// Far below the silence after which a connection is given up.
+const soon = (fn) => (r, name) => { check(r.ms < 20000, `${name}: it did not wait for the connection`, r.ms); fn(r, name); };
 
 function walk(schema, fn) {
   if (schema === null || typeof schema !== "object") return;
@@ -323,6 +341,46 @@ const tests = {
       check(/authorization: bearer sk-test/i.test(r.requests[1]?.head), `${name}: the same key`);
     },
   },
+  // -- the same kinds, from public reports of bugs
+  arguments_object: { ...then, check: calls(["store_put", "k1"]) }, null_arguments_first: { ...then, check: calls(["store_put", "k1"]) },
+  name_repeated: { ...then, check: calls(["store_put", "k1"]) }, tool_calls_then_stop: { ...then, check: calls(["store_put", "k1"]) },
+  same_id_twice: { ...then, check: calls(["store_put", "k1"], ["store_put", "k2"]) }, interleaved: { ...then, check: calls(["store_put", "k1"], ["store_put", "k2"]) },
+  no_name: { ...then, check: invalid }, args_list: { ...then, check: invalid },
+  gemini_signature: { ...then, check: follows((sent, name) => equal(sent[1]?.tool_calls?.[0]?.extra_content, { google: { thought_signature: "CiQB==" } }, `${name}: extra_content`)) },
+  reasoning_details: {
+    ...then,
+    check: follows((sent, name) => equal([sent[1]?.reasoning, sent[1]?.reasoning_content, sent[1]?.reasoning_details?.map((d) => d.type)],
+      ["I look", undefined, ["reasoning.text", "reasoning.encrypted"]], `${name}: under their names`)),
+  },
+  groq_reasoning: {
+    list: (line) => [sse({ role: "assistant", reasoning_content: "hm", tool_calls: [{ index: 0, id: "a", type: "function", function: { name: "current_time", arguments: "{}" } }] }), line, done(line.asked)],
+    check: (r, name) => {
+      content("done")(r, name);
+      equal(r.requests.map((q) => q.body.messages[1]?.reasoning_content), [undefined, "hm", undefined], `${name}: without it`);
+    },
+  },
+  ollama_no_tools: { ...then, check: refused((q) => q.tools !== undefined) }, llamacpp_no_tools: { ...then, check: refused((q) => q.tools !== undefined) },
+  o_series_refusal: { ...then, configurable: { max_tokens: 5 }, check: refused((q) => q.max_completion_tokens === undefined && q.max_tokens === 5) },
+  kimi_temperature: { ...then, configurable: { temperature: 0.5 }, check: refused((q) => q.temperature !== undefined) },
+  magistral: { check: thought("let me", "42") }, reasoning_object: { check: thought("let me", "42") },
+  kimi_usage: { check: tokens(12) }, groq_usage: { check: tokens(12) }, fraction_usage: { check: tokens(12) },
+  huge_usage: {
+    check: (r, name) => {
+      const all = [r.ai.at(-1), ...r.tuples].map((m) => m?.usage_metadata).filter(Boolean);
+      check(all.length > 0 && all.every((u) => u.total_tokens >= u.input_tokens && u.input_tokens > 0 && u.output_tokens > 0), `${name}: counts`, all);
+    },
+  },
+  finish_empty: { check: content("ab") }, azure_no_delta: { check: content("ab") }, done_reset: { check: content("ab") }, streams_anyway: { check: content("ab") },
+  message_not_delta: { check: content("ab") }, message_and_delta: { check: content("ab") }, bom: { check: content("ab") }, pretty_printed: { check: content("ab") },
+  done_open: { check: soon(content("ab")) }, done_only: { check: soon(content("ab")) },
+  gemini_list: { check: words("Function call is missing a thought_signature") }, openrouter_raw: { check: words("Provider returned error", "prompt is too spicy") },
+  finish_error: { check: words("finish_reason") }, error_in_choice: { check: words("upstream fell over") }, cloudflare_errors: { check: words("Could not route to this model") },
+  tgi_200: { check: soon(words("Input validation error: top_p")) }, aws_message: { check: words("User is not authorized") }, broken_utf8_error: { check: words("caf\ufffd closed") },
+  web_page: { check: (r, name) => { modelError(r, name); words("base URL")(r, name); } }, wrong_type: { check: (r, name) => { modelError(r, name); words("content is of the wrong type")(r, name); } },
+  redirect_elsewhere: { check: (r, name) => { words("308", "https://elsewhere.example/")(r, name); modelError(r, name); equal(r.requests.length, 1, `${name}: asked once`); } },
+  redirect_loop: { check: (r, name) => { words("307")(r, name); check(r.requests.length < 10, `${name}: an end`, r.requests.length); } },
+  whole_reset: { check: content("ab") }, refused_and_reset: { check: words("who are you") },
+  no_http: { check: (r, name) => { modelError(r, name); words("does not speak HTTP")(r, name); } },
   gzip: { check: (r, name) => { equal(r.error, null, `${name}: no error`); check(r.ai.at(-1)?.content.length > 0, `${name}: decoded`, r.ai); } },
 };
 
