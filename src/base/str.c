@@ -31,6 +31,20 @@ lower(char c)
 }
 
 bool
+str_contains_nocase(struct str s, struct str needle)
+{
+	for (size_t i = 0; i + needle.n <= s.n; i++) {
+		size_t j = 0;
+
+		while (j < needle.n && lower(s.p[i + j]) == lower(needle.p[j]))
+			j++;
+		if (j == needle.n)
+			return true;
+	}
+	return false;
+}
+
+bool
 str_eq_nocase(struct str a, struct str b)
 {
 	if (a.n != b.n)

@@ -32,6 +32,7 @@ int  str_cmp(struct str a, struct str b);                /* bytes, then length *
 bool str_starts(struct str s, struct str prefix);
 bool str_ends(struct str s, struct str suffix);
 bool str_contains(struct str s, struct str needle);
+bool str_contains_nocase(struct str s, struct str needle);      /* ASCII only */
 ptrdiff_t str_index(struct str s, char c);               /* -1 if absent */
 struct str str_sub(struct str s, size_t from, size_t n); /* clamped */
 struct str str_trim(struct str s);                       /* ASCII blanks */

@@ -8,6 +8,10 @@
  * the answer, not of the tracker.  A filter by ids, labels or assignee whose
  * items are few starts at those instead, and sorts them.
  *
+ * With `page` an answer ends after LIMIT_WORK_PAGE_BYTES and says where the next
+ * one begins; without it, and without a limit, more than LIMIT_WORK_ROWS items
+ * are an error, for an array cannot say that it was cut.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include <stdlib.h>
@@ -35,10 +39,20 @@ struct filter {
 	size_t all_n, any_n;
 };
 
+/* Where an item stands in the order of all. */
+struct place {
+	int64_t priority, created, seq;
+};
+
 /* The answer that is being written. */
 struct listing {
 	const struct filter *f;
 	int64_t left;                        /* items that still fit */
+	bool page, all;                      /* the answer is a page; no limit was given */
+	size_t from;                         /* of the answer in its text */
+	struct place after;                  /* it begins behind this; */
+	bool resumes;                        /* if so */
+	struct place last;                   /* the item that was offered last */
 	int64_t looked;                      /* bodies read to find texts */
 	int64_t rows;                        /* that may still be walked over */
 	bool first;
@@ -47,32 +61,11 @@ struct listing {
 
 /* ---- texts -------------------------------------------------------------------- */
 
-static char
-lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
-}
-
-/* Case counts for ASCII letters only, as in SQL's LIKE. */
-static bool
-contains_nocase(struct str s, struct str needle)
-{
-	for (size_t i = 0; i + needle.n <= s.n; i++) {
-		size_t j = 0;
-
-		while (j < needle.n && lower(s.p[i + j]) == lower(needle.p[j]))
-			j++;
-		if (j == needle.n)
-			return true;
-	}
-	return false;
-}
-
 static bool
 any_member_has(jnode item, const char *const *keys, struct str needle)
 {
 	for (; *keys != NULL; keys++) {
-		if (contains_nocase(json_str(json_get(item, str_of(*keys))), needle))
+		if (str_contains_nocase(json_str(json_get(item, str_of(*keys))), needle))
 			return true;
 	}
 	return false;
@@ -175,11 +168,17 @@ offer(struct work *w, struct listing *l, int64_t seq, struct str body)
 		rc = body_matches(w, l, body, &yes);
 	if (rc != OK || !yes)
 		return rc;
+	if (l->all && l->left == 1)
+		return fail(w, ERR_LIMIT, "more than %d items: ask for them by pages "
+		    "(\"page\": true), or for fewer", LIMIT_WORK_ROWS);
 	if (!l->first)
 		buf_add_char(w->call->data, ',');
 	l->first = false;
 	l->left--;
-	return l->add(w, seq, body);
+	rc = l->add(w, seq, body);
+	if (l->page && w->call->data->n - l->from > LIMIT_WORK_PAGE_BYTES)
+		l->left = 0;
+	return rc;
 }
 
 /* ---- walking the index ---------------------------------------------------------------- */
@@ -214,14 +213,18 @@ cursor_next(struct work *w, struct cursor *c)
 }
 
 static int
-cursor_open(struct work *w, struct cursor *c, const struct filter *f, int state,
+cursor_open(struct work *w, struct cursor *c, const struct listing *l, int state,
     int priority)
 {
+	bool resumes = l->resumes && l->after.priority == priority;
+
 	c->q = query_of(&w->db, (int)SQL_LIST_0 + state);
 	bind_i64(&c->q, w->t.seq);
 	bind_i64(&c->q, state);
 	bind_i64(&c->q, priority);
-	bind_filter(&c->q, f);
+	bind_filter(&c->q, l->f);
+	bind_i64(&c->q, resumes ? l->after.created : INT64_MAX);
+	bind_i64(&c->q, resumes ? l->after.seq : INT64_MAX);
 	return cursor_next(w, c);
 }
 
@@ -247,13 +250,14 @@ walk_priority(struct work *w, struct listing *l, unsigned states, int priority)
 
 	for (int s = 0; rc == OK && s < LIST_STATES; s++) {
 		if ((states & (1u << s)) != 0)
-			rc = cursor_open(w, &c[n++], l->f, s, priority);
+			rc = cursor_open(w, &c[n++], l, s, priority);
 	}
 	while (rc == OK && l->left > 0 && l->rows > 0) {
 		at = newest(c, n);
 		if (at == NULL)
 			break;
 		l->rows--;
+		l->last = (struct place){ priority, at->created, at->seq };
 		rc = offer(w, l, at->seq, col_borrow(&at->q, 2));
 		if (rc == OK)
 			rc = cursor_next(w, at);
@@ -289,7 +293,8 @@ walk(struct work *w, struct listing *l)
 	states &= l->f->states;
 	for (int p = 0; rc == OK && l->left > 0 && l->rows > 0 &&
 	    p <= PRIORITY_MAX; p++) {
-		if (l->f->priority < 0 || l->f->priority == p)
+		if ((l->f->priority < 0 || l->f->priority == p) &&
+		    (!l->resumes || p >= l->after.priority))
 			rc = walk_priority(w, l, states, p);
 	}
 	return rc;
@@ -297,12 +302,8 @@ walk(struct work *w, struct listing *l)
 
 /* ---- starting at the few ---------------------------------------------------------------- */
 
-struct candidate {
-	int64_t seq, priority, created;
-};
-
 struct candidates {
-	struct candidate *list;
+	struct place *list;
 	size_t n, max;
 	bool many;                           /* more than max: walk instead */
 };
@@ -310,7 +311,7 @@ struct candidates {
 static int
 candidate_order(const void *a, const void *b)
 {
-	const struct candidate *x = a, *y = b;
+	const struct place *x = a, *y = b;
 
 	if (x->priority != y->priority)
 		return x->priority < y->priority ? -1 : 1;
@@ -332,8 +333,8 @@ candidate_note(struct candidates *cs, const struct filter *f,
 	if (cs->n == cs->max)
 		cs->many = true;
 	else
-		cs->list[cs->n++] = (struct candidate){ col_i64(q, 0),
-			col_i64(q, 2), col_i64(q, 3) };
+		cs->list[cs->n++] = (struct place){ col_i64(q, 2),
+			col_i64(q, 3), col_i64(q, 0) };
 }
 
 /* All rows of a statement whose parameters are bound. */
@@ -412,8 +413,10 @@ candidates_offer(struct work *w, struct listing *l, struct candidates *cs)
 	for (size_t i = 0; rc == OK && l->left > 0 && i < cs->n; i++) {
 		struct query q;
 
-		if (i > 0 && cs->list[i].seq == cs->list[i - 1].seq)
+		if ((i > 0 && cs->list[i].seq == cs->list[i - 1].seq) ||
+		    (l->resumes && candidate_order(&cs->list[i], &l->after) <= 0))
 			continue;
+		l->last = cs->list[i];
 		q = query_of(&w->db, SQL_ITEM_BODY);
 		bind_i64(&q, cs->list[i].seq);
 		rc = query_row(&q);
@@ -519,26 +522,75 @@ static struct listing
 listing_of(const struct work_call *c, const struct filter *f)
 {
 	struct listing l = { .f = f, .left = arg_int(c, "limit", 0), .first = true,
-		.rows = INT64_MAX, .add = listed_add };
+		.page = arg_bool(c, "page"), .rows = INT64_MAX, .add = listed_add };
 
+	l.all = l.left == 0 && !l.page;
 	if (l.left == 0)
-		l.left = LIMIT_WORK_ROWS;
+		l.left = LIMIT_WORK_ROWS + (l.all ? 1 : 0);
 	return l;
+}
+
+/* "2.1764000000000.81": what a page before said was its last. */
+static int
+place_read(struct work *w, struct listing *l, struct str text)
+{
+	int64_t *const parts[] = { &l->after.priority, &l->after.created,
+		&l->after.seq };
+	struct str part, rest = text;
+	size_t n = 0;
+
+	while (n < COUNT(parts) && str_next(&rest, '.', &part) &&
+	    str_to_i64(part, parts[n]))
+		n++;
+	l->resumes = true;
+	return n == COUNT(parts) && rest.n == 0 ? OK : fail(w, ERR_INVALID,
+	    "after: expected the \"next\" of a page before, got \"%.*s\"",
+	    FMT(text));
+}
+
+static int
+listing_begin(struct work *w, struct listing *l)
+{
+	struct str after = arg_text(w->call, "after");
+
+	buf_add(w->call->data, l->page ? S("{\"items\":[") : S("["));
+	l->from = w->call->data->n;
+	if (!l->page && after.n > 0)
+		return fail(w, ERR_INVALID, "after: goes with \"page\": true");
+	return after.n > 0 ? place_read(w, l, after) : OK;
+}
+
+static void
+listing_end(struct work *w, const struct listing *l)
+{
+	struct buf *b = w->call->data;
+
+	buf_add_char(b, ']');
+	if (!l->page)
+		return;
+	if (l->left > 0)
+		buf_lit(b, ",\"next\":null}");
+	else
+		buf_add_fmt(b, ",\"next\":\"%lld.%lld.%lld\"}",
+		    (long long)l->last.priority, (long long)l->last.created,
+		    (long long)l->last.seq);
 }
 
 /* A label that many items have is found on the first rows of the index. */
 static int
-glance(struct work *w, const struct filter *f, bool *done)
+glance(struct work *w, struct listing *l, bool *done)
 {
-	struct listing l = listing_of(w->call, f);
+	struct listing try = *l;
 	size_t at = w->call->data->n;
 	int rc;
 
-	l.rows = GLANCE;
-	rc = walk(w, &l);
-	*done = l.rows > 0;
+	try.rows = GLANCE;
+	rc = walk(w, &try);
+	*done = try.rows > 0;
 	if (!*done)
 		buf_cut(w->call->data, at);
+	else
+		*l = try;
 	return rc;
 }
 
@@ -548,17 +600,18 @@ op_list(struct work *w, struct work_call *c)
 	struct filter f = { 0 };
 	struct listing l = listing_of(c, &f);
 	bool done = false;
-	int rc = filter_take(w, &f);
+	int rc = listing_begin(w, &l);
 
-	buf_add_char(c->data, '[');
+	if (rc == OK)
+		rc = filter_take(w, &f);
 	if (rc == OK && f.all_n + f.any_n > 0 && f.assignee.p == NULL &&
 	    f.type < 0 && !arg_given(c, "ids"))
-		rc = glance(w, &f, &done);
+		rc = glance(w, &l, &done);
 	if (rc == OK && !done)
 		rc = from_few(w, &l, arg_node(c, "ids"), &done);
 	if (rc == OK && !done)
 		rc = walk(w, &l);
-	buf_add_char(c->data, ']');
+	listing_end(w, &l);
 	return rc;
 }
 
@@ -595,12 +648,13 @@ op_search(struct work *w, struct work_call *c)
 	struct filter f = { .priority = -1, .type = -1,
 		.states = states_of(arg_word(c, "status", work_status_names, -1)) };
 	struct listing l = listing_of(c, &f);
-	int rc = words_take(w, arg_text(c, "query"), &f);
+	int rc = listing_begin(w, &l);
 
-	buf_add_char(c->data, '[');
+	if (rc == OK)
+		rc = words_take(w, arg_text(c, "query"), &f);
 	if (rc == OK)
 		rc = walk(w, &l);
-	buf_add_char(c->data, ']');
+	listing_end(w, &l);
 	return rc;
 }
 
@@ -719,8 +773,9 @@ op_blocked(struct work *w, struct work_call *c)
 	int rc;
 
 	l.add = blocked_add;
-	buf_add_char(c->data, '[');
-	rc = walk(w, &l);
-	buf_add_char(c->data, ']');
+	rc = listing_begin(w, &l);
+	if (rc == OK)
+		rc = walk(w, &l);
+	listing_end(w, &l);
 	return rc;
 }

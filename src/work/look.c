@@ -125,17 +125,20 @@ op_ready(struct work *w, struct work_call *c)
 {
 	int64_t left = arg_int(c, "limit", LIMIT_WORK_READY_ROWS);
 	int64_t only = arg_int(c, "priority", -1);
-	bool first = true;
+	bool first = true, all = left == 0;
 	int rc = OK;
 
-	if (left == 0)
-		left = LIMIT_WORK_ROWS;
+	if (all)
+		left = LIMIT_WORK_ROWS + 1;
 	buf_add_char(c->data, '[');
 	for (int p = 0; rc == OK && left > 0 && p <= PRIORITY_MAX; p++) {
 		if (only < 0 || only == p)
 			rc = ready_of(w, c, p, &left, &first);
 	}
 	buf_add_char(c->data, ']');
+	if (rc == OK && all && left == 0)
+		rc = fail(w, ERR_LIMIT, "more than %d items are ready: ask for fewer, "
+		    "with a limit or by priority", LIMIT_WORK_ROWS);
 	return rc;
 }
 
@@ -259,7 +262,7 @@ op_history(struct work *w, struct work_call *c)
 {
 	bool one = arg_given(c, "id"), after = arg_given(c, "after");
 	int64_t limit = arg_int(c, "limit", 0), item = 0;
-	bool first = true;
+	int64_t rows = 0;
 	struct query q;
 	int rc = one ? seq_ever(w, arg_text(c, "id"), &item) : OK;
 
@@ -274,15 +277,17 @@ op_history(struct work *w, struct work_call *c)
 		bind_i64(&q, arg_int(c, "after", 0));
 	if (!one)
 		bind_i64(&q, w->t.seq);
-	bind_i64(&q, limit == 0 ? LIMIT_WORK_ROWS : limit);
+	bind_i64(&q, limit == 0 ? LIMIT_WORK_ROWS + 1 : limit);
 	buf_add_char(c->data, '[');
 	while ((rc = query_row(&q)) == OK) {
-		if (!first)
+		if (rows++ > 0)
 			buf_add_char(c->data, ',');
 		event_encode(c->data, &q);
-		first = false;
 	}
 	buf_add_char(c->data, ']');
 	query_end(&q);
+	if (rc == ERR_NOTFOUND && limit == 0 && rows > LIMIT_WORK_ROWS)
+		return fail(w, ERR_LIMIT, "more than %d events: ask for them with a "
+		    "limit, and \"after\" the last", LIMIT_WORK_ROWS);
 	return rc == ERR_NOTFOUND ? OK : fail_db(w, rc);
 }

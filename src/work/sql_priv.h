@@ -20,6 +20,7 @@
 	" INDEXED BY work_item_state"                                          \
 	" WHERE tracker = ?1 AND state = ?2 AND priority = ?3"                 \
 	" AND (?4 IS NULL OR type = ?4) AND (?5 IS NULL OR assignee = ?5)"     \
+	" AND created <= ?6 AND (created < ?6 OR seq < ?7)"                    \
 	" ORDER BY created DESC, seq DESC"
 #define LIST_COLUMNS "i.seq, i.state, i.priority, i.created, i.type, i.assignee"
 #define EVENT_COLUMNS "seq, kind, id, actor, at, old, new, ready"

@@ -420,6 +420,7 @@ once_keep(struct work *w, struct work_call *c, struct str data)
 #define PRIORITY        INT("priority", 0, PRIORITY_MAX)
 #define ASSIGNEE        TEXT("assignee", LIMIT_WORK_NAME_BYTES)
 #define ROWS            INT("limit", 0, LIMIT_WORK_ROWS)
+#define PAGES           BOOL("page"), TEXT("after", LIMIT_WORK_ID_BYTES)
 #define END             { NULL }
 #define ARGS(...)       (const struct arg[]){ __VA_ARGS__ }
 
@@ -451,13 +452,14 @@ const struct operation operations[] = {
 	    TEXT("label", LIMIT_WORK_LABEL_BYTES), LABELS("labels"),
 	    LABELS("labels_any"), TEXT("title", LIMIT_WORK_TITLE_BYTES),
 	    TEXT("query", LIMIT_WORK_TITLE_BYTES),
-	    LIST("ids", LIMIT_WORK_ROWS, LIMIT_WORK_ID_BYTES), ROWS, END) },
+	    LIST("ids", LIMIT_WORK_ROWS, LIMIT_WORK_ID_BYTES), ROWS, PAGES,
+	    END) },
 	{ "ready", op_ready, OP_READS, ARGS(ROWS, PRIORITY, ASSIGNEE, END) },
-	{ "blocked", op_blocked, OP_READS, ARGS(ROWS, END) },
+	{ "blocked", op_blocked, OP_READS, ARGS(ROWS, PAGES, END) },
 	{ "stats", op_stats, OP_READS, ARGS(END) },
 	{ "search", op_search, OP_READS, ARGS(
 	    NEED("query", LIMIT_WORK_TITLE_BYTES), WORDS("status", ARG_STATUS),
-	    ROWS, END) },
+	    ROWS, PAGES, END) },
 	{ "claim", op_claim, OP_WRITES, ARGS(TEXT("id", LIMIT_WORK_ID_BYTES),
 	    BOOL("ready"), PRIORITY, ASSIGNEE,
 	    INT("lease_ms", LIMIT_WORK_LEASE_MIN_MS, LIMIT_WORK_LEASE_MAX_MS),

@@ -551,3 +551,83 @@ TEST(work_delete_of_several_that_are_tied)
 	CHECK_STR(fix_get(&f, "ok"), "true");
 	fix_close(&f);
 }
+
+/* ---- pages ------------------------------------------------------------------- */
+
+/* All ids of a list, page by page; how many pages there were. */
+static size_t
+pages_read(struct fix *f, const char *operation, const char *more, struct buf *ids)
+{
+	char after[96] = "";
+	size_t pages = 0;
+	jnode next;
+
+	buf_clear(ids);
+	do {
+		struct json_iter it;
+
+		fix_ok(f, operation, "{%s'page':true%s}", more, after);
+		it = json_each(json_get(f->doc.root, S("items")));
+		while (json_next(&it)) {
+			buf_add(ids, json_str(json_get(it.value, S("id"))));
+			buf_add_char(ids, ' ');
+		}
+		next = json_get(f->doc.root, S("next"));
+		snprintf(after, sizeof after, ",'after':'%.*s'", FMT(json_str(next)));
+		pages++;
+	} while (!json_is_null(next));
+	return pages;
+}
+
+static void
+all_read(struct fix *f, const char *operation, const char *more, struct buf *ids)
+{
+	struct json_iter it;
+
+	buf_clear(ids);
+	fix_ok(f, operation, "{%s'limit':0}", more);
+	it = json_each(f->doc.root);
+	while (json_next(&it)) {
+		buf_add(ids, json_str(json_get(it.value, S("id"))));
+		buf_add_char(ids, ' ');
+	}
+}
+
+/* 60 items of 200 KB are three pages; with one of a page's few, too. */
+TEST(work_pages_are_the_list)
+{
+	struct fix f;
+	struct buf pages = BUF(1 * MB), all = BUF(1 * MB), text = BUF(1 * MB);
+	static const char *const filters[] = { "", "'labels':['x'],",
+		"'assignee':'ann',", "'priority':2,", "'status':'open'," };
+
+	fix_open(&f);
+	while (text.n < 60000)
+		buf_lit(&text, "all work and no play ");
+	for (int i = 0; i < 240; i++) {
+		f.now += i % 3 == 0 ? 0 : 7;         /* some of one time */
+		fix_ok(&f, "create", "{'title':'t%d','priority':%d,'labels':['x'],"
+		    "'assignee':'ann','description':'%.*s'}", i, i % 5,
+		    FMT(buf_str(&text)));
+	}
+	for (size_t i = 0; i < COUNT(filters); i++) {
+		all_read(&f, "list", filters[i], &all);
+		CHECK(pages_read(&f, "list", filters[i], &pages) >
+		    (i == 3 ? 0 : 2));
+		CHECK(str_eq(buf_str(&pages), buf_str(&all)));
+	}
+	all_read(&f, "search", "'query':'play',", &all);
+	CHECK(pages_read(&f, "search", "'query':'play',", &pages) > 2);
+	CHECK(str_eq(buf_str(&pages), buf_str(&all)));
+	fix_ok(&f, "list", "{'page':true,'limit':7}");
+	CHECK_INT(json_count(json_get(f.doc.root, S("items"))), 7);
+	CHECK(!json_is_null(json_get(f.doc.root, S("next"))));
+	CHECK_RC(fix_call(&f, "list", "{'page':true,'after':'x'}"), ERR_INVALID);
+	CHECK_RC(fix_call(&f, "list", "{'page':true,'after':'1.2.3.4'}"),
+	    ERR_INVALID);
+	CHECK_RC(fix_call(&f, "list", "{'after':'1.2.3'}"), ERR_INVALID);
+	buf_release(&pages);
+	buf_release(&all);
+	buf_release(&text);
+	fix_close(&f);
+}
