@@ -104,6 +104,7 @@
 	X(WORK_CHILDREN,       100000,    "children", "with a number of their own, of one item") \
 	X(WORK_MINUTES,        5256000,   "minutes", "an estimate: ten years") \
 	X(WORK_ROWS,           100000,    "items",  "in one answer") \
+	X(WORK_IMPORT_ITEMS,   1000000,   "items",  "in one import; in one transaction") \
 	X(WORK_SCAN,           1000000,   "items",  "whose texts one search reads; past it the search says so") \
 	X(WORK_DIFFERENCES,    1000,      "differences", "that one recount shows; it counts and mends all") \
 	X(WORK_READY_ROWS,     10,        "items",  "of ready without -n, as bd") \

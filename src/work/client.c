@@ -27,6 +27,8 @@ struct client {
 	struct rpc_client feed;              /* subscribed to events */
 	struct desk desk;
 	bool desk_open;
+	bool held;
+	const struct work_lines *lines;      /* of the call */
 	uint64_t calls;
 	struct buf line;
 	nsec deadline;                       /* of the call */
@@ -261,7 +263,8 @@ direct_tick(void *ctx, size_t done, size_t total)
 {
 	struct client *c = ctx;
 
-	(void)done, (void)total;
+	if (total > 0 && c->o.progress != NULL)
+		c->o.progress(c->o.progress_ctx, done, total);
 	return clock_mono() >= c->deadline ? ERR_TIMEOUT : OK;
 }
 
@@ -276,6 +279,7 @@ direct_run(struct client *c, const char *operation, jnode args, struct reply *r)
 		.actor = c->o.actor,
 		.now = desk_now(&c->desk),
 		.once = c->o.once,
+		.lines = c->lines,
 		.tick = direct_tick,
 		.tick_ctx = c,
 		.data = &data,
@@ -462,14 +466,14 @@ call(struct client *c, const char *operation, struct str args, struct reply *r)
 	rc = ERR_AGAIN;
 	if (c->o.remote != NULL)
 		return remote_call(c, operation, args, r);
-	if (c->may_ask) {
+	if (c->may_ask && !c->held && c->lines == NULL) {
 		rc = daemon_connect(c, &r->err);
 		if (rc == OK)
 			rc = daemon_call(c, operation, args, r);
 	}
 	if (rc != ERR_AGAIN)
 		return rc;
-	c->calls += !c->may_ask;
+	c->calls += !c->may_ask || c->held || c->lines != NULL;
 	reply_clear(r);
 	return direct_call(c, operation, args, r);
 }
@@ -482,6 +486,57 @@ client_call(struct client *c, const char *operation, struct str args_json,
 	c->deadline = c->o.timeout == NEVER ? NEVER : clock_mono() + c->o.timeout;
 	r->rc = call(c, operation, args_json, r);
 	return r->rc;
+}
+
+int
+client_call_lines(struct client *c, const char *operation, struct str args_json,
+    const struct work_lines *lines, struct reply *r)
+{
+	bool patient = c->o.timeout_is_ours || c->o.timeout == NEVER;
+
+	reply_clear(r);
+	if (c->o.remote != NULL)
+		return r->rc = err_set(&r->err, ERR_INVALID, "a server takes lines as "
+		    "arguments");
+	c->deadline = patient ? NEVER : clock_mono() + c->o.timeout;
+	c->lines = lines;
+	r->rc = call(c, operation, args_json, r);
+	c->lines = NULL;
+	return r->rc;
+}
+
+bool
+client_is_remote(const struct client *c)
+{
+	return c->o.remote != NULL;
+}
+
+/* The first call reads leases that are past: that would be a write. */
+int
+client_hold(struct client *c, struct err *e)
+{
+	struct reply r = { 0 };
+	int rc;
+
+	if (c->o.remote != NULL || c->held)
+		return OK;
+	c->held = true;
+	rc = client_call(c, "info", STR_NONE, &r);
+	if (rc == OK)
+		rc = desk_hold(&c->desk, e);
+	else
+		*e = r.err;
+	c->held = rc == OK;
+	reply_release(&r);
+	return rc;
+}
+
+void
+client_let_go(struct client *c)
+{
+	if (c->held)
+		desk_let_go(&c->desk);
+	c->held = false;
 }
 
 /* ---- events ------------------------------------------------------------------------ */

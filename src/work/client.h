@@ -36,7 +36,12 @@ struct client_options {
 	struct str actor;
 	nsec timeout;                        /* of each call: connect, write, read;
 	                                        NEVER: none */
+	bool timeout_is_ours;                /* nobody asked for it: what runs here on
+	                                        purpose may take longer */
 	bool no_daemon;
+	/* Told how far a long operation is that runs here.  May be NULL. */
+	void (*progress)(void *ctx, size_t done, size_t total);
+	void *progress_ctx;
 	struct str once;                     /* sent with each call; empty: none */
 };
 
@@ -61,6 +66,19 @@ void client_set_actor(struct client *c, struct str actor);
 int client_call(struct client *c, const char *operation, struct str args_json,
     struct reply *r);
 void reply_release(struct reply *r);
+
+/* The same for an import of lines that need not be in memory, and would not fit
+ * on one line of the protocol: always in this process.  ERR_INVALID for a
+ * tracker of a server. */
+int client_call_lines(struct client *c, const char *operation,
+    struct str args_json, const struct work_lines *lines, struct reply *r);
+
+/* From now on calls run in this process and read of one moment, for an answer of
+ * several pages; nothing can be written.  Of a server each page is of its own
+ * moment.  client_close lets go, too. */
+int client_hold(struct client *c, struct err *e);
+void client_let_go(struct client *c);
+bool client_is_remote(const struct client *c);
 
 /* Waits for what happens after event `after` (of the first call; the others go
  * on) and gives it as history does: r->data is an array.  ERR_AGAIN: there is no

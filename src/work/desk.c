@@ -19,6 +19,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
 #include <fcntl.h>
 #ifdef __GLIBC__
 #include <malloc.h>
@@ -395,6 +396,7 @@ log_empty(struct desk *d)
 void
 desk_close(struct desk *d)
 {
+	desk_let_go(d);
 	if (d->db.h != NULL && !d->read_only && !d->settled)
 		log_empty(d);
 	/* What is in the log alone is no whole database. */
@@ -408,6 +410,33 @@ desk_close(struct desk *d)
 
 /* ---- transactions ------------------------------------------------------------------ */
 
+static int
+tx(struct desk *d, int what)
+{
+	struct query q = query_of(&d->db, what);
+
+	return query_run(&q);
+}
+
+/* The first that is read says which moment it is. */
+int
+desk_hold(struct desk *d, struct err *e)
+{
+	assert(!d->held);
+	if (tx(d, DESK_BEGIN) != OK)
+		return busy_code(d, e);
+	d->held = true;
+	return OK;
+}
+
+void
+desk_let_go(struct desk *d)
+{
+	if (d->held)
+		tx(d, DESK_ROLLBACK);
+	d->held = false;
+}
+
 struct run {
 	struct desk *d;
 	struct work_call *const *calls;
@@ -416,14 +445,6 @@ struct run {
 	size_t *from;                        /* of each answer */
 	size_t n;
 };
-
-static int
-tx(struct desk *d, int what)
-{
-	struct query q = query_of(&d->db, what);
-
-	return query_run(&q);
-}
 
 static void
 tx_abandon(struct desk *d)
@@ -442,7 +463,7 @@ answer_cut(struct run *r, size_t i)
 static bool
 any(const struct run *r, bool (*holds)(struct work *w, const struct work_call *c))
 {
-	for (size_t i = 0; i < r->n && !r->d->read_only; i++) {
+	for (size_t i = 0; i < r->n && !r->d->read_only && !r->d->held; i++) {
 		if (holds(r->d->w, r->calls[i]))
 			return true;
 	}
@@ -456,6 +477,8 @@ run_begin(struct run *r, struct err *e)
 {
 	struct desk *d = r->d;
 
+	if (d->held)
+		return OK;
 	if (!any(r, work_means_to_write)) {
 		if (tx(d, DESK_BEGIN) != OK)
 			return busy_code(d, e);
@@ -490,7 +513,8 @@ call_run(struct run *r, struct work_call *c)
 	r->d->w->db.broken = false;
 	if (rc != OK)
 		return rc;
-	return r->d->read_only ? read_only_run(r, c) : work_run(r->d->w, c);
+	return r->d->read_only || r->d->held ? read_only_run(r, c) :
+	    work_run(r->d->w, c);
 }
 
 /* Did it write, and was that not taken back by itself? */
@@ -572,7 +596,8 @@ run_once(struct run *r, struct err *e)
 		else
 			rc = busy_code(d, e);
 	}
-	tx_abandon(d);
+	if (!d->held)
+		tx_abandon(d);
 	return rc;
 }
 

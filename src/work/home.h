@@ -63,6 +63,7 @@ struct desk {
 	                                        no limit */
 	size_t ran;                          /* calls of the last run; what is past
 	                                        it did not run */
+	bool held;                           /* see desk_hold */
 	int frames;                          /* of the log, after our last commit */
 	int64_t log_bytes;
 	uint64_t commits;
@@ -84,6 +85,10 @@ msec desk_now(struct desk *d);
 /* Do the names still lead to the file that is open, and is something in it?  If
  * not it is `gone`. */
 bool desk_in_place(struct desk *d);
+/* What is read from now on is of one moment, whatever others write, until
+ * desk_let_go; nothing can be written until then. */
+int desk_hold(struct desk *d, struct err *e);
+void desk_let_go(struct desk *d);
 /* Gives back the memory that only makes the next call faster. */
 void desk_rest(struct desk *d);
 

@@ -119,18 +119,33 @@ entry_id(const void *value)
 	return &((const struct entry *)value)->id;
 }
 
+static int
+entry_text(struct import *im, const struct entry *x, struct str *text,
+    struct err *e)
+{
+	const struct work_lines *lines = im->c->lines;
+	size_t line;
+
+	*text = json_str(x->node);
+	return lines == NULL ? OK : lines->get(lines->ctx,
+	    (size_t)(x - im->list), text, &line, e);
+}
+
 /* The item: as it is in the arguments, or from the text of its line there.  It
  * lives until the next is asked for. */
 static int
 entry_value(struct import *im, const struct entry *x, jnode *out, struct err *e)
 {
+	struct str text;
 	int rc;
 
 	*out = x->node;
-	if (!json_is_string(x->node))
+	if (im->c->lines == NULL && !json_is_string(x->node))
 		return OK;
 	json_release(&im->doc);
-	rc = json_parse(&im->doc, json_str(x->node), e);
+	rc = entry_text(im, x, &text, e);
+	if (rc == OK)
+		rc = json_parse(&im->doc, text, e);
 	*out = im->doc.root;
 	return rc;
 }
@@ -338,30 +353,51 @@ entry_sort(struct import *im, struct entry *x)
 	return OK;
 }
 
+/* Where the entries are: the lines, or the items among the arguments. */
 static int
-entries_read(struct import *im)
+entries_take(struct import *im)
 {
+	const struct work_lines *lines = im->c->lines;
 	jnode items = arg_node(im->c, "items");
 	struct json_iter at = json_each(items);
 	size_t line = (size_t)arg_int(im->c, "first_line", 1);
+	size_t n = lines != NULL ? lines->n : json_count(items);
+	struct err e;
+	struct str text;
 	int rc = OK;
 
-	if (json_count(items) > LIMIT_WORK_ROWS)
+	if (n > LIMIT_WORK_IMPORT_ITEMS)
 		return fail(im->w, ERR_LIMIT, "items: at most %d, got %zu",
-		    LIMIT_WORK_ROWS, json_count(items));
-	im->list = mem_zero((json_count(items) + 1) * sizeof *im->list);
-	for (; rc == OK && json_next(&at); line++) {
-		struct entry *x = &im->list[im->n++];
+		    LIMIT_WORK_IMPORT_ITEMS, n);
+	im->list = mem_zero((n + 1) * sizeof *im->list);
+	im->n = n;
+	for (size_t i = 0; lines == NULL && json_next(&at); i++)
+		im->list[i] = (struct entry){ .node = at.value, .line = line + i };
+	for (size_t i = 0; rc == OK && lines != NULL && i < n; i++)
+		rc = lines->get(lines->ctx, i, &text, &im->list[i].line, &e);
+	return rc == OK ? OK : fail(im->w, rc, "%s", e.text);
+}
 
-		*x = (struct entry){ .node = at.value, .line = line };
-		if (!json_is_null(at.value))
+static int
+entries_read(struct import *im)
+{
+	int rc = entries_take(im);
+
+	for (size_t i = 0; rc == OK && i < im->n; i++) {
+		struct entry *x = &im->list[i];
+
+		if (im->c->lines != NULL || !json_is_null(x->node))
 			rc = entry_read(im, x);
+		if (rc == OK)
+			rc = call_tick(im->w, i, IMPORT_STEPS * im->n);
 	}
 	if (rc == OK)
 		rc = renames_apply(im);
 	for (size_t i = 0; rc == OK && i < im->n; i++) {
 		if (im->list[i].id.p != NULL)
 			rc = entry_sort(im, &im->list[i]);
+		if (rc == OK)
+			rc = call_tick(im->w, im->n + i, IMPORT_STEPS * im->n);
 	}
 	return rc;
 }

@@ -10,6 +10,10 @@
 #include "base/map.h"
 #include "work/record_priv.h"
 
+/* Of an import, for who counts how far it is: lines are read, sorted, written in
+ * six steps. */
+#define IMPORT_STEPS 8
+
 enum entry_kind {
 	ENTRY_BLANK,                         /* an empty line */
 	ENTRY_SKIP,                          /* there already; --skip-existing */

@@ -556,14 +556,14 @@ entries_write(struct import *im)
 		entry_row, edges_remove, edges_add, entry_close,
 		entry_closing_edges, entry_note
 	};
-	size_t total = COUNT(steps) * im->n;
+	size_t total = IMPORT_STEPS * im->n;
 	int rc = OK;
 
 	for (size_t s = 0; rc == OK && s < COUNT(steps); s++) {
 		if (steps[s] == entry_note)
 			rc = rings_resolve(im);
 		for (size_t i = 0; rc == OK && i < im->n; i++) {
-			rc = call_tick(im->w, s * im->n + i, total);
+			rc = call_tick(im->w, (s + 2) * im->n + i, total);
 			if (rc == OK)
 				rc = steps[s](im, &im->list[i]);
 		}

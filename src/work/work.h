@@ -51,6 +51,16 @@ void work_tracker_drop(struct work *w, int64_t tracker);
 
 #define WORK_TRACKER_NONE 0
 
+/* Lines for an import that are not among its arguments, read one by one. */
+struct work_lines {
+	size_t n;                            /* none of them is blank */
+	/* The i-th, and its number in the file.  The text lives until the next is
+	 * asked for.  Lines are asked for several times, mostly in order. */
+	int (*get)(void *ctx, size_t i, struct str *text, size_t *line,
+	    struct err *e);
+	void *ctx;
+};
+
 struct work_call {
 	/* in */
 	int64_t tracker;                     /* WORK_TRACKER_NONE: an empty one that
@@ -63,6 +73,7 @@ struct work_call {
 	/* The answer is kept under this key, and a second call with it gets the
 	 * same answer and does nothing.  Empty: none. */
 	struct str once;
+	const struct work_lines *lines;      /* of an import; NULL: in args */
 	/* Asked between the parts of a long operation; not OK ends it with that
 	 * code and nothing changed.  May be NULL. */
 	int (*tick)(void *ctx, size_t done, size_t total);

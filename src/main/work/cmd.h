@@ -139,6 +139,7 @@ struct work_ctx {
 	struct home home;
 	struct client_remote remote;
 	nsec timeout;
+	bool timeout_is_ours;                /* not given */
 	bool colour;
 	struct arena *a;
 };

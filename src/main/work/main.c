@@ -128,6 +128,7 @@ read_timeout(struct work_ctx *x, struct err *e)
 	struct str s = setting(x->line, "timeout", "COHORT_TIMEOUT", NULL);
 
 	x->timeout = LIMIT_WORK_REQUEST_MS * NS_PER_MS;
+	x->timeout_is_ours = s.p == NULL;
 	if (s.p != NULL && !work_duration(s, &x->timeout))
 		return err_set(e, ERR_INVALID,
 		    "--timeout takes a time such as 5s or 200ms, not \"%.*s\"", FMT(s));
@@ -177,6 +178,7 @@ work_open_client(struct work_ctx *x, struct err *e)
 	struct client_options o = {
 		.actor = x->hand.actor,
 		.timeout = x->timeout,
+		.timeout_is_ours = x->timeout_is_ours,
 		.no_daemon = line_has(x->line, "no-daemon"),
 		.once = line_text(x->line, "once"),
 	};
