@@ -378,6 +378,28 @@ entries_take(struct import *im)
 	return rc == OK ? OK : fail(im->w, rc, "%s", e.text);
 }
 
+/* Is it the line that is wrong, and may it be left out? */
+static bool
+is_bad(const struct import *im, int rc)
+{
+	return (rc == ERR_SYNTAX || rc == ERR_INVALID || rc == ERR_TOOBIG) &&
+	    arg_bool(im->c, "skip_bad");
+}
+
+/* As if it were blank; its words are a warning. */
+static int
+entry_leave_out(struct import *im, struct entry *x)
+{
+	struct err *e = &im->c->err;
+
+	if (report_begin(im, &im->warnings))
+		json_add_str(&im->warnings, str_of(e->text));
+	*x = (struct entry){ .line = x->line };
+	*e = (struct err){ .text = "" };
+	im->bad++;
+	return OK;
+}
+
 static int
 entries_read(struct import *im)
 {
@@ -388,6 +410,8 @@ entries_read(struct import *im)
 
 		if (im->c->lines != NULL || !json_is_null(x->node))
 			rc = entry_read(im, x);
+		if (is_bad(im, rc))
+			rc = entry_leave_out(im, x);
 		if (rc == OK)
 			rc = call_tick(im->w, i, IMPORT_STEPS * im->n);
 	}
@@ -425,7 +449,7 @@ answer(struct import *im)
 	const struct { const char *key; int64_t n; } counts[] = {
 		{ "created", im->created }, { "updated", im->updated },
 		{ "deleted", im->deleted }, { "unchanged", im->unchanged },
-		{ "skipped", im->skipped },
+		{ "skipped", im->skipped }, { "bad", im->bad },
 	};
 	const struct { const char *key; const struct buf *list; } lists[] = {
 		{ "conflicts", &im->conflicts }, { "renamed", &im->renamed },
@@ -435,6 +459,8 @@ answer(struct import *im)
 
 	buf_add_char(b, '{');
 	for (size_t i = 0; i < COUNT(counts); i++) {
+		if (i == COUNT(counts) - 1 && im->bad == 0)
+			break;
 		json_add_key(b, counts[i].key);
 		buf_add_i64(b, counts[i].n);
 	}

@@ -53,7 +53,7 @@ struct import {
 	struct wait *late;                   /* edges that would close a ring */
 	size_t late_n, late_cap;
 	/* the answer */
-	int64_t created, updated, deleted, unchanged, skipped;
+	int64_t created, updated, deleted, unchanged, skipped, bad;
 	struct buf conflicts, renamed, warnings;
 	size_t reports, more;
 };

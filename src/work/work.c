@@ -497,7 +497,7 @@ const struct operation operations[] = {
 	{ "import", op_import, OP_ALONE, ARGS(
 	    { "items", ARG_ARRAY, true }, INT("first_line", 1, INT32_MAX),
 	    BOOL("dry_run"), BOOL("skip_existing"), BOOL("strict"), BOOL("base"),
-	    BOOL("resolve_rings"),
+	    BOOL("resolve_rings"), BOOL("skip_bad"),
 	    END) },
 	{ "rename_prefix", op_rename_prefix, OP_ALONE, ARGS(
 	    NEED("prefix", LIMIT_WORK_PREFIX_BYTES), BOOL("dry_run"), END) },

@@ -1,9 +1,9 @@
 // work-jsonl.mjs - files of items: what bd 0.9.8 wrote goes in and comes out
 // without a loss, and an export is the same bytes wherever it is made.
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { check, equal, finish, scenario, scratch } from "./lib.mjs";
-import { workspace } from "./work-lib.mjs";
+import { check, equal, finish, scenario, scratch, until } from "./lib.mjs";
+import { connect, workspace } from "./work-lib.mjs";
 
 let seed = 12345;
 const draw = (n) => { seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0; return (seed >>> 8) % n; };
@@ -82,5 +82,80 @@ await scenario("10,000 items: export, import, export: the same bytes", () => {
   check(exported(b) === first, "the same bytes");
   equal([counts(a).ok, counts(b).ok], [true, true], "counted right");
   equal(a.ok(["ready", "-n", "0", "--json"]).map((i) => i.id).sort(), b.ok(["ready", "-n", "0", "--json"]).map((i) => i.id).sort(), "the same is ready");
+});
+
+// ---- more than fits anywhere -------------------------------------------------
+
+// Items of both kinds of lines, each depending on the one after it.
+function manyLines(n) {
+  const out = [];
+  for (let i = 0; i < n; i++) {
+    const id = `p-${String(i).padStart(6, "0")}`;
+    out.push(JSON.stringify({ id, title: `item ${i}`, description: "", status: "open", priority: i % 5, issue_type: "task",
+      created_at: "2026-01-01T00:00:00Z", updated_at: "2026-01-01T00:00:00Z",
+      ...(i % 10 === 0 && i + 1 < n ? { dependencies: [{ issue_id: id, depends_on_id: `p-${String(i + 1).padStart(6, "0")}`, type: "blocks", created_at: "2026-01-01T00:00:00Z", created_by: "t" }] } : {}) }));
+  }
+  return `${out.join("\n")}\n`;
+}
+
+await scenario("101,000 items go in, come out, and are listed; a kill leaves none", async () => {
+  const text = manyLines(101000), ws = workspace({ mode: "auto" });
+  const input = path.join(ws.dir, "in.jsonl"), output = path.join(ws.dir, "out.jsonl");
+  writeFileSync(input, text);
+  const killed = ws.start(["import", "in.jsonl"]);
+  await until(() => existsSync(`${ws.db}-wal`) && statSync(`${ws.db}-wal`).size > 20e6, "it writes");
+  killed.child.kill("SIGKILL");
+  await killed.done;
+  equal(ws.ok(["list", "--json"]), [], "nothing of it is there");
+  const { created, warnings } = ws.ok(["import", "in.jsonl", "--json"]);
+  equal([created, warnings], [101000, []], "all of it, the next time");
+  ws.ok(["export", "-o", "out.jsonl"]);
+  check(readFileSync(output, "utf8") === text, "export is what was imported");
+  check(ws.ok(["export"]) === text, "on stdout too");
+  equal(new Set(ws.ok(["list", "--json"]).map((i) => i.id)).size, 101000, "list --json");
+  equal(ws.ok(["list"]).trim().split("\n").length, 101000, "list");
+  equal(ws.ok(["list", "-n", "100500", "--json"]).length, 100500, "list -n");
+  equal(ws.ok(["search", "item", "--json"]).length, 101000, "search");
+  equal(ws.ok(["blocked", "--json"]).length, 10100, "blocked");
+  equal(ws.ok(["list", "--format", "digraph"]).trim().split("\n").length, 10100, "edges");
+  const c = await connect(ws);
+  const all = await c.call("list");
+  check(all.success === false && all.code === "LIMIT" && /more than 100000 items.*page/.test(all.error), "one answer that cannot hold them says so", all);
+  const ready = await c.call("ready", { limit: 0 });
+  equal([ready.success, ready.data.length], [true, 90900], "ready");
+  let n = 0, after;
+  do {
+    const { data } = await c.call("list", { page: true, ...(after ? { after } : {}) });
+    n += data.items.length;
+    after = data.next;
+  } while (after);
+  equal(n, 101000, "pages on the wire");
+  c.close();
+  equal(ws.ok(["import", "in.jsonl", "--json"]).unchanged, 101000, "again: nothing new");
+});
+
+await scenario("an answer of several pages is of one moment", async () => {
+  const ws = workspace({ mode: "auto" });
+  const operations = (from) => JSON.stringify({ operations: Array.from({ length: 300 }, (_, i) => ({ operation: "create", args: { id: `p-s${from + i}`, title: "s", description: "x".repeat(30000) } })) });
+  ws.ok(["batch"], { input: operations(0) });
+  let writing = true;
+  const writer = (async () => {
+    for (let i = 0; i < 40 || writing; i++) {
+      const { id } = JSON.parse((await ws.start(["create", `w${i}`, "--id", `p-zz${i}`, "--json"]).done).out);
+      await ws.start(["dep", "add", `p-s${i % 300}`, id]).done;
+      if (i === 39) writing = false;
+    }
+  })();
+  let rounds = 0;
+  while (writing) {
+    const r = await ws.start(["list", "--json"]).done;
+    equal(r.code, 0, r.err);
+    const items = JSON.parse(r.out), ids = new Set(items.map((i) => i.id));
+    equal(ids.size, items.length, "none twice");
+    check(items.every((i) => (i.dependency_records ?? i.dependencies ?? []).every((d) => ids.has(d.depends_on_id ?? d.id))), "all of one moment");
+    rounds++;
+  }
+  await writer;
+  check(rounds > 0, "listed meanwhile");
 });
 finish();

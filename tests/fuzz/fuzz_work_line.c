@@ -16,14 +16,21 @@ try_format(struct str text)
 	static const char items[] = "[{\"id\":\"b-1\",\"labels\":[\"x\"],"
 	    "\"dependencies\":[{\"issue_id\":\"b-1\",\"depends_on_id\":\"b-1\"}]}]";
 	struct buf out = BUF(16 * MB);
+	struct work_format f;
 	struct json_doc d = { 0 };
 	struct err e = { 0 };
 
 	assert(json_parse(&d, str_of(items), &e) == OK);
-	if (work_format_check(text, &e) == OK)
-		work_format_add(&out, text, d.root);
-	else
+	if (work_format_check(text, &e) == OK) {
+		work_format_init(&f, text);
+		if (f.graph)
+			work_format_know(&f, &out, d.root);
+		work_format_add(&f, &out, d.root);
+		work_format_end(&f, &out);
+		work_format_release(&f);
+	} else {
 		assert(e.text[0] != '\0');
+	}
 	json_release(&d);
 	buf_release(&out);
 }

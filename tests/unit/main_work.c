@@ -257,13 +257,19 @@ formatted(const char *format)
 	    "{\"issue_id\":\"b-1\",\"depends_on_id\":\"b-9\",\"type\":\"related\"}]},"
 	    "{\"id\":\"b-2\",\"title\":\"B\",\"priority\":0}]";
 	static struct buf b = BUF(MB);
+	struct work_format f;
 	struct json_doc d;
 	struct err e;
 
 	CHECK_RC(work_format_check(str_of(format), &e), OK);
 	CHECK_RC(json_parse(&d, str_of(items), &e), OK);
 	buf_clear(&b);
-	work_format_add(&b, str_of(format), d.root);
+	work_format_init(&f, str_of(format));
+	if (f.graph)
+		work_format_know(&f, &b, d.root);
+	work_format_add(&f, &b, d.root);
+	work_format_end(&f, &b);
+	work_format_release(&f);
 	json_release(&d);
 	return buf_str(&b);
 }

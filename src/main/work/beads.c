@@ -16,6 +16,7 @@
 
 #include "base/limits.h"
 #include "main/work/hand.h"
+#include "main/work/lines.h"
 
 #define BEADS_FOLDER ".beads"
 
@@ -97,25 +98,26 @@ beads_find(struct str from, char *out, size_t size, struct err *e)
 }
 
 int
-work_import_beads(struct work_hand *h, struct str from, struct err *e)
+work_import_beads(struct work_hand *h, struct str from, bool skip_bad,
+    struct err *e)
 {
-	const struct work_import_options o = { 0 };
-	struct buf text = BUF(LIMIT_WORK_MEMORY_BYTES);
+	const struct work_import_options o = { .skip_bad = skip_bad };
+	struct lines lines = { .fd = -1 };
 	struct reply r = { 0 };
 	char path[PATH_MAX];
 	int rc = beads_find(from, path, sizeof path, e);
 
 	if (rc == OK)
-		rc = work_read_present(path, &text, e);
+		rc = lines_open_present(&lines, path, e);
 	if (rc == OK) {
-		rc = work_import(h->client, buf_str(&text), &o, &r);
+		rc = work_import(h->client, &lines, &o, &r);
 		if (rc != OK)
 			err_set(e, rc, "%s: %s", path, r.err.text);
 	}
 	if (rc == OK && !h->quiet)
 		work_import_report(&r, h->notes);
 	reply_release(&r);
-	buf_release(&text);
+	lines_release(&lines);
 	return rc;
 }
 
@@ -123,24 +125,26 @@ work_import_beads(struct work_hand *h, struct str from, struct err *e)
 int
 work_beads_prefix(struct buf *out, struct err *e)
 {
-	struct buf text = BUF(LIMIT_WORK_MEMORY_BYTES);
+	struct lines lines = { .fd = -1 };
 	struct json_doc d = { 0 };
-	struct str rest, line = S(""), id;
+	struct str line, id = STR_NONE;
+	struct err ignored;
 	char path[PATH_MAX];
 	int rc = beads_find(STR_NONE, path, sizeof path, e);
 
 	if (rc == OK)
-		rc = work_read_present(path, &text, e);
-	rest = buf_str(&text);
-	while (line.n == 0 && str_next(&rest, '\n', &line))
-		line = str_trim(line);
-	if (rc == OK && json_parse(&d, line, NULL) == OK) {
-		id = json_str(json_get(d.root, S("id")));
+		rc = lines_open_present(&lines, path, e);
+	for (size_t i = 0; rc == OK && id.n == 0 && i < lines.n; i++) {
+		json_release(&d);
+		d = (struct json_doc){ .root = NULL };
+		if (lines_get(&lines, i, &line, &ignored) == OK &&
+		    json_parse(&d, line, &ignored) == OK)
+			id = json_str(json_get(d.root, S("id")));
 		while (id.n > 0 && id.p[id.n - 1] != '-')
 			id.n--;
-		buf_add(out, str_sub(id, 0, id.n > 0 ? id.n - 1 : 0));
 	}
+	buf_add(out, str_sub(id, 0, id.n > 0 ? id.n - 1 : 0));
 	json_release(&d);
-	buf_release(&text);
+	lines_release(&lines);
 	return rc;
 }

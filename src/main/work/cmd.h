@@ -13,6 +13,7 @@
 #define MAIN_WORK_CMD_H
 
 #include "base/arena.h"
+#include "base/map.h"
 #include "main/work/cli.h"
 #include "main/work/hand.h"
 
@@ -158,8 +159,8 @@ int work_open_client(struct work_ctx *x, struct err *e);
 
 #define WORK_RUN_MAP(X)                                                        \
 	/* run.c */                                                       \
-	X(one) X(each) X(array) X(create) X(update) X(close) X(label) X(claim)          \
-	X(comments_add) X(list) X(delete)                                      \
+	X(one) X(each) X(array) X(create) X(update) X(close) X(label) X(claim) \
+	X(comments_add) X(list) X(pages) X(delete)                             \
 	/* files.c */                                                     \
 	X(export) X(import) X(batch)                                           \
 	/* local.c */                                                     \
@@ -216,6 +217,18 @@ void add_indented(struct buf *b, struct str json);
 
 /* dot, digraph, or a template like "{{.ID}} {{.Title}}".  ERR_INVALID. */
 int work_format_check(struct str format, struct err *e);
-void work_format_add(struct buf *b, struct str format, jnode items);
+struct work_format {
+	struct str format;
+	bool graph;                          /* edges between what is listed */
+	struct map listed;                   /* ids */
+	struct arena ids;
+	bool begun;
+};
+/* Of a graph all items are made known first, page by page, then added. */
+void work_format_init(struct work_format *f, struct str format);
+void work_format_know(struct work_format *f, struct buf *b, jnode items);
+void work_format_add(struct work_format *f, struct buf *b, jnode items);
+void work_format_end(struct work_format *f, struct buf *b);
+void work_format_release(struct work_format *f);
 
 #endif

@@ -15,7 +15,11 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "main/work/lines.h"
+#include "main/work/place.h"
 #include "work/merge.h"
+
+#define REQUEST_BYTES (16 * MB)              /* of lines; quoted they may be twice it */
 
 /* ---- files ------------------------------------------------------------------------ */
 
@@ -74,70 +78,6 @@ work_read_present(const char *path, struct buf *out, struct err *e)
 	return rc == OK ? OK : err_set(e, rc, "%s: %s", path, why.text);
 }
 
-static int
-write_to(int fd, struct str text)
-{
-	while (text.n > 0) {
-		ssize_t n = write(fd, text.p, text.n);
-
-		if (n < 0 && errno != EINTR)
-			return ERR_IO;
-		if (n > 0)
-			text = str_sub(text, (size_t)n, text.n);
-	}
-	return OK;
-}
-
-static int
-write_new(const char *path, struct str text)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	bool good;
-
-	/* Of a killed one that had our pid.  Never written to: it may be a link. */
-	if (fd < 0 && errno == EEXIST && unlink(path) == 0)
-		fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	if (fd < 0)
-		return ERR_IO;
-	good = write_to(fd, text) == OK && fsync(fd) == 0;
-	return close(fd) == 0 && good ? OK : ERR_IO;
-}
-
-/* A name in a folder is as durable as the folder. */
-static int
-sync_folder_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	char *dir = slash == NULL ? mem_cstr(S(".")) : slash == path ?
-	    mem_cstr(S("/")) : mem_cstr((struct str){ path, (size_t)(slash - path) });
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = -1;
-
-	free(dir);
-	if (fd >= 0) {
-		rc = fsync(fd);
-		close(fd);
-	}
-	return rc;
-}
-
-int
-work_write_file(const char *path, struct str text, struct err *e)
-{
-	struct buf temp = BUF(2 * DB_PATH_MAX);
-	int rc = OK;
-
-	buf_add_fmt(&temp, "%s.tmp.%ld", path, (long)getpid());
-	if (temp.failed)
-		rc = err_set(e, ERR_TOOBIG, "the path is too long");
-	else if (write_new(temp.p, text) < 0 || rename(temp.p, path) < 0 ||
-	    sync_folder_of(path) < 0)
-		rc = err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
-	if (rc < 0 && !temp.failed)
-		unlink(temp.p);
-	buf_release(&temp);
-	return rc;
-}
-
 /* ---- export ------------------------------------------------------------------------- */
 
 /* The values of an array's text, each as a line.  s begins after the bracket. */
@@ -172,70 +112,149 @@ add_elements(struct buf *out, struct str s)
 	return n;
 }
 
+struct export {
+	struct client *c;
+	struct str status;
+	const struct work_sink *sink;
+	struct buf after;                    /* the last id; empty: it is over */
+	size_t n;
+	struct err *e;
+};
+
+/* *more: nothing was given on, for the rest is another page. */
 static int
-export_page(struct client *c, struct str status, struct buf *after,
-    struct buf *out, size_t *n, struct err *e)
+export_page(struct export *x, bool first, bool *more)
 {
-	struct buf args = BUF(4 * KB);
+	struct buf args = BUF(4 * KB), lines = BUF(4 * (size_t)LIMIT_WORK_PAGE_BYTES);
 	struct reply r = { 0 };
 	struct str begin = S("{\"lines\":[");
 	int rc;
 
-	buf_lit(&args, "{\"whole\":true");
-	if (status.n > 0)
-		args_add_text(&args, "status", status);
-	if (after->n > 0)
-		args_add_text(&args, "after", buf_str(after));
+	buf_lit(&args, "{\"tombstones\":");
+	buf_add(&args, x->status.n > 0 ? S("false") : S("true"));
+	if (x->status.n > 0)
+		args_add_text(&args, "status", x->status);
+	if (x->after.n > 0)
+		args_add_text(&args, "after", buf_str(&x->after));
 	buf_add_char(&args, '}');
-	rc = client_call(c, "export", buf_str(&args), &r);
-	buf_clear(after);
+	rc = client_call(x->c, "export", buf_str(&args), &r);
+	buf_clear(&x->after);
+	*more = rc == OK && first && get_str(r.data, "next").n > 0;
 	if (rc < 0) {
-		*e = r.err;
+		*x->e = r.err;
 	} else if (!str_starts(r.data_text, begin)) {
-		rc = err_set(e, ERR_SYNTAX, "an answer that is not an export");
-	} else {
-		*n += add_elements(out, str_sub(r.data_text, begin.n, r.data_text.n));
-		buf_add(after, get_str(r.data, "next"));
+		rc = err_set(x->e, ERR_SYNTAX, "an answer that is not an export");
+	} else if (!*more) {
+		x->n += add_elements(&lines, str_sub(r.data_text, begin.n,
+		    r.data_text.n));
+		buf_add(&x->after, get_str(r.data, "next"));
+		rc = lines.failed ? err_set(x->e, ERR_TOOBIG, "an item is over %d "
+		    "bytes", LIMIT_WORK_ITEM_BYTES) :
+		    x->sink->add(x->sink->ctx, buf_str(&lines), x->e);
 	}
 	reply_release(&r);
+	buf_release(&lines);
 	buf_release(&args);
 	return rc;
 }
 
+/* One page is of one moment; for more of them the moment is held. */
 int
-work_export(struct client *c, struct str status, struct buf *out, size_t *n,
-    struct err *e)
+work_export(struct client *c, struct str status, const struct work_sink *sink,
+    size_t *n, struct err *e)
 {
-	struct buf after = BUF(4 * KB);
-	int rc;
+	struct export x = { c, status, sink, BUF(4 * KB), 0, e };
+	bool more;
+	int rc = export_page(&x, true, &more);
 
-	*n = 0;
-	do
-		rc = export_page(c, status, &after, out, n, e);
-	while (rc == OK && after.n > 0 && !out->failed);
-	buf_release(&after);
-	if (rc == OK && out->failed)
-		rc = err_set(e, ERR_TOOBIG, "the export is over %zu bytes", out->max);
+	if (rc == OK && more) {
+		rc = client_hold(c, e);
+		buf_clear(&x.after);
+		do
+			rc = rc == OK ? export_page(&x, false, &more) : rc;
+		while (rc == OK && x.after.n > 0);
+		client_let_go(c);
+	}
+	buf_release(&x.after);
+	*n = x.n;
 	return rc;
+}
+
+/* ---- export, the command -------------------------------------------------------------- */
+
+struct output {
+	struct work_ctx *x;
+	struct place place;                  /* or, path NULL: */
+	int fd;                              /* a pipe or device; -1: stdout */
+};
+
+static int
+output_add(void *ctx, struct str lines, struct err *e)
+{
+	struct output *o = ctx;
+
+	if (o->place.path != NULL)
+		return place_add(&o->place, lines, e);
+	if (o->fd >= 0)
+		return place_write(o->fd, lines) == OK ? OK :
+		    err_set(e, ERR_IO, "%s", strerror(errno));
+	buf_add(&o->x->out, lines);
+	if (o->x->out.n > LIMIT_WORK_PAGE_BYTES)
+		work_flush(&o->x->hand);
+	return o->x->hand.unwritten ? err_set(e, ERR_IO, "stdout: %s",
+	    strerror(errno)) : OK;
+}
+
+/* How many items the tracker has, deleted ones too; 0: that is not to be had. */
+static size_t
+items_here(struct work_ctx *x)
+{
+	struct reply r = { 0 };
+	int64_t n = client_call(x->hand.client, "info", STR_NONE, &r) != OK ? 0 :
+	    get_int(r.data, "items", 0) + get_int(r.data, "deleted", 0);
+
+	reply_release(&r);
+	return n > 0 ? (size_t)n : 0;
+}
+
+/* What a file has more than the tracker would be gone. */
+static int
+overwrite_check(struct work_ctx *x, size_t n, struct err *e)
+{
+	struct lines old = { .fd = -1 };
+	struct str path = line_text(x->line, "output"), first = STR_NONE;
+	struct err ignored;
+	char *name = mem_cstr(path);
+	size_t had = 0;
+
+	if (!line_has(x->line, "force") &&
+	    lines_open_present(&old, name, &ignored) == OK && old.n > n &&
+	    lines_get(&old, 0, &first, &ignored) == OK && str_starts(first, S("{")))
+		had = old.n;
+	lines_release(&old);
+	free(name);
+	if (had == 0 || had <= n || (line_has(x->line, "status") &&
+	    had <= items_here(x)))
+		return OK;
+	return err_set(e, ERR_CONFLICT, "%.*s has %zu items, and there are %zu "
+	    "here: what it has more would be lost\nHint: import it first, or give "
+	    "--force", FMT(path), had, n);
 }
 
 /* A pipe or a device is written to, never replaced; a link leads to the file. */
 static int
-write_where_asked(struct str path, struct str text, struct err *e)
+output_open(struct output *o, struct str path, struct err *e)
 {
 	char *name = mem_cstr(path), *real = realpath(name, NULL);
 	struct stat st;
-	int fd, rc;
+	int rc = OK;
 
 	if (stat(name, &st) != 0 || S_ISREG(st.st_mode)) {
-		rc = work_write_file(real != NULL ? real : name, text, e);
+		rc = place_begin(&o->place, real != NULL ? real : name, e);
 	} else {
-		fd = open(name, O_WRONLY | O_CLOEXEC);
-		rc = fd < 0 ? ERR_IO : write_to(fd, text);
-		if (rc != OK)
-			err_set(e, rc, "%s: %s", name, strerror(errno));
-		if (fd >= 0)
-			close(fd);
+		o->fd = open(name, O_WRONLY | O_CLOEXEC);
+		if (o->fd < 0)
+			rc = err_set(e, ERR_IO, "%s: %s", name, strerror(errno));
 	}
 	free(real);
 	free(name);
@@ -245,23 +264,30 @@ write_where_asked(struct str path, struct str text, struct err *e)
 int
 run_export(struct work_ctx *x)
 {
+	struct output o = { .x = x, .place = { .fd = -1 }, .fd = -1 };
+	const struct work_sink sink = { output_add, &o };
 	struct str format = line_text(x->line, "format");
 	struct str path = line_text(x->line, "output");
 	struct err e = { 0 };
 	size_t n;
-	int rc;
+	int rc = OK;
 
 	if (format.p != NULL && !str_eq(format, S("jsonl")))
 		return work_fail(x, ERR_SYNTAX, "only 'jsonl' format is currently supported");
-	rc = work_export(x->hand.client, line_text(x->line, "status"), &x->out, &n, &e);
-	if (rc == OK && path.p != NULL && !str_eq(path, S("-"))) {
-		rc = write_where_asked(path, buf_str(&x->out), &e);
-		buf_clear(&x->out);
-	}
+	if (path.p != NULL && !str_eq(path, S("-")))
+		rc = output_open(&o, path, &e);
 	if (rc == OK)
-		return OK;
-	buf_clear(&x->out);
-	return work_fail(x, rc, "%s", e.text);
+		rc = work_export(x->hand.client, line_text(x->line, "status"), &sink,
+		    &n, &e);
+	if (rc == OK && o.place.path != NULL) {
+		rc = overwrite_check(x, n, &e);
+		if (rc == OK)
+			rc = place_end(&o.place, &e);
+	}
+	place_release(&o.place);
+	if (o.fd >= 0)
+		close(o.fd);
+	return rc == OK ? OK : work_fail(x, rc, "%s", e.text);
 }
 
 /* ---- lines ------------------------------------------------------------------------------ */
@@ -296,26 +322,27 @@ add_lines_as_values(struct buf *out, struct str text, struct err *e)
 /* The lines as texts, which the tracker reads one by one; a blank one is null,
  * so that all keep their numbers. */
 static int
-add_lines_as_texts(struct buf *out, struct str text, struct err *e)
+add_lines_as_texts(struct buf *out, struct lines *l, struct err *e)
 {
-	size_t line = 0, written = 0;
+	size_t written = 0;
 	struct str one;
+	int rc = OK;
 
-	while (line_next(&text, &one, &line)) {
-		if (line_is_marker(one))
-			return err_set(e, ERR_SYNTAX, "line %zu: a conflict of git's that "
-			    "is not resolved", line);
-		if (!str_is_utf8(one))
-			return err_set(e, ERR_SYNTAX, "line %zu: not UTF-8", line);
-		for (; written + 1 < line; written++)
+	for (size_t i = 0; rc == OK && i < l->n; i++) {
+		rc = lines_get(l, i, &one, e);
+		for (; rc == OK && written + 1 < l->list[i].number; written++)
 			buf_lit(out, "null,");
-		json_add_str(out, one);
+		if (rc == OK && !str_is_utf8(one))
+			rc = err_set(e, ERR_SYNTAX, "line %u: not UTF-8",
+			    l->list[i].number);
+		if (rc == OK)
+			json_add_str(out, one);
 		buf_add_char(out, ',');
-		written = line;
+		written = l->list[i].number;
 	}
 	if (written > 0)
 		buf_cut(out, out->n - 1);
-	return OK;
+	return rc;
 }
 
 static void
@@ -327,28 +354,41 @@ add_switch(struct buf *b, const char *key, bool on)
 	buf_lit(b, "true");
 }
 
+static void
+add_options(struct buf *b, const struct work_import_options *o)
+{
+	add_switch(b, "dry_run", o->dry_run);
+	add_switch(b, "skip_existing", o->skip_existing);
+	add_switch(b, "strict", o->strict);
+	add_switch(b, "skip_bad", o->skip_bad);
+	add_switch(b, "base", o->base);
+	add_switch(b, "resolve_rings", o->resolve_rings);
+	args_add_key(b, "items");
+	buf_add_char(b, '[');
+}
+
+/* What fits well into one request goes through the daemon, where it shares a
+ * commit. */
 int
-work_import(struct client *c, struct str lines,
+work_import(struct client *c, struct lines *l,
     const struct work_import_options *o, struct reply *r)
 {
 	struct buf args = BUF(LIMIT_WORK_LINE_BYTES);
-	int rc;
+	bool here = l->bytes > REQUEST_BYTES && !client_is_remote(c);
+	int rc = OK;
 
 	buf_add_char(&args, '{');
-	add_switch(&args, "dry_run", o->dry_run);
-	add_switch(&args, "skip_existing", o->skip_existing);
-	add_switch(&args, "strict", o->strict);
-	add_switch(&args, "base", o->base);
-	add_switch(&args, "resolve_rings", o->resolve_rings);
-	args_add_key(&args, "items");
-	buf_add_char(&args, '[');
-	rc = add_lines_as_texts(&args, lines, &r->err);
+	add_options(&args, o);
+	if (!here)
+		rc = add_lines_as_texts(&args, l, &r->err);
 	buf_lit(&args, "]}");
 	if (rc == OK && args.failed)
-		rc = err_set(&r->err, ERR_TOOBIG, "the import is over %d bytes",
-		    LIMIT_WORK_LINE_BYTES);
+		rc = err_set(&r->err, ERR_TOOBIG, "a server takes imports of up to %d "
+		    "bytes; split the file", LIMIT_WORK_LINE_BYTES);
 	r->rc = rc;
-	if (rc == OK)
+	if (rc == OK && here)
+		rc = client_call_lines(c, "import", buf_str(&args), &l->source, r);
+	else if (rc == OK)
 		rc = client_call(c, "import", buf_str(&args), r);
 	buf_release(&args);
 	return rc;
@@ -409,6 +449,7 @@ work_import_report(const struct reply *r, struct buf *b)
 	report_count(b, r->data, "unchanged", "unchanged", true);
 	report_count(b, r->data, "deleted", "deleted", false);
 	report_count(b, r->data, "skipped", "skipped", false);
+	report_count(b, r->data, "bad", "bad, left out", false);
 	buf_add_char(b, '\n');
 }
 
@@ -419,9 +460,10 @@ run_import(struct work_ctx *x)
 		.dry_run = line_has(x->line, "dry-run"),
 		.skip_existing = line_has(x->line, "skip-existing"),
 		.strict = line_has(x->line, "strict"),
+		.skip_bad = line_has(x->line, "skip-bad"),
 	};
 	struct str path = line_text(x->line, "input");
-	struct buf text = BUF(LIMIT_WORK_LINE_BYTES);
+	struct lines lines = { .fd = -1 };
 	struct reply r = { 0 };
 	int rc;
 
@@ -433,9 +475,9 @@ run_import(struct work_ctx *x)
 	if (path.p == NULL)
 		path = S("-");
 	if (rc == OK)
-		rc = work_read_file(path, &text, &r.err);
+		rc = lines_open(&lines, path, &r.err);
 	if (rc == OK)
-		rc = work_import(x->hand.client, buf_str(&text), &o, &r);
+		rc = work_import(x->hand.client, &lines, &o, &r);
 	if (rc < 0) {
 		rc = work_fail(x, rc == ERR_SYNTAX ? ERR_INVALID : rc, "%.*s: %s",
 		    FMT(path), r.err.text);
@@ -447,7 +489,7 @@ run_import(struct work_ctx *x)
 		work_import_report(&r, &x->notes);
 	}
 	reply_release(&r);
-	buf_release(&text);
+	lines_release(&lines);
 	return rc;
 }
 

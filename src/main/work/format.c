@@ -10,7 +10,7 @@
  */
 #include <string.h>
 
-#include "base/map.h"
+#include "base/limits.h"
 #include "main/work/cmd.h"
 
 static const struct field { const char *name, *key; } fields[] = {
@@ -198,12 +198,13 @@ dot_add_edge(struct buf *b, jnode edge)
 }
 
 static void
-dot_add_nodes(struct buf *b, jnode items)
+dot_add_nodes(struct buf *b, jnode items, bool first)
 {
 	struct json_iter it = json_each(items);
 
-	buf_lit(b, "digraph dependencies {\n  rankdir=TB;\n"
-	    "  node [shape=box, style=rounded];\n\n");
+	if (first)
+		buf_lit(b, "digraph dependencies {\n  rankdir=TB;\n"
+		    "  node [shape=box, style=rounded];\n\n");
 	while (json_next(&it)) {
 		buf_lit(b, "  ");
 		json_add_str(b, get_str(it.value, "id"));
@@ -211,7 +212,6 @@ dot_add_nodes(struct buf *b, jnode items)
 		json_add_str(b, get_str(it.value, "title"));
 		buf_lit(b, "];\n");
 	}
-	buf_add_char(b, '\n');
 }
 
 /* The listed items, by id: only edges between them are drawn. */
@@ -224,42 +224,60 @@ id_hash(const void *key)
 static bool
 id_eq(const void *value, const void *key)
 {
-	return str_eq(get_str((jnode)value, "id"), *(const struct str *)key);
+	return str_eq(*(const struct str *)value, *(const struct str *)key);
 }
 
-/* One at a time: the table asks for a key and is done with it. */
 static const void *
 id_of(const void *value)
 {
-	static _Thread_local struct str id;
-
-	id = get_str((jnode)value, "id");
-	return &id;
+	return value;
 }
 
-static void
-listed_init(struct map *m, jnode items)
+void
+work_format_init(struct work_format *f, struct str format)
+{
+	*f = (struct work_format){ .format = format, .graph = is_preset(format),
+		.ids = ARENA(LIMIT_WORK_MEMORY_BYTES) };
+	map_init(&f->listed, id_hash, id_eq, id_of);
+}
+
+void
+work_format_release(struct work_format *f)
+{
+	map_release(&f->listed);
+	arena_release(&f->ids);
+}
+
+void
+work_format_know(struct work_format *f, struct buf *b, jnode items)
 {
 	struct json_iter it = json_each(items);
 
-	map_init(m, id_hash, id_eq, id_of);
-	while (json_next(&it))
-		map_put(m, it.value);
+	if (str_eq(f->format, S("dot")))
+		dot_add_nodes(b, items, !f->begun);
+	f->begun = true;
+	while (json_next(&it)) {
+		struct str *id = arena_alloc(&f->ids, sizeof *id);
+
+		if (id == NULL)
+			return;
+		*id = arena_str(&f->ids, get_str(it.value, "id"));
+		map_put(&f->listed, id);
+	}
 }
 
 static void
-edge_add(struct buf *b, struct str format, const struct map *listed, jnode item,
-    jnode edge)
+edge_add(const struct work_format *f, struct buf *b, jnode item, jnode edge)
 {
 	struct str target = get_str(edge, "depends_on_id");
 
-	if (!is_preset(format)) {
-		template_add(b, format, item, edge);
+	if (!f->graph) {
+		template_add(b, f->format, item, edge);
 		return;
 	}
-	if (map_get(listed, &target) == NULL)
+	if (map_get(&f->listed, &target) == NULL)
 		return;
-	if (str_eq(format, S("dot"))) {
+	if (str_eq(f->format, S("dot"))) {
 		dot_add_edge(b, edge);
 		return;
 	}
@@ -270,26 +288,28 @@ edge_add(struct buf *b, struct str format, const struct map *listed, jnode item,
 }
 
 void
-work_format_add(struct buf *b, struct str format, jnode items)
+work_format_add(struct work_format *f, struct buf *b, jnode items)
 {
-	bool edges = is_preset(format) || is_of_edges(format);
-	bool dot = str_eq(format, S("dot"));
+	bool edges = f->graph || is_of_edges(f->format);
 	struct json_iter it = json_each(items);
-	struct map listed;
 
-	listed_init(&listed, items);
-	if (dot)
-		dot_add_nodes(b, items);
+	if (f->begun && str_eq(f->format, S("dot")))
+		buf_add_char(b, '\n');
+	f->begun = false;
 	while (json_next(&it)) {
 		struct json_iter deps = json_each(json_get(it.value,
 		    S("dependency_records")));
 
 		if (!edges)
-			template_add(b, format, it.value, NULL);
+			template_add(b, f->format, it.value, NULL);
 		while (edges && json_next(&deps))
-			edge_add(b, format, &listed, it.value, deps.value);
+			edge_add(f, b, it.value, deps.value);
 	}
-	if (dot)
+}
+
+void
+work_format_end(struct work_format *f, struct buf *b)
+{
+	if (str_eq(f->format, S("dot")))
 		buf_lit(b, "}\n");
-	map_release(&listed);
 }

@@ -40,7 +40,8 @@ int work_sync(struct work_hand *h, const struct work_sync_options *o,
 
 /* Items of a beads workspace.  from: its folder, database's folder or .jsonl;
  * empty: the nearest .beads/ from the current folder upwards. */
-int work_import_beads(struct work_hand *h, struct str from, struct err *e);
+int work_import_beads(struct work_hand *h, struct str from, bool skip_bad,
+    struct err *e);
 /* Appends the prefix that its items have; nothing if there are none. */
 int work_beads_prefix(struct buf *out, struct err *e);
 /* That nearest folder.  ERR_NOTFOUND: there is none. */
@@ -71,19 +72,22 @@ int work_mcp(struct work_hand *h, struct err *e);            /* mcp.c */
 
 /* ---- files of items, for sync and others (files.c) ------------------------- */
 
-/* Appends the export: one item a line, sorted by id.  status empty: all.
- * *n: how many. */
-int work_export(struct client *c, struct str status, struct buf *out, size_t *n,
-    struct err *e);
+/* Gives the export to the sink, some lines at a time: one item a line, sorted by
+ * id, all of one moment.  status empty: all.  *n: how many. */
+struct work_sink {
+	int (*add)(void *ctx, struct str lines, struct err *e);
+	void *ctx;
+};
+int work_export(struct client *c, struct str status, const struct work_sink *sink,
+    size_t *n, struct err *e);
 /* Appends a file; "-" is stdin.  ERR_TOOBIG past out's maximum. */
 int work_read_file(struct str path, struct buf *out, struct err *e);
 /* Appends a file; one that is not there is empty.  ERR_TOOBIG as above. */
 int work_read_present(const char *path, struct buf *out, struct err *e);
-/* Writes text to path by a file beside it and a rename, durably. */
-int work_write_file(const char *path, struct str text, struct err *e);
 
 struct work_import_options {
 	bool dry_run, skip_existing, strict;
+	bool skip_bad;                       /* leave out lines that are no items */
 	bool resolve_rings;                  /* drop an edge, do not refuse */
 	bool base;                           /* only note the lines as what both
 	                                        sides have, for the next merge */
@@ -92,7 +96,8 @@ struct work_import_options {
  * r->data: {"created","updated","deleted","unchanged","skipped":numbers,
  * "conflicts":[{id,field,ours,theirs,kept}],"renamed":[{old,new,title}],
  * "warnings":["line 3: ..."]}; "more": how many reports were left out. */
-int work_import(struct client *c, struct str lines,
+struct lines;
+int work_import(struct client *c, struct lines *lines,
     const struct work_import_options *o, struct reply *r);
 /* Appends that answer in words; what people read after an import. */
 void work_import_report(const struct reply *r, struct buf *b);

@@ -51,7 +51,8 @@ init_rest(struct work_ctx *x, bool again)
 	int rc = work_open_client(x, &e);
 
 	if (rc == OK && line_has(x->line, "from-beads"))
-		rc = work_import_beads(&x->hand, STR_NONE, &e);
+		rc = work_import_beads(&x->hand, STR_NONE, line_has(x->line,
+		    "skip-bad"), &e);
 	if (rc == OK && line_has(x->line, "merge-driver"))
 		rc = work_install_merge_driver(&x->home, &e);
 	if (rc < 0)

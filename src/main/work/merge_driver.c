@@ -13,6 +13,7 @@
 #include "base/limits.h"
 #include "main/work/merge_driver.h"
 #include "main/work/hand.h"
+#include "main/work/place.h"
 #include "main/work/git.h"
 #include "work/merge.h"
 

@@ -19,6 +19,7 @@
 #include "main/work/cmd.h"
 #include "main/work/merge_driver.h"
 #include "main/work/hand.h"
+#include "main/work/place.h"
 #include "main/work/pull.h"
 
 void

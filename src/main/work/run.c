@@ -217,25 +217,211 @@ run_delete(struct work_ctx *x)
 	return run_one(x);
 }
 
-/* ---- list ------------------------------------------------------------------------------ */
+/* ---- lists ----------------------------------------------------------------------------- */
 
+/* An answer of pages: what fits on one is the daemon's; for more of them one
+ * moment is held, and they are shown as they come. */
+struct pages {
+	struct work_ctx *x;
+	const char *operation;
+	int64_t left;                        /* of --limit; INT64_MAX: none */
+	size_t shown;
+	struct buf after, args;
+	/* Called with each page; whole: there is only one. */
+	void (*show)(struct pages *p, jnode items, struct str text, bool whole);
+	struct str format;
+	struct work_format *drawn;
+};
+
+/* --limit is of all pages together. */
+static void
+pages_limit(struct pages *p)
+{
+	const struct work_line *l = p->x->line;
+	int64_t most = p->left < LIMIT_WORK_ROWS ? p->left : LIMIT_WORK_ROWS;
+
+	for (size_t i = 0; p->left != INT64_MAX && i < l->given_n; i++) {
+		if (strcmp(l->given[i].flag->name, "limit") == 0)
+			l->given[i].value = arena_fmt(p->x->a, "%lld",
+			    (long long)most);
+	}
+}
+
+/* `{"items":[...],"next":...}`: the array's text. */
+static struct str
+page_text(const struct reply *r)
+{
+	struct str begin = S("{\"items\":"), s = r->data_text;
+	size_t end = s.n;
+
+	while (end > 0 && s.p[end - 1] != ']')
+		end--;
+	return str_sub(s, begin.n, end > begin.n ? end - begin.n : 0);
+}
+
+static int
+page_ask(struct pages *p, struct reply *r)
+{
+	int rc;
+
+	pages_limit(p);
+	rc = args_begin(p->x, &p->args);
+	if (rc != OK)
+		return rc;
+	args_add_key(&p->args, "page");
+	buf_lit(&p->args, "true");
+	if (p->after.n > 0)
+		args_add_text(&p->args, "after", buf_str(&p->after));
+	return work_call(p->x, p->operation, args_end(&p->args), r);
+}
+
+static void
+page_take(struct pages *p, const struct reply *r, bool whole)
+{
+	jnode items = json_get(r->data, S("items"));
+
+	p->show(p, items, page_text(r), whole);
+	p->shown += json_count(items);
+	if (p->left != INT64_MAX)
+		p->left -= (int64_t)json_count(items);
+	buf_clear(&p->after);
+	buf_add(&p->after, get_str(r->data, "next"));
+	if (!whole)
+		work_flush(&p->x->hand);
+}
+
+static int
+pages_rest(struct pages *p)
+{
+	struct reply r = { 0 };
+	struct err e;
+	int rc = client_hold(p->x->hand.client, &e);
+
+	if (rc != OK)
+		return work_fail(p->x, rc, "%s", e.text);
+	do {
+		rc = page_ask(p, &r);
+		if (rc == OK)
+			page_take(p, &r, false);
+	} while (rc == OK && p->after.n > 0 && p->left > 0 &&
+	    !p->x->hand.unwritten);
+	client_let_go(p->x->hand.client);
+	reply_release(&r);
+	return rc;
+}
+
+/* *whole: one page was all. */
+static int
+pages_run(struct pages *p)
+{
+	struct str limit = line_text(p->x->line, "limit");
+	struct reply r = { 0 };
+	bool whole;
+	int rc;
+
+	p->args = BUF(LIMIT_WORK_LINE_BYTES);
+	p->after = BUF(KB);
+	if (!str_to_i64(limit, &p->left) || p->left <= 0)
+		p->left = INT64_MAX;
+	rc = page_ask(p, &r);
+	whole = rc == OK && (get_str(r.data, "next").n == 0 ||
+	    (int64_t)json_count(json_get(r.data, S("items"))) >= p->left);
+	if (whole)
+		page_take(p, &r, true);
+	reply_release(&r);
+	if (rc == OK && !whole)
+		rc = pages_rest(p);
+	buf_release(&p->args);
+	buf_release(&p->after);
+	return rc;
+}
+
+/* The values of an array, indented as in the whole of it. */
+static void
+json_part(struct pages *p, struct str array)
+{
+	struct buf *out = &p->x->out, one = BUF(LIMIT_WORK_OUT_BYTES);
+	struct str s;
+
+	add_indented(&one, array);
+	s = buf_str(&one);
+	buf_add(out, p->shown == 0 ? S("[\n") : S(",\n"));
+	buf_add(out, str_sub(s, 2, s.n > 5 ? s.n - 5 : 0));
+	buf_release(&one);
+}
+
+static void
+page_show(struct pages *p, jnode items, struct str text, bool whole)
+{
+	struct work_ctx *x = p->x;
+	struct buf own = BUF(LIMIT_WORK_OUT_BYTES);
+	bool quiet = x->hand.quiet;
+
+	x->hand.quiet = quiet || !whole;     /* a heading counts what follows it */
+	if (x->hand.json && x->cmd->json != NULL) {
+		x->cmd->json(x, items, &own);
+		text = buf_str(&own);
+	}
+	if (!x->hand.json)
+		x->cmd->print(x, items);
+	else if (whole)
+		add_indented(&x->out, text);
+	else if (json_count(items) > 0)
+		json_part(p, text);
+	x->hand.quiet = quiet;
+	buf_release(&own);
+}
+
+int
+run_pages(struct work_ctx *x)
+{
+	struct pages p = { .x = x, .operation = x->cmd->operation,
+		.show = page_show };
+	int rc = pages_run(&p);
+
+	/* What was shown in parts was flushed. */
+	if (rc == OK && x->hand.json && p.shown > 0 && x->out.n == 0)
+		buf_lit(&x->out, "\n]\n");
+	return rc;
+}
+
+static void
+page_know(struct pages *p, jnode items, struct str text, bool whole)
+{
+	(void)text, (void)whole;
+	work_format_know(p->drawn, &p->x->out, items);
+}
+
+static void
+page_draw(struct pages *p, jnode items, struct str text, bool whole)
+{
+	(void)text, (void)whole;
+	work_format_add(p->drawn, &p->x->out, items);
+}
+
+/* A graph needs to know all its nodes before its edges. */
 static int
 list_formatted(struct work_ctx *x, struct str format)
 {
-	struct buf args = BUF(LIMIT_WORK_LINE_BYTES);
-	struct reply r = { 0 };
+	struct work_format f;
+	struct pages p = { .x = x, .operation = "list", .drawn = &f };
 	struct err e = { 0 };
-	int rc;
+	int rc = OK;
 
 	if (work_format_check(format, &e) < 0)
 		return work_fail(x, ERR_SYNTAX, "%s", e.text);
-	rc = args_begin(x, &args);
+	work_format_init(&f, format);
+	if (f.graph) {
+		p.show = page_know;
+		rc = pages_run(&p);
+	}
+	if (rc == OK) {
+		p.show = page_draw;
+		rc = pages_run(&p);
+	}
 	if (rc == OK)
-		rc = work_call(x, "list", args_end(&args), &r);
-	if (rc == OK)
-		work_format_add(&x->out, format, r.data);
-	reply_release(&r);
-	buf_release(&args);
+		work_format_end(&f, &x->out);
+	work_format_release(&f);
 	return rc;
 }
 
@@ -248,7 +434,7 @@ run_list(struct work_ctx *x)
 		x->hand.json = true;
 		format = STR_NONE;
 	}
-	return format.p != NULL ? list_formatted(x, format) : run_one(x);
+	return format.p != NULL ? list_formatted(x, format) : run_pages(x);
 }
 
 /* ---- create ------------------------------------------------------------------------------ */

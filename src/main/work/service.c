@@ -8,6 +8,7 @@
  */
 #include "main/work/cmd.h"
 #include "main/work/git.h"
+#include "main/work/place.h"
 
 #include <errno.h>
 #include <fcntl.h>

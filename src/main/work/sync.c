@@ -26,10 +26,10 @@
 
 #include "base/id.h"
 #include "base/limits.h"
-#include "base/map.h"
-#include "base/mem.h"
 #include "main/work/merge_driver.h"
 #include "main/work/hand.h"
+#include "main/work/lines.h"
+#include "main/work/place.h"
 #include "main/work/pull.h"
 #include "main/work/git.h"
 
@@ -43,7 +43,8 @@ struct sync {
 	struct pull pull;
 	char file[PATH_MAX];
 	int lock;
-	struct buf before, now;              /* the file's text; our export */
+	struct place now;                    /* our export, not in its place yet */
+	struct line_set known;               /* lines of the file whose base is noted */
 	size_t items;
 	bool killed;                         /* the last one was */
 	bool noted;                          /* the base is what the file is */
@@ -121,12 +122,12 @@ import_note(struct sync *s, const struct reply *r)
 }
 
 static int
-import_file(struct sync *s)
+import_lines(struct sync *s, struct lines *l)
 {
 	const struct work_import_options o = { .strict = s->o->strict,
 		.resolve_rings = !s->o->strict };
 	struct reply r = { 0 };
-	int rc = work_import(s->h->client, buf_str(&s->before), &o, &r);
+	int rc = work_import(s->h->client, l, &o, &r);
 
 	if (rc == OK)
 		import_note(s, &r);
@@ -136,91 +137,129 @@ import_file(struct sync *s)
 	return rc;
 }
 
-static uint64_t
-line_hash(const void *key)
-{
-	return str_hash_keyed(*(const struct str *)key);
-}
-
-static bool
-line_eq(const void *value, const void *key)
-{
-	return str_eq(*(const struct str *)value, *(const struct str *)key);
-}
-
-static const void *
-line_key(const void *value)
-{
-	return value;
-}
-
-/* The lines of the export that the file does not have. */
-static void
-lines_new(struct str have, struct str want, struct buf *out)
-{
-	struct str *list = NULL, line;
-	size_t n = 0, cap = 0;
-	struct map m;
-
-	map_init(&m, line_hash, line_eq, line_key);
-	while (str_next(&have, '\n', &line)) {
-		mem_grow(list, n, cap);
-		list[n++] = line;
-	}
-	for (size_t i = 0; i < n; i++)
-		map_put(&m, &list[i]);
-	while (str_next(&want, '\n', &line)) {
-		if (line.n == 0 || map_get(&m, &line) != NULL)
-			continue;
-		buf_add(out, line);
-		buf_add_char(out, '\n');
-	}
-	map_release(&m);
-	free(list);
-}
-
-/* What we wrote is what both sides have from now on. */
+/* What the file has and `known` has not.  Where an item has another id by now
+ * all of it is looked at: who has a line tells what to do with the old id. */
 static int
-base_note(struct sync *s)
+import_file(struct sync *s)
+{
+	struct lines l = { .fd = -1 };
+	bool renames;
+	int rc = lines_open_present(&l, s->file, s->e);
+
+	if (rc == OK && s->known.n > 0) {
+		rc = lines_keep_new(&l, &s->known, &renames, s->e);
+		if (rc == OK && renames) {
+			lines_release(&l);
+			rc = lines_open_present(&l, s->file, s->e);
+		}
+	}
+	if (rc != OK && rc != ERR_IO)
+		err_set(s->e, rc, "%s: %s", s->file, json_words(s->e->text));
+	else if (rc == OK && l.n > 0)
+		rc = import_lines(s, &l);
+	lines_release(&l);
+	return rc;
+}
+
+/* What we wrote is what both sides have from now on: the lines of the export
+ * that the file did not have. */
+static int
+base_note(struct sync *s, const struct line_set *had)
 {
 	const struct work_import_options o = { .base = true };
-	struct buf lines = BUF(LIMIT_WORK_MEMORY_BYTES);
+	struct lines l = { .fd = -1 };
 	struct reply r = { 0 };
-	int rc;
+	bool renames;
+	int rc = lines_open_present(&l, s->file, s->e);
 
-	lines_new(buf_str(&s->before), buf_str(&s->now), &lines);
-	rc = work_import(s->h->client, buf_str(&lines), &o, &r);
-	if (rc != OK)
-		*s->e = r.err;
+	line_set_release(&s->known);
+	if (rc == OK)
+		rc = line_set_of(&s->known, &l, s->e);
+	if (rc == OK)
+		rc = lines_keep_new(&l, had, &renames, s->e);
+	if (rc == OK && l.n > 0) {
+		rc = work_import(s->h->client, &l, &o, &r);
+		if (rc != OK)
+			*s->e = r.err;
+	}
 	reply_release(&r);
-	buf_release(&lines);
+	lines_release(&l);
+	s->noted = rc == OK;
 	return rc;
 }
 
 static int
-file_read(struct sync *s)
+export_add(void *ctx, struct str lines, struct err *e)
 {
-	buf_clear(&s->before);
-	return work_read_present(s->file, &s->before, s->e);
+	struct sync *s = ctx;
+
+	return place_add(&s->now, lines, e);
 }
 
 static int
 export_now(struct sync *s)
 {
-	buf_clear(&s->now);
-	return work_export(s->h->client, STR_NONE, &s->now, &s->items, s->e);
+	const struct work_sink sink = { export_add, s };
+	int rc;
+
+	place_release(&s->now);
+	rc = place_begin(&s->now, s->file, s->e);
+	return rc == OK ? work_export(s->h->client, STR_NONE, &sink, &s->items,
+	    s->e) : rc;
 }
 
+/* Is the file what we would write? */
 static bool
 file_is_ours(const struct sync *s)
 {
-	return str_eq(buf_str(&s->before), buf_str(&s->now));
+	static char a[64 * 1024], b[64 * 1024];
+	int fd = open(s->file, O_RDONLY | O_CLOEXEC);
+	off_t at = 0;
+	ssize_t n = 0, m = 0;
+	struct stat st;
+	bool same = fd < 0 ? errno == ENOENT && s->now.bytes == 0 :
+	    fstat(fd, &st) == 0 && (uint64_t)st.st_size == s->now.bytes;
+
+	while (fd >= 0 && same) {
+		n = pread(fd, a, sizeof a, at);
+		m = pread(s->now.fd, b, sizeof b, at);
+		same = n >= 0 && n == m && memcmp(a, b, (size_t)n) == 0;
+		if (n <= 0)
+			break;
+		at += n;
+	}
+	if (fd >= 0)
+		close(fd);
+	return same;
+}
+
+static bool
+file_is_empty(const struct sync *s)
+{
+	struct stat st;
+
+	return stat(s->file, &st) != 0 || st.st_size == 0;
+}
+
+/* The lines of the file as it is. */
+static int
+file_lines(struct sync *s, struct line_set *set)
+{
+	struct lines l = { .fd = -1 };
+	int rc = lines_open_present(&l, s->file, s->e);
+
+	if (rc == OK)
+		rc = line_set_of(set, &l, s->e);
+	lines_release(&l);
+	return rc;
 }
 
 /* Git was killed as it wrote the file: what is in the commit is whole. */
 static int
 import_committed(struct sync *s, int rc)
 {
+	struct lines l = { .fd = -1 };
+	FILE *f = NULL;
 	struct err ignored;
 
 	buf_release(&s->git.out);
@@ -228,9 +267,34 @@ import_committed(struct sync *s, int rc)
 	if (!s->killed || s->o->flush_only || GIT(&s->git, &ignored, "show",
 	    "HEAD:./" FILE_NAME) != OK)
 		return rc;
-	buf_clear(&s->before);
-	buf_add(&s->before, buf_str(&s->git.out));
-	return s->before.n > 0 ? import_file(s) : OK;
+	if (s->git.out.n == 0)
+		return OK;
+	f = tmpfile();
+	if (f == NULL || place_write(fileno(f), buf_str(&s->git.out)) != OK)
+		rc = err_set(s->e, ERR_IO, "%s", strerror(errno));
+	else if ((rc = lines_open_fd(&l, fileno(f), s->e)) == OK)
+		rc = import_lines(s, &l);
+	lines_release(&l);
+	if (f != NULL)
+		fclose(f);
+	return rc;
+}
+
+/* The export takes the file's place, and is noted as what both have. */
+static int
+file_put(struct sync *s)
+{
+	struct line_set had = { .list = NULL };
+	int rc;
+
+	if (file_lines(s, &had) != OK)       /* it is no list: replaced whole */
+		had.n = 0;
+	s->noted = false;
+	rc = place_end(&s->now, s->e);
+	if (rc == OK)
+		rc = base_note(s, &had);
+	line_set_release(&had);
+	return rc;
 }
 
 /* The file becomes the tracker's export; what it had that we have not comes in
@@ -238,30 +302,27 @@ import_committed(struct sync *s, int rc)
 static int
 flush(struct sync *s)
 {
-	int rc = file_read(s);
+	const struct line_set none = { .list = NULL };
+	int rc = export_now(s);
 
-	if (rc == OK)
-		rc = export_now(s);
-	if (rc != OK)
+	if (rc != OK || s->o->dry_run)
 		return rc;
 	if (file_is_ours(s)) {
 		/* Was this noted?  Who was killed may not have come to it. */
-		if (s->killed && !s->o->dry_run)
-			buf_clear(&s->before);
-		return s->killed && !s->o->dry_run ? base_note(s) : OK;
+		if (s->killed)
+			return base_note(s, &none);
+		rc = file_lines(s, &s->known);
+		s->noted = rc == OK;
+		return rc;
 	}
-	if (s->o->dry_run)
-		return OK;
-	if (s->before.n > 0) {
+	if (!file_is_empty(s)) {
 		rc = import_file(s);
 		if (rc == ERR_SYNTAX || rc == ERR_INVALID)
 			rc = import_committed(s, rc);
 		if (rc == OK)
 			rc = export_now(s);
 	}
-	if (rc == OK && !file_is_ours(s))
-		rc = work_write_file(s->file, buf_str(&s->now), s->e);
-	return rc == OK ? base_note(s) : rc;
+	return rc == OK ? file_put(s) : rc;
 }
 
 /* ---- git's side ------------------------------------------------------------------------- */
@@ -309,7 +370,7 @@ commit(struct sync *s)
 		return rc;
 	if (git_out(&s->git).n == 0) {
 		rc = GIT(&s->git, s->e, "check-ignore", "-q", "--", FILE_NAME);
-		if (rc == OK && s->now.n > 0)
+		if (rc == OK && s->items > 0)
 			return err_set(s->e, ERR_INVALID, "%s is ignored by git; take it "
 			    "out of .gitignore, or use sync --flush-only", s->file);
 		say(s, "No changes to commit");
@@ -334,7 +395,7 @@ commit(struct sync *s)
 static int
 take_in(struct sync *s)
 {
-	int rc = file_read(s);
+	int rc = export_now(s);
 
 	if (rc != OK || file_is_ours(s))
 		return rc;
@@ -344,11 +405,7 @@ take_in(struct sync *s)
 		rc = export_now(s);
 	if (rc != OK || file_is_ours(s))
 		return rc;
-	s->noted = false;
-	rc = work_write_file(s->file, buf_str(&s->now), s->e);
-	if (rc == OK)
-		rc = base_note(s);
-	s->noted = rc == OK;
+	rc = file_put(s);
 	return rc == OK ? commit(s) : rc;
 }
 
@@ -454,7 +511,6 @@ sync_run(struct sync *s)
 		return rc;
 	say(s, "Exporting pending changes to JSONL...");
 	rc = flush(s);
-	s->noted = rc == OK;
 	if (rc == OK && !s->o->flush_only)
 		rc = commit(s);
 	if (rc == OK && !s->o->flush_only)
@@ -471,8 +527,7 @@ int
 work_sync(struct work_hand *h, const struct work_sync_options *o, struct err *e)
 {
 	struct sync s = { .h = h, .o = o, .e = e, .lock = -1,
-		.before = BUF(LIMIT_WORK_MEMORY_BYTES),
-		.now = BUF(LIMIT_WORK_MEMORY_BYTES),
+		.now = { .fd = -1 },
 		.conflicts = BUF(LIMIT_WORK_MEMORY_BYTES) };
 	int rc;
 
@@ -495,8 +550,8 @@ work_sync(struct work_hand *h, const struct work_sync_options *o, struct err *e)
 		close(s.lock);
 	pull_release(&s.pull);
 	git_release(&s.git);
-	buf_release(&s.before);
-	buf_release(&s.now);
+	place_release(&s.now);
+	line_set_release(&s.known);
 	buf_release(&s.conflicts);
 	return rc;
 }

@@ -175,6 +175,8 @@ const struct work_command work_commands[] = {
 	        "name)"),
 	      SWITCH("from-beads", 0, NULL, "and import the items of the nearest "
 	        ".beads/"),
+	      SWITCH("skip-bad", 0, NULL, "with --from-beads: leave out lines that "
+	        "are no items"),
 	      SWITCH("merge-driver", 0, NULL, "and tell git how to merge the exported "
 	        "file")),
 	    NEED_NOTHING, NULL, run_init },
@@ -206,7 +208,7 @@ const struct work_command work_commands[] = {
 	{ "blocked", "", 0, 0, NULL, "list what waits, and for what",
 	    "Also the children of a blocked item.",
 	    FLAGS(NUMBER("limit", 'n', "N", "limit", "at most so many (default: all)")),
-	    NEED_CLIENT, "blocked", run_one, print_blocked },
+	    NEED_CLIENT, "blocked", run_pages, print_blocked },
 	{ "claim", "[ID...]", 0, -1, NULL, "take items, atomically",
 	    "Of many who try, one gets it. It is yours until its lease ends; another "
 	    "claim of yours is a heartbeat that extends the lease. Nothing ready is no "
@@ -222,7 +224,7 @@ const struct work_command work_commands[] = {
 	    "case.",
 	    FLAGS(STATUS(STATUSES "; all: any"),
 	      NUMBER("limit", 'n', "N", "limit", "at most so many")),
-	    NEED_CLIENT, "search", run_one, print_found },
+	    NEED_CLIENT, "search", run_pages, print_found },
 	{ "dep add", "ID DEPENDS-ON", 2, 2, "from_id to_id",
 	    "make an item depend on another", NULL,
 	    FLAGS(TEXT("type", 't', "TYPE", "dep_type", "blocks (default), related, "
@@ -288,7 +290,8 @@ const struct work_command work_commands[] = {
 	    "One item a line, sorted by id: equal trackers give equal bytes.",
 	    FLAGS(TEXT("output", 'o', "FILE", NULL, "write there (default: stdout)"),
 	      TEXT("status", 's', "STATUS", NULL, STATUSES),
-	      TEXT("format", 'f', "FORMAT", NULL, "jsonl, which is the only one")),
+	      TEXT("format", 'f', "FORMAT", NULL, "jsonl, which is the only one"),
+	      SWITCH("force", 0, NULL, "also over a file that has more items")),
 	    NEED_CLIENT, "export", run_export },
 	{ "import", "[FILE]", 0, 1, NULL, "read items from JSONL",
 	    "One transaction. An item that is here already is merged field by field: "
@@ -298,6 +301,8 @@ const struct work_command work_commands[] = {
 	      SWITCH("skip-existing", 's', "skip_existing", "leave alone what is here"),
 	      SWITCH("strict", 0, "strict", "a dependency on an item that is not there "
 	        "is an error"),
+	      SWITCH("skip-bad", 0, NULL, "leave out lines that are no items, each "
+	        "told with its number"),
 	      IGNORED_SWITCH("resolve-collisions", "two items that were made under one "
 	        "id are told apart anyway: the later one gets another id"),
 	      REFUSED_SWITCH("rename-on-import", "ids of any prefix are imported as "
