@@ -13,6 +13,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "main/work/cmd.h"
 #include "main/work/lines.h"
 #include "main/work/place.h"
 #include "work/merge.h"
@@ -104,24 +105,29 @@ scan_file(struct lines *l, struct err *e)
 
 /* What is read from fd until its end, in a file without a name. */
 static int
-put_aside(int fd, struct err *e)
+put_aside(int fd, bool is_stdin, struct err *e)
 {
 	FILE *f = tmpfile();
 	char block[64 * 1024];
 	ssize_t n = 0;
-	int copy = f == NULL ? -1 : fcntl(fileno(f), F_DUPFD_CLOEXEC, 3);
+	int rc = OK, copy = f == NULL ? -1 : fcntl(fileno(f), F_DUPFD_CLOEXEC, 3);
 
 	if (f != NULL)
 		fclose(f);
-	while (copy >= 0 && (n = read(fd, block, sizeof block)) != 0) {
+	while (copy >= 0) {
+		rc = is_stdin ? work_stdin_wait(e) : OK;
+		n = rc == OK ? read(fd, block, sizeof block) : 0;
+		if (n == 0)
+			break;
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 || place_write(copy, (struct str){ block, (size_t)n }) != OK)
 			break;
 	}
-	if (copy >= 0 && n == 0)
+	if (copy >= 0 && rc == OK && n == 0)
 		return copy;
-	err_set(e, ERR_IO, "%s", strerror(errno));
+	if (rc == OK)
+		err_set(e, ERR_IO, "%s", strerror(errno));
 	if (copy >= 0)
 		close(copy);
 	return -1;
@@ -129,7 +135,7 @@ put_aside(int fd, struct err *e)
 
 /* fd is l's from now on. */
 static int
-open_taken(struct lines *l, int fd, struct err *e)
+open_taken(struct lines *l, int fd, bool is_stdin, struct err *e)
 {
 	struct stat st;
 	int rc;
@@ -140,9 +146,9 @@ open_taken(struct lines *l, int fd, struct err *e)
 	if (fstat(fd, &st) != 0 || S_ISDIR(st.st_mode)) {
 		rc = err_set(e, ERR_IO, "%s", strerror(EISDIR));
 	} else if (!S_ISREG(st.st_mode) || lseek(fd, 0, SEEK_CUR) != 0) {
-		l->fd = put_aside(fd, e);
+		l->fd = put_aside(fd, is_stdin, e);
 		close(fd);
-		rc = l->fd < 0 ? ERR_IO : OK;
+		rc = l->fd < 0 ? e->code : OK;
 	} else {
 		rc = OK;
 	}
@@ -162,7 +168,7 @@ lines_open_fd(struct lines *l, int fd, struct err *e)
 
 	if (copy >= 0)
 		lseek(copy, 0, SEEK_SET);
-	rc = open_taken(l, copy, e);
+	rc = open_taken(l, copy, false, e);
 	source_set(l);
 	return rc;
 }
@@ -174,10 +180,11 @@ lines_open(struct lines *l, struct str path, struct err *e)
 	int rc;
 
 	if (str_eq(path, S("-"))) {
-		rc = open_taken(l, fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3), e);
+		rc = open_taken(l, fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3),
+		    true, e);
 	} else {
 		name = mem_cstr(path);
-		rc = open_taken(l, open(name, O_RDONLY | O_CLOEXEC), e);
+		rc = open_taken(l, open(name, O_RDONLY | O_CLOEXEC), false, e);
 		free(name);
 	}
 	source_set(l);
@@ -195,7 +202,7 @@ lines_open_present(struct lines *l, const char *path, struct err *e)
 		source_set(l);
 		return OK;
 	}
-	rc = open_taken(l, fd, &why);
+	rc = open_taken(l, fd, false, &why);
 	source_set(l);
 	return rc == OK ? OK : err_set(e, rc, "%s: %s", path, why.text);
 }
