@@ -13,70 +13,38 @@ static const char *const names[] = {
 	"max_tokens", "tools",
 };
 
-/* In lower case, without _ and -; false: too long. */
-static bool
-squeeze(struct str s, char out[NAME_MAX_BYTES], size_t *n)
+/* In lower case, without _ and -; STR_NONE: too long. */
+static struct str
+squeeze(struct str s, char out[NAME_MAX_BYTES])
 {
-	*n = 0;
+	size_t n = 0;
+
 	for (size_t i = 0; i < s.n; i++) {
 		char c = s.p[i];
 
 		if (c == '_' || c == '-')
 			continue;
-		if (*n == NAME_MAX_BYTES)
-			return false;
-		out[(*n)++] = c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+		if (n == NAME_MAX_BYTES)
+			return STR_NONE;
+		out[n++] = c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
 	}
-	return true;
-}
-
-static size_t
-least(size_t a, size_t b, size_t c)
-{
-	size_t m = a < b ? a : b;
-
-	return m < c ? m : c;
-}
-
-/* Insertions, deletions and replacements between the two (Levenshtein). */
-static size_t
-distance(const char *a, size_t an, const char *b, size_t bn)
-{
-	size_t row[NAME_MAX_BYTES + 1];
-
-	for (size_t j = 0; j <= bn; j++)
-		row[j] = j;
-	for (size_t i = 1; i <= an; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= bn; j++) {
-			size_t up = row[j];
-
-			row[j] = least(up + 1, row[j - 1] + 1,
-			    diagonal + (a[i - 1] != b[j - 1]));
-			diagonal = up;
-		}
-	}
-	return row[bn];
+	return (struct str){ out, n };
 }
 
 const char *
 setting_like(struct str name)
 {
 	char a[NAME_MAX_BYTES], b[NAME_MAX_BYTES];
+	struct str word = squeeze(name, a);
 	const char *found = NULL;
-	size_t an, bn;
 
-	if (!squeeze(name, a, &an) || an == 0)
-		return NULL;
-	for (size_t i = 0; i < COUNT(names); i++) {
-		struct str known = str_of(names[i]);
+	for (size_t i = 0; word.n > 0 && i < COUNT(names); i++) {
+		struct str known = squeeze(str_of(names[i]), b);
+		unsigned max = known.n <= 6 ? 1 : 2;
 
-		if (str_eq(known, name))
+		if (str_eq(str_of(names[i]), name))
 			return NULL;
-		if (squeeze(known, b, &bn) &&
-		    distance(a, an, b, bn) <= (bn <= 6 ? 1 : 2))
+		if (str_distance(word, known, max) <= max)
 			found = names[i];
 	}
 	return found;

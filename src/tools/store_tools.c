@@ -35,6 +35,9 @@ label_check(struct str label, struct err *e)
 	if (label.n == 0 || str_index(label, '.') >= 0)
 		return err_set(e, ERR_INVALID,
 		    "argument \"namespace\": labels cannot be empty or contain periods");
+	if (str_index(label, '\0') >= 0)
+		return err_set(e, ERR_INVALID,
+		    "argument \"namespace\": labels cannot contain U+0000");
 	if (label.n > LIMIT_NAME_BYTES)
 		return err_set(e, ERR_INVALID,
 		    "argument \"namespace\": a label is longer than %d bytes",
@@ -148,6 +151,8 @@ put_read(struct tool_call *c, struct store_item *item, struct err *e)
 	if (rc == OK && (item->key.n == 0 || item->key.n > LIMIT_NAME_BYTES))
 		rc = err_set(e, ERR_INVALID, "argument \"key\": expected 1 to %d bytes",
 		    LIMIT_NAME_BYTES);
+	if (rc == OK && str_index(item->key, '\0') >= 0)
+		rc = err_set(e, ERR_INVALID, "argument \"key\": expected no U+0000");
 	json_add_node(&value, json_get(args, S("value")));
 	if (rc == OK && value.failed)
 		rc = err_set(e, ERR_TOOBIG, "argument \"value\": longer than %d bytes",
