@@ -1,6 +1,7 @@
 /*
  * fuzz_work_record.c - a line of an export from anyone: refused, or read such
- * that what is written of it reads the same again; and merged with itself.
+ * that what is written of it reads the same again, and its members are found
+ * without reading it; and merged with itself.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -23,6 +24,24 @@ check_merge(struct str text)
 	buf_release(&notes);
 }
 
+/* Members are found without reading JSON: all of them, and never past the end. */
+static void
+check_members(struct str text, bool whole)
+{
+	struct buf again = BUF(16 * MB);
+	struct str key, value;
+	size_t at = 0;
+
+	buf_add_char(&again, '{');
+	while (body_next(text, &at, &key, &value)) {
+		assert(value.p + value.n <= text.p + text.n);
+		body_member_add(&again, key, value);
+	}
+	buf_add_char(&again, '}');
+	assert(!whole || str_eq(buf_str(&again), text));
+	buf_release(&again);
+}
+
 static void
 check_line(struct str text)
 {
@@ -38,6 +57,7 @@ check_line(struct str text)
 		assert(json_parse(&docs[1], buf_str(&first), &e) == OK);
 		assert(record_decode(&r, docs[1].root, &a, &e) == OK);
 		record_encode(&second, &r);
+		check_members(buf_str(&first), true);
 		assert(str_eq(buf_str(&first), buf_str(&second)));
 	}
 	json_release(&docs[0]);
@@ -52,6 +72,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct str text = { (const char *)data, n };
 
+	check_members(text, false);
 	check_line(text);
 	check_merge(text);
 	return 0;
