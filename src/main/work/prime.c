@@ -16,7 +16,7 @@ static const char head[] =
 "own list: what is to be done, found or decided goes in here.\n\n"
 "  cohort work ready                          what can be worked on now\n"
 "  cohort work claim --ready                  take the first of it; nobody else can\n"
-"  cohort work show ID                        all of an item; part of its id will do\n"
+"  cohort work show ID                        all of an item\n"
 "  cohort work search WORDS                   is it there already?\n"
 "  cohort work create \"Title\" -d TEXT -p 0..4 -t bug --deps discovered-from:ID\n"
 "  cohort work dep add ID DEPENDS-ON          ID waits for DEPENDS-ON\n"
@@ -93,14 +93,14 @@ print_text(const struct work_hand *h, const struct facts *f)
 	jnode s = f->stats.data;
 
 	buf_add(b, str_of(head));
-	buf_add_fmt(b, "\nNow: %lld items: %lld open (%lld ready, %lld blocked), "
-	    "%lld in progress, %lld closed.\n",
+	buf_add_fmt(b, "\nNow: %lld items: %lld open (%lld ready), %lld in progress, "
+	    "%lld closed; %lld blocked.\n",
 	    (long long)get_int(s, "total_issues", 0),
 	    (long long)get_int(s, "open_issues", 0),
 	    (long long)get_int(s, "ready_issues", 0),
-	    (long long)get_int(s, "blocked_issues", 0),
 	    (long long)get_int(s, "in_progress_issues", 0),
-	    (long long)get_int(s, "closed_issues", 0));
+	    (long long)get_int(s, "closed_issues", 0),
+	    (long long)get_int(s, "blocked_issues", 0));
 	add_items(b, "Ready, first first:", f->ready.data, "nothing");
 	buf_lit(&title, "You (");
 	add_line(&title, h->actor);
