@@ -219,8 +219,8 @@ conn_drain(struct http_conn *c)
 {
 	if (c->state == &idle && c->kept.n == 0)
 		conn_drop(c);
-	else if (c->state == &head)
-		shorten(c, c->l->hs->limits.linger);
+	else if (c->state == &head || c->state == &body || c->state == &skipping)
+		shorten(c, c->l->hs->limits.linger / 2);
 }
 
 bool

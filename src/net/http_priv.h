@@ -195,7 +195,8 @@ void conn_fail(struct http_conn *c);         /* lost, told at the end of the tur
 void conn_lost(struct http_conn *c);         /* lost, told now */
 void conn_drop(struct http_conn *c);         /* closes; nobody is told */
 void conn_reset(struct http_conn *c);        /* as conn_drop; not in good order */
-void conn_drain(struct http_conn *c);        /* closes when nothing is under way */
+/* Closes when nothing is under way; a request that is half sent has to move. */
+void conn_drain(struct http_conn *c);
 /* Closes an idle one that was idle for so long and has nothing to read. */
 bool conn_yield(struct http_conn *c, msec idle);
 void conn_answering(struct http_conn *c);    /* the answer is queued whole */

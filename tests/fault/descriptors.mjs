@@ -85,7 +85,7 @@ async function attack(files, shards) {
 
   // All that it may have at once, and more, who say nothing or half of it.
   const idle = await crowd(server.port, files, "");
-  const half = await crowd(server.port, 4, "POST /threads HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{");
+  const half = await crowd(server.port, 4, "POST /threads HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{");
   const rest = await restless(server.child);
   check(rest <= (instrumented ? 60 : 20), `${what}: it does not spin`, `${rest} ticks in a second`);
   check(fds(server.child) <= files, `${what}: it is within its limit`, fds(server.child));
@@ -100,8 +100,9 @@ async function attack(files, shards) {
   await until(() => fds(server.child) <= used + streams + 4, `${what}: descriptors to come back`);
   check(server.log.length < LOG_MAX, `${what}: the log stays short`, server.log.length);
 
-  // SIGTERM in the middle of the next crowd.
-  const last = await crowd(server.port, files, "");
+  // SIGTERM in the middle of the next crowd, some of whom have sent half of it.
+  const last = await crowd(server.port, 3, "POST /threads HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{");
+  last.push(...await crowd(server.port, 2, "GET /ok HTTP/1.1\r\n"), ...await crowd(server.port, files, ""));
   const began = Date.now();
   const end = await Promise.race([server.stop(), until(() => false, "", 20000).catch(() => "it hangs")]);
   last.forEach((s) => s.destroy());

@@ -613,6 +613,31 @@ TEST(http_a_taken_port_is_told_clearly)
 	http_server_free(first);
 }
 
+/* Half a request that does not move is no work under way. */
+TEST(http_drain_does_not_wait_for_half_a_request)
+{
+	struct serve *s = serve_new(1);
+	char text[256];
+	int fds[2];
+
+	http_server_limits(s->hs)->drain = 3600 * 1000;
+	http_server_limits(s->hs)->linger = 50;
+	serve_run(s);
+	for (int i = 0; i < 2; i++) {
+		fds[i] = dial(s);
+		say(fds[i], S("POST /echo HTTP/1.1\r\n" HOST_LINE "Content-Length: 9\r\n"
+		    "Expect: 100-continue\r\n\r\n"));
+		hear_until(fds[i], text, sizeof text, "100 Continue\r\n\r\n");
+	}
+	say(fds[0], S("half"));
+	say(fds[1], S("123456789GET /hello HTTP/1.1\r\n"));
+	CHECK_INT(hear_status(fds[1]), 200);
+	serve_stop(s);
+	CHECK_INT(hear_status(fds[0]), 408);
+	CHECK(hear_end(fds[0]));
+	close(fds[1]);
+}
+
 TEST(http_two_shards_share_a_port)
 {
 	struct serve *s = serve_start(2);
