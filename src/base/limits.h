@@ -85,7 +85,7 @@
 	X(CHART_DEPTH,         64,        "levels", "nesting of states") \
 	X(CHART_STEPS,         10000,     "microsteps", "in one macrostep; past it error.execution, and the session ends if nothing takes it, or after a tenth more") \
 	X(CHART_ACTIONS,       100000,    "actions", "executed in one macrostep, turns of loops too; past it as CHART_STEPS") \
-	X(CHART_WORK,          5000000,   "steps",  "in one macrostep: of expressions (64 bytes made count as one), transitions tried, states entered and left; past it as CHART_STEPS") \
+	X(CHART_WORK,          5000000,   "steps",  "in one macrostep: of expressions (16 bytes made count as one), transitions tried, states entered and left; past it as CHART_STEPS") \
 	X(CHART_QUEUE,         10000,     "events", "waiting in one session; past it as CHART_STEPS, and they are dropped; a send past it fails") \
 	X(EXPR_BYTES,          65536,     "bytes",  "one expression") \
 	X(EXPR_DEPTH,          64,        "levels", "nesting of one expression") \

@@ -48,7 +48,8 @@ struct str chart_state_id(const struct chart *c, unsigned state);
 /* Does this state invoke something?  Such atomic states are LangGraph nodes. */
 bool chart_state_is_node(const struct chart *c, unsigned state);
 
-/* One word, without '*', which is for what matches events. */
+/* One word of at most LIMIT_NAME_BYTES, without '*', which is for what matches
+ * events. */
 bool chart_is_event_name(struct str s);
 
 /* ---- events in ----------------------------------------------------------- */

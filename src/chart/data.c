@@ -13,6 +13,9 @@
 
 #include "base/mem.h"
 
+#define COPIED_BYTES 8           /* of a constant copied: a step of work */
+#define MEMBER_WORK  8           /* steps to put one more member into an object */
+
 static const char *const event_types[] = {
 	[EVENT_INTERNAL] = "internal", [EVENT_PLATFORM] = "platform",
 	[EVENT_EXTERNAL] = "external",
@@ -117,7 +120,7 @@ lookup(void *ctx, struct str name, struct val *out)
 	} else if (str_eq(name, S("data"))) {
 		if (t->data_object.kind == VAL_UNDEFINED) {
 			t->data_object = data_object(s);
-			t->work += s->c->slots.n;
+			t->work += s->c->slots.n * MEMBER_WORK;
 		}
 		*out = t->data_object;
 	} else if (str_eq(name, S("params"))) {
@@ -141,7 +144,7 @@ lookup(void *ctx, struct str name, struct val *out)
 static bool
 in_state(void *ctx, struct str id)
 {
-	return session_in(ctx, id);
+	return id.n <= LIMIT_NAME_BYTES && session_in(ctx, id);
 }
 
 void
@@ -232,7 +235,7 @@ data_content(struct session *s, enum content_kind kind, uint32_t at, struct val 
 		return err_set(e, ERR_LIMIT, "too much work for one event");
 	if (kind == CONTENT_CONST) {
 		*out = val_copy(s->c->consts.at[at]);
-		s->turn->work += val_bytes(*out) / 64;
+		s->turn->work += val_bytes(*out) / COPIED_BYTES;
 	}
 	return OK;
 }
@@ -247,6 +250,7 @@ data_payload(struct session *s, const struct payload *p, struct val *out, struct
 	if (p->content != CONTENT_NONE)
 		return data_content(s, p->content, p->at, out, e);
 	*out = VAL_UNDEF;
+	s->turn->work += p->params.n * MEMBER_WORK;
 	for (uint32_t i = 0; i < p->params.n; i++) {
 		const struct param *param = &s->c->params.at[p->params.first + i];
 		struct val v;

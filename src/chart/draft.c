@@ -12,6 +12,8 @@
 
 #include "base/mem.h"
 
+#define DELAY_BYTES 64           /* of a time in words */
+
 struct draft *
 draft_new(void)
 {
@@ -109,6 +111,8 @@ delay_parse(struct str text, int64_t *ms)
 	};
 	double v;
 
+	if (text.n > DELAY_BYTES)
+		return false;
 	text = str_trim(text);
 	for (size_t i = 0; i < COUNT(units); i++) {
 		struct str number;

@@ -158,6 +158,7 @@ final_restored(struct session *s, uint32_t final)
 static void
 run_blocks(struct session *s, struct range blocks)
 {
+	s->turn->work += blocks.n;
 	for (uint32_t i = 0; i < blocks.n && !s->turn->limit; i++)
 		(void)action_run(s, s->c->blocks.at[blocks.first + i]);
 }

@@ -64,6 +64,15 @@ eval_bytes(struct eval *ev, size_t n)
 	return OK;
 }
 
+int
+eval_take(struct eval *ev, struct ref r, struct val *out)
+{
+	int rc = r.own == OWN_CONST ? eval_bytes(ev, val_bytes(r.v)) : OK;
+
+	*out = rc == OK ? ref_take(r) : VAL_UNDEF;
+	return rc;
+}
+
 /* ---- names --------------------------------------------------------------- */
 
 /* ERR_NOTFOUND without words when nobody declared it. */
@@ -229,6 +238,13 @@ eval_index(struct eval *ev, const struct node *n, struct ref *out)
 		ref_drop(*out);
 		return rc;
 	}
+	if (key.v.kind == VAL_STRING || out->v.kind == VAL_STRING)
+		rc = eval_look(ev, val_str(key.v.kind == VAL_STRING ? key.v : out->v).n);
+	if (rc != OK) {
+		ref_drop(*out);
+		ref_drop(key);
+		return rc;
+	}
 	if (out->v.kind == VAL_OBJECT && key.v.kind == VAL_STRING) {
 		member = val_get(out->v, val_str(key.v));
 	} else if (out->v.kind == VAL_OBJECT && key.v.kind == VAL_INT) {
@@ -266,13 +282,16 @@ eval_array(struct eval *ev, const struct node *n, struct ref *out)
 
 	for (uint32_t i = 0; i < n->b; i++) {
 		struct ref r;
+		struct val v;
 		int rc = eval_node(ev, ev->x->list[n->a + i], &r);
 
+		if (rc == OK)
+			rc = eval_take(ev, r, &v);
 		if (rc != OK) {
 			val_drop(array);
 			return rc;
 		}
-		array = val_push_take(array, ref_take(r));
+		array = val_push_take(array, v);
 	}
 	*out = ref_mine(array);
 	return eval_bytes(ev, 32 + 16 * n->b) == OK ? OK : (val_drop(array), ERR_LIMIT);
@@ -304,6 +323,7 @@ eval_object(struct eval *ev, const struct node *n, struct ref *out)
 	for (uint32_t i = 0; i + 1 < n->b && rc == OK; i += 2) {
 		struct ref key, value;
 		struct str name = STR_NONE;
+		struct val v;
 		char text[24];
 
 		rc = eval_node(ev, ev->x->list[n->a + i], &key);
@@ -311,9 +331,13 @@ eval_object(struct eval *ev, const struct node *n, struct ref *out)
 			break;
 		rc = object_key(ev, n, key, text, &name);
 		if (rc == OK)
+			rc = eval_bytes(ev, name.n);
+		if (rc == OK)
 			rc = eval_node(ev, ev->x->list[n->a + i + 1], &value);
 		if (rc == OK)
-			object = val_set_take(object, name, ref_take(value));
+			rc = eval_take(ev, value, &v);
+		if (rc == OK)
+			object = val_set_take(object, name, v);
 		ref_drop(key);
 	}
 	if (rc != OK) {
@@ -453,7 +477,12 @@ eval_call(struct eval *ev, const struct node *n, struct ref *out)
 			break;
 		}
 		rc = eval_node(ev, child, &args[c.n]);
-		c.n += rc == OK;
+		if (rc != OK)
+			break;
+		c.n++;
+		/* Most functions read their texts to the end. */
+		if (args[c.n - 1].v.kind == VAL_STRING)
+			rc = eval_look(ev, val_str(args[c.n - 1].v).n);
 	}
 	if (rc == OK)
 		rc = f->fn(ev, &c, out);
@@ -552,7 +581,7 @@ static void
 account(const struct eval *ev)
 {
 	if (ev->scope->work != NULL)
-		*ev->scope->work += ev->steps + ev->bytes / 64;
+		*ev->scope->work += ev->steps + ev->bytes / EXPR_BYTES_PER_STEP;
 }
 
 int

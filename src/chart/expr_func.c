@@ -74,6 +74,17 @@ give_text(struct eval *ev, struct buf *b, struct ref *out)
 	return rc;
 }
 
+/* An argument as the result. */
+int
+give_share(struct eval *ev, struct ref r, struct ref *out)
+{
+	int rc = r.own == OWN_CONST ? eval_bytes(ev, val_bytes(r.v)) : OK;
+
+	if (rc == OK)
+		*out = ref_mine(ref_share(r));
+	return rc;
+}
+
 static int
 give_str(struct eval *ev, struct str s, struct ref *out)
 {
@@ -92,12 +103,25 @@ starts_char(char c)
 	return ((unsigned char)c & 0xc0) != 0x80;
 }
 
+/* How many of eight bytes begin a character: all but 10xxxxxx. */
+static size_t
+starts_of(const char *p)
+{
+	uint64_t w;
+
+	memcpy(&w, p, sizeof w);
+	w = (w & ~w << 1 & UINT64_C(0x8080808080808080)) >> 7;
+	return 8 - (size_t)(w * UINT64_C(0x0101010101010101) >> 56);
+}
+
 size_t
 text_count(struct str s)
 {
-	size_t n = 0;
+	size_t n = 0, i = 0;
 
-	for (size_t i = 0; i < s.n; i++)
+	for (; i + 8 <= s.n; i += 8)
+		n += starts_of(s.p + i);
+	for (; i < s.n; i++)
 		n += starts_char(s.p[i]);
 	return n;
 }
@@ -106,7 +130,11 @@ text_count(struct str s)
 size_t
 text_offset(struct str s, size_t at)
 {
-	for (size_t i = 0; i < s.n; i++) {
+	size_t i = 0;
+
+	for (; i + 8 <= s.n && at >= 8; i += 8)
+		at -= starts_of(s.p + i);
+	for (; i < s.n; i++) {
 		if (!starts_char(s.p[i]))
 			continue;
 		if (at-- == 0)
@@ -168,8 +196,9 @@ fn_split(struct eval *ev, const struct call *c, struct ref *out)
 	list = val_array_empty();
 	while (rc == OK) {
 		/* An empty separator parts the characters. */
+		size_t second = sep.n > 0 ? 0 : text_offset(s, 1);
 		ptrdiff_t at = sep.n > 0 ? text_find(s, sep) :
-		    text_count(s) > 1 ? (ptrdiff_t)text_offset(s, 1) : -1;
+		    second < s.n ? (ptrdiff_t)second : -1;
 
 		if (sep.n == 0 && s.n == 0)
 			break;
@@ -256,6 +285,7 @@ fn_replace(struct eval *ev, const struct call *c, struct ref *out)
 	struct buf b = BUF(LIMIT_EXPR_BYTES_OUT);
 	struct str s, what, with;
 	ptrdiff_t at;
+	size_t found = 0;
 	int rc = arg_str(ev, c, 0, &s);
 
 	if (rc == OK)
@@ -265,14 +295,18 @@ fn_replace(struct eval *ev, const struct call *c, struct ref *out)
 	if (rc != OK)
 		return rc;
 	at = what.n > 0 ? text_find(s, what) : -1;
-	while (at >= 0 && !b.failed) {
+	for (; at >= 0 && !b.failed && rc == OK; found++) {
+		rc = eval_steps(ev, found % 4 == 0);
 		buf_add(&b, str_sub(s, 0, (size_t)at));
 		buf_add(&b, with);
 		s = str_sub(s, (size_t)at + what.n, SIZE_MAX);
 		at = text_find(s, what);
 	}
 	buf_add(&b, s);
-	return give_text(ev, &b, out);
+	if (rc == OK)
+		return give_text(ev, &b, out);
+	buf_release(&b);
+	return rc;
 }
 
 static int
@@ -365,8 +399,7 @@ fn_number(struct eval *ev, const struct call *c, struct ref *out)
 		return OK;
 	}
 	if (c->n > 1) {
-		*out = ref_mine(ref_share(c->args[1]));
-		return OK;
+		return give_share(ev, c->args[1], out);
 	}
 	return eval_fail(ev, c->node, "number: cannot make a number of %s",
 	    v.kind == VAL_STRING ? "this string" : val_kind_name(v));
@@ -419,8 +452,7 @@ fn_parse(struct eval *ev, const struct call *c, struct ref *out)
 		return OK;
 	}
 	if (c->n > 1) {
-		*out = ref_mine(ref_share(c->args[1]));
-		return OK;
+		return give_share(ev, c->args[1], out);
 	}
 	return eval_fail(ev, c->node, "parse: %s", why.text);
 }
@@ -527,6 +559,9 @@ extreme(struct eval *ev, const struct call *c, int sign, struct ref *out)
 	for (size_t i = 0; i < n && rc == OK; i++) {
 		struct val v = array ? val_at(c->args[0].v, i) : c->args[i].v;
 
+		if (v.kind == VAL_STRING)
+			rc = eval_look(ev, val_str(v).n);
+
 		if (!val_is_number(v) && v.kind != VAL_STRING)
 			return eval_fail(ev, c->node, "min and max want numbers or strings, "
 			    "got %s", val_kind_name(v));
@@ -535,6 +570,8 @@ extreme(struct eval *ev, const struct call *c, int sign, struct ref *out)
 		if (i == 0 || val_order(v, best) * sign > 0)
 			best = v;
 	}
+	if (rc == OK)
+		rc = eval_bytes(ev, val_bytes(best));
 	if (rc == OK)
 		*out = ref_mine(val_copy(best));
 	return rc;
@@ -559,10 +596,11 @@ fn_coalesce(struct eval *ev, const struct call *c, struct ref *out)
 {
 	size_t i = 0;
 
-	(void)ev;
 	while (i < c->n && val_is_nothing(c->args[i].v))
 		i++;
-	*out = ref_mine(i == c->n ? VAL_NIL : ref_share(c->args[i]));
+	if (i < c->n)
+		return give_share(ev, c->args[i], out);
+	*out = ref_mine(VAL_NIL);
 	return OK;
 }
 

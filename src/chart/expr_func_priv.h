@@ -14,6 +14,7 @@ int arg_kind(struct eval *ev, const struct call *c, size_t i, enum val_kind kind
 int arg_str(struct eval *ev, const struct call *c, size_t i, struct str *out);
 int arg_integer(struct eval *ev, const struct call *c, size_t i, int64_t fallback,
     int64_t *out);
+int give_share(struct eval *ev, struct ref r, struct ref *out);
 int give_text(struct eval *ev, struct buf *b, struct ref *out);
 
 size_t text_count(struct str s);             /* characters */

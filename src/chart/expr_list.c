@@ -6,6 +6,8 @@
  */
 #include "chart/expr_func_priv.h"
 
+#include <string.h>
+
 #include "base/mem.h"
 
 static int
@@ -96,12 +98,8 @@ fn_get(struct eval *ev, const struct call *c, struct ref *out)
 			v = val_get(v, part);
 	}
 	if (val_is_nothing(v) && c->n > 2)
-		*out = ref_mine(ref_share(c->args[2]));
-	else if (c->args[0].own == OWN_CONST)
-		*out = ref_mine(val_copy(v));
-	else
-		*out = ref_mine(val_ref(v));
-	return OK;
+		return give_share(ev, c->args[2], out);
+	return give_share(ev, (struct ref){ v, c->args[0].own }, out);
 }
 
 int
@@ -123,24 +121,29 @@ index_of(struct eval *ev, const struct call *c, int64_t *at)
 {
 	struct val v = c->args[0].v, what = c->args[1].v;
 	struct str s, part;
+	const char *found;
+	bool same;
 	int rc;
 
 	*at = -1;
 	if (v.kind == VAL_ARRAY) {
-		for (size_t i = 0; i < val_count(v) && *at < 0; i++)
-			if (val_equal(val_at(v, i), what))
+		rc = eval_steps(ev, val_count(v));
+		for (size_t i = 0; i < val_count(v) && *at < 0 && rc == OK; i++) {
+			rc = eval_equal(ev, val_at(v, i), what, &same);
+			if (same)
 				*at = (int64_t)i;
-		return eval_steps(ev, val_count(v));
+		}
+		return rc;
 	}
 	rc = arg_str(ev, c, 0, &s);
 	if (rc == OK)
 		rc = arg_str(ev, c, 1, &part);
 	if (rc != OK)
 		return rc;
-	for (size_t i = 0; i + part.n <= s.n && *at < 0; i++)
-		if (str_starts(str_sub(s, i, SIZE_MAX), part))
-			*at = (int64_t)text_count(str_sub(s, 0, i));
-	return eval_steps(ev, s.n / 64);
+	found = part.n == 0 ? s.p : s.n == 0 ? NULL : memmem(s.p, s.n, part.p, part.n);
+	if (found != NULL)
+		*at = (int64_t)text_count(str_sub(s, 0, (size_t)(found - s.p)));
+	return OK;
 }
 
 int
@@ -206,11 +209,14 @@ fn_map(struct eval *ev, const struct call *c, struct ref *out)
 	list = val_array_empty();
 	for (size_t i = 0; i < val_count(c->args[0].v) && rc == OK; i++) {
 		struct ref r;
+		struct val v;
 
 		rc = apply(ev, c, i, &r);
+		if (rc == OK)
+			rc = eval_take(ev, r, &v);
 		if (rc != OK)
 			break;
-		list = val_push_take(list, ref_take(r));
+		list = val_push_take(list, v);
 		rc = charge(ev);
 	}
 	return give_list(list, rc, out);
@@ -376,14 +382,18 @@ before(const struct sortable *a, const struct sortable *b)
 	return order < 0 || (order == 0 && a->at <= b->at);
 }
 
-/* Bottom-up merge sort: stable, no recursion, n log n steps for certain. */
+/* Bottom-up merge sort: stable, no recursion, n log n steps for certain, of
+ * the cost of one comparison. */
 static int
-merge_sort(struct eval *ev, struct sortable *list, size_t n)
+merge_sort(struct eval *ev, struct sortable *list, size_t n, size_t cost)
 {
 	struct sortable *spare = mem_alloc((n + 1) * sizeof *spare), *from = list, *to = spare;
 	int rc = OK;
 
-	for (size_t width = 1; width < n && rc == OK; width *= 2) {
+	for (size_t width = 1; width < n; width *= 2) {
+		rc = eval_steps(ev, n * cost);
+		if (rc != OK)
+			break;
 		for (size_t base = 0; base < n; base += 2 * width) {
 			size_t mid = base + width < n ? base + width : n;
 			size_t end = mid + width < n ? mid + width : n;
@@ -396,7 +406,6 @@ merge_sort(struct eval *ev, struct sortable *list, size_t n)
 		struct sortable *swap = from;
 		from = to;
 		to = swap;
-		rc = eval_steps(ev, n);
 	}
 	for (size_t i = 0; i < n && from != list; i++)
 		list[i] = from[i];
@@ -404,12 +413,19 @@ merge_sort(struct eval *ev, struct sortable *list, size_t n)
 	return rc;
 }
 
+/* Texts are compared fast, and differ early as a rule. */
+static size_t
+compare_cost(struct val v)
+{
+	return 1 + (v.kind < VAL_STRING ? 0 : val_bytes(v) / (v.kind == VAL_STRING ? 1024 : 256));
+}
+
 int
 fn_sort(struct eval *ev, const struct call *c, struct ref *out)
 {
 	struct sortable *list;
 	struct val sorted = VAL_UNDEF;
-	size_t n, done = 0;
+	size_t n, done = 0, cost = 1;
 	int rc = arg_array(ev, c, 0);
 
 	n = rc == OK ? val_count(c->args[0].v) : 0;
@@ -423,12 +439,14 @@ fn_sort(struct eval *ev, const struct call *c, struct ref *out)
 	for (; done < n && rc == OK; done++) {
 		struct ref r = { VAL_UNDEF, OWN_BORROWED };
 
+		list[done] = (struct sortable){ VAL_UNDEF, val_at(c->args[0].v, done), done };
 		rc = apply(ev, c, done, &r);
-		list[done] = (struct sortable){ rc == OK ? ref_take(r) : VAL_UNDEF,
-			val_at(c->args[0].v, done), done };
+		if (rc == OK)
+			rc = eval_take(ev, r, &list[done].key);
+		cost = compare_cost(list[done].key) > cost ? compare_cost(list[done].key) : cost;
 	}
 	if (rc == OK)
-		rc = merge_sort(ev, list, n);
+		rc = merge_sort(ev, list, n, cost);
 	if (rc == OK) {
 		sorted = val_array_empty();
 		for (size_t i = 0; i < n; i++)
@@ -468,12 +486,17 @@ fn_unique(struct eval *ev, const struct call *c, struct ref *out)
 	list = val_array_empty();
 	for (size_t i = 0; i < val_count(c->args[0].v) && rc == OK; i++) {
 		struct val v = val_at(c->args[0].v, i);
+		bool same = false;
 		size_t k = 0;
 
-		while (k < val_count(list) && !val_equal(val_at(list, k), v))
-			k++;
-		rc = eval_steps(ev, 1 + k / 8);
-		if (k == val_count(list))
+		for (; k < val_count(list) && rc == OK; k++) {
+			rc = eval_equal(ev, val_at(list, k), v, &same);
+			if (same)
+				break;
+		}
+		if (rc == OK)
+			rc = eval_steps(ev, 1 + k / 8);
+		if (rc == OK && !same)
 			list = val_push_take(list, val_ref(v));
 	}
 	return give_list(list, rc, out);
@@ -508,9 +531,14 @@ fn_concat(struct eval *ev, const struct call *c, struct ref *out)
 			rc = eval_steps(ev, val_count(v) + 1);
 		if (rc != OK)
 			break;
-		if (v.kind != VAL_ARRAY)
-			list = val_push_take(list, ref_take((struct ref){ v,
-			    c->args[i].own == OWN_CONST ? OWN_CONST : OWN_BORROWED }));
+		if (v.kind != VAL_ARRAY) {
+			struct val kept;
+
+			rc = eval_take(ev, (struct ref){ v, c->args[i].own == OWN_CONST ?
+			    OWN_CONST : OWN_BORROWED }, &kept);
+			if (rc == OK)
+				list = val_push_take(list, kept);
+		}
 		for (size_t k = 0; v.kind == VAL_ARRAY && k < val_count(v); k++)
 			list = val_push_take(list, val_ref(val_at(v, k)));
 	}

@@ -113,6 +113,10 @@ compare(struct eval *ev, const struct node *n, struct val a, struct val b, bool 
 
 		order = (x > y) - (x < y);
 	} else if (a.kind == VAL_STRING && b.kind == VAL_STRING) {
+		int rc = eval_look(ev, val_str(a).n);
+
+		if (rc != OK)
+			return rc;
 		order = str_cmp(val_str(a), val_str(b));
 	} else {
 		return eval_fail(ev, n, "cannot compare %s with %s", val_kind_name(a),
@@ -123,23 +127,38 @@ compare(struct eval *ev, const struct node *n, struct val a, struct val b, bool 
 	return OK;
 }
 
-static bool
-equal(const struct node *n, struct val a, struct val b)
+static int
+equal(struct eval *ev, const struct node *n, struct val a, struct val b, bool *out)
 {
 	bool strict = n->op == X_SEQ || n->op == X_SNE;
 
+	*out = true;
 	if (!strict && val_is_nothing(a) && val_is_nothing(b))
-		return true;
-	return val_equal(a, b);
+		return OK;
+	return eval_equal(ev, a, b, out);
 }
 
-/* Deep comparison costs what it looks at. */
-static int
-charge_equal(struct eval *ev, struct val a, struct val b)
+/* Containers and texts that differ in number end at once. */
+int
+eval_equal(struct eval *ev, struct val a, struct val b, bool *out)
 {
-	if (!is_container(a) || !is_container(b))
-		return OK;
-	return eval_steps(ev, val_count(a) + val_count(b));
+	size_t n;
+	int rc = OK;
+
+	*out = false;
+	if (a.kind == VAL_STRING && b.kind == VAL_STRING) {
+		if (val_str(a).n != val_str(b).n)
+			return OK;
+		rc = eval_look(ev, val_str(a).n);
+	} else if (is_container(a) && a.kind == b.kind) {
+		if (val_count(a) != val_count(b))
+			return OK;
+		n = val_bytes(a) < val_bytes(b) ? val_bytes(a) : val_bytes(b);
+		rc = eval_steps(ev, n / 32);
+	}
+	if (rc == OK)
+		*out = val_equal(a, b);
+	return rc;
 }
 
 static int
@@ -163,15 +182,16 @@ member_of(struct eval *ev, const struct node *n, struct val key, struct val v, b
 {
 	if (v.kind == VAL_OBJECT && key.kind == VAL_STRING) {
 		*out = val_has(v, val_str(key));
-		return OK;
+		return eval_look(ev, val_str(key).n);
 	}
 	if (v.kind == VAL_ARRAY) {
 		size_t count = val_count(v);
+		int rc = eval_steps(ev, count);
 
 		*out = false;
-		for (size_t i = 0; i < count && !*out; i++)
-			*out = val_equal(val_at(v, i), key);
-		return eval_steps(ev, count);
+		for (size_t i = 0; i < count && !*out && rc == OK; i++)
+			rc = eval_equal(ev, val_at(v, i), key, out);
+		return rc;
 	}
 	return eval_fail(ev, n, "'in' wants a string and an object, or an array; got %s in %s",
 	    val_kind_name(key), val_kind_name(v));
@@ -216,8 +236,8 @@ eval_operator(struct eval *ev, const struct node *n, struct ref a, struct ref b,
 		rc = member_of(ev, n, a.v, b.v, &truth);
 		break;
 	default:
-		rc = charge_equal(ev, a.v, b.v);
-		truth = equal(n, a.v, b.v) == (n->op == X_EQ || n->op == X_SEQ);
+		rc = equal(ev, n, a.v, b.v, &truth);
+		truth = truth == (n->op == X_EQ || n->op == X_SEQ);
 		break;
 	}
 	*out = ref_mine(val_bool(truth));

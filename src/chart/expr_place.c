@@ -14,7 +14,6 @@
 #include "base/mem.h"
 
 #define PATH_MAX_KEYS   64
-#define STORE_UNCHECKED 4096     /* bytes that are stored unseen */
 
 /* ---- binding ------------------------------------------------------------- */
 
@@ -171,30 +170,36 @@ read_path(struct eval *ev, struct step *path, size_t *n)
 	return OK;
 }
 
+/* *work: what is copied because somebody else holds it too, by element. */
 static struct val
-put(struct val v, const struct step *s, struct val member)
+put(struct val v, const struct step *s, struct val member, size_t *work)
 {
+	const struct val was = v;
+
 	if (v.kind == VAL_OBJECT)
-		return val_set_take(v, val_str(s->key.v), member);
-	if ((size_t)s->key.v.u.i == val_count(v))
-		return val_push_take(v, member);
-	return val_set_at_take(v, (size_t)s->key.v.u.i, member);
+		v = val_set_take(v, val_str(s->key.v), member);
+	else if ((size_t)s->key.v.u.i == val_count(v))
+		v = val_push_take(v, member);
+	else
+		v = val_set_at_take(v, (size_t)s->key.v.u.i, member);
+	*work += was.u.o == v.u.o ? 1 : 1 + val_count(v) / 2;
+	return v;
 }
 
 /* The checked change.  Each container lets go of the part that changes, so
  * that the part is changed in place when nobody else holds it. */
 static struct val
-store(struct val data, const struct step *path, size_t n, struct val v)
+store(struct val data, const struct step *path, size_t n, struct val v, size_t *work)
 {
 	struct val held[PATH_MAX_KEYS + 1];
 
 	held[0] = data;
 	for (size_t i = 0; i + 1 < n; i++) {
 		held[i + 1] = val_ref(child_of(held[i], &path[i]));
-		held[i] = put(held[i], &path[i], VAL_UNDEF);
+		held[i] = put(held[i], &path[i], VAL_UNDEF, work);
 	}
 	for (size_t i = n; i-- > 0; )
-		v = put(held[i], &path[i], v);
+		v = put(held[i], &path[i], v, work);
 	return v;
 }
 
@@ -217,8 +222,7 @@ expr_store(const struct expr *x, const struct expr_scope *scope, struct val data
 {
 	struct eval ev = { .x = x, .scope = scope, .e = e };
 	struct step path[PATH_MAX_KEYS];
-	bool big = val_bytes(v) > STORE_UNCHECKED || val_depth(v) > 0;
-	size_t n;
+	size_t n, work = 0;
 	int rc;
 
 	assert(root_of(x) != NULL);
@@ -230,10 +234,13 @@ expr_store(const struct expr *x, const struct expr_scope *scope, struct val data
 		val_drop(data);
 		*out = v;
 	} else if (rc == OK) {
-		/* Something large might not fit: then the old value stays. */
+		/* What might not fit leaves the old value: it is held, and so
+		 * copied, only then. */
+		bool big = val_bytes(data) + val_bytes(v) > LIMIT_STATE_BYTES ||
+		    n + val_depth(v) > LIMIT_JSON_DEPTH;
 		struct val before = big ? val_ref(data) : VAL_UNDEF;
 
-		*out = store(data, path, n, v);
+		*out = store(data, path, n, v, &work);
 		if (big && val_check(*out, LIMIT_STATE_BYTES) != OK) {
 			val_drop(*out);
 			*out = val_ref(before);
@@ -245,5 +252,7 @@ expr_store(const struct expr *x, const struct expr_scope *scope, struct val data
 	}
 	for (size_t i = 0; i < n; i++)
 		ref_drop(path[i].key);
+	if (scope->work != NULL)
+		*scope->work += ev.steps + ev.bytes / EXPR_BYTES_PER_STEP + work;
 	return rc;
 }

@@ -17,6 +17,7 @@
 #define EXPR_TREE_DEPTH  1024    /* of nodes: a chain a + b + c... is as deep as long */
 #define EXPR_LOCALS      16      /* lambdas inside lambdas */
 #define EXPR_ARGS        16      /* of one call, not counting concat's like */
+#define EXPR_BYTES_PER_STEP 16   /* made, in the work of a macrostep */
 
 enum op {
 	X_CONST, X_NAME, X_SLOT, X_LOCAL, X_FIELD,
@@ -79,6 +80,16 @@ int eval_fail(struct eval *ev, const struct node *n, const char *format, ...)
 /* Counts work and memory; ERR_LIMIT past the bound. */
 int eval_steps(struct eval *ev, size_t n);
 int eval_bytes(struct eval *ev, size_t n);
+/* val_equal and ref_take, charged for what they look at and copy. */
+int eval_equal(struct eval *ev, struct val a, struct val b, bool *out);
+int eval_take(struct eval *ev, struct ref r, struct val *out);
+
+/* Charges for reading n bytes of text: much cheaper than a step a byte. */
+static inline int
+eval_look(struct eval *ev, size_t n)
+{
+	return n < 256 ? OK : eval_steps(ev, n / 256);
+}
 
 static inline void
 ref_drop(struct ref r)

@@ -72,10 +72,12 @@ chart_state_is_node(const struct chart *c, unsigned state)
 bool
 chart_is_event_name(struct str s)
 {
+	if (s.n == 0 || s.n > LIMIT_NAME_BYTES)
+		return false;
 	for (size_t i = 0; i < s.n; i++)
 		if ((unsigned char)s.p[i] <= ' ' || s.p[i] == '*')
 			return false;
-	return s.n > 0;
+	return true;
 }
 
 uint32_t

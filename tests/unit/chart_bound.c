@@ -189,6 +189,21 @@ TEST(bound_what_regions_share_is_asked_once)
 	buf_release(&out);
 }
 
+/* Goal: blocks without content are not free either. */
+TEST(bound_many_empty_blocks)
+{
+	struct buf text = BUF(LIMIT_CHART_BYTES), out = BUF(1 * MB);
+
+	buf_lit(&text, "<scxml><state id='a'>");
+	for (int i = 0; i < 90000; i++)
+		buf_lit(&text, "<onentry/>");
+	buf_lit(&text, "<transition target='a'/></state></scxml>");
+	play(buf_str(&text), &out);
+	CHECK(str_starts(buf_str(&out), S("more than 5000000 steps of work")));
+	buf_release(&text);
+	buf_release(&out);
+}
+
 /* Goal: a constant that is copied by each action counts as work. */
 TEST(bound_copies_of_a_large_constant)
 {
@@ -203,4 +218,57 @@ TEST(bound_copies_of_a_large_constant)
 	CHECK(str_starts(buf_str(&out), S("more than 5000000 steps of work")));
 	buf_release(&text);
 	buf_release(&out);
+}
+
+/* ---- expressions over large values --------------------------------------- */
+
+/* A text of 4 MB and its twin; 1,000 references to a list of 45,000, and as
+ * many to one that differs at its end. */
+#define LARGE                                                                 \
+	"<scxml><datamodel><data id='x' expr=\"'a'\"/><data id='y'/>"         \
+	"<data id='a' expr='range(45000)'/><data id='b' expr='range(45000)'/>" \
+	"<data id='xs'/><data id='ys'/></datamodel><state id='s'><onentry><script>" \
+	"x=x+x;x=x+x;x=x+x;x=x+x;x=x+x;x=x+x;x=x+x;x=x+x;x=x+x;x=x+x;x=x+x;"  \
+	"x=x+x;x=x+x;x=x+x;x=x+x;x=x+x;x=x+x;x=x+x;x=x+x;x=x+x;x=x+x;x=x+x;"  \
+	"y=x+'';b[44999]=1;xs=map(range(1000), i =&gt; a);ys=map(range(1000), i =&gt; b)</script></onentry>" \
+	"<state id='t'><transition target='t' cond=\"%s\">%s</transition></state></state></scxml>"
+
+/* Goal: reading, comparing and copying what is large is work, whoever does it;
+ * each of these ran for minutes or hours, or took gigabytes. */
+TEST(bound_expressions_over_large_values)
+{
+	static const struct { const char *cond, *content; } rows[] = {
+		{ "split(x, '') != x", "" }, { "map(range(10000), i =&gt; len(x))", "" },
+		{ "map(range(50000), i =&gt; x[4000000])", "" }, { "x == y", "" }, { "x >= y", "" },
+		{ "!contains(x, slice(x, 0, 2000000) + 'b')", "" },
+		{ "replace(x, 'a', '') == '' || true", "" }, { "max(x, y) == x", "" },
+		{ "xs != ys || true", "" }, { "!contains(xs, b)", "" }, { "!(b in xs)", "" },
+		{ "unique(concat(xs, ys)) || true", "" },
+		{ "In(x) || {a: 1}[x] || true", "" },
+		{ "map(range(30000), i =&gt; '%060000d') || true", "" },
+		{ "true", "<foreach item='i' array='a'><assign location='y' expr='a'/>"
+		  "<assign location='a[0]' expr='[i]'/></foreach>" },
+		{ "true", "<send eventexpr='x' target='#_internal'/>" },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct buf text = BUF(LIMIT_CHART_BYTES), cond = BUF(LIMIT_CHART_BYTES);
+		struct buf out = BUF(1 * MB);
+		struct str rest = str_of(rows[i].cond), part;
+
+		/* '%060000d' stands for 60,000 zeros. */
+		(void)str_next(&rest, '%', &part);
+		buf_add(&cond, part);
+		for (int k = 0; k < 60000 && rest.n > 0; k++)
+			buf_add_char(&cond, '0');
+		buf_add(&cond, str_sub(rest, rest.n > 0 ? 7 : 0, SIZE_MAX));
+		buf_add_fmt(&text, LARGE, cond.p, rows[i].content);
+		play(buf_str(&text), &out);
+		if (!str_starts(buf_str(&out), S("more than ")))
+			test_fail(__FILE__, __LINE__, "%s: %.*s", rows[i].cond,
+			    FMT(buf_str(&out)));
+		buf_release(&text);
+		buf_release(&cond);
+		buf_release(&out);
+	}
 }
