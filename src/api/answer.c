@@ -49,9 +49,11 @@ call_reply(struct call *c, int status, struct str content_type,
     struct str extra, struct str body)
 {
 	struct buf head = BUF(8 * KB);
+	struct api *a = c->api;
 
 	if (extra.n == 0) {
 		http_reply(c->r, status, content_type, S(API_CORS), body);
+		api_trim(a);
 		return;
 	}
 	buf_lit(&head, API_CORS);
@@ -59,6 +61,7 @@ call_reply(struct call *c, int status, struct str content_type,
 	assert(!head.failed);
 	http_reply(c->r, status, content_type, buf_str(&head), body);
 	buf_release(&head);
+	api_trim(a);
 }
 
 void

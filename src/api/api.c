@@ -106,7 +106,7 @@ call_begin(struct call *c)
 		return;
 	}
 	/* A run may take hours, and its input is read by then. */
-	if (c->r->body.n > BODY_KEPT)
+	if (c->r->body.n > BODY_KEPT && !(c->route->flags & ROUTE_READS))
 		body = http_take_body(c->r);
 	rc = json_parse(&doc, c->r->body, &e);
 	if (rc == ERR_SYNTAX)
@@ -290,6 +290,13 @@ handle(void *ctx, struct http_req *r)
 		call_begin(c);
 }
 
+void
+api_handle(struct api_shared *sh, struct http_req *r)
+{
+	if (head(sh, r) > 0)
+		handle(sh, r);
+}
+
 /* ---- store commands ------------------------------------------------------ */
 
 static void
@@ -351,12 +358,18 @@ error_body(void *ctx, int status, struct str message, struct buf *out,
 	    S("application/json");
 }
 
-/* A buffer that one large answer has grown does not stay large. */
 static void
 trim(struct buf *b)
 {
 	if (b->cap > SCRATCH_KEPT)
 		buf_release(b);
+}
+
+void
+api_trim(struct api *a)
+{
+	trim(&a->out);
+	trim(&a->scratch);
 }
 
 static void
@@ -375,8 +388,7 @@ answered(void *ctx, const struct http_req *r, int status, size_t bytes_out)
 	    "method=%.*s path=%.*s status=%d ms=%.3f bytes=%zu peer=%.*s",
 	    FMT(r->method), FMT(r->path), status, (double)took / NS_PER_MS,
 	    bytes_out, FMT(r->peer));
-	trim(&a->out);
-	trim(&a->scratch);
+	api_trim(a);
 }
 
 /* ---- life ---------------------------------------------------------------- */
@@ -443,6 +455,7 @@ api_new(struct api_shared *sh, struct shard *s, struct runs *rs,
 	a->out = BUF(2 * (size_t)LIMIT_STATE_BYTES);
 	a->scratch = BUF(a->out.max);            /* the two are swapped at times */
 	map_init(&a->owners, subject_hash, owner_is, owner_subject);
+	room_init(a);
 	sh->at[shard_id(s)] = a;
 	return a;
 }
@@ -453,6 +466,7 @@ api_free(struct api *a)
 	if (a == NULL)
 		return;
 	a->shared->at[shard_id(a->shard)] = NULL;
+	room_release(a);
 	owners_clear(&a->owners);
 	map_release(&a->owners);
 	buf_release(&a->out);

@@ -52,6 +52,10 @@ struct api {
 	struct buf out;                      /* scratch for one answer */
 	struct buf scratch;                  /* for one text on its way to an arena */
 	struct metrics metrics;
+	struct waiting *waiting, **waiting_end;      /* for room, in line */
+	size_t waiting_n;
+	struct wheel_timer room_timer;
+	const struct http_req *resumed;      /* was first in line */
 	struct feed *feeds;                  /* all of this shard */
 	bool draining;                       /* no new ones */
 	void (*drained)(void *ctx);          /* when the last one is gone */
@@ -118,6 +122,18 @@ void call_error(struct call *c, int rc, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void call_fail(struct call *c, int rc, const struct err *e);
 void error_add_body(struct buf *b, bool plain, struct str message);
+
+/* ---- room for large answers (room.c) -------------------------------------- */
+
+/* Called when what the answer is made of has been read, and before it is made.
+ * False: it waits, or was refused; c is gone. */
+bool call_has_room(struct call *c);
+void room_init(struct api *a);
+void room_release(struct api *a);
+/* Routes and handles r, again. */
+void api_handle(struct api_shared *sh, struct http_req *r);
+/* A buffer that one large answer has grown does not stay large. */
+void api_trim(struct api *a);
 
 /* ---- store commands (api.c) ---------------------------------------------- */
 

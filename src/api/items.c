@@ -201,6 +201,8 @@ item_get(struct call *c, jnode body)
 		return;
 	}
 	rc = store_item_get(c->api->reader, c->owner, ns, key, &c->r->arena, &item);
+	if (rc == OK && !call_has_room(c))
+		return;
 	if (rc == OK)
 		item_add_json(call_out(c), &item);
 	else if (rc == ERR_NOTFOUND)
@@ -238,6 +240,8 @@ items_found(struct call *c)
 		call_fail(c, op->cmd.rc, &op->cmd.err);
 		return;
 	}
+	if (!call_has_room(c))
+		return;
 	b = call_out(c);
 	buf_lit(b, "{\"items\":[");
 	for (size_t i = 0; i < op->items_n; i++) {

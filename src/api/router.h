@@ -26,7 +26,9 @@ enum route_flags {
 	ROUTE_TEXT = 8,                      /* answers text/plain */
 	ROUTE_PAGE = 32,                     /* answers text/html */
 	ROUTE_ORIGIN = 64,                   /* the page's origin counts with auth too */
-	ROUTE_BODY_OPTIONAL = 16             /* with BODY: none will do */
+	ROUTE_BODY_OPTIONAL = 16,            /* with BODY: none will do */
+	ROUTE_READS = 128                    /* changes nothing: may be handled
+	                                        again; see room.c */
 };
 
 struct route {

@@ -38,7 +38,7 @@ const struct route routes[] = {
 	  "Create an assistant",
 	  "graph_id*, assistant_id, name, description, config, context, "
 	  "metadata, if_exists (raise, do_nothing)", "the assistant", 200 },
-	{ "GET", "/assistants/{assistant_id}", 0, NONE, assistant_get,
+	{ "GET", "/assistants/{assistant_id}", ROUTE_READS, NONE, assistant_get,
 	  "Get an assistant by its id or its graph's", NULL, "the assistant", 200 },
 	{ "PATCH", "/assistants/{assistant_id}", ROUTE_BODY, OBJECT, assistant_update,
 	  "Change an assistant: a new version",
@@ -50,21 +50,21 @@ const struct route routes[] = {
 	{ "POST", "/threads", ROUTE_BODY, OBJECT, thread_create,
 	  "Create a thread",
 	  "thread_id, metadata, if_exists (raise, do_nothing)", "the thread", 200 },
-	{ "GET", "/threads/{thread_id}", 0, NONE, thread_get,
+	{ "GET", "/threads/{thread_id}", ROUTE_READS, NONE, thread_get,
 	  "Get a thread with its values", NULL, "the thread", 200 },
 	{ "DELETE", "/threads/{thread_id}", 0, NONE, thread_delete,
 	  "Delete a thread with all it holds", NULL, "nothing", 204 },
-	{ "GET", "/threads/{thread_id}/state", 0, NONE, thread_state,
+	{ "GET", "/threads/{thread_id}/state", ROUTE_READS, NONE, thread_state,
 	  "Get a thread's state", NULL, STATE, 200 },
-	{ "POST", "/threads/{thread_id}/history", ROUTE_BODY, SMALL, thread_history,
+	{ "POST", "/threads/{thread_id}/history", ROUTE_BODY | ROUTE_READS, SMALL, thread_history,
 	  "Past states, newest first", "limit, before, metadata",
 	  "an array of states", 200 },
-	{ "GET", "/threads/{thread_id}/history", 0, NONE, thread_history_get,
+	{ "GET", "/threads/{thread_id}/history", ROUTE_READS, NONE, thread_history_get,
 	  "Past states, newest first", "limit, before", "an array of states", 200 },
 
 	{ "POST", "/threads/{thread_id}/runs", ROUTE_BODY, INPUT, run_create_handler,
 	  "Start a run in the background", RUN_BODY, "the run", 200 },
-	{ "GET", "/threads/{thread_id}/runs", 0, NONE, run_list_handler,
+	{ "GET", "/threads/{thread_id}/runs", ROUTE_READS, NONE, run_list_handler,
 	  "List a thread's runs, newest first", "limit, offset, status, select",
 	  "an array of runs", 200 },
 	{ "POST", "/threads/{thread_id}/runs/wait", ROUTE_BODY, INPUT,
@@ -73,7 +73,7 @@ const struct route routes[] = {
 	{ "POST", "/threads/{thread_id}/runs/stream", ROUTE_BODY | ROUTE_STREAM,
 	  INPUT, run_stream_handler, "Start a run and stream its events", RUN_BODY,
 	  "server-sent events", 200 },
-	{ "GET", "/threads/{thread_id}/runs/{run_id}", 0, NONE, run_get_handler,
+	{ "GET", "/threads/{thread_id}/runs/{run_id}", ROUTE_READS, NONE, run_get_handler,
 	  "Get a run", NULL, "the run", 200 },
 	{ "GET", "/threads/{thread_id}/runs/{run_id}/join", 0, NONE,
 	  run_join_handler, "Wait for a run's values", "cancel_on_disconnect",
@@ -101,7 +101,7 @@ const struct route routes[] = {
 	  "Stream the events of a run under way, from Last-Event-ID on",
 	  "stream_mode, cancel_on_disconnect", "server-sent events", 200 },
 
-	{ "GET", "/work/items", 0, NONE, work_item_list,
+	{ "GET", "/work/items", ROUTE_READS, NONE, work_item_list,
 	  "List work items, most urgent first", "status, priority, assignee, "
 	  "issue_type, label (repeated: all of them), title, limit, project",
 	  "an array of items", 200 },
@@ -110,7 +110,7 @@ const struct route routes[] = {
 	  "acceptance_criteria, notes, status, priority, issue_type, assignee, "
 	  "estimated_minutes, external_ref, labels, dependencies, parent, id, "
 	  "actor", "the item", 200 },
-	{ "GET", "/work/items/{id}", 0, NONE, work_item_get,
+	{ "GET", "/work/items/{id}", ROUTE_READS, NONE, work_item_get,
 	  "Get a work item with its comments", "project", "the item", 200 },
 	{ "PATCH", "/work/items/{id}", ROUTE_BODY, OBJECT, work_item_update,
 	  "Change a work item", "title, description, design, "
@@ -121,7 +121,7 @@ const struct route routes[] = {
 	{ "POST", "/work/items/{id}/close", ROUTE_BODY | ROUTE_BODY_OPTIONAL, OBJECT,
 	  work_item_close, "Close a work item", "reason, claim_next, actor",
 	  "the item; with claim_next the claimed one too", 200 },
-	{ "GET", "/work/ready", 0, NONE, work_ready,
+	{ "GET", "/work/ready", ROUTE_READS, NONE, work_ready,
 	  "List the items that can be worked on now", "limit, priority, "
 	  "assignee, project", "an array of items", 200 },
 	{ "POST", "/work/claim", ROUTE_BODY | ROUTE_BODY_OPTIONAL, SMALL, work_claim,
@@ -144,12 +144,12 @@ const struct route routes[] = {
 
 	{ "PUT", "/store/items", ROUTE_BODY, LIMIT_STORE_VALUE_BYTES + SMALL,
 	  item_put, "Put an item", "namespace*, key*, value*", "nothing", 204 },
-	{ "GET", "/store/items", 0, NONE, item_get,
+	{ "GET", "/store/items", ROUTE_READS, NONE, item_get,
 	  "Get an item", "namespace* (joined by dots), key*",
 	  "the item, or null", 200 },
 	{ "DELETE", "/store/items", ROUTE_BODY | ROUTE_BODY_OPTIONAL, SMALL, item_delete,
 	  "Delete an item", "namespace*, key* (body or query)", "nothing", 204 },
-	{ "POST", "/store/items/search", ROUTE_BODY, SMALL, item_search,
+	{ "POST", "/store/items/search", ROUTE_BODY | ROUTE_READS, SMALL, item_search,
 	  "Search items",
 	  "namespace_prefix* (or namespace), filter, query (words), limit, offset",
 	  "{\"items\":[...]}, newest change first; \"truncated\":true and "

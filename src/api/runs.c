@@ -475,6 +475,8 @@ runs_found(struct call *c)
 		call_fail(c, rc, &op->cmd.err);
 		return;
 	}
+	if (!call_has_room(c))
+		return;
 	b = call_out(c);
 	buf_lit(b, "[");
 	for (size_t i = 0; i < op->runs_n; i++) {

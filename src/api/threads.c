@@ -163,6 +163,8 @@ thread_get(struct call *c, jnode body)
 		call_error(c, rc, "thread state: %s", rc_text(rc));
 		return;
 	}
+	if (!call_has_room(c))
+		return;
 	thread_add_json(call_out(c), &t, rc == OK ? &state : NULL);
 	call_json(c, STR_NONE);
 }
@@ -216,6 +218,8 @@ thread_state(struct call *c, jnode body)
 		call_error(c, rc, "thread state: %s", rc_text(rc));
 		return;
 	}
+	if (!call_has_room(c))
+		return;
 	b = call_out(c);
 	if (rc == OK)
 		state_add_json(b, &t.id, &state);
@@ -237,6 +241,8 @@ history_found(struct call *c)
 		call_fail(c, op->cmd.rc, &op->cmd.err);
 		return;
 	}
+	if (!call_has_room(c))
+		return;
 	b = call_out(c);
 	buf_lit(b, "[");
 	for (size_t i = 0; op->cmd.rc == OK && i < op->items_n; i++) {

@@ -356,6 +356,7 @@ run_ended(struct run_watch *w, int rc, const struct run_end *end,
 	} else {
 		http_stream_write(c->r, end_body(wa, c, rc, end, e));
 		http_stream_end(c->r);
+		api_trim(wa->api);
 	}
 	watcher_free(wa);
 }

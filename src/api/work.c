@@ -222,7 +222,8 @@ answer(struct call *c)
 		call_fail(c, shown_rc(w->cmd.rc), &w->cmd.err);
 		return;
 	}
-	call_reply(c, 200, S("application/json"), STR_NONE, w->data);
+	if (call_has_room(c))
+		call_reply(c, 200, S("application/json"), STR_NONE, w->data);
 }
 
 /* A batch that failed tells how far it came, too. */

@@ -29,7 +29,11 @@
 	X(HTTP_DRAIN_MS,       10000,     "ms",     "shutdown waits so long for replies under way") \
 	X(HTTP_LINGER_MS,      2000,      "ms",     "a refused client that still sends is read so long, to let it read why") \
 	X(HTTP_OUTPUT_BYTES,   268435456, "bytes",  "answers and events that wait, of all connections; or a quarter of the memory, if that is less; past it the largest queue goes") \
-	X(HTTP_OUT_BYTES,      33554432,  "bytes",  "unsent answer bytes of one connection") \
+	X(HTTP_OUT_BYTES,      33554432,  "bytes",  "unsent on one connection whose client reads nothing; one answer, or the events of one turn, may be larger") \
+	X(HTTP_OUT_STILL_MS,   5000,      "ms",     "a client that takes nothing for so long goes when answers wait for room") \
+	X(ANSWER_LARGE_BYTES,  65536,     "bytes",  "a larger answer is made when HTTP_OUTPUT_BYTES has room for it") \
+	X(ANSWER_WAIT_MS,      10000,     "ms",     "that it waits for, then 503 with Retry-After") \
+	X(ANSWERS_WAITING,     256,       "answers", "of one event loop; more are told 503 at once") \
 	X(HTTP_CONNS,          20000,     "connections", "per process; past it, or without open files, the idlest are closed, or the new ones wait") \
 	X(HTTP_CONNS_MIN,      8,         "connections", "with fewer open files than these need the server does not start") \
 	X(FILES_PROCESS,       12,        "files",  "of the store, its lock and the signals, beside those open at the start") \

@@ -109,9 +109,13 @@ bool http_query(struct http_req *r, struct str name, size_t nth, struct str *out
 
 /* content_type may be STR_NONE with an empty body.  extra: whole header lines
  * ("Name: value\r\n..."), may be STR_NONE.  The bytes are copied or sent
- * before it returns. */
+ * before it returns; r, its arena and its body are gone then. */
 void http_reply(struct http_req *r, int status, struct str content_type,
     struct str extra, struct str body);
+
+/* An answer waits for room in account_output: clients that have taken nothing
+ * for LIMIT_HTTP_OUT_STILL_MS are cut, on all shards, until there is some. */
+void http_want_room(struct http_req *r);
 
 /* Chunked (or until close for HTTP/1.0).  After begin: any number of writes,
  * then end.  A write after the client has left does nothing. */

@@ -55,6 +55,7 @@ static void resume_reading(struct http_conn *c);
 static void on_closed(uv_handle_t *h);
 
 #define MOVED_BYTES (16 * KB)
+#define WAITING_MAX 4                        /* pieces that libuv holds on to */
 #define GAP_COUNTS  (10000 * NS_PER_MS)
 
 static const char no_room[] = "too many bodies are being read; try again";
@@ -154,13 +155,15 @@ conn_close(struct http_conn *c, bool reset)
 	/* A reset gives the kernel's copy of the bytes back at once. */
 	if (!reset || uv_tcp_close_reset(&c->tcp, on_closed) != 0)
 		uv_close((uv_handle_t *)&c->tcp, on_closed);
+	/* libuv writes no more, only calls back. */
+	out_release(&c->out);
+	room_give_kept(c);
 }
 
 static void
 conn_free(struct http_conn *c)
 {
-	out_release(&c->out);
-	room_give_kept(c);
+	assert(c->out.n == 0 && c->kept_charged == 0);
 	free(c);
 }
 
@@ -205,6 +208,14 @@ conn_lost(struct http_conn *c)
 		q->gone_told = true;
 		q->r.gone(&q->r);
 	}
+}
+
+void
+conn_cut(struct http_conn *c, const char *why)
+{
+	log_info("net", "slow_reader_cut", "peer=%s queued=%zu reason=%s", c->peer,
+	    c->out.bytes, why);
+	conn_lost(c);
 }
 
 void
@@ -275,6 +286,7 @@ on_written(uv_write_t *w, int status)
 		return;
 	}
 	out_sent(&c->out, n);
+	c->taken += n;
 	conn_flush(c);
 	if (c->writing == 0)
 		limit_state(c);
@@ -304,11 +316,13 @@ conn_flush(struct http_conn *c)
 			write_error(c, rc);
 			return;
 		}
-		if (rc > 0)
+		if (rc > 0) {
 			out_sent(&c->out, (size_t)rc);
+			c->taken += (size_t)rc;
+		}
 		if (rc > 0 && (size_t)rc == bytes)
 			continue;
-		n = out_iov(&c->out, iov, PIECES_MAX, &c->writing);
+		n = out_iov(&c->out, iov, WAITING_MAX, &c->writing);
 		rc = uv_write(&c->write, stream_of(c), iov, n, on_written);
 		if (rc < 0) {
 			c->writing = 0;
@@ -318,6 +332,17 @@ conn_flush(struct http_conn *c)
 		c->unsent = c->writing;
 		set_deadline(c, c->l->hs->limits.idle);
 	}
+	if (c->out.bytes > 0)
+		room_for_output(c);
+}
+
+size_t
+conn_taken(const struct http_conn *c)
+{
+	size_t left = c->writing == 0 ? 0 :
+	    uv_stream_get_write_queue_size((const uv_stream_t *)&c->tcp);
+
+	return c->taken + c->writing - left;
 }
 
 void
@@ -346,13 +371,25 @@ write_timeout(struct http_conn *c)
 	set_deadline(c, c->l->hs->limits.idle);
 }
 
+/* More is about to wait.  Too much does already, and the client read nothing of
+ * it since the last time: it will not read this either. */
+static void
+check_backlog(struct http_conn *c)
+{
+	size_t taken = conn_taken(c);
+
+	if (c->out.bytes > LIMIT_HTTP_OUT_BYTES && taken == c->backlog_taken)
+		conn_fail(c);
+	c->backlog_taken = taken;
+}
+
 void
 conn_queue(struct http_conn *c, struct str bytes)
 {
+	if (c->out.bytes > LIMIT_HTTP_OUT_BYTES)
+		check_backlog(c);
 	c->req->bytes_out += bytes.n;
 	out_copy(&c->out, bytes.p, bytes.n);
-	if (c->out.bytes > LIMIT_HTTP_OUT_BYTES)
-		conn_fail(c);
 	conn_schedule(c);
 }
 
@@ -393,8 +430,6 @@ conn_send(struct http_conn *c, const struct piece *pieces, size_t n)
 		else
 			out_copy(&c->out, x->p + skip, x->n - skip);
 	}
-	if (c->out.bytes > LIMIT_HTTP_OUT_BYTES)
-		conn_fail(c);
 	conn_flush(c);
 }
 
@@ -437,6 +472,8 @@ conn_answering(struct http_conn *c)
 	c->req->flush = NULL;
 	become(c, &flush);
 	conn_sent(c);
+	if (c->req != NULL)
+		request_drop_parts(c->req);
 }
 
 /* Receiving. */
@@ -767,6 +804,7 @@ conn_accept(struct http_listener *l, int fd, const struct sockaddr_storage *peer
 	c->turn.run = conn_turn;
 	c->timer.fire = on_deadline;
 	c->kept = BUF(KEPT_MAX + READ_SIZE);
+	c->out.waits = true;
 	uv_tcp_init(shard_loop(l->shard), &c->tcp);
 	c->tcp.data = c;
 	c->next = l->conns;

@@ -3,7 +3,8 @@
  *
  * A block that others hold as well is queued by reference.  Bytes of a single
  * connection are copied into private blocks, which fill up before the next is
- * made.  `bytes` is what is still to be sent and is what the caps look at.
+ * made; what is large is cut into several, so that its memory goes as it is
+ * sent.  `bytes` is what is still to be sent and is what the caps look at.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -15,6 +16,7 @@
 
 #define RING_FIRST 8
 #define COPY_SIZE  ((size_t)4 * KB - sizeof(struct sse_block) - 16)
+#define COPY_MAX   ((size_t)256 * KB - sizeof(struct sse_block) - 16)
 
 static struct sse_block *
 block_at(const struct out *o, uint32_t i)
@@ -28,7 +30,7 @@ out_release(struct out *o)
 	for (uint32_t i = 0; i < o->n; i++)
 		sse_block_drop(block_at(o, i));
 	free(o->ring);
-	*o = (struct out){ 0 };
+	*o = (struct out){ .waits = o->waits };
 }
 
 static void
@@ -53,11 +55,28 @@ out_push(struct out *o, struct sse_block *b)
 		sse_block_drop(b);
 		return;
 	}
+	if (o->waits)
+		sse_block_charge(b);
 	if (o->n == o->cap)
 		grow(o);
 	o->ring[(o->first + o->n++) & (o->cap - 1)] = b;
 	o->bytes += b->n;
 	o->room = 0;
+}
+
+/* A block of our own with n bytes, and room for more when n is little. */
+static void
+push_copy(struct out *o, const char *p, size_t n)
+{
+	size_t size = n < COPY_SIZE ? COPY_SIZE : n;
+	struct sse_block *b = sse_block_alloc(size);
+
+	if (o->waits)
+		sse_block_charge(b);
+	b->n = (uint32_t)n;
+	memcpy(b->bytes, p, n);
+	out_push(o, b);
+	o->room = size - n;
 }
 
 void
@@ -75,15 +94,10 @@ out_copy(struct out *o, const char *p, size_t n)
 		p += fits;
 		n -= fits;
 	}
-	if (n == 0)
-		return;
-	assert(n <= UINT32_MAX);
-	b = mem_alloc(sizeof *b + (n < COPY_SIZE ? COPY_SIZE : n));
-	atomic_init(&b->refs, 1);
-	b->n = (uint32_t)n;
-	memcpy(b->bytes, p, n);
-	out_push(o, b);
-	o->room = n < COPY_SIZE ? COPY_SIZE - n : 0;
+	for (; n > COPY_MAX; n -= COPY_MAX, p += COPY_MAX)
+		push_copy(o, p, COPY_MAX);
+	if (n > 0)
+		push_copy(o, p, n);
 }
 
 /* Points iov at what comes first; the number of pieces. */

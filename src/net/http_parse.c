@@ -106,6 +106,17 @@ request_clear(struct request *q)
 }
 
 void
+request_drop_parts(struct request *q)
+{
+	arena_clear(&q->r.arena);
+	if (q->body.cap > HEAD_FREE)
+		buf_release(&q->body);
+	request_give_back(q);
+	q->r.body = STR_NONE;
+	q->r.user = NULL;
+}
+
+void
 request_release(struct request *q)
 {
 	buf_release(&q->head);

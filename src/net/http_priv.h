@@ -33,7 +33,7 @@
 
 /* The limits a server runs with: those of limits.h, smaller in tests. */
 struct http_limits {
-	msec header, body, body_slow, body_still, idle, idle_min, drain, linger;
+	msec header, body, body_slow, body_still, out_still, idle, idle_min, drain, linger;
 	size_t body_rate;                    /* bytes a second */
 	size_t conns, sse_queue;
 	msec heartbeat;
@@ -45,6 +45,7 @@ struct out {
 	struct sse_block **ring;
 	uint32_t first, n, cap;
 	size_t skip, bytes, room;
+	bool waits;                          /* its blocks are charged */
 };
 
 /* Bytes to send; with a block they are queued by reference, else copied. */
@@ -62,6 +63,7 @@ struct sse {
 	struct wheel_timer beat;
 	nsec beat_at;
 	size_t allowed;                      /* may wait in the connection */
+	size_t taken;                        /* conn_taken at the last turn */
 	bool started;                        /* the first events are out */
 };
 
@@ -100,6 +102,8 @@ request_holds(const struct request *q)
 
 /* Gives the account what the buffers no longer hold. */
 void request_give_back(struct request *q);
+/* It is answered and waits for its client: what its handler had goes. */
+void request_drop_parts(struct request *q);
 
 static inline struct request *
 request_of(struct http_req *r)
@@ -180,7 +184,12 @@ struct http_conn {
 	nsec read_at, spent, moved_at;
 	size_t moved_n;
 	struct out out;
-	size_t writing, unsent;              /* bytes of `write` under way */
+	size_t writing, unsent;              /* bytes of `write` under way; of
+	                                        them, at the last look */
+	size_t taken;                        /* by the kernel, out of the queue */
+	size_t taken_seen;                   /* at the last look */
+	size_t backlog_taken;                /* with LIMIT_HTTP_OUT_BYTES waiting */
+	nsec taken_at;                       /* of the look that saw it grow */
 	bool feeding, eof, failed, closed, stopped;
 	bool skips;                          /* answered before its body came */
 	char peer[PEER_MAX];
@@ -203,6 +212,11 @@ void conn_answering(struct http_conn *c);    /* the answer is queued whole */
 /* Refuses a body that has not moved since.  False: there is none. */
 bool conn_shed_body(struct http_conn *c, nsec since);
 
+/* Bytes that the client took out of the queue since it connected. */
+size_t conn_taken(const struct http_conn *c);
+/* Lost, at once, with what waits for it.  Not from a handler's call. */
+void conn_cut(struct http_conn *c, const char *why);
+
 /* http_room.c */
 
 /* Takes for what c->req holds, from others if need be.  False: there is none
@@ -210,6 +224,7 @@ bool conn_shed_body(struct http_conn *c, nsec since);
 bool room_for_request(struct http_conn *c);
 void room_for_kept(struct http_conn *c);     /* fails c when there is none */
 void room_give_kept(struct http_conn *c);    /* frees it */
+void room_for_output(struct http_conn *c);   /* something waits in c */
 void room_listener_init(struct http_listener *l);
 
 /* http_reply.c */
@@ -230,9 +245,11 @@ struct http_listener {
 	bool paused;                         /* it does not accept, `retry` is set */
 	bool draining, listening, told;
 	struct wheel_timer retry, drain_end;
-	struct shard_job shed_job;           /* another shard asks for room */
+	struct shard_job shed_job;           /* there is too little room */
 	atomic_bool shed_posted;
 	nsec shed_at;
+	atomic_size_t largest;               /* queue, at most; exact after a look */
+	atomic_bool wanted;                  /* an answer waits for room */
 	struct http_conn *conns;
 	struct http_conn *idle_first, *idle_last;    /* the longest idle first */
 	size_t idle_n;

@@ -9,6 +9,12 @@
  * other shards by a job, so that there is room when the client comes back.
  * "Moves" means MOVED_BYTES at a time: a byte a second does not count.
  *
+ * Output (account_output): blocks are charged when they begin to wait (sse.c).
+ * When that exceeds the account, connections are cut, the largest queue of the
+ * process first: every listener publishes its largest, and all look through
+ * their own for those over half of the largest of all; then again, until it
+ * fits.  When answers wait for room, clients that take nothing go as well.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include "net/http_priv.h"
@@ -55,6 +61,109 @@ shed_bodies(struct http_listener *l)
 		    account_used(&account_bodies));
 }
 
+/* ---- output ---------------------------------------------------------------- */
+
+/* Bytes to be freed so that an eighth has room; 0: the account is not full. */
+static size_t
+output_over(void)
+{
+	size_t used = account_used(&account_output), capacity = account_output.capacity;
+
+	return used <= capacity ? 0 : used - (capacity - capacity / SHED_SHARE);
+}
+
+static bool
+output_short(void)
+{
+	return account_room(&account_output) < account_output.capacity / SHED_SHARE;
+}
+
+/* Has the client taken nothing for out_still?  Counts from the first look. */
+static bool
+is_stuck(struct http_conn *c, nsec now)
+{
+	size_t taken = conn_taken(c);
+
+	if (c->taken_at == 0 || taken != c->taken_seen) {
+		c->taken_seen = taken;
+		c->taken_at = now;
+	}
+	return now - c->taken_at >= c->l->hs->limits.out_still * NS_PER_MS;
+}
+
+static void
+cut_stuck(struct http_listener *l)
+{
+	nsec now = shard_now(l->shard);
+
+	for (struct http_conn *c = l->conns; c != NULL; c = c->next)
+		if (c->out.bytes > 0 && is_stuck(c, now) && output_short())
+			conn_cut(c, "takes nothing, and others wait");
+}
+
+/* The largest queue of the process, as far as it is known. */
+static size_t
+largest_of_all(struct http_server *hs)
+{
+	size_t most = 0;
+
+	pthread_mutex_lock(&hs->lock);
+	for (struct http_listener *l = hs->listeners; l != NULL; l = l->next) {
+		size_t n = atomic_load_explicit(&l->largest, memory_order_relaxed);
+
+		most = n > most ? n : most;
+	}
+	pthread_mutex_unlock(&hs->lock);
+	return most;
+}
+
+static void ask_all(struct http_listener *l, bool self);
+
+static void
+cut_largest(struct http_listener *l)
+{
+	size_t limit = largest_of_all(l->hs) / 2, left = 0, over = output_over();
+
+	for (struct http_conn *c = l->conns; c != NULL; c = c->next) {
+		if (c->out.bytes > limit && over > 0) {
+			conn_cut(c, "the largest queue, and the server is full");
+			over = output_over();
+		}
+		left = c->out.bytes > left ? c->out.bytes : left;
+	}
+	atomic_store_explicit(&l->largest, left, memory_order_relaxed);
+	if (over > 0 && largest_of_all(l->hs) > 0)
+		ask_all(l, true);
+}
+
+void
+room_for_output(struct http_conn *c)
+{
+	struct http_listener *l = c->l;
+
+	if (c->out.bytes > atomic_load_explicit(&l->largest, memory_order_relaxed))
+		atomic_store_explicit(&l->largest, c->out.bytes, memory_order_relaxed);
+	if (output_over() > 0)
+		ask_all(l, true);
+}
+
+void
+http_want_room(struct http_req *r)
+{
+	struct http_server *hs;
+
+	if (r->conn == NULL)
+		return;
+	hs = r->conn->l->hs;
+	pthread_mutex_lock(&hs->lock);
+	for (struct http_listener *l = hs->listeners; l != NULL; l = l->next)
+		atomic_store_explicit(&l->wanted, true, memory_order_relaxed);
+	pthread_mutex_unlock(&hs->lock);
+	ask_all(r->conn->l, true);
+}
+
+/* ---- the other shards -------------------------------------------------------- */
+
 static void
 on_shed(struct shard_job *job)
 {
@@ -63,6 +172,10 @@ on_shed(struct shard_job *job)
 	atomic_store_explicit(&l->shed_posted, false, memory_order_relaxed);
 	if (is_short())
 		shed_bodies(l);
+	if (atomic_exchange_explicit(&l->wanted, false, memory_order_relaxed))
+		cut_stuck(l);
+	if (output_over() > 0)
+		cut_largest(l);
 }
 
 void
@@ -70,20 +183,24 @@ room_listener_init(struct http_listener *l)
 {
 	l->shed_job.run = on_shed;
 	atomic_init(&l->shed_posted, false);
+	atomic_init(&l->wanted, false);
+	atomic_init(&l->largest, 0);
 }
 
 static void
-ask_others(struct http_listener *l)
+ask_all(struct http_listener *l, bool self)
 {
 	struct http_server *hs = l->hs;
 
 	pthread_mutex_lock(&hs->lock);
 	for (struct http_listener *o = hs->listeners; o != NULL; o = o->next)
-		if (o != l && !atomic_exchange_explicit(&o->shed_posted, true,
+		if ((self || o != l) && !atomic_exchange_explicit(&o->shed_posted, true,
 		    memory_order_relaxed))
 			shard_post(o->shard, &o->shed_job);
 	pthread_mutex_unlock(&hs->lock);
 }
+
+/* ---- what one connection holds ----------------------------------------------- */
 
 static bool
 settle(size_t holds, size_t *charged)
@@ -107,7 +224,7 @@ room_for_request(struct http_conn *c)
 	shed_bodies(c->l);
 	if (settle(holds, &q->charged))
 		return true;
-	ask_others(c->l);
+	ask_all(c->l, false);
 	return false;
 }
 

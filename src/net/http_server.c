@@ -36,6 +36,7 @@
 #define SCRATCH_MAX    (256 * KB)
 #define ERRORS_MAX     (16 * KB)
 #define UNACKED_MS     60000u                /* then the other side is gone */
+#define UNSENT_MAX     (128 * KB)            /* in the kernel, where no account is */
 
 /* Addresses. */
 
@@ -79,13 +80,14 @@ open_socket(struct http_server *hs, bool shared)
 {
 	int fd = socket(hs->addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int on = 1, saved;
-	unsigned unacked_ms = UNACKED_MS;
+	unsigned unacked_ms = UNACKED_MS, unsent = UNSENT_MAX;
 
 	if (fd < 0)
 		return -1;
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
 	    (!shared || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0) &&
 	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0 &&
+	    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent) == 0 &&
 	    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacked_ms,
 	    sizeof unacked_ms) == 0 &&
 	    bind(fd, (const struct sockaddr *)&hs->addr, address_size(hs)) == 0)
@@ -161,6 +163,7 @@ http_server_new(struct http_server **out, struct str host, uint16_t port,
 		.header = LIMIT_HTTP_HEADER_MS, .body = LIMIT_HTTP_BODY_MS,
 		.body_slow = LIMIT_HTTP_BODY_SLOW_MS, .body_rate = LIMIT_HTTP_BODY_RATE,
 		.body_still = LIMIT_HTTP_BODY_STILL_MS,
+		.out_still = LIMIT_HTTP_OUT_STILL_MS,
 		.idle = LIMIT_HTTP_IDLE_MS, .idle_min = LIMIT_HTTP_IDLE_MIN_MS,
 		.drain = LIMIT_HTTP_DRAIN_MS, .linger = LIMIT_HTTP_LINGER_MS,
 		.heartbeat = LIMIT_SSE_HEARTBEAT_MS,

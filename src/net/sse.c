@@ -4,14 +4,16 @@
  * What is sent in a turn is collected by reference and leaves at its end as
  * one chunk and, as a rule, one write.
  *
- * The cap: a client that was up to date when a turn's events came may have
- * all of them and LIMIT_SSE_QUEUE_BYTES more waiting.  So one large value or
- * a replay never cuts a client that reads, however large; falling behind by
- * more than the limit does.
+ * The cap: a client that was up to date when a turn's events came, or that has
+ * read a queue's worth since the turn before, may have all of them and
+ * LIMIT_SSE_QUEUE_BYTES more waiting.  So large values, a replay, or one turn
+ * after the other never cut a client that reads, however large; falling behind
+ * by more than the limit does, and so does LIMIT_HTTP_OUT_BYTES of older ones.
  *
  * SPDX-License-Identifier: MIT
  */
 #include "net/http_priv.h"
+#include "base/account.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -21,18 +23,38 @@
 
 /* Never freed: the first reference is the program's. */
 static struct sse_block heartbeat = {
-	.refs = 1, .n = 13, .bytes = ": heartbeat\n\n",
+	.refs = 1, .charged = 13, .n = 13, .bytes = ": heartbeat\n\n",
 };
+
+struct sse_block *
+sse_block_alloc(size_t n)
+{
+	struct sse_block *b;
+
+	assert(n <= UINT32_MAX);
+	b = mem_alloc(sizeof *b + n);
+	atomic_init(&b->refs, 1);
+	atomic_init(&b->charged, 0);
+	b->n = (uint32_t)n;
+	return b;
+}
+
+void
+sse_block_charge(struct sse_block *b)
+{
+	unsigned none = 0;
+
+	if (atomic_load_explicit(&b->charged, memory_order_relaxed) == 0 &&
+	    atomic_compare_exchange_strong_explicit(&b->charged, &none, b->n,
+	    memory_order_relaxed, memory_order_relaxed))
+		account_charge(&account_output, b->n);
+}
 
 struct sse_block *
 sse_block_new(struct str bytes)
 {
-	struct sse_block *b;
+	struct sse_block *b = sse_block_alloc(bytes.n);
 
-	assert(bytes.n <= UINT32_MAX);
-	b = mem_alloc(sizeof *b + bytes.n);
-	atomic_init(&b->refs, 1);
-	b->n = (uint32_t)bytes.n;
 	if (bytes.n > 0)
 		memcpy(b->bytes, bytes.p, bytes.n);
 	return b;
@@ -51,8 +73,12 @@ sse_block_drop(struct sse_block *b)
 	unsigned was = atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel);
 
 	assert(was > 0);
-	if (was == 1)
-		free(b);
+	if (was > 1)
+		return;
+	was = atomic_load_explicit(&b->charged, memory_order_relaxed);
+	if (was > 0)
+		account_give(&account_output, was);
+	free(b);
 }
 
 static struct sse *
@@ -96,9 +122,11 @@ sse_flush(struct http_conn *c)
 		out_release(&s->turn);
 	if (s->turn.bytes == 0)
 		return;
-	if (c->out.bytes == 0 || !s->started)
+	if (c->out.bytes == 0 || !s->started || (c->out.bytes < LIMIT_HTTP_OUT_BYTES &&
+	    conn_taken(c) - s->taken >= limit))
 		s->allowed = limit + s->turn.bytes + c->out.bytes;
 	s->started = true;
+	s->taken = conn_taken(c);
 	if (c->out.bytes + s->turn.bytes > s->allowed) {
 		log_info("net", "slow_reader_cut", "peer=%s queued=%zu", c->peer,
 		    c->out.bytes);
@@ -167,8 +195,6 @@ sse_send(struct sse *s, struct sse_block *b)
 	if (c == NULL || c->failed)
 		return;
 	out_push(&s->turn, sse_block_ref(b));
-	if (s->turn.bytes > LIMIT_HTTP_OUT_BYTES)
-		conn_fail(c);
 	conn_schedule(c);
 }
 

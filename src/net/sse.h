@@ -3,9 +3,11 @@
  *
  * Blocks are encoded once and shared: a block is reference counted bytes of
  * one or more whole frames.  A writer tries the socket first; what does not
- * fit waits in the connection's queue.  A client that was up to date may have
- * everything of one turn waiting and LIMIT_SSE_QUEUE_BYTES beyond it; past
- * that it is cut (it resumes by Last-Event-ID).  `: heartbeat` goes out strictly
+ * fit waits in the connection's queue, and is charged to account_output, once
+ * however many wait for it.  A client that was up to date, or has read a
+ * LIMIT_SSE_QUEUE_BYTES since the last turn, may have everything of one turn
+ * waiting and LIMIT_SSE_QUEUE_BYTES beyond it; past that it is cut (it resumes
+ * by Last-Event-ID).  `: heartbeat` goes out strictly
  * every LIMIT_SSE_HEARTBEAT_MS.  Writes of one loop turn leave in one write.
  *
  * SPDX-License-Identifier: MIT
@@ -18,11 +20,16 @@
 
 struct sse_block {
 	atomic_uint refs;
+	atomic_uint charged;                 /* bytes of account_output */
 	uint32_t n;
 	char bytes[];
 };
 
-struct sse_block *sse_block_new(struct str bytes);       /* one reference */
+/* One reference; bytes are to be written by the caller, before it is shared. */
+struct sse_block *sse_block_alloc(size_t n);
+struct sse_block *sse_block_new(struct str bytes);
+/* Whoever lets it wait says so: it is in the account until it is freed. */
+void sse_block_charge(struct sse_block *b);
 struct sse_block *sse_block_ref(struct sse_block *b);
 void sse_block_drop(struct sse_block *b);    /* any thread */
 

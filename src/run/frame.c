@@ -50,18 +50,6 @@ tail_write(char out[ID_LINE_MAX], int64_t id)
 	return at;
 }
 
-static struct sse_block *
-block_alloc(size_t n)
-{
-	struct sse_block *b;
-
-	assert(n <= UINT32_MAX);
-	b = mem_alloc(sizeof *b + n);
-	atomic_init(&b->refs, 1);
-	b->n = (uint32_t)n;
-	return b;
-}
-
 struct sse_block *
 frame_make(struct str name, const struct str *parts, size_t n, int64_t id)
 {
@@ -74,7 +62,7 @@ frame_make(struct str name, const struct str *parts, size_t n, int64_t id)
 
 	for (size_t i = 0; i < n; i++)
 		total += parts[i].n;
-	b = block_alloc(total);
+	b = sse_block_alloc(total);
 	to = put(put(put(b->bytes, event), name), data);
 	for (size_t i = 0; i < n; i++)
 		to = put(to, parts[i]);

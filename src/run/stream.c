@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/account.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "run/frame_priv.h"
@@ -106,16 +107,27 @@ deliver(struct stream *s, unsigned mode, struct sse_block *b)
 	}
 }
 
+/* What runs keep for readers that come back is the first to go when the
+ * process holds too much output; what is yet to be stored is kept. */
+static size_t
+ring_bytes(const struct stream *s, size_t drop)
+{
+	bool short_of = account_room(&account_output) == 0 &&
+	    s->kept.at[drop].id <= s->handed;
+
+	return short_of ? LIMIT_STREAM_FLUSH_BYTES : LIMIT_STREAM_RING_BYTES;
+}
+
 static void
 keep(struct stream *s, struct stream_entry entry)
 {
 	size_t drop = 0;
 
-	sse_block_ref(entry.block);
+	sse_block_charge(sse_block_ref(entry.block));
 	entries_add(&s->kept, entry);
 	s->kept_bytes += entry.block->n;
 	s->fresh_bytes += entry.block->n;
-	while (s->kept_bytes > LIMIT_STREAM_RING_BYTES && drop + 1 < s->kept.n) {
+	while (drop + 1 < s->kept.n && s->kept_bytes > ring_bytes(s, drop)) {
 		s->kept_bytes -= s->kept.at[drop].block->n;
 		drop++;
 	}
@@ -133,6 +145,7 @@ stream_send(struct stream *s, unsigned mode, struct sse_block *b)
 	if (s->keeps)
 		keep(s, entry);
 	if (s->closed) {
+		sse_block_charge(b);
 		entries_add(&s->held, entry);
 		return;
 	}

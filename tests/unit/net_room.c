@@ -246,3 +246,132 @@ TEST(http_a_large_body_may_take_its_time)
 	close(fd);
 	serve_stop(s);
 }
+
+/* ---- the account of output ---------------------------------------------------- */
+
+/* Answers with as many bytes as the query says. */
+static void
+reply_bytes(struct serve *s, struct http_req *r)
+{
+	uint64_t n = 0;
+
+	(void)s;
+	CHECK(str_to_u64(r->query, &n) && n <= sizeof lots);
+	http_reply(r, 200, S("text/plain"), STR_NONE, (struct str){ lots, n });
+	serve_tell(s, 'r');
+}
+
+static struct serve *
+start_output(unsigned shards, size_t capacity)
+{
+	struct serve *s = serve_new(shards);
+
+	s->handle = reply_bytes;
+	http_server_limits(s->hs)->out_still = 1;
+	account_set_capacity(&account_output, capacity);
+	serve_run(s);
+	return s;
+}
+
+/* Asks for n bytes and reads none. */
+static int
+leave_unread(struct serve *s, size_t n)
+{
+	char raw[100];
+	int fd = dial(s);
+
+	snprintf(raw, sizeof raw, "GET /bytes?%zu HTTP/1.1\r\n" HOST_LINE "\r\n", n);
+	say(fd, str_of(raw));
+	serve_wait(s, 'r');
+	return fd;
+}
+
+/* Reads to the end; how many bytes came. */
+static size_t
+drink(int fd)
+{
+	size_t n = 0;
+	ssize_t got;
+
+	while ((got = recv(fd, heard, sizeof heard, 0)) > 0)
+		n += (size_t)got;
+	close(fd);
+	return n;
+}
+
+static void
+wait_until_unsent(size_t least, size_t most)
+{
+	while (account_used(&account_output) < least ||
+	    account_used(&account_output) > most)
+		poll(NULL, 0, 1);
+}
+
+TEST(http_unsent_answers_are_in_the_account_until_they_are_read)
+{
+	struct serve *s = start_output(1, SIZE_MAX);
+	int fd = leave_unread(s, 3 * MB);
+	size_t n = 0;
+
+	wait_until_unsent(1 * MB, 3 * MB + 64 * KB);
+	while (n < 3 * MB) {
+		ssize_t got = recv(fd, heard, sizeof heard, 0);
+
+		CHECK(got > 0);
+		n += (size_t)got;
+	}
+	wait_until_unsent(0, 0);
+	close(fd);
+	fd = leave_unread(s, 3 * MB);
+	wait_until_unsent(1 * MB, 3 * MB + 64 * KB);
+	close(fd);                           /* with unread bytes: a reset */
+	wait_until_unsent(0, 0);
+	serve_stop(s);
+}
+
+/* On whatever shard it is. */
+TEST(http_the_largest_queue_goes_first)
+{
+	struct serve *s = start_output(2, 6 * MB);
+	int small[3], large;
+
+	for (int i = 0; i < 2; i++)
+		small[i] = leave_unread(s, 1536 * KB);
+	large = leave_unread(s, 4 * MB);
+	small[2] = leave_unread(s, 1536 * KB);
+	wait_until_unsent(1 * MB, 6 * MB);
+	CHECK(drink(large) < 4 * MB);
+	for (int i = 0; i < 3; i++) {
+		shutdown(small[i], SHUT_WR);
+		CHECK(drink(small[i]) > 1536 * KB);
+	}
+	serve_stop(s);
+	CHECK(account_used(&account_output) == 0);
+}
+
+static void
+want_room(struct serve *s)
+{
+	http_want_room(s->held);
+}
+
+/* When another answer waits for room, and not before. */
+TEST(http_a_client_that_takes_nothing_goes_when_others_wait)
+{
+	struct serve *s = start_output(2, 4 * MB);
+	int stuck = leave_unread(s, 4 * MB), fd = dial(s);
+
+	wait_until_unsent(3 * MB, 4 * MB);
+	account_set_capacity(&account_output, account_used(&account_output));
+	say(fd, S("GET /hold HTTP/1.1\r\n" HOST_LINE "\r\n"));
+	serve_wait(s, 'h');
+	while (account_used(&account_output) > 0)
+		for (unsigned i = 0; i < 2; i++)
+			if (shard_id(s->held->shard) == i)
+				serve_on(s, i, want_room);
+	CHECK(drink(stuck) < 4 * MB);
+	serve_on(s, shard_id(s->held->shard), answer_held);
+	CHECK_INT(hear_status(fd), 200);
+	close(fd);
+	serve_stop(s);
+}

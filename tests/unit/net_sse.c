@@ -283,6 +283,65 @@ TEST(sse_a_large_event_reaches_a_reader)
 	serve_stop(s);
 }
 
+static void
+send_twice(struct serve *s)
+{
+	send_block(s);
+	send_block(s);
+}
+
+static size_t
+drink(int fd, size_t n)
+{
+	size_t at = 0;
+
+	while (at < n) {
+		ssize_t got = recv(fd, heard, sizeof heard, 0);
+
+		CHECK(got > 0);
+		at += (size_t)got;
+	}
+	return at;
+}
+
+/* Nor do the events of one turn, however many they are. */
+TEST(sse_a_turn_over_every_cap_reaches_a_reader)
+{
+	struct serve *s = start(60000, 1000);
+	int fd = follow(s);
+
+	make_block(LIMIT_HTTP_OUT_BYTES - 1 * MB);
+	serve_on(s, 0, send_twice);
+	drink(fd, 2 * (LIMIT_HTTP_OUT_BYTES - 1 * MB));
+	serve_on(s, 0, end_quietly);
+	serve_wait(s, 'd');
+	close(fd);
+	serve_stop(s);
+	CHECK_INT(atomic_load(&block->refs), 1);
+	sse_block_drop(block);
+}
+
+/* It is behind all the time, and reads all the time. */
+TEST(sse_one_turn_after_the_other_reaches_a_reader)
+{
+	struct serve *s = start(60000, 256 * KB);
+	int fd = follow(s), small = 64 * KB;
+	size_t n = 0;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+	make_block(5 * MB);
+	for (int i = 0; i < 10; i++) {
+		serve_on(s, 0, send_block);
+		n += drink(fd, 2 * MB);
+	}
+	drink(fd, 50 * MB - n);
+	serve_on(s, 0, end_quietly);
+	serve_wait(s, 'd');
+	close(fd);
+	serve_stop(s);
+	sse_block_drop(block);
+}
+
 /* One that does not read is cut at the cap, and holds no memory after it. */
 TEST(sse_a_slow_reader_is_cut)
 {
