@@ -391,6 +391,18 @@ answered(void *ctx, const struct http_req *r, int status, size_t bytes_out)
 	api_trim(a);
 }
 
+static void
+quiet(void *ctx, struct shard *s)
+{
+	struct api *a = ((struct api_shared *)ctx)->at[shard_id(s)];
+
+	if (a == NULL)
+		return;
+	buf_release(&a->out);
+	buf_release(&a->scratch);
+	store_reader_trim(a->reader);
+}
+
 /* ---- life ---------------------------------------------------------------- */
 
 /* Checked against the official value for "agent" by a unit test. */
@@ -423,7 +435,7 @@ api_shared_new(struct api_shared **out, const struct api_options *o,
 	sh->at = mem_zero(o->shards * sizeof *sh->at);
 	sh->hooks = (struct http_hooks){
 		.head = head, .handle = handle,
-		.error_body = error_body, .done = answered, .ctx = sh,
+		.error_body = error_body, .done = answered, .quiet = quiet, .ctx = sh,
 		.error_lines = S(API_CORS),
 	};
 	*out = sh;

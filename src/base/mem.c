@@ -5,9 +5,22 @@
  */
 #include "base/mem.h"
 
+#include <fcntl.h>
+#include <malloc.h>
+#include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+/* A turn of a long conversation makes buffers of a MB or two, and frees them:
+ * with glibc's own thresholds (128 KB, growing) each comes from the kernel page
+ * by page and goes back.  Larger ones still do, and so leave no holes. */
+#define MMAP_FROM  ((int)(4 * MB))
+#define TRIM_FROM  ((int)(16 * MB))          /* free at the end of an arena */
+#define TOP_PAD    ((int)(512 * KB))
+#define OTHERS     2                         /* busy threads beside the shards */
+#define GROWN      (4 * MB)                  /* since the last trim: worth one */
 
 static _Noreturn void
 out_of_memory(void)
@@ -60,6 +73,65 @@ mem_cstr(struct str s)
 		memcpy(p, s.p, s.n);
 	p[s.n] = '\0';
 	return p;
+}
+
+void
+mem_setup(unsigned threads)
+{
+	mallopt(M_MMAP_THRESHOLD, MMAP_FROM);
+	mallopt(M_TRIM_THRESHOLD, TRIM_FROM);
+	mallopt(M_TOP_PAD, TOP_PAD);
+	mallopt(M_ARENA_MAX, (int)threads + OTHERS);
+}
+
+/* Bytes in memory; 0 when nobody tells. */
+static size_t
+resident(void)
+{
+	char text[64];
+	int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+	unsigned long all, here;
+
+	if (fd >= 0)
+		close(fd);
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	return sscanf(text, "%lu %lu", &all, &here) == 2 ?
+	    here * (size_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
+/* malloc_trim leaves the free end of every arena but the main one; a large
+ * enough free() looks at it. */
+static void
+trim_own_arena(void)
+{
+	void *p;
+
+	mallopt(M_TRIM_THRESHOLD, TOP_PAD);
+	p = malloc(128 * KB);
+	__asm__ volatile("" : : "r"(p) : "memory");  /* not optimized away */
+	free(p);
+	mallopt(M_TRIM_THRESHOLD, TRIM_FROM);
+}
+
+/* Memory that was freed and not given back is one; memory that was given back
+ * and came to use again is the other. */
+bool
+mem_has_grown(const struct mem_level *since)
+{
+	return resident() >= since->here + GROWN ||
+	    mallinfo2().fordblks >= since->free + GROWN;
+}
+
+void
+mem_trim(struct mem_level *now)
+{
+	trim_own_arena();
+	malloc_trim(TOP_PAD);
+	now->here = resident();
+	now->free = mallinfo2().fordblks;
 }
 
 void *

@@ -8,6 +8,7 @@
 #ifndef BASE_MEM_H
 #define BASE_MEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include "base/str.h"
@@ -16,6 +17,18 @@ void *mem_alloc(size_t n) __attribute__((malloc, returns_nonnull));
 void *mem_zero(size_t n) __attribute__((malloc, returns_nonnull));
 void *mem_resize(void *p, size_t n) __attribute__((returns_nonnull));
 char *mem_cstr(struct str s);                /* NUL-ended copy, free() it */
+
+/* How malloc behaves in a server of so many busy threads: buffers of one turn
+ * stay in the process from turn to turn.  Before the first other thread. */
+void mem_setup(unsigned threads);
+/* What was resident and what was free after a trim; 0 at first. */
+struct mem_level { size_t here, free; };
+
+/* Does the process hold, or have free, some MB more than then?  Microseconds. */
+bool mem_has_grown(const struct mem_level *since);
+/* Gives back what all arenas have free, this thread's to its end.  Takes
+ * milliseconds: for quiet moments. */
+void mem_trim(struct mem_level *now);
 
 #define mem_new(type) ((type *)mem_zero(sizeof(type)))
 

@@ -539,6 +539,8 @@ node_open(struct node *n, struct err *e)
 	choose_model(n);
 	rc = plan_files(n, e);
 	if (rc == OK)
+		mem_setup(n->files.shards);
+	if (rc == OK)
 		rc = open_auth(n, e);
 	if (rc == OK)
 		rc = check_exposure(n, e);

@@ -79,6 +79,9 @@ struct http_hooks {
 	void *ctx;
 	struct str error_lines;              /* header lines with error_body's; may
 	                                        be STR_NONE; outlives the server */
+	/* Little has happened for a second, and the process has grown by some MB:
+	 * what is kept for speed on this shard can go.  May be NULL. */
+	void (*quiet)(void *ctx, struct shard *s);
 };
 
 /* Binds host:port (port 0: any) once; ERR_BUSY with a clear text when it is

@@ -21,6 +21,7 @@
 #include <pthread.h>
 #include <uv.h>
 #include "base/limits.h"
+#include "base/mem.h"
 #include "net/files_priv.h"
 #include "net/http.h"
 #include "net/sse.h"
@@ -226,6 +227,9 @@ void room_for_kept(struct http_conn *c);     /* fails c when there is none */
 void room_give_kept(struct http_conn *c);    /* frees it */
 void room_for_output(struct http_conn *c);   /* something waits in c */
 void room_listener_init(struct http_listener *l);
+void room_listener_ended(struct http_listener *l);   /* something is over */
+void room_listener_stop(struct http_listener *l);
+void listener_free_pool(struct http_listener *l);
 
 /* http_reply.c */
 
@@ -245,6 +249,9 @@ struct http_listener {
 	bool paused;                         /* it does not accept, `retry` is set */
 	bool draining, listening, told;
 	struct wheel_timer retry, drain_end;
+	struct wheel_timer trim;             /* runs while there is traffic */
+	unsigned ended;                      /* since it was set */
+	struct mem_level level;              /* of the last one */
 	struct shard_job shed_job;           /* there is too little room */
 	atomic_bool shed_posted;
 	nsec shed_at;

@@ -24,6 +24,8 @@
 
 #include <assert.h>
 
+#define TRIM_MS    1000                      /* after so long with little to do */
+#define TRIM_BUSY  100                       /* requests in that time are much */
 #define SHED_EVERY (20 * NS_PER_MS)          /* a look at all connections */
 #define SHED_SHARE 8                         /* this part of it is freed */
 
@@ -178,9 +180,45 @@ on_shed(struct shard_job *job)
 		cut_largest(l);
 }
 
+/* A busy second is followed by another look, a quiet one is used. */
+static void
+on_trim(struct wheel_timer *t)
+{
+	struct http_listener *l = CONTAINER_OF(t, struct http_listener, trim);
+	const struct http_hooks *hooks = &l->hs->hooks;
+	bool busy = l->ended >= TRIM_BUSY;
+
+	l->ended = 0;
+	if (busy) {
+		shard_timer_set(l->shard, &l->trim, TRIM_MS);
+		return;
+	}
+	listener_free_pool(l);
+	if (!mem_has_grown(&l->level))
+		return;
+	if (hooks->quiet != NULL)
+		hooks->quiet(hooks->ctx, l->shard);
+	mem_trim(&l->level);
+}
+
+void
+room_listener_ended(struct http_listener *l)
+{
+	l->ended++;
+	if (!wheel_armed(&l->trim) && !l->told)
+		shard_timer_set(l->shard, &l->trim, TRIM_MS);
+}
+
+void
+room_listener_stop(struct http_listener *l)
+{
+	shard_timer_cancel(l->shard, &l->trim);
+}
+
 void
 room_listener_init(struct http_listener *l)
 {
+	l->trim.fire = on_trim;
 	l->shed_job.run = on_shed;
 	atomic_init(&l->shed_posted, false);
 	atomic_init(&l->wanted, false);

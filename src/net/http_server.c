@@ -219,9 +219,10 @@ listener_request(struct http_listener *l)
 	return q;
 }
 
-static void
-free_pool(struct http_listener *l)
+void
+listener_free_pool(struct http_listener *l)
 {
+	l->pool_n = 0;
 	while (l->pool != NULL) {
 		struct request *q = l->pool;
 
@@ -243,6 +244,7 @@ listener_return(struct http_listener *l, struct request *q)
 	}
 	assert(l->requests > 0);
 	l->requests--;
+	room_listener_ended(l);
 	if (l->pool_n < POOL_MAX) {
 		request_clear(q);
 		q->next = l->pool;
@@ -402,7 +404,7 @@ free_listener(struct http_listener *l)
 {
 	assert(l->conns == NULL && l->requests == 0 && !l->listening);
 	assert(l->lender == NULL);
-	free_pool(l);
+	listener_free_pool(l);
 	buf_release(&l->scratch);
 	buf_release(&l->errors);
 	free(l);
@@ -472,6 +474,7 @@ check_drained(struct http_listener *l)
 	files_lender_free(l->lender);
 	l->lender = NULL;
 	shard_timer_cancel(l->shard, &l->drain_end);
+	room_listener_stop(l);
 	l->told_job.run = tell_drained;
 	shard_at_turn_end(l->shard, &l->told_job);
 }
@@ -486,6 +489,7 @@ listener_conn_closed(struct http_listener *l, struct http_conn *c)
 	if (c->next != NULL)
 		c->next->prev = c->prev;
 	uncount_one(l);
+	room_listener_ended(l);
 	resume_accepting(l);
 	if (l->draining)
 		check_drained(l);

@@ -229,6 +229,12 @@ store_reader_open(struct store *st, struct store_reader **out, struct err *e)
 }
 
 void
+store_reader_trim(struct store_reader *r)
+{
+	sqlite3_db_release_memory(r->db.h);
+}
+
+void
 store_reader_close(struct store_reader *r)
 {
 	if (r == NULL)

@@ -159,6 +159,7 @@ struct store_item {
 
 int  store_reader_open(struct store *st, struct store_reader **out, struct err *e);
 void store_reader_close(struct store_reader *r);
+void store_reader_trim(struct store_reader *r);  /* its cache goes */
 
 /* Results live in the arena.  ERR_NOTFOUND, ERR_IO. */
 int store_owner_find(struct store_reader *r, struct str subject, owner_t *out);
