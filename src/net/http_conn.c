@@ -336,15 +336,6 @@ conn_flush(struct http_conn *c)
 		room_for_output(c);
 }
 
-size_t
-conn_taken(const struct http_conn *c)
-{
-	size_t left = c->writing == 0 ? 0 :
-	    uv_stream_get_write_queue_size((const uv_stream_t *)&c->tcp);
-
-	return c->taken + c->writing - left;
-}
-
 void
 conn_reset(struct http_conn *c)
 {
@@ -371,23 +362,11 @@ write_timeout(struct http_conn *c)
 	set_deadline(c, c->l->hs->limits.idle);
 }
 
-/* More is about to wait.  Too much does already, and the client read nothing of
- * it since the last time: it will not read this either. */
-static void
-check_backlog(struct http_conn *c)
-{
-	size_t taken = conn_taken(c);
-
-	if (c->out.bytes > LIMIT_HTTP_OUT_BYTES && taken == c->backlog_taken)
-		conn_fail(c);
-	c->backlog_taken = taken;
-}
-
 void
 conn_queue(struct http_conn *c, struct str bytes)
 {
 	if (c->out.bytes > LIMIT_HTTP_OUT_BYTES)
-		check_backlog(c);
+		room_check_backlog(c);
 	c->req->bytes_out += bytes.n;
 	out_copy(&c->out, bytes.p, bytes.n);
 	conn_schedule(c);
@@ -780,20 +759,6 @@ conn_schedule(struct http_conn *c)
 
 /* Begin. */
 
-static void
-name_peer(struct http_conn *c, const struct sockaddr_storage *a)
-{
-	char host[INET6_ADDRSTRLEN] = "";
-
-	uv_ip_name((const struct sockaddr *)a, host, sizeof host);
-	if (a->ss_family == AF_INET6)
-		snprintf(c->peer, sizeof c->peer, "[%s]:%u", host,
-		    ntohs(((const struct sockaddr_in6 *)a)->sin6_port));
-	else
-		snprintf(c->peer, sizeof c->peer, "%s:%u", host,
-		    ntohs(((const struct sockaddr_in *)a)->sin_port));
-}
-
 void
 conn_accept(struct http_listener *l, int fd, const struct sockaddr_storage *peer)
 {
@@ -813,7 +778,7 @@ conn_accept(struct http_listener *l, int fd, const struct sockaddr_storage *peer
 	l->conns = c;
 	c->state = &idle;
 	listener_idle(l, c);
-	name_peer(c, peer);
+	conn_name_peer(c, peer);
 	limit_state(c);
 	rc = uv_tcp_open(&c->tcp, fd);
 	if (rc != 0)

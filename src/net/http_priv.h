@@ -225,6 +225,9 @@ void conn_cut(struct http_conn *c, const char *why);
 bool room_for_request(struct http_conn *c);
 void room_for_kept(struct http_conn *c);     /* fails c when there is none */
 void room_give_kept(struct http_conn *c);    /* frees it */
+/* Called before more waits: fails a client with LIMIT_HTTP_OUT_BYTES waiting that
+ * has read nothing of it since the last call. */
+void room_check_backlog(struct http_conn *c);
 void room_for_output(struct http_conn *c);   /* something waits in c */
 void room_listener_init(struct http_listener *l);
 void room_listener_ended(struct http_listener *l);   /* something is over */
@@ -287,6 +290,7 @@ struct http_server {
 /* For tests, before the first attach. */
 struct http_limits *http_server_limits(struct http_server *hs);
 
+void conn_name_peer(struct http_conn *c);
 struct request *listener_request(struct http_listener *l);
 void listener_return(struct http_listener *l, struct request *q);
 void listener_conn_closed(struct http_listener *l, struct http_conn *c);

@@ -65,6 +65,27 @@ shed_bodies(struct http_listener *l)
 
 /* ---- output ---------------------------------------------------------------- */
 
+size_t
+conn_taken(const struct http_conn *c)
+{
+	size_t left = c->writing == 0 ? 0 :
+	    uv_stream_get_write_queue_size((const uv_stream_t *)&c->tcp);
+
+	return c->taken + c->writing - left;
+}
+
+/* More is about to wait.  Too much does already, and the client read nothing of
+ * it since the last time: it will not read this either. */
+void
+room_check_backlog(struct http_conn *c)
+{
+	size_t taken = conn_taken(c);
+
+	if (c->out.bytes > LIMIT_HTTP_OUT_BYTES && taken == c->backlog_taken)
+		conn_fail(c);
+	c->backlog_taken = taken;
+}
+
 /* Bytes to be freed so that an eighth has room; 0: the account is not full. */
 static size_t
 output_over(void)

@@ -26,6 +26,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -198,6 +199,20 @@ struct http_limits *
 http_server_limits(struct http_server *hs)
 {
 	return &hs->limits;
+}
+
+void
+conn_name_peer(struct http_conn *c, const struct sockaddr_storage *a)
+{
+	char host[INET6_ADDRSTRLEN] = "";
+
+	uv_ip_name((const struct sockaddr *)a, host, sizeof host);
+	if (a->ss_family == AF_INET6)
+		snprintf(c->peer, sizeof c->peer, "[%s]:%u", host,
+		    ntohs(((const struct sockaddr_in6 *)a)->sin6_port));
+	else
+		snprintf(c->peer, sizeof c->peer, "%s:%u", host,
+		    ntohs(((const struct sockaddr_in *)a)->sin_port));
 }
 
 /* The pool of requests. */
