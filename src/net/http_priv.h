@@ -290,7 +290,7 @@ struct http_server {
 /* For tests, before the first attach. */
 struct http_limits *http_server_limits(struct http_server *hs);
 
-void conn_name_peer(struct http_conn *c);
+void conn_name_peer(struct http_conn *c, const struct sockaddr_storage *a);
 struct request *listener_request(struct http_listener *l);
 void listener_return(struct http_listener *l, struct request *q);
 void listener_conn_closed(struct http_listener *l, struct http_conn *c);
