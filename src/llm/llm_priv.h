@@ -194,6 +194,7 @@ struct openai_stream {
 	struct buf line;                     /* the start of a line not yet whole */
 	struct buf event;                    /* data of an event not yet whole */
 	struct buf mended;                   /* a text that was not UTF-8 */
+	struct llm_delta text;               /* all but the text */
 	uint64_t chunk;                      /* number of the one at hand */
 	char eol;                            /* '\n', '\r'; 0: none was seen */
 	bool begun;                          /* START was told */

@@ -6,14 +6,26 @@
  */
 #include "llm/openai_chunk_priv.h"
 
+static struct chunk_more *
+more(struct chunk *c)
+{
+	if (!c->has_more)
+		c->more = (struct chunk_more){ 0 };
+	c->has_more = true;
+	return &c->more;
+}
+
 /* A text, or null; else it is noted as wrong. */
 static struct str
 read_text(struct scan *s, struct chunk *c, const char *what)
 {
 	struct str skipped;
+	struct str raw = STR_NONE;
 	char first = scan_peek(s);
 
-	if (first == '"' || first == 'n')
+	if (first == '"')
+		return scan_string(s, &raw) ? raw : STR_NONE;
+	if (first == 'n')
 		return scan_text(s);
 	if (scan_value(s, &skipped))
 		c->wrong = what;
@@ -38,19 +50,18 @@ static void
 read_content(struct scan *s, struct chunk *c)
 {
 	if (scan_peek(s) == '[')
-		scan_value(s, &c->blocks);
+		scan_value(s, &more(c)->blocks);
 	else
 		c->content = read_text(s, c, "content");
 }
 
-/* A value of this kind, or STR_NONE for any other. */
-static struct str
-read_if(struct scan *s, char begins)
+/* Is the next value of this kind?  Others are skipped. */
+static bool
+read_if(struct scan *s, char begins, struct str *value)
 {
-	struct str value = STR_NONE;
 	char first = scan_peek(s);
 
-	return scan_value(s, &value) && first == begins ? value : STR_NONE;
+	return scan_value(s, value) && first == begins;
 }
 
 /* Two names for one thing; some servers send both.  Bedrock's is an object
@@ -67,36 +78,43 @@ read_reasoning(struct scan *s, struct chunk *c, bool named)
 		text = text.n > 1 && text.p[0] == '"' ? str_sub(text, 1, text.n - 2) :
 		    STR_NONE;
 	}
-	if (text.n == 0 || (named && c->reasoning.n > 0))
+	if (text.n == 0 || (named && more(c)->reasoning.n > 0))
 		return;
-	c->reasoning = text;
-	c->named_reasoning = named;
+	more(c)->reasoning = text;
+	c->more.named_reasoning = named;
 }
 
 static void
 read_delta(struct scan *s, struct chunk *c)
 {
-	struct str key, skipped;
+	struct str key, value = STR_NONE;
 	bool first = true;
 
 	c->has_message = true;
 	for (scan_open(s, '{'); scan_member(s, &first, &key); ) {
-		if (SCAN_IS(key, "content"))
+		if (SCAN_IS(key, "content")) {
 			read_content(s, c);
-		else if (SCAN_IS(key, "tool_calls"))
-			c->tools = read_value(s, c, '[', "tool_calls");
-		else if (SCAN_IS(key, "reasoning_content"))
+		} else if (SCAN_IS(key, "tool_calls")) {
+			value = read_value(s, c, '[', "tool_calls");
+			if (value.n > 0)
+				more(c)->tools = value;
+		} else if (SCAN_IS(key, "reasoning_content")) {
 			read_reasoning(s, c, false);
-		else if (SCAN_IS(key, "reasoning"))
+		} else if (SCAN_IS(key, "reasoning")) {
 			read_reasoning(s, c, true);
-		else if (SCAN_IS(key, "reasoning_details"))
-			c->details = read_if(s, '[');
-		else if (SCAN_IS(key, "extra_content"))
-			c->extra = read_if(s, '{');
-		else if (SCAN_IS(key, "refusal"))
-			c->refusal = scan_text(s);
-		else
-			scan_value(s, &skipped);
+		} else if (SCAN_IS(key, "reasoning_details")) {
+			if (read_if(s, '[', &value))
+				more(c)->details = value;
+		} else if (SCAN_IS(key, "extra_content")) {
+			if (read_if(s, '{', &value))
+				more(c)->extra = value;
+		} else if (SCAN_IS(key, "refusal")) {
+			value = scan_text(s);
+			if (value.n > 0)
+				more(c)->refusal = value;
+		} else {
+			scan_value(s, &value);
+		}
 	}
 }
 
@@ -108,7 +126,7 @@ read_error(struct scan *s, struct chunk *c)
 
 	if (scan_value(s, &value) && first != 'n' && first != 'f' &&
 	    !str_eq(value, S("\"\"")) && !str_eq(value, S("{}")))
-		c->error = value;
+		more(c)->error = value;
 }
 
 /* Only one of `delta` and `message` counts: a chunk that has both says the
@@ -116,7 +134,7 @@ read_error(struct scan *s, struct chunk *c)
 static void
 read_choice(struct scan *s, struct chunk *c)
 {
-	struct str key, message = STR_NONE, skipped;
+	struct str key, message = STR_NONE, value;
 	bool first = true;
 
 	c->has_choice = true;
@@ -131,12 +149,12 @@ read_choice(struct scan *s, struct chunk *c)
 			c->finish = read_text(s, c, "choices[0].finish_reason");
 		else if (SCAN_IS(key, "message"))
 			message = read_value(s, c, '{', "choices[0].message");
-		else if (SCAN_IS(key, "usage"))
-			c->usage = read_if(s, '{');
 		else if (SCAN_IS(key, "error"))
 			read_error(s, c);
+		else if (SCAN_IS(key, "usage") && begins == '{')
+			scan_value(s, &more(c)->usage);
 		else
-			scan_value(s, &skipped);
+			scan_value(s, &value);
 	}
 	if (message.n > 0 && !c->has_message && !s->bad) {
 		struct scan in = scan_of(message);
@@ -166,11 +184,12 @@ read_choices(struct scan *s, struct chunk *c)
 static void
 read_nested_usage(struct scan *s, struct chunk *c)
 {
-	struct str value = read_if(s, '{');
-	struct str usage = value.n > 0 ? scan_find(value, S("usage")) : STR_NONE;
+	struct str value = STR_NONE, usage = STR_NONE;
 
-	if (usage.n > 0 && usage.p[0] == '{' && c->usage.n == 0)
-		c->usage = usage;
+	if (read_if(s, '{', &value))
+		usage = scan_find(value, S("usage"));
+	if (usage.n > 0 && usage.p[0] == '{' && more(c)->usage.n == 0)
+		more(c)->usage = usage;
 }
 
 /* Other ways to say an error than `error`: {"object":"error",...}, or words
@@ -180,12 +199,17 @@ read_unusual(struct scan *s, struct chunk *c, struct str key, bool *words)
 {
 	struct str value = STR_NONE;
 
-	if (SCAN_IS(key, "x_groq"))
+	if (SCAN_IS(key, "x_groq")) {
 		read_nested_usage(s, c);
-	else if (scan_value(s, &value) && value.n > 0 && value.p[0] != 'n')
+		return;
+	}
+	if (!scan_value(s, &value) || key.n > 7)
+		return;                      /* as most of them are */
+	if (SCAN_IS(key, "object"))
+		*words |= value.n == 7 && str_eq(value, S("\"error\""));
+	else if (value.p[0] != 'n')
 		*words |= SCAN_IS(key, "message") || SCAN_IS(key, "detail") ||
-		    SCAN_IS(key, "errors") || SCAN_IS(key, "msg") ||
-		    (SCAN_IS(key, "object") && str_eq(value, S("\"error\"")));
+		    SCAN_IS(key, "errors") || SCAN_IS(key, "msg");
 }
 
 bool
@@ -195,9 +219,11 @@ openai_chunk_read(struct str text, struct chunk *c)
 	struct str key;
 	bool first = true, words = false, choices = false;
 
-	*c = (struct chunk){ 0 };
+	c->id = c->model = c->content = c->finish = STR_NONE;
+	c->wrong = NULL;
+	c->has_choice = c->has_message = c->has_more = false;
 	if (scan_peek(&s) == '[') {          /* an error of Gemini is in a list */
-		scan_value(&s, &c->error);
+		scan_value(&s, &more(c)->error);
 		return scan_end(&s);
 	}
 	for (scan_open(&s, '{'); scan_member(&s, &first, &key); ) {
@@ -211,14 +237,14 @@ openai_chunk_read(struct str text, struct chunk *c)
 		} else if (SCAN_IS(key, "model")) {
 			c->model = scan_text(&s);
 		} else if (SCAN_IS(key, "usage") && scan_peek(&s) == '{') {
-			scan_value(&s, &c->usage);
+			scan_value(&s, &more(c)->usage);
 		} else if (SCAN_IS(key, "error")) {
 			read_error(&s, c);
 		} else {
 			read_unusual(&s, c, key, &words);
 		}
 	}
-	if (words && !choices && c->usage.n == 0 && c->error.n == 0)
-		c->error = text;
+	if (words && !choices && more(c)->usage.n == 0 && c->more.error.n == 0)
+		c->more.error = text;
 	return scan_end(&s);
 }

@@ -32,6 +32,7 @@ openai_stream_init(struct openai_stream *s, struct llm_result *r,
 {
 	*s = (struct openai_stream){
 		.result = r, .emit = emit, .ctx = ctx,
+		.text = { .kind = LLM_DELTA_TEXT },
 		.line = BUF(LIMIT_LLM_LINE_BYTES),
 		.event = BUF(LIMIT_LLM_LINE_BYTES),
 		.mended = BUF(3 * (size_t)LIMIT_LLM_BODY_BYTES),
@@ -73,12 +74,11 @@ begin(struct openai_stream *s, struct str id_raw)
 static int
 tell_text(struct openai_stream *s, struct str raw)
 {
-	struct llm_delta d = { .kind = LLM_DELTA_TEXT, .text_raw = raw };
-
 	if (raw.n == 0)
 		return OK;
 	buf_add(&s->result->content_raw, raw);
-	return tell(s, &d);
+	s->text.text_raw = raw;
+	return tell(s, &s->text);
 }
 
 static int
@@ -332,25 +332,42 @@ add_details(struct llm_result *r, struct str details)
 
 /* What is kept and not told. */
 static void
-keep(struct openai_stream *s, const struct chunk *c)
+keep(struct llm_result *r, const struct chunk_more *m)
 {
-	struct llm_result *r = s->result;
-
-	if (c->refusal.n > 0)
-		buf_add(&r->refusal_raw, c->refusal);
-	if (r->model_raw.n == 0)
-		buf_add(&r->model_raw, c->model);
-	if (c->usage.n > 0) {
+	if (m->refusal.n > 0)
+		buf_add(&r->refusal_raw, m->refusal);
+	if (m->usage.n > 0) {
 		buf_clear(&r->usage);
-		result_add_minified(&r->usage, c->usage);
+		result_add_minified(&r->usage, m->usage);
 	}
-	if (c->extra.n > 0) {
+	if (m->extra.n > 0) {
 		buf_clear(&r->extra);
-		result_add_minified(&r->extra, c->extra);
+		result_add_minified(&r->extra, m->extra);
 	}
-	if (c->details.n > 0)
-		add_details(r, c->details);
-	r->named_reasoning |= c->named_reasoning;
+	if (m->details.n > 0)
+		add_details(r, m->details);
+	r->named_reasoning |= m->named_reasoning;
+}
+
+/* A chunk that has more than a content. */
+static int
+tell_more(struct openai_stream *s, const struct chunk *c, struct failure *f)
+{
+	const struct chunk_more *m = &c->more;
+	int rc = OK;
+
+	keep(s->result, m);
+	if (!s->begun && (c->has_choice || m->usage.n > 0))
+		rc = begin(s, c->id);
+	if (rc == OK)
+		rc = tell_reasoning(s, m->reasoning);
+	if (rc == OK)
+		rc = tell_text(s, c->content);
+	if (rc == OK && m->blocks.n > 0)
+		rc = tell_blocks(s, m->blocks, tell_text);
+	if (rc == OK && m->tools.n > 0)
+		rc = tell_tools(s, m->tools, f);
+	return rc;
 }
 
 static int
@@ -358,24 +375,21 @@ chunk_tell(struct openai_stream *s, const struct chunk *c, struct failure *f)
 {
 	int rc = OK;
 
-	if (c->error.n > 0) {
-		failure_of_object(f, c->error);
+	if (c->has_more && c->more.error.n > 0) {
+		failure_of_object(f, c->more.error);
 		return ERR_IO;
 	}
 	if (c->wrong != NULL)
 		return wrong_kind(f, c->wrong);
 	s->chunk++;
-	keep(s, c);
-	if (!s->begun && (c->has_choice || c->usage.n > 0))
+	if (s->result->model_raw.n == 0)
+		buf_add(&s->result->model_raw, c->model);
+	if (c->has_more)
+		rc = tell_more(s, c, f);
+	else if (!s->begun && c->has_choice)
 		rc = begin(s, c->id);
-	if (rc == OK)
-		rc = tell_reasoning(s, c->reasoning);
-	if (rc == OK)
+	if (rc == OK && !c->has_more)
 		rc = tell_text(s, c->content);
-	if (rc == OK && c->blocks.n > 0)
-		rc = tell_blocks(s, c->blocks, tell_text);
-	if (rc == OK && c->tools.n > 0)
-		rc = tell_tools(s, c->tools, f);
 	if (rc == OK && c->finish.n > 0)
 		rc = tell_finish(s, c->finish, f);
 	return rc;
@@ -615,7 +629,7 @@ openai_stream_whole(struct openai_stream *s, struct str body, struct failure *f)
 		    FMT(head));
 		return ERR_SYNTAX;
 	}
-	if (c.error.n == 0 && c.wrong == NULL && !c.has_message) {
+	if ((!c.has_more || c.more.error.n == 0) && c.wrong == NULL && !c.has_message) {
 		failure_set(f, FAULT_BACKEND, false,
 		    "the model's answer has no choices[0].message");
 		return ERR_SYNTAX;

@@ -4,262 +4,12 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "harness/test.h"
+#include "llm_fix.h"
 
-#include <arpa/inet.h>
-#include <math.h>
-#include <pthread.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
+#include "base/account.h"
 #include "base/limits.h"
-#include "base/mem.h"
-#include "llm/llm_priv.h"
-
-#define KEY "sk-test-0123456789"
-#define REPLIES_MAX 8
-
-/* ---- a server that reads a request, says what it was told, and closes ------ */
-
-struct server {
-	int fd;
-	char url[64];
-	const char *replies[REPLIES_MAX];    /* NULL-ended; the last stays */
-	pthread_t thread;
-	struct buf requests;                 /* all of them, each after a '\x01' */
-	size_t n;
-};
-
-static size_t
-content_length(const char *head)
-{
-	const char *at = strcasestr(head, "content-length:");
-
-	return at == NULL ? 0 : (size_t)strtoul(at + 15, NULL, 10);
-}
-
-static void
-read_request(int fd, struct buf *out)
-{
-	size_t from = out->n;
-
-	for (;;) {
-		char *room = buf_room(out, 4096), *end;
-		ssize_t n = read(fd, room, 4095);
-
-		if (n <= 0)
-			return;
-		buf_added(out, (size_t)n);
-		end = strstr(out->p + from, "\r\n\r\n");
-		if (end != NULL &&
-		    out->n >= (size_t)(end + 4 - out->p) + content_length(out->p + from))
-			return;
-	}
-}
-
-static void *
-serve(void *arg)
-{
-	struct server *s = arg;
-
-	for (;;) {
-		int fd = accept(s->fd, NULL, NULL);
-		const char *reply;
-
-		if (fd < 0)
-			return NULL;
-		reply = s->replies[s->n++];
-		buf_add_char(&s->requests, '\x01');
-		read_request(fd, &s->requests);
-		if (reply != NULL && write(fd, reply, strlen(reply)) < 0)
-			perror("write");
-		shutdown(fd, SHUT_WR);
-		close(fd);
-	}
-}
-
-static void
-server_start(struct server *s)
-{
-	struct sockaddr_in a = { .sin_family = AF_INET,
-	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t size = sizeof a;
-
-	s->requests = BUF(MB);
-	s->fd = socket(AF_INET, SOCK_STREAM, 0);
-	CHECK(bind(s->fd, (struct sockaddr *)&a, size) == 0 && listen(s->fd, 16) == 0);
-	CHECK(getsockname(s->fd, (struct sockaddr *)&a, &size) == 0);
-	snprintf(s->url, sizeof s->url, "http://127.0.0.1:%d/v1", ntohs(a.sin_port));
-	CHECK(pthread_create(&s->thread, NULL, serve, s) == 0);
-}
-
-/* Afterwards `requests` and `n` may be read. */
-static void
-server_stop(struct server *s)
-{
-	shutdown(s->fd, SHUT_RDWR);
-	pthread_join(s->thread, NULL);
-	close(s->fd);
-}
-
-/* ---- one llm on one shard --------------------------------------------------- */
-
-struct heard {
-	struct buf log;
-	int rc, done;
-	char event[64], words[512];
-	struct buf message;
-	size_t deltas, cancel_at;            /* 0: never */
-	struct llm_call *call;
-	struct bed *bed;
-};
-
-struct bed {
-	struct server server;
-	struct shard *shard;
-	struct client *client;
-	struct llm *llm;
-	size_t live;                         /* calls that are not over */
-	struct shard_job stop;
-};
-
-static void
-on_stop(struct shard_job *job)
-{
-	shard_stop(CONTAINER_OF(job, struct bed, stop)->shard);
-}
-
-static void
-over(struct bed *bed)
-{
-	if (--bed->live == 0)
-		shard_at_turn_end(bed->shard, &bed->stop);
-}
-
-static void
-on_delta(void *ctx, const struct llm_delta *d)
-{
-	static const char *const names[] = { "start", "text", "think", "tool", "finish",
-	    "usage" };
-	struct heard *h = ctx;
-
-	CHECK(h->done == 0);
-	buf_add_fmt(&h->log, "%s %.*s%.*s%.*s;", names[d->kind], FMT(d->text_raw),
-	    FMT(d->name_raw), FMT(d->args_raw));
-	if (++h->deltas == h->cancel_at) {
-		llm_cancel(h->call);
-		over(h->bed);
-	}
-}
-
-static void
-on_done(void *ctx, int rc, const struct llm_answer *a, const char *event,
-    const struct err *e)
-{
-	struct heard *h = ctx;
-
-	h->done++;
-	h->rc = rc;
-	if (rc == OK) {
-		buf_add(&h->message, a->message_json);
-	} else {
-		snprintf(h->event, sizeof h->event, "%s", event);
-		snprintf(h->words, sizeof h->words, "%s", e->text);
-	}
-	over(h->bed);
-}
-
-static void
-bed_open(struct bed *b, struct llm_options *o)
-{
-	struct err e;
-
-	CHECK_RC(client_global_init(&e), OK);
-	CHECK_RC(shard_new(&b->shard, 0, &e), OK);
-	CHECK_RC(client_new(&b->client, b->shard, &e), OK);
-	server_start(&b->server);
-	b->stop.run = on_stop;
-	o->openai_base_url = str_of(b->server.url);
-	if (o->openai_api_key.p == NULL)
-		o->openai_api_key = S(KEY);
-	if (o->default_model.p == NULL)
-		o->default_model = S("openai:gpt-4o");
-	CHECK_RC(llm_new(&b->llm, b->shard, b->client, o, &e), OK);
-}
-
-static void
-bed_close(struct bed *b)
-{
-	llm_free(b->llm);
-	client_free(b->client);
-	shard_free(b->shard);
-	server_stop(&b->server);
-	buf_release(&b->server.requests);
-}
-
-static struct heard
-heard_new(struct bed *b)
-{
-	return (struct heard){ .log = BUF(MB), .message = BUF(MB), .bed = b };
-}
-
-static void
-heard_release(struct heard *h)
-{
-	buf_release(&h->log);
-	buf_release(&h->message);
-}
-
-static struct llm_call *
-begin(struct bed *b, struct heard *h, const struct llm_request *rq)
-{
-	const struct llm_hooks hooks = { on_delta, on_done, h };
-	struct err e = { 0 };
-
-	h->call = llm_start(b->llm, rq, &hooks, &e);
-	if (h->call == NULL)
-		test_fail(__FILE__, __LINE__, "llm_start: %s", e.text);
-	b->live++;
-	return h->call;
-}
-
-static const struct str hi = S("{\"content\":\"hi\",\"type\":\"human\"}");
-
-/* One to the named model, good until the next one. */
-static struct llm_request *
-request(const char *model, const char *base_url)
-{
-	static struct llm_request rq;
-
-	rq = (struct llm_request){ .model = str_of(model), .base_url = str_of(base_url),
-	    .temperature = NAN, .messages = &hi, .messages_n = 1, .stream = true };
-	return &rq;
-}
-
-#define OK_HEAD "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n" \
-    "Connection: close\r\n\r\n"
-#define TOKENS "data: {\"id\":\"c-1\",\"choices\":[{\"delta\":{\"content\":\"Hel\"}}]}\n\n" \
-    "data: {\"id\":\"c-1\",\"choices\":[{\"delta\":{\"content\":\"lo\"}}]}\n\n"
-#define TAIL "data: {\"id\":\"c-1\",\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n" \
-    "data: [DONE]\n\n"
-#define HELLO OK_HEAD TOKENS TAIL
-#define HELLO_LOG "start ;text Hel;text lo;finish ;"
-#define WHOLE "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n" \
-    "{\"id\":\"c-2\",\"choices\":[{\"message\":{\"content\":\"Hello\"},\"finish_reason\":\"stop\"}]}"
-
-static const char *
-error_reply(int status, const char *more, const char *body)
-{
-	static char texts[REPLIES_MAX][1024], *text;
-	static size_t used;
-
-	text = texts[used++ % REPLIES_MAX];
-	snprintf(text, sizeof texts[0], "HTTP/1.1 %d Odd\r\nContent-Type: application/json\r\n"
-	    "%sConnection: close\r\nContent-Length: %zu\r\n\r\n%s", status, more,
-	    strlen(body), body);
-	return text;
-}
 
 /* ---- over the network ------------------------------------------------------- */
 
@@ -369,6 +119,126 @@ TEST(call_gives_up_after_the_last_retry)
 	CHECK_INT(b.server.n, 1 + LIMIT_LLM_RETRIES);
 	heard_release(&h);
 	bed_close(&b);
+}
+
+TEST(call_follows_a_redirect_at_home_only)
+{
+	static const struct { const char *to; int rc; size_t asked; } rows[] = {
+		{ "/r/v1/chat/completions", OK, 2 },
+		{ "https://elsewhere.example/v1/chat/completions", ERR_IO, 1 },
+		{ "//elsewhere.example/v1", ERR_IO, 1 },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		char more[128];
+		struct bed b = { 0 };
+		struct heard h = heard_new(&b);
+
+		snprintf(more, sizeof more, "Location: %s\r\n", rows[i].to);
+		b.server.replies[0] = error_reply(i == 0 ? 307 : 308, more, "");
+		b.server.replies[1] = HELLO;
+		bed_open(&b, &(struct llm_options){ 0 });
+		begin(&b, &h, request("", ""));
+		shard_run(b.shard);
+		CHECK_RC(h.rc, rows[i].rc);
+		CHECK_INT(b.server.n, rows[i].asked);
+		if (rows[i].rc == OK)
+			CHECK(strstr(b.server.requests.p, "\x01POST /r/v1/chat/completions ") != NULL);
+		else
+			CHECK(strstr(h.words, rows[i].to) != NULL);
+		heard_release(&h);
+		bed_close(&b);
+	}
+}
+
+TEST(call_leaves_out_what_is_refused_and_remembers)
+{
+	struct bed b = { .server.replies = {
+	    error_reply(422, "", "{\"detail\":[{\"loc\":[\"body\",\"stream_options\"],\"msg\":"
+		"\"Extra inputs are not permitted\"}]}"), HELLO } };
+	struct heard h = heard_new(&b);
+
+	bed_open(&b, &(struct llm_options){ 0 });
+	begin(&b, &h, request("", ""));
+	shard_run(b.shard);
+	CHECK_RC(h.rc, OK);
+	CHECK_INT(b.server.n, 2);
+	CHECK_INT(quirks_known(str_of(b.server.url), S("gpt-4o")), QUIRK_STREAM_OPTIONS);
+	heard_release(&h);
+	bed_close(&b);
+}
+
+/* What was refused for another reason too is not held against the server. */
+TEST(call_that_fails_anyway_teaches_nothing)
+{
+	const char *no = error_reply(422, "", "{\"detail\":[{\"loc\":[\"body\",\"stream_options\"],"
+	    "\"msg\":\"Extra inputs are not permitted\"}]}");
+	struct bed b = { .server.replies = { no, no, no } };
+	struct heard h = heard_new(&b);
+
+	bed_open(&b, &(struct llm_options){ 0 });
+	begin(&b, &h, request("", ""));
+	shard_run(b.shard);
+	CHECK_RC(h.rc, ERR_INVALID);
+	CHECK_STR(str_of(h.words), "422 body.stream_options: Extra inputs are not permitted");
+	CHECK_INT(b.server.n, 2);
+	CHECK_INT(quirks_known(str_of(b.server.url), S("gpt-4o")), 0);
+	heard_release(&h);
+	bed_close(&b);
+}
+
+TEST(call_to_what_speaks_no_http_is_no_mistake_of_the_request)
+{
+	static const char ssh[] = "SSH-2.0-OpenSSH_9.2\r\n";
+	struct bed b = { .server.replies = { ssh, ssh, ssh, ssh } };
+	struct heard h = heard_new(&b);
+
+	bed_open(&b, &(struct llm_options){ 0 });
+	begin(&b, &h, request("", ""));
+	shard_run(b.shard);
+	CHECK_RC(h.rc, ERR_CLOSED);
+	CHECK_STR(str_of(h.event), "error.llm.transport");
+	CHECK(strstr(h.words, "does not speak HTTP") != NULL);
+	heard_release(&h);
+	bed_close(&b);
+}
+
+/* A large answer is charged while it comes, and given back. */
+TEST(call_with_a_large_answer_needs_room_in_the_account)
+{
+	static const struct { size_t capacity; bool stream; int rc; } rows[] = {
+		{ 4 * MB, true, OK }, { 4 * MB, false, OK },
+		{ 512 * KB, true, ERR_BUSY }, { 512 * KB, false, ERR_BUSY },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct buf reply = BUF(4 * MB);
+		struct bed b = { 0 };
+		struct heard h = heard_new(&b);
+		struct llm_request *rq;
+
+		buf_add(&reply, rows[i].stream ? S(OK_HEAD "data: {\"choices\":[{\"delta\":"
+		    "{\"content\":\"") : S("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
+		    "{\"choices\":[{\"message\":{\"content\":\""));
+		while (reply.n < 2 * MB)
+			buf_lit(&reply, "yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy");
+		buf_lit(&reply, "\"},\"finish_reason\":\"stop\"}]}\n\n");
+		b.server.replies[0] = reply.p;
+		account_set_capacity(&account_output, rows[i].capacity);
+		bed_open(&b, &(struct llm_options){ 0 });
+		rq = request("", "");
+		rq->stream = rows[i].stream;
+		begin(&b, &h, rq);
+		shard_run(b.shard);
+		CHECK_RC(h.rc, rows[i].rc);
+		if (rows[i].rc != OK)
+			CHECK(strstr(h.words, "no memory left") != NULL);
+		CHECK_INT(account_used(&account_output), 0);
+		account_set_capacity(&account_output, SIZE_MAX);
+		heard_release(&h);
+		bed_close(&b);
+		buf_release(&reply);
+	}
 }
 
 /* Each row: an answer that must not be asked for again. */

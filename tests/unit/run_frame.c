@@ -126,6 +126,61 @@ TEST(tuple_tool_pieces_are_calls_or_malformed)
 	chunks_release(&c);
 }
 
+TEST(tuple_tells_thoughts_and_the_end_of_an_answer)
+{
+	struct chunks c = chunks_new();
+	struct llm_delta thought = { .kind = LLM_DELTA_REASONING, .text_raw = S("h\\u00e9 \\\"") };
+	struct llm_delta finish = { .kind = LLM_DELTA_FINISH, .finish_raw = S("length"),
+	    .model_raw = S("m-1") };
+	struct llm_delta silent = { .kind = LLM_DELTA_FINISH };
+
+	check_block(chunk_tuple(&c, &thought, 2), "event: messages\n"
+	    "data: [{\"content\":\"\",\"tool_call_chunks\":[],\"additional_kwargs\":"
+	    "{\"reasoning_content\":\"h\\u00e9 \\\"\"}," END "\"tool_calls\":[],"
+	    "\"invalid_tool_calls\":[],\"type\":\"ai\"},{\"tags\":[]," MODEL "]\nid: 2\n\n");
+	check_block(chunk_tuple(&c, &finish, 7), "event: messages\n"
+	    "data: [{\"content\":\"\",\"tool_call_chunks\":[],\"additional_kwargs\":{},"
+	    "\"id\":\"m1\",\"response_metadata\":{\"model_provider\":\"openai\",\"usage\":{},"
+	    "\"finish_reason\":\"length\",\"model_name\":\"m-1\"},\"tool_calls\":[],"
+	    "\"invalid_tool_calls\":[],\"type\":\"ai\"},{\"tags\":[]," MODEL "]\nid: 7\n\n");
+	check_block(chunk_tuple(&c, &silent, 8), "event: messages\n"
+	    "data: [{\"content\":\"\",\"tool_call_chunks\":[],\"additional_kwargs\":{}," END
+	    "\"tool_calls\":[],\"invalid_tool_calls\":[],\"type\":\"ai\"},"
+	    "{\"tags\":[]," MODEL "]\nid: 8\n\n");
+	chunks_release(&c);
+}
+
+TEST(partial_message_has_thoughts_extras_and_its_end)
+{
+	struct chunks c = chunks_new();
+	struct llm_delta deltas[] = {
+		{ .kind = LLM_DELTA_REASONING, .text_raw = S("let ") },
+		{ .kind = LLM_DELTA_REASONING, .text_raw = S("me") },
+		{ .kind = LLM_DELTA_TOOL, .id_raw = S("c"), .name_raw = S("get_"),
+		  .extra = S("{\"x\":1}") },
+		{ .kind = LLM_DELTA_TOOL, .name_raw = S("time"), .args_raw = S("{}") },
+		{ .kind = LLM_DELTA_FINISH, .finish_raw = S("tool_calls"), .model_raw = S("m-1") },
+		{ .kind = LLM_DELTA_USAGE, .usage_raw = S("{\"prompt_tokens\":9223372036854775807,"
+		    "\"completion_tokens\":2.0}") },
+	};
+
+	for (size_t i = 0; i < COUNT(deltas); i++)
+		chunk_collect(&c, &deltas[i]);
+	check_block(chunk_partial(&c, 9), "event: messages/partial\n"
+	    "data: [{\"content\":\"\",\"additional_kwargs\":{\"tool_calls\":[{\"index\":0,\"id\":"
+	    "\"c\",\"type\":\"function\",\"function\":{\"name\":\"get_time\",\"arguments\":\"{}\"},"
+	    "\"extra_content\":{\"x\":1}}],\"reasoning_content\":\"let me\"},"
+	    "\"response_metadata\":{\"model_provider\":\"openai\",\"usage\":{\"prompt_tokens\":"
+	    "9223372036854775807,\"completion_tokens\":2.0},\"finish_reason\":\"tool_calls\","
+	    "\"model_name\":\"m-1\"},\"tool_call_chunks\":[{\"name\":\"get_time\",\"args\":\"{}\","
+	    "\"id\":\"c\",\"index\":0,\"type\":\"tool_call_chunk\"}],\"tool_calls\":[{\"name\":"
+	    "\"get_time\",\"args\":{},\"id\":\"c\",\"type\":\"tool_call\"}],\"id\":\"m1\","
+	    "\"usage_metadata\":{\"input_tokens\":9007199254740991,\"output_tokens\":2,"
+	    "\"total_tokens\":9007199254740993,\"input_token_details\":{},"
+	    "\"output_token_details\":{}},\"invalid_tool_calls\":[],\"type\":\"ai\"}]\nid: 9\n\n");
+	chunks_release(&c);
+}
+
 #define USAGE "{\"prompt_tokens\":11,\"completion_tokens\":5,\"total_tokens\":16," \
 	"\"prompt_tokens_details\":{\"cached_tokens\":0}," \
 	"\"completion_tokens_details\":{\"reasoning_tokens\":0}}"

@@ -123,3 +123,41 @@ TEST(text_is_cut_between_characters)
 	for (size_t i = 0; i < COUNT(rows); i++)
 		CHECK_STR(text_cut(str_of(rows[i].text), rows[i].max), rows[i].cut);
 }
+
+/* ---- what models are shown -------------------------------------------------- */
+
+TEST(schema_is_shown_in_what_every_provider_takes)
+{
+	static const struct { const char *schema, *shown; } rows[] = {
+		{ "{\"type\":\"object\",\"properties\":{\"ns\":{\"type\":[\"array\",\"string\"],\"items\":"
+		  "{\"type\":[\"string\",\"null\"]}}},\"required\":[],\"additionalProperties\":false}",
+		  "{\"type\":\"object\",\"properties\":{\"ns\":{\"type\":\"array\",\"items\":"
+		  "{\"type\":\"string\"}}}}" },
+		/* properties of these names are no keywords */
+		{ "{\"type\":\"object\",\"properties\":{\"type\":{\"type\":\"string\",\"enum\":[\"a\"]},"
+		  "\"required\":{\"type\":\"object\",\"properties\":{}}},\"required\":[\"type\"]}",
+		  "{\"type\":\"object\",\"properties\":{\"type\":{\"type\":\"string\",\"enum\":[\"a\"]},"
+		  "\"required\":{\"type\":\"object\"}},\"required\":[\"type\"]}" },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct buf b = BUF(MB);
+		struct json_doc s;
+
+		CHECK_RC(json_parse(&s, str_of(rows[i].schema), NULL), OK);
+		schema_add_common(&b, s.root);
+		CHECK_STR(buf_str(&b), rows[i].shown);
+		json_release(&s);
+		buf_release(&b);
+	}
+}
+
+TEST(schema_of_no_arguments_has_one_that_does_nothing)
+{
+	struct tools *t = tools_new();
+	struct str shown = tools_schema(t, tools_find(t, S("current_time")));
+
+	CHECK_STR(shown, "{\"type\":\"object\",\"properties\":{\"note\":{\"type\":\"string\","
+	    "\"description\":\"Not used; leave it out.\"}}}");
+	tools_free(t);
+}
