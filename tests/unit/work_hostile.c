@@ -127,13 +127,13 @@ ask(struct rpc_client *c, const char *operation, const char *key)
 }
 
 static void
-batch_add(struct buf *b, int id, int creates, const char *more)
+batch_add(struct buf *b, int id, int creates, int bytes, const char *more)
 {
 	buf_add_fmt(b, "{\"operation\":\"batch\",\"request_id\":%d%s,\"args\":"
 	    "{\"operations\":[", id, more);
 	for (int i = 0; i < creates; i++)
 		buf_add_fmt(b, "%s{\"operation\":\"create\",\"args\":"
-		    "{\"title\":\"x\"}}", i > 0 ? "," : "");
+		    "{\"title\":\"x\",\"notes\":\"%0*d\"}}", i > 0 ? "," : "", bytes, i);
 	buf_lit(b, "]}}\n");
 }
 
@@ -282,14 +282,16 @@ TEST(hostile_caller_is_told_nothing)
 /* ---- clients that want too much ------------------------------------------------ */
 
 #define OPERATIONS 10000
+/* So that it runs for seconds: who cancels it may have to wait for a core. */
+#define HEAVY 4000
 
 static void
 long_batch(struct rpc_client *c)
 {
-	struct buf b = BUF(8 * MB);
+	struct buf b = BUF(64 * MB);
 
 	dial(c);
-	batch_add(&b, 1, OPERATIONS, ",\"progress\":true");
+	batch_add(&b, 1, OPERATIONS, HEAVY, ",\"progress\":true");
 	tell(c, buf_str(&b));
 	buf_release(&b);
 	CHECK(str_contains(hear(c), S("\"progress\"")));
@@ -334,14 +336,14 @@ TEST(hostile_hang_up_while_it_runs_leaves_nothing)
 
 TEST(hostile_deadline_of_what_runs_leaves_nothing)
 {
-	struct buf b = BUF(8 * MB);
+	struct buf b = BUF(64 * MB);
 	struct rpc_client c;
 	struct str line;
 
 	workspace();
 	start();
 	dial(&c);
-	batch_add(&b, 1, OPERATIONS, ",\"deadline_ms\":30");
+	batch_add(&b, 1, OPERATIONS, HEAVY, ",\"deadline_ms\":30");
 	tell(&c, buf_str(&b));
 	line = hear(&c);
 	CHECK(str_contains(line, S("\"code\":\"TIMEOUT\"")));
@@ -363,7 +365,7 @@ TEST(hostile_pipelining_lets_others_through)
 	dial(&greedy);
 	dial(&other);
 	for (int i = 0; i < batches; i++)
-		batch_add(&b, i, creates, "");
+		batch_add(&b, i, creates, 1, "");
 	tell(&greedy, buf_str(&b));
 	CHECK(str_starts(hear(&greedy), S("{\"request_id\":0,\"success\":true")));
 	CHECK(ask(&other, "stats", "total_issues") < batches * creates);
