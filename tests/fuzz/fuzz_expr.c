@@ -37,8 +37,9 @@ run(struct expr *x)
 {
 	struct val slots[2] = { data, VAL_UNDEF }, v, changed;
 	uint64_t declared = 1;
+	size_t work = 0;
 	struct expr_scope scope = { .lookup = lookup, .slots = slots, .declared = &declared,
-		.event_field = event_field };
+		.event_field = event_field, .work = &work };
 	struct str root;
 	struct err e;
 	bool yes;

@@ -241,7 +241,7 @@ TEST(bound_expressions_over_large_values)
 		{ "split(x, '') != x", "" }, { "map(range(10000), i =&gt; len(x))", "" },
 		{ "map(range(50000), i =&gt; x[4000000])", "" }, { "x == y", "" }, { "x >= y", "" },
 		{ "!contains(x, slice(x, 0, 2000000) + 'b')", "" },
-		{ "replace(x, 'a', '') == '' || true", "" }, { "max(x, y) == x", "" },
+		{ "replace(x, 'b', '') == x", "" }, { "max(x, y) == x", "" },
 		{ "xs != ys || true", "" }, { "!contains(xs, b)", "" }, { "!(b in xs)", "" },
 		{ "unique(concat(xs, ys)) || true", "" },
 		{ "In(x) || {a: 1}[x] || true", "" },
