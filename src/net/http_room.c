@@ -192,7 +192,7 @@ on_shed(struct shard_job *job)
 {
 	struct http_listener *l = CONTAINER_OF(job, struct http_listener, shed_job);
 
-	atomic_store_explicit(&l->shed_posted, false, memory_order_relaxed);
+	atomic_store_explicit(&l->shed_posted, false, memory_order_release);
 	if (is_short())
 		shed_bodies(l);
 	if (atomic_exchange_explicit(&l->wanted, false, memory_order_relaxed))
@@ -254,7 +254,7 @@ ask_all(struct http_listener *l, bool self)
 	pthread_mutex_lock(&hs->lock);
 	for (struct http_listener *o = hs->listeners; o != NULL; o = o->next)
 		if ((self || o != l) && !atomic_exchange_explicit(&o->shed_posted, true,
-		    memory_order_relaxed))
+		    memory_order_acquire))
 			shard_post(o->shard, &o->shed_job);
 	pthread_mutex_unlock(&hs->lock);
 }
