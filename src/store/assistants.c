@@ -173,17 +173,46 @@ threads_idle(struct store *st, struct store_assistant_delete *x)
 	    UUID_TEXT, id);
 }
 
+/* The next of the assistant's threads after *seq leaves its index and is
+ * buried.  ERR_NOTFOUND: there is none. */
 static int
-threads_bury(struct store *st, struct store_assistant_delete *x)
+thread_bury_next(struct store *st, struct store_assistant_delete *x, int64_t *seq)
 {
-	struct query q = query_of(&st->w, SQL_THREAD_BURY_OF);
+	struct query q = query_of(&st->w, SQL_THREAD_NEXT_OF);
+	struct store_thread t;
 	int rc;
 
 	bind_uuid(&q, &x->id);
+	bind_i64(&q, *seq);
 	bind_i64(&q, x->cmd.owner);
-	rc = query_run(&q);
-	if (rc != OK || sqlite3_changes64(st->w.h) == 0)
+	rc = query_row(&q);
+	if (rc == OK)
+		rc = thread_read(&q, &st->scratch, &t);
+	query_end(&q);
+	if (rc != OK)
 		return rc;
+	*seq = t.seq;
+	rc = thread_leave(st, x->cmd.owner, &t);
+	arena_clear(&st->scratch);
+	if (rc != OK)
+		return rc;
+	q = query_of(&st->w, SQL_THREAD_BURY);
+	bind_i64(&q, t.seq);
+	bind_i64(&q, x->cmd.owner);
+	return query_run(&q);
+}
+
+static int
+threads_bury(struct store *st, struct store_assistant_delete *x)
+{
+	int64_t seq = 0;
+	int rc;
+
+	do
+		rc = thread_bury_next(st, x, &seq);
+	while (rc == OK);
+	if (rc != ERR_NOTFOUND || seq == 0)
+		return rc == ERR_NOTFOUND ? OK : rc;
 	st->dead = true;
 	rc = erase_buried(st, ERASE_NOW);
 	return rc == ERR_AGAIN ? OK : rc;

@@ -17,6 +17,7 @@
 #include "store/store_priv.h"
 
 #define CHECKPOINTS_AT_ONCE 128
+#define RUN_ERASE_NOW       300              /* rows; more are buried */
 
 /* Runs a DELETE whose last parameter is the budget, and pays for its rows. */
 static int
@@ -216,4 +217,175 @@ erase_find(struct store *st)
 		rc = find_one(&st->w, SQL_ASSISTANT_DEAD, NULL, &seq);
 	st->dead = rc == OK;
 	return rc == ERR_NOTFOUND ? OK : rc;
+}
+
+/* ---- one run ---------------------------------------------------------------- */
+
+struct checkpoint {
+	int64_t seq, parent, run, list, len;
+};
+
+/* ERR_NOTFOUND: seq is 0, before the first. */
+static int
+checkpoint_read_place(struct db *db, int64_t thread, struct checkpoint *c)
+{
+	struct query q = query_of(db, SQL_CHECKPOINT_PLACE);
+	int rc;
+
+	bind_i64(&q, c->seq);
+	bind_i64(&q, thread);
+	rc = query_row(&q);
+	if (rc == OK) {
+		c->parent = col_i64(&q, 0);
+		c->run = col_i64(&q, 1);
+		c->list = col_i64(&q, 2);
+		c->len = col_i64(&q, 3);
+	}
+	query_end(&q);
+	return rc;
+}
+
+/* Entries of a list from `from` on. */
+static int
+list_cut(struct db *db, int64_t list, int64_t from)
+{
+	struct query q = query_of(db, SQL_MESSAGE_DROP);
+
+	bind_i64(&q, (list << LIST_BITS) + from);
+	bind_i64(&q, (list + 1) << LIST_BITS);
+	return query_run(&q);
+}
+
+static int
+checkpoint_drop(struct db *db, int64_t thread, const struct checkpoint *c)
+{
+	struct query q = query_of(db, SQL_CHECKPOINT_DROP);
+	int rc;
+
+	bind_i64(&q, c->seq);
+	bind_i64(&q, thread);
+	rc = query_run(&q);
+	return rc == OK && c->list == c->seq ? list_cut(db, c->list, 0) : rc;
+}
+
+/* Those that later runs went on from stay; their run's number may be given to
+ * another one day. */
+static int
+checkpoints_orphan(struct db *db, int64_t thread, int64_t run)
+{
+	struct query q = query_of(db, SQL_CHECKPOINT_ORPHAN);
+
+	bind_i64(&q, thread);
+	bind_i64(&q, run);
+	return query_run(&q);
+}
+
+/* What the run left at the thread's end.  *newest: where the thread stands. */
+static int
+checkpoints_drop(struct db *db, int64_t thread, int64_t run, int64_t *newest)
+{
+	struct checkpoint c = { .seq = *newest };
+	int rc = checkpoint_read_place(db, thread, &c);
+
+	while (rc == OK && c.run == run) {
+		rc = checkpoint_drop(db, thread, &c);
+		c.seq = c.parent;
+		if (rc == OK)
+			rc = checkpoint_read_place(db, thread, &c);
+	}
+	if (rc == OK && c.seq != *newest && c.list != 0)
+		rc = list_cut(db, c.list, c.len);
+	*newest = c.seq;
+	return rc == ERR_NOTFOUND ? OK : rc;
+}
+
+/* The rest of a run that has too many rows goes as a buried thread's. */
+static int
+run_bury(struct store *st, int64_t run)
+{
+	int64_t grave = seq_next(st, SEQ_THREAD);
+	struct query q = query_of(&st->w, SQL_THREAD_GRAVE);
+	int rc;
+
+	bind_i64(&q, grave);
+	rc = query_run(&q);
+	if (rc != OK)
+		return rc;
+	st->dead = true;
+	q = query_of(&st->w, SQL_RUN_MOVE);
+	bind_i64(&q, grave);
+	bind_i64(&q, run);
+	return query_run(&q);
+}
+
+static int
+run_erase(struct store *st, int64_t run)
+{
+	int64_t budget = RUN_ERASE_NOW;
+	int rc = erase_by(&st->w, SQL_STREAM_ERASE, run, &budget);
+
+	if (rc == OK)
+		rc = erase_by(&st->w, SQL_CALL_ERASE, run, &budget);
+	if (rc == ERR_AGAIN)
+		return run_bury(st, run);
+	if (rc == OK)
+		rc = erase_row(&st->w, SQL_RUN_ERASE, run, &budget);
+	return rc == ERR_AGAIN ? OK : rc;    /* that was the last */
+}
+
+static int
+run_find(struct store *st, struct store_run_delete *x, int64_t *run,
+    struct store_thread *t)
+{
+	struct query q = query_of(&st->w, SQL_RUN_GET);
+	bool on_thread = false;
+	int rc;
+
+	bind_uuid(&q, &x->run_id);
+	bind_i64(&q, x->cmd.owner);
+	rc = query_row(&q);
+	if (rc == OK) {
+		struct uuid thread = col_uuid(&q, 1);
+
+		*run = col_i64(&q, 3);
+		on_thread = uuid_eq(&thread, &x->thread_id);
+	}
+	query_end(&q);
+	if (rc != OK || !on_thread)
+		return rc == OK ? ERR_NOTFOUND : rc;
+	q = query_of(&st->w, SQL_THREAD_GET);
+	bind_uuid(&q, &x->thread_id);
+	bind_i64(&q, x->cmd.owner);
+	rc = query_row(&q);
+	if (rc == OK)
+		rc = thread_read(&q, &st->scratch, t);
+	query_end(&q);
+	return rc;
+}
+
+int
+op_run_delete(struct store *st, struct store_cmd *c)
+{
+	struct store_run_delete *x = (struct store_run_delete *)c;
+	struct store_thread t = { .seq = 0 };
+	int64_t run = 0, newest;
+	struct query q;
+	int rc = run_find(st, x, &run, &t);
+
+	if (rc == OK)
+		rc = thread_is_quiet(st, c, t.seq);
+	newest = t.checkpoint;
+	if (rc == OK)
+		rc = checkpoints_drop(&st->w, t.seq, run, &newest);
+	if (rc == OK)
+		rc = checkpoints_orphan(&st->w, t.seq, run);
+	if (rc == OK)
+		rc = run_erase(st, run);
+	if (rc != OK || newest == t.checkpoint)
+		return rc;
+	q = query_of(&st->w, SQL_THREAD_ADVANCE);
+	bind_i64(&q, newest);
+	bind_i64(&q, t.seq);
+	bind_i64(&q, c->owner);
+	return query_run(&q);
 }

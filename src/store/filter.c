@@ -258,20 +258,20 @@ text_can_pass(const struct filter *f, struct str value)
 
 /* ---- words --------------------------------------------------------------- */
 
-static char
-lower(char c)
+char
+text_lower(char c)
 {
 	return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
 }
 
 /* word is in lower case. */
-static bool
-contains_nocase(struct str text, struct str word)
+bool
+text_contains_nocase(struct str text, struct str word)
 {
 	for (size_t i = 0; i + word.n <= text.n; i++) {
 		size_t j = 0;
 
-		while (j < word.n && lower(text.p[i + j]) == word.p[j])
+		while (j < word.n && text_lower(text.p[i + j]) == word.p[j])
 			j++;
 		if (j == word.n)
 			return true;
@@ -299,7 +299,7 @@ words_parse(struct filter *f, struct str query, struct err *e)
 	if (f->words.failed)
 		return err_set(e, ERR_TOOBIG, "query: over %zu bytes", f->words.max);
 	for (size_t i = 0; i < f->words.n; i++)
-		f->words.p[i] = lower(f->words.p[i]);
+		f->words.p[i] = text_lower(f->words.p[i]);
 	for (size_t i = 0, at = 0; i < f->words_n; at = ends[i++])
 		f->word[i] = (struct str){ f->words.p + at, ends[i] - at };
 	return OK;
@@ -309,7 +309,7 @@ static bool
 words_pass(const struct filter *f, struct str value)
 {
 	for (size_t i = 0; i < f->words_n; i++)
-		if (!contains_nocase(value, f->word[i]))
+		if (!text_contains_nocase(value, f->word[i]))
 			return false;
 	return true;
 }

@@ -43,6 +43,12 @@ bytes_thread_create(const struct store_cmd *c)
 }
 
 static size_t
+bytes_thread_update(const struct store_cmd *c)
+{
+	return HEAD + ((const struct store_thread_update *)c)->metadata_json.n;
+}
+
+static size_t
 bytes_run_create(const struct store_cmd *c)
 {
 	const struct store_run_create *r = (const void *)c;
@@ -107,12 +113,14 @@ const struct op store_ops[OPS] = {
 	[STORE_ASSISTANT_UPDATE] = { op_assistant_update, bytes_assistant_update, false },
 	[STORE_ASSISTANT_DELETE] = { op_assistant_delete, bytes_fixed, false },
 	[STORE_THREAD_CREATE] = { op_thread_create, bytes_thread_create, false },
+	[STORE_THREAD_UPDATE] = { op_thread_update, bytes_thread_update, false },
 	[STORE_THREAD_DELETE] = { op_thread_delete, bytes_fixed, false },
 	[STORE_RUN_CREATE] = { op_run_create, bytes_run_create, false },
 	[STORE_RUN_CLAIM] = { op_run_claim, bytes_fixed, false },
 	[STORE_RUN_STEP] = { op_run_step, bytes_run_step, false },
 	[STORE_RUN_FINISH] = { op_run_finish, bytes_run_finish, false },
 	[STORE_RUN_CANCEL] = { op_run_cancel, bytes_fixed, false },
+	[STORE_RUN_DELETE] = { op_run_delete, bytes_fixed, false },
 	[STORE_ITEM_PUT] = { op_item_put, bytes_item_put, false },
 	[STORE_ITEM_DELETE] = { op_item_delete, bytes_fixed, false },
 	[STORE_STREAM_APPEND] = { op_stream_append, bytes_stream_append, false },
@@ -120,6 +128,8 @@ const struct op store_ops[OPS] = {
 	[STORE_CALL_DONE] = { op_call_done, bytes_call, false },
 	[STORE_GUEST_WRITE] = { op_guest_write, NULL, .undoes = true },
 	[STORE_ITEM_SEARCH] = { op_item_search, bytes_fixed, true },
+	[STORE_THREAD_SEARCH] = { op_thread_search, bytes_fixed, true },
+	[STORE_ASSISTANT_SEARCH] = { op_assistant_search, bytes_fixed, true },
 	[STORE_HISTORY] = { op_thread_history, bytes_fixed, .slow = true, .first = true },
 	[STORE_RUN_LIST] = { op_run_list, bytes_fixed, .slow = true, .first = true },
 	[STORE_GUEST_READ] = { op_guest_read, NULL, .slow = true },

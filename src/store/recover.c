@@ -17,6 +17,7 @@
 
 struct cut_off {
 	int64_t run, thread, attempt;
+	owner_t owner;
 };
 
 struct cut_offs {
@@ -37,7 +38,7 @@ cut_offs_load(struct store *st, struct cut_offs *l)
 		mem_grow(l->at, l->n, l->cap);
 		l->at[l->n++] = (struct cut_off){
 			.run = col_i64(&q, 0), .thread = col_i64(&q, 1),
-			.attempt = col_i64(&q, 2),
+			.attempt = col_i64(&q, 2), .owner = col_i64(&q, 3),
 		};
 	}
 	query_end(&q);
@@ -88,6 +89,9 @@ run_give_up(struct store *st, const struct cut_off *cut, msec now)
 	rc = query_run(&q);
 	if (rc == OK)
 		rc = thread_active(st, cut->thread, &all);
+	if (rc == OK)
+		rc = tally_move(st, cut->owner, THREAD_BUSY, all > 0 ?
+		    THREAD_BUSY : THREAD_ERROR);
 	if (rc != OK)
 		return rc;
 	q = query_of(&st->w, SQL_THREAD_FAIL);

@@ -136,6 +136,17 @@ thread_insert_busy(struct store *st, struct store_run_create *x)
 }
 
 static int
+thread_change(struct store *st, const struct store_run_create *x,
+    const struct store_thread *before)
+{
+	int rc = tally_move(st, x->cmd.owner, before->status, THREAD_BUSY);
+
+	return rc != OK ? rc : facets_change(st, &(struct thread_key){
+	    x->cmd.owner, before->created, before->seq }, before->metadata_json,
+	    x->thread.metadata_json);
+}
+
+static int
 thread_update_busy(struct store *st, struct store_run_create *x)
 {
 	struct query q = query_of(&st->w, SQL_THREAD_BEGIN_RUN);
@@ -183,6 +194,7 @@ int
 op_run_create(struct store *st, struct store_cmd *c)
 {
 	struct store_run_create *x = (struct store_run_create *)c;
+	struct store_thread before;
 	bool fresh = false;
 	int rc;
 
@@ -201,6 +213,7 @@ op_run_create(struct store *st, struct store_cmd *c)
 	}
 	if (rc == OK)
 		rc = run_admit(st, x);
+	before = x->thread;
 	if (rc == OK)
 		rc = thread_metadata(x);
 	if (rc == OK)
@@ -211,6 +224,9 @@ op_run_create(struct store *st, struct store_cmd *c)
 	x->thread.status = THREAD_BUSY;
 	x->thread.updated = x->run.updated;
 	rc = fresh ? thread_insert_busy(st, x) : thread_update_busy(st, x);
+	if (rc == OK)
+		rc = fresh ? thread_enter(st, c->owner, &x->thread) :
+		    thread_change(st, x, &before);
 	return rc == OK ? run_insert(st, x) : rc;
 }
 
@@ -491,7 +507,10 @@ op_run_finish(struct store *st, struct store_cmd *c)
 		return rc;
 	rc = run_take_next(st, c, x->thread_seq, x->now, &x->next);
 	x->has_next = rc == OK;
-	if (rc != OK && rc != ERR_NOTFOUND)
+	if (rc == OK || rc == ERR_NOTFOUND)
+		rc = tally_move(st, c->owner, THREAD_BUSY, x->has_next ?
+		    THREAD_BUSY : x->thread_status);
+	if (rc != OK)
 		return rc;
 	q = query_of(&st->w, SQL_THREAD_END_RUN);
 	bind_i64(&q, x->has_next ? THREAD_BUSY : x->thread_status);
@@ -511,6 +530,8 @@ thread_settle(struct store *st, struct store_cmd *c, int64_t thread, msec now)
 	struct query q;
 	int rc = runs_active(st, thread, &running, &all);
 
+	if (rc == OK && all == 0)
+		rc = tally_move(st, c->owner, THREAD_BUSY, THREAD_IDLE);
 	if (rc != OK || all > 0)
 		return rc;
 	q = query_of(&st->w, SQL_THREAD_STATUS);

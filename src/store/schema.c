@@ -144,5 +144,28 @@ static const char version_2[] =
 "CREATE UNIQUE INDEX item_key ON item(owner, ns, key);"
 "DROP TABLE item_1;";
 
-const char *const store_migrations[] = { version_1, version_2 };
+/* What searches of threads and assistants need: threads by status and by the
+ * leaves of their metadata (facets.c), each with how many there are. */
+static const char version_3[] =
+"CREATE INDEX thread_status ON thread(owner, status, created);"
+"CREATE INDEX assistant_owner ON assistant(owner);"
+"CREATE TABLE facet ("
+"	owner INTEGER NOT NULL,"
+"	hash INTEGER NOT NULL,"
+"	created INTEGER NOT NULL,"
+"	thread INTEGER NOT NULL,"
+"	PRIMARY KEY (owner, hash, created, thread)) STRICT, WITHOUT ROWID;"
+"SELECT facets_make(owner, created, seq, metadata) FROM thread"
+"	WHERE owner >= 0;"
+"CREATE TABLE thread_count ("
+"	owner INTEGER NOT NULL,"
+"	what INTEGER NOT NULL,"                  /* status + 1, or a hash */
+"	n INTEGER NOT NULL,"
+"	PRIMARY KEY (owner, what)) STRICT, WITHOUT ROWID;"
+"INSERT INTO thread_count SELECT owner, status + 1, count(*) FROM thread"
+"	WHERE owner >= 0 GROUP BY owner, status;"
+"INSERT INTO thread_count SELECT owner, hash, count(*) FROM facet"
+"	GROUP BY owner, hash;";
+
+const char *const store_migrations[] = { version_1, version_2, version_3 };
 const int store_migrations_n = COUNT(store_migrations);

@@ -27,6 +27,19 @@
 	"SELECT t.uuid, t.seq, t.status, t.metadata, t.config, t.error,"       \
 	" t.created, t.updated, t.checkpoint FROM thread t "
 
+/* Candidates of a search, in order of creation. */
+#define SEEK_COLUMNS                                                           \
+	"SELECT t.seq, t.status, t.created, t.updated, t.uuid, t.metadata "
+#define SEEK_STATUS(status) SEEK_COLUMNS                                       \
+	"FROM thread t INDEXED BY thread_status"                               \
+	" WHERE t.owner = ?1 AND t.status = " status " "
+#define SEEK_ALL                                                               \
+	SEEK_STATUS("0") "UNION ALL " SEEK_STATUS("1") "UNION ALL "            \
+	SEEK_STATUS("2") "UNION ALL " SEEK_STATUS("3")
+#define SEEK_FACET SEEK_COLUMNS                                                \
+	"FROM facet f CROSS JOIN thread t ON t.seq = f.thread"                 \
+	" WHERE f.owner = ?1 AND f.hash = ?2 AND t.owner = ?1 "
+
 #define RUN_COLUMNS                                                            \
 	"SELECT r.uuid, t.uuid, r.assistant, r.seq, r.thread, r.status,"       \
 	" r.multitask, r.attempt, r.graph, r.kwargs, r.metadata, r.base,"      \
@@ -54,6 +67,12 @@
 	    "WHERE a.uuid = ? AND (a.owner = ? OR a.system = 1)")              \
 	X(ASSISTANT_OWN, ASSISTANT_SELECT                                      \
 	    "WHERE a.uuid = ? AND a.owner = ?")                                \
+	X(ASSISTANT_AT, ASSISTANT_SELECT                                       \
+	    "WHERE a.seq = ? AND (a.owner = ? OR a.system = 1)")               \
+	X(ASSISTANTS_OF, "SELECT a.seq, a.uuid, a.created, a.updated, v.graph," \
+	    " v.name, v.metadata FROM assistant a CROSS JOIN assistant_version v" \
+	    " ON v.assistant = a.seq AND v.version = a.version"                \
+	    " WHERE a.owner IN (?1, 0) AND (a.owner = ?1 OR a.system = 1)")    \
 	X(ASSISTANT_INSERT, "INSERT INTO assistant(seq, uuid, owner, system,"  \
 	    " version, latest, created, updated)"                              \
 	    " VALUES (?, ?, ?, ?, 1, 1, ?, ?) ON CONFLICT DO NOTHING")         \
@@ -72,6 +91,33 @@
 	    " WHERE assistant = ?1 ORDER BY version LIMIT 1 OFFSET ?2), 1 << 62)") \
 	/* threads */                                                          \
 	X(THREAD_GET, THREAD_SELECT "WHERE t.uuid = ? AND t.owner = ?")        \
+	X(THREAD_AT, THREAD_SELECT "WHERE t.seq = ? AND t.owner = ?")          \
+	X(THREAD_NEXT_OF, THREAD_SELECT "WHERE t.assistant = ?"                \
+	    " AND t.seq > ? AND t.owner = ? ORDER BY t.seq LIMIT 1")           \
+	X(THREAD_UPDATE, "UPDATE thread SET updated = ?, assistant = ?,"       \
+	    " metadata = ? WHERE seq = ? AND owner = ?")                       \
+	X(THREADS_NEW, SEEK_ALL "ORDER BY 3 DESC, 1 DESC")                     \
+	X(THREADS_OLD, SEEK_ALL "ORDER BY 3, 1")                               \
+	X(THREADS_OF_STATUS_NEW, SEEK_STATUS("?2")                             \
+	    "ORDER BY t.created DESC, t.seq DESC")                             \
+	X(THREADS_OF_STATUS_OLD, SEEK_STATUS("?2")                             \
+	    "ORDER BY t.created, t.seq")                                       \
+	X(THREADS_OF_FACET_NEW, SEEK_FACET                                     \
+	    "ORDER BY f.created DESC, f.thread DESC")                          \
+	X(THREADS_OF_FACET_OLD, SEEK_FACET "ORDER BY f.created, f.thread")     \
+	X(THREADS_OF_ID, SEEK_COLUMNS                                          \
+	    "FROM thread t WHERE t.owner = ? AND t.uuid = ?")                  \
+	X(COUNT_GET, "SELECT n FROM thread_count WHERE owner = ? AND what = ?") \
+	X(COUNT_CHANGE, "UPDATE thread_count SET n = n + ?3"                   \
+	    " WHERE owner = ?1 AND what = ?2")                                 \
+	X(COUNT_INSERT, "INSERT INTO thread_count(owner, what, n)"             \
+	    " VALUES (?, ?, ?)")                                               \
+	X(COUNT_ERASE, "DELETE FROM thread_count"                              \
+	    " WHERE owner = ? AND what = ? AND n = 0")                         \
+	X(FACET_INSERT, "INSERT INTO facet(owner, hash, created, thread)"      \
+	    " VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING")                     \
+	X(FACET_DELETE, "DELETE FROM facet WHERE owner = ? AND hash = ?"       \
+	    " AND created = ? AND thread = ?")                                 \
 	X(THREAD_INSERT, "INSERT INTO thread(seq, uuid, owner, status,"        \
 	    " checkpoint, created, updated, assistant, metadata, config)"      \
 	    " VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")   \
@@ -88,8 +134,10 @@
 	    " WHERE seq = ?")                                                  \
 	X(THREAD_BURY, "UPDATE thread SET owner = -1, uuid = NULL"             \
 	    " WHERE seq = ? AND owner = ?")                                    \
-	X(THREAD_BURY_OF, "UPDATE thread SET owner = -1, uuid = NULL"          \
-	    " WHERE assistant = ? AND owner = ?")                              \
+	/* for what is left of a run: a thread that is buried from the start */ \
+	X(THREAD_GRAVE, "INSERT INTO thread(seq, owner, status, checkpoint,"   \
+	    " created, updated, metadata, config)"                             \
+	    " VALUES (?, -1, 0, 0, 0, 0, '{}', '{}')")                         \
 	X(THREAD_ERASE, "DELETE FROM thread WHERE seq = ?")                    \
 	X(THREAD_DEAD, "SELECT seq FROM thread INDEXED BY thread_dead"         \
 	    " WHERE owner < 0 LIMIT 1")                                        \
@@ -123,11 +171,14 @@
 	    " WHERE seq = ?")                                                  \
 	X(RUN_RETRY, "UPDATE run SET status = 0, attempt = ?1, updated = ?2,"  \
 	    " base = json_replace(base, '$.run_attempt', ?1) WHERE seq = ?3")  \
+	X(RUN_MOVE, "UPDATE run SET thread = ?, uuid = randomblob(16)"         \
+	    " WHERE seq = ?")                                                  \
 	X(RUN_ERASE, "DELETE FROM run WHERE seq = ?")                          \
 	X(RUN_ONE_OF, "SELECT seq FROM run INDEXED BY run_thread"              \
 	    " WHERE thread = ? ORDER BY seq LIMIT 1")                          \
-	X(RUNS_CUT_OFF, "SELECT seq, thread, attempt FROM run"                 \
-	    " INDEXED BY run_active WHERE status < 2 AND status = 1")          \
+	X(RUNS_CUT_OFF, "SELECT r.seq, r.thread, r.attempt, t.owner FROM run r" \
+	    " INDEXED BY run_active CROSS JOIN thread t ON t.seq = r.thread"   \
+	    " WHERE r.status < 2 AND r.status = 1")                            \
 	/* a node's end leaves one checkpoint, the input two before the first */ \
 	X(RUN_STEPS, "WITH RECURSIVE own(parent, source) AS"                   \
 	    " (SELECT c.parent, c.source FROM run r CROSS JOIN thread t"       \
@@ -157,6 +208,12 @@
 	    " run, step, source, list, keep, len, created, next, task, chart)" \
 	    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")              \
 	/* after an owner-checked read in the same command */                  \
+	X(CHECKPOINT_PLACE, "SELECT parent, run, list, len FROM checkpoint"    \
+	    " WHERE seq = ? AND thread = ?")                                   \
+	X(CHECKPOINT_DROP, "DELETE FROM checkpoint WHERE seq = ? AND thread = ?") \
+	X(CHECKPOINT_ORPHAN, "UPDATE checkpoint SET run = 0"                   \
+	    " WHERE thread = ? AND run = ?")                                   \
+	X(MESSAGE_DROP, "DELETE FROM message WHERE key >= ? AND key < ?")      \
 	X(CHECKPOINT_FAIL, "UPDATE checkpoint SET task_error = ?"              \
 	    " WHERE seq = ? AND thread = ? AND task = ?")                      \
 	/* of a buried thread, or one that this command deletes */             \

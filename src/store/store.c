@@ -72,6 +72,8 @@ database_open(struct store *st, struct err *e)
 	if (rc == OK)
 		rc = db_exec(&st->w, st->durable ? "PRAGMA synchronous = FULL" :
 		    "PRAGMA synchronous = OFF", e);
+	if (rc == OK && facets_register(&st->w) != OK)
+		rc = err_set(e, ERR_IO, "%s: %s", path, st->w.err.text);
 	if (rc == OK)
 		rc = db_migrate(&st->w, path, STORE_APP, store_migrations,
 		    store_migrations_n, version, e);

@@ -193,12 +193,14 @@ int64_t store_stream_last(struct store_reader *r, int64_t run_seq); /* -1: none 
 #define STORE_OP_MAP(X)                                                      \
 	/* writes */                                                         \
 	X(OWNER_INTERN) X(ASSISTANT_CREATE) X(ASSISTANT_UPDATE)              \
-	X(ASSISTANT_DELETE) X(THREAD_CREATE) X(THREAD_DELETE) X(RUN_CREATE)  \
-	X(RUN_CLAIM) X(RUN_STEP) X(RUN_FINISH) X(RUN_CANCEL) X(ITEM_PUT)     \
+	X(ASSISTANT_DELETE) X(THREAD_CREATE) X(THREAD_UPDATE)                \
+	X(THREAD_DELETE) X(RUN_CREATE) X(RUN_CLAIM) X(RUN_STEP)              \
+	X(RUN_FINISH) X(RUN_CANCEL) X(RUN_DELETE) X(ITEM_PUT)                \
 	X(ITEM_DELETE) X(STREAM_APPEND) X(CALL_START) X(CALL_DONE)           \
 	X(GUEST_WRITE)                                                       \
 	/* slow reads */                                                     \
-	X(ITEM_SEARCH) X(HISTORY) X(RUN_LIST) X(GUEST_READ)
+	X(ITEM_SEARCH) X(THREAD_SEARCH) X(ASSISTANT_SEARCH) X(HISTORY)       \
+	X(RUN_LIST) X(GUEST_READ)
 
 enum store_op {
 #define X(name) STORE_##name,
@@ -262,6 +264,15 @@ struct store_thread_create {
 	struct store_cmd cmd;
 	struct store_thread t;               /* in, and out */
 	bool do_nothing;
+};
+
+/* Metadata merges shallowly; empty: only `updated` changes. */
+struct store_thread_update {
+	struct store_cmd cmd;
+	struct uuid id;
+	struct str metadata_json;
+	msec now;
+	struct store_thread t;               /* out */
 };
 
 /* ERR_CONFLICT while a run is pending or running on it. */
@@ -344,6 +355,15 @@ struct store_run_cancel {
 	bool was_done;                       /* out */
 };
 
+/* With its stream and journal, and with its checkpoints if they are the
+ * thread's newest: then the thread is where it was before.  Those that later
+ * runs went on from stay.  ERR_CONFLICT while a run of the thread is pending or
+ * running. */
+struct store_run_delete {
+	struct store_cmd cmd;
+	struct uuid thread_id, run_id;
+};
+
 struct store_item_put {
 	struct store_cmd cmd;
 	struct store_item item;
@@ -412,6 +432,46 @@ struct store_history {
 	int64_t limit;
 	struct store_history_item *items;    /* out */
 	size_t items_n;
+};
+
+enum store_sort {
+	STORE_SORT_CREATED, STORE_SORT_UPDATED, STORE_SORT_STATUS, STORE_SORT_ID,
+	STORE_SORT_NAME, STORE_SORT_GRAPH
+};
+
+struct store_thread_found {
+	struct store_thread t;
+	bool has_state;                      /* asked for, and there is one */
+	struct store_history_item state;     /* without a result */
+};
+
+/* metadata_json: containment as PostgreSQL's @>; empty: all.  ids: at most
+ * these; none: any.  limit 0: only the total. */
+struct store_thread_search {
+	struct store_cmd cmd;
+	struct str metadata_json;
+	int status;                          /* -1: any */
+	const struct uuid *ids;
+	size_t ids_n;
+	enum store_sort sort;                /* CREATED, UPDATED, STATUS or ID */
+	bool ascending;
+	bool states;                         /* load them */
+	int64_t limit, offset;
+	struct store_thread_found *found;    /* out */
+	size_t found_n;
+	int64_t total;                       /* out: of all pages */
+};
+
+/* The owner's and the system's.  name: a part of it, in any case. */
+struct store_assistant_search {
+	struct store_cmd cmd;
+	struct str metadata_json, graph_id, name;
+	enum store_sort sort;                /* not STATUS */
+	bool ascending;
+	int64_t limit, offset;
+	struct store_assistant *found;       /* out */
+	size_t found_n;
+	int64_t total;
 };
 
 struct store_run_list {

@@ -85,6 +85,19 @@ void medium_remember(struct medium *m);
 /* ERR_BUSY, with words: the file is not what it was.  Any thread. */
 int  medium_look(const struct medium *m, struct err *e);
 
+/* tally.c: how many threads there are of a kind, as changed by this batch. */
+#define TALLY_SLOTS 1024
+#define TALLY_STATUS(status) ((int64_t)(status) + 1)
+struct tally {
+	struct tally_slot {
+		bool used;
+		owner_t owner;
+		int64_t what;                /* TALLY_STATUS, or a facet's hash */
+		int64_t change;
+	} slot[TALLY_SLOTS];
+	size_t n;                            /* used ones */
+};
+
 struct store {
 	struct medium medium;
 	bool durable;
@@ -106,6 +119,7 @@ struct store {
 	nsec last_commit, last_look, last_full;
 	struct arena scratch;        /* of one command */
 	struct buf pack;
+	struct tally tally;
 
 	struct db slow, quick;       /* the reader thread's */
 	msec scan_ms;
@@ -189,6 +203,47 @@ void filter_release(struct filter *f);
 bool filter_is_open(const struct filter *f);         /* everything passes */
 int  filter_test(const struct filter *f, struct str value, bool *yes);
 
+/* ASCII only; word is in lower case. */
+char text_lower(char c);
+bool text_contains_nocase(struct str text, struct str word);
+
+/* facets.c: the leaves of a thread's metadata. */
+#define FACETS_MAX  64
+#define FACET_LARGE 0                        /* has more of them than that */
+struct facets {
+	int64_t hash[FACETS_MAX];            /* each once, in order */
+	size_t n;
+	bool large;                          /* these are not all */
+	bool bare;                           /* an empty object or array is in it */
+};
+struct thread_key {
+	owner_t owner;
+	msec created;
+	int64_t seq;
+};
+void facets_of(jnode metadata, struct facets *f);
+/* Takes the rows of a thread from one metadata object to another; either may
+ * be empty.  Fails only by the medium. */
+int  facets_change(struct store *st, const struct thread_key *k,
+    struct str before, struct str after);
+int  facets_register(struct db *db);         /* for migrations */
+
+/* Of the batch under way; they fail only by the medium. */
+int  tally_add(struct store *st, owner_t owner, int64_t what, int64_t change);
+int  tally_move(struct store *st, owner_t owner, enum thread_status from,
+    enum thread_status to);
+int  tally_write(struct store *st);
+void tally_clear(struct tally *t);
+
+/* find_*.c: a match, with what it is sorted by. */
+struct hit {
+	int64_t seq, number;
+	struct uuid id;
+	struct str text;
+};
+void hits_sort(struct hit *hits, size_t n, enum store_sort sort, bool ascending);
+size_t hits_from(int64_t offset, size_t n);
+
 /* messages.c: a list's entries are packed rows; see docs/storage.md. */
 #define LIST_BITS 20
 _Static_assert(LIMIT_MESSAGES < 1 << LIST_BITS, "a list fits its key");
@@ -196,6 +251,12 @@ int list_read(struct db *db, int64_t list, uint32_t from, uint32_t to,
     struct arena *a, struct str **out);
 int list_append(struct store *st, int64_t list, uint32_t first,
     const struct str *messages, size_t n);
+
+/* threads.c: what searches find it by, after it was made, before it goes. */
+int thread_enter(struct store *st, owner_t owner, const struct store_thread *t);
+int thread_leave(struct store *st, owner_t owner, const struct store_thread *t);
+/* ERR_CONFLICT while one of its runs is pending or running. */
+int thread_is_quiet(struct store *st, struct store_cmd *c, int64_t seq);
 
 /* erase.c: *budget is a number of rows; ERR_AGAIN: it was not enough. */
 int thread_erase(struct db *db, int64_t thread, int64_t *budget);
@@ -209,7 +270,11 @@ int op_assistant_create(struct store *st, struct store_cmd *c);
 int op_assistant_update(struct store *st, struct store_cmd *c);
 int op_assistant_delete(struct store *st, struct store_cmd *c);
 int op_thread_create(struct store *st, struct store_cmd *c);
+int op_thread_update(struct store *st, struct store_cmd *c);
 int op_thread_delete(struct store *st, struct store_cmd *c);
+int op_thread_search(struct store *st, struct store_cmd *c);
+int op_assistant_search(struct store *st, struct store_cmd *c);
+int op_run_delete(struct store *st, struct store_cmd *c);
 int op_run_create(struct store *st, struct store_cmd *c);
 int op_run_claim(struct store *st, struct store_cmd *c);
 int op_run_step(struct store *st, struct store_cmd *c);

@@ -12,6 +12,24 @@
 
 /* ---- threads ------------------------------------------------------------- */
 
+int
+thread_enter(struct store *st, owner_t owner, const struct store_thread *t)
+{
+	int rc = tally_add(st, owner, TALLY_STATUS(t->status), 1);
+
+	return rc != OK ? rc : facets_change(st, &(struct thread_key){ owner,
+	    t->created, t->seq }, STR_NONE, t->metadata_json);
+}
+
+int
+thread_leave(struct store *st, owner_t owner, const struct store_thread *t)
+{
+	int rc = tally_add(st, owner, TALLY_STATUS(t->status), -1);
+
+	return rc != OK ? rc : facets_change(st, &(struct thread_key){ owner,
+	    t->created, t->seq }, t->metadata_json, STR_NONE);
+}
+
 static int
 thread_existing(struct store *st, struct store_thread_create *x)
 {
@@ -57,10 +75,45 @@ op_thread_create(struct store *st, struct store_cmd *c)
 	x->t.status = THREAD_IDLE;
 	x->t.checkpoint = 0;
 	x->t.error_json = STR_NONE;
-	return OK;
+	return thread_enter(st, c->owner, &x->t);
 }
 
-static int
+int
+op_thread_update(struct store *st, struct store_cmd *c)
+{
+	struct store_thread_update *x = (struct store_thread_update *)c;
+	struct query q = query_of(&st->w, SQL_THREAD_GET);
+	struct uuid assistant;
+	struct str before;
+	int rc;
+
+	bind_uuid(&q, &x->id);
+	bind_i64(&q, c->owner);
+	rc = query_row(&q);
+	if (rc == OK)
+		rc = thread_read(&q, c->arena, &x->t);
+	query_end(&q);
+	before = x->t.metadata_json;
+	if (rc == OK)
+		rc = object_merge(c->arena, before, x->metadata_json,
+		    &x->t.metadata_json, &c->err);
+	if (rc != OK)
+		return rc;
+	x->t.updated = x->now;
+	assistant = metadata_assistant(x->t.metadata_json);
+	q = query_of(&st->w, SQL_THREAD_UPDATE);
+	bind_i64(&q, x->now);
+	bind_uuid(&q, &assistant);
+	bind_json(&q, x->t.metadata_json);
+	bind_i64(&q, x->t.seq);
+	bind_i64(&q, c->owner);
+	rc = query_run(&q);
+	return rc != OK ? rc : facets_change(st,
+	    &(struct thread_key){ c->owner, x->t.created, x->t.seq }, before,
+	    x->t.metadata_json);
+}
+
+int
 thread_is_quiet(struct store *st, struct store_cmd *c, int64_t seq)
 {
 	struct query q = query_of(&st->w, SQL_RUN_ACTIVE);
@@ -82,17 +135,21 @@ op_thread_delete(struct store *st, struct store_cmd *c)
 {
 	struct store_thread_delete *x = (struct store_thread_delete *)c;
 	struct query q = query_of(&st->w, SQL_THREAD_GET);
-	int64_t seq = 0, budget = ERASE_NOW;
+	struct store_thread t = { .seq = 0 };
+	int64_t budget = ERASE_NOW, seq;
 	int rc;
 
 	bind_uuid(&q, &x->id);
 	bind_i64(&q, c->owner);
 	rc = query_row(&q);
 	if (rc == OK)
-		seq = col_i64(&q, 1);
+		rc = thread_read(&q, &st->scratch, &t);
 	query_end(&q);
+	seq = t.seq;
 	if (rc == OK)
 		rc = thread_is_quiet(st, c, seq);
+	if (rc == OK)
+		rc = thread_leave(st, c->owner, &t);
 	if (rc == OK)
 		rc = thread_erase(&st->w, seq, &budget);
 	if (rc != ERR_AGAIN)

@@ -186,6 +186,7 @@ static int
 batch_attempt(struct store *st, struct batch *b)
 {
 	st->w.broken = st->w.full = false;
+	tally_clear(&st->tally);
 	if (tx(st, SQL_BEGIN) != OK)
 		return ERR_IO;
 	for (size_t i = 0; i < b->n; i++) {
@@ -206,9 +207,9 @@ batch_attempt(struct store *st, struct batch *b)
 static int
 batch_commit(struct store *st, int64_t before)
 {
-	int rc = OK;
+	int rc = tally_write(st);
 
-	if (st->dead && sqlite3_total_changes64(st->w.h) != before)
+	if (rc == OK && st->dead && sqlite3_total_changes64(st->w.h) != before)
 		rc = erase_buried(st, ERASE_ALONG);
 	return rc == OK || rc == ERR_AGAIN ? tx_commit(st, before) : rc;
 }

@@ -1,12 +1,12 @@
 /*
- * search_bench.c - what searches of store items take in a large store.
+ * search_bench.c - what searches take in a large store.
  *
- *   search-bench [-n ITEMS] [-r ROUNDS] [-f FILE]
+ *   search-bench [-n ROWS] [-r ROUNDS] [-f FILE]
  *
- * Fills FILE with ITEMS items of one owner (150 bytes each, 1,000 namespaces)
- * and prints the median and the worst of ROUNDS searches of each kind, from
- * submit to answer, warm; then of histories while four others search without
- * a pause.
+ * Fills FILE with ROWS items of one owner (150 bytes each, 1,000 namespaces)
+ * and as many threads, and prints the median and the worst of ROUNDS searches
+ * of each kind, from submit to answer, warm; then of histories while four
+ * others search items without a pause.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -198,6 +198,72 @@ beside_searchers(struct client *k, int rounds)
 	}
 }
 
+/* ---- threads ---------------------------------------------------------------- */
+
+/* Each user has ten threads; one thread in 100 waits for somebody. */
+static void
+fill_threads(struct db *db, int64_t n)
+{
+	struct err e = { 0 };
+	char sql[1024];
+
+	snprintf(sql, sizeof sql, "BEGIN; WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL"
+	    " SELECT i + 1 FROM n WHERE i < %lld) INSERT INTO thread(seq, uuid, owner, status,"
+	    " checkpoint, created, updated, metadata, config) SELECT i + 10,"
+	    " CAST(printf('%%016d', i) AS BLOB), %d, CASE i %% 100 WHEN 1 THEN 2 ELSE 0"
+	    " END, 0, i, i, printf('{\"graph_id\":\"agent\",\"user\":\"u%%d\"}',"
+	    " i %% %lld), '{}' FROM n; SELECT facets_make(owner, created, seq, metadata)"
+	    " FROM thread WHERE seq > 10; DELETE FROM thread_count; INSERT INTO"
+	    " thread_count SELECT owner, status + 1, count(*) FROM thread GROUP BY owner,"
+	    " status UNION ALL SELECT owner, hash, count(*) FROM facet GROUP BY owner,"
+	    " hash; COMMIT", (long long)n, OWNER, (long long)n / 10);
+	if (facets_register(db) != OK || db_exec(db, sql, &e) != OK)
+		die("fill threads", e.text);
+}
+
+static void
+measure_threads(struct client *k, const struct store_thread_search *what,
+    int rounds, const char *name, const char *limit)
+{
+	static nsec t[ROUNDS];
+
+	for (int i = -1; i < rounds; i++) {
+		struct store_thread_search s = *what;
+		nsec took = client_do(k, &s, STORE_THREAD_SEARCH);
+
+		if (s.total == 0)
+			die(name, "nothing found");
+		if (i >= 0)
+			t[i] = took;
+	}
+	show(name, t, rounds, limit);
+}
+
+static void
+threads(struct client *k, int rounds)
+{
+	static const char twice[] = "<= twice that of 1,000";
+
+	measure_threads(k, &(struct store_thread_search){ .status = -1, .limit = 10 },
+	    rounds, "threads: the newest 10", twice);
+	measure_threads(k, &(struct store_thread_search){ .status = THREAD_IDLE,
+	    .limit = 10 }, rounds, "threads: idle", twice);
+	measure_threads(k, &(struct store_thread_search){ .status = THREAD_INTERRUPTED,
+	    .limit = 10 }, rounds, "threads: interrupted", twice);
+	measure_threads(k, &(struct store_thread_search){ .status = -1, .limit = 10,
+	    .metadata_json = S("{\"user\":\"u7\"}") }, rounds,
+	    "threads: of a user", twice);
+	measure_threads(k, &(struct store_thread_search){ .status = -1, .limit = 10,
+	    .metadata_json = S("{\"graph_id\":\"agent\"}") }, rounds,
+	    "threads: of a graph (all)", twice);
+	measure_threads(k, &(struct store_thread_search){ .limit = 10,
+	    .status = THREAD_INTERRUPTED,
+	    .metadata_json = S("{\"graph_id\":\"agent\"}") }, rounds,
+	    "threads: interrupted, of a graph", "");
+	measure_threads(k, &(struct store_thread_search){ .status = -1, .limit = 10,
+	    .sort = STORE_SORT_UPDATED }, rounds, "threads: changed last (all)", "");
+}
+
 /* ---- main ------------------------------------------------------------------ */
 
 static void
@@ -217,6 +283,7 @@ fill(const char *path, int64_t n)
 	if (db_open(&db, path, NULL, &store_sql, DB_WRITE, &e) != OK ||
 	    db_exec(&db, sql, &e) != OK)
 		die("fill", e.text);
+	fill_threads(&db, n);
 	db_close(&db);
 }
 
@@ -267,8 +334,9 @@ main(int argc, char **argv)
 		die("open", e.text);
 	fill(o.path.p, n);
 	client_init(&k, st);
-	printf("%lld items\n", (long long)n);
+	printf("%lld items, as many threads\n", (long long)n);
 	searches(&k, n, rounds);
+	threads(&k, rounds);
 	beside_searchers(&k, rounds);
 	arena_release(&k.arena);
 	store_close(st);

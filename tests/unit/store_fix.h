@@ -54,6 +54,9 @@ int finish_run(struct fix *f, owner_t owner, const struct store_run *run,
 int64_t count_rows(struct fix *f, const char *table);
 void change_file(struct fix *f, const char *sql);
 
+/* The invariants of docs/storage.md. */
+void check_consistent(struct fix *f);
+
 /* Holds the writer inside a batch, so that what is submitted meanwhile is one:
  * c is the command it hangs on.  Unlocking `lock` lets it go. */
 struct gate {

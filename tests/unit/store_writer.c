@@ -228,48 +228,6 @@ life(struct fix *f)
 }
 #define LIFE 12
 
-/* What must hold in any file at rest. */
-static void
-check_consistent(struct fix *f)
-{
-	static const char *const queries[] = {
-		/* busy exactly while something is under way; one runs at most */
-		"SELECT count(*) FROM thread t WHERE (t.status = 1) <>"
-		" EXISTS(SELECT 1 FROM run r WHERE r.thread = t.seq AND r.status < 2)",
-		"SELECT count(*) FROM (SELECT thread FROM run WHERE status = 1"
-		" GROUP BY thread HAVING count(*) > 1)",
-		/* the latest checkpoint exists, parents too, in the same thread */
-		"SELECT count(*) FROM thread t WHERE t.checkpoint <> 0 AND NOT EXISTS"
-		" (SELECT 1 FROM checkpoint c WHERE c.seq = t.checkpoint"
-		" AND c.thread = t.seq)",
-		"SELECT count(*) FROM checkpoint c WHERE c.parent <> 0 AND NOT EXISTS"
-		" (SELECT 1 FROM checkpoint p WHERE p.seq = c.parent"
-		" AND p.thread = c.thread)",
-		/* a list is as long as its longest state */
-		"SELECT count(*) FROM (SELECT list, max(len) AS len FROM checkpoint"
-		" WHERE list <> 0 GROUP BY list) l WHERE l.len <> coalesce((SELECT"
-		" sum(n) FROM message WHERE key >> 20 = l.list), 0)",
-		"SELECT count(*) FROM message WHERE key >> 20 NOT IN"
-		" (SELECT list FROM checkpoint)",
-		"SELECT count(*) FROM assistant a WHERE a.latest <> (SELECT count(*)"
-		" FROM assistant_version v WHERE v.assistant = a.seq)",
-		"SELECT count(*) FROM pragma_foreign_key_check",
-		"SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'",
-	};
-	struct db db;
-
-	CHECK_RC(db_open(&db, f->st->medium.path, NULL, &store_sql, DB_READ, &f->e), OK);
-	for (size_t i = 0; i < COUNT(queries); i++) {
-		int64_t n = -1;
-
-		CHECK_RC(db_read_i64(&db, queries[i], &n, &f->e), OK);
-		if (n != 0)
-			test_fail(__FILE__, __LINE__, "%lld rows: %s", (long long)n,
-			    queries[i]);
-	}
-	db_close(&db);
-}
-
 CONTRACT(a_whole_life)
 {
 	CHECK_INT(life(f), LIFE);

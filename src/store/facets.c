@@ -1,0 +1,201 @@
+/*
+ * facets.c - what threads are found by: the leaves of their metadata.
+ *
+ * A leaf is a scalar with the path to it (keys, and that it is in an array);
+ * its hash is one row of `facet`.  If an object contains another as
+ * PostgreSQL's @> has it, it has all its leaves, so a search looks at the
+ * threads of its rarest leaf.  An object of more than FACETS_MAX leaves has
+ * one row of its own instead, and every search looks at it.
+ *
+ * Equal hashes do no harm: who was found by one is compared.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/store_priv.h"
+
+#define FNV_BASIS 0xcbf29ce484222325u
+#define FNV_PRIME 0x100000001b3u
+
+/* ---- hashing: what it gives is in files, and stays as it is ---------------- */
+
+static uint64_t
+mix(uint64_t h, char tag, const void *p, size_t n)
+{
+	const unsigned char *b = p;
+
+	h = (h ^ (unsigned char)tag) * FNV_PRIME;
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ b[i]) * FNV_PRIME;
+	return (h ^ n) * FNV_PRIME;
+}
+
+static int64_t
+finish(uint64_t h)
+{
+	h ^= h >> 33;
+	h *= 0xff51afd7ed558ccdu;
+	h ^= h >> 33;
+	/* The lowest numbers are FACET_LARGE and those of statuses. */
+	return h < 16 ? (int64_t)h + 16 : (int64_t)h;
+}
+
+static uint64_t
+scalar_hash(uint64_t path, jnode n)
+{
+	if (json_is_string(n))
+		return mix(path, 's', json_str(n).p, json_str(n).n);
+	if (json_is_number(n)) {
+		double d = json_number(n) + 0.0;     /* no -0 */
+
+		return mix(path, 'd', &d, sizeof d);
+	}
+	if (json_is_bool(n))
+		return mix(path, json_bool(n) ? 't' : 'f', NULL, 0);
+	return mix(path, 'n', NULL, 0);
+}
+
+static void
+leaves_add(struct facets *f, uint64_t path, jnode n)
+{
+	struct json_iter it;
+
+	if (!json_is_object(n) && !json_is_array(n)) {
+		if (f->n == FACETS_MAX)
+			f->large = true;
+		else
+			f->hash[f->n++] = finish(scalar_hash(path, n));
+		return;
+	}
+	f->bare |= json_count(n) == 0;
+	for (it = json_each(n); !f->large && json_next(&it); )
+		leaves_add(f, json_is_array(n) ? mix(path, 'a', NULL, 0) :
+		    mix(path, 'k', json_str(it.key).p, json_str(it.key).n), it.value);
+}
+
+static int
+by_value(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+void
+facets_of(jnode metadata, struct facets *f)
+{
+	size_t n = 0;
+
+	f->n = 0;
+	f->large = f->bare = false;
+	leaves_add(f, FNV_BASIS, metadata);
+	qsort(f->hash, f->n, sizeof *f->hash, by_value);
+	for (size_t i = 0; i < f->n; i++)
+		if (n == 0 || f->hash[i] != f->hash[n - 1])
+			f->hash[n++] = f->hash[i];
+	f->n = n;
+}
+
+/* Of a stored object: one row for a large one. */
+static void
+facets_stored(struct str json, struct facets *f)
+{
+	struct json_doc d = { 0 };
+
+	*f = (struct facets){ 0 };
+	if (json.n <= 2)
+		return;
+	if (json_parse(&d, json, NULL) == OK)
+		facets_of(d.root, f);
+	else
+		f->large = true;
+	if (f->large) {
+		f->hash[0] = FACET_LARGE;
+		f->n = 1;
+	}
+	json_release(&d);
+}
+
+/* ---- rows ----------------------------------------------------------------- */
+
+static bool
+has(const struct facets *f, int64_t hash)
+{
+	return bsearch(&hash, f->hash, f->n, sizeof hash, by_value) != NULL;
+}
+
+static int
+facet_run(struct db *db, enum sql text, const struct thread_key *k, int64_t hash)
+{
+	struct query q = query_of(db, text);
+
+	bind_i64(&q, k->owner);
+	bind_i64(&q, hash);
+	bind_i64(&q, k->created);
+	bind_i64(&q, k->seq);
+	return query_run(&q);
+}
+
+static int
+facet_change(struct store *st, const struct thread_key *k, int64_t hash, int change)
+{
+	int rc = facet_run(&st->w, change > 0 ? SQL_FACET_INSERT :
+	    SQL_FACET_DELETE, k, hash);
+
+	/* A thread that was buried before there were facets has none. */
+	if (rc == OK && sqlite3_changes64(st->w.h) > 0)
+		rc = tally_add(st, k->owner, hash, change);
+	return rc;
+}
+
+int
+facets_change(struct store *st, const struct thread_key *k, struct str before,
+    struct str after)
+{
+	struct facets old, new;
+	int rc = OK;
+
+	if (str_eq(before, after))
+		return OK;
+	facets_stored(before, &old);
+	facets_stored(after, &new);
+	for (size_t i = 0; rc == OK && i < old.n; i++)
+		if (!has(&new, old.hash[i]))
+			rc = facet_change(st, k, old.hash[i], -1);
+	for (size_t i = 0; rc == OK && i < new.n; i++)
+		if (!has(&old, new.hash[i]))
+			rc = facet_change(st, k, new.hash[i], 1);
+	return rc;
+}
+
+/* ---- migration ------------------------------------------------------------- */
+
+/* facets_make(owner, created, seq, metadata): the rows of a thread. */
+static void
+facets_make(sqlite3_context *c, int n, sqlite3_value **v)
+{
+	struct db *db = sqlite3_user_data(c);
+	struct thread_key k = { .owner = sqlite3_value_int64(v[0]),
+	    .created = sqlite3_value_int64(v[1]), .seq = sqlite3_value_int64(v[2]) };
+	struct str json = { (const char *)sqlite3_value_text(v[3]), 0 };
+	struct facets f;
+	int rc = OK;
+
+	(void)n;
+	json.n = (size_t)sqlite3_value_bytes(v[3]);
+	facets_stored(json, &f);
+	for (size_t i = 0; rc == OK && i < f.n; i++)
+		rc = facet_run(db, SQL_FACET_INSERT, &k, f.hash[i]);
+	if (rc != OK)
+		sqlite3_result_error(c, db->err.text, -1);
+}
+
+int
+facets_register(struct db *db)
+{
+	return sqlite3_create_function(db->h, "facets_make", 4,
+	    SQLITE_UTF8 | SQLITE_DIRECTONLY, db, facets_make, NULL, NULL) ==
+	    SQLITE_OK ? OK : db_fail(db);
+}

@@ -1,0 +1,202 @@
+/*
+ * find_assistants.c - searching and counting assistants: an owner's and the
+ * system's, looked at one by one; and the sorting that threads share.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "store/store_priv.h"
+
+/* ---- sorting ---------------------------------------------------------------- */
+
+static int
+by_number(const struct hit *a, const struct hit *b)
+{
+	return (a->number > b->number) - (a->number < b->number);
+}
+
+static int
+by_id(const struct hit *a, const struct hit *b)
+{
+	return memcmp(a->id.b, b->id.b, sizeof a->id.b);
+}
+
+static int
+by_text(const struct hit *a, const struct hit *b)
+{
+	return str_cmp(a->text, b->text);
+}
+
+static int (*const orders[])(const struct hit *a, const struct hit *b) = {
+	[STORE_SORT_CREATED] = by_number, [STORE_SORT_UPDATED] = by_number,
+	[STORE_SORT_STATUS] = by_number, [STORE_SORT_ID] = by_id,
+	[STORE_SORT_NAME] = by_text, [STORE_SORT_GRAPH] = by_text,
+};
+
+struct order {
+	enum store_sort sort;
+	bool ascending;
+};
+
+static int
+hit_order(const void *a, const void *b, void *arg)
+{
+	const struct hit *x = a, *y = b;
+	const struct order *o = arg;
+	int order = orders[o->sort](x, y);
+
+	if (order == 0)
+		order = (x->seq > y->seq) - (x->seq < y->seq);
+	return o->ascending ? order : -order;
+}
+
+void
+hits_sort(struct hit *hits, size_t n, enum store_sort sort, bool ascending)
+{
+	struct order o = { sort, ascending };
+
+	if (n > 1)
+		qsort_r(hits, n, sizeof *hits, hit_order, &o);
+}
+
+size_t
+hits_from(int64_t offset, size_t n)
+{
+	return (uint64_t)offset < n ? (size_t)offset : n;
+}
+
+/* ---- finding ---------------------------------------------------------------- */
+
+struct search {
+	struct store *st;
+	struct store_assistant_search *x;
+	struct json_doc want;
+	struct str name;                     /* in lower case */
+	struct hit *hits;
+	size_t n, cap;
+};
+
+/* Columns: seq, uuid, created, updated, graph, name, metadata. */
+static int
+matches(const struct search *s, const struct query *q, bool *yes)
+{
+	struct json_doc have = { 0 };
+	int rc;
+
+	*yes = (s->x->graph_id.n == 0 ||
+	    str_eq(col_borrow(q, 4), s->x->graph_id)) &&
+	    text_contains_nocase(col_borrow(q, 5), s->name);
+	if (!*yes || json_count(s->want.root) == 0)
+		return OK;
+	rc = json_parse(&have, col_borrow(q, 6), NULL);
+	*yes = rc == OK && json_contains(have.root, s->want.root);
+	json_release(&have);
+	return rc == OK ? OK : ERR_IO;
+}
+
+static int
+hit_add(struct search *s, const struct query *q)
+{
+	const struct store_assistant_search *x = s->x;
+	struct hit h = { .seq = col_i64(q, 0), .id = col_uuid(q, 1),
+	    .number = col_i64(q, x->sort == STORE_SORT_UPDATED ? 3 : 2) };
+
+	if (x->sort == STORE_SORT_GRAPH || x->sort == STORE_SORT_NAME)
+		h.text = col_str(q, x->sort == STORE_SORT_GRAPH ? 4 : 5,
+		    x->cmd.arena);
+	mem_grow(s->hits, s->n, s->cap);
+	s->hits[s->n++] = h;
+	return arena_rc(x->cmd.arena);
+}
+
+static int
+hits_find(struct search *s)
+{
+	struct query q = query_of(&s->st->slow, SQL_ASSISTANTS_OF);
+	int rc = OK;
+
+	bind_i64(&q, s->x->cmd.owner);
+	while (rc == OK) {
+		bool yes = false;
+
+		rc = query_row(&q);
+		if (rc == OK)
+			rc = matches(s, &q, &yes);
+		if (rc == OK && yes)
+			rc = hit_add(s, &q);
+	}
+	query_end(&q);
+	s->x->total = (int64_t)s->n;
+	return rc == ERR_NOTFOUND ? OK : rc;
+}
+
+static int
+page_load(struct search *s)
+{
+	struct store_assistant_search *x = s->x;
+	int rc = OK;
+
+	hits_sort(s->hits, s->n, x->sort, x->ascending);
+	for (size_t i = hits_from(x->offset, s->n); rc == OK && i < s->n &&
+	    (int64_t)x->found_n < x->limit; i++) {
+		struct query q = query_of(&s->st->slow, SQL_ASSISTANT_AT);
+
+		bind_i64(&q, s->hits[i].seq);
+		bind_i64(&q, x->cmd.owner);
+		rc = query_row(&q);
+		if (rc == OK)
+			rc = assistant_read(&q, x->cmd.arena, &x->found[x->found_n++]);
+		query_end(&q);
+	}
+	return rc;
+}
+
+static int
+want_read(struct search *s)
+{
+	struct store_assistant_search *x = s->x;
+	char *name = arena_alloc(x->cmd.arena, x->name.n + 1);
+	int rc = OK;
+
+	if (name == NULL)
+		return ERR_TOOBIG;
+	for (size_t i = 0; i < x->name.n; i++)
+		name[i] = text_lower(x->name.p[i]);
+	s->name = (struct str){ name, x->name.n };
+	if (x->metadata_json.n > 0)
+		rc = json_parse(&s->want, x->metadata_json, &x->cmd.err);
+	if (rc == OK && s->want.root != NULL && !json_is_object(s->want.root))
+		rc = err_set(&x->cmd.err, ERR_INVALID,
+		    "metadata: expected an object, got %s", json_kind(s->want.root));
+	return rc;
+}
+
+/* All it reads, it sees at one moment. */
+int
+op_assistant_search(struct store *st, struct store_cmd *c)
+{
+	struct store_assistant_search *x = (struct store_assistant_search *)c;
+	struct search s = { .st = st, .x = x };
+	int rc;
+
+	assert(x->limit >= 0 && x->limit <= LIMIT_PAGE_ROWS && x->offset >= 0);
+	x->total = 0;
+	x->found_n = 0;
+	x->found = arena_alloc(c->arena, ((size_t)x->limit + 1) * sizeof *x->found);
+	rc = x->found == NULL ? ERR_TOOBIG : want_read(&s);
+	if (rc == OK)
+		rc = db_exec(&st->slow, "BEGIN", &c->err);
+	if (rc == OK) {
+		rc = hits_find(&s);
+		if (rc == OK)
+			rc = page_load(&s);
+		db_exec(&st->slow, "ROLLBACK", NULL);
+	}
+	json_release(&s.want);
+	free(s.hits);
+	return rc;
+}

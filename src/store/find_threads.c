@@ -1,0 +1,339 @@
+/*
+ * find_threads.c - searching and counting threads.
+ *
+ * Candidates come from one index: those of the rarest leaf of the metadata
+ * (facets.c), those of a status, or all of an owner; always in order of
+ * creation, so the usual order needs no sorting and stops with the page.  The
+ * total is kept by counters where one index says all (tally.c); else the
+ * candidates are counted to their end.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "store/store_priv.h"
+
+struct seek {
+	struct store *st;
+	struct store_thread_search *x;
+	struct json_doc want;
+	struct facets facets;
+	bool compares;                       /* the index does not say all */
+	bool in_order;                       /* candidates come as asked */
+	bool counted;                        /* total is known already */
+	struct hit *hits;                    /* all matches, or only the page's */
+	size_t n, cap;
+};
+
+/* ---- counts ---------------------------------------------------------------- */
+
+static int
+count_get(struct seek *s, int64_t what, int64_t *out)
+{
+	struct query q = query_of(&s->st->slow, SQL_COUNT_GET);
+	int rc;
+
+	*out = 0;
+	bind_i64(&q, s->x->cmd.owner);
+	bind_i64(&q, what);
+	rc = query_row(&q);
+	if (rc == OK)
+		*out = col_i64(&q, 0);
+	query_end(&q);
+	return rc == ERR_NOTFOUND ? OK : rc;
+}
+
+/* Of the status that is wanted, or of all. */
+static int
+count_of_status(struct seek *s, int64_t *out)
+{
+	int64_t n = 0;
+	int rc = OK;
+
+	if (s->x->status >= 0)
+		return count_get(s, TALLY_STATUS(s->x->status), out);
+	*out = 0;
+	for (int i = 0; rc == OK && thread_status_names[i] != NULL; i++) {
+		rc = count_get(s, TALLY_STATUS(i), &n);
+		*out += n;
+	}
+	return rc;
+}
+
+/* The rarest of the leaves that are wanted. */
+static int
+rarest_leaf(struct seek *s, int64_t *hash, int64_t *count)
+{
+	int rc = OK;
+
+	*count = INT64_MAX;
+	for (size_t i = 0; rc == OK && i < s->facets.n; i++) {
+		int64_t n;
+
+		rc = count_get(s, s->facets.hash[i], &n);
+		if (rc == OK && n < *count) {
+			*count = n;
+			*hash = s->facets.hash[i];
+		}
+	}
+	return rc;
+}
+
+/* ---- candidates ------------------------------------------------------------ */
+
+static bool
+page_full(const struct seek *s)
+{
+	return s->in_order && s->counted && (int64_t)s->n >= s->x->limit;
+}
+
+static int
+matches(const struct seek *s, const struct query *q, bool *yes)
+{
+	struct json_doc have = { 0 };
+	int rc = OK;
+
+	*yes = s->x->status < 0 || col_i64(q, 1) == s->x->status;
+	if (!*yes || !s->compares)
+		return OK;
+	rc = json_parse(&have, col_borrow(q, 5), NULL);
+	*yes = rc == OK && json_contains(have.root, s->want.root);
+	json_release(&have);
+	return rc == OK ? OK : ERR_IO;       /* stored JSON does not parse */
+}
+
+/* at: how many matched before it. */
+static int
+candidate(struct seek *s, const struct query *q, int64_t *at)
+{
+	const struct store_thread_search *x = s->x;
+	bool yes;
+	int rc = matches(s, q, &yes);
+
+	if (rc != OK || !yes)
+		return rc;
+	++*at;
+	if (s->in_order && (*at <= x->offset || (int64_t)s->n >= x->limit))
+		return OK;
+	mem_grow(s->hits, s->n, s->cap);
+	s->hits[s->n++] = (struct hit){ .seq = col_i64(q, 0), .id = col_uuid(q, 4),
+	    .number = x->sort == STORE_SORT_STATUS ? col_i64(q, 1) :
+	    col_i64(q, x->sort == STORE_SORT_UPDATED ? 3 : 2) };
+	return OK;
+}
+
+static int
+candidates(struct seek *s, enum sql text, int64_t key, int64_t *at)
+{
+	struct query q = query_of(&s->st->slow, text);
+	int rc = OK;
+
+	bind_i64(&q, s->x->cmd.owner);
+	bind_i64(&q, key);
+	while (rc == OK && !page_full(s)) {
+		rc = query_row(&q);
+		if (rc == OK)
+			rc = candidate(s, &q, at);
+	}
+	query_end(&q);
+	return rc == ERR_NOTFOUND ? OK : rc;
+}
+
+static int
+by_ids(struct seek *s, int64_t *at)
+{
+	int rc = OK;
+
+	s->in_order = s->counted = false;
+	for (size_t i = 0; rc == OK && i < s->x->ids_n; i++) {
+		struct query q = query_of(&s->st->slow, SQL_THREADS_OF_ID);
+
+		bind_i64(&q, s->x->cmd.owner);
+		bind_uuid(&q, &s->x->ids[i]);
+		rc = query_row(&q);
+		if (rc == OK)
+			rc = candidate(s, &q, at);
+		query_end(&q);
+		rc = rc == ERR_NOTFOUND ? OK : rc;
+	}
+	return rc;
+}
+
+static int
+by_status(struct seek *s, int64_t count, int64_t *at)
+{
+	bool up = s->x->ascending;
+
+	s->counted = !s->compares;
+	s->x->total = count;
+	if (s->x->status < 0)
+		return candidates(s, up ? SQL_THREADS_OLD : SQL_THREADS_NEW, 0, at);
+	return candidates(s, up ? SQL_THREADS_OF_STATUS_OLD :
+	    SQL_THREADS_OF_STATUS_NEW, s->x->status, at);
+}
+
+static int
+by_leaf(struct seek *s, int64_t hash, int64_t count, int64_t large, int64_t *at)
+{
+	enum sql text = s->x->ascending ? SQL_THREADS_OF_FACET_OLD :
+	    SQL_THREADS_OF_FACET_NEW;
+	bool alone = s->facets.n == 1 && !s->facets.bare && !s->facets.large;
+	int rc;
+
+	s->counted = alone && large == 0 && s->x->status < 0;
+	s->x->total = count;
+	s->compares = !alone;
+	if (large > 0)
+		s->in_order = false;
+	rc = candidates(s, text, hash, at);
+	s->compares = true;
+	if (rc == OK && large > 0)
+		rc = candidates(s, text, FACET_LARGE, at);
+	return rc;
+}
+
+static int
+seek(struct seek *s)
+{
+	int64_t of_status, of_leaf = 0, large = 0, hash = 0, at = 0;
+	int rc;
+
+	if (s->x->ids_n > 0) {
+		rc = by_ids(s, &at);
+	} else {
+		rc = count_of_status(s, &of_status);
+		if (rc == OK && s->facets.n > 0)
+			rc = rarest_leaf(s, &hash, &of_leaf);
+		if (rc == OK && s->facets.n > 0)
+			rc = count_get(s, FACET_LARGE, &large);
+		if (rc == OK && s->facets.n > 0 && of_leaf + large <= of_status)
+			rc = by_leaf(s, hash, of_leaf, large, &at);
+		else if (rc == OK)
+			rc = by_status(s, of_status, &at);
+	}
+	if (!s->counted)
+		s->x->total = at;
+	return rc;
+}
+
+/* ---- the page -------------------------------------------------------------- */
+
+/* Statuses in the order of their names. */
+static int
+status_rank(int64_t status)
+{
+	static const int rank[] = { [THREAD_BUSY] = 0, [THREAD_ERROR] = 1,
+	    [THREAD_IDLE] = 2, [THREAD_INTERRUPTED] = 3 };
+
+	assert(status >= 0 && (size_t)status < COUNT(rank));
+	return rank[status];
+}
+
+static int
+state_load(struct seek *s, struct store_thread_found *f)
+{
+	struct query q = query_of(&s->st->slow, SQL_CHECKPOINT_LATEST);
+	struct arena *a = s->x->cmd.arena;
+	int rc;
+
+	bind_i64(&q, f->t.seq);
+	bind_i64(&q, s->x->cmd.owner);
+	rc = query_row(&q);
+	if (rc == OK)
+		rc = checkpoint_read(&q, a, &f->state.c);
+	query_end(&q);
+	f->has_state = rc == OK;
+	if (rc != OK)
+		return rc == ERR_NOTFOUND ? OK : rc;
+	f->state.messages_n = f->state.c.len;
+	return f->state.c.len == 0 ? OK : list_read(&s->st->slow, f->state.c.list,
+	    0, f->state.c.len, a, &f->state.messages);
+}
+
+static int
+thread_load(struct seek *s, int64_t seq)
+{
+	struct store_thread_search *x = s->x;
+	struct store_thread_found *f = &x->found[x->found_n++];
+	struct query q = query_of(&s->st->slow, SQL_THREAD_AT);
+	int rc;
+
+	memset(f, 0, sizeof *f);
+	bind_i64(&q, seq);
+	bind_i64(&q, x->cmd.owner);
+	rc = query_row(&q);
+	if (rc == OK)
+		rc = thread_read(&q, x->cmd.arena, &f->t);
+	query_end(&q);
+	return rc == OK && x->states && f->t.checkpoint != 0 ?
+	    state_load(s, f) : rc;
+}
+
+static int
+page_load(struct seek *s)
+{
+	struct store_thread_search *x = s->x;
+	size_t from = s->in_order ? 0 : hits_from(x->offset, s->n);
+	int rc = OK;
+
+	if (x->sort == STORE_SORT_STATUS)
+		for (size_t i = 0; i < s->n; i++)
+			s->hits[i].number = status_rank(s->hits[i].number);
+	if (!s->in_order)
+		hits_sort(s->hits, s->n, x->sort, x->ascending);
+	for (size_t i = from; rc == OK && i < s->n &&
+	    (int64_t)x->found_n < x->limit; i++)
+		rc = thread_load(s, s->hits[i].seq);
+	if (rc == ERR_TOOBIG)
+		err_set(&x->cmd.err, rc, "the threads' values are too large for one "
+		    "answer; ask for fewer, or for other fields by select");
+	return rc;
+}
+
+static int
+want_read(struct seek *s)
+{
+	struct store_thread_search *x = s->x;
+	int rc = OK;
+
+	if (x->metadata_json.n > 0)
+		rc = json_parse(&s->want, x->metadata_json, &x->cmd.err);
+	if (rc == OK && s->want.root != NULL && !json_is_object(s->want.root))
+		rc = err_set(&x->cmd.err, ERR_INVALID,
+		    "metadata: expected an object, got %s", json_kind(s->want.root));
+	if (rc != OK || json_count(s->want.root) == 0)
+		return rc;
+	facets_of(s->want.root, &s->facets);
+	s->compares = true;
+	return OK;
+}
+
+/* All it reads, it sees at one moment. */
+int
+op_thread_search(struct store *st, struct store_cmd *c)
+{
+	struct store_thread_search *x = (struct store_thread_search *)c;
+	struct seek s = { .st = st, .x = x,
+	    .in_order = x->sort == STORE_SORT_CREATED };
+	int rc;
+
+	assert(x->limit >= 0 && x->limit <= LIMIT_PAGE_ROWS && x->offset >= 0);
+	x->total = 0;
+	x->found_n = 0;
+	x->found = arena_alloc(c->arena, ((size_t)x->limit + 1) * sizeof *x->found);
+	rc = x->found == NULL ? ERR_TOOBIG : want_read(&s);
+	if (rc == OK)
+		rc = db_exec(&st->slow, "BEGIN", &c->err);
+	if (rc == OK) {
+		rc = seek(&s);
+		if (rc == OK)
+			rc = page_load(&s);
+		db_exec(&st->slow, "ROLLBACK", NULL);
+	}
+	json_release(&s.want);
+	free(s.hits);
+	return rc;
+}

@@ -1,0 +1,93 @@
+/*
+ * tally.c - how many threads there are of each kind: of an owner and a status,
+ * of an owner and a leaf of metadata.  Searches tell totals by it.
+ *
+ * What a batch changes is added up in memory and written once before its
+ * commit: most changes cancel out (a thread gets busy and idle again), and
+ * triggers in their place made every statement keep a journal of its own.
+ * When a batch is run again it begins anew.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "store/store_priv.h"
+
+#define FULL (TALLY_SLOTS / 2)
+
+void
+tally_clear(struct tally *t)
+{
+	if (t->n > 0)
+		memset(t, 0, sizeof *t);
+}
+
+static int
+change_run(struct db *db, enum sql text, const struct tally_slot *s)
+{
+	struct query q = query_of(db, text);
+
+	bind_i64(&q, s->owner);
+	bind_i64(&q, s->what);
+	if (text != SQL_COUNT_ERASE)
+		bind_i64(&q, s->change);
+	return query_run(&q);
+}
+
+static int
+slot_write(struct db *db, const struct tally_slot *s)
+{
+	int rc = change_run(db, SQL_COUNT_CHANGE, s);
+
+	if (rc == OK && sqlite3_changes64(db->h) == 0)
+		return change_run(db, SQL_COUNT_INSERT, s);
+	if (rc == OK && s->change < 0)
+		rc = change_run(db, SQL_COUNT_ERASE, s);
+	return rc;
+}
+
+int
+tally_write(struct store *st)
+{
+	struct tally *t = &st->tally;
+	int rc = OK;
+
+	for (size_t i = 0; t->n > 0 && rc == OK && i < COUNT(t->slot); i++)
+		if (t->slot[i].used && t->slot[i].change != 0)
+			rc = slot_write(&st->w, &t->slot[i]);
+	tally_clear(t);
+	return rc;
+}
+
+int
+tally_add(struct store *st, owner_t owner, int64_t what, int64_t change)
+{
+	struct tally *t = &st->tally;
+	size_t at = ((uint64_t)what * 31 + (uint64_t)owner) % COUNT(t->slot);
+	int rc = OK;
+
+	assert(owner >= 0);
+	while (t->slot[at].used && (t->slot[at].owner != owner ||
+	    t->slot[at].what != what))
+		at = (at + 1) % COUNT(t->slot);
+	if (!t->slot[at].used)
+		t->n++;
+	t->slot[at] = (struct tally_slot){ true, owner, what,
+	    t->slot[at].change + change };
+	if (t->n >= FULL)
+		rc = tally_write(st);
+	return rc;
+}
+
+int
+tally_move(struct store *st, owner_t owner, enum thread_status from,
+    enum thread_status to)
+{
+	int rc;
+
+	if (from == to)
+		return OK;
+	rc = tally_add(st, owner, TALLY_STATUS(from), -1);
+	return rc == OK ? tally_add(st, owner, TALLY_STATUS(to), 1) : rc;
+}
