@@ -196,6 +196,15 @@ add_time_key(struct buf *b, const char *key, msec at)
 	buf_lit(b, "\"");
 }
 
+void
+add_uuid_key(struct buf *b, const char *key, const struct uuid *id)
+{
+	json_add_key(b, key);
+	buf_lit(b, "\"");
+	uuid_add(b, id);
+	buf_lit(b, "\"");
+}
+
 /* ---- reading ------------------------------------------------------------- */
 
 int

@@ -75,6 +75,7 @@ struct call {
 	struct watcher *watcher;             /* waiting for a run */
 	struct feed *feed;                   /* following a project */
 	struct str request_id;               /* of /work/rpc and /mcp, JSON */
+	unsigned select;                     /* fields of a search's objects */
 	struct str warning;                  /* header lines of the answer */
 	union {
 		struct store_cmd cmd;
@@ -83,7 +84,11 @@ struct call {
 		struct store_assistant_update assistant_update;
 		struct store_assistant_delete assistant_delete;
 		struct store_thread_create thread_create;
+		struct store_thread_update thread_update;
 		struct store_thread_delete thread_delete;
+		struct store_run_delete run_delete;
+		struct store_thread_search thread_search;
+		struct store_assistant_search assistant_search;
 		struct store_item_put item_put;
 		struct store_item_delete item_delete;
 		struct store_item_search item_search;
@@ -153,6 +158,7 @@ extern const char *const api_if_exists[];    /* raise, do_nothing */
 void add_text_key(struct buf *b, const char *key, struct str s); /* p NULL: null */
 void add_json_key(struct buf *b, const char *key, struct str json);  /* empty: {} */
 void add_time_key(struct buf *b, const char *key, msec at);
+void add_uuid_key(struct buf *b, const char *key, const struct uuid *id);
 
 /* ---- nouns --------------------------------------------------------------- */
 
@@ -161,6 +167,21 @@ int  assistant_find(struct call *c, struct str id, struct store_assistant *out);
 /* The thread of the path, or the 404 that says so (answered; not OK then). */
 int  thread_find(struct call *c, struct store_thread *out);
 void call_no_thread(struct call *c);
+/* A thread with its state, which is looked up. */
+void answer_thread(struct call *c, const struct store_thread *t);
+
+/* Which members an object shows. */
+enum {
+	SELECT_ID = 1, SELECT_CREATED = 2, SELECT_UPDATED = 4, SELECT_METADATA = 8,
+	SELECT_STATUS = 16, SELECT_CONFIG = 32, SELECT_VALUES = 64,
+	SELECT_INTERRUPTS = 128, SELECT_ERROR = 256, SELECT_VERSION = 512,
+	SELECT_CONTEXT = 1024, SELECT_GRAPH = 2048, SELECT_NAME = 4096,
+	SELECT_DESCRIPTION = 8192, SELECT_ALL = 16383
+};
+void thread_add_json(struct buf *b, const struct store_thread *t,
+    const struct store_history_item *state, unsigned select);
+void assistant_add_json(struct buf *b, const struct store_assistant *a,
+    unsigned select);
 
 /* Fills c->warning for members that look like a setting and are none.  Told,
  * never refused: `configurable` and `context` are the client's. */
@@ -179,11 +200,12 @@ typedef void handler(struct call *c, jnode body);
 
 handler system_page, system_ok, system_info, system_health, system_metrics, system_openapi;
 handler assistant_create, assistant_get, assistant_update, assistant_delete;
-handler thread_create, thread_get, thread_delete, thread_state,
-    thread_history, thread_history_get;
+handler assistant_search, assistant_count;
+handler thread_create, thread_get, thread_update, thread_delete, thread_state,
+    thread_history, thread_history_get, thread_search, thread_count;
 handler run_create_handler, run_wait_handler, run_stream_handler,
     run_list_handler, run_get_handler, run_join_handler,
-    run_join_stream_handler, run_cancel_handler;
+    run_join_stream_handler, run_cancel_handler, run_delete_handler;
 handler stateless_create, stateless_wait, stateless_stream, stateless_join,
     stateless_join_stream;
 handler work_rpc, work_item_list, work_item_create, work_item_get,

@@ -15,29 +15,39 @@
 
 /* ---- showing ------------------------------------------------------------- */
 
-static void
-assistant_add_json(struct buf *b, const struct store_assistant *a)
+void
+assistant_add_json(struct buf *b, const struct store_assistant *a, unsigned select)
 {
-	buf_lit(b, "{\"assistant_id\":\"");
-	uuid_add(b, &a->id);
-	buf_lit(b, "\"");
-	json_add_key(b, "version");
-	buf_add_i64(b, a->version);
-	add_json_key(b, "config", a->config_json);
-	add_json_key(b, "context", a->context_json);
-	add_time_key(b, "created_at", a->created);
-	add_time_key(b, "updated_at", a->updated);
-	add_text_key(b, "graph_id", a->graph_id);
-	add_json_key(b, "metadata", a->metadata_json);
-	add_text_key(b, "name", a->name);
-	add_text_key(b, "description", a->description);
+	buf_lit(b, "{");
+	if (select & SELECT_ID)
+		add_uuid_key(b, "assistant_id", &a->id);
+	if (select & SELECT_VERSION) {
+		json_add_key(b, "version");
+		buf_add_i64(b, a->version);
+	}
+	if (select & SELECT_CONFIG)
+		add_json_key(b, "config", a->config_json);
+	if (select & SELECT_CONTEXT)
+		add_json_key(b, "context", a->context_json);
+	if (select & SELECT_CREATED)
+		add_time_key(b, "created_at", a->created);
+	if (select & SELECT_UPDATED)
+		add_time_key(b, "updated_at", a->updated);
+	if (select & SELECT_GRAPH)
+		add_text_key(b, "graph_id", a->graph_id);
+	if (select & SELECT_METADATA)
+		add_json_key(b, "metadata", a->metadata_json);
+	if (select & SELECT_NAME)
+		add_text_key(b, "name", a->name);
+	if (select & SELECT_DESCRIPTION)
+		add_text_key(b, "description", a->description);
 	buf_lit(b, "}");
 }
 
 static void
 answer_assistant(struct call *c, const struct store_assistant *a)
 {
-	assistant_add_json(call_out(c), a);
+	assistant_add_json(call_out(c), a, SELECT_ALL);
 	call_json(c, c->warning);
 }
 

@@ -12,6 +12,10 @@ static const char *const modes_refused[] = {
 };
 static const char *const modes_silent[] = { "custom", NULL };
 static const char *const multitask_refused[] = { "interrupt", "rollback", NULL };
+static const char *const sorts_refused[] = { "state_updated_at", NULL };
+static const char *const selects_silent[] = {
+	"context", "state_updated_at", "extracted", "ttl", NULL
+};
 static const char *const action_refused[] = { "rollback", NULL };
 static const char *const format_refused[] = { "json", NULL };
 
@@ -67,6 +71,17 @@ const struct field fields[] = {
 	  .ignored = true, .note = "threads have no ttl" },
 	{ .name = "subgraphs", .where = FIELD_STATE, .fallback = "false",
 	  .ignored = true, .note = "there are no subgraphs to look into" },
+	{ .name = "values", .where = FIELD_THREAD_SEARCH, .fallback = "{}",
+	  .note = "threads are found by metadata, status and ids" },
+	{ .name = "extract", .where = FIELD_THREAD_SEARCH, .fallback = "{}",
+	  .note = "select values and take from them" },
+	{ .name = "sort_by", .where = FIELD_THREAD_SEARCH, .fallback = "",
+	  .words = sorts_refused, .note = "use updated_at" },
+	{ .name = "select", .where = FIELD_THREAD_SEARCH, .fallback = "",
+	  .words = selects_silent, .ignored = true,
+	  .note = "threads have none of these" },
+	{ .name = "ttl", .where = FIELD_THREAD_UPDATE, .fallback = "",
+	  .note = "threads live until they are deleted" },
 	{ .name = "index", .where = FIELD_ITEM, .fallback = "false",
 	  .note = "items are found by namespace, filter and words" },
 	{ .name = "ttl", .where = FIELD_ITEM, .fallback = "",
@@ -193,6 +208,8 @@ static const struct { unsigned where; const char *text; } places[] = {
 	{ FIELD_THREAD_GET, "thread get (query)" },
 	{ FIELD_ITEM_GET, "store get (query)" },
 	{ FIELD_HISTORY_GET, "thread history, GET (query)" },
+	{ FIELD_THREAD_SEARCH, "threads search, count" },
+	{ FIELD_THREAD_UPDATE, "thread update" },
 	{ FIELD_METRICS, "metrics (query)" },
 };
 

@@ -29,7 +29,9 @@ enum field_where {
 	FIELD_THREAD_GET = 512,              /* query of GET a thread */
 	FIELD_ITEM_GET = 1024,               /* query of GET /store/items */
 	FIELD_HISTORY_GET = 2048,            /* query of GET history */
-	FIELD_METRICS = 4096                 /* query of /metrics */
+	FIELD_METRICS = 4096,                /* query of /metrics */
+	FIELD_THREAD_SEARCH = 8192,          /* POST /threads/search, count */
+	FIELD_THREAD_UPDATE = 16384          /* PATCH a thread */
 };
 
 struct field {

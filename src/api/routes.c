@@ -38,6 +38,14 @@ const struct route routes[] = {
 	  "Create an assistant",
 	  "graph_id*, assistant_id, name, description, config, context, "
 	  "metadata, if_exists (raise, do_nothing)", "the assistant", 200 },
+	{ "POST", "/assistants/search", ROUTE_BODY | ROUTE_BODY_OPTIONAL | ROUTE_READS,
+	  SMALL, assistant_search, "Find assistants, newest first", "metadata, graph_id, "
+	  "name (a part of it), limit, offset, sort_by (created_at, updated_at, "
+	  "assistant_id, name, graph_id), sort_order, select",
+	  "an array of assistants; X-Pagination-Total, X-Pagination-Next", 200 },
+	{ "POST", "/assistants/count", ROUTE_BODY | ROUTE_BODY_OPTIONAL, SMALL,
+	  assistant_count, "Count assistants", "metadata, graph_id, name",
+	  "a number", 200 },
 	{ "GET", "/assistants/{assistant_id}", ROUTE_READS, NONE, assistant_get,
 	  "Get an assistant by its id or its graph's", NULL, "the assistant", 200 },
 	{ "PATCH", "/assistants/{assistant_id}", ROUTE_BODY, OBJECT, assistant_update,
@@ -50,8 +58,18 @@ const struct route routes[] = {
 	{ "POST", "/threads", ROUTE_BODY, OBJECT, thread_create,
 	  "Create a thread",
 	  "thread_id, metadata, if_exists (raise, do_nothing)", "the thread", 200 },
+	{ "POST", "/threads/search", ROUTE_BODY | ROUTE_BODY_OPTIONAL | ROUTE_READS,
+	  SMALL, thread_search, "Find threads, newest first", "metadata, status, ids, "
+	  "limit, offset, sort_by (created_at, updated_at, status, thread_id), "
+	  "sort_order, select", "an array of threads; X-Pagination-Total, "
+	  "X-Pagination-Next", 200 },
+	{ "POST", "/threads/count", ROUTE_BODY | ROUTE_BODY_OPTIONAL, SMALL,
+	  thread_count, "Count threads", "metadata, status, ids", "a number", 200 },
 	{ "GET", "/threads/{thread_id}", ROUTE_READS, NONE, thread_get,
 	  "Get a thread with its values", NULL, "the thread", 200 },
+	{ "PATCH", "/threads/{thread_id}", ROUTE_BODY, OBJECT, thread_update,
+	  "Change a thread's metadata", "metadata (merged); Prefer: return=minimal",
+	  "the thread; 204 and nothing when minimal", 200 },
 	{ "DELETE", "/threads/{thread_id}", 0, NONE, thread_delete,
 	  "Delete a thread with all it holds", NULL, "nothing", 204 },
 	{ "GET", "/threads/{thread_id}/state", ROUTE_READS, NONE, thread_state,
@@ -75,6 +93,9 @@ const struct route routes[] = {
 	  "server-sent events", 200 },
 	{ "GET", "/threads/{thread_id}/runs/{run_id}", ROUTE_READS, NONE, run_get_handler,
 	  "Get a run", NULL, "the run", 200 },
+	{ "DELETE", "/threads/{thread_id}/runs/{run_id}", 0, NONE,
+	  run_delete_handler, "Delete a run that has ended, with what it left at "
+	  "the thread's end", NULL, "nothing", 204 },
 	{ "GET", "/threads/{thread_id}/runs/{run_id}/join", 0, NONE,
 	  run_join_handler, "Wait for a run's values", "cancel_on_disconnect",
 	  "the final values", 200 },

@@ -420,6 +420,28 @@ run_get_handler(struct call *c, jnode body)
 	call_json(c, STR_NONE);
 }
 
+static void
+run_deleted(struct call *c)
+{
+	int rc = c->op.cmd.rc;
+
+	if (rc == OK)
+		call_empty(c, 204);
+	else if (rc == ERR_NOTFOUND)
+		call_error(c, rc, "Run not found");
+	else
+		call_fail(c, rc, &c->op.cmd.err);
+}
+
+void
+run_delete_handler(struct call *c, jnode body)
+{
+	(void)body;
+	c->op.run_delete = (struct store_run_delete){ .thread_id = c->thread_id,
+	    .run_id = c->run_id };
+	call_submit(c, STORE_RUN_DELETE, run_deleted);
+}
+
 /* Cuts the objects of the array in `out` down to the selected members. */
 static int
 select_members(struct call *c, const struct str *select, size_t n)

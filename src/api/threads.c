@@ -73,26 +73,48 @@ add_interrupts(struct buf *b, const struct store_thread *t,
 	buf_lit(b, "}");
 }
 
-static void
+void
 thread_add_json(struct buf *b, const struct store_thread *t,
-    const struct store_history_item *state)
+    const struct store_history_item *state, unsigned select)
 {
-	buf_lit(b, "{\"thread_id\":\"");
-	uuid_add(b, &t->id);
-	buf_lit(b, "\"");
-	add_time_key(b, "created_at", t->created);
-	add_time_key(b, "updated_at", t->updated);
-	add_json_key(b, "metadata", t->metadata_json);
-	add_text_key(b, "status", str_of(thread_status_names[t->status]));
-	add_json_key(b, "config", t->config_json);
-	if (state != NULL) {
+	buf_lit(b, "{");
+	if (select & SELECT_ID)
+		add_uuid_key(b, "thread_id", &t->id);
+	if (select & SELECT_CREATED)
+		add_time_key(b, "created_at", t->created);
+	if (select & SELECT_UPDATED)
+		add_time_key(b, "updated_at", t->updated);
+	if (select & SELECT_METADATA)
+		add_json_key(b, "metadata", t->metadata_json);
+	if (select & SELECT_STATUS)
+		add_text_key(b, "status", str_of(thread_status_names[t->status]));
+	if (select & SELECT_CONFIG)
+		add_json_key(b, "config", t->config_json);
+	if (state != NULL && (select & SELECT_VALUES)) {
 		json_add_key(b, "values");
 		values_add_json(b, state->messages, state->messages_n);
-		add_interrupts(b, t, &state->c);
 	}
-	if (t->error_json.n > 0)
+	if (state != NULL && (select & SELECT_INTERRUPTS))
+		add_interrupts(b, t, &state->c);
+	if (t->error_json.n > 0 && (select & SELECT_ERROR))
 		add_json_key(b, "error", t->error_json);
 	buf_lit(b, "}");
+}
+
+void
+answer_thread(struct call *c, const struct store_thread *t)
+{
+	struct store_history_item state;
+	int rc = state_find(c, t, &state);
+
+	if (rc < 0 && rc != ERR_NOTFOUND) {
+		call_error(c, rc, "thread state: %s", rc_text(rc));
+		return;
+	}
+	if (!call_has_room(c))
+		return;
+	thread_add_json(call_out(c), t, rc == OK ? &state : NULL, SELECT_ALL);
+	call_json(c, STR_NONE);
 }
 
 /* ---- create, get, delete ------------------------------------------------- */
@@ -100,23 +122,14 @@ thread_add_json(struct buf *b, const struct store_thread *t,
 static void
 thread_created(struct call *c)
 {
-	const struct store_thread *t = &c->op.thread_create.t;
-	struct store_history_item state;
 	int rc = c->op.cmd.rc;
 
-	if (rc == ERR_CONFLICT) {
+	if (rc == ERR_CONFLICT)
 		call_error(c, rc, "Thread already exists");
-		return;
-	}
-	/* do_nothing may have found one that has run. */
-	if (rc == OK)
-		rc = state_find(c, t, &state);
-	if (rc < 0 && rc != ERR_NOTFOUND) {
+	else if (rc < 0)
 		call_fail(c, rc, &c->op.cmd.err);
-		return;
-	}
-	thread_add_json(call_out(c), t, rc == OK ? &state : NULL);
-	call_json(c, STR_NONE);
+	else                         /* do_nothing may have found one that has run */
+		answer_thread(c, &c->op.thread_create.t);
 }
 
 void
@@ -152,21 +165,10 @@ void
 thread_get(struct call *c, jnode body)
 {
 	struct store_thread t;
-	struct store_history_item state;
-	int rc;
 
 	(void)body;
-	if (thread_find(c, &t) < 0)
-		return;
-	rc = state_find(c, &t, &state);
-	if (rc < 0 && rc != ERR_NOTFOUND) {
-		call_error(c, rc, "thread state: %s", rc_text(rc));
-		return;
-	}
-	if (!call_has_room(c))
-		return;
-	thread_add_json(call_out(c), &t, rc == OK ? &state : NULL);
-	call_json(c, STR_NONE);
+	if (thread_find(c, &t) == OK)
+		answer_thread(c, &t);
 }
 
 static void

@@ -176,6 +176,43 @@ async function drive(name, Client) {
   });
 
   // With the SDK's own retries: what is refused is asked once.
+  await scenario(at("search, count, update, delete of a run"), async () => {
+    const tag = `${name}-${shards}`, made = [];
+    for (let i = 0; i < 3; i++) made.push((await client.threads.create({ metadata: { tag, n: { i }, list: ["x", i] } })).thread_id);
+    const ids = async (q) => (await client.threads.search(q)).map((t) => t.thread_id);
+    equal(await ids({ metadata: { tag } }), [...made].reverse(), at("threads by metadata, newest first"));
+    equal(await ids({ metadata: { tag, n: { i: 1 } } }), [made[1]], at("containment goes down"));
+    equal(await ids({ metadata: { tag, list: [2] } }), [made[2]], at("and into arrays"));
+    equal(await ids({ metadata: { tag }, limit: 1, offset: 1 }), [made[1]], at("limit and offset"));
+    equal(await ids({ metadata: { tag }, sortBy: "created_at", sortOrder: "asc" }), made, at("sortBy and sortOrder"));
+    equal(await ids({ metadata: { tag: "nobody's" } }), [], at("nothing"));
+    equal(await client.threads.count({ metadata: { tag } }), 3, at("threads are counted"));
+    const wait = await client.runs.wait(made[1], "agent", { input: hi });
+    equal(wait.messages.length, 2, at("a run"));
+    const idle = await client.threads.search({ metadata: { tag }, status: "idle", sortBy: "updated_at" });
+    equal([idle.length, idle[0].thread_id, idle[0].values?.messages.length, idle[1].values], [3, made[1], 2, undefined], at("by status, changed last first, with values"));
+    equal((await client.threads.search({ metadata: { tag }, status: "busy" })).length, 0, at("none is busy"));
+    const few = await client.threads.search({ ids: made.slice(0, 2), select: ["thread_id", "status"] });
+    equal(few.map((t) => Object.keys(t).sort()), [["status", "thread_id"], ["status", "thread_id"]], at("ids and select"));
+    const changed = await client.threads.update(made[0], { metadata: { n: "new", more: 1 } });
+    equal([changed.metadata, changed.status], [{ tag, n: "new", list: ["x", 0], more: 1 }, "idle"], at("update merges metadata"));
+    equal(await ids({ metadata: { tag, more: 1 } }), [made[0]], at("and it is found by it"));
+    equal(await ids({ metadata: { tag, n: { i: 0 } } }), [], at("not by what it was"));
+    await client.threads.update("22222222-2222-4222-8222-222222222222", { metadata: {} }).then(
+      () => check(false, at("update of no thread")), (e) => equal(e.status, 404, at("update of no thread is 404")));
+    const run = (await client.runs.list(made[1]))[0];
+    await client.runs.delete(made[1], run.run_id);
+    equal((await client.runs.list(made[1])).length, 0, at("the run is gone"));
+    await client.runs.get(made[1], run.run_id).then(() => check(false, at("a deleted run")), (e) => equal(e.status, 404, at("a deleted run is 404")));
+    equal((await client.threads.getState(made[1])).values, {}, at("with what it left"));
+    const bots = await client.assistants.search({ graphId: "agent", metadata: { team: "a", x: 1 }, limit: 100 });
+    check(bots.some((b) => b.assistant_id === assistant.assistant_id) && bots.every((b) => b.metadata.x === 1), at("assistants by graph and metadata"), bots);
+    check((await client.assistants.search({ limit: 1000 })).some((b) => b.metadata.created_by === "system"), at("the system's is among them"));
+    check(await client.assistants.count({ graphId: "agent" }) >= 2, at("assistants are counted"));
+    const page = await client.assistants.search({ limit: 1, includePagination: true, sortBy: "name", name: "bot" });
+    equal([page.assistants.length, page.next === null || page.next === "1"], [1, true], at("a page of assistants and where the next begins"));
+  });
+
   await scenario(at("what is not here"), async () => {
     const retrying = new Client({ apiUrl: server.url }), id = thread.thread_id, began = performance.now();
     const refused = {
