@@ -71,6 +71,7 @@
 	X(LLM_LINE_BYTES,      16777216,  "bytes",  "one line of a model's stream; some servers send a whole image or all arguments in one") \
 	X(LLM_FREE_BYTES,      262144,    "bytes",  "of an answer under way; what it holds beyond is charged to the process's account of output") \
 	X(LLM_DONE_MS,         100,       "ms",     "a connection may stay open after [DONE], to be used again; then it is cut") \
+	X(LLM_FINISH_MS,       10000,     "ms",     "and so long after a finish_reason without [DONE]") \
 	X(LLM_REDIRECTS,       3,         "redirects", "of one request to a model; same origin, 307 and 308 only") \
 	X(LLM_QUIRKS,          256,       "models", "whose servers refused a part of a request are remembered; the oldest goes") \
 	X(LLM_CONNECT_MS,      10000,     "ms",     "to connect to a model") \

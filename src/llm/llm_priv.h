@@ -236,6 +236,7 @@ struct openai_call {
 	enum { BODY_UNKNOWN, BODY_TEXT, BODY_EVENTS } kind;
 	bool events_said;                    /* that word */
 	struct openai_stream stream;         /* BODY_EVENTS */
+	bool ending;                         /* [DONE] was seen, the timer is set */
 	struct buf text;                     /* the body, when it is not */
 	size_t charged;                      /* to account_output */
 };

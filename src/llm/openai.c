@@ -95,6 +95,7 @@ attempt_end(struct llm_call *c)
 	if (o->kind == BODY_EVENTS)
 		openai_stream_release(&o->stream);
 	o->kind = BODY_UNKNOWN;
+	o->ending = false;
 	buf_release(&o->text);
 	account_give(&account_output, o->charged);
 	o->charged = 0;
@@ -201,12 +202,26 @@ take_bytes(struct llm_call *c, struct str bytes, struct failure *f)
 	return OK;
 }
 
+/* What ends an answer is [DONE].  The connection has a moment to end too, so
+ * that it can be used again; longer when only the reason to finish came, for
+ * the usage is behind it. */
+static void
+end_soon(struct llm_call *c)
+{
+	struct openai_call *o = &c->u.openai;
+
+	if (o->stream.done && !o->ending)
+		shard_timer_set(c->llm->shard, &c->timer, LIMIT_LLM_DONE_MS);
+	else if (o->stream.finished && !o->stream.done)
+		shard_timer_set(c->llm->shard, &c->timer, LIMIT_LLM_FINISH_MS);
+	o->ending = o->stream.done;
+}
+
 static void
 on_data(void *ctx, struct str bytes)
 {
 	struct llm_call *c = ctx;
 	struct openai_call *o = &c->u.openai;
-	bool done = o->kind == BODY_EVENTS && o->stream.done;
 	struct failure f;
 	int rc;
 
@@ -218,10 +233,8 @@ on_data(void *ctx, struct str bytes)
 		openai_body_release(&o->body);
 	if (rc != OK && rc != ERR_CANCELLED)
 		fail(c, &f);
-	/* What ends an answer is [DONE].  The connection has a moment to end
-	 * too, so that it can be used again. */
-	else if (rc == OK && !done && o->kind == BODY_EVENTS && o->stream.done)
-		shard_timer_set(c->llm->shard, &c->timer, LIMIT_LLM_DONE_MS);
+	else if (rc == OK && o->kind == BODY_EVENTS)
+		end_soon(c);
 	llm_call_unhold(c);
 }
 
@@ -377,13 +390,14 @@ on_done(void *ctx, int rc, const struct client_answer *a, const struct err *e)
 	llm_call_unhold(c);
 }
 
-/* [DONE] came, and the connection did not end. */
+/* The answer has ended, and the connection did not. */
 static void
 openai_wake(struct llm_call *c)
 {
 	const struct client_answer a = { .status = c->u.openai.status };
 
-	assert(c->u.openai.kind == BODY_EVENTS && c->u.openai.stream.done);
+	assert(c->u.openai.kind == BODY_EVENTS);
+	assert(c->u.openai.stream.done || c->u.openai.stream.finished);
 	request_end(c, OK, &a, NULL);
 }
 

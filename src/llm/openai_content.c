@@ -204,7 +204,7 @@ add_file(struct buf *b, const struct media *m)
 	return true;
 }
 
-/* A file of Gemini's form says by its type what it is. */
+/* Its type says what it is. */
 static bool
 add_any(struct buf *b, const struct media *m)
 {
@@ -239,7 +239,7 @@ add_block(struct buf *b, jnode block)
 		bool (*add)(struct buf *b, const struct media *m);
 	} kinds[] = {
 		{ S("image"), add_image }, { S("audio"), add_audio },
-		{ S("file"), add_file }, { S("document"), add_file },
+		{ S("file"), add_any }, { S("document"), add_file },
 		{ S("media"), add_any },
 	};
 	struct media m;

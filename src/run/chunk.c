@@ -20,6 +20,7 @@ struct chunk_call {
 };
 
 #define HEAD "[{\"content\":\""
+#define KWARGS "\",\"tool_call_chunks\":[],\"additional_kwargs\":{"
 #define USAGE_MAX INT64_C(9007199254740991)  /* 2^53 - 1 */
 
 void
@@ -34,7 +35,9 @@ chunks_init(struct chunks *c, struct str id, const struct frame_place *at,
 	c->ending = BUF(RUN_METADATA_BYTES);
 	if (!tuple)
 		return;
-	buf_add_fmt(&c->tail, "\",\"tool_call_chunks\":[],\"additional_kwargs\":{},"
+	buf_lit(&c->tail, KWARGS);
+	c->kwargs_at = c->tail.n;
+	buf_add_fmt(&c->tail, "},"
 	    "\"id\":\"%.*s\",\"response_metadata\":{\"model_provider\":\"%s\",\"usage\":{}},"
 	    "\"tool_calls\":[],\"invalid_tool_calls\":[],\"type\":\"ai\"}",
 	    FMT(id), c->provider);
@@ -260,28 +263,15 @@ tuple_tool(struct chunks *c, const struct llm_delta *d, int64_t id)
 	return tuple_from(c, &b, id);
 }
 
-/* A frame without text: its own additional_kwargs and response_metadata. */
-static struct sse_block *
-tuple_own(struct chunks *c, const char *kwargs, struct str raw,
-    const char *kwargs_end, struct str ending, int64_t id)
-{
-	struct buf b = BUF(LIMIT_LLM_BODY_BYTES);
-
-	buf_lit(&b, HEAD "\",\"tool_call_chunks\":[],\"additional_kwargs\":{");
-	buf_add(&b, str_of(kwargs));
-	buf_add(&b, raw);
-	buf_add(&b, str_of(kwargs_end));
-	buf_add_fmt(&b, "},\"id\":\"%.*s\",\"response_metadata\":{"
-	    "\"model_provider\":\"%s\",\"usage\":{}%.*s},\"tool_calls\":[],"
-	    "\"invalid_tool_calls\":[],\"type\":\"ai\"}", FMT(c->id), c->provider,
-	    FMT(ending));
-	return tuple_from(c, &b, id);
-}
-
+/* As text, in another place. */
 static struct sse_block *
 tuple_reasoning(struct chunks *c, const struct llm_delta *d, int64_t id)
 {
-	return tuple_own(c, "\"reasoning_content\":\"", d->text_raw, "\"", STR_NONE, id);
+	struct str tail = buf_str(&c->tail);
+	struct str parts[4] = { S(HEAD KWARGS "\"reasoning_content\":\""), d->text_raw,
+	    S("\""), str_sub(tail, c->kwargs_at, tail.n) };
+
+	return frame_make(S("messages"), parts, COUNT(parts), id);
 }
 
 /* `,"finish_reason":..,"model_name":..`: told once, for readers join them. */
@@ -305,13 +295,13 @@ add_ending(struct buf *b, const struct llm_delta *d)
 static struct sse_block *
 tuple_finish(struct chunks *c, const struct llm_delta *d, int64_t id)
 {
-	struct buf ending = BUF(RUN_METADATA_BYTES);
-	struct sse_block *block;
+	struct buf b = BUF(LIMIT_LLM_BODY_BYTES);
 
-	add_ending(&ending, d);
-	block = tuple_own(c, "", STR_NONE, "", buf_str(&ending), id);
-	buf_release(&ending);
-	return block;
+	buf_add_fmt(&b, HEAD KWARGS "},\"id\":\"%.*s\",\"response_metadata\":{"
+	    "\"model_provider\":\"%s\",\"usage\":{}", FMT(c->id), c->provider);
+	add_ending(&b, d);
+	buf_lit(&b, "},\"tool_calls\":[],\"invalid_tool_calls\":[],\"type\":\"ai\"}");
+	return tuple_from(c, &b, id);
 }
 
 static struct sse_block *

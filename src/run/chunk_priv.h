@@ -20,7 +20,8 @@ struct chunks {
 	char *provider;
 	/* messages-tuple: the frame behind the content, the same in every one */
 	struct buf tail;
-	size_t metadata_at;          /* in tail: where `,{metadata}]` begins */
+	size_t kwargs_at;            /* in tail: the end of additional_kwargs */
+	size_t metadata_at;          /* where `,{metadata}]` begins */
 	/* messages: what came so far, as raw spans */
 	struct buf text, reasoning;
 	struct chunk_call *calls;

@@ -372,7 +372,7 @@ const tests = {
   },
   streams_anyway: { check: content("ab") },
   message_not_delta: { check: content("ab") }, bom: { check: content("ab") }, pretty_printed: { check: content("ab") },
-  done_open: { check: soon(content("ab")) }, done_only: { check: soon(content("ab")) },
+  done_open: { check: soon(content("ab")) }, finish_open: { check: soon(content("ab")) }, done_only: { check: soon(content("ab")) },
   gemini_list: { check: words("Function call is missing a thought_signature") }, openrouter_raw: { check: words("Provider returned error", "prompt is too spicy") },
   finish_error: { check: words("finish_reason") }, error_in_choice: { check: words("upstream fell over") }, cloudflare_errors: { check: words("Could not route to this model") },
   aws_message: { check: words("User is not authorized") }, broken_utf8_error: { check: words("caf\ufffd closed") },
@@ -399,5 +399,23 @@ for (const line of lines) {
     }
   });
 }
+// Too large for the file of cases.
+for (const asked of ["stream", "whole"]) {
+  const name = `long_line-${asked}`;
+  if (!name.includes(pattern)) continue;
+  await scenario(name, async () => {
+    const text = "long ".repeat(3 << 20);
+    const r = await ask(asked, [sse({ role: "assistant", content: text })], { model: name });
+    check(r.error === null, `${name}: no error`, r.error);
+    equal(r.ai.at(-1)?.content.length, text.length, `${name}: stored whole`);
+    if (asked === "stream") equal(joined(r).length, text.length, `${name}: streamed whole`);
+  });
+}
+await scenario("long_error", async () => {
+  if (!"long_error".includes(pattern)) return;
+  const r = await ask("whole", [{ status: 400, headers: {}, connection: "closed", body: JSON.stringify({ error: { message: "\u00e9".repeat(3000) } }) }], { model: "long_error" });
+  check(r.error?.message.startsWith("400 éé") && r.error.message.isWellFormed() && !r.error.message.includes("\ufffd"), "long_error: cut at a character", r.error);
+});
+
 upstream.close();
 finish();
