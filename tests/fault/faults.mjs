@@ -364,7 +364,7 @@ await section("file", async () => {
   check(taken.status > 0 && /already in use/.test(taken.stderr), "a port that is taken is told", taken);
   equal(readdirSync(dir).filter((f) => f.startsWith("new.db")), [], "and leaves no file behind");
   const nowhere = spawnSync(binary, ["serve", "--port", "0", "--db", path.join(dir, "no", "such", "x.db")], { encoding: "utf8", timeout: 10000 });
-  check(nowhere.status > 0 && nowhere.stderr.includes(`no folder '${path.join(dir, "no", "such")}'`), "a folder that is missing is named", nowhere);
+  check(nowhere.status > 0 && nowhere.stderr.includes(`folder ${path.join(dir, "no", "such")}`), "a folder that is missing is named", nowhere);
   for (const [word, take] of [["deleted", () => renameSync(file, `${file}.away`)], ["replaced", () => { renameSync(file, `${file}.away`); writeFileSync(file, ""); }]]) {
     const before = server.log.length;
     take();
