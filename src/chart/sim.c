@@ -20,6 +20,7 @@
 #include "chart/chart.h"
 
 #define STEPS_DEFAULT 100000
+#define STATES_A_STEP 16         /* active ones cost as much as an event */
 #define SESSIONS_MAX  256
 #define NESTING_MAX   32
 #define PROCESSOR     "http://www.w3.org/TR/scxml/#SCXMLEventProcessor"
@@ -59,6 +60,8 @@ struct sim {
 	struct buf dir;              /* "" or ends with a slash */
 	struct str file;             /* being loaded, in dir */
 	int64_t now;
+	size_t rush;                 /* work of events since the clock moved or one
+	                                came from outside */
 	uint64_t ids;
 	struct err *e;
 };
@@ -538,6 +541,8 @@ pass_time(struct sim *sim, int64_t until)
 
 	while (sim->o->real && ms > 0 && nanosleep(&t, &t) != 0 && errno == EINTR)
 		continue;
+	if (ms > 0)
+		sim->rush = 0;
 	sim->now = until;
 }
 
@@ -574,19 +579,20 @@ ask_outside(struct sim *sim, struct member *top, struct err *e)
 
 	if (rc == OK)
 		job_post(sim, job_new(top, name, data));
+	sim->rush = 0;
 	val_drop(data);
 	return rc;
 }
 
+/* What it does for ever, and where. */
 static int
-waits_for_ever(struct member *top, struct err *e)
+stuck(struct member *top, int code, const char *what, struct err *e)
 {
 	struct buf b = BUF(16 * KB);
 	int rc;
 
 	session_add_waits(top->s, &b);
-	rc = err_set(e, ERR_TIMEOUT, "the chart waits for events that nobody "
-	    "sends: %.*s", FMT(buf_str(&b)));
+	rc = err_set(e, code, "%s: %.*s", what, FMT(buf_str(&b)));
 	buf_release(&b);
 	return rc;
 }
@@ -603,7 +609,8 @@ advance(struct sim *sim, struct member *top, struct err *e)
 		if (rc != ERR_NOTFOUND)
 			return rc;
 		if (sim->timers == NULL)
-			return waits_for_ever(top, e);
+			return stuck(top, ERR_TIMEOUT, "the chart waits for events that "
+			    "nobody sends", e);
 		fire(sim);
 		return OK;
 	}
@@ -626,8 +633,15 @@ loop(struct sim *sim, struct member *top, struct err *e)
 	int rc = OK;
 
 	while (rc == OK && !session_over(top->s)) {
+		/* An event costs by the states that may take it. */
+		if (sim->jobs != NULL)
+			sim->rush += 1 + session_configuration(sim->jobs->to->s, NULL, 0) /
+			    STATES_A_STEP;
+		if (sim->rush > STEPS_DEFAULT)
+			return stuck(top, ERR_LIMIT, "the chart does not end, nor wait; "
+			    "it sends without pause", e);
 		if (sim->jobs != NULL && left-- == 0)
-			return err_set(e, ERR_LIMIT, "the chart does not end");
+			return stuck(top, ERR_LIMIT, "the chart does not end", e);
 		rc = advance(sim, top, e);
 	}
 	return rc;

@@ -35,7 +35,8 @@ struct sim_options {
 
 /* Appends the id of the top-level final that was reached.  ERR_TIMEOUT: the
  * chart waits for events that nobody sends, which the words name with the
- * states; ERR_LIMIT: it does not end; errors of loading as chart_from_scxml,
+ * states; ERR_LIMIT: it does not end (as many events, or fewer by the states
+ * that are active, while the clock stands still and nothing comes from outside); errors of loading as chart_from_scxml,
  * the file's name before them. */
 int sim_run(struct str path, const struct sim_options *o, struct buf *final_id,
     struct err *e);
