@@ -155,3 +155,9 @@ memory_limit(void)
 
 	return groups < machine ? groups : machine;
 }
+
+size_t
+memory_share(uint64_t memory, size_t most)
+{
+	return memory / 4 < most ? (size_t)(memory / 4) : most;
+}

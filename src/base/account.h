@@ -49,5 +49,7 @@ size_t account_room(const struct account *a);
  * and of its control groups' limits (cgroup v2 memory.max and v1
  * memory.limit_in_bytes, the group itself and those above it). */
 uint64_t memory_limit(void);
+/* What one account may have of so much memory. */
+size_t memory_share(uint64_t memory, size_t most);
 
 #endif

@@ -151,7 +151,7 @@
 	X(WORK_ROUND,          512,       "requests", "in one transaction, so that the first is not kept waiting for the last") \
 	X(WORK_ROUND_BYTES,    16777216,  "bytes",  "of answers in one transaction; the rest of its requests wait for the next") \
 	X(WORK_ROUND_MS,       50,        "ms",     "one transaction of many requests; the rest waits, and others come first") \
-	X(WORK_HELD_BYTES,     1073741824, "bytes", "in the buffers of all connections of a daemon; past it the largest is closed") \
+	X(WORK_HELD_BYTES,     1073741824, "bytes", "in the buffers of all connections of a daemon, or a quarter of the memory, if that is less; past it the largest is closed") \
 	X(WORK_REQUEST_ID_BYTES, 1024,    "bytes",  "a request's id, which is echoed") \
 	X(WORK_ONCE_BYTES,     256,       "bytes",  "the key under which an answer is kept") \
 	X(WORK_REQUEST_MS,     30000,     "ms",     "a command waits for an answer without --timeout, as bd") \

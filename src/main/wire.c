@@ -509,12 +509,6 @@ make_api(struct node *n, struct err *e)
 	return rc;
 }
 
-static size_t
-quarter(uint64_t memory, size_t most)
-{
-	return memory / 4 < most ? (size_t)(memory / 4) : most;
-}
-
 /* What all connections together may hold of this process's memory. */
 static void
 size_accounts(const struct config *c)
@@ -523,8 +517,8 @@ size_accounts(const struct config *c)
 
 	if (memory == 0)
 		memory = memory_limit();
-	account_set_capacity(&account_bodies, quarter(memory, LIMIT_HTTP_BODIES_BYTES));
-	account_set_capacity(&account_output, quarter(memory, LIMIT_HTTP_OUTPUT_BYTES));
+	account_set_capacity(&account_bodies, memory_share(memory, LIMIT_HTTP_BODIES_BYTES));
+	account_set_capacity(&account_output, memory_share(memory, LIMIT_HTTP_OUTPUT_BYTES));
 }
 
 static int

@@ -26,6 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/account.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "work/daemon_priv.h"
@@ -375,7 +376,7 @@ begin(struct daemon *d, struct err *e)
 		.full = S(FULL_LINE),
 		.line_max = LIMIT_WORK_LINE_BYTES,
 		.out_max = LIMIT_WORK_OUT_BYTES,
-		.held_max = LIMIT_WORK_HELD_BYTES,
+		.held_max = memory_share(memory_limit(), LIMIT_WORK_HELD_BYTES),
 		.closed = serve_conn_closed,
 		.ctx = d,
 	};
