@@ -153,6 +153,14 @@ for (const ws of [daemon, direct]) {
   });
 }
 
+// Each library costs a command its start: OpenSSL alone half a millisecond.
+await scenario("the command loads no more libraries than it needs", () => {
+  const r = spawnSync("ldd", [path.resolve(binary)], { encoding: "utf8" });
+  if (r.status !== 0 || /san\.so/.test(r.stdout)) return console.log("skipped: no ldd, or a sanitizer's build");
+  const names = [...r.stdout.matchAll(/^\s*(\S+?)\.so/gm)].map((m) => path.basename(m[1])).filter((n) => !/^(linux-vdso|ld-|libc$|libm$|libyyjson$|libpthread$|libsqlite3$)/.test(n));
+  equal(names, [], "but for the C library, JSON and SQLite");
+});
+
 await scenario("events are told as they happen, and say what became ready", async () => {
   daemon.ok(["create", "first", "--id", "p-ev1"]);
   daemon.ok(["create", "second", "--id", "p-ev2", "--deps", "p-ev1"]);
