@@ -114,10 +114,14 @@ int
 db_migrate(struct db *db, const char *path, int app, const char *const *steps,
     int steps_n, int version, struct err *e)
 {
+	bool old = version > 0 && version < steps_n;
 	int rc = OK;
 
-	if (version > 0 && version < steps_n)
+	if (old)
 		rc = backup(db, path, version, e);
+	if (old && rc == OK)
+		log_info("store", "migrate", "file=%s from=%d to=%d", path, version,
+		    steps_n);
 	for (int v = version; rc == OK && v < steps_n; v++)
 		rc = migrate_one(db, app, steps[v], v + 1, e);
 	return rc;

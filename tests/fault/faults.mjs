@@ -177,6 +177,14 @@ class Life {
   async remove() {
     const thread = await this.thread();
     await this.wait(thread, "agent", "run to be deleted");
+    const changed = await this.write("update thread", "PATCH", `/threads/${thread}`, { metadata: { changed: thread } });
+    equal((await this.ask("POST", "/threads/count", { metadata: { changed: thread } })).json, changed ? 1 : 0, `${this.name}: a thread is found by what was acknowledged`);
+    const [run] = (await this.ask("GET", `/threads/${thread}/runs`)).json;
+    if (run !== undefined) {
+      const gone = await this.write("delete run", "DELETE", `/threads/${thread}/runs/${run.run_id}`);
+      if (gone) this.threads.set(thread, []);
+      equal((await this.ask("GET", `/threads/${thread}/runs/${run.run_id}`)).status, gone ? 404 : 200, `${this.name}: a run is gone or not`);
+    }
     if (await this.write("delete thread", "DELETE", `/threads/${thread}`)) {
       this.threads.delete(thread);
       equal((await this.ask("GET", `/threads/${thread}`)).status, 404, `${this.name}: a deleted thread is gone`);
