@@ -8,7 +8,7 @@ server  stop
 # the format's number in the file's header: from a version to come
 poke    cohort.db 60 000003e7
 cohort  serve --port 0 -> 1, has "cohort.db was written by a newer Cohort (format 999"
-poke    cohort.db 60 00000002
+poke    cohort.db 60 00000003
 server  start
 get     /threads/$t -> 200
 server  stop
