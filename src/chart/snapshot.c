@@ -574,5 +574,6 @@ session_restore(struct session **out, const struct chart *c, struct str id,
 		return rc;
 	}
 	*out = s;
-	return restart_invokes(s, sink);
+	rc = restart_invokes(s, sink);
+	return rc == OK ? OK : err_set(e, rc, "%.*s", FMT(session_why(s)));
 }

@@ -302,6 +302,30 @@ TEST(restore_keeps_serial_numbers)
 	buf_release(&trace);
 }
 
+/* Goal: a chart that finds no rest once its service is gone says so in words. */
+TEST(restore_into_a_limit_has_words)
+{
+	struct effect_sink out = { .effect = refuse }, nobody = { 0 };
+	struct buf saved = BUF(64 * KB);
+	struct session *s, *copy;
+	struct chart *c;
+	struct err e = { 0 };
+
+	CHECK_RC(chart_from_scxml(&c, S("<scxml><state id='s'><invoke id='a'/>"
+	    "<transition event='error.communication' target='x'/></state>"
+	    "<state id='x'><transition target='x'/></state></scxml>"), NULL, &e), OK);
+	s = session_new(c, S("id"), VAL_UNDEF, STR_NONE);
+	CHECK_RC(session_start(s, &nobody), OK);
+	session_save(s, &saved);
+	CHECK_RC(session_restore(&copy, c, S("id"), buf_str(&saved), &out, &e), ERR_LIMIT);
+	CHECK(session_over(copy));
+	CHECK(str_contains(str_of(e.text), S("more than 10000 microsteps in one macrostep; state 'x'")));
+	session_free(s);
+	session_free(copy);
+	chart_free(c);
+	buf_release(&saved);
+}
+
 TEST(restore_refuses_what_does_not_fit)
 {
 	static const char chart[] = "<scxml><datamodel><data id='x'/></datamodel>"
