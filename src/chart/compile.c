@@ -15,7 +15,6 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/mem.h"
 
@@ -204,12 +203,17 @@ common_ancestor(const struct chart *c, uint32_t a, uint32_t b)
 	return a;
 }
 
-static int
-by_number(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+struct target {
+	uint32_t id, where;          /* where: what it stands for, for a history all
+	                                that is inside its parent */
+};
 
-	return (x > y) - (x < y);
+static int
+by_place(const void *a, const void *b)
+{
+	const struct target *x = a, *y = b;
+
+	return (x->where > y->where) - (x->where < y->where);
 }
 
 /* Targets must be able to be active together: in different regions.  In
@@ -219,19 +223,23 @@ static int
 check_targets(struct compile *k, struct spot at, struct range targets)
 {
 	const struct chart *c = k->c;
-	uint32_t ids[TARGETS_MAX];
+	struct target list[TARGETS_MAX];
 
-	if (targets.n < 2)
-		return OK;
-	memcpy(ids, c->ids.at + targets.first, targets.n * sizeof ids[0]);
-	qsort(ids, targets.n, sizeof ids[0], by_number);
+	for (uint32_t i = 0; i < targets.n; i++) {
+		uint32_t id = c->ids.at[targets.first + i];
+		const struct state *s = &c->states.at[id];
+
+		list[i] = (struct target){ id, s->kind == STATE_HISTORY ? s->parent : id };
+	}
+	qsort(list, targets.n, sizeof list[0], by_place);
 	for (uint32_t i = 1; i < targets.n; i++) {
-		uint32_t over = common_ancestor(c, ids[i - 1], ids[i]);
+		uint32_t over = common_ancestor(c, list[i - 1].where, list[i].where);
 
-		if (c->states.at[over].kind != STATE_PARALLEL || over == ids[i - 1])
+		if (c->states.at[over].kind != STATE_PARALLEL || over == list[i - 1].where)
 			return compile_fail(k, at,
 			    "targets '%.*s' and '%.*s' cannot be active together",
-			    FMT(c->states.at[ids[i - 1]].id), FMT(c->states.at[ids[i]].id));
+			    FMT(c->states.at[list[i - 1].id].id),
+			    FMT(c->states.at[list[i].id].id));
 	}
 	return OK;
 }

@@ -69,6 +69,10 @@ static const struct {
 	{ IN("<state id='s'><transition event='e' target='a b'/>"
 	     "<state id='a'/><state id='b'/></state>"),
 	  "targets 'a' and 'b' cannot be active together" },
+	{ IN("<parallel id='p'><history id='h'><transition target='a'/></history>"
+	     "<state id='a'><state id='b'/><state id='c'/></state><state id='d'/></parallel>"
+	     "<state id='o'><transition event='e' target='h c'/></state>"),
+	  "state 'o': transition: targets 'h' and 'c' cannot be active together" },
 	{ IN("<datamodel><data id='x'/><data id='x'/></datamodel><state/>"),
 	  "data: 'x' is declared twice" },
 	{ IN("<datamodel><data id='_x'/></datamodel><state/>"), "names with '_' are the system's" },
