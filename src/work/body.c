@@ -97,30 +97,29 @@ body_member_add(struct buf *out, struct str key, struct str value)
 
 /* ---- what it depends on --------------------------------------------------------------- */
 
-static bool
-is_short(struct str key)
-{
-	static const struct str keys[] = { S("id"), S("title"), S("status"),
-		S("priority"), S("issue_type"), S("assignee"), S("created_at"),
-		S("updated_at"), S("closed_at") };
-
-	for (size_t i = 0; i < COUNT(keys); i++) {
-		if (str_eq(key, keys[i]))
-			return true;
-	}
-	return false;
-}
+/* What a short item has, in the order of a body. */
+static const struct str short_keys[] = { S("id"), S("title"), S("status"),
+	S("priority"), S("issue_type"), S("assignee"), S("created_at"),
+	S("updated_at"), S("closed_at") };
 
 static void
 short_add(struct str body, struct str edge, struct buf *out)
 {
 	struct str key, value;
-	size_t at = 0;
+	size_t at = 0, next = 0;
 
 	buf_add_char(out, '{');
-	while (body_next(body, &at, &key, &value)) {
-		if (is_short(key))
+	while (next < COUNT(short_keys) && body_next(body, &at, &key, &value)) {
+		size_t i = next;
+
+		while (i < COUNT(short_keys) && !str_eq(key, short_keys[i]))
+			i++;
+		if (i < COUNT(short_keys)) {
 			body_member_add(out, key, value);
+			next = i + 1;
+		} else if (next == COUNT(short_keys) - 1) {
+			break;               /* it is not closed */
+		}
 	}
 	json_add_key(out, "dependency_type");
 	buf_add_char(out, '"');
