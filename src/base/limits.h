@@ -97,8 +97,8 @@
 	X(EXPR_STEPS,          100000,    "steps",  "one evaluation") \
 	X(EXPR_BYTES_OUT,      8388608,   "bytes",  "values made by one evaluation") \
 	X(WORK_TITLE_BYTES,    500,       "bytes",  "of a work item's title, as bd") \
-	X(WORK_TEXT_BYTES,     65536,     "bytes",  "of a description, design, comment, reason") \
-	X(WORK_ITEM_BYTES,     524288,    "bytes",  "one work item with all its fields") \
+	X(WORK_TEXT_BYTES,     1048576,   "bytes",  "of a description, design, comment, reason") \
+	X(WORK_ITEM_BYTES,     8388608,   "bytes",  "one work item with all its fields") \
 	X(WORK_ID_BYTES,       64,        "bytes",  "of an id") \
 	X(WORK_PARTIAL_BYTES,  3,         "bytes",  "at least, of the beginning of a hash that names an item in a change") \
 	X(WORK_PREFIX_BYTES,   32,        "bytes",  "of the ids' prefix") \
@@ -124,7 +124,7 @@
 	X(WORK_PROJECTS,       1000,      "projects", "of one owner of a server, one tracker each") \
 	X(WORK_PROJECT_BYTES,  128,       "bytes",  "name of a project, one tracker each") \
 	X(WORK_EVENTS,         256,       "events", "read at once for a stream of them") \
-	X(WORK_MCP_BYTES,      1048576,   "bytes",  "one message of an MCP client: a dozen of the longest texts") \
+	X(WORK_MCP_BYTES,      16777216,  "bytes",  "one message of an MCP client: an item of the longest texts, quoted") \
 	X(WORK_MEMORY_BYTES,   134217728, "bytes",  "for one operation and its answer") \
 	X(WORK_PAGE_BYTES,     4194304,   "bytes",  "of items in one page of an export") \
 	X(WORK_MARKDOWN_ITEMS, 1000,      "items",  "in one file of create -f") \
@@ -136,7 +136,7 @@
 	X(WORK_SYNC_BACKOFF_MS, 600000,   "ms",     "longest pause of the daemon after syncs that failed") \
 	X(WORK_GIT_TRIES,      20,        "times",  "that is waited for") \
 	X(WORK_SYNC_TRIES,     5,         "times",  "pull and push when others push at the same time") \
-	X(WORK_REPORTS,        1000,      "entries", "clashes, warnings and new ids that one import names; the rest is counted") \
+	X(WORK_REPORTS,        10000,     "entries", "clashes, warnings and new ids that one import names; the rest is counted") \
 	X(API_KEYS,            1000,      "keys",   "in the keys file; each is compared for each request") \
 	X(KEYS_FILE_BYTES,     1048576,   "bytes",  "the keys file") \
 	X(JWT_BYTES,           8192,      "bytes",  "one token") \

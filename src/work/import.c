@@ -126,28 +126,52 @@ entry_text(struct import *im, const struct entry *x, struct str *text,
 	const struct work_lines *lines = im->c->lines;
 	size_t line;
 
-	*text = json_str(x->node);
-	return lines == NULL ? OK : lines->get(lines->ctx,
+	*text = x->merged.p != NULL ? x->merged : json_str(x->node);
+	return lines == NULL || x->merged.p != NULL ? OK : lines->get(lines->ctx,
 	    (size_t)(x - im->list), text, &line, e);
+}
+
+/* At its first reading what is strange in it is told. */
+static int
+entry_translate(struct import *im, const struct entry *x, jnode *item,
+    struct err *e)
+{
+	struct json_doc doc = { 0 };
+	int rc;
+
+	im->line = x->line;
+	if (im->reads && x->id.p == NULL)
+		foreign_report(im, *item);
+	buf_clear(&im->translated);
+	foreign_translate(&im->translated, *item, im->omits_zero);
+	rc = im->translated.failed ? err_set(e, ERR_TOOBIG, "the item is too large") :
+	    json_parse(&doc, buf_str(&im->translated), e);
+	json_release(&im->doc);
+	im->doc = doc;
+	*item = doc.root;
+	return rc;
 }
 
 /* The item: as it is in the arguments, or from the text of its line there.  It
  * lives until the next is asked for. */
-static int
+int
 entry_value(struct import *im, const struct entry *x, jnode *out, struct err *e)
 {
 	struct str text;
-	int rc;
+	int rc = OK;
 
 	*out = x->node;
-	if (im->c->lines == NULL && !json_is_string(x->node))
-		return OK;
-	json_release(&im->doc);
-	rc = entry_text(im, x, &text, e);
-	if (rc == OK)
-		rc = json_parse(&im->doc, text, e);
-	*out = im->doc.root;
-	return rc;
+	if (im->c->lines != NULL || json_is_string(x->node) || x->merged.p != NULL) {
+		json_release(&im->doc);
+		rc = entry_text(im, x, &text, e);
+		if (rc == OK)
+			rc = json_parse(&im->doc, text, e);
+		*out = im->doc.root;
+	}
+	/* Strictly taken strange words are errors. */
+	return rc == OK && foreign_is(*out, im->omits_zero) &&
+	    (!im->strict || !foreign_is(*out, false)) ?
+	    entry_translate(im, x, out, e) : rc;
 }
 
 /* Decoded with the ids it will have. */
@@ -309,7 +333,7 @@ pair_check(struct import *im, struct entry *x, const struct record *theirs)
 static int
 entry_read(struct import *im, struct entry *x)
 {
-	const struct entry *twin;
+	struct entry *twin;
 	struct record r;
 	int rc = entry_open(im, x, &r);
 
@@ -318,8 +342,7 @@ entry_read(struct import *im, struct entry *x)
 	x->id = arena_str(&im->plan, r.it.id);
 	twin = map_get(&im->ids, &x->id);
 	if (twin != NULL)
-		return fail(im->w, ERR_INVALID, "line %zu: %.*s stands in line %zu "
-		    "already", x->line, FMT(x->id), twin->line);
+		return twins_settle(im, twin, x, &r);
 	map_put(&im->ids, x);
 	if (arg_bool(im->c, "skip_existing") || arg_bool(im->c, "base"))
 		return OK;
@@ -378,6 +401,45 @@ entries_take(struct import *im)
 	return rc == OK ? OK : fail(im->w, rc, "%s", e.text);
 }
 
+/* Does a line say that its priority is 0?  Else a file of bd's, where all else
+ * of an item stands and that does not, leaves zeros out. */
+static void
+zeros_find(struct import *im)
+{
+	const struct str key = S("\"priority\"");
+	int64_t lack = 0;
+
+	for (size_t i = 0; i < im->n; i++) {
+		struct str text = STR_NONE;
+		struct err e;
+		jnode item = im->list[i].node;
+		const char *at;
+
+		if (entry_text(im, &im->list[i], &text, &e) != OK)
+			continue;
+		at = text.n == 0 ? NULL : memmem(text.p, text.n, key.p, key.n);
+		if (at != NULL) {
+			text = str_sub(text, (size_t)(at - text.p) + key.n, text.n);
+			while (text.n > 0 && (text.p[0] == ':' || text.p[0] == ' '))
+				text = str_sub(text, 1, text.n);
+			if (str_starts(text, S("0")))
+				return;
+			continue;
+		}
+		if (entry_value(im, &im->list[i], &item, &e) != OK)
+			continue;
+		if (json_is_int(json_get(item, S("priority"))) &&
+		    json_int(json_get(item, S("priority"))) == 0)
+			return;
+		lack += foreign_lacks_priority(item);
+	}
+	im->omits_zero = lack > 0;
+	if (lack > 0 && report_begin(im, &im->warnings))
+		buf_add_fmt(&im->warnings, "\"priority: %lld items have none and none "
+		    "is 0: the file leaves out zeros, and they are P0\"",
+		    (long long)lack);
+}
+
 /* Is it the line that is wrong, and may it be left out? */
 static bool
 is_bad(const struct import *im, int rc)
@@ -405,6 +467,9 @@ entries_read(struct import *im)
 {
 	int rc = entries_take(im);
 
+	if (rc == OK)
+		zeros_find(im);
+	im->reads = true;
 	for (size_t i = 0; rc == OK && i < im->n; i++) {
 		struct entry *x = &im->list[i];
 
@@ -514,6 +579,7 @@ op_import(struct work *w, struct work_call *c)
 		.resolve_rings = arg_bool(c, "resolve_rings") &&
 		    !arg_bool(c, "strict"),
 		.plan = ARENA(LIMIT_WORK_MEMORY_BYTES),
+		.translated = BUF(2 * (size_t)LIMIT_WORK_ITEM_BYTES),
 		.conflicts = BUF(LIMIT_WORK_MEMORY_BYTES),
 		.renamed = BUF(LIMIT_WORK_MEMORY_BYTES),
 		.warnings = BUF(LIMIT_WORK_MEMORY_BYTES) };
@@ -532,6 +598,7 @@ op_import(struct work *w, struct work_call *c)
 	map_release(&im.ids);
 	json_release(&im.doc);
 	arena_release(&im.plan);
+	buf_release(&im.translated);
 	buf_release(&im.conflicts);
 	buf_release(&im.renamed);
 	buf_release(&im.warnings);

@@ -28,6 +28,8 @@ struct entry {
 	size_t line;
 	enum entry_kind kind;
 	bool written, closing, added;
+	struct str merged;                   /* of this line and others of its id, in
+	                                        place of its text; p NULL: it is alone */
 };
 
 struct wait {
@@ -49,7 +51,11 @@ struct import {
 	struct str prefix;                   /* of ours, if it became another */
 	size_t line;                         /* of the entry at hand */
 	struct json_doc doc;                 /* of it, if it came as text */
+	struct buf translated;               /* of it, if it came in other words */
 	bool strict, resolve_rings;
+	bool omits_zero;                     /* a priority that is missing is 0 */
+	bool reads;                          /* the lines for the first time: what is
+	                                        strange in them is told */
 	struct wait *late;                   /* edges that would close a ring */
 	size_t late_n, late_cap;
 	/* the answer */
@@ -66,6 +72,8 @@ int record_load(struct work *w, int64_t seq, struct record *r);
 int entry_open(struct import *im, const struct entry *x, struct record *r);
 /* `line 12: ` before the words of an error that is the line's. */
 int fail_line(struct import *im, int rc);
+int entry_value(struct import *im, const struct entry *x, jnode *out,
+    struct err *e);
 void warn(struct import *im, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* Room in a list of the answer?  Then a comma if it needs one. */
@@ -77,6 +85,18 @@ int row_find(struct import *im, struct str id, int64_t *seq);
 
 void report_move(struct import *im, struct str from, struct str to,
     struct str title);
+
+/* import_foreign.c: an item in words of other trackers, put in ours.  `is`: is
+ * there something to translate?  omits_zero: a priority that is missing is 0. */
+bool foreign_is(jnode item, bool omits_zero);
+void foreign_translate(struct buf *b, jnode item, bool omits_zero);
+bool foreign_lacks_priority(jnode item);
+void foreign_report(struct import *im, jnode item);
+
+/* import_twin.c: two lines with one id, one of which is known.  The same item
+ * twice is merged; of two items the later gets another id. */
+int twins_settle(struct import *im, struct entry *twin, struct entry *x,
+    const struct record *r);
 
 /* import_rename.c: notes while the lines are read, then does it. */
 void rename_told(struct import *im, const struct entry *x, const struct record *r);

@@ -152,11 +152,11 @@ await scenario("texts of any kind", () => {
   equal(made(["-d", text]), text, "as an argument");
   equal(made(["-d", "-"], `${text}\n`), text, "-d -: from stdin, without the last line end");
   equal(made(["-d", "-"], ""), "", "nothing on stdin");
-  const file = path.join(ws.dir, "body"), big = "x".repeat(65536);
+  const file = path.join(ws.dir, "body"), big = "x".repeat(1048576);
   writeFileSync(file, `${big}\n`);
   equal(made(["--body-file", file]), big, "64 KB from a file");
   writeFileSync(file, `${big}y`);
-  check(/at most 65536 bytes, got 65537/.test(ws.run(["create", "t", "--body-file", file]).err), "a byte more is told");
+  check(/at most 1048576 bytes, got 1048577/.test(ws.run(["create", "t", "--body-file", file]).err), "a byte more is told");
   check(/nofile: No such file/.test(ws.run(["create", "t", "--body-file", "nofile"]).err), "no such file");
   check(/only one text/.test(ws.run(["create", "t", "-d", "-", "--notes", "-"], { input: "x" }).err), "stdin is one text");
   equal(ws.run(["create", "t", "-d", "-"], { input: Buffer.from([0xff]) }).code, 1, "not UTF-8");

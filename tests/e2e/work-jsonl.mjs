@@ -1,6 +1,6 @@
 // work-jsonl.mjs - files of items: what bd 0.9.8 wrote goes in and comes out
 // without a loss, and an export is the same bytes wherever it is made.
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { check, equal, finish, scenario, scratch, until } from "./lib.mjs";
 import { connect, workspace } from "./work-lib.mjs";
@@ -157,5 +157,57 @@ await scenario("an answer of several pages is of one moment", async () => {
   }
   await writer;
   check(rounds > 0, "listed meanwhile");
+});
+
+// ---- files as the original's later versions write them -------------------------
+
+// 1,000 items with all that its users' files hold: types, statuses and kinds of
+// dependency that are not ours, priorities of 0 left out, tombstones, lines twice.
+function originals() {
+  const lines = [], types = ["task", "bug", "message", "molecule", "merge-request", "gate"], statuses = ["open", "closed", "pinned", "hooked", "in_progress", "mine"];
+  for (let i = 0; i < 1000; i++) {
+    const id = `bd-${i.toString(36).padStart(3, "0")}${i % 50 === 7 ? ".1" : ""}`;
+    const o = { id, title: `Item ${i}`, description: i === 500 ? "d".repeat(1 << 20) : `<b> & ${i}`, status: statuses[i % 6], ...(i % 3 ? { priority: 1 + i % 4 } : {}), issue_type: types[i % 5 + (i % 7 === 0 ? 1 : 0)],
+      created_at: `2025-12-${two(1 + i % 28)}T13:26:47.${String(117226 + i)}-08:00`, updated_at: `2025-12-${two(1 + i % 28)}T16:11:17.070763-08:00`, source_repo: ".", ...(i % 9 === 0 ? { is_template: true, metadata: { n: [i, null, 1.5] } } : {}) };
+    if (o.status === "closed") Object.assign(o, { closed_at: o.updated_at, close_reason: "done" });
+    if (i % 40 === 3) Object.assign(o, { status: "tombstone", deleted_at: o.updated_at, deleted_by: "batch delete", delete_reason: "r", original_type: "bug" });
+    else if (i > 10 && i % 4 === 0) o.dependencies = [["blocks", "replies-to", "relates-to", "waits-for", "tracks"][i % 5], ...(i % 8 === 0 ? ["parent-child"] : [])].map((type) => ({ issue_id: id, depends_on_id: "bd-000", type, created_at: o.created_at, created_by: "daemon", metadata: i % 12 === 0 ? "{\"x\":1}" : "{}" }));
+    if (i % 20 === 5) o.comments = [{ id: i, issue_id: id, author: "a", text: "c", created_at: o.created_at }];
+    lines.push(JSON.stringify(o));
+  }
+  return lines;
+}
+
+await scenario("init --from-beads takes files of later versions without a loss", () => {
+  const lines = originals(), dir = path.join(scratch(), "ws");
+  mkdirSync(path.join(dir, ".beads"), { recursive: true });
+  const ws = workspace({ dir, init: false }), file = path.join(dir, ".beads", "issues.jsonl");
+  const put = (list) => writeFileSync(file, `\ufeff${list.join("\n")}\n`);
+  put([...lines.slice(0, 10), "{broken", ...lines.slice(10), lines[20].replace("Item 20", "Item twenty").replace(/"updated_at":"2025/, '"updated_at":"2026')]);
+  const refused = ws.run(["init", "--from-beads"]);
+  check(refused.code === 1 && /line 11: .*\n.*--skip-bad/.test(refused.err), "a bad line is named, and what to do", refused.err);
+  const r = ws.run(["init", "--from-beads", "--skip-bad"]);
+  equal(r.code, 0, r.err);
+  for (const word of [/line 11: /, /line 1002: bd-00k stands in line 22 already/, /issue_type: "message" of bd-002 is taken as task/, /status: "pinned" of bd-002 is taken as open/, /priority: \d+ items have none.*P0/, /1 bad, left out/])
+    check(word.test(r.err), `told: ${word}`, r.err);
+  const out = new Map(exported(ws).trim().split("\n").map((l) => JSON.parse(l)).map((o) => [o.id, o]));
+  equal(out.size, 1000, "all of them");
+  const bad = [];
+  for (const o of lines.map((l) => JSON.parse(l))) {
+    const got = out.get(o.id);
+    const type = got.imported_type ?? got.issue_type, status = got.imported_status ?? got.status;
+    const deps = got.imported_dependencies ?? got.dependencies;
+    const plain = (d) => JSON.stringify(d?.map(({ metadata, ...rest }) => (metadata === "{}" ? rest : { ...rest, metadata })));
+    if (o.id === "bd-00k") continue;
+    if (o.status === "tombstone" ? got.status !== "tombstone" || got.deleted_by !== o.deleted_by || got.delete_reason !== "r" : type !== o.issue_type || status !== o.status || got.priority !== (o.priority ?? 0) || plain(deps) !== plain(o.dependencies) ||
+      ["title", "description", "created_at", "updated_at", "source_repo", "close_reason", "closed_at"].some((k) => got[k] !== o[k] && !(k === "closed_at" && got.status !== "closed")) ||
+      JSON.stringify([got.metadata, got.is_template]) !== JSON.stringify([o.metadata, o.is_template]) || (got.comments?.length ?? 0) !== (o.comments?.length ?? 0)) bad.push([o, got]);
+  }
+  equal(bad.slice(0, 1), [], "each is what it was");
+  equal(out.get("bd-00k").title, "Item twenty", "of two lines the later one");
+  const second = workspace({ prefix: "bd" });
+  second.ok(["import"], { input: exported(ws) });
+  equal(exported(second), exported(ws), "and out of another tracker");
+  equal(ws.ok(["import", "--skip-bad", "-i", file, "--json"]).created, 0, "again: nothing new");
 });
 finish();

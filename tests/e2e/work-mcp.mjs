@@ -112,7 +112,7 @@ await scenario("by hand", async () => {
     [{ jsonrpc: "2.0", id: 1.5, method: "ping" }, -32600, null], [{ jsonrpc: "2.0", id: 1 }, -32600, 1],
     [ask("resources/list"), -32601, 1], [ask("tools/list", { cursor: "x" }, "a\"b"), -32602, "a\"b"],
     [ask("tools/list", []), -32602, 1], [ask("tools/call", {}), -32602, 1], [ask("tools/call", { name: "work_show", arguments: [] }), -32602, 1],
-    [`{"jsonrpc":"2.0","id":1,"method":"${"x".repeat(1 << 20)}"}`, -32700, null],
+    [`{"jsonrpc":"2.0","id":1,"method":"${"x".repeat(1 << 24)}"}`, -32700, null],
   ];
   const { code, out } = await talk([hello(), { jsonrpc: "2.0", method: "notifications/initialized" }, "", { jsonrpc: "2.0", id: 5, result: {} },
     ...rows.map((r) => r[0]), ask("ping", undefined, "last")]);

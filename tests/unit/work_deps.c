@@ -161,13 +161,13 @@ TEST(work_a_tree_goes_as_deep_as_it_may)
 /* Refused at the last moment, when its place under the parent is found. */
 TEST(work_a_child_too_large_leaves_its_number)
 {
-	static char text[400 * 1024];
+	static char text[4200 * 1024];
 	struct fix f;
 	size_t n = 0;
 
 	fix_open(&f);
 	item(&f, "e", "epic");
-	while (n < 6 * 65500)
+	while (n < 6 * 700000)
 		n += (size_t)snprintf(text + n, sizeof text - n, "\\u0001");
 	CHECK_RC(fix_call(&f, "batch", "{'partial':true,'operations':["
 	    "{'operation':'create','args':{'title':'x','parent':'t-e',"

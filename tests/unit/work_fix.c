@@ -62,7 +62,7 @@ fix_json(struct fix *f, const char *operation, struct str args)
 static int
 fix_vcall(struct fix *f, const char *operation, const char *args, va_list ap)
 {
-	static char text[4 * 1024 * 1024];
+	static char text[16 * 1024 * 1024];
 
 	vsnprintf(text, sizeof text, args, ap);
 	for (char *p = text; *p != '\0'; p++)

@@ -281,6 +281,91 @@ TEST(work_import_names_the_line_and_does_nothing)
 	fix_close(&f);
 }
 
+static void
+import_lines(struct fix *f, const char *lines)
+{
+	struct buf b = BUF(64 * KB);
+
+	buf_add(&b, str_of(lines));
+	for (size_t j = 0; j < b.n; j++)
+		b.p[j] = b.p[j] == '\'' ? '"' : b.p[j];
+	CHECK_RC(import_from(f, buf_str(&b), ",\"skip_bad\":true"), OK);
+	buf_release(&b);
+}
+
+#define TIMES "'created_at':'2025-01-01T00:00:00Z'," \
+	"'updated_at':'2025-01-02T00:00:00Z'"
+
+TEST(work_import_translates_what_others_say)
+{
+	struct fix f;
+
+	fix_open(&f);
+	import_lines(&f,
+	    "{'id':'t-1','title':'a','issue_type':'molecule','status':'hooked'}\n"
+	    "{'id':'t-2','title':'b','status':'mine','closed_at':'2025-01-02T00:00:00Z',"
+	    "'dependencies':[{'depends_on_id':'t-1','type':'relates-to'},"
+	    "{'depends_on_id':'t-1','type':'blocks'},{'depends_on_id':'t-2'}]}\n"
+	    "{'id':'t-3','title':'gone','status':'deleted'}");
+	CHECK_INT(json_count(json_get(f.doc.root, S("warnings"))), 5);
+	fix_ok(&f, "show", "{'id':'t-1'}");
+	CHECK_STR(fix_get(&f, "issue_type"), "epic");
+	CHECK_STR(fix_get(&f, "imported_type"), "molecule");
+	CHECK_STR(fix_get(&f, "status"), "in_progress");
+	CHECK_STR(fix_get(&f, "imported_status"), "hooked");
+	fix_ok(&f, "show", "{'id':'t-2'}");
+	CHECK_STR(fix_get(&f, "status"), "closed");
+	CHECK_STR(fix_get(&f, "imported_dependencies.2.depends_on_id"), "t-2");
+	CHECK(fix_count(&f, "SELECT count(*) FROM work_edge WHERE type = 0") == 1);
+	CHECK(fix_count(&f, "SELECT count(*) FROM work_edge") == 1);
+	CHECK_RC(fix_call(&f, "show", "{'id':'t-3'}"), ERR_NOTFOUND);
+	counted(&f);
+	fix_close(&f);
+}
+
+/* A file of a bd that leaves out zeros, and one that does not. */
+TEST(work_import_a_priority_left_out_is_zero)
+{
+	struct fix f;
+
+	fix_open(&f);
+	import_lines(&f, "{'id':'t-1','title':'a','status':'open','issue_type':'task',"
+	    TIMES "}\n{'id':'t-2','title':'b','status':'open','issue_type':'task',"
+	    "'priority':1," TIMES "}\n{'id':'t-3','title':'by hand'}\n"
+	    "{'id':'t-1','title':'a','status':'open','issue_type':'bug'," TIMES "}");
+	for (int i = 1; i <= 3; i++) {
+		fix_ok(&f, "show", "{'id':'t-%d'}", i);
+		CHECK_INT(json_int(json_get(f.doc.root, S("priority"))), i - 1);
+	}
+	import_lines(&f, "{'id':'t-4','title':'a','status':'open','issue_type':'task',"
+	    TIMES "}\n{'id':'t-5','title':'b','priority': 0}");
+	fix_ok(&f, "show", "{'id':'t-4'}");
+	CHECK_INT(json_int(json_get(f.doc.root, S("priority"))), 2);
+	fix_close(&f);
+}
+
+TEST(work_import_of_twins_keeps_both_or_merges)
+{
+	struct fix f;
+
+	fix_open(&f);
+	import_lines(&f, "{'id':'t-1','title':'old','labels':['a']," TIMES "}\n"
+	    "{'id':'t-1','title':'new','labels':['b'],"
+	    "'created_at':'2025-01-01T00:00:00Z','updated_at':'2025-01-03T00:00:00Z'}\n"
+	    "{'id':'t-1','title':'another','created_at':'2025-02-01T00:00:00Z'}\n"
+	    "5\n");
+	CHECK_INT(json_int(json_get(f.doc.root, S("created"))), 2);
+	CHECK_INT(json_int(json_get(f.doc.root, S("bad"))), 1);
+	CHECK_INT(json_count(json_get(f.doc.root, S("renamed"))), 1);
+	CHECK(str_contains(fix_get(&f, "warnings.0"), S("line 2: t-1 stands in line 1")));
+	CHECK(str_contains(fix_get(&f, "warnings.1"), S("line 4: expected an object")));
+	fix_ok(&f, "show", "{'id':'t-1'}");
+	CHECK_STR(fix_get(&f, "title"), "new");
+	CHECK_STR(fix_get(&f, "labels.1"), "b");
+	counted(&f);
+	fix_close(&f);
+}
+
 TEST(work_import_merges_fields_and_sets)
 {
 	struct clones c;

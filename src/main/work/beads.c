@@ -112,7 +112,8 @@ work_import_beads(struct work_hand *h, struct str from, bool skip_bad,
 	if (rc == OK) {
 		rc = work_import(h->client, &lines, &o, &r);
 		if (rc != OK)
-			err_set(e, rc, "%s: %s", path, r.err.text);
+			err_set(e, rc, "%s: %s%s", path, r.err.text,
+			    work_bad_line_hint(&r.err));
 	}
 	if (rc == OK && !h->quiet)
 		work_import_report(&r, h->notes);

@@ -99,6 +99,8 @@ struct work_import_options {
 struct lines;
 int work_import(struct client *c, struct lines *lines,
     const struct work_import_options *o, struct reply *r);
+/* What one can do about an import's failure; empty: nothing is known. */
+const char *work_bad_line_hint(const struct err *e);
 /* Appends that answer in words; what people read after an import. */
 void work_import_report(const struct reply *r, struct buf *b);
 
