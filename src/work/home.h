@@ -36,6 +36,15 @@ int home_find(struct home *h, const char *cwd, struct str db, struct err *e);
 int home_make(struct home *h, const char *dir, struct str prefix, msec now,
     struct err *e);
 
+/* A clone whose issues.jsonl has items and that never had a database. */
+bool home_is_first(const struct home *h);
+/* Makes its database beside its place, in `first`, to be filled there; then it
+ * takes its place, or (keep false) goes.  ERR_DENIED: the folder is read-only. */
+int home_first_begin(const struct home *h, struct home *first, msec now,
+    struct err *e);
+int home_first_end(const struct home *h, const struct home *first, bool keep,
+    struct err *e);
+
 /* Beside the database, named as it: "sock" gives work.sock of work.db. */
 void home_path(const struct home *h, const char *ending,
     char out[DB_PATH_MAX + 8]);

@@ -89,6 +89,88 @@ entry_order(const void *left, const void *right)
 	return order != 0 ? order : a->line < b->line ? -1 : a->line > b->line;
 }
 
+/* The text of an item that is on no line. */
+static void
+entry_take(struct join *j, struct entry *x, const struct record *r)
+{
+	struct buf b = BUF(2 * (size_t)LIMIT_WORK_ITEM_BYTES);
+
+	record_encode(&b, r);
+	x->text = arena_str(&j->names, buf_str(&b));
+	x->id = arena_str(&j->names, r->it.id);
+	x->dead = r->it.status == STATUS_TOMBSTONE;
+	x->renamed_to = x->dead ? tombstone_to(&r->it, &j->names) : STR_NONE;
+	buf_release(&b);
+}
+
+static void
+note_twin(struct join *j, int side, const struct entry *x, const struct entry *y)
+{
+	buf_add_fmt(j->notes, "%.*s: stood in lines %zu and %zu of %s; merged\n",
+	    FMT(x->id), x->line, y->line, side_names[side]);
+}
+
+/* Two lines of one side with one id, as a merge by lines leaves them: the same
+ * item becomes one; *apart: y is another, and has another id now. */
+static int
+twins_settle(struct join *j, int side, struct entry *x, struct entry *y,
+    bool *apart)
+{
+	struct merge m = { .a = &j->a };
+	struct json_doc docs[2] = { 0 };
+	struct record a, b, out;
+	int rc;
+
+	*apart = false;
+	if (str_eq(x->text, y->text))
+		return OK;
+	arena_clear(&j->a);
+	rc = entry_open(j, side, x, &a, &docs[0]);
+	if (rc == OK)
+		rc = entry_open(j, side, y, &b, &docs[1]);
+	if (rc == OK && record_is_other(&a, &b)) {
+		bool later = record_is_later(&b, &a);
+		struct record *moved = later ? &b : &a;
+
+		*apart = true;
+		if (!later)
+			*x = *y;
+		moved->it.id = record_other_id(moved, &j->a);
+		entry_take(j, y, moved);
+		j->count->moved++;
+	} else if (rc == OK) {
+		note_twin(j, side, x, y);
+		record_merge(&out, NULL, &a, &b, &m);
+		entry_take(j, x, &out);
+	}
+	json_release(&docs[0]);
+	json_release(&docs[1]);
+	return rc;
+}
+
+static int
+file_settle(struct join *j, int side)
+{
+	struct file *f = &j->side[side];
+	size_t n = 0;
+	int rc = OK;
+
+	if (f->n > 1)
+		qsort(f->list, f->n, sizeof *f->list, entry_order);
+	for (size_t i = 0, last = 0; rc == OK && i < f->n; i++) {
+		bool apart = true;
+
+		if (n > 0 && str_eq(f->list[i].id, f->list[last].id))
+			rc = twins_settle(j, side, &f->list[last], &f->list[i], &apart);
+		else
+			last = n;
+		if (apart)
+			f->list[n++] = f->list[i];
+	}
+	f->n = n;
+	return rc;
+}
+
 static int
 file_sort(struct join *j, int side)
 {
@@ -117,9 +199,10 @@ file_read(struct join *j, int side, struct str text)
 	while (rc == OK && line_next(&text, &x.text, &x.line)) {
 		arena_clear(&j->a);
 		rc = entry_open(j, side, &x, &r, &doc);
-		if (rc == OK && f->n >= LIMIT_WORK_ROWS)
+		if (rc == OK && f->n >= LIMIT_WORK_IMPORT_ITEMS)
 			rc = err_set(j->e, ERR_LIMIT, "%s: line %zu: more than %d "
-			    "items", side_names[side], x.line, LIMIT_WORK_ROWS);
+			    "items", side_names[side], x.line,
+			    LIMIT_WORK_IMPORT_ITEMS);
 		if (rc == OK) {
 			x.id = arena_str(&j->names, r.it.id);
 			x.dead = r.it.status == STATUS_TOMBSTONE;
@@ -130,6 +213,8 @@ file_read(struct join *j, int side, struct str text)
 		}
 		json_release(&doc);
 	}
+	if (rc == OK)
+		rc = file_settle(j, side);
 	return rc == OK ? file_sort(j, side) : rc;
 }
 
@@ -495,7 +580,7 @@ merge_files(struct str base, struct str ours, struct str theirs, struct buf *out
     struct buf *notes, struct merge_count *n, struct err *e)
 {
 	struct join j = { .out = out, .notes = notes, .count = n, .e = e,
-		.names = ARENA(LIMIT_WORK_MEMORY_BYTES),
+		.names = ARENA(4 * (size_t)LIMIT_WORK_MEMORY_BYTES),
 		.a = ARENA(LIMIT_WORK_MEMORY_BYTES) };
 	const struct str texts[SIDES] = { base, ours, theirs };
 	int rc = OK;

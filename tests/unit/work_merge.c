@@ -211,13 +211,34 @@ TEST(work_merge_of_a_deletion)
 	buf_release(&notes);
 }
 
+/* Of a file that was merged by lines: the same item twice, and two items. */
+TEST(work_merge_settles_twins_of_one_side)
+{
+	CHECK_RC(merge(S(""), S("{\"id\":\"t-1\",\"title\":\"old\","
+	    "\"updated_at\":\"2025-01-01T00:00:00Z\",\"labels\":[\"a\"]}\n"
+	    "{\"id\":\"t-1\",\"title\":\"new\","
+	    "\"updated_at\":\"2025-01-02T00:00:00Z\",\"labels\":[\"b\"]}\n"
+	    LINE("t-2", "x", "1", "") LINE("t-2", "x", "1", "")), S("")), OK);
+	CHECK_INT(count.items, 2);
+	CHECK(str_contains(buf_str(&out), S("\"new\"")));
+	CHECK(!str_contains(buf_str(&out), S("\"old\"")));
+	CHECK(str_contains(buf_str(&out), S("[\"a\",\"b\"]")));
+	CHECK(str_contains(buf_str(&notes), S("t-1: stood in lines 1 and 2 of ours")));
+	CHECK_RC(merge(S(""), S("{\"id\":\"t-1\",\"title\":\"one\","
+	    "\"created_at\":\"2025-01-01T00:00:00Z\"}\n{\"id\":\"t-1\","
+	    "\"title\":\"two\",\"created_at\":\"2025-01-02T00:00:00Z\"}\n"),
+	    S("")), OK);
+	CHECK_INT(count.items, 2);
+	CHECK_INT(count.moved, 1);
+	buf_release(&out);
+	buf_release(&notes);
+}
+
 TEST(work_merge_refuses_what_is_no_item)
 {
 	static const struct { const char *text, *error; } cases[] = {
 		{ "\n<<<<<<< HEAD\n", "theirs: line 2: a conflict marker of git; "
 		    "resolve it first" },
-		{ LINE("t-1", "a", "1", "") LINE("t-1", "a", "1", ""),
-		    "theirs: line 2: t-1 stands in line 1 already" },
 		{ LINE("t-1", "a", "1", ",\"priority\":7"),
 		    "theirs: line 1: priority: expected 0 to 4, got 7" },
 	};

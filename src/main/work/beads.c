@@ -113,12 +113,86 @@ work_import_beads(struct work_hand *h, struct str from, bool skip_bad,
 		rc = work_import(h->client, &lines, &o, &r);
 		if (rc != OK)
 			err_set(e, rc, "%s: %s%s", path, r.err.text,
-			    work_bad_line_hint(&r.err));
+			    work_bad_line_hint(&r.err, true));
 	}
 	if (rc == OK && !h->quiet)
 		work_import_report(&r, h->notes);
 	reply_release(&r);
 	lines_release(&lines);
+	return rc;
+}
+
+/* ---- the first use of a clone ------------------------------------------------------ */
+
+/* An empty file is nothing to tell of. */
+static int
+file_import(struct work_hand *h, struct client *c, struct reply *r, struct err *e)
+{
+	const struct work_import_options options = { .resolve_rings = true };
+	struct lines lines = { .fd = -1 };
+	char path[PATH_MAX];
+	int rc;
+
+	snprintf(path, sizeof path, "%.*s/issues.jsonl", PATH_MAX - 16,
+	    h->home->dir);
+	rc = lines_open_present(&lines, path, e);
+	if (rc == OK && lines.n > 0) {
+		rc = work_import(c, &lines, &options, r);
+		if (rc != OK)
+			err_set(e, rc, "%s: %s%s", path, r->err.text,
+			    work_bad_line_hint(&r->err, false));
+	}
+	if (rc == OK && lines.n > 0 && !h->quiet) {
+		buf_add_fmt(h->notes, "The first use of this clone: %s is imported.\n",
+		    path);
+		work_import_report(r, h->notes);
+	}
+	lines_release(&lines);
+	return rc;
+}
+
+static int
+first_fill(struct work_hand *h, const struct home *first, struct reply *r,
+    struct err *e)
+{
+	const struct client_options o = { .home = first, .actor = h->actor,
+		.timeout = NEVER, .no_daemon = true };
+	struct client *c = NULL;
+	int rc = client_open(&c, &o, e);
+
+	if (rc == OK)
+		rc = file_import(h, c, r, e);
+	client_close(c);
+	return rc;
+}
+
+int
+work_import_made(struct work_hand *h, struct err *e)
+{
+	struct reply r = { 0 };
+	int rc = file_import(h, h->client, &r, e);
+
+	reply_release(&r);
+	return rc;
+}
+
+int
+work_import_first(struct work_hand *h, struct err *e)
+{
+	struct reply r = { 0 };
+	struct home first;
+	struct err ignored;
+	int rc = home_first_begin(h->home, &first, clock_wall_ms(), e);
+
+	if (rc == ERR_DENIED || rc == ERR_TOOBIG)
+		return rc;
+	if (rc == OK)
+		rc = first_fill(h, &first, &r, e);
+	if (rc == OK)
+		rc = home_first_end(h->home, &first, true, e);
+	else
+		home_first_end(h->home, &first, false, &ignored);
+	reply_release(&r);
 	return rc;
 }
 

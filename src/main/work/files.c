@@ -395,14 +395,14 @@ work_import(struct client *c, struct lines *l,
 }
 
 const char *
-work_bad_line_hint(const struct err *e)
+work_bad_line_hint(const struct err *e, bool skippable)
 {
 	if (!str_starts(str_of(e->text), S("line ")))
 		return "";
 	if (strstr(e->text, "a conflict of git's") != NULL)
 		return "\nHint: 'doctor --fix' merges both sides of issues.jsonl";
-	return e->code == ERR_SYNTAX || e->code == ERR_INVALID ||
-	    e->code == ERR_TOOBIG ? "\nHint: --skip-bad leaves such lines out" : "";
+	return skippable && (e->code == ERR_SYNTAX || e->code == ERR_INVALID ||
+	    e->code == ERR_TOOBIG) ? "\nHint: --skip-bad leaves such lines out" : "";
 }
 
 static void
@@ -491,7 +491,7 @@ run_import(struct work_ctx *x)
 		rc = work_import(x->hand.client, &lines, &o, &r);
 	if (rc < 0) {
 		rc = work_fail(x, rc == ERR_SYNTAX ? ERR_INVALID : rc, "%.*s: %s%s",
-		    FMT(path), r.err.text, work_bad_line_hint(&r.err));
+		    FMT(path), r.err.text, work_bad_line_hint(&r.err, true));
 	} else if (x->hand.json) {
 		add_indented(&x->out, r.data_text);
 	} else if (!x->hand.quiet) {

@@ -128,6 +128,8 @@ become_git(const struct git *g, char **argv, const struct child *c, pid_t us)
 		_exit(126);
 	for (size_t i = 0; i < COUNT(foreign); i++)
 		unsetenv(foreign[i]);
+	if (g->index != NULL)
+		setenv("GIT_INDEX_FILE", g->index, 1);
 	setenv("LC_ALL", "C", 1);
 	setenv("GIT_TERMINAL_PROMPT", "0", 1);
 	setenv("GIT_EDITOR", "true", 1);
@@ -315,14 +317,52 @@ lock_path(const struct git *g, char *path, size_t size)
 }
 
 static void
-lock_wait(const char *path)
+age_write(char *out, size_t size, const struct stat *st)
 {
-	struct stat st;
+	long long s = (long long)(time(NULL) - st->st_mtime);
 
-	for (long waited = 0; waited < LIMIT_WORK_GIT_LOCK_MS && !stopping &&
-	    stat(path, &st) == 0;
-	    waited += 20)
+	s = s < 0 ? 0 : s;
+	if (s < 120)
+		snprintf(out, size, "%lld s", s);
+	else if (s < 7200)
+		snprintf(out, size, "%lld min", s / 60);
+	else
+		snprintf(out, size, "%lld h", s / 3600);
+}
+
+/* The same lock all the time is not waited for for ever; it is never taken
+ * away, for whose it is may live. */
+int
+git_lock_wait(const char *path, bool tells, struct err *e)
+{
+	nsec longest = LIMIT_WORK_GIT_LOCK_MS * NS_PER_MS;
+	nsec allowed = time_allowed(false);
+	nsec until = clock_mono() + (allowed < longest ? allowed : longest);
+	nsec tell = clock_mono() + NS_PER_S;
+	struct stat first, st;
+	char age[32];
+
+	if (stat(path, &first) != 0)
+		return OK;
+	age_write(age, sizeof age, &first);
+	while (!stopping && stat(path, &st) == 0) {
+		if (st.st_ino != first.st_ino || st.st_mtime != first.st_mtime)
+			return OK;           /* another's, by now */
+		if (tells && clock_mono() >= tell) {
+			fprintf(stderr, "Waiting for another git (%s, %s old)...\n",
+			    path, age);
+			tells = false;
+		}
+		if (clock_mono() >= until) {
+			age_write(age, sizeof age, &st);
+			return err_set(e, ERR_BUSY, "%s is there, %s old: another git "
+			    "is at work, or one was killed and left it\nHint: if no "
+			    "git is running there, remove it: rm '%s'", path, age,
+			    path);
+		}
 		pause_ms(20);
+	}
+	return OK;
 }
 
 /* What people can do about it. */
@@ -402,7 +442,7 @@ git_run(struct git *g, const char *const *args, struct err *e)
 			return err_set(e, ERR_NOTFOUND, "there is no git to be found");
 		if (tries >= LIMIT_WORK_GIT_TRIES || !lock_path(g, path, sizeof path))
 			return said(g, args[0], e);
-		lock_wait(path);
+		rc = git_lock_wait(path, g->tells, e);
 	}
 	return rc;
 }

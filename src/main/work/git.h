@@ -20,6 +20,8 @@ struct git {
 	                                        may be NULL */
 	struct buf out, err;                 /* of the last run */
 	int status;                          /* its exit code; -1: a signal */
+	const char *index;                   /* GIT_INDEX_FILE; NULL: the user's */
+	bool tells;                          /* on stderr, what it waits for */
 	bool tidying;                        /* what runs now takes things back: also
 	                                        when we are to end */
 };
@@ -33,9 +35,13 @@ void git_release(struct git *g);
  * no git.  ERR_INVALID: another exit code; e has what it said.  ERR_TIMEOUT: it
  * did not end, and was killed with all it started.  ERR_CANCELLED: a signal
  * asked us to end; nothing is begun any more, and a step with a remote is cut
- * short.  If another git holds a lock it is waited for and all is run again. */
+ * short.  If another git holds a lock it is waited for and all is run again;
+ * ERR_BUSY: it held it for LIMIT_WORK_GIT_LOCK_MS, or was killed and left it. */
 int git_run(struct git *g, const char *const *args, struct err *e);
 #define GIT(g, e, ...) git_run((g), (const char *const[]){ __VA_ARGS__, NULL }, (e))
+
+/* Waits until a lock of another git is gone.  ERR_BUSY with what to do. */
+int git_lock_wait(const char *path, bool tells, struct err *e);
 
 /* What it printed, without the last line's end. */
 struct str git_out(const struct git *g);

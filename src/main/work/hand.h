@@ -38,6 +38,16 @@ struct work_sync_options {
 int work_sync(struct work_hand *h, const struct work_sync_options *o,
     struct err *e);
 
+/* The items of a clone's issues.jsonl, before anything else is done with it. */
+int work_import_first(struct work_hand *h, struct err *e);
+/* The same into a tracker that init has just made. */
+int work_import_made(struct work_hand *h, struct err *e);
+/* What a merge by lines did to issues.jsonl is mended: two lines with one id,
+ * both sides of a conflict.  Nothing is written where nothing is wrong. */
+int work_mend_file(struct work_hand *h, struct err *e);
+/* Appends what is wrong with it; nothing if all is well. */
+void work_file_faults(const struct work_hand *h, struct buf *out);
+
 /* Items of a beads workspace.  from: its folder, database's folder or .jsonl;
  * empty: the nearest .beads/ from the current folder upwards. */
 int work_import_beads(struct work_hand *h, struct str from, bool skip_bad,
@@ -56,8 +66,8 @@ int work_beads_near(char *out, size_t size, struct err *e);
  * NULL. */
 int work_merge_files(const char *base, const char *ours, const char *theirs,
     const char *path, struct buf *notes, struct err *e);
-/* Tells git of it: .gitattributes beside the workspace, and the repository's
- * configuration. */
+/* Tells git of it: .git/info/attributes and the repository's configuration, so
+ * that nothing is committed. */
 int work_install_merge_driver(const struct home *home, struct err *e);
 /* NAMED: by .gitattributes, as in a fresh clone, whose configuration does not
  * say what it is. */
@@ -99,8 +109,9 @@ struct work_import_options {
 struct lines;
 int work_import(struct client *c, struct lines *lines,
     const struct work_import_options *o, struct reply *r);
-/* What one can do about an import's failure; empty: nothing is known. */
-const char *work_bad_line_hint(const struct err *e);
+/* What one can do about an import's failure; empty: nothing is known.
+ * skippable: the command has --skip-bad. */
+const char *work_bad_line_hint(const struct err *e, bool skippable);
 /* Appends that answer in words; what people read after an import. */
 void work_import_report(const struct reply *r, struct buf *b);
 

@@ -50,6 +50,8 @@ init_rest(struct work_ctx *x, bool again)
 	struct err e = { 0 };
 	int rc = work_open_client(x, &e);
 
+	if (rc == OK && !again)
+		rc = work_import_made(&x->hand, &e);
 	if (rc == OK && line_has(x->line, "from-beads"))
 		rc = work_import_beads(&x->hand, STR_NONE, line_has(x->line,
 		    "skip-bad"), &e);

@@ -169,6 +169,10 @@ open_home(struct work_ctx *x, struct err *e)
 	rc = home_find(&x->home, cwd, db, e);
 	if (rc == OK)
 		x->hand.home = &x->home;
+	if (rc == OK && x->cmd->run == run_doctor && line_has(x->line, "fix"))
+		rc = work_mend_file(&x->hand, e);
+	if (rc == OK && home_is_first(&x->home))
+		rc = work_import_first(&x->hand, e);
 	return rc == ERR_NOTFOUND && db.n == 0 ? home_missing(x, e) : rc;
 }
 

@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/limits.h"
@@ -22,13 +23,13 @@ int
 work_merge_files(const char *base, const char *ours, const char *theirs,
     const char *path, struct buf *notes, struct err *e)
 {
-	struct buf sides[3], out = BUF(2 * (size_t)LIMIT_WORK_MEMORY_BYTES);
+	struct buf sides[3], out = BUF(8 * (size_t)LIMIT_WORK_MEMORY_BYTES);
 	const char *names[] = { base, ours, theirs };
 	struct merge_count n;
 	int rc = OK;
 
 	for (size_t i = 0; i < 3; i++)
-		sides[i] = BUF(LIMIT_WORK_MEMORY_BYTES);
+		sides[i] = BUF(4 * (size_t)LIMIT_WORK_MEMORY_BYTES);
 	for (size_t i = 0; rc == OK && i < 3; i++)
 		rc = work_read_present(names[i], &sides[i], e);
 	if (rc == OK)
@@ -64,17 +65,27 @@ driver_command(char *out, size_t size, struct err *e)
 	return OK;
 }
 
+/* In the repository's own folder: what others get with a commit would name a
+ * driver that their git does not know. */
 static int
-attributes_add(const char *top, struct err *e)
+attributes_add(struct git *g, struct err *e)
 {
 	char path[PATH_MAX];
 	struct buf b = BUF(1 * MB);
-	int rc;
+	int rc = GIT(g, e, "rev-parse", "--git-path", "info/attributes"), n = 0;
 
-	if (snprintf(path, sizeof path, "%s/.gitattributes", top) >=
-	    (int)sizeof path)
-		return err_set(e, ERR_TOOBIG, "%s: the path is too long", top);
-	rc = work_read_present(path, &b, e);
+	if (rc == OK)
+		n = snprintf(path, sizeof path, "%s%s%.*s",
+		    str_starts(git_out(g), S("/")) ? "" : g->dir,
+		    str_starts(git_out(g), S("/")) ? "" : "/", FMT(git_out(g)));
+	if (rc == OK && n >= (int)sizeof path)
+		rc = err_set(e, ERR_TOOBIG, "the repository's path is too long");
+	if (rc == OK) {
+		*strrchr(path, '/') = '\0';
+		mkdir(path, 0777);
+		path[strlen(path)] = '/';
+		rc = work_read_present(path, &b, e);
+	}
 	if (rc == OK && !str_contains(buf_str(&b), S("merge=" DRIVER_NAME))) {
 		if (b.n > 0 && b.p[b.n - 1] != '\n')
 			buf_add_char(&b, '\n');
@@ -88,22 +99,18 @@ attributes_add(const char *top, struct err *e)
 int
 work_install_merge_driver(const struct home *home, struct err *e)
 {
-	char command[PATH_MAX + 64], top[PATH_MAX];
+	char command[PATH_MAX + 64];
 	struct git g;
 	int rc;
 
 	git_init(&g, home->dir);
 	rc = driver_command(command, sizeof command, e);
 	if (rc == OK)
-		rc = GIT(&g, e, "rev-parse", "--show-toplevel");
-	if (rc == OK)
-		snprintf(top, sizeof top, "%.*s", FMT(git_out(&g)));
-	if (rc == OK)
 		rc = GIT(&g, e, "config", "merge." DRIVER_NAME ".name", DRIVER_TITLE);
 	if (rc == OK)
 		rc = GIT(&g, e, "config", "merge." DRIVER_NAME ".driver", command);
 	if (rc == OK)
-		rc = attributes_add(top, e);
+		rc = attributes_add(&g, e);
 	git_release(&g);
 	return rc;
 }

@@ -179,8 +179,7 @@ pull_state(struct pull *p, const char *what, struct err *e)
 static void
 leftovers_remove(const struct pull *p)
 {
-	static const char *const names[] = { "issues.jsonl.tmp.",
-		"sync.attributes", "sync.state.tmp." };
+	static const char *const names[] = { "sync.attributes" };
 	DIR *dir = opendir(p->git.dir);
 	struct dirent *x;
 

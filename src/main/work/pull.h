@@ -39,6 +39,17 @@ int pull_recover(struct pull *p, bool *killed, struct err *e);
  * ERR_CONFLICT while a rebase or a merge of
  * somebody is not finished. */
 int pull_check(struct pull *p, struct err *e);
+/* A commit of one file, as it lies there, on the current branch: through an index
+ * of our own, so that what the user has staged stays staged, and the user's git
+ * meets no lock but for the moment in which the finished index takes its place.
+ * Nothing to commit is no error. */
+struct pull_commit {
+	const char *file, *message;          /* beside git's dir */
+	bool dry_run;
+	bool made;                           /* out: there was something */
+};
+int pull_commit(struct pull *p, struct pull_commit *c, struct err *e);
+
 /* ERR_CONFLICT: other files conflict; all is as it was. */
 int pull_run(struct pull *p, struct buf *notes, struct err *e);
 bool pull_is_ahead(struct pull *p);

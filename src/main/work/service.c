@@ -401,6 +401,19 @@ check_gitignore(struct doctor *d)
 	buf_release(&text);
 }
 
+/* --fix mended it before anything was read from it. */
+static void
+check_file(struct doctor *d)
+{
+	struct buf faults = BUF(4 * KB);
+
+	work_file_faults(&d->x->hand, &faults);
+	buf_add_char(&faults, '\0');
+	found(d, "issues.jsonl", faults.n == 1, false, faults.n == 1 ?
+	    "one line an item, no conflicts" : faults.p);
+	buf_release(&faults);
+}
+
 static void
 check_merge_driver(struct doctor *d)
 {
@@ -436,6 +449,7 @@ run_doctor(struct work_ctx *x)
 	check_socket(&d);
 	if (strcmp(strrchr(x->home.dir, '/') + 1, HOME_FOLDER) == 0) {
 		check_gitignore(&d);
+		check_file(&d);
 		check_merge_driver(&d);
 	}
 	if (x->hand.json) {

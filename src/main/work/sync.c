@@ -132,9 +132,18 @@ import_lines(struct sync *s, struct lines *l)
 	if (rc == OK)
 		import_note(s, &r);
 	else
-		err_set(s->e, rc, "%s: %s", s->file, r.err.text);
+		err_set(s->e, rc, "%s: %s%s", s->file, r.err.text,
+		    work_bad_line_hint(&r.err, false));
 	reply_release(&r);
 	return rc;
+}
+
+static void
+file_is_bad(struct sync *s, int rc)
+{
+	struct err why = *s->e;
+
+	err_set(s->e, rc, "%s: %s%s", s->file, why.text, work_bad_line_hint(&why, false));
 }
 
 /* What the file has and `known` has not.  Where an item has another id by now
@@ -154,7 +163,7 @@ import_file(struct sync *s)
 		}
 	}
 	if (rc != OK && rc != ERR_IO)
-		err_set(s->e, rc, "%s: %s", s->file, json_words(s->e->text));
+		file_is_bad(s, rc);
 	else if (rc == OK && l.n > 0)
 		rc = import_lines(s, &l);
 	lines_release(&l);
@@ -239,6 +248,12 @@ file_is_empty(const struct sync *s)
 	struct stat st;
 
 	return stat(s->file, &st) != 0 || st.st_size == 0;
+}
+
+static bool
+file_is_absent(const struct sync *s)
+{
+	return access(s->file, F_OK) != 0;
 }
 
 /* The lines of the file as it is. */
@@ -363,30 +378,23 @@ static int
 commit(struct sync *s)
 {
 	char message[4096];
-	int rc = GIT(&s->git, s->e, "status", "--porcelain", "--untracked-files=all",
-	    "--", FILE_NAME);
+	struct pull_commit c = { .file = FILE_NAME, .message = message };
+	int rc = GIT(&s->git, s->e, "check-ignore", "-q", "--", FILE_NAME);
 
-	if (rc != OK)
-		return rc;
-	if (git_out(&s->git).n == 0) {
-		rc = GIT(&s->git, s->e, "check-ignore", "-q", "--", FILE_NAME);
-		if (rc == OK && s->items > 0)
-			return err_set(s->e, ERR_INVALID, "%s is ignored by git; take it "
-			    "out of .gitignore, or use sync --flush-only", s->file);
-		say(s, "No changes to commit");
-		return s->git.status == 1 || rc == OK ? OK : rc;
-	}
-	if (s->o->dry_run) {
-		say(s, "[DRY RUN] Would commit changes to git");
+	if (rc == OK && s->items > 0 && GIT(&s->git, s->e, "ls-files",
+	    "--error-unmatch", "--", FILE_NAME) != OK)
+		return err_set(s->e, ERR_INVALID, "%s is ignored by git; take it "
+		    "out of .gitignore, or use sync --flush-only", s->file);
+	if (file_is_absent(s))
 		return OK;
-	}
-	say(s, "Committing changes to git...");
 	message_make(s, message, sizeof message);
-	rc = GIT(&s->git, s->e, "add", "--", FILE_NAME);
+	c.dry_run = s->o->dry_run;
+	rc = pull_commit(&s->pull, &c, s->e);
+	s->committed = rc == OK && c.made && !c.dry_run;
 	if (rc == OK)
-		rc = GIT(&s->git, s->e, "commit", "-q", "--no-verify", "-m", message,
-		    "--only", "--", FILE_NAME);
-	s->committed = rc == OK;
+		say(s, !c.made ? "No changes to commit" : c.dry_run ?
+		    "[DRY RUN] Would commit changes to git" :
+		    "Committed changes to git");
 	return rc;
 }
 
@@ -501,6 +509,8 @@ sync_run(struct sync *s)
 	struct err ignored;
 	int rc = lock_take(s);
 
+	place_sweep(s->file);
+	place_sweep(s->pull.state);
 	if (rc == OK && !s->o->dry_run)
 		rc = pull_recover(&s->pull, &s->killed, s->e);
 	if (rc == OK && !s->o->flush_only)
@@ -545,6 +555,7 @@ work_sync(struct work_hand *h, const struct work_sync_options *o, struct err *e)
 	git_catch_signals();
 	git_init(&s.git, h->home->dir);
 	pull_init(&s.pull, h->home->dir);
+	s.git.tells = s.pull.git.tells = !h->quiet;
 	rc = sync_run(&s);
 	if (s.lock >= 0)
 		close(s.lock);
