@@ -172,7 +172,7 @@ refine(struct failure *f, jnode error, struct str message, int status)
 static const char *const word_keys[] = {
 	"error", "message", "detail", "msg", "errors", "error_message", "error_msg",
 	"errorMessage", "Message", "fault", "faultstring", "error_description",
-	"description", "title", "reason",
+	"description", "title", "reason", "code", "type", "status",
 };
 
 static bool words_add(struct buf *b, jnode n, unsigned depth);

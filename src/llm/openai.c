@@ -114,8 +114,8 @@ on_head(void *ctx, const struct client_answer *a)
 	struct llm_call *c = ctx;
 
 	c->u.openai.status = a->status;
-	c->u.openai.events_said = c->stream &&
-	    !str_starts(a->content_type, S("application/json"));
+	c->u.openai.events_said = c->stream && (a->content_type.n == 0 ||
+	    str_starts(a->content_type, S("text/event-stream")));
 }
 
 /* What a call holds past its free share is charged to the process's account:
@@ -319,14 +319,18 @@ follow(struct llm_call *c, const struct client_answer *a)
 	struct openai_call *o = &c->u.openai;
 	struct str to = a->location, origin = origin_of(buf_str(&o->url));
 	struct buf url = BUF(LIMIT_HTTP_URL_BYTES);
-	bool absolute = !str_starts(to, S("/")) || str_starts(to, S("//"));
+	bool absolute = str_starts(to, S("//")) || str_contains(to, S("://"));
+	size_t n = origin.n;
 
 	if ((o->status != 307 && o->status != 308) || to.n == 0 ||
 	    o->redirects == LIMIT_LLM_REDIRECTS ||
 	    (absolute && !str_eq(origin_of(to), origin)))
 		return false;
+	/* From the root, or from where we are. */
+	for (size_t i = n; to.p[0] != '/' && i < o->url.n; i++)
+		n = o->url.p[i] == '/' ? i + 1 : n;
 	if (!absolute)
-		buf_add(&url, origin);
+		buf_add(&url, str_sub(buf_str(&o->url), 0, n));
 	buf_add(&url, to);
 	o->redirects++;
 	buf_release(&o->url);

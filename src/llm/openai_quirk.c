@@ -73,7 +73,7 @@ openai_body_without(struct openai_body *b, unsigned quirks)
 /* ---- what an error speaks of ---------------------------------------------- */
 
 static const char *const refusals[] = {
-	"support", "permitted", "unrecognized", "unknown", "unexpected", "not allowed",
+	"support", "permitted", "unrecognized", "unknown", "unexpected keyword", "not allowed",
 	"only allowed", "extra fields", "not enabled", "requires --", "only the default",
 	"not a valid", "invalid param",
 	"is allowed for",
@@ -91,11 +91,26 @@ static const struct {
 	{ QUIRK_MAX_TOKENS, "max_tokens", "too large" },
 	{ QUIRK_MAX_TOKENS, "max_completion_tokens", "too large" },
 	{ QUIRK_TEMPERATURE, "temperature", NULL },
-	{ QUIRK_STREAM, "'stream'", "stream_options" },
-	{ QUIRK_STREAM, "streaming", "stream_options" },
-	{ QUIRK_TOOLS, "tool", "tools[" },
+	{ QUIRK_STREAM, "'stream' does not support", NULL },
+	{ QUIRK_STREAM, "not support stream", NULL },
+	{ QUIRK_STREAM, "streaming is not support", NULL },
+	{ QUIRK_TOOLS, "tool", "failed to parse" },
 	{ QUIRK_TOOLS, "function calling", NULL },
 };
+
+/* One of our tools is meant ("tools[0]", ["tools",0], tools.0): it is not a
+ * server without tools. */
+static bool
+names_one_tool(const char *text)
+{
+	while ((text = strstr(text, "tools")) != NULL) {
+		text += strlen("tools");
+		text += strspn(text, "\"'[]., ");
+		if (*text >= '0' && *text <= '9')
+			return true;
+	}
+	return false;
+}
 
 unsigned
 quirks_said(int status, struct str body)
@@ -117,10 +132,7 @@ quirks_said(int status, struct str body)
 		if (strstr(text, said[i].words) != NULL && (said[i].unless == NULL ||
 		    strstr(text, said[i].unless) == NULL))
 			quirks |= said[i].quirk;
-	/* One of our tools' schemas is wrong: not a server without tools. */
-	if (strstr(text, "\"tools\",0") != NULL || strstr(text, "\"tools\", 0") != NULL)
-		quirks &= ~(unsigned)QUIRK_TOOLS;
-	return quirks;
+	return names_one_tool(text) ? quirks & ~(unsigned)QUIRK_TOOLS : quirks;
 }
 
 bool

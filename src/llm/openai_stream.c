@@ -191,6 +191,20 @@ read_function(struct scan *in, struct fragment *f)
 	return wrong;
 }
 
+/* 0, and as some servers write it: "0", 0.0. */
+static int64_t
+read_index(struct scan *in)
+{
+	struct str value = STR_NONE;
+	double v;
+
+	if (!scan_value(in, &value))
+		return -1;
+	if (value.p[0] == '"')
+		value = inside(value);
+	return str_to_double(value, &v) && v >= 0 && v <= INT32_MAX ? (int64_t)v : -1;
+}
+
 /* What is of the wrong kind, or NULL. */
 static const char *
 read_fragment(struct scan *in, struct fragment *f)
@@ -203,7 +217,7 @@ read_fragment(struct scan *in, struct fragment *f)
 		char c = scan_peek(in);
 
 		if (SCAN_IS(key, "index")) {
-			f->of.wire = scan_int(in, -1);
+			f->of.wire = read_index(in);
 		} else if (SCAN_IS(key, "id")) {
 			if (scan_value(in, &value) && c != 'n')
 				f->of.id_raw = c == '"' ? inside(value) : value;
@@ -217,8 +231,6 @@ read_fragment(struct scan *in, struct fragment *f)
 				wrong = "tool_calls[].function";
 		}
 	}
-	if (f->of.wire > INT32_MAX || f->of.wire < 0)
-		f->of.wire = -1;
 	return wrong;
 }
 

@@ -125,6 +125,8 @@ TEST(call_follows_a_redirect_at_home_only)
 {
 	static const struct { const char *to; int rc; size_t asked; } rows[] = {
 		{ "/r/v1/chat/completions", OK, 2 },
+		{ "completions/r", OK, 2 },
+		{ "//elsewhere.example/v1?to=/r", ERR_IO, 1 },
 		{ "https://elsewhere.example/v1/chat/completions", ERR_IO, 1 },
 		{ "//elsewhere.example/v1", ERR_IO, 1 },
 	};
@@ -135,7 +137,7 @@ TEST(call_follows_a_redirect_at_home_only)
 		struct heard h = heard_new(&b);
 
 		snprintf(more, sizeof more, "Location: %s\r\n", rows[i].to);
-		b.server.replies[0] = error_reply(i == 0 ? 307 : 308, more, "");
+		b.server.replies[0] = error_reply(i <= 1 ? 307 : 308, more, "");
 		b.server.replies[1] = HELLO;
 		bed_open(&b, &(struct llm_options){ 0 });
 		begin(&b, &h, request("", ""));
@@ -143,7 +145,9 @@ TEST(call_follows_a_redirect_at_home_only)
 		CHECK_RC(h.rc, rows[i].rc);
 		CHECK_INT(b.server.n, rows[i].asked);
 		if (rows[i].rc == OK)
-			CHECK(strstr(b.server.requests.p, "\x01POST /r/v1/chat/completions ") != NULL);
+			CHECK(strstr(b.server.requests.p, i == 0 ?
+			    "\x01POST /r/v1/chat/completions " :
+			    "\x01POST /v1/chat/completions/r ") != NULL);
 		else
 			CHECK(strstr(h.words, rows[i].to) != NULL);
 		heard_release(&h);

@@ -285,6 +285,11 @@ TEST(refusals_are_read_for_what_they_mean)
 		  "permitted\"}]}", 0 },
 		{ 400, "{\"error\":{\"message\":\"An assistant message with 'tool_calls' must be followed by tool "
 		  "messages\"}}", 0 },
+		{ 400, "{\"error\":{\"message\":\"tools.3.custom.input_schema: unknown keyword\"}}", 0 },
+		{ 500, "{\"error\":{\"message\":\"Failed to parse tool call arguments as JSON: unexpected end "
+		  "of input (unsupported)\"}}", 0 },
+		{ 500, "{\"error\":{\"message\":\"broke while streaming; contact support\"}}", 0 },
+		{ 500, "create_chat_completion() got an unexpected keyword argument 'tools'", QUIRK_TOOLS },
 		{ 401, "{\"error\":{\"message\":\"tools are not supported\"}}", 0 },
 		{ 429, "{\"error\":{\"message\":\"stream_options: not permitted\"}}", 0 },
 		{ 400, "", 0 },

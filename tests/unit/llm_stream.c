@@ -344,6 +344,12 @@ static const struct { const char *fragments[5], *calls; } sorted[] = {
 	    "\"index\":0,\"function\":{\"arguments\":\"{\"}",
 	    "\"index\":3,\"function\":{\"arguments\":\"}\"}" },
 	  "a f {};" },
+	/* an index that is a text, or has a fraction */
+	{ { "\"index\":\"0\",\"id\":\"a\",\"function\":{\"name\":\"f\"}",
+	    "\"index\":1.0,\"id\":\"b\",\"function\":{\"name\":\"g\"}",
+	    "\"index\":\"0\",\"function\":{\"arguments\":\"{\\\"x\\\":1}\"}",
+	    "\"index\":1.0,\"function\":{\"arguments\":\"{}\"}" },
+	  "a f {\"x\":1};b g {};" },
 	/* a name in pieces */
 	{ { "\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"get_\"}",
 	    "\"index\":0,\"function\":{\"name\":\"time\",\"arguments\":\"{}\"}" },
