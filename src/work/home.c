@@ -346,18 +346,20 @@ int
 home_check_lost(const struct home *h, bool blank, struct err *e)
 {
 	char exported[DB_PATH_MAX];
+	off_t size;
 	bool some;
 
 	/* The file first has something in it, then leaves traces. */
 	if ((!blank && size_of(h->db) > 0) || !had_tracker(h) ||
 	    (!blank && size_of(h->db) > 0))
 		return OK;
+	size = size_of(h->db);
 	some = join(exported, h->dir, "issues.jsonl") && size_of(exported) > 0;
 	return err_set(e, ERR_IO, "%s %s, though there was a tracker here: put it "
-	    "back, or begin a new one with 'cohort work init'%s%s%s", h->db,
-	    size_of(h->db) < 0 ? "is gone" : "is empty",
-	    some ? " and 'cohort work import " : "", some ? exported : "",
-	    some ? "'" : "");
+	    "back, or %sbegin a new one with 'cohort work init'%s", h->db,
+	    size < 0 ? "is gone" : size == 0 ? "is empty" : "has no tables",
+	    size > 0 ? "move this away and " : "",
+	    some ? ", which takes in what issues.jsonl has" : "");
 }
 
 int

@@ -65,7 +65,7 @@ lose_blanked(void)
 
 static const struct { void (*lose)(void); const char *words; } ways[] = {
 	{ lose_deleted, "is gone" }, { lose_emptied, "is empty" },
-	{ lose_replaced, "is empty" }, { lose_blanked, "" },
+	{ lose_replaced, "is empty" }, { lose_blanked, "has no tables" },
 };
 
 static void
