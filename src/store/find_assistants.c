@@ -72,8 +72,9 @@ hits_from(int64_t offset, size_t n)
 /* ---- finding ---------------------------------------------------------------- */
 
 struct search {
-	struct store *st;
+	struct db *db;
 	struct store_assistant_search *x;
+	int64_t rows;                        /* left to look at; 0: any number */
 	struct json_doc want;
 	struct str name;                     /* in lower case */
 	struct hit *hits;
@@ -116,7 +117,7 @@ hit_add(struct search *s, const struct query *q)
 static int
 hits_find(struct search *s)
 {
-	struct query q = query_of(&s->st->slow, SQL_ASSISTANTS_OF);
+	struct query q = query_of(s->db, SQL_ASSISTANTS_OF);
 	int rc = OK;
 
 	bind_i64(&q, s->x->cmd.owner);
@@ -124,6 +125,8 @@ hits_find(struct search *s)
 		bool yes = false;
 
 		rc = query_row(&q);
+		if (rc == OK && s->rows > 0 && --s->rows == 0)
+			rc = ERR_AGAIN;
 		if (rc == OK)
 			rc = matches(s, &q, &yes);
 		if (rc == OK && yes)
@@ -143,7 +146,7 @@ page_load(struct search *s)
 	hits_sort(s->hits, s->n, x->sort, x->ascending);
 	for (size_t i = hits_from(x->offset, s->n); rc == OK && i < s->n &&
 	    (int64_t)x->found_n < x->limit; i++) {
-		struct query q = query_of(&s->st->slow, SQL_ASSISTANT_AT);
+		struct query q = query_of(s->db, SQL_ASSISTANT_AT);
 
 		bind_i64(&q, s->hits[i].seq);
 		bind_i64(&q, x->cmd.owner);
@@ -180,21 +183,22 @@ int
 op_assistant_search(struct store *st, struct store_cmd *c)
 {
 	struct store_assistant_search *x = (struct store_assistant_search *)c;
-	struct search s = { .st = st, .x = x };
+	struct search s = { .db = reader_db(st, c), .x = x };
 	int rc;
 
 	assert(x->limit >= 0 && x->limit <= LIMIT_PAGE_ROWS && x->offset >= 0);
+	s.rows = s.db == &st->quick ? READ_SHORT_ROWS : 0;
 	x->total = 0;
 	x->found_n = 0;
 	x->found = arena_alloc(c->arena, ((size_t)x->limit + 1) * sizeof *x->found);
 	rc = x->found == NULL ? ERR_TOOBIG : want_read(&s);
 	if (rc == OK)
-		rc = db_exec(&st->slow, "BEGIN", &c->err);
+		rc = db_exec(s.db, "BEGIN", &c->err);
 	if (rc == OK) {
 		rc = hits_find(&s);
 		if (rc == OK)
 			rc = page_load(&s);
-		db_exec(&st->slow, "ROLLBACK", NULL);
+		db_exec(s.db, "ROLLBACK", NULL);
 	}
 	json_release(&s.want);
 	free(s.hits);

@@ -17,8 +17,9 @@
 #include "store/store_priv.h"
 
 struct seek {
-	struct store *st;
+	struct db *db;
 	struct store_thread_search *x;
+	int64_t rows;                        /* left to look at; 0: any number */
 	struct json_doc want;
 	struct facets facets;
 	bool compares;                       /* the index does not say all */
@@ -33,7 +34,7 @@ struct seek {
 static int
 count_get(struct seek *s, int64_t what, int64_t *out)
 {
-	struct query q = query_of(&s->st->slow, SQL_COUNT_GET);
+	struct query q = query_of(s->db, SQL_COUNT_GET);
 	int rc;
 
 	*out = 0;
@@ -113,6 +114,8 @@ candidate(struct seek *s, const struct query *q, int64_t *at)
 	bool yes;
 	int rc = matches(s, q, &yes);
 
+	if (s->rows > 0 && --s->rows == 0)
+		return ERR_AGAIN;
 	if (rc != OK || !yes)
 		return rc;
 	++*at;
@@ -128,7 +131,7 @@ candidate(struct seek *s, const struct query *q, int64_t *at)
 static int
 candidates(struct seek *s, enum sql text, int64_t key, int64_t *at)
 {
-	struct query q = query_of(&s->st->slow, text);
+	struct query q = query_of(s->db, text);
 	int rc = OK;
 
 	bind_i64(&q, s->x->cmd.owner);
@@ -149,7 +152,7 @@ by_ids(struct seek *s, int64_t *at)
 
 	s->in_order = s->counted = false;
 	for (size_t i = 0; rc == OK && i < s->x->ids_n; i++) {
-		struct query q = query_of(&s->st->slow, SQL_THREADS_OF_ID);
+		struct query q = query_of(s->db, SQL_THREADS_OF_ID);
 
 		bind_i64(&q, s->x->cmd.owner);
 		bind_uuid(&q, &s->x->ids[i]);
@@ -235,7 +238,7 @@ status_rank(int64_t status)
 static int
 state_load(struct seek *s, struct store_thread_found *f)
 {
-	struct query q = query_of(&s->st->slow, SQL_CHECKPOINT_LATEST);
+	struct query q = query_of(s->db, SQL_CHECKPOINT_LATEST);
 	struct arena *a = s->x->cmd.arena;
 	int rc;
 
@@ -249,7 +252,7 @@ state_load(struct seek *s, struct store_thread_found *f)
 	if (rc != OK)
 		return rc == ERR_NOTFOUND ? OK : rc;
 	f->state.messages_n = f->state.c.len;
-	return f->state.c.len == 0 ? OK : list_read(&s->st->slow, f->state.c.list,
+	return f->state.c.len == 0 ? OK : list_read(s->db, f->state.c.list,
 	    0, f->state.c.len, a, &f->state.messages);
 }
 
@@ -258,7 +261,7 @@ thread_load(struct seek *s, int64_t seq)
 {
 	struct store_thread_search *x = s->x;
 	struct store_thread_found *f = &x->found[x->found_n++];
-	struct query q = query_of(&s->st->slow, SQL_THREAD_AT);
+	struct query q = query_of(s->db, SQL_THREAD_AT);
 	int rc;
 
 	memset(f, 0, sizeof *f);
@@ -316,22 +319,23 @@ int
 op_thread_search(struct store *st, struct store_cmd *c)
 {
 	struct store_thread_search *x = (struct store_thread_search *)c;
-	struct seek s = { .st = st, .x = x,
+	struct seek s = { .db = reader_db(st, c), .x = x,
 	    .in_order = x->sort == STORE_SORT_CREATED };
 	int rc;
 
 	assert(x->limit >= 0 && x->limit <= LIMIT_PAGE_ROWS && x->offset >= 0);
+	s.rows = s.db == &st->quick ? READ_SHORT_ROWS : 0;
 	x->total = 0;
 	x->found_n = 0;
 	x->found = arena_alloc(c->arena, ((size_t)x->limit + 1) * sizeof *x->found);
 	rc = x->found == NULL ? ERR_TOOBIG : want_read(&s);
 	if (rc == OK)
-		rc = db_exec(&st->slow, "BEGIN", &c->err);
+		rc = db_exec(s.db, "BEGIN", &c->err);
 	if (rc == OK) {
 		rc = seek(&s);
 		if (rc == OK)
 			rc = page_load(&s);
-		db_exec(&st->slow, "ROLLBACK", NULL);
+		db_exec(s.db, "ROLLBACK", NULL);
 	}
 	json_release(&s.want);
 	free(s.hits);

@@ -100,6 +100,18 @@ queue_put(struct queue *q, struct store_cmd *c, bool force, bool first)
 	return OK;
 }
 
+void
+queue_put_back(struct queue *q, struct store_cmd *c)
+{
+	pthread_mutex_lock(&q->lock);
+	queue_link(q, c, false);
+	q->ops++;
+	q->bytes += c->bytes;
+	if (!c->lazy)
+		q->urgent++;
+	pthread_mutex_unlock(&q->lock);
+}
+
 static void
 queue_sleep(struct queue *q, nsec until)
 {

@@ -25,10 +25,11 @@
 #define WIDE       100000
 
 struct finder {
-	struct store *st;
+	struct db *db;
 	struct store_item_search *x;
 	struct filter filter;
 	int64_t skip, left;
+	uint64_t tested;
 };
 
 /* ---- one row -------------------------------------------------------------- */
@@ -54,14 +55,14 @@ row_keep(struct finder *f, const struct query *q)
 static bool
 is_under(struct str ns, struct str prefix)
 {
-	return prefix.n == 0 || (str_starts(ns, prefix) &&
-	    (ns.n == prefix.n || ns.p[prefix.n] == '.'));
+	return str_starts(ns, prefix) &&
+	    (ns.n == prefix.n || ns.p[prefix.n] == '.');
 }
 
 static int
 row_test(struct finder *f, const struct query *q)
 {
-	bool yes = is_under(col_borrow(q, 0), f->x->ns);
+	bool yes = f->x->ns.n == 0 || is_under(col_borrow(q, 0), f->x->ns);
 	int rc = OK;
 
 	if (yes && !filter_is_open(&f->filter))
@@ -75,10 +76,12 @@ row_test(struct finder *f, const struct query *q)
 	return row_keep(f, q);
 }
 
+/* SQLite's work has a deadline of its own; this is for ours. */
 static int
-deadline_check(const struct finder *f)
+deadline_check(struct finder *f)
 {
-	return clock_mono() > f->st->slow.deadline ? ERR_TIMEOUT : OK;
+	return ++f->tested % 16 == 0 && clock_mono() > f->db->deadline ?
+	    ERR_TIMEOUT : OK;
 }
 
 /* ---- the scan ------------------------------------------------------------- */
@@ -87,7 +90,7 @@ deadline_check(const struct finder *f)
 static int
 scan(struct finder *f, int64_t rows)
 {
-	struct query q = query_of(&f->st->slow, SQL_ITEM_NEWEST);
+	struct query q = query_of(f->db, SQL_ITEM_NEWEST);
 	bool skips = f->x->ns.n == 0 && filter_is_open(&f->filter);
 	int rc = OK;
 
@@ -127,7 +130,7 @@ newest_first(const void *a, const void *b)
 static int
 places_load(struct finder *f, struct places *p, size_t max)
 {
-	struct query q = query_of(&f->st->slow, SQL_ITEM_UNDER);
+	struct query q = query_of(f->db, SQL_ITEM_UNDER);
 	int rc = OK;
 
 	bind_i64(&q, f->x->cmd.owner);
@@ -153,7 +156,7 @@ places_load(struct finder *f, struct places *p, size_t max)
 static int
 place_test(struct finder *f, int64_t seq)
 {
-	struct query q = query_of(&f->st->slow, SQL_ITEM_AT);
+	struct query q = query_of(f->db, SQL_ITEM_AT);
 	int rc;
 
 	bind_i64(&q, f->x->cmd.owner);
@@ -195,6 +198,16 @@ begin_anew(struct finder *f)
 	f->x->items_n = 0;
 }
 
+/* As a short read: only what takes the newest of all, or few under a prefix. */
+static int
+items_find_shortly(struct finder *f)
+{
+	if (!filter_is_open(&f->filter) || f->x->offset > READ_SHORT_ROWS)
+		return ERR_AGAIN;
+	return f->x->ns.n == 0 ? scan(f, READ_SHORT_ROWS) :
+	    by_places(f, READ_SHORT_ROWS);
+}
+
 static int
 items_find(struct finder *f)
 {
@@ -215,14 +228,14 @@ items_find(struct finder *f)
 
 /* All it reads, it sees at one moment. */
 static int
-items_find_at_once(struct finder *f)
+items_find_at_once(struct finder *f, bool shortly)
 {
-	int rc = db_exec(&f->st->slow, "BEGIN", &f->x->cmd.err);
+	int rc = db_exec(f->db, "BEGIN", &f->x->cmd.err);
 
 	if (rc != OK)
 		return rc;
-	rc = items_find(f);
-	db_exec(&f->st->slow, "ROLLBACK", NULL);
+	rc = shortly ? items_find_shortly(f) : items_find(f);
+	db_exec(f->db, "ROLLBACK", NULL);
 	f->x->truncated = rc == ERR_TIMEOUT;
 	return rc == ERR_TIMEOUT ? OK : rc;
 }
@@ -231,7 +244,7 @@ int
 op_item_search(struct store *st, struct store_cmd *c)
 {
 	struct store_item_search *x = (struct store_item_search *)c;
-	struct finder f = { .st = st, .x = x };
+	struct finder f = { .db = reader_db(st, c), .x = x };
 	int rc;
 
 	assert(x->limit >= 0 && x->offset >= 0);
@@ -242,7 +255,7 @@ op_item_search(struct store *st, struct store_cmd *c)
 	if (rc == OK)
 		rc = filter_init(&f.filter, x->filter_json, x->query, &c->err);
 	if (rc == OK)
-		rc = items_find_at_once(&f);
+		rc = items_find_at_once(&f, f.db == &st->quick);
 	filter_release(&f.filter);
 	return rc;
 }

@@ -3,10 +3,12 @@
  * them.  Each has LIMIT_SCAN_MS; SQLite's own work is interrupted by the
  * progress handler of its connection (db.c).
  *
- * Some never wait for the others: histories and lists of runs, which follow
- * an index.  They go first, and in between: while a search runs, the progress
- * handler looks for them every few microseconds and runs them on a connection
- * of their own, which sees what was committed by then.
+ * Short ones never wait for long ones.  They go first, and in between: while
+ * a long one runs, the progress handler looks for them every few microseconds
+ * and runs them on a connection of their own, which sees what was committed by
+ * then.  Histories and lists of runs are short, they follow an index.  A search
+ * is taken for a short one until it has looked at READ_SHORT_ROWS rows; then it
+ * begins anew as a long one, behind those that are waiting.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -14,15 +16,27 @@
 
 #include "store/store_priv.h"
 
+struct db *
+reader_db(struct store *st, const struct store_cmd *c)
+{
+	return store_ops[c->op].first && !c->long_read ? &st->quick : &st->slow;
+}
+
 static void
 command_run(struct store *st, struct store_cmd *c)
 {
-	struct db *db = store_ops[c->op].first ? &st->quick : &st->slow;
+	struct db *db = reader_db(st, c);
 
 	db->broken = false;
 	db->err.text[0] = '\0';
 	db->deadline = clock_mono() + st->scan_ms * NS_PER_MS;
 	c->rc = store_ops[c->op].run(st, c);
+	if (c->rc == ERR_AGAIN) {
+		assert(db == &st->quick);
+		c->long_read = true;
+		queue_put_back(&st->reads, c);
+		return;
+	}
 	if (c->rc == ERR_TIMEOUT)
 		err_set(&c->err, c->rc, "the search took longer than %lld ms",
 		    (long long)st->scan_ms);

@@ -256,6 +256,7 @@ store_submit(struct store *st, struct store_port *port, struct store_cmd *c,
 	assert((unsigned)c->op < OPS);
 	op = &store_ops[c->op];
 	c->port = port;
+	c->long_read = false;
 	c->rc = OK;
 	c->err.code = OK;
 	c->err.text[0] = '\0';

@@ -221,6 +221,7 @@ struct store_cmd {
 	bool lazy;                           /* nobody waits: may linger for company */
 	struct arena *arena;
 	size_t bytes;                        /* set by submit: for the queue's cap */
+	bool long_read;                      /* the store's own */
 	int rc;
 	struct err err;                      /* words for people when rc != OK */
 	void (*done)(struct store_cmd *c);   /* called by the port on the shard */

@@ -42,6 +42,8 @@ void queue_init(struct queue *q);
 void queue_release(struct queue *q);
 /* first: ahead of all that are not. */
 int  queue_put(struct queue *q, struct store_cmd *c, bool force, bool first);
+/* By the consumer: one that it took goes to the end. */
+void queue_put_back(struct queue *q, struct store_cmd *c);
 /* One of those that go first, at once; NULL: there is none. */
 struct store_cmd *queue_take_first(struct queue *q);
 /* Waits for work, until idle_until at the latest; returns how many commands
@@ -98,6 +100,8 @@ struct tally {
 	size_t n;                            /* used ones */
 };
 
+#define READ_SHORT_ROWS 2000                 /* a few milliseconds */
+
 struct store {
 	struct medium medium;
 	bool durable;
@@ -151,7 +155,8 @@ struct op {
 	int (*run)(struct store *st, struct store_cmd *c);
 	size_t (*bytes)(const struct store_cmd *c);  /* NULL: the guest knows */
 	bool slow;
-	bool first;                          /* of the slow ones: in between */
+	bool first;                          /* of the slow ones: in between; with
+	                                        ERR_AGAIN it is too long for that */
 	bool undoes;                         /* what it wrote before it failed */
 };
 extern const struct op store_ops[OPS];
@@ -162,6 +167,8 @@ int store_open_with(struct store **out, const struct store_options *o,
 
 void *writer_main(void *st);                 /* writer.c */
 void *reader_main(void *st);                 /* slow.c */
+/* The connection that a slow read runs on now: of those in between, or not. */
+struct db *reader_db(struct store *st, const struct store_cmd *c);
 
 int64_t seq_next(struct store *st, enum seq which);
 

@@ -366,6 +366,27 @@ CONTRACT(threads_with_states)
 	CHECK(x.found[0].has_state + x.found[1].has_state == 1);
 }
 
+/* Goal: a search that looks at more than a short one may is answered as well. */
+TEST(threads_in_order_of_many)
+{
+	struct store_thread_search x = ask("");
+	struct fix f;
+
+	fix_open(&f, "memory");
+	change_file(&f, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM"
+	    " n WHERE i < 9000) INSERT INTO thread(seq, uuid, owner, status,"
+	    " checkpoint, created, updated, metadata, config) SELECT i, CAST("
+	    "printf('%016d', i) AS BLOB), 7, 0, 0, i, 10000 - i, '{}', '{}' FROM n;"
+	    "INSERT INTO thread_count VALUES (7, 1, 9000)");
+	x.sort = STORE_SORT_UPDATED, x.limit = 2;
+	CHECK_RC(fix_do(&f, &x, STORE_THREAD_SEARCH, 7), OK);
+	CHECK_INT(x.total, 9000);
+	CHECK_INT(x.found_n, 2);
+	CHECK_INT(x.found[0].t.created, 1);
+	CHECK_INT(x.found[1].t.created, 2);
+	fix_close(&f);
+}
+
 /* Goal: threads that go with their assistant leave nothing behind. */
 CONTRACT(threads_gone_with_an_assistant)
 {

@@ -176,14 +176,15 @@ TEST(search_that_is_cut_says_so)
 	fix_close(&f);
 }
 
-/* Goal: histories and lists of runs never wait for a search, not even for the
- * one that is under way; they see what was committed since it began. */
+/* Goal: histories, lists of runs and searches that find at once never wait for
+ * a long search, not even for the one that is under way. */
 TEST(short_reads_go_in_between)
 {
-	struct store_item_search s[3];
+	struct store_item_search s[3], newest = { .limit = 10 };
 	struct store_run_list l = { .status = -1, .limit = 10 };
 	struct store_history h = { .limit = 10 };
-	struct arena a[5];
+	struct store_thread_search t = { .status = -1, .limit = 10 };
+	struct arena a[7];
 	struct store_run run;
 	struct fix f;
 	size_t back;
@@ -204,10 +205,17 @@ TEST(short_reads_go_in_between)
 	h.cmd.arena = &a[4];
 	fix_submit(&f, &l, STORE_RUN_LIST, 7);
 	fix_submit(&f, &h, STORE_HISTORY, 7);
-	fix_wait(&f, back + 5);
+	t.cmd.arena = &a[5];
+	newest.cmd.arena = &a[6];
+	fix_submit(&f, &t, STORE_THREAD_SEARCH, 7);
+	fix_submit(&f, &newest, STORE_ITEM_SEARCH, 7);
+	fix_wait(&f, back + 7);
 	CHECK(f.order[back] == &l.cmd && f.order[back + 1] == &h.cmd);
-	CHECK(f.order[back + 2] == &s[0].cmd && f.order[back + 4] == &s[2].cmd);
+	CHECK(f.order[back + 2] == &t.cmd && f.order[back + 3] == &newest.cmd);
+	CHECK(f.order[back + 4] == &s[0].cmd && f.order[back + 6] == &s[2].cmd);
 	CHECK_INT(l.runs_n, 1);
+	CHECK_INT(t.total, 1);
+	CHECK_INT(newest.items_n, 10);
 	for (size_t i = 0; i < COUNT(a); i++)
 		arena_release(&a[i]);
 	fix_close(&f);
