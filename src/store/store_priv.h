@@ -155,8 +155,8 @@ struct op {
 	int (*run)(struct store *st, struct store_cmd *c);
 	size_t (*bytes)(const struct store_cmd *c);  /* NULL: the guest knows */
 	bool slow;
-	bool first;                          /* of the slow ones: in between; with
-	                                        ERR_AGAIN it is too long for that */
+	bool first;                          /* of the slow ones: in between; there
+	                                        ERR_AGAIN says it is too long */
 	bool undoes;                         /* what it wrote before it failed */
 };
 extern const struct op store_ops[OPS];
