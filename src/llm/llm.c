@@ -341,6 +341,7 @@ llm_start(struct llm *l, const struct llm_request *req,
 	result_init(&c->result);
 	if (c->lane->provider->prepare(c, req, name, e) != OK) {
 		c->lane->provider->release(c);
+		result_release(&c->result);
 		free(c);
 		return NULL;
 	}

@@ -296,15 +296,6 @@ scan_text(struct scan *s)
 	return STR_NONE;
 }
 
-int64_t
-scan_int(struct scan *s, int64_t fallback)
-{
-	struct str raw = STR_NONE;
-	int64_t v;
-
-	return scan_value(s, &raw) && str_to_i64(raw, &v) ? v : fallback;
-}
-
 struct str
 scan_find(struct str object, struct str key)
 {

@@ -61,8 +61,6 @@ bool scan_end(struct scan *s);
 /* The string member as a raw inside; STR_NONE when it is null; any other kind
  * is skipped and gives STR_NONE. */
 struct str scan_text(struct scan *s);
-/* A whole number, or `fallback` for anything else. */
-int64_t scan_int(struct scan *s, int64_t fallback);
 
 /* A member of an object text: its whole value, STR_NONE if absent or the
  * text is not a well-formed object. */
