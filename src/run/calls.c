@@ -234,6 +234,8 @@ slot_correct(struct tool_slot *s)
 		wrote.n--;
 	buf_lit(&b, "Error: the call was not made. ");
 	buf_add(&b, str_of(s->problem));
+	if (!str_ends(str_of(s->problem), S(".")))
+		buf_add_char(&b, '.');
 	buf_lit(&b, " Arguments are one complete JSON object; these were: ");
 	buf_add(&b, wrote);
 	if (wrote.n < strlen(s->args))

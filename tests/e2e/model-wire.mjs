@@ -11,8 +11,9 @@ const pattern = process.argv.slice(2).find((a) => a !== "-v") ?? "";
 const lines = readFileSync(new URL("model-wire.jsonl", import.meta.url), "utf8").trim().split("\n").map((l) => JSON.parse(l));
 
 // ---- the model's server ------------------------------------------------------
-// `answers` is a list of lines; the last one is given again and again.
-let answers = [], requests = [];
+// What each model was asked, and what it answers: a list of lines, the last of
+// which is given again and again.
+const models = new Map();
 
 const sse = (...deltas) => ({
   status: 200, headers: { "content-type": "text/event-stream" }, connection: "closed",
@@ -47,7 +48,8 @@ const upstream = net.createServer((socket) => {
     const length = Number(/content-length: (\d+)/i.exec(head)?.[1] ?? 0);
     if (got.length < end + 4 + length) return;
     const [method, path] = head.split(" ");
-    requests.push({ method, path, head, at: performance.now(), body: JSON.parse(got.subarray(end + 4, end + 4 + length).toString()) });
+    const body = JSON.parse(got.subarray(end + 4, end + 4 + length).toString()), { answers, requests } = models.get(body.model);
+    requests.push({ method, path, head, at: performance.now(), body });
     got = got.subarray(end + 4 + length);
     respond(socket, answers[Math.min(requests.length, answers.length) - 1]);
   });
@@ -60,8 +62,8 @@ const server = await startServer({ memory: true, env: {
 
 // ---- one run ---------------------------------------------------------------
 async function ask(asked, list, { model, configurable = {}, messages = [{ role: "user", content: "go" }], tid } = {}) {
-  answers = list;
-  requests = [];
+  const requests = [];
+  models.set(model, { answers: list, requests });
   tid ??= (await call(server, "POST", "/threads", {})).json.thread_id;
   const body = { assistant_id: "agent", input: { messages }, config: { configurable: { model_name: `openai:${model}`, ...configurable } } };
   const r = { tid, asked, tuples: [], error: null }, began = performance.now();
@@ -82,6 +84,7 @@ async function ask(asked, list, { model, configurable = {}, messages = [{ role: 
   r.ai = r.messages.filter((m) => m.type === "ai");
   r.tools = r.messages.filter((m) => m.type === "tool");
   r.requests = requests;
+  r.answers = list;
   return r;
 }
 
@@ -141,7 +144,7 @@ const modelError = (r, name) => {
 const finished = (reason, text) => (r, name) => {
   equal(r.ai.at(-1)?.content, text, `${name}: content`);
   equal(r.ai.at(-1)?.response_metadata.finish_reason, reason, `${name}: stored finish_reason`);
-  equal(r.ai.at(-1)?.response_metadata.model_name, /"model":"([^"]+)"/.exec(JSON.stringify(answers[0].body).replaceAll("\\", ""))?.[1], `${name}: stored model_name`);
+  equal(r.ai.at(-1)?.response_metadata.model_name, /"model":"([^"]+)"/.exec(JSON.stringify(r.answers[0].body).replaceAll("\\", ""))?.[1], `${name}: stored model_name`);
   if (r.asked === "stream") {
     equal(r.tuples.map((t) => t.response_metadata?.finish_reason).filter(Boolean), [reason], `${name}: streamed once`);
     equal(r.partials.at(-1)?.response_metadata.finish_reason, reason, `${name}: in the accumulated form`);
@@ -246,7 +249,7 @@ const tests = {
   // -- requests
   stream_default: { check: (r, name) => { equal(r.requests[0].body.stream, r.asked === "stream", `${name}: stream is said`); content("default streams")(r, name); } },
   o1_max_tokens: {
-    models: ["o1", "o1-mini", "o3", "o4-mini-2025-04-16", "gpt-5", "openai/gpt-5.1-codex"], configurable: { max_tokens: 77 },
+    models: { stream: ["o1", "o1-mini", "openai/gpt-5.1-codex"], whole: ["o3", "o4-mini-2025-04-16", "gpt-5"] }, configurable: { max_tokens: 77 },
     check: async (r, name) => {
       for (const q of [r.requests[0].body]) equal([q.max_completion_tokens, q.max_tokens], [77, undefined], `${name}: max_completion_tokens`);
       const other = await ask(r.asked, [done(r.asked)], { model: `gpt-4o-${r.asked}`, configurable: { max_tokens: 77 } });
@@ -261,10 +264,9 @@ const tests = {
       equal(r.requests.length, 2, `${name}: asked again`);
       if (r.asked !== "stream") return;
       check(r.requests[0].body.stream_options && !r.requests[1].body.stream_options && r.requests[1].body.stream === true, `${name}: without stream_options`, r.requests[1].body);
-      const before = server.log.split("stream_options").length;
       const next = await ask(r.asked, [done(r.asked)], { model: name });
       check(next.requests.length === 1 && !next.requests[0].body.stream_options, `${name}: remembered`, next.requests[0].body);
-      equal(server.log.split("stream_options").length, before, `${name}: told once`);
+      equal(server.log.split("\n").filter((l) => l.includes(name) && l.includes("stream_options")).length, 1, `${name}: told once`);
     },
   },
   gemini_schema: {
@@ -386,19 +388,23 @@ const tests = {
 const cases = new Set(lines.map((l) => l.case));
 equal(Object.keys(tests).filter((name) => !cases.has(name)), [], "every check has its case");
 
-for (const line of lines) {
+async function run(line) {
   const name = `${line.case}-${line.asked}`;
-  if (!name.includes(pattern)) continue;
+  if (!name.includes(pattern)) return;
   const t = tests[line.case];
   await scenario(name, async () => {
     if (!check(t !== undefined, `${name}: has a check`)) return;
-    for (const model of t.models ?? [name]) {
+    for (const model of t.models?.[line.asked] ?? [name]) {
       const r = await ask(line.asked, t.list?.(line) ?? [line], { model, configurable: t.configurable, messages: t.messages });
       if (verbose) console.log(name, JSON.stringify({ ...r, events: undefined, requests: r.requests.map((q) => q.body) }, null, 1));
       await t.check(r, name);
     }
   });
 }
+
+// Most of the time is pauses before a next attempt, so many go on at once.
+const left = [...lines];
+await Promise.all(Array.from({ length: 16 }, async () => { while (left.length > 0) await run(left.shift()); }));
 // Too large for the file of cases.
 for (const asked of ["stream", "whole"]) {
   const name = `long_line-${asked}`;
