@@ -156,7 +156,8 @@ first_fill(struct work_hand *h, const struct home *first, struct reply *r,
     struct err *e)
 {
 	const struct client_options o = { .home = first, .actor = h->actor,
-		.timeout = NEVER, .no_daemon = true };
+		.timeout = NEVER, .no_daemon = true, .progress = h->progress,
+		.progress_ctx = h->progress_ctx };
 	struct client *c = NULL;
 	int rc = client_open(&c, &o, e);
 

@@ -255,7 +255,7 @@ pull_commit(struct pull *p, struct pull_commit *c, struct err *e)
 		again = false;
 		rc = tree_make(&m);
 		c->made = rc == OK && tree_is_new(&m);
-		if (rc != OK || !c->made || c->dry_run)
+		if (rc != OK || !c->made)
 			break;
 		rc = git_lock_wait(m.lock, p->git.tells, e);
 		if (rc == OK)
@@ -266,7 +266,7 @@ pull_commit(struct pull *p, struct pull_commit *c, struct err *e)
 	}
 	if (rc == OK && again)
 		return err_set(e, ERR_BUSY, "the branch moves all the time; sync again");
-	if (rc == OK && !c->dry_run)
+	if (rc == OK)
 		rc = index_follow(&m);
 	return rc;
 }

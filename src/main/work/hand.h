@@ -21,6 +21,9 @@ struct work_hand {
 	                                        BD_ACTOR; MCP else uses its client's name */
 	bool json, quiet;
 	struct buf *out, *notes;
+	/* Told how far a long operation is; NULL: nobody is there to see it. */
+	void (*progress)(void *ctx, size_t done, size_t total);
+	void *progress_ctx;
 	bool unwritten;                      /* stdout did not take it: exit code 1 */
 };
 

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <pwd.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -35,9 +36,38 @@ write_all(int fd, struct str s)
 	return OK;
 }
 
+/* ---- how far it is ------------------------------------------------------------------ */
+
+#define SHOW_EVERY (200 * NS_PER_MS)
+
+static nsec progress_shown;                  /* 0: nothing stands there */
+
+/* On a terminal, over what it said before. */
+static void
+progress_show(void *ctx, size_t done, size_t total)
+{
+	const struct work_ctx *x = ctx;
+	nsec now = clock_mono();
+
+	if (progress_shown != 0 && now - progress_shown < SHOW_EVERY)
+		return;
+	progress_shown = now;
+	fprintf(stderr, "\r%s: %zu %%\033[K", x->cmd->name,
+	    done >= total ? 100 : done * 100 / total);
+}
+
+static void
+progress_hide(void)
+{
+	if (progress_shown != 0)
+		fputs("\r\033[K", stderr);
+	progress_shown = 0;
+}
+
 void
 work_flush(struct work_hand *h)
 {
+	progress_hide();
 	if (h->out->failed)
 		buf_lit(h->notes, "Error: the answer is too large to print\n");
 	if (write_all(STDOUT_FILENO, buf_str(h->out)) < 0) {
@@ -183,6 +213,8 @@ work_open_client(struct work_ctx *x, struct err *e)
 		.actor = x->hand.actor,
 		.timeout = x->timeout,
 		.timeout_is_ours = x->timeout_is_ours,
+		.progress = x->hand.progress,
+		.progress_ctx = x,
 		.no_daemon = line_has(x->line, "no-daemon"),
 		.once = line_text(x->line, "once"),
 	};
@@ -310,6 +342,9 @@ ctx_init(struct work_ctx *x, const struct work_line *l, const char *program)
 	x->hand.notes = &x->notes;
 	x->hand.json = line_has(l, "json");
 	x->hand.quiet = line_has(l, "quiet");
+	x->hand.progress = !x->hand.quiet && isatty(STDERR_FILENO) ? progress_show :
+	    NULL;
+	x->hand.progress_ctx = x;
 	x->colour = !line_has(l, "no-color") && env("NO_COLOR").p == NULL &&
 	    isatty(STDOUT_FILENO);
 }

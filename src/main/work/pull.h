@@ -45,7 +45,6 @@ int pull_check(struct pull *p, struct err *e);
  * Nothing to commit is no error. */
 struct pull_commit {
 	const char *file, *message;          /* beside git's dir */
-	bool dry_run;
 	bool made;                           /* out: there was something */
 };
 int pull_commit(struct pull *p, struct pull_commit *c, struct err *e);

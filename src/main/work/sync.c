@@ -379,22 +379,29 @@ commit(struct sync *s)
 {
 	char message[4096];
 	struct pull_commit c = { .file = FILE_NAME, .message = message };
-	int rc = GIT(&s->git, s->e, "check-ignore", "-q", "--", FILE_NAME);
+	int rc = GIT(&s->git, s->e, "status", "--porcelain", "--untracked-files=all",
+	    "--", FILE_NAME);
 
-	if (rc == OK && s->items > 0 && GIT(&s->git, s->e, "ls-files",
-	    "--error-unmatch", "--", FILE_NAME) != OK)
-		return err_set(s->e, ERR_INVALID, "%s is ignored by git; take it "
-		    "out of .gitignore, or use sync --flush-only", s->file);
+	if (rc != OK)
+		return rc;
+	if (git_out(&s->git).n == 0) {
+		rc = GIT(&s->git, s->e, "check-ignore", "-q", "--", FILE_NAME);
+		if (rc == OK && s->items > 0)
+			return err_set(s->e, ERR_INVALID, "%s is ignored by git; take it "
+			    "out of .gitignore, or use sync --flush-only", s->file);
+		say(s, "No changes to commit");
+		return s->git.status == 1 || rc == OK ? OK : rc;
+	}
+	if (s->o->dry_run) {
+		say(s, "[DRY RUN] Would commit changes to git");
+		return OK;
+	}
 	if (file_is_absent(s))
 		return OK;
+	say(s, "Committing changes to git...");
 	message_make(s, message, sizeof message);
-	c.dry_run = s->o->dry_run;
 	rc = pull_commit(&s->pull, &c, s->e);
-	s->committed = rc == OK && c.made && !c.dry_run;
-	if (rc == OK)
-		say(s, !c.made ? "No changes to commit" : c.dry_run ?
-		    "[DRY RUN] Would commit changes to git" :
-		    "Committed changes to git");
+	s->committed = rc == OK && c.made;
 	return rc;
 }
 
