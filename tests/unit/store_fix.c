@@ -43,6 +43,8 @@ fix_open(struct fix *f, const char *driver)
 void
 fix_close(struct fix *f)
 {
+	if (!f->broken)
+		check_consistent(f);
 	store_reader_close(f->r);
 	store_close(f->st);
 	arena_release(&f->a);

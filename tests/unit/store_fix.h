@@ -25,11 +25,13 @@ struct fix {
 	size_t back;                         /* commands that came back */
 	struct store_cmd *order[4096];       /* in this order */
 	struct err e;
+	bool broken;                         /* the test took the file or changed it
+	                                        against the rules: not checked */
 };
 
 void fix_open(struct fix *f, const char *driver);    /* "sqlite": file "db" */
 void fix_open_with(struct fix *f, const char *driver, struct vfs_faults *x);
-void fix_close(struct fix *f);
+void fix_close(struct fix *f);               /* check_consistent, too */
 void fix_reopen(struct fix *f);
 
 void fix_submit(struct fix *f, void *cmd, enum store_op op, owner_t owner);
