@@ -77,6 +77,30 @@ if (process.getuid() !== 0) {
   });
 }
 
+await scenario("a hook that exports: what both have is known all the same", () => {
+  const [a, b] = clones(2);
+  batch(a, [create({ id: "p-1", title: "one" }), create({ id: "p-2", title: "two" })]);
+  sync(a);
+  sync(b);
+  a.ok(["update", "p-1", "--title", "uno"]);
+  a.ok(["export", "-o", file(a)]);
+  git(a.dir, "commit", "-q", "-m", "by hand", "--", ".cohort/issues.jsonl");
+  git(a.dir, "push", "-q");
+  sync(b);
+  b.ok(["update", "p-2", "-p", "0"]);
+  sync(b);
+  sync(a);
+  b.ok(["update", "p-1", "--title", "eins"]);
+  a.ok(["update", "p-1", "-p", "1"]);
+  sync(b);
+  equal(sync(a).conflicts, [], "no conflict");
+  sync(b);
+  for (const ws of [a, b]) {
+    const [item] = ws.ok(["show", "p-1", "--json"]);
+    equal([item.title, item.priority], ["eins", 1], "both edits");
+  }
+});
+
 await scenario("export -o over a file that has more", () => {
   const ws = workspace();
   ws.ok(["create", "one"]);

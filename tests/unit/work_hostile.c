@@ -446,3 +446,15 @@ TEST(hostile_reader_that_reads_nothing_holds_up_nobody)
 	rpc_close(&other);
 	buf_release(&b);
 }
+
+/* A clone in a folder that may not be written: never an empty tracker. */
+TEST(work_a_clone_that_may_not_be_written_is_told)
+{
+	struct home h = { .dir = "/nowhere/.cohort", .db = "/nowhere/.cohort/work.db",
+		.read_only = true };
+	struct home first;
+	struct err e;
+
+	CHECK_RC(home_first_begin(&h, &first, 1, &e), ERR_DENIED);
+	CHECK(str_contains(str_of(e.text), S("may not be written")));
+}
