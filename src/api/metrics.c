@@ -14,6 +14,7 @@
 #include "api/api_priv.h"
 #include "api/fields.h"
 #include "api/params.h"
+#include "base/account.h"
 
 const uint32_t metrics_bounds_us[METRICS_BUCKETS] = {
 	500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000,
@@ -234,6 +235,17 @@ add_store(struct buf *b, struct store *st)
 	    "1 while the database was deleted, moved or replaced.", s.lost);
 }
 
+static void
+add_accounts(struct buf *b)
+{
+	add_one(b, "cohort_http_bodies_bytes", "gauge",
+	    "Bytes of requests that are being read.",
+	    (double)account_used(&account_bodies));
+	add_one(b, "cohort_http_output_bytes", "gauge",
+	    "Bytes of answers and events that wait for their clients.",
+	    (double)account_used(&account_output));
+}
+
 static double
 resident_bytes(void)
 {
@@ -280,6 +292,7 @@ system_metrics(struct call *c, jnode body)
 	add_store(b, sh->o.store);
 	add_one(b, "process_resident_memory_bytes", "gauge", "Resident memory.",
 	    resident_bytes());
+	add_accounts(b);
 	add_one(b, "process_cpu_seconds_total", "counter",
 	    "User and system CPU time.", (double)clock_cpu() / 1e9);
 	add_one(b, "process_open_fds", "gauge", "Open file descriptors.",

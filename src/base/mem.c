@@ -17,7 +17,7 @@
  * with glibc's own thresholds (128 KB, growing) each comes from the kernel page
  * by page and goes back.  Larger ones still do, and so leave no holes. */
 #define MMAP_FROM  ((int)(4 * MB))
-#define TRIM_FROM  ((int)(16 * MB))          /* free at the end of an arena */
+#define TRIM_FROM  ((int)(8 * MB))           /* free at the end of an arena */
 #define TOP_PAD    ((int)(512 * KB))
 #define OTHERS     2                         /* busy threads beside the shards */
 #define GROWN      (4 * MB)                  /* since the last trim: worth one */

@@ -37,7 +37,7 @@
 #define SCRATCH_MAX    (256 * KB)
 #define ERRORS_MAX     (16 * KB)
 #define UNACKED_MS     60000u                /* then the other side is gone */
-#define UNSENT_MAX     (128 * KB)            /* in the kernel, where no account is */
+#define UNSENT_MAX     (64 * KB)             /* in the kernel, where no account is */
 
 /* Addresses. */
 
