@@ -87,8 +87,19 @@ void json_add_node(struct buf *b, jnode n);              /* NULL: null */
 void json_add_double(struct buf *b, double d);           /* shortest round trip */
 void json_add_key(struct buf *b, const char *key);       /* `"key":`, a comma
                                                 first unless b ends with { */
-/* Containment as PostgreSQL's @>: does `have` contain `want`? */
-bool json_contains(jnode have, jnode want);
+/* A long comparison asks every few microseconds whether to go on. */
+struct json_pace {
+	bool (*go_on)(void *ctx);            /* NULL: always */
+	void *ctx;
+	size_t steps;                        /* since it asked last */
+	bool stopped;                        /* the answer was no; results are void */
+};
+/* n more steps, of a few nanoseconds each.  False: stopped.  p NULL: true. */
+bool json_pace_steps(struct json_pace *p, size_t n);
+
+/* Containment as PostgreSQL's @>: does `have` contain `want`?  Takes up to the
+ * product of their sizes; p may be NULL. */
+bool json_contains(jnode have, jnode want, struct json_pace *p);
 /* Shallow merge of objects, later wins; writes the object. */
 void json_add_merged(struct buf *b, jnode first, jnode second);
 

@@ -15,6 +15,8 @@
 #include <yyjson.h>
 
 #define LARGE_OBJECTS 64                     /* members of both: an index pays */
+#define INDEX_STEPS   16                     /* to index a member */
+#define PACE_STEPS    4096                   /* between two questions */
 
 /* ---- writing --------------------------------------------------------------- */
 
@@ -164,6 +166,19 @@ json_add_merged(struct buf *b, jnode first, jnode second)
 
 /* ---- containment ----------------------------------------------------------- */
 
+bool
+json_pace_steps(struct json_pace *p, size_t n)
+{
+	if (p == NULL || p->stopped)
+		return p == NULL;
+	p->steps += n;
+	if (p->steps >= PACE_STEPS) {
+		p->steps = 0;
+		p->stopped = p->go_on != NULL && !p->go_on(p->ctx);
+	}
+	return !p->stopped;
+}
+
 static bool
 number_same(jnode a, jnode b)
 {
@@ -188,37 +203,39 @@ is_scalar(jnode n)
 	return !yyjson_is_ctn(n);
 }
 
-static bool part_of(jnode have, jnode want);
+static bool part_of(jnode have, jnode want, struct json_pace *p);
 
 static bool
-some_element(jnode array, jnode want)
+some_element(jnode array, jnode want, struct json_pace *p)
 {
 	struct json_iter it = json_each(array);
 
 	while (json_next(&it))
-		if (part_of(it.value, want))
+		if (part_of(it.value, want, p))
 			return true;
 	return false;
 }
 
 static bool
-array_part_of(jnode have, jnode want)
+array_part_of(jnode have, jnode want, struct json_pace *p)
 {
 	struct json_iter it = json_each(want);
 
 	while (json_next(&it))
-		if (!some_element(have, it.value))
+		if (!some_element(have, it.value, p))
 			return false;
 	return true;
 }
 
 /* As below, in time proportional to the sizes. */
 static bool
-large_part_of(jnode have, jnode want)
+large_part_of(jnode have, jnode want, struct json_pace *p)
 {
 	struct members h, w;
 	bool yes = true;
 
+	if (!json_pace_steps(p, INDEX_STEPS * (json_count(have) + json_count(want))))
+		return false;
 	members_init(&h, json_count(have));
 	members_init(&w, json_count(want));
 	members_add(&h, have);
@@ -226,7 +243,7 @@ large_part_of(jnode have, jnode want)
 	for (size_t i = 0; i < w.n && yes; i++) {
 		const struct member *m = map_get(&h.by_key, &w.list[i].key);
 
-		yes = m != NULL && part_of(m->value, w.list[i].value);
+		yes = m != NULL && part_of(m->value, w.list[i].value, p);
 	}
 	members_release(&h);
 	members_release(&w);
@@ -235,17 +252,17 @@ large_part_of(jnode have, jnode want)
 
 /* Of equal keys the last one counts, on both sides. */
 static bool
-object_part_of(jnode have, jnode want)
+object_part_of(jnode have, jnode want, struct json_pace *p)
 {
 	if (json_count(have) + json_count(want) > LARGE_OBJECTS)
-		return large_part_of(have, want);
+		return large_part_of(have, want, p);
 	for (struct json_iter it = json_each(want); json_next(&it);) {
 		struct str key = json_str(it.key);
 		jnode member = json_get(have, key);
 
-		if (member == NULL)
+		if (member == NULL || !json_pace_steps(p, json_count(have)))
 			return false;
-		if (json_get(want, key) == it.value && !part_of(member, it.value))
+		if (json_get(want, key) == it.value && !part_of(member, it.value, p))
 			return false;
 	}
 	return true;
@@ -253,25 +270,27 @@ object_part_of(jnode have, jnode want)
 
 /* Kind with kind; a scalar is part of an equal scalar only. */
 static bool
-part_of(jnode have, jnode want)
+part_of(jnode have, jnode want, struct json_pace *p)
 {
+	if (!json_pace_steps(p, 1))
+		return false;
 	if (is_scalar(want) || is_scalar(have))
 		return is_scalar(want) && is_scalar(have) && scalar_same(have, want);
 	if (json_is_object(want) != json_is_object(have))
 		return false;
-	return json_is_object(want) ? object_part_of(have, want) :
-	    array_part_of(have, want);
+	return json_is_object(want) ? object_part_of(have, want, p) :
+	    array_part_of(have, want, p);
 }
 
 bool
-json_contains(jnode have, jnode want)
+json_contains(jnode have, jnode want, struct json_pace *p)
 {
 	if (have == NULL || want == NULL)
 		return want == NULL;
 	/* PostgreSQL's one exception: an array contains a bare scalar. */
 	if (json_is_array(have) && is_scalar(want))
-		return some_element(have, want);
-	return part_of(have, want);
+		return some_element(have, want, p);
+	return part_of(have, want, p);
 }
 
 /* ---- engine values --------------------------------------------------------- */

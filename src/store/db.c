@@ -34,13 +34,28 @@ library_setup(void)
 	db_log_register();
 }
 
+static void
+meanwhile(const struct db *db)
+{
+	if (db->meanwhile != NULL)
+		db->meanwhile(db->meanwhile_ctx);
+}
+
+bool
+db_go_on(void *ctx)
+{
+	const struct db *db = ctx;
+
+	meanwhile(db);
+	return clock_mono() < db->pace_until;
+}
+
 static int
 on_progress(void *ctx)
 {
 	const struct db *db = ctx;
 
-	if (db->meanwhile != NULL)
-		db->meanwhile(db->meanwhile_ctx);
+	meanwhile(db);
 	return db->deadline != 0 && clock_mono() >= db->deadline;
 }
 

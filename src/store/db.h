@@ -48,6 +48,8 @@ struct db {
 	bool full;                   /* and the medium for want of room */
 	bool shared;                 /* h is somebody else's */
 	nsec deadline;               /* DB_SLOW: statements stop past it */
+	nsec pace_until;             /* and what compares rows, with pace_rc */
+	int pace_rc;
 	void (*meanwhile)(void *ctx);        /* DB_SLOW: now and then, in between */
 	void *meanwhile_ctx;
 	struct err err;              /* words of the last failure */
@@ -70,6 +72,9 @@ int  db_exec(struct db *db, const char *text, struct err *e);
 int  db_read_i64(struct db *db, const char *text, int64_t *out, struct err *e);
 int  db_fail(struct db *db);         /* the last SQLite error as rc and words */
 bool db_is_full(const struct db *db);        /* it was for want of room */
+/* Of a DB_SLOW, for what takes long between two steps: runs `meanwhile`; false
+ * past pace_until.  The go_on of a json_pace. */
+bool db_go_on(void *db);
 /* The write-ahead log, or ERR_IO where the file system cannot have one. */
 int  db_enable_wal(struct db *db, const char *path, struct err *e);
 

@@ -21,10 +21,12 @@
 /* ---- comparing ----------------------------------------------------------- */
 
 static bool
-json_same(jnode a, jnode b)
+json_same(jnode a, jnode b, struct json_pace *p)
 {
 	struct json_iter it;
 
+	if (!json_pace_steps(p, 1 + json_count(b)))
+		return false;
 	if (json_is_number(a) && json_is_number(b))
 		return json_is_int(a) && json_is_int(b) ?
 		    json_int(a) == json_int(b) : json_number(a) == json_number(b);
@@ -36,8 +38,9 @@ json_same(jnode a, jnode b)
 		if (json_count(a) != json_count(b))
 			return false;
 		for (it = json_each(a); json_next(&it); )
-			if (json_get(b, json_str(it.key)) == NULL ||
-			    !json_same(it.value, json_get(b, json_str(it.key))))
+			if (!json_pace_steps(p, json_count(b)) ||
+			    json_get(b, json_str(it.key)) == NULL ||
+			    !json_same(it.value, json_get(b, json_str(it.key)), p))
 				return false;
 		return true;
 	}
@@ -47,7 +50,7 @@ json_same(jnode a, jnode b)
 		if (json_count(a) != json_count(b))
 			return false;
 		for (it = json_each(a); json_next(&it) && json_next(&other); )
-			if (!json_same(it.value, other.value))
+			if (!json_same(it.value, other.value, p))
 				return false;
 		return true;
 	}
@@ -72,59 +75,63 @@ json_order(jnode a, jnode b, int *out)
 }
 
 static bool
-op_eq(jnode have, jnode want)
+op_eq(jnode have, jnode want, struct json_pace *p)
 {
-	return have != NULL && json_same(have, want);
+	return have != NULL && json_same(have, want, p);
 }
 
 static bool
-op_ne(jnode have, jnode want)
+op_ne(jnode have, jnode want, struct json_pace *p)
 {
-	return !op_eq(have, want);
+	return !op_eq(have, want, p);
 }
 
 static bool
-op_gt(jnode have, jnode want)
+op_gt(jnode have, jnode want, struct json_pace *p)
 {
 	int order;
 
+	(void)p;
 	return json_order(have, want, &order) && order > 0;
 }
 
 static bool
-op_gte(jnode have, jnode want)
+op_gte(jnode have, jnode want, struct json_pace *p)
 {
 	int order;
 
+	(void)p;
 	return json_order(have, want, &order) && order >= 0;
 }
 
 static bool
-op_lt(jnode have, jnode want)
+op_lt(jnode have, jnode want, struct json_pace *p)
 {
 	int order;
 
+	(void)p;
 	return json_order(have, want, &order) && order < 0;
 }
 
 static bool
-op_lte(jnode have, jnode want)
+op_lte(jnode have, jnode want, struct json_pace *p)
 {
 	int order;
 
+	(void)p;
 	return json_order(have, want, &order) && order <= 0;
 }
 
 static const struct {
 	const char *name;
-	bool (*test)(jnode have, jnode want);
+	bool (*test)(jnode have, jnode want, struct json_pace *p);
 } operators[] = {
 	{ "$eq", op_eq }, { "$ne", op_ne }, { "$gt", op_gt }, { "$gte", op_gte },
 	{ "$lt", op_lt }, { "$lte", op_lte },
 };
 
 static bool
-(*operator_find(struct str name))(jnode have, jnode want)
+(*operator_find(struct str name))(jnode have, jnode want, struct json_pace *p)
 {
 	for (size_t i = 0; i < COUNT(operators); i++)
 		if (str_eq(name, str_of(operators[i].name)))
@@ -143,25 +150,26 @@ has_operators(jnode want)
 }
 
 static bool
-field_passes(jnode have, jnode want)
+field_passes(jnode have, jnode want, struct json_pace *p)
 {
 	struct json_iter it;
 
 	if (!has_operators(want))
-		return op_eq(have, want);
+		return op_eq(have, want, p);
 	for (it = json_each(want); json_next(&it); )
-		if (!operator_find(json_str(it.key))(have, it.value))
+		if (!operator_find(json_str(it.key))(have, it.value, p))
 			return false;
 	return true;
 }
 
 static bool
-filter_passes(jnode value, jnode filter)
+filter_passes(jnode value, jnode filter, struct json_pace *p)
 {
 	struct json_iter it;
 
 	for (it = json_each(filter); json_next(&it); )
-		if (!field_passes(json_get(value, json_str(it.key)), it.value))
+		if (!json_pace_steps(p, json_count(value)) ||
+		    !field_passes(json_get(value, json_str(it.key)), it.value, p))
 			return false;
 	return true;
 }
@@ -241,42 +249,42 @@ probes_make(struct filter *f)
 			probe_add(f, json_str(it.key));
 }
 
-static bool
-text_contains(struct str text, const char *p, size_t n)
+bool
+text_contains(struct str text, struct str part)
 {
-	return memmem(text.p, text.n, p, n) != NULL;
+	return memmem(text.p, text.n, part.p, part.n) != NULL;
 }
 
 static bool
 text_can_pass(const struct filter *f, struct str value)
 {
 	for (size_t i = 0; i < f->probes_n; i++)
-		if (!text_contains(value, f->text.p + f->probe[i], f->probe_bytes[i]))
-			return text_contains(value, "\\u", 2);
+		if (!text_contains(value, str_sub(buf_str(&f->text), f->probe[i],
+		    f->probe_bytes[i])))
+			return text_contains(value, S("\\u"));
 	return true;
 }
 
 /* ---- words --------------------------------------------------------------- */
 
-char
-text_lower(char c)
+static char
+char_lower(char c)
 {
-	return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+	return (char)(c + (c >= 'A' && c <= 'Z' ? 'a' - 'A' : 0));
 }
 
-/* word is in lower case. */
-bool
-text_contains_nocase(struct str text, struct str word)
+void
+text_lower(struct buf *out, struct str s)
 {
-	for (size_t i = 0; i + word.n <= text.n; i++) {
-		size_t j = 0;
+	char *p;
 
-		while (j < word.n && text_lower(text.p[i + j]) == word.p[j])
-			j++;
-		if (j == word.n)
-			return true;
-	}
-	return false;
+	buf_clear(out);
+	p = buf_room(out, s.n);
+	if (p == NULL)
+		return;
+	for (size_t i = 0; i < s.n; i++)
+		p[i] = char_lower(s.p[i]);
+	buf_added(out, s.n);
 }
 
 /* Words are compared with the value's JSON text, so they are escaped like it. */
@@ -299,31 +307,56 @@ words_parse(struct filter *f, struct str query, struct err *e)
 	if (f->words.failed)
 		return err_set(e, ERR_TOOBIG, "query: over %zu bytes", f->words.max);
 	for (size_t i = 0; i < f->words.n; i++)
-		f->words.p[i] = text_lower(f->words.p[i]);
+		f->words.p[i] = char_lower(f->words.p[i]);
 	for (size_t i = 0, at = 0; i < f->words_n; at = ends[i++])
 		f->word[i] = (struct str){ f->words.p + at, ends[i] - at };
 	return OK;
 }
 
+/* In lower case first, so that each word takes linear time. */
 static bool
-words_pass(const struct filter *f, struct str value)
+words_pass(struct filter *f, struct str value)
 {
+	if (f->words_n > 0)
+		text_lower(&f->lower, value);
 	for (size_t i = 0; i < f->words_n; i++)
-		if (!text_contains_nocase(value, f->word[i]))
+		if (!json_pace_steps(&f->pace, value.n / PACE_PARSED) ||
+		    !text_contains(buf_str(&f->lower), f->word[i]))
 			return false;
 	return true;
+}
+
+static int
+words_and_fields_test(struct filter *f, struct str value, bool *yes)
+{
+	struct json_doc d = { 0 };
+	int rc;
+
+	*yes = words_pass(f, value);
+	if (!*yes || json_count(f->doc.root) == 0)
+		return OK;
+	*yes = text_can_pass(f, value) &&
+	    json_pace_steps(&f->pace, value.n / PACE_PARSED);
+	if (!*yes)
+		return OK;
+	rc = json_parse(&d, value, NULL);
+	*yes = rc == OK && filter_passes(d.root, f->doc.root, &f->pace);
+	json_release(&d);
+	return rc == OK ? OK : ERR_IO;       /* stored JSON does not parse */
 }
 
 /* ---- the door -------------------------------------------------------------- */
 
 int
 filter_init(struct filter *f, struct str filter_json, struct str query,
-    struct err *e)
+    struct db *db, struct err *e)
 {
 	int rc = OK;
 
 	*f = (struct filter){ .words = BUF(LIMIT_NAME_BYTES * 8),
-	    .text = BUF(2 * LIMIT_FILTER_BYTES) };
+	    .text = BUF(2 * LIMIT_FILTER_BYTES),
+	    .lower = BUF(LIMIT_HTTP_BODY_BYTES), .db = db,
+	    .pace = { .go_on = db_go_on, .ctx = db } };
 	if (filter_json.n > 0)
 		rc = json_parse(&f->doc, filter_json, e);
 	if (rc == OK && f->doc.root != NULL)
@@ -341,6 +374,7 @@ filter_release(struct filter *f)
 	json_release(&f->doc);
 	buf_release(&f->words);
 	buf_release(&f->text);
+	buf_release(&f->lower);
 }
 
 bool
@@ -350,19 +384,9 @@ filter_is_open(const struct filter *f)
 }
 
 int
-filter_test(const struct filter *f, struct str value, bool *yes)
+filter_test(struct filter *f, struct str value, bool *yes)
 {
-	struct json_doc d = { 0 };
-	int rc;
+	int rc = words_and_fields_test(f, value, yes);
 
-	*yes = words_pass(f, value);
-	if (!*yes || json_count(f->doc.root) == 0)
-		return OK;
-	*yes = text_can_pass(f, value);
-	if (!*yes)
-		return OK;
-	rc = json_parse(&d, value, NULL);
-	*yes = rc == OK && filter_passes(d.root, f->doc.root);
-	json_release(&d);
-	return rc == OK ? OK : ERR_IO;       /* stored JSON does not parse */
+	return f->pace.stopped ? f->db->pace_rc : rc;
 }

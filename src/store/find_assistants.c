@@ -75,28 +75,29 @@ struct search {
 	struct db *db;
 	struct store_assistant_search *x;
 	int64_t rows;                        /* left to look at; 0: any number */
-	struct json_doc want;
-	struct str name;                     /* in lower case */
+	struct wanted want;
+	struct buf name, lower;              /* wanted, found: in lower case */
 	struct hit *hits;
 	size_t n, cap;
 };
 
+static bool
+name_matches(struct search *s, struct str name)
+{
+	if (s->x->name.n == 0)
+		return true;
+	text_lower(&s->lower, name);
+	return text_contains(buf_str(&s->lower), buf_str(&s->name));
+}
+
 /* Columns: seq, uuid, created, updated, graph, name, metadata. */
 static int
-matches(const struct search *s, const struct query *q, bool *yes)
+matches(struct search *s, const struct query *q, bool *yes)
 {
-	struct json_doc have = { 0 };
-	int rc;
-
 	*yes = (s->x->graph_id.n == 0 ||
 	    str_eq(col_borrow(q, 4), s->x->graph_id)) &&
-	    text_contains_nocase(col_borrow(q, 5), s->name);
-	if (!*yes || json_count(s->want.root) == 0)
-		return OK;
-	rc = json_parse(&have, col_borrow(q, 6), NULL);
-	*yes = rc == OK && json_contains(have.root, s->want.root);
-	json_release(&have);
-	return rc == OK ? OK : ERR_IO;
+	    name_matches(s, col_borrow(q, 5));
+	return *yes ? wanted_test(&s->want, col_borrow(q, 6), yes) : OK;
 }
 
 static int
@@ -158,32 +159,13 @@ page_load(struct search *s)
 	return rc;
 }
 
-static int
-want_read(struct search *s)
-{
-	struct store_assistant_search *x = s->x;
-	char *name = arena_alloc(x->cmd.arena, x->name.n + 1);
-	int rc = OK;
-
-	if (name == NULL)
-		return ERR_TOOBIG;
-	for (size_t i = 0; i < x->name.n; i++)
-		name[i] = text_lower(x->name.p[i]);
-	s->name = (struct str){ name, x->name.n };
-	if (x->metadata_json.n > 0)
-		rc = json_parse(&s->want, x->metadata_json, &x->cmd.err);
-	if (rc == OK && s->want.root != NULL && !json_is_object(s->want.root))
-		rc = err_set(&x->cmd.err, ERR_INVALID,
-		    "metadata: expected an object, got %s", json_kind(s->want.root));
-	return rc;
-}
-
 /* All it reads, it sees at one moment. */
 int
 op_assistant_search(struct store *st, struct store_cmd *c)
 {
 	struct store_assistant_search *x = (struct store_assistant_search *)c;
-	struct search s = { .db = reader_db(st, c), .x = x };
+	struct search s = { .db = reader_db(st, c), .x = x,
+	    .name = BUF(LIMIT_NAME_BYTES), .lower = BUF(LIMIT_METADATA_BYTES) };
 	int rc;
 
 	assert(x->limit >= 0 && x->limit <= LIMIT_PAGE_ROWS && x->offset >= 0);
@@ -191,7 +173,10 @@ op_assistant_search(struct store *st, struct store_cmd *c)
 	x->total = 0;
 	x->found_n = 0;
 	x->found = arena_alloc(c->arena, ((size_t)x->limit + 1) * sizeof *x->found);
-	rc = x->found == NULL ? ERR_TOOBIG : want_read(&s);
+	text_lower(&s.name, x->name);
+	rc = wanted_init(&s.want, x->metadata_json, s.db, &c->err);
+	if (rc == OK)
+		rc = arena_rc(c->arena);
 	if (rc == OK)
 		rc = db_exec(s.db, "BEGIN", &c->err);
 	if (rc == OK) {
@@ -200,7 +185,9 @@ op_assistant_search(struct store *st, struct store_cmd *c)
 			rc = page_load(&s);
 		db_exec(s.db, "ROLLBACK", NULL);
 	}
-	json_release(&s.want);
+	wanted_release(&s.want);
+	buf_release(&s.name);
+	buf_release(&s.lower);
 	free(s.hits);
 	return rc;
 }

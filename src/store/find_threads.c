@@ -20,7 +20,7 @@ struct seek {
 	struct db *db;
 	struct store_thread_search *x;
 	int64_t rows;                        /* left to look at; 0: any number */
-	struct json_doc want;
+	struct wanted want;
 	struct facets facets;
 	bool compares;                       /* the index does not say all */
 	bool in_order;                       /* candidates come as asked */
@@ -92,18 +92,10 @@ page_full(const struct seek *s)
 }
 
 static int
-matches(const struct seek *s, const struct query *q, bool *yes)
+matches(struct seek *s, const struct query *q, bool *yes)
 {
-	struct json_doc have = { 0 };
-	int rc = OK;
-
 	*yes = s->x->status < 0 || col_i64(q, 1) == s->x->status;
-	if (!*yes || !s->compares)
-		return OK;
-	rc = json_parse(&have, col_borrow(q, 5), NULL);
-	*yes = rc == OK && json_contains(have.root, s->want.root);
-	json_release(&have);
-	return rc == OK ? OK : ERR_IO;       /* stored JSON does not parse */
+	return *yes && s->compares ? wanted_test(&s->want, col_borrow(q, 5), yes) : OK;
 }
 
 /* at: how many matched before it. */
@@ -146,16 +138,27 @@ candidates(struct seek *s, enum sql text, int64_t key, int64_t *at)
 }
 
 static int
+by_bytes(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct uuid));
+}
+
+/* Each once, however often it was named. */
+static int
 by_ids(struct seek *s, int64_t *at)
 {
+	struct uuid *ids = s->x->ids;
 	int rc = OK;
 
 	s->in_order = s->counted = false;
+	qsort(ids, s->x->ids_n, sizeof *ids, by_bytes);
 	for (size_t i = 0; rc == OK && i < s->x->ids_n; i++) {
 		struct query q = query_of(s->db, SQL_THREADS_OF_ID);
 
+		if (i > 0 && uuid_eq(&ids[i], &ids[i - 1]))
+			continue;
 		bind_i64(&q, s->x->cmd.owner);
-		bind_uuid(&q, &s->x->ids[i]);
+		bind_uuid(&q, &ids[i]);
 		rc = query_row(&q);
 		if (rc == OK)
 			rc = candidate(s, &q, at);
@@ -296,24 +299,6 @@ page_load(struct seek *s)
 	return rc;
 }
 
-static int
-want_read(struct seek *s)
-{
-	struct store_thread_search *x = s->x;
-	int rc = OK;
-
-	if (x->metadata_json.n > 0)
-		rc = json_parse(&s->want, x->metadata_json, &x->cmd.err);
-	if (rc == OK && s->want.root != NULL && !json_is_object(s->want.root))
-		rc = err_set(&x->cmd.err, ERR_INVALID,
-		    "metadata: expected an object, got %s", json_kind(s->want.root));
-	if (rc != OK || json_count(s->want.root) == 0)
-		return rc;
-	facets_of(s->want.root, &s->facets);
-	s->compares = true;
-	return OK;
-}
-
 /* All it reads, it sees at one moment. */
 int
 op_thread_search(struct store *st, struct store_cmd *c)
@@ -328,7 +313,12 @@ op_thread_search(struct store *st, struct store_cmd *c)
 	x->total = 0;
 	x->found_n = 0;
 	x->found = arena_alloc(c->arena, ((size_t)x->limit + 1) * sizeof *x->found);
-	rc = x->found == NULL ? ERR_TOOBIG : want_read(&s);
+	rc = wanted_init(&s.want, x->metadata_json, s.db, &c->err);
+	s.compares = !wanted_is_open(&s.want);
+	if (rc == OK && s.compares)
+		facets_of(s.want.doc.root, &s.facets);
+	if (rc == OK)
+		rc = arena_rc(c->arena);
 	if (rc == OK)
 		rc = db_exec(s.db, "BEGIN", &c->err);
 	if (rc == OK) {
@@ -337,7 +327,7 @@ op_thread_search(struct store *st, struct store_cmd *c)
 			rc = page_load(&s);
 		db_exec(s.db, "ROLLBACK", NULL);
 	}
-	json_release(&s.want);
+	wanted_release(&s.want);
 	free(s.hits);
 	return rc;
 }

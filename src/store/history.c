@@ -35,9 +35,9 @@ struct shelf {                               /* a list, as far as it is needed *
 };
 
 struct page {
-	struct store *st;
+	struct db *db;
 	struct store_history *x;
-	struct json_doc want;
+	struct wanted want;
 	struct span *results;                /* by item */
 	struct shelf *shelves;
 	size_t shelves_n;
@@ -58,7 +58,7 @@ newer_set(struct newer *n, const struct query *q)
 static int
 newer_load(struct page *p)
 {
-	struct query q = query_of(&p->st->quick, SQL_CHECKPOINT_CHILD);
+	struct query q = query_of(p->db, SQL_CHECKPOINT_CHILD);
 	int rc;
 
 	if (uuid_is_zero(&p->x->before))
@@ -80,7 +80,7 @@ matches(struct page *p, const struct query *q, bool *yes)
 {
 	struct buf b = BUF(2 * LIMIT_METADATA_BYTES);
 	struct buf text = BUF(2 * LIMIT_METADATA_BYTES);
-	struct json_doc base = { 0 }, own = { 0 }, have = { 0 };
+	struct json_doc base = { 0 }, own = { 0 };
 	struct str base_json = col_borrow(q, 10);
 	int rc;
 
@@ -91,15 +91,15 @@ matches(struct page *p, const struct query *q, bool *yes)
 		rc = json_parse(&base, base_json.n == 0 ? S("{}") : base_json, NULL);
 	if (rc == OK)
 		json_add_merged(&text, base.root, own.root);
-	if (rc == OK && !text.failed)
-		rc = json_parse(&have, buf_str(&text), NULL);
-	*yes = rc == OK && !text.failed && json_contains(have.root, p->want.root);
-	json_release(&have);
+	rc = rc == OK ? OK : ERR_IO;         /* stored JSON does not parse */
+	*yes = rc == OK && !text.failed;
+	if (*yes)
+		rc = wanted_test(&p->want, buf_str(&text), yes);
 	json_release(&base);
 	json_release(&own);
 	buf_release(&text);
 	buf_release(&b);
-	return rc == OK ? OK : ERR_IO;       /* stored JSON does not parse */
+	return rc;
 }
 
 static int
@@ -124,7 +124,7 @@ item_add(struct page *p, const struct query *q)
 static int
 items_load(struct page *p, int64_t limit)
 {
-	struct query q = query_of(&p->st->quick, SQL_CHECKPOINT_BACK);
+	struct query q = query_of(p->db, SQL_CHECKPOINT_BACK);
 	struct uuid before = p->x->before;
 	int rc = OK;
 
@@ -133,12 +133,12 @@ items_load(struct page *p, int64_t limit)
 	bind_i64(&q, p->x->thread_seq);
 	bind_i64(&q, p->x->cmd.owner);
 	bind_uuid(&q, &before);
-	bind_i64(&q, p->want.root == NULL ? limit : -1);
+	bind_i64(&q, wanted_is_open(&p->want) ? limit : -1);
 	while (rc == OK && (int64_t)p->x->items_n < limit) {
 		bool yes = true;
 
 		rc = query_row(&q);
-		if (rc == OK && p->want.root != NULL)
+		if (rc == OK && !wanted_is_open(&p->want))
 			rc = matches(p, &q, &yes);
 		if (rc == OK && yes)
 			rc = item_add(p, &q);
@@ -188,7 +188,7 @@ shelves_load(struct page *p)
 		shelf_want(p, p->results[i].list, p->results[i].to);
 	}
 	for (size_t i = 0; rc == OK && i < p->shelves_n; i++)
-		rc = list_read(&p->st->quick, p->shelves[i].list, 0,
+		rc = list_read(p->db, p->shelves[i].list, 0,
 		    p->shelves[i].len, x->cmd.arena, &p->shelves[i].messages);
 	return rc;
 }
@@ -237,19 +237,15 @@ op_thread_history(struct store *st, struct store_cmd *c)
 {
 	struct store_history *x = (struct store_history *)c;
 	int64_t limit = x->limit < LIMIT_PAGE_ROWS ? x->limit : LIMIT_PAGE_ROWS;
-	struct page p = { .st = st, .x = x };
-	int rc = OK;
+	struct page p = { .x = x, .db = reader_db(st, c) };
+	int rc;
 
 	assert(limit >= 0);
 	x->items = NULL;
 	x->items_n = 0;
-	if (x->metadata_json.n > 0)
-		rc = json_parse(&p.want, x->metadata_json, &c->err);
-	if (rc == OK && p.want.root != NULL && !json_is_object(p.want.root))
-		rc = err_set(&c->err, ERR_INVALID,
-		    "metadata: expected an object, got %s", json_kind(p.want.root));
+	rc = wanted_init(&p.want, x->metadata_json, p.db, &c->err);
 	if (rc == OK)
 		rc = page_load(&p, limit);
-	json_release(&p.want);
+	wanted_release(&p.want);
 	return rc;
 }

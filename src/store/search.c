@@ -253,7 +253,8 @@ op_item_search(struct store *st, struct store_cmd *c)
 	x->items = arena_alloc(c->arena, ((size_t)f.left + 1) * sizeof *x->items);
 	rc = arena_rc(c->arena);
 	if (rc == OK)
-		rc = filter_init(&f.filter, x->filter_json, x->query, &c->err);
+		rc = filter_init(&f.filter, x->filter_json, x->query,
+		    f.db, &c->err);
 	if (rc == OK)
 		rc = items_find_at_once(&f, f.db == &st->quick);
 	filter_release(&f.filter);

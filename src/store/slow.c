@@ -4,11 +4,13 @@
  * progress handler of its connection (db.c).
  *
  * Short ones never wait for long ones.  They go first, and in between: while
- * a long one runs, the progress handler looks for them every few microseconds
- * and runs them on a connection of their own, which sees what was committed by
- * then.  Histories and lists of runs are short, they follow an index.  A search
- * is taken for a short one until it has looked at READ_SHORT_ROWS rows; then it
- * begins anew as a long one, behind those that are waiting.
+ * a long one runs, the progress handler and the pace of comparisons (json.h)
+ * look for them every few microseconds and run them on a connection of their
+ * own, which sees what was committed by then.  Histories and lists of runs are
+ * short, they follow an index.  A search is taken for a short one until it has
+ * looked at READ_SHORT_ROWS rows, and whatever compares metadata until that has
+ * taken READ_SHORT_MS; then it begins anew as a long one, behind those that are
+ * waiting.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -30,6 +32,9 @@ command_run(struct store *st, struct store_cmd *c)
 	db->broken = false;
 	db->err.text[0] = '\0';
 	db->deadline = clock_mono() + st->scan_ms * NS_PER_MS;
+	db->pace_until = db == &st->slow ? db->deadline :
+	    clock_mono() + READ_SHORT_MS * NS_PER_MS;
+	db->pace_rc = db == &st->slow ? ERR_TIMEOUT : ERR_AGAIN;
 	c->rc = store_ops[c->op].run(st, c);
 	if (c->rc == ERR_AGAIN && db == &st->quick) {
 		c->long_read = true;

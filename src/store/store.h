@@ -452,7 +452,7 @@ struct store_thread_search {
 	struct store_cmd cmd;
 	struct str metadata_json;
 	int status;                          /* -1: any */
-	const struct uuid *ids;
+	struct uuid *ids;                    /* gets sorted */
 	size_t ids_n;
 	enum store_sort sort;                /* CREATED, UPDATED, STATUS or ID */
 	bool ascending;

@@ -101,6 +101,7 @@ struct tally {
 };
 
 #define READ_SHORT_ROWS 2000                 /* a few milliseconds */
+#define READ_SHORT_MS   4
 
 struct store {
 	struct medium medium;
@@ -201,18 +202,39 @@ struct filter {
 	struct buf text;                     /* what the value's text must contain */
 	size_t probe[FILTER_PROBES], probe_bytes[FILTER_PROBES];
 	size_t probes_n;
+	struct buf lower;                    /* the value in lower case */
+	const struct db *db;
+	struct json_pace pace;
 };
-/* Either text may be empty.  ERR_INVALID, ERR_SYNTAX, ERR_TOOBIG.
- * Release also after errors. */
+/* Either text may be empty.  db is the one whose rows are tested.
+ * ERR_INVALID, ERR_SYNTAX, ERR_TOOBIG.  Release also after errors. */
 int  filter_init(struct filter *f, struct str filter_json, struct str query,
-    struct err *e);
+    struct db *db, struct err *e);
 void filter_release(struct filter *f);
 bool filter_is_open(const struct filter *f);         /* everything passes */
-int  filter_test(const struct filter *f, struct str value, bool *yes);
+/* db->pace_rc when it takes too long. */
+int  filter_test(struct filter *f, struct str value, bool *yes);
 
-/* ASCII only; word is in lower case. */
-char text_lower(char c);
-bool text_contains_nocase(struct str text, struct str word);
+/* ASCII only. */
+void text_lower(struct buf *out, struct str s);      /* replaces what is in it */
+bool text_contains(struct str text, struct str part);
+
+/* wanted.c: the metadata that objects must contain.  Bytes parsed in a step of
+ * a pace: */
+#define PACE_PARSED 4
+struct wanted {
+	const struct db *db;
+	struct json_doc doc;
+	struct json_pace pace;
+};
+/* metadata may be empty; db is the one whose rows are tested.  ERR_INVALID,
+ * ERR_SYNTAX.  Release also after errors. */
+int  wanted_init(struct wanted *w, struct str metadata, struct db *db,
+    struct err *e);
+void wanted_release(struct wanted *w);
+bool wanted_is_open(const struct wanted *w);         /* everything passes */
+/* db->pace_rc when it takes too long. */
+int  wanted_test(struct wanted *w, struct str stored, bool *yes);
 
 /* facets.c: the leaves of a thread's metadata. */
 #define FACETS_MAX  64

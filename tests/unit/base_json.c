@@ -435,10 +435,10 @@ TEST(json_contains_in_large_objects)
 	CHECK_RC(json_parse(&have, buf_str(&b), &e), OK);
 	CHECK_RC(json_parse(&yes, S("{\"k3\":3,\"k499\":499}"), &e), OK);
 	CHECK_RC(json_parse(&no, S("{\"k3\":\"old\"}"), &e), OK);
-	CHECK(json_contains(have.root, yes.root));
-	CHECK(!json_contains(have.root, no.root));
-	CHECK(json_contains(have.root, have.root));
-	CHECK(!json_contains(yes.root, have.root));
+	CHECK(json_contains(have.root, yes.root, NULL));
+	CHECK(!json_contains(have.root, no.root, NULL));
+	CHECK(json_contains(have.root, have.root, NULL));
+	CHECK(!json_contains(yes.root, have.root, NULL));
 	json_release(&have);
 	json_release(&yes);
 	json_release(&no);
@@ -480,7 +480,7 @@ TEST(json_contains_as_postgres)
 		jnode have = of(cases[i].have);
 
 		CHECK_RC(json_parse(&want, str_of(cases[i].want), NULL), OK);
-		if (json_contains(have, want.root) != cases[i].yes)
+		if (json_contains(have, want.root, NULL) != cases[i].yes)
 			test_fail(__FILE__, __LINE__, "%s @> %s", cases[i].have,
 			    cases[i].want);
 		json_release(&want);

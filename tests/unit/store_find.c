@@ -6,6 +6,7 @@
  */
 #include "store_fix.h"
 
+#include <sched.h>
 #include <string.h>
 
 static void
@@ -158,11 +159,11 @@ CONTRACT(threads_in_order)
 	CHECK_STR(found(f, 7, x), "2,1/3");
 }
 
-/* Goal: ids choose among one's own; the rest of the question holds. */
+/* Goal: ids choose among one's own, each once; the rest of the question holds. */
 CONTRACT(threads_by_ids)
 {
-	const struct uuid ids[] = { id_of(ID_THREAD, 1), id_of(ID_THREAD, 3),
-	    id_of(ID_THREAD, 4), id_of(ID_THREAD, 99) };
+	struct uuid ids[] = { id_of(ID_THREAD, 3), id_of(ID_THREAD, 1),
+	    id_of(ID_THREAD, 3), id_of(ID_THREAD, 4), id_of(ID_THREAD, 99) };
 	struct store_thread_search x = ask("");
 
 	for (unsigned n = 1; n <= 3; n++)
@@ -299,7 +300,7 @@ TEST(threads_found_are_those_that_contain)
 
 		CHECK_RC(json_parse(&d, m, NULL), OK);
 		for (unsigned i = THREADS; i > 0; i--)
-			if (json_contains(have[i - 1].root, d.root))
+			if (json_contains(have[i - 1].root, d.root, NULL))
 				want = arena_fmt(&f.a, "%.*s%s%u", FMT(want),
 				    n++ == 0 ? "" : ",", i - 1);
 		x.limit = THREADS;
@@ -315,6 +316,88 @@ TEST(threads_found_are_those_that_contain)
 		json_release(&have[i]);
 	check_consistent(&f);
 	fix_close(&f);
+}
+
+/* {"a":[n times what]}, and `last` as one more. */
+static void
+add_array(struct buf *b, int n, const char *what, const char *last)
+{
+	buf_lit(b, "{\"a\":[");
+	for (int i = 0; i < n; i++)
+		buf_add_fmt(b, "%s,", what);
+	buf_add_fmt(b, "%s]}", last);
+}
+
+/* Goal: comparing one object may take long; short reads pass meanwhile, and
+ * past its time the search is given up. */
+TEST(costly_metadata_holds_nobody_up)
+{
+	struct buf have = BUF(64 * KB), want = BUF(8 * KB);
+	struct store_thread_search x = ask("");
+	struct store_run_list l = { .status = -1, .limit = 10 };
+	struct arena a[2] = { ARENA(MB), ARENA(MB) };
+	struct store_run run;
+	struct fix f;
+	size_t back;
+
+	fix_open_hasty(&f, 200);
+	run = start_run(&f, 7, 1, 1);
+	add_array(&have, 32000, "1", "2");
+	add_array(&want, 4000, "2", "2");
+	thread(&f, 7, 2, have.p);
+	x.metadata_json = buf_str(&want);
+	x.cmd.arena = &a[0];
+	l.cmd.arena = &a[1];
+	l.thread_seq = run.thread_seq;
+	back = f.back;
+	fix_submit(&f, &x, STORE_THREAD_SEARCH, 7);
+	while (!queue_empty(&f.st->reads))
+		sched_yield();
+	fix_submit(&f, &l, STORE_RUN_LIST, 7);
+	fix_wait(&f, back + 2);
+	CHECK(f.order[back] == &l.cmd);
+	CHECK_RC(x.cmd.rc, ERR_TIMEOUT);
+	fix_close(&f);
+	arena_release(&a[0]);
+	arena_release(&a[1]);
+	buf_release(&have);
+	buf_release(&want);
+}
+
+/* Goal: so it is for assistants, and for histories that compare metadata,
+ * which are not short reads. */
+TEST(costly_metadata_everywhere)
+{
+	struct buf have = BUF(64 * KB), want = BUF(8 * KB);
+	struct store_assistant_search x = { .limit = 10 };
+	struct store_assistant_create made = assistant_new(1);
+	struct store_run_create c = run_new(1, 1);
+	struct store_history h = { .limit = 10 };
+	struct str m[] = { S("\"m\"") };
+	struct store_step step = step_new(1, 0, 0, m, 1);
+	struct fix f;
+
+	fix_open_hasty(&f, 50);
+	add_array(&have, 32000, "1", "2");
+	add_array(&want, 4000, "2", "2");
+	made.a.metadata_json = buf_str(&have);
+	CHECK_RC(fix_do(&f, &made, STORE_ASSISTANT_CREATE, 7), OK);
+	x.metadata_json = buf_str(&want);
+	CHECK_RC(fix_do(&f, &x, STORE_ASSISTANT_SEARCH, 7), ERR_TIMEOUT);
+
+	c.create_thread = true;
+	c.run.base_json = buf_str(&have);
+	CHECK_RC(fix_do(&f, &c, STORE_RUN_CREATE, 7), OK);
+	CHECK_RC(finish_run(&f, 7, &c.run, &step, 1), OK);
+	h.thread_seq = c.run.thread_seq;
+	CHECK_RC(fix_do(&f, &h, STORE_HISTORY, 7), OK);
+	CHECK(!h.cmd.long_read);
+	h.metadata_json = buf_str(&want);
+	CHECK_RC(fix_do(&f, &h, STORE_HISTORY, 7), ERR_TIMEOUT);
+	CHECK(h.cmd.long_read);
+	fix_close(&f);
+	buf_release(&have);
+	buf_release(&want);
 }
 
 /* Goal: the threads of a file from before are found too. */

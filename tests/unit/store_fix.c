@@ -41,6 +41,17 @@ fix_open(struct fix *f, const char *driver)
 }
 
 void
+fix_open_hasty(struct fix *f, int64_t ms)
+{
+	fix_open(f, "memory");
+	store_reader_close(f->r);
+	store_close(f->st);
+	f->options.scan_ms = ms;
+	CHECK_RC(store_open(&f->st, &f->options, &f->e), OK);
+	CHECK_RC(store_reader_open(f->st, &f->r, &f->e), OK);
+}
+
+void
 fix_close(struct fix *f)
 {
 	if (!f->broken)

@@ -31,6 +31,8 @@ struct fix {
 
 void fix_open(struct fix *f, const char *driver);    /* "sqlite": file "db" */
 void fix_open_with(struct fix *f, const char *driver, struct vfs_faults *x);
+/* An empty store in memory whose slow reads end after ms. */
+void fix_open_hasty(struct fix *f, int64_t ms);
 void fix_close(struct fix *f);               /* check_consistent, too */
 void fix_reopen(struct fix *f);
 

@@ -160,12 +160,7 @@ TEST(search_that_is_cut_says_so)
 	struct store_item_search s;
 	struct fix f;
 
-	fix_open(&f, "memory");
-	store_reader_close(f.r);
-	store_close(f.st);
-	f.options.scan_ms = 1;
-	CHECK_RC(store_open(&f.st, &f.options, &f.e), OK);
-	CHECK_RC(store_reader_open(f.st, &f.r, &f.e), OK);
+	fix_open_hasty(&f, 1);
 	fill(&f, MANY, 1);
 	s = search(&f, "", "{\"n\":{\"$gt\":100099}}", "", 10, 0);
 	CHECK(s.truncated);
@@ -219,6 +214,54 @@ TEST(short_reads_go_in_between)
 	for (size_t i = 0; i < COUNT(a); i++)
 		arena_release(&a[i]);
 	fix_close(&f);
+}
+
+/* Goal: one value that takes long to compare is given up, too. */
+TEST(search_of_one_costly_value_is_cut)
+{
+	struct buf value = BUF(8 * MB), want = BUF(64 * KB);
+	struct fix f;
+
+	fix_open_hasty(&f, 20);
+	/* Each key of the filter is looked for among all of the value's. */
+	buf_lit(&value, "{\"a\":1");
+	for (int i = 0; i < 200000; i++)
+		buf_add_fmt(&value, ",\"k%d\":1", i);
+	buf_lit(&value, "}");
+	put(&f, "n", "wide", value.p);
+	buf_lit(&want, "{\"a\":1");
+	for (int i = 0; i < 500; i++)
+		buf_add_fmt(&want, ",\"k%d\":1", i);
+	buf_lit(&want, ",\"none\":{\"$ne\":1}}");
+	CHECK(search(&f, "", want.p, "", 10, 0).truncated);
+
+	fix_close(&f);
+	buf_release(&value);
+	buf_release(&want);
+}
+
+/* Goal: a word takes time in proportion to the text, not to both. */
+TEST(search_for_a_word_in_a_text_of_its_beginnings)
+{
+	struct buf value = BUF(8 * MB), word = BUF(KB);
+	struct store_item_search s;
+	struct fix f;
+
+	fix_open_hasty(&f, 500);
+	buf_lit(&value, "{\"v\":\"");
+	for (size_t i = 0; i < 4 * MB - 100; i++)
+		buf_add_char(&value, 'a');
+	buf_lit(&value, "\"}");
+	for (int i = 0; i < 500; i++)
+		buf_add_char(&word, 'A');
+	buf_add_char(&word, 'b');
+	put(&f, "n", "long", value.p);
+	s = search(&f, "", "", word.p, 10, 0);
+	CHECK_INT(s.items_n, 0);
+	CHECK(!s.truncated);
+	fix_close(&f);
+	buf_release(&value);
+	buf_release(&word);
 }
 
 /* Goal: a file of version 1 opens: its items are all there, in the order that

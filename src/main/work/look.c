@@ -478,8 +478,8 @@ add_differences(struct buf *b, jnode from, jnode to)
 		struct str key = json_str(it.key);
 		jnode was = json_get(from, key);
 
-		if (is_told(key) || (was != NULL && json_contains(was, it.value) &&
-		    json_contains(it.value, was)))
+		if (is_told(key) || (was != NULL && json_contains(was, it.value, NULL) &&
+		    json_contains(it.value, was, NULL)))
 			continue;
 		buf_lit(b, "  ");
 		add_line(b, key);
