@@ -4,13 +4,16 @@
  * A leaf is a scalar with the path to it (keys, and that it is in an array);
  * its hash is one row of `facet`.  If an object contains another as
  * PostgreSQL's @> has it, it has all its leaves, so a search looks at the
- * threads of its rarest leaf.  An object of more than FACETS_MAX leaves has
- * one row of its own instead, and every search looks at it.
+ * threads of its rarest leaf.  An object of more than FACETS_MAX leaves, or
+ * with an object of more members in it, has one row of its own instead, and
+ * every search looks at it.
  *
- * Equal hashes do no harm: who was found by one is compared.
+ * A search for several leaves compares what it finds.  One for a single leaf
+ * does not, unless the leaf is coarse: it says less than the object.
  *
  * SPDX-License-Identifier: MIT
  */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,22 +60,37 @@ scalar_hash(uint64_t path, jnode n)
 	return mix(path, 'n', NULL, 0);
 }
 
+/* Whole numbers from here on share a double with others. */
+static bool
+is_inexact(jnode n)
+{
+	return json_is_number(n) && fabs(json_number(n)) >= 0x1p53;
+}
+
 static void
 leaves_add(struct facets *f, uint64_t path, jnode n)
 {
+	bool array = json_is_array(n);
 	struct json_iter it;
 
-	if (!json_is_object(n) && !json_is_array(n)) {
+	if (!json_is_object(n) && !array) {
+		f->coarse |= is_inexact(n);
 		if (f->n == FACETS_MAX)
 			f->large = true;
 		else
 			f->hash[f->n++] = finish(scalar_hash(path, n));
 		return;
 	}
-	f->bare |= json_count(n) == 0;
-	for (it = json_each(n); !f->large && json_next(&it); )
-		leaves_add(f, json_is_array(n) ? mix(path, 'a', NULL, 0) :
-		    mix(path, 'k', json_str(it.key).p, json_str(it.key).n), it.value);
+	f->coarse |= json_count(n) == 0;
+	f->large |= !array && json_count(n) > FACETS_MAX;
+	for (it = json_each(n); !f->large && json_next(&it); ) {
+		struct str key = array ? STR_NONE : json_str(it.key);
+
+		if (array)
+			leaves_add(f, mix(path, 'a', NULL, 0), it.value);
+		else if (json_get(n, key) == it.value)       /* the last of equals */
+			leaves_add(f, mix(path, 'k', key.p, key.n), it.value);
+	}
 }
 
 static int
@@ -89,7 +107,7 @@ facets_of(jnode metadata, struct facets *f)
 	size_t n = 0;
 
 	f->n = 0;
-	f->large = f->bare = false;
+	f->large = f->coarse = false;
 	leaves_add(f, FNV_BASIS, metadata);
 	qsort(f->hash, f->n, sizeof *f->hash, by_value);
 	for (size_t i = 0; i < f->n; i++)

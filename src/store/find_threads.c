@@ -186,7 +186,7 @@ by_leaf(struct seek *s, int64_t hash, int64_t count, int64_t large, int64_t *at)
 {
 	enum sql text = s->x->ascending ? SQL_THREADS_OF_FACET_OLD :
 	    SQL_THREADS_OF_FACET_NEW;
-	bool alone = s->facets.n == 1 && !s->facets.bare && !s->facets.large;
+	bool alone = s->facets.n == 1 && !s->facets.coarse && !s->facets.large;
 	int rc;
 
 	s->counted = alone && large == 0 && s->x->status < 0;

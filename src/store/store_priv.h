@@ -243,7 +243,8 @@ struct facets {
 	int64_t hash[FACETS_MAX];            /* each once, in order */
 	size_t n;
 	bool large;                          /* these are not all */
-	bool bare;                           /* an empty object or array is in it */
+	bool coarse;                         /* an empty object or array is in it, or
+	                                        a number past 2^53 */
 };
 struct thread_key {
 	owner_t owner;

@@ -159,6 +159,37 @@ CONTRACT(threads_in_order)
 	CHECK_STR(found(f, 7, x), "2,1/3");
 }
 
+/* Goal: of equal keys the last one counts; whole numbers that share a double
+ * are told apart. */
+CONTRACT(threads_by_what_the_index_blurs)
+{
+	struct buf wide = BUF(4 * KB);
+
+	thread(f, 7, 1, "{\"d\":1,\"d\":2}");
+	thread(f, 7, 2, "{\"n\":9007199254740992}");
+	thread(f, 7, 3, "{\"n\":9007199254740993}");
+	thread(f, 7, 4, "{\"n\":9223372036854775807}");
+	thread(f, 7, 5, "{\"n\":9223372036854775808}");
+	thread(f, 7, 6, "{\"z\":-0.0}");
+	CHECK_STR(found_by(f, "{\"d\":1}"), "/0");
+	CHECK_STR(found_by(f, "{\"d\":2}"), "1/1");
+	CHECK_STR(found_by(f, "{\"d\":1,\"d\":2}"), "1/1");
+	CHECK_STR(found_by(f, "{\"n\":9007199254740992}"), "2/1");
+	CHECK_STR(found_by(f, "{\"n\":9007199254740993}"), "3/1");
+	CHECK_STR(found_by(f, "{\"n\":9223372036854775808}"), "5/1");
+	CHECK_STR(found_by(f, "{\"z\":0}"), "6/1");
+
+	/* Wider than the index takes, all members alike. */
+	buf_lit(&wide, "{\"w\":{\"k\":1");
+	for (int i = 0; i < FACETS_MAX; i++)
+		buf_add_fmt(&wide, ",\"k%d\":{}", i);
+	buf_lit(&wide, "}}");
+	thread(f, 7, 7, wide.p);
+	CHECK_STR(found_by(f, wide.p), "7/1");
+	CHECK_STR(found_by(f, "{\"w\":{\"k\":1}}"), "7/1");
+	buf_release(&wide);
+}
+
 /* Goal: ids choose among one's own, each once; the rest of the question holds. */
 CONTRACT(threads_by_ids)
 {
