@@ -221,7 +221,7 @@ from_invoke(struct session *s, struct active *a, bool end)
 		(void)action_run(s, from->finalize);
 }
 
-/* An id that stands in the chart may be started anew; a made up one never. */
+/* An id that the author wrote may be started anew, a generated one never. */
 static bool
 is_given_id(const struct chart *c, struct str id)
 {

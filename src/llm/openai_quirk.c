@@ -98,7 +98,7 @@ static const struct {
 	{ QUIRK_TOOLS, "function calling", NULL },
 };
 
-/* One of our tools is meant ("tools[0]", ["tools",0], tools.0): it is not a
+/* The error names one of our tools ("tools[0]", ["tools",0], tools.0): it is not a
  * server without tools. */
 static bool
 names_one_tool(const char *text)

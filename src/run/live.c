@@ -119,7 +119,7 @@ fail_limit(struct live *lv)
 {
 	char text[700];
 
-	snprintf(text, sizeof text, "the chart does not come to rest: %.*s",
+	snprintf(text, sizeof text, "the chart did not reach a stable configuration: %.*s",
 	    FMT(session_why(lv->session)));
 	fail(lv, S("GraphError"), text, true);
 }

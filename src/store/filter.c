@@ -7,7 +7,7 @@
  * nothing and differs from everything.
  *
  * A value is parsed only if its text can pass.  A key or string without
- * characters that JSON must escape stands in the text as it is, between
+ * characters that JSON must escape occurs in the text as it is, between
  * quotes, unless somebody wrote it with \u escapes.
  *
  * SPDX-License-Identifier: MIT

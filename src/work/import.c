@@ -296,7 +296,7 @@ theirs_move(struct import *im, struct entry *x, const struct record *theirs,
 	x->id = to;
 	if (map_get(&im->ids, &to) != NULL)
 		return fail(im->w, ERR_CONFLICT, "line %zu: the item needs another "
-		    "id, but %.*s stands in the import too", x->line, FMT(to));
+		    "id, but %.*s is in the import too", x->line, FMT(to));
 	map_put(&im->ids, x);
 	return OK;
 }

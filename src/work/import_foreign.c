@@ -66,7 +66,7 @@ our_word(const struct word *words, struct str theirs, const char *fallback)
 	return str_of(fallback);
 }
 
-/* A word that is none of ours; a value that is no text is an error, later. */
+/* Is it a word that we do not know?  A value of another type is an error, later. */
 static bool
 is_strange(jnode n, const char *const *ours)
 {

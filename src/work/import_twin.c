@@ -37,7 +37,7 @@ twin_move(struct import *im, struct entry *x, const struct record *r)
 
 	if (map_get(&im->ids, &to) != NULL)
 		return fail(im->w, ERR_CONFLICT, "line %zu: the item needs another "
-		    "id, but %.*s stands in the import too", x->line, FMT(to));
+		    "id, but %.*s is in the import too", x->line, FMT(to));
 	report_move(im, x->id, to, r->it.title);
 	x->id = to;
 	map_put(&im->ids, x);
