@@ -66,7 +66,7 @@ static void
 arrive_open(struct runs *here, struct parcel *p)
 {
 	struct order *o = CONTAINER_OF(p, struct order, parcel);
-	struct run *run = run_find(here, &o->run_id);
+	struct run *run = run_expect(here, o->owner, &o->run_id);
 
 	if (run == NULL) {
 		o->tries++;

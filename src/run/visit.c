@@ -318,19 +318,19 @@ refused_open(struct runs *here, struct parcel *p)
 	free(n);
 }
 
-/* The thread is at home here and the store says the run is to come: it gets
- * its struct now and meets its row later. */
-static struct run *
-expect(struct runs *here, const struct relay *r)
+struct run *
+run_expect(struct runs *here, owner_t owner, const struct uuid *run_id)
 {
 	struct arena a = ARENA(THREAD_ARENA);
 	struct store_run row;
-	struct run *run = NULL;
+	struct run *run = run_find(here, run_id);
 
-	if (store_run_get(here->reader, r->owner, &r->run_id, &a, &row) == OK &&
+	if (run != NULL)
+		return run;
+	if (store_run_get(here->reader, owner, run_id, &a, &row) == OK &&
 	    row.status <= RUN_RUNNING &&
 	    directory_thread(here->sh->directory, &row.thread_id) == here) {
-		run = run_new(&row.id, &row.thread_id, r->owner);
+		run = run_new(&row.id, &row.thread_id, owner);
 		run->rs = here;
 		run->seq = row.seq;
 		run->thread_seq = row.thread_seq;
@@ -346,10 +346,8 @@ expect(struct runs *here, const struct relay *r)
 static void
 arrive(struct runs *here, struct relay *r)
 {
-	struct run *run = run_find(here, &r->run_id);
+	struct run *run = run_expect(here, r->owner, &r->run_id);
 
-	if (run == NULL)
-		run = expect(here, r);
 	if (run != NULL)
 		relay_attach(r, run);
 	else if (r->away == here)
