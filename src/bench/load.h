@@ -11,7 +11,7 @@
 #include "base/hist.h"
 #include "bench/machine.h"
 #include "bench/report.h"
-#include "net/lean.h"
+#include "bench/lean.h"
 
 struct load {
 	struct shard *shard;

@@ -28,7 +28,7 @@
 #include "net/client.h"
 #include "net/files_priv.h"
 #include "net/resolve_priv.h"
-#include "net/route_priv.h"
+#include "net/route.h"
 #include "net/sockets_priv.h"
 
 enum call_state {

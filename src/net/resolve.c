@@ -19,7 +19,7 @@
 #include "base/limits.h"
 #include "base/map.h"
 #include "base/mem.h"
-#include "net/route_priv.h"
+#include "net/route.h"
 
 #define ADDRS_MAX 8                          /* libcurl tries them in turn */
 #define KEY_MAX   (ROUTE_HOST_MAX + 8)       /* ":65535" and the NUL */

@@ -1,9 +1,9 @@
 /*
- * route.c - see route_priv.h.
+ * route.c - see route.h.
  *
  * SPDX-License-Identifier: MIT
  */
-#include "net/route_priv.h"
+#include "net/route.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>

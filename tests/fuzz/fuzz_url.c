@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "net/route_priv.h"
+#include "net/route.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 

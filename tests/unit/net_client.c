@@ -15,8 +15,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "net/client.h"
-#include "net/lean.h"
-#include "net/route_priv.h"
+#include "net/route.h"
 #include "unit/net_peer.h"
 
 /* One call and what became of it. */
@@ -506,63 +505,6 @@ TEST(client_does_many_at_once)
 	for (int i = 0; i < CALLS; i++)
 		CHECK_RC(s[i].rc, OK);
 	CHECK_INT(p->requests, CALLS);
-	teardown();
-}
-
-static void
-serve_close(struct peer *p, int fd, int nth)
-{
-	char request[8192];
-
-	(void)nth;
-	if (peer_request(p, fd, request, sizeof request))
-		peer_write(fd, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1"
-		    "\r\n\r\nx");
-}
-
-static struct lean_conn *lean;
-static const char *lean_url;
-static int lean_n;
-
-static void
-lean_after(void *ctx, int rc, const struct client_answer *a, const struct err *e)
-{
-	(void)ctx, (void)a, (void)e;
-	CHECK_RC(rc, OK);
-	lean_send(lean, S("GET"), S("/"), STR_NONE, STR_NONE, 5000);
-}
-
-/* The first time libuv opens a file of its own, so only the second counts. */
-static void
-lean_done(void *ctx, int rc, int status, size_t bytes_in)
-{
-	struct client_hooks hooks = { .done = lean_after };
-	struct client_request req = { .method = S("GET"), .url = str_of(lean_url) };
-
-	(void)ctx, (void)status, (void)bytes_in;
-	CHECK_RC(rc, OK);
-	if (++lean_n == 2)
-		shard_stop(shard);
-	else
-		client_start(client, &req, &hooks);
-}
-
-/* A descriptor libcurl has closed is the next connection's, of whatever kind. */
-TEST(client_leaves_no_watch_on_a_closed_descriptor)
-{
-	static const struct lean_hooks hooks = { .done = lean_done };
-	struct lean_target target;
-	struct peer *p;
-
-	setup();
-	p = peer_start(serve_close, NULL);
-	lean_url = url_of(p, "");
-	CHECK_RC(lean_resolve(str_of(lean_url), &target, NULL), OK);
-	lean = lean_new(shard, &target, &hooks, NULL);
-	lean_send(lean, S("GET"), S("/"), STR_NONE, STR_NONE, 5000);
-	shard_run(shard);
-	CHECK_INT(p->requests, 3);
-	lean_free(lean);
 	teardown();
 }
 

@@ -6,8 +6,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#ifndef NET_LEAN_H
-#define NET_LEAN_H
+#ifndef BENCH_LEAN_H
+#define BENCH_LEAN_H
 
 #include "base/buf.h"
 #include "net/shard.h"

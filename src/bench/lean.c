@@ -16,7 +16,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "net/lean.h"
+#include "bench/lean.h"
 
 #include <assert.h>
 #include <llhttp.h>
@@ -27,7 +27,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
-#include "net/route_priv.h"
+#include "net/route.h"
 
 #define READ_BYTES (64 * KB)
 

@@ -1,5 +1,5 @@
 /*
- * net_lean.c - the load driver's client against a peer of plain sockets.
+ * bench_lean.c - the load driver's client against a peer of plain sockets.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -12,7 +12,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "net/lean.h"
+#include "bench/lean.h"
+#include "net/client.h"
 #include "unit/net_peer.h"
 
 /* Sends `left` requests one after the other, then stops the loop. */
@@ -292,4 +293,78 @@ TEST(lean_takes_plain_http_only)
 	CHECK_RC(lean_resolve(S("http://127.0.0.1:8123/a/b/"), &t, &e), OK);
 	CHECK_STR(str_of(t.base_path), "/a/b");
 	CHECK_STR(str_of(t.host_header), "127.0.0.1:8123");
+}
+
+/* The product's client and the driver's on one loop. */
+
+struct both {
+	struct client *client;
+	struct lean_conn *lean;
+	struct shard *shard;
+	char url[64];
+	int answers;
+};
+
+static void
+serve_close(struct peer *p, int fd, int nth)
+{
+	char request[8192];
+
+	(void)nth;
+	if (peer_request(p, fd, request, sizeof request))
+		peer_write(fd, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1"
+		    "\r\n\r\nx");
+}
+
+static void
+both_send(struct both *b)
+{
+	lean_send(b->lean, S("GET"), S("/"), STR_NONE, STR_NONE, 5000);
+}
+
+static void
+client_done(void *ctx, int rc, const struct client_answer *a, const struct err *e)
+{
+	(void)a, (void)e;
+	CHECK_RC(rc, OK);
+	both_send(ctx);
+}
+
+/* The first time libuv opens a file of its own, so only the second counts. */
+static void
+lean_done(void *ctx, int rc, int status, size_t bytes_in)
+{
+	struct both *b = ctx;
+	struct client_hooks then = { .done = client_done, .ctx = b };
+	struct client_request req = { .method = S("GET"), .url = str_of(b->url) };
+
+	(void)status, (void)bytes_in;
+	CHECK_RC(rc, OK);
+	if (++b->answers == 2)
+		shard_stop(b->shard);
+	else
+		client_start(b->client, &req, &then);
+}
+
+/* A descriptor libcurl has closed is the next connection's, of whatever kind. */
+TEST(client_leaves_no_watch_on_a_closed_descriptor)
+{
+	static const struct lean_hooks then = { .done = lean_done };
+	struct peer *p = peer_start(serve_close, NULL);
+	struct lean_target target;
+	struct both b = { .answers = 0 };
+	struct err e;
+
+	snprintf(b.url, sizeof b.url, "http://127.0.0.1:%u", p->port);
+	CHECK_RC(client_global_init(&e), OK);
+	CHECK_RC(shard_new(&b.shard, 0, &e), OK);
+	CHECK_RC(client_new(&b.client, b.shard, &e), OK);
+	CHECK_RC(lean_resolve(str_of(b.url), &target, NULL), OK);
+	b.lean = lean_new(b.shard, &target, &then, &b);
+	both_send(&b);
+	shard_run(b.shard);
+	CHECK_INT(p->requests, 3);
+	lean_free(b.lean);
+	client_free(b.client);
+	shard_free(b.shard);
 }

@@ -1,5 +1,5 @@
 /*
- * route_priv.h - where a URL leads: host, port, TLS, and through which proxy.
+ * route.h - where a URL leads: host, port, TLS, and through which proxy.
  *
  * The proxies are read from the environment once, by libcurl's names and
  * rules (http_proxy only in small letters; https_proxy, all_proxy, no_proxy in
@@ -8,8 +8,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#ifndef NET_ROUTE_PRIV_H
-#define NET_ROUTE_PRIV_H
+#ifndef NET_ROUTE_H
+#define NET_ROUTE_H
 
 #include "base/rc.h"
 #include "base/str.h"
