@@ -423,11 +423,16 @@ CONTRACT(steps_are_checked_first)
 {
 	struct store_run run = start_run(f, 7, 1, 1);
 	struct str m = S("1");
-	struct store_step s[] = { step_new(1, 0, 0, &m, 1), step_new(2, 1, 5, &m, 1) };
+	struct store_step s[3] = { step_new(1, 0, 0, &m, 1), step_new(2, 1, 5, &m, 1) };
 
 	CHECK_RC(finish_run(f, 7, &run, s, 2), ERR_INVALID);
 	CHECK_INT(count_rows(f, "checkpoint"), 0);
 	CHECK_INT(run_of(f, 7, 1).status, RUN_RUNNING);
+	s[1] = step_new(2, 1, 2, &m, 1);     /* one more than there are */
+	CHECK_RC(finish_run(f, 7, &run, s, 2), ERR_INVALID);
+	s[1] = step_new(2, 1, 0, &m, 1);
+	s[2] = step_new(3, 2, 2, &m, 1);     /* as many as there were before */
+	CHECK_RC(finish_run(f, 7, &run, s, 3), ERR_INVALID);
 	s[1] = step_new(1, 1, 1, &m, 1);     /* the same id twice */
 	CHECK_RC(finish_run(f, 7, &run, s, 2), ERR_CONFLICT);
 	CHECK_INT(count_rows(f, "checkpoint"), 0);

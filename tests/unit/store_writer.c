@@ -122,6 +122,66 @@ CONTRACT(queue_is_bounded)
 	fix_wait(f, LIMIT_WRITER_OPS + 1 + n);
 }
 
+/* What c weighs where it waits. */
+static size_t
+weight(struct fix *f, void *c, enum store_op op)
+{
+	struct store_stats before, after;
+
+	store_stats(f->st, &before);
+	((struct store_cmd *)c)->arena = &f->a;
+	fix_submit(f, c, op, 7);
+	store_stats(f->st, &after);
+	return (size_t)(after.queue_bytes - before.queue_bytes);
+}
+
+/* Goal: every text that waits counts, so that the bound on the queue is one on
+ * memory. */
+CONTRACT(queue_weighs_every_text)
+{
+	static char text[100 * KB];
+	const struct str t = { text, sizeof text };
+	struct str m[] = { t, t };
+	struct store_step s[] = { step_new(1, 0, 0, m, 2), step_new(2, 1, 2, m, 1) };
+	struct store_run_finish finish = { .run_seq = 99, .steps = s, .steps_n = 2,
+	    .status = RUN_ERROR, .error_json = t, .task_error = t };
+	struct store_run_step step = { .run_seq = 99, .steps = s, .steps_n = 2 };
+	struct store_run_create run = run_new(99, 99);
+	struct store_stream_append frames = { .run_seq = 99, .bytes = t };
+	struct store_call call = { .run_seq = 99, .result = t };
+	struct store_thread_update update = { .metadata_json = t };
+	struct store_item_put held;
+	struct gate g;
+
+	memset(text, ' ', sizeof text);
+	memcpy(text, "{}", 2);
+	s[0].chart = s[1].chart = t;
+	run.run.kwargs_json = run.run.metadata_json = run.run.base_json = t;
+	run.thread_config_json = t;
+	hold(f, &g, &held);
+	CHECK_INT(weight(f, &finish, STORE_RUN_FINISH) / t.n, 7);
+	CHECK_INT(weight(f, &step, STORE_RUN_STEP) / t.n, 5);
+	CHECK_INT(weight(f, &run, STORE_RUN_CREATE) / t.n, 4);
+	CHECK_INT(weight(f, &frames, STORE_STREAM_APPEND) / t.n, 1);
+	CHECK_INT(weight(f, &call, STORE_CALL_DONE) / t.n, 1);
+	CHECK_INT(weight(f, &update, STORE_THREAD_UPDATE) / t.n, 1);
+	pthread_mutex_unlock(&g.lock);
+	fix_wait(f, 6);
+	CHECK(finish.cmd.rc != OK && step.cmd.rc != OK && run.cmd.rc != OK);
+}
+
+/* Goal: a command that is larger than the whole queue may be gets in when it is
+ * alone, not never. */
+CONTRACT(queue_takes_one_command_of_any_size)
+{
+	const struct str m = { calloc(1, LIMIT_WRITER_BYTES), LIMIT_WRITER_BYTES };
+	struct store_step s[] = { step_new(1, 0, 0, &m, 1) };
+	struct store_run_step step = { .run_seq = 99, .steps = s, .steps_n = 1 };
+
+	CHECK(fix_do(f, &step, STORE_RUN_STEP, 7) != OK);        /* no such run */
+	free((char *)m.p);
+}
+
 /* Goal: a batch where nothing was to write is no commit. */
 CONTRACT(nothing_written_no_commit)
 {

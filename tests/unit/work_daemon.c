@@ -504,6 +504,68 @@ TEST(desk_gives_all_the_failure_of_a_commit)
 	buf_release(&out[1]);
 }
 
+/* Counts how often a call was begun. */
+static int
+count_begun(void *ctx, size_t done, size_t total)
+{
+	if (done == 0 && total == 0)
+		++*(int *)ctx;
+	return OK;
+}
+
+#define NEW "{\"title\":\"x\"}"
+
+/* Goal: of two calls in one transaction the one that failed leaves nothing, even
+ * if it failed after a write; the other one is run again only then. */
+TEST(desk_keeps_nothing_of_a_call_that_failed_after_a_write)
+{
+	static const struct {
+		const char *operation, *args, *once;
+		size_t room;                         /* for the answer */
+		int rc, begun;
+	} others[] = {
+		{ "create", NEW, "", 8, ERR_TOOBIG, 2 },
+		{ "create", NEW, "k", 8, ERR_TOOBIG, 1 },
+		{ "close", "{\"id\":\"none\"}", "", MB, ERR_NOTFOUND, 1 },
+		{ "batch", "{\"operations\":[{\"operation\":\"create\",\"args\":" NEW
+		  "},{\"operation\":\"close\",\"args\":{\"id\":\"none\"}}]}", "", MB,
+		  ERR_NOTFOUND, 1 },
+	};
+	struct desk d;
+	struct err e;
+
+	workspace();
+	CHECK_RC(desk_open(&d, &home, &e), OK);
+	for (size_t i = 0; i < COUNT(others); i++) {
+		struct buf good = BUF(MB), bad = BUF(others[i].room);
+		struct json_doc create, args;
+		struct work_call call[2], *calls[2] = { &call[0], &call[1] };
+		int rcs[2], begun = 0;
+
+		CHECK_RC(json_parse(&create, S(NEW), &e), OK);
+		CHECK_RC(json_parse(&args, str_of(others[i].args), &e), OK);
+		call[0] = (struct work_call){ .tracker = d.tracker, .data = &good,
+			.operation = S("create"), .args = create.root, .actor = S("a"),
+			.now = clock_wall_ms(), .tick = count_begun, .tick_ctx = &begun };
+		call[1] = (struct work_call){ .tracker = d.tracker, .data = &bad,
+			.operation = str_of(others[i].operation), .args = args.root,
+			.actor = S("b"), .now = clock_wall_ms(),
+			.once = str_of(others[i].once) };
+		CHECK_RC(desk_run(&d, calls, rcs, 2), OK);
+		CHECK_RC(rcs[0], OK);
+		CHECK_RC(rcs[1], others[i].rc);
+		CHECK(call[1].err.text[0] != '\0' && good.n > 10);
+		CHECK_INT(begun, others[i].begun);
+		CHECK_INT(stored(ITEMS), (int64_t)i + 1);
+		CHECK_INT(d.commits, (int64_t)i + 1);
+		json_release(&create);
+		json_release(&args);
+		buf_release(&good);
+		buf_release(&bad);
+	}
+	desk_close(&d);
+}
+
 /* ---- long operations ----------------------------------------------------------- */
 
 TEST(daemon_tells_of_progress_when_asked)

@@ -503,6 +503,34 @@ TEST(work_import_deletes_what_did_not_change_later)
 	clones_close(&c);
 }
 
+/* Goal: what comes as deleted is found by no label and holds nobody, whether the
+ * tracker knew it or not. */
+TEST(work_import_of_a_deletion_takes_no_labels)
+{
+	struct fix f;
+
+	fix_open(&f);
+	fix_ok(&f, "create", "{'title':'a','id':'t-1','labels':['x','y']}");
+	fix_ok(&f, "create", "{'title':'b','id':'t-2','labels':['x']}");
+	import_lines(&f, "{'id':'t-1','title':'a','status':'tombstone',"
+	    "'labels':['x','z'],'deleted_at':'2099-01-01T00:00:00Z'}\n"
+	    "{'id':'t-3','title':'c','status':'tombstone','labels':['x','z'],"
+	    "'dependencies':[{'depends_on_id':'t-2','type':'blocks'}],"
+	    "'comments':[{'author':'ann','text':'c',"
+	    "'created_at':'2025-01-01T00:00:00Z'}],"
+	    "'deleted_at':'2025-01-02T00:00:00Z'}");
+	CHECK_STR(fix_get(&f, "deleted"), "1");
+	CHECK_STR(fix_get(&f, "created"), "1");
+	fix_ok(&f, "list", "{'labels':['x']}");
+	CHECK(strcmp(fix_ids(&f), "t-2") == 0);
+	CHECK(fix_count(&f, "SELECT count(*) FROM work_label") == 1);
+	CHECK(fix_count(&f, "SELECT count(*) FROM work_edge") == 0);
+	CHECK(fix_count(&f, "SELECT count(*) FROM work_item WHERE"
+	    " json_extract(body, '$.labels') IS NOT NULL") == 1);
+	counted(&f);
+	fix_close(&f);
+}
+
 TEST(work_import_keeps_loose_ends_until_the_item_comes)
 {
 	struct fix f;
