@@ -3,8 +3,7 @@
  *
  *   route -> who (auth) -> path ids -> body -> owner -> handler
  *
- * What can be refused is refused when the head is there: nothing is kept of a
- * body that nobody will read.
+ * A request that its head condemns is refused before its body is read.
  *
  * Only the look-up of an owner seen for the first time leaves the turn; all
  * else up to the handler is straight-line work on the shard.

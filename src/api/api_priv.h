@@ -118,8 +118,8 @@ struct buf *call_out(struct call *c);        /* the cleared answer buffer */
 void call_reply(struct call *c, int status, struct str content_type,
     struct str extra, struct str body);      /* extra: lines after the CORS ones */
 void call_json(struct call *c, struct str extra);        /* 200 with call_out */
-/* Arms t, which says what happens, for when the caller's token expires; does
- * nothing when that never is. */
+/* Arms t for the moment the caller's token expires; no-op for tokens that do
+ * not expire. */
 void call_expires(const struct call *c, struct wheel_timer *t);
 void call_empty(struct call *c, int status);
 /* The status of rc, with these words. */
@@ -130,14 +130,14 @@ void error_add_body(struct buf *b, bool plain, struct str message);
 
 /* ---- room for large answers (room.c) -------------------------------------- */
 
-/* Called when what the answer is made of has been read, and before it is made.
- * False: it waits, or was refused; c is gone. */
+/* Call it after the data is read and before the answer is encoded.  False: the
+ * call waits for room or was refused; c is gone. */
 bool call_has_room(struct call *c);
 void room_init(struct api *a);
 void room_release(struct api *a);
 /* Routes and handles r, again. */
 void api_handle(struct api_shared *sh, struct http_req *r);
-/* A buffer that one large answer has grown does not stay large. */
+/* Free the buffer after a large answer. */
 void api_trim(struct api *a);
 
 /* ---- store commands (api.c) ---------------------------------------------- */
@@ -183,8 +183,8 @@ void thread_add_json(struct buf *b, const struct store_thread *t,
 void assistant_add_json(struct buf *b, const struct store_assistant *a,
     unsigned select);
 
-/* Fills c->warning for members that look like a setting and are none.  Told,
- * never refused: `configurable` and `context` are the client's. */
+/* Fills c->warning for members that look like a misspelt setting.  Only a
+ * warning: `configurable` and `context` belong to the client. */
 void call_note_settings(struct call *c, jnode config, jnode context);
 
 /* The answer to a run that did not begin. */

@@ -275,7 +275,7 @@ assistant_deleted(struct call *c)
 	call_json(c, STR_NONE);
 }
 
-/* Without authentication its owner is everybody's, so the store lets it go. */
+/* Without authentication every caller owns it, so the store would delete it. */
 static bool
 is_system(const struct api_shared *sh, const struct uuid *id)
 {

@@ -185,7 +185,7 @@ feed_failed(struct feed *f)
 	}
 }
 
-/* It comes back with a new token, or hears 401. */
+/* The client reconnects with a new token, or gets 401. */
 static void
 on_expiry(struct wheel_timer *t)
 {

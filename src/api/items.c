@@ -256,7 +256,7 @@ items_found(struct call *c)
 	call_json(c, op->truncated ? S("x-search-truncated: 1\r\n") : STR_NONE);
 }
 
-/* `namespace` is what clients of before call the prefix. */
+/* Older clients call the prefix `namespace`. */
 static int
 prefix_read(struct call *c, jnode body, struct str *out)
 {

@@ -8,7 +8,7 @@
 #include "net/host.h"
 
 /* The host of "host", "host:80", "[::1]:80", without a final dot; empty when
- * that is no host with an optional port. */
+ * the text is not a host with an optional port. */
 static struct str
 host_name(struct str authority)
 {

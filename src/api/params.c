@@ -49,7 +49,7 @@ parse_bool(struct str s, bool *out)
 	return false;
 }
 
-/* The next value that is not empty, from the *at-th on; false: there is none.
+/* The next non-empty value, from the *at-th on; false: none is left.
  * SDKs send `stream_mode=` for what they leave out. */
 static bool
 next_value(struct http_req *r, const char *name, size_t *at, struct str *out)

@@ -3,7 +3,7 @@
  *
  * Arrays come as SDKs send them: repeated (`a=x&a=y`), JSON-encoded
  * (`a=["x","y"]`), or as one bare word.  Booleans are 1/0, true/false and
- * yes/no in any case.  A value that is empty is absent.  Errors name the
+ * yes/no in any case.  An empty value counts as absent.  Errors name the
  * parameter and what would be right.
  *
  * SPDX-License-Identifier: MIT
@@ -47,12 +47,12 @@ int modes_parse(const struct str *words, size_t n, unsigned *modes,
 int modes_parse_json(jnode n, unsigned *modes, struct buf *json, struct err *e);
 
 /* The header's number, -1 for "-1" and "-": all; `absent` without the header.
- * ERR_SYNTAX for what is no number. */
+ * ERR_SYNTAX when the value is not a number. */
 int last_event_id(const struct http_req *r, int64_t absent, int64_t *id,
     struct err *e);
 
-/* A word of a client's inside a quoted header value: printable ASCII, ? for
- * everything else. */
+/* A client's word inside a quoted header value: printable ASCII, other bytes
+ * become `?`. */
 void header_add_text(struct buf *b, struct str s);
 
 /* {"x-...":"..","user-agent":".."} of the headers a run may see. */

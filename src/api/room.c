@@ -12,8 +12,8 @@
  *                                    v
  *                                   503
  *
- * The line looks every LOOK_MS.  When its first has waited for WANT_MS,
- * clients that take nothing are cut for it (net/http_room.c).
+ * The line is checked every LOOK_MS.  Once its first call has waited WANT_MS,
+ * clients that read nothing are cut (net/http_room.c).
  *
  * SPDX-License-Identifier: MIT
  */
@@ -39,7 +39,7 @@ has_room(size_t bytes)
 {
 	size_t half = account_output.capacity / 2;
 
-	/* The largest may be larger than a small machine's account. */
+	/* The largest answer may exceed a small machine's account. */
 	return account_room(&account_output) >= (bytes < half ? bytes : half);
 }
 
@@ -66,7 +66,7 @@ is_late(const struct http_req *r)
 	    LIMIT_ANSWER_WAIT_MS * NS_PER_MS;
 }
 
-/* To its handler again, or refused. */
+/* Call the handler again, or refuse. */
 static void
 resume(struct api *a, struct http_req *r)
 {
@@ -122,7 +122,7 @@ wait_in_line(struct api *a, struct http_req *r, size_t bytes)
 	*a->waiting_end = w;
 	a->waiting_end = &w->next;
 	a->waiting_n++;
-	/* What was read is read again. */
+	/* The handler reads its data again. */
 	arena_clear(&r->arena);
 	r->user = w;
 	http_on_gone(r, left);

@@ -24,7 +24,8 @@ struct router {
 	size_t n[ROUTE_SEGMENTS + 1], cap[ROUTE_SEGMENTS + 1];
 };
 
-/* Cuts the path into *n segments, none of "/".  False: no pattern can be so. */
+/* Splits the path into *n segments; "/" has none.  False: no pattern matches
+ * it, as it has too many segments or an empty one. */
 static bool
 split(struct str path, struct str segment[ROUTE_SEGMENTS], size_t *n)
 {

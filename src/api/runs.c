@@ -216,9 +216,8 @@ check_checkpoint(struct call *c, jnode body)
 	return rc;
 }
 
-/* Is there something that a run without input could go on with?  What a busy
- * thread will have left, nobody knows; one that is not there is told when the
- * run is made. */
+/* Can a run without input continue this thread?  A busy thread counts as
+ * no; a missing thread is reported when the run is created. */
 static bool
 thread_goes_on(struct call *c, const struct run_request *q)
 {
@@ -235,8 +234,8 @@ thread_goes_on(struct call *c, const struct run_request *q)
 	    &c->r->arena, &latest) == OK && latest.next.n > 0;
 }
 
-/* Python's SDK leaves a None out, so going on from where a thread stopped
- * comes without `input`; anywhere else that is a mistake. */
+/* Python's SDK omits None, so a request to continue a thread has no `input`;
+ * elsewhere a missing `input` is a mistake. */
 static int
 check_input(struct call *c, jnode body, const struct run_request *q)
 {
@@ -395,7 +394,7 @@ run_look(struct call *c, struct store_run *out)
 	    ERR_NOTFOUND : rc;
 }
 
-/* The same; what is not there is answered. */
+/* The same, and answers the call on failure. */
 static int
 run_find(struct call *c, struct store_run *out)
 {
@@ -579,8 +578,8 @@ stateless_join(struct call *c, jnode body)
 		watch_join(c, WATCH_JOIN, false, 0, INT64_MAX, cancel);
 }
 
-/* What a join of a stream asks for; its modes are the query's, or all that the
- * run makes. */
+/* What a join of a stream asks for.  Modes: those of the query, or all modes
+ * of the run. */
 struct join_ask {
 	unsigned modes;
 	int64_t after;
@@ -611,8 +610,8 @@ read_join(struct call *c, struct join_ask *ask)
 	return rc;
 }
 
-/* A run without a row may live all the same, without a thread; if it does not,
- * the stream says so. */
+/* A stateless run has no row; if there is no such run either, the stream says
+ * so. */
 void
 run_join_stream_handler(struct call *c, jnode body)
 {

@@ -1,9 +1,9 @@
 /*
- * search.c - finding and counting threads and assistants, and what every first
- * screen of a client needs beside it: changing a thread's metadata.
+ * search.c - searching and counting threads and assistants; changing a
+ * thread's metadata.
  *
- * A page says in its headers how many there are in all, and where the next
- * page begins if there is one.
+ * The headers of a page tell the total, and the offset of the next page if
+ * there is one.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -148,7 +148,7 @@ read_ids(struct call *c, jnode body, struct store_thread_search *op)
 	return OK;
 }
 
-/* What search and count have in common. */
+/* The fields that search and count share. */
 static int
 read_threads(struct call *c, jnode body, struct store_thread_search *op)
 {
@@ -178,8 +178,12 @@ answer_page(struct call *c, int64_t offset, size_t n, int64_t total)
 }
 
 static void
-answer_count(struct call *c, int64_t total)
+answer_count(struct call *c, const struct store_cmd *cmd, int64_t total)
 {
+	if (cmd->rc < 0) {
+		call_fail(c, cmd->rc, &cmd->err);
+		return;
+	}
 	buf_add_i64(call_out(c), total);
 	call_json(c, STR_NONE);
 }
@@ -214,12 +218,7 @@ threads_found(struct call *c)
 static void
 threads_counted(struct call *c)
 {
-	const struct store_thread_search *op = &c->op.thread_search;
-
-	if (op->cmd.rc < 0)
-		call_fail(c, op->cmd.rc, &op->cmd.err);
-	else
-		answer_count(c, op->total);
+	answer_count(c, &c->op.thread_search.cmd, c->op.thread_search.total);
 }
 
 void
@@ -343,12 +342,7 @@ assistants_found(struct call *c)
 static void
 assistants_counted(struct call *c)
 {
-	const struct store_assistant_search *op = &c->op.assistant_search;
-
-	if (op->cmd.rc < 0)
-		call_fail(c, op->cmd.rc, &op->cmd.err);
-	else
-		answer_count(c, op->total);
+	answer_count(c, &c->op.assistant_search.cmd, c->op.assistant_search.total);
 }
 
 void

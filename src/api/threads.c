@@ -299,7 +299,7 @@ before_parse_json(struct call *c, jnode n)
 	return before_parse(c, json_str(n));
 }
 
-/* RemoteGraph always names the root; anything below it is not there. */
+/* RemoteGraph always names the root; there are no subgraphs below it. */
 static int
 check_root(struct call *c, jnode body)
 {

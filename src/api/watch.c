@@ -77,7 +77,7 @@ leave(struct shard_job *job)
 {
 	struct watcher *wa = CONTAINER_OF(job, struct watcher, leave);
 
-	/* Cut by a server that stops: it is not the client that has left. */
+	/* The server stops; the client has not left. */
 	if (wa->api->draining)
 		wa->w.cancel_on_gone = false;
 	if (!wa->ended)
@@ -149,8 +149,8 @@ call_location(struct call *c, const struct uuid *thread_id,
 
 static void beat(struct wheel_timer *t);
 
-/* The reader's token has ended, the run has not: whoever comes back with a new
- * one goes on where this stream was cut, anybody else hears 401. */
+/* The reader's token has expired while the run goes on.  A client with a new
+ * token resumes here; others get 401. */
 static void
 expire(struct wheel_timer *t)
 {
@@ -242,7 +242,7 @@ send_frame(struct sse *s, struct str name, const struct buf *data)
 	buf_release(&frame);
 }
 
-/* The frame without an id: a client's cursor stays where it is. */
+/* A frame without an id does not move the client's cursor. */
 static void
 send_end(struct watcher *wa, enum run_status status)
 {
@@ -255,8 +255,8 @@ send_end(struct watcher *wa, enum run_status status)
 	buf_release(&data);
 }
 
-/* Who asks for a run's events is told that there is none as the official
- * server does it: 200, and an event. */
+/* As the official server: a stream of an unknown run is 200 with one `error`
+ * event. */
 static void
 send_unknown(struct watcher *wa)
 {

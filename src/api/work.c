@@ -205,8 +205,8 @@ args_query(struct call *c, struct buf *b)
 
 /* ---- answers ------------------------------------------------------------------ */
 
-/* No such operation is a mistake in the body, not in the request's method; and
- * more than the tracker takes stays more, however often it is sent. */
+/* An unknown operation is a mistake in the body (422, not 405); a request over
+ * the tracker's limits fails again when repeated (422, not 429). */
 static int
 shown_rc(int rc)
 {

@@ -7,8 +7,8 @@
  * result is used as it is; a call that was started and not recorded is told
  * to the model as an unknown outcome, never repeated.
  *
- * A call that could not be read (invalid_tool_calls) is answered too, by what
- * is wrong with it: the model has made a mistake and can make it good.
+ * An invalid call (invalid_tool_calls) is answered too, with the error, so that
+ * the model can correct it.
  *
  * A slot outlives its job when the run is stopped while a tool works.
  *

@@ -147,7 +147,7 @@ add_parsed_call(struct buf *good, struct buf *bad, struct str id, struct str nam
 	buf_release(&parsed);
 }
 
-/* No count is larger than a double tells exactly, so sums do not overflow. */
+/* Counts are capped at 2^53, so sums do not overflow. */
 static int64_t
 count_of(jnode from, const char *name)
 {
@@ -274,7 +274,8 @@ tuple_reasoning(struct chunks *c, const struct llm_delta *d, int64_t id)
 	return frame_make(S("messages"), parts, COUNT(parts), id);
 }
 
-/* `,"finish_reason":..,"model_name":..`: told once, for readers join them. */
+/* `,"finish_reason":..,"model_name":..`: sent once, because clients concatenate
+ * strings of chunks. */
 static void
 add_ending(struct buf *b, const struct llm_delta *d)
 {

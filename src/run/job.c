@@ -189,7 +189,7 @@ add_error(struct buf *b, const char *first, struct str one, const char *second,
 	buf_add_char(b, '}');
 }
 
-/* The one line that an operator looks for. */
+/* The log line of a failed run. */
 static void
 log_failed(const struct job *j, const struct live_error *error)
 {
@@ -352,8 +352,7 @@ load(struct job *j, struct arena *a, struct store_checkpoint *c)
 }
 
 /* From the input; or, when this run or nobody but an earlier one has begun,
- * from where the last checkpoint stands; if it has come to its end, there is
- * nothing to do. */
+ * from the last checkpoint; at its end there is nothing to do. */
 static void
 decide_start(struct job *j, const struct store_checkpoint *c)
 {

@@ -138,8 +138,8 @@ on_delta(void *ctx, const struct llm_delta *d)
 
 /* ---- the answer ---------------------------------------------------------- */
 
-/* done.invoke's data: `tool_calls` is there when there are any, invalid ones
- * too: they are answered, by an error. */
+/* done.invoke's data: `tool_calls` holds the invalid calls too, because they
+ * are answered (with an error). */
 static struct val
 answer_data(const struct llm_answer *a)
 {

@@ -146,8 +146,8 @@ void run_cancel(struct runs *rs, owner_t owner, const struct uuid *thread_id,
     const struct uuid *run_id, bool wait,
     void (*done)(void *ctx, int rc), void *ctx);
 
-/* The setting of `configurable` that somebody may have meant by name, which is
- * none; NULL: it is one, or like none. */
+/* The known setting that an unknown name is close to; NULL: the name is known,
+ * or close to none. */
 const char *setting_like(struct str name);
 
 /* ---- showing ------------------------------------------------------------- */

@@ -241,8 +241,8 @@ enum whereabouts run_locate(struct runs *rs, owner_t owner,
     const struct uuid *thread_id, const struct uuid *run_id, struct arena *a,
     struct runs **home, struct store_run *row, int *rc);
 
-/* The run here.  One whose thread is at home here and that the store says is to
- * come gets its struct now and meets its row later.  NULL: it is not here. */
+/* The run on this shard.  A run that is pending in the store, of a thread whose
+ * home is here, gets its struct now; its row follows.  NULL: not here. */
 struct run *run_expect(struct runs *here, owner_t owner,
     const struct uuid *run_id);
 

@@ -1,5 +1,5 @@
 /*
- * spell.c - settings of a run that somebody has nearly written.  Pure.
+ * spell.c - misspelt settings of a run.  Pure.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -108,7 +108,7 @@ deliver(struct stream *s, unsigned mode, struct sse_block *b)
 }
 
 /* What runs keep for readers that come back is the first to go when the
- * process holds too much output; what is yet to be stored is kept. */
+ * process holds too much output; events not yet stored are kept. */
 static size_t
 ring_bytes(const struct stream *s, size_t drop)
 {

@@ -280,7 +280,7 @@ checkpoints_orphan(struct db *db, int64_t thread, int64_t run)
 	return query_run(&q);
 }
 
-/* What the run left at the thread's end.  *newest: where the thread stands. */
+/* The run's checkpoints at the thread's end.  *newest: the thread's latest. */
 static int
 checkpoints_drop(struct db *db, int64_t thread, int64_t run, int64_t *newest)
 {
@@ -299,7 +299,7 @@ checkpoints_drop(struct db *db, int64_t thread, int64_t run, int64_t *newest)
 	return rc == ERR_NOTFOUND ? OK : rc;
 }
 
-/* The rest of a run that has too many rows goes as a buried thread's. */
+/* A run with too many rows is erased later, as a buried thread. */
 static int
 run_bury(struct store *st, int64_t run)
 {

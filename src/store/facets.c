@@ -22,7 +22,7 @@
 #define FNV_BASIS 0xcbf29ce484222325u
 #define FNV_PRIME 0x100000001b3u
 
-/* ---- hashing: what it gives is in files, and stays as it is ---------------- */
+/* ---- hashing: hashes are stored in files, so the function never changes ---- */
 
 static uint64_t
 mix(uint64_t h, char tag, const void *p, size_t n)
@@ -162,7 +162,7 @@ facet_change(struct store *st, const struct thread_key *k, int64_t hash, int cha
 	int rc = facet_run(&st->w, change > 0 ? SQL_FACET_INSERT :
 	    SQL_FACET_DELETE, k, hash);
 
-	/* A thread that was buried before there were facets has none. */
+	/* Threads buried before version 3 have no facets. */
 	if (rc == OK && sqlite3_changes64(st->w.h) > 0)
 		rc = tally_add(st, k->owner, hash, change);
 	return rc;

@@ -197,7 +197,7 @@ filter_check(jnode filter, struct err *e)
 
 /* ---- what its text must contain ------------------------------------------ */
 
-/* As JSON writes it, without a choice but \u. */
+/* No character of it must or may be escaped, except as \u. */
 static bool
 is_plain(struct str s)
 {

@@ -159,7 +159,6 @@ page_load(struct search *s)
 	return rc;
 }
 
-/* All it reads, it sees at one moment. */
 int
 op_assistant_search(struct store *st, struct store_cmd *c)
 {
@@ -178,13 +177,9 @@ op_assistant_search(struct store *st, struct store_cmd *c)
 	if (rc == OK)
 		rc = arena_rc(c->arena);
 	if (rc == OK)
-		rc = db_exec(s.db, "BEGIN", &c->err);
-	if (rc == OK) {
 		rc = hits_find(&s);
-		if (rc == OK)
-			rc = page_load(&s);
-		db_exec(s.db, "ROLLBACK", NULL);
-	}
+	if (rc == OK)
+		rc = page_load(&s);
 	wanted_release(&s.want);
 	buf_release(&s.name);
 	buf_release(&s.lower);

@@ -299,7 +299,6 @@ page_load(struct seek *s)
 	return rc;
 }
 
-/* All it reads, it sees at one moment. */
 int
 op_thread_search(struct store *st, struct store_cmd *c)
 {
@@ -320,13 +319,9 @@ op_thread_search(struct store *st, struct store_cmd *c)
 	if (rc == OK)
 		rc = arena_rc(c->arena);
 	if (rc == OK)
-		rc = db_exec(s.db, "BEGIN", &c->err);
-	if (rc == OK) {
 		rc = seek(&s);
-		if (rc == OK)
-			rc = page_load(&s);
-		db_exec(s.db, "ROLLBACK", NULL);
-	}
+	if (rc == OK)
+		rc = page_load(&s);
 	wanted_release(&s.want);
 	free(s.hits);
 	return rc;

@@ -9,8 +9,8 @@
  * however it ends, so the lock is never stale.  FILE-lock holds the number of
  * the process, for the error's text.
  *
- * Who deletes or replaces the file under a running server takes it away from
- * everybody but this process: medium_look tells by device and inode.
+ * A file that is deleted or replaced under a running server lives on for this
+ * process only: medium_look compares device and inode.
  *
  * The memory driver keeps its tables in a folder of its own on a file system
  * in memory.  The folder gets its lasting name only once it is locked; a
@@ -108,7 +108,7 @@ lock_busy(const struct medium *m, struct err *e)
 	    "%s is in use by another server (process %d)", m->path, pid);
 }
 
-/* The lock file is locked too: servers of before only knew that one. */
+/* Lock the lock file too: older servers check only that. */
 static int
 file_open(struct medium *m, struct str path, struct err *e)
 {

@@ -1,8 +1,8 @@
 /*
  * queue.c - commands on their way to a thread.
  *
- * Many producers, one consumer, first in first out, but for those that go
- * first: they stand ahead of the others.  A producer signals only
+ * Many producers, one consumer, first in first out; commands marked `first`
+ * stand ahead of the others.  A producer signals only
  * when the consumer would sleep past the moment the new command is due:
  * at once for one that somebody waits for, LIMIT_WRITER_LINGER_MS later for a
  * lazy one.  Nothing polls.

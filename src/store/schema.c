@@ -124,8 +124,8 @@ static const char version_1[] =
 "	result TEXT,"                            /* NULL: started, not done */
 "	PRIMARY KEY (run, step, call)) STRICT, WITHOUT ROWID;";
 
-/* Items in the order of their changes, values beside them: a search reads the
- * newest first and stops.  Only keys are sorted here, whatever the values. */
+/* Items in the order of their changes, with their values: a search reads from
+ * the newest and stops early. */
 static const char version_2[] =
 "ALTER TABLE item RENAME TO item_1;"
 "CREATE TABLE item ("
@@ -144,8 +144,8 @@ static const char version_2[] =
 "CREATE UNIQUE INDEX item_key ON item(owner, ns, key);"
 "DROP TABLE item_1;";
 
-/* What searches of threads and assistants need: threads by status and by the
- * leaves of their metadata (facets.c), each with how many there are. */
+/* For searches of threads and assistants: threads by status and by the leaves
+ * of their metadata (facets.c), with counters. */
 static const char version_3[] =
 "CREATE INDEX thread_status ON thread(owner, status, created);"
 "CREATE INDEX assistant_owner ON assistant(owner);"

@@ -7,7 +7,7 @@
  * instead, and only those are read:
  *
  *   1. up to NARROW places under the prefix: they are all;
- *   2. else the scan, for SCAN_FIRST rows: what is wide is mostly found there;
+ *   2. else the scan, for SCAN_FIRST rows: wide prefixes mostly match early;
  *   3. else up to WIDE places, or the whole scan.
  *
  * Past LIMIT_SCAN_MS a search ends with what it has found, and says so.
@@ -226,20 +226,6 @@ items_find(struct finder *f)
 	return rc == ERR_AGAIN ? scan(f, INT64_MAX) : rc;
 }
 
-/* All it reads, it sees at one moment. */
-static int
-items_find_at_once(struct finder *f, bool shortly)
-{
-	int rc = db_exec(f->db, "BEGIN", &f->x->cmd.err);
-
-	if (rc != OK)
-		return rc;
-	rc = shortly ? items_find_shortly(f) : items_find(f);
-	db_exec(f->db, "ROLLBACK", NULL);
-	f->x->truncated = rc == ERR_TIMEOUT;
-	return rc == ERR_TIMEOUT ? OK : rc;
-}
-
 int
 op_item_search(struct store *st, struct store_cmd *c)
 {
@@ -256,7 +242,8 @@ op_item_search(struct store *st, struct store_cmd *c)
 		rc = filter_init(&f.filter, x->filter_json, x->query,
 		    f.db, &c->err);
 	if (rc == OK)
-		rc = items_find_at_once(&f, f.db == &st->quick);
+		rc = f.db == &st->quick ? items_find_shortly(&f) : items_find(&f);
 	filter_release(&f.filter);
-	return rc;
+	x->truncated = rc == ERR_TIMEOUT;
+	return x->truncated ? OK : rc;
 }

@@ -24,6 +24,19 @@ reader_db(struct store *st, const struct store_cmd *c)
 	return store_ops[c->op].first && !c->long_read ? &st->quick : &st->slow;
 }
 
+/* In one transaction: all statements read the same snapshot. */
+static int
+read_run(struct store *st, struct db *db, struct store_cmd *c)
+{
+	int rc = db_exec(db, "BEGIN", &c->err);
+
+	if (rc != OK)
+		return rc;
+	rc = store_ops[c->op].run(st, c);
+	db_exec(db, "ROLLBACK", NULL);
+	return rc;
+}
+
 static void
 command_run(struct store *st, struct store_cmd *c)
 {
@@ -35,7 +48,7 @@ command_run(struct store *st, struct store_cmd *c)
 	db->pace_until = db == &st->slow ? db->deadline :
 	    clock_mono() + READ_SHORT_MS * NS_PER_MS;
 	db->pace_rc = db == &st->slow ? ERR_TIMEOUT : ERR_AGAIN;
-	c->rc = store_ops[c->op].run(st, c);
+	c->rc = read_run(st, db, c);
 	if (c->rc == ERR_AGAIN && db == &st->quick) {
 		c->long_read = true;
 		queue_put_back(&st->reads, c);
@@ -61,17 +74,10 @@ in_between(void *arg)
 		command_run(st, c);
 }
 
-/* All it reads, it sees at one moment. */
 int
 op_guest_read(struct store *st, struct store_cmd *c)
 {
-	int rc = db_exec(&st->slow, "BEGIN", &c->err);
-
-	if (rc != OK)
-		return rc;
-	rc = st->guest->run(st->guest_slow, c);
-	db_exec(&st->slow, "ROLLBACK", NULL);
-	return rc;
+	return st->guest->run(st->guest_slow, c);
 }
 
 void *

@@ -356,9 +356,9 @@ struct store_run_cancel {
 	bool was_done;                       /* out */
 };
 
-/* With its stream and journal, and with its checkpoints if they are the
- * thread's newest: then the thread is where it was before.  Those that later
- * runs went on from stay.  ERR_CONFLICT while a run of the thread is pending or
+/* Deletes its stream and journal, and its checkpoints if they are the thread's
+ * newest: the thread returns to the state before.  Checkpoints that later runs
+ * continued from stay.  ERR_CONFLICT while a run of the thread is pending or
  * running. */
 struct store_run_delete {
 	struct store_cmd cmd;

@@ -40,11 +40,11 @@ struct queue {
 
 void queue_init(struct queue *q);
 void queue_release(struct queue *q);
-/* first: ahead of all that are not. */
+/* first: ahead of all commands without it. */
 int  queue_put(struct queue *q, struct store_cmd *c, bool force, bool first);
-/* By the consumer: one that it took goes to the end. */
+/* By the consumer: appends a command it has taken. */
 void queue_put_back(struct queue *q, struct store_cmd *c);
-/* One of those that go first, at once; NULL: there is none. */
+/* Takes a command marked `first`, without waiting; NULL: there is none. */
 struct store_cmd *queue_take_first(struct queue *q);
 /* Waits for work, until idle_until at the latest; returns how many commands
  * it took off, in order.  *closing: nothing is left and nothing will come. */
@@ -63,13 +63,13 @@ extern const int store_migrations_n;
 
 enum seq { SEQ_OWNER, SEQ_ASSISTANT, SEQ_THREAD, SEQ_RUN, SEQ_CHECKPOINT, SEQS };
 
-/* What a file is, whatever its name. */
+/* A file's identity. */
 struct identity {
 	dev_t dev;
 	ino_t ino;
 };
 
-/* What only one server may have: the file, and for "memory" the folder. */
+/* Held by one server at a time: the file, or the folder of "memory". */
 struct medium {
 	char path[DB_PATH_MAX];      /* of the database, without links */
 	char dir[DB_PATH_MAX];       /* removed at the end; "" for sqlite */
@@ -82,9 +82,9 @@ struct medium {
 
 int  medium_open(struct medium *m, const struct store_options *o, struct err *e);
 void medium_close(struct medium *m);
-/* Once SQLite has its files open. */
+/* Call it once SQLite has its files open. */
 void medium_remember(struct medium *m);
-/* ERR_BUSY, with words: the file is not what it was.  Any thread. */
+/* ERR_BUSY, with words: the file was deleted or replaced.  Any thread. */
 int  medium_look(const struct medium *m, struct err *e);
 
 /* tally.c: how many threads there are of a kind, as changed by this batch. */
@@ -168,7 +168,7 @@ int store_open_with(struct store **out, const struct store_options *o,
 
 void *writer_main(void *st);                 /* writer.c */
 void *reader_main(void *st);                 /* slow.c */
-/* The connection that a slow read runs on now: of those in between, or not. */
+/* The connection for a slow read: `quick` while it counts as short. */
 struct db *reader_db(struct store *st, const struct store_cmd *c);
 
 int64_t seq_next(struct store *st, enum seq which);
@@ -265,7 +265,7 @@ int  tally_move(struct store *st, owner_t owner, enum thread_status from,
 int  tally_write(struct store *st);
 void tally_clear(struct tally *t);
 
-/* find_*.c: a match, with what it is sorted by. */
+/* find_*.c: a match with its sort key. */
 struct hit {
 	int64_t seq, number;
 	struct uuid id;
@@ -282,7 +282,7 @@ int list_read(struct db *db, int64_t list, uint32_t from, uint32_t to,
 int list_append(struct store *st, int64_t list, uint32_t first,
     const struct str *messages, size_t n);
 
-/* threads.c: what searches find it by, after it was made, before it goes. */
+/* threads.c: enters a new thread into the search index; removes one. */
 int thread_enter(struct store *st, owner_t owner, const struct store_thread *t);
 int thread_leave(struct store *st, owner_t owner, const struct store_thread *t);
 /* ERR_CONFLICT while one of its runs is pending or running. */

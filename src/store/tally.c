@@ -1,11 +1,11 @@
 /*
- * tally.c - how many threads there are of each kind: of an owner and a status,
- * of an owner and a leaf of metadata.  Searches tell totals by it.
+ * tally.c - counters of threads, by owner and status and by owner and leaf of
+ * metadata.  Searches take their totals from here.
  *
- * What a batch changes is added up in memory and written once before its
- * commit: most changes cancel out (a thread gets busy and idle again), and
- * triggers in their place made every statement keep a journal of its own.
- * When a batch is run again it begins anew.
+ * A batch's changes are summed in memory and written once before its commit:
+ * most cancel out (a thread gets busy and idle again).  Triggers instead made
+ * every statement keep a statement journal.  A batch that is run again starts
+ * from zero.
  *
  * SPDX-License-Identifier: MIT
  */

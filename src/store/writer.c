@@ -19,8 +19,8 @@
  * Running a command twice is safe: nothing of the first time was seen by
  * anybody, and the commands before the doomed one find what they found.
  *
- * Before each batch it looks whether the file is still there; if not, the
- * batch comes back with ERR_BUSY.
+ * Before each batch the file's presence is checked; without it the batch comes
+ * back with ERR_BUSY.
  *
  * When nothing is queued it removes what is buried (erase.c), moves the log
  * into the database once, and looks after the file once a second.
@@ -70,10 +70,9 @@ tx_abandon(struct store *st)
 		tx(st, SQL_ROLLBACK);
 }
 
-/* ---- what it stands on ---------------------------------------------------- */
+/* ---- the file -------------------------------------------------------------- */
 
-/* Is the file where it was?  Told once when it is not, and once when it is
- * again. */
+/* Is the file still in its place?  Logs each change of the answer once. */
 static int
 medium_watch(struct store *st)
 {
@@ -110,8 +109,8 @@ full_note(struct store *st)
 	err_set(&st->w.err, ERR_BUSY, "the disk is full; nothing was written");
 }
 
-/* Small writes find room in what the large ones left: only a while without a
- * refusal says that there is room again. */
+/* On a nearly full disk small writes still succeed, so only a period without
+ * a failure means there is room again. */
 static void
 full_over(struct store *st)
 {
@@ -334,7 +333,7 @@ idle_erase(struct store *st)
 	}
 }
 
-/* A write that changes nothing: is there room again? */
+/* Probe for room: a write without effect. */
 static void
 full_probe(struct store *st)
 {
