@@ -307,16 +307,16 @@ leave(struct run *run)
 }
 
 static void
-orders_finish(struct run *run, int rc)
+cancels_finish(struct run *run, int rc)
 {
-	struct order *o = run->orders;
+	struct cancel *c = run->cancels;
 
-	run->orders = NULL;
-	while (o != NULL) {
-		struct order *next = order_next(o);
+	run->cancels = NULL;
+	while (c != NULL) {
+		struct cancel *next = cancel_next(c);
 
-		order_finish(o, rc);
-		o = next;
+		cancel_finish(c, rc);
+		c = next;
 	}
 }
 
@@ -327,7 +327,7 @@ tell_end(struct run *run, int rc, const struct run_end *end, const struct err *e
 
 	for (w = stream_pop(&run->stream); w != NULL; w = stream_pop(&run->stream))
 		watch_end(w, rc, end, e);
-	orders_finish(run, rc);
+	cancels_finish(run, rc);
 }
 
 void
@@ -381,7 +381,7 @@ static void
 cancel_failed(struct run *run, int rc)
 {
 	run->cancel = false;
-	orders_finish(run, rc);
+	cancels_finish(run, rc);
 }
 
 static void

@@ -7,7 +7,7 @@
  *   model.c     asks the model          calls.c          runs tools
  *   record.c    what goes to the store  stream.c         what goes to readers
  *   run.c       a run's life            start.c admit.c  how it begins
- *   visit.c     joining                 order.c          cancelling
+ *   join.c      joining                 cancel.c         cancelling
  *
  * A run is reference counted: one for being in rs->runs, one for every
  * command and tool call under way.
@@ -88,7 +88,7 @@ struct starter {
 	struct runs *away;                   /* their shard */
 };
 
-struct order;
+struct cancel;
 struct job;
 struct ending;
 
@@ -106,7 +106,7 @@ struct run {
 	struct ending *ending;               /* its end waits to be tried again */
 	struct ending *written;              /* or for its stream to be written */
 	unsigned appends;                    /* of its stream, under way */
-	struct order *orders;                /* cancellations that wait for the end */
+	struct cancel *cancels;                /* cancellations that wait for the end */
 	struct job *job;                     /* while it lives */
 };
 
@@ -228,7 +228,7 @@ void create_begin(struct create *c);         /* a waiting run's place is free */
 void create_drop(struct create *c);
 struct run *create_run(const struct create *c);
 
-/* ---- visit.c, order.c ---------------------------------------------------- */
+/* ---- join.c, cancel.c ----------------------------------------------------- */
 
 /* Where a run is, seen from a shard. */
 enum whereabouts {
@@ -261,9 +261,10 @@ void watch_end(struct run_watch *w, int rc, const struct run_end *end,
 void thread_values(struct runs *rs, owner_t owner, int64_t thread_seq,
     struct buf *out);
 
-struct order;
-void order_finish(struct order *o, int rc);
-struct order *order_next(struct order *o);
-void order_cancel(struct runs *rs, const struct uuid *run_id, owner_t owner);
+struct cancel;
+void cancel_finish(struct cancel *o, int rc);
+struct cancel *cancel_next(struct cancel *o);
+/* run_cancel for which nobody waits. */
+void run_cancel_async(struct runs *rs, const struct uuid *run_id, owner_t owner);
 
 #endif

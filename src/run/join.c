@@ -1,5 +1,5 @@
 /*
- * visit.c - watching a run that exists, wherever it is.
+ * join.c - watching a run that exists, wherever it is.
  *
  * A watcher asks its own shard (away) where the run is.  On that same shard
  * it joins the run's list itself.  On another (home) a *relay* joins the list
@@ -498,7 +498,7 @@ run_unwatch(struct run_watch *w)
 			r->leaving = true;
 			to_home(r, note_new(r, leave_open, 0));
 		} else if (r->proxy.cancel_on_gone) {
-			order_cancel(rs, &r->run_id, r->owner);
+			run_cancel_async(rs, &r->run_id, r->owner);
 		}
 		return;
 	}
@@ -506,5 +506,5 @@ run_unwatch(struct run_watch *w)
 	if (run == NULL || !stream_detach(&run->stream, w))
 		return;
 	if (w->cancel_on_gone)
-		order_cancel(rs, &run->place.run_id, run->place.owner);
+		run_cancel_async(rs, &run->place.run_id, run->place.owner);
 }

@@ -1,0 +1,144 @@
+/*
+ * cancel.c - cancelling a run that exists, wherever it is.
+ *
+ * A cancellation travels to the run's home shard, acts there, and returns to
+ * the shard it was sent from.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "base/limits.h"
+#include "base/mem.h"
+#include "run/run_priv.h"
+
+#define TRIES_MAX 16
+
+struct cancel {
+	struct parcel parcel;
+	struct cancel *next;
+	struct runs *away, *at;
+	owner_t owner;
+	struct uuid thread_id, run_id;
+	bool wait;
+	void (*done)(void *ctx, int rc);     /* NULL: nobody asks */
+	void *ctx;
+	int rc;
+	unsigned tries;
+};
+
+static void
+send(struct cancel *c, struct runs *to, void (*open)(struct runs *here,
+    struct parcel *p))
+{
+	struct runs *from = c->at;
+
+	c->parcel.open = open;
+	c->at = to;
+	courier_send(&from->courier, to, to->index, &c->parcel);
+}
+
+static void
+close_open(struct runs *here, struct parcel *p)
+{
+	struct cancel *c = CONTAINER_OF(p, struct cancel, parcel);
+
+	(void)here;
+	if (c->done != NULL)
+		c->done(c->ctx, c->rc);
+	free(c);
+}
+
+void
+cancel_finish(struct cancel *c, int rc)
+{
+	c->rc = rc;
+	send(c, c->away, close_open);
+}
+
+struct cancel *
+cancel_next(struct cancel *c)
+{
+	return c->next;
+}
+
+static void route_open(struct runs *here, struct parcel *p);
+
+static void
+arrive_open(struct runs *here, struct parcel *p)
+{
+	struct cancel *c = CONTAINER_OF(p, struct cancel, parcel);
+	struct run *run = run_expect(here, c->owner, &c->run_id);
+
+	if (run == NULL) {
+		c->tries++;
+		send(c, c->away, route_open);
+		return;
+	}
+	run_hold(run);
+	if (c->wait) {
+		c->next = run->cancels;
+		run->cancels = c;
+	} else {
+		cancel_finish(c, OK);
+	}
+	run_stop(run);
+	run_drop(run);
+}
+
+/* The store has it pending, and nobody holds it: it is brought here first. */
+static void
+take_up(struct runs *here, struct cancel *c, const struct store_run *row)
+{
+	runs_adopt(here, c->owner, row->thread_seq, &row->thread_id);
+	c->tries++;
+	send(c, here, route_open);
+}
+
+static void
+route_open(struct runs *here, struct parcel *p)
+{
+	struct cancel *c = CONTAINER_OF(p, struct cancel, parcel);
+	struct arena a = ARENA(THREAD_ARENA);
+	struct store_run row;
+	struct runs *home = NULL;
+	enum whereabouts at;
+	int rc = OK;
+
+	at = run_locate(here, c->owner, &c->thread_id, &c->run_id, &a, &home, &row, &rc);
+	if (at == AT_NONE)
+		cancel_finish(c, rc);
+	else if (at == AT_REST)
+		cancel_finish(c, OK);
+	else if (c->tries >= TRIES_MAX || here->draining)
+		cancel_finish(c, ERR_BUSY);
+	else if (at == AT_HOME)
+		send(c, home, arrive_open);
+	else if (row.status == RUN_PENDING)
+		take_up(here, c, &row);
+	else
+		cancel_finish(c, ERR_IO);
+	arena_release(&a);
+}
+
+void
+run_cancel(struct runs *rs, owner_t owner, const struct uuid *thread_id,
+    const struct uuid *run_id, bool wait, void (*done)(void *ctx, int rc), void *ctx)
+{
+	struct cancel *c = mem_new(struct cancel);
+
+	c->away = c->at = rs;
+	c->owner = owner;
+	c->thread_id = *thread_id;
+	c->run_id = *run_id;
+	c->wait = wait;
+	c->done = done;
+	c->ctx = ctx;
+	send(c, rs, route_open);
+}
+
+void
+run_cancel_async(struct runs *rs, const struct uuid *run_id, owner_t owner)
+{
+	static const struct uuid any;
+
+	run_cancel(rs, owner, &any, run_id, false, NULL, NULL);
+}
