@@ -9,6 +9,8 @@
  */
 #include "bench/work_priv.h"
 
+#include <assert.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,7 +23,6 @@
 #define SHOW_NS        (5 * NS_PER_S)
 #define QUICK_ITEMS    "100,1000"
 #define QUICK_TIMES    125
-#define QUICK_KILLS    3
 #define QUICK_MS       700
 #define AT(field)      offsetof(struct bench_work_options, field)
 
@@ -40,8 +41,6 @@ static const struct bench_option rows[] = {
 	    100, 600000 },
 	{ "items", NULL, BENCH_TEXT, "100,1000,10000,100000", "LIST", "sizes of B7",
 	    AT(items) },
-	{ "kills", NULL, BENCH_INT, "50", "N", "of B10", AT(kills), 1, 10000 },
-	{ "claims", NULL, BENCH_INT, "1000", "N", "items of B11", AT(claims), 64, 100000 },
 	{ "bd", NULL, BENCH_TEXT, NULL, "PATH", "a program with bd's command line: the "
 	    "same load on it, side by side", AT(bd) },
 	{ "cohort", NULL, BENCH_TEXT, NULL, "PATH", "the executable (default: beside "
@@ -60,12 +59,8 @@ const struct bench_options bench_work_option_table = { rows, COUNT(rows) };
 const struct work_row work_rows[] = {
 	{ "S1", "8 agents make 100 items each; then durable creates a second",
 	    MODE_DAEMON, load_s1 },
-	{ "S2", "4 agents send 50 batches of 2 creates, some with a failing part",
-	    MODE_DAEMON, load_s2 },
 	{ "S3", "6 agents mix create, update, show, list and ready",
 	    MODE_DAEMON, load_s3 },
-	{ "S4", "requests that time out leave nothing half done",
-	    MODE_DAEMON, load_s4 },
 	{ "S5", "10 agents make 100 items each: 1,000 ids",
 	    MODE_DAEMON, load_s5 },
 	{ "B1", "create", MODE_DAEMON | MODE_DIRECT, load_b1 },
@@ -79,10 +74,7 @@ const struct work_row work_rows[] = {
 	    MODE_DAEMON, load_b7 },
 	{ "B8", "dep add on long chains; ready below deep epics",
 	    MODE_DAEMON, load_b8 },
-	{ "B10", "kill -9 of the daemon while agents create", MODE_DAEMON, load_b10 },
-	{ "B11", "64 agents claim what is ready", MODE_DAEMON, load_b11 },
-	{ "P1", "the same words with and without the daemon",
-	    MODE_DAEMON | MODE_DIRECT, load_p1 },
+	{ "B9", "export, import and merge of 10,000 items", MODE_DIRECT, load_b9 },
 };
 const size_t work_rows_n = COUNT(work_rows);
 
@@ -218,14 +210,75 @@ meter_p50(const struct meter *m)
 	return report_ms(&m->times, 50);
 }
 
-void
-trial_p50(struct trial *t, const struct meter *m, double limit_ms, const char *why)
-{
-	double p50 = meter_p50(m);
+/* What bounds are told in. */
 
-	trial_check(t, m->times.count > 0 && m->errors == 0 && p50 <= limit_ms,
-	    "%s p50 %.4f ms <= %.3f ms%s%s", m->label, p50, limit_ms,
-	    why[0] != '\0' ? " " : "", why);
+int
+trial_yard(struct trial *t, size_t times, struct err *e)
+{
+	static const char *const version[] = { "--version", NULL };
+	struct place p = { .tool = { t->cohort, NULL } };
+	const char *id = t->workload;
+	int rc = OK;
+
+	if (t->floor == NULL) {
+		t->floor = trial_meter(t, "%c%s_floor", tolower((unsigned char)id[0]), id + 1);
+		t->commit = trial_meter(t, "%c%s_commit", tolower((unsigned char)id[0]), id + 1);
+	}
+	snprintf(p.dir, sizeof p.dir, "%s", t->scratch.root);
+	for (size_t i = 0; i < times && rc == OK; i++)
+		rc = trial_process(t, t->floor, &p, version, NULL, true, e);
+	if (rc == OK)
+		rc = scratch_commits(&t->scratch, times, &t->commit->times, e);
+	return rc;
+}
+
+double
+trial_limit(const struct trial *t, double floors, double commits)
+{
+	assert(t->floor != NULL && t->floor->times.count > 0);
+	return floors * meter_p50(t->floor) + commits * meter_p50(t->commit);
+}
+
+void
+trial_p50(struct trial *t, const struct meter *m, double floors, double commits)
+{
+	double p50 = meter_p50(m), limit = trial_limit(t, floors, commits);
+
+	trial_check(t, m->times.count > 0 && m->errors == 0 && p50 <= limit,
+	    "%s p50 %.4f ms <= %.4f ms (%g floors, %g commits)", m->label, p50, limit,
+	    floors, commits);
+}
+
+void
+trial_answer(struct trial *t, struct meter *m, const struct answer *r, bool counts)
+{
+	struct err why;
+
+	if (r->success && counts)
+		hist_add(&m->times, (uint64_t)r->took);
+	if (r->success)
+		return;
+	answer_words(r, &why);
+	trial_error(t, m, &why);
+}
+
+int
+trial_process(struct trial *t, struct meter *m, struct place *p,
+    const char *const *args, const char *last, bool counts, struct err *e)
+{
+	struct run r = { .place = p, .args = args, .last = last };
+	struct err why;
+	int rc = run_process(&r, e);
+
+	if (rc != OK || !counts)
+		return rc;
+	if (r.code == 0) {
+		hist_add(&m->times, (uint64_t)r.took);
+		return OK;
+	}
+	err_set(&why, ERR_INVALID, "%s: exit code %d", args[0], r.code);
+	trial_error(t, m, &why);
+	return OK;
 }
 
 void
@@ -330,6 +383,7 @@ workload_run(struct trial *t, const char *id, const char *what,
 	struct err e = { 0 };
 
 	t->workload = id;
+	t->floor = t->commit = NULL;
 	t->shown = clock_mono();
 	fprintf(stderr, "%s %s\n", id, what);
 	if (run(t, &e) == OK)
@@ -341,11 +395,8 @@ workload_run(struct trial *t, const char *id, const char *what,
 static void
 trial_all(struct trial *t, const bool *on)
 {
-	nsec commit = scratch_commit(&t->scratch, SCRATCH_COMMITS);
 	double busy;
 
-	t->commit_ms = (double)commit / (double)NS_PER_MS;
-	trial_value(t, t->commit_ms, 4, "commit_p50_ms");
 	if (getloadavg(&busy, 1) == 1)
 		trial_value(t, busy, 2, "machine_load_at_start");
 	for (size_t i = 0; i < work_rows_n; i++)
@@ -380,10 +431,8 @@ bench_work(const struct bench_work_options *o, int argc, char *const *argv,
 	bool on[COUNT(work_rows)];
 	int rc;
 
-	if (o->quick) {
-		quick.kills = o->kills > QUICK_KILLS ? QUICK_KILLS : o->kills;
-		quick.duration = o->duration > QUICK_MS ? QUICK_MS : o->duration;
-	}
+	if (o->quick && o->duration > QUICK_MS)
+		quick.duration = QUICK_MS;
 	t->o = &quick;
 	t->report = (struct report){
 		.workload = "work", .loop = "closed", .argc = argc, .argv = argv,

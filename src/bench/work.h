@@ -17,7 +17,7 @@ struct bench_work_options {
 	const char *only, *mode, *items;     /* lists, as typed */
 	const char *bd, *cohort, *scratch;   /* paths; NULL: none, found, $TMPDIR */
 	const char *json, *markdown;
-	int64_t iterations, connections, depth, kills, claims;
+	int64_t iterations, connections, depth;
 	msec duration;                       /* of a measured rate */
 	bool quick, keep;
 };

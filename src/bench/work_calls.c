@@ -15,15 +15,16 @@
 #include "base/mem.h"
 
 #define LIST_ITEMS      100
-#define CREATE_MS       0.2
-#define LIST_MS         0.1
-#define PING_MS         0.015
-#define PROCESS_MS      2.0
-#define DIRECT_MS       3.0
 #define OUT_BYTES       (64 * MB)
-#define BLOCK           25
 #define BLOCK_WARM      3
-#define COMMITS_A_TURN  5
+
+/* Bounds.  At a floor of 0.75 ms: a list in 0.1 ms, a ping in 15 us, whole
+ * processes in 1.5 and 2.25 ms. */
+#define LIST_FLOORS     0.135
+#define PING_FLOORS     0.02
+#define PROCESS_FLOORS  2.0
+#define DIRECT_FLOORS   3.0
+#define DIRECT_COMMITS  2.0
 
 /* A pair of workspaces alike: one with a daemon, one without. */
 struct pair {
@@ -112,27 +113,6 @@ pair_close(struct pair *p, int rc, struct err *e)
 	return place_close(&p->with, rc, e);
 }
 
-/* One sample of a process. */
-static int
-process_sample(struct trial *t, struct meter *m, struct place *p,
-    const char *const *args, const char *last, bool counts, struct err *e)
-{
-	struct run r = { .place = p, .args = args, .last = last };
-	int rc = run_process(&r, e);
-
-	if (rc != OK || !counts)
-		return rc;
-	if (r.code == 0) {
-		hist_add(&m->times, (uint64_t)r.took);
-	} else {
-		struct err why;
-
-		err_set(&why, ERR_INVALID, "%s: exit code %d", args[0], r.code);
-		trial_error(t, m, &why);
-	}
-	return OK;
-}
-
 static int
 socket_sample(struct trial *t, struct meter *m, struct agent *a, const struct ask *q,
     bool counts, struct err *e)
@@ -140,24 +120,16 @@ socket_sample(struct trial *t, struct meter *m, struct agent *a, const struct as
 	struct answer r;
 	int rc = agent_ask(a, q, true, &r, e);
 
-	if (rc != OK || !counts)
-		return rc;
-	if (r.success) {
-		hist_add(&m->times, (uint64_t)r.took);
-	} else {
-		struct err why;
-
-		answer_words(&r, &why);
-		trial_error(t, m, &why);
-	}
-	return OK;
+	if (rc == OK)
+		trial_answer(t, m, &r, counts);
+	return rc;
 }
 
 /* B1 to B3: one operation over the socket, and as a process that opens the
  * file itself. */
 struct one {
 	const char *label, *operation;
-	bool writes;
+	double floors, commits;              /* the bound */
 	int items;
 	void (*args)(struct pair *p, int64_t i, struct buf *out);
 	void (*words)(struct pair *p, int64_t i, const char **out, char *text,
@@ -185,46 +157,47 @@ one_block(struct trial *t, const struct one *w, struct pair *p, struct meter *m,
 	char text[128];
 	int rc = OK;
 
-	for (int64_t i = -BLOCK_WARM; i < BLOCK && rc == OK; i++) {
+	for (int64_t i = -BLOCK_WARM; i < WB_BLOCK && rc == OK; i++) {
 		int64_t number = at + i + BLOCK_WARM;
 
 		buf_clear(&args);
 		w->args(p, number, &args);
 		w->words(p, number, words, text, sizeof text);
-		rc = direct ? process_sample(t, m, &p->without, words, "--no-daemon",
+		rc = direct ? trial_process(t, m, &p->without, words, "--no-daemon",
 		    i >= 0, e) : socket_sample(t, m, &p->agent, &q, i >= 0, e);
 	}
 	buf_release(&args);
 	return rc;
 }
 
-/* m: by the daemon, directly, and what a commit alone took meanwhile.  NULL:
- * not measured. */
+/* By the daemon, directly, and the yard, in turns. */
 static int
-one_run(struct trial *t, const struct one *w, struct meter *m[3], struct err *e)
+one_run(struct trial *t, const struct one *w, struct err *e)
 {
+	struct meter *m[2] = { NULL };
 	struct pair *p = mem_new(struct pair);
 	int rc = pair_open(p, t, w->items, e);
 
-	if (w->writes)
-		m[2] = trial_meter(t, "%s_commit", w->label);
 	if (t->mode & MODE_DAEMON)
 		m[0] = trial_meter(t, "%s_daemon", w->label);
 	if (t->mode & MODE_DIRECT)
 		m[1] = trial_meter(t, "%s_direct", w->label);
-	for (int64_t i = 0; i < t->iterations && rc == OK; i += BLOCK) {
+	for (int64_t i = 0; i < t->iterations && rc == OK; i += WB_BLOCK) {
 		for (int way = 0; way < 2 && rc == OK; way++)
 			if (m[way] != NULL)
 				rc = one_block(t, w, p, m[way], way == 1, i, e);
-		for (int k = 0; k < COMMITS_A_TURN && m[2] != NULL; k++)
-			hist_add(&m[2]->times, (uint64_t)scratch_commit(&t->scratch, 1));
+		if (rc == OK)
+			rc = trial_yard(t, WB_BLOCK, e);
 		trial_progress(t, (double)i / (double)t->iterations, w->label);
 	}
 	rc = pair_close(p, rc, e);
 	free(p);
-	if (rc == OK)
-		ratio(t, w->label, m[0], m[1]);
-	return rc;
+	if (rc != OK)
+		return rc;
+	ratio(t, w->label, m[0], m[1]);
+	if (m[0] != NULL)
+		trial_p50(t, m[0], w->floors, w->commits);
+	return OK;
 }
 
 static void
@@ -273,46 +246,31 @@ list_words(struct pair *p, int64_t i, const char **out, char *text, size_t size)
 	out[0] = "list", out[1] = "-n", out[2] = "50", out[3] = "--json", out[4] = NULL;
 }
 
-/* What is written has 0.2 ms and a commit of that minute. */
-static int
-written_run(struct trial *t, const struct one *w, struct err *e)
-{
-	struct meter *m[3] = { NULL };
-	int rc = one_run(t, w, m, e);
-
-	if (rc == OK && m[0] != NULL)
-		trial_p50(t, m[0], CREATE_MS + meter_p50(m[2]), "(0.2 ms and one commit)");
-	return rc;
-}
-
 int
 load_b1(struct trial *t, struct err *e)
 {
-	static const struct one w = { "b1_create", "create", true, 0, create_args,
-		create_words };
+	static const struct one w = { "b1_create", "create", WB_WRITE_FLOORS,
+		WB_WRITE_COMMITS, 0, create_args, create_words };
 
-	return written_run(t, &w, e);
+	return one_run(t, &w, e);
 }
 
 int
 load_b2(struct trial *t, struct err *e)
 {
-	static const struct one w = { "b2_update", "update", true, 0, update_args,
-		update_words };
+	static const struct one w = { "b2_update", "update", WB_WRITE_FLOORS,
+		WB_WRITE_COMMITS, 0, update_args, update_words };
 
-	return written_run(t, &w, e);
+	return one_run(t, &w, e);
 }
 
 int
 load_b3(struct trial *t, struct err *e)
 {
-	static const struct one w = { "b3_list", "list", false, LIST_ITEMS, list_args, list_words };
-	struct meter *m[3] = { NULL };
-	int rc = one_run(t, &w, m, e);
+	static const struct one w = { "b3_list", "list", LIST_FLOORS, 0, LIST_ITEMS,
+		list_args, list_words };
 
-	if (rc == OK && m[0] != NULL)
-		trial_p50(t, m[0], LIST_MS, "");
-	return rc;
+	return one_run(t, &w, e);
 }
 
 /* Twice: with a client that looks for the answer a while before it sleeps, as
@@ -339,11 +297,12 @@ load_b4(struct trial *t, struct err *e)
 			hist_add(&(i < n ? watched : asleep)->times, (uint64_t)r.took);
 	}
 	agent_close(&a);
+	if (rc == OK)
+		rc = trial_yard(t, WB_BLOCK, e);
 	rc = place_close(&p, rc, e);
-	if (rc != OK)
-		return rc;
-	trial_p50(t, watched, PING_MS, "");
-	return OK;
+	if (rc == OK)
+		trial_p50(t, watched, PING_FLOORS, 0);
+	return rc;
 }
 
 /* B6: whole processes. */
@@ -376,25 +335,22 @@ command_words(size_t which, const char *id, int64_t i, const char **out, char *t
 /* One command by each way, in turn. */
 static int
 commands_run(struct trial *t, struct pair *p, struct meter *m[2][COMMANDS],
-    struct meter *floor, struct err *e)
+    struct err *e)
 {
-	static const char *const version[] = { "--version", NULL };
-	struct place bare = p->with.dir[0] != '\0' ? p->with : p->without;
 	const char *words[RUN_ARGS_MAX];
 	char text[128];
 	int rc = OK;
 
-	bare.tool.word = NULL;
 	for (int64_t i = -t->warmup; i < t->iterations && rc == OK; i++) {
-		rc = process_sample(t, floor, &bare, version, NULL, i >= 0, e);
+		rc = trial_yard(t, 1, e);
 		for (size_t k = 0; k < COMMANDS && rc == OK; k++) {
 			command_words(k, p->id[0], i, words, text, sizeof text);
 			if (m[0][k] != NULL)
-				rc = process_sample(t, m[0][k], &p->with, words, NULL,
+				rc = trial_process(t, m[0][k], &p->with, words, NULL,
 				    i >= 0, e);
 			command_words(k, p->id[1], i, words, text, sizeof text);
 			if (rc == OK && m[1][k] != NULL)
-				rc = process_sample(t, m[1][k], &p->without, words,
+				rc = trial_process(t, m[1][k], &p->without, words,
 				    "--no-daemon", i >= 0, e);
 		}
 		trial_progress(t, (double)(i + t->warmup) /
@@ -406,11 +362,10 @@ commands_run(struct trial *t, struct pair *p, struct meter *m[2][COMMANDS],
 int
 load_b6(struct trial *t, struct err *e)
 {
-	struct meter *m[2][COMMANDS] = { { NULL } }, *floor;
+	struct meter *m[2][COMMANDS] = { { NULL } };
 	struct pair *p = mem_new(struct pair);
 	int rc = pair_open(p, t, LIST_ITEMS, e);
 
-	floor = trial_meter(t, "b6_process_floor");
 	for (size_t k = 0; k < COMMANDS; k++) {
 		if (t->mode & MODE_DAEMON)
 			m[0][k] = trial_meter(t, "b6_%s_daemon", command_names[k]);
@@ -418,16 +373,18 @@ load_b6(struct trial *t, struct err *e)
 			m[1][k] = trial_meter(t, "b6_%s_direct", command_names[k]);
 	}
 	if (rc == OK)
-		rc = commands_run(t, p, m, floor, e);
+		rc = commands_run(t, p, m, e);
 	rc = pair_close(p, rc, e);
 	free(p);
 	for (size_t k = 0; k < COMMANDS && rc == OK; k++) {
+		bool writes = k == 0 || k == 4;
 		char label[32];
 
 		if (m[0][k] != NULL)
-			trial_p50(t, m[0][k], PROCESS_MS, "");
+			trial_p50(t, m[0][k], PROCESS_FLOORS,
+			    writes ? WB_WRITE_COMMITS : 0);
 		if (m[1][k] != NULL)
-			trial_p50(t, m[1][k], DIRECT_MS, "");
+			trial_p50(t, m[1][k], DIRECT_FLOORS, writes ? DIRECT_COMMITS : 0);
 		snprintf(label, sizeof label, "b6_%s", command_names[k]);
 		ratio(t, label, m[0][k], m[1][k]);
 	}
@@ -488,7 +445,7 @@ side_depends(struct trial *t, struct sides *s, size_t side, bool counts, struct 
 
 	if (rc != OK)
 		return rc;
-	return process_sample(t, s->m[side][COUNT(bd_names) - 1], &s->place[side], add,
+	return trial_process(t, s->m[side][COUNT(bd_names) - 1], &s->place[side], add,
 	    s->last, counts, e);
 }
 
@@ -504,7 +461,7 @@ sides_run(struct trial *t, struct sides *s, struct err *e)
 			size_t side = k % SIDES, which = k / SIDES;
 
 			command_words(which, s->id[side], i, words, text, sizeof text);
-			rc = process_sample(t, s->m[side][1 + which], &s->place[side], words,
+			rc = trial_process(t, s->m[side][1 + which], &s->place[side], words,
 			    s->last, i >= 0, e);
 		}
 		for (size_t side = 0; side < SIDES && rc == OK; side++)

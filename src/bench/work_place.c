@@ -29,6 +29,7 @@
 #define STOP_TIMEOUT  (10 * NS_PER_S)
 #define OUT_BYTES     (64 * MB)
 #define DAEMONS_MAX   16
+#define TAIL_BYTES    300                    /* of the daemon's words, for a message */
 #define COMMIT_BYTES  8192                   /* two pages, as a small commit */
 
 /* The scratch folder. */
@@ -136,41 +137,27 @@ scratch_remove(struct scratch *s)
 	s->root[0] = '\0';
 }
 
-static int
-nsec_cmp(const void *a, const void *b)
-{
-	const nsec *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
-nsec
-scratch_commit(const struct scratch *s, size_t times)
+int
+scratch_commits(const struct scratch *s, size_t times, struct hist *out, struct err *e)
 {
 	static const char page[COMMIT_BYTES] = { 1 };
 	char path[WB_PATH + 16];
-	nsec took[SCRATCH_COMMITS];
-	size_t n = 0;
-	int fd;
+	int fd, rc = OK;
 
 	snprintf(path, sizeof path, "%s/commit", s->root);
 	fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return 0;
-	while (n < times && n < SCRATCH_COMMITS) {
+	for (size_t i = 0; i < times && rc == OK; i++) {
 		nsec began = clock_mono();
 
 		if (write(fd, page, sizeof page) != (ssize_t)sizeof page ||
 		    fdatasync(fd) != 0)
-			break;
-		took[n++] = clock_mono() - began;
+			rc = err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
+		hist_add(out, (uint64_t)(clock_mono() - began));
 	}
-	close(fd);
+	if (fd >= 0)
+		close(fd);
 	unlink(path);
-	if (n == 0)
-		return 0;
-	qsort(took, n, sizeof took[0], nsec_cmp);
-	return took[n / 2];
+	return rc;
 }
 
 /* Processes. */
@@ -219,11 +206,9 @@ spawn(const struct run *r, int out_fd, int err_fd, pid_t *pid, struct err *e)
 	size_t n = 0;
 	int rc;
 
-	if (!r->bare) {
-		argv[n++] = r->place->tool.path;
-		if (r->place->tool.word != NULL)
-			argv[n++] = r->place->tool.word;
-	}
+	argv[n++] = r->place->tool.path;
+	if (r->place->tool.word != NULL)
+		argv[n++] = r->place->tool.word;
 	for (size_t i = 0; r->args[i] != NULL && n < RUN_ARGS_MAX; i++)
 		argv[n++] = r->args[i];
 	if (r->last != NULL)
@@ -288,47 +273,33 @@ run_process(struct run *r, struct err *e)
 /* Workspaces. */
 
 int
-place_new(struct place *p, struct scratch *s, struct tool tool, bool daemon,
-    struct err *e)
+place_file_read(const struct place *p, const char *name, struct buf *out, struct err *e)
 {
-	static const char *const init[] = { "init", "--prefix", "w", NULL };
-	static unsigned made;
-	struct buf out = BUF(OUT_BYTES);
-	/* A command without --no-daemon may start one of its own. */
-	struct run r = { .place = p, .args = init, .last = "--no-daemon", .out = &out };
-	int rc;
-
-	*p = (struct place){ .scratch = s, .tool = tool };
-	snprintf(p->dir, sizeof p->dir, "%.*s/%u", (int)sizeof p->dir - 32, s->root, made++);
-	snprintf(p->sock, sizeof p->sock, "%.*s/" NAME_SOCKET, (int)sizeof p->sock - 32,
-	    p->dir);
-	if (mkdir(p->dir, 0700) != 0)
-		return err_set(e, ERR_IO, "%s: %s", p->dir, strerror(errno));
-	rc = run_process(&r, e);
-	if (rc == OK && r.code != 0)
-		rc = err_set(e, ERR_INVALID, "%s %s init: exit code %d: %.*s", tool.path,
-		    tool.word != NULL ? tool.word : "", r.code, FMT(str_trim(buf_str(&out))));
-	buf_release(&out);
-	if (rc == OK && daemon)
-		rc = place_start(p, NULL, e);
-	return rc;
-}
-
-/* The daemon's last words, for a message. */
-static void
-log_tail(const struct place *p, struct buf *out)
-{
-	char path[WB_PATH + 16];
+	char path[WB_PATH + 32];
 	int fd;
 
-	snprintf(path, sizeof path, "%s/daemon.out", p->dir);
+	snprintf(path, sizeof path, "%s/%s", p->dir, name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return;
+		return err_set(e, ERR_NOTFOUND, "%s: %s", path, strerror(errno));
 	read_all(fd, out);
 	close(fd);
-	if (out->n > 300)
-		buf_drop_front(out, out->n - 300);
+	return OK;
+}
+
+int
+place_file_write(const struct place *p, const char *name, struct str text, struct err *e)
+{
+	char path[WB_PATH + 32];
+	FILE *f;
+	bool written;
+
+	snprintf(path, sizeof path, "%s/%s", p->dir, name);
+	f = fopen(path, "we");
+	written = f != NULL && fwrite(text.p, 1, text.n, f) == text.n;
+	if (f != NULL && fclose(f) != 0)
+		written = false;
+	return written ? OK : err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
 }
 
 static void
@@ -364,7 +335,9 @@ await_daemon(struct place *p, struct err *e)
 		poll(NULL, 0, 1);
 	}
 	if (rc != OK) {
-		log_tail(p, &tail);
+		place_file_read(p, "daemon.out", &tail, &(struct err){ 0 });
+		if (tail.n > TAIL_BYTES)
+			buf_drop_front(&tail, tail.n - TAIL_BYTES);
 		err_set(e, rc, "the daemon does not answer: %s%s%.*s", last.text,
 		    tail.n > 0 ? "; it said: " : "", FMT(str_trim(buf_str(&tail))));
 	}
@@ -372,13 +345,12 @@ await_daemon(struct place *p, struct err *e)
 	return rc;
 }
 
-int
-place_start(struct place *p, nsec *took, struct err *e)
+static int
+place_start(struct place *p, struct err *e)
 {
 	static const char *const args[] = { "daemon", "--foreground", NULL };
 	const struct run r = { .place = p, .args = args };
 	char path[WB_PATH + 16];
-	nsec began = clock_mono();
 	int fd, rc;
 
 	snprintf(path, sizeof path, "%s/daemon.out", p->dir);
@@ -391,46 +363,55 @@ place_start(struct place *p, nsec *took, struct err *e)
 		return rc;
 	}
 	janitor_tell(p->scratch, p->daemon);
-	rc = await_daemon(p, e);
-	if (took != NULL)
-		*took = clock_mono() - began;
-	return rc;
+	return await_daemon(p, e);
 }
 
-void
-place_kill(struct place *p)
+int
+place_new(struct place *p, struct scratch *s, struct tool tool, bool daemon,
+    struct err *e)
 {
-	if (p->daemon <= 0)
-		return;
-	kill(p->daemon, SIGKILL);
-	waitpid(p->daemon, NULL, 0);
-	forget_daemon(p);
+	static const char *const init[] = { "init", "--prefix", "w", NULL };
+	static unsigned made;
+	struct buf out = BUF(OUT_BYTES);
+	/* A command without --no-daemon may start one of its own. */
+	struct run r = { .place = p, .args = init, .last = "--no-daemon", .out = &out };
+	int rc;
+
+	*p = (struct place){ .scratch = s, .tool = tool };
+	snprintf(p->dir, sizeof p->dir, "%.*s/%u", (int)sizeof p->dir - 32, s->root, made++);
+	snprintf(p->sock, sizeof p->sock, "%.*s/" NAME_SOCKET, (int)sizeof p->sock - 32,
+	    p->dir);
+	if (mkdir(p->dir, 0700) != 0)
+		return err_set(e, ERR_IO, "%s: %s", p->dir, strerror(errno));
+	rc = run_process(&r, e);
+	if (rc == OK && r.code != 0)
+		rc = err_set(e, ERR_INVALID, "%s %s init: exit code %d: %.*s", tool.path,
+		    tool.word != NULL ? tool.word : "", r.code, FMT(str_trim(buf_str(&out))));
+	buf_release(&out);
+	if (rc == OK && daemon)
+		rc = place_start(p, e);
+	return rc;
 }
 
 int
 place_close(struct place *p, int rc, struct err *e)
 {
-	struct err late;
-	int stopped = place_stop(p, rc == OK ? e : &late);
-
-	return rc != OK ? rc : stopped;
-}
-
-int
-place_stop(struct place *p, struct err *e)
-{
 	nsec until = clock_mono() + STOP_TIMEOUT;
 
 	if (p->daemon <= 0)
-		return OK;
+		return rc;
 	kill(p->daemon, SIGTERM);
 	while (waitpid(p->daemon, NULL, WNOHANG) == 0) {
 		if (clock_mono() > until) {
-			place_kill(p);
-			return err_set(e, ERR_TIMEOUT, "the daemon did not stop when asked to");
+			kill(p->daemon, SIGKILL);
+			waitpid(p->daemon, NULL, 0);
+			if (rc == OK)
+				rc = err_set(e, ERR_TIMEOUT, "the daemon did not stop when "
+				    "asked to");
+			break;
 		}
 		poll(NULL, 0, 1);
 	}
 	forget_daemon(p);
-	return OK;
+	return rc;
 }

@@ -3,8 +3,8 @@
  *
  * work.c has the table of workloads and the report; work_place.c the scratch
  * folder, the daemon and processes; work_wire.c the clients of the socket.
- * work_agents.c, work_calls.c, work_sizes.c, work_faults.c and work_parity.c
- * are the workloads.
+ * work_agents.c, work_calls.c, work_sizes.c and work_exchange.c are the
+ * workloads.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -25,6 +25,12 @@
 #define WB_SIZES_MAX   8
 #define WB_METERS_MAX  128
 #define WB_ID          72                    /* an id and its end */
+#define WB_BLOCK       25                    /* samples in a turn */
+
+/* What a write may take beside what it does: see trial_yard.  At a floor of
+ * 0.75 ms 0.2 ms, and the sync that it shares. */
+#define WB_WRITE_FLOORS  0.27
+#define WB_WRITE_COMMITS 1.5
 
 /* ---- scratch folder, daemon, processes (work_place.c) ----------------------- */
 
@@ -57,17 +63,17 @@ struct place {
 /* Makes a workspace in a new folder.  daemon: and starts and awaits its daemon. */
 int  place_new(struct place *p, struct scratch *s, struct tool tool, bool daemon,
     struct err *e);
-int  place_start(struct place *p, nsec *took, struct err *e);
-void place_kill(struct place *p);            /* SIGKILL, and waits */
-/* Stops the daemon as a service manager would.  ERR_TIMEOUT: it had to be killed. */
-int  place_stop(struct place *p, struct err *e);
-/* The same at a workload's end: returns rc, if that is OK place_stop's. */
+/* Stops the daemon, if there is one, as a service manager would.  Returns rc, or
+ * if that is OK, ERR_TIMEOUT: it had to be killed. */
 int  place_close(struct place *p, int rc, struct err *e);
+/* A whole file of the workspace's folder. */
+int  place_file_read(const struct place *p, const char *name, struct buf *out, struct err *e);
+int  place_file_write(const struct place *p, const char *name, struct str text,
+    struct err *e);
 
 #define RUN_ARGS_MAX 24
 struct run {
 	struct place *place;                 /* where; and whose tool */
-	bool bare;                           /* args are the whole command line */
 	const char *const *args;             /* NULL-ended, behind the tool */
 	const char *last;                    /* one more, as "--no-daemon"; or NULL */
 	struct buf *out;                     /* stdout, then stderr; NULL: not read */
@@ -79,10 +85,9 @@ struct run {
 /* ERR_IO: could not be started. */
 int run_process(struct run *r, struct err *e);
 
-/* What one fdatasync of a small write takes in the scratch folder: the median of
- * so many. */
-#define SCRATCH_COMMITS 200
-nsec scratch_commit(const struct scratch *s, size_t times);
+/* What one fdatasync of a small write takes in the scratch folder, so many times. */
+int scratch_commits(const struct scratch *s, size_t times, struct hist *out,
+    struct err *e);
 
 /* ---- clients of the socket (work_wire.c) ------------------------------------- */
 
@@ -145,15 +150,13 @@ struct crowd {
 	int (*answer)(void *ctx, const struct agent *a, const struct answer *r,
 	    struct err *e);              /* not OK ends all */
 	void *ctx;
-	bool dies;                           /* the daemon is meant to go away */
 	/* out */
 	nsec began, ended, cpu;
 	double daemon_cpu_s;
 	uint64_t asked, answered;
-	bool closed;
 };
 
-/* ERR_CLOSED: a connection went away and should not have.  ERR_TIMEOUT: for a
+/* ERR_CLOSED: a connection went away.  ERR_TIMEOUT: for a
  * minute nothing came. */
 int crowd_run(struct crowd *c, struct err *e);
 
@@ -175,12 +178,12 @@ struct trial {
 	struct scratch scratch;
 	struct tool tool;
 	char cohort[WB_PATH];
-	double commit_ms;
 	struct report report;
 	struct meter *meter[WB_METERS_MAX];
 	size_t meters_n;
 	struct err sample;                   /* the first error */
 	const char *workload;                /* the one that runs */
+	struct meter *floor, *commit;        /* its yard; NULL: not measured yet */
 	nsec shown;
 };
 
@@ -190,9 +193,18 @@ void trial_value(struct trial *t, double value, int digits, const char *format, 
     __attribute__((format(printf, 4, 5)));
 void trial_check(struct trial *t, bool passed, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* p50 at most limit_ms. */
-void trial_p50(struct trial *t, const struct meter *m, double limit_ms,
-    const char *why);
+/* What bounds are told in: this machine's and this minute's time of an empty
+ * process (`cohort --version`) and of a commit, so many times more each.  Called
+ * in turns with what is measured. */
+int  trial_yard(struct trial *t, size_t times, struct err *e);
+double trial_limit(const struct trial *t, double floors, double commits);    /* ms */
+/* p50 at most the limit. */
+void trial_p50(struct trial *t, const struct meter *m, double floors, double commits);
+/* Adds an answer's time, if it counts, or its error. */
+void trial_answer(struct trial *t, struct meter *m, const struct answer *r, bool counts);
+/* The same of a process. */
+int  trial_process(struct trial *t, struct meter *m, struct place *p,
+    const char *const *args, const char *last, bool counts, struct err *e);
 void trial_error(struct trial *t, struct meter *m, const struct err *e);
 /* Shows how far it is; cheap. */
 void trial_progress(struct trial *t, double fraction, const char *what);
@@ -212,28 +224,11 @@ struct work_row {
 extern const struct work_row work_rows[];
 extern const size_t work_rows_n;
 
-/* ---- ids that were told to us (work_agents.c) ----------------------------------- */
-
-struct told {
-	struct told_id { char id[WB_ID]; int64_t number; size_t agent; } *row;
-	size_t n, cap;
-};
-int  told_add(struct told *t, struct str id, int64_t number, size_t agent,
-    struct err *e);
-size_t told_twice(struct told *t);           /* sorts; how many ids are double */
-/* After told_twice; NULL: it was not told. */
-const struct told_id *told_find(const struct told *t, struct str id);
-void told_release(struct told *t);
-
-/* The stored counts equal `items` and what a recount finds. */
-int  verify_counts(struct trial *t, const struct place *p, int64_t items,
-    struct err *e);
-
 /* ---- the workloads ----------------------------------------------------------------- */
 
 #define WORK_LOAD_MAP(X)                                                       \
-	X(s1) X(s2) X(s3) X(s4) X(s5)                                          \
-	X(b1) X(b2) X(b3) X(b4) X(b5) X(b6) X(b7) X(b8) X(b10) X(b11) X(p1) X(bd)
+	X(s1) X(s3) X(s5)                                                      \
+	X(b1) X(b2) X(b3) X(b4) X(b5) X(b6) X(b7) X(b8) X(b9) X(bd)
 #define X(name) int load_##name(struct trial *t, struct err *e);
 WORK_LOAD_MAP(X)
 #undef X

@@ -321,22 +321,6 @@ agent_hear(struct gate *g, struct agent *a, struct err *e)
 	return gone == ERR_AGAIN ? OK : gone;
 }
 
-/* The daemon went away: what it had said is heard. */
-static int
-agent_lost(struct gate *g, struct agent *a, int rc)
-{
-	struct err rest;
-
-	if (!g->c->dies || rc != ERR_CLOSED)
-		return rc;
-	g->c->closed = true;
-	while (agent_hear(g, a, &rest) == OK)
-		continue;
-	close(a->fd);
-	a->fd = -1;
-	return OK;
-}
-
 /* Wakes for room to send only while something is unsent. */
 static void
 agent_arm(struct gate *g, struct agent *a)
@@ -359,10 +343,9 @@ agent_turn(struct gate *g, struct agent *a, struct err *e)
 
 	if (rc == OK)
 		rc = agent_fill(g, a, e);
-	if (rc != OK)
-		return agent_lost(g, a, rc);
-	agent_arm(g, a);
-	return OK;
+	if (rc == OK)
+		agent_arm(g, a);
+	return rc;
 }
 
 static int
@@ -437,15 +420,12 @@ crowd_run(struct crowd *c, struct err *e)
 	int rc = gate_open(&g, e);
 
 	c->asked = c->answered = 0;
-	c->closed = false;
 	cpu = clock_cpu();
 	c->began = clock_mono();
 	for (size_t i = 0; i < c->n && rc == OK; i++) {
 		rc = agent_fill(&g, &g.agent[i], e);
 		if (rc == OK)
 			agent_arm(&g, &g.agent[i]);
-		else
-			rc = agent_lost(&g, &g.agent[i], rc);
 	}
 	if (rc == OK)
 		rc = gate_loop(&g, e);

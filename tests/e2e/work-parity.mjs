@@ -124,6 +124,13 @@ await scenario("the same bytes", async () => {
     if (process.env.SHOW) console.log(`$ ${call.args.join(" ")}\n${got.direct.out}${got.direct.err}[${got.direct.code}]`);
   }
 });
+// Of one workspace the times are the same too.
+await scenario("what only reads: the same to the byte on one workspace", () => {
+  const reads = calls.filter(({ args: [word, sub] }) => ["list", "ready", "blocked", "show", "search", "history", "export"].includes(word) || (word === "dep" && ["tree", "cycles"].includes(sub)) || (word === "label" && sub.startsWith("list")));
+  reads.push({ args: ["stats"] }, { args: ["stats", "--json"] });
+  check(reads.length >= 80, "enough of them", reads.length);
+  for (const { args } of reads) equal(homes.daemon.ws.run(args), homes.daemon.ws.run([...args, "--no-daemon"]), args.join(" ").slice(0, 100));
+});
 await scenario("it was the daemon that answered", async () => {
   const c = await connect(homes.daemon.ws);
   const s = (await c.call("status")).data;

@@ -145,41 +145,52 @@ await section("direct", async () => {
 
 /* ---- kill -9 ------------------------------------------------------------------------ */
 
+// Eight agents with 16 requests open each, so that a commit that is cut off has
+// many in it; ids are the daemon's own.
 await section("kills", async () => {
-  const ws = workspace({ mode: "direct", dir: fresh() }), acknowledged = [], closed = new Set();
-  const rounds = long ? 50 : 10;
-  let serial = 0;
+  const rounds = long ? 50 : 10, told = new Map(), closed = new Set();
+  const ws = workspace({ mode: "direct", dir: fresh() });
+  const twice = [];
+  let pairs = 0;
   for (let k = 0; k < rounds; k++) {
     const d = daemonOf(ws);
     // What the killed one left behind is a socket too.
     await until(async () => { const c = await connect(ws).catch(() => null); c?.close(); return c !== null || d.exit; }, "the daemon");
     let live = true;
-    const goal = acknowledged.length + 40 + (k * 37) % 100;
-    const agents = Array.from({ length: 6 }, async (_, a) => {
+    const goal = told.size + 40 + (k * 37) % 400;
+    const agents = Array.from({ length: 8 }, async (_, a) => {
       const c = await connect(ws).catch(() => null);
-      while (live && c !== null && !c.closed) {
-        const id = `p-k${serial++}`;
-        const r = await c.call("create", { title: id, id }, { actor: `agent${a}` });
-        if (r?.success) acknowledged.push(id); else break;
-        if (acknowledged.length % 3 === 0) {
-          const x = await c.call("close", { id });
-          if (x?.success) closed.add(id);
+      await Promise.all(Array.from({ length: 16 }, async (_, line) => {
+        for (let i = 0; live && c !== null && !c.closed; i++) {
+          const title = `item ${k}.${a}.${line}.${i}`;
+          const r = await c.call("create", { title, labels: ["l"] }, { actor: `agent${a}` });
+          if (!r?.success) break;
+          if (told.has(r.data.id)) twice.push(r.data.id);
+          told.set(r.data.id, title);
+          if (told.size % 3 === 0 && (await c.call("close", { id: r.data.id }))?.success) closed.add(r.data.id);
+          if (told.size % 7 === 0) {
+            const n = pairs++;
+            await c.call("batch", { operations: [{ operation: "create", args: { title: "pair", id: `p-left-${n}` } }, { operation: "create", args: { title: "pair", id: `p-right-${n}`, dependencies: [{ $ref: 0 }] } }] });
+          }
         }
-        if (acknowledged.length % 7 === 0) await c.call("batch", { operations: [{ operation: "create", args: { title: "pair", id: `p-l${serial}` } }, { operation: "create", args: { title: "pair", id: `p-r${serial}`, dependencies: [{ $ref: 0 }] } }] });
-      }
+      }));
       c?.close();
     });
-    await until(() => acknowledged.length >= goal || d.exit, "creates to be acknowledged");
+    await until(() => told.size >= goal || d.exit, "creates to be acknowledged");
+    check(d.exit === null, `kill ${k}: the daemon lived until then`, d.log);
     d.child.kill("SIGKILL");
     live = false;
     await d.exited;
     await Promise.all(agents);
+    equal(ws.run(["doctor"]).code, 0, `kill ${k}: what is kept beside the items is right`);
   }
-  verify(ws, acknowledged, `${rounds} kills`);
+  verify(ws, [...told.keys()], `${rounds} kills`);
   const all = new Map(ws.ok(["list", "-n", "0", "--json"]).map((i) => [i.id, i]));
+  equal(twice, [], "no id was given twice");
+  equal([...told].filter(([id, title]) => all.get(id)?.title !== title), [], "each under the id that was told, as it was asked for");
   equal([...closed].filter((id) => all.get(id)?.status !== "closed"), [], "what was closed is closed");
-  equal([...all.keys()].filter((id) => id.startsWith("p-l") && !all.has(id.replace("p-l", "p-r"))), [], "batches are whole");
-  console.log(`${acknowledged.length} creates acknowledged over ${rounds} kills`);
+  equal([...all.keys()].filter((id) => id.startsWith("p-left") && !all.has(id.replace("left", "right"))), [], "batches are whole");
+  console.log(`${told.size} creates acknowledged over ${rounds} kills`);
 });
 
 finish();
