@@ -515,6 +515,26 @@ runs_found(struct call *c)
 		call_json(c, STR_NONE);
 }
 
+/* The last two are known, and in no run of ours. */
+static const char *const run_members[] = {
+	"run_id", "thread_id", "assistant_id", "metadata", "status", "kwargs",
+	"multitask_strategy", "created_at", "updated_at", "cancel_reason",
+	"langsmith_session_name", NULL
+};
+
+static int
+check_select(struct call *c)
+{
+	struct str *select;
+	size_t n;
+	int rc = param_list(c->r, "select", &select, &n, &c->err);
+
+	for (size_t i = 0; rc == OK && i < n; i++)
+		if (word_index(run_members, select[i]) < 0)
+			rc = word_error(&c->err, "select", run_members, select[i]);
+	return rc;
+}
+
 void
 run_list_handler(struct call *c, jnode body)
 {
@@ -535,6 +555,8 @@ run_list_handler(struct call *c, jnode body)
 		if (op->status < 0)
 			rc = word_error(&c->err, "status", run_status_names, status);
 	}
+	if (rc == OK)
+		rc = check_select(c);
 	if (rc < 0) {
 		call_fail(c, rc, &c->err);
 		return;

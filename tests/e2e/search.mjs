@@ -92,6 +92,16 @@ await scenario("what is wrong is named", async () => {
   }
 });
 
+await scenario("runs: select in a list", async () => {
+  const t = (await post("/threads", {})).json.thread_id;
+  await post(`/threads/${t}/runs/wait`, { assistant_id: "agent", input: { messages: [{ role: "user", content: "hi" }] } });
+  const list = (query) => call(server, "GET", `/threads/${t}/runs?${query}`);
+  equal((await list("select=status&select=cancel_reason")).json, [{ status: "success" }], "known names");
+  equal((await list("select=" + encodeURIComponent('["status"]'))).json, [{ status: "success" }], "as JSON");
+  const r = await list("select=status&select=state");
+  equal([r.status, /select: expected one of run_id/.test(r.json.detail)], [422, true], `an unknown name: ${r.text}`);
+});
+
 await scenario("assistants: search", async () => {
   for (const name of ["Zoe", "Adam"]) await post("/assistants", { graph_id: "agent", name, metadata: { kind: "found", tags: [name] } });
   const names = async (q) => (await post("/assistants/search", { metadata: { kind: "found" }, ...q })).json.map((a) => a.name);
