@@ -87,6 +87,17 @@ void json_add_node(struct buf *b, jnode n);              /* NULL: null */
 void json_add_double(struct buf *b, double d);           /* shortest round trip */
 void json_add_key(struct buf *b, const char *key);       /* `"key":`, a comma
                                                 first unless b ends with { */
+/* As buf_add_fmt, but ' stands for ", and of printf's conversions there are
+ *   %s  %.*s     a string: quoted and escaped
+ *   %-s %-.*s    ready JSON, as it is
+ *   %hhd         a bool: true or false
+ *   %d %ld %lld %u %lu %llu %zu %.3f     a number
+ *   %p           a jnode; NULL: null
+ * A comma at the start is left out where b is empty or ends with { or [:
+ *   for (i = 0; i < n; i++)
+ *           json_add_fmt(b, ",{'id':%.*s,'at':%zu}", FMT(id[i]), i); */
+void json_add_fmt(struct buf *b, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* A long comparison asks every few microseconds whether to go on. */
 struct json_pace {
 	bool (*go_on)(void *ctx);            /* NULL: always */

@@ -254,3 +254,110 @@ json_unescape(struct str raw, struct buf *out)
 	}
 	return out->failed ? ERR_TOOBIG : OK;
 }
+
+/* ---- templates ------------------------------------------------------------- */
+
+struct spec {                                /* between % and the conversion */
+	bool raw, size;
+	int bytes, longs, shorts;            /* bytes: -1 up to the NUL */
+};
+
+static const char *
+spec_read(const char *p, struct spec *s, va_list *ap)
+{
+	*s = (struct spec){ .bytes = -1 };
+	if (*p == '-')
+		p++, s->raw = true;
+	if (p[0] == '.' && p[1] == '*')
+		p += 2, s->bytes = va_arg(*ap, int);
+	else if (p[0] == '.')
+		p += 2, s->bytes = p[-1] - '0';
+	for (; *p == 'l' || *p == 'h' || *p == 'z'; p++) {
+		s->longs += *p == 'l';
+		s->shorts += *p == 'h';
+		s->size |= *p == 'z';
+	}
+	return p;
+}
+
+static void
+add_text(struct buf *b, const struct spec *s, const char *p)
+{
+	struct str text = s->bytes < 0 ? str_of(p) : (struct str){ p, (size_t)s->bytes };
+
+	if (s->raw)
+		buf_add(b, text);
+	else
+		json_add_str(b, text);
+}
+
+static void
+add_integer(struct buf *b, const struct spec *s, va_list *ap)
+{
+	long long i = s->longs == 2 ? va_arg(*ap, long long) :
+	    s->longs == 1 ? va_arg(*ap, long) : va_arg(*ap, int);
+
+	if (s->shorts == 2)
+		buf_add(b, i != 0 ? S("true") : S("false"));
+	else
+		buf_add_i64(b, i);
+}
+
+static void
+add_unsigned(struct buf *b, const struct spec *s, va_list *ap)
+{
+	buf_add_u64(b, s->size ? va_arg(*ap, size_t) :
+	    s->longs == 2 ? va_arg(*ap, unsigned long long) :
+	    s->longs == 1 ? va_arg(*ap, unsigned long) : va_arg(*ap, unsigned));
+}
+
+/* One conversion, after its %; returns the byte behind it. */
+static const char *
+add_one(struct buf *b, const char *p, va_list *ap)
+{
+	struct spec s;
+
+	p = spec_read(p, &s, ap);
+	switch (*p) {
+	case 's':
+		add_text(b, &s, va_arg(*ap, const char *));
+		break;
+	case 'd':
+		add_integer(b, &s, ap);
+		break;
+	case 'u':
+		add_unsigned(b, &s, ap);
+		break;
+	case 'f':
+		buf_add_fmt(b, "%.*f", s.bytes, va_arg(*ap, double));
+		break;
+	default:
+		assert(*p == 'p');
+		json_add_node(b, va_arg(*ap, void *));
+		break;
+	}
+	return p + 1;
+}
+
+void
+json_add_fmt(struct buf *b, const char *format, ...)
+{
+	va_list ap;
+
+	if (*format == ',' && (b->n == 0 || b->p[b->n - 1] == '{' || b->p[b->n - 1] == '['))
+		format++;
+	va_start(ap, format);
+	while (*format != '\0') {
+		size_t n = strcspn(format, "'%");
+
+		buf_add(b, (struct str){ format, n });
+		format += n;
+		if (*format == '%') {
+			format = add_one(b, format + 1, &ap);
+		} else if (*format == '\'') {
+			buf_add_char(b, '"');
+			format++;
+		}
+	}
+	va_end(ap);
+}

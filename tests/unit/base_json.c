@@ -506,3 +506,40 @@ TEST(json_merge_is_shallow_and_later_wins)
 	json_release(&doc);
 	buf_release(&b);
 }
+
+TEST(template_quotes_escapes_and_numbers)
+{
+	struct buf b = BUF(4 * KB);
+	struct json_doc d;
+
+	CHECK_RC(json_parse(&d, S("{\"n\":[1]}"), NULL), OK);
+	json_add_fmt(&b, "{'a':%s,'b':%.*s,'raw':%-s,'part':%-.*s,'none':%-s,'node':%p,"
+	    "'no':%p}\n", "x\"y\n", 2, "abc", "[2]", 3, "{}0", "1", (void *)d.root, NULL);
+	json_add_fmt(&b, "[%d,%ld,%lld,%u,%lu,%llu,%zu,%.3f,%.0f,%hhd,%hhd]", -1, -2L,
+	    -3000000000LL, 4U, 5UL, UINT64_MAX + 0ULL, (size_t)7, 1.25, 8.9, true, false);
+	CHECK_STR(buf_str(&b), "{\"a\":\"x\\\"y\\n\",\"b\":\"ab\",\"raw\":[2],\"part\":{}0,"
+	    "\"none\":1,\"node\":{\"n\":[1]},\"no\":null}\n[-1,-2,-3000000000,4,5,"
+	    "18446744073709551615,7,1.250,9,true,false]");
+	json_release(&d);
+	buf_release(&b);
+}
+
+TEST(template_leaves_out_a_comma_after_an_open_bracket)
+{
+	struct buf b = BUF(4 * KB), small = BUF(16);
+
+	json_add_fmt(&b, ",'a':[");
+	for (int i = 0; i < 2; i++)
+		json_add_fmt(&b, ",{'i':%d,'s':%s", i, "}"), buf_lit(&b, "}");
+	json_add_fmt(&b, "],'o':{");
+	json_add_fmt(&b, ",'x':%s", "[");
+	json_add_fmt(&b, ",'y':1}");
+	CHECK_STR(buf_str(&b), "\"a\":[{\"i\":0,\"s\":\"}\"},{\"i\":1,\"s\":\"}\"}],"
+	    "\"o\":{\"x\":\"[\",\"y\":1}");
+	json_add_fmt(&small, "{'a':%d}", 1);
+	CHECK(!small.failed);
+	json_add_fmt(&small, "{'a':%s}", "longer than that");
+	CHECK(small.failed);
+	buf_release(&b);
+	buf_release(&small);
+}
