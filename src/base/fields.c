@@ -37,6 +37,9 @@ failed(struct fields *f, bool itself, int rc)
 {
 	struct buf b = BUF(2 * sizeof f->e->text);
 
+	fail_all(f, rc);
+	if (f->e == NULL)
+		return;
 	add_way(&b, f);
 	if (itself && b.n > 0) {
 		buf_cut(&b, b.n - 1);
@@ -45,7 +48,7 @@ failed(struct fields *f, bool itself, int rc)
 		buf_add_fmt(&b, "%s: ", f->name);
 	}
 	buf_add(&b, str_of(f->e->text));
-	fail_all(f, err_set(f->e, rc, "%.*s", FMT(buf_str(&b))));
+	err_set(f->e, rc, "%.*s", FMT(buf_str(&b)));
 	buf_release(&b);
 }
 
@@ -76,7 +79,7 @@ object_check(struct fields *f)
 void
 fields_open(struct fields *f, jnode node, const char *name, struct err *e)
 {
-	assert(name != NULL && e != NULL);
+	assert(name != NULL);
 	*f = (struct fields){ .node = node, .name = name, .e = e };
 	object_check(f);
 }
@@ -145,7 +148,7 @@ fields_array(struct fields *f, const char *key, size_t max, struct fields *out)
 	if (json_count(n) > max)
 		fields_fail(out, NULL, ERR_LIMIT, "expected at most %zu, got %zu", max,
 		    json_count(n));
-	return n != NULL;
+	return n != NULL && out->rc == OK;
 }
 
 bool
@@ -195,12 +198,14 @@ fields_end(struct fields *f)
 {
 	struct json_iter it = json_each(f->node);
 
-	while (json_next(&it)) {
-		struct str key = str_sub(json_str(it.key), 0, 64);
-		const char *near = str_nearest(key, known_at, f->known, f->known_n);
+	while (json_is_object(f->node) && json_next(&it)) {
+		struct str key = json_str(it.key);
+		const char *near;
 
-		if (is_known(f, json_str(it.key)))
+		if (is_known(f, key))
 			continue;
+		key = str_sub(key, 0, 64);
+		near = str_nearest(key, known_at, f->known, f->known_n);
 		err_set(f->e, ERR_INVALID, "%.*s: unknown key%s%s%s", FMT(key),
 		    near != NULL ? "; did you mean \"" : "", near != NULL ? near : "",
 		    near != NULL ? "\"?" : "");

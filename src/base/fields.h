@@ -37,7 +37,7 @@ struct fields {
 	size_t known_n;
 };
 
-/* What is no object is a failure, with the name in front. */
+/* What is no object is a failure, with the name in front.  e may be NULL. */
 void fields_open(struct fields *f, jnode node, const char *name, struct err *e);
 
 void fields_str(struct fields *f, const char *key, size_t max, struct str *out);
@@ -50,7 +50,8 @@ jnode fields_any(struct fields *f, const char *key);     /* of any kind, or NULL
 
 /* An object as fields of its own; true if it is there. */
 bool fields_object(struct fields *f, const char *key, struct fields *out);
-/* An array of at most max; its objects one by one, while nothing failed. */
+/* An array of at most max, true as above; then its objects one by one, while
+ * nothing failed. */
 bool fields_array(struct fields *f, const char *key, size_t max, struct fields *out);
 bool fields_next(struct fields *array, struct fields *out);
 

@@ -348,10 +348,11 @@ json_add_fmt(struct buf *b, const char *format, ...)
 		format++;
 	va_start(ap, format);
 	while (*format != '\0') {
-		size_t n = strcspn(format, "'%");
+		const char *from = format;
 
-		buf_add(b, (struct str){ format, n });
-		format += n;
+		while (*format != '\0' && *format != '\'' && *format != '%')
+			format++;
+		buf_add(b, (struct str){ from, (size_t)(format - from) });
 		if (*format == '%') {
 			format = add_one(b, format + 1, &ap);
 		} else if (*format == '\'') {

@@ -29,15 +29,11 @@ build_assistant(struct vu *v, struct buf *path, struct buf *body)
 	const struct flow_options *o = v->f->o;
 
 	buf_lit(path, "/assistants");
-	buf_lit(body, "{\"graph_id\":");
-	json_add_str(body, str_of(o->graph));
-	buf_add_fmt(body, ",\"name\":\"bench-%s-%lld-%lld\"", v->f->run,
-	    (long long)v->index, (long long)v->round);
-	if (o->model != NULL) {
-		buf_lit(body, ",\"config\":{\"configurable\":{\"model_name\":");
-		json_add_str(body, str_of(o->model));
-		buf_lit(body, "}}");
-	}
+	json_add_fmt(body, "{'graph_id':%s,'name':'bench-%-s-%lld-%lld'", o->graph,
+	    v->f->run, (long long)v->index, (long long)v->round);
+	if (o->model != NULL)
+		json_add_fmt(body, ",'config':{'configurable':{'model_name':%s}}",
+		    o->model);
 	buf_add_fmt(body, ",\"metadata\":{\"bench\":\"%s\"}}", v->f->run);
 }
 

@@ -29,9 +29,8 @@ block_stop(size_t index, struct buf *out)
 static void
 add_message_head(const struct answer *a, struct buf *out)
 {
-	buf_add_fmt(out, "\"id\":\"msg_mock%llu\",\"type\":\"message\",\"role\":"
-	    "\"assistant\",\"model\":", (unsigned long long)a->id);
-	json_add_str(out, buf_str(&a->model));
+	json_add_fmt(out, "'id':'msg_mock%llu','type':'message','role':'assistant',"
+	    "'model':%.*s", (unsigned long long)a->id, FMT(buf_str(&a->model)));
 }
 
 static void
@@ -63,10 +62,8 @@ anthropic_text(struct answer *a, struct str token, struct buf *out)
 static void
 add_call(const struct answer *a, size_t i, struct buf *out)
 {
-	buf_add_fmt(out, "{\"type\":\"tool_use\",\"id\":\"toolu_mock%llu_%zu\",\"name\":",
-	    (unsigned long long)a->id, i);
-	json_add_str(out, a->turn.calls[i].name);
-	buf_lit(out, ",\"input\":");
+	json_add_fmt(out, "{'type':'tool_use','id':'toolu_mock%llu_%zu','name':%.*s,"
+	    "'input':", (unsigned long long)a->id, i, FMT(a->turn.calls[i].name));
 }
 
 static void
@@ -113,11 +110,8 @@ anthropic_whole(struct answer *a, struct buf *out)
 	buf_add_char(out, '{');
 	add_message_head(a, out);
 	buf_lit(out, ",\"content\":[");
-	if (block_of(a, 0) == 1) {
-		buf_lit(out, "{\"type\":\"text\",\"text\":");
-		json_add_str(out, a->turn.reply);
-		buf_add_char(out, '}');
-	}
+	if (block_of(a, 0) == 1)
+		json_add_fmt(out, "{'type':'text','text':%.*s}", FMT(a->turn.reply));
 	for (size_t i = 0; i < a->turn.calls_n; i++) {
 		if (block_of(a, i) > 0)
 			buf_add_char(out, ',');

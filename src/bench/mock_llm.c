@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fields.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "net/files.h"
@@ -132,27 +133,21 @@ first_tool(jnode root)
 static int
 ask_read(struct ask *k, struct http_req *r, jnode root, const char *model, struct err *e)
 {
-	jnode messages = NULL, options = NULL, last;
-	int rc;
+	struct fields f, messages, options;
+	jnode last;
 
-	if (!json_is_object(root))
-		return err_set(e, ERR_INVALID, "body: expected an object");
-	rc = json_get_array(root, "messages", "messages", &messages, e);
-	if (rc == OK && json_count(messages) == 0)
-		rc = err_set(e, ERR_INVALID, "messages: expected at least one");
-	if (rc == OK)
-		rc = json_get_str(root, "model", "model", str_of(model), LIMIT_NAME_BYTES,
-		    &k->model, e);
-	if (rc == OK)
-		rc = json_get_bool(root, "stream", "stream", false, &k->stream, e);
-	if (rc == OK)
-		rc = json_get_object(root, "stream_options", "stream_options", &options, e);
-	if (rc == OK)
-		rc = json_get_bool(options, "include_usage",
-		    "stream_options.include_usage", false, &k->usage, e);
-	if (rc != OK)
-		return rc;
-	last = json_at(messages, json_count(messages) - 1);
+	fields_open(&f, root, "body", e);
+	fields_array(&f, "messages", SIZE_MAX, &messages);
+	if (json_count(messages.node) == 0)
+		fields_fail(&messages, NULL, ERR_INVALID, "expected at least one");
+	k->model = str_of(model);
+	fields_str(&f, "model", LIMIT_NAME_BYTES, &k->model);
+	fields_bool(&f, "stream", &k->stream);
+	fields_object(&f, "stream_options", &options);
+	fields_bool(&options, "include_usage", &k->usage);
+	if (f.rc != OK)
+		return f.rc;
+	last = json_at(messages.node, json_count(messages.node) - 1);
 	k->role = message_role(last);
 	k->last = content_text(&r->arena, json_get(last, S("content")));
 	k->tool = first_tool(root);
@@ -203,9 +198,8 @@ handle_models(struct mock_llm *m, struct http_req *r)
 {
 	struct buf b = BUF(4 * KB);
 
-	buf_lit(&b, "{\"object\":\"list\",\"data\":[{\"id\":");
-	json_add_str(&b, str_of(m->o.model));
-	buf_lit(&b, ",\"object\":\"model\",\"created\":1700000000,\"owned_by\":\"mock\"}]}");
+	json_add_fmt(&b, "{'object':'list','data':[{'id':%s,'object':'model',"
+	    "'created':1700000000,'owned_by':'mock'}]}", m->o.model);
 	reply_json(r, 200, &b);
 	buf_release(&b);
 }
@@ -295,9 +289,8 @@ on_error_body(void *ctx, int status, struct str message, struct buf *out,
     struct str *content_type)
 {
 	(void)ctx, (void)status;
-	buf_lit(out, "{\"error\":{\"message\":");
-	json_add_str(out, message);
-	buf_lit(out, ",\"type\":\"invalid_request_error\",\"param\":null,\"code\":null}}");
+	json_add_fmt(out, "{'error':{'message':%.*s,'type':'invalid_request_error',"
+	    "'param':null,'code':null}}", FMT(message));
 	*content_type = S("application/json");
 }
 

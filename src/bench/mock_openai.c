@@ -80,10 +80,9 @@ openai_text(struct answer *a, struct str token, struct buf *out)
 static void
 add_call_id(const struct answer *a, size_t i, struct buf *out)
 {
-	buf_add_fmt(out, "\"id\":\"call_mock%llu_%zu\",\"type\":\"function\","
-	    "\"function\":{\"name\":", (unsigned long long)a->id, i);
-	json_add_str(out, a->turn.calls[i].name);
-	buf_lit(out, ",\"arguments\":");
+	json_add_fmt(out, "'id':'call_mock%llu_%zu','type':'function',"
+	    "'function':{'name':%.*s,'arguments':", (unsigned long long)a->id, i,
+	    FMT(a->turn.calls[i].name));
 }
 
 static void

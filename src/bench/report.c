@@ -175,12 +175,9 @@ add_list_json(const struct report *r, struct buf *out)
 	buf_lit(out, "],\"values\":{");
 	add_values_json(r, out);
 	buf_lit(out, "},\"checks\":[");
-	for (size_t i = 0; i < r->checks_n; i++) {
-		buf_add_fmt(out, "%s{\"passed\":%s,\"check\":", i > 0 ? "," : "",
-		    r->check[i].passed ? "true" : "false");
-		json_add_str(out, str_of(r->check[i].text));
-		buf_add_char(out, '}');
-	}
+	for (size_t i = 0; i < r->checks_n; i++)
+		json_add_fmt(out, "%-s{'passed':%hhd,'check':%s}", i > 0 ? "," : "",
+		    r->check[i].passed, r->check[i].text);
 	buf_add_char(out, ']');
 }
 

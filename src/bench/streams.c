@@ -342,13 +342,10 @@ request_set(struct streams *all)
 		return;
 	}
 	buf_lit(&all->path, "/runs/stream");
-	buf_lit(&all->body, "{\"assistant_id\":");
-	json_add_str(&all->body, str_of(o->graph));
-	if (o->model != NULL) {
-		buf_lit(&all->body, ",\"config\":{\"configurable\":{\"model_name\":");
-		json_add_str(&all->body, str_of(o->model));
-		buf_lit(&all->body, "}}");
-	}
+	json_add_fmt(&all->body, "{'assistant_id':%s", o->graph);
+	if (o->model != NULL)
+		json_add_fmt(&all->body,
+		    ",'config':{'configurable':{'model_name':%s}}", o->model);
 	buf_lit(&all->body, ",\"stream_mode\":[\"messages-tuple\"],\"input\":{\"messages\":"
 	    "[{\"role\":\"user\",\"content\":\"Hello.\"}]}}");
 }

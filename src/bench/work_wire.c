@@ -82,9 +82,7 @@ request_add(struct agent *a, const struct ask *q)
 		buf_add(b, buf_str(q->args));
 	buf_lit(b, "},\"actor\":\"");
 	buf_add(b, str_of(a->actor));
-	buf_lit(b, "\",\"request_id\":\"");
-	buf_add_u64(b, a->asks);
-	buf_lit(b, "\"");
+	json_add_fmt(b, "','request_id':'%llu'", (unsigned long long)a->asks);
 	if (q->deadline > 0)
 		buf_add_fmt(b, ",\"deadline_ms\":%lld", (long long)q->deadline);
 	buf_lit(b, "}\n");

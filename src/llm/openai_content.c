@@ -177,11 +177,8 @@ add_audio(struct buf *b, const struct media *m)
 	for (size_t i = 0; i < COUNT(formats); i++)
 		if (str_eq_nocase(m->mime, formats[i].mime))
 			format = formats[i].format;
-	buf_lit(b, "{\"type\":\"input_audio\",\"input_audio\":{\"data\":");
-	json_add_str(b, m->data);
-	buf_lit(b, ",\"format\":");
-	json_add_str(b, format);
-	buf_lit(b, "}}");
+	json_add_fmt(b, "{'type':'input_audio','input_audio':{'data':%.*s,"
+	    "'format':%.*s}}", FMT(m->data), FMT(format));
 	return true;
 }
 
@@ -197,8 +194,7 @@ add_file(struct buf *b, const struct media *m)
 		json_add_key(b, "file_data");
 		add_data_url(b, m, "application/octet-stream");
 	} else {
-		json_add_key(b, "file_id");
-		json_add_str(b, m->file_id);
+		json_add_fmt(b, ",'file_id':%.*s", FMT(m->file_id));
 	}
 	buf_lit(b, "}}");
 	return true;
@@ -218,9 +214,7 @@ add_any(struct buf *b, const struct media *m)
 static void
 add_text(struct buf *b, struct str text)
 {
-	buf_lit(b, "{\"type\":\"text\",\"text\":");
-	json_add_str(b, text);
-	buf_add_char(b, '}');
+	json_add_fmt(b, "{'type':'text','text':%.*s}", FMT(text));
 }
 
 /* The provider's own form of a file or an image, as it is. */

@@ -74,12 +74,9 @@ open_message(struct builder *w, const char *role, struct str name)
 	if (w->any)
 		buf_add_char(w->b, ',');
 	w->any = true;
-	buf_lit(w->b, "{\"role\":");
-	json_add_str(w->b, str_of(role));
-	if (name.n > 0) {
-		json_add_key(w->b, "name");
-		json_add_str(w->b, name);
-	}
+	json_add_fmt(w->b, "{'role':%s", role);
+	if (name.n > 0)
+		json_add_fmt(w->b, ",'name':%.*s", FMT(name));
 	json_add_key(w->b, "content");
 }
 
@@ -256,17 +253,14 @@ add_answer(struct builder *w, const struct asked *a, struct str name)
 {
 	jnode m = a->answer != NO_MESSAGE ? w->docs[a->answer].root : NULL;
 
-	buf_add_char(w->b, ',');
-	buf_lit(w->b, "{\"role\":\"tool\",\"name\":");
+	json_add_fmt(w->b, ",{'role':'tool','name':");
 	add_name(w->b, name);
 	buf_lit(w->b, ",\"content\":");
 	if (m != NULL)
 		openai_add_flat(w->b, json_get(m, S("content")), S("\n"));
 	else
 		buf_lit(w->b, "\"The call was interrupted and has no result.\"");
-	json_add_key(w->b, "tool_call_id");
-	json_add_str(w->b, a->id);
-	buf_add_char(w->b, '}');
+	json_add_fmt(w->b, ",'tool_call_id':%.*s}", FMT(a->id));
 }
 
 static void
@@ -413,8 +407,7 @@ add_messages(struct builder *w, const struct llm_request *rq, struct err *e)
 {
 	int rc = OK;
 
-	json_add_key(w->b, "messages");
-	buf_add_char(w->b, '[');
+	json_add_fmt(w->b, ",'messages':[");
 	if (rq->system_prompt.n > 0) {
 		open_message(w, "system", STR_NONE);
 		json_add_str(w->b, rq->system_prompt);
@@ -446,13 +439,9 @@ add_tools(struct openai_body *body, const struct llm_request *rq)
 	json_add_key(b, "tools");
 	for (size_t i = 0; i < rq->tools_n; i++) {
 		buf_add_char(b, i == 0 ? '[' : ',');
-		buf_lit(b, "{\"type\":\"function\",\"function\":{\"name\":");
-		json_add_str(b, rq->tools[i].name);
-		json_add_key(b, "description");
-		json_add_str(b, rq->tools[i].description);
-		json_add_key(b, "parameters");
-		buf_add(b, rq->tools[i].parameters_json);
-		buf_lit(b, "}}");
+		json_add_fmt(b, "{'type':'function','function':{'name':%.*s,"
+		    "'description':%.*s,'parameters':%-.*s}}", FMT(rq->tools[i].name),
+		    FMT(rq->tools[i].description), FMT(rq->tools[i].parameters_json));
 	}
 	buf_add_char(b, ']');
 	openai_body_part(body, QUIRK_TOOLS, from, "");
@@ -505,8 +494,7 @@ openai_request_build(struct openai_body *body, const struct llm_request *rq,
 	    .docs = mem_zero((rq->messages_n + 1) * sizeof *w.docs) };
 	int rc;
 
-	buf_lit(b, "{\"model\":");
-	json_add_str(b, model);
+	json_add_fmt(b, "{'model':%.*s", FMT(model));
 	add_stream(body, rq->stream);
 	add_numbers(body, rq, model);
 	add_tools(body, rq);

@@ -248,9 +248,7 @@ add_raw(struct buf *b, struct str raw)
 	struct buf plain = BUF(ANSWER_MAX);
 
 	if (scan_surrogates_paired(raw)) {
-		buf_add_char(b, '"');
-		buf_add(b, raw);
-		buf_add_char(b, '"');
+		json_add_fmt(b, "'%-.*s'", FMT(raw));
 		return;
 	}
 	if (json_unescape(raw, &plain) != OK || plain.failed)
@@ -335,15 +333,10 @@ add_kwargs(struct buf *b, const struct llm_result *r, const struct final_call *c
 		json_add_key(b, "tool_calls");
 		for (size_t i = 0; i < r->calls_n; i++) {
 			buf_add_char(b, i == 0 ? '[' : ',');
-			buf_lit(b, "{\"index\":");
-			buf_add_i64(b, calls[i].index);
-			buf_lit(b, ",\"id\":");
-			json_add_str(b, calls[i].id);
-			buf_lit(b, ",\"type\":\"function\",\"function\":{\"name\":");
-			json_add_str(b, calls[i].name);
-			buf_lit(b, ",\"arguments\":");
-			json_add_str(b, calls[i].args);
-			buf_lit(b, "}");
+			json_add_fmt(b, "{'index':%lld,'id':%.*s,'type':'function',"
+			    "'function':{'name':%.*s,'arguments':%.*s}",
+			    (long long)calls[i].index, FMT(calls[i].id),
+			    FMT(calls[i].name), FMT(calls[i].args));
 			if (calls[i].extra.n > 0) {
 				buf_lit(b, ",\"extra_content\":");
 				buf_add(b, calls[i].extra);
@@ -358,16 +351,11 @@ add_kwargs(struct buf *b, const struct llm_result *r, const struct final_call *c
 		if (r->named_reasoning)
 			buf_lit(b, ",\"__openai_reasoning__\":\"reasoning\"");
 	}
-	if (r->details.n > 0) {
-		json_add_key(b, "reasoning_details");
-		buf_lit(b, "[");
-		buf_add(b, buf_str(&r->details));
-		buf_lit(b, "]");
-	}
-	if (r->extra.n > 0) {
-		json_add_key(b, "extra_content");
-		buf_add(b, buf_str(&r->extra));
-	}
+	if (r->details.n > 0)
+		json_add_fmt(b, ",'reasoning_details':[%-.*s]",
+		    FMT(buf_str(&r->details)));
+	if (r->extra.n > 0)
+		json_add_fmt(b, ",'extra_content':%-.*s", FMT(buf_str(&r->extra)));
 	if (r->refusal_raw.n > 0) {
 		json_add_key(b, "refusal");
 		add_raw(b, buf_str(&r->refusal_raw));
@@ -382,15 +370,9 @@ add_chunks(struct buf *b, const struct final_call *calls, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		if (i > 0)
 			buf_lit(b, ",");
-		buf_lit(b, "{\"name\":");
-		json_add_str(b, calls[i].name);
-		buf_lit(b, ",\"args\":");
-		json_add_str(b, calls[i].args);
-		buf_lit(b, ",\"id\":");
-		json_add_str(b, calls[i].id);
-		buf_lit(b, ",\"index\":");
-		buf_add_i64(b, calls[i].index);
-		buf_lit(b, ",\"type\":\"tool_call_chunk\"}");
+		json_add_fmt(b, "{'name':%.*s,'args':%.*s,'id':%.*s,'index':%lld,"
+		    "'type':'tool_call_chunk'}", FMT(calls[i].name),
+		    FMT(calls[i].args), FMT(calls[i].id), (long long)calls[i].index);
 	}
 	buf_lit(b, "]");
 }
@@ -398,20 +380,12 @@ add_chunks(struct buf *b, const struct final_call *calls, size_t n)
 static void
 add_valid(struct buf *b, const struct final_call *calls, size_t n)
 {
-	bool first = true;
-
 	buf_lit(b, "[");
 	for (size_t i = 0; i < n; i++) {
 		if (calls[i].problem != NULL)
 			continue;
-		buf_add(b, first ? S("{\"name\":") : S(",{\"name\":"));
-		json_add_str(b, calls[i].name);
-		buf_lit(b, ",\"args\":");
-		buf_add(b, calls[i].args_json);
-		buf_lit(b, ",\"id\":");
-		json_add_str(b, calls[i].id);
-		buf_lit(b, ",\"type\":\"tool_call\"}");
-		first = false;
+		json_add_fmt(b, ",{'name':%.*s,'args':%-.*s,'id':%.*s,'type':'tool_call'}",
+		    FMT(calls[i].name), FMT(calls[i].args_json), FMT(calls[i].id));
 	}
 	buf_lit(b, "]");
 }
@@ -419,22 +393,13 @@ add_valid(struct buf *b, const struct final_call *calls, size_t n)
 static void
 add_invalid(struct buf *b, const struct final_call *calls, size_t n)
 {
-	bool first = true;
-
 	buf_lit(b, "[");
 	for (size_t i = 0; i < n; i++) {
 		if (calls[i].problem == NULL)
 			continue;
-		buf_add(b, first ? S("{\"name\":") : S(",{\"name\":"));
-		json_add_str(b, calls[i].name);
-		buf_lit(b, ",\"args\":");
-		json_add_str(b, calls[i].args);
-		buf_lit(b, ",\"id\":");
-		json_add_str(b, calls[i].id);
-		buf_lit(b, ",\"error\":");
-		json_add_str(b, str_of(calls[i].problem));
-		buf_lit(b, ",\"type\":\"invalid_tool_call\"}");
-		first = false;
+		json_add_fmt(b, ",{'name':%.*s,'args':%.*s,'id':%.*s,'error':%s,"
+		    "'type':'invalid_tool_call'}", FMT(calls[i].name),
+		    FMT(calls[i].args), FMT(calls[i].id), calls[i].problem);
 	}
 	buf_lit(b, "]");
 }
@@ -462,10 +427,8 @@ add_details(struct buf *b, struct str details, struct str key, const char *as)
 	int64_t other = usage_number(details, key);
 
 	buf_lit(b, "{");
-	if (audio >= 0) {
-		json_add_key(b, "audio");
-		buf_add_i64(b, audio);
-	}
+	if (audio >= 0)
+		json_add_fmt(b, ",'audio':%lld", (long long)audio);
 	if (other >= 0) {
 		json_add_key(b, as);
 		buf_add_i64(b, other);
@@ -482,13 +445,10 @@ add_usage(struct buf *b, struct str usage, struct llm_answer *a)
 
 	a->input_tokens = in < 0 ? 0 : in;
 	a->output_tokens = out < 0 ? 0 : out;
-	buf_lit(b, ",\"usage_metadata\":{\"input_tokens\":");
-	buf_add_i64(b, a->input_tokens);
-	buf_lit(b, ",\"output_tokens\":");
-	buf_add_i64(b, a->output_tokens);
-	buf_lit(b, ",\"total_tokens\":");
-	buf_add_i64(b, total < 0 ? a->input_tokens + a->output_tokens : total);
-	buf_lit(b, ",\"input_token_details\":");
+	json_add_fmt(b, ",'usage_metadata':{'input_tokens':%lld,'output_tokens':%lld,"
+	    "'total_tokens':%lld,'input_token_details':", (long long)a->input_tokens,
+	    (long long)a->output_tokens,
+	    (long long)(total < 0 ? a->input_tokens + a->output_tokens : total));
 	add_details(b, scan_find(usage, S("prompt_tokens_details")),
 	    S("cached_tokens"), "cache_read");
 	buf_lit(b, ",\"output_token_details\":");
@@ -510,9 +470,8 @@ add_message(struct result_built *out, const struct llm_result *r,
 	add_raw(b, buf_str(&r->content_raw));
 	buf_lit(b, ",\"additional_kwargs\":");
 	add_kwargs(b, r, calls);
-	buf_lit(b, ",\"response_metadata\":{\"model_provider\":");
-	json_add_str(b, provider);
-	buf_lit(b, ",\"usage\":");
+	json_add_fmt(b, ",'response_metadata':{'model_provider':%.*s,'usage':",
+	    FMT(provider));
 	buf_add(b, usage.n > 0 ? usage : S("{}"));
 	if (r->finish_raw.n > 0) {
 		buf_lit(b, ",\"finish_reason\":");
@@ -526,8 +485,7 @@ add_message(struct result_built *out, const struct llm_result *r,
 	add_chunks(b, calls, r->calls_n);
 	buf_lit(b, ",\"tool_calls\":");
 	add_valid(b, calls, r->calls_n);
-	buf_lit(b, ",\"id\":");
-	json_add_str(b, buf_str(&r->id));
+	json_add_fmt(b, ",'id':%.*s", FMT(buf_str(&r->id)));
 	if (usage.n > 0)
 		add_usage(b, usage, &out->answer);
 	buf_lit(b, ",\"invalid_tool_calls\":");

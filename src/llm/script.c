@@ -8,6 +8,7 @@
  */
 #include "llm/script_priv.h"
 
+#include "base/fields.h"
 #include "base/limits.h"
 #include "base/mem.h"
 
@@ -41,40 +42,6 @@ struct llm_script {
 
 /* ---- reading -------------------------------------------------------------- */
 
-/* Every key of the object is one of `known`. */
-static int
-keys_check(jnode object, const char *path, const char *const *known, struct err *e)
-{
-	struct json_iter it = json_each(object);
-
-	while (json_next(&it)) {
-		struct str key = json_str(it.key);
-		const char *near = NULL;
-		bool found = false;
-
-		for (size_t i = 0; known[i] != NULL; i++) {
-			found |= str_eq(key, str_of(known[i]));
-			if (str_distance(key, str_of(known[i]), 2) <= 2)
-				near = known[i];
-		}
-		if (!found)
-			return err_set(e, ERR_INVALID, "%s%s%.*s: unknown key%s%s%s",
-			    path, path[0] != '\0' ? "." : "", FMT(key),
-			    near != NULL ? "; did you mean \"" : "",
-			    near != NULL ? near : "", near != NULL ? "\"?" : "");
-	}
-	return OK;
-}
-
-static int
-object_check(jnode n, const char *path, struct err *e)
-{
-	if (json_is_object(n))
-		return OK;
-	return err_set(e, ERR_INVALID, "%s: expected an object, got %s", path,
-	    json_kind(n));
-}
-
 /* What one turn is read with. */
 struct reading {
 	struct arena *a;
@@ -82,214 +49,116 @@ struct reading {
 	bool filled;                         /* out: and takes values from it */
 };
 
-static int
-read_places(struct reading *r, jnode args, const char *path, struct err *e)
+static void
+read_call(struct reading *r, struct fields *f, struct script_call *out)
 {
-	struct err why = { 0 };
-	int rc = fill_check(args, r->tool, &r->filled, &why);
-
-	return rc == OK ? OK : err_set(e, rc, "%s: %s", path, why.text);
-}
-
-static int
-read_call(struct reading *r, jnode n, const char *path, struct script_call *out,
-    struct err *e)
-{
-	static const char *const known[] = { "name", "args", NULL };
-	struct arena *a = r->a;
-	struct str where = arena_fmt(a, "%s.name", path);
-	struct str args_where = arena_fmt(a, "%s.args", path), name;
 	struct buf text = BUF(LIMIT_SCRIPT_BYTES);
-	jnode args = NULL;
-	int rc = object_check(n, path, e);
+	struct str name = STR_NONE;
+	struct fields args;
+	struct err why = { 0 };
 
-	if (rc == OK)
-		rc = keys_check(n, path, known, e);
-	if (rc == OK)
-		rc = json_get_str(n, "name", where.p, STR_NONE, LIMIT_NAME_BYTES, &name, e);
-	if (rc == OK && name.n == 0)
-		rc = err_set(e, ERR_INVALID, "%s: missing", where.p);
-	if (rc == OK)
-		rc = json_get_object(n, "args", args_where.p, &args, e);
-	if (rc == OK)
-		rc = read_places(r, args, args_where.p, e);
-	if (rc != OK)
-		return rc;
-	if (args != NULL)
-		json_add_node(&text, args);
+	fields_str(f, "name", LIMIT_NAME_BYTES, &name);
+	if (name.n == 0)
+		fields_fail(f, "name", ERR_INVALID, "missing");
+	fields_object(f, "args", &args);
+	if (f->rc == OK && fill_check(args.node, r->tool, &r->filled, &why) != OK)
+		fields_fail(&args, NULL, why.code, "%s", why.text);
+	if (args.node != NULL)
+		json_add_node(&text, args.node);
 	else
 		buf_lit(&text, "{}");
-	*out = (struct script_call){ arena_str(a, name), arena_str(a, buf_str(&text)) };
+	*out = (struct script_call){ arena_str(r->a, name),
+	    arena_str(r->a, buf_str(&text)) };
 	buf_release(&text);
-	return OK;
+	fields_end(f);
 }
 
-static int
-read_calls(struct reading *r, jnode n, const char *path, struct script_turn *out,
-    struct err *e)
+static void
+read_calls(struct reading *r, struct fields *f, struct script_turn *out)
 {
-	struct arena *a = r->a;
-	struct str where = arena_fmt(a, "%s.tool_calls", path);
+	struct fields list, call;
 	struct script_call *calls;
-	struct json_iter it;
-	jnode list;
-	size_t i = 0;
-	int rc = json_get_array(n, "tool_calls", where.p, &list, e);
 
-	if (rc != OK || list == NULL)
-		return rc;
-	if (json_count(list) > LIMIT_TOOL_CALLS)
-		return err_set(e, ERR_LIMIT, "%s: more than %d calls", where.p,
-		    LIMIT_TOOL_CALLS);
-	calls = arena_zero(a, (json_count(list) + 1) * sizeof *calls);
+	if (!fields_array(f, "tool_calls", LIMIT_TOOL_CALLS, &list))
+		return;
+	out->calls_n = json_count(list.node);
+	out->calls = calls = arena_zero(r->a, (out->calls_n + 1) * sizeof *calls);
 	if (calls == NULL)
-		return err_set(e, ERR_TOOBIG, "%s: the script is too large", where.p);
-	for (it = json_each(list); rc == OK && json_next(&it); i++)
-		rc = read_call(r, it.value,
-		    arena_fmt(a, "%s.%zu", where.p, i).p, &calls[i], e);
-	out->calls = calls;
-	out->calls_n = json_count(list);
-	return rc;
+		fields_fail(&list, NULL, ERR_TOOBIG, "the script is too large");
+	while (fields_next(&list, &call))
+		read_call(r, &call, &calls[call.index]);
 }
 
-static int
-read_pause(struct arena *a, jnode n, const char *key, const char *path,
-    int64_t *out, struct err *e)
+static void
+read_turn(struct reading *r, struct fields *f, struct script_turn *out)
 {
-	return json_get_int(n, key, arena_fmt(a, "%s.%s", path, key).p, -1, 0,
-	    PAUSE_MAX_MS, out, e);
-}
+	struct str reply = STR_NONE;
+	int64_t status = 0;
 
-static int
-read_turn(struct reading *r, jnode n, const char *path, struct script_turn *out,
-    struct err *e)
-{
-	struct arena *a = r->a;
-	struct str reply;
-	int64_t status;
-	int rc = json_get_str(n, "reply", arena_fmt(a, "%s.reply", path).p, STR_NONE,
-	    LIMIT_SCRIPT_BYTES, &reply, e);
-
-	if (rc == OK)
-		rc = read_calls(r, n, path, out, e);
-	if (rc == OK)
-		rc = json_get_int(n, "status", arena_fmt(a, "%s.status", path).p, 0,
-		    400, 599, &status, e);
-	if (rc == OK)
-		rc = read_pause(a, n, "ttft_ms", path, &out->ttft_ms, e);
-	if (rc == OK)
-		rc = read_pause(a, n, "token_ms", path, &out->token_ms, e);
-	if (rc != OK)
-		return rc;
-	out->reply = arena_str(a, reply);
-	out->status = (int)status;
+	out->ttft_ms = out->token_ms = -1;
+	fields_str(f, "reply", LIMIT_SCRIPT_BYTES, &reply);
+	read_calls(r, f, out);
+	fields_int(f, "status", 400, 599, &status);
+	fields_int(f, "ttft_ms", 0, PAUSE_MAX_MS, &out->ttft_ms);
+	fields_int(f, "token_ms", 0, PAUSE_MAX_MS, &out->token_ms);
 	if (reply.p == NULL && out->calls_n == 0 && status == 0)
-		return err_set(e, ERR_INVALID,
-		    "%s: needs a reply, tool_calls or a status", path);
-	return OK;
+		fields_fail(f, NULL, ERR_INVALID, "needs a reply, tool_calls or a status");
+	out->reply = arena_str(r->a, reply);
+	out->status = (int)status;
+	fields_end(f);
 }
 
 /* "text", or {"last":"text","role":"tool"}. */
-static int
-read_match(struct arena *a, jnode n, const char *path, struct rule *out,
-    struct err *e)
+static void
+read_match(struct arena *a, struct fields *f, struct rule *out)
 {
-	static const char *const known[] = { "last", "role", NULL };
 	struct str last = STR_NONE, role = S("user");
-	const char *where = arena_fmt(a, "%s.match", path).p;
-	jnode match = json_get(n, S("match"));
-	int rc = OK;
+	jnode match = fields_any(f, "match");
+	struct fields m;
 
 	if (json_is_string(match)) {
 		last = json_str(match);
 	} else if (!json_is_object(match)) {
-		return err_set(e, ERR_INVALID, "%s: expected a string or an object, "
-		    "got %s", where, json_kind(match));
-	} else {
-		rc = keys_check(match, where, known, e);
-		if (rc == OK)
-			rc = json_get_str(match, "last",
-			    arena_fmt(a, "%s.last", where).p, last,
-			    LIMIT_SCRIPT_BYTES, &last, e);
-		if (rc == OK)
-			rc = json_get_str(match, "role",
-			    arena_fmt(a, "%s.role", where).p, role,
-			    LIMIT_NAME_BYTES, &role, e);
+		fields_fail(f, "match", ERR_INVALID, "expected a string or an object, "
+		    "got %s", json_kind(match));
+	} else if (fields_object(f, "match", &m)) {
+		fields_str(&m, "last", LIMIT_SCRIPT_BYTES, &last);
+		fields_str(&m, "role", LIMIT_NAME_BYTES, &role);
+		fields_end(&m);
 	}
 	out->last = arena_str(a, last);
 	out->role = arena_str(a, role);
-	return rc;
 }
 
-static int
-read_rule(struct arena *a, jnode n, const char *path, struct rule *out,
-    struct err *e)
+static void
+read_rule(struct arena *a, struct fields *f, struct rule *out)
 {
-	static const char *const known[] = { "match", "reply", "tool_calls",
-	    "status", "ttft_ms", "token_ms", NULL };
 	struct reading r = { .a = a };
-	int rc = object_check(n, path, e);
 
-	if (rc == OK)
-		rc = keys_check(n, path, known, e);
-	if (rc == OK)
-		rc = read_match(a, n, path, out, e);
+	read_match(a, f, out);
 	r.tool = str_eq(out->role, S("tool"));
-	if (rc == OK)
-		rc = read_turn(&r, n, path, &out->turn, e);
+	read_turn(&r, f, &out->turn);
 	out->filled = r.filled;
-	return rc;
-}
-
-static int
-read_rules(struct llm_script *s, jnode list, struct err *e)
-{
-	struct json_iter it = json_each(list);
-	int rc = OK;
-
-	s->rules = arena_zero(&s->arena, (json_count(list) + 1) * sizeof *s->rules);
-	if (s->rules == NULL)
-		return err_set(e, ERR_TOOBIG, "rules: the script is too large");
-	for (; rc == OK && json_next(&it); s->n++)
-		rc = read_rule(&s->arena, it.value,
-		    arena_fmt(&s->arena, "rules.%zu", s->n).p, &s->rules[s->n], e);
-	return rc;
-}
-
-static int
-read_default(struct llm_script *s, jnode n, struct err *e)
-{
-	static const char *const known[] = { "reply", "tool_calls", "status",
-	    "ttft_ms", "token_ms", NULL };
-	struct reading r = { .a = &s->arena };
-	int rc;
-
-	if (n == NULL)
-		return OK;
-	rc = keys_check(n, "default", known, e);
-	return rc == OK ? read_turn(&r, n, "default", &s->fallback, e) : rc;
 }
 
 static int
 read_root(struct llm_script *s, jnode root, struct err *e)
 {
-	static const char *const known[] = { "rules", "default", NULL };
-	jnode rules = NULL, fallback = NULL;
-	int rc = object_check(root, "the script", e);
+	struct fields f, rules, rule, fallback;
+	struct reading r = { .a = &s->arena };
 
-	if (rc == OK)
-		rc = keys_check(root, "", known, e);
-	if (rc == OK)
-		rc = json_get_array(root, "rules", "rules", &rules, e);
-	if (rc == OK)
-		rc = json_get_object(root, "default", "default", &fallback, e);
-	if (rc == OK && rules != NULL)
-		rc = read_rules(s, rules, e);
-	if (rc == OK)
-		rc = read_default(s, fallback, e);
-	if (rc == OK && s->arena.failed)
-		rc = err_set(e, ERR_TOOBIG, "the script is too large");
-	return rc;
+	fields_open(&f, root, "the script", e);
+	fields_array(&f, "rules", SIZE_MAX, &rules);
+	s->rules = arena_zero(&s->arena, (json_count(rules.node) + 1) * sizeof *s->rules);
+	if (s->rules == NULL)
+		fields_fail(&rules, NULL, ERR_TOOBIG, "the script is too large");
+	for (; fields_next(&rules, &rule); s->n++)
+		read_rule(&s->arena, &rule, &s->rules[s->n]);
+	if (fields_object(&f, "default", &fallback))
+		read_turn(&r, &fallback, &s->fallback);
+	if (s->arena.failed)
+		fields_fail(&f, NULL, ERR_TOOBIG, "too large");
+	return fields_end(&f);
 }
 
 int

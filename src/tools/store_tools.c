@@ -218,11 +218,8 @@ add_item(struct buf *b, const struct store_item *item)
 {
 	buf_lit(b, "{\"namespace\":");
 	add_namespace(b, item->ns);
-	buf_lit(b, ",\"key\":");
-	json_add_str(b, item->key);
-	buf_lit(b, ",\"value\":");
-	buf_add(b, item->value_json);
-	buf_lit(b, ",\"updated_at\":\"");
+	json_add_fmt(b, ",'key':%.*s,'value':%-.*s,'updated_at':'", FMT(item->key),
+	    FMT(item->value_json));
 	clock_add_iso(b, item->updated);
 	buf_lit(b, "\"}");
 }

@@ -25,15 +25,10 @@ op_info(struct work *w, struct work_call *c)
 	query_end(&q);
 	if (rc != ERR_NOTFOUND)
 		return fail_db(w, rc);
-	buf_lit(c->data, "{\"prefix\":");
-	json_add_str(c->data, w->t.prefix);
-	number_add(c->data, "items", items);
-	number_add(c->data, "deleted", gone);
-	number_add(c->data, "events", work_event_last(w, w->t.seq));
-	json_add_key(c->data, "version");
-	json_add_str(c->data, S(COHORT_VERSION));
-	number_add(c->data, "schema", work_migrations_n);
-	json_add_key(c->data, "database");
+	json_add_fmt(c->data, "{'prefix':%.*s,'items':%lld,'deleted':%lld,"
+	    "'events':%lld,'version':'" COHORT_VERSION "','schema':%lld,'database':",
+	    FMT(w->t.prefix), (long long)items, (long long)gone,
+	    (long long)work_event_last(w, w->t.seq), (long long)work_migrations_n);
 	json_add_str(c->data, file == NULL ? S("") : str_of(file));
 	buf_add_char(c->data, '}');
 	return OK;
@@ -116,19 +111,11 @@ renamed_add(const struct renaming *r, struct buf *b)
 {
 	const struct renames *l = &r->list;
 
-	buf_lit(b, "{\"old_prefix\":");
-	json_add_str(b, r->from);
-	json_add_key(b, "new_prefix");
-	json_add_str(b, r->to);
-	number_add(b, "renamed", (int64_t)l->n);
-	json_add_key(b, "issues");
-	buf_add_char(b, '[');
+	json_add_fmt(b, "{'old_prefix':%.*s,'new_prefix':%.*s,'renamed':%lld,"
+	    "'issues':[", FMT(r->from), FMT(r->to), (long long)l->n);
 	for (size_t i = 0; i < l->n && i < LIMIT_WORK_IDS; i++) {
-		buf_add(b, i == 0 ? S("{\"old\":") : S(",{\"old\":"));
-		json_add_str(b, l->list[i].from);
-		json_add_key(b, "new");
-		json_add_str(b, l->list[i].to);
-		buf_add_char(b, '}');
+		json_add_fmt(b, ",{'old':%.*s,'new':%.*s}", FMT(l->list[i].from),
+		    FMT(l->list[i].to));
 	}
 	buf_lit(b, "]}");
 }

@@ -200,11 +200,7 @@ args_take(struct batch *b, jnode args, struct work_call *c, struct json_doc *doc
 static void
 failure_add(struct buf *out, int rc, const char *words)
 {
-	buf_lit(out, "{\"success\":false,\"error\":");
-	json_add_str(out, str_of(words));
-	buf_lit(out, ",\"code\":");
-	json_add_str(out, str_of(rc_name(rc)));
-	buf_add_char(out, '}');
+	json_add_fmt(out, "{'success':false,'error':%s,'code':%s}", words, rc_name(rc));
 }
 
 /* Its result is in the answer, if it is OK. */

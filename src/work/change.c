@@ -356,10 +356,7 @@ reason_json(struct work *w)
 
 	if (reason.n == 0)
 		return STR_NONE;
-	buf_add_char(&b, '{');
-	json_add_key(&b, "reason");
-	json_add_str(&b, reason);
-	buf_add_char(&b, '}');
+	json_add_fmt(&b, "{'reason':%.*s}", FMT(reason));
 	return text_keep(w, &b);
 }
 

@@ -158,27 +158,21 @@ request_write(struct client *c, const char *operation, struct str args,
 	struct buf *b = &c->line;
 
 	buf_clear(b);
-	buf_lit(b, "{\"operation\":");
-	json_add_str(b, str_of(operation));
+	json_add_fmt(b, "{'operation':%s", operation);
 	if (args.n > 0) {
 		buf_lit(b, ",\"args\":");
 		args_add(b, args);
 	}
-	buf_lit(b, ",\"actor\":");
-	json_add_str(b, c->o.actor);
-	buf_lit(b, ",\"request_id\":");
-	buf_add_u64(b, ++c->calls);
+	json_add_fmt(b, ",'actor':%.*s,'request_id':%llu", FMT(c->o.actor),
+	    (unsigned long long)(++c->calls));
 	if (c->deadline != NEVER) {
 		nsec left = (c->deadline - clock_mono()) / NS_PER_MS + 1;
 
-		buf_lit(b, ",\"deadline_ms\":");
-		buf_add_i64(b, left < LIMIT_WORK_TIMEOUT_MS ? left :
-		    LIMIT_WORK_TIMEOUT_MS);
+		json_add_fmt(b, ",'deadline_ms':%lld",
+		    (long long)(left < LIMIT_WORK_TIMEOUT_MS ? left : LIMIT_WORK_TIMEOUT_MS));
 	}
-	if (c->o.once.n > 0) {
-		buf_lit(b, ",\"once\":");
-		json_add_str(b, c->o.once);
-	}
+	if (c->o.once.n > 0)
+		json_add_fmt(b, ",'once':%.*s", FMT(c->o.once));
 	if (c->rpc.fd >= 0 && !c->greeted)
 		buf_lit(b, ",\"version\":\"" COHORT_VERSION "\"");
 	buf_lit(b, "}\n");

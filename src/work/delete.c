@@ -161,11 +161,8 @@ dep_json(struct work *w, const struct dep *dep)
 {
 	struct buf b = BUF(8 * KB);
 
-	buf_lit(&b, "{\"depends_on_id\":");
-	json_add_str(&b, dep->id);
-	json_add_key(&b, "type");
-	json_add_str(&b, str_of(work_dep_names[dep->type]));
-	buf_add_char(&b, '}');
+	json_add_fmt(&b, "{'depends_on_id':%.*s,'type':%s}", FMT(dep->id),
+	    work_dep_names[dep->type]);
 	return text_keep(w, &b);
 }
 
@@ -273,17 +270,10 @@ delete_all(struct deletion *d)
 static void
 short_add(struct buf *b, const struct item *it)
 {
-	buf_lit(b, "{\"id\":");
-	json_add_str(b, it->id);
-	json_add_key(b, "title");
-	json_add_str(b, it->title);
-	json_add_key(b, "status");
-	json_add_str(b, str_of(work_status_names[it->status]));
-	json_add_key(b, "priority");
-	buf_add_i64(b, it->priority);
-	json_add_key(b, "issue_type");
-	json_add_str(b, str_of(work_type_names[it->type]));
-	buf_add_char(b, '}');
+	json_add_fmt(b, "{'id':%.*s,'title':%.*s,'status':%s,'priority':%lld,"
+	    "'issue_type':%s}", FMT(it->id), FMT(it->title),
+	    work_status_names[it->status], (long long)it->priority,
+	    work_type_names[it->type]);
 }
 
 /* Those that depend on one that goes. */
@@ -330,27 +320,19 @@ answer_add(struct deletion *d, bool force, struct buf *b)
 	int rc;
 
 	buf_add(b, force ? S("{\"deleted\":true") : S("{\"deleted\":false"));
-	json_add_key(b, "issues");
-	buf_add_char(b, '[');
+	json_add_fmt(b, ",'issues':[");
 	for (size_t i = 0; i < d->gone_n; i++) {
 		if (i > 0)
 			buf_add_char(b, ',');
 		short_add(b, &d->gone[i]);
 	}
-	buf_add_char(b, ']');
-	json_add_key(b, "dependents");
-	buf_add_char(b, '[');
+	json_add_fmt(b, "],'dependents':[");
 	rc = dependents_add(d, b);
-	buf_add_char(b, ']');
-	json_add_key(b, "dependencies");
-	buf_add_char(b, '[');
+	json_add_fmt(b, "],'dependencies':[");
 	ties_add(d, b);
-	buf_add_char(b, ']');
-	number_add(b, "dependencies_removed", (int64_t)d->ties_n);
-	number_add(b, "labels_removed", d->labels);
-	number_add(b, "comments_removed", d->comments);
-	number_add(b, "references_updated", d->references);
-	buf_add_char(b, '}');
+	json_add_fmt(b, "],'dependencies_removed':%lld,'labels_removed':%lld,"
+	    "'comments_removed':%lld,'references_updated':%lld}", (long long)d->ties_n,
+	    (long long)d->labels, (long long)d->comments, (long long)d->references);
 	return rc;
 }
 

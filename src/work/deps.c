@@ -85,15 +85,10 @@ dep_check(struct work *w, const struct item *it, const struct item *target,
 void
 dep_encode(struct buf *b, struct str item, struct str target, const char *type)
 {
-	buf_add_char(b, '{');
-	json_add_key(b, "issue_id");
-	json_add_str(b, item);
-	json_add_key(b, "depends_on_id");
-	json_add_str(b, target);
-	if (type != NULL) {
-		json_add_key(b, "type");
-		json_add_str(b, str_of(type));
-	}
+	json_add_fmt(b, "{'issue_id':%.*s,'depends_on_id':%.*s", FMT(item),
+	    FMT(target));
+	if (type != NULL)
+		json_add_fmt(b, ",'type':%s", type);
 	buf_add_char(b, '}');
 }
 
@@ -330,17 +325,13 @@ row_add(struct tree *t, uint32_t i, struct buf *b)
 
 	if (rc != OK)
 		return rc;
-	json_add_key(b, "depth");
-	buf_add_i64(b, r->depth);
-	json_add_key(b, "truncated");
-	buf_add(b, r->truncated ? S("true") : S("false"));
-	json_add_key(b, "parent");
+	json_add_fmt(b, ",'depth':%lld,'truncated':%hhd,'parent':",
+	    (long long)r->depth, r->truncated);
 	if (r->parent == NIL)
 		buf_lit(b, "null,\"type\":null");
 	else {
-		json_add_str(b, t->rows[r->parent].id);
-		json_add_key(b, "type");
-		json_add_str(b, str_of(work_dep_names[r->type]));
+		json_add_fmt(b, "%.*s,'type':%s", FMT(t->rows[r->parent].id),
+		    work_dep_names[r->type]);
 	}
 	rc = again_add(t, r->again, b);
 	buf_add_char(b, '}');

@@ -50,24 +50,14 @@ event_encode(struct buf *b, const struct query *q)
 	char at[CLOCK_ISO_SIZE];
 
 	clock_write_iso(at, col_i64(q, 4));
-	buf_lit(b, "{\"seq\":");
-	buf_add_i64(b, col_i64(q, 0));
-	json_add_key(b, "kind");
-	json_add_str(b, str_of(event_names[col_i64(q, 1)]));
-	json_add_key(b, "issue_id");
-	json_add_str(b, col_borrow(q, 2));
-	json_add_key(b, "actor");
-	json_add_str(b, col_borrow(q, 3));
-	json_add_key(b, "at");
+	json_add_fmt(b, "{'seq':%lld,'kind':%s,'issue_id':%.*s,'actor':%.*s,'at':",
+	    (long long)col_i64(q, 0), event_names[col_i64(q, 1)],
+	    FMT(col_borrow(q, 2)), FMT(col_borrow(q, 3)));
 	json_add_str(b, (struct str){ at, sizeof at });
-	if (!col_null(q, 5)) {
-		json_add_key(b, "old");
-		buf_add(b, col_borrow(q, 5));
-	}
-	if (!col_null(q, 6)) {
-		json_add_key(b, "new");
-		buf_add(b, col_borrow(q, 6));
-	}
+	if (!col_null(q, 5))
+		json_add_fmt(b, ",'old':%-.*s", FMT(col_borrow(q, 5)));
+	if (!col_null(q, 6))
+		json_add_fmt(b, ",'new':%-.*s", FMT(col_borrow(q, 6)));
 	if (col_i64(q, 7) != 0)
 		buf_lit(b, ",\"ready\":true");
 	buf_add_char(b, '}');

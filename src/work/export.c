@@ -50,12 +50,9 @@ tombstone_load(struct work *w, struct item *it)
 	query_end(&q);
 	if (rc != OK && rc != ERR_NOTFOUND)
 		return fail_db(w, rc);
-	buf_lit(&b, "\"deleted_at\":");
-	json_add_str(&b, it->updated_at);
-	if (by.n > 0) {
-		buf_lit(&b, ",\"deleted_by\":");
-		json_add_str(&b, by);
-	}
+	json_add_fmt(&b, "'deleted_at':%.*s", FMT(it->updated_at));
+	if (by.n > 0)
+		json_add_fmt(&b, ",'deleted_by':%.*s", FMT(by));
 	it->extra = text_keep(w, &b);
 	return OK;
 }

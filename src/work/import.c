@@ -70,17 +70,8 @@ report_clash(void *ctx, const struct clash *c)
 
 	if (!report_begin(im, b))
 		return;
-	buf_lit(b, "{\"id\":");
-	json_add_str(b, c->id);
-	json_add_key(b, "field");
-	json_add_str(b, str_of(c->field));
-	json_add_key(b, "ours");
-	json_add_str(b, c->ours);
-	json_add_key(b, "theirs");
-	json_add_str(b, c->theirs);
-	json_add_key(b, "kept");
-	json_add_str(b, c->kept);
-	buf_add_char(b, '}');
+	json_add_fmt(b, "{'id':%.*s,'field':%s,'ours':%.*s,'theirs':%.*s,'kept':%.*s}",
+	    FMT(c->id), c->field, FMT(c->ours), FMT(c->theirs), FMT(c->kept));
 }
 
 void
@@ -90,13 +81,8 @@ report_move(struct import *im, struct str from, struct str to, struct str title)
 
 	if (!report_begin(im, b))
 		return;
-	buf_lit(b, "{\"old\":");
-	json_add_str(b, from);
-	json_add_key(b, "new");
-	json_add_str(b, to);
-	json_add_key(b, "title");
-	json_add_str(b, title);
-	buf_add_char(b, '}');
+	json_add_fmt(b, "{'old':%.*s,'new':%.*s,'title':%.*s}", FMT(from), FMT(to),
+	    FMT(title));
 }
 
 /* ---- entries ------------------------------------------------------------------------- */
@@ -535,10 +521,8 @@ answer(struct import *im)
 		buf_add(b, buf_str(lists[i].list));
 		buf_add_char(b, ']');
 	}
-	if (im->more > 0) {
-		json_add_key(b, "more");
-		buf_add_u64(b, im->more);
-	}
+	if (im->more > 0)
+		json_add_fmt(b, ",'more':%llu", (unsigned long long)im->more);
 	buf_add_char(b, '}');
 }
 

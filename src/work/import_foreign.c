@@ -254,10 +254,8 @@ member_add(struct buf *b, jnode item, struct str key, jnode value)
 		word_add(b, our_status(item, s), "imported_status", value, item);
 	} else if (str_eq(key, S("dependencies")) && deps_are_strange(item)) {
 		deps_add(b, item);
-		if (json_get(item, S("imported_dependencies")) == NULL) {
-			json_add_key(b, "imported_dependencies");
-			json_add_node(b, value);
-		}
+		if (json_get(item, S("imported_dependencies")) == NULL)
+			json_add_fmt(b, ",'imported_dependencies':%p", value);
 	} else {
 		json_add_node(b, value);
 	}

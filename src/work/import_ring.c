@@ -160,19 +160,10 @@ report(struct rings *r, const struct edge *e, bool stored, const int64_t *way,
 	if (!report_begin(r->im, b))
 		return;
 	ring_words(r, e, way, n, &words);
-	buf_lit(b, "{\"id\":");
-	json_add_str(b, e->item_id);
-	json_add_key(b, "field");
-	json_add_str(b, S("dependencies"));
-	json_add_key(b, "ours");
-	json_add_str(b, stored ? e->target_id : S(""));
-	json_add_key(b, "theirs");
-	json_add_str(b, stored ? S("") : e->target_id);
-	json_add_key(b, "kept");
-	json_add_str(b, S(""));
-	json_add_key(b, "ring");
-	json_add_str(b, buf_str(&words));
-	buf_add_char(b, '}');
+	json_add_fmt(b, "{'id':%.*s,'field':'dependencies','ours':%.*s,'theirs':%.*s,"
+	    "'kept':'','ring':%.*s}", FMT(e->item_id),
+	    FMT(stored ? e->target_id : S("")), FMT(stored ? S("") : e->target_id),
+	    FMT(buf_str(&words)));
 	buf_release(&words);
 }
 

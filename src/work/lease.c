@@ -53,9 +53,7 @@ lease_json(struct work *w, const struct item *it, const char *why)
 
 	buf_add_char(&b, '{');
 	lease_add(&b, it);
-	json_add_key(&b, "reason");
-	json_add_str(&b, str_of(why));
-	buf_add_char(&b, '}');
+	json_add_fmt(&b, ",'reason':%s}", why);
 	return text_keep(w, &b);
 }
 

@@ -755,12 +755,8 @@ blocked_add(struct work *w, int64_t seq, struct str body)
 	if (rc == OK)
 		rc = body_add(w, body, true, out);
 	buf_cut(out, out->n - 1);
-	json_add_key(out, "blocked_by_count");
-	buf_add_i64(out, (int64_t)b.found_n);
-	json_add_key(out, "blocked_by");
-	buf_add_char(out, '[');
-	buf_add(out, buf_str(&w->scratch));
-	buf_lit(out, "]}");
+	json_add_fmt(out, ",'blocked_by_count':%lld,'blocked_by':[%-.*s]}",
+	    (long long)b.found_n, FMT(buf_str(&w->scratch)));
 	return rc;
 }
 

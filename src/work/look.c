@@ -21,9 +21,7 @@ op_resolve(struct work *w, struct work_call *c)
 
 	if (rc != OK)
 		return rc;
-	buf_lit(c->data, "{\"id\":");
-	json_add_str(c->data, it.id);
-	buf_add_char(c->data, '}');
+	json_add_fmt(c->data, "{'id':%.*s}", FMT(it.id));
 	return OK;
 }
 
@@ -38,9 +36,7 @@ neighbour_add(struct work *w, int64_t seq, enum dep_type type, struct buf *b)
 	if (rc != OK)
 		return rc;
 	buf_cut(b, b->n - 1);
-	json_add_key(b, "dependency_type");
-	json_add_str(b, str_of(work_dep_names[type]));
-	buf_add_char(b, '}');
+	json_add_fmt(b, ",'dependency_type':%s}", work_dep_names[type]);
 	return OK;
 }
 
@@ -160,15 +156,13 @@ stats_add(struct buf *b, const int64_t *n, int64_t lead_ms)
 		total += n[s];
 		blocked += (BLOCKED_STATES >> s & 1) != 0 ? n[s] : 0;
 	}
-	buf_add_char(b, '{');
-	number_add(b, "total_issues", total);
-	number_add(b, "open_issues", with_status(n, STATUS_OPEN));
-	number_add(b, "in_progress_issues", with_status(n, STATUS_IN_PROGRESS));
-	number_add(b, "deferred_issues", with_status(n, STATUS_DEFERRED));
-	number_add(b, "closed_issues", closed);
-	number_add(b, "blocked_issues", blocked);
-	number_add(b, "ready_issues", n[STATE_READY]);
-	json_add_key(b, "average_lead_time_hours");
+	json_add_fmt(b, "{'total_issues':%lld,'open_issues':%lld,"
+	    "'in_progress_issues':%lld,'deferred_issues':%lld,'closed_issues':%lld,"
+	    "'blocked_issues':%lld,'ready_issues':%lld,'average_lead_time_hours':",
+	    (long long)total, (long long)with_status(n, STATUS_OPEN),
+	    (long long)with_status(n, STATUS_IN_PROGRESS),
+	    (long long)with_status(n, STATUS_DEFERRED), (long long)closed,
+	    (long long)blocked, (long long)n[STATE_READY]);
 	json_add_double(b, closed == 0 ? 0 :
 	    (double)lead_ms / (double)closed / 3600000.0);
 	buf_add_char(b, '}');
@@ -218,19 +212,13 @@ int
 op_label_list_all(struct work *w, struct work_call *c)
 {
 	struct query q = query_of(&w->db, SQL_LABELS_ALL);
-	bool first = true;
 	int rc;
 
 	bind_i64(&q, w->t.seq);
 	buf_add_char(c->data, '[');
-	while ((rc = query_row(&q)) == OK) {
-		buf_add(c->data, first ? S("{") : S(",{"));
-		json_add_key(c->data, "label");
-		json_add_str(c->data, col_borrow(&q, 0));
-		number_add(c->data, "count", col_i64(&q, 1));
-		buf_add_char(c->data, '}');
-		first = false;
-	}
+	while ((rc = query_row(&q)) == OK)
+		json_add_fmt(c->data, ",{'label':%.*s,'count':%lld}",
+		    FMT(col_borrow(&q, 0)), (long long)col_i64(&q, 1));
 	buf_add_char(c->data, ']');
 	query_end(&q);
 	return rc == ERR_NOTFOUND ? OK : fail_db(w, rc);

@@ -32,9 +32,7 @@ static void
 add_error(struct buf *out, struct str id, int code, struct str words)
 {
 	add_head(out, id);
-	buf_add_fmt(out, ",\"error\":{\"code\":%d,\"message\":", code);
-	json_add_str(out, words);
-	buf_lit(out, "}}");
+	json_add_fmt(out, ",'error':{'code':%d,'message':%.*s}}", code, FMT(words));
 }
 
 void
@@ -46,9 +44,8 @@ mcp_refuse(struct str words, struct buf *out)
 static void
 add_content(struct buf *out, struct str text)
 {
-	buf_lit(out, ",\"result\":{\"content\":[{\"type\":\"text\",\"text\":");
-	json_add_str(out, text);
-	buf_lit(out, "}]");
+	json_add_fmt(out, ",'result':{'content':[{'type':'text','text':%.*s}]",
+	    FMT(text));
 }
 
 void
@@ -155,13 +152,11 @@ do_list(struct request *r)
 	for (size_t i = 0; i < WORK_TOOLS; i++) {
 		const struct work_tool *t = &work_tools[i];
 
-		buf_add_fmt(r->out, "%s{\"name\":\"%s\",\"description\":",
-		    i > 0 ? "," : "", t->name);
-		json_add_str(r->out, str_of(t->description));
-		buf_add_fmt(r->out, ",\"inputSchema\":%s,\"annotations\":{"
-		    "\"readOnlyHint\":%s,\"destructiveHint\":false,"
-		    "\"openWorldHint\":false}}", t->parameters_json,
-		    t->reads ? "true" : "false");
+		json_add_fmt(r->out, "%-s{'name':%s,'description':%s,"
+		    "'inputSchema':%-s,'annotations':{'readOnlyHint':%hhd,"
+		    "'destructiveHint':false,'openWorldHint':false}}",
+		    i > 0 ? "," : "", t->name, t->description, t->parameters_json,
+		    t->reads);
 	}
 	buf_lit(r->out, "]}}");
 	return MCP_ANSWERED;

@@ -52,9 +52,7 @@ label_json(struct work *w, struct str label)
 {
 	struct buf b = BUF(8 * KB);
 
-	buf_lit(&b, "{\"label\":");
-	json_add_str(&b, label);
-	buf_add_char(&b, '}');
+	json_add_fmt(&b, "{'label':%.*s}", FMT(label));
 	return text_keep(w, &b);
 }
 

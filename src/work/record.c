@@ -224,24 +224,17 @@ tombstone_to(const struct item *it, struct arena *a)
 static void
 tombstone_encode(struct buf *b, const struct record *r)
 {
-	buf_lit(b, "{\"id\":");
-	json_add_str(b, r->it.id);
-	if (r->it.title.n > 0) {
-		json_add_key(b, "title");
-		json_add_str(b, r->it.title);
-	}
-	json_add_key(b, "status");
-	buf_lit(b, "\"tombstone\"");
-	if (r->it.created_at.n > 0) {
-		json_add_key(b, "created_at");
-		json_add_str(b, r->it.created_at);
-	}
+	json_add_fmt(b, "{'id':%.*s", FMT(r->it.id));
+	if (r->it.title.n > 0)
+		json_add_fmt(b, ",'title':%.*s", FMT(r->it.title));
+	json_add_fmt(b, ",'status':'tombstone'");
+	if (r->it.created_at.n > 0)
+		json_add_fmt(b, ",'created_at':%.*s", FMT(r->it.created_at));
 	if (r->it.extra.n > 0) {
 		buf_add_char(b, ',');
 		buf_add(b, r->it.extra);
 	} else {
-		json_add_key(b, "deleted_at");
-		json_add_str(b, r->it.updated_at);
+		json_add_fmt(b, ",'deleted_at':%.*s", FMT(r->it.updated_at));
 	}
 	buf_add_char(b, '}');
 }

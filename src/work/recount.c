@@ -46,11 +46,7 @@ differs(struct recount *r, struct str id, const char *what, struct str stored,
 	json_add_escaped(b, id);
 	buf_add(b, id.n > 0 ? S(" ") : S(""));
 	json_add_escaped(b, str_of(what));
-	buf_lit(b, "\",\"stored\":");
-	buf_add(b, stored);
-	buf_lit(b, ",\"counted\":");
-	buf_add(b, counted);
-	buf_add_char(b, '}');
+	json_add_fmt(b, "','stored':%-.*s,'counted':%-.*s}", FMT(stored), FMT(counted));
 }
 
 static bool
@@ -612,9 +608,8 @@ op_recount(struct work *w, struct work_call *c)
 	rc = savepoint_end(w, rc, fix);
 	buf_add(c->data, r.found == 0 ? S("{\"ok\":true,\"differences\":[") :
 	    S("{\"ok\":false,\"differences\":["));
-	buf_add(c->data, buf_str(&r.shown));
-	buf_lit(c->data, "],\"total\":");
-	buf_add_i64(c->data, r.found);
+	json_add_fmt(c->data, "%-.*s],'total':%lld", FMT(buf_str(&r.shown)),
+	    (long long)r.found);
 	buf_add(c->data, fix && r.found > 0 ?
 	    S(",\"fixed\":true}") : S(",\"fixed\":false}"));
 	buf_release(&r.shown);

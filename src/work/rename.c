@@ -194,10 +194,8 @@ tombstone_leave(struct work *w, const struct rename *x)
 
 	buf_lit(&b, "\"deleted_at\":");
 	json_add_str(&b, now_text(w));
-	json_add_key(&b, "deleted_by");
-	json_add_str(&b, w->call->actor);
-	json_add_key(&b, "renamed_to");
-	json_add_str(&b, x->to);
+	json_add_fmt(&b, ",'deleted_by':%.*s,'renamed_to':%.*s", FMT(w->call->actor),
+	    FMT(x->to));
 	it.extra = arena_str(&w->a, buf_str(&b));
 	buf_release(&b);
 	rc = item_save(w, &it, NULL);

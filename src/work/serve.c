@@ -139,14 +139,12 @@ run_status(struct task *t)
 {
 	const struct daemon *d = t->d;
 
-	buf_add_fmt(&t->data, "{\"pid\":%d,\"version\":\"" COHORT_VERSION "\","
-	    "\"uptime_ms\":%lld,\"connections\":%zu,\"requests\":%llu,"
-	    "\"commits\":%llu,\"database\":", (int)getpid(),
-	    (long long)((clock_mono() - d->started) / NS_PER_MS),
-	    rpc_conns(d->rpc), (unsigned long long)d->requests,
-	    (unsigned long long)d->desk.commits);
-	json_add_str(&t->data, str_of(d->home->db));
-	buf_add_char(&t->data, '}');
+	json_add_fmt(&t->data, "{'pid':%d,'version':'" COHORT_VERSION "',"
+	    "'uptime_ms':%lld,'connections':%zu,'requests':%llu,'commits':%llu,"
+	    "'database':%s}", (int)getpid(),
+	    (long long)((clock_mono() - d->started) / NS_PER_MS), rpc_conns(d->rpc),
+	    (unsigned long long)d->requests, (unsigned long long)d->desk.commits,
+	    d->home->db);
 	return OK;
 }
 
@@ -176,9 +174,7 @@ run_subscribe(struct task *t)
 		t->d->subscribed = p;
 		rpc_hold(p->conn);
 	}
-	buf_lit(&t->data, "{\"after\":");
-	buf_add_i64(&t->data, after);
-	buf_add_char(&t->data, '}');
+	json_add_fmt(&t->data, "{'after':%lld}", (long long)after);
 	return OK;
 }
 
@@ -299,10 +295,8 @@ task_tick(void *ctx, size_t done, size_t total)
 		struct buf *out = rpc_out(t->conn);
 
 		t->told = now;
-		buf_lit(out, "{\"request_id\":");
-		json_add_node(out, t->req.id);
-		buf_add_fmt(out, ",\"progress\":{\"done\":%zu,\"total\":%zu}}\n",
-		    done, total);
+		json_add_fmt(out, "{'request_id':%p,'progress':{'done':%zu,"
+		    "'total':%zu}}\n", t->req.id, done, total);
 	}
 	if (now >= t->deadline)
 		return err_set(&t->call.err, ERR_TIMEOUT, "timed out");
@@ -642,9 +636,7 @@ event_lines(struct buf *out, struct str lines)
 	while (str_next(&lines, '\n', &line)) {
 		if (line.n == 0)
 			continue;
-		buf_lit(out, "{\"event\":");
-		buf_add(out, line);
-		buf_lit(out, "}\n");
+		json_add_fmt(out, "{'event':%-.*s}\n", FMT(line));
 	}
 }
 

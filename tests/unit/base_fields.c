@@ -113,6 +113,7 @@ TEST(fields_keep_the_first_failure_and_say_where)
 		CHECK_INT(e.code, rows[i].rc);
 		if (strcmp(e.text, rows[i].words) != 0)
 			test_fail(__FILE__, __LINE__, "%s: %s", rows[i].text, e.text);
+		CHECK_RC(thing_read(&t, d.root, NULL), rows[i].rc);
 		json_release(&d);
 	}
 }

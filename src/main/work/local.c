@@ -23,8 +23,7 @@ init_show(struct work_ctx *x, struct str prefix, bool again, bool beads)
 	struct buf json = BUF(8 * KB);
 
 	if (x->hand.json) {
-		buf_lit(&json, "{\"database\":");
-		json_add_str(&json, str_of(x->home.db));
+		json_add_fmt(&json, "{'database':%s", x->home.db);
 		args_add_text(&json, "prefix", prefix);
 		buf_add_fmt(&json, ",\"created\":%s}", again ? "false" : "true");
 		add_indented(&x->out, buf_str(&json));

@@ -59,11 +59,8 @@ facts_read(struct work_hand *h, struct facts *f, struct err *e)
 	}
 	if (rc == OK) {
 		buf_clear(&args);
-		buf_add_fmt(&args, "{\"status\":\"in_progress\",\"limit\":%d",
-		    HELD_SHOWN);
-		json_add_key(&args, "assignee");
-		json_add_str(&args, h->actor);
-		buf_add_char(&args, '}');
+		json_add_fmt(&args, "{'status':'in_progress','limit':%d,"
+		    "'assignee':%.*s}", HELD_SHOWN, FMT(h->actor));
 		rc = ask(h, "list", buf_str(&args), &f->held, e);
 	}
 	buf_release(&args);
@@ -114,17 +111,9 @@ print_json(const struct work_hand *h, const struct facts *f)
 {
 	struct buf text = BUF(LIMIT_WORK_OUT_BYTES), *b = &text;
 
-	buf_lit(b, "{\"text\":");
-	json_add_str(b, str_of(head));
-	json_add_key(b, "actor");
-	json_add_str(b, h->actor);
-	json_add_key(b, "stats");
-	buf_add(b, f->stats.data_text);
-	json_add_key(b, "ready");
-	buf_add(b, f->ready.data_text);
-	json_add_key(b, "in_progress");
-	buf_add(b, f->held.data_text);
-	buf_lit(b, "}");
+	json_add_fmt(b, "{'text':%s,'actor':%.*s,'stats':%-.*s,'ready':%-.*s,"
+	    "'in_progress':%-.*s}", head, FMT(h->actor), FMT(f->stats.data_text),
+	    FMT(f->ready.data_text), FMT(f->held.data_text));
 	add_indented(h->out, buf_str(b));
 	buf_release(b);
 }

@@ -263,12 +263,8 @@ found(struct doctor *d, const char *name, bool good, bool mended, const char *de
 
 	d->sick |= !good && !mended;
 	if (x->hand.json) {
-		buf_add(&d->json, d->json.n > 0 ? S(",{\"name\":") : S("{\"name\":"));
-		json_add_str(&d->json, str_of(name));
-		buf_add_fmt(&d->json, ",\"ok\":%s,\"fixed\":%s,\"detail\":",
-		    good || mended ? "true" : "false", mended ? "true" : "false");
-		json_add_str(&d->json, str_of(detail));
-		buf_add_char(&d->json, '}');
+		json_add_fmt(&d->json, ",{'name':%s,'ok':%hhd,'fixed':%hhd,'detail':%s}", name,
+		    good || mended, mended, detail);
 		return;
 	}
 	add_ink(x, good || mended ? INK_GREEN : INK_RED,

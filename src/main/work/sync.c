@@ -504,9 +504,7 @@ answer(struct sync *s)
 	add_flag(b, "pulled", s->pulled);
 	add_flag(b, "pushed", s->pushed);
 	add_flag(b, "dry_run", s->o->dry_run);
-	buf_lit(b, ",\"conflicts\":[");
-	buf_add(b, buf_str(&s->conflicts));
-	buf_lit(b, "]}\n");
+	json_add_fmt(b, ",'conflicts':[%-.*s]}\n", FMT(buf_str(&s->conflicts)));
 }
 
 static int
