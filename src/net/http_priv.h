@@ -190,6 +190,7 @@ struct http_conn {
 	size_t taken;                        /* by the kernel, out of the queue */
 	size_t taken_seen;                   /* at the last look */
 	size_t backlog_taken;                /* with LIMIT_HTTP_OUT_BYTES waiting */
+	nsec backlog_turn;                   /* when that was; 0: never */
 	nsec taken_at;                       /* of the look that saw it grow */
 	bool feeding, eof, failed, closed, stopped;
 	bool skips;                          /* answered before its body came */

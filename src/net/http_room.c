@@ -75,14 +75,19 @@ conn_taken(const struct http_conn *c)
 }
 
 /* More is about to wait.  Too much does already, and the client read nothing of
- * it since the last time: it will not read this either. */
+ * it since the last turn with more: it will not read this either. */
 void
 room_check_backlog(struct http_conn *c)
 {
 	size_t taken = conn_taken(c);
+	nsec turn = shard_now(c->l->shard);
 
-	if (c->out.bytes > LIMIT_HTTP_OUT_BYTES && taken == c->backlog_taken)
+	if (turn == c->backlog_turn)
+		return;              /* nothing leaves within one */
+	if (c->out.bytes > LIMIT_HTTP_OUT_BYTES && c->backlog_turn != 0 &&
+	    taken == c->backlog_taken)
 		conn_fail(c);
+	c->backlog_turn = turn;
 	c->backlog_taken = taken;
 }
 

@@ -146,6 +146,42 @@ TEST(http_the_idlest_body_goes_for_a_new_one)
 	CHECK(account_used(&account_bodies) == 0);
 }
 
+static bool
+is_silent(int fd)
+{
+	char byte;
+
+	return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0;
+}
+
+/* No more of them than there must be room. */
+TEST(http_only_as_many_bodies_go_as_there_must)
+{
+	struct serve *s = start_full(100);
+	int old[4], late, status = 503, left = 0;
+
+	account_set_capacity(&account_bodies, 1600 * KB);
+	for (size_t i = 0; i < COUNT(old); i++)
+		old[i] = begin_body(s, 200000);
+	wait_until_held(800000);
+	while (status == 503) {
+		late = begin_body(s, 1000000);
+		status = hear_status(late);
+		close(late);
+	}
+	CHECK_INT(status, 200);
+	for (size_t i = 0; i < COUNT(old); i++) {
+		if (is_silent(old[i])) {
+			left++;
+			say(old[i], (struct str){ lots, 800000 });
+			CHECK_INT(hear_status(old[i]), 200);
+		}
+		close(old[i]);
+	}
+	CHECK_INT(left, 1);                  /* half the account is free by then */
+	serve_stop(s);
+}
+
 static void
 answer_held(struct serve *s)
 {
@@ -175,6 +211,29 @@ TEST(http_requests_not_yet_read_are_held_too)
 	serve_on(s, 0, answer_held);
 	serve_stop(s);
 	CHECK(account_used(&account_bodies) == 0);
+}
+
+/* They are given back when they are read. */
+TEST(http_requests_read_ahead_are_held_until_they_are_answered)
+{
+	const struct str hello = S("GET /hello HTTP/1.1\r\n" HOST_LINE "\r\n");
+	struct serve *s = serve_start(1);
+	struct buf many = BUF(1 * MB);
+	int fd = dial(s);
+
+	for (int i = 0; i < 500; i++)
+		buf_add(&many, hello);
+	say(fd, S("GET /hold HTTP/1.1\r\n" HOST_LINE "\r\n"));
+	serve_wait(s, 'h');
+	say(fd, buf_str(&many));
+	wait_until_held(many.n);
+	serve_on(s, 0, answer_held);
+	for (int i = 0; i < 501; i++)
+		CHECK_INT(hear_status(fd), 200);
+	CHECK(account_used(&account_bodies) == 0);
+	close(fd);
+	buf_release(&many);
+	serve_stop(s);
 }
 
 static void
@@ -373,5 +432,131 @@ TEST(http_a_client_that_takes_nothing_goes_when_others_wait)
 	serve_on(s, shard_id(s->held->shard), answer_held);
 	CHECK_INT(hear_status(fd), 200);
 	close(fd);
+	serve_stop(s);
+}
+
+static size_t taken;
+
+static void
+note_taken(struct serve *s)
+{
+	taken = 0;
+	for (struct http_conn *c = s->hs->listeners->conns; c != NULL; c = c->next)
+		if (c->out.bytes > 0)
+			taken = conn_taken(c);
+}
+
+/* Reads from the only client that has not read all, until the server has noticed;
+ * how many bytes. */
+static size_t
+sip(struct serve *s, int fd)
+{
+	size_t before, n = 0;
+
+	serve_on(s, 0, note_taken);
+	for (before = taken; taken == before; serve_on(s, 0, note_taken)) {
+		ssize_t got = recv(fd, heard, sizeof heard, MSG_DONTWAIT);
+
+		if (got > 0)
+			n += (size_t)got;
+		else
+			poll(NULL, 0, 1);
+	}
+	return n;
+}
+
+/* Who reads, however slowly, stays when others wait. */
+TEST(http_a_client_that_takes_a_little_stays_when_others_wait)
+{
+	struct serve *s = start_output(1, 4 * MB);
+	int slow = leave_unread(s, 4 * MB), fd = dial(s);
+	size_t n = 0;
+
+	wait_until_unsent(3 * MB, 4 * MB);
+	account_set_capacity(&account_output, account_used(&account_output));
+	say(fd, S("GET /hold HTTP/1.1\r\n" HOST_LINE "\r\n"));
+	serve_wait(s, 'h');
+	for (int i = 0; i < 4; i++) {
+		n += sip(s, slow);
+		serve_on(s, 0, want_room);
+		poll(NULL, 0, 2);
+	}
+	shutdown(slow, SHUT_WR);
+	CHECK(n + drink(slow) > 4 * MB);
+	serve_on(s, 0, answer_held);
+	CHECK_INT(hear_status(fd), 200);
+	close(fd);
+	serve_stop(s);
+}
+
+static void
+begin_held(struct serve *s, struct http_req *r)
+{
+	s->held = r;
+	http_stream_begin(r, 200, S("text/plain"), STR_NONE);
+	serve_tell(s, 'r');
+}
+
+static void
+write_held(struct serve *s)
+{
+	http_stream_write(s->held, (struct str){ lots, 4 * MB });
+}
+
+static void
+end_held(struct serve *s)
+{
+	http_stream_end(s->held);
+}
+
+static int
+start_held(struct serve *s)
+{
+	int fd;
+
+	s->handle = begin_held;
+	serve_run(s);
+	fd = dial(s);
+	say(fd, S("GET /bytes HTTP/1.1\r\n" HOST_LINE "\r\n"));
+	serve_wait(s, 'r');
+	return fd;
+}
+
+static void
+write_all_held(struct serve *s)
+{
+	for (size_t i = 0; i < LIMIT_HTTP_OUT_BYTES / (4 * MB) + 2; i++)
+		write_held(s);
+	end_held(s);
+}
+
+/* One answer may be larger than what may wait, written at once or in parts. */
+TEST(http_a_streamed_answer_of_any_size_reaches_a_reader)
+{
+	struct serve *s = serve_new(1);
+	int fd = start_held(s);
+
+	serve_on(s, 0, write_all_held);
+	shutdown(fd, SHUT_WR);
+	CHECK(drink(fd) > LIMIT_HTTP_OUT_BYTES + 8 * MB);
+	serve_stop(s);
+}
+
+/* The bound is for who reads nothing of it. */
+TEST(http_a_reader_gets_more_than_may_wait)
+{
+	struct serve *s = serve_new(1);
+	size_t n = 0, sent = 3 * 4 * MB + LIMIT_HTTP_OUT_BYTES;
+	int fd = start_held(s);
+
+	for (size_t i = 0; i < sent / (4 * MB); i++) {
+		serve_on(s, 0, write_held);
+		serve_on(s, 0, note_taken);
+		if (taken > 0)
+			n += sip(s, fd);
+	}
+	serve_on(s, 0, end_held);
+	shutdown(fd, SHUT_WR);
+	CHECK(n + drink(fd) > sent);
 	serve_stop(s);
 }
