@@ -89,6 +89,16 @@ loose_allows(struct work *w, const struct item *it, const int64_t *targets)
 	return rc;
 }
 
+/* It was renamed to what it waited for. */
+static int
+self_drop(struct work *w, struct item *it)
+{
+	struct item was = *it;
+	int rc = item_drop_dep(w, it, it->id);
+
+	return rc == OK ? item_save(w, it, &was) : rc;
+}
+
 int
 loose_take(struct work *w, struct str id, int64_t seq)
 {
@@ -104,8 +114,12 @@ loose_take(struct work *w, struct str id, int64_t seq)
 		struct item waiting;
 
 		rc = waiting_load(w, list[i], id, &waiting, &d);
-		if (rc != OK || d == NULL || list[i] == seq)
+		if (rc != OK || d == NULL)
 			continue;
+		if (list[i] == seq) {
+			rc = self_drop(w, &waiting);
+			continue;
+		}
 		rc = cycle_check(w, list[i], seq, d->type);
 		if (rc == OK)
 			rc = edge_add(w, list[i], seq, d->type);

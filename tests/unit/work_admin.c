@@ -169,6 +169,23 @@ TEST(work_rename_prefix_takes_everything_along)
 	fix_close(&f);
 }
 
+/* Goal: an item that waited for the id it gets waits for nobody. */
+TEST(work_rename_prefix_to_what_an_item_waited_for)
+{
+	struct fix f;
+
+	fix_open(&f);
+	fix_ok(&f, "import", "{'items':[{'id':'t-1','title':'a','dependencies':"
+	    "[{'depends_on_id':'new-1'}]}]}");
+	fix_ok(&f, "rename_prefix", "{'prefix':'new'}");
+	fix_ok(&f, "ready", "{}");
+	CHECK(strcmp(fix_ids(&f), "new-1") == 0);
+	CHECK_STR(fix_get(&f, "0.dependency_records"), "");
+	fix_ok(&f, "recount", "{}");
+	CHECK_STR(fix_get(&f, "ok"), "true");
+	fix_close(&f);
+}
+
 TEST(work_rename_prefix_refuses)
 {
 	struct fix f;
