@@ -81,6 +81,27 @@ TEST(map_survives_colliding_hashes)
 	walk(hash_same, 5000);
 }
 
+/* Goal: where new keys come as fast as old ones go, as the ids of requests do,
+ * looking for what is not there still ends. */
+TEST(map_of_a_moving_window_stays_searchable)
+{
+	static struct thing things[2000];
+	const uint64_t none = UINT64_MAX;
+	struct map m;
+
+	map_init(&m, hash_id, is_id, id_of);
+	for (size_t i = 0; i < COUNT(things); i++) {
+		things[i].id = i;
+		CHECK(map_put(&m, &things[i]) == NULL);
+		if (i >= 8)
+			CHECK(map_take(&m, &things[i - 8].id) == &things[i - 8]);
+		CHECK(map_get(&m, &none) == NULL);
+	}
+	CHECK_INT(m.n, 8);
+	CHECK(m.cap <= 64);
+	map_release(&m);
+}
+
 TEST(map_put_returns_what_it_replaced)
 {
 	struct thing a = { .id = 7 }, b = { .id = 7 };

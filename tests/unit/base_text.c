@@ -325,7 +325,7 @@ TEST(log_values_cannot_forge_fields)
 	memset(big, '\n', sizeof big);
 	log_event(LOG_ERROR, "x", "y", "a=%.*s b=%.*s c=%s", 5000, big, 5000, big, "");
 	dup2(saved, STDERR_FILENO);
-	CHECK(logged(text, sizeof text).n <= 4096);
+	CHECK_INT(logged(text, sizeof text).n, 4096 - 26);       /* one write of a pipe */
 	CHECK(memchr(text, '\n', 4000) == NULL);
 	close(fd);
 }
@@ -418,11 +418,12 @@ TEST(log_as_json_says_the_same)
 	check_json("T info net listening",
 	    "{\"ts\":\"T\",\"level\":\"info\",\"room\":\"net\",\"event\":\"listening\"}");
 	check_json("T warn a b port=80 ms=1.50 ok=true host=h peer=\"a \\\"b\\x0a\" z=\"7\" "
-	    "id=007 v=1.2.3 n=-5 big=12345678901234567890 empty= m=openai:\"a b\"",
+	    "id=007 v=1.2.3 n=-5 big=1234567890123456 safe=123456789012345 empty= "
+	    "m=openai:\"a b\"",
 	    "{\"ts\":\"T\",\"level\":\"warn\",\"room\":\"a\",\"event\":\"b\",\"port\":80,"
 	    "\"ms\":1.50,\"ok\":true,\"host\":\"h\",\"peer\":\"a \\\"b\\n\",\"z\":\"7\","
-	    "\"id\":\"007\",\"v\":\"1.2.3\",\"n\":-5,\"big\":\"12345678901234567890\","
-	    "\"empty\":\"\",\"m\":\"openai:a b\"}");
+	    "\"id\":\"007\",\"v\":\"1.2.3\",\"n\":-5,\"big\":\"1234567890123456\","
+	    "\"safe\":123456789012345,\"empty\":\"\",\"m\":\"openai:a b\"}");
 	/* Bytes that are no UTF-8 do not make it invalid. */
 	check_json("T info a b x=\xff!", "{\"ts\":\"T\",\"level\":\"info\",\"room\":\"a\","
 	    "\"event\":\"b\",\"x\":\"\xef\xbf\xbd!\"}");
