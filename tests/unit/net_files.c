@@ -36,6 +36,7 @@ TEST(files_plan_keeps_what_is_needed)
 			CHECK(p.clients >= LIMIT_HTTP_CONNS_MIN);
 			CHECK(p.clients <= LIMIT_HTTP_CONNS);
 			CHECK(p.clients < p.shared);         /* models get some */
+			CHECK(p.clients <= p.shared - p.shared / 4);
 			CHECK_INT(p.shared + 3 + LIMIT_FILES_PROCESS +
 			    LIMIT_FILES_SPARE + p.shards * LIMIT_FILES_SHARD, allowed[i]);
 		}
@@ -62,6 +63,79 @@ TEST(files_plan_says_how_many_are_needed)
 		CHECK_INT(p.clients, LIMIT_HTTP_CONNS_MIN);
 		CHECK_RC(files_plan_divide(&p, needed - 1, open, 4, &e), ERR_LIMIT);
 	}
+}
+
+/* Who asks for a model's answer must be able to get one. */
+TEST(files_of_the_account_are_shared_by_clients_and_models)
+{
+	account_set_capacity(&account_files, 100);
+	CHECK_INT(files_clients_max(), 75);
+	CHECK_INT(files_models_kept(), 50);
+	account_set_capacity(&account_files, 2);
+	CHECK_INT(files_clients_max(), 1);
+	CHECK_INT(files_models_kept(), 1);
+	account_set_capacity(&account_files, 1);
+	CHECK_INT(files_clients_max(), 0);
+	CHECK_INT(files_models_kept(), 1);
+	account_set_capacity(&account_files, SIZE_MAX);
+	CHECK_INT(files_clients_max(), LIMIT_HTTP_CONNS);
+	CHECK_INT(files_models_kept(), LIMIT_LLM_CONCURRENCY);
+}
+
+/* Lenders. */
+
+struct lent {
+	struct shard *shard;
+	struct shard_job after;
+	size_t asked, yielded;
+};
+
+static void
+on_yield(void *ctx, size_t n)
+{
+	struct lent *x = ctx;
+
+	x->asked++;
+	x->yielded += n;
+}
+
+static void
+on_after(struct shard_job *job)
+{
+	shard_stop(CONTAINER_OF(job, struct lent, after)->shard);
+}
+
+/* However many ask before it runs, a lender is asked once, and again later. */
+TEST(files_lender_is_asked_once_at_a_time)
+{
+	struct lent x = { .after.run = on_after };
+	struct files_lender *fl;
+	struct err e;
+
+	CHECK_RC(shard_new(&x.shard, 0, &e), OK);
+	fl = files_lender_new(x.shard, FILES_CLIENTS, on_yield, &x);
+	files_ask(FILES_MODELS);             /* none is idle */
+	files_lender_set(fl, 20);
+	for (int i = 0; i < 3; i++)
+		files_ask(FILES_MODELS);
+	shard_post(x.shard, &x.after);
+	shard_run(x.shard);
+	CHECK_INT(x.asked, 1);
+	CHECK_INT(x.yielded, 20 / 8 + 1);
+	shard_free(x.shard);
+
+	CHECK_RC(shard_new(&x.shard, 0, &e), OK);
+	files_lender_free(fl);
+	fl = files_lender_new(x.shard, FILES_MODELS, on_yield, &x);
+	files_lender_set(fl, 100000);
+	files_ask(FILES_CLIENTS);            /* models are not asked for clients */
+	files_ask(FILES_MODELS);
+	shard_post(x.shard, &x.after);
+	shard_run(x.shard);
+	CHECK_INT(x.asked, 2);
+	CHECK_INT(x.yielded, 20 / 8 + 1 + 32);
+	files_lender_free(fl);
+	shard_free(x.shard);
 }
 
 /* Clients. */

@@ -33,6 +33,8 @@ TEST(http_too_large_a_body_is_refused_unread)
 	close(fd);
 	CHECK_INT(ask(s, S("POST /small HTTP/1.1\r\n" HOST_LINE CHUNKED
 	    "\r\n6\r\nabcdef\r\n6\r\n")), 413);
+	CHECK_INT(ask(s, S("POST /small HTTP/1.1\r\n" HOST_LINE
+	    "Content-Length: 11\r\n\r\n")), 413);
 	CHECK_INT(ask(s, S("POST /none HTTP/1.1\r\n" HOST_LINE
 	    "Content-Length: 1\r\n\r\n")), 413);
 	CHECK_INT(s->handled[0], 0);
@@ -51,6 +53,36 @@ ask_padded(struct serve *s, const char *before, size_t n, const char *after, int
 	buf_add(&b, str_of(after));
 	CHECK_INT(ask(s, buf_str(&b)), status);
 	buf_release(&b);
+}
+
+/* The largest body that is allowed is, however it comes. */
+TEST(http_the_largest_body_is_taken)
+{
+	static const char *const bodies[] = { "a\r\n0123456789\r\n0\r\n\r\n",
+		"5\r\n01234\r\n5\r\n56789\r\n0\r\n\r\n" };
+	struct serve *s = serve_start(1);
+	char raw[256];
+
+	for (size_t i = 0; i < COUNT(bodies); i++) {
+		snprintf(raw, sizeof raw, "POST /small HTTP/1.1\r\n" HOST_LINE CHUNKED
+		    "\r\n%s", bodies[i]);
+		CHECK_INT(ask(s, str_of(raw)), 200);
+	}
+	CHECK_INT(ask(s, S("POST /small HTTP/1.1\r\n" HOST_LINE
+	    "Content-Length: 10\r\n\r\n0123456789")), 200);
+	serve_stop(s);
+}
+
+/* What stands between the chunks is not held, and still has an end. */
+TEST(http_chunk_framing_has_a_limit)
+{
+	struct serve *s = serve_start(1);
+
+	ask_padded(s, "POST / HTTP/1.1\r\n" HOST_LINE CHUNKED "\r\n1;",
+	    LIMIT_HTTP_HEADER_BYTES - 100, "\r\nx\r\n0\r\n\r\n", 200);
+	ask_padded(s, "POST / HTTP/1.1\r\n" HOST_LINE CHUNKED "\r\n1;",
+	    LIMIT_HTTP_HEADER_BYTES + 100, "\r\nx\r\n0\r\n\r\n", 413);
+	serve_stop(s);
 }
 
 TEST(http_heads_have_limits)
