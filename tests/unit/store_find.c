@@ -239,6 +239,7 @@ CONTRACT(threads_with_large_metadata)
 	struct store_thread_update u = { .id = id_of(ID_THREAD, 1), .now = 1 };
 	struct buf b = BUF(LIMIT_METADATA_BYTES);
 
+	thread(f, 7, 0, "{\"k99\":99}");
 	thread(f, 7, 1, "{\"k99\":1,\"small\":true}");
 	buf_lit(&b, "{");
 	for (int i = 0; i < 100; i++)
@@ -246,17 +247,61 @@ CONTRACT(threads_with_large_metadata)
 	buf_lit(&b, "}");
 	thread(f, 7, 2, arena_str(&f->a, buf_str(&b)).p);
 	thread(f, 7, 3, "{\"k99\":99}");
-	CHECK_STR(found_by(f, "{\"k99\":99}"), "3,2/2");
+	CHECK_STR(found_by(f, "{\"k99\":99}"), "3,2,0/3");
 	CHECK_STR(found_by(f, "{\"k99\":99,\"k1\":1}"), "2/1");
 	CHECK_STR(found_by(f, "{\"k99\":1}"), "1/1");
 	CHECK_STR(found_by(f, arena_str(&f->a, buf_str(&b)).p), "2/1");
-	CHECK_INT(count_rows(f, "facet WHERE thread = 2"), 1);
+	CHECK_INT(count_rows(f, "facet WHERE thread = 3"), 1);
 	u.metadata_json = arena_str(&f->a, buf_str(&b));
 	CHECK_RC(fix_do(f, &u, STORE_THREAD_UPDATE, 7), OK);
 	CHECK_STR(found_by(f, "{\"small\":true}"), "1/1");
 	CHECK_STR(found_by(f, "{\"k98\":98}"), "2,1/2");
 	check_consistent(f);
 	buf_release(&b);
+}
+
+/* Goal: one commit may change more counters than are added up at once. */
+CONTRACT(threads_of_many_kinds_at_once)
+{
+	struct store_thread_create c[30];
+	struct store_item_put held = { .item = { .ns = S("n"), .key = S("k"),
+	    .value_json = S("1") }, .cmd.op = STORE_ITEM_PUT };
+	struct buf b = BUF(LIMIT_METADATA_BYTES);
+	struct gate g;
+
+	gate_shut(f, &g, &held.cmd);
+	for (unsigned i = 0; i < COUNT(c); i++) {
+		buf_clear(&b);
+		buf_lit(&b, "{\"same\":1");
+		for (int k = 0; k < 60; k++)
+			buf_add_fmt(&b, ",\"k%d\":%u", k, i);
+		buf_lit(&b, "}");
+		c[i] = thread_new(i + 1);
+		c[i].t.metadata_json = arena_str(&f->a, buf_str(&b));
+		c[i].cmd.arena = &f->a;
+		fix_submit(f, &c[i], STORE_THREAD_CREATE, 7);
+	}
+	pthread_mutex_unlock(&g.lock);
+	fix_wait(f, COUNT(c));
+	CHECK_STR(found_by(f, "{\"k3\":4,\"same\":1}"), "5/1");
+	CHECK_STR(found(f, 7, (struct store_thread_search){ .status = -1, .limit = 1,
+	    .metadata_json = S("{\"same\":1}") }), "30/30");
+	buf_release(&b);
+}
+
+/* Goal: a kind of thread that there is no more leaves no counter behind. */
+CONTRACT(threads_gone_are_not_counted)
+{
+	struct store_thread_delete d = { .id = id_of(ID_THREAD, 2) };
+	int64_t before;
+
+	thread(f, 7, 1, "{}");
+	before = count_rows(f, "thread_count");
+	thread(f, 7, 2, "{\"user\":\"ann\",\"n\":1}");
+	CHECK_INT(count_rows(f, "thread_count"), before + 2);
+	CHECK_RC(fix_do(f, &d, STORE_THREAD_DELETE, 7), OK);
+	CHECK_STR(found_by(f, "{\"n\":1}"), "/0");
+	CHECK_INT(count_rows(f, "thread_count"), before);
 }
 
 /* ---- against the plain way ------------------------------------------------- */

@@ -182,6 +182,31 @@ CONTRACT(queue_takes_one_command_of_any_size)
 	free((char *)m.p);
 }
 
+/* Goal: what is put back to be done later takes its place again: neither more
+ * than the bound gets in, nor less for ever. */
+TEST(queue_counts_what_is_put_back)
+{
+	struct store_cmd large = { .bytes = LIMIT_WRITER_BYTES }, small = { .bytes = 1 };
+	struct store_cmd *c;
+	struct queue q;
+	bool closing;
+
+	queue_init(&q);
+	for (int i = 0; i < 3; i++) {
+		CHECK_RC(queue_put(&q, &large, false, true), OK);
+		CHECK_RC(queue_put(&q, &small, false, false), ERR_BUSY);
+		CHECK(queue_take_first(&q) == &large);
+		queue_put_back(&q, &large);
+		CHECK_RC(queue_put(&q, &small, false, false), ERR_BUSY);
+		CHECK(queue_take_first(&q) == NULL);
+		CHECK_INT(queue_take(&q, &c, 1, NEVER, &closing), 1);
+		CHECK(c == &large);
+		CHECK_RC(queue_put(&q, &small, false, false), OK);
+		CHECK_INT(queue_take(&q, &c, 1, NEVER, &closing), 1);
+	}
+	queue_release(&q);
+}
+
 /* Goal: a batch where nothing was to write is no commit. */
 CONTRACT(nothing_written_no_commit)
 {
