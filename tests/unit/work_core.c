@@ -214,6 +214,16 @@ TEST(work_the_beginning_of_a_hash_is_enough_where_it_is_the_only_one)
 	    "\"a3f\" is ambiguous: t-a3f8, t-a3f9 (deleted)") == 0);
 	fix_ok(&f, "show", "{'id':'a3f'}");
 	CHECK_STR(fix_get(&f, "id"), "t-a3f8");
+	/* Some are named, and whether there are more. */
+	for (int i = 1; i <= 6; i++) {
+		fix_ok(&f, "create", "{'title':'x','id':'t-b%dx'}", i);
+		if (i < 5)
+			continue;
+		CHECK_RC(fix_call(&f, "show", "{'id':'b'}"), ERR_CONFLICT);
+		CHECK_STR(str_of(f.e.text), i == 5 ?
+		    "\"b\" is ambiguous: t-b1x, t-b2x, t-b3x, t-b4x, t-b5x" :
+		    "\"b\" is ambiguous: t-b1x, t-b2x, t-b3x, t-b4x, t-b5x, ...");
+	}
 	fix_close(&f);
 }
 

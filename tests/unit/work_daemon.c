@@ -566,6 +566,30 @@ TEST(desk_keeps_nothing_of_a_call_that_failed_after_a_write)
 	desk_close(&d);
 }
 
+/* Goal: what fills a round is answered before the next call begins. */
+TEST(desk_ends_a_round_that_is_full)
+{
+	struct buf data[3] = { BUF(MB), BUF(MB), BUF(MB) };
+	struct work_call call[3], *calls[3] = { &call[0], &call[1], &call[2] };
+	struct desk d;
+	struct err e;
+	int rcs[3];
+
+	workspace();
+	CHECK_RC(desk_open(&d, &home, &e), OK);
+	for (size_t i = 0; i < COUNT(call); i++)
+		call[i] = (struct work_call){ .tracker = d.tracker, .data = &data[i],
+			.operation = S("ping"), .actor = S("a"), .now = clock_wall_ms() };
+	CHECK_RC(desk_run(&d, calls, rcs, 3), OK);
+	CHECK_INT(d.ran, 3);
+	d.round_bytes = 1;
+	CHECK_RC(desk_run(&d, calls, rcs, 3), OK);
+	CHECK_INT(d.ran, 1);
+	desk_close(&d);
+	for (size_t i = 0; i < COUNT(data); i++)
+		buf_release(&data[i]);
+}
+
 /* ---- long operations ----------------------------------------------------------- */
 
 TEST(daemon_tells_of_progress_when_asked)

@@ -344,6 +344,65 @@ TEST(work_import_a_priority_left_out_is_zero)
 	fix_close(&f);
 }
 
+/* Lines that were deleted say nothing of how the others were written. */
+TEST(work_import_a_deletion_without_a_priority_tells_nothing)
+{
+	struct fix f;
+
+	fix_open(&f);
+	import_lines(&f, "{'id':'t-1','title':'a','status':'tombstone',"
+	    "'issue_type':'task','deleted_at':'2025-01-02T00:00:00Z'," TIMES "}\n"
+	    "{'id':'t-2','title':'b','status':'open','issue_type':'task',"
+	    "'priority':3," TIMES "}\n{'id':'t-3','title':'by hand'}");
+	CHECK_INT(json_count(json_get(f.doc.root, S("warnings"))), 0);
+	fix_ok(&f, "show", "{'id':'t-3'}");
+	CHECK_STR(fix_get(&f, "priority"), "2");
+	fix_close(&f);
+}
+
+/* What bd writes beside a dependency and leaves empty is nothing strange; of two
+ * on one item the first stays. */
+TEST(work_import_takes_the_first_of_equal_dependencies)
+{
+	struct fix f;
+
+	fix_open(&f);
+	import_lines(&f, "{'id':'t-1','title':'a'}\n{'id':'t-2','title':'b',"
+	    "'dependencies':[{'issue_id':'t-2','depends_on_id':'t-1','type':'blocks',"
+	    "'metadata':'{}','thread_id':'','by':null}]}");
+	CHECK_INT(json_count(json_get(f.doc.root, S("warnings"))), 0);
+	fix_ok(&f, "show", "{'id':'t-2'}");
+	CHECK_STR(fix_get(&f, "imported_dependencies"), "");
+	import_lines(&f, "{'id':'t-3','title':'c','dependencies':["
+	    "{'depends_on_id':'t-1','type':'related'},"
+	    "{'depends_on_id':'t-1','type':'blocks','created_by':'ann'},"
+	    "{'depends_on_id':'t-1','type':'blocks','created_by':'bob'}]}");
+	fix_ok(&f, "show", "{'id':'t-3'}");
+	CHECK_INT(json_count(json_get(f.doc.root, S("dependency_records"))), 1);
+	CHECK_STR(fix_get(&f, "dependency_records.0.created_by"), "ann");
+	CHECK_STR(fix_get(&f, "imported_dependencies.2.created_by"), "bob");
+	fix_close(&f);
+}
+
+/* The one that was made first keeps the id, wherever it stands; what follows of
+ * it is the same item. */
+TEST(work_import_of_twins_in_any_order)
+{
+	struct fix f;
+
+	fix_open(&f);
+	import_lines(&f, "{'id':'t-1','title':'late','created_at':'2025-02-01T00:00:00Z'}\n"
+	    "{'id':'t-1','title':'first'," TIMES "}\n"
+	    "{'id':'t-1','title':'first again','created_at':'2025-01-01T00:00:00Z',"
+	    "'updated_at':'2025-01-03T00:00:00Z'}");
+	CHECK_STR(fix_get(&f, "created"), "2");
+	CHECK_STR(fix_get(&f, "renamed.0.old"), "t-1");
+	fix_ok(&f, "show", "{'id':'t-1'}");
+	CHECK_STR(fix_get(&f, "title"), "first again");
+	counted(&f);
+	fix_close(&f);
+}
+
 TEST(work_import_of_twins_keeps_both_or_merges)
 {
 	struct fix f;

@@ -326,6 +326,21 @@ TEST(work_stats_counts)
 	fix_close(&f);
 }
 
+/* Goal: the clocks of several machines make no average below zero. */
+TEST(work_what_closed_before_it_began_took_no_time)
+{
+	struct fix f;
+
+	fix_open(&f);
+	fix_ok(&f, "import", "{'items':[{'id':'t-1','title':'a','status':'closed',"
+	    "'created_at':'2025-01-02T00:00:00Z','closed_at':'2025-01-01T00:00:00Z'},"
+	    "{'id':'t-2','title':'b','status':'closed','created_at':"
+	    "'2025-01-01T00:00:00Z','closed_at':'2025-01-01T04:00:00Z'}]}");
+	fix_ok(&f, "stats", "{}");
+	CHECK_STR(fix_get(&f, "average_lead_time_hours"), "2.0");
+	fix_close(&f);
+}
+
 static size_t
 count_of(struct fix *f, const char *operation, const char *args)
 {
