@@ -110,6 +110,39 @@ TEST(bound_is_told_to_the_chart_first)
 	    "more than 10000 microsteps in one macrostep; state 'a' (transition of line 1)");
 }
 
+/* Goal: what is in the queue when it overflows goes with it: a chart that dealt
+ * with that is not overrun by the rest. */
+TEST(bound_of_the_queue_empties_it)
+{
+	check_play("<scxml><state id='a'><transition event='error.execution' target='b'>"
+	    "<log label='told'/></transition><transition event='go'><foreach item='x' "
+	    "array='range(20000)'><raise event='q'/></foreach></transition></state>"
+	    "<state id='b'><transition event='q' target='f'/></state><final id='f'/></scxml>",
+	    "[told]");
+}
+
+/* Goal: words are cut between characters, wherever the cut comes. */
+TEST(bound_words_are_cut_between_characters)
+{
+	static const char *const chars[] = { "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80" };
+
+	for (size_t i = 0; i < 12; i++) {
+		struct buf text = BUF(LIMIT_CHART_BYTES), out = BUF(1 * MB);
+
+		buf_lit(&text, "<scxml><state id='a'><transition target='a' cond='1 &lt; 2 || \"");
+		for (size_t k = 0; k < i % 4; k++)
+			buf_add_char(&text, 'x');
+		for (size_t k = 0; k < 80; k++)
+			buf_add(&text, str_of(chars[i / 4]));
+		buf_lit(&text, "\" == 1'/></state></scxml>");
+		play(buf_str(&text), &out);
+		CHECK(str_contains(buf_str(&out), S("guard '1 < 2 || \"")));
+		CHECK(str_is_utf8(buf_str(&out)));
+		buf_release(&text);
+		buf_release(&out);
+	}
+}
+
 /* ---- in time ------------------------------------------------------------- */
 
 static void
@@ -185,6 +218,28 @@ TEST(bound_what_regions_share_is_asked_once)
 	CHECK(!text.failed);
 	play(buf_str(&text), &out);
 	CHECK(str_starts(buf_str(&out), S("more than 5000000 steps of work")));
+	buf_release(&text);
+	buf_release(&out);
+}
+
+/* Goal: a transition to many of a thousand regions costs about what they do, not
+ * as much for each target: fifty of them are one macrostep. */
+TEST(bound_many_targets_at_once)
+{
+	struct buf text = BUF(LIMIT_CHART_BYTES), out = BUF(1 * MB);
+
+	buf_lit(&text, "<scxml><datamodel><data id='i' expr='0'/></datamodel><state id='top'>"
+	    "<transition event='go' cond='i &lt; 50' target='");
+	for (int i = 0; i < 250; i++)
+		buf_add_fmt(&text, "b%d ", i * 4);
+	buf_lit(&text, "'><assign location='i' expr='i + 1'/><raise event='go'/></transition>"
+	    "<transition event='go' target='f'/><parallel id='p'>");
+	for (int i = 0; i < 1000; i++)
+		buf_add_fmt(&text, "<state id='r%d'><state id='b%d'/></state>", i, i);
+	buf_lit(&text, "</parallel></state><final id='f'/></scxml>");
+	CHECK(!text.failed);
+	play(buf_str(&text), &out);
+	CHECK_STR(buf_str(&out), "f");
 	buf_release(&text);
 	buf_release(&out);
 }

@@ -163,8 +163,8 @@ TEST(life_done_of_a_made_up_id_comes_late)
 	"<transition event='done.state.p3'><log label='p3'/></transition>"    \
 	"<state id='s'><state id='s1'><transition event='a' target='sf'/></state>" \
 	"<final id='sf'/><transition event='back' type='internal' target='s1'/></state>"      \
-	"<parallel id='p2'><parallel id='p3'><state id='t'><state id='t1'>"   \
-	"<transition event='b' target='tf'/></state><final id='tf'/></state>" \
+	"<parallel id='p2'><parallel id='p3'><state id='t'><transition "      \
+	"event='redo' type='internal' target='t1'/><state id='t1'><transition event='b' target='tf'/></state><final id='tf'/></state>" \
 	"<state id='u'><final id='uf'/></state></parallel>"                   \
 	"<state id='v'><state id='v1'><transition event='c' target='vf'/></state>" \
 	"<final id='vf'/></state></parallel></parallel></scxml>"
@@ -190,6 +190,8 @@ TEST(life_nested_parallels_complete_in_any_order)
 		}
 		give(&r, "back", "", 0, TIE_NONE);
 		CHECK_STR(give(&r, "a", "", 0, TIE_NONE), " p1");
+		give(&r, "redo", "", 0, TIE_NONE);
+		CHECK_STR(give(&r, "b", "", 0, TIE_NONE), " p3 p2 p1");
 		rig_free(&r);
 	}
 }

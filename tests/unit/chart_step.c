@@ -167,6 +167,77 @@ TEST(step_internal_transition_keeps_its_state)
 	"<state id='r2'/></state>"                                           \
 	"</parallel><state id='out'/></scxml>"
 
+/* Goal: a transition from deeper inside wins over the one around it, but not if
+ * what it leaves was taken by another region before: appendix D drops it whole. */
+TEST(step_a_deeper_source_gives_way_to_an_earlier_region)
+{
+	struct rig r;
+
+	CHECK_RC(rig_start(&r, "<scxml><parallel id='p'><state id='a'><state id='a1'>"
+	    "<transition event='e' target='a2'/></state><state id='a2'/></state>"
+	    "<state id='b'><state id='b1'>"
+	    "<transition event='e' type='internal' target='b2'/><parallel id='q'>"
+	    "<state id='q1'/><state id='q2'><transition event='e' target='out'/></state>"
+	    "</parallel></state><state id='b2'/></state></parallel><state id='out'/></scxml>"), OK);
+	check_where(&r, "a1 q1 q2");
+	CHECK_RC(rig_event(&r, "e", NULL), OK);
+	check_where(&r, "a2 b2");
+	rig_free(&r);
+}
+
+/* Goal: shallow and deep histories of one state are each their own. */
+TEST(step_histories_of_both_kinds_side_by_side)
+{
+	static const char *const orders[] = {
+		"<history id='h'><transition target='b'/></history>"
+		"<history id='d' type='deep'><transition target='b'/></history>",
+		"<history id='d' type='deep'><transition target='b'/></history>"
+		"<history id='h'><transition target='b'/></history>",
+	};
+
+	for (size_t i = 0; i < COUNT(orders); i++) {
+		char text[1024];
+		struct rig r;
+
+		snprintf(text, sizeof text, "<scxml initial='a2'><state id='s'>%s"
+		    "<transition event='leave' target='out'/><state id='a'><state id='a1'/>"
+		    "<state id='a2'/></state><state id='b'/></state><state id='out'>"
+		    "<transition event='shallow' target='h'/><transition event='deep' "
+		    "target='d'/></state></scxml>", orders[i]);
+		CHECK_RC(rig_start(&r, text), OK);
+		check_where(&r, "a2");
+		rig_event(&r, "leave", NULL);
+		rig_event(&r, "deep", NULL);
+		check_where(&r, "a2");
+		rig_event(&r, "leave", NULL);
+		rig_event(&r, "shallow", NULL);
+		check_where(&r, "a1");
+		rig_free(&r);
+	}
+}
+
+/* Goal: internal events come in the order they were raised, however many wait. */
+TEST(step_internal_events_keep_their_order)
+{
+	struct buf want = BUF(4 * KB);
+	struct rig r;
+
+	CHECK_RC(rig_start(&r, "<scxml><datamodel><data id='n' expr='0'/></datamodel>"
+	    "<state id='s'><transition event='go'><foreach item='x' array='range(3)'>"
+	    "<send event='q' target='#_internal'><param name='n' expr='n'/></send>"
+	    "<assign location='n' expr='n + 1'/></foreach></transition>"
+	    "<transition event='q'><log label='' expr='_event.data.n'/>"
+	    "<foreach item='x' array='range(n &lt; 100 ? 2 : 0)'>"
+	    "<send event='q' target='#_internal'><param name='n' expr='n'/></send>"
+	    "<assign location='n' expr='n + 1'/></foreach></transition></state></scxml>"), OK);
+	CHECK_RC(rig_event(&r, "go", NULL), OK);
+	for (int i = 0; i < 101; i++)
+		buf_add_fmt(&want, "%s%d", i > 0 ? " " : "", i);
+	CHECK_STR(buf_str(&r.trace), want.p);
+	buf_release(&want);
+	rig_free(&r);
+}
+
 TEST(step_regions_move_together_and_the_first_wins_a_conflict)
 {
 	struct rig r;
