@@ -14,7 +14,6 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "llm/llm_priv.h"
-#include "llm/scan_priv.h"
 #include "net/http.h"
 
 #define BODY_WORDS 200                       /* of an error that is not JSON */

@@ -20,6 +20,7 @@
 
 #include "base/arena.h"
 #include "base/json.h"
+#include "base/scan.h"
 #include "llm/llm.h"
 #include "llm/script.h"
 
@@ -65,13 +66,6 @@ msec retry_after_exact_ms(struct str value);
 msec retry_backoff_ms(unsigned attempt, uint32_t random);
 
 /* ---- result.c: the answer as it grows ------------------------------------- */
-
-/* How far a text of JSON has come: enough to know its end, no more. */
-struct json_edge {
-	unsigned depth;
-	bool inside, escaped;                /* of a string */
-	bool whole;                          /* an object, array or string has ended */
-};
 
 /* Bufs named *_raw hold insides of JSON strings, escapes and all. */
 struct result_call {

@@ -6,7 +6,7 @@
 #ifndef LLM_OPENAI_CHUNK_PRIV_H
 #define LLM_OPENAI_CHUNK_PRIV_H
 
-#include "llm/scan_priv.h"
+#include "base/scan.h"
 
 /* Spans of the chunk's text; p NULL when absent or null.  Most chunks have a
  * content and nothing else, so the rest is cleared only when it is needed. */

@@ -3,7 +3,7 @@
  *
  * Bytes come cut anywhere.  A line that is whole within one read is decoded
  * where it lies; only the head of a cut line is kept.  A chunk is walked once
- * without building a document (scan_priv.h): openai_chunk_read notes where
+ * without building a document (base/scan.h): openai_chunk_read notes where
  * the few members we know are, whatever their order, then chunk_tell hands
  * them out.  An answer in one piece is a stream of one chunk.
  *

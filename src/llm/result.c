@@ -14,7 +14,6 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "llm/llm_priv.h"
-#include "llm/scan_priv.h"
 
 #define ANSWER_MAX ((size_t)LIMIT_LLM_BODY_BYTES)
 #define USAGE_MAX  INT64_C(9007199254740991)  /* 2^53 - 1 */

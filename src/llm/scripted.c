@@ -14,7 +14,6 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "llm/llm_priv.h"
-#include "llm/scan_priv.h"
 
 /* Calls whose next token is due now.  The job may outlive its llm: it frees
  * itself when it finds that it has. */

@@ -19,6 +19,7 @@
 #include "base/id.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/scan.h"
 
 #define FAILURE "MESSAGE_COERCION_FAILURE"
 #define PATH_SIZE 160
@@ -110,94 +111,22 @@ message_list_release(struct message_list *l)
 
 /* ---- stored text --------------------------------------------------------- */
 
-/* i is at the opening quote; gives the index behind the closing one. */
-static size_t
-skip_string(struct str s, size_t i)
-{
-	i++;
-	while (i < s.n) {
-		const char *quote = memchr(s.p + i, '"', s.n - i);
-		size_t at, slashes = 0;
-
-		if (quote == NULL)
-			return s.n;
-		at = (size_t)(quote - s.p);
-		while (at - slashes > i && s.p[at - slashes - 1] == '\\')
-			slashes++;
-		if (slashes % 2 == 0)
-			return at + 1;
-		i = at + 1;
-	}
-	return s.n;
-}
-
-/* Gives the index behind the value that starts at i. */
-static size_t
-skip_value(struct str s, size_t i)
-{
-	size_t depth = 0;
-
-	while (i < s.n) {
-		char c = s.p[i];
-
-		if (c == '"') {
-			i = skip_string(s, i);
-			if (depth == 0)
-				return i;
-			continue;
-		}
-		if (c == '{' || c == '[')
-			depth++;
-		else if ((c == '}' || c == ']') && depth == 0)
-			return i;
-		else if (c == '}' || c == ']') {
-			depth--;
-			if (depth == 0)
-				return i + 1;
-		} else if (c == ',' && depth == 0)
-			return i;
-		i++;
-	}
-	return i;
-}
-
-static size_t
-skip_blanks(struct str s, size_t i)
-{
-	while (i < s.n && (s.p[i] == ' ' || s.p[i] == '\n' || s.p[i] == '\t' ||
-	    s.p[i] == '\r' || s.p[i] == ',' || s.p[i] == ':'))
-		i++;
-	return i;
-}
-
 /* Finds the top-level strings `id` and `type`: their insides, undecoded. */
 static void
-scan_top(struct str s, struct str *id, struct str *type)
+scan_top(struct str json, struct str *id, struct str *type)
 {
-	size_t i = skip_blanks(s, 0);
+	struct scan s = scan_of(json);
+	struct str key;
+	bool first = true;
 
 	*id = *type = STR_NONE;
-	if (i >= s.n || s.p[i] != '{')
-		return;
-	i = skip_blanks(s, i + 1);
-	while (i < s.n && s.p[i] == '"') {
-		size_t key = i, value, end;
-		struct str name;
-
-		i = skip_string(s, i);
-		name = str_sub(s, key + 1, i - key - 2);
-		value = skip_blanks(s, i);
-		end = skip_value(s, value);
-		if (end > value + 1 && s.p[value] == '"') {
-			struct str inside = str_sub(s, value + 1, end - value - 2);
-
-			if (str_eq(name, S("id")))
-				*id = inside;
-			else if (str_eq(name, S("type")))
-				*type = inside;
-		}
-		i = skip_blanks(s, end);
-	}
+	for (scan_open(&s, '{'); scan_member(&s, &first, &key); )
+		if (SCAN_IS(key, "id"))
+			*id = scan_text(&s);
+		else if (SCAN_IS(key, "type"))
+			*type = scan_text(&s);
+		else
+			scan_value(&s, &(struct str){ 0 });
 }
 
 int

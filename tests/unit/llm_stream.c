@@ -11,7 +11,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "llm/llm_priv.h"
-#include "llm/scan_priv.h"
+#include "base/scan.h"
 
 #define HEAD "\"created\":1700000000,\"model\":\"mock-gpt\",\"system_fingerprint\":" \
     "\"fp_mock\",\"object\":\"chat.completion.chunk\""

@@ -1,5 +1,5 @@
 /*
- * scan_priv.h - walking through JSON text without building anything.
+ * scan.h - walking through JSON text without building anything.
  *
  * A strict RFC 8259 tokenizer over one complete text: it knows nesting,
  * strings, escapes and numbers, and gives back spans of the text.  A mistake
@@ -19,8 +19,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#ifndef LLM_SCAN_PRIV_H
-#define LLM_SCAN_PRIV_H
+#ifndef BASE_SCAN_H
+#define BASE_SCAN_H
 
 #include <string.h>
 #include "base/buf.h"
@@ -72,7 +72,12 @@ bool scan_surrogates_paired(struct str raw);
 /* s with U+FFFD for what is not UTF-8. */
 void utf8_mend(struct buf *b, struct str s);
 
-struct json_edge;
+/* How far a text of JSON has come: enough to know its end, no more. */
+struct json_edge {
+	unsigned depth;
+	bool inside, escaped;                /* of a string */
+	bool whole;                          /* an object, array or string has ended */
+};
 /* Follows one more piece of a JSON text, given as a raw inside. */
 void scan_edge(struct json_edge *e, struct str raw);
 

@@ -1,17 +1,16 @@
 /*
- * scan.c - see scan_priv.h.
+ * scan.c - see scan.h.
  *
  * The work is in string_end: most bytes of a chunk are inside strings, so
  * they are looked at eight at a time.
  *
  * SPDX-License-Identifier: MIT
  */
-#include "llm/scan_priv.h"
+#include "base/scan.h"
 
 #include <assert.h>
 
 #include "base/limits.h"
-#include "llm/llm_priv.h"
 
 #define ONES UINT64_C(0x0101010101010101)
 #define HIGH UINT64_C(0x8080808080808080)
