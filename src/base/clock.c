@@ -90,3 +90,61 @@ clock_add_iso(struct buf *b, msec wall)
 	clock_write_iso(to, wall);
 	buf_added(b, CLOCK_ISO_SIZE);
 }
+
+/* ---- durations ------------------------------------------------------------------- */
+
+static const struct { const char *name; double ns; } units[] = {
+	{ "ns", 1 }, { "us", 1e3 }, { "\xc2\xb5s", 1e3 }, { "ms", 1e6 }, { "s", 1e9 },
+	{ "m", 60e9 }, { "h", 3600e9 },
+};
+
+static size_t
+span(struct str s, size_t from, bool digits)
+{
+	while (from < s.n && (str_index(S("0123456789."), s.p[from]) >= 0) == digits)
+		from++;
+	return from;
+}
+
+/* Cuts "1.5h" off *s. */
+static bool
+parse_part(struct str *s, double *ns)
+{
+	size_t digits = span(*s, 0, true), n = span(*s, digits, false);
+	struct str unit = str_sub(*s, digits, n - digits);
+	double v;
+
+	if (digits == 0 || !str_to_double(str_sub(*s, 0, digits), &v))
+		return false;
+	for (size_t i = 0; i < COUNT(units); i++) {
+		if (!str_eq(unit, str_of(units[i].name)))
+			continue;
+		*ns += v * units[i].ns;
+		*s = str_sub(*s, n, s->n);
+		return true;
+	}
+	return false;
+}
+
+bool
+clock_parse(struct str s, nsec bare, nsec *out)
+{
+	double v, ns = 0;
+
+	if (s.n > 0 && bare > 0 && span(s, 0, true) == s.n) {
+		if (!str_to_double(s, &v))
+			return false;
+		ns = v * (double)bare;
+		s.n = 0;
+	} else if (s.n == 0) {
+		return false;
+	}
+	while (s.n > 0) {
+		if (!parse_part(&s, &ns))
+			return false;
+	}
+	if (!(ns >= 0) || ns > 9e18)
+		return false;
+	*out = (nsec)(ns + 0.5);
+	return true;
+}

@@ -21,6 +21,10 @@ nsec clock_mono(void);                       /* CLOCK_MONOTONIC */
 msec clock_wall_ms(void);                    /* Unix time in ms */
 nsec clock_cpu(void);                        /* this process, user + system */
 
+/* "1.5h", "90s", "1m30s", "20ms", "5us", "1ns"; not below 0.  bare: what a number
+ * alone counts, as in "250"; 0: it needs a unit. */
+bool clock_parse(struct str s, nsec bare, nsec *out);
+
 /* "2026-11-21T00:15:07.580Z" (24 bytes), RFC 3339 in UTC. */
 void clock_add_iso(struct buf *b, msec wall);
 #define CLOCK_ISO_SIZE 24

@@ -76,3 +76,19 @@ err_set(struct err *e, int rc, const char *format, ...)
 	memcpy(e->text, text, sizeof text);
 	return rc;
 }
+
+int
+err_near(struct err *e, int rc, const char *near, const char *mark,
+    const char *format, ...)
+{
+	char words[sizeof e->text];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(words, sizeof words, format, ap);
+	va_end(ap);
+	if (near == NULL)
+		return err_set(e, rc, "%s", words);
+	return err_set(e, rc, "%s; did you mean %s%s%s?", words, mark, near,
+	    mark[0] == '-' ? "" : mark);
+}

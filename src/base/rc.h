@@ -53,4 +53,9 @@ const char *rc_name(int rc);
 int err_set(struct err *e, int rc, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* The same, and `; did you mean "near"?` with mark around near (NULL: nothing is
+ * near); a mark of dashes stands before it only. */
+int err_near(struct err *e, int rc, const char *near, const char *mark,
+    const char *format, ...) __attribute__((format(printf, 5, 6)));
+
 #endif

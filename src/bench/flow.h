@@ -12,7 +12,8 @@
 #ifndef BENCH_FLOW_H
 #define BENCH_FLOW_H
 
-#include "bench/option.h"
+#include "base/clock.h"
+#include "base/flags.h"
 
 struct flow_options {
 	const char *url, *name, *token, *graph, *model, *llm, *response;
@@ -24,7 +25,7 @@ struct flow_options {
 	bool sdk_store;                      /* store requests as the SDKs send them */
 };
 
-extern const struct bench_options flow_option_table;
+extern const struct flag bench_flow_flags[];
 
 int flow_options_default(struct flow_options *o, struct err *e);
 

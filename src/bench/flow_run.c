@@ -27,48 +27,47 @@ static const char default_thresholds[] =
     "store_get.p95<500,store_search.p95<500,store_delete.p95<500,"
     "agent_flow_duration.p95<8000,agent_flow_success_rate>0.95";
 
-static const struct bench_option rows[] = {
-	{ "url", "RUNTIME_URL", BENCH_TEXT, "http://127.0.0.1:2024", "URL",
+const struct flag bench_flow_flags[] = {
+	{ "url", "RUNTIME_URL", FLAG_TEXT, "http://127.0.0.1:2024", "URL",
 	    "the server", AT(url) },
-	{ "name", "RUNTIME_NAME", BENCH_TEXT, NULL, "NAME",
+	{ "name", "RUNTIME_NAME", FLAG_TEXT, NULL, "NAME",
 	    "what to call it; else its own name", AT(name) },
-	{ "token", "AUTH_TOKEN", BENCH_TEXT, NULL, "TOKEN", "sent as a bearer", AT(token) },
-	{ "graph", "GRAPH_ID", BENCH_TEXT, "agent", "ID", "the agent to run", AT(graph) },
-	{ "model", "MODEL_NAME", BENCH_TEXT, NULL, "NAME",
+	{ "token", "AUTH_TOKEN", FLAG_TEXT, NULL, "TOKEN", "sent as a bearer", AT(token) },
+	{ "graph", "GRAPH_ID", FLAG_TEXT, "agent", "ID", "the agent to run", AT(graph) },
+	{ "model", "MODEL_NAME", FLAG_TEXT, NULL, "NAME",
 	    "configurable.model_name of the assistants", AT(model) },
-	{ "llm", NULL, BENCH_TEXT, "mock", "NAME",
+	{ "llm", NULL, FLAG_TEXT, "mock", "NAME",
 	    "what answers; \"mock\": its words are checked to the letter", AT(llm) },
-	{ "response", "MOCK_LLM_RESPONSE", BENCH_TEXT, script_sentence, "TEXT",
+	{ "response", "MOCK_LLM_RESPONSE", FLAG_TEXT, script_sentence, "TEXT",
 	    "what the mock says", AT(response) },
-	{ "profile", NULL, BENCH_TEXT, "default", "smoke|default|long",
+	{ "profile", NULL, FLAG_TEXT, "default", "smoke|default|long",
 	    "one flow; 90 s with up to 5 users; 100 s with up to 10", AT(profile) },
-	{ "smoke", "SMOKE", BENCH_FLAG, NULL, NULL, "--profile smoke", AT(smoke) },
-	{ "sdk-store", NULL, BENCH_FLAG, NULL, NULL, "store requests as the SDKs send "
+	{ "smoke", "SMOKE", FLAG_SWITCH, NULL, NULL, "--profile smoke", AT(smoke) },
+	{ "sdk-store", NULL, FLAG_SWITCH, NULL, NULL, "store requests as the SDKs send "
 	    "them, for servers that know no other; else as the original script does",
 	    AT(sdk_store) },
-	{ "vus", NULL, BENCH_INT, NULL, "N", "so many users all the time", AT(vus),
+	{ "vus", NULL, FLAG_INT, NULL, "N", "so many users all the time", AT(vus),
 	    1, USERS_MAX },
-	{ "duration", NULL, BENCH_MS, NULL, "TIME", "for so long", AT(duration) },
-	{ "iterations", NULL, BENCH_INT, NULL, "N", "stop after so many flows",
+	{ "duration", NULL, FLAG_MS, NULL, "TIME", "for so long", AT(duration) },
+	{ "iterations", NULL, FLAG_INT, NULL, "N", "stop after so many flows",
 	    AT(iterations), 1, INT64_MAX },
-	{ "stages", NULL, BENCH_TEXT, NULL, "LIST",
+	{ "stages", NULL, FLAG_TEXT, NULL, "LIST",
 	    "time:users, ..., as in 10s:1,30s:5,10s:0", AT(stages) },
-	{ "pause", NULL, BENCH_MS, "0", "TIME", "between two flows of a user", AT(pause) },
-	{ "warmup", NULL, BENCH_MS, "1s", "TIME", "at the start, left out", AT(warmup) },
-	{ "timeout", NULL, BENCH_MS, "60s", "TIME", "of one request", AT(timeout) },
-	{ "mock-url", "MOCK_LLM_URL", BENCH_TEXT, NULL, "URL",
+	{ "pause", NULL, FLAG_MS, "0", "TIME", "between two flows of a user", AT(pause) },
+	{ "warmup", NULL, FLAG_MS, "1s", "TIME", "at the start, left out", AT(warmup) },
+	{ "timeout", NULL, FLAG_MS, "60s", "TIME", "of one request", AT(timeout) },
+	{ "mock-url", "MOCK_LLM_URL", FLAG_TEXT, NULL, "URL",
 	    "compare the mock's count of requests with 3 a flow", AT(mock_url) },
-	{ "pid", NULL, BENCH_INT, NULL, "PID", "of the server: report its CPU and memory",
+	{ "pid", NULL, FLAG_INT, NULL, "PID", "of the server: report its CPU and memory",
 	    AT(pid), 1, INT32_MAX },
-	{ "thresholds", NULL, BENCH_TEXT, default_thresholds, "LIST",
+	{ "thresholds", NULL, FLAG_TEXT, default_thresholds, "LIST",
 	    "what must hold", AT(thresholds) },
-	{ "out", NULL, BENCH_TEXT, NULL, "json[=FILE]",
+	{ "out", NULL, FLAG_TEXT, NULL, "json[=FILE]",
 	    "k6's points; FILE: results/{name}-v{version}-{llm}-{vus}vu.json", AT(out) },
-	{ "json", NULL, BENCH_TEXT, NULL, "FILE", "the result", AT(json) },
-	{ "markdown", NULL, BENCH_TEXT, NULL, "FILE", "the result", AT(markdown) },
+	{ "json", NULL, FLAG_TEXT, NULL, "FILE", "the result", AT(json) },
+	{ "markdown", NULL, FLAG_TEXT, NULL, "FILE", "the result", AT(markdown) },
+	{ NULL }
 };
-
-const struct bench_options flow_option_table = { rows, COUNT(rows) };
 
 static const struct { const char *name, *stages; msec pause; } profiles[] = {
 	{ "smoke",   "1s:1", 0 },
@@ -80,7 +79,7 @@ int
 flow_options_default(struct flow_options *o, struct err *e)
 {
 	*o = (struct flow_options){ 0 };
-	return bench_options_init(flow_option_table, o, e);
+	return flags_default(bench_flow_flags, o, e);
 }
 
 /* The schedule. */
@@ -93,17 +92,17 @@ flow_stages_parse(const char *text, struct flow_stage *out, size_t *n, struct er
 	for (*n = 0; rest.n > 0 && str_next(&rest, ',', &part); (*n)++) {
 		struct str time = STR_NONE;
 		int64_t target = -1;
-		msec ms = 0;
+		nsec t = 0;
 
 		part = str_trim(part);
 		if (*n == FLOW_STAGES_MAX)
 			return err_set(e, ERR_LIMIT, "--stages: more than %d",
 			    FLOW_STAGES_MAX);
-		if (!str_next(&part, ':', &time) || !bench_ms_parse(time, &ms) ||
+		if (!str_next(&part, ':', &time) || !clock_parse(time, NS_PER_MS, &t) ||
 		    !str_to_i64(part, &target) || target < 0 || target > USERS_MAX)
 			return err_set(e, ERR_INVALID, "--stages: expected time:users, as "
 			    "in 10s:5, got \"%.*s\"", FMT(time));
-		out[*n] = (struct flow_stage){ ms, target };
+		out[*n] = (struct flow_stage){ t / NS_PER_MS, target };
 	}
 	return *n > 0 ? OK : err_set(e, ERR_INVALID, "--stages: empty");
 }

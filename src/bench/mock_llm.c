@@ -20,45 +20,44 @@
 #define SCRIPT_MAX (16 * MB)
 #define AT(field)  offsetof(struct mock_llm_options, field)
 
-static const struct bench_option rows[] = {
-	{ "host", "MOCK_LLM_HOST", BENCH_TEXT, "127.0.0.1", "ADDRESS",
+const struct flag mock_llm_flags[] = {
+	{ "host", "MOCK_LLM_HOST", FLAG_TEXT, "127.0.0.1", "ADDRESS",
 	    "where to listen", AT(host) },
-	{ "port", "MOCK_LLM_PORT", BENCH_INT, "11434", "PORT",
+	{ "port", "MOCK_LLM_PORT", FLAG_INT, "11434", "PORT",
 	    "0 takes any free one", AT(port), 0, 65535 },
-	{ "shards", "MOCK_LLM_SHARDS", BENCH_INT, "1", "N", "event loops",
+	{ "shards", "MOCK_LLM_SHARDS", FLAG_INT, "1", "N", "event loops",
 	    AT(shards), 1, SHARDS_MAX },
-	{ "delay-ms", "MOCK_LLM_DELAY_MS", BENCH_MS, "10", "MS",
+	{ "delay-ms", "MOCK_LLM_DELAY_MS", FLAG_MS, "10", "MS",
 	    "before a whole answer, and before the first token", AT(delay_ms) },
-	{ "ttft-ms", "MOCK_LLM_TTFT_MS", BENCH_MS, NULL, "MS",
+	{ "ttft-ms", "MOCK_LLM_TTFT_MS", FLAG_MS, NULL, "MS",
 	    "before the first token, when it differs from --delay-ms", AT(ttft_ms) },
-	{ "stream-delay-ms", "MOCK_LLM_STREAM_DELAY_MS", BENCH_MS, "5", "MS",
+	{ "stream-delay-ms", "MOCK_LLM_STREAM_DELAY_MS", FLAG_MS, "5", "MS",
 	    "from one token to the next", AT(token_ms) },
-	{ "jitter-ms", "MOCK_LLM_JITTER_MS", BENCH_MS, "0", "MS",
+	{ "jitter-ms", "MOCK_LLM_JITTER_MS", FLAG_MS, "0", "MS",
 	    "each token comes up to so much later", AT(jitter_ms) },
-	{ "slow-ms", "MOCK_LLM_SLOW_MS", BENCH_MS, "1000", "MS",
+	{ "slow-ms", "MOCK_LLM_SLOW_MS", FLAG_MS, "1000", "MS",
 	    "what mock:slow-start waits", AT(slow_ms) },
-	{ "tokens", "MOCK_LLM_TOKENS", BENCH_INT, "0", "N",
+	{ "tokens", "MOCK_LLM_TOKENS", FLAG_INT, "0", "N",
 	    "cut or repeat the response to N tokens; 0 leaves it", AT(tokens),
 	    0, 100000 },
-	{ "response", "MOCK_LLM_RESPONSE", BENCH_TEXT, script_sentence, "TEXT",
+	{ "response", "MOCK_LLM_RESPONSE", FLAG_TEXT, script_sentence, "TEXT",
 	    "what it says without a script", AT(response) },
-	{ "model", "MOCK_LLM_MODEL", BENCH_TEXT, "mock-gpt-4o", "NAME",
+	{ "model", "MOCK_LLM_MODEL", FLAG_TEXT, "mock-gpt-4o", "NAME",
 	    "the model it lists, and is when a request names none", AT(model) },
-	{ "script", "MOCK_LLM_SCRIPT", BENCH_TEXT, NULL, "FILE",
+	{ "script", "MOCK_LLM_SCRIPT", FLAG_TEXT, NULL, "FILE",
 	    "answers by what was asked (JSON)", AT(script) },
-	{ "faults", "MOCK_LLM_FAULTS", BENCH_TEXT, NULL, "LIST",
+	{ "faults", "MOCK_LLM_FAULTS", FLAG_TEXT, NULL, "LIST",
 	    "a share of requests that go wrong, as in 429=0.1,reset=0.01", AT(faults) },
-	{ "seed", "MOCK_LLM_SEED", BENCH_INT, "1", "N", "of faults and jitter",
+	{ "seed", "MOCK_LLM_SEED", FLAG_INT, "1", "N", "of faults and jitter",
 	    AT(seed), 1, INT64_MAX },
+	{ NULL }
 };
-
-const struct bench_options mock_llm_option_table = { rows, COUNT(rows) };
 
 int
 mock_llm_options_default(struct mock_llm_options *o, struct err *e)
 {
 	*o = (struct mock_llm_options){ .ttft_ms = -1 };
-	return bench_options_init(mock_llm_option_table, o, e);
+	return flags_default(mock_llm_flags, o, e);
 }
 
 /* Requests. */
@@ -231,7 +230,7 @@ handle_stats(struct mock_llm *m, struct http_req *r)
 	    (double)(shard_now(r->shard) - m->started) / (double)NS_PER_S, open,
 	    (double)hist_percentile(lag, 50) / 1e3, (double)hist_percentile(lag, 99) / 1e3,
 	    (double)lag->max / 1e3);
-	bench_options_add_json(mock_llm_option_table, &m->o, &b);
+	flags_add_json(mock_llm_flags, &m->o, &b);
 	buf_add_char(&b, '}');
 	reply_json(r, 200, &b);
 	buf_release(&b);

@@ -18,7 +18,8 @@
 #ifndef BENCH_MOCK_LLM_H
 #define BENCH_MOCK_LLM_H
 
-#include "bench/option.h"
+#include "base/clock.h"
+#include "base/flags.h"
 
 struct mock_llm_options {
 	const char *host;
@@ -37,7 +38,7 @@ struct mock_llm_options {
 	int64_t seed;                        /* of jitter and faults */
 };
 
-extern const struct bench_options mock_llm_option_table;
+extern const struct flag mock_llm_flags[];
 
 /* Defaults and environment. */
 int mock_llm_options_default(struct mock_llm_options *o, struct err *e);

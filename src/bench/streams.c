@@ -23,45 +23,44 @@
 #define STARTS_PER_MS  256                   /* so that reading goes on meanwhile */
 #define AT(field)      offsetof(struct streams_options, field)
 
-static const struct bench_option rows[] = {
-	{ "url", "RUNTIME_URL", BENCH_TEXT, "http://127.0.0.1:2024", "URL",
+const struct flag bench_streams_flags[] = {
+	{ "url", "RUNTIME_URL", FLAG_TEXT, "http://127.0.0.1:2024", "URL",
 	    "the server", AT(url) },
-	{ "name", "RUNTIME_NAME", BENCH_TEXT, NULL, "NAME", "what to call it", AT(name) },
-	{ "token", "AUTH_TOKEN", BENCH_TEXT, NULL, "TOKEN", "sent as a bearer", AT(token) },
-	{ "graph", "GRAPH_ID", BENCH_TEXT, "agent", "ID", "the agent to run", AT(graph) },
-	{ "model", "MODEL_NAME", BENCH_TEXT, NULL, "NAME", "configurable.model_name",
+	{ "name", "RUNTIME_NAME", FLAG_TEXT, NULL, "NAME", "what to call it", AT(name) },
+	{ "token", "AUTH_TOKEN", FLAG_TEXT, NULL, "TOKEN", "sent as a bearer", AT(token) },
+	{ "graph", "GRAPH_ID", FLAG_TEXT, "agent", "ID", "the agent to run", AT(graph) },
+	{ "model", "MODEL_NAME", FLAG_TEXT, NULL, "NAME", "configurable.model_name",
 	    AT(model) },
-	{ "concurrency", NULL, BENCH_INT, "1000", "N", "streams at once", AT(concurrency),
+	{ "concurrency", NULL, FLAG_INT, "1000", "N", "streams at once", AT(concurrency),
 	    1, STREAMS_MAX },
-	{ "rounds", NULL, BENCH_INT, "1", "N",
+	{ "rounds", NULL, FLAG_INT, "1", "N",
 	    "one after the other on the same connections; of several the first is "
 	    "left out", AT(rounds), 1, 10000 },
-	{ "ramp", NULL, BENCH_MS, "0", "TIME", "spread the starts over this", AT(ramp) },
-	{ "tokens", NULL, BENCH_INT, "0", "N", "in an answer; 0: one run alone, before "
+	{ "ramp", NULL, FLAG_MS, "0", "TIME", "spread the starts over this", AT(ramp) },
+	{ "tokens", NULL, FLAG_INT, "0", "N", "in an answer; 0: one run alone, before "
 	    "the others, tells how many, and the model's time", AT(tokens), 0, 100000 },
-	{ "ttft", NULL, BENCH_MS, "200", "MS", "with --tokens: the model's time to the "
+	{ "ttft", NULL, FLAG_MS, "200", "MS", "with --tokens: the model's time to the "
 	    "first one", AT(ttft) },
-	{ "token-ms", NULL, BENCH_MS, "5", "MS", "with --tokens: after each", AT(token_ms) },
-	{ "timeout", NULL, BENCH_MS, "120s", "TIME", "of one stream", AT(timeout) },
-	{ "direct", NULL, BENCH_FLAG, NULL, NULL,
+	{ "token-ms", NULL, FLAG_MS, "5", "MS", "with --tokens: after each", AT(token_ms) },
+	{ "timeout", NULL, FLAG_MS, "120s", "TIME", "of one stream", AT(timeout) },
+	{ "direct", NULL, FLAG_SWITCH, NULL, NULL,
 	    "--url is the model itself: what mock and driver alone take", AT(direct) },
-	{ "mock-url", "MOCK_LLM_URL", BENCH_TEXT, NULL, "URL",
+	{ "mock-url", "MOCK_LLM_URL", FLAG_TEXT, NULL, "URL",
 	    "compare the mock's count of requests", AT(mock_url) },
-	{ "pid", NULL, BENCH_INT, NULL, "PID", "of the server: report its CPU and memory",
+	{ "pid", NULL, FLAG_INT, NULL, "PID", "of the server: report its CPU and memory",
 	    AT(pid), 1, INT32_MAX },
-	{ "thresholds", NULL, BENCH_TEXT, "errors<1", "LIST",
+	{ "thresholds", NULL, FLAG_TEXT, "errors<1", "LIST",
 	    "what must hold, as in errors<1,inflation_p50<1.5", AT(thresholds) },
-	{ "json", NULL, BENCH_TEXT, NULL, "FILE", "the result", AT(json) },
-	{ "markdown", NULL, BENCH_TEXT, NULL, "FILE", "the result", AT(markdown) },
+	{ "json", NULL, FLAG_TEXT, NULL, "FILE", "the result", AT(json) },
+	{ "markdown", NULL, FLAG_TEXT, NULL, "FILE", "the result", AT(markdown) },
+	{ NULL }
 };
-
-const struct bench_options streams_option_table = { rows, COUNT(rows) };
 
 int
 streams_options_default(struct streams_options *o, struct err *e)
 {
 	*o = (struct streams_options){ 0 };
-	return bench_options_init(streams_option_table, o, e);
+	return flags_default(bench_streams_flags, o, e);
 }
 
 struct streams;

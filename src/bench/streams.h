@@ -11,7 +11,8 @@
 #ifndef BENCH_STREAMS_H
 #define BENCH_STREAMS_H
 
-#include "bench/option.h"
+#include "base/clock.h"
+#include "base/flags.h"
 
 struct streams_options {
 	const char *url, *name, *token, *graph, *model, *mock_url;
@@ -21,7 +22,7 @@ struct streams_options {
 	bool direct;                         /* straight to the model: the floor */
 };
 
-extern const struct bench_options streams_option_table;
+extern const struct flag bench_streams_flags[];
 
 int streams_options_default(struct streams_options *o, struct err *e);
 

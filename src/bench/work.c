@@ -26,35 +26,34 @@
 #define QUICK_MS       700
 #define AT(field)      offsetof(struct bench_work_options, field)
 
-static const struct bench_option rows[] = {
-	{ "only", NULL, BENCH_TEXT, NULL, "LIST", "these workloads, as in S1,B3 "
+const struct flag bench_work_flags[] = {
+	{ "only", NULL, FLAG_TEXT, NULL, "LIST", "these workloads, as in S1,B3 "
 	    "(default: all)", AT(only) },
-	{ "mode", NULL, BENCH_TEXT, "both", "MODE", "daemon, direct (processes that "
+	{ "mode", NULL, FLAG_TEXT, "both", "MODE", "daemon, direct (processes that "
 	    "open the file themselves) or both, and their ratio", AT(mode) },
-	{ "iterations", NULL, BENCH_INT, "1000", "N", "samples of each time",
+	{ "iterations", NULL, FLAG_INT, "1000", "N", "samples of each time",
 	    AT(iterations), 10, 1000000 },
-	{ "connections", NULL, BENCH_INT, "8", "N", "of the rates of S1", AT(connections),
+	{ "connections", NULL, FLAG_INT, "8", "N", "of the rates of S1", AT(connections),
 	    1, 64 },
-	{ "depth", NULL, BENCH_INT, "64", "N", "requests open on each, pipelined",
+	{ "depth", NULL, FLAG_INT, "64", "N", "requests open on each, pipelined",
 	    AT(depth), 1, WB_DEPTH_MAX },
-	{ "duration", NULL, BENCH_MS, "3s", "TIME", "of each rate of S1", AT(duration),
+	{ "duration", NULL, FLAG_MS, "3s", "TIME", "of each rate of S1", AT(duration),
 	    100, 600000 },
-	{ "items", NULL, BENCH_TEXT, "100,1000,10000,100000", "LIST", "sizes of B7",
+	{ "items", NULL, FLAG_TEXT, "100,1000,10000,100000", "LIST", "sizes of B7",
 	    AT(items) },
-	{ "bd", NULL, BENCH_TEXT, NULL, "PATH", "a program with bd's command line: the "
+	{ "bd", NULL, FLAG_TEXT, NULL, "PATH", "a program with bd's command line: the "
 	    "same load on it, side by side", AT(bd) },
-	{ "cohort", NULL, BENCH_TEXT, NULL, "PATH", "the executable (default: beside "
+	{ "cohort", NULL, FLAG_TEXT, NULL, "PATH", "the executable (default: beside "
 	    "this one)", AT(cohort) },
-	{ "scratch", NULL, BENCH_TEXT, NULL, "PATH", "where to make the scratch folder "
+	{ "scratch", NULL, FLAG_TEXT, NULL, "PATH", "where to make the scratch folder "
 	    "(default $TMPDIR or /tmp)", AT(scratch) },
-	{ "keep", NULL, BENCH_FLAG, NULL, NULL, "leave the scratch folder", AT(keep) },
-	{ "quick", NULL, BENCH_FLAG, NULL, NULL, "fewer of everything: under 20 s",
+	{ "keep", NULL, FLAG_SWITCH, NULL, NULL, "leave the scratch folder", AT(keep) },
+	{ "quick", NULL, FLAG_SWITCH, NULL, NULL, "fewer of everything: under 20 s",
 	    AT(quick) },
-	{ "json", NULL, BENCH_TEXT, NULL, "FILE", "the result", AT(json) },
-	{ "markdown", NULL, BENCH_TEXT, NULL, "FILE", "the result", AT(markdown) },
+	{ "json", NULL, FLAG_TEXT, NULL, "FILE", "the result", AT(json) },
+	{ "markdown", NULL, FLAG_TEXT, NULL, "FILE", "the result", AT(markdown) },
+	{ NULL }
 };
-
-const struct bench_options bench_work_option_table = { rows, COUNT(rows) };
 
 const struct work_row work_rows[] = {
 	{ "S1", "8 agents make 100 items each; then durable creates a second",
@@ -82,7 +81,7 @@ int
 bench_work_options_default(struct bench_work_options *o, struct err *e)
 {
 	*o = (struct bench_work_options){ 0 };
-	return bench_options_init(bench_work_option_table, o, e);
+	return flags_default(bench_work_flags, o, e);
 }
 
 void

@@ -11,7 +11,8 @@
 #ifndef BENCH_WORK_H
 #define BENCH_WORK_H
 
-#include "bench/option.h"
+#include "base/clock.h"
+#include "base/flags.h"
 
 struct bench_work_options {
 	const char *only, *mode, *items;     /* lists, as typed */
@@ -22,7 +23,7 @@ struct bench_work_options {
 	bool quick, keep;
 };
 
-extern const struct bench_options bench_work_option_table;
+extern const struct flag bench_work_flags[];
 
 int bench_work_options_default(struct bench_work_options *o, struct err *e);
 void bench_work_add_workloads(struct buf *out);      /* for help */

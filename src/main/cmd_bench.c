@@ -18,7 +18,7 @@
 
 /* The room's exit code, or what was wrong. */
 static int
-finish(const struct command *cmd, int code, const struct err *e)
+finish(const struct flag_command *cmd, int code, const struct err *e)
 {
 	if (code >= 0)
 		return code;
@@ -27,7 +27,7 @@ finish(const struct command *cmd, int code, const struct err *e)
 }
 
 int
-cmd_mock_llm(const struct command *cmd, int argc, char **argv)
+cmd_mock_llm(const struct flag_command *cmd, int argc, char **argv)
 {
 	struct mock_llm_options o;
 	struct err e = { 0 };
@@ -36,22 +36,21 @@ cmd_mock_llm(const struct command *cmd, int argc, char **argv)
 	setenv("UV_THREADPOOL_SIZE", "2", 0);
 	rc = mock_llm_options_default(&o, &e);
 	if (rc == OK)
-		rc = bench_options_parse(mock_llm_option_table, &o, argc, argv, &e);
+		rc = flags_fill(mock_llm_flags, &o, argc, argv, &e);
 	if (rc < 0)
-		return cli_usage_error(cmd->name, &e);
+		return command_usage_error(cmd->name, &e);
 	return finish(cmd, mock_llm_run(&o, &e), &e);
 }
 
 void
-mock_llm_add_options(struct buf *b)
+mock_llm_add_more(struct buf *b)
 {
-	bench_options_help(mock_llm_option_table, b);
-	buf_lit(b, "\nA request's last user message may ask for a fault:\n\n");
+	buf_lit(b, "A request's last user message may ask for a fault:\n\n");
 	mock_llm_faults_help(b);
 }
 
 int
-cmd_bench_flow(const struct command *cmd, int argc, char **argv)
+cmd_bench_flow(const struct flag_command *cmd, int argc, char **argv)
 {
 	struct flow_options o;
 	struct err e = { 0 };
@@ -59,22 +58,16 @@ cmd_bench_flow(const struct command *cmd, int argc, char **argv)
 
 	rc = flow_options_default(&o, &e);
 	if (rc == OK)
-		rc = bench_options_parse(flow_option_table, &o, argc, argv, &e);
+		rc = flags_fill(bench_flow_flags, &o, argc, argv, &e);
 	if (rc < 0)
-		return cli_usage_error(cmd->name, &e);
+		return command_usage_error(cmd->name, &e);
 	/* The report shows the whole command line. */
 	return finish(cmd, bench_flow(&o, argc + WORDS_BEFORE,
 	    argv - WORDS_BEFORE, &e), &e);
 }
 
-void
-bench_flow_add_options(struct buf *b)
-{
-	bench_options_help(flow_option_table, b);
-}
-
 int
-cmd_bench_streams(const struct command *cmd, int argc, char **argv)
+cmd_bench_streams(const struct flag_command *cmd, int argc, char **argv)
 {
 	struct streams_options o;
 	struct err e = { 0 };
@@ -82,21 +75,15 @@ cmd_bench_streams(const struct command *cmd, int argc, char **argv)
 
 	rc = streams_options_default(&o, &e);
 	if (rc == OK)
-		rc = bench_options_parse(streams_option_table, &o, argc, argv, &e);
+		rc = flags_fill(bench_streams_flags, &o, argc, argv, &e);
 	if (rc < 0)
-		return cli_usage_error(cmd->name, &e);
+		return command_usage_error(cmd->name, &e);
 	return finish(cmd, bench_streams(&o, argc + WORDS_BEFORE,
 	    argv - WORDS_BEFORE, &e), &e);
 }
 
-void
-bench_streams_add_options(struct buf *b)
-{
-	bench_options_help(streams_option_table, b);
-}
-
 int
-cmd_bench_work(const struct command *cmd, int argc, char **argv)
+cmd_bench_work(const struct flag_command *cmd, int argc, char **argv)
 {
 	struct bench_work_options o;
 	struct err e = { 0 };
@@ -104,17 +91,16 @@ cmd_bench_work(const struct command *cmd, int argc, char **argv)
 
 	rc = bench_work_options_default(&o, &e);
 	if (rc == OK)
-		rc = bench_options_parse(bench_work_option_table, &o, argc, argv, &e);
+		rc = flags_fill(bench_work_flags, &o, argc, argv, &e);
 	if (rc < 0)
-		return cli_usage_error(cmd->name, &e);
+		return command_usage_error(cmd->name, &e);
 	return finish(cmd, bench_work(&o, argc + WORDS_BEFORE,
 	    argv - WORDS_BEFORE, &e), &e);
 }
 
 void
-bench_work_add_options(struct buf *b)
+bench_work_add_more(struct buf *b)
 {
-	bench_options_help(bench_work_option_table, b);
-	buf_lit(b, "\nworkloads:\n\n");
+	buf_lit(b, "workloads:\n\n");
 	bench_work_add_workloads(b);
 }

@@ -12,18 +12,19 @@
 #include "chart/sim.h"
 #include "main/cmd.h"
 
-const struct cli_option chart_run_options[] = {
-	{ "virtual", NULL, "let the clock jump to the next delayed event" },
-	{ "event", "NAME[=JSON]", "send this when the chart is stable, before the clock "
-	    "moves; repeatable; - reads such lines from stdin" },
-	{ "quiet", NULL, "do not show what the chart logs" },
+const struct flag chart_run_flags[] = {
+	{ "virtual", .help = "let the clock jump to the next delayed event" },
+	{ "event", .kind = FLAG_TEXT, .value = "NAME[=JSON]", .help = "send this when the "
+	    "chart is stable, before the clock moves; repeatable; - reads such lines "
+	    "from stdin" },
+	{ "quiet", .help = "do not show what the chart logs" },
+	{ NULL }
 };
-const size_t chart_run_options_n = COUNT(chart_run_options);
 
 /* The events of the command line, in order; `-` stands for lines of stdin. */
 struct outside {
-	int argc, at;
-	char **argv;
+	const struct flag_line *args;
+	size_t at;                   /* of what was given */
 	bool lines;                  /* in the middle of stdin */
 	unsigned line;
 	char *text;                  /* getline's */
@@ -71,21 +72,14 @@ next_line(struct outside *o, struct str *name, struct val *data, struct err *e)
 
 /* The next --event of the command line.  ERR_NOTFOUND: no more. */
 static int
-next_option(struct outside *o, struct str *text)
+next_flag(struct outside *o, struct str *text)
 {
-	while (o->at < o->argc) {
-		struct str name;
-		bool has_value;
+	while (o->at < o->args->given_n) {
+		const struct flag_given *g = &o->args->given[o->at++];
 
-		if (str_eq(str_of(o->argv[o->at]), S("--")))
-			break;
-		if (cli_next(o->argc, o->argv, &o->at, &name, text, &has_value) != OK)
-			o->at++;             /* an operand */
-		else if (str_eq(name, S("event"))) {
-			if (!has_value)
-				*text = str_of(o->argv[o->at++]);
+		*text = g->value;
+		if (str_eq(str_of(g->flag->name), S("event")))
 			return OK;
-		}
 	}
 	return ERR_NOTFOUND;
 }
@@ -97,7 +91,7 @@ next_event(void *ctx, struct str *name, struct val *data, struct err *e)
 	struct str text;
 
 	for (;;) {
-		int rc = o->lines ? next_line(o, name, data, e) : next_option(o, &text);
+		int rc = o->lines ? next_line(o, name, data, e) : next_flag(o, &text);
 
 		if (o->lines && rc != ERR_NOTFOUND)
 			return rc;
@@ -111,14 +105,14 @@ next_event(void *ctx, struct str *name, struct val *data, struct err *e)
 
 /* Said before anything runs. */
 static int
-check_events(int argc, char **argv, struct err *e)
+check_events(const struct flag_line *args, struct err *e)
 {
-	struct outside o = { .argc = argc, .argv = argv };
+	struct outside o = { .args = args };
 	struct str text, name;
 	struct val data;
 	int rc = OK;
 
-	while (rc == OK && next_option(&o, &text) == OK) {
+	while (rc == OK && next_flag(&o, &text) == OK) {
 		if (str_eq(text, S("-")))
 			continue;
 		rc = read_event(text, &name, &data, e);
@@ -127,27 +121,18 @@ check_events(int argc, char **argv, struct err *e)
 	return rc;
 }
 
-int
-cmd_chart_run(const struct command *cmd, int argc, char **argv)
+static int
+chart_run(const struct flag_command *cmd, const struct flag_line *line)
 {
-	struct outside outside = { .argc = argc, .argv = argv };
+	struct outside outside = { .args = line };
 	struct sim_options o = { .warn = stderr, .next = next_event, .ctx = &outside };
 	struct buf final_id = BUF(4 * KB);
-	struct cli cli;
 	struct err e = { 0 };
 	int rc;
 
-	rc = cli_parse(&cli, chart_run_options, chart_run_options_n, argc, argv,
-	    1, &e);
-	if (rc == OK)
-		rc = check_events(argc, argv, &e);
-	if (rc == OK && cli.operands_n == 0)
-		rc = err_set(&e, ERR_INVALID, "which FILE?");
-	if (rc < 0)
-		return cli_usage_error(cmd->name, &e);
-	o.real = !cli_has(&cli, "virtual");
-	o.log = cli_has(&cli, "quiet") ? NULL : stderr;
-	rc = sim_run(cli.operand[0], &o, &final_id, &e);
+	o.real = !line_has(line, "virtual");
+	o.log = line_has(line, "quiet") ? NULL : stderr;
+	rc = sim_run(line->operand[0], &o, &final_id, &e);
 	if (rc == OK)
 		printf("%.*s\n", FMT(buf_str(&final_id)));
 	else
@@ -155,4 +140,20 @@ cmd_chart_run(const struct command *cmd, int argc, char **argv)
 	buf_release(&final_id);
 	free(outside.text);
 	return rc == OK ? 0 : 1;
+}
+
+int
+cmd_chart_run(const struct flag_command *cmd, int argc, char **argv)
+{
+	struct arena a = ARENA(LINE_BYTES);
+	struct flag_line line;
+	struct err e = { 0 };
+	int rc, code;
+
+	rc = line_parse(&line, cmd, argc, argv, &a, &e);
+	if (rc == OK)
+		rc = check_events(&line, &e);
+	code = rc < 0 ? command_usage_error(cmd->name, &e) : chart_run(cmd, &line);
+	arena_release(&a);
+	return code;
 }

@@ -14,13 +14,13 @@
 
 extern char **environ;
 
-const struct cli_option config_options[] = {
-	{ "limits", NULL, "print the table of limits" },
-	{ "settings", NULL, "print the table of settings" },
-	{ "routes", NULL, "print the table of routes" },
-	{ "fields", NULL, "print the fields that are refused or ignored" },
+const struct flag config_flags[] = {
+	{ "limits", .help = "print the table of limits" },
+	{ "settings", .help = "print the table of settings" },
+	{ "routes", .help = "print the table of routes" },
+	{ "fields", .help = "print the fields that are refused or ignored" },
+	{ NULL }
 };
-const size_t config_options_n = COUNT(config_options);
 
 static void
 add_limits(struct buf *b)
@@ -39,7 +39,7 @@ static const struct { const char *option; void (*add)(struct buf *b); } tables[]
 };
 
 static int
-print_settings(const struct command *cmd, int argc, char **argv, struct buf *b)
+print_settings(const struct flag_command *cmd, int argc, char **argv, struct buf *b)
 {
 	struct config c;
 	struct err e = { 0 };
@@ -51,11 +51,11 @@ print_settings(const struct command *cmd, int argc, char **argv, struct buf *b)
 		fprintf(stderr, "%.*s", FMT(buf_str(&c.warnings)));
 	}
 	config_release(&c);
-	return rc < 0 ? cli_usage_error(cmd->name, &e) : 0;
+	return rc < 0 ? command_usage_error(cmd->name, &e) : 0;
 }
 
 int
-cmd_config(const struct command *cmd, int argc, char **argv)
+cmd_config(const struct flag_command *cmd, int argc, char **argv)
 {
 	struct buf b = BUF(MB);
 	bool table = false;

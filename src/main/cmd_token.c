@@ -18,58 +18,60 @@
 
 extern char **environ;
 
-const struct cli_option token_options[] = {
-	{ "sub", "NAME", "whose token it is [user]" },
-	{ "aud", "NAME", "claim aud [jwt.audience, or authenticated]" },
-	{ "role", "NAME", "claim role [authenticated]" },
-	{ "email", "ADDRESS", "claim email" },
-	{ "iss", "NAME", "claim iss [jwt.issuer]" },
-	{ "ttl", "SECONDS", "how long it is good; below 0: has expired [3600]" },
-	{ "api-key", NULL, "make an API key and its keys-file line instead" },
+#define TEXT(n, v, h) { n, .kind = FLAG_TEXT, .value = v, .help = h }
+
+const struct flag token_flags[] = {
+	TEXT("sub", "NAME", "whose token it is [user]"),
+	TEXT("aud", "NAME", "claim aud [jwt.audience, or authenticated]"),
+	TEXT("role", "NAME", "claim role [authenticated]"),
+	TEXT("email", "ADDRESS", "claim email"),
+	TEXT("iss", "NAME", "claim iss [jwt.issuer]"),
+	TEXT("ttl", "SECONDS", "how long it is good; below 0: has expired [3600]"),
+	{ "api-key", .help = "make an API key and its keys-file line instead" },
+	{ NULL }
 };
-const size_t token_options_n = COUNT(token_options);
 
 static struct str
-get_or(const struct cli *cli, const char *name, struct str fallback)
+get_or(const struct flag_line *line, const char *name, struct str fallback)
 {
-	struct str s = cli_get(cli, name);
+	struct str s = line_text(line, name);
 
 	return s.p != NULL ? s : fallback;
 }
 
 static int
-make_key(const struct cli *cli, struct err *e)
+make_key(const struct flag_line *line, struct err *e)
 {
-	struct str owner = cli_get(cli, "sub");
-	struct buf key = BUF(KB), line = BUF(4 * KB);
+	struct str owner = line_text(line, "sub");
+	struct buf key = BUF(KB), row = BUF(4 * KB);
 
 	if (owner.n == 0)
 		return err_set(e, ERR_INVALID, "--api-key needs --sub NAME: "
 		    "whose key it is");
-	auth_key_make(&key, &line, owner);
+	auth_key_make(&key, &row, owner);
 	printf("%.*s\n", FMT(buf_str(&key)));
 	fprintf(stderr, "Shown once.  Add this line to the file of --api-keys:\n");
-	printf("%.*s\n", FMT(str_trim(buf_str(&line))));
+	printf("%.*s\n", FMT(str_trim(buf_str(&row))));
 	buf_release(&key);
-	buf_release(&line);
+	buf_release(&row);
 	return OK;
 }
 
 static int
-print_token(const struct cli *cli, const struct config *config, struct err *e)
+print_token(const struct flag_line *line, const struct config *config, struct err *e)
 {
 	struct str secret = config_str(config, SETTING_JWT_SECRET);
 	struct str audience = config_str(config, SETTING_JWT_AUDIENCE);
-	struct str ttl = cli_get(cli, "ttl");
+	struct str ttl = line_text(line, "ttl");
 	int64_t now = clock_wall_ms() / 1000, seconds = TTL_DEFAULT;
 	struct buf token = BUF(16 * KB);
 	struct jwt_claims c = {
-		.sub = get_or(cli, "sub", S("user")),
-		.aud = get_or(cli, "aud",
+		.sub = get_or(line, "sub", S("user")),
+		.aud = get_or(line, "aud",
 		    audience.n > 0 ? audience : S("authenticated")),
-		.role = get_or(cli, "role", S("authenticated")),
-		.email = cli_get(cli, "email"),
-		.iss = get_or(cli, "iss", config_str(config, SETTING_JWT_ISSUER)),
+		.role = get_or(line, "role", S("authenticated")),
+		.email = line_text(line, "email"),
+		.iss = get_or(line, "iss", config_str(config, SETTING_JWT_ISSUER)),
 		.iat = now,
 	};
 
@@ -92,27 +94,29 @@ print_token(const struct cli *cli, const struct config *config, struct err *e)
 }
 
 static int
-make_token(const struct cli *cli, struct err *e)
+make_token(const struct flag_line *line, struct err *e)
 {
 	struct config config;
 	int rc = config_load(&config, 0, NULL, environ, e);
 
 	if (rc == OK)
-		rc = print_token(cli, &config, e);
+		rc = print_token(line, &config, e);
 	config_release(&config);
 	return rc;
 }
 
 int
-cmd_token(const struct command *cmd, int argc, char **argv)
+cmd_token(const struct flag_command *cmd, int argc, char **argv)
 {
-	struct cli cli;
+	struct arena a = ARENA(LINE_BYTES);
+	struct flag_line line;
 	struct err e = { 0 };
 	int rc;
 
-	rc = cli_parse(&cli, token_options, token_options_n, argc, argv, 0, &e);
+	rc = line_parse(&line, cmd, argc, argv, &a, &e);
 	if (rc == OK)
-		rc = cli_has(&cli, "api-key") ? make_key(&cli, &e) :
-		    make_token(&cli, &e);
-	return rc < 0 ? cli_usage_error(cmd->name, &e) : 0;
+		rc = line_has(&line, "api-key") ? make_key(&line, &e) :
+		    make_token(&line, &e);
+	arena_release(&a);
+	return rc < 0 ? command_usage_error(cmd->name, &e) : 0;
 }

@@ -19,7 +19,7 @@ cmd_work_bd(int argc, char **argv)
 }
 
 int
-cmd_work(const struct command *cmd, int argc, char **argv)
+cmd_work(const struct flag_command *cmd, int argc, char **argv)
 {
 	(void)cmd;
 	return work_main(argc, argv, "cohort work", &host);

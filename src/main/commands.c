@@ -6,62 +6,74 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bench/flow.h"
+#include "bench/mock_llm.h"
+#include "bench/streams.h"
+#include "bench/work.h"
 #include "main/cmd.h"
 #include "main/config.h"
+#include "main/work/cli.h"
 
-static void
-add_settings(struct buf *b)
-{
-	config_add_help(b);
-	buf_lit(b, "\nEach is also COHORT_A_B in the environment and a.b in "
-	    "cohort.yaml; an option wins\nover the environment, and that over the "
-	    "file.\n");
-}
+#define SETTINGS_DETAIL "Each setting is also COHORT_A_B in the environment and a.b " \
+	"in cohort.yaml; a flag wins over the environment, and that over the file."
 
-static void
-add_config_options(struct buf *b)
-{
-	cli_add_options(b, config_options, config_options_n);
-	buf_lit(b, "\nand, to see what they would do:\n\n");
-	add_settings(b);
-}
-
-static void
-add_token_options(struct buf *b)
-{
-	cli_add_options(b, token_options, token_options_n);
-	buf_lit(b, "\nIt is signed with the server's secret: COHORT_JWT_SECRET in "
-	    "the environment, or\njwt.secret in cohort.yaml.\n");
-}
-
-static void
-add_chart_run_options(struct buf *b)
-{
-	cli_add_options(b, chart_run_options, chart_run_options_n);
-}
-
-/* Help on options, by command; a command that is not here has none. */
-static const struct {
-	int (*run)(const struct command *cmd, int argc, char **argv);
-	void (*add)(struct buf *b);
-} options[] = {
-	{ cmd_serve, add_settings },
-	{ cmd_config, add_config_options },
-	{ cmd_token, add_token_options },
-	{ cmd_chart_run, add_chart_run_options },
-	{ cmd_mock_llm, mock_llm_add_options },
-	{ cmd_bench_flow, bench_flow_add_options },
-	{ cmd_bench_streams, bench_streams_add_options },
-	{ cmd_bench_work, bench_work_add_options },
+static const struct flag help_flags[] = {
+	{ "man", .help = "print the manual page of all commands" },
+	{ "completion", .kind = FLAG_TEXT, .value = "SHELL",
+	    .help = "print what bash completes" },
+	{ NULL }
 };
 
-const struct command commands[] = {
-#define X(function, name, arguments, summary)                                 \
-	{ name, arguments, summary, cmd_##function },
+enum {
+#define X(function, name, arguments, summary) COMMAND_##function,
+	COMMAND_MAP(X)
+#undef X
+	COMMANDS
+};
+
+static int (*const runs[])(const struct flag_command *cmd, int argc, char **argv) = {
+#define X(function, name, arguments, summary) cmd_##function,
 	COMMAND_MAP(X)
 #undef X
 };
-const size_t commands_n = COUNT(commands);
+
+static const struct flag_command rows[] = {
+#define X(function, command, arguments, words) [COMMAND_##function] = {      \
+	.name = command, .operands = arguments, .summary = words },
+	COMMAND_MAP(X)
+#undef X
+};
+
+/* What a row has beyond its words. */
+static const struct flag_command extras[COMMANDS] = {
+	[COMMAND_serve] = { .detail = SETTINGS_DETAIL },
+	[COMMAND_config] = { .own = config_flags, .detail = SETTINGS_DETAIL },
+	[COMMAND_token] = { .own = token_flags, .detail = "It is signed with the "
+	    "server's secret: COHORT_JWT_SECRET in the environment, or jwt.secret in "
+	    "cohort.yaml." },
+	[COMMAND_chart_run] = { .min = 1, .max = 1, .own = chart_run_flags },
+	[COMMAND_mock_llm] = { .own = mock_llm_flags, .more = mock_llm_add_more },
+	[COMMAND_bench_flow] = { .own = bench_flow_flags },
+	[COMMAND_bench_streams] = { .own = bench_streams_flags },
+	[COMMAND_bench_work] = { .own = bench_work_flags, .more = bench_work_add_more },
+	[COMMAND_work] = { .max = -1, .detail = "cohort-work(1) has its commands." },
+	[COMMAND_help] = { .max = 2, .own = help_flags },
+};
+
+static struct flag_command
+command_at(size_t i)
+{
+	struct flag_command c = extras[i];
+
+	c.name = rows[i].name;
+	c.operands = rows[i].operands;
+	c.summary = rows[i].summary;
+	if (i == COMMAND_serve || i == COMMAND_config)
+		c.common = config_rows();
+	return c;
+}
+
+const struct flag_commands commands = { COMMANDS, command_at };
 
 static bool
 words_match(const char *name, int argc, char **argv, int *words)
@@ -77,86 +89,124 @@ words_match(const char *name, int argc, char **argv, int *words)
 	return true;
 }
 
-const struct command *
+size_t
 command_find(int argc, char **argv, int *words)
 {
-	for (size_t i = 0; i < commands_n; i++) {
-		if (words_match(commands[i].name, argc, argv, words))
-			return &commands[i];
-	}
-	return NULL;
-}
+	size_t i = 0;
 
-void
-command_add_help(struct buf *b, const struct command *cmd)
-{
-	buf_add_fmt(b, "cohort %s: %s\n\nusage: cohort %s%s%s", cmd->name,
-	    cmd->summary, cmd->name, cmd->arguments[0] != '\0' ? " " : "",
-	    cmd->arguments);
-	for (size_t i = 0; i < COUNT(options); i++) {
-		if (options[i].run != cmd->run)
-			continue;
-		buf_lit(b, " [OPTIONS]\n\n");
-		options[i].add(b);
-		return;
-	}
-	buf_lit(b, "\n");
-}
-
-void
-commands_add_group(struct buf *b, struct str group)
-{
-	for (size_t i = 0; i < commands_n; i++) {
-		struct str rest = str_of(commands[i].name), first;
-
-		if (str_next(&rest, ' ', &first) && rest.n > 0 && str_eq(first, group))
-			buf_add_fmt(b, "  %-14s %s\n", commands[i].name,
-			    commands[i].summary);
-	}
+	while (i < COMMANDS && !words_match(rows[i].name, argc, argv, words))
+		i++;
+	return i;
 }
 
 int
-cmd_version(const struct command *cmd, int argc, char **argv)
+command_run(size_t i, int argc, char **argv)
+{
+	struct flag_command c = command_at(i);
+	bool own = i != COMMAND_work && argc > 0;        /* -h is ours */
+	struct buf b = BUF(64 * KB);
+
+	if (own && (strcmp(argv[0], "--version") == 0 || strcmp(argv[0], "-v") == 0))
+		return cmd_version(&c, 0, NULL);
+	if (!own || (strcmp(argv[0], "--help") != 0 && strcmp(argv[0], "-h") != 0))
+		return runs[i](&c, argc, argv);
+	flags_add_command(&b, "cohort", &c);
+	fwrite(b.p, 1, b.n, stdout);
+	buf_release(&b);
+	return 0;
+}
+
+int
+command_usage_error(const char *command, const struct err *e)
+{
+	fprintf(stderr, "cohort %s: %s\nTry 'cohort help %s'.\n", command, e->text,
+	    command);
+	return EXIT_USAGE;
+}
+
+int
+cmd_version(const struct flag_command *cmd, int argc, char **argv)
 {
 	(void)cmd, (void)argc, (void)argv;
 	printf("cohort " COHORT_VERSION "\n");
 	return 0;
 }
 
+/* ---- help -------------------------------------------------------------------- */
+
 static const char *
 name_at(const void *table, size_t i)
 {
-	return ((const struct command *)table)[i].name;
+	return ((const struct flag_command *)table)[i].name;
+}
+
+static void
+add_man(struct buf *b)
+{
+	buf_lit(b, ".TH COHORT 1 \"\" \"cohort " COHORT_VERSION "\" \"User Commands\"\n"
+	    ".SH NAME\ncohort \\- an agent server\n.SH SYNOPSIS\n.B cohort\n"
+	    ".I command\n[flags]\n.SH COMMANDS\n");
+	flags_add_man(b, &commands);
+	buf_lit(b, ".SH EXIT STATUS\n0: done. 1: an error, told on stderr. 2: a wrong "
+	    "command line.\n.SH SEE ALSO\ncohort\\-work(1)\n");
+}
+
+/* Of `cohort` and of bd. */
+static int
+add_completion(struct buf *b, struct str shell, struct err *e)
+{
+	if (!str_eq(shell, S("bash")))
+		return err_set(e, ERR_INVALID, "--completion is for bash, not \"%.*s\"",
+		    FMT(shell));
+	work_completion(b);
+	flags_add_completion(b, "_cohort_commands", &commands, NULL);
+	buf_lit(b, "_cohort()\n{\n"
+	    "\tif [ $COMP_CWORD -gt 1 ] && [ \"${COMP_WORDS[1]}\" = work ]; then\n"
+	    "\t\t_cohort_work\n\telse\n\t\t_cohort_commands 1\n\tfi\n}\n"
+	    "complete -o default -F _cohort cohort\n");
+	return OK;
+}
+
+static int
+add_about(struct buf *b, int argc, char **argv, struct err *e)
+{
+	struct str first = str_of(argc > 0 ? argv[0] : "");
+	int words;
+	size_t i = command_find(argc, argv, &words);
+
+	if (i < COMMANDS) {
+		struct flag_command c = command_at(i);
+
+		flags_add_command(b, "cohort", &c);
+		return OK;
+	}
+	if (argc > 0 && !flags_is_group(&commands, first))
+		return err_near(e, ERR_INVALID, str_nearest(first, name_at, rows,
+		    COMMANDS), "\"", "unknown command \"%.*s\"", FMT(first));
+	flags_add_list(b, &commands, first);
+	return OK;
 }
 
 int
-cmd_help(const struct command *cmd, int argc, char **argv)
+cmd_help(const struct flag_command *cmd, int argc, char **argv)
 {
-	struct buf b = BUF(64 * KB);
-	const struct command *about;
-	int words;
+	struct arena a = ARENA(LINE_BYTES);
+	struct buf b = BUF(MB);
+	struct flag_line l;
+	struct err e = { 0 };
+	int rc = line_parse(&l, cmd, argc, argv, &a, &e);
 
-	(void)cmd;
-	about = argc > 0 ? command_find(argc, argv, &words) : NULL;
-	if (about != NULL) {
-		command_add_help(&b, about);
-	} else if (argc > 0) {
-		const char *near = str_nearest(str_of(argv[0]), name_at, commands,
-		    commands_n);
-
-		commands_add_group(&b, str_of(argv[0]));
-		if (b.n == 0) {
-			fprintf(stderr, "cohort help: unknown command \"%s\"%s%s%s\n",
-			    argv[0], near != NULL ? "; did you mean \"" : "",
-			    near != NULL ? near : "", near != NULL ? "\"?" : "");
-			buf_release(&b);
-			return EXIT_USAGE;
-		}
-	}
-	for (size_t i = 0; argc == 0 && i < commands_n; i++)
-		buf_add_fmt(&b, "  %-14s %s\n", commands[i].name,
-		    commands[i].summary);
-	fwrite(b.p, 1, b.n, stdout);
+	if (rc == OK && line_has(&l, "man"))
+		add_man(&b);
+	else if (rc == OK && line_has(&l, "completion"))
+		rc = add_completion(&b, line_text(&l, "completion"), &e);
+	else if (rc == OK)
+		rc = add_about(&b, argc, argv, &e);
+	if (b.n > 0)
+		fwrite(b.p, 1, b.n, stdout);
 	buf_release(&b);
-	return 0;
+	arena_release(&a);
+	if (rc < 0)
+		fprintf(stderr, "cohort help: %s\n", e.text);
+	return rc < 0 ? EXIT_USAGE : 0;
 }

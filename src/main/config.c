@@ -13,7 +13,6 @@
 
 #include "auth/auth.h"
 #include "base/mem.h"
-#include "main/cli.h"
 
 #define DEFAULT_FILE "cohort.yaml"
 
@@ -123,79 +122,26 @@ config_find(struct str key)
 	return (enum setting_id)i;
 }
 
-static enum setting_id
-find_flag(struct str name)
+const struct flag *
+config_rows(void)
 {
-	char flag[64];
+	static struct flag rows[SETTINGS + 1];
+	static char name[SETTINGS][64];
 
-	for (size_t i = 0; i < SETTINGS; i++) {
-		config_flag_name(&settings[i], flag);
-		if (str_eq(str_of(flag), name))
-			return (enum setting_id)i;
+	for (size_t i = 0; rows[SETTINGS - 1].name == NULL && i < SETTINGS; i++) {
+		const struct setting *s = &settings[i];
+
+		config_flag_name(s, name[i]);
+		rows[i] = (struct flag){ name[i], .value = s->value, .help = s->help,
+			.fallback = s->fallback, .min = s->min, .max = s->max,
+			.unit = s->unit, .words = s->words, .kind =
+			s->type == TYPE_INT ? FLAG_INT :
+			s->type == TYPE_BOOL ? FLAG_SWITCH : FLAG_TEXT };
 	}
-	return SETTINGS;
+	return rows;
 }
 
 /* ---- values -------------------------------------------------------------- */
-
-static bool
-bool_parse(struct str s, bool *out)
-{
-	*out = str_eq_nocase(s, S("true")) || str_eq_nocase(s, S("yes")) ||
-	    str_eq(s, S("1"));
-	return *out || str_eq_nocase(s, S("false")) ||
-	    str_eq_nocase(s, S("no")) || str_eq(s, S("0"));
-}
-
-static int
-wrong_word(const struct setting *s, struct str text, const char *origin,
-    struct err *e)
-{
-	struct buf list = BUF(256);
-
-	for (size_t w = 0; s->words[w] != NULL; w++)
-		buf_add_fmt(&list, "%s%s", w == 0 ? "" :
-		    s->words[w + 1] == NULL ? " or " : ", ", s->words[w]);
-	err_set(e, ERR_INVALID, "%s: expected %.*s, got \"%.*s\"", origin,
-	    FMT(buf_str(&list)), FMT(text));
-	buf_release(&list);
-	return ERR_INVALID;
-}
-
-/* Is text a value of this setting?  The words say what would be. */
-static int
-check_value(const struct setting *s, struct str text, const char *origin,
-    struct err *e)
-{
-	int64_t i;
-	bool b;
-
-	switch (s->type) {
-	case TYPE_INT:
-		if (str_to_i64(text, &i) && i >= s->min && i <= s->max)
-			return OK;
-		return err_set(e, ERR_INVALID,
-		    "%s: expected a whole number from %lld to %lld%s%s, got \"%.*s\"",
-		    origin, (long long)s->min, (long long)s->max,
-		    s->unit != NULL ? " " : "", s->unit != NULL ? s->unit : "",
-		    FMT(text));
-	case TYPE_BOOL:
-		if (bool_parse(text, &b))
-			return OK;
-		return err_set(e, ERR_INVALID,
-		    "%s: expected true or false, got \"%.*s\"", origin, FMT(text));
-	case TYPE_WORD:
-		for (size_t w = 0; s->words[w] != NULL; w++) {
-			if (str_eq(str_of(s->words[w]), text))
-				return OK;
-		}
-		return wrong_word(s, text, origin, e);
-	case TYPE_TEXT:
-	case TYPE_SECRET:
-		break;
-	}
-	return OK;
-}
 
 int
 config_set(struct config *c, enum setting_id id, struct str text, int rank,
@@ -208,7 +154,7 @@ config_set(struct config *c, enum setting_id id, struct str text, int rank,
 	if (settings[id].filled && text.n == 0 && rank != RANK_DEFAULT)
 		return err_set(e, ERR_INVALID,
 		    "%s: empty; leave it out to do without", origin);
-	rc = check_value(&settings[id], text, origin, e);
+	rc = flag_check(&config_rows()[id], text, origin, e);
 	if (rc < 0 || (v->text != NULL && rank < v->rank))
 		return rc;
 	free(v->text);
@@ -241,7 +187,7 @@ config_bool(const struct config *c, enum setting_id id)
 	bool b = false;
 
 	assert(settings[id].type == TYPE_BOOL);
-	bool_parse(config_str(c, id), &b);
+	flag_switch(config_str(c, id), &b);
 	return b;
 }
 
@@ -253,16 +199,6 @@ config_is_default(const struct config *c, enum setting_id id)
 
 /* ---- where values come from ---------------------------------------------- */
 
-static const char *
-flag_at(const void *table, size_t i)
-{
-	static char flag[SETTINGS][64];
-
-	(void)table;
-	config_flag_name(&settings[i], flag[i]);
-	return flag[i];
-}
-
 /* Arguments are in /proc, the environment of a process is its user's alone. */
 static void
 warn_visible(struct config *c, enum setting_id id)
@@ -271,55 +207,28 @@ warn_visible(struct config *c, enum setting_id id)
 
 	env_name(&settings[id], name);
 	buf_add_fmt(&c->warnings, "--%s: everyone on this machine can read a "
-	    "command line; better $%s or " DEFAULT_FILE "\n", flag_at(NULL, id),
+	    "command line; better $%s or " DEFAULT_FILE "\n", config_rows()[id].name,
 	    name);
-}
-
-/* "-p" was meant as an option, "2024" was not. */
-static int
-argument_refused(const char *arg, struct err *e)
-{
-	if (arg[0] == '-' && arg[1] != '\0')
-		return err_set(e, ERR_INVALID, "unknown option %s: options are "
-		    "written out, as in --port 2024", arg);
-	return err_set(e, ERR_INVALID, "unexpected argument \"%s\"; expected "
-	    "options only, as in --port 2024", arg);
 }
 
 static int
 read_flags(struct config *c, int argc, char **argv, struct err *e)
 {
-	int at = 0, rc = OK;
+	const struct flag_command cmd = { .own = config_rows() };
+	struct arena a = ARENA(LINE_BYTES);
+	struct flag_line l;
+	int rc = line_parse(&l, &cmd, argc, argv, &a, e);
 
-	while (rc == OK && at < argc) {
-		struct str name, value;
-		bool has_value;
-		enum setting_id id;
-		const char *near;
+	for (size_t i = 0; rc == OK && i < l.given_n; i++) {
+		enum setting_id id = (enum setting_id)(l.given[i].flag - cmd.own);
 		char origin[80];
 
-		if (cli_next(argc, argv, &at, &name, &value, &has_value) < 0)
-			return argument_refused(argv[at], e);
-		id = find_flag(name);
-		if (id == SETTINGS) {
-			near = str_nearest(name, flag_at, NULL, SETTINGS);
-			return err_set(e, ERR_INVALID,
-			    "unknown option --%.*s%s%s%s", FMT(name),
-			    near != NULL ? "; did you mean --" : "",
-			    near != NULL ? near : "", near != NULL ? "?" : "");
-		}
-		snprintf(origin, sizeof origin, "--%s", flag_at(NULL, id));
-		if (!has_value && settings[id].type == TYPE_BOOL)
-			value = S("true");
-		else if (!has_value && at >= argc)
-			return err_set(e, ERR_INVALID, "%s needs a value (%s)",
-			    origin, settings[id].value);
-		else if (!has_value)
-			value = str_of(argv[at++]);
-		rc = config_set(c, id, value, RANK_FLAG, origin, e);
+		snprintf(origin, sizeof origin, "--%s", cmd.own[id].name);
+		rc = config_set(c, id, l.given[i].value, RANK_FLAG, origin, e);
 		if (rc == OK && settings[id].type == TYPE_SECRET)
 			warn_visible(c, id);
 	}
+	arena_release(&a);
 	return rc;
 }
 
@@ -566,23 +475,6 @@ config_add_text(struct buf *b, const struct config *c)
 
 		buf_add_fmt(b, "%-20s = %-28s # %s\n", settings[i].key,
 		    hidden ? "(set)" : v->text, v->origin);
-	}
-}
-
-void
-config_add_help(struct buf *b)
-{
-	char flag[64], help[160];
-
-	for (size_t i = 0; i < SETTINGS; i++) {
-		const struct setting *s = &settings[i];
-
-		config_flag_name(s, flag);
-		snprintf(help, sizeof help, "%s%s%s%s", s->help,
-		    s->fallback[0] != '\0' && s->type != TYPE_BOOL ? " [" : "",
-		    s->type != TYPE_BOOL ? s->fallback : "",
-		    s->fallback[0] != '\0' && s->type != TYPE_BOOL ? "]" : "");
-		cli_add_option(b, flag, s->value, help);
 	}
 }
 

@@ -13,8 +13,7 @@
 #ifndef MAIN_CONFIG_H
 #define MAIN_CONFIG_H
 
-#include "base/buf.h"
-#include "base/rc.h"
+#include "base/flags.h"
 
 #define SETTING_MAP(X)                                                        \
 	X(CONFIG) X(HOST) X(PORT) X(DB) X(STORE) X(SHARDS) X(JWT_SECRET)      \
@@ -83,6 +82,8 @@ int config_set(struct config *c, enum setting_id id, struct str text, int rank,
     const char *origin, struct err *e);
 /* By key; SETTINGS if there is none. */
 enum setting_id config_find(struct str key);
+/* The settings as flags: as many rows, in their order. */
+const struct flag *config_rows(void);
 /* "jwt-secret" of "jwt.secret". */
 void config_flag_name(const struct setting *s, char out[64]);
 
@@ -96,7 +97,6 @@ int config_slurp(const char *path, struct buf *out, struct err *e);
 
 /* `key = value  # origin`; secrets as "(set)". */
 void config_add_text(struct buf *b, const struct config *c);
-void config_add_help(struct buf *b);
 void config_add_markdown(struct buf *b);
 
 #endif

@@ -15,7 +15,6 @@
 #include <sys/stat.h>
 #include <yaml.h>
 
-#include "main/cli.h"
 
 #define FILE_MAX  (256 * KB)
 #define DEPTH_MAX 4

@@ -15,12 +15,6 @@ is_help(const char *arg)
 	return strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0;
 }
 
-static bool
-is_version(const char *arg)
-{
-	return strcmp(arg, "--version") == 0 || strcmp(arg, "-v") == 0;
-}
-
 /* `cohort bench`: the first word of several commands, and what followed. */
 static int
 command_group(const char *group, const char *word)
@@ -31,7 +25,7 @@ command_group(const char *group, const char *word)
 	if (word != NULL && !asked)
 		buf_add_fmt(&b, "cohort %s: unknown command \"%s\"\n\n", group, word);
 	buf_add_fmt(&b, "usage: cohort %s COMMAND [OPTIONS]\n\n", group);
-	commands_add_group(&b, str_of(group));
+	flags_add_list(&b, &commands, str_of(group));
 	buf_add_fmt(&b, "\n'cohort %s COMMAND --help' explains one.\n", group);
 	fwrite(b.p, 1, b.n, asked ? stdout : stderr);
 	buf_release(&b);
@@ -41,7 +35,7 @@ command_group(const char *group, const char *word)
 int
 main(int argc, char **argv)
 {
-	const struct command *cmd;
+	size_t i;
 	int words;
 
 	if (argc > 0 && work_is_bd(argv[0]))
@@ -50,20 +44,8 @@ main(int argc, char **argv)
 		fprintf(stderr, "cohortd is started by cohort; try 'cohort help'.\n");
 		return EXIT_USAGE;
 	}
-	cmd = command_find(argc - 1, argv + 1, &words);
-	if (cmd == NULL)
+	i = command_find(argc - 1, argv + 1, &words);
+	if (i == commands.n)
 		return command_group(argv[1], argc > 2 ? argv[2] : NULL);
-	argc -= 1 + words;
-	argv += 1 + words;
-	if (cmd->run != cmd_work && argc > 0 && is_version(argv[0]))
-		return cmd_version(NULL, 0, NULL);
-	if (cmd->run != cmd_work && argc > 0 && is_help(argv[0])) {
-		struct buf b = BUF(64 * KB);
-
-		command_add_help(&b, cmd);
-		fwrite(b.p, 1, b.n, stdout);
-		buf_release(&b);
-		return 0;
-	}
-	return cmd->run(cmd, argc, argv);
+	return command_run(i, argc - 1 - words, argv + 1 + words);
 }

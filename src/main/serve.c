@@ -134,7 +134,7 @@ print_warnings(const struct config *c)
 }
 
 int
-cmd_serve(const struct command *cmd, int argc, char **argv)
+cmd_serve(const struct flag_command *cmd, int argc, char **argv)
 {
 	struct serving s = { 0 };
 	struct err e = { 0 };
@@ -145,7 +145,7 @@ cmd_serve(const struct command *cmd, int argc, char **argv)
 	rc = config_load(&s.config, argc, argv, environ, &e);
 	if (rc < 0) {
 		config_release(&s.config);
-		return cli_usage_error(cmd->name, &e);
+		return command_usage_error(cmd->name, &e);
 	}
 	print_warnings(&s.config);
 	log_level_parse(config_str(&s.config, SETTING_LOG_LEVEL), &log_threshold);

@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include "base/str.h"
-#include "main/cli.h"
 #include "main/commands.h"
 #include "main/work/cli.h"
 

@@ -69,7 +69,8 @@ try_line(int argc, char **argv)
 	buf_add_char(&args, '{');
 	if (work_parse(&l, argc, argv, &a, &e) != OK) {
 		assert(e.text[0] != '\0');
-	} else if (l.cmd != NULL && !l.help && line_add_args(&l, &args, &e) == OK) {
+	} else if (l.cmd != NULL && !line_has(&l.in, "help") &&
+	    line_add_args(&l.in, l.cmd, &args, &e) == OK) {
 		buf_add_char(&args, '}');
 		assert(json_check(buf_str(&args), &e) == OK);
 	}

@@ -33,8 +33,8 @@ mock_up(const char *const *args)
 	o.port = o.delay_ms = o.token_ms = 0;
 	while (args != NULL && args[argc] != NULL)
 		argc++;
-	CHECK_RC(bench_options_parse(mock_llm_option_table, &o, argc,
-	    (char *const *)args, &e), OK);
+	CHECK_RC(flags_fill(mock_llm_flags, &o, argc,
+	    (char **)args, &e), OK);
 	CHECK_RC(mock_llm_start(&mock, &o, &e), OK);
 }
 

@@ -1,83 +1,56 @@
 /*
- * main_cli.c - command lines, as people type them.
+ * main_cli.c - the commands, as people type them.
  *
  * SPDX-License-Identifier: MIT
  */
 #include "harness/test.h"
 
 #include "main/cmd.h"
-
-static const struct cli_option table[] = {
-	{ "name", "NAME", "a name" },
-	{ "quiet", NULL, "say nothing" },
-};
-
-static int
-parse(struct cli *cli, char **argv, size_t operands, struct err *e)
-{
-	int argc = 0;
-
-	while (argv[argc] != NULL)
-		argc++;
-	return cli_parse(cli, table, COUNT(table), argc, argv, operands, e);
-}
+#include "main/work/cli.h"
 
 #define ARGS(...) (char *[]){ __VA_ARGS__ __VA_OPT__(,) NULL }
-
-TEST(cli_options_and_operands)
-{
-	struct cli cli;
-	struct err e;
-
-	CHECK_RC(parse(&cli, ARGS("--name", "--odd", "file", "--quiet"), 1, &e), OK);
-	CHECK_STR(cli_get(&cli, "name"), "--odd");
-	CHECK(cli_has(&cli, "quiet"));
-	CHECK_STR(cli.operand[0], "file");
-	CHECK_RC(parse(&cli, ARGS("--name=a=b", "--", "--quiet"), 1, &e), OK);
-	CHECK_STR(cli_get(&cli, "name"), "a=b");
-	CHECK(!cli_has(&cli, "quiet"));
-	CHECK_STR(cli.operand[0], "--quiet");
-}
-
-TEST(cli_errors_name_the_nearest_option)
-{
-	struct cli cli;
-	struct err e;
-
-	CHECK_RC(parse(&cli, ARGS("--nmae", "x"), 0, &e), ERR_INVALID);
-	CHECK_STR(str_of(e.text), "unknown option --nmae; did you mean --name?");
-	CHECK_RC(parse(&cli, ARGS("--zzzzzzzz"), 0, &e), ERR_INVALID);
-	CHECK_STR(str_of(e.text), "unknown option --zzzzzzzz");
-	CHECK_RC(parse(&cli, ARGS("--name"), 0, &e), ERR_INVALID);
-	CHECK_STR(str_of(e.text), "--name needs a value (NAME)");
-	CHECK_RC(parse(&cli, ARGS("--quiet=1"), 0, &e), ERR_INVALID);
-	CHECK_STR(str_of(e.text), "--quiet takes no value");
-	CHECK_RC(parse(&cli, ARGS("one"), 0, &e), ERR_INVALID);
-	CHECK_STR(str_of(e.text), "unexpected argument \"one\"");
-}
 
 TEST(commands_of_one_and_two_words)
 {
 	int words;
 
-	CHECK_STR(str_of(command_find(2, ARGS("bench", "flow"), &words)->name),
-	    "bench flow");
+	CHECK_STR(str_of(commands.at(command_find(2, ARGS("bench", "flow"),
+	    &words)).name), "bench flow");
 	CHECK_INT(words, 2);
-	CHECK_STR(str_of(command_find(2, ARGS("serve", "flow"), &words)->name),
-	    "serve");
+	CHECK_STR(str_of(commands.at(command_find(2, ARGS("serve", "flow"),
+	    &words)).name), "serve");
 	CHECK_INT(words, 1);
-	CHECK(command_find(1, ARGS("bench"), &words) == NULL);
-	CHECK(command_find(1, ARGS("serv"), &words) == NULL);
+	CHECK(command_find(1, ARGS("bench"), &words) == commands.n);
+	CHECK(command_find(1, ARGS("serv"), &words) == commands.n);
 }
 
-TEST(commands_all_have_help)
+/* Goal: no command and no flag is missing where people look. */
+TEST(commands_and_flags_are_in_help_and_completion)
 {
-	for (size_t i = 0; i < commands_n; i++) {
+	struct buf all = BUF(MB), man = BUF(MB);
+
+	flags_add_completion(&all, "_c", &commands, NULL);
+	flags_add_man(&man, &commands);
+	for (size_t i = 0; i < commands.n; i++) {
+		struct flag_command c = commands.at(i);
+		const struct flag *tables[] = { c.own, c.common };
 		struct buf b = BUF(64 * KB);
 
-		command_add_help(&b, &commands[i]);
-		CHECK(!b.failed);
-		CHECK(str_contains(buf_str(&b), str_of(commands[i].summary)));
+		flags_add_command(&b, "cohort", &c);
+		CHECK(!b.failed && str_contains(buf_str(&b), str_of(c.summary)));
+		for (size_t t = 0; t < COUNT(tables); t++) {
+			for (const struct flag *f = tables[t]; f && f->name; f++) {
+				CHECK(str_contains(buf_str(&b), str_of(f->name)));
+				CHECK(str_contains(buf_str(&all), str_of(f->name)));
+				CHECK((f->kind == FLAG_SWITCH) == (f->value == NULL));
+			}
+		}
+		buf_clear(&b);
+		flags_add_man_text(&b, c.summary);
+		CHECK(str_contains(buf_str(&man), buf_str(&b)));
 		buf_release(&b);
 	}
+	CHECK(!all.failed && !man.failed);
+	buf_release(&all);
+	buf_release(&man);
 }

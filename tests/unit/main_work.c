@@ -34,7 +34,7 @@ args(char **argv)
 	struct err e = { 0 };
 
 	buf_clear(&b);
-	if (parse(&l, argv, &e) < 0 || line_add_args(&l, &b, &e) < 0)
+	if (parse(&l, argv, &e) < 0 || line_add_args(&l.in, l.cmd, &b, &e) < 0)
 		return arena_str(&a, str_of(e.text));
 	return buf_str(&b);
 }
@@ -57,16 +57,16 @@ TEST(work_switches_and_the_end_of_flags)
 	struct err e;
 
 	CHECK_RC(parse(&l, ARGS("delete", "-fq", "a", "--json=false", "b"), &e), OK);
-	CHECK(line_has(&l, "force") && line_has(&l, "quiet"));
-	CHECK(!line_has(&l, "json"));
-	CHECK_INT(l.operands_n, 2);
+	CHECK(line_has(&l.in, "force") && line_has(&l.in, "quiet"));
+	CHECK(!line_has(&l.in, "json"));
+	CHECK_INT(l.in.operands_n, 2);
 	CHECK_RC(parse(&l, ARGS("create", "--", "--json"), &e), OK);
-	CHECK(!line_has(&l, "json"));
-	CHECK_STR(l.operand[0], "--json");
+	CHECK(!line_has(&l.in, "json"));
+	CHECK_STR(l.in.operand[0], "--json");
 	CHECK_RC(parse(&l, ARGS("export", "-s", "open"), &e), OK);
-	CHECK_STR(line_text(&l, "status"), "open");
+	CHECK_STR(line_text(&l.in, "status"), "open");
 	CHECK_RC(parse(&l, ARGS("create", "-", "-d", "-"), &e), OK);
-	CHECK_STR(line_text(&l, "description"), "-");
+	CHECK_STR(line_text(&l.in, "description"), "-");
 	CHECK_RC(parse(&l, ARGS("create", "t", "-d", ""), &e), OK);
 	CHECK_STR(args(ARGS("update", "x", "-a", "")), "\"assignee\":\"\"");
 }
@@ -81,14 +81,14 @@ TEST(work_commands_of_two_words)
 	CHECK_STR(str_of(l.cmd->name), "dep add");
 	CHECK_RC(parse(&l, ARGS("comments", "bd-1"), &e), OK);
 	CHECK_STR(str_of(l.cmd->name), "comments");
-	CHECK_STR(l.operand[0], "bd-1");
+	CHECK_STR(l.in.operand[0], "bd-1");
 	CHECK_RC(parse(&l, ARGS("comments", "add", "bd-1", "hi", "you"), &e), OK);
 	CHECK_STR(str_of(l.cmd->name), "comments add");
 	CHECK_STR(args(ARGS("comments", "add", "bd-1", "hi", "you")),
 	    "\"id\":\"bd-1\",\"text\":\"hi you\"");
 	CHECK_RC(parse(&l, ARGS("dep"), &e), ERR_METHOD);
 	CHECK_RC(parse(&l, ARGS("dep", "--help"), &e), OK);
-	CHECK(l.help && l.cmd == NULL);
+	CHECK(line_has(&l.in, "help") && l.cmd == NULL);
 	CHECK_STR(l.group, "dep");
 }
 
@@ -169,9 +169,9 @@ printed(char **argv, const char *data)
 
 	CHECK_RC(parse(&l, argv, &e), OK);
 	buf_release(&x.out);
-	x = (struct work_ctx){ .line = &l, .cmd = l.cmd, .program = "bd",
+	x = (struct work_ctx){ .line = &l.in, .cmd = l.cmd, .program = "bd",
 		.out = BUF(MB), .notes = BUF(MB), .a = &a };
-	x.hand.quiet = line_has(&l, "quiet");
+	x.hand.quiet = line_has(&l.in, "quiet");
 	CHECK_RC(json_parse(&d, str_of(data), &e), OK);
 	l.cmd->print(&x, d.root);
 	json_release(&d);
@@ -305,7 +305,7 @@ is_operation(const char *name)
 }
 
 static void
-check_flag(const struct work_command *c, const struct work_flag *f)
+check_flag(const struct work_command *c, const struct flag *f)
 {
 	CHECK(f->help != NULL && f->help[0] != '\0');
 	CHECK((f->kind == FLAG_SWITCH) == (f->value == NULL));
@@ -315,12 +315,12 @@ check_flag(const struct work_command *c, const struct work_flag *f)
 
 TEST(work_table_is_whole)
 {
-	for (const struct work_flag *f = work_globals; f->name != NULL; f++)
+	for (const struct flag *f = work_globals; f->name != NULL; f++)
 		check_flag(NULL, f);
 	for (size_t i = 0; i < work_commands_n; i++) {
 		const struct work_command *c = &work_commands[i];
 
-		for (const struct work_flag *f = c->flags; f && f->name != NULL; f++)
+		for (const struct flag *f = c->flags; f && f->name != NULL; f++)
 			check_flag(c, f);
 		CHECK((c->refused != NULL) == (c->run == NULL));
 		CHECK(c->operation == NULL || is_operation(c->operation));
@@ -343,7 +343,7 @@ TEST(work_help_names_every_command_and_flag)
 		if (c->refused != NULL)
 			continue;
 		CHECK(str_contains(buf_str(&help), str_of(c->name)));
-		for (const struct work_flag *f = c->flags; f && f->name != NULL; f++)
+		for (const struct flag *f = c->flags; f && f->name != NULL; f++)
 			CHECK(str_contains(buf_str(&md), str_of(f->name)));
 	}
 	CHECK(str_starts(buf_str(&man), S(".TH COHORT-WORK 1")));

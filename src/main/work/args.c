@@ -6,7 +6,6 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include <math.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -28,60 +27,16 @@ args_add_text(struct buf *b, const char *key, struct str value)
 	json_add_str(b, value);
 }
 
-/* ---- durations ------------------------------------------------------------------ */
-
-static const struct { const char *name; double ns; } units[] = {
-	{ "ns", 1 }, { "us", 1e3 }, { "\xc2\xb5s", 1e3 }, { "ms", 1e6 }, { "s", 1e9 },
-	{ "m", 60e9 }, { "h", 3600e9 },
-};
-
-/* Cuts "1.5h" off *s. */
-static bool
-duration_part(struct str *s, double *ns)
-{
-	size_t digits = 0, n = 0;
-	struct str unit;
-	double v;
-
-	while (digits < s->n && (str_index(S("0123456789."), s->p[digits]) >= 0))
-		digits++;
-	n = digits;
-	while (n < s->n && str_index(S("0123456789."), s->p[n]) < 0)
-		n++;
-	unit = str_sub(*s, digits, n - digits);
-	if (digits == 0 || !str_to_double(str_sub(*s, 0, digits), &v))
-		return false;
-	for (size_t i = 0; i < COUNT(units); i++) {
-		if (!str_eq(unit, str_of(units[i].name)))
-			continue;
-		*ns += v * units[i].ns;
-		*s = str_sub(*s, n, s->n);
-		return true;
-	}
-	return false;
-}
-
 bool
 work_duration(struct str s, nsec *out)
 {
-	double ns = 0;
-
-	if (s.n == 0)
-		return false;
-	while (s.n > 0) {
-		if (!duration_part(&s, &ns))
-			return false;
-	}
-	if (!(ns >= 1) || ns > 9e18)
-		return false;
-	*out = (nsec)llround(ns);
-	return true;
+	return clock_parse(s, 0, out) && *out > 0;
 }
 
 /* ---- flags ------------------------------------------------------------------------ */
 
 static int
-add_number(struct buf *b, const struct work_given *g, struct err *e)
+add_number(struct buf *b, const struct flag_given *g, struct err *e)
 {
 	struct str s = g->value;
 	int64_t v;
@@ -96,7 +51,7 @@ add_number(struct buf *b, const struct work_given *g, struct err *e)
 }
 
 static int
-add_duration(struct buf *b, const struct work_given *g, struct err *e)
+add_duration(struct buf *b, const struct flag_given *g, struct err *e)
 {
 	nsec t;
 
@@ -109,7 +64,7 @@ add_duration(struct buf *b, const struct work_given *g, struct err *e)
 
 /* All values of a list, of all the times it was given; empty ones are left out. */
 static void
-add_list(struct buf *b, const struct work_line *l, const char *arg)
+add_list(struct buf *b, const struct flag_line *l, const char *arg)
 {
 	buf_add_char(b, '[');
 	for (size_t i = 0; i < l->given_n; i++) {
@@ -132,7 +87,7 @@ add_list(struct buf *b, const struct work_line *l, const char *arg)
 
 /* Is there a later value for the same argument? */
 static bool
-given_again(const struct work_line *l, size_t i)
+given_again(const struct flag_line *l, size_t i)
 {
 	for (size_t k = i + 1; k < l->given_n; k++) {
 		if (l->given[k].flag->arg != NULL &&
@@ -143,15 +98,18 @@ given_again(const struct work_line *l, size_t i)
 }
 
 static int
-add_flag(struct buf *b, const struct work_line *l, const struct work_given *g,
+add_flag(struct buf *b, const struct flag_line *l, const struct flag_given *g,
     struct err *e)
 {
+	bool on = false;
+
 	if (g->flag->kind == FLAG_STATUS && str_eq(g->value, S("all")))
 		return OK;
 	args_add_key(b, g->flag->arg);
 	switch (g->flag->kind) {
 	case FLAG_SWITCH:
-		buf_add(b, g->value);
+		flag_switch(g->value, &on);
+		buf_add(b, on ? S("true") : S("false"));
 		return OK;
 	case FLAG_INT:
 	case FLAG_PRIORITY:
@@ -161,11 +119,6 @@ add_flag(struct buf *b, const struct work_line *l, const struct work_given *g,
 	case FLAG_LIST:
 		add_list(b, l, g->flag->arg);
 		return OK;
-	case FLAG_TEXT:
-	case FLAG_STATUS:
-	case FLAG_BODY:
-	case FLAG_BODY_FILE:
-		break;
 	}
 	if (!str_is_utf8(g->value))
 		return err_set(e, ERR_INVALID, "--%s: not UTF-8", g->flag->name);
@@ -177,7 +130,7 @@ add_flag(struct buf *b, const struct work_line *l, const struct work_given *g,
 
 /* Editors and `echo` end a text with a line end that is not part of it. */
 static int
-body_read(struct work_given *g, struct arena *a, struct err *e)
+body_read(struct flag_given *g, struct arena *a, struct err *e)
 {
 	struct buf text = BUF(LIMIT_WORK_LINE_BYTES);
 	struct str path = g->value;
@@ -196,13 +149,13 @@ body_read(struct work_given *g, struct arena *a, struct err *e)
 }
 
 int
-line_read_bodies(const struct work_line *l, struct arena *a, struct err *e)
+line_read_bodies(const struct flag_line *l, struct arena *a, struct err *e)
 {
 	bool stdin_read = false;
 	int rc = OK;
 
 	for (size_t i = 0; rc == OK && i < l->given_n; i++) {
-		struct work_given *g = &l->given[i];
+		struct flag_given *g = &l->given[i];
 		bool is_stdin = str_eq(g->value, S("-"));
 
 		if (g->flag->kind != FLAG_BODY_FILE &&
@@ -220,7 +173,7 @@ line_read_bodies(const struct work_line *l, struct arena *a, struct err *e)
 /* ---- operands ----------------------------------------------------------------------- */
 
 static void
-add_array(struct buf *b, const struct work_line *l, size_t from)
+add_array(struct buf *b, const struct flag_line *l, size_t from)
 {
 	buf_add_char(b, '[');
 	for (size_t i = from; i < l->operands_n; i++) {
@@ -232,7 +185,7 @@ add_array(struct buf *b, const struct work_line *l, size_t from)
 }
 
 static void
-add_joined(struct buf *b, const struct work_line *l, size_t from)
+add_joined(struct buf *b, const struct flag_line *l, size_t from)
 {
 	buf_add_char(b, '"');
 	for (size_t i = from; i < l->operands_n; i++) {
@@ -244,9 +197,9 @@ add_joined(struct buf *b, const struct work_line *l, size_t from)
 }
 
 static int
-add_operands(const struct work_line *l, struct buf *b, struct err *e)
+add_operands(const struct flag_line *l, const char *args, struct buf *b, struct err *e)
 {
-	struct str names = str_of(l->cmd->args), name;
+	struct str names = str_of(args), name;
 
 	for (size_t i = 0; i < l->operands_n; i++) {
 		if (!str_is_utf8(l->operand[i]))
@@ -271,10 +224,11 @@ add_operands(const struct work_line *l, struct buf *b, struct err *e)
 }
 
 int
-line_add_args(const struct work_line *l, struct buf *out, struct err *e)
+line_add_args(const struct flag_line *l, const struct work_command *c,
+    struct buf *out, struct err *e)
 {
 	struct buf args = BUF(out->max);
-	int rc = add_operands(l, &args, e);
+	int rc = add_operands(l, c->args, &args, e);
 
 	for (size_t i = 0; rc == OK && i < l->given_n; i++) {
 		if (l->given[i].flag->arg != NULL && !given_again(l, i))

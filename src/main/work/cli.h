@@ -28,6 +28,9 @@ bool work_is_bd(const char *argv0);
 int work_main(int argc, char **argv, const char *program,
     const struct work_host *host);
 
+/* Appends what bash completes for bd and `cohort work`: _cohort_work. */
+void work_completion(struct buf *b);
+
 /* the exit code beyond 0 and 1, which are bd's */
 enum { EXIT_TIMEOUT = 124 };
 

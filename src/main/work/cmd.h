@@ -2,9 +2,9 @@
  * cmd.h - the tracker's command line, inside: one table of commands and
  * their flags, and what reads it.
  *
- * From table.c come the parser (line.c), the arguments of the
- * operation (args.c), help, the manual page and the table in docs/work.md
- * (help.c).  A command runs by its row's function: most are run_one or
+ * The table is table.c; base/flags.h reads lines and makes help of it, line.c
+ * finds the command in them, args.c makes the arguments of the operation, help.c
+ * the manual page and the table in docs/work.md.  A command runs by its row's function: most are run_one or
  * run_each with a printer (print.c, look.c), a few have their own.
  *
  * SPDX-License-Identifier: MIT
@@ -13,33 +13,20 @@
 #define MAIN_WORK_CMD_H
 
 #include "base/arena.h"
+#include "base/flags.h"
 #include "base/map.h"
 #include "main/work/cli.h"
 #include "main/work/hand.h"
 
 /* ---- the table -------------------------------------------------------------- */
 
-enum flag_kind {
-	FLAG_SWITCH, FLAG_TEXT, FLAG_INT,
-	FLAG_PRIORITY,                       /* 1 or P1 */
+enum {
+	FLAG_PRIORITY = FLAG_KINDS,          /* 1 or P1 */
 	FLAG_STATUS,                         /* a text; "all" is as if not given */
 	FLAG_LIST,                           /* commas, and given again */
 	FLAG_BODY,                           /* a text; "-": the one on stdin */
 	FLAG_BODY_FILE,                      /* the text of a file; "-": stdin */
 	FLAG_TIME                            /* 90s, 5m; the argument is in ms */
-};
-
-enum flag_state { FLAG_SUPPORTED, FLAG_IGNORED, FLAG_REFUSED };
-
-struct work_flag {
-	const char *name;                    /* "priority"; NULL ends a table */
-	char letter;                         /* 'p', or 0 */
-	const char *value;                   /* "N"; NULL: a switch */
-	enum flag_kind kind;
-	const char *arg;                     /* the operation's argument that it
-	                                        becomes; NULL: the command's own */
-	const char *help;                    /* why, when it is not supported */
-	enum flag_state state;
 };
 
 struct work_ctx;
@@ -55,7 +42,7 @@ struct work_command {
 	 * rest, "text+" the rest with blanks between; NULL: see run. */
 	const char *args;
 	const char *summary, *detail;        /* detail may be NULL */
-	const struct work_flag *flags;       /* NULL: none of its own */
+	const struct flag *flags;       /* NULL: none of its own */
 	enum work_need need;
 	const char *operation;
 	int (*run)(struct work_ctx *x);      /* OK, or the failure, already told */
@@ -67,44 +54,38 @@ struct work_command {
 
 extern const struct work_command work_commands[];
 extern const size_t work_commands_n;
-extern const struct work_flag work_globals[];
+extern const struct flag work_globals[];
 
 /* ---- a command line (line.c) --------------------------------------------- */
 
-struct work_given { const struct work_flag *flag; struct str value; };
-
 struct work_line {
+	struct flag_line in;                 /* flags and operands */
 	const struct work_command *cmd;      /* NULL: none was named */
 	struct str group;                    /* "dep" of `dep`, `help dep` */
-	struct work_given *given;            /* in order; switches: "true", "false" */
-	size_t given_n;
-	struct str *operand;
-	size_t operands_n;
-	bool help;
 };
 
 /* argv without the program's name.  ERR_INVALID with words; ERR_METHOD: no such
  * command.  cmd is set as soon as it is known, for the hint. */
 int work_parse(struct work_line *l, int argc, char **argv, struct arena *a,
     struct err *e);
-/* The last value given, STR_NONE if none was. */
-struct str line_text(const struct work_line *l, const char *flag);
-bool line_has(const struct work_line *l, const char *flag);  /* switches: is on */
 const struct work_command *work_command_find(struct str name);
+/* For parser and help; refused commands without a summary. */
+struct flag_command work_row(const struct work_command *c);
+extern const struct flag_commands work_list;
 /* The name of the command that may have been meant, or NULL. */
 const char *work_command_near(struct str name);
-bool work_is_group(struct str word);         /* `dep`: of two words */
 
-/* Go's durations: "1.5h", "90s", "1m30s", "20ms", "5us", "1ns".  Positive. */
+/* "90s", "1m30s"; positive. */
 bool work_duration(struct str s, nsec *out);
 
 /* ---- arguments (args.c) --------------------------------------------------- */
 
 /* Appends the arguments of the operation without the brackets around them: of
  * flags and operands.  What it appends is empty or begins with `"`. */
-int line_add_args(const struct work_line *l, struct buf *out, struct err *e);
+int line_add_args(const struct flag_line *l, const struct work_command *c,
+    struct buf *out, struct err *e);
 /* Puts the texts of files and stdin where their flags are.  ERR_INVALID, ERR_IO. */
-int line_read_bodies(const struct work_line *l, struct arena *a, struct err *e);
+int line_read_bodies(const struct flag_line *l, struct arena *a, struct err *e);
 /* Appends `"key":"value"` or `"key":`, with a comma first where one is due. */
 void args_add_text(struct buf *b, const char *key, struct str value);
 void args_add_key(struct buf *b, const char *key);
@@ -124,16 +105,13 @@ void work_add_command_help(struct buf *b, const char *program,
     const struct work_command *cmd);
 void work_add_man(struct buf *b);
 void work_add_markdown(struct buf *b);
-void work_add_completion(struct buf *b);                     /* for bash */
-void work_add_usage(struct buf *b, const char *program,
-    const struct work_command *cmd);
 
 /* ---- while it runs (main.c) -------------------------------------------------- */
 
 struct work_ctx {
 	struct work_hand hand;               /* out and notes are these: */
 	struct buf out, notes;
-	const struct work_line *line;
+	const struct flag_line *line;
 	const struct work_command *cmd;
 	const struct work_host *host;
 	const char *program;                 /* "bd" or "cohort work" */

@@ -553,7 +553,7 @@ batch_call(struct work_ctx *x, struct str text, struct err *e)
 	int rc;
 
 	buf_add_char(&args, '{');
-	line_add_args(x->line, &args, e);
+	line_add_args(x->line, x->cmd, &args, e);
 	args_add_key(&args, "operations");
 	buf_add_char(&args, '[');
 	rc = add_operations(&args, text, e);

@@ -309,7 +309,7 @@ help_unknown(struct work_ctx *x, struct str name)
 int
 run_help(struct work_ctx *x)
 {
-	const struct work_line *l = x->line;
+	const struct flag_line *l = x->line;
 	struct str first = l->operands_n > 0 ? l->operand[0] : S("");
 	struct str shell = line_text(l, "completion");
 	const struct work_command *c;
@@ -326,7 +326,7 @@ run_help(struct work_ctx *x)
 		return work_fail(x, ERR_SYNTAX, "--completion is for bash, not \"%.*s\"",
 		    FMT(shell));
 	if (shell.p != NULL) {
-		work_add_completion(&x->out);
+		work_completion(&x->out);
 		return OK;
 	}
 	c = work_command_find(l->operands_n == 2 ?
@@ -335,7 +335,7 @@ run_help(struct work_ctx *x)
 		buf_add_fmt(&x->out, "There is no %s: %s.\n", c->name, c->refused);
 	else if (c != NULL)
 		work_add_command_help(&x->out, x->program, c);
-	else if (l->operands_n == 0 || (l->operands_n == 1 && work_is_group(first)))
+	else if (l->operands_n == 0 || (l->operands_n == 1 && flags_is_group(&work_list, first)))
 		work_add_help(&x->out, x->program, first);
 	else
 		return help_unknown(x, first);

@@ -124,7 +124,7 @@ env(const char *name)
 
 /* A flag, else the first of the variables that is set. */
 static struct str
-setting(const struct work_line *l, const char *flag, const char *first,
+setting(const struct flag_line *l, const char *flag, const char *first,
     const char *second)
 {
 	struct str s = line_text(l, flag);
@@ -261,14 +261,16 @@ exit_code(int rc)
 static int
 usage_error(struct work_ctx *x, const struct err *e)
 {
-	const struct work_line *l = x->line;
+	bool known = x->cmd != NULL && x->cmd->refused == NULL;
 
 	work_fail(x, e->code, "%s", e->text);
-	if (l->cmd != NULL && l->cmd->refused == NULL)
-		work_add_usage(&x->notes, x->program, l->cmd);
-	buf_add_fmt(&x->notes, "Try '%s help%s%s'.\n", x->program,
-	    l->cmd != NULL && l->cmd->refused == NULL ? " " : "",
-	    l->cmd != NULL && l->cmd->refused == NULL ? l->cmd->name : "");
+	if (known) {
+		struct flag_command row = work_row(x->cmd);
+
+		flags_add_usage(&x->notes, x->program, &row);
+	}
+	buf_add_fmt(&x->notes, "Try '%s help%s%s'.\n", x->program, known ? " " : "",
+	    known ? x->cmd->name : "");
 	return exit_code(e->code);
 }
 
@@ -304,20 +306,18 @@ command_run(struct work_ctx *x)
 
 /* Help, or the command. */
 static int
-line_run(struct work_ctx *x, const struct err *parsed)
+line_run(struct work_ctx *x, struct str group, const struct err *parsed)
 {
-	const struct work_line *l = x->line;
-
 	if (parsed->code != OK)
 		return usage_error(x, parsed);
-	if (l->help && l->cmd != NULL) {
-		work_add_command_help(&x->out, x->program, l->cmd);
+	if (line_has(x->line, "help") && x->cmd != NULL) {
+		work_add_command_help(&x->out, x->program, x->cmd);
 		return 0;
 	}
-	if (line_has(l, "version"))
+	if (line_has(x->line, "version"))
 		return exit_code(run_version(x));
-	if (l->cmd == NULL) {
-		work_add_help(&x->out, x->program, l->group);
+	if (x->cmd == NULL) {
+		work_add_help(&x->out, x->program, group);
 		return 0;
 	}
 	x->hand.actor = actor_of(x);
@@ -331,12 +331,14 @@ line_run(struct work_ctx *x, const struct err *parsed)
 }
 
 static void
-ctx_init(struct work_ctx *x, const struct work_line *l, const char *program)
+ctx_init(struct work_ctx *x, const struct work_line *line, const char *program)
 {
+	const struct flag_line *l = &line->in;
+
 	x->out = BUF(LIMIT_WORK_OUT_BYTES);
 	x->notes = BUF(LIMIT_WORK_OUT_BYTES);
 	x->line = l;
-	x->cmd = l->cmd;
+	x->cmd = line->cmd;
 	x->program = program;
 	x->hand.out = &x->out;
 	x->hand.notes = &x->notes;
@@ -368,7 +370,7 @@ work_main(int argc, char **argv, const char *program, const struct work_host *ho
 
 	work_parse(&l, argc, argv, &a, &e);
 	ctx_init(&x, &l, program);
-	code = line_run(&x, &e);
+	code = line_run(&x, l.group, &e);
 	work_flush(&x.hand);
 	if (code == 0 && x.hand.unwritten)
 		code = 1;

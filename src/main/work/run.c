@@ -22,7 +22,7 @@ args_begin(struct work_ctx *x, struct buf *args)
 
 	buf_clear(args);
 	buf_add_char(args, '{');
-	if (line_add_args(x->line, args, &e) < 0)
+	if (line_add_args(x->line, x->cmd, args, &e) < 0)
 		return work_fail(x, ERR_SYNTAX, "%s", e.text);
 	return OK;
 }
@@ -208,7 +208,7 @@ run_claim(struct work_ctx *x)
 int
 run_delete(struct work_ctx *x)
 {
-	const struct work_line *l = x->line;
+	const struct flag_line *l = x->line;
 
 	for (size_t i = 0; line_has(l, "dry-run") && i < l->given_n; i++) {
 		if (strcmp(l->given[i].flag->name, "force") == 0)
@@ -237,7 +237,7 @@ struct pages {
 static void
 pages_limit(struct pages *p)
 {
-	const struct work_line *l = p->x->line;
+	const struct flag_line *l = p->x->line;
 	int64_t most = p->left < LIMIT_WORK_ROWS ? p->left : LIMIT_WORK_ROWS;
 
 	for (size_t i = 0; p->left != INT64_MAX && i < l->given_n; i++) {

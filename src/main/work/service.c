@@ -228,7 +228,7 @@ daemon_tell(struct work_ctx *x, const struct daemon_status *s)
 int
 run_daemon(struct work_ctx *x)
 {
-	const struct work_line *l = x->line;
+	const struct flag_line *l = x->line;
 	struct daemon_status s = { 0 };
 	struct err e = { 0 };
 	nsec interval;

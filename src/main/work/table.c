@@ -8,39 +8,43 @@
  */
 #include "main/work/cmd.h"
 
+#define ROW(flag, l, k, v, a, h) { .name = flag, .letter = l, .kind = k,      \
+	.value = v, .arg = a, .help = h }
 #define SWITCH(name, letter, arg, help)                                       \
-	{ name, letter, NULL, FLAG_SWITCH, arg, help, FLAG_SUPPORTED }
+	ROW(name, letter, FLAG_SWITCH, NULL, arg, help)
 #define TEXT(name, letter, value, arg, help)                                  \
-	{ name, letter, value, FLAG_TEXT, arg, help, FLAG_SUPPORTED }
+	ROW(name, letter, FLAG_TEXT, value, arg, help)
 #define BODY(name, letter, arg, help)                                         \
-	{ name, letter, "TEXT", FLAG_BODY, arg, help "; - is stdin", FLAG_SUPPORTED }
+	ROW(name, letter, FLAG_BODY, "TEXT", arg, help "; - is stdin")
 #define BODY_FILE                                                             \
-	{ "body-file", 0, "FILE", FLAG_BODY_FILE, "description", "the description " \
-	    "from a file; - is stdin", FLAG_SUPPORTED }
+	ROW("body-file", 0, FLAG_BODY_FILE, "FILE", "description",            \
+	    "the description from a file; - is stdin")
 #define NUMBER(name, letter, value, arg, help)                                \
-	{ name, letter, value, FLAG_INT, arg, help, FLAG_SUPPORTED }
+	ROW(name, letter, FLAG_INT, value, arg, help)
 #define LIST(name, letter, value, arg, help)                                  \
-	{ name, letter, value, FLAG_LIST, arg, help, FLAG_SUPPORTED }
+	ROW(name, letter, FLAG_LIST, value, arg, help)
 #define TIME(name, letter, value, arg, help)                                  \
-	{ name, letter, value, FLAG_TIME, arg, help, FLAG_SUPPORTED }
+	ROW(name, letter, FLAG_TIME, value, arg, help)
 #define PRIORITY(help)                                                        \
-	{ "priority", 'p', "N", FLAG_PRIORITY, "priority", help, FLAG_SUPPORTED }
+	ROW("priority", 'p', FLAG_PRIORITY, "N", "priority", help)
 #define STATUS(help)                                                          \
-	{ "status", 's', "STATUS", FLAG_STATUS, "status", help, FLAG_SUPPORTED }
+	ROW("status", 's', FLAG_STATUS, "STATUS", "status", help)
+#define UNUSED(flag, k, v, why, s) { .name = flag, .kind = k, .value = v,     \
+	.help = why, .state = s }
 #define IGNORED(name, value, why)                                             \
-	{ name, 0, value, FLAG_TEXT, NULL, why, FLAG_IGNORED }
+	UNUSED(name, FLAG_TEXT, value, why, FLAG_IGNORED)
 #define IGNORED_SWITCH(name, why)                                             \
-	{ name, 0, NULL, FLAG_SWITCH, NULL, why, FLAG_IGNORED }
+	UNUSED(name, FLAG_SWITCH, NULL, why, FLAG_IGNORED)
 #define REFUSED(name, value, why)                                             \
-	{ name, 0, value, FLAG_TEXT, NULL, why, FLAG_REFUSED }
+	UNUSED(name, FLAG_TEXT, value, why, FLAG_REFUSED)
 #define REFUSED_SWITCH(name, why)                                             \
-	{ name, 0, NULL, FLAG_SWITCH, NULL, why, FLAG_REFUSED }
-#define FLAGS(...) (const struct work_flag[]){ __VA_ARGS__, { NULL } }
+	UNUSED(name, FLAG_SWITCH, NULL, why, FLAG_REFUSED)
+#define FLAGS(...) (const struct flag[]){ __VA_ARGS__, { NULL } }
 
 #define TYPES "bug, feature, task, epic or chore"
 #define STATUSES "open, in_progress, blocked, deferred or closed"
 
-const struct work_flag work_globals[] = {
+const struct flag work_globals[] = {
 	TEXT("db", 0, "FILE", NULL, "the workspace's database (default: the nearest "
 	    ".cohort/ upwards, also $COHORT_WORK_DB, $BEADS_DB)"),
 	TEXT("actor", 0, "NAME", NULL, "who does this, for the audit (default: "
@@ -68,7 +72,7 @@ const struct work_flag work_globals[] = {
 	{ NULL }
 };
 
-static const struct work_flag create_flags[] = {
+static const struct flag create_flags[] = {
 	TEXT("title", 0, "TEXT", "title", "the title, instead of the operand"),
 	BODY("description", 'd', "description", "what is to be done"),
 	BODY_FILE,
@@ -93,7 +97,7 @@ static const struct work_flag create_flags[] = {
 	{ NULL }
 };
 
-static const struct work_flag update_flags[] = {
+static const struct flag update_flags[] = {
 	STATUS(STATUSES),
 	PRIORITY("0 (first) to 4"),
 	TEXT("title", 0, "TEXT", "title", "the title"),
@@ -112,7 +116,7 @@ static const struct work_flag update_flags[] = {
 	{ NULL }
 };
 
-static const struct work_flag list_flags[] = {
+static const struct flag list_flags[] = {
 	STATUS(STATUSES "; all: any"),
 	PRIORITY("only of this priority"),
 	TEXT("assignee", 'a', "NAME", "assignee", "only theirs"),
@@ -128,7 +132,7 @@ static const struct work_flag list_flags[] = {
 	{ NULL }
 };
 
-static const struct work_flag claim_flags[] = {
+static const struct flag claim_flags[] = {
 	SWITCH("ready", 0, "ready", "the first of the ready ones, instead of an id"),
 	PRIORITY("with --ready: only of this priority"),
 	TEXT("assignee", 'a', "NAME", "assignee", "with --ready: only theirs"),
@@ -137,7 +141,7 @@ static const struct work_flag claim_flags[] = {
 	{ NULL }
 };
 
-static const struct work_flag sync_flags[] = {
+static const struct flag sync_flags[] = {
 	TEXT("message", 'm', "TEXT", NULL, "of the commit"),
 	SWITCH("dry-run", 0, NULL, "only say what would be done"),
 	SWITCH("no-pull", 0, NULL, "leave out the pull"),
@@ -148,7 +152,7 @@ static const struct work_flag sync_flags[] = {
 	{ NULL }
 };
 
-static const struct work_flag daemon_flags[] = {
+static const struct flag daemon_flags[] = {
 	SWITCH("foreground", 0, NULL, "stay, and log to stderr (also "
 	    "$BD_DAEMON_FOREGROUND)"),
 	SWITCH("status", 0, NULL, "is there one?"),
@@ -348,4 +352,20 @@ const struct work_command work_commands[] = {
 	NO("repos", "each workspace is asked by itself: --db or its folder"),
 	NO("onboard", "see prime and quickstart"),
 };
-const size_t work_commands_n = sizeof work_commands / sizeof *work_commands;
+const size_t work_commands_n = COUNT(work_commands);
+
+struct flag_command
+work_row(const struct work_command *c)
+{
+	return (struct flag_command){ c->name, c->operands, c->min, c->max,
+		c->refused == NULL ? c->summary : NULL,
+		c->refused == NULL ? c->detail : c->refused, c->flags };
+}
+
+static struct flag_command
+row_at(size_t i)
+{
+	return work_row(&work_commands[i]);
+}
+
+const struct flag_commands work_list = { COUNT(work_commands), row_at };

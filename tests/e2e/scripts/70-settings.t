@@ -26,6 +26,6 @@ cohort  serve -> 2, has "cohort.yaml:1", has "0 to 64", has "\"many\""
 cohort  serve --config nowhere.yaml -> 2, has "nowhere.yaml"
 file    cohort.yaml
         |
-cohort  serve --shrads 3 -> 2, has "unknown option --shrads; did you mean --shards?"
+cohort  serve --shrads 3 -> 2, has "unknown flag: --shrads; did you mean --shards?"
 env     DATABASE_URL postgres://db/x
 cohort  serve -> 2, has "DATABASE_URL is set"
