@@ -316,7 +316,7 @@ call_submit(struct call *c, enum store_op op, void (*then)(struct call *c))
 	c->op.cmd.arena = &c->r->arena;
 	c->op.cmd.done = command_done;
 	c->then = then;
-	rc = store_submit(c->api->shared->o.store, c->api->port, &c->op.cmd, false);
+	rc = store_submit(c->api->shared->o.store, c->api->shard, &c->op.cmd, false);
 	if (rc < 0)
 		call_error(c, rc, "the store is busy; try again");
 }
@@ -453,7 +453,7 @@ api_shared_free(struct api_shared *sh)
 
 struct api *
 api_new(struct api_shared *sh, struct shard *s, struct runs *rs,
-    struct store_reader *reader, struct store_port *port)
+    struct store_reader *reader)
 {
 	struct api *a = mem_new(struct api);
 
@@ -462,7 +462,6 @@ api_new(struct api_shared *sh, struct shard *s, struct runs *rs,
 	a->shard = s;
 	a->runs = rs;
 	a->reader = reader;
-	a->port = port;
 	a->out = BUF(2 * (size_t)LIMIT_STATE_BYTES);
 	a->scratch = BUF(a->out.max);            /* the two are swapped at times */
 	map_init(&a->owners, subject_hash, owner_is, owner_subject);

@@ -44,13 +44,13 @@ int  api_shared_new(struct api_shared **out, const struct api_options *o,
     struct err *e);
 void api_shared_free(struct api_shared *sh); /* after every struct api */
 
-/* Creates the assistant of each graph, unless it exists.  Synchronous; any
- * thread, before the first request. */
-int  api_seed(struct api_shared *sh, msec now, struct err *e);
+/* Creates the assistant of each graph, unless it exists.  Synchronous, before
+ * the first request: takes turns of s, which has no thread yet. */
+int  api_seed(struct api_shared *sh, struct shard *s, msec now, struct err *e);
 
 /* The shard's own; made before the listener is attached. */
 struct api *api_new(struct api_shared *sh, struct shard *s, struct runs *rs,
-    struct store_reader *reader, struct store_port *port);
+    struct store_reader *reader);
 /* Ends the answers that would never end by themselves (streams of events), and
  * takes no new ones.  done: nothing of them is under way any more. */
 void api_drain(struct api *a, void (*done)(void *ctx), void *ctx);

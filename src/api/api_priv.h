@@ -47,7 +47,6 @@ struct api {
 	struct shard *shard;
 	struct runs *runs;
 	struct store_reader *reader;
-	struct store_port *port;
 	struct map owners;                   /* subject -> interned owner */
 	struct buf out;                      /* scratch for one answer */
 	struct buf scratch;                  /* for one text on its way to an arena */

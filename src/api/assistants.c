@@ -8,7 +8,6 @@
  */
 #include "api/api_priv.h"
 
-#include <pthread.h>
 
 #include "api/params.h"
 #include "base/mem.h"
@@ -308,26 +307,6 @@ assistant_delete(struct call *c, jnode body)
 
 /* ---- the system's own ---------------------------------------------------- */
 
-/* A port whose owner waits for the answer. */
-struct seed_port {
-	struct store_port port;
-	pthread_mutex_t lock;
-	pthread_cond_t back;
-	size_t left;
-};
-
-static void
-seed_post(struct store_port *port, struct store_cmd *cmd)
-{
-	struct seed_port *p = CONTAINER_OF(port, struct seed_port, port);
-
-	(void)cmd;
-	pthread_mutex_lock(&p->lock);
-	p->left--;
-	pthread_cond_signal(&p->back);
-	pthread_mutex_unlock(&p->lock);
-}
-
 static void
 seed_prepare(struct store_assistant_create *op, const struct graph_id *g,
     struct arena *arena, msec now)
@@ -343,10 +322,8 @@ seed_prepare(struct store_assistant_create *op, const struct graph_id *g,
 }
 
 int
-api_seed(struct api_shared *sh, msec now, struct err *e)
+api_seed(struct api_shared *sh, struct shard *s, msec now, struct err *e)
 {
-	struct seed_port p = { .port.post = seed_post,
-	    .lock = PTHREAD_MUTEX_INITIALIZER, .back = PTHREAD_COND_INITIALIZER };
 	struct store_assistant_create *ops;
 	/* Commands may run together only on the writer: one arena each. */
 	struct arena *arenas;
@@ -357,17 +334,11 @@ api_seed(struct api_shared *sh, msec now, struct err *e)
 	for (size_t i = 0; i < sh->graphs_n; i++) {
 		arenas[i] = ARENA(64 * KB);
 		seed_prepare(&ops[i], &sh->graphs[i], &arenas[i], now);
-		pthread_mutex_lock(&p.lock);
-		p.left++;
-		pthread_mutex_unlock(&p.lock);
-		if (store_submit(sh->o.store, &p.port, &ops[i].cmd, true) < 0)
-			seed_post(&p.port, NULL);
+		store_submit(sh->o.store, s, &ops[i].cmd, true);
 	}
-	pthread_mutex_lock(&p.lock);
-	while (p.left > 0)
-		pthread_cond_wait(&p.back, &p.lock);
-	pthread_mutex_unlock(&p.lock);
 	for (size_t i = 0; i < sh->graphs_n; i++) {
+		while (ops[i].cmd.under_way)
+			shard_turn(s);
 		if (rc == OK && ops[i].cmd.rc < 0)
 			rc = err_set(e, ops[i].cmd.rc, "assistant of graph %.*s: %s",
 			    FMT(sh->graphs[i].name), ops[i].cmd.err.text);

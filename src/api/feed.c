@@ -41,7 +41,6 @@ struct feed {
 	struct arena arena;                  /* of one read */
 	struct buf frames;
 	struct work_listener listener;
-	struct shard_job job;                /* there is news */
 	struct wheel_timer timer;            /* the client is slow */
 	struct wheel_timer expiry;           /* its token ends */
 	char project[LIMIT_WORK_PROJECT_BYTES];
@@ -247,7 +246,7 @@ feed_read(struct feed *f)
 	    .cmd = { .owner = f->listener.owner, .arena = &f->arena,
 	    .done = feed_came } };
 	/* Once submitted it is not ours to write to. */
-	rc = work_submit(a->shared->o.store, a->port, &f->cmd);
+	rc = work_submit(a->shared->o.store, a->shard, &f->cmd);
 	if (rc == OK)
 		return;
 	f->reading = false;
@@ -259,7 +258,7 @@ feed_read(struct feed *f)
 static void
 on_news(struct shard_job *job)
 {
-	struct feed *f = CONTAINER_OF(job, struct feed, job);
+	struct feed *f = CONTAINER_OF(job, struct feed, listener.job);
 
 	if (f->leaving) {
 		f->job_posted = false;
@@ -272,15 +271,6 @@ on_news(struct shard_job *job)
 		f->more = true;
 	else if (!wheel_armed(&f->timer))
 		feed_read(f);
-}
-
-/* On any thread. */
-static void
-news(struct work_listener *l)
-{
-	struct feed *f = CONTAINER_OF(l, struct feed, listener);
-
-	shard_post(f->api->shard, &f->job);
 }
 
 /* ---- beginning ------------------------------------------------------------------ */
@@ -323,10 +313,10 @@ work_events_handler(struct call *c, jnode body)
 	f->after = after;
 	f->arena = ARENA(LIMIT_WORK_MEMORY_BYTES);
 	f->frames = BUF(LIMIT_WORK_MEMORY_BYTES);
-	f->job.run = on_news;
 	f->timer.fire = on_timer;
 	memcpy(f->project, project.p, project.n);
-	f->listener = (struct work_listener){ .news = news, .owner = c->owner,
+	f->listener = (struct work_listener){ .shard = a->shard,
+	    .job.run = on_news, .owner = c->owner,
 	    .project = { f->project, project.n } };
 	f->next = a->feeds;
 	if (f->next != NULL)

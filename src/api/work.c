@@ -100,7 +100,7 @@ work_send(struct call *c, struct str operation, void (*then)(struct call *c))
 	w->cmd.arena = &c->r->arena;
 	w->cmd.done = work_done;
 	c->then = then;
-	rc = work_submit(c->api->shared->o.store, c->api->port, w);
+	rc = work_submit(c->api->shared->o.store, c->api->shard, w);
 	if (rc < 0)
 		call_error(c, rc, "the store is busy; try again");
 }

@@ -20,7 +20,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "llm/script.h"
-#include "main/port.h"
 #include "main/work/tools.h"
 #include "net/host.h"
 #include "work/guest.h"
@@ -43,7 +42,6 @@ struct home {
 	unsigned id;
 	struct shard *shard;
 	bool started;                        /* a thread of its own runs */
-	struct shard_port port;
 	struct store_reader *reader;
 	struct client *client;
 	struct llm *llm;
@@ -148,11 +146,9 @@ home_make(struct home *h, struct err *e)
 	if (rc == OK)
 		rc = llm_new(&h->llm, h->shard, h->client, &o, e);
 	if (rc == OK)
-		rc = runs_new(&h->runs, n->shared, h->shard, h->reader,
-		    &h->port.port, h->llm, e);
+		rc = runs_new(&h->runs, n->shared, h->shard, h->reader, h->llm, e);
 	if (rc == OK)
-		h->api = api_new(n->api, h->shard, h->runs, h->reader,
-		    &h->port.port);
+		h->api = api_new(n->api, h->shard, h->runs, h->reader);
 	return rc;
 }
 
@@ -477,8 +473,6 @@ make_homes(struct node *n, struct err *e)
 		h->node = n;
 		h->id = i;
 		rc = shard_new(&h->shard, i, e);
-		if (rc == OK)
-			shard_port_init(&h->port, h->shard);
 	}
 	return rc;
 }
@@ -505,7 +499,7 @@ make_api(struct node *n, struct err *e)
 	if (rc == OK)
 		rc = api_shared_new(&n->api, &o, e);
 	if (rc == OK)
-		rc = api_seed(n->api, clock_wall_ms(), e);
+		rc = api_seed(n->api, n->homes[0].shard, clock_wall_ms(), e);
 	return rc;
 }
 
@@ -549,7 +543,10 @@ node_open(struct node *n, struct err *e)
 	if (rc == OK)
 		rc = open_store(n, e);
 	if (rc == OK)
-		rc = store_recover(n->store, clock_wall_ms(), note_pending, n, e);
+		rc = make_homes(n, e);
+	if (rc == OK)
+		rc = store_recover(n->store, n->homes[0].shard, clock_wall_ms(),
+		    note_pending, n, e);
 	if (rc < 0)
 		return rc;
 	n->tools = tools_new();
@@ -557,9 +554,7 @@ node_open(struct node *n, struct err *e)
 	n->shared = runs_shared_new(n->store, n->tools, e);
 	if (n->shared == NULL)
 		return e->code < 0 ? e->code : ERR_INVALID;
-	rc = make_homes(n, e);
-	if (rc == OK)
-		rc = make_api(n, e);
+	rc = make_api(n, e);
 	if (rc == OK)
 		http_server_hook(n->http, api_hooks(n->api));
 	return rc;

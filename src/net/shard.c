@@ -448,6 +448,18 @@ shard_run(struct shard *s)
 	return OK;
 }
 
+void
+shard_turn(struct shard *s)
+{
+	assert(current == NULL && !s->started);
+	current = s;
+	uv_run(&s->loop, UV_RUN_ONCE);
+	/* A job of the last callback's may be what the caller waits for. */
+	if (!end_turn(s))
+		ring(s);
+	current = NULL;
+}
+
 static void *
 thread_main(void *arg)
 {

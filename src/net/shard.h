@@ -30,6 +30,9 @@ int  shard_run(struct shard *s);             /* until shard_stop */
 int  shard_start(struct shard *s, struct err *e);        /* own thread */
 void shard_join(struct shard *s);
 void shard_stop(struct shard *s);            /* any thread; ends after this turn */
+/* One turn on the calling thread, no other's turn: sleeps until something is
+ * there, runs it.  For who waits for a job before the shard has a thread. */
+void shard_turn(struct shard *s);
 
 /* Any thread.  The job must stay valid until it has run.  */
 void shard_post(struct shard *s, struct shard_job *job);

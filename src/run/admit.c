@@ -145,7 +145,7 @@ claim(struct runs *rs, owner_t owner, int64_t thread_seq,
 	x->c.cmd.done = claim_done;
 	x->c.thread_seq = thread_seq;
 	x->c.now = shard_wall(rs->shard);
-	rc = store_submit(rs->sh->store, rs->port, &x->c.cmd, true);
+	rc = store_submit(rs->sh->store, rs->shard, &x->c.cmd, true);
 	assert(rc == OK);
 	runs_busy(rs, 1);
 }

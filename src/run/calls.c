@@ -163,7 +163,7 @@ slot_run(struct tool_slot *s)
 {
 	struct runs *rs = s->run->rs;
 	struct tool_env env = { .store = rs->sh->store, .reader = rs->reader,
-	    .port = rs->port, .owner = s->run->place.owner,
+	    .shard = rs->shard, .owner = s->run->place.owner,
 	    .now = shard_wall(rs->shard), .actor = str_of(s->actor),
 	    .project = str_of(s->project), .once = str_of(s->once) };
 

@@ -94,7 +94,7 @@ run_submit(struct run *run, struct store_cmd *c)
 
 	assert(!run->stateless);
 	c->owner = run->place.owner;
-	rc = store_submit(rs->sh->store, rs->port, c, true);
+	rc = store_submit(rs->sh->store, rs->shard, c, true);
 	if (rc == OK) {
 		run_hold(run);
 		runs_busy(rs, 1);

@@ -92,8 +92,7 @@ eq(const void *value, const void *key)
 
 int
 runs_new(struct runs **out, struct runs_shared *sh, struct shard *s,
-    struct store_reader *reader, struct store_port *port, struct llm *l,
-    struct err *e)
+    struct store_reader *reader, struct llm *l, struct err *e)
 {
 	unsigned index = atomic_fetch_add(&sh->shards, 1);
 	struct runs *rs;
@@ -105,7 +104,6 @@ runs_new(struct runs **out, struct runs_shared *sh, struct shard *s,
 	rs->sh = sh;
 	rs->shard = s;
 	rs->reader = reader;
-	rs->port = port;
 	rs->llm = l;
 	rs->index = index;
 	rs->waiting_end = &rs->waiting;

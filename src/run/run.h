@@ -46,8 +46,7 @@ size_t graph_count(const struct runs_shared *sh);
 struct str graph_name(const struct runs_shared *sh, size_t i);
 
 int  runs_new(struct runs **out, struct runs_shared *sh, struct shard *s,
-    struct store_reader *reader, struct store_port *port, struct llm *l,
-    struct err *e);
+    struct store_reader *reader, struct llm *l, struct err *e);
 /* Stops taking work; running runs are left for recovery (their rows say
  * running).  done runs when nothing is under way any more. */
 void runs_drain(struct runs *rs, void (*done)(void *ctx), void *ctx);

@@ -57,7 +57,6 @@ struct runs {
 	struct runs_shared *sh;
 	struct shard *shard;
 	struct store_reader *reader;
-	struct store_port *port;
 	struct llm *llm;
 	unsigned index;
 	struct map runs;                     /* by run id */

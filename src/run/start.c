@@ -171,7 +171,7 @@ create_submit(struct create *c, struct err *e)
 	run->placed = rc == OK && admit_take(rs);
 	c->c.hold = !run->placed;
 	if (rc == OK) {
-		rc = store_submit(rs->sh->store, rs->port, &c->c.cmd, false);
+		rc = store_submit(rs->sh->store, rs->shard, &c->c.cmd, false);
 		if (rc != OK)
 			err_set(e, rc, "the write queue is full; try again");
 	}

@@ -16,6 +16,7 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "base/mem.h"
 #include "store/store_priv.h"
 
 #define LINGER (LIMIT_WRITER_LINGER_MS * NS_PER_MS)
@@ -60,14 +61,14 @@ queue_full(const struct queue *q, size_t bytes)
 static void
 queue_link(struct queue *q, struct store_cmd *c, bool first)
 {
-	struct store_cmd **at = first ? q->first_tail : q->tail;
+	struct shard_job **at = first ? q->first_tail : q->tail;
 
-	c->next = *at;
-	*at = c;
+	c->job.next = *at;
+	*at = &c->job;
 	if (q->tail == at)
-		q->tail = &c->next;
+		q->tail = &c->job.next;
 	if (first) {
-		q->first_tail = &c->next;
+		q->first_tail = &c->job.next;
 		atomic_fetch_add(&q->firsts, 1);
 	}
 }
@@ -128,10 +129,10 @@ queue_sleep(struct queue *q, nsec until)
 static struct store_cmd *
 queue_pop(struct queue *q)
 {
-	struct store_cmd *c = q->head;
+	struct store_cmd *c = CONTAINER_OF(q->head, struct store_cmd, job);
 
-	q->head = c->next;
-	if (q->first_tail == &c->next)
+	q->head = c->job.next;
+	if (q->first_tail == &c->job.next)
 		q->first_tail = &q->head;
 	if (q->firsts > 0)
 		atomic_fetch_sub(&q->firsts, 1);
@@ -143,7 +144,7 @@ queue_pop(struct queue *q)
 	q->bytes -= c->bytes;
 	if (!c->lazy)
 		q->urgent--;
-	c->next = NULL;
+	c->job.next = NULL;
 	return c;
 }
 

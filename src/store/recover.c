@@ -126,41 +126,16 @@ op_recover(struct store *st, struct store_cmd *c)
 
 /* ---- the caller's side --------------------------------------------------- */
 
-struct waiter {
-	struct store_port port;
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	bool done;
-};
-
-static void
-waiter_post(struct store_port *port, struct store_cmd *c)
-{
-	struct waiter *w = CONTAINER_OF(port, struct waiter, port);
-
-	(void)c;
-	pthread_mutex_lock(&w->lock);
-	w->done = true;
-	pthread_cond_signal(&w->wake);
-	pthread_mutex_unlock(&w->lock);
-}
-
 static int
-runs_recover(struct store *st, msec now, struct err *e)
+runs_recover(struct store *st, struct shard *s, msec now, struct err *e)
 {
-	struct waiter w = {
-		.port = { waiter_post }, .lock = PTHREAD_MUTEX_INITIALIZER,
-		.wake = PTHREAD_COND_INITIALIZER,
-	};
 	struct recover x = { .cmd.op = (enum store_op)OP_RECOVER, .now = now };
-	int rc = store_submit(st, &w.port, &x.cmd, true);
+	int rc = store_submit(st, s, &x.cmd, true);
 
 	if (rc != OK)
 		return err_set(e, rc, "recovery: %s", rc_text(rc));
-	pthread_mutex_lock(&w.lock);
-	while (!w.done)
-		pthread_cond_wait(&w.wake, &w.lock);
-	pthread_mutex_unlock(&w.lock);
+	while (x.cmd.under_way)
+		shard_turn(s);
 	if (x.cmd.rc != OK)
 		return err_set(e, x.cmd.rc, "recovery: %s", x.cmd.err.text);
 	return OK;
@@ -240,14 +215,14 @@ pending_load(struct db *db, struct pending **out, size_t *n)
 }
 
 int
-store_recover(struct store *st, msec now,
+store_recover(struct store *st, struct shard *s, msec now,
     void (*each)(void *ctx, owner_t owner, int64_t thread_seq,
 	const struct uuid *thread_id), void *ctx, struct err *e)
 {
 	struct store_reader *r = NULL;
 	struct pending *list = NULL;
 	size_t n = 0;
-	int rc = runs_recover(st, now, e);
+	int rc = runs_recover(st, s, now, e);
 
 	if (rc == OK)
 		rc = store_reader_open(st, &r, e);

@@ -60,7 +60,7 @@ command_run(struct store *st, struct store_cmd *c)
 	else if (c->rc != OK && c->err.text[0] == '\0')
 		err_set(&c->err, c->rc, "%s", db->err.text[0] != '\0' ?
 		    db->err.text : rc_text(c->rc));
-	c->port->post(c->port, c);
+	shard_post(c->shard, &c->job);
 }
 
 static void

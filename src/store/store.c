@@ -247,22 +247,37 @@ store_reader_close(struct store_reader *r)
 
 /* ---- use ----------------------------------------------------------------- */
 
+static void
+come_back(struct shard_job *job)
+{
+	struct store_cmd *c = CONTAINER_OF(job, struct store_cmd, job);
+
+	c->under_way = false;
+	if (c->done != NULL)
+		c->done(c);
+}
+
 int
-store_submit(struct store *st, struct store_port *port, struct store_cmd *c,
-    bool force)
+store_submit(struct store *st, struct shard *s, struct store_cmd *c, bool force)
 {
 	const struct op *op;
+	int rc;
 
-	assert((unsigned)c->op < OPS);
+	assert((unsigned)c->op < OPS && !c->under_way);
 	op = &store_ops[c->op];
-	c->port = port;
+	c->under_way = true;
+	c->shard = s;
+	c->job.run = come_back;
 	c->long_read = false;
 	c->rc = OK;
 	c->err.code = OK;
 	c->err.text[0] = '\0';
 	assert(op->bytes != NULL || st->guest != NULL);
 	c->bytes = op->bytes != NULL ? op->bytes(c) : st->guest->bytes(c);
-	return queue_put(op->slow ? &st->reads : &st->writes, c, force, op->first);
+	rc = queue_put(op->slow ? &st->reads : &st->writes, c, force, op->first);
+	if (rc != OK)
+		c->under_way = false;
+	return rc;
 }
 
 int

@@ -6,7 +6,7 @@
  * are typed structs that the caller owns; store_submit hands them to the
  * writer (or, for the slow reads, to the one reader thread).  Write commands
  * run there inside the group transaction: they read, decide and write.
- * After COMMIT each command comes back through its port with rc set;
+ * After COMMIT each command comes back to its shard with rc set;
  * "acknowledged" means: its command came back with OK.
  *
  * Owner is the first thing every call is asked: an interned number, 0 without
@@ -31,6 +31,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/rc.h"
+#include "net/shard.h"
 
 struct db;
 struct store;
@@ -81,11 +82,6 @@ const struct store_guest *store_guest(const struct store *st);   /* or NULL */
 /* A trivial read works, and so did the last write.  ERR_BUSY: nothing can be
  * written now (disk full, file gone).  Any thread. */
 int  store_check(struct store *st, struct err *e);
-
-/* Where finished commands go: called on the writer's or reader's thread. */
-struct store_port {
-	void (*post)(struct store_port *port, struct store_cmd *cmd);
-};
 
 /* ---- the records --------------------------------------------------------- */
 
@@ -224,15 +220,16 @@ struct store_cmd {
 	bool long_read;                      /* the store's own */
 	int rc;
 	struct err err;                      /* words for people when rc != OK */
-	void (*done)(struct store_cmd *c);   /* called by the port on the shard */
-	struct store_port *port;
-	struct store_cmd *next;
+	void (*done)(struct store_cmd *c);   /* called on the shard; may be NULL */
+	bool under_way;                      /* until then; read it on the shard */
+	struct shard *shard;                 /* private, as is what follows */
+	struct shard_job job;
 };
 
-/* Any thread.  OK: it will come back once.  ERR_BUSY: the queue is full, it
- * will not come back (unless force: for what ends a run and must get in). */
-int store_submit(struct store *st, struct store_port *port, struct store_cmd *c,
-    bool force);
+/* Any thread.  OK: it comes back once, as a job of the shard s; in order, but
+ * for reads that go first.  ERR_BUSY: the queue is full, it does not come back
+ * (unless force: for what ends a run and must get in). */
+int store_submit(struct store *st, struct shard *s, struct store_cmd *c, bool force);
 
 struct store_owner_intern {
 	struct store_cmd cmd;
@@ -488,8 +485,9 @@ struct store_run_list {
 
 /* After a crash, before anything else: running runs become pending with
  * attempt + 1, or error after LIMIT_RUN_ATTEMPTS.  Then calls each(ctx, ...)
- * once for every thread that has pending runs.  Synchronous. */
-int store_recover(struct store *st, msec now,
+ * once for every thread that has pending runs.  Synchronous: takes turns of s,
+ * which has no thread yet. */
+int store_recover(struct store *st, struct shard *s, msec now,
     void (*each)(void *ctx, owner_t owner, int64_t thread_seq,
 	const struct uuid *thread_id), void *ctx, struct err *e);
 

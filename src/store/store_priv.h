@@ -27,8 +27,8 @@
 struct queue {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
-	struct store_cmd *head, **tail;
-	struct store_cmd **first_tail;       /* behind those that go first */
+	struct shard_job *head, **tail;
+	struct shard_job **first_tail;       /* behind those that go first */
 	_Atomic size_t firsts;               /* of them */
 	size_t ops, bytes;
 	size_t urgent;               /* queued commands somebody waits for */

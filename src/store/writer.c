@@ -3,7 +3,7 @@
  *
  * It takes what is queued, at most LIMIT_WRITER_BATCH commands, and runs them
  * in one transaction: the dearer a commit, the more commands share it.  After
- * COMMIT they go back through their ports, in order.
+ * COMMIT they go back to their shards, in order.
  *
  * What can fail is checked before a command's first write, so a refused
  * command has changed nothing and costs nothing.  For the rest there are no
@@ -240,7 +240,7 @@ batch_post(struct store *st, struct batch *b)
 	atomic_fetch_add_explicit(&st->counts.commands, b->n, memory_order_relaxed);
 	atomic_fetch_add_explicit(&st->counts.failed, failed, memory_order_relaxed);
 	for (size_t i = 0; i < b->n; i++)            /* theirs from here on */
-		b->cmd[i]->port->post(b->cmd[i]->port, b->cmd[i]);
+		shard_post(b->cmd[i]->shard, &b->cmd[i]->job);
 }
 
 static void

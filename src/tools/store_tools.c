@@ -119,7 +119,7 @@ submit(struct tool_call *c, struct store_cmd *cmd, enum store_op op,
 	cmd->owner = env->owner;
 	cmd->arena = tool_arena(c);
 	cmd->done = done;
-	return store_submit(env->store, env->port, cmd, false);
+	return store_submit(env->store, env->shard, cmd, false);
 }
 
 /* ---- store_put -------------------------------------------------------------- */

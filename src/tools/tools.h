@@ -30,7 +30,7 @@ struct tool_call;
 struct tool_env {
 	struct store *store;
 	struct store_reader *reader;
-	struct store_port *port;
+	struct shard *shard;
 	owner_t owner;
 	msec now;                            /* wall */
 	struct str actor;                    /* who acts: one name a thread */

@@ -195,7 +195,7 @@ board_tell(struct work_board *b, owner_t owner, struct str project)
 		if (l->told || l->owner != owner || !str_eq(l->project, project))
 			continue;
 		l->told = true;
-		l->news(l);
+		shard_post(l->shard, &l->job);
 	}
 	pthread_mutex_unlock(&b->lock);
 }
@@ -208,7 +208,7 @@ returned(struct store_cmd *cmd)
 
 	if (cmd->op == STORE_GUEST_READ && cmd->rc == ERR_AGAIN) {
 		cmd->op = STORE_GUEST_WRITE;
-		if (store_submit(c->store, cmd->port, cmd, false) == OK)
+		if (store_submit(c->store, cmd->shard, cmd, false) == OK)
 			return;
 		cmd->rc = err_set(&cmd->err, ERR_BUSY, "%s", rc_text(ERR_BUSY));
 	} else if (cmd->op == STORE_GUEST_WRITE) {
@@ -236,7 +236,7 @@ board_of(struct store *st)
 }
 
 int
-work_submit(struct store *st, struct store_port *port, struct work_cmd *c)
+work_submit(struct store *st, struct shard *s, struct work_cmd *c)
 {
 	assert(c->project.n > 0 && (c->operation.n == 0 || c->actor.n > 0));
 	c->board = board_of(st);
@@ -244,7 +244,7 @@ work_submit(struct store *st, struct store_port *port, struct work_cmd *c)
 	c->done = c->cmd.done;
 	c->cmd.done = returned;
 	c->cmd.op = may_only_read(c) ? STORE_GUEST_READ : STORE_GUEST_WRITE;
-	return store_submit(st, port, &c->cmd, false);
+	return store_submit(st, s, &c->cmd, false);
 }
 
 /* ---- the board ------------------------------------------------------------------- */

@@ -6,8 +6,8 @@
  * transactions, what reads runs on the reader thread.  Each owner has its own
  * trackers, one a project, made when it is first asked for.
  *
- * Whoever waits for news of a project has a *listener* on the board; it is
- * called after each commit that changed it.
+ * Whoever waits for news of a project has a *listener* on the board; its job is
+ * posted after each commit that changed it.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -57,13 +57,14 @@ struct work_cmd {
 };
 
 /* cmd.rc and cmd.err are as work_run's.  ERR_BUSY: it will not come back. */
-int work_submit(struct store *st, struct store_port *port, struct work_cmd *c);
+int work_submit(struct store *st, struct shard *s, struct work_cmd *c);
 
 /* ---- news -------------------------------------------------------------------- */
 
 struct work_listener {
-	/* Any thread; must only post.  Not called again before work_listen_again. */
-	void (*news)(struct work_listener *l);
+	/* There is news.  Not posted again before work_listen_again. */
+	struct shard *shard;
+	struct shard_job job;
 	owner_t owner;
 	struct str project;                  /* lives as long as the listener */
 	/* private */
@@ -72,10 +73,10 @@ struct work_listener {
 };
 
 void work_listen(struct store *st, struct work_listener *l);
-/* From now on it is called again. */
+/* From now on it is posted again. */
 void work_listen_again(struct store *st, struct work_listener *l);
-/* After this news() is not running and will not be called.  True: it was called,
- * and work_listen_again was not. */
+/* After this the job is not posted any more.  True: it was, and work_listen_again
+ * was not called since. */
 bool work_unlisten(struct store *st, struct work_listener *l);
 
 #endif

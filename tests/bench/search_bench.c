@@ -25,10 +25,7 @@
 
 /* Somebody who waits for one command at a time. */
 struct client {
-	struct store_port port;
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	bool back;
+	struct shard *shard;
 	struct store *st;
 	struct arena arena;
 };
@@ -41,24 +38,13 @@ die(const char *what, const char *why)
 }
 
 static void
-client_post(struct store_port *port, struct store_cmd *c)
-{
-	struct client *k = (struct client *)port;
-
-	(void)c;
-	pthread_mutex_lock(&k->lock);
-	k->back = true;
-	pthread_cond_signal(&k->wake);
-	pthread_mutex_unlock(&k->lock);
-}
-
-static void
 client_init(struct client *k, struct store *st)
 {
-	*k = (struct client){ .port = { client_post }, .st = st,
-	    .arena = ARENA(64 * MB) };
-	pthread_mutex_init(&k->lock, NULL);
-	pthread_cond_init(&k->wake, NULL);
+	struct err e;
+
+	*k = (struct client){ .st = st, .arena = ARENA(64 * MB) };
+	if (shard_new(&k->shard, 0, &e) != OK)
+		die("shard", e.text);
 }
 
 /* How long it took. */
@@ -72,13 +58,10 @@ client_do(struct client *k, void *cmd, enum store_op op)
 	c->op = op;
 	c->owner = OWNER;
 	c->arena = &k->arena;
-	k->back = false;
-	if (store_submit(k->st, &k->port, c, true) != OK)
+	if (store_submit(k->st, k->shard, c, true) != OK)
 		die("submit", "refused");
-	pthread_mutex_lock(&k->lock);
-	while (!k->back)
-		pthread_cond_wait(&k->wake, &k->lock);
-	pthread_mutex_unlock(&k->lock);
+	while (c->under_way)
+		shard_turn(k->shard);
 	if (c->rc != OK)
 		die("command", c->err.text);
 	return clock_mono() - since;

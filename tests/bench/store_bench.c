@@ -59,10 +59,7 @@ struct user {
 
 struct bench {
 	struct store *st;
-	struct store_port port;
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	size_t waiting;
+	struct shard *shard;
 	struct user *users;
 	size_t n;
 	nsec cpu[STAGES], wall[STAGES];
@@ -77,18 +74,12 @@ struct bench {
     "\"run_attempt\":1,\"langgraph_version\":\"0\",\"parents\":{}}")
 
 static void
-post(struct store_port *port, struct store_cmd *c)
+came(struct store_cmd *c)
 {
-	struct bench *b = CONTAINER_OF(port, struct bench, port);
-
 	if (c->rc != OK) {
 		fprintf(stderr, "%s: %s\n", rc_name(c->rc), c->err.text);
 		exit(1);
 	}
-	pthread_mutex_lock(&b->lock);
-	if (--b->waiting == 0)
-		pthread_cond_signal(&b->wake);
-	pthread_mutex_unlock(&b->lock);
 }
 
 static nsec
@@ -191,20 +182,18 @@ stage_run(struct bench *b, enum stage s, msec now)
 		fill(b, &b->users[i], s, now);
 	cpu = writer_cpu(b);
 	wall = clock_mono();
-	b->waiting = b->n;
 	/* All but the last are lazy, so that a round is a batch. */
 	for (size_t i = 0; i < b->n; i++) {
 		struct store_cmd *c = &b->users[i].u.cmd;
 
 		c->op = stages[s].op;
+		c->done = came;
 		c->arena = &b->users[i].arena;
 		c->lazy = i + 1 < b->n;
-		store_submit(b->st, &b->port, c, true);
+		store_submit(b->st, b->shard, c, true);
 	}
-	pthread_mutex_lock(&b->lock);
-	while (b->waiting > 0)
-		pthread_cond_wait(&b->wake, &b->lock);
-	pthread_mutex_unlock(&b->lock);
+	while (b->users[b->n - 1].u.cmd.under_way)   /* they come in order */
+		shard_turn(b->shard);
 	b->cpu[s] += writer_cpu(b) - cpu;
 	b->wall[s] += clock_mono() - wall;
 }
@@ -233,8 +222,7 @@ int
 main(int argc, char **argv)
 {
 	struct store_options o = { .driver = S("sqlite"), .path = S("bench.db") };
-	struct bench b = { .port = { post }, .n = 1,
-	    .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER };
+	struct bench b = { .n = 1 };
 	size_t rounds = 1000;
 	struct err e;
 	int opt;
@@ -248,7 +236,7 @@ main(int argc, char **argv)
 		default: return 2;
 		}
 	}
-	if (store_open(&b.st, &o, &e) != OK) {
+	if (shard_new(&b.shard, 0, &e) != OK || store_open(&b.st, &o, &e) != OK) {
 		fprintf(stderr, "%s\n", e.text);
 		return 1;
 	}
@@ -263,6 +251,7 @@ main(int argc, char **argv)
 			stage_run(&b, s, (msec)r);
 	report(&b, rounds);
 	store_close(b.st);
+	shard_free(b.shard);
 	for (size_t i = 0; i < b.n; i++)
 		arena_release(&b.users[i].arena);
 	free(b.users);

@@ -138,6 +138,54 @@ TEST(shard_ends_a_turn_after_its_jobs)
 	shard_free(s);
 }
 
+/* Goal: one turn at a time on a thread without a shard: it hears what others
+ * post, and a job that the turn's last callback posts needs no other turn. */
+
+static struct wheel_timer soon;
+
+static void
+run_marked(struct shard_job *job)
+{
+	(void)job;
+	CHECK(shard_is_current(s));
+	mark('p');
+}
+
+static void
+post_own(struct wheel_timer *t)
+{
+	(void)t;
+	mark('t');
+	shard_post(s, &own_post);
+}
+
+static void *
+post_from_afar(void *arg)
+{
+	shard_post(s, arg);
+	return NULL;
+}
+
+TEST(shard_turns_one_at_a_time)
+{
+	struct shard_job job = { .run = run_marked };
+	pthread_t thread;
+
+	start();
+	CHECK(pthread_create(&thread, NULL, post_from_afar, &job) == 0);
+	while (order[0] == '\0')
+		shard_turn(s);
+	pthread_join(thread, NULL);
+	CHECK(!shard_is_current(s));
+	own_post.run = run_marked;
+	soon.fire = post_own;
+	shard_timer_set(s, &soon, 5);
+	while (strlen(order) < 3)
+		shard_turn(s);
+	CHECK_STR(str_of(order), "ptp");
+	shard_free(s);
+}
+
 /* A turn of very many events must not keep all they gave to send until it is
  * over: its jobs run in between as well. */
 

@@ -14,43 +14,6 @@
 
 #define PATIENCE_S 15
 
-/* ---- the store's port ---------------------------------------------------- */
-
-static void
-port_deliver(struct shard_job *job)
-{
-	struct desk *d = CONTAINER_OF(job, struct desk, port_job);
-	struct store_cmd *top = atomic_exchange(&d->back, NULL), *list = NULL;
-
-	while (top != NULL) {
-		struct store_cmd *next = top->next;
-
-		top->next = list;
-		list = top;
-		top = next;
-	}
-	while (list != NULL) {
-		struct store_cmd *c = list;
-
-		list = c->next;
-		c->next = NULL;
-		c->done(c);
-	}
-}
-
-static void
-port_post(struct store_port *port, struct store_cmd *c)
-{
-	struct desk *d = CONTAINER_OF(port, struct desk, port);
-	struct store_cmd *top = atomic_load(&d->back);
-
-	do
-		c->next = top;
-	while (!atomic_compare_exchange_weak(&d->back, &top, c));
-	if (top == NULL)
-		shard_post(d->shard, &d->port_job);
-}
-
 /* ---- conditions ---------------------------------------------------------- */
 
 void
@@ -206,11 +169,9 @@ desk_open(struct fix *f, unsigned i)
 	struct llm_options o = { .default_model = S("scripted:test"), .script = f->script };
 	struct err e = { 0 };
 
-	*d = (struct desk){ .f = f, .port.post = port_post, .port_job.run = port_deliver };
-	CHECK_RC(shard_new(&d->shard, i, &e), OK);
 	CHECK_RC(store_reader_open(f->st, &d->reader, &e), OK);
 	CHECK_RC(llm_new(&d->llm, d->shard, NULL, &o, &e), OK);
-	CHECK_RC(runs_new(&d->runs, f->sh, d->shard, d->reader, &d->port, d->llm, &e), OK);
+	CHECK_RC(runs_new(&d->runs, f->sh, d->shard, d->reader, d->llm, &e), OK);
 	CHECK_RC(shard_start(d->shard, &e), OK);
 }
 
@@ -251,7 +212,11 @@ up(struct fix *f)
 	struct err e = { 0 };
 
 	CHECK_RC(store_open(&f->st, &o, &e), OK);
-	CHECK_RC(store_recover(f->st, clock_wall_ms(), adopt_note, &a, &e), OK);
+	for (unsigned i = 0; i < f->n; i++) {
+		f->desks[i] = (struct desk){ .f = f };
+		CHECK_RC(shard_new(&f->desks[i].shard, i, &e), OK);
+	}
+	CHECK_RC(store_recover(f->st, f->desks[0].shard, clock_wall_ms(), adopt_note, &a, &e), OK);
 	f->tools = tools_new();
 	for (size_t i = 0; i < COUNT(own_tools); i++)
 		tools_add(f->tools, &own_tools[i]);
@@ -399,7 +364,7 @@ history(struct fix *f, const struct uuid *thread, struct store_history_item **it
 	c.h.cmd.done = history_done;
 	c.h.thread_seq = thread_row(f, thread).seq;
 	c.h.limit = 100;
-	CHECK_RC(store_submit(f->st, &f->desks[0].port, &c.h.cmd, true), OK);
+	CHECK_RC(store_submit(f->st, f->desks[0].shard, &c.h.cmd, true), OK);
 	fix_until(f, history_is_done, &c, "history");
 	CHECK_RC(c.h.cmd.rc, OK);
 	*items = c.h.items;

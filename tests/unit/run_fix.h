@@ -21,9 +21,6 @@ struct fix;
 struct desk {
 	struct fix *f;
 	struct shard *shard;
-	struct store_port port;
-	struct shard_job port_job;
-	_Atomic(struct store_cmd *) back;
 	struct store_reader *reader;
 	struct llm *llm;
 	struct runs *runs;

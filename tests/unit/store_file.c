@@ -150,20 +150,17 @@ TEST(one_server_at_a_time)
 
 /* ---- kill ---------------------------------------------------------------- */
 
-struct storm {
-	struct store_port port;
-	int fd;
-};
+static int storm_fd;
 
+/* On the shard's own thread, while more is submitted. */
 static void
-storm_post(struct store_port *port, struct store_cmd *c)
+storm_came(struct store_cmd *c)
 {
-	struct storm *s = (struct storm *)port;
 	const struct store_item_put *p = (struct store_item_put *)c;
 	uint32_t n = (uint32_t)p->item.created;
 
 	CHECK_RC(c->rc, OK);
-	CHECK(write(s->fd, &n, sizeof n) == sizeof n);
+	CHECK(write(storm_fd, &n, sizeof n) == sizeof n);
 }
 
 _Noreturn static void
@@ -171,16 +168,18 @@ storm(int fd)
 {
 	static struct store_item_put p[20000];
 	static char keys[20000][12];
-	struct storm s = { .port = { storm_post }, .fd = fd };
 	struct fix f;
 
+	storm_fd = fd;
 	fix_open(&f, "sqlite");
+	CHECK_RC(shard_start(f.shard, &f.e), OK);
 	for (unsigned i = 0; i < COUNT(p); i++) {
 		snprintf(keys[i], sizeof keys[i], "%u", i);
-		p[i] = (struct store_item_put){ .cmd.op = STORE_ITEM_PUT,
+		p[i] = (struct store_item_put){
+		    .cmd = { .op = STORE_ITEM_PUT, .done = storm_came },
 		    .item = { .ns = S("n"), .key = str_of(keys[i]),
 			.value_json = S("{}"), .created = i } };
-		CHECK_RC(store_submit(f.st, &s.port, &p[i].cmd, true), OK);
+		CHECK_RC(store_submit(f.st, f.shard, &p[i].cmd, true), OK);
 	}
 	pause();
 	_exit(1);
@@ -259,7 +258,7 @@ TEST(recovery_tries_three_times)
 
 		snprintf(base, sizeof base, "{\"run_attempt\":%d,\"k\":2}", attempt);
 		fix_reopen(&f);
-		CHECK_RC(store_recover(f.st, 100, see, &s, &f.e), OK);
+		CHECK_RC(store_recover(f.st, f.shard, 100, see, &s, &f.e), OK);
 		CHECK_INT(s.n, 1);
 		CHECK_INT(s.owner, 7);
 		CHECK(uuid_eq(&s.thread, &run.thread_id));
@@ -269,7 +268,7 @@ TEST(recovery_tries_three_times)
 		CHECK(uuid_eq(&c.run.id, &run.id));
 	}
 	fix_reopen(&f);
-	CHECK_RC(store_recover(f.st, 200, see, &(struct seen){ 0 }, &f.e), OK);
+	CHECK_RC(store_recover(f.st, f.shard, 200, see, &(struct seen){ 0 }, &f.e), OK);
 	CHECK_RC(store_run_get(f.r, 7, &run.id, &f.a, &run), OK);
 	CHECK_INT(run.status, RUN_ERROR);
 	CHECK_INT(run.updated, 200);
@@ -297,7 +296,7 @@ TEST(recovery_goes_on_with_the_queue)
 	CHECK_RC(finish_run(&f, 7, &quiet.run, NULL, 0), OK);
 	change_file(&f, "UPDATE run SET attempt = 3 WHERE status = 1");
 	fix_reopen(&f);
-	CHECK_RC(store_recover(f.st, 100, see, &s, &f.e), OK);
+	CHECK_RC(store_recover(f.st, f.shard, 100, see, &s, &f.e), OK);
 	CHECK_INT(s.n, 1);
 	CHECK_RC(store_thread_get(f.r, 7, &run.thread_id, &f.a, &t), OK);
 	CHECK_INT(t.status, THREAD_BUSY);
@@ -317,7 +316,7 @@ TEST(recovery_keeps_ids_increasing)
 	c.run.id.b[0] |= 0x10;               /* centuries ahead */
 	CHECK_RC(fix_do(&f, &c, STORE_RUN_CREATE, 7), OK);
 	fix_reopen(&f);
-	CHECK_RC(store_recover(f.st, 1, see, &(struct seen){ 0 }, &f.e), OK);
+	CHECK_RC(store_recover(f.st, f.shard, 1, see, &(struct seen){ 0 }, &f.e), OK);
 	next = uuid_v7();
 	CHECK(memcmp(next.b, c.run.id.b, 16) > 0);
 	fix_close(&f);
@@ -338,7 +337,7 @@ TEST(recovery_is_quick_in_a_large_file)
 	    " graph, kwargs, metadata, base) SELECT i, CAST(printf('%016d', i) AS"
 	    " BLOB), 1, 2, 0, 1, 1, 1, x'00', 'agent', '{}', '{}', '{}' FROM n");
 	since = clock_mono();
-	CHECK_RC(store_recover(f.st, 1, see, &s, &f.e), OK);
+	CHECK_RC(store_recover(f.st, f.shard, 1, see, &s, &f.e), OK);
 	CHECK(clock_mono() - since < NS_PER_S);
 	CHECK_INT(s.n, 1);
 	fix_close(&f);

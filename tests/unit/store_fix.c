@@ -7,24 +7,19 @@
 
 #include <string.h>
 
-static void
-fix_post(struct store_port *port, struct store_cmd *c)
-{
-	struct fix *f = (struct fix *)((char *)port - offsetof(struct fix, port));
+static struct fix *waiting;                  /* whose shard is having its turn */
 
-	pthread_mutex_lock(&f->lock);
-	f->order[f->back++ % COUNT(f->order)] = c;
-	pthread_cond_signal(&f->wake);
-	pthread_mutex_unlock(&f->lock);
+static void
+fix_came(struct store_cmd *c)
+{
+	waiting->order[waiting->back++ % COUNT(waiting->order)] = c;
 }
 
 void
 fix_open_with(struct fix *f, const char *driver, struct vfs_faults *x)
 {
 	memset(f, 0, sizeof *f);
-	f->port.post = fix_post;
-	pthread_mutex_init(&f->lock, NULL);
-	pthread_cond_init(&f->wake, NULL);
+	CHECK_RC(shard_new(&f->shard, 0, &f->e), OK);
 	f->a = ARENA(64 * MB);
 	f->options = (struct store_options){
 		.driver = str_of(driver), .path = S("db")
@@ -58,6 +53,8 @@ fix_close(struct fix *f)
 		check_consistent(f);
 	store_reader_close(f->r);
 	store_close(f->st);
+	shard_free(f->shard);
+	f->shard = NULL;
 	arena_release(&f->a);
 }
 
@@ -71,23 +68,29 @@ fix_reopen(struct fix *f)
 	CHECK_RC(store_reader_open(f->st, &f->r, &f->e), OK);
 }
 
-void
-fix_submit(struct fix *f, void *cmd, enum store_op op, owner_t owner)
+int
+fix_offer(struct fix *f, void *cmd, enum store_op op, owner_t owner, bool force)
 {
 	struct store_cmd *c = cmd;
 
 	c->op = op;
 	c->owner = owner;
-	CHECK_RC(store_submit(f->st, &f->port, c, false), OK);
+	c->done = fix_came;
+	return store_submit(f->st, f->shard, c, force);
+}
+
+void
+fix_submit(struct fix *f, void *cmd, enum store_op op, owner_t owner)
+{
+	CHECK_RC(fix_offer(f, cmd, op, owner, false), OK);
 }
 
 void
 fix_wait(struct fix *f, size_t back)
 {
-	pthread_mutex_lock(&f->lock);
+	waiting = f;
 	while (f->back < back)
-		pthread_cond_wait(&f->wake, &f->lock);
-	pthread_mutex_unlock(&f->lock);
+		shard_turn(f->shard);
 }
 
 int
@@ -212,25 +215,29 @@ change_file(struct fix *f, const char *sql)
 	db_close(&db);
 }
 
-static void
-gate_post(struct store_port *port, struct store_cmd *c)
+static int
+gate_commit(void *arg)
 {
-	struct gate *g = (struct gate *)((char *)port - offsetof(struct gate, port));
+	struct gate *g = arg;
 
-	(void)c;
+	if (g->passed)
+		return 0;
+	g->passed = true;
 	sem_post(&g->reached);
 	pthread_mutex_lock(&g->lock);
 	pthread_mutex_unlock(&g->lock);
+	return 0;
 }
 
 void
 gate_shut(struct fix *f, struct gate *g, struct store_cmd *c)
 {
-	*g = (struct gate){ .port = { gate_post } };
+	*g = (struct gate){ 0 };
 	sem_init(&g->reached, 0, 0);
 	pthread_mutex_init(&g->lock, NULL);
 	pthread_mutex_lock(&g->lock);
-	CHECK_RC(store_submit(f->st, &g->port, c, false), OK);
+	sqlite3_commit_hook(f->st->w.h, gate_commit, g);
+	CHECK_RC(store_submit(f->st, f->shard, c, false), OK);
 	sem_wait(&g->reached);
 }
 

@@ -19,9 +19,7 @@ struct fix {
 	struct store_reader *r;
 	struct arena a;
 	struct store_options options;
-	struct store_port port;
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
+	struct shard *shard;                 /* turned by fix_wait */
 	size_t back;                         /* commands that came back */
 	struct store_cmd *order[4096];       /* in this order */
 	struct err e;
@@ -36,6 +34,7 @@ void fix_open_hasty(struct fix *f, int64_t ms);
 void fix_close(struct fix *f);               /* check_consistent, too */
 void fix_reopen(struct fix *f);
 
+int  fix_offer(struct fix *f, void *cmd, enum store_op op, owner_t owner, bool force);
 void fix_submit(struct fix *f, void *cmd, enum store_op op, owner_t owner);
 void fix_wait(struct fix *f, size_t back);           /* until so many are back */
 int  fix_do(struct fix *f, void *cmd, enum store_op op, owner_t owner);
@@ -61,12 +60,13 @@ void change_file(struct fix *f, const char *sql);
 /* The invariants of docs/storage.md. */
 void check_consistent(struct fix *f);
 
-/* Holds the writer inside a batch, so that what is submitted meanwhile is one:
- * c is the command it hangs on.  Unlocking `lock` lets it go. */
+/* Holds the writer in the commit of c, which must write, so that what is
+ * submitted meanwhile is one batch.  Unlocking `lock` lets it go.  c is not
+ * among those that came back; the gate lives as long as the store. */
 struct gate {
-	struct store_port port;
 	pthread_mutex_t lock;
 	sem_t reached;
+	bool passed;
 };
 void gate_shut(struct fix *f, struct gate *g, struct store_cmd *c);
 

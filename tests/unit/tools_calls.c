@@ -6,7 +6,6 @@
  */
 #include "harness/test.h"
 
-#include <pthread.h>
 #include <string.h>
 
 #include "base/limits.h"
@@ -18,28 +17,12 @@
 
 /* A store, and a shard's part: commands come back to this thread. */
 struct bed {
-	struct store_port port;
 	struct tool_env env;
 	struct tools *tools;
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	struct store_cmd *back;
 	struct buf heard;
 	bool ok;
 	int answers;
 };
-
-static void
-post(struct store_port *port, struct store_cmd *cmd)
-{
-	struct bed *b = CONTAINER_OF(port, struct bed, port);
-
-	pthread_mutex_lock(&b->lock);
-	CHECK(b->back == NULL);
-	b->back = cmd;
-	pthread_cond_signal(&b->wake);
-	pthread_mutex_unlock(&b->lock);
-}
 
 static void
 bed_open(struct bed *b)
@@ -47,11 +30,9 @@ bed_open(struct bed *b)
 	static const struct store_options options = { .driver = S("memory") };
 	struct err e;
 
-	*b = (struct bed){ .port.post = post, .heard = BUF(4 * MB) };
-	pthread_mutex_init(&b->lock, NULL);
-	pthread_cond_init(&b->wake, NULL);
+	*b = (struct bed){ .heard = BUF(4 * MB) };
+	CHECK_RC(shard_new(&b->env.shard, 0, &e), OK);
 	CHECK_RC(store_open(&b->env.store, &options, &e), OK);
-	b->env.port = &b->port;
 	b->env.owner = ANN;
 	b->env.now = INT64_C(1795220107580);
 	b->tools = tools_new();
@@ -62,6 +43,7 @@ bed_close(struct bed *b)
 {
 	tools_free(b->tools);
 	store_close(b->env.store);
+	shard_free(b->env.shard);
 	buf_release(&b->heard);
 }
 
@@ -80,19 +62,11 @@ static void
 ask_as(struct bed *b, owner_t owner, const char *name, struct str args)
 {
 	int before = b->answers;
-	struct store_cmd *cmd;
 
 	b->env.owner = owner;
 	tools_call(b->tools, str_of(name), args, &b->env, on_done, b);
-	if (b->answers == before) {
-		pthread_mutex_lock(&b->lock);
-		while (b->back == NULL)
-			pthread_cond_wait(&b->wake, &b->lock);
-		cmd = b->back;
-		b->back = NULL;
-		pthread_mutex_unlock(&b->lock);
-		cmd->done(cmd);
-	}
+	while (b->answers == before)
+		shard_turn(b->env.shard);
 	CHECK_INT(b->answers, before + 1);
 }
 

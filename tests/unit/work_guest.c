@@ -6,7 +6,6 @@
  */
 #include "harness/test.h"
 
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,29 +20,14 @@
 struct bed {
 	struct work_board *board;
 	struct store *st;
-	struct store_port port;
+	struct shard *shard;                 /* turned by the test */
 	struct arena a;                      /* this thread's */
 	struct arena answers[FLIGHTS];       /* each of one ask under way */
 	size_t asked;
 	msec now;
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	struct store_cmd *back;              /* came back, newest first */
 	size_t done;
 	struct err e;
 };
-
-static void
-post(struct store_port *port, struct store_cmd *c)
-{
-	struct bed *b = CONTAINER_OF(port, struct bed, port);
-
-	pthread_mutex_lock(&b->lock);
-	c->next = b->back;
-	b->back = c;
-	pthread_cond_signal(&b->wake);
-	pthread_mutex_unlock(&b->lock);
-}
 
 static void
 bed_open(struct bed *b, const char *driver, int64_t fail_at)
@@ -51,11 +35,10 @@ bed_open(struct bed *b, const char *driver, int64_t fail_at)
 	struct store_options o = { .driver = str_of(driver), .path = S("db"),
 	    .fail_at = fail_at };
 
-	*b = (struct bed){ .port.post = post, .now = 1763700000000, .a = ARENA(64 * MB) };
+	*b = (struct bed){ .now = 1763700000000, .a = ARENA(64 * MB) };
 	for (size_t i = 0; i < FLIGHTS; i++)
 		b->answers[i] = ARENA(64 * MB);
-	pthread_mutex_init(&b->lock, NULL);
-	pthread_cond_init(&b->wake, NULL);
+	CHECK_RC(shard_new(&b->shard, 0, &b->e), OK);
 	b->board = work_board_new();
 	o.guest = work_board_guest(b->board);
 	if (store_open(&b->st, &o, &b->e) != OK)
@@ -66,25 +49,11 @@ static void
 bed_close(struct bed *b)
 {
 	store_close(b->st);
+	shard_free(b->shard);
 	work_board_free(b->board);
 	for (size_t i = 0; i < FLIGHTS; i++)
 		arena_release(&b->answers[i]);
 	arena_release(&b->a);
-}
-
-/* The part of a shard: what is back is called back, here. */
-static void
-bed_turn(struct bed *b)
-{
-	struct store_cmd *c;
-
-	pthread_mutex_lock(&b->lock);
-	while (b->back == NULL)
-		pthread_cond_wait(&b->wake, &b->lock);
-	c = b->back;
-	b->back = c->next;
-	pthread_mutex_unlock(&b->lock);
-	c->done(c);
 }
 
 struct ask {
@@ -121,14 +90,14 @@ ask_send(struct bed *b, struct ask *q, const char *operation, const char *args, 
 	q->cmd.args_json = arena_str(&b->a, buf_str(&text));
 	q->cmd.now = ++b->now;
 	buf_release(&text);
-	CHECK_RC(work_submit(b->st, &b->port, &q->cmd), OK);
+	CHECK_RC(work_submit(b->st, b->shard, &q->cmd), OK);
 }
 
 static void
 wait_for(struct bed *b, size_t done)
 {
 	while (b->done < done)
-		bed_turn(b);
+		shard_turn(b->shard);
 }
 
 #define ASK(b, q, ...)                                                         \
@@ -384,27 +353,31 @@ struct ear {
 };
 
 static void
-heard(struct work_listener *l)
+heard(struct shard_job *job)
 {
-	CONTAINER_OF(l, struct ear, l)->heard++;
+	CONTAINER_OF(job, struct ear, l.job)->heard++;
 }
 
 static struct ear
-ear_of(owner_t owner, struct str project)
+ear_of(struct bed *b, owner_t owner, struct str project)
 {
-	return (struct ear){ .l = { .news = heard, .owner = owner, .project = project } };
+	return (struct ear){ .l = { .shard = b->shard, .job.run = heard,
+	    .owner = owner, .project = project } };
 }
 
 /* Goal: who listens is told of commits of its project, once until it has asked
  * again, and reads what happened since. */
 BOTH(news_of_a_project)
 {
-	struct ear a = ear_of(0, S("t")), b2 = ear_of(0, S("other")), c = ear_of(1, S("t"));
+	struct ear a, b2, c;
 	struct ask q = { 0 }, rows = { .cmd.after = -1 };
 	struct bed b;
 
 	unlink("db");
 	bed_open(&b, driver, 0);
+	a = ear_of(&b, 0, S("t"));
+	b2 = ear_of(&b, 0, S("other"));
+	c = ear_of(&b, 1, S("t"));
 	work_listen(b.st, &a.l);
 	work_listen(b.st, &b2.l);
 	work_listen(b.st, &c.l);

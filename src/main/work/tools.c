@@ -83,7 +83,7 @@ start(struct tool_call *call)
 	buf_release(&args);
 	if (u->cmd.args_json.p == NULL)
 		return ERR_TOOBIG;
-	return work_submit(env->store, env->port, &u->cmd);
+	return work_submit(env->store, env->shard, &u->cmd);
 }
 
 void
