@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "auth/keys_priv.h"
+#include "base/file.h"
 #include "base/id.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -18,26 +19,6 @@
 #define KEY_RANDOM_BYTES 32
 
 /* ---- the file -------------------------------------------------------------- */
-
-static int
-read_all(int fd, struct buf *b)
-{
-	for (;;) {
-		char *to = buf_room(b, 4096);
-		ssize_t n;
-
-		if (to == NULL)
-			return ERR_TOOBIG;
-		n = read(fd, to, 4096);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return ERR_IO;
-		if (n == 0)
-			return OK;
-		buf_added(b, (size_t)n);
-	}
-}
 
 /* Who can write the file can let anybody in. */
 static int
@@ -67,6 +48,7 @@ read_file(struct str path, struct buf *b, struct err *e)
 {
 	char *name = mem_cstr(path);
 	int fd = open(name, O_RDONLY | O_CLOEXEC), rc;
+	struct err why;
 
 	free(name);
 	if (fd < 0)
@@ -76,12 +58,9 @@ read_file(struct str path, struct buf *b, struct err *e)
 		close(fd);
 		return rc;
 	}
-	rc = read_all(fd, b);
-	if (rc == ERR_IO)
-		err_set(e, rc, "%.*s: %s", FMT(path), strerror(errno));
-	else if (rc < 0)
-		err_set(e, rc, "%.*s: larger than %d bytes", FMT(path),
-		    LIMIT_KEYS_FILE_BYTES);
+	rc = file_add_fd(fd, b, NULL, &why);
+	if (rc < 0)
+		err_set(e, rc, "%.*s: %s", FMT(path), why.text);
 	close(fd);
 	return rc;
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/fields.h"
+#include "base/file.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "net/files.h"
@@ -420,35 +421,13 @@ script_from_response(const struct mock_llm_options *o, struct buf *out)
 }
 
 static int
-file_read(const char *path, struct buf *out, struct err *e)
-{
-	FILE *f = fopen(path, "r");
-	size_t n = 1;
-
-	if (f == NULL)
-		return err_set(e, ERR_NOTFOUND, "%s: cannot be opened", path);
-	while (n > 0) {
-		char *room = buf_room(out, 64 * KB);
-
-		if (room == NULL) {
-			fclose(f);
-			return err_set(e, ERR_TOOBIG, "%s: too large", path);
-		}
-		n = fread(room, 1, 64 * KB, f);
-		buf_added(out, n);
-	}
-	fclose(f);
-	return OK;
-}
-
-static int
 script_load(struct mock_llm *m, struct err *e)
 {
 	struct buf text = BUF(SCRIPT_MAX);
 	int rc = OK;
 
 	if (m->o.script != NULL)
-		rc = file_read(m->o.script, &text, e);
+		rc = file_add(m->o.script, &text, e);
 	else
 		script_from_response(&m->o, &text);
 	if (rc == OK)

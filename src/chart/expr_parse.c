@@ -412,9 +412,8 @@ unknown_function(struct parser *p, struct str name, size_t at)
 {
 	const char *near = expr_function_near(name);
 
-	return err_set(p->e, ERR_SYNTAX, "column %zu: no function '%.*s'%s%s%s", at + 1,
-	    FMT(name), near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
-	    near != NULL ? "'?" : "");
+	return err_near(p->e, ERR_SYNTAX, near, "'", "column %zu: no function '%.*s'",
+	    at + 1, FMT(name));
 }
 
 /* Arguments up to the closing parenthesis; those already pushed since base

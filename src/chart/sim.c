@@ -15,6 +15,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/file.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "chart/chart.h"
@@ -68,29 +69,6 @@ struct sim {
 
 /* ---- files --------------------------------------------------------------- */
 
-static int
-read_file(const char *path, struct buf *out, struct err *e)
-{
-	FILE *f = fopen(path, "rb");
-	size_t n;
-
-	if (f == NULL)
-		return err_set(e, ERR_NOTFOUND, "%s: %s", path, strerror(errno));
-	do {
-		char *room = buf_room(out, 4096);
-
-		n = room != NULL ? fread(room, 1, 4096, f) : 0;
-		if (n > 0)
-			buf_added(out, n);
-	} while (n > 0);
-	if (ferror(f))
-		n = 1;
-	fclose(f);
-	if (n > 0)
-		return err_set(e, ERR_IO, "%s cannot be read", path);
-	return out->failed ? err_set(e, ERR_TOOBIG, "%s is too large", path) : OK;
-}
-
 /* A name relative to the chart's folder that does not lead out of it. */
 static int
 read_near(void *ctx, struct str name, struct buf *out, struct err *e)
@@ -112,7 +90,7 @@ read_near(void *ctx, struct str name, struct buf *out, struct err *e)
 	buf_add(&path, buf_str(&sim->dir));
 	buf_add(&path, name);
 	rc = path.failed ? err_set(e, ERR_TOOBIG, "the name is too long") :
-	    read_file(path.p, out, e);
+	    file_add(path.p, out, e);
 	buf_release(&path);
 	return rc;
 }

@@ -92,9 +92,6 @@ int config_read_yaml(struct config *c, const char *name, struct str text,
     struct err *e);
 int config_read_file(struct config *c, const char *path, struct err *e);
 
-/* Appends a whole file. */
-int config_slurp(const char *path, struct buf *out, struct err *e);
-
 /* `key = value  # origin`; secrets as "(set)". */
 void config_add_text(struct buf *b, const struct config *c);
 void config_add_markdown(struct buf *b);

@@ -9,12 +9,12 @@
  */
 #include "main/config.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <yaml.h>
 
+#include "base/file.h"
 
 #define FILE_MAX  (256 * KB)
 #define DEPTH_MAX 4
@@ -52,10 +52,8 @@ unknown_key(struct reader *r)
 	struct str key = buf_str(&r->key);
 	const char *near = str_nearest(key, key_at, NULL, SETTINGS);
 
-	return err_set(r->e, ERR_INVALID, "%s:%zu: unknown setting \"%.*s\"%s%s%s",
-	    r->name, r->event.start_mark.line + 1, FMT(key),
-	    near != NULL ? "; did you mean " : "", near != NULL ? near : "",
-	    near != NULL ? "?" : "");
+	return err_near(r->e, ERR_INVALID, near, "", "%s:%zu: unknown setting \"%.*s\"",
+	    r->name, r->event.start_mark.line + 1, FMT(key));
 }
 
 static int
@@ -195,32 +193,6 @@ config_read_yaml(struct config *c, const char *name, struct str text,
 	return rc;
 }
 
-int
-config_slurp(const char *path, struct buf *out, struct err *e)
-{
-	FILE *f = fopen(path, "re");
-	size_t n = 1;
-	int rc = OK;
-
-	if (f == NULL)
-		return err_set(e, ERR_INVALID, "%s: %s", path, strerror(errno));
-	while (n > 0) {
-		char *room = buf_room(out, 4096);
-
-		if (room == NULL) {
-			rc = err_set(e, ERR_TOOBIG, "%s: larger than %zu bytes",
-			    path, out->max);
-			break;
-		}
-		n = fread(room, 1, 4096, f);
-		buf_added(out, n);
-	}
-	if (rc == OK && ferror(f))
-		rc = err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
-	fclose(f);
-	return rc;
-}
-
 static void
 warn_readable(struct config *c, const char *path)
 {
@@ -241,7 +213,7 @@ config_read_file(struct config *c, const char *path, struct err *e)
 	struct buf text = BUF(FILE_MAX);
 	int rc;
 
-	rc = config_slurp(path, &text, e);
+	rc = file_add(path, &text, e);
 	if (rc == OK)
 		rc = config_read_yaml(c, path, buf_str(&text), e);
 	if (rc == OK)

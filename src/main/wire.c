@@ -15,6 +15,7 @@
 
 #include "api/api.h"
 #include "base/account.h"
+#include "base/file.h"
 #include "base/id.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -344,7 +345,7 @@ read_script(struct node *n, struct err *e)
 	int rc = OK;
 
 	if (path[0] != '\0')
-		rc = config_slurp(path, &text, e);
+		rc = file_add(path, &text, e);
 	else
 		buf_add(&text, str_of(script_first_steps));
 	if (rc == OK)

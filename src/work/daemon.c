@@ -483,24 +483,12 @@ daemon_run(const struct home *h, const struct daemon_options *o, struct err *e)
 nsec
 daemon_idle(void)
 {
-	static const struct { const char *unit; nsec size; } units[] = {
-		{ "ms", NS_PER_MS }, { "s", NS_PER_S }, { "m", 60 * NS_PER_S },
-		{ "h", 3600 * NS_PER_S }, { "", NS_PER_S },
-	};
 	struct str text = str_of(getenv("COHORT_WORK_IDLE"));
-	int64_t n;
+	nsec idle;
 
 	if (str_eq(text, S("never")))
 		return NEVER;
-	for (size_t i = 0; i < COUNT(units); i++) {
-		struct str unit = str_of(units[i].unit);
-
-		if (str_ends(text, unit) &&
-		    str_to_i64(str_sub(text, 0, text.n - unit.n), &n) && n > 0 &&
-		    n < 1000 * 1000)
-			return n * units[i].size;
-	}
-	return IDLE_DEFAULT;
+	return clock_parse(text, NS_PER_S, &idle) && idle > 0 ? idle : IDLE_DEFAULT;
 }
 
 /* ---- from other processes --------------------------------------------------------------- */

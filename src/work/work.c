@@ -106,9 +106,8 @@ unknown_arg(const struct operation *op, struct str key, struct err *e)
 	while (op->args[n].name != NULL)
 		n++;
 	near = str_nearest(key, arg_name, op->args, n);
-	return err_set(e, ERR_INVALID, "%s: \"%.*s\" is not an argument of it%s%s%s",
-	    op->name, FMT(key), near != NULL ? "; did you mean \"" : "",
-	    near != NULL ? near : "", near != NULL ? "\"?" : "");
+	return err_near(e, ERR_INVALID, near, "\"", "%s: \"%.*s\" is not an argument of it",
+	    op->name, FMT(key));
 }
 
 static const struct arg *

@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/limits.h"
 #include "base/json.h"
 #include "base/log_priv.h"
@@ -473,4 +474,39 @@ TEST(mem_grows_arrays)
 	CHECK_STR(str_of(text), "abc");
 	free(list);
 	free(text);
+}
+
+TEST(file_whole_absent_and_too_big)
+{
+	struct buf whole = BUF(5), small = BUF(4), none = BUF(MB);
+	struct err e;
+	FILE *f = fopen("five", "w");
+
+	CHECK(f != NULL);
+	fputs("12345", f);
+	fclose(f);
+	CHECK_RC(file_add("five", &whole, &e), OK);
+	CHECK_STR(buf_str(&whole), "12345");
+	CHECK_RC(file_add("five", &small, &e), ERR_TOOBIG);
+	CHECK_STR(str_of(e.text), "five: more than 4 bytes");
+	CHECK_RC(file_add("six", &none, &e), ERR_NOTFOUND);
+	CHECK_STR(str_of(e.text), "six: No such file or directory");
+	CHECK_RC(file_add(".", &none, &e), ERR_IO);
+	CHECK_STR(str_of(e.text), ".: Is a directory");
+	remove("five");
+	buf_release(&whole);
+	buf_release(&small);
+	buf_release(&none);
+}
+
+TEST(err_near_adds_a_name_when_there_is_one)
+{
+	struct err e;
+
+	CHECK_RC(err_near(&e, ERR_INVALID, "port", "--", "no --%s", "prot"), ERR_INVALID);
+	CHECK_STR(str_of(e.text), "no --prot; did you mean --port?");
+	err_near(&e, ERR_INVALID, "a", "'", "no 'b'");
+	CHECK_STR(str_of(e.text), "no 'b'; did you mean 'a'?");
+	CHECK_RC(err_near(&e, ERR_METHOD, NULL, "\"", "no %s", "x"), ERR_METHOD);
+	CHECK_STR(str_of(e.text), "no x");
 }

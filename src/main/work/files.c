@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "main/work/lines.h"
@@ -23,29 +24,6 @@
 
 /* ---- files ------------------------------------------------------------------------ */
 
-static int
-read_all(int fd, struct buf *out, struct err *e)
-{
-	for (;;) {
-		size_t left = out->max - out->n, want = left < 64 * KB ? left : 64 * KB;
-		char more, *room = want > 0 ? buf_room(out, want) : &more;
-		int rc = fd == STDIN_FILENO ? work_stdin_wait(e) : OK;
-		ssize_t n = rc == OK ? read(fd, room, want > 0 ? want : 1) : 0;
-
-		if (rc != OK)
-			return rc;
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return err_set(e, ERR_IO, "%s", strerror(errno));
-		if (n == 0)
-			return OK;
-		if (want == 0)
-			return err_set(e, ERR_TOOBIG, "more than %zu bytes", out->max);
-		buf_added(out, (size_t)n);
-	}
-}
-
 int
 work_read_file(struct str path, struct buf *out, struct err *e)
 {
@@ -53,13 +31,13 @@ work_read_file(struct str path, struct buf *out, struct err *e)
 	int fd, rc;
 
 	if (str_eq(path, S("-")))
-		return read_all(STDIN_FILENO, out, e);
+		return file_add_fd(STDIN_FILENO, out, work_stdin_wait, e);
 	name = mem_cstr(path);
 	fd = open(name, O_RDONLY | O_CLOEXEC);
 	free(name);
 	if (fd < 0)
 		return err_set(e, ERR_IO, "%s", strerror(errno));
-	rc = read_all(fd, out, e);
+	rc = file_add_fd(fd, out, NULL, e);
 	close(fd);
 	return rc;
 }
@@ -67,15 +45,10 @@ work_read_file(struct str path, struct buf *out, struct err *e)
 int
 work_read_present(const char *path, struct buf *out, struct err *e)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC), rc;
 	struct err why;
+	int rc = file_add(path, out, &why);
 
-	if (fd < 0)
-		return errno == ENOENT ? OK :
-		    err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
-	rc = read_all(fd, out, &why);
-	close(fd);
-	return rc == OK ? OK : err_set(e, rc, "%s: %s", path, why.text);
+	return rc == OK || rc == ERR_NOTFOUND ? OK : err_set(e, rc, "%s", why.text);
 }
 
 /* ---- export ------------------------------------------------------------------------- */

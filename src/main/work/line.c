@@ -8,7 +8,6 @@
  */
 #include <string.h>
 
-#include "base/limits.h"
 #include "main/work/cmd.h"
 
 struct reader {

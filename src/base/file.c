@@ -1,0 +1,47 @@
+/*
+ * file.c - see file.h.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+int
+file_add_fd(int fd, struct buf *out, int (*wait)(struct err *e), struct err *e)
+{
+	for (;;) {
+		size_t left = out->max - out->n, want = left < 64 * KB ? left : 64 * KB;
+		char more, *room = want > 0 ? buf_room(out, want) : &more;
+		int rc = wait != NULL ? wait(e) : OK;
+		ssize_t n = rc == OK ? read(fd, room, want > 0 ? want : 1) : 0;
+
+		if (rc != OK)
+			return rc;
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_set(e, ERR_IO, "%s", strerror(errno));
+		if (n == 0)
+			return OK;
+		if (want == 0)
+			return err_set(e, ERR_TOOBIG, "more than %zu bytes", out->max);
+		buf_added(out, (size_t)n);
+	}
+}
+
+int
+file_add(const char *path, struct buf *out, struct err *e)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), rc;
+	struct err why;
+
+	if (fd < 0)
+		return err_set(e, errno == ENOENT ? ERR_NOTFOUND : ERR_IO, "%s: %s", path,
+		    strerror(errno));
+	rc = file_add_fd(fd, out, NULL, &why);
+	close(fd);
+	return rc == OK ? OK : err_set(e, rc, "%s: %s", path, why.text);
+}

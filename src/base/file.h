@@ -1,0 +1,19 @@
+/*
+ * file.h - a whole file in memory.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
+
+#include "base/buf.h"
+#include "base/rc.h"
+
+/* Appends a file.  ERR_NOTFOUND: there is none; ERR_IO; ERR_TOOBIG: past out's
+ * maximum.  The words begin with its path. */
+int file_add(const char *path, struct buf *out, struct err *e);
+/* The same of an open file, from where it stands, and without its path.  wait:
+ * before each read; its failure ends it; may be NULL. */
+int file_add_fd(int fd, struct buf *out, int (*wait)(struct err *e), struct err *e);
+
+#endif
