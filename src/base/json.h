@@ -85,15 +85,23 @@ int json_get_enum(jnode o, const char *key, const char *path,
 void json_add_str(struct buf *b, struct str s);          /* quoted, escaped */
 void json_add_node(struct buf *b, jnode n);              /* NULL: null */
 void json_add_double(struct buf *b, double d);           /* shortest round trip */
-void json_add_key(struct buf *b, const char *key);       /* `"key":`, a comma
-                                                first unless b ends with { */
+/* A comma, unless b is empty or ends with { or [. */
+static inline void
+json_add_comma(struct buf *b)
+{
+	if (b->n > 0 && b->p[b->n - 1] != '{' && b->p[b->n - 1] != '[')
+		buf_add_char(b, ',');
+}
+
+void json_add_key(struct buf *b, const char *key);       /* `"key":`, after
+                                                json_add_comma */
 /* As buf_add_fmt, but ' stands for ", and of printf's conversions there are
  *   %s  %.*s     a string: quoted and escaped
  *   %-s %-.*s    ready JSON, as it is
  *   %hhd         a bool: true or false
  *   %d %ld %lld %u %lu %llu %zu %.3f     a number
  *   %p           a jnode; NULL: null
- * A comma at the start is left out where b is empty or ends with { or [:
+ * A comma at the start is json_add_comma's:
  *   for (i = 0; i < n; i++)
  *           json_add_fmt(b, ",{'id':%.*s,'at':%zu}", FMT(id[i]), i); */
 void json_add_fmt(struct buf *b, const char *format, ...)

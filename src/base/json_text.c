@@ -115,8 +115,7 @@ json_add_str(struct buf *b, struct str s)
 void
 json_add_key(struct buf *b, const char *key)
 {
-	if (b->n > 0 && b->p[b->n - 1] != '{')
-		buf_add_char(b, ',');
+	json_add_comma(b);
 	json_add_str(b, str_of(key));
 	buf_add_char(b, ':');
 }
@@ -344,8 +343,10 @@ json_add_fmt(struct buf *b, const char *format, ...)
 {
 	va_list ap;
 
-	if (*format == ',' && (b->n == 0 || b->p[b->n - 1] == '{' || b->p[b->n - 1] == '['))
+	if (*format == ',') {
+		json_add_comma(b);
 		format++;
+	}
 	va_start(ap, format);
 	while (*format != '\0') {
 		const char *from = format;

@@ -367,9 +367,7 @@ add_chunks(struct buf *b, const struct final_call *calls, size_t n)
 {
 	buf_lit(b, "[");
 	for (size_t i = 0; i < n; i++) {
-		if (i > 0)
-			buf_lit(b, ",");
-		json_add_fmt(b, "{'name':%.*s,'args':%.*s,'id':%.*s,'index':%lld,"
+		json_add_fmt(b, ",{'name':%.*s,'args':%.*s,'id':%.*s,'index':%lld,"
 		    "'type':'tool_call_chunk'}", FMT(calls[i].name),
 		    FMT(calls[i].args), FMT(calls[i].id), (long long)calls[i].index);
 	}

@@ -127,7 +127,7 @@ static int
 fill_node(struct buf *out, jnode n, jnode result, struct err *e)
 {
 	struct json_iter it = json_each(n);
-	bool object = json_is_object(n), first = true;
+	bool object = json_is_object(n);
 	int rc = OK;
 
 	if (json_is_string(n))
@@ -137,13 +137,10 @@ fill_node(struct buf *out, jnode n, jnode result, struct err *e)
 		return OK;
 	}
 	buf_add(out, object ? S("{") : S("["));
-	for (; rc == OK && json_next(&it); first = false) {
-		if (!first)
-			buf_lit(out, ",");
-		if (object) {
-			json_add_str(out, json_str(it.key));
-			buf_lit(out, ":");
-		}
+	while (rc == OK && json_next(&it)) {
+		json_add_comma(out);
+		if (object)
+			json_add_fmt(out, "%p:", it.key);
 		rc = fill_node(out, it.value, result, e);
 	}
 	buf_add(out, object ? S("}") : S("]"));

@@ -37,11 +37,8 @@ add_properties(struct buf *b, jnode properties)
 	struct json_iter it = json_each(properties);
 
 	buf_add_char(b, '{');
-	for (bool first = true; json_next(&it); first = false) {
-		if (!first)
-			buf_add_char(b, ',');
-		json_add_str(b, json_str(it.key));
-		buf_add_char(b, ':');
+	while (json_next(&it)) {
+		json_add_fmt(b, ",%p:", it.key);
 		schema_add_common(b, it.value);
 	}
 	buf_add_char(b, '}');
@@ -52,7 +49,6 @@ void
 schema_add_common(struct buf *b, jnode schema)
 {
 	struct json_iter it = json_each(schema);
-	bool first = true;
 
 	buf_add_char(b, '{');
 	while (json_next(&it)) {
@@ -62,11 +58,7 @@ schema_add_common(struct buf *b, jnode schema)
 		if (str_eq(key, S("additionalProperties")) ||
 		    (list && json_count(it.value) == 0))
 			continue;
-		if (!first)
-			buf_add_char(b, ',');
-		first = false;
-		json_add_str(b, key);
-		buf_add_char(b, ':');
+		json_add_fmt(b, ",%.*s:", FMT(key));
 		if (str_eq(key, S("type")))
 			add_type(b, it.value);
 		else if (str_eq(key, S("properties")))

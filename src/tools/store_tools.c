@@ -202,14 +202,10 @@ static void
 add_namespace(struct buf *b, struct str ns)
 {
 	struct str label;
-	bool first = true;
 
 	buf_add_char(b, '[');
-	for (; str_next(&ns, '.', &label); first = false) {
-		if (!first)
-			buf_add_char(b, ',');
-		json_add_str(b, label);
-	}
+	while (str_next(&ns, '.', &label))
+		json_add_fmt(b, ",%.*s", FMT(label));
 	buf_add_char(b, ']');
 }
 
@@ -242,10 +238,8 @@ search_done(struct store_cmd *cmd)
 		buf_clear(&item);
 		add_item(&item, &s->cmd.items[i]);
 		fits = !item.failed && text.n + item.n + tail < text.max;
-		if (fits && i > 0)
-			buf_add_char(&text, ',');
 		if (fits)
-			buf_add(&text, buf_str(&item));
+			json_add_fmt(&text, ",%-.*s", FMT(buf_str(&item)));
 	}
 	fits = fits && !s->cmd.truncated;
 	buf_add(&text, fits ? S("]}") : S("],\"truncated\":true}"));

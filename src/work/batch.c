@@ -143,7 +143,7 @@ static int
 node_put(struct batch *b, jnode n, struct work_call *c, struct buf *path)
 {
 	struct json_iter it = json_each(n);
-	bool object = json_is_object(n), first = true;
+	bool object = json_is_object(n);
 	int rc = OK;
 
 	if (object && json_get(n, S("$ref")) != NULL)
@@ -156,12 +156,9 @@ node_put(struct batch *b, jnode n, struct work_call *c, struct buf *path)
 	for (size_t i = 0; rc == OK && json_next(&it); i++) {
 		size_t at = path->n;
 
-		if (!first)
-			buf_add_char(&b->args, ',');
-		first = false;
+		json_add_comma(&b->args);
 		if (object) {
-			json_add_node(&b->args, it.key);
-			buf_add_char(&b->args, ':');
+			json_add_fmt(&b->args, "%p:", it.key);
 			buf_add_fmt(path, ".%.*s", FMT(json_str(it.key)));
 		} else {
 			buf_add_fmt(path, "[%zu]", i);
@@ -212,9 +209,7 @@ entry_run(struct batch *b, jnode entry, struct work_call *c)
 	struct json_doc doc = { 0 };
 	int rc;
 
-	if (b->at > 0)
-		buf_add_char(out, ',');
-	buf_lit(out, "{\"success\":true,\"data\":");
+	json_add_fmt(out, ",{'success':true,'data':");
 	r->from = out->n;
 	rc = args_take(b, json_get(entry, S("args")), c, &doc);
 	if (rc == OK)
@@ -257,16 +252,15 @@ rolled_back(struct batch *b, int rc, const char *words)
 		const struct result *r = &b->results[i];
 		struct str text = str_sub(buf_str(data), r->from, r->to - r->from);
 
-		if (i > 0)
-			buf_add_char(&out, ',');
 		if (r->ok)
-			buf_lit(&out, "{\"success\":true,\"data\":");
-		buf_add(&out, r->ok ? text : str_sub(text, 0, text.n - 1));
-		buf_lit(&out, ",\"rolled_back\":true}");
+			json_add_fmt(&out, ",{'success':true,'data':%-.*s,"
+			    "'rolled_back':true}", FMT(text));
+		else
+			json_add_fmt(&out, ",%-.*s,'rolled_back':true}",
+			    FMT(str_sub(text, 0, text.n - 1)));
 	}
 	if (words != NULL) {
-		if (b->at > 0)
-			buf_add_char(&out, ',');
+		json_add_comma(&out);
 		failure_add(&out, rc, words);
 	}
 	buf_lit(&out, "]}");
@@ -300,8 +294,7 @@ entry_step(struct batch *b, jnode entry)
 		return rc;
 	}
 	buf_cut(b->c->data, begin);
-	if (b->at > 0)
-		buf_add_char(b->c->data, ',');
+	json_add_comma(b->c->data);
 	r->from = b->c->data->n;
 	failure_add(b->c->data, rc, c.err.text);
 	r->to = b->c->data->n;

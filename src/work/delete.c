@@ -270,7 +270,7 @@ delete_all(struct deletion *d)
 static void
 short_add(struct buf *b, const struct item *it)
 {
-	json_add_fmt(b, "{'id':%.*s,'title':%.*s,'status':%s,'priority':%lld,"
+	json_add_fmt(b, ",{'id':%.*s,'title':%.*s,'status':%s,'priority':%lld,"
 	    "'issue_type':%s}", FMT(it->id), FMT(it->title),
 	    work_status_names[it->status], (long long)it->priority,
 	    work_type_names[it->type]);
@@ -280,7 +280,6 @@ short_add(struct buf *b, const struct item *it)
 static int
 dependents_add(struct deletion *d, struct buf *b)
 {
-	bool first = true;
 	int rc = OK;
 
 	for (size_t i = 0; rc == OK && i < d->near_n; i++) {
@@ -292,12 +291,8 @@ dependents_add(struct deletion *d, struct buf *b)
 		if (!depends)
 			continue;
 		rc = item_load(d->w, d->near[i], &it);
-		if (rc != OK)
-			break;
-		if (!first)
-			buf_add_char(b, ',');
-		short_add(b, &it);
-		first = false;
+		if (rc == OK)
+			short_add(b, &it);
 	}
 	return rc;
 }
@@ -308,8 +303,7 @@ ties_add(const struct deletion *d, struct buf *b)
 	for (size_t i = 0; i < d->ties_n; i++) {
 		const struct tie *t = &d->ties[i];
 
-		if (i > 0)
-			buf_add_char(b, ',');
+		json_add_comma(b);
 		dep_encode(b, t->item_id, t->target_id, work_dep_names[t->type]);
 	}
 }
@@ -319,13 +313,9 @@ answer_add(struct deletion *d, bool force, struct buf *b)
 {
 	int rc;
 
-	buf_add(b, force ? S("{\"deleted\":true") : S("{\"deleted\":false"));
-	json_add_fmt(b, ",'issues':[");
-	for (size_t i = 0; i < d->gone_n; i++) {
-		if (i > 0)
-			buf_add_char(b, ',');
+	json_add_fmt(b, "{'deleted':%hhd,'issues':[", force);
+	for (size_t i = 0; i < d->gone_n; i++)
 		short_add(b, &d->gone[i]);
-	}
 	json_add_fmt(b, "],'dependents':[");
 	rc = dependents_add(d, b);
 	json_add_fmt(b, "],'dependencies':[");

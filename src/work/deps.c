@@ -297,20 +297,18 @@ row_item_add(struct tree *t, struct row *r, int64_t seq, struct buf *b)
 static int
 again_add(struct tree *t, const struct again *a, struct buf *b)
 {
-	bool first = true;
 	int rc = OK;
 
 	if (a == NULL)
 		return OK;
-	json_add_key(b, "repeated");
-	for (; rc == OK && a != NULL; a = a->next, first = false) {
+	json_add_fmt(b, ",'repeated':[");
+	for (; rc == OK && a != NULL; a = a->next) {
 		struct query q = query_of(&t->w->db, SQL_HOLD_GET);
 
 		bind_i64(&q, a->seq);
 		rc = query_row(&q);
-		buf_add_char(b, first ? '[' : ',');
 		if (rc == OK)
-			json_add_str(b, col_borrow(&q, 3));
+			json_add_fmt(b, ",%.*s", FMT(col_borrow(&q, 3)));
 		query_end(&q);
 	}
 	buf_add_char(b, ']');
@@ -357,8 +355,7 @@ op_dep_tree(struct work *w, struct work_call *c)
 	}
 	buf_add_char(c->data, '[');
 	for (uint32_t i = 0; rc == OK && i < t.seen.nodes_n && !c->data->failed; i++) {
-		if (i > 0)
-			buf_add_char(c->data, ',');
+		json_add_comma(c->data);
 		rc = row_add(&t, i, c->data);
 	}
 	buf_add_char(c->data, ']');

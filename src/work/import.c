@@ -41,8 +41,7 @@ report_begin(struct import *im, struct buf *list)
 		return false;
 	}
 	im->reports++;
-	if (list->n > 0)
-		buf_add_char(list, ',');
+	json_add_comma(list);
 	return true;
 }
 
@@ -509,18 +508,10 @@ answer(struct import *im)
 	struct buf *b = im->c->data;
 
 	buf_add_char(b, '{');
-	for (size_t i = 0; i < COUNT(counts); i++) {
-		if (i == COUNT(counts) - 1 && im->bad == 0)
-			break;
-		json_add_key(b, counts[i].key);
-		buf_add_i64(b, counts[i].n);
-	}
-	for (size_t i = 0; i < COUNT(lists); i++) {
-		json_add_key(b, lists[i].key);
-		buf_add_char(b, '[');
-		buf_add(b, buf_str(lists[i].list));
-		buf_add_char(b, ']');
-	}
+	for (size_t i = 0; i < COUNT(counts) - (im->bad == 0); i++)
+		json_add_fmt(b, ",%s:%lld", counts[i].key, (long long)counts[i].n);
+	for (size_t i = 0; i < COUNT(lists); i++)
+		json_add_fmt(b, ",%s:[%-.*s]", lists[i].key, FMT(buf_str(lists[i].list)));
 	if (im->more > 0)
 		json_add_fmt(b, ",'more':%llu", (unsigned long long)im->more);
 	buf_add_char(b, '}');

@@ -184,7 +184,6 @@ deps_add(struct buf *b, jnode item)
 	jnode list = json_get(item, S("dependencies"));
 	struct str id = json_str(json_get(item, S("id")));
 	struct json_iter it = json_each(list);
-	size_t from = b->n;
 
 	buf_add_char(b, '[');
 	for (size_t i = 0; json_next(&it); i++) {
@@ -192,16 +191,11 @@ deps_add(struct buf *b, jnode item)
 
 		if (str_eq(target_of(it.value), id) || is_second(list, i))
 			continue;
-		buf_add(b, b->n > from + 1 ? S(",{") : S("{"));
-		buf_lit(b, "\"type\":");
-		json_add_str(b, our_dep_type(it.value));
+		json_add_fmt(b, ",{'type':%.*s", FMT(our_dep_type(it.value)));
 		while (json_next(&members)) {
 			if (str_eq(json_str(members.key), S("type")))
 				continue;
-			buf_add_char(b, ',');
-			json_add_str(b, json_str(members.key));
-			buf_add_char(b, ':');
-			json_add_node(b, members.value);
+			json_add_fmt(b, ",%p:%p", members.key, members.value);
 		}
 		buf_add_char(b, '}');
 	}
@@ -230,8 +224,7 @@ word_add(struct buf *b, struct str ours, const char *kept, jnode theirs,
 	json_add_str(b, ours);
 	if (json_get(item, str_of(kept)) != NULL)
 		return;
-	json_add_key(b, kept);
-	json_add_node(b, theirs);
+	json_add_fmt(b, ",%s:%p", kept, theirs);
 }
 
 static struct str
@@ -265,15 +258,10 @@ void
 foreign_translate(struct buf *b, jnode item, bool omits_zero)
 {
 	struct json_iter it = json_each(item);
-	bool first = true;
 
 	buf_add_char(b, '{');
 	while (json_next(&it)) {
-		if (!first)
-			buf_add_char(b, ',');
-		first = false;
-		json_add_str(b, json_str(it.key));
-		buf_add_char(b, ':');
+		json_add_fmt(b, ",%p:", it.key);
 		member_add(b, item, json_str(it.key), it.value);
 	}
 	if (omits_zero && foreign_lacks_priority(item))

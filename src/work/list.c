@@ -55,7 +55,6 @@ struct listing {
 	struct place last;                   /* the item that was offered last */
 	int64_t looked;                      /* bodies read to find texts */
 	int64_t rows;                        /* that may still be walked over */
-	bool first;
 	int (*add)(struct work *w, int64_t seq, struct str body);
 };
 
@@ -171,9 +170,7 @@ offer(struct work *w, struct listing *l, int64_t seq, struct str body)
 	if (l->all && l->left == 1)
 		return fail(w, ERR_LIMIT, "more than %d items: ask for them by pages "
 		    "(\"page\": true), or for fewer", LIMIT_WORK_ROWS);
-	if (!l->first)
-		buf_add_char(w->call->data, ',');
-	l->first = false;
+	json_add_comma(w->call->data);
 	l->left--;
 	rc = l->add(w, seq, body);
 	if (l->page && w->call->data->n - l->from > LIMIT_WORK_PAGE_BYTES)
@@ -521,7 +518,7 @@ filter_take(struct work *w, struct filter *f)
 static struct listing
 listing_of(const struct work_call *c, const struct filter *f)
 {
-	struct listing l = { .f = f, .left = arg_int(c, "limit", 0), .first = true,
+	struct listing l = { .f = f, .left = arg_int(c, "limit", 0),
 		.page = arg_bool(c, "page"), .rows = INT64_MAX, .add = listed_add };
 
 	l.all = l.left == 0 && !l.page;
@@ -679,8 +676,7 @@ blocker_note(struct work *w, struct blockers *b, const struct query *q)
 	if (b->found_n == COUNT(b->found))
 		return;
 	b->found[b->found_n++] = col_i64(q, 0);
-	if (b->found_n > 1)
-		buf_add_char(&w->scratch, ',');
+	json_add_comma(&w->scratch);
 	json_add_str(&w->scratch, col_borrow(q, 1));
 }
 

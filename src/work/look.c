@@ -94,8 +94,7 @@ op_show(struct work *w, struct work_call *c)
 
 /* One priority's ready items, oldest first. */
 static int
-ready_of(struct work *w, struct work_call *c, int priority, int64_t *left,
-    bool *first)
+ready_of(struct work *w, struct work_call *c, int priority, int64_t *left)
 {
 	struct query q = query_of(&w->db, SQL_READY);
 	int rc;
@@ -104,9 +103,7 @@ ready_of(struct work *w, struct work_call *c, int priority, int64_t *left,
 	bind_i64(&q, priority);
 	bind_str(&q, arg_text(c, "assignee"));
 	while (*left > 0 && (rc = query_row(&q)) == OK) {
-		if (!*first)
-			buf_add_char(c->data, ',');
-		*first = false;
+		json_add_comma(c->data);
 		--*left;
 		rc = body_add(w, col_borrow(&q, 0), true, c->data);
 		if (rc != OK)
@@ -121,7 +118,7 @@ op_ready(struct work *w, struct work_call *c)
 {
 	int64_t left = arg_int(c, "limit", LIMIT_WORK_READY_ROWS);
 	int64_t only = arg_int(c, "priority", -1);
-	bool first = true, all = left == 0;
+	bool all = left == 0;
 	int rc = OK;
 
 	if (all)
@@ -129,7 +126,7 @@ op_ready(struct work *w, struct work_call *c)
 	buf_add_char(c->data, '[');
 	for (int p = 0; rc == OK && left > 0 && p <= PRIORITY_MAX; p++) {
 		if (only < 0 || only == p)
-			rc = ready_of(w, c, p, &left, &first);
+			rc = ready_of(w, c, p, &left);
 	}
 	buf_add_char(c->data, ']');
 	if (rc == OK && all && left == 0)
@@ -200,8 +197,7 @@ op_label_list(struct work *w, struct work_call *c)
 		return rc;
 	buf_add_char(c->data, '[');
 	for (size_t i = 0; i < it.labels_n; i++) {
-		if (i > 0)
-			buf_add_char(c->data, ',');
+		json_add_comma(c->data);
 		json_add_str(c->data, it.labels[i]);
 	}
 	buf_add_char(c->data, ']');
@@ -268,8 +264,8 @@ op_history(struct work *w, struct work_call *c)
 	bind_i64(&q, limit == 0 ? LIMIT_WORK_ROWS + 1 : limit);
 	buf_add_char(c->data, '[');
 	while ((rc = query_row(&q)) == OK) {
-		if (rows++ > 0)
-			buf_add_char(c->data, ',');
+		rows++;
+		json_add_comma(c->data);
 		event_encode(c->data, &q);
 	}
 	buf_add_char(c->data, ']');

@@ -195,8 +195,7 @@ comments_encode(struct buf *b, struct str id, const struct comment *list,
 {
 	buf_add_char(b, '[');
 	for (size_t i = 0; i < n; i++) {
-		if (i > 0)
-			buf_add_char(b, ',');
+		json_add_comma(b);
 		comment_encode(b, (int64_t)i + 1, id, list[i].author, list[i].text,
 		    list[i].created_at);
 	}
@@ -230,13 +229,10 @@ tombstone_encode(struct buf *b, const struct record *r)
 	json_add_fmt(b, ",'status':'tombstone'");
 	if (r->it.created_at.n > 0)
 		json_add_fmt(b, ",'created_at':%.*s", FMT(r->it.created_at));
-	if (r->it.extra.n > 0) {
-		buf_add_char(b, ',');
-		buf_add(b, r->it.extra);
-	} else {
-		json_add_fmt(b, ",'deleted_at':%.*s", FMT(r->it.updated_at));
-	}
-	buf_add_char(b, '}');
+	if (r->it.extra.n > 0)
+		json_add_fmt(b, ",%-.*s}", FMT(r->it.extra));
+	else
+		json_add_fmt(b, ",'deleted_at':%.*s}", FMT(r->it.updated_at));
 }
 
 void

@@ -245,11 +245,7 @@ extra_members(struct item *out, const struct item *ours, const struct item *thei
 			    based ? &was : NULL, x, y) ? x : y;
 		if (kept.n == 0)
 			continue;
-		if (b.n > 0)
-			buf_add_char(&b, ',');
-		json_add_str(&b, keys[i]);
-		buf_add_char(&b, ':');
-		buf_add(&b, kept);
+		json_add_fmt(&b, ",%.*s:%-.*s", FMT(keys[i]), FMT(kept));
 	}
 	out->extra = b.n > 0 ? arena_str(m->a, buf_str(&b)) : STR_NONE;
 	buf_release(&b);

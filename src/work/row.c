@@ -240,17 +240,14 @@ int
 comments_add(struct work *w, int64_t seq, struct str id, struct buf *out)
 {
 	struct query q = query_of(&w->db, SQL_COMMENTS_OF);
-	bool first = true;
 	int rc;
 
 	bind_i64(&q, seq);
 	buf_add_char(out, '[');
 	while ((rc = query_row(&q)) == OK) {
-		if (!first)
-			buf_add_char(out, ',');
+		json_add_comma(out);
 		comment_encode(out, col_i64(&q, 0), id, col_borrow(&q, 1),
 		    col_borrow(&q, 2), col_borrow(&q, 3));
-		first = false;
 	}
 	buf_add_char(out, ']');
 	query_end(&q);

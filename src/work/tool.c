@@ -132,7 +132,6 @@ work_tool_args(const struct work_tool *t, jnode args, struct buf *out)
 	struct str to = str_of(t->instead), by = STR_NONE;
 	const char *operation = t->operation;
 	struct json_iter it = json_each(args);
-	bool first = true;
 
 	str_next(&to, '=', &by);
 	buf_lit(out, "{");
@@ -143,15 +142,10 @@ work_tool_args(const struct work_tool *t, jnode args, struct buf *out)
 			operation = json_bool(it.value) ? to.p : t->operation;
 			continue;
 		}
-		if (!first)
-			buf_lit(out, ",");
-		first = false;
-		json_add_str(out, renamed(t->renames, key));
-		buf_lit(out, ":");
-		json_add_node(out, it.value);
+		json_add_fmt(out, ",%.*s:%p", FMT(renamed(t->renames, key)), it.value);
 	}
 	if (t->otherwise != NULL && json_is_null(json_get(args, S("id"))))
-		buf_add_fmt(out, "%s\"%s\":true", first ? "" : ",", t->otherwise);
+		json_add_fmt(out, ",%s:true", t->otherwise);
 	buf_lit(out, "}");
 	return operation;
 }
