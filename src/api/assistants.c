@@ -10,6 +10,7 @@
 
 
 #include "api/params.h"
+#include "base/fields.h"
 #include "base/mem.h"
 
 /* ---- showing ------------------------------------------------------------- */
@@ -20,10 +21,8 @@ assistant_add_json(struct buf *b, const struct store_assistant *a, unsigned sele
 	buf_lit(b, "{");
 	if (select & SELECT_ID)
 		add_uuid_key(b, "assistant_id", &a->id);
-	if (select & SELECT_VERSION) {
-		json_add_key(b, "version");
-		buf_add_i64(b, a->version);
-	}
+	if (select & SELECT_VERSION)
+		json_add_fmt(b, ",'version':%lld", (long long)a->version);
 	if (select & SELECT_CONFIG)
 		add_json_key(b, "config", a->config_json);
 	if (select & SELECT_CONTEXT)
@@ -107,19 +106,15 @@ assistant_get(struct call *c, jnode body)
 static int
 check_config(struct call *c, jnode body)
 {
-	jnode config = json_get(body, S("config")), n;
-	int64_t i;
-	int rc;
+	struct fields f, config, part;
+	int64_t steps = 0;
 
-	rc = json_get_object(config, "configurable", "config.configurable", &n,
-	    &c->err);
-	if (rc == OK)
-		rc = json_get_array(config, "tags", "config.tags", &n, &c->err);
-	if (rc == OK)
-		rc = json_get_int(config, "recursion_limit",
-		    "config.recursion_limit", LIMIT_RECURSION_DEFAULT, 1,
-		    LIMIT_RECURSION_MAX, &i, &c->err);
-	return rc;
+	fields_open(&f, body, "body", &c->err);
+	fields_object(&f, "config", &config);
+	fields_object(&config, "configurable", &part);
+	fields_array(&config, "tags", SIZE_MAX, &part);
+	fields_int(&config, "recursion_limit", 1, LIMIT_RECURSION_MAX, &steps);
+	return f.rc;
 }
 
 /* The members that create and update share; absent ones stay as they are. */

@@ -140,8 +140,7 @@ item_add_json(struct buf *b, const struct store_item *item)
 			buf_lit(b, ",");
 		json_add_str(b, label);
 	}
-	buf_lit(b, "],\"key\":");
-	json_add_str(b, item->key);
+	json_add_fmt(b, "],'key':%.*s", FMT(item->key));
 	add_json_key(b, "value", item->value_json);
 	add_time_key(b, "created_at", item->created);
 	add_time_key(b, "updated_at", item->updated);
@@ -245,8 +244,7 @@ items_found(struct call *c)
 	b = call_out(c);
 	buf_lit(b, "{\"items\":[");
 	for (size_t i = 0; i < op->items_n; i++) {
-		if (i > 0)
-			buf_lit(b, ",");
+		json_add_comma(b);
 		item_add_json(b, &op->items[i]);
 	}
 	buf_lit(b, "]");

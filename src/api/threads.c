@@ -9,6 +9,7 @@
 #include "api/api_priv.h"
 #include "api/fields.h"
 #include "api/params.h"
+#include "base/fields.h"
 
 #define HISTORY_DEFAULT 10
 
@@ -62,8 +63,7 @@ static void
 add_interrupts(struct buf *b, const struct store_thread *t,
     const struct store_checkpoint *c)
 {
-	json_add_key(b, "interrupts");
-	buf_lit(b, "{");
+	json_add_fmt(b, ",'interrupts':{");
 	if (c->next.n > 0 && t->status != THREAD_BUSY &&
 	    !uuid_is_zero(&c->task_id)) {
 		buf_lit(b, "\"");
@@ -226,9 +226,8 @@ thread_state(struct call *c, jnode body)
 	if (rc == OK)
 		state_add_json(b, &t.id, &state);
 	else
-		buf_lit(b, "{\"values\":{},\"next\":[],\"tasks\":[],"
-		    "\"created_at\":null,\"checkpoint\":null,"
-		    "\"parent_checkpoint\":null}");
+		json_add_fmt(b, "{'values':{},'next':[],'tasks':[],'created_at':null,"
+		    "'checkpoint':null,'parent_checkpoint':null}");
 	call_json(c, STR_NONE);
 }
 
@@ -248,8 +247,7 @@ history_found(struct call *c)
 	b = call_out(c);
 	buf_lit(b, "[");
 	for (size_t i = 0; op->cmd.rc == OK && i < op->items_n; i++) {
-		if (i > 0)
-			buf_lit(b, ",");
+		json_add_comma(b);
 		state_add_json(b, &c->thread_id, &op->items[i]);
 	}
 	buf_lit(b, "]");
@@ -303,34 +301,25 @@ before_parse_json(struct call *c, jnode n)
 static int
 check_root(struct call *c, jnode body)
 {
-	struct str thread_id, ns, id;
+	struct str thread_id = STR_NONE, ns = STR_NONE, id = STR_NONE;
+	struct fields f, at;
 	struct uuid thread;
-	jnode at;
-	int rc;
 
-	rc = json_get_object(body, "checkpoint", "checkpoint", &at, &c->err);
-	if (rc == OK)
-		rc = json_get_str(at, "thread_id", "checkpoint.thread_id", STR_NONE,
-		    LIMIT_NAME_BYTES, &thread_id, &c->err);
-	if (rc == OK)
-		rc = json_get_str(at, "checkpoint_ns", "checkpoint.checkpoint_ns",
-		    STR_NONE, LIMIT_NAME_BYTES, &ns, &c->err);
-	if (rc == OK)
-		rc = json_get_str(at, "checkpoint_id", "checkpoint.checkpoint_id",
-		    STR_NONE, LIMIT_NAME_BYTES, &id, &c->err);
-	if (rc != OK)
-		return rc;
+	fields_open(&f, body, "body", &c->err);
+	fields_object(&f, "checkpoint", &at);
+	fields_str(&at, "thread_id", LIMIT_NAME_BYTES, &thread_id);
+	fields_str(&at, "checkpoint_ns", LIMIT_NAME_BYTES, &ns);
+	fields_str(&at, "checkpoint_id", LIMIT_NAME_BYTES, &id);
 	if (ns.n > 0)
-		return err_set(&c->err, ERR_INVALID, "checkpoint.checkpoint_ns: not "
-		    "supported (there are no subgraphs to look into); leave it out");
+		fields_fail(&at, "checkpoint_ns", ERR_INVALID, "not supported (there "
+		    "are no subgraphs to look into); leave it out");
 	if (id.n > 0)
-		return err_set(&c->err, ERR_INVALID, "checkpoint.checkpoint_id: not "
-		    "supported; use before");
+		fields_fail(&at, "checkpoint_id", ERR_INVALID, "not supported; use before");
 	if (thread_id.n > 0 && (!uuid_parse(thread_id, &thread) ||
 	    !uuid_eq(&thread, &c->thread_id)))
-		return err_set(&c->err, ERR_INVALID, "checkpoint.thread_id: expected "
-		    "the thread of the path, got \"%.*s\"", FMT(shown(thread_id)));
-	return OK;
+		fields_fail(&at, "thread_id", ERR_INVALID, "expected the thread of the "
+		    "path, got \"%.*s\"", FMT(shown(thread_id)));
+	return f.rc;
 }
 
 void

@@ -99,7 +99,7 @@ void json_add_key(struct buf *b, const char *key);       /* `"key":`, after
  *   %s  %.*s     a string: quoted and escaped
  *   %-s %-.*s    ready JSON, as it is
  *   %hhd         a bool: true or false
- *   %d %ld %lld %u %lu %llu %zu %.3f     a number
+ *   %d %ld %lld %u %lu %llu %zu %.3f %.*f     a number
  *   %p           a jnode; NULL: null
  * A comma at the start is json_add_comma's:
  *   for (i = 0; i < n; i++)

@@ -34,7 +34,7 @@ build_assistant(struct vu *v, struct buf *path, struct buf *body)
 	if (o->model != NULL)
 		json_add_fmt(body, ",'config':{'configurable':{'model_name':%s}}",
 		    o->model);
-	buf_add_fmt(body, ",\"metadata\":{\"bench\":\"%s\"}}", v->f->run);
+	json_add_fmt(body, ",'metadata':{'bench':%s}}", v->f->run);
 }
 
 static void

@@ -113,17 +113,15 @@ machine_add_json(struct buf *out)
 	struct rlimit l = { 0 };
 	struct str model = value_of(slurp("/proc/cpuinfo", cpu, sizeof cpu), "model name");
 	struct str total = value_of(slurp("/proc/meminfo", mem, sizeof mem), "MemTotal");
+	struct str name;
 
 	uname(&u);
 	getrlimit(RLIMIT_NOFILE, &l);
-	buf_lit(out, "{\"cpu\":");
-	json_add_str(out, model.n > 0 ? model : str_of(u.machine));
-	buf_lit(out, ",\"os\":");
-	json_add_str(out, os_name(os, sizeof os, &u));
-	buf_add_fmt(out, ",\"cores\":%ld,\"memory_mb\":%lld,\"kernel\":",
-	    sysconf(_SC_NPROCESSORS_ONLN), (long long)(number_of(total) / 1024));
-	json_add_str(out, str_of(u.release));
-	buf_add_fmt(out, ",\"cpu_limit\":%.2f,\"memory_limit_mb\":%lld,\"files\":%llu}",
+	name = os_name(os, sizeof os, &u);
+	json_add_fmt(out, "{'cpu':%.*s,'os':%.*s,'cores':%ld,'memory_mb':%lld,'kernel':%s,"
+	    "'cpu_limit':%.2f,'memory_limit_mb':%lld,'files':%llu}",
+	    FMT(model.n > 0 ? model : str_of(u.machine)), FMT(name),
+	    sysconf(_SC_NPROCESSORS_ONLN), (long long)(number_of(total) / 1024), u.release,
 	    cpu_limit(), (long long)(memory_limit() / MB), (unsigned long long)l.rlim_cur);
 }
 

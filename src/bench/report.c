@@ -143,49 +143,39 @@ add_metric_json(const struct report_metric *m, struct buf *out)
 {
 	const struct hist *h = m->times;
 
-	buf_add_fmt(out, "{\"name\":\"%s\"", m->name);
+	json_add_fmt(out, ",{'name':%s", m->name);
 	if (m->operation != NULL)
-		buf_add_fmt(out, ",\"operation\":\"%s\"", m->operation);
-	buf_add_fmt(out, ",\"unit\":\"ms\",\"count\":%llu,\"errors\":%llu,\"min\":%.4f,"
-	    "\"avg\":%.4f", (unsigned long long)h->count, (unsigned long long)m->errors,
-	    ms_of(h->min), mean_ms(h));
+		json_add_fmt(out, ",'operation':%s", m->operation);
+	json_add_fmt(out, ",'unit':'ms','count':%llu,'errors':%llu,'min':%.4f,'avg':%.4f",
+	    (unsigned long long)h->count, (unsigned long long)m->errors, ms_of(h->min),
+	    mean_ms(h));
 	for (size_t i = 0; i < COUNT(columns); i++)
-		buf_add_fmt(out, ",\"%s\":%.4f", columns[i].name,
+		json_add_fmt(out, ",%s:%.4f", columns[i].name,
 		    report_ms(h, columns[i].percentile));
-	buf_add_fmt(out, ",\"max\":%.4f}", ms_of(h->max));
+	json_add_fmt(out, ",'max':%.4f}", ms_of(h->max));
 }
 
 static void
 add_values_json(const struct report *r, struct buf *out)
 {
 	for (size_t i = 0; i < r->values_n; i++)
-		buf_add_fmt(out, "%s\"%s\":%.*f", i > 0 ? "," : "", r->value[i].key,
-		    r->value[i].digits, r->value[i].value);
+		json_add_fmt(out, ",%s:%.*f", r->value[i].key, r->value[i].digits,
+		    r->value[i].value);
 }
 
 static void
 add_list_json(const struct report *r, struct buf *out)
 {
-	buf_lit(out, ",\"metrics\":[");
-	for (size_t i = 0; i < r->metrics_n; i++) {
-		if (i > 0)
-			buf_add_char(out, ',');
+	json_add_fmt(out, ",'metrics':[");
+	for (size_t i = 0; i < r->metrics_n; i++)
 		add_metric_json(&r->metric[i], out);
-	}
-	buf_lit(out, "],\"values\":{");
+	json_add_fmt(out, "],'values':{");
 	add_values_json(r, out);
-	buf_lit(out, "},\"checks\":[");
+	json_add_fmt(out, "},'checks':[");
 	for (size_t i = 0; i < r->checks_n; i++)
-		json_add_fmt(out, "%-s{'passed':%hhd,'check':%s}", i > 0 ? "," : "",
-		    r->check[i].passed, r->check[i].text);
+		json_add_fmt(out, ",{'passed':%hhd,'check':%s}", r->check[i].passed,
+		    r->check[i].text);
 	buf_add_char(out, ']');
-}
-
-static void
-add_field(struct buf *out, const char *name, struct str text)
-{
-	buf_add_fmt(out, ",\"%s\":", name);
-	json_add_str(out, text);
 }
 
 void
@@ -195,25 +185,18 @@ report_add_json(const struct report *r, struct buf *out)
 
 	add_command(r, &command);
 	clock_add_iso(&date, r->started);
-	buf_add_fmt(out, "{\"schema\":%d", REPORT_SCHEMA);
-	add_field(out, "workload", str_of(r->workload));
-	add_field(out, "measures", str_of(r->measures));
-	add_field(out, "does_not_measure", str_of(r->not_measures));
-	add_field(out, "loop", str_of(r->loop));
-	add_field(out, "command", buf_str(&command));
-	add_field(out, "version", S(COHORT_VERSION));
-	add_field(out, "commit", S(COHORT_COMMIT));
-	add_field(out, "date", buf_str(&date));
-	buf_lit(out, ",\"machine\":");
+	json_add_fmt(out, "{'schema':%d,'workload':%s,'measures':%s,'does_not_measure':%s,"
+	    "'loop':%s,'command':%.*s,'version':%s,'commit':%s,'date':%.*s,'machine':",
+	    REPORT_SCHEMA, r->workload, r->measures, r->not_measures, r->loop,
+	    FMT(buf_str(&command)), COHORT_VERSION, COHORT_COMMIT, FMT(buf_str(&date)));
 	machine_add_json(out);
-	buf_lit(out, ",\"server_info\":");
-	buf_add(out, r->server_info.n > 0 ? r->server_info : S("null"));
-	buf_lit(out, ",\"mock\":");
-	buf_add(out, r->mock_stats.n > 0 ? r->mock_stats : S("null"));
+	json_add_fmt(out, ",'server_info':%-.*s,'mock':%-.*s",
+	    FMT(r->server_info.n > 0 ? r->server_info : S("null")),
+	    FMT(r->mock_stats.n > 0 ? r->mock_stats : S("null")));
 	add_list_json(r, out);
 	if (r->error_sample != NULL)
-		add_field(out, "error_sample", str_of(r->error_sample));
-	buf_add_fmt(out, ",\"passed\":%s}\n", report_passed(r) ? "true" : "false");
+		json_add_fmt(out, ",'error_sample':%s", r->error_sample);
+	json_add_fmt(out, ",'passed':%hhd}\n", report_passed(r));
 	buf_release(&command);
 	buf_release(&date);
 }
@@ -268,15 +251,13 @@ report_add_markdown(const struct report *r, struct buf *out)
 void
 report_add_result(const struct report *r, struct buf *out)
 {
-	buf_add_fmt(out, "RESULT {\"workload\":\"%s\",\"passed\":%s", r->workload,
-	    report_passed(r) ? "true" : "false");
-	if (r->values_n > 0)
-		buf_add_char(out, ',');
+	json_add_fmt(out, "RESULT {'workload':%s,'passed':%hhd", r->workload,
+	    report_passed(r));
 	add_values_json(r, out);
 	for (size_t i = 0; i < r->metrics_n; i++) {
 		const struct report_metric *m = &r->metric[i];
 
-		buf_add_fmt(out, ",\"%s_p50_ms\":%.4f,\"%s_p99_ms\":%.4f", label_of(m),
+		json_add_fmt(out, ",'%-s_p50_ms':%.4f,'%-s_p99_ms':%.4f", label_of(m),
 		    report_ms(m->times, 50), label_of(m), report_ms(m->times, 99));
 	}
 	buf_lit(out, "}\n");

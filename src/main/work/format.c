@@ -188,13 +188,9 @@ dot_add_edge(struct buf *b, jnode edge)
 		colour = looks[i].colour;
 		style = looks[i].style;
 	}
-	buf_lit(b, "  ");
-	json_add_str(b, get_str(edge, "issue_id"));
-	buf_lit(b, " -> ");
-	json_add_str(b, get_str(edge, "depends_on_id"));
-	buf_lit(b, " [label=");
-	json_add_str(b, type);
-	buf_add_fmt(b, ", color=%s, style=%s];\n", colour, style);
+	json_add_fmt(b, "  %.*s -> %.*s [label=%.*s, color=%-s, style=%-s];\n",
+	    FMT(get_str(edge, "issue_id")), FMT(get_str(edge, "depends_on_id")),
+	    FMT(type), colour, style);
 }
 
 static void
@@ -205,13 +201,9 @@ dot_add_nodes(struct buf *b, jnode items, bool first)
 	if (first)
 		buf_lit(b, "digraph dependencies {\n  rankdir=TB;\n"
 		    "  node [shape=box, style=rounded];\n\n");
-	while (json_next(&it)) {
-		buf_lit(b, "  ");
-		json_add_str(b, get_str(it.value, "id"));
-		buf_lit(b, " [label=");
-		json_add_str(b, get_str(it.value, "title"));
-		buf_lit(b, "];\n");
-	}
+	while (json_next(&it))
+		json_add_fmt(b, "  %.*s [label=%.*s];\n", FMT(get_str(it.value, "id")),
+		    FMT(get_str(it.value, "title")));
 }
 
 /* The listed items, by id: only edges between them are drawn. */

@@ -164,11 +164,8 @@ print_unlabelled(struct work_ctx *x, jnode item)
 static void
 label_json(struct work_ctx *x, jnode item, const char *status, struct buf *out)
 {
-	buf_lit(out, "{\"issue_id\":");
-	json_add_str(out, get_str(item, "id"));
-	buf_lit(out, ",\"label\":");
-	json_add_str(out, label_of(x));
-	buf_add_fmt(out, ",\"status\":\"%s\"}", status);
+	json_add_fmt(out, "{'issue_id':%.*s,'label':%.*s,'status':%s}",
+	    FMT(get_str(item, "id")), FMT(label_of(x)), status);
 }
 
 void
@@ -218,11 +215,9 @@ print_independent(struct work_ctx *x, jnode data)
 static void
 dep_json(jnode data, const char *status, struct buf *out)
 {
-	buf_lit(out, "{\"depends_on_id\":");
-	json_add_str(out, get_str(data, "depends_on_id"));
-	buf_lit(out, ",\"issue_id\":");
-	json_add_str(out, get_str(data, "issue_id"));
-	buf_add_fmt(out, ",\"status\":\"%s\"", status);
+	json_add_fmt(out, "{'depends_on_id':%.*s,'issue_id':%.*s,'status':%s",
+	    FMT(get_str(data, "depends_on_id")), FMT(get_str(data, "issue_id")),
+	    status);
 }
 
 void
@@ -230,9 +225,7 @@ json_depends(struct work_ctx *x, jnode data, struct buf *out)
 {
 	(void)x;
 	dep_json(data, "added", out);
-	buf_lit(out, ",\"type\":");
-	json_add_str(out, get_str(data, "type"));
-	buf_add_char(out, '}');
+	json_add_fmt(out, ",'type':%.*s}", FMT(get_str(data, "type")));
 }
 
 void
@@ -337,10 +330,7 @@ add_members(jnode o, struct str but, struct buf *out)
 	while (json_next(&it)) {
 		if (str_eq(json_str(it.key), but))
 			continue;
-		buf_add_char(out, ',');
-		json_add_str(out, json_str(it.key));
-		buf_add_char(out, ':');
-		json_add_node(out, it.value);
+		json_add_fmt(out, ",%p:%p", it.key, it.value);
 	}
 }
 
@@ -350,21 +340,16 @@ json_deleted(struct work_ctx *x, jnode data, struct buf *out)
 {
 	struct json_iter it = json_each(json_get(data, S("issues")));
 	size_t n = json_count(json_get(data, S("issues")));
-	bool first = true;
 
 	(void)x;
 	if (!json_bool(json_get(data, S("deleted")))) {
 		json_add_node(out, data);
 		return;
 	}
-	buf_add(out, n == 1 ? S("{\"deleted\":") : S("{\"deleted\":["));
-	while (json_next(&it)) {
-		if (!first)
-			buf_add_char(out, ',');
-		first = false;
-		json_add_str(out, get_str(it.value, "id"));
-	}
-	buf_add_fmt(out, "%s,\"deleted_count\":%zu", n == 1 ? "" : "]", n);
+	json_add_fmt(out, "{'deleted':%-s", n == 1 ? "" : "[");
+	for (const char *comma = ""; json_next(&it); comma = ",")
+		json_add_fmt(out, "%-s%.*s", comma, FMT(get_str(it.value, "id")));
+	json_add_fmt(out, "%-s,'deleted_count':%zu", n == 1 ? "" : "]", n);
 	add_members(data, S("deleted"), out);
 	buf_add_char(out, '}');
 }
