@@ -97,7 +97,7 @@ await many("64 agents claim 1,000 items: one owner each", 64, async (ws, call) =
   const made = await call(0, "batch", { operations: range(1000).map((i) => ({ operation: "create", args: { title: `work ${i}`, priority: i % 5 } })) });
   const owner = new Map(), twice = [], failed = [];
   await Promise.all(range(64).map(async (a) => {
-    for (;;) {
+    while (twice.length === 0) {
       const r = await call(a, "claim", { ready: true });
       if (!r.success) failed.push(r);
       if (!r.success || r.data === null) break;
