@@ -94,7 +94,6 @@ int scratch_commits(const struct scratch *s, size_t times, struct hist *out,
 struct asked {
 	nsec at;
 	int tag;                             /* the workload's own */
-	int64_t number;
 };
 
 struct agent {
@@ -114,7 +113,6 @@ struct answer {
 	bool success;
 	nsec at, took;
 	int tag;
-	int64_t number;
 };
 
 struct ask {
@@ -122,7 +120,6 @@ struct ask {
 	struct buf *args;                    /* the object's inside; empty: none */
 	msec deadline;                       /* 0: the daemon's own */
 	int tag;
-	int64_t number;
 };
 
 int  agent_open(struct agent *a, const struct place *p, size_t index, struct err *e);

@@ -86,7 +86,7 @@ request_add(struct agent *a, const struct ask *q)
 	if (q->deadline > 0)
 		buf_add_fmt(b, ",\"deadline_ms\":%lld", (long long)q->deadline);
 	buf_lit(b, "}\n");
-	*slot = (struct asked){ .at = clock_mono(), .tag = q->tag, .number = q->number };
+	*slot = (struct asked){ .at = clock_mono(), .tag = q->tag };
 	a->asks++;
 }
 
@@ -175,8 +175,7 @@ answer_next(struct agent *a, struct answer *r, struct err *e)
 		return err_set(e, ERR_INVALID, "not the answer to request %llu: %.*s",
 		    (unsigned long long)a->answers, FMT(head));
 	a->answers++;
-	*r = (struct answer){ .line = line, .at = a->read_at, .tag = slot->tag,
-		.number = slot->number };
+	*r = (struct answer){ .line = line, .at = a->read_at, .tag = slot->tag };
 	r->took = r->at - slot->at;
 	r->success = str_contains(head, S("\"success\":true"));
 	return OK;

@@ -113,4 +113,16 @@ await many("64 agents claim 1,000 items: one owner each", 64, async (ws, call) =
   check(new Set(owner.values()).size > 1, "several agents got some", new Set(owner.values()).size);
   await books(call, made.data.results.map((r) => r.data.id));
 });
+
+await many("below 50 epics, each in the next, all waits for the topmost", 1, async (ws, call) => {
+  const epics = range(50).map((i) => ({ operation: "create", args: { id: `p-epic-${i}`, title: `epic ${i}`, issue_type: "epic", ...(i > 0 ? { dependencies: [`parent-child:p-epic-${i - 1}`] } : {}) } }));
+  const leaves = range(50).map((i) => ({ operation: "create", args: { id: `p-leaf-${i}`, title: `leaf ${i}`, dependencies: ["parent-child:p-epic-49"] } }));
+  equal((await call(0, "batch", { operations: [...epics, ...leaves, { operation: "create", args: { id: "p-blocker", title: "what holds all" } }] })).success, true, "they are made");
+  const ready = async () => (await call(0, "ready", { limit: 1000 })).data.map((i) => i.id);
+  equal((await ready()).length, 101, "all are ready");
+  equal((await call(0, "dep_add", { from_id: "p-epic-0", to_id: "p-blocker" })).success, true, "the topmost waits");
+  equal(await ready(), ["p-blocker"], "and all below it");
+  equal((await call(0, "dep_remove", { from_id: "p-epic-0", to_id: "p-blocker" })).success, true, "it waits no more");
+  equal((await ready()).length, 101, "nor does anything");
+});
 finish();

@@ -233,7 +233,7 @@ count_next(void *ctx, const struct agent *a, struct ask *q)
 	if (c->asked[a->index] == 500)
 		return false;
 	q->operation = "create";
-	q->number = c->asked[a->index]++;
+	q->tag = (int)c->asked[a->index]++;
 	return true;
 }
 
@@ -243,7 +243,7 @@ count_answer(void *ctx, const struct agent *a, const struct answer *r, struct er
 	struct count *c = ctx;
 
 	(void)e;
-	CHECK(r->success && r->number == c->heard[a->index] && r->took > 0);
+	CHECK(r->success && r->tag == c->heard[a->index] && r->took > 0);
 	c->heard[a->index]++;
 	return OK;
 }
