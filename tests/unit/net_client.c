@@ -15,6 +15,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "net/client.h"
+#include "net/resolve_priv.h"
 #include "net/route.h"
 #include "unit/net_peer.h"
 
@@ -488,6 +489,56 @@ TEST(client_reports_a_name_that_is_none)
 	CHECK(strstr(s[0].why, "no-such-host.invalid") != NULL);
 	CHECK_RC(s[1].rc, ERR_CLOSED);
 	teardown();
+}
+
+static struct shard *names_shard;
+
+struct asking {
+	struct resolve_waiter waiter;
+	struct wheel_timer again;
+	struct resolver *r;
+	unsigned failed, kept;
+};
+
+static void
+ask_name(struct wheel_timer *t)
+{
+	struct asking *x = CONTAINER_OF(t, struct asking, again);
+	struct resolved *a = resolver_get(x->r, S("no-such-host.invalid"), 80, &x->waiter);
+
+	if (a == NULL)
+		return;
+	CHECK_RC(a->rc, ERR_CLOSED);
+	x->kept++;
+	shard_timer_set(names_shard, t, 20);
+}
+
+static void
+name_failed(struct resolve_waiter *w, struct resolved *a)
+{
+	struct asking *x = CONTAINER_OF(w, struct asking, waiter);
+
+	CHECK_RC(a->rc, ERR_CLOSED);
+	if (++x->failed == 2)
+		shard_stop(names_shard);
+	else
+		shard_timer_set(names_shard, &x->again, 0);
+}
+
+/* A name that is not there is not looked up by every call; but its server may
+ * come back, and then it is found soon. */
+TEST(resolver_asks_again_for_a_name_that_failed)
+{
+	struct asking x = { .waiter.done = name_failed, .again.fire = ask_name };
+	struct err e;
+
+	CHECK_RC(shard_new(&names_shard, 0, &e), OK);
+	x.r = resolver_new(names_shard);
+	shard_timer_set(names_shard, &x.again, 0);
+	shard_run(names_shard);
+	CHECK(x.kept > 1);
+	resolver_free(x.r);
+	shard_free(names_shard);
 }
 
 TEST(client_does_many_at_once)
