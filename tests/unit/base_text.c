@@ -436,6 +436,16 @@ TEST(log_as_json_says_the_same)
 	CHECK(b.n <= 4095);
 	CHECK(str_ends(buf_str(&b), S("\"x\":1,\"cut\":true}")));
 	CHECK_RC(json_check(buf_str(&b), NULL), OK);
+	for (size_t n = 4000; n < 4095; n++) {       /* with and without room for that */
+		buf_clear(&big);
+		buf_clear(&b);
+		buf_lit(&big, "T info a b x=1 y=");
+		while (big.n < n)
+			buf_add_char(&big, 'y');
+		log_json_add(&b, buf_str(&big), 4095);
+		CHECK(b.n <= 4095);
+		CHECK_RC(json_check(buf_str(&b), NULL), OK);
+	}
 	buf_release(&big);
 	buf_release(&b);
 }

@@ -185,14 +185,15 @@ TEST(step_a_deeper_source_gives_way_to_an_earlier_region)
 	rig_free(&r);
 }
 
+#define SHALLOW(id) "<history id='" id "'><transition target='b'/></history>"
+#define DEEP(id) "<history id='" id "' type='deep'><transition target='b'/></history>"
+
 /* Goal: shallow and deep histories of one state are each their own. */
 TEST(step_histories_of_both_kinds_side_by_side)
 {
 	static const char *const orders[] = {
-		"<history id='h'><transition target='b'/></history>"
-		"<history id='d' type='deep'><transition target='b'/></history>",
-		"<history id='d' type='deep'><transition target='b'/></history>"
-		"<history id='h'><transition target='b'/></history>",
+		SHALLOW("h") DEEP("x") DEEP("d"), DEEP("x") SHALLOW("y") DEEP("d") SHALLOW("h"),
+		DEEP("d") SHALLOW("h"),
 	};
 
 	for (size_t i = 0; i < COUNT(orders); i++) {

@@ -68,6 +68,27 @@ TEST(work_children_of_a_blocked_epic_are_held)
 	fix_close(&f);
 }
 
+/* Goal: what is open again was not closed, and closing it again is later. */
+TEST(work_reopening_forgets_when_it_was_closed)
+{
+	struct fix f;
+	char first[64];
+
+	fix_open(&f);
+	fix_ok(&f, "create", "{'title':'a','id':'t-a'}");
+	fix_ok(&f, "close", "{'id':'t-a'}");
+	snprintf(first, sizeof first, "%.*s", FMT(fix_get(&f, "closed_at")));
+	CHECK(first[0] != '\0');
+	fix_ok(&f, "reopen", "{'id':'t-a'}");
+	CHECK_STR(fix_get(&f, "closed_at"), "");
+	f.now += 1000;
+	fix_ok(&f, "update", "{'id':'t-a','status':'closed'}");
+	CHECK(str_cmp(fix_get(&f, "closed_at"), str_of(first)) > 0);
+	fix_ok(&f, "update", "{'id':'t-a','status':'open'}");
+	CHECK_STR(fix_get(&f, "closed_at"), "");
+	fix_close(&f);
+}
+
 TEST(work_only_one_can_claim)
 {
 	struct fix f;
