@@ -85,6 +85,15 @@ static _Thread_local struct shard *current;
 /* Ends a list of turn-end jobs; so `next == NULL` means "not queued". */
 static struct shard_job last;
 
+/* True at every door of the shard's own thread. */
+static void
+check_shard(const struct shard *s)
+{
+	assert(current == s || current == NULL);     /* no other shard's */
+	assert(*s->turn_end == &last && (s->turn == &last) == (s->turn_end == &s->turn));
+	assert(s->late <= LATE_POLLED && s->events < EVENTS_MAX);
+}
+
 bool
 shard_is_current(const struct shard *s)
 {
@@ -152,6 +161,7 @@ shard_timer_set(struct shard *s, struct wheel_timer *t, msec delay_ms)
 {
 	int64_t now_ms = (shard_now(s) + NS_PER_MS - 1) / NS_PER_MS;
 
+	check_shard(s);
 	assert(delay_ms >= 0);
 	wheel_set(&s->wheel, t, now_ms + delay_ms);
 }
@@ -159,6 +169,7 @@ shard_timer_set(struct shard *s, struct wheel_timer *t, msec delay_ms)
 void
 shard_timer_cancel(struct shard *s, struct wheel_timer *t)
 {
+	check_shard(s);
 	wheel_cancel(&s->wheel, t);
 }
 
@@ -275,6 +286,7 @@ drain_inbox(struct shard *s)
 void
 shard_at_turn_end(struct shard *s, struct shard_job *job)
 {
+	check_shard(s);
 	assert(job->run != NULL);
 	if (job->next != NULL)
 		return;
@@ -305,6 +317,7 @@ run_turn_jobs(struct shard *s)
 void
 shard_event_done(struct shard *s)
 {
+	check_shard(s);
 	if (++s->events < EVENTS_MAX)
 		return;
 	s->events = 0;
@@ -315,6 +328,7 @@ shard_event_done(struct shard *s)
 static bool
 end_turn(struct shard *s)
 {
+	check_shard(s);
 	s->events = 0;
 	for (int i = 0; i < ROUNDS_MAX; i++) {
 		bool posted = drain_inbox(s), ended = run_turn_jobs(s);

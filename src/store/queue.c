@@ -35,10 +35,22 @@ queue_init(struct queue *q)
 	pthread_condattr_destroy(&attr);
 }
 
+/* True at every door, under the lock. */
+static void
+check_queue(const struct queue *q)
+{
+	assert((q->head == NULL) == (q->ops == 0) && *q->tail == NULL);
+	assert((q->tail == &q->head) == (q->ops == 0));
+	assert((q->first_tail == &q->head) == (q->firsts == 0));
+	assert(q->urgent <= q->ops && q->firsts <= q->ops);
+	assert(q->ops > 0 || q->bytes == 0);
+}
+
 void
 queue_release(struct queue *q)
 {
-	assert(q->head == NULL);
+	check_queue(q);
+	assert(q->ops == 0);
 	pthread_cond_destroy(&q->wake);
 	pthread_mutex_destroy(&q->lock);
 }
@@ -79,6 +91,7 @@ queue_put(struct queue *q, struct store_cmd *c, bool force, bool first)
 	bool wake;
 
 	pthread_mutex_lock(&q->lock);
+	check_queue(q);
 	assert(!q->closing);
 	if (!force && queue_full(q, c->bytes)) {
 		pthread_mutex_unlock(&q->lock);
@@ -105,6 +118,7 @@ void
 queue_put_back(struct queue *q, struct store_cmd *c)
 {
 	pthread_mutex_lock(&q->lock);
+	check_queue(q);
 	queue_link(q, c, false);
 	q->ops++;
 	q->bytes += c->bytes;
@@ -156,6 +170,7 @@ queue_take(struct queue *q, struct store_cmd **out, size_t max, nsec idle_until,
 	bool napped;
 
 	pthread_mutex_lock(&q->lock);
+	check_queue(q);
 	napped = !q->lingers;
 	while (!q->closing && q->urgent == 0) {
 		nsec until = queue_due(q) < idle_until ? queue_due(q) : idle_until;
@@ -171,6 +186,7 @@ queue_take(struct queue *q, struct store_cmd **out, size_t max, nsec idle_until,
 	while (q->head != NULL && n < max)
 		out[n++] = queue_pop(q);
 	*closing = q->closing && n == 0;
+	check_queue(q);
 	pthread_mutex_unlock(&q->lock);
 	return n;
 }
@@ -185,6 +201,7 @@ queue_take_first(struct queue *q)
 	pthread_mutex_lock(&q->lock);
 	if (q->firsts > 0)
 		c = queue_pop(q);
+	check_queue(q);
 	pthread_mutex_unlock(&q->lock);
 	return c;
 }

@@ -265,6 +265,7 @@ store_submit(struct store *st, struct shard *s, struct store_cmd *c, bool force)
 
 	assert((unsigned)c->op < OPS && !c->under_way);
 	op = &store_ops[c->op];
+	assert(s != NULL && !(op->slow && c->lazy));
 	c->under_way = true;
 	c->shard = s;
 	c->job.run = come_back;

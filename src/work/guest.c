@@ -285,6 +285,7 @@ work_listen(struct store *st, struct work_listener *l)
 	struct work_board *b = board_of(st);
 	struct work_listener **first = bucket_of(b, l->owner, l->project);
 
+	assert(l->shard != NULL && l->job.run != NULL && l->project.n > 0);
 	pthread_mutex_lock(&b->lock);
 	l->told = false;
 	l->prev = NULL;

@@ -6,6 +6,7 @@
 #include "net_serve.h"
 #include "harness/test.h"
 #include "base/mem.h"
+#include "net/http_priv.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -321,7 +322,18 @@ TEST(sse_a_turn_over_every_cap_reaches_a_reader)
 	sse_block_drop(block);
 }
 
-/* It is behind all the time, and reads all the time. */
+static size_t taken_since;                   /* the turn that sent last */
+
+static void
+look_taken(struct serve *s)
+{
+	(void)s;
+	CHECK(sse != NULL);
+	taken_since = conn_taken(((struct sse *)sse)->r->conn) - ((struct sse *)sse)->taken;
+}
+
+/* It is behind all the time, and reads all the time: a queue's worth is seen to
+ * leave between two turns. */
 TEST(sse_one_turn_after_the_other_reaches_a_reader)
 {
 	struct serve *s = start(60000, 256 * KB);
@@ -333,6 +345,11 @@ TEST(sse_one_turn_after_the_other_reaches_a_reader)
 	for (int i = 0; i < 10; i++) {
 		serve_on(s, 0, send_block);
 		n += drink(fd, 2 * MB);
+		serve_on(s, 0, look_taken);
+		while (taken_since < 256 * KB) {
+			n += drink(fd, 64 * KB);
+			serve_on(s, 0, look_taken);
+		}
 	}
 	drink(fd, 50 * MB - n);
 	serve_on(s, 0, end_quietly);
