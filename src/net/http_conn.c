@@ -577,7 +577,7 @@ body_came(struct http_conn *c)
 bool
 conn_shed_body(struct http_conn *c, nsec since)
 {
-	if (c->state != &body || c->moved_at > since)
+	if (c->state != &body || c->feeding || c->moved_at > since)
 		return false;
 	refuse(c, 503, no_room);
 	return true;

@@ -211,7 +211,8 @@ void conn_drain(struct http_conn *c);
 /* Closes an idle one that was idle for so long and has nothing to read. */
 bool conn_yield(struct http_conn *c, msec idle);
 void conn_answering(struct http_conn *c);    /* the answer is queued whole */
-/* Refuses a body that has not moved since.  False: there is none. */
+/* Refuses a body that has not moved since, unless it is being fed: its feeder
+ * refuses it.  False: there is none. */
 bool conn_shed_body(struct http_conn *c, nsec since);
 
 /* Bytes that the client took out of the queue since it connected. */

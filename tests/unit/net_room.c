@@ -205,6 +205,25 @@ answer_held(struct serve *s)
 	http_reply(s->held, 200, STR_NONE, STR_NONE, STR_NONE);
 }
 
+/* It has hardly moved either, but it is the one that asks. */
+TEST(http_a_body_does_not_make_room_for_itself)
+{
+	struct serve *s = start_full(1);
+	int fd;
+	nsec since;
+
+	account_set_capacity(&account_bodies, 300 * KB);
+	fd = begin_body(s, 261000);
+	wait_until_held(261000);
+	for (since = clock_mono(); clock_mono() < since + 20 * NS_PER_MS;)
+		continue;
+	say(fd, (struct str){ lots, 8000 });
+	CHECK_INT(hear_status(fd), 503);
+	CHECK(hear_end(fd));
+	serve_stop(s);
+	CHECK(account_used(&account_bodies) == 0);
+}
+
 /* What is read ahead of an open answer, and a long head, are held as well. */
 TEST(http_requests_not_yet_read_are_held_too)
 {
