@@ -68,13 +68,13 @@ void
 point_add(struct buf *out, const char *metric, msec wall, double value,
     const char *operation, int status)
 {
-	buf_add_fmt(out, "{\"metric\":\"%s\",\"type\":\"Point\",\"data\":{\"time\":\"", metric);
+	json_add_fmt(out, "{'metric':%s,'type':'Point','data':{'time':'", metric);
 	clock_add_iso(out, wall);
 	buf_lit(out, "\",\"value\":");
 	json_add_double(out, value);
 	if (operation != NULL)
-		buf_add_fmt(out, ",\"tags\":{\"operation\":\"%s\",\"status\":\"%d\"}}}\n",
-		    operation, status);
+		json_add_fmt(out, ",'tags':{'operation':%s,'status':'%d'}}}\n", operation,
+		    status);
 	else
 		buf_lit(out, ",\"tags\":{}}}\n");
 }

@@ -39,7 +39,6 @@ struct builder {
 	struct json_doc *docs;
 	size_t n;
 	size_t loop;                         /* where the last turn of a user is */
-	bool any;                            /* a message was written */
 	struct asked *asked;                 /* all calls, in order */
 	size_t asked_n, asked_cap, next;     /* next: of those not yet written */
 };
@@ -71,10 +70,7 @@ type_is(const struct builder *w, size_t i, struct str type)
 static void
 open_message(struct builder *w, const char *role, struct str name)
 {
-	if (w->any)
-		buf_add_char(w->b, ',');
-	w->any = true;
-	json_add_fmt(w->b, "{'role':%s", role);
+	json_add_fmt(w->b, ",{'role':%s", role);
 	if (name.n > 0)
 		json_add_fmt(w->b, ",'name':%.*s", FMT(name));
 	json_add_key(w->b, "content");
@@ -326,7 +322,6 @@ add_assistant(struct builder *w, size_t i)
 {
 	jnode m = w->docs[i].root, content = json_get(m, S("content"));
 	size_t from = w->b->n, empty;
-	bool any = w->any;
 
 	open_message(w, "assistant", text_of(m, S("name")));
 	openai_add_flat(w->b, content, STR_NONE);
@@ -334,7 +329,6 @@ add_assistant(struct builder *w, size_t i)
 	add_calls(w, m);
 	if (w->b->n == empty && openai_flat_empty(content)) {
 		buf_cut(w->b, from);         /* it says nothing */
-		w->any = any;
 		return;
 	}
 	if (w->b->n > empty && i > w->loop)

@@ -26,11 +26,10 @@ op_info(struct work *w, struct work_call *c)
 	if (rc != ERR_NOTFOUND)
 		return fail_db(w, rc);
 	json_add_fmt(c->data, "{'prefix':%.*s,'items':%lld,'deleted':%lld,"
-	    "'events':%lld,'version':'" COHORT_VERSION "','schema':%lld,'database':",
+	    "'events':%lld,'version':'" COHORT_VERSION "','schema':%lld,'database':%s}",
 	    FMT(w->t.prefix), (long long)items, (long long)gone,
-	    (long long)work_event_last(w, w->t.seq), (long long)work_migrations_n);
-	json_add_str(c->data, file == NULL ? S("") : str_of(file));
-	buf_add_char(c->data, '}');
+	    (long long)work_event_last(w, w->t.seq), (long long)work_migrations_n,
+	    file == NULL ? "" : file);
 	return OK;
 }
 

@@ -50,10 +50,10 @@ event_encode(struct buf *b, const struct query *q)
 	char at[CLOCK_ISO_SIZE];
 
 	clock_write_iso(at, col_i64(q, 4));
-	json_add_fmt(b, "{'seq':%lld,'kind':%s,'issue_id':%.*s,'actor':%.*s,'at':",
+	json_add_fmt(b, "{'seq':%lld,'kind':%s,'issue_id':%.*s,'actor':%.*s,'at':%.*s",
 	    (long long)col_i64(q, 0), event_names[col_i64(q, 1)],
-	    FMT(col_borrow(q, 2)), FMT(col_borrow(q, 3)));
-	json_add_str(b, (struct str){ at, sizeof at });
+	    FMT(col_borrow(q, 2)), FMT(col_borrow(q, 3)),
+	    (int)sizeof at, at);
 	if (!col_null(q, 5))
 		json_add_fmt(b, ",'old':%-.*s", FMT(col_borrow(q, 5)));
 	if (!col_null(q, 6))

@@ -120,20 +120,17 @@ op_export(struct work *w, struct work_call *c)
 		    LIMIT_WORK_PAGE_BYTES);
 		if (full)
 			break;
-		if (last.p != NULL)
-			buf_add_char(c->data, ',');
+		json_add_comma(c->data);
 		rc = line_add(w, &q, c->data);
 		if (rc != OK)
 			break;
 		last = col_str(&q, 1, &w->a);
 	}
 	query_end(&q);
-	buf_lit(c->data, "],\"next\":");
 	if (full)
-		json_add_str(c->data, last);
+		json_add_fmt(c->data, "],'next':%.*s}", FMT(last));
 	else
-		buf_lit(c->data, "null");
-	buf_add_char(c->data, '}');
+		buf_lit(c->data, "],\"next\":null}");
 	return rc == OK || rc == ERR_NOTFOUND ? OK :
 	    w->call->err.text[0] != '\0' ? rc : fail_db(w, rc);
 }

@@ -46,10 +46,8 @@ bad(struct reader *r, enum section s, int rc, const char *what)
 static void
 add_text(struct reader *r, const char *key, struct str s)
 {
-	if (s.n == 0)
-		return;
-	json_add_key(r->out, key);
-	json_add_str(r->out, s);
+	if (s.n > 0)
+		json_add_fmt(r->out, ",%s:%.*s", key, FMT(s));
 }
 
 static int
@@ -123,10 +121,9 @@ add_list(struct reader *r, const char *key, enum section s, size_t max_n,
 			    "not UTF-8");
 		if (n == max_n)
 			return bad(r, s, ERR_TOOBIG, "the list is too long");
-		if (n == 0)
-			json_add_key(r->out, key);
-		buf_add_char(r->out, n++ == 0 ? '[' : ',');
-		json_add_str(r->out, word);
+		if (n++ == 0)
+			json_add_fmt(r->out, ",%s:[", key);
+		json_add_fmt(r->out, ",%.*s", FMT(word));
 	}
 	if (n > 0)
 		buf_add_char(r->out, ']');
@@ -178,9 +175,8 @@ item_end(struct reader *r)
 	if (r->n >= LIMIT_WORK_MARKDOWN_ITEMS)
 		return err_set(r->e, ERR_LIMIT, "line %zu: more than %d items",
 		    r->title_line, LIMIT_WORK_MARKDOWN_ITEMS);
-	if (r->n++ > 0)
-		buf_add_char(r->out, ',');
-	buf_lit(r->out, "{\"operation\":\"create\",\"args\":{");
+	r->n++;
+	json_add_fmt(r->out, ",{'operation':'create','args':{");
 	add_text(r, "title", r->title);
 	rc = item_fields(r);
 	buf_lit(r->out, "}}");

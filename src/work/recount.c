@@ -38,15 +38,12 @@ static void
 differs(struct recount *r, struct str id, const char *what, struct str stored,
     struct str counted)
 {
-	struct buf *b = &r->shown;
+	struct str words = arena_fmt(&r->w->a, "%.*s%s%s", FMT(id), id.n > 0 ? " " : "",
+	    what);
 
-	if (r->found++ >= LIMIT_WORK_DIFFERENCES)
-		return;
-	buf_add(b, r->found == 1 ? S("{\"what\":\"") : S(",{\"what\":\""));
-	json_add_escaped(b, id);
-	buf_add(b, id.n > 0 ? S(" ") : S(""));
-	json_add_escaped(b, str_of(what));
-	json_add_fmt(b, "','stored':%-.*s,'counted':%-.*s}", FMT(stored), FMT(counted));
+	if (r->found++ < LIMIT_WORK_DIFFERENCES)
+		json_add_fmt(&r->shown, ",{'what':%.*s,'stored':%-.*s,'counted':%-.*s}",
+		    FMT(words), FMT(stored), FMT(counted));
 }
 
 static bool
@@ -606,12 +603,9 @@ op_recount(struct work *w, struct work_call *c)
 		forget(w);
 	graph_drop(w);
 	rc = savepoint_end(w, rc, fix);
-	buf_add(c->data, r.found == 0 ? S("{\"ok\":true,\"differences\":[") :
-	    S("{\"ok\":false,\"differences\":["));
-	json_add_fmt(c->data, "%-.*s],'total':%lld", FMT(buf_str(&r.shown)),
-	    (long long)r.found);
-	buf_add(c->data, fix && r.found > 0 ?
-	    S(",\"fixed\":true}") : S(",\"fixed\":false}"));
+	json_add_fmt(c->data, "{'ok':%hhd,'differences':[%-.*s],'total':%lld,'fixed':%hhd}",
+	    r.found == 0, FMT(buf_str(&r.shown)), (long long)r.found,
+	    fix && r.found > 0);
 	buf_release(&r.shown);
 	arena_release(&r.all);
 	return rc;

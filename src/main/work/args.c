@@ -13,18 +13,9 @@
 #include "main/work/cmd.h"
 
 void
-args_add_key(struct buf *b, const char *key)
-{
-	if (b->n > 0 && b->p[b->n - 1] != '{')
-		buf_add_char(b, ',');
-	buf_add_fmt(b, "\"%s\":", key);
-}
-
-void
 args_add_text(struct buf *b, const char *key, struct str value)
 {
-	args_add_key(b, key);
-	json_add_str(b, value);
+	json_add_fmt(b, ",%s:%.*s", key, FMT(value));
 }
 
 bool
@@ -105,7 +96,7 @@ add_flag(struct buf *b, const struct flag_line *l, const struct flag_given *g,
 
 	if (g->flag->kind == FLAG_STATUS && str_eq(g->value, S("all")))
 		return OK;
-	args_add_key(b, g->flag->arg);
+	json_add_key(b, g->flag->arg);
 	switch (g->flag->kind) {
 	case FLAG_SWITCH:
 		flag_switch(g->value, &on);
@@ -212,7 +203,7 @@ add_operands(const struct flag_line *l, const char *args, struct buf *b, struct 
 		if (how == '*' || how == '+')
 			name.n--;
 		memcpy(key, name.p, name.n);
-		args_add_key(b, key);
+		json_add_key(b, key);
 		if (how == '*')
 			add_array(b, l, i);
 		else if (how == '+')

@@ -86,9 +86,8 @@ int line_add_args(const struct flag_line *l, const struct work_command *c,
     struct buf *out, struct err *e);
 /* Puts the texts of files and stdin where their flags are.  ERR_INVALID, ERR_IO. */
 int line_read_bodies(const struct flag_line *l, struct arena *a, struct err *e);
-/* Appends `"key":"value"` or `"key":`, with a comma first where one is due. */
+/* Appends `"key":"value"`, after json_add_comma. */
 void args_add_text(struct buf *b, const char *key, struct str value);
-void args_add_key(struct buf *b, const char *key);
 
 /* ---- stdin (input.c) ------------------------------------------------------- */
 

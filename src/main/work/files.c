@@ -323,7 +323,7 @@ add_switch(struct buf *b, const char *key, bool on)
 {
 	if (!on)
 		return;
-	args_add_key(b, key);
+	json_add_key(b, key);
 	buf_lit(b, "true");
 }
 
@@ -336,7 +336,7 @@ add_options(struct buf *b, const struct work_import_options *o)
 	add_switch(b, "skip_bad", o->skip_bad);
 	add_switch(b, "base", o->base);
 	add_switch(b, "resolve_rings", o->resolve_rings);
-	args_add_key(b, "items");
+	json_add_key(b, "items");
 	buf_add_char(b, '[');
 }
 
@@ -527,7 +527,7 @@ batch_call(struct work_ctx *x, struct str text, struct err *e)
 
 	buf_add_char(&args, '{');
 	line_add_args(x->line, x->cmd, &args, e);
-	args_add_key(&args, "operations");
+	json_add_key(&args, "operations");
 	buf_add_char(&args, '[');
 	rc = add_operations(&args, text, e);
 	buf_lit(&args, "]}");

@@ -268,7 +268,7 @@ page_ask(struct pages *p, struct reply *r)
 	rc = args_begin(p->x, &p->args);
 	if (rc != OK)
 		return rc;
-	args_add_key(&p->args, "page");
+	json_add_key(&p->args, "page");
 	buf_lit(&p->args, "true");
 	if (p->after.n > 0)
 		args_add_text(&p->args, "after", buf_str(&p->after));
