@@ -18,8 +18,8 @@
 static void
 add_input(struct vu *v, struct buf *body)
 {
-	buf_add_fmt(body, "\"input\":{\"messages\":[{\"role\":\"user\",\"content\":"
-	    "\"Flow %lld of user %lld says hello.\"}]}", (long long)v->round,
+	json_add_fmt(body, "'input':{'messages':[{'role':'user',"
+	    "'content':'Flow %lld of user %lld says hello.'}]}", (long long)v->round,
 	    (long long)v->index);
 }
 
@@ -41,14 +41,14 @@ static void
 build_thread(struct vu *v, struct buf *path, struct buf *body)
 {
 	buf_lit(path, "/threads");
-	buf_add_fmt(body, "{\"metadata\":{\"bench\":\"%s\"}}", v->f->run);
+	json_add_fmt(body, "{'metadata':{'bench':%s}}", v->f->run);
 }
 
 static void
 build_run_wait(struct vu *v, struct buf *path, struct buf *body)
 {
 	buf_add_fmt(path, "/threads/%s/runs/wait", v->thread);
-	buf_add_fmt(body, "{\"assistant_id\":\"%s\",", v->assistant);
+	json_add_fmt(body, "{'assistant_id':%s,", v->assistant);
 	add_input(v, body);
 	buf_add_char(body, '}');
 }
@@ -57,7 +57,7 @@ static void
 build_run_stream(struct vu *v, struct buf *path, struct buf *body)
 {
 	buf_add_fmt(path, "/threads/%s/runs/stream", v->thread);
-	buf_add_fmt(body, "{\"assistant_id\":\"%s\",\"stream_mode\":[\"messages-tuple\"],",
+	json_add_fmt(body, "{'assistant_id':%s,'stream_mode':['messages-tuple'],",
 	    v->assistant);
 	add_input(v, body);
 	buf_add_char(body, '}');
@@ -74,7 +74,7 @@ static void
 build_stateless(struct vu *v, struct buf *path, struct buf *body)
 {
 	buf_lit(path, "/runs/wait");
-	buf_add_fmt(body, "{\"assistant_id\":\"%s\",", v->assistant);
+	json_add_fmt(body, "{'assistant_id':%s,", v->assistant);
 	add_input(v, body);
 	buf_add_char(body, '}');
 }
@@ -88,8 +88,8 @@ add_key(const struct vu *v, struct buf *b)
 static void
 add_namespace_key(struct vu *v, struct buf *body)
 {
-	buf_add_fmt(body, "\"namespace\":[\"bench\",\"%s\",\"user-%lld\"],\"key\":\"",
-	    v->f->run, (long long)v->index);
+	json_add_fmt(body, "'namespace':['bench',%s,'user-%lld'],'key':'", v->f->run,
+	    (long long)v->index);
 	add_key(v, body);
 	buf_add_char(body, '"');
 }
@@ -100,7 +100,7 @@ build_store_put(struct vu *v, struct buf *path, struct buf *body)
 	buf_lit(path, "/store/items");
 	buf_add_char(body, '{');
 	add_namespace_key(v, body);
-	buf_add_fmt(body, ",\"value\":{\"round\":%lld,\"text\":\"a note to keep\"}}",
+	json_add_fmt(body, ",'value':{'round':%lld,'text':'a note to keep'}}",
 	    (long long)v->round);
 }
 
@@ -123,7 +123,7 @@ static void
 build_store_search(struct vu *v, struct buf *path, struct buf *body)
 {
 	buf_lit(path, "/store/items/search");
-	buf_add_fmt(body, "{\"%s\":[\"bench\",\"%s\",\"user-%lld\"],\"limit\":10}",
+	json_add_fmt(body, "{%s:['bench',%s,'user-%lld'],'limit':10}",
 	    v->f->o->sdk_store ? "namespace_prefix" : "namespace", v->f->run,
 	    (long long)v->index);
 }

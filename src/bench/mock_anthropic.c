@@ -38,15 +38,15 @@ anthropic_open(struct answer *a, struct buf *out)
 {
 	buf_lit(out, "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{");
 	add_message_head(a, out);
-	buf_add_fmt(out, ",\"content\":[],\"stop_reason\":null,\"stop_sequence\":null,"
-	    "\"usage\":{\"input_tokens\":%lld,\"cache_creation_input_tokens\":0,"
-	    "\"cache_read_input_tokens\":0,\"output_tokens\":1}}}\n\n",
+	json_add_fmt(out, ",'content':[],'stop_reason':null,'stop_sequence':null,"
+	    "'usage':{'input_tokens':%lld,'cache_creation_input_tokens':0,"
+	    "'cache_read_input_tokens':0,'output_tokens':1}}}\n\n",
 	    (long long)a->prompt_tokens);
 	if (block_of(a, 0) == 1)
-		buf_lit(out, "event: content_block_start\ndata: {\"type\":"
-		    "\"content_block_start\",\"index\":0,\"content_block\":"
-		    "{\"type\":\"text\",\"text\":\"\"}}\n\n");
-	buf_lit(out, "event: ping\ndata: {\"type\":\"ping\"}\n\n");
+		json_add_fmt(out,
+		    "event: content_block_start\ndata: {'type':'content_block_start',"
+		    "'index':0,'content_block':{'type':'text','text':''}}\n\n");
+	json_add_fmt(out, "event: ping\ndata: {'type':'ping'}\n\n");
 }
 
 static void
@@ -96,9 +96,9 @@ anthropic_close(struct answer *a, struct buf *out)
 
 	if (blocks > 0)
 		block_stop(blocks - 1, out);
-	buf_add_fmt(out, "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":"
-	    "{\"stop_reason\":\"%s\",\"stop_sequence\":null},\"usage\":"
-	    "{\"output_tokens\":%lld}}\n\n", stop_reason(a), (long long)a->sent);
+	json_add_fmt(out, "event: message_delta\ndata: {'type':'message_delta',"
+	    "'delta':{'stop_reason':%s,'stop_sequence':null},"
+	    "'usage':{'output_tokens':%lld}}\n\n", stop_reason(a), (long long)a->sent);
 	if (!a->fault->no_end)
 		buf_lit(out, "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n");
 }
@@ -109,7 +109,7 @@ anthropic_whole(struct answer *a, struct buf *out)
 	a->sent = a->total;
 	buf_add_char(out, '{');
 	add_message_head(a, out);
-	buf_lit(out, ",\"content\":[");
+	json_add_fmt(out, ",'content':[");
 	if (block_of(a, 0) == 1)
 		json_add_fmt(out, "{'type':'text','text':%.*s}", FMT(a->turn.reply));
 	for (size_t i = 0; i < a->turn.calls_n; i++) {
@@ -119,17 +119,17 @@ anthropic_whole(struct answer *a, struct buf *out)
 		buf_add(out, a->turn.calls[i].args_json);
 		buf_add_char(out, '}');
 	}
-	buf_add_fmt(out, "],\"stop_reason\":\"%s\",\"stop_sequence\":null,\"usage\":"
-	    "{\"input_tokens\":%lld,\"cache_creation_input_tokens\":0,"
-	    "\"cache_read_input_tokens\":0,\"output_tokens\":%lld}}", stop_reason(a),
+	json_add_fmt(out, "],'stop_reason':%s,'stop_sequence':null,"
+	    "'usage':{'input_tokens':%lld,'cache_creation_input_tokens':0,"
+	    "'cache_read_input_tokens':0,'output_tokens':%lld}}", stop_reason(a),
 	    (long long)a->prompt_tokens, (long long)a->sent);
 }
 
 static void
 anthropic_error(const char *type, const char *message, struct buf *out)
 {
-	buf_add_fmt(out, "{\"type\":\"error\",\"error\":{\"type\":\"%s\",\"message\":"
-	    "\"%s\"}}", type, message);
+	json_add_fmt(out, "{'type':'error','error':{'type':%s,'message':%s}}", type,
+	    message);
 }
 
 static void
@@ -143,7 +143,7 @@ anthropic_error_frame(struct buf *out)
 static void
 anthropic_broken_frame(struct buf *out)
 {
-	buf_lit(out, "event: content_block_delta\ndata: {\"type\":\"content_blo\n\n");
+	json_add_fmt(out, "event: content_block_delta\ndata: {'type':'content_blo\n\n");
 }
 
 const struct mock_wire mock_anthropic = {

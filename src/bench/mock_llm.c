@@ -224,13 +224,13 @@ handle_stats(struct mock_llm *m, struct http_req *r)
 		pthread_mutex_unlock(&ms->lock);
 		hist_merge(lag, one);
 	}
-	buf_add_fmt(&b, "{\"requests\":%llu,\"tokens\":%llu,\"prompt_tokens\":%llu,"
-	    "\"completion_tokens\":%llu,\"uptime_s\":%.3f,"
-	    "\"open_streams\":%d,\"lag\":{\"p50_ms\":%.3f,\"p99_ms\":%.3f,"
-	    "\"max_ms\":%.3f},\"settings\":", requests, tokens, prompt, tokens,
+	json_add_fmt(&b, "{'requests':%llu,'tokens':%llu,'prompt_tokens':%llu,"
+	    "'completion_tokens':%llu,'uptime_s':%.3f,'open_streams':%d,"
+	    "'lag':{'p50_ms':%.3f,'p99_ms':%.3f,'max_ms':%.3f},'settings':", requests,
+	    tokens, prompt, tokens,
 	    (double)(shard_now(r->shard) - m->started) / (double)NS_PER_S, open,
-	    (double)hist_percentile(lag, 50) / 1e3, (double)hist_percentile(lag, 99) / 1e3,
-	    (double)lag->max / 1e3);
+	    (double)hist_percentile(lag, 50) / 1e3,
+	    (double)hist_percentile(lag, 99) / 1e3, (double)lag->max / 1e3);
 	flags_add_json(mock_llm_flags, &m->o, &b);
 	buf_add_char(&b, '}');
 	reply_json(r, 200, &b);
@@ -414,7 +414,7 @@ script_from_response(const struct mock_llm_options *o, struct buf *out)
 		if (rest.n == 0)
 			rest = str_of(o->response);
 	}
-	buf_lit(out, "{\"default\":{\"reply\":");
+	json_add_fmt(out, "{'default':{'reply':");
 	json_add_str(out, o->tokens > 0 ? buf_str(&words) : str_of(o->response));
 	buf_lit(out, "}}");
 	buf_release(&words);

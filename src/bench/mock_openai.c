@@ -16,9 +16,9 @@ finish_reason(const struct answer *a)
 static void
 add_usage(const struct answer *a, struct buf *out)
 {
-	buf_add_fmt(out, "\"usage\":{\"prompt_tokens\":%lld,\"completion_tokens\":%lld,"
-	    "\"total_tokens\":%lld,\"prompt_tokens_details\":{\"cached_tokens\":0},"
-	    "\"completion_tokens_details\":{\"reasoning_tokens\":0}}",
+	json_add_fmt(out, "'usage':{'prompt_tokens':%lld,'completion_tokens':%lld,"
+	    "'total_tokens':%lld,'prompt_tokens_details':{'cached_tokens':0},"
+	    "'completion_tokens_details':{'reasoning_tokens':0}}",
 	    (long long)a->prompt_tokens, (long long)a->sent,
 	    (long long)(a->prompt_tokens + a->sent));
 }
@@ -27,10 +27,10 @@ add_usage(const struct answer *a, struct buf *out)
 static void
 add_head(const struct answer *a, const char *object, struct buf *out)
 {
-	buf_add_fmt(out, "\"id\":\"chatcmpl-mock%llu\",\"created\":%lld,\"model\":",
-	    (unsigned long long)a->id, (long long)(shard_wall(a->ms->shard) / 1000));
-	json_add_str(out, buf_str(&a->model));
-	buf_add_fmt(out, ",\"system_fingerprint\":\"fp_mock\",\"object\":\"%s\"", object);
+	json_add_fmt(out, "'id':'chatcmpl-mock%llu','created':%lld,'model':%.*s,"
+	    "'system_fingerprint':'fp_mock','object':%s", (unsigned long long)a->id,
+	    (long long)(shard_wall(a->ms->shard) / 1000), FMT(buf_str(&a->model)),
+	    object);
 }
 
 static void
@@ -89,9 +89,9 @@ static void
 openai_call(struct answer *a, size_t i, struct buf *out)
 {
 	delta_begin(a, out);
-	buf_add_fmt(out, "{\"tool_calls\":[{\"index\":%zu,", i);
+	json_add_fmt(out, "{'tool_calls':[{'index':%zu,", i);
 	add_call_id(a, i, out);
-	buf_lit(out, "\"\"}}]}");
+	json_add_fmt(out, "''}}]}");
 	delta_end(out);
 }
 
@@ -109,7 +109,7 @@ static void
 openai_close(struct answer *a, struct buf *out)
 {
 	delta_begin(a, out);
-	buf_add_fmt(out, "{},\"logprobs\":null,\"finish_reason\":\"%.*s\"}]}\n\n",
+	json_add_fmt(out, "{},'logprobs':null,'finish_reason':%.*s}]}\n\n",
 	    FMT(finish_reason(a)));
 	if (a->usage) {
 		chunk_begin(a, out);
@@ -124,7 +124,7 @@ openai_close(struct answer *a, struct buf *out)
 static void
 add_calls(struct answer *a, struct buf *out)
 {
-	buf_lit(out, ",\"tool_calls\":[");
+	json_add_fmt(out, ",'tool_calls':[");
 	for (size_t i = 0; i < a->turn.calls_n; i++) {
 		buf_add(out, i > 0 ? S(",{") : S("{"));
 		add_call_id(a, i, out);
@@ -142,15 +142,15 @@ openai_whole(struct answer *a, struct buf *out)
 	a->sent = a->total;
 	buf_add_char(out, '{');
 	add_head(a, "chat.completion", out);
-	buf_lit(out, ",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\","
-	    "\"content\":");
+	json_add_fmt(out, ",'choices':[{'index':0,'message':{'role':'assistant',"
+	    "'content':");
 	if (text)
 		json_add_str(out, a->turn.reply);
 	else
 		buf_lit(out, "null");
 	if (a->turn.calls_n > 0)
 		add_calls(a, out);
-	buf_add_fmt(out, "},\"finish_reason\":\"%.*s\",\"logprobs\":null}],",
+	json_add_fmt(out, "},'finish_reason':%.*s,'logprobs':null}],",
 	    FMT(finish_reason(a)));
 	add_usage(a, out);
 	buf_add_char(out, '}');
@@ -159,8 +159,8 @@ openai_whole(struct answer *a, struct buf *out)
 static void
 openai_error(const char *type, const char *message, struct buf *out)
 {
-	buf_add_fmt(out, "{\"error\":{\"message\":\"%s\",\"type\":\"%s\",\"param\":null,"
-	    "\"code\":\"%s\"}}", message, type, type);
+	json_add_fmt(out, "{'error':{'message':%s,'type':%s,'param':null,'code':%s}}",
+	    message, type, type);
 }
 
 static void
@@ -174,7 +174,7 @@ openai_error_frame(struct buf *out)
 static void
 openai_broken_frame(struct buf *out)
 {
-	buf_lit(out, "data: {\"id\":\"chatcmpl-mock\",\"choices\":[{\"index\":0,\"del\n\n");
+	json_add_fmt(out, "data: {'id':'chatcmpl-mock','choices':[{'index':0,'del\n\n");
 }
 
 const struct mock_wire mock_openai = {

@@ -56,10 +56,10 @@ points_open(struct points **out, const char *path, struct err *e)
 		return err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
 	}
 	for (size_t i = 0; i < COUNT(metrics); i++)
-		buf_add_fmt(&p->b, "{\"type\":\"Metric\",\"data\":{\"name\":\"%s\",\"type\":"
-		    "\"%s\",\"contains\":\"%s\",\"thresholds\":[],\"submetrics\":null},"
-		    "\"metric\":\"%s\"}\n", metrics[i].name, metrics[i].type,
-		    metrics[i].contains, metrics[i].name);
+		json_add_fmt(&p->b, "{'type':'Metric','data':{'name':%s,'type':%s,"
+		    "'contains':%s,'thresholds':[],'submetrics':null},'metric':%s}\n",
+		    metrics[i].name, metrics[i].type, metrics[i].contains,
+		    metrics[i].name);
 	*out = p;
 	return OK;
 }
@@ -70,13 +70,13 @@ point_add(struct buf *out, const char *metric, msec wall, double value,
 {
 	json_add_fmt(out, "{'metric':%s,'type':'Point','data':{'time':'", metric);
 	clock_add_iso(out, wall);
-	buf_lit(out, "\",\"value\":");
+	json_add_fmt(out, "','value':");
 	json_add_double(out, value);
 	if (operation != NULL)
 		json_add_fmt(out, ",'tags':{'operation':%s,'status':'%d'}}}\n", operation,
 		    status);
 	else
-		buf_lit(out, ",\"tags\":{}}}\n");
+		json_add_fmt(out, ",'tags':{}}}\n");
 }
 
 void

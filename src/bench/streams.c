@@ -336,8 +336,8 @@ request_set(struct streams *all)
 		buf_add_fmt(&all->headers, "Authorization: Bearer %s\r\n", o->token);
 	if (o->direct) {
 		buf_lit(&all->path, "/v1/chat/completions");
-		buf_lit(&all->body, "{\"stream\":true,\"messages\":[{\"role\":\"user\","
-		    "\"content\":\"Hello.\"}]}");
+		json_add_fmt(&all->body, "{'stream':true,'messages':[{'role':'user',"
+		    "'content':'Hello.'}]}");
 		return;
 	}
 	buf_lit(&all->path, "/runs/stream");
@@ -345,8 +345,8 @@ request_set(struct streams *all)
 	if (o->model != NULL)
 		json_add_fmt(&all->body,
 		    ",'config':{'configurable':{'model_name':%s}}", o->model);
-	buf_lit(&all->body, ",\"stream_mode\":[\"messages-tuple\"],\"input\":{\"messages\":"
-	    "[{\"role\":\"user\",\"content\":\"Hello.\"}]}}");
+	json_add_fmt(&all->body, ",'stream_mode':['messages-tuple'],"
+	    "'input':{'messages':[{'role':'user','content':'Hello.'}]}}");
 }
 
 static void

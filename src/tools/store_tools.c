@@ -212,12 +212,12 @@ add_namespace(struct buf *b, struct str ns)
 static void
 add_item(struct buf *b, const struct store_item *item)
 {
-	buf_lit(b, "{\"namespace\":");
+	json_add_fmt(b, "{'namespace':");
 	add_namespace(b, item->ns);
 	json_add_fmt(b, ",'key':%.*s,'value':%-.*s,'updated_at':'", FMT(item->key),
 	    FMT(item->value_json));
 	clock_add_iso(b, item->updated);
-	buf_lit(b, "\"}");
+	json_add_fmt(b, "'}");
 }
 
 /* Items that do not fit are left out whole, so that the JSON stays JSON. */
@@ -233,7 +233,7 @@ search_done(struct store_cmd *cmd)
 		refuse_for(s->call, cmd);
 		return;
 	}
-	buf_lit(&text, "{\"items\":[");
+	json_add_fmt(&text, "{'items':[");
 	for (size_t i = 0; i < s->cmd.items_n && fits; i++) {
 		buf_clear(&item);
 		add_item(&item, &s->cmd.items[i]);

@@ -247,7 +247,7 @@ rolled_back(struct batch *b, int rc, const char *words)
 	struct buf *data = b->c->data;
 	struct buf out = BUF(data->max);
 
-	buf_lit(&out, "{\"results\":[");
+	json_add_fmt(&out, "{'results':[");
 	for (size_t i = 0; i < b->at; i++) {
 		const struct result *r = &b->results[i];
 		struct str text = str_sub(buf_str(data), r->from, r->to - r->from);
@@ -321,7 +321,7 @@ batch_run(struct batch *b, jnode list)
 	struct json_iter it = json_each(list);
 	int rc = OK;
 
-	buf_lit(b->c->data, "{\"results\":[");
+	json_add_fmt(b->c->data, "{'results':[");
 	for (; rc == OK && json_next(&it); b->at++) {
 		rc = tick(b);
 		if (rc == OK)

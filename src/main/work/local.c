@@ -25,7 +25,7 @@ init_show(struct work_ctx *x, struct str prefix, bool again, bool beads)
 	if (x->hand.json) {
 		json_add_fmt(&json, "{'database':%s", x->home.db);
 		args_add_text(&json, "prefix", prefix);
-		buf_add_fmt(&json, ",\"created\":%s}", again ? "false" : "true");
+		json_add_fmt(&json, ",'created':%hhd}", !again);
 		add_indented(&x->out, buf_str(&json));
 		buf_release(&json);
 	} else if (!x->hand.quiet) {
@@ -191,7 +191,7 @@ events_next(struct work_ctx *x, int64_t after, int64_t left, struct reply *r)
 
 	if (rc != ERR_AGAIN)
 		return rc;
-	buf_add_fmt(&args, "{\"after\":%lld,\"limit\":%lld}", (long long)after,
+	json_add_fmt(&args, "{'after':%lld,'limit':%lld}", (long long)after,
 	    (long long)(left < LIMIT_WORK_EVENTS ? left : LIMIT_WORK_EVENTS));
 	rc = work_call(x, "history", buf_str(&args), r);
 	if (rc == OK && json_count(r->data) == 0)

@@ -358,7 +358,7 @@ void
 json_renamed(struct work_ctx *x, jnode data, struct buf *out)
 {
 	(void)x;
-	buf_add_fmt(out, "{\"issues_count\":%lld",
+	json_add_fmt(out, "{'issues_count':%lld",
 	    (long long)get_int(data, "renamed", 0));
 	add_members(data, S(""), out);
 	buf_add_char(out, '}');
