@@ -6,13 +6,14 @@
 #include "base/account.h"
 
 #include <assert.h>
-#include <fcntl.h>
 #include <linux/limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "base/file.h"
 
 struct account account_files = { .name = "files", .capacity = SIZE_MAX };
 struct account account_bodies = { .name = "bodies", .capacity = SIZE_MAX };
@@ -79,17 +80,10 @@ account_room(const struct account *a)
 static uint64_t
 number_in(const char *path)
 {
-	char text[32];
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-	char *end;
+	char text[32], *end;
 	uint64_t v;
 
-	if (fd >= 0)
-		close(fd);
-	if (n <= 0)
-		return UINT64_MAX;
-	text[n] = '\0';
+	file_head(path, text, sizeof text);
 	v = strtoull(text, &end, 10);
 	return end == text ? UINT64_MAX : v;
 }

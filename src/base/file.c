@@ -5,6 +5,7 @@
  */
 #include "base/file.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -44,4 +45,24 @@ file_add(const char *path, struct buf *out, struct err *e)
 	rc = file_add_fd(fd, out, NULL, &why);
 	close(fd);
 	return rc == OK ? OK : err_set(e, rc, "%s: %s", path, why.text);
+}
+
+struct str
+file_head(const char *path, char *out, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	size_t n = 0;
+	ssize_t got = fd;
+
+	assert(size > 0);
+	while (got >= 0 && n + 1 < size) {
+		got = read(fd, out + n, size - 1 - n);
+		if (got <= 0)
+			break;
+		n += (size_t)got;
+	}
+	if (fd >= 0)
+		close(fd);
+	out[n] = '\0';
+	return (struct str){ out, n };
 }

@@ -16,4 +16,8 @@ int file_add(const char *path, struct buf *out, struct err *e);
  * before each read; its failure ends it; may be NULL. */
 int file_add_fd(int fd, struct buf *out, int (*wait)(struct err *e), struct err *e);
 
+/* The beginning of a file, as much as fits with a NUL after it; empty when it
+ * cannot be read.  Does not wait for a pipe's writer. */
+struct str file_head(const char *path, char *out, size_t size);
+
 #endif

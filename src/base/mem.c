@@ -5,13 +5,14 @@
  */
 #include "base/mem.h"
 
-#include <fcntl.h>
 #include <malloc.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "base/file.h"
 
 /* A turn of a long conversation makes buffers of a MB or two, and frees them:
  * with glibc's own thresholds (128 KB, growing) each comes from the kernel page
@@ -89,15 +90,9 @@ static size_t
 resident(void)
 {
 	char text[64];
-	int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
 	unsigned long all, here;
 
-	if (fd >= 0)
-		close(fd);
-	if (n <= 0)
-		return 0;
-	text[n] = '\0';
+	file_head("/proc/self/statm", text, sizeof text);
 	return sscanf(text, "%lu %lu", &all, &here) == 2 ?
 	    here * (size_t)sysconf(_SC_PAGESIZE) : 0;
 }

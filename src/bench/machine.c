@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/account.h"
+#include "base/file.h"
 #include "base/json.h"
 
 uint64_t
@@ -26,21 +27,6 @@ machine_files_raise(void)
 	setrlimit(RLIMIT_NOFILE, &l);
 	getrlimit(RLIMIT_NOFILE, &l);
 	return l.rlim_cur;
-}
-
-/* Reads a small file whole; empty when there is none. */
-static struct str
-slurp(const char *path, char *out, size_t size)
-{
-	FILE *f = fopen(path, "r");
-	size_t n = 0;
-
-	if (f != NULL) {
-		n = fread(out, 1, size - 1, f);
-		fclose(f);
-	}
-	out[n] = '\0';
-	return (struct str){ out, n };
 }
 
 /* The value behind "name" and blanks or a colon, up to the end of the line. */
@@ -76,7 +62,7 @@ static double
 cpu_limit(void)
 {
 	char text[128];
-	struct str s = slurp("/sys/fs/cgroup/cpu.max", text, sizeof text);
+	struct str s = file_head("/sys/fs/cgroup/cpu.max", text, sizeof text);
 	ptrdiff_t blank = str_index(s, ' ');
 	int64_t quota, period;
 
@@ -84,9 +70,9 @@ cpu_limit(void)
 		quota = number_of(s);
 		period = number_of(str_sub(s, (size_t)blank + 1, s.n));
 	} else {
-		quota = number_of(slurp("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", text,
+		quota = number_of(file_head("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", text,
 		    sizeof text));
-		period = number_of(slurp("/sys/fs/cgroup/cpu/cpu.cfs_period_us", text,
+		period = number_of(file_head("/sys/fs/cgroup/cpu/cpu.cfs_period_us", text,
 		    sizeof text));
 	}
 	return quota > 0 && period > 0 ? (double)quota / (double)period : 0;
@@ -96,7 +82,7 @@ cpu_limit(void)
 static struct str
 os_name(char *text, size_t size, const struct utsname *u)
 {
-	struct str rest = slurp("/etc/os-release", text, size), line;
+	struct str rest = file_head("/etc/os-release", text, size), line;
 
 	while (str_next(&rest, '\n', &line)) {
 		if (str_starts(line, S("PRETTY_NAME=\"")) && line.n > 14)
@@ -111,8 +97,8 @@ machine_add_json(struct buf *out)
 	char cpu[8192], mem[4096], os[4096];
 	struct utsname u = { 0 };
 	struct rlimit l = { 0 };
-	struct str model = value_of(slurp("/proc/cpuinfo", cpu, sizeof cpu), "model name");
-	struct str total = value_of(slurp("/proc/meminfo", mem, sizeof mem), "MemTotal");
+	struct str model = value_of(file_head("/proc/cpuinfo", cpu, sizeof cpu), "model name");
+	struct str total = value_of(file_head("/proc/meminfo", mem, sizeof mem), "MemTotal");
 	struct str name;
 
 	uname(&u);
@@ -149,7 +135,7 @@ machine_usage_quick(int64_t pid, struct machine_usage *out)
 	struct str status;
 
 	snprintf(path, sizeof path, "/proc/%lld/status", (long long)pid);
-	status = slurp(path, text, sizeof text);
+	status = file_head(path, text, sizeof text);
 	*out = (struct machine_usage){ .threads = number_of(value_of(status, "Threads")),
 	    .rss_kb = number_of(value_of(status, "VmRSS")) };
 	return status.n > 0;
@@ -164,9 +150,9 @@ machine_usage(int64_t pid, struct machine_usage *out)
 	if (!machine_usage_quick(pid, out))
 		return false;
 	snprintf(path, sizeof path, "/proc/%lld/stat", (long long)pid);
-	out->cpu_s = cpu_seconds(slurp(path, text, sizeof text));
+	out->cpu_s = cpu_seconds(file_head(path, text, sizeof text));
 	snprintf(path, sizeof path, "/proc/%lld/smaps_rollup", (long long)pid);
-	rollup = slurp(path, text, sizeof text);
+	rollup = file_head(path, text, sizeof text);
 	if (rollup.n > 0) {
 		out->rss_kb = number_of(value_of(rollup, "Rss"));
 		out->private_dirty_kb = number_of(value_of(rollup, "Private_Dirty"));

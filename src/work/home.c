@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "work/home_priv.h"
 #include "work/work_priv.h"
 
@@ -85,18 +86,10 @@ note_access(struct home *h)
 static bool
 read_line(const char *path, char *out, size_t size)
 {
-	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	ssize_t n;
+	size_t n = file_head(path, out, size).n;
 
-	if (fd < 0)
-		return false;
-	n = read(fd, out, size - 1);
-	close(fd);
-	if (n <= 0)
-		return false;
-	out[n] = '\0';
 	out[strcspn(out, "\r\n")] = '\0';
-	return true;
+	return n > 0;
 }
 
 /* A linked worktree's .git is a file `gitdir: PATH`, and PATH/commondir leads to
@@ -327,19 +320,13 @@ static bool
 had_tracker(const struct home *h)
 {
 	char path[DB_PATH_MAX + 8], text[sizeof ignored + 1];
-	int fd;
-	ssize_t n;
 
 	snprintf(path, sizeof path, "%s-wal", h->db);
 	if (size_of(path) > 0)
 		return true;
 	if (!join(path, h->dir, ".gitignore"))
 		return false;
-	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, text, sizeof text);
-	if (fd >= 0)
-		close(fd);
-	return n == (ssize_t)sizeof ignored - 1 && memcmp(text, ignored, (size_t)n) == 0;
+	return str_eq(file_head(path, text, sizeof text), str_of(ignored));
 }
 
 int

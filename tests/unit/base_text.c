@@ -491,6 +491,7 @@ TEST(file_whole_absent_and_too_big)
 	struct buf whole = BUF(5), small = BUF(4), none = BUF(MB);
 	struct err e;
 	FILE *f = fopen("five", "w");
+	char head[4];
 
 	CHECK(f != NULL);
 	fputs("12345", f);
@@ -501,6 +502,9 @@ TEST(file_whole_absent_and_too_big)
 	CHECK_STR(str_of(e.text), "five: more than 4 bytes");
 	CHECK_RC(file_add("six", &none, &e), ERR_NOTFOUND);
 	CHECK_STR(str_of(e.text), "six: No such file or directory");
+	CHECK_STR(file_head("five", head, sizeof head), "123");
+	CHECK_STR(str_of(head), "123");
+	CHECK_INT(file_head("six", head, sizeof head).n, 0);
 	CHECK_RC(file_add(".", &none, &e), ERR_IO);
 	CHECK_STR(str_of(e.text), ".: Is a directory");
 	remove("five");
