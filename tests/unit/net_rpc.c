@@ -272,6 +272,25 @@ TEST(rpc_answers_who_only_stopped_sending)
 	rpc_free(r);
 }
 
+/* Lines come out whole however they were cut into packets. */
+TEST(rpc_client_puts_lines_together)
+{
+	struct rpc_client a = { .in = BUF(1 * MB) };
+	struct str line;
+	int fd[2];
+
+	CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, fd) == 0);
+	a.fd = fd[0];
+	CHECK(write(fd[1], "a long first line\nsec", 21) == 21);
+	CHECK_RC(hear(&a, &line), OK);
+	CHECK_STR(line, "a long first line");
+	CHECK(write(fd[1], "ond\n", 4) == 4);
+	CHECK_RC(hear(&a, &line), OK);
+	CHECK_STR(line, "second");
+	rpc_close(&a);
+	close(fd[1]);
+}
+
 TEST(rpc_client_keeps_its_deadline)
 {
 	struct rpc *r = serve("s", 8, 1000, 1000);

@@ -6,6 +6,7 @@
 #include "store_fix.h"
 
 #include <string.h>
+#include <unistd.h>
 
 static enum thread_status
 status_of(struct fix *f, owner_t owner, unsigned thread)
@@ -416,6 +417,41 @@ CONTRACT(lists_grow_over_runs)
 	    &c), OK);
 	CHECK_RC(store_messages_get(f->r, c.list, 0, 2, &f->a, &got), OK);
 	CHECK_STR(got[1], "\"b\"");
+}
+
+/* Goal: what is missing or wrong in a list is an error, and never somebody else's
+ * bytes. */
+TEST(lists_that_are_damaged)
+{
+	static const char *const damage[] = {
+		"UPDATE message SET body = CAST(x'ffffff7f' || substr(body, 5) AS BLOB)",
+		"UPDATE message SET body = x'0100'",
+		"DELETE FROM message WHERE key = (SELECT min(key) + 1 FROM message)",
+		"DELETE FROM message WHERE key = (SELECT min(key) FROM message)",
+	};
+	struct str m[] = { S("\"a\""), S("\"b\""), S("\"c\"") };
+	struct store_checkpoint c;
+	struct store_run run;
+	struct str *got;
+
+	for (size_t i = 0; i < COUNT(damage); i++) {
+		struct fix f;
+
+		fix_open(&f, "sqlite");
+		for (unsigned k = 0; k < 3; k++) {
+			struct store_step s = step_new(k + 1, (int)k, k, m + k, 1);
+
+			run = start_run(&f, 7, 1, k + 1);
+			CHECK_RC(finish_run(&f, 7, &run, &s, 1), OK);
+		}
+		CHECK_RC(store_checkpoint_get(f.r, 7, run.thread_seq, 0, &f.a, &c), OK);
+		CHECK_RC(store_messages_get(f.r, c.list, 0, 3, &f.a, &got), OK);
+		f.broken = true;
+		change_file(&f, damage[i]);
+		CHECK_RC(store_messages_get(f.r, c.list, 0, 3, &f.a, &got), ERR_IO);
+		fix_close(&f);
+		unlink("db");
+	}
 }
 
 /* Goal: a step that cannot be is refused before anything is written. */
