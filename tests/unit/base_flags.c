@@ -79,6 +79,17 @@ TEST(flags_says_what_is_wrong)
 	}
 }
 
+TEST(flags_bounds_are_within)
+{
+	struct settings s = { 0 };
+	struct err e;
+
+	CHECK_RC(parse(&s, &e, (const char *[]){ "--users=100", NULL }), OK);
+	CHECK_INT(s.users, 100);
+	CHECK_RC(parse(&s, &e, (const char *[]){ "--users=1", NULL }), OK);
+	CHECK_RC(parse(&s, &e, (const char *[]){ "--users=0", NULL }), ERR_INVALID);
+}
+
 TEST(flags_letters_operands_and_the_end)
 {
 	const struct flag_command c = { "c", "A B", 1, 2, "s", .own = rows };
