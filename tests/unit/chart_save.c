@@ -326,11 +326,66 @@ TEST(restore_into_a_limit_has_words)
 	buf_release(&saved);
 }
 
+/* Goal: whoever asks later how it ended gets the same answer. */
+TEST(restore_of_a_session_that_is_over)
+{
+	struct buf saved = BUF(64 * KB), trace = BUF(64 * KB);
+	struct effect_sink out = { on_effect, &trace };
+	struct session *s, *copy;
+	struct chart *c;
+	struct err e;
+
+	CHECK_RC(chart_from_scxml(&c, S("<scxml><state id='a'><transition event='go' "
+	    "target='f'/></state><final id='f'/></scxml>"), NULL, &e), OK);
+	s = session_new(c, S("sid"), VAL_UNDEF, STR_NONE);
+	CHECK_RC(session_start(s, &out), OK);
+	give(s, "go", &trace);
+	session_save(s, &saved);
+	buf_clear(&trace);
+	CHECK_RC(session_restore(&copy, c, S("sid"), buf_str(&saved), &out, &e), OK);
+	give(copy, "go", &trace);
+	CHECK(session_over(copy) && trace.n == 0);
+	CHECK_STR(session_final(s), "f");
+	CHECK_STR(session_final(copy), "f");
+	session_free(s);
+	session_free(copy);
+	chart_free(c);
+	buf_release(&saved);
+	buf_release(&trace);
+}
+
+/* Goal: an empty finalize changes what the answer names, and nothing else. */
+TEST(finalize_that_is_empty_keeps_what_is_not_named)
+{
+	struct buf trace = BUF(64 * KB);
+	struct effect_sink out = { on_effect, &trace };
+	struct session *s;
+	struct chart *c;
+	struct err e;
+
+	CHECK_RC(chart_from_scxml(&c, S("<scxml><datamodel><data id='x' expr='1'/>"
+	    "<data id='y' expr='2'/></datamodel><state id='p'><invoke id='k' type='llm'>"
+	    "<param name='x' location='x'/><param name='y' location='y'/><finalize/></invoke>"
+	    "<transition event='m'><log label='now' expr='[x, y]'/></transition>"
+	    "</state></scxml>"), NULL, &e), OK);
+	s = session_new(c, S("sid"), VAL_UNDEF, STR_NONE);
+	CHECK_RC(session_start(s, &out), OK);
+	buf_clear(&trace);
+	give(s, "m {\"x\":7}#1", &trace);
+	CHECK(str_contains(buf_str(&trace), S("now")) &&
+	    str_contains(buf_str(&trace), S("[7,2]")));
+	session_free(s);
+	chart_free(c);
+	buf_release(&trace);
+}
+
+#define INVOKE_1 "{\"state\":\"c\",\"n\":0,\"serial\":1,\"id\":\"i\",\"type\":\"t\"}"
+
 TEST(restore_refuses_what_does_not_fit)
 {
 	static const char chart[] = "<scxml><datamodel><data id='x'/></datamodel>"
 	    "<state id='a'><history id='h'><transition target='b'/></history><state id='b'/>"
-	    "<state id='c'><invoke/></state></state>"
+	    "<state id='c'><invoke/></state><state id='d'><state id='d1'/></state></state>"
 	    "<parallel id='p'><state id='q'/><state id='r'/></parallel></scxml>";
 	static const struct { const char *text, *want; } rows[] = {
 		{ "", "" }, { "[]", "a snapshot is an object" }, { "{", "" },
@@ -345,11 +400,14 @@ TEST(restore_refuses_what_does_not_fit)
 		{ "{\"states\":[\"b\"],\"unset\":[\"y\"]}", "no data 'y'" },
 		{ "{\"states\":[\"b\"],\"history\":{\"b\":[]}}", "no history 'b'" },
 		{ "{\"states\":[\"b\"],\"history\":{\"h\":[\"q\"]}}", "not in the history's state: 'q'" },
+		{ "{\"states\":[\"b\"],\"history\":{\"h\":[\"d1\"]}}", "not in the history's state: 'd1'" },
 		{ "{\"states\":[\"b\"],\"final\":\"zz\"}", "no state 'zz'" },
 		{ "{\"states\":[\"b\"],\"invokes\":[{\"state\":\"c\",\"n\":0}]}", "no invoke in 'c'" },
 		{ "{\"states\":[\"c\"],\"invokes\":[{\"state\":\"c\",\"n\":1}]}", "no invoke in 'c'" },
 		{ "{\"states\":[\"c\"],\"invokes\":[{\"state\":\"c\",\"n\":0}]}", "without id or type" },
 		{ "{\"states\":[\"c\"],\"invokes\":[{\"state\":\"c\",\"n\":0,\"serial\":1}]}",
+		  "serial number" },
+		{ "{\"states\":[\"c\"],\"serial\":1,\"invokes\":[" INVOKE_1 "," INVOKE_1 "]}",
 		  "serial number" },
 		{ "{\"shape\":\"0\",\"states\":[\"c\"]}", "its states or invokes have changed" },
 		{ "{\"states\":[\"b\"],\"data\":{\"x\":1},\"data_undefined\":[[\"x\",0]]}",
