@@ -204,7 +204,7 @@ static void
 create_args(struct pair *p, int64_t i, struct buf *out)
 {
 	(void)p;
-	buf_add_fmt(out, "\"title\":\"item %lld\",\"priority\":2", (long long)i);
+	json_add_fmt(out, "'title':'item %lld','priority':2", (long long)i);
 }
 
 static void
@@ -218,8 +218,8 @@ create_words(struct pair *p, int64_t i, const char **out, char *text, size_t siz
 static void
 update_args(struct pair *p, int64_t i, struct buf *out)
 {
-	buf_add_fmt(out, "\"id\":\"%s\",\"title\":\"title %lld\",\"priority\":%lld",
-	    p->id[0], (long long)i, (long long)(i % 5));
+	json_add_fmt(out, "'id':%s,'title':'title %lld','priority':%lld", p->id[0],
+	    (long long)i, (long long)(i % 5));
 }
 
 static void
@@ -236,7 +236,7 @@ static void
 list_args(struct pair *p, int64_t i, struct buf *out)
 {
 	(void)p, (void)i;
-	buf_lit(out, "\"limit\":50");
+	json_add_fmt(out, "'limit':50");
 }
 
 static void

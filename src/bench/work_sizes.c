@@ -46,10 +46,10 @@ fill_next(void *ctx, const struct agent *a, struct ask *q)
 	for (size_t i = f->at, made = 0; i < end; i++) {
 		size_t before = made;
 
-		buf_add_fmt(b, "%s{\"operation\":\"create\",\"args\":{\"title\":\"item %zu\","
-		    "\"description\":\"What has to be done about part %zu, and how one can "
-		    "tell that it was.\",\"priority\":%zu,\"labels\":[\"part-%zu\"]}}",
-		    op > 0 ? "," : "", i, i, i % 5, i % 20);
+		json_add_fmt(b, ",{'operation':'create','args':{'title':'item %zu',"
+		    "'description':'What has to be done about part %zu, and how one can "
+		    "tell that it was.','priority':%zu,'labels':['part-%zu']}}", i, i,
+		    i % 5, i % 20);
 		made = op++;
 		if (i % 3 == 0)
 			buf_add_fmt(b, ",{\"operation\":\"close\",\"args\":{\"id\":"
@@ -226,12 +226,11 @@ chain_make(struct agent *a, const char *name, size_t n, const char *type,
 	for (size_t from = 0; from < n && rc == OK; from += CHAIN_SLICE) {
 		buf_clear(&b);
 		for (size_t i = from; i < n && i < from + CHAIN_SLICE; i++) {
-			buf_add_fmt(&b, "%s{\"operation\":\"create\",\"args\":{\"id\":"
-			    "\"w-%s-%zu\",\"title\":\"link %zu\",\"issue_type\":\"%s\"",
-			    i > from ? "," : "", name, i, i, kind);
+			json_add_fmt(&b, ",{'operation':'create','args':{'id':'w-%-s-%zu',"
+			    "'title':'link %zu','issue_type':%s", name, i, i, kind);
 			if (i > 0)
-				buf_add_fmt(&b, ",\"dependencies\":[\"%s:w-%s-%zu\"]", type,
-				    name, i - 1);
+				json_add_fmt(&b, ",'dependencies':['%-s:w-%-s-%zu']",
+				    type, name, i - 1);
 			buf_lit(&b, "}}");
 		}
 		rc = agent_call(a, "batch", NULL, e, "\"operations\":[%s]", b.p);

@@ -75,16 +75,11 @@ request_add(struct agent *a, const struct ask *q)
 	struct asked *slot = &a->ring[a->asks % WB_DEPTH_MAX];
 	struct buf *b = &a->out;
 
-	buf_lit(b, "{\"operation\":\"");
-	buf_add(b, str_of(q->operation));
-	buf_lit(b, "\",\"args\":{");
-	if (q->args != NULL)
-		buf_add(b, buf_str(q->args));
-	buf_lit(b, "},\"actor\":\"");
-	buf_add(b, str_of(a->actor));
-	json_add_fmt(b, "','request_id':'%llu'", (unsigned long long)a->asks);
+	json_add_fmt(b, "{'operation':%s,'args':{%-.*s},'actor':%s,'request_id':'%llu'",
+	    q->operation, FMT(q->args != NULL ? buf_str(q->args) : STR_NONE), a->actor,
+	    (unsigned long long)a->asks);
 	if (q->deadline > 0)
-		buf_add_fmt(b, ",\"deadline_ms\":%lld", (long long)q->deadline);
+		json_add_fmt(b, ",'deadline_ms':%lld", (long long)q->deadline);
 	buf_lit(b, "}\n");
 	*slot = (struct asked){ .at = clock_mono(), .tag = q->tag };
 	a->asks++;

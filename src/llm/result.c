@@ -336,10 +336,9 @@ add_kwargs(struct buf *b, const struct llm_result *r, const struct final_call *c
 			    "'function':{'name':%.*s,'arguments':%.*s}",
 			    (long long)calls[i].index, FMT(calls[i].id),
 			    FMT(calls[i].name), FMT(calls[i].args));
-			if (calls[i].extra.n > 0) {
-				buf_lit(b, ",\"extra_content\":");
-				buf_add(b, calls[i].extra);
-			}
+			if (calls[i].extra.n > 0)
+				json_add_fmt(b, ",'extra_content':%-.*s",
+				    FMT(calls[i].extra));
 			buf_lit(b, "}");
 		}
 		buf_lit(b, "]");
@@ -348,7 +347,7 @@ add_kwargs(struct buf *b, const struct llm_result *r, const struct final_call *c
 		json_add_key(b, "reasoning_content");
 		add_raw(b, buf_str(&r->reasoning_raw));
 		if (r->named_reasoning)
-			buf_lit(b, ",\"__openai_reasoning__\":\"reasoning\"");
+			json_add_fmt(b, ",'__openai_reasoning__':'reasoning'");
 	}
 	if (r->details.n > 0)
 		json_add_fmt(b, ",'reasoning_details':[%-.*s]",
@@ -366,11 +365,10 @@ static void
 add_chunks(struct buf *b, const struct final_call *calls, size_t n)
 {
 	buf_lit(b, "[");
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++)
 		json_add_fmt(b, ",{'name':%.*s,'args':%.*s,'id':%.*s,'index':%lld,"
 		    "'type':'tool_call_chunk'}", FMT(calls[i].name),
 		    FMT(calls[i].args), FMT(calls[i].id), (long long)calls[i].index);
-	}
 	buf_lit(b, "]");
 }
 
@@ -448,7 +446,7 @@ add_usage(struct buf *b, struct str usage, struct llm_answer *a)
 	    (long long)(total < 0 ? a->input_tokens + a->output_tokens : total));
 	add_details(b, scan_find(usage, S("prompt_tokens_details")),
 	    S("cached_tokens"), "cache_read");
-	buf_lit(b, ",\"output_token_details\":");
+	json_add_fmt(b, ",'output_token_details':");
 	add_details(b, scan_find(usage, S("completion_tokens_details")),
 	    S("reasoning_tokens"), "reasoning");
 	buf_lit(b, "}");
@@ -463,31 +461,31 @@ add_message(struct result_built *out, const struct llm_result *r,
 	struct buf *b = &out->json;
 	struct str usage = buf_str(&r->usage);
 
-	buf_lit(b, "{\"content\":");
+	json_add_fmt(b, "{'content':");
 	add_raw(b, buf_str(&r->content_raw));
-	buf_lit(b, ",\"additional_kwargs\":");
+	json_add_fmt(b, ",'additional_kwargs':");
 	add_kwargs(b, r, calls);
 	json_add_fmt(b, ",'response_metadata':{'model_provider':%.*s,'usage':",
 	    FMT(provider));
 	buf_add(b, usage.n > 0 ? usage : S("{}"));
 	if (r->finish_raw.n > 0) {
-		buf_lit(b, ",\"finish_reason\":");
+		json_add_fmt(b, ",'finish_reason':");
 		add_raw(b, buf_str(&r->finish_raw));
 	}
 	if (r->model_raw.n > 0) {
-		buf_lit(b, ",\"model_name\":");
+		json_add_fmt(b, ",'model_name':");
 		add_raw(b, buf_str(&r->model_raw));
 	}
-	buf_lit(b, "},\"tool_call_chunks\":");
+	json_add_fmt(b, "},'tool_call_chunks':");
 	add_chunks(b, calls, r->calls_n);
-	buf_lit(b, ",\"tool_calls\":");
+	json_add_fmt(b, ",'tool_calls':");
 	add_valid(b, calls, r->calls_n);
 	json_add_fmt(b, ",'id':%.*s", FMT(buf_str(&r->id)));
 	if (usage.n > 0)
 		add_usage(b, usage, &out->answer);
-	buf_lit(b, ",\"invalid_tool_calls\":");
+	json_add_fmt(b, ",'invalid_tool_calls':");
 	add_invalid(b, calls, r->calls_n);
-	buf_lit(b, ",\"type\":\"ai\"}");
+	json_add_fmt(b, ",'type':'ai'}");
 }
 
 /* The valid calls, then the others. */

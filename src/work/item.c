@@ -22,7 +22,7 @@ add_text(struct buf *b, const char *key, struct str s)
 	json_add_str(b, s);
 }
 
-void
+static void
 number_add(struct buf *b, const char *key, int64_t n)
 {
 	json_add_key(b, key);

@@ -214,8 +214,6 @@ void lease_add(struct buf *b, const struct item *it);
 struct str item_json(struct work *w, const struct item *it);
 void comment_encode(struct buf *b, int64_t number, struct str issue,
     struct str author, struct str text, struct str created_at);
-/* A member: `"key":n`, with a comma where one is due. */
-void number_add(struct buf *b, const char *key, int64_t n);
 /* b's text in w->a, and b is released.  p NULL: it had become too large. */
 struct str text_keep(struct work *w, struct buf *b);
 /* Sorts and drops doubles. */
