@@ -666,6 +666,25 @@ TEST(work_import_ends_the_lease_of_who_lost_the_item)
 	clones_close(&c);
 }
 
+/* Goal: an edit of somebody else's takes nobody's lease. */
+TEST(work_import_keeps_the_lease_of_who_works_on)
+{
+	struct clones c;
+
+	clones_open(&c);
+	fix_ok(at(&c, 0), "create", "{'title':'n','id':'t-1'}");
+	send(&c, 0, 1);
+	fix_ok(at(&c, 1), "claim", "{'id':'t-1'}");
+	c.f.now += 1000;
+	fix_ok(at(&c, 0), "update", "{'id':'t-1','title':'better'}");
+	send(&c, 0, 1);
+	fix_ok(at(&c, 1), "show", "{'id':'t-1'}");
+	CHECK_STR(fix_get(&c.f, "title"), "better");
+	CHECK_STR(fix_get(&c.f, "status"), "in_progress");
+	CHECK_STR(fix_get(&c.f, "lease.holder"), "ada");
+	clones_close(&c);
+}
+
 /* Goal: a page has as many lines as asked for, and says where the next begins. */
 TEST(work_export_goes_in_pages)
 {

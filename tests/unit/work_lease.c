@@ -16,6 +16,24 @@ claimed(struct fix *f)
 	f->actor = "bob";
 }
 
+/* Goal: who holds an item keeps it, though something else came in its way. */
+TEST(work_a_claim_goes_on_when_the_item_gets_blocked)
+{
+	struct fix f;
+
+	claimed(&f);
+	fix_ok(&f, "create", "{'title':'b','id':'t-b'}");
+	fix_ok(&f, "dep_add", "{'from_id':'t-a','to_id':'t-b'}");
+	CHECK_RC(fix_call(&f, "claim", "{'id':'t-a'}"), ERR_CONFLICT);
+	f.actor = "ada";
+	fix_ok(&f, "claim", "{'id':'t-a','lease_ms':120000}");
+	CHECK_STR(fix_get(&f, "lease.holder"), "ada");
+	fix_ok(&f, "release", "{'id':'t-a'}");
+	CHECK_RC(fix_call(&f, "claim", "{'id':'t-a'}"), ERR_CONFLICT);
+	CHECK_STR(str_of(f.e.text), "t-a is blocked by t-b");
+	fix_close(&f);
+}
+
 TEST(work_a_claim_is_not_taken_by_an_update)
 {
 	struct fix f;

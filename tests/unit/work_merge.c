@@ -182,6 +182,29 @@ TEST(work_merge_keeps_two_items_of_one_id)
 	buf_release(&notes);
 }
 
+#define CLOSED(title, hour) "{\"id\":\"t-1\",\"title\":\"" title "\",\"status\":"     \
+	"\"closed\",\"created_at\":\"2026-01-01T00:00:00Z\",\"updated_at\":"    \
+	"\"2026-01-03T00:00:00Z\",\"closed_at\":\"2026-01-02T0" hour ":00:00Z\"}\n"
+
+/* Whoever merges: of two closings the first, of two titles of one instant the
+ * larger. */
+TEST(work_merge_of_equal_times)
+{
+	static const char base[] = LINE("t-1", "a", "1", "");
+
+	for (int turn = 0; turn < 2; turn++) {
+		const char *one = CLOSED("b", "3"), *two = CLOSED("c", "5");
+
+		CHECK_RC(merge(str_of(base), str_of(turn == 0 ? one : two),
+		    str_of(turn == 0 ? two : one)), OK);
+		CHECK_INT(count.clashes, 1);
+		CHECK(str_contains(buf_str(&out), S("\"title\":\"c\"")));
+		CHECK(str_contains(buf_str(&out), S("2026-01-02T03:00:00Z")));
+	}
+	buf_release(&out);
+	buf_release(&notes);
+}
+
 TEST(work_merge_of_a_deletion)
 {
 	static const char base[] = LINE("t-1", "a", "1", "");
