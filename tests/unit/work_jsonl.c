@@ -666,21 +666,28 @@ TEST(work_import_ends_the_lease_of_who_lost_the_item)
 	clones_close(&c);
 }
 
-/* Goal: an edit of somebody else's takes nobody's lease. */
+/* Goal: an edit of somebody else's takes nobody's lease, nor does a deletion that
+ * came before. */
 TEST(work_import_keeps_the_lease_of_who_works_on)
 {
 	struct clones c;
 
 	clones_open(&c);
 	fix_ok(at(&c, 0), "create", "{'title':'n','id':'t-1'}");
+	fix_ok(&c.f, "create", "{'title':'m','id':'t-2'}");
 	send(&c, 0, 1);
+	fix_ok(at(&c, 0), "delete", "{'ids':['t-2'],'force':true}");
+	c.f.now += 1000;
 	fix_ok(at(&c, 1), "claim", "{'id':'t-1'}");
+	fix_ok(&c.f, "claim", "{'id':'t-2'}");
 	c.f.now += 1000;
 	fix_ok(at(&c, 0), "update", "{'id':'t-1','title':'better'}");
 	send(&c, 0, 1);
 	fix_ok(at(&c, 1), "show", "{'id':'t-1'}");
 	CHECK_STR(fix_get(&c.f, "title"), "better");
 	CHECK_STR(fix_get(&c.f, "status"), "in_progress");
+	CHECK_STR(fix_get(&c.f, "lease.holder"), "ada");
+	fix_ok(&c.f, "show", "{'id':'t-2'}");
 	CHECK_STR(fix_get(&c.f, "lease.holder"), "ada");
 	clones_close(&c);
 }
