@@ -9,6 +9,7 @@
 #include "api/api_priv.h"
 #include "api/fields.h"
 #include "api/params.h"
+#include "base/fields.h"
 
 #define SEARCH_DEFAULT 10
 
@@ -270,30 +271,23 @@ void
 item_search(struct call *c, jnode body)
 {
 	struct store_item_search *op = &c->op.item_search;
-	struct str query;
-	jnode filter;
-	int rc;
+	struct str query = STR_NONE;
+	struct fields f, filter;
 
-	*op = (struct store_item_search){ 0 };
-	rc = field_check(body, FIELD_SEARCH, &c->err);
-	if (rc == OK)
-		rc = prefix_read(c, body, &op->ns);
-	if (rc == OK)
-		rc = json_get_object(body, "filter", "filter", &filter, &c->err);
-	if (rc == OK)
-		rc = call_text(c, filter, "filter", S("{}"),
+	*op = (struct store_item_search){ .limit = SEARCH_DEFAULT };
+	fields_open(&f, body, "body", &c->err);
+	f.rc = field_check(body, FIELD_SEARCH, &c->err);
+	if (f.rc == OK)
+		f.rc = prefix_read(c, body, &op->ns);
+	fields_object(&f, "filter", &filter);
+	if (f.rc == OK)
+		f.rc = call_text(c, filter.node, "filter", S("{}"),
 		    LIMIT_FILTER_BYTES, &op->filter_json);
-	if (rc == OK)
-		rc = json_get_str(body, "query", "query", STR_NONE,
-		    LIMIT_FILTER_BYTES, &query, &c->err);
-	if (rc == OK)
-		rc = json_get_int(body, "limit", "limit", SEARCH_DEFAULT, 1,
-		    LIMIT_PAGE_ROWS, &op->limit, &c->err);
-	if (rc == OK)
-		rc = json_get_int(body, "offset", "offset", 0, 0, INT32_MAX,
-		    &op->offset, &c->err);
-	if (rc < 0) {
-		call_fail(c, rc, &c->err);
+	fields_str(&f, "query", LIMIT_FILTER_BYTES, &query);
+	fields_int(&f, "limit", 1, LIMIT_PAGE_ROWS, &op->limit);
+	fields_int(&f, "offset", 0, INT32_MAX, &op->offset);
+	if (f.rc < 0) {
+		call_fail(c, f.rc, &c->err);
 		return;
 	}
 	op->query = arena_str(&c->r->arena, query);

@@ -136,24 +136,21 @@ void
 thread_create(struct call *c, jnode body)
 {
 	struct store_thread_create *op = &c->op.thread_create;
-	int if_exists = 0, rc;
-	jnode metadata;
+	struct fields f, metadata;
+	int if_exists = 0;
 
 	*op = (struct store_thread_create){ .t = { .config_json = S("{}") } };
-	rc = field_check(body, FIELD_THREAD, &c->err);
-	if (rc == OK)
-		rc = call_new_id(c, body, "thread_id", &op->t.id);
-	if (rc == OK)
-		rc = json_get_enum(body, "if_exists", "if_exists", api_if_exists,
-		    0, &if_exists, &c->err);
-	if (rc == OK)
-		rc = json_get_object(body, "metadata", "metadata", &metadata,
-		    &c->err);
-	if (rc == OK)
-		rc = call_text(c, metadata, "metadata", S("{}"),
+	fields_open(&f, body, "body", &c->err);
+	f.rc = field_check(body, FIELD_THREAD, &c->err);
+	if (f.rc == OK)
+		f.rc = call_new_id(c, body, "thread_id", &op->t.id);
+	fields_enum(&f, "if_exists", api_if_exists, &if_exists);
+	fields_object(&f, "metadata", &metadata);
+	if (f.rc == OK)
+		f.rc = call_text(c, metadata.node, "metadata", S("{}"),
 		    LIMIT_METADATA_BYTES, &op->t.metadata_json);
-	if (rc < 0) {
-		call_fail(c, rc, &c->err);
+	if (f.rc < 0) {
+		call_fail(c, f.rc, &c->err);
 		return;
 	}
 	op->do_nothing = if_exists == 1;
@@ -326,26 +323,22 @@ void
 thread_history(struct call *c, jnode body)
 {
 	struct store_history *op = &c->op.history;
-	jnode metadata;
-	int rc;
+	struct fields f, metadata;
 
-	*op = (struct store_history){ 0 };
-	rc = field_check(body, FIELD_HISTORY, &c->err);
-	if (rc == OK)
-		rc = check_root(c, body);
-	if (rc == OK)
-		rc = json_get_int(body, "limit", "limit", HISTORY_DEFAULT, 1,
-		    LIMIT_PAGE_ROWS, &op->limit, &c->err);
-	if (rc == OK)
-		rc = before_parse_json(c, json_get(body, S("before")));
-	if (rc == OK)
-		rc = json_get_object(body, "metadata", "metadata", &metadata,
-		    &c->err);
-	if (rc == OK)
-		rc = call_text(c, metadata, "metadata", STR_NONE,
+	*op = (struct store_history){ .limit = HISTORY_DEFAULT };
+	fields_open(&f, body, "body", &c->err);
+	f.rc = field_check(body, FIELD_HISTORY, &c->err);
+	if (f.rc == OK)
+		f.rc = check_root(c, body);
+	fields_int(&f, "limit", 1, LIMIT_PAGE_ROWS, &op->limit);
+	if (f.rc == OK)
+		f.rc = before_parse_json(c, json_get(body, S("before")));
+	fields_object(&f, "metadata", &metadata);
+	if (f.rc == OK)
+		f.rc = call_text(c, metadata.node, "metadata", STR_NONE,
 		    LIMIT_FILTER_BYTES, &op->metadata_json);
-	if (rc < 0)
-		call_fail(c, rc, &c->err);
+	if (f.rc < 0)
+		call_fail(c, f.rc, &c->err);
 	else
 		history_ask(c);
 }
