@@ -52,7 +52,7 @@ async function coldStart() {
     const child = spawn(binary, ["serve", "--port", String(port), "--db", path.join(dir, "c.db")], { stdio: "ignore", cwd: dir });
     for (;;) {
       const ok = await new Promise((r) => {
-        const s = net.connect(port, "127.0.0.1", () => s.write("GET /ok HTTP/1.1\r\nHost: x\r\n\r\n"));
+        const s = net.connect(port, "127.0.0.1", () => s.write("GET /ok HTTP/1.1\r\nHost: localhost\r\n\r\n"));
         s.on("data", (d) => { s.destroy(); r(d.includes("200 OK")); });
         s.on("error", () => r(false));
       });
