@@ -72,8 +72,8 @@ int  db_exec(struct db *db, const char *text, struct err *e);
 int  db_read_i64(struct db *db, const char *text, int64_t *out, struct err *e);
 int  db_fail(struct db *db);         /* the last SQLite error as rc and words */
 bool db_is_full(const struct db *db);        /* it was for want of room */
-/* Of a DB_SLOW, for what takes long between two steps: runs `meanwhile`; false
- * past pace_until.  The go_on of a json_pace. */
+/* The go_on of a json_pace for a DB_SLOW: long work between two steps of a
+ * statement calls it.  Runs `meanwhile`; returns false past pace_until. */
 bool db_go_on(void *db);
 /* The write-ahead log, or ERR_IO where the file system cannot have one. */
 int  db_enable_wal(struct db *db, const char *path, struct err *e);

@@ -10,8 +10,8 @@
 #include "base/map.h"
 #include "work/record_priv.h"
 
-/* Of an import, for who counts how far it is: lines are read, sorted, written in
- * six steps. */
+/* Steps of an import, for its progress: read the lines, sort them, and write
+ * them in six. */
 #define IMPORT_STEPS 8
 
 enum entry_kind {

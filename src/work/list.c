@@ -39,7 +39,7 @@ struct filter {
 	size_t all_n, any_n;
 };
 
-/* Where an item stands in the order of all. */
+/* The position of an item in the order of a list. */
 struct place {
 	int64_t priority, created, seq;
 };

@@ -197,7 +197,7 @@ gone_words(struct work *w, struct str id, int64_t seq)
 	return ERR_NOTFOUND;
 }
 
-/* *gone: there was an item of just that id, so no other is meant; with words. */
+/* *gone: an item with exactly this id was deleted; the error says so. */
 static int
 seq_whole(struct work *w, struct str id, int64_t *seq, bool *gone)
 {
