@@ -6,7 +6,7 @@
  */
 #include "store_fix.h"
 
-#include <sched.h>
+#include <poll.h>
 #include <string.h>
 
 static void
@@ -428,7 +428,7 @@ TEST(costly_metadata_holds_nobody_up)
 	back = f.back;
 	fix_submit(&f, &x, STORE_THREAD_SEARCH, 7);
 	while (!queue_empty(&f.st->reads))
-		sched_yield();
+		poll(NULL, 0, 1);
 	fix_submit(&f, &l, STORE_RUN_LIST, 7);
 	fix_wait(&f, back + 2);
 	CHECK(f.order[back] == &l.cmd);

@@ -298,6 +298,7 @@ TEST(guest_reads_have_a_deadline)
 	struct fix f;
 
 	fix_open(&f, "sqlite");
+	f.options.scan_ms = 200;
 	move_in(&f, &toy, 0);
 	CHECK_RC(fix_do(&f, &a, STORE_GUEST_READ, 0), ERR_TIMEOUT);
 	CHECK_INT(sum(&f), 1000);

@@ -52,10 +52,11 @@ measure(struct fix *f, int64_t *steps)
 static void
 fill(struct fix *f, int from, int to)
 {
-	CHECK_RC(db_exec(&f->db, "PRAGMA synchronous = OFF", &f->e), OK);
+	fix_fill(f, true);
 	for (int i = from; i < to; i++)
 		fix_ok(f, "create", "{'title':'item %d','id':'t-%d','priority':%d%s}",
 		    i, i, i % 5, i % 10 == 3 ? ",'dependencies':['t-1']" : "");
+	fix_fill(f, false);
 }
 
 /* 10 of the seed's defects. */

@@ -32,6 +32,13 @@ fix_close(struct fix *f)
 	db_close(&f->db);
 }
 
+void
+fix_fill(struct fix *f, bool on)
+{
+	CHECK_RC(db_exec(&f->db, on ? "BEGIN IMMEDIATE" : "COMMIT", &f->e), OK);
+	f->filling = on;
+}
+
 int
 fix_json(struct fix *f, const char *operation, struct str args)
 {
@@ -48,9 +55,11 @@ fix_json(struct fix *f, const char *operation, struct str args)
 	c.args = doc.root;
 	c.actor = str_of(f->actor);
 	c.data = &f->data;
-	CHECK_RC(db_exec(&f->db, "BEGIN IMMEDIATE", &f->e), OK);
+	if (!f->filling)
+		CHECK_RC(db_exec(&f->db, "BEGIN IMMEDIATE", &f->e), OK);
 	rc = work_run(f->w, &c);
-	CHECK_RC(db_exec(&f->db, rc == OK ? "COMMIT" : "ROLLBACK", &f->e), OK);
+	if (!f->filling)
+		CHECK_RC(db_exec(&f->db, rc == OK ? "COMMIT" : "ROLLBACK", &f->e), OK);
 	f->e = c.err;
 	json_release(&doc);
 	if (f->data.n > 0 && json_parse(&f->doc, buf_str(&f->data), &f->e) != OK)

@@ -18,10 +18,13 @@ struct fix {
 	struct buf data;                     /* of the last call */
 	struct json_doc doc;                 /* the same, parsed */
 	struct err e;
+	bool filling;
 };
 
 void fix_open(struct fix *f);
 void fix_close(struct fix *f);
+/* One transaction for many operations, all of which must be OK. */
+void fix_fill(struct fix *f, bool on);
 
 /* Runs one operation in a transaction of its own, committed if it is OK.  args
  * is printf's format of a JSON object with ' for ". */

@@ -220,11 +220,12 @@ TEST(work_list_of_a_common_label_walks)
 	struct fix f;
 
 	fix_open(&f);
-	CHECK_RC(db_exec(&f.db, "PRAGMA synchronous = OFF", &f.e), OK);
+	fix_fill(&f, true);
 	for (int i = 0; i < 4200; i++)
 		fix_ok(&f, "create", "{'id':'t-%d','title':'x','priority':%d,"
 		    "'assignee':'eve','labels':['all'%s]}", i, i % 5,
 		    i == 4000 || i == 17 ? ",'rare'" : "");
+	fix_fill(&f, false);
 	fix_ok(&f, "list", "{'label':'all','limit':3}");
 	CHECK_IDS(&f, "t-4195 t-4190 t-4185");
 	fix_ok(&f, "list", "{'assignee':'eve','limit':2,'priority':3}");
