@@ -19,7 +19,7 @@
 #include "api/router.h"
 #include "base/limits.h"
 #include "base/map.h"
-#include "work/guest.h"
+#include "work/host/guest.h"
 
 #define GRAPHS_MAX 64
 

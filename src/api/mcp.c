@@ -9,7 +9,7 @@
  */
 #include "api/api_priv.h"
 
-#include "work/mcp.h"
+#include "work/host/mcp.h"
 
 static void
 answer(struct call *c)

@@ -16,6 +16,8 @@
 #include "base/buf.h"
 #include "base/rc.h"
 
+enum { EXIT_USAGE = 2 };                     /* exit code: a wrong command line */
+
 enum flag_kind {
 	FLAG_SWITCH,                         /* bool: --name, --name=false */
 	FLAG_TEXT,                           /* const char * */

@@ -12,7 +12,7 @@
 #include "bench/work.h"
 #include "main/cmd.h"
 #include "main/config.h"
-#include "main/work/cli.h"
+#include "workcli/cli.h"
 
 #define SETTINGS_DETAIL "Each setting is also COHORT_A_B in the environment and a.b " \
 	"in cohort.yaml; a flag wins over the environment, and that over the file."
@@ -158,7 +158,7 @@ add_completion(struct buf *b, struct str shell, struct err *e)
 	if (!str_eq(shell, S("bash")))
 		return err_set(e, ERR_INVALID, "--completion is for bash, not \"%.*s\"",
 		    FMT(shell));
-	work_completion(b);
+	cli_completion(b);
 	flags_add_completion(b, "_cohort_commands", &commands, NULL);
 	buf_lit(b, "_cohort()\n{\n"
 	    "\tif [ $COMP_CWORD -gt 1 ] && [ \"${COMP_WORDS[1]}\" = work ]; then\n"

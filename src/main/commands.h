@@ -34,7 +34,4 @@
 	X(help,          "help",          "[COMMAND]",                        \
 	    "explain a command and its options")
 
-/* exit codes */
-enum { EXIT_USAGE = 2 };
-
 #endif

@@ -290,7 +290,7 @@ env_at(const void *table, size_t i)
 	return name[i];
 }
 
-/* What the tracker's commands read (src/main/work, src/work): a shell that has
+/* What the tracker's commands read (src/workcli, src/work): a shell that has
  * them may start a server as well. */
 static const char *const tracker_env[] = {
 	"COHORT_ACTOR", "COHORT_API_KEY", "COHORT_NO_DAEMON", "COHORT_TIMEOUT",

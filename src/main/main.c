@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "main/cmd.h"
-#include "main/work/cli.h"
+#include "workcli/cli.h"
 
 static bool
 is_help(const char *arg)
@@ -38,7 +38,7 @@ main(int argc, char **argv)
 	size_t i;
 	int words;
 
-	if (argc > 0 && work_is_bd(argv[0]))
+	if (argc > 0 && cli_is_bd(argv[0]))
 		return cmd_work_bd(argc - 1, argv + 1);
 	if (argc < 2) {
 		fprintf(stderr, "cohortd is started by cohort; try 'cohort help'.\n");

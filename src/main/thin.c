@@ -13,9 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/flags.h"
 #include "base/str.h"
 #include "main/commands.h"
-#include "main/work/cli.h"
+#include "workcli/cli.h"
 
 static const struct name { const char *name, *arguments, *summary; } names[] = {
 #define X(function, name, arguments, summary) { name, arguments, summary },
@@ -104,7 +105,7 @@ become_for_server(void)
 }
 
 /* The tracker is answered here, but for what needs HTTP. */
-static const struct work_host host = { .become = become_for_server };
+static const struct cli_host host = { .become = become_for_server };
 
 int
 main(int argc, char **argv)
@@ -112,12 +113,12 @@ main(int argc, char **argv)
 	struct str word = str_of(argc > 1 ? argv[1] : NULL);
 
 	own_argv = argv;
-	if (argc > 0 && work_is_bd(argv[0]))
-		return work_main(argc - 1, argv + 1, "bd", &host);
+	if (argc > 0 && cli_is_bd(argv[0]))
+		return cli_main(argc - 1, argv + 1, "bd", &host);
 	if (argc > 2 && str_eq(word, S("help")) && str_eq(str_of(argv[2]), S("work")))
-		return work_main(1, argv + 1, "cohort work", &host);
+		return cli_main(1, argv + 1, "cohort work", &host);
 	if (str_eq(word, S("work")))
-		return work_main(argc - 2, argv + 2, "cohort work", &host);
+		return cli_main(argc - 2, argv + 2, "cohort work", &host);
 	if (argc < 2)
 		return print_help(stderr);
 	if (str_eq(word, S("version")) || str_eq(word, S("--version")) ||

@@ -21,9 +21,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "llm/script.h"
-#include "main/work/tools.h"
+#include "main/work_tools.h"
 #include "net/host.h"
-#include "work/guest.h"
+#include "work/host/guest.h"
 
 #define SHARDS_DEFAULT 4                     /* keeps the process at 8 threads */
 #define MODEL_SCRIPTED "scripted:default"
@@ -128,7 +128,7 @@ phase_begin(struct node *n, const struct phase *phase)
 }
 
 static int
-home_make(struct home *h, struct err *e)
+workspace_make(struct home *h, struct err *e)
 {
 	struct node *n = h->node;
 	const struct config *c = n->config;
@@ -157,7 +157,7 @@ static void
 home_boot(struct home *h)
 {
 	struct err e = { 0 };
-	int rc = home_make(h, &e);
+	int rc = workspace_make(h, &e);
 
 	if (rc < 0)
 		node_fail(h->node, rc, &e);

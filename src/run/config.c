@@ -17,7 +17,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "run/frame_priv.h"
-#include "work/guest.h"
+#include "work/host/guest.h"
 
 /* Members a client cannot set.  `user_id` is not among them: clients name
  * their users with it, and without one it is who asked. */

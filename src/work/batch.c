@@ -40,18 +40,18 @@ entry_check(struct work *w, jnode entry, size_t i)
 	struct json_iter it = json_each(entry);
 
 	if (!json_is_object(entry))
-		return fail(w, ERR_INVALID, "operations[%zu]: expected an object, "
+		return work_fail(w, ERR_INVALID, "operations[%zu]: expected an object, "
 		    "got %s", i, json_kind(entry));
 	while (json_next(&it)) {
 		struct str key = json_str(it.key);
 
 		if (!str_eq(key, S("operation")) && !str_eq(key, S("args")))
-			return fail(w, ERR_INVALID, "operations[%zu]: \"%.*s\" is not "
+			return work_fail(w, ERR_INVALID, "operations[%zu]: \"%.*s\" is not "
 			    "known here; expected \"operation\" and \"args\"", i,
 			    (int)(key.n < 40 ? key.n : 40), key.p);
 	}
 	if (!json_is_string(json_get(entry, S("operation"))))
-		return fail(w, ERR_INVALID, "operations[%zu].operation: expected the "
+		return work_fail(w, ERR_INVALID, "operations[%zu].operation: expected the "
 		    "name of one, got %s", i,
 		    json_kind(json_get(entry, S("operation"))));
 	return OK;
@@ -64,7 +64,7 @@ entries_check(struct work *w, jnode list)
 	int rc = OK;
 
 	if (json_count(list) > LIMIT_WORK_BATCH)
-		return fail(w, ERR_TOOBIG, "operations: at most %d, got %zu",
+		return work_fail(w, ERR_TOOBIG, "operations: at most %d, got %zu",
 		    LIMIT_WORK_BATCH, json_count(list));
 	for (size_t i = 0; rc == OK && json_next(&it); i++)
 		rc = entry_check(w, it.value, i);
@@ -95,12 +95,12 @@ id_put(struct batch *b, size_t n, struct work_call *c, const struct buf *path)
 
 	b->w->call = c;
 	if (!r->ok)
-		rc = fail(b->w, ERR_INVALID, "%.*s.$ref: operation %zu failed",
+		rc = work_fail(b->w, ERR_INVALID, "%.*s.$ref: operation %zu failed",
 		    FMT(buf_str(path)), n);
 	else if (json_parse(&doc, str_sub(buf_str(b->c->data), r->from,
 	    r->to - r->from), &e) != OK) {
 		json_release(&doc);
-		rc = fail(b->w, ERR_IO, "the result of operation %zu: %s", n,
+		rc = work_fail(b->w, ERR_IO, "the result of operation %zu: %s", n,
 		    e.text);
 	} else {
 		jnode id = json_is_object(doc.root) ?
@@ -109,7 +109,7 @@ id_put(struct batch *b, size_t n, struct work_call *c, const struct buf *path)
 		if (json_is_string(id))
 			json_add_str(&b->args, json_str(id));
 		else
-			rc = fail(b->w, ERR_INVALID, "%.*s.$ref: the result of "
+			rc = work_fail(b->w, ERR_INVALID, "%.*s.$ref: the result of "
 			    "operation %zu (%.*s) is %s without an id",
 			    FMT(buf_str(path)), n, FMT(b->names[n]),
 			    json_kind(doc.root));
@@ -234,7 +234,7 @@ words_take(struct batch *b, const struct err *e, int rc)
 		while (n > 0 && ((unsigned char)e->text[n] & 0xc0) == 0x80)
 			n--;
 	}
-	return fail(b->w, rc, "operation %zu (%.*s): %.*s; nothing was changed",
+	return work_fail(b->w, rc, "operation %zu (%.*s): %.*s; nothing was changed",
 	    b->at, (int)(b->names[b->at].n < 32 ? b->names[b->at].n : 32),
 	    b->names[b->at].p, (int)n, e->text);
 }
@@ -309,7 +309,7 @@ tick(struct batch *b)
 
 	if (rc == OK)
 		return OK;
-	fail(b->w, rc, "the batch was ended after %zu of %zu operations (%s); "
+	work_fail(b->w, rc, "the batch was ended after %zu of %zu operations (%s); "
 	    "nothing was changed", b->at, b->total, rc_text(rc));
 	rolled_back(b, rc, NULL);
 	return rc;

@@ -12,7 +12,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "work/work_priv.h"
+#include "work/row.h"
 
 /* ---- members ------------------------------------------------------------------- */
 
@@ -144,7 +144,7 @@ target_add(struct work *w, struct str edge, struct buf *out, bool *first)
 		short_add(col_borrow(&q, 0), edge, out);
 	}
 	query_end(&q);
-	return rc == OK || rc == ERR_NOTFOUND ? OK : fail_db(w, rc);
+	return rc == OK || rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
 }
 
 static int

@@ -6,6 +6,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "work/graph.h"
+#include "work/row.h"
 #include "work/work_priv.h"
 
 /* ---- what is wanted ---------------------------------------------------------------- */
@@ -43,7 +45,7 @@ static int
 title_check(struct work *w, struct str title)
 {
 	if (str_trim(title).n == 0)
-		return fail(w, ERR_INVALID, "title: expected 1 to %d bytes of text, "
+		return work_fail(w, ERR_INVALID, "title: expected 1 to %d bytes of text, "
 		    "got an empty one", LIMIT_WORK_TITLE_BYTES);
 	return OK;
 }
@@ -63,7 +65,7 @@ dep_type_parse(struct work *w, struct str word, enum dep_type *out)
 			return OK;
 		}
 	}
-	return fail(w, ERR_INVALID, "dependency type \"%.*s\" is none of blocks, "
+	return work_fail(w, ERR_INVALID, "dependency type \"%.*s\" is none of blocks, "
 	    "related, parent-child, discovered-from", FMT(word));
 }
 
@@ -76,7 +78,7 @@ wish_add(struct work *w, struct item *it, struct wish *wishes,
 
 	for (size_t i = 0; i < it->deps_n; i++) {
 		if (wishes[i].target == target)
-			return fail(w, ERR_INVALID, "dependencies: %.*s is named twice",
+			return work_fail(w, ERR_INVALID, "dependencies: %.*s is named twice",
 			    FMT(id));
 	}
 	rc = edge_weight(w, target, type, &blockers, &parents);
@@ -127,7 +129,7 @@ wishes_take(struct work *w, struct item *it, struct wish **out)
 	wishes = arena_alloc(&w->a, (json_count(list) + 1) * sizeof *wishes);
 	it->deps = arena_alloc(&w->a, (json_count(list) + 1) * sizeof *it->deps);
 	if (wishes == NULL || it->deps == NULL)
-		return fail(w, ERR_TOOBIG, "too many dependencies");
+		return work_fail(w, ERR_TOOBIG, "too many dependencies");
 	while (rc == OK && json_next(&at))
 		rc = wish_parse(w, it, wishes, json_str(at.value));
 	*out = wishes;
@@ -144,14 +146,14 @@ labels_take(struct work *w, struct item *it)
 		return OK;
 	it->labels = arena_alloc(&w->a, (json_count(list) + 1) * sizeof *it->labels);
 	if (it->labels == NULL)
-		return fail(w, ERR_TOOBIG, "too many labels");
+		return work_fail(w, ERR_TOOBIG, "too many labels");
 	while (json_next(&at)) {
 		struct str label = str_trim(json_str(at.value));
 
 		if (label.n > 0)
 			it->labels[it->labels_n++] = label;
 	}
-	strs_sort(it->labels, &it->labels_n);
+	work_strs_sort(it->labels, &it->labels_n);
 	return OK;
 }
 
@@ -164,11 +166,11 @@ id_given(struct work *w, struct str id)
 	int rc;
 
 	if (!id_is_valid(id))
-		return fail(w, ERR_INVALID, "id: expected PREFIX-name as in "
+		return work_fail(w, ERR_INVALID, "id: expected PREFIX-name as in "
 		    "%.*s-a3f8, got \"%.*s\"", FMT(w->t.prefix), FMT(id));
 	rc = id_seq(w, id, &seq);
 	if (rc == OK)
-		return fail(w, ERR_CONFLICT, "id: there is an issue %.*s already "
+		return work_fail(w, ERR_CONFLICT, "id: there is an issue %.*s already "
 		    "(or was: ids are not used twice)", FMT(id));
 	return rc == ERR_NOTFOUND ? OK : rc;
 }
@@ -193,7 +195,7 @@ created_check(struct work *w, const struct item *it, const struct wish *wishes)
 	int64_t *targets = arena_alloc(&w->a, (it->deps_n + 1) * sizeof *targets);
 
 	if (targets == NULL)
-		return fail(w, ERR_TOOBIG, "too many dependencies");
+		return work_fail(w, ERR_TOOBIG, "too many dependencies");
 	for (size_t i = 0; i < it->deps_n; i++)
 		targets[i] = wishes[i].target;
 	return loose_allows(w, it, targets);
@@ -229,7 +231,7 @@ op_create(struct work *w, struct work_call *c)
 	int rc;
 
 	fields_take(c, &it);
-	it.created_at = it.updated_at = now_text(w);
+	it.created_at = it.updated_at = work_now_text(w);
 	item_set_status(w, &it, (enum status)arg_word(c, "status",
 	    work_status_names, STATUS_OPEN));
 	rc = title_check(w, it.title);
@@ -279,8 +281,8 @@ change_save(struct work *w, struct item *it, const struct item *was,
 		rc = body_add(w, buf_str(b), true, w->call->data);
 	if (rc == OK)
 		rc = event_add(w, it->seq, it->id, kind, old_json, new_json, ready);
-	if (rc == OK && is_done(it->status) != is_done(was->status))
-		rc = graph_closed(w, it->seq, is_done(it->status));
+	if (rc == OK && status_is_done(it->status) != status_is_done(was->status))
+		rc = graph_closed(w, it->seq, status_is_done(it->status));
 	return rc;
 }
 
@@ -315,7 +317,7 @@ static int
 claim_take(struct work *w, struct item *it)
 {
 	if (arg_given(w->call, "status") || arg_given(w->call, "assignee"))
-		return fail(w, ERR_INVALID, "claim sets status and assignee: leave "
+		return work_fail(w, ERR_INVALID, "claim sets status and assignee: leave "
 		    "them out");
 	return lease_take(w, it, LIMIT_WORK_LEASE_MS);
 }
@@ -357,7 +359,7 @@ reason_json(struct work *w)
 	if (reason.n == 0)
 		return STR_NONE;
 	json_add_fmt(&b, "{'reason':%.*s}", FMT(reason));
-	return text_keep(w, &b);
+	return work_text_keep(w, &b);
 }
 
 /* Closing what is closed changes nothing and is no error. */

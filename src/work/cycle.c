@@ -1,5 +1,5 @@
 /*
- * cycle.c - rings are refused: over `blocks` and `parent-child` together no
+ * cycle.c - cycles are refused: over `blocks` and `parent-child` together no
  * item may wait for itself.
  *
  * Does the new edge's target lead back to its item?  Three answers, cheapest
@@ -18,12 +18,13 @@
 #include <stdio.h>
 
 #include "base/mem.h"
-#include "work/links_priv.h"
+#include "work/links.h"
+#include "work/graph.h"
 #include "work/work_priv.h"
 
 #define NEAR_EDGES  64                       /* looked at by statements */
 #define WORDS_BYTES 300                      /* of ids in an error */
-#define RINGS_MAX   100                      /* dep_cycles shows */
+#define CYCLES_MAX   100                      /* dep_cycles shows */
 
 struct graph {
 	struct links g;
@@ -31,7 +32,7 @@ struct graph {
 };
 
 bool
-closes_rings(int64_t type)
+edge_can_cycle(int64_t type)
 {
 	return type == DEP_BLOCKS || type == DEP_PARENT_CHILD;
 }
@@ -62,9 +63,9 @@ graph_note(struct work *w, int64_t item, int64_t target, enum dep_type type,
 	struct links *g;
 	bool current = graph_current(w);
 
-	if (!closes_rings(type))
+	if (!edge_can_cycle(type))
 		return;
-	tracker_edges_changed(w);
+	work_edges_changed(w);
 	if (!current)
 		return;
 	g = &w->graph->g;
@@ -89,7 +90,7 @@ edges_statement(struct work *w, enum sql *what)
 	rc = query_row(&q);
 	query_end(&q);
 	*what = rc == OK ? SQL_EDGES_TRACKER : SQL_EDGES_ALL;
-	return rc == OK || rc == ERR_NOTFOUND ? OK : fail_db(w, rc);
+	return rc == OK || rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
 }
 
 int
@@ -107,7 +108,7 @@ graph_edges(struct work *w, struct links *g)
 	if (what == SQL_EDGES_TRACKER)
 		bind_i64(&q, w->t.seq);
 	while ((rc = query_row(&q)) == OK && g->live < LIMIT_WORK_GRAPH_EDGES) {
-		if (!closes_rings(col_i64(&q, 2)))
+		if (!edge_can_cycle(col_i64(&q, 2)))
 			continue;
 		if (from == NIL || col_i64(&q, 0) != last) {
 			last = col_i64(&q, 0);
@@ -116,7 +117,7 @@ graph_edges(struct work *w, struct links *g)
 		links_add(g, from, links_node(g, col_i64(&q, 1)));
 	}
 	query_end(&q);
-	return rc == ERR_NOTFOUND ? OK : rc == OK ? ERR_LIMIT : fail_db(w, rc);
+	return rc == ERR_NOTFOUND ? OK : rc == OK ? ERR_LIMIT : work_fail_db(w, rc);
 }
 
 static int
@@ -162,12 +163,12 @@ reader_pull(void *ctx, uint32_t node, int side)
 		    side == AHEAD ? other : node);
 	}
 	query_end(&q);
-	return rc == ERR_NOTFOUND ? OK : rc == OK ? ERR_LIMIT : fail_db(r->w, rc);
+	return rc == ERR_NOTFOUND ? OK : rc == OK ? ERR_LIMIT : work_fail_db(r->w, rc);
 }
 
 /* ---- the check --------------------------------------------------------------------- */
 
-/* As search_run with `way` made; ERR_LIMIT: not known after `max` edges. */
+/* As links_search with `way` made; ERR_LIMIT: not known after `max` edges. */
 static int
 way_read(struct work *w, int64_t from, int64_t to, size_t max, int64_t **way,
     size_t *n)
@@ -181,9 +182,9 @@ way_read(struct work *w, int64_t from, int64_t to, size_t max, int64_t **way,
 	links_init(&g);
 	a = links_node(&g, from);
 	b = links_node(&g, to);
-	rc = search_run(&s, a, b);
+	rc = links_search(&s, a, b);
 	if (rc == OK)
-		*way = search_way(&s, n);
+		*way = links_way(&s, n);
 	links_release(&g);
 	return rc;
 }
@@ -193,10 +194,10 @@ way_memory(struct links *g, int64_t from, int64_t to, int64_t **way, size_t *n)
 {
 	struct search s = { .g = g };
 	uint32_t a = links_find(g, from), b = links_find(g, to);
-	int rc = a == NIL || b == NIL ? ERR_NOTFOUND : search_run(&s, a, b);
+	int rc = a == NIL || b == NIL ? ERR_NOTFOUND : links_search(&s, a, b);
 
 	if (rc == OK)
-		*way = search_way(&s, n);
+		*way = links_way(&s, n);
 	return rc;
 }
 
@@ -211,7 +212,7 @@ way_possible(struct work *w, int64_t from, int64_t to)
 	bind_i64(&q, to);
 	rc = query_row(&q);
 	query_end(&q);
-	return rc == OK || rc == ERR_NOTFOUND ? rc : fail_db(w, rc);
+	return rc == OK || rc == ERR_NOTFOUND ? rc : work_fail_db(w, rc);
 }
 
 /* Past all limits the statements go on, slowly, as far as memory allows. */
@@ -232,7 +233,7 @@ way_find(struct work *w, int64_t from, int64_t to, int64_t **way, size_t *n)
 		return way_memory(&w->graph->g, from, to, way, n);
 	if (rc == ERR_LIMIT)
 		rc = way_read(w, from, to, LIMIT_WORK_GRAPH_EDGES, way, n);
-	return rc != ERR_LIMIT ? rc : fail(w, rc, "cannot add dependency: more than "
+	return rc != ERR_LIMIT ? rc : work_fail(w, rc, "cannot add dependency: more than "
 	    "%d others would have to be looked at for a cycle",
 	    LIMIT_WORK_GRAPH_EDGES);
 }
@@ -248,13 +249,13 @@ id_of(struct work *w, int64_t seq, struct str *out)
 	if (rc == OK)
 		*out = col_str(&q, 3, &w->a);
 	query_end(&q);
-	return rc == OK ? OK : fail_db(w, rc);
+	return rc == OK ? OK : work_fail_db(w, rc);
 }
 
 /* The ids from both ends, as many as there is room for; those between are
  * only counted. */
 static int
-ring_words(struct work *w, const int64_t *ring, size_t n)
+cycle_words(struct work *w, const int64_t *cycle, size_t n)
 {
 	struct str id, front[WORDS_BYTES / 4], back[WORDS_BYTES / 4];
 	size_t fronts = 0, backs = 0, used = 0;
@@ -265,7 +266,7 @@ ring_words(struct work *w, const int64_t *ring, size_t n)
 	while (fronts + backs < n) {
 		bool ahead = fronts <= backs;
 
-		rc = id_of(w, ahead ? ring[fronts] : ring[n - 1 - backs], &id);
+		rc = id_of(w, ahead ? cycle[fronts] : cycle[n - 1 - backs], &id);
 		if (rc != OK)
 			return rc;
 		used += id.n + 4;
@@ -287,29 +288,29 @@ ring_words(struct work *w, const int64_t *ring, size_t n)
 		at += (size_t)snprintf(text + at, sizeof text - at, " -> %.*s",
 		    FMT(back[backs]));
 	}
-	return fail(w, ERR_CONFLICT, "cannot add dependency: would create a cycle "
+	return work_fail(w, ERR_CONFLICT, "cannot add dependency: would create a cycle "
 	    "(%s)", text);
 }
 
 int
 cycle_check(struct work *w, int64_t item, int64_t target, enum dep_type type)
 {
-	int64_t *way = NULL, *ring;
+	int64_t *way = NULL, *cycle;
 	size_t n;
 	int rc;
 
 	if (item == target)
-		return fail(w, ERR_CONFLICT, "issue cannot depend on itself");
-	if (!closes_rings(type))
+		return work_fail(w, ERR_CONFLICT, "issue cannot depend on itself");
+	if (!edge_can_cycle(type))
 		return OK;
 	rc = way_find(w, target, item, &way, &n);
 	if (rc != OK)
 		return rc == ERR_NOTFOUND ? OK : rc;
-	ring = mem_alloc((n + 1) * sizeof *ring);
-	ring[0] = item;
-	memcpy(ring + 1, way, n * sizeof *way);
-	rc = ring_words(w, ring, n + 1);
-	free(ring);
+	cycle = mem_alloc((n + 1) * sizeof *cycle);
+	cycle[0] = item;
+	memcpy(cycle + 1, way, n * sizeof *way);
+	rc = cycle_words(w, cycle, n + 1);
+	free(cycle);
 	free(way);
 	return rc;
 }
@@ -317,7 +318,7 @@ cycle_check(struct work *w, int64_t item, int64_t target, enum dep_type type)
 /* ---- dep_cycles: none, unless the file was made by something else --------------------- */
 
 /* What is left when nodes that lead nowhere, and then those nothing leads to,
- * are taken off again and again: nodes in rings and between them. */
+ * are taken off again and again: nodes in cycles and between them. */
 static void
 peel(const struct links *g, int side, bool *gone)
 {
@@ -356,31 +357,31 @@ graph_peel(const struct links *g, bool *gone)
 }
 
 static int
-ring_add(struct work *w, struct links *g, const int64_t *ring, size_t n,
-    bool *gone, int *rings)
+cycle_add(struct work *w, struct links *g, const int64_t *cycle, size_t n,
+    bool *gone, int *cycles)
 {
 	struct buf *b = w->call->data;
 	struct str id;
 	int rc = OK;
 
-	if ((*rings)++ > 0)
+	if ((*cycles)++ > 0)
 		buf_add_char(b, ',');
 	for (size_t i = 0; rc == OK && i < n; i++) {
-		rc = id_of(w, ring[i], &id);
+		rc = id_of(w, cycle[i], &id);
 		buf_add_char(b, i == 0 ? '[' : ',');
 		json_add_str(b, id);
-		gone[links_find(g, ring[i])] = true;
+		gone[links_find(g, cycle[i])] = true;
 	}
 	buf_add_char(b, ']');
 	return rc;
 }
 
-/* A ring through node i, if it is in one, to the answer. */
+/* A cycle through node i, if it is in one, to the answer. */
 static int
-ring_of(struct work *w, struct links *g, uint32_t i, bool *gone, int *rings)
+cycle_of(struct work *w, struct links *g, uint32_t i, bool *gone, int *cycles)
 {
 	struct search s = { .g = g };
-	int64_t *ring;
+	int64_t *cycle;
 	size_t n;
 	int rc = ERR_NOTFOUND;
 
@@ -389,14 +390,14 @@ ring_of(struct work *w, struct links *g, uint32_t i, bool *gone, int *rings)
 		uint32_t to = g->links[l].end[AHEAD];
 
 		if (to == i)
-			return ring_add(w, g, &g->nodes[i].seq, 1, gone, rings);
-		rc = search_run(&s, to, i);
+			return cycle_add(w, g, &g->nodes[i].seq, 1, gone, cycles);
+		rc = links_search(&s, to, i);
 	}
 	if (rc != OK)
 		return OK;
-	ring = search_way(&s, &n);
-	rc = ring_add(w, g, ring, n, gone, rings);
-	free(ring);
+	cycle = links_way(&s, &n);
+	rc = cycle_add(w, g, cycle, n, gone, cycles);
+	free(cycle);
 	return rc;
 }
 
@@ -405,18 +406,18 @@ op_dep_cycles(struct work *w, struct work_call *c)
 {
 	struct links *g;
 	bool *gone;
-	int rings = 0, rc = graph_load(w);
+	int cycles = 0, rc = graph_load(w);
 
 	if (rc != OK)
-		return rc != ERR_LIMIT ? rc : fail(w, rc, "dep_cycles: more than %d "
+		return rc != ERR_LIMIT ? rc : work_fail(w, rc, "dep_cycles: more than %d "
 		    "dependencies", LIMIT_WORK_GRAPH_EDGES);
 	g = &w->graph->g;
 	gone = mem_zero(g->nodes_n + 1);
 	graph_peel(g, gone);
 	buf_add_char(c->data, '[');
-	for (uint32_t i = 0; rc == OK && i < g->nodes_n && rings < RINGS_MAX; i++) {
+	for (uint32_t i = 0; rc == OK && i < g->nodes_n && cycles < CYCLES_MAX; i++) {
 		if (!gone[i])
-			rc = ring_of(w, g, i, gone, &rings);
+			rc = cycle_of(w, g, i, gone, &cycles);
 	}
 	buf_add_char(c->data, ']');
 	free(gone);

@@ -9,6 +9,8 @@
  */
 #include <stdlib.h>
 
+#include "work/graph.h"
+#include "work/row.h"
 #include "work/work_priv.h"
 
 struct tie {
@@ -49,10 +51,10 @@ gone_find(struct deletion *d)
 	int rc = OK;
 
 	if (json_count(ids) == 0)
-		return fail(d->w, ERR_INVALID, "ids: expected one or more");
+		return work_fail(d->w, ERR_INVALID, "ids: expected one or more");
 	d->gone = arena_alloc(&d->w->a, json_count(ids) * sizeof *d->gone);
 	if (d->gone == NULL)
-		return fail(d->w, ERR_TOOBIG, "too many ids");
+		return work_fail(d->w, ERR_TOOBIG, "too many ids");
 	while (rc == OK && json_next(&at)) {
 		struct item *it = &d->gone[d->gone_n];
 
@@ -72,7 +74,7 @@ tie_note(struct deletion *d, const struct query *q)
 	struct work *w = d->w;
 
 	if (!arena_grow(&w->a, d->ties, d->ties_n, d->ties_cap))
-		return fail(w, ERR_LIMIT, "too many dependencies");
+		return work_fail(w, ERR_LIMIT, "too many dependencies");
 	d->ties[d->ties_n++] = (struct tie){ col_i64(q, 0), col_i64(q, 1),
 		(enum dep_type)col_i64(q, 2), col_str(q, 3, &w->a),
 		col_str(q, 4, &w->a) };
@@ -99,7 +101,7 @@ ties_find(struct deletion *d, bool into)
 		}
 		query_end(&q);
 		rc = rc == ERR_NOTFOUND ? OK : rc == ERR_LIMIT ? rc :
-		    fail_db(d->w, rc);
+		    work_fail_db(d->w, rc);
 	}
 	return rc;
 }
@@ -119,7 +121,7 @@ near_find(struct deletion *d)
 
 	d->near = arena_alloc(&d->w->a, (2 * d->ties_n + 1) * sizeof *d->near);
 	if (d->near == NULL)
-		return fail(d->w, ERR_LIMIT, "too many dependencies");
+		return work_fail(d->w, ERR_LIMIT, "too many dependencies");
 	for (size_t i = 0; i < d->ties_n; i++) {
 		if (!is_gone(d, d->ties[i].item))
 			d->near[n++] = d->ties[i].item;
@@ -163,7 +165,7 @@ dep_json(struct work *w, const struct dep *dep)
 
 	json_add_fmt(&b, "{'depends_on_id':%.*s,'type':%s}", FMT(dep->id),
 	    work_dep_names[dep->type]);
-	return text_keep(w, &b);
+	return work_text_keep(w, &b);
 }
 
 /* The dependencies on what goes leave the body; one event each. */
@@ -175,7 +177,7 @@ deps_drop(struct deletion *d, struct item *it)
 	int rc = OK;
 
 	if (kept == NULL)
-		return fail(d->w, ERR_TOOBIG, "too many dependencies");
+		return work_fail(d->w, ERR_TOOBIG, "too many dependencies");
 	for (size_t i = 0; rc == OK && i < it->deps_n; i++) {
 		if (gone_named(d, it->deps[i].id) == NULL)
 			kept[n++] = it->deps[i];

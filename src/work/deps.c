@@ -9,7 +9,9 @@
 #include <stdio.h>
 
 #include "base/mem.h"
-#include "work/links_priv.h"
+#include "work/links.h"
+#include "work/graph.h"
+#include "work/row.h"
 #include "work/work_priv.h"
 
 /* ---- add and remove ------------------------------------------------------------------ */
@@ -24,7 +26,7 @@ target_find(struct work *w, struct str id, struct item *out)
 	if (rc == ERR_NOTFOUND && str_starts(str_of(e->text), str_of(issue))) {
 		struct err found = *e;
 
-		fail(w, rc, "dependency target %s", found.text + sizeof issue - 1);
+		work_fail(w, rc, "dependency target %s", found.text + sizeof issue - 1);
 	}
 	return rc;
 }
@@ -55,7 +57,7 @@ dep_direction(struct work *w, const struct item *it, const struct item *target,
 	if (type != DEP_PARENT_CHILD || it->type != TYPE_EPIC ||
 	    target->type == TYPE_EPIC)
 		return OK;
-	return fail(w, ERR_INVALID, "invalid parent-child dependency: parent (%.*s) "
+	return work_fail(w, ERR_INVALID, "invalid parent-child dependency: parent (%.*s) "
 	    "cannot depend on child (%.*s). Use: dep add %.*s %.*s --type "
 	    "parent-child", FMT(it->id), FMT(target->id), FMT(target->id),
 	    FMT(it->id));
@@ -69,14 +71,14 @@ dep_check(struct work *w, const struct item *it, const struct item *target,
 	int rc;
 
 	if (i < it->deps_n && it->deps[i].type == type)
-		return fail(w, ERR_CONFLICT, "%.*s depends on %.*s already (%s)",
+		return work_fail(w, ERR_CONFLICT, "%.*s depends on %.*s already (%s)",
 		    FMT(it->id), FMT(target->id), work_dep_names[type]);
 	if (i < it->deps_n)
-		return fail(w, ERR_CONFLICT, "%.*s depends on %.*s already, as %s: "
+		return work_fail(w, ERR_CONFLICT, "%.*s depends on %.*s already, as %s: "
 		    "remove that dependency first", FMT(it->id), FMT(target->id),
 		    work_dep_names[it->deps[i].type]);
 	if (it->deps_n >= LIMIT_WORK_DEPS)
-		return fail(w, ERR_LIMIT, "%.*s: at most %d dependencies",
+		return work_fail(w, ERR_LIMIT, "%.*s: at most %d dependencies",
 		    FMT(it->id), LIMIT_WORK_DEPS);
 	rc = dep_direction(w, it, target, type);
 	return rc == OK ? cycle_check(w, it->seq, target->seq, type) : rc;
@@ -127,11 +129,11 @@ op_dep_add(struct work *w, struct work_call *c)
 	was = it;
 	deps = arena_alloc(&w->a, (it.deps_n + 1) * sizeof *deps);
 	if (deps == NULL)
-		return fail(w, ERR_TOOBIG, "%.*s has too many dependencies",
+		return work_fail(w, ERR_TOOBIG, "%.*s has too many dependencies",
 		    FMT(it.id));
 	if (it.deps_n > 0)
 		memcpy(deps, it.deps, it.deps_n * sizeof *deps);
-	deps[it.deps_n++] = (struct dep){ target.id, type, now_text(w), c->actor };
+	deps[it.deps_n++] = (struct dep){ target.id, type, work_now_text(w), c->actor };
 	it.deps = deps;
 	rc = dep_save(w, &it, &was, target.id, EVENT_dependency_added, type);
 	if (rc == OK)
@@ -155,11 +157,11 @@ op_dep_remove(struct work *w, struct work_call *c)
 	was = it;
 	i = dep_index(&it, target.id);
 	if (i == it.deps_n)
-		return fail(w, ERR_NOTFOUND, "dependency from %.*s to %.*s does not "
+		return work_fail(w, ERR_NOTFOUND, "dependency from %.*s to %.*s does not "
 		    "exist", FMT(it.id), FMT(target.id));
 	type = it.deps[i].type;
 	if (wanted >= 0 && wanted != (int)type)
-		return fail(w, ERR_CONFLICT, "%.*s depends on %.*s as %s, not as %s",
+		return work_fail(w, ERR_CONFLICT, "%.*s depends on %.*s as %s, not as %s",
 		    FMT(it.id), FMT(target.id), work_dep_names[type],
 		    work_dep_names[wanted]);
 	it.deps_n--;
@@ -225,7 +227,7 @@ tree_branches(struct tree *t, uint32_t row, int64_t seq)
 	}
 	query_end(&q);
 	if (rc == OK && !last)
-		return fail(t->w, ERR_LIMIT, "the tree is too large; give a smaller "
+		return work_fail(t->w, ERR_LIMIT, "the tree is too large; give a smaller "
 		    "max_depth");
 	t->rows[row].truncated = rc == OK;
 	for (size_t to = t->todo_n; to > from + 1; from++) {
@@ -234,7 +236,7 @@ tree_branches(struct tree *t, uint32_t row, int64_t seq)
 		t->todo[from] = t->todo[--to];
 		t->todo[to] = swap;
 	}
-	return rc == OK || rc == ERR_NOTFOUND ? OK : fail_db(t->w, rc);
+	return rc == OK || rc == ERR_NOTFOUND ? OK : work_fail_db(t->w, rc);
 }
 
 static int
@@ -243,7 +245,7 @@ again_note(struct tree *t, struct row *under, int64_t seq)
 	struct again *a = arena_new(&t->w->a, struct again);
 
 	if (a == NULL)
-		return fail(t->w, ERR_TOOBIG, "the tree is too large");
+		return work_fail(t->w, ERR_TOOBIG, "the tree is too large");
 	a->seq = seq;
 	if (under->again == NULL)
 		under->again = a;
@@ -261,7 +263,7 @@ tree_visit(struct tree *t, const struct branch *b)
 	if (i != NIL)
 		return again_note(t, &t->rows[b->parent], b->seq);
 	if (t->seen.nodes_n == LIMIT_WORK_ROWS)
-		return fail(t->w, ERR_LIMIT, "the tree has more than %d items; give "
+		return work_fail(t->w, ERR_LIMIT, "the tree has more than %d items; give "
 		    "a smaller max_depth", LIMIT_WORK_ROWS);
 	i = links_node(&t->seen, b->seq);
 	mem_grow(t->rows, i, t->rows_cap);
@@ -291,7 +293,7 @@ row_item_add(struct tree *t, struct row *r, int64_t seq, struct buf *b)
 		}
 	}
 	query_end(&q);
-	return rc == OK ? OK : fail_db(t->w, rc);
+	return rc == OK ? OK : work_fail_db(t->w, rc);
 }
 
 static int
@@ -312,7 +314,7 @@ again_add(struct tree *t, const struct again *a, struct buf *b)
 		query_end(&q);
 	}
 	buf_add_char(b, ']');
-	return rc == OK ? OK : fail_db(t->w, rc);
+	return rc == OK ? OK : work_fail_db(t->w, rc);
 }
 
 static int

@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "work/work_priv.h"
+#include "work/row.h"
 
 const char *const event_names[] = {
 #define X(name) #name,
@@ -28,7 +28,7 @@ event_add(struct work *w, int64_t item, struct str id, enum event_kind kind,
 	bind_str(&q, old_json);
 	bind_str(&q, new_json);
 	rc = query_run(&q);
-	return rc == OK ? OK : fail_db(w, rc);
+	return rc == OK ? OK : work_fail_db(w, rc);
 }
 
 /* The time of the newest is what has been seen of the clock, by whoever wrote. */
@@ -38,7 +38,7 @@ work_follow(struct work *w)
 	struct query q = query_of(&w->db, SQL_EVENT_NEWEST);
 
 	if (query_row(&q) == OK && col_i64(&q, 0) > w->clock &&
-	    col_i64(&q, 0) <= TIME_MAX_MS)
+	    col_i64(&q, 0) <= WORK_TIME_MAX_MS)
 		w->clock = col_i64(&q, 0);
 	query_end(&q);
 }

@@ -14,7 +14,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "base/mem.h"
-#include "work/work_priv.h"
+#include "work/graph.h"
 
 /* Items whose counters change; in the arena, walked from the front. */
 struct hold {
@@ -31,7 +31,7 @@ static int
 holds_add(struct work *w, struct holds *h, int64_t seq, int blockers, int parents)
 {
 	if (!arena_grow(&w->a, h->list, h->n, h->cap))
-		return fail(w, ERR_LIMIT, "too many items depend on this one");
+		return work_fail(w, ERR_LIMIT, "too many items depend on this one");
 	h->list[h->n++] = (struct hold){ seq, blockers, parents };
 	return OK;
 }
@@ -54,7 +54,7 @@ holds_add_all(struct work *w, struct holds *h, int64_t target,
 			break;
 	}
 	query_end(&q);
-	return rc == ERR_NOTFOUND ? OK : rc == ERR_LIMIT ? rc : fail_db(w, rc);
+	return rc == ERR_NOTFOUND ? OK : rc == ERR_LIMIT ? rc : work_fail_db(w, rc);
 }
 
 static int
@@ -69,7 +69,7 @@ hold_write(struct work *w, int64_t seq, int64_t state, int64_t blockers,
 	bind_i64(&q, parents);
 	bind_i64(&q, seq);
 	rc = query_run(&q);
-	return rc == OK ? OK : fail_db(w, rc);
+	return rc == OK ? OK : work_fail_db(w, rc);
 }
 
 /* Changes one item's counters and notes its children if it turned. */
@@ -91,7 +91,7 @@ hold_apply(struct work *w, struct holds *h, const struct hold *x)
 	}
 	query_end(&q);
 	if (rc != OK)
-		return fail_db(w, rc);
+		return work_fail_db(w, rc);
 	now = (state & ~INT64_C(1)) | (blockers > 0 || parents > 0);
 	rc = hold_write(w, x->seq, now, blockers, parents);
 	if (rc != OK || now == state)
@@ -145,7 +145,7 @@ edge_weight(struct work *w, int64_t target, enum dep_type type, int *blockers,
 	state = rc == OK ? col_i64(&q, 0) : 0;
 	query_end(&q);
 	if (rc != OK)
-		return fail_db(w, rc);
+		return work_fail_db(w, rc);
 	if (type == DEP_BLOCKS)
 		*blockers = state < 2 * STATUS_CLOSED;
 	if (type == DEP_PARENT_CHILD)
@@ -164,9 +164,9 @@ edge_put(struct work *w, int64_t item, int64_t target, enum dep_type type)
 	bind_i64(&q, (int64_t)type);
 	rc = query_run(&q);
 	if (rc == ERR_CONFLICT)
-		return fail(w, rc, "there is a dependency between the two already");
+		return work_fail(w, rc, "there is a dependency between the two already");
 	if (rc != OK)
-		return fail_db(w, rc);
+		return work_fail_db(w, rc);
 	graph_note(w, item, target, type, true);
 	return OK;
 }
@@ -209,7 +209,7 @@ edge_remove(struct work *w, int64_t item, int64_t target)
 	}
 	if (rc != OK)
 		return rc == ERR_NOTFOUND ?
-		    fail(w, rc, "there is no such dependency") : fail_db(w, rc);
+		    work_fail(w, rc, "there is no such dependency") : work_fail_db(w, rc);
 	graph_note(w, item, target, type, false);
 	if (blockers > 0 || parents > 0)
 		rc = holds_add(w, &h, item, -blockers, -parents);

@@ -8,7 +8,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "work/work_priv.h"
+#include "work/row.h"
 
 #define LENGTH_MIN 4
 #define LENGTH_MAX 12
@@ -126,7 +126,7 @@ items_count(struct work *w, int64_t *n)
 	w->ids_n = *n;
 	w->ids_tracker = w->t.seq;
 	w->ids_left = COUNT_KEEP;
-	return rc == ERR_NOTFOUND ? OK : fail_db(w, rc);
+	return rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
 }
 
 int
@@ -151,7 +151,7 @@ id_make(struct work *w, struct str *out)
 		if (rc != OK)
 			return rc == ERR_NOTFOUND ? OK : rc;
 	}
-	return fail(w, ERR_LIMIT, "no free id was found");
+	return work_fail(w, ERR_LIMIT, "no free id was found");
 }
 
 /* parent->children is changed; the caller saves it. */
@@ -169,11 +169,11 @@ id_child(struct work *w, struct item *parent, struct str *out)
 			break;
 	}
 	if (rc == OK)
-		return fail(w, ERR_LIMIT, "%.*s: at most %d children",
+		return work_fail(w, ERR_LIMIT, "%.*s: at most %d children",
 		    FMT(parent->id), LIMIT_WORK_CHILDREN);
 	if (rc != ERR_NOTFOUND)
 		return rc;
 	return out->n <= LIMIT_WORK_ID_BYTES ? OK :
-	    fail(w, ERR_TOOBIG, "the child's id would be longer than %d bytes",
+	    work_fail(w, ERR_TOOBIG, "the child's id would be longer than %d bytes",
 	    LIMIT_WORK_ID_BYTES);
 }

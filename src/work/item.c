@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "work/work_priv.h"
+#include "work/row.h"
 
 /* ---- encoding ---------------------------------------------------------------- */
 
@@ -143,7 +143,7 @@ comment_encode(struct buf *b, int64_t number, struct str issue,
 }
 
 struct str
-text_keep(struct work *w, struct buf *b)
+work_text_keep(struct work *w, struct buf *b)
 {
 	struct str out = b->failed ? STR_NONE : arena_str(&w->a, buf_str(b));
 
@@ -229,7 +229,7 @@ zone(struct str s, int *minutes)
 }
 
 bool
-time_parse(struct str s, msec *out)
+work_time_parse(struct str s, msec *out)
 {
 	static const int month_days[] = {
 		31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31
@@ -291,7 +291,7 @@ read_time(struct decode *d, const char *key, jnode n, struct str *out, msec *ms)
 	int rc = read_text(d, key, n, 64, out);
 
 	*ms = 0;
-	if (rc == OK && out->p != NULL && !time_parse(*out, ms))
+	if (rc == OK && out->p != NULL && !work_time_parse(*out, ms))
 		rc = err_set(d->e, ERR_INVALID, "%s: expected a time as "
 		    "2026-11-21T08:30:00Z, got \"%.*s\"", key, FMT(*out));
 	return rc;
@@ -354,18 +354,18 @@ read_status(struct decode *d, jnode n)
 }
 
 int
-str_order(const void *a, const void *b)
+work_str_order(const void *a, const void *b)
 {
 	return str_cmp(*(const struct str *)a, *(const struct str *)b);
 }
 
 void
-strs_sort(struct str *list, size_t *n)
+work_strs_sort(struct str *list, size_t *n)
 {
 	size_t kept = 0;
 
 	if (*n > 1)
-		qsort(list, *n, sizeof *list, str_order);
+		qsort(list, *n, sizeof *list, work_str_order);
 	for (size_t i = 0; i < *n; i++) {
 		if (i == 0 || !str_eq(list[i], list[kept - 1]))
 			list[kept++] = list[i];
@@ -374,7 +374,7 @@ strs_sort(struct str *list, size_t *n)
 }
 
 bool
-label_in(const struct str *labels, size_t n, struct str label)
+work_label_in(const struct str *labels, size_t n, struct str label)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (str_eq(labels[i], label))
@@ -389,8 +389,8 @@ dep_order(const void *left, const void *right)
 	const struct dep *a = left, *b = right;
 	msec at = 0, bt = 0;
 
-	time_parse(a->created_at, &at);
-	time_parse(b->created_at, &bt);
+	work_time_parse(a->created_at, &at);
+	work_time_parse(b->created_at, &bt);
 	if (at != bt)
 		return at < bt ? -1 : 1;
 	return str_cmp(a->id, b->id);
@@ -427,7 +427,7 @@ read_labels(struct decode *d, jnode n)
 		d->it->labels_n += rc == OK && label->n > 0;
 	}
 	if (d->it->labels != NULL)
-		strs_sort(d->it->labels, &d->it->labels_n);
+		work_strs_sort(d->it->labels, &d->it->labels_n);
 	return rc;
 }
 

@@ -11,6 +11,7 @@
  */
 #include <stdio.h>
 
+#include "work/row.h"
 #include "work/work_priv.h"
 
 /* ---- the end of a lease --------------------------------------------------------------- */
@@ -54,7 +55,7 @@ lease_json(struct work *w, const struct item *it, const char *why)
 	buf_add_char(&b, '{');
 	lease_add(&b, it);
 	json_add_fmt(&b, ",'reason':%s}", why);
-	return text_keep(w, &b);
+	return work_text_keep(w, &b);
 }
 
 static int
@@ -95,7 +96,7 @@ lease_expire(struct work *w)
 	arena_release(&w->a);
 	w->a = kept;
 	return rc == ERR_NOTFOUND ? OK : rc == OK || w->call->err.text[0] != '\0' ?
-	    rc : fail_db(w, rc);
+	    rc : work_fail_db(w, rc);
 }
 
 /* ---- claim -------------------------------------------------------------------------------- */
@@ -109,7 +110,7 @@ lease_guard(struct work *w, const struct item *it)
 	    str_eq(it->lease_holder, w->call->actor))
 		return OK;
 	clock_write_iso(until, it->lease_until);
-	return fail(w, ERR_CONFLICT, "%.*s is claimed by %.*s until %.*s",
+	return work_fail(w, ERR_CONFLICT, "%.*s is claimed by %.*s until %.*s",
 	    FMT(it->id), FMT(it->lease_holder), (int)sizeof until, until);
 }
 
@@ -129,11 +130,11 @@ held_words(struct work *w, const struct item *it)
 		    "%s%.*s", n > 1 ? ", " : "", FMT(col_borrow(&q, 1)));
 	query_end(&q);
 	if (rc != OK && rc != ERR_NOTFOUND)
-		return fail_db(w, rc);
+		return work_fail_db(w, rc);
 	if (n > 0)
-		return fail(w, ERR_CONFLICT, "%.*s is blocked by %s", FMT(it->id),
+		return work_fail(w, ERR_CONFLICT, "%.*s is blocked by %s", FMT(it->id),
 		    text);
-	return fail(w, ERR_CONFLICT, "%.*s is blocked, as its parent is",
+	return work_fail(w, ERR_CONFLICT, "%.*s is blocked, as its parent is",
 	    FMT(it->id));
 }
 
@@ -146,11 +147,11 @@ lease_take(struct work *w, struct item *it, msec length)
 	if (rc != OK)
 		return rc;
 	if (it->status != STATUS_OPEN && it->status != STATUS_IN_PROGRESS)
-		return fail(w, ERR_CONFLICT, "%.*s is %s", FMT(it->id),
+		return work_fail(w, ERR_CONFLICT, "%.*s is %s", FMT(it->id),
 		    work_status_names[it->status]);
 	if (it->status == STATUS_IN_PROGRESS && it->assignee.p != NULL &&
 	    !str_eq(it->assignee, actor))
-		return fail(w, ERR_CONFLICT, "%.*s is in progress by %.*s",
+		return work_fail(w, ERR_CONFLICT, "%.*s is in progress by %.*s",
 		    FMT(it->id), FMT(it->assignee));
 	if (it->lease_holder.p == NULL && item_held(it))
 		return held_words(w, it);
@@ -211,7 +212,7 @@ ready_first(struct work *w, int64_t *seq)
 			*seq = col_i64(&q, 0);
 		query_end(&q);
 	}
-	return rc == OK || rc == ERR_NOTFOUND ? rc : fail_db(w, rc);
+	return rc == OK || rc == ERR_NOTFOUND ? rc : work_fail_db(w, rc);
 }
 
 static int
@@ -246,12 +247,12 @@ op_claim(struct work *w, struct work_call *c)
 	int rc;
 
 	if (arg_bool(c, "ready") == arg_given(c, "id"))
-		return fail(w, ERR_INVALID,
+		return work_fail(w, ERR_INVALID,
 		    "claim: expected either \"id\" or \"ready\"");
 	if (arg_bool(c, "ready"))
 		return claim_ready(w);
 	if (arg_given(c, "priority") || arg_given(c, "assignee"))
-		return fail(w, ERR_INVALID, "claim: \"priority\" and \"assignee\" "
+		return work_fail(w, ERR_INVALID, "claim: \"priority\" and \"assignee\" "
 		    "choose among the ready; leave them out with \"id\"");
 	rc = item_seq(w, arg_text(c, "id"), &seq);
 	return rc == OK ? claim_item(w, seq) : rc;
@@ -267,9 +268,9 @@ op_release(struct work *w, struct work_call *c)
 		return rc;
 	was = it;
 	if (it.lease_holder.p == NULL)
-		return fail(w, ERR_CONFLICT, "%.*s is not claimed", FMT(it.id));
+		return work_fail(w, ERR_CONFLICT, "%.*s is not claimed", FMT(it.id));
 	if (!str_eq(it.lease_holder, c->actor) && !arg_bool(c, "force"))
-		return fail(w, ERR_CONFLICT, "%.*s is claimed by %.*s, not by you",
+		return work_fail(w, ERR_CONFLICT, "%.*s is claimed by %.*s, not by you",
 		    FMT(it.id), FMT(it.lease_holder));
 	lease_drop(w, &it);
 	return change_save(w, &it, &was, EVENT_released,

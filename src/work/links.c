@@ -1,9 +1,9 @@
 /*
- * links.c - see links_priv.h.
+ * links.c - see links.h.
  *
  * SPDX-License-Identifier: MIT
  */
-#include "work/links_priv.h"
+#include "work/links.h"
 
 #include <assert.h>
 #include <string.h>
@@ -195,7 +195,7 @@ step(struct search *s, int side)
 }
 
 int
-search_run(struct search *s, uint32_t from, uint32_t to)
+links_search(struct search *s, uint32_t from, uint32_t to)
 {
 	int side = AHEAD, rc = ERR_AGAIN;
 
@@ -211,7 +211,7 @@ search_run(struct search *s, uint32_t from, uint32_t to)
 }
 
 int64_t *
-search_way(const struct search *s, size_t *n)
+links_way(const struct search *s, size_t *n)
 {
 	const struct node *nodes = s->g->nodes;
 	size_t ahead = 0, back = 0;

@@ -16,6 +16,7 @@
  */
 #include <stdlib.h>
 
+#include "work/row.h"
 #include "work/work_priv.h"
 
 #define LIST_STATES 10                       /* all but the tombstones' */
@@ -40,7 +41,7 @@ struct filter {
 };
 
 /* The position of an item in the order of a list. */
-struct place {
+struct replace {
 	int64_t priority, created, seq;
 };
 
@@ -50,9 +51,9 @@ struct listing {
 	int64_t left;                        /* items that still fit */
 	bool page, all;                      /* the answer is a page; no limit was given */
 	size_t from;                         /* of the answer in its text */
-	struct place after;                  /* it begins behind this; */
+	struct replace after;                  /* it begins behind this; */
 	bool resumes;                        /* if so */
-	struct place last;                   /* the item that was offered last */
+	struct replace last;                   /* the item that was offered last */
 	int64_t looked;                      /* bodies read to find texts */
 	int64_t rows;                        /* that may still be walked over */
 	int (*add)(struct work *w, int64_t seq, struct str body);
@@ -107,13 +108,13 @@ body_matches(struct work *w, struct listing *l, struct str body, bool *yes)
 	if (!wants_texts(l->f))
 		return OK;
 	if (++l->looked > LIMIT_WORK_SCAN)
-		return fail(w, ERR_LIMIT, "more than %d items were searched: narrow "
+		return work_fail(w, ERR_LIMIT, "more than %d items were searched: narrow "
 		    "it with a status, a label or a limit", LIMIT_WORK_SCAN);
 	rc = json_parse(&doc, body, &e);
 	if (rc == OK)
 		*yes = texts_match(l->f, doc.root);
 	json_release(&doc);
-	return rc == OK ? OK : fail(w, ERR_IO, "an item is damaged: %s", e.text);
+	return rc == OK ? OK : work_fail(w, ERR_IO, "an item is damaged: %s", e.text);
 }
 
 /* ---- labels --------------------------------------------------------------------- */
@@ -130,7 +131,7 @@ has_label(struct work *w, int64_t seq, struct str label, bool *yes)
 	rc = query_row(&q);
 	query_end(&q);
 	*yes = rc == OK;
-	return rc == OK || rc == ERR_NOTFOUND ? OK : fail_db(w, rc);
+	return rc == OK || rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
 }
 
 static int
@@ -168,7 +169,7 @@ offer(struct work *w, struct listing *l, int64_t seq, struct str body)
 	if (rc != OK || !yes)
 		return rc;
 	if (l->all && l->left == 1)
-		return fail(w, ERR_LIMIT, "more than %d items: ask for them by pages "
+		return work_fail(w, ERR_LIMIT, "more than %d items: ask for them by pages "
 		    "(\"page\": true), or for fewer", LIMIT_WORK_ROWS);
 	json_add_comma(w->call->data);
 	l->left--;
@@ -203,7 +204,7 @@ cursor_next(struct work *w, struct cursor *c)
 
 	c->live = rc == OK;
 	if (rc != OK)
-		return rc == ERR_NOTFOUND ? OK : fail_db(w, rc);
+		return rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
 	c->seq = col_i64(&c->q, 0);
 	c->created = col_i64(&c->q, 1);
 	return OK;
@@ -254,7 +255,7 @@ walk_priority(struct work *w, struct listing *l, unsigned states, int priority)
 		if (at == NULL)
 			break;
 		l->rows--;
-		l->last = (struct place){ priority, at->created, at->seq };
+		l->last = (struct replace){ priority, at->created, at->seq };
 		rc = offer(w, l, at->seq, col_borrow(&at->q, 2));
 		if (rc == OK)
 			rc = cursor_next(w, at);
@@ -278,7 +279,7 @@ states_used(struct work *w, unsigned *states)
 			*states |= 1u << col_i64(&q, 0);
 	}
 	query_end(&q);
-	return rc == ERR_NOTFOUND ? OK : fail_db(w, rc);
+	return rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
 }
 
 static int
@@ -300,7 +301,7 @@ walk(struct work *w, struct listing *l)
 /* ---- starting at the few ---------------------------------------------------------------- */
 
 struct candidates {
-	struct place *list;
+	struct replace *list;
 	size_t n, max;
 	bool many;                           /* more than max: walk instead */
 };
@@ -308,7 +309,7 @@ struct candidates {
 static int
 candidate_order(const void *a, const void *b)
 {
-	const struct place *x = a, *y = b;
+	const struct replace *x = a, *y = b;
 
 	if (x->priority != y->priority)
 		return x->priority < y->priority ? -1 : 1;
@@ -330,7 +331,7 @@ candidate_note(struct candidates *cs, const struct filter *f,
 	if (cs->n == cs->max)
 		cs->many = true;
 	else
-		cs->list[cs->n++] = (struct place){ col_i64(q, 2),
+		cs->list[cs->n++] = (struct replace){ col_i64(q, 2),
 			col_i64(q, 3), col_i64(q, 0) };
 }
 
@@ -348,7 +349,7 @@ candidates_of(struct work *w, struct candidates *cs, const struct filter *f,
 			cs->many = true;
 	}
 	query_end(q);
-	return cs->many || rc == ERR_NOTFOUND ? OK : fail_db(w, rc);
+	return cs->many || rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
 }
 
 static int
@@ -418,7 +419,7 @@ candidates_offer(struct work *w, struct listing *l, struct candidates *cs)
 		bind_i64(&q, cs->list[i].seq);
 		rc = query_row(&q);
 		rc = rc == OK ? offer(w, l, cs->list[i].seq, col_borrow(&q, 0)) :
-		    fail_db(w, rc);
+		    work_fail_db(w, rc);
 		query_end(&q);
 	}
 	return rc;
@@ -439,7 +440,7 @@ from_few(struct work *w, struct listing *l, jnode ids, bool *done)
 		return OK;
 	cs.list = arena_alloc(&w->a, cs.max * sizeof *cs.list);
 	if (cs.list == NULL)
-		return fail(w, ERR_TOOBIG, "too many ids");
+		return work_fail(w, ERR_TOOBIG, "too many ids");
 	if (ids != NULL) {
 		cs.many = false;
 		rc = candidates_ids(w, &cs, f, ids);
@@ -488,7 +489,7 @@ strings_take(struct work *w, jnode list, struct str also, struct str **out,
 		return OK;
 	*out = arena_alloc(&w->a, (json_count(list) + 1) * sizeof **out);
 	if (*out == NULL)
-		return fail(w, ERR_TOOBIG, "too many labels");
+		return work_fail(w, ERR_TOOBIG, "too many labels");
 	if (also.p != NULL)
 		(*out)[(*n)++] = also;
 	while (json_next(&at))
@@ -540,7 +541,7 @@ place_read(struct work *w, struct listing *l, struct str text)
 	    str_to_i64(part, parts[n]))
 		n++;
 	l->resumes = true;
-	return n == COUNT(parts) && rest.n == 0 ? OK : fail(w, ERR_INVALID,
+	return n == COUNT(parts) && rest.n == 0 ? OK : work_fail(w, ERR_INVALID,
 	    "after: expected the \"next\" of a page before, got \"%.*s\"",
 	    FMT(text));
 }
@@ -553,7 +554,7 @@ listing_begin(struct work *w, struct listing *l)
 	buf_add(w->call->data, l->page ? S("{\"items\":[") : S("["));
 	l->from = w->call->data->n;
 	if (!l->page && after.n > 0)
-		return fail(w, ERR_INVALID, "after: goes with \"page\": true");
+		return work_fail(w, ERR_INVALID, "after: goes with \"page\": true");
 	return after.n > 0 ? place_read(w, l, after) : OK;
 }
 
@@ -626,7 +627,7 @@ words_take(struct work *w, struct str text, struct filter *f)
 
 	f->words = arena_alloc(&w->a, (text.n / 2 + 1) * sizeof *f->words);
 	if (f->words == NULL)
-		return fail(w, ERR_TOOBIG, "query: too long");
+		return work_fail(w, ERR_TOOBIG, "query: too long");
 	while (i < text.n) {
 		while (i < text.n && is_blank(text.p[i]))
 			i++;
@@ -636,7 +637,7 @@ words_take(struct work *w, struct str text, struct filter *f)
 			f->words[f->words_n++] = str_sub(text, from, i - from);
 	}
 	return f->words_n > 0 ? OK :
-	    fail(w, ERR_INVALID, "query: expected a word or more");
+	    work_fail(w, ERR_INVALID, "query: expected a word or more");
 }
 
 int
@@ -705,7 +706,7 @@ blockers_own(struct work *w, struct blockers *b, int64_t seq, bool *own)
 		blocker_note(w, b, &q);
 	}
 	query_end(&q);
-	return rc == ERR_NOTFOUND ? OK : fail_db(w, rc);
+	return rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
 }
 
 static int
@@ -718,7 +719,7 @@ parents_held(struct work *w, struct blockers *b, int64_t seq)
 	while ((rc = query_row(&q)) == OK)
 		ancestor_note(b, col_i64(&q, 0));
 	query_end(&q);
-	return rc == ERR_NOTFOUND ? OK : fail_db(w, rc);
+	return rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
 }
 
 /* Upwards, until on each way there is somebody with blockers of its own. */

@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "work/row.h"
 #include "work/work_priv.h"
 
 int
@@ -110,7 +111,7 @@ ready_of(struct work *w, struct work_call *c, int priority, int64_t *left)
 			break;
 	}
 	query_end(&q);
-	return *left == 0 || rc == ERR_NOTFOUND ? OK : fail_db(w, rc);
+	return *left == 0 || rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
 }
 
 int
@@ -130,7 +131,7 @@ op_ready(struct work *w, struct work_call *c)
 	}
 	buf_add_char(c->data, ']');
 	if (rc == OK && all && left == 0)
-		rc = fail(w, ERR_LIMIT, "more than %d items are ready: ask for fewer, "
+		rc = work_fail(w, ERR_LIMIT, "more than %d items are ready: ask for fewer, "
 		    "with a limit or by priority", LIMIT_WORK_ROWS);
 	return rc;
 }
@@ -180,7 +181,7 @@ op_stats(struct work *w, struct work_call *c)
 	}
 	query_end(&q);
 	if (rc != ERR_NOTFOUND)
-		return fail_db(w, rc);
+		return work_fail_db(w, rc);
 	stats_add(c->data, counts, lead);
 	return OK;
 }
@@ -217,7 +218,7 @@ op_label_list_all(struct work *w, struct work_call *c)
 		    FMT(col_borrow(&q, 0)), (long long)col_i64(&q, 1));
 	buf_add_char(c->data, ']');
 	query_end(&q);
-	return rc == ERR_NOTFOUND ? OK : fail_db(w, rc);
+	return rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
 }
 
 int
@@ -271,7 +272,7 @@ op_history(struct work *w, struct work_call *c)
 	buf_add_char(c->data, ']');
 	query_end(&q);
 	if (rc == ERR_NOTFOUND && limit == 0 && rows > LIMIT_WORK_ROWS)
-		return fail(w, ERR_LIMIT, "more than %d events: ask for them with a "
+		return work_fail(w, ERR_LIMIT, "more than %d events: ask for them with a "
 		    "limit, and \"after\" the last", LIMIT_WORK_ROWS);
-	return rc == ERR_NOTFOUND ? OK : fail_db(w, rc);
+	return rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
 }

@@ -6,10 +6,11 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "work/work_priv.h"
+#include "work/graph.h"
+#include "work/row.h"
 
 int
-seqs_read(struct work *w, struct query *q, int64_t **list, size_t *n)
+work_seqs_read(struct work *w, struct query *q, int64_t **list, size_t *n)
 {
 	size_t cap = 0;
 	int rc;
@@ -23,8 +24,8 @@ seqs_read(struct work *w, struct query *q, int64_t **list, size_t *n)
 	}
 	query_end(q);
 	if (rc == OK)
-		return fail(w, ERR_TOOBIG, "too many dependencies");
-	return rc == ERR_NOTFOUND ? OK : fail_db(w, rc);
+		return work_fail(w, ERR_TOOBIG, "too many dependencies");
+	return rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
 }
 
 static int
@@ -34,7 +35,7 @@ waiting_read(struct work *w, struct str id, int64_t **list, size_t *n)
 
 	bind_i64(&q, w->t.seq);
 	bind_str(&q, id);
-	return seqs_read(w, &q, list, n);
+	return work_seqs_read(w, &q, list, n);
 }
 
 /* The waiting item's dependency on `id`; NULL: it has none any more. */
@@ -54,16 +55,16 @@ waiting_load(struct work *w, int64_t seq, struct str id, struct item *it,
 
 /* waiting -> it -> target: does target lead back to waiting? */
 static int
-ring_check(struct work *w, const struct item *waiting, const struct item *it,
+loose_cycle_check(struct work *w, const struct item *waiting, const struct item *it,
     const int64_t *targets)
 {
 	int rc = OK;
 
 	for (size_t i = 0; rc == OK && i < it->deps_n; i++) {
-		if (!closes_rings(it->deps[i].type))
+		if (!edge_can_cycle(it->deps[i].type))
 			continue;
 		if (targets[i] == waiting->seq)
-			return fail(w, ERR_CONFLICT, "cannot add dependency: would "
+			return work_fail(w, ERR_CONFLICT, "cannot add dependency: would "
 			    "create a cycle (%.*s -> %.*s -> %.*s)", FMT(it->id),
 			    FMT(waiting->id), FMT(it->id));
 		rc = cycle_check(w, waiting->seq, targets[i], it->deps[i].type);
@@ -83,8 +84,8 @@ loose_allows(struct work *w, const struct item *it, const int64_t *targets)
 		struct item waiting;
 
 		rc = waiting_load(w, list[i], it->id, &waiting, &d);
-		if (rc == OK && d != NULL && closes_rings(d->type))
-			rc = ring_check(w, &waiting, it, targets);
+		if (rc == OK && d != NULL && edge_can_cycle(d->type))
+			rc = loose_cycle_check(w, &waiting, it, targets);
 	}
 	return rc;
 }
@@ -130,5 +131,5 @@ loose_take(struct work *w, struct str id, int64_t seq)
 	bind_i64(&q, w->t.seq);
 	bind_str(&q, id);
 	rc = query_run(&q);
-	return rc == OK ? OK : fail_db(w, rc);
+	return rc == OK ? OK : work_fail_db(w, rc);
 }

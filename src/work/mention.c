@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "work/work_priv.h"
+#include "work/item.h"
 
 static bool
 in_id(char c)

@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "work/row.h"
 #include "work/work_priv.h"
 
 /* ---- labels ------------------------------------------------------------------------------- */
@@ -18,7 +19,7 @@ labels_wanted(struct work *w, struct str **out, size_t *n)
 	*n = 0;
 	*out = arena_alloc(&w->a, (json_count(list) + 1) * sizeof **out);
 	if (*out == NULL)
-		return fail(w, ERR_TOOBIG, "too many labels");
+		return work_fail(w, ERR_TOOBIG, "too many labels");
 	if (one.n > 0)
 		(*out)[(*n)++] = one;
 	while (json_next(&at)) {
@@ -27,8 +28,8 @@ labels_wanted(struct work *w, struct str **out, size_t *n)
 		if (s.n > 0)
 			(*out)[(*n)++] = s;
 	}
-	strs_sort(*out, n);
-	return *n > 0 ? OK : fail(w, ERR_INVALID,
+	work_strs_sort(*out, n);
+	return *n > 0 ? OK : work_fail(w, ERR_INVALID,
 	    "expected a label that is not empty, in \"label\" or \"labels\"");
 }
 
@@ -40,7 +41,7 @@ labels_less(struct str *out, const struct str *from, size_t from_n,
 	size_t n = 0;
 
 	for (size_t i = 0; i < from_n; i++) {
-		if (!label_in(less, less_n, from[i]))
+		if (!work_label_in(less, less_n, from[i]))
 			out[n++] = from[i];
 	}
 	return n;
@@ -53,7 +54,7 @@ label_json(struct work *w, struct str label)
 	struct buf b = BUF(8 * KB);
 
 	json_add_fmt(&b, "{'label':%.*s}", FMT(label));
-	return text_keep(w, &b);
+	return work_text_keep(w, &b);
 }
 
 static int
@@ -80,7 +81,7 @@ labels_write(struct work *w, struct item *it, const struct item *was,
 	int rc = OK;
 
 	if (it->labels_n > LIMIT_WORK_LABELS)
-		return fail(w, ERR_TOOBIG, "%.*s: at most %d labels", FMT(it->id),
+		return work_fail(w, ERR_TOOBIG, "%.*s: at most %d labels", FMT(it->id),
 		    LIMIT_WORK_LABELS);
 	if (changed_n > 0) {
 		item_touch(w, it);
@@ -108,14 +109,14 @@ labels_change(struct work *w, bool add)
 	changed = arena_alloc(&w->a, (n + it.labels_n) * sizeof *changed);
 	now = arena_alloc(&w->a, (n + it.labels_n) * sizeof *now);
 	if (changed == NULL || now == NULL)
-		return fail(w, ERR_TOOBIG, "too many labels");
+		return work_fail(w, ERR_TOOBIG, "too many labels");
 	if (add) {
 		changed_n = labels_less(changed, wanted, n, it.labels, it.labels_n);
 		memcpy(now, changed, changed_n * sizeof *now);
 		if (it.labels_n > 0)
 			memcpy(now + changed_n, it.labels, it.labels_n * sizeof *now);
 		it.labels_n += changed_n;
-		strs_sort(now, &it.labels_n);
+		work_strs_sort(now, &it.labels_n);
 	} else {
 		it.labels_n = labels_less(now, was.labels, was.labels_n, wanted, n);
 		changed_n = labels_less(changed, was.labels, was.labels_n, now,
@@ -154,7 +155,7 @@ comment_insert(struct work *w, int64_t item, struct str author,
 	bind_str(&q, created);
 	bind_text(&q, text);
 	rc = query_run(&q);
-	return rc == OK ? OK : fail_db(w, rc);
+	return rc == OK ? OK : work_fail_db(w, rc);
 }
 
 int
@@ -165,20 +166,20 @@ comments_drop(struct work *w, int64_t item)
 
 	bind_i64(&q, item);
 	rc = query_run(&q);
-	return rc == OK ? OK : fail_db(w, rc);
+	return rc == OK ? OK : work_fail_db(w, rc);
 }
 
 int
 op_comment(struct work *w, struct work_call *c)
 {
-	struct str text = arg_text(c, "text"), now = now_text(w);
+	struct str text = arg_text(c, "text"), now = work_now_text(w);
 	struct item it, was;
 	int rc = item_find(w, arg_text(c, "id"), &it);
 
 	if (rc != OK)
 		return rc;
 	if (str_trim(text).n == 0)
-		return fail(w, ERR_INVALID, "text: expected a comment, got an empty "
+		return work_fail(w, ERR_INVALID, "text: expected a comment, got an empty "
 		    "one");
 	was = it;
 	it.comments++;

@@ -10,6 +10,8 @@
  */
 #include <stdlib.h>
 
+#include "work/graph.h"
+#include "work/row.h"
 #include "work/work_priv.h"
 
 struct node {
@@ -67,7 +69,7 @@ quoted(struct recount *r, struct str s)
 	if (s.p == NULL)
 		return S("null");
 	json_add_str(&b, s);
-	return text_keep(r->w, &b);
+	return work_text_keep(r->w, &b);
 }
 
 static bool
@@ -90,7 +92,7 @@ columns_agree(struct recount *r, const struct query *q, struct item *it)
 	int64_t lease = it->lease_holder.p == NULL ? 0 : it->lease_until;
 	bool same = check_text(r, id, "id", col_borrow(q, 0), id);
 
-	if (!time_parse(it->created_at, &it->created))
+	if (!work_time_parse(it->created_at, &it->created))
 		it->created = col_i64(q, 3);
 	it->comments = col_i64(q, 9);
 	same &= check_int(r, id, "status", col_i64(q, 1) / 2, (int64_t)it->status);
@@ -114,7 +116,7 @@ columns_check(struct recount *r, struct item *it, bool *agree)
 	if (rc == OK)
 		*agree = columns_agree(r, &q, it);
 	query_end(&q);
-	return rc == OK ? OK : fail_db(r->w, rc);
+	return rc == OK ? OK : work_fail_db(r->w, rc);
 }
 
 /* ---- one item: its edges -------------------------------------------------- */
@@ -145,8 +147,8 @@ rows_read(struct recount *r, int64_t item, struct row **rows, size_t *n)
 	}
 	query_end(&q);
 	if (rc == OK)
-		return fail(w, ERR_TOOBIG, "too many dependencies");
-	return rc == ERR_NOTFOUND ? OK : fail_db(w, rc);
+		return work_fail(w, ERR_TOOBIG, "too many dependencies");
+	return rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
 }
 
 static int
@@ -155,11 +157,11 @@ edge_take(struct work *w, int64_t item, int64_t target)
 	struct query q = query_of(&w->db, SQL_EDGE_TAKE);
 	int rc;
 
-	tracker_edges_changed(w);
+	work_edges_changed(w);
 	bind_i64(&q, item);
 	bind_i64(&q, target);
 	rc = query_run(&q);
-	return rc == OK ? OK : fail_db(w, rc);
+	return rc == OK ? OK : work_fail_db(w, rc);
 }
 
 /* A body may name what is not there if an import left it so: OK.  Else
@@ -175,7 +177,7 @@ loose_check(struct recount *r, const struct item *it, struct str target)
 	bind_i64(&q, it->seq);
 	rc = query_row(&q);
 	query_end(&q);
-	return rc == OK || rc == ERR_NOTFOUND ? rc : fail_db(r->w, rc);
+	return rc == OK || rc == ERR_NOTFOUND ? rc : work_fail_db(r->w, rc);
 }
 
 /* One dependency of the body; *keep: not when its target is not there. */
@@ -274,7 +276,7 @@ labels_check(struct recount *r, const struct item *it)
 			rc = rc == ERR_NOTFOUND ? OK : rc;
 		}
 		if (rc != OK)
-			fail_db(r->w, rc);
+			work_fail_db(r->w, rc);
 	}
 	return rc;
 }
@@ -301,7 +303,7 @@ label_rows_check(struct recount *r)
 			}
 		}
 		label = col_str(&q, 1, &w->a);
-		if (label_in(it.labels, it.labels_n, label))
+		if (work_label_in(it.labels, it.labels_n, label))
 			continue;
 		differs(r, it.id, "label", quoted(r, label), S("null"));
 		rc = label_run(w, SQL_LABEL_TAKE, label, it.seq);
@@ -309,7 +311,7 @@ label_rows_check(struct recount *r)
 			break;
 	}
 	query_end(&q);
-	return rc == ERR_NOTFOUND ? OK : fail_db(w, rc);
+	return rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
 }
 
 /* ---- every item ----------------------------------------------------------- */
@@ -349,7 +351,7 @@ items_check(struct recount *r)
 
 	for (size_t i = 0; rc == OK && i < r->n; i++) {
 		arena_clear(&r->w->a);
-		rc = call_tick(r->w, i, r->n);
+		rc = work_tick(r->w, i, r->n);
 		if (rc == OK)
 			rc = item_check(r, &r->nodes[i]);
 	}
@@ -390,10 +392,10 @@ nodes_read(struct recount *r)
 	}
 	query_end(&q);
 	if (rc == OK || r->all.failed)
-		return fail(w, ERR_LIMIT, "recount: too many items");
+		return work_fail(w, ERR_LIMIT, "recount: too many items");
 	if (r->n > 0)
 		qsort(r->nodes, r->n, sizeof *r->nodes, node_order);
-	return rc == ERR_NOTFOUND ? OK : fail_db(w, rc);
+	return rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
 }
 
 /* ---- who is held ---------------------------------------------------------- */
@@ -418,7 +420,7 @@ nodes_hold(struct recount *r)
 		}
 		query_end(&q);
 	}
-	return rc == OK ? OK : fail_db(r->w, rc);
+	return rc == OK ? OK : work_fail_db(r->w, rc);
 }
 
 static int
@@ -435,7 +437,7 @@ blockers_count(struct recount *r, struct node *n)
 		    target->status < STATUS_CLOSED;
 	}
 	query_end(&q);
-	return rc == ERR_NOTFOUND ? OK : fail_db(r->w, rc);
+	return rc == ERR_NOTFOUND ? OK : work_fail_db(r->w, rc);
 }
 
 /* A held item's children: each has one held parent more; those that were free
@@ -460,7 +462,7 @@ children_hold(struct recount *r, const struct node *parent, struct node **queue,
 		child->held = true;
 	}
 	query_end(&q);
-	return rc == ERR_NOTFOUND ? OK : fail_db(r->w, rc);
+	return rc == ERR_NOTFOUND ? OK : work_fail_db(r->w, rc);
 }
 
 static int
@@ -471,7 +473,7 @@ held_count(struct recount *r)
 	int rc = OK;
 
 	if (queue == NULL)
-		return fail(r->w, ERR_LIMIT, "recount: too many items");
+		return work_fail(r->w, ERR_LIMIT, "recount: too many items");
 	for (size_t i = 0; rc == OK && i < r->n; i++) {
 		rc = blockers_count(r, &r->nodes[i]);
 		r->nodes[i].held = r->nodes[i].blockers > 0;
@@ -510,7 +512,7 @@ holds_check(struct recount *r)
 		bind_i64(&q, n->seq);
 		rc = query_run(&q);
 		if (rc != OK)
-			fail_db(r->w, rc);
+			work_fail_db(r->w, rc);
 	}
 	return rc;
 }
@@ -529,7 +531,7 @@ counts_stored(struct work *w, int64_t *counts)
 			counts[col_i64(&q, 0)] = col_i64(&q, 1);
 	}
 	query_end(&q);
-	return rc == ERR_NOTFOUND ? OK : fail_db(w, rc);
+	return rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
 }
 
 /* What differs goes where each operation leaves its changes of the counts. */
@@ -591,7 +593,7 @@ op_recount(struct work *w, struct work_call *c)
 		.shown = BUF(LIMIT_WORK_MEMORY_BYTES) };
 	struct arena mine = w->a;
 	bool fix = arg_bool(c, "fix");
-	int rc = savepoint_begin(w);
+	int rc = work_savepoint_begin(w);
 
 	if (rc != OK)
 		return rc;
@@ -602,7 +604,7 @@ op_recount(struct work *w, struct work_call *c)
 	if (!fix)
 		forget(w);
 	graph_drop(w);
-	rc = savepoint_end(w, rc, fix);
+	rc = work_savepoint_end(w, rc, fix);
 	json_add_fmt(c->data, "{'ok':%hhd,'differences':[%-.*s],'total':%lld,'fixed':%hhd}",
 	    r.found == 0, FMT(buf_str(&r.shown)), (long long)r.found,
 	    fix && r.found > 0);

@@ -7,7 +7,7 @@
 #include <assert.h>
 #include <stdio.h>
 
-#include "work/work_priv.h"
+#include "work/row.h"
 
 #define CANDIDATES 5                         /* shown for an ambiguous id */
 #define NEAR_SCAN  2000                      /* ids looked at for a near one */
@@ -28,7 +28,7 @@ item_read(struct work *w, const struct query *q, struct item *out)
 		rc = item_decode(out, doc.root, true, &w->a, &e);
 	json_release(&doc);
 	if (rc != OK)
-		return fail(w, ERR_IO, "item %lld is damaged: %s",
+		return work_fail(w, ERR_IO, "item %lld is damaged: %s",
 		    (long long)col_i64(q, 0), e.text);
 	out->seq = col_i64(q, 0);
 	out->created = col_i64(q, 2);
@@ -47,7 +47,7 @@ item_load(struct work *w, int64_t seq, struct item *out)
 
 	bind_i64(&q, seq);
 	rc = query_row(&q);
-	rc = rc == OK ? item_read(w, &q, out) : fail_db(w, rc);
+	rc = rc == OK ? item_read(w, &q, out) : work_fail_db(w, rc);
 	query_end(&q);
 	return rc;
 }
@@ -66,7 +66,7 @@ seq_by(struct work *w, enum sql what, struct str id, int64_t *seq)
 	if (rc == OK)
 		*seq = col_i64(&q, 0);
 	query_end(&q);
-	return rc == OK || rc == ERR_NOTFOUND ? rc : fail_db(w, rc);
+	return rc == OK || rc == ERR_NOTFOUND ? rc : work_fail_db(w, rc);
 }
 
 int
@@ -139,9 +139,9 @@ seq_partial(struct work *w, struct str id, struct str low, bool writes,
 	}
 	query_end(&q);
 	if (rc != ERR_NOTFOUND)
-		return fail_db(w, rc);
+		return work_fail_db(w, rc);
 	if (n > 1)
-		return fail(w, ERR_CONFLICT, "\"%.*s\" is ambiguous: %s%s", FMT(id),
+		return work_fail(w, ERR_CONFLICT, "\"%.*s\" is ambiguous: %s%s", FMT(id),
 		    names, n > CANDIDATES ? ", ..." : "");
 	return n == 1 && !gone ? OK : ERR_NOTFOUND;
 }
@@ -169,9 +169,9 @@ not_found(struct work *w, struct str id)
 	}
 	query_end(&q);
 	if (near.n > 0)
-		return fail(w, ERR_NOTFOUND, "issue %.*s not found; did you mean "
+		return work_fail(w, ERR_NOTFOUND, "issue %.*s not found; did you mean "
 		    "%.*s?", FMT(id), FMT(near));
-	return fail(w, ERR_NOTFOUND, "issue %.*s not found", FMT(id));
+	return work_fail(w, ERR_NOTFOUND, "issue %.*s not found", FMT(id));
 }
 
 /* What stands under the id of a deleted item: perhaps its new name. */
@@ -187,10 +187,10 @@ gone_words(struct work *w, struct str id, int64_t seq)
 	if (query_row(&q) == OK && json_parse(&doc, col_borrow(&q, 0), &e) == OK)
 		to = json_str(json_get(doc.root, S("renamed_to")));
 	if (to.n > 0)
-		fail(w, ERR_NOTFOUND, "issue %.*s not found: it is %.*s now",
+		work_fail(w, ERR_NOTFOUND, "issue %.*s not found: it is %.*s now",
 		    FMT(id), FMT(to));
 	else
-		fail(w, ERR_NOTFOUND, "issue %.*s not found: it was deleted",
+		work_fail(w, ERR_NOTFOUND, "issue %.*s not found: it was deleted",
 		    FMT(id));
 	json_release(&doc);
 	query_end(&q);
@@ -214,7 +214,7 @@ seq_whole(struct work *w, struct str id, int64_t *seq, bool *gone)
 int
 item_seq(struct work *w, struct str id, int64_t *seq)
 {
-	bool writes = call_writes(w), gone = false;
+	bool writes = work_call_writes(w), gone = false;
 	struct str full;
 	int rc = seq_whole(w, id, seq, &gone);
 
@@ -251,7 +251,7 @@ comments_add(struct work *w, int64_t seq, struct str id, struct buf *out)
 	}
 	buf_add_char(out, ']');
 	query_end(&q);
-	return rc == ERR_NOTFOUND ? OK : fail_db(w, rc);
+	return rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
 }
 
 int
@@ -263,7 +263,7 @@ item_add(struct work *w, int64_t seq, bool targets, struct buf *out)
 	bind_i64(&q, seq);
 	rc = query_row(&q);
 	rc = rc == OK ? body_add(w, col_borrow(&q, 0), targets, out) :
-	    fail_db(w, rc);
+	    work_fail_db(w, rc);
 	query_end(&q);
 	return rc;
 }
@@ -369,7 +369,7 @@ item_lead(const struct item *it)
 	msec closed;
 
 	if (it->status != STATUS_CLOSED || it->closed_at.p == NULL ||
-	    !time_parse(it->closed_at, &closed) || closed < it->created)
+	    !work_time_parse(it->closed_at, &closed) || closed < it->created)
 		return 0;
 	return closed - it->created;
 }
@@ -384,14 +384,14 @@ item_save(struct work *w, struct item *it, const struct item *was)
 	deps_sort(it->deps, it->deps_n);
 	item_encode(&w->scratch, it, STR_NONE);
 	if (w->scratch.failed || w->scratch.n > LIMIT_WORK_ITEM_BYTES)
-		return fail(w, ERR_TOOBIG, "the item is larger than %d bytes",
+		return work_fail(w, ERR_TOOBIG, "the item is larger than %d bytes",
 		    LIMIT_WORK_ITEM_BYTES);
 	rc = was == NULL ? row_insert(w, it, buf_str(&w->scratch)) :
 	    row_update(w, it, buf_str(&w->scratch));
 	if (rc == OK && (it->labels_n > 0 || (was != NULL && was->labels_n > 0)))
 		rc = labels_save(w, it, was);
 	if (rc != OK)
-		return fail_db(w, rc);
+		return work_fail_db(w, rc);
 	w->t.counts[item_state(it)]++;
 	w->t.lead_change += item_lead(it);
 	if (was != NULL) {
@@ -402,7 +402,7 @@ item_save(struct work *w, struct item *it, const struct item *was)
 }
 
 struct str
-now_text(struct work *w)
+work_now_text(struct work *w)
 {
 	char *p = arena_alloc(&w->a, CLOCK_ISO_SIZE);
 
@@ -420,8 +420,8 @@ item_touch(struct work *w, struct item *it)
 
 	if (p == NULL)
 		return;                      /* the operation fails of it */
-	if (time_parse(it->updated_at, &was) && was > now) {
-		if (was >= TIME_MAX_MS)
+	if (work_time_parse(it->updated_at, &was) && was > now) {
+		if (was >= WORK_TIME_MAX_MS)
 			return;
 		now = was + 1;
 	}
@@ -435,7 +435,7 @@ item_set_status(struct work *w, struct item *it, enum status to)
 	it->status = to;
 	if (to == STATUS_CLOSED || to == STATUS_TOMBSTONE)
 		it->closed_at = it->closed_at.p != NULL ? it->closed_at :
-		    now_text(w);
+		    work_now_text(w);
 	else
 		it->closed_at = STR_NONE;
 	if (to != STATUS_IN_PROGRESS) {
@@ -451,7 +451,7 @@ item_drop_dep(struct work *w, struct item *it, struct str target)
 	size_t n = 0;
 
 	if (deps == NULL)
-		return fail(w, ERR_TOOBIG, "too many dependencies");
+		return work_fail(w, ERR_TOOBIG, "too many dependencies");
 	for (size_t i = 0; i < it->deps_n; i++) {
 		if (!str_eq(it->deps[i].id, target))
 			deps[n++] = it->deps[i];

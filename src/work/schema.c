@@ -6,7 +6,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "work/work_priv.h"
+#include "work/operation.h"
 
 static const char *const sql_text[SQL_COUNT] = {
 #define X(name, text) [SQL_##name] = text,

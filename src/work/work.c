@@ -1,6 +1,6 @@
 /*
- * work.c - the engine: the table of operations, what every call has in common
- * (arguments, the counts, answers kept under a key), and trackers.
+ * work.c - the engine: a call from its row to its answer (the counts, answers kept
+ * under a key), and trackers.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -9,193 +9,15 @@
 #include <stdio.h>
 
 #include "base/mem.h"
-#include "work/work_priv.h"
+#include "work/graph.h"
+#include "work/row.h"
 
 #define TICK_STEPS 256                       /* between two looks up */
-
-const char *const work_status_names[] = {
-	"open", "in_progress", "blocked", "deferred", "closed", NULL
-};
-const char *const work_type_names[] = {
-	"bug", "feature", "task", "epic", "chore", NULL
-};
-const char *const work_dep_names[] = {
-	"blocks", "related", "parent-child", "discovered-from", NULL
-};
-
-/* ---- arguments ------------------------------------------------------------- */
-
-static const char *const *
-words_of(enum arg_kind kind)
-{
-	switch (kind) {
-	case ARG_STATUS: return work_status_names;
-	case ARG_TYPE:   return work_type_names;
-	case ARG_DEP:    return work_dep_names;
-	default:         return NULL;
-	}
-}
-
-static int
-texts_check(const struct arg *arg, jnode args, struct err *e)
-{
-	struct json_iter it;
-	jnode array;
-	size_t i = 0;
-	int rc = json_get_array(args, arg->name, arg->name, &array, e);
-
-	if (rc == OK && json_count(array) > (size_t)arg->min)
-		return err_set(e, ERR_TOOBIG, "%s: at most %lld entries, got %zu",
-		    arg->name, (long long)arg->min, json_count(array));
-	it = json_each(array);
-	for (; rc == OK && json_next(&it); i++) {
-		struct str s = json_str(it.value);
-
-		if (!json_is_string(it.value) || s.n == 0)
-			return err_set(e, ERR_INVALID, "%s[%zu]: expected a string "
-			    "that is not empty, got %s", arg->name, i,
-			    s.n == 0 && json_is_string(it.value) ? "an empty one" :
-			    json_kind(it.value));
-		if (s.n > (size_t)arg->max)
-			return err_set(e, ERR_TOOBIG, "%s[%zu]: at most %lld bytes, "
-			    "got %zu", arg->name, i, (long long)arg->max, s.n);
-	}
-	return rc;
-}
-
-static int
-arg_check(const struct arg *arg, jnode args, struct err *e)
-{
-	struct str s;
-	int64_t n;
-	bool b;
-	int word;
-
-	switch (arg->kind) {
-	case ARG_TEXT:
-		return json_get_str(args, arg->name, arg->name, STR_NONE,
-		    (size_t)arg->max, &s, e);
-	case ARG_INT:
-		return json_get_int(args, arg->name, arg->name, arg->min, arg->min,
-		    arg->max, &n, e);
-	case ARG_BOOL:
-		return json_get_bool(args, arg->name, arg->name, false, &b, e);
-	case ARG_TEXTS:
-		return texts_check(arg, args, e);
-	case ARG_STATUS: case ARG_TYPE: case ARG_DEP:
-		return json_get_enum(args, arg->name, arg->name,
-		    words_of(arg->kind), 0, &word, e);
-	case ARG_ARRAY:
-		return json_get_array(args, arg->name, arg->name, &args, e);
-	}
-	return OK;
-}
-
-static const char *
-arg_name(const void *table, size_t i)
-{
-	return ((const struct arg *)table)[i].name;
-}
-
-static int
-unknown_arg(const struct operation *op, struct str key, struct err *e)
-{
-	const char *near;
-	size_t n = 0;
-
-	while (op->args[n].name != NULL)
-		n++;
-	near = str_nearest(key, arg_name, op->args, n);
-	return err_near(e, ERR_INVALID, near, "\"", "%s: \"%.*s\" is not an argument of it",
-	    op->name, FMT(key));
-}
-
-static const struct arg *
-arg_find(const struct operation *op, struct str key)
-{
-	for (const struct arg *a = op->args; a->name != NULL; a++) {
-		if (str_eq(str_of(a->name), key))
-			return a;
-	}
-	return NULL;
-}
-
-static int
-args_check(const struct operation *op, jnode args, struct err *e)
-{
-	struct json_iter it = json_each(args);
-	int rc = OK;
-
-	if (args != NULL && !json_is_object(args))
-		return err_set(e, ERR_INVALID, "args: expected an object, got %s",
-		    json_kind(args));
-	while (rc == OK && json_next(&it)) {
-		const struct arg *a = arg_find(op, json_str(it.key));
-
-		rc = a == NULL ? unknown_arg(op, json_str(it.key), e) :
-		    arg_check(a, args, e);
-	}
-	for (const struct arg *a = op->args; rc == OK && a->name != NULL; a++) {
-		if (a->required && json_is_null(json_get(args, str_of(a->name))))
-			rc = err_set(e, ERR_INVALID, "%s: \"%s\" is missing",
-			    op->name, a->name);
-	}
-	return rc;
-}
-
-jnode
-arg_node(const struct work_call *c, const char *name)
-{
-	jnode n = c->args == NULL ? NULL : json_get(c->args, str_of(name));
-
-	return json_is_null(n) ? NULL : n;
-}
-
-bool
-arg_given(const struct work_call *c, const char *name)
-{
-	return arg_node(c, name) != NULL;
-}
-
-struct str
-arg_text(const struct work_call *c, const char *name)
-{
-	jnode n = arg_node(c, name);
-
-	return n == NULL ? STR_NONE : json_str(n);
-}
-
-int64_t
-arg_int(const struct work_call *c, const char *name, int64_t fallback)
-{
-	jnode n = arg_node(c, name);
-
-	return n == NULL ? fallback : json_int(n);
-}
-
-bool
-arg_bool(const struct work_call *c, const char *name)
-{
-	return json_bool(arg_node(c, name));
-}
-
-int
-arg_word(const struct work_call *c, const char *name, const char *const *words,
-    int fallback)
-{
-	jnode n = arg_node(c, name);
-
-	for (int i = 0; n != NULL && words[i] != NULL; i++) {
-		if (str_eq(json_str(n), str_of(words[i])))
-			return i;
-	}
-	return fallback;
-}
 
 /* ---- failing --------------------------------------------------------------- */
 
 int
-fail(struct work *w, int rc, const char *format, ...)
+work_fail(struct work *w, int rc, const char *format, ...)
 {
 	struct err *e = &w->call->err;
 	va_list ap;
@@ -208,9 +30,9 @@ fail(struct work *w, int rc, const char *format, ...)
 }
 
 int
-fail_db(struct work *w, int rc)
+work_fail_db(struct work *w, int rc)
 {
-	return fail(w, rc, "%s", w->db.err.text[0] != '\0' ? w->db.err.text :
+	return work_fail(w, rc, "%s", w->db.err.text[0] != '\0' ? w->db.err.text :
 	    rc_text(rc));
 }
 
@@ -304,7 +126,7 @@ tracker_load(struct work *w, int64_t tracker)
 		w->t.lead_ms = col_i64(&q, 2);
 	}
 	query_end(&q);
-	return rc == OK ? OK : fail_db(w, rc);
+	return rc == OK ? OK : work_fail_db(w, rc);
 }
 
 /* A number no other change has: the time's low bits would not do, for a
@@ -347,11 +169,11 @@ tracker_save(struct work *w)
 		w->t.lead_change = 0;
 		w->t.edges_changed = false;
 	}
-	return rc == OK ? OK : fail_db(w, rc);
+	return rc == OK ? OK : work_fail_db(w, rc);
 }
 
 void
-tracker_edges_changed(struct work *w)
+work_edges_changed(struct work *w)
 {
 	if (!w->t.edges_changed)
 		w->t.edges = edges_number();
@@ -381,7 +203,7 @@ once_answer(struct work *w, struct work_call *c, int *rc)
 		buf_add(c->data, col_borrow(&q, 0));
 	query_end(&q);
 	if (*rc != OK && *rc != ERR_NOTFOUND)
-		fail_db(w, *rc);
+		work_fail_db(w, *rc);
 	return *rc != ERR_NOTFOUND;
 }
 
@@ -402,139 +224,7 @@ once_keep(struct work *w, struct work_call *c, struct str data)
 		bind_i64(&q, c->now - LIMIT_WORK_ONCE_MS);
 		rc = query_run(&q);
 	}
-	return rc == OK ? OK : fail_db(w, rc);
-}
-
-/* ---- the table ------------------------------------------------------------------ */
-
-#define TEXT(name, max) { name, ARG_TEXT, false, 0, max }
-#define NEED(name, max) { name, ARG_TEXT, true, 0, max }
-#define LONG(name)      { name, ARG_TEXT, false, 0, LIMIT_WORK_TEXT_BYTES }
-#define INT(name, min, max) { name, ARG_INT, false, min, max }
-#define BOOL(name)      { name, ARG_BOOL, false, 0, 0 }
-#define WORDS(name, kind) { name, kind, false, 0, 0 }
-#define LIST(name, count, max) { name, ARG_TEXTS, false, count, max }
-#define LABELS(name)    LIST(name, LIMIT_WORK_LABELS, LIMIT_WORK_LABEL_BYTES)
-#define ID              NEED("id", LIMIT_WORK_ID_BYTES)
-#define PRIORITY        INT("priority", 0, PRIORITY_MAX)
-#define ASSIGNEE        TEXT("assignee", LIMIT_WORK_NAME_BYTES)
-#define ROWS            INT("limit", 0, LIMIT_WORK_ROWS)
-#define PAGES           BOOL("page"), TEXT("after", LIMIT_WORK_ID_BYTES)
-#define END             { NULL }
-#define ARGS(...)       (const struct arg[]){ __VA_ARGS__ }
-
-#define ITEM_TEXTS LONG("description"), LONG("design"),                        \
-	LONG("acceptance_criteria"), LONG("notes")
-#define ITEM_FIELDS ITEM_TEXTS, WORDS("status", ARG_STATUS), PRIORITY,         \
-	WORDS("issue_type", ARG_TYPE), ASSIGNEE,                               \
-	INT("estimated_minutes", 0, LIMIT_WORK_MINUTES),                       \
-	TEXT("external_ref", LIMIT_WORK_NAME_BYTES)
-
-#define OP_ALONE (OP_WRITES | OP_SAVEPOINT | OP_WHOLE)
-
-const struct operation operations[] = {
-	{ "ping", op_ping, OP_READS, ARGS(END) },
-	{ "create", op_create, OP_WRITES, ARGS(
-	    TEXT("id", LIMIT_WORK_ID_BYTES), NEED("title", LIMIT_WORK_TITLE_BYTES),
-	    ITEM_FIELDS, LABELS("labels"),
-	    LIST("dependencies", LIMIT_WORK_DEPS, LIMIT_WORK_ID_BYTES + 32),
-	    TEXT("parent", LIMIT_WORK_ID_BYTES), END) },
-	{ "update", op_update, OP_WRITES, ARGS(ID,
-	    TEXT("title", LIMIT_WORK_TITLE_BYTES), ITEM_FIELDS, BOOL("claim"),
-	    END) },
-	{ "close", op_close, OP_WRITES, ARGS(ID,
-	    LONG("reason"), BOOL("claim_next"), END) },
-	{ "reopen", op_reopen, OP_WRITES, ARGS(ID, LONG("reason"), END) },
-	{ "show", op_show, OP_READS, ARGS(ID, END) },
-	{ "list", op_list, OP_READS, ARGS(WORDS("status", ARG_STATUS), PRIORITY,
-	    ASSIGNEE, WORDS("issue_type", ARG_TYPE),
-	    TEXT("label", LIMIT_WORK_LABEL_BYTES), LABELS("labels"),
-	    LABELS("labels_any"), TEXT("title", LIMIT_WORK_TITLE_BYTES),
-	    TEXT("query", LIMIT_WORK_TITLE_BYTES),
-	    LIST("ids", LIMIT_WORK_ROWS, LIMIT_WORK_ID_BYTES), ROWS, PAGES,
-	    END) },
-	{ "ready", op_ready, OP_READS, ARGS(ROWS, PRIORITY, ASSIGNEE, END) },
-	{ "blocked", op_blocked, OP_READS, ARGS(ROWS, PAGES, END) },
-	{ "stats", op_stats, OP_READS, ARGS(END) },
-	{ "search", op_search, OP_READS, ARGS(
-	    NEED("query", LIMIT_WORK_TITLE_BYTES), WORDS("status", ARG_STATUS),
-	    ROWS, PAGES, END) },
-	{ "claim", op_claim, OP_WRITES, ARGS(TEXT("id", LIMIT_WORK_ID_BYTES),
-	    BOOL("ready"), PRIORITY, ASSIGNEE,
-	    INT("lease_ms", LIMIT_WORK_LEASE_MIN_MS, LIMIT_WORK_LEASE_MAX_MS),
-	    END) },
-	{ "release", op_release, OP_WRITES, ARGS(ID, BOOL("force"), END) },
-	{ "delete", op_delete, OP_WRITES | OP_SAVEPOINT, ARGS(
-	    { "ids", ARG_TEXTS, true, LIMIT_WORK_IDS, LIMIT_WORK_ID_BYTES },
-	    BOOL("force"), END) },
-	{ "comment", op_comment, OP_WRITES, ARGS(ID,
-	    NEED("text", LIMIT_WORK_TEXT_BYTES), END) },
-	{ "comment_list", op_comment_list, OP_READS, ARGS(ID, END) },
-	{ "label_add", op_label_add, OP_WRITES, ARGS(ID,
-	    TEXT("label", LIMIT_WORK_LABEL_BYTES), LABELS("labels"), END) },
-	{ "label_remove", op_label_remove, OP_WRITES, ARGS(ID,
-	    TEXT("label", LIMIT_WORK_LABEL_BYTES), LABELS("labels"), END) },
-	{ "label_list", op_label_list, OP_READS, ARGS(ID, END) },
-	{ "label_list_all", op_label_list_all, OP_READS, ARGS(END) },
-	{ "dep_add", op_dep_add, OP_WRITES, ARGS(
-	    NEED("from_id", LIMIT_WORK_ID_BYTES), NEED("to_id", LIMIT_WORK_ID_BYTES),
-	    WORDS("dep_type", ARG_DEP), END) },
-	{ "dep_remove", op_dep_remove, OP_WRITES, ARGS(
-	    NEED("from_id", LIMIT_WORK_ID_BYTES), NEED("to_id", LIMIT_WORK_ID_BYTES),
-	    WORDS("dep_type", ARG_DEP), END) },
-	{ "dep_tree", op_dep_tree, OP_READS, ARGS(ID,
-	    INT("max_depth", 1, LIMIT_WORK_TREE_DEPTH), BOOL("reverse"), END) },
-	{ "dep_cycles", op_dep_cycles, OP_READS, ARGS(END) },
-	{ "history", op_history, OP_READS, ARGS(TEXT("id", LIMIT_WORK_ID_BYTES),
-	    ROWS, INT("after", 0, INT64_MAX), END) },
-	{ "resolve", op_resolve, OP_READS, ARGS(ID, END) },
-	{ "batch", op_batch, OP_ALONE, ARGS(
-	    { "operations", ARG_ARRAY, true }, BOOL("partial"), END) },
-	{ "export", op_export, OP_READS, ARGS(TEXT("after", LIMIT_WORK_ID_BYTES),
-	    WORDS("status", ARG_STATUS), BOOL("tombstones"), BOOL("whole"), ROWS,
-	    END) },
-	{ "import", op_import, OP_ALONE, ARGS(
-	    { "items", ARG_ARRAY, true }, INT("first_line", 1, INT32_MAX),
-	    BOOL("dry_run"), BOOL("skip_existing"), BOOL("strict"), BOOL("base"),
-	    BOOL("resolve_rings"), BOOL("skip_bad"),
-	    END) },
-	{ "rename_prefix", op_rename_prefix, OP_ALONE, ARGS(
-	    NEED("prefix", LIMIT_WORK_PREFIX_BYTES), BOOL("dry_run"), END) },
-	{ "recount", op_recount, OP_ALONE, ARGS(BOOL("fix"), END) },
-	{ "info", op_info, OP_READS, ARGS(END) },
-};
-const size_t operations_n = COUNT(operations);
-
-const char *
-work_operation(size_t i)
-{
-	return i < operations_n ? operations[i].name : NULL;
-}
-
-static const char *
-operation_name(const void *table, size_t i)
-{
-	return ((const struct operation *)table)[i].name;
-}
-
-const struct operation *
-operation_find(struct str name)
-{
-	for (size_t i = 0; i < operations_n; i++) {
-		if (str_eq(str_of(operations[i].name), name))
-			return &operations[i];
-	}
-	return NULL;
-}
-
-static int
-unknown_operation(struct work *w, struct str name)
-{
-	const char *near = str_nearest(name, operation_name, operations, operations_n);
-
-	return fail(w, ERR_METHOD, "unknown operation \"%.*s\"%s%s%s", FMT(name),
-	    near != NULL ? "; did you mean \"" : "", near != NULL ? near : "",
-	    near != NULL ? "\"?" : "");
+	return rc == OK ? OK : work_fail_db(w, rc);
 }
 
 /* ---- a call -------------------------------------------------------------------- */
@@ -570,9 +260,9 @@ work_rest(struct work *w)
 }
 
 bool
-call_writes(const struct work *w)
+work_call_writes(const struct work *w)
 {
-	const struct operation *op = operation_find(w->call->operation);
+	const struct operation *op = work_operation_find(w->call->operation);
 
 	return op != NULL && (op->flags & OP_WRITES) != 0;
 }
@@ -580,7 +270,7 @@ call_writes(const struct work *w)
 bool
 work_means_to_write(struct work *w, const struct work_call *c)
 {
-	const struct operation *op = operation_find(c->operation);
+	const struct operation *op = work_operation_find(c->operation);
 
 	(void)w;
 	return op != NULL && ((op->flags & OP_WRITES) != 0 || c->once.n > 0);
@@ -592,7 +282,7 @@ work_writes(struct work *w, const struct work_call *c)
 	msec now = c->now > w->clock ? c->now : w->clock;
 
 	return work_means_to_write(w, c) ||
-	    (operation_find(c->operation) != NULL &&
+	    (work_operation_find(c->operation) != NULL &&
 	    lease_due(w, c->tracker, now));
 }
 
@@ -602,17 +292,17 @@ savepoint_run(struct work *w, enum sql what)
 	struct query q = query_of(&w->db, what);
 	int rc = query_run(&q);
 
-	return rc == OK ? OK : fail_db(w, rc);
+	return rc == OK ? OK : work_fail_db(w, rc);
 }
 
 int
-savepoint_begin(struct work *w)
+work_savepoint_begin(struct work *w)
 {
 	return savepoint_run(w, SQL_SAVEPOINT);
 }
 
 int
-savepoint_end(struct work *w, int rc, bool keep)
+work_savepoint_end(struct work *w, int rc, bool keep)
 {
 	struct err why = w->call->err;
 	int end = OK;
@@ -632,13 +322,13 @@ savepoint_end(struct work *w, int rc, bool keep)
 }
 
 int
-call_tick(struct work *w, size_t done, size_t total)
+work_tick(struct work *w, size_t done, size_t total)
 {
 	struct work_call *c = w->call;
 	int rc = c->tick == NULL || done % TICK_STEPS != 0 ? OK :
 	    c->tick(c->tick_ctx, done, total);
 
-	return rc == OK ? OK : fail(w, rc, "%.*s was ended after %zu of %zu steps "
+	return rc == OK ? OK : work_fail(w, rc, "%.*s was ended after %zu of %zu steps "
 	    "(%s); nothing was changed", FMT(c->operation), done, total, rc_text(rc));
 }
 
@@ -646,14 +336,14 @@ call_tick(struct work *w, size_t done, size_t total)
 static int
 operation_run(struct work *w, const struct operation *op, struct work_call *c)
 {
-	int rc = args_check(op, c->args, &c->err);
+	int rc = work_args_check(op, c->args, &c->err);
 
 	if (rc == OK)
 		rc = op->run(w, c);
 	if (rc == OK)
 		rc = tracker_save(w);
 	if (rc == OK && (c->data->failed || w->a.failed || w->scratch.failed))
-		rc = fail(w, ERR_TOOBIG, "%s: the answer is too large", op->name);
+		rc = work_fail(w, ERR_TOOBIG, "%s: the answer is too large", op->name);
 	return rc;
 }
 
@@ -666,13 +356,13 @@ operation_guard(struct work *w, const struct operation *op, struct work_call *c)
 
 	if ((op->flags & OP_SAVEPOINT) == 0 && c->once.n == 0)
 		return operation_run(w, op, c);
-	rc = savepoint_begin(w);
+	rc = work_savepoint_begin(w);
 	if (rc != OK)
 		return rc;
 	rc = operation_run(w, op, c);
 	if (rc == OK && c->once.n > 0)
 		rc = once_keep(w, c, str_sub(buf_str(c->data), at, c->data->n - at));
-	rc = savepoint_end(w, rc, true);
+	rc = work_savepoint_end(w, rc, true);
 	if (rc != OK)
 		graph_drop(w);
 	return rc;
@@ -681,7 +371,7 @@ operation_guard(struct work *w, const struct operation *op, struct work_call *c)
 int
 work_run_inner(struct work *w, struct work_call *c)
 {
-	const struct operation *op = operation_find(c->operation);
+	const struct operation *op = work_operation_find(c->operation);
 	struct work_call *outer = w->call;
 	int rc;
 
@@ -690,9 +380,9 @@ work_run_inner(struct work *w, struct work_call *c)
 	w->scratch.failed = false;
 	c->err.text[0] = '\0';
 	if (op == NULL)
-		rc = unknown_operation(w, c->operation);
+		rc = work_operation_unknown(c->operation, &c->err);
 	else if ((op->flags & OP_WHOLE) != 0)
-		rc = fail(w, ERR_INVALID, "%s cannot be part of a batch", op->name);
+		rc = work_fail(w, ERR_INVALID, "%s cannot be part of a batch", op->name);
 	else
 		rc = operation_run(w, op, c);
 	w->call = outer;
@@ -703,14 +393,14 @@ int
 work_run_apart(struct work *w, struct work_call *c)
 {
 	struct tracker kept = w->t;
-	int rc = savepoint_begin(w);
+	int rc = work_savepoint_begin(w);
 
 	if (rc != OK)
 		return rc;
 	rc = work_run_inner(w, c);
 	if (rc != OK)
 		w->t = kept;
-	return savepoint_end(w, rc, true);
+	return work_savepoint_end(w, rc, true);
 }
 
 static int
@@ -728,7 +418,7 @@ call_run(struct work *w, const struct operation *op, struct work_call *c)
 int
 work_run(struct work *w, struct work_call *c)
 {
-	const struct operation *op = operation_find(c->operation);
+	const struct operation *op = work_operation_find(c->operation);
 	int rc;
 
 	assert(w->call == NULL && c->actor.n > 0);
@@ -738,13 +428,13 @@ work_run(struct work *w, struct work_call *c)
 	arena_clear(&w->a);
 	w->a.failed = w->scratch.failed = false;
 	c->err.text[0] = '\0';
-	if (w->clock == 0 && call_writes(w))
+	if (w->clock == 0 && work_call_writes(w))
 		work_follow(w);
 	if (c->now < w->clock)
 		c->now = w->clock;
 	w->clock = c->now;
 	if (op == NULL)
-		rc = unknown_operation(w, c->operation);
+		rc = work_operation_unknown(c->operation, &c->err);
 	else if (c->once.n == 0 || !once_answer(w, c, &rc))
 		rc = call_run(w, op, c);
 	w->call = NULL;

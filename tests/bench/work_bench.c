@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "work/work_priv.h"
+#include "work/operation.h"
 
 #define BATCH 128
 

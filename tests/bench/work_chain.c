@@ -5,7 +5,7 @@
  *   work-chain [-f FILE] [ROUNDS]
  *
  * Prints microseconds, the middle of ROUNDS and the worst: an edge that is
- * accepted and one that would close the ring, each with the engine as it lives
+ * accepted and one that would close the cycle, each with the engine as it lives
  * on in a daemon, with its memory dropped, and new as in a command of its own.
  *
  * SPDX-License-Identifier: MIT
@@ -17,7 +17,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "work/work_priv.h"
+#include "work/graph.h"
 
 #define ROUNDS_MAX 1000
 
@@ -135,7 +135,7 @@ chains(struct bench *b, int *have, int size)
 	sql(b, "COMMIT");
 	for (int how = 0; how < HOWS; how++) {
 		edge(b, (enum how)how, size, "accepted", 2 * size / 3, size / 3, OK);
-		edge(b, (enum how)how, size, "ring", 0, size - 1, ERR_CONFLICT);
+		edge(b, (enum how)how, size, "cycle", 0, size - 1, ERR_CONFLICT);
 	}
 }
 

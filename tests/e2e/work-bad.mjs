@@ -111,9 +111,9 @@ const requests = [
   ["claim for ever", line("claim", { id: "p-alpha", lease_ms: 1e12 }), /lease_ms/, "INVALID"],
   ["release what nobody has", line("release", { id: "p-alpha" }), /not claimed/, "CONFLICT"],
   ["a dependency on itself", line("dep_add", { from_id: "p-alpha", to_id: "p-alpha" }), /itself|p-alpha -> p-alpha/, "CONFLICT"],
-  ["a ring of two", line("dep_add", { from_id: "p-alpha", to_id: "p-alpine" }), /p-alpha -> p-alpine -> p-alpha/, "CONFLICT"],
-  ["a ring of three", line("dep_add", { from_id: "p-alpha", to_id: "p-beta" }), /p-alpha -> p-beta -> p-alpine -> p-alpha/, "CONFLICT"],
-  ["a ring through a parent", line("dep_add", { from_id: "p-alpha", to_id: "p-beta", dep_type: "parent-child" }), /p-alpha -> p-beta/, "CONFLICT"],
+  ["a cycle of two", line("dep_add", { from_id: "p-alpha", to_id: "p-alpine" }), /p-alpha -> p-alpine -> p-alpha/, "CONFLICT"],
+  ["a cycle of three", line("dep_add", { from_id: "p-alpha", to_id: "p-beta" }), /p-alpha -> p-beta -> p-alpine -> p-alpha/, "CONFLICT"],
+  ["a cycle through a parent", line("dep_add", { from_id: "p-alpha", to_id: "p-beta", dep_type: "parent-child" }), /p-alpha -> p-beta/, "CONFLICT"],
   ["the same edge again", line("dep_add", { from_id: "p-beta", to_id: "p-alpine" }), /already/, "CONFLICT"],
   ["an edge of no type", line("dep_add", { from_id: "p-alpha", to_id: "p-beta", dep_type: "needs" }), /dep_type.*blocks/, "INVALID"],
   ["an edge without an end", line("dep_add", { from_id: "p-alpha" }), /to_id.*missing/, "INVALID"],
@@ -168,7 +168,7 @@ const lines = [
   ["a dependency without an end", `${good("p-x1", { dependencies: [{ type: "blocks" }] })}\n`, /line 1: dependencies/],
   ["a dependency of no type", `${good("p-x1", { dependencies: [{ depends_on_id: "p-alpha", type: "needs" }] })}\n`, /line 1: dependencies.*blocks/],
   ["a title too long", `${good("p-x1", { title: "x".repeat(501) })}\n`, /line 1: title/],
-  ["a ring", `${good("p-x1", { dependencies: [{ issue_id: "p-x1", depends_on_id: "p-x2", type: "blocks" }] })}\n${good("p-x2", { dependencies: [{ issue_id: "p-x2", depends_on_id: "p-x1", type: "blocks" }] })}\n`, /line 2.*p-x2 -> p-x1 -> p-x2/],
+  ["a cycle", `${good("p-x1", { dependencies: [{ issue_id: "p-x1", depends_on_id: "p-x2", type: "blocks" }] })}\n${good("p-x2", { dependencies: [{ issue_id: "p-x2", depends_on_id: "p-x1", type: "blocks" }] })}\n`, /line 2.*p-x2 -> p-x1 -> p-x2/],
   ["marks of a conflict", `<<<<<<< HEAD\n${good("p-x1")}\n=======\n${good("p-x1")}\n>>>>>>> other\n`, /line 1.*conflict/i],
 ];
 for (const [what, text, error] of lines) {

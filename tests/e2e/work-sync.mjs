@@ -1,4 +1,4 @@
-// work-sync.mjs - sync when it is not easy: rings and renamings of two clones, a
+// work-sync.mjs - sync when it is not easy: cycles and renamings of two clones, a
 // kill at each step, a remote that hangs, repositories in any state.
 import { execFileSync } from "node:child_process";
 import { appendFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -16,7 +16,7 @@ const lines = (ws) => readFileSync(file(ws), "utf8");
 const sound = (ws) => {
   const { checks } = ws.ok(["doctor", "--json"]);
   check(checks.find((c) => c.name === "counts").ok, "counts", checks);
-  equal(ws.ok(["dep", "cycles", "--json"]), [], "no rings");
+  equal(ws.ok(["dep", "cycles", "--json"]), [], "no cycles");
 };
 const real = execFileSync("sh", ["-c", "command -v git"], { encoding: "utf8" }).trim();
 
@@ -27,7 +27,7 @@ function wrapper(script) {
   return { PATH: `${dir}:${process.env.PATH}` };
 }
 
-await scenario("a ring that two clones close: the later edge goes, on both", () => {
+await scenario("a cycle that two clones close: the later edge goes, on both", () => {
   for (const first of [0, 1]) {
     const list = clones(2);
     batch(list[0], ["x", "y", "z"].map((n) => create({ id: `p-${n}`, title: n })));
@@ -38,7 +38,7 @@ await scenario("a ring that two clones close: the later edge goes, on both", () 
     const [a, b] = first === 0 ? list : list.toReversed();
     sync(a);
     const strict = b.run(["sync", "--strict"]);
-    check(strict.code === 1 && /issues\.jsonl: line \d+: .*cycle \(p-/.test(strict.err), "--strict names line and ring", strict);
+    check(strict.code === 1 && /issues\.jsonl: line \d+: .*cycle \(p-/.test(strict.err), "--strict names line and cycle", strict);
     const r = b.run(["sync", "--json"]);
     equal(r.code, 0, `sync: ${r.err}`);
     const { conflicts } = JSON.parse(r.out);
@@ -53,8 +53,8 @@ await scenario("a ring that two clones close: the later edge goes, on both", () 
     }
     const alone = workspace({ env });
     const closed = lines(a).replace('"title":"z"', '"title":"z","dependencies":[{"issue_id":"p-z","depends_on_id":"p-x","type":"blocks","created_at":"2026-01-01T00:00:00Z","created_by":"t"}]');
-    const ring = alone.run(["import"], { input: closed });
-    check(ring.code === 1 && /line \d+: .*cycle/.test(ring.err), "a plain import refuses", ring);
+    const cycle = alone.run(["import"], { input: closed });
+    check(cycle.code === 1 && /line \d+: .*cycle/.test(cycle.err), "a plain import refuses", cycle);
   }
 });
 

@@ -5,7 +5,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "base/limits.h"
-#include "work/mcp.h"
+#include "work/host/mcp.h"
 
 #include <assert.h>
 

@@ -6,7 +6,7 @@
  */
 #include <assert.h>
 
-#include "work/work_priv.h"
+#include "work/operation.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 

@@ -6,7 +6,7 @@
  */
 #include <assert.h>
 
-#include "main/work/cmd.h"
+#include "workcli/cmd.h"
 
 enum { ARGS_MAX = 64 };
 
@@ -16,18 +16,18 @@ try_format(struct str text)
 	static const char items[] = "[{\"id\":\"b-1\",\"labels\":[\"x\"],"
 	    "\"dependencies\":[{\"issue_id\":\"b-1\",\"depends_on_id\":\"b-1\"}]}]";
 	struct buf out = BUF(16 * MB);
-	struct work_format f;
+	struct cli_format f;
 	struct json_doc d = { 0 };
 	struct err e = { 0 };
 
 	assert(json_parse(&d, str_of(items), &e) == OK);
-	if (work_format_check(text, &e) == OK) {
-		work_format_init(&f, text);
+	if (cli_format_check(text, &e) == OK) {
+		cli_format_init(&f, text);
 		if (f.graph)
-			work_format_know(&f, &out, d.root);
-		work_format_add(&f, &out, d.root);
-		work_format_end(&f, &out);
-		work_format_release(&f);
+			cli_format_know(&f, &out, d.root);
+		cli_format_add(&f, &out, d.root);
+		cli_format_end(&f, &out);
+		cli_format_release(&f);
 	} else {
 		assert(e.text[0] != '\0');
 	}
@@ -46,7 +46,7 @@ try_indent(struct str text)
 		struct buf compact = BUF(16 * MB);
 
 		json_add_node(&compact, d.root);
-		add_indented(&out, buf_str(&compact));
+		cli_add_indented(&out, buf_str(&compact));
 		assert(json_parse(&again, buf_str(&out), NULL) == OK);
 		buf_clear(&out);
 		json_add_node(&out, again.root);
@@ -63,14 +63,14 @@ try_line(int argc, char **argv)
 {
 	struct arena a = ARENA(MB);
 	struct buf args = BUF(MB);
-	struct work_line l;
+	struct cli_line l;
 	struct err e = { 0 };
 
 	buf_add_char(&args, '{');
-	if (work_parse(&l, argc, argv, &a, &e) != OK) {
+	if (cli_parse(&l, argc, argv, &a, &e) != OK) {
 		assert(e.text[0] != '\0');
 	} else if (l.cmd != NULL && !line_has(&l.in, "help") &&
-	    line_add_args(&l.in, l.cmd, &args, &e) == OK) {
+	    args_add_line(&l.in, l.cmd, &args, &e) == OK) {
 		buf_add_char(&args, '}');
 		assert(json_check(buf_str(&args), &e) == OK);
 	}
@@ -97,7 +97,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	try_line(argc, argv);
 	try_format(text);
 	try_indent(text);
-	if (work_duration(text, &t))
+	if (cli_duration(text, &t))
 		assert(t > 0);
 	arena_release(&a);
 	return 0;

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "base/json.h"
-#include "work/markdown.h"
+#include "work/exchange/exchange.h"
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)

@@ -8,8 +8,8 @@
 #include <assert.h>
 #include <stdint.h>
 
-#include "work/merge.h"
-#include "work/record_priv.h"
+#include "work/exchange/exchange.h"
+#include "work/exchange/record_priv.h"
 
 static void
 check_merge(struct str text)
@@ -18,7 +18,7 @@ check_merge(struct str text)
 	struct merge_count n;
 	struct err e;
 
-	if (merge_files(S(""), text, text, &out, &notes, &n, &e) == OK)
+	if (exchange_merge(S(""), text, text, &out, &notes, &n, &e) == OK)
 		assert(n.clashes == 0 && n.moved == 0);
 	buf_release(&out);
 	buf_release(&notes);

@@ -9,7 +9,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "work/wire_priv.h"
+#include "work/host/wire_priv.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 

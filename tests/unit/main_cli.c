@@ -6,7 +6,7 @@
 #include "harness/test.h"
 
 #include "main/cmd.h"
-#include "main/work/cli.h"
+#include "workcli/cli.h"
 
 #define ARGS(...) (char *[]){ __VA_ARGS__ __VA_OPT__(,) NULL }
 

@@ -378,7 +378,7 @@ TEST(work_random_operations_keep_the_counts_again)
 }
 
 /* Goal: an edge that a recount took off keeps nobody else from adding the one
- * that it would have made a ring with. */
+ * that it would have made a cycle with. */
 TEST(work_recount_tells_who_has_the_edges_in_memory)
 {
 	struct fix f;

@@ -16,10 +16,10 @@
 #include <unistd.h>
 
 #include "base/limits.h"
-#include "work/client.h"
-#include "work/daemon.h"
+#include "work/host/client.h"
+#include "work/host/daemon.h"
 
-static struct home home;
+static struct workspace workspace;
 
 static void
 file(const char *path, const char *text)
@@ -42,7 +42,7 @@ make(const char *dir, const char *prefix)
 {
 	struct err e;
 
-	CHECK_RC(home_make(&home, dir, str_of(prefix), clock_wall_ms(), &e), OK);
+	CHECK_RC(workspace_make(&workspace, dir, str_of(prefix), clock_wall_ms(), &e), OK);
 	setenv("CI", "1", 1);
 }
 
@@ -53,7 +53,7 @@ client(nsec timeout, const char *once)
 	struct client *c;
 	struct err e;
 
-	o = (struct client_options){ .home = &home, .actor = S("ann"),
+	o = (struct client_options){ .workspace = &workspace, .actor = S("ann"),
 		.timeout = timeout, .once = str_of(once) };
 	CHECK_RC(client_open(&c, &o, &e), OK);
 	return c;
@@ -69,10 +69,10 @@ start(void)
 
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		_exit(-daemon_run(&home, &o, &e));
+		_exit(-daemon_run(&workspace, &o, &e));
 	}
 	while (!st.running)
-		CHECK_RC(daemon_status(&home, &st, &e), OK);
+		CHECK_RC(daemon_status(&workspace, &st, &e), OK);
 	return pid;
 }
 
@@ -92,34 +92,34 @@ prefix_of(struct reply *r)
 
 TEST(home_is_the_nearest_with_its_database)
 {
-	struct home h;
+	struct workspace h;
 	struct err e;
 	char dir[DB_PATH_MAX];
 
-	CHECK_RC(home_find(&h, ".", STR_NONE, &e), ERR_NOTFOUND);
+	CHECK_RC(workspace_find(&h, ".", STR_NONE, &e), ERR_NOTFOUND);
 	CHECK(str_contains(str_of(e.text), S("cohort work init")));
 	make(".", "t");
-	CHECK_RC(home_make(&h, ".", S("t"), 0, &e), ERR_CONFLICT);
+	CHECK_RC(workspace_make(&h, ".", S("t"), 0, &e), ERR_CONFLICT);
 	folder("a");
 	folder("a/b");
-	CHECK_RC(home_find(&h, "a/b", STR_NONE, &e), OK);
-	CHECK_STR(str_of(h.db), home.db);
+	CHECK_RC(workspace_find(&h, "a/b", STR_NONE, &e), OK);
+	CHECK_STR(str_of(h.db), workspace.db);
 	CHECK(!h.read_only);
-	CHECK_RC(home_find(&h, "/", str_of(home.db), &e), OK);
-	CHECK_STR(str_of(h.dir), home.dir);
-	CHECK_RC(home_find(&h, ".", S("missing.db"), &e), ERR_NOTFOUND);
-	CHECK_RC(home_find(&h, ".", S(".cohort"), &e), ERR_INVALID);
+	CHECK_RC(workspace_find(&h, "/", str_of(workspace.db), &e), OK);
+	CHECK_STR(str_of(h.dir), workspace.dir);
+	CHECK_RC(workspace_find(&h, ".", S("missing.db"), &e), ERR_NOTFOUND);
+	CHECK_RC(workspace_find(&h, ".", S(".cohort"), &e), ERR_INVALID);
 	/* A clone inside it has none yet, and gets its own. */
 	folder("a/.git");
 	folder("a/.cohort");
-	CHECK_RC(home_find(&h, "a/b", STR_NONE, &e), OK);
+	CHECK_RC(workspace_find(&h, "a/b", STR_NONE, &e), OK);
 	CHECK(getcwd(dir, sizeof dir) != NULL);
 	CHECK(str_ends(str_of(h.dir), S("/a/.cohort")));
 }
 
 TEST(home_of_a_linked_worktree_is_its_main_checkouts)
 {
-	struct home h;
+	struct workspace h;
 	struct err e;
 
 	folder("main");
@@ -131,21 +131,21 @@ TEST(home_of_a_linked_worktree_is_its_main_checkouts)
 	file("wt/.git", "gitdir: ../main/.git/worktrees/wt\n");
 	folder("wt/.cohort");                        /* issues.jsonl is in git */
 	make("main", "t");
-	CHECK_RC(home_find(&h, "wt", STR_NONE, &e), OK);
-	CHECK_STR(str_of(h.db), home.db);
+	CHECK_RC(workspace_find(&h, "wt", STR_NONE, &e), OK);
+	CHECK_STR(str_of(h.db), workspace.db);
 	CHECK(rmdir("wt/.cohort") == 0);
-	CHECK_RC(home_find(&h, "wt", STR_NONE, &e), OK);
-	CHECK_STR(str_of(h.db), home.db);
+	CHECK_RC(workspace_find(&h, "wt", STR_NONE, &e), OK);
+	CHECK_STR(str_of(h.db), workspace.db);
 	/* A submodule is no worktree. */
 	CHECK(unlink("main/.git/worktrees/wt/commondir") == 0);
-	CHECK_RC(home_find(&h, "wt", STR_NONE, &e), ERR_NOTFOUND);
+	CHECK_RC(workspace_find(&h, "wt", STR_NONE, &e), ERR_NOTFOUND);
 }
 
 TEST(home_takes_its_prefix_from_the_export_or_the_folder)
 {
 	struct reply r = { 0 };
 	struct client *c;
-	struct home h;
+	struct workspace h;
 	struct err e;
 
 	folder("9 My.app--");
@@ -154,18 +154,18 @@ TEST(home_takes_its_prefix_from_the_export_or_the_folder)
 	CHECK_RC(client_call(c, "create", S("{\"title\":\"x\"}"), &r), OK);
 	CHECK_STR(str_of(prefix_of(&r)), "My-app");
 	client_close(c);
-	CHECK_RC(home_make(&h, "/proc", S("t"), 0, &e), ERR_IO);
+	CHECK_RC(workspace_make(&h, "/proc", S("t"), 0, &e), ERR_IO);
 	folder("clone");
 	folder("clone/.cohort");
 	file("clone/.cohort/issues.jsonl", "{\"id\":\"old-one-12\",\"title\":\"x\"}\n");
-	CHECK_RC(home_find(&home, "clone", STR_NONE, &e), OK);
+	CHECK_RC(workspace_find(&workspace, "clone", STR_NONE, &e), OK);
 	c = client(NEVER, NULL);
 	CHECK_RC(client_call(c, "create", S("{\"title\":\"x\"}"), &r), OK);
 	CHECK_STR(str_of(prefix_of(&r)), "old-one");
 	CHECK(access("clone/.cohort/.gitignore", F_OK) == 0);
 	client_close(c);
 	reply_release(&r);
-	CHECK_RC(home_make(&h, "clone/.cohort", S("-"), 0, &e), ERR_INVALID);
+	CHECK_RC(workspace_make(&h, "clone/.cohort", S("-"), 0, &e), ERR_INVALID);
 }
 
 TEST(home_read_only_is_read_and_refuses_writes)
@@ -177,7 +177,7 @@ TEST(home_read_only_is_read_and_refuses_writes)
 	c = client(NEVER, NULL);
 	CHECK_RC(client_call(c, "create", S("{\"title\":\"x\"}"), &r), OK);
 	client_close(c);
-	home.read_only = true;
+	workspace.read_only = true;
 	c = client(NEVER, NULL);
 	CHECK_RC(client_call(c, "ready", STR_NONE, &r), OK);
 	CHECK_INT(json_count(r.data), 1);
@@ -294,7 +294,7 @@ false_daemon(bool answers, const char *answer)
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 	char path[DB_PATH_MAX + 8], text[4096];
 
-	home_path(&home, "sock", path);
+	workspace_path(&workspace, "sock", path);
 	unlink(path);
 	snprintf(sa.sun_path, sizeof sa.sun_path, "%.*s",
 	    (int)sizeof sa.sun_path - 1, ".cohort/work.sock");

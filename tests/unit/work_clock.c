@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "work/home_priv.h"
+#include "work/host/workspace_priv.h"
 
 #define HOUR (3600 * 1000)
 

@@ -1,5 +1,5 @@
 /*
- * work_cycle.c - rings are refused, whatever way they would be found, and
+ * work_cycle.c - cycles are refused, whatever way they would be found, and
  * nothing else is.
  *
  * SPDX-License-Identifier: MIT

@@ -16,18 +16,17 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "net/rpc.h"
-#include "work/client.h"
-#include "work/daemon.h"
-#include "work/work_priv.h"
+#include "work/host/client.h"
+#include "work/host/daemon.h"
 
-static struct home home;
+static struct workspace workspace;
 
 static void
-workspace(void)
+workspace_setup(void)
 {
 	struct err e;
 
-	CHECK_RC(home_make(&home, ".", S("t"), clock_wall_ms(), &e), OK);
+	CHECK_RC(workspace_make(&workspace, ".", S("t"), clock_wall_ms(), &e), OK);
 	/* No test may start one by itself: it would be the test runner. */
 	setenv("CI", "1", 1);
 }
@@ -43,7 +42,7 @@ begin(nsec idle)
 	CHECK(pid >= 0);
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		_exit(-daemon_run(&home, &o, &e));
+		_exit(-daemon_run(&workspace, &o, &e));
 	}
 	return pid;
 }
@@ -57,7 +56,7 @@ start(nsec idle)
 	struct err e;
 
 	while (!st.running) {
-		CHECK_RC(daemon_status(&home, &st, &e), OK);
+		CHECK_RC(daemon_status(&workspace, &st, &e), OK);
 		CHECK(waitpid(pid, NULL, WNOHANG) == 0);
 	}
 	CHECK_INT(st.pid, pid);
@@ -79,7 +78,7 @@ has(const char *ending)
 {
 	char path[DB_PATH_MAX + 8];
 
-	home_path(&home, ending, path);
+	workspace_path(&workspace, ending, path);
 	return access(path, F_OK) == 0;
 }
 
@@ -95,7 +94,7 @@ dial(void)
 	struct err e;
 
 	CHECK(n < COUNT(clients));
-	home_path(&home, "sock", path);
+	workspace_path(&workspace, "sock", path);
 	CHECK_RC(rpc_connect(&clients[n], path, 64 * MB,
 	    clock_mono() + 10 * NS_PER_S, &e), OK);
 	return &clients[n++];
@@ -137,9 +136,9 @@ TEST(daemon_answers_and_echoes_any_request_id)
 	pid_t pid;
 	char path[DB_PATH_MAX + 8];
 
-	workspace();
+	workspace_setup();
 	pid = start(NEVER);
-	home_path(&home, "sock", path);
+	workspace_path(&workspace, "sock", path);
 	CHECK(stat(path, &st) == 0);
 	CHECK_INT(st.st_mode & 0777, 0600);
 	c = dial();
@@ -171,7 +170,7 @@ TEST(daemon_survives_malformed_lines)
 	};
 	struct rpc_client *c;
 
-	workspace();
+	workspace_setup();
 	start(NEVER);
 	c = dial();
 	for (size_t i = 0; i < COUNT(bad); i++) {
@@ -190,7 +189,7 @@ TEST(daemon_refuses_a_line_over_the_limit)
 	struct str line;
 	struct err e;
 
-	workspace();
+	workspace_setup();
 	start(NEVER);
 	c = dial();
 	memset(block, 'x', sizeof block);
@@ -212,7 +211,7 @@ TEST(daemon_leaves_one_of_two)
 	struct daemon_status st = { 0 };
 	int left = 0;
 
-	workspace();
+	workspace_setup();
 	for (size_t i = 0; i < COUNT(racer); i++)
 		racer[i] = begin(NEVER);
 	for (size_t i = 0; i < COUNT(racer) - 1; i++) {
@@ -223,11 +222,11 @@ TEST(daemon_leaves_one_of_two)
 		CHECK_INT(WEXITSTATUS(status), -ERR_BUSY);
 	}
 	while (!st.running)
-		CHECK_RC(daemon_status(&home, &st, &e), OK);
+		CHECK_RC(daemon_status(&workspace, &st, &e), OK);
 	for (size_t i = 0; i < COUNT(racer); i++)
 		left += racer[i] == st.pid;
 	CHECK_INT(left, 1);
-	CHECK_RC(daemon_stop(&home, 10 * NS_PER_S, &e), OK);
+	CHECK_RC(daemon_stop(&workspace, 10 * NS_PER_S, &e), OK);
 	CHECK(!has("sock") && !has("pid"));
 	ended((pid_t)st.pid, 0);
 }
@@ -238,16 +237,16 @@ TEST(daemon_killed_leaves_nothing_in_the_way)
 	struct err e;
 	pid_t pid;
 
-	workspace();
+	workspace_setup();
 	pid = start(NEVER);
 	kill(pid, SIGKILL);
 	CHECK_INT(waitpid(pid, NULL, 0), pid);
 	CHECK(has("sock") && has("pid"));
-	CHECK_RC(daemon_status(&home, &st, &e), OK);
+	CHECK_RC(daemon_status(&workspace, &st, &e), OK);
 	CHECK(!st.running);
-	CHECK_RC(daemon_stop(&home, NS_PER_S, &e), ERR_NOTFOUND);
+	CHECK_RC(daemon_stop(&workspace, NS_PER_S, &e), ERR_NOTFOUND);
 	pid = start(NEVER);
-	CHECK_RC(daemon_stop(&home, 10 * NS_PER_S, &e), OK);
+	CHECK_RC(daemon_stop(&workspace, 10 * NS_PER_S, &e), OK);
 	ended(pid, 0);
 }
 
@@ -257,27 +256,27 @@ TEST(daemon_leaves_when_idle_and_when_its_files_are_gone)
 	struct err e;
 	pid_t pid;
 
-	workspace();
+	workspace_setup();
 	ended(begin(20 * NS_PER_MS), 0);
 	CHECK(!has("sock") && !has("pid"));
 	pid = start(NEVER);
-	CHECK(unlink(home.db) == 0);
+	CHECK(unlink(workspace.db) == 0);
 	ended(pid, 0);
 	CHECK(!has("sock") && !has("pid"));
 	ended(begin(NEVER), -ERR_IO);                /* not of an empty one */
 	CHECK(!has("sock") && !has("pid"));
-	CHECK_RC(home_make(&home, ".", S("t"), clock_wall_ms(), &e), OK);
+	CHECK_RC(workspace_make(&workspace, ".", S("t"), clock_wall_ms(), &e), OK);
 	pid = start(NEVER);
-	CHECK(truncate(home.db, 0) == 0);
+	CHECK(truncate(workspace.db, 0) == 0);
 	tell(dial(), "{\"operation\":\"list\"}\n");
 	ended(pid, 0);
-	CHECK_RC(home_make(&home, ".", S("t"), clock_wall_ms(), &e), OK);
+	CHECK_RC(workspace_make(&workspace, ".", S("t"), clock_wall_ms(), &e), OK);
 	pid = start(NEVER);
-	home_path(&home, "sock", path);
+	workspace_path(&workspace, "sock", path);
 	CHECK(unlink(path) == 0);
 	ended(pid, 0);
 	pid = start(NEVER);
-	CHECK(rename(home.dir, "elsewhere") == 0);
+	CHECK(rename(workspace.dir, "elsewhere") == 0);
 	ended(pid, 0);
 }
 
@@ -290,7 +289,7 @@ stored(const char *sql)
 	struct err e;
 	int64_t n = -1;
 
-	CHECK_RC(desk_open(&d, &home, &e), OK);
+	CHECK_RC(desk_open(&d, &workspace, &e), OK);
 	CHECK_RC(db_read_i64(&d.db, sql, &n, &e), OK);
 	desk_close(&d);
 	return n;
@@ -319,8 +318,8 @@ TEST(desk_at_rest_keeps_no_pages)
 	struct err e;
 	int rc;
 
-	workspace();
-	CHECK_RC(desk_open(&d, &home, &e), OK);
+	workspace_setup();
+	CHECK_RC(desk_open(&d, &workspace, &e), OK);
 	call.tracker = d.tracker;
 	CHECK_RC(desk_run(&d, calls, &rc, 1), OK);
 	CHECK((size_t)cached(&d) > 8 * KB);
@@ -340,7 +339,7 @@ TEST(daemon_shares_a_commit_and_keeps_the_order)
 	char words[64];
 	pid_t pid;
 
-	workspace();
+	workspace_setup();
 	pid = start(NEVER);
 	c = dial();
 	for (int i = 0; i < 100; i++)
@@ -364,7 +363,7 @@ TEST(daemon_cancels_what_waits)
 	struct rpc_client *c, *other;
 	struct err e;
 
-	workspace();
+	workspace_setup();
 	start(NEVER);
 	c = dial();
 	other = dial();
@@ -380,7 +379,7 @@ TEST(daemon_cancels_what_waits)
 	/* Who hangs up with requests unread is not waited for. */
 	tell(other, "{\"operation\":\"ping\"}\n");
 	rpc_close(other);
-	CHECK_RC(daemon_stop(&home, 10 * NS_PER_S, &e), OK);
+	CHECK_RC(daemon_stop(&workspace, 10 * NS_PER_S, &e), OK);
 	CHECK_INT(stored(ITEMS), 1);
 }
 
@@ -390,13 +389,13 @@ TEST(daemon_starts_nothing_past_its_deadline)
 	struct desk d;
 	struct err e;
 
-	workspace();
+	workspace_setup();
 	start(NEVER);
 	c = dial();
 	tell(c, CREATE ",\"deadline_ms\":0,\"request_id\":1}\n");
 	HEAR_HAS(c, "\"code\":\"TIMEOUT\"");
 	/* Another process has the file. */
-	CHECK_RC(desk_open(&d, &home, &e), OK);
+	CHECK_RC(desk_open(&d, &workspace, &e), OK);
 	CHECK_RC(db_exec(&d.db, "BEGIN IMMEDIATE", &e), OK);
 	tell(c, CREATE ",\"deadline_ms\":20,\"request_id\":2}\n");
 	HEAR_HAS(c, "\"code\":\"TIMEOUT\"");
@@ -413,7 +412,7 @@ TEST(daemon_tells_subscribers_what_happens)
 {
 	struct rpc_client *a, *b;
 
-	workspace();
+	workspace_setup();
 	start(NEVER);
 	a = dial();
 	b = dial();
@@ -444,7 +443,7 @@ TEST(daemon_answers_what_it_read_before_it_stops)
 	struct err e;
 	pid_t pid;
 
-	workspace();
+	workspace_setup();
 	pid = start(NEVER);
 	c = dial();
 	tell(c, CREATE ",\"request_id\":1}\n{\"operation\":\"shutdown\","
@@ -476,8 +475,8 @@ TEST(desk_gives_all_the_failure_of_a_commit)
 	struct err e;
 	int rcs[2];
 
-	workspace();
-	CHECK_RC(desk_open(&d, &home, &e), OK);
+	workspace_setup();
+	CHECK_RC(desk_open(&d, &workspace, &e), OK);
 	CHECK_RC(json_parse(&args, S("{\"title\":\"x\"}"), &e), OK);
 	for (int i = 0; i < 2; i++)
 		call[i] = (struct work_call){ .tracker = d.tracker,
@@ -534,8 +533,8 @@ TEST(desk_keeps_nothing_of_a_call_that_failed_after_a_write)
 	struct desk d;
 	struct err e;
 
-	workspace();
-	CHECK_RC(desk_open(&d, &home, &e), OK);
+	workspace_setup();
+	CHECK_RC(desk_open(&d, &workspace, &e), OK);
 	for (size_t i = 0; i < COUNT(others); i++) {
 		struct buf good = BUF(MB), bad = BUF(others[i].room);
 		struct json_doc create, args;
@@ -575,8 +574,8 @@ TEST(desk_ends_a_round_that_is_full)
 	struct err e;
 	int rcs[3];
 
-	workspace();
-	CHECK_RC(desk_open(&d, &home, &e), OK);
+	workspace_setup();
+	CHECK_RC(desk_open(&d, &workspace, &e), OK);
 	for (size_t i = 0; i < COUNT(call); i++)
 		call[i] = (struct work_call){ .tracker = d.tracker, .data = &data[i],
 			.operation = S("ping"), .actor = S("a"), .now = clock_wall_ms() };
@@ -599,7 +598,7 @@ TEST(daemon_tells_of_progress_when_asked)
 	struct str line;
 	int told = 0;
 
-	workspace();
+	workspace_setup();
 	start(NEVER);
 	c = dial();
 	buf_lit(&many, "{\"operation\":\"batch\",\"actor\":\"ann\",\"request_id\":1,"

@@ -7,7 +7,8 @@
 #define WORK_FIX_H
 
 #include "harness/test.h"
-#include "work/work_priv.h"
+#include "work/graph.h"
+#include "work/row.h"
 
 struct fix {
 	struct db db;

@@ -13,7 +13,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
-#include "work/guest.h"
+#include "work/host/guest.h"
 
 #define FLIGHTS 64
 

@@ -20,21 +20,20 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "net/rpc.h"
-#include "work/client.h"
-#include "work/daemon.h"
-#include "work/work_priv.h"
+#include "work/host/client.h"
+#include "work/host/daemon.h"
 
 #define NOBODY 65534
 #define LONG   (60 * NS_PER_S)
 
-static struct home home;
+static struct workspace workspace;
 
 static void
-workspace(void)
+workspace_setup(void)
 {
 	struct err e;
 
-	CHECK_RC(home_make(&home, ".", S("t"), clock_wall_ms(), &e), OK);
+	CHECK_RC(workspace_make(&workspace, ".", S("t"), clock_wall_ms(), &e), OK);
 	setenv("CI", "1", 1);                /* no test may start one by itself */
 }
 
@@ -43,7 +42,7 @@ beside(const char *ending)
 {
 	static char path[DB_PATH_MAX + 8];
 
-	home_path(&home, ending, path);
+	workspace_path(&workspace, ending, path);
 	return path;
 }
 
@@ -76,9 +75,9 @@ start(void)
 	struct err e;
 
 	if (pid == 0)
-		_exit(-daemon_run(&home, &o, &e));
+		_exit(-daemon_run(&workspace, &o, &e));
 	while (!st.running) {
-		CHECK_RC(daemon_status(&home, &st, &e), OK);
+		CHECK_RC(daemon_status(&workspace, &st, &e), OK);
 		CHECK(waitpid(pid, NULL, WNOHANG) == 0);
 	}
 	return pid;
@@ -164,7 +163,7 @@ TEST(hostile_links_are_not_followed)
 {
 	static const char *const names[] = { "log", "pid" };
 
-	workspace();
+	workspace_setup();
 	for (size_t i = 0; i < 2 * COUNT(names); i++) {
 		const char *at = beside(names[i / 2]);
 		struct daemon_options o = { .idle = 1 };
@@ -177,7 +176,7 @@ TEST(hostile_links_are_not_followed)
 		    link("victim", at), 0);
 		pid = child();
 		if (pid == 0)
-			_exit(-daemon_run(&home, &o, &e));
+			_exit(-daemon_run(&workspace, &o, &e));
 		CHECK_INT(code_of(pid), i / 2 == 0 ? OK : -ERR_IO);
 		CHECK(is_unharmed("victim"));
 		unlink(beside(names[i / 2]));
@@ -190,15 +189,15 @@ TEST(hostile_pipes_in_the_place_of_files_do_not_hang)
 	struct err e;
 	pid_t pid;
 
-	workspace();
+	workspace_setup();
 	CHECK_INT(mkfifo(beside("log"), 0666), 0);
 	pid = child();
 	if (pid == 0)
-		_exit(-daemon_run(&home, &o, &e));
+		_exit(-daemon_run(&workspace, &o, &e));
 	CHECK_INT(code_of(pid), OK);
 	CHECK_INT(mkfifo(beside("pid"), 0666), 0);
-	CHECK(!daemon_is_there(&home));
-	CHECK_RC(daemon_run(&home, &o, &e), ERR_IO);
+	CHECK(!daemon_is_there(&workspace));
+	CHECK_RC(daemon_run(&workspace, &o, &e), ERR_IO);
 }
 
 /* In the child: listens as another user and ends with what it was sent. */
@@ -220,7 +219,7 @@ listen_as_nobody(int ready)
 
 TEST(hostile_listener_is_told_nothing)
 {
-	struct client_options o = { .home = &home, .actor = S("ann"),
+	struct client_options o = { .workspace = &workspace, .actor = S("ann"),
 	    .timeout = LONG };
 	struct client *c;
 	struct reply r = { 0 };
@@ -231,7 +230,7 @@ TEST(hostile_listener_is_told_nothing)
 
 	if (geteuid() != 0)
 		return;                      /* only root can be another user */
-	workspace();
+	workspace_setup();
 	CHECK_INT(pipe(ready), 0);
 	pid = child();
 	if (pid == 0)
@@ -268,7 +267,7 @@ TEST(hostile_caller_is_told_nothing)
 
 	if (geteuid() != 0)
 		return;
-	workspace();
+	workspace_setup();
 	start();
 	pid = child();
 	if (pid == 0)
@@ -302,7 +301,7 @@ TEST(hostile_cancel_of_what_runs_leaves_nothing)
 	struct rpc_client c;
 	struct str line;
 
-	workspace();
+	workspace_setup();
 	start();
 	long_batch(&c);
 	tell(&c, S("{\"operation\":\"cancel\",\"args\":{\"request_id\":1},"
@@ -325,7 +324,7 @@ TEST(hostile_hang_up_while_it_runs_leaves_nothing)
 {
 	struct rpc_client c, other;
 
-	workspace();
+	workspace_setup();
 	start();
 	long_batch(&c);
 	dial(&other);
@@ -340,7 +339,7 @@ TEST(hostile_deadline_of_what_runs_leaves_nothing)
 	struct rpc_client c;
 	struct str line;
 
-	workspace();
+	workspace_setup();
 	start();
 	dial(&c);
 	batch_add(&b, 1, OPERATIONS, HEAVY, ",\"deadline_ms\":30");
@@ -360,7 +359,7 @@ TEST(hostile_pipelining_lets_others_through)
 	struct rpc_client greedy, other;
 	char head[48];
 
-	workspace();
+	workspace_setup();
 	start();
 	dial(&greedy);
 	dial(&other);
@@ -402,7 +401,7 @@ TEST(hostile_reader_that_is_slow_gets_all_in_the_end)
 	struct rpc_client slow, other;
 	char head[48];
 
-	workspace();
+	workspace_setup();
 	start();
 	dial(&slow);
 	dial(&other);
@@ -431,7 +430,7 @@ TEST(hostile_reader_that_reads_nothing_holds_up_nobody)
 	struct buf b = BUF(8 * MB);
 	struct err e;
 
-	workspace();
+	workspace_setup();
 	start();
 	dial(&deaf);
 	dial(&other);
@@ -441,7 +440,7 @@ TEST(hostile_reader_that_reads_nothing_holds_up_nobody)
 	tell(&deaf, buf_str(&b));
 	for (int i = 0; i < 50; i++)
 		CHECK_INT(ask(&other, "stats", "total_issues"), 100);
-	CHECK_RC(daemon_stop(&home, LONG, &e), OK);
+	CHECK_RC(daemon_stop(&workspace, LONG, &e), OK);
 	rpc_close(&deaf);
 	rpc_close(&other);
 	buf_release(&b);
@@ -450,11 +449,11 @@ TEST(hostile_reader_that_reads_nothing_holds_up_nobody)
 /* A clone in a folder that may not be written: never an empty tracker. */
 TEST(work_a_clone_that_may_not_be_written_is_told)
 {
-	struct home h = { .dir = "/nowhere/.cohort", .db = "/nowhere/.cohort/work.db",
+	struct workspace h = { .dir = "/nowhere/.cohort", .db = "/nowhere/.cohort/work.db",
 		.read_only = true };
-	struct home first;
+	struct workspace first;
 	struct err e;
 
-	CHECK_RC(home_first_begin(&h, &first, 1, &e), ERR_DENIED);
+	CHECK_RC(workspace_first_begin(&h, &first, 1, &e), ERR_DENIED);
 	CHECK(str_contains(str_of(e.text), S("may not be written")));
 }

@@ -13,31 +13,30 @@
 #include <unistd.h>
 
 #include "base/limits.h"
-#include "work/client.h"
-#include "work/home_priv.h"
-#include "work/work_priv.h"
+#include "work/host/client.h"
+#include "work/host/workspace_priv.h"
 
-static struct home home;
+static struct workspace workspace;
 
 static void
-workspace(void)
+workspace_setup(void)
 {
 	struct err e;
 
 	setenv("COHORT_NO_DAEMON", "1", 1);
-	CHECK_RC(home_make(&home, ".", S("t"), clock_wall_ms(), &e), OK);
+	CHECK_RC(workspace_make(&workspace, ".", S("t"), clock_wall_ms(), &e), OK);
 }
 
 static void
 lose_deleted(void)
 {
-	CHECK(unlink(home.db) == 0);
+	CHECK(unlink(workspace.db) == 0);
 }
 
 static void
 lose_emptied(void)
 {
-	CHECK(truncate(home.db, 0) == 0);
+	CHECK(truncate(workspace.db, 0) == 0);
 }
 
 static void
@@ -45,8 +44,8 @@ lose_replaced(void)
 {
 	int fd;
 
-	CHECK(rename(home.db, "kept") == 0);
-	fd = open(home.db, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	CHECK(rename(workspace.db, "kept") == 0);
+	fd = open(workspace.db, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	CHECK(fd >= 0 && close(fd) == 0);
 }
 
@@ -56,8 +55,8 @@ lose_blanked(void)
 {
 	sqlite3 *h;
 
-	CHECK(rename(home.db, "kept") == 0);
-	CHECK(sqlite3_open(home.db, &h) == SQLITE_OK);
+	CHECK(rename(workspace.db, "kept") == 0);
+	CHECK(sqlite3_open(workspace.db, &h) == SQLITE_OK);
 	CHECK(sqlite3_exec(h, "PRAGMA user_version = 0; CREATE TABLE x(y);"
 	    "DROP TABLE x", NULL, NULL, NULL) == SQLITE_OK);
 	sqlite3_close(h);
@@ -74,7 +73,7 @@ is_lost(const char *words)
 	struct desk d;
 	struct err e = { 0 };
 
-	CHECK_RC(desk_open(&d, &home, &e), ERR_IO);
+	CHECK_RC(desk_open(&d, &workspace, &e), ERR_IO);
 	CHECK(str_contains(str_of(e.text), str_of(words)));
 	CHECK(str_contains(str_of(e.text), S("though there was a tracker here")));
 }
@@ -85,21 +84,21 @@ TEST(desk_does_not_make_anew_what_was_lost)
 		struct desk d;
 		struct err e;
 
-		workspace();
+		workspace_setup();
 		ways[i].lose();
 		is_lost(ways[i].words);
 		is_lost(ways[i].words);              /* nor at the second try */
 		if (i == COUNT(ways) - 1) {
-			CHECK(unlink(home.db) == 0 && unlink(".cohort/work.db-wal") != 0);
+			CHECK(unlink(workspace.db) == 0 && unlink(".cohort/work.db-wal") != 0);
 			break;
 		}
 		/* It is made by who asks for it. */
-		CHECK_RC(home_make(&home, ".", S("u"), clock_wall_ms(), &e), OK);
-		CHECK_RC(desk_open(&d, &home, &e), OK);
+		CHECK_RC(workspace_make(&workspace, ".", S("u"), clock_wall_ms(), &e), OK);
+		CHECK_RC(desk_open(&d, &workspace, &e), OK);
 		desk_close(&d);
-		CHECK_RC(home_make(&home, ".", S("u"), clock_wall_ms(), &e),
+		CHECK_RC(workspace_make(&workspace, ".", S("u"), clock_wall_ms(), &e),
 		    ERR_CONFLICT);
-		CHECK(unlink(home.db) == 0 && unlink(".cohort/.gitignore") == 0);
+		CHECK(unlink(workspace.db) == 0 && unlink(".cohort/.gitignore") == 0);
 	}
 }
 
@@ -113,8 +112,8 @@ TEST(desk_makes_the_tracker_of_a_fresh_clone)
 	CHECK(mkdir(".cohort", 0755) == 0);
 	fd = open(".cohort/issues.jsonl", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
 	CHECK(fd >= 0 && close(fd) == 0);
-	CHECK_RC(home_find(&home, ".", STR_NONE, &e), OK);
-	CHECK_RC(desk_open(&d, &home, &e), OK);
+	CHECK_RC(workspace_find(&workspace, ".", STR_NONE, &e), OK);
+	CHECK_RC(desk_open(&d, &workspace, &e), OK);
 	desk_close(&d);
 }
 
@@ -128,13 +127,13 @@ create(struct client *c, struct reply *r)
 TEST(client_notices_that_its_database_went)
 {
 	for (size_t i = 0; i < 3; i++) {
-		struct client_options o = { .home = &home, .actor = S("ann"),
+		struct client_options o = { .workspace = &workspace, .actor = S("ann"),
 			.timeout = 10 * NS_PER_S };
 		struct reply r = { 0 };
 		struct client *c;
 		struct err e;
 
-		workspace();
+		workspace_setup();
 		CHECK_RC(client_open(&c, &o, &e), OK);
 		CHECK_RC(create(c, &r), OK);
 		ways[i].lose();
@@ -142,12 +141,12 @@ TEST(client_notices_that_its_database_went)
 		CHECK(str_contains(str_of(r.err.text), S("nothing was done")));
 		CHECK_RC(client_call(c, "list", STR_NONE, &r), ERR_IO);
 		CHECK(str_contains(str_of(r.err.text), S("there was a tracker here")));
-		unlink(home.db);
-		CHECK_RC(home_make(&home, ".", S("u"), clock_wall_ms(), &e), OK);
+		unlink(workspace.db);
+		CHECK_RC(workspace_make(&workspace, ".", S("u"), clock_wall_ms(), &e), OK);
 		CHECK_RC(create(c, &r), OK);         /* there is one again */
 		reply_release(&r);
 		client_close(c);
-		CHECK(unlink(home.db) == 0 && unlink(".cohort/.gitignore") == 0);
+		CHECK(unlink(workspace.db) == 0 && unlink(".cohort/.gitignore") == 0);
 		unlink(".cohort/work.db-wal");
 	}
 }

@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "harness/test.h"
-#include "work/markdown.h"
+#include "work/exchange/exchange.h"
 
 static struct buf out;
 

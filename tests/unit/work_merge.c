@@ -5,8 +5,8 @@
  * SPDX-License-Identifier: MIT
  */
 #include "harness/test.h"
-#include "work/merge.h"
-#include "work/record_priv.h"
+#include "work/exchange/exchange.h"
+#include "work/exchange/record_priv.h"
 
 #include <stdio.h>
 
@@ -24,7 +24,7 @@ merge(struct str base, struct str ours, struct str theirs)
 	buf_release(&notes);
 	out = BUF(64 * MB);
 	notes = BUF(64 * MB);
-	return merge_files(base, ours, theirs, &out, &notes, &count, &e);
+	return exchange_merge(base, ours, theirs, &out, &notes, &count, &e);
 }
 
 /* One item of the model: a number for each field, and the time. */

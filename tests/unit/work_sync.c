@@ -1,5 +1,5 @@
 /*
- * work_sync.c - what two clones that edit by themselves bring each other: rings
+ * work_sync.c - what two clones that edit by themselves bring each other: cycles
  * closed together, items renamed, dependencies on what comes later.
  *
  * SPDX-License-Identifier: MIT
@@ -97,15 +97,15 @@ TEST(work_sync_drops_the_last_edge_of_a_ring)
 		b = lines_begin();
 		line_add(&b, "t-x", "t-y", 1);
 		line_add(&b, "t-y", "t-x", 2);
-		CHECK_RC(import(&f, &b, ",\"resolve_rings\":true,\"strict\":true"),
+		CHECK_RC(import(&f, &b, ",\"resolve_cycles\":true,\"strict\":true"),
 		    ERR_CONFLICT);
 		b = lines_begin();
 		line_add(&b, "t-x", "t-y", 1);
 		line_add(&b, "t-y", "t-x", 2);
-		CHECK_RC(import(&f, &b, ",\"resolve_rings\":true"), OK);
+		CHECK_RC(import(&f, &b, ",\"resolve_cycles\":true"), OK);
 		CHECK_STR(fix_get(&f, "conflicts.0.id"), "t-y");
 		CHECK_STR(fix_get(&f, "conflicts.0.field"), "dependencies");
-		CHECK_STR(fix_get(&f, "conflicts.0.ring"), "t-y -> t-x -> t-y");
+		CHECK_STR(fix_get(&f, "conflicts.0.cycle"), "t-y -> t-x -> t-y");
 		CHECK_STR(fix_get(&f, i == 0 ? "conflicts.0.theirs" :
 		    "conflicts.0.ours"), "t-x");
 		sound(&f);
@@ -159,7 +159,7 @@ TEST(work_sync_drops_the_same_edges_everywhere)
 
 					buf_add_fmt(&b, "%s{\"id\":\"t-%d\",\"title\":\"x\","
 					    HEAD ",\"dependencies\":[", v > 0 ? "," : "", v);
-					/* First only what leads up: no ring. */
+					/* First only what leads up: no cycle. */
 					for (int i = 0; i < n; i++) {
 						if (from[i] == v && (pass == 1 ||
 						    (side == 0) == (to[i] > v)) &&
@@ -175,7 +175,7 @@ TEST(work_sync_drops_the_same_edges_everywhere)
 					buf_lit(&b, "]}");
 				}
 				CHECK_RC(import(&f, &b, pass == 0 ? "" :
-				    ",\"resolve_rings\":true"), OK);
+				    ",\"resolve_cycles\":true"), OK);
 			}
 			sound(&f);
 			text[side] = exported(&f);
@@ -233,7 +233,7 @@ give(struct fix *from, struct fix *to)
 
 	s = str_sub(s, strlen("{\"lines\":"), s.n -
 	    strlen("{\"lines\":,\"next\":null}"));
-	buf_add_fmt(&b, "{\"items\":%.*s,\"resolve_rings\":true}", FMT(s));
+	buf_add_fmt(&b, "{\"items\":%.*s,\"resolve_cycles\":true}", FMT(s));
 	CHECK_RC(fix_json(to, "import", buf_str(&b)), OK);
 	buf_clear(&b);
 	/* What the first gave is what it has, too. */

@@ -1,0 +1,101 @@
+/*
+ * tools.c - see tools.h.
+ *
+ * A call that changes something is made under its key, so that the one that is
+ * made again after a crash gets the answer of the first; that is why all of them
+ * may be run again.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "main/work_tools.h"
+
+#include <assert.h>
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "work/host/guest.h"
+#include "work/host/tool.h"
+
+struct using {
+	struct work_cmd cmd;
+	struct tool_call *call;
+};
+
+/* What helps the model.  Other failures are ours alone and go to the log. */
+static const struct {
+	int rc;
+	const char *words;                   /* NULL: the tracker's own */
+} refusals[] = {
+	{ ERR_INVALID, NULL }, { ERR_NOTFOUND, NULL }, { ERR_CONFLICT, NULL },
+	{ ERR_TOOBIG, NULL },  { ERR_LIMIT, NULL },    { ERR_METHOD, NULL },
+	{ ERR_BUSY, "The tracker is busy; try again later." },
+	{ ERR_TIMEOUT, "That took too long; ask for less." },
+};
+
+static void
+refuse_for(struct tool_call *call, const struct store_cmd *cmd)
+{
+	for (size_t i = 0; i < COUNT(refusals); i++) {
+		if (refusals[i].rc != cmd->rc)
+			continue;
+		tool_refuse(call, "%s", refusals[i].words != NULL ?
+		    refusals[i].words : cmd->err.text);
+		return;
+	}
+	log_warn("tools", "work_failed", "rc=%s error=%s", rc_name(cmd->rc),
+	    cmd->err.text);
+	tool_refuse(call, "The tracker failed.");
+}
+
+static void
+came_back(struct store_cmd *cmd)
+{
+	struct using *u = CONTAINER_OF(cmd, struct using, cmd.cmd);
+
+	if (cmd->rc == OK)
+		tool_reply(u->call, u->cmd.data);
+	else
+		refuse_for(u->call, cmd);
+}
+
+static int
+start(struct tool_call *call)
+{
+	const struct work_tool *t = work_tool_find(str_of(tool_of(call)->name));
+	const struct tool_env *env = tool_env(call);
+	struct using *u = arena_new(tool_arena(call), struct using);
+	struct buf args = BUF(LIMIT_WORK_MEMORY_BYTES);
+
+	if (u == NULL)
+		return ERR_TOOBIG;
+	assert(t != NULL && env->actor.n > 0);
+	u->call = call;
+	u->cmd = (struct work_cmd){
+		.cmd = { .owner = env->owner, .arena = tool_arena(call),
+		    .done = came_back },
+		.project = env->project.n > 0 ? env->project : S(WORK_PROJECT),
+		.actor = env->actor, .now = env->now,
+		.once = t->reads ? STR_NONE : env->once,
+	};
+	u->cmd.operation = str_of(work_tool_args(t, tool_args(call), &args));
+	u->cmd.args_json = arena_str(tool_arena(call), buf_str(&args));
+	buf_release(&args);
+	if (u->cmd.args_json.p == NULL)
+		return ERR_TOOBIG;
+	return work_submit(env->store, env->shard, &u->cmd);
+}
+
+void
+work_tools_add(struct tools *t)
+{
+	static struct tool tools[WORK_TOOLS];
+
+	for (size_t i = 0; i < WORK_TOOLS; i++) {
+		tools[i] = (struct tool){ .name = work_tools[i].name,
+		    .description = work_tools[i].description,
+		    .parameters_json = work_tools[i].parameters_json,
+		    .idempotent = true, .group = "work", .start = start };
+		tools_add(t, &tools[i]);
+	}
+}

@@ -1,0 +1,136 @@
+/*
+ * export.c - export: items as lines, in pages, always in the same order.  With
+ * `whole` it is one page, however large: what is written to a file is then of
+ * one moment, and no line depends on an item that was not there yet.
+ *
+ * A line is the item's body with its comments, which are numbered anew from 1,
+ * for the numbers of our rows are nobody else's.  Leases stay behind.  Deleted
+ * items are told of too, unless it is asked otherwise, or for one status.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "work/exchange/import_priv.h"
+#include "work/exchange/record_priv.h"
+
+static int
+comments_load(struct work *w, struct record *r)
+{
+	struct query q = query_of(&w->db, SQL_COMMENTS_OF);
+	size_t max = (size_t)r->it.comments;
+	int rc;
+
+	r->comments = arena_alloc(&w->a, (max + 1) * sizeof *r->comments);
+	if (r->comments == NULL)
+		return work_fail(w, ERR_TOOBIG, "too many comments");
+	bind_i64(&q, r->it.seq);
+	while ((rc = query_row(&q)) == OK && r->comments_n < max)
+		r->comments[r->comments_n++] = (struct comment){
+			.author = col_str(&q, 1, &w->a),
+			.text = col_str(&q, 2, &w->a),
+			.created_at = col_str(&q, 3, &w->a) };
+	query_end(&q);
+	comments_sort(r->comments, &r->comments_n);
+	return rc == OK || rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
+}
+
+/* A tombstone says when and by whom; one of our own knows it from the audit. */
+static int
+tombstone_load(struct work *w, struct item *it)
+{
+	struct query q = query_of(&w->db, SQL_DELETED_BY);
+	struct buf b = BUF(8 * KB);
+	struct str by = STR_NONE;
+	int rc;
+
+	bind_i64(&q, it->seq);
+	bind_i64(&q, EVENT_deleted);
+	rc = query_row(&q);
+	if (rc == OK)
+		by = col_str(&q, 0, &w->a);
+	query_end(&q);
+	if (rc != OK && rc != ERR_NOTFOUND)
+		return work_fail_db(w, rc);
+	json_add_fmt(&b, "'deleted_at':%.*s", FMT(it->updated_at));
+	if (by.n > 0)
+		json_add_fmt(&b, ",'deleted_by':%.*s", FMT(by));
+	it->extra = work_text_keep(w, &b);
+	return OK;
+}
+
+int
+record_load(struct work *w, int64_t seq, struct record *r)
+{
+	int rc;
+
+	*r = (struct record){ 0 };
+	rc = item_load(w, seq, &r->it);
+	if (rc == OK && r->it.comments > 0)
+		rc = comments_load(w, r);
+	if (rc == OK && r->it.status == STATUS_TOMBSTONE && r->it.extra.n == 0)
+		rc = tombstone_load(w, &r->it);
+	return rc;
+}
+
+/* The row under q: as it is where that will do. */
+static int
+line_add(struct work *w, const struct query *q, struct buf *b)
+{
+	struct record r;
+	int rc;
+
+	if (col_i64(q, 4) == 0 && col_i64(q, 5) == 0 &&
+	    col_i64(q, 2) < 2 * STATUS_TOMBSTONE) {
+		buf_add(b, col_borrow(q, 3));
+		return OK;
+	}
+	rc = record_load(w, col_i64(q, 0), &r);
+	if (rc == OK)
+		record_encode(b, &r);
+	return rc;
+}
+
+static struct query
+export_query(struct work *w, const struct work_call *c)
+{
+	struct query q = query_of(&w->db, SQL_EXPORT);
+
+	bind_i64(&q, w->t.seq);
+	bind_text(&q, arg_text(c, "after"));
+	bind_i64(&q, (arg_given(c, "tombstones") ? arg_bool(c, "tombstones") :
+	    !arg_given(c, "status")) ? STATES : 2 * STATUS_TOMBSTONE);
+	bind_i64(&q, arg_word(c, "status", work_status_names, -1));
+	return q;
+}
+
+int
+op_export(struct work *w, struct work_call *c)
+{
+	struct query q = export_query(w, c);
+	int64_t left = arg_int(c, "limit", 0);
+	size_t begin = c->data->n;
+	struct str last = STR_NONE;
+	bool full = false, whole = arg_bool(c, "whole");
+	int rc;
+
+	if (left == 0)
+		left = LIMIT_WORK_ROWS;
+	buf_lit(c->data, "{\"lines\":[");
+	while ((rc = query_row(&q)) == OK) {
+		full = left-- == 0 || (!whole && c->data->n - begin >
+		    LIMIT_WORK_PAGE_BYTES);
+		if (full)
+			break;
+		json_add_comma(c->data);
+		rc = line_add(w, &q, c->data);
+		if (rc != OK)
+			break;
+		last = col_str(&q, 1, &w->a);
+	}
+	query_end(&q);
+	if (full)
+		json_add_fmt(c->data, "],'next':%.*s}", FMT(last));
+	else
+		buf_lit(c->data, "],\"next\":null}");
+	return rc == OK || rc == ERR_NOTFOUND ? OK :
+	    w->call->err.text[0] != '\0' ? rc : work_fail_db(w, rc);
+}

@@ -1,0 +1,225 @@
+/*
+ * import_rename.c - items that have another id since the two sides last met.
+ *
+ * The import says that theirs was renamed (a tombstone with `renamed_to`): then
+ * ours is renamed too, with what was done to it here.  Or ours was renamed and
+ * the import does not know yet: then its line is read under the new id.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdlib.h>
+
+#include "work/exchange/import_priv.h"
+
+#define CHAIN 100                            /* renames of one item that are followed */
+
+void
+import_rename_told(struct import *im, const struct entry *x, const struct record *r)
+{
+	struct str to = tombstone_to(&r->it, &im->plan);
+
+	if (to.p != NULL)
+		renames_add(&im->told, x->id, to);
+}
+
+/* The live row that became of the one under `id`; *seq 0: there is none. */
+static int
+live_find(struct import *im, struct str id, int64_t *seq, struct item *it)
+{
+	int rc = import_row_find(im, id, seq);
+
+	for (int i = 0; rc == OK && *seq != 0 && i < CHAIN; i++) {
+		rc = item_load(im->w, *seq, it);
+		if (rc != OK || it->status != STATUS_TOMBSTONE)
+			return rc;
+		id = tombstone_to(it, &im->w->a);
+		*seq = 0;
+		if (id.p != NULL)
+			rc = import_row_find(im, id, seq);
+	}
+	return rc;
+}
+
+/* ---- ours was renamed ---------------------------------------------------------------------- */
+
+/* Both sides had the tombstone: then the line is of an item that came back. */
+static int
+base_is_live(struct import *im, struct str id, bool *yes)
+{
+	struct str line;
+	int rc = import_base_get(im, id, &line);
+
+	*yes = rc != OK || !str_contains(line, S("\"renamed_to\""));
+	return rc;
+}
+
+int
+import_rename_follow(struct import *im, struct entry *x, int64_t seq)
+{
+	struct item now;
+	bool live;
+	int rc = item_load(im->w, seq, &now);
+
+	if (rc != OK || tombstone_to(&now, &im->w->a).p == NULL)
+		return rc;
+	rc = base_is_live(im, x->id, &live);
+	if (rc == OK && live)
+		rc = live_find(im, x->id, &seq, &now);
+	if (rc == OK && live && seq != 0)
+		renames_add(&im->follow, x->id, arena_str(&im->plan, now.id));
+	return rc;
+}
+
+static void
+follow_take(struct import *im)
+{
+	for (size_t i = 0; i < im->follow.n; i++) {
+		const struct rename *r = &im->follow.list[i];
+		struct entry *x = map_get(&im->ids, &r->from);
+
+		if (x == NULL || map_get(&im->ids, &r->to) != NULL)
+			continue;
+		map_take(&im->ids, &r->from);
+		x->id = r->to;
+		map_put(&im->ids, x);
+		renames_add(&im->found, r->from, r->to);
+		renames_add(&im->known, r->from, r->to);
+		renames_add(&im->back, r->to, r->from);
+	}
+}
+
+/* ---- theirs was ------------------------------------------------------------------------------ */
+
+static struct str
+told_end(const struct import *im, struct str to)
+{
+	for (int i = 0; i < CHAIN; i++) {
+		struct str next = renamed_id(&im->told, to);
+
+		if (next.p == NULL)
+			break;
+		to = next;
+	}
+	return to;
+}
+
+static int
+ours_note(struct import *im, const struct rename *told)
+{
+	struct str to = told_end(im, told->to);
+	struct item now, there;
+	int64_t seq, other;
+	int rc;
+
+	arena_clear(&im->w->a);
+	rc = live_find(im, told->from, &seq, &now);
+	if (rc != OK || seq == 0 || str_eq(now.id, to))
+		return rc;
+	rc = import_row_find(im, to, &other);
+	if (rc == OK && other != 0) {
+		rc = item_load(im->w, other, &there);
+		if (rc != OK || there.status != STATUS_TOMBSTONE ||
+		    tombstone_to(&there, &im->w->a).p == NULL)
+			return rc;           /* both are here: they merge as they are */
+	}
+	if (rc == OK)
+		renames_add(&im->ours, arena_str(&im->plan, now.id), to);
+	return rc;
+}
+
+/* Each id once, on both sides. */
+static void
+ours_unique(struct import *im)
+{
+	struct renames *l = &im->ours, back = { 0 };
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->n; i++)
+		renames_add(&back, l->list[i].to, l->list[i].from);
+	renames_sort(&back);
+	l->n = 0;
+	for (size_t i = 0; i < back.n; i++) {
+		if (i == 0 || !str_eq(back.list[i].from, back.list[i - 1].from))
+			renames_add(l, back.list[i].to, back.list[i].from);
+	}
+	renames_release(&back);
+	renames_sort(l);
+	for (size_t i = 0; i < l->n; i++) {
+		if (i == 0 || !str_eq(l->list[i].from, l->list[n - 1].from))
+			l->list[n++] = l->list[i];
+	}
+	l->n = n;
+}
+
+static bool
+has_line(void *ctx, struct str id)
+{
+	const struct import *im = ctx;
+
+	return map_get(&im->ids, &id) != NULL;
+}
+
+/* PREFIX-rest became OTHER-rest: new ids are to begin so as well. */
+static int
+prefix_follow(struct import *im)
+{
+	struct work *w = im->w;
+	struct str own = w->t.prefix;
+
+	for (size_t i = 0; i < im->ours.n; i++) {
+		struct str from = im->ours.list[i].from, to = im->ours.list[i].to;
+		struct str rest;
+
+		if (!str_starts(from, own) || from.n <= own.n ||
+		    from.p[own.n] != '-')
+			continue;
+		rest = str_sub(from, own.n, from.n - own.n);
+		if (!str_ends(to, rest) || to.n <= rest.n)
+			continue;
+		im->prefix = str_sub(to, 0, to.n - rest.n);
+		if (prefix_is_valid(im->prefix))
+			return prefix_write(w, im->prefix);
+		im->prefix = STR_NONE;
+	}
+	return OK;
+}
+
+int
+import_renames_apply(struct import *im)
+{
+	int rc = OK;
+
+	renames_sort(&im->told);
+	for (size_t i = 0; rc == OK && i < im->told.n; i++)
+		rc = ours_note(im, &im->told.list[i]);
+	ours_unique(im);
+	if (rc == OK && im->ours.n > 0)
+		rc = items_rename(im->w, &im->ours, false, has_line, im);
+	if (rc == OK)
+		rc = prefix_follow(im);
+	for (size_t i = 0; rc == OK && i < im->ours.n; i++) {
+		const struct rename *r = &im->ours.list[i];
+
+		import_report_move(im, r->from, r->to, S(""));
+		renames_add(&im->known, r->from, r->to);
+		renames_add(&im->back, r->to, r->from);
+	}
+	if (rc == OK)
+		follow_take(im);
+	renames_sort(&im->known);
+	renames_sort(&im->back);
+	renames_sort(&im->found);
+	im->moves = im->found;               /* from now on lines are read so */
+	im->found = (struct renames){ 0 };
+	return rc;
+}
+
+void
+import_renames_end(struct import *im)
+{
+	struct renames *all[] = { &im->moves, &im->found, &im->told, &im->follow,
+		&im->ours, &im->known, &im->back };
+
+	for (size_t i = 0; i < COUNT(all); i++)
+		renames_release(all[i]);
+}

@@ -1,0 +1,79 @@
+/*
+ * import_twin.c - two lines with one id, as a merge by lines leaves them.
+ *
+ * The same item twice becomes one, as two sides would without a base: per field
+ * the later line holds.  Two items that were made under one id both stay: the
+ * later made gets the id that everybody else would give it.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "work/exchange/import_priv.h"
+
+/* Both are one: the first line stands for them, and the second is as blank. */
+static int
+twins_merge(struct import *im, struct entry *twin, struct entry *x,
+    const struct record *a, const struct record *b)
+{
+	struct merge m = { .a = &im->w->a };
+	struct buf text = BUF(2 * (size_t)LIMIT_WORK_ITEM_BYTES);
+	struct record out;
+
+	record_merge(&out, NULL, a, b, &m);
+	record_encode(&text, &out);
+	twin->merged = arena_str(&im->plan, buf_str(&text));
+	im->line = x->line;
+	import_warn(im, "%.*s stands in line %zu already: they were merged, and what was "
+	    "changed later holds", FMT(twin->id), twin->line);
+	*x = (struct entry){ .line = x->line };
+	buf_release(&text);
+	return twin->merged.p == NULL ? work_fail(im->w, ERR_TOOBIG,
+	    "the import is too large") : OK;
+}
+
+static int
+twin_move(struct import *im, struct entry *x, const struct record *r)
+{
+	struct str to = record_other_id(r, &im->plan);
+
+	if (map_get(&im->ids, &to) != NULL)
+		return work_fail(im->w, ERR_CONFLICT, "line %zu: the item needs another "
+		    "id, but %.*s is in the import too", x->line, FMT(to));
+	import_report_move(im, x->id, to, r->it.title);
+	x->id = to;
+	map_put(&im->ids, x);
+	return OK;
+}
+
+/* Both are decoded in one arena, from one document after the other. */
+int
+import_twins_settle(struct import *im, struct entry *twin, struct entry *x,
+    const struct record *theirs)
+{
+	struct json_doc kept = im->doc;
+	struct record a, b = *theirs;
+	struct err e;
+	jnode item;
+	int rc;
+
+	if (im->strict)
+		return work_fail(im->w, ERR_INVALID, "line %zu: %.*s stands in line %zu "
+		    "already", x->line, FMT(x->id), twin->line);
+	im->doc = (struct json_doc){ .root = NULL };
+	rc = import_entry_value(im, twin, &item, &e);
+	if (rc == OK)
+		rc = record_decode(&a, item, &im->w->a, &e);
+	if (rc != OK) {
+		rc = work_fail(im->w, rc, "line %zu: %s", twin->line, e.text);
+	} else if (!record_is_other(&a, &b)) {
+		rc = twins_merge(im, twin, x, &a, &b);
+	} else if (record_is_later(&b, &a)) {
+		rc = twin_move(im, x, &b);
+	} else {
+		map_take(&im->ids, &twin->id);
+		rc = twin_move(im, twin, &a);
+		if (rc == OK)
+			map_put(&im->ids, x);
+	}
+	json_release(&kept);
+	return rc;
+}

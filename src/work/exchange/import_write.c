@@ -1,0 +1,573 @@
+/*
+ * import_write.c - the items of an import are written.
+ *
+ * First the rows: new ones, then those that changed; then the edges, which are
+ * made to be what the bodies say; at last the items that closed, so that by
+ * then everything that still holds an item is known and nothing is called
+ * ready too early.  Each step leaves the counters true.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "base/mem.h"
+#include "work/exchange/import_priv.h"
+#include "work/graph.h"
+
+static int
+statement(struct import *im, enum sql what, int64_t item)
+{
+	struct query q = query_of(&im->w->db, what);
+	int rc;
+
+	bind_i64(&q, item);
+	rc = query_run(&q);
+	return rc == OK ? OK : work_fail_db(im->w, rc);
+}
+
+static int
+sources_read(struct work *w, int64_t target, int64_t **list, size_t *n)
+{
+	struct query q = query_of(&w->db, SQL_IMPORT_EDGES_TO);
+
+	bind_i64(&q, target);
+	return work_seqs_read(w, &q, list, n);
+}
+
+/* ---- another id ------------------------------------------------------------------- */
+
+/* What depends on it names it in its body. */
+static int
+source_rename(struct work *w, int64_t source, struct str from, struct str to)
+{
+	struct item it, was;
+	int rc = item_load(w, source, &it);
+
+	if (rc != OK)
+		return rc;
+	was = it;
+	for (size_t i = 0; i < it.deps_n; i++) {
+		if (str_eq(it.deps[i].id, from))
+			it.deps[i].id = to;
+	}
+	return item_save(w, &it, &was);
+}
+
+int
+import_item_move(struct import *im, struct item *it, struct str to)
+{
+	struct work *w = im->w;
+	struct item was = *it;
+	int64_t *sources;
+	size_t n;
+	int rc;
+
+	it->id = to;
+	rc = item_save(w, it, &was);
+	if (rc == ERR_CONFLICT)
+		rc = work_fail(w, rc, "%.*s needs another id, but there is a %.*s already",
+		    FMT(was.id), FMT(to));
+	if (rc == OK)
+		rc = event_add(w, it->seq, to, EVENT_renamed, item_json(w, &was),
+		    item_json(w, it), false);
+	if (rc == OK)
+		rc = sources_read(w, it->seq, &sources, &n);
+	for (size_t i = 0; rc == OK && i < n; i++)
+		rc = source_rename(w, sources[i], was.id, to);
+	return import_fail_line(im, rc);
+}
+
+/* ---- rows --------------------------------------------------------------------------- */
+
+static int
+comment_put(struct work *w, int64_t item, const struct comment *c)
+{
+	return comment_insert(w, item, c->author, c->created_at, c->text);
+}
+
+static int
+row_new(struct import *im, struct entry *x, struct record *r)
+{
+	struct work *w = im->w;
+	struct item *it = &r->it;
+	int rc;
+
+	if (it->created_at.p == NULL && it->status != STATUS_TOMBSTONE) {
+		it->created_at = it->updated_at.p != NULL ? it->updated_at :
+		    work_now_text(w);
+		work_time_parse(it->created_at, &it->created);
+	}
+	if (it->updated_at.p == NULL && it->status != STATUS_TOMBSTONE)
+		it->updated_at = it->created_at;
+	record_settle(it);
+	if (it->status == STATUS_TOMBSTONE)
+		it->labels_n = it->deps_n = r->comments_n = 0;
+	it->comments = (int64_t)r->comments_n;
+	rc = item_save(w, it, NULL);
+	for (size_t i = 0; rc == OK && i < r->comments_n; i++)
+		rc = comment_put(w, it->seq, &r->comments[i]);
+	x->seq = it->seq;
+	x->written = x->added = true;
+	im->created++;
+	return import_fail_line(im, rc);
+}
+
+static bool
+comment_in(const struct record *r, const struct comment *c)
+{
+	for (size_t i = 0; i < r->comments_n; i++) {
+		const struct comment *x = &r->comments[i];
+
+		if (str_eq(x->text, c->text) && str_eq(x->author, c->author) &&
+		    str_eq(x->created_at, c->created_at))
+			return true;
+	}
+	return false;
+}
+
+static int
+comments_new(struct import *im, const struct record *ours, struct record *out)
+{
+	int rc = OK;
+
+	out->it.comments = ours->it.comments;
+	for (size_t i = 0; rc == OK && i < out->comments_n; i++) {
+		if (comment_in(ours, &out->comments[i]))
+			continue;
+		rc = comment_put(im->w, ours->it.seq, &out->comments[i]);
+		out->it.comments++;
+	}
+	return rc;
+}
+
+/* What the import took from under its holder is not held any more. */
+static void
+lease_settle(struct item *it)
+{
+	if (it->lease_holder.p != NULL && (it->status != STATUS_IN_PROGRESS ||
+	    !str_eq(it->assignee, it->lease_holder))) {
+		it->lease_holder = STR_NONE;
+		it->lease_until = 0;
+	}
+}
+
+/* Nothing depends on what is deleted, and the bodies say so. */
+static int
+source_drop(struct work *w, int64_t source, const struct item *gone)
+{
+	struct item it, was;
+	int rc = item_load(w, source, &it);
+
+	if (rc != OK)
+		return rc;
+	was = it;
+	rc = item_drop_dep(w, &it, gone->id);
+	if (rc == OK)
+		rc = item_save(w, &it, &was);
+	if (rc == OK)
+		rc = event_add(w, it.seq, it.id, EVENT_imported, item_json(w, &was),
+		    item_json(w, &it), false);
+	return rc == OK ? edge_remove(w, source, gone->seq) : rc;
+}
+
+static int
+targets_drop(struct work *w, int64_t seq)
+{
+	struct query q = query_of(&w->db, SQL_EDGES_OF);
+	int64_t *targets;
+	size_t n;
+	int rc;
+
+	bind_i64(&q, seq);
+	rc = work_seqs_read(w, &q, &targets, &n);
+	for (size_t i = 0; rc == OK && i < n; i++)
+		rc = edge_remove(w, seq, targets[i]);
+	return rc;
+}
+
+static int
+row_bury(struct import *im, const struct record *ours, struct record *out)
+{
+	struct work *w = im->w;
+	struct item *it = &out->it;
+	int64_t *sources;
+	size_t n;
+	int rc;
+
+	if (it->title.p == NULL)
+		it->title = ours->it.title;
+	if (it->created_at.p == NULL) {
+		it->created_at = ours->it.created_at;
+		it->created = ours->it.created;
+	}
+	it->lease_holder = STR_NONE;
+	it->labels_n = it->deps_n = 0;
+	it->comments = 0;
+	rc = event_add(w, it->seq, it->id, EVENT_deleted, item_json(w, &ours->it),
+	    STR_NONE, false);
+	if (rc == OK)
+		rc = item_save(w, it, &ours->it);
+	if (rc == OK)
+		rc = comments_drop(w, it->seq);
+	if (rc == OK)
+		rc = statement(im, SQL_LOOSE_DROP, it->seq);
+	if (rc == OK && !status_is_done(ours->it.status))
+		rc = graph_closed(w, it->seq, true);
+	if (rc == OK)
+		rc = targets_drop(w, it->seq);
+	if (rc == OK)
+		rc = sources_read(w, it->seq, &sources, &n);
+	for (size_t i = 0; rc == OK && i < n; i++)
+		rc = source_drop(w, sources[i], it);
+	im->deleted++;
+	return import_fail_line(im, rc);
+}
+
+/* Writes the merged item over ours, and what follows from its status. */
+static int
+row_change(struct import *im, struct entry *x, const struct record *ours,
+    struct record *out)
+{
+	struct work *w = im->w;
+	const struct item *was = &ours->it;
+	struct item *it = &out->it;
+	struct str old_body = item_json(w, was);
+	int rc = comments_new(im, ours, out);
+
+	lease_settle(it);
+	if (rc == OK && str_eq(old_body, item_json(w, it)) &&
+	    it->comments == was->comments) {
+		im->unchanged++;
+		return OK;
+	}
+	if (rc == OK)
+		rc = item_save(w, it, was);
+	if (rc == OK)
+		rc = event_add(w, it->seq, it->id, EVENT_imported, old_body,
+		    item_json(w, it), it->status == STATUS_OPEN && !item_held(it) &&
+		    was->status != STATUS_OPEN && it->deps_n <= was->deps_n);
+	if (rc == OK && status_is_done(it->status) != status_is_done(was->status))
+		rc = graph_closed(w, it->seq, status_is_done(it->status));
+	x->written = true;
+	x->added = was->status == STATUS_TOMBSTONE;
+	im->updated++;
+	return import_fail_line(im, rc);
+}
+
+/* ---- merging ------------------------------------------------------------------------ */
+
+/* Times that a line leaves out are ours. */
+static void
+times_fill(struct record *theirs, const struct record *ours)
+{
+	if (theirs->it.created_at.p == NULL) {
+		theirs->it.created_at = ours->it.created_at;
+		theirs->it.created = ours->it.created;
+	}
+	if (theirs->it.updated_at.p == NULL)
+		theirs->it.updated_at = ours->it.updated_at;
+	record_settle(&theirs->it);
+}
+
+/* The item as it was made: whoever has it has it from there. */
+static struct str
+first_body(struct import *im, int64_t item)
+{
+	struct query q = query_of(&im->w->db, SQL_BASE_FIRST);
+	struct str body = STR_NONE;
+
+	bind_i64(&q, item);
+	if (query_row(&q) == OK)
+		body = col_str(&q, 0, &im->w->a);
+	query_end(&q);
+	return body;
+}
+
+/* The base for a line: what both had.  Where that is not known and the line is
+ * of the same time as ours, somebody edited a copy of ours: then it is ours;
+ * else what the item was at first. */
+static const struct record *
+base_read(struct import *im, const struct entry *x, const struct record *ours,
+    const struct record *theirs, struct json_doc *doc, struct record *room)
+{
+	struct str line = STR_NONE, old;
+	struct err e;
+	bool known;
+
+	old = renamed_id(&im->back, x->id);
+	if (old.p != NULL && import_base_get(im, old, &line) != OK)
+		return NULL;
+	if (line.n == 0 && import_base_get(im, x->id, &line) != OK)
+		return NULL;
+	known = line.n > 0;
+	if (!known && str_eq(ours->it.updated_at, theirs->it.updated_at))
+		return ours;
+	if (!known)
+		line = first_body(im, ours->it.seq);
+	if (line.n == 0 || json_parse(doc, line, &e) != OK ||
+	    record_decode(room, doc->root, &im->w->a, &e) != OK)
+		return NULL;
+	item_reword(&room->it, &im->known, &im->w->a);
+	return known || str_eq(room->it.created_at, theirs->it.created_at) ? room :
+	    NULL;
+}
+
+static int
+entry_merge(struct import *im, struct entry *x, bool closing)
+{
+	struct merge m = { &im->w->a, import_report_clash, im };
+	struct json_doc doc = { 0 };
+	struct record ours, theirs, out, room;
+	const struct record *base;
+	int rc = import_entry_open(im, x, &theirs);
+
+	if (rc == OK)
+		rc = record_load(im->w, x->seq, &ours);
+	if (rc != OK)
+		return rc;
+	if (theirs.it.status != STATUS_TOMBSTONE)
+		times_fill(&theirs, &ours);
+	base = base_read(im, x, &ours, &theirs, &doc, &room);
+	m.report = NULL;
+	record_merge(&out, base, &ours, &theirs, &m);
+	if (status_is_done(out.it.status) && !status_is_done(ours.it.status) && !closing) {
+		x->closing = true;           /* its turn comes, and its reports */
+		json_release(&doc);
+		return OK;
+	}
+	m.report = import_report_clash;
+	record_merge(&out, base, &ours, &theirs, &m);
+	if (out.it.status == STATUS_TOMBSTONE &&
+	    ours.it.status != STATUS_TOMBSTONE)
+		rc = row_bury(im, &ours, &out);
+	else
+		rc = row_change(im, x, &ours, &out);
+	json_release(&doc);
+	return rc;
+}
+
+/* ---- edges -------------------------------------------------------------------------- */
+
+struct edge {
+	int64_t target;
+	enum dep_type type;
+	struct str id;
+};
+
+static int
+edges_read(struct work *w, int64_t seq, struct edge *list, size_t max, size_t *n)
+{
+	struct query q = query_of(&w->db, SQL_IMPORT_EDGES);
+	int rc;
+
+	*n = 0;
+	bind_i64(&q, seq);
+	while ((rc = query_row(&q)) == OK && *n < max)
+		list[(*n)++] = (struct edge){ col_i64(&q, 0),
+			(enum dep_type)col_i64(&q, 1), col_str(&q, 2, &w->a) };
+	query_end(&q);
+	return rc == OK || rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
+}
+
+/* There is no such item (any more): the body keeps it, and if the item comes
+ * it becomes an edge. */
+static int
+dep_loose(struct import *im, const struct item *it, struct str target)
+{
+	struct query q = query_of(&im->w->db, SQL_LOOSE_PUT);
+	int rc;
+
+	if (im->strict)
+		return work_fail(im->w, ERR_INVALID, "dependencies: %.*s depends on %.*s, "
+		    "which does not exist", FMT(it->id), FMT(target));
+	import_warn(im, "dependencies: %.*s depends on %.*s, which does not exist",
+	    FMT(it->id), FMT(target));
+	bind_i64(&q, im->w->t.seq);
+	bind_str(&q, target);
+	bind_i64(&q, it->seq);
+	rc = query_run(&q);
+	return rc == OK ? OK : work_fail_db(im->w, rc);
+}
+
+static int
+dep_follow(struct import *im, const struct item *it, const struct dep *d)
+{
+	int64_t target;
+	int rc = item_seq_exact(im->w, d->id, &target);
+
+	if (rc == ERR_NOTFOUND)
+		return dep_loose(im, it, d->id);
+	if (rc != OK)
+		return rc;
+	rc = cycle_check(im->w, it->seq, target, d->type);
+	if (rc == ERR_CONFLICT && im->resolve_cycles)
+		return import_cycle_note(im, it->seq, target);
+	return rc == OK ? edge_add(im->w, it->seq, target, d->type) : rc;
+}
+
+/* The edges of an item become what its body says: what is gone goes first. */
+static int
+edges_follow(struct import *im, int64_t seq, bool add)
+{
+	struct work *w = im->w;
+	struct edge *edges = arena_alloc(&w->a, LIMIT_WORK_DEPS * sizeof *edges);
+	struct item it;
+	size_t n;
+	int rc = item_load(w, seq, &it);
+
+	if (rc == OK && edges == NULL)
+		rc = work_fail(w, ERR_TOOBIG, "too many dependencies");
+	if (rc == OK)
+		rc = edges_read(w, seq, edges, LIMIT_WORK_DEPS, &n);
+	if (rc == OK && add)
+		rc = statement(im, SQL_LOOSE_DROP, seq);
+	for (size_t i = 0; rc == OK && !add && i < n; i++) {
+		bool kept = false;
+
+		for (size_t j = 0; j < it.deps_n && !kept; j++)
+			kept = str_eq(it.deps[j].id, edges[i].id) &&
+			    it.deps[j].type == edges[i].type;
+		if (!kept)
+			rc = edge_remove(w, seq, edges[i].target);
+	}
+	for (size_t j = 0; rc == OK && add && j < it.deps_n; j++) {
+		bool there = false;
+
+		for (size_t i = 0; i < n && !there; i++)
+			there = str_eq(it.deps[j].id, edges[i].id);
+		if (!there)
+			rc = dep_follow(im, &it, &it.deps[j]);
+	}
+	return rc;
+}
+
+/* Others that waited for it to come. */
+static int
+loose_join(struct import *im, struct str id)
+{
+	struct query q = query_of(&im->w->db, SQL_LOOSE_TO);
+	int64_t *items, *kept;
+	size_t n;
+	int rc;
+
+	bind_i64(&q, im->w->t.seq);
+	bind_str(&q, id);
+	rc = work_seqs_read(im->w, &q, &items, &n);
+	if (rc != OK || n == 0)
+		return rc;
+	kept = arena_alloc(&im->plan, n * sizeof *kept);
+	if (kept == NULL)
+		return work_fail(im->w, ERR_TOOBIG, "too many dependencies");
+	memcpy(kept, items, n * sizeof *kept);
+	for (size_t i = 0; rc == OK && i < n; i++) {
+		arena_clear(&im->w->a);
+		rc = edges_follow(im, kept[i], true);
+	}
+	return rc;
+}
+
+/* A new item is told of when it is known whether it is held. */
+static int
+created_note(struct import *im, const struct entry *x)
+{
+	struct work *w = im->w;
+	struct item it;
+	int rc = item_load(w, x->seq, &it);
+
+	if (rc != OK || it.status == STATUS_TOMBSTONE)
+		return rc;
+	return event_add(w, it.seq, it.id, EVENT_imported, STR_NONE,
+	    item_json(w, &it), it.status == STATUS_OPEN && !item_held(&it));
+}
+
+/* ---- the order of it all -------------------------------------------------------------- */
+
+static int
+entry_edges(struct import *im, struct entry *x, bool add)
+{
+	int rc;
+
+	if (!x->written || x->id.p == NULL)
+		return OK;
+	im->line = x->line;
+	arena_clear(&im->w->a);
+	rc = edges_follow(im, x->seq, add);
+	if (rc == OK && add && x->added)
+		rc = loose_join(im, x->id);
+	return import_fail_line(im, rc);
+}
+
+static int
+entry_row(struct import *im, struct entry *x)
+{
+	struct record r;
+	int rc;
+
+	switch (x->kind) {
+	case ENTRY_BLANK: return OK;
+	case ENTRY_SKIP:  im->skipped++; return OK;
+	case ENTRY_SAME:  im->unchanged++; return OK;
+	case ENTRY_MERGE: return entry_merge(im, x, false);
+	case ENTRY_NEW:
+		rc = import_entry_open(im, x, &r);
+		return rc == OK ? row_new(im, x, &r) : rc;
+	}
+	return OK;
+}
+
+static int
+entry_close(struct import *im, struct entry *x)
+{
+	if (!x->closing)
+		return OK;
+	return entry_merge(im, x, true);
+}
+
+static int
+edges_remove(struct import *im, struct entry *x)
+{
+	return entry_edges(im, x, false);
+}
+
+static int
+edges_add(struct import *im, struct entry *x)
+{
+	return entry_edges(im, x, true);
+}
+
+static int
+entry_closing_edges(struct import *im, struct entry *x)
+{
+	int rc = x->closing ? entry_edges(im, x, false) : OK;
+
+	return rc == OK && x->closing ? entry_edges(im, x, true) : rc;
+}
+
+static int
+entry_note(struct import *im, struct entry *x)
+{
+	if (x->kind != ENTRY_NEW)
+		return OK;
+	arena_clear(&im->w->a);
+	return created_note(im, x);
+}
+
+int
+import_write(struct import *im)
+{
+	static int (*const steps[])(struct import *im, struct entry *x) = {
+		entry_row, edges_remove, edges_add, entry_close,
+		entry_closing_edges, entry_note
+	};
+	size_t total = IMPORT_STEPS * im->n;
+	int rc = OK;
+
+	for (size_t s = 0; rc == OK && s < COUNT(steps); s++) {
+		if (steps[s] == entry_note)
+			rc = import_cycles_resolve(im);
+		for (size_t i = 0; rc == OK && i < im->n; i++) {
+			rc = work_tick(im->w, (s + 2) * im->n + i, total);
+			if (rc == OK)
+				rc = steps[s](im, &im->list[i]);
+		}
+	}
+	return rc;
+}

@@ -1,0 +1,282 @@
+/*
+ * rename.c - items under other ids, and all that names them.
+ *
+ * What is renamed leaves a tombstone under its old id that says where it went.
+ * It travels with the export: another clone that still has the old id renames
+ * its own item, with the edits that were made to it, instead of having the item
+ * twice.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "work/exchange/record_priv.h"
+#include "work/exchange/rename_priv.h"
+#include "work/graph.h"
+
+/* ---- the list -------------------------------------------------------------------------- */
+
+void
+renames_add(struct renames *r, struct str from, struct str to)
+{
+	mem_grow(r->list, r->n, r->cap);
+	r->list[r->n++] = (struct rename){ from, to };
+}
+
+static int
+rename_order(const void *a, const void *b)
+{
+	return str_cmp(((const struct rename *)a)->from,
+	    ((const struct rename *)b)->from);
+}
+
+void
+renames_sort(struct renames *r)
+{
+	if (r->n > 1)
+		qsort(r->list, r->n, sizeof *r->list, rename_order);
+}
+
+void
+renames_release(struct renames *r)
+{
+	free(r->list);
+	*r = (struct renames){ 0 };
+}
+
+struct str
+renamed_id(const struct renames *r, struct str id)
+{
+	struct rename key = { .from = id };
+	const struct rename *x = r->n == 0 ? NULL : bsearch(&key, r->list, r->n,
+	    sizeof key, rename_order);
+
+	return x != NULL ? x->to : STR_NONE;
+}
+
+/* ---- one item ---------------------------------------------------------------------------- */
+
+static int
+mention_renamed(void *ctx, struct str id, struct buf *out)
+{
+	buf_add(out, renamed_id(ctx, id));
+	return OK;
+}
+
+static bool
+has_dep(const struct dep *deps, size_t n, struct str id)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (str_eq(deps[i].id, id))
+			return true;
+	}
+	return false;
+}
+
+/* Under its new name it may be there already. */
+static bool
+deps_reword(struct item *it, const struct renames *r, struct arena *a)
+{
+	struct dep *deps = arena_alloc(a, (it->deps_n + 1) * sizeof *deps);
+	bool changed = false;
+	size_t n = 0;
+
+	if (deps == NULL)
+		return false;
+	for (size_t i = 0; i < it->deps_n; i++) {
+		struct str to = renamed_id(r, it->deps[i].id);
+
+		if (to.p != NULL && (has_dep(it->deps, it->deps_n, to) ||
+		    has_dep(deps, n, to) || str_eq(to, it->id))) {
+			changed = true;
+			continue;
+		}
+		deps[n] = it->deps[i];
+		if (to.p != NULL)
+			deps[n].id = to;
+		changed |= to.p != NULL;
+		n++;
+	}
+	it->deps = deps;
+	it->deps_n = n;
+	return changed;
+}
+
+bool
+item_reword(struct item *it, const struct renames *r, struct arena *a)
+{
+	struct mention m = { .put = mention_renamed, .ctx = (void *)(uintptr_t)r };
+	struct str to = renamed_id(r, it->id);
+	bool texts = false, other;
+
+	if (r->n == 0)
+		return false;
+	if (to.p != NULL)
+		it->id = to;
+	other = deps_reword(it, r, a);
+	mentions_rewrite(a, it, &m, true, &texts);
+	return to.p != NULL || other || texts;
+}
+
+/* ---- all items ----------------------------------------------------------------------------- */
+
+static struct str
+id_json(struct work *w, struct str id)
+{
+	return arena_fmt(&w->a, "{\"id\":\"%.*s\"}", FMT(id));
+}
+
+static int
+row_of(struct work *w, struct str id, int64_t *seq)
+{
+	int rc = id_seq(w, id, seq);
+
+	if (rc == ERR_NOTFOUND)
+		*seq = 0;
+	return rc == ERR_NOTFOUND ? OK : rc;
+}
+
+/* The new id must be free, or what a renamed item left.  *seq: of that. */
+static int
+room_check(struct work *w, const struct rename *x, int64_t *seq)
+{
+	struct item it;
+	int rc = row_of(w, x->to, seq);
+
+	if (rc != OK || *seq == 0)
+		return rc;
+	rc = item_load(w, *seq, &it);
+	if (rc == OK && (it.status != STATUS_TOMBSTONE ||
+	    tombstone_to(&it, &w->a).p == NULL))
+		rc = work_fail(w, ERR_CONFLICT, "%.*s cannot become %.*s: there is an "
+		    "issue %.*s already (or was: ids are not used twice)",
+		    FMT(x->from), FMT(x->to), FMT(x->to));
+	return rc;
+}
+
+int
+renames_check(struct work *w, const struct renames *r)
+{
+	int64_t seq;
+	int rc = OK;
+
+	for (size_t i = 0; rc == OK && i < r->n; i++) {
+		arena_clear(&w->a);
+		rc = room_check(w, &r->list[i], &seq);
+	}
+	return rc;
+}
+
+/* Of an item that is given back an id it had, the tombstone goes. */
+static int
+room_make(struct work *w, const struct rename *x)
+{
+	struct query q;
+	int64_t seq;
+	int rc = room_check(w, x, &seq);
+
+	if (rc != OK || seq == 0)
+		return rc;
+	q = query_of(&w->db, SQL_ITEM_FORGET);
+	bind_i64(&q, seq);
+	rc = query_run(&q);
+	w->t.counts[2 * STATUS_TOMBSTONE]--;
+	return rc == OK ? OK : work_fail_db(w, rc);
+}
+
+static int
+tombstone_leave(struct work *w, const struct rename *x)
+{
+	struct item it = { .id = x->from, .status = STATUS_TOMBSTONE,
+		.priority = PRIORITY_DEFAULT, .type = TYPE_TASK, .estimated = -1,
+		.created = w->call->now };
+	struct buf b = BUF(8 * KB);
+	int rc;
+
+	buf_lit(&b, "\"deleted_at\":");
+	json_add_str(&b, work_now_text(w));
+	json_add_fmt(&b, ",'deleted_by':%.*s,'renamed_to':%.*s", FMT(w->call->actor),
+	    FMT(x->to));
+	it.extra = arena_str(&w->a, buf_str(&b));
+	buf_release(&b);
+	rc = item_save(w, &it, NULL);
+	return rc;
+}
+
+static int
+item_rename(struct work *w, const struct renames *r, int64_t seq, bool stamp)
+{
+	struct item it, was;
+	int rc = item_load(w, seq, &it);
+
+	was = it;
+	if (rc != OK || it.status == STATUS_TOMBSTONE ||
+	    !item_reword(&it, r, &w->a))
+		return rc;
+	if (stamp)
+		item_touch(w, &it);
+	rc = item_save(w, &it, &was);
+	if (rc == OK && !str_eq(it.id, was.id))
+		return event_add(w, seq, it.id, EVENT_renamed, id_json(w, was.id),
+		    id_json(w, it.id), false);
+	return rc == OK ? event_add(w, seq, it.id, EVENT_updated, STR_NONE,
+	    arena_str(&w->a, buf_str(&w->scratch)), false) : rc;
+}
+
+static int
+numbers_read(struct work *w, int64_t **list, size_t *n)
+{
+	struct query q = query_of(&w->db, SQL_ITEMS_ALL);
+
+	bind_i64(&q, w->t.seq);
+	return work_seqs_read(w, &q, list, n);
+}
+
+/* The numbers are kept outside w->a, which is one item's. */
+static int
+rows_rename(struct work *w, const struct renames *r, bool stamp)
+{
+	int64_t *list, *all;
+	size_t n;
+	int rc = numbers_read(w, &list, &n);
+
+	if (rc != OK || n == 0)
+		return rc;
+	all = mem_alloc(n * sizeof *all);
+	memcpy(all, list, n * sizeof *all);
+	for (size_t i = 0; rc == OK && i < n; i++) {
+		arena_clear(&w->a);
+		rc = work_tick(w, i, n);
+		if (rc == OK)
+			rc = item_rename(w, r, all[i], stamp);
+	}
+	free(all);
+	return rc;
+}
+
+int
+items_rename(struct work *w, const struct renames *r, bool stamp,
+    bool (*has)(void *ctx, struct str id), void *ctx)
+{
+	int rc = OK;
+
+	for (size_t i = 0; rc == OK && i < r->n; i++) {
+		arena_clear(&w->a);
+		rc = room_make(w, &r->list[i]);
+	}
+	if (rc == OK)
+		rc = rows_rename(w, r, stamp);
+	for (size_t i = 0; rc == OK && i < r->n; i++) {
+		int64_t seq = 0;
+
+		arena_clear(&w->a);
+		if (has == NULL || !has(ctx, r->list[i].from))
+			rc = tombstone_leave(w, &r->list[i]);
+		if (rc == OK)
+			rc = row_of(w, r->list[i].to, &seq);
+		if (rc == OK && seq != 0)
+			rc = loose_take(w, r->list[i].to, seq);
+	}
+	return rc;
+}

@@ -1,0 +1,90 @@
+/*
+ * daemon_priv.h - the daemon's inside: daemon.c is its life, serve.c what it
+ * does with requests.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef WORK_HOST_DAEMON_PRIV_H
+#define WORK_HOST_DAEMON_PRIV_H
+
+#include "net/rpc.h"
+#include "work/host/daemon.h"
+#include "work/host/workspace_priv.h"
+#include "work/host/wire_priv.h"
+
+/* A request from when it is read until it is answered. */
+struct task {
+	struct daemon *d;
+	struct rpc_conn *conn;               /* held */
+	struct request req;
+	struct work_call call;
+	struct buf data;
+	nsec deadline;                       /* NEVER: none */
+	nsec told;                           /* of its progress, last */
+	size_t bytes;                        /* of its line */
+	bool cancelled;
+	uint64_t turn;                       /* when it is to run: see serve.c */
+	bool running;                        /* in the round, which is in front */
+	const struct control *control;       /* NULL: the engine's */
+	int rc;                              /* not OK: refused already */
+	struct task *next;
+};
+
+/* Of a connection; its user. */
+struct peer {
+	char who[32];                        /* actor of requests that name none */
+	bool subscribed;                     /* then the connection is held */
+	int64_t after;                       /* events up to here were sent */
+	struct rpc_conn *conn;
+	struct peer *next;                   /* of the subscribed */
+	uint64_t turn;                       /* of its last request */
+	struct task *parked, **parked_end;   /* until it has read its answers */
+	struct peer *next_parked;
+};
+
+struct daemon {
+	const struct workspace *workspace;
+	struct daemon_options o;
+	struct desk desk;
+	struct rpc *rpc;
+	int lock, signals, watch;            /* files; -1: none */
+	bool signalled, stirred;             /* something is to be read there */
+	bool stopping;
+	const char *why;                     /* it stops */
+
+	struct task *first, **last;          /* waiting, in order of their turns */
+	struct task *tail;
+	size_t queued, queued_bytes;
+	uint64_t turn;                       /* of the last that ran */
+	struct peer *parked;                 /* with requests that wait for them */
+	size_t parks, parks_bytes;
+	struct task *spare;
+	size_t spares;
+	nsec looked;                         /* at the sockets, in a long operation */
+
+	struct peer *subscribed;
+	bool lagging;                        /* one has more to come */
+	int64_t event;                       /* the last that all know of */
+
+	nsec started, active, committed;
+	bool rested;                         /* since the last request */
+	uint64_t requests;
+	int64_t child;                       /* works with git; 0: none */
+	nsec sync_due, sync_pause;           /* pause: after failures */
+	nsec child_until;                    /* to stop; 0: not asked to */
+};
+
+/* Reads the lines that came. */
+void serve_intake(struct daemon *d);
+/* Puts back what waited for its answers' reader, who has read on. */
+void serve_unpark(struct daemon *d);
+/* Runs the oldest waiting requests in one transaction, and answers. */
+void serve_round(struct daemon *d);
+/* Answers all that wait with a failure. */
+void serve_refuse(struct daemon *d, int rc, const char *words);
+/* Sends subscribers what happened meanwhile, also in other processes. */
+void serve_events(struct daemon *d);
+void serve_conn_closed(void *ctx, struct rpc_conn *c);
+void serve_release(struct daemon *d);
+
+#endif

@@ -1,0 +1,640 @@
+/*
+ * desk.c - the tracker of a workspace, in this process: opening its file, and
+ * transactions around calls.
+ *
+ * The file is shared: a daemon has it open, other processes may write to it
+ * directly.  All write under BEGIN IMMEDIATE, so a transaction that began can
+ * commit; who finds the file locked tries again, soon and then less often.
+ *
+ * A process of one command does not empty the log when it closes, as SQLite
+ * would: that takes two syncs, and the next one would make the log anew.  Past
+ * LOG_BYTES it does, for whoever opens a file that nobody else has open reads
+ * its log through.  While there is a daemon that is not so, and it sees to the
+ * log.  The second commit into an empty log gives it that length at once, so
+ * the others need not (log.c).
+ *
+ * What an operation can refuse it refuses before its first write, or it works
+ * in a savepoint.  A call that failed after a write all the same is doomed: the
+ * transaction is rolled back and runs once more without it.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <assert.h>
+#include <fcntl.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "work/host/daemon.h"
+#include "work/host/workspace_priv.h"
+#include "work/operation.h"
+
+#define APPLICATION   0x436f6857             /* "CohW" */
+#define LOG_BYTES     (512 * 1024)
+#define BUSY_FIRST    (50 * 1000)            /* ns; doubled up to */
+#define BUSY_LONGEST  (4 * NS_PER_MS)
+
+#define DESK_SQL(X)                                                            \
+	X(BEGIN, "BEGIN")                                                      \
+	X(BEGIN_WRITE, "BEGIN IMMEDIATE")                                      \
+	X(COMMIT, "COMMIT")                                                    \
+	X(ROLLBACK, "ROLLBACK")
+
+enum {
+#define X(name, text) DESK_##name,
+	DESK_SQL(X)
+#undef X
+	DESK_COUNT
+};
+
+static const char *const desk_text[] = {
+#define X(name, text) text,
+	DESK_SQL(X)
+#undef X
+};
+static const struct db_sql desk_sql = { desk_text, DESK_COUNT };
+
+/* ---- waiting for others --------------------------------------------------------- */
+
+static nsec
+busy_end(const struct desk *d)
+{
+	nsec end = d->busy_since + LIMIT_WORK_BUSY_MS * NS_PER_MS;
+
+	return d->busy_until != 0 && d->busy_until < end ? d->busy_until : end;
+}
+
+static int
+busy_wait(void *ctx, int tries)
+{
+	struct desk *d = ctx;
+	nsec pause = tries < 8 ? BUSY_FIRST << tries : BUSY_LONGEST, now = clock_mono();
+	struct timespec ts = { 0 };
+
+	if (tries == 0)
+		d->busy_since = now;
+	if (now >= busy_end(d))
+		return 0;
+	if (pause > BUSY_LONGEST)
+		pause = BUSY_LONGEST;
+	ts.tv_nsec = pause;
+	nanosleep(&ts, NULL);
+	return 1;
+}
+
+static int
+busy_code(struct desk *d, struct err *e)
+{
+	if ((sqlite3_errcode(d->db.h) & 0xff) != SQLITE_BUSY)
+		return err_set(e, ERR_IO, "%s: %s",
+		    sqlite3_db_filename(d->db.h, "main"), sqlite3_errmsg(d->db.h));
+	if (d->busy_until != 0 && clock_mono() >= d->busy_until)
+		return err_set(e, ERR_TIMEOUT, "timed out: another process is "
+		    "writing to the tracker");
+	return err_set(e, ERR_BUSY, "another process has been writing to the "
+	    "tracker for %d s", LIMIT_WORK_BUSY_MS / 1000);
+}
+
+static int
+log_grew(void *ctx, sqlite3 *h, const char *name, int frames)
+{
+	struct desk *d = ctx;
+
+	(void)h, (void)name;
+	d->frames = frames;
+	return SQLITE_OK;
+}
+
+/* ---- opening ---------------------------------------------------------------------- */
+
+/* Two processes may find the same old file; the second finds it new. */
+static int
+migrate(struct desk *d, const struct workspace *h, int version, struct err *e)
+{
+	int rc = db_migrate(&d->db, h->db, APPLICATION, work_migrations,
+	    work_migrations_n, version, e);
+	struct err again;
+
+	if (rc != OK && db_version(&d->db, h->db, APPLICATION, work_migrations_n,
+	    &version, &again) == OK && version == work_migrations_n)
+		rc = OK;
+	return rc;
+}
+
+static int
+tracker_make(struct desk *d, struct str prefix, msec now, struct err *e)
+{
+	int rc = db_exec(&d->db, "BEGIN IMMEDIATE", e);
+
+	if (rc == OK)
+		rc = work_tracker_make(d->w, 0, S(""), prefix, now, &d->tracker, e);
+	if (rc == OK)
+		rc = db_exec(&d->db, "COMMIT", e);
+	if (rc != OK && !sqlite3_get_autocommit(d->db.h))
+		db_exec(&d->db, "ROLLBACK", NULL);
+	d->fresh = rc == OK;
+	return rc;
+}
+
+static int
+tracker_open(struct desk *d, const struct workspace *h, struct str prefix, msec now,
+    struct err *e)
+{
+	char made[LIMIT_WORK_PREFIX_BYTES + 1];
+	int rc = work_tracker_find(d->w, 0, S(""), &d->tracker, e);
+
+	if (rc != ERR_NOTFOUND)
+		return rc;
+	if (d->read_only)
+		return err_set(e, ERR_NOTFOUND, "%s holds no tracker yet, and may "
+		    "not be written", h->db);
+	if (prefix.n == 0) {
+		workspace_prefix(h, made);
+		prefix = str_of(made);
+	}
+	return tracker_make(d, prefix, now, e);
+}
+
+/* The default would be a checkpoint at the 1000th frame and at every close. */
+static void
+tune(struct desk *d)
+{
+	/* The file may come from somebody else, with a schema of theirs. */
+	sqlite3_db_config(d->db.h, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	sqlite3_db_config(d->db.h, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	sqlite3_db_config(d->db.h, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+	sqlite3_db_config(d->db.h, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
+	sqlite3_busy_handler(d->db.h, busy_wait, d);
+	sqlite3_wal_hook(d->db.h, log_grew, d);
+	sqlite3_db_config(d->db.h, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+}
+
+/* SQLite would make it readable for all; the log takes its mode. */
+static void
+file_make(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd >= 0)
+		close(fd);
+}
+
+/* A database without tables.  Another process may be making them. */
+static int
+lost_check(struct desk *d, const struct workspace *h, int *version, struct err *e)
+{
+	struct err lost;
+	int rc = workspace_check_lost(h, true, &lost), again;
+
+	if (rc == OK)
+		return OK;
+	again = db_version(&d->db, h->db, APPLICATION, work_migrations_n, version, e);
+	if (again == OK && *version == 0)
+		*e = lost;
+	return again == OK && *version == 0 ? rc : again;
+}
+
+static int
+open_written(struct desk *d, const struct workspace *h, bool making, struct err *e)
+{
+	int version = 0, rc;
+
+	if (access(h->db, F_OK) != 0)
+		file_make(h->db);
+	rc = db_open(&d->db, h->db, DB_LOG_VFS, &desk_sql, DB_WRITE, e);
+	if (rc != OK)
+		return rc;
+	tune(d);
+	rc = db_exec(&d->db, "PRAGMA synchronous = FULL", e);
+	if (rc != OK)
+		return rc;
+	rc = db_version(&d->db, h->db, APPLICATION, work_migrations_n, &version, e);
+	if (rc == OK && version == 0 && !making)
+		rc = lost_check(d, h, &version, e);
+	if (rc == OK && version == 0)
+		rc = db_enable_wal(&d->db, h->db, e);
+	if (rc == OK && version < work_migrations_n)
+		rc = migrate(d, h, version, e);
+	if (rc == OK && version == 0)
+		rc = workspace_ignore(h, e);
+	return rc;
+}
+
+/* `file:` and the path with what is special in such a name escaped. */
+static void
+immutable_name(const char *path, char *out, size_t size)
+{
+	size_t n = (size_t)snprintf(out, size, "file:");
+
+	for (; *path != '\0' && n + 32 < size; path++) {
+		if (strchr("?#%", *path) != NULL)
+			n += (size_t)snprintf(out + n, size - n, "%%%02x",
+			    (unsigned char)*path);
+		else
+			out[n++] = *path;
+	}
+	snprintf(out + n, size - n, "?immutable=1");
+}
+
+/* A log needs a file of its own to be read by; where that is not there and
+ * cannot be made, the database is read as it is. */
+static int
+open_read(struct desk *d, const struct workspace *h, struct err *e)
+{
+	char name[3 * DB_PATH_MAX];
+	int version = 0;
+	int rc = db_open(&d->db, h->db, NULL, &desk_sql, DB_READ, e);
+
+	if (rc == OK) {
+		tune(d);
+		rc = db_version(&d->db, h->db, APPLICATION, work_migrations_n,
+		    &version, e);
+	}
+	if (rc == ERR_IO) {
+		db_close(&d->db);
+		immutable_name(h->db, name, sizeof name);
+		rc = db_open(&d->db, name, NULL, &desk_sql, DB_READ, e);
+		if (rc == OK)
+			rc = db_version(&d->db, h->db, APPLICATION,
+			    work_migrations_n, &version, e);
+	}
+	if (rc == OK && version < work_migrations_n)
+		rc = err_set(e, ERR_INVALID, "%s was written by an older Cohort, "
+		    "and may not be written to be converted", h->db);
+	return rc;
+}
+
+/* Which file it is that SQLite has open.  It tells only whether the name leads to
+ * another one by now. */
+static void
+file_know(struct desk *d)
+{
+	struct stat st;
+	int before = 0, after = 0;
+
+	sqlite3_file_control(d->db.h, "main", SQLITE_FCNTL_HAS_MOVED, &before);
+	if (stat(d->workspace->db, &st) == 0) {
+		d->device = (int64_t)st.st_dev;
+		d->inode = (uint64_t)st.st_ino;
+	}
+	sqlite3_file_control(d->db.h, "main", SQLITE_FCNTL_HAS_MOVED, &after);
+	d->gone = before != 0 || after != 0;
+}
+
+static int
+open_it(struct desk *d, const struct workspace *h, bool making, struct str prefix,
+    msec now, struct err *e)
+{
+	int rc;
+
+	memset(d, 0, sizeof *d);
+	d->workspace = h;
+	d->read_only = h->read_only;
+	rc = making ? OK : workspace_check_lost(h, false, e);
+	if (rc == OK)
+		rc = h->read_only ? open_read(d, h, e) :
+		    open_written(d, h, making, e);
+	if (rc != OK) {
+		db_close(&d->db);
+		return rc;
+	}
+	file_know(d);
+	d->w = work_new(&d->db);
+	rc = tracker_open(d, h, prefix, now, e);
+	if (rc != OK)
+		desk_close(d);
+	return rc;
+}
+
+int
+desk_open(struct desk *d, const struct workspace *h, struct err *e)
+{
+	return open_it(d, h, false, STR_NONE, clock_wall_ms(), e);
+}
+
+int
+desk_make(struct desk *d, const struct workspace *h, struct str prefix, msec now,
+    struct err *e)
+{
+	return open_it(d, h, true, prefix, now, e);
+}
+
+bool
+desk_in_place(struct desk *d)
+{
+	struct stat st;
+
+	if (stat(d->workspace->db, &st) != 0 || st.st_size == 0 ||
+	    (int64_t)st.st_dev != d->device || (uint64_t)st.st_ino != d->inode)
+		d->gone = true;
+	return !d->gone;
+}
+
+void
+desk_settle(struct desk *d)
+{
+	d->settled = true;
+	sqlite3_db_config(d->db.h, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+	sqlite3_exec(d->db.h, "PRAGMA journal_size_limit = 16777216", NULL, NULL,
+	    NULL);
+}
+
+/* Passive: waits for nobody.  What a reader still needs is moved next time. */
+void
+desk_checkpoint(struct desk *d)
+{
+	if (!desk_in_place(d))
+		return;
+	sqlite3_wal_checkpoint_v2(d->db.h, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL,
+	    NULL);
+	d->frames = 0;
+}
+
+msec
+desk_now(struct desk *d)
+{
+	msec wall = clock_wall_ms();
+	nsec mono = clock_mono();
+	msec due = d->wall + (mono - d->wall_mono) / NS_PER_MS;
+
+	if (d->wall != 0 && wall < due)
+		return due;
+	d->wall = wall;
+	d->wall_mono = mono;
+	return wall;
+}
+
+/* malloc keeps what was given back to it. */
+void
+desk_rest(struct desk *d)
+{
+	work_rest(d->w);
+	sqlite3_db_release_memory(d->db.h);
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
+}
+
+/* Emptied, not only moved: who comes next cannot tell moved from not. */
+static void
+log_empty(struct desk *d)
+{
+	if (db_log_size(&d->db) <= LOG_BYTES || daemon_is_there(d->workspace) ||
+	    !desk_in_place(d))
+		return;
+	sqlite3_busy_handler(d->db.h, NULL, NULL);
+	sqlite3_wal_checkpoint_v2(d->db.h, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
+	    NULL);
+}
+
+void
+desk_close(struct desk *d)
+{
+	desk_let_go(d);
+	if (d->db.h != NULL && !d->read_only && !d->settled)
+		log_empty(d);
+	/* What is in the log alone is no whole database. */
+	if (d->db.h != NULL && d->settled && !desk_in_place(d))
+		sqlite3_db_config(d->db.h, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	work_free(d->w);
+	d->w = NULL;
+	if (d->db.h != NULL)
+		db_close(&d->db);
+}
+
+/* ---- transactions ------------------------------------------------------------------ */
+
+static int
+tx(struct desk *d, int what)
+{
+	struct query q = query_of(&d->db, what);
+
+	return query_run(&q);
+}
+
+/* The first that is read says which moment it is. */
+int
+desk_hold(struct desk *d, struct err *e)
+{
+	assert(!d->held);
+	if (tx(d, DESK_BEGIN) != OK)
+		return busy_code(d, e);
+	d->held = true;
+	return OK;
+}
+
+void
+desk_let_go(struct desk *d)
+{
+	if (d->held)
+		tx(d, DESK_ROLLBACK);
+	d->held = false;
+}
+
+struct run {
+	struct desk *d;
+	struct work_call *const *calls;
+	int *rcs;
+	bool *doomed;
+	size_t *from;                        /* of each answer */
+	size_t n;
+};
+
+static void
+tx_abandon(struct desk *d)
+{
+	if (!sqlite3_get_autocommit(d->db.h))        /* SQLite may have by itself */
+		tx(d, DESK_ROLLBACK);
+}
+
+static void
+answer_cut(struct run *r, size_t i)
+{
+	buf_cut(r->calls[i]->data, r->from[i]);
+	r->calls[i]->data->failed = false;
+}
+
+static bool
+any(const struct run *r, bool (*holds)(struct work *w, const struct work_call *c))
+{
+	for (size_t i = 0; i < r->n && !r->d->read_only && !r->d->held; i++) {
+		if (holds(r->d->w, r->calls[i]))
+			return true;
+	}
+	return false;
+}
+
+/* A look at leases is a read, so it belongs to the transaction; a write cannot
+ * come after a read in one, for the file may have changed since. */
+static int
+run_begin(struct run *r, struct err *e)
+{
+	struct desk *d = r->d;
+
+	if (d->held)
+		return OK;
+	if (!any(r, work_means_to_write)) {
+		if (tx(d, DESK_BEGIN) != OK)
+			return busy_code(d, e);
+		if (!any(r, work_writes))
+			return OK;
+		tx_abandon(d);
+	}
+	if (tx(d, DESK_BEGIN_WRITE) != OK)
+		return busy_code(d, e);
+	work_follow(d->w);
+	return OK;
+}
+
+/* A file that may not be written is seen as at the beginning of time: no lease
+ * is past then, so nothing but what means to write writes. */
+static int
+read_only_run(struct run *r, struct work_call *c)
+{
+	c->now = 0;
+	if (work_writes(r->d->w, c))
+		return err_set(&c->err, ERR_DENIED, "%.*s: the tracker may not be "
+		    "written here", FMT(c->operation));
+	return work_run(r->d->w, c);
+}
+
+/* A tick of 0 asks whether it may begin at all. */
+static int
+call_run(struct run *r, struct work_call *c)
+{
+	int rc = c->tick == NULL ? OK : c->tick(c->tick_ctx, 0, 0);
+
+	r->d->w->db.broken = false;
+	if (rc != OK)
+		return rc;
+	return r->d->read_only || r->d->held ? read_only_run(r, c) :
+	    work_run(r->d->w, c);
+}
+
+/* Did it write, and was that not taken back by itself? */
+static bool
+is_doomed(const struct work_call *c, int64_t changes)
+{
+	const struct operation *op = work_operation_find(c->operation);
+
+	return changes > 0 && c->once.n == 0 && op != NULL &&
+	    (op->flags & OP_SAVEPOINT) == 0;
+}
+
+/* Is it enough for one run?  One call always is run. */
+static bool
+run_is_full(const struct run *r, size_t bytes, nsec began)
+{
+	const struct desk *d = r->d;
+
+	return (d->round_bytes != 0 && bytes >= d->round_bytes) ||
+	    (d->round_time != 0 && clock_mono() - began >= d->round_time);
+}
+
+/* OK: all ran, up to d->ran.  ERR_AGAIN: one is doomed.  ERR_IO, ERR_BUSY.. with words. */
+static int
+run_calls(struct run *r, struct err *e)
+{
+	struct desk *d = r->d;
+	struct db *db = &d->w->db;
+	nsec began = clock_mono();
+	size_t bytes = 0;
+
+	for (d->ran = 0; d->ran < r->n; d->ran++) {
+		int64_t before = sqlite3_total_changes64(d->db.h);
+		size_t i = d->ran;
+
+		if (i > 0 && run_is_full(r, bytes, began))
+			return OK;
+
+		if (r->doomed[i])
+			continue;
+		answer_cut(r, i);
+		r->rcs[i] = call_run(r, r->calls[i]);
+		if (db->broken)
+			return (sqlite3_errcode(db->h) & 0xff) == SQLITE_BUSY ?
+			    busy_code(d, e) :
+			    err_set(e, ERR_IO, "%s", db->err.text);
+		bytes += r->calls[i]->data->n;
+		if (r->rcs[i] == OK)
+			continue;
+		r->doomed[i] = is_doomed(r->calls[i],
+		    sqlite3_total_changes64(d->db.h) - before);
+		if (r->doomed[i])
+			return ERR_AGAIN;
+	}
+	return OK;
+}
+
+static int
+run_once(struct run *r, struct err *e)
+{
+	struct desk *d = r->d;
+	int64_t before = sqlite3_total_changes64(d->db.h);
+	int rc;
+
+	if (!desk_in_place(d))
+		return err_set(e, ERR_IO, "%s was deleted, replaced or emptied while "
+		    "it was in use; nothing was done", d->workspace->db);
+	rc = run_begin(r, e);
+
+	if (rc == OK)
+		rc = run_calls(r, e);
+	if (rc == OK && sqlite3_total_changes64(d->db.h) != before) {
+		if (d->settled)
+			db_log_lengthen(&d->db, d->frames, &d->log_bytes);
+		else
+			db_log_reach(&d->db, LOG_BYTES);
+		if (tx(d, DESK_COMMIT) == OK)
+			d->commits++;
+		else
+			rc = busy_code(d, e);
+	}
+	if (!d->held)
+		tx_abandon(d);
+	return rc;
+}
+
+static void
+run_fail(struct run *r, int rc, const struct err *e)
+{
+	r->d->ran = r->n;
+	for (size_t i = 0; i < r->n; i++) {
+		answer_cut(r, i);
+		r->rcs[i] = err_set(&r->calls[i]->err, rc, "%s", e->text);
+	}
+}
+
+int
+desk_run(struct desk *d, struct work_call *const *calls, int *rcs, size_t n)
+{
+	bool doomed_here[16] = { false };
+	size_t from_here[16];
+	bool heap = n > COUNT(from_here);
+	struct run r = { d, calls, rcs, doomed_here, from_here, n };
+	struct err e = { .text = "" };
+	int rc;
+
+	if (heap) {
+		r.doomed = mem_zero(n * sizeof *r.doomed);
+		r.from = mem_alloc(n * sizeof *r.from);
+	}
+	for (size_t i = 0; i < n; i++)
+		r.from[i] = calls[i]->data->n;
+	do
+		rc = run_once(&r, &e);
+	while (rc == ERR_AGAIN);
+	if (rc != OK)
+		run_fail(&r, rc, &e);
+	if (heap) {
+		free(r.doomed);
+		free(r.from);
+	}
+	return rc;
+}

@@ -1,0 +1,272 @@
+/*
+ * commit.c - a commit of one file beside whatever the user does (see pull.h).
+ *
+ * The tree is made in a private index, the branch moves by compare and swap, and
+ * the user's index, which has to know of the file's new state or the user's next
+ * commit would take it back, is copied, changed beside its place, and put there
+ * under git's own lock: that is held for as long as a rename takes.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "workcli/hand.h"
+#include "workcli/replace.h"
+#include "workcli/pull.h"
+
+#define INDEX "cohort-work.index"            /* in git's folder; swept by the next */
+#define MOVES 20                             /* of the branch, by others, meanwhile */
+
+struct making {
+	struct pull *p;
+	struct pull_commit *c;
+	struct err *e;
+	char own[PATH_MAX], index[PATH_MAX], lock[PATH_MAX + 8];
+	char head[128], tree[128], made[128];        /* head "": no commit yet */
+};
+
+static bool
+answer_take(const struct git *g, char *out, size_t size)
+{
+	struct str s = git_out(g);
+
+	return snprintf(out, size, "%.*s", FMT(s)) < (int)size;
+}
+
+static int
+path_of(struct making *m, const char *name, char *out, size_t size)
+{
+	struct git *g = &m->p->git;
+	int rc = GIT(g, m->e, "rev-parse", "--git-path", name);
+
+	if (rc != OK)
+		return rc;
+	if (git_out(g).n > 0 && git_out(g).p[0] == '/')
+		return answer_take(g, out, size) ? OK : ERR_TOOBIG;
+	return snprintf(out, size, "%s/%.*s", g->dir, FMT(git_out(g))) < (int)size ?
+	    OK : err_set(m->e, ERR_TOOBIG, "the repository's path is too long");
+}
+
+/* ---- the tree and the branch -------------------------------------------------------- */
+
+/* With the index of our own. */
+static int
+own_git(struct making *m, const char *const *args)
+{
+	int rc;
+
+	m->p->git.index = m->own;
+	rc = git_run(&m->p->git, args, m->e);
+	m->p->git.index = NULL;
+	return rc;
+}
+#define OWN(m, ...) own_git((m), (const char *const[]){ __VA_ARGS__, NULL })
+
+static void
+own_remove(const struct making *m)
+{
+	char lock[PATH_MAX + 8];
+
+	unlink(m->own);
+	snprintf(lock, sizeof lock, "%s.lock", m->own);
+	unlink(lock);
+}
+
+static int
+tree_make(struct making *m)
+{
+	struct git *g = &m->p->git;
+	struct err none;
+	int rc;
+
+	own_remove(m);
+	m->head[0] = '\0';
+	if (GIT(g, &none, "rev-parse", "-q", "--verify", "HEAD") == OK)
+		answer_take(g, m->head, sizeof m->head);
+	else if (git_is_stopping())
+		return err_set(m->e, none.code, "%s", none.text);
+	rc = m->head[0] != '\0' ? OWN(m, "read-tree", m->head) :
+	    OWN(m, "read-tree", "--empty");
+	if (rc == OK)
+		rc = OWN(m, "update-index", "--add", "--", m->c->file);
+	if (rc == OK)
+		rc = OWN(m, "write-tree");
+	if (rc == OK)
+		answer_take(g, m->tree, sizeof m->tree);
+	own_remove(m);
+	return rc;
+}
+
+/* Is it another than the commit's? */
+static bool
+tree_is_new(struct making *m)
+{
+	char spec[160];
+	struct err none;
+
+	if (m->head[0] == '\0')
+		return true;
+	snprintf(spec, sizeof spec, "%s^{tree}", m->head);
+	return GIT(&m->p->git, &none, "rev-parse", spec) != OK ||
+	    !str_eq(git_out(&m->p->git), str_of(m->tree));
+}
+
+/* Signed where the user's are. */
+static int
+commit_make(struct making *m)
+{
+	struct git *g = &m->p->git;
+	const char *args[10] = { "commit-tree" };
+	struct err none;
+	size_t n = 1;
+	int rc;
+
+	if (GIT(g, &none, "config", "--bool", "commit.gpgsign") == OK &&
+	    str_eq(git_out(g), S("true")))
+		args[n++] = "-S";
+	if (m->head[0] != '\0') {
+		args[n++] = "-p";
+		args[n++] = m->head;
+	}
+	args[n++] = "-m";
+	args[n++] = m->c->message;
+	args[n++] = m->tree;
+	rc = git_run(g, args, m->e);
+	if (rc == OK)
+		answer_take(g, m->made, sizeof m->made);
+	return rc;
+}
+
+/* *again: somebody else moved the branch. */
+static int
+branch_move(struct making *m, bool *again)
+{
+	static const char nothing[] = "0000000000000000000000000000000000000000";
+	struct git *g = &m->p->git;
+	int rc = GIT(g, m->e, "update-ref", "-m", "commit: work: sync", "HEAD",
+	    m->made, m->head[0] != '\0' ? m->head : nothing);
+
+	*again = rc != OK && g->err.n > 0 && strstr(g->err.p, "but expected") != NULL;
+	return rc;
+}
+
+/* ---- the user's index ----------------------------------------------------------------- */
+
+static int
+copy(struct making *m, struct stat *st)
+{
+	char block[64 * 1024];
+	int from = open(m->index, O_RDONLY | O_CLOEXEC), to;
+	ssize_t n = 0;
+
+	if (from < 0)
+		return errno == ENOENT ? ERR_NOTFOUND : ERR_IO;
+	unlink(m->own);
+	to = open(m->own, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	while (to >= 0 && (n = read(from, block, sizeof block)) > 0) {
+		if (replace_write(to, (struct str){ block, (size_t)n }) != OK) {
+			n = -1;
+			break;
+		}
+	}
+	if (fstat(from, st) != 0)
+		n = -1;
+	close(from);
+	if (to >= 0)
+		close(to);
+	return to >= 0 && n == 0 ? OK : ERR_IO;
+}
+
+/* The finished one takes its place, if that is as it was copied. */
+static int
+swap(struct making *m, const struct stat *was)
+{
+	struct stat now;
+	bool same;
+
+	if (link(m->own, m->lock) != 0)
+		return errno == EEXIST ? ERR_BUSY : ERR_IO;
+	same = stat(m->index, &now) == 0 ? now.st_ino == was->st_ino &&
+	    now.st_size == was->st_size && now.st_mtim.tv_sec ==
+	    was->st_mtim.tv_sec && now.st_mtim.tv_nsec == was->st_mtim.tv_nsec :
+	    was->st_ino == 0;
+	if (same && rename(m->lock, m->index) == 0)
+		return OK;
+	unlink(m->lock);
+	return same ? ERR_IO : ERR_BUSY;
+}
+
+static int
+index_follow(struct making *m)
+{
+	struct stat was = { .st_ino = 0 };
+	int rc = ERR_BUSY;
+
+	for (int i = 0; rc == ERR_BUSY && i < MOVES; i++) {
+		rc = git_lock_wait(m->lock, m->p->git.tells, m->e);
+		if (rc != OK)
+			return rc;
+		own_remove(m);
+		rc = copy(m, &was);
+		if (rc == ERR_NOTFOUND)
+			rc = OK;             /* it has none yet: ours is the first */
+		if (rc == OK)
+			rc = OWN(m, "update-index", "--add", "--", m->c->file);
+		if (rc != OK)
+			break;
+		rc = swap(m, &was);
+	}
+	own_remove(m);
+	return rc == OK || m->e->text[0] != '\0' ? rc : err_set(m->e, rc,
+	    "%s: %s", m->index, rc == ERR_BUSY ? "another git is at work" :
+	    strerror(errno));
+}
+
+/* ---- all of it -------------------------------------------------------------------------- */
+
+static int
+making_begin(struct making *m)
+{
+	int rc = path_of(m, INDEX, m->own, sizeof m->own);
+
+	if (rc == OK)
+		rc = path_of(m, "index", m->index, sizeof m->index);
+	snprintf(m->lock, sizeof m->lock, "%s.lock", m->index);
+	return rc;
+}
+
+/* A user who is at work has the index locked; that is waited for, before
+ * the branch moves under what they are about to commit. */
+int
+pull_commit(struct pull *p, struct pull_commit *c, struct err *e)
+{
+	struct making m = { .p = p, .c = c, .e = e };
+	bool again = true;
+	int rc = making_begin(&m);
+
+	for (int i = 0; rc == OK && again && i < MOVES; i++) {
+		again = false;
+		rc = tree_make(&m);
+		c->made = rc == OK && tree_is_new(&m);
+		if (rc != OK || !c->made)
+			break;
+		rc = git_lock_wait(m.lock, p->git.tells, e);
+		if (rc == OK)
+			rc = commit_make(&m);
+		if (rc == OK)
+			rc = branch_move(&m, &again);
+		rc = again ? OK : rc;
+	}
+	if (rc == OK && again)
+		return err_set(e, ERR_BUSY, "the branch moves all the time; sync again");
+	if (rc == OK)
+		rc = index_follow(&m);
+	return rc;
+}

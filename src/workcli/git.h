@@ -1,0 +1,56 @@
+/*
+ * git.h - git as a child process: arguments as an array, no shell, no
+ * terminal, no editor.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef WORKCLI_GIT_H
+#define WORKCLI_GIT_H
+
+#include "base/buf.h"
+#include "base/rc.h"
+
+/* In the environment of every git we start, and so of its hooks: a hook that
+ * calls sync must not wait for the sync that it is part of. */
+#define GIT_RUNS_FOR_US "COHORT_WORK_SYNC"
+
+struct git {
+	const char *dir;                     /* it runs there */
+	const char *const *config;           /* pairs of -c key=value, NULL-ended;
+	                                        may be NULL */
+	struct buf out, err;                 /* of the last run */
+	int status;                          /* its exit code; -1: a signal */
+	const char *index;                   /* GIT_INDEX_FILE; NULL: the user's */
+	bool tells;                          /* on stderr, what it waits for */
+	bool tidying;                        /* what runs now takes things back: also
+	                                        when we are to end */
+};
+
+/* Steps that talk to a remote may take longer; $COHORT_WORK_GIT_TIMEOUT (as
+ * "90s") says how long any may. */
+void git_init(struct git *g, const char *dir);
+void git_release(struct git *g);
+
+/* Runs `git ARGS...` to its end.  OK: it exited with 0.  ERR_NOTFOUND: there is
+ * no git.  ERR_INVALID: another exit code; e has what it said.  ERR_TIMEOUT: it
+ * did not end, and was killed with all it started.  ERR_CANCELLED: a signal
+ * asked us to end; nothing is begun any more, and a step with a remote is cut
+ * short.  If another git holds a lock it is waited for and all is run again;
+ * ERR_BUSY: it held it for LIMIT_WORK_GIT_LOCK_MS, or was killed and left it. */
+int git_run(struct git *g, const char *const *args, struct err *e);
+#define GIT(g, e, ...) git_run((g), (const char *const[]){ __VA_ARGS__, NULL }, (e))
+
+/* Waits until a lock of another git is gone.  ERR_BUSY with what to do. */
+int git_lock_wait(const char *path, bool tells, struct err *e);
+
+/* What it printed, without the last line's end. */
+struct str git_out(const struct git *g);
+
+/* SIGTERM, SIGINT and SIGHUP are noted, so that a step is not torn. */
+void git_catch_signals(void);
+bool git_is_stopping(void);
+
+/* Waits without using the machine. */
+void git_pause_ms(long ms);
+
+#endif

@@ -1,0 +1,529 @@
+/*
+ * look.c - what people read after a command that looked something up:
+ * one item a line, in columns.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "workcli/cmd.h"
+
+#include "base/limits.h"
+
+struct widths { size_t id, type, status; };
+
+static size_t
+wider(size_t width, struct str s)
+{
+	return cli_text_width(s) > width ? cli_text_width(s) : width;
+}
+
+static struct widths
+widths_of(jnode items)
+{
+	struct json_iter it = json_each(items);
+	struct widths w = { 0 };
+
+	while (json_next(&it)) {
+		w.id = wider(w.id, cli_get_str(it.value, "id"));
+		w.type = wider(w.type, cli_get_str(it.value, "issue_type"));
+		w.status = wider(w.status, cli_get_str(it.value, "status"));
+	}
+	return w;
+}
+
+static void
+add_labels(struct cli_ctx *x, jnode labels)
+{
+	struct json_iter it = json_each(labels);
+	bool first = true;
+
+	if (json_count(labels) == 0)
+		return;
+	buf_lit(&x->out, "  [");
+	while (json_next(&it)) {
+		if (!first)
+			buf_add_char(&x->out, ' ');
+		first = false;
+		cli_add_ink(x, INK_CYAN, json_str(it.value));
+	}
+	buf_add_char(&x->out, ']');
+}
+
+static void
+add_row(struct cli_ctx *x, jnode item, struct widths w)
+{
+	struct str assignee = cli_get_str(item, "assignee");
+	struct buf *b = &x->out;
+
+	cli_add_padded(b, cli_get_str(item, "id"), w.id);
+	buf_lit(b, "  ");
+	cli_add_priority(x, cli_get_int(item, "priority", 0));
+	buf_lit(b, "  ");
+	cli_add_type(x, cli_get_str(item, "issue_type"), w.type);
+	buf_lit(b, "  ");
+	if (w.status > 0) {
+		cli_add_status(x, cli_get_str(item, "status"), w.status);
+		buf_lit(b, "  ");
+	}
+	cli_add_line(b, cli_get_str(item, "title"));
+	if (assignee.n > 0) {
+		buf_lit(b, "  @");
+		cli_add_line(b, assignee);
+	}
+	add_labels(x, json_get(item, S("labels")));
+	buf_add_char(b, '\n');
+}
+
+static void
+add_rows(struct cli_ctx *x, jnode items, bool status)
+{
+	struct widths w = widths_of(items);
+	struct json_iter it = json_each(items);
+
+	if (!status)
+		w.status = 0;
+	while (json_next(&it))
+		add_row(x, it.value, w);
+}
+
+void
+cli_print_items(struct cli_ctx *x, jnode items)
+{
+	if (json_count(items) == 0 && !x->hand.quiet)
+		buf_add_fmt(&x->out, "No issues found. Make one: %s create \"Title\"\n",
+		    x->program);
+	add_rows(x, items, true);
+}
+
+void
+cli_print_found(struct cli_ctx *x, jnode items)
+{
+	if (json_count(items) == 0 && !x->hand.quiet)
+		buf_lit(&x->out, "No issue contains that.\n");
+	add_rows(x, items, true);
+}
+
+void
+cli_print_ready(struct cli_ctx *x, jnode items)
+{
+	size_t n = json_count(items);
+	struct str limit = line_text(x->line, "limit");
+	int64_t most = LIMIT_WORK_READY_ROWS;
+	bool cut = (limit.p == NULL || str_to_i64(limit, &most)) && most > 0 &&
+	    n >= (size_t)most;
+
+	if (n == 0 && !x->hand.quiet)
+		buf_add_fmt(&x->out, "\xe2\x9c\xa8 No ready work found. What is held, and "
+		    "by what: %s blocked\n", x->program);
+	if (n > 0 && !x->hand.quiet)
+		buf_add_fmt(&x->out, "\xf0\x9f\x93\x8b Ready work (%s%zu issue%s with no "
+		    "blockers%s):\n\n", cut ? "the first " : "", n, n == 1 ? "" : "s",
+		    cut ? "; -n 0 shows all" : "");
+	add_rows(x, items, false);
+}
+
+static void
+add_blockers(struct cli_ctx *x, jnode item)
+{
+	long long n = cli_get_int(item, "blocked_by_count", 0);
+	struct json_iter it = json_each(json_get(item, S("blocked_by")));
+	bool first = true;
+
+	if (n == 0) {
+		buf_lit(&x->out, "  Blocked by its status\n");
+		return;
+	}
+	buf_add_fmt(&x->out, "  Blocked by %lld open dependenc%s: [", n,
+	    n == 1 ? "y" : "ies");
+	while (json_next(&it)) {
+		if (!first)
+			buf_add_char(&x->out, ' ');
+		first = false;
+		cli_add_line(&x->out, json_str(it.value));
+	}
+	buf_lit(&x->out, "]\n");
+}
+
+void
+cli_print_blocked(struct cli_ctx *x, jnode items)
+{
+	struct widths w = widths_of(items);
+	struct json_iter it = json_each(items);
+
+	if (json_count(items) == 0 && !x->hand.quiet)
+		buf_lit(&x->out, "\xe2\x9c\xa8 No blocked issues\n");
+	if (json_count(items) > 0 && !x->hand.quiet)
+		buf_add_fmt(&x->out, "\xf0\x9f\x9a\xab Blocked issues (%zu):\n\n",
+		    json_count(items));
+	while (json_next(&it)) {
+		add_row(x, it.value, w);
+		add_blockers(x, it.value);
+	}
+}
+
+/* ---- show --------------------------------------------------------------------------- */
+
+static void
+add_part(struct cli_ctx *x, jnode item, const char *key, const char *heading)
+{
+	struct str s = cli_get_str(item, key);
+
+	if (s.n == 0)
+		return;
+	buf_add_char(&x->out, '\n');
+	cli_add_ink(x, INK_BOLD, str_of(heading));
+	buf_lit(&x->out, ":\n");
+	cli_add_lines(&x->out, s);
+	if (!str_ends(s, S("\n")))
+		buf_add_char(&x->out, '\n');
+}
+
+static void
+add_fact(struct cli_ctx *x, const char *name, struct str value)
+{
+	if (value.n == 0)
+		return;
+	buf_add_fmt(&x->out, "%s: ", name);
+	cli_add_line(&x->out, value);
+	buf_add_char(&x->out, '\n');
+}
+
+static void
+add_when(struct cli_ctx *x, const char *name, struct str time)
+{
+	if (time.n == 0)
+		return;
+	buf_add_fmt(&x->out, "%s: ", name);
+	cli_add_time(&x->out, time);
+	buf_add_char(&x->out, '\n');
+}
+
+/* ID: Title [P1] (open), and the type of its edge where that says something. */
+static void
+add_node(struct cli_ctx *x, jnode item, struct str type)
+{
+	struct buf *b = &x->out;
+
+	cli_add_line(b, cli_get_str(item, "id"));
+	buf_lit(b, ": ");
+	cli_add_line(b, cli_get_str(item, "title"));
+	buf_lit(b, " [");
+	cli_add_priority(x, cli_get_int(item, "priority", 0));
+	buf_lit(b, "] (");
+	cli_add_status(x, cli_get_str(item, "status"), 0);
+	if (type.n > 0 && !str_eq(type, S("blocks"))) {
+		buf_lit(b, ", ");
+		cli_add_line(b, type);
+	}
+	buf_add_char(b, ')');
+}
+
+/* What an edge says of its other end: only one kind of them blocks. */
+static const struct kind {
+	const char *type;
+	struct { const char *heading, *arrow; } down, up;
+} kinds[] = {
+	{ "parent-child", { "Parent", "\xe2\x86\x91" }, { "Children", "\xe2\x86\xb3" } },
+	{ "blocks", { "Depends on", "\xe2\x86\x92" }, { "Blocks", "\xe2\x86\x90" } },
+	{ "related", { "Related", "\xe2\x86\x94" }, { "Related", "\xe2\x86\x94" } },
+	{ "discovered-from", { "Discovered from", "\xe2\x97\x8a" },
+	    { "Discovered", "\xe2\x97\x8a" } },
+};
+
+static void
+add_neighbours(struct cli_ctx *x, jnode list, const char *type,
+    const char *heading, const char *arrow)
+{
+	struct json_iter it = json_each(list);
+	struct buf *b = &x->out;
+	size_t n = 0;
+
+	while (json_next(&it))
+		n += str_eq(cli_get_str(it.value, "dependency_type"), str_of(type));
+	if (n > 0)
+		buf_add_fmt(b, "\n%s (%zu):\n", heading, n);
+	it = json_each(list);
+	while (n > 0 && json_next(&it)) {
+		if (!str_eq(cli_get_str(it.value, "dependency_type"), str_of(type)))
+			continue;
+		buf_add_fmt(b, "  %s ", arrow);
+		add_node(x, it.value, STR_NONE);
+		buf_add_char(b, '\n');
+	}
+}
+
+static void
+add_comments(struct cli_ctx *x, jnode comments)
+{
+	struct json_iter it = json_each(comments);
+	struct buf *b = &x->out;
+
+	while (json_next(&it)) {
+		buf_add_char(b, '[');
+		cli_add_line(b, cli_get_str(it.value, "author"));
+		buf_lit(b, "] at ");
+		cli_add_time(b, cli_get_str(it.value, "created_at"));
+		buf_lit(b, "\n  ");
+		cli_add_lines(b, cli_get_str(it.value, "text"));
+		buf_add_char(b, '\n');
+	}
+}
+
+static void
+add_facts(struct cli_ctx *x, jnode item)
+{
+	jnode lease = json_get(item, S("lease"));
+	struct buf *b = &x->out;
+
+	buf_lit(b, "Status: ");
+	cli_add_status(x, cli_get_str(item, "status"), 0);
+	buf_lit(b, "\nPriority: ");
+	cli_add_priority(x, cli_get_int(item, "priority", 0));
+	buf_lit(b, "\nType: ");
+	cli_add_type(x, cli_get_str(item, "issue_type"), 0);
+	buf_add_char(b, '\n');
+	add_fact(x, "Assignee", cli_get_str(item, "assignee"));
+	if (json_is_object(lease)) {
+		buf_lit(b, "Lease: ");
+		cli_add_line(b, cli_get_str(lease, "holder"));
+		buf_lit(b, " until ");
+		cli_add_line(b, cli_get_str(lease, "until"));
+		buf_add_char(b, '\n');
+	}
+	if (cli_get_int(item, "estimated_minutes", -1) >= 0)
+		buf_add_fmt(b, "Estimated: %lld minutes\n",
+		    (long long)cli_get_int(item, "estimated_minutes", 0));
+	add_fact(x, "External ref", cli_get_str(item, "external_ref"));
+	add_when(x, "Created", cli_get_str(item, "created_at"));
+	add_when(x, "Updated", cli_get_str(item, "updated_at"));
+	add_when(x, "Closed", cli_get_str(item, "closed_at"));
+}
+
+void
+cli_print_show(struct cli_ctx *x, jnode item)
+{
+	jnode labels = json_get(item, S("labels"));
+	jnode comments = json_get(item, S("comments"));
+	struct buf *b = &x->out;
+
+	buf_add_char(b, '\n');
+	cli_add_ink(x, INK_CYAN, cli_get_str(item, "id"));
+	buf_lit(b, ": ");
+	cli_add_line(b, cli_get_str(item, "title"));
+	buf_add_char(b, '\n');
+	add_facts(x, item);
+	add_part(x, item, "description", "Description");
+	add_part(x, item, "design", "Design");
+	add_part(x, item, "notes", "Notes");
+	add_part(x, item, "acceptance_criteria", "Acceptance Criteria");
+	if (json_count(labels) > 0) {
+		buf_lit(b, "\nLabels:");
+		add_labels(x, labels);
+		buf_add_char(b, '\n');
+	}
+	for (size_t i = 0; i < COUNT(kinds); i++)
+		add_neighbours(x, json_get(item, S("dependencies")), kinds[i].type,
+		    kinds[i].down.heading, kinds[i].down.arrow);
+	for (size_t i = 0; i < COUNT(kinds); i++)
+		add_neighbours(x, json_get(item, S("dependents")), kinds[i].type,
+		    kinds[i].up.heading, kinds[i].up.arrow);
+	if (json_count(comments) > 0) {
+		buf_add_fmt(b, "\nComments (%zu):\n", json_count(comments));
+		add_comments(x, comments);
+	}
+	buf_add_char(b, '\n');
+}
+
+void
+cli_print_comments(struct cli_ctx *x, jnode comments)
+{
+	if (json_count(comments) == 0 && !x->hand.quiet) {
+		buf_lit(&x->out, "No comments on ");
+		cli_add_line(&x->out, x->line->operand[0]);
+		buf_add_char(&x->out, '\n');
+	}
+	add_comments(x, comments);
+}
+
+/* ---- counts -------------------------------------------------------------------------- */
+
+void
+cli_print_stats(struct cli_ctx *x, jnode data)
+{
+	static const struct { const char *name, *key; } rows[] = {
+		{ "Total Issues:", "total_issues" }, { "Open:", "open_issues" },
+		{ "In Progress:", "in_progress_issues" },
+		{ "Deferred:", "deferred_issues" }, { "Closed:", "closed_issues" },
+		{ "Blocked:", "blocked_issues" }, { "Ready:", "ready_issues" },
+	};
+	double hours = json_number(json_get(data, S("average_lead_time_hours")));
+
+	buf_lit(&x->out, "\n\xf0\x9f\x93\x8a Statistics:\n\n");
+	for (size_t i = 0; i < COUNT(rows); i++)
+		buf_add_fmt(&x->out, "%-18s %lld\n", rows[i].name,
+		    (long long)cli_get_int(data, rows[i].key, 0));
+	if (hours > 0)
+		buf_add_fmt(&x->out, "%-18s %.1f hours\n", "Avg Lead Time:", hours);
+	buf_add_char(&x->out, '\n');
+}
+
+void
+cli_print_labels(struct cli_ctx *x, jnode labels)
+{
+	struct json_iter it = json_each(labels);
+	struct buf *b = &x->out;
+
+	if (json_count(labels) == 0 && !x->hand.quiet) {
+		cli_add_line(b, x->line->operand[0]);
+		buf_lit(b, " has no labels\n");
+	}
+	while (json_next(&it)) {
+		cli_add_ink(x, INK_CYAN, json_str(it.value));
+		buf_add_char(b, '\n');
+	}
+}
+
+void
+cli_print_all_labels(struct cli_ctx *x, jnode labels)
+{
+	struct json_iter it = json_each(labels);
+	size_t width = 0;
+
+	if (json_count(labels) == 0 && !x->hand.quiet)
+		buf_lit(&x->out, "No labels found\n");
+	while (json_next(&it))
+		width = wider(width, cli_get_str(it.value, "label"));
+	it = json_each(labels);
+	while (json_next(&it)) {
+		long long n = cli_get_int(it.value, "count", 0);
+
+		cli_add_padded(&x->out, cli_get_str(it.value, "label"), width);
+		buf_add_fmt(&x->out, "  (%lld issue%s)\n", n, n == 1 ? "" : "s");
+	}
+}
+
+/* ---- the graph ------------------------------------------------------------------------ */
+
+void
+cli_print_tree(struct cli_ctx *x, jnode rows)
+{
+	struct json_iter it = json_each(rows);
+	struct buf *b = &x->out;
+	bool cut = false;
+
+	while (json_next(&it)) {
+		bool here = json_bool(json_get(it.value, S("truncated")));
+
+		for (int64_t d = cli_get_int(it.value, "depth", 0); d > 0; d--)
+			buf_lit(b, "  ");
+		buf_lit(b, "\xe2\x86\x92 ");
+		add_node(x, it.value, cli_get_str(it.value, "type"));
+		buf_add(b, here ? S(" \xe2\x80\xa6 [truncated]\n") : S("\n"));
+		cut |= here;
+	}
+	if (cut)
+		buf_lit(b, "\nThe tree goes on below what is truncated; see "
+		    "--max-depth.\n");
+}
+
+void
+cli_print_cycles(struct cli_ctx *x, jnode cycles)
+{
+	struct json_iter it = json_each(cycles);
+	struct buf *b = &x->out;
+
+	if (json_count(cycles) == 0) {
+		cli_add_ink(x, INK_GREEN, S("\xe2\x9c\x93"));
+		buf_lit(b, " No dependency cycles detected\n");
+		return;
+	}
+	buf_add_fmt(b, "Found %zu dependency cycle(s):\n", json_count(cycles));
+	while (json_next(&it)) {
+		struct json_iter ids = json_each(it.value);
+
+		buf_lit(b, " ");
+		while (json_next(&ids)) {
+			buf_add_char(b, ' ');
+			cli_add_line(b, json_is_string(ids.value) ? json_str(ids.value) :
+			    cli_get_str(ids.value, "id"));
+		}
+		buf_add_char(b, '\n');
+	}
+}
+
+/* ---- the audit -------------------------------------------------------------------------- */
+
+static void
+add_plain(struct buf *b, jnode v)
+{
+	if (json_is_string(v))
+		cli_add_line(b, str_sub(json_str(v), 0, 60));
+	else
+		json_add_node(b, v);
+}
+
+/* Times and the id are told by the event itself. */
+static bool
+is_told(struct str key)
+{
+	return str_eq(key, S("id")) || str_ends(key, S("_at"));
+}
+
+/* The members of `to` that are not so in `from`. */
+static void
+add_differences(struct buf *b, jnode from, jnode to)
+{
+	struct json_iter it = json_each(to);
+
+	while (json_next(&it)) {
+		struct str key = json_str(it.key);
+		jnode was = json_get(from, key);
+
+		if (is_told(key) || (was != NULL && json_contains(was, it.value, NULL) &&
+		    json_contains(it.value, was, NULL)))
+			continue;
+		buf_lit(b, "  ");
+		cli_add_line(b, key);
+		buf_add_char(b, ' ');
+		if (was != NULL) {
+			add_plain(b, was);
+			buf_lit(b, " \xe2\x86\x92 ");
+		}
+		add_plain(b, it.value);
+	}
+}
+
+static void
+add_change(struct buf *b, jnode from, jnode to)
+{
+	if (json_is_object(to) && (json_is_object(from) || cli_get_str(to, "title").n == 0)) {
+		add_differences(b, from, to);
+	} else if (json_is_object(to)) {     /* a new item */
+		buf_lit(b, "  ");
+		cli_add_line(b, cli_get_str(to, "title"));
+	} else if (!json_is_null(to)) {
+		buf_lit(b, "  ");
+		add_plain(b, to);
+	}
+}
+
+void
+cli_print_events(struct cli_ctx *x, jnode events)
+{
+	struct json_iter it = json_each(events);
+	struct buf *b = &x->out;
+
+	while (json_next(&it)) {
+		buf_add_fmt(b, "%6lld  ", (long long)cli_get_int(it.value, "seq", 0));
+		cli_add_line(b, cli_get_str(it.value, "at"));
+		buf_lit(b, "  ");
+		cli_add_padded(b, cli_get_str(it.value, "issue_id"), 8);
+		buf_lit(b, "  ");
+		cli_add_padded(b, cli_get_str(it.value, "kind"), 18);
+		buf_lit(b, "  ");
+		cli_add_line(b, cli_get_str(it.value, "actor"));
+		add_change(b, json_get(it.value, S("old")), json_get(it.value, S("new")));
+		if (json_bool(json_get(it.value, S("ready"))))
+			buf_lit(b, "  (ready)");
+		buf_add_char(b, '\n');
+	}
+}

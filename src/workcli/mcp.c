@@ -1,0 +1,149 @@
+/*
+ * mcp.c - `cohort work mcp`: the tracker's tools for an MCP client that
+ * started us, over stdin and stdout, one JSON-RPC message a line.
+ *
+ * What the tracker writes down as the actor is --actor or, without it, the name
+ * the client gives itself.  Nothing but answers goes to stdout.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "workcli/hand.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "work/host/mcp.h"
+
+struct session {
+	struct cli_hand *hand;
+	struct mcp mcp;
+	struct mcp_call call;
+	struct buf line, out;
+	bool skipping;                       /* the rest of a line too long */
+	bool named;                          /* the client's name is the actor */
+};
+
+static int
+send_out(struct session *s, struct err *e)
+{
+	struct str rest;
+
+	buf_lit(&s->out, "\n");
+	rest = buf_str(&s->out);
+	while (rest.n > 0) {
+		ssize_t n = write(STDOUT_FILENO, rest.p, rest.n);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EPIPE)
+			return err_set(e, ERR_CLOSED, "the client is gone");
+		if (n < 0)
+			return err_set(e, ERR_IO, "stdout: %s", strerror(errno));
+		rest = str_sub(rest, (size_t)n, rest.n);
+	}
+	buf_clear(&s->out);
+	s->out.failed = false;
+	return OK;
+}
+
+static void
+run_call(struct session *s)
+{
+	struct reply r = { 0 };
+	int rc;
+
+	if (!s->named && !s->hand->actor_given && s->mcp.client[0] != '\0')
+		client_set_actor(s->hand->client, str_of(s->mcp.client));
+	s->named = true;
+	rc = client_call(s->hand->client, s->call.operation, buf_str(&s->call.args), &r);
+	mcp_answer(buf_str(&s->call.id), rc, rc == OK ? r.data_text : STR_NONE,
+	    str_of(r.err.text), &s->out);
+	reply_release(&r);
+}
+
+static int
+take_line(struct session *s, struct str line, struct err *e)
+{
+	if (str_trim(line).n == 0)
+		return OK;
+	switch (mcp_read(&s->mcp, line, &s->call, &s->out)) {
+	case MCP_SILENT:
+		return OK;
+	case MCP_CALL:
+		run_call(s);
+		break;
+	case MCP_ANSWERED:
+		break;
+	}
+	return send_out(s, e);
+}
+
+/* The first byte past the limit refuses the line; the rest of it is skipped. */
+static int
+take_part(struct session *s, struct str part, bool ends, struct err *e)
+{
+	int rc = OK;
+
+	if (!s->skipping) {
+		buf_add(&s->line, part);
+		if (s->line.failed) {
+			s->skipping = true;
+			mcp_refuse(S("the message is too long"), &s->out);
+			rc = send_out(s, e);
+		} else if (ends) {
+			rc = take_line(s, buf_str(&s->line), e);
+		}
+	}
+	if (ends)
+		s->skipping = false;
+	if (ends || s->skipping) {
+		buf_clear(&s->line);
+		s->line.failed = false;
+	}
+	return rc;
+}
+
+static int
+take_bytes(struct session *s, struct str bytes, struct err *e)
+{
+	ptrdiff_t at;
+	int rc = OK;
+
+	while (rc == OK && (at = str_index(bytes, '\n')) >= 0) {
+		rc = take_part(s, str_sub(bytes, 0, (size_t)at), true, e);
+		bytes = str_sub(bytes, (size_t)at + 1, bytes.n);
+	}
+	return rc == OK && bytes.n > 0 ? take_part(s, bytes, false, e) : rc;
+}
+
+int
+cli_mcp(struct cli_hand *h, struct err *e)
+{
+	struct session s = { .hand = h, .line = BUF(LIMIT_WORK_MCP_BYTES),
+	    .out = BUF(2 * (size_t)LIMIT_WORK_MEMORY_BYTES) };
+	char bytes[16 * 1024];
+	int rc = OK;
+
+	mcp_call_init(&s.call);
+	cli_flush(h);
+	while (rc == OK) {
+		ssize_t n = read(STDIN_FILENO, bytes, sizeof bytes);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			rc = err_set(e, ERR_IO, "stdin: %s", strerror(errno));
+		if (n <= 0)
+			break;
+		rc = take_bytes(&s, (struct str){ bytes, (size_t)n }, e);
+	}
+	/* A last line without its end. */
+	if (rc == OK && !s.skipping && s.line.n > 0)
+		rc = take_line(&s, buf_str(&s.line), e);
+	mcp_call_release(&s.call);
+	buf_release(&s.line);
+	buf_release(&s.out);
+	return rc == ERR_CLOSED ? OK : rc;
+}

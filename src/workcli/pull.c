@@ -1,0 +1,409 @@
+/*
+ * pull.c - see pull.h.
+ *
+ * Git takes the driver from `-c`, and its attribute from a file of ours given
+ * as core.attributesFile (with what the user's own says before it), so nothing
+ * of the user's is written to.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/str.h"
+#include "workcli/cmd.h"
+#include "workcli/merge_driver.h"
+#include "workcli/hand.h"
+#include "workcli/replace.h"
+#include "workcli/pull.h"
+
+void
+pull_init(struct pull *p, const char *dir)
+{
+	memset(p, 0, sizeof *p);
+	git_init(&p->git, dir);
+	snprintf(p->state, sizeof p->state, "%.*s/sync.state", PATH_MAX - 16, dir);
+}
+
+void
+pull_release(struct pull *p)
+{
+	git_release(&p->git);
+	if (p->path[0] != '\0')
+		unlink(p->path);
+}
+
+/* One line of an answer into a fixed place. */
+static void
+keep(char *out, size_t size, const struct git *g)
+{
+	struct str s = git_out(g);
+
+	snprintf(out, size, "%.*s", FMT(s));
+}
+
+/* ---- the driver ------------------------------------------------------------------------- */
+
+static void
+user_attributes(struct pull *p, struct buf *b)
+{
+	const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+	char path[PATH_MAX] = "";
+	struct err e;
+
+	if (GIT(&p->git, &e, "config", "--type=path", "core.attributesFile") == OK)
+		keep(path, sizeof path, &p->git);
+	else if (config != NULL && config[0] != '\0')
+		snprintf(path, sizeof path, "%s/git/attributes", config);
+	else if (home != NULL)
+		snprintf(path, sizeof path, "%s/.config/git/attributes", home);
+	if (path[0] != '\0' && cli_read_present(path, b, &e) != OK)
+		buf_clear(b);
+	if (b->n > 0 && b->p[b->n - 1] != '\n')
+		buf_add_char(b, '\n');
+}
+
+static int
+driver_prepare(struct pull *p, struct err *e)
+{
+	static const char key[] = "merge." DRIVER_NAME ".driver=";
+	struct buf b = BUF(1 * MB);
+	int rc;
+
+	if (p->path[0] != '\0')
+		return OK;
+	memcpy(p->driver, key, sizeof key);
+	rc = merge_driver_command(p->driver + sizeof key - 1, sizeof p->driver -
+	    sizeof key + 1, e);
+	user_attributes(p, &b);
+	buf_lit(&b, DRIVER_ATTRIBUTE "\n");
+	if (snprintf(p->path, sizeof p->path, "%s/sync.attributes", p->git.dir) >=
+	    (int)sizeof p->path)
+		rc = err_set(e, ERR_TOOBIG, "the workspace's path is too long");
+	if (rc == OK)
+		rc = replace_file(p->path, buf_str(&b), e);
+	buf_release(&b);
+	snprintf(p->attributes, sizeof p->attributes, "core.attributesFile=%s",
+	    p->path);
+	p->config[0] = p->driver;
+	p->config[1] = p->attributes;
+	p->config[2] = "merge." DRIVER_NAME ".name=" DRIVER_TITLE;
+	p->config[3] = NULL;
+	return rc;
+}
+
+/* ---- what there is ---------------------------------------------------------------------- */
+
+static bool
+git_path(struct pull *p, const char *name, char *path, size_t size)
+{
+	struct err e;
+
+	if (GIT(&p->git, &e, "rev-parse", "--git-path", name) != OK)
+		return false;
+	if (git_out(&p->git).n > 0 && git_out(&p->git).p[0] == '/')
+		keep(path, size, &p->git);
+	else
+		snprintf(path, size, "%s/%.*s", p->git.dir, FMT(git_out(&p->git)));
+	return true;
+}
+
+/* Is there such a file in git's own folder? */
+static bool
+git_has(struct pull *p, const char *name)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	return git_path(p, name, path, sizeof path) && stat(path, &st) == 0;
+}
+
+static int
+upstream_find(struct pull *p, struct err *why)
+{
+	char key[600];
+	struct err e;
+
+	if (GIT(&p->git, &e, "symbolic-ref", "-q", "--short", "HEAD") != OK)
+		return git_is_stopping() ? err_set(why, e.code, "%s", e.text) :
+		    err_set(why, ERR_INVALID, "HEAD is detached: what sync commits "
+		    "would be on no branch\nHint: check out a branch, or use sync "
+		    "--flush-only");
+	keep(p->branch, sizeof p->branch, &p->git);
+	snprintf(key, sizeof key, "branch.%s.remote", p->branch);
+	if (GIT(&p->git, &e, "config", key) != OK)
+		return OK;
+	keep(p->remote, sizeof p->remote, &p->git);
+	snprintf(key, sizeof key, "branch.%s.merge", p->branch);
+	if (GIT(&p->git, &e, "config", key) != OK)
+		return OK;
+	keep(p->merge, sizeof p->merge, &p->git);
+	p->upstream = true;
+	return OK;
+}
+
+int
+pull_check(struct pull *p, struct err *e)
+{
+	static const struct { const char *file, *what; } busy[] = {
+		{ "rebase-merge", "a rebase" }, { "rebase-apply", "a rebase" },
+		{ "MERGE_HEAD", "a merge" }, { "CHERRY_PICK_HEAD", "a cherry-pick" },
+		{ "REVERT_HEAD", "a revert" },
+	};
+
+	for (size_t i = 0; i < COUNT(busy); i++) {
+		if (git_has(p, busy[i].file))
+			return err_set(e, ERR_CONFLICT, "%s is in progress in this "
+			    "checkout; finish it, then sync", busy[i].what);
+	}
+	return upstream_find(p, e);
+}
+
+/* ---- one that was killed ---------------------------------------------------------------- */
+
+int
+pull_state(struct pull *p, const char *what, struct err *e)
+{
+	if (what != NULL)
+		return replace_file(p->state, str_of(what), e);
+	return unlink(p->state) == 0 || errno == ENOENT ? OK :
+	    err_set(e, ERR_IO, "%s: %s", p->state, strerror(errno));
+}
+
+/* Files beside the tracker's that it was writing. */
+static void
+leftovers_remove(const struct pull *p)
+{
+	static const char *const names[] = { "sync.attributes" };
+	DIR *dir = opendir(p->git.dir);
+	struct dirent *x;
+
+	while (dir != NULL && (x = readdir(dir)) != NULL) {
+		for (size_t i = 0; i < COUNT(names); i++) {
+			if (strncmp(x->d_name, names[i], strlen(names[i])) == 0)
+				unlinkat(dirfd(dir), x->d_name, 0);
+		}
+	}
+	if (dir != NULL)
+		closedir(dir);
+}
+
+/* Is the rebase that is under way the one we began? */
+static bool
+rebase_is_ours(struct pull *p, struct str state)
+{
+	struct buf head = BUF(4 * KB);
+	char path[PATH_MAX];
+	struct err e;
+	bool ours = str_starts(state, S("rebase ")) && git_path(p,
+	    "rebase-merge/orig-head", path, sizeof path) && cli_read_present(path, &head,
+	    &e) == OK && str_eq(str_trim(buf_str(&head)),
+	    str_trim(str_sub(state, 7, state.n)));
+
+	buf_release(&head);
+	return ours;
+}
+
+int
+pull_recover(struct pull *p, bool *killed, struct err *e)
+{
+	struct buf b = BUF(4 * KB);
+	int rc = cli_read_present(p->state, &b, e);
+
+	*killed = rc == OK && b.n > 0;
+	if (*killed) {
+		leftovers_remove(p);
+		if (rebase_is_ours(p, buf_str(&b)))
+			rc = GIT(&p->git, e, "rebase", "--abort");
+	}
+	buf_release(&b);
+	return rc;
+}
+
+bool
+pull_is_ahead(struct pull *p)
+{
+	struct err e;
+
+	if (GIT(&p->git, &e, "rev-parse", "-q", "--verify", "@{upstream}") != OK)
+		return true;                 /* its first push */
+	return GIT(&p->git, &e, "rev-list", "--count", "@{upstream}..HEAD") == OK &&
+	    !str_eq(git_out(&p->git), S("0"));
+}
+
+/* ---- pull: the checkout is clean ----------------------------------------------------------- */
+
+static int
+conflict(struct pull *p, struct err *e)
+{
+	char text[300];
+	struct err ignored;
+	size_t n = 0;
+
+	p->git.tidying = true;
+	GIT(&p->git, &ignored, "diff", "--name-only", "--diff-filter=U");
+	keep(text, sizeof text, &p->git);
+	for (; text[n] != '\0'; n++)
+		text[n] = text[n] == '\n' ? ' ' : text[n];
+	GIT(&p->git, &ignored, "rebase", "--abort");
+	p->git.tidying = false;
+	if (e->code == ERR_TIMEOUT || git_is_stopping())
+		return e->code;
+	if (n == 0)
+		return err_set(e, ERR_INVALID, "pulling: the rebase failed and was "
+		    "taken back\nHint: see what 'git pull --rebase' says");
+	return err_set(e, ERR_CONFLICT, "pulling: conflicts in %s; the rebase was "
+	    "taken back and all is as before\nHint: resolve conflicts manually with "
+	    "'git pull --rebase', then sync again", text);
+}
+
+static int
+pull_clean(struct pull *p, struct buf *notes, struct err *e)
+{
+	char state[160];
+	struct err again;
+	int rc = GIT(&p->git, e, "rev-parse", "HEAD");
+
+	if (rc != OK)
+		return rc;
+	snprintf(state, sizeof state, "rebase %.*s\n", FMT(git_out(&p->git)));
+	rc = pull_state(p, state, e);
+	if (rc != OK)
+		return rc;
+	rc = GIT(&p->git, e, "rebase", "-q", "--no-verify", "--no-autostash",
+	    "@{upstream}");
+	/* What the driver had to say. */
+	if (p->git.err.n > 0 && rc == OK)
+		cli_add_lines(notes, buf_str(&p->git.err));
+	if (rc == OK)
+		return pull_state(p, "sync\n", e);
+	p->git.tidying = true;
+	if (git_has(p, "rebase-merge") || git_has(p, "rebase-apply"))
+		rc = conflict(p, e);
+	p->git.tidying = false;
+	pull_state(p, "sync\n", &again);
+	return rc;
+}
+
+/* ---- pull: there are changes ---------------------------------------------------------------- */
+
+/* Do all commits that are only ours concern nothing but the file?  Then one in
+ * their place on top of theirs will do, as after a rebase. */
+static bool
+only_the_file(struct pull *p)
+{
+	struct err e;
+	struct str rest, line;
+
+	if (GIT(&p->git, &e, "rev-list", "--merges", "-n", "1",
+	    "@{upstream}..HEAD") != OK || p->git.out.n > 0)
+		return false;
+	if (GIT(&p->git, &e, "log", "--format=", "--name-only",
+	    "@{upstream}..HEAD") != OK)
+		return false;
+	rest = git_out(&p->git);
+	while (str_next(&rest, '\n', &line)) {
+		if (line.n > 0 && !str_ends(line, S("/issues.jsonl")) &&
+		    !str_eq(line, S("issues.jsonl")))
+			return false;
+	}
+	return true;
+}
+
+static int
+pull_beside(struct pull *p, struct buf *notes, struct err *e)
+{
+	char head[128], tree[128], made[128], message[256];
+	bool flat = only_the_file(p);
+	int rc = GIT(&p->git, e, "rev-parse", "HEAD");
+
+	if (rc != OK)
+		return rc;
+	keep(head, sizeof head, &p->git);
+	rc = GIT(&p->git, e, "merge-tree", "--write-tree", head, "@{upstream}");
+	if (rc != OK)
+		return p->git.status == 1 ? err_set(e, ERR_CONFLICT, "pulling: what was "
+		    "committed here conflicts with the remote; nothing was changed\n"
+		    "Hint: resolve conflicts manually with 'git pull --rebase', then "
+		    "sync again") : rc;
+	if (p->git.err.n > 0)
+		cli_add_lines(notes, buf_str(&p->git.err));
+	keep(tree, sizeof tree, &p->git);
+	tree[strcspn(tree, "\n")] = '\0';
+	rc = GIT(&p->git, e, "log", "-1", "--format=%s", head);
+	if (rc != OK)
+		return rc;
+	keep(message, sizeof message, &p->git);
+	rc = flat ? GIT(&p->git, e, "commit-tree", tree, "-p", "@{upstream}", "-m",
+	    message) : GIT(&p->git, e, "commit-tree", tree, "-p", head, "-p",
+	    "@{upstream}", "-m", "work: merge of the remote's items");
+	if (rc != OK)
+		return rc;
+	keep(made, sizeof made, &p->git);
+	rc = GIT(&p->git, e, "rev-parse", "HEAD");
+	if (rc == OK && !str_eq(git_out(&p->git), str_of(head)))
+		rc = err_set(e, ERR_CONFLICT, "pulling: somebody committed here in the "
+		    "meantime; sync again");
+	return rc != OK ? rc : GIT(&p->git, e, "checkout", "-q", "-B", p->branch, made);
+}
+
+/* How many commits has the upstream that we have not? */
+static bool
+count_is_zero(struct pull *p, const char *range)
+{
+	struct err e;
+
+	return GIT(&p->git, &e, "rev-list", "--count", range) == OK &&
+	    str_eq(git_out(&p->git), S("0"));
+}
+
+int
+pull_run(struct pull *p, struct buf *notes, struct err *e)
+{
+	struct err ignored;
+	bool clean;
+	int rc = driver_prepare(p, e);
+
+	p->git.config = p->config;
+	if (rc == OK)
+		rc = GIT(&p->git, e, "fetch", "-q", "--", p->remote);
+	if (rc == OK && GIT(&p->git, &ignored, "rev-parse", "-q", "--verify",
+	    "@{upstream}") != OK)
+		return OK;                   /* nobody pushed yet */
+	if (rc != OK || count_is_zero(p, "HEAD..@{upstream}"))
+		return rc;
+	if (count_is_zero(p, "@{upstream}..HEAD") || GIT(&p->git, &ignored,
+	    "rev-parse", "-q", "--verify", "HEAD") != OK)
+		return GIT(&p->git, e, "merge", "-q", "--ff-only", "@{upstream}");
+	clean = GIT(&p->git, &ignored, "diff", "--quiet", "--ignore-submodules",
+	    "HEAD") == OK;
+	if (clean && !only_the_file(p))
+		return pull_clean(p, notes, e);
+	rc = pull_beside(p, notes, e);
+	/* A git that knows no merge beside a checkout. */
+	return rc != OK && clean && p->git.status == 129 ?
+	    pull_clean(p, notes, e) : rc;
+}
+
+/* ---- push ------------------------------------------------------------------------------------ */
+
+int
+pull_push(struct pull *p, bool *again, struct err *e)
+{
+	static const char *const words[] = { "fetch first", "non-fast-forward",
+		"cannot lock ref", "failed to update ref", "stale info" };
+	char refspec[600];
+	int rc;
+
+	snprintf(refspec, sizeof refspec, "HEAD:%s", p->merge);
+	rc = GIT(&p->git, e, "push", "-q", "--", p->remote, refspec);
+	for (size_t i = 0; rc != OK && i < COUNT(words); i++)
+		*again = *again || (p->git.err.n > 0 &&
+		    strstr(p->git.err.p, words[i]) != NULL);
+	return rc;
+}

@@ -1,0 +1,180 @@
+/*
+ * replace.c - see replace.h.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "workcli/replace.h"
+
+#define MARK ".tmp."
+#define YOUNG 60                             /* seconds: its writer may just begin */
+
+static int
+failed(const char *path, struct err *e)
+{
+	return err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
+}
+
+int
+replace_write(int fd, struct str text)
+{
+	while (text.n > 0) {
+		ssize_t n = write(fd, text.p, text.n);
+
+		if (n < 0 && errno != EINTR)
+			return ERR_IO;
+		if (n > 0)
+			text = str_sub(text, (size_t)n, text.n);
+	}
+	return OK;
+}
+
+/* ---- what others left ------------------------------------------------------------ */
+
+static bool
+is_over(int dir, const char *name, long pid)
+{
+	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+	bool over;
+
+	if (fd < 0)
+		return false;
+	over = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	    flock(fd, LOCK_EX | LOCK_NB) == 0 && pid != (long)getpid() &&
+	    ((kill((pid_t)pid, 0) != 0 && errno == ESRCH) ||
+	    time(NULL) - st.st_mtime > YOUNG);
+	close(fd);
+	return over;
+}
+
+void
+replace_sweep(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	const char *base = slash == NULL ? path : slash + 1;
+	char *folder = slash == NULL ? mem_cstr(S(".")) : slash == path ?
+	    mem_cstr(S("/")) : mem_cstr((struct str){ path, (size_t)(slash - path) });
+	DIR *dir = opendir(folder);
+	struct dirent *x;
+
+	while (dir != NULL && (x = readdir(dir)) != NULL) {
+		const char *mark = strstr(x->d_name, MARK);
+		char *end;
+		long pid;
+
+		if (mark == NULL || strncmp(x->d_name, base, strlen(base)) != 0 ||
+		    x->d_name + strlen(base) > mark)
+			continue;
+		pid = strtol(mark + sizeof MARK - 1, &end, 10);
+		if (pid > 0 && *end == '\0' && is_over(dirfd(dir), x->d_name, pid))
+			unlinkat(dirfd(dir), x->d_name, 0);
+	}
+	if (dir != NULL)
+		closedir(dir);
+	free(folder);
+}
+
+/* ---- one --------------------------------------------------------------------------- */
+
+int
+replace_begin(struct replace *p, const char *path, struct err *e)
+{
+	struct buf temp = BUF(2 * 4096);
+	const int flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC;
+
+	*p = (struct replace){ .fd = -1 };
+	buf_add_fmt(&temp, "%s" MARK "%ld", path, (long)getpid());
+	if (temp.failed) {
+		buf_release(&temp);
+		return err_set(e, ERR_TOOBIG, "the path is too long");
+	}
+	replace_sweep(path);
+	p->path = mem_cstr(str_of(path));
+	p->temp = mem_cstr(buf_str(&temp));
+	buf_release(&temp);
+	p->fd = open(p->temp, flags, 0644);
+	/* Of a killed one that had our pid.  Never written to: it may be a link. */
+	if (p->fd < 0 && errno == EEXIST && unlink(p->temp) == 0)
+		p->fd = open(p->temp, flags, 0644);
+	if (p->fd < 0)
+		return failed(path, e);
+	flock(p->fd, LOCK_EX | LOCK_NB);
+	return OK;
+}
+
+int
+replace_add(struct replace *p, struct str text, struct err *e)
+{
+	p->bytes += text.n;
+	return replace_write(p->fd, text) == OK ? OK : failed(p->path, e);
+}
+
+/* A name in a folder is as durable as the folder. */
+static int
+folder_sync(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *dir = slash == NULL ? mem_cstr(S(".")) : slash == path ?
+	    mem_cstr(S("/")) : mem_cstr((struct str){ path, (size_t)(slash - path) });
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = -1;
+
+	free(dir);
+	if (fd >= 0) {
+		rc = fsync(fd);
+		close(fd);
+	}
+	return rc;
+}
+
+int
+replace_end(struct replace *p, struct err *e)
+{
+	int fd = p->fd;
+
+	if (fsync(fd) != 0 || rename(p->temp, p->path) != 0)
+		return failed(p->path, e);
+	p->fd = -1;
+	if (close(fd) != 0 || folder_sync(p->path) != 0)
+		return failed(p->path, e);
+	return OK;
+}
+
+void
+replace_release(struct replace *p)
+{
+	if (p->fd >= 0) {
+		unlink(p->temp);
+		close(p->fd);
+	}
+	free(p->path);
+	free(p->temp);
+	*p = (struct replace){ .fd = -1 };
+}
+
+int
+replace_file(const char *path, struct str text, struct err *e)
+{
+	struct replace p;
+	int rc = replace_begin(&p, path, e);
+
+	if (rc == OK)
+		rc = replace_add(&p, text, e);
+	if (rc == OK)
+		rc = replace_end(&p, e);
+	replace_release(&p);
+	return rc;
+}

@@ -1,0 +1,371 @@
+/*
+ * table.c - the tracker's commands and flags: all that can be typed.
+ *
+ * The words are bd's where bd had them.  A flag that has no effect here, or is
+ * refused, says why; docs/work.md is made from this table.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "workcli/cmd.h"
+
+#define ROW(flag, l, k, v, a, h) { .name = flag, .letter = l, .kind = k,      \
+	.value = v, .arg = a, .help = h }
+#define SWITCH(name, letter, arg, help)                                       \
+	ROW(name, letter, FLAG_SWITCH, NULL, arg, help)
+#define TEXT(name, letter, value, arg, help)                                  \
+	ROW(name, letter, FLAG_TEXT, value, arg, help)
+#define BODY(name, letter, arg, help)                                         \
+	ROW(name, letter, FLAG_BODY, "TEXT", arg, help "; - is stdin")
+#define BODY_FILE                                                             \
+	ROW("body-file", 0, FLAG_BODY_FILE, "FILE", "description",            \
+	    "the description from a file; - is stdin")
+#define NUMBER(name, letter, value, arg, help)                                \
+	ROW(name, letter, FLAG_INT, value, arg, help)
+#define LIST(name, letter, value, arg, help)                                  \
+	ROW(name, letter, FLAG_LIST, value, arg, help)
+#define TIME(name, letter, value, arg, help)                                  \
+	ROW(name, letter, FLAG_TIME, value, arg, help)
+#define PRIORITY(help)                                                        \
+	ROW("priority", 'p', FLAG_PRIORITY, "N", "priority", help)
+#define STATUS(help)                                                          \
+	ROW("status", 's', FLAG_STATUS, "STATUS", "status", help)
+#define UNUSED(flag, k, v, why, s) { .name = flag, .kind = k, .value = v,     \
+	.help = why, .state = s }
+#define IGNORED(name, value, why)                                             \
+	UNUSED(name, FLAG_TEXT, value, why, FLAG_IGNORED)
+#define IGNORED_SWITCH(name, why)                                             \
+	UNUSED(name, FLAG_SWITCH, NULL, why, FLAG_IGNORED)
+#define REFUSED(name, value, why)                                             \
+	UNUSED(name, FLAG_TEXT, value, why, FLAG_REFUSED)
+#define REFUSED_SWITCH(name, why)                                             \
+	UNUSED(name, FLAG_SWITCH, NULL, why, FLAG_REFUSED)
+#define FLAGS(...) (const struct flag[]){ __VA_ARGS__, { NULL } }
+
+#define TYPES "bug, feature, task, epic or chore"
+#define STATUSES "open, in_progress, blocked, deferred or closed"
+
+const struct flag cli_globals[] = {
+	TEXT("db", 0, "FILE", NULL, "the workspace's database (default: the nearest "
+	    ".cohort/ upwards, also $COHORT_WORK_DB, $BEADS_DB)"),
+	TEXT("actor", 0, "NAME", NULL, "who does this, for the audit (default: "
+	    "$BD_ACTOR, $COHORT_ACTOR, $USER)"),
+	SWITCH("json", 0, NULL, "print JSON"),
+	SWITCH("no-daemon", 0, NULL, "work on the file directly, start no daemon "
+	    "(also $COHORT_NO_DAEMON; with $CI one that is there is asked)"),
+	TIME("timeout", 0, "TIME", NULL, "of each request, as 5s or 200ms (default "
+	    "30s, also $COHORT_TIMEOUT); past it exit code 124"),
+	TEXT("server", 0, "URL", NULL, "use the tracker of a server (also "
+	    "$COHORT_WORK_SERVER)"),
+	TEXT("project", 0, "NAME", NULL, "which tracker of that server (also "
+	    "$COHORT_WORK_PROJECT)"),
+	TEXT("once", 0, "KEY", NULL, "do it once: a second call with this key gets "
+	    "the first one's answer"),
+	SWITCH("quiet", 'q', NULL, "say only what was asked for: create prints the id"),
+	SWITCH("no-color", 0, NULL, "no colour on a terminal (also $NO_COLOR)"),
+	SWITCH("help", 'h', NULL, "explain the command"),
+	SWITCH("version", 'V', NULL, "print the version, as bd's and ours"),
+	IGNORED_SWITCH("no-auto-flush", "nothing is flushed: files are written by "
+	    "export and sync"),
+	IGNORED_SWITCH("no-auto-import", "nothing is imported behind one's back: "
+	    "import and sync do that"),
+	IGNORED_SWITCH("sandbox", "no-daemon does it"),
+	{ NULL }
+};
+
+static const struct flag create_flags[] = {
+	TEXT("title", 0, "TEXT", "title", "the title, instead of the operand"),
+	BODY("description", 'd', "description", "what is to be done"),
+	BODY_FILE,
+	PRIORITY("0 (first) to 4 (default 2)"),
+	TEXT("type", 't', "TYPE", "issue_type", TYPES " (default task)"),
+	TEXT("assignee", 'a', "NAME", "assignee", "who is to do it"),
+	LIST("labels", 'l', "LABEL,...", "labels", "labels"),
+	LIST("deps", 0, "TYPE:ID,...", "dependencies", "what it depends on; without "
+	    "a type: blocks"),
+	TEXT("parent", 0, "ID", "parent", "makes it a child: PARENT.1, PARENT.2, ..."),
+	TEXT("id", 0, "ID", "id", "this id instead of a new one"),
+	TEXT("external-ref", 0, "TEXT", "external_ref", "as gh-9 or jira-ABC"),
+	BODY("design", 0, "design", "how it is to be done"),
+	BODY("acceptance", 0, "acceptance_criteria", "when it is done"),
+	BODY("acceptance-criteria", 0, "acceptance_criteria",
+	    "another name of --acceptance"),
+	BODY("notes", 0, "notes", "notes"),
+	NUMBER("estimate", 'e', "MINUTES", "estimated_minutes", "how long it may take"),
+	TEXT("file", 'f', "FILE.md", NULL, "many at once, all or none: each `## Title` "
+	    "is one; - is stdin"),
+	IGNORED_SWITCH("force", "an id with another prefix needs no force"),
+	{ NULL }
+};
+
+static const struct flag update_flags[] = {
+	STATUS(STATUSES),
+	PRIORITY("0 (first) to 4"),
+	TEXT("title", 0, "TEXT", "title", "the title"),
+	BODY("description", 'd', "description", "what is to be done"),
+	BODY_FILE,
+	TEXT("type", 't', "TYPE", "issue_type", TYPES),
+	TEXT("assignee", 'a', "NAME", "assignee", "who is to do it; \"\" is nobody"),
+	BODY("design", 0, "design", "how it is to be done"),
+	BODY("notes", 0, "notes", "notes"),
+	BODY("acceptance-criteria", 0, "acceptance_criteria", "when it is done"),
+	BODY("acceptance", 0, "acceptance_criteria",
+	    "another name of --acceptance-criteria"),
+	TEXT("external-ref", 0, "TEXT", "external_ref", "as gh-9 or jira-ABC"),
+	NUMBER("estimate", 'e', "MINUTES", "estimated_minutes", "how long it may take"),
+	SWITCH("claim", 0, "claim", "and claim it, atomically"),
+	{ NULL }
+};
+
+static const struct flag list_flags[] = {
+	STATUS(STATUSES "; all: any"),
+	PRIORITY("only of this priority"),
+	TEXT("assignee", 'a', "NAME", "assignee", "only theirs"),
+	TEXT("type", 't', "TYPE", "issue_type", TYPES),
+	LIST("label", 'l', "LABEL,...", "labels", "only with all of these labels"),
+	LIST("label-any", 0, "LABEL,...", "labels_any", "only with one of these labels"),
+	TEXT("title", 0, "TEXT", "title", "only with this in the title, in any case"),
+	LIST("id", 0, "ID,...", "ids", "only these"),
+	NUMBER("limit", 'n', "N", "limit", "at most so many (default 0: all)"),
+	TEXT("format", 0, "FORMAT", NULL, "json, dot, digraph, or a template such as "
+	    "'{{.ID}} {{.Title}}'"),
+	IGNORED_SWITCH("all", "closed ones are listed anyway"),
+	{ NULL }
+};
+
+static const struct flag claim_flags[] = {
+	SWITCH("ready", 0, "ready", "the first of the ready ones, instead of an id"),
+	PRIORITY("with --ready: only of this priority"),
+	TEXT("assignee", 'a', "NAME", "assignee", "with --ready: only theirs"),
+	TIME("lease", 0, "TIME", "lease_ms", "how long it is yours without another "
+	    "claim (default 30m)"),
+	{ NULL }
+};
+
+static const struct flag sync_flags[] = {
+	TEXT("message", 'm', "TEXT", NULL, "of the commit"),
+	SWITCH("dry-run", 0, NULL, "only say what would be done"),
+	SWITCH("no-pull", 0, NULL, "leave out the pull"),
+	SWITCH("no-push", 0, NULL, "leave out the push"),
+	SWITCH("flush-only", 0, NULL, "only write the file that goes into git"),
+	SWITCH("strict", 0, NULL, "a cycle of dependencies that clones closed together, "
+	    "or one on an item that is not there, is an error"),
+	{ NULL }
+};
+
+static const struct flag daemon_flags[] = {
+	SWITCH("foreground", 0, NULL, "stay, and log to stderr (also "
+	    "$BD_DAEMON_FOREGROUND)"),
+	SWITCH("status", 0, NULL, "is there one?"),
+	SWITCH("stop", 0, NULL, "ask it to stop, and wait until it has"),
+	TEXT("log", 0, "FILE", NULL, "log there instead of .cohort/work.log"),
+	TIME("interval", 0, "TIME", NULL, "sync with git so often (default 5m with one "
+	    "of the next two, else never)"),
+	SWITCH("auto-commit", 0, NULL, "commit at each interval"),
+	SWITCH("auto-push", 0, NULL, "and pull and push"),
+	SWITCH("health", 0, NULL, "the same as --status"),
+	SWITCH("background", 0, NULL, "be the daemon, with a log file for its words; "
+	    "how commands start one"),
+	REFUSED_SWITCH("global", "each workspace has a daemon of its own"),
+	REFUSED_SWITCH("migrate-to-global", "each workspace has a daemon of its own"),
+	REFUSED_SWITCH("metrics", "the daemon counts nothing; see stats and doctor"),
+	{ NULL }
+};
+
+const struct cli_command cli_commands[] = {
+	{ "init", "", 0, 0, NULL, "make a workspace here",
+	    "Makes .cohort/ with an empty tracker. A second time is no error and "
+	    "changes nothing.",
+	    FLAGS(TEXT("prefix", 'p', "WORD", NULL, "of the ids (default: the folder's "
+	        "name)"),
+	      SWITCH("from-beads", 0, NULL, "and import the items of the nearest "
+	        ".beads/"),
+	      SWITCH("skip-bad", 0, NULL, "with --from-beads: leave out lines that "
+	        "are no items"),
+	      SWITCH("merge-driver", 0, NULL, "and tell git how to merge the exported "
+	        "file")),
+	    NEED_NOTHING, NULL, cli_run_init },
+	{ "create", "[TITLE]", 0, 1, "title", "make an item, or many from a file", NULL,
+	    create_flags, NEED_CLIENT, "create", cli_run_create, cli_print_created },
+	{ "list", "", 0, 0, NULL, "list items",
+	    "Ordered by priority, then the newest first.",
+	    list_flags, NEED_CLIENT, "list", cli_run_list, cli_print_items },
+	{ "show", "ID...", 1, -1, NULL, "show all of an item", NULL, NULL,
+	    NEED_CLIENT, "show", cli_run_array, cli_print_show },
+	{ "update", "ID...", 1, -1, NULL, "change fields of items", NULL, update_flags,
+	    NEED_CLIENT, "update", cli_run_update, cli_print_updated },
+	{ "close", "ID...", 1, -1, NULL, "close items", NULL,
+	    FLAGS(TEXT("reason", 'r', "TEXT", "reason", "why (default: Closed)"),
+	      SWITCH("claim-next", 0, "claim_next", "and claim the next ready one")),
+	    NEED_CLIENT, "close", cli_run_close, cli_print_closed },
+	{ "reopen", "ID...", 1, -1, NULL, "open items again", NULL,
+	    FLAGS(TEXT("reason", 'r', "TEXT", "reason", "why, for the audit")),
+	    NEED_CLIENT, "reopen", cli_run_array, cli_print_reopened },
+	{ "ready", "", 0, 0, NULL, "list what can be worked on now",
+	    "Open, and nothing open blocks them or an item above them. Ordered by "
+	    "priority, then the oldest first.",
+	    FLAGS(NUMBER("limit", 'n', "N", "limit", "at most so many (default 10)"),
+	      PRIORITY("only of this priority"),
+	      TEXT("assignee", 'a', "NAME", "assignee", "only theirs"),
+	      REFUSED("sort", "POLICY", "there is one order: by priority, then the "
+	        "oldest first")),
+	    NEED_CLIENT, "ready", cli_run_one, cli_print_ready },
+	{ "blocked", "", 0, 0, NULL, "list what waits, and for what",
+	    "Also the children of a blocked item.",
+	    FLAGS(NUMBER("limit", 'n', "N", "limit", "at most so many (default: all)")),
+	    NEED_CLIENT, "blocked", cli_run_pages, cli_print_blocked },
+	{ "claim", "[ID...]", 0, -1, NULL, "take items, atomically",
+	    "Of many who try, one gets it. It is yours until its lease ends; another "
+	    "claim of yours is a heartbeat that extends the lease. Nothing ready is no "
+	    "error: with --json null.",
+	    claim_flags, NEED_CLIENT, "claim", cli_run_claim, cli_print_claimed },
+	{ "release", "ID...", 1, -1, NULL, "give claimed items back", NULL,
+	    FLAGS(SWITCH("force", 'f', "force", "also when somebody else holds it")),
+	    NEED_CLIENT, "release", cli_run_each, cli_print_released },
+	{ "stats", "", 0, 0, NULL, "count items", NULL, NULL,
+	    NEED_CLIENT, "stats", cli_run_one, cli_print_stats },
+	{ "search", "WORDS...", 1, -1, "query+", "find items that contain all words",
+	    "In id, title, description, design, acceptance criteria and notes, in any "
+	    "case.",
+	    FLAGS(STATUS(STATUSES "; all: any"),
+	      NUMBER("limit", 'n', "N", "limit", "at most so many")),
+	    NEED_CLIENT, "search", cli_run_pages, cli_print_found },
+	{ "dep add", "ID DEPENDS-ON", 2, 2, "from_id to_id",
+	    "make an item depend on another", NULL,
+	    FLAGS(TEXT("type", 't', "TYPE", "dep_type", "blocks (default), related, "
+	        "parent-child or discovered-from")),
+	    NEED_CLIENT, "dep_add", cli_run_one, cli_print_depends, cli_json_depends },
+	{ "dep remove", "ID DEPENDS-ON", 2, 2, "from_id to_id",
+	    "remove a dependency", NULL, NULL,
+	    NEED_CLIENT, "dep_remove", cli_run_one, cli_print_independent, cli_json_independent },
+	{ "dep tree", "ID", 1, 1, "id", "show what an item depends on, level by level",
+	    NULL,
+	    FLAGS(NUMBER("max-depth", 'd', "N", "max_depth", "no deeper (default 50)"),
+	      SWITCH("reverse", 0, "reverse", "what depends on it, instead"),
+	      IGNORED_SWITCH("show-all-paths", "an item is shown once; with --json "
+	        "\"repeated\" names it where it would stand again")),
+	    NEED_CLIENT, "dep_tree", cli_run_one, cli_print_tree },
+	{ "dep cycles", "", 0, 0, NULL, "find cycles of dependencies",
+	    "There are none: what would make one is refused.", NULL,
+	    NEED_CLIENT, "dep_cycles", cli_run_one, cli_print_cycles },
+	{ "label add", "ID... LABEL", 2, -1, NULL, "label items", NULL, NULL,
+	    NEED_CLIENT, "label_add", cli_run_label, cli_print_labelled, cli_json_labelled },
+	{ "label remove", "ID... LABEL", 2, -1, NULL, "take a label off items", NULL,
+	    NULL, NEED_CLIENT, "label_remove", cli_run_label, cli_print_unlabelled,
+	    cli_json_unlabelled },
+	{ "label list", "ID", 1, 1, "id", "list the labels of an item", NULL, NULL,
+	    NEED_CLIENT, "label_list", cli_run_one, cli_print_labels },
+	{ "label list-all", "", 0, 0, NULL, "count all labels", NULL, NULL,
+	    NEED_CLIENT, "label_list_all", cli_run_one, cli_print_all_labels },
+	{ "comment", "ID [TEXT...]", 1, -1, "id text+", "comment on an item", NULL,
+	    FLAGS(TEXT("file", 'f', "FILE", NULL, "take the text from it; - is stdin")),
+	    NEED_CLIENT, "comment", cli_run_comments_add, cli_print_comment },
+	{ "comments add", "ID [TEXT...]", 1, -1, "id text+", "comment on an item", NULL,
+	    FLAGS(TEXT("file", 'f', "FILE", NULL, "take the text from it; - is stdin"),
+	      REFUSED("author", "NAME", "a comment's author is who writes it: --actor")),
+	    NEED_CLIENT, "comment", cli_run_comments_add, cli_print_comment },
+	{ "comments", "ID", 1, 1, "id", "list the comments on an item", NULL, NULL,
+	    NEED_CLIENT, "comment_list", cli_run_one, cli_print_comments },
+	{ "delete", "ID...", 1, -1, "ids*", "delete items; a preview without --force",
+	    NULL,
+	    FLAGS(SWITCH("force", 'f', "force", "really"),
+	      SWITCH("dry-run", 0, NULL, "only the preview, also with --force"),
+	      REFUSED_SWITCH("cascade", "delete what depends on it by its ids, which "
+	        "the preview shows"),
+	      REFUSED("from-file", "FILE", "give the ids: delete $(cat FILE)")),
+	    NEED_CLIENT, "delete", cli_run_delete, cli_print_deleted, cli_json_deleted },
+	{ "history", "[ID]", 0, 1, "id", "show what happened to an item, or to all", NULL,
+	    FLAGS(NUMBER("limit", 'n', "N", "limit", "at most so many"),
+	      NUMBER("after", 0, "SEQ", "after", "only what came after this number")),
+	    NEED_CLIENT, "history", cli_run_one, cli_print_events },
+	{ "events", "", 0, 0, NULL, "follow what happens", "One event a line, with "
+	    "--json one object a line, until it is interrupted.",
+	    FLAGS(NUMBER("after", 0, "SEQ", NULL, "what came after this number first "
+	        "(default: only what is new)"),
+	      NUMBER("limit", 'n', "N", NULL, "end after so many")),
+	    NEED_CLIENT, "history", cli_run_events, cli_print_events },
+	{ "batch", "", 0, 0, NULL, "run many operations in one transaction",
+	    "The file has an array of {\"operation\",\"args\"}, or one such object a "
+	    "line. {\"$ref\":0} in args is the id that the first one gave.",
+	    FLAGS(TEXT("file", 'f', "FILE", NULL, "the operations; - (default) is stdin"),
+	      SWITCH("partial", 0, "partial", "keep those that succeed though others "
+	        "fail")),
+	    NEED_CLIENT, "batch", cli_run_batch, cli_print_batch },
+	{ "export", "", 0, 0, NULL, "write all items as JSONL",
+	    "One item a line, sorted by id: equal trackers give equal bytes.",
+	    FLAGS(TEXT("output", 'o', "FILE", NULL, "write there (default: stdout)"),
+	      TEXT("status", 's', "STATUS", NULL, STATUSES),
+	      TEXT("format", 'f', "FORMAT", NULL, "jsonl, which is the only one"),
+	      SWITCH("force", 0, NULL, "also over a file that has more items")),
+	    NEED_CLIENT, "export", cli_run_export },
+	{ "import", "[FILE]", 0, 1, NULL, "read items from JSONL",
+	    "One transaction. An item that is here already is merged field by field: "
+	    "the later edit wins.",
+	    FLAGS(TEXT("input", 'i', "FILE", NULL, "read it (default: stdin)"),
+	      SWITCH("dry-run", 0, "dry_run", "only say what would be done"),
+	      SWITCH("skip-existing", 's', "skip_existing", "leave alone what is here"),
+	      SWITCH("strict", 0, "strict", "a dependency on an item that is not there "
+	        "is an error"),
+	      SWITCH("skip-bad", 0, NULL, "leave out lines that are no items, each "
+	        "told with its number"),
+	      IGNORED_SWITCH("resolve-collisions", "two items that were made under one "
+	        "id are told apart anyway: the later one gets another id"),
+	      REFUSED_SWITCH("rename-on-import", "ids of any prefix are imported as "
+	        "they are; see rename-prefix")),
+	    NEED_CLIENT, "import", cli_run_import },
+	{ "rename-prefix", "PREFIX", 1, 1, "prefix", "give all ids another prefix", NULL,
+	    FLAGS(SWITCH("dry-run", 0, "dry_run", "only say what would be done")),
+	    NEED_CLIENT, "rename_prefix", cli_run_one, cli_print_renamed, cli_json_renamed },
+	{ "sync", "", 0, 0, NULL, "export, commit, pull, merge, push", NULL, sync_flags,
+	    NEED_CLIENT, NULL, cli_run_sync },
+	{ "merge", "BASE OURS THEIRS [PATH]", 3, 4, NULL,
+	    "merge exported files, for git", "What `init --merge-driver` tells git to "
+	    "call. The result is written over OURS, and what both sides changed is told. "
+	    "Exit code 1: a file could not be read, and OURS is as it was.", NULL,
+	    NEED_NOTHING, NULL, cli_run_merge },
+	{ "prime", "", 0, 0, NULL, "one page of context for an agent's start", NULL,
+	    NULL, NEED_CLIENT, NULL, cli_run_prime },
+	{ "quickstart", "", 0, 0, NULL, "the first steps", NULL, NULL,
+	    NEED_NOTHING, NULL, cli_run_quickstart },
+	{ "doctor", "", 0, 0, NULL, "check the workspace, recount everything",
+	    "Exit code 1: something is wrong.",
+	    FLAGS(SWITCH("fix", 0, NULL, "and repair what can be")),
+	    NEED_WORKSPACE, "recount", cli_run_doctor },
+	{ "daemon", "", 0, 0, NULL, "start, stop, or ask the workspace's daemon", NULL,
+	    daemon_flags, NEED_WORKSPACE, NULL, cli_run_daemon },
+	{ "mcp", "", 0, 0, NULL, "serve MCP on stdin and stdout", NULL, NULL,
+	    NEED_CLIENT, NULL, cli_run_mcp },
+	{ "version", "", 0, 0, NULL, "print the version", NULL, NULL,
+	    NEED_NOTHING, NULL, cli_run_version },
+	{ "help", "[COMMAND]", 0, 2, NULL, "explain a command", NULL,
+	    FLAGS(SWITCH("man", 0, NULL, "print the manual page"),
+	      SWITCH("markdown", 0, NULL, "print the tables of docs/work.md"),
+	      TEXT("completion", 0, "SHELL", NULL, "print what bash completes")),
+	    NEED_NOTHING, NULL, cli_run_help },
+#define NO(name, why) { name, "", 0, -1, NULL, NULL, NULL, NULL, NEED_NOTHING, NULL, \
+	NULL, NULL, NULL, why }
+	NO("compact", "nothing is ever summarised away; closed items cost nothing"),
+	NO("restore", "nothing was compacted; history ID shows what an item was"),
+	NO("renumber", "ids are not counted, so they have no gaps; and others may "
+	    "hold them"),
+	NO("duplicates", "search finds alike items; close one and say why"),
+	NO("epic", "an epic is an item of type epic: show and dep tree --reverse it"),
+	NO("repos", "each workspace is asked by itself: --db or its folder"),
+	NO("onboard", "see prime and quickstart"),
+};
+const size_t cli_commands_n = COUNT(cli_commands);
+
+struct flag_command
+cli_row(const struct cli_command *c)
+{
+	return (struct flag_command){ c->name, c->operands, c->min, c->max,
+		c->refused == NULL ? c->summary : NULL,
+		c->refused == NULL ? c->detail : c->refused, c->flags };
+}
+
+static struct flag_command
+row_at(size_t i)
+{
+	return cli_row(&cli_commands[i]);
+}
+
+const struct flag_commands cli_list = { COUNT(cli_commands), row_at };

@@ -1,0 +1,236 @@
+/*
+ * text.c - pieces of what the tracker prints: columns, colours, JSON with
+ * indents.
+ *
+ * What people typed may hold anything; control characters do not reach a
+ * terminal from here.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "workcli/cmd.h"
+
+struct str
+cli_get_str(jnode o, const char *key)
+{
+	jnode n = json_get(o, str_of(key));
+
+	return json_is_string(n) ? json_str(n) : S("");
+}
+
+int64_t
+cli_get_int(jnode o, const char *key, int64_t fallback)
+{
+	jnode n = json_get(o, str_of(key));
+
+	return json_is_int(n) ? json_int(n) : fallback;
+}
+
+/* ---- columns -------------------------------------------------------------------- */
+
+/* What terminals show in two columns: East Asian letters and emoji; and in none:
+ * marks that go onto the letter before. */
+static const struct { uint32_t from, to; size_t columns; } widths[] = {
+	{ 0x0300, 0x036f, 0 }, { 0x1100, 0x115f, 2 }, { 0x200b, 0x200f, 0 },
+	{ 0x20d0, 0x20ff, 0 }, { 0x231a, 0x231b, 2 }, { 0x23e9, 0x23ec, 2 },
+	{ 0x26a1, 0x26a1, 2 }, { 0x2705, 0x2705, 2 }, { 0x2728, 0x2728, 2 },
+	{ 0x274c, 0x274c, 2 }, { 0x2e80, 0x303e, 2 }, { 0x3041, 0xa4cf, 2 },
+	{ 0xac00, 0xd7a3, 2 }, { 0xf900, 0xfaff, 2 }, { 0xfe00, 0xfe0f, 0 },
+	{ 0xfe30, 0xfe6f, 2 }, { 0xff00, 0xff60, 2 }, { 0xffe0, 0xffe6, 2 },
+	{ 0x1f300, 0x1f64f, 2 }, { 0x1f680, 0x1f6ff, 2 }, { 0x1f900, 0x1f9ff, 2 },
+	{ 0x20000, 0x3fffd, 2 },
+};
+
+static size_t
+columns_of(uint32_t c)
+{
+	for (size_t i = 0; i < COUNT(widths); i++) {
+		if (c >= widths[i].from && c <= widths[i].to)
+			return widths[i].columns;
+	}
+	return 1;
+}
+
+size_t
+cli_text_width(struct str s)
+{
+	size_t n = 0, step;
+
+	for (; s.n > 0; s = str_sub(s, step, s.n)) {
+		unsigned char first = (unsigned char)s.p[0];
+		uint32_t c = first;
+
+		step = str_utf8_step(s);
+		if (step == 0)
+			step = 1;
+		if (step > 1)
+			c = first & (0xffu >> (step + 1));
+		for (size_t i = 1; i < step; i++)
+			c = c << 6 | ((unsigned char)s.p[i] & 0x3f);
+		n += columns_of(c);
+	}
+	return n;
+}
+
+static bool
+is_control(struct str s, size_t i)
+{
+	unsigned char c = (unsigned char)s.p[i];
+
+	/* U+0080 to U+009F control terminals as well */
+	return c < 0x20 || c == 0x7f || (c == 0xc2 && i + 1 < s.n &&
+	    (unsigned char)s.p[i + 1] < 0xa0);
+}
+
+static void
+add_clean(struct buf *b, struct str s, bool lines)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		if (!is_control(s, i) || (lines && (s.p[i] == '\n' || s.p[i] == '\t'))) {
+			buf_add_char(b, s.p[i]);
+			continue;
+		}
+		i += (unsigned char)s.p[i] == 0xc2;
+		buf_add_char(b, ' ');
+	}
+}
+
+void
+cli_add_line(struct buf *b, struct str s)
+{
+	add_clean(b, s, false);
+}
+
+void
+cli_add_lines(struct buf *b, struct str s)
+{
+	add_clean(b, s, true);
+}
+
+void
+cli_add_padded(struct buf *b, struct str s, size_t width)
+{
+	cli_add_line(b, s);
+	for (size_t n = cli_text_width(s); n < width; n++)
+		buf_add_char(b, ' ');
+}
+
+/* ---- colours ----------------------------------------------------------------------- */
+
+static const char *const inks[] = { "", "31", "32", "33", "34", "36", "2", "1" };
+
+void
+cli_add_ink(struct cli_ctx *x, enum ink ink, struct str s)
+{
+	if (x->colour && ink != INK_NONE)
+		buf_add_fmt(&x->out, "\033[%sm", inks[ink]);
+	cli_add_line(&x->out, s);
+	if (x->colour && ink != INK_NONE)
+		buf_lit(&x->out, "\033[0m");
+}
+
+struct painted { const char *word; enum ink ink; };
+
+static void
+add_word(struct cli_ctx *x, const struct painted *words, struct str s, size_t width)
+{
+	while (words->word != NULL && !str_eq(s, str_of(words->word)))
+		words++;
+	cli_add_ink(x, words->ink, s);
+	for (size_t n = cli_text_width(s); n < width; n++)
+		buf_add_char(&x->out, ' ');
+}
+
+void
+cli_add_status(struct cli_ctx *x, struct str status, size_t width)
+{
+	static const struct painted words[] = { { "in_progress", INK_YELLOW },
+		{ "blocked", INK_RED }, { "closed", INK_DIM }, { "deferred", INK_DIM },
+		{ NULL, INK_NONE } };
+
+	add_word(x, words, status, width);
+}
+
+void
+cli_add_type(struct cli_ctx *x, struct str type, size_t width)
+{
+	static const struct painted words[] = { { "bug", INK_RED },
+		{ "feature", INK_GREEN }, { "epic", INK_BLUE }, { NULL, INK_NONE } };
+
+	add_word(x, words, type, width);
+}
+
+void
+cli_add_priority(struct cli_ctx *x, int64_t priority)
+{
+	char text[24];
+
+	snprintf(text, sizeof text, "P%lld", (long long)priority);
+	cli_add_ink(x, priority == 0 ? INK_RED : priority == 1 ? INK_YELLOW : INK_NONE,
+	    str_of(text));
+}
+
+void
+cli_add_time(struct buf *b, struct str rfc3339)
+{
+	cli_add_line(b, str_sub(rfc3339, 0, 10));
+	buf_add_char(b, ' ');
+	cli_add_line(b, str_sub(rfc3339, 11, 5));
+	buf_add_char(b, ' ');
+	if (str_ends(rfc3339, S("Z")) || str_ends(rfc3339, S("z")))
+		buf_lit(b, "UTC");
+	else if (rfc3339.n > 22)
+		cli_add_line(b, str_sub(rfc3339, rfc3339.n - 6, 6));
+}
+
+/* ---- JSON --------------------------------------------------------------------------- */
+
+static void
+add_break(struct buf *b, size_t depth)
+{
+	buf_add_char(b, '\n');
+	for (size_t i = 0; i < depth; i++)
+		buf_lit(b, "  ");
+}
+
+/* The end of the string that begins at i. */
+static size_t
+string_end(struct str s, size_t i)
+{
+	for (i++; i < s.n && s.p[i] != '"'; i++) {
+		if (s.p[i] == '\\')
+			i++;
+	}
+	return i < s.n ? i + 1 : s.n;
+}
+
+void
+cli_add_indented(struct buf *b, struct str json)
+{
+	size_t depth = 0, i = 0;
+
+	while (i < json.n) {
+		char c = json.p[i], next = i + 1 < json.n ? json.p[i + 1] : '\0';
+		size_t end = i + 1;
+
+		if (c == '"')
+			end = string_end(json, i);
+		if ((c == '}' || c == ']') && depth > 0)
+			add_break(b, --depth);
+		buf_add(b, str_sub(json, i, end - i));
+		if ((c == '{' && next == '}') || (c == '[' && next == ']')) {
+			buf_add_char(b, next);
+			end++;
+		} else if (c == '{' || c == '[') {
+			add_break(b, ++depth);
+		} else if (c == ',') {
+			add_break(b, depth);
+		} else if (c == ':') {
+			buf_add_char(b, ' ');
+		}
+		i = end;
+	}
+	buf_add_char(b, '\n');
+}
