@@ -160,16 +160,6 @@ step_into(struct ref *r, struct val member)
 	val_drop(whole);
 }
 
-static size_t
-utf8_count(struct str s)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < s.n; i++)
-		n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
-	return n;
-}
-
 static int
 eval_member(struct eval *ev, const struct node *n, struct ref *out)
 {
@@ -194,7 +184,7 @@ eval_member(struct eval *ev, const struct node *n, struct ref *out)
 	if (str_eq(key, S("length")) && out->v.kind == VAL_ARRAY)
 		step_into(out, val_int((int64_t)val_count(out->v)));
 	else if (str_eq(key, S("length")) && out->v.kind == VAL_STRING)
-		step_into(out, val_int((int64_t)utf8_count(val_str(out->v))));
+		step_into(out, val_int((int64_t)expr_text_count(val_str(out->v))));
 	else
 		step_into(out, VAL_UNDEF);
 	return OK;
@@ -204,27 +194,50 @@ eval_member(struct eval *ev, const struct node *n, struct ref *out)
 static struct val
 char_at(struct str s, int64_t i)
 {
-	size_t at = 0;
+	struct str rest = i >= 0 ? str_sub(s, expr_text_offset(s, (size_t)i), SIZE_MAX) : STR_NONE;
 
-	for (; at < s.n; at++) {
-		if (((unsigned char)s.p[at] & 0xc0) == 0x80)
-			continue;
-		if (i-- == 0)
-			break;
+	return rest.n > 0 ? val_string(str_sub(rest, 0, expr_text_offset(rest, 1))) : VAL_UNDEF;
+}
+
+/* A string or a whole number as a member's name; else p is NULL. */
+static struct str
+key_name(struct val key, char text[24])
+{
+	if (key.kind == VAL_STRING)
+		return val_str(key);
+	if (key.kind != VAL_INT)
+		return STR_NONE;
+	return (struct str){ text, (size_t)snprintf(text, 24, "%lld", (long long)key.u.i) };
+}
+
+/* Replaces the container *out by its member. */
+static int
+index_into(struct eval *ev, const struct node *n, struct ref *out, struct val key)
+{
+	const struct ref of = *out;
+	char text[24];
+	struct str name = key_name(key, text);
+
+	if (of.v.kind == VAL_OBJECT && name.p != NULL) {
+		step_into(out, val_get(of.v, name));
+	} else if (of.v.kind == VAL_ARRAY && val_is_number(key)) {
+		bool whole = key.kind == VAL_INT && key.u.i >= 0;
+
+		step_into(out, whole ? val_at(of.v, (size_t)key.u.i) : VAL_UNDEF);
+	} else if (of.v.kind == VAL_STRING && key.kind == VAL_INT) {
+		*out = ref_mine(char_at(val_str(of.v), key.u.i));
+		ref_drop(of);
+	} else {
+		return eval_fail(ev, n, "cannot index %s with %s", val_kind_name(of.v),
+		    val_kind_name(key));
 	}
-	if (at >= s.n)
-		return VAL_UNDEF;
-	size_t end = at + 1;
-	while (end < s.n && ((unsigned char)s.p[end] & 0xc0) == 0x80)
-		end++;
-	return val_string(str_sub(s, at, end - at));
+	return OK;
 }
 
 static int
 eval_index(struct eval *ev, const struct node *n, struct ref *out)
 {
 	struct ref key;
-	struct val member = VAL_UNDEF;
 	int rc = eval_node(ev, n->a, out);
 
 	if (rc != OK)
@@ -234,43 +247,16 @@ eval_index(struct eval *ev, const struct node *n, struct ref *out)
 		return OK;
 	}
 	rc = eval_node(ev, n->b, &key);
-	if (rc != OK) {
-		ref_drop(*out);
-		return rc;
-	}
-	if (key.v.kind == VAL_STRING || out->v.kind == VAL_STRING)
-		rc = eval_look(ev, val_str(key.v.kind == VAL_STRING ? key.v : out->v).n);
-	if (rc != OK) {
-		ref_drop(*out);
+	if (rc == OK) {
+		if (key.v.kind == VAL_STRING || out->v.kind == VAL_STRING)
+			rc = eval_look(ev, val_str(key.v.kind == VAL_STRING ? key.v : out->v).n);
+		if (rc == OK)
+			rc = index_into(ev, n, out, key.v);
 		ref_drop(key);
-		return rc;
 	}
-	if (out->v.kind == VAL_OBJECT && key.v.kind == VAL_STRING) {
-		member = val_get(out->v, val_str(key.v));
-	} else if (out->v.kind == VAL_OBJECT && key.v.kind == VAL_INT) {
-		char text[24];
-		int len = snprintf(text, sizeof text, "%lld", (long long)key.v.u.i);
-
-		member = val_get(out->v, (struct str){ text, (size_t)len });
-	} else if (out->v.kind == VAL_ARRAY && key.v.kind == VAL_INT) {
-		if (key.v.u.i >= 0)
-			member = val_at(out->v, (size_t)key.v.u.i);
-	} else if (out->v.kind == VAL_STRING && key.v.kind == VAL_INT) {
-		member = key.v.u.i >= 0 ? char_at(val_str(out->v), key.v.u.i) : VAL_UNDEF;
+	if (rc != OK)
 		ref_drop(*out);
-		*out = ref_mine(member);
-		ref_drop(key);
-		return OK;
-	} else if (!(out->v.kind == VAL_ARRAY && key.v.kind == VAL_DOUBLE)) {
-		rc = eval_fail(ev, n, "cannot index %s with %s", val_kind_name(out->v),
-		    val_kind_name(key.v));
-		ref_drop(*out);
-		ref_drop(key);
-		return rc;
-	}
-	step_into(out, member);
-	ref_drop(key);
-	return OK;
+	return rc;
 }
 
 /* ---- literals ------------------------------------------------------------ */
@@ -299,22 +285,6 @@ eval_array(struct eval *ev, const struct node *n, struct ref *out)
 
 /* Keys may be computed: strings and whole numbers. */
 static int
-object_key(struct eval *ev, const struct node *n, struct ref key, char text[24],
-    struct str *out)
-{
-	if (key.v.kind == VAL_STRING) {
-		*out = val_str(key.v);
-		return OK;
-	}
-	if (key.v.kind != VAL_INT)
-		return eval_fail(ev, n, "a key must be a string, not %s",
-		    val_kind_name(key.v));
-	out->n = (size_t)snprintf(text, 24, "%lld", (long long)key.v.u.i);
-	out->p = text;
-	return OK;
-}
-
-static int
 eval_object(struct eval *ev, const struct node *n, struct ref *out)
 {
 	struct val object = val_object_empty();
@@ -322,16 +292,16 @@ eval_object(struct eval *ev, const struct node *n, struct ref *out)
 
 	for (uint32_t i = 0; i + 1 < n->b && rc == OK; i += 2) {
 		struct ref key, value;
-		struct str name = STR_NONE;
+		struct str name;
 		struct val v;
 		char text[24];
 
 		rc = eval_node(ev, ev->x->list[n->a + i], &key);
 		if (rc != OK)
 			break;
-		rc = object_key(ev, n, key, text, &name);
-		if (rc == OK)
-			rc = eval_bytes(ev, name.n);
+		name = key_name(key.v, text);
+		rc = name.p != NULL ? eval_bytes(ev, name.n) : eval_fail(ev, n,
+		    "a key must be a string, not %s", val_kind_name(key.v));
 		if (rc == OK)
 			rc = eval_node(ev, ev->x->list[n->a + i + 1], &value);
 		if (rc == OK)
@@ -463,9 +433,9 @@ eval_unary(struct eval *ev, const struct node *n, struct ref *out)
 static int
 eval_call(struct eval *ev, const struct node *n, struct ref *out)
 {
-	const struct expr_function *f = expr_function_at(n->slot);
 	struct ref args[EXPR_ARGS];
-	struct call c = { .node = n, .args = args, .lambda = UINT32_MAX };
+	struct call c = { .node = n, .f = expr_function_at(n->slot), .args = args,
+		.lambda = UINT32_MAX };
 	int rc = OK;
 
 	assert(n->b <= EXPR_ARGS);
@@ -485,7 +455,7 @@ eval_call(struct eval *ev, const struct node *n, struct ref *out)
 			rc = eval_look(ev, val_str(args[c.n - 1].v).n);
 	}
 	if (rc == OK)
-		rc = f->fn(ev, &c, out);
+		rc = expr_function_call(ev, &c, out);
 	for (size_t i = 0; i < c.n; i++)
 		ref_drop(args[i]);
 	return rc;

@@ -18,80 +18,106 @@
 
 /* ---- arguments ----------------------------------------------------------- */
 
+/* The kinds of arguments, by their letter in a row's `args`. */
+static const struct arg_kind {
+	char letter;
+	const char *what;
+	unsigned kinds;              /* 1 << enum val_kind */
+} arg_kinds[] = {
+	{ 's', "a string", 1u << VAL_STRING },
+	{ 'a', "an array", 1u << VAL_ARRAY },
+	{ 'o', "an object", 1u << VAL_OBJECT },
+	{ 'i', "a whole number", 1u << VAL_INT },
+	{ 'n', "a number", 1u << VAL_INT | 1u << VAL_DOUBLE },
+};
+
 int
-arg_kind(struct eval *ev, const struct call *c, size_t i, enum val_kind kind,
-    const char *what)
+call_check(struct eval *ev, const struct call *c, size_t i, char letter)
 {
-	if (i < c->n && c->args[i].v.kind == kind)
-		return OK;
-	return eval_fail(ev, c->node, "%s wants %s, got %s",
-	    expr_function_at(c->node->slot)->name, what,
-	    i < c->n ? val_kind_name(c->args[i].v) : "nothing");
+	for (size_t k = 0; k < COUNT(arg_kinds); k++)
+		if (arg_kinds[k].letter == letter &&
+		    (arg_kinds[k].kinds >> c->args[i].v.kind & 1) == 0)
+			return eval_fail(ev, c->node, "%s wants %s, got %s", c->f->name,
+			    arg_kinds[k].what, val_kind_name(c->args[i].v));
+	return OK;
 }
 
 int
-arg_str(struct eval *ev, const struct call *c, size_t i, struct str *out)
+expr_function_call(struct eval *ev, const struct call *c, struct ref *out)
 {
-	int rc = arg_kind(ev, c, i, VAL_STRING, "a string");
+	const char *letter = c->f->args;
+	int rc = OK;
 
-	if (rc == OK)
-		*out = val_str(c->args[i].v);
-	return rc;
-}
-
-int
-arg_integer(struct eval *ev, const struct call *c, size_t i, int64_t fallback, int64_t *out)
-{
-	*out = fallback;
-	if (i >= c->n)
-		return OK;
-	int rc = arg_kind(ev, c, i, VAL_INT, "a whole number");
-	if (rc == OK)
-		*out = c->args[i].v.u.i;
-	return rc;
-}
-
-static int
-arg_number(struct eval *ev, const struct call *c, size_t i, double *out)
-{
-	*out = 0;
-	if (i < c->n && val_is_number(c->args[i].v)) {
-		*out = val_number(c->args[i].v);
-		return OK;
+	for (size_t i = 0; i < c->n && rc == OK; i++) {
+		letter += *letter == '?';
+		rc = call_check(ev, c, i, *letter);
+		letter += letter[1] != '*';
 	}
-	return arg_kind(ev, c, i, VAL_DOUBLE, "a number");
+	return rc == OK ? c->f->fn(ev, c, out) : rc;
 }
 
-/* Finishes a string that was put together: charges and takes the buffer. */
-int
-give_text(struct eval *ev, struct buf *b, struct ref *out)
+struct expr_arity
+expr_function_arity(const struct expr_function *f)
 {
-	int rc = eval_bytes(ev, b->failed ? LIMIT_EXPR_BYTES_OUT + 1 : b->n);
+	struct expr_arity a = { 0 };
+	bool optional = false;
 
+	for (const char *p = f->args; *p != '\0'; p++) {
+		if (*p == '?') {
+			optional = true;
+		} else if (*p == '*') {
+			a.max = EXPR_ARGS;
+		} else {
+			a.min += !optional;
+			a.max++;
+			a.takes_lambda = *p == 'f';
+			a.wants_lambda = *p == 'f' && !optional;
+		}
+	}
+	return a;
+}
+
+/* Argument i, checked by the row; the fallback where it is left out. */
+static struct str
+call_str(const struct call *c, size_t i, struct str fallback)
+{
+	return i < c->n ? val_str(c->args[i].v) : fallback;
+}
+
+int64_t
+call_int(const struct call *c, size_t i, int64_t fallback)
+{
+	return i < c->n ? c->args[i].v.u.i : fallback;
+}
+
+int
+call_give_text(struct eval *ev, struct buf *b, int rc, struct ref *out)
+{
+	if (rc == OK)
+		rc = eval_bytes(ev, b->failed ? LIMIT_EXPR_BYTES_OUT + 1 : b->n);
 	if (rc == OK)
 		*out = ref_mine(val_string(buf_str(b)));
 	buf_release(b);
 	return rc;
 }
 
-/* An argument as the result. */
 int
-give_share(struct eval *ev, struct ref r, struct ref *out)
+call_give_list(struct val list, int rc, struct ref *out)
+{
+	if (rc == OK)
+		*out = ref_mine(list);
+	else
+		val_drop(list);
+	return rc;
+}
+
+int
+call_give_share(struct eval *ev, struct ref r, struct ref *out)
 {
 	int rc = r.own == OWN_CONST ? eval_bytes(ev, val_bytes(r.v)) : OK;
 
 	if (rc == OK)
 		*out = ref_mine(ref_share(r));
-	return rc;
-}
-
-static int
-give_str(struct eval *ev, struct str s, struct ref *out)
-{
-	int rc = eval_bytes(ev, s.n + 32);
-
-	if (rc == OK)
-		*out = ref_mine(val_string(s));
 	return rc;
 }
 
@@ -115,7 +141,7 @@ starts_of(const char *p)
 }
 
 size_t
-text_count(struct str s)
+expr_text_count(struct str s)
 {
 	size_t n = 0, i = 0;
 
@@ -128,7 +154,7 @@ text_count(struct str s)
 
 /* The byte where character `at` begins; s.n past the end. */
 size_t
-text_offset(struct str s, size_t at)
+expr_text_offset(struct str s, size_t at)
 {
 	size_t i = 0;
 
@@ -143,8 +169,8 @@ text_offset(struct str s, size_t at)
 	return s.n;
 }
 
-static ptrdiff_t
-text_find(struct str s, struct str what)
+ptrdiff_t
+expr_text_find(struct str s, struct str what)
 {
 	const char *at = what.n == 0 ? s.p : s.n == 0 ? NULL :
 	    memmem(s.p, s.n, what.p, what.n);
@@ -155,49 +181,27 @@ text_find(struct str s, struct str what)
 /* ---- strings ------------------------------------------------------------- */
 
 static int
-fn_starts_with(struct eval *ev, const struct call *c, struct ref *out)
+fn_affix(struct eval *ev, const struct call *c, struct ref *out)
 {
-	struct str s, part;
-	int rc = arg_str(ev, c, 0, &s);
+	struct str s = val_str(c->args[0].v), part = val_str(c->args[1].v);
 
-	if (rc == OK)
-		rc = arg_str(ev, c, 1, &part);
-	if (rc == OK)
-		*out = ref_mine(val_bool(str_starts(s, part)));
-	return rc;
-}
-
-static int
-fn_ends_with(struct eval *ev, const struct call *c, struct ref *out)
-{
-	struct str s, part;
-	int rc = arg_str(ev, c, 0, &s);
-
-	if (rc == OK)
-		rc = arg_str(ev, c, 1, &part);
-	if (rc == OK)
-		*out = ref_mine(val_bool(str_ends(s, part)));
-	return rc;
+	(void)ev;
+	*out = ref_mine(val_bool(c->f->how == AT_START ? str_starts(s, part) :
+	    str_ends(s, part)));
+	return OK;
 }
 
 static int
 fn_split(struct eval *ev, const struct call *c, struct ref *out)
 {
-	struct str s, sep;
-	struct val list;
-	int rc = arg_str(ev, c, 0, &s);
+	struct str s = val_str(c->args[0].v), sep = val_str(c->args[1].v);
+	struct val list = val_array_empty();
+	int rc = eval_bytes(ev, s.n);
 
-	if (rc == OK)
-		rc = arg_str(ev, c, 1, &sep);
-	if (rc == OK)
-		rc = eval_bytes(ev, s.n);
-	if (rc != OK)
-		return rc;
-	list = val_array_empty();
 	while (rc == OK) {
 		/* An empty separator parts the characters. */
-		size_t second = sep.n > 0 ? 0 : text_offset(s, 1);
-		ptrdiff_t at = sep.n > 0 ? text_find(s, sep) :
+		size_t second = sep.n > 0 ? 0 : expr_text_offset(s, 1);
+		ptrdiff_t at = sep.n > 0 ? expr_text_find(s, sep) :
 		    second < s.n ? (ptrdiff_t)second : -1;
 
 		if (sep.n == 0 && s.n == 0)
@@ -210,72 +214,48 @@ fn_split(struct eval *ev, const struct call *c, struct ref *out)
 			break;
 		s = str_sub(s, (size_t)at + sep.n, SIZE_MAX);
 	}
-	if (rc != OK)
-		val_drop(list);
-	*out = ref_mine(list);
-	return rc;
+	return call_give_list(list, rc, out);
 }
 
 static int
 fn_join(struct eval *ev, const struct call *c, struct ref *out)
 {
 	struct buf b = BUF(LIMIT_EXPR_BYTES_OUT);
-	struct str sep = S(",");
-	int rc = arg_kind(ev, c, 0, VAL_ARRAY, "an array");
+	struct val list = c->args[0].v;
+	int rc = eval_steps(ev, val_count(list));
 
-	if (rc == OK && c->n > 1)
-		rc = arg_str(ev, c, 1, &sep);
-	if (rc == OK)
-		rc = eval_steps(ev, val_count(c->args[0].v));
-	if (rc != OK)
-		return rc;
-	for (size_t i = 0; i < val_count(c->args[0].v) && !b.failed; i++) {
-		struct val v = val_at(c->args[0].v, i);
-
+	for (size_t i = 0; rc == OK && i < val_count(list) && !b.failed; i++) {
 		if (i > 0)
-			buf_add(&b, sep);
-		if (v.kind != VAL_NULL && v.kind != VAL_UNDEFINED)
-			val_add_text(&b, v);
+			buf_add(&b, call_str(c, 1, S(",")));
+		if (!val_is_nothing(val_at(list, i)))
+			val_add_text(&b, val_at(list, i));
 	}
-	return give_text(ev, &b, out);
+	return call_give_text(ev, &b, rc, out);
 }
 
 /* ASCII letters only: full Unicode case needs tables and depends on language. */
 static int
-change_case(struct eval *ev, const struct call *c, char first, char last, struct ref *out)
+fn_case(struct eval *ev, const struct call *c, struct ref *out)
 {
+	char first = c->f->how == CASE_LOWER ? 'A' : 'a';
 	struct buf b = BUF(LIMIT_EXPR_BYTES_OUT);
-	struct str s;
-	int rc = arg_str(ev, c, 0, &s);
 
-	if (rc != OK)
-		return rc;
-	buf_add(&b, s);
+	buf_add(&b, val_str(c->args[0].v));
 	for (size_t i = 0; i < b.n; i++)
-		if (b.p[i] >= first && b.p[i] <= last)
+		if (b.p[i] >= first && b.p[i] <= first + 25)
 			b.p[i] = (char)(b.p[i] ^ 0x20);
-	return give_text(ev, &b, out);
-}
-
-static int
-fn_lower(struct eval *ev, const struct call *c, struct ref *out)
-{
-	return change_case(ev, c, 'A', 'Z', out);
-}
-
-static int
-fn_upper(struct eval *ev, const struct call *c, struct ref *out)
-{
-	return change_case(ev, c, 'a', 'z', out);
+	return call_give_text(ev, &b, OK, out);
 }
 
 static int
 fn_trim(struct eval *ev, const struct call *c, struct ref *out)
 {
-	struct str s;
-	int rc = arg_str(ev, c, 0, &s);
+	struct str s = str_trim(val_str(c->args[0].v));
+	int rc = eval_bytes(ev, s.n + 32);
 
-	return rc == OK ? give_str(ev, str_trim(s), out) : rc;
+	if (rc == OK)
+		*out = ref_mine(val_string(s));
+	return rc;
 }
 
 /* replace(text, what, with): every occurrence, literally. */
@@ -283,93 +263,57 @@ static int
 fn_replace(struct eval *ev, const struct call *c, struct ref *out)
 {
 	struct buf b = BUF(LIMIT_EXPR_BYTES_OUT);
-	struct str s, what, with;
-	ptrdiff_t at;
-	size_t found = 0;
-	int rc = arg_str(ev, c, 0, &s);
+	struct str s = val_str(c->args[0].v), what = val_str(c->args[1].v);
+	ptrdiff_t at = what.n > 0 ? expr_text_find(s, what) : -1;
+	int rc = OK;
 
-	if (rc == OK)
-		rc = arg_str(ev, c, 1, &what);
-	if (rc == OK)
-		rc = arg_str(ev, c, 2, &with);
-	if (rc != OK)
-		return rc;
-	at = what.n > 0 ? text_find(s, what) : -1;
-	for (; at >= 0 && !b.failed && rc == OK; found++) {
+	for (size_t found = 0; at >= 0 && !b.failed && rc == OK; found++) {
 		rc = eval_steps(ev, found % 4 == 0);
 		buf_add(&b, str_sub(s, 0, (size_t)at));
-		buf_add(&b, with);
+		buf_add(&b, val_str(c->args[2].v));
 		s = str_sub(s, (size_t)at + what.n, SIZE_MAX);
-		at = text_find(s, what);
+		at = expr_text_find(s, what);
 	}
 	buf_add(&b, s);
-	if (rc == OK)
-		return give_text(ev, &b, out);
-	buf_release(&b);
-	return rc;
+	return call_give_text(ev, &b, rc, out);
 }
 
 static int
 fn_repeat(struct eval *ev, const struct call *c, struct ref *out)
 {
 	struct buf b = BUF(LIMIT_EXPR_BYTES_OUT);
-	struct str s;
-	int64_t n;
-	int rc = arg_str(ev, c, 0, &s);
+	struct str s = val_str(c->args[0].v);
+	int64_t n = c->args[1].v.u.i;
+	int rc = OK;
 
-	if (rc == OK)
-		rc = arg_integer(ev, c, 1, 0, &n);
-	if (rc == OK && n < 0)
-		rc = eval_fail(ev, c->node, "repeat wants a count, got %lld", (long long)n);
-	if (rc == OK && s.n > 0)
+	if (n < 0)
+		return eval_fail(ev, c->node, "repeat wants a count, got %lld", (long long)n);
+	if (s.n > 0)
 		rc = eval_steps(ev, n > LIMIT_EXPR_STEPS ? LIMIT_EXPR_STEPS : (size_t)n);
-	if (rc != OK)
-		return rc;
-	for (int64_t i = 0; i < n && s.n > 0 && !b.failed; i++)
+	for (int64_t i = 0; rc == OK && i < n && s.n > 0 && !b.failed; i++)
 		buf_add(&b, s);
-	return give_text(ev, &b, out);
+	return call_give_text(ev, &b, rc, out);
 }
 
-/* pad(text, width, fill): fill on the left; padEnd: on the right. */
+/* padStart(text, width, fill): fill on the left; padEnd: on the right. */
 static int
-pad(struct eval *ev, const struct call *c, bool left, struct ref *out)
+fn_pad(struct eval *ev, const struct call *c, struct ref *out)
 {
 	struct buf b = BUF(LIMIT_EXPR_BYTES_OUT);
-	struct str s, fill = S(" ");
-	int64_t width;
-	size_t n;
-	int rc = arg_str(ev, c, 0, &s);
+	struct str s = val_str(c->args[0].v), fill = call_str(c, 2, S(" "));
+	int64_t width = c->args[1].v.u.i;
+	int rc;
 
-	if (rc == OK)
-		rc = arg_integer(ev, c, 1, 0, &width);
-	if (rc == OK && c->n > 2)
-		rc = arg_str(ev, c, 2, &fill);
-	if (rc == OK && (width < 0 || width > LIMIT_EXPR_STEPS || text_count(fill) != 1))
-		rc = eval_fail(ev, c->node, "padding wants a width and one character");
-	if (rc == OK)
-		rc = eval_steps(ev, (size_t)width);
-	if (rc != OK)
-		return rc;
-	n = text_count(s);
-	if (!left)
+	if (width < 0 || width > LIMIT_EXPR_STEPS || expr_text_count(fill) != 1)
+		return eval_fail(ev, c->node, "padding wants a width and one character");
+	rc = eval_steps(ev, (size_t)width);
+	if (c->f->how == AT_END)
 		buf_add(&b, s);
-	for (; n < (size_t)width; n++)
+	for (size_t n = expr_text_count(s); rc == OK && n < (size_t)width; n++)
 		buf_add(&b, fill);
-	if (left)
+	if (c->f->how == AT_START)
 		buf_add(&b, s);
-	return give_text(ev, &b, out);
-}
-
-static int
-fn_pad_start(struct eval *ev, const struct call *c, struct ref *out)
-{
-	return pad(ev, c, true, out);
-}
-
-static int
-fn_pad_end(struct eval *ev, const struct call *c, struct ref *out)
-{
-	return pad(ev, c, false, out);
+	return call_give_text(ev, &b, rc, out);
 }
 
 /* ---- conversions --------------------------------------------------------- */
@@ -379,28 +323,22 @@ static int
 fn_number(struct eval *ev, const struct call *c, struct ref *out)
 {
 	struct val v = c->args[0].v;
+	struct str s = v.kind == VAL_STRING ? str_trim(val_str(v)) : STR_NONE;
 	int64_t i;
 	double d;
 
+	if (v.kind == VAL_BOOL)
+		v = val_int(v.u.b);
+	else if (str_to_i64(s, &i))
+		v = val_int(i);
+	else if (str_to_double(s, &d))
+		v = val_double(d);
 	if (val_is_number(v)) {
 		*out = ref_mine(v);
 		return OK;
 	}
-	if (v.kind == VAL_BOOL) {
-		*out = ref_mine(val_int(v.u.b));
-		return OK;
-	}
-	if (v.kind == VAL_STRING && str_to_i64(str_trim(val_str(v)), &i)) {
-		*out = ref_mine(val_int(i));
-		return OK;
-	}
-	if (v.kind == VAL_STRING && str_to_double(str_trim(val_str(v)), &d)) {
-		*out = ref_mine(val_double(d));
-		return OK;
-	}
-	if (c->n > 1) {
-		return give_share(ev, c->args[1], out);
-	}
+	if (c->n > 1)
+		return call_give_share(ev, c->args[1], out);
 	return eval_fail(ev, c->node, "number: cannot make a number of %s",
 	    v.kind == VAL_STRING ? "this string" : val_kind_name(v));
 }
@@ -411,7 +349,7 @@ fn_string(struct eval *ev, const struct call *c, struct ref *out)
 	struct buf b = BUF(LIMIT_EXPR_BYTES_OUT);
 
 	val_add_text(&b, c->args[0].v);
-	return give_text(ev, &b, out);
+	return call_give_text(ev, &b, OK, out);
 }
 
 static int
@@ -431,29 +369,26 @@ fn_json(struct eval *ev, const struct call *c, struct ref *out)
 		buf_lit(&b, "null");
 	else
 		val_add_json(&b, c->args[0].v);
-	return give_text(ev, &b, out);
+	return call_give_text(ev, &b, OK, out);
 }
 
 /* parse(text, otherwise): the value of JSON text. */
 static int
 fn_parse(struct eval *ev, const struct call *c, struct ref *out)
 {
-	struct str text;
+	struct str text = val_str(c->args[0].v);
 	struct err why;
 	struct val v;
-	int rc = arg_str(ev, c, 0, &text);
+	int rc = eval_bytes(ev, 2 * text.n);
 
-	if (rc == OK)
-		rc = eval_bytes(ev, 2 * text.n);
 	if (rc != OK)
 		return rc;
 	if (json_text_to_val(text, &v, &why) == OK) {
 		*out = ref_mine(v);
 		return OK;
 	}
-	if (c->n > 1) {
-		return give_share(ev, c->args[1], out);
-	}
+	if (c->n > 1)
+		return call_give_share(ev, c->args[1], out);
 	return eval_fail(ev, c->node, "parse: %s", why.text);
 }
 
@@ -462,59 +397,28 @@ fn_parse(struct eval *ev, const struct call *c, struct ref *out)
 static int
 fn_abs(struct eval *ev, const struct call *c, struct ref *out)
 {
-	double d;
-	int rc = arg_number(ev, c, 0, &d);
 	struct val v = c->args[0].v;
 
-	if (rc == OK && v.kind == VAL_INT && v.u.i != INT64_MIN)
-		*out = ref_mine(val_int(v.u.i < 0 ? -v.u.i : v.u.i));
-	else if (rc == OK)
-		*out = ref_mine(val_double(fabs(d)));
-	return rc;
+	(void)ev;
+	*out = ref_mine(v.kind == VAL_INT && v.u.i != INT64_MIN ?
+	    val_int(v.u.i < 0 ? -v.u.i : v.u.i) : val_double(fabs(val_number(v))));
+	return OK;
 }
 
-static int
-rounded(struct eval *ev, const struct call *c, double (*fn)(double), struct ref *out)
-{
-	double d;
-	int rc = arg_number(ev, c, 0, &d);
-
-	if (rc == OK)
-		*out = ref_mine(c->args[0].v.kind == VAL_INT ? c->args[0].v :
-		    val_double(fn(d)));
-	return rc;
-}
-
-static int
-fn_floor(struct eval *ev, const struct call *c, struct ref *out)
-{
-	return rounded(ev, c, floor, out);
-}
-
-static int
-fn_ceil(struct eval *ev, const struct call *c, struct ref *out)
-{
-	return rounded(ev, c, ceil, out);
-}
-
-/* round(x) to a whole number, halves up as in JavaScript; round(x, digits). */
+/* floor, ceil, and round(x, digits): halves up as in JavaScript. */
 static int
 fn_round(struct eval *ev, const struct call *c, struct ref *out)
 {
-	int64_t digits;
-	double d, scale, r;
-	int rc = arg_number(ev, c, 0, &d);
+	struct val v = c->args[0].v;
+	int64_t digits = call_int(c, 1, 0);
+	double d = val_number(v), scale;
 
-	if (rc == OK)
-		rc = arg_integer(ev, c, 1, 0, &digits);
-	if (rc == OK && (digits < 0 || digits > 15))
-		rc = eval_fail(ev, c->node, "round wants 0 to 15 digits");
-	if (rc != OK)
-		return rc;
+	if (digits < 0 || digits > 15)
+		return eval_fail(ev, c->node, "round wants 0 to 15 digits");
 	scale = pow(10, (double)digits);
-	r = floor(d * scale + 0.5) / scale;
-	*out = ref_mine(c->args[0].v.kind == VAL_INT || !isfinite(r) ? c->args[0].v :
-	    val_double(r));
+	d = c->f->how == ROUND_DOWN ? floor(d) : c->f->how == ROUND_UP ? ceil(d) :
+	    floor(d * scale + 0.5) / scale;
+	*out = ref_mine(v.kind == VAL_INT || !isfinite(d) ? v : val_double(d));
 	return OK;
 }
 
@@ -530,26 +434,19 @@ give_number(struct eval *ev, const struct call *c, double d, struct ref *out)
 static int
 fn_pow(struct eval *ev, const struct call *c, struct ref *out)
 {
-	double base, exponent;
-	int rc = arg_number(ev, c, 0, &base);
-
-	if (rc == OK)
-		rc = arg_number(ev, c, 1, &exponent);
-	return rc == OK ? give_number(ev, c, pow(base, exponent), out) : rc;
+	return give_number(ev, c, pow(val_number(c->args[0].v),
+	    val_number(c->args[1].v)), out);
 }
 
 static int
 fn_sqrt(struct eval *ev, const struct call *c, struct ref *out)
 {
-	double d;
-	int rc = arg_number(ev, c, 0, &d);
-
-	return rc == OK ? give_number(ev, c, sqrt(d), out) : rc;
+	return give_number(ev, c, sqrt(val_number(c->args[0].v)), out);
 }
 
 /* min and max of the arguments, or of one array. */
 static int
-extreme(struct eval *ev, const struct call *c, int sign, struct ref *out)
+fn_extreme(struct eval *ev, const struct call *c, struct ref *out)
 {
 	bool array = c->n == 1 && c->args[0].v.kind == VAL_ARRAY;
 	size_t n = array ? val_count(c->args[0].v) : c->n;
@@ -561,13 +458,12 @@ extreme(struct eval *ev, const struct call *c, int sign, struct ref *out)
 
 		if (v.kind == VAL_STRING)
 			rc = eval_look(ev, val_str(v).n);
-
 		if (!val_is_number(v) && v.kind != VAL_STRING)
 			return eval_fail(ev, c->node, "min and max want numbers or strings, "
 			    "got %s", val_kind_name(v));
 		if (i > 0 && (v.kind == VAL_STRING) != (best.kind == VAL_STRING))
 			return eval_fail(ev, c->node, "min and max want values of one kind");
-		if (i == 0 || val_order(v, best) * sign > 0)
+		if (i == 0 || val_order(v, best) * c->f->how > 0)
 			best = v;
 	}
 	if (rc == OK)
@@ -575,18 +471,6 @@ extreme(struct eval *ev, const struct call *c, int sign, struct ref *out)
 	if (rc == OK)
 		*out = ref_mine(val_copy(best));
 	return rc;
-}
-
-static int
-fn_min(struct eval *ev, const struct call *c, struct ref *out)
-{
-	return extreme(ev, c, -1, out);
-}
-
-static int
-fn_max(struct eval *ev, const struct call *c, struct ref *out)
-{
-	return extreme(ev, c, 1, out);
 }
 
 /* ---- the table ----------------------------------------------------------- */
@@ -599,7 +483,7 @@ fn_coalesce(struct eval *ev, const struct call *c, struct ref *out)
 	while (i < c->n && val_is_nothing(c->args[i].v))
 		i++;
 	if (i < c->n)
-		return give_share(ev, c->args[i], out);
+		return call_give_share(ev, c->args[i], out);
 	*out = ref_mine(VAL_NIL);
 	return OK;
 }
@@ -607,64 +491,64 @@ fn_coalesce(struct eval *ev, const struct call *c, struct ref *out)
 /* Two names of one function are two rows: JavaScript's, which authors and
  * models know, and the short one. */
 static const struct expr_function functions[] = {
-	{ "abs", 1, 1, LAMBDA_NEVER, fn_abs },
-	{ "all", 1, 2, LAMBDA_MAYBE, fn_all },
-	{ "any", 1, 2, LAMBDA_MAYBE, fn_any },
-	{ "bool", 1, 1, LAMBDA_NEVER, fn_bool },
-	{ "ceil", 1, 1, LAMBDA_NEVER, fn_ceil },
-	{ "coalesce", 1, 0, LAMBDA_NEVER, fn_coalesce },
-	{ "concat", 1, 0, LAMBDA_NEVER, fn_concat },
-	{ "contains", 2, 2, LAMBDA_NEVER, fn_contains },
-	{ "count", 1, 2, LAMBDA_MAYBE, fn_count },
-	{ "endsWith", 2, 2, LAMBDA_NEVER, fn_ends_with },
-	{ "entries", 1, 1, LAMBDA_NEVER, fn_entries },
-	{ "every", 1, 2, LAMBDA_MAYBE, fn_all },
-	{ "filter", 2, 2, LAMBDA_ALWAYS, fn_filter },
-	{ "find", 2, 2, LAMBDA_ALWAYS, fn_find },
-	{ "first", 1, 1, LAMBDA_NEVER, fn_first },
-	{ "flatten", 1, 1, LAMBDA_NEVER, fn_flatten },
-	{ "floor", 1, 1, LAMBDA_NEVER, fn_floor },
-	{ "get", 2, 3, LAMBDA_NEVER, fn_get },
-	{ "groupBy", 2, 2, LAMBDA_ALWAYS, fn_group_by },
-	{ "has", 2, 2, LAMBDA_NEVER, fn_has },
-	{ "includes", 2, 2, LAMBDA_NEVER, fn_contains },
-	{ "indexOf", 2, 2, LAMBDA_NEVER, fn_index_of },
-	{ "join", 1, 2, LAMBDA_NEVER, fn_join },
-	{ "json", 1, 1, LAMBDA_NEVER, fn_json },
-	{ "keys", 1, 1, LAMBDA_NEVER, fn_keys },
-	{ "last", 1, 1, LAMBDA_NEVER, fn_last },
-	{ "len", 1, 1, LAMBDA_NEVER, fn_len },
-	{ "lower", 1, 1, LAMBDA_NEVER, fn_lower },
-	{ "map", 2, 2, LAMBDA_ALWAYS, fn_map },
-	{ "max", 1, 0, LAMBDA_NEVER, fn_max },
-	{ "merge", 1, 0, LAMBDA_NEVER, fn_merge },
-	{ "min", 1, 0, LAMBDA_NEVER, fn_min },
-	{ "number", 1, 2, LAMBDA_NEVER, fn_number },
-	{ "omit", 2, 0, LAMBDA_NEVER, fn_omit },
-	{ "padEnd", 2, 3, LAMBDA_NEVER, fn_pad_end },
-	{ "padStart", 2, 3, LAMBDA_NEVER, fn_pad_start },
-	{ "parse", 1, 2, LAMBDA_NEVER, fn_parse },
-	{ "pick", 2, 0, LAMBDA_NEVER, fn_pick },
-	{ "pow", 2, 2, LAMBDA_NEVER, fn_pow },
-	{ "range", 1, 2, LAMBDA_NEVER, fn_range },
-	{ "repeat", 2, 2, LAMBDA_NEVER, fn_repeat },
-	{ "replace", 3, 3, LAMBDA_NEVER, fn_replace },
-	{ "reverse", 1, 1, LAMBDA_NEVER, fn_reverse },
-	{ "round", 1, 2, LAMBDA_NEVER, fn_round },
-	{ "slice", 2, 3, LAMBDA_NEVER, fn_slice },
-	{ "some", 1, 2, LAMBDA_MAYBE, fn_any },
-	{ "sort", 1, 2, LAMBDA_MAYBE, fn_sort },
-	{ "split", 2, 2, LAMBDA_NEVER, fn_split },
-	{ "sqrt", 1, 1, LAMBDA_NEVER, fn_sqrt },
-	{ "startsWith", 2, 2, LAMBDA_NEVER, fn_starts_with },
-	{ "string", 1, 1, LAMBDA_NEVER, fn_string },
-	{ "sum", 1, 2, LAMBDA_MAYBE, fn_sum },
-	{ "toLowerCase", 1, 1, LAMBDA_NEVER, fn_lower },
-	{ "toUpperCase", 1, 1, LAMBDA_NEVER, fn_upper },
-	{ "trim", 1, 1, LAMBDA_NEVER, fn_trim },
-	{ "unique", 1, 1, LAMBDA_NEVER, fn_unique },
-	{ "upper", 1, 1, LAMBDA_NEVER, fn_upper },
-	{ "values", 1, 1, LAMBDA_NEVER, fn_values },
+	{ "abs", "n", fn_abs, 0 },
+	{ "all", "a?f", expr_fn_search, SEARCH_ALL },
+	{ "any", "a?f", expr_fn_search, SEARCH_ANY },
+	{ "bool", ".", fn_bool, 0 },
+	{ "ceil", "n", fn_round, ROUND_UP },
+	{ "coalesce", ".*", fn_coalesce, 0 },
+	{ "concat", ".*", expr_fn_concat, 0 },
+	{ "contains", "..", expr_fn_index_of, INDEX_IS_THERE },
+	{ "count", "a?f", expr_fn_search, SEARCH_COUNT },
+	{ "endsWith", "ss", fn_affix, AT_END },
+	{ "entries", "o", expr_fn_parts, PART_BOTH },
+	{ "every", "a?f", expr_fn_search, SEARCH_ALL },
+	{ "filter", "af", expr_fn_filter, 0 },
+	{ "find", "af", expr_fn_search, SEARCH_FIND },
+	{ "first", "a", expr_fn_end, AT_START },
+	{ "flatten", "a", expr_fn_flatten, 0 },
+	{ "floor", "n", fn_round, ROUND_DOWN },
+	{ "get", ".s?.", expr_fn_get, 0 },
+	{ "groupBy", "af", expr_fn_group_by, 0 },
+	{ "has", "os", expr_fn_has, 0 },
+	{ "includes", "..", expr_fn_index_of, INDEX_IS_THERE },
+	{ "indexOf", "..", expr_fn_index_of, INDEX_WHERE },
+	{ "join", "a?s", fn_join, 0 },
+	{ "json", ".", fn_json, 0 },
+	{ "keys", "o", expr_fn_parts, PART_KEY },
+	{ "last", "a", expr_fn_end, AT_END },
+	{ "len", ".", expr_fn_len, 0 },
+	{ "lower", "s", fn_case, CASE_LOWER },
+	{ "map", "af", expr_fn_map, 0 },
+	{ "max", ".*", fn_extreme, 1 },
+	{ "merge", ".*", expr_fn_merge, 0 },
+	{ "min", ".*", fn_extreme, -1 },
+	{ "number", ".?.", fn_number, 0 },
+	{ "omit", "os*", expr_fn_keep_keys, KEEP_OTHERS },
+	{ "padEnd", "si?s", fn_pad, AT_END },
+	{ "padStart", "si?s", fn_pad, AT_START },
+	{ "parse", "s?.", fn_parse, 0 },
+	{ "pick", "os*", expr_fn_keep_keys, KEEP_NAMED },
+	{ "pow", "nn", fn_pow, 0 },
+	{ "range", "i?i", expr_fn_range, 0 },
+	{ "repeat", "si", fn_repeat, 0 },
+	{ "replace", "sss", fn_replace, 0 },
+	{ "reverse", "a", expr_fn_reverse, 0 },
+	{ "round", "n?i", fn_round, ROUND_NEAREST },
+	{ "slice", ".i?i", expr_fn_slice, 0 },
+	{ "some", "a?f", expr_fn_search, SEARCH_ANY },
+	{ "sort", "a?f", expr_fn_sort, 0 },
+	{ "split", "ss", fn_split, 0 },
+	{ "sqrt", "n", fn_sqrt, 0 },
+	{ "startsWith", "ss", fn_affix, AT_START },
+	{ "string", ".", fn_string, 0 },
+	{ "sum", "a?f", expr_fn_sum, 0 },
+	{ "toLowerCase", "s", fn_case, CASE_LOWER },
+	{ "toUpperCase", "s", fn_case, CASE_UPPER },
+	{ "trim", "s", fn_trim, 0 },
+	{ "unique", "a", expr_fn_unique, 0 },
+	{ "upper", "s", fn_case, CASE_UPPER },
+	{ "values", "o", expr_fn_parts, PART_VALUE },
 };
 
 int

@@ -8,26 +8,34 @@
 
 #include "chart/expr_priv.h"
 
-/* Argument i as wanted, or ERR_INVALID with the function's name. */
-int arg_kind(struct eval *ev, const struct call *c, size_t i, enum val_kind kind,
-    const char *what);
-int arg_str(struct eval *ev, const struct call *c, size_t i, struct str *out);
-int arg_integer(struct eval *ev, const struct call *c, size_t i, int64_t fallback,
-    int64_t *out);
-int give_share(struct eval *ev, struct ref r, struct ref *out);
-int give_text(struct eval *ev, struct buf *b, struct ref *out);
+/* What a row's `how` says, where one function has several names. */
+enum { AT_START, AT_END };
+enum { CASE_LOWER, CASE_UPPER };
+enum { ROUND_DOWN, ROUND_UP, ROUND_NEAREST };
+enum { INDEX_WHERE, INDEX_IS_THERE };
+enum { SEARCH_ANY, SEARCH_ALL, SEARCH_COUNT, SEARCH_FIND };
+enum { PART_KEY, PART_VALUE, PART_BOTH };
+enum { KEEP_NAMED, KEEP_OTHERS };
 
-size_t text_count(struct str s);             /* characters */
-size_t text_offset(struct str s, size_t at); /* byte of a character */
+/* Is argument i of the kind of that letter?  ERR_INVALID with the function's
+ * name.  Called for every argument already, as the row has them. */
+int call_check(struct eval *ev, const struct call *c, size_t i, char letter);
+/* A whole number, or the fallback when it is left out. */
+int64_t call_int(const struct call *c, size_t i, int64_t fallback);
+
+/* Results: a text that was put together (charged for; released), a list that
+ * was made (taken), an argument.  With rc: an error so far, which is returned. */
+int call_give_text(struct eval *ev, struct buf *b, int rc, struct ref *out);
+int call_give_list(struct val list, int rc, struct ref *out);
+int call_give_share(struct eval *ev, struct ref r, struct ref *out);
 
 #define LIST_FUNCTIONS(X)                                                    \
-	X(all) X(any) X(concat) X(contains) X(count) X(entries) X(filter)    \
-	X(find) X(first) X(flatten) X(get) X(group_by) X(has) X(index_of)    \
-	X(keys) X(last) X(len) X(map) X(merge) X(omit) X(pick) X(range)      \
-	X(reverse) X(slice) X(sort) X(sum) X(unique) X(values)
+	X(concat) X(end) X(filter) X(flatten) X(get) X(group_by) X(has)      \
+	X(index_of) X(keep_keys) X(len) X(map) X(merge) X(parts) X(range)    \
+	X(reverse) X(search) X(slice) X(sort) X(sum) X(unique)
 
 #define X(name) \
-	int fn_##name(struct eval *ev, const struct call *c, struct ref *out);
+	int expr_fn_##name(struct eval *ev, const struct call *c, struct ref *out);
 LIST_FUNCTIONS(X)
 #undef X
 

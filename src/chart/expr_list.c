@@ -10,30 +10,6 @@
 
 #include "base/mem.h"
 
-static int
-arg_array(struct eval *ev, const struct call *c, size_t i)
-{
-	return arg_kind(ev, c, i, VAL_ARRAY, "an array");
-}
-
-static int
-arg_object(struct eval *ev, const struct call *c, size_t i)
-{
-	return arg_kind(ev, c, i, VAL_OBJECT, "an object");
-}
-
-/* Gives a list that is being made, or drops it when rc says so. */
-static int
-give_list(struct val list, int rc, struct ref *out)
-{
-	if (rc != OK) {
-		val_drop(list);
-		return rc;
-	}
-	*out = ref_mine(list);
-	return OK;
-}
-
 /* One more element or member of a list that is being made. */
 static int
 charge(struct eval *ev)
@@ -46,12 +22,12 @@ charge(struct eval *ev)
 /* ---- looking ------------------------------------------------------------- */
 
 int
-fn_len(struct eval *ev, const struct call *c, struct ref *out)
+expr_fn_len(struct eval *ev, const struct call *c, struct ref *out)
 {
 	struct val v = c->args[0].v;
 
 	if (v.kind == VAL_STRING)
-		*out = ref_mine(val_int((int64_t)text_count(val_str(v))));
+		*out = ref_mine(val_int((int64_t)expr_text_count(val_str(v))));
 	else if (v.kind == VAL_ARRAY || v.kind == VAL_OBJECT)
 		*out = ref_mine(val_int((int64_t)val_count(v)));
 	else
@@ -61,36 +37,24 @@ fn_len(struct eval *ev, const struct call *c, struct ref *out)
 }
 
 int
-fn_first(struct eval *ev, const struct call *c, struct ref *out)
+expr_fn_end(struct eval *ev, const struct call *c, struct ref *out)
 {
-	int rc = arg_array(ev, c, 0);
+	struct val list = c->args[0].v;
+	size_t at = c->f->how == AT_START ? 0 : val_count(list) - 1;
 
-	if (rc == OK)
-		*out = ref_mine(val_ref(val_at(c->args[0].v, 0)));
-	return rc;
-}
-
-int
-fn_last(struct eval *ev, const struct call *c, struct ref *out)
-{
-	int rc = arg_array(ev, c, 0);
-
-	if (rc == OK)
-		*out = ref_mine(val_ref(val_at(c->args[0].v, val_count(c->args[0].v) - 1)));
-	return rc;
+	(void)ev;
+	*out = ref_mine(val_ref(val_at(list, at)));
+	return OK;
 }
 
 /* get(x, 'a.b.0', otherwise): a path that may lead nowhere. */
 int
-fn_get(struct eval *ev, const struct call *c, struct ref *out)
+expr_fn_get(struct eval *ev, const struct call *c, struct ref *out)
 {
 	struct val v = c->args[0].v;
-	struct str path, part;
+	struct str path = val_str(c->args[1].v), part;
 	int64_t i;
-	int rc = arg_str(ev, c, 1, &path);
 
-	if (rc != OK)
-		return rc;
 	while (str_next(&path, '.', &part)) {
 		if (v.kind == VAL_ARRAY)
 			v = str_to_i64(part, &i) && i >= 0 ? val_at(v, (size_t)i) : VAL_UNDEF;
@@ -98,73 +62,45 @@ fn_get(struct eval *ev, const struct call *c, struct ref *out)
 			v = val_get(v, part);
 	}
 	if (val_is_nothing(v) && c->n > 2)
-		return give_share(ev, c->args[2], out);
-	return give_share(ev, (struct ref){ v, c->args[0].own }, out);
+		return call_give_share(ev, c->args[2], out);
+	return call_give_share(ev, (struct ref){ v, c->args[0].own }, out);
 }
 
 int
-fn_has(struct eval *ev, const struct call *c, struct ref *out)
+expr_fn_has(struct eval *ev, const struct call *c, struct ref *out)
 {
-	struct str key;
-	int rc = arg_object(ev, c, 0);
-
-	if (rc == OK)
-		rc = arg_str(ev, c, 1, &key);
-	if (rc == OK)
-		*out = ref_mine(val_bool(val_has(c->args[0].v, key)));
-	return rc;
-}
-
-/* Where `what` is in an array or string, -1 when nowhere. */
-static int
-index_of(struct eval *ev, const struct call *c, int64_t *at)
-{
-	struct val v = c->args[0].v, what = c->args[1].v;
-	struct str s, part;
-	const char *found;
-	bool same;
-	int rc;
-
-	*at = -1;
-	if (v.kind == VAL_ARRAY) {
-		rc = eval_steps(ev, val_count(v));
-		for (size_t i = 0; i < val_count(v) && *at < 0 && rc == OK; i++) {
-			rc = eval_equal(ev, val_at(v, i), what, &same);
-			if (same)
-				*at = (int64_t)i;
-		}
-		return rc;
-	}
-	rc = arg_str(ev, c, 0, &s);
-	if (rc == OK)
-		rc = arg_str(ev, c, 1, &part);
-	if (rc != OK)
-		return rc;
-	found = part.n == 0 ? s.p : s.n == 0 ? NULL : memmem(s.p, s.n, part.p, part.n);
-	if (found != NULL)
-		*at = (int64_t)text_count(str_sub(s, 0, (size_t)(found - s.p)));
+	(void)ev;
+	*out = ref_mine(val_bool(val_has(c->args[0].v, val_str(c->args[1].v))));
 	return OK;
 }
 
+/* indexOf and contains: of an element in an array, of a text in a text. */
 int
-fn_index_of(struct eval *ev, const struct call *c, struct ref *out)
+expr_fn_index_of(struct eval *ev, const struct call *c, struct ref *out)
 {
-	int64_t at;
-	int rc = index_of(ev, c, &at);
+	struct val v = c->args[0].v, what = c->args[1].v;
+	int64_t at = -1;
+	bool same = false;
+	int rc;
 
+	if (v.kind == VAL_ARRAY) {
+		rc = eval_steps(ev, val_count(v));
+		for (size_t i = 0; i < val_count(v) && at < 0 && rc == OK; i++) {
+			rc = eval_equal(ev, val_at(v, i), what, &same);
+			if (same)
+				at = (int64_t)i;
+		}
+	} else {
+		rc = call_check(ev, c, 0, 's');
+		if (rc == OK)
+			rc = call_check(ev, c, 1, 's');
+		if (rc == OK)
+			at = expr_text_find(val_str(v), val_str(what));
+		if (at > 0)
+			at = (int64_t)expr_text_count(str_sub(val_str(v), 0, (size_t)at));
+	}
 	if (rc == OK)
-		*out = ref_mine(val_int(at));
-	return rc;
-}
-
-int
-fn_contains(struct eval *ev, const struct call *c, struct ref *out)
-{
-	int64_t at;
-	int rc = index_of(ev, c, &at);
-
-	if (rc == OK)
-		*out = ref_mine(val_bool(at >= 0));
+		*out = ref_mine(c->f->how == INDEX_WHERE ? val_int(at) : val_bool(at >= 0));
 	return rc;
 }
 
@@ -199,14 +135,11 @@ holds(struct eval *ev, const struct call *c, size_t i, bool *yes)
 }
 
 int
-fn_map(struct eval *ev, const struct call *c, struct ref *out)
+expr_fn_map(struct eval *ev, const struct call *c, struct ref *out)
 {
-	struct val list;
-	int rc = arg_array(ev, c, 0);
+	struct val list = val_array_empty();
+	int rc = OK;
 
-	if (rc != OK)
-		return rc;
-	list = val_array_empty();
 	for (size_t i = 0; i < val_count(c->args[0].v) && rc == OK; i++) {
 		struct ref r;
 		struct val v;
@@ -219,19 +152,16 @@ fn_map(struct eval *ev, const struct call *c, struct ref *out)
 		list = val_push_take(list, v);
 		rc = charge(ev);
 	}
-	return give_list(list, rc, out);
+	return call_give_list(list, rc, out);
 }
 
 int
-fn_filter(struct eval *ev, const struct call *c, struct ref *out)
+expr_fn_filter(struct eval *ev, const struct call *c, struct ref *out)
 {
-	struct val list;
+	struct val list = val_array_empty();
 	bool yes;
-	int rc = arg_array(ev, c, 0);
+	int rc = OK;
 
-	if (rc != OK)
-		return rc;
-	list = val_array_empty();
 	for (size_t i = 0; i < val_count(c->args[0].v) && rc == OK; i++) {
 		rc = holds(ev, c, i, &yes);
 		if (rc == OK && yes) {
@@ -239,77 +169,40 @@ fn_filter(struct eval *ev, const struct call *c, struct ref *out)
 			rc = charge(ev);
 		}
 	}
-	return give_list(list, rc, out);
+	return call_give_list(list, rc, out);
 }
 
-/* How many elements hold; stops after `enough`.  *at: the last one looked at. */
-static int
-count_holding(struct eval *ev, const struct call *c, bool wanted, size_t enough,
-    size_t *found, size_t *at)
+/* any, all, count, find: how many elements hold, or do not, as far as needed. */
+int
+expr_fn_search(struct eval *ev, const struct call *c, struct ref *out)
 {
+	size_t enough = c->f->how == SEARCH_COUNT ? SIZE_MAX : 1, found = 0, i = 0;
+	struct val list = c->args[0].v;
 	bool yes;
-	int rc = arg_array(ev, c, 0);
+	int rc = OK;
 
-	*found = *at = 0;
-	for (size_t i = 0; rc == OK && i < val_count(c->args[0].v) && *found < enough; i++) {
-		*at = i;
+	for (; i < val_count(list) && found < enough && rc == OK; i++) {
 		rc = holds(ev, c, i, &yes);
-		*found += rc == OK && yes == wanted;
+		found += rc == OK && yes == (c->f->how != SEARCH_ALL);
 	}
-	return rc;
+	if (rc != OK)
+		return rc;
+	if (c->f->how == SEARCH_COUNT)
+		*out = ref_mine(val_int((int64_t)found));
+	else if (c->f->how == SEARCH_FIND)
+		*out = ref_mine(found > 0 ? val_ref(val_at(list, i - 1)) : VAL_UNDEF);
+	else
+		*out = ref_mine(val_bool((found > 0) == (c->f->how == SEARCH_ANY)));
+	return OK;
 }
 
 int
-fn_any(struct eval *ev, const struct call *c, struct ref *out)
-{
-	size_t n, at;
-	int rc = count_holding(ev, c, true, 1, &n, &at);
-
-	if (rc == OK)
-		*out = ref_mine(val_bool(n > 0));
-	return rc;
-}
-
-int
-fn_all(struct eval *ev, const struct call *c, struct ref *out)
-{
-	size_t n, at;
-	int rc = count_holding(ev, c, false, 1, &n, &at);
-
-	if (rc == OK)
-		*out = ref_mine(val_bool(n == 0));
-	return rc;
-}
-
-int
-fn_count(struct eval *ev, const struct call *c, struct ref *out)
-{
-	size_t n, at;
-	int rc = count_holding(ev, c, true, SIZE_MAX, &n, &at);
-
-	if (rc == OK)
-		*out = ref_mine(val_int((int64_t)n));
-	return rc;
-}
-
-int
-fn_find(struct eval *ev, const struct call *c, struct ref *out)
-{
-	size_t n, at;
-	int rc = count_holding(ev, c, true, 1, &n, &at);
-
-	if (rc == OK)
-		*out = ref_mine(n > 0 ? val_ref(val_at(c->args[0].v, at)) : VAL_UNDEF);
-	return rc;
-}
-
-int
-fn_sum(struct eval *ev, const struct call *c, struct ref *out)
+expr_fn_sum(struct eval *ev, const struct call *c, struct ref *out)
 {
 	int64_t whole = 0;
 	double part = 0;
 	bool exact = true;
-	int rc = arg_array(ev, c, 0);
+	int rc = OK;
 
 	for (size_t i = 0; rc == OK && i < val_count(c->args[0].v); i++) {
 		struct ref r;
@@ -332,14 +225,11 @@ fn_sum(struct eval *ev, const struct call *c, struct ref *out)
 
 /* The text that a group or a set is told by. */
 int
-fn_group_by(struct eval *ev, const struct call *c, struct ref *out)
+expr_fn_group_by(struct eval *ev, const struct call *c, struct ref *out)
 {
-	struct val groups;
-	int rc = arg_array(ev, c, 0);
+	struct val groups = val_object_empty();
+	int rc = OK;
 
-	if (rc != OK)
-		return rc;
-	groups = val_object_empty();
 	for (size_t i = 0; i < val_count(c->args[0].v) && rc == OK; i++) {
 		struct buf key = BUF(LIMIT_NAME_BYTES);
 		struct val list;
@@ -364,7 +254,7 @@ fn_group_by(struct eval *ev, const struct call *c, struct ref *out)
 		}
 		buf_release(&key);
 	}
-	return give_list(groups, rc, out);
+	return call_give_list(groups, rc, out);
 }
 
 /* ---- order --------------------------------------------------------------- */
@@ -421,16 +311,13 @@ compare_cost(struct val v)
 }
 
 int
-fn_sort(struct eval *ev, const struct call *c, struct ref *out)
+expr_fn_sort(struct eval *ev, const struct call *c, struct ref *out)
 {
 	struct sortable *list;
 	struct val sorted = VAL_UNDEF;
-	size_t n, done = 0, cost = 1;
-	int rc = arg_array(ev, c, 0);
+	size_t n = val_count(c->args[0].v), done = 0, cost = 1;
+	int rc = eval_steps(ev, n);
 
-	n = rc == OK ? val_count(c->args[0].v) : 0;
-	if (rc == OK)
-		rc = eval_steps(ev, n);
 	if (rc == OK)
 		rc = eval_bytes(ev, n * 2 * sizeof *list);
 	if (rc != OK)
@@ -455,35 +342,29 @@ fn_sort(struct eval *ev, const struct call *c, struct ref *out)
 	for (size_t i = 0; i < done; i++)
 		val_drop(list[i].key);
 	free(list);
-	return give_list(sorted, rc, out);
+	return call_give_list(sorted, rc, out);
 }
 
 int
-fn_reverse(struct eval *ev, const struct call *c, struct ref *out)
+expr_fn_reverse(struct eval *ev, const struct call *c, struct ref *out)
 {
-	struct val list;
-	int rc = arg_array(ev, c, 0);
+	struct val list = val_array_empty();
+	int rc = OK;
 
-	if (rc != OK)
-		return rc;
-	list = val_array_empty();
 	for (size_t i = val_count(c->args[0].v); i-- > 0 && rc == OK; ) {
 		list = val_push_take(list, val_ref(val_at(c->args[0].v, i)));
 		rc = charge(ev);
 	}
-	return give_list(list, rc, out);
+	return call_give_list(list, rc, out);
 }
 
 /* Quadratic in the worst case, and charged as such. */
 int
-fn_unique(struct eval *ev, const struct call *c, struct ref *out)
+expr_fn_unique(struct eval *ev, const struct call *c, struct ref *out)
 {
-	struct val list;
-	int rc = arg_array(ev, c, 0);
+	struct val list = val_array_empty();
+	int rc = OK;
 
-	if (rc != OK)
-		return rc;
-	list = val_array_empty();
 	for (size_t i = 0; i < val_count(c->args[0].v) && rc == OK; i++) {
 		struct val v = val_at(c->args[0].v, i);
 		bool same = false;
@@ -499,7 +380,7 @@ fn_unique(struct eval *ev, const struct call *c, struct ref *out)
 		if (rc == OK && !same)
 			list = val_push_take(list, val_ref(v));
 	}
-	return give_list(list, rc, out);
+	return call_give_list(list, rc, out);
 }
 
 /* ---- making -------------------------------------------------------------- */
@@ -507,7 +388,7 @@ fn_unique(struct eval *ev, const struct call *c, struct ref *out)
 /* Arrays are joined, everything else is one more element; strings with
  * strings give a string. */
 int
-fn_concat(struct eval *ev, const struct call *c, struct ref *out)
+expr_fn_concat(struct eval *ev, const struct call *c, struct ref *out)
 {
 	struct val list;
 	bool text = c->args[0].v.kind == VAL_STRING;
@@ -520,7 +401,7 @@ fn_concat(struct eval *ev, const struct call *c, struct ref *out)
 
 		for (size_t i = 0; i < c->n; i++)
 			buf_add(&b, val_str(c->args[i].v));
-		return give_text(ev, &b, out);
+		return call_give_text(ev, &b, OK, out);
 	}
 	list = c->args[0].v.kind == VAL_ARRAY ? val_ref(c->args[0].v) : val_array_empty();
 	for (size_t i = c->args[0].v.kind == VAL_ARRAY; i < c->n && rc == OK; i++) {
@@ -542,19 +423,16 @@ fn_concat(struct eval *ev, const struct call *c, struct ref *out)
 		for (size_t k = 0; v.kind == VAL_ARRAY && k < val_count(v); k++)
 			list = val_push_take(list, val_ref(val_at(v, k)));
 	}
-	return give_list(list, rc, out);
+	return call_give_list(list, rc, out);
 }
 
 /* flatten(xs): one level. */
 int
-fn_flatten(struct eval *ev, const struct call *c, struct ref *out)
+expr_fn_flatten(struct eval *ev, const struct call *c, struct ref *out)
 {
-	struct val list;
-	int rc = arg_array(ev, c, 0);
+	struct val list = val_array_empty();
+	int rc = OK;
 
-	if (rc != OK)
-		return rc;
-	list = val_array_empty();
 	for (size_t i = 0; i < val_count(c->args[0].v) && rc == OK; i++) {
 		struct val v = val_at(c->args[0].v, i);
 
@@ -566,29 +444,24 @@ fn_flatten(struct eval *ev, const struct call *c, struct ref *out)
 		if (rc == OK && v.kind != VAL_ARRAY)
 			list = val_push_take(list, val_ref(v));
 	}
-	return give_list(list, rc, out);
+	return call_give_list(list, rc, out);
 }
 
 /* range(n): 0 .. n-1; range(from, to): from .. to-1. */
 int
-fn_range(struct eval *ev, const struct call *c, struct ref *out)
+expr_fn_range(struct eval *ev, const struct call *c, struct ref *out)
 {
-	int64_t from = 0, to;
-	struct val list;
-	int rc = arg_integer(ev, c, c->n - 1, 0, &to);
+	int64_t from = c->n > 1 ? call_int(c, 0, 0) : 0, to = call_int(c, c->n - 1, 0);
+	struct val list = val_array_empty();
+	int rc = OK;
 
-	if (rc == OK && c->n > 1)
-		rc = arg_integer(ev, c, 0, 0, &from);
-	if (rc == OK && to > from && (uint64_t)to - (uint64_t)from > LIMIT_EXPR_STEPS)
+	if (to > from && (uint64_t)to - (uint64_t)from > LIMIT_EXPR_STEPS)
 		rc = eval_steps(ev, LIMIT_EXPR_STEPS);
-	if (rc != OK)
-		return rc;
-	list = val_array_empty();
 	for (int64_t i = from; i < to && rc == OK; i++) {
 		list = val_push_take(list, val_int(i));
 		rc = charge(ev);
 	}
-	return give_list(list, rc, out);
+	return call_give_list(list, rc, out);
 }
 
 /* A position as JavaScript's slice takes it: negative counts from the end. */
@@ -601,51 +474,42 @@ clamp(int64_t at, size_t n)
 }
 
 int
-fn_slice(struct eval *ev, const struct call *c, struct ref *out)
+expr_fn_slice(struct eval *ev, const struct call *c, struct ref *out)
 {
 	struct val v = c->args[0].v;
 	bool text = v.kind == VAL_STRING;
-	size_t n = text ? text_count(val_str(v)) : val_count(v), first, last;
-	int64_t from, to;
+	size_t n = text ? expr_text_count(val_str(v)) : val_count(v);
+	size_t first = clamp(call_int(c, 1, 0), n);
+	size_t last = clamp(call_int(c, 2, (int64_t)n), n);
 	struct val list;
-	int rc = text ? OK : arg_array(ev, c, 0);
+	int rc = text ? OK : call_check(ev, c, 0, 'a');
 
-	if (rc == OK)
-		rc = arg_integer(ev, c, 1, 0, &from);
-	if (rc == OK)
-		rc = arg_integer(ev, c, 2, (int64_t)n, &to);
 	if (rc != OK)
 		return rc;
-	first = clamp(from, n);
-	last = clamp(to, n);
 	if (text) {
 		struct buf b = BUF(LIMIT_EXPR_BYTES_OUT);
-		size_t a = text_offset(val_str(v), first), z = text_offset(val_str(v), last);
+		size_t a = expr_text_offset(val_str(v), first), z = expr_text_offset(val_str(v), last);
 
 		buf_add(&b, str_sub(val_str(v), a, z > a ? z - a : 0));
-		return give_text(ev, &b, out);
+		return call_give_text(ev, &b, OK, out);
 	}
 	list = val_array_empty();
 	for (size_t i = first; i < last && rc == OK; i++) {
 		list = val_push_take(list, val_ref(val_at(v, i)));
 		rc = charge(ev);
 	}
-	return give_list(list, rc, out);
+	return call_give_list(list, rc, out);
 }
 
 /* ---- objects ------------------------------------------------------------- */
 
-enum part { PART_KEY, PART_VALUE, PART_BOTH };
-
-static int
-parts(struct eval *ev, const struct call *c, enum part part, struct ref *out)
+/* keys, values, entries. */
+int
+expr_fn_parts(struct eval *ev, const struct call *c, struct ref *out)
 {
-	struct val list, o = c->args[0].v;
-	int rc = arg_object(ev, c, 0);
+	struct val list = val_array_empty(), o = c->args[0].v;
+	int part = c->f->how, rc = OK;
 
-	if (rc != OK)
-		return rc;
-	list = val_array_empty();
 	for (size_t i = 0; i < val_count(o) && rc == OK; i++) {
 		struct val key = part == PART_VALUE ? VAL_UNDEF : val_string(val_key(o, i));
 		struct val v = val_ref(val_member(o, i));
@@ -664,30 +528,12 @@ parts(struct eval *ev, const struct call *c, enum part part, struct ref *out)
 		if (rc == OK)
 			rc = charge(ev);
 	}
-	return give_list(list, rc, out);
-}
-
-int
-fn_keys(struct eval *ev, const struct call *c, struct ref *out)
-{
-	return parts(ev, c, PART_KEY, out);
-}
-
-int
-fn_values(struct eval *ev, const struct call *c, struct ref *out)
-{
-	return parts(ev, c, PART_VALUE, out);
-}
-
-int
-fn_entries(struct eval *ev, const struct call *c, struct ref *out)
-{
-	return parts(ev, c, PART_BOTH, out);
+	return call_give_list(list, rc, out);
 }
 
 /* merge(a, b, ...): shallow, later wins; null and undefined are skipped. */
 int
-fn_merge(struct eval *ev, const struct call *c, struct ref *out)
+expr_fn_merge(struct eval *ev, const struct call *c, struct ref *out)
 {
 	struct val whole = val_object_empty();
 	int rc = OK;
@@ -697,7 +543,7 @@ fn_merge(struct eval *ev, const struct call *c, struct ref *out)
 
 		if (val_is_nothing(o))
 			continue;
-		rc = arg_object(ev, c, i);
+		rc = call_check(ev, c, i, 'o');
 		for (size_t k = 0; rc == OK && k < val_count(o); k++) {
 			rc = eval_bytes(ev, 48 + val_key(o, k).n);
 			whole = val_set_take(whole, val_key(o, k), val_ref(val_member(o, k)));
@@ -705,7 +551,7 @@ fn_merge(struct eval *ev, const struct call *c, struct ref *out)
 				rc = charge(ev);
 		}
 	}
-	return give_list(whole, rc, out);
+	return call_give_list(whole, rc, out);
 }
 
 static bool
@@ -718,34 +564,17 @@ is_named(const struct call *c, struct str key)
 }
 
 /* pick(o, 'a', 'b') keeps these keys, omit(o, 'a', 'b') the others. */
-static int
-keep_keys(struct eval *ev, const struct call *c, bool named, struct ref *out)
+int
+expr_fn_keep_keys(struct eval *ev, const struct call *c, struct ref *out)
 {
-	struct val o = c->args[0].v, whole;
-	struct str key;
-	int rc = arg_object(ev, c, 0);
+	struct val o = c->args[0].v, whole = val_object_empty();
+	bool named = c->f->how == KEEP_NAMED;
+	int rc = OK;
 
-	for (size_t i = 1; i < c->n && rc == OK; i++)
-		rc = arg_str(ev, c, i, &key);
-	if (rc != OK)
-		return rc;
-	whole = val_object_empty();
 	for (size_t i = 0; i < val_count(o) && rc == OK; i++) {
 		if (is_named(c, val_key(o, i)) == named)
 			whole = val_set_take(whole, val_key(o, i), val_ref(val_member(o, i)));
 		rc = charge(ev);
 	}
-	return give_list(whole, rc, out);
-}
-
-int
-fn_pick(struct eval *ev, const struct call *c, struct ref *out)
-{
-	return keep_keys(ev, c, true, out);
-}
-
-int
-fn_omit(struct eval *ev, const struct call *c, struct ref *out)
-{
-	return keep_keys(ev, c, false, out);
+	return call_give_list(whole, rc, out);
 }

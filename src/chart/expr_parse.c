@@ -422,8 +422,9 @@ static int
 parse_arguments(struct parser *p, const struct expr_function *f, uint32_t node,
     size_t base, size_t at)
 {
+	struct expr_arity arity = expr_function_arity(f);
 	bool lambda = false;
-	size_t n, most;
+	size_t n;
 	int rc = OK;
 
 	while (rc == OK && !lex_is(&p->lex, P_RPAREN)) {
@@ -431,7 +432,7 @@ parse_arguments(struct parser *p, const struct expr_function *f, uint32_t node,
 
 		if (lambda)
 			return lex_expected(&p->lex, "')': the lambda comes last", p->e);
-		if (f->lambda != LAMBDA_NEVER && p->stack.n > base && at_lambda(p)) {
+		if (arity.takes_lambda && p->stack.n > base && at_lambda(p)) {
 			rc = parse_lambda(p, &child);
 			lambda = true;
 		} else {
@@ -446,14 +447,13 @@ parse_arguments(struct parser *p, const struct expr_function *f, uint32_t node,
 			rc = lex_expected(&p->lex, "',' or ')'", p->e);
 	}
 	n = p->stack.n - base;
-	most = f->max == 0 ? EXPR_ARGS : f->max;
-	if (rc == OK && (n < f->min || n > most) && f->min == most)
+	if (rc == OK && (n < arity.min || n > arity.max) && arity.min == arity.max)
 		return err_set(p->e, ERR_SYNTAX, "column %zu: %s takes %u argument%s, got %zu",
-		    at + 1, f->name, f->min, f->min == 1 ? "" : "s", n);
-	if (rc == OK && (n < f->min || n > most))
-		return err_set(p->e, ERR_SYNTAX, "column %zu: %s takes %u to %zu arguments, "
-		    "got %zu", at + 1, f->name, f->min, most, n);
-	if (rc == OK && f->lambda == LAMBDA_ALWAYS && !lambda)
+		    at + 1, f->name, arity.min, arity.min == 1 ? "" : "s", n);
+	if (rc == OK && (n < arity.min || n > arity.max))
+		return err_set(p->e, ERR_SYNTAX, "column %zu: %s takes %u to %u arguments, "
+		    "got %zu", at + 1, f->name, arity.min, arity.max, n);
+	if (rc == OK && arity.wants_lambda && !lambda)
 		return err_set(p->e, ERR_SYNTAX,
 		    "column %zu: %s wants a lambda, as in %s(xs, x => x)", at + 1, f->name,
 		    f->name);

@@ -131,24 +131,41 @@ const char *val_kind_name(struct val v);     /* "a string", "undefined", ... */
 /* Text of a scalar as in a template; containers as JSON. */
 void val_add_text(struct buf *b, struct val v);
 
+/* ---- characters of a text ------------------------------------------------ */
+
+size_t expr_text_count(struct str s);
+size_t expr_text_offset(struct str s, size_t at);         /* byte of a character; s.n
+                                                past the end */
+ptrdiff_t expr_text_find(struct str s, struct str what);  /* byte; -1: nowhere */
+
 /* ---- functions ----------------------------------------------------------- */
 
 struct call {
 	const struct node *node;
+	const struct expr_function *f;
 	struct ref *args;
 	size_t n;
 	uint32_t lambda;             /* node of the lambda; UINT32_MAX: none given */
 };
 
-enum lambda_use { LAMBDA_NEVER, LAMBDA_MAYBE, LAMBDA_ALWAYS };
-
 struct expr_function {
 	const char *name;
-	uint8_t min, max;            /* arguments, the lambda counted; max 0: any */
-	uint8_t lambda;              /* it is always the last one */
+	/* A letter an argument: s string, a array, o object, i whole number,
+	 * n number, . any, f a lambda, which is the last.  Those behind ? may be
+	 * left out; one before * may be repeated. */
+	const char *args;
 	int (*fn)(struct eval *ev, const struct call *c, struct ref *out);
+	int how;                     /* which of its names, for fn */
 };
 
+struct expr_arity {
+	unsigned min, max;           /* arguments, the lambda counted */
+	bool takes_lambda, wants_lambda;
+};
+
+struct expr_arity expr_function_arity(const struct expr_function *f);
+/* Checks the arguments and calls it. */
+int expr_function_call(struct eval *ev, const struct call *c, struct ref *out);
 /* The index of a function, or -1. */
 int expr_function_find(struct str name);
 const struct expr_function *expr_function_at(int index);
