@@ -2,6 +2,9 @@
  * expr_parse.c - from text to a tree, by recursive descent with one token of
  * look-ahead and a table of binary operators.
  *
+ * The first error stays in the parser: later steps do nothing, so a rule reads
+ * as the list of its parts.
+ *
  * Two bounds keep the stack small: how deep the parser may nest
  * (LIMIT_EXPR_DEPTH) and how deep the tree may become (EXPR_TREE_DEPTH; a
  * chain of operators is deep without nesting).
@@ -12,6 +15,7 @@
 #include "chart/expr_priv.h"
 
 #include <assert.h>
+#include <stdarg.h>
 #include <stdio.h>
 
 #include "base/mem.h"
@@ -20,6 +24,7 @@ struct parser {
 	struct lexer lex;
 	struct expr *x;
 	struct err *e;
+	int rc;                      /* of the first error */
 	unsigned depth;
 	struct str locals[EXPR_LOCALS];
 	unsigned locals_n;
@@ -28,6 +33,8 @@ struct parser {
 		size_t n, cap;
 	} stack;                     /* children of the lists being read */
 };
+
+#define NO_NODE UINT32_MAX
 
 static const struct binary {
 	enum punct punct;
@@ -49,22 +56,95 @@ static const struct binary {
 	{ P_MOD, NULL, X_MOD, 10 },
 };
 
-static int parse_expr(struct parser *p, uint32_t *out);
-static int parse_unary(struct parser *p, uint32_t *out);
+static uint32_t parse_expr(struct parser *p);
+static uint32_t parse_unary(struct parser *p);
+
+/* ---- tokens and errors --------------------------------------------------- */
+
+__attribute__((format(printf, 3, 4))) static void
+parser_fail(struct parser *p, size_t at, const char *format, ...)
+{
+	char text[200];
+	va_list ap;
+
+	if (p->rc != OK)
+		return;
+	va_start(ap, format);
+	vsnprintf(text, sizeof text, format, ap);
+	va_end(ap);
+	p->rc = err_set(p->e, ERR_SYNTAX, "column %zu: %s", at + 1, text);
+}
+
+static void
+expected(struct parser *p, const char *what)
+{
+	if (p->rc == OK)
+		p->rc = lex_expected(&p->lex, what, p->e);
+}
+
+static void
+next(struct parser *p)
+{
+	if (p->rc == OK)
+		p->rc = lex_next(&p->lex, p->e);
+}
+
+/* Is it the current token?  Never after an error. */
+static bool
+is_at(const struct parser *p, enum punct punct)
+{
+	return p->rc == OK && lex_is(&p->lex, punct);
+}
+
+static bool
+accept(struct parser *p, enum punct punct)
+{
+	if (!is_at(p, punct))
+		return false;
+	next(p);
+	return true;
+}
+
+static void
+expect(struct parser *p, enum punct punct)
+{
+	char what[8];
+
+	snprintf(what, sizeof what, "'%s'", punct_text(punct));
+	if (!accept(p, punct))
+		expected(p, what);
+}
+
+/* Is there one more item before the end of a list? */
+static bool
+has_item(const struct parser *p, enum punct close)
+{
+	return p->rc == OK && !lex_is(&p->lex, close);
+}
+
+/* What follows an item: a comma, or the end of the list. */
+static void
+end_item(struct parser *p, enum punct close)
+{
+	char what[16];
+
+	snprintf(what, sizeof what, "',' or '%s'", punct_text(close));
+	if (!accept(p, P_COMMA) && !is_at(p, close))
+		expected(p, what);
+}
+
+static bool
+enter(struct parser *p)
+{
+	if (p->depth >= LIMIT_EXPR_DEPTH)
+		parser_fail(p, p->lex.token.at, "nested deeper than %d", LIMIT_EXPR_DEPTH);
+	if (p->rc != OK)
+		return false;
+	p->depth++;
+	return true;
+}
 
 /* ---- nodes --------------------------------------------------------------- */
-
-static int
-node_new(struct parser *p, enum op op, size_t at, uint32_t *out)
-{
-	struct expr *x = p->x;
-
-	mem_grow(x->nodes, x->nodes_n, x->nodes_cap);
-	x->nodes[x->nodes_n] = (struct node){ .op = (uint8_t)op, .slot = -1,
-		.column = (uint32_t)at + 1, .depth = 1 };
-	*out = (uint32_t)x->nodes_n++;
-	return OK;
-}
 
 static struct node *
 node_at(struct parser *p, uint32_t i)
@@ -73,18 +153,69 @@ node_at(struct parser *p, uint32_t i)
 	return &p->x->nodes[i];
 }
 
-/* The parent is one deeper than its deepest child. */
-static int
-node_over(struct parser *p, uint32_t parent, uint32_t child)
+static uint32_t
+node_new(struct parser *p, enum op op, size_t at)
 {
-	struct node *n = node_at(p, parent), *c = node_at(p, child);
+	struct expr *x = p->x;
 
-	if (c->depth >= n->depth)
-		n->depth = (uint16_t)(c->depth + 1);
+	mem_grow(x->nodes, x->nodes_n, x->nodes_cap);
+	x->nodes[x->nodes_n] = (struct node){ .op = (uint8_t)op, .slot = -1,
+		.column = (uint32_t)at + 1, .depth = 1 };
+	return (uint32_t)x->nodes_n++;
+}
+
+static uint32_t
+const_new(struct parser *p, size_t at, struct val v)
+{
+	uint32_t i = node_new(p, X_CONST, at);
+
+	node_at(p, i)->k = v;
+	return i;
+}
+
+/* A name, or the local of a lambda that hides it. */
+static uint32_t
+name_new(struct parser *p, const struct token *t)
+{
+	uint32_t i = node_new(p, X_NAME, t->at);
+	struct node *n = node_at(p, i);
+
+	n->k = val_string(t->name);
+	for (unsigned k = 0; k < p->locals_n; k++)
+		if (str_eq(p->locals[k], t->name)) {
+			n->op = X_LOCAL;
+			n->slot = (int32_t)k;
+		}
+	return i;
+}
+
+/* The parent is one deeper than its deepest child. */
+static void
+adopt(struct parser *p, uint32_t parent, uint32_t child)
+{
+	struct node *n = node_at(p, parent);
+
+	if (p->rc != OK || child == NO_NODE)
+		return;
+	if (node_at(p, child)->depth >= n->depth)
+		n->depth = (uint16_t)(node_at(p, child)->depth + 1);
 	if (n->depth > EXPR_TREE_DEPTH)
-		return err_set(p->e, ERR_SYNTAX, "column %u: the expression is too deep",
-		    n->column);
-	return OK;
+		parser_fail(p, n->column - 1, "the expression is too deep");
+}
+
+static uint32_t
+node_over(struct parser *p, enum op op, size_t at, uint32_t a, uint32_t b, uint32_t c)
+{
+	uint32_t i = node_new(p, op, at);
+	struct node *n = node_at(p, i);
+
+	n->a = a;
+	n->b = b;
+	n->c = c;
+	adopt(p, i, a);
+	adopt(p, i, b);
+	adopt(p, i, c);
+	return i;
 }
 
 static void
@@ -97,7 +228,7 @@ push(struct parser *p, uint32_t child)
 }
 
 /* Moves what was pushed since `base` into the list of `parent`. */
-static int
+static void
 take_list(struct parser *p, uint32_t parent, size_t base)
 {
 	struct expr *x = p->x;
@@ -105,256 +236,148 @@ take_list(struct parser *p, uint32_t parent, size_t base)
 	node_at(p, parent)->a = (uint32_t)x->list_n;
 	node_at(p, parent)->b = (uint32_t)(p->stack.n - base);
 	for (size_t i = base; i < p->stack.n; i++) {
-		int rc = node_over(p, parent, p->stack.at[i]);
-		if (rc != OK)
-			return rc;
+		adopt(p, parent, p->stack.at[i]);
 		mem_grow(x->list, x->list_n, x->list_cap);
 		x->list[x->list_n++] = p->stack.at[i];
 	}
 	p->stack.n = base;
-	return OK;
-}
-
-static int
-next(struct parser *p)
-{
-	return lex_next(&p->lex, p->e);
-}
-
-static int
-expect(struct parser *p, enum punct punct)
-{
-	char what[8];
-
-	if (lex_is(&p->lex, punct))
-		return next(p);
-	snprintf(what, sizeof what, "'%s'", punct_text(punct));
-	return lex_expected(&p->lex, what, p->e);
-}
-
-static int
-const_new(struct parser *p, size_t at, struct val v, uint32_t *out)
-{
-	int rc = node_new(p, X_CONST, at, out);
-
-	node_at(p, *out)->k = v;
-	return rc;
-}
-
-static int
-enter(struct parser *p)
-{
-	if (p->depth >= LIMIT_EXPR_DEPTH)
-		return err_set(p->e, ERR_SYNTAX,
-		    "column %zu: nested deeper than %d", p->lex.token.at + 1,
-		    LIMIT_EXPR_DEPTH);
-	p->depth++;
-	return OK;
 }
 
 /* ---- primaries ----------------------------------------------------------- */
 
-static int
-parse_list_until(struct parser *p, enum punct close, uint32_t node, bool spread)
+static uint32_t
+parse_array(struct parser *p)
 {
+	uint32_t array = node_new(p, X_ARRAY, p->lex.token.at);
 	size_t base = p->stack.n;
-	int rc = OK;
 
-	while (rc == OK && !lex_is(&p->lex, close)) {
-		uint32_t child;
-
-		if (spread && lex_is(&p->lex, P_SPREAD))
-			return lex_expected(&p->lex, "a value (use concat or merge)", p->e);
-		rc = parse_expr(p, &child);
-		if (rc != OK)
-			break;
-		push(p, child);
-		if (lex_is(&p->lex, P_COMMA))
-			rc = next(p);
-		else if (!lex_is(&p->lex, close))
-			rc = lex_expected(&p->lex, close == P_RBRACK ? "',' or ']'" :
-			    "',' or ')'", p->e);
+	next(p);
+	while (has_item(p, P_RBRACK)) {
+		if (is_at(p, P_SPREAD))
+			expected(p, "a value (use concat or merge)");
+		push(p, parse_expr(p));
+		end_item(p, P_RBRACK);
 	}
-	if (rc == OK)
-		rc = take_list(p, node, base);
-	return rc == OK ? expect(p, close) : rc;
-}
-
-static int
-parse_array(struct parser *p, uint32_t *out)
-{
-	int rc = node_new(p, X_ARRAY, p->lex.token.at, out);
-
-	if (rc == OK)
-		rc = next(p);
-	return rc == OK ? parse_list_until(p, P_RBRACK, *out, true) : rc;
+	take_list(p, array, base);
+	expect(p, P_RBRACK);
+	return array;
 }
 
 /* One `key: value`, `key` alone or `[expr]: value`. */
-static int
-parse_member(struct parser *p, uint32_t *key, uint32_t *value)
+static void
+parse_member(struct parser *p)
 {
 	struct token t = p->lex.token;
-	int rc;
 
-	if (lex_is(&p->lex, P_LBRACK)) {
-		rc = next(p);
-		if (rc == OK)
-			rc = parse_expr(p, key);
-		if (rc == OK)
-			rc = expect(p, P_RBRACK);
+	if (accept(p, P_LBRACK)) {
+		push(p, parse_expr(p));
+		expect(p, P_RBRACK);
 	} else if (t.kind == T_NAME || t.kind == T_NUMBER) {
-		rc = const_new(p, t.at, val_string(t.name), key);
-		if (rc == OK)
-			rc = next(p);
-		if (rc == OK && t.kind == T_NAME && !lex_is_reserved(t.name) &&
-		    !lex_is(&p->lex, P_COLON)) {
-			rc = node_new(p, X_NAME, t.at, value);
-			node_at(p, *value)->k = val_string(t.name);
-			for (unsigned i = p->locals_n; i-- > 0; )
-				if (str_eq(p->locals[i], t.name)) {
-					node_at(p, *value)->op = X_LOCAL;
-					node_at(p, *value)->slot = (int32_t)i;
-					break;
-				}
-			return rc;
+		push(p, const_new(p, t.at, val_string(t.name)));
+		next(p);
+		if (t.kind == T_NAME && !lex_is_reserved(t.name) && !is_at(p, P_COLON)) {
+			push(p, name_new(p, &t));
+			return;
 		}
 	} else if (t.kind == T_STRING) {
-		rc = const_new(p, t.at, val_string(buf_str(t.string)), key);
-		if (rc == OK)
-			rc = next(p);
+		push(p, const_new(p, t.at, val_string(buf_str(t.string))));
+		next(p);
 	} else {
-		return lex_expected(&p->lex, "a key", p->e);
+		expected(p, "a key");
 	}
-	if (rc == OK)
-		rc = expect(p, P_COLON);
-	return rc == OK ? parse_expr(p, value) : rc;
+	expect(p, P_COLON);
+	push(p, parse_expr(p));
 }
 
-static int
-parse_object(struct parser *p, uint32_t *out)
+static uint32_t
+parse_object(struct parser *p)
 {
+	uint32_t object = node_new(p, X_OBJECT, p->lex.token.at);
 	size_t base = p->stack.n;
-	int rc = node_new(p, X_OBJECT, p->lex.token.at, out);
 
-	if (rc == OK)
-		rc = next(p);
-	while (rc == OK && !lex_is(&p->lex, P_RBRACE)) {
-		uint32_t key, value;
-
-		rc = parse_member(p, &key, &value);
-		if (rc != OK)
-			return rc;
-		push(p, key);
-		push(p, value);
-		if (lex_is(&p->lex, P_COMMA))
-			rc = next(p);
-		else if (!lex_is(&p->lex, P_RBRACE))
-			return lex_expected(&p->lex, "',' or '}'", p->e);
+	next(p);
+	while (has_item(p, P_RBRACE)) {
+		parse_member(p);
+		end_item(p, P_RBRACE);
 	}
-	if (rc == OK)
-		rc = take_list(p, *out, base);
-	return rc == OK ? next(p) : rc;
+	take_list(p, object, base);
+	expect(p, P_RBRACE);
+	return object;
 }
 
-/* Pieces of text and expressions by turns; lex.at stands at the first raw
- * character. */
-static int
-parse_template(struct parser *p, bool quoted, uint32_t *out)
+/* Pieces of text and expressions by turns; lex.at is the first raw character. */
+static uint32_t
+parse_template(struct parser *p, bool quoted)
 {
 	size_t base = p->stack.n, from = p->lex.at;
+	uint32_t template = node_new(p, X_TEMPLATE, from);
 	bool hole = true;
-	int rc = node_new(p, X_TEMPLATE, from, out);
 
-	while (rc == OK && hole) {
-		uint32_t piece;
-
-		rc = lex_template(&p->lex, quoted, &hole, p->e);
-		if (rc == OK && p->lex.string.n > 0) {
-			rc = const_new(p, from, val_string(buf_str(&p->lex.string)), &piece);
-			push(p, piece);
-		}
-		if (rc != OK || !hole)
+	while (p->rc == OK && hole) {
+		p->rc = lex_template(&p->lex, quoted, &hole, p->e);
+		if (p->rc == OK && p->lex.string.n > 0)
+			push(p, const_new(p, from, val_string(buf_str(&p->lex.string))));
+		if (!hole)
 			break;
-		rc = next(p);
-		if (rc == OK)
-			rc = parse_expr(p, &piece);
-		if (rc != OK)
-			return rc;
-		push(p, piece);
+		next(p);
+		push(p, parse_expr(p));
 		/* The closing brace is the current token; raw text follows it. */
-		if (!lex_is(&p->lex, P_RBRACE))
-			return lex_expected(&p->lex, "'}'", p->e);
+		if (!is_at(p, P_RBRACE))
+			expected(p, "'}'");
 	}
-	if (rc == OK)
-		rc = take_list(p, *out, base);
-	return rc == OK && quoted ? next(p) : rc;
+	take_list(p, template, base);
+	if (quoted)
+		next(p);
+	return template;
 }
 
-static int
-parse_name(struct parser *p, uint32_t *out)
+static uint32_t parse_call(struct parser *p, const struct token *name, uint32_t recv);
+
+static uint32_t
+parse_name(struct parser *p)
 {
-	struct token t = p->lex.token;
 	static const struct { const char *word; struct val v; } words[] = {
 		{ "true", { .kind = VAL_BOOL, .u.b = true } },
 		{ "false", { .kind = VAL_BOOL, .u.b = false } },
 		{ "null", { .kind = VAL_NULL } },
 		{ "undefined", { .kind = VAL_UNDEFINED } },
 	};
-	int rc;
+	struct token t = p->lex.token;
 
-	for (size_t i = 0; i < COUNT(words); i++) {
-		if (!str_eq(t.name, str_of(words[i].word)))
-			continue;
-		rc = const_new(p, t.at, words[i].v, out);
-		return rc == OK ? next(p) : rc;
-	}
+	next(p);
+	for (size_t i = 0; i < COUNT(words); i++)
+		if (str_eq(t.name, str_of(words[i].word)))
+			return const_new(p, t.at, words[i].v);
 	if (lex_is_reserved(t.name))
-		return err_set(p->e, ERR_SYNTAX,
-		    "column %zu: '%.*s' is not part of the language", t.at + 1, FMT(t.name));
-	rc = node_new(p, X_NAME, t.at, out);
-	node_at(p, *out)->k = val_string(t.name);
-	for (unsigned i = p->locals_n; i-- > 0; ) {
-		if (!str_eq(p->locals[i], t.name))
-			continue;
-		node_at(p, *out)->op = X_LOCAL;
-		node_at(p, *out)->slot = (int32_t)i;
-		break;
-	}
-	return rc == OK ? next(p) : rc;
+		parser_fail(p, t.at, "'%.*s' is not part of the language", FMT(t.name));
+	return is_at(p, P_LPAREN) ? parse_call(p, &t, NO_NODE) : name_new(p, &t);
 }
 
-static int
-parse_primary(struct parser *p, uint32_t *out)
+static uint32_t
+parse_primary(struct parser *p)
 {
 	struct token t = p->lex.token;
-	int rc;
+	uint32_t out;
 
-	switch (t.kind) {
-	case T_NUMBER:
-		rc = const_new(p, t.at, t.number, out);
-		return rc == OK ? next(p) : rc;
-	case T_STRING:
-		rc = const_new(p, t.at, val_string(buf_str(t.string)), out);
-		return rc == OK ? next(p) : rc;
-	case T_BACKTICK:
-		return parse_template(p, true, out);
-	case T_NAME:
-		return parse_name(p, out);
-	case T_PUNCT:
-	case T_END:
-		break;
+	if (t.kind == T_BACKTICK)
+		return parse_template(p, true);
+	if (t.kind == T_NAME)
+		return parse_name(p);
+	if (is_at(p, P_LBRACK))
+		return parse_array(p);
+	if (is_at(p, P_LBRACE))
+		return parse_object(p);
+	if (t.kind == T_NUMBER || t.kind == T_STRING) {
+		out = const_new(p, t.at, t.kind == T_NUMBER ? t.number :
+		    val_string(buf_str(t.string)));
+		next(p);
+		return out;
 	}
-	if (lex_is(&p->lex, P_LBRACK))
-		return parse_array(p, out);
-	if (lex_is(&p->lex, P_LBRACE))
-		return parse_object(p, out);
-	if (!lex_is(&p->lex, P_LPAREN))
-		return lex_expected(&p->lex, "a value", p->e);
-	rc = next(p);
-	if (rc == OK)
-		rc = parse_expr(p, out);
-	return rc == OK ? expect(p, P_RPAREN) : rc;
+	if (!accept(p, P_LPAREN))
+		expected(p, "a value");
+	out = parse_expr(p);
+	expect(p, P_RPAREN);
+	return out;
 }
 
 /* ---- calls --------------------------------------------------------------- */
@@ -376,259 +399,207 @@ at_lambda(const struct parser *p)
 	return found;
 }
 
-static int
-parse_lambda(struct parser *p, uint32_t *out)
+static uint32_t
+parse_lambda(struct parser *p)
 {
 	bool paren = lex_is(&p->lex, P_LPAREN);
+	size_t at = p->lex.token.at;
 	uint32_t body;
-	int rc = node_new(p, X_LAMBDA, p->lex.token.at, out);
 
-	if (paren && rc == OK)
-		rc = next(p);
-	if (rc != OK)
-		return rc;
+	if (paren)
+		next(p);
 	if (lex_is_reserved(p->lex.token.name))
-		return lex_expected(&p->lex, "a name", p->e);
+		expected(p, "a name");
 	if (p->locals_n == EXPR_LOCALS)
-		return err_set(p->e, ERR_SYNTAX, "column %zu: lambdas nested too deep",
-		    p->lex.token.at + 1);
+		parser_fail(p, p->lex.token.at, "lambdas nested too deep");
+	if (p->rc != OK)
+		return NO_NODE;
 	p->locals[p->locals_n++] = p->lex.token.name;
-	rc = next(p);
-	if (paren && rc == OK)
-		rc = next(p);
-	if (rc == OK)
-		rc = next(p);                /* => */
-	if (rc == OK)
-		rc = parse_expr(p, &body);
+	next(p);
+	if (paren)
+		next(p);
+	next(p);                             /* => */
+	body = parse_expr(p);
 	p->locals_n--;
-	if (rc != OK)
-		return rc;
-	node_at(p, *out)->a = body;
-	return node_over(p, *out, body);
+	return node_over(p, X_LAMBDA, at, body, NO_NODE, NO_NODE);
 }
 
-static int
-unknown_function(struct parser *p, struct str name, size_t at)
+static void
+check_arity(struct parser *p, const struct expr_function *f, size_t at, size_t n,
+    bool lambda)
 {
-	const char *near = expr_function_near(name);
+	struct expr_arity a = expr_function_arity(f);
 
-	return err_near(p->e, ERR_SYNTAX, near, "'", "column %zu: no function '%.*s'",
-	    at + 1, FMT(name));
+	if ((n < a.min || n > a.max) && a.min == a.max)
+		parser_fail(p, at, "%s takes %u argument%s, got %zu", f->name, a.min,
+		    a.min == 1 ? "" : "s", n);
+	else if (n < a.min || n > a.max)
+		parser_fail(p, at, "%s takes %u to %u arguments, got %zu", f->name, a.min,
+		    a.max, n);
+	else if (a.wants_lambda && !lambda)
+		parser_fail(p, at, "%s wants a lambda, as in %s(xs, x => x)", f->name,
+		    f->name);
 }
 
 /* Arguments up to the closing parenthesis; those already pushed since base
  * (the receiver of a method call) come first. */
-static int
+static void
 parse_arguments(struct parser *p, const struct expr_function *f, uint32_t node,
     size_t base, size_t at)
 {
-	struct expr_arity arity = expr_function_arity(f);
-	bool lambda = false;
-	size_t n;
-	int rc = OK;
+	bool takes_lambda = expr_function_arity(f).takes_lambda, lambda = false;
 
-	while (rc == OK && !lex_is(&p->lex, P_RPAREN)) {
-		uint32_t child;
-
+	while (has_item(p, P_RPAREN)) {
 		if (lambda)
-			return lex_expected(&p->lex, "')': the lambda comes last", p->e);
-		if (arity.takes_lambda && p->stack.n > base && at_lambda(p)) {
-			rc = parse_lambda(p, &child);
-			lambda = true;
-		} else {
-			rc = parse_expr(p, &child);
-		}
-		if (rc != OK)
-			return rc;
-		push(p, child);
-		if (lex_is(&p->lex, P_COMMA))
-			rc = next(p);
-		else if (!lex_is(&p->lex, P_RPAREN))
-			rc = lex_expected(&p->lex, "',' or ')'", p->e);
+			expected(p, "')': the lambda comes last");
+		lambda = takes_lambda && p->stack.n > base && at_lambda(p);
+		push(p, lambda ? parse_lambda(p) : parse_expr(p));
+		end_item(p, P_RPAREN);
 	}
-	n = p->stack.n - base;
-	if (rc == OK && (n < arity.min || n > arity.max) && arity.min == arity.max)
-		return err_set(p->e, ERR_SYNTAX, "column %zu: %s takes %u argument%s, got %zu",
-		    at + 1, f->name, arity.min, arity.min == 1 ? "" : "s", n);
-	if (rc == OK && (n < arity.min || n > arity.max))
-		return err_set(p->e, ERR_SYNTAX, "column %zu: %s takes %u to %u arguments, "
-		    "got %zu", at + 1, f->name, arity.min, arity.max, n);
-	if (rc == OK && arity.wants_lambda && !lambda)
-		return err_set(p->e, ERR_SYNTAX,
-		    "column %zu: %s wants a lambda, as in %s(xs, x => x)", at + 1, f->name,
-		    f->name);
-	if (rc == OK)
-		rc = take_list(p, node, base);
-	return rc == OK ? next(p) : rc;
+	check_arity(p, f, at, p->stack.n - base, lambda);
+	take_list(p, node, base);
+	next(p);
 }
 
-/* f(args) with callee a name, or recv.f(args) with `recv` the receiver. */
-static int
-parse_call(struct parser *p, struct str name, size_t at, const uint32_t *recv,
-    uint32_t *out)
+static uint32_t
+parse_in_state(struct parser *p, size_t at)
+{
+	uint32_t node = node_new(p, X_IN_STATE, at);
+	size_t base = p->stack.n;
+
+	next(p);
+	while (has_item(p, P_RPAREN)) {
+		push(p, parse_expr(p));
+		end_item(p, P_RPAREN);
+	}
+	take_list(p, node, base);
+	expect(p, P_RPAREN);
+	if (node_at(p, node)->b != 1)
+		parser_fail(p, at, "In takes 1 argument");
+	return node;
+}
+
+/* name(args), or recv.name(args); the current token is the parenthesis. */
+static uint32_t
+parse_call(struct parser *p, const struct token *name, uint32_t recv)
 {
 	size_t base = p->stack.n;
-	int f, rc;
+	uint32_t node;
+	int f;
 
-	if (recv == NULL && str_eq(name, S("In"))) {
-		rc = node_new(p, X_IN_STATE, at, out);
-		if (rc == OK)
-			rc = next(p);
-		if (rc == OK)
-			rc = parse_list_until(p, P_RPAREN, *out, false);
-		if (rc == OK && node_at(p, *out)->b != 1)
-			rc = err_set(p->e, ERR_SYNTAX, "column %zu: In takes 1 argument",
-			    at + 1);
-		return rc;
+	if (recv == NO_NODE && str_eq(name->name, S("In")))
+		return parse_in_state(p, name->at);
+	f = expr_function_find(name->name);
+	if (f < 0) {
+		p->rc = err_near(p->e, ERR_SYNTAX, expr_function_near(name->name), "'",
+		    "column %zu: no function '%.*s'", name->at + 1, FMT(name->name));
+		return NO_NODE;
 	}
+	node = node_new(p, X_CALL, name->at);
+	node_at(p, node)->slot = f;
 	/* Math.floor(x) is floor(x). */
-	if (recv != NULL && node_at(p, *recv)->op == X_NAME &&
-	    str_eq(val_str(node_at(p, *recv)->k), S("Math")))
-		recv = NULL;
-	f = expr_function_find(name);
-	if (f < 0)
-		return unknown_function(p, name, at);
-	rc = node_new(p, X_CALL, at, out);
-	node_at(p, *out)->slot = f;
-	if (recv != NULL)
-		push(p, *recv);
-	if (rc == OK)
-		rc = next(p);
-	return rc == OK ? parse_arguments(p, expr_function_at(f), *out, base, at) : rc;
+	if (recv != NO_NODE && !(node_at(p, recv)->op == X_NAME &&
+	    str_eq(val_str(node_at(p, recv)->k), S("Math"))))
+		push(p, recv);
+	next(p);
+	parse_arguments(p, expr_function_at(f), node, base, name->at);
+	return node;
 }
 
 /* ---- operators ----------------------------------------------------------- */
 
 /* `.name`, `?.name`, `.name(...)`; the current token is behind the dot. */
-static int
-parse_dot(struct parser *p, bool optional, uint32_t *out)
+static uint32_t
+parse_dot(struct parser *p, bool optional, uint32_t object)
 {
 	struct token t = p->lex.token;
-	uint32_t object = *out;
-	int rc;
+	uint32_t out;
 
 	if (t.kind != T_NAME)
-		return lex_expected(&p->lex, "a name after '.'", p->e);
-	rc = next(p);
-	if (rc == OK && lex_is(&p->lex, P_LPAREN))
-		return parse_call(p, t.name, t.at, &object, out);
-	if (rc == OK)
-		rc = node_new(p, X_MEMBER, t.at, out);
-	if (rc != OK)
-		return rc;
-	node_at(p, *out)->a = object;
-	node_at(p, *out)->k = val_string(t.name);
-	node_at(p, *out)->optional = optional;
-	return node_over(p, *out, object);
+		expected(p, "a name after '.'");
+	next(p);
+	if (is_at(p, P_LPAREN))
+		return parse_call(p, &t, object);
+	out = node_over(p, X_MEMBER, t.at, object, NO_NODE, NO_NODE);
+	node_at(p, out)->k = val_string(t.name);
+	node_at(p, out)->optional = optional;
+	return out;
 }
 
-static int
-parse_index(struct parser *p, bool optional, uint32_t *out)
+static uint32_t
+parse_index(struct parser *p, bool optional, uint32_t object)
 {
-	uint32_t object = *out, index;
 	size_t at = p->lex.token.at;
-	int rc = next(p);
+	struct val key = VAL_UNDEF;
+	uint32_t index, out;
 
-	if (rc == OK)
-		rc = parse_expr(p, &index);
-	if (rc == OK)
-		rc = expect(p, P_RBRACK);
-	if (rc != OK)
-		return rc;
+	next(p);
+	index = parse_expr(p);
+	expect(p, P_RBRACK);
+	if (p->rc != OK)
+		return NO_NODE;
 	/* a['b'] is a.b */
-	if (node_at(p, index)->op == X_CONST && node_at(p, index)->k.kind == VAL_STRING) {
-		struct val key = val_string(val_str(node_at(p, index)->k));
-
-		rc = node_new(p, X_MEMBER, at, out);
-		node_at(p, *out)->k = key;
+	if (node_at(p, index)->op == X_CONST)
+		key = node_at(p, index)->k;
+	if (key.kind == VAL_STRING) {
+		out = node_over(p, X_MEMBER, at, object, NO_NODE, NO_NODE);
+		node_at(p, out)->k = val_string(val_str(key));
 	} else {
-		rc = node_new(p, X_INDEX, at, out);
-		node_at(p, *out)->b = index;
-		if (rc == OK)
-			rc = node_over(p, *out, index);
+		out = node_over(p, X_INDEX, at, object, index, NO_NODE);
 	}
-	if (rc != OK)
-		return rc;
-	node_at(p, *out)->a = object;
-	node_at(p, *out)->optional = optional;
-	return node_over(p, *out, object);
+	node_at(p, out)->optional = optional;
+	return out;
 }
 
-static int
-parse_postfix(struct parser *p, uint32_t *out)
+static uint32_t
+parse_postfix(struct parser *p)
 {
-	int rc;
+	uint32_t out = parse_primary(p);
 
-	if (p->lex.token.kind == T_NAME) {
-		struct token t = p->lex.token;
-		struct lexer saved = p->lex;
+	for (;;) {
+		bool optional = is_at(p, P_CHAIN);
 
-		rc = next(p);
-		if (rc != OK)
-			return rc;
-		if (lex_is(&p->lex, P_LPAREN) && !lex_is_reserved(t.name)) {
-			rc = parse_call(p, t.name, t.at, NULL, out);
-		} else {
-			/* The token behind may have moved the string buffer. */
-			saved.string = p->lex.string;
-			p->lex = saved;
-			rc = parse_primary(p, out);
-		}
-	} else {
-		rc = parse_primary(p, out);
-	}
-	while (rc == OK) {
-		bool optional = lex_is(&p->lex, P_CHAIN);
-
-		if (optional || lex_is(&p->lex, P_DOT)) {
-			rc = next(p);
-			if (rc == OK && optional && lex_is(&p->lex, P_LBRACK))
-				rc = parse_index(p, true, out);
-			else if (rc == OK)
-				rc = parse_dot(p, optional, out);
-		} else if (lex_is(&p->lex, P_LBRACK)) {
-			rc = parse_index(p, false, out);
+		if (optional || is_at(p, P_DOT)) {
+			next(p);
+			if (optional && is_at(p, P_LBRACK))
+				out = parse_index(p, true, out);
+			else
+				out = parse_dot(p, optional, out);
+		} else if (is_at(p, P_LBRACK)) {
+			out = parse_index(p, false, out);
 		} else {
 			break;
 		}
 	}
-	if (rc == OK && (lex_is(&p->lex, P_LPAREN)))
-		return lex_expected(&p->lex, "an operator (values cannot be called)", p->e);
-	return rc;
+	if (is_at(p, P_LPAREN))
+		expected(p, "an operator (values cannot be called)");
+	return out;
 }
 
-/* !x, -x, +x, typeof x; -5 becomes a constant. */
-static int
-parse_unary(struct parser *p, uint32_t *out)
+/* !x, -x, +x, typeof x */
+static uint32_t
+parse_unary(struct parser *p)
 {
 	static const struct { enum punct punct; const char *word; enum op op; } ops[] = {
 		{ P_NOT, NULL, X_NOT }, { P_SUB, NULL, X_NEG }, { P_ADD, NULL, X_PLUS },
 		{ P_NONE, "typeof", X_TYPEOF },
 	};
-	size_t at = p->lex.token.at;
-	uint32_t child;
-	int rc = enter(p);
+	size_t at = p->lex.token.at, i = 0;
+	uint32_t out;
 
-	if (rc != OK)
-		return rc;
-	for (size_t i = 0; i < COUNT(ops); i++) {
-		if (ops[i].word != NULL ? !lex_is_word(&p->lex, ops[i].word) :
-		    !lex_is(&p->lex, ops[i].punct))
-			continue;
-		rc = next(p);
-		if (rc == OK)
-			rc = parse_unary(p, &child);
-		if (rc == OK)
-			rc = node_new(p, ops[i].op, at, out);
-		if (rc != OK)
-			return rc;
-		node_at(p, *out)->a = child;
-		p->depth--;
-		return node_over(p, *out, child);
+	if (!enter(p))
+		return NO_NODE;
+	while (i < COUNT(ops) && !(ops[i].word != NULL ? lex_is_word(&p->lex, ops[i].word) :
+	    lex_is(&p->lex, ops[i].punct)))
+		i++;
+	if (i < COUNT(ops)) {
+		next(p);
+		out = node_over(p, ops[i].op, at, parse_unary(p), NO_NODE, NO_NODE);
+	} else {
+		out = parse_postfix(p);
 	}
-	rc = parse_postfix(p, out);
 	p->depth--;
-	return rc;
+	return out;
 }
 
 static const struct binary *
@@ -641,72 +612,40 @@ binary_here(const struct parser *p)
 	return NULL;
 }
 
-static int
-parse_binary(struct parser *p, int level, uint32_t *out)
+static uint32_t
+parse_binary(struct parser *p, int level)
 {
-	int rc = parse_unary(p, out);
+	uint32_t out = parse_unary(p);
 
-	while (rc == OK) {
+	while (p->rc == OK) {
 		const struct binary *b = binary_here(p);
 		size_t at = p->lex.token.at;
-		uint32_t left = *out, right;
 
 		if (b == NULL || b->level < level)
-			return OK;
-		rc = next(p);
-		if (rc == OK)
-			rc = parse_binary(p, b->level + 1, &right);
-		if (rc == OK)
-			rc = node_new(p, b->op, at, out);
-		if (rc != OK)
-			return rc;
-		node_at(p, *out)->a = left;
-		node_at(p, *out)->b = right;
-		rc = node_over(p, *out, left);
-		if (rc == OK)
-			rc = node_over(p, *out, right);
+			break;
+		next(p);
+		out = node_over(p, b->op, at, out, parse_binary(p, b->level + 1), NO_NODE);
 	}
-	return rc;
+	return out;
 }
 
-static int
-parse_condition(struct parser *p, uint32_t cond, uint32_t *out)
+static uint32_t
+parse_expr(struct parser *p)
 {
-	size_t at = p->lex.token.at;
-	uint32_t yes, no;
-	int rc = next(p);
+	uint32_t out, yes;
+	size_t at;
 
-	if (rc == OK)
-		rc = parse_expr(p, &yes);
-	if (rc == OK)
-		rc = expect(p, P_COLON);
-	if (rc == OK)
-		rc = parse_expr(p, &no);
-	if (rc == OK)
-		rc = node_new(p, X_COND, at, out);
-	if (rc != OK)
-		return rc;
-	node_at(p, *out)->a = cond;
-	node_at(p, *out)->b = yes;
-	node_at(p, *out)->c = no;
-	rc = node_over(p, *out, cond);
-	if (rc == OK)
-		rc = node_over(p, *out, yes);
-	return rc == OK ? node_over(p, *out, no) : rc;
-}
-
-static int
-parse_expr(struct parser *p, uint32_t *out)
-{
-	int rc = enter(p);
-
-	if (rc != OK)
-		return rc;
-	rc = parse_binary(p, 1, out);
-	if (rc == OK && lex_is(&p->lex, P_QUESTION))
-		rc = parse_condition(p, *out, out);
+	if (!enter(p))
+		return NO_NODE;
+	out = parse_binary(p, 1);
+	at = p->lex.token.at;
+	if (accept(p, P_QUESTION)) {
+		yes = parse_expr(p);
+		expect(p, P_COLON);
+		out = node_over(p, X_COND, at, out, yes, parse_expr(p));
+	}
 	p->depth--;
-	return rc;
+	return out;
 }
 
 /* ---- the door ------------------------------------------------------------ */
@@ -715,7 +654,6 @@ static int
 parse(struct expr **out, struct str text, bool template, struct err *e)
 {
 	struct parser p = { .e = e };
-	int rc;
 
 	*out = NULL;
 	if (text.n > LIMIT_EXPR_BYTES)
@@ -726,22 +664,20 @@ parse(struct expr **out, struct str text, bool template, struct err *e)
 	p.x = mem_new(struct expr);
 	lex_init(&p.lex, text);
 	if (template) {
-		rc = parse_template(&p, false, &p.x->root);
+		p.x->root = parse_template(&p, false);
 	} else {
-		rc = lex_next(&p.lex, e);
-		if (rc == OK)
-			rc = parse_expr(&p, &p.x->root);
-		if (rc == OK && p.lex.token.kind != T_END)
-			rc = lex_expected(&p.lex, "the end", e);
+		next(&p);
+		p.x->root = parse_expr(&p);
+		if (p.lex.token.kind != T_END)
+			expected(&p, "the end");
 	}
 	lex_release(&p.lex);
 	free(p.stack.at);
-	if (rc != OK) {
+	if (p.rc == OK)
+		*out = p.x;
+	else
 		expr_free(p.x);
-		return rc;
-	}
-	*out = p.x;
-	return OK;
+	return p.rc;
 }
 
 int
