@@ -31,7 +31,7 @@ run_raise(struct session *s, const struct action *a, struct err *e)
 static int
 run_assign(struct session *s, const struct action *a, struct err *e)
 {
-	bool bare = a->b == 0 && a->payload.content == CONTENT_NONE;
+	bool bare = a->b == 0 && a->content.kind == CONTENT_NONE;
 	struct val v;
 	int rc;
 
@@ -39,7 +39,7 @@ run_assign(struct session *s, const struct action *a, struct err *e)
 	if (bare && a->slot >= 0 && bit_get(s->declared, (uint32_t)a->slot))
 		return OK;
 	rc = a->b != 0 ? data_eval(s, a->b, &v, e) :
-	    data_content(s, a->payload.content, a->payload.at, &v, e);
+	    data_content(s, &a->content, &v, e);
 	return rc == OK ? data_assign(s, a->a, a->declare, v, e) : rc;
 }
 

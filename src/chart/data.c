@@ -225,16 +225,16 @@ data_text(struct session *s, const struct value *v, struct val *hold, struct str
 }
 
 int
-data_content(struct session *s, enum content_kind kind, uint32_t at, struct val *out,
+data_content(struct session *s, const struct content *from, struct val *out,
     struct err *e)
 {
 	*out = VAL_UNDEF;
-	if (kind == CONTENT_CODE)
-		return data_eval(s, at, out, e);
-	if (kind == CONTENT_CONST && !may_work(s))
+	if (from->kind == CONTENT_CODE)
+		return data_eval(s, from->at, out, e);
+	if (from->kind == CONTENT_CONST && !may_work(s))
 		return err_set(e, ERR_LIMIT, "too much work for one event");
-	if (kind == CONTENT_CONST) {
-		*out = val_copy(s->c->consts.at[at]);
+	if (from->kind == CONTENT_CONST) {
+		*out = val_copy(s->c->consts.at[from->at]);
 		s->turn->work += val_bytes(*out) / COPIED_BYTES;
 	}
 	return OK;
@@ -243,16 +243,14 @@ data_content(struct session *s, enum content_kind kind, uint32_t at, struct val 
 /* SCXML 5.7: a param that cannot be evaluated is left out (and raised); a
  * name of a namelist that cannot be stops the whole. */
 int
-data_payload(struct session *s, const struct payload *p, struct val *out, struct err *e)
+data_params(struct session *s, struct range params, struct val *out, struct err *e)
 {
 	struct val object = VAL_UNDEF;
 
-	if (p->content != CONTENT_NONE)
-		return data_content(s, p->content, p->at, out, e);
 	*out = VAL_UNDEF;
-	s->turn->work += p->params.n * MEMBER_WORK;
-	for (uint32_t i = 0; i < p->params.n; i++) {
-		const struct param *param = &s->c->params.at[p->params.first + i];
+	s->turn->work += params.n * MEMBER_WORK;
+	for (uint32_t i = 0; i < params.n; i++) {
+		const struct param *param = &s->c->params.at[params.first + i];
 		struct val v;
 		int rc = data_eval(s, param->code, &v, e);
 
@@ -274,6 +272,13 @@ data_payload(struct session *s, const struct payload *p, struct val *out, struct
 	}
 	*out = object;
 	return OK;
+}
+
+int
+data_payload(struct session *s, const struct payload *p, struct val *out, struct err *e)
+{
+	return p->content.kind != CONTENT_NONE ? data_content(s, &p->content, out, e) :
+	    data_params(s, p->params, out, e);
 }
 
 /* ---- writing ------------------------------------------------------------- */
@@ -336,7 +341,7 @@ data_init(struct session *s, struct range data, bool top)
 		if (top && d->top && val_has(s->params, name))
 			v = val_ref(val_get(s->params, name));
 		else
-			rc = data_content(s, d->kind, d->at, &v, &e);
+			rc = data_content(s, &d->content, &v, &e);
 		data_set_slot(s, (uint32_t)d->slot, v);
 		if (rc != OK)
 			turn_error(s, rc, VAL_UNDEF, &e);

@@ -50,9 +50,9 @@ invoke_effect(struct session *s, const struct active *a)
 		.content = text_of(a->content), .state = from->state,
 		.serial = a->serial, .autoforward = from->autoforward };
 
-	if (from->payload.content == CONTENT_CHILD) {
-		f.child = s->c->children.at[from->payload.at];
-		f.content = from->payload.text;
+	if (from->payload.content.kind == CONTENT_CHILD) {
+		f.child = s->c->children.at[from->payload.content.at];
+		f.content = from->payload.content.text;
 	}
 	return turn_effect(s, &f);
 }
@@ -91,15 +91,15 @@ read_text(struct session *s, const struct value *from, struct str otherwise,
 /* Inline content: a chart is known already, text is kept as written, a
  * computed value that is not text goes as JSON. */
 static int
-read_content(struct session *s, const struct payload *from, struct val *out,
+read_content(struct session *s, const struct content *from, struct val *out,
     struct err *e)
 {
 	struct buf b = BUF(LIMIT_EXPR_BYTES_OUT);
 	int rc;
 
-	if (from->content == CONTENT_CONST)
+	if (from->kind == CONTENT_CONST)
 		*out = val_string(from->text);
-	if (from->content != CONTENT_CODE)
+	if (from->kind != CONTENT_CODE)
 		return OK;
 	rc = data_eval(s, from->at, out, e);
 	if (rc != OK || out->kind == VAL_STRING)
@@ -114,18 +114,16 @@ read_content(struct session *s, const struct payload *from, struct val *out,
 static int
 read_invoke(struct session *s, const struct invoke *from, struct active *a, struct err *e)
 {
-	struct payload params = from->payload;
 	int rc = make_id(s, from, a, e);
 
-	params.content = CONTENT_NONE;
 	if (rc == OK)
 		rc = read_text(s, &from->type, S(SCXML_TYPE), &a->type, e);
 	if (rc == OK)
 		rc = read_text(s, &from->src, STR_NONE, &a->src, e);
 	if (rc == OK)
-		rc = data_payload(s, &params, &a->params, e);
+		rc = data_params(s, from->payload.params, &a->params, e);
 	if (rc == OK)
-		rc = read_content(s, &from->payload, &a->content, e);
+		rc = read_content(s, &from->payload.content, &a->content, e);
 	return rc;
 }
 

@@ -40,11 +40,15 @@ struct value {
 
 enum content_kind { CONTENT_NONE, CONTENT_CODE, CONTENT_CONST, CONTENT_CHILD };
 
+struct content {
+	enum content_kind kind;
+	uint32_t at;                 /* code, constant or child */
+	struct str text;             /* CONST, CHILD: as written */
+};
+
 struct payload {
 	struct range params;         /* of params */
-	enum content_kind content;
-	uint32_t at;                 /* code, constant or child */
-	struct str text;             /* CONST: as written */
+	struct content content;
 };
 
 struct param {
@@ -73,7 +77,7 @@ struct action {
 	                                FOREACH: array code, item text; SEND: index */
 	int32_t slot, slot2;         /* ASSIGN; FOREACH: item and index */
 	struct value text;           /* RAISE, CANCEL; LOG: label */
-	struct payload payload;      /* ASSIGN: inline content */
+	struct content content;      /* ASSIGN: inline */
 	struct range range;          /* IF: branches; FOREACH: its body */
 };
 
@@ -89,8 +93,7 @@ struct invoke {
 struct datum {
 	int32_t slot;
 	bool top;                    /* of the root: params may override it */
-	enum content_kind kind;      /* NONE: undefined */
-	uint32_t at;
+	struct content content;      /* NONE: undefined */
 };
 
 #define DOMAIN_NONE    UINT32_MAX       /* no targets */
@@ -109,7 +112,7 @@ struct transition {
 };
 
 struct state {
-	struct str id;
+	struct str id;               /* first: the key of chart.by_id */
 	enum state_kind kind;
 	bool deep, named;
 	uint32_t parent, last, depth;
@@ -128,11 +131,13 @@ struct state {
 };
 
 struct slot {
-	struct str name;
+	struct str name;             /* first: the key of chart.by_slot */
 	uint32_t index;
 };
 
 #define VECTOR(type) struct { type *at; size_t n, cap; }
+/* A place for one more.  What is written there must not add to the vector. */
+#define vector_add(v) (mem_grow((v).at, (v).n, (v).cap), &(v).at[(v).n++])
 
 struct chart {
 	struct arena arena;          /* texts */
@@ -185,26 +190,26 @@ struct compile {
 	struct chart *c;
 	struct draft *d;
 	struct err *e;
+	int rc;                      /* of the first error; what is compiled after it
+	                                is never run */
 	const struct draft_state *where;     /* for messages */
 	const char *what;            /* "transition", ...; NULL: the state itself */
 	unsigned depth;              /* of nested actions */
 	bool in_finalize;
 };
 
-int compile_fail(struct compile *k, struct spot at, const char *format, ...)
+void compile_fail(struct compile *k, struct spot at, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 struct str compile_text(struct compile *k, struct str s);
 int compile_slot(struct compile *k, struct str name);
-int compile_code(struct compile *k, const struct draft_text *t, uint32_t *out);
-int compile_value(struct compile *k, const struct draft_text *literal,
-    const struct draft_text *expr, const char *name, struct value *out);
-int compile_place(struct compile *k, const struct draft_text *t, uint32_t *out);
-int compile_content(struct compile *k, const struct draft_content *from,
-    enum content_kind *kind, uint32_t *at, struct str *text);
-int compile_payload(struct compile *k, const struct draft_payload *from,
-    struct payload *out);
-int compile_block(struct compile *k, const struct draft_action *body,
-    struct range *out);
+uint32_t compile_code(struct compile *k, const struct draft_text *t);
+struct value compile_value(struct compile *k, const struct draft_text *literal,
+    const struct draft_text *expr, const char *name);
+uint32_t compile_place(struct compile *k, const struct draft_text *t);
+struct content compile_content(struct compile *k, const struct draft_content *from);
+struct payload compile_payload(struct compile *k, const struct draft_payload *from,
+    bool both);
+struct range compile_block(struct compile *k, const struct draft_action *body);
 void compile_bind(struct chart *c);
 
 #endif

@@ -154,8 +154,10 @@ int  data_assign(struct session *s, uint32_t place, bool declare, struct val v,
     struct err *e);
 void data_set_slot(struct session *s, uint32_t slot, struct val v);
 void data_init(struct session *s, struct range data, bool top);
-int  data_content(struct session *s, enum content_kind kind, uint32_t at,
-    struct val *out, struct err *e);
+int  data_content(struct session *s, const struct content *from, struct val *out,
+    struct err *e);
+int  data_params(struct session *s, struct range params, struct val *out,
+    struct err *e);
 int  data_payload(struct session *s, const struct payload *p, struct val *out,
     struct err *e);
 /* Literal or evaluated text; *hold owns it (drop it afterwards). */
