@@ -13,24 +13,19 @@
 #include <string.h>
 #include <yyjson.h>
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the first byte is the lowest");
+#include "base/json_priv.h"
 
 #define REPLACEMENT S("\xef\xbf\xbd")        /* U+FFFD */
 
-#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
-#define HAS_ZERO(w) (((w) - EACH(1)) & ~(w) & EACH(0x80))
-
-/* Marks, of eight bytes, those that may not stand for themselves: controls,
- * quotes, backslashes and all beyond ASCII.  A borrow can mark too much, but
- * only above a byte that is rightly marked: the lowest mark is exact. */
+/* Marks, of eight bytes, those that may not stand for themselves, and all beyond
+ * ASCII; the lowest mark is exact. */
 static uint64_t
 odd_bytes(const char *p)
 {
-	uint64_t w, odd;
+	uint64_t w;
 
 	memcpy(&w, p, sizeof w);
-	odd = ((w - EACH(0x20)) & ~w) | w;
-	return (odd & EACH(0x80)) | HAS_ZERO(w ^ EACH('"')) | HAS_ZERO(w ^ EACH('\\'));
+	return json_stops(w) | (w & JSON_HIGH);
 }
 
 /* The end of the run from i that needs no escape. */
@@ -48,7 +43,7 @@ plain_run(struct str s, size_t i)
 		}
 		i += (size_t)__builtin_ctzll(odd) / 8;
 		c = (unsigned char)s.p[i];
-		if (c < 0x20 || c == '"' || c == '\\')
+		if (json_is_stop((char)c))
 			break;
 		if (c >= 0x80)
 			n = str_utf8_step(str_sub(s, i, s.n));
@@ -168,30 +163,12 @@ add_utf8(struct buf *b, uint32_t c)
 	}
 }
 
-/* The four digits at s[i], or -1. */
-static int32_t
-hex4(struct str s, size_t i)
-{
-	int32_t v = 0;
-
-	if (i > s.n || s.n - i < 4)
-		return -1;
-	for (size_t k = 0; k < 4; k++) {
-		int d = str_hex_digit(s.p[i + k]);
-
-		if (d < 0)
-			return -1;
-		v = v << 4 | d;
-	}
-	return v;
-}
-
 /* The escape whose letter is s[i] == 'u'; returns the index past it, 0 when
  * it is none.  Half a surrogate pair becomes U+FFFD. */
 static size_t
 decode_u(struct str s, size_t i, struct buf *out)
 {
-	int32_t c = hex4(s, i + 1), low;
+	int32_t c = json_hex4(s.p + i + 1, s.p + s.n), low;
 
 	if (c < 0)
 		return 0;
@@ -201,7 +178,7 @@ decode_u(struct str s, size_t i, struct buf *out)
 		return i;
 	}
 	if (c < 0xdc00 && i + 1 < s.n && s.p[i] == '\\' && s.p[i + 1] == 'u') {
-		low = hex4(s, i + 2);
+		low = json_hex4(s.p + i + 2, s.p + s.n);
 		if (low >= 0xdc00 && low <= 0xdfff) {
 			add_utf8(out, 0x10000 +
 			    ((uint32_t)(c - 0xd800) << 10 | (uint32_t)(low - 0xdc00)));
@@ -236,11 +213,8 @@ json_unescape(struct str raw, struct buf *out)
 	size_t i = 0, before = out->n;
 
 	while (i < raw.n && !out->failed) {
-		size_t end = i;
+		size_t end = (size_t)(json_plain_end(raw.p + i, raw.p + raw.n) - raw.p);
 
-		while (end < raw.n && (unsigned char)raw.p[end] >= 0x20 &&
-		    raw.p[end] != '"' && raw.p[end] != '\\')
-			end++;
 		if (end > i)
 			buf_add(out, str_sub(raw, i, end - i));
 		if (end == raw.n)

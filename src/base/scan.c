@@ -10,10 +10,8 @@
 
 #include <assert.h>
 
+#include "base/json_priv.h"
 #include "base/limits.h"
-
-#define ONES UINT64_C(0x0101010101010101)
-#define HIGH UINT64_C(0x8080808080808080)
 
 static bool
 fail(struct scan *s)
@@ -23,50 +21,6 @@ fail(struct scan *s)
 	return false;
 }
 
-/* Does some of these eight bytes end a run of plain string bytes: a quote, a
- * backslash, a control?  Never misses one. */
-static bool
-word_stops(const char *p)
-{
-	uint64_t w, quote, slash;
-
-	memcpy(&w, p, sizeof w);
-	quote = w ^ (ONES * '"');
-	slash = w ^ (ONES * '\\');
-	return ((((quote - ONES) & ~quote) | ((slash - ONES) & ~slash) |
-	    ((w - ONES * 0x20) & ~w)) & HIGH) != 0;
-}
-
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
-/* Four hex digits; -1 if they are not. */
-static int
-hex4(const char *p, const char *end)
-{
-	int v = 0;
-
-	if (end - p < 4)
-		return -1;
-	for (int i = 0; i < 4; i++) {
-		int digit = hex_digit(p[i]);
-
-		if (digit < 0)
-			return -1;
-		v = v << 4 | digit;
-	}
-	return v;
-}
-
 /* p is at a backslash; the byte after the escape, NULL if it is none. */
 static const char *
 escape_end(const char *p, const char *end)
@@ -74,9 +28,14 @@ escape_end(const char *p, const char *end)
 	assert(*p == '\\');
 	if (end - p < 2)
 		return NULL;
-	if (p[1] == 'u')
-		return hex4(p + 2, end) < 0 ? NULL : p + 6;
-	return p[1] != '\0' && strchr("\"\\/bfnrt", p[1]) != NULL ? p + 2 : NULL;
+	switch (p[1]) {
+	case 'u':
+		return json_hex4(p + 2, end) < 0 ? NULL : p + 6;
+	case '"': case '\\': case '/': case 'b': case 'f': case 'n': case 'r': case 't':
+		return p + 2;
+	default:
+		return NULL;
+	}
 }
 
 /* p is after the opening quote; the closing one, NULL if there is none. */
@@ -84,14 +43,11 @@ static const char *
 string_end(const char *p, const char *end)
 {
 	for (;;) {
-		while (end - p >= 8 && !word_stops(p))
-			p += 8;
-		while (p < end && (unsigned char)*p >= 0x20 && *p != '"' && *p != '\\')
-			p++;
-		if (p == end || (unsigned char)*p < 0x20)
-			return NULL;
-		if (*p == '"')
+		p = json_plain_end(p, end);
+		if (p < end && *p == '"')
 			return p;
+		if (p == end || *p != '\\')
+			return NULL;
 		p = escape_end(p, end);
 		if (p == NULL)
 			return NULL;
@@ -134,8 +90,8 @@ number_end(const char *p, const char *end)
 	return p;
 }
 
-char
-scan_peek(struct scan *s)
+static char
+peek_past_blanks(struct scan *s)
 {
 	while (s->p < s->end &&
 	    (*s->p == ' ' || *s->p == '\n' || *s->p == '\r' || *s->p == '\t'))
@@ -143,10 +99,23 @@ scan_peek(struct scan *s)
 	return s->p < s->end ? *s->p : '\0';
 }
 
+/* Inline: most tokens have no blank before them. */
+static inline char
+peek(struct scan *s)
+{
+	return s->p < s->end && *s->p > ' ' ? *s->p : peek_past_blanks(s);
+}
+
+char
+scan_peek(struct scan *s)
+{
+	return peek(s);
+}
+
 bool
 scan_open(struct scan *s, char bracket)
 {
-	if (scan_peek(s) != bracket || s->depth == LIMIT_JSON_DEPTH)
+	if (peek(s) != bracket || s->depth == LIMIT_JSON_DEPTH)
 		return fail(s);
 	s->p++;
 	s->depth++;
@@ -157,7 +126,7 @@ scan_open(struct scan *s, char bracket)
 static bool
 step(struct scan *s, bool *first, char bracket)
 {
-	char c = scan_peek(s);
+	char c = peek(s);
 
 	if (s->bad)
 		return false;
@@ -180,7 +149,7 @@ scan_member(struct scan *s, bool *first, struct str *key)
 {
 	if (!step(s, first, '}') || !scan_string(s, key))
 		return false;
-	if (scan_peek(s) != ':')
+	if (peek(s) != ':')
 		return fail(s);
 	s->p++;
 	return true;
@@ -192,19 +161,23 @@ scan_element(struct scan *s, bool *first)
 	return step(s, first, ']');
 }
 
-bool
-scan_string(struct scan *s, struct str *raw)
+/* The string whose opening quote is at s->p. */
+static inline bool
+string(struct scan *s, struct str *raw)
 {
-	const char *close;
+	const char *close = string_end(s->p + 1, s->end);
 
-	if (scan_peek(s) != '"')
-		return fail(s);
-	close = string_end(s->p + 1, s->end);
 	if (close == NULL)
 		return fail(s);
 	*raw = (struct str){ s->p + 1, (size_t)(close - s->p - 1) };
 	s->p = close + 1;
 	return true;
+}
+
+bool
+scan_string(struct scan *s, struct str *raw)
+{
+	return peek(s) == '"' ? string(s, raw) : fail(s);
 }
 
 static bool
@@ -242,7 +215,7 @@ skip(struct scan *s)
 	bool first = true;
 	struct str raw;
 
-	switch (scan_peek(s)) {
+	switch (peek(s)) {
 	case '{':
 		for (scan_open(s, '{'); scan_member(s, &first, &raw); )
 			skip(s);
@@ -252,7 +225,7 @@ skip(struct scan *s)
 			skip(s);
 		return !s->bad;
 	case '"':
-		return scan_string(s, &raw);
+		return string(s, &raw);
 	case 't':
 		return word(s, S("true"));
 	case 'f':
@@ -269,7 +242,7 @@ scan_value(struct scan *s, struct str *raw)
 {
 	const char *from;
 
-	scan_peek(s);
+	peek(s);
 	from = s->p;
 	if (!skip(s))
 		return false;
@@ -280,7 +253,7 @@ scan_value(struct scan *s, struct str *raw)
 bool
 scan_end(struct scan *s)
 {
-	scan_peek(s);
+	peek(s);
 	return !s->bad && s->p == s->end;
 }
 
@@ -289,7 +262,7 @@ scan_text(struct scan *s)
 {
 	struct str raw = STR_NONE;
 
-	if (scan_peek(s) == '"')
+	if (peek(s) == '"')
 		return scan_string(s, &raw) ? raw : STR_NONE;
 	scan_value(s, &raw);
 	return STR_NONE;
@@ -324,13 +297,13 @@ scan_surrogates_paired(struct str raw)
 			p += 2;
 			continue;
 		}
-		v = hex4(p + 2, end);
+		v = json_hex4(p + 2, end);
 		p += 6;
 		if (v < 0xd800 || v > 0xdfff)
 			continue;
 		if (v > 0xdbff || end - p < 6 || p[0] != '\\' || p[1] != 'u')
 			return false;
-		v = hex4(p + 2, end);
+		v = json_hex4(p + 2, end);
 		if (v < 0xdc00 || v > 0xdfff)
 			return false;
 		p += 6;
@@ -375,7 +348,7 @@ plain_next(const char **p, const char *end)
 		return ' ';
 	if (c != 'u')
 		return c;
-	v = hex4(*p, end);
+	v = json_hex4(*p, end);
 	*p += end - *p < 4 ? end - *p : 4;
 	return v > 0 && v < 0x80 ? (char)v : 'x';
 }
