@@ -75,17 +75,16 @@ call_expires(const struct call *c, struct wheel_timer *t)
 	shard_timer_set(c->r->shard, t, left > 0 ? left : 0);
 }
 
-void
+int
 call_json(struct call *c, struct str extra)
 {
 	const struct buf *out = &c->api->out;
 
-	if (out->failed) {
-		call_error(c, ERR_TOOBIG, "the answer is larger than %zu bytes",
-		    out->max);
-		return;
-	}
+	if (out->failed)
+		return err_set(&c->err, ERR_TOOBIG,
+		    "the answer is larger than %zu bytes", out->max);
 	call_reply(c, 200, S("application/json"), extra, buf_str(out));
+	return OK;
 }
 
 void
@@ -135,6 +134,26 @@ hide_internal(const struct call *c, int rc, struct err *e)
 	err_set(e, rc, "Internal Server Error (id %.*s)", UUID_TEXT, text);
 }
 
+/* Words for a failure that has none: what the path names is not there. */
+static void
+add_words(const struct call *c, int rc, struct err *e)
+{
+	struct str path = str_of(c->route != NULL ? c->route->path : NULL);
+	char id[UUID_TEXT];
+
+	uuid_format(&c->thread_id, id);
+	if (rc != ERR_NOTFOUND)
+		err_set(e, rc, "%s", rc_text(rc));
+	else if (str_contains(path, S("{run_id}")))
+		err_set(e, rc, "Run not found");
+	else if (str_contains(path, S("{assistant_id}")))
+		err_set(e, rc, "Assistant not found");
+	else if (str_eq(c->r->method, S("PATCH")))
+		err_set(e, rc, "Thread not found");
+	else
+		err_set(e, rc, "Thread with ID %.*s not found", UUID_TEXT, id);
+}
+
 void
 call_fail(struct call *c, int rc, const struct err *e)
 {
@@ -144,13 +163,20 @@ call_fail(struct call *c, int rc, const struct err *e)
 	int status = api_status(rc);
 
 	assert(rc < 0);
-	if (shown.text[0] == '\0')
-		err_set(&shown, rc, "%s", rc_text(rc));
+	if (shown.text[0] == '\0' || str_eq(str_of(shown.text), str_of(rc_text(rc))))
+		add_words(c, rc, &shown);
 	if (status == 500)
 		hide_internal(c, rc, &shown);
 	error_add_body(out, plain, str_of(shown.text));
 	call_reply(c, status, plain ? S("text/plain; charset=utf-8") :
 	    S("application/json"), status_lines(status), buf_str(out));
+}
+
+void
+call_finish(struct call *c, int rc)
+{
+	if (rc < 0)
+		call_fail(c, rc, &c->err);
 }
 
 void

@@ -84,57 +84,56 @@ owner_remember(struct api *a, struct str subject, owner_t id)
 
 /* ---- handling ------------------------------------------------------------ */
 
-static void
+static int
+body_parse(const struct call *c, struct json_doc *doc, struct err *e)
+{
+	struct err why;
+	int rc;
+
+	if (!(c->route->flags & ROUTE_BODY) ||
+	    (c->r->body.n == 0 && (c->route->flags & ROUTE_BODY_OPTIONAL)))
+		return OK;
+	if (c->r->body.n == 0)
+		return err_set(e, ERR_INVALID, "body: expected an object, got nothing");
+	rc = json_parse(doc, c->r->body, &why);
+	return rc == OK ? OK : err_set(e, rc, "%s%s", rc == ERR_SYNTAX ?
+	    "Malformed JSON in request body: " : "", why.text);
+}
+
+static int
 call_begin(struct call *c)
 {
 	struct json_doc doc = { 0 };
 	struct buf body = BUF(0);
-	struct err e = { 0 };
-	int rc = OK;
+	struct fields in;
+	int rc;
 
-	if (!(c->route->flags & ROUTE_BODY)) {
-		c->route->handle(c, NULL);
-		return;
-	}
-	if (c->r->body.n == 0) {
-		if (c->route->flags & ROUTE_BODY_OPTIONAL)
-			c->route->handle(c, NULL);
-		else
-			call_error(c, ERR_INVALID,
-			    "body: expected an object, got nothing");
-		return;
-	}
 	/* A run may take hours, and its input is read by then. */
-	if (c->r->body.n > BODY_KEPT && !(c->route->flags & ROUTE_READS))
+	if (c->r->body.n > BODY_KEPT && (c->route->flags & ROUTE_BODY) &&
+	    !(c->route->flags & ROUTE_READS))
 		body = http_take_body(c->r);
-	rc = json_parse(&doc, c->r->body, &e);
-	if (rc == ERR_SYNTAX)
-		call_error(c, rc, "Malformed JSON in request body: %s", e.text);
-	else if (rc < 0)
-		call_fail(c, rc, &e);
-	else if (!json_is_object(doc.root))
-		call_error(c, ERR_INVALID, "body: expected an object, got %s",
-		    json_kind(doc.root));
-	else
-		c->route->handle(c, doc.root);
+	rc = body_parse(c, &doc, &c->err);
+	fields_open(&in, doc.root, "body", &c->err);
+	c->in = &in;
+	if (rc == OK)
+		rc = in.rc;
+	if (rc == OK)
+		rc = c->route->handle(c);
 	json_release(&doc);
 	buf_release(&body);
+	return rc;
 }
 
-static void
+static int
 owner_interned(struct call *c)
 {
-	if (c->op.cmd.rc < 0) {
-		call_fail(c, c->op.cmd.rc, &c->op.cmd.err);
-		return;
-	}
 	c->owner = c->op.owner_intern.id;
 	owner_remember(c->api, c->who.subject, c->owner);
-	call_begin(c);
+	return call_begin(c);
 }
 
 /* Finds the owner's number: here, on disk, or by making one. */
-static void
+static int
 call_owner(struct call *c)
 {
 	struct str subject = c->who.subject;
@@ -144,19 +143,17 @@ call_owner(struct call *c)
 	o = map_get(&c->api->owners, &subject);
 	if (o != NULL) {
 		c->owner = o->id;
-		call_begin(c);
-		return;
+		return call_begin(c);
 	}
 	rc = store_owner_find(c->api->reader, subject, &c->owner);
-	if (rc == OK) {
-		owner_remember(c->api, subject, c->owner);
-		call_begin(c);
-	} else if (rc == ERR_NOTFOUND) {
+	if (rc == ERR_NOTFOUND) {
 		c->op.owner_intern = (struct store_owner_intern){ .subject = subject };
-		call_submit(c, STORE_OWNER_INTERN, owner_interned);
-	} else {
-		call_error(c, rc, "owner look-up: %s", rc_text(rc));
+		return call_submit(c, STORE_OWNER_INTERN, owner_interned);
 	}
+	if (rc < 0)
+		return err_set(&c->err, rc, "owner look-up: %s", rc_text(rc));
+	owner_remember(c->api, subject, c->owner);
+	return call_begin(c);
 }
 
 /* {thread_id} and {run_id} are always UUIDs; others are the handler's. */
@@ -283,10 +280,7 @@ handle(void *ctx, struct http_req *r)
 	struct call *c = r->user;
 
 	(void)ctx;
-	if (c->who.subject.n > 0)
-		call_owner(c);
-	else
-		call_begin(c);
+	call_finish(c, c->who.subject.n > 0 ? call_owner(c) : call_begin(c));
 }
 
 void
@@ -303,11 +297,16 @@ command_done(struct store_cmd *cmd)
 {
 	struct call *c = CONTAINER_OF(cmd, struct call, op.cmd);
 
-	c->then(c);
+	if (cmd->rc < 0)
+		call_fail(c, cmd->rc, &cmd->err);
+	else if (c->then == NULL)
+		call_empty(c, 204);
+	else
+		call_finish(c, c->then(c));
 }
 
-void
-call_submit(struct call *c, enum store_op op, void (*then)(struct call *c))
+int
+call_submit(struct call *c, enum store_op op, int (*then)(struct call *c))
 {
 	int rc;
 
@@ -317,8 +316,7 @@ call_submit(struct call *c, enum store_op op, void (*then)(struct call *c))
 	c->op.cmd.done = command_done;
 	c->then = then;
 	rc = store_submit(c->api->shared->o.store, c->api->shard, &c->op.cmd, false);
-	if (rc < 0)
-		call_error(c, rc, "the store is busy; try again");
+	return rc == OK ? OK : err_set(&c->err, rc, "the store is busy; try again");
 }
 
 int

@@ -2,9 +2,11 @@
  * api_priv.h - one request on its way, and the helpers every handler shares.
  *
  * A struct call lives in its request's arena.  A handler reads what it needs
- * from `body` before it returns (the document is released then), copies it
- * into the arena, and answers exactly once: at once, or from call->then when
- * its store command is back.  After an answer the call is gone.
+ * from `in` before it returns (the document is released then) and copies it
+ * into the arena.  It answers once, or has the call answered once later, as by
+ * call->then when its store command is back, and returns OK; or it answers
+ * nothing, sets call->err and returns the code, which is the answer then.
+ * After an answer the call is gone.
  *
  * Threads: everything here belongs to the call's shard, except the counters
  * of struct metrics, which /metrics reads from any.
@@ -17,6 +19,7 @@
 #include "api/api.h"
 #include "api/metrics.h"
 #include "api/router.h"
+#include "base/fields.h"
 #include "base/limits.h"
 #include "base/map.h"
 #include "work/host/guest.h"
@@ -69,8 +72,9 @@ struct call {
 	struct uuid thread_id, run_id;       /* parsed, when the path has them */
 	struct principal who;
 	owner_t owner;
-	struct err err;                      /* scratch of the handler */
-	void (*then)(struct call *c);        /* op came back; look at op.cmd.rc */
+	struct fields *in;                   /* the body, while the handler runs */
+	struct err err;                      /* why the handler failed */
+	int (*then)(struct call *c);         /* op came back; as a handler */
 	struct watcher *watcher;             /* waiting for a run */
 	struct feed *feed;                   /* following a project */
 	struct str request_id;               /* of /work/rpc and /mcp, JSON */
@@ -116,7 +120,8 @@ int  api_status(int rc);
 struct buf *call_out(struct call *c);        /* the cleared answer buffer */
 void call_reply(struct call *c, int status, struct str content_type,
     struct str extra, struct str body);      /* extra: lines after the CORS ones */
-void call_json(struct call *c, struct str extra);        /* 200 with call_out */
+int  call_json(struct call *c, struct str extra);        /* 200 with call_out;
+                                                ERR_TOOBIG: not answered */
 /* Arms t for the moment the caller's token expires; no-op for tokens that do
  * not expire. */
 void call_expires(const struct call *c, struct wheel_timer *t);
@@ -125,6 +130,8 @@ void call_empty(struct call *c, int status);
 void call_error(struct call *c, int rc, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void call_fail(struct call *c, int rc, const struct err *e);
+/* What a handler returned: a code is answered with c->err. */
+void call_finish(struct call *c, int rc);
 void error_add_body(struct buf *b, bool plain, struct str message);
 
 /* ---- room for large answers (room.c) -------------------------------------- */
@@ -141,8 +148,9 @@ void api_trim(struct api *a);
 
 /* ---- store commands (api.c) ---------------------------------------------- */
 
-/* Sends c->op; `then` runs when it is back.  A full queue is answered here. */
-void call_submit(struct call *c, enum store_op op, void (*then)(struct call *c));
+/* Sends c->op; `then` runs when it is back, if it has not failed.  NULL: the
+ * answer is 204.  ERR_BUSY: the queue is full. */
+int  call_submit(struct call *c, enum store_op op, int (*then)(struct call *c));
 
 /* One JSON value as text in the request's arena; `absent` when there is none.
  * ERR_INVALID past max, naming the path. */
@@ -163,11 +171,10 @@ void add_uuid_key(struct buf *b, const char *key, const struct uuid *id);
 
 /* By UUID or graph id.  ERR_NOTFOUND. */
 int  assistant_find(struct call *c, struct str id, struct store_assistant *out);
-/* The thread of the path, or the 404 that says so (answered; not OK then). */
+/* The thread of the path.  ERR_NOTFOUND. */
 int  thread_find(struct call *c, struct store_thread *out);
-void call_no_thread(struct call *c);
-/* A thread with its state, which is looked up. */
-void answer_thread(struct call *c, const struct store_thread *t);
+/* A thread with its state, which is looked up; as a handler. */
+int  answer_thread(struct call *c, const struct store_thread *t);
 
 /* Which members an object shows. */
 enum {
@@ -195,7 +202,7 @@ struct str call_location(struct call *c, const struct uuid *thread_id,
 
 /* ---- handlers ------------------------------------------------------------ */
 
-typedef void handler(struct call *c, jnode body);
+typedef int handler(struct call *c);
 
 handler system_page, system_ok, system_info, system_health, system_metrics, system_openapi;
 handler assistant_create, assistant_get, assistant_update, assistant_delete;
@@ -216,16 +223,16 @@ handler item_put, item_get, item_delete, item_search;
 
 /* The project a request is about.  ERR_INVALID in c->err. */
 int  work_project(struct call *c, struct str *out);
-/* Fills c->op.work with what every request has; body may be NULL. */
-int  work_prepare(struct call *c, jnode body);
-void work_send(struct call *c, struct str operation, void (*then)(struct call *c));
+/* Fills c->op.work with what every request has. */
+int  work_prepare(struct call *c);
+int  work_send(struct call *c, struct str operation, int (*then)(struct call *c));
 
 /* ---- waiting for a run (watch.c) ----------------------------------------- */
 
 enum watch_kind { WATCH_WAIT, WATCH_JOIN, WATCH_STREAM, WATCH_JOIN_STREAM };
 
 /* Starts the run and answers through a watcher. */
-void watch_start(struct call *c, enum watch_kind kind,
+int  watch_start(struct call *c, enum watch_kind kind,
     const struct run_request *q, bool cancel_on_gone);
 /* Joins a run.  known: its row was seen, so the answer may begin. */
 void watch_join(struct call *c, enum watch_kind kind, bool known,

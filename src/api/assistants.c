@@ -42,11 +42,11 @@ assistant_add_json(struct buf *b, const struct store_assistant *a, unsigned sele
 	buf_lit(b, "}");
 }
 
-static void
+static int
 answer_assistant(struct call *c, const struct store_assistant *a)
 {
 	assistant_add_json(call_out(c), a, SELECT_ALL);
-	call_json(c, c->warning);
+	return call_json(c, c->warning);
 }
 
 /* ---- finding ------------------------------------------------------------- */
@@ -76,28 +76,14 @@ assistant_find(struct call *c, struct str s, struct store_assistant *out)
 	return store_assistant_get(c->api->reader, c->owner, &id, &c->r->arena, out);
 }
 
-/* rc of something done to the assistant of the path. */
-static void
-assistant_fail(struct call *c, int rc, const struct err *e)
-{
-	if (rc == ERR_NOTFOUND)
-		call_error(c, rc, "Assistant not found");
-	else
-		call_fail(c, rc, e);
-}
-
-void
-assistant_get(struct call *c, jnode body)
+int
+assistant_get(struct call *c)
 {
 	struct store_assistant a;
 	int rc;
 
-	(void)body;
 	rc = assistant_find(c, c->param[0], &a);
-	if (rc < 0)
-		assistant_fail(c, rc, &c->err);
-	else
-		answer_assistant(c, &a);
+	return rc < 0 ? rc : answer_assistant(c, &a);
 }
 
 /* ---- creating and changing ----------------------------------------------- */
@@ -183,18 +169,16 @@ done:
 	return rc;
 }
 
-static void
+static int
 assistant_created(struct call *c)
 {
-	if (c->op.cmd.rc < 0)
-		assistant_fail(c, c->op.cmd.rc, &c->op.cmd.err);
-	else
-		answer_assistant(c, &c->op.assistant_create.a);
+	return answer_assistant(c, &c->op.assistant_create.a);
 }
 
-void
-assistant_create(struct call *c, jnode body)
+int
+assistant_create(struct call *c)
 {
+	jnode body = c->in->node;
 	struct store_assistant_create *op = &c->op.assistant_create;
 	int if_exists = 0, rc;
 
@@ -212,61 +196,47 @@ assistant_create(struct call *c, jnode body)
 		    "graph_id: expected a string, got nothing");
 	if (rc == OK)
 		rc = check_graph(c, op->a.graph_id);
-	if (rc < 0) {
-		call_fail(c, rc, &c->err);
-		return;
-	}
+	if (rc < 0)
+		return rc;
 	op->do_nothing = if_exists == 1;
 	op->a.version = 1;
 	op->a.created = op->a.updated = shard_wall(c->api->shard);
-	call_submit(c, STORE_ASSISTANT_CREATE, assistant_created);
+	return call_submit(c, STORE_ASSISTANT_CREATE, assistant_created);
 }
 
-static void
+static int
 assistant_updated(struct call *c)
 {
-	if (c->op.cmd.rc < 0)
-		assistant_fail(c, c->op.cmd.rc, &c->op.cmd.err);
-	else
-		answer_assistant(c, &c->op.assistant_update.a);
+	return answer_assistant(c, &c->op.assistant_update.a);
 }
 
-void
-assistant_update(struct call *c, jnode body)
+int
+assistant_update(struct call *c)
 {
+	jnode body = c->in->node;
 	struct store_assistant_update *op = &c->op.assistant_update;
 	int rc;
 
 	*op = (struct store_assistant_update){ .now = shard_wall(c->api->shard) };
-	if (!assistant_id_parse(c->api->shared, c->param[0], &op->a.id)) {
-		assistant_fail(c, ERR_NOTFOUND, &c->err);
-		return;
-	}
+	if (!assistant_id_parse(c->api->shared, c->param[0], &op->a.id))
+		return ERR_NOTFOUND;
 	rc = read_assistant(c, body, &op->a);
 	if (rc == OK && op->a.graph_id.p != NULL)
 		rc = check_graph(c, op->a.graph_id);
-	if (rc < 0)
-		call_fail(c, rc, &c->err);
-	else
-		call_submit(c, STORE_ASSISTANT_UPDATE, assistant_updated);
+	return rc < 0 ? rc : call_submit(c, STORE_ASSISTANT_UPDATE, assistant_updated);
 }
 
 /* ---- deleting ------------------------------------------------------------ */
 
-static void
+static int
 assistant_deleted(struct call *c)
 {
-	struct buf *b;
+	struct buf *b = call_out(c);
 
-	if (c->op.cmd.rc < 0) {
-		assistant_fail(c, c->op.cmd.rc, &c->op.cmd.err);
-		return;
-	}
-	b = call_out(c);
 	buf_lit(b, "[\"");
 	uuid_add(b, &c->op.assistant_delete.id);
 	buf_lit(b, "\"]");
-	call_json(c, STR_NONE);
+	return call_json(c, STR_NONE);
 }
 
 /* Without authentication every caller owns it, so the store would delete it. */
@@ -280,24 +250,22 @@ is_system(const struct api_shared *sh, const struct uuid *id)
 	return i < sh->graphs_n;
 }
 
-void
-assistant_delete(struct call *c, jnode body)
+int
+assistant_delete(struct call *c)
 {
 	struct store_assistant_delete *op = &c->op.assistant_delete;
 	int rc;
 
-	(void)body;
 	*op = (struct store_assistant_delete){ 0 };
 	rc = param_bool(c->r, "delete_threads", false, &op->threads, &c->err);
 	if (rc < 0)
-		call_fail(c, rc, &c->err);
-	else if (!assistant_id_parse(c->api->shared, c->param[0], &op->id))
-		assistant_fail(c, ERR_NOTFOUND, &c->err);
-	else if (is_system(c->api->shared, &op->id))
-		call_error(c, ERR_DENIED, "the assistant of a graph is the system's "
-		    "and stays");
-	else
-		call_submit(c, STORE_ASSISTANT_DELETE, assistant_deleted);
+		return rc;
+	if (!assistant_id_parse(c->api->shared, c->param[0], &op->id))
+		return ERR_NOTFOUND;
+	if (is_system(c->api->shared, &op->id))
+		return err_set(&c->err, ERR_DENIED, "the assistant of a graph is the "
+		    "system's and stays");
+	return call_submit(c, STORE_ASSISTANT_DELETE, assistant_deleted);
 }
 
 /* ---- the system's own ---------------------------------------------------- */

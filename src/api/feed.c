@@ -288,8 +288,8 @@ read_after(struct call *c, int64_t *after)
 	return rc;
 }
 
-void
-work_events_handler(struct call *c, jnode body)
+int
+work_events_handler(struct call *c)
 {
 	struct api *a = c->api;
 	struct str project;
@@ -297,15 +297,12 @@ work_events_handler(struct call *c, jnode body)
 	int64_t after;
 	int rc = work_project(c, &project);
 
-	(void)body;
 	if (rc == OK)
 		rc = read_after(c, &after);
 	if (rc == OK && a->draining)
 		rc = err_set(&c->err, ERR_BUSY, "the server is stopping");
-	if (rc < 0) {
-		call_fail(c, rc, &c->err);
-		return;
-	}
+	if (rc < 0)
+		return rc;
 	f = mem_new(struct feed);
 	f->api = a;
 	f->call = c;
@@ -327,6 +324,7 @@ work_events_handler(struct call *c, jnode body)
 	f->listening = true;
 	work_listen(a->shared->o.store, &f->listener);
 	feed_read(f);
+	return OK;
 }
 
 static void

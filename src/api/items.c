@@ -150,19 +150,10 @@ item_add_json(struct buf *b, const struct store_item *item)
 
 /* ---- handlers ------------------------------------------------------------ */
 
-/* Put and delete answer alike. */
-static void
-item_changed(struct call *c)
+int
+item_put(struct call *c)
 {
-	if (c->op.cmd.rc < 0)
-		call_fail(c, c->op.cmd.rc, &c->op.cmd.err);
-	else
-		call_empty(c, 204);
-}
-
-void
-item_put(struct call *c, jnode body)
-{
+	jnode body = c->in->node;
 	struct store_item_put *op = &c->op.item_put;
 	jnode value;
 	int rc;
@@ -179,43 +170,38 @@ item_put(struct call *c, jnode body)
 	if (rc == OK)
 		rc = call_text(c, value, "value", STR_NONE,
 		    LIMIT_STORE_VALUE_BYTES, &op->item.value_json);
-	if (rc < 0) {
-		call_fail(c, rc, &c->err);
-		return;
-	}
+	if (rc < 0)
+		return rc;
 	op->item.created = op->item.updated = shard_wall(c->api->shard);
-	call_submit(c, STORE_ITEM_PUT, item_changed);
+	return call_submit(c, STORE_ITEM_PUT, NULL);
 }
 
-void
-item_get(struct call *c, jnode body)
+int
+item_get(struct call *c)
 {
 	struct store_item item;
 	struct str ns, key;
 	int rc;
 
-	(void)body;
 	rc = place_query(c, &ns, &key);
-	if (rc < 0) {
-		call_fail(c, rc, &c->err);
-		return;
-	}
+	if (rc < 0)
+		return rc;
 	rc = store_item_get(c->api->reader, c->owner, ns, key, &c->r->arena, &item);
-	if (rc == OK && !call_has_room(c))
-		return;
+	if (rc < 0 && rc != ERR_NOTFOUND)
+		return rc;
+	if (!call_has_room(c))
+		return OK;
 	if (rc == OK)
 		item_add_json(call_out(c), &item);
-	else if (rc == ERR_NOTFOUND)
-		buf_lit(call_out(c), "null");
-	if (rc == OK || rc == ERR_NOTFOUND)
-		call_json(c, STR_NONE);
 	else
-		call_error(c, rc, "store item: %s", rc_text(rc));
+		buf_lit(call_out(c), "null");
+	return call_json(c, STR_NONE);
 }
 
-void
-item_delete(struct call *c, jnode body)
+int
+item_delete(struct call *c)
 {
+	jnode body = c->in->node;
 	struct store_item_delete *op = &c->op.item_delete;
 	int rc;
 
@@ -224,24 +210,17 @@ item_delete(struct call *c, jnode body)
 		rc = place_read(c, body, &op->ns, &op->key);
 	else
 		rc = place_query(c, &op->ns, &op->key);
-	if (rc < 0)
-		call_fail(c, rc, &c->err);
-	else
-		call_submit(c, STORE_ITEM_DELETE, item_changed);
+	return rc < 0 ? rc : call_submit(c, STORE_ITEM_DELETE, NULL);
 }
 
-static void
+static int
 items_found(struct call *c)
 {
 	const struct store_item_search *op = &c->op.item_search;
 	struct buf *b;
 
-	if (op->cmd.rc < 0) {
-		call_fail(c, op->cmd.rc, &op->cmd.err);
-		return;
-	}
 	if (!call_has_room(c))
-		return;
+		return OK;
 	b = call_out(c);
 	buf_lit(b, "{\"items\":[");
 	for (size_t i = 0; i < op->items_n; i++) {
@@ -252,7 +231,7 @@ items_found(struct call *c)
 	if (op->truncated)
 		buf_lit(b, ",\"truncated\":true");
 	buf_lit(b, "}");
-	call_json(c, op->truncated ? S("x-search-truncated: 1\r\n") : STR_NONE);
+	return call_json(c, op->truncated ? S("x-search-truncated: 1\r\n") : STR_NONE);
 }
 
 /* Older clients call the prefix `namespace`. */
@@ -267,9 +246,10 @@ prefix_read(struct call *c, jnode body, struct str *out)
 	return namespace_read(c, labels, "namespace_prefix", out);
 }
 
-void
-item_search(struct call *c, jnode body)
+int
+item_search(struct call *c)
 {
+	jnode body = c->in->node;
 	struct store_item_search *op = &c->op.item_search;
 	struct str query = STR_NONE;
 	struct fields f, filter;
@@ -286,10 +266,8 @@ item_search(struct call *c, jnode body)
 	fields_str(&f, "query", LIMIT_FILTER_BYTES, &query);
 	fields_int(&f, "limit", 1, LIMIT_PAGE_ROWS, &op->limit);
 	fields_int(&f, "offset", 0, INT32_MAX, &op->offset);
-	if (f.rc < 0) {
-		call_fail(c, f.rc, &c->err);
-		return;
-	}
+	if (f.rc < 0)
+		return f.rc;
 	op->query = arena_str(&c->r->arena, query);
-	call_submit(c, STORE_ITEM_SEARCH, items_found);
+	return call_submit(c, STORE_ITEM_SEARCH, items_found);
 }

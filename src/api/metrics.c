@@ -274,19 +274,16 @@ open_files(void)
 	return n > 3 ? (double)(n - 3) : 0;     /* without . .. and d itself */
 }
 
-void
-system_metrics(struct call *c, jnode body)
+int
+system_metrics(struct call *c)
 {
 	struct api_shared *sh = c->api->shared;
 	struct buf *b = call_out(c);
 	int rc = field_check_word("format", FIELD_METRICS, param_str(c->r, "format"),
 	    &c->err);
 
-	(void)body;
-	if (rc < 0) {
-		call_fail(c, rc, &c->err);
-		return;
-	}
+	if (rc < 0)
+		return rc;
 	add_http(b, sh);
 	add_runs(b, sh);
 	add_store(b, sh->o.store);
@@ -299,4 +296,5 @@ system_metrics(struct call *c, jnode body)
 	    open_files());
 	call_reply(c, 200, S("text/plain; version=0.0.4; charset=utf-8"), STR_NONE,
 	    buf_str(b));
+	return OK;
 }

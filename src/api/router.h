@@ -12,7 +12,6 @@
 #define API_ROUTER_H
 
 #include "base/buf.h"
-#include "base/json.h"
 #include "base/rc.h"
 
 struct call;
@@ -35,7 +34,7 @@ struct route {
 	const char *method, *path;
 	unsigned flags;
 	size_t body_max;
-	void (*handle)(struct call *c, jnode body);
+	int (*handle)(struct call *c);
 	const char *summary;
 	const char *request;                 /* what it takes; NULL: nothing */
 	const char *response;                /* what it answers */

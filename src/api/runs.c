@@ -251,9 +251,10 @@ check_input(struct call *c, jnode body, const struct run_request *q)
 }
 
 static int
-read_run(struct call *c, jnode body, bool stateless, struct run_ask *ask)
+read_run(struct call *c, bool stateless, struct run_ask *ask)
 {
 	struct run_request *q = &ask->q;
+	jnode body = c->in->node;
 	jnode completion = json_get(body, S("on_completion"));
 	bool subgraphs;                      /* there are none, asked for or not */
 	int rc;
@@ -294,8 +295,10 @@ read_run(struct call *c, jnode body, bool stateless, struct run_ask *ask)
 void
 call_run_failed(struct call *c, int rc, const struct err *e)
 {
+	struct err none = { 0 };
+
 	if (rc == ERR_NOTFOUND)
-		call_no_thread(c);
+		call_fail(c, rc, &none);
 	else if (rc == ERR_CONFLICT)
 		call_error(c, rc, "Thread is already running a task. Wait for it "
 		    "to finish or choose a different multitask strategy.");
@@ -313,24 +316,21 @@ run_created(void *ctx, int rc, const struct store_run *run, const struct err *e)
 		return;
 	}
 	run_add_json(call_out(c), run);
-	call_json(c, call_location(c, &run->thread_id, &run->id, NULL));
+	call_finish(c, call_json(c, call_location(c, &run->thread_id, &run->id, NULL)));
 }
 
-static void
-start_background(struct call *c, jnode body, bool stateless)
+static int
+start_background(struct call *c, bool stateless)
 {
 	struct run_ask ask;
-	int rc;
+	int rc = read_run(c, stateless, &ask);
 
-	rc = read_run(c, body, stateless, &ask);
-	if (rc == OK)
-		rc = run_start(c->api->runs, &ask.q, NULL, run_created, c, &c->err);
-	if (rc < 0)
-		call_fail(c, rc, &c->err);
+	return rc < 0 ? rc :
+	    run_start(c->api->runs, &ask.q, NULL, run_created, c, &c->err);
 }
 
-static void
-start_watched(struct call *c, jnode body, bool stateless, enum watch_kind kind)
+static int
+start_watched(struct call *c, bool stateless, enum watch_kind kind)
 {
 	struct run_ask ask;
 	int rc = OK;
@@ -338,47 +338,44 @@ start_watched(struct call *c, jnode body, bool stateless, enum watch_kind kind)
 	if (kind == WATCH_STREAM)
 		rc = field_check_query(c->r, FIELD_STREAM, &c->err);
 	if (rc == OK)
-		rc = read_run(c, body, stateless, &ask);
-	if (rc < 0)
-		call_fail(c, rc, &c->err);
-	else
-		watch_start(c, kind, &ask.q, ask.cancel_on_gone);
+		rc = read_run(c, stateless, &ask);
+	return rc < 0 ? rc : watch_start(c, kind, &ask.q, ask.cancel_on_gone);
 }
 
-void
-run_create_handler(struct call *c, jnode body)
+int
+run_create_handler(struct call *c)
 {
-	start_background(c, body, false);
+	return start_background(c, false);
 }
 
-void
-run_wait_handler(struct call *c, jnode body)
+int
+run_wait_handler(struct call *c)
 {
-	start_watched(c, body, false, WATCH_WAIT);
+	return start_watched(c, false, WATCH_WAIT);
 }
 
-void
-run_stream_handler(struct call *c, jnode body)
+int
+run_stream_handler(struct call *c)
 {
-	start_watched(c, body, false, WATCH_STREAM);
+	return start_watched(c, false, WATCH_STREAM);
 }
 
-void
-stateless_create(struct call *c, jnode body)
+int
+stateless_create(struct call *c)
 {
-	start_background(c, body, true);
+	return start_background(c, true);
 }
 
-void
-stateless_wait(struct call *c, jnode body)
+int
+stateless_wait(struct call *c)
 {
-	start_watched(c, body, true, WATCH_WAIT);
+	return start_watched(c, true, WATCH_WAIT);
 }
 
-void
-stateless_stream(struct call *c, jnode body)
+int
+stateless_stream(struct call *c)
 {
-	start_watched(c, body, true, WATCH_STREAM);
+	return start_watched(c, true, WATCH_STREAM);
 }
 
 /* ---- runs that exist ----------------------------------------------------- */
@@ -394,51 +391,24 @@ run_look(struct call *c, struct store_run *out)
 	    ERR_NOTFOUND : rc;
 }
 
-/* The same, and answers the call on failure. */
-static int
-run_find(struct call *c, struct store_run *out)
-{
-	int rc = run_look(c, out);
-
-	if (rc == ERR_NOTFOUND)
-		call_error(c, rc, "Run not found");
-	else if (rc < 0)
-		call_error(c, rc, "run: %s", rc_text(rc));
-	return rc;
-}
-
-void
-run_get_handler(struct call *c, jnode body)
+int
+run_get_handler(struct call *c)
 {
 	struct store_run run;
+	int rc = run_look(c, &run);
 
-	(void)body;
-	if (run_find(c, &run) < 0)
-		return;
+	if (rc < 0)
+		return rc;
 	run_add_json(call_out(c), &run);
-	call_json(c, STR_NONE);
+	return call_json(c, STR_NONE);
 }
 
-static void
-run_deleted(struct call *c)
+int
+run_delete_handler(struct call *c)
 {
-	int rc = c->op.cmd.rc;
-
-	if (rc == OK)
-		call_empty(c, 204);
-	else if (rc == ERR_NOTFOUND)
-		call_error(c, rc, "Run not found");
-	else
-		call_fail(c, rc, &c->op.cmd.err);
-}
-
-void
-run_delete_handler(struct call *c, jnode body)
-{
-	(void)body;
 	c->op.run_delete = (struct store_run_delete){ .thread_id = c->thread_id,
 	    .run_id = c->run_id };
-	call_submit(c, STORE_RUN_DELETE, run_deleted);
+	return call_submit(c, STORE_RUN_DELETE, NULL);
 }
 
 /* Cuts the objects of the array in `out` down to the selected members. */
@@ -483,21 +453,17 @@ select_members(struct call *c, const struct str *select, size_t n)
 	return rc;
 }
 
-static void
+static int
 runs_found(struct call *c)
 {
 	const struct store_run_list *op = &c->op.run_list;
 	struct str *select;
 	struct buf *b;
 	size_t n;
-	int rc = op->cmd.rc;
+	int rc;
 
-	if (rc < 0) {
-		call_fail(c, rc, &op->cmd.err);
-		return;
-	}
 	if (!call_has_room(c))
-		return;
+		return OK;
 	b = call_out(c);
 	buf_lit(b, "[");
 	for (size_t i = 0; i < op->runs_n; i++) {
@@ -509,10 +475,7 @@ runs_found(struct call *c)
 	rc = param_list(c->r, "select", &select, &n, &c->err);
 	if (rc == OK && n > 0 && !b->failed)
 		rc = select_members(c, select, n);
-	if (rc < 0)
-		call_fail(c, rc, &c->err);
-	else
-		call_json(c, STR_NONE);
+	return rc < 0 ? rc : call_json(c, STR_NONE);
 }
 
 /* The last two are known, and in no run of ours. */
@@ -535,15 +498,14 @@ check_select(struct call *c)
 	return rc;
 }
 
-void
-run_list_handler(struct call *c, jnode body)
+int
+run_list_handler(struct call *c)
 {
 	struct store_run_list *op = &c->op.run_list;
 	struct str status = param_str(c->r, "status");
 	struct store_thread t;
 	int rc;
 
-	(void)body;
 	*op = (struct store_run_list){ .status = -1 };
 	rc = param_int(c->r, "limit", LIST_DEFAULT, 1, LIMIT_PAGE_ROWS,
 	    &op->limit, &c->err);
@@ -557,14 +519,13 @@ run_list_handler(struct call *c, jnode body)
 	}
 	if (rc == OK)
 		rc = check_select(c);
-	if (rc < 0) {
-		call_fail(c, rc, &c->err);
-		return;
-	}
-	if (thread_find(c, &t) < 0)
-		return;
+	if (rc < 0)
+		return rc;
+	rc = thread_find(c, &t);
+	if (rc < 0)
+		return rc;
 	op->thread_seq = t.seq;
-	call_submit(c, STORE_RUN_LIST, runs_found);
+	return call_submit(c, STORE_RUN_LIST, runs_found);
 }
 
 /* ---- joining ------------------------------------------------------------- */
@@ -572,32 +533,32 @@ run_list_handler(struct call *c, jnode body)
 static int
 read_cancel_on_gone(struct call *c, bool *out)
 {
-	int rc = param_bool(c->r, "cancel_on_disconnect", false, out, &c->err);
-
-	if (rc < 0)
-		call_fail(c, rc, &c->err);
-	return rc;
+	return param_bool(c->r, "cancel_on_disconnect", false, out, &c->err);
 }
 
-void
-run_join_handler(struct call *c, jnode body)
+int
+run_join_handler(struct call *c)
 {
 	struct store_run run;
 	bool cancel;
+	int rc = read_cancel_on_gone(c, &cancel);
 
-	(void)body;
-	if (read_cancel_on_gone(c, &cancel) == OK && run_find(c, &run) == OK)
+	if (rc == OK)
+		rc = run_look(c, &run);
+	if (rc == OK)
 		watch_join(c, WATCH_JOIN, true, 0, INT64_MAX, cancel);
+	return rc;
 }
 
-void
-stateless_join(struct call *c, jnode body)
+int
+stateless_join(struct call *c)
 {
 	bool cancel;
+	int rc = read_cancel_on_gone(c, &cancel);
 
-	(void)body;
-	if (read_cancel_on_gone(c, &cancel) == OK)
+	if (rc == OK)
 		watch_join(c, WATCH_JOIN, false, 0, INT64_MAX, cancel);
+	return rc;
 }
 
 /* What a join of a stream asks for.  Modes: those of the query, or all modes
@@ -627,34 +588,34 @@ read_join(struct call *c, struct join_ask *ask)
 	if (rc == OK && n > 0)
 		rc = modes_parse(words, n, &ask->modes, &json, &c->err);
 	buf_release(&json);
-	if (rc < 0)
-		call_fail(c, rc, &c->err);
 	return rc;
 }
 
 /* A stateless run has no row; if there is no such run either, the stream says
  * so. */
-void
-run_join_stream_handler(struct call *c, jnode body)
+int
+run_join_stream_handler(struct call *c)
 {
 	struct join_ask ask;
 	struct store_run run;
+	int rc = read_join(c, &ask);
 
-	(void)body;
-	if (read_join(c, &ask) == OK)
+	if (rc == OK)
 		watch_join(c, WATCH_JOIN_STREAM, run_look(c, &run) == OK, ask.modes,
 		    ask.after, ask.cancel);
+	return rc;
 }
 
-void
-stateless_join_stream(struct call *c, jnode body)
+int
+stateless_join_stream(struct call *c)
 {
 	struct join_ask ask;
+	int rc = read_join(c, &ask);
 
-	(void)body;
-	if (read_join(c, &ask) == OK)
+	if (rc == OK)
 		watch_join(c, WATCH_JOIN_STREAM, false, ask.modes, ask.after,
 		    ask.cancel);
+	return rc;
 }
 
 /* ---- cancelling ---------------------------------------------------------- */
@@ -676,25 +637,24 @@ run_cancelled(void *ctx, int rc)
 		call_empty(c, 202);
 }
 
-void
-run_cancel_handler(struct call *c, jnode body)
+int
+run_cancel_handler(struct call *c)
 {
 	struct str action = param_str(c->r, "action");
 	struct store_run run;
 	bool wait;
 	int rc;
 
-	(void)body;
 	rc = param_bool(c->r, "wait", false, &wait, &c->err);
 	if (rc == OK && action.n > 0)
 		rc = field_check_word("action", FIELD_CANCEL, action, &c->err);
 	if (rc == OK && action.n > 0 && word_index(action_words, action) < 0)
 		rc = word_error(&c->err, "action", action_words, action);
-	if (rc < 0) {
-		call_fail(c, rc, &c->err);
-		return;
-	}
-	if (run_find(c, &run) == OK)
+	if (rc < 0)
+		return rc;
+	rc = run_look(c, &run);
+	if (rc == OK)
 		run_cancel(c->api->runs, c->owner, &c->thread_id, &c->run_id, wait,
 		    run_cancelled, c);
+	return rc;
 }

@@ -164,44 +164,36 @@ read_threads(struct call *c, jnode body, struct store_thread_search *op)
 
 /* ---- answering -------------------------------------------------------------- */
 
-static void
+static int
 answer_page(struct call *c, int64_t offset, size_t n, int64_t total)
 {
 	int64_t next = offset + (int64_t)n;
 
 	if (next < total)
-		call_json(c, arena_fmt(&c->r->arena, "x-pagination-total: %lld\r\n"
-		    "x-pagination-next: %lld\r\n", (long long)total, (long long)next));
-	else
-		call_json(c, arena_fmt(&c->r->arena, "x-pagination-total: %lld\r\n",
-		    (long long)total));
+		return call_json(c, arena_fmt(&c->r->arena, "x-pagination-total: "
+		    "%lld\r\nx-pagination-next: %lld\r\n", (long long)total,
+		    (long long)next));
+	return call_json(c, arena_fmt(&c->r->arena, "x-pagination-total: %lld\r\n",
+	    (long long)total));
 }
 
-static void
-answer_count(struct call *c, const struct store_cmd *cmd, int64_t total)
+static int
+answer_count(struct call *c, int64_t total)
 {
-	if (cmd->rc < 0) {
-		call_fail(c, cmd->rc, &cmd->err);
-		return;
-	}
 	buf_add_i64(call_out(c), total);
-	call_json(c, STR_NONE);
+	return call_json(c, STR_NONE);
 }
 
 /* ---- threads ---------------------------------------------------------------- */
 
-static void
+static int
 threads_found(struct call *c)
 {
 	const struct store_thread_search *op = &c->op.thread_search;
 	struct buf *b;
 
-	if (op->cmd.rc < 0) {
-		call_fail(c, op->cmd.rc, &op->cmd.err);
-		return;
-	}
 	if (!call_has_room(c))
-		return;
+		return OK;
 	b = call_out(c);
 	buf_lit(b, "[");
 	for (size_t i = 0; i < op->found_n; i++) {
@@ -212,18 +204,19 @@ threads_found(struct call *c)
 		thread_add_json(b, &f->t, f->has_state ? &f->state : NULL, c->select);
 	}
 	buf_lit(b, "]");
-	answer_page(c, op->offset, op->found_n, op->total);
+	return answer_page(c, op->offset, op->found_n, op->total);
 }
 
-static void
+static int
 threads_counted(struct call *c)
 {
-	answer_count(c, &c->op.thread_search.cmd, c->op.thread_search.total);
+	return answer_count(c, c->op.thread_search.total);
 }
 
-void
-thread_search(struct call *c, jnode body)
+int
+thread_search(struct call *c)
 {
+	jnode body = c->in->node;
 	struct store_thread_search *op = &c->op.thread_search;
 	int sort = 0, rc;
 
@@ -236,49 +229,38 @@ thread_search(struct call *c, jnode body)
 		    &sort, &c->err);
 	if (rc == OK)
 		rc = read_select(c, body, thread_members, COUNT(thread_members));
-	if (rc < 0) {
-		call_fail(c, rc, &c->err);
-		return;
-	}
+	if (rc < 0)
+		return rc;
 	op->sort = (enum store_sort)sort;
 	op->states = (c->select & (SELECT_VALUES | SELECT_INTERRUPTS)) != 0;
-	call_submit(c, STORE_THREAD_SEARCH, threads_found);
+	return call_submit(c, STORE_THREAD_SEARCH, threads_found);
 }
 
-void
-thread_count(struct call *c, jnode body)
+int
+thread_count(struct call *c)
 {
+	jnode body = c->in->node;
 	struct store_thread_search *op = &c->op.thread_search;
 	int rc;
 
 	*op = (struct store_thread_search){ .status = -1 };
 	rc = read_threads(c, body, op);
-	if (rc < 0)
-		call_fail(c, rc, &c->err);
-	else
-		call_submit(c, STORE_THREAD_SEARCH, threads_counted);
+	return rc < 0 ? rc : call_submit(c, STORE_THREAD_SEARCH, threads_counted);
 }
 
-static void
+static int
 thread_updated(struct call *c)
 {
-	const struct store_thread_update *op = &c->op.thread_update;
-
-	if (op->cmd.rc == ERR_NOTFOUND)
-		call_error(c, ERR_NOTFOUND, "Thread not found");
-	else if (op->cmd.rc < 0)
-		call_fail(c, op->cmd.rc, &op->cmd.err);
-	else if (str_contains(http_header(c->r, S("prefer")), S("return=minimal")))
-		call_empty(c, 204);
-	else
-		answer_thread(c, &op->t);
+	return answer_thread(c, &c->op.thread_update.t);
 }
 
-void
-thread_update(struct call *c, jnode body)
+int
+thread_update(struct call *c)
 {
+	jnode body = c->in->node;
 	struct store_thread_update *op = &c->op.thread_update;
 	jnode metadata;
+	bool minimal;
 	int rc;
 
 	*op = (struct store_thread_update){ .id = c->thread_id,
@@ -291,9 +273,9 @@ thread_update(struct call *c, jnode body)
 		rc = call_text(c, metadata, "metadata", STR_NONE,
 		    LIMIT_METADATA_BYTES, &op->metadata_json);
 	if (rc < 0)
-		call_fail(c, rc, &c->err);
-	else
-		call_submit(c, STORE_THREAD_UPDATE, thread_updated);
+		return rc;
+	minimal = str_contains(http_header(c->r, S("prefer")), S("return=minimal"));
+	return call_submit(c, STORE_THREAD_UPDATE, minimal ? NULL : thread_updated);
 }
 
 /* ---- assistants ------------------------------------------------------------- */
@@ -316,18 +298,14 @@ read_assistants(struct call *c, jnode body, struct store_assistant_search *op)
 	return OK;
 }
 
-static void
+static int
 assistants_found(struct call *c)
 {
 	const struct store_assistant_search *op = &c->op.assistant_search;
 	struct buf *b;
 
-	if (op->cmd.rc < 0) {
-		call_fail(c, op->cmd.rc, &op->cmd.err);
-		return;
-	}
 	if (!call_has_room(c))
-		return;
+		return OK;
 	b = call_out(c);
 	buf_lit(b, "[");
 	for (size_t i = 0; i < op->found_n; i++) {
@@ -336,18 +314,19 @@ assistants_found(struct call *c)
 		assistant_add_json(b, &op->found[i], c->select);
 	}
 	buf_lit(b, "]");
-	answer_page(c, op->offset, op->found_n, op->total);
+	return answer_page(c, op->offset, op->found_n, op->total);
 }
 
-static void
+static int
 assistants_counted(struct call *c)
 {
-	answer_count(c, &c->op.assistant_search.cmd, c->op.assistant_search.total);
+	return answer_count(c, c->op.assistant_search.total);
 }
 
-void
-assistant_search(struct call *c, jnode body)
+int
+assistant_search(struct call *c)
 {
+	jnode body = c->in->node;
 	struct store_assistant_search *op = &c->op.assistant_search;
 	int sort = 0, rc;
 
@@ -361,24 +340,20 @@ assistant_search(struct call *c, jnode body)
 	if (rc == OK)
 		rc = read_select(c, body, assistant_members,
 		    COUNT(assistant_members));
-	if (rc < 0) {
-		call_fail(c, rc, &c->err);
-		return;
-	}
+	if (rc < 0)
+		return rc;
 	op->sort = assistant_sort[sort];
-	call_submit(c, STORE_ASSISTANT_SEARCH, assistants_found);
+	return call_submit(c, STORE_ASSISTANT_SEARCH, assistants_found);
 }
 
-void
-assistant_count(struct call *c, jnode body)
+int
+assistant_count(struct call *c)
 {
+	jnode body = c->in->node;
 	struct store_assistant_search *op = &c->op.assistant_search;
 	int rc;
 
 	*op = (struct store_assistant_search){ 0 };
 	rc = read_assistants(c, body, op);
-	if (rc < 0)
-		call_fail(c, rc, &c->err);
-	else
-		call_submit(c, STORE_ASSISTANT_SEARCH, assistants_counted);
+	return rc < 0 ? rc : call_submit(c, STORE_ASSISTANT_SEARCH, assistants_counted);
 }

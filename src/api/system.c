@@ -6,40 +6,34 @@
 #include "api/api_priv.h"
 #include "api/params.h"
 
-void
-system_ok(struct call *c, jnode body)
+int
+system_ok(struct call *c)
 {
 	bool check;
 	int rc;
 
-	(void)body;
 	rc = param_bool(c->r, "check_db", false, &check, &c->err);
-	if (rc < 0) {
-		call_fail(c, rc, &c->err);
-	} else if (check &&
-	    (rc = store_check(c->api->shared->o.store, &c->err)) < 0) {
-		call_fail(c, rc, &c->err);
-	} else {
-		buf_lit(call_out(c), "{\"ok\":true}");
-		call_json(c, STR_NONE);
-	}
+	if (rc == OK && check)
+		rc = store_check(c->api->shared->o.store, &c->err);
+	if (rc < 0)
+		return rc;
+	buf_lit(call_out(c), "{\"ok\":true}");
+	return call_json(c, STR_NONE);
 }
 
-void
-system_health(struct call *c, jnode body)
+int
+system_health(struct call *c)
 {
-	(void)body;
 	buf_lit(call_out(c), "{\"status\":\"ok\"}");
-	call_json(c, STR_NONE);
+	return call_json(c, STR_NONE);
 }
 
-void
-system_info(struct call *c, jnode body)
+int
+system_info(struct call *c)
 {
 	const struct api_options *o = &c->api->shared->o;
 	struct buf *b = call_out(c);
 
-	(void)body;
 	buf_lit(b, "{\"name\":\"cohort\",\"version\":\"" COHORT_VERSION "\","
 	    "\"context\":\"c\",\"flags\":{\"assistants\":true,\"crons\":false,"
 	    "\"langsmith\":false,\"langsmith_tracing_replicas\":false},"
@@ -49,11 +43,11 @@ system_info(struct call *c, jnode body)
 	    o->shards);
 	json_add_str(b, o->model);
 	buf_lit(b, "}}");
-	call_json(c, STR_NONE);
+	return call_json(c, STR_NONE);
 }
 
-void
-system_page(struct call *c, jnode body)
+int
+system_page(struct call *c)
 {
 	static const char page[] =
 	    "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
@@ -76,17 +70,16 @@ system_page(struct call *c, jnode body)
 	    "{\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}}'"
 	    "</code></pre>\n</html>\n";
 
-	(void)body;
 	call_reply(c, 200, S("text/html; charset=utf-8"),
 	    S("Content-Security-Policy: default-src 'none'; style-src "
 	    "'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'\r\n"
 	    "X-Content-Type-Options: nosniff\r\n"), str_of(page));
+	return OK;
 }
 
-void
-system_openapi(struct call *c, jnode body)
+int
+system_openapi(struct call *c)
 {
-	(void)body;
 	api_add_openapi(call_out(c));
-	call_json(c, STR_NONE);
+	return call_json(c, STR_NONE);
 }

@@ -15,29 +15,14 @@
 
 /* ---- finding ------------------------------------------------------------- */
 
-void
-call_no_thread(struct call *c)
-{
-	char id[UUID_TEXT];
-
-	uuid_format(&c->thread_id, id);
-	call_error(c, ERR_NOTFOUND, "Thread with ID %.*s not found", UUID_TEXT, id);
-}
-
 int
 thread_find(struct call *c, struct store_thread *out)
 {
-	int rc = store_thread_get(c->api->reader, c->owner, &c->thread_id,
+	return store_thread_get(c->api->reader, c->owner, &c->thread_id,
 	    &c->r->arena, out);
-
-	if (rc == ERR_NOTFOUND)
-		call_no_thread(c);
-	else if (rc < 0)
-		call_error(c, rc, "thread: %s", rc_text(rc));
-	return rc;
 }
 
-/* The latest state of t; ERR_NOTFOUND when it never ran. */
+/* The latest state of t; its checkpoint's seq is 0 when it never ran. */
 static int
 state_find(struct call *c, const struct store_thread *t,
     struct store_history_item *out)
@@ -46,9 +31,11 @@ state_find(struct call *c, const struct store_thread *t,
 
 	*out = (struct store_history_item){ 0 };
 	if (t->checkpoint == 0)
-		return ERR_NOTFOUND;
+		return OK;
 	rc = store_checkpoint_get(c->api->reader, c->owner, t->seq, 0,
 	    &c->r->arena, &out->c);
+	if (rc == ERR_NOTFOUND)
+		return OK;
 	if (rc < 0 || out->c.list == 0)
 		return rc;
 	out->messages_n = out->c.len;
@@ -101,40 +88,33 @@ thread_add_json(struct buf *b, const struct store_thread *t,
 	buf_lit(b, "}");
 }
 
-void
+int
 answer_thread(struct call *c, const struct store_thread *t)
 {
 	struct store_history_item state;
 	int rc = state_find(c, t, &state);
 
-	if (rc < 0 && rc != ERR_NOTFOUND) {
-		call_error(c, rc, "thread state: %s", rc_text(rc));
-		return;
-	}
+	if (rc < 0)
+		return rc;
 	if (!call_has_room(c))
-		return;
-	thread_add_json(call_out(c), t, rc == OK ? &state : NULL, SELECT_ALL);
-	call_json(c, STR_NONE);
+		return OK;
+	thread_add_json(call_out(c), t, state.c.seq != 0 ? &state : NULL, SELECT_ALL);
+	return call_json(c, STR_NONE);
 }
 
 /* ---- create, get, delete ------------------------------------------------- */
 
-static void
+/* do_nothing may have found one that has run. */
+static int
 thread_created(struct call *c)
 {
-	int rc = c->op.cmd.rc;
-
-	if (rc == ERR_CONFLICT)
-		call_error(c, rc, "Thread already exists");
-	else if (rc < 0)
-		call_fail(c, rc, &c->op.cmd.err);
-	else                         /* do_nothing may have found one that has run */
-		answer_thread(c, &c->op.thread_create.t);
+	return answer_thread(c, &c->op.thread_create.t);
 }
 
-void
-thread_create(struct call *c, jnode body)
+int
+thread_create(struct call *c)
 {
+	jnode body = c->in->node;
 	struct store_thread_create *op = &c->op.thread_create;
 	struct fields f, metadata;
 	int if_exists = 0;
@@ -149,118 +129,84 @@ thread_create(struct call *c, jnode body)
 	if (f.rc == OK)
 		f.rc = call_text(c, metadata.node, "metadata", S("{}"),
 		    LIMIT_METADATA_BYTES, &op->t.metadata_json);
-	if (f.rc < 0) {
-		call_fail(c, f.rc, &c->err);
-		return;
-	}
+	if (f.rc < 0)
+		return f.rc;
 	op->do_nothing = if_exists == 1;
 	op->t.created = op->t.updated = shard_wall(c->api->shard);
-	call_submit(c, STORE_THREAD_CREATE, thread_created);
+	return call_submit(c, STORE_THREAD_CREATE, thread_created);
 }
 
-void
-thread_get(struct call *c, jnode body)
+int
+thread_get(struct call *c)
 {
 	struct store_thread t;
+	int rc = thread_find(c, &t);
 
-	(void)body;
-	if (thread_find(c, &t) == OK)
-		answer_thread(c, &t);
+	return rc < 0 ? rc : answer_thread(c, &t);
 }
 
-static void
-thread_deleted(struct call *c)
+int
+thread_delete(struct call *c)
 {
-	int rc = c->op.cmd.rc;
-
-	if (rc == OK)
-		call_empty(c, 204);
-	else if (rc == ERR_NOTFOUND)
-		call_no_thread(c);
-	else if (rc == ERR_CONFLICT)
-		call_error(c, rc, "Thread is busy");
-	else
-		call_fail(c, rc, &c->op.cmd.err);
-}
-
-void
-thread_delete(struct call *c, jnode body)
-{
-	(void)body;
 	c->op.thread_delete = (struct store_thread_delete){ .id = c->thread_id };
-	call_submit(c, STORE_THREAD_DELETE, thread_deleted);
+	return call_submit(c, STORE_THREAD_DELETE, NULL);
 }
 
 /* ---- state and history --------------------------------------------------- */
 
-void
-thread_state(struct call *c, jnode body)
+int
+thread_state(struct call *c)
 {
 	struct store_thread t;
 	struct store_history_item state;
-	struct buf *b;
 	bool subgraphs;
 	int rc;
 
-	(void)body;
 	rc = param_bool(c->r, "subgraphs", false, &subgraphs, &c->err);
 	if (rc == OK)
 		rc = field_check_query(c->r, FIELD_STATE, &c->err);
-	if (rc < 0) {
-		call_fail(c, rc, &c->err);
-		return;
-	}
-	if (thread_find(c, &t) < 0)
-		return;
-	rc = state_find(c, &t, &state);
-	if (rc < 0 && rc != ERR_NOTFOUND) {
-		call_error(c, rc, "thread state: %s", rc_text(rc));
-		return;
-	}
-	if (!call_has_room(c))
-		return;
-	b = call_out(c);
+	if (rc < 0)
+		return rc;
+	rc = thread_find(c, &t);
 	if (rc == OK)
-		state_add_json(b, &t.id, &state);
-	else
-		json_add_fmt(b, "{'values':{},'next':[],'tasks':[],'created_at':null,"
-		    "'checkpoint':null,'parent_checkpoint':null}");
-	call_json(c, STR_NONE);
+		rc = state_find(c, &t, &state);
+	if (rc < 0)
+		return rc;
+	if (!call_has_room(c))
+		return OK;
+	state_add_json(call_out(c), &t.id, &state);
+	return call_json(c, STR_NONE);
 }
 
-static void
+static int
 history_found(struct call *c)
 {
 	const struct store_history *op = &c->op.history;
 	struct buf *b;
 
-	/* The thread is there: what was not found is the checkpoint before. */
-	if (op->cmd.rc < 0 && op->cmd.rc != ERR_NOTFOUND) {
-		call_fail(c, op->cmd.rc, &op->cmd.err);
-		return;
-	}
 	if (!call_has_room(c))
-		return;
+		return OK;
 	b = call_out(c);
 	buf_lit(b, "[");
-	for (size_t i = 0; op->cmd.rc == OK && i < op->items_n; i++) {
+	for (size_t i = 0; i < op->items_n; i++) {
 		json_add_comma(b);
 		state_add_json(b, &c->thread_id, &op->items[i]);
 	}
 	buf_lit(b, "]");
-	call_json(c, STR_NONE);
+	return call_json(c, STR_NONE);
 }
 
 /* c->op.history is filled but for the thread. */
-static void
+static int
 history_ask(struct call *c)
 {
 	struct store_thread t;
+	int rc = thread_find(c, &t);
 
-	if (thread_find(c, &t) < 0)
-		return;
+	if (rc < 0)
+		return rc;
 	c->op.history.thread_seq = t.seq;
-	call_submit(c, STORE_HISTORY, history_found);
+	return call_submit(c, STORE_HISTORY, history_found);
 }
 
 static int
@@ -319,9 +265,10 @@ check_root(struct call *c, jnode body)
 	return f.rc;
 }
 
-void
-thread_history(struct call *c, jnode body)
+int
+thread_history(struct call *c)
 {
+	jnode body = c->in->node;
 	struct store_history *op = &c->op.history;
 	struct fields f, metadata;
 
@@ -337,22 +284,18 @@ thread_history(struct call *c, jnode body)
 	if (f.rc == OK)
 		f.rc = call_text(c, metadata.node, "metadata", STR_NONE,
 		    LIMIT_FILTER_BYTES, &op->metadata_json);
-	if (f.rc < 0)
-		call_fail(c, f.rc, &c->err);
-	else
-		history_ask(c);
+	return f.rc < 0 ? f.rc : history_ask(c);
 }
 
 /* GET: `before` is an id, or the JSON of the body's. */
-void
-thread_history_get(struct call *c, jnode body)
+int
+thread_history_get(struct call *c)
 {
 	struct store_history *op = &c->op.history;
 	struct str before = param_str(c->r, "before");
 	struct json_doc doc = { 0 };
 	int rc;
 
-	(void)body;
 	*op = (struct store_history){ 0 };
 	rc = param_int(c->r, "limit", HISTORY_DEFAULT, 1, LIMIT_PAGE_ROWS,
 	    &op->limit, &c->err);
@@ -366,8 +309,5 @@ thread_history_get(struct call *c, jnode body)
 	} else if (rc == OK && before.n > 0) {
 		rc = before_parse(c, before);
 	}
-	if (rc < 0)
-		call_fail(c, rc, &c->err);
-	else
-		history_ask(c);
+	return rc < 0 ? rc : history_ask(c);
 }

@@ -381,7 +381,7 @@ watcher_new(struct call *c, enum watch_kind kind, bool cancel_on_gone)
 	return wa;
 }
 
-void
+int
 watch_start(struct call *c, enum watch_kind kind, const struct run_request *q,
     bool cancel_on_gone)
 {
@@ -393,8 +393,8 @@ watch_start(struct call *c, enum watch_kind kind, const struct run_request *q,
 	if (rc < 0) {
 		http_on_gone(c->r, NULL);
 		watcher_free(wa);
-		call_fail(c, rc, &c->err);
 	}
+	return rc;
 }
 
 void

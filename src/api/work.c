@@ -47,10 +47,10 @@ work_project(struct call *c, struct str *out)
 
 /* `actor` of the body comes first; it is not an argument. */
 static int
-read_actor(struct call *c, jnode body, struct str *out)
+read_actor(struct call *c, struct str *out)
 {
 	struct str s;
-	int rc = json_get_str(body, "actor", "actor", STR_NONE,
+	int rc = json_get_str(c->in->node, "actor", "actor", STR_NONE,
 	    LIMIT_WORK_NAME_BYTES, &s, &c->err);
 
 	if (rc == OK && s.n == 0)
@@ -66,7 +66,7 @@ read_actor(struct call *c, jnode body, struct str *out)
 }
 
 int
-work_prepare(struct call *c, jnode body)
+work_prepare(struct call *c)
 {
 	struct work_cmd *w = &c->op.work;
 	int rc;
@@ -75,7 +75,7 @@ work_prepare(struct call *c, jnode body)
 	w->once = http_header(c->r, S("idempotency-key"));
 	rc = work_project(c, &w->project);
 	if (rc == OK)
-		rc = read_actor(c, body, &w->actor);
+		rc = read_actor(c, &w->actor);
 	if (rc == OK)
 		rc = name_check("Idempotency-Key", w->once, &c->err);
 	return rc;
@@ -86,11 +86,11 @@ work_done(struct store_cmd *cmd)
 {
 	struct call *c = CONTAINER_OF(cmd, struct call, op.work.cmd);
 
-	c->then(c);
+	call_finish(c, c->then(c));
 }
 
-void
-work_send(struct call *c, struct str operation, void (*then)(struct call *c))
+int
+work_send(struct call *c, struct str operation, int (*then)(struct call *c))
 {
 	struct work_cmd *w = &c->op.work;
 	int rc;
@@ -101,8 +101,7 @@ work_send(struct call *c, struct str operation, void (*then)(struct call *c))
 	w->cmd.done = work_done;
 	c->then = then;
 	rc = work_submit(c->api->shared->o.store, c->api->shard, w);
-	if (rc < 0)
-		call_error(c, rc, "the store is busy; try again");
+	return rc == OK ? OK : err_set(&c->err, rc, "the store is busy; try again");
 }
 
 /* ---- arguments --------------------------------------------------------------- */
@@ -140,9 +139,9 @@ args_end(struct call *c)
 }
 
 static void
-args_body(struct buf *b, jnode body)
+args_body(struct call *c, struct buf *b)
 {
-	struct json_iter it = json_each(body);
+	struct json_iter it = json_each(c->in->node);
 
 	while (json_next(&it)) {
 		if (str_eq(json_str(it.key), S("actor")))
@@ -154,9 +153,9 @@ args_body(struct buf *b, jnode body)
 
 /* {id} of the path, and the body's members, which may not name another. */
 static int
-args_id(struct call *c, struct buf *b, jnode body)
+args_id(struct call *c, struct buf *b)
 {
-	if (json_get(body, S("id")) != NULL)
+	if (json_get(c->in->node, S("id")) != NULL)
 		return err_set(&c->err, ERR_INVALID, "id: stands in the path; leave "
 		    "it out");
 	args_key(b, S("id"));
@@ -213,161 +212,142 @@ shown_rc(int rc)
 	return rc == ERR_METHOD || rc == ERR_LIMIT ? ERR_INVALID : rc;
 }
 
-static void
+static int
 answer(struct call *c)
 {
 	const struct work_cmd *w = &c->op.work;
 
 	if (w->cmd.rc < 0) {
-		call_fail(c, shown_rc(w->cmd.rc), &w->cmd.err);
-		return;
+		c->err = w->cmd.err;
+		return shown_rc(w->cmd.rc);
 	}
 	if (call_has_room(c))
 		call_reply(c, 200, S("application/json"), STR_NONE, w->data);
+	return OK;
 }
 
 /* A batch that failed tells how far it came, too. */
-static void
+static int
 answer_batch(struct call *c)
 {
 	const struct work_cmd *w = &c->op.work;
 	struct buf *b;
 
-	if (w->cmd.rc == OK || w->data.n == 0 || c->api->shared->o.plain_errors) {
-		answer(c);
-		return;
-	}
+	if (w->cmd.rc == OK || w->data.n == 0 || c->api->shared->o.plain_errors)
+		return answer(c);
 	b = call_out(c);
-	buf_lit(b, "{\"detail\":");
-	json_add_str(b, str_of(w->cmd.err.text));
-	buf_add_fmt(b, ",\"code\":\"%s\",\"data\":%.*s}", rc_name(w->cmd.rc),
-	    FMT(w->data));
+	json_add_fmt(b, "{'detail':%s,'code':%s,'data':%-.*s}", w->cmd.err.text,
+	    rc_name(w->cmd.rc), FMT(w->data));
 	call_reply(c, api_status(shown_rc(w->cmd.rc)), S("application/json"),
 	    STR_NONE, buf_str(b));
+	return OK;
 }
 
 /* Arguments from the path and the body, and off. */
-static void
-work_call_body(struct call *c, jnode body, struct str operation, bool with_id,
-    void (*then)(struct call *c))
+static int
+work_call_body(struct call *c, struct str operation, bool with_id,
+    int (*then)(struct call *c))
 {
 	struct buf *b = args_begin(c);
-	int rc = work_prepare(c, body);
+	int rc = work_prepare(c);
 
 	if (rc == OK && with_id)
-		rc = args_id(c, b, body);
-	args_body(b, body);
+		rc = args_id(c, b);
+	args_body(c, b);
 	if (rc == OK)
 		rc = args_end(c);
-	if (rc == OK)
-		work_send(c, operation, then);
-	else
-		call_fail(c, rc, &c->err);
+	return rc == OK ? work_send(c, operation, then) : rc;
 }
 
 /* ---- routes ------------------------------------------------------------------- */
 
-void
-work_item_create(struct call *c, jnode body)
+int
+work_item_create(struct call *c)
 {
-	work_call_body(c, body, S("create"), false, answer);
+	return work_call_body(c, S("create"), false, answer);
 }
 
-void
-work_item_get(struct call *c, jnode body)
+int
+work_item_get(struct call *c)
 {
-	work_call_body(c, body, S("show"), true, answer);
+	return work_call_body(c, S("show"), true, answer);
 }
 
-void
-work_item_update(struct call *c, jnode body)
+int
+work_item_update(struct call *c)
 {
-	work_call_body(c, body, S("update"), true, answer);
+	return work_call_body(c, S("update"), true, answer);
 }
 
-void
-work_item_close(struct call *c, jnode body)
+int
+work_item_close(struct call *c)
 {
-	work_call_body(c, body, S("close"), true, answer);
+	return work_call_body(c, S("close"), true, answer);
 }
 
-void
-work_batch(struct call *c, jnode body)
+int
+work_batch(struct call *c)
 {
-	work_call_body(c, body, S("batch"), false, answer_batch);
+	return work_call_body(c, S("batch"), false, answer_batch);
 }
 
-void
-work_item_delete(struct call *c, jnode body)
+int
+work_item_delete(struct call *c)
 {
 	struct buf *b = args_begin(c);
-	int rc = work_prepare(c, body);
+	int rc = work_prepare(c);
 
-	buf_lit(b, "\"ids\":[");
-	json_add_str(b, c->param[0]);
-	buf_lit(b, "],\"force\":true");
+	json_add_fmt(b, "'ids':[%.*s],'force':true", FMT(c->param[0]));
 	if (rc == OK)
 		rc = args_end(c);
-	if (rc == OK)
-		work_send(c, S("delete"), answer);
-	else
-		call_fail(c, rc, &c->err);
+	return rc == OK ? work_send(c, S("delete"), answer) : rc;
 }
 
 /* Without an id: the next that is ready. */
-void
-work_claim(struct call *c, jnode body)
+int
+work_claim(struct call *c)
 {
 	struct buf *b = args_begin(c);
-	int rc = work_prepare(c, body);
+	jnode body = c->in->node;
+	int rc = work_prepare(c);
 
-	args_body(b, body);
-	if (json_is_null(json_get(body, S("id"))) && json_get(body, S("ready")) == NULL) {
-		args_key(b, S("ready"));
-		buf_lit(b, "true");
-	}
+	args_body(c, b);
+	if (json_is_null(json_get(body, S("id"))) && json_get(body, S("ready")) == NULL)
+		json_add_fmt(b, ",'ready':true");
 	if (rc == OK)
 		rc = args_end(c);
-	if (rc == OK)
-		work_send(c, S("claim"), answer);
-	else
-		call_fail(c, rc, &c->err);
+	return rc == OK ? work_send(c, S("claim"), answer) : rc;
 }
 
-static void
+static int
 work_query(struct call *c, struct str operation)
 {
 	struct buf *b = args_begin(c);
-	int rc = work_prepare(c, NULL);
+	int rc = work_prepare(c);
 
 	if (rc == OK)
 		rc = args_query(c, b);
 	if (rc == OK)
 		rc = args_end(c);
-	if (rc == OK)
-		work_send(c, operation, answer);
-	else
-		call_fail(c, rc, &c->err);
+	return rc == OK ? work_send(c, operation, answer) : rc;
 }
 
-void
-work_item_list(struct call *c, jnode body)
+int
+work_item_list(struct call *c)
 {
-	(void)body;
-	work_query(c, S("list"));
+	return work_query(c, S("list"));
 }
 
-void
-work_ready(struct call *c, jnode body)
+int
+work_ready(struct call *c)
 {
-	(void)body;
-	work_query(c, S("ready"));
+	return work_query(c, S("ready"));
 }
 
 /* ---- rpc ---------------------------------------------------------------------- */
 
 /* The same object as a daemon's, with the status its code has elsewhere. */
-static void
+static int
 answer_rpc(struct call *c)
 {
 	const struct work_cmd *w = &c->op.work;
@@ -375,35 +355,29 @@ answer_rpc(struct call *c)
 	int status = api_status(shown_rc(w->cmd.rc));
 
 	if (status == 500) {
-		call_fail(c, w->cmd.rc, &w->cmd.err);
-		return;
+		c->err = w->cmd.err;
+		return w->cmd.rc;
 	}
-	buf_lit(b, "{\"request_id\":");
-	buf_add(b, c->request_id);
-	if (w->cmd.rc == OK) {
-		buf_lit(b, ",\"success\":true");
-	} else {
-		buf_lit(b, ",\"success\":false,\"error\":");
-		json_add_str(b, str_of(w->cmd.err.text));
-		buf_add_fmt(b, ",\"code\":\"%s\"", rc_name(w->cmd.rc));
-	}
-	if (w->data.n > 0) {
-		buf_lit(b, ",\"data\":");
-		buf_add(b, w->data);
-	}
+	json_add_fmt(b, "{'request_id':%-.*s,'success':%hhd", FMT(c->request_id),
+	    w->cmd.rc == OK);
+	if (w->cmd.rc != OK)
+		json_add_fmt(b, ",'error':%s,'code':%s", w->cmd.err.text,
+		    rc_name(w->cmd.rc));
+	if (w->data.n > 0)
+		json_add_fmt(b, ",'data':%-.*s", FMT(w->data));
 	buf_lit(b, "}");
 	if (b->failed)
-		call_json(c, STR_NONE);
-	else
-		call_reply(c, status, S("application/json"), STR_NONE, buf_str(b));
+		return call_json(c, STR_NONE);
+	call_reply(c, status, S("application/json"), STR_NONE, buf_str(b));
+	return OK;
 }
 
 static int
-rpc_keys(struct call *c, jnode body)
+rpc_keys(struct call *c)
 {
 	static const char *const known[] = { "operation", "args", "actor",
 	    "request_id", "once", "deadline_ms", NULL };
-	struct json_iter it = json_each(body);
+	struct json_iter it = json_each(c->in->node);
 
 	while (json_next(&it))
 		if (word_index(known, json_str(it.key)) < 0)
@@ -412,13 +386,13 @@ rpc_keys(struct call *c, jnode body)
 }
 
 static int
-rpc_read(struct call *c, jnode body, struct str *operation)
+rpc_read(struct call *c, struct str *operation)
 {
 	struct work_cmd *w = &c->op.work;
+	jnode body = c->in->node, args;
 	int64_t deadline;
 	struct str once;
-	jnode args;
-	int rc = rpc_keys(c, body);
+	int rc = rpc_keys(c);
 
 	if (rc == OK)
 		rc = json_get_str(body, "operation", "operation", STR_NONE,
@@ -451,16 +425,13 @@ rpc_read(struct call *c, jnode body, struct str *operation)
 	return OK;
 }
 
-void
-work_rpc(struct call *c, jnode body)
+int
+work_rpc(struct call *c)
 {
 	struct str operation;
-	int rc = work_prepare(c, body);
+	int rc = work_prepare(c);
 
 	if (rc == OK)
-		rc = rpc_read(c, body, &operation);
-	if (rc == OK)
-		work_send(c, operation, answer_rpc);
-	else
-		call_fail(c, rc, &c->err);
+		rc = rpc_read(c, &operation);
+	return rc == OK ? work_send(c, operation, answer_rpc) : rc;
 }
