@@ -50,6 +50,9 @@ struct cli_command {
 	/* Appends what --json shows when that is not the answer itself. */
 	void (*json)(struct cli_ctx *x, jnode data, struct buf *out);
 	const char *refused;                 /* why there is no such command */
+	/* Templates (text.c) instead of print and json; nothing without `quiet`
+	 * is printed with --quiet. */
+	const char *text, *quiet, *shape;
 };
 
 extern const struct cli_command cli_commands[];
@@ -128,8 +131,10 @@ int cli_fail(struct cli_ctx *x, int rc, const char *format, ...)
 /* Calls; a failure is told. */
 int cli_call(struct cli_ctx *x, const char *operation, struct str args,
     struct reply *r);
-/* Shows an answer, as people or programs want it. */
+/* Shows an answer, as people or programs want it: */
 void cli_show(struct cli_ctx *x, const struct reply *r);
+void cli_print(struct cli_ctx *x, jnode data);
+void cli_json(struct cli_ctx *x, jnode data, struct str data_text, struct buf *out);
 int cli_open_client(struct cli_ctx *x, struct err *e);
 
 /* ---- the commands' functions -------------------------------------------------------- */
@@ -151,9 +156,7 @@ CLI_RUN_MAP(X)
 
 #define CLI_PRINT_MAP(X)                                                      \
 	/* print.c */                                                     \
-	X(created) X(updated) X(closed) X(reopened) X(claimed) X(released)     \
-	X(labelled) X(unlabelled) X(depends) X(independent) X(comment)         \
-	X(deleted) X(renamed) X(batch)                                         \
+	X(closed) X(reopened) X(claimed) X(deleted) X(renamed) X(batch)        \
 	/* look.c */                                                      \
 	X(items) X(ready) X(blocked) X(show) X(stats) X(tree) X(cycles)        \
 	X(labels) X(all_labels) X(comments) X(events) X(found)
@@ -161,10 +164,6 @@ CLI_RUN_MAP(X)
 CLI_PRINT_MAP(X)
 #undef X
 
-void cli_json_labelled(struct cli_ctx *x, jnode data, struct buf *out);
-void cli_json_unlabelled(struct cli_ctx *x, jnode data, struct buf *out);
-void cli_json_depends(struct cli_ctx *x, jnode data, struct buf *out);
-void cli_json_independent(struct cli_ctx *x, jnode data, struct buf *out);
 void cli_json_deleted(struct cli_ctx *x, jnode data, struct buf *out);
 void cli_json_renamed(struct cli_ctx *x, jnode data, struct buf *out);
 
@@ -187,6 +186,20 @@ struct str cli_get_str(jnode o, const char *key);        /* empty if absent */
 int64_t cli_get_int(jnode o, const char *key, int64_t fallback);
 /* The same, but line ends and tabs stay. */
 void cli_add_lines(struct buf *b, struct str s);
+
+/* A template with parts of an answer, each as one line of text: <key> is a member
+ * of o, <a.b> a member of a member, <key:8> padded to 8 columns; priority, status
+ * and issue_type have colours, times end in _at; <ok> is a check mark, <program>
+ * how we were called, <$> the last operand. */
+void cli_add_fmt(struct cli_ctx *x, jnode o, const char *template);
+void cli_add_each(struct cli_ctx *x, jnode list, const char *template);
+/* If the member is there and not empty. */
+void cli_add_if(struct cli_ctx *x, jnode o, const char *key, const char *template);
+/* JSON with ' for " and parts of an answer: <key>, <a.b>, <$>. */
+void cli_add_shape(struct cli_ctx *x, jnode o, const char *shape, struct buf *out);
+/* The texts of an array, or the ids of its items. */
+void cli_add_joined(struct cli_ctx *x, jnode list, enum ink ink, char separator);
+
 /* Compact JSON, valid, as Go's encoder indents it, and a line end. */
 void cli_add_indented(struct buf *b, struct str json);
 

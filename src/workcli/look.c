@@ -33,25 +33,16 @@ widths_of(jnode items)
 static void
 add_labels(struct cli_ctx *x, jnode labels)
 {
-	struct json_iter it = json_each(labels);
-	bool first = true;
-
 	if (json_count(labels) == 0)
 		return;
 	buf_lit(&x->out, "  [");
-	while (json_next(&it)) {
-		if (!first)
-			buf_add_char(&x->out, ' ');
-		first = false;
-		cli_add_ink(x, INK_CYAN, json_str(it.value));
-	}
+	cli_add_joined(x, labels, INK_CYAN, ' ');
 	buf_add_char(&x->out, ']');
 }
 
 static void
 add_row(struct cli_ctx *x, jnode item, struct widths w)
 {
-	struct str assignee = cli_get_str(item, "assignee");
 	struct buf *b = &x->out;
 
 	cli_add_padded(b, cli_get_str(item, "id"), w.id);
@@ -65,10 +56,7 @@ add_row(struct cli_ctx *x, jnode item, struct widths w)
 		buf_lit(b, "  ");
 	}
 	cli_add_line(b, cli_get_str(item, "title"));
-	if (assignee.n > 0) {
-		buf_lit(b, "  @");
-		cli_add_line(b, assignee);
-	}
+	cli_add_if(x, item, "assignee", "  @<assignee>");
 	add_labels(x, json_get(item, S("labels")));
 	buf_add_char(b, '\n');
 }
@@ -89,8 +77,8 @@ void
 cli_print_items(struct cli_ctx *x, jnode items)
 {
 	if (json_count(items) == 0 && !x->hand.quiet)
-		buf_add_fmt(&x->out, "No issues found. Make one: %s create \"Title\"\n",
-		    x->program);
+		cli_add_fmt(x, items, "No issues found. Make one: <program> create "
+		    "\"Title\"\n");
 	add_rows(x, items, true);
 }
 
@@ -112,8 +100,8 @@ cli_print_ready(struct cli_ctx *x, jnode items)
 	    n >= (size_t)most;
 
 	if (n == 0 && !x->hand.quiet)
-		buf_add_fmt(&x->out, "\xe2\x9c\xa8 No ready work found. What is held, and "
-		    "by what: %s blocked\n", x->program);
+		cli_add_fmt(x, items, "\xe2\x9c\xa8 No ready work found. What is held, "
+		    "and by what: <program> blocked\n");
 	if (n > 0 && !x->hand.quiet)
 		buf_add_fmt(&x->out, "\xf0\x9f\x93\x8b Ready work (%s%zu issue%s with no "
 		    "blockers%s):\n\n", cut ? "the first " : "", n, n == 1 ? "" : "s",
@@ -125,8 +113,6 @@ static void
 add_blockers(struct cli_ctx *x, jnode item)
 {
 	long long n = cli_get_int(item, "blocked_by_count", 0);
-	struct json_iter it = json_each(json_get(item, S("blocked_by")));
-	bool first = true;
 
 	if (n == 0) {
 		buf_lit(&x->out, "  Blocked by its status\n");
@@ -134,12 +120,7 @@ add_blockers(struct cli_ctx *x, jnode item)
 	}
 	buf_add_fmt(&x->out, "  Blocked by %lld open dependenc%s: [", n,
 	    n == 1 ? "y" : "ies");
-	while (json_next(&it)) {
-		if (!first)
-			buf_add_char(&x->out, ' ');
-		first = false;
-		cli_add_line(&x->out, json_str(it.value));
-	}
+	cli_add_joined(x, json_get(item, S("blocked_by")), INK_NONE, ' ');
 	buf_lit(&x->out, "]\n");
 }
 
@@ -177,44 +158,16 @@ add_part(struct cli_ctx *x, jnode item, const char *key, const char *heading)
 		buf_add_char(&x->out, '\n');
 }
 
-static void
-add_fact(struct cli_ctx *x, const char *name, struct str value)
-{
-	if (value.n == 0)
-		return;
-	buf_add_fmt(&x->out, "%s: ", name);
-	cli_add_line(&x->out, value);
-	buf_add_char(&x->out, '\n');
-}
-
-static void
-add_when(struct cli_ctx *x, const char *name, struct str time)
-{
-	if (time.n == 0)
-		return;
-	buf_add_fmt(&x->out, "%s: ", name);
-	cli_add_time(&x->out, time);
-	buf_add_char(&x->out, '\n');
-}
-
 /* ID: Title [P1] (open), and the type of its edge where that says something. */
 static void
 add_node(struct cli_ctx *x, jnode item, struct str type)
 {
-	struct buf *b = &x->out;
-
-	cli_add_line(b, cli_get_str(item, "id"));
-	buf_lit(b, ": ");
-	cli_add_line(b, cli_get_str(item, "title"));
-	buf_lit(b, " [");
-	cli_add_priority(x, cli_get_int(item, "priority", 0));
-	buf_lit(b, "] (");
-	cli_add_status(x, cli_get_str(item, "status"), 0);
+	cli_add_fmt(x, item, "<id>: <title> [<priority>] (<status>");
 	if (type.n > 0 && !str_eq(type, S("blocks"))) {
-		buf_lit(b, ", ");
-		cli_add_line(b, type);
+		buf_lit(&x->out, ", ");
+		cli_add_line(&x->out, type);
 	}
-	buf_add_char(b, ')');
+	buf_add_char(&x->out, ')');
 }
 
 /* What an edge says of its other end: only one kind of them blocks. */
@@ -258,11 +211,7 @@ add_comments(struct cli_ctx *x, jnode comments)
 	struct buf *b = &x->out;
 
 	while (json_next(&it)) {
-		buf_add_char(b, '[');
-		cli_add_line(b, cli_get_str(it.value, "author"));
-		buf_lit(b, "] at ");
-		cli_add_time(b, cli_get_str(it.value, "created_at"));
-		buf_lit(b, "\n  ");
+		cli_add_fmt(x, it.value, "[<author>] at <created_at>\n  ");
 		cli_add_lines(b, cli_get_str(it.value, "text"));
 		buf_add_char(b, '\n');
 	}
@@ -271,31 +220,20 @@ add_comments(struct cli_ctx *x, jnode comments)
 static void
 add_facts(struct cli_ctx *x, jnode item)
 {
-	jnode lease = json_get(item, S("lease"));
-	struct buf *b = &x->out;
+	static const struct { const char *key, *template; } facts[] = {
+		{ "assignee", "Assignee: <assignee>\n" },
+		{ "lease", "Lease: <lease.holder> until <lease.until>\n" },
+		{ "estimated_minutes", "Estimated: <estimated_minutes> minutes\n" },
+		{ "external_ref", "External ref: <external_ref>\n" },
+		{ "created_at", "Created: <created_at>\n" },
+		{ "updated_at", "Updated: <updated_at>\n" },
+		{ "closed_at", "Closed: <closed_at>\n" },
+	};
 
-	buf_lit(b, "Status: ");
-	cli_add_status(x, cli_get_str(item, "status"), 0);
-	buf_lit(b, "\nPriority: ");
-	cli_add_priority(x, cli_get_int(item, "priority", 0));
-	buf_lit(b, "\nType: ");
-	cli_add_type(x, cli_get_str(item, "issue_type"), 0);
-	buf_add_char(b, '\n');
-	add_fact(x, "Assignee", cli_get_str(item, "assignee"));
-	if (json_is_object(lease)) {
-		buf_lit(b, "Lease: ");
-		cli_add_line(b, cli_get_str(lease, "holder"));
-		buf_lit(b, " until ");
-		cli_add_line(b, cli_get_str(lease, "until"));
-		buf_add_char(b, '\n');
-	}
-	if (cli_get_int(item, "estimated_minutes", -1) >= 0)
-		buf_add_fmt(b, "Estimated: %lld minutes\n",
-		    (long long)cli_get_int(item, "estimated_minutes", 0));
-	add_fact(x, "External ref", cli_get_str(item, "external_ref"));
-	add_when(x, "Created", cli_get_str(item, "created_at"));
-	add_when(x, "Updated", cli_get_str(item, "updated_at"));
-	add_when(x, "Closed", cli_get_str(item, "closed_at"));
+	cli_add_fmt(x, item, "Status: <status>\nPriority: <priority>\n"
+	    "Type: <issue_type>\n");
+	for (size_t i = 0; i < COUNT(facts); i++)
+		cli_add_if(x, item, facts[i].key, facts[i].template);
 }
 
 void
@@ -307,9 +245,7 @@ cli_print_show(struct cli_ctx *x, jnode item)
 
 	buf_add_char(b, '\n');
 	cli_add_ink(x, INK_CYAN, cli_get_str(item, "id"));
-	buf_lit(b, ": ");
-	cli_add_line(b, cli_get_str(item, "title"));
-	buf_add_char(b, '\n');
+	cli_add_fmt(x, item, ": <title>\n");
 	add_facts(x, item);
 	add_part(x, item, "description", "Description");
 	add_part(x, item, "design", "Design");
@@ -336,11 +272,8 @@ cli_print_show(struct cli_ctx *x, jnode item)
 void
 cli_print_comments(struct cli_ctx *x, jnode comments)
 {
-	if (json_count(comments) == 0 && !x->hand.quiet) {
-		buf_lit(&x->out, "No comments on ");
-		cli_add_line(&x->out, x->line->operand[0]);
-		buf_add_char(&x->out, '\n');
-	}
+	if (json_count(comments) == 0 && !x->hand.quiet)
+		cli_add_fmt(x, comments, "No comments on <$>\n");
 	add_comments(x, comments);
 }
 
@@ -349,18 +282,16 @@ cli_print_comments(struct cli_ctx *x, jnode comments)
 void
 cli_print_stats(struct cli_ctx *x, jnode data)
 {
-	static const struct { const char *name, *key; } rows[] = {
-		{ "Total Issues:", "total_issues" }, { "Open:", "open_issues" },
-		{ "In Progress:", "in_progress_issues" },
-		{ "Deferred:", "deferred_issues" }, { "Closed:", "closed_issues" },
-		{ "Blocked:", "blocked_issues" }, { "Ready:", "ready_issues" },
-	};
 	double hours = json_number(json_get(data, S("average_lead_time_hours")));
 
-	buf_lit(&x->out, "\n\xf0\x9f\x93\x8a Statistics:\n\n");
-	for (size_t i = 0; i < COUNT(rows); i++)
-		buf_add_fmt(&x->out, "%-18s %lld\n", rows[i].name,
-		    (long long)cli_get_int(data, rows[i].key, 0));
+	cli_add_fmt(x, data, "\n\xf0\x9f\x93\x8a Statistics:\n\n"
+	    "Total Issues:      <total_issues>\n"
+	    "Open:              <open_issues>\n"
+	    "In Progress:       <in_progress_issues>\n"
+	    "Deferred:          <deferred_issues>\n"
+	    "Closed:            <closed_issues>\n"
+	    "Blocked:           <blocked_issues>\n"
+	    "Ready:             <ready_issues>\n");
 	if (hours > 0)
 		buf_add_fmt(&x->out, "%-18s %.1f hours\n", "Avg Lead Time:", hours);
 	buf_add_char(&x->out, '\n');
@@ -370,15 +301,12 @@ void
 cli_print_labels(struct cli_ctx *x, jnode labels)
 {
 	struct json_iter it = json_each(labels);
-	struct buf *b = &x->out;
 
-	if (json_count(labels) == 0 && !x->hand.quiet) {
-		cli_add_line(b, x->line->operand[0]);
-		buf_lit(b, " has no labels\n");
-	}
+	if (json_count(labels) == 0 && !x->hand.quiet)
+		cli_add_fmt(x, labels, "<$> has no labels\n");
 	while (json_next(&it)) {
 		cli_add_ink(x, INK_CYAN, json_str(it.value));
-		buf_add_char(b, '\n');
+		buf_add_char(&x->out, '\n');
 	}
 }
 
@@ -432,20 +360,13 @@ cli_print_cycles(struct cli_ctx *x, jnode cycles)
 	struct buf *b = &x->out;
 
 	if (json_count(cycles) == 0) {
-		cli_add_ink(x, INK_GREEN, S("\xe2\x9c\x93"));
-		buf_lit(b, " No dependency cycles detected\n");
+		cli_add_fmt(x, cycles, "<ok> No dependency cycles detected\n");
 		return;
 	}
 	buf_add_fmt(b, "Found %zu dependency cycle(s):\n", json_count(cycles));
 	while (json_next(&it)) {
-		struct json_iter ids = json_each(it.value);
-
-		buf_lit(b, " ");
-		while (json_next(&ids)) {
-			buf_add_char(b, ' ');
-			cli_add_line(b, json_is_string(ids.value) ? json_str(ids.value) :
-			    cli_get_str(ids.value, "id"));
-		}
+		buf_lit(b, "  ");
+		cli_add_joined(x, it.value, INK_NONE, ' ');
 		buf_add_char(b, '\n');
 	}
 }
@@ -514,13 +435,7 @@ cli_print_events(struct cli_ctx *x, jnode events)
 
 	while (json_next(&it)) {
 		buf_add_fmt(b, "%6lld  ", (long long)cli_get_int(it.value, "seq", 0));
-		cli_add_line(b, cli_get_str(it.value, "at"));
-		buf_lit(b, "  ");
-		cli_add_padded(b, cli_get_str(it.value, "issue_id"), 8);
-		buf_lit(b, "  ");
-		cli_add_padded(b, cli_get_str(it.value, "kind"), 18);
-		buf_lit(b, "  ");
-		cli_add_line(b, cli_get_str(it.value, "actor"));
+		cli_add_fmt(x, it.value, "<at>  <issue_id:8>  <kind:18>  <actor>");
 		add_change(b, json_get(it.value, S("old")), json_get(it.value, S("new")));
 		if (json_bool(json_get(it.value, S("ready"))))
 			buf_lit(b, "  (ready)");

@@ -96,19 +96,39 @@ cli_fail(struct cli_ctx *x, int rc, const char *format, ...)
 }
 
 void
+cli_print(struct cli_ctx *x, jnode data)
+{
+	const char *template = x->hand.quiet ? x->cmd->quiet : x->cmd->text;
+
+	if (x->cmd->print != NULL)
+		x->cmd->print(x, data);
+	else if (template != NULL)
+		cli_add_fmt(x, data, template);
+}
+
+void
+cli_json(struct cli_ctx *x, jnode data, struct str data_text, struct buf *out)
+{
+	if (x->cmd->json != NULL)
+		x->cmd->json(x, data, out);
+	else if (x->cmd->shape != NULL)
+		cli_add_shape(x, data, x->cmd->shape, out);
+	else
+		buf_add(out, data_text);
+}
+
+void
 cli_show(struct cli_ctx *x, const struct reply *r)
 {
-	struct buf own = BUF(LIMIT_WORK_OUT_BYTES);
+	struct buf json = BUF(LIMIT_WORK_OUT_BYTES);
 
-	if (!x->hand.json) {
-		x->cmd->print(x, r->data);
-	} else if (x->cmd->json != NULL) {
-		x->cmd->json(x, r->data, &own);
-		cli_add_indented(&x->out, buf_str(&own));
+	if (x->hand.json) {
+		cli_json(x, r->data, r->data_text, &json);
+		cli_add_indented(&x->out, buf_str(&json));
 	} else {
-		cli_add_indented(&x->out, r->data_text);
+		cli_print(x, r->data);
 	}
-	buf_release(&own);
+	buf_release(&json);
 }
 
 /* ---- who, where, how long ----------------------------------------------------------- */

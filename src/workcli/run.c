@@ -75,10 +75,7 @@ each_add_json(struct each *s, const struct reply *r)
 {
 	if (s->json.n > 0)
 		buf_add_char(&s->json, ',');
-	if (s->x->cmd->json != NULL)
-		s->x->cmd->json(s->x, r->data, &s->json);
-	else
-		buf_add(&s->json, r->data_text);
+	cli_json(s->x, r->data, r->data_text, &s->json);
 }
 
 static int
@@ -96,7 +93,7 @@ each_call(struct each *s, struct str id)
 	if (rc == OK && s->x->hand.json)
 		each_add_json(s, &r);
 	else if (rc == OK)
-		s->x->cmd->print(s->x, r.data);
+		cli_print(s->x, r.data);
 	reply_release(&r);
 	return rc;
 }
@@ -353,22 +350,16 @@ static void
 page_show(struct pages *p, jnode items, struct str text, bool whole)
 {
 	struct cli_ctx *x = p->x;
-	struct buf own = BUF(LIMIT_WORK_OUT_BYTES);
 	bool quiet = x->hand.quiet;
 
 	x->hand.quiet = quiet || !whole;     /* a heading counts what follows it */
-	if (x->hand.json && x->cmd->json != NULL) {
-		x->cmd->json(x, items, &own);
-		text = buf_str(&own);
-	}
 	if (!x->hand.json)
-		x->cmd->print(x, items);
+		cli_print(x, items);
 	else if (whole)
 		cli_add_indented(&x->out, text);
 	else if (json_count(items) > 0)
 		json_part(p, text);
 	x->hand.quiet = quiet;
-	buf_release(&own);
 }
 
 int
@@ -455,17 +446,9 @@ show_created(struct cli_ctx *x, jnode results, struct str file)
 			buf_add(&json, json.n > 1 ? S(",") : S(""));
 			json_add_node(&json, item);
 		} else if (x->hand.quiet) {
-			cli_print_created(x, item);
+			cli_print(x, item);
 		} else {
-			buf_lit(&x->out, "  ");
-			cli_add_line(&x->out, cli_get_str(item, "id"));
-			buf_lit(&x->out, ": ");
-			cli_add_line(&x->out, cli_get_str(item, "title"));
-			buf_lit(&x->out, " [");
-			cli_add_priority(x, cli_get_int(item, "priority", 0));
-			buf_lit(&x->out, ", ");
-			cli_add_type(x, cli_get_str(item, "issue_type"), 0);
-			buf_lit(&x->out, "]\n");
+			cli_add_fmt(x, item, "  <id>: <title> [<priority>, <issue_type>]\n");
 		}
 	}
 	buf_add_char(&json, ']');

@@ -7,6 +7,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -183,6 +184,123 @@ cli_add_time(struct buf *b, struct str rfc3339)
 		buf_lit(b, "UTC");
 	else if (rfc3339.n > 22)
 		cli_add_line(b, str_sub(rfc3339, rfc3339.n - 6, 6));
+}
+
+/* ---- templates ------------------------------------------------------------------------ */
+
+/* Of "lease.holder" the member of a member; NULL: absent. */
+static jnode
+member_at(jnode o, struct str path)
+{
+	struct str key;
+
+	while (str_next(&path, '.', &key))
+		o = json_get(o, key);
+	return o;
+}
+
+static struct str
+last_operand(const struct cli_ctx *x)
+{
+	assert(x->line->operands_n > 0);
+	return x->line->operand[x->line->operands_n - 1];
+}
+
+static void
+add_member(struct cli_ctx *x, struct str name, size_t width, jnode n)
+{
+	if (str_eq(name, S("priority")))
+		cli_add_priority(x, json_is_int(n) ? json_int(n) : 0);
+	else if (str_eq(name, S("status")))
+		cli_add_status(x, json_str(n), width);
+	else if (str_eq(name, S("issue_type")))
+		cli_add_type(x, json_str(n), width);
+	else if (str_ends(name, S("_at")))
+		cli_add_time(&x->out, json_str(n));
+	else if (json_is_string(n))
+		cli_add_padded(&x->out, json_str(n), width);
+	else if (n != NULL)
+		json_add_node(&x->out, n);
+}
+
+/* What stands between < and >. */
+static void
+add_field(struct cli_ctx *x, jnode o, struct str field)
+{
+	struct str name, width;
+	int64_t columns = 0;
+
+	str_next(&field, ':', &name);
+	if (str_next(&field, ':', &width))
+		str_to_i64(width, &columns);
+	if (str_eq(name, S("ok")))
+		cli_add_ink(x, INK_GREEN, S("\xe2\x9c\x93"));
+	else if (str_eq(name, S("program")))
+		buf_add(&x->out, str_of(x->program));
+	else if (str_eq(name, S("$")))
+		cli_add_line(&x->out, last_operand(x));
+	else
+		add_member(x, name, (size_t)columns, member_at(o, name));
+}
+
+void
+cli_add_fmt(struct cli_ctx *x, jnode o, const char *template)
+{
+	struct str rest = str_of(template), text, field;
+
+	while (str_next(&rest, '<', &text)) {
+		buf_add(&x->out, text);
+		if (str_next(&rest, '>', &field))
+			add_field(x, o, field);
+	}
+}
+
+void
+cli_add_each(struct cli_ctx *x, jnode list, const char *template)
+{
+	struct json_iter it = json_each(list);
+
+	while (json_next(&it))
+		cli_add_fmt(x, it.value, template);
+}
+
+void
+cli_add_if(struct cli_ctx *x, jnode o, const char *key, const char *template)
+{
+	jnode n = json_get(o, str_of(key));
+
+	if (json_str(n).n > 0 || json_count(n) > 0 || json_is_int(n))
+		cli_add_fmt(x, o, template);
+}
+
+void
+cli_add_shape(struct cli_ctx *x, jnode o, const char *shape, struct buf *out)
+{
+	struct str rest = str_of(shape), text, field;
+
+	while (str_next(&rest, '<', &text)) {
+		for (size_t i = 0; i < text.n; i++)
+			buf_add_char(out, text.p[i] == '\'' ? '"' : text.p[i]);
+		if (!str_next(&rest, '>', &field))
+			break;
+		if (str_eq(field, S("$")))
+			json_add_str(out, last_operand(x));
+		else
+			json_add_node(out, member_at(o, field));
+	}
+}
+
+void
+cli_add_joined(struct cli_ctx *x, jnode list, enum ink ink, char separator)
+{
+	struct json_iter it = json_each(list);
+
+	for (bool first = true; json_next(&it); first = false) {
+		if (!first)
+			buf_add_char(&x->out, separator);
+		cli_add_ink(x, ink, json_is_string(it.value) ? json_str(it.value) :
+		    cli_get_str(it.value, "id"));
+	}
 }
 
 /* ---- JSON --------------------------------------------------------------------------- */
