@@ -17,53 +17,35 @@ int
 op_owner_intern(struct store *st, struct store_cmd *c)
 {
 	struct store_owner_intern *x = (struct store_owner_intern *)c;
-	struct query q = query_of(&st->w, SQL_OWNER_FIND);
-	int rc;
+	int rc = query_one_i64(query_of(&st->w, SQL_OWNER_FIND,
+	    db_text(x->subject)), &x->id);
 
-	bind_text(&q, x->subject);
-	rc = query_row(&q);
-	if (rc == OK)
-		x->id = col_i64(&q, 0);
-	query_end(&q);
 	if (rc != ERR_NOTFOUND)
 		return rc;
 	x->id = seq_next(st, SEQ_OWNER);
-	q = query_of(&st->w, SQL_OWNER_INSERT);
-	bind_i64(&q, x->id);
-	bind_text(&q, x->subject);
-	return query_run(&q);
+	return db_run(&st->w, SQL_OWNER_INSERT, db_i64(x->id),
+	    db_text(x->subject));
 }
 
 static int
 version_insert(struct store *st, int64_t assistant, const struct store_assistant *a,
     int64_t version, msec created)
 {
-	struct query q = query_of(&st->w, SQL_VERSION_INSERT);
-
-	bind_i64(&q, assistant);
-	bind_i64(&q, version);
-	bind_text(&q, a->graph_id);
-	bind_text(&q, a->name);
-	bind_str(&q, a->description);
-	bind_json(&q, a->config_json);
-	bind_json(&q, a->context_json);
-	bind_json(&q, a->metadata_json);
-	bind_i64(&q, created);
-	return query_run(&q);
+	return db_run(&st->w, SQL_VERSION_INSERT, db_i64(assistant),
+	    db_i64(version), db_text(a->graph_id), db_text(a->name),
+	    db_str(a->description), db_json(a->config_json),
+	    db_json(a->context_json), db_json(a->metadata_json),
+	    db_i64(created));
 }
 
 static int
 assistant_existing(struct store *st, struct store_assistant_create *x)
 {
-	struct query q = query_of(&st->w, SQL_ASSISTANT_GET);
-	int rc;
+	struct query q = query_of(&st->w, SQL_ASSISTANT_GET, db_uuid(&x->a.id),
+	    db_i64(x->cmd.owner));
+	int rc = !x->do_nothing ? ERR_NOTFOUND :
+	    query_one(q, &store_assistant_record, &x->a, x->cmd.arena);
 
-	bind_uuid(&q, &x->a.id);
-	bind_i64(&q, x->cmd.owner);
-	rc = x->do_nothing ? query_row(&q) : ERR_NOTFOUND;
-	if (rc == OK)
-		rc = assistant_read(&q, x->cmd.arena, &x->a);
-	query_end(&q);
 	if (rc == ERR_NOTFOUND)              /* or somebody else's */
 		rc = err_set(&x->cmd.err, ERR_CONFLICT, "Assistant already exists");
 	return rc;
@@ -73,22 +55,17 @@ int
 op_assistant_create(struct store *st, struct store_cmd *c)
 {
 	struct store_assistant_create *x = (struct store_assistant_create *)c;
-	struct query q = query_of(&st->w, SQL_ASSISTANT_INSERT);
 	int64_t seq = seq_next(st, SEQ_ASSISTANT);
 	int rc;
 
 	assert(!x->system || c->owner == 0);
 	assert(!uuid_is_zero(&x->a.id));
-	bind_i64(&q, seq);
-	bind_uuid(&q, &x->a.id);
-	bind_i64(&q, c->owner);
-	bind_i64(&q, x->system);
-	bind_i64(&q, x->a.created);
-	bind_i64(&q, x->a.updated);
-	rc = query_run(&q);
+	rc = db_run(&st->w, SQL_ASSISTANT_INSERT, db_i64(seq),
+	    db_uuid(&x->a.id), db_i64(c->owner), db_i64(x->system),
+	    db_i64(x->a.created), db_i64(x->a.updated));
 	if (rc != OK)
 		return rc;
-	if (sqlite3_changes64(st->w.h) == 0)
+	if (db_changes(&st->w) == 0)
 		return assistant_existing(st, x);
 	x->a.version = 1;
 	return version_insert(st, seq, &x->a, 1, x->a.created);
@@ -122,18 +99,16 @@ int
 op_assistant_update(struct store *st, struct store_cmd *c)
 {
 	struct store_assistant_update *x = (struct store_assistant_update *)c;
-	struct query q = query_of(&st->w, SQL_ASSISTANT_OWN);
 	struct store_assistant old;
 	int64_t seq = 0, version = 0;
-	int rc;
+	struct query q = query_of(&st->w, SQL_ASSISTANT_OWN, db_uuid(&x->a.id),
+	    db_i64(c->owner));
+	int rc = query_row(&q);
 
-	bind_uuid(&q, &x->a.id);
-	bind_i64(&q, c->owner);
-	rc = query_row(&q);
 	if (rc == OK) {
-		rc = assistant_read(&q, c->arena, &old);
-		seq = col_i64(&q, 10);
-		version = col_i64(&q, 12) + 1;
+		rc = query_read(&q, &store_assistant_record, &old, c->arena);
+		seq = query_i64(&q, 10);
+		version = query_i64(&q, 12) + 1;
 	}
 	query_end(&q);
 	if (rc == OK)
@@ -143,28 +118,21 @@ op_assistant_update(struct store *st, struct store_cmd *c)
 	if (rc != OK)
 		return rc;
 	x->a.version = version;
-	q = query_of(&st->w, SQL_ASSISTANT_UPDATE);
-	bind_i64(&q, version);
-	bind_i64(&q, version);
-	bind_i64(&q, x->now);
-	bind_i64(&q, seq);
-	bind_i64(&q, c->owner);
-	return query_run(&q);
+	return db_run(&st->w, SQL_ASSISTANT_UPDATE, db_i64(version),
+	    db_i64(version), db_i64(x->now), db_i64(seq), db_i64(c->owner));
 }
 
 /* ERR_CONFLICT while one of the assistant's threads has a run under way. */
 static int
 threads_idle(struct store *st, struct store_assistant_delete *x)
 {
-	struct query q = query_of(&st->w, SQL_THREADS_BUSY_OF);
 	char id[UUID_TEXT];
 	struct uuid busy;
-	int rc;
+	struct query q = query_of(&st->w, SQL_THREADS_BUSY_OF, db_uuid(&x->id),
+	    db_i64(x->cmd.owner));
+	int rc = query_row(&q);
 
-	bind_uuid(&q, &x->id);
-	bind_i64(&q, x->cmd.owner);
-	rc = query_row(&q);
-	busy = rc == OK ? col_uuid(&q, 0) : (struct uuid){ { 0 } };
+	busy = rc == OK ? query_uuid(&q, 0) : (struct uuid){ { 0 } };
 	query_end(&q);
 	if (rc != OK)
 		return rc == ERR_NOTFOUND ? OK : rc;
@@ -178,17 +146,11 @@ threads_idle(struct store *st, struct store_assistant_delete *x)
 static int
 thread_bury_next(struct store *st, struct store_assistant_delete *x, int64_t *seq)
 {
-	struct query q = query_of(&st->w, SQL_THREAD_NEXT_OF);
 	struct store_thread t;
-	int rc;
+	int rc = query_one(query_of(&st->w, SQL_THREAD_NEXT_OF, db_uuid(&x->id),
+	    db_i64(*seq), db_i64(x->cmd.owner)), &store_thread_record, &t,
+	    &st->scratch);
 
-	bind_uuid(&q, &x->id);
-	bind_i64(&q, *seq);
-	bind_i64(&q, x->cmd.owner);
-	rc = query_row(&q);
-	if (rc == OK)
-		rc = thread_read(&q, &st->scratch, &t);
-	query_end(&q);
 	if (rc != OK)
 		return rc;
 	*seq = t.seq;
@@ -196,10 +158,8 @@ thread_bury_next(struct store *st, struct store_assistant_delete *x, int64_t *se
 	arena_clear(&st->scratch);
 	if (rc != OK)
 		return rc;
-	q = query_of(&st->w, SQL_THREAD_BURY);
-	bind_i64(&q, t.seq);
-	bind_i64(&q, x->cmd.owner);
-	return query_run(&q);
+	return db_run(&st->w, SQL_THREAD_BURY, db_i64(t.seq),
+	    db_i64(x->cmd.owner));
 }
 
 static int
@@ -223,30 +183,24 @@ assistant_remove(struct store *st, int64_t seq, owner_t owner)
 {
 	int64_t budget = ERASE_NOW;
 	int rc = assistant_erase(&st->w, seq, &budget);
-	struct query q;
 
 	if (rc != ERR_AGAIN)
 		return rc;
 	st->dead = true;
-	q = query_of(&st->w, SQL_ASSISTANT_BURY);
-	bind_i64(&q, seq);
-	bind_i64(&q, owner);
-	return query_run(&q);
+	return db_run(&st->w, SQL_ASSISTANT_BURY, db_i64(seq), db_i64(owner));
 }
 
 int
 op_assistant_delete(struct store *st, struct store_cmd *c)
 {
 	struct store_assistant_delete *x = (struct store_assistant_delete *)c;
-	struct query q = query_of(&st->w, SQL_ASSISTANT_OWN);
 	int64_t seq = 0;
-	int rc;
+	struct query q = query_of(&st->w, SQL_ASSISTANT_OWN, db_uuid(&x->id),
+	    db_i64(c->owner));
+	int rc = query_row(&q);
 
-	bind_uuid(&q, &x->id);
-	bind_i64(&q, c->owner);
-	rc = query_row(&q);
 	if (rc == OK)
-		seq = col_i64(&q, 10);
+		seq = query_i64(&q, 10);
 	query_end(&q);
 	if (rc == OK && x->threads)
 		rc = threads_idle(st, x);

@@ -1,328 +1,305 @@
 /*
- * db.c - see db.h.
- *
- * The library's own memory statistics are switched off before the first
- * connection: they cost a process-wide lock on every allocation.
+ * db.c - see db.h: what is the same for all drivers.
  *
  * SPDX-License-Identifier: MIT
  */
 #include <assert.h>
-#include <errno.h>
-#include <pthread.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "store/db.h"
-
-#define BUSY_MS        5000
-#define DEADLINE_OPS   2000                  /* instructions between two looks */
-
-static const char *const setup[] = {
-	[DB_WRITE] = "PRAGMA foreign_keys = ON; PRAGMA secure_delete = OFF;"
-	    "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8000",
-	[DB_READ] = "PRAGMA query_only = ON; PRAGMA temp_store = MEMORY;"
-	    "PRAGMA cache_size = -2000",
-	[DB_SLOW] = "PRAGMA query_only = ON; PRAGMA temp_store = MEMORY;"
-	    "PRAGMA cache_size = -4000",
-};
+#include "store/driver_priv.h"
 
 static void
-library_setup(void)
+check_db(const struct db *db)
 {
-	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-	sqlite3_initialize();
-	db_log_register();
+	assert(db->on != NULL && db->on->driver != NULL);
+	assert(db->sql != NULL && db->stmt != NULL);
 }
+
+/* ---- life ----------------------------------------------------------------- */
 
 static void
-meanwhile(const struct db *db)
+statements_make(struct db *db, struct db_conn *on, const struct db_sql *sql)
 {
-	if (db->meanwhile != NULL)
-		db->meanwhile(db->meanwhile_ctx);
-}
-
-bool
-db_go_on(void *ctx)
-{
-	const struct db *db = ctx;
-
-	meanwhile(db);
-	return clock_mono() < db->pace_until;
-}
-
-static int
-on_progress(void *ctx)
-{
-	const struct db *db = ctx;
-
-	meanwhile(db);
-	return db->deadline != 0 && clock_mono() >= db->deadline;
+	*db = (struct db){ .on = on, .sql = sql,
+	    .stmt = mem_zero((size_t)sql->n * sizeof *db->stmt) };
 }
 
 int
-db_open(struct db *db, const char *path, const char *vfs,
+db_open(struct db *db, const char *path, const char *layer,
     const struct db_sql *sql, enum db_use use, struct err *e)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
+	struct db_conn *on = mem_new(struct db_conn);
 	int rc;
 
-	pthread_once(&once, library_setup);
-	memset(db, 0, sizeof *db);
-	db->sql = sql;
-	db->stmt = mem_zero((size_t)sql->n * sizeof *db->stmt);
-	if (use == DB_WRITE)
-		flags |= SQLITE_OPEN_CREATE;
-	if (strncmp(path, "file:", 5) == 0)
-		flags |= SQLITE_OPEN_URI;
-	rc = sqlite3_open_v2(path, &db->h, flags, vfs);
-	if (rc != SQLITE_OK) {
-		err_set(e, ERR_IO, "open %s: %s", path, db->h == NULL ?
-		    sqlite3_errstr(rc) : sqlite3_errmsg(db->h));
-		db_close(db);
-		return ERR_IO;
-	}
-	sqlite3_extended_result_codes(db->h, 1);
-	sqlite3_busy_timeout(db->h, BUSY_MS);
-	if (use == DB_SLOW)
-		sqlite3_progress_handler(db->h, DEADLINE_OPS, on_progress, db);
-	rc = db_exec(db, setup[use], e);
-	if (rc != OK)
-		db_close(db);
+	on->driver = &db_sqlite;
+	statements_make(db, on, sql);
+	rc = on->driver->open(on, path, layer, use);
+	if (rc == OK)
+		return OK;
+	err_set(e, rc, "%s", on->err.text);
+	db_close(db);
 	return rc;
 }
 
 void
 db_share(struct db *db, const struct db *of, const struct db_sql *sql)
 {
-	memset(db, 0, sizeof *db);
-	db->h = of->h;
+	check_db(of);
+	statements_make(db, of->on, sql);
 	db->shared = true;
-	db->sql = sql;
-	db->stmt = mem_zero((size_t)sql->n * sizeof *db->stmt);
 }
 
 void
 db_close(struct db *db)
 {
-	for (int i = 0; db->stmt != NULL && i < db->sql->n; i++)
-		sqlite3_finalize(db->stmt[i]);
+	struct db_conn *on = db->on;
+
+	if (on == NULL)
+		return;
+	check_db(db);
+	for (int i = 0; i < db->sql->n; i++)
+		on->driver->finalize(db->stmt[i]);
 	free(db->stmt);
-	if (!db->shared)
-		sqlite3_close(db->h);
-	memset(db, 0, sizeof *db);
+	if (!db->shared) {
+		for (int i = 0; i < DB_TX_N; i++)
+			on->driver->finalize(on->tx[i]);
+		on->driver->close(on);
+		free(on);
+	}
+	*db = (struct db){ .on = NULL };
+}
+
+/* ---- slow reads ------------------------------------------------------------- */
+
+static void
+meanwhile(const struct db_conn *c)
+{
+	if (c->meanwhile != NULL)
+		c->meanwhile(c->meanwhile_ctx);
 }
 
 bool
-db_is_full(const struct db *db)
+db_go_on(void *conn)
 {
-	int code = db->h == NULL ? 0 : sqlite3_errcode(db->h) & 0xff;
-	int reason = code == SQLITE_IOERR ? sqlite3_system_errno(db->h) : 0;
+	const struct db_conn *c = conn;
 
-	return code == SQLITE_FULL || reason == ENOSPC || reason == EDQUOT;
+	meanwhile(c);
+	return clock_mono() < c->pace_until;
+}
+
+bool
+db_interrupt(struct db_conn *c)
+{
+	meanwhile(c);
+	return c->deadline != 0 && clock_mono() >= c->deadline;
+}
+
+/* ---- transactions ------------------------------------------------------------ */
+
+static int
+tx_run(struct db *db, int which)
+{
+	struct db_conn *c = db->on;
+	int rc;
+
+	check_db(db);
+	if (c->tx[which] == NULL)
+		c->tx[which] = c->driver->prepare(c, c->driver->tx[which]);
+	rc = c->driver->step(c, c->tx[which]);
+	c->driver->reset(c->tx[which]);
+	return rc == ERR_NOTFOUND ? OK : rc;
 }
 
 int
-db_fail(struct db *db)
+db_begin(struct db *db, enum db_use use)
 {
-	int code = db->h == NULL ? SQLITE_MISUSE : sqlite3_extended_errcode(db->h);
-	int rc = ERR_IO;
+	return tx_run(db, use == DB_WRITE ? DB_TX_WRITE : DB_TX_READ);
+}
 
-	switch (code & 0xff) {
-	case SQLITE_CONSTRAINT: rc = ERR_CONFLICT; break;
-	case SQLITE_TOOBIG:     rc = ERR_TOOBIG; break;
-	case SQLITE_INTERRUPT:  rc = ERR_TIMEOUT; break;
-	default:                db->broken = true; break;
+int
+db_commit(struct db *db)
+{
+	return tx_run(db, DB_TX_COMMIT);
+}
+
+/* After some failures the library has rolled back by itself.  What led here is
+ * the failure to report. */
+void
+db_rollback(struct db *db)
+{
+	struct db_conn *c = db->on;
+	enum db_fault fault = c->fault;
+	struct err e = c->err;
+
+	if (c->driver->in_tx(c)) {
+		tx_run(db, DB_TX_ROLLBACK);
+		c->fault = fault;
+		c->err = e;
 	}
-	db->full |= db->broken && db_is_full(db);
-	return err_set(&db->err, rc, "%s", db->h == NULL ? "not open" :
-	    sqlite3_errmsg(db->h));
+}
+
+int64_t
+db_changes(const struct db *db)
+{
+	return db->on->driver->changes(db->on, false);
+}
+
+int64_t
+db_changes_all(const struct db *db)
+{
+	return db->on->driver->changes(db->on, true);
+}
+
+int
+db_failed(const struct db *db, struct err *e)
+{
+	return err_set(e, db->on->fault == DB_DAMAGED ? ERR_INVALID : ERR_IO,
+	    "%s: %s", db_path(db), db->on->err.text);
 }
 
 int
 db_exec(struct db *db, const char *text, struct err *e)
 {
-	int rc;
-
-	if (sqlite3_exec(db->h, text, NULL, NULL, NULL) == SQLITE_OK)
-		return OK;
-	rc = sqlite3_errcode(db->h);
-	if (rc == SQLITE_NOTADB || rc == SQLITE_CORRUPT)
-		return err_set(e, ERR_INVALID, "%s: %s",
-		    sqlite3_db_filename(db->h, "main"), sqlite3_errmsg(db->h));
-	return err_set(e, ERR_IO, "%s: %s", sqlite3_db_filename(db->h, "main"),
-	    sqlite3_errmsg(db->h));
+	check_db(db);
+	return db->on->driver->exec(db->on, text) == OK ? OK : db_failed(db, e);
 }
 
 int
 db_read_i64(struct db *db, const char *text, int64_t *out, struct err *e)
 {
-	sqlite3_stmt *s = NULL;
-	int rc = sqlite3_prepare_v2(db->h, text, -1, &s, NULL);
+	struct db_conn *c = db->on;
+	struct db_stmt *s = c->driver->prepare(c, text);
+	int rc = c->driver->step(c, s);
 
-	if (rc == SQLITE_OK)
-		rc = sqlite3_step(s);
-	if (rc == SQLITE_ROW)
-		*out = sqlite3_column_int64(s, 0);
-	sqlite3_finalize(s);
-	if (rc == SQLITE_ROW)
-		return OK;
-	rc &= 0xff;
-	return err_set(e, rc == SQLITE_NOTADB || rc == SQLITE_CORRUPT ?
-	    ERR_INVALID : ERR_IO, "%s: %s",
-	    sqlite3_db_filename(db->h, "main"), sqlite3_errmsg(db->h));
+	if (rc == OK)
+		*out = c->driver->i64(s, 0);
+	c->driver->finalize(s);
+	return rc == OK ? OK : db_failed(db, e);
 }
 
-/* Readers next to the writer need the log; a file system without shared memory
- * (some network ones) cannot have it, and SQLite only says so in passing. */
-int
-db_enable_wal(struct db *db, const char *path, struct err *e)
-{
-	sqlite3_stmt *s = NULL;
-	const char *mode = NULL;
-	int rc = OK;
+/* ---- statements --------------------------------------------------------------- */
 
-	sqlite3_prepare_v2(db->h, "PRAGMA journal_mode = WAL", -1, &s, NULL);
-	if (sqlite3_step(s) == SQLITE_ROW)
-		mode = (const char *)sqlite3_column_text(s, 0);
-	if (mode == NULL || strcmp(mode, "wal") != 0)
-		rc = err_set(e, ERR_IO, "%s: no write-ahead log here: %s", path,
-		    mode == NULL ? sqlite3_errmsg(db->h) : mode);
-	sqlite3_finalize(s);
-	return rc;
-}
-
-/* A statement that cannot be prepared shows at query_row: binding to NULL is
- * refused by the library and harmless. */
+/* A statement that cannot be prepared shows at query_row. */
 struct query
-query_of(struct db *db, int sql)
+query_open(struct db *db, int sql, const struct db_value *values)
 {
+	struct query q = { .db = db };
+
+	check_db(db);
 	assert(sql >= 0 && sql < db->sql->n);
-	if (db->stmt[sql] == NULL &&
-	    sqlite3_prepare_v3(db->h, db->sql->text[sql], -1,
-	    SQLITE_PREPARE_PERSISTENT, &db->stmt[sql], NULL) != SQLITE_OK)
-		return (struct query){ .db = db };
-	return (struct query){ .db = db, .s = db->stmt[sql] };
+	if (db->stmt[sql] == NULL)
+		db->stmt[sql] = db->on->driver->prepare(db->on, db->sql->text[sql]);
+	q.s = db->stmt[sql];
+	for (int i = 0; values[i].kind != DB_END; i++)
+		db->on->driver->bind(q.s, i + 1, &values[i]);
+	return q;
 }
 
 int
 query_row(struct query *q)
 {
-	if (q->s == NULL)
-		return db_fail(q->db);
-	switch (sqlite3_step(q->s)) {
-	case SQLITE_ROW:
-		return OK;
-	case SQLITE_DONE:
-		return ERR_NOTFOUND;
-	default:
-		return db_fail(q->db);
-	}
+	return q->db->on->driver->step(q->db->on, q->s);
 }
 
 void
 query_end(struct query *q)
 {
-	sqlite3_reset(q->s);
-	q->at = 0;
+	q->db->on->driver->reset(q->s);
 }
 
 int
-query_run(struct query *q)
+query_run(struct query q)
 {
-	int rc = query_row(q);
+	int rc = query_row(&q);
 
 	assert(rc != OK);                    /* a row: use query_row */
-	query_end(q);
+	query_end(&q);
 	return rc == ERR_NOTFOUND ? OK : rc;
 }
 
-void
-bind_i64(struct query *q, int64_t v)
-{
-	sqlite3_bind_int64(q->s, ++q->at, v);
-}
-
-void
-bind_str(struct query *q, struct str s)
-{
-	sqlite3_bind_text64(q->s, ++q->at, s.p, s.n, SQLITE_STATIC, SQLITE_UTF8);
-}
-
-void
-bind_text(struct query *q, struct str s)
-{
-	bind_str(q, s.p == NULL ? S("") : s);
-}
-
-void
-bind_json(struct query *q, struct str s)
-{
-	bind_str(q, s.n == 0 ? S("{}") : s);
-}
-
-void
-bind_blob(struct query *q, struct str s)
-{
-	sqlite3_bind_blob64(q->s, ++q->at, s.p == NULL ? "" : s.p, s.n,
-	    SQLITE_STATIC);
-}
-
-void
-bind_null(struct query *q)
-{
-	sqlite3_bind_null(q->s, ++q->at);
-}
-
-void
-bind_uuid(struct query *q, const struct uuid *u)
-{
-	if (uuid_is_zero(u))
-		sqlite3_bind_null(q->s, ++q->at);
-	else
-		sqlite3_bind_blob(q->s, ++q->at, u->b, sizeof u->b, SQLITE_STATIC);
-}
-
 bool
-col_null(const struct query *q, int col)
+query_null(const struct query *q, int col)
 {
-	return sqlite3_column_type(q->s, col) == SQLITE_NULL;
+	return q->db->on->driver->null(q->s, col);
 }
 
 int64_t
-col_i64(const struct query *q, int col)
+query_i64(const struct query *q, int col)
 {
-	return sqlite3_column_int64(q->s, col);
+	return q->db->on->driver->i64(q->s, col);
+}
+
+struct str
+query_borrow(const struct query *q, int col)
+{
+	return q->db->on->driver->str(q->s, col);
 }
 
 struct uuid
-col_uuid(const struct query *q, int col)
+query_uuid(const struct query *q, int col)
 {
+	struct str s = query_borrow(q, col);
 	struct uuid u = { { 0 } };
-	const void *p = sqlite3_column_blob(q->s, col);
 
-	if (p != NULL && sqlite3_column_bytes(q->s, col) == sizeof u.b)
-		memcpy(u.b, p, sizeof u.b);
+	if (s.n == sizeof u.b)
+		memcpy(u.b, s.p, sizeof u.b);
 	return u;
 }
 
 struct str
-col_borrow(const struct query *q, int col)
+query_str(const struct query *q, int col, struct arena *a)
 {
-	struct str s;
-
-	if (sqlite3_column_type(q->s, col) == SQLITE_NULL)
-		return STR_NONE;
-	/* column_blob gives the bytes as they are: TEXT is stored in UTF-8. */
-	s.p = sqlite3_column_blob(q->s, col);
-	s.n = (size_t)sqlite3_column_bytes(q->s, col);
-	return s.p == NULL ? S("") : s;
-}
-
-struct str
-col_str(const struct query *q, int col, struct arena *a)
-{
-	struct str s = col_borrow(q, col);
+	struct str s = query_borrow(q, col);
 
 	return s.p == NULL ? s : arena_str(a, s);
+}
+
+/* ---- rows as structs ------------------------------------------------------------ */
+
+int
+query_read(const struct query *q, const struct db_record *r, void *out,
+    struct arena *a)
+{
+	for (int i = 0; i < r->n; i++) {
+		void *to = (char *)out + r->column[i].offset;
+
+		switch (r->column[i].kind) {
+		case DB_TO_I64:
+			*(int64_t *)to = query_i64(q, i);
+			break;
+		case DB_TO_I32:
+			*(int32_t *)to = (int32_t)query_i64(q, i);
+			break;
+		case DB_TO_STR:
+			*(struct str *)to = query_str(q, i, a);
+			break;
+		case DB_TO_UUID:
+			*(struct uuid *)to = query_uuid(q, i);
+			break;
+		}
+	}
+	return a != NULL && a->failed ? ERR_TOOBIG : OK;
+}
+
+int
+query_one(struct query q, const struct db_record *r, void *out, struct arena *a)
+{
+	int rc = query_row(&q);
+
+	if (rc == OK)
+		rc = query_read(&q, r, out, a);
+	query_end(&q);
+	return rc;
+}
+
+int
+query_one_i64(struct query q, int64_t *out)
+{
+	int rc = query_row(&q);
+
+	if (rc == OK)
+		*out = query_i64(&q, 0);
+	query_end(&q);
+	return rc;
 }

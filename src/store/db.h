@@ -1,14 +1,13 @@
 /*
- * db.h - one SQLite connection with its prepared statements, and the few words
- * that the store, and rooms with tables of their own, are written in.
+ * db.h - a database connection with its prepared statements, whatever library
+ * is behind it (driver_priv.h; today SQLite).
  *
- * A room's statements are a table of texts, and their places in it are an enum:
+ * A room's statements are a table of texts; an enum gives their places in it:
  *
- *   struct query q = query_of(db, SQL_RUN_GET);
- *   bind_uuid(&q, id);
- *   bind_i64(&q, owner);
+ *   struct query q = query_of(db, SQL_RUN_GET, db_uuid(id), db_i64(owner));
+ *
  *   rc = query_row(&q);             OK: a row; ERR_NOTFOUND: no more
- *   ... col_i64(&q, 3) ...
+ *   ... query_i64(&q, 3) ...
  *   query_end(&q);                  always; the statement is free again
  *
  * Bound texts must live until query_end.  A connection belongs to one thread.
@@ -19,8 +18,6 @@
 #ifndef STORE_DB_H
 #define STORE_DB_H
 
-#include <sqlite3.h>
-
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/id.h"
@@ -28,9 +25,14 @@
 
 #define DB_PATH_MAX 4096
 
+struct db_driver;
+struct db_stmt;
+
 enum db_use {
 	DB_WRITE,                            /* made if it is missing */
 	DB_READ,
+	DB_FROZEN,                           /* DB_READ of a file in a place where
+	                                        nothing can be written; no log */
 	DB_SLOW                              /* DB_READ, with a deadline */
 };
 
@@ -40,90 +42,218 @@ struct db_sql {
 	int n;
 };
 
-struct db {
-	sqlite3 *h;
-	const struct db_sql *sql;
-	sqlite3_stmt **stmt;                 /* sql->n */
-	bool broken;                 /* a statement failed for want of the medium */
-	bool full;                   /* and the medium for want of room */
-	bool shared;                 /* h is somebody else's */
-	nsec deadline;               /* DB_SLOW: statements stop past it */
+/* How the medium failed. */
+enum db_fault { DB_SOUND, DB_BROKEN, DB_BUSY, DB_FULL, DB_DAMAGED };
+
+struct db_conn {
+	const struct db_driver *driver;
+	void *h;                     /* the driver's */
+	struct db_stmt *tx[4];       /* driver_priv.h */
+	enum db_fault fault;         /* set by the failure, cleared by the caller */
+	struct err err;              /* words of the last failure */
+	int log_frames;              /* in the log, after the last commit */
+	int64_t log_bytes;           /* its file is at least that long */
+	/* DB_SLOW: */
+	nsec deadline;               /* statements stop past it; 0: never */
 	nsec pace_until;             /* and what compares rows, with pace_rc */
 	int pace_rc;
-	void (*meanwhile)(void *ctx);        /* DB_SLOW: now and then, in between */
+	void (*meanwhile)(void *ctx);        /* called now and then */
 	void *meanwhile_ctx;
-	struct err err;              /* words of the last failure */
 };
+
+struct db {
+	struct db_conn *on;          /* NULL: closed */
+	const struct db_sql *sql;
+	struct db_stmt **stmt;       /* sql->n */
+	bool shared;                 /* `on` is closed by somebody else */
+};
+
+/* layer NULL: the default file layer, or the name of another.  ERR_IO. */
+int  db_open(struct db *db, const char *path, const char *layer,
+    const struct db_sql *sql, enum db_use use, struct err *e);
+/* Another room's statements on an open connection; closed before it. */
+void db_share(struct db *db, const struct db *of, const struct db_sql *sql);
+void db_close(struct db *db);                /* accepts a closed one */
+const char *db_path(const struct db *db);    /* absolute */
+bool db_is_read_only(const struct db *db);
+/* Is another file, or none, under the path by now? */
+bool db_has_moved(const struct db *db);
+void db_trim(struct db *db);                 /* gives its cache back */
+/* Another process writes: wait(ctx, n) is called before the nth try, from 0; when
+ * it returns 0 the statement fails with DB_BUSY.  NULL: do not wait. */
+void db_on_busy(struct db *db, int (*wait)(void *ctx, int n), void *ctx);
+
+/* Did the medium fail?  Then the transaction must be rolled back. */
+static inline bool
+db_broken(const struct db *db)
+{
+	return db->on->fault != DB_SOUND;
+}
+
+/* ---- transactions --------------------------------------------------------- */
+
+int  db_begin(struct db *db, enum db_use use);       /* DB_WRITE or DB_READ */
+int  db_commit(struct db *db);
+void db_rollback(struct db *db);             /* nothing if none is open */
+int64_t db_changes(const struct db *db);     /* rows of the last statement */
+int64_t db_changes_all(const struct db *db); /* since it was opened */
+
+/* Words of the last failure, with the path.  ERR_INVALID: the file is damaged or
+ * no database; else ERR_IO. */
+int  db_failed(const struct db *db, struct err *e);
+/* Several statements, without arguments or rows.  db_failed's codes. */
+int  db_exec(struct db *db, const char *text, struct err *e);
+int  db_read_i64(struct db *db, const char *text, int64_t *out, struct err *e);
+
+/* The go_on of a json_pace for a DB_SLOW (ctx: its db_conn): long work between
+ * two steps of a statement calls it.  Runs `meanwhile`; false past pace_until. */
+bool db_go_on(void *conn);
+
+/* ---- the write-ahead log --------------------------------------------------- */
+
+/* ERR_IO where the file system cannot have one. */
+int  db_log_enable(struct db *db, struct err *e);
+/* Moves the log into the database.  Waits for nobody: what a reader still needs
+ * is moved next time.  empty: waits for readers and truncates the log. */
+int  db_log_move(struct db *db, bool empty);
+/* Keeps the log when the last connection closes, unmoved. */
+void db_log_keep(struct db *db, bool keep);
+/* Makes the log's file longer if it is nearly full.  Only inside a transaction
+ * that writes, for then nobody else may write to the log. */
+void db_log_lengthen(struct db *db);
+/* The same at once, to `bytes`; but not one that is empty. */
+void db_log_reach(struct db *db, int64_t bytes);
+int64_t db_log_size(const struct db *db);
+
+/* A file layer that saves the first commit of a connection one sync; for a
+ * process that opens a file only to write to it once (sqlite_log.c). */
+#define DB_LOG_LAYER "cohort-log"
+
+/* ---- versions (sqlite_version.c) ------------------------------------------- */
+
+/* What made a file's tables: steps, in a driver's dialect.  Step i takes them
+ * from version i to i + 1. */
+struct db_steps {
+	const char *const *text;
+	int n;
+};
+struct db_format {
+	int app;                             /* application id; of a room: 0 */
+	struct db_steps sqlite;
+};
+
+/* Whose file is it, and of which version?  Changes nothing.  ERR_INVALID:
+ * another program's, or newer than the last step. */
+int db_version(struct db *db, const struct db_format *f, int *version,
+    struct err *e);
+/* Takes the file from `version` to the last step's, each step in a transaction that
+ * sets app and version; after a backup beside the file if it held data. */
+int db_migrate(struct db *db, const struct db_format *f, int version,
+    struct err *e);
+/* The same for the tables of one room in a file that several share. */
+int db_migrate_room(struct db *db, const char *room, const struct db_format *f,
+    struct err *e);
+
+/* ---- values ---------------------------------------------------------------- */
+
+/* What is bound to a statement.  Its bytes are borrowed. */
+struct db_value {
+	enum { DB_END, DB_NULL, DB_I64, DB_STR, DB_BLOB } kind;
+	int64_t i64;
+	struct str str;
+};
+
+static inline struct db_value
+db_null(void)
+{
+	return (struct db_value){ .kind = DB_NULL };
+}
+
+static inline struct db_value
+db_i64(int64_t v)
+{
+	return (struct db_value){ .kind = DB_I64, .i64 = v };
+}
+
+static inline struct db_value
+db_str(struct str s)                         /* p NULL: NULL */
+{
+	return (struct db_value){ .kind = s.p == NULL ? DB_NULL : DB_STR, .str = s };
+}
+
+static inline struct db_value
+db_text(struct str s)                        /* p NULL: "" */
+{
+	return db_str(s.p == NULL ? S("") : s);
+}
+
+static inline struct db_value
+db_json(struct str s)                        /* empty: "{}" */
+{
+	return db_str(s.n == 0 ? S("{}") : s);
+}
+
+static inline struct db_value
+db_blob(struct str s)
+{
+	return (struct db_value){ .kind = DB_BLOB, .str = s.p == NULL ? S("") : s };
+}
+
+static inline struct db_value
+db_uuid(const struct uuid *u)                /* zero: NULL */
+{
+	return uuid_is_zero(u) ? db_null() :
+	    db_blob((struct str){ (const char *)u->b, sizeof u->b });
+}
+
+#define DB_VALUES(...)                                                         \
+	(const struct db_value[]){ __VA_ARGS__ __VA_OPT__(,) { .kind = DB_END } }
+
+/* ---- statements ------------------------------------------------------------ */
 
 struct query {
 	struct db *db;
-	sqlite3_stmt *s;
-	int at;                      /* parameters bound so far */
+	struct db_stmt *s;
 };
 
-/* path: or a name of SQLite's that begins with `file:`.  vfs NULL: the default.
- * ERR_IO.  Accepts half-opened for closing. */
-int  db_open(struct db *db, const char *path, const char *vfs,
-    const struct db_sql *sql, enum db_use use, struct err *e);
-/* Another room's statements on a connection that is open; closed before it. */
-void db_share(struct db *db, const struct db *of, const struct db_sql *sql);
-void db_close(struct db *db);
-int  db_exec(struct db *db, const char *text, struct err *e);
-int  db_read_i64(struct db *db, const char *text, int64_t *out, struct err *e);
-int  db_fail(struct db *db);         /* the last SQLite error as rc and words */
-bool db_is_full(const struct db *db);        /* it was for want of room */
-/* The go_on of a json_pace for a DB_SLOW: long work between two steps of a
- * statement calls it.  Runs `meanwhile`; returns false past pace_until. */
-bool db_go_on(void *db);
-/* The write-ahead log, or ERR_IO where the file system cannot have one. */
-int  db_enable_wal(struct db *db, const char *path, struct err *e);
-
-/* Makes the log's file longer if it is nearly full (log.c).  Inside a
- * transaction that writes, for then nobody else may write to the log.  frames:
- * of the log, after the last commit; *bytes: kept for this, 0 at first. */
-void db_log_lengthen(struct db *db, int frames, int64_t *bytes);
-/* The same at once, to `bytes`; but not one that is empty. */
-void db_log_reach(struct db *db, int64_t bytes);
-int64_t db_log_size(struct db *db);
-
-/* A file layer that saves the first commit of a connection one sync (log.c);
- * for who opens a file only to write to it once. */
-#define DB_LOG_VFS "cohort-log"
-void db_log_register(void);          /* once; db_open does */
-
-/* ---- versions (schema.c) -------------------------------------------------- */
-
-/* Whose file is it, and of which version?  Changes nothing.  ERR_INVALID:
- * another program's, or newer than `newest`. */
-int db_version(struct db *db, const char *path, int app, int newest,
-    int *version, struct err *e);
-/* Takes the file from `version` to steps_n, each step in a transaction that
- * sets app and user_version; after a backup beside the file if it held data. */
-int db_migrate(struct db *db, const char *path, int app, const char *const *steps,
-    int steps_n, int version, struct err *e);
-/* The same for the tables of one room in a file that several share. */
-int db_migrate_room(struct db *db, const char *path, const char *room,
-    const char *const *steps, int steps_n, struct err *e);
-
-/* ---- statements ----------------------------------------------------------- */
-
-struct query query_of(struct db *db, int sql);
+/* query_of(db, sql, values...): in the order of its parameters. */
+#define query_of(db, sql, ...) query_open((db), (sql), DB_VALUES(__VA_ARGS__))
+struct query query_open(struct db *db, int sql, const struct db_value *values);
 int  query_row(struct query *q);
 void query_end(struct query *q);
-int  query_run(struct query *q);     /* without rows; ends it */
+int  query_run(struct query q);      /* without rows, to its end */
+#define db_run(db, sql, ...) query_run(query_of(db, sql, __VA_ARGS__))
 
-void bind_i64(struct query *q, int64_t v);
-void bind_str(struct query *q, struct str s);        /* p NULL: NULL */
-void bind_text(struct query *q, struct str s);       /* p NULL: "" */
-void bind_json(struct query *q, struct str s);       /* empty: "{}" */
-void bind_blob(struct query *q, struct str s);
-void bind_null(struct query *q);
-void bind_uuid(struct query *q, const struct uuid *u);       /* zero: NULL */
+bool        query_null(const struct query *q, int col);
+int64_t     query_i64(const struct query *q, int col);
+struct uuid query_uuid(const struct query *q, int col);      /* NULL: zero */
+struct str  query_str(const struct query *q, int col, struct arena *a);
+struct str  query_borrow(const struct query *q, int col);    /* until the next row */
 
-bool        col_null(const struct query *q, int col);
-int64_t     col_i64(const struct query *q, int col);
-struct uuid col_uuid(const struct query *q, int col);        /* NULL: zero */
-struct str  col_str(const struct query *q, int col, struct arena *a);
-struct str  col_borrow(const struct query *q, int col);      /* until the next row */
+/* ---- rows as structs -------------------------------------------------------- */
+
+/* Which member takes a column; in the order of the columns. */
+struct db_column {
+	size_t offset;
+	enum { DB_TO_I64, DB_TO_I32, DB_TO_STR, DB_TO_UUID } kind;
+};
+#define DB_COLUMN(type, member) { offsetof(type, member),                      \
+	_Generic(((type *)0)->member, int64_t: DB_TO_I64, int: DB_TO_I32,      \
+	    unsigned: DB_TO_I32, struct str: DB_TO_STR, struct uuid: DB_TO_UUID) }
+
+struct db_record {
+	const struct db_column *column;
+	int n;
+};
+#define DB_RECORD(columns) { (columns), COUNT(columns) }
+
+/* The row's first columns; texts are copied to the arena.  ERR_TOOBIG when it is
+ * full.  Members without a column stay. */
+int query_read(const struct query *q, const struct db_record *r, void *out,
+    struct arena *a);
+/* One row, to the statement's end.  ERR_NOTFOUND: there is none, *out stays. */
+int query_one(struct query q, const struct db_record *r, void *out,
+    struct arena *a);
+int query_one_i64(struct query q, int64_t *out);
 
 #endif

@@ -19,56 +19,30 @@
 #define CHECKPOINTS_AT_ONCE 128
 #define RUN_ERASE_NOW       300              /* rows; more are buried */
 
-/* Runs a DELETE whose last parameter is the budget, and pays for its rows. */
+/* After a DELETE that was limited by the budget. */
 static int
-erase_some(struct query *q, int64_t *budget)
+budget_pay(struct db *db, int rc, int64_t *budget)
 {
-	int64_t rows;
-	int rc;
-
-	bind_i64(q, *budget);
-	rc = query_run(q);
 	if (rc != OK)
 		return rc;
-	rows = sqlite3_changes64(q->db->h);
-	*budget -= rows;
+	*budget -= db_changes(db);
 	return *budget > 0 ? OK : ERR_AGAIN;
 }
 
 static int
 erase_by(struct db *db, enum sql text, int64_t key, int64_t *budget)
 {
-	struct query q = query_of(db, text);
-
-	bind_i64(&q, key);
-	return erase_some(&q, budget);
+	return budget_pay(db, db_run(db, text, db_i64(key), db_i64(*budget)),
+	    budget);
 }
 
 static int
 erase_row(struct db *db, enum sql text, int64_t key, int64_t *budget)
 {
-	struct query q = query_of(db, text);
-	int rc;
+	int rc = db_run(db, text, db_i64(key));
 
-	bind_i64(&q, key);
-	rc = query_run(&q);
 	--*budget;
 	return rc == OK && *budget <= 0 ? ERR_AGAIN : rc;
-}
-
-static int
-find_one(struct db *db, enum sql text, const int64_t *key, int64_t *out)
-{
-	struct query q = query_of(db, text);
-	int rc;
-
-	if (key != NULL)
-		bind_i64(&q, *key);
-	rc = query_row(&q);
-	if (rc == OK)
-		*out = col_i64(&q, 0);
-	query_end(&q);
-	return rc;
 }
 
 static int
@@ -78,7 +52,8 @@ runs_erase(struct db *db, int64_t thread, int64_t *budget)
 	int rc;
 
 	for (;;) {
-		rc = find_one(db, SQL_RUN_ONE_OF, &thread, &run);
+		rc = query_one_i64(query_of(db, SQL_RUN_ONE_OF,
+		    db_i64(thread)), &run);
 		if (rc == OK)
 			rc = erase_by(db, SQL_STREAM_ERASE, run, budget);
 		if (rc == OK)
@@ -100,19 +75,19 @@ struct oldest {
 static int
 checkpoints_oldest(struct db *db, int64_t thread, int64_t max, struct oldest *o)
 {
-	struct query q = query_of(db, SQL_CHECKPOINT_OLDEST);
+	struct query q;
 	int rc = OK;
 
 	o->n = 0;
-	bind_i64(&q, thread);
-	bind_i64(&q, max < CHECKPOINTS_AT_ONCE ? max : CHECKPOINTS_AT_ONCE);
+	q = query_of(db, SQL_CHECKPOINT_OLDEST, db_i64(thread),
+	    db_i64(max < CHECKPOINTS_AT_ONCE ? max : CHECKPOINTS_AT_ONCE));
 	for (;;) {
 		rc = query_row(&q);
 		if (rc != OK)
 			break;
-		o->id[o->n] = col_uuid(&q, 0);
-		o->seq[o->n] = col_i64(&q, 1);
-		o->begins[o->n] = col_i64(&q, 2) == o->seq[o->n];
+		o->id[o->n] = query_uuid(&q, 0);
+		o->seq[o->n] = query_i64(&q, 1);
+		o->begins[o->n] = query_i64(&q, 2) == o->seq[o->n];
 		o->n++;
 	}
 	query_end(&q);
@@ -122,11 +97,9 @@ checkpoints_oldest(struct db *db, int64_t thread, int64_t max, struct oldest *o)
 static int
 list_erase(struct db *db, int64_t list, int64_t *budget)
 {
-	struct query q = query_of(db, SQL_MESSAGE_ERASE);
-
-	bind_i64(&q, list << LIST_BITS);
-	bind_i64(&q, (list + 1) << LIST_BITS);
-	return erase_some(&q, budget);
+	return budget_pay(db, db_run(db, SQL_MESSAGE_ERASE,
+	    db_i64(list << LIST_BITS), db_i64((list + 1) << LIST_BITS),
+	    db_i64(*budget)), budget);
 }
 
 /* A list goes before the checkpoint that began it, which is how it is found. */
@@ -134,7 +107,6 @@ static int
 checkpoints_erase(struct db *db, int64_t thread, int64_t *budget)
 {
 	struct oldest o;
-	struct query q;
 	int rc;
 
 	do {
@@ -144,10 +116,8 @@ checkpoints_erase(struct db *db, int64_t thread, int64_t *budget)
 				rc = list_erase(db, o.seq[i], budget);
 		if (rc != OK || o.n == 0)
 			return rc;
-		q = query_of(db, SQL_CHECKPOINT_ERASE);
-		bind_i64(&q, thread);
-		bind_uuid(&q, &o.id[o.n - 1]);
-		rc = query_run(&q);
+		rc = db_run(db, SQL_CHECKPOINT_ERASE, db_i64(thread),
+		    db_uuid(&o.id[o.n - 1]));
 		*budget -= (int64_t)o.n;
 	} while (rc == OK && *budget > 0 && o.n == CHECKPOINTS_AT_ONCE);
 	return rc == OK && *budget <= 0 ? ERR_AGAIN : rc;
@@ -190,13 +160,13 @@ erase_buried(struct store *st, int64_t budget)
 	int rc = OK;
 
 	while (rc == OK && budget > 0) {
-		rc = find_one(&st->w, SQL_THREAD_DEAD, NULL, &seq);
+		rc = query_one_i64(query_of(&st->w, SQL_THREAD_DEAD), &seq);
 		if (rc == OK) {
 			rc = thread_erase(&st->w, seq, &budget);
 			continue;
 		}
 		if (rc == ERR_NOTFOUND)
-			rc = find_one(&st->w, SQL_ASSISTANT_DEAD, NULL, &seq);
+			rc = query_one_i64(query_of(&st->w, SQL_ASSISTANT_DEAD), &seq);
 		if (rc == OK)
 			rc = assistant_erase(&st->w, seq, &budget);
 	}
@@ -211,10 +181,10 @@ int
 erase_find(struct store *st)
 {
 	int64_t seq;
-	int rc = find_one(&st->w, SQL_THREAD_DEAD, NULL, &seq);
+	int rc = query_one_i64(query_of(&st->w, SQL_THREAD_DEAD), &seq);
 
 	if (rc == ERR_NOTFOUND)
-		rc = find_one(&st->w, SQL_ASSISTANT_DEAD, NULL, &seq);
+		rc = query_one_i64(query_of(&st->w, SQL_ASSISTANT_DEAD), &seq);
 	st->dead = rc == OK;
 	return rc == ERR_NOTFOUND ? OK : rc;
 }
@@ -229,17 +199,15 @@ struct checkpoint {
 static int
 checkpoint_read_place(struct db *db, int64_t thread, struct checkpoint *c)
 {
-	struct query q = query_of(db, SQL_CHECKPOINT_PLACE);
-	int rc;
+	struct query q = query_of(db, SQL_CHECKPOINT_PLACE, db_i64(c->seq),
+	    db_i64(thread));
+	int rc = query_row(&q);
 
-	bind_i64(&q, c->seq);
-	bind_i64(&q, thread);
-	rc = query_row(&q);
 	if (rc == OK) {
-		c->parent = col_i64(&q, 0);
-		c->run = col_i64(&q, 1);
-		c->list = col_i64(&q, 2);
-		c->len = col_i64(&q, 3);
+		c->parent = query_i64(&q, 0);
+		c->run = query_i64(&q, 1);
+		c->list = query_i64(&q, 2);
+		c->len = query_i64(&q, 3);
 	}
 	query_end(&q);
 	return rc;
@@ -249,22 +217,16 @@ checkpoint_read_place(struct db *db, int64_t thread, struct checkpoint *c)
 static int
 list_cut(struct db *db, int64_t list, int64_t from)
 {
-	struct query q = query_of(db, SQL_MESSAGE_DROP);
-
-	bind_i64(&q, (list << LIST_BITS) + from);
-	bind_i64(&q, (list + 1) << LIST_BITS);
-	return query_run(&q);
+	return db_run(db, SQL_MESSAGE_DROP, db_i64((list << LIST_BITS) + from),
+	    db_i64((list + 1) << LIST_BITS));
 }
 
 static int
 checkpoint_drop(struct db *db, int64_t thread, const struct checkpoint *c)
 {
-	struct query q = query_of(db, SQL_CHECKPOINT_DROP);
-	int rc;
+	int rc = db_run(db, SQL_CHECKPOINT_DROP, db_i64(c->seq),
+	    db_i64(thread));
 
-	bind_i64(&q, c->seq);
-	bind_i64(&q, thread);
-	rc = query_run(&q);
 	return rc == OK && c->list == c->seq ? list_cut(db, c->list, 0) : rc;
 }
 
@@ -273,11 +235,7 @@ checkpoint_drop(struct db *db, int64_t thread, const struct checkpoint *c)
 static int
 checkpoints_orphan(struct db *db, int64_t thread, int64_t run)
 {
-	struct query q = query_of(db, SQL_CHECKPOINT_ORPHAN);
-
-	bind_i64(&q, thread);
-	bind_i64(&q, run);
-	return query_run(&q);
+	return db_run(db, SQL_CHECKPOINT_ORPHAN, db_i64(thread), db_i64(run));
 }
 
 /* The run's checkpoints at the thread's end.  *newest: the thread's latest. */
@@ -304,18 +262,12 @@ static int
 run_bury(struct store *st, int64_t run)
 {
 	int64_t grave = seq_next(st, SEQ_THREAD);
-	struct query q = query_of(&st->w, SQL_THREAD_GRAVE);
-	int rc;
+	int rc = db_run(&st->w, SQL_THREAD_GRAVE, db_i64(grave));
 
-	bind_i64(&q, grave);
-	rc = query_run(&q);
 	if (rc != OK)
 		return rc;
 	st->dead = true;
-	q = query_of(&st->w, SQL_RUN_MOVE);
-	bind_i64(&q, grave);
-	bind_i64(&q, run);
-	return query_run(&q);
+	return db_run(&st->w, SQL_RUN_MOVE, db_i64(grave), db_i64(run));
 }
 
 static int
@@ -337,29 +289,22 @@ static int
 run_find(struct store *st, struct store_run_delete *x, int64_t *run,
     struct store_thread *t)
 {
-	struct query q = query_of(&st->w, SQL_RUN_GET);
 	bool on_thread = false;
-	int rc;
+	struct query q = query_of(&st->w, SQL_RUN_GET, db_uuid(&x->run_id),
+	    db_i64(x->cmd.owner));
+	int rc = query_row(&q);
 
-	bind_uuid(&q, &x->run_id);
-	bind_i64(&q, x->cmd.owner);
-	rc = query_row(&q);
 	if (rc == OK) {
-		struct uuid thread = col_uuid(&q, 1);
+		struct uuid thread = query_uuid(&q, 1);
 
-		*run = col_i64(&q, 3);
+		*run = query_i64(&q, 3);
 		on_thread = uuid_eq(&thread, &x->thread_id);
 	}
 	query_end(&q);
 	if (rc != OK || !on_thread)
 		return rc == OK ? ERR_NOTFOUND : rc;
-	q = query_of(&st->w, SQL_THREAD_GET);
-	bind_uuid(&q, &x->thread_id);
-	bind_i64(&q, x->cmd.owner);
-	rc = query_row(&q);
-	if (rc == OK)
-		rc = thread_read(&q, &st->scratch, t);
-	query_end(&q);
+	rc = query_one(query_of(&st->w, SQL_THREAD_GET, db_uuid(&x->thread_id),
+	    db_i64(x->cmd.owner)), &store_thread_record, t, &st->scratch);
 	return rc;
 }
 
@@ -369,7 +314,6 @@ op_run_delete(struct store *st, struct store_cmd *c)
 	struct store_run_delete *x = (struct store_run_delete *)c;
 	struct store_thread t = { .seq = 0 };
 	int64_t run = 0, newest;
-	struct query q;
 	int rc = run_find(st, x, &run, &t);
 
 	if (rc == OK)
@@ -383,9 +327,6 @@ op_run_delete(struct store *st, struct store_cmd *c)
 		rc = run_erase(st, run);
 	if (rc != OK || newest == t.checkpoint)
 		return rc;
-	q = query_of(&st->w, SQL_THREAD_ADVANCE);
-	bind_i64(&q, newest);
-	bind_i64(&q, t.seq);
-	bind_i64(&q, c->owner);
-	return query_run(&q);
+	return db_run(&st->w, SQL_THREAD_ADVANCE, db_i64(newest), db_i64(t.seq),
+	    db_i64(c->owner));
 }

@@ -147,13 +147,8 @@ has(const struct facets *f, int64_t hash)
 static int
 facet_run(struct db *db, enum sql text, const struct thread_key *k, int64_t hash)
 {
-	struct query q = query_of(db, text);
-
-	bind_i64(&q, k->owner);
-	bind_i64(&q, hash);
-	bind_i64(&q, k->created);
-	bind_i64(&q, k->seq);
-	return query_run(&q);
+	return db_run(db, text, db_i64(k->owner), db_i64(hash),
+	    db_i64(k->created), db_i64(k->seq));
 }
 
 static int
@@ -163,7 +158,7 @@ facet_change(struct store *st, const struct thread_key *k, int64_t hash, int cha
 	    SQL_FACET_DELETE, k, hash);
 
 	/* Threads buried before version 3 have no facets. */
-	if (rc == OK && sqlite3_changes64(st->w.h) > 0)
+	if (rc == OK && db_changes(&st->w) > 0)
 		rc = tally_add(st, k->owner, hash, change);
 	return rc;
 }
@@ -188,32 +183,15 @@ facets_change(struct store *st, const struct thread_key *k, struct str before,
 	return rc;
 }
 
-/* ---- migration ------------------------------------------------------------- */
-
-/* facets_make(owner, created, seq, metadata): the rows of a thread. */
-static void
-facets_make(sqlite3_context *c, int n, sqlite3_value **v)
+/* Without the counters. */
+int
+facets_insert(struct db *db, const struct thread_key *k, struct str json)
 {
-	struct db *db = sqlite3_user_data(c);
-	struct thread_key k = { .owner = sqlite3_value_int64(v[0]),
-	    .created = sqlite3_value_int64(v[1]), .seq = sqlite3_value_int64(v[2]) };
-	struct str json = { (const char *)sqlite3_value_text(v[3]), 0 };
 	struct facets f;
 	int rc = OK;
 
-	(void)n;
-	json.n = (size_t)sqlite3_value_bytes(v[3]);
 	facets_stored(json, &f);
 	for (size_t i = 0; rc == OK && i < f.n; i++)
-		rc = facet_run(db, SQL_FACET_INSERT, &k, f.hash[i]);
-	if (rc != OK)
-		sqlite3_result_error(c, db->err.text, -1);
-}
-
-int
-facets_register(struct db *db)
-{
-	return sqlite3_create_function(db->h, "facets_make", 4,
-	    SQLITE_UTF8 | SQLITE_DIRECTONLY, db, facets_make, NULL, NULL) ==
-	    SQLITE_OK ? OK : db_fail(db);
+		rc = facet_run(db, SQL_FACET_INSERT, k, f.hash[i]);
+	return rc;
 }

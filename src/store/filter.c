@@ -356,7 +356,7 @@ filter_init(struct filter *f, struct str filter_json, struct str query,
 	*f = (struct filter){ .words = BUF(LIMIT_NAME_BYTES * 8),
 	    .text = BUF(2 * LIMIT_FILTER_BYTES),
 	    .lower = BUF(LIMIT_HTTP_BODY_BYTES), .db = db,
-	    .pace = { .go_on = db_go_on, .ctx = db } };
+	    .pace = { .go_on = db_go_on, .ctx = db->on } };
 	if (filter_json.n > 0)
 		rc = json_parse(&f->doc, filter_json, e);
 	if (rc == OK && f->doc.root != NULL)
@@ -388,5 +388,5 @@ filter_test(struct filter *f, struct str value, bool *yes)
 {
 	int rc = words_and_fields_test(f, value, yes);
 
-	return f->pace.stopped ? f->db->pace_rc : rc;
+	return f->pace.stopped ? f->db->on->pace_rc : rc;
 }

@@ -95,20 +95,20 @@ static int
 matches(struct search *s, const struct query *q, bool *yes)
 {
 	*yes = (s->x->graph_id.n == 0 ||
-	    str_eq(col_borrow(q, 4), s->x->graph_id)) &&
-	    name_matches(s, col_borrow(q, 5));
-	return *yes ? wanted_test(&s->want, col_borrow(q, 6), yes) : OK;
+	    str_eq(query_borrow(q, 4), s->x->graph_id)) &&
+	    name_matches(s, query_borrow(q, 5));
+	return *yes ? wanted_test(&s->want, query_borrow(q, 6), yes) : OK;
 }
 
 static int
 hit_add(struct search *s, const struct query *q)
 {
 	const struct store_assistant_search *x = s->x;
-	struct hit h = { .seq = col_i64(q, 0), .id = col_uuid(q, 1),
-	    .number = col_i64(q, x->sort == STORE_SORT_UPDATED ? 3 : 2) };
+	struct hit h = { .seq = query_i64(q, 0), .id = query_uuid(q, 1),
+	    .number = query_i64(q, x->sort == STORE_SORT_UPDATED ? 3 : 2) };
 
 	if (x->sort == STORE_SORT_GRAPH || x->sort == STORE_SORT_NAME)
-		h.text = col_str(q, x->sort == STORE_SORT_GRAPH ? 4 : 5,
+		h.text = query_str(q, x->sort == STORE_SORT_GRAPH ? 4 : 5,
 		    x->cmd.arena);
 	mem_grow(s->hits, s->n, s->cap);
 	s->hits[s->n++] = h;
@@ -118,10 +118,10 @@ hit_add(struct search *s, const struct query *q)
 static int
 hits_find(struct search *s)
 {
-	struct query q = query_of(s->db, SQL_ASSISTANTS_OF);
 	int rc = OK;
+	struct query q = query_of(s->db, SQL_ASSISTANTS_OF,
+	    db_i64(s->x->cmd.owner));
 
-	bind_i64(&q, s->x->cmd.owner);
 	while (rc == OK) {
 		bool yes = false;
 
@@ -147,14 +147,11 @@ page_load(struct search *s)
 	hits_sort(s->hits, s->n, x->sort, x->ascending);
 	for (size_t i = hits_from(x->offset, s->n); rc == OK && i < s->n &&
 	    (int64_t)x->found_n < x->limit; i++) {
-		struct query q = query_of(s->db, SQL_ASSISTANT_AT);
 
-		bind_i64(&q, s->hits[i].seq);
-		bind_i64(&q, x->cmd.owner);
-		rc = query_row(&q);
-		if (rc == OK)
-			rc = assistant_read(&q, x->cmd.arena, &x->found[x->found_n++]);
-		query_end(&q);
+		rc = query_one(query_of(s->db, SQL_ASSISTANT_AT,
+		    db_i64(s->hits[i].seq), db_i64(x->cmd.owner)),
+		    &store_assistant_record, &x->found[x->found_n++],
+		    x->cmd.arena);
 	}
 	return rc;
 }

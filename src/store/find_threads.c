@@ -34,16 +34,11 @@ struct seek {
 static int
 count_get(struct seek *s, int64_t what, int64_t *out)
 {
-	struct query q = query_of(s->db, SQL_COUNT_GET);
 	int rc;
 
 	*out = 0;
-	bind_i64(&q, s->x->cmd.owner);
-	bind_i64(&q, what);
-	rc = query_row(&q);
-	if (rc == OK)
-		*out = col_i64(&q, 0);
-	query_end(&q);
+	rc = query_one_i64(query_of(s->db, SQL_COUNT_GET,
+	    db_i64(s->x->cmd.owner), db_i64(what)), out);
 	return rc == ERR_NOTFOUND ? OK : rc;
 }
 
@@ -94,8 +89,8 @@ page_full(const struct seek *s)
 static int
 matches(struct seek *s, const struct query *q, bool *yes)
 {
-	*yes = s->x->status < 0 || col_i64(q, 1) == s->x->status;
-	return *yes && s->compares ? wanted_test(&s->want, col_borrow(q, 5), yes) : OK;
+	*yes = s->x->status < 0 || query_i64(q, 1) == s->x->status;
+	return *yes && s->compares ? wanted_test(&s->want, query_borrow(q, 5), yes) : OK;
 }
 
 /* at: how many matched before it. */
@@ -114,20 +109,19 @@ candidate(struct seek *s, const struct query *q, int64_t *at)
 	if (s->in_order && (*at <= x->offset || (int64_t)s->n >= x->limit))
 		return OK;
 	mem_grow(s->hits, s->n, s->cap);
-	s->hits[s->n++] = (struct hit){ .seq = col_i64(q, 0), .id = col_uuid(q, 4),
-	    .number = x->sort == STORE_SORT_STATUS ? col_i64(q, 1) :
-	    col_i64(q, x->sort == STORE_SORT_UPDATED ? 3 : 2) };
+	s->hits[s->n++] = (struct hit){ .seq = query_i64(q, 0), .id = query_uuid(q, 4),
+	    .number = x->sort == STORE_SORT_STATUS ? query_i64(q, 1) :
+	    query_i64(q, x->sort == STORE_SORT_UPDATED ? 3 : 2) };
 	return OK;
 }
 
 static int
 candidates(struct seek *s, enum sql text, int64_t key, int64_t *at)
 {
-	struct query q = query_of(s->db, text);
 	int rc = OK;
+	struct query q = query_of(s->db, text, db_i64(s->x->cmd.owner),
+	    db_i64(key));
 
-	bind_i64(&q, s->x->cmd.owner);
-	bind_i64(&q, key);
 	while (rc == OK && !page_full(s)) {
 		rc = query_row(&q);
 		if (rc == OK)
@@ -153,12 +147,12 @@ by_ids(struct seek *s, int64_t *at)
 	s->in_order = s->counted = false;
 	qsort(ids, s->x->ids_n, sizeof *ids, by_bytes);
 	for (size_t i = 0; rc == OK && i < s->x->ids_n; i++) {
-		struct query q = query_of(s->db, SQL_THREADS_OF_ID);
+		struct query q;
 
 		if (i > 0 && uuid_eq(&ids[i], &ids[i - 1]))
 			continue;
-		bind_i64(&q, s->x->cmd.owner);
-		bind_uuid(&q, &ids[i]);
+		q = query_of(s->db, SQL_THREADS_OF_ID, db_i64(s->x->cmd.owner),
+		    db_uuid(&ids[i]));
 		rc = query_row(&q);
 		if (rc == OK)
 			rc = candidate(s, &q, at);
@@ -241,16 +235,11 @@ status_rank(int64_t status)
 static int
 state_load(struct seek *s, struct store_thread_found *f)
 {
-	struct query q = query_of(s->db, SQL_CHECKPOINT_LATEST);
 	struct arena *a = s->x->cmd.arena;
-	int rc;
+	int rc = query_one(query_of(s->db, SQL_CHECKPOINT_LATEST,
+	    db_i64(f->t.seq), db_i64(s->x->cmd.owner)),
+	    &store_checkpoint_record, &f->state.c, a);
 
-	bind_i64(&q, f->t.seq);
-	bind_i64(&q, s->x->cmd.owner);
-	rc = query_row(&q);
-	if (rc == OK)
-		rc = checkpoint_read(&q, a, &f->state.c);
-	query_end(&q);
 	f->has_state = rc == OK;
 	if (rc != OK)
 		return rc == ERR_NOTFOUND ? OK : rc;
@@ -264,16 +253,11 @@ thread_load(struct seek *s, int64_t seq)
 {
 	struct store_thread_search *x = s->x;
 	struct store_thread_found *f = &x->found[x->found_n++];
-	struct query q = query_of(s->db, SQL_THREAD_AT);
 	int rc;
 
 	memset(f, 0, sizeof *f);
-	bind_i64(&q, seq);
-	bind_i64(&q, x->cmd.owner);
-	rc = query_row(&q);
-	if (rc == OK)
-		rc = thread_read(&q, x->cmd.arena, &f->t);
-	query_end(&q);
+	rc = query_one(query_of(s->db, SQL_THREAD_AT, db_i64(seq),
+	    db_i64(x->cmd.owner)), &store_thread_record, &f->t, x->cmd.arena);
 	return rc == OK && x->states && f->t.checkpoint != 0 ?
 	    state_load(s, f) : rc;
 }

@@ -47,25 +47,24 @@ struct page {
 static void
 newer_set(struct newer *n, const struct query *q)
 {
-	n->parent = col_i64(q, 1);
-	n->source = (enum checkpoint_source)col_i64(q, 5);
-	n->wrote.list = col_i64(q, 12);
-	n->wrote.from = (uint32_t)col_i64(q, 15);
-	n->wrote.to = (uint32_t)col_i64(q, 13);
+	n->parent = query_i64(q, 1);
+	n->source = (enum checkpoint_source)query_i64(q, 5);
+	n->wrote.list = query_i64(q, 12);
+	n->wrote.from = (uint32_t)query_i64(q, 15);
+	n->wrote.to = (uint32_t)query_i64(q, 13);
 }
 
 /* The state at or after `before`, which is the child of the first item. */
 static int
 newer_load(struct page *p)
 {
-	struct query q = query_of(p->db, SQL_CHECKPOINT_CHILD);
+	struct query q;
 	int rc;
 
 	if (uuid_is_zero(&p->x->before))
 		return OK;
-	bind_i64(&q, p->x->thread_seq);
-	bind_i64(&q, p->x->cmd.owner);
-	bind_uuid(&q, &p->x->before);
+	q = query_of(p->db, SQL_CHECKPOINT_CHILD, db_i64(p->x->thread_seq),
+	    db_i64(p->x->cmd.owner), db_uuid(&p->x->before));
 	rc = query_row(&q);
 	if (rc == OK)
 		newer_set(&p->newer, &q);
@@ -81,11 +80,11 @@ matches(struct page *p, const struct query *q, bool *yes)
 	struct buf b = BUF(2 * LIMIT_METADATA_BYTES);
 	struct buf text = BUF(2 * LIMIT_METADATA_BYTES);
 	struct json_doc base = { 0 }, own = { 0 };
-	struct str base_json = col_borrow(q, 10);
+	struct str base_json = query_borrow(q, 10);
 	int rc;
 
 	buf_add_fmt(&b, "{\"source\":\"%s\",\"step\":%d}",
-	    checkpoint_source_names[col_i64(q, 5)], (int)col_i64(q, 4));
+	    checkpoint_source_names[query_i64(q, 5)], (int)query_i64(q, 4));
 	rc = json_parse(&own, buf_str(&b), NULL);
 	if (rc == OK)
 		rc = json_parse(&base, base_json.n == 0 ? S("{}") : base_json, NULL);
@@ -110,7 +109,7 @@ item_add(struct page *p, const struct query *q)
 	int rc;
 
 	memset(item, 0, sizeof *item);
-	rc = checkpoint_read(q, x->cmd.arena, &item->c);
+	rc = query_read(q, &store_checkpoint_record, &item->c, x->cmd.arena);
 	if (rc != OK)
 		return rc;
 	item->has_result = p->newer.parent == item->c.seq &&
@@ -124,16 +123,15 @@ item_add(struct page *p, const struct query *q)
 static int
 items_load(struct page *p, int64_t limit)
 {
-	struct query q = query_of(p->db, SQL_CHECKPOINT_BACK);
+	struct query q;
 	struct uuid before = p->x->before;
 	int rc = OK;
 
 	if (uuid_is_zero(&before))
 		memset(before.b, 0xff, sizeof before.b);
-	bind_i64(&q, p->x->thread_seq);
-	bind_i64(&q, p->x->cmd.owner);
-	bind_uuid(&q, &before);
-	bind_i64(&q, wanted_is_open(&p->want) ? limit : -1);
+	q = query_of(p->db, SQL_CHECKPOINT_BACK, db_i64(p->x->thread_seq),
+	    db_i64(p->x->cmd.owner), db_uuid(&before),
+	    db_i64(wanted_is_open(&p->want) ? limit : -1));
 	while (rc == OK && (int64_t)p->x->items_n < limit) {
 		bool yes = true;
 

@@ -43,7 +43,6 @@ int
 list_append(struct store *st, int64_t list, uint32_t first,
     const struct str *messages, size_t n)
 {
-	struct query q;
 	char *sizes;
 
 	if (st->pack.cap > PACK_KEEP)
@@ -59,11 +58,9 @@ list_append(struct store *st, int64_t list, uint32_t first,
 		buf_add(&st->pack, messages[i]);
 	if (st->pack.failed)
 		return ERR_TOOBIG;
-	q = query_of(&st->w, SQL_MESSAGE_INSERT);
-	bind_i64(&q, entry_key(list, first));
-	bind_i64(&q, (int64_t)n);
-	bind_blob(&q, buf_str(&st->pack));
-	return query_run(&q);
+	return db_run(&st->w, SQL_MESSAGE_INSERT,
+	    db_i64(entry_key(list, first)), db_i64((int64_t)n),
+	    db_blob(buf_str(&st->pack)));
 }
 
 /* Hands out the entries of one packed row that fall into [from, to). */
@@ -101,22 +98,20 @@ list_read(struct db *db, int64_t list, uint32_t from, uint32_t to,
 		return ERR_TOOBIG;
 	if (from == to)
 		return OK;
-	q = query_of(db, SQL_MESSAGE_GET);
-	bind_i64(&q, entry_key(list, from));
-	bind_i64(&q, entry_key(list, 0));
-	bind_i64(&q, entry_key(list, to));
+	q = query_of(db, SQL_MESSAGE_GET, db_i64(entry_key(list, from)),
+	    db_i64(entry_key(list, 0)), db_i64(entry_key(list, to)));
 	while (rc == OK && next < to) {
 		uint32_t first, n;
 
 		rc = query_row(&q);
 		if (rc != OK)
 			break;
-		first = (uint32_t)(col_i64(&q, 0) - entry_key(list, 0));
-		n = (uint32_t)col_i64(&q, 1);
+		first = (uint32_t)(query_i64(&q, 0) - entry_key(list, 0));
+		n = (uint32_t)query_i64(&q, 1);
 		if (first > next || n == 0)
 			rc = ERR_IO;                 /* a gap: damaged */
 		else
-			rc = row_unpack(col_str(&q, 2, a), first, n, from, to, *out);
+			rc = row_unpack(query_str(&q, 2, a), first, n, from, to, *out);
 		if (a->failed)
 			rc = ERR_TOOBIG;
 		next = first + n;

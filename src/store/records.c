@@ -18,86 +18,39 @@ arena_rc(const struct arena *a)
 	return a->failed ? ERR_TOOBIG : OK;
 }
 
-int
-assistant_read(const struct query *q, struct arena *a, struct store_assistant *out)
-{
-	*out = (struct store_assistant){
-		.id = col_uuid(q, 0),
-		.graph_id = col_str(q, 1, a),
-		.name = col_str(q, 2, a),
-		.description = col_str(q, 3, a),
-		.config_json = col_str(q, 4, a),
-		.context_json = col_str(q, 5, a),
-		.metadata_json = col_str(q, 6, a),
-		.version = col_i64(q, 7),
-		.created = col_i64(q, 8),
-		.updated = col_i64(q, 9),
-	};
-	return arena_rc(a);
-}
+#define C(member) DB_COLUMN(struct store_assistant, member)
+static const struct db_column assistant_columns[] = {
+	C(id), C(graph_id), C(name), C(description), C(config_json),
+	C(context_json), C(metadata_json), C(version), C(created), C(updated),
+};
+#undef C
+const struct db_record store_assistant_record = DB_RECORD(assistant_columns);
 
-int
-thread_read(const struct query *q, struct arena *a, struct store_thread *out)
-{
-	*out = (struct store_thread){
-		.id = col_uuid(q, 0),
-		.seq = col_i64(q, 1),
-		.status = (enum thread_status)col_i64(q, 2),
-		.metadata_json = col_str(q, 3, a),
-		.config_json = col_str(q, 4, a),
-		.error_json = col_str(q, 5, a),
-		.created = col_i64(q, 6),
-		.updated = col_i64(q, 7),
-		.checkpoint = col_i64(q, 8),
-	};
-	return arena_rc(a);
-}
+#define C(member) DB_COLUMN(struct store_thread, member)
+static const struct db_column thread_columns[] = {
+	C(id), C(seq), C(status), C(metadata_json), C(config_json),
+	C(error_json), C(created), C(updated), C(checkpoint),
+};
+#undef C
+const struct db_record store_thread_record = DB_RECORD(thread_columns);
 
-int
-run_read(const struct query *q, struct arena *a, struct store_run *out)
-{
-	*out = (struct store_run){
-		.id = col_uuid(q, 0),
-		.thread_id = col_uuid(q, 1),
-		.assistant_id = col_uuid(q, 2),
-		.seq = col_i64(q, 3),
-		.thread_seq = col_i64(q, 4),
-		.status = (enum run_status)col_i64(q, 5),
-		.multitask = (enum multitask)col_i64(q, 6),
-		.attempt = col_i64(q, 7),
-		.graph_id = col_str(q, 8, a),
-		.kwargs_json = col_str(q, 9, a),
-		.metadata_json = col_str(q, 10, a),
-		.base_json = col_str(q, 11, a),
-		.error_json = col_str(q, 12, a),
-		.created = col_i64(q, 13),
-		.updated = col_i64(q, 14),
-	};
-	return arena_rc(a);
-}
+#define C(member) DB_COLUMN(struct store_run, member)
+static const struct db_column run_columns[] = {
+	C(id), C(thread_id), C(assistant_id), C(seq), C(thread_seq), C(status),
+	C(multitask), C(attempt), C(graph_id), C(kwargs_json),
+	C(metadata_json), C(base_json), C(error_json), C(created), C(updated),
+};
+#undef C
+const struct db_record store_run_record = DB_RECORD(run_columns);
 
-int
-checkpoint_read(const struct query *q, struct arena *a, struct store_checkpoint *out)
-{
-	*out = (struct store_checkpoint){
-		.seq = col_i64(q, 0),
-		.parent_seq = col_i64(q, 1),
-		.id = col_uuid(q, 2),
-		.parent_id = col_uuid(q, 3),
-		.step = (int)col_i64(q, 4),
-		.source = (enum checkpoint_source)col_i64(q, 5),
-		.next = col_str(q, 6, a),
-		.task_id = col_uuid(q, 7),
-		.task_error = col_str(q, 8, a),
-		.run_id = col_uuid(q, 9),
-		.base_json = col_str(q, 10, a),
-		.chart = col_str(q, 11, a),
-		.list = col_i64(q, 12),
-		.len = (uint32_t)col_i64(q, 13),
-		.created = col_i64(q, 14),
-	};
-	return arena_rc(a);
-}
+#define C(member) DB_COLUMN(struct store_checkpoint, member)
+static const struct db_column checkpoint_columns[] = {
+	C(seq), C(parent_seq), C(id), C(parent_id), C(step), C(source),
+	C(next), C(task_id), C(task_error), C(run_id), C(base_json), C(chart),
+	C(list), C(len), C(created),
+};
+#undef C
+const struct db_record store_checkpoint_record = DB_RECORD(checkpoint_columns);
 
 static int
 merge_parsed(struct arena *a, jnode first, jnode second, struct str *out,

@@ -37,8 +37,8 @@ cut_offs_load(struct store *st, struct cut_offs *l)
 			break;
 		mem_grow(l->at, l->n, l->cap);
 		l->at[l->n++] = (struct cut_off){
-			.run = col_i64(&q, 0), .thread = col_i64(&q, 1),
-			.attempt = col_i64(&q, 2), .owner = col_i64(&q, 3),
+			.run = query_i64(&q, 0), .thread = query_i64(&q, 1),
+			.attempt = query_i64(&q, 2), .owner = query_i64(&q, 3),
 		};
 	}
 	query_end(&q);
@@ -48,24 +48,18 @@ cut_offs_load(struct store *st, struct cut_offs *l)
 static int
 run_retry(struct store *st, const struct cut_off *cut, msec now)
 {
-	struct query q = query_of(&st->w, SQL_RUN_RETRY);
-
-	bind_i64(&q, cut->attempt + 1);
-	bind_i64(&q, now);
-	bind_i64(&q, cut->run);
-	return query_run(&q);
+	return db_run(&st->w, SQL_RUN_RETRY, db_i64(cut->attempt + 1),
+	    db_i64(now), db_i64(cut->run));
 }
 
 static int
 thread_active(struct store *st, int64_t thread, int64_t *all)
 {
-	struct query q = query_of(&st->w, SQL_RUN_ACTIVE);
-	int rc;
+	struct query q = query_of(&st->w, SQL_RUN_ACTIVE, db_i64(thread));
+	int rc = query_row(&q);
 
-	bind_i64(&q, thread);
-	rc = query_row(&q);
 	if (rc == OK)
-		*all = col_i64(&q, 1);
+		*all = query_i64(&q, 1);
 	query_end(&q);
 	return rc;
 }
@@ -74,19 +68,14 @@ static int
 run_give_up(struct store *st, const struct cut_off *cut, msec now)
 {
 	struct str error;
-	struct query q;
 	int64_t all = 0;
 	int rc;
 
 	error = arena_fmt(&st->scratch, "{\"error\":\"RunInterrupted\","
 	    "\"message\":\"The server stopped %lld times while this run was under "
 	    "way; it is not tried again\"}", (long long)cut->attempt);
-	q = query_of(&st->w, SQL_RUN_END);
-	bind_i64(&q, RUN_ERROR);
-	bind_str(&q, error);
-	bind_i64(&q, now);
-	bind_i64(&q, cut->run);
-	rc = query_run(&q);
+	rc = db_run(&st->w, SQL_RUN_END, db_i64(RUN_ERROR), db_str(error),
+	    db_i64(now), db_i64(cut->run));
 	if (rc == OK)
 		rc = thread_active(st, cut->thread, &all);
 	if (rc == OK)
@@ -94,12 +83,9 @@ run_give_up(struct store *st, const struct cut_off *cut, msec now)
 		    THREAD_BUSY : THREAD_ERROR);
 	if (rc != OK)
 		return rc;
-	q = query_of(&st->w, SQL_THREAD_FAIL);
-	bind_i64(&q, all > 0 ? THREAD_BUSY : THREAD_ERROR);
-	bind_i64(&q, now);
-	bind_str(&q, error);
-	bind_i64(&q, cut->thread);
-	return query_run(&q);
+	return db_run(&st->w, SQL_THREAD_FAIL,
+	    db_i64(all > 0 ? THREAD_BUSY : THREAD_ERROR), db_i64(now),
+	    db_str(error), db_i64(cut->thread));
 }
 
 int
@@ -175,7 +161,7 @@ ids_go_on(struct db *db)
 		int rc = query_row(&q);
 
 		if (rc == OK) {
-			id = col_uuid(&q, 0);
+			id = query_uuid(&q, 0);
 			newest = id_time(&id) > newest ? id_time(&id) : newest;
 		}
 		query_end(&q);
@@ -206,8 +192,8 @@ pending_load(struct db *db, struct pending **out, size_t *n)
 			break;
 		mem_grow(*out, *n, cap);
 		(*out)[(*n)++] = (struct pending){
-			.owner = col_i64(&q, 0), .thread = col_i64(&q, 1),
-			.id = col_uuid(&q, 2),
+			.owner = query_i64(&q, 0), .thread = query_i64(&q, 1),
+			.id = query_uuid(&q, 2),
 		};
 	}
 	query_end(&q);
@@ -232,7 +218,7 @@ store_recover(struct store *st, struct shard *s, msec now,
 	if (rc == OK)
 		rc = pending_load(&r->db, &list, &n);
 	if (rc != OK)
-		err_set(e, rc, "recovery: %s", r->db.err.text);
+		err_set(e, rc, "recovery: %s", r->db.on->err.text);
 	store_reader_close(r);
 	for (size_t i = 0; rc == OK && i < n; i++)
 		each(ctx, list[i].owner, list[i].thread, &list[i].id);

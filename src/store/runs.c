@@ -20,30 +20,21 @@
 static int
 thread_find(struct store *st, struct store_run_create *x)
 {
-	struct query q = query_of(&st->w, SQL_THREAD_GET);
-	int rc;
-
-	bind_uuid(&q, &x->run.thread_id);
-	bind_i64(&q, x->cmd.owner);
-	rc = query_row(&q);
-	if (rc == OK)
-		rc = thread_read(&q, x->cmd.arena, &x->thread);
-	query_end(&q);
-	return rc;
+	return query_one(query_of(&st->w, SQL_THREAD_GET,
+	    db_uuid(&x->run.thread_id), db_i64(x->cmd.owner)),
+	    &store_thread_record, &x->thread, x->cmd.arena);
 }
 
 /* How many runs of the thread are running, and under way at all. */
 static int
 runs_active(struct store *st, int64_t thread, int64_t *running, int64_t *all)
 {
-	struct query q = query_of(&st->w, SQL_RUN_ACTIVE);
-	int rc;
+	struct query q = query_of(&st->w, SQL_RUN_ACTIVE, db_i64(thread));
+	int rc = query_row(&q);
 
-	bind_i64(&q, thread);
-	rc = query_row(&q);
 	if (rc == OK) {
-		*running = col_i64(&q, 0);
-		*all = col_i64(&q, 1);
+		*running = query_i64(&q, 0);
+		*all = query_i64(&q, 1);
 	}
 	query_end(&q);
 	return rc;
@@ -115,22 +106,16 @@ thread_metadata(struct store_run_create *x)
 static int
 thread_insert_busy(struct store *st, struct store_run_create *x)
 {
-	struct query q = query_of(&st->w, SQL_THREAD_INSERT);
 	int rc;
 
 	x->thread.seq = seq_next(st, SEQ_THREAD);
-	bind_i64(&q, x->thread.seq);
-	bind_uuid(&q, &x->thread.id);
-	bind_i64(&q, x->cmd.owner);
-	bind_i64(&q, THREAD_BUSY);
-	bind_i64(&q, x->thread.created);
-	bind_i64(&q, x->thread.updated);
-	bind_uuid(&q, &x->run.assistant_id);
-	bind_json(&q, x->thread.metadata_json);
-	bind_json(&q, x->thread.config_json);
-	rc = query_run(&q);
+	rc = db_run(&st->w, SQL_THREAD_INSERT, db_i64(x->thread.seq),
+	    db_uuid(&x->thread.id), db_i64(x->cmd.owner), db_i64(THREAD_BUSY),
+	    db_i64(x->thread.created), db_i64(x->thread.updated),
+	    db_uuid(&x->run.assistant_id), db_json(x->thread.metadata_json),
+	    db_json(x->thread.config_json));
 	/* The id is there, and thread_find did not see it: another owner's. */
-	if (rc == OK && sqlite3_changes64(st->w.h) == 0)
+	if (rc == OK && db_changes(&st->w) == 0)
 		rc = ERR_NOTFOUND;
 	return rc;
 }
@@ -149,22 +134,15 @@ thread_change(struct store *st, const struct store_run_create *x,
 static int
 thread_update_busy(struct store *st, struct store_run_create *x)
 {
-	struct query q = query_of(&st->w, SQL_THREAD_BEGIN_RUN);
-
-	bind_i64(&q, THREAD_BUSY);
-	bind_i64(&q, x->thread.updated);
-	bind_uuid(&q, &x->run.assistant_id);
-	bind_json(&q, x->thread.metadata_json);
-	bind_json(&q, x->thread.config_json);
-	bind_i64(&q, x->thread.seq);
-	bind_i64(&q, x->cmd.owner);
-	return query_run(&q);
+	return db_run(&st->w, SQL_THREAD_BEGIN_RUN, db_i64(THREAD_BUSY),
+	    db_i64(x->thread.updated), db_uuid(&x->run.assistant_id),
+	    db_json(x->thread.metadata_json), db_json(x->thread.config_json),
+	    db_i64(x->thread.seq), db_i64(x->cmd.owner));
 }
 
 static int
 run_insert(struct store *st, struct store_run_create *x)
 {
-	struct query q = query_of(&st->w, SQL_RUN_INSERT);
 	struct store_run *r = &x->run;
 	int rc;
 
@@ -172,20 +150,12 @@ run_insert(struct store *st, struct store_run_create *x)
 	r->thread_seq = x->thread.seq;
 	r->attempt = 1;
 	r->error_json = STR_NONE;
-	bind_i64(&q, r->seq);
-	bind_uuid(&q, &r->id);
-	bind_i64(&q, r->thread_seq);
-	bind_i64(&q, r->status);
-	bind_i64(&q, r->multitask);
-	bind_i64(&q, r->created);
-	bind_i64(&q, r->updated);
-	bind_uuid(&q, &r->assistant_id);
-	bind_text(&q, r->graph_id);
-	bind_json(&q, r->kwargs_json);
-	bind_json(&q, r->metadata_json);
-	bind_json(&q, r->base_json);
-	rc = query_run(&q);
-	if (rc == OK && sqlite3_changes64(st->w.h) == 0)
+	rc = db_run(&st->w, SQL_RUN_INSERT, db_i64(r->seq), db_uuid(&r->id),
+	    db_i64(r->thread_seq), db_i64(r->status), db_i64(r->multitask),
+	    db_i64(r->created), db_i64(r->updated), db_uuid(&r->assistant_id),
+	    db_text(r->graph_id), db_json(r->kwargs_json),
+	    db_json(r->metadata_json), db_json(r->base_json));
+	if (rc == OK && db_changes(&st->w) == 0)
 		rc = err_set(&x->cmd.err, ERR_CONFLICT, "Run already exists");
 	return rc;
 }
@@ -236,16 +206,8 @@ static int
 run_load(struct store *st, int64_t seq, owner_t owner, struct arena *a,
     struct store_run *out)
 {
-	struct query q = query_of(&st->w, SQL_RUN_AT);
-	int rc;
-
-	bind_i64(&q, seq);
-	bind_i64(&q, owner);
-	rc = query_row(&q);
-	if (rc == OK)
-		rc = run_read(&q, a, out);
-	query_end(&q);
-	return rc;
+	return query_one(query_of(&st->w, SQL_RUN_AT, db_i64(seq),
+	    db_i64(owner)), &store_run_record, out, a);
 }
 
 /* The thread's oldest pending run becomes RUNNING.  ERR_NOTFOUND: none. */
@@ -253,15 +215,10 @@ static int
 run_take_next(struct store *st, struct store_cmd *c, int64_t thread, msec now,
     struct store_run *out)
 {
-	struct query q = query_of(&st->w, SQL_RUN_OLDEST);
 	int64_t seq = 0;
-	int rc;
+	int rc = query_one_i64(query_of(&st->w, SQL_RUN_OLDEST, db_i64(thread)),
+	    &seq);
 
-	bind_i64(&q, thread);
-	rc = query_row(&q);
-	if (rc == OK)
-		seq = col_i64(&q, 0);
-	query_end(&q);
 	if (rc == OK) {
 		assert(c->arena != NULL);
 		rc = run_load(st, seq, c->owner, c->arena, out);
@@ -270,10 +227,7 @@ run_take_next(struct store *st, struct store_cmd *c, int64_t thread, msec now,
 		return rc;
 	out->status = RUN_RUNNING;
 	out->updated = now;
-	q = query_of(&st->w, SQL_RUN_TAKE);
-	bind_i64(&q, now);
-	bind_i64(&q, seq);
-	return query_run(&q);
+	return db_run(&st->w, SQL_RUN_TAKE, db_i64(now), db_i64(seq));
 }
 
 int
@@ -309,20 +263,19 @@ static int
 place_open(struct place *p, struct store *st, struct store_cmd *c, int64_t run,
     int64_t thread)
 {
-	struct query q = query_of(&st->w, SQL_RUN_OPEN);
+	struct query q;
 	int64_t status = 0;
 	int rc;
 
 	*p = (struct place){ .st = st, .run = run, .thread = thread };
-	bind_i64(&q, run);
-	bind_i64(&q, thread);
-	bind_i64(&q, c->owner);
+	q = query_of(&st->w, SQL_RUN_OPEN, db_i64(run), db_i64(thread),
+	    db_i64(c->owner));
 	rc = query_row(&q);
 	if (rc == OK) {
-		status = col_i64(&q, 0);
-		p->checkpoint = col_i64(&q, 1);
-		p->list = col_i64(&q, 2);
-		p->len = (uint32_t)col_i64(&q, 3);
+		status = query_i64(&q, 0);
+		p->checkpoint = query_i64(&q, 1);
+		p->list = query_i64(&q, 2);
+		p->len = (uint32_t)query_i64(&q, 3);
 	}
 	query_end(&q);
 	if (rc == OK && status != RUN_RUNNING)
@@ -399,23 +352,11 @@ place_messages(struct place *p, int64_t checkpoint, const struct store_step *s)
 static int
 checkpoint_insert(const struct place *p, int64_t seq, const struct store_step *s)
 {
-	struct query q = query_of(&p->st->w, SQL_CHECKPOINT_INSERT);
-
-	bind_i64(&q, seq);
-	bind_uuid(&q, &s->id);
-	bind_i64(&q, p->thread);
-	bind_i64(&q, p->checkpoint);
-	bind_i64(&q, p->run);
-	bind_i64(&q, s->step);
-	bind_i64(&q, s->source);
-	bind_i64(&q, p->list);
-	bind_i64(&q, s->keep);
-	bind_i64(&q, p->len);
-	bind_i64(&q, s->created);
-	bind_str(&q, s->next);
-	bind_uuid(&q, &s->task_id);
-	bind_str(&q, s->chart);
-	return query_run(&q);
+	return db_run(&p->st->w, SQL_CHECKPOINT_INSERT, db_i64(seq),
+	    db_uuid(&s->id), db_i64(p->thread), db_i64(p->checkpoint),
+	    db_i64(p->run), db_i64(s->step), db_i64(s->source), db_i64(p->list),
+	    db_i64(s->keep), db_i64(p->len), db_i64(s->created),
+	    db_str(s->next), db_uuid(&s->task_id), db_str(s->chart));
 }
 
 static int
@@ -446,18 +387,14 @@ op_run_step(struct store *st, struct store_cmd *c)
 {
 	struct store_run_step *x = (struct store_run_step *)c;
 	struct place p;
-	struct query q;
 	int rc = place_open(&p, st, c, x->run_seq, x->thread_seq);
 
 	if (rc == OK)
 		rc = steps_write(&p, c, x->steps, x->steps_n);
 	if (rc != OK || x->steps_n == 0)
 		return rc;
-	q = query_of(&st->w, SQL_THREAD_ADVANCE);
-	bind_i64(&q, p.checkpoint);
-	bind_i64(&q, x->thread_seq);
-	bind_i64(&q, c->owner);
-	return query_run(&q);
+	return db_run(&st->w, SQL_THREAD_ADVANCE, db_i64(p.checkpoint),
+	    db_i64(x->thread_seq), db_i64(c->owner));
 }
 
 /* ---- end ----------------------------------------------------------------- */
@@ -466,25 +403,15 @@ static int
 run_end(struct store *st, int64_t run, enum run_status status, struct str error,
     msec now)
 {
-	struct query q = query_of(&st->w, SQL_RUN_END);
-
-	bind_i64(&q, status);
-	bind_str(&q, error.n == 0 ? STR_NONE : error);
-	bind_i64(&q, now);
-	bind_i64(&q, run);
-	return query_run(&q);
+	return db_run(&st->w, SQL_RUN_END, db_i64(status),
+	    db_str(error.n == 0 ? STR_NONE : error), db_i64(now), db_i64(run));
 }
 
 static int
 task_fail(const struct place *p, const struct uuid *task, struct str error)
 {
-	struct query q = query_of(&p->st->w, SQL_CHECKPOINT_FAIL);
-
-	bind_str(&q, error);
-	bind_i64(&q, p->checkpoint);
-	bind_i64(&q, p->thread);
-	bind_uuid(&q, task);
-	return query_run(&q);
+	return db_run(&p->st->w, SQL_CHECKPOINT_FAIL, db_str(error),
+	    db_i64(p->checkpoint), db_i64(p->thread), db_uuid(task));
 }
 
 int
@@ -492,7 +419,6 @@ op_run_finish(struct store *st, struct store_cmd *c)
 {
 	struct store_run_finish *x = (struct store_run_finish *)c;
 	struct place p;
-	struct query q;
 	int rc = place_open(&p, st, c, x->run_seq, x->thread_seq);
 
 	assert(x->status > RUN_RUNNING);
@@ -512,14 +438,11 @@ op_run_finish(struct store *st, struct store_cmd *c)
 		    THREAD_BUSY : x->thread_status);
 	if (rc != OK)
 		return rc;
-	q = query_of(&st->w, SQL_THREAD_END_RUN);
-	bind_i64(&q, x->has_next ? THREAD_BUSY : x->thread_status);
-	bind_i64(&q, x->now);
-	bind_i64(&q, p.checkpoint);
-	bind_str(&q, x->error_json.n == 0 ? STR_NONE : x->error_json);
-	bind_i64(&q, x->thread_seq);
-	bind_i64(&q, c->owner);
-	return query_run(&q);
+	return db_run(&st->w, SQL_THREAD_END_RUN,
+	    db_i64(x->has_next ? THREAD_BUSY : x->thread_status),
+	    db_i64(x->now), db_i64(p.checkpoint),
+	    db_str(x->error_json.n == 0 ? STR_NONE : x->error_json),
+	    db_i64(x->thread_seq), db_i64(c->owner));
 }
 
 /* After a pending run has gone: is anything of the thread still under way? */
@@ -527,37 +450,30 @@ static int
 thread_settle(struct store *st, struct store_cmd *c, int64_t thread, msec now)
 {
 	int64_t running, all;
-	struct query q;
 	int rc = runs_active(st, thread, &running, &all);
 
 	if (rc == OK && all == 0)
 		rc = tally_move(st, c->owner, THREAD_BUSY, THREAD_IDLE);
 	if (rc != OK || all > 0)
 		return rc;
-	q = query_of(&st->w, SQL_THREAD_STATUS);
-	bind_i64(&q, THREAD_IDLE);
-	bind_i64(&q, now);
-	bind_i64(&q, thread);
-	bind_i64(&q, c->owner);
-	return query_run(&q);
+	return db_run(&st->w, SQL_THREAD_STATUS, db_i64(THREAD_IDLE),
+	    db_i64(now), db_i64(thread), db_i64(c->owner));
 }
 
 int
 op_run_cancel(struct store *st, struct store_cmd *c)
 {
 	struct store_run_cancel *x = (struct store_run_cancel *)c;
-	struct query q = query_of(&st->w, SQL_RUN_GET);
 	enum run_status status = RUN_PENDING;
 	int64_t run = 0, thread = 0;
-	int rc;
+	struct query q = query_of(&st->w, SQL_RUN_GET, db_uuid(&x->run_id),
+	    db_i64(c->owner));
+	int rc = query_row(&q);
 
-	bind_uuid(&q, &x->run_id);
-	bind_i64(&q, c->owner);
-	rc = query_row(&q);
 	if (rc == OK) {
-		run = col_i64(&q, 3);
-		thread = col_i64(&q, 4);
-		status = (enum run_status)col_i64(&q, 5);
+		run = query_i64(&q, 3);
+		thread = query_i64(&q, 4);
+		status = (enum run_status)query_i64(&q, 5);
 	}
 	query_end(&q);
 	x->was_done = rc == OK && status > RUN_RUNNING;

@@ -41,11 +41,11 @@ row_keep(struct finder *f, const struct query *q)
 	struct store_item_search *x = f->x;
 
 	x->items[x->items_n++] = (struct store_item){
-		.ns = col_str(q, 0, x->cmd.arena),
-		.key = col_str(q, 1, x->cmd.arena),
-		.value_json = col_str(q, 2, x->cmd.arena),
-		.created = col_i64(q, 3),
-		.updated = col_i64(q, 4),
+		.ns = query_str(q, 0, x->cmd.arena),
+		.key = query_str(q, 1, x->cmd.arena),
+		.value_json = query_str(q, 2, x->cmd.arena),
+		.created = query_i64(q, 3),
+		.updated = query_i64(q, 4),
 	};
 	f->left--;
 	return arena_rc(x->cmd.arena);
@@ -62,11 +62,11 @@ is_under(struct str ns, struct str prefix)
 static int
 row_test(struct finder *f, const struct query *q)
 {
-	bool yes = f->x->ns.n == 0 || is_under(col_borrow(q, 0), f->x->ns);
+	bool yes = f->x->ns.n == 0 || is_under(query_borrow(q, 0), f->x->ns);
 	int rc = OK;
 
 	if (yes && !filter_is_open(&f->filter))
-		rc = filter_test(&f->filter, col_borrow(q, 2), &yes);
+		rc = filter_test(&f->filter, query_borrow(q, 2), &yes);
 	if (rc != OK || !yes)
 		return rc;
 	if (f->skip > 0) {
@@ -80,7 +80,7 @@ row_test(struct finder *f, const struct query *q)
 static int
 deadline_check(struct finder *f)
 {
-	return ++f->tested % 16 == 0 && clock_mono() > f->db->deadline ?
+	return ++f->tested % 16 == 0 && clock_mono() > f->db->on->deadline ?
 	    ERR_TIMEOUT : OK;
 }
 
@@ -90,12 +90,11 @@ deadline_check(struct finder *f)
 static int
 scan(struct finder *f, int64_t rows)
 {
-	struct query q = query_of(f->db, SQL_ITEM_NEWEST);
 	bool skips = f->x->ns.n == 0 && filter_is_open(&f->filter);
 	int rc = OK;
+	struct query q = query_of(f->db, SQL_ITEM_NEWEST,
+	    db_i64(f->x->cmd.owner), db_i64(skips ? f->skip : 0));
 
-	bind_i64(&q, f->x->cmd.owner);
-	bind_i64(&q, skips ? f->skip : 0);
 	if (skips)
 		f->skip = 0;
 	while (rc == OK && f->left > 0) {
@@ -130,12 +129,11 @@ newest_first(const void *a, const void *b)
 static int
 places_load(struct finder *f, struct places *p, size_t max)
 {
-	struct query q = query_of(f->db, SQL_ITEM_UNDER);
 	int rc = OK;
+	struct query q = query_of(f->db, SQL_ITEM_UNDER,
+	    db_i64(f->x->cmd.owner), db_i64((int64_t)max + 1),
+	    db_str(f->x->ns));
 
-	bind_i64(&q, f->x->cmd.owner);
-	bind_i64(&q, (int64_t)max + 1);
-	bind_str(&q, f->x->ns);
 	while (rc == OK) {
 		rc = query_row(&q);
 		if (rc == OK && p->n == max)
@@ -143,7 +141,7 @@ places_load(struct finder *f, struct places *p, size_t max)
 		if (rc != OK)
 			break;
 		mem_grow(p->at, p->n, p->cap);
-		p->at[p->n++] = col_i64(&q, 0);
+		p->at[p->n++] = query_i64(&q, 0);
 	}
 	query_end(&q);
 	if (rc != ERR_NOTFOUND)
@@ -156,12 +154,10 @@ places_load(struct finder *f, struct places *p, size_t max)
 static int
 place_test(struct finder *f, int64_t seq)
 {
-	struct query q = query_of(f->db, SQL_ITEM_AT);
-	int rc;
+	struct query q = query_of(f->db, SQL_ITEM_AT, db_i64(f->x->cmd.owner),
+	    db_i64(seq));
+	int rc = query_row(&q);
 
-	bind_i64(&q, f->x->cmd.owner);
-	bind_i64(&q, seq);
-	rc = query_row(&q);
 	if (rc == OK)
 		rc = row_test(f, &q);
 	query_end(&q);

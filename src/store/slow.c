@@ -28,12 +28,12 @@ reader_db(struct store *st, const struct store_cmd *c)
 static int
 read_run(struct store *st, struct db *db, struct store_cmd *c)
 {
-	int rc = db_exec(db, "BEGIN", &c->err);
+	int rc = db_begin(db, DB_READ);
 
 	if (rc != OK)
 		return rc;
 	rc = store_ops[c->op].run(st, c);
-	db_exec(db, "ROLLBACK", NULL);
+	db_rollback(db);
 	return rc;
 }
 
@@ -41,13 +41,14 @@ static void
 command_run(struct store *st, struct store_cmd *c)
 {
 	struct db *db = reader_db(st, c);
+	struct db_conn *on = db->on;
 
-	db->broken = false;
-	db->err.text[0] = '\0';
-	db->deadline = clock_mono() + st->scan_ms * NS_PER_MS;
-	db->pace_until = db == &st->slow ? db->deadline :
+	on->fault = DB_SOUND;
+	on->err.text[0] = '\0';
+	on->deadline = clock_mono() + st->scan_ms * NS_PER_MS;
+	on->pace_until = db == &st->slow ? on->deadline :
 	    clock_mono() + READ_SHORT_MS * NS_PER_MS;
-	db->pace_rc = db == &st->slow ? ERR_TIMEOUT : ERR_AGAIN;
+	on->pace_rc = db == &st->slow ? ERR_TIMEOUT : ERR_AGAIN;
 	c->rc = read_run(st, db, c);
 	if (c->rc == ERR_AGAIN && db == &st->quick) {
 		c->long_read = true;
@@ -58,8 +59,8 @@ command_run(struct store *st, struct store_cmd *c)
 		err_set(&c->err, c->rc, "the search took longer than %lld ms",
 		    (long long)st->scan_ms);
 	else if (c->rc != OK && c->err.text[0] == '\0')
-		err_set(&c->err, c->rc, "%s", db->err.text[0] != '\0' ?
-		    db->err.text : rc_text(c->rc));
+		err_set(&c->err, c->rc, "%s", on->err.text[0] != '\0' ?
+		    on->err.text : rc_text(c->rc));
 	shard_post(c->shard, &c->job);
 }
 
@@ -87,8 +88,8 @@ reader_main(void *arg)
 	struct store_cmd *c;
 	bool closing = false;
 
-	st->slow.meanwhile = in_between;
-	st->slow.meanwhile_ctx = st;
+	st->slow.on->meanwhile = in_between;
+	st->slow.on->meanwhile_ctx = st;
 	while (!closing) {
 		if (queue_take(&st->reads, &c, 1, NEVER, &closing) > 0)
 			command_run(st, c);
@@ -101,22 +102,21 @@ op_run_list(struct store *st, struct store_cmd *c)
 {
 	struct store_run_list *x = (struct store_run_list *)c;
 	int64_t limit = x->limit < LIMIT_PAGE_ROWS ? x->limit : LIMIT_PAGE_ROWS;
-	struct query q = query_of(&st->quick, SQL_RUN_LIST);
+	struct query q;
 	int rc;
 
 	assert(limit >= 0 && x->offset >= 0);
 	x->runs_n = 0;
 	x->runs = arena_alloc(c->arena, ((size_t)limit + 1) * sizeof *x->runs);
 	rc = arena_rc(c->arena);
-	bind_i64(&q, x->thread_seq);
-	bind_i64(&q, c->owner);
-	bind_i64(&q, x->status);
-	bind_i64(&q, limit);
-	bind_i64(&q, x->offset);
+	q = query_of(&st->quick, SQL_RUN_LIST, db_i64(x->thread_seq),
+	    db_i64(c->owner), db_i64(x->status), db_i64(limit),
+	    db_i64(x->offset));
 	while (rc == OK) {
 		rc = query_row(&q);
 		if (rc == OK)
-			rc = run_read(&q, c->arena, &x->runs[x->runs_n++]);
+			rc = query_read(&q, &store_run_record,
+			    &x->runs[x->runs_n++], c->arena);
 	}
 	query_end(&q);
 	return rc == ERR_NOTFOUND ? OK : rc;

@@ -55,9 +55,6 @@
 	" LEFT JOIN run r ON r.seq = c.run "
 
 #define SQL_MAP(X)                                                             \
-	X(BEGIN, "BEGIN IMMEDIATE")                                            \
-	X(COMMIT, "COMMIT")                                                    \
-	X(ROLLBACK, "ROLLBACK")                                                \
 	X(CHECK, "SELECT count(*) FROM (SELECT 1 FROM owner LIMIT 1)")         \
 	/* owners */                                                           \
 	X(OWNER_FIND, "SELECT seq FROM owner WHERE subject = ?")               \

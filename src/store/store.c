@@ -24,6 +24,13 @@ const char *const checkpoint_source_names[] = {
 	"input", "loop", "update", "fork", NULL
 };
 
+static const char *const sql_text[SQL_COUNT] = {
+#define X(name, text) [SQL_##name] = text,
+	SQL_MAP(X)
+#undef X
+};
+const struct db_sql store_sql = { sql_text, SQL_COUNT };
+
 /* ---- open and close ------------------------------------------------------ */
 
 /* Numbers go on from the highest in each table.  They are kept here and not
@@ -41,46 +48,43 @@ seqs_load(struct store *st, struct err *e)
 	};
 
 	for (int i = 0; i < SEQS; i++) {
-		struct query q = query_of(&st->w, text[i]);
-		int rc = query_row(&q);
-
-		if (rc == OK)
-			st->seq[i] = col_i64(&q, 0);
-		query_end(&q);
-		if (rc != OK)
-			return err_set(e, rc, "%s: %s", st->medium.path,
-			    st->w.err.text);
+		if (query_one_i64(query_of(&st->w, text[i]), &st->seq[i]) != OK)
+			return db_failed(&st->w, e);
 	}
 	return OK;
 }
 
-/* The journal mode is changed only once the file is known to be ours. */
+static int
+writer_open(struct store *st, struct err *e)
+{
+	int version = 0;
+	int rc = db_open(&st->w, st->medium.path, st->vfs, &store_sql, DB_WRITE, e);
+
+	if (rc == OK)
+		rc = db_version(&st->w, &store_format, &version, e);
+	/* The file is known to be ours: now its mode may be changed. */
+	if (rc == OK)
+		rc = db_log_enable(&st->w, e);
+	if (rc == OK)
+		rc = db_exec(&st->w, "PRAGMA journal_size_limit = 16777216", e);
+	if (rc == OK)
+		rc = db_exec(&st->w, st->durable ? "PRAGMA synchronous = FULL" :
+		    "PRAGMA synchronous = OFF", e);
+	if (rc == OK)
+		rc = store_migrate(&st->w, version, e);
+	if (rc == OK)
+		rc = seqs_load(st, e);
+	if (rc == OK && erase_find(st) != OK)
+		rc = db_failed(&st->w, e);
+	return rc;
+}
+
 static int
 database_open(struct store *st, struct err *e)
 {
 	const char *path = st->medium.path;
-	int version, rc;
+	int rc = writer_open(st, e);
 
-	rc = db_open(&st->w, path, st->vfs, &store_sql, DB_WRITE, e);
-	if (rc == OK)
-		rc = db_version(&st->w, path, STORE_APP, store_migrations_n, &version, e);
-	if (rc == OK)
-		rc = db_enable_wal(&st->w, path, e);
-	if (rc == OK)
-		rc = db_exec(&st->w, "PRAGMA wal_autocheckpoint = 0;"
-		    "PRAGMA journal_size_limit = 16777216", e);
-	if (rc == OK)
-		rc = db_exec(&st->w, st->durable ? "PRAGMA synchronous = FULL" :
-		    "PRAGMA synchronous = OFF", e);
-	if (rc == OK && facets_register(&st->w) != OK)
-		rc = err_set(e, ERR_IO, "%s: %s", path, st->w.err.text);
-	if (rc == OK)
-		rc = db_migrate(&st->w, path, STORE_APP, store_migrations,
-		    store_migrations_n, version, e);
-	if (rc == OK)
-		rc = seqs_load(st, e);
-	if (rc == OK && erase_find(st) != OK)
-		rc = err_set(e, ERR_IO, "%s: %s", path, st->w.err.text);
 	if (rc == OK)
 		rc = db_open(&st->slow, path, st->vfs, &store_sql, DB_SLOW, e);
 	if (rc == OK)
@@ -100,8 +104,7 @@ guest_open(struct store *st, struct err *e)
 
 	if (g == NULL)
 		return OK;
-	rc = db_migrate_room(&st->w, st->medium.path, g->name, g->migrations,
-	    g->migrations_n, e);
+	rc = db_migrate_room(&st->w, g->name, g->format, e);
 	if (rc == OK) {
 		st->guest_w = g->open(&st->w);
 		st->guest_slow = g->open(&st->slow);
@@ -233,7 +236,7 @@ store_reader_open(struct store *st, struct store_reader **out, struct err *e)
 void
 store_reader_trim(struct store_reader *r)
 {
-	sqlite3_db_release_memory(r->db.h);
+	db_trim(&r->db);
 }
 
 void
@@ -291,7 +294,7 @@ store_check(struct store *st, struct err *e)
 	q = query_of(&st->check, SQL_CHECK);
 	rc = query_row(&q);
 	if (rc != OK)
-		err_set(e, rc, "the store does not answer: %s", st->check.err.text);
+		err_set(e, rc, "the store does not answer: %s", st->check.on->err.text);
 	query_end(&q);
 	pthread_mutex_unlock(&st->check_lock);
 	if (rc == OK)

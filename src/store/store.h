@@ -34,6 +34,7 @@
 #include "net/shard.h"
 
 struct db;
+struct db_format;
 struct store;
 struct store_reader;
 struct store_cmd;
@@ -45,8 +46,7 @@ typedef int64_t owner_t;
  * share the group transactions with all others. */
 struct store_guest {
 	const char *name;                    /* of its row in the table `room` */
-	const char *const *migrations;       /* as in db_migrate_room */
-	int migrations_n;
+	const struct db_format *format;      /* of its tables */
 	/* What it keeps for one connection (its statements): of the writer's, and
 	 * of the reader thread's.  Closed before the connection. */
 	void *(*open)(const struct db *on);

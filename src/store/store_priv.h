@@ -53,11 +53,11 @@ size_t queue_take(struct queue *q, struct store_cmd **out, size_t max,
 void queue_close(struct queue *q);
 bool queue_empty(struct queue *q);
 
-/* schema.c */
 #define STORE_APP 0x436f6872                 /* "Cohr", the file's application id */
 extern const struct db_sql store_sql;
-extern const char *const store_migrations[];
-extern const int store_migrations_n;
+/* sqlite_schema.c */
+extern const struct db_format store_format;
+int store_migrate(struct db *db, int version, struct err *e);
 
 /* ---- store --------------------------------------------------------------- */
 
@@ -118,8 +118,6 @@ struct store {
 	int64_t seq[SEQS];           /* last number given; never given twice */
 	bool dead;                   /* something buried is left to remove */
 	int64_t fail_at, write_no;   /* test hook */
-	int wal_frames;              /* in the log; 0: just moved */
-	int64_t wal_bytes;           /* the log's file, as far as we know */
 	int wal_limit;               /* past it the log is moved at once */
 	nsec last_commit, last_look, last_full;
 	struct arena scratch;        /* of one command */
@@ -175,12 +173,9 @@ int64_t seq_next(struct store *st, enum seq which);
 
 /* ---- shared by the operations -------------------------------------------- */
 
-int assistant_read(const struct query *q, struct arena *a,
-    struct store_assistant *out);
-int thread_read(const struct query *q, struct arena *a, struct store_thread *out);
-int run_read(const struct query *q, struct arena *a, struct store_run *out);
-int checkpoint_read(const struct query *q, struct arena *a,
-    struct store_checkpoint *out);
+/* Rows of the *_SELECT texts of sql_priv.h. */
+extern const struct db_record store_assistant_record, store_thread_record,
+    store_run_record, store_checkpoint_record;
 /* ERR_TOOBIG when the arena is full. */
 int arena_rc(const struct arena *a);
 
@@ -256,7 +251,8 @@ void facets_of(jnode metadata, struct facets *f);
  * be empty.  Fails only by the medium. */
 int  facets_change(struct store *st, const struct thread_key *k,
     struct str before, struct str after);
-int  facets_register(struct db *db);         /* for migrations */
+/* The rows of a thread without them, for migrations. */
+int  facets_insert(struct db *db, const struct thread_key *k, struct str json);
 
 /* Of the batch under way; they fail only by the medium. */
 int  tally_add(struct store *st, owner_t owner, int64_t what, int64_t change);

@@ -24,26 +24,15 @@ tally_clear(struct tally *t)
 }
 
 static int
-change_run(struct db *db, enum sql text, const struct tally_slot *s)
-{
-	struct query q = query_of(db, text);
-
-	bind_i64(&q, s->owner);
-	bind_i64(&q, s->what);
-	if (text != SQL_COUNT_ERASE)
-		bind_i64(&q, s->change);
-	return query_run(&q);
-}
-
-static int
 slot_write(struct db *db, const struct tally_slot *s)
 {
-	int rc = change_run(db, SQL_COUNT_CHANGE, s);
+	struct db_value owner = db_i64(s->owner), what = db_i64(s->what);
+	int rc = db_run(db, SQL_COUNT_CHANGE, owner, what, db_i64(s->change));
 
-	if (rc == OK && sqlite3_changes64(db->h) == 0)
-		return change_run(db, SQL_COUNT_INSERT, s);
+	if (rc == OK && db_changes(db) == 0)
+		return db_run(db, SQL_COUNT_INSERT, owner, what, db_i64(s->change));
 	if (rc == OK && s->change < 0)
-		rc = change_run(db, SQL_COUNT_ERASE, s);
+		rc = db_run(db, SQL_COUNT_ERASE, owner, what);
 	return rc;
 }
 

@@ -33,15 +33,11 @@ thread_leave(struct store *st, owner_t owner, const struct store_thread *t)
 static int
 thread_existing(struct store *st, struct store_thread_create *x)
 {
-	struct query q = query_of(&st->w, SQL_THREAD_GET);
-	int rc;
+	struct query q = query_of(&st->w, SQL_THREAD_GET, db_uuid(&x->t.id),
+	    db_i64(x->cmd.owner));
+	int rc = !x->do_nothing ? ERR_NOTFOUND :
+	    query_one(q, &store_thread_record, &x->t, x->cmd.arena);
 
-	bind_uuid(&q, &x->t.id);
-	bind_i64(&q, x->cmd.owner);
-	rc = x->do_nothing ? query_row(&q) : ERR_NOTFOUND;
-	if (rc == OK)
-		rc = thread_read(&q, x->cmd.arena, &x->t);
-	query_end(&q);
 	if (rc == ERR_NOTFOUND)              /* or somebody else's */
 		rc = err_set(&x->cmd.err, ERR_CONFLICT, "Thread already exists");
 	return rc;
@@ -52,24 +48,17 @@ op_thread_create(struct store *st, struct store_cmd *c)
 {
 	struct store_thread_create *x = (struct store_thread_create *)c;
 	struct uuid assistant = metadata_assistant(x->t.metadata_json);
-	struct query q = query_of(&st->w, SQL_THREAD_INSERT);
 	int64_t seq = seq_next(st, SEQ_THREAD);
 	int rc;
 
 	assert(!uuid_is_zero(&x->t.id));
-	bind_i64(&q, seq);
-	bind_uuid(&q, &x->t.id);
-	bind_i64(&q, c->owner);
-	bind_i64(&q, THREAD_IDLE);
-	bind_i64(&q, x->t.created);
-	bind_i64(&q, x->t.updated);
-	bind_uuid(&q, &assistant);
-	bind_json(&q, x->t.metadata_json);
-	bind_json(&q, x->t.config_json);
-	rc = query_run(&q);
+	rc = db_run(&st->w, SQL_THREAD_INSERT, db_i64(seq), db_uuid(&x->t.id),
+	    db_i64(c->owner), db_i64(THREAD_IDLE), db_i64(x->t.created),
+	    db_i64(x->t.updated), db_uuid(&assistant),
+	    db_json(x->t.metadata_json), db_json(x->t.config_json));
 	if (rc != OK)
 		return rc;
-	if (sqlite3_changes64(st->w.h) == 0)
+	if (db_changes(&st->w) == 0)
 		return thread_existing(st, x);
 	x->t.seq = seq;
 	x->t.status = THREAD_IDLE;
@@ -82,17 +71,11 @@ int
 op_thread_update(struct store *st, struct store_cmd *c)
 {
 	struct store_thread_update *x = (struct store_thread_update *)c;
-	struct query q = query_of(&st->w, SQL_THREAD_GET);
 	struct uuid assistant;
 	struct str before;
-	int rc;
+	int rc = query_one(query_of(&st->w, SQL_THREAD_GET, db_uuid(&x->id),
+	    db_i64(c->owner)), &store_thread_record, &x->t, c->arena);
 
-	bind_uuid(&q, &x->id);
-	bind_i64(&q, c->owner);
-	rc = query_row(&q);
-	if (rc == OK)
-		rc = thread_read(&q, c->arena, &x->t);
-	query_end(&q);
 	before = x->t.metadata_json;
 	if (rc == OK)
 		rc = object_merge(c->arena, before, x->metadata_json,
@@ -101,13 +84,9 @@ op_thread_update(struct store *st, struct store_cmd *c)
 		return rc;
 	x->t.updated = x->now;
 	assistant = metadata_assistant(x->t.metadata_json);
-	q = query_of(&st->w, SQL_THREAD_UPDATE);
-	bind_i64(&q, x->now);
-	bind_uuid(&q, &assistant);
-	bind_json(&q, x->t.metadata_json);
-	bind_i64(&q, x->t.seq);
-	bind_i64(&q, c->owner);
-	rc = query_run(&q);
+	rc = db_run(&st->w, SQL_THREAD_UPDATE, db_i64(x->now),
+	    db_uuid(&assistant), db_json(x->t.metadata_json), db_i64(x->t.seq),
+	    db_i64(c->owner));
 	return rc != OK ? rc : facets_change(st,
 	    &(struct thread_key){ c->owner, x->t.created, x->t.seq }, before,
 	    x->t.metadata_json);
@@ -116,14 +95,12 @@ op_thread_update(struct store *st, struct store_cmd *c)
 int
 thread_is_quiet(struct store *st, struct store_cmd *c, int64_t seq)
 {
-	struct query q = query_of(&st->w, SQL_RUN_ACTIVE);
 	int64_t active = 0;
-	int rc;
+	struct query q = query_of(&st->w, SQL_RUN_ACTIVE, db_i64(seq));
+	int rc = query_row(&q);
 
-	bind_i64(&q, seq);
-	rc = query_row(&q);
 	if (rc == OK)
-		active = col_i64(&q, 1);
+		active = query_i64(&q, 1);
 	query_end(&q);
 	if (rc == OK && active > 0)
 		rc = err_set(&c->err, ERR_CONFLICT, "Thread has a run under way");
@@ -134,17 +111,11 @@ int
 op_thread_delete(struct store *st, struct store_cmd *c)
 {
 	struct store_thread_delete *x = (struct store_thread_delete *)c;
-	struct query q = query_of(&st->w, SQL_THREAD_GET);
 	struct store_thread t = { .seq = 0 };
 	int64_t budget = ERASE_NOW, seq;
-	int rc;
+	int rc = query_one(query_of(&st->w, SQL_THREAD_GET, db_uuid(&x->id),
+	    db_i64(c->owner)), &store_thread_record, &t, &st->scratch);
 
-	bind_uuid(&q, &x->id);
-	bind_i64(&q, c->owner);
-	rc = query_row(&q);
-	if (rc == OK)
-		rc = thread_read(&q, &st->scratch, &t);
-	query_end(&q);
 	seq = t.seq;
 	if (rc == OK)
 		rc = thread_is_quiet(st, c, seq);
@@ -155,10 +126,7 @@ op_thread_delete(struct store *st, struct store_cmd *c)
 	if (rc != ERR_AGAIN)
 		return rc;
 	st->dead = true;
-	q = query_of(&st->w, SQL_THREAD_BURY);
-	bind_i64(&q, seq);
-	bind_i64(&q, c->owner);
-	return query_run(&q);
+	return db_run(&st->w, SQL_THREAD_BURY, db_i64(seq), db_i64(c->owner));
 }
 
 /* ---- items --------------------------------------------------------------- */
@@ -167,36 +135,25 @@ int
 op_item_put(struct store *st, struct store_cmd *c)
 {
 	struct store_item_put *x = (struct store_item_put *)c;
-	static const enum sql text[] = { SQL_ITEM_CHANGE, SQL_ITEM_INSERT };
-	int rc = OK;
+	const struct store_item *it = &x->item;
+	int rc = db_run(&st->w, SQL_ITEM_CHANGE, db_i64(c->owner),
+	    db_text(it->ns), db_text(it->key), db_i64(it->updated),
+	    db_json(it->value_json));
 
-	for (size_t i = 0; rc == OK && i < COUNT(text); i++) {
-		struct query q = query_of(&st->w, text[i]);
-
-		bind_i64(&q, c->owner);
-		bind_text(&q, x->item.ns);
-		bind_text(&q, x->item.key);
-		bind_i64(&q, x->item.updated);
-		bind_json(&q, x->item.value_json);
-		if (text[i] == SQL_ITEM_INSERT)
-			bind_i64(&q, x->item.created);
-		rc = query_run(&q);
-		if (rc == OK && sqlite3_changes64(st->w.h) > 0)
-			break;               /* it was there */
-	}
-	return rc;
+	if (rc != OK || db_changes(&st->w) > 0)
+		return rc;                   /* it was there */
+	return db_run(&st->w, SQL_ITEM_INSERT, db_i64(c->owner),
+	    db_text(it->ns), db_text(it->key), db_i64(it->updated),
+	    db_json(it->value_json), db_i64(it->created));
 }
 
 int
 op_item_delete(struct store *st, struct store_cmd *c)
 {
 	struct store_item_delete *x = (struct store_item_delete *)c;
-	struct query q = query_of(&st->w, SQL_ITEM_DELETE);
 
-	bind_i64(&q, c->owner);
-	bind_text(&q, x->ns);
-	bind_text(&q, x->key);
-	return query_run(&q);
+	return db_run(&st->w, SQL_ITEM_DELETE, db_i64(c->owner), db_text(x->ns),
+	    db_text(x->key));
 }
 
 /* ---- streams and the journal --------------------------------------------- */
@@ -205,7 +162,7 @@ op_item_delete(struct store *st, struct store_cmd *c)
 static int
 run_or_notfound(struct store *st, int rc)
 {
-	if (rc == OK && sqlite3_changes64(st->w.h) == 0)
+	if (rc == OK && db_changes(&st->w) == 0)
 		return ERR_NOTFOUND;
 	return rc;
 }
@@ -214,26 +171,11 @@ int
 op_stream_append(struct store *st, struct store_cmd *c)
 {
 	struct store_stream_append *x = (struct store_stream_append *)c;
-	struct query q = query_of(&st->w, SQL_STREAM_INSERT);
 
 	assert(x->first_id <= x->last_id);
-	bind_i64(&q, x->run_seq);
-	bind_i64(&q, c->owner);
-	bind_i64(&q, x->last_id);
-	bind_i64(&q, x->first_id);
-	bind_blob(&q, x->bytes);
-	return run_or_notfound(st, query_run(&q));
-}
-
-static void
-call_bind(struct query *q, const struct store_call *x)
-{
-	bind_i64(q, x->run_seq);
-	bind_i64(q, x->thread_seq);
-	bind_i64(q, x->cmd.owner);
-	bind_i64(q, x->step);
-	bind_text(q, x->call_id);
-	bind_str(q, x->name);
+	return run_or_notfound(st, db_run(&st->w, SQL_STREAM_INSERT,
+	    db_i64(x->run_seq), db_i64(c->owner), db_i64(x->last_id),
+	    db_i64(x->first_id), db_blob(x->bytes)));
 }
 
 /* Starting what is already there changes nothing: it tells a call that is
@@ -242,18 +184,16 @@ int
 op_call_start(struct store *st, struct store_cmd *c)
 {
 	struct store_call *x = (struct store_call *)c;
-	struct query q = query_of(&st->w, SQL_CALL_START);
-	int rc;
+	struct query q;
+	int rc = db_run(&st->w, SQL_CALL_START, db_i64(x->run_seq),
+	    db_i64(x->thread_seq), db_i64(c->owner), db_i64(x->step),
+	    db_text(x->call_id), db_str(x->name));
 
-	call_bind(&q, x);
-	rc = query_run(&q);
-	if (rc != OK || sqlite3_changes64(st->w.h) > 0)
+	if (rc != OK || db_changes(&st->w) > 0)
 		return rc;
-	q = query_of(&st->w, SQL_RUN_AT);
-	bind_i64(&q, x->run_seq);
-	bind_i64(&q, c->owner);
+	q = query_of(&st->w, SQL_RUN_AT, db_i64(x->run_seq), db_i64(c->owner));
 	rc = query_row(&q);
-	if (rc == OK && col_i64(&q, 4) != x->thread_seq)
+	if (rc == OK && query_i64(&q, 4) != x->thread_seq)
 		rc = ERR_NOTFOUND;
 	query_end(&q);
 	return rc;
@@ -263,9 +203,9 @@ int
 op_call_done(struct store *st, struct store_cmd *c)
 {
 	struct store_call *x = (struct store_call *)c;
-	struct query q = query_of(&st->w, SQL_CALL_DONE);
 
-	call_bind(&q, x);
-	bind_text(&q, x->result);
-	return run_or_notfound(st, query_run(&q));
+	return run_or_notfound(st, db_run(&st->w, SQL_CALL_DONE,
+	    db_i64(x->run_seq), db_i64(x->thread_seq), db_i64(c->owner),
+	    db_i64(x->step), db_text(x->call_id), db_str(x->name),
+	    db_text(x->result)));
 }

@@ -10,7 +10,7 @@ wanted_init(struct wanted *w, struct str metadata, struct db *db, struct err *e)
 {
 	int rc = OK;
 
-	*w = (struct wanted){ .db = db, .pace = { .go_on = db_go_on, .ctx = db } };
+	*w = (struct wanted){ .db = db, .pace = { .go_on = db_go_on, .ctx = db->on } };
 	if (metadata.n > 0)
 		rc = json_parse(&w->doc, metadata, e);
 	if (rc == OK && w->doc.root != NULL && !json_is_object(w->doc.root))
@@ -45,6 +45,6 @@ wanted_test(struct wanted *w, struct str stored, bool *yes)
 	*yes = rc == OK && json_contains(have.root, w->doc.root, &w->pace);
 	json_release(&have);
 	if (w->pace.stopped)
-		return w->db->pace_rc;
+		return w->db->on->pace_rc;
 	return rc == OK ? OK : ERR_IO;       /* stored JSON does not parse */
 }

@@ -54,22 +54,6 @@ seq_next(struct store *st, enum seq which)
 	return ++st->seq[which];
 }
 
-static int
-tx(struct store *st, enum sql what)
-{
-	struct query q = query_of(&st->w, what);
-
-	return query_run(&q);
-}
-
-static void
-tx_abandon(struct store *st)
-{
-	/* After some failures SQLite has rolled back by itself. */
-	if (!sqlite3_get_autocommit(st->w.h))
-		tx(st, SQL_ROLLBACK);
-}
-
 /* ---- the file -------------------------------------------------------------- */
 
 /* Is the file still in its place?  Logs each change of the answer once. */
@@ -77,15 +61,14 @@ static int
 medium_watch(struct store *st)
 {
 	struct err e = { 0 };
-	int moved = 0, rc;
+	int rc;
 	bool was;
 
 	st->last_look = clock_mono();
 	if (!st->durable)
 		return OK;
 	rc = medium_look(&st->medium, &e);
-	if (rc == OK && sqlite3_file_control(st->w.h, "main",
-	    SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved)
+	if (rc == OK && db_has_moved(&st->w))
 		rc = err_set(&e, ERR_BUSY, "the database file was moved under the "
 		    "running server; nothing is written any more");
 	was = atomic_exchange(&st->lost, rc != OK);
@@ -95,7 +78,7 @@ medium_watch(struct store *st)
 	else if (rc == OK && was)
 		log_warn("store", "file_back", "file=%s", st->medium.path);
 	if (rc != OK)
-		st->w.err = e;
+		st->w.on->err = e;
 	return rc;
 }
 
@@ -105,8 +88,8 @@ full_note(struct store *st)
 	st->last_full = clock_mono();
 	if (!atomic_exchange(&st->full, true))
 		log_error("store", "disk_full", "file=%s error=%s",
-		    st->medium.path, st->w.err.text);
-	err_set(&st->w.err, ERR_BUSY, "the disk is full; nothing was written");
+		    st->medium.path, st->w.on->err.text);
+	err_set(&st->w.on->err, ERR_BUSY, "the disk is full; nothing was written");
 }
 
 /* On a nearly full disk small writes still succeed, so only a period without
@@ -124,6 +107,8 @@ static void
 commit_count(struct store *st, nsec since)
 {
 	st->last_commit = clock_mono();
+	if (st->w.on->log_frames < WAL_FRAMES_MAX)
+		st->wal_limit = WAL_FRAMES_MAX;
 	full_over(st);
 	atomic_fetch_add_explicit(&st->counts.commits, 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&st->counts.commit_ns,
@@ -138,13 +123,13 @@ tx_commit(struct store *st, int64_t before)
 	nsec since = clock_mono();
 	int rc;
 
-	if (sqlite3_total_changes64(st->w.h) == before) {
-		tx_abandon(st);
+	if (db_changes_all(&st->w) == before) {
+		db_rollback(&st->w);
 		return OK;
 	}
 	if (st->durable)
-		db_log_lengthen(&st->w, st->wal_frames, &st->wal_bytes);
-	rc = tx(st, SQL_COMMIT);
+		db_log_lengthen(&st->w);
+	rc = db_commit(&st->w);
 	if (rc == OK)
 		commit_count(st, since);
 	return rc;
@@ -164,7 +149,7 @@ fault_due(struct store *st, struct batch *b, size_t i)
 static bool
 command_run(struct store *st, struct store_cmd *c, bool fault)
 {
-	int64_t before = sqlite3_total_changes64(st->w.h);
+	int64_t before = db_changes_all(&st->w);
 	bool clean;
 
 	c->rc = store_ops[c->op].run(st, c);
@@ -174,27 +159,27 @@ command_run(struct store *st, struct store_cmd *c, bool fault)
 		clean = false;
 	}
 	if (c->rc != OK && c->err.text[0] == '\0')
-		err_set(&c->err, c->rc, "%s", st->w.err.text[0] != '\0' ?
-		    st->w.err.text : rc_text(c->rc));
+		err_set(&c->err, c->rc, "%s", st->w.on->err.text[0] != '\0' ?
+		    st->w.on->err.text : rc_text(c->rc));
 	arena_clear(&st->scratch);
-	return !clean && sqlite3_total_changes64(st->w.h) != before;
+	return !clean && db_changes_all(&st->w) != before;
 }
 
 /* OK: all ran, not committed.  ERR_AGAIN: one is doomed.  ERR_IO. */
 static int
 batch_attempt(struct store *st, struct batch *b)
 {
-	st->w.broken = st->w.full = false;
+	st->w.on->fault = DB_SOUND;
 	tally_clear(&st->tally);
-	if (tx(st, SQL_BEGIN) != OK)
+	if (db_begin(&st->w, DB_WRITE) != OK)
 		return ERR_IO;
 	for (size_t i = 0; i < b->n; i++) {
 		if (b->doomed[i])
 			continue;
-		st->w.err.text[0] = '\0';
+		st->w.on->err.text[0] = '\0';
 		b->cmd[i]->err.text[0] = '\0';
 		b->doomed[i] = command_run(st, b->cmd[i], fault_due(st, b, i));
-		if (st->w.broken)
+		if (st->w.on->fault != DB_SOUND)
 			return ERR_IO;
 		if (b->doomed[i])
 			return ERR_AGAIN;
@@ -208,7 +193,7 @@ batch_commit(struct store *st, int64_t before)
 {
 	int rc = tally_write(st);
 
-	if (rc == OK && st->dead && sqlite3_total_changes64(st->w.h) != before)
+	if (rc == OK && st->dead && db_changes_all(&st->w) != before)
 		rc = erase_buried(st, ERASE_ALONG);
 	return rc == OK || rc == ERR_AGAIN ? tx_commit(st, before) : rc;
 }
@@ -216,17 +201,17 @@ batch_commit(struct store *st, int64_t before)
 static void
 batch_fail(struct store *st, struct batch *b, int rc)
 {
-	if (rc != ERR_BUSY && st->w.full) {
+	if (rc != ERR_BUSY && st->w.on->fault == DB_FULL) {
 		full_note(st);
 		rc = ERR_BUSY;
 	} else if (rc != ERR_BUSY) {
 		log_error("store", "batch_failed", "commands=%zu error=%s", b->n,
-		    st->w.err.text);
+		    st->w.on->err.text);
 		rc = ERR_IO;
 	}
 	for (size_t i = 0; i < b->n; i++)
 		b->cmd[i]->rc = err_set(&b->cmd[i]->err, rc, "%s",
-		    st->w.err.text);
+		    st->w.on->err.text);
 	st->dead = true;                     /* what was erased along is back */
 }
 
@@ -258,12 +243,12 @@ batch_run(struct store *st, struct batch *b)
 		return;
 	}
 	do {
-		before = sqlite3_total_changes64(st->w.h);
+		before = db_changes_all(&st->w);
 		rc = batch_attempt(st, b);
 		if (rc == OK)
 			rc = batch_commit(st, before);
 		if (rc != OK)
-			tx_abandon(st);
+			db_rollback(&st->w);
 	} while (rc == ERR_AGAIN);
 	if (rc != OK)
 		batch_fail(st, b, ERR_IO);
@@ -277,41 +262,23 @@ op_guest_write(struct store *st, struct store_cmd *c)
 {
 	int rc = st->guest->run(st->guest_w, c);
 
-	/* The guest has a handle of its own on the connection. */
-	if (rc == ERR_IO) {
-		st->w.broken = true;
-		st->w.full |= db_is_full(&st->w);
-		err_set(&st->w.err, rc, "%s", c->err.text);
+	if (rc == ERR_IO && st->w.on->fault == DB_SOUND) {
+		st->w.on->fault = DB_BROKEN;
+		err_set(&st->w.on->err, rc, "%s", c->err.text);
 	}
 	return rc;
 }
 
 /* ---- between batches ----------------------------------------------------- */
 
-static int
-wal_grew(void *ctx, sqlite3 *h, const char *name, int frames)
-{
-	struct store *st = ctx;
-
-	(void)h, (void)name;
-	st->wal_frames = frames;
-	if (frames < WAL_FRAMES_MAX)
-		st->wal_limit = WAL_FRAMES_MAX;
-	return SQLITE_OK;
-}
-
 /* Passive: never waits for a reader.  What a reader still needs is moved next
  * time; until then the log grows, and is not tried again at every commit. */
 static void
 wal_checkpoint(struct store *st)
 {
-	int rc = sqlite3_wal_checkpoint_v2(st->w.h, NULL,
-	    SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-
-	if (rc != SQLITE_OK)
-		log_warn("store", "checkpoint", "error=%s", sqlite3_errmsg(st->w.h));
-	st->wal_limit = st->wal_frames + WAL_FRAMES_MORE;
-	st->wal_frames = 0;
+	st->wal_limit = st->w.on->log_frames + WAL_FRAMES_MORE;
+	if (db_log_move(&st->w, false) != OK)
+		log_warn("store", "checkpoint", "error=%s", st->w.on->err.text);
 }
 
 /* One bounded transaction of our own.  After a failure the rest waits for the
@@ -319,17 +286,17 @@ wal_checkpoint(struct store *st)
 static void
 idle_erase(struct store *st)
 {
-	int64_t before = sqlite3_total_changes64(st->w.h);
-	int rc = tx(st, SQL_BEGIN);
+	int64_t before = db_changes_all(&st->w);
+	int rc = db_begin(&st->w, DB_WRITE);
 
 	if (rc == OK)
 		rc = erase_buried(st, ERASE_IDLE);
 	if (rc == OK || rc == ERR_AGAIN)
 		rc = tx_commit(st, before);
 	if (rc != OK) {
-		tx_abandon(st);
+		db_rollback(&st->w);
 		st->dead = false;
-		log_error("store", "erase", "error=%s", st->w.err.text);
+		log_error("store", "erase", "error=%s", st->w.on->err.text);
 	}
 }
 
@@ -341,22 +308,21 @@ full_probe(struct store *st)
 	nsec since = clock_mono();
 
 	snprintf(text, sizeof text, "BEGIN IMMEDIATE; PRAGMA user_version = %d;"
-	    " COMMIT", store_migrations_n);
-	st->w.full = false;
-	if (db_exec(&st->w, text, &st->w.err) == OK) {
+	    " COMMIT", store_format.sqlite.n);
+	if (db_exec(&st->w, text, &st->w.on->err) == OK) {
 		commit_count(st, since);
 		return;
 	}
-	if (db_is_full(&st->w))
+	if (st->w.on->fault == DB_FULL)
 		st->last_full = clock_mono();
-	tx_abandon(st);
+	db_rollback(&st->w);
 }
 
 static nsec
 idle_until(const struct store *st)
 {
 	nsec look = st->durable ? st->last_look + IDLE_LOOK : NEVER;
-	nsec log = st->wal_frames > 0 ? st->last_commit + IDLE_CHECKPOINT : NEVER;
+	nsec log = st->w.on->log_frames > 0 ? st->last_commit + IDLE_CHECKPOINT : NEVER;
 
 	if (st->dead && !atomic_load(&st->lost))
 		return 0;
@@ -373,7 +339,7 @@ idle_work(struct store *st)
 		full_probe(st);
 	if (st->dead && !atomic_load(&st->lost))
 		idle_erase(st);
-	else if (st->wal_frames > 0 && now >= st->last_commit + IDLE_CHECKPOINT)
+	else if (st->w.on->log_frames > 0 && now >= st->last_commit + IDLE_CHECKPOINT)
 		wal_checkpoint(st);
 }
 
@@ -386,7 +352,7 @@ writer_main(void *arg)
 
 	st->wal_limit = WAL_FRAMES_MAX;
 	st->last_look = clock_mono();
-	sqlite3_wal_hook(st->w.h, wal_grew, st);
+	st->w.on->log_frames = 0;            /* leave it until the first commit */
 	while (!closing) {
 		b->n = queue_take(&st->writes, b->cmd, COUNT(b->cmd),
 		    idle_until(st), &closing);
@@ -394,7 +360,7 @@ writer_main(void *arg)
 			batch_run(st, b);
 		else if (!closing)
 			idle_work(st);
-		if (st->wal_frames >= st->wal_limit)
+		if (st->w.on->log_frames >= st->wal_limit)
 			wal_checkpoint(st);
 	}
 	wal_checkpoint(st);

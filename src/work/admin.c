@@ -12,22 +12,20 @@
 int
 op_info(struct work *w, struct work_call *c)
 {
-	struct query q = query_of(&w->db, SQL_COUNTS);
-	const char *file = sqlite3_db_filename(w->db.h, "main");
 	int64_t items = 0, gone = 0;
 	int rc;
+	struct query q = query_of(&w->db, SQL_COUNTS, db_i64(w->t.seq));
 
-	bind_i64(&q, w->t.seq);
 	while ((rc = query_row(&q)) == OK)
-		*(col_i64(&q, 0) < 2 * STATUS_TOMBSTONE ? &items : &gone) +=
-		    col_i64(&q, 1);
+		*(query_i64(&q, 0) < 2 * STATUS_TOMBSTONE ? &items : &gone) +=
+		    query_i64(&q, 1);
 	query_end(&q);
 	if (rc != ERR_NOTFOUND)
 		return work_fail_db(w, rc);
 	json_add_fmt(c->data, "{'prefix':%.*s,'items':%lld,'deleted':%lld,"
 	    "'events':%lld,'version':'" COHORT_VERSION "','schema':%lld,'database':%s}",
 	    FMT(w->t.prefix), (long long)items, (long long)gone,
-	    (long long)work_event_last(w, w->t.seq), (long long)work_migrations_n,
-	    file == NULL ? "" : file);
+	    (long long)work_event_last(w, w->t.seq), (long long)work_format.sqlite.n,
+	    db_path(&w->db));
 	return OK;
 }

@@ -288,7 +288,7 @@ entry_step(struct batch *b, jnode entry)
 	rc = entry_run(b, entry, &c);
 	if (rc == OK)
 		return OK;
-	if (!b->partial || b->w->db.broken || b->c->data->failed) {
+	if (!b->partial || db_broken(&b->w->db) || b->c->data->failed) {
 		words_take(b, &c.err, rc);
 		rolled_back(b, rc, c.err.text);
 		return rc;

@@ -131,17 +131,15 @@ short_add(struct str body, struct str edge, struct buf *out)
 static int
 target_add(struct work *w, struct str edge, struct buf *out, bool *first)
 {
-	struct query q = query_of(&w->db, SQL_BODY_OF);
-	int rc;
+	struct query q = query_of(&w->db, SQL_BODY_OF, db_i64(w->t.seq),
+	    db_str(text_of(edge, S("depends_on_id"))));
+	int rc = query_row(&q);
 
-	bind_i64(&q, w->t.seq);
-	bind_str(&q, text_of(edge, S("depends_on_id")));
-	rc = query_row(&q);
 	if (rc == OK) {
 		if (!*first)
 			buf_add_char(out, ',');
 		*first = false;
-		short_add(col_borrow(&q, 0), edge, out);
+		short_add(query_borrow(&q, 0), edge, out);
 	}
 	query_end(&q);
 	return rc == OK || rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);

@@ -83,11 +83,9 @@ graph_note(struct work *w, int64_t item, int64_t target, enum dep_type type,
 static int
 edges_statement(struct work *w, enum sql *what)
 {
-	struct query q = query_of(&w->db, SQL_TRACKER_OTHER);
-	int rc;
+	struct query q = query_of(&w->db, SQL_TRACKER_OTHER, db_i64(w->t.seq));
+	int rc = query_row(&q);
 
-	bind_i64(&q, w->t.seq);
-	rc = query_row(&q);
 	query_end(&q);
 	*what = rc == OK ? SQL_EDGES_TRACKER : SQL_EDGES_ALL;
 	return rc == OK || rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
@@ -104,17 +102,16 @@ graph_edges(struct work *w, struct links *g)
 
 	if (rc != OK)
 		return rc;
-	q = query_of(&w->db, (int)what);
-	if (what == SQL_EDGES_TRACKER)
-		bind_i64(&q, w->t.seq);
+	q = what == SQL_EDGES_TRACKER ? query_of(&w->db, SQL_EDGES_TRACKER,
+	    db_i64(w->t.seq)) : query_of(&w->db, (int)what);
 	while ((rc = query_row(&q)) == OK && g->live < LIMIT_WORK_GRAPH_EDGES) {
-		if (!edge_can_cycle(col_i64(&q, 2)))
+		if (!edge_can_cycle(query_i64(&q, 2)))
 			continue;
-		if (from == NIL || col_i64(&q, 0) != last) {
-			last = col_i64(&q, 0);
+		if (from == NIL || query_i64(&q, 0) != last) {
+			last = query_i64(&q, 0);
 			from = links_node(g, last);
 		}
-		links_add(g, from, links_node(g, col_i64(&q, 1)));
+		links_add(g, from, links_node(g, query_i64(&q, 1)));
 	}
 	query_end(&q);
 	return rc == ERR_NOTFOUND ? OK : rc == OK ? ERR_LIMIT : work_fail_db(w, rc);
@@ -151,13 +148,13 @@ static int
 reader_pull(void *ctx, uint32_t node, int side)
 {
 	struct reader *r = ctx;
-	struct query q = query_of(&r->w->db, side == AHEAD ? SQL_RING_TARGETS :
-	    SQL_RING_SOURCES);
 	int rc;
+	struct query q = query_of(&r->w->db,
+	    side == AHEAD ? SQL_RING_TARGETS : SQL_RING_SOURCES,
+	    db_i64(r->g->nodes[node].seq));
 
-	bind_i64(&q, r->g->nodes[node].seq);
 	while ((rc = query_row(&q)) == OK && r->g->live < r->max) {
-		uint32_t other = links_node(r->g, col_i64(&q, 0));
+		uint32_t other = links_node(r->g, query_i64(&q, 0));
 
 		links_add(r->g, side == AHEAD ? node : other,
 		    side == AHEAD ? other : node);
@@ -205,12 +202,10 @@ way_memory(struct links *g, int64_t from, int64_t to, int64_t **way, size_t *n)
 static int
 way_possible(struct work *w, int64_t from, int64_t to)
 {
-	struct query q = query_of(&w->db, SQL_RING_POSSIBLE);
-	int rc;
+	struct query q = query_of(&w->db, SQL_RING_POSSIBLE, db_i64(from),
+	    db_i64(to));
+	int rc = query_row(&q);
 
-	bind_i64(&q, from);
-	bind_i64(&q, to);
-	rc = query_row(&q);
 	query_end(&q);
 	return rc == OK || rc == ERR_NOTFOUND ? rc : work_fail_db(w, rc);
 }
@@ -241,13 +236,11 @@ way_find(struct work *w, int64_t from, int64_t to, int64_t **way, size_t *n)
 static int
 id_of(struct work *w, int64_t seq, struct str *out)
 {
-	struct query q = query_of(&w->db, SQL_HOLD_GET);
-	int rc;
+	struct query q = query_of(&w->db, SQL_HOLD_GET, db_i64(seq));
+	int rc = query_row(&q);
 
-	bind_i64(&q, seq);
-	rc = query_row(&q);
 	if (rc == OK)
-		*out = col_str(&q, 3, &w->a);
+		*out = query_str(&q, 3, &w->a);
 	query_end(&q);
 	return rc == OK ? OK : work_fail_db(w, rc);
 }

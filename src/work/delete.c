@@ -75,9 +75,9 @@ tie_note(struct deletion *d, const struct query *q)
 
 	if (!arena_grow(&w->a, d->ties, d->ties_n, d->ties_cap))
 		return work_fail(w, ERR_LIMIT, "too many dependencies");
-	d->ties[d->ties_n++] = (struct tie){ col_i64(q, 0), col_i64(q, 1),
-		(enum dep_type)col_i64(q, 2), col_str(q, 3, &w->a),
-		col_str(q, 4, &w->a) };
+	d->ties[d->ties_n++] = (struct tie){ query_i64(q, 0), query_i64(q, 1),
+		(enum dep_type)query_i64(q, 2), query_str(q, 3, &w->a),
+		query_str(q, 4, &w->a) };
 	return OK;
 }
 
@@ -88,12 +88,12 @@ ties_find(struct deletion *d, bool into)
 	int rc = OK;
 
 	for (size_t i = 0; rc == OK && i < d->gone_n; i++) {
-		struct query q = query_of(&d->w->db, into ? SQL_EDGES_INTO :
-		    SQL_EDGES_FROM);
+		struct query q = query_of(&d->w->db,
+		    into ? SQL_EDGES_INTO : SQL_EDGES_FROM,
+		    db_i64(d->gone[i].seq));
 
-		bind_i64(&q, d->gone[i].seq);
 		while ((rc = query_row(&q)) == OK) {
-			if (into && is_gone(d, col_i64(&q, 0)))
+			if (into && is_gone(d, query_i64(&q, 0)))
 				continue;
 			rc = tie_note(d, &q);
 			if (rc != OK)

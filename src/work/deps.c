@@ -213,17 +213,16 @@ struct tree {
 static int
 tree_branches(struct tree *t, uint32_t row, int64_t seq)
 {
-	struct query q = query_of(&t->w->db, (int)t->edges);
 	bool last = t->rows[row].depth == t->max_depth;
 	size_t from = t->todo_n;
 	int rc;
+	struct query q = query_of(&t->w->db, (int)t->edges, db_i64(seq));
 
-	bind_i64(&q, seq);
 	while ((rc = query_row(&q)) == OK && !last &&
 	    t->todo_n < 4 * LIMIT_WORK_ROWS) {
 		mem_grow(t->todo, t->todo_n, t->todo_cap);
-		t->todo[t->todo_n++] = (struct branch){ col_i64(&q, 0),
-			col_i64(&q, 1), row, t->rows[row].depth + 1 };
+		t->todo[t->todo_n++] = (struct branch){ query_i64(&q, 0),
+			query_i64(&q, 1), row, t->rows[row].depth + 1 };
 	}
 	query_end(&q);
 	if (rc == OK && !last)
@@ -276,16 +275,14 @@ tree_visit(struct tree *t, const struct branch *b)
 static int
 row_item_add(struct tree *t, struct row *r, int64_t seq, struct buf *b)
 {
-	struct query q = query_of(&t->w->db, SQL_ITEM_BODY);
 	struct str body, key, value;
 	size_t at = 0;
-	int rc;
+	struct query q = query_of(&t->w->db, SQL_ITEM_BODY, db_i64(seq));
+	int rc = query_row(&q);
 
-	bind_i64(&q, seq);
-	rc = query_row(&q);
 	if (rc == OK) {
-		body = col_borrow(&q, 0);
-		r->id = col_str(&q, 1, &t->w->a);
+		body = query_borrow(&q, 0);
+		r->id = query_str(&q, 1, &t->w->a);
 		buf_add_char(b, '{');
 		while (body_next(body, &at, &key, &value)) {
 			if (!str_eq(key, S("dependencies")))
@@ -305,12 +302,12 @@ again_add(struct tree *t, const struct again *a, struct buf *b)
 		return OK;
 	json_add_fmt(b, ",'repeated':[");
 	for (; rc == OK && a != NULL; a = a->next) {
-		struct query q = query_of(&t->w->db, SQL_HOLD_GET);
+		struct query q = query_of(&t->w->db, SQL_HOLD_GET,
+		    db_i64(a->seq));
 
-		bind_i64(&q, a->seq);
 		rc = query_row(&q);
 		if (rc == OK)
-			json_add_fmt(b, ",%.*s", FMT(col_borrow(&q, 3)));
+			json_add_fmt(b, ",%.*s", FMT(query_borrow(&q, 3)));
 		query_end(&q);
 	}
 	buf_add_char(b, ']');

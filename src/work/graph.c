@@ -41,15 +41,14 @@ static int
 holds_add_all(struct work *w, struct holds *h, int64_t target,
     enum dep_type type, int by)
 {
-	struct query q = query_of(&w->db, SQL_EDGES_TO);
 	int rc;
+	struct query q = query_of(&w->db, SQL_EDGES_TO, db_i64(target),
+	    db_i64((int64_t)type));
 
-	bind_i64(&q, target);
-	bind_i64(&q, (int64_t)type);
 	while ((rc = query_row(&q)) == OK) {
 		rc = type == DEP_BLOCKS ?
-		    holds_add(w, h, col_i64(&q, 0), by, 0) :
-		    holds_add(w, h, col_i64(&q, 0), 0, by);
+		    holds_add(w, h, query_i64(&q, 0), by, 0) :
+		    holds_add(w, h, query_i64(&q, 0), 0, by);
 		if (rc != OK)
 			break;
 	}
@@ -61,14 +60,9 @@ static int
 hold_write(struct work *w, int64_t seq, int64_t state, int64_t blockers,
     int64_t parents)
 {
-	struct query q = query_of(&w->db, SQL_HOLD_SET);
-	int rc;
+	int rc = db_run(&w->db, SQL_HOLD_SET, db_i64(state), db_i64(blockers),
+	    db_i64(parents), db_i64(seq));
 
-	bind_i64(&q, state);
-	bind_i64(&q, blockers);
-	bind_i64(&q, parents);
-	bind_i64(&q, seq);
-	rc = query_run(&q);
 	return rc == OK ? OK : work_fail_db(w, rc);
 }
 
@@ -76,18 +70,16 @@ hold_write(struct work *w, int64_t seq, int64_t state, int64_t blockers,
 static int
 hold_apply(struct work *w, struct holds *h, const struct hold *x)
 {
-	struct query q = query_of(&w->db, SQL_HOLD_GET);
 	int64_t state = 0, blockers = 0, parents = 0, now;
 	struct str id = STR_NONE;
-	int rc;
+	struct query q = query_of(&w->db, SQL_HOLD_GET, db_i64(x->seq));
+	int rc = query_row(&q);
 
-	bind_i64(&q, x->seq);
-	rc = query_row(&q);
 	if (rc == OK) {
-		state = col_i64(&q, 0);
-		blockers = col_i64(&q, 1) + x->blockers;
-		parents = col_i64(&q, 2) + x->parents;
-		id = col_str(&q, 3, &w->a);
+		state = query_i64(&q, 0);
+		blockers = query_i64(&q, 1) + x->blockers;
+		parents = query_i64(&q, 2) + x->parents;
+		id = query_str(&q, 3, &w->a);
 	}
 	query_end(&q);
 	if (rc != OK)
@@ -135,14 +127,14 @@ int
 edge_weight(struct work *w, int64_t target, enum dep_type type, int *blockers,
     int *parents)
 {
-	struct query q = query_of(&w->db, SQL_HOLD_GET);
+	struct query q;
 	int64_t state;
 	int rc;
 
 	*blockers = *parents = 0;
-	bind_i64(&q, target);
+	q = query_of(&w->db, SQL_HOLD_GET, db_i64(target));
 	rc = query_row(&q);
-	state = rc == OK ? col_i64(&q, 0) : 0;
+	state = rc == OK ? query_i64(&q, 0) : 0;
 	query_end(&q);
 	if (rc != OK)
 		return work_fail_db(w, rc);
@@ -156,13 +148,9 @@ edge_weight(struct work *w, int64_t target, enum dep_type type, int *blockers,
 int
 edge_put(struct work *w, int64_t item, int64_t target, enum dep_type type)
 {
-	struct query q = query_of(&w->db, SQL_EDGE_PUT);
-	int rc;
+	int rc = db_run(&w->db, SQL_EDGE_PUT, db_i64(item), db_i64(target),
+	    db_i64((int64_t)type));
 
-	bind_i64(&q, item);
-	bind_i64(&q, target);
-	bind_i64(&q, (int64_t)type);
-	rc = query_run(&q);
 	if (rc == ERR_CONFLICT)
 		return work_fail(w, rc, "there is a dependency between the two already");
 	if (rc != OK)
@@ -188,24 +176,21 @@ edge_add(struct work *w, int64_t item, int64_t target, enum dep_type type)
 int
 edge_remove(struct work *w, int64_t item, int64_t target)
 {
-	struct query q = query_of(&w->db, SQL_EDGE_GET);
 	struct holds h = { 0 };
 	enum dep_type type = DEP_BLOCKS;
 	int blockers, parents, rc;
+	struct query q = query_of(&w->db, SQL_EDGE_GET, db_i64(item),
+	    db_i64(target));
 
-	bind_i64(&q, item);
-	bind_i64(&q, target);
 	rc = query_row(&q);
 	if (rc == OK)
-		type = (enum dep_type)col_i64(&q, 0);
+		type = (enum dep_type)query_i64(&q, 0);
 	query_end(&q);
 	if (rc == OK)
 		rc = edge_weight(w, target, type, &blockers, &parents);
 	if (rc == OK) {
-		q = query_of(&w->db, SQL_EDGE_TAKE);
-		bind_i64(&q, item);
-		bind_i64(&q, target);
-		rc = query_run(&q);
+		rc = db_run(&w->db, SQL_EDGE_TAKE, db_i64(item),
+		    db_i64(target));
 	}
 	if (rc != OK)
 		return rc == ERR_NOTFOUND ?

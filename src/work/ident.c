@@ -117,11 +117,10 @@ items_count(struct work *w, int64_t *n)
 	*n = w->ids_n;
 	if (w->ids_tracker == w->t.seq && w->ids_left-- > 0)
 		return OK;
-	q = query_of(&w->db, SQL_COUNTS);
+	q = query_of(&w->db, SQL_COUNTS, db_i64(w->t.seq));
 	*n = 0;
-	bind_i64(&q, w->t.seq);
 	while ((rc = query_row(&q)) == OK)
-		*n += col_i64(&q, 1);
+		*n += query_i64(&q, 1);
 	query_end(&q);
 	w->ids_n = *n;
 	w->ids_tracker = w->t.seq;

@@ -19,16 +19,8 @@
 static int
 due_first(struct work *w, int64_t tracker, msec now, int64_t *seq)
 {
-	struct query q = query_of(&w->db, SQL_LEASE_DUE);
-	int rc;
-
-	bind_i64(&q, tracker);
-	bind_i64(&q, now);
-	rc = query_row(&q);
-	if (rc == OK)
-		*seq = col_i64(&q, 0);
-	query_end(&q);
-	return rc;
+	return query_one_i64(query_of(&w->db, SQL_LEASE_DUE, db_i64(tracker),
+	    db_i64(now)), seq);
 }
 
 bool
@@ -82,7 +74,7 @@ lease_expire(struct work *w)
 	int64_t seq;
 	int rc;
 
-	if (sqlite3_db_readonly(w->db.h, "main") != 0)
+	if (db_is_read_only(&w->db))
 		return OK;
 	w->a = ARENA(kept.max);
 	while ((rc = due_first(w, w->t.seq, w->call->now, &seq)) == OK) {
@@ -118,16 +110,15 @@ lease_guard(struct work *w, const struct item *it)
 static int
 held_words(struct work *w, const struct item *it)
 {
-	struct query q = query_of(&w->db, SQL_BLOCKERS);
 	char text[300] = "";
 	size_t at = 0, n = 0;
 	int rc = OK;
+	struct query q = query_of(&w->db, SQL_BLOCKERS, db_i64(it->seq));
 
-	bind_i64(&q, it->seq);
 	while (n < 4 && (rc = query_row(&q)) == OK)
 		at += n++ == 3 ? (size_t)snprintf(text + at, sizeof text - at,
 		    ", ...") : (size_t)snprintf(text + at, sizeof text - at,
-		    "%s%.*s", n > 1 ? ", " : "", FMT(col_borrow(&q, 1)));
+		    "%s%.*s", n > 1 ? ", " : "", FMT(query_borrow(&q, 1)));
 	query_end(&q);
 	if (rc != OK && rc != ERR_NOTFOUND)
 		return work_fail_db(w, rc);
@@ -194,23 +185,15 @@ static int
 ready_first(struct work *w, int64_t *seq)
 {
 	struct work_call *c = w->call;
+	bool mine = !arg_given(c, "assignee");
+	struct str who = mine ? c->actor : arg_text(c, "assignee");
 	int rc = ERR_NOTFOUND;
 
 	for (int p = 0; rc == ERR_NOTFOUND && p <= PRIORITY_MAX; p++) {
-		struct query q;
-
 		if (arg_given(c, "priority") && p != arg_int(c, "priority", p))
 			continue;
-		q = query_of(&w->db, SQL_READY_FIRST);
-		bind_i64(&q, w->t.seq);
-		bind_i64(&q, p);
-		bind_str(&q, arg_given(c, "assignee") ? arg_text(c, "assignee") :
-		    c->actor);
-		bind_i64(&q, arg_given(c, "assignee"));
-		rc = query_row(&q);
-		if (rc == OK)
-			*seq = col_i64(&q, 0);
-		query_end(&q);
+		rc = query_one_i64(query_of(&w->db, SQL_READY_FIRST,
+		    db_i64(w->t.seq), db_i64(p), db_str(who), db_i64(!mine)), seq);
 	}
 	return rc == OK || rc == ERR_NOTFOUND ? rc : work_fail_db(w, rc);
 }

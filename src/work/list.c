@@ -122,13 +122,10 @@ body_matches(struct work *w, struct listing *l, struct str body, bool *yes)
 static int
 has_label(struct work *w, int64_t seq, struct str label, bool *yes)
 {
-	struct query q = query_of(&w->db, SQL_LABEL_HAS);
-	int rc;
+	struct query q = query_of(&w->db, SQL_LABEL_HAS, db_i64(w->t.seq),
+	    db_str(label), db_i64(seq));
+	int rc = query_row(&q);
 
-	bind_i64(&q, w->t.seq);
-	bind_str(&q, label);
-	bind_i64(&q, seq);
-	rc = query_row(&q);
 	query_end(&q);
 	*yes = rc == OK;
 	return rc == OK || rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
@@ -187,16 +184,6 @@ struct cursor {
 	bool live;
 };
 
-static void
-bind_filter(struct query *q, const struct filter *f)
-{
-	if (f->type < 0)
-		bind_null(q);
-	else
-		bind_i64(q, f->type);
-	bind_str(q, f->assignee);
-}
-
 static int
 cursor_next(struct work *w, struct cursor *c)
 {
@@ -205,8 +192,8 @@ cursor_next(struct work *w, struct cursor *c)
 	c->live = rc == OK;
 	if (rc != OK)
 		return rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
-	c->seq = col_i64(&c->q, 0);
-	c->created = col_i64(&c->q, 1);
+	c->seq = query_i64(&c->q, 0);
+	c->created = query_i64(&c->q, 1);
 	return OK;
 }
 
@@ -216,13 +203,12 @@ cursor_open(struct work *w, struct cursor *c, const struct listing *l, int state
 {
 	bool resumes = l->resumes && l->after.priority == priority;
 
-	c->q = query_of(&w->db, (int)SQL_LIST_0 + state);
-	bind_i64(&c->q, w->t.seq);
-	bind_i64(&c->q, state);
-	bind_i64(&c->q, priority);
-	bind_filter(&c->q, l->f);
-	bind_i64(&c->q, resumes ? l->after.created : INT64_MAX);
-	bind_i64(&c->q, resumes ? l->after.seq : INT64_MAX);
+	c->q = query_of(&w->db, (int)SQL_LIST_0 + state, db_i64(w->t.seq),
+	    db_i64(state), db_i64(priority),
+	    l->f->type < 0 ? db_null() : db_i64(l->f->type),
+	    db_str(l->f->assignee),
+	    db_i64(resumes ? l->after.created : INT64_MAX),
+	    db_i64(resumes ? l->after.seq : INT64_MAX));
 	return cursor_next(w, c);
 }
 
@@ -256,7 +242,7 @@ walk_priority(struct work *w, struct listing *l, unsigned states, int priority)
 			break;
 		l->rows--;
 		l->last = (struct replace){ priority, at->created, at->seq };
-		rc = offer(w, l, at->seq, col_borrow(&at->q, 2));
+		rc = offer(w, l, at->seq, query_borrow(&at->q, 2));
 		if (rc == OK)
 			rc = cursor_next(w, at);
 	}
@@ -269,14 +255,14 @@ walk_priority(struct work *w, struct listing *l, unsigned states, int priority)
 static int
 states_used(struct work *w, unsigned *states)
 {
-	struct query q = query_of(&w->db, SQL_COUNTS);
+	struct query q;
 	int rc;
 
 	*states = 0;
-	bind_i64(&q, w->t.seq);
+	q = query_of(&w->db, SQL_COUNTS, db_i64(w->t.seq));
 	while ((rc = query_row(&q)) == OK) {
-		if (col_i64(&q, 1) > 0)
-			*states |= 1u << col_i64(&q, 0);
+		if (query_i64(&q, 1) > 0)
+			*states |= 1u << query_i64(&q, 0);
 	}
 	query_end(&q);
 	return rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
@@ -323,16 +309,16 @@ static void
 candidate_note(struct candidates *cs, const struct filter *f,
     const struct query *q)
 {
-	if ((f->states & (1u << col_i64(q, 1))) == 0 ||
-	    (f->priority >= 0 && f->priority != col_i64(q, 2)) ||
-	    (f->type >= 0 && f->type != col_i64(q, 4)) ||
-	    (f->assignee.p != NULL && !str_eq(f->assignee, col_borrow(q, 5))))
+	if ((f->states & (1u << query_i64(q, 1))) == 0 ||
+	    (f->priority >= 0 && f->priority != query_i64(q, 2)) ||
+	    (f->type >= 0 && f->type != query_i64(q, 4)) ||
+	    (f->assignee.p != NULL && !str_eq(f->assignee, query_borrow(q, 5))))
 		return;
 	if (cs->n == cs->max)
 		cs->many = true;
 	else
-		cs->list[cs->n++] = (struct replace){ col_i64(q, 2),
-			col_i64(q, 3), col_i64(q, 0) };
+		cs->list[cs->n++] = (struct replace){ query_i64(q, 2),
+			query_i64(q, 3), query_i64(q, 0) };
 }
 
 /* All rows of a statement whose parameters are bound. */
@@ -356,27 +342,24 @@ static int
 candidates_label(struct work *w, struct candidates *cs, const struct filter *f,
     struct str label)
 {
-	struct query q = query_of(&w->db, SQL_LIST_LABEL);
+	struct query q = query_of(&w->db, SQL_LIST_LABEL, db_i64(w->t.seq),
+	    db_str(label));
 
-	bind_i64(&q, w->t.seq);
-	bind_str(&q, label);
 	return candidates_of(w, cs, f, &q);
 }
 
 static int
 candidates_assignee(struct work *w, struct candidates *cs, const struct filter *f)
 {
-	struct query q = query_of(&w->db, SQL_LIST_ASSIGNEE);
+	struct query q;
 	int low = 0, high = LIST_STATES - 1;
 
 	while (low < high && (f->states & (1u << low)) == 0)
 		low++;
 	while (high > low && (f->states & (1u << high)) == 0)
 		high--;
-	bind_i64(&q, w->t.seq);
-	bind_str(&q, f->assignee);
-	bind_i64(&q, low);
-	bind_i64(&q, high);
+	q = query_of(&w->db, SQL_LIST_ASSIGNEE, db_i64(w->t.seq),
+	    db_str(f->assignee), db_i64(low), db_i64(high));
 	return candidates_of(w, cs, f, &q);
 }
 
@@ -394,8 +377,7 @@ candidates_ids(struct work *w, struct candidates *cs, const struct filter *f,
 		rc = item_seq(w, json_str(at.value), &seq);
 		if (rc != OK)
 			break;
-		q = query_of(&w->db, SQL_LIST_SEQ);
-		bind_i64(&q, seq);
+		q = query_of(&w->db, SQL_LIST_SEQ, db_i64(seq));
 		rc = candidates_of(w, cs, f, &q);
 	}
 	return rc;
@@ -415,10 +397,9 @@ candidates_offer(struct work *w, struct listing *l, struct candidates *cs)
 		    (l->resumes && candidate_order(&cs->list[i], &l->after) <= 0))
 			continue;
 		l->last = cs->list[i];
-		q = query_of(&w->db, SQL_ITEM_BODY);
-		bind_i64(&q, cs->list[i].seq);
+		q = query_of(&w->db, SQL_ITEM_BODY, db_i64(cs->list[i].seq));
 		rc = query_row(&q);
-		rc = rc == OK ? offer(w, l, cs->list[i].seq, col_borrow(&q, 0)) :
+		rc = rc == OK ? offer(w, l, cs->list[i].seq, query_borrow(&q, 0)) :
 		    work_fail_db(w, rc);
 		query_end(&q);
 	}
@@ -671,14 +652,14 @@ static void
 blocker_note(struct work *w, struct blockers *b, const struct query *q)
 {
 	for (size_t i = 0; i < b->found_n; i++) {
-		if (b->found[i] == col_i64(q, 0))
+		if (b->found[i] == query_i64(q, 0))
 			return;
 	}
 	if (b->found_n == COUNT(b->found))
 		return;
-	b->found[b->found_n++] = col_i64(q, 0);
+	b->found[b->found_n++] = query_i64(q, 0);
 	json_add_comma(&w->scratch);
-	json_add_str(&w->scratch, col_borrow(q, 1));
+	json_add_str(&w->scratch, query_borrow(q, 1));
 }
 
 static void
@@ -696,11 +677,11 @@ ancestor_note(struct blockers *b, int64_t seq)
 static int
 blockers_own(struct work *w, struct blockers *b, int64_t seq, bool *own)
 {
-	struct query q = query_of(&w->db, SQL_BLOCKERS);
+	struct query q;
 	int rc;
 
 	*own = false;
-	bind_i64(&q, seq);
+	q = query_of(&w->db, SQL_BLOCKERS, db_i64(seq));
 	while ((rc = query_row(&q)) == OK) {
 		*own = true;
 		blocker_note(w, b, &q);
@@ -712,12 +693,11 @@ blockers_own(struct work *w, struct blockers *b, int64_t seq, bool *own)
 static int
 parents_held(struct work *w, struct blockers *b, int64_t seq)
 {
-	struct query q = query_of(&w->db, SQL_PARENTS_HELD);
 	int rc;
+	struct query q = query_of(&w->db, SQL_PARENTS_HELD, db_i64(seq));
 
-	bind_i64(&q, seq);
 	while ((rc = query_row(&q)) == OK)
-		ancestor_note(b, col_i64(&q, 0));
+		ancestor_note(b, query_i64(&q, 0));
 	query_end(&q);
 	return rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
 }

@@ -46,17 +46,16 @@ static int
 neighbours_add(struct work *w, enum sql edges, const char *key, int64_t seq,
     struct buf *b)
 {
-	struct query q = query_of(&w->db, edges);
 	bool first = true;
 	int rc;
+	struct query q = query_of(&w->db, edges, db_i64(seq));
 
-	bind_i64(&q, seq);
 	while ((rc = query_row(&q)) == OK) {
 		if (first)
 			json_add_key(b, key);
 		buf_add_char(b, first ? '[' : ',');
 		first = false;
-		rc = neighbour_add(w, col_i64(&q, 0), (enum dep_type)col_i64(&q, 1),
+		rc = neighbour_add(w, query_i64(&q, 0), (enum dep_type)query_i64(&q, 1),
 		    b);
 		if (rc != OK)
 			break;
@@ -97,16 +96,14 @@ op_show(struct work *w, struct work_call *c)
 static int
 ready_of(struct work *w, struct work_call *c, int priority, int64_t *left)
 {
-	struct query q = query_of(&w->db, SQL_READY);
 	int rc;
+	struct query q = query_of(&w->db, SQL_READY, db_i64(w->t.seq),
+	    db_i64(priority), db_str(arg_text(c, "assignee")));
 
-	bind_i64(&q, w->t.seq);
-	bind_i64(&q, priority);
-	bind_str(&q, arg_text(c, "assignee"));
 	while (*left > 0 && (rc = query_row(&q)) == OK) {
 		json_add_comma(c->data);
 		--*left;
-		rc = body_add(w, col_borrow(&q, 0), true, c->data);
+		rc = body_add(w, query_borrow(&q, 0), true, c->data);
 		if (rc != OK)
 			break;
 	}
@@ -169,15 +166,14 @@ stats_add(struct buf *b, const int64_t *n, int64_t lead_ms)
 int
 op_stats(struct work *w, struct work_call *c)
 {
-	struct query q = query_of(&w->db, SQL_STATS);
 	int64_t counts[STATES] = { 0 }, lead = 0;
 	int rc;
+	struct query q = query_of(&w->db, SQL_STATS, db_i64(w->t.seq));
 
-	bind_i64(&q, w->t.seq);
 	while ((rc = query_row(&q)) == OK) {
-		lead = col_i64(&q, 2);
-		if (!col_null(&q, 0) && col_i64(&q, 0) < STATES)
-			counts[col_i64(&q, 0)] = col_i64(&q, 1);
+		lead = query_i64(&q, 2);
+		if (!query_null(&q, 0) && query_i64(&q, 0) < STATES)
+			counts[query_i64(&q, 0)] = query_i64(&q, 1);
 	}
 	query_end(&q);
 	if (rc != ERR_NOTFOUND)
@@ -208,14 +204,13 @@ op_label_list(struct work *w, struct work_call *c)
 int
 op_label_list_all(struct work *w, struct work_call *c)
 {
-	struct query q = query_of(&w->db, SQL_LABELS_ALL);
 	int rc;
+	struct query q = query_of(&w->db, SQL_LABELS_ALL, db_i64(w->t.seq));
 
-	bind_i64(&q, w->t.seq);
 	buf_add_char(c->data, '[');
 	while ((rc = query_row(&q)) == OK)
 		json_add_fmt(c->data, ",{'label':%.*s,'count':%lld}",
-		    FMT(col_borrow(&q, 0)), (long long)col_i64(&q, 1));
+		    FMT(query_borrow(&q, 0)), (long long)query_i64(&q, 1));
 	buf_add_char(c->data, ']');
 	query_end(&q);
 	return rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
@@ -248,21 +243,23 @@ op_history(struct work *w, struct work_call *c)
 	bool one = arg_given(c, "id"), after = arg_given(c, "after");
 	int64_t limit = arg_int(c, "limit", 0), item = 0;
 	int64_t rows = 0;
+	struct db_value v[4] = { { .kind = DB_END } };
+	size_t n = 0;
 	struct query q;
 	int rc = one ? seq_ever(w, arg_text(c, "id"), &item) : OK;
 
 	if (rc != OK)
 		return rc;
-	q = query_of(&w->db, one && after ? SQL_ITEM_EVENTS_AFTER :
-	    one ? SQL_ITEM_EVENTS_LAST : after ? SQL_EVENTS_AFTER :
-	    SQL_EVENTS_LAST);
 	if (one)
-		bind_i64(&q, item);
+		v[n++] = db_i64(item);
 	if (after)
-		bind_i64(&q, arg_int(c, "after", 0));
+		v[n++] = db_i64(arg_int(c, "after", 0));
 	if (!one)
-		bind_i64(&q, w->t.seq);
-	bind_i64(&q, limit == 0 ? LIMIT_WORK_ROWS + 1 : limit);
+		v[n++] = db_i64(w->t.seq);
+	v[n++] = db_i64(limit == 0 ? LIMIT_WORK_ROWS + 1 : limit);
+	q = query_open(&w->db, one && after ? SQL_ITEM_EVENTS_AFTER :
+	    one ? SQL_ITEM_EVENTS_LAST : after ? SQL_EVENTS_AFTER :
+	    SQL_EVENTS_LAST, v);
 	buf_add_char(c->data, '[');
 	while ((rc = query_row(&q)) == OK) {
 		rows++;

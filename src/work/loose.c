@@ -20,7 +20,7 @@ work_seqs_read(struct work *w, struct query *q, int64_t **list, size_t *n)
 	while ((rc = query_row(q)) == OK) {
 		if (!arena_grow(&w->a, *list, *n, cap))
 			break;
-		(*list)[(*n)++] = col_i64(q, 0);
+		(*list)[(*n)++] = query_i64(q, 0);
 	}
 	query_end(q);
 	if (rc == OK)
@@ -31,10 +31,9 @@ work_seqs_read(struct work *w, struct query *q, int64_t **list, size_t *n)
 static int
 waiting_read(struct work *w, struct str id, int64_t **list, size_t *n)
 {
-	struct query q = query_of(&w->db, SQL_LOOSE_TO);
+	struct query q = query_of(&w->db, SQL_LOOSE_TO, db_i64(w->t.seq),
+	    db_str(id));
 
-	bind_i64(&q, w->t.seq);
-	bind_str(&q, id);
 	return work_seqs_read(w, &q, list, n);
 }
 
@@ -103,7 +102,6 @@ self_drop(struct work *w, struct item *it)
 int
 loose_take(struct work *w, struct str id, int64_t seq)
 {
-	struct query q;
 	int64_t *list;
 	size_t n;
 	int rc = waiting_read(w, id, &list, &n);
@@ -127,9 +125,6 @@ loose_take(struct work *w, struct str id, int64_t seq)
 	}
 	if (rc != OK)
 		return rc;
-	q = query_of(&w->db, SQL_LOOSE_TAKE);
-	bind_i64(&q, w->t.seq);
-	bind_str(&q, id);
-	rc = query_run(&q);
+	rc = db_run(&w->db, SQL_LOOSE_TAKE, db_i64(w->t.seq), db_str(id));
 	return rc == OK ? OK : work_fail_db(w, rc);
 }

@@ -145,27 +145,19 @@ op_label_remove(struct work *w, struct work_call *c)
 
 int
 comment_insert(struct work *w, int64_t item, struct str author,
-    struct str created, struct str text)
+    struct str created, struct str text, int64_t *seq)
 {
-	struct query q = query_of(&w->db, SQL_COMMENT_ADD);
-	int rc;
+	int rc = query_one_i64(query_of(&w->db, SQL_COMMENT_ADD, db_i64(item),
+	    db_text(author), db_str(created), db_text(text)), seq);
 
-	bind_i64(&q, item);
-	bind_text(&q, author);
-	bind_str(&q, created);
-	bind_text(&q, text);
-	rc = query_run(&q);
 	return rc == OK ? OK : work_fail_db(w, rc);
 }
 
 int
 comments_drop(struct work *w, int64_t item)
 {
-	struct query q = query_of(&w->db, SQL_COMMENTS_DROP);
-	int rc;
+	int rc = db_run(&w->db, SQL_COMMENTS_DROP, db_i64(item));
 
-	bind_i64(&q, item);
-	rc = query_run(&q);
 	return rc == OK ? OK : work_fail_db(w, rc);
 }
 
@@ -174,6 +166,7 @@ op_comment(struct work *w, struct work_call *c)
 {
 	struct str text = arg_text(c, "text"), now = work_now_text(w);
 	struct item it, was;
+	int64_t seq;
 	int rc = item_find(w, arg_text(c, "id"), &it);
 
 	if (rc != OK)
@@ -186,12 +179,11 @@ op_comment(struct work *w, struct work_call *c)
 	item_touch(w, &it);
 	rc = item_save(w, &it, &was);
 	if (rc == OK)
-		rc = comment_insert(w, it.seq, c->actor, now, text);
+		rc = comment_insert(w, it.seq, c->actor, now, text, &seq);
 	if (rc != OK)
 		return rc;
 	buf_clear(&w->scratch);
-	comment_encode(&w->scratch, sqlite3_last_insert_rowid(w->db.h), it.id,
-	    c->actor, text, now);
+	comment_encode(&w->scratch, seq, it.id, c->actor, text, now);
 	buf_add(c->data, buf_str(&w->scratch));
 	return event_add(w, it.seq, it.id, EVENT_commented, STR_NONE,
 	    buf_str(&w->scratch), false);

@@ -126,7 +126,7 @@ int work_run_inner(struct work *w, struct work_call *c);
 int work_run_apart(struct work *w, struct work_call *c);
 /* A savepoint in the operation that runs; they nest.  Its end takes back what
  * was done since then if rc is not OK, or keep is false, and returns rc or what
- * failed by itself; then db.broken says that all is to be rolled back. */
+ * failed by itself; then db_broken says that all is to be rolled back. */
 int work_savepoint_begin(struct work *w);
 int work_savepoint_end(struct work *w, int rc, bool keep);
 /* Between the steps of a long operation: the call's tick, now and then.  Not OK

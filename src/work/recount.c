@@ -90,29 +90,27 @@ columns_agree(struct recount *r, const struct query *q, struct item *it)
 {
 	struct str id = it->id;
 	int64_t lease = it->lease_holder.p == NULL ? 0 : it->lease_until;
-	bool same = check_text(r, id, "id", col_borrow(q, 0), id);
+	bool same = check_text(r, id, "id", query_borrow(q, 0), id);
 
 	if (!work_time_parse(it->created_at, &it->created))
-		it->created = col_i64(q, 3);
-	it->comments = col_i64(q, 9);
-	same &= check_int(r, id, "status", col_i64(q, 1) / 2, (int64_t)it->status);
-	same &= check_int(r, id, "priority", col_i64(q, 2), it->priority);
-	same &= check_int(r, id, "created", col_i64(q, 3), it->created);
-	same &= check_int(r, id, "type", col_i64(q, 4), (int64_t)it->type);
-	same &= check_text(r, id, "assignee", col_borrow(q, 5), it->assignee);
-	same &= check_int(r, id, "comments", col_i64(q, 6), it->comments);
-	same &= check_int(r, id, "lease", col_i64(q, 7), lease);
+		it->created = query_i64(q, 3);
+	it->comments = query_i64(q, 9);
+	same &= check_int(r, id, "status", query_i64(q, 1) / 2, (int64_t)it->status);
+	same &= check_int(r, id, "priority", query_i64(q, 2), it->priority);
+	same &= check_int(r, id, "created", query_i64(q, 3), it->created);
+	same &= check_int(r, id, "type", query_i64(q, 4), (int64_t)it->type);
+	same &= check_text(r, id, "assignee", query_borrow(q, 5), it->assignee);
+	same &= check_int(r, id, "comments", query_i64(q, 6), it->comments);
+	same &= check_int(r, id, "lease", query_i64(q, 7), lease);
 	return same;
 }
 
 static int
 columns_check(struct recount *r, struct item *it, bool *agree)
 {
-	struct query q = query_of(&r->w->db, SQL_RECOUNT_ITEM);
-	int rc;
+	struct query q = query_of(&r->w->db, SQL_RECOUNT_ITEM, db_i64(it->seq));
+	int rc = query_row(&q);
 
-	bind_i64(&q, it->seq);
-	rc = query_row(&q);
 	if (rc == OK)
 		*agree = columns_agree(r, &q, it);
 	query_end(&q);
@@ -132,18 +130,18 @@ static int
 rows_read(struct recount *r, int64_t item, struct row **rows, size_t *n)
 {
 	struct work *w = r->w;
-	struct query q = query_of(&w->db, SQL_RECOUNT_EDGES);
+	struct query q;
 	size_t cap = 0;
 	int rc;
 
 	*n = 0;
 	*rows = NULL;
-	bind_i64(&q, item);
+	q = query_of(&w->db, SQL_RECOUNT_EDGES, db_i64(item));
 	while ((rc = query_row(&q)) == OK) {
 		if (!arena_grow(&w->a, *rows, *n, cap))
 			break;
-		(*rows)[(*n)++] = (struct row){ col_i64(&q, 0),
-			(enum dep_type)col_i64(&q, 1), col_str(&q, 2, &w->a), false };
+		(*rows)[(*n)++] = (struct row){ query_i64(&q, 0),
+			(enum dep_type)query_i64(&q, 1), query_str(&q, 2, &w->a), false };
 	}
 	query_end(&q);
 	if (rc == OK)
@@ -154,13 +152,10 @@ rows_read(struct recount *r, int64_t item, struct row **rows, size_t *n)
 static int
 edge_take(struct work *w, int64_t item, int64_t target)
 {
-	struct query q = query_of(&w->db, SQL_EDGE_TAKE);
 	int rc;
 
 	work_edges_changed(w);
-	bind_i64(&q, item);
-	bind_i64(&q, target);
-	rc = query_run(&q);
+	rc = db_run(&w->db, SQL_EDGE_TAKE, db_i64(item), db_i64(target));
 	return rc == OK ? OK : work_fail_db(w, rc);
 }
 
@@ -169,13 +164,10 @@ edge_take(struct work *w, int64_t item, int64_t target)
 static int
 loose_check(struct recount *r, const struct item *it, struct str target)
 {
-	struct query q = query_of(&r->w->db, SQL_LOOSE_HAS);
-	int rc;
+	struct query q = query_of(&r->w->db, SQL_LOOSE_HAS, db_i64(r->w->t.seq),
+	    db_str(target), db_i64(it->seq));
+	int rc = query_row(&q);
 
-	bind_i64(&q, r->w->t.seq);
-	bind_str(&q, target);
-	bind_i64(&q, it->seq);
-	rc = query_row(&q);
 	query_end(&q);
 	return rc == OK || rc == ERR_NOTFOUND ? rc : work_fail_db(r->w, rc);
 }
@@ -250,13 +242,10 @@ edges_check(struct recount *r, struct item *it)
 static int
 label_run(struct work *w, enum sql what, struct str label, int64_t item)
 {
-	struct query q = query_of(&w->db, what);
-	int rc;
+	struct query q = query_of(&w->db, what, db_i64(w->t.seq), db_str(label),
+	    db_i64(item));
+	int rc = query_row(&q);
 
-	bind_i64(&q, w->t.seq);
-	bind_str(&q, label);
-	bind_i64(&q, item);
-	rc = query_row(&q);
 	query_end(&q);
 	return rc;
 }
@@ -287,22 +276,21 @@ static int
 label_rows_check(struct recount *r)
 {
 	struct work *w = r->w;
-	struct query q = query_of(&w->db, SQL_RECOUNT_LABELS);
 	struct item it = { 0 };
 	int rc;
+	struct query q = query_of(&w->db, SQL_RECOUNT_LABELS, db_i64(w->t.seq));
 
-	bind_i64(&q, w->t.seq);
 	while ((rc = query_row(&q)) == OK) {
 		struct str label;
 
-		if (it.seq != col_i64(&q, 0)) {
+		if (it.seq != query_i64(&q, 0)) {
 			arena_clear(&w->a);
-			if (item_load(w, col_i64(&q, 0), &it) != OK) {
+			if (item_load(w, query_i64(&q, 0), &it) != OK) {
 				it.seq = 0;  /* damaged, and said so already */
 				continue;
 			}
 		}
-		label = col_str(&q, 1, &w->a);
+		label = query_str(&q, 1, &w->a);
 		if (work_label_in(it.labels, it.labels_n, label))
 			continue;
 		differs(r, it.id, "label", quoted(r, label), S("null"));
@@ -325,7 +313,7 @@ item_check(struct recount *r, struct node *n)
 	bool agree = true;
 	int rc = item_load(w, n->seq, &it);
 
-	if (rc != OK && w->db.broken)
+	if (rc != OK && db_broken(&w->db))
 		return rc;
 	if (rc != OK) {
 		differs(r, n->id, "body", S("\"unreadable\""), S("null"));
@@ -379,16 +367,15 @@ static int
 nodes_read(struct recount *r)
 {
 	struct work *w = r->w;
-	struct query q = query_of(&w->db, SQL_ITEMS_ALL);
 	size_t cap = 0;
 	int rc;
+	struct query q = query_of(&w->db, SQL_ITEMS_ALL, db_i64(w->t.seq));
 
-	bind_i64(&q, w->t.seq);
 	while ((rc = query_row(&q)) == OK) {
 		if (!arena_grow(&r->all, r->nodes, r->n, cap))
 			break;
-		r->nodes[r->n++] = (struct node){ .seq = col_i64(&q, 0),
-			.id = col_str(&q, 1, &r->all) };
+		r->nodes[r->n++] = (struct node){ .seq = query_i64(&q, 0),
+			.id = query_str(&q, 1, &r->all) };
 	}
 	query_end(&q);
 	if (rc == OK || r->all.failed)
@@ -408,14 +395,14 @@ nodes_hold(struct recount *r)
 
 	for (size_t i = 0; rc == OK && i < r->n; i++) {
 		struct node *n = &r->nodes[i];
-		struct query q = query_of(&r->w->db, SQL_HOLD_GET);
+		struct query q = query_of(&r->w->db, SQL_HOLD_GET,
+		    db_i64(n->seq));
 
-		bind_i64(&q, n->seq);
 		rc = query_row(&q);
 		if (rc == OK) {
-			n->state = col_i64(&q, 0);
-			n->stored_blockers = col_i64(&q, 1);
-			n->stored_parents = col_i64(&q, 2);
+			n->state = query_i64(&q, 0);
+			n->stored_blockers = query_i64(&q, 1);
+			n->stored_parents = query_i64(&q, 2);
 			n->status = (enum status)(n->state / 2);
 		}
 		query_end(&q);
@@ -426,14 +413,13 @@ nodes_hold(struct recount *r)
 static int
 blockers_count(struct recount *r, struct node *n)
 {
-	struct query q = query_of(&r->w->db, SQL_EDGES_OF);
 	int rc;
+	struct query q = query_of(&r->w->db, SQL_EDGES_OF, db_i64(n->seq));
 
-	bind_i64(&q, n->seq);
 	while ((rc = query_row(&q)) == OK) {
-		const struct node *target = node_find(r, col_i64(&q, 0));
+		const struct node *target = node_find(r, query_i64(&q, 0));
 
-		n->blockers += col_i64(&q, 1) == DEP_BLOCKS && target != NULL &&
+		n->blockers += query_i64(&q, 1) == DEP_BLOCKS && target != NULL &&
 		    target->status < STATUS_CLOSED;
 	}
 	query_end(&q);
@@ -446,13 +432,12 @@ static int
 children_hold(struct recount *r, const struct node *parent, struct node **queue,
     size_t *n)
 {
-	struct query q = query_of(&r->w->db, SQL_EDGES_TO);
 	int rc;
+	struct query q = query_of(&r->w->db, SQL_EDGES_TO, db_i64(parent->seq),
+	    db_i64(DEP_PARENT_CHILD));
 
-	bind_i64(&q, parent->seq);
-	bind_i64(&q, DEP_PARENT_CHILD);
 	while ((rc = query_row(&q)) == OK) {
-		struct node *child = node_find(r, col_i64(&q, 0));
+		struct node *child = node_find(r, query_i64(&q, 0));
 
 		if (child == NULL)
 			continue;
@@ -494,7 +479,6 @@ holds_check(struct recount *r)
 		struct node *n = &r->nodes[i];
 		int64_t state = 2 * (int64_t)n->status + n->held;
 		bool same;
-		struct query q;
 
 		arena_clear(&r->w->a);
 		same = check_int(r, n->id, "blockers", n->stored_blockers,
@@ -505,12 +489,8 @@ holds_check(struct recount *r)
 		n->state = state;
 		if (same)
 			continue;
-		q = query_of(&r->w->db, SQL_HOLD_SET);
-		bind_i64(&q, state);
-		bind_i64(&q, n->blockers);
-		bind_i64(&q, n->parents);
-		bind_i64(&q, n->seq);
-		rc = query_run(&q);
+		rc = db_run(&r->w->db, SQL_HOLD_SET, db_i64(state),
+		    db_i64(n->blockers), db_i64(n->parents), db_i64(n->seq));
 		if (rc != OK)
 			work_fail_db(r->w, rc);
 	}
@@ -522,13 +502,12 @@ holds_check(struct recount *r)
 static int
 counts_stored(struct work *w, int64_t *counts)
 {
-	struct query q = query_of(&w->db, SQL_COUNTS);
 	int rc;
+	struct query q = query_of(&w->db, SQL_COUNTS, db_i64(w->t.seq));
 
-	bind_i64(&q, w->t.seq);
 	while ((rc = query_row(&q)) == OK) {
-		if (col_i64(&q, 0) >= 0 && col_i64(&q, 0) < STATES)
-			counts[col_i64(&q, 0)] = col_i64(&q, 1);
+		if (query_i64(&q, 0) >= 0 && query_i64(&q, 0) < STATES)
+			counts[query_i64(&q, 0)] = query_i64(&q, 1);
 	}
 	query_end(&q);
 	return rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);

@@ -23,30 +23,28 @@ item_read(struct work *w, const struct query *q, struct item *out)
 	int rc;
 
 	memset(out, 0, sizeof *out);
-	rc = json_parse(&doc, col_borrow(q, 8), &e);
+	rc = json_parse(&doc, query_borrow(q, 8), &e);
 	if (rc == OK)
 		rc = item_decode(out, doc.root, true, &w->a, &e);
 	json_release(&doc);
 	if (rc != OK)
 		return work_fail(w, ERR_IO, "item %lld is damaged: %s",
-		    (long long)col_i64(q, 0), e.text);
-	out->seq = col_i64(q, 0);
-	out->created = col_i64(q, 2);
-	out->blockers = col_i64(q, 3);
-	out->held_parents = col_i64(q, 4);
-	out->comments = col_i64(q, 5);
-	out->children = col_i64(q, 6);
+		    (long long)query_i64(q, 0), e.text);
+	out->seq = query_i64(q, 0);
+	out->created = query_i64(q, 2);
+	out->blockers = query_i64(q, 3);
+	out->held_parents = query_i64(q, 4);
+	out->comments = query_i64(q, 5);
+	out->children = query_i64(q, 6);
 	return OK;
 }
 
 int
 item_load(struct work *w, int64_t seq, struct item *out)
 {
-	struct query q = query_of(&w->db, SQL_ITEM_AT);
-	int rc;
+	struct query q = query_of(&w->db, SQL_ITEM_AT, db_i64(seq));
+	int rc = query_row(&q);
 
-	bind_i64(&q, seq);
-	rc = query_row(&q);
 	rc = rc == OK ? item_read(w, &q, out) : work_fail_db(w, rc);
 	query_end(&q);
 	return rc;
@@ -57,15 +55,9 @@ item_load(struct work *w, int64_t seq, struct item *out)
 static int
 seq_by(struct work *w, enum sql what, struct str id, int64_t *seq)
 {
-	struct query q = query_of(&w->db, what);
-	int rc;
+	int rc = query_one_i64(query_of(&w->db, what, db_i64(w->t.seq),
+	    db_str(id)), seq);
 
-	bind_i64(&q, w->t.seq);
-	bind_str(&q, id);
-	rc = query_row(&q);
-	if (rc == OK)
-		*seq = col_i64(&q, 0);
-	query_end(&q);
 	return rc == OK || rc == ERR_NOTFOUND ? rc : work_fail_db(w, rc);
 }
 
@@ -116,22 +108,20 @@ seq_partial(struct work *w, struct str id, struct str low, bool writes,
     int64_t *seq)
 {
 	struct str high = arena_fmt(&w->a, "%.*s\x7f", FMT(low));
-	struct query q = query_of(&w->db, SQL_ITEM_HASHES);
 	char names[256] = "";
 	size_t n = 0, at = 0;
 	bool gone = false;
 	int rc;
+	struct query q = query_of(&w->db, SQL_ITEM_HASHES, db_i64(w->t.seq),
+	    db_str(low), db_str(high),
+	    db_i64(writes ? STATES : 2 * STATUS_TOMBSTONE),
+	    db_i64(CANDIDATES + 1));
 
-	bind_i64(&q, w->t.seq);
-	bind_str(&q, low);
-	bind_str(&q, high);
-	bind_i64(&q, writes ? STATES : 2 * STATUS_TOMBSTONE);
-	bind_i64(&q, CANDIDATES + 1);
 	while ((rc = query_row(&q)) == OK) {
-		struct str found = col_borrow(&q, 1);
+		struct str found = query_borrow(&q, 1);
 
-		gone = col_i64(&q, 2) >= 2 * STATUS_TOMBSTONE;
-		*seq = col_i64(&q, 0);
+		gone = query_i64(&q, 2) >= 2 * STATUS_TOMBSTONE;
+		*seq = query_i64(&q, 0);
 		if (n++ < CANDIDATES && at + found.n + 16 < sizeof names)
 			at += (size_t)snprintf(names + at, sizeof names - at,
 			    "%s%.*s%s", at > 0 ? ", " : "", FMT(found),
@@ -151,20 +141,17 @@ static int
 not_found(struct work *w, struct str id)
 {
 	struct str full = id_full(w, id);
-	struct query q = query_of(&w->db, SQL_ITEM_RANGE);
 	unsigned best = 3;
 	struct str near = STR_NONE;
+	struct query q = query_of(&w->db, SQL_ITEM_RANGE, db_i64(w->t.seq),
+	    db_str(S("")), db_str(S("\x7f")), db_i64(NEAR_SCAN));
 
-	bind_i64(&q, w->t.seq);
-	bind_str(&q, S(""));
-	bind_str(&q, S("\x7f"));
-	bind_i64(&q, NEAR_SCAN);
 	while (full.n < 64 && query_row(&q) == OK) {
-		unsigned d = str_distance(full, col_borrow(&q, 1), best - 1);
+		unsigned d = str_distance(full, query_borrow(&q, 1), best - 1);
 
 		if (d < best) {
 			best = d;
-			near = col_str(&q, 1, &w->a);
+			near = query_str(&q, 1, &w->a);
 		}
 	}
 	query_end(&q);
@@ -178,13 +165,12 @@ not_found(struct work *w, struct str id)
 static int
 gone_words(struct work *w, struct str id, int64_t seq)
 {
-	struct query q = query_of(&w->db, SQL_ITEM_BODY);
 	struct json_doc doc = { 0 };
 	struct str to = STR_NONE;
 	struct err e;
+	struct query q = query_of(&w->db, SQL_ITEM_BODY, db_i64(seq));
 
-	bind_i64(&q, seq);
-	if (query_row(&q) == OK && json_parse(&doc, col_borrow(&q, 0), &e) == OK)
+	if (query_row(&q) == OK && json_parse(&doc, query_borrow(&q, 0), &e) == OK)
 		to = json_str(json_get(doc.root, S("renamed_to")));
 	if (to.n > 0)
 		work_fail(w, ERR_NOTFOUND, "issue %.*s not found: it is %.*s now",
@@ -239,15 +225,14 @@ item_find(struct work *w, struct str id, struct item *out)
 int
 comments_add(struct work *w, int64_t seq, struct str id, struct buf *out)
 {
-	struct query q = query_of(&w->db, SQL_COMMENTS_OF);
 	int rc;
+	struct query q = query_of(&w->db, SQL_COMMENTS_OF, db_i64(seq));
 
-	bind_i64(&q, seq);
 	buf_add_char(out, '[');
 	while ((rc = query_row(&q)) == OK) {
 		json_add_comma(out);
-		comment_encode(out, col_i64(&q, 0), id, col_borrow(&q, 1),
-		    col_borrow(&q, 2), col_borrow(&q, 3));
+		comment_encode(out, query_i64(&q, 0), id, query_borrow(&q, 1),
+		    query_borrow(&q, 2), query_borrow(&q, 3));
 	}
 	buf_add_char(out, ']');
 	query_end(&q);
@@ -257,12 +242,10 @@ comments_add(struct work *w, int64_t seq, struct str id, struct buf *out)
 int
 item_add(struct work *w, int64_t seq, bool targets, struct buf *out)
 {
-	struct query q = query_of(&w->db, SQL_ITEM_BODY);
-	int rc;
+	struct query q = query_of(&w->db, SQL_ITEM_BODY, db_i64(seq));
+	int rc = query_row(&q);
 
-	bind_i64(&q, seq);
-	rc = query_row(&q);
-	rc = rc == OK ? body_add(w, col_borrow(&q, 0), targets, out) :
+	rc = rc == OK ? body_add(w, query_borrow(&q, 0), targets, out) :
 	    work_fail_db(w, rc);
 	query_end(&q);
 	return rc;
@@ -276,70 +259,38 @@ item_state(const struct item *it)
 	return 2 * (int)it->status + item_held(it);
 }
 
-static void
-bind_columns(struct query *q, const struct item *it)
+static struct db_value
+lease_value(const struct item *it)
 {
-	bind_i64(q, item_state(it));
-	bind_i64(q, it->priority);
-	bind_i64(q, it->created);
-	bind_i64(q, (int64_t)it->type);
-	bind_str(q, it->assignee);
-}
-
-static void
-bind_lease(struct query *q, const struct item *it)
-{
-	if (it->lease_holder.p == NULL)
-		bind_null(q);
-	else
-		bind_i64(q, it->lease_until);
+	return it->lease_holder.p == NULL ? db_null() : db_i64(it->lease_until);
 }
 
 static int
 row_insert(struct work *w, struct item *it, struct str body)
 {
-	struct query q = query_of(&w->db, SQL_ITEM_INSERT);
-	int rc;
-
-	bind_i64(&q, w->t.seq);
-	bind_str(&q, it->id);
-	bind_columns(&q, it);
-	bind_i64(&q, it->blockers);
-	bind_i64(&q, it->held_parents);
-	bind_i64(&q, it->comments);
-	bind_i64(&q, it->children);
-	bind_lease(&q, it);
-	bind_str(&q, body);
-	rc = query_run(&q);
-	if (rc == OK)
-		it->seq = sqlite3_last_insert_rowid(w->db.h);
-	return rc;
+	return query_one_i64(query_of(&w->db, SQL_ITEM_INSERT, db_i64(w->t.seq),
+	    db_str(it->id), db_i64(item_state(it)), db_i64(it->priority),
+	    db_i64(it->created), db_i64((int64_t)it->type), db_str(it->assignee),
+	    db_i64(it->blockers), db_i64(it->held_parents),
+	    db_i64(it->comments), db_i64(it->children), lease_value(it),
+	    db_str(body)), &it->seq);
 }
 
 static int
 row_update(struct work *w, const struct item *it, struct str body)
 {
-	struct query q = query_of(&w->db, SQL_ITEM_UPDATE);
-
-	bind_str(&q, it->id);
-	bind_columns(&q, it);
-	bind_i64(&q, it->comments);
-	bind_i64(&q, it->children);
-	bind_lease(&q, it);
-	bind_str(&q, body);
-	bind_i64(&q, it->seq);
-	return query_run(&q);
+	return db_run(&w->db, SQL_ITEM_UPDATE, db_str(it->id),
+	    db_i64(item_state(it)), db_i64(it->priority), db_i64(it->created),
+	    db_i64((int64_t)it->type), db_str(it->assignee),
+	    db_i64(it->comments), db_i64(it->children), lease_value(it),
+	    db_str(body), db_i64(it->seq));
 }
 
 static int
 label_row(struct work *w, enum sql what, struct str label, int64_t item)
 {
-	struct query q = query_of(&w->db, what);
-
-	bind_i64(&q, w->t.seq);
-	bind_str(&q, label);
-	bind_i64(&q, item);
-	return query_run(&q);
+	return db_run(&w->db, what, db_i64(w->t.seq), db_str(label),
+	    db_i64(item));
 }
 
 /* Both lists are sorted: one walk finds what went and what came. */

@@ -72,7 +72,7 @@ int change_save(struct work *w, struct item *it, const struct item *was,
 /* ---- comments (note.c) ----------------------------------------------------------- */
 
 int comment_insert(struct work *w, int64_t item, struct str author,
-    struct str created, struct str text);
+    struct str created, struct str text, int64_t *seq);
 int comments_drop(struct work *w, int64_t item);
 
 /* ---- leases (lease.c) ---------------------------------------------------------- */

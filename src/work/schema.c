@@ -1,8 +1,7 @@
 /*
  * schema.c - the tracker's tables and statements.
  *
- * Each entry of work_migrations takes the tables from version i to i + 1; an
- * entry is never edited once released.  docs/storage.md explains every table.
+ * A step is never edited once released.  docs/storage.md explains every table.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -116,5 +115,5 @@ static const char version_1[] =
 "	PRIMARY KEY (tracker, key)) STRICT, WITHOUT ROWID;"
 "CREATE INDEX work_once_at ON work_once(tracker, at);";
 
-const char *const work_migrations[] = { version_1 };
-const int work_migrations_n = COUNT(work_migrations);
+static const char *const steps[] = { version_1 };
+const struct db_format work_format = { 0x436f6857, { steps, COUNT(steps) } };

@@ -32,7 +32,7 @@ work_fail(struct work *w, int rc, const char *format, ...)
 int
 work_fail_db(struct work *w, int rc)
 {
-	return work_fail(w, rc, "%s", w->db.err.text[0] != '\0' ? w->db.err.text :
+	return work_fail(w, rc, "%s", w->db.on->err.text[0] != '\0' ? w->db.on->err.text :
 	    rc_text(rc));
 }
 
@@ -42,33 +42,25 @@ int
 work_tracker_find(struct work *w, int64_t owner, struct str project,
     int64_t *tracker, struct err *e)
 {
-	struct query q = query_of(&w->db, SQL_TRACKER_FIND);
-	int rc;
+	int rc = query_one_i64(query_of(&w->db, SQL_TRACKER_FIND, db_i64(owner),
+	    db_text(project)), tracker);
 
-	bind_i64(&q, owner);
-	bind_text(&q, project);
-	rc = query_row(&q);
-	if (rc == OK)
-		*tracker = col_i64(&q, 0);
-	query_end(&q);
 	if (rc == ERR_NOTFOUND)
 		return err_set(e, rc, "no project \"%.*s\"", FMT(project));
-	return rc == OK ? OK : err_set(e, rc, "%s", w->db.err.text);
+	return rc == OK ? OK : err_set(e, rc, "%s", w->db.on->err.text);
 }
 
 static int
 room_check(struct work *w, int64_t owner, struct err *e)
 {
-	struct query q = query_of(&w->db, SQL_TRACKER_COUNT);
 	int64_t n;
-	int rc;
+	struct query q = query_of(&w->db, SQL_TRACKER_COUNT, db_i64(owner));
+	int rc = query_row(&q);
 
-	bind_i64(&q, owner);
-	rc = query_row(&q);
-	n = rc == OK ? col_i64(&q, 0) : 0;
+	n = rc == OK ? query_i64(&q, 0) : 0;
 	query_end(&q);
 	if (rc != OK)
-		return err_set(e, rc, "%s", w->db.err.text);
+		return err_set(e, rc, "%s", w->db.on->err.text);
 	return n < LIMIT_WORK_PROJECTS ? OK : err_set(e, ERR_LIMIT,
 	    "project: there are %d already, which is the most one owner may have",
 	    LIMIT_WORK_PROJECTS);
@@ -79,7 +71,6 @@ work_tracker_make(struct work *w, int64_t owner, struct str project,
     struct str prefix, msec now, int64_t *tracker, struct err *e)
 {
 	int rc = work_tracker_find(w, owner, project, tracker, e);
-	struct query q;
 
 	if (rc != ERR_NOTFOUND)
 		return rc;
@@ -88,42 +79,32 @@ work_tracker_make(struct work *w, int64_t owner, struct str project,
 		rc = room_check(w, owner, e);
 	if (rc != OK)
 		return rc;
-	q = query_of(&w->db, SQL_TRACKER_MAKE);
-	bind_i64(&q, owner);
-	bind_text(&q, project);
-	bind_text(&q, prefix);
-	bind_i64(&q, now);
-	rc = query_run(&q);
-	if (rc != OK)
-		return err_set(e, rc, "%s", w->db.err.text);
-	*tracker = sqlite3_last_insert_rowid(w->db.h);
-	return OK;
+	rc = query_one_i64(query_of(&w->db, SQL_TRACKER_MAKE, db_i64(owner),
+	    db_text(project), db_text(prefix), db_i64(now)), tracker);
+	return rc == OK ? OK : err_set(e, rc, "%s", w->db.on->err.text);
 }
 
 void
 work_tracker_drop(struct work *w, int64_t tracker)
 {
-	struct query q = query_of(&w->db, SQL_TRACKER_DROP);
-
-	bind_i64(&q, tracker);
-	query_run(&q);
+	db_run(&w->db, SQL_TRACKER_DROP, db_i64(tracker));
 }
 
 static int
 tracker_load(struct work *w, int64_t tracker)
 {
-	struct query q = query_of(&w->db, SQL_TRACKER_GET);
+	struct query q;
 	int rc;
 
 	w->t = (struct tracker){ .seq = tracker, .prefix = w->call->prefix };
 	if (tracker == WORK_TRACKER_NONE)
 		return OK;
-	bind_i64(&q, tracker);
+	q = query_of(&w->db, SQL_TRACKER_GET, db_i64(tracker));
 	rc = query_row(&q);
 	if (rc == OK) {
-		w->t.prefix = col_str(&q, 0, &w->a);
-		w->t.edges = col_i64(&q, 1);
-		w->t.lead_ms = col_i64(&q, 2);
+		w->t.prefix = query_str(&q, 0, &w->a);
+		w->t.edges = query_i64(&q, 1);
+		w->t.lead_ms = query_i64(&q, 2);
 	}
 	query_end(&q);
 	return rc == OK ? OK : work_fail_db(w, rc);
@@ -147,24 +128,16 @@ tracker_save(struct work *w)
 	int rc = OK;
 
 	for (int i = 0; rc == OK && i < STATES; i++) {
-		struct query q;
-
 		if (w->t.counts[i] == 0)
 			continue;
-		q = query_of(&w->db, SQL_COUNT_ADD);
-		bind_i64(&q, w->t.seq);
-		bind_i64(&q, i);
-		bind_i64(&q, w->t.counts[i]);
-		rc = query_run(&q);
+		rc = db_run(&w->db, SQL_COUNT_ADD, db_i64(w->t.seq), db_i64(i),
+		    db_i64(w->t.counts[i]));
 		w->t.counts[i] = 0;
 	}
 	if (rc == OK && (w->t.edges_changed || w->t.lead_change != 0)) {
-		struct query q = query_of(&w->db, SQL_TRACKER_SET);
 
-		bind_i64(&q, w->t.edges);
-		bind_i64(&q, w->t.lead_ms + w->t.lead_change);
-		bind_i64(&q, w->t.seq);
-		rc = query_run(&q);
+		rc = db_run(&w->db, SQL_TRACKER_SET, db_i64(w->t.edges),
+		    db_i64(w->t.lead_ms + w->t.lead_change), db_i64(w->t.seq));
 		w->t.lead_ms += w->t.lead_change;
 		w->t.lead_change = 0;
 		w->t.edges_changed = false;
@@ -194,13 +167,12 @@ once_key(struct work *w, const struct work_call *c)
 static bool
 once_answer(struct work *w, struct work_call *c, int *rc)
 {
-	struct query q = query_of(&w->db, SQL_ONCE_GET);
+	struct query q = query_of(&w->db, SQL_ONCE_GET, db_i64(c->tracker),
+	    db_str(once_key(w, c)));
 
-	bind_i64(&q, c->tracker);
-	bind_str(&q, once_key(w, c));
 	*rc = query_row(&q);
 	if (*rc == OK)
-		buf_add(c->data, col_borrow(&q, 0));
+		buf_add(c->data, query_borrow(&q, 0));
 	query_end(&q);
 	if (*rc != OK && *rc != ERR_NOTFOUND)
 		work_fail_db(w, *rc);
@@ -210,19 +182,12 @@ once_answer(struct work *w, struct work_call *c, int *rc)
 static int
 once_keep(struct work *w, struct work_call *c, struct str data)
 {
-	struct query q = query_of(&w->db, SQL_ONCE_PUT);
-	int rc;
+	int rc = db_run(&w->db, SQL_ONCE_PUT, db_i64(c->tracker),
+	    db_str(once_key(w, c)), db_i64(c->now), db_str(data));
 
-	bind_i64(&q, c->tracker);
-	bind_str(&q, once_key(w, c));
-	bind_i64(&q, c->now);
-	bind_str(&q, data);
-	rc = query_run(&q);
 	if (rc == OK) {
-		q = query_of(&w->db, SQL_ONCE_PRUNE);
-		bind_i64(&q, c->tracker);
-		bind_i64(&q, c->now - LIMIT_WORK_ONCE_MS);
-		rc = query_run(&q);
+		rc = db_run(&w->db, SQL_ONCE_PRUNE, db_i64(c->tracker),
+		    db_i64(c->now - LIMIT_WORK_ONCE_MS));
 	}
 	return rc == OK ? OK : work_fail_db(w, rc);
 }
@@ -289,8 +254,7 @@ work_writes(struct work *w, const struct work_call *c)
 static int
 savepoint_run(struct work *w, enum sql what)
 {
-	struct query q = query_of(&w->db, what);
-	int rc = query_run(&q);
+	int rc = db_run(&w->db, what);
 
 	return rc == OK ? OK : work_fail_db(w, rc);
 }
@@ -307,14 +271,14 @@ work_savepoint_end(struct work *w, int rc, bool keep)
 	struct err why = w->call->err;
 	int end = OK;
 
-	if (w->db.broken)
+	if (db_broken(&w->db))
 		return rc;
 	if (rc != OK || !keep)
 		end = savepoint_run(w, SQL_SAVEPOINT_BACK);
 	if (end == OK)
 		end = savepoint_run(w, SQL_SAVEPOINT_END);
 	if (end != OK)
-		w->db.broken = true;
+		w->db.on->fault = DB_BROKEN;
 	if (rc == OK)
 		return end;
 	w->call->err = why;
@@ -376,7 +340,7 @@ work_run_inner(struct work *w, struct work_call *c)
 	int rc;
 
 	w->call = c;
-	w->db.err.text[0] = '\0';
+	w->db.on->err.text[0] = '\0';
 	w->scratch.failed = false;
 	c->err.text[0] = '\0';
 	if (op == NULL)
@@ -423,8 +387,8 @@ work_run(struct work *w, struct work_call *c)
 
 	assert(w->call == NULL && c->actor.n > 0);
 	w->call = c;
-	w->db.err.text[0] = '\0';
-	w->db.broken = false;
+	w->db.on->err.text[0] = '\0';
+	w->db.on->fault = DB_SOUND;
 	arena_clear(&w->a);
 	w->a.failed = w->scratch.failed = false;
 	c->err.text[0] = '\0';

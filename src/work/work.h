@@ -8,7 +8,7 @@
  *
  * The room never reads a clock and opens no file: it works on a connection that
  * somebody opened and in a transaction that somebody began.  An operation that
- * fails has changed nothing, unless the medium failed (db->broken): then the
+ * fails has changed nothing, unless the medium failed (db_broken): then the
  * caller rolls back.
  *
  * What is stored: docs/storage.md.  Limits: base/limits.h, WORK_*.
@@ -26,8 +26,7 @@ struct work;
 /* ---- where it is kept ----------------------------------------------------- */
 
 extern const struct db_sql work_sql;
-extern const char *const work_migrations[];
-extern const int work_migrations_n;
+extern const struct db_format work_format;
 
 /* An engine on an open connection, whose tables are there (db_migrate or
  * db_migrate_room).  The connection must outlive it.  Never fails. */

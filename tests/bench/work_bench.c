@@ -165,9 +165,8 @@ open_at(struct bench *b, const char *file)
 	b->data = BUF(256 * MB);
 	b->now = 1763700000000;
 	if (db_open(&b->db, file, NULL, &work_sql, DB_WRITE, &e) != OK ||
-	    db_enable_wal(&b->db, file, &e) != OK ||
-	    db_migrate(&b->db, file, 0x436f6857, work_migrations,
-	    work_migrations_n, 0, &e) != OK)
+	    db_log_enable(&b->db, &e) != OK ||
+	    db_migrate(&b->db, &work_format, 0, &e) != OK)
 		die(file, e.text);
 	sql(b, "PRAGMA synchronous = FULL");
 	sql(b, "PRAGMA wal_autocheckpoint = 4096");      /* as the daemon */

@@ -186,9 +186,8 @@ main(int argc, char **argv)
 		die("ROUNDS", "1 to 1000");
 	unlink(file);
 	if (db_open(&b.db, file, NULL, &work_sql, DB_WRITE, &e) != OK ||
-	    db_migrate(&b.db, file, 0x436f6857, work_migrations,
-	    work_migrations_n, 0, &e) != OK ||
-	    db_enable_wal(&b.db, file, &e) != OK)
+	    db_migrate(&b.db, &work_format, 0, &e) != OK ||
+	    db_log_enable(&b.db, &e) != OK)
 		die(file, e.text);
 	b.w = work_new(&b.db);
 	if (work_tracker_make(b.w, 0, S(""), S("t"), 1, &b.tracker, &e) != OK)

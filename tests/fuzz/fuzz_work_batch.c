@@ -22,8 +22,7 @@ open_once(void)
 	if (w != NULL)
 		return;
 	assert(db_open(&db, ":memory:", NULL, &work_sql, DB_WRITE, &e) == OK);
-	for (int i = 0; i < work_migrations_n; i++)
-		assert(db_exec(&db, work_migrations[i], &e) == OK);
+	assert(db_migrate(&db, &work_format, 0, &e) == OK);
 	w = work_new(&db);
 	assert(work_tracker_make(w, 0, S(""), S("t"), 1, &tracker, &e) == OK);
 }

@@ -439,14 +439,16 @@ TEST(migration)
 	    "CREATE TABLE x(a); UPDATE item SET ttl = 5;",
 	    "CREATE TABLE y(a); INSERT INTO nowhere VALUES (1)" };
 	const char *steps[16];
-	const int now = store_migrations_n, good = now + 2, broken = now + 3;
+	const int now = store_format.sqlite.n;
+	const struct db_format good = { STORE_APP, { steps, now + 2 } };
+	const struct db_format broken = { STORE_APP, { steps, now + 3 } };
 	char copy[32], part[40];
 	struct db db;
 	int64_t n;
 	int version;
 	struct fix f;
 
-	memcpy(steps, store_migrations, (size_t)now * sizeof *steps);
+	memcpy(steps, store_format.sqlite.text, (size_t)now * sizeof *steps);
 	memcpy(steps + now, more, sizeof more);
 	snprintf(copy, sizeof copy, "db.bak-v%d", now);
 	snprintf(part, sizeof part, "%s.part", copy);
@@ -454,17 +456,17 @@ TEST(migration)
 	put(&f, 1);
 	fix_close(&f);
 	CHECK_RC(db_open(&db, "db", NULL, &store_sql, DB_WRITE, &f.e), OK);
-	CHECK_RC(db_version(&db, "db", STORE_APP, good, &version, &f.e), OK);
+	CHECK_RC(db_version(&db, &good, &version, &f.e), OK);
 	CHECK_INT(version, now);
-	CHECK_RC(db_migrate(&db, "db", STORE_APP, steps, good, version, &f.e), OK);
+	CHECK_RC(db_migrate(&db, &good, version, &f.e), OK);
 	CHECK_RC(db_read_i64(&db, "SELECT ttl FROM item", &n, &f.e), OK);
 	CHECK_INT(n, 5);
 	CHECK(file_exists(copy) && !file_exists(part));
-	CHECK_RC(db_version(&db, "db", STORE_APP, broken, &version, &f.e), OK);
-	CHECK_INT(version, good);
-	CHECK(db_migrate(&db, "db", STORE_APP, steps, broken, version, &f.e) != OK);
-	CHECK_RC(db_version(&db, "db", STORE_APP, broken, &version, &f.e), OK);
-	CHECK_INT(version, good);
+	CHECK_RC(db_version(&db, &broken, &version, &f.e), OK);
+	CHECK_INT(version, good.sqlite.n);
+	CHECK(db_migrate(&db, &broken, version, &f.e) != OK);
+	CHECK_RC(db_version(&db, &broken, &version, &f.e), OK);
+	CHECK_INT(version, good.sqlite.n);
 	CHECK_RC(db_read_i64(&db, "SELECT count(*) FROM sqlite_schema WHERE name ="
 	    " 'y'", &n, &f.e), OK);
 	CHECK_INT(n, 0);

@@ -479,12 +479,13 @@ TEST(costly_metadata_everywhere)
 /* Goal: the threads of a file from before are found too. */
 TEST(threads_of_an_old_file)
 {
+	const struct db_format first = fix_format(1);
 	struct db db;
 	struct fix f;
 
 	memset(&f, 0, sizeof f);
 	CHECK_RC(db_open(&db, "db", NULL, &store_sql, DB_WRITE, &f.e), OK);
-	CHECK_RC(db_migrate(&db, "db", STORE_APP, store_migrations, 1, 0, &f.e), OK);
+	CHECK_RC(db_migrate(&db, &first, 0, &f.e), OK);
 	CHECK_RC(db_exec(&db, "INSERT INTO thread(seq, uuid, owner, status,"
 	    " checkpoint, created, updated, metadata, config) VALUES"
 	    " (1, x'00000000000000000000000000000001', 7, 0, 0, 1, 1, '{\"k\":1}', '{}'),"

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "store/sqlite_priv.h"
+
 static struct fix *waiting;                  /* whose shard is having its turn */
 
 static void
@@ -190,6 +192,12 @@ finish_run(struct fix *f, owner_t owner, const struct store_run *run,
 	return fix_do(f, &c, STORE_RUN_FINISH, owner);
 }
 
+struct db_format
+fix_format(int version)
+{
+	return (struct db_format){ STORE_APP, { store_format.sqlite.text, version } };
+}
+
 int64_t
 count_rows(struct fix *f, const char *table)
 {
@@ -236,7 +244,7 @@ gate_shut(struct fix *f, struct gate *g, struct store_cmd *c)
 	sem_init(&g->reached, 0, 0);
 	pthread_mutex_init(&g->lock, NULL);
 	pthread_mutex_lock(&g->lock);
-	sqlite3_commit_hook(f->st->w.h, gate_commit, g);
+	sqlite3_commit_hook(sqlite_of(&f->st->w), gate_commit, g);
 	CHECK_RC(store_submit(f->st, f->shard, c, false), OK);
 	sem_wait(&g->reached);
 }

@@ -29,6 +29,8 @@ static const char *const toy_steps[] = {
 	"CREATE TABLE toy(n INTEGER NOT NULL) STRICT",
 	"INSERT INTO toy(n) VALUES (1000)",
 };
+static const struct db_format toy_format = { 0, { toy_steps, 2 } };
+static const struct db_format toy_older = { 0, { toy_steps, 1 } };
 
 struct toy_cmd {
 	struct store_cmd cmd;
@@ -62,21 +64,13 @@ toy_close(void *desk)
 static void
 toy_do(struct db *db, int what)
 {
-	struct query q = query_of(db, what);
-
-	CHECK_RC(query_run(&q), OK);
+	CHECK_RC(db_run(db, what), OK);
 }
 
 static int
 toy_read(struct db *db, int what, int64_t *out)
 {
-	struct query q = query_of(db, what);
-	int rc = query_row(&q);
-
-	if (rc == OK)
-		*out = col_i64(&q, 0);
-	query_end(&q);
-	return rc;
+	return query_one_i64(query_of(db, what), out);
 }
 
 static int
@@ -84,16 +78,13 @@ toy_run(void *desk, struct store_cmd *c)
 {
 	struct toy_cmd *t = (struct toy_cmd *)c;
 	struct db *db = desk;
-	struct query q;
 
 	t->runs++;
 	t->sum = 0;
 	if (c->op == STORE_GUEST_READ)
 		return toy_read(db, t->endless ? TOY_ENDLESS : TOY_SUM, &t->sum);
 	toy_do(db, TOY_SAVE);
-	q = query_of(db, TOY_PUT);
-	bind_i64(&q, t->n);
-	CHECK_RC(query_run(&q), OK);
+	CHECK_RC(db_run(db, TOY_PUT, db_i64(t->n)), OK);
 	CHECK_RC(toy_read(db, TOY_SUM, &t->sum), OK);
 	if (t->fail != OK && t->fail != ERR_IO)
 		toy_do(db, TOY_BACK);
@@ -109,7 +100,7 @@ toy_bytes(const struct store_cmd *c)
 }
 
 static const struct store_guest toy = {
-	.name = "toy", .migrations = toy_steps, .migrations_n = 2,
+	.name = "toy", .format = &toy_format,
 	.open = toy_open, .close = toy_close, .run = toy_run, .bytes = toy_bytes,
 };
 
@@ -157,7 +148,7 @@ TEST(guest_has_a_version)
 	struct store_guest older = toy;
 	struct fix f;
 
-	older.migrations_n = 1;
+	older.format = &toy_older;
 	fix_open(&f, "sqlite");
 	move_in(&f, &older, 0);
 	CHECK_INT(sum(&f), 0);

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/sqlite_priv.h"
+
 static int folders;                          /* opened, to be synced */
 
 static int
@@ -44,8 +46,8 @@ commit_once(const char *vfs, const char *text, int64_t reach)
 	int before;
 
 	CHECK_RC(db_open(&db, "t.db", vfs, &store_sql, DB_WRITE, &e), OK);
-	sqlite3_db_config(db.h, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-	CHECK_RC(db_enable_wal(&db, "t.db", &e), OK);
+	db_log_keep(&db, true);
+	CHECK_RC(db_log_enable(&db, &e), OK);
 	before = folders;
 	CHECK_RC(db_exec(&db, "BEGIN IMMEDIATE", &e), OK);
 	CHECK_RC(db_exec(&db, text, &e), OK);
@@ -67,12 +69,12 @@ log_bytes(void)
 TEST(log_that_is_old_needs_no_folder)
 {
 	watch_folders((sqlite3_syscall_ptr)open_folder);
-	CHECK_INT(commit_once(DB_LOG_VFS, "CREATE TABLE t(a)", 0), 1);
-	CHECK_INT(commit_once(DB_LOG_VFS, "INSERT INTO t VALUES (1)", 0), 0);
+	CHECK_INT(commit_once(DB_LOG_LAYER, "CREATE TABLE t(a)", 0), 1);
+	CHECK_INT(commit_once(DB_LOG_LAYER, "INSERT INTO t VALUES (1)", 0), 0);
 	CHECK_INT(commit_once(NULL, "INSERT INTO t VALUES (2)", 0), 1);
 	/* Emptied, it may be a new one. */
 	CHECK(truncate("t.db-wal", 0) == 0);
-	CHECK_INT(commit_once(DB_LOG_VFS, "CREATE TABLE u(a)", 0), 1);
+	CHECK_INT(commit_once(DB_LOG_LAYER, "CREATE TABLE u(a)", 0), 1);
 	watch_folders(NULL);
 }
 
@@ -84,10 +86,10 @@ TEST(log_that_was_lengthened_is_read)
 	struct db db;
 	int64_t n = 0;
 
-	commit_once(DB_LOG_VFS, "CREATE TABLE t(a)", reach);
+	commit_once(DB_LOG_LAYER, "CREATE TABLE t(a)", reach);
 	CHECK(log_bytes() < reach);          /* the first goes without */
 	for (int i = 0; i < 5; i++) {
-		commit_once(DB_LOG_VFS, "INSERT INTO t VALUES (1)", reach);
+		commit_once(DB_LOG_LAYER, "INSERT INTO t VALUES (1)", reach);
 		CHECK_INT(log_bytes(), reach);
 	}
 	CHECK_RC(db_open(&db, "t.db", NULL, &store_sql, DB_READ, &e), OK);

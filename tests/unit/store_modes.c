@@ -39,24 +39,25 @@ check_private(void)
 TEST(files_are_for_their_owner_only)
 {
 	const char *steps[16];
-	const int next = store_migrations_n + 1;
+	const int now = store_format.sqlite.n;
+	const struct db_format next = { STORE_APP, { steps, now + 1 } };
 	struct store_item_put p = { .item = { .ns = S("n"), .key = S("k"),
 	    .value_json = S("{}") } };
 	int version;
 	struct db db;
 	struct fix f;
 
-	for (int i = 0; i < store_migrations_n; i++)
-		steps[i] = store_migrations[i];
-	steps[next - 1] = "ALTER TABLE item ADD COLUMN ttl INTEGER";
+	for (int i = 0; i < now; i++)
+		steps[i] = store_format.sqlite.text[i];
+	steps[now] = "ALTER TABLE item ADD COLUMN ttl INTEGER";
 	umask(022);
 	fix_open(&f, "sqlite");
 	CHECK_RC(fix_do(&f, &p, STORE_ITEM_PUT, 0), OK);
 	check_private();
 	fix_close(&f);
 	CHECK_RC(db_open(&db, "db", NULL, &store_sql, DB_WRITE, &f.e), OK);
-	CHECK_RC(db_version(&db, "db", STORE_APP, next, &version, &f.e), OK);
-	CHECK_RC(db_migrate(&db, "db", STORE_APP, steps, next, version, &f.e), OK);
+	CHECK_RC(db_version(&db, &next, &version, &f.e), OK);
+	CHECK_RC(db_migrate(&db, &next, version, &f.e), OK);
 	check_private();
 	db_close(&db);
 }

@@ -280,12 +280,13 @@ TEST(items_of_an_old_file)
 {
 	struct store_item_search s;
 	struct store_item got;
+	const struct db_format first = fix_format(1);
 	struct db db;
 	struct fix f;
 
 	memset(&f, 0, sizeof f);
 	CHECK_RC(db_open(&db, "db", NULL, &store_sql, DB_WRITE, &f.e), OK);
-	CHECK_RC(db_migrate(&db, "db", STORE_APP, store_migrations, 1, 0, &f.e), OK);
+	CHECK_RC(db_migrate(&db, &first, 0, &f.e), OK);
 	CHECK_RC(db_exec(&db, "INSERT INTO item(owner, ns, key, created, updated,"
 	    " value) VALUES (7, 'n', 'b', 1, 20, '{\"v\":1}'), (7, 'n', 'a', 2, 20,"
 	    " '{\"v\":2}'), (7, 'm.x', 'c', 3, 30, '{\"v\":3}'), (7, 'n', 'd', 4, 10,"

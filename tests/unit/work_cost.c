@@ -10,6 +10,8 @@
 
 #include <stdio.h>
 
+#include "store/sqlite_priv.h"
+
 static int64_t
 steps_taken(struct fix *f)
 {
@@ -17,7 +19,7 @@ steps_taken(struct fix *f)
 
 	for (int i = 0; i < work_sql.n; i++) {
 		if (f->w->db.stmt[i] != NULL)
-			n += sqlite3_stmt_status(f->w->db.stmt[i],
+			n += sqlite3_stmt_status((sqlite3_stmt *)f->w->db.stmt[i],
 			    SQLITE_STMTSTATUS_VM_STEP, 1);
 	}
 	return n;

@@ -16,6 +16,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "net/rpc.h"
+#include "store/sqlite_priv.h"
 #include "work/host/client.h"
 #include "work/host/daemon.h"
 
@@ -304,7 +305,7 @@ cached(struct desk *d)
 {
 	int now = 0, most;
 
-	sqlite3_db_status(d->db.h, SQLITE_DBSTATUS_CACHE_USED, &now, &most, 0);
+	sqlite3_db_status(sqlite_of(&d->db), SQLITE_DBSTATUS_CACHE_USED, &now, &most, 0);
 	return now;
 }
 
@@ -483,12 +484,12 @@ TEST(desk_gives_all_the_failure_of_a_commit)
 			.operation = i == 0 ? S("create") : S("ready"),
 			.args = i == 0 ? args.root : NULL, .actor = S("a"),
 			.now = clock_wall_ms(), .data = &out[i] };
-	sqlite3_commit_hook(d.db.h, fail_commit, NULL);
+	sqlite3_commit_hook(sqlite_of(&d.db), fail_commit, NULL);
 	CHECK(desk_run(&d, calls, rcs, 2) != OK);
 	CHECK_RC(rcs[0], ERR_IO);
 	CHECK_RC(rcs[1], ERR_IO);
 	CHECK(call[1].err.text[0] != '\0' && out[0].n == 0 && out[1].n == 0);
-	sqlite3_commit_hook(d.db.h, NULL, NULL);
+	sqlite3_commit_hook(sqlite_of(&d.db), NULL, NULL);
 	CHECK_INT(stored(ITEMS), 0);
 	CHECK_INT(d.commits, 0);
 	CHECK_RC(desk_run(&d, calls, rcs, 2), OK);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "store/sqlite_priv.h"
 #include "work/host/client.h"
 #include "work/host/workspace_priv.h"
 

@@ -15,19 +15,19 @@
 static int
 comments_load(struct work *w, struct record *r)
 {
-	struct query q = query_of(&w->db, SQL_COMMENTS_OF);
+	struct query q;
 	size_t max = (size_t)r->it.comments;
 	int rc;
 
 	r->comments = arena_alloc(&w->a, (max + 1) * sizeof *r->comments);
 	if (r->comments == NULL)
 		return work_fail(w, ERR_TOOBIG, "too many comments");
-	bind_i64(&q, r->it.seq);
+	q = query_of(&w->db, SQL_COMMENTS_OF, db_i64(r->it.seq));
 	while ((rc = query_row(&q)) == OK && r->comments_n < max)
 		r->comments[r->comments_n++] = (struct comment){
-			.author = col_str(&q, 1, &w->a),
-			.text = col_str(&q, 2, &w->a),
-			.created_at = col_str(&q, 3, &w->a) };
+			.author = query_str(&q, 1, &w->a),
+			.text = query_str(&q, 2, &w->a),
+			.created_at = query_str(&q, 3, &w->a) };
 	query_end(&q);
 	comments_sort(r->comments, &r->comments_n);
 	return rc == OK || rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
@@ -37,16 +37,14 @@ comments_load(struct work *w, struct record *r)
 static int
 tombstone_load(struct work *w, struct item *it)
 {
-	struct query q = query_of(&w->db, SQL_DELETED_BY);
 	struct buf b = BUF(8 * KB);
 	struct str by = STR_NONE;
-	int rc;
+	struct query q = query_of(&w->db, SQL_DELETED_BY, db_i64(it->seq),
+	    db_i64(EVENT_deleted));
+	int rc = query_row(&q);
 
-	bind_i64(&q, it->seq);
-	bind_i64(&q, EVENT_deleted);
-	rc = query_row(&q);
 	if (rc == OK)
-		by = col_str(&q, 0, &w->a);
+		by = query_str(&q, 0, &w->a);
 	query_end(&q);
 	if (rc != OK && rc != ERR_NOTFOUND)
 		return work_fail_db(w, rc);
@@ -78,12 +76,12 @@ line_add(struct work *w, const struct query *q, struct buf *b)
 	struct record r;
 	int rc;
 
-	if (col_i64(q, 4) == 0 && col_i64(q, 5) == 0 &&
-	    col_i64(q, 2) < 2 * STATUS_TOMBSTONE) {
-		buf_add(b, col_borrow(q, 3));
+	if (query_i64(q, 4) == 0 && query_i64(q, 5) == 0 &&
+	    query_i64(q, 2) < 2 * STATUS_TOMBSTONE) {
+		buf_add(b, query_borrow(q, 3));
 		return OK;
 	}
-	rc = record_load(w, col_i64(q, 0), &r);
+	rc = record_load(w, query_i64(q, 0), &r);
 	if (rc == OK)
 		record_encode(b, &r);
 	return rc;
@@ -92,14 +90,13 @@ line_add(struct work *w, const struct query *q, struct buf *b)
 static struct query
 export_query(struct work *w, const struct work_call *c)
 {
-	struct query q = query_of(&w->db, SQL_EXPORT);
+	bool all = arg_given(c, "tombstones") ? arg_bool(c, "tombstones") :
+	    !arg_given(c, "status");
 
-	bind_i64(&q, w->t.seq);
-	bind_text(&q, arg_text(c, "after"));
-	bind_i64(&q, (arg_given(c, "tombstones") ? arg_bool(c, "tombstones") :
-	    !arg_given(c, "status")) ? STATES : 2 * STATUS_TOMBSTONE);
-	bind_i64(&q, arg_word(c, "status", work_status_names, -1));
-	return q;
+	return query_of(&w->db, SQL_EXPORT, db_i64(w->t.seq),
+	    db_text(arg_text(c, "after")),
+	    db_i64(all ? STATES : 2 * STATUS_TOMBSTONE),
+	    db_i64(arg_word(c, "status", work_status_names, -1)));
 }
 
 int
@@ -124,7 +121,7 @@ op_export(struct work *w, struct work_call *c)
 		rc = line_add(w, &q, c->data);
 		if (rc != OK)
 			break;
-		last = col_str(&q, 1, &w->a);
+		last = query_str(&q, 1, &w->a);
 	}
 	query_end(&q);
 	if (full)

@@ -223,13 +223,11 @@ entry_line(struct import *im, const struct entry *x)
 int
 import_base_get(struct import *im, struct str id, struct str *line)
 {
-	struct query q = query_of(&im->w->db, SQL_BASE_GET);
-	int rc;
+	struct query q = query_of(&im->w->db, SQL_BASE_GET,
+	    db_i64(im->w->t.seq), db_str(id));
+	int rc = query_row(&q);
 
-	bind_i64(&q, im->w->t.seq);
-	bind_str(&q, id);
-	rc = query_row(&q);
-	*line = rc == OK ? col_str(&q, 0, &im->w->a) : STR_NONE;
+	*line = rc == OK ? query_str(&q, 0, &im->w->a) : STR_NONE;
 	query_end(&q);
 	return rc == OK || rc == ERR_NOTFOUND ? OK : work_fail_db(im->w, rc);
 }
@@ -237,13 +235,9 @@ import_base_get(struct import *im, struct str id, struct str *line)
 static int
 base_put(struct import *im, const struct entry *x)
 {
-	struct query q = query_of(&im->w->db, SQL_BASE_PUT);
-	int rc;
+	int rc = db_run(&im->w->db, SQL_BASE_PUT, db_i64(im->w->t.seq),
+	    db_str(x->id), db_str(entry_line(im, x)));
 
-	bind_i64(&q, im->w->t.seq);
-	bind_str(&q, x->id);
-	bind_str(&q, entry_line(im, x));
-	rc = query_run(&q);
 	return rc == OK ? OK : work_fail_db(im->w, rc);
 }
 

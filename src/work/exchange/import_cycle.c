@@ -119,12 +119,10 @@ edge_order(const void *left, const void *right)
 static int
 is_stored(struct import *im, const struct edge *e, bool *yes)
 {
-	struct query q = query_of(&im->w->db, SQL_EDGE_GET);
-	int rc;
+	struct query q = query_of(&im->w->db, SQL_EDGE_GET, db_i64(e->item),
+	    db_i64(e->target));
+	int rc = query_row(&q);
 
-	bind_i64(&q, e->item);
-	bind_i64(&q, e->target);
-	rc = query_row(&q);
 	query_end(&q);
 	*yes = rc == OK;
 	return rc == OK || rc == ERR_NOTFOUND ? OK : work_fail_db(im->w, rc);

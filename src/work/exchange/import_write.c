@@ -15,20 +15,16 @@
 static int
 statement(struct import *im, enum sql what, int64_t item)
 {
-	struct query q = query_of(&im->w->db, what);
-	int rc;
+	int rc = db_run(&im->w->db, what, db_i64(item));
 
-	bind_i64(&q, item);
-	rc = query_run(&q);
 	return rc == OK ? OK : work_fail_db(im->w, rc);
 }
 
 static int
 sources_read(struct work *w, int64_t target, int64_t **list, size_t *n)
 {
-	struct query q = query_of(&w->db, SQL_IMPORT_EDGES_TO);
+	struct query q = query_of(&w->db, SQL_IMPORT_EDGES_TO, db_i64(target));
 
-	bind_i64(&q, target);
 	return work_seqs_read(w, &q, list, n);
 }
 
@@ -80,7 +76,9 @@ import_item_move(struct import *im, struct item *it, struct str to)
 static int
 comment_put(struct work *w, int64_t item, const struct comment *c)
 {
-	return comment_insert(w, item, c->author, c->created_at, c->text);
+	int64_t seq;
+
+	return comment_insert(w, item, c->author, c->created_at, c->text, &seq);
 }
 
 static int
@@ -171,12 +169,11 @@ source_drop(struct work *w, int64_t source, const struct item *gone)
 static int
 targets_drop(struct work *w, int64_t seq)
 {
-	struct query q = query_of(&w->db, SQL_EDGES_OF);
 	int64_t *targets;
 	size_t n;
 	int rc;
+	struct query q = query_of(&w->db, SQL_EDGES_OF, db_i64(seq));
 
-	bind_i64(&q, seq);
 	rc = work_seqs_read(w, &q, &targets, &n);
 	for (size_t i = 0; rc == OK && i < n; i++)
 		rc = edge_remove(w, seq, targets[i]);
@@ -271,12 +268,11 @@ times_fill(struct record *theirs, const struct record *ours)
 static struct str
 first_body(struct import *im, int64_t item)
 {
-	struct query q = query_of(&im->w->db, SQL_BASE_FIRST);
 	struct str body = STR_NONE;
+	struct query q = query_of(&im->w->db, SQL_BASE_FIRST, db_i64(item));
 
-	bind_i64(&q, item);
 	if (query_row(&q) == OK)
-		body = col_str(&q, 0, &im->w->a);
+		body = query_str(&q, 0, &im->w->a);
 	query_end(&q);
 	return body;
 }
@@ -355,14 +351,14 @@ struct edge {
 static int
 edges_read(struct work *w, int64_t seq, struct edge *list, size_t max, size_t *n)
 {
-	struct query q = query_of(&w->db, SQL_IMPORT_EDGES);
+	struct query q;
 	int rc;
 
 	*n = 0;
-	bind_i64(&q, seq);
+	q = query_of(&w->db, SQL_IMPORT_EDGES, db_i64(seq));
 	while ((rc = query_row(&q)) == OK && *n < max)
-		list[(*n)++] = (struct edge){ col_i64(&q, 0),
-			(enum dep_type)col_i64(&q, 1), col_str(&q, 2, &w->a) };
+		list[(*n)++] = (struct edge){ query_i64(&q, 0),
+			(enum dep_type)query_i64(&q, 1), query_str(&q, 2, &w->a) };
 	query_end(&q);
 	return rc == OK || rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
 }
@@ -372,7 +368,6 @@ edges_read(struct work *w, int64_t seq, struct edge *list, size_t max, size_t *n
 static int
 dep_loose(struct import *im, const struct item *it, struct str target)
 {
-	struct query q = query_of(&im->w->db, SQL_LOOSE_PUT);
 	int rc;
 
 	if (im->strict)
@@ -380,10 +375,8 @@ dep_loose(struct import *im, const struct item *it, struct str target)
 		    "which does not exist", FMT(it->id), FMT(target));
 	import_warn(im, "dependencies: %.*s depends on %.*s, which does not exist",
 	    FMT(it->id), FMT(target));
-	bind_i64(&q, im->w->t.seq);
-	bind_str(&q, target);
-	bind_i64(&q, it->seq);
-	rc = query_run(&q);
+	rc = db_run(&im->w->db, SQL_LOOSE_PUT, db_i64(im->w->t.seq),
+	    db_str(target), db_i64(it->seq));
 	return rc == OK ? OK : work_fail_db(im->w, rc);
 }
 
@@ -443,13 +436,12 @@ edges_follow(struct import *im, int64_t seq, bool add)
 static int
 loose_join(struct import *im, struct str id)
 {
-	struct query q = query_of(&im->w->db, SQL_LOOSE_TO);
 	int64_t *items, *kept;
 	size_t n;
 	int rc;
+	struct query q = query_of(&im->w->db, SQL_LOOSE_TO,
+	    db_i64(im->w->t.seq), db_str(id));
 
-	bind_i64(&q, im->w->t.seq);
-	bind_str(&q, id);
 	rc = work_seqs_read(im->w, &q, &items, &n);
 	if (rc != OK || n == 0)
 		return rc;

@@ -172,15 +172,12 @@ renames_check(struct work *w, const struct renames *r)
 static int
 room_make(struct work *w, const struct rename *x)
 {
-	struct query q;
 	int64_t seq;
 	int rc = room_check(w, x, &seq);
 
 	if (rc != OK || seq == 0)
 		return rc;
-	q = query_of(&w->db, SQL_ITEM_FORGET);
-	bind_i64(&q, seq);
-	rc = query_run(&q);
+	rc = db_run(&w->db, SQL_ITEM_FORGET, db_i64(seq));
 	w->t.counts[2 * STATUS_TOMBSTONE]--;
 	return rc == OK ? OK : work_fail_db(w, rc);
 }
@@ -227,9 +224,8 @@ item_rename(struct work *w, const struct renames *r, int64_t seq, bool stamp)
 static int
 numbers_read(struct work *w, int64_t **list, size_t *n)
 {
-	struct query q = query_of(&w->db, SQL_ITEMS_ALL);
+	struct query q = query_of(&w->db, SQL_ITEMS_ALL, db_i64(w->t.seq));
 
-	bind_i64(&q, w->t.seq);
 	return work_seqs_read(w, &q, list, n);
 }
 

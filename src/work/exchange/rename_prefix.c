@@ -33,12 +33,11 @@ id_after(struct renaming *r, struct str id)
 static int
 ids_read(struct renaming *r)
 {
-	struct query q = query_of(&r->w->db, SQL_IDS_LIVE);
 	int rc;
+	struct query q = query_of(&r->w->db, SQL_IDS_LIVE, db_i64(r->w->t.seq));
 
-	bind_i64(&q, r->w->t.seq);
 	while ((rc = query_row(&q)) == OK && !r->all.failed) {
-		struct str id = col_borrow(&q, 0);
+		struct str id = query_borrow(&q, 0);
 
 		if (is_ours(r, id))
 			renames_add(&r->list, arena_str(&r->all, id),
@@ -67,12 +66,9 @@ ids_check(const struct renaming *r)
 int
 prefix_write(struct work *w, struct str prefix)
 {
-	struct query q = query_of(&w->db, SQL_TRACKER_PREFIX);
-	int rc;
+	int rc = db_run(&w->db, SQL_TRACKER_PREFIX, db_str(prefix),
+	    db_i64(w->t.seq));
 
-	bind_str(&q, prefix);
-	bind_i64(&q, w->t.seq);
-	rc = query_run(&q);
 	return rc == OK ? OK : work_fail_db(w, rc);
 }
 

@@ -241,7 +241,7 @@ wake_at(const struct daemon *d)
 		return d->child_until;
 	if (rpc_conns(d->rpc) == 0 && d->o.idle != NEVER)
 		at = d->active + d->o.idle;
-	if (d->desk.frames > 0)
+	if (d->desk.db.on->log_frames > 0)
 		at = soonest(at, d->committed + CHECKPOINT_IDLE);
 	if (!d->rested)
 		at = soonest(at, d->looked + REST);
@@ -283,7 +283,7 @@ between(struct daemon *d)
 		d->active = now;
 	else if (d->o.idle != NEVER && now - d->active >= d->o.idle)
 		stop(d, "idle");
-	if (d->desk.frames > 0 && now - d->committed >= CHECKPOINT_IDLE)
+	if (d->desk.db.on->log_frames > 0 && now - d->committed >= CHECKPOINT_IDLE)
 		desk_checkpoint(&d->desk);
 	if (!d->rested && now - d->looked >= REST) {
 		desk_rest(&d->desk);
@@ -318,10 +318,10 @@ loop(struct daemon *d)
 			stop(d, "files_gone");
 		/* What a reader still needs is moved next time; until then the
 		 * log grows, and is not tried again at every commit. */
-		if (d->desk.frames < CHECKPOINT_FULL)
+		if (d->desk.db.on->log_frames < CHECKPOINT_FULL)
 			full = CHECKPOINT_FULL;
-		if (d->desk.frames >= full) {
-			full = d->desk.frames + CHECKPOINT_MORE;
+		if (d->desk.db.on->log_frames >= full) {
+			full = d->desk.db.on->log_frames + CHECKPOINT_MORE;
 			desk_checkpoint(&d->desk);
 		}
 	}

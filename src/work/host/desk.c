@@ -35,30 +35,11 @@
 #include "work/host/workspace_priv.h"
 #include "work/operation.h"
 
-#define APPLICATION   0x436f6857             /* "CohW" */
 #define LOG_BYTES     (512 * 1024)
 #define BUSY_FIRST    (50 * 1000)            /* ns; doubled up to */
 #define BUSY_LONGEST  (4 * NS_PER_MS)
 
-#define DESK_SQL(X)                                                            \
-	X(BEGIN, "BEGIN")                                                      \
-	X(BEGIN_WRITE, "BEGIN IMMEDIATE")                                      \
-	X(COMMIT, "COMMIT")                                                    \
-	X(ROLLBACK, "ROLLBACK")
-
-enum {
-#define X(name, text) DESK_##name,
-	DESK_SQL(X)
-#undef X
-	DESK_COUNT
-};
-
-static const char *const desk_text[] = {
-#define X(name, text) text,
-	DESK_SQL(X)
-#undef X
-};
-static const struct db_sql desk_sql = { desk_text, DESK_COUNT };
+static const struct db_sql no_sql = { NULL, 0 };
 
 /* ---- waiting for others --------------------------------------------------------- */
 
@@ -91,9 +72,8 @@ busy_wait(void *ctx, int tries)
 static int
 busy_code(struct desk *d, struct err *e)
 {
-	if ((sqlite3_errcode(d->db.h) & 0xff) != SQLITE_BUSY)
-		return err_set(e, ERR_IO, "%s: %s",
-		    sqlite3_db_filename(d->db.h, "main"), sqlite3_errmsg(d->db.h));
+	if (d->db.on->fault != DB_BUSY)
+		return db_failed(&d->db, e);
 	if (d->busy_until != 0 && clock_mono() >= d->busy_until)
 		return err_set(e, ERR_TIMEOUT, "timed out: another process is "
 		    "writing to the tracker");
@@ -101,28 +81,17 @@ busy_code(struct desk *d, struct err *e)
 	    "tracker for %d s", LIMIT_WORK_BUSY_MS / 1000);
 }
 
-static int
-log_grew(void *ctx, sqlite3 *h, const char *name, int frames)
-{
-	struct desk *d = ctx;
-
-	(void)h, (void)name;
-	d->frames = frames;
-	return SQLITE_OK;
-}
-
 /* ---- opening ---------------------------------------------------------------------- */
 
 /* Two processes may find the same old file; the second finds it new. */
 static int
-migrate(struct desk *d, const struct workspace *h, int version, struct err *e)
+migrate(struct desk *d, int version, struct err *e)
 {
-	int rc = db_migrate(&d->db, h->db, APPLICATION, work_migrations,
-	    work_migrations_n, version, e);
+	int rc = db_migrate(&d->db, &work_format, version, e);
 	struct err again;
 
-	if (rc != OK && db_version(&d->db, h->db, APPLICATION, work_migrations_n,
-	    &version, &again) == OK && version == work_migrations_n)
+	if (rc != OK && db_version(&d->db, &work_format, &version, &again) == OK &&
+	    version == work_format.sqlite.n)
 		rc = OK;
 	return rc;
 }
@@ -130,14 +99,15 @@ migrate(struct desk *d, const struct workspace *h, int version, struct err *e)
 static int
 tracker_make(struct desk *d, struct str prefix, msec now, struct err *e)
 {
-	int rc = db_exec(&d->db, "BEGIN IMMEDIATE", e);
+	int rc = db_begin(&d->db, DB_WRITE);
 
-	if (rc == OK)
-		rc = work_tracker_make(d->w, 0, S(""), prefix, now, &d->tracker, e);
-	if (rc == OK)
-		rc = db_exec(&d->db, "COMMIT", e);
-	if (rc != OK && !sqlite3_get_autocommit(d->db.h))
-		db_exec(&d->db, "ROLLBACK", NULL);
+	if (rc != OK)
+		return db_failed(&d->db, e);
+	rc = work_tracker_make(d->w, 0, S(""), prefix, now, &d->tracker, e);
+	if (rc == OK && db_commit(&d->db) != OK)
+		rc = db_failed(&d->db, e);
+	if (rc != OK)
+		db_rollback(&d->db);
 	d->fresh = rc == OK;
 	return rc;
 }
@@ -161,20 +131,6 @@ tracker_open(struct desk *d, const struct workspace *h, struct str prefix, msec 
 	return tracker_make(d, prefix, now, e);
 }
 
-/* The default would be a checkpoint at the 1000th frame and at every close. */
-static void
-tune(struct desk *d)
-{
-	/* The file may come from somebody else, with a schema of theirs. */
-	sqlite3_db_config(d->db.h, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-	sqlite3_db_config(d->db.h, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-	sqlite3_db_config(d->db.h, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
-	sqlite3_db_config(d->db.h, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
-	sqlite3_busy_handler(d->db.h, busy_wait, d);
-	sqlite3_wal_hook(d->db.h, log_grew, d);
-	sqlite3_db_config(d->db.h, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-}
-
 /* SQLite would make it readable for all; the log takes its mode. */
 static void
 file_make(const char *path)
@@ -194,7 +150,7 @@ lost_check(struct desk *d, const struct workspace *h, int *version, struct err *
 
 	if (rc == OK)
 		return OK;
-	again = db_version(&d->db, h->db, APPLICATION, work_migrations_n, version, e);
+	again = db_version(&d->db, &work_format, version, e);
 	if (again == OK && *version == 0)
 		*e = lost;
 	return again == OK && *version == 0 ? rc : again;
@@ -207,39 +163,24 @@ open_written(struct desk *d, const struct workspace *h, bool making, struct err 
 
 	if (access(h->db, F_OK) != 0)
 		file_make(h->db);
-	rc = db_open(&d->db, h->db, DB_LOG_VFS, &desk_sql, DB_WRITE, e);
+	rc = db_open(&d->db, h->db, DB_LOG_LAYER, &no_sql, DB_WRITE, e);
 	if (rc != OK)
 		return rc;
-	tune(d);
+	db_on_busy(&d->db, busy_wait, d);
+	db_log_keep(&d->db, true);
 	rc = db_exec(&d->db, "PRAGMA synchronous = FULL", e);
 	if (rc != OK)
 		return rc;
-	rc = db_version(&d->db, h->db, APPLICATION, work_migrations_n, &version, e);
+	rc = db_version(&d->db, &work_format, &version, e);
 	if (rc == OK && version == 0 && !making)
 		rc = lost_check(d, h, &version, e);
 	if (rc == OK && version == 0)
-		rc = db_enable_wal(&d->db, h->db, e);
-	if (rc == OK && version < work_migrations_n)
-		rc = migrate(d, h, version, e);
+		rc = db_log_enable(&d->db, e);
+	if (rc == OK && version < work_format.sqlite.n)
+		rc = migrate(d, version, e);
 	if (rc == OK && version == 0)
 		rc = workspace_ignore(h, e);
 	return rc;
-}
-
-/* `file:` and the path with what is special in such a name escaped. */
-static void
-immutable_name(const char *path, char *out, size_t size)
-{
-	size_t n = (size_t)snprintf(out, size, "file:");
-
-	for (; *path != '\0' && n + 32 < size; path++) {
-		if (strchr("?#%", *path) != NULL)
-			n += (size_t)snprintf(out + n, size - n, "%%%02x",
-			    (unsigned char)*path);
-		else
-			out[n++] = *path;
-	}
-	snprintf(out + n, size - n, "?immutable=1");
 }
 
 /* A log needs a file of its own to be read by; where that is not there and
@@ -247,24 +188,21 @@ immutable_name(const char *path, char *out, size_t size)
 static int
 open_read(struct desk *d, const struct workspace *h, struct err *e)
 {
-	char name[3 * DB_PATH_MAX];
 	int version = 0;
-	int rc = db_open(&d->db, h->db, NULL, &desk_sql, DB_READ, e);
+	int rc = db_open(&d->db, h->db, NULL, &no_sql, DB_READ, e);
 
 	if (rc == OK) {
-		tune(d);
-		rc = db_version(&d->db, h->db, APPLICATION, work_migrations_n,
-		    &version, e);
+		db_on_busy(&d->db, busy_wait, d);
+		db_log_keep(&d->db, true);
+		rc = db_version(&d->db, &work_format, &version, e);
 	}
 	if (rc == ERR_IO) {
 		db_close(&d->db);
-		immutable_name(h->db, name, sizeof name);
-		rc = db_open(&d->db, name, NULL, &desk_sql, DB_READ, e);
+		rc = db_open(&d->db, h->db, NULL, &no_sql, DB_FROZEN, e);
 		if (rc == OK)
-			rc = db_version(&d->db, h->db, APPLICATION,
-			    work_migrations_n, &version, e);
+			rc = db_version(&d->db, &work_format, &version, e);
 	}
-	if (rc == OK && version < work_migrations_n)
+	if (rc == OK && version < work_format.sqlite.n)
 		rc = err_set(e, ERR_INVALID, "%s was written by an older Cohort, "
 		    "and may not be written to be converted", h->db);
 	return rc;
@@ -276,15 +214,13 @@ static void
 file_know(struct desk *d)
 {
 	struct stat st;
-	int before = 0, after = 0;
+	bool before = db_has_moved(&d->db);
 
-	sqlite3_file_control(d->db.h, "main", SQLITE_FCNTL_HAS_MOVED, &before);
 	if (stat(d->workspace->db, &st) == 0) {
 		d->device = (int64_t)st.st_dev;
 		d->inode = (uint64_t)st.st_ino;
 	}
-	sqlite3_file_control(d->db.h, "main", SQLITE_FCNTL_HAS_MOVED, &after);
-	d->gone = before != 0 || after != 0;
+	d->gone = before || db_has_moved(&d->db);
 }
 
 static int
@@ -340,20 +276,16 @@ void
 desk_settle(struct desk *d)
 {
 	d->settled = true;
-	sqlite3_db_config(d->db.h, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
-	sqlite3_exec(d->db.h, "PRAGMA journal_size_limit = 16777216", NULL, NULL,
-	    NULL);
+	db_log_keep(&d->db, false);
+	db_exec(&d->db, "PRAGMA journal_size_limit = 16777216", NULL);
 }
 
 /* Passive: waits for nobody.  What a reader still needs is moved next time. */
 void
 desk_checkpoint(struct desk *d)
 {
-	if (!desk_in_place(d))
-		return;
-	sqlite3_wal_checkpoint_v2(d->db.h, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL,
-	    NULL);
-	d->frames = 0;
+	if (desk_in_place(d))
+		db_log_move(&d->db, false);
 }
 
 msec
@@ -375,7 +307,7 @@ void
 desk_rest(struct desk *d)
 {
 	work_rest(d->w);
-	sqlite3_db_release_memory(d->db.h);
+	db_trim(&d->db);
 #ifdef __GLIBC__
 	malloc_trim(0);
 #endif
@@ -388,42 +320,32 @@ log_empty(struct desk *d)
 	if (db_log_size(&d->db) <= LOG_BYTES || daemon_is_there(d->workspace) ||
 	    !desk_in_place(d))
 		return;
-	sqlite3_busy_handler(d->db.h, NULL, NULL);
-	sqlite3_wal_checkpoint_v2(d->db.h, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
-	    NULL);
+	db_on_busy(&d->db, NULL, NULL);
+	db_log_move(&d->db, true);
 }
 
 void
 desk_close(struct desk *d)
 {
 	desk_let_go(d);
-	if (d->db.h != NULL && !d->read_only && !d->settled)
+	if (d->db.on != NULL && !d->read_only && !d->settled)
 		log_empty(d);
 	/* What is in the log alone is no whole database. */
-	if (d->db.h != NULL && d->settled && !desk_in_place(d))
-		sqlite3_db_config(d->db.h, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	if (d->db.on != NULL && d->settled && !desk_in_place(d))
+		db_log_keep(&d->db, true);
 	work_free(d->w);
 	d->w = NULL;
-	if (d->db.h != NULL)
-		db_close(&d->db);
+	db_close(&d->db);
 }
 
 /* ---- transactions ------------------------------------------------------------------ */
-
-static int
-tx(struct desk *d, int what)
-{
-	struct query q = query_of(&d->db, what);
-
-	return query_run(&q);
-}
 
 /* The first that is read says which moment it is. */
 int
 desk_hold(struct desk *d, struct err *e)
 {
 	assert(!d->held);
-	if (tx(d, DESK_BEGIN) != OK)
+	if (db_begin(&d->db, DB_READ) != OK)
 		return busy_code(d, e);
 	d->held = true;
 	return OK;
@@ -433,7 +355,7 @@ void
 desk_let_go(struct desk *d)
 {
 	if (d->held)
-		tx(d, DESK_ROLLBACK);
+		db_rollback(&d->db);
 	d->held = false;
 }
 
@@ -445,13 +367,6 @@ struct run {
 	size_t *from;                        /* of each answer */
 	size_t n;
 };
-
-static void
-tx_abandon(struct desk *d)
-{
-	if (!sqlite3_get_autocommit(d->db.h))        /* SQLite may have by itself */
-		tx(d, DESK_ROLLBACK);
-}
 
 static void
 answer_cut(struct run *r, size_t i)
@@ -480,13 +395,13 @@ run_begin(struct run *r, struct err *e)
 	if (d->held)
 		return OK;
 	if (!any(r, work_means_to_write)) {
-		if (tx(d, DESK_BEGIN) != OK)
+		if (db_begin(&d->db, DB_READ) != OK)
 			return busy_code(d, e);
 		if (!any(r, work_writes))
 			return OK;
-		tx_abandon(d);
+		db_rollback(&d->db);
 	}
-	if (tx(d, DESK_BEGIN_WRITE) != OK)
+	if (db_begin(&d->db, DB_WRITE) != OK)
 		return busy_code(d, e);
 	work_follow(d->w);
 	return OK;
@@ -510,7 +425,7 @@ call_run(struct run *r, struct work_call *c)
 {
 	int rc = c->tick == NULL ? OK : c->tick(c->tick_ctx, 0, 0);
 
-	r->d->w->db.broken = false;
+	r->d->db.on->fault = DB_SOUND;
 	if (rc != OK)
 		return rc;
 	return r->d->read_only || r->d->held ? read_only_run(r, c) :
@@ -542,12 +457,11 @@ static int
 run_calls(struct run *r, struct err *e)
 {
 	struct desk *d = r->d;
-	struct db *db = &d->w->db;
 	nsec began = clock_mono();
 	size_t bytes = 0;
 
 	for (d->ran = 0; d->ran < r->n; d->ran++) {
-		int64_t before = sqlite3_total_changes64(d->db.h);
+		int64_t before = db_changes_all(&d->db);
 		size_t i = d->ran;
 
 		if (i > 0 && run_is_full(r, bytes, began))
@@ -557,15 +471,13 @@ run_calls(struct run *r, struct err *e)
 			continue;
 		answer_cut(r, i);
 		r->rcs[i] = call_run(r, r->calls[i]);
-		if (db->broken)
-			return (sqlite3_errcode(db->h) & 0xff) == SQLITE_BUSY ?
-			    busy_code(d, e) :
-			    err_set(e, ERR_IO, "%s", db->err.text);
+		if (db_broken(&d->db))
+			return busy_code(d, e);
 		bytes += r->calls[i]->data->n;
 		if (r->rcs[i] == OK)
 			continue;
 		r->doomed[i] = is_doomed(r->calls[i],
-		    sqlite3_total_changes64(d->db.h) - before);
+		    db_changes_all(&d->db) - before);
 		if (r->doomed[i])
 			return ERR_AGAIN;
 	}
@@ -576,7 +488,7 @@ static int
 run_once(struct run *r, struct err *e)
 {
 	struct desk *d = r->d;
-	int64_t before = sqlite3_total_changes64(d->db.h);
+	int64_t before = db_changes_all(&d->db);
 	int rc;
 
 	if (!desk_in_place(d))
@@ -586,18 +498,18 @@ run_once(struct run *r, struct err *e)
 
 	if (rc == OK)
 		rc = run_calls(r, e);
-	if (rc == OK && sqlite3_total_changes64(d->db.h) != before) {
+	if (rc == OK && db_changes_all(&d->db) != before) {
 		if (d->settled)
-			db_log_lengthen(&d->db, d->frames, &d->log_bytes);
+			db_log_lengthen(&d->db);
 		else
 			db_log_reach(&d->db, LOG_BYTES);
-		if (tx(d, DESK_COMMIT) == OK)
+		if (db_commit(&d->db) == OK)
 			d->commits++;
 		else
 			rc = busy_code(d, e);
 	}
 	if (!d->held)
-		tx_abandon(d);
+		db_rollback(&d->db);
 	return rc;
 }
 

@@ -255,8 +255,7 @@ work_board_new(void)
 	struct work_board *b = mem_new(struct work_board);
 
 	b->guest = (struct store_guest){ .name = "work",
-	    .migrations = work_migrations, .migrations_n = work_migrations_n,
-	    .open = seat_open, .close = seat_close, .run = seat_run,
+	    .format = &work_format, .open = seat_open, .close = seat_close, .run = seat_run,
 	    .bytes = seat_bytes };
 	pthread_mutex_init(&b->lock, NULL);
 	return b;

@@ -73,8 +73,6 @@ struct desk {
 	size_t ran;                          /* calls of the last run; what is past
 	                                        it did not run */
 	bool held;                           /* see desk_hold */
-	int frames;                          /* of the log, after our last commit */
-	int64_t log_bytes;
 	uint64_t commits;
 	msec wall;                           /* desk_now's, and when it was so; 0: */
 	nsec wall_mono;                      /* never asked */

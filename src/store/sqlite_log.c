@@ -1,5 +1,6 @@
 /*
- * log.c - the write-ahead log's file is made longer before it is needed.
+ * sqlite_log.c - the write-ahead log: when it is moved, and that its file is
+ * long enough.
  *
  * A commit into blocks that the log's file already has is half as dear as one
  * that makes it longer, because the file system need not write down the new
@@ -10,15 +11,16 @@
  *
  * To SQLite's file layer a log that it opens may be a new one, so it syncs the
  * folder too at the first commit of every connection: one sync more of each
- * process that only lives for one commit.  Under DB_LOG_VFS one with frames in
+ * process that only lives for one commit.  Under DB_LOG_LAYER one with frames in
  * it is known to be old: before the first frame SQLite syncs the log's header,
  * and with it the folder.
  *
  * SPDX-License-Identifier: MIT
  */
+#include <string.h>
 #include <sys/stat.h>
 
-#include "store/db.h"
+#include "store/sqlite_priv.h"
 
 #define HEADER_BYTES 32
 #define FRAME_BYTES  (24 + 4096)
@@ -26,14 +28,55 @@
 #define YOUNG_BYTES  ((int64_t)(128 * KB))
 #define KEEP_BYTES   ((int64_t)(16 * MB))    /* journal_size_limit */
 
+/* Readers next to the writer need the log; a file system without shared memory
+ * (some network ones) cannot have it, and SQLite only says so in passing. */
+int
+db_log_enable(struct db *db, struct err *e)
+{
+	sqlite3 *h = sqlite_of(db);
+	sqlite3_stmt *s = NULL;
+	const char *mode = NULL;
+	int rc = OK;
+
+	sqlite3_prepare_v2(h, "PRAGMA journal_mode = WAL", -1, &s, NULL);
+	if (sqlite3_step(s) == SQLITE_ROW)
+		mode = (const char *)sqlite3_column_text(s, 0);
+	if (mode == NULL || strcmp(mode, "wal") != 0)
+		rc = err_set(e, ERR_IO, "%s: no write-ahead log here: %s",
+		    db_path(db), mode == NULL ? sqlite3_errmsg(h) : mode);
+	sqlite3_finalize(s);
+	return rc;
+}
+
+int
+db_log_move(struct db *db, bool empty)
+{
+	sqlite3 *h = sqlite_of(db);
+	int rc = sqlite3_wal_checkpoint_v2(h, NULL, empty ?
+	    SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+
+	db->on->log_frames = 0;
+	return rc == SQLITE_OK ? OK :
+	    err_set(&db->on->err, ERR_IO, "%s", sqlite3_errmsg(h));
+}
+
+void
+db_log_keep(struct db *db, bool keep)
+{
+	sqlite3_db_config(sqlite_of(db), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE,
+	    (int)keep, NULL);
+}
+
+/* ---- its length --------------------------------------------------------------- */
+
 /* NULL: there is none yet. */
 static sqlite3_file *
-log_of(struct db *db, int64_t *size)
+log_of(const struct db *db, int64_t *size)
 {
 	sqlite3_file *log = NULL;
 	sqlite3_int64 n = 0;
 
-	sqlite3_file_control(db->h, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+	sqlite3_file_control(sqlite_of(db), "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
 	if (log == NULL || log->pMethods == NULL ||
 	    log->pMethods->xFileSize(log, &n) != SQLITE_OK)
 		return NULL;
@@ -41,8 +84,7 @@ log_of(struct db *db, int64_t *size)
 	return log;
 }
 
-/* What fails here is given up, for whether a commit has room the commit will
- * say. */
+/* A failure is ignored: a full disk is reported by the commit itself. */
 static void
 lengthen(sqlite3_file *log, int64_t at, int64_t to)
 {
@@ -59,9 +101,10 @@ lengthen(sqlite3_file *log, int64_t at, int64_t to)
 }
 
 void
-db_log_lengthen(struct db *db, int frames, int64_t *bytes)
+db_log_lengthen(struct db *db)
 {
-	int64_t used = (int64_t)frames * FRAME_BYTES, size = used;
+	int64_t used = (int64_t)db->on->log_frames * FRAME_BYTES, size = used;
+	int64_t *bytes = &db->on->log_bytes;
 	sqlite3_file *log;
 
 	if (used < YOUNG_BYTES || used + YOUNG_BYTES <= *bytes ||
@@ -74,7 +117,7 @@ db_log_lengthen(struct db *db, int frames, int64_t *bytes)
 }
 
 int64_t
-db_log_size(struct db *db)
+db_log_size(const struct db *db)
 {
 	int64_t size = 0;
 
@@ -110,12 +153,12 @@ known_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int flags, int *
 
 /* The other methods of the real layer deal in names, not in files. */
 void
-db_log_register(void)
+sqlite_log_register(void)
 {
 	real = sqlite3_vfs_find(NULL);
 	known = *real;
 	known.pNext = NULL;
-	known.zName = DB_LOG_VFS;
+	known.zName = DB_LOG_LAYER;
 	known.xOpen = known_open;
 	sqlite3_vfs_register(&known, 0);
 }

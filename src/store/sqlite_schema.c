@@ -1,19 +1,12 @@
 /*
- * schema.c - the store's tables and statements.
+ * sqlite_schema.c - the store's tables, for SQLite.
  *
- * Each entry of store_migrations takes the file from version i to i + 1; an
- * entry is never edited once released.  docs/storage.md explains every table.
+ * A step is never edited once released.  docs/storage.md explains every table.
  *
  * SPDX-License-Identifier: MIT
  */
+#include "store/sqlite_priv.h"
 #include "store/store_priv.h"
-
-static const char *const sql_text[SQL_COUNT] = {
-#define X(name, text) [SQL_##name] = text,
-	SQL_MAP(X)
-#undef X
-};
-const struct db_sql store_sql = { sql_text, SQL_COUNT };
 
 static const char version_1[] =
 "CREATE TABLE owner ("
@@ -167,5 +160,31 @@ static const char version_3[] =
 "INSERT INTO thread_count SELECT owner, hash, count(*) FROM facet"
 "	GROUP BY owner, hash;";
 
-const char *const store_migrations[] = { version_1, version_2, version_3 };
-const int store_migrations_n = COUNT(store_migrations);
+static const char *const steps[] = { version_1, version_2, version_3 };
+const struct db_format store_format = { STORE_APP, { steps, COUNT(steps) } };
+
+/* facets_make(owner, created, seq, metadata): inserts a thread's rows. */
+static void
+facets_make(sqlite3_context *c, int n, sqlite3_value **v)
+{
+	struct db *db = sqlite3_user_data(c);
+	struct thread_key k = { .owner = sqlite3_value_int64(v[0]),
+	    .created = sqlite3_value_int64(v[1]), .seq = sqlite3_value_int64(v[2]) };
+	struct str json = { (const char *)sqlite3_value_text(v[3]), 0 };
+
+	(void)n;
+	json.n = (size_t)sqlite3_value_bytes(v[3]);
+	if (facets_insert(db, &k, json) != OK)
+		sqlite3_result_error(c, db->on->err.text, -1);
+}
+
+int
+store_migrate(struct db *db, int version, struct err *e)
+{
+	if (sqlite3_create_function(sqlite_of(db), "facets_make", 4,
+	    SQLITE_UTF8 | SQLITE_DIRECTONLY, db, facets_make, NULL, NULL) !=
+	    SQLITE_OK)
+		return err_set(e, ERR_IO, "%s: %s", db_path(db),
+		    sqlite3_errmsg(sqlite_of(db)));
+	return db_migrate(db, &store_format, version, e);
+}

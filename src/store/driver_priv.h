@@ -1,0 +1,47 @@
+/*
+ * driver_priv.h - what db.c asks of a database library, and nothing more.
+ *
+ * A driver is a table of functions and the texts in which dialects differ.  Its
+ * handles are db_conn.h and struct db_stmt.  A function that fails sets err and,
+ * unless the statement was to blame, fault of the connection.  What only one
+ * library has (a log, versions, file layers) is in its driver's files,
+ * sqlite_*.c.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef STORE_DRIVER_PRIV_H
+#define STORE_DRIVER_PRIV_H
+
+#include "store/db.h"
+
+enum { DB_TX_READ, DB_TX_WRITE, DB_TX_COMMIT, DB_TX_ROLLBACK, DB_TX_N };
+
+struct db_driver {
+	const char *tx[DB_TX_N];             /* statements, kept in db_conn.tx */
+
+	/* c->h is set even after an error, if there is something to close. */
+	int  (*open)(struct db_conn *c, const char *path, const char *layer,
+	    enum db_use use);
+	void (*close)(struct db_conn *c);
+	int  (*exec)(struct db_conn *c, const char *text);
+	bool (*in_tx)(const struct db_conn *c);
+	int64_t (*changes)(const struct db_conn *c, bool all);
+
+	/* NULL: failed.  The other functions accept that, and step fails. */
+	struct db_stmt *(*prepare)(struct db_conn *c, const char *text);
+	void (*finalize)(struct db_stmt *s);
+	void (*bind)(struct db_stmt *s, int at, const struct db_value *v); /* from 1 */
+	int  (*step)(struct db_conn *c, struct db_stmt *s);  /* ERR_NOTFOUND: done */
+	void (*reset)(struct db_stmt *s);
+	bool (*null)(struct db_stmt *s, int col);            /* from 0 */
+	int64_t (*i64)(struct db_stmt *s, int col);
+	struct str (*str)(struct db_stmt *s, int col);       /* p NULL: NULL */
+};
+
+extern const struct db_driver db_sqlite;
+
+/* Called by a driver now and then during a statement of a DB_SLOW; true: stop,
+ * with ERR_TIMEOUT. */
+bool db_interrupt(struct db_conn *c);
+
+#endif
