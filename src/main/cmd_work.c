@@ -5,7 +5,7 @@
  */
 #include "main/cmd.h"
 #include "workcli/cli.h"
-#include "workcli/hand.h"
+#include "workcli/context.h"
 
 static const struct cli_host host = {
 	.remote_open = cli_remote_open,

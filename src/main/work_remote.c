@@ -10,7 +10,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "workcli/hand.h"
+#include "workcli/context.h"
 
 #include <curl/curl.h>
 #include <stdlib.h>

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "base/limits.h"
-#include "workcli/hand.h"
+#include "workcli/context.h"
 #include "workcli/lines.h"
 
 #define BEADS_FOLDER ".beads"
@@ -98,7 +98,7 @@ beads_find(struct str from, char *out, size_t size, struct err *e)
 }
 
 int
-cli_import_beads(struct cli_hand *h, struct str from, bool skip_bad,
+cli_import_beads(struct cli_ctx *h, struct str from, bool skip_bad,
     struct err *e)
 {
 	const struct cli_import_options o = { .skip_bad = skip_bad };
@@ -126,7 +126,7 @@ cli_import_beads(struct cli_hand *h, struct str from, bool skip_bad,
 
 /* An empty file is nothing to tell of. */
 static int
-file_import(struct cli_hand *h, struct client *c, struct reply *r, struct err *e)
+file_import(struct cli_ctx *h, struct client *c, struct reply *r, struct err *e)
 {
 	const struct cli_import_options options = { .resolve_cycles = true };
 	struct lines lines = { .fd = -1 };
@@ -152,12 +152,12 @@ file_import(struct cli_hand *h, struct client *c, struct reply *r, struct err *e
 }
 
 static int
-first_fill(struct cli_hand *h, const struct workspace *first, struct reply *r,
+first_fill(struct cli_ctx *h, const struct workspace *first, struct reply *r,
     struct err *e)
 {
 	const struct client_options o = { .workspace = first, .actor = h->actor,
 		.timeout = NEVER, .no_daemon = true, .progress = h->progress,
-		.progress_ctx = h->progress_ctx };
+		.progress_ctx = h };
 	struct client *c = NULL;
 	int rc = client_open(&c, &o, e);
 
@@ -168,7 +168,7 @@ first_fill(struct cli_hand *h, const struct workspace *first, struct reply *r,
 }
 
 int
-cli_import_made(struct cli_hand *h, struct err *e)
+cli_import_made(struct cli_ctx *h, struct err *e)
 {
 	struct reply r = { 0 };
 	int rc = file_import(h, h->client, &r, e);
@@ -178,7 +178,7 @@ cli_import_made(struct cli_hand *h, struct err *e)
 }
 
 int
-cli_import_first(struct cli_hand *h, struct err *e)
+cli_import_first(struct cli_ctx *h, struct err *e)
 {
 	struct reply r = { 0 };
 	struct workspace first;

@@ -16,7 +16,7 @@
 #include "base/flags.h"
 #include "base/map.h"
 #include "workcli/cli.h"
-#include "workcli/hand.h"
+#include "workcli/context.h"
 
 /* ---- the table -------------------------------------------------------------- */
 
@@ -28,8 +28,6 @@ enum {
 	FLAG_BODY_FILE,                      /* the text of a file; "-": stdin */
 	FLAG_TIME                            /* 90s, 5m; the argument is in ms */
 };
-
-struct cli_ctx;
 
 /* What must be there before the command runs. */
 enum cli_need { NEED_NOTHING, NEED_WORKSPACE, NEED_CLIENT };
@@ -110,21 +108,6 @@ void cli_add_markdown(struct buf *b);
 
 /* ---- while it runs (main.c) -------------------------------------------------- */
 
-struct cli_ctx {
-	struct cli_hand hand;               /* out and notes are these: */
-	struct buf out, notes;
-	const struct flag_line *line;
-	const struct cli_command *cmd;
-	const struct cli_host *host;
-	const char *program;                 /* "bd" or "cohort work" */
-	struct workspace workspace;
-	struct client_remote remote;
-	nsec timeout;
-	bool timeout_is_ours;                /* not given */
-	bool colour;
-	struct arena *a;
-};
-
 /* Appends `Error: words` to the notes; returns rc. */
 int cli_fail(struct cli_ctx *x, int rc, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -147,7 +130,9 @@ int cli_open_client(struct cli_ctx *x, struct err *e);
 	X(export) X(import) X(batch)                                           \
 	/* local.c */                                                     \
 	X(init) X(version) X(quickstart) X(help) X(sync) X(merge)              \
-	X(prime) X(mcp) X(events)                                              \
+	X(events)                                                              \
+	/* files of their names */                                        \
+	X(prime) X(mcp)                                                        \
 	/* service.c */                                                   \
 	X(daemon) X(doctor)
 #define X(name) int cli_run_##name(struct cli_ctx *x);

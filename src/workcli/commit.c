@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "base/limits.h"
-#include "workcli/hand.h"
+#include "workcli/context.h"
 #include "workcli/replace.h"
 #include "workcli/pull.h"
 

@@ -171,10 +171,10 @@ output_add(void *ctx, struct str lines, struct err *e)
 	if (o->fd >= 0)
 		return replace_write(o->fd, lines) == OK ? OK :
 		    err_set(e, ERR_IO, "%s", strerror(errno));
-	buf_add(&o->x->out, lines);
-	if (o->x->out.n > LIMIT_WORK_PAGE_BYTES)
-		cli_flush(&o->x->hand);
-	return o->x->hand.unwritten ? err_set(e, ERR_IO, "stdout: %s",
+	buf_add(o->x->out, lines);
+	if (o->x->out->n > LIMIT_WORK_PAGE_BYTES)
+		cli_flush(o->x);
+	return o->x->unwritten ? err_set(e, ERR_IO, "stdout: %s",
 	    strerror(errno)) : OK;
 }
 
@@ -183,7 +183,7 @@ static size_t
 items_here(struct cli_ctx *x)
 {
 	struct reply r = { 0 };
-	int64_t n = client_call(x->hand.client, "info", STR_NONE, &r) != OK ? 0 :
+	int64_t n = client_call(x->client, "info", STR_NONE, &r) != OK ? 0 :
 	    cli_get_int(r.data, "items", 0) + cli_get_int(r.data, "deleted", 0);
 
 	reply_release(&r);
@@ -250,7 +250,7 @@ cli_run_export(struct cli_ctx *x)
 	if (path.p != NULL && !str_eq(path, S("-")))
 		rc = output_open(&o, path, &e);
 	if (rc == OK)
-		rc = cli_export(x->hand.client, line_text(x->line, "status"), &sink,
+		rc = cli_export(x->client, line_text(x->line, "status"), &sink,
 		    &n, &e);
 	if (rc == OK && o.place.path != NULL) {
 		rc = overwrite_check(x, n, &e);
@@ -461,16 +461,16 @@ cli_run_import(struct cli_ctx *x)
 	if (rc == OK)
 		rc = lines_open(&lines, path, &r.err);
 	if (rc == OK)
-		rc = cli_import(x->hand.client, &lines, &o, &r);
+		rc = cli_import(x->client, &lines, &o, &r);
 	if (rc < 0) {
 		rc = cli_fail(x, rc == ERR_SYNTAX ? ERR_INVALID : rc, "%.*s: %s%s",
 		    FMT(path), r.err.text, cli_bad_line_hint(&r.err, true));
-	} else if (x->hand.json) {
-		cli_add_indented(&x->out, r.data_text);
-	} else if (!x->hand.quiet) {
+	} else if (x->json) {
+		cli_add_indented(x->out, r.data_text);
+	} else if (!x->quiet) {
 		if (o.dry_run)
-			buf_lit(&x->notes, "Dry run, nothing was changed.\n");
-		cli_import_report(&r, &x->notes);
+			buf_lit(x->notes, "Dry run, nothing was changed.\n");
+		cli_import_report(&r, x->notes);
 	}
 	reply_release(&r);
 	lines_release(&lines);
@@ -532,7 +532,7 @@ batch_call(struct cli_ctx *x, struct str text, struct err *e)
 	rc = add_operations(&args, text, e);
 	buf_lit(&args, "]}");
 	if (rc == OK)
-		rc = client_call(x->hand.client, "batch", buf_str(&args), &r);
+		rc = client_call(x->client, "batch", buf_str(&args), &r);
 	if (r.data != NULL)
 		cli_show(x, &r);
 	if (r.rc < 0)

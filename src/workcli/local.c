@@ -22,22 +22,22 @@ init_show(struct cli_ctx *x, struct str prefix, bool again, bool beads)
 {
 	struct buf json = BUF(8 * KB);
 
-	if (x->hand.json) {
-		json_add_fmt(&json, "{'database':%s", x->workspace.db);
+	if (x->json) {
+		json_add_fmt(&json, "{'database':%s", x->workspace->db);
 		args_add_text(&json, "prefix", prefix);
 		json_add_fmt(&json, ",'created':%hhd}", !again);
-		cli_add_indented(&x->out, buf_str(&json));
+		cli_add_indented(x->out, buf_str(&json));
 		buf_release(&json);
-	} else if (!x->hand.quiet) {
+	} else if (!x->quiet) {
 		cli_add_ink(x, INK_GREEN, S("\xe2\x9c\x93"));
-		buf_add_fmt(&x->out, " The workspace is %s.\n\n  Database: %s\n"
+		buf_add_fmt(x->out, " The workspace is %s.\n\n  Database: %s\n"
 		    "  Issue prefix: %.*s\n  Issues will be named: %.*s-a3f8, ...\n\n"
 		    "Run %s quickstart to get started.\n",
-		    again ? "there already" : "ready", x->workspace.db, FMT(prefix),
+		    again ? "there already" : "ready", x->workspace->db, FMT(prefix),
 		    FMT(prefix), x->program);
 	}
-	if (beads && !x->hand.quiet)
-		buf_add_fmt(&x->notes, "The items of .beads/ are not in it: '%s init "
+	if (beads && !x->quiet)
+		buf_add_fmt(x->notes, "The items of .beads/ are not in it: '%s init "
 		    "--from-beads' takes them over.\n", x->program);
 }
 
@@ -50,12 +50,12 @@ init_rest(struct cli_ctx *x, bool again)
 	int rc = cli_open_client(x, &e);
 
 	if (rc == OK && !again)
-		rc = cli_import_made(&x->hand, &e);
+		rc = cli_import_made(x, &e);
 	if (rc == OK && line_has(x->line, "from-beads"))
-		rc = cli_import_beads(&x->hand, STR_NONE, line_has(x->line,
+		rc = cli_import_beads(x, STR_NONE, line_has(x->line,
 		    "skip-bad"), &e);
 	if (rc == OK && line_has(x->line, "merge-driver"))
-		rc = cli_install_merge_driver(&x->workspace, &e);
+		rc = cli_install_merge_driver(x->workspace, &e);
 	if (rc < 0)
 		return cli_fail(x, rc, "%s", e.text);
 	rc = cli_call(x, "info", STR_NONE, &r);
@@ -82,11 +82,11 @@ cli_run_init(struct cli_ctx *x)
 		prefix = buf_str(&theirs);
 	}
 	if (rc == OK)
-		rc = workspace_make(&x->workspace, ".", prefix, clock_wall_ms(), &e);
+		rc = workspace_make(&x->found, ".", prefix, clock_wall_ms(), &e);
 	buf_release(&theirs);
 	if (rc < 0 && rc != ERR_CONFLICT)
 		return cli_fail(x, rc, "%s", e.text);
-	x->hand.workspace = &x->workspace;
+	x->workspace = &x->found;
 	return init_rest(x, rc == ERR_CONFLICT);
 }
 
@@ -111,7 +111,7 @@ cli_run_sync(struct cli_ctx *x)
 	};
 	struct err e = { 0 };
 
-	return told(x, cli_sync(&x->hand, &o, &e), &e);
+	return told(x, cli_sync(x, &o, &e), &e);
 }
 
 int
@@ -123,28 +123,10 @@ cli_run_merge(struct cli_ctx *x)
 
 	for (size_t i = 0; i < x->line->operands_n; i++)
 		name[i] = mem_cstr(x->line->operand[i]);
-	rc = cli_merge_files(name[0], name[1], name[2], name[3], &x->notes, &e);
+	rc = cli_merge_files(name[0], name[1], name[2], name[3], x->notes, &e);
 	for (size_t i = 0; i < x->line->operands_n; i++)
 		free(name[i]);
 	return told(x, rc, &e);
-}
-
-/* ---- for agents --------------------------------------------------------------------- */
-
-int
-cli_run_prime(struct cli_ctx *x)
-{
-	struct err e = { 0 };
-
-	return told(x, cli_prime(&x->hand, &e), &e);
-}
-
-int
-cli_run_mcp(struct cli_ctx *x)
-{
-	struct err e = { 0 };
-
-	return told(x, cli_mcp(&x->hand, &e), &e);
 }
 
 /* ---- events --------------------------------------------------------------------------- */
@@ -172,13 +154,13 @@ events_show(struct cli_ctx *x, jnode events)
 {
 	struct json_iter it = json_each(events);
 
-	if (!x->hand.json) {
+	if (!x->json) {
 		cli_print_events(x, events);
 		return;
 	}
 	while (json_next(&it)) {
-		json_add_node(&x->out, it.value);
-		buf_add_char(&x->out, '\n');
+		json_add_node(x->out, it.value);
+		buf_add_char(x->out, '\n');
 	}
 }
 
@@ -187,7 +169,7 @@ static int
 events_next(struct cli_ctx *x, int64_t after, int64_t left, struct reply *r)
 {
 	struct buf args = BUF(256);
-	int rc = client_next_event(x->hand.client, after, r);
+	int rc = client_next_event(x->client, after, r);
 
 	if (rc != ERR_AGAIN)
 		return rc;
@@ -210,7 +192,7 @@ events_look(struct cli_ctx *x, int64_t *after, int64_t *left)
 
 	if (n > 0) {
 		events_show(x, r.data);
-		cli_flush(&x->hand);
+		cli_flush(x);
 		*after = cli_get_int(json_at(r.data, n - 1), "seq", *after);
 		*left -= (int64_t)n;
 	}
@@ -229,7 +211,7 @@ cli_run_events(struct cli_ctx *x)
 		return cli_fail(x, ERR_SYNTAX, "--limit takes a number from 1, not "
 		    "\"%.*s\"", FMT(limit));
 	rc = events_begin(x, &after);
-	while (rc == OK && left > 0 && !x->hand.unwritten)
+	while (rc == OK && left > 0 && !x->unwritten)
 		rc = events_look(x, &after, &left);
 	return rc;
 }
@@ -243,11 +225,11 @@ cli_run_events(struct cli_ctx *x)
 int
 cli_run_version(struct cli_ctx *x)
 {
-	if (x->hand.json)
-		cli_add_indented(&x->out, S("{\"build\":\"cohort " COHORT_VERSION
+	if (x->json)
+		cli_add_indented(x->out, S("{\"build\":\"cohort " COHORT_VERSION
 		    "\",\"version\":\"" BD_VERSION "\"}"));
 	else
-		buf_lit(&x->out, "bd version " BD_VERSION " (cohort "
+		buf_lit(x->out, "bd version " BD_VERSION " (cohort "
 		    COHORT_VERSION ")\n");
 	return OK;
 }
@@ -288,8 +270,8 @@ cli_run_quickstart(struct cli_ctx *x)
 
 	for (bool first = true; str_next(&rest, '%', &part); first = false) {
 		if (!first)
-			buf_add(&x->out, str_of(x->program));
-		buf_add(&x->out, part);
+			buf_add(x->out, str_of(x->program));
+		buf_add(x->out, part);
 	}
 	return OK;
 }
@@ -315,28 +297,28 @@ cli_run_help(struct cli_ctx *x)
 	const struct cli_command *c;
 
 	if (line_has(l, "man")) {
-		cli_add_man(&x->out);
+		cli_add_man(x->out);
 		return OK;
 	}
 	if (line_has(l, "markdown")) {
-		cli_add_markdown(&x->out);
+		cli_add_markdown(x->out);
 		return OK;
 	}
 	if (shell.p != NULL && !str_eq(shell, S("bash")))
 		return cli_fail(x, ERR_SYNTAX, "--completion is for bash, not \"%.*s\"",
 		    FMT(shell));
 	if (shell.p != NULL) {
-		cli_completion(&x->out);
+		cli_completion(x->out);
 		return OK;
 	}
 	c = cli_command_find(l->operands_n == 2 ?
 	    arena_fmt(x->a, "%.*s %.*s", FMT(first), FMT(l->operand[1])) : first);
 	if (c != NULL && c->refused != NULL)
-		buf_add_fmt(&x->out, "There is no %s: %s.\n", c->name, c->refused);
+		buf_add_fmt(x->out, "There is no %s: %s.\n", c->name, c->refused);
 	else if (c != NULL)
-		cli_add_command_help(&x->out, x->program, c);
+		cli_add_command_help(x->out, x->program, c);
 	else if (l->operands_n == 0 || (l->operands_n == 1 && flags_is_group(&cli_list, first)))
-		cli_add_help(&x->out, x->program, first);
+		cli_add_help(x->out, x->program, first);
 	else
 		return help_unknown(x, first);
 	return OK;

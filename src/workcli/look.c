@@ -35,15 +35,15 @@ add_labels(struct cli_ctx *x, jnode labels)
 {
 	if (json_count(labels) == 0)
 		return;
-	buf_lit(&x->out, "  [");
+	buf_lit(x->out, "  [");
 	cli_add_joined(x, labels, INK_CYAN, ' ');
-	buf_add_char(&x->out, ']');
+	buf_add_char(x->out, ']');
 }
 
 static void
 add_row(struct cli_ctx *x, jnode item, struct widths w)
 {
-	struct buf *b = &x->out;
+	struct buf *b = x->out;
 
 	cli_add_padded(b, cli_get_str(item, "id"), w.id);
 	buf_lit(b, "  ");
@@ -76,7 +76,7 @@ add_rows(struct cli_ctx *x, jnode items, bool status)
 void
 cli_print_items(struct cli_ctx *x, jnode items)
 {
-	if (json_count(items) == 0 && !x->hand.quiet)
+	if (json_count(items) == 0 && !x->quiet)
 		cli_add_fmt(x, items, "No issues found. Make one: <program> create "
 		    "\"Title\"\n");
 	add_rows(x, items, true);
@@ -85,8 +85,8 @@ cli_print_items(struct cli_ctx *x, jnode items)
 void
 cli_print_found(struct cli_ctx *x, jnode items)
 {
-	if (json_count(items) == 0 && !x->hand.quiet)
-		buf_lit(&x->out, "No issue contains that.\n");
+	if (json_count(items) == 0 && !x->quiet)
+		buf_lit(x->out, "No issue contains that.\n");
 	add_rows(x, items, true);
 }
 
@@ -99,11 +99,11 @@ cli_print_ready(struct cli_ctx *x, jnode items)
 	bool cut = (limit.p == NULL || str_to_i64(limit, &most)) && most > 0 &&
 	    n >= (size_t)most;
 
-	if (n == 0 && !x->hand.quiet)
+	if (n == 0 && !x->quiet)
 		cli_add_fmt(x, items, "\xe2\x9c\xa8 No ready work found. What is held, "
 		    "and by what: <program> blocked\n");
-	if (n > 0 && !x->hand.quiet)
-		buf_add_fmt(&x->out, "\xf0\x9f\x93\x8b Ready work (%s%zu issue%s with no "
+	if (n > 0 && !x->quiet)
+		buf_add_fmt(x->out, "\xf0\x9f\x93\x8b Ready work (%s%zu issue%s with no "
 		    "blockers%s):\n\n", cut ? "the first " : "", n, n == 1 ? "" : "s",
 		    cut ? "; -n 0 shows all" : "");
 	add_rows(x, items, false);
@@ -115,13 +115,13 @@ add_blockers(struct cli_ctx *x, jnode item)
 	long long n = cli_get_int(item, "blocked_by_count", 0);
 
 	if (n == 0) {
-		buf_lit(&x->out, "  Blocked by its status\n");
+		buf_lit(x->out, "  Blocked by its status\n");
 		return;
 	}
-	buf_add_fmt(&x->out, "  Blocked by %lld open dependenc%s: [", n,
+	buf_add_fmt(x->out, "  Blocked by %lld open dependenc%s: [", n,
 	    n == 1 ? "y" : "ies");
 	cli_add_joined(x, json_get(item, S("blocked_by")), INK_NONE, ' ');
-	buf_lit(&x->out, "]\n");
+	buf_lit(x->out, "]\n");
 }
 
 void
@@ -130,10 +130,10 @@ cli_print_blocked(struct cli_ctx *x, jnode items)
 	struct widths w = widths_of(items);
 	struct json_iter it = json_each(items);
 
-	if (json_count(items) == 0 && !x->hand.quiet)
-		buf_lit(&x->out, "\xe2\x9c\xa8 No blocked issues\n");
-	if (json_count(items) > 0 && !x->hand.quiet)
-		buf_add_fmt(&x->out, "\xf0\x9f\x9a\xab Blocked issues (%zu):\n\n",
+	if (json_count(items) == 0 && !x->quiet)
+		buf_lit(x->out, "\xe2\x9c\xa8 No blocked issues\n");
+	if (json_count(items) > 0 && !x->quiet)
+		buf_add_fmt(x->out, "\xf0\x9f\x9a\xab Blocked issues (%zu):\n\n",
 		    json_count(items));
 	while (json_next(&it)) {
 		add_row(x, it.value, w);
@@ -150,12 +150,12 @@ add_part(struct cli_ctx *x, jnode item, const char *key, const char *heading)
 
 	if (s.n == 0)
 		return;
-	buf_add_char(&x->out, '\n');
+	buf_add_char(x->out, '\n');
 	cli_add_ink(x, INK_BOLD, str_of(heading));
-	buf_lit(&x->out, ":\n");
-	cli_add_lines(&x->out, s);
+	buf_lit(x->out, ":\n");
+	cli_add_lines(x->out, s);
 	if (!str_ends(s, S("\n")))
-		buf_add_char(&x->out, '\n');
+		buf_add_char(x->out, '\n');
 }
 
 /* ID: Title [P1] (open), and the type of its edge where that says something. */
@@ -164,10 +164,10 @@ add_node(struct cli_ctx *x, jnode item, struct str type)
 {
 	cli_add_fmt(x, item, "<id>: <title> [<priority>] (<status>");
 	if (type.n > 0 && !str_eq(type, S("blocks"))) {
-		buf_lit(&x->out, ", ");
-		cli_add_line(&x->out, type);
+		buf_lit(x->out, ", ");
+		cli_add_line(x->out, type);
 	}
-	buf_add_char(&x->out, ')');
+	buf_add_char(x->out, ')');
 }
 
 /* What an edge says of its other end: only one kind of them blocks. */
@@ -187,7 +187,7 @@ add_neighbours(struct cli_ctx *x, jnode list, const char *type,
     const char *heading, const char *arrow)
 {
 	struct json_iter it = json_each(list);
-	struct buf *b = &x->out;
+	struct buf *b = x->out;
 	size_t n = 0;
 
 	while (json_next(&it))
@@ -208,7 +208,7 @@ static void
 add_comments(struct cli_ctx *x, jnode comments)
 {
 	struct json_iter it = json_each(comments);
-	struct buf *b = &x->out;
+	struct buf *b = x->out;
 
 	while (json_next(&it)) {
 		cli_add_fmt(x, it.value, "[<author>] at <created_at>\n  ");
@@ -241,7 +241,7 @@ cli_print_show(struct cli_ctx *x, jnode item)
 {
 	jnode labels = json_get(item, S("labels"));
 	jnode comments = json_get(item, S("comments"));
-	struct buf *b = &x->out;
+	struct buf *b = x->out;
 
 	buf_add_char(b, '\n');
 	cli_add_ink(x, INK_CYAN, cli_get_str(item, "id"));
@@ -272,7 +272,7 @@ cli_print_show(struct cli_ctx *x, jnode item)
 void
 cli_print_comments(struct cli_ctx *x, jnode comments)
 {
-	if (json_count(comments) == 0 && !x->hand.quiet)
+	if (json_count(comments) == 0 && !x->quiet)
 		cli_add_fmt(x, comments, "No comments on <$>\n");
 	add_comments(x, comments);
 }
@@ -293,8 +293,8 @@ cli_print_stats(struct cli_ctx *x, jnode data)
 	    "Blocked:           <blocked_issues>\n"
 	    "Ready:             <ready_issues>\n");
 	if (hours > 0)
-		buf_add_fmt(&x->out, "%-18s %.1f hours\n", "Avg Lead Time:", hours);
-	buf_add_char(&x->out, '\n');
+		buf_add_fmt(x->out, "%-18s %.1f hours\n", "Avg Lead Time:", hours);
+	buf_add_char(x->out, '\n');
 }
 
 void
@@ -302,11 +302,11 @@ cli_print_labels(struct cli_ctx *x, jnode labels)
 {
 	struct json_iter it = json_each(labels);
 
-	if (json_count(labels) == 0 && !x->hand.quiet)
+	if (json_count(labels) == 0 && !x->quiet)
 		cli_add_fmt(x, labels, "<$> has no labels\n");
 	while (json_next(&it)) {
 		cli_add_ink(x, INK_CYAN, json_str(it.value));
-		buf_add_char(&x->out, '\n');
+		buf_add_char(x->out, '\n');
 	}
 }
 
@@ -316,16 +316,16 @@ cli_print_all_labels(struct cli_ctx *x, jnode labels)
 	struct json_iter it = json_each(labels);
 	size_t width = 0;
 
-	if (json_count(labels) == 0 && !x->hand.quiet)
-		buf_lit(&x->out, "No labels found\n");
+	if (json_count(labels) == 0 && !x->quiet)
+		buf_lit(x->out, "No labels found\n");
 	while (json_next(&it))
 		width = wider(width, cli_get_str(it.value, "label"));
 	it = json_each(labels);
 	while (json_next(&it)) {
 		long long n = cli_get_int(it.value, "count", 0);
 
-		cli_add_padded(&x->out, cli_get_str(it.value, "label"), width);
-		buf_add_fmt(&x->out, "  (%lld issue%s)\n", n, n == 1 ? "" : "s");
+		cli_add_padded(x->out, cli_get_str(it.value, "label"), width);
+		buf_add_fmt(x->out, "  (%lld issue%s)\n", n, n == 1 ? "" : "s");
 	}
 }
 
@@ -335,7 +335,7 @@ void
 cli_print_tree(struct cli_ctx *x, jnode rows)
 {
 	struct json_iter it = json_each(rows);
-	struct buf *b = &x->out;
+	struct buf *b = x->out;
 	bool cut = false;
 
 	while (json_next(&it)) {
@@ -357,7 +357,7 @@ void
 cli_print_cycles(struct cli_ctx *x, jnode cycles)
 {
 	struct json_iter it = json_each(cycles);
-	struct buf *b = &x->out;
+	struct buf *b = x->out;
 
 	if (json_count(cycles) == 0) {
 		cli_add_fmt(x, cycles, "<ok> No dependency cycles detected\n");
@@ -431,7 +431,7 @@ void
 cli_print_events(struct cli_ctx *x, jnode events)
 {
 	struct json_iter it = json_each(events);
-	struct buf *b = &x->out;
+	struct buf *b = x->out;
 
 	while (json_next(&it)) {
 		buf_add_fmt(b, "%6lld  ", (long long)cli_get_int(it.value, "seq", 0));

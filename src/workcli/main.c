@@ -20,8 +20,8 @@
 
 /* ---- output ---------------------------------------------------------------------- */
 
-static int
-write_all(int fd, struct str s)
+int
+cli_write(int fd, struct str s)
 {
 	while (s.n > 0) {
 		ssize_t n = write(fd, s.p, s.n);
@@ -64,19 +64,19 @@ progress_hide(void)
 }
 
 void
-cli_flush(struct cli_hand *h)
+cli_flush(struct cli_ctx *x)
 {
 	progress_hide();
-	if (h->out->failed)
-		buf_lit(h->notes, "Error: the answer is too large to print\n");
-	if (write_all(STDOUT_FILENO, buf_str(h->out)) < 0) {
-		buf_add_fmt(h->notes, "Error: stdout: %s\n", strerror(errno));
-		h->unwritten = true;
+	if (x->out->failed)
+		buf_lit(x->notes, "Error: the answer is too large to print\n");
+	if (cli_write(STDOUT_FILENO, buf_str(x->out)) < 0) {
+		buf_add_fmt(x->notes, "Error: stdout: %s\n", strerror(errno));
+		x->unwritten = true;
 	}
-	h->unwritten |= h->out->failed;
-	write_all(STDERR_FILENO, buf_str(h->notes));
-	buf_clear(h->out);
-	buf_clear(h->notes);
+	x->unwritten |= x->out->failed;
+	cli_write(STDERR_FILENO, buf_str(x->notes));
+	buf_clear(x->out);
+	buf_clear(x->notes);
 }
 
 int
@@ -88,9 +88,9 @@ cli_fail(struct cli_ctx *x, int rc, const char *format, ...)
 	va_start(ap, format);
 	buf_add_vfmt(&words, format, ap);
 	va_end(ap);
-	buf_lit(&x->notes, "Error: ");
-	cli_add_lines(&x->notes, buf_str(&words));
-	buf_add_char(&x->notes, '\n');
+	buf_lit(x->notes, "Error: ");
+	cli_add_lines(x->notes, buf_str(&words));
+	buf_add_char(x->notes, '\n');
 	buf_release(&words);
 	return rc;
 }
@@ -98,7 +98,7 @@ cli_fail(struct cli_ctx *x, int rc, const char *format, ...)
 void
 cli_print(struct cli_ctx *x, jnode data)
 {
-	const char *template = x->hand.quiet ? x->cmd->quiet : x->cmd->text;
+	const char *template = x->quiet ? x->cmd->quiet : x->cmd->text;
 
 	if (x->cmd->print != NULL)
 		x->cmd->print(x, data);
@@ -122,9 +122,9 @@ cli_show(struct cli_ctx *x, const struct reply *r)
 {
 	struct buf json = BUF(LIMIT_WORK_OUT_BYTES);
 
-	if (x->hand.json) {
+	if (x->json) {
 		cli_json(x, r->data, r->data_text, &json);
-		cli_add_indented(&x->out, buf_str(&json));
+		cli_add_indented(x->out, buf_str(&json));
 	} else {
 		cli_print(x, r->data);
 	}
@@ -161,7 +161,7 @@ actor_of(struct cli_ctx *x)
 	struct str s = setting(x->line, "actor", "BD_ACTOR", "COHORT_ACTOR");
 	const struct passwd *pw;
 
-	x->hand.actor_given = s.n > 0;
+	x->actor_given = s.n > 0;
 	if (s.n == 0)
 		s = env("USER");
 	if (s.n > 0)
@@ -211,17 +211,17 @@ open_home(struct cli_ctx *x, struct err *e)
 	char cwd[DB_PATH_MAX];
 	int rc;
 
-	if (x->hand.workspace != NULL)
+	if (x->workspace != NULL)
 		return OK;
 	if (getcwd(cwd, sizeof cwd) == NULL)
 		return err_set(e, ERR_IO, "the current folder: %s", strerror(errno));
-	rc = workspace_find(&x->workspace, cwd, db, e);
+	rc = workspace_find(&x->found, cwd, db, e);
 	if (rc == OK)
-		x->hand.workspace = &x->workspace;
+		x->workspace = &x->found;
 	if (rc == OK && x->cmd->run == cli_run_doctor && line_has(x->line, "fix"))
-		rc = cli_mend_file(&x->hand, e);
-	if (rc == OK && workspace_is_first(&x->workspace))
-		rc = cli_import_first(&x->hand, e);
+		rc = cli_mend_file(x, e);
+	if (rc == OK && workspace_is_first(x->workspace))
+		rc = cli_import_first(x, e);
 	return rc == ERR_NOTFOUND && db.n == 0 ? workspace_missing(x, e) : rc;
 }
 
@@ -229,10 +229,10 @@ int
 cli_open_client(struct cli_ctx *x, struct err *e)
 {
 	struct client_options o = {
-		.actor = x->hand.actor,
+		.actor = x->actor,
 		.timeout = x->timeout,
 		.timeout_is_ours = x->timeout_is_ours,
-		.progress = x->hand.progress,
+		.progress = x->progress,
 		.progress_ctx = x,
 		.no_daemon = line_has(x->line, "no-daemon"),
 		.once = line_text(x->line, "once"),
@@ -249,22 +249,22 @@ cli_open_client(struct cli_ctx *x, struct err *e)
 		o.remote = &x->remote;
 	} else {
 		rc = open_home(x, e);
-		o.workspace = x->hand.workspace;
+		o.workspace = x->workspace;
 	}
-	return rc < 0 ? rc : client_open(&x->hand.client, &o, e);
+	return rc < 0 ? rc : client_open(&x->client, &o, e);
 }
 
 int
 cli_call(struct cli_ctx *x, const char *operation, struct str args,
     struct reply *r)
 {
-	int rc = client_call(x->hand.client, operation, args, r);
+	int rc = client_call(x->client, operation, args, r);
 
 	if (rc == OK)
 		return OK;
 	cli_fail(x, rc, "%s", r->err.text);
 	if (str_ends(str_of(r->err.text), S("of another program")))
-		buf_add_fmt(&x->notes, "--db and $BEADS_DB name a tracker of ours; the "
+		buf_add_fmt(x->notes, "--db and $BEADS_DB name a tracker of ours; the "
 		    "items of a .beads/ come with '%s init --from-beads'.\n", x->program);
 	return rc;
 }
@@ -286,9 +286,9 @@ usage_error(struct cli_ctx *x, const struct err *e)
 	if (known) {
 		struct flag_command row = cli_row(x->cmd);
 
-		flags_add_usage(&x->notes, x->program, &row);
+		flags_add_usage(x->notes, x->program, &row);
 	}
-	buf_add_fmt(&x->notes, "Try '%s help%s%s'.\n", x->program, known ? " " : "",
+	buf_add_fmt(x->notes, "Try '%s help%s%s'.\n", x->program, known ? " " : "",
 	    known ? x->cmd->name : "");
 	return exit_code(e->code);
 }
@@ -330,17 +330,17 @@ line_run(struct cli_ctx *x, struct str group, const struct err *parsed)
 	if (parsed->code != OK)
 		return usage_error(x, parsed);
 	if (line_has(x->line, "help") && x->cmd != NULL) {
-		cli_add_command_help(&x->out, x->program, x->cmd);
+		cli_add_command_help(x->out, x->program, x->cmd);
 		return 0;
 	}
 	if (line_has(x->line, "version"))
 		return exit_code(cli_run_version(x));
 	if (x->cmd == NULL) {
-		cli_add_help(&x->out, x->program, group);
+		cli_add_help(x->out, x->program, group);
 		return 0;
 	}
-	x->hand.actor = actor_of(x);
-	if (!str_is_utf8(x->hand.actor))
+	x->actor = actor_of(x);
+	if (!str_is_utf8(x->actor))
 		return exit_code(cli_fail(x, ERR_INVALID,
 		    "the actor's name is not UTF-8"));
 	if (server_of(x).n > 0 && x->cmd->need == NEED_CLIENT &&
@@ -354,18 +354,13 @@ ctx_init(struct cli_ctx *x, const struct cli_line *line, const char *program)
 {
 	const struct flag_line *l = &line->in;
 
-	x->out = BUF(LIMIT_WORK_OUT_BYTES);
-	x->notes = BUF(LIMIT_WORK_OUT_BYTES);
 	x->line = l;
 	x->cmd = line->cmd;
 	x->program = program;
-	x->hand.out = &x->out;
-	x->hand.notes = &x->notes;
-	x->hand.json = line_has(l, "json");
-	x->hand.quiet = line_has(l, "quiet");
-	x->hand.progress = !x->hand.quiet && isatty(STDERR_FILENO) ? progress_show :
+	x->json = line_has(l, "json");
+	x->quiet = line_has(l, "quiet");
+	x->progress = !x->quiet && isatty(STDERR_FILENO) ? progress_show :
 	    NULL;
-	x->hand.progress_ctx = x;
 	x->colour = !line_has(l, "no-color") && env("NO_COLOR").p == NULL &&
 	    isatty(STDOUT_FILENO);
 }
@@ -382,7 +377,8 @@ int
 cli_main(int argc, char **argv, const char *program, const struct cli_host *host)
 {
 	struct arena a = ARENA(LIMIT_WORK_OUT_BYTES);
-	struct cli_ctx x = { .host = host, .a = &a };
+	struct buf out = BUF(LIMIT_WORK_OUT_BYTES), notes = BUF(LIMIT_WORK_OUT_BYTES);
+	struct cli_ctx x = { .host = host, .out = &out, .notes = &notes, .a = &a };
 	struct cli_line l;
 	struct err e = { 0 };
 	int code;
@@ -390,14 +386,14 @@ cli_main(int argc, char **argv, const char *program, const struct cli_host *host
 	cli_parse(&l, argc, argv, &a, &e);
 	ctx_init(&x, &l, program);
 	code = line_run(&x, l.group, &e);
-	cli_flush(&x.hand);
-	if (code == 0 && x.hand.unwritten)
+	cli_flush(&x);
+	if (code == 0 && x.unwritten)
 		code = 1;
-	client_close(x.hand.client);
+	client_close(x.client);
 	if (x.remote.ctx != NULL)
 		host->remote_close(&x.remote);
-	buf_release(&x.out);
-	buf_release(&x.notes);
+	buf_release(&out);
+	buf_release(&notes);
 	arena_release(&a);
 	return code;
 }

@@ -7,7 +7,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "workcli/hand.h"
+#include "workcli/cmd.h"
 
 #include <errno.h>
 #include <string.h>
@@ -17,7 +17,7 @@
 #include "work/host/mcp.h"
 
 struct session {
-	struct cli_hand *hand;
+	struct cli_ctx *x;
 	struct mcp mcp;
 	struct mcp_call call;
 	struct buf line, out;
@@ -28,24 +28,16 @@ struct session {
 static int
 send_out(struct session *s, struct err *e)
 {
-	struct str rest;
+	int rc;
 
 	buf_lit(&s->out, "\n");
-	rest = buf_str(&s->out);
-	while (rest.n > 0) {
-		ssize_t n = write(STDOUT_FILENO, rest.p, rest.n);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EPIPE)
-			return err_set(e, ERR_CLOSED, "the client is gone");
-		if (n < 0)
-			return err_set(e, ERR_IO, "stdout: %s", strerror(errno));
-		rest = str_sub(rest, (size_t)n, rest.n);
-	}
+	rc = cli_write(STDOUT_FILENO, buf_str(&s->out));
 	buf_clear(&s->out);
 	s->out.failed = false;
-	return OK;
+	if (rc == OK)
+		return OK;
+	return errno == EPIPE ? err_set(e, ERR_CLOSED, "the client is gone") :
+	    err_set(e, ERR_IO, "stdout: %s", strerror(errno));
 }
 
 static void
@@ -54,10 +46,10 @@ run_call(struct session *s)
 	struct reply r = { 0 };
 	int rc;
 
-	if (!s->named && !s->hand->actor_given && s->mcp.client[0] != '\0')
-		client_set_actor(s->hand->client, str_of(s->mcp.client));
+	if (!s->named && !s->x->actor_given && s->mcp.client[0] != '\0')
+		client_set_actor(s->x->client, str_of(s->mcp.client));
 	s->named = true;
-	rc = client_call(s->hand->client, s->call.operation, buf_str(&s->call.args), &r);
+	rc = client_call(s->x->client, s->call.operation, buf_str(&s->call.args), &r);
 	mcp_answer(buf_str(&s->call.id), rc, rc == OK ? r.data_text : STR_NONE,
 	    str_of(r.err.text), &s->out);
 	reply_release(&r);
@@ -119,31 +111,32 @@ take_bytes(struct session *s, struct str bytes, struct err *e)
 }
 
 int
-cli_mcp(struct cli_hand *h, struct err *e)
+cli_run_mcp(struct cli_ctx *x)
 {
-	struct session s = { .hand = h, .line = BUF(LIMIT_WORK_MCP_BYTES),
+	struct session s = { .x = x, .line = BUF(LIMIT_WORK_MCP_BYTES),
 	    .out = BUF(2 * (size_t)LIMIT_WORK_MEMORY_BYTES) };
 	char bytes[16 * 1024];
+	struct err e;
 	int rc = OK;
 
 	mcp_call_init(&s.call);
-	cli_flush(h);
+	cli_flush(x);
 	while (rc == OK) {
 		ssize_t n = read(STDIN_FILENO, bytes, sizeof bytes);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			rc = err_set(e, ERR_IO, "stdin: %s", strerror(errno));
+			rc = err_set(&e, ERR_IO, "stdin: %s", strerror(errno));
 		if (n <= 0)
 			break;
-		rc = take_bytes(&s, (struct str){ bytes, (size_t)n }, e);
+		rc = take_bytes(&s, (struct str){ bytes, (size_t)n }, &e);
 	}
 	/* A last line without its end. */
 	if (rc == OK && !s.skipping && s.line.n > 0)
-		rc = take_line(&s, buf_str(&s.line), e);
+		rc = take_line(&s, buf_str(&s.line), &e);
 	mcp_call_release(&s.call);
 	buf_release(&s.line);
 	buf_release(&s.out);
-	return rc == ERR_CLOSED ? OK : rc;
+	return rc == OK || rc == ERR_CLOSED ? OK : cli_fail(x, rc, "%s", e.text);
 }

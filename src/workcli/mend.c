@@ -11,7 +11,7 @@
 #include "base/limits.h"
 #include "base/map.h"
 #include "base/mem.h"
-#include "workcli/hand.h"
+#include "workcli/context.h"
 #include "workcli/replace.h"
 #include "work/exchange/exchange.h"
 
@@ -136,7 +136,7 @@ twice(struct str text)
 /* ---- both ------------------------------------------------------------------------------- */
 
 void
-cli_file_faults(const struct cli_hand *h, struct buf *out)
+cli_file_faults(const struct cli_ctx *h, struct buf *out)
 {
 	struct mend m;
 	struct err e;
@@ -159,7 +159,7 @@ cli_file_faults(const struct cli_hand *h, struct buf *out)
 }
 
 int
-cli_mend_file(struct cli_hand *h, struct err *e)
+cli_mend_file(struct cli_ctx *h, struct err *e)
 {
 	struct buf faults = BUF(4 * KB), out = BUF(4 * (size_t)LIMIT_WORK_MEMORY_BYTES);
 	struct merge_count n;

@@ -13,7 +13,7 @@
 
 #include "base/limits.h"
 #include "workcli/merge_driver.h"
-#include "workcli/hand.h"
+#include "workcli/context.h"
 #include "workcli/replace.h"
 #include "workcli/git.h"
 #include "work/exchange/exchange.h"

@@ -37,31 +37,20 @@ struct facts {
 };
 
 static int
-ask(struct cli_hand *h, const char *operation, struct str args, struct reply *r,
-    struct err *e)
-{
-	int rc = client_call(h->client, operation, args, r);
-
-	if (rc != OK)
-		*e = r->err;
-	return rc;
-}
-
-static int
-facts_read(struct cli_hand *h, struct facts *f, struct err *e)
+facts_read(struct cli_ctx *x, struct facts *f)
 {
 	struct buf args = BUF(4 * KB);
-	int rc = ask(h, "stats", STR_NONE, &f->stats, e);
+	int rc = cli_call(x, "stats", STR_NONE, &f->stats);
 
 	if (rc == OK) {
-		buf_add_fmt(&args, "{\"limit\":%d}", READY_SHOWN);
-		rc = ask(h, "ready", buf_str(&args), &f->ready, e);
+		json_add_fmt(&args, "{'limit':%d}", READY_SHOWN);
+		rc = cli_call(x, "ready", buf_str(&args), &f->ready);
 	}
 	if (rc == OK) {
 		buf_clear(&args);
 		json_add_fmt(&args, "{'status':'in_progress','limit':%d,"
-		    "'assignee':%.*s}", HELD_SHOWN, FMT(h->actor));
-		rc = ask(h, "list", buf_str(&args), &f->held, e);
+		    "'assignee':%.*s}", HELD_SHOWN, FMT(x->actor));
+		rc = cli_call(x, "list", buf_str(&args), &f->held);
 	}
 	buf_release(&args);
 	return rc;
@@ -84,50 +73,44 @@ add_items(struct buf *b, const char *title, jnode list, const char *none)
 }
 
 static void
-print_text(const struct cli_hand *h, const struct facts *f)
+print_text(struct cli_ctx *x, const struct facts *f)
 {
-	struct buf *b = h->out, title = BUF(2 * KB);
-	jnode s = f->stats.data;
+	struct buf title = BUF(2 * KB);
 
-	buf_add(b, str_of(head));
-	buf_add_fmt(b, "\nNow: %lld items: %lld open (%lld ready), %lld in progress, "
-	    "%lld closed; %lld blocked.\n",
-	    (long long)cli_get_int(s, "total_issues", 0),
-	    (long long)cli_get_int(s, "open_issues", 0),
-	    (long long)cli_get_int(s, "ready_issues", 0),
-	    (long long)cli_get_int(s, "in_progress_issues", 0),
-	    (long long)cli_get_int(s, "closed_issues", 0),
-	    (long long)cli_get_int(s, "blocked_issues", 0));
-	add_items(b, "Ready, first first:", f->ready.data, "nothing");
+	buf_add(x->out, str_of(head));
+	cli_add_fmt(x, f->stats.data, "\nNow: <total_issues> items: <open_issues> open "
+	    "(<ready_issues> ready), <in_progress_issues> in progress, "
+	    "<closed_issues> closed; <blocked_issues> blocked.\n");
+	add_items(x->out, "Ready, first first:", f->ready.data, "nothing");
 	buf_lit(&title, "You (");
-	cli_add_line(&title, h->actor);
+	cli_add_line(&title, x->actor);
 	buf_lit(&title, ") work on:");
-	add_items(b, title.p, f->held.data, "nothing");
+	add_items(x->out, title.p, f->held.data, "nothing");
 	buf_release(&title);
 }
 
 static void
-print_json(const struct cli_hand *h, const struct facts *f)
+print_json(struct cli_ctx *x, const struct facts *f)
 {
-	struct buf text = BUF(LIMIT_WORK_OUT_BYTES), *b = &text;
+	struct buf json = BUF(LIMIT_WORK_OUT_BYTES);
 
-	json_add_fmt(b, "{'text':%s,'actor':%.*s,'stats':%-.*s,'ready':%-.*s,"
-	    "'in_progress':%-.*s}", head, FMT(h->actor), FMT(f->stats.data_text),
+	json_add_fmt(&json, "{'text':%s,'actor':%.*s,'stats':%-.*s,'ready':%-.*s,"
+	    "'in_progress':%-.*s}", head, FMT(x->actor), FMT(f->stats.data_text),
 	    FMT(f->ready.data_text), FMT(f->held.data_text));
-	cli_add_indented(h->out, buf_str(b));
-	buf_release(b);
+	cli_add_indented(x->out, buf_str(&json));
+	buf_release(&json);
 }
 
 int
-cli_prime(struct cli_hand *h, struct err *e)
+cli_run_prime(struct cli_ctx *x)
 {
 	struct facts f = { 0 };
-	int rc = facts_read(h, &f, e);
+	int rc = facts_read(x, &f);
 
-	if (rc == OK && h->json)
-		print_json(h, &f);
+	if (rc == OK && x->json)
+		print_json(x, &f);
 	else if (rc == OK)
-		print_text(h, &f);
+		print_text(x, &f);
 	reply_release(&f.stats);
 	reply_release(&f.ready);
 	reply_release(&f.held);

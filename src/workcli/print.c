@@ -14,15 +14,15 @@ cli_print_closed(struct cli_ctx *x, jnode item)
 	struct str reason = line_text(x->line, "reason");
 	jnode next = json_get(item, S("claimed"));
 
-	if (!x->hand.quiet) {
+	if (!x->quiet) {
 		cli_add_fmt(x, item, "<ok> Closed <id>: ");
-		cli_add_line(&x->out, reason.n > 0 ? reason : S("Closed"));
-		buf_add_char(&x->out, '\n');
+		cli_add_line(x->out, reason.n > 0 ? reason : S("Closed"));
+		buf_add_char(x->out, '\n');
 	}
 	if (json_is_object(next))
 		cli_print_claimed(x, next);
-	else if (next != NULL && !x->hand.quiet)
-		buf_lit(&x->out, "No ready work is left to claim.\n");
+	else if (next != NULL && !x->quiet)
+		buf_lit(x->out, "No ready work is left to claim.\n");
 }
 
 void
@@ -30,19 +30,19 @@ cli_print_reopened(struct cli_ctx *x, jnode item)
 {
 	struct str reason = line_text(x->line, "reason");
 
-	if (x->hand.quiet)
+	if (x->quiet)
 		return;
 	cli_add_ink(x, INK_BLUE, S("\xe2\x86\xbb"));
 	cli_add_fmt(x, item, reason.n > 0 ? " Reopened <id>: " : " Reopened <id>");
-	cli_add_line(&x->out, reason);
-	buf_add_char(&x->out, '\n');
+	cli_add_line(x->out, reason);
+	buf_add_char(x->out, '\n');
 }
 
 void
 cli_print_claimed(struct cli_ctx *x, jnode item)
 {
 	cli_add_fmt(x, item, !json_is_object(item) ? "No ready work to claim.\n" :
-	    x->hand.quiet ? "<id>\n" : "<ok> Claimed <id>: <title>\n"
+	    x->quiet ? "<id>\n" : "<ok> Claimed <id>: <title>\n"
 	    "  Lease of <lease.holder> until <lease.until>\n");
 }
 
@@ -53,7 +53,7 @@ cli_print_claimed(struct cli_ctx *x, jnode item)
 static void
 delete_preview(struct cli_ctx *x, jnode data)
 {
-	struct buf *b = &x->out;
+	struct buf *b = x->out;
 
 	cli_add_ink(x, INK_YELLOW, S("DELETE PREVIEW"));
 	buf_lit(b, "\n\nIssues to delete:\n");
@@ -80,7 +80,7 @@ cli_print_deleted(struct cli_ctx *x, jnode data)
 		delete_preview(x, data);
 		return;
 	}
-	if (x->hand.quiet)
+	if (x->quiet)
 		return;
 	cli_add_each(x, json_get(data, S("issues")), "<ok> Deleted <id>\n");
 	if (cli_get_int(data, "dependencies_removed", 0) > 0)
@@ -142,7 +142,7 @@ cli_print_renamed(struct cli_ctx *x, jnode data)
 	struct json_iter it = json_each(json_get(data, S("issues")));
 	bool dry = line_has(x->line, "dry-run");
 
-	if (!dry && x->hand.quiet)
+	if (!dry && x->quiet)
 		return;
 	cli_add_fmt(x, data, dry ? "DRY RUN: would rename" : "<ok> Renamed");
 	cli_add_fmt(x, data, " <renamed> issues: prefix <old_prefix> \xe2\x86\x92 "
@@ -166,14 +166,14 @@ cli_print_batch(struct cli_ctx *x, jnode data)
 {
 	struct json_iter it = json_each(json_get(data, S("results")));
 
-	while (!x->hand.quiet && json_next(&it)) {
+	while (!x->quiet && json_next(&it)) {
 		jnode result = json_get(it.value, S("data"));
 
 		if (!json_bool(json_get(it.value, S("success")))) {
 			cli_add_ink(x, INK_RED, S("\xe2\x9c\x97"));
 			cli_add_fmt(x, it.value, " <error>\n");
 		} else if (json_bool(json_get(it.value, S("rolled_back")))) {
-			buf_lit(&x->out, "- rolled back\n");
+			buf_lit(x->out, "- rolled back\n");
 		} else {
 			cli_add_fmt(x, result, batch_answer(result));
 		}

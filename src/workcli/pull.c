@@ -18,7 +18,7 @@
 #include "base/str.h"
 #include "workcli/cmd.h"
 #include "workcli/merge_driver.h"
-#include "workcli/hand.h"
+#include "workcli/context.h"
 #include "workcli/replace.h"
 #include "workcli/pull.h"
 

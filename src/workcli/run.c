@@ -90,7 +90,7 @@ each_call(struct each *s, struct str id)
 	if (s->extra_key != NULL)
 		args_add_text(&s->args, s->extra_key, s->extra);
 	rc = cli_call(s->x, s->x->cmd->operation, args_end(&s->args), &r);
-	if (rc == OK && s->x->hand.json)
+	if (rc == OK && s->x->json)
 		each_add_json(s, &r);
 	else if (rc == OK)
 		cli_print(s->x, r.data);
@@ -111,7 +111,7 @@ each_show(struct each *s)
 	buf_add(&all, buf_str(&s->json));
 	if (array)
 		buf_add_char(&all, ']');
-	cli_add_indented(&s->x->out, buf_str(&all));
+	cli_add_indented(s->x->out, buf_str(&all));
 	buf_release(&all);
 }
 
@@ -133,7 +133,7 @@ each_run(struct each *s)
 		if (rc == ERR_TIMEOUT || rc == ERR_SYNTAX)
 			break;
 	}
-	if (s->x->hand.json)
+	if (s->x->json)
 		each_show(s);
 	buf_release(&s->args);
 	buf_release(&s->json);
@@ -183,7 +183,7 @@ cli_run_update(struct cli_ctx *x)
 		any |= x->line->given[i].flag->arg != NULL;
 	if (any)
 		return each_run(&s);
-	buf_lit(x->hand.json ? &x->notes : &x->out, "No updates specified\n");
+	buf_lit(x->json ? x->notes : x->out, "No updates specified\n");
 	return OK;
 }
 
@@ -283,7 +283,7 @@ page_take(struct pages *p, const struct reply *r, bool whole)
 	buf_clear(&p->after);
 	buf_add(&p->after, cli_get_str(r->data, "next"));
 	if (!whole)
-		cli_flush(&p->x->hand);
+		cli_flush(p->x);
 }
 
 static int
@@ -291,7 +291,7 @@ pages_rest(struct pages *p)
 {
 	struct reply r = { 0 };
 	struct err e;
-	int rc = client_hold(p->x->hand.client, &e);
+	int rc = client_hold(p->x->client, &e);
 
 	if (rc != OK)
 		return cli_fail(p->x, rc, "%s", e.text);
@@ -300,8 +300,8 @@ pages_rest(struct pages *p)
 		if (rc == OK)
 			page_take(p, &r, false);
 	} while (rc == OK && p->after.n > 0 && p->left > 0 &&
-	    !p->x->hand.unwritten);
-	client_let_go(p->x->hand.client);
+	    !p->x->unwritten);
+	client_let_go(p->x->client);
 	reply_release(&r);
 	return rc;
 }
@@ -336,7 +336,7 @@ pages_run(struct pages *p)
 static void
 json_part(struct pages *p, struct str array)
 {
-	struct buf *out = &p->x->out, one = BUF(LIMIT_WORK_OUT_BYTES);
+	struct buf *out = p->x->out, one = BUF(LIMIT_WORK_OUT_BYTES);
 	struct str s;
 
 	cli_add_indented(&one, array);
@@ -350,16 +350,16 @@ static void
 page_show(struct pages *p, jnode items, struct str text, bool whole)
 {
 	struct cli_ctx *x = p->x;
-	bool quiet = x->hand.quiet;
+	bool quiet = x->quiet;
 
-	x->hand.quiet = quiet || !whole;     /* a heading counts what follows it */
-	if (!x->hand.json)
+	x->quiet = quiet || !whole;     /* a heading counts what follows it */
+	if (!x->json)
 		cli_print(x, items);
 	else if (whole)
-		cli_add_indented(&x->out, text);
+		cli_add_indented(x->out, text);
 	else if (json_count(items) > 0)
 		json_part(p, text);
-	x->hand.quiet = quiet;
+	x->quiet = quiet;
 }
 
 int
@@ -370,8 +370,8 @@ cli_run_pages(struct cli_ctx *x)
 	int rc = pages_run(&p);
 
 	/* What was shown in parts was flushed. */
-	if (rc == OK && x->hand.json && p.shown > 0 && x->out.n == 0)
-		buf_lit(&x->out, "\n]\n");
+	if (rc == OK && x->json && p.shown > 0 && x->out->n == 0)
+		buf_lit(x->out, "\n]\n");
 	return rc;
 }
 
@@ -379,14 +379,14 @@ static void
 page_know(struct pages *p, jnode items, struct str text, bool whole)
 {
 	(void)text, (void)whole;
-	cli_format_know(p->drawn, &p->x->out, items);
+	cli_format_know(p->drawn, p->x->out, items);
 }
 
 static void
 page_draw(struct pages *p, jnode items, struct str text, bool whole)
 {
 	(void)text, (void)whole;
-	cli_format_add(p->drawn, &p->x->out, items);
+	cli_format_add(p->drawn, p->x->out, items);
 }
 
 /* A graph needs to know all its nodes before its edges. */
@@ -410,7 +410,7 @@ list_formatted(struct cli_ctx *x, struct str format)
 		rc = pages_run(&p);
 	}
 	if (rc == OK)
-		cli_format_end(&f, &x->out);
+		cli_format_end(&f, x->out);
 	cli_format_release(&f);
 	return rc;
 }
@@ -421,7 +421,7 @@ cli_run_list(struct cli_ctx *x)
 	struct str format = line_text(x->line, "format");
 
 	if (str_eq(format, S("json"))) {
-		x->hand.json = true;
+		x->json = true;
 		format = STR_NONE;
 	}
 	return format.p != NULL ? list_formatted(x, format) : cli_run_pages(x);
@@ -435,25 +435,25 @@ show_created(struct cli_ctx *x, jnode results, struct str file)
 	struct json_iter it = json_each(results);
 	struct buf json = BUF(LIMIT_WORK_OUT_BYTES);
 
-	if (!x->hand.json && !x->hand.quiet)
-		buf_add_fmt(&x->out, "\xe2\x9c\x93 Created %zu issues from %.*s:\n",
+	if (!x->json && !x->quiet)
+		buf_add_fmt(x->out, "\xe2\x9c\x93 Created %zu issues from %.*s:\n",
 		    json_count(results), FMT(file));
 	buf_add_char(&json, '[');
 	while (json_next(&it)) {
 		jnode item = json_get(it.value, S("data"));
 
-		if (x->hand.json) {
+		if (x->json) {
 			buf_add(&json, json.n > 1 ? S(",") : S(""));
 			json_add_node(&json, item);
-		} else if (x->hand.quiet) {
+		} else if (x->quiet) {
 			cli_print(x, item);
 		} else {
 			cli_add_fmt(x, item, "  <id>: <title> [<priority>, <issue_type>]\n");
 		}
 	}
 	buf_add_char(&json, ']');
-	if (x->hand.json)
-		cli_add_indented(&x->out, buf_str(&json));
+	if (x->json)
+		cli_add_indented(x->out, buf_str(&json));
 	buf_release(&json);
 }
 

@@ -33,9 +33,9 @@ static int
 sync_exec(void *ctx)
 {
 	struct cli_ctx *x = ctx;
-	char *actor = mem_cstr(x->hand.actor);
+	char *actor = mem_cstr(x->actor);
 	char *push = line_has(x->line, "auto-push") ? NULL : "--no-push";
-	char *argv[] = { "cohort", "work", "sync", "--quiet", "--db", x->workspace.db,
+	char *argv[] = { "cohort", "work", "sync", "--quiet", "--db", x->found.db,
 		"--actor", actor, push, push != NULL ? "--no-pull" : NULL, NULL };
 
 	execv(SELF, argv);
@@ -93,7 +93,7 @@ daemon_be(struct cli_ctx *x, nsec interval)
 		rc = log_to(x, log);
 	}
 	if (rc == OK)
-		rc = daemon_run(&x->workspace, &o, &e);
+		rc = daemon_run(x->workspace, &o, &e);
 	return rc < 0 && e.code != OK ? cli_fail(x, rc, "%s", e.text) : rc;
 }
 
@@ -106,7 +106,7 @@ start_exec(struct cli_ctx *x)
 	struct str interval = line_text(x->line, "interval");
 	struct str log = line_text(x->line, "log");
 	char *argv[16] = { "cohort", "work", "daemon", "--background", "--db",
-		x->workspace.db };
+		x->found.db };
 	int n = 6, null = open("/dev/null", O_RDWR);
 
 	if (interval.p != NULL) {
@@ -137,15 +137,15 @@ start_wait(struct cli_ctx *x, pid_t pid, struct daemon_status *s)
 	struct err e = { 0 };
 
 	while (clock_mono() < until) {
-		if (daemon_status(&x->workspace, s, &e) == OK && s->running)
+		if (daemon_status(x->workspace, s, &e) == OK && s->running)
 			return OK;
 		if (waitpid(pid, NULL, WNOHANG) == pid)
 			return cli_fail(x, ERR_IO, "the daemon ended at once; see "
-			    "%s/work.log", x->workspace.dir);
+			    "%s/work.log", x->workspace->dir);
 		git_pause_ms(5);
 	}
 	return cli_fail(x, ERR_TIMEOUT, "the daemon did not start in time; see %s/work.log",
-	    x->workspace.dir);
+	    x->workspace->dir);
 }
 
 static void
@@ -158,9 +158,9 @@ status_json(struct cli_ctx *x, const struct daemon_status *s)
 		buf_add_fmt(&b, ",\"pid\":%lld", (long long)s->pid);
 		args_add_text(&b, "version", str_of(s->version));
 	}
-	args_add_text(&b, "folder", str_of(x->workspace.dir));
+	args_add_text(&b, "folder", str_of(x->workspace->dir));
 	buf_add_char(&b, '}');
-	cli_add_indented(&x->out, buf_str(&b));
+	cli_add_indented(x->out, buf_str(&b));
 	buf_release(&b);
 }
 
@@ -175,19 +175,19 @@ daemon_begin(struct cli_ctx *x, const struct daemon_status *now)
 		return cli_fail(x, ERR_BUSY, "daemon already running (PID %lld)\n"
 		    "Use '%s daemon --stop' to stop it first", (long long)now->pid,
 		    x->program);
-	if (x->workspace.read_only)
+	if (x->workspace->read_only)
 		return cli_fail(x, ERR_DENIED, "%s may not be written; commands work "
-		    "without a daemon there", x->workspace.dir);
+		    "without a daemon there", x->workspace->dir);
 	pid = fork();
 	if (pid == 0)
 		start_exec(x);
 	if (pid < 0)
 		return cli_fail(x, ERR_IO, "fork: %s", strerror(errno));
 	rc = start_wait(x, pid, &s);
-	if (rc == OK && x->hand.json)
+	if (rc == OK && x->json)
 		status_json(x, &s);
-	else if (rc == OK && !x->hand.quiet)
-		buf_add_fmt(&x->out, "\xe2\x9c\x93 Daemon started (PID %lld)\n",
+	else if (rc == OK && !x->quiet)
+		buf_add_fmt(x->out, "\xe2\x9c\x93 Daemon started (PID %lld)\n",
 		    (long long)s.pid);
 	return rc;
 }
@@ -200,13 +200,13 @@ daemon_end(struct cli_ctx *x, const struct daemon_status *now)
 	int rc = OK;
 
 	if (now->running)
-		rc = daemon_stop(&x->workspace, x->timeout, &e);
+		rc = daemon_stop(x->workspace, x->timeout, &e);
 	if (rc < 0 && rc != ERR_NOTFOUND)
 		return cli_fail(x, rc, "%s", e.text);
-	if (x->hand.json)
+	if (x->json)
 		status_json(x, &s);
-	else if (!x->hand.quiet)
-		buf_add(&x->out, now->running ? S("\xe2\x9c\x93 Daemon stopped\n") :
+	else if (!x->quiet)
+		buf_add(x->out, now->running ? S("\xe2\x9c\x93 Daemon stopped\n") :
 		    S("Daemon is not running\n"));
 	return OK;
 }
@@ -214,14 +214,14 @@ daemon_end(struct cli_ctx *x, const struct daemon_status *now)
 static int
 daemon_tell(struct cli_ctx *x, const struct daemon_status *s)
 {
-	if (x->hand.json)
+	if (x->json)
 		status_json(x, s);
 	else if (s->running)
-		buf_add_fmt(&x->out, "\xe2\x9c\x93 Daemon is running (PID %lld)\n"
+		buf_add_fmt(x->out, "\xe2\x9c\x93 Daemon is running (PID %lld)\n"
 		    "  Version: %s\n  Log: %s/work.log\n", (long long)s->pid, s->version,
-		    x->workspace.dir);
+		    x->workspace->dir);
 	else
-		buf_lit(&x->out, "\xe2\x9c\x97 Daemon is not running\n");
+		buf_lit(x->out, "\xe2\x9c\x97 Daemon is not running\n");
 	return OK;
 }
 
@@ -239,7 +239,7 @@ cli_run_daemon(struct cli_ctx *x)
 	if (line_has(l, "background") || line_has(l, "foreground") ||
 	    getenv("BD_DAEMON_FOREGROUND") != NULL)
 		return daemon_be(x, interval);
-	rc = daemon_status(&x->workspace, &s, &e);
+	rc = daemon_status(x->workspace, &s, &e);
 	if (rc < 0)
 		return cli_fail(x, rc, "%s", e.text);
 	if (line_has(l, "status") || line_has(l, "health"))
@@ -262,16 +262,16 @@ found(struct doctor *d, const char *name, bool good, bool mended, const char *de
 	struct cli_ctx *x = d->x;
 
 	d->sick |= !good && !mended;
-	if (x->hand.json) {
+	if (x->json) {
 		json_add_fmt(&d->json, ",{'name':%s,'ok':%hhd,'fixed':%hhd,'detail':%s}", name,
 		    good || mended, mended, detail);
 		return;
 	}
 	cli_add_ink(x, good || mended ? INK_GREEN : INK_RED,
 	    good || mended ? S("\xe2\x9c\x93") : S("\xe2\x9c\x97"));
-	buf_add_fmt(&x->out, " %-13s ", name);
-	cli_add_line(&x->out, str_of(detail));
-	buf_add_fmt(&x->out, "%s\n", mended ? " (fixed)" : "");
+	buf_add_fmt(x->out, " %-13s ", name);
+	cli_add_line(x->out, str_of(detail));
+	buf_add_fmt(x->out, "%s\n", mended ? " (fixed)" : "");
 }
 
 static bool
@@ -296,7 +296,7 @@ check_database(struct doctor *d)
 	struct reply r = { 0 };
 	char detail[256];
 
-	if (client_call(x->hand.client, "info", STR_NONE, &r) < 0) {
+	if (client_call(x->client, "info", STR_NONE, &r) < 0) {
 		found(d, "database", false, false, r.err.text);
 	} else {
 		snprintf(detail, sizeof detail, "%lld items, %lld events, schema %lld",
@@ -304,7 +304,7 @@ check_database(struct doctor *d)
 		    (long long)cli_get_int(r.data, "events", 0),
 		    (long long)cli_get_int(r.data, "schema", 0));
 		found(d, "database", true, false, detail);
-		found(d, "journal", is_wal(x->workspace.db), false, is_wal(x->workspace.db) ?
+		found(d, "journal", is_wal(x->workspace->db), false, is_wal(x->workspace->db) ?
 		    "write-ahead log" : "not a write-ahead log: readers and writers wait "
 		    "for each other on this file system");
 	}
@@ -319,7 +319,7 @@ check_counts(struct doctor *d)
 	char detail[128];
 	bool good;
 
-	if (client_call(d->x->hand.client, "recount", d->fix ? S("{\"fix\":true}") :
+	if (client_call(d->x->client, "recount", d->fix ? S("{\"fix\":true}") :
 	    STR_NONE, &r) < 0) {
 		found(d, "counts", false, false, r.err.text);
 		reply_release(&r);
@@ -330,10 +330,10 @@ check_counts(struct doctor *d)
 	    "%lld differ from a full recount", (long long)cli_get_int(r.data, "total", 0));
 	found(d, "counts", good, !good && json_bool(json_get(r.data, S("fixed"))), detail);
 	it = json_each(json_get(r.data, S("differences")));
-	while (!d->x->hand.json && json_next(&it)) {
-		buf_lit(&d->x->out, "    ");
-		json_add_node(&d->x->out, it.value);
-		buf_add_char(&d->x->out, '\n');
+	while (!d->x->json && json_next(&it)) {
+		buf_lit(d->x->out, "    ");
+		json_add_node(d->x->out, it.value);
+		buf_add_char(d->x->out, '\n');
 	}
 	reply_release(&r);
 }
@@ -346,7 +346,7 @@ check_daemon(struct doctor *d)
 	char detail[128];
 	bool same, mended;
 
-	if (daemon_status(&d->x->workspace, &s, &e) < 0) {
+	if (daemon_status(d->x->workspace, &s, &e) < 0) {
 		found(d, "daemon", false, false, e.text);
 		return;
 	}
@@ -357,7 +357,7 @@ check_daemon(struct doctor *d)
 	same = strcmp(s.version, COHORT_VERSION) == 0;
 	snprintf(detail, sizeof detail, "PID %lld, version %s%s", (long long)s.pid,
 	    s.version, same ? "" : "; this is " COHORT_VERSION);
-	mended = !same && d->fix && daemon_stop(&d->x->workspace, d->x->timeout, &e) == OK;
+	mended = !same && d->fix && daemon_stop(d->x->workspace, d->x->timeout, &e) == OK;
 	found(d, "daemon", same, mended, detail);
 }
 
@@ -368,7 +368,7 @@ check_socket(struct doctor *d)
 	struct stat st;
 	bool closed, mended;
 
-	workspace_path(&d->x->workspace, "sock", path);
+	workspace_path(d->x->workspace, "sock", path);
 	if (lstat(path, &st) != 0)
 		return;
 	closed = S_ISSOCK(st.st_mode) && (st.st_mode & 077) == 0;
@@ -386,7 +386,7 @@ check_gitignore(struct doctor *d)
 	struct err e = { 0 };
 	bool good, mended = false;
 
-	snprintf(path, sizeof path, "%s/.gitignore", d->x->workspace.dir);
+	snprintf(path, sizeof path, "%s/.gitignore", d->x->workspace->dir);
 	good = cli_read_file(str_of(path), &text, &e) == OK &&
 	    str_contains(buf_str(&text), S("*\n")) &&
 	    str_contains(buf_str(&text), S("!issues.jsonl"));
@@ -403,7 +403,7 @@ check_file(struct doctor *d)
 {
 	struct buf faults = BUF(4 * KB);
 
-	cli_file_faults(&d->x->hand, &faults);
+	cli_file_faults(d->x, &faults);
 	buf_add_char(&faults, '\0');
 	found(d, "issues.jsonl", faults.n == 1, false, faults.n == 1 ?
 	    "one line an item, no conflicts" : faults.p);
@@ -420,10 +420,10 @@ check_merge_driver(struct doctor *d)
 		    "--merge-driver tells it",
 		[DRIVER_KNOWN] = "git merges issues.jsonl by fields",
 	};
-	enum driver has = cli_has_merge_driver(&d->x->workspace);
+	enum driver has = cli_has_merge_driver(d->x->workspace);
 	struct err e;
 	bool mended = has == DRIVER_NAMED && d->fix &&
-	    cli_install_merge_driver(&d->x->workspace, &e) == OK;
+	    cli_install_merge_driver(d->x->workspace, &e) == OK;
 
 	found(d, "merge driver", has != DRIVER_NAMED, mended, words[has]);
 }
@@ -443,20 +443,20 @@ cli_run_doctor(struct cli_ctx *x)
 	}
 	check_daemon(&d);
 	check_socket(&d);
-	if (strcmp(strrchr(x->workspace.dir, '/') + 1, WORKSPACE_FOLDER) == 0) {
+	if (strcmp(strrchr(x->workspace->dir, '/') + 1, WORKSPACE_FOLDER) == 0) {
 		check_gitignore(&d);
 		check_file(&d);
 		check_merge_driver(&d);
 	}
-	if (x->hand.json) {
+	if (x->json) {
 		buf_add_fmt(&all, "{\"ok\":%s,\"checks\":[%.*s]}",
 		    d.sick ? "false" : "true", FMT(buf_str(&d.json)));
-		cli_add_indented(&x->out, buf_str(&all));
+		cli_add_indented(x->out, buf_str(&all));
 	}
 	buf_release(&d.json);
 	buf_release(&all);
 	if (d.sick && !d.fix)
-		buf_add_fmt(&x->notes, "'%s doctor --fix' repairs what can be.\n",
+		buf_add_fmt(x->notes, "'%s doctor --fix' repairs what can be.\n",
 		    x->program);
 	return d.sick ? ERR_CONFLICT : OK;
 }

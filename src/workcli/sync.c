@@ -27,7 +27,7 @@
 #include "base/id.h"
 #include "base/limits.h"
 #include "workcli/merge_driver.h"
-#include "workcli/hand.h"
+#include "workcli/context.h"
 #include "workcli/lines.h"
 #include "workcli/replace.h"
 #include "workcli/pull.h"
@@ -36,7 +36,7 @@
 #define FILE_NAME "issues.jsonl"
 
 struct sync {
-	struct cli_hand *h;
+	struct cli_ctx *h;
 	const struct cli_sync_options *o;
 	struct err *e;
 	struct git git;
@@ -538,7 +538,7 @@ sync_run(struct sync *s)
 }
 
 int
-cli_sync(struct cli_hand *h, const struct cli_sync_options *o, struct err *e)
+cli_sync(struct cli_ctx *h, const struct cli_sync_options *o, struct err *e)
 {
 	struct sync s = { .h = h, .o = o, .e = e, .lock = -1,
 		.now = { .fd = -1 },

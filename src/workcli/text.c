@@ -126,10 +126,10 @@ void
 cli_add_ink(struct cli_ctx *x, enum ink ink, struct str s)
 {
 	if (x->colour && ink != INK_NONE)
-		buf_add_fmt(&x->out, "\033[%sm", inks[ink]);
-	cli_add_line(&x->out, s);
+		buf_add_fmt(x->out, "\033[%sm", inks[ink]);
+	cli_add_line(x->out, s);
 	if (x->colour && ink != INK_NONE)
-		buf_lit(&x->out, "\033[0m");
+		buf_lit(x->out, "\033[0m");
 }
 
 struct painted { const char *word; enum ink ink; };
@@ -141,7 +141,7 @@ add_word(struct cli_ctx *x, const struct painted *words, struct str s, size_t wi
 		words++;
 	cli_add_ink(x, words->ink, s);
 	for (size_t n = cli_text_width(s); n < width; n++)
-		buf_add_char(&x->out, ' ');
+		buf_add_char(x->out, ' ');
 }
 
 void
@@ -216,11 +216,11 @@ add_member(struct cli_ctx *x, struct str name, size_t width, jnode n)
 	else if (str_eq(name, S("issue_type")))
 		cli_add_type(x, json_str(n), width);
 	else if (str_ends(name, S("_at")))
-		cli_add_time(&x->out, json_str(n));
+		cli_add_time(x->out, json_str(n));
 	else if (json_is_string(n))
-		cli_add_padded(&x->out, json_str(n), width);
+		cli_add_padded(x->out, json_str(n), width);
 	else if (n != NULL)
-		json_add_node(&x->out, n);
+		json_add_node(x->out, n);
 }
 
 /* What stands between < and >. */
@@ -236,9 +236,9 @@ add_field(struct cli_ctx *x, jnode o, struct str field)
 	if (str_eq(name, S("ok")))
 		cli_add_ink(x, INK_GREEN, S("\xe2\x9c\x93"));
 	else if (str_eq(name, S("program")))
-		buf_add(&x->out, str_of(x->program));
+		buf_add(x->out, str_of(x->program));
 	else if (str_eq(name, S("$")))
-		cli_add_line(&x->out, last_operand(x));
+		cli_add_line(x->out, last_operand(x));
 	else
 		add_member(x, name, (size_t)columns, member_at(o, name));
 }
@@ -249,7 +249,7 @@ cli_add_fmt(struct cli_ctx *x, jnode o, const char *template)
 	struct str rest = str_of(template), text, field;
 
 	while (str_next(&rest, '<', &text)) {
-		buf_add(&x->out, text);
+		buf_add(x->out, text);
 		if (str_next(&rest, '>', &field))
 			add_field(x, o, field);
 	}
@@ -297,7 +297,7 @@ cli_add_joined(struct cli_ctx *x, jnode list, enum ink ink, char separator)
 
 	for (bool first = true; json_next(&it); first = false) {
 		if (!first)
-			buf_add_char(&x->out, separator);
+			buf_add_char(x->out, separator);
 		cli_add_ink(x, ink, json_is_string(it.value) ? json_str(it.value) :
 		    cli_get_str(it.value, "id"));
 	}

@@ -163,19 +163,21 @@ static struct str
 printed(char **argv, const char *data)
 {
 	static struct cli_line l;
-	static struct cli_ctx x;
+	static struct buf out, notes;
+	struct cli_ctx x = { .line = &l.in, .program = "bd", .out = &out,
+		.notes = &notes, .a = &a };
 	struct json_doc d;
 	struct err e;
 
 	CHECK_RC(parse(&l, argv, &e), OK);
-	buf_release(&x.out);
-	x = (struct cli_ctx){ .line = &l.in, .cmd = l.cmd, .program = "bd",
-		.out = BUF(MB), .notes = BUF(MB), .a = &a };
-	x.hand.quiet = line_has(&l.in, "quiet");
+	buf_release(&out);
+	out = BUF(MB);
+	x.cmd = l.cmd;
+	x.quiet = line_has(&l.in, "quiet");
 	CHECK_RC(json_parse(&d, str_of(data), &e), OK);
 	cli_print(&x, d.root);
 	json_release(&d);
-	return buf_str(&x.out);
+	return buf_str(&out);
 }
 
 #define ITEM(id, priority, type, title, more)                                 \

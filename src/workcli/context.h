@@ -1,34 +1,47 @@
 /*
- * hand.h - the commands of the tracker that are more than one operation:
- * what they get in hand, and what each promises.  local.c calls them.
+ * context.h - what a command of the tracker works with, and the commands that
+ * are more than one operation.
  *
- * They print by appending to h->out (what becomes stdout; cli_flush sends it
- * at once) and h->notes (stderr).  On failure they return a code with words in
+ * They print by appending to x->out (what becomes stdout; cli_flush sends it
+ * at once) and x->notes (stderr).  On failure they return a code with words in
  * e, which the caller prints as `Error: words`.
  *
  * SPDX-License-Identifier: MIT
  */
-#ifndef WORKCLI_HAND_H
-#define WORKCLI_HAND_H
+#ifndef WORKCLI_CONTEXT_H
+#define WORKCLI_CONTEXT_H
 
 #include "work/host/client.h"
 
-struct cli_hand {
-	struct client *client;               /* open */
-	const struct workspace *workspace;             /* NULL: the tracker of a server */
+struct cli_command;
+struct cli_host;
+struct flag_line;
+
+struct cli_ctx {
+	const struct flag_line *line;
+	const struct cli_command *cmd;
+	const struct cli_host *host;
+	const char *program;                 /* "bd" or "cohort work" */
+	struct client *client;               /* NULL until it is open */
+	struct client_remote remote;
+	const struct workspace *workspace;   /* NULL: none, or a server's tracker */
+	struct workspace found;              /* where that points to */
 	struct str actor;
-	bool actor_given;                    /* by --actor or the environment's
-	                                        BD_ACTOR; MCP else uses its client's name */
-	bool json, quiet;
+	bool actor_given;                    /* by --actor or the environment; MCP
+	                                        else uses its client's name */
+	nsec timeout;
+	bool timeout_is_ours;                /* not given */
+	bool json, quiet, colour;
 	struct buf *out, *notes;
 	/* Told how far a long operation is; NULL: nobody is there to see it. */
 	void (*progress)(void *ctx, size_t done, size_t total);
-	void *progress_ctx;
 	bool unwritten;                      /* stdout did not take it: exit code 1 */
+	struct arena *a;
 };
 
 /* Writes out and notes where they belong, and empties them. */
-void cli_flush(struct cli_hand *h);
+void cli_flush(struct cli_ctx *x);
+int cli_write(int fd, struct str s);         /* all of it; ERR_IO, see errno */
 
 /* ---- sync (sync.c) ----------------------------------------------------- */
 
@@ -38,22 +51,22 @@ struct cli_sync_options {
 	bool strict;                         /* cycles and loose dependencies are
 	                                        errors */
 };
-int cli_sync(struct cli_hand *h, const struct cli_sync_options *o,
+int cli_sync(struct cli_ctx *x, const struct cli_sync_options *o,
     struct err *e);
 
 /* The items of a clone's issues.jsonl, before anything else is done with it. */
-int cli_import_first(struct cli_hand *h, struct err *e);
+int cli_import_first(struct cli_ctx *x, struct err *e);
 /* The same into a tracker that init has just made. */
-int cli_import_made(struct cli_hand *h, struct err *e);
+int cli_import_made(struct cli_ctx *x, struct err *e);
 /* What a merge by lines did to issues.jsonl is mended: two lines with one id,
  * both sides of a conflict.  Nothing is written where nothing is wrong. */
-int cli_mend_file(struct cli_hand *h, struct err *e);
+int cli_mend_file(struct cli_ctx *x, struct err *e);
 /* Appends what is wrong with it; nothing if all is well. */
-void cli_file_faults(const struct cli_hand *h, struct buf *out);
+void cli_file_faults(const struct cli_ctx *x, struct buf *out);
 
 /* Items of a beads workspace.  from: its folder, database's folder or .jsonl;
  * empty: the nearest .beads/ from the current folder upwards. */
-int cli_import_beads(struct cli_hand *h, struct str from, bool skip_bad,
+int cli_import_beads(struct cli_ctx *x, struct str from, bool skip_bad,
     struct err *e);
 /* Appends the prefix that its items have; nothing if there are none. */
 int cli_beads_prefix(struct buf *out, struct err *e);
@@ -76,12 +89,6 @@ int cli_install_merge_driver(const struct workspace *workspace, struct err *e);
  * say what it is. */
 enum driver { DRIVER_NONE, DRIVER_NAMED, DRIVER_KNOWN };
 enum driver cli_has_merge_driver(const struct workspace *workspace);
-
-/* ---- for agents ---------------------------------------------------------------- */
-
-int cli_prime(struct cli_hand *h, struct err *e);          /* prime.c */
-/* Serves MCP on stdin and stdout until stdin ends. */
-int cli_mcp(struct cli_hand *h, struct err *e);            /* mcp.c */
 
 /* ---- files of items, for sync and others (files.c) ------------------------- */
 
