@@ -16,7 +16,6 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "net/rpc.h"
-#include "store/sqlite_priv.h"
 #include "work/host/client.h"
 #include "work/host/daemon.h"
 
@@ -299,40 +298,6 @@ stored(const char *sql)
 #define ITEMS  "SELECT count(*) FROM work_item"
 #define EVENTS "SELECT count(*) FROM work_event WHERE actor = 'ann'"
 
-/* What SQLite keeps of the file. */
-static int
-cached(struct desk *d)
-{
-	int now = 0, most;
-
-	sqlite3_db_status(sqlite_of(&d->db), SQLITE_DBSTATUS_CACHE_USED, &now, &most, 0);
-	return now;
-}
-
-/* Goal: a daemon with nothing to do is small, whatever it did. */
-TEST(desk_at_rest_keeps_no_pages)
-{
-	struct buf data = BUF(MB);
-	struct work_call call = { .operation = S("list"), .actor = S("ann"),
-	    .data = &data }, *calls[] = { &call };
-	struct desk d;
-	struct err e;
-	int rc;
-
-	workspace_setup();
-	CHECK_RC(desk_open(&d, &workspace, &e), OK);
-	call.tracker = d.tracker;
-	CHECK_RC(desk_run(&d, calls, &rc, 1), OK);
-	CHECK((size_t)cached(&d) > 8 * KB);
-	desk_rest(&d);
-	CHECK((size_t)cached(&d) <= 8 * KB);
-	CHECK_RC(desk_run(&d, calls, &rc, 1), OK);
-	CHECK_RC(rc, OK);
-	CHECK_STR(buf_str(&data), "[][]");
-	desk_close(&d);
-	buf_release(&data);
-}
-
 TEST(daemon_shares_a_commit_and_keeps_the_order)
 {
 	struct buf many = BUF(1 * MB);
@@ -456,138 +421,6 @@ TEST(daemon_answers_what_it_read_before_it_stops)
 	CHECK_RC(rpc_receive(c, &line, clock_mono() + 10 * NS_PER_S, &e), ERR_CLOSED);
 	ended(pid, 0);
 	CHECK_INT(stored(ITEMS), 2);
-}
-
-/* ---- transactions ------------------------------------------------------------ */
-
-static int
-fail_commit(void *ctx)
-{
-	(void)ctx;
-	return 1;
-}
-
-TEST(desk_gives_all_the_failure_of_a_commit)
-{
-	struct buf out[2] = { BUF(1 * MB), BUF(1 * MB) };
-	struct work_call call[2], *calls[2] = { &call[0], &call[1] };
-	struct json_doc args;
-	struct desk d;
-	struct err e;
-	int rcs[2];
-
-	workspace_setup();
-	CHECK_RC(desk_open(&d, &workspace, &e), OK);
-	CHECK_RC(json_parse(&args, S("{\"title\":\"x\"}"), &e), OK);
-	for (int i = 0; i < 2; i++)
-		call[i] = (struct work_call){ .tracker = d.tracker,
-			.operation = i == 0 ? S("create") : S("ready"),
-			.args = i == 0 ? args.root : NULL, .actor = S("a"),
-			.now = clock_wall_ms(), .data = &out[i] };
-	sqlite3_commit_hook(sqlite_of(&d.db), fail_commit, NULL);
-	CHECK(desk_run(&d, calls, rcs, 2) != OK);
-	CHECK_RC(rcs[0], ERR_IO);
-	CHECK_RC(rcs[1], ERR_IO);
-	CHECK(call[1].err.text[0] != '\0' && out[0].n == 0 && out[1].n == 0);
-	sqlite3_commit_hook(sqlite_of(&d.db), NULL, NULL);
-	CHECK_INT(stored(ITEMS), 0);
-	CHECK_INT(d.commits, 0);
-	CHECK_RC(desk_run(&d, calls, rcs, 2), OK);
-	CHECK(rcs[0] == OK && rcs[1] == OK && out[1].n > 10);
-	CHECK_INT(d.commits, 1);
-	CHECK_RC(desk_run(&d, calls + 1, rcs, 1), OK);
-	CHECK_INT(d.commits, 1);                     /* nothing changed */
-	CHECK_INT(stored(ITEMS), 1);
-	desk_close(&d);
-	json_release(&args);
-	buf_release(&out[0]);
-	buf_release(&out[1]);
-}
-
-/* Counts how often a call was begun. */
-static int
-count_begun(void *ctx, size_t done, size_t total)
-{
-	if (done == 0 && total == 0)
-		++*(int *)ctx;
-	return OK;
-}
-
-#define NEW "{\"title\":\"x\"}"
-
-/* Goal: of two calls in one transaction the one that failed leaves nothing, even
- * if it failed after a write; the other one is run again only then. */
-TEST(desk_keeps_nothing_of_a_call_that_failed_after_a_write)
-{
-	static const struct {
-		const char *operation, *args, *once;
-		size_t room;                         /* for the answer */
-		int rc, begun;
-	} others[] = {
-		{ "create", NEW, "", 8, ERR_TOOBIG, 2 },
-		{ "create", NEW, "k", 8, ERR_TOOBIG, 1 },
-		{ "close", "{\"id\":\"none\"}", "", MB, ERR_NOTFOUND, 1 },
-		{ "batch", "{\"operations\":[{\"operation\":\"create\",\"args\":" NEW
-		  "},{\"operation\":\"close\",\"args\":{\"id\":\"none\"}}]}", "", MB,
-		  ERR_NOTFOUND, 1 },
-	};
-	struct desk d;
-	struct err e;
-
-	workspace_setup();
-	CHECK_RC(desk_open(&d, &workspace, &e), OK);
-	for (size_t i = 0; i < COUNT(others); i++) {
-		struct buf good = BUF(MB), bad = BUF(others[i].room);
-		struct json_doc create, args;
-		struct work_call call[2], *calls[2] = { &call[0], &call[1] };
-		int rcs[2], begun = 0;
-
-		CHECK_RC(json_parse(&create, S(NEW), &e), OK);
-		CHECK_RC(json_parse(&args, str_of(others[i].args), &e), OK);
-		call[0] = (struct work_call){ .tracker = d.tracker, .data = &good,
-			.operation = S("create"), .args = create.root, .actor = S("a"),
-			.now = clock_wall_ms(), .tick = count_begun, .tick_ctx = &begun };
-		call[1] = (struct work_call){ .tracker = d.tracker, .data = &bad,
-			.operation = str_of(others[i].operation), .args = args.root,
-			.actor = S("b"), .now = clock_wall_ms(),
-			.once = str_of(others[i].once) };
-		CHECK_RC(desk_run(&d, calls, rcs, 2), OK);
-		CHECK_RC(rcs[0], OK);
-		CHECK_RC(rcs[1], others[i].rc);
-		CHECK(call[1].err.text[0] != '\0' && good.n > 10);
-		CHECK_INT(begun, others[i].begun);
-		CHECK_INT(stored(ITEMS), (int64_t)i + 1);
-		CHECK_INT(d.commits, (int64_t)i + 1);
-		json_release(&create);
-		json_release(&args);
-		buf_release(&good);
-		buf_release(&bad);
-	}
-	desk_close(&d);
-}
-
-/* Goal: what fills a round is answered before the next call begins. */
-TEST(desk_ends_a_round_that_is_full)
-{
-	struct buf data[3] = { BUF(MB), BUF(MB), BUF(MB) };
-	struct work_call call[3], *calls[3] = { &call[0], &call[1], &call[2] };
-	struct desk d;
-	struct err e;
-	int rcs[3];
-
-	workspace_setup();
-	CHECK_RC(desk_open(&d, &workspace, &e), OK);
-	for (size_t i = 0; i < COUNT(call); i++)
-		call[i] = (struct work_call){ .tracker = d.tracker, .data = &data[i],
-			.operation = S("ping"), .actor = S("a"), .now = clock_wall_ms() };
-	CHECK_RC(desk_run(&d, calls, rcs, 3), OK);
-	CHECK_INT(d.ran, 3);
-	d.round_bytes = 1;
-	CHECK_RC(desk_run(&d, calls, rcs, 3), OK);
-	CHECK_INT(d.ran, 1);
-	desk_close(&d);
-	for (size_t i = 0; i < COUNT(data); i++)
-		buf_release(&data[i]);
 }
 
 /* ---- long operations ----------------------------------------------------------- */
