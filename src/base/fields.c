@@ -178,12 +178,6 @@ fields_fail(struct fields *f, const char *key, int rc, const char *format, ...)
 	failed(f, key == NULL, rc);
 }
 
-static const char *
-known_at(const void *table, size_t i)
-{
-	return ((const char *const *)table)[i];
-}
-
 static bool
 is_known(const struct fields *f, struct str key)
 {
@@ -199,16 +193,14 @@ fields_end(struct fields *f)
 	struct json_iter it = json_each(f->node);
 
 	while (json_is_object(f->node) && json_next(&it)) {
-		struct str key = json_str(it.key);
-		const char *near;
+		struct str_near near = { .word = str_sub(json_str(it.key), 0, 64) };
 
-		if (is_known(f, key))
+		if (is_known(f, json_str(it.key)))
 			continue;
-		key = str_sub(key, 0, 64);
-		near = str_nearest(key, known_at, f->known, f->known_n);
-		err_set(f->e, ERR_INVALID, "%.*s: unknown key%s%s%s", FMT(key),
-		    near != NULL ? "; did you mean \"" : "", near != NULL ? near : "",
-		    near != NULL ? "\"?" : "");
+		for (size_t i = 0; i < f->known_n; i++)
+			str_near_try(&near, f->known[i]);
+		err_near(f->e, ERR_INVALID, near.best, "\"", "%.*s: unknown key",
+		    FMT(near.word));
 		failed(f, false, ERR_INVALID);
 		break;
 	}

@@ -34,23 +34,11 @@ flag_find(const struct flag_line *l, struct str name, char letter)
 	return f != NULL ? f : find_in(l->common, name, letter);
 }
 
-static size_t
-rows_count(const struct flag *f)
+static void
+try_names(struct str_near *near, const struct flag *f)
 {
-	size_t n = 0;
-
-	while (f != NULL && f[n].name != NULL)
-		n++;
-	return n;
-}
-
-static const char *
-name_at(const void *table, size_t i)
-{
-	const struct flag_line *l = table;
-	size_t own = rows_count(l->own);
-
-	return i < own ? l->own[i].name : l->common[i - own].name;
+	for (; f != NULL && f->name != NULL; f++)
+		str_near_try(near, f->name);
 }
 
 static bool
@@ -81,11 +69,12 @@ unknown_letter(const struct flag_line *l, char letter, struct err *e)
 static int
 unknown(const struct flag_line *l, struct str name, struct err *e)
 {
-	const char *near = str_nearest(name, name_at, l, rows_count(l->own) +
-	    rows_count(l->common));
+	struct str_near near = { .word = name };
 
-	return err_near(e, ERR_INVALID, near, "--", "unknown flag: --%.*s%s", FMT(name),
-	    near == NULL ? text_hint(l) : "");
+	try_names(&near, l->own);
+	try_names(&near, l->common);
+	return err_near(e, ERR_INVALID, near.best, "--", "unknown flag: --%.*s%s",
+	    FMT(name), near.best == NULL ? text_hint(l) : "");
 }
 
 /* ---- a line ------------------------------------------------------------------ */

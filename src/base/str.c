@@ -387,24 +387,17 @@ str_distance(struct str a, struct str b, unsigned max)
 	return row[b.n] > max ? max + 1 : row[b.n];
 }
 
-const char *
-str_nearest(struct str word, const char *(*name)(const void *table, size_t i),
-    const void *table, size_t n)
+void
+str_near_try(struct str_near *n, const char *name)
 {
-	const char *best = NULL;
-	unsigned best_distance = 0;
+	struct str s = str_of(name);
+	unsigned max = (unsigned)(s.n > n->word.n ? s.n : n->word.n) / 3 + 1;
+	unsigned d = str_distance(n->word, s, max);
 
-	for (size_t i = 0; i < n; i++) {
-		struct str s = str_of(name(table, i));
-		unsigned max = (unsigned)(s.n > word.n ? s.n : word.n) / 3 + 1;
-		unsigned d = str_distance(word, s, max);
-
-		if (word.n > 1 && str_starts(s, word))
-			d = 1;                   /* begun, not mistyped */
-		if (d > max || (best != NULL && d >= best_distance))
-			continue;
-		best = name(table, i);
-		best_distance = d;
-	}
-	return best;
+	if (n->word.n > 1 && str_starts(s, n->word))
+		d = 1;                       /* begun, not mistyped */
+	if (d > max || (n->best != NULL && d >= n->distance))
+		return;
+	n->best = name;
+	n->distance = d;
 }

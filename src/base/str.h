@@ -65,9 +65,14 @@ uint64_t str_hash_keyed(struct str s);       /* SipHash-1-3, key per process:
 
 /* Levenshtein distance, capped at `max + 1`; for did-you-mean. */
 unsigned str_distance(struct str a, struct str b, unsigned max);
-/* The one of n names that is nearest to word, or begins with it; NULL: none is
- * near enough. */
-const char *str_nearest(struct str word,
-    const char *(*name)(const void *table, size_t i), const void *table, size_t n);
+
+/* The name that is nearest to word, or begins with it, of those that were tried;
+ * of two as near the first.  best is NULL as long as none is near enough. */
+struct str_near {
+	struct str word;
+	const char *best;
+	unsigned distance;                   /* of best */
+};
+void str_near_try(struct str_near *n, const char *name);
 
 #endif

@@ -570,16 +570,9 @@ expr_function_at(int index)
 const char *
 expr_function_near(struct str name)
 {
-	const char *best = NULL;
-	unsigned nearest = 3;
+	struct str_near near = { .word = name };
 
-	for (size_t i = 0; i < COUNT(functions); i++) {
-		unsigned d = str_distance(name, str_of(functions[i].name), 2);
-
-		if (d < nearest) {
-			nearest = d;
-			best = functions[i].name;
-		}
-	}
-	return best;
+	for (size_t i = 0; i < COUNT(functions); i++)
+		str_near_try(&near, functions[i].name);
+	return near.best;
 }

@@ -134,12 +134,6 @@ cmd_version(const struct flag_command *cmd, int argc, char **argv)
 
 /* ---- help -------------------------------------------------------------------- */
 
-static const char *
-name_at(const void *table, size_t i)
-{
-	return ((const struct flag_command *)table)[i].name;
-}
-
 static void
 add_man(struct buf *b)
 {
@@ -171,6 +165,7 @@ static int
 add_about(struct buf *b, int argc, char **argv, struct err *e)
 {
 	struct str first = str_of(argc > 0 ? argv[0] : "");
+	struct str_near near = { .word = first };
 	int words;
 	size_t i = command_find(argc, argv, &words);
 
@@ -180,9 +175,12 @@ add_about(struct buf *b, int argc, char **argv, struct err *e)
 		flags_add_command(b, "cohort", &c);
 		return OK;
 	}
-	if (argc > 0 && !flags_is_group(&commands, first))
-		return err_near(e, ERR_INVALID, str_nearest(first, name_at, rows,
-		    COMMANDS), "\"", "unknown command \"%.*s\"", FMT(first));
+	if (argc > 0 && !flags_is_group(&commands, first)) {
+		for (i = 0; i < COMMANDS; i++)
+			str_near_try(&near, rows[i].name);
+		return err_near(e, ERR_INVALID, near.best, "\"",
+		    "unknown command \"%.*s\"", FMT(first));
+	}
 	flags_add_list(b, &commands, first);
 	return OK;
 }

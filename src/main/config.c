@@ -281,11 +281,10 @@ read_env(struct config *c, char **env, struct err *e)
 }
 
 static const char *
-env_at(const void *table, size_t i)
+env_at(size_t i)
 {
 	static char name[SETTINGS][64];
 
-	(void)table;
 	env_name(&settings[i], name[i]);
 	return name[i];
 }
@@ -303,7 +302,7 @@ static bool
 is_known_env(struct str name)
 {
 	for (size_t i = 0; i < SETTINGS; i++)
-		if (str_eq(str_of(env_at(NULL, i)), name))
+		if (str_eq(str_of(env_at(i)), name))
 			return true;
 	for (size_t i = 0; i < COUNT(tracker_env); i++)
 		if (str_eq(str_of(tracker_env[i]), name))
@@ -317,15 +316,17 @@ warn_unknown_env(struct config *c, char **env)
 {
 	for (; *env != NULL; env++) {
 		struct str rest = str_of(*env), name;
-		const char *near;
+		struct str_near near;
+		struct err e;
 
 		if (!str_next(&rest, '=', &name) || !str_starts(name, S("COHORT_")) ||
 		    is_known_env(name))
 			continue;
-		near = str_nearest(name, env_at, NULL, SETTINGS);
-		buf_add_fmt(&c->warnings, "%.*s is no setting%s%s%s\n", FMT(name),
-		    near != NULL ? "; did you mean " : "",
-		    near != NULL ? near : "", near != NULL ? "?" : "");
+		near = (struct str_near){ .word = name };
+		for (size_t i = 0; i < SETTINGS; i++)
+			str_near_try(&near, env_at(i));
+		err_near(&e, ERR_INVALID, near.best, "", "%.*s is no setting", FMT(name));
+		buf_add_fmt(&c->warnings, "%s\n", e.text);
 	}
 }
 

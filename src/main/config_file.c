@@ -39,20 +39,15 @@ fail(struct reader *r, const char *text)
 	    r->event.start_mark.line + 1, text);
 }
 
-static const char *
-key_at(const void *table, size_t i)
-{
-	(void)table;
-	return settings[i].key;
-}
-
 static int
 unknown_key(struct reader *r)
 {
 	struct str key = buf_str(&r->key);
-	const char *near = str_nearest(key, key_at, NULL, SETTINGS);
+	struct str_near near = { .word = key };
 
-	return err_near(r->e, ERR_INVALID, near, "", "%s:%zu: unknown setting \"%.*s\"",
+	for (size_t i = 0; i < SETTINGS; i++)
+		str_near_try(&near, settings[i].key);
+	return err_near(r->e, ERR_INVALID, near.best, "", "%s:%zu: unknown setting \"%.*s\"",
 	    r->name, r->event.start_mark.line + 1, FMT(key));
 }
 

@@ -35,12 +35,6 @@ print_help(FILE *to)
 	return to == stdout ? 0 : EXIT_USAGE;
 }
 
-static const char *
-name_at(const void *table, size_t i)
-{
-	return ((const struct name *)table)[i].name;
-}
-
 /* The first word of a known command? */
 static bool
 is_known(struct str word)
@@ -57,12 +51,13 @@ is_known(struct str word)
 static int
 unknown(const char *word)
 {
-	const char *near = str_nearest(str_of(word), name_at, names, COUNT(names));
+	struct str_near near = { .word = str_of(word) };
+	struct err e;
 
-	fprintf(stderr, "cohort: unknown command \"%s\"", word);
-	if (near != NULL)
-		fprintf(stderr, "; did you mean \"%s\"?", near);
-	fprintf(stderr, "\nTry 'cohort help'.\n");
+	for (size_t i = 0; i < COUNT(names); i++)
+		str_near_try(&near, names[i].name);
+	err_near(&e, ERR_METHOD, near.best, "\"", "unknown command \"%s\"", word);
+	fprintf(stderr, "cohort: %s\nTry 'cohort help'.\n", e.text);
 	return EXIT_USAGE;
 }
 

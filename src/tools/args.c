@@ -296,19 +296,18 @@ unknown(jnode properties, struct str key, const struct place *at, struct err *e)
 {
 	struct json_iter it = json_each(properties);
 	struct buf words = BUF(WORDS_MAX);
-	struct str near = STR_NONE;
+	struct str_near near = { .word = key };
 	const char *dot = at->n > 0 ? "." : "";
 	int rc;
 
 	while (json_next(&it)) {
-		if (str_distance(key, json_str(it.key), 2) <= 2)
-			near = json_str(it.key);
+		str_near_try(&near, json_str(it.key).p);
 		buf_add_fmt(&words, "%s\"%.*s\"", words.n > 0 ? ", " : "",
 		    FMT(json_str(it.key)));
 	}
-	if (near.n > 0)
-		rc = err_set(e, ERR_INVALID, "argument \"%s%s%.*s\": unknown; did you "
-		    "mean \"%.*s\"?", at->name, dot, FMT(key), FMT(near));
+	if (near.best != NULL)
+		rc = err_near(e, ERR_INVALID, near.best, "\"",
+		    "argument \"%s%s%.*s\": unknown", at->name, dot, FMT(key));
 	else
 		rc = err_set(e, ERR_INVALID, "argument \"%s%s%.*s\": unknown; %s%.*s",
 		    at->name, dot, FMT(key), words.n > 0 ? "known: " : "there are none",

@@ -81,22 +81,14 @@ arg_check(const struct arg *arg, jnode args, struct err *e)
 	return OK;
 }
 
-static const char *
-arg_name(const void *table, size_t i)
-{
-	return ((const struct arg *)table)[i].name;
-}
-
 static int
 unknown_arg(const struct operation *op, struct str key, struct err *e)
 {
-	const char *near;
-	size_t n = 0;
+	struct str_near near = { .word = key };
 
-	while (op->args[n].name != NULL)
-		n++;
-	near = str_nearest(key, arg_name, op->args, n);
-	return err_near(e, ERR_INVALID, near, "\"", "%s: \"%.*s\" is not an argument of it",
+	for (const struct arg *a = op->args; a->name != NULL; a++)
+		str_near_try(&near, a->name);
+	return err_near(e, ERR_INVALID, near.best, "\"", "%s: \"%.*s\" is not an argument of it",
 	    op->name, FMT(key));
 }
 

@@ -142,7 +142,7 @@ not_found(struct work *w, struct str id)
 {
 	struct str full = id_full(w, id);
 	unsigned best = 3;
-	struct str near = STR_NONE;
+	const char *near = NULL;
 	struct query q = query_of(&w->db, SQL_ITEM_RANGE, db_i64(w->t.seq),
 	    db_str(S("")), db_str(S("\x7f")), db_i64(NEAR_SCAN));
 
@@ -151,14 +151,12 @@ not_found(struct work *w, struct str id)
 
 		if (d < best) {
 			best = d;
-			near = query_str(&q, 1, &w->a);
+			near = query_str(&q, 1, &w->a).p;
 		}
 	}
 	query_end(&q);
-	if (near.n > 0)
-		return work_fail(w, ERR_NOTFOUND, "issue %.*s not found; did you mean "
-		    "%.*s?", FMT(id), FMT(near));
-	return work_fail(w, ERR_NOTFOUND, "issue %.*s not found", FMT(id));
+	return err_near(&w->call->err, ERR_NOTFOUND, near, "", "issue %.*s not found",
+	    FMT(id));
 }
 
 /* What stands under the id of a deleted item: perhaps its new name. */

@@ -102,20 +102,13 @@ work_operation_find(struct str name)
 	return NULL;
 }
 
-static const char *
-name_at(const void *table, size_t i)
-{
-	(void)table;
-	return work_operation(i);
-}
-
 int
 work_operation_unknown(struct str name, struct err *e)
 {
-	size_t n = 0;
+	struct str_near near = { .word = name };
 
-	while (work_operation(n) != NULL)
-		n++;
-	return err_near(e, ERR_METHOD, str_nearest(name, name_at, NULL, n), "\"",
+	for (size_t i = 0; work_operation(i) != NULL; i++)
+		str_near_try(&near, work_operation(i));
+	return err_near(e, ERR_METHOD, near.best, "\"",
 	    "unknown operation \"%.*s\"", FMT(name));
 }

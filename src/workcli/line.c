@@ -28,12 +28,6 @@ cli_command_find(struct str name)
 
 /* ---- the command ----------------------------------------------------------------- */
 
-static const char *
-command_name(const void *table, size_t i)
-{
-	return ((const struct cli_command *)table)[i].name;
-}
-
 /* What people and models say elsewhere. */
 static const struct { const char *word, *command; } other_words[] = {
 	{ "add", "create" }, { "new", "create" }, { "edit", "update" },
@@ -51,11 +45,15 @@ static const struct { const char *word, *command; } other_words[] = {
 const char *
 cli_command_near(struct str name)
 {
+	struct str_near near = { .word = name };
+
 	for (size_t i = 0; i < COUNT(other_words); i++) {
 		if (str_eq(name, str_of(other_words[i].word)))
 			return other_words[i].command;
 	}
-	return str_nearest(name, command_name, cli_commands, cli_commands_n);
+	for (size_t i = 0; i < cli_commands_n; i++)
+		str_near_try(&near, cli_commands[i].name);
+	return near.best;
 }
 
 static int

@@ -280,12 +280,13 @@ static int
 help_unknown(struct cli_ctx *x, struct str name)
 {
 	const char *near = cli_command_near(name);
+	struct err e;
 
 	if (near == NULL)
 		return cli_fail(x, ERR_SYNTAX, "unknown command \"%.*s\"; '%s help' "
 		    "lists all", FMT(name), x->program);
-	return cli_fail(x, ERR_SYNTAX, "unknown command \"%.*s\"; did you mean "
-	    "\"%s\"?", FMT(name), near);
+	err_near(&e, ERR_SYNTAX, near, "\"", "unknown command \"%.*s\"", FMT(name));
+	return cli_fail(x, e.code, "%s", e.text);
 }
 
 int
