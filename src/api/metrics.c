@@ -7,14 +7,14 @@
 #include "api/metrics.h"
 
 #include <assert.h>
-#include <dirent.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "api/api_priv.h"
 #include "api/fields.h"
 #include "api/params.h"
 #include "base/account.h"
+#include "base/mem.h"
+#include "net/files.h"
 
 const uint32_t metrics_bounds_us[METRICS_BUCKETS] = {
 	500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000,
@@ -246,34 +246,6 @@ add_accounts(struct buf *b)
 	    (double)account_used(&account_output));
 }
 
-static double
-resident_bytes(void)
-{
-	unsigned long size = 0, resident = 0;
-	FILE *f = fopen("/proc/self/statm", "re");
-
-	if (f == NULL)
-		return 0;
-	if (fscanf(f, "%lu %lu", &size, &resident) != 2)
-		resident = 0;
-	fclose(f);
-	return (double)resident * (double)sysconf(_SC_PAGESIZE);
-}
-
-static double
-open_files(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	size_t n = 0;
-
-	if (d == NULL)
-		return 0;
-	while (readdir(d) != NULL)
-		n++;
-	closedir(d);
-	return n > 3 ? (double)(n - 3) : 0;     /* without . .. and d itself */
-}
-
 int
 system_metrics(struct call *c)
 {
@@ -288,12 +260,12 @@ system_metrics(struct call *c)
 	add_runs(b, sh);
 	add_store(b, sh->o.store);
 	add_one(b, "process_resident_memory_bytes", "gauge", "Resident memory.",
-	    resident_bytes());
+	    (double)mem_resident());
 	add_accounts(b);
 	add_one(b, "process_cpu_seconds_total", "counter",
 	    "User and system CPU time.", (double)clock_cpu() / 1e9);
 	add_one(b, "process_open_fds", "gauge", "Open file descriptors.",
-	    open_files());
+	    (double)files_open());
 	call_reply(c, 200, S("text/plain; version=0.0.4; charset=utf-8"), STR_NONE,
 	    buf_str(b));
 	return OK;

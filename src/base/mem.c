@@ -85,9 +85,8 @@ mem_setup(unsigned threads)
 	mallopt(M_ARENA_MAX, (int)threads + OTHERS);
 }
 
-/* Bytes in memory; 0 when nobody tells. */
-static size_t
-resident(void)
+size_t
+mem_resident(void)
 {
 	char text[64];
 	unsigned long all, here;
@@ -116,7 +115,7 @@ trim_own_arena(void)
 bool
 mem_has_grown(const struct mem_level *since)
 {
-	return resident() >= since->here + GROWN ||
+	return mem_resident() >= since->here + GROWN ||
 	    mallinfo2().fordblks >= since->free + GROWN;
 }
 
@@ -125,7 +124,7 @@ mem_trim(struct mem_level *now)
 {
 	trim_own_arena();
 	malloc_trim(TOP_PAD);
-	now->here = resident();
+	now->here = mem_resident();
 	now->free = mallinfo2().fordblks;
 }
 

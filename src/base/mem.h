@@ -21,6 +21,8 @@ char *mem_cstr(struct str s);                /* NUL-ended copy, free() it */
 /* How malloc behaves in a server of so many busy threads: buffers of one turn
  * stay in the process from turn to turn.  Before the first other thread. */
 void mem_setup(unsigned threads);
+/* Bytes of this process in memory; 0 when the kernel does not tell. */
+size_t mem_resident(void);
 /* What was resident and what was free after a trim; 0 at first. */
 struct mem_level { size_t here, free; };
 

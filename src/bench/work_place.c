@@ -22,6 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 
 #define NAME_SOCKET   ".cohort/work.sock"
@@ -230,21 +231,6 @@ spawn(const struct run *r, int out_fd, int err_fd, pid_t *pid, struct err *e)
 	return rc == 0 ? OK : err_set(e, ERR_IO, "%s: %s", argv[0], strerror(rc));
 }
 
-static void
-read_all(int fd, struct buf *out)
-{
-	char *at;
-	ssize_t n;
-
-	while ((at = buf_room(out, 64 * KB)) != NULL) {
-		n = read(fd, at, 64 * KB);
-		if (n > 0)
-			buf_added(out, (size_t)n);
-		else if (n == 0 || errno != EINTR)
-			break;
-	}
-}
-
 int
 run_process(struct run *r, struct err *e)
 {
@@ -258,7 +244,7 @@ run_process(struct run *r, struct err *e)
 	if (r->out != NULL)
 		close(out[1]);
 	if (rc == OK && r->out != NULL)
-		read_all(out[0], r->out);
+		file_add_fd(out[0], r->out, NULL, NULL);     /* or its beginning */
 	if (r->out != NULL)
 		close(out[0]);
 	if (rc != OK)
@@ -276,15 +262,9 @@ int
 place_file_read(const struct place *p, const char *name, struct buf *out, struct err *e)
 {
 	char path[WB_PATH + 32];
-	int fd;
 
 	snprintf(path, sizeof path, "%s/%s", p->dir, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return err_set(e, ERR_NOTFOUND, "%s: %s", path, strerror(errno));
-	read_all(fd, out);
-	close(fd);
-	return OK;
+	return file_add(path, out, e);
 }
 
 int

@@ -80,14 +80,14 @@ limit_raise(void)
 	return r.rlim_cur;
 }
 
-static size_t
-count_open(void)
+size_t
+files_open(void)
 {
 	DIR *d = opendir("/proc/self/fd");
 	size_t n = 0;
 
 	if (d == NULL)
-		return 3;
+		return 3;                    /* without /proc: the standard ones */
 	for (const struct dirent *de = readdir(d); de != NULL; de = readdir(d))
 		n += de->d_name[0] != '.';
 	closedir(d);
@@ -97,7 +97,7 @@ count_open(void)
 int
 files_plan_make(struct files_plan *p, unsigned shards, struct err *e)
 {
-	int rc = files_plan_divide(p, limit_raise(), count_open(), shards, e);
+	int rc = files_plan_divide(p, limit_raise(), files_open(), shards, e);
 
 	if (rc == OK)
 		account_set_capacity(&account_files, p->shared);

@@ -26,6 +26,8 @@ struct files_plan {
  * not suffice, and sets the account.  Before any shard.  ERR_LIMIT when they
  * do not suffice for one: e says how many are needed. */
 int files_plan_make(struct files_plan *p, unsigned shards, struct err *e);
+/* Descriptors that this process has open now. */
+size_t files_open(void);
 /* The plan for `allowed` files, `open` of them open.  Changes nothing. */
 int files_plan_divide(struct files_plan *p, size_t allowed, size_t open,
     unsigned shards, struct err *e);

@@ -29,6 +29,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "store/store_priv.h"
 
@@ -64,14 +65,9 @@ lock_sign(int fd)
 static int
 lock_holder(const char *path)
 {
-	char text[32] = "";
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char text[32];
 
-	if (fd < 0)
-		return 0;
-	if (pread(fd, text, sizeof text - 1, 0) < 0)
-		text[0] = '\0';
-	close(fd);
+	file_head(path, text, sizeof text);
 	return (int)strtol(text, NULL, 10);
 }
 
