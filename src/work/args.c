@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "work/operation.h"
+#include "work/row.h"
 
 const char *const work_status_names[] = {
 	"open", "in_progress", "blocked", "deferred", "closed", NULL
@@ -12,18 +12,80 @@ const char *const work_type_names[] = {
 	"bug", "feature", "task", "epic", "chore", NULL
 };
 const char *const work_dep_names[] = {
-	"blocks", "related", "parent-child", "discovered-from", NULL
+	"blocks", "related", "parent-child", "discovered-from", "relates-to", NULL
 };
 
-static const char *const *
-words_of(enum arg_kind kind)
+/* ---- checked against the row -------------------------------------------------- */
+
+/* The words as bits, 0 with "all"; ~0: one of them is none of these. */
+static unsigned
+words_read(struct str list, const char *const *words)
 {
-	switch (kind) {
-	case ARG_STATUS: return work_status_names;
-	case ARG_TYPE:   return work_type_names;
-	case ARG_DEP:    return work_dep_names;
-	default:         return NULL;
+	unsigned set = 0;
+	bool all = false;
+	struct str part;
+
+	while (str_next(&list, ',', &part)) {
+		int i = 0;
+
+		part = str_trim(part);
+		while (words[i] != NULL && !str_eq(part, str_of(words[i])))
+			i++;
+		if (words[i] != NULL)
+			set |= 1u << i;
+		else if (str_eq(part, S("all")))
+			all = true;
+		else
+			return ~0u;
 	}
+	return all ? 0 : set;
+}
+
+static int
+words_check(const struct arg *arg, jnode args, struct err *e)
+{
+	jnode n = json_get(args, str_of(arg->name));
+	int word;
+
+	if (json_is_string(n) && words_read(json_str(n), arg->words) != ~0u)
+		return OK;
+	return json_get_enum(args, arg->name, arg->name, arg->words, 0, &word, e);
+}
+
+static bool
+time_read(struct str s, msec now, msec *out)
+{
+	bool days = str_ends(s, S("d"));
+	char date[] = "2026-11-21T00:00:00Z";
+	int64_t n;
+	nsec age;
+
+	if (days && str_to_i64(str_sub(s, 0, s.n - 1), &n)) {
+		*out = now - n * 86400000;
+		return n >= 0 && n < 1000000;
+	}
+	if (clock_parse(s, 0, &age)) {
+		*out = now - age / NS_PER_MS;
+		return true;
+	}
+	if (s.n != strlen("2026-11-21"))
+		return work_time_parse(s, out);
+	memcpy(date, s.p, s.n);
+	return work_time_parse(str_of(date), out);
+}
+
+static int
+time_check(const struct arg *arg, jnode args, struct err *e)
+{
+	struct str s = STR_NONE;
+	msec at;
+	int rc = json_get_str(args, arg->name, arg->name, STR_NONE,
+	    (size_t)arg->max, &s, e);
+
+	if (rc != OK || s.p == NULL || time_read(s, 0, &at))
+		return rc;
+	return err_set(e, ERR_INVALID, "%s: expected a time as 2026-11-21T08:30:00Z, a "
+	    "date or an age such as 36h or 30d, got \"%.*s\"", arg->name, FMT(s));
 }
 
 static int
@@ -72,9 +134,13 @@ arg_check(const struct arg *arg, jnode args, struct err *e)
 		return json_get_bool(args, arg->name, arg->name, false, &b, e);
 	case ARG_TEXTS:
 		return texts_check(arg, args, e);
-	case ARG_STATUS: case ARG_TYPE: case ARG_DEP:
-		return json_get_enum(args, arg->name, arg->name,
-		    words_of(arg->kind), 0, &word, e);
+	case ARG_WORD:
+		return json_get_enum(args, arg->name, arg->name, arg->words, 0,
+		    &word, e);
+	case ARG_WORDS:
+		return words_check(arg, args, e);
+	case ARG_TIME:
+		return time_check(arg, args, e);
 	case ARG_ARRAY:
 		return json_get_array(args, arg->name, arg->name, &args, e);
 	}
@@ -92,11 +158,11 @@ unknown_arg(const struct operation *op, struct str key, struct err *e)
 	    op->name, FMT(key));
 }
 
-static const struct arg *
-arg_find(const struct operation *op, struct str key)
+const struct arg *
+work_arg_find(const struct operation *op, struct str name)
 {
 	for (const struct arg *a = op->args; a->name != NULL; a++) {
-		if (str_eq(str_of(a->name), key))
+		if (str_eq(str_of(a->name), name))
 			return a;
 	}
 	return NULL;
@@ -112,7 +178,7 @@ work_args_check(const struct operation *op, jnode args, struct err *e)
 		return err_set(e, ERR_INVALID, "args: expected an object, got %s",
 		    json_kind(args));
 	while (rc == OK && json_next(&it)) {
-		const struct arg *a = arg_find(op, json_str(it.key));
+		const struct arg *a = work_arg_find(op, json_str(it.key));
 
 		rc = a == NULL ? unknown_arg(op, json_str(it.key), e) :
 		    arg_check(a, args, e);
@@ -124,6 +190,8 @@ work_args_check(const struct operation *op, jnode args, struct err *e)
 	}
 	return rc;
 }
+
+/* ---- read ----------------------------------------------------------------------- */
 
 jnode
 arg_node(const struct work_call *c, const char *name)
@@ -172,4 +240,20 @@ arg_word(const struct work_call *c, const char *name, const char *const *words,
 			return i;
 	}
 	return fallback;
+}
+
+unsigned
+arg_words(const struct work_call *c, const char *name, const char *const *words)
+{
+	return words_read(arg_text(c, name), words);
+}
+
+msec
+arg_time(const struct work_call *c, const char *name)
+{
+	msec at = INT64_MIN;
+
+	if (arg_given(c, name))
+		time_read(arg_text(c, name), c->now, &at);
+	return at;
 }

@@ -72,18 +72,38 @@ body_next(struct str body, size_t *at, struct str *key, struct str *value)
 	return true;
 }
 
-/* A member that is a string without escapes, as ids are; else p NULL. */
-static struct str
-text_of(struct str body, struct str wanted)
+bool
+body_element(struct str array, size_t *at, struct str *element)
 {
-	struct str key, value;
+	size_t from = *at + 1;               /* over the bracket or comma */
+
+	if (from >= array.n || array.p[*at] == ']')
+		return false;
+	*at = value_end(array, from);
+	*element = str_sub(array, from, *at - from);
+	return element->n > 0;
+}
+
+struct str
+body_value(struct str body, struct str key)
+{
+	struct str name, value;
 	size_t at = 0;
 
-	while (body_next(body, &at, &key, &value)) {
-		if (str_eq(key, wanted) && value.n >= 2 && value.p[0] == '"')
-			return str_sub(value, 1, value.n - 2);
+	while (body_next(body, &at, &name, &value)) {
+		if (str_eq(name, key))
+			return value;
 	}
 	return STR_NONE;
+}
+
+struct str
+body_text(struct str body, struct str key)
+{
+	struct str value = body_value(body, key);
+
+	return value.n >= 2 && value.p[0] == '"' ? str_sub(value, 1, value.n - 2) :
+	    STR_NONE;
 }
 
 void
@@ -123,7 +143,7 @@ short_add(struct str body, struct str edge, struct buf *out)
 	}
 	json_add_key(out, "dependency_type");
 	buf_add_char(out, '"');
-	buf_add(out, text_of(edge, S("type")));
+	buf_add(out, body_text(edge, S("type")));
 	buf_lit(out, "\"}");
 }
 
@@ -132,7 +152,7 @@ static int
 target_add(struct work *w, struct str edge, struct buf *out, bool *first)
 {
 	struct query q = query_of(&w->db, SQL_BODY_OF, db_i64(w->t.seq),
-	    db_str(text_of(edge, S("depends_on_id"))));
+	    db_str(body_text(edge, S("depends_on_id"))));
 	int rc = query_row(&q);
 
 	if (rc == OK) {
@@ -149,16 +169,13 @@ static int
 targets_add(struct work *w, struct str edges, struct buf *out)
 {
 	bool first = true;
+	struct str edge;
 	int rc = OK;
 
 	json_add_key(out, "dependencies");
 	buf_add_char(out, '[');
-	for (size_t at = 0; rc == OK && at + 1 < edges.n && edges.p[at] != ']'; ) {
-		size_t end = value_end(edges, at + 1);
-
-		rc = target_add(w, str_sub(edges, at + 1, end - at - 1), out, &first);
-		at = end;
-	}
+	for (size_t at = 0; rc == OK && body_element(edges, &at, &edge); )
+		rc = target_add(w, edge, out, &first);
 	buf_add_char(out, ']');
 	return rc;
 }

@@ -11,7 +11,7 @@
  */
 #include <stdio.h>
 
-#include "work/row.h"
+#include "work/listing.h"
 #include "work/work_priv.h"
 
 /* ---- the end of a lease --------------------------------------------------------------- */
@@ -180,24 +180,6 @@ claim_item(struct work *w, int64_t seq)
 	return rc == OK ? claim_save(w, &it, &was) : rc;
 }
 
-/* The oldest of the highest priority, with no assignee or the wanted one. */
-static int
-ready_first(struct work *w, int64_t *seq)
-{
-	struct work_call *c = w->call;
-	bool mine = !arg_given(c, "assignee");
-	struct str who = mine ? c->actor : arg_text(c, "assignee");
-	int rc = ERR_NOTFOUND;
-
-	for (int p = 0; rc == ERR_NOTFOUND && p <= PRIORITY_MAX; p++) {
-		if (arg_given(c, "priority") && p != arg_int(c, "priority", p))
-			continue;
-		rc = query_one_i64(query_of(&w->db, SQL_READY_FIRST,
-		    db_i64(w->t.seq), db_i64(p), db_str(who), db_i64(!mine)), seq);
-	}
-	return rc == OK || rc == ERR_NOTFOUND ? rc : work_fail_db(w, rc);
-}
-
 static int
 claim_ready(struct work *w)
 {
@@ -226,6 +208,7 @@ lease_next(struct work *w, struct work_call *c)
 int
 op_claim(struct work *w, struct work_call *c)
 {
+	struct json_iter it = json_each(c->args);
 	int64_t seq;
 	int rc;
 
@@ -234,9 +217,14 @@ op_claim(struct work *w, struct work_call *c)
 		    "claim: expected either \"id\" or \"ready\"");
 	if (arg_bool(c, "ready"))
 		return claim_ready(w);
-	if (arg_given(c, "priority") || arg_given(c, "assignee"))
-		return work_fail(w, ERR_INVALID, "claim: \"priority\" and \"assignee\" "
-		    "choose among the ready; leave them out with \"id\"");
+	while (json_next(&it)) {
+		struct str key = json_str(it.key);
+
+		if (!str_eq(key, S("id")) && !str_eq(key, S("lease_ms")) &&
+		    !str_eq(key, S("ready")) && !json_is_null(it.value))
+			return work_fail(w, ERR_INVALID, "claim: \"%.*s\" chooses among "
+			    "the ready; leave it out with \"id\"", FMT(key));
+	}
 	rc = item_seq(w, arg_text(c, "id"), &seq);
 	return rc == OK ? claim_item(w, seq) : rc;
 }

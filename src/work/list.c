@@ -1,12 +1,15 @@
 /*
- * list.c - list, search and blocked: many items, by priority and then newest
- * first.
+ * list.c - list, ready and search: many items, by priority and then the newest
+ * first, or the oldest first for what is ready.
  *
  * There is one index for all of them, by (tracker, state, priority, created).
  * A list walks it priority by priority, with one cursor per wanted state, and
  * takes the newest of those under the cursors: what it costs is the size of
- * the answer, not of the tracker.  A filter by ids, labels or assignee whose
- * items are few starts at those instead, and sorts them.
+ * the answer, not of the tracker.  A filter by ids, parent, labels or assignee
+ * whose items are few starts at those instead, and sorts them.
+ *
+ * Other orders have no index: all that is wanted is walked, its keys are sorted,
+ * and then the answer is read by number.
  *
  * With `page` an answer ends after LIMIT_WORK_PAGE_BYTES and says where the next
  * one begins; without it, and without a limit, more than LIMIT_WORK_ROWS items
@@ -16,163 +19,72 @@
  */
 #include <stdlib.h>
 
-#include "work/row.h"
+#include "base/mem.h"
+#include "work/listing.h"
 #include "work/work_priv.h"
 
-#define LIST_STATES 10                       /* all but the tombstones' */
 #define FEW         4096                     /* items worth sorting */
 #define GLANCE      512                      /* rows worth a look before that */
 
 _Static_assert(SQL_LIST_9 - SQL_LIST_0 == LIST_STATES - 1,
     "a list statement per state");
-_Static_assert(LIST_STATES == 2 * STATUS_TOMBSTONE, "states before tombstones");
 
-/* What is wanted; texts with p == NULL and numbers < 0 do not matter. */
-struct filter {
-	unsigned states;                     /* a bit each */
-	int64_t priority, type;
-	struct str assignee;
-	struct str title, query;             /* anywhere in the title; in id,
-	                                        title or description */
-	struct str *words;                   /* all of them anywhere */
-	size_t words_n;
-	struct str *all, *any;               /* labels */
-	size_t all_n, any_n;
+const char *const work_order_names[] = {
+	"priority", "created", "updated", "closed", "status", "id", "title", "type",
+	"assignee", NULL
 };
+const char *const work_policy_names[] = { "priority", "oldest", "hybrid", NULL };
 
-/* The position of an item in the order of a list. */
-struct replace {
-	int64_t priority, created, seq;
-};
-
-/* The answer that is being written. */
-struct listing {
-	const struct filter *f;
-	int64_t left;                        /* items that still fit */
-	bool page, all;                      /* the answer is a page; no limit was given */
-	size_t from;                         /* of the answer in its text */
-	struct replace after;                  /* it begins behind this; */
-	bool resumes;                        /* if so */
-	struct replace last;                   /* the item that was offered last */
-	int64_t looked;                      /* bodies read to find texts */
-	int64_t rows;                        /* that may still be walked over */
-	int (*add)(struct work *w, int64_t seq, struct str body);
-};
-
-/* ---- texts -------------------------------------------------------------------- */
-
-static bool
-any_member_has(jnode item, const char *const *keys, struct str needle)
-{
-	for (; *keys != NULL; keys++) {
-		if (str_contains_nocase(json_str(json_get(item, str_of(*keys))), needle))
-			return true;
-	}
-	return false;
-}
-
-static bool
-texts_match(const struct filter *f, jnode item)
-{
-	static const char *const in_title[] = { "title", NULL };
-	static const char *const in_query[] = { "id", "title", "description", NULL };
-	static const char *const in_search[] = { "id", "title", "description",
-		"notes", "design", "acceptance_criteria", NULL };
-
-	if (f->title.p != NULL && !any_member_has(item, in_title, f->title))
-		return false;
-	if (f->query.p != NULL && !any_member_has(item, in_query, f->query))
-		return false;
-	for (size_t i = 0; i < f->words_n; i++) {
-		if (!any_member_has(item, in_search, f->words[i]))
-			return false;
-	}
-	return true;
-}
-
-static bool
-wants_texts(const struct filter *f)
-{
-	return f->title.p != NULL || f->query.p != NULL || f->words_n > 0;
-}
-
-/* *yes: does the body have the texts? */
-static int
-body_matches(struct work *w, struct listing *l, struct str body, bool *yes)
-{
-	struct json_doc doc;
-	struct err e;
-	int rc;
-
-	*yes = true;
-	if (!wants_texts(l->f))
-		return OK;
-	if (++l->looked > LIMIT_WORK_SCAN)
-		return work_fail(w, ERR_LIMIT, "more than %d items were searched: narrow "
-		    "it with a status, a label or a limit", LIMIT_WORK_SCAN);
-	rc = json_parse(&doc, body, &e);
-	if (rc == OK)
-		*yes = texts_match(l->f, doc.root);
-	json_release(&doc);
-	return rc == OK ? OK : work_fail(w, ERR_IO, "an item is damaged: %s", e.text);
-}
-
-/* ---- labels --------------------------------------------------------------------- */
-
-static int
-has_label(struct work *w, int64_t seq, struct str label, bool *yes)
-{
-	struct query q = query_of(&w->db, SQL_LABEL_HAS, db_i64(w->t.seq),
-	    db_str(label), db_i64(seq));
-	int rc = query_row(&q);
-
-	query_end(&q);
-	*yes = rc == OK;
-	return rc == OK || rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
-}
-
-static int
-labels_match(struct work *w, const struct filter *f, int64_t seq, bool *yes)
-{
-	bool some = f->any_n == 0, all = true;
-	int rc = OK;
-
-	for (size_t i = 0; rc == OK && all && i < f->all_n; i++)
-		rc = has_label(w, seq, f->all[i], &all);
-	for (size_t i = 0; rc == OK && all && !some && i < f->any_n; i++)
-		rc = has_label(w, seq, f->any[i], &some);
-	*yes = all && some;
-	return rc;
-}
+enum { ORDER_PRIORITY, ORDER_CREATED, ORDER_UPDATED, ORDER_CLOSED, ORDER_STATUS,
+	ORDER_ID, ORDER_TITLE, ORDER_TYPE, ORDER_ASSIGNEE,
+	ORDER_POLICY = ORDER_ASSIGNEE, ORDER_OLDEST, ORDER_HYBRID };
 
 /* ---- one item ----------------------------------------------------------------------- */
 
 static int
-listed_add(struct work *w, int64_t seq, struct str body)
+listed_add(struct work *w, struct listing *l, int64_t seq, struct str body)
 {
-	(void)seq;
+	(void)l, (void)seq;
+	json_add_comma(w->call->data);
 	return body_add(w, body, true, w->call->data);
 }
 
-/* A row whose columns fit: is it wanted, then it is in the answer. */
+/* One that is wanted is in the answer. */
+static int
+put(struct work *w, struct listing *l, int64_t seq, struct str body)
+{
+	int rc;
+
+	if (l->all && l->left == 1)
+		return work_fail(w, ERR_LIMIT, "more than %d items: ask for fewer, with a "
+		    "limit or a filter, or for pages (\"page\": true)", LIMIT_WORK_ROWS);
+	l->left--;
+	rc = l->add(w, l, seq, body);
+	if (l->page && w->call->data->n - l->from > LIMIT_WORK_PAGE_BYTES)
+		l->left = 0;
+	return rc;
+}
+
+/* A row whose columns fit. */
 static int
 offer(struct work *w, struct listing *l, int64_t seq, struct str body)
 {
-	bool yes;
-	int rc = labels_match(w, l->f, seq, &yes);
+	bool yes = false;
+	int rc = filter_match(w, &l->f, seq, body, &l->looked, &yes);
 
-	if (rc == OK && yes)
-		rc = body_matches(w, l, body, &yes);
-	if (rc != OK || !yes)
-		return rc;
-	if (l->all && l->left == 1)
-		return work_fail(w, ERR_LIMIT, "more than %d items: ask for them by pages "
-		    "(\"page\": true), or for fewer", LIMIT_WORK_ROWS);
-	json_add_comma(w->call->data);
-	l->left--;
-	rc = l->add(w, seq, body);
-	if (l->page && w->call->data->n - l->from > LIMIT_WORK_PAGE_BYTES)
-		l->left = 0;
+	return rc == OK && yes ? put(w, l, seq, body) : rc;
+}
+
+/* By its number, when it is known to be wanted or its columns to fit. */
+static int
+offer_seq(struct work *w, struct listing *l, int64_t seq,
+    int (*how)(struct work *, struct listing *, int64_t, struct str))
+{
+	struct query q = query_of(&w->db, SQL_ITEM_BODY, db_i64(seq));
+	int rc = query_row(&q);
+
+	rc = rc == OK ? how(w, l, seq, query_borrow(&q, 0)) : work_fail_db(w, rc);
+	query_end(&q);
 	return rc;
 }
 
@@ -202,13 +114,14 @@ cursor_open(struct work *w, struct cursor *c, const struct listing *l, int state
     int priority)
 {
 	bool resumes = l->resumes && l->after.priority == priority;
+	int64_t begin = l->oldest ? INT64_MIN : INT64_MAX;
 
-	c->q = query_of(&w->db, (int)SQL_LIST_0 + state, db_i64(w->t.seq),
-	    db_i64(state), db_i64(priority),
-	    l->f->type < 0 ? db_null() : db_i64(l->f->type),
-	    db_str(l->f->assignee),
-	    db_i64(resumes ? l->after.created : INT64_MAX),
-	    db_i64(resumes ? l->after.seq : INT64_MAX));
+	c->q = query_of(&w->db, l->oldest ? SQL_READY : SQL_LIST_0 + (enum sql)state,
+	    db_i64(w->t.seq), db_i64(state), db_i64(priority),
+	    l->f.type < 0 ? db_null() : db_i64(l->f.type),
+	    db_str(l->f.assignee), db_i64((l->f.whose & WHOSE_NOBODYS) != 0),
+	    db_i64(resumes ? l->after.created : begin),
+	    db_i64(resumes ? l->after.seq : begin));
 	return cursor_next(w, c);
 }
 
@@ -241,7 +154,7 @@ walk_priority(struct work *w, struct listing *l, unsigned states, int priority)
 		if (at == NULL)
 			break;
 		l->rows--;
-		l->last = (struct replace){ priority, at->created, at->seq };
+		l->last = (struct place){ priority, at->created, at->seq };
 		rc = offer(w, l, at->seq, query_borrow(&at->q, 2));
 		if (rc == OK)
 			rc = cursor_next(w, at);
@@ -251,7 +164,7 @@ walk_priority(struct work *w, struct listing *l, unsigned states, int priority)
 	return rc;
 }
 
-/* The states some item is in. */
+/* The states some item is in, or may be since this operation began. */
 static int
 states_used(struct work *w, unsigned *states)
 {
@@ -259,6 +172,8 @@ states_used(struct work *w, unsigned *states)
 	int rc;
 
 	*states = 0;
+	for (int i = 0; i < LIST_STATES; i++)
+		*states |= w->t.counts[i] != 0 ? 1u << i : 0;
 	q = query_of(&w->db, SQL_COUNTS, db_i64(w->t.seq));
 	while ((rc = query_row(&q)) == OK) {
 		if (query_i64(&q, 1) > 0)
@@ -274,10 +189,10 @@ walk(struct work *w, struct listing *l)
 	unsigned states;
 	int rc = states_used(w, &states);
 
-	states &= l->f->states;
+	states &= l->f.states;
 	for (int p = 0; rc == OK && l->left > 0 && l->rows > 0 &&
 	    p <= PRIORITY_MAX; p++) {
-		if ((l->f->priority < 0 || l->f->priority == p) &&
+		if ((l->f.priority < 0 || l->f.priority == p) &&
 		    (!l->resumes || p >= l->after.priority))
 			rc = walk_priority(w, l, states, p);
 	}
@@ -287,15 +202,15 @@ walk(struct work *w, struct listing *l)
 /* ---- starting at the few ---------------------------------------------------------------- */
 
 struct candidates {
-	struct replace *list;
+	struct place *list;
 	size_t n, max;
 	bool many;                           /* more than max: walk instead */
 };
 
 static int
-candidate_order(const void *a, const void *b)
+newest_order(const void *a, const void *b)
 {
-	const struct replace *x = a, *y = b;
+	const struct place *x = a, *y = b;
 
 	if (x->priority != y->priority)
 		return x->priority < y->priority ? -1 : 1;
@@ -304,20 +219,26 @@ candidate_order(const void *a, const void *b)
 	return x->seq > y->seq ? -1 : x->seq < y->seq;
 }
 
+static int
+oldest_order(const void *a, const void *b)
+{
+	const struct place *x = a, *y = b;
+
+	return x->priority == y->priority ? newest_order(b, a) : newest_order(a, b);
+}
+
 /* A row of (seq, state, priority, created, type, assignee), if it fits. */
 static void
 candidate_note(struct candidates *cs, const struct filter *f,
     const struct query *q)
 {
-	if ((f->states & (1u << query_i64(q, 1))) == 0 ||
-	    (f->priority >= 0 && f->priority != query_i64(q, 2)) ||
-	    (f->type >= 0 && f->type != query_i64(q, 4)) ||
-	    (f->assignee.p != NULL && !str_eq(f->assignee, query_borrow(q, 5))))
+	if (!filter_fits(f, query_i64(q, 1), query_i64(q, 2), query_i64(q, 4),
+	    query_borrow(q, 5)))
 		return;
 	if (cs->n == cs->max)
 		cs->many = true;
 	else
-		cs->list[cs->n++] = (struct replace){ query_i64(q, 2),
+		cs->list[cs->n++] = (struct place){ query_i64(q, 2),
 			query_i64(q, 3), query_i64(q, 0) };
 }
 
@@ -336,6 +257,14 @@ candidates_of(struct work *w, struct candidates *cs, const struct filter *f,
 	}
 	query_end(q);
 	return cs->many || rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
+}
+
+static int
+candidates_parent(struct work *w, struct candidates *cs, const struct filter *f)
+{
+	struct query q = query_of(&w->db, SQL_LIST_CHILDREN, db_i64(f->parent));
+
+	return candidates_of(w, cs, f, &q);
 }
 
 static int
@@ -387,21 +316,47 @@ candidates_ids(struct work *w, struct candidates *cs, const struct filter *f,
 static int
 candidates_offer(struct work *w, struct listing *l, struct candidates *cs)
 {
+	int (*order)(const void *, const void *) = l->oldest ? oldest_order :
+	    newest_order;
 	int rc = OK;
 
-	qsort(cs->list, cs->n, sizeof *cs->list, candidate_order);
+	qsort(cs->list, cs->n, sizeof *cs->list, order);
 	for (size_t i = 0; rc == OK && l->left > 0 && i < cs->n; i++) {
-		struct query q;
-
 		if ((i > 0 && cs->list[i].seq == cs->list[i - 1].seq) ||
-		    (l->resumes && candidate_order(&cs->list[i], &l->after) <= 0))
+		    (l->resumes && order(&cs->list[i], &l->after) <= 0))
 			continue;
 		l->last = cs->list[i];
-		q = query_of(&w->db, SQL_ITEM_BODY, db_i64(cs->list[i].seq));
-		rc = query_row(&q);
-		rc = rc == OK ? offer(w, l, cs->list[i].seq, query_borrow(&q, 0)) :
-		    work_fail_db(w, rc);
-		query_end(&q);
+		rc = offer_seq(w, l, cs->list[i].seq, offer);
+	}
+	return rc;
+}
+
+/* From one property after another, until what has it is few. */
+static int
+candidates_find(struct work *w, struct candidates *cs, const struct filter *f,
+    jnode ids)
+{
+	int rc = OK;
+
+	cs->many = ids == NULL;
+	if (ids != NULL)
+		return candidates_ids(w, cs, f, ids);
+	if (f->parent > 0) {
+		cs->n = 0, cs->many = false;
+		rc = candidates_parent(w, cs, f);
+	}
+	for (size_t i = 0; rc == OK && cs->many && i < f->all_n; i++) {
+		cs->n = 0, cs->many = false;
+		rc = candidates_label(w, cs, f, f->all[i]);
+	}
+	if (rc == OK && cs->many && f->any_n > 0) {
+		cs->n = 0, cs->many = false;
+		for (size_t i = 0; rc == OK && !cs->many && i < f->any_n; i++)
+			rc = candidates_label(w, cs, f, f->any[i]);
+	}
+	if (rc == OK && cs->many && f->whose == WHOSE_THEIRS) {
+		cs->n = 0, cs->many = false;
+		rc = candidates_assignee(w, cs, f);
 	}
 	return rc;
 }
@@ -410,97 +365,175 @@ candidates_offer(struct work *w, struct listing *l, struct candidates *cs)
 static int
 from_few(struct work *w, struct listing *l, jnode ids, bool *done)
 {
-	const struct filter *f = l->f;
-	struct candidates cs = { .max = FEW, .many = true };
-	int rc = OK;
+	const struct filter *f = &l->f;
+	struct candidates cs = { .max = FEW };
+	int rc;
 
+	if (ids == NULL && f->parent == 0 && f->all_n == 0 && f->any_n == 0 &&
+	    f->whose != WHOSE_THEIRS)
+		return OK;
 	if (ids != NULL && json_count(ids) > cs.max)
 		cs.max = json_count(ids);
-	*done = false;
-	if (ids == NULL && f->all_n == 0 && f->any_n == 0 && f->assignee.p == NULL)
-		return OK;
 	cs.list = arena_alloc(&w->a, cs.max * sizeof *cs.list);
 	if (cs.list == NULL)
 		return work_fail(w, ERR_TOOBIG, "too many ids");
-	if (ids != NULL) {
-		cs.many = false;
-		rc = candidates_ids(w, &cs, f, ids);
-	}
-	for (size_t i = 0; rc == OK && cs.many && i < f->all_n; i++) {
-		cs.n = 0, cs.many = false;
-		rc = candidates_label(w, &cs, f, f->all[i]);
-	}
-	if (rc == OK && cs.many && f->any_n > 0) {
-		cs.n = 0, cs.many = false;
-		for (size_t i = 0; rc == OK && !cs.many && i < f->any_n; i++)
-			rc = candidates_label(w, &cs, f, f->any[i]);
-	}
-	if (rc == OK && cs.many && f->assignee.p != NULL) {
-		cs.n = 0, cs.many = false;
-		rc = candidates_assignee(w, &cs, f);
-	}
+	rc = candidates_find(w, &cs, f, ids);
 	*done = !cs.many;
 	return rc == OK && *done ? candidates_offer(w, l, &cs) : rc;
 }
 
-/* ---- the operations ----------------------------------------------------------------------- */
-
-static unsigned
-states_of(int status)
+/* A label that many items have is found on the first rows of the index. */
+static int
+glance(struct work *w, struct listing *l, bool *done)
 {
-	return status < 0 ? (1u << LIST_STATES) - 1 : 3u << (2 * status);
+	struct listing try = *l;
+	size_t at = w->call->data->n;
+	int rc;
+
+	try.rows = GLANCE;
+	rc = walk(w, &try);
+	*done = try.rows > 0;
+	if (!*done)
+		buf_cut(w->call->data, at);
+	else
+		*l = try;
+	return rc;
 }
 
-static struct str
-wanted(const struct work_call *c, const char *name)
+int
+listing_each(struct work *w, struct listing *l)
 {
-	struct str s = arg_text(c, name);
+	jnode ids = arg_node(w->call, "ids");
+	const struct filter *f = &l->f;
+	bool done = false;
+	int rc = OK;
 
-	return s.n == 0 ? STR_NONE : s;
+	if (l->add == listed_add && f->all_n + f->any_n > 0 && f->whose == 0 &&
+	    f->parent == 0 && f->type < 0 && ids == NULL)
+		rc = glance(w, l, &done);
+	if (rc == OK && !done)
+		rc = from_few(w, l, ids, &done);
+	return rc == OK && !done ? walk(w, l) : rc;
+}
+
+/* ---- other orders ------------------------------------------------------------------------ */
+
+struct key {
+	int64_t n;
+	struct str s;
+	size_t i;                            /* in the order of the walk */
+	int64_t seq;
+};
+
+struct keys {
+	struct key *list;
+	size_t n, cap;
+};
+
+static struct str
+lower(struct work *w, struct str s)
+{
+	char *p = arena_alloc(&w->a, s.n + 1);
+
+	for (size_t i = 0; p != NULL && i < s.n; i++)
+		p[i] = s.p[i] >= 'A' && s.p[i] <= 'Z' ? (char)(s.p[i] | 0x20) : s.p[i];
+	return p == NULL ? STR_NONE : (struct str){ p, s.n };
+}
+
+/* What is ready and older than two days comes after the rest, by its age. */
+static int64_t
+hybrid_key(const struct work *w, const struct place *at)
+{
+	bool old = w->call->now - at->created > 2 * 24 * 3600 * INT64_C(1000);
+
+	return old ? PRIORITY_MAX + 1 + at->created : at->priority;
 }
 
 static int
-strings_take(struct work *w, jnode list, struct str also, struct str **out,
-    size_t *n)
+key_add(struct work *w, struct listing *l, int64_t seq, struct str body)
 {
-	struct json_iter at = json_each(list);
+	static const struct str members[] = { [ORDER_UPDATED] = S("updated_at"),
+		[ORDER_CLOSED] = S("closed_at"), [ORDER_STATUS] = S("status"),
+		[ORDER_ID] = S("id"), [ORDER_TITLE] = S("title"),
+		[ORDER_TYPE] = S("issue_type"), [ORDER_ASSIGNEE] = S("assignee"),
+		[ORDER_HYBRID] = S("") };
+	struct keys *keys = l->ctx;
+	struct str text = body_text(body, members[l->order]);
+	struct key k = { .i = keys->n, .seq = seq };
+	msec at = 0;
 
-	*n = 0;
-	if (list == NULL && also.p == NULL)
-		return OK;
-	*out = arena_alloc(&w->a, (json_count(list) + 1) * sizeof **out);
-	if (*out == NULL)
-		return work_fail(w, ERR_TOOBIG, "too many labels");
-	if (also.p != NULL)
-		(*out)[(*n)++] = also;
-	while (json_next(&at))
-		(*out)[(*n)++] = json_str(at.value);
+	if (keys->n == LIMIT_WORK_SCAN)
+		return work_fail(w, ERR_LIMIT, "more than %d items to sort: narrow it with "
+		    "a filter", LIMIT_WORK_SCAN);
+	switch (l->order) {
+	case ORDER_PRIORITY: k.n = l->last.priority; break;
+	case ORDER_CREATED:  k.n = -l->last.created; break;
+	case ORDER_OLDEST:   k.n = l->last.created; break;
+	case ORDER_HYBRID:   k.n = hybrid_key(w, &l->last); break;
+	case ORDER_UPDATED: case ORDER_CLOSED:
+		k.n = work_time_parse(text, &at) ? -at : INT64_MAX;
+		break;
+	default:
+		k.s = lower(w, text);
+	}
+	mem_grow(keys->list, keys->n, keys->cap);
+	keys->list[keys->n++] = k;
 	return OK;
 }
 
 static int
-filter_take(struct work *w, struct filter *f)
+key_order(const void *a, const void *b)
 {
-	struct work_call *c = w->call;
-	int rc;
+	const struct key *x = a, *y = b;
+	int order = str_cmp(x->s, y->s);
 
-	*f = (struct filter){
-		.states = states_of(arg_word(c, "status", work_status_names, -1)),
-		.priority = arg_int(c, "priority", -1),
-		.type = arg_word(c, "issue_type", work_type_names, -1),
-		.assignee = wanted(c, "assignee"), .title = wanted(c, "title"),
-		.query = wanted(c, "query"),
-	};
-	rc = strings_take(w, arg_node(c, "labels"), wanted(c, "label"), &f->all,
-	    &f->all_n);
-	return rc == OK ? strings_take(w, arg_node(c, "labels_any"), STR_NONE,
-	    &f->any, &f->any_n) : rc;
+	if (x->n != y->n)
+		return x->n < y->n ? -1 : 1;
+	return order != 0 ? order : x->i < y->i ? -1 : x->i > y->i;
 }
 
-static struct listing
-listing_of(const struct work_call *c, const struct filter *f)
+static int
+keys_put(struct work *w, struct listing *l, const struct keys *keys)
 {
-	struct listing l = { .f = f, .left = arg_int(c, "limit", 0),
+	int rc = OK;
+
+	for (size_t i = 0; rc == OK && l->left > 0 && i < keys->n; i++) {
+		int64_t seq = keys->list[l->reverse ? keys->n - 1 - i : i].seq;
+
+		if (l->resumes) {
+			l->resumes = seq != l->after.seq;
+			continue;
+		}
+		l->last = (struct place){ .seq = seq };
+		rc = offer_seq(w, l, seq, put);
+	}
+	if (rc == OK && l->resumes)
+		return work_fail(w, ERR_CONFLICT, "after: that item is no longer listed");
+	return rc;
+}
+
+static int
+answer_sorted(struct work *w, struct listing *l)
+{
+	struct keys keys = { 0 };
+	struct listing each = { .f = l->f, .oldest = l->oldest, .order = l->order,
+		.left = INT64_MAX, .rows = INT64_MAX, .add = key_add, .ctx = &keys };
+	int rc = listing_each(w, &each);
+
+	if (keys.n > 1)
+		qsort(keys.list, keys.n, sizeof *keys.list, key_order);
+	if (rc == OK)
+		rc = keys_put(w, l, &keys);
+	free(keys.list);
+	return rc;
+}
+
+/* ---- the operations ----------------------------------------------------------------------- */
+
+struct listing
+listing_of(const struct work_call *c, int64_t limit)
+{
+	struct listing l = { .left = arg_int(c, "limit", limit),
 		.page = arg_bool(c, "page"), .rows = INT64_MAX, .add = listed_add };
 
 	l.all = l.left == 0 && !l.page;
@@ -555,200 +588,75 @@ listing_end(struct work *w, const struct listing *l)
 		    (long long)l->last.seq);
 }
 
-/* A label that many items have is found on the first rows of the index. */
-static int
-glance(struct work *w, struct listing *l, bool *done)
+int
+listing_answer(struct work *w, struct listing *l)
 {
-	struct listing try = *l;
-	size_t at = w->call->data->n;
-	int rc;
+	int rc = listing_begin(w, l);
 
-	try.rows = GLANCE;
-	rc = walk(w, &try);
-	*done = try.rows > 0;
-	if (!*done)
-		buf_cut(w->call->data, at);
-	else
-		*l = try;
+	if (rc == OK)
+		rc = l->order > 0 || l->reverse ? answer_sorted(w, l) :
+		    listing_each(w, l);
+	listing_end(w, l);
 	return rc;
 }
 
 int
 op_list(struct work *w, struct work_call *c)
 {
-	struct filter f = { 0 };
-	struct listing l = listing_of(c, &f);
-	bool done = false;
-	int rc = listing_begin(w, &l);
+	struct listing l = listing_of(c, 0);
+	int rc = filter_take(w, &l.f);
 
-	if (rc == OK)
-		rc = filter_take(w, &f);
-	if (rc == OK && f.all_n + f.any_n > 0 && f.assignee.p == NULL &&
-	    f.type < 0 && !arg_given(c, "ids"))
-		rc = glance(w, &l, &done);
-	if (rc == OK && !done)
-		rc = from_few(w, &l, arg_node(c, "ids"), &done);
-	if (rc == OK && !done)
-		rc = walk(w, &l);
-	listing_end(w, &l);
-	return rc;
-}
-
-static bool
-is_blank(char c)
-{
-	return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-/* At most half as many words as bytes, rounded up. */
-static int
-words_take(struct work *w, struct str text, struct filter *f)
-{
-	size_t i = 0, from;
-
-	f->words = arena_alloc(&w->a, (text.n / 2 + 1) * sizeof *f->words);
-	if (f->words == NULL)
-		return work_fail(w, ERR_TOOBIG, "query: too long");
-	while (i < text.n) {
-		while (i < text.n && is_blank(text.p[i]))
-			i++;
-		for (from = i; i < text.n && !is_blank(text.p[i]); )
-			i++;
-		if (i > from)
-			f->words[f->words_n++] = str_sub(text, from, i - from);
-	}
-	return f->words_n > 0 ? OK :
-	    work_fail(w, ERR_INVALID, "query: expected a word or more");
+	l.order = arg_word(c, "sort", work_order_names, ORDER_PRIORITY);
+	l.reverse = arg_bool(c, "reverse");
+	return rc == OK ? listing_answer(w, &l) : rc;
 }
 
 int
 op_search(struct work *w, struct work_call *c)
 {
-	struct filter f = { .priority = -1, .type = -1,
-		.states = states_of(arg_word(c, "status", work_status_names, -1)) };
-	struct listing l = listing_of(c, &f);
-	int rc = listing_begin(w, &l);
+	struct listing l = listing_of(c, 0);
+	int rc = filter_take(w, &l.f);
 
+	l.f.query = STR_NONE;
 	if (rc == OK)
-		rc = words_take(w, arg_text(c, "query"), &f);
-	if (rc == OK)
-		rc = walk(w, &l);
-	listing_end(w, &l);
-	return rc;
-}
-
-/* ---- blocked -------------------------------------------------------------------------------- */
-
-/* What keeps an item from being worked on; the ids are in w->scratch, as JSON
- * strings with commas. */
-struct blockers {
-	int64_t found[LIMIT_WORK_DEPS];
-	size_t found_n;
-	int64_t from[LIMIT_WORK_TREE_DEPTH]; /* the item, then held ancestors */
-	size_t from_n;
-};
-
-static void
-blocker_note(struct work *w, struct blockers *b, const struct query *q)
-{
-	for (size_t i = 0; i < b->found_n; i++) {
-		if (b->found[i] == query_i64(q, 0))
-			return;
-	}
-	if (b->found_n == COUNT(b->found))
-		return;
-	b->found[b->found_n++] = query_i64(q, 0);
-	json_add_comma(&w->scratch);
-	json_add_str(&w->scratch, query_borrow(q, 1));
-}
-
-static void
-ancestor_note(struct blockers *b, int64_t seq)
-{
-	for (size_t i = 0; i < b->from_n; i++) {
-		if (b->from[i] == seq)
-			return;
-	}
-	if (b->from_n < COUNT(b->from))
-		b->from[b->from_n++] = seq;
-}
-
-/* Open ones of its own are noted; *own: there are some. */
-static int
-blockers_own(struct work *w, struct blockers *b, int64_t seq, bool *own)
-{
-	struct query q;
-	int rc;
-
-	*own = false;
-	q = query_of(&w->db, SQL_BLOCKERS, db_i64(seq));
-	while ((rc = query_row(&q)) == OK) {
-		*own = true;
-		blocker_note(w, b, &q);
-	}
-	query_end(&q);
-	return rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
-}
-
-static int
-parents_held(struct work *w, struct blockers *b, int64_t seq)
-{
-	int rc;
-	struct query q = query_of(&w->db, SQL_PARENTS_HELD, db_i64(seq));
-
-	while ((rc = query_row(&q)) == OK)
-		ancestor_note(b, query_i64(&q, 0));
-	query_end(&q);
-	return rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
-}
-
-/* Upwards, until on each way there is somebody with blockers of its own. */
-static int
-blockers_find(struct work *w, struct blockers *b, int64_t seq)
-{
-	int rc = OK;
-
-	buf_clear(&w->scratch);
-	b->found_n = 0;
-	b->from_n = 1;
-	b->from[0] = seq;
-	for (size_t i = 0; rc == OK && i < b->from_n; i++) {
-		bool own;
-
-		rc = blockers_own(w, b, b->from[i], &own);
-		if (rc == OK && (i == 0 || !own))
-			rc = parents_held(w, b, b->from[i]);
-	}
-	return rc;
-}
-
-static int
-blocked_add(struct work *w, int64_t seq, struct str body)
-{
-	struct buf *out = w->call->data;
-	struct blockers b;
-	int rc = blockers_find(w, &b, seq);
-
-	if (rc == OK)
-		rc = body_add(w, body, true, out);
-	buf_cut(out, out->n - 1);
-	json_add_fmt(out, ",'blocked_by_count':%lld,'blocked_by':[%-.*s]}",
-	    (long long)b.found_n, FMT(buf_str(&w->scratch)));
-	return rc;
+		rc = filter_take_words(w, &l.f, arg_text(c, "query"));
+	return rc == OK ? listing_answer(w, &l) : rc;
 }
 
 int
-op_blocked(struct work *w, struct work_call *c)
+op_ready(struct work *w, struct work_call *c)
 {
-	struct filter f = { .priority = -1, .type = -1,
-		.states = BLOCKED_STATES };
-	struct listing l = listing_of(c, &f);
-	int rc;
+	struct listing l = listing_of(c, LIMIT_WORK_READY_ROWS);
+	int policy = arg_word(c, "sort", work_policy_names, 0);
+	int rc = filter_take(w, &l.f);
 
-	l.add = blocked_add;
-	rc = listing_begin(w, &l);
+	l.f.states = 1u << STATE_READY;
+	l.oldest = true;
+	l.order = policy == 0 ? ORDER_PRIORITY : ORDER_POLICY + policy;
+	return rc == OK ? listing_answer(w, &l) : rc;
+}
+
+static int
+first_add(struct work *w, struct listing *l, int64_t seq, struct str body)
+{
+	(void)w, (void)body;
+	*(int64_t *)l->ctx = seq;
+	return OK;
+}
+
+int
+ready_first(struct work *w, int64_t *seq)
+{
+	struct listing l = { .oldest = true, .left = 1, .rows = INT64_MAX,
+		.add = first_add, .ctx = seq };
+	int rc = filter_take(w, &l.f);
+
+	l.f.states = 1u << STATE_READY;
+	if (l.f.whose == 0) {
+		l.f.whose = WHOSE_THEIRS | WHOSE_NOBODYS;
+		l.f.assignee = w->call->actor;
+	}
 	if (rc == OK)
-		rc = walk(w, &l);
-	listing_end(w, &l);
-	return rc;
+		rc = listing_each(w, &l);
+	return rc == OK && l.left == 1 ? ERR_NOTFOUND : rc;
 }

@@ -90,49 +90,6 @@ op_show(struct work *w, struct work_call *c)
 	return rc;
 }
 
-/* ---- ready ---------------------------------------------------------------------------------- */
-
-/* One priority's ready items, oldest first. */
-static int
-ready_of(struct work *w, struct work_call *c, int priority, int64_t *left)
-{
-	int rc;
-	struct query q = query_of(&w->db, SQL_READY, db_i64(w->t.seq),
-	    db_i64(priority), db_str(arg_text(c, "assignee")));
-
-	while (*left > 0 && (rc = query_row(&q)) == OK) {
-		json_add_comma(c->data);
-		--*left;
-		rc = body_add(w, query_borrow(&q, 0), true, c->data);
-		if (rc != OK)
-			break;
-	}
-	query_end(&q);
-	return *left == 0 || rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
-}
-
-int
-op_ready(struct work *w, struct work_call *c)
-{
-	int64_t left = arg_int(c, "limit", LIMIT_WORK_READY_ROWS);
-	int64_t only = arg_int(c, "priority", -1);
-	bool all = left == 0;
-	int rc = OK;
-
-	if (all)
-		left = LIMIT_WORK_ROWS + 1;
-	buf_add_char(c->data, '[');
-	for (int p = 0; rc == OK && left > 0 && p <= PRIORITY_MAX; p++) {
-		if (only < 0 || only == p)
-			rc = ready_of(w, c, p, &left);
-	}
-	buf_add_char(c->data, ']');
-	if (rc == OK && all && left == 0)
-		rc = work_fail(w, ERR_LIMIT, "more than %d items are ready: ask for fewer, "
-		    "with a limit or by priority", LIMIT_WORK_ROWS);
-	return rc;
-}
-
 /* ---- stats ---------------------------------------------------------------------------------- */
 
 /* Items of a status, held or not. */

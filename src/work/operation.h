@@ -61,7 +61,9 @@ enum arg_kind {
 	ARG_BOOL,
 	ARG_TEXTS,                           /* an array of at most `min` strings of
 	                                        at most `max` bytes */
-	ARG_STATUS, ARG_TYPE, ARG_DEP,       /* one of the words */
+	ARG_WORD,                            /* one of the words */
+	ARG_WORDS,                           /* some, with commas; "all" is none */
+	ARG_TIME,                            /* RFC 3339, a date, or an age: 36h, 30d */
 	ARG_ARRAY                            /* checked by the operation */
 };
 
@@ -70,6 +72,8 @@ struct arg {
 	enum arg_kind kind;
 	bool required;
 	int64_t min, max;
+	const char *const *words;            /* NULL-ended, by value */
+	const char *help;                    /* what it is, for people and models */
 };
 
 enum {
@@ -91,6 +95,7 @@ extern const struct operation work_operations[];
  * (exchange/table.c). */
 extern const struct operation *const work_tables[];
 const struct operation *work_operation_find(struct str name);     /* or NULL */
+const struct arg *work_arg_find(const struct operation *op, struct str name);
 /* ERR_METHOD with words, and the name that may have been meant. */
 int work_operation_unknown(struct str name, struct err *e);
 
@@ -107,6 +112,11 @@ jnode arg_node(const struct work_call *c, const char *name);
 /* Index of the word; fallback when absent. */
 int arg_word(const struct work_call *c, const char *name,
     const char *const *words, int fallback);
+/* A bit each of the words; 0: any. */
+unsigned arg_words(const struct work_call *c, const char *name,
+    const char *const *words);
+/* An age is taken from the call's time.  INT64_MIN: absent. */
+msec arg_time(const struct work_call *c, const char *name);
 
 /* `return work_fail(w, ERR_NOTFOUND, "no item \"%.*s\"", FMT(id))` */
 int work_fail(struct work *w, int rc, const char *format, ...)

@@ -172,6 +172,13 @@ loose_check(struct recount *r, const struct item *it, struct str target)
 	return rc == OK || rc == ERR_NOTFOUND ? rc : work_fail_db(r->w, rc);
 }
 
+/* Of a row's type, which may be any number. */
+static const char *
+dep_name(enum dep_type type)
+{
+	return (unsigned)type < DEP_TYPES ? work_dep_names[type] : "unknown";
+}
+
 /* One dependency of the body; *keep: not when its target is not there. */
 static int
 dep_check(struct recount *r, const struct item *it, const struct dep *dep,
@@ -189,7 +196,7 @@ dep_check(struct recount *r, const struct item *it, const struct dep *dep,
 			continue;
 		rows[i].wanted = true;
 		if (check_text(r, it->id, what,
-		    str_of(work_dep_names[rows[i].type & 3]), name))
+		    str_of(dep_name(rows[i].type)), name))
 			return OK;
 		rc = edge_take(r->w, it->seq, rows[i].target);
 		return rc == OK ? edge_put(r->w, it->seq, rows[i].target,
@@ -231,7 +238,7 @@ edges_check(struct recount *r, struct item *it)
 			continue;
 		differs(r, it->id, arena_fmt(&r->w->a, "dependency on %.*s",
 		    FMT(rows[i].id)).p, quoted(r, str_of(
-		    work_dep_names[rows[i].type & 3])), S("null"));
+		    dep_name(rows[i].type))), S("null"));
 		rc = edge_take(r->w, it->seq, rows[i].target);
 	}
 	return rc;

@@ -44,6 +44,11 @@ int body_add(struct work *w, struct str body, bool targets, struct buf *out);
 /* The next member of a stored body: *at is 0 before the first.  Key and value
  * are as they are written there, escaped. */
 bool body_next(struct str body, size_t *at, struct str *key, struct str *value);
+bool body_element(struct str array, size_t *at, struct str *element);
+/* The value of a member; p NULL: absent.  text: of a string, without the quotes
+ * and with its escapes, which ids, words and times do not have. */
+struct str body_value(struct str body, struct str key);
+struct str body_text(struct str body, struct str key);
 void body_member_add(struct buf *out, struct str key, struct str value);
 
 /* The JSON array of an item's comments. */

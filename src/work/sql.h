@@ -14,13 +14,15 @@
 #define ITEM_COLUMNS "seq, state, created, blockers, held_parents,"            \
 	" comments, children, lease_until, body"
 
-/* One priority of one state, newest first; a statement per state, for a list
- * has them open side by side. */
-#define LIST_STATE "SELECT seq, created, body FROM work_item"                  \
+/* One priority of one state; a statement per state, for a list has them open side
+ * by side, newest first; what is ready is shown oldest first. */
+#define LIST_ROWS "SELECT seq, created, body FROM work_item"                   \
 	" INDEXED BY work_item_state"                                          \
 	" WHERE tracker = ?1 AND state = ?2 AND priority = ?3"                 \
-	" AND (?4 IS NULL OR type = ?4) AND (?5 IS NULL OR assignee = ?5)"     \
-	" AND created <= ?6 AND (created < ?6 OR seq < ?7)"                    \
+	" AND (?4 IS NULL OR type = ?4) AND ((?5 IS NULL AND ?6 = 0)"          \
+	" OR assignee = ?5 OR (?6 = 1 AND assignee IS NULL))"
+#define LIST_STATE LIST_ROWS                                                   \
+	" AND created <= ?7 AND (created < ?7 OR seq < ?8)"                    \
 	" ORDER BY created DESC, seq DESC"
 #define LIST_COLUMNS "i.seq, i.state, i.priority, i.created, i.type, i.assignee"
 #define EVENT_COLUMNS "seq, kind, id, actor, at, old, new, ready"
@@ -106,9 +108,6 @@
 	X(SHOW_SOURCES, "SELECT e.item, e.type FROM work_edge e"               \
 	    " CROSS JOIN work_item i ON i.seq = e.item WHERE e.target = ?"     \
 	    " ORDER BY i.priority, i.id")                                      \
-	X(READY, "SELECT body FROM work_item WHERE tracker = ?1 AND state = 0" \
-	    " AND priority = ?2 AND (?3 IS NULL OR assignee = ?3)"             \
-	    " ORDER BY created, seq")                                          \
 	X(STATS, "SELECT n.state, n.n, t.lead_ms FROM work_tracker t"          \
 	    " LEFT JOIN work_count n ON n.tracker = t.seq WHERE t.seq = ?")    \
 	X(LABELS_ALL, "SELECT label, count(*) FROM work_label"                 \
@@ -126,6 +125,11 @@
 	X(LIST_3, LIST_STATE) X(LIST_4, LIST_STATE) X(LIST_5, LIST_STATE)      \
 	X(LIST_6, LIST_STATE) X(LIST_7, LIST_STATE) X(LIST_8, LIST_STATE)      \
 	X(LIST_9, LIST_STATE)                                                  \
+	X(READY, LIST_ROWS " AND created >= ?7 AND (created > ?7 OR seq > ?8)" \
+	    " ORDER BY created, seq")                                          \
+	X(LIST_CHILDREN, "SELECT " LIST_COLUMNS " FROM work_edge e"            \
+	    " CROSS JOIN work_item i ON i.seq = e.item"                        \
+	    " WHERE e.target = ? AND e.type = 2")                              \
 	X(LIST_LABEL, "SELECT " LIST_COLUMNS " FROM work_label l"              \
 	    " CROSS JOIN work_item i ON i.seq = l.item"                        \
 	    " WHERE l.tracker = ? AND l.label = ?")                            \
@@ -159,9 +163,6 @@
 	X(LEASE_DUE, "SELECT seq FROM work_item INDEXED BY work_item_lease"    \
 	    " WHERE tracker = ? AND lease_until <= ?"                          \
 	    " AND lease_until IS NOT NULL ORDER BY lease_until LIMIT 1")       \
-	X(READY_FIRST, "SELECT seq FROM work_item WHERE tracker = ?1"          \
-	    " AND state = 0 AND priority = ?2 AND (assignee = ?3"              \
-	    " OR (assignee IS NULL AND ?4 = 0)) ORDER BY created, seq LIMIT 1") \
 	/* deps.c, cycle.c */                                                  \
 	X(TRACKER_OTHER, "SELECT 1 FROM work_tracker WHERE seq <> ? LIMIT 1")  \
 	X(EDGES_ALL, "SELECT item, target, type FROM work_edge")               \

@@ -14,10 +14,10 @@
 	/* note.c, delete.c */                                                 \
 	X(comment) X(label_add) X(label_remove) X(delete)                      \
 	/* look.c */                                                           \
-	X(ping) X(show) X(ready) X(stats) X(resolve)                           \
+	X(ping) X(show) X(stats) X(resolve)                           \
 	X(label_list) X(label_list_all) X(comment_list) X(history)             \
-	/* list.c */                                                           \
-	X(list) X(search) X(blocked)                                           \
+	/* list.c, count.c, blocked.c */                                       \
+	X(list) X(ready) X(search) X(count) X(blocked)                         \
 	/* lease.c */                                                          \
 	X(claim) X(release)                                                    \
 	/* deps.c */                                                           \

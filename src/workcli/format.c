@@ -174,6 +174,7 @@ is_of_edges(struct str format)
 static const struct look { const char *type, *colour, *style; } looks[] = {
 	{ "blocks", "red", "bold" }, { "parent-child", "blue", "solid" },
 	{ "discovered-from", "green", "dashed" }, { "related", "gray", "dashed" },
+	{ "relates-to", "gray", "dashed" },
 };
 
 static void

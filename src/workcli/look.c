@@ -178,6 +178,8 @@ static const struct kind {
 	{ "parent-child", { "Parent", "\xe2\x86\x91" }, { "Children", "\xe2\x86\xb3" } },
 	{ "blocks", { "Depends on", "\xe2\x86\x92" }, { "Blocks", "\xe2\x86\x90" } },
 	{ "related", { "Related", "\xe2\x86\x94" }, { "Related", "\xe2\x86\x94" } },
+	{ "relates-to", { "Relates to", "\xe2\x86\x94" },
+	    { "Relates to", "\xe2\x86\x94" } },
 	{ "discovered-from", { "Discovered from", "\xe2\x97\x8a" },
 	    { "Discovered", "\xe2\x97\x8a" } },
 };

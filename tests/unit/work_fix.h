@@ -6,6 +6,8 @@
 #ifndef WORK_FIX_H
 #define WORK_FIX_H
 
+#include <string.h>
+
 #include "harness/test.h"
 #include "work/graph.h"
 #include "work/row.h"
@@ -43,6 +45,13 @@ int fix_json(struct fix *f, const char *operation, struct str args);
 struct str fix_get(struct fix *f, const char *path);
 /* The ids of the last answer, which is a list of items: "t-1 t-2". */
 const char *fix_ids(struct fix *f);
+#define CHECK_IDS(f, want)                                                  \
+	do {                                                                \
+		const char *ids_ = fix_ids(f);                              \
+		if (strcmp(ids_, want) != 0)                                \
+			test_fail(__FILE__, __LINE__,                       \
+			    "ids:\n   got \"%s\"\n   not \"%s\"", ids_, want); \
+	} while (0)
 /* One number out of the database. */
 int64_t fix_count(struct fix *f, const char *sql);
 

@@ -11,14 +11,6 @@
 
 #include "base/mem.h"
 
-#define CHECK_IDS(f, want)                                                  \
-	do {                                                                \
-		const char *ids_ = fix_ids(f);                              \
-		if (strcmp(ids_, want) != 0)                                \
-			test_fail(__FILE__, __LINE__,                       \
-			    "ids:\n   got \"%s\"\n   not \"%s\"", ids_, want); \
-	} while (0)
-
 /* Five items of several kinds. */
 static void
 five(struct fix *f)

@@ -43,7 +43,7 @@ static const struct word dep_types[] = {
 
 /* Of two dependencies on one item the first of these stays. */
 static const char *const strength[] = {
-	"blocks", "parent-child", "discovered-from", "related"
+	"blocks", "parent-child", "discovered-from", "related", "relates-to"
 };
 
 static bool
