@@ -9,6 +9,7 @@
 #include "work/exchange/record_priv.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define ITEMS 40
 #define FIELDS 4
@@ -156,6 +157,169 @@ TEST(work_merge_agrees_with_the_model)
 	buf_release(&out);
 	buf_release(&notes);
 }
+
+/* ---- whoever merges ------------------------------------------------------------ */
+
+/* A clone's view of an item: which one it is says its time of creation; it
+ * depends on another, by whatever id that has there. */
+struct seen {
+	int id, edit, on;                    /* on: which item; -1: none */
+	bool there, dead;
+	int left[3], left_n;                 /* ids that it had */
+};
+
+#define SEEN (ITEMS / 2)                     /* both have; and as many new ones */
+
+static void
+seen_add(struct buf *b, const struct seen *all, int which)
+{
+	const struct seen *x = &all[which];
+	int on = x->on >= 0 && all[x->on].there && !all[x->on].dead ? x->on : -1;
+
+	if (!x->there)
+		return;
+	for (int i = 0; i < x->left_n; i++)
+		buf_add_fmt(b, "{\"id\":\"t-%d\",\"status\":\"tombstone\",\"deleted_at\":"
+		    "\"2026-01-04T00:00:%02dZ\",\"renamed_to\":\"t-%d\"}\n", x->left[i],
+		    i, i + 1 < x->left_n ? x->left[i + 1] : x->id);
+	if (x->dead) {
+		buf_add_fmt(b, "{\"id\":\"t-%d\",\"status\":\"tombstone\",\"deleted_at\":"
+		    "\"2026-01-05T00:00:00Z\"}\n", x->id);
+		return;
+	}
+	buf_add_fmt(b, "{\"id\":\"t-%d\",\"title\":\"i%d\",\"status\":\"open\","
+	    "\"priority\":2,\"issue_type\":\"task\",\"estimated_minutes\":%d,"
+	    "\"created_at\":\"2026-01-01T00:%02d:00Z\",\"updated_at\":"
+	    "\"2026-01-02T00:00:%02dZ\"", x->id, which, x->edit, which, x->edit);
+	if (on >= 0)
+		buf_add_fmt(b, ",\"dependencies\":[{\"issue_id\":\"t-%d\","
+		    "\"depends_on_id\":\"t-%d\",\"type\":\"blocks\"}]", x->id,
+		    all[on].id);
+	buf_lit(b, "}\n");
+}
+
+/* Edits, deletions, renamings (also of what has been renamed) of others, and new
+ * items, for which both sides take the same ids. */
+static void
+seen_change(struct seen *all, uint32_t *seed, int side)
+{
+	for (int i = 0; i < SEEN; i++) {
+		struct seen *x = &all[i];
+
+		if (x->dead)
+			continue;
+		if (draw(seed, 3) == 0)
+			x->edit = 2 * (int)draw(seed, 25) + side;
+		if (draw(seed, 5) == 0 && i % 4 == side)
+			x->dead = true;
+		if (i % 4 >= 2 && draw(seed, 4) == 0 && x->left_n < 3) {
+			x->left[x->left_n++] = x->id;
+			x->id = 1000 * (side + 1) + 10 * i + x->left_n;
+		}
+	}
+	for (int i = 0; i < SEEN; i++) {
+		struct seen *x = &all[SEEN + 2 * i + side];
+
+		if (draw(seed, 4) == 0 && !x->there && !x[side == 0 ? 1 : -1].there)
+			*x = (struct seen){ .there = true, .id = 500 + i, .edit = side,
+				.on = i > 0 && all[SEEN + 2 * i - 2 + side].there ?
+				    SEEN + 2 * i - 2 + side : i };
+	}
+}
+
+/* The item's line in the merged file; its id. */
+static struct str
+seen_find(int which, size_t *times, struct str *on)
+{
+	char title[32];
+	struct str rest = buf_str(&out), line, id = STR_NONE;
+	int n = snprintf(title, sizeof title, "\"title\":\"i%d\"", which);
+
+	*times = 0;
+	*on = STR_NONE;
+	while (str_next(&rest, '\n', &line)) {
+		struct json_doc d;
+
+		if (!str_contains(line, (struct str){ title, (size_t)n }))
+			continue;
+		CHECK_RC(json_parse(&d, line, &e), OK);
+		id = str_sub(line, 7, json_str(json_get(d.root, S("id"))).n);
+		if (json_get(d.root, S("dependencies")) != NULL) {
+			struct str needle = S("\"depends_on_id\":\"");
+
+			while (!str_starts(line, needle))
+				line = str_sub(line, 1, line.n);
+			line = str_sub(line, needle.n, line.n);
+			*on = str_sub(line, 0, (size_t)str_index(line, '"'));
+			CHECK_INT(json_count(json_get(d.root, S("dependencies"))), 1);
+		}
+		++*times;
+		json_release(&d);
+	}
+	return id;
+}
+
+/* Nothing is lost or there twice, and what names an item still does. */
+static void
+seen_check(const struct seen *ours, const struct seen *theirs)
+{
+	for (int i = 0; i < 3 * SEEN; i++) {
+		bool dead = ours[i].dead || theirs[i].dead;
+		bool there = ours[i].there || theirs[i].there;
+		const struct seen *x = ours[i].there ? &ours[i] : &theirs[i];
+		size_t times, many;
+		struct str on, none;
+
+		seen_find(i, &times, &on);
+		CHECK_INT(times, there && !dead ? 1 : 0);
+		if (times == 0 || on.n == 0 || ours[x->on].dead || theirs[x->on].dead)
+			continue;
+		CHECK(str_eq(seen_find(x->on, &many, &none), on));
+	}
+}
+
+TEST(work_merge_is_the_same_for_both_sides)
+{
+	uint32_t seed = 3;
+
+	for (int round = 0; round < 100; round++) {
+		struct seen all[3][3 * SEEN] = { 0 };
+		struct buf file[3], first;
+
+		for (int i = 0; i < SEEN; i++)
+			all[0][i] = (struct seen){ .there = true, .id = i,
+				.on = i > 0 ? (int)draw(&seed, (uint32_t)i) : -1 };
+		if (round % 2 == 0)
+			seen_change(all[0], &seed, 0);
+		for (int s = 1; s < 3; s++) {
+			memcpy(all[s], all[0], sizeof all[0]);
+			seen_change(all[s], &seed, s - 1);
+		}
+		for (int s = 0; s < 3; s++) {
+			file[s] = BUF(1 * MB);
+			for (int i = 0; i < 3 * SEEN; i++)
+				seen_add(&file[s], all[s], i);
+		}
+		CHECK_RC(merge(buf_str(&file[0]), buf_str(&file[1]),
+		    buf_str(&file[2])), OK);
+		seen_check(all[1], all[2]);
+		first = out;
+		out = BUF(1 * MB);
+		CHECK_RC(merge(buf_str(&file[0]), buf_str(&file[2]),
+		    buf_str(&file[1])), OK);
+		CHECK_STR(buf_str(&out), first.p);
+		CHECK_RC(merge(buf_str(&file[0]), buf_str(&first),
+		    buf_str(&file[2])), OK);
+		CHECK_STR(buf_str(&out), first.p);
+		buf_release(&first);
+		for (int s = 0; s < 3; s++)
+			buf_release(&file[s]);
+	}
+	buf_release(&out);
+	buf_release(&notes);
+}
+
+/* ---- one case each -------------------------------------------------------------- */
 
 #define LINE(id, title, created, rest) "{\"id\":\"" id "\",\"title\":\"" title     \
 	"\",\"created_at\":\"2026-01-0" created "T00:00:00Z\",\"updated_at\":\"2026-01-0" \

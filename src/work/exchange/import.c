@@ -245,7 +245,7 @@ base_put(struct import *im, const struct entry *x)
 
 /* Is the line another item than the one both sides had under the id? */
 static int
-base_is_other(struct import *im, const struct record *theirs, bool *known,
+base_is_other(struct import *im, struct record *theirs, bool *known,
     bool *other)
 {
 	struct json_doc doc = { 0 };
@@ -257,35 +257,34 @@ base_is_other(struct import *im, const struct record *theirs, bool *known,
 	*known = *other = false;
 	if (rc != OK || line.n == 0)
 		return rc;
-	if (json_parse(&doc, line, &e) == OK &&
-	    record_decode(&base, doc.root, &im->w->a, &e) == OK) {
-		*known = true;
-		*other = record_is_other(&base, theirs);
-	}
+	*known = record_parse(&base, &doc, line, &im->w->a, &e) == OK;
+	*other = *known && record_to_move(&base, theirs) != NULL;
 	json_release(&doc);
 	return OK;
 }
 
-static int
-theirs_move(struct import *im, struct entry *x, const struct record *theirs,
-    struct str to)
+int
+import_entry_move(struct import *im, struct entry *x, const struct record *r)
 {
-	renames_add(&im->found, x->id, to);
-	import_report_move(im, x->id, to, theirs->it.title);
-	map_take(&im->ids, &x->id);
-	x->id = to;
+	struct str to = record_other_id(r, &im->plan);
+
 	if (map_get(&im->ids, &to) != NULL)
 		return work_fail(im->w, ERR_CONFLICT, "line %zu: the item needs another "
 		    "id, but %.*s is in the import too", x->line, FMT(to));
+	import_report_move(im, x->id, to, r->it.title);
+	if (map_get(&im->ids, &x->id) == x)
+		map_take(&im->ids, &x->id);
+	x->id = to;
 	map_put(&im->ids, x);
 	return OK;
 }
 
 /* Two items that were made under one id: the later one moves. */
 static int
-pair_check(struct import *im, struct entry *x, const struct record *theirs)
+pair_check(struct import *im, struct entry *x, struct record *theirs)
 {
-	struct record ours;
+	struct record ours, *moved;
+	struct str from = x->id, to;
 	bool known, other, dead;
 	int64_t seq;
 	int rc = row_look(im, x->id, &seq, &dead);
@@ -299,13 +298,18 @@ pair_check(struct import *im, struct entry *x, const struct record *theirs)
 	if (rc != OK || (known && !other))
 		return rc;
 	rc = record_load(im->w, seq, &ours);
-	if (rc != OK || theirs->it.status == STATUS_TOMBSTONE || !record_is_other(&ours, theirs))
+	moved = rc == OK && theirs->it.status != STATUS_TOMBSTONE ?
+	    record_to_move(&ours, theirs) : NULL;
+	if (moved == NULL)
 		return rc;
-	if (!known && !record_is_later(&ours, theirs))
-		return theirs_move(im, x, theirs, record_other_id(theirs,
-		    &im->plan));
-	import_report_move(im, x->id, record_other_id(&ours, &im->w->a), ours.it.title);
-	return import_item_move(im, &ours.it, record_other_id(&ours, &im->w->a));
+	if (!known && moved == theirs) {
+		rc = import_entry_move(im, x, theirs);
+		renames_add(&im->found, from, x->id);
+		return rc;
+	}
+	to = record_other_id(&ours, &im->w->a);
+	import_report_move(im, from, to, ours.it.title);
+	return import_item_move(im, &ours.it, to);
 }
 
 /* ---- what there is --------------------------------------------------------------------- */

@@ -84,6 +84,9 @@ int import_base_get(struct import *im, struct str id, struct str *line);
 /* The number of the id's row, a tombstone's too; 0: none. */
 int import_row_find(struct import *im, struct str id, int64_t *seq);
 
+/* It is another item than the one of its id: it gets one of its own, and the one
+ * it had is free for who has it.  ERR_CONFLICT: that is in the import, too. */
+int import_entry_move(struct import *im, struct entry *x, const struct record *r);
 void import_report_move(struct import *im, struct str from, struct str to,
     struct str title);
 

@@ -11,8 +11,6 @@
 
 #include "work/exchange/import_priv.h"
 
-#define CHAIN 100                            /* renames of one item that are followed */
-
 void
 import_rename_told(struct import *im, const struct entry *x, const struct record *r)
 {
@@ -28,7 +26,7 @@ live_find(struct import *im, struct str id, int64_t *seq, struct item *it)
 {
 	int rc = import_row_find(im, id, seq);
 
-	for (int i = 0; rc == OK && *seq != 0 && i < CHAIN; i++) {
+	for (int i = 0; rc == OK && *seq != 0 && i < RENAMES_CHAIN; i++) {
 		rc = item_load(im->w, *seq, it);
 		if (rc != OK || it->status != STATUS_TOMBSTONE)
 			return rc;
@@ -93,7 +91,7 @@ follow_take(struct import *im)
 static struct str
 told_end(const struct import *im, struct str to)
 {
-	for (int i = 0; i < CHAIN; i++) {
+	for (int i = 0; i < RENAMES_CHAIN; i++) {
 		struct str next = renamed_id(&im->told, to);
 
 		if (next.p == NULL)
@@ -125,30 +123,6 @@ ours_note(struct import *im, const struct rename *told)
 	if (rc == OK)
 		renames_add(&im->ours, arena_str(&im->plan, now.id), to);
 	return rc;
-}
-
-/* Each id once, on both sides. */
-static void
-ours_unique(struct import *im)
-{
-	struct renames *l = &im->ours, back = { 0 };
-	size_t n = 0;
-
-	for (size_t i = 0; i < l->n; i++)
-		renames_add(&back, l->list[i].to, l->list[i].from);
-	renames_sort(&back);
-	l->n = 0;
-	for (size_t i = 0; i < back.n; i++) {
-		if (i == 0 || !str_eq(back.list[i].from, back.list[i - 1].from))
-			renames_add(l, back.list[i].to, back.list[i].from);
-	}
-	renames_release(&back);
-	renames_sort(l);
-	for (size_t i = 0; i < l->n; i++) {
-		if (i == 0 || !str_eq(l->list[i].from, l->list[n - 1].from))
-			l->list[n++] = l->list[i];
-	}
-	l->n = n;
 }
 
 static bool
@@ -192,7 +166,7 @@ import_renames_apply(struct import *im)
 	renames_sort(&im->told);
 	for (size_t i = 0; rc == OK && i < im->told.n; i++)
 		rc = ours_note(im, &im->told.list[i]);
-	ours_unique(im);
+	renames_unique(&im->ours);
 	if (rc == OK && im->ours.n > 0)
 		rc = items_rename(im->w, &im->ours, false, has_line, im);
 	if (rc == OK)

@@ -30,27 +30,13 @@ twins_merge(struct import *im, struct entry *twin, struct entry *x,
 	    "the import is too large") : OK;
 }
 
-static int
-twin_move(struct import *im, struct entry *x, const struct record *r)
-{
-	struct str to = record_other_id(r, &im->plan);
-
-	if (map_get(&im->ids, &to) != NULL)
-		return work_fail(im->w, ERR_CONFLICT, "line %zu: the item needs another "
-		    "id, but %.*s is in the import too", x->line, FMT(to));
-	import_report_move(im, x->id, to, r->it.title);
-	x->id = to;
-	map_put(&im->ids, x);
-	return OK;
-}
-
 /* Both are decoded in one arena, from one document after the other. */
 int
 import_twins_settle(struct import *im, struct entry *twin, struct entry *x,
     const struct record *theirs)
 {
 	struct json_doc kept = im->doc;
-	struct record a, b = *theirs;
+	struct record a, b = *theirs, *moved = NULL;
 	struct err e;
 	jnode item;
 	int rc;
@@ -62,15 +48,14 @@ import_twins_settle(struct import *im, struct entry *twin, struct entry *x,
 	rc = import_entry_value(im, twin, &item, &e);
 	if (rc == OK)
 		rc = record_decode(&a, item, &im->w->a, &e);
+	if (rc == OK)
+		moved = record_to_move(&a, &b);
 	if (rc != OK) {
 		rc = work_fail(im->w, rc, "line %zu: %s", twin->line, e.text);
-	} else if (!record_is_other(&a, &b)) {
+	} else if (moved == NULL) {
 		rc = twins_merge(im, twin, x, &a, &b);
-	} else if (record_is_later(&b, &a)) {
-		rc = twin_move(im, x, &b);
 	} else {
-		map_take(&im->ids, &twin->id);
-		rc = twin_move(im, twin, &a);
+		rc = import_entry_move(im, moved == &a ? twin : x, moved);
 		if (rc == OK)
 			map_put(&im->ids, x);
 	}

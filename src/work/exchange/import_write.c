@@ -298,8 +298,7 @@ base_read(struct import *im, const struct entry *x, const struct record *ours,
 		return ours;
 	if (!known)
 		line = first_body(im, ours->it.seq);
-	if (line.n == 0 || json_parse(doc, line, &e) != OK ||
-	    record_decode(room, doc->root, &im->w->a, &e) != OK)
+	if (line.n == 0 || record_parse(room, doc, line, &im->w->a, &e) != OK)
 		return NULL;
 	item_reword(&room->it, &im->known, &im->w->a);
 	return known || str_eq(room->it.created_at, theirs->it.created_at) ? room :

@@ -16,15 +16,15 @@
 enum { BASE, OURS, THEIRS, SIDES };
 static const char *const side_names[SIDES] = { "base", "ours", "theirs" };
 
-struct entry {
-	struct str id, text;                 /* id: in the arena; text: the line */
+struct line {
+	struct str id, text;                 /* id: in join.names */
 	struct str renamed_to;               /* of a tombstone; or p NULL */
-	size_t line;
+	size_t number;
 	bool dead;                           /* a tombstone */
 };
 
 struct file {
-	struct entry *list;                  /* sorted by id */
+	struct line *list;                   /* sorted by id */
 	size_t n, cap;
 	struct renames moves;                /* ids that are others in the result,
 	                                        also where the side names them */
@@ -32,8 +32,10 @@ struct file {
 
 struct join {
 	struct file side[SIDES];
+	struct record r[SIDES];              /* the lines that are open, */
+	struct json_doc doc[SIDES];          /* each with its document */
 	struct arena names;                  /* ids */
-	struct arena a;                      /* of one item */
+	struct arena a;                      /* of the open lines */
 	struct buf *out, *notes;
 	struct merge_count *count;
 	struct err *e;
@@ -60,93 +62,126 @@ exchange_line_is_marker(struct str text)
 	    str_starts(text, S("||||||| ")) || str_eq(text, S("======="));
 }
 
-/* Opens one line: release doc in any case. */
+/* Opens a line of a side as j->r[slot]. */
 static int
-import_entry_open(struct join *j, int side, const struct entry *x, struct record *r,
-    struct json_doc *doc)
+line_open(struct join *j, int side, const struct line *x, int slot)
 {
 	struct err why = { 0 };
+	int rc = exchange_line_is_marker(x->text) ? err_set(&why, ERR_INVALID,
+	    "a conflict marker of git; resolve it first") :
+	    record_parse(&j->r[slot], &j->doc[slot], x->text, &j->a, &why);
+
+	if (rc == OK)
+		return OK;
+	return err_set(j->e, rc == ERR_SYNTAX ? ERR_INVALID : rc, "%s: line %zu: %s",
+	    side_names[side], x->number, json_words(why.text));
+}
+
+/* Opens two lines, of any sides, as j->r[OURS] and j->r[THEIRS]. */
+static int
+pair_open(struct join *j, int side, const struct line *x, int other,
+    const struct line *y)
+{
 	int rc;
 
-	*doc = (struct json_doc){ 0 };
-	if (exchange_line_is_marker(x->text))
-		return err_set(j->e, ERR_INVALID, "%s: line %zu: a conflict marker of "
-		    "git; resolve it first", side_names[side], x->line);
-	rc = json_parse(doc, x->text, &why);
-	if (rc == OK)
-		rc = record_decode(r, doc->root, &j->a, &why);
-	if (rc != OK)
-		return err_set(j->e, rc == ERR_SYNTAX ? ERR_INVALID : rc,
-		    "%s: line %zu: %s", side_names[side], x->line, json_words(why.text));
-	return OK;
+	arena_clear(&j->a);
+	rc = line_open(j, side, x, OURS);
+	return rc == OK ? line_open(j, other, y, THEIRS) : rc;
 }
 
 static int
-entry_order(const void *left, const void *right)
+id_order(const void *left, const void *right)
 {
-	const struct entry *a = left, *b = right;
-	int order = str_cmp(a->id, b->id);
+	const struct line *a = left, *b = right;
 
-	return order != 0 ? order : a->line < b->line ? -1 : a->line > b->line;
+	return str_cmp(a->id, b->id);
 }
 
-/* The text of an item that is on no line. */
+static int
+line_order(const void *left, const void *right)
+{
+	const struct line *a = left, *b = right;
+	int order = id_order(a, b);
+
+	return order != 0 ? order : a->number < b->number ? -1 : a->number > b->number;
+}
+
+static struct line *
+line_find(const struct file *f, struct str id)
+{
+	struct line key = { .id = id };
+
+	return f->n == 0 ? NULL :
+	    bsearch(&key, f->list, f->n, sizeof key, id_order);
+}
+
+/* What is kept of a record while its line is closed. */
 static void
-entry_take(struct join *j, struct entry *x, const struct record *r)
+line_note(struct join *j, struct line *x, const struct record *r)
+{
+	x->id = arena_str(&j->names, r->it.id);
+	x->dead = r->it.status == STATUS_TOMBSTONE;
+	x->renamed_to = x->dead ? tombstone_to(&r->it, &j->names) : STR_NONE;
+}
+
+/* The text of a record that is on no line. */
+static void
+line_make(struct join *j, struct line *x, const struct record *r)
 {
 	struct buf b = BUF(2 * (size_t)LIMIT_WORK_ITEM_BYTES);
 
 	record_encode(&b, r);
 	x->text = arena_str(&j->names, buf_str(&b));
-	x->id = arena_str(&j->names, r->it.id);
-	x->dead = r->it.status == STATUS_TOMBSTONE;
-	x->renamed_to = x->dead ? tombstone_to(&r->it, &j->names) : STR_NONE;
+	line_note(j, x, r);
 	buf_release(&b);
-}
-
-static void
-note_twin(struct join *j, int side, const struct entry *x, const struct entry *y)
-{
-	buf_add_fmt(j->notes, "%.*s: stood in lines %zu and %zu of %s; merged\n",
-	    FMT(x->id), x->line, y->line, side_names[side]);
 }
 
 /* Two lines of one side with one id, as a merge by lines leaves them: the same
  * item becomes one; *apart: y is another, and has another id now. */
 static int
-import_twins_settle(struct join *j, int side, struct entry *x, struct entry *y,
-    bool *apart)
+twins_settle(struct join *j, int side, struct line *x, struct line *y, bool *apart)
 {
 	struct merge m = { .a = &j->a };
-	struct json_doc docs[2] = { 0 };
-	struct record a, b, out;
+	struct record out, *moved;
 	int rc;
 
 	*apart = false;
 	if (str_eq(x->text, y->text))
 		return OK;
-	arena_clear(&j->a);
-	rc = import_entry_open(j, side, x, &a, &docs[0]);
-	if (rc == OK)
-		rc = import_entry_open(j, side, y, &b, &docs[1]);
-	if (rc == OK && record_is_other(&a, &b)) {
-		bool later = record_is_later(&b, &a);
-		struct record *moved = later ? &b : &a;
-
-		*apart = true;
-		if (!later)
+	rc = pair_open(j, side, x, side, y);
+	if (rc != OK)
+		return rc;
+	moved = record_to_move(&j->r[OURS], &j->r[THEIRS]);
+	*apart = moved != NULL;
+	if (moved != NULL) {
+		if (moved == &j->r[OURS])
 			*x = *y;
 		moved->it.id = record_other_id(moved, &j->a);
-		entry_take(j, y, moved);
+		line_make(j, y, moved);
 		j->count->moved++;
-	} else if (rc == OK) {
-		note_twin(j, side, x, y);
-		record_merge(&out, NULL, &a, &b, &m);
-		entry_take(j, x, &out);
+		return OK;
 	}
-	json_release(&docs[0]);
-	json_release(&docs[1]);
-	return rc;
+	buf_add_fmt(j->notes, "%.*s: stood in lines %zu and %zu of %s; merged\n",
+	    FMT(x->id), x->number, y->number, side_names[side]);
+	record_merge(&out, NULL, &j->r[OURS], &j->r[THEIRS], &m);
+	line_make(j, x, &out);
+	return OK;
+}
+
+static int
+file_sort(struct join *j, int side)
+{
+	struct file *f = &j->side[side];
+
+	if (f->n > 1)
+		qsort(f->list, f->n, sizeof *f->list, line_order);
+	for (size_t i = 1; i < f->n; i++) {
+		if (str_eq(f->list[i].id, f->list[i - 1].id))
+			return err_set(j->e, ERR_INVALID, "%s: line %zu: %.*s stands in "
+			    "line %zu already", side_names[side], f->list[i].number,
+			    FMT(f->list[i].id), f->list[i - 1].number);
+	}
+	return OK;
 }
 
 static int
@@ -157,227 +192,156 @@ file_settle(struct join *j, int side)
 	int rc = OK;
 
 	if (f->n > 1)
-		qsort(f->list, f->n, sizeof *f->list, entry_order);
+		qsort(f->list, f->n, sizeof *f->list, line_order);
 	for (size_t i = 0, last = 0; rc == OK && i < f->n; i++) {
 		bool apart = true;
 
 		if (n > 0 && str_eq(f->list[i].id, f->list[last].id))
-			rc = import_twins_settle(j, side, &f->list[last], &f->list[i], &apart);
+			rc = twins_settle(j, side, &f->list[last], &f->list[i], &apart);
 		else
 			last = n;
 		if (apart)
 			f->list[n++] = f->list[i];
 	}
 	f->n = n;
-	return rc;
-}
-
-static int
-file_sort(struct join *j, int side)
-{
-	struct file *f = &j->side[side];
-
-	if (f->n > 1)
-		qsort(f->list, f->n, sizeof *f->list, entry_order);
-	for (size_t i = 1; i < f->n; i++) {
-		if (str_eq(f->list[i].id, f->list[i - 1].id))
-			return err_set(j->e, ERR_INVALID, "%s: line %zu: %.*s stands in "
-			    "line %zu already", side_names[side], f->list[i].line,
-			    FMT(f->list[i].id), f->list[i - 1].line);
-	}
-	return OK;
+	return rc == OK ? file_sort(j, side) : rc;
 }
 
 static int
 file_read(struct join *j, int side, struct str text)
 {
 	struct file *f = &j->side[side];
-	struct entry x = { .line = 0 };
-	struct record r;
-	struct json_doc doc;
+	struct line x = { .number = 0 };
 	int rc = OK;
 
-	while (rc == OK && exchange_line_next(&text, &x.text, &x.line)) {
+	while (rc == OK && exchange_line_next(&text, &x.text, &x.number)) {
 		arena_clear(&j->a);
-		rc = import_entry_open(j, side, &x, &r, &doc);
+		rc = line_open(j, side, &x, side);
 		if (rc == OK && f->n >= LIMIT_WORK_IMPORT_ITEMS)
 			rc = err_set(j->e, ERR_LIMIT, "%s: line %zu: more than %d "
-			    "items", side_names[side], x.line,
+			    "items", side_names[side], x.number,
 			    LIMIT_WORK_IMPORT_ITEMS);
 		if (rc == OK) {
-			x.id = arena_str(&j->names, r.it.id);
-			x.dead = r.it.status == STATUS_TOMBSTONE;
-			x.renamed_to = x.dead ? tombstone_to(&r.it, &j->names) :
-			    STR_NONE;
+			line_note(j, &x, &j->r[side]);
 			mem_grow(f->list, f->n, f->cap);
 			f->list[f->n++] = x;
 		}
-		json_release(&doc);
 	}
-	if (rc == OK)
-		rc = file_settle(j, side);
-	return rc == OK ? file_sort(j, side) : rc;
-}
-
-static struct entry *
-entry_find(const struct file *f, struct str id)
-{
-	struct entry key = { .id = id };
-	size_t low = 0, high = f->n;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		int order = str_cmp(f->list[mid].id, key.id);
-
-		if (order == 0)
-			return &f->list[mid];
-		if (order < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return NULL;
+	return rc == OK ? file_settle(j, side) : rc;
 }
 
 /* ---- one id, two items ---------------------------------------------------------- */
 
-static void
-note_move(struct join *j, const struct record *r, struct str to)
-{
-	j->count->moved++;
-	buf_add_fmt(j->notes, "%.*s: two items had this id; \"%.*s\", the later, is "
-	    "now %.*s\n", FMT(r->it.id), FMT(r->it.title), FMT(to));
-}
-
 /* Both made it since the base.  Two items?  Then the later one moves. */
 static int
-pair_check(struct join *j, const struct entry *x, const struct entry *y)
+pair_check(struct join *j, const struct line *x, const struct line *y)
 {
-	struct record ours, theirs;
-	struct json_doc docs[2] = { 0 };
-	int rc = import_entry_open(j, OURS, x, &ours, &docs[0]);
+	const struct record *moved;
+	struct str to;
+	int rc = pair_open(j, OURS, x, THEIRS, y);
 
-	if (rc == OK)
-		rc = import_entry_open(j, THEIRS, y, &theirs, &docs[1]);
-	if (rc == OK && record_is_other(&ours, &theirs)) {
-		bool mine = record_is_later(&ours, &theirs);
-		struct record *later = mine ? &ours : &theirs;
-		struct file *f = &j->side[mine ? OURS : THEIRS];
-
-		renames_add(&f->moves, x->id, record_other_id(later, &j->names));
-		note_move(j, later, f->moves.list[f->moves.n - 1].to);
-	}
-	json_release(&docs[0]);
-	json_release(&docs[1]);
-	return rc;
+	moved = rc == OK ? record_to_move(&j->r[OURS], &j->r[THEIRS]) : NULL;
+	if (moved == NULL)
+		return rc;
+	to = record_other_id(moved, &j->names);
+	renames_add(&j->side[moved == &j->r[OURS] ? OURS : THEIRS].moves, x->id, to);
+	j->count->moved++;
+	buf_add_fmt(j->notes, "%.*s: two items had this id; \"%.*s\", the later, is "
+	    "now %.*s\n", FMT(x->id), FMT(moved->it.title), FMT(to));
+	return OK;
 }
 
 static int
 pairs_check(struct join *j)
 {
-	struct file *ours = &j->side[OURS];
+	const struct file *ours = &j->side[OURS];
 	int rc = OK;
 
 	for (size_t i = 0; rc == OK && i < ours->n; i++) {
-		struct entry *x = &ours->list[i];
-		struct entry *y = entry_find(&j->side[THEIRS], x->id);
+		const struct line *x = &ours->list[i];
+		const struct line *y = line_find(&j->side[THEIRS], x->id);
 
-		if (y == NULL || str_eq(x->text, y->text) ||
-		    entry_find(&j->side[BASE], x->id) != NULL)
-			continue;
-		arena_clear(&j->a);
-		rc = pair_check(j, x, y);
+		if (y != NULL && !str_eq(x->text, y->text) &&
+		    line_find(&j->side[BASE], x->id) == NULL)
+			rc = pair_check(j, x, y);
 	}
 	return rc;
 }
 
 /* ---- one item, two ids ------------------------------------------------------------ */
 
-#define CHAIN 100                            /* renames of one item that are followed */
-
-/* What became of the id on a side: its last name there. */
+/* What the file says became of the id; p NULL: nothing. */
 static struct str
-name_end(const struct file *f, struct str id)
+name_next(const struct file *f, struct str id)
 {
-	for (int i = 0; i < CHAIN; i++) {
-		const struct entry *x = entry_find(f, id);
+	const struct line *x = line_find(f, id);
 
-		if (x == NULL || x->renamed_to.p == NULL)
+	return x != NULL ? x->renamed_to : STR_NONE;
+}
+
+/* Both gave it another id: the tombstone that stays says which holds. */
+static struct str
+name_choose(struct join *j, struct str id)
+{
+	const struct line *x = line_find(&j->side[OURS], id);
+	const struct line *y = line_find(&j->side[THEIRS], id);
+	struct merge m = { .a = &j->a };
+	struct record out;
+
+	if (pair_open(j, OURS, x, THEIRS, y) != OK)
+		return x->renamed_to;
+	record_merge(&out, NULL, &j->r[OURS], &j->r[THEIRS], &m);
+	return str_eq(out.it.extra, j->r[OURS].it.extra) ? x->renamed_to :
+	    y->renamed_to;
+}
+
+/* Its last id in the result. */
+static struct str
+name_end(struct join *j, struct str id)
+{
+	for (int i = 0; i < RENAMES_CHAIN; i++) {
+		struct str x = name_next(&j->side[OURS], id);
+		struct str y = name_next(&j->side[THEIRS], id);
+
+		if (x.p == NULL && y.p == NULL)
 			break;
-		id = x->renamed_to;
+		id = x.p == NULL ? y : y.p == NULL ? x : name_choose(j, id);
 	}
 	return id;
 }
 
-/* The side (or the base) has the item under its old id, or under another one
- * that it gave it: it gets the one that stays. */
+/* The file has the item under its old id, or under another one that it gave it:
+ * it gets the one that stays. */
 static void
-rename_on(struct join *j, int side, struct str id, struct str to)
+rename_in(struct file *f, struct str id, struct str to)
 {
-	struct file *f = &j->side[side];
-	struct str now = name_end(f, id);
-	const struct entry *x = entry_find(f, now), *there = entry_find(f, to);
+	struct str next = id;
+	const struct line *x, *there = line_find(f, to);
 
-	if (x == NULL || x->dead || str_eq(now, to) ||
-	    (there != NULL && there->renamed_to.p == NULL))
-		return;
-	renames_add(&f->moves, x->id, to);
-}
-
-/* Both gave it another: the tombstone that stays says which holds. */
-static const struct entry *
-rename_holds(struct join *j, const struct entry *x, const struct entry *y)
-{
-	struct merge m = { .a = &j->a };
-	struct record ours, theirs, out;
-	struct json_doc docs[2] = { 0 };
-	const struct entry *kept = x;
-
-	if (import_entry_open(j, OURS, x, &ours, &docs[0]) == OK &&
-	    import_entry_open(j, THEIRS, y, &theirs, &docs[1]) == OK) {
-		record_merge(&out, NULL, &ours, &theirs, &m);
-		kept = str_eq(out.it.extra, ours.it.extra) ? x : y;
+	for (int i = 0; i < RENAMES_CHAIN && next.p != NULL; i++) {
+		id = next;
+		next = name_next(f, id);
 	}
-	json_release(&docs[0]);
-	json_release(&docs[1]);
-	return kept;
+	x = line_find(f, id);
+	if (x != NULL && !x->dead && !str_eq(id, to) &&
+	    (there == NULL || there->renamed_to.p != NULL))
+		renames_add(&f->moves, x->id, to);
 }
 
 static void
-renames_find(struct join *j)
+renames_find(struct join *j, int side)
 {
-	for (int s = OURS; s <= THEIRS; s++) {
-		const struct file *f = &j->side[s];
-		int other = s == OURS ? THEIRS : OURS;
+	const struct file *f = &j->side[side];
 
-		for (size_t i = 0; i < f->n; i++) {
-			const struct entry *x = &f->list[i];
-			const struct entry *y = entry_find(&j->side[other], x->id);
+	for (size_t i = 0; i < f->n; i++) {
+		struct str id = f->list[i].id, to;
 
-			if (x->renamed_to.p == NULL)
-				continue;
-			arena_clear(&j->a);
-			if (y != NULL && y->renamed_to.p != NULL && rename_holds(j,
-			    s == OURS ? x : y, s == OURS ? y : x) != x)
-				continue;
-			rename_on(j, other, x->id, name_end(f, x->id));
-			rename_on(j, BASE, x->id, name_end(f, x->id));
-		}
+		if (f->list[i].renamed_to.p == NULL)
+			continue;
+		to = name_end(j, id);
+		for (int s = BASE; s < SIDES; s++)
+			rename_in(&j->side[s], id, to);
 	}
-}
-
-/* Each once, by its old id. */
-static void
-renames_unique(struct renames *r)
-{
-	size_t n = 0;
-
-	renames_sort(r);
-	for (size_t i = 0; i < r->n; i++) {
-		if (i == 0 || !str_eq(r->list[i].from, r->list[n - 1].from))
-			r->list[n++] = r->list[i];
-	}
-	r->n = n;
 }
 
 /* Under their new ids; what stood there was left by an earlier renaming. */
@@ -385,17 +349,15 @@ static int
 ids_apply(struct join *j, int side)
 {
 	struct file *f = &j->side[side];
-	struct renames back = { 0 };
+	struct renames back;
 	size_t n = 0;
 
 	renames_unique(&f->moves);
 	if (f->moves.n == 0)
 		return OK;
-	for (size_t i = 0; i < f->moves.n; i++)
-		renames_add(&back, f->moves.list[i].to, f->moves.list[i].from);
-	renames_sort(&back);
+	back = renames_back(&f->moves);
 	for (size_t i = 0; i < f->n; i++) {
-		struct entry *x = &f->list[i];
+		struct line *x = &f->list[i];
 		struct str to = renamed_id(&f->moves, x->id);
 
 		if (x->renamed_to.p != NULL && renamed_id(&back, x->id).p != NULL)
@@ -414,8 +376,10 @@ ids_settle(struct join *j)
 {
 	int rc = pairs_check(j);
 
-	if (rc == OK)
-		renames_find(j);
+	if (rc == OK) {
+		renames_find(j, OURS);
+		renames_find(j, THEIRS);
+	}
 	for (int s = BASE; rc == OK && s < SIDES; s++)
 		rc = ids_apply(j, s);
 	return rc;
@@ -423,44 +387,46 @@ ids_settle(struct join *j)
 
 /* ---- the walk -------------------------------------------------------------------- */
 
+/* Opened under the ids of the result. */
 static int
-record_open(struct join *j, int side, const struct entry *x, struct record *r,
-    struct json_doc *doc)
+record_open(struct join *j, int side, const struct line *x)
 {
-	const struct file *f = &j->side[side];
-	int rc = import_entry_open(j, side, x, r, doc);
+	struct record *r = &j->r[side];
+	int rc = line_open(j, side, x, side);
 
 	if (rc == OK && !x->dead)
-		item_reword(&r->it, &f->moves, &j->a);
+		item_reword(&r->it, &j->side[side].moves, &j->a);
 	return rc;
 }
 
 static void
-emit(struct join *j, struct str text)
+emit_text(struct join *j, struct str text)
 {
 	buf_add(j->out, text);
 	buf_add_char(j->out, '\n');
 	j->count->items++;
 }
 
+static void
+emit_record(struct join *j, const struct record *r)
+{
+	record_encode(j->out, r);
+	emit_text(j, STR_NONE);
+}
+
 /* A line as it is, unless its side gave ids anew. */
 static int
-emit_entry(struct join *j, int side, const struct entry *x)
+emit_line(struct join *j, int side, const struct line *x)
 {
-	struct record r;
-	struct json_doc doc;
-	int rc;
+	int rc = OK;
 
 	if (j->side[side].moves.n == 0) {
-		emit(j, x->text);
+		emit_text(j, x->text);
 		return OK;
 	}
-	rc = record_open(j, side, x, &r, &doc);
-	if (rc == OK) {
-		record_encode(j->out, &r);
-		emit(j, STR_NONE);
-	}
-	json_release(&doc);
+	rc = record_open(j, side, x);
+	if (rc == OK)
+		emit_record(j, &j->r[side]);
 	return rc;
 }
 
@@ -489,47 +455,44 @@ note_clash(void *ctx, const struct clash *c)
 }
 
 static int
-emit_merged(struct join *j, const struct entry *const x[SIDES])
+emit_merged(struct join *j, const struct line *const x[SIDES])
 {
 	struct merge m = { &j->a, note_clash, j };
-	struct json_doc docs[SIDES] = { 0 };
-	struct record r[SIDES], out;
+	struct record out;
 	int rc = OK;
 
 	for (int s = 0; rc == OK && s < SIDES; s++) {
 		if (x[s] != NULL)
-			rc = record_open(j, s, x[s], &r[s], &docs[s]);
+			rc = record_open(j, s, x[s]);
 	}
-	if (rc == OK) {
-		record_merge(&out, x[BASE] == NULL ? NULL : &r[BASE], &r[OURS],
-		    &r[THEIRS], &m);
-		record_encode(j->out, &out);
-		emit(j, STR_NONE);
-	}
-	for (int s = 0; s < SIDES; s++)
-		json_release(&docs[s]);
-	if (rc == OK && j->a.failed)
-		rc = err_set(j->e, ERR_TOOBIG, "ours: line %zu: the item is too large",
-		    x[OURS]->line);
-	return rc;
+	if (rc != OK)
+		return rc;
+	record_merge(&out, x[BASE] == NULL ? NULL : &j->r[BASE], &j->r[OURS],
+	    &j->r[THEIRS], &m);
+	emit_record(j, &out);
+	return j->a.failed ? err_set(j->e, ERR_TOOBIG, "ours: line %zu: the item is "
+	    "too large", x[OURS]->number) : OK;
 }
 
 static bool
-same_text(const struct entry *x, const struct entry *y)
+same_text(const struct line *x, const struct line *y)
 {
 	return x != NULL && y != NULL && str_eq(x->text, y->text);
 }
 
 static int
-join_one(struct join *j, const struct entry *const x[SIDES])
+join_one(struct join *j, const struct line *const x[SIDES])
 {
-	const struct entry *base = x[BASE], *ours = x[OURS], *theirs = x[THEIRS];
+	const struct line *base = x[BASE], *ours = x[OURS], *theirs = x[THEIRS];
 
 	if (ours != NULL && theirs != NULL) {
+		/* It names no item that is newer than the base. */
+		if (same_text(base, ours) && same_text(base, theirs))
+			return emit_line(j, BASE, base);
 		if (same_text(ours, theirs) || same_text(base, theirs))
-			return emit_entry(j, OURS, ours);
+			return emit_line(j, OURS, ours);
 		if (same_text(base, ours))
-			return emit_entry(j, THEIRS, theirs);
+			return emit_line(j, THEIRS, theirs);
 		return emit_merged(j, x);
 	}
 	/* A line that one side took out and the other did not touch is gone. */
@@ -542,8 +505,8 @@ join_one(struct join *j, const struct entry *const x[SIDES])
 		buf_add_fmt(j->notes, "%.*s: its line was removed on one side and "
 		    "changed on the other; kept\n", FMT(base->id));
 	}
-	return ours != NULL ? emit_entry(j, OURS, ours) :
-	    emit_entry(j, THEIRS, theirs);
+	return ours != NULL ? emit_line(j, OURS, ours) :
+	    emit_line(j, THEIRS, theirs);
 }
 
 static int
@@ -553,7 +516,7 @@ join_walk(struct join *j)
 	int rc = OK;
 
 	while (rc == OK) {
-		const struct entry *x[SIDES], *least = NULL;
+		const struct line *x[SIDES], *least = NULL;
 
 		for (int s = 0; s < SIDES; s++) {
 			x[s] = at[s] < j->side[s].n ? &j->side[s].list[at[s]] : NULL;
@@ -596,6 +559,7 @@ exchange_merge(struct str base, struct str ours, struct str theirs, struct buf *
 	for (int s = 0; s < SIDES; s++) {
 		free(j.side[s].list);
 		renames_release(&j.side[s].moves);
+		json_release(&j.doc[s]);
 	}
 	arena_release(&j.names);
 	arena_release(&j.a);

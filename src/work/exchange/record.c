@@ -175,6 +175,17 @@ record_decode(struct record *r, jnode object, struct arena *a, struct err *e)
 	return rc;
 }
 
+int
+record_parse(struct record *r, struct json_doc *doc, struct str line, struct arena *a,
+    struct err *e)
+{
+	int rc;
+
+	json_release(doc);
+	rc = json_parse(doc, line, e);
+	return rc == OK ? record_decode(r, doc->root, a, e) : rc;
+}
+
 void
 record_settle(struct item *it)
 {
@@ -257,18 +268,15 @@ record_encode(struct buf *b, const struct record *r)
 
 /* ---- one id, two items ---------------------------------------------------------- */
 
-bool
-record_is_other(const struct record *a, const struct record *b)
+/* Without a time or a title nothing says that they are two. */
+struct record *
+record_to_move(struct record *a, struct record *b)
 {
-	return a->it.created_at.n > 0 && b->it.created_at.n > 0 &&
-	    a->it.created != b->it.created && a->it.title.n > 0 &&
-	    b->it.title.n > 0 && !str_eq(a->it.title, b->it.title);
-}
-
-bool
-record_is_later(const struct record *a, const struct record *b)
-{
-	return a->it.created > b->it.created;
+	if (a->it.created_at.n == 0 || b->it.created_at.n == 0 ||
+	    a->it.created == b->it.created || a->it.title.n == 0 ||
+	    b->it.title.n == 0 || str_eq(a->it.title, b->it.title))
+		return NULL;
+	return a->it.created > b->it.created ? a : b;
 }
 
 struct str

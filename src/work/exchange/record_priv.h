@@ -39,6 +39,10 @@ struct record {
  * exactly with closed (then: updated_at), as bd does.  Texts are borrowed from
  * the document.  ERR_INVALID, ERR_TOOBIG with the key. */
 int record_decode(struct record *r, jnode object, struct arena *a, struct err *e);
+/* The same of a line.  doc: zeroed, or of a line before; it is released, and is
+ * the new line's document. */
+int record_parse(struct record *r, struct json_doc *doc, struct str line,
+    struct arena *a, struct err *e);
 /* One line, without its end; a tombstone's is short.  Leases stay behind: they
  * are one tracker's, by its own clock. */
 void record_encode(struct buf *b, const struct record *r);
@@ -67,11 +71,10 @@ void record_merge(struct record *out, const struct record *base,
     const struct record *ours, const struct record *theirs, struct merge *m);
 
 /* Two items that were given the same id, on branches that knew nothing of each
- * other: made at different times under different titles. */
-bool record_is_other(const struct record *a, const struct record *b);
-/* Which of such two has to take another id (the later made), and which id:
- * everybody who finds the two comes to the same. */
-bool record_is_later(const struct record *a, const struct record *b);
+ * other (made at different times, under different titles)?  Then the one made
+ * later, which has to take another id; NULL: they are one. */
+struct record *record_to_move(struct record *a, struct record *b);
+/* That id: everybody who finds the two comes to the same. */
 struct str record_other_id(const struct record *r, struct arena *a);
 
 /* The id that the item of this tombstone has now; p NULL: it is deleted. */

@@ -25,10 +25,19 @@ renames_add(struct renames *r, struct str from, struct str to)
 }
 
 static int
-rename_order(const void *a, const void *b)
+from_order(const void *a, const void *b)
 {
 	return str_cmp(((const struct rename *)a)->from,
 	    ((const struct rename *)b)->from);
+}
+
+static int
+rename_order(const void *a, const void *b)
+{
+	int order = from_order(a, b);
+
+	return order != 0 ? order : str_cmp(((const struct rename *)a)->to,
+	    ((const struct rename *)b)->to);
 }
 
 void
@@ -36,6 +45,33 @@ renames_sort(struct renames *r)
 {
 	if (r->n > 1)
 		qsort(r->list, r->n, sizeof *r->list, rename_order);
+}
+
+struct renames
+renames_back(const struct renames *r)
+{
+	struct renames back = { 0 };
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->n; i++)
+		renames_add(&back, r->list[i].to, r->list[i].from);
+	renames_sort(&back);
+	for (size_t i = 0; i < back.n; i++) {
+		if (i == 0 || from_order(&back.list[i], &back.list[n - 1]) != 0)
+			back.list[n++] = back.list[i];
+	}
+	back.n = n;
+	return back;
+}
+
+void
+renames_unique(struct renames *r)
+{
+	struct renames back = renames_back(r);
+
+	renames_release(r);
+	*r = renames_back(&back);
+	renames_release(&back);
 }
 
 void
@@ -50,7 +86,7 @@ renamed_id(const struct renames *r, struct str id)
 {
 	struct rename key = { .from = id };
 	const struct rename *x = r->n == 0 ? NULL : bsearch(&key, r->list, r->n,
-	    sizeof key, rename_order);
+	    sizeof key, from_order);
 
 	return x != NULL ? x->to : STR_NONE;
 }

@@ -16,6 +16,8 @@ struct rename {
 	struct str from, to;
 };
 
+#define RENAMES_CHAIN 100                    /* renames of one item that are followed */
+
 struct renames {
 	struct rename *list;
 	size_t n, cap;
@@ -23,6 +25,10 @@ struct renames {
 
 void renames_add(struct renames *r, struct str from, struct str to);
 void renames_sort(struct renames *r);
+/* The way back, from `to` to `from`: sorted, each `to` once. */
+struct renames renames_back(const struct renames *r);
+/* Sorts; each id stays once on both sides. */
+void renames_unique(struct renames *r);
 void renames_release(struct renames *r);
 /* The new id; p NULL: it stays. */
 struct str renamed_id(const struct renames *r, struct str id);
