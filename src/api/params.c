@@ -328,15 +328,8 @@ add_header_text(struct buf *b, struct str s)
 		json_add_str(b, s);
 		return;
 	}
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-
-		if (c >= 0x80) {
-			buf_add_char(&utf8, (char)(0xc0 | c >> 6));
-			c = (unsigned char)(0x80 | (c & 0x3f));
-		}
-		buf_add_char(&utf8, (char)c);
-	}
+	for (size_t i = 0; i < s.n; i++)
+		buf_add_utf8(&utf8, (unsigned char)s.p[i]);
 	json_add_str(b, buf_str(&utf8));
 	buf_release(&utf8);
 }

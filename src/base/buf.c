@@ -86,6 +86,31 @@ buf_add_slow(struct buf *b, struct str s)
 }
 
 void
+buf_add_utf8(struct buf *b, uint32_t c)
+{
+	char t[4];
+
+	if (c < 0x80) {
+		buf_add_char(b, (char)c);
+	} else if (c < 0x800) {
+		t[0] = (char)(0xc0 | c >> 6);
+		t[1] = (char)(0x80 | (c & 0x3f));
+		buf_add(b, (struct str){ t, 2 });
+	} else if (c < 0x10000) {
+		t[0] = (char)(0xe0 | c >> 12);
+		t[1] = (char)(0x80 | (c >> 6 & 0x3f));
+		t[2] = (char)(0x80 | (c & 0x3f));
+		buf_add(b, (struct str){ t, 3 });
+	} else {
+		t[0] = (char)(0xf0 | c >> 18);
+		t[1] = (char)(0x80 | (c >> 12 & 0x3f));
+		t[2] = (char)(0x80 | (c >> 6 & 0x3f));
+		t[3] = (char)(0x80 | (c & 0x3f));
+		buf_add(b, (struct str){ t, 4 });
+	}
+}
+
+void
 buf_add_u64(struct buf *b, uint64_t v)
 {
 	char digits[20], *p = digits + sizeof digits;

@@ -55,6 +55,7 @@ buf_add_char(struct buf *b, char c)
 	buf_add(b, (struct str){ &c, 1 });
 }
 
+void buf_add_utf8(struct buf *b, uint32_t c);            /* a code point */
 void buf_add_u64(struct buf *b, uint64_t v);
 void buf_add_i64(struct buf *b, int64_t v);
 void buf_add_fmt(struct buf *b, const char *format, ...)

@@ -138,31 +138,6 @@ json_add_double(struct buf *b, double d)
 
 /* ---- decoding -------------------------------------------------------------- */
 
-static void
-add_utf8(struct buf *b, uint32_t c)
-{
-	char t[4];
-
-	if (c < 0x80) {
-		buf_add_char(b, (char)c);
-	} else if (c < 0x800) {
-		t[0] = (char)(0xc0 | c >> 6);
-		t[1] = (char)(0x80 | (c & 0x3f));
-		buf_add(b, (struct str){ t, 2 });
-	} else if (c < 0x10000) {
-		t[0] = (char)(0xe0 | c >> 12);
-		t[1] = (char)(0x80 | (c >> 6 & 0x3f));
-		t[2] = (char)(0x80 | (c & 0x3f));
-		buf_add(b, (struct str){ t, 3 });
-	} else {
-		t[0] = (char)(0xf0 | c >> 18);
-		t[1] = (char)(0x80 | (c >> 12 & 0x3f));
-		t[2] = (char)(0x80 | (c >> 6 & 0x3f));
-		t[3] = (char)(0x80 | (c & 0x3f));
-		buf_add(b, (struct str){ t, 4 });
-	}
-}
-
 /* The escape whose letter is s[i] == 'u'; returns the index past it, 0 when
  * it is none.  Half a surrogate pair becomes U+FFFD. */
 static size_t
@@ -174,13 +149,13 @@ decode_u(struct str s, size_t i, struct buf *out)
 		return 0;
 	i += 5;
 	if (c < 0xd800 || c > 0xdfff) {
-		add_utf8(out, (uint32_t)c);
+		buf_add_utf8(out, (uint32_t)c);
 		return i;
 	}
 	if (c < 0xdc00 && i + 1 < s.n && s.p[i] == '\\' && s.p[i + 1] == 'u') {
 		low = json_hex4(s.p + i + 2, s.p + s.n);
 		if (low >= 0xdc00 && low <= 0xdfff) {
-			add_utf8(out, 0x10000 +
+			buf_add_utf8(out, 0x10000 +
 			    ((uint32_t)(c - 0xd800) << 10 | (uint32_t)(low - 0xdc00)));
 			return i + 6;
 		}

@@ -23,7 +23,7 @@
 #include "base/buf.h"
 #include "base/rc.h"
 
-enum val_kind {
+enum val_kind {                              /* zeroed memory is undefined */
 	VAL_UNDEFINED, VAL_NULL, VAL_BOOL, VAL_INT, VAL_DOUBLE,
 	VAL_STRING, VAL_ARRAY, VAL_OBJECT
 };

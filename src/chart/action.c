@@ -10,13 +10,13 @@
  */
 #include "chart/session_priv.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 static int
 run_raise(struct session *s, const struct action *a, struct err *e)
 {
-	struct event ev = { .type = EVENT_INTERNAL, .name = a->text.text, .hold = VAL_UNDEF,
-		.data = VAL_UNDEF, .sendid = VAL_UNDEF };
+	struct event ev = { .type = EVENT_INTERNAL, .name = a->text.text };
 
 	if (a->b != 0) {
 		int rc = data_eval(s, a->b, &ev.data, e);
@@ -46,7 +46,7 @@ run_assign(struct session *s, const struct action *a, struct err *e)
 static int
 run_log(struct session *s, const struct action *a, struct err *e)
 {
-	struct effect f = { .kind = EFFECT_LOG, .name = a->text.text, .data = VAL_UNDEF };
+	struct effect f = { .kind = EFFECT_LOG, .name = a->text.text };
 	int rc = a->b != 0 ? data_eval(s, a->b, &f.data, e) : OK;
 
 	if (rc != OK)
@@ -59,7 +59,7 @@ run_log(struct session *s, const struct action *a, struct err *e)
 static int
 run_cancel(struct session *s, const struct action *a, struct err *e)
 {
-	struct effect f = { .kind = EFFECT_CANCEL, .data = VAL_UNDEF };
+	struct effect f = { .kind = EFFECT_CANCEL };
 	struct val hold;
 	int rc = data_text(s, &a->text, &hold, &f.sendid, e);
 
@@ -200,9 +200,7 @@ send_internal(struct session *s, struct sending *m, struct err *e)
 static int
 run_send(struct session *s, const struct action *a, struct err *e)
 {
-	struct sending m = { .f = { .kind = EFFECT_SEND, .data = VAL_UNDEF },
-		.event = VAL_UNDEF, .target = VAL_UNDEF, .type = VAL_UNDEF,
-		.sendid = VAL_UNDEF };
+	struct sending m = { .f = { .kind = EFFECT_SEND } };
 	int rc = send_read(s, &s->c->sends.at[a->a], &m, e);
 
 	if (rc == OK && is_scxml_processor(m.f.type) && str_eq(m.f.target, S("#_internal"))) {
@@ -256,6 +254,7 @@ action_run(struct session *s, struct range block)
 	const struct action *a = block.n > 0 ? s->c->actions.at + block.first : NULL;
 	struct err e;
 
+	assert(block.first + block.n <= s->c->actions.n);
 	for (uint32_t i = 0; i < block.n; i++) {
 		int rc;
 

@@ -288,6 +288,7 @@ data_set_slot(struct session *s, uint32_t slot, struct val v)
 {
 	struct turn *t = s->turn;
 
+	assert(slot < s->c->slots.n);
 	if (t->data_object.kind != VAL_UNDEFINED) {
 		drop(t->data_object);
 		t->data_object = VAL_UNDEF;

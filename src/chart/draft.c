@@ -6,6 +6,7 @@
  */
 #include "chart/draft_priv.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -49,6 +50,7 @@ draft_state_add(struct draft *d, struct draft_state *parent, enum state_kind kin
 {
 	struct draft_state *s = draft_node(d, struct draft_state);
 
+	assert((parent == NULL) == (kind == STATE_ROOT));
 	if (s == NULL)
 		return NULL;
 	s->kind = kind;

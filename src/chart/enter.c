@@ -10,6 +10,7 @@
  */
 #include "chart/session_priv.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -23,6 +24,7 @@ each_target(struct session *s, struct range targets,
     void (*fn)(struct session *s, uint32_t state, void *ctx), void *ctx)
 {
 	const struct chart *c = s->c;
+	uint32_t n = (uint32_t)c->states.n;
 
 	for (uint32_t i = 0; i < targets.n; i++) {
 		uint32_t id = c->ids.at[targets.first + i];
@@ -42,8 +44,7 @@ each_target(struct session *s, struct range targets,
 				fn(s, c->ids.at[def.first + k], ctx);
 			continue;
 		}
-		for (uint32_t k = bit_next(kept, 0, (uint32_t)c->states.n);
-		    k < c->states.n; k = bit_next(kept, k + 1, (uint32_t)c->states.n)) {
+		for each_bit(k, kept, 0, n) {
 			s->turn->work++;
 			fn(s, k, ctx);
 		}
@@ -85,8 +86,7 @@ record_set(struct session *s, uint32_t parent, bool deep, uint64_t *kept)
 	uint32_t end = c->states.at[parent].last + 1;
 
 	memset(kept, 0, c->words * sizeof *kept);
-	for (uint32_t i = bit_next(s->conf, parent + 1, end); i < end;
-	    i = bit_next(s->conf, i + 1, end)) {
+	for each_bit(i, s->conf, parent + 1, end) {
 		const struct state *st = &c->states.at[i];
 
 		s->turn->work++;
@@ -130,7 +130,10 @@ count_final(struct session *s, uint32_t final,
 	uint32_t at = c->states.at[c->states.at[final].parent].parent;
 
 	for (; c->states.at[at].kind == STATE_PARALLEL; at = c->states.at[at].parent) {
-		if (++s->finals[c->states.at[at].number] != c->states.at[at].regions)
+		uint32_t *finals = &s->finals[c->states.at[at].number];
+
+		assert(*finals < c->states.at[at].regions);
+		if (++*finals != c->states.at[at].regions)
 			return;
 		if (done != NULL)
 			done(s, at);
@@ -143,9 +146,13 @@ uncount_final(struct session *s, uint32_t final)
 	const struct chart *c = s->c;
 	uint32_t at = c->states.at[c->states.at[final].parent].parent;
 
-	for (; c->states.at[at].kind == STATE_PARALLEL; at = c->states.at[at].parent)
-		if (s->finals[c->states.at[at].number]-- != c->states.at[at].regions)
+	for (; c->states.at[at].kind == STATE_PARALLEL; at = c->states.at[at].parent) {
+		uint32_t *finals = &s->finals[c->states.at[at].number];
+
+		assert(*finals > 0);
+		if ((*finals)-- != c->states.at[at].regions)
 			return;
+	}
 }
 
 void
@@ -171,8 +178,7 @@ exit_states(struct session *s)
 	uint64_t *set = s->turn->exit;
 	uint32_t n = (uint32_t)c->states.n;
 
-	for (uint32_t i = bit_next(set, 1, n); i < n && c->histories > 0;
-	    i = bit_next(set, i + 1, n))
+	for each_bit(i, set, 1, n)
 		if (c->states.at[i].histories.n > 0)
 			record_histories(s, i);
 	for (uint32_t i = bit_last(set, 1, n); i != NO_STATE; i = bit_last(set, 1, i)) {
@@ -199,7 +205,7 @@ exit_all(struct session *s)
 	for (uint32_t i = bit_last(s->conf, 1, n); i != NO_STATE;
 	    i = bit_last(s->conf, 1, i)) {
 		const struct state *st = &c->states.at[i];
-		struct effect f = { .kind = EFFECT_DONE, .name = st->id, .data = VAL_UNDEF };
+		struct effect f = { .kind = EFFECT_DONE, .name = st->id };
 		struct err e;
 
 		run_blocks(s, st->exit);
@@ -319,8 +325,7 @@ static void
 raise_done(struct session *s, uint32_t state, struct val data)
 {
 	turn_raise(s, (struct event){ .type = EVENT_PLATFORM,
-		.name = s->c->states.at[state].done, .hold = VAL_UNDEF, .data = data,
-		.sendid = VAL_UNDEF });
+		.name = s->c->states.at[state].done, .data = data });
 }
 
 static void
@@ -360,8 +365,7 @@ run_recalled(struct session *s, uint32_t state)
 	const uint64_t *set = s->turn->recalled;
 	uint32_t end = c->states.at[state].last + 1;
 
-	for (uint32_t i = bit_next(set, state + 1, end); i < end;
-	    i = bit_next(set, i + 1, end)) {
+	for each_bit(i, set, state + 1, end) {
 		const struct state *h = &c->states.at[i];
 
 		s->turn->work++;
@@ -377,6 +381,7 @@ enter_one(struct session *s, uint32_t state)
 	const struct state *st = &c->states.at[state];
 	struct turn *t = s->turn;
 
+	assert(st->kind != STATE_HISTORY && (st->parent == 0 || bit_get(s->conf, st->parent)));
 	bit_set(s->conf, state);
 	t->entered = state;
 	t->work++;
@@ -401,7 +406,7 @@ enter_set(struct session *s)
 	const uint64_t *set = s->turn->enter;
 	uint32_t n = (uint32_t)s->c->states.n;
 
-	for (uint32_t i = bit_next(set, 1, n); i < n; i = bit_next(set, i + 1, n))
+	for each_bit(i, set, 1, n)
 		if (!bit_get(s->conf, i))
 			enter_one(s, i);
 }

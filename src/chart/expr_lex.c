@@ -124,15 +124,6 @@ skip_blanks(struct lexer *l, struct err *e)
 	return OK;
 }
 
-static int
-hex_digit(char c)
-{
-	if (is_digit(c))
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* n hex digits at l->at; -1 when they are not there. */
 static int32_t
 lex_hex(struct lexer *l, size_t n)
@@ -140,7 +131,7 @@ lex_hex(struct lexer *l, size_t n)
 	int32_t v = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		int d = hex_digit(peek(l, i));
+		int d = str_hex_digit(peek(l, i));
 
 		if (d < 0)
 			return -1;
@@ -148,27 +139,6 @@ lex_hex(struct lexer *l, size_t n)
 	}
 	l->at += n;
 	return v;
-}
-
-static void
-add_utf8(struct buf *b, int32_t c)
-{
-	if (c < 0x80) {
-		buf_add_char(b, (char)c);
-		return;
-	}
-	if (c < 0x800) {
-		buf_add_char(b, (char)(0xc0 | c >> 6));
-	} else {
-		if (c < 0x10000) {
-			buf_add_char(b, (char)(0xe0 | c >> 12));
-		} else {
-			buf_add_char(b, (char)(0xf0 | c >> 18));
-			buf_add_char(b, (char)(0x80 | (c >> 12 & 0x3f)));
-		}
-		buf_add_char(b, (char)(0x80 | (c >> 6 & 0x3f)));
-	}
-	buf_add_char(b, (char)(0x80 | (c & 0x3f)));
 }
 
 /* The code point of \uXXXX (surrogate pairs joined) or \u{...}; l->at is
@@ -181,7 +151,7 @@ lex_unicode(struct lexer *l)
 	if (peek(l, 0) == '{') {
 		size_t n = 1;
 
-		while (n <= 7 && hex_digit(peek(l, n)) >= 0)
+		while (n <= 7 && str_hex_digit(peek(l, n)) >= 0)
 			n++;
 		l->at++;
 		c = n > 1 && n <= 7 ? lex_hex(l, n - 1) : -1;
@@ -225,7 +195,7 @@ lex_escape(struct lexer *l, struct err *e)
 		code = c == 'u' ? lex_unicode(l) : lex_hex(l, 2);
 		if (code < 0)
 			return fail_at(at, e, "malformed escape");
-		add_utf8(&l->string, code);
+		buf_add_utf8(&l->string, (uint32_t)code);
 		return OK;
 	}
 	if (c != '\n')                       /* a line continued */
@@ -307,8 +277,8 @@ lex_number(struct lexer *l, struct err *e)
 		int64_t v = 0;
 
 		l->at += 2;
-		while (hex_digit(peek(l, 0)) >= 0 && l->at - from < 17) {
-			v = v * 16 + hex_digit(peek(l, 0));
+		while (str_hex_digit(peek(l, 0)) >= 0 && l->at - from < 17) {
+			v = v * 16 + str_hex_digit(peek(l, 0));
 			l->at++;
 		}
 		if (l->at - from < 3 || is_name_start(peek(l, 0)) || is_digit(peek(l, 0)))

@@ -10,18 +10,19 @@
  */
 #include "chart/session_priv.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 #include "base/mem.h"
 
+const char *const active_names[ACTIVE_VALS] = {
+	"id", "type", "src", "params", "content" };
+
 void
 active_release(struct active *a)
 {
-	val_drop(a->id);
-	val_drop(a->type);
-	val_drop(a->src);
-	val_drop(a->params);
-	val_drop(a->content);
+	for (size_t i = 0; i < ACTIVE_VALS; i++)
+		val_drop(a->vals[i]);
 }
 
 /* Room for one, two, four...: most sessions have one. */
@@ -130,8 +131,7 @@ read_invoke(struct session *s, const struct invoke *from, struct active *a, stru
 static void
 start_one(struct session *s, uint32_t invoke)
 {
-	struct active a = { .invoke = invoke, .id = VAL_UNDEF, .type = VAL_UNDEF,
-		.src = VAL_UNDEF, .params = VAL_UNDEF, .content = VAL_UNDEF };
+	struct active a = { .invoke = invoke };
 	struct err e;
 	int rc = read_invoke(s, &s->c->invokes.at[invoke], &a, &e);
 
@@ -154,6 +154,7 @@ invoke_start(struct session *s, uint32_t state)
 {
 	struct range r = s->c->states.at[state].invokes;
 
+	assert(bit_get(s->conf, state));
 	for (uint32_t i = 0; i < r.n && !s->turn->limit; i++)
 		start_one(s, r.first + i);
 }
@@ -166,7 +167,7 @@ invoke_stop(struct session *s, uint32_t state)
 	s->turn->work += s->active_n;
 	for (size_t i = 0; i < s->active_n; i++) {
 		struct active *a = &s->active[i];
-		struct effect f = { .kind = EFFECT_UNINVOKE, .data = VAL_UNDEF,
+		struct effect f = { .kind = EFFECT_UNINVOKE,
 			.invokeid = val_str(a->id), .type = text_of(a->type),
 			.serial = a->serial, .state = state };
 

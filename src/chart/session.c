@@ -41,10 +41,7 @@ session_make(const struct chart *c, struct str id)
 	    (c->late ? c->words : 0));
 	s->c = c;
 	s->id = val_string(id);
-	s->invokeid = s->params = VAL_UNDEF;
 	s->final = NO_STATE;
-	for (size_t i = 0; i < c->slots.n; i++)
-		s->slots[i] = VAL_UNDEF;
 	return s;
 }
 
@@ -64,7 +61,7 @@ session_free(struct session *s)
 {
 	if (s == NULL)
 		return;
-	assert(s->turn == NULL);
+	assert(s->turn == NULL);             /* all else may be half read */
 	for (size_t i = 0; i < s->c->slots.n; i++)
 		val_drop(s->slots[i]);
 	for (size_t i = 0; i < s->c->histories; i++)
@@ -111,8 +108,7 @@ session_configuration(const struct session *s, unsigned *out, size_t max)
 	uint32_t states = (uint32_t)s->c->states.n;
 	size_t n = 0;
 
-	for (uint32_t i = bit_next(s->conf, 1, states); i < states;
-	    i = bit_next(s->conf, i + 1, states)) {
+	for each_bit(i, s->conf, 1, states) {
 		if (!is_atomic(&s->c->states.at[i]))
 			continue;
 		if (n < max)
@@ -120,6 +116,50 @@ session_configuration(const struct session *s, unsigned *out, size_t max)
 		n++;
 	}
 	return n;
+}
+
+uint32_t
+session_misfit(const struct session *s)
+{
+	const struct chart *c = s->c;
+	uint32_t n = (uint32_t)c->states.n;
+
+	for (uint32_t i = 0; i < n; i = bit_next(s->conf, i + 1, n)) {
+		const struct state *st = &c->states.at[i];
+		bool one = st->kind == STATE_COMPOUND || st->kind == STATE_ROOT;
+		uint32_t wanted = one ? 1 : st->kind == STATE_PARALLEL ? st->regions : 0;
+		uint32_t end = st->last + 1, found = 0;
+
+		for (uint32_t k = bit_next(s->conf, i + 1, end); k < end;
+		    k = bit_next(s->conf, c->states.at[k].last + 1, end))
+			found += c->states.at[k].parent == i;
+		if (st->kind == STATE_HISTORY || found != wanted)
+			return i;
+	}
+	return NO_STATE;
+}
+
+void
+check_session(const struct session *s)
+{
+	const struct chart *c = s->c;
+	uint32_t before = 0;
+
+	assert(s->turn == NULL);             /* no calls back from a sink */
+	assert(s->final == NO_STATE || c->states.at[s->final].kind == STATE_FINAL);
+	assert(s->why == NULL || s->over);
+	assert(s->active_n <= s->active_cap);
+	if (!s->started || s->over)
+		return;
+	assert(session_misfit(s) == NO_STATE);
+	for (size_t i = 0; i < s->active_n; i++) {
+		const struct active *a = &s->active[i];
+
+		assert(a->invoke < c->invokes.n && a->id.kind == VAL_STRING);
+		assert(bit_get(s->conf, c->invokes.at[a->invoke].state));
+		assert(a->serial > before && a->serial <= s->serial);
+		before = a->serial;
+	}
 }
 
 /* ---- what it waits for --------------------------------------------------- */
@@ -164,12 +204,12 @@ session_add_waits(const struct session *s, struct buf *out)
 	struct waits w = { .out = out };
 
 	buf_lit(out, "in ");
-	for (uint32_t i = bit_next(s->conf, 1, n); i < n; i = bit_next(s->conf, i + 1, n))
+	for each_bit(i, s->conf, 1, n)
 		if (is_atomic(&c->states.at[i]))
 			add_quoted(&w, c->states.at[i].id);
 	buf_add_fmt(out, "%s for ", w.more ? ", ..." : "");
 	w.n = w.more = 0;
-	for (uint32_t i = bit_next(s->conf, 1, n); i < n; i = bit_next(s->conf, i + 1, n)) {
+	for each_bit(i, s->conf, 1, n) {
 		struct range r = c->states.at[i].transitions;
 
 		for (uint32_t k = r.first; k < r.first + r.n; k++)
@@ -198,8 +238,7 @@ session_bytes(const struct session *s)
 	for (size_t i = 0; i < s->c->histories; i++)
 		n += s->history[i] != NULL ? s->c->words * sizeof(uint64_t) : 0;
 	for (size_t i = 0; i < s->active_n; i++)
-		n += val_bytes(s->active[i].id) + val_bytes(s->active[i].params) +
-		    val_bytes(s->active[i].content) + val_bytes(s->active[i].src) +
-		    val_bytes(s->active[i].type);
+		for (size_t k = 0; k < ACTIVE_VALS; k++)
+			n += val_bytes(s->active[i].vals[k]);
 	return n;
 }

@@ -27,15 +27,23 @@ struct event {
 	struct str origin, origintype, invokeid;     /* borrowed for the turn */
 };
 
+#define ACTIVE_VALS 5
+
 /* An invoke under way, with what it was started with: a restored session
  * starts it again as it was. */
 struct active {
 	uint32_t invoke;             /* of the chart */
 	uint32_t serial;
 	bool ended;                  /* its end was heard; nothing to stop or restart */
-	struct val id;
-	struct val type, src, params, content;
+	union {
+		struct {
+			struct val id, type, src, params, content;
+		};
+		struct val vals[ACTIVE_VALS];  /* the same, by active_names */
+	};
 };
+
+extern const char *const active_names[ACTIVE_VALS];
 
 #define QUEUE_INLINE 6
 #define SET_WORDS    CONF_WORDS
@@ -127,6 +135,11 @@ uint32_t bit_next(const uint64_t *set, uint32_t from, uint32_t end);
 /* The last member < end and >= from; NO_STATE when there is none. */
 uint32_t bit_last(const uint64_t *set, uint32_t from, uint32_t end);
 
+/* Each member of a set from `from` on and before `end`. */
+#define each_bit(i, set, from, end)                                          \
+	(uint32_t i = bit_next((set), (from), (end)); i < (end);             \
+	    i = bit_next((set), i + 1, (end)))
+
 /* ---- turn.c: events and the queue ---------------------------------------- */
 
 void turn_begin(struct session *s, struct turn *t, const struct effect_sink *sink);
@@ -184,6 +197,12 @@ int  invoke_effect(struct session *s, const struct active *a);
 void active_release(struct active *a);
 void active_add(struct session *s, struct active a);         /* takes its values */
 struct session *session_make(const struct chart *c, struct str id);  /* session.c */
+/* The first state whose inside is not as it may be: exactly one child of a
+ * compound state and all of a parallel one are active, no history is.
+ * NO_STATE: the configuration is legal.  Costs by what is active. */
+uint32_t session_misfit(const struct session *s);
+/* Between turns; called at the doors. */
+void check_session(const struct session *s);
 void step_run(struct session *s);                            /* step.c */
 
 #endif

@@ -32,34 +32,21 @@ static void
 add_ids(struct buf *b, const struct chart *c, const uint64_t *set, bool atomic)
 {
 	uint32_t n = (uint32_t)c->states.n;
-	bool first = true;
 
 	buf_add_char(b, '[');
-	for (uint32_t i = bit_next(set, 1, n); i < n; i = bit_next(set, i + 1, n)) {
-		if (atomic && !is_atomic(&c->states.at[i]))
-			continue;
-		if (!first)
-			buf_add_char(b, ',');
-		first = false;
-		json_add_str(b, c->states.at[i].id);
-	}
+	for each_bit(i, set, 1, n)
+		if (!atomic || is_atomic(&c->states.at[i]))
+			json_add_fmt(b, ",%.*s", FMT(c->states.at[i].id));
 	buf_add_char(b, ']');
 }
 
 static void
 add_unset(struct buf *b, const struct session *s)
 {
-	bool first = true;
-
-	buf_add_char(b, '[');
-	for (uint32_t i = 0; i < s->c->slots.n; i++) {
-		if (!bit_get(s->declared, i) || s->slots[i].kind != VAL_UNDEFINED)
-			continue;
-		if (!first)
-			buf_add_char(b, ',');
-		first = false;
-		json_add_str(b, s->c->slots.at[i]->name);
-	}
+	json_add_fmt(b, ",'unset':[");
+	for (uint32_t i = 0; i < s->c->slots.n; i++)
+		if (bit_get(s->declared, i) && s->slots[i].kind == VAL_UNDEFINED)
+			json_add_fmt(b, ",%.*s", FMT(s->c->slots.at[i]->name));
 	buf_add_char(b, ']');
 }
 
@@ -67,19 +54,14 @@ static void
 add_history(struct buf *b, const struct session *s)
 {
 	const struct chart *c = s->c;
-	bool first = true;
 
-	buf_add_char(b, '{');
+	json_add_fmt(b, ",'history':{");
 	for (uint32_t i = 1; i < c->states.n; i++) {
 		const struct state *st = &c->states.at[i];
 
 		if (st->kind != STATE_HISTORY || s->history[st->number] == NULL)
 			continue;
-		if (!first)
-			buf_add_char(b, ',');
-		first = false;
-		json_add_str(b, st->id);
-		buf_add_char(b, ':');
+		json_add_fmt(b, ",%.*s:", FMT(st->id));
 		add_ids(b, c, s->history[st->number], false);
 	}
 	buf_add_char(b, '}');
@@ -159,20 +141,16 @@ static void
 add_val(struct buf *b, const char *key, struct val v)
 {
 	struct buf ways = BUF(LIMIT_STATE_BYTES);
-	char name[40];
 
 	if (v.kind == VAL_UNDEFINED)
 		return;
-	json_add_key(b, key);
+	json_add_fmt(b, ",%s:", key);
 	if (!has_undefined(v)) {
 		val_add_json(b, v);
 		return;
 	}
 	add_with_nulls(b, v, NULL, &ways);
-	snprintf(name, sizeof name, "%s_undefined", key);
-	json_add_key(b, name);
-	buf_add(b, buf_str(&ways));
-	buf_add_char(b, ']');
+	buf_add_fmt(b, ",\"%s_undefined\":%s]", key, ways.p);
 	b->failed = b->failed || ways.failed;
 	buf_release(&ways);
 }
@@ -192,22 +170,14 @@ set_data(const struct session *s)
 static void
 add_invoke(struct buf *b, const struct session *s, const struct active *a)
 {
-	uint32_t state = s->c->invokes.at[a->invoke].state;
+	const struct state *st = &s->c->states.at[s->c->invokes.at[a->invoke].state];
 
-	buf_add_char(b, '{');
-	json_add_key(b, "state");
-	json_add_str(b, s->c->states.at[state].id);
-	json_add_key(b, "n");
-	buf_add_u64(b, a->invoke - s->c->states.at[state].invokes.first);
-	json_add_key(b, "serial");
-	buf_add_u64(b, a->serial);
-	add_val(b, "id", a->id);
-	add_val(b, "type", a->type);
-	add_val(b, "src", a->src);
-	add_val(b, "params", a->params);
-	add_val(b, "content", a->content);
+	json_add_fmt(b, ",{'state':%.*s,'n':%u,'serial':%u", FMT(st->id),
+	    a->invoke - st->invokes.first, a->serial);
+	for (size_t i = 0; i < ACTIVE_VALS; i++)
+		add_val(b, active_names[i], a->vals[i]);
 	if (a->ended)
-		buf_lit(b, ",\"ended\":true");
+		json_add_fmt(b, ",'ended':true");
 	buf_add_char(b, '}');
 }
 
@@ -216,315 +186,276 @@ session_save(const struct session *s, struct buf *out)
 {
 	struct val data = set_data(s);
 
-	buf_add_fmt(out, "{\"shape\":\"%016llx\"", (unsigned long long)s->c->shape);
-	json_add_key(out, "states");
+	check_session(s);
+	buf_add_fmt(out, "{\"shape\":\"%016llx\",\"states\":",
+	    (unsigned long long)s->c->shape);
 	add_ids(out, s->c, s->conf, true);
 	add_val(out, "data", data);
 	val_drop(data);
-	json_add_key(out, "unset");
 	add_unset(out, s);
-	json_add_key(out, "seq");
-	buf_add_u64(out, s->seq);
-	json_add_key(out, "serial");
-	buf_add_u64(out, s->serial);
-	if (s->c->histories > 0) {
-		json_add_key(out, "history");
+	json_add_fmt(out, ",'seq':%u,'serial':%u", s->seq, s->serial);
+	if (s->c->histories > 0)
 		add_history(out, s);
-	}
 	if (s->c->late) {
-		json_add_key(out, "entered");
+		json_add_fmt(out, ",'entered':");
 		add_ids(out, s->c, s->entered, false);
 	}
 	add_val(out, "params", s->params);
 	add_val(out, "invokeid", s->invokeid);
 	if (s->active_n > 0) {
-		json_add_key(out, "invokes");
-		for (size_t i = 0; i < s->active_n; i++) {
-			buf_add_char(out, i == 0 ? '[' : ',');
+		json_add_fmt(out, ",'invokes':[");
+		for (size_t i = 0; i < s->active_n; i++)
 			add_invoke(out, s, &s->active[i]);
-		}
 		buf_add_char(out, ']');
 	}
-	if (s->final != NO_STATE) {
-		json_add_key(out, "final");
-		json_add_str(out, s->c->states.at[s->final].id);
-	}
+	if (s->final != NO_STATE)
+		json_add_fmt(out, ",'final':%.*s", FMT(s->c->states.at[s->final].id));
 	if (s->over)
-		buf_lit(out, ",\"over\":true");
+		json_add_fmt(out, ",'over':true");
 	buf_add_char(out, '}');
 }
 
 /* ---- reading ------------------------------------------------------------- */
 
-static int
-misfit(struct err *e, const char *what, struct str name)
+/* The first error stays; later steps do nothing. */
+struct reading {
+	struct session *s;
+	const struct chart *c;
+	int rc;
+	struct err *e;
+};
+
+static void
+misfit(struct reading *r, const char *what, struct str name)
 {
-	return err_set(e, ERR_CONFLICT, "the snapshot does not fit the chart: %s '%.*s'",
-	    what, FMT(str_sub(name, 0, 100)));
+	if (r->rc == OK)
+		r->rc = err_set(r->e, ERR_CONFLICT,
+		    "the snapshot does not fit the chart: %s '%.*s'", what,
+		    FMT(str_sub(name, 0, 100)));
 }
 
 /* Ids into a set; those around them too when `closed`. */
-static int
-read_ids(const struct chart *c, jnode list, bool closed, uint64_t *set, struct err *e)
+static void
+read_ids(struct reading *r, jnode list, bool closed, uint64_t *set)
 {
+	const struct chart *c = r->c;
 	struct json_iter it = json_each(list);
 
-	while (json_next(&it)) {
+	while (r->rc == OK && json_next(&it)) {
 		struct str id = json_str(it.value);
 		uint32_t state = chart_find(c, id);
 
-		if (state == NO_STATE)
-			return misfit(e, "no state", id);
+		if (state == NO_STATE) {
+			misfit(r, "no state", id);
+			return;
+		}
 		for (uint32_t a = state; a != 0; a = closed ? c->states.at[a].parent : 0)
 			bit_set(set, a);
 	}
-	return OK;
-}
-
-/* Exactly one child of a compound state and all of a parallel one are active. */
-static int
-check_configuration(const struct session *s, struct err *e)
-{
-	const struct chart *c = s->c;
-
-	for (uint32_t i = 0; i < c->states.n; i++) {
-		const struct state *st = &c->states.at[i];
-		bool one = st->kind == STATE_COMPOUND || st->kind == STATE_ROOT;
-		size_t active = 0, children = 0;
-
-		if (i > 0 && !bit_get(s->conf, i))
-			continue;
-		if (st->kind == STATE_HISTORY)
-			return misfit(e, "cannot be active:", st->id);
-		for (uint32_t k = i + 1; k <= st->last; k = c->states.at[k].last + 1) {
-			children += c->states.at[k].kind != STATE_HISTORY;
-			active += bit_get(s->conf, k);
-		}
-		if (active != (one ? 1 : children))
-			return misfit(e, "what is active inside", st->id);
-	}
-	return OK;
 }
 
 /* v (taken) with undefined at the end of a way. */
-static int
-put_undefined(struct val *v, struct json_iter *way, struct err *e)
+static void
+put_undefined(struct reading *r, struct val *v, struct json_iter *way)
 {
 	struct val inner = VAL_UNDEF;
+	struct json_iter here;
 	int64_t at;
-	int rc = OK;
 
-	if (!json_next(way))
-		return misfit(e, "no way to", S("undefined"));
+	if (!json_next(way)) {
+		misfit(r, "no way to", S("undefined"));
+		return;
+	}
+	here = *way;
 	at = json_int(way->value);
-	if (v->kind == VAL_OBJECT && val_has(*v, json_str(way->value)))
+	if (v->kind == VAL_OBJECT && val_has(*v, json_str(way->value))) {
 		inner = val_ref(val_get(*v, json_str(way->value)));
-	else if (v->kind == VAL_ARRAY && at >= 0 && (size_t)at < val_count(*v))
+	} else if (v->kind == VAL_ARRAY && at >= 0 && (size_t)at < val_count(*v)) {
 		inner = val_ref(val_at(*v, (size_t)at));
-	else
-		return misfit(e, "no place for", S("undefined"));
-	struct json_iter here = *way;
-
+	} else {
+		misfit(r, "no place for", S("undefined"));
+		return;
+	}
 	if (inner.kind == VAL_NULL)
 		inner = VAL_UNDEF;
 	else
-		rc = put_undefined(&inner, way, e);
+		put_undefined(r, &inner, way);
 	if (v->kind == VAL_OBJECT)
 		*v = val_set_take(*v, json_str(here.value), inner);
 	else
 		*v = val_set_at_take(*v, (size_t)at, inner);
-	return rc;
 }
 
-static int
-read_val(jnode o, const char *key, struct val *out, struct err *e)
+static struct val
+read_val(struct reading *r, jnode o, const char *key)
 {
 	jnode n = json_get(o, str_of(key));
+	struct val v = VAL_UNDEF;
 	struct json_iter it;
 	char name[40];
-	int rc = OK;
 
-	*out = VAL_UNDEF;
-	if (n != NULL)
-		rc = json_to_val(n, out, e);
+	if (r->rc == OK && n != NULL)
+		r->rc = json_to_val(n, &v, r->e);
 	snprintf(name, sizeof name, "%s_undefined", key);
 	it = json_each(json_get(o, str_of(name)));
-	while (rc == OK && json_next(&it)) {
+	while (r->rc == OK && json_next(&it)) {
 		struct json_iter way = json_each(it.value);
 
-		rc = put_undefined(out, &way, e);
+		put_undefined(r, &v, &way);
 	}
-	return rc;
-}
-
-static int
-read_data(struct session *s, jnode root, struct err *e)
-{
-	struct json_iter it = json_each(json_get(root, S("unset")));
-	struct val data;
-	int rc = read_val(root, "data", &data, e);
-
-	for (size_t i = 0; rc == OK && data.kind == VAL_OBJECT && i < val_count(data); i++) {
-		int slot = chart_slot(s->c, val_key(data, i));
-
-		if (slot < 0) {
-			rc = misfit(e, "no data", val_key(data, i));
-			break;
-		}
-		val_drop(s->slots[slot]);
-		s->slots[slot] = val_ref(val_member(data, i));
-		bit_set(s->declared, (uint32_t)slot);
-	}
-	val_drop(data);
-	if (rc != OK)
-		return rc;
-	while (json_next(&it)) {
-		int slot = chart_slot(s->c, json_str(it.value));
-
-		if (slot < 0)
-			return misfit(e, "no data", json_str(it.value));
-		bit_set(s->declared, (uint32_t)slot);
-	}
-	return OK;
-}
-
-static int
-read_history(struct session *s, jnode root, struct err *e)
-{
-	const struct chart *c = s->c;
-	struct json_iter it = json_each(json_get(root, S("history")));
-
-	while (json_next(&it)) {
-		uint32_t h = chart_find(c, json_str(it.key)), n = (uint32_t)c->states.n;
-		const struct state *st = h != NO_STATE ? &c->states.at[h] : NULL;
-		uint64_t *kept;
-		int rc;
-
-		if (st == NULL || st->kind != STATE_HISTORY)
-			return misfit(e, "no history", json_str(it.key));
-		free(s->history[st->number]);
-		kept = mem_zero(c->words * sizeof *kept);
-		s->history[st->number] = kept;
-		rc = read_ids(c, it.value, false, kept, e);
-		if (rc != OK)
-			return rc;
-		for (uint32_t i = bit_next(kept, 0, n); i < n; i = bit_next(kept, i + 1, n))
-			if (!is_descendant(c, i, st->parent) ||
-			    c->states.at[i].kind == STATE_HISTORY ||
-			    (!st->deep && c->states.at[i].parent != st->parent))
-				return misfit(e, "not in the history's state:",
-				    c->states.at[i].id);
-	}
-	return OK;
-}
-
-/* They rise in the order of starting.  A snapshot of a version that had none
- * gets some. */
-static int
-read_serial(struct session *s, jnode n, uint32_t *out, struct err *e)
-{
-	uint32_t before = s->active_n > 0 ? s->active[s->active_n - 1].serial : 0;
-	int64_t given = json_int(n);
-
-	if (n == NULL)
-		given = ++s->serial;
-	if (given <= before || given > s->serial)
-		return misfit(e, "the serial number of", S("an invoke"));
-	*out = (uint32_t)given;
-	return OK;
-}
-
-static int
-read_invoke(struct session *s, jnode n, struct err *e)
-{
-	const struct chart *c = s->c;
-	struct str id = json_str(json_get(n, S("state")));
-	uint32_t state = chart_find(c, id);
-	int64_t at = json_int(json_get(n, S("n")));
-	struct active a = { .id = VAL_UNDEF, .type = VAL_UNDEF, .src = VAL_UNDEF,
-		.params = VAL_UNDEF, .content = VAL_UNDEF };
-	int rc;
-
-	if (state == NO_STATE || !bit_get(s->conf, state) || at < 0 ||
-	    at >= c->states.at[state].invokes.n)
-		return misfit(e, "no invoke in", id);
-	a.invoke = c->states.at[state].invokes.first + (uint32_t)at;
-	rc = read_serial(s, json_get(n, S("serial")), &a.serial, e);
-	a.ended = json_bool(json_get(n, S("ended")));
-	if (rc == OK)
-		rc = read_val(n, "id", &a.id, e);
-	if (rc == OK)
-		rc = read_val(n, "type", &a.type, e);
-	if (rc == OK)
-		rc = read_val(n, "src", &a.src, e);
-	if (rc == OK)
-		rc = read_val(n, "params", &a.params, e);
-	if (rc == OK)
-		rc = read_val(n, "content", &a.content, e);
-	if (rc == OK && (a.id.kind != VAL_STRING || a.type.kind != VAL_STRING))
-		rc = misfit(e, "an invoke without id or type in", id);
-	active_add(s, a);
-	return rc;
-}
-
-/* Versions before had no shape; then the ids must do. */
-static int
-check_shape(const struct chart *c, jnode shape, struct err *e)
-{
-	char want[20];
-
-	snprintf(want, sizeof want, "%016llx", (unsigned long long)c->shape);
-	if (shape == NULL || str_eq(json_str(shape), str_of(want)))
-		return OK;
-	return err_set(e, ERR_CONFLICT, "the snapshot does not fit the chart: its states "
-	    "or invokes have changed since");
+	return v;
 }
 
 static void
-count_finals(struct session *s)
+read_slot(struct reading *r, struct str name, struct val v)
 {
-	uint32_t n = (uint32_t)s->c->states.n;
+	int slot = chart_slot(r->c, name);
 
-	for (uint32_t i = bit_next(s->conf, 1, n); i < n; i = bit_next(s->conf, i + 1, n))
-		if (s->c->states.at[i].kind == STATE_FINAL)
+	if (slot < 0) {
+		misfit(r, "no data", name);
+		return;
+	}
+	val_drop(r->s->slots[slot]);
+	r->s->slots[slot] = val_ref(v);
+	bit_set(r->s->declared, (uint32_t)slot);
+}
+
+static void
+read_data(struct reading *r, jnode root)
+{
+	struct json_iter it = json_each(json_get(root, S("unset")));
+	struct val data = read_val(r, root, "data");
+
+	for (size_t i = 0; r->rc == OK && data.kind == VAL_OBJECT && i < val_count(data); i++)
+		read_slot(r, val_key(data, i), val_member(data, i));
+	val_drop(data);
+	while (r->rc == OK && json_next(&it))
+		read_slot(r, json_str(it.value), VAL_UNDEF);
+}
+
+static void
+read_history(struct reading *r, jnode root)
+{
+	const struct chart *c = r->c;
+	struct json_iter it = json_each(json_get(root, S("history")));
+	uint32_t n = (uint32_t)c->states.n;
+
+	while (r->rc == OK && json_next(&it)) {
+		uint32_t h = chart_find(c, json_str(it.key));
+		const struct state *st = h != NO_STATE ? &c->states.at[h] : NULL;
+		uint64_t *kept;
+
+		if (st == NULL || st->kind != STATE_HISTORY) {
+			misfit(r, "no history", json_str(it.key));
+			return;
+		}
+		free(r->s->history[st->number]);
+		kept = mem_zero(c->words * sizeof *kept);
+		r->s->history[st->number] = kept;
+		read_ids(r, it.value, false, kept);
+		for each_bit(i, kept, 0, n)
+			if (!is_descendant(c, i, st->parent) ||
+			    c->states.at[i].kind == STATE_HISTORY ||
+			    (!st->deep && c->states.at[i].parent != st->parent))
+				misfit(r, "not in the history's state:",
+				    c->states.at[i].id);
+	}
+}
+
+/* Serial numbers rise in the order of starting.  Snapshots of versions that
+ * had none get some. */
+static uint32_t
+read_serial(struct reading *r, jnode n)
+{
+	struct session *s = r->s;
+	uint32_t before = s->active_n > 0 ? s->active[s->active_n - 1].serial : 0;
+	int64_t given = n != NULL ? json_int(n) : ++s->serial;
+
+	if (given <= before || given > s->serial)
+		misfit(r, "the serial number of", S("an invoke"));
+	return (uint32_t)given;
+}
+
+static void
+read_invoke(struct reading *r, jnode n)
+{
+	const struct chart *c = r->c;
+	struct str id = json_str(json_get(n, S("state")));
+	uint32_t state = chart_find(c, id);
+	int64_t at = json_int(json_get(n, S("n")));
+	struct active a;
+
+	if (state == NO_STATE || !bit_get(r->s->conf, state) || at < 0 ||
+	    at >= c->states.at[state].invokes.n) {
+		misfit(r, "no invoke in", id);
+		return;
+	}
+	a = (struct active){
+		.invoke = c->states.at[state].invokes.first + (uint32_t)at,
+		.serial = read_serial(r, json_get(n, S("serial"))),
+		.ended = json_bool(json_get(n, S("ended"))) };
+	for (size_t i = 0; i < ACTIVE_VALS; i++)
+		a.vals[i] = read_val(r, n, active_names[i]);
+	if (a.id.kind != VAL_STRING || a.type.kind != VAL_STRING)
+		misfit(r, "an invoke without id or type in", id);
+	active_add(r->s, a);
+}
+
+/* Versions before had no shape; then the ids must do. */
+static void
+check_shape(struct reading *r, jnode shape)
+{
+	char want[20];
+
+	snprintf(want, sizeof want, "%016llx", (unsigned long long)r->c->shape);
+	if (shape != NULL && !str_eq(json_str(shape), str_of(want)))
+		r->rc = err_set(r->e, ERR_CONFLICT, "the snapshot does not fit the chart: "
+		    "its states or invokes have changed since");
+}
+
+/* The active states, and what is counted of them. */
+static void
+read_configuration(struct reading *r, jnode root)
+{
+	struct session *s = r->s;
+	uint32_t n = (uint32_t)r->c->states.n, at;
+
+	read_ids(r, json_get(root, S("states")), true, s->conf);
+	at = s->over ? NO_STATE : session_misfit(s);
+	if (at != NO_STATE)
+		misfit(r, r->c->states.at[at].kind == STATE_HISTORY ? "cannot be active:" :
+		    "what is active inside", r->c->states.at[at].id);
+	for each_bit(i, s->conf, 1, n)
+		if (r->c->states.at[i].kind == STATE_FINAL && r->rc == OK)
 			final_restored(s, i);
 }
 
 static int
 read_session(struct session *s, jnode root, struct err *e)
 {
-	struct json_iter it;
+	struct reading r = { .s = s, .c = s->c, .e = e };
 	jnode final = json_get(root, S("final"));
-	int rc = check_shape(s->c, json_get(root, S("shape")), e);
+	struct json_iter it = json_each(json_get(root, S("invokes")));
 
-	if (rc == OK)
-		rc = read_ids(s->c, json_get(root, S("states")), true, s->conf, e);
 	s->over = json_bool(json_get(root, S("over")));
 	s->seq = (uint32_t)json_int(json_get(root, S("seq")));
 	s->serial = (uint32_t)json_int(json_get(root, S("serial")));
-	if (rc == OK && !s->over)
-		rc = check_configuration(s, e);
-	if (rc == OK)
-		count_finals(s);
-	if (rc == OK && final != NULL) {
+	check_shape(&r, json_get(root, S("shape")));
+	read_configuration(&r, root);
+	if (final != NULL) {
 		s->final = chart_find(s->c, json_str(final));
-		if (s->final == NO_STATE)
-			rc = misfit(e, "no state", json_str(final));
+		if (s->final == NO_STATE || s->c->states.at[s->final].kind != STATE_FINAL)
+			misfit(&r, "no state", json_str(final));
 	}
-	if (rc == OK)
-		rc = read_data(s, root, e);
-	if (rc == OK)
-		rc = read_history(s, root, e);
-	if (rc == OK && s->c->late)
-		rc = read_ids(s->c, json_get(root, S("entered")), false, s->entered, e);
-	if (rc == OK)
-		rc = read_val(root, "params", &s->params, e);
-	if (rc == OK)
-		rc = read_val(root, "invokeid", &s->invokeid, e);
-	it = json_each(json_get(root, S("invokes")));
-	while (rc == OK && !s->over && json_next(&it))
-		rc = read_invoke(s, it.value, e);
-	return rc;
+	read_data(&r, root);
+	read_history(&r, root);
+	if (s->c->late)
+		read_ids(&r, json_get(root, S("entered")), false, s->entered);
+	s->params = read_val(&r, root, "params");
+	s->invokeid = read_val(&r, root, "invokeid");
+	while (r.rc == OK && !s->over && json_next(&it))
+		read_invoke(&r, it.value);
+	return r.rc;
 }
 
 /* Starts again what was under way; what cannot be is an error event. */

@@ -14,6 +14,7 @@
  */
 #include "chart/session_priv.h"
 
+#include <assert.h>
 #include <string.h>
 
 static bool
@@ -107,6 +108,7 @@ add_enabled(struct session *s, uint32_t candidate)
 		}
 		turn->top = turn->enabled_n;
 	}
+	assert(turn->enabled_n < COUNT(turn->enabled));
 	turn->enabled[turn->enabled_n] = candidate;
 	turn->domains[turn->enabled_n++] = domain;
 }
@@ -122,12 +124,13 @@ select_transitions(struct session *s, bool eventless)
 	turn->top = turn->below = NO_INDEX;
 	if (c->parallels > 0)
 		memset(turn->tried, 0, c->words * sizeof turn->tried[0]);
-	for (uint32_t i = bit_next(s->conf, 1, n); i < n && !turn->limit;
-	    i = bit_next(s->conf, i + 1, n)) {
+	for each_bit(i, s->conf, 1, n) {
 		uint32_t t;
 
 		if (!is_atomic(&c->states.at[i]))
 			continue;
+		if (turn->limit)
+			return false;
 		t = first_enabled(s, i, eventless);
 		if (t != UINT32_MAX)
 			add_enabled(s, t);
@@ -148,8 +151,7 @@ collect_exits(struct session *s)
 		if (domain == DOMAIN_NONE)
 			continue;
 		end = c->states.at[domain].last + 1;
-		for (uint32_t k = bit_next(s->conf, domain + 1, end); k < end;
-		    k = bit_next(s->conf, k + 1, end))
+		for each_bit(k, s->conf, domain + 1, end)
 			bit_set(turn->exit, k);
 	}
 }
@@ -160,6 +162,7 @@ microstep(struct session *s)
 	const struct chart *c = s->c;
 	struct turn *turn = s->turn;
 
+	assert(turn->enabled_n > 0);
 	turn->blame = turn->enabled[turn->enabled_n - 1];
 	collect_exits(s);
 	exit_states(s);
@@ -218,7 +221,7 @@ start_invokes(struct session *s)
 	uint64_t *set = s->turn->invoke;
 	uint32_t n = (uint32_t)s->c->states.n;
 
-	for (uint32_t i = bit_next(set, 1, n); i < n; i = bit_next(set, i + 1, n))
+	for each_bit(i, set, 1, n)
 		invoke_start(s, i);
 	memset(set, 0, s->c->words * sizeof set[0]);
 }
@@ -249,8 +252,8 @@ session_start(struct session *s, const struct effect_sink *out)
 
 	if (s->started)
 		return ERR_CONFLICT;
-	s->started = true;
 	turn_begin(s, &turn, out);
+	s->started = true;
 	if (c->late)
 		data_init(s, c->states.at[0].data, true);
 	else
@@ -279,7 +282,7 @@ session_event(struct session *s, const struct chart_event *ev,
 	}
 	turn_begin(s, &turn, out);
 	turn_set_event(s, (struct event){ .type = EVENT_EXTERNAL, .name = ev->name,
-		.hold = VAL_UNDEF, .data = val_ref(ev->data),
+		.data = val_ref(ev->data),
 		.sendid = ev->sendid.n > 0 ? val_string(ev->sendid) : VAL_UNDEF,
 		.origin = ev->origin, .origintype = ev->origintype,
 		.invokeid = ev->invokeid });

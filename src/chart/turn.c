@@ -57,7 +57,7 @@ event_release(struct event *ev)
 void
 turn_begin(struct session *s, struct turn *t, const struct effect_sink *sink)
 {
-	assert(s->turn == NULL);             /* no calls back from a sink */
+	check_session(s);
 	s->turn = t;
 	t->sink = sink;
 	t->has_event = t->limit = t->told = t->recalls = false;
@@ -168,6 +168,7 @@ turn_end(struct session *s)
 	drop(t->name);
 	drop(t->last_error);
 	s->turn = NULL;
+	check_session(s);
 	return limit ? ERR_LIMIT : OK;
 }
 
@@ -195,8 +196,8 @@ turn_tell_limit(struct session *s)
 	t->steps = LIMIT_CHART_STEPS / 10 * 9;
 	t->actions = LIMIT_CHART_ACTIONS / 10 * 9;
 	t->work = LIMIT_CHART_WORK / 10 * 9;
-	turn_set_event(s, (struct event){ .type = EVENT_PLATFORM, .hold = VAL_UNDEF,
-		.name = S("error.execution"), .sendid = VAL_UNDEF,
+	turn_set_event(s, (struct event){
+		.type = EVENT_PLATFORM, .name = S("error.execution"),
 		.data = val_set_take(val_object_empty(), S("message"),
 		    val_string(buf_str(&b))) });
 	buf_release(&b);
@@ -232,6 +233,7 @@ turn_raise(struct session *s, struct event ev)
 		ev.name = val_str(ev.hold);
 	if (t->queue_n == t->queue_cap)
 		queue_grow(t);
+	assert(t->queue_n < t->queue_cap && ev.name.n > 0);
 	t->queue[(t->queue_at + t->queue_n) % t->queue_cap] = ev;
 	t->queue_n++;
 }
@@ -255,6 +257,7 @@ turn_next(struct session *s)
 	struct turn *t = s->turn;
 	struct event ev;
 
+	assert(t->queue_n <= t->queue_cap);
 	if (t->queue_n == 0)
 		return false;
 	ev = t->queue[t->queue_at];
@@ -269,9 +272,8 @@ turn_error(struct session *s, int rc, struct val sendid, const struct err *e)
 {
 	bool ours = rc == ERR_INVALID || rc == ERR_LIMIT || rc == ERR_SYNTAX;
 	struct turn *t = s->turn;
-	struct event ev = { .type = EVENT_PLATFORM, .hold = VAL_UNDEF, .data = VAL_UNDEF,
-		.name = ours ? S("error.execution") : S("error.communication"),
-		.sendid = VAL_UNDEF };
+	struct event ev = { .type = EVENT_PLATFORM,
+		.name = ours ? S("error.execution") : S("error.communication") };
 
 	t->errors++;
 	if (t->limit)
