@@ -10,6 +10,7 @@
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
 
+#include "base/rc.h"
 #include "base/str.h"
 
 struct arena_block;
@@ -36,6 +37,12 @@ struct str arena_fmt(struct arena *a, const char *format, ...)
 #define arena_grow(a, p, n, cap) \
 	((n) < (cap) || ((p) = arena_grow_((a), (p), &(cap), sizeof *(p))) != NULL)
 void *arena_grow_(struct arena *a, const void *p, size_t *cap, size_t size);
+
+static inline int
+arena_rc(const struct arena *a)              /* ERR_TOOBIG once it was full */
+{
+	return a->failed ? ERR_TOOBIG : OK;
+}
 
 #define arena_new(a, type) ((type *)arena_zero((a), sizeof(type)))
 

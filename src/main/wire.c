@@ -394,7 +394,8 @@ open_store(struct node *n, struct err *e)
 	if (rc < 0)
 		return rc;
 	n->board = work_board_new();
-	o.guest = work_board_guest(n->board);
+	o.guests = (const struct store_guest *const[]){
+	    work_board_guest(n->board), NULL };
 	return store_open(&n->store, &o, e);
 }
 

@@ -13,8 +13,8 @@
 
 #define ERASE_NOW 300                        /* rows; more are buried */
 
-int
-op_owner_intern(struct store *st, struct store_cmd *c)
+static int
+owner_intern(struct store *st, struct store_cmd *c)
 {
 	struct store_owner_intern *x = (struct store_owner_intern *)c;
 	int rc = query_one_i64(query_of(&st->w, SQL_OWNER_FIND,
@@ -22,10 +22,20 @@ op_owner_intern(struct store *st, struct store_cmd *c)
 
 	if (rc != ERR_NOTFOUND)
 		return rc;
-	x->id = seq_next(st, SEQ_OWNER);
+	x->id = store_seq_next(st, SEQ_OWNER);
 	return db_run(&st->w, SQL_OWNER_INSERT, db_i64(x->id),
 	    db_text(x->subject));
 }
+const struct op store_op_owner_intern = { .run = owner_intern };
+
+_Static_assert(offsetof(struct store_assistant_create, a) ==
+    offsetof(struct store_assistant_update, a), "one list of texts for both");
+static const size_t assistant_texts[] = {
+	OP_TEXT(assistant_create, a.name), OP_TEXT(assistant_create, a.description),
+	OP_TEXT(assistant_create, a.config_json),
+	OP_TEXT(assistant_create, a.context_json),
+	OP_TEXT(assistant_create, a.metadata_json), 0
+};
 
 static int
 version_insert(struct store *st, int64_t assistant, const struct store_assistant *a,
@@ -51,11 +61,11 @@ assistant_existing(struct store *st, struct store_assistant_create *x)
 	return rc;
 }
 
-int
-op_assistant_create(struct store *st, struct store_cmd *c)
+static int
+assistant_create(struct store *st, struct store_cmd *c)
 {
 	struct store_assistant_create *x = (struct store_assistant_create *)c;
-	int64_t seq = seq_next(st, SEQ_ASSISTANT);
+	int64_t seq = store_seq_next(st, SEQ_ASSISTANT);
 	int rc;
 
 	assert(!x->system || c->owner == 0);
@@ -70,6 +80,8 @@ op_assistant_create(struct store *st, struct store_cmd *c)
 	x->a.version = 1;
 	return version_insert(st, seq, &x->a, 1, x->a.created);
 }
+const struct op store_op_assistant_create = { .run = assistant_create,
+    .texts = assistant_texts };
 
 static void
 field_keep(struct str *field, struct str old)
@@ -91,12 +103,12 @@ assistant_merge(struct store_assistant_update *x, const struct store_assistant *
 	field_keep(&a->context_json, old->context_json);
 	a->created = old->created;
 	a->updated = x->now;
-	return object_merge(x->cmd.arena, old->metadata_json, a->metadata_json,
+	return records_merge(x->cmd.arena, old->metadata_json, a->metadata_json,
 	    &a->metadata_json, &x->cmd.err);
 }
 
-int
-op_assistant_update(struct store *st, struct store_cmd *c)
+static int
+assistant_update(struct store *st, struct store_cmd *c)
 {
 	struct store_assistant_update *x = (struct store_assistant_update *)c;
 	struct store_assistant old;
@@ -121,6 +133,8 @@ op_assistant_update(struct store *st, struct store_cmd *c)
 	return db_run(&st->w, SQL_ASSISTANT_UPDATE, db_i64(version),
 	    db_i64(version), db_i64(x->now), db_i64(seq), db_i64(c->owner));
 }
+const struct op store_op_assistant_update = { .run = assistant_update,
+    .texts = assistant_texts };
 
 /* ERR_CONFLICT while one of the assistant's threads has a run under way. */
 static int
@@ -154,7 +168,7 @@ thread_bury_next(struct store *st, struct store_assistant_delete *x, int64_t *se
 	if (rc != OK)
 		return rc;
 	*seq = t.seq;
-	rc = thread_leave(st, x->cmd.owner, &t);
+	rc = threads_unindex(st, x->cmd.owner, &t);
 	arena_clear(&st->scratch);
 	if (rc != OK)
 		return rc;
@@ -182,7 +196,7 @@ static int
 assistant_remove(struct store *st, int64_t seq, owner_t owner)
 {
 	int64_t budget = ERASE_NOW;
-	int rc = assistant_erase(&st->w, seq, &budget);
+	int rc = erase_assistant(&st->w, seq, &budget);
 
 	if (rc != ERR_AGAIN)
 		return rc;
@@ -190,8 +204,8 @@ assistant_remove(struct store *st, int64_t seq, owner_t owner)
 	return db_run(&st->w, SQL_ASSISTANT_BURY, db_i64(seq), db_i64(owner));
 }
 
-int
-op_assistant_delete(struct store *st, struct store_cmd *c)
+static int
+assistant_delete(struct store *st, struct store_cmd *c)
 {
 	struct store_assistant_delete *x = (struct store_assistant_delete *)c;
 	int64_t seq = 0;
@@ -210,3 +224,4 @@ op_assistant_delete(struct store *st, struct store_cmd *c)
 		rc = threads_bury(st, x);
 	return rc;
 }
+const struct op store_op_assistant_delete = { .run = assistant_delete };

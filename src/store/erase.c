@@ -124,7 +124,7 @@ checkpoints_erase(struct db *db, int64_t thread, int64_t *budget)
 }
 
 int
-thread_erase(struct db *db, int64_t thread, int64_t *budget)
+erase_thread(struct db *db, int64_t thread, int64_t *budget)
 {
 	int rc;
 
@@ -140,7 +140,7 @@ thread_erase(struct db *db, int64_t thread, int64_t *budget)
 }
 
 int
-assistant_erase(struct db *db, int64_t assistant, int64_t *budget)
+erase_assistant(struct db *db, int64_t assistant, int64_t *budget)
 {
 	int rc;
 
@@ -162,13 +162,13 @@ erase_buried(struct store *st, int64_t budget)
 	while (rc == OK && budget > 0) {
 		rc = query_one_i64(query_of(&st->w, SQL_THREAD_DEAD), &seq);
 		if (rc == OK) {
-			rc = thread_erase(&st->w, seq, &budget);
+			rc = erase_thread(&st->w, seq, &budget);
 			continue;
 		}
 		if (rc == ERR_NOTFOUND)
 			rc = query_one_i64(query_of(&st->w, SQL_ASSISTANT_DEAD), &seq);
 		if (rc == OK)
-			rc = assistant_erase(&st->w, seq, &budget);
+			rc = erase_assistant(&st->w, seq, &budget);
 	}
 	if (rc == ERR_NOTFOUND) {
 		st->dead = false;
@@ -261,7 +261,7 @@ checkpoints_drop(struct db *db, int64_t thread, int64_t run, int64_t *newest)
 static int
 run_bury(struct store *st, int64_t run)
 {
-	int64_t grave = seq_next(st, SEQ_THREAD);
+	int64_t grave = store_seq_next(st, SEQ_THREAD);
 	int rc = db_run(&st->w, SQL_THREAD_GRAVE, db_i64(grave));
 
 	if (rc != OK)
@@ -308,8 +308,8 @@ run_find(struct store *st, struct store_run_delete *x, int64_t *run,
 	return rc;
 }
 
-int
-op_run_delete(struct store *st, struct store_cmd *c)
+static int
+run_delete(struct store *st, struct store_cmd *c)
 {
 	struct store_run_delete *x = (struct store_run_delete *)c;
 	struct store_thread t = { .seq = 0 };
@@ -317,7 +317,7 @@ op_run_delete(struct store *st, struct store_cmd *c)
 	int rc = run_find(st, x, &run, &t);
 
 	if (rc == OK)
-		rc = thread_is_quiet(st, c, t.seq);
+		rc = threads_check_idle(st, c, t.seq);
 	newest = t.checkpoint;
 	if (rc == OK)
 		rc = checkpoints_drop(&st->w, t.seq, run, &newest);
@@ -330,3 +330,4 @@ op_run_delete(struct store *st, struct store_cmd *c)
 	return db_run(&st->w, SQL_THREAD_ADVANCE, db_i64(newest), db_i64(t.seq),
 	    db_i64(c->owner));
 }
+const struct op store_op_run_delete = { .run = run_delete };

@@ -249,19 +249,13 @@ probes_make(struct filter *f)
 			probe_add(f, json_str(it.key));
 }
 
-bool
-text_contains(struct str text, struct str part)
-{
-	return memmem(text.p, text.n, part.p, part.n) != NULL;
-}
-
 static bool
 text_can_pass(const struct filter *f, struct str value)
 {
 	for (size_t i = 0; i < f->probes_n; i++)
-		if (!text_contains(value, str_sub(buf_str(&f->text), f->probe[i],
+		if (!str_contains(value, str_sub(buf_str(&f->text), f->probe[i],
 		    f->probe_bytes[i])))
-			return text_contains(value, S("\\u"));
+			return str_contains(value, S("\\u"));
 	return true;
 }
 
@@ -274,7 +268,7 @@ char_lower(char c)
 }
 
 void
-text_lower(struct buf *out, struct str s)
+filter_lower(struct buf *out, struct str s)
 {
 	char *p;
 
@@ -318,10 +312,10 @@ static bool
 words_pass(struct filter *f, struct str value)
 {
 	if (f->words_n > 0)
-		text_lower(&f->lower, value);
+		filter_lower(&f->lower, value);
 	for (size_t i = 0; i < f->words_n; i++)
 		if (!json_pace_steps(&f->pace, value.n / PACE_PARSED) ||
-		    !text_contains(buf_str(&f->lower), f->word[i]))
+		    !str_contains(buf_str(&f->lower), f->word[i]))
 			return false;
 	return true;
 }

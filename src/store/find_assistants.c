@@ -64,7 +64,7 @@ hits_sort(struct hit *hits, size_t n, enum store_sort sort, bool ascending)
 }
 
 size_t
-hits_from(int64_t offset, size_t n)
+hits_start(int64_t offset, size_t n)
 {
 	return (uint64_t)offset < n ? (size_t)offset : n;
 }
@@ -86,8 +86,8 @@ name_matches(struct search *s, struct str name)
 {
 	if (s->x->name.n == 0)
 		return true;
-	text_lower(&s->lower, name);
-	return text_contains(buf_str(&s->lower), buf_str(&s->name));
+	filter_lower(&s->lower, name);
+	return str_contains(buf_str(&s->lower), buf_str(&s->name));
 }
 
 /* Columns: seq, uuid, created, updated, graph, name, metadata. */
@@ -145,7 +145,7 @@ page_load(struct search *s)
 	int rc = OK;
 
 	hits_sort(s->hits, s->n, x->sort, x->ascending);
-	for (size_t i = hits_from(x->offset, s->n); rc == OK && i < s->n &&
+	for (size_t i = hits_start(x->offset, s->n); rc == OK && i < s->n &&
 	    (int64_t)x->found_n < x->limit; i++) {
 
 		rc = query_one(query_of(s->db, SQL_ASSISTANT_AT,
@@ -156,11 +156,11 @@ page_load(struct search *s)
 	return rc;
 }
 
-int
-op_assistant_search(struct store *st, struct store_cmd *c)
+static int
+assistant_search(struct store *st, struct store_cmd *c)
 {
 	struct store_assistant_search *x = (struct store_assistant_search *)c;
-	struct search s = { .db = reader_db(st, c), .x = x,
+	struct search s = { .db = slow_db(st, c), .x = x,
 	    .name = BUF(LIMIT_NAME_BYTES), .lower = BUF(LIMIT_METADATA_BYTES) };
 	int rc;
 
@@ -169,7 +169,7 @@ op_assistant_search(struct store *st, struct store_cmd *c)
 	x->total = 0;
 	x->found_n = 0;
 	x->found = arena_alloc(c->arena, ((size_t)x->limit + 1) * sizeof *x->found);
-	text_lower(&s.name, x->name);
+	filter_lower(&s.name, x->name);
 	rc = wanted_init(&s.want, x->metadata_json, s.db, &c->err);
 	if (rc == OK)
 		rc = arena_rc(c->arena);
@@ -183,3 +183,4 @@ op_assistant_search(struct store *st, struct store_cmd *c)
 	free(s.hits);
 	return rc;
 }
+const struct op store_op_assistant_search = { .run = assistant_search, .lane = OP_READ_SHORT };

@@ -244,7 +244,7 @@ state_load(struct seek *s, struct store_thread_found *f)
 	if (rc != OK)
 		return rc == ERR_NOTFOUND ? OK : rc;
 	f->state.messages_n = f->state.c.len;
-	return f->state.c.len == 0 ? OK : list_read(s->db, f->state.c.list,
+	return f->state.c.len == 0 ? OK : messages_read(s->db, f->state.c.list,
 	    0, f->state.c.len, a, &f->state.messages);
 }
 
@@ -266,7 +266,7 @@ static int
 page_load(struct seek *s)
 {
 	struct store_thread_search *x = s->x;
-	size_t from = s->in_order ? 0 : hits_from(x->offset, s->n);
+	size_t from = s->in_order ? 0 : hits_start(x->offset, s->n);
 	int rc = OK;
 
 	if (x->sort == STORE_SORT_STATUS)
@@ -283,11 +283,11 @@ page_load(struct seek *s)
 	return rc;
 }
 
-int
-op_thread_search(struct store *st, struct store_cmd *c)
+static int
+thread_search(struct store *st, struct store_cmd *c)
 {
 	struct store_thread_search *x = (struct store_thread_search *)c;
-	struct seek s = { .db = reader_db(st, c), .x = x,
+	struct seek s = { .db = slow_db(st, c), .x = x,
 	    .in_order = x->sort == STORE_SORT_CREATED };
 	int rc;
 
@@ -310,3 +310,4 @@ op_thread_search(struct store *st, struct store_cmd *c)
 	free(s.hits);
 	return rc;
 }
+const struct op store_op_thread_search = { .run = thread_search, .lane = OP_READ_SHORT };

@@ -186,7 +186,7 @@ shelves_load(struct page *p)
 		shelf_want(p, p->results[i].list, p->results[i].to);
 	}
 	for (size_t i = 0; rc == OK && i < p->shelves_n; i++)
-		rc = list_read(p->db, p->shelves[i].list, 0,
+		rc = messages_read(p->db, p->shelves[i].list, 0,
 		    p->shelves[i].len, x->cmd.arena, &p->shelves[i].messages);
 	return rc;
 }
@@ -230,12 +230,12 @@ page_load(struct page *p, int64_t limit)
 	return rc;
 }
 
-int
-op_thread_history(struct store *st, struct store_cmd *c)
+static int
+thread_history(struct store *st, struct store_cmd *c)
 {
 	struct store_history *x = (struct store_history *)c;
 	int64_t limit = x->limit < LIMIT_PAGE_ROWS ? x->limit : LIMIT_PAGE_ROWS;
-	struct page p = { .x = x, .db = reader_db(st, c) };
+	struct page p = { .x = x, .db = slow_db(st, c) };
 	int rc;
 
 	assert(limit >= 0);
@@ -247,3 +247,4 @@ op_thread_history(struct store *st, struct store_cmd *c)
 	wanted_release(&p.want);
 	return rc;
 }
+const struct op store_op_history = { .run = thread_history, .lane = OP_READ_SHORT };

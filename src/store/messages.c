@@ -40,7 +40,7 @@ size_put(char *p, size_t n)
 }
 
 int
-list_append(struct store *st, int64_t list, uint32_t first,
+messages_append(struct store *st, int64_t list, uint32_t first,
     const struct str *messages, size_t n)
 {
 	char *sizes;
@@ -85,7 +85,7 @@ row_unpack(struct str body, uint32_t first, uint32_t n, uint32_t from,
 }
 
 int
-list_read(struct db *db, int64_t list, uint32_t from, uint32_t to,
+messages_read(struct db *db, int64_t list, uint32_t from, uint32_t to,
     struct arena *a, struct str **out)
 {
 	uint32_t next = from;

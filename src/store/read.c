@@ -93,7 +93,7 @@ int
 store_messages_get(struct store_reader *r, int64_t list, uint32_t from,
     uint32_t to, struct arena *a, struct str **out)
 {
-	return list_read(&r->db, list, from, to, a, out);
+	return messages_read(&r->db, list, from, to, a, out);
 }
 
 /* ---- streams ------------------------------------------------------------- */

@@ -12,12 +12,6 @@
 /* graph_id and assistant_id must still fit a metadata that is full. */
 #define MERGE_MAX (LIMIT_METADATA_BYTES + 2048)
 
-int
-arena_rc(const struct arena *a)
-{
-	return a->failed ? ERR_TOOBIG : OK;
-}
-
 #define C(member) DB_COLUMN(struct store_assistant, member)
 static const struct db_column assistant_columns[] = {
 	C(id), C(graph_id), C(name), C(description), C(config_json),
@@ -76,7 +70,7 @@ object_empty(struct str s)
 }
 
 int
-object_merge(struct arena *a, struct str first, struct str second,
+records_merge(struct arena *a, struct str first, struct str second,
     struct str *out, struct err *e)
 {
 	struct json_doc x = { 0 }, y = { 0 };
@@ -97,7 +91,7 @@ object_merge(struct arena *a, struct str first, struct str second,
 }
 
 struct uuid
-metadata_assistant(struct str metadata)
+records_assistant(struct str metadata)
 {
 	struct uuid id = { { 0 } };
 	struct json_doc d = { 0 };

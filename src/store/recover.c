@@ -15,6 +15,11 @@
 #include "base/mem.h"
 #include "store/store_priv.h"
 
+struct recover {
+	struct store_cmd cmd;
+	msec now;
+};
+
 struct cut_off {
 	int64_t run, thread, attempt;
 	owner_t owner;
@@ -88,8 +93,8 @@ run_give_up(struct store *st, const struct cut_off *cut, msec now)
 	    db_str(error), db_i64(cut->thread));
 }
 
-int
-op_recover(struct store *st, struct store_cmd *c)
+static int
+recover(struct store *st, struct store_cmd *c)
 {
 	const struct recover *x = (struct recover *)c;
 	struct cut_offs l = { 0 };
@@ -109,13 +114,14 @@ op_recover(struct store *st, struct store_cmd *c)
 	free(l.at);
 	return rc;
 }
+const struct op store_op_recover = { .run = recover };
 
 /* ---- the caller's side --------------------------------------------------- */
 
 static int
 runs_recover(struct store *st, struct shard *s, msec now, struct err *e)
 {
-	struct recover x = { .cmd.op = (enum store_op)OP_RECOVER, .now = now };
+	struct recover x = { .cmd.op = STORE_RECOVER, .now = now };
 	int rc = store_submit(st, s, &x.cmd, true);
 
 	if (rc != OK)

@@ -96,7 +96,7 @@ thread_metadata(struct store_run_create *x)
 	buf_lit(&b, ",\"assistant_id\":\"");
 	buf_add(&b, (struct str){ id, UUID_TEXT });
 	buf_lit(&b, "\"}");
-	rc = b.failed ? ERR_TOOBIG : object_merge(x->cmd.arena,
+	rc = b.failed ? ERR_TOOBIG : records_merge(x->cmd.arena,
 	    x->thread.metadata_json, arena_str(x->cmd.arena, buf_str(&b)),
 	    &x->thread.metadata_json, &x->cmd.err);
 	buf_release(&b);
@@ -108,7 +108,7 @@ thread_insert_busy(struct store *st, struct store_run_create *x)
 {
 	int rc;
 
-	x->thread.seq = seq_next(st, SEQ_THREAD);
+	x->thread.seq = store_seq_next(st, SEQ_THREAD);
 	rc = db_run(&st->w, SQL_THREAD_INSERT, db_i64(x->thread.seq),
 	    db_uuid(&x->thread.id), db_i64(x->cmd.owner), db_i64(THREAD_BUSY),
 	    db_i64(x->thread.created), db_i64(x->thread.updated),
@@ -146,7 +146,7 @@ run_insert(struct store *st, struct store_run_create *x)
 	struct store_run *r = &x->run;
 	int rc;
 
-	r->seq = seq_next(st, SEQ_RUN);
+	r->seq = store_seq_next(st, SEQ_RUN);
 	r->thread_seq = x->thread.seq;
 	r->attempt = 1;
 	r->error_json = STR_NONE;
@@ -160,8 +160,8 @@ run_insert(struct store *st, struct store_run_create *x)
 	return rc;
 }
 
-int
-op_run_create(struct store *st, struct store_cmd *c)
+static int
+run_create(struct store *st, struct store_cmd *c)
 {
 	struct store_run_create *x = (struct store_run_create *)c;
 	struct store_thread before;
@@ -187,7 +187,7 @@ op_run_create(struct store *st, struct store_cmd *c)
 	if (rc == OK)
 		rc = thread_metadata(x);
 	if (rc == OK)
-		rc = object_merge(c->arena, x->thread.config_json,
+		rc = records_merge(c->arena, x->thread.config_json,
 		    x->thread_config_json, &x->thread.config_json, &c->err);
 	if (rc != OK)
 		return rc;
@@ -195,10 +195,14 @@ op_run_create(struct store *st, struct store_cmd *c)
 	x->thread.updated = x->run.updated;
 	rc = fresh ? thread_insert_busy(st, x) : thread_update_busy(st, x);
 	if (rc == OK)
-		rc = fresh ? thread_enter(st, c->owner, &x->thread) :
+		rc = fresh ? threads_index(st, c->owner, &x->thread) :
 		    thread_change(st, x, &before);
 	return rc == OK ? run_insert(st, x) : rc;
 }
+const struct op store_op_run_create = { .run = run_create,
+    .texts = OP_TEXTS(OP_TEXT(run_create, run.kwargs_json),
+    OP_TEXT(run_create, run.metadata_json), OP_TEXT(run_create, run.base_json),
+    OP_TEXT(run_create, thread_config_json)) };
 
 /* ---- take ---------------------------------------------------------------- */
 
@@ -230,8 +234,8 @@ run_take_next(struct store *st, struct store_cmd *c, int64_t thread, msec now,
 	return db_run(&st->w, SQL_RUN_TAKE, db_i64(now), db_i64(seq));
 }
 
-int
-op_run_claim(struct store *st, struct store_cmd *c)
+static int
+run_claim(struct store *st, struct store_cmd *c)
 {
 	struct store_run_claim *x = (struct store_run_claim *)c;
 	int64_t running = 0, all = 0;
@@ -243,6 +247,7 @@ op_run_claim(struct store *st, struct store_cmd *c)
 		rc = run_take_next(st, c, x->thread_seq, x->now, &x->run);
 	return rc;
 }
+const struct op store_op_run_claim = { .run = run_claim };
 
 /* ---- steps --------------------------------------------------------------- */
 
@@ -312,7 +317,7 @@ place_flush(struct place *p)
 	size_t n = p->held_n;
 
 	p->held_n = 0;
-	return n == 0 ? OK : list_append(p->st, p->list, p->held_first, p->held, n);
+	return n == 0 ? OK : messages_append(p->st, p->list, p->held_first, p->held, n);
 }
 
 /* A new list, named after the checkpoint that begins it, with a copy of what
@@ -324,9 +329,9 @@ place_fork(struct place *p, int64_t checkpoint, uint32_t keep)
 	int rc = place_flush(p);
 
 	if (rc == OK && keep > 0)
-		rc = list_read(&p->st->w, p->list, 0, keep, &p->st->scratch, &kept);
+		rc = messages_read(&p->st->w, p->list, 0, keep, &p->st->scratch, &kept);
 	if (rc == OK && keep > 0)
-		rc = list_append(p->st, checkpoint, 0, kept, keep);
+		rc = messages_append(p->st, checkpoint, 0, kept, keep);
 	p->list = checkpoint;
 	p->len = keep;
 	return rc;
@@ -372,7 +377,7 @@ steps_write(struct place *p, struct store_cmd *c, const struct store_step *steps
 	if (p->held == NULL)
 		return ERR_TOOBIG;
 	for (size_t i = 0; rc == OK && i < n; i++) {
-		int64_t seq = seq_next(p->st, SEQ_CHECKPOINT);
+		int64_t seq = store_seq_next(p->st, SEQ_CHECKPOINT);
 
 		rc = place_messages(p, seq, &steps[i]);
 		if (rc == OK)
@@ -382,8 +387,30 @@ steps_write(struct place *p, struct store_cmd *c, const struct store_step *steps
 	return rc == OK ? place_flush(p) : rc;
 }
 
-int
-op_run_step(struct store *st, struct store_cmd *c)
+/* What the steps of one command weigh in the queue. */
+static size_t
+steps_bytes(const struct store_step *steps, size_t n)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		bytes += 128 + steps[i].chart.n;
+		for (size_t j = 0; j < steps[i].messages_n; j++)
+			bytes += steps[i].messages[j].n;
+	}
+	return bytes;
+}
+
+static size_t
+run_step_bytes(const struct store_cmd *c)
+{
+	const struct store_run_step *r = (const void *)c;
+
+	return steps_bytes(r->steps, r->steps_n);
+}
+
+static int
+run_step(struct store *st, struct store_cmd *c)
 {
 	struct store_run_step *x = (struct store_run_step *)c;
 	struct place p;
@@ -396,6 +423,7 @@ op_run_step(struct store *st, struct store_cmd *c)
 	return db_run(&st->w, SQL_THREAD_ADVANCE, db_i64(p.checkpoint),
 	    db_i64(x->thread_seq), db_i64(c->owner));
 }
+const struct op store_op_run_step = { .run = run_step, .bytes = run_step_bytes };
 
 /* ---- end ----------------------------------------------------------------- */
 
@@ -414,8 +442,17 @@ task_fail(const struct place *p, const struct uuid *task, struct str error)
 	    db_i64(p->checkpoint), db_i64(p->thread), db_uuid(task));
 }
 
-int
-op_run_finish(struct store *st, struct store_cmd *c)
+static size_t
+run_finish_bytes(const struct store_cmd *c)
+{
+	const struct store_run_finish *r = (const void *)c;
+
+	return steps_bytes(r->steps, r->steps_n) + r->error_json.n +
+	    r->task_error.n;
+}
+
+static int
+run_finish(struct store *st, struct store_cmd *c)
 {
 	struct store_run_finish *x = (struct store_run_finish *)c;
 	struct place p;
@@ -444,6 +481,7 @@ op_run_finish(struct store *st, struct store_cmd *c)
 	    db_str(x->error_json.n == 0 ? STR_NONE : x->error_json),
 	    db_i64(x->thread_seq), db_i64(c->owner));
 }
+const struct op store_op_run_finish = { .run = run_finish, .bytes = run_finish_bytes };
 
 /* After a pending run has gone: is anything of the thread still under way? */
 static int
@@ -460,8 +498,8 @@ thread_settle(struct store *st, struct store_cmd *c, int64_t thread, msec now)
 	    db_i64(now), db_i64(thread), db_i64(c->owner));
 }
 
-int
-op_run_cancel(struct store *st, struct store_cmd *c)
+static int
+run_cancel(struct store *st, struct store_cmd *c)
 {
 	struct store_run_cancel *x = (struct store_run_cancel *)c;
 	enum run_status status = RUN_PENDING;
@@ -484,3 +522,4 @@ op_run_cancel(struct store *st, struct store_cmd *c)
 	rc = run_end(st, run, RUN_INTERRUPTED, STR_NONE, x->now);
 	return rc == OK ? thread_settle(st, c, thread, x->now) : rc;
 }
+const struct op store_op_run_cancel = { .run = run_cancel };

@@ -222,11 +222,11 @@ items_find(struct finder *f)
 	return rc == ERR_AGAIN ? scan(f, INT64_MAX) : rc;
 }
 
-int
-op_item_search(struct store *st, struct store_cmd *c)
+static int
+item_search(struct store *st, struct store_cmd *c)
 {
 	struct store_item_search *x = (struct store_item_search *)c;
-	struct finder f = { .db = reader_db(st, c), .x = x };
+	struct finder f = { .db = slow_db(st, c), .x = x };
 	int rc;
 
 	assert(x->limit >= 0 && x->offset >= 0);
@@ -243,3 +243,4 @@ op_item_search(struct store *st, struct store_cmd *c)
 	x->truncated = rc == ERR_TIMEOUT;
 	return x->truncated ? OK : rc;
 }
+const struct op store_op_item_search = { .run = item_search, .lane = OP_READ_SHORT };

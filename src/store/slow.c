@@ -19,9 +19,9 @@
 #include "store/store_priv.h"
 
 struct db *
-reader_db(struct store *st, const struct store_cmd *c)
+slow_db(struct store *st, const struct store_cmd *c)
 {
-	return store_ops[c->op].first && !c->long_read ? &st->quick : &st->slow;
+	return store_ops[c->op]->lane == OP_READ_SHORT && !c->long_read ? &st->quick : &st->slow;
 }
 
 /* In one transaction: all statements read the same snapshot. */
@@ -32,7 +32,7 @@ read_run(struct store *st, struct db *db, struct store_cmd *c)
 
 	if (rc != OK)
 		return rc;
-	rc = store_ops[c->op].run(st, c);
+	rc = store_ops[c->op]->run(st, c);
 	db_rollback(db);
 	return rc;
 }
@@ -40,7 +40,7 @@ read_run(struct store *st, struct db *db, struct store_cmd *c)
 static void
 command_run(struct store *st, struct store_cmd *c)
 {
-	struct db *db = reader_db(st, c);
+	struct db *db = slow_db(st, c);
 	struct db_conn *on = db->on;
 
 	on->fault = DB_SOUND;
@@ -75,14 +75,8 @@ in_between(void *arg)
 		command_run(st, c);
 }
 
-int
-op_guest_read(struct store *st, struct store_cmd *c)
-{
-	return st->guest->run(st->guest_slow, c);
-}
-
 void *
-reader_main(void *arg)
+slow_main(void *arg)
 {
 	struct store *st = arg;
 	struct store_cmd *c;
@@ -97,8 +91,8 @@ reader_main(void *arg)
 	return NULL;
 }
 
-int
-op_run_list(struct store *st, struct store_cmd *c)
+static int
+run_list(struct store *st, struct store_cmd *c)
 {
 	struct store_run_list *x = (struct store_run_list *)c;
 	int64_t limit = x->limit < LIMIT_PAGE_ROWS ? x->limit : LIMIT_PAGE_ROWS;
@@ -121,3 +115,4 @@ op_run_list(struct store *st, struct store_cmd *c)
 	query_end(&q);
 	return rc == ERR_NOTFOUND ? OK : rc;
 }
+const struct op store_op_run_list = { .run = run_list, .lane = OP_READ_SHORT };

@@ -95,32 +95,6 @@ database_open(struct store *st, struct err *e)
 	return rc == OK ? medium_look(&st->medium, e) : rc;
 }
 
-/* After the store's own tables are as they should be. */
-static int
-guest_open(struct store *st, struct err *e)
-{
-	const struct store_guest *g = st->guest;
-	int rc;
-
-	if (g == NULL)
-		return OK;
-	rc = db_migrate_room(&st->w, g->name, g->format, e);
-	if (rc == OK) {
-		st->guest_w = g->open(&st->w);
-		st->guest_slow = g->open(&st->slow);
-	}
-	return rc;
-}
-
-static void
-guest_close(struct store *st)
-{
-	if (st->guest_w != NULL)
-		st->guest->close(st->guest_w);
-	if (st->guest_slow != NULL)
-		st->guest->close(st->guest_slow);
-}
-
 static int
 threads_start(struct store *st, struct err *e)
 {
@@ -128,7 +102,7 @@ threads_start(struct store *st, struct err *e)
 
 	st->writer_runs = rc == 0;
 	if (rc == 0)
-		rc = pthread_create(&st->reader, NULL, reader_main, st);
+		rc = pthread_create(&st->reader, NULL, slow_main, st);
 	st->reader_runs = st->writer_runs && rc == 0;
 	return rc == 0 ? OK : err_set(e, ERR_IO, "thread: %s", strerror(rc));
 }
@@ -146,7 +120,6 @@ store_open_with(struct store **out, const struct store_options *o,
 	pthread_mutex_init(&st->check_lock, NULL);
 	st->fail_at = o->fail_at;
 	st->scan_ms = o->scan_ms > 0 ? o->scan_ms : LIMIT_SCAN_MS;
-	st->guest = o->guest;
 	st->scratch = ARENA(4 * (size_t)LIMIT_STATE_BYTES);
 	st->pack = BUF(4 * (size_t)LIMIT_STATE_BYTES);
 	if (faults != NULL)
@@ -156,7 +129,7 @@ store_open_with(struct store **out, const struct store_options *o,
 	if (rc == OK)
 		rc = database_open(st, e);
 	if (rc == OK)
-		rc = guest_open(st, e);
+		rc = guests_open(st, o->guests, e);
 	if (rc == OK)
 		rc = threads_start(st, e);
 	if (rc != OK) {
@@ -192,7 +165,7 @@ store_close(struct store *st)
 		queue_close(&st->writes);
 		pthread_join(st->writer, NULL);
 	}
-	guest_close(st);
+	guests_close(st);
 	db_close(&st->check);
 	db_close(&st->quick);
 	db_close(&st->slow);
@@ -211,12 +184,6 @@ const char *
 store_driver(const struct store *st)
 {
 	return st->durable ? "sqlite" : "memory";
-}
-
-const struct store_guest *
-store_guest(const struct store *st)
-{
-	return st->guest;
 }
 
 int
@@ -266,9 +233,9 @@ store_submit(struct store *st, struct shard *s, struct store_cmd *c, bool force)
 	const struct op *op;
 	int rc;
 
-	assert((unsigned)c->op < OPS && !c->under_way);
-	op = &store_ops[c->op];
-	assert(s != NULL && !(op->slow && c->lazy));
+	assert((unsigned)c->op < STORE_OPS && !c->under_way);
+	op = store_ops[c->op];
+	assert(s != NULL && (op->lane == OP_WRITE || !c->lazy));
 	c->under_way = true;
 	c->shard = s;
 	c->job.run = come_back;
@@ -276,9 +243,9 @@ store_submit(struct store *st, struct shard *s, struct store_cmd *c, bool force)
 	c->rc = OK;
 	c->err.code = OK;
 	c->err.text[0] = '\0';
-	assert(op->bytes != NULL || st->guest != NULL);
-	c->bytes = op->bytes != NULL ? op->bytes(c) : st->guest->bytes(c);
-	rc = queue_put(op->slow ? &st->reads : &st->writes, c, force, op->first);
+	c->bytes = store_op_bytes(c);
+	rc = queue_put(op->lane == OP_WRITE ? &st->writes : &st->reads, c, force,
+	    op->lane == OP_READ_SHORT);
 	if (rc != OK)
 		c->under_way = false;
 	return rc;

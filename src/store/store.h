@@ -43,7 +43,7 @@ typedef int64_t owner_t;
 /* ---- a guest ------------------------------------------------------------- */
 
 /* A room above that keeps tables of its own in the store's file.  Its commands
- * share the group transactions with all others. */
+ * (store_cmd.guest) share the group transactions with all others. */
 struct store_guest {
 	const char *name;                    /* of its row in the table `room` */
 	const struct db_format *format;      /* of its tables */
@@ -65,7 +65,8 @@ struct store_guest {
 struct store_options {
 	struct str driver;                   /* "sqlite" or "memory" */
 	struct str path;                     /* of the file, for sqlite */
-	const struct store_guest *guest;     /* may be NULL; outlives the store */
+	/* NULL-ended, or NULL.  The guests outlive the store. */
+	const struct store_guest *const *guests;
 	/* Test hooks (all 0 in production). */
 	msec fsync_delay_ms;                 /* added to every commit */
 	int64_t fail_at;                     /* the nth write command fails with IO */
@@ -78,7 +79,8 @@ struct store_options {
 int  store_open(struct store **out, const struct store_options *o, struct err *e);
 void store_close(struct store *st);          /* commits what is queued; joins */
 const char *store_driver(const struct store *st);
-const struct store_guest *store_guest(const struct store *st);   /* or NULL */
+/* By its name, or NULL. */
+const struct store_guest *store_guest(const struct store *st, const char *name);
 /* A trivial read works, and so did the last write.  ERR_BUSY: nothing can be
  * written now (disk full, file gone).  Any thread. */
 int  store_check(struct store *st, struct err *e);
@@ -186,20 +188,27 @@ int64_t store_stream_last(struct store_reader *r, int64_t run_seq); /* -1: none 
 
 /* ---- commands ------------------------------------------------------------ */
 
-#define STORE_OP_MAP(X)                                                      \
-	/* writes */                                                         \
-	X(OWNER_INTERN) X(ASSISTANT_CREATE) X(ASSISTANT_UPDATE)              \
-	X(ASSISTANT_DELETE) X(THREAD_CREATE) X(THREAD_UPDATE)                \
-	X(THREAD_DELETE) X(RUN_CREATE) X(RUN_CLAIM) X(RUN_STEP)              \
-	X(RUN_FINISH) X(RUN_CANCEL) X(RUN_DELETE) X(ITEM_PUT)                \
-	X(ITEM_DELETE) X(STREAM_APPEND) X(CALL_START) X(CALL_DONE)           \
-	X(GUEST_WRITE)                                                       \
-	/* slow reads */                                                     \
-	X(ITEM_SEARCH) X(THREAD_SEARCH) X(ASSISTANT_SEARCH) X(HISTORY)       \
-	X(RUN_LIST) X(GUEST_READ)
+/* An operation is a row here and a struct op in a file of its own (ops.c). */
+#define STORE_OP_MAP(X)                                                        \
+	/* writes */                                                           \
+	X(OWNER_INTERN, owner_intern) X(ASSISTANT_CREATE, assistant_create)    \
+	X(ASSISTANT_UPDATE, assistant_update)                                  \
+	X(ASSISTANT_DELETE, assistant_delete)                                  \
+	X(THREAD_CREATE, thread_create) X(THREAD_UPDATE, thread_update)        \
+	X(THREAD_DELETE, thread_delete) X(RUN_CREATE, run_create)              \
+	X(RUN_CLAIM, run_claim) X(RUN_STEP, run_step)                          \
+	X(RUN_FINISH, run_finish) X(RUN_CANCEL, run_cancel)                    \
+	X(RUN_DELETE, run_delete) X(ITEM_PUT, item_put)                        \
+	X(ITEM_DELETE, item_delete) X(STREAM_APPEND, stream_append)            \
+	X(CALL_START, call_start) X(CALL_DONE, call_done)                      \
+	X(GUEST_WRITE, guest_write) X(RECOVER, recover)                        \
+	/* slow reads */                                                       \
+	X(ITEM_SEARCH, item_search) X(THREAD_SEARCH, thread_search)            \
+	X(ASSISTANT_SEARCH, assistant_search) X(HISTORY, history)              \
+	X(RUN_LIST, run_list) X(GUEST_READ, guest_read)
 
 enum store_op {
-#define X(name) STORE_##name,
+#define X(name, low) STORE_##name,
 	STORE_OP_MAP(X)
 #undef X
 	STORE_OPS
@@ -213,6 +222,7 @@ enum store_op {
  * belongs to the command while it is under way. */
 struct store_cmd {
 	enum store_op op;
+	const struct store_guest *guest;     /* of GUEST_WRITE, GUEST_READ */
 	owner_t owner;
 	bool lazy;                           /* nobody waits: may linger for company */
 	struct arena *arena;

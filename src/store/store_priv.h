@@ -100,6 +100,7 @@ struct tally {
 	size_t n;                            /* used ones */
 };
 
+#define STORE_GUESTS    4
 #define READ_SHORT_ROWS 2000                 /* a few milliseconds */
 #define READ_SHORT_MS   4
 
@@ -127,8 +128,11 @@ struct store {
 	struct db slow, quick;       /* the reader thread's */
 	msec scan_ms;
 
-	const struct store_guest *guest;     /* NULL: none */
-	void *guest_w, *guest_slow;  /* what it keeps for each of the two */
+	struct store_seat {
+		const struct store_guest *guest;
+		void *w, *slow;      /* what it keeps for each of the two */
+	} seats[STORE_GUESTS];
+	size_t seats_n;
 
 	pthread_mutex_t check_lock;
 	struct db check;
@@ -145,46 +149,62 @@ struct store_reader {
 	struct db db;
 };
 
-/* Operations of our own, behind the public ones. */
-enum { OP_RECOVER = STORE_OPS, OPS };
-
+/* ops.c: an operation.  Adding one: a row in STORE_OP_MAP, and a file that
+ * defines store_op_NAME. */
+enum op_lane {
+	OP_WRITE,
+	OP_READ,                             /* on the reader thread, behind others */
+	OP_READ_SHORT                        /* in between; ERR_AGAIN: it is too long
+	                                        for that and goes behind others */
+};
 struct op {
-	/* Runs in the open transaction.  May fail only before its first write,
-	 * or by the medium; see writer.c for what follows otherwise. */
+	/* A write runs in the open transaction.  It may fail only before its first
+	 * write, or by the medium; see writer.c for what follows otherwise. */
 	int (*run)(struct store *st, struct store_cmd *c);
-	size_t (*bytes)(const struct store_cmd *c);  /* NULL: the guest knows */
-	bool slow;
-	bool first;                          /* of the slow ones: in between; there
-	                                        ERR_AGAIN says it is too long */
+	/* What waits with it in the queue: members of type struct str, ended by 0,
+	 * and what `bytes` adds.  Either may be NULL. */
+	const size_t *texts;
+	size_t (*bytes)(const struct store_cmd *c);
+	enum op_lane lane;
 	bool undoes;                         /* what it wrote before it failed */
 };
-extern const struct op store_ops[OPS];
+#define OP_TEXTS(...) (const size_t[]){ __VA_ARGS__, 0 }
+#define OP_TEXT(name, member) _Generic(((struct store_##name *)0)->member,     \
+	struct str: offsetof(struct store_##name, member))
+
+#define X(name, low) extern const struct op store_op_##low;
+STORE_OP_MAP(X)
+#undef X
+extern const struct op *const store_ops[STORE_OPS];
+size_t store_op_bytes(const struct store_cmd *c);
+
+/* guests.c: after the store's own tables are as they should be. */
+int  guests_open(struct store *st, const struct store_guest *const *guests,
+    struct err *e);
+void guests_close(struct store *st);
 
 /* As store_open, with faults for tests (may be NULL). */
 int store_open_with(struct store **out, const struct store_options *o,
     struct vfs_faults *faults, struct err *e);
 
 void *writer_main(void *st);                 /* writer.c */
-void *reader_main(void *st);                 /* slow.c */
+void *slow_main(void *st);                 /* slow.c */
 /* The connection for a slow read: `quick` while it counts as short. */
-struct db *reader_db(struct store *st, const struct store_cmd *c);
+struct db *slow_db(struct store *st, const struct store_cmd *c);
 
-int64_t seq_next(struct store *st, enum seq which);
+int64_t store_seq_next(struct store *st, enum seq which);
 
 /* ---- shared by the operations -------------------------------------------- */
 
 /* Rows of the *_SELECT texts of sql_priv.h. */
 extern const struct db_record store_assistant_record, store_thread_record,
     store_run_record, store_checkpoint_record;
-/* ERR_TOOBIG when the arena is full. */
-int arena_rc(const struct arena *a);
-
 /* Shallow merge of two JSON objects (either may be empty); the result is in
  * the arena, or one of the two.  ERR_TOOBIG past LIMIT_METADATA_BYTES. */
-int object_merge(struct arena *a, struct str first, struct str second,
+int records_merge(struct arena *a, struct str first, struct str second,
     struct str *out, struct err *e);
 /* The uuid in `assistant_id` of a metadata object; zero: none. */
-struct uuid metadata_assistant(struct str metadata);
+struct uuid records_assistant(struct str metadata);
 
 /* filter.c: what a store item's value must be like. */
 #define QUERY_WORDS   32
@@ -211,8 +231,7 @@ bool filter_is_open(const struct filter *f);         /* everything passes */
 int  filter_test(struct filter *f, struct str value, bool *yes);
 
 /* ASCII only. */
-void text_lower(struct buf *out, struct str s);      /* replaces what is in it */
-bool text_contains(struct str text, struct str part);
+void filter_lower(struct buf *out, struct str s);      /* replaces what is in it */
 
 /* wanted.c: the metadata that objects must contain.  Bytes parsed in a step of
  * a pace: */
@@ -268,59 +287,26 @@ struct hit {
 	struct str text;
 };
 void hits_sort(struct hit *hits, size_t n, enum store_sort sort, bool ascending);
-size_t hits_from(int64_t offset, size_t n);
+size_t hits_start(int64_t offset, size_t n);
 
 /* messages.c: a list's entries are packed rows; see docs/storage.md. */
 #define LIST_BITS 20
 _Static_assert(LIMIT_MESSAGES < 1 << LIST_BITS, "a list fits its key");
-int list_read(struct db *db, int64_t list, uint32_t from, uint32_t to,
+int messages_read(struct db *db, int64_t list, uint32_t from, uint32_t to,
     struct arena *a, struct str **out);
-int list_append(struct store *st, int64_t list, uint32_t first,
+int messages_append(struct store *st, int64_t list, uint32_t first,
     const struct str *messages, size_t n);
 
 /* threads.c: enters a new thread into the search index; removes one. */
-int thread_enter(struct store *st, owner_t owner, const struct store_thread *t);
-int thread_leave(struct store *st, owner_t owner, const struct store_thread *t);
+int threads_index(struct store *st, owner_t owner, const struct store_thread *t);
+int threads_unindex(struct store *st, owner_t owner, const struct store_thread *t);
 /* ERR_CONFLICT while one of its runs is pending or running. */
-int thread_is_quiet(struct store *st, struct store_cmd *c, int64_t seq);
+int threads_check_idle(struct store *st, struct store_cmd *c, int64_t seq);
 
 /* erase.c: *budget is a number of rows; ERR_AGAIN: it was not enough. */
-int thread_erase(struct db *db, int64_t thread, int64_t *budget);
-int assistant_erase(struct db *db, int64_t assistant, int64_t *budget);
+int erase_thread(struct db *db, int64_t thread, int64_t *budget);
+int erase_assistant(struct db *db, int64_t assistant, int64_t *budget);
 int erase_buried(struct store *st, int64_t budget);  /* clears st->dead at last */
 int erase_find(struct store *st);                    /* sets st->dead */
-
-/* The operations (a table in ops.c names them). */
-int op_owner_intern(struct store *st, struct store_cmd *c);
-int op_assistant_create(struct store *st, struct store_cmd *c);
-int op_assistant_update(struct store *st, struct store_cmd *c);
-int op_assistant_delete(struct store *st, struct store_cmd *c);
-int op_thread_create(struct store *st, struct store_cmd *c);
-int op_thread_update(struct store *st, struct store_cmd *c);
-int op_thread_delete(struct store *st, struct store_cmd *c);
-int op_thread_search(struct store *st, struct store_cmd *c);
-int op_assistant_search(struct store *st, struct store_cmd *c);
-int op_run_delete(struct store *st, struct store_cmd *c);
-int op_run_create(struct store *st, struct store_cmd *c);
-int op_run_claim(struct store *st, struct store_cmd *c);
-int op_run_step(struct store *st, struct store_cmd *c);
-int op_run_finish(struct store *st, struct store_cmd *c);
-int op_run_cancel(struct store *st, struct store_cmd *c);
-int op_item_put(struct store *st, struct store_cmd *c);
-int op_item_delete(struct store *st, struct store_cmd *c);
-int op_stream_append(struct store *st, struct store_cmd *c);
-int op_call_start(struct store *st, struct store_cmd *c);
-int op_call_done(struct store *st, struct store_cmd *c);
-int op_item_search(struct store *st, struct store_cmd *c);
-int op_thread_history(struct store *st, struct store_cmd *c);
-int op_run_list(struct store *st, struct store_cmd *c);
-int op_guest_write(struct store *st, struct store_cmd *c);
-int op_guest_read(struct store *st, struct store_cmd *c);
-int op_recover(struct store *st, struct store_cmd *c);
-
-struct recover {
-	struct store_cmd cmd;
-	msec now;
-};
 
 #endif

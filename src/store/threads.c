@@ -13,7 +13,7 @@
 /* ---- threads ------------------------------------------------------------- */
 
 int
-thread_enter(struct store *st, owner_t owner, const struct store_thread *t)
+threads_index(struct store *st, owner_t owner, const struct store_thread *t)
 {
 	int rc = tally_add(st, owner, TALLY_STATUS(t->status), 1);
 
@@ -22,7 +22,7 @@ thread_enter(struct store *st, owner_t owner, const struct store_thread *t)
 }
 
 int
-thread_leave(struct store *st, owner_t owner, const struct store_thread *t)
+threads_unindex(struct store *st, owner_t owner, const struct store_thread *t)
 {
 	int rc = tally_add(st, owner, TALLY_STATUS(t->status), -1);
 
@@ -43,12 +43,12 @@ thread_existing(struct store *st, struct store_thread_create *x)
 	return rc;
 }
 
-int
-op_thread_create(struct store *st, struct store_cmd *c)
+static int
+thread_create(struct store *st, struct store_cmd *c)
 {
 	struct store_thread_create *x = (struct store_thread_create *)c;
-	struct uuid assistant = metadata_assistant(x->t.metadata_json);
-	int64_t seq = seq_next(st, SEQ_THREAD);
+	struct uuid assistant = records_assistant(x->t.metadata_json);
+	int64_t seq = store_seq_next(st, SEQ_THREAD);
 	int rc;
 
 	assert(!uuid_is_zero(&x->t.id));
@@ -64,11 +64,14 @@ op_thread_create(struct store *st, struct store_cmd *c)
 	x->t.status = THREAD_IDLE;
 	x->t.checkpoint = 0;
 	x->t.error_json = STR_NONE;
-	return thread_enter(st, c->owner, &x->t);
+	return threads_index(st, c->owner, &x->t);
 }
+const struct op store_op_thread_create = { .run = thread_create,
+    .texts = OP_TEXTS(OP_TEXT(thread_create, t.metadata_json),
+    OP_TEXT(thread_create, t.config_json)) };
 
-int
-op_thread_update(struct store *st, struct store_cmd *c)
+static int
+thread_update(struct store *st, struct store_cmd *c)
 {
 	struct store_thread_update *x = (struct store_thread_update *)c;
 	struct uuid assistant;
@@ -78,12 +81,12 @@ op_thread_update(struct store *st, struct store_cmd *c)
 
 	before = x->t.metadata_json;
 	if (rc == OK)
-		rc = object_merge(c->arena, before, x->metadata_json,
+		rc = records_merge(c->arena, before, x->metadata_json,
 		    &x->t.metadata_json, &c->err);
 	if (rc != OK)
 		return rc;
 	x->t.updated = x->now;
-	assistant = metadata_assistant(x->t.metadata_json);
+	assistant = records_assistant(x->t.metadata_json);
 	rc = db_run(&st->w, SQL_THREAD_UPDATE, db_i64(x->now),
 	    db_uuid(&assistant), db_json(x->t.metadata_json), db_i64(x->t.seq),
 	    db_i64(c->owner));
@@ -91,9 +94,11 @@ op_thread_update(struct store *st, struct store_cmd *c)
 	    &(struct thread_key){ c->owner, x->t.created, x->t.seq }, before,
 	    x->t.metadata_json);
 }
+const struct op store_op_thread_update = { .run = thread_update,
+    .texts = OP_TEXTS(OP_TEXT(thread_update, metadata_json)) };
 
 int
-thread_is_quiet(struct store *st, struct store_cmd *c, int64_t seq)
+threads_check_idle(struct store *st, struct store_cmd *c, int64_t seq)
 {
 	int64_t active = 0;
 	struct query q = query_of(&st->w, SQL_RUN_ACTIVE, db_i64(seq));
@@ -107,8 +112,8 @@ thread_is_quiet(struct store *st, struct store_cmd *c, int64_t seq)
 	return rc;
 }
 
-int
-op_thread_delete(struct store *st, struct store_cmd *c)
+static int
+thread_delete(struct store *st, struct store_cmd *c)
 {
 	struct store_thread_delete *x = (struct store_thread_delete *)c;
 	struct store_thread t = { .seq = 0 };
@@ -118,21 +123,22 @@ op_thread_delete(struct store *st, struct store_cmd *c)
 
 	seq = t.seq;
 	if (rc == OK)
-		rc = thread_is_quiet(st, c, seq);
+		rc = threads_check_idle(st, c, seq);
 	if (rc == OK)
-		rc = thread_leave(st, c->owner, &t);
+		rc = threads_unindex(st, c->owner, &t);
 	if (rc == OK)
-		rc = thread_erase(&st->w, seq, &budget);
+		rc = erase_thread(&st->w, seq, &budget);
 	if (rc != ERR_AGAIN)
 		return rc;
 	st->dead = true;
 	return db_run(&st->w, SQL_THREAD_BURY, db_i64(seq), db_i64(c->owner));
 }
+const struct op store_op_thread_delete = { .run = thread_delete };
 
 /* ---- items --------------------------------------------------------------- */
 
-int
-op_item_put(struct store *st, struct store_cmd *c)
+static int
+item_put(struct store *st, struct store_cmd *c)
 {
 	struct store_item_put *x = (struct store_item_put *)c;
 	const struct store_item *it = &x->item;
@@ -146,15 +152,19 @@ op_item_put(struct store *st, struct store_cmd *c)
 	    db_text(it->ns), db_text(it->key), db_i64(it->updated),
 	    db_json(it->value_json), db_i64(it->created));
 }
+const struct op store_op_item_put = { .run = item_put,
+    .texts = OP_TEXTS(OP_TEXT(item_put, item.ns), OP_TEXT(item_put, item.key),
+    OP_TEXT(item_put, item.value_json)) };
 
-int
-op_item_delete(struct store *st, struct store_cmd *c)
+static int
+item_delete(struct store *st, struct store_cmd *c)
 {
 	struct store_item_delete *x = (struct store_item_delete *)c;
 
 	return db_run(&st->w, SQL_ITEM_DELETE, db_i64(c->owner), db_text(x->ns),
 	    db_text(x->key));
 }
+const struct op store_op_item_delete = { .run = item_delete };
 
 /* ---- streams and the journal --------------------------------------------- */
 
@@ -167,8 +177,8 @@ run_or_notfound(struct store *st, int rc)
 	return rc;
 }
 
-int
-op_stream_append(struct store *st, struct store_cmd *c)
+static int
+stream_append(struct store *st, struct store_cmd *c)
 {
 	struct store_stream_append *x = (struct store_stream_append *)c;
 
@@ -177,11 +187,13 @@ op_stream_append(struct store *st, struct store_cmd *c)
 	    db_i64(x->run_seq), db_i64(c->owner), db_i64(x->last_id),
 	    db_i64(x->first_id), db_blob(x->bytes)));
 }
+const struct op store_op_stream_append = { .run = stream_append,
+    .texts = OP_TEXTS(OP_TEXT(stream_append, bytes)) };
 
 /* Starting what is already there changes nothing: it tells a call that is
  * started again after a crash from one of another's run. */
-int
-op_call_start(struct store *st, struct store_cmd *c)
+static int
+call_start(struct store *st, struct store_cmd *c)
 {
 	struct store_call *x = (struct store_call *)c;
 	struct query q;
@@ -198,9 +210,11 @@ op_call_start(struct store *st, struct store_cmd *c)
 	query_end(&q);
 	return rc;
 }
+const struct op store_op_call_start = { .run = call_start,
+    .texts = OP_TEXTS(OP_TEXT(call, result)) };
 
-int
-op_call_done(struct store *st, struct store_cmd *c)
+static int
+call_done(struct store *st, struct store_cmd *c)
 {
 	struct store_call *x = (struct store_call *)c;
 
@@ -209,3 +223,5 @@ op_call_done(struct store *st, struct store_cmd *c)
 	    db_i64(x->step), db_text(x->call_id), db_str(x->name),
 	    db_text(x->result)));
 }
+const struct op store_op_call_done = { .run = call_done,
+    .texts = OP_TEXTS(OP_TEXT(call, result)) };

@@ -49,7 +49,7 @@ struct batch {
 };
 
 int64_t
-seq_next(struct store *st, enum seq which)
+store_seq_next(struct store *st, enum seq which)
 {
 	return ++st->seq[which];
 }
@@ -152,8 +152,8 @@ command_run(struct store *st, struct store_cmd *c, bool fault)
 	int64_t before = db_changes_all(&st->w);
 	bool clean;
 
-	c->rc = store_ops[c->op].run(st, c);
-	clean = c->rc == OK || store_ops[c->op].undoes;
+	c->rc = store_ops[c->op]->run(st, c);
+	clean = c->rc == OK || store_ops[c->op]->undoes;
 	if (c->rc == OK && fault) {
 		c->rc = err_set(&c->err, ERR_IO, "a fault for testing");
 		clean = false;
@@ -253,20 +253,6 @@ batch_run(struct store *st, struct batch *b)
 	if (rc != OK)
 		batch_fail(st, b, ERR_IO);
 	batch_post(st, b);
-}
-
-/* ---- a guest's command ---------------------------------------------------- */
-
-int
-op_guest_write(struct store *st, struct store_cmd *c)
-{
-	int rc = st->guest->run(st->guest_w, c);
-
-	if (rc == ERR_IO && st->w.on->fault == DB_SOUND) {
-		st->w.on->fault = DB_BROKEN;
-		err_set(&st->w.on->err, rc, "%s", c->err.text);
-	}
-	return rc;
 }
 
 /* ---- between batches ----------------------------------------------------- */

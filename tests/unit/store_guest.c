@@ -106,13 +106,30 @@ static const struct store_guest toy = {
 
 /* ---- helpers --------------------------------------------------------------- */
 
+static const struct store_guest *guests[3];
+
 /* The store once more, now with a guest. */
 static void
 move_in(struct fix *f, const struct store_guest *g, int64_t fail_at)
 {
-	f->options.guest = g;
+	guests[0] = g;
+	f->options.guests = guests;
 	f->options.fail_at = fail_at;
 	fix_reopen(f);
+}
+
+static int
+toy_ask(struct fix *f, struct toy_cmd *t, enum store_op op)
+{
+	t->cmd.guest = guests[0];
+	return fix_do(f, t, op, 0);
+}
+
+static void
+toy_submit(struct fix *f, struct toy_cmd *t)
+{
+	t->cmd.guest = guests[0];
+	fix_submit(f, t, STORE_GUEST_WRITE, 0);
 }
 
 static int64_t
@@ -120,7 +137,7 @@ sum(struct fix *f)
 {
 	struct toy_cmd t = { 0 };
 
-	CHECK_RC(fix_do(f, &t, STORE_GUEST_READ, 0), OK);
+	CHECK_RC(toy_ask(f, &t, STORE_GUEST_READ), OK);
 	return t.sum;
 }
 
@@ -135,7 +152,8 @@ item_new(unsigned n)
 static void
 hold(struct fix *f, struct gate *g, struct toy_cmd *c)
 {
-	*c = (struct toy_cmd){ .cmd.op = STORE_GUEST_WRITE, .n = 0 };
+	*c = (struct toy_cmd){ .cmd = { .op = STORE_GUEST_WRITE,
+	    .guest = guests[0] } };
 	gate_shut(f, g, &c->cmd);
 }
 
@@ -162,13 +180,13 @@ TEST(guest_has_a_version)
 	store_reader_close(f.r);
 	store_close(f.st);
 	CHECK_INT(toys_open, 0);
-	f.options.guest = &older;
+	guests[0] = &older;
 	CHECK_RC(store_open(&f.st, &f.options, &f.e), ERR_INVALID);
 	CHECK(strstr(f.e.text, "newer") != NULL);
-	f.options.guest = NULL;
+	guests[0] = NULL;
 	CHECK_RC(store_open(&f.st, &f.options, &f.e), OK);
 	CHECK_RC(store_reader_open(f.st, &f.r, &f.e), OK);
-	CHECK(store_guest(f.st) == NULL);
+	CHECK(store_guest(f.st, "toy") == NULL);
 	fix_close(&f);
 }
 
@@ -184,9 +202,9 @@ CONTRACT(guest_shares_commits)
 	move_in(f, &toy, 0);
 	hold(f, &g, &held);
 	store_stats(f->st, &before);
-	fix_submit(f, &a, STORE_GUEST_WRITE, 0);
+	toy_submit(f, &a);
 	fix_submit(f, &put, STORE_ITEM_PUT, 7);
-	fix_submit(f, &b, STORE_GUEST_WRITE, 0);
+	toy_submit(f, &b);
 	store_stats(f->st, &after);
 	CHECK(after.queue_bytes >= 200);
 	pthread_mutex_unlock(&g.lock);
@@ -208,9 +226,9 @@ CONTRACT(guest_failure_is_its_own)
 
 	move_in(f, &toy, 0);
 	hold(f, &g, &held);
-	fix_submit(f, &a, STORE_GUEST_WRITE, 0);
-	fix_submit(f, &b, STORE_GUEST_WRITE, 0);
-	fix_submit(f, &c, STORE_GUEST_WRITE, 0);
+	toy_submit(f, &a);
+	toy_submit(f, &b);
+	toy_submit(f, &c);
 	pthread_mutex_unlock(&g.lock);
 	fix_wait(f, 3);
 	CHECK_RC(a.cmd.rc, OK);
@@ -232,9 +250,9 @@ CONTRACT(guest_runs_again)
 
 	move_in(f, &toy, 3);                 /* the gate, a, put */
 	hold(f, &g, &held);
-	fix_submit(f, &a, STORE_GUEST_WRITE, 0);
+	toy_submit(f, &a);
 	fix_submit(f, &put, STORE_ITEM_PUT, 7);
-	fix_submit(f, &b, STORE_GUEST_WRITE, 0);
+	toy_submit(f, &b);
 	pthread_mutex_unlock(&g.lock);
 	fix_wait(f, 3);
 	CHECK_RC(put.cmd.rc, ERR_IO);
@@ -253,8 +271,8 @@ CONTRACT(guest_can_be_doomed)
 	struct toy_cmd a = { .n = 1 }, b = { .n = 2 };
 
 	move_in(f, &toy, 1);
-	CHECK_RC(fix_do(f, &a, STORE_GUEST_WRITE, 0), ERR_IO);
-	CHECK_RC(fix_do(f, &b, STORE_GUEST_WRITE, 0), OK);
+	CHECK_RC(toy_ask(f, &a, STORE_GUEST_WRITE), ERR_IO);
+	CHECK_RC(toy_ask(f, &b, STORE_GUEST_WRITE), OK);
 	CHECK_INT(sum(f), 1002);
 }
 
@@ -268,9 +286,9 @@ CONTRACT(guest_tells_of_the_medium)
 
 	move_in(f, &toy, 0);
 	hold(f, &g, &held);
-	fix_submit(f, &a, STORE_GUEST_WRITE, 0);
+	toy_submit(f, &a);
 	fix_submit(f, &put, STORE_ITEM_PUT, 7);
-	fix_submit(f, &b, STORE_GUEST_WRITE, 0);
+	toy_submit(f, &b);
 	pthread_mutex_unlock(&g.lock);
 	fix_wait(f, 3);
 	CHECK_RC(a.cmd.rc, ERR_IO);
@@ -278,7 +296,7 @@ CONTRACT(guest_tells_of_the_medium)
 	CHECK_RC(b.cmd.rc, ERR_IO);
 	CHECK_INT(sum(f), 1000);
 	b.fail = OK;
-	CHECK_RC(fix_do(f, &b, STORE_GUEST_WRITE, 0), OK);
+	CHECK_RC(toy_ask(f, &b, STORE_GUEST_WRITE), OK);
 	CHECK_INT(sum(f), 1002);
 }
 
@@ -291,7 +309,53 @@ TEST(guest_reads_have_a_deadline)
 	fix_open(&f, "sqlite");
 	f.options.scan_ms = 200;
 	move_in(&f, &toy, 0);
-	CHECK_RC(fix_do(&f, &a, STORE_GUEST_READ, 0), ERR_TIMEOUT);
+	CHECK_RC(toy_ask(&f, &a, STORE_GUEST_READ), ERR_TIMEOUT);
 	CHECK_INT(sum(&f), 1000);
 	fix_close(&f);
+}
+
+/* ---- two of them ------------------------------------------------------------ */
+
+static const char *const twin_text[TOYS] = {
+	[TOY_SAVE] = "SAVEPOINT toy",
+	[TOY_END] = "RELEASE toy",
+	[TOY_PUT] = "INSERT INTO twin(n) VALUES (?)",
+	[TOY_SUM] = "SELECT coalesce(sum(n), 0) FROM twin",
+};
+static const struct db_sql twin_sql = { twin_text, TOYS };
+static const char *const twin_steps[] = {
+	"CREATE TABLE twin(n INTEGER NOT NULL) STRICT",
+};
+static const struct db_format twin_format = { 0, { twin_steps, 1 } };
+
+static void *
+twin_open(const struct db *on)
+{
+	struct db *db = mem_new(struct db);
+
+	toys_open++;
+	db_share(db, on, &twin_sql);
+	return db;
+}
+
+static const struct store_guest twin = {
+	.name = "twin", .format = &twin_format,
+	.open = twin_open, .close = toy_close, .run = toy_run, .bytes = toy_bytes,
+};
+
+/* Goal: a command reaches its own guest, among those of another. */
+CONTRACT(guests_two)
+{
+	struct toy_cmd a = { .n = 3 }, b = { .n = 40, .cmd.guest = &twin };
+	struct toy_cmd read = { .cmd.guest = &twin };
+
+	guests[1] = &twin;
+	move_in(f, &toy, 0);
+	CHECK_INT(toys_open, 4);
+	CHECK(store_guest(f->st, "twin") == &twin && store_guest(f->st, "toy") == &toy);
+	CHECK_RC(toy_ask(f, &a, STORE_GUEST_WRITE), OK);
+	CHECK_RC(fix_do(f, &b, STORE_GUEST_WRITE, 0), OK);
+	CHECK_INT(sum(f), 1003);
+	CHECK_RC(fix_do(f, &read, STORE_GUEST_READ, 0), OK);
+	CHECK_INT(read.sum, 40);
 }

@@ -40,7 +40,8 @@ bed_open(struct bed *b, const char *driver, int64_t fail_at)
 		b->answers[i] = ARENA(64 * MB);
 	CHECK_RC(shard_new(&b->shard, 0, &b->e), OK);
 	b->board = work_board_new();
-	o.guest = work_board_guest(b->board);
+	o.guests = (const struct store_guest *const[]){
+	    work_board_guest(b->board), NULL };
 	if (store_open(&b->st, &o, &b->e) != OK)
 		test_fail(__FILE__, __LINE__, "open: %s", b->e.text);
 }

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "work/operation.h"
 
+#define NAME    "work"                       /* of the guest */
 #define BUCKETS 1024                         /* of listeners, by project */
 
 struct work_board {
@@ -229,7 +230,7 @@ may_only_read(const struct work_cmd *c)
 static struct work_board *
 board_of(struct store *st)
 {
-	const struct store_guest *g = store_guest(st);
+	const struct store_guest *g = store_guest(st, NAME);
 
 	assert(g != NULL && g->run == seat_run);
 	return CONTAINER_OF(g, struct work_board, guest);
@@ -243,6 +244,7 @@ work_submit(struct store *st, struct shard *s, struct work_cmd *c)
 	c->store = st;
 	c->done = c->cmd.done;
 	c->cmd.done = returned;
+	c->cmd.guest = &c->board->guest;
 	c->cmd.op = may_only_read(c) ? STORE_GUEST_READ : STORE_GUEST_WRITE;
 	return store_submit(st, s, &c->cmd, false);
 }
@@ -254,7 +256,7 @@ work_board_new(void)
 {
 	struct work_board *b = mem_new(struct work_board);
 
-	b->guest = (struct store_guest){ .name = "work",
+	b->guest = (struct store_guest){ .name = NAME,
 	    .format = &work_format, .open = seat_open, .close = seat_close, .run = seat_run,
 	    .bytes = seat_bytes };
 	pthread_mutex_init(&b->lock, NULL);
