@@ -41,6 +41,22 @@ fields_take(const struct work_call *c, struct item *it)
 	    (int)it->type);
 }
 
+/* Below the notes that are there. */
+static int
+notes_append(struct work *w, struct item *it)
+{
+	struct str more = arg_text(w->call, "append_notes");
+
+	if (more.n == 0)
+		return OK;
+	if (it->notes.n + more.n + 1 > LIMIT_WORK_TEXT_BYTES)
+		return work_fail(w, ERR_TOOBIG, "notes: at most %d bytes, got %zu",
+		    LIMIT_WORK_TEXT_BYTES, it->notes.n + more.n + 1);
+	it->notes = arena_fmt(&w->a, "%.*s%s%.*s", FMT(it->notes),
+	    it->notes.n > 0 ? "\n" : "", FMT(more));
+	return OK;
+}
+
 static int
 title_check(struct work *w, struct str title)
 {
@@ -136,27 +152,6 @@ wishes_take(struct work *w, struct item *it, struct wish **out)
 	return rc;
 }
 
-static int
-labels_take(struct work *w, struct item *it)
-{
-	jnode list = arg_node(w->call, "labels");
-	struct json_iter at = json_each(list);
-
-	if (list == NULL)
-		return OK;
-	it->labels = arena_alloc(&w->a, (json_count(list) + 1) * sizeof *it->labels);
-	if (it->labels == NULL)
-		return work_fail(w, ERR_TOOBIG, "too many labels");
-	while (json_next(&at)) {
-		struct str label = str_trim(json_str(at.value));
-
-		if (label.n > 0)
-			it->labels[it->labels_n++] = label;
-	}
-	work_strs_sort(it->labels, &it->labels_n);
-	return OK;
-}
-
 /* ---- create ----------------------------------------------------------------------------- */
 
 static int
@@ -236,7 +231,7 @@ op_create(struct work *w, struct work_call *c)
 	    work_status_names, STATUS_OPEN));
 	rc = title_check(w, it.title);
 	if (rc == OK)
-		rc = labels_take(w, &it);
+		rc = labels_read(w, "labels", STR_NONE, &it.labels, &it.labels_n);
 	if (rc == OK)
 		rc = wishes_take(w, &it, &wishes);
 	if (rc == OK && arg_given(c, "parent")) {
@@ -322,31 +317,46 @@ claim_take(struct work *w, struct item *it)
 	return lease_take(w, it, LIMIT_WORK_LEASE_MS);
 }
 
+/* All of it is checked and changed in memory. */
+static int
+update_take(struct work *w, struct item *it, const struct item *was)
+{
+	enum status to;
+	int rc = arg_bool(w->call, "claim") ? claim_take(w, it) : OK;
+
+	if (rc != OK)
+		return rc;
+	fields_take(w->call, it);
+	to = (enum status)arg_word(w->call, "status", work_status_names,
+	    (int)it->status);
+	if (to != it->status)
+		item_set_status(w, it, to);
+	rc = title_check(w, it->title);
+	if (rc == OK)
+		rc = claimed_check(w, it, was);
+	if (rc == OK)
+		rc = notes_append(w, it);
+	if (rc == OK)
+		rc = labels_update(w, it);
+	return rc == OK && arg_given(w->call, "parent") ? parent_take(w, it) : rc;
+}
+
 int
 op_update(struct work *w, struct work_call *c)
 {
 	struct item it, was;
-	enum status to;
 	int rc = item_find(w, arg_text(c, "id"), &it);
 
 	if (rc != OK)
 		return rc;
 	was = it;
-	if (arg_bool(c, "claim"))
-		rc = claim_take(w, &it);
-	if (rc != OK)
-		return rc;
-	fields_take(c, &it);
-	to = (enum status)arg_word(c, "status", work_status_names, (int)it.status);
-	if (to != it.status)
-		item_set_status(w, &it, to);
-	rc = title_check(w, it.title);
-	if (rc == OK)
-		rc = claimed_check(w, &it, &was);
+	rc = update_take(w, &it, &was);
 	if (rc == OK)
 		rc = change_save(w, &it, &was, arg_bool(c, "claim") ? EVENT_claimed :
 		    kind_of(was.status, it.status), STR_NONE);
-	return rc;
+	if (rc == OK)
+		rc = labels_note(w, &it, &was);
+	return rc == OK && arg_given(c, "parent") ? parent_note(w, &it, &was) : rc;
 }
 
 /* {"reason":...}, or nothing to say. */
@@ -362,15 +372,40 @@ reason_json(struct work *w)
 	return work_text_keep(w, &b);
 }
 
+/* The items that became ready since an event, as `unblocked` of the answer. */
+static int
+unblocked_add(struct work *w, int64_t after, struct buf *out)
+{
+	struct query q = query_of(&w->db, SQL_UNBLOCKED, db_i64(w->t.seq),
+	    db_i64(after), db_i64(EVENT_unblocked));
+	int rc;
+
+	buf_cut(out, out->n - 1);
+	json_add_key(out, "unblocked");
+	buf_add_char(out, '[');
+	while ((rc = query_row(&q)) == OK) {
+		json_add_comma(out);
+		rc = item_add(w, query_i64(&q, 0), true, out);
+		if (rc != OK)
+			break;
+	}
+	query_end(&q);
+	buf_lit(out, "]}");
+	return rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
+}
+
 /* Closing what is closed changes nothing and is no error. */
 int
 op_close(struct work *w, struct work_call *c)
 {
 	struct item it, was;
+	int64_t last = 0;
 	int rc = item_find(w, arg_text(c, "id"), &it);
 
 	if (rc != OK)
 		return rc;
+	if (arg_bool(c, "suggest_next"))
+		last = work_event_last(w, w->t.seq);
 	was = it;
 	if (it.status == STATUS_CLOSED) {
 		rc = item_add(w, it.seq, true, c->data);
@@ -378,6 +413,8 @@ op_close(struct work *w, struct work_call *c)
 		item_set_status(w, &it, STATUS_CLOSED);
 		rc = change_save(w, &it, &was, EVENT_closed, reason_json(w));
 	}
+	if (rc == OK && arg_bool(c, "suggest_next"))
+		rc = unblocked_add(w, last, c->data);
 	if (rc == OK && arg_bool(c, "claim_next"))
 		rc = lease_next(w, c);
 	return rc;

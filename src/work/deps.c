@@ -94,23 +94,45 @@ dep_encode(struct buf *b, struct str item, struct str target, const char *type)
 	buf_add_char(b, '}');
 }
 
-/* The item without or with the edge in its body; and the audit. */
 static int
-dep_save(struct work *w, struct item *it, const struct item *was,
-    struct str target, enum event_kind kind, enum dep_type type)
+dep_event(struct work *w, const struct item *it, struct str target,
+    enum event_kind kind, enum dep_type type)
 {
 	struct buf *b = &w->scratch;
-	int rc;
 
-	item_touch(w, it);
-	rc = item_save(w, it, was);
-	if (rc != OK)
-		return rc;
 	buf_clear(b);
 	dep_encode(b, it->id, target, work_dep_names[type]);
 	return event_add(w, it->seq, it->id, kind,
 	    kind == EVENT_dependency_removed ? buf_str(b) : STR_NONE,
 	    kind == EVENT_dependency_added ? buf_str(b) : STR_NONE, false);
+}
+
+/* The item without or with the edge in its body; and the audit. */
+static int
+dep_save(struct work *w, struct item *it, const struct item *was,
+    struct str target, enum event_kind kind, enum dep_type type)
+{
+	int rc;
+
+	item_touch(w, it);
+	rc = item_save(w, it, was);
+	return rc == OK ? dep_event(w, it, target, kind, type) : rc;
+}
+
+static int
+dep_append(struct work *w, struct item *it, struct str target, enum dep_type type)
+{
+	struct dep *deps = arena_alloc(&w->a, (it->deps_n + 1) * sizeof *deps);
+
+	if (deps == NULL)
+		return work_fail(w, ERR_TOOBIG, "%.*s has too many dependencies",
+		    FMT(it->id));
+	if (it->deps_n > 0)
+		memcpy(deps, it->deps, it->deps_n * sizeof *deps);
+	deps[it->deps_n++] = (struct dep){ target, type, work_now_text(w),
+		w->call->actor };
+	it->deps = deps;
+	return OK;
 }
 
 int
@@ -119,7 +141,6 @@ op_dep_add(struct work *w, struct work_call *c)
 	enum dep_type type = (enum dep_type)arg_word(c, "dep_type",
 	    work_dep_names, DEP_BLOCKS);
 	struct item it, was, target;
-	struct dep *deps;
 	int rc = ends_find(w, &it, &target);
 
 	if (rc == OK)
@@ -127,15 +148,9 @@ op_dep_add(struct work *w, struct work_call *c)
 	if (rc != OK)
 		return rc;
 	was = it;
-	deps = arena_alloc(&w->a, (it.deps_n + 1) * sizeof *deps);
-	if (deps == NULL)
-		return work_fail(w, ERR_TOOBIG, "%.*s has too many dependencies",
-		    FMT(it.id));
-	if (it.deps_n > 0)
-		memcpy(deps, it.deps, it.deps_n * sizeof *deps);
-	deps[it.deps_n++] = (struct dep){ target.id, type, work_now_text(w), c->actor };
-	it.deps = deps;
-	rc = dep_save(w, &it, &was, target.id, EVENT_dependency_added, type);
+	rc = dep_append(w, &it, target.id, type);
+	if (rc == OK)
+		rc = dep_save(w, &it, &was, target.id, EVENT_dependency_added, type);
 	if (rc == OK)
 		rc = edge_add(w, it.seq, target.seq, type);
 	if (rc == OK)
@@ -172,6 +187,68 @@ op_dep_remove(struct work *w, struct work_call *c)
 	if (rc == OK)
 		dep_encode(c->data, it.id, target.id, NULL);
 	return rc;
+}
+
+/* ---- another parent ----------------------------------------------------------------------- */
+
+int
+parent_take(struct work *w, struct item *it)
+{
+	struct str id = arg_text(w->call, "parent");
+	struct item parent = { 0 };
+	size_t i = 0;
+	int rc = id.n > 0 ? target_find(w, id, &parent) : OK;
+
+	while (rc == OK && i < it->deps_n) {
+		if (it->deps[i].type == DEP_PARENT_CHILD &&
+		    !str_eq(it->deps[i].id, parent.id))
+			rc = item_drop_dep(w, it, it->deps[i].id);
+		else
+			i++;
+	}
+	i = dep_index(it, parent.id);
+	if (rc != OK || id.n == 0 ||
+	    (i < it->deps_n && it->deps[i].type == DEP_PARENT_CHILD))
+		return rc;
+	rc = dep_check(w, it, &parent, DEP_PARENT_CHILD);
+	return rc == OK ? dep_append(w, it, parent.id, DEP_PARENT_CHILD) : rc;
+}
+
+/* The edges that `to` has and `from` has not are added, or (the reverse) removed. */
+static int
+parents_move(struct work *w, const struct item *from, const struct item *to,
+    enum event_kind kind)
+{
+	bool add = kind == EVENT_dependency_added;
+	int rc = OK;
+
+	for (size_t i = 0; rc == OK && i < to->deps_n; i++) {
+		struct str id = to->deps[i].id;
+		int64_t target;
+
+		if (to->deps[i].type != DEP_PARENT_CHILD ||
+		    dep_index(from, id) < from->deps_n)
+			continue;
+		rc = item_seq_exact(w, id, &target);
+		if (rc == ERR_NOTFOUND) {
+			rc = OK;             /* a dependency on what is not there */
+			continue;
+		}
+		if (rc == OK)
+			rc = dep_event(w, to, id, kind, DEP_PARENT_CHILD);
+		if (rc == OK)
+			rc = add ? edge_add(w, to->seq, target, DEP_PARENT_CHILD) :
+			    edge_remove(w, to->seq, target);
+	}
+	return rc;
+}
+
+int
+parent_note(struct work *w, const struct item *it, const struct item *was)
+{
+	int rc = parents_move(w, it, was, EVENT_dependency_removed);
+
+	return rc == OK ? parents_move(w, was, it, EVENT_dependency_added) : rc;
 }
 
 /* ---- the tree ----------------------------------------------------------------------------- */

@@ -170,25 +170,6 @@ wanted(const struct work_call *c, const char *name)
 	return s.n == 0 ? STR_NONE : s;
 }
 
-static int
-strings_take(struct work *w, jnode list, struct str also, struct str **out,
-    size_t *n)
-{
-	struct json_iter at = json_each(list);
-
-	*n = 0;
-	if (list == NULL && also.p == NULL)
-		return OK;
-	*out = arena_alloc(&w->a, (json_count(list) + 1) * sizeof **out);
-	if (*out == NULL)
-		return work_fail(w, ERR_TOOBIG, "too many labels");
-	if (also.p != NULL)
-		(*out)[(*n)++] = also;
-	while (json_next(&at))
-		(*out)[(*n)++] = json_str(at.value);
-	return OK;
-}
-
 int
 filter_take(struct work *w, struct filter *f)
 {
@@ -211,10 +192,10 @@ filter_take(struct work *w, struct filter *f)
 	if (wanted(c, "parent").n > 0)
 		rc = item_seq(w, wanted(c, "parent"), &f->parent);
 	if (rc == OK)
-		rc = strings_take(w, arg_node(c, "labels"), wanted(c, "label"),
-		    &f->all, &f->all_n);
-	return rc == OK ? strings_take(w, arg_node(c, "labels_any"), STR_NONE,
-	    &f->any, &f->any_n) : rc;
+		rc = labels_read(w, "labels", arg_text(c, "label"), &f->all,
+		    &f->all_n);
+	return rc == OK ? labels_read(w, "labels_any", STR_NONE, &f->any,
+	    &f->any_n) : rc;
 }
 
 static bool

@@ -33,6 +33,10 @@ void dep_encode(struct buf *b, struct str item, struct str target,
 /* deps.c.  ERR_INVALID: an epic as the child of something smaller. */
 int dep_direction(struct work *w, const struct item *it,
     const struct item *target, enum dep_type type);
+/* deps.c.  Its only parent is `parent` of the call's arguments, or none: changed
+ * in memory; then, when it is saved, as edges and events. */
+int parent_take(struct work *w, struct item *it);
+int parent_note(struct work *w, const struct item *it, const struct item *was);
 /* cycle.c.  Would item -> target close a cycle over blocks and parent-child?
  * ERR_CONFLICT with the path in words; also when item is target. */
 int cycle_check(struct work *w, int64_t item, int64_t target, enum dep_type type);

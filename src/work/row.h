@@ -74,6 +74,16 @@ bool work_time_parse(struct str s, msec *out);    /* RFC 3339 with any fraction,
 int change_save(struct work *w, struct item *it, const struct item *was,
     enum event_kind kind, struct str new_json);
 
+/* ---- labels (note.c) ------------------------------------------------------------- */
+
+/* Of an argument, and one more (also); trimmed, sorted, without doubles. */
+int labels_read(struct work *w, const char *arg, struct str also, struct str **out,
+    size_t *n);
+/* What update's arguments change, in memory. */
+int labels_update(struct work *w, struct item *it);
+/* The events of what changed; it was saved. */
+int labels_note(struct work *w, const struct item *it, const struct item *was);
+
 /* ---- comments (note.c) ----------------------------------------------------------- */
 
 int comment_insert(struct work *w, int64_t item, struct str author,

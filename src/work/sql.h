@@ -90,6 +90,8 @@
 	X(EVENT_NEWEST, "SELECT at FROM work_event ORDER BY seq DESC LIMIT 1") \
 	X(EVENT_LAST, "SELECT seq FROM work_event WHERE tracker = ?"           \
 	    " ORDER BY seq DESC LIMIT 1")                                      \
+	X(UNBLOCKED, "SELECT item FROM work_event WHERE tracker = ?1"          \
+	    " AND seq > ?2 AND kind = ?3 ORDER BY seq")                        \
 	/* graph.c */                                                          \
 	X(EDGE_PUT, "INSERT INTO work_edge(item, target, type)"                \
 	    " VALUES (?, ?, ?)")                                               \
