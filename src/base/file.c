@@ -47,6 +47,20 @@ file_add(const char *path, struct buf *out, struct err *e)
 	return rc == OK ? OK : err_set(e, rc, "%s: %s", path, why.text);
 }
 
+int
+file_write(int fd, struct str s)
+{
+	while (s.n > 0) {
+		ssize_t n = write(fd, s.p, s.n);
+
+		if (n < 0 && errno != EINTR)
+			return ERR_IO;
+		if (n > 0)
+			s = str_sub(s, (size_t)n, s.n);
+	}
+	return OK;
+}
+
 struct str
 file_head(const char *path, char *out, size_t size)
 {

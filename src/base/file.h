@@ -1,5 +1,5 @@
 /*
- * file.h - a whole file in memory.
+ * file.h - a whole file in memory, and back.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -15,6 +15,9 @@ int file_add(const char *path, struct buf *out, struct err *e);
 /* The same of an open file, from where it stands, and without its path.  wait:
  * before each read; its failure ends it; may be NULL. */
 int file_add_fd(int fd, struct buf *out, int (*wait)(struct err *e), struct err *e);
+
+/* Writes all of it; ERR_IO, and errno says why. */
+int file_write(int fd, struct str s);
 
 /* The beginning of a file, as much as fits with a NUL after it; empty when it
  * cannot be read.  Does not wait for a pipe's writer. */

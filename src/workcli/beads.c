@@ -98,10 +98,11 @@ beads_find(struct str from, char *out, size_t size, struct err *e)
 }
 
 int
-cli_import_beads(struct cli_ctx *h, struct str from, bool skip_bad,
+cli_import_beads(struct cli_ctx *x, struct str from, bool skip_bad,
     struct err *e)
 {
-	const struct cli_import_options o = { .skip_bad = skip_bad };
+	const struct cli_import_options o = { .skip_bad = skip_bad,
+		.skippable = true };
 	struct lines lines = { .fd = -1 };
 	struct reply r = { 0 };
 	char path[PATH_MAX];
@@ -109,14 +110,10 @@ cli_import_beads(struct cli_ctx *h, struct str from, bool skip_bad,
 
 	if (rc == OK)
 		rc = lines_open_present(&lines, path, e);
-	if (rc == OK) {
-		rc = cli_import(h->client, &lines, &o, &r);
-		if (rc != OK)
-			err_set(e, rc, "%s: %s%s", path, r.err.text,
-			    cli_bad_line_hint(&r.err, true));
-	}
-	if (rc == OK && !h->quiet)
-		cli_import_report(&r, h->notes);
+	if (rc == OK)
+		rc = cli_import_file(x->client, path, &lines, &o, &r, e);
+	if (rc == OK && !x->quiet)
+		cli_import_report(x, &r);
 	reply_release(&r);
 	lines_release(&lines);
 	return rc;
@@ -126,7 +123,7 @@ cli_import_beads(struct cli_ctx *h, struct str from, bool skip_bad,
 
 /* An empty file is nothing to tell of. */
 static int
-file_import(struct cli_ctx *h, struct client *c, struct reply *r, struct err *e)
+file_import(struct cli_ctx *x, struct client *c, struct reply *r, struct err *e)
 {
 	const struct cli_import_options options = { .resolve_cycles = true };
 	struct lines lines = { .fd = -1 };
@@ -134,65 +131,61 @@ file_import(struct cli_ctx *h, struct client *c, struct reply *r, struct err *e)
 	int rc;
 
 	snprintf(path, sizeof path, "%.*s/issues.jsonl", PATH_MAX - 16,
-	    h->workspace->dir);
+	    x->workspace->dir);
 	rc = lines_open_present(&lines, path, e);
-	if (rc == OK && lines.n > 0) {
-		rc = cli_import(c, &lines, &options, r);
-		if (rc != OK)
-			err_set(e, rc, "%s: %s%s", path, r->err.text,
-			    cli_bad_line_hint(&r->err, false));
-	}
-	if (rc == OK && lines.n > 0 && !h->quiet) {
-		buf_add_fmt(h->notes, "The first use of this clone: %s is imported.\n",
+	if (rc == OK && lines.n > 0)
+		rc = cli_import_file(c, path, &lines, &options, r, e);
+	if (rc == OK && lines.n > 0 && !x->quiet) {
+		buf_add_fmt(x->notes, "The first use of this clone: %s is imported.\n",
 		    path);
-		cli_import_report(r, h->notes);
+		cli_import_report(x, r);
 	}
 	lines_release(&lines);
 	return rc;
 }
 
 static int
-first_fill(struct cli_ctx *h, const struct workspace *first, struct reply *r,
+first_fill(struct cli_ctx *x, const struct workspace *first, struct reply *r,
     struct err *e)
 {
-	const struct client_options o = { .workspace = first, .actor = h->actor,
-		.timeout = NEVER, .no_daemon = true, .progress = h->progress,
-		.progress_ctx = h };
+	const struct client_options o = { .workspace = first, .actor = x->actor,
+		.timeout = NEVER, .no_daemon = true, .progress = x->progress,
+		.progress_ctx = x };
 	struct client *c = NULL;
 	int rc = client_open(&c, &o, e);
 
 	if (rc == OK)
-		rc = file_import(h, c, r, e);
+		rc = file_import(x, c, r, e);
 	client_close(c);
 	return rc;
 }
 
 int
-cli_import_made(struct cli_ctx *h, struct err *e)
+cli_import_made(struct cli_ctx *x, struct err *e)
 {
 	struct reply r = { 0 };
-	int rc = file_import(h, h->client, &r, e);
+	int rc = file_import(x, x->client, &r, e);
 
 	reply_release(&r);
 	return rc;
 }
 
 int
-cli_import_first(struct cli_ctx *h, struct err *e)
+cli_import_first(struct cli_ctx *x, struct err *e)
 {
 	struct reply r = { 0 };
 	struct workspace first;
 	struct err ignored;
-	int rc = workspace_first_begin(h->workspace, &first, clock_wall_ms(), e);
+	int rc = workspace_first_begin(x->workspace, &first, clock_wall_ms(), e);
 
 	if (rc == ERR_DENIED || rc == ERR_TOOBIG)
 		return rc;
 	if (rc == OK)
-		rc = first_fill(h, &first, &r, e);
+		rc = first_fill(x, &first, &r, e);
 	if (rc == OK)
-		rc = workspace_first_end(h->workspace, &first, true, e);
+		rc = workspace_first_end(x->workspace, &first, true, e);
 	else
-		workspace_first_end(h->workspace, &first, false, &ignored);
+		workspace_first_end(x->workspace, &first, false, &ignored);
 	reply_release(&r);
 	return rc;
 }

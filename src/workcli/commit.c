@@ -16,9 +16,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/limits.h"
 #include "workcli/context.h"
-#include "workcli/replace.h"
 #include "workcli/pull.h"
 
 #define INDEX "cohort-work.index"            /* in git's folder; swept by the next */
@@ -31,28 +31,6 @@ struct making {
 	char own[PATH_MAX], index[PATH_MAX], lock[PATH_MAX + 8];
 	char head[128], tree[128], made[128];        /* head "": no commit yet */
 };
-
-static bool
-answer_take(const struct git *g, char *out, size_t size)
-{
-	struct str s = git_out(g);
-
-	return snprintf(out, size, "%.*s", FMT(s)) < (int)size;
-}
-
-static int
-path_of(struct making *m, const char *name, char *out, size_t size)
-{
-	struct git *g = &m->p->git;
-	int rc = GIT(g, m->e, "rev-parse", "--git-path", name);
-
-	if (rc != OK)
-		return rc;
-	if (git_out(g).n > 0 && git_out(g).p[0] == '/')
-		return answer_take(g, out, size) ? OK : ERR_TOOBIG;
-	return snprintf(out, size, "%s/%.*s", g->dir, FMT(git_out(g))) < (int)size ?
-	    OK : err_set(m->e, ERR_TOOBIG, "the repository's path is too long");
-}
 
 /* ---- the tree and the branch -------------------------------------------------------- */
 
@@ -89,7 +67,7 @@ tree_make(struct making *m)
 	own_remove(m);
 	m->head[0] = '\0';
 	if (GIT(g, &none, "rev-parse", "-q", "--verify", "HEAD") == OK)
-		answer_take(g, m->head, sizeof m->head);
+		git_keep(g, m->head, sizeof m->head);
 	else if (git_is_stopping())
 		return err_set(m->e, none.code, "%s", none.text);
 	rc = m->head[0] != '\0' ? OWN(m, "read-tree", m->head) :
@@ -99,7 +77,7 @@ tree_make(struct making *m)
 	if (rc == OK)
 		rc = OWN(m, "write-tree");
 	if (rc == OK)
-		answer_take(g, m->tree, sizeof m->tree);
+		git_keep(g, m->tree, sizeof m->tree);
 	own_remove(m);
 	return rc;
 }
@@ -140,7 +118,7 @@ commit_make(struct making *m)
 	args[n++] = m->tree;
 	rc = git_run(g, args, m->e);
 	if (rc == OK)
-		answer_take(g, m->made, sizeof m->made);
+		git_keep(g, m->made, sizeof m->made);
 	return rc;
 }
 
@@ -159,29 +137,24 @@ branch_move(struct making *m, bool *again)
 
 /* ---- the user's index ----------------------------------------------------------------- */
 
+/* Looked at before it is read, so that a change in between is seen later. */
 static int
 copy(struct making *m, struct stat *st)
 {
-	char block[64 * 1024];
-	int from = open(m->index, O_RDONLY | O_CLOEXEC), to;
-	ssize_t n = 0;
+	struct buf b = BUF(SIZE_MAX / 4);
+	struct err e;
+	int to, rc = stat(m->index, st) == 0 ? file_add(m->index, &b, &e) :
+	    errno == ENOENT ? ERR_NOTFOUND : ERR_IO;
 
-	if (from < 0)
-		return errno == ENOENT ? ERR_NOTFOUND : ERR_IO;
-	unlink(m->own);
-	to = open(m->own, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	while (to >= 0 && (n = read(from, block, sizeof block)) > 0) {
-		if (replace_write(to, (struct str){ block, (size_t)n }) != OK) {
-			n = -1;
-			break;
-		}
+	if (rc == OK) {
+		unlink(m->own);
+		to = open(m->own, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+		rc = to >= 0 ? file_write(to, buf_str(&b)) : ERR_IO;
+		if (to >= 0)
+			close(to);
 	}
-	if (fstat(from, st) != 0)
-		n = -1;
-	close(from);
-	if (to >= 0)
-		close(to);
-	return to >= 0 && n == 0 ? OK : ERR_IO;
+	buf_release(&b);
+	return rc;
 }
 
 /* The finished one takes its place, if that is as it was copied. */
@@ -234,10 +207,11 @@ index_follow(struct making *m)
 static int
 making_begin(struct making *m)
 {
-	int rc = path_of(m, INDEX, m->own, sizeof m->own);
+	struct git *g = &m->p->git;
+	int rc = git_path(g, INDEX, m->own, sizeof m->own, m->e);
 
 	if (rc == OK)
-		rc = path_of(m, "index", m->index, sizeof m->index);
+		rc = git_path(g, "index", m->index, sizeof m->index, m->e);
 	snprintf(m->lock, sizeof m->lock, "%s.lock", m->index);
 	return rc;
 }

@@ -41,7 +41,6 @@ struct cli_ctx {
 
 /* Writes out and notes where they belong, and empties them. */
 void cli_flush(struct cli_ctx *x);
-int cli_write(int fd, struct str s);         /* all of it; ERR_IO, see errno */
 
 /* ---- sync (sync.c) ----------------------------------------------------- */
 
@@ -108,6 +107,7 @@ int cli_read_present(const char *path, struct buf *out, struct err *e);
 struct cli_import_options {
 	bool dry_run, skip_existing, strict;
 	bool skip_bad;                       /* leave out lines that are no items */
+	bool skippable;                      /* the command has --skip-bad */
 	bool resolve_cycles;                  /* drop an edge, do not refuse */
 	bool base;                           /* only note the lines as what both
 	                                        sides have, for the next merge */
@@ -119,11 +119,14 @@ struct cli_import_options {
 struct lines;
 int cli_import(struct client *c, struct lines *lines,
     const struct cli_import_options *o, struct reply *r);
-/* What one can do about an import's failure; empty: nothing is known.
- * skippable: the command has --skip-bad. */
+/* The same of the file at path: the words of a failure begin with it, and end
+ * with what one can do about it. */
+int cli_import_file(struct client *c, const char *path, struct lines *lines,
+    const struct cli_import_options *o, struct reply *r, struct err *e);
+/* What one can do; empty: nothing is known. */
 const char *cli_bad_line_hint(const struct err *e, bool skippable);
-/* Appends that answer in words; what people read after an import. */
-void cli_import_report(const struct reply *r, struct buf *b);
+/* Adds that answer to the notes, in words; what people read after an import. */
+void cli_import_report(struct cli_ctx *x, const struct reply *r);
 
 /* ---- another way to the tracker (remote.c, only in cohortd) ---------------- */
 

@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/scan.h"
 #include "workcli/lines.h"
 #include "workcli/replace.h"
 #include "work/exchange/exchange.h"
@@ -53,36 +54,23 @@ cli_read_present(const char *path, struct buf *out, struct err *e)
 
 /* ---- export ------------------------------------------------------------------------- */
 
-/* The values of an array's text, each as a line.  s begins after the bracket. */
-static size_t
-add_elements(struct buf *out, struct str s)
+/* The lines of an export's answer {"lines":[..],..}; false: it is none. */
+static bool
+add_answered_lines(struct buf *out, struct str answer, size_t *n)
 {
-	size_t n = 0, depth = 0, from = 0;
-	bool string = false;
+	struct scan s = scan_of(answer);
+	bool member = true, element = true;
+	struct str key, line;
 
-	for (size_t i = 0; i < s.n; i++) {
-		char c = s.p[i];
-		bool ends = depth == 0 && !string && (c == ',' || c == ']');
-
-		if (ends && i > from) {
-			buf_add(out, str_sub(s, from, i - from));
-			buf_add_char(out, '\n');
-			n++;
-		}
-		if (ends && c == ']')
-			break;
-		if (ends)
-			from = i + 1;
-		else if (string && c == '\\')
-			i++;
-		else if (c == '"')
-			string = !string;
-		else if (!string && (c == '{' || c == '['))
-			depth++;
-		else if (!string && (c == '}' || c == ']'))
-			depth--;
+	if (!scan_open(&s, '{') || !scan_member(&s, &member, &key) ||
+	    !SCAN_IS(key, "lines") || !scan_open(&s, '['))
+		return false;
+	while (scan_element(&s, &element) && scan_value(&s, &line)) {
+		buf_add(out, line);
+		buf_add_char(out, '\n');
+		++*n;
 	}
-	return n;
+	return !s.bad;
 }
 
 struct export {
@@ -100,11 +88,9 @@ export_page(struct export *x, bool first, bool *more)
 {
 	struct buf args = BUF(4 * KB), lines = BUF(4 * (size_t)LIMIT_WORK_PAGE_BYTES);
 	struct reply r = { 0 };
-	struct str begin = S("{\"lines\":[");
 	int rc;
 
-	buf_lit(&args, "{\"tombstones\":");
-	buf_add(&args, x->status.n > 0 ? S("false") : S("true"));
+	json_add_fmt(&args, "{'tombstones':%hhd", x->status.n == 0);
 	if (x->status.n > 0)
 		args_add_text(&args, "status", x->status);
 	if (x->after.n > 0)
@@ -115,15 +101,15 @@ export_page(struct export *x, bool first, bool *more)
 	*more = rc == OK && first && cli_get_str(r.data, "next").n > 0;
 	if (rc < 0) {
 		*x->e = r.err;
-	} else if (!str_starts(r.data_text, begin)) {
-		rc = err_set(x->e, ERR_SYNTAX, "an answer that is not an export");
 	} else if (!*more) {
-		x->n += add_elements(&lines, str_sub(r.data_text, begin.n,
-		    r.data_text.n));
+		if (!add_answered_lines(&lines, r.data_text, &x->n))
+			rc = err_set(x->e, ERR_SYNTAX, "the answer is not an export");
 		buf_add(&x->after, cli_get_str(r.data, "next"));
-		rc = lines.failed ? err_set(x->e, ERR_TOOBIG, "an item is over %d "
-		    "bytes", LIMIT_WORK_ITEM_BYTES) :
-		    x->sink->add(x->sink->ctx, buf_str(&lines), x->e);
+		if (lines.failed)
+			rc = err_set(x->e, ERR_TOOBIG, "an item is over %d bytes",
+			    LIMIT_WORK_ITEM_BYTES);
+		if (rc == OK)
+			rc = x->sink->add(x->sink->ctx, buf_str(&lines), x->e);
 	}
 	reply_release(&r);
 	buf_release(&lines);
@@ -169,7 +155,7 @@ output_add(void *ctx, struct str lines, struct err *e)
 	if (o->place.path != NULL)
 		return replace_add(&o->place, lines, e);
 	if (o->fd >= 0)
-		return replace_write(o->fd, lines) == OK ? OK :
+		return file_write(o->fd, lines) == OK ? OK :
 		    err_set(e, ERR_IO, "%s", strerror(errno));
 	buf_add(o->x->out, lines);
 	if (o->x->out->n > LIMIT_WORK_PAGE_BYTES)
@@ -318,28 +304,6 @@ add_lines_as_texts(struct buf *out, struct lines *l, struct err *e)
 	return rc;
 }
 
-static void
-add_switch(struct buf *b, const char *key, bool on)
-{
-	if (!on)
-		return;
-	json_add_key(b, key);
-	buf_lit(b, "true");
-}
-
-static void
-add_options(struct buf *b, const struct cli_import_options *o)
-{
-	add_switch(b, "dry_run", o->dry_run);
-	add_switch(b, "skip_existing", o->skip_existing);
-	add_switch(b, "strict", o->strict);
-	add_switch(b, "skip_bad", o->skip_bad);
-	add_switch(b, "base", o->base);
-	add_switch(b, "resolve_cycles", o->resolve_cycles);
-	json_add_key(b, "items");
-	buf_add_char(b, '[');
-}
-
 /* What fits well into one request goes through the daemon, where it shares a
  * commit. */
 int
@@ -350,8 +314,9 @@ cli_import(struct client *c, struct lines *l,
 	bool here = l->bytes > REQUEST_BYTES && !client_is_remote(c);
 	int rc = OK;
 
-	buf_add_char(&args, '{');
-	add_options(&args, o);
+	json_add_fmt(&args, "{'dry_run':%hhd,'skip_existing':%hhd,'strict':%hhd,"
+	    "'skip_bad':%hhd,'base':%hhd,'resolve_cycles':%hhd,'items':[", o->dry_run,
+	    o->skip_existing, o->strict, o->skip_bad, o->base, o->resolve_cycles);
 	if (!here)
 		rc = add_lines_as_texts(&args, l, &r->err);
 	buf_lit(&args, "]}");
@@ -378,63 +343,49 @@ cli_bad_line_hint(const struct err *e, bool skippable)
 	    e->code == ERR_TOOBIG) ? "\nHint: --skip-bad leaves such lines out" : "";
 }
 
-static void
-report_count(struct buf *b, jnode data, const char *key, const char *word, bool always)
+int
+cli_import_file(struct client *c, const char *path, struct lines *lines,
+    const struct cli_import_options *o, struct reply *r, struct err *e)
 {
-	long long n = cli_get_int(data, key, 0);
+	int rc = cli_import(c, lines, o, r);
 
-	if (n > 0 || always)
-		buf_add_fmt(b, "%s%lld %s", b->p[b->n - 2] == ':' ? "" : ", ", n, word);
+	return rc == OK ? OK : err_set(e, rc, "%s: %s%s", path, r->err.text,
+	    cli_bad_line_hint(&r->err, o->skippable));
 }
 
 void
-cli_import_report(const struct reply *r, struct buf *b)
+cli_import_report(struct cli_ctx *x, const struct reply *r)
 {
+	static const char *const counts[][2] = {
+		{ "deleted", ", <deleted> deleted" }, { "skipped", ", <skipped> skipped" },
+		{ "bad", ", <bad> bad, left out" },
+	};
 	struct json_iter warnings = json_each(json_get(r->data, S("warnings")));
 	struct json_iter conflicts = json_each(json_get(r->data, S("conflicts")));
-	struct json_iter renamed = json_each(json_get(r->data, S("renamed")));
+	struct buf *out = x->out;
 
+	x->out = x->notes;
 	while (json_next(&warnings)) {
-		buf_lit(b, "Warning: ");
-		cli_add_line(b, json_str(warnings.value));
-		buf_add_char(b, '\n');
+		buf_lit(x->out, "Warning: ");
+		cli_add_line(x->out, json_str(warnings.value));
+		buf_add_char(x->out, '\n');
 	}
-	while (json_next(&conflicts)) {
-		struct str cycle = cli_get_str(conflicts.value, "cycle");
-
-		buf_lit(b, "Conflict: ");
-		cli_add_line(b, cli_get_str(conflicts.value, "id"));
-		buf_lit(b, ": ");
-		if (cycle.n > 0) {
-			buf_lit(b, "dependencies: the one added last of a cycle was "
-			    "dropped: ");
-			cli_add_line(b, cycle);
-			buf_add_char(b, '\n');
-			continue;
-		}
-		cli_add_line(b, cli_get_str(conflicts.value, "field"));
-		buf_lit(b, " was changed on both sides; kept ");
-		cli_add_line(b, cli_get_str(conflicts.value, "kept"));
-		buf_add_char(b, '\n');
+	while (json_next(&conflicts))
+		cli_add_fmt(x, conflicts.value, cli_get_str(conflicts.value, "cycle").n >
+		    0 ? "Conflict: <id>: dependencies: the one added last of a cycle "
+		    "was dropped: <cycle>\n" :
+		    "Conflict: <id>: <field> was changed on both sides; kept <kept>\n");
+	cli_add_each(x, json_get(r->data, S("renamed")),
+	    "Renamed: <old> \xe2\x86\x92 <new>\n");
+	cli_add_if(x, r->data, "more", "... and <more> more\n");
+	cli_add_fmt(x, r->data, "Import complete: <created> created, <updated> updated, "
+	    "<unchanged> unchanged");
+	for (size_t i = 0; i < COUNT(counts); i++) {
+		if (cli_get_int(r->data, counts[i][0], 0) > 0)
+			cli_add_fmt(x, r->data, counts[i][1]);
 	}
-	while (json_next(&renamed)) {
-		buf_lit(b, "Renamed: ");
-		cli_add_line(b, cli_get_str(renamed.value, "old"));
-		buf_lit(b, " \xe2\x86\x92 ");
-		cli_add_line(b, cli_get_str(renamed.value, "new"));
-		buf_add_char(b, '\n');
-	}
-	if (cli_get_int(r->data, "more", 0) > 0)
-		buf_add_fmt(b, "... and %lld more\n",
-		    (long long)cli_get_int(r->data, "more", 0));
-	buf_lit(b, "Import complete: ");
-	report_count(b, r->data, "created", "created", true);
-	report_count(b, r->data, "updated", "updated", true);
-	report_count(b, r->data, "unchanged", "unchanged", true);
-	report_count(b, r->data, "deleted", "deleted", false);
-	report_count(b, r->data, "skipped", "skipped", false);
-	report_count(b, r->data, "bad", "bad, left out", false);
-	buf_add_char(b, '\n');
+	buf_add_char(x->out, '\n');
+	x->out = out;
 }
 
 int
@@ -470,7 +421,7 @@ cli_run_import(struct cli_ctx *x)
 	} else if (!x->quiet) {
 		if (o.dry_run)
 			buf_lit(x->notes, "Dry run, nothing was changed.\n");
-		cli_import_report(&r, x->notes);
+		cli_import_report(x, &r);
 	}
 	reply_release(&r);
 	lines_release(&lines);

@@ -57,6 +57,27 @@ git_out(const struct git *g)
 	return s;
 }
 
+bool
+git_keep(const struct git *g, char *out, size_t size)
+{
+	struct str s = git_out(g);
+
+	return snprintf(out, size, "%.*s", FMT(s)) < (int)size;
+}
+
+int
+git_path(struct git *g, const char *name, char *out, size_t size, struct err *e)
+{
+	int rc = GIT(g, e, "rev-parse", "--git-path", name);
+	bool whole;
+
+	if (rc != OK)
+		return rc;
+	whole = str_starts(git_out(g), S("/")) ? git_keep(g, out, size) :
+	    snprintf(out, size, "%s/%.*s", g->dir, FMT(git_out(g))) < (int)size;
+	return whole ? OK : err_set(e, ERR_TOOBIG, "the repository's path is too long");
+}
+
 /* ---- being asked to end ---------------------------------------------------------------- */
 
 static volatile sig_atomic_t stopping;

@@ -45,6 +45,11 @@ int git_lock_wait(const char *path, bool tells, struct err *e);
 
 /* What it printed, without the last line's end. */
 struct str git_out(const struct git *g);
+/* The same as a string.  False: it was cut. */
+bool git_keep(const struct git *g, char *out, size_t size);
+/* The path of a file in git's own folder.  As git_run; ERR_TOOBIG. */
+int git_path(struct git *g, const char *name, char *out, size_t size,
+    struct err *e);
 
 /* SIGTERM, SIGINT and SIGHUP are noted, so that a step is not torn. */
 void git_catch_signals(void);

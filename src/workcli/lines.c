@@ -5,17 +5,16 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "workcli/cmd.h"
 #include "workcli/lines.h"
-#include "workcli/replace.h"
 #include "work/exchange/exchange.h"
 
 #define WINDOW (256 * KB)
@@ -31,106 +30,78 @@ source_get(void *ctx, size_t i, struct str *text, size_t *line, struct err *e)
 
 /* ---- where they are --------------------------------------------------------------- */
 
-struct scan {
-	struct lines *l;
-	struct line_at line;                 /* that is being read */
-	bool blank;
-};
-
+/* Notes the lines of a part of the file that begins at `at` and ends with a line,
+ * or with the file. */
 static int
-line_end(struct scan *s, uint64_t at, struct err *e)
+part_note(struct lines *l, struct str part, uint64_t at, size_t *number, struct err *e)
 {
-	struct lines *l = s->l;
-	uint64_t n = at - s->line.at;
+	const char *begin = part.p;
+	struct str text;
 
-	s->line.number++;
-	if (!s->blank && n > LIMIT_WORK_LINE_BYTES)
-		return err_set(e, ERR_TOOBIG, "line %u: more than %d bytes",
-		    s->line.number, LIMIT_WORK_LINE_BYTES);
-	if (!s->blank) {
-		s->line.n = (uint32_t)n;
+	if (part.n > 0 && part.p[part.n - 1] == '\n')
+		part.n--;
+	else if (part.n == 0)
+		return OK;
+	if (at == 0 && str_starts(part, S("\xef\xbb\xbf")))
+		part = str_sub(part, 3, part.n);
+	while (exchange_line_next(&part, &text, number)) {
+		if (text.n > LIMIT_WORK_LINE_BYTES)
+			return err_set(e, ERR_TOOBIG, "line %zu: more than %d bytes",
+			    *number, LIMIT_WORK_LINE_BYTES);
 		mem_grow(l->list, l->n, l->cap);
-		l->list[l->n++] = s->line;
+		l->list[l->n++] = (struct line_at){ at + (uint64_t)(text.p - begin),
+			(uint32_t)text.n, (uint32_t)*number };
 	}
-	s->line.at = at + 1;
-	s->blank = true;
 	return OK;
 }
 
+/* Window by window; what is left of one is the beginning of a line. */
 static int
-scan_block(struct scan *s, const char *p, size_t n, uint64_t at, struct err *e)
+file_note(struct lines *l, struct err *e)
 {
+	size_t number = 0;
+	ssize_t n = 1;
 	int rc = OK;
 
-	for (size_t i = 0; rc == OK && i < n; i++) {
-		if (p[i] == '\n')
-			rc = line_end(s, at + i, e);
-		else if (s->blank)
-			s->blank = p[i] == ' ' || p[i] == '\t' || p[i] == '\r';
+	while (rc == OK && n != 0) {
+		char *room = buf_room(&l->window, WINDOW), *end;
+		size_t whole;
+
+		if (room == NULL)
+			return err_set(e, ERR_TOOBIG, "line %zu: more than %d bytes",
+			    number + 1, LIMIT_WORK_LINE_BYTES);
+		n = pread(l->fd, room, WINDOW, (off_t)(l->bytes + l->window.n));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_set(e, ERR_IO, "%s", strerror(errno));
+		end = memrchr(room, '\n', (size_t)n);
+		buf_added(&l->window, (size_t)n);
+		whole = n == 0 ? l->window.n :
+		    end != NULL ? (size_t)(end + 1 - l->window.p) : 0;
+		rc = part_note(l, str_sub(buf_str(&l->window), 0, whole), l->bytes,
+		    &number, e);
+		buf_drop_front(&l->window, whole);
+		l->bytes += whole;
 	}
 	return rc;
 }
 
 static int
-scan_file(struct lines *l, struct err *e)
+window_note(struct lines *l, struct err *e)
 {
-	struct scan s = { .l = l, .blank = true };
-	char *block = mem_alloc(WINDOW);
-	uint64_t at = 0;
-	ssize_t n;
-	int rc = OK;
+	size_t number = 0;
 
-	while (rc == OK && (n = pread(l->fd, block, WINDOW, (off_t)at)) != 0) {
-		size_t skip = 0;
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			rc = err_set(e, ERR_IO, "%s", strerror(errno));
-			break;
-		}
-		if (at == 0 && n >= 3 && memcmp(block, "\xef\xbb\xbf", 3) == 0)
-			s.line.at = skip = 3;
-		rc = scan_block(&s, block + skip, (size_t)n - skip, at + skip, e);
-		at += (uint64_t)n;
-	}
-	if (rc == OK && at > s.line.at)
-		rc = line_end(&s, at, e);
-	free(block);
-	l->bytes = at;
-	return rc;
+	l->bytes = l->window.n;
+	return part_note(l, buf_str(&l->window), 0, &number, e);
 }
 
 /* ---- opening ------------------------------------------------------------------------ */
 
-/* What is read from fd until its end, in a file without a name. */
-static int
-put_aside(int fd, bool is_stdin, struct err *e)
+static void
+lines_init(struct lines *l)
 {
-	FILE *f = tmpfile();
-	char block[64 * 1024];
-	ssize_t n = 0;
-	int rc = OK, copy = f == NULL ? -1 : fcntl(fileno(f), F_DUPFD_CLOEXEC, 3);
-
-	if (f != NULL)
-		fclose(f);
-	while (copy >= 0) {
-		rc = is_stdin ? cli_stdin_wait(e) : OK;
-		n = rc == OK ? read(fd, block, sizeof block) : 0;
-		if (n == 0)
-			break;
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 || replace_write(copy, (struct str){ block, (size_t)n }) != OK)
-			break;
-	}
-	if (copy >= 0 && rc == OK && n == 0)
-		return copy;
-	if (rc == OK)
-		err_set(e, ERR_IO, "%s", strerror(errno));
-	if (copy >= 0)
-		close(copy);
-	return -1;
+	*l = (struct lines){ .fd = -1, .window = BUF(LIMIT_WORK_LINE_BYTES + WINDOW) };
 }
 
 /* fd is l's from now on. */
@@ -140,19 +111,19 @@ open_taken(struct lines *l, int fd, bool is_stdin, struct err *e)
 	struct stat st;
 	int rc;
 
-	*l = (struct lines){ .fd = fd, .window = BUF(LIMIT_WORK_LINE_BYTES + WINDOW) };
+	lines_init(l);
 	if (fd < 0)
 		return err_set(e, ERR_IO, "%s", strerror(errno));
-	if (fstat(fd, &st) != 0 || S_ISDIR(st.st_mode)) {
-		rc = err_set(e, ERR_IO, "%s", strerror(EISDIR));
-	} else if (!S_ISREG(st.st_mode) || lseek(fd, 0, SEEK_CUR) != 0) {
-		l->fd = put_aside(fd, is_stdin, e);
-		close(fd);
-		rc = l->fd < 0 ? e->code : OK;
-	} else {
-		rc = OK;
-	}
-	return rc == OK ? scan_file(l, e) : rc;
+	l->fd = fd;
+	if (fstat(fd, &st) != 0 || S_ISDIR(st.st_mode))
+		return err_set(e, ERR_IO, "%s", strerror(EISDIR));
+	if (S_ISREG(st.st_mode) && lseek(fd, 0, SEEK_CUR) == 0)
+		return file_note(l, e);
+	l->window.max = SIZE_MAX / 4;
+	rc = file_add_fd(fd, &l->window, is_stdin ? cli_stdin_wait : NULL, e);
+	close(fd);
+	l->fd = -1;
+	return rc == OK ? window_note(l, e) : rc;
 }
 
 static void
@@ -162,13 +133,14 @@ source_set(struct lines *l)
 }
 
 int
-lines_open_fd(struct lines *l, int fd, struct err *e)
+lines_open_text(struct lines *l, struct str text, struct err *e)
 {
-	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3), rc;
+	int rc;
 
-	if (copy >= 0)
-		lseek(copy, 0, SEEK_SET);
-	rc = open_taken(l, copy, false, e);
+	lines_init(l);
+	l->window.max = text.n;
+	buf_add(&l->window, text);
+	rc = window_note(l, e);
 	source_set(l);
 	return rc;
 }
@@ -176,17 +148,12 @@ lines_open_fd(struct lines *l, int fd, struct err *e)
 int
 lines_open(struct lines *l, struct str path, struct err *e)
 {
-	char *name;
-	int rc;
+	bool is_stdin = str_eq(path, S("-"));
+	char *name = mem_cstr(path);
+	int rc = open_taken(l, is_stdin ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) :
+	    open(name, O_RDONLY | O_CLOEXEC), is_stdin, e);
 
-	if (str_eq(path, S("-"))) {
-		rc = open_taken(l, fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3),
-		    true, e);
-	} else {
-		name = mem_cstr(path);
-		rc = open_taken(l, open(name, O_RDONLY | O_CLOEXEC), false, e);
-		free(name);
-	}
+	free(name);
 	source_set(l);
 	return rc;
 }
@@ -195,14 +162,12 @@ int
 lines_open_present(struct lines *l, const char *path, struct err *e)
 {
 	struct err why = { 0 };
-	int fd = open(path, O_RDONLY | O_CLOEXEC), rc;
+	int fd = open(path, O_RDONLY | O_CLOEXEC), rc = OK;
 
-	if (fd < 0 && errno == ENOENT) {
-		*l = (struct lines){ .fd = -1 };
-		source_set(l);
-		return OK;
-	}
-	rc = open_taken(l, fd, false, &why);
+	if (fd < 0 && errno == ENOENT)
+		lines_init(l);
+	else
+		rc = open_taken(l, fd, false, &why);
 	source_set(l);
 	return rc == OK ? OK : err_set(e, rc, "%s: %s", path, why.text);
 }
@@ -251,7 +216,7 @@ lines_get(struct lines *l, size_t i, struct str *text, struct err *e)
 	    l->window_at + l->window.n) && window_move(l, x) != OK)
 		return err_set(e, ERR_IO, "line %u: the file changed while it was "
 		    "read", x->number);
-	*text = str_trim((struct str){ l->window.p + (x->at - l->window_at), x->n });
+	*text = (struct str){ l->window.p + (x->at - l->window_at), x->n };
 	if (exchange_line_is_marker(*text))
 		return err_set(e, ERR_SYNTAX, "line %u: a conflict of git's that is "
 		    "not resolved", x->number);

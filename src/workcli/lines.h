@@ -2,7 +2,7 @@
  * lines.h - the lines of a file, of any size: where each one is, not the text.
  *
  * Blank lines are left out, and a byte order mark at the beginning.  What comes
- * through a pipe is put aside in an unnamed file first.
+ * through a pipe, or is a text, is kept in memory.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -18,7 +18,7 @@ struct line_at {
 };
 
 struct lines {
-	int fd;                              /* -1: empty */
+	int fd;                              /* -1: empty, or all in the window */
 	struct line_at *list;
 	size_t n, cap;
 	uint64_t bytes;                      /* of the file */
@@ -31,8 +31,7 @@ struct lines {
 int lines_open(struct lines *l, struct str path, struct err *e);
 /* One that is not there is empty. */
 int lines_open_present(struct lines *l, const char *path, struct err *e);
-/* Of an open file, which it dups. */
-int lines_open_fd(struct lines *l, int fd, struct err *e);
+int lines_open_text(struct lines *l, struct str text, struct err *e);
 void lines_release(struct lines *l);         /* accepts zeroed */
 
 /* The i-th without blanks around it; it lives until the next.  ERR_IO: the file

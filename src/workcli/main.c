@@ -16,24 +16,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/limits.h"
-
-/* ---- output ---------------------------------------------------------------------- */
-
-int
-cli_write(int fd, struct str s)
-{
-	while (s.n > 0) {
-		ssize_t n = write(fd, s.p, s.n);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return ERR_IO;
-		s = str_sub(s, (size_t)n, s.n);
-	}
-	return OK;
-}
 
 /* ---- how far it is ------------------------------------------------------------------ */
 
@@ -69,12 +53,12 @@ cli_flush(struct cli_ctx *x)
 	progress_hide();
 	if (x->out->failed)
 		buf_lit(x->notes, "Error: the answer is too large to print\n");
-	if (cli_write(STDOUT_FILENO, buf_str(x->out)) < 0) {
+	if (file_write(STDOUT_FILENO, buf_str(x->out)) < 0) {
 		buf_add_fmt(x->notes, "Error: stdout: %s\n", strerror(errno));
 		x->unwritten = true;
 	}
 	x->unwritten |= x->out->failed;
-	cli_write(STDERR_FILENO, buf_str(x->notes));
+	file_write(STDERR_FILENO, buf_str(x->notes));
 	buf_clear(x->out);
 	buf_clear(x->notes);
 }

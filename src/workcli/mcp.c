@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/limits.h"
 #include "work/host/mcp.h"
 
@@ -31,7 +32,7 @@ send_out(struct session *s, struct err *e)
 	int rc;
 
 	buf_lit(&s->out, "\n");
-	rc = cli_write(STDOUT_FILENO, buf_str(&s->out));
+	rc = file_write(STDOUT_FILENO, buf_str(&s->out));
 	buf_clear(&s->out);
 	s->out.failed = false;
 	if (rc == OK)

@@ -9,11 +9,11 @@
 #include <string.h>
 
 #include "base/limits.h"
-#include "base/map.h"
 #include "base/mem.h"
 #include "workcli/context.h"
 #include "workcli/replace.h"
 #include "work/exchange/exchange.h"
+#include "work/item.h"
 
 enum part { BOTH, OURS, BASE, THEIRS, PARTS };
 
@@ -23,17 +23,6 @@ struct mend {
 	size_t conflicts;
 	bool has_base;                       /* the markers say what it was */
 };
-
-static void
-mend_init(struct mend *m, const struct workspace *workspace)
-{
-	memset(m, 0, sizeof *m);
-	snprintf(m->path, sizeof m->path, "%.*s/issues.jsonl", PATH_MAX - 16,
-	    workspace->dir);
-	m->text = BUF(4 * (size_t)LIMIT_WORK_MEMORY_BYTES);
-	for (int i = 0; i < PARTS; i++)
-		m->side[i] = BUF(4 * (size_t)LIMIT_WORK_MEMORY_BYTES);
-}
 
 static void
 mend_release(struct mend *m)
@@ -76,24 +65,6 @@ split(struct mend *m)
 
 /* ---- ids that stand twice ---------------------------------------------------------- */
 
-static uint64_t
-id_hash(const void *key)
-{
-	return str_hash_keyed(*(const struct str *)key);
-}
-
-static bool
-id_eq(const void *value, const void *key)
-{
-	return str_eq(*(const struct str *)value, *(const struct str *)key);
-}
-
-static const void *
-id_of(const void *value)
-{
-	return value;
-}
-
 /* Of lines as they are exported, which begin with it. */
 static struct str
 line_id(struct str line)
@@ -112,78 +83,79 @@ static size_t
 twice(struct str text)
 {
 	struct str *ids = NULL, line;
-	size_t n = 0, cap = 0, found = 0, at = 0;
-	struct map m;
+	size_t n = 0, cap = 0, at = 0, all;
 
 	while (exchange_line_next(&text, &line, &at)) {
 		mem_grow(ids, n, cap);
-		ids[n++] = line_id(line);
+		ids[n] = line_id(line);
+		n += ids[n].n > 0;
 	}
-	map_init(&m, id_hash, id_eq, id_of);
-	for (size_t i = 0; i < n; i++) {
-		if (ids[i].n == 0)
-			continue;
-		if (map_get(&m, &ids[i]) != NULL)
-			found++;
-		else
-			map_put(&m, &ids[i]);
-	}
-	map_release(&m);
+	all = n;
+	if (n > 0)
+		work_strs_sort(ids, &n);
 	free(ids);
-	return found;
+	return all - n;
 }
 
 /* ---- both ------------------------------------------------------------------------------- */
 
+/* Reads the file and appends what is wrong with it. */
+static int
+mend_begin(struct mend *m, const struct workspace *workspace, struct buf *faults,
+    struct err *e)
+{
+	size_t n;
+	int rc;
+
+	memset(m, 0, sizeof *m);
+	snprintf(m->path, sizeof m->path, "%.*s/issues.jsonl", PATH_MAX - 16,
+	    workspace->dir);
+	m->text = BUF(4 * (size_t)LIMIT_WORK_MEMORY_BYTES);
+	for (int i = 0; i < PARTS; i++)
+		m->side[i] = BUF(4 * (size_t)LIMIT_WORK_MEMORY_BYTES);
+	rc = cli_read_present(m->path, &m->text, e);
+	if (rc != OK)
+		return rc;
+	split(m);
+	n = twice(buf_str(m->conflicts > 0 ? &m->side[OURS] : &m->text));
+	if (m->conflicts > 0)
+		buf_add_fmt(faults, "%zu conflicts of git's that are not resolved",
+		    m->conflicts);
+	if (n > 0)
+		buf_add_fmt(faults, "%s%zu lines with an id that another has",
+		    faults->n > 0 ? ", " : "", n);
+	return OK;
+}
+
 void
-cli_file_faults(const struct cli_ctx *h, struct buf *out)
+cli_file_faults(const struct cli_ctx *x, struct buf *out)
 {
 	struct mend m;
 	struct err e;
-	size_t n;
 
-	mend_init(&m, h->workspace);
-	if (cli_read_present(m.path, &m.text, &e) == OK) {
-		split(&m);
-		n = twice(buf_str(m.conflicts > 0 ? &m.side[OURS] : &m.text));
-		if (m.conflicts > 0)
-			buf_add_fmt(out, "%zu conflicts of git's that are not resolved",
-			    m.conflicts);
-		if (n > 0)
-			buf_add_fmt(out, "%s%zu lines with an id that another has",
-			    out->n > 0 ? ", " : "", n);
-	} else {
+	if (mend_begin(&m, x->workspace, out, &e) != OK)
 		buf_add(out, str_of(e.text));
-	}
 	mend_release(&m);
 }
 
 int
-cli_mend_file(struct cli_ctx *h, struct err *e)
+cli_mend_file(struct cli_ctx *x, struct err *e)
 {
 	struct buf faults = BUF(4 * KB), out = BUF(4 * (size_t)LIMIT_WORK_MEMORY_BYTES);
+	struct err why = { 0 };
 	struct merge_count n;
 	struct mend m;
-	int rc = OK;
+	int rc = mend_begin(&m, x->workspace, &faults, e);
 
-	mend_init(&m, h->workspace);
-	cli_file_faults(h, &faults);
-	if (faults.n > 0)
-		rc = cli_read_present(m.path, &m.text, e);
 	if (rc == OK && faults.n > 0) {
-		struct err why = { 0 };
-
-		split(&m);
 		rc = exchange_merge(buf_str(&m.side[BASE]), buf_str(&m.side[OURS]),
-		    buf_str(&m.side[THEIRS]), &out, h->notes, &n, &why);
-		if (rc != OK)
-			err_set(e, rc, "%s: %s", m.path, why.text);
+		    buf_str(&m.side[THEIRS]), &out, x->notes, &n, &why);
+		rc = rc == OK ? replace_file(m.path, buf_str(&out), e) :
+		    err_set(e, rc, "%s: %s", m.path, why.text);
+		if (rc == OK && !x->quiet)
+			buf_add_fmt(x->notes, "%s: mended %.*s\n", m.path,
+			    FMT(buf_str(&faults)));
 	}
-	if (rc == OK && faults.n > 0)
-		rc = replace_file(m.path, buf_str(&out), e);
-	if (rc == OK && faults.n > 0 && !h->quiet)
-		buf_add_fmt(h->notes, "%s: mended %.*s\n", m.path,
-		    FMT(buf_str(&faults)));
 	buf_release(&faults);
 	buf_release(&out);
 	mend_release(&m);

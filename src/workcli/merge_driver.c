@@ -72,14 +72,8 @@ attributes_add(struct git *g, struct err *e)
 {
 	char path[PATH_MAX];
 	struct buf b = BUF(1 * MB);
-	int rc = GIT(g, e, "rev-parse", "--git-path", "info/attributes"), n = 0;
+	int rc = git_path(g, "info/attributes", path, sizeof path, e);
 
-	if (rc == OK)
-		n = snprintf(path, sizeof path, "%s%s%.*s",
-		    str_starts(git_out(g), S("/")) ? "" : g->dir,
-		    str_starts(git_out(g), S("/")) ? "" : "/", FMT(git_out(g)));
-	if (rc == OK && n >= (int)sizeof path)
-		rc = err_set(e, ERR_TOOBIG, "the repository's path is too long");
 	if (rc == OK) {
 		*strrchr(path, '/') = '\0';
 		mkdir(path, 0777);

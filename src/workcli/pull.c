@@ -38,15 +38,6 @@ pull_release(struct pull *p)
 		unlink(p->path);
 }
 
-/* One line of an answer into a fixed place. */
-static void
-keep(char *out, size_t size, const struct git *g)
-{
-	struct str s = git_out(g);
-
-	snprintf(out, size, "%.*s", FMT(s));
-}
-
 /* ---- the driver ------------------------------------------------------------------------- */
 
 static void
@@ -57,7 +48,7 @@ user_attributes(struct pull *p, struct buf *b)
 	struct err e;
 
 	if (GIT(&p->git, &e, "config", "--type=path", "core.attributesFile") == OK)
-		keep(path, sizeof path, &p->git);
+		git_keep(&p->git, path, sizeof path);
 	else if (config != NULL && config[0] != '\0')
 		snprintf(path, sizeof path, "%s/git/attributes", config);
 	else if (home != NULL)
@@ -99,28 +90,16 @@ driver_prepare(struct pull *p, struct err *e)
 
 /* ---- what there is ---------------------------------------------------------------------- */
 
-static bool
-git_path(struct pull *p, const char *name, char *path, size_t size)
-{
-	struct err e;
-
-	if (GIT(&p->git, &e, "rev-parse", "--git-path", name) != OK)
-		return false;
-	if (git_out(&p->git).n > 0 && git_out(&p->git).p[0] == '/')
-		keep(path, size, &p->git);
-	else
-		snprintf(path, size, "%s/%.*s", p->git.dir, FMT(git_out(&p->git)));
-	return true;
-}
-
 /* Is there such a file in git's own folder? */
 static bool
 git_has(struct pull *p, const char *name)
 {
 	char path[PATH_MAX];
 	struct stat st;
+	struct err e;
 
-	return git_path(p, name, path, sizeof path) && stat(path, &st) == 0;
+	return git_path(&p->git, name, path, sizeof path, &e) == OK &&
+	    stat(path, &st) == 0;
 }
 
 static int
@@ -134,15 +113,15 @@ upstream_find(struct pull *p, struct err *why)
 		    err_set(why, ERR_INVALID, "HEAD is detached: what sync commits "
 		    "would be on no branch\nHint: check out a branch, or use sync "
 		    "--flush-only");
-	keep(p->branch, sizeof p->branch, &p->git);
+	git_keep(&p->git, p->branch, sizeof p->branch);
 	snprintf(key, sizeof key, "branch.%s.remote", p->branch);
 	if (GIT(&p->git, &e, "config", key) != OK)
 		return OK;
-	keep(p->remote, sizeof p->remote, &p->git);
+	git_keep(&p->git, p->remote, sizeof p->remote);
 	snprintf(key, sizeof key, "branch.%s.merge", p->branch);
 	if (GIT(&p->git, &e, "config", key) != OK)
 		return OK;
-	keep(p->merge, sizeof p->merge, &p->git);
+	git_keep(&p->git, p->merge, sizeof p->merge);
 	p->upstream = true;
 	return OK;
 }
@@ -200,8 +179,8 @@ rebase_is_ours(struct pull *p, struct str state)
 	struct buf head = BUF(4 * KB);
 	char path[PATH_MAX];
 	struct err e;
-	bool ours = str_starts(state, S("rebase ")) && git_path(p,
-	    "rebase-merge/orig-head", path, sizeof path) && cli_read_present(path, &head,
+	bool ours = str_starts(state, S("rebase ")) && git_path(&p->git,
+	    "rebase-merge/orig-head", path, sizeof path, &e) == OK && cli_read_present(path, &head,
 	    &e) == OK && str_eq(str_trim(buf_str(&head)),
 	    str_trim(str_sub(state, 7, state.n)));
 
@@ -247,7 +226,7 @@ conflict(struct pull *p, struct err *e)
 
 	p->git.tidying = true;
 	GIT(&p->git, &ignored, "diff", "--name-only", "--diff-filter=U");
-	keep(text, sizeof text, &p->git);
+	git_keep(&p->git, text, sizeof text);
 	for (; text[n] != '\0'; n++)
 		text[n] = text[n] == '\n' ? ' ' : text[n];
 	GIT(&p->git, &ignored, "rebase", "--abort");
@@ -324,7 +303,7 @@ pull_beside(struct pull *p, struct buf *notes, struct err *e)
 
 	if (rc != OK)
 		return rc;
-	keep(head, sizeof head, &p->git);
+	git_keep(&p->git, head, sizeof head);
 	rc = GIT(&p->git, e, "merge-tree", "--write-tree", head, "@{upstream}");
 	if (rc != OK)
 		return p->git.status == 1 ? err_set(e, ERR_CONFLICT, "pulling: what was "
@@ -333,18 +312,18 @@ pull_beside(struct pull *p, struct buf *notes, struct err *e)
 		    "sync again") : rc;
 	if (p->git.err.n > 0)
 		cli_add_lines(notes, buf_str(&p->git.err));
-	keep(tree, sizeof tree, &p->git);
+	git_keep(&p->git, tree, sizeof tree);
 	tree[strcspn(tree, "\n")] = '\0';
 	rc = GIT(&p->git, e, "log", "-1", "--format=%s", head);
 	if (rc != OK)
 		return rc;
-	keep(message, sizeof message, &p->git);
+	git_keep(&p->git, message, sizeof message);
 	rc = flat ? GIT(&p->git, e, "commit-tree", tree, "-p", "@{upstream}", "-m",
 	    message) : GIT(&p->git, e, "commit-tree", tree, "-p", head, "-p",
 	    "@{upstream}", "-m", "work: merge of the remote's items");
 	if (rc != OK)
 		return rc;
-	keep(made, sizeof made, &p->git);
+	git_keep(&p->git, made, sizeof made);
 	rc = GIT(&p->git, e, "rev-parse", "HEAD");
 	if (rc == OK && !str_eq(git_out(&p->git), str_of(head)))
 		rc = err_set(e, ERR_CONFLICT, "pulling: somebody committed here in the "

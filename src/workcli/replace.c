@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/limits.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "workcli/replace.h"
 
@@ -28,18 +28,14 @@ failed(const char *path, struct err *e)
 	return err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
 }
 
-int
-replace_write(int fd, struct str text)
+/* The folder of a path; free() it. */
+static char *
+folder_of(const char *path)
 {
-	while (text.n > 0) {
-		ssize_t n = write(fd, text.p, text.n);
+	const char *slash = strrchr(path, '/');
 
-		if (n < 0 && errno != EINTR)
-			return ERR_IO;
-		if (n > 0)
-			text = str_sub(text, (size_t)n, text.n);
-	}
-	return OK;
+	return mem_cstr(slash == NULL ? S(".") : slash == path ? S("/") :
+	    (struct str){ path, (size_t)(slash - path) });
 }
 
 /* ---- what others left ------------------------------------------------------------ */
@@ -66,8 +62,7 @@ replace_sweep(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	const char *base = slash == NULL ? path : slash + 1;
-	char *folder = slash == NULL ? mem_cstr(S(".")) : slash == path ?
-	    mem_cstr(S("/")) : mem_cstr((struct str){ path, (size_t)(slash - path) });
+	char *folder = folder_of(path);
 	DIR *dir = opendir(folder);
 	struct dirent *x;
 
@@ -120,16 +115,14 @@ int
 replace_add(struct replace *p, struct str text, struct err *e)
 {
 	p->bytes += text.n;
-	return replace_write(p->fd, text) == OK ? OK : failed(p->path, e);
+	return file_write(p->fd, text) == OK ? OK : failed(p->path, e);
 }
 
 /* A name in a folder is as durable as the folder. */
 static int
 folder_sync(const char *path)
 {
-	const char *slash = strrchr(path, '/');
-	char *dir = slash == NULL ? mem_cstr(S(".")) : slash == path ?
-	    mem_cstr(S("/")) : mem_cstr((struct str){ path, (size_t)(slash - path) });
+	char *dir = folder_of(path);
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = -1;
 
 	free(dir);

@@ -7,8 +7,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#ifndef WORKCLI_PLACE_H
-#define WORKCLI_PLACE_H
+#ifndef WORKCLI_REPLACE_H
+#define WORKCLI_REPLACE_H
 
 #include "base/buf.h"
 #include "base/rc.h"
@@ -32,6 +32,5 @@ void replace_sweep(const char *path);
 
 /* All of a text at once. */
 int replace_file(const char *path, struct str text, struct err *e);
-int replace_write(int fd, struct str text);    /* all of it; ERR_IO with errno */
 
 #endif

@@ -27,7 +27,7 @@
 #include "base/id.h"
 #include "base/limits.h"
 #include "workcli/merge_driver.h"
-#include "workcli/context.h"
+#include "workcli/cmd.h"
 #include "workcli/lines.h"
 #include "workcli/replace.h"
 #include "workcli/pull.h"
@@ -36,7 +36,7 @@
 #define FILE_NAME "issues.jsonl"
 
 struct sync {
-	struct cli_ctx *h;
+	struct cli_ctx *x;
 	const struct cli_sync_options *o;
 	struct err *e;
 	struct git git;
@@ -56,10 +56,10 @@ struct sync {
 static void
 say(struct sync *s, const char *what)
 {
-	if (s->h->json || s->h->quiet)
+	if (s->x->json || s->x->quiet)
 		return;
-	buf_add_fmt(s->h->out, "\xe2\x86\x92 %s\n", what);
-	cli_flush(s->h);
+	buf_add_fmt(s->x->out, "\xe2\x86\x92 %s\n", what);
+	cli_flush(s->x);
 }
 
 /* ---- the queue ------------------------------------------------------------------------ */
@@ -71,7 +71,7 @@ lock_take(struct sync *s)
 	int rc, waited = 0;
 
 	snprintf(path, sizeof path, "%.*s/sync.lock", PATH_MAX - 16,
-	    s->h->workspace->dir);
+	    s->x->workspace->dir);
 	s->lock = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
 	    0600);
 	if (s->lock < 0)
@@ -81,9 +81,9 @@ lock_take(struct sync *s)
 		if (git_is_stopping())
 			return err_set(s->e, ERR_CANCELLED, "stopped while another sync "
 			    "was under way");
-		if (waited++ == 50 && !s->h->quiet) {
-			buf_lit(s->h->notes, "Waiting for another sync...\n");
-			cli_flush(s->h);
+		if (waited++ == 50 && !s->x->quiet) {
+			buf_lit(s->x->notes, "Waiting for another sync...\n");
+			cli_flush(s->x);
 		}
 		git_pause_ms(20);
 	}
@@ -95,30 +95,25 @@ lock_take(struct sync *s)
 static void
 import_note(struct sync *s, const struct reply *r)
 {
-	struct json_iter at = json_each(json_get(r->data, S("conflicts")));
 	const struct { const char *key; int64_t *to; } counts[] = {
 		{ "created", &s->created }, { "updated", &s->updated },
 		{ "deleted", &s->deleted },
 	};
+	static const char *const lists[] = { "conflicts", "renamed", "warnings" };
+	struct json_iter at = json_each(json_get(r->data, S("conflicts")));
 	int64_t changes = 0;
 
 	for (size_t i = 0; i < COUNT(counts); i++) {
-		jnode n = json_get(r->data, str_of(counts[i].key));
-
-		*counts[i].to += json_is_int(n) ? json_int(n) : 0;
-		changes += json_is_int(n) ? json_int(n) : 0;
+		*counts[i].to += cli_get_int(r->data, counts[i].key, 0);
+		changes += cli_get_int(r->data, counts[i].key, 0);
 	}
-	while (json_next(&at)) {
-		if (s->conflicts.n > 0)
-			buf_add_char(&s->conflicts, ',');
-		json_add_node(&s->conflicts, at.value);
-	}
-	changes += (int64_t)json_count(json_get(r->data, S("conflicts"))) +
-	    (int64_t)json_count(json_get(r->data, S("renamed"))) +
-	    (int64_t)json_count(json_get(r->data, S("warnings")));
-	if (changes > 0 && !s->h->quiet)
-		cli_import_report(r, s->h->notes);
-	cli_flush(s->h);
+	for (size_t i = 0; i < COUNT(lists); i++)
+		changes += (int64_t)json_count(json_get(r->data, str_of(lists[i])));
+	while (json_next(&at))
+		json_add_fmt(&s->conflicts, ",%p", at.value);
+	if (changes > 0 && !s->x->quiet)
+		cli_import_report(s->x, r);
+	cli_flush(s->x);
 }
 
 static int
@@ -127,13 +122,10 @@ import_lines(struct sync *s, struct lines *l)
 	const struct cli_import_options o = { .strict = s->o->strict,
 		.resolve_cycles = !s->o->strict };
 	struct reply r = { 0 };
-	int rc = cli_import(s->h->client, l, &o, &r);
+	int rc = cli_import_file(s->x->client, s->file, l, &o, &r, s->e);
 
 	if (rc == OK)
 		import_note(s, &r);
-	else
-		err_set(s->e, rc, "%s: %s%s", s->file, r.err.text,
-		    cli_bad_line_hint(&r.err, false));
 	reply_release(&r);
 	return rc;
 }
@@ -187,7 +179,7 @@ base_note(struct sync *s, const struct line_set *had)
 	if (rc == OK)
 		rc = lines_keep_new(&l, had, &renames, s->e);
 	if (rc == OK && l.n > 0) {
-		rc = cli_import(s->h->client, &l, &o, &r);
+		rc = cli_import(s->x->client, &l, &o, &r);
 		if (rc != OK)
 			*s->e = r.err;
 	}
@@ -213,7 +205,7 @@ export_now(struct sync *s)
 
 	replace_release(&s->now);
 	rc = replace_begin(&s->now, s->file, s->e);
-	return rc == OK ? cli_export(s->h->client, STR_NONE, &sink, &s->items,
+	return rc == OK ? cli_export(s->x->client, STR_NONE, &sink, &s->items,
 	    s->e) : rc;
 }
 
@@ -274,7 +266,6 @@ static int
 import_committed(struct sync *s, int rc)
 {
 	struct lines l = { .fd = -1 };
-	FILE *f = NULL;
 	struct err ignored;
 
 	buf_release(&s->git.out);
@@ -284,14 +275,10 @@ import_committed(struct sync *s, int rc)
 		return rc;
 	if (s->git.out.n == 0)
 		return OK;
-	f = tmpfile();
-	if (f == NULL || replace_write(fileno(f), buf_str(&s->git.out)) != OK)
-		rc = err_set(s->e, ERR_IO, "%s", strerror(errno));
-	else if ((rc = lines_open_fd(&l, fileno(f), s->e)) == OK)
+	rc = lines_open_text(&l, buf_str(&s->git.out), s->e);
+	if (rc == OK)
 		rc = import_lines(s, &l);
 	lines_release(&l);
-	if (f != NULL)
-		fclose(f);
 	return rc;
 }
 
@@ -349,11 +336,11 @@ repository_check(struct sync *s)
 	if (rc == OK && !str_eq(git_out(&s->git), S("true")))
 		return err_set(s->e, ERR_INVALID, "%s: the git repository has no "
 		    "checkout here (it is bare)\nHint: sync from a clone of it, or use "
-		    "sync --flush-only", s->h->workspace->dir);
+		    "sync --flush-only", s->x->workspace->dir);
 	if (rc == ERR_INVALID)
 		return err_set(s->e, rc, "not in a git repository: %s\n"
 		    "Hint: run 'git init' to initialize a repository",
-		    s->h->workspace->dir);
+		    s->x->workspace->dir);
 	return rc == OK ? pull_check(&s->pull, s->e) : rc;
 }
 
@@ -431,7 +418,7 @@ exchange_once(struct sync *s, bool *again)
 	*again = false;
 	if (!s->o->no_pull) {
 		say(s, "Pulling from remote...");
-		rc = pull_run(&s->pull, s->h->notes, s->e);
+		rc = pull_run(&s->pull, s->x->notes, s->e);
 		if (rc == OK)
 			rc = take_in(s);
 		s->pulled = rc == OK;
@@ -479,32 +466,22 @@ exchange(struct sync *s)
 /* ---- all of it ---------------------------------------------------------------------------- */
 
 static void
-add_flag(struct buf *b, const char *key, bool on)
-{
-	json_add_key(b, key);
-	buf_add(b, on ? S("true") : S("false"));
-}
-
-static void
 answer(struct sync *s)
 {
-	struct buf *b = s->h->out;
+	struct buf *b = s->x->out;
 
-	if (!s->h->json) {
-		if (!s->h->quiet)
+	if (!s->x->json) {
+		if (!s->x->quiet)
 			buf_add(b, s->o->dry_run ?
 			    S("\n\xe2\x9c\x93 Dry run complete (no changes made)\n") :
 			    S("\n\xe2\x9c\x93 Sync complete\n"));
 		return;
 	}
-	buf_add_fmt(b, "{\"items\":%zu,\"created\":%lld,\"updated\":%lld,"
-	    "\"deleted\":%lld", s->items, (long long)s->created,
-	    (long long)s->updated, (long long)s->deleted);
-	add_flag(b, "committed", s->committed);
-	add_flag(b, "pulled", s->pulled);
-	add_flag(b, "pushed", s->pushed);
-	add_flag(b, "dry_run", s->o->dry_run);
-	json_add_fmt(b, ",'conflicts':[%-.*s]}\n", FMT(buf_str(&s->conflicts)));
+	json_add_fmt(b, "{'items':%zu,'created':%lld,'updated':%lld,'deleted':%lld,"
+	    "'committed':%hhd,'pulled':%hhd,'pushed':%hhd,'dry_run':%hhd,"
+	    "'conflicts':[%-.*s]}\n", s->items, (long long)s->created,
+	    (long long)s->updated, (long long)s->deleted, s->committed, s->pulled,
+	    s->pushed, s->o->dry_run, FMT(buf_str(&s->conflicts)));
 }
 
 static int
@@ -538,28 +515,28 @@ sync_run(struct sync *s)
 }
 
 int
-cli_sync(struct cli_ctx *h, const struct cli_sync_options *o, struct err *e)
+cli_sync(struct cli_ctx *x, const struct cli_sync_options *o, struct err *e)
 {
-	struct sync s = { .h = h, .o = o, .e = e, .lock = -1,
+	struct sync s = { .x = x, .o = o, .e = e, .lock = -1,
 		.now = { .fd = -1 },
 		.conflicts = BUF(LIMIT_WORK_MEMORY_BYTES) };
 	int rc;
 
-	if (h->workspace == NULL)
+	if (x->workspace == NULL)
 		return err_set(e, ERR_INVALID, "sync works with the git repository of a "
 		    "workspace; a server has none");
 	if (getenv(GIT_RUNS_FOR_US) != NULL) {
-		buf_lit(h->notes, "sync: a hook of a sync that is under way; nothing to "
+		buf_lit(x->notes, "sync: a hook of a sync that is under way; nothing to "
 		    "do\n");
 		return OK;
 	}
-	if (snprintf(s.file, sizeof s.file, "%s/" FILE_NAME, h->workspace->dir) >=
+	if (snprintf(s.file, sizeof s.file, "%s/" FILE_NAME, x->workspace->dir) >=
 	    (int)sizeof s.file)
 		return err_set(e, ERR_TOOBIG, "the workspace's path is too long");
 	git_catch_signals();
-	git_init(&s.git, h->workspace->dir);
-	pull_init(&s.pull, h->workspace->dir);
-	s.git.tells = s.pull.git.tells = !h->quiet;
+	git_init(&s.git, x->workspace->dir);
+	pull_init(&s.pull, x->workspace->dir);
+	s.git.tells = s.pull.git.tells = !x->quiet;
 	rc = sync_run(&s);
 	if (s.lock >= 0)
 		close(s.lock);
