@@ -2,9 +2,9 @@
  * action.c - executable content (SCXML 4 and 6.2, 6.3).
  *
  * A block runs in order; the first element that fails raises its error and
- * ends the block (4.9).  if and foreach recurse, at most as deep as the
- * compiler let them nest.  Every element counts against the turn, so that
- * loops inside loops end.
+ * ends the block (4.9).  if and foreach recurse; the compiler bounds their
+ * nesting.  Every element counts against the limit of the turn, so nested
+ * loops end.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -35,7 +35,7 @@ run_assign(struct session *s, const struct action *a, struct err *e)
 	struct val v;
 	int rc;
 
-	/* `var x` alone makes the name and keeps what it has. */
+	/* `var x` alone declares x and keeps its value. */
 	if (bare && a->slot >= 0 && bit_get(s->declared, (uint32_t)a->slot))
 		return OK;
 	rc = a->b != 0 ? data_eval(s, a->b, &v, e) :
@@ -81,7 +81,7 @@ run_if(struct session *s, const struct action *a)
 	return OK;
 }
 
-/* The array is held, so the body may assign to its variable. */
+/* Holds a reference, so that the body may assign to the array's variable. */
 static int
 run_foreach(struct session *s, const struct action *a, struct err *e)
 {
@@ -113,7 +113,7 @@ run_foreach(struct session *s, const struct action *a, struct err *e)
 
 /* ---- send ---------------------------------------------------------------- */
 
-/* What a send says, evaluated. */
+/* A send, evaluated. */
 struct sending {
 	struct effect f;
 	struct val event, target, type, sendid;      /* owners of its texts */
@@ -139,7 +139,7 @@ send_delay(struct session *s, const struct send *from, int64_t *ms, struct err *
 	return rc;
 }
 
-/* The id: given, or made when someone wants to know it. */
+/* The id: given, or generated for idlocation. */
 static int
 send_id(struct session *s, const struct send *from, struct sending *to, struct err *e)
 {
@@ -225,7 +225,7 @@ run_send(struct session *s, const struct action *a, struct err *e)
 
 /* ---- blocks -------------------------------------------------------------- */
 
-/* ERR_CANCELLED: failed, and the error has been raised already. */
+/* ERR_CANCELLED: failed, and the error is raised. */
 static int
 run_one(struct session *s, const struct action *a, struct err *e)
 {

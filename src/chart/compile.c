@@ -1,6 +1,6 @@
 /*
  * compile.c - a draft becomes a chart: numbers, targets, domains, and every
- * rule about structure.  What is accepted here the interpreter may trust.
+ * rule about structure.  The interpreter relies on these rules.
  *
  * Passes: number the states and collect names; resolve and compile each
  * state; check what needs all of them (initial states, histories, domains);
@@ -59,7 +59,7 @@ count_states(struct compile *k)
 	return n;
 }
 
-/* The id of a state that has none: "_N", or longer if someone took that. */
+/* The id of a state without one: "_N", with more underscores if it is taken. */
 static struct str
 make_id(struct compile *k, uint32_t index)
 {
@@ -96,7 +96,7 @@ number_state(struct compile *k, struct draft_state *from)
 	if (from->kind == STATE_ATOMIC && children > 0)
 		to->kind = STATE_COMPOUND;
 	if (from->kind == STATE_PARALLEL && children == 0)
-		to->kind = STATE_ATOMIC;     /* so that it counts as active */
+		to->kind = STATE_ATOMIC;     /* so that it is in the configuration */
 	if (to->kind == STATE_PARALLEL)
 		to->number = k->c->parallels++;
 	if (!to->named)
@@ -126,7 +126,7 @@ collect_data(struct compile *k, const struct draft_state *s)
 	}
 }
 
-/* Gives every state its number, its id and the words of its done event. */
+/* Assigns the number, the id and the done event of every state. */
 static void
 number(struct compile *k)
 {
@@ -196,8 +196,8 @@ common_ancestor(const struct chart *c, uint32_t a, uint32_t b)
 }
 
 struct target {
-	uint32_t id, where;          /* where: what it stands for, for a history all
-	                                that is inside its parent */
+	uint32_t id, where;          /* where: the state that it enters; for a history,
+	                                which enters states inside it, the parent */
 };
 
 static int
@@ -208,9 +208,9 @@ by_place(const void *a, const void *b)
 	return (x->where > y->where) - (x->where < y->where);
 }
 
-/* Targets must be able to be active together: in different regions.  In
- * document order two neighbours meet at least as deep as any two around them,
- * so neighbours are all there is to compare. */
+/* Targets must be in different regions, so that they can be active together.
+ * In document order the common ancestor of two neighbours is at least as deep
+ * as that of any pair around them, so comparing neighbours is enough. */
 static void
 check_targets(struct compile *k, struct spot at, struct range targets)
 {
@@ -255,8 +255,8 @@ compile_events(struct compile *k, const struct draft_text *t, struct transition 
 		else if (str_ends(word, S(".")))
 			word.n--;
 		if (!chart_is_event_name(word))
-			compile_fail(k, t->at, "'%.*s' matches nothing: '*' stands "
-			    "alone or last, as in 'a.*'", FMT(str_sub(whole, 0, 60)));
+			compile_fail(k, t->at, "'%.*s' matches nothing: '*' is "
+			    "allowed alone or last, as in 'a.*'", FMT(str_sub(whole, 0, 60)));
 		*vector_add(c->descriptors) = compile_text(k, word);
 		out->events.n++;
 	}
@@ -348,7 +348,7 @@ compile_default(struct compile *k, const struct draft_transition *t,
 		const struct state *target = &k->c->states.at[id];
 
 		if (!is_descendant(k->c, id, around))
-			compile_fail(k, t->at, "'%.*s' is not inside", FMT(target->id));
+			compile_fail(k, t->at, "'%.*s' is not inside the state", FMT(target->id));
 		if (history && target->kind == STATE_HISTORY)
 			compile_fail(k, t->at, "a history cannot lead to a history");
 	}
@@ -363,7 +363,7 @@ compile_history(struct compile *k, const struct draft_state *from, struct state 
 	    from->invokes != NULL || from->data != NULL)
 		compile_fail(k, from->at, "a history has a transition and nothing else");
 	if (to->parent == NO_STATE || to->parent == 0)
-		compile_fail(k, from->at, "a history belongs into a state");
+		compile_fail(k, from->at, "a history must be inside a state");
 	if (from->transitions == NULL || from->transitions->next != NULL)
 		compile_fail(k, from->at, "a history needs one transition");
 	to->number = k->c->histories++;
@@ -371,7 +371,7 @@ compile_history(struct compile *k, const struct draft_state *from, struct state 
 		to->initial = compile_default(k, from->transitions, from, to->parent);
 }
 
-/* The default entry of a compound state: given, or its first child. */
+/* The default entry of a compound state: as given, or its first child. */
 static void
 compile_initial(struct compile *k, const struct draft_state *from, struct state *to)
 {
@@ -382,7 +382,7 @@ compile_initial(struct compile *k, const struct draft_state *from, struct state 
 
 	if (to->kind != STATE_COMPOUND && to->kind != STATE_ROOT) {
 		if (t != NULL || from->initial.s.p != NULL)
-			compile_fail(k, from->at, "initial belongs to a state with children");
+			compile_fail(k, from->at, "initial needs a state with children");
 		return;
 	}
 	if (t != NULL && from->initial.s.p != NULL)
@@ -435,7 +435,7 @@ compile_invoke(struct compile *k, const struct draft_invoke *from, uint32_t stat
 		compile_fail(k, from->at, "namelist and param cannot both be given; a param "
 		    "with location does what namelist does");
 	i.id.text = compile_text(k, from->id.s);
-	i.idlocation = compile_place(k, &from->idlocation);
+	i.idlocation = compile_location(k, &from->idlocation);
 	i.payload = compile_payload(k, &from->payload, true);
 	k->in_finalize = true;
 	i.finalize = compile_block(k, from->finalize);
@@ -443,7 +443,7 @@ compile_invoke(struct compile *k, const struct draft_invoke *from, uint32_t stat
 	*vector_add(k->c->invokes) = i;
 }
 
-/* What each kind may hold. */
+/* The parts that each kind allows. */
 static void
 check_kind(struct compile *k, const struct draft_state *from)
 {
@@ -506,7 +506,7 @@ by_text(const void *a, const void *b)
 	return str_cmp(*(const struct str *)a, *(const struct str *)b);
 }
 
-/* Ids of invokes must be unique, or sends to them could not be told apart. */
+/* Ids of invokes must be unique, because they are targets of sends. */
 static void
 check_invokes(struct compile *k)
 {
@@ -528,7 +528,7 @@ check_invokes(struct compile *k)
 	free(ids);
 }
 
-/* The histories of each state, side by side. */
+/* Lists the histories of each state in c->nested. */
 static void
 gather_histories(struct chart *c)
 {
@@ -545,7 +545,7 @@ gather_histories(struct chart *c)
 	}
 }
 
-/* Both maps go by a text at the start of their values. */
+/* The key of both maps is the struct str at the start of a value. */
 static const void *
 map_key(const void *value)
 {

@@ -2,8 +2,8 @@
  * compile_code.c - expressions, payloads and executable content of a draft
  * into the arrays of a chart.
  *
- * SCXML's rule that a malformed expression is an error event when it runs
- * (not a malformed document) is `lax`: then the code is kept with its words.
+ * In SCXML a malformed expression is an error event at run time, not an error
+ * of the document: `lax` keeps such code with its message.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -48,8 +48,8 @@ code_add(struct compile *k, struct expr *x, struct str bad, struct str text)
 	return (uint32_t)k->c->codes.n - 1;
 }
 
-/* A document for a JavaScript engine may carry functions of its own.  The one
- * that is known by its text is put in our words. */
+/* A document for a JavaScript engine may contain functions.  The one that is
+ * known by its text is replaced by ours. */
 static struct str
 known_function(struct compile *k, struct str s)
 {
@@ -69,7 +69,7 @@ known_function(struct compile *k, struct str s)
 	return s;
 }
 
-/* `In(s1)` of the null data model in our words; others stay as they are. */
+/* Quotes the id in `In(s1)` of the null data model. */
 static struct str
 null_predicate(struct compile *k, struct str s)
 {
@@ -108,9 +108,9 @@ compile_code(struct compile *k, const struct draft_text *t)
 	return code_add(k, NULL, compile_text(k, str_of(why.text)), t->s);
 }
 
-/* An expression that must be a place. */
+/* An expression that must be a location. */
 uint32_t
-compile_place(struct compile *k, const struct draft_text *t)
+compile_location(struct compile *k, const struct draft_text *t)
 {
 	uint32_t at = compile_code(k, t);
 	struct code *code = &k->c->codes.at[at];
@@ -163,7 +163,7 @@ slot_of(void *ctx, struct str name)
 	return chart_slot(ctx, name);
 }
 
-/* Last of all: every name that any part of the chart declares is known. */
+/* The last pass, when all declared names are known. */
 void
 compile_bind(struct chart *c)
 {
@@ -180,7 +180,7 @@ compile_bind(struct chart *c)
 
 /* ---- payloads ------------------------------------------------------------ */
 
-/* Blanks at the ends gone, runs of them one space. */
+/* Without white space at the ends, each run inside as one space. */
 static struct str
 normalised(struct compile *k, struct str s)
 {
@@ -200,7 +200,7 @@ normalised(struct compile *k, struct str s)
 	return (struct str){ p, n };
 }
 
-/* JSON, else what the language takes for a literal ([1, 'a']), else text. */
+/* JSON, else a literal of the language ([1, 'a']), else text. */
 static struct val
 literal(struct compile *k, const struct draft_content *from)
 {
@@ -258,13 +258,13 @@ compile_content(struct compile *k, const struct draft_content *from)
 }
 
 static void
-add_param(struct compile *k, struct str name, const struct draft_text *expr, bool place,
+add_param(struct compile *k, struct str name, const struct draft_text *expr, bool location,
     bool required)
 {
 	struct param p = { .name = compile_text(k, name), .required = required,
-		.code = place ? compile_place(k, expr) : compile_code(k, expr) };
+		.code = location ? compile_location(k, expr) : compile_code(k, expr) };
 
-	p.place = place ? p.code : 0;
+	p.location = location ? p.code : 0;
 	*vector_add(k->c->params) = p;
 }
 
@@ -277,20 +277,20 @@ compile_payload(struct compile *k, const struct draft_payload *from, bool both)
 
 	if (!both && from->content.given && (from->params != NULL || rest.p != NULL))
 		compile_fail(k, from->content.text.at,
-		    "content stands alone, without param or namelist");
+		    "content excludes param and namelist");
 	while (draft_word(&rest, &name)) {
 		struct draft_text t = { name, from->namelist.at };
 
 		add_param(k, name, &t, true, true);
 	}
 	for (const struct draft_param *p = from->params; p != NULL; p = p->next) {
-		bool place = p->expr.s.p == NULL;
+		bool location = p->expr.s.p == NULL;
 
 		if (p->name.s.n == 0)
 			compile_fail(k, p->at, "param needs a name");
-		else if (place == (p->location.s.p == NULL))
+		else if (location == (p->location.s.p == NULL))
 			compile_fail(k, p->at, "param needs expr or location");
-		add_param(k, p->name.s, place ? &p->location : &p->expr, place, false);
+		add_param(k, p->name.s, location ? &p->location : &p->expr, location, false);
 	}
 	out.params.n = (uint32_t)k->c->params.n - out.params.first;
 	out.content = compile_content(k, &from->content);
@@ -299,13 +299,13 @@ compile_payload(struct compile *k, const struct draft_payload *from, bool both)
 
 /* ---- executable content -------------------------------------------------- */
 
-/* REC 6.5.2: what finalize does stays in the data. */
+/* REC 6.5.2: finalize must not raise or send events. */
 static void
 check_event(struct compile *k, const struct draft_action *from)
 {
 	if (k->in_finalize)
-		compile_fail(k, from->at, "does not belong in finalize, which only brings "
-		    "data up to date; a transition on the event can do it");
+		compile_fail(k, from->at, "does not belong in finalize, which only updates "
+		    "data; a transition on the event can do it");
 	else if (from->event.s.p != NULL && !chart_is_event_name(from->event.s))
 		compile_fail(k, from->event.at, "'%.*s' is not the name of an event: one "
 		    "word without '*'", FMT(str_sub(from->event.s, 0, 60)));
@@ -343,10 +343,10 @@ compile_send(struct compile *k, const struct draft_action *from, struct action *
 	if (from->id.s.p != NULL && from->idlocation.s.p != NULL)
 		compile_fail(k, from->at, "id and idlocation cannot both be given");
 	s.id.text = compile_text(k, from->id.s);
-	s.idlocation = compile_place(k, &from->idlocation);
+	s.idlocation = compile_location(k, &from->idlocation);
 	compile_delay(k, from, &s);
 	s.payload = compile_payload(k, &from->payload, false);
-	/* Other processors may do without; the name may be one of theirs. */
+	/* Other event processors may not need an event name. */
 	if (from->event.s.p == NULL && from->eventexpr.s.p == NULL &&
 	    s.payload.content.kind == CONTENT_NONE && from->type.s.p == NULL &&
 	    from->typeexpr.s.p == NULL)
@@ -364,7 +364,7 @@ compile_assign(struct compile *k, const struct draft_action *from, struct action
 		compile_fail(k, from->at, "location is missing");
 	if (from->expr.s.p != NULL && from->payload.content.given)
 		compile_fail(k, from->at, "expr and inline content cannot both be given");
-	to->a = compile_place(k, &from->location);
+	to->a = compile_location(k, &from->location);
 	to->b = compile_code(k, &from->expr);
 	to->content = compile_content(k, &from->payload.content);
 	if (to->b == 0 && to->content.kind == CONTENT_NONE && !from->declare)
@@ -444,7 +444,7 @@ static const struct {
 	[ACTION_FOREACH] = { "foreach", compile_foreach },
 };
 
-/* A block is a run of neighbours; what is nested in it comes after. */
+/* The actions of a block are consecutive; nested blocks follow. */
 struct range
 compile_block(struct compile *k, const struct draft_action *body)
 {

@@ -2,7 +2,7 @@
  * data.c - the data model: slots, system variables, and values of the
  * document's parts.
  *
- * System variables are not slots, so nothing can be assigned to them.  Their
+ * System variables are not slots, so they cannot be assigned to.  Their
  * objects are made when first read in a turn.
  *
  * SPDX-License-Identifier: MIT
@@ -13,8 +13,8 @@
 
 #include "base/mem.h"
 
-#define COPIED_BYTES 8           /* of a constant copied: a step of work */
-#define MEMBER_WORK  8           /* steps to put one more member into an object */
+#define COPIED_BYTES 8           /* of a copied constant: one step of work */
+#define MEMBER_WORK  8           /* steps to add a member to an object */
 
 static const char *const event_types[] = {
 	[EVENT_INTERNAL] = "internal", [EVENT_PLATFORM] = "platform",
@@ -89,7 +89,7 @@ data_object(const struct session *s)
 	return object;
 }
 
-/* Where others reach this session by the SCXML processor. */
+/* _ioprocessors: the location of this session for the SCXML processor. */
 static struct val
 processors(const struct session *s)
 {
@@ -157,7 +157,7 @@ data_scope(struct session *s)
 
 /* ---- reading ------------------------------------------------------------- */
 
-/* Is there work left to do in this turn? */
+/* Is the turn within its limit of work? */
 static bool
 may_work(struct session *s)
 {
@@ -240,8 +240,8 @@ data_content(struct session *s, const struct content *from, struct val *out,
 	return OK;
 }
 
-/* SCXML 5.7: a param that cannot be evaluated is left out (and raised); a
- * name of a namelist that cannot be stops the whole. */
+/* SCXML 5.7: a param that cannot be evaluated is omitted, with an error event;
+ * a name of a namelist that cannot be evaluated is an error. */
 int
 data_params(struct session *s, struct range params, struct val *out, struct err *e)
 {
@@ -299,9 +299,9 @@ data_set_slot(struct session *s, uint32_t slot, struct val v)
 }
 
 int
-data_assign(struct session *s, uint32_t place, bool declare, struct val v, struct err *e)
+data_assign(struct session *s, uint32_t location, bool declare, struct val v, struct err *e)
 {
-	const struct code *c = &s->c->codes.at[place];
+	const struct code *c = &s->c->codes.at[location];
 	struct turn *t = s->turn;
 	struct val changed;
 	struct str root;
@@ -318,7 +318,7 @@ data_assign(struct session *s, uint32_t place, bool declare, struct val v, struc
 		return err_set(e, ERR_INVALID, "'%.*s' is %s", FMT(root),
 		    root.n > 0 && root.p[0] == '_' ? "read-only" : "not declared");
 	}
-	/* What shows the old data lets go of it, so that it changes in place. */
+	/* Drops the cache's reference, so that the value is changed in place. */
 	drop(t->data_object);
 	t->data_object = VAL_UNDEF;
 	rc = expr_store(c->x, &t->scope, s->slots[slot], v, &changed, e);
@@ -327,8 +327,8 @@ data_assign(struct session *s, uint32_t place, bool declare, struct val v, struc
 	return rc;
 }
 
-/* Gives the declared names their first values; an illegal one is an error
- * event and leaves the name undefined (SCXML 5.3.3). */
+/* Initialises declared names; an illegal value is an error event and leaves the
+ * name undefined (SCXML 5.3.3). */
 void
 data_init(struct session *s, struct range data, bool top)
 {

@@ -1,10 +1,10 @@
 /*
- * draft_priv.h - a chart as it was written: a plain tree of borrowed text.
+ * draft_priv.h - the syntax tree of a chart: nodes of borrowed text.
  *
- * Every spelling (SCXML, YAML, JSON, and what agent keys desugar to) fills a
+ * Every syntax (SCXML, and later YAML, JSON and agent keys) is read into a
  * draft; chart_compile (compile.c) checks it and makes the struct chart.  So
- * rules and messages exist once.  A reader checks spelling only: unknown
- * keys, wrong nesting, two ways to say one thing.
+ * rules and messages exist once.  A reader checks syntax only: unknown keys,
+ * wrong nesting, exclusive attributes.
  *
  * All nodes and texts live in the draft's arena.  Zero means "not given":
  * absent text has p == NULL, an empty one has p != NULL and n == 0.
@@ -30,12 +30,12 @@ struct draft_text {
 	struct spot at;
 };
 
-/* Inline content: its expression, or text (JSON, else a string with blanks
- * normalised; kept as it is when raw), or a chart. */
+/* Inline content: its expression, or text (JSON, else a string with its white
+ * space normalised unless raw), or a chart. */
 struct draft_content {
 	struct draft_text expr, text;
 	struct draft *child;
-	struct str bad;              /* it could not be read: why */
+	struct str bad;              /* the error, if it could not be read */
 	bool given, raw;
 };
 
@@ -63,13 +63,13 @@ struct draft_branch {
 	struct spot at;
 };
 
-/* One struct for all kinds; each uses the texts that SCXML gives it. */
+/* One struct for all kinds; each uses its own attributes of SCXML. */
 struct draft_action {
 	struct draft_action *next;
 	enum action_kind kind;
 	struct spot at;
-	bool declare;                /* ASSIGN: `var x = ...` makes the name; alone,
-	                                `var x`, it keeps the value it has */
+	bool declare;                /* ASSIGN: `var x = ...` declares x; `var x`
+	                                alone keeps its value */
 	struct draft_text event, eventexpr, target, targetexpr, type, typeexpr;
 	struct draft_text id, idlocation, delay, delayexpr;
 	struct draft_text label, expr, location, item, index, array;
@@ -118,13 +118,13 @@ struct draft_state {
 	bool deep;                   /* HISTORY */
 	struct spot at;
 	struct draft_text id;
-	struct draft_text initial;   /* ids, parted by blanks */
+	struct draft_text initial;   /* ids, separated by white space */
 	struct draft_transition *initial_transition;
 	struct draft_transition *transitions;        /* HISTORY: its default */
 	struct draft_block *entry, *exit;
 	struct draft_invoke *invokes;
 	struct draft_data *data;
-	bool has_data;               /* a datamodel element was seen */
+	bool has_data;               /* there was a datamodel element */
 	struct draft_payload *donedata;
 	uint32_t index;              /* chart_compile's */
 };
@@ -157,7 +157,7 @@ int chart_compile(struct chart **out, struct draft *d, struct err *e);
 int draft_fail(struct err *e, int rc, struct spot at, const struct draft_state *s,
     const char *format, ...) __attribute__((format(printf, 5, 6)));
 
-/* Cuts the next word (parted by blanks) off *rest; false at the end. */
+/* Cuts the next word (white space separates) off *rest; false at the end. */
 bool draft_word(struct str *rest, struct str *word);
 
 /* "1.5s", "200ms", "2m", "1h", "3d".  False: malformed. */

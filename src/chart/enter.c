@@ -2,9 +2,9 @@
  * enter.c - entering and leaving states (SCXML appendix D: exitStates,
  * enterStates, addDescendantStatesToEnter, addAncestorStatesToEnter).
  *
- * Recursion goes down the tree of states, or through a history to states of
- * its parent; a history never leads to a history, so its depth is at most
- * twice LIMIT_CHART_DEPTH.
+ * Recursion follows the tree of states, or a history to states of its parent;
+ * a history never leads to a history, so the depth is at most twice
+ * LIMIT_CHART_DEPTH.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -15,10 +15,10 @@
 
 #include "base/mem.h"
 
-/* ---- what a transition concerns ------------------------------------------ */
+/* ---- domains ------------------------------------------------------------- */
 
-/* Calls fn for every state that the targets stand for: a history stands for
- * what it recorded, or for its default. */
+/* Calls fn for every effective target: a history is replaced by the states that
+ * it recorded, or by its default. */
 static void
 each_target(struct session *s, struct range targets,
     void (*fn)(struct session *s, uint32_t state, void *ctx), void *ctx)
@@ -62,7 +62,7 @@ narrow(struct session *s, uint32_t state, void *ctx)
 		*domain = c->states.at[*domain].parent;
 }
 
-/* The state whose inside is left and entered (getTransitionDomain). */
+/* getTransitionDomain: the state whose descendants are exited and entered. */
 uint32_t
 transition_domain(struct session *s, const struct transition *t)
 {
@@ -77,7 +77,7 @@ transition_domain(struct session *s, const struct transition *t)
 	return domain;
 }
 
-/* ---- leaving ------------------------------------------------------------- */
+/* ---- exiting ------------------------------------------------------------- */
 
 static void
 record_set(struct session *s, uint32_t parent, bool deep, uint64_t *kept)
@@ -95,7 +95,7 @@ record_set(struct session *s, uint32_t parent, bool deep, uint64_t *kept)
 	}
 }
 
-/* Its histories are of two kinds; those of one kind record the same. */
+/* All shallow histories of a state record the same set, and so do all deep ones. */
 static void
 record_histories(struct session *s, uint32_t parent)
 {
@@ -119,9 +119,9 @@ record_histories(struct session *s, uint32_t parent)
 	}
 }
 
-/* How many regions of a parallel state are in a final state (appendix D's
- * isInFinalState, kept so that n regions cost n).  A final was entered: calls
- * done for each parallel state that is complete by it, the innermost first. */
+/* Counts the regions of a parallel state that are in a final state: appendix D's
+ * isInFinalState in O(1).  After a final was entered: calls done for each
+ * parallel state that it completes, the innermost first. */
 static void
 count_final(struct session *s, uint32_t final,
     void (*done)(struct session *s, uint32_t parallel))
@@ -170,9 +170,9 @@ run_blocks(struct session *s, struct range blocks)
 		(void)action_run(s, s->c->blocks.at[blocks.first + i]);
 }
 
-/* Leaves the states of turn->exit, the innermost and last first. */
+/* Exits the states of turn->exit in reverse document order. */
 void
-exit_states(struct session *s)
+states_exit(struct session *s)
 {
 	const struct chart *c = s->c;
 	uint64_t *set = s->turn->exit;
@@ -195,9 +195,9 @@ exit_states(struct session *s)
 	}
 }
 
-/* exitInterpreter: everything is left; a top-level final tells its data. */
+/* exitInterpreter: exits all states; a top-level final returns its data. */
 void
-exit_all(struct session *s)
+states_exit_all(struct session *s)
 {
 	const struct chart *c = s->c;
 	uint32_t n = (uint32_t)c->states.n;
@@ -243,8 +243,8 @@ add_children(struct session *s, uint32_t parallel)
 	}
 }
 
-/* The states between `state` and `under`, and what they hold besides; not
- * again where another target has led through already. */
+/* The states between `state` and `under`, and the other regions of parallel
+ * ones.  Stops at an ancestor that an earlier target has added. */
 static void
 add_ancestors(struct session *s, uint32_t state, uint32_t under)
 {
@@ -284,7 +284,7 @@ add_targets(struct session *s, struct range targets, uint32_t under)
 	each_target(s, targets, one_ancestors, &under);
 }
 
-/* A history that never recorded anything runs its default's content. */
+/* A history that has not recorded anything runs its default content. */
 static void
 note_histories(struct session *s, struct range targets)
 {
@@ -334,8 +334,8 @@ parallel_done(struct session *s, uint32_t parallel)
 	raise_done(s, parallel, VAL_UNDEF);
 }
 
-/* REC 3.4: a parallel state is done when its last region is, however deep the
- * parallel states are nested; the pseudo-code stops at the grandparent. */
+/* REC 3.4: a parallel state is done when all its regions are, at any depth of
+ * nested parallel states; the pseudo-code checks only the grandparent. */
 static void
 entered_final(struct session *s, uint32_t state)
 {
@@ -357,7 +357,7 @@ entered_final(struct session *s, uint32_t state)
 	count_final(s, state, parallel_done);
 }
 
-/* The content of the defaults of its histories, where they were followed. */
+/* Runs the default content of the histories of `state` that were targets. */
 static void
 run_recalled(struct session *s, uint32_t state)
 {
@@ -426,9 +426,9 @@ clear_sets(struct session *s)
 	t->recalls = false;
 }
 
-/* Enters what the enabled transitions lead to. */
+/* Enters the targets of the enabled transitions. */
 void
-enter_states(struct session *s)
+states_enter(struct session *s)
 {
 	struct turn *t = s->turn;
 
@@ -445,7 +445,7 @@ enter_states(struct session *s)
 }
 
 void
-enter_initial(struct session *s)
+states_enter_initial(struct session *s)
 {
 	const struct chart *c = s->c;
 	struct range initial = c->transitions.at[c->states.at[0].initial].targets;

@@ -6,15 +6,15 @@
  * ends: a step counter (LIMIT_EXPR_STEPS) and a byte cap
  * (LIMIT_EXPR_BYTES_OUT) bound it.
  *
- * Differences from JavaScript, all on the side of fewer surprises: `==` never
- * converts (null == undefined is the one liberty) and compares arrays and
+ * Differences from JavaScript, chosen for fewer surprises: `==` never
+ * converts (but null == undefined) and compares arrays and
  * objects by content; `<` wants two numbers or two strings; `+` adds numbers,
  * joins strings and arrays, and takes a number or boolean beside a string;
  * a member of null or undefined is an error; division by zero is an error.
  * `xs.map(f)` is `map(xs, f)` for every function.
  *
- * Threads: a compiled expression is never written after expr_bind, not even
- * its reference counts, so every shard may evaluate it at once.
+ * Threads: a compiled expression is immutable after expr_bind, including its
+ * reference counts, so every shard may evaluate it at once.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -40,11 +40,10 @@ enum expr_field {
 };
 extern const char *const expr_field_names[FIELD_COUNT];
 
-/* Where names come from.  lookup: ERR_NOTFOUND for an undeclared name. The
- * value is borrowed.  in_state: for In('s').  The rest serves expressions
- * that went through expr_bind: slot values with a bit for each that is
- * declared by now, and _event's fields without building the object (the
- * value is owned by the caller). */
+/* Resolves names.  lookup: ERR_NOTFOUND for an undeclared name; the value is
+ * borrowed.  in_state: for In('s').  The rest is for expressions after
+ * expr_bind: slot values, a bit for each declared slot, and fields of _event
+ * without building the object (the value is owned by the caller). */
 struct expr_scope {
 	int  (*lookup)(void *ctx, struct str name, struct val *out);
 	bool (*in_state)(void *ctx, struct str state_id);
@@ -52,8 +51,9 @@ struct expr_scope {
 	const struct val *slots;
 	const uint64_t *declared;
 	int  (*event_field)(void *ctx, enum expr_field field, struct val *out);
-	size_t *work;                /* if given: steps and bytes / 64 are added,
-	                                to bound many evaluations together */
+	size_t *work;                /* if given: steps, and a step for every 16
+	                                bytes made, are added, to bound many
+	                                evaluations together */
 };
 
 /* Turns names into slot numbers, once, before the first evaluation.
@@ -61,29 +61,29 @@ struct expr_scope {
 void expr_bind(struct expr *x, int (*slot_of)(void *ctx, struct str name),
     void *ctx);
 
-/* *out is owned by the caller.  ERR_INVALID (error.execution) with words;
- * ERR_LIMIT when a bound was hit. */
+/* *out is owned by the caller.  ERR_INVALID (error.execution) with a message;
+ * ERR_LIMIT when a limit is exceeded. */
 int expr_eval(const struct expr *x, const struct expr_scope *scope,
     struct val *out, struct err *e);
-/* The same, when only the truth of the value matters: makes no value. */
+/* The same for a condition: true if the value is truthy. */
 int expr_eval_bool(const struct expr *x, const struct expr_scope *scope,
     bool *out, struct err *e);
 
-/* Is it something that can be assigned to: `a`, `a.b`, `a['b'][0]`?  Then
- * *root is the variable's name (borrowed from x). */
+/* True if it can be assigned to: `a`, `a.b`, `a['b'][0]`.  Then *root is the
+ * variable's name (borrowed from x). */
 bool expr_is_location(const struct expr *x, struct str *root);
 /* The slot of the root after expr_bind; -1 when it has none. */
 int expr_root_slot(const struct expr *x);
-/* Replaces the place x names inside `data` (value of the root variable,
- * taken) by v (taken): returns the changed root value in *out.  After an
- * error *out is the root value as it was. */
+/* Writes v (taken) to the location x inside `data`, the value of the root
+ * variable (taken); *out is the changed root value, after an error the
+ * unchanged one. */
 int expr_store(const struct expr *x, const struct expr_scope *scope,
     struct val data, struct val v, struct val *out, struct err *e);
 
 /* A plain variable name that is not a reserved word. */
 bool expr_is_name(struct str s);
 
-/* A copy that shares nothing; for values kept in a chart. */
+/* A deep copy; for values kept in a chart. */
 struct val val_copy(struct val v);
 /* ERR_TOOBIG: nested deeper than LIMIT_JSON_DEPTH or larger than max_bytes. */
 int val_check(struct val v, size_t max_bytes);

@@ -1,7 +1,7 @@
 /*
  * expr_eval.c - walks the tree.
  *
- * Values on the way are borrowed where they can be (struct ref), so that a
+ * Intermediate values are borrowed where possible (struct ref), so that a
  * guard over existing data counts no references and allocates nothing.
  * Recursion follows the tree, whose depth the parser bounds.
  *
@@ -75,7 +75,7 @@ eval_take(struct eval *ev, struct ref r, struct val *out)
 
 /* ---- names --------------------------------------------------------------- */
 
-/* ERR_NOTFOUND without words when nobody declared it. */
+/* ERR_NOTFOUND, without a message, if it is not declared. */
 static int
 find_name(struct eval *ev, const struct node *n, struct ref *out)
 {
@@ -128,7 +128,7 @@ eval_typeof(struct eval *ev, const struct node *n, struct ref *out)
 	struct ref r = ref_mine(VAL_UNDEF);
 	int rc;
 
-	/* An undeclared name has a type too, as in JavaScript. */
+	/* The type of an undeclared name is undefined, as in JavaScript. */
 	if (child->op == X_NAME || child->op == X_SLOT) {
 		rc = find_name(ev, child, &r);
 		if (rc == ERR_NOTFOUND) {
@@ -383,7 +383,7 @@ eval_binary(struct eval *ev, const struct node *n, struct ref *out)
 	return rc;
 }
 
-/* && || ?? : the first operand decides whether the second is looked at. */
+/* && || ?? : the first operand decides whether the second is evaluated. */
 static int
 eval_logic(struct eval *ev, const struct node *n, struct ref *out)
 {
@@ -450,7 +450,7 @@ eval_call(struct eval *ev, const struct node *n, struct ref *out)
 		if (rc != OK)
 			break;
 		c.n++;
-		/* Most functions read their texts to the end. */
+		/* Most functions read their strings to the end. */
 		if (args[c.n - 1].v.kind == VAL_STRING)
 			rc = eval_look(ev, val_str(args[c.n - 1].v).n);
 	}
@@ -583,7 +583,7 @@ expr_eval_bool(const struct expr *x, const struct expr_scope *scope, bool *out,
 	struct ref r;
 	int rc;
 
-	/* Not an initialiser: a guard is too short to clear the locals for. */
+	/* Not an initialiser: that would clear the locals for each guard. */
 	ev.x = x;
 	ev.scope = scope;
 	ev.e = e;

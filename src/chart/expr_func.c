@@ -77,7 +77,7 @@ expr_function_arity(const struct expr_function *f)
 	return a;
 }
 
-/* Argument i, checked by the row; the fallback where it is left out. */
+/* Argument i, a string; the fallback if it is omitted. */
 static struct str
 call_str(const struct call *c, size_t i, struct str fallback)
 {
@@ -129,7 +129,7 @@ starts_char(char c)
 	return ((unsigned char)c & 0xc0) != 0x80;
 }
 
-/* How many of eight bytes begin a character: all but 10xxxxxx. */
+/* The number of characters that start in eight bytes: all but 10xxxxxx. */
 static size_t
 starts_of(const char *p)
 {
@@ -199,7 +199,7 @@ fn_split(struct eval *ev, const struct call *c, struct ref *out)
 	int rc = eval_bytes(ev, s.n);
 
 	while (rc == OK) {
-		/* An empty separator parts the characters. */
+		/* An empty separator separates the characters. */
 		size_t second = sep.n > 0 ? 0 : expr_text_offset(s, 1);
 		ptrdiff_t at = sep.n > 0 ? expr_text_find(s, sep) :
 		    second < s.n ? (ptrdiff_t)second : -1;
@@ -318,7 +318,7 @@ fn_pad(struct eval *ev, const struct call *c, struct ref *out)
 
 /* ---- conversions --------------------------------------------------------- */
 
-/* number(x, otherwise): text that is no number gives `otherwise`, or fails. */
+/* number(x, otherwise): a string that is not a number gives `otherwise`, or fails. */
 static int
 fn_number(struct eval *ev, const struct call *c, struct ref *out)
 {
@@ -488,8 +488,7 @@ fn_coalesce(struct eval *ev, const struct call *c, struct ref *out)
 	return OK;
 }
 
-/* Two names of one function are two rows: JavaScript's, which authors and
- * models know, and the short one. */
+/* Some functions have two names: JavaScript's and a short one. */
 static const struct expr_function functions[] = {
 	{ "abs", "n", fn_abs, 0 },
 	{ "all", "a?f", expr_fn_search, SEARCH_ALL },

@@ -8,7 +8,7 @@
 
 #include "chart/expr_priv.h"
 
-/* What a row's `how` says, where one function has several names. */
+/* `how` of a row: the variant of a function that has several names. */
 enum { AT_START, AT_END };
 enum { CASE_LOWER, CASE_UPPER };
 enum { ROUND_DOWN, ROUND_UP, ROUND_NEAREST };
@@ -17,14 +17,14 @@ enum { SEARCH_ANY, SEARCH_ALL, SEARCH_COUNT, SEARCH_FIND };
 enum { PART_KEY, PART_VALUE, PART_BOTH };
 enum { KEEP_NAMED, KEEP_OTHERS };
 
-/* Is argument i of the kind of that letter?  ERR_INVALID with the function's
- * name.  Called for every argument already, as the row has them. */
+/* ERR_INVALID unless argument i is of the kind of that letter.  The arguments
+ * are checked against the row before fn is called. */
 int call_check(struct eval *ev, const struct call *c, size_t i, char letter);
 /* A whole number, or the fallback when it is left out. */
 int64_t call_int(const struct call *c, size_t i, int64_t fallback);
 
-/* Results: a text that was put together (charged for; released), a list that
- * was made (taken), an argument.  With rc: an error so far, which is returned. */
+/* Results: a text (charged for; released), a list (taken), an argument.  rc: an
+ * earlier error, which is returned. */
 int call_give_text(struct eval *ev, struct buf *b, int rc, struct ref *out);
 int call_give_list(struct val list, int rc, struct ref *out);
 int call_give_share(struct eval *ev, struct ref r, struct ref *out);

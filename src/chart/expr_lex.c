@@ -1,6 +1,6 @@
 /*
- * expr_lex.c - see expr_lex_priv.h.  One token of look-ahead, no copies but
- * for strings with their escapes decoded.
+ * expr_lex.c - see expr_lex_priv.h.  One token of look-ahead; only decoded
+ * strings are copied.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -360,8 +360,8 @@ lex_next(struct lexer *l, struct err *e)
 
 /* ---- names --------------------------------------------------------------- */
 
-/* Words of JavaScript that can never be a name; a clear refusal beats a
- * variable that nobody declared. */
+/* Words of JavaScript that cannot be names, for a clearer error than an
+ * undeclared variable. */
 static const char *const reserved[] = {
 	"return", "function", "var", "let", "const", "new", "delete", "void", "for",
 	"while", "do", "if", "else", "switch", "case", "default", "this", "class",

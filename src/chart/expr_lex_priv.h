@@ -54,8 +54,8 @@ void lex_init(struct lexer *l, struct str text);
 void lex_release(struct lexer *l);
 /* Moves to the next token.  ERR_SYNTAX with the column. */
 int  lex_next(struct lexer *l, struct err *e);
-/* Raw text of a template up to ${ or the end (a backtick, or the end of the
- * text when `open` is false), decoded into l->string.  *hole: a ${ follows. */
+/* Raw text of a template up to ${ or the end (a backtick if quoted, else the end
+ * of the text), decoded into l->string.  *hole: a ${ follows. */
 int  lex_template(struct lexer *l, bool quoted, bool *hole, struct err *e);
 /* "column N: expected WHAT, got ..." */
 int  lex_expected(const struct lexer *l, const char *what, struct err *e);

@@ -10,7 +10,7 @@
 
 #include "base/mem.h"
 
-/* One more element or member of a list that is being made. */
+/* Charges for one more element of a new list. */
 static int
 charge(struct eval *ev)
 {
@@ -47,7 +47,7 @@ expr_fn_end(struct eval *ev, const struct call *c, struct ref *out)
 	return OK;
 }
 
-/* get(x, 'a.b.0', otherwise): a path that may lead nowhere. */
+/* get(x, 'a.b.0', otherwise): the value at a path, or `otherwise`. */
 int
 expr_fn_get(struct eval *ev, const struct call *c, struct ref *out)
 {
@@ -106,7 +106,7 @@ expr_fn_index_of(struct eval *ev, const struct call *c, struct ref *out)
 
 /* ---- lambdas ------------------------------------------------------------- */
 
-/* The lambda's value for element i, or the element where there is none. */
+/* The lambda's value for element i; without a lambda the element. */
 static int
 apply(struct eval *ev, const struct call *c, size_t i, struct ref *out)
 {
@@ -172,7 +172,7 @@ expr_fn_filter(struct eval *ev, const struct call *c, struct ref *out)
 	return call_give_list(list, rc, out);
 }
 
-/* any, all, count, find: how many elements hold, or do not, as far as needed. */
+/* any, all, count, find: counts elements that match, up to the first if enough. */
 int
 expr_fn_search(struct eval *ev, const struct call *c, struct ref *out)
 {
@@ -223,7 +223,6 @@ expr_fn_sum(struct eval *ev, const struct call *c, struct ref *out)
 	return rc;
 }
 
-/* The text that a group or a set is told by. */
 int
 expr_fn_group_by(struct eval *ev, const struct call *c, struct ref *out)
 {
@@ -245,7 +244,7 @@ expr_fn_group_by(struct eval *ev, const struct call *c, struct ref *out)
 		if (rc == OK)
 			rc = eval_bytes(ev, key.n + 96);
 		if (rc == OK) {
-			/* Taken out of the object, the list grows in place. */
+			/* Without the object's reference the list grows in place. */
 			list = val_get(groups, buf_str(&key));
 			list = list.kind == VAL_ARRAY ? val_ref(list) : val_array_empty();
 			groups = val_set_take(groups, buf_str(&key), VAL_NIL);
@@ -272,8 +271,8 @@ before(const struct sortable *a, const struct sortable *b)
 	return order < 0 || (order == 0 && a->at <= b->at);
 }
 
-/* Bottom-up merge sort: stable, no recursion, n log n steps for certain, of
- * the cost of one comparison. */
+/* Bottom-up merge sort: stable, no recursion, n log n comparisons in the worst
+ * case; cost: of one. */
 static int
 merge_sort(struct eval *ev, struct sortable *list, size_t n, size_t cost)
 {
@@ -303,7 +302,7 @@ merge_sort(struct eval *ev, struct sortable *list, size_t n, size_t cost)
 	return rc;
 }
 
-/* Texts are compared fast, and differ early as a rule. */
+/* Strings are compared fast and mostly differ early. */
 static size_t
 compare_cost(struct val v)
 {
@@ -358,7 +357,7 @@ expr_fn_reverse(struct eval *ev, const struct call *c, struct ref *out)
 	return call_give_list(list, rc, out);
 }
 
-/* Quadratic in the worst case, and charged as such. */
+/* Quadratic in the worst case; every comparison is charged for. */
 int
 expr_fn_unique(struct eval *ev, const struct call *c, struct ref *out)
 {
@@ -385,8 +384,7 @@ expr_fn_unique(struct eval *ev, const struct call *c, struct ref *out)
 
 /* ---- making -------------------------------------------------------------- */
 
-/* Arrays are joined, everything else is one more element; strings with
- * strings give a string. */
+/* Arrays are joined, other values are appended; only strings give a string. */
 int
 expr_fn_concat(struct eval *ev, const struct call *c, struct ref *out)
 {

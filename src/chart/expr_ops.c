@@ -138,7 +138,7 @@ equal(struct eval *ev, const struct node *n, struct val a, struct val b, bool *o
 	return eval_equal(ev, a, b, out);
 }
 
-/* Containers and texts that differ in number end at once. */
+/* Containers and strings of different lengths are not compared further. */
 int
 eval_equal(struct eval *ev, struct val a, struct val b, bool *out)
 {
@@ -197,7 +197,7 @@ member_of(struct eval *ev, const struct node *n, struct val key, struct val v, b
 	    val_kind_name(key), val_kind_name(v));
 }
 
-/* Only what a document written for JavaScript asks: Array and Object. */
+/* Only Array and Object, which documents written for JavaScript use. */
 int
 eval_instance_of(struct eval *ev, const struct node *n, struct val v, bool *out)
 {

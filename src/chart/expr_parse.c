@@ -1,9 +1,7 @@
 /*
  * expr_parse.c - from text to a tree, by recursive descent with one token of
- * look-ahead and a table of binary operators.
- *
- * The first error stays in the parser: later steps do nothing, so a rule reads
- * as the list of its parts.
+ * look-ahead and a table of binary operators.  The first error is kept in the
+ * parser and disables the rest.
  *
  * Two bounds keep the stack small: how deep the parser may nest
  * (LIMIT_EXPR_DEPTH) and how deep the tree may become (EXPR_TREE_DEPTH; a
@@ -305,7 +303,7 @@ parse_object(struct parser *p)
 	return object;
 }
 
-/* Pieces of text and expressions by turns; lex.at is the first raw character. */
+/* Text and expressions in turn; lex.at is the first raw character. */
 static uint32_t
 parse_template(struct parser *p, bool quoted)
 {
@@ -383,7 +381,7 @@ parse_primary(struct parser *p)
 /* ---- calls --------------------------------------------------------------- */
 
 /* Is the current token the start of `x =>` or `(x) =>`?  Looks ahead with a
- * lexer of its own, so that nothing has to be taken back. */
+ * copy of the lexer. */
 static bool
 at_lambda(const struct parser *p)
 {

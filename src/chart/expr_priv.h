@@ -2,9 +2,9 @@
  * expr_priv.h - the compiled form of an expression, shared by its parser,
  * its evaluator and the table of functions.
  *
- * A tree in one flat array; children come before their parents.  Strings in
- * it belong to the expression and are only read: an evaluation borrows them
- * and copies what it keeps (see struct ref).
+ * A tree in one flat array.  Strings in it belong to the expression and are
+ * only read: an evaluation borrows them and copies those that it keeps (see
+ * struct ref).
  *
  * SPDX-License-Identifier: MIT
  */
@@ -14,10 +14,10 @@
 #include "base/limits.h"
 #include "chart/expr.h"
 
-#define EXPR_TREE_DEPTH  1024    /* of nodes: a chain a + b + c... is as deep as long */
+#define EXPR_TREE_DEPTH  1024    /* of nodes: a chain a + b + c... nests to the left */
 #define EXPR_LOCALS      16      /* lambdas inside lambdas */
 #define EXPR_ARGS        16      /* of one call, not counting concat's like */
-#define EXPR_BYTES_PER_STEP 16   /* made, in the work of a macrostep */
+#define EXPR_BYTES_PER_STEP 16   /* made, for one step of work */
 
 enum op {
 	X_CONST, X_NAME, X_SLOT, X_LOCAL, X_FIELD,
@@ -47,7 +47,7 @@ struct expr {
 	uint32_t root;
 };
 
-/* A value on its way.  Most are only looked at, so they are not counted. */
+/* An intermediate value.  Most are only read, so references are not counted. */
 enum own {
 	OWN_BORROWED,                /* lives longer than the evaluation */
 	OWN_CONST,                   /* of the expression: copy to keep */
@@ -84,7 +84,7 @@ int eval_bytes(struct eval *ev, size_t n);
 int eval_equal(struct eval *ev, struct val a, struct val b, bool *out);
 int eval_take(struct eval *ev, struct ref r, struct val *out);
 
-/* Charges for reading n bytes of text: much cheaper than a step a byte. */
+/* Charges for reading n bytes of text: one step for 256. */
 static inline int
 eval_look(struct eval *ev, size_t n)
 {
@@ -107,8 +107,8 @@ ref_take(struct ref r)
 	return r.own == OWN_CONST ? val_copy(r.v) : val_ref(r.v);
 }
 
-/* One reference more: r keeps its own.  What a function does with an argument
- * that it returns, because its caller drops the arguments. */
+/* Another reference; r keeps its own.  For a function that returns an argument,
+ * because its caller drops the arguments. */
 static inline struct val
 ref_share(struct ref r)
 {

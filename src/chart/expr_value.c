@@ -1,9 +1,9 @@
 /*
- * expr_value.c - what the language needs of values beyond base: copies that
- * share nothing, bounds, and an order.
+ * expr_value.c - operations on values for the language: deep copies, bounds,
+ * and an order.
  *
- * Recursion is bounded: every value was checked (val_check) where it became
- * deeper, or came from JSON with its own bound.
+ * Recursion is bounded: every value is checked (val_check) where it becomes
+ * deeper, or comes from JSON, which has its own bound.
  *
  * SPDX-License-Identifier: MIT
  */

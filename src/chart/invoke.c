@@ -1,10 +1,10 @@
 /*
  * invoke.c - services that live as long as a state (SCXML 6.4, 6.5).
  *
- * What an invoke was started with is kept while it runs, so that a restored
- * session can start it again.  Each start has a serial number, because the
- * id may be started anew while words of the one before are on their way.  It
- * has ended when the host says so (TIE_DONE, TIE_ERROR).
+ * The arguments of an invoke are kept while it runs, so that a restored
+ * session can start it again.  Each start has a serial number, because an id
+ * may be used again while events of the previous invoke are queued.  It has
+ * ended when the host says so (TIE_DONE, TIE_ERROR).
  *
  * SPDX-License-Identifier: MIT
  */
@@ -25,7 +25,7 @@ active_release(struct active *a)
 		val_drop(a->vals[i]);
 }
 
-/* Room for one, two, four...: most sessions have one. */
+/* Grows from one: most sessions have one. */
 void
 active_add(struct session *s, struct active a)
 {
@@ -58,7 +58,7 @@ invoke_effect(struct session *s, const struct active *a)
 	return turn_effect(s, &f);
 }
 
-/* The id: given, or made of the state's id and a number (6.4.1). */
+/* The id: given, or generated from the state's id and a number (6.4.1). */
 static int
 make_id(struct session *s, const struct invoke *from, struct active *a, struct err *e)
 {
@@ -89,8 +89,8 @@ read_text(struct session *s, const struct value *from, struct str otherwise,
 	return rc;
 }
 
-/* Inline content: a chart is known already, text is kept as written, a
- * computed value that is not text goes as JSON. */
+/* Inline content: a chart is compiled already, text is passed as written, a
+ * computed value other than a string as JSON. */
 static int
 read_content(struct session *s, const struct content *from, struct val *out,
     struct err *e)
@@ -184,9 +184,9 @@ invoke_stop(struct session *s, uint32_t state)
 
 /* ---- events from outside ------------------------------------------------- */
 
-/* An empty finalize copies what the invoke got from places (6.5.2). */
+/* An empty finalize assigns to the locations of params and namelist (6.5.2). */
 static void
-finalize_places(struct session *s, const struct invoke *from)
+finalize_locations(struct session *s, const struct invoke *from)
 {
 	const struct event *ev = &s->turn->now;
 
@@ -195,9 +195,9 @@ finalize_places(struct session *s, const struct invoke *from)
 		struct err e;
 		int rc;
 
-		if (p->place == 0 || !val_has(ev->data, p->name))
+		if (p->location == 0 || !val_has(ev->data, p->name))
 			continue;
-		rc = data_assign(s, p->place, false, val_ref(val_get(ev->data, p->name)), &e);
+		rc = data_assign(s, p->location, false, val_ref(val_get(ev->data, p->name)), &e);
 		if (rc != OK)
 			turn_error(s, rc, VAL_UNDEF, &e);
 	}
@@ -215,12 +215,12 @@ from_invoke(struct session *s, struct active *a, bool end)
 		a->params = a->content = VAL_UNDEF;
 	}
 	if (from->has_finalize && from->finalize.n == 0)
-		finalize_places(s, from);
+		finalize_locations(s, from);
 	else
 		(void)action_run(s, from->finalize);
 }
 
-/* An id that the author wrote may be started anew, a generated one never. */
+/* An id in the document may be used again, a generated one never is. */
 static bool
 is_given_id(const struct chart *c, struct str id)
 {
@@ -240,7 +240,7 @@ invoke_admits(const struct session *s, const struct chart_event *ev)
 	    !is_given_id(s->c, ev->invokeid);
 }
 
-/* Finalize what came from an invoke, forward what is to be forwarded. */
+/* Runs finalize for an event of an invoke, and autoforwards the event. */
 void
 invoke_event(struct session *s, const struct chart_event *ev)
 {

@@ -1,5 +1,5 @@
 /*
- * model.c - asking a compiled chart, and freeing it.
+ * model.c - queries of a compiled chart, and freeing it.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -106,8 +106,8 @@ mix(uint64_t h, const void *bytes, size_t n)
 	return h;
 }
 
-/* FNV-1a over what a snapshot refers to: the tree of states, their ids, and
- * how many invokes each has.  The same in every process. */
+/* FNV-1a over the parts that a snapshot refers to: the tree of states, their
+ * ids and their numbers of invokes.  The same in every process. */
 uint64_t
 chart_shape(const struct chart *c)
 {

@@ -25,7 +25,7 @@ struct range {
 	uint32_t first, n;
 };
 
-/* An expression; x NULL: malformed, `bad` says how (SCXML only). */
+/* An expression; x NULL: malformed, `bad` is the error (SCXML only). */
 struct code {
 	struct expr *x;
 	struct str bad;
@@ -54,8 +54,8 @@ struct payload {
 struct param {
 	struct str name;
 	uint32_t code;
-	uint32_t place;              /* code of its location; 0: none */
-	bool required;               /* of a namelist: an error stops the whole */
+	uint32_t location;           /* its code; 0: none */
+	bool required;               /* of a namelist: an error fails the payload */
 };
 
 struct branch {
@@ -73,7 +73,7 @@ struct send {
 struct action {
 	enum action_kind kind;
 	bool declare;
-	uint32_t a, b;               /* ASSIGN: place, value code; LOG: -, code;
+	uint32_t a, b;               /* ASSIGN: location, value code; LOG: -, code;
 	                                FOREACH: array code, item text; SEND: index */
 	int32_t slot, slot2;         /* ASSIGN; FOREACH: item and index */
 	struct value text;           /* RAISE, CANCEL; LOG: label */
@@ -117,12 +117,12 @@ struct state {
 	bool deep, named;
 	uint32_t parent, last, depth;
 	uint32_t initial;            /* transition; NO_STATE: none */
-	uint32_t number;             /* HISTORY: among histories, its default is in
-	                                initial; PARALLEL: among parallels */
+	uint32_t number;             /* HISTORY: index among histories, initial is its
+	                                default; PARALLEL: index among parallels */
 	uint32_t regions;            /* PARALLEL: children that are not histories */
-	struct range histories;      /* of chart.nested: its children that are some */
+	struct range histories;      /* of chart.nested: its children of that kind */
 	struct range transitions, invokes, data;
-	uint32_t cost;               /* of asking its transitions: 1, they, and their
+	uint32_t cost;               /* of selection: 1, its transitions and their
 	                                descriptors */
 	struct range entry, exit;    /* of blocks */
 	struct payload donedata;
@@ -190,10 +190,9 @@ struct compile {
 	struct chart *c;
 	struct draft *d;
 	struct err *e;
-	int rc;                      /* of the first error; what is compiled after it
-	                                is never run */
+	int rc;                      /* of the first error; the chart is discarded */
 	const struct draft_state *where;     /* for messages */
-	const char *what;            /* "transition", ...; NULL: the state itself */
+	const char *what;            /* "transition", ...; NULL: the state */
 	unsigned depth;              /* of nested actions */
 	bool in_finalize;
 };
@@ -205,7 +204,7 @@ int compile_slot(struct compile *k, struct str name);
 uint32_t compile_code(struct compile *k, const struct draft_text *t);
 struct value compile_value(struct compile *k, const struct draft_text *literal,
     const struct draft_text *expr, const char *name);
-uint32_t compile_place(struct compile *k, const struct draft_text *t);
+uint32_t compile_location(struct compile *k, const struct draft_text *t);
 struct content compile_content(struct compile *k, const struct draft_content *from);
 struct payload compile_payload(struct compile *k, const struct draft_payload *from,
     bool both);

@@ -1,8 +1,8 @@
 /*
- * script.c - the part of <script> that our language has: declarations and
- * assignments, one after the other.  Anything else is refused by name.
+ * script.c - <script>: a sequence of declarations and assignments.  Other
+ * statements are refused.
  *
- * A statement ends at `;`, or at a line's end where it is complete.
+ * A statement ends at `;`, or at the end of a line where it is complete.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -21,7 +21,7 @@ struct script {
 	struct err *e;
 };
 
-/* A statement as offsets into the text. */
+/* A statement, as offsets into the text. */
 struct statement {
 	size_t from, to;             /* the whole */
 	size_t op_at, op_end;        /* its assignment operator; 0: none */
@@ -68,7 +68,7 @@ completes(const struct token *t)
 	    t->punct == P_RBRACE || t->punct == P_INC || t->punct == P_DEC;
 }
 
-/* Reads one statement; the token behind it is current afterwards. */
+/* Reads one statement; the token after it becomes the current one. */
 static int
 read_statement(struct script *s, bool commas, struct statement *st)
 {
@@ -85,7 +85,7 @@ read_statement(struct script *s, bool commas, struct statement *st)
 		if (depth == 0 && s->lex.newline && p == P_NONE && completes(&last))
 			break;
 		if (t->kind == T_BACKTICK)
-			return refuse(s, t->at, "templates are not part of scripts here");
+			return refuse(s, t->at, "templates are not supported in scripts");
 		if (depth == 0 && st->op == P_NONE && is_assignment(p)) {
 			st->op = p;
 			st->op_at = t->at;
@@ -129,7 +129,7 @@ add_assignment(struct script *s, const struct statement *st, bool declare)
 	value = part(s, st->op == P_NONE ? st->to : st->op_end, st->to);
 	a->expr = value;
 	if (st->op == P_NONE)
-		a->expr.s = STR_NONE;        /* declared, and left as it is */
+		a->expr.s = STR_NONE;        /* declared, and keeps its value */
 	for (size_t i = 0; i < COUNT(forms); i++)
 		if (forms[i].op == st->op)
 			a->expr.s = arena_fmt(&s->d->arena, forms[i].format,
@@ -147,7 +147,7 @@ add_assignment(struct script *s, const struct statement *st, bool declare)
 	return OK;
 }
 
-/* Both sides must be of the language; said here, where the text is known. */
+/* Both sides must be expressions; checked here, where the position is known. */
 static int
 check(struct script *s, const struct statement *st, const struct draft_action *a)
 {
@@ -162,7 +162,7 @@ check(struct script *s, const struct statement *st, const struct draft_action *a
 		if (texts[i].p == NULL)
 			continue;
 		if (expr_parse(&x, texts[i], &e) != OK) {
-			snprintf(why, sizeof why, "only assignments are known: %.300s", e.text);
+			snprintf(why, sizeof why, "only assignments are supported: %.300s", e.text);
 			return refuse(s, st->from, why);
 		}
 		place = i > 0 || expr_is_location(x, &root);
@@ -189,7 +189,7 @@ one_statement(struct script *s)
 		if (rc == OK)
 			rc = read_statement(s, declare, &st);
 		if (rc == OK && st.op == P_NONE && !declare)
-			rc = refuse(s, st.from, "only assignments are known");
+			rc = refuse(s, st.from, "only assignments are supported");
 		if (rc == OK)
 			rc = add_assignment(s, &st, declare);
 		if (rc == OK)

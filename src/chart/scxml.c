@@ -1,9 +1,9 @@
 /*
- * scxml.c - the SCXML spelling: from XML elements to a draft.
+ * scxml.c - reads SCXML: from XML elements to a draft.
  *
  * A table says which attributes and children each element may have and where
  * an attribute's text goes; a function per kind reads the rest.  Elements and
- * attributes of other namespaces are skipped wherever they stand.  The first
+ * attributes of other namespaces are ignored everywhere.  The first
  * error stays in the import: later steps do nothing.
  *
  * Recursion is bounded by XML_DEPTH.
@@ -37,7 +37,7 @@ struct import {
 /* ---- the table ----------------------------------------------------------- */
 
 #define ATTRS_MAX 11
-#define NOWHERE SIZE_MAX         /* an attribute that its reader asks for */
+#define NOWHERE SIZE_MAX         /* an attribute that its reader reads */
 
 #define ACTION(member)     { #member, offsetof(struct draft_action, member) }
 #define INVOKE(member)     { #member, offsetof(struct draft_invoke, member) }
@@ -110,7 +110,7 @@ fail(struct import *im, const struct xml_node *n, int rc, const char *format, ..
 	im->rc = draft_fail(im->e, rc, n->at, im->where, "%.*s: %s", FMT(n->name), text);
 }
 
-/* What is accepted, though the Recommendation wants it otherwise. */
+/* A deviation from the Recommendation that is accepted. */
 static void
 warn(struct import *im, const struct xml_node *n, const char *what)
 {
@@ -191,7 +191,7 @@ element_of(const struct xml_node *n)
 	return NULL;
 }
 
-/* Is everything that stands there known? */
+/* Checks the attributes and children of an element. */
 static bool
 check(struct import *im, const struct xml_node *n)
 {
@@ -214,9 +214,9 @@ check(struct import *im, const struct xml_node *n)
 		struct xml_node at = { .name = n->name, .at = c->at };
 
 		if (c->name.n == 0 && !xml_is_blank(c))
-			fail(im, &at, ERR_INVALID, "text does not belong here");
+			fail(im, &at, ERR_INVALID, "text is not allowed here");
 		if (is_ours(c) && !has_word(el->children, c->name))
-			fail(im, &at, ERR_INVALID, "element '%.*s' does not belong here",
+			fail(im, &at, ERR_INVALID, "element '%.*s' is not allowed here",
 			    FMT(str_sub(c->name, 0, SHOWN)));
 	}
 	return im->rc == OK;
@@ -246,7 +246,7 @@ node_of(struct import *im, const struct xml_node *n, size_t size)
 
 static void chart(struct import *im, const struct xml_node *n);
 
-/* What `src` names, read while the chart is loaded. */
+/* Reads the file that `src` names. */
 static struct str
 read_source(struct import *im, const struct xml_node *n, struct str src)
 {
@@ -381,7 +381,7 @@ branch_new(struct import *im, const struct xml_node *n)
 	return b;
 }
 
-/* elseif and else stand between the actions that they part. */
+/* elseif and else separate the actions of the branches. */
 static void
 branches(struct import *im, const struct xml_node *n, struct draft_action *a)
 {
@@ -413,7 +413,7 @@ script(struct import *im, const struct xml_node *n, struct draft_action **out)
 	text = arena_str(im->arena, buf_str(&b));
 	buf_release(&b);
 	if (next_element(n->first) != NULL)
-		fail(im, n, ERR_INVALID, "markup does not belong here");
+		fail(im, n, ERR_INVALID, "markup is not allowed here");
 	else if (src.s.p != NULL && str_trim(text).n > 0)
 		fail(im, n, ERR_INVALID, "src and text cannot both be given");
 	else if (src.s.p != NULL)
@@ -491,8 +491,8 @@ block(struct import *im, const struct xml_node *n, struct draft_block ***tail)
 	b->body = actions(im, n);
 }
 
-/* Only what must not be read is refused; what cannot be is an error event
- * when the data is set up (REC 5.2.2). */
+/* ERR_DENIED is an error of the document; any other error of reading is an
+ * error event when the data is initialised (REC 5.2.2). */
 static void
 data_source(struct import *im, const struct xml_node *n, struct str src,
     struct draft_content *out)
@@ -528,7 +528,7 @@ datamodel(struct import *im, const struct xml_node *n, struct draft_state *s)
 		d->at = c->at;
 		inline_content(im, c, false, &d->value);
 		if (src.s.p != NULL && d->value.given)
-			fail(im, c, ERR_INVALID, "src stands alone");
+			fail(im, c, ERR_INVALID, "src excludes expr and content");
 		else if (src.s.p != NULL)
 			data_source(im, c, src.s, &d->value);
 		*tail = d;
@@ -585,7 +585,7 @@ donedata(struct import *im, const struct xml_node *n, struct draft_state *s)
 static void state(struct import *im, const struct xml_node *n, struct draft_state *parent,
     enum state_kind kind);
 
-/* Where the next one of each list goes. */
+/* The ends of the lists of a state. */
 struct tails {
 	struct draft_transition **transitions;
 	struct draft_block **entry, **exit;

@@ -1,8 +1,8 @@
 /*
- * session.c - making, asking and freeing a session.
+ * session.c - makes, queries and frees a session.
  *
- * One allocation holds the struct and its arrays; only data, histories and
- * running invokes are beside it.
+ * One allocation holds the struct and its arrays; data, histories and running
+ * invokes have their own.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -61,7 +61,7 @@ session_free(struct session *s)
 {
 	if (s == NULL)
 		return;
-	assert(s->turn == NULL);             /* all else may be half read */
+	assert(s->turn == NULL);             /* the rest may be half restored */
 	for (size_t i = 0; i < s->c->slots.n; i++)
 		val_drop(s->slots[i]);
 	for (size_t i = 0; i < s->c->histories; i++)
@@ -119,7 +119,7 @@ session_configuration(const struct session *s, unsigned *out, size_t max)
 }
 
 uint32_t
-session_misfit(const struct session *s)
+session_illegal_state(const struct session *s)
 {
 	const struct chart *c = s->c;
 	uint32_t n = (uint32_t)c->states.n;
@@ -151,7 +151,7 @@ check_session(const struct session *s)
 	assert(s->active_n <= s->active_cap);
 	if (!s->started || s->over)
 		return;
-	assert(session_misfit(s) == NO_STATE);
+	assert(session_illegal_state(s) == NO_STATE);
 	for (size_t i = 0; i < s->active_n; i++) {
 		const struct active *a = &s->active[i];
 
@@ -162,9 +162,9 @@ check_session(const struct session *s)
 	}
 }
 
-/* ---- what it waits for --------------------------------------------------- */
+/* ---- the events that it accepts ------------------------------------------ */
 
-#define WAITS_SHOWN 10           /* names; the rest is counted */
+#define WAITS_SHOWN 10           /* names; then "..." */
 
 struct waits {
 	struct buf *out;

@@ -1,9 +1,9 @@
 /*
  * session_priv.h - a living instance of a chart, and one turn of it.
  *
- * A session is what must be kept between events, in one allocation.  A turn
- * is what exists only while an event is worked on: the internal queue, the
- * sets of the step function, values made on demand.  It lives on the stack of
+ * A session holds what is kept between events, in one allocation.  A turn is
+ * the state of one macrostep: the internal queue, the sets of the step
+ * function, cached values.  It lives on the stack of
  * session_start/event/cancel/restore, so an idle session pays nothing for it.
  *
  * SPDX-License-Identifier: MIT
@@ -21,7 +21,7 @@ enum event_type { EVENT_INTERNAL, EVENT_PLATFORM, EVENT_EXTERNAL };
 struct event {
 	enum event_type type;
 	struct str name;             /* the chart's, hold's, or borrowed for the turn */
-	struct val hold;             /* owns the name when it was computed */
+	struct val hold;             /* owner of a computed name */
 	struct val data;             /* owned */
 	struct val sendid;           /* a string, or undefined; owned */
 	struct str origin, origintype, invokeid;     /* borrowed for the turn */
@@ -29,12 +29,11 @@ struct event {
 
 #define ACTIVE_VALS 5
 
-/* An invoke under way, with what it was started with: a restored session
- * starts it again as it was. */
+/* A running invoke with its arguments: a restored session starts it again. */
 struct active {
 	uint32_t invoke;             /* of the chart */
 	uint32_t serial;
-	bool ended;                  /* its end was heard; nothing to stop or restart */
+	bool ended;                  /* it is not stopped or restarted */
 	union {
 		struct {
 			struct val id, type, src, params, content;
@@ -54,33 +53,33 @@ struct turn {
 	const struct effect_sink *sink;
 	struct expr_scope scope;
 	bool has_event;
-	bool limit;                  /* a bound was hit: content is skipped */
-	bool told;                   /* the chart has heard of one by an event */
-	enum bound bound;            /* which */
+	bool limit;                  /* a limit is exceeded: content is skipped */
+	bool told;                   /* the event that reports it was sent */
+	enum bound bound;            /* which limit */
 	size_t steps, actions, work; /* against CHART_STEPS, _ACTIONS, _WORK */
-	/* for the words of a limit */
+	/* for the message about a limit */
 	uint32_t entered;            /* the last state; NO_STATE: none */
-	uint32_t blame;              /* the last transition taken, or whose guard
-	                                failed; UINT32_MAX: none */
+	uint32_t blame;              /* the last transition that was taken or whose
+	                                guard failed; UINT32_MAX: none */
 	size_t errors;
 	struct val last_error;       /* a string, or undefined */
 	struct event now;            /* _event */
-	/* internal queue: a ring */
+	/* the internal queue, a circular buffer */
 	struct event *queue, first[QUEUE_INLINE];
 	size_t queue_at, queue_n, queue_cap;
-	/* made on demand, dropped when what they show changes */
+	/* caches, dropped when their sources change */
 	struct val event_object, data_object, processors, name;
 	/* sets of states; c->words of each are in use */
 	uint64_t exit[SET_WORDS], enter[SET_WORDS], by_default[SET_WORDS];
 	uint64_t invoke[SET_WORDS];
-	uint64_t tried[SET_WORDS];   /* asked for a transition in this selection */
-	uint64_t climbed[SET_WORDS]; /* entered, and all around it up to the domain */
-	uint64_t recalled[SET_WORDS];        /* histories whose default is to run */
-	bool recalls;                /* are there some? */
+	uint64_t tried[SET_WORDS];   /* visited in this selection */
+	uint64_t climbed[SET_WORDS]; /* entered with its ancestors up to the domain */
+	uint64_t recalled[SET_WORDS];        /* histories whose default content runs */
+	bool recalls;                /* recalled is not empty */
 	uint32_t enabled[LIMIT_CHART_STATES];        /* transitions */
 	uint32_t domains[LIMIT_CHART_STATES];        /* of each */
 	size_t enabled_n;
-	size_t top, below;           /* the last two of them with a domain */
+	size_t top, below;           /* the last two with a domain */
 };
 
 #define NO_INDEX SIZE_MAX
@@ -92,12 +91,12 @@ struct session {
 	struct active *active;
 	size_t active_n, active_cap;
 	uint64_t *conf;              /* active states; the root is not among them */
-	uint64_t *declared;          /* slots that exist by now */
-	uint64_t *entered;           /* late binding: states entered once */
+	uint64_t *declared;          /* slots that are declared */
+	uint64_t *entered;           /* late binding: states that were entered */
 	uint64_t **history;          /* by number; NULL: nothing recorded */
 	struct val *slots;
 	uint32_t *finals;            /* by number of a parallel: regions in a final */
-	char *why;                   /* it ended with a limit: owned words */
+	char *why;                   /* the message about a limit; owned */
 	uint32_t seq;                /* of generated ids */
 	uint32_t serial;             /* of the last invoke */
 	uint32_t final;              /* NO_STATE until a top-level final is reached */
@@ -122,7 +121,7 @@ bit_clear(uint64_t *set, uint32_t i)
 	set[i / 64] &= ~(UINT64_C(1) << (i % 64));
 }
 
-/* Most values of an event are undefined: no call for those. */
+/* Saves the call for undefined, which most values of an event are. */
 static inline void
 drop(struct val v)
 {
@@ -146,13 +145,13 @@ void turn_begin(struct session *s, struct turn *t, const struct effect_sink *sin
 /* The end: OK, or ERR_LIMIT after which the session is over. */
 int  turn_end(struct session *s);
 void turn_raise(struct session *s, struct event ev);         /* takes ev's values */
-bool turn_next(struct session *s);           /* takes the next one as _event */
+bool turn_next(struct session *s);           /* dequeues into _event */
 void turn_set_event(struct session *s, struct event ev);
-/* error.execution or error.communication, with the words in its data. */
+/* error.execution or error.communication, with the message in its data. */
 void turn_error(struct session *s, int rc, struct val sendid, const struct err *e);
 void turn_limit(struct session *s, enum bound bound);
-/* A bound was hit.  Makes it the current event, once in a turn, with a tenth
- * of every budget left to deal with it; false: it has been told already. */
+/* A limit was exceeded.  Reports it as the current event, once in a turn, and
+ * leaves a tenth of every budget to handle it; false: it was reported. */
 bool turn_tell_limit(struct session *s);
 int  turn_effect(struct session *s, const struct effect *f);
 
@@ -160,10 +159,10 @@ int  turn_effect(struct session *s, const struct effect *f);
 
 void data_scope(struct session *s);
 int  data_eval(struct session *s, uint32_t code, struct val *out, struct err *e);
-/* False also after an error, which has been raised. */
+/* False also after an error, which is raised. */
 bool data_cond(struct session *s, uint32_t code);
-/* Writes v (taken) to a place. */
-int  data_assign(struct session *s, uint32_t place, bool declare, struct val v,
+/* Writes v (taken) to a location. */
+int  data_assign(struct session *s, uint32_t location, bool declare, struct val v,
     struct err *e);
 void data_set_slot(struct session *s, uint32_t slot, struct val v);
 void data_init(struct session *s, struct range data, bool top);
@@ -173,7 +172,7 @@ int  data_params(struct session *s, struct range params, struct val *out,
     struct err *e);
 int  data_payload(struct session *s, const struct payload *p, struct val *out,
     struct err *e);
-/* Literal or evaluated text; *hold owns it (drop it afterwards). */
+/* Literal or evaluated text; *hold is its owner (drop it afterwards). */
 int  data_text(struct session *s, const struct value *v, struct val *hold,
     struct str *out, struct err *e);
 struct val data_object(const struct session *s);
@@ -181,27 +180,27 @@ struct val data_object(const struct session *s);
 /* ---- the rest ------------------------------------------------------------ */
 
 int  action_run(struct session *s, struct range block);      /* action.c */
-void enter_states(struct session *s);                        /* enter.c */
-void enter_initial(struct session *s);
-void exit_states(struct session *s);
-void exit_all(struct session *s);
+void states_enter(struct session *s);                        /* enter.c */
+void states_enter_initial(struct session *s);
+void states_exit(struct session *s);
+void states_exit_all(struct session *s);
 /* Counts a final that is active after session_restore. */
 void final_restored(struct session *s, uint32_t final);
 uint32_t transition_domain(struct session *s, const struct transition *t);
 void invoke_start(struct session *s, uint32_t state);        /* invoke.c */
 void invoke_stop(struct session *s, uint32_t state);
 void invoke_event(struct session *s, const struct chart_event *ev);
-/* Of an event with a tie.  False: it comes from an invoke that is gone. */
+/* For an event with a tie.  False: its invoke has ended. */
 bool invoke_admits(const struct session *s, const struct chart_event *ev);
 int  invoke_effect(struct session *s, const struct active *a);
 void active_release(struct active *a);
 void active_add(struct session *s, struct active a);         /* takes its values */
 struct session *session_make(const struct chart *c, struct str id);  /* session.c */
-/* The first state whose inside is not as it may be: exactly one child of a
- * compound state and all of a parallel one are active, no history is.
- * NO_STATE: the configuration is legal.  Costs by what is active. */
-uint32_t session_misfit(const struct session *s);
-/* Between turns; called at the doors. */
+/* The first state that makes the configuration illegal: exactly one child of a
+ * compound state and all children of a parallel state must be active, and no
+ * history.  NO_STATE: it is legal.  O(active states). */
+uint32_t session_illegal_state(const struct session *s);
+/* The invariants between turns. */
 void check_session(const struct session *s);
 void step_run(struct session *s);                            /* step.c */
 

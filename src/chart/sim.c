@@ -1,10 +1,10 @@
 /*
- * sim.c - see sim.h.  A host for sessions in its simplest form: one queue of
- * jobs in order, one list of timers, no threads.
+ * sim.c - see sim.h.  The simplest host for sessions: one queue of jobs, one
+ * list of timers, no threads.
  *
- * Effects only post jobs, so a session is never entered while it is at work.
- * A job holds pointers to sessions; when a session goes, the jobs that are for
- * it and the timers that it set go first.  What it has sent stays.
+ * Effects only post jobs, so a session is never reentered.  A job holds
+ * pointers to sessions; before a session is freed, the jobs for it and its
+ * timers are.  Events that it has sent stay queued.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -21,7 +21,7 @@
 #include "chart/chart.h"
 
 #define STEPS_DEFAULT 100000
-#define STATES_A_STEP 16         /* active ones cost as much as an event */
+#define STATES_A_STEP 16         /* active states that cost as much as an event */
 #define SESSIONS_MAX  256
 #define NESTING_MAX   32
 #define PROCESSOR     "http://www.w3.org/TR/scxml/#SCXMLEventProcessor"
@@ -34,17 +34,17 @@ struct member {
 	struct session *s;
 	struct chart *chart;         /* owned; NULL: a part of the parent's */
 	struct val id, invokeid, origin;     /* strings; invokeid may be undefined */
-	uint32_t serial;             /* of the invoke that it is; 0: the first */
+	uint32_t serial;             /* of its invoke; 0: the top-level session */
 	unsigned nesting;
-	size_t waiting, delayed;     /* events for it, timers that it set */
-	bool cancelled;              /* its parent hears nothing more of it */
+	size_t waiting, delayed;     /* its queued events, its timers */
+	bool cancelled;              /* its events to the parent are dropped */
 };
 
-/* Something to happen: a start, an event, an event not yet due. */
+/* A start, an event, or a delayed event. */
 struct job {
 	struct job *next;
-	struct member *to;           /* NULL: not yet known, target says where */
-	struct member *from;         /* of a timer: who set it */
+	struct member *to;           /* NULL: to be resolved from target */
+	struct member *from;         /* of a timer: its sender */
 	bool start;
 	enum chart_tie tie;
 	uint32_t serial;
@@ -57,19 +57,19 @@ struct sim {
 	struct member *members;
 	size_t members_n;
 	struct job *jobs, **tail;    /* in order */
-	struct job *timers;          /* by due, then in order of setting */
+	struct job *timers;          /* by due, then first in, first out */
 	struct buf dir;              /* "" or ends with a slash */
 	struct str file;             /* being loaded, in dir */
 	int64_t now;
-	size_t rush;                 /* work of events since the clock moved or one
-	                                came from outside */
+	size_t rush;                 /* work of events since the clock moved or the last
+	                                external event */
 	uint64_t ids;
 	struct err *e;
 };
 
 /* ---- files --------------------------------------------------------------- */
 
-/* A name relative to the chart's folder that does not lead out of it. */
+/* A file in the chart's folder or below. */
 static int
 read_near(void *ctx, struct str name, struct buf *out, struct err *e)
 {
@@ -183,7 +183,7 @@ job_delay(struct sim *sim, struct job *j, int64_t ms)
 	*at = j;
 }
 
-/* What is under way to m. */
+/* The queued events for m. */
 static void
 drop_jobs(struct sim *sim, const struct member *m)
 {
@@ -202,7 +202,7 @@ drop_jobs(struct sim *sim, const struct member *m)
 	sim->tail = at;
 }
 
-/* The timers that m set; with a sendid, those of that name. */
+/* The timers of m; with a sendid, those with it. */
 static void
 drop_timers(struct sim *sim, struct member *m, struct str sendid)
 {
@@ -256,8 +256,8 @@ member_new(struct sim *sim, struct member *parent, const struct chart *chart,
 	return m;
 }
 
-/* The session goes, with its timers and what was on the way to it; `cancel`:
- * it is stopped, and its parent ignores what it still says. */
+/* Frees the session, its timers and its queued events.  cancel: exits it
+ * first, and drops its events to the parent. */
 static void
 member_end(struct member *m, bool cancel)
 {
@@ -275,7 +275,7 @@ member_end(struct member *m, bool cancel)
 	*at = m->next;
 	sim->members_n--;
 	for (struct member *k = sim->members; k != NULL; k = k->next)
-		assert(k->parent != m);      /* its invokes were stopped */
+		assert(k->parent != m);      /* its invokes are stopped */
 	session_free(m->s);
 	chart_free(m->chart);
 	val_drop(m->id);
@@ -304,7 +304,7 @@ child_named(const struct member *m, struct str invokeid)
 
 /* ---- effects ------------------------------------------------------------- */
 
-/* ERR_INVALID: no such form of target; ERR_CLOSED: nobody there. */
+/* ERR_INVALID: not a target; ERR_CLOSED: no such session. */
 static int
 resolve(struct member *from, struct str target, struct member **to)
 {
@@ -474,7 +474,7 @@ on_effect(void *ctx, const struct effect *f)
 
 /* ---- the loop ------------------------------------------------------------ */
 
-/* A session that is over leaves; one that ran wild tells its parent. */
+/* Frees a session that is over; after a limit its parent gets an error event. */
 static int
 reap(struct member *m, int rc)
 {
@@ -524,7 +524,7 @@ pass_time(struct sim *sim, int64_t until)
 	sim->now = until;
 }
 
-/* The next timer becomes a job; whom it is for is looked up now. */
+/* The next timer becomes a job; its target is resolved now. */
 static void
 fire(struct sim *sim)
 {
@@ -546,7 +546,7 @@ fire(struct sim *sim)
 	job_post(sim, j);
 }
 
-/* An event from outside becomes a job.  ERR_NOTFOUND: there is none. */
+/* An external event becomes a job.  ERR_NOTFOUND: there is none. */
 static int
 ask_outside(struct sim *sim, struct member *top, struct err *e)
 {
@@ -562,7 +562,7 @@ ask_outside(struct sim *sim, struct member *top, struct err *e)
 	return rc;
 }
 
-/* What it does for ever, and where. */
+/* An error with the active states and the events that they accept. */
 static int
 stuck(struct member *top, int code, const char *what, struct err *e)
 {
@@ -575,7 +575,7 @@ stuck(struct member *top, int code, const char *what, struct err *e)
 	return rc;
 }
 
-/* One job, or one step towards the next. */
+/* Runs a job, or gets the next one from outside or a timer. */
 static int
 advance(struct sim *sim, struct member *top, struct err *e)
 {
@@ -611,7 +611,7 @@ loop(struct sim *sim, struct member *top, struct err *e)
 	int rc = OK;
 
 	while (rc == OK && !session_over(top->s)) {
-		/* An event costs by the states that may take it. */
+		/* The cost of an event depends on the active states. */
 		if (sim->jobs != NULL)
 			sim->rush += 1 + session_configuration(sim->jobs->to->s, NULL, 0) /
 			    STATES_A_STEP;
@@ -629,7 +629,7 @@ static void
 sim_release(struct sim *sim, struct member *top, struct chart *chart)
 {
 	if (top != NULL)
-		member_end(top, true);       /* and with it all the others */
+		member_end(top, true);       /* and all invoked by it */
 	assert(sim->members == NULL);
 	while (sim->jobs != NULL) {
 		struct job *j = sim->jobs;

@@ -6,14 +6,14 @@
  *	 "invokes":[{"state":"a","n":0,"serial":1,"id":"a.1","type":"llm","params":{}}],
  *	 "final":"end","over":true}
  *
- * Only active atomic states are written; those around them follow.  "shape"
+ * Only active atomic states are written; their ancestors are implied.  "shape"
  * is a hash of the chart's states and invokes: states without an id and
- * invokes go by their place, so a snapshot of a chart that has others by now
- * is refused (ERR_CONFLICT), never guessed at.  What is done in the states
- * may have changed.  _event is not kept: between macrosteps nobody reads it.
+ * invokes are identified by position, so a snapshot is refused (ERR_CONFLICT)
+ * if these have changed.  Executable content may have changed.  _event is not
+ * kept: it is not read between macrosteps.
  *
- * JSON has no undefined.  A name that has none is in "unset"; a value with
- * one inside has null there, and its place in KEY_undefined:
+ * JSON has no undefined.  A name whose value is undefined is in "unset"; inside
+ * a value, undefined is written as null, and its path is in KEY_undefined:
  * "data":{"x":[null]},"data_undefined":[["x",0]].
  *
  * SPDX-License-Identifier: MIT
@@ -83,19 +83,19 @@ has_undefined(struct val v)
 	return false;
 }
 
-/* The way from the outermost value to one inside. */
-struct way {
-	const struct way *up;
+/* The path from the outermost value to one inside. */
+struct path {
+	const struct path *up;
 	struct val of;
 	size_t at;
 };
 
 static void
-add_way(struct buf *b, const struct way *w, bool last)
+add_path(struct buf *b, const struct path *w, bool last)
 {
 	if (w == NULL)
 		return;
-	add_way(b, w->up, false);
+	add_path(b, w->up, false);
 	if (w->of.kind == VAL_OBJECT)
 		json_add_str(b, val_key(w->of, w->at));
 	else
@@ -104,18 +104,18 @@ add_way(struct buf *b, const struct way *w, bool last)
 		buf_add_char(b, ',');
 }
 
-/* As val_add_json, but undefined members are null and noted in `ways`. */
+/* As val_add_json, but undefined members are null, with their paths in `paths`. */
 static void
-add_with_nulls(struct buf *b, struct val v, const struct way *up, struct buf *ways)
+add_with_nulls(struct buf *b, struct val v, const struct path *up, struct buf *paths)
 {
 	bool object = v.kind == VAL_OBJECT;
 
 	if (v.kind == VAL_UNDEFINED) {
 		buf_lit(b, "null");
-		buf_add_char(ways, ways->n == 0 ? '[' : ',');
-		buf_add_char(ways, '[');
-		add_way(ways, up, true);
-		buf_add_char(ways, ']');
+		buf_add_char(paths, paths->n == 0 ? '[' : ',');
+		buf_add_char(paths, '[');
+		add_path(paths, up, true);
+		buf_add_char(paths, ']');
 		return;
 	}
 	if (v.kind != VAL_ARRAY && !object) {
@@ -124,7 +124,7 @@ add_with_nulls(struct buf *b, struct val v, const struct way *up, struct buf *wa
 	}
 	buf_add_char(b, object ? '{' : '[');
 	for (size_t i = 0; i < val_count(v); i++) {
-		const struct way w = { up, v, i };
+		const struct path w = { up, v, i };
 
 		if (i > 0)
 			buf_add_char(b, ',');
@@ -132,7 +132,7 @@ add_with_nulls(struct buf *b, struct val v, const struct way *up, struct buf *wa
 			json_add_str(b, val_key(v, i));
 			buf_add_char(b, ':');
 		}
-		add_with_nulls(b, object ? val_member(v, i) : val_at(v, i), &w, ways);
+		add_with_nulls(b, object ? val_member(v, i) : val_at(v, i), &w, paths);
 	}
 	buf_add_char(b, object ? '}' : ']');
 }
@@ -140,7 +140,7 @@ add_with_nulls(struct buf *b, struct val v, const struct way *up, struct buf *wa
 static void
 add_val(struct buf *b, const char *key, struct val v)
 {
-	struct buf ways = BUF(LIMIT_STATE_BYTES);
+	struct buf paths = BUF(LIMIT_STATE_BYTES);
 
 	if (v.kind == VAL_UNDEFINED)
 		return;
@@ -149,10 +149,10 @@ add_val(struct buf *b, const char *key, struct val v)
 		val_add_json(b, v);
 		return;
 	}
-	add_with_nulls(b, v, NULL, &ways);
-	buf_add_fmt(b, ",\"%s_undefined\":%s]", key, ways.p);
-	b->failed = b->failed || ways.failed;
-	buf_release(&ways);
+	add_with_nulls(b, v, NULL, &paths);
+	buf_add_fmt(b, ",\"%s_undefined\":%s]", key, paths.p);
+	b->failed = b->failed || paths.failed;
+	buf_release(&paths);
 }
 
 static struct val
@@ -234,7 +234,7 @@ misfit(struct reading *r, const char *what, struct str name)
 		    FMT(str_sub(name, 0, 100)));
 }
 
-/* Ids into a set; those around them too when `closed`. */
+/* Ids into a set; with `closed` their ancestors too. */
 static void
 read_ids(struct reading *r, jnode list, bool closed, uint64_t *set)
 {
@@ -254,22 +254,22 @@ read_ids(struct reading *r, jnode list, bool closed, uint64_t *set)
 	}
 }
 
-/* v (taken) with undefined at the end of a way. */
+/* Sets undefined at the end of a path. */
 static void
-put_undefined(struct reading *r, struct val *v, struct json_iter *way)
+put_undefined(struct reading *r, struct val *v, struct json_iter *path)
 {
 	struct val inner = VAL_UNDEF;
 	struct json_iter here;
 	int64_t at;
 
-	if (!json_next(way)) {
-		misfit(r, "no way to", S("undefined"));
+	if (!json_next(path)) {
+		misfit(r, "no path to", S("undefined"));
 		return;
 	}
-	here = *way;
-	at = json_int(way->value);
-	if (v->kind == VAL_OBJECT && val_has(*v, json_str(way->value))) {
-		inner = val_ref(val_get(*v, json_str(way->value)));
+	here = *path;
+	at = json_int(path->value);
+	if (v->kind == VAL_OBJECT && val_has(*v, json_str(path->value))) {
+		inner = val_ref(val_get(*v, json_str(path->value)));
 	} else if (v->kind == VAL_ARRAY && at >= 0 && (size_t)at < val_count(*v)) {
 		inner = val_ref(val_at(*v, (size_t)at));
 	} else {
@@ -279,7 +279,7 @@ put_undefined(struct reading *r, struct val *v, struct json_iter *way)
 	if (inner.kind == VAL_NULL)
 		inner = VAL_UNDEF;
 	else
-		put_undefined(r, &inner, way);
+		put_undefined(r, &inner, path);
 	if (v->kind == VAL_OBJECT)
 		*v = val_set_take(*v, json_str(here.value), inner);
 	else
@@ -299,9 +299,9 @@ read_val(struct reading *r, jnode o, const char *key)
 	snprintf(name, sizeof name, "%s_undefined", key);
 	it = json_each(json_get(o, str_of(name)));
 	while (r->rc == OK && json_next(&it)) {
-		struct json_iter way = json_each(it.value);
+		struct json_iter path = json_each(it.value);
 
-		put_undefined(r, &v, &way);
+		put_undefined(r, &v, &path);
 	}
 	return v;
 }
@@ -362,8 +362,8 @@ read_history(struct reading *r, jnode root)
 	}
 }
 
-/* Serial numbers rise in the order of starting.  Snapshots of versions that
- * had none get some. */
+/* Serial numbers increase in the order of starting.  Snapshots of versions
+ * without them get new ones. */
 static uint32_t
 read_serial(struct reading *r, jnode n)
 {
@@ -401,7 +401,7 @@ read_invoke(struct reading *r, jnode n)
 	active_add(r->s, a);
 }
 
-/* Versions before had no shape; then the ids must do. */
+/* Older versions had no shape; then only ids are checked. */
 static void
 check_shape(struct reading *r, jnode shape)
 {
@@ -413,7 +413,7 @@ check_shape(struct reading *r, jnode shape)
 		    "its states or invokes have changed since");
 }
 
-/* The active states, and what is counted of them. */
+/* The active states and the counts of finals. */
 static void
 read_configuration(struct reading *r, jnode root)
 {
@@ -421,10 +421,10 @@ read_configuration(struct reading *r, jnode root)
 	uint32_t n = (uint32_t)r->c->states.n, at;
 
 	read_ids(r, json_get(root, S("states")), true, s->conf);
-	at = s->over ? NO_STATE : session_misfit(s);
+	at = s->over ? NO_STATE : session_illegal_state(s);
 	if (at != NO_STATE)
 		misfit(r, r->c->states.at[at].kind == STATE_HISTORY ? "cannot be active:" :
-		    "what is active inside", r->c->states.at[at].id);
+		    "the active states inside", r->c->states.at[at].id);
 	for each_bit(i, s->conf, 1, n)
 		if (r->c->states.at[i].kind == STATE_FINAL && r->rc == OK)
 			final_restored(s, i);
@@ -458,7 +458,7 @@ read_session(struct session *s, jnode root, struct err *e)
 	return r.rc;
 }
 
-/* Starts again what was under way; what cannot be is an error event. */
+/* Restarts running invokes; a failure is an error event. */
 static int
 restart_invokes(struct session *s, const struct effect_sink *sink)
 {

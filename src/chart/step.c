@@ -1,14 +1,13 @@
 /*
- * step.c - which transitions are taken, and the loop around them (SCXML
- * appendix D: selectTransitions, removeConflictingTransitions, microstep,
- * mainEventLoop).
+ * step.c - selects and takes transitions (SCXML appendix D: selectTransitions,
+ * removeConflictingTransitions, microstep, mainEventLoop).
  *
- * Exit sets are the active descendants of a domain.  A domain is around its
- * source, so something is always active inside, and descendants are a range of
- * numbers: two transitions conflict when one domain holds the other or is it.
- * Those that were chosen so far have domains side by side, in document order;
- * a new one can only reach the last of them, so choosing costs no more than
- * looking at each active state once.
+ * An exit set is the active descendants of a domain.  A domain contains its
+ * source, so it has active descendants, and descendants are a range of
+ * numbers: two transitions conflict if one domain contains or equals the
+ * other.  The domains of the transitions selected so far are disjoint and in
+ * document order; a new one can only overlap the last of them, so selection is
+ * linear in the number of active states.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -39,9 +38,9 @@ is_enabled(struct session *s, const struct transition *t, bool eventless)
 	return t->cond == 0 || holds(s, t);
 }
 
-/* The first transition of this atomic state or of those around it.  Regions
- * share the states around them; each is asked once in a selection, because it
- * would give the same transition, or none, again. */
+/* The first enabled transition of an atomic state or its ancestors.  Regions
+ * share ancestors; each is visited once in a selection, because the result
+ * would be the same. */
 static uint32_t
 first_enabled(struct session *s, uint32_t state, bool eventless)
 {
@@ -70,7 +69,7 @@ is_nested(const struct chart *c, uint32_t x, uint32_t y)
 	return x == y || is_descendant(c, x, y) || is_descendant(c, y, x);
 }
 
-/* Takes the last one with a domain off the list. */
+/* Removes the last transition with a domain. */
 static void
 remove_top(struct turn *turn)
 {
@@ -81,10 +80,10 @@ remove_top(struct turn *turn)
 	turn->enabled_n--;
 }
 
-/* A new candidate wins over one that it conflicts with only from deeper
- * inside; else it is dropped, and nothing changes.  Its source cannot be
- * inside the sources of two whose domains lie side by side, so reaching the
- * one below the last is to be dropped. */
+/* A candidate preempts a conflicting transition only if its source is a
+ * descendant of the other's source; else it is dropped.  It cannot be a
+ * descendant of two sources with disjoint domains, so a candidate that
+ * conflicts with the second-last is dropped. */
 static void
 add_enabled(struct session *s, uint32_t candidate)
 {
@@ -165,16 +164,16 @@ microstep(struct session *s)
 	assert(turn->enabled_n > 0);
 	turn->blame = turn->enabled[turn->enabled_n - 1];
 	collect_exits(s);
-	exit_states(s);
+	states_exit(s);
 	for (size_t i = 0; i < turn->enabled_n && !turn->limit; i++)
 		(void)action_run(s, c->transitions.at[turn->enabled[i]].body);
-	enter_states(s);
+	states_enter(s);
 }
 
-/* Past a bound the chart gets the error as an event, ahead of all others; it
- * goes on only when it takes it. */
+/* When a limit is exceeded, the chart gets an error event before all others; it
+ * continues only if a transition takes it. */
 static bool
-deal_with_bound(struct session *s)
+report_limit(struct session *s)
 {
 	struct turn *turn = s->turn;
 
@@ -191,7 +190,7 @@ deal_with_bound(struct session *s)
 	return !turn->limit;
 }
 
-/* Runs until nothing is left to do without an event from outside. */
+/* Runs until the configuration is stable. */
 static void
 settle(struct session *s)
 {
@@ -200,7 +199,7 @@ settle(struct session *s)
 	while (s->final == NO_STATE) {
 		turn->steps++;
 		if ((turn->limit || turn->steps > LIMIT_CHART_STEPS ||
-		    turn->work > LIMIT_CHART_WORK) && !deal_with_bound(s))
+		    turn->work > LIMIT_CHART_WORK) && !report_limit(s))
 			return;
 		if (s->final != NO_STATE)
 			return;
@@ -226,8 +225,7 @@ start_invokes(struct session *s)
 	memset(set, 0, s->c->words * sizeof set[0]);
 }
 
-/* From the middle of a macrostep to its end, and to the session's if a
- * top-level final was reached. */
+/* Completes the macrostep, and the session if a top-level final was reached. */
 void
 step_run(struct session *s)
 {
@@ -239,7 +237,7 @@ step_run(struct session *s)
 			start_invokes(s);
 	} while (s->final == NO_STATE && (turn->limit ? !turn->told : turn->queue_n > 0));
 	if (s->final != NO_STATE && !turn->limit)
-		exit_all(s);
+		states_exit_all(s);
 }
 
 /* ---- the door ------------------------------------------------------------ */
@@ -259,7 +257,7 @@ session_start(struct session *s, const struct effect_sink *out)
 	else
 		data_init(s, (struct range){ 0, (uint32_t)c->data.n }, true);
 	(void)action_run(s, c->script);
-	enter_initial(s);
+	states_enter_initial(s);
 	step_run(s);
 	return turn_end(s);
 }
@@ -302,6 +300,6 @@ session_cancel(struct session *s, const struct effect_sink *out)
 	if (!s->started || s->over)
 		return;
 	turn_begin(s, &turn, out);
-	exit_all(s);
+	states_exit_all(s);
 	(void)turn_end(s);
 }

@@ -1,6 +1,6 @@
 /*
- * turn.c - the short life of a turn: the current event, the internal queue,
- * errors as events, and what happens when a bound is hit.
+ * turn.c - the state of a turn: the current event, the internal queue, error
+ * events, and limits.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -12,7 +12,7 @@
 
 #include "base/mem.h"
 
-#define WHY_TEXT 150             /* bytes of a guard or an error in the words */
+#define WHY_TEXT 150             /* bytes of a guard or an error in the message */
 
 uint32_t
 bit_next(const uint64_t *set, uint32_t from, uint32_t end)
@@ -52,8 +52,8 @@ event_release(struct event *ev)
 	drop(ev->sendid);
 }
 
-/* Only what is read is written: the arrays are used up to their counts and
- * the sets are cleared where they are filled. */
+/* The arrays are left uninitialised: they are read up to their counts, and the
+ * sets are cleared before use. */
 void
 turn_begin(struct session *s, struct turn *t, const struct effect_sink *sink)
 {
@@ -96,7 +96,7 @@ queue_clear(struct turn *t)
 	}
 }
 
-/* Not cut inside a character. */
+/* Truncated at a character boundary. */
 static struct str
 start_of(struct str s)
 {
@@ -107,7 +107,7 @@ start_of(struct str s)
 	return str_sub(s, 0, n);
 }
 
-/* Which bound, where, and what went wrong last. */
+/* The limit, the state, the guard and the last error. */
 static void
 add_why(const struct session *s, struct buf *b)
 {
@@ -277,7 +277,7 @@ turn_error(struct session *s, int rc, struct val sendid, const struct err *e)
 
 	t->errors++;
 	if (t->limit)
-		return;              /* the bound is the error */
+		return;              /* the limit is the error */
 	ev.sendid = val_ref(sendid);
 	if (e != NULL) {
 		drop(t->last_error);

@@ -19,7 +19,7 @@
 #define COLUMN_NUMBER XML_GetCurrentColumnNumber
 #endif
 
-/* Parts "uri<sep>local<sep>prefix", as expat gives names; never in XML. */
+/* Separates "uri<sep>local<sep>prefix" in expat's names; not allowed in XML. */
 #define SEPARATOR '\x1f'
 
 struct reader {
@@ -218,7 +218,7 @@ xml_parse(struct arena *a, struct str text, struct xml_node **root, struct err *
 	return r.rc;
 }
 
-/* ---- back to text -------------------------------------------------------- */
+/* ---- serialisation ------------------------------------------------------- */
 
 static void
 add_escaped(struct buf *b, struct str s, bool attribute)

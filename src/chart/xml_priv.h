@@ -1,9 +1,8 @@
 /*
  * xml_priv.h - an XML document as a tree, read by expat.
  *
- * Entity declarations are refused, so a document cannot grow while it is
- * read; its size and nesting are bounded.  Texts are UTF-8 whatever the
- * encoding was.
+ * Entity declarations are refused, so a document cannot expand; its size and
+ * nesting are bounded.  Texts are UTF-8 in every encoding.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -31,7 +30,7 @@ struct xml_node {
 
 /* Nodes live in the arena.  ERR_SYNTAX with the place; ERR_TOOBIG. */
 int xml_parse(struct arena *a, struct str text, struct xml_node **root, struct err *e);
-/* The element as text again; namespaces as the tree has them. */
+/* Serialises the element, with the namespaces of the tree. */
 void xml_add(struct buf *b, const struct xml_node *n);
 /* All text inside, without markup. */
 void xml_add_text(struct buf *b, const struct xml_node *n);

@@ -390,11 +390,11 @@ TEST(restore_refuses_what_does_not_fit)
 	static const struct { const char *text, *want; } rows[] = {
 		{ "", "" }, { "[]", "a snapshot is an object" }, { "{", "" },
 		{ "{\"states\":[\"zz\"]}", "no state 'zz'" },
-		{ "{\"states\":[]}", "what is active inside" },
-		{ "{\"states\":[\"b\",\"c\"]}", "what is active inside 'a'" },
-		{ "{\"states\":[\"a\"]}", "what is active inside 'a'" },
-		{ "{\"states\":[\"q\"]}", "what is active inside 'p'" },
-		{ "{\"states\":[\"b\",\"q\",\"r\"]}", "what is active inside" },
+		{ "{\"states\":[]}", "the active states inside" },
+		{ "{\"states\":[\"b\",\"c\"]}", "the active states inside 'a'" },
+		{ "{\"states\":[\"a\"]}", "the active states inside 'a'" },
+		{ "{\"states\":[\"q\"]}", "the active states inside 'p'" },
+		{ "{\"states\":[\"b\",\"q\",\"r\"]}", "the active states inside" },
 		{ "{\"states\":[\"h\"]}", "cannot be active" },
 		{ "{\"states\":[\"b\"],\"data\":{\"y\":1}}", "no data 'y'" },
 		{ "{\"states\":[\"b\"],\"unset\":[\"y\"]}", "no data 'y'" },
@@ -413,7 +413,7 @@ TEST(restore_refuses_what_does_not_fit)
 		{ "{\"states\":[\"b\"],\"data\":{\"x\":1},\"data_undefined\":[[\"x\",0]]}",
 		  "no place for 'undefined'" },
 		{ "{\"states\":[\"b\"],\"data\":{\"x\":1},\"data_undefined\":[[]]}",
-		  "no way to 'undefined'" },
+		  "no path to 'undefined'" },
 	};
 	struct effect_sink nobody = { 0 };
 	struct chart *c;

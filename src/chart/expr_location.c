@@ -1,8 +1,8 @@
 /*
- * expr_place.c - names: binding them to slots, and writing to places.
+ * expr_location.c - binds names to slots, and writes to locations.
  *
- * A place is a name and a path of keys.  The path is evaluated and checked
- * before anything changes, so a failed assignment leaves the data as it was.
+ * A location is a name and a path of keys.  The path is evaluated and checked
+ * before the data is changed, so a failed assignment changes nothing.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -46,8 +46,8 @@ expr_bind(struct expr *x, int (*slot_of)(void *ctx, struct str name), void *ctx)
 		}
 		if (n->op != X_MEMBER)
 			continue;
-		/* Children come first, so a name that is still free here is not
-		 * a variable. */
+		/* Names inside it are bound already, so a name that is still
+		 * free is not a variable. */
 		const struct node *object = &x->nodes[n->a];
 		struct str key = val_str(n->k);
 
@@ -63,9 +63,9 @@ expr_bind(struct expr *x, int (*slot_of)(void *ctx, struct str name), void *ctx)
 	}
 }
 
-/* ---- places -------------------------------------------------------------- */
+/* ---- locations ----------------------------------------------------------- */
 
-/* The node where the path begins. */
+/* The node of the root variable; NULL: not a location. */
 static const struct node *
 root_of(const struct expr *x)
 {
@@ -115,7 +115,7 @@ child_of(struct val v, const struct step *s)
 	return val_at(v, (size_t)s->key.v.u.i);
 }
 
-/* Can `s` be followed into v?  `last`: it will be written there. */
+/* Is `s` a key of v?  last: it will be written, so the end of an array is, too. */
 static int
 check_step(struct eval *ev, struct val v, const struct step *s, bool last)
 {
@@ -146,7 +146,7 @@ read_path(struct eval *ev, struct step *path, size_t *n)
 	*n = 0;
 	for (const struct node *at = &x->nodes[x->root]; at != root; at = &x->nodes[at->a]) {
 		if (depth == PATH_MAX_KEYS)
-			return eval_fail(ev, at, "the place is nested too deep");
+			return eval_fail(ev, at, "the location is nested too deep");
 		chain[depth++] = at;
 	}
 	while (depth-- > 0) {
@@ -159,7 +159,7 @@ read_path(struct eval *ev, struct step *path, size_t *n)
 			rc = eval_node(ev, s->node->b, &s->key);
 		if (rc != OK)
 			return rc;
-		/* The key may be a part of what will change: hold it. */
+		/* The key may be part of the value that changes: hold a reference. */
 		if (s->key.own == OWN_BORROWED)
 			s->key = ref_mine(val_ref(s->key.v));
 		++*n;
@@ -170,7 +170,7 @@ read_path(struct eval *ev, struct step *path, size_t *n)
 	return OK;
 }
 
-/* *work: what is copied because somebody else holds it too, by element. */
+/* *work: counts the elements of shared values, which are copied. */
 static struct val
 put(struct val v, const struct step *s, struct val member, size_t *work)
 {
@@ -186,8 +186,8 @@ put(struct val v, const struct step *s, struct val member, size_t *work)
 	return v;
 }
 
-/* The checked change.  Each container lets go of the part that changes, so
- * that the part is changed in place when nobody else holds it. */
+/* Writes along a checked path.  Each container drops its reference to the part
+ * that changes, so that an unshared part is changed in place. */
 static struct val
 store(struct val data, const struct step *path, size_t n, struct val v, size_t *work)
 {
@@ -234,8 +234,8 @@ expr_store(const struct expr *x, const struct expr_scope *scope, struct val data
 		val_drop(data);
 		*out = v;
 	} else if (rc == OK) {
-		/* What might not fit leaves the old value: it is held, and so
-		 * copied, only then. */
+		/* Keeps the old value if the new one may be too large; the
+		 * reference makes the write copy. */
 		bool big = val_bytes(data) + val_bytes(v) > LIMIT_STATE_BYTES ||
 		    n + val_depth(v) > LIMIT_JSON_DEPTH;
 		struct val before = big ? val_ref(data) : VAL_UNDEF;
