@@ -1,18 +1,166 @@
 /*
- * absent.c - the endpoints of the LangGraph API that are not here yet.
+ * absent.c - see absent.h.
  *
- * They answer 404 and their name, so that a client learns what is missing and
- * does not try again (SDKs repeat a 501 for 19 s).  Whoever builds one takes
- * its row out of this table; a unit test holds the two tables apart.
+ * An endpoint that is not here answers 404 and its name, so that a client
+ * learns what is missing and does not try again (SDKs repeat a 501 for 19 s).
+ * Whoever builds one takes its row out of the table; a unit test keeps the
+ * table and the routes apart.
  *
  * SPDX-License-Identifier: MIT
  */
-#include "api/fields.h"
+#include "api/absent.h"
+
+#include "api/api_priv.h"
+
+/* ---- fields -------------------------------------------------------------- */
+
+struct absent_field {
+	const char *name;
+	unsigned places;
+	const char *note;                    /* what to do instead, or why */
+	/* What may be sent besides null: one JSON value; NULL: nothing. */
+	const char *fallback;
+	/* Of a field that is supported but for some words: those. */
+	const char *words[8];
+	bool ignored;                        /* accepted without effect */
+	/* What its handler accepts, which looks closer than a table can. */
+	const char *accepted;
+};
+
+static const struct absent_field absent_fields[] = {
+	{ "command", PLACE_RUN, "runs take input only" },
+	{ "checkpoint", PLACE_RUN, "a run starts from the thread's latest state",
+	  .accepted = "the thread's latest, when it is idle" },
+	{ "checkpoint_id", PLACE_RUN, "a run starts from the thread's latest state",
+	  .accepted = "the thread's latest, when it is idle" },
+	{ "strict_resume", PLACE_RUN, "runs take input only", "false" },
+	{ "interrupt_before", PLACE_RUN, "runs do not pause", "[]" },
+	{ "interrupt_after", PLACE_RUN, "runs do not pause", "[]" },
+	{ "webhook", PLACE_RUN, "use wait, join or stream" },
+	{ "after_seconds", PLACE_RUN, "runs start at once", "0" },
+	{ "stream_subgraphs", PLACE_RUN, "there are no subgraphs to stream", "false",
+	  .ignored = true },
+	{ "multitask_strategy", PLACE_RUN, "use enqueue or reject",
+	  .words = { "interrupt", "rollback" } },
+	{ "stream_mode", PLACE_RUN | PLACE_JOIN,
+	  "use values, updates, messages-tuple or messages",
+	  .words = { "events", "tasks", "checkpoints", "debug", "tools", "lifecycle" } },
+	{ "stream_mode", PLACE_RUN, "the agent writes no events of its own",
+	  .words = { "custom" }, .ignored = true },
+	{ "feedback_keys", PLACE_RUN, "no feedback event is sent", .ignored = true },
+	{ "langsmith_tracer", PLACE_RUN, "nothing is sent to LangSmith",
+	  .ignored = true },
+	{ "checkpoint_during", PLACE_RUN, "use durability", .ignored = true },
+	{ "ttl", PLACE_THREAD | PLACE_THREAD_UPDATE,
+	  "threads live until they are deleted" },
+	{ "supersteps", PLACE_THREAD, "a thread's state comes from its runs", "[]" },
+	{ "checkpoint", PLACE_HISTORY,
+	  "there are no subgraphs to look into; before is the way back",
+	  .accepted = "the root: no checkpoint_id, no checkpoint_ns" },
+	{ "select", PLACE_HISTORY | PLACE_HISTORY_GET | PLACE_STATE,
+	  "states are sent whole", "[]" },
+	{ "include", PLACE_THREAD_GET, "threads have no ttl", .ignored = true },
+	{ "subgraphs", PLACE_STATE, "there are no subgraphs to look into", "false",
+	  .ignored = true },
+	{ "values", PLACE_THREAD_SEARCH, "threads are found by metadata, status and ids",
+	  "{}" },
+	{ "extract", PLACE_THREAD_SEARCH, "select values and take from them", "{}" },
+	{ "sort_by", PLACE_THREAD_SEARCH, "use updated_at",
+	  .words = { "state_updated_at" } },
+	{ "select", PLACE_THREAD_SEARCH, "threads have none of these",
+	  .words = { "context", "state_updated_at", "extracted", "ttl" },
+	  .ignored = true },
+	{ "index", PLACE_ITEM, "items are found by namespace, filter and words",
+	  "false" },
+	{ "ttl", PLACE_ITEM, "items live until they are deleted" },
+	{ "refresh_ttl", PLACE_ITEM_GET | PLACE_ITEM_SEARCH, "items do not expire",
+	  .ignored = true },
+	{ "namespace", PLACE_STREAM | PLACE_JOIN,
+	  "there are no subgraphs to choose from", "[]" },
+	{ "checkpoint_id", PLACE_JOIN, "Last-Event-ID says where to go on" },
+	{ "action", PLACE_CANCEL, "use interrupt", .words = { "rollback" } },
+	{ "format", PLACE_METRICS, "Prometheus' text is what there is",
+	  .words = { "json" } },
+	{ "reason", PLACE_CANCEL, "a run does not keep why it was cancelled",
+	  .ignored = true },
+};
+
+/* Is n the default?  Empty containers of either kind count as "[]" or "{}". */
+static bool
+is_default(jnode n, const char *fallback)
+{
+	switch (fallback == NULL ? '\0' : fallback[0]) {
+	case '[':
+	case '{':
+		return (json_is_array(n) || json_is_object(n)) && json_count(n) == 0;
+	case 'f':
+		return json_is_bool(n) && !json_bool(n);
+	case '0':
+		return json_is_number(n) && json_number(n) == 0;
+	default:
+		return false;
+	}
+}
+
+static void
+check_word(struct call *c, const struct absent_field *f, struct str word)
+{
+	for (size_t i = 0; i < COUNT(f->words) && f->words[i] != NULL; i++)
+		if (str_eq(word, str_of(f->words[i])))
+			fields_fail(c->in, f->name, ERR_INVALID,
+			    "\"%.*s\" is not supported; %s", FMT(word), f->note);
+}
+
+static void
+check_body(struct call *c, const struct absent_field *f)
+{
+	jnode n = json_get(c->in->node, str_of(f->name));
+	struct json_iter it = json_each(n);
+
+	check_word(c, f, json_str(n));
+	while (f->words[0] != NULL && json_is_array(n) && json_next(&it))
+		check_word(c, f, json_str(it.value));
+	if (f->words[0] == NULL && !json_is_null(n) && !is_default(n, f->fallback))
+		fields_fail(c->in, f->name, ERR_INVALID,
+		    "not supported (%s); leave it out%s%s", f->note,
+		    f->fallback != NULL ? " or send " : "",
+		    f->fallback != NULL ? f->fallback : "");
+}
+
+static void
+check_query(struct call *c, const struct absent_field *f)
+{
+	struct words list = param_list(c, f->name);
+
+	for (size_t i = 0; i < list.n; i++)
+		check_word(c, f, list.at[i]);
+	if (f->words[0] == NULL && list.n > 0)
+		fields_fail(c->in, f->name, ERR_INVALID,
+		    "not supported (%s); leave it out", f->note);
+}
+
+void
+absent_check(struct call *c, unsigned places)
+{
+	for (size_t i = 0; i < COUNT(absent_fields); i++) {
+		const struct absent_field *f = &absent_fields[i];
+		unsigned here = f->places & places;
+
+		if (here == 0 || f->ignored || f->accepted != NULL)
+			continue;
+		if (here < PLACE_THREAD_GET)
+			check_body(c, f);
+		else
+			check_query(c, f);
+	}
+}
+
+/* ---- endpoints ----------------------------------------------------------- */
 
 #define ASSISTANT "/assistants/{assistant_id}"
 #define THREAD "/threads/{thread_id}"
 
-const struct absent absents[] = {
+const struct absent_route absent_routes[] = {
 	{ "GET", ASSISTANT "/graph", "assistants graph" },
 	{ "GET", ASSISTANT "/schemas", "assistants schemas" },
 	{ "GET", ASSISTANT "/subgraphs", "assistants subgraphs" },
@@ -48,7 +196,7 @@ const struct absent absents[] = {
 	{ "GET", "/a2a/{assistant_id}/.well-known/agent-card.json", "a2a agent card" },
 	{ "GET", "/.well-known/agent-card.json", "a2a agent card" },
 };
-const size_t absents_n = COUNT(absents);
+const size_t absent_routes_n = COUNT(absent_routes);
 
 static bool
 path_matches(struct str pattern, struct str path)
@@ -67,21 +215,65 @@ path_matches(struct str pattern, struct str path)
 }
 
 const char *
-absent_name(struct str method, struct str path)
+absent_route_name(struct str method, struct str path)
 {
-	for (size_t i = 0; i < absents_n; i++) {
-		if (str_eq(str_of(absents[i].method), method) &&
-		    path_matches(str_of(absents[i].path), path))
-			return absents[i].name;
+	for (size_t i = 0; i < COUNT(absent_routes); i++) {
+		const struct absent_route *r = &absent_routes[i];
+
+		if (str_eq(str_of(r->method), method) &&
+		    path_matches(str_of(r->path), path))
+			return r->name;
 	}
 	return NULL;
 }
 
-void
-absent_add_markdown(struct buf *b)
+/* ---- what is made from the rows ------------------------------------------ */
+
+static const struct { unsigned place; const char *text; } places[] = {
+	{ PLACE_RUN, "run create, wait, stream" },
+	{ PLACE_THREAD, "thread create" },
+	{ PLACE_THREAD_UPDATE, "thread update" },
+	{ PLACE_THREAD_SEARCH, "threads search, count" },
+	{ PLACE_HISTORY, "thread history" },
+	{ PLACE_ITEM, "store put" },
+	{ PLACE_ITEM_SEARCH, "store search" },
+	{ PLACE_THREAD_GET, "thread get (query)" },
+	{ PLACE_STATE, "thread state (query)" },
+	{ PLACE_HISTORY_GET, "thread history, GET (query)" },
+	{ PLACE_STREAM, "run stream (query)" },
+	{ PLACE_JOIN, "join of a run's stream (query)" },
+	{ PLACE_CANCEL, "run cancel (query)" },
+	{ PLACE_ITEM_GET, "store get (query)" },
+	{ PLACE_METRICS, "metrics (query)" },
+};
+
+static void
+add_field_markdown(struct buf *b, const struct absent_field *f, const char *place)
 {
-	buf_lit(b, "| endpoint | answers 404 |\n|---|---|\n");
-	for (size_t i = 0; i < absents_n; i++)
+	const char *accepted = f->accepted != NULL ? f->accepted :
+	    f->ignored ? "any" : f->words[0] != NULL ? "any other" :
+	    f->fallback != NULL ? f->fallback : "null";
+
+	buf_add_fmt(b, "| %s | `%s`", place, f->name);
+	for (size_t j = 0; j < COUNT(f->words) && f->words[j] != NULL; j++)
+		buf_add_fmt(b, "%s `%s`", j == 0 ? ":" : ",", f->words[j]);
+	buf_add_fmt(b, " | %s | %s | %s |\n",
+	    f->ignored ? "accepted without effect" : "refused with 422", accepted,
+	    f->note);
+}
+
+void
+api_add_fields_markdown(struct buf *b)
+{
+	buf_lit(b, "| where | field | what happens | accepted value | note |\n"
+	    "|---|---|---|---|---|\n");
+	for (size_t i = 0; i < COUNT(absent_fields); i++)
+		for (size_t j = 0; j < COUNT(places); j++)
+			if (absent_fields[i].places & places[j].place)
+				add_field_markdown(b, &absent_fields[i], places[j].text);
+	buf_lit(b, "\n| endpoint | answers 404 |\n|---|---|\n");
+	for (size_t i = 0; i < COUNT(absent_routes); i++)
 		buf_add_fmt(b, "| `%s %s` | `%s is not supported yet` |\n",
-		    absents[i].method, absents[i].path, absents[i].name);
+		    absent_routes[i].method, absent_routes[i].path,
+		    absent_routes[i].name);
 }

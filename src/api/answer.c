@@ -11,7 +11,6 @@
 #include <assert.h>
 #include <stdarg.h>
 
-#include "api/params.h"
 #include "base/log.h"
 
 static const struct { int rc, status; } statuses[] = {
@@ -87,31 +86,57 @@ call_json(struct call *c, struct str extra)
 	return OK;
 }
 
+int
+call_object(struct call *c, const struct member *m, const void *object)
+{
+	if (!call_has_room(c))
+		return OK;
+	members_add(call_out(c), m, MEMBERS_ALL, object);
+	return call_json(c, c->lines);
+}
+
+int
+call_list(struct call *c, const struct member *m, const void *objects, size_t size,
+    size_t n, struct str extra)
+{
+	struct buf *b;
+
+	if (!call_has_room(c))
+		return OK;
+	b = call_out(c);
+	buf_add_char(b, '[');
+	for (size_t i = 0; i < n; i++)
+		members_add(b, m, c->select, (const char *)objects + i * size);
+	buf_add_char(b, ']');
+	return call_json(c, extra);
+}
+
 void
 call_empty(struct call *c, int status)
 {
 	call_reply(c, status, STR_NONE, STR_NONE, STR_NONE);
 }
 
-void
+struct str
 error_add_body(struct buf *b, bool plain, struct str message)
 {
 	if (plain) {
 		buf_add(b, message);
-		return;
+		return S("text/plain; charset=utf-8");
 	}
-	buf_lit(b, "{\"detail\":");
-	json_add_str(b, message);
-	buf_lit(b, "}");
+	json_add_fmt(b, "{'detail':%.*s}", FMT(message));
+	return S("application/json");
 }
 
 /* Header lines a status must or should bring. */
 static struct str
-status_lines(int status)
+status_lines(const struct call *c, int status)
 {
 	switch (status) {
 	case 401:
 		return S("www-authenticate: Bearer\r\n");
+	case 405:
+		return c->lines;
 	case 429:
 	case 503:
 		return S("retry-after: 1\r\n");
@@ -159,17 +184,16 @@ call_fail(struct call *c, int rc, const struct err *e)
 {
 	struct err shown = *e;
 	struct buf *out = call_out(c);
-	bool plain = c->api->shared->o.plain_errors;
 	int status = api_status(rc);
+	struct str type;
 
 	assert(rc < 0);
 	if (shown.text[0] == '\0' || str_eq(str_of(shown.text), str_of(rc_text(rc))))
 		add_words(c, rc, &shown);
 	if (status == 500)
 		hide_internal(c, rc, &shown);
-	error_add_body(out, plain, str_of(shown.text));
-	call_reply(c, status, plain ? S("text/plain; charset=utf-8") :
-	    S("application/json"), status_lines(status), buf_str(out));
+	type = error_add_body(out, c->api->shared->o.plain_errors, str_of(shown.text));
+	call_reply(c, status, type, status_lines(c, status), buf_str(out));
 }
 
 void
@@ -193,61 +217,3 @@ call_error(struct call *c, int rc, const char *format, ...)
 	buf_release(&text);
 	call_fail(c, rc, &e);
 }
-
-/* ---- writing ------------------------------------------------------------- */
-
-void
-add_text_key(struct buf *b, const char *key, struct str s)
-{
-	json_add_key(b, key);
-	if (s.p == NULL)
-		buf_lit(b, "null");
-	else
-		json_add_str(b, s);
-}
-
-void
-add_json_key(struct buf *b, const char *key, struct str json)
-{
-	json_add_key(b, key);
-	buf_add(b, json.n > 0 ? json : S("{}"));
-}
-
-void
-add_time_key(struct buf *b, const char *key, msec at)
-{
-	json_add_key(b, key);
-	buf_lit(b, "\"");
-	clock_add_iso(b, at);
-	buf_lit(b, "\"");
-}
-
-void
-add_uuid_key(struct buf *b, const char *key, const struct uuid *id)
-{
-	json_add_key(b, key);
-	buf_lit(b, "\"");
-	uuid_add(b, id);
-	buf_lit(b, "\"");
-}
-
-/* ---- reading ------------------------------------------------------------- */
-
-int
-call_new_id(struct call *c, jnode body, const char *key, struct uuid *id)
-{
-	struct str s;
-	int rc;
-
-	rc = json_get_str(body, key, key, STR_NONE, LIMIT_NAME_BYTES, &s, &c->err);
-	if (rc < 0)
-		return rc;
-	*id = uuid_v7();
-	if (s.n > 0 && !uuid_parse(s, id))
-		return err_set(&c->err, ERR_INVALID,
-		    "%s: expected a UUID, got \"%.*s\"", key,
-		    FMT(shown(s)));
-	return OK;
-}
-
-const char *const api_if_exists[] = { "raise", "do_nothing", NULL };

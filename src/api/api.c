@@ -15,8 +15,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "api/fields.h"
-#include "api/params.h"
+#include "api/absent.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -115,6 +114,7 @@ call_begin(struct call *c)
 	rc = body_parse(c, &doc, &c->err);
 	fields_open(&in, doc.root, "body", &c->err);
 	c->in = &in;
+	absent_check(c, c->route->places);
 	if (rc == OK)
 		rc = in.rc;
 	if (rc == OK)
@@ -177,15 +177,14 @@ parse_ids(struct call *c)
 				return err_set(&c->err, ERR_INVALID,
 				    "%.*s: expected a UUID, got \"%.*s\"",
 				    (int)part.n - 2, part.p + 1,
-				    FMT(shown(c->param[n])));
+				    FMT(param_shown(c->param[n])));
 		}
 		n++;
 	}
 	return OK;
 }
 
-/* False: refused, and c is gone. */
-static bool
+static int
 call_authenticate(struct call *c)
 {
 	const struct http_req *r = c->r;
@@ -195,11 +194,7 @@ call_authenticate(struct call *c)
 		rc = auth_check(c->api->shared->o.auth, http_header(r,
 		    S("authorization")), http_header(r, S("x-api-key")),
 		    shard_wall(r->shard), &c->r->arena, &c->who, &c->err);
-	if (rc == OK)
-		rc = parse_ids(c);
-	if (rc < 0)
-		call_fail(c, rc, &c->err);
-	return rc == OK;
+	return rc == OK ? parse_ids(c) : rc;
 }
 
 /* CORS preflight: whatever it asks for is allowed, for any origin. */
@@ -218,33 +213,22 @@ preflight(struct call *c)
 	call_reply(c, 204, STR_NONE, lines, STR_NONE);
 }
 
-static void
+static int
 no_route(struct call *c, int rc)
 {
-	struct buf allow = BUF(256), words = BUF(512);
-	bool plain = c->api->shared->o.plain_errors;
-	const char *absent = absent_name(c->r->method, c->r->path);
-	struct buf *out;
+	const char *absent = absent_route_name(c->r->method, c->r->path);
+	struct buf allow = BUF(256);
 
-	if (absent != NULL) {
-		call_error(c, ERR_NOTFOUND, "%s is not supported yet", absent);
-		return;
-	}
-	if (rc == ERR_NOTFOUND) {
-		call_error(c, rc, "404 Not Found");
-		return;
-	}
-	buf_lit(&allow, "allow: ");
+	if (absent != NULL)
+		return err_set(&c->err, ERR_NOTFOUND, "%s is not supported yet", absent);
+	if (rc == ERR_NOTFOUND)
+		return err_set(&c->err, rc, "404 Not Found");
 	router_allow(c->api->shared->router, c->r->path, &allow);
-	buf_add_fmt(&words, "method %.*s is not allowed here; %.*s",
+	c->lines = arena_fmt(&c->r->arena, "allow: %.*s\r\n", FMT(buf_str(&allow)));
+	err_set(&c->err, rc, "method %.*s is not allowed here; allow: %.*s",
 	    FMT(c->r->method), FMT(buf_str(&allow)));
-	buf_lit(&allow, "\r\n");
-	out = call_out(c);
-	error_add_body(out, plain, buf_str(&words));
-	call_reply(c, 405, plain ? S("text/plain; charset=utf-8") :
-	    S("application/json"), buf_str(&allow), buf_str(out));
 	buf_release(&allow);
-	buf_release(&words);
+	return rc;
 }
 
 /* How large a body may be; 0 when the call was answered. */
@@ -254,24 +238,26 @@ head(void *ctx, struct http_req *r)
 	struct api_shared *sh = ctx;
 	struct call *c = arena_new(&r->arena, struct call);
 	const struct route *route;
-	int rc;
+	int found, rc;
 
 	assert(c != NULL && shard_id(r->shard) < sh->o.shards);
 	c->api = sh->at[shard_id(r->shard)];
 	c->r = r;
 	r->user = c;
-	rc = router_find(sh->router, r->method, r->path, &c->route, c->param);
+	found = router_find(sh->router, r->method, r->path, &c->route, c->param);
 	r->tag = route = c->route;
-	if (origin_check(&sh->o.origin, http_header(r, S("host")), http_header(r,
-	    S("origin")), route != NULL && (route->flags & ROUTE_ORIGIN), &c->err) < 0)
-		call_fail(c, ERR_DENIED, &c->err);
-	else if (str_eq(r->method, S("OPTIONS")))
+	rc = origin_check(&sh->o.origin, http_header(r, S("host")), http_header(r,
+	    S("origin")), route != NULL && (route->flags & ROUTE_ORIGIN), &c->err);
+	if (rc == OK && str_eq(r->method, S("OPTIONS"))) {
 		preflight(c);
-	else if (rc < 0)
-		no_route(c, rc);
-	else if (call_authenticate(c))
-		return route->body_max > 0 ? route->body_max : BODY_DEFAULT;
-	return 0;
+		return 0;
+	}
+	if (rc == OK)
+		rc = found < 0 ? no_route(c, found) : call_authenticate(c);
+	call_finish(c, rc);
+	if (rc < 0)
+		return 0;
+	return route->body_max > 0 ? route->body_max : BODY_DEFAULT;
 }
 
 static void
@@ -310,6 +296,9 @@ call_submit(struct call *c, enum store_op op, int (*then)(struct call *c))
 {
 	int rc;
 
+	if (c->in != NULL && c->in->rc < 0)
+		return c->in->rc;
+	c->in = NULL;
 	c->op.cmd.op = op;
 	c->op.cmd.owner = c->owner;
 	c->op.cmd.arena = &c->r->arena;
@@ -317,28 +306,6 @@ call_submit(struct call *c, enum store_op op, int (*then)(struct call *c))
 	c->then = then;
 	rc = store_submit(c->api->shared->o.store, c->api->shard, &c->op.cmd, false);
 	return rc == OK ? OK : err_set(&c->err, rc, "the store is busy; try again");
-}
-
-int
-call_text(struct call *c, jnode n, const char *path, struct str absent,
-    size_t max, struct str *out)
-{
-	struct buf *b = &c->api->scratch;
-
-	if (json_is_null(n)) {
-		*out = absent;
-		return OK;
-	}
-	buf_clear(b);
-	b->failed = false;
-	json_add_node(b, n);
-	if (b->failed || b->n > max)
-		return err_set(&c->err, ERR_INVALID, "%s: larger than %zu bytes",
-		    path, max);
-	*out = arena_str(&c->r->arena, buf_str(b));
-	if (out->p == NULL)
-		return err_set(&c->err, ERR_TOOBIG, "%s: too large", path);
-	return OK;
 }
 
 /* ---- the server's questions ---------------------------------------------- */
@@ -350,9 +317,7 @@ error_body(void *ctx, int status, struct str message, struct buf *out,
 	const struct api_shared *sh = ctx;
 
 	(void)status;
-	error_add_body(out, sh->o.plain_errors, message);
-	*content_type = sh->o.plain_errors ? S("text/plain; charset=utf-8") :
-	    S("application/json");
+	*content_type = error_add_body(out, sh->o.plain_errors, message);
 }
 
 static void

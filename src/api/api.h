@@ -11,7 +11,7 @@
  *
  * The routes are one table (routes.c): it drives dispatch, 405, the preflight,
  * the metrics' labels and /openapi.json.  The fields that are known and not
- * supported yet are one table (fields.c).
+ * supported yet are one table (absent.c).
  *
  * SPDX-License-Identifier: MIT
  */

@@ -28,6 +28,7 @@
 
 struct call;
 struct feed;
+struct member;
 struct watcher;
 
 /* What a graph id stands for: its system assistant. */
@@ -78,8 +79,9 @@ struct call {
 	struct watcher *watcher;             /* waiting for a run */
 	struct feed *feed;                   /* following a project */
 	struct str request_id;               /* of /work/rpc and /mcp, JSON */
-	unsigned select;                     /* fields of a search's objects */
-	struct str warning;                  /* header lines of the answer */
+	unsigned select;                     /* members of the objects of a list */
+	struct str lines;                    /* header lines of the answer */
+	int status;                          /* of an answer without a body */
 	union {
 		struct store_cmd cmd;
 		struct store_owner_intern owner_intern;
@@ -118,6 +120,10 @@ extern const size_t routes_n;
 int  api_status(int rc);
 
 struct buf *call_out(struct call *c);        /* the cleared answer buffer */
+/* Answers one object, or n of a list with c->select, where there is room. */
+int  call_object(struct call *c, const struct member *m, const void *object);
+int  call_list(struct call *c, const struct member *m, const void *objects,
+    size_t size, size_t n, struct str extra);
 void call_reply(struct call *c, int status, struct str content_type,
     struct str extra, struct str body);      /* extra: lines after the CORS ones */
 int  call_json(struct call *c, struct str extra);        /* 200 with call_out;
@@ -132,7 +138,8 @@ void call_error(struct call *c, int rc, const char *format, ...)
 void call_fail(struct call *c, int rc, const struct err *e);
 /* What a handler returned: a code is answered with c->err. */
 void call_finish(struct call *c, int rc);
-void error_add_body(struct buf *b, bool plain, struct str message);
+/* Returns the content type. */
+struct str error_add_body(struct buf *b, bool plain, struct str message);
 
 /* ---- room for large answers (room.c) -------------------------------------- */
 
@@ -148,24 +155,86 @@ void api_trim(struct api *a);
 
 /* ---- store commands (api.c) ---------------------------------------------- */
 
-/* Sends c->op; `then` runs when it is back, if it has not failed.  NULL: the
- * answer is 204.  ERR_BUSY: the queue is full. */
+/* Sends c->op, unless reading has failed: then that is the result.  `then` runs
+ * when it is back and has not failed; NULL: the answer is 204.  ERR_BUSY: the
+ * queue is full. */
 int  call_submit(struct call *c, enum store_op op, int (*then)(struct call *c));
 
-/* One JSON value as text in the request's arena; `absent` when there is none.
- * ERR_INVALID past max, naming the path. */
-int  call_text(struct call *c, jnode n, const char *path, struct str absent,
-    size_t max, struct str *out);
+/* ---- reading (params.c, body.c, headers.c, runs.c) ----------------------- */
 
-/* `assistant_id` or `thread_id` of a body: a new one when it is absent. */
-int  call_new_id(struct call *c, jnode body, const char *key, struct uuid *id);
-extern const char *const api_if_exists[];    /* raise, do_nothing */
+/* As base/fields.h reads: the first failure stays in c->in, after it nothing is
+ * read, and what is absent or null leaves *out as it was.  Errors name the
+ * parameter, what would be right, and what came. */
 
-/* Members of the object at the end of b. */
-void add_text_key(struct buf *b, const char *key, struct str s); /* p NULL: null */
-void add_json_key(struct buf *b, const char *key, struct str json);  /* empty: {} */
-void add_time_key(struct buf *b, const char *key, msec at);
-void add_uuid_key(struct buf *b, const char *key, const struct uuid *id);
+/* Words in the request's arena. */
+struct words { const struct str *at; size_t n; };
+/* Of an array of at most max strings, or null. */
+struct words words_read(struct call *c, const char *name, jnode array, size_t max);
+/* A failure at the ith. */
+void words_fail(struct call *c, const char *name, size_t i, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* Which of a NULL-ended list s is; -1 and a failure when it is none of them. */
+int  words_index(struct call *c, const char *name, const char *const *words,
+    struct str s);
+
+struct str param_str(struct call *c, const char *name);  /* STR_NONE: absent */
+void param_bool(struct call *c, const char *name, bool *out);
+void param_int(struct call *c, const char *name, int64_t min, int64_t max,
+    int64_t *out);
+void param_word(struct call *c, const char *name, const char *const *words, int *out);
+struct words param_list(struct call *c, const char *name);
+/* As much of a wrong value as an error repeats; whole characters. */
+struct str param_shown(struct str s);
+
+/* Copies, in the request's arena. */
+void call_read_str(struct call *c, const char *key, size_t max, struct str *out);
+void call_read_object(struct call *c, const char *key, size_t max, struct str *out);
+struct words call_read_list(struct call *c, const char *key, size_t max);
+/* n as JSON, at most max bytes; key is for the error. */
+void call_read_json(struct call *c, const char *key, jnode n, size_t max, struct str *out);
+/* A UUID; absent: a new one. */
+void call_read_id(struct call *c, const char *key, struct uuid *id);
+bool call_read_do_nothing(struct call *c);   /* if_exists: raise, do_nothing */
+
+/* The stream modes of these words (none: values), and the JSON array that the
+ * run's kwargs show. */
+void modes_read(struct call *c, struct words list, unsigned *modes, struct buf *json);
+/* The same of a body's `stream_mode`: one word, or an array of them. */
+void modes_read_body(struct call *c, unsigned *modes, struct buf *json);
+
+/* Last-Event-ID: a number, or -1 for "-1" and "-", which stand for all. */
+void header_event_id(struct call *c, int64_t *id);
+/* A client's word inside a quoted header value: printable ASCII, other bytes
+ * become `?`. */
+void header_add_text(struct buf *b, struct str s);
+/* {"x-...":"..","user-agent":".."} of the headers a run may see. */
+void header_add_json(struct buf *b, const struct http_req *r);
+
+/* ---- showing (show.c) ---------------------------------------------------- */
+
+/* A member of an object of ours. */
+struct member {
+	const char *name;                    /* NULL: the end of the table */
+	/* Appends it with its key, or nothing; NULL: known, and in no object. */
+	void (*add)(struct buf *b, const char *key, const void *at);
+	size_t at;                           /* where in the struct */
+};
+
+/* Of struct store_thread_found, store_assistant, store_run, store_item. */
+extern const struct member thread_members[], assistant_members[], run_members[],
+    item_members[];
+enum { THREAD_VALUES = 6, THREAD_INTERRUPTS = 7 };       /* rows, from the state */
+
+#define MEMBERS_ALL (~0u)
+
+/* select: a bit for each row that is shown.  A comma first, where one is due. */
+void members_add(struct buf *b, const struct member *m, unsigned select,
+    const void *object);
+/* The rows of these words; all when there are none. */
+unsigned members_select(struct call *c, const struct member *m, struct words list);
+/* What GET state and history show (contract section 5); a comma as above. */
+void state_add_json(struct buf *b, const struct uuid *thread_id,
+    const struct store_history_item *item);
 
 /* ---- nouns --------------------------------------------------------------- */
 
@@ -173,28 +242,11 @@ void add_uuid_key(struct buf *b, const char *key, const struct uuid *id);
 int  assistant_find(struct call *c, struct str id, struct store_assistant *out);
 /* The thread of the path.  ERR_NOTFOUND. */
 int  thread_find(struct call *c, struct store_thread *out);
-/* A thread with its state, which is looked up; as a handler. */
-int  answer_thread(struct call *c, const struct store_thread *t);
 
-/* Which members an object shows. */
-enum {
-	SELECT_ID = 1, SELECT_CREATED = 2, SELECT_UPDATED = 4, SELECT_METADATA = 8,
-	SELECT_STATUS = 16, SELECT_CONFIG = 32, SELECT_VALUES = 64,
-	SELECT_INTERRUPTS = 128, SELECT_ERROR = 256, SELECT_VERSION = 512,
-	SELECT_CONTEXT = 1024, SELECT_GRAPH = 2048, SELECT_NAME = 4096,
-	SELECT_DESCRIPTION = 8192, SELECT_ALL = 16383
-};
-void thread_add_json(struct buf *b, const struct store_thread *t,
-    const struct store_history_item *state, unsigned select);
-void assistant_add_json(struct buf *b, const struct store_assistant *a,
-    unsigned select);
-
-/* Fills c->warning for members that look like a misspelt setting.  Only a
- * warning: `configurable` and `context` belong to the client. */
+/* Fills c->lines with a warning for each member that looks like a misspelt
+ * setting.  No failure: `configurable` and `context` belong to the client. */
 void call_note_settings(struct call *c, jnode config, jnode context);
 
-/* The answer to a run that did not begin. */
-void call_run_failed(struct call *c, int rc, const struct err *e);
 /* Content-Location of a run, and Location with this last segment (NULL: no
  * Location), as header lines in the request's arena. */
 struct str call_location(struct call *c, const struct uuid *thread_id,
@@ -209,11 +261,8 @@ handler assistant_create, assistant_get, assistant_update, assistant_delete;
 handler assistant_search, assistant_count;
 handler thread_create, thread_get, thread_update, thread_delete, thread_state,
     thread_history, thread_history_get, thread_search, thread_count;
-handler run_create_handler, run_wait_handler, run_stream_handler,
-    run_list_handler, run_get_handler, run_join_handler,
-    run_join_stream_handler, run_cancel_handler, run_delete_handler;
-handler stateless_create, stateless_wait, stateless_stream, stateless_join,
-    stateless_join_stream;
+handler run_start_handler, run_list_handler, run_get_handler, run_join_handler,
+    run_cancel_handler, run_delete_handler;
 handler work_rpc, work_item_list, work_item_create, work_item_get,
     work_item_update, work_item_delete, work_item_close, work_ready, work_claim,
     work_batch, work_events_handler, work_mcp_handler;
@@ -221,15 +270,20 @@ handler item_put, item_get, item_delete, item_search;
 
 /* ---- the tracker (work.c) ------------------------------------------------ */
 
-/* The project a request is about.  ERR_INVALID in c->err. */
-int  work_project(struct call *c, struct str *out);
+/* The project a request is about; read as above. */
+struct str work_project(struct call *c);
 /* Fills c->op.work with what every request has. */
-int  work_prepare(struct call *c);
+void work_prepare(struct call *c);
+/* As call_submit, but `then` runs in any case and looks at c->op.work.cmd. */
 int  work_send(struct call *c, struct str operation, int (*then)(struct call *c));
 
 /* ---- waiting for a run (watch.c) ----------------------------------------- */
 
-enum watch_kind { WATCH_WAIT, WATCH_JOIN, WATCH_STREAM, WATCH_JOIN_STREAM };
+/* A route's `arg`. */
+enum watch_kind {
+	WATCH_NONE,                          /* a run in the background */
+	WATCH_WAIT, WATCH_JOIN, WATCH_STREAM, WATCH_JOIN_STREAM
+};
 
 /* Starts the run and answers through a watcher. */
 int  watch_start(struct call *c, enum watch_kind kind,

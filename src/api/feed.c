@@ -24,7 +24,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/params.h"
 #include "base/mem.h"
 #include "net/sse.h"
 
@@ -276,33 +275,31 @@ on_news(struct shard_job *job)
 /* ---- beginning ------------------------------------------------------------------ */
 
 /* Last-Event-ID, else ?after=, else only what is new. */
-static int
-read_after(struct call *c, int64_t *after)
+static int64_t
+read_after(struct call *c)
 {
-	int rc;
+	int64_t after = -1;
 
-	if (http_header(c->r, S("last-event-id")).n == 0)
-		return param_int(c->r, "after", -1, 0, INT64_MAX, after, &c->err);
-	rc = last_event_id(c->r, 0, after, &c->err);
-	*after = *after < 0 ? 0 : *after;
-	return rc;
+	if (http_header(c->r, S("last-event-id")).n == 0) {
+		param_int(c, "after", 0, INT64_MAX, &after);
+		return after;
+	}
+	header_event_id(c, &after);
+	return after < 0 ? 0 : after;
 }
 
 int
 work_events_handler(struct call *c)
 {
 	struct api *a = c->api;
-	struct str project;
+	struct str project = work_project(c);
+	int64_t after = read_after(c);
 	struct feed *f;
-	int64_t after;
-	int rc = work_project(c, &project);
 
-	if (rc == OK)
-		rc = read_after(c, &after);
-	if (rc == OK && a->draining)
-		rc = err_set(&c->err, ERR_BUSY, "the server is stopping");
-	if (rc < 0)
-		return rc;
+	if (c->in->rc == OK && a->draining)
+		c->in->rc = err_set(&c->err, ERR_BUSY, "the server is stopping");
+	if (c->in->rc < 0)
+		return c->in->rc;
 	f = mem_new(struct feed);
 	f->api = a;
 	f->call = c;

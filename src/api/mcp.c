@@ -29,13 +29,12 @@ answer(struct call *c)
 static int
 run_tool(struct call *c, const struct mcp_call *q)
 {
-	int rc = work_prepare(c);
-
+	work_prepare(c);
 	c->request_id = arena_str(&c->r->arena, buf_str(&q->id));
 	c->op.work.args_json = arena_str(&c->r->arena, buf_str(&q->args));
-	if (rc == OK && c->r->arena.failed)
-		rc = err_set(&c->err, ERR_TOOBIG, "the message is too large");
-	return rc == OK ? work_send(c, str_of(q->operation), answer) : rc;
+	if (c->r->arena.failed)
+		fields_fail(c->in, NULL, ERR_TOOBIG, "too large");
+	return work_send(c, str_of(q->operation), answer);
 }
 
 int

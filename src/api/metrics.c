@@ -10,8 +10,6 @@
 #include <stdio.h>
 
 #include "api/api_priv.h"
-#include "api/fields.h"
-#include "api/params.h"
 #include "base/account.h"
 #include "base/mem.h"
 #include "net/files.h"
@@ -251,11 +249,7 @@ system_metrics(struct call *c)
 {
 	struct api_shared *sh = c->api->shared;
 	struct buf *b = call_out(c);
-	int rc = field_check_word("format", FIELD_METRICS, param_str(c->r, "format"),
-	    &c->err);
 
-	if (rc < 0)
-		return rc;
 	add_http(b, sh);
 	add_runs(b, sh);
 	add_store(b, sh->o.store);

@@ -39,6 +39,8 @@ struct route {
 	const char *request;                 /* what it takes; NULL: nothing */
 	const char *response;                /* what it answers */
 	int status;                          /* of success */
+	unsigned places;                     /* enum place: fields that are refused */
+	unsigned arg;                        /* the handler's */
 };
 
 struct router;

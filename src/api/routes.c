@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "api/absent.h"
 #include "api/api_priv.h"
 
 #define NONE 0
@@ -19,7 +20,7 @@
 #define STATE "the latest state: values, next, tasks, metadata, checkpoint"
 
 /* Columns: method, path, flags, body_max, handler, summary, request,
- * response, status of success. */
+ * response, status of success, places, the handler's argument. */
 const struct route routes[] = {
 	{ "GET", "/", ROUTE_OPEN | ROUTE_PAGE, NONE, system_page,
 	  "What this server is, for people", NULL, "a page", 200 },
@@ -30,7 +31,7 @@ const struct route routes[] = {
 	{ "GET", "/health", ROUTE_OPEN, NONE, system_health,
 	  "Liveness, for load balancers", NULL, "{\"status\":\"ok\"}", 200 },
 	{ "GET", "/metrics", ROUTE_OPEN | ROUTE_TEXT, NONE, system_metrics,
-	  "Counters for Prometheus", NULL, "text exposition format", 200 },
+	  "Counters for Prometheus", NULL, "text exposition format", 200, PLACE_METRICS },
 	{ "GET", "/openapi.json", ROUTE_OPEN, NONE, system_openapi,
 	  "This interface as OpenAPI", NULL, "an OpenAPI 3.1 document", 200 },
 
@@ -57,40 +58,42 @@ const struct route routes[] = {
 
 	{ "POST", "/threads", ROUTE_BODY, OBJECT, thread_create,
 	  "Create a thread",
-	  "thread_id, metadata, if_exists (raise, do_nothing)", "the thread", 200 },
+	  "thread_id, metadata, if_exists (raise, do_nothing)", "the thread", 200, PLACE_THREAD },
 	{ "POST", "/threads/search", ROUTE_BODY | ROUTE_BODY_OPTIONAL | ROUTE_READS,
 	  SMALL, thread_search, "Find threads, newest first", "metadata, status, ids, "
 	  "limit, offset, sort_by (created_at, updated_at, status, thread_id), "
 	  "sort_order, select", "an array of threads; X-Pagination-Total, "
-	  "X-Pagination-Next", 200 },
+	  "X-Pagination-Next", 200, PLACE_THREAD_SEARCH },
 	{ "POST", "/threads/count", ROUTE_BODY | ROUTE_BODY_OPTIONAL, SMALL,
-	  thread_count, "Count threads", "metadata, status, ids", "a number", 200 },
+	  thread_count, "Count threads", "metadata, status, ids", "a number", 200,
+	  PLACE_THREAD_SEARCH },
 	{ "GET", "/threads/{thread_id}", ROUTE_READS, NONE, thread_get,
-	  "Get a thread with its values", NULL, "the thread", 200 },
+	  "Get a thread with its values", NULL, "the thread", 200, PLACE_THREAD_GET },
 	{ "PATCH", "/threads/{thread_id}", ROUTE_BODY, OBJECT, thread_update,
 	  "Change a thread's metadata", "metadata (merged); Prefer: return=minimal",
-	  "the thread; 204 and nothing when minimal", 200 },
+	  "the thread; 204 and nothing when minimal", 200, PLACE_THREAD_UPDATE },
 	{ "DELETE", "/threads/{thread_id}", 0, NONE, thread_delete,
 	  "Delete a thread with all it holds", NULL, "nothing", 204 },
 	{ "GET", "/threads/{thread_id}/state", ROUTE_READS, NONE, thread_state,
-	  "Get a thread's state", NULL, STATE, 200 },
+	  "Get a thread's state", NULL, STATE, 200, PLACE_STATE },
 	{ "POST", "/threads/{thread_id}/history", ROUTE_BODY | ROUTE_READS, SMALL, thread_history,
 	  "Past states, newest first", "limit, before, metadata",
-	  "an array of states", 200 },
+	  "an array of states", 200, PLACE_HISTORY },
 	{ "GET", "/threads/{thread_id}/history", ROUTE_READS, NONE, thread_history_get,
-	  "Past states, newest first", "limit, before", "an array of states", 200 },
+	  "Past states, newest first", "limit, before", "an array of states", 200,
+	  PLACE_HISTORY_GET },
 
-	{ "POST", "/threads/{thread_id}/runs", ROUTE_BODY, INPUT, run_create_handler,
-	  "Start a run in the background", RUN_BODY, "the run", 200 },
+	{ "POST", "/threads/{thread_id}/runs", ROUTE_BODY, INPUT, run_start_handler,
+	  "Start a run in the background", RUN_BODY, "the run", 200, PLACE_RUN },
 	{ "GET", "/threads/{thread_id}/runs", ROUTE_READS, NONE, run_list_handler,
 	  "List a thread's runs, newest first", "limit, offset, status, select",
 	  "an array of runs", 200 },
 	{ "POST", "/threads/{thread_id}/runs/wait", ROUTE_BODY, INPUT,
-	  run_wait_handler, "Start a run and wait for its values", RUN_BODY,
-	  "the final values, or {\"__error__\":{error, message}}", 200 },
+	  run_start_handler, "Start a run and wait for its values", RUN_BODY,
+	  "the final values, or {\"__error__\":{error, message}}", 200, PLACE_RUN, WATCH_WAIT },
 	{ "POST", "/threads/{thread_id}/runs/stream", ROUTE_BODY | ROUTE_STREAM,
-	  INPUT, run_stream_handler, "Start a run and stream its events", RUN_BODY,
-	  "server-sent events", 200 },
+	  INPUT, run_start_handler, "Start a run and stream its events", RUN_BODY,
+	  "server-sent events", 200, PLACE_RUN | PLACE_STREAM, WATCH_STREAM },
 	{ "GET", "/threads/{thread_id}/runs/{run_id}", ROUTE_READS, NONE, run_get_handler,
 	  "Get a run", NULL, "the run", 200 },
 	{ "DELETE", "/threads/{thread_id}/runs/{run_id}", 0, NONE,
@@ -98,29 +101,31 @@ const struct route routes[] = {
 	  "the thread's end", NULL, "nothing", 204 },
 	{ "GET", "/threads/{thread_id}/runs/{run_id}/join", 0, NONE,
 	  run_join_handler, "Wait for a run's values", "cancel_on_disconnect",
-	  "the final values", 200 },
+	  "the final values", 200, 0, WATCH_JOIN },
 	{ "GET", "/threads/{thread_id}/runs/{run_id}/stream", ROUTE_STREAM, NONE,
-	  run_join_stream_handler, "Stream a run's events, from Last-Event-ID on",
-	  "stream_mode, cancel_on_disconnect", "server-sent events", 200 },
+	  run_join_handler, "Stream a run's events, from Last-Event-ID on",
+	  "stream_mode, cancel_on_disconnect", "server-sent events", 200,
+	  PLACE_JOIN, WATCH_JOIN_STREAM },
 	{ "POST", "/threads/{thread_id}/runs/{run_id}/cancel", 0, NONE,
 	  run_cancel_handler, "Cancel a run", "wait, action (interrupt)",
-	  "nothing; 204 when it waited", 202 },
+	  "nothing; 204 when it waited", 202, PLACE_CANCEL },
 
-	{ "POST", "/runs", ROUTE_BODY, INPUT, stateless_create,
+	{ "POST", "/runs", ROUTE_BODY, INPUT, run_start_handler,
 	  "Start a run without a thread, in the background", STATELESS_BODY,
-	  "the run", 200 },
-	{ "POST", "/runs/wait", ROUTE_BODY, INPUT, stateless_wait,
+	  "the run", 200, PLACE_RUN },
+	{ "POST", "/runs/wait", ROUTE_BODY, INPUT, run_start_handler,
 	  "Run without a thread and wait for the values", STATELESS_BODY,
-	  "the final values, or {\"__error__\":{error, message}}", 200 },
+	  "the final values, or {\"__error__\":{error, message}}", 200, PLACE_RUN, WATCH_WAIT },
 	{ "POST", "/runs/stream", ROUTE_BODY | ROUTE_STREAM, INPUT,
-	  stateless_stream, "Run without a thread and stream the events",
-	  STATELESS_BODY, "server-sent events", 200 },
-	{ "GET", "/runs/{run_id}/join", 0, NONE, stateless_join,
+	  run_start_handler, "Run without a thread and stream the events",
+	  STATELESS_BODY, "server-sent events", 200, PLACE_RUN | PLACE_STREAM, WATCH_STREAM },
+	{ "GET", "/runs/{run_id}/join", 0, NONE, run_join_handler,
 	  "Wait for the values of a run under way", "cancel_on_disconnect",
-	  "the final values", 200 },
-	{ "GET", "/runs/{run_id}/stream", ROUTE_STREAM, NONE, stateless_join_stream,
+	  "the final values", 200, 0, WATCH_JOIN },
+	{ "GET", "/runs/{run_id}/stream", ROUTE_STREAM, NONE, run_join_handler,
 	  "Stream the events of a run under way, from Last-Event-ID on",
-	  "stream_mode, cancel_on_disconnect", "server-sent events", 200 },
+	  "stream_mode, cancel_on_disconnect", "server-sent events", 200,
+	  PLACE_JOIN, WATCH_JOIN_STREAM },
 
 	{ "GET", "/work/items", ROUTE_READS, NONE, work_item_list,
 	  "List work items, most urgent first", "status, priority, assignee, "
@@ -164,17 +169,17 @@ const struct route routes[] = {
 	  200 },
 
 	{ "PUT", "/store/items", ROUTE_BODY, LIMIT_STORE_VALUE_BYTES + SMALL,
-	  item_put, "Put an item", "namespace*, key*, value*", "nothing", 204 },
+	  item_put, "Put an item", "namespace*, key*, value*", "nothing", 204, PLACE_ITEM },
 	{ "GET", "/store/items", ROUTE_READS, NONE, item_get,
 	  "Get an item", "namespace* (joined by dots), key*",
-	  "the item, or null", 200 },
+	  "the item, or null", 200, PLACE_ITEM_GET },
 	{ "DELETE", "/store/items", ROUTE_BODY | ROUTE_BODY_OPTIONAL, SMALL, item_delete,
 	  "Delete an item", "namespace*, key* (body or query)", "nothing", 204 },
 	{ "POST", "/store/items/search", ROUTE_BODY | ROUTE_READS, SMALL, item_search,
 	  "Search items",
 	  "namespace_prefix* (or namespace), filter, query (words), limit, offset",
 	  "{\"items\":[...]}, newest change first; \"truncated\":true and "
-	  "X-Search-Truncated when it was cut by time", 200 },
+	  "X-Search-Truncated when it was cut by time", 200, PLACE_ITEM_SEARCH },
 };
 const size_t routes_n = COUNT(routes);
 
@@ -195,28 +200,16 @@ api_add_routes_markdown(struct buf *b)
 }
 
 static void
-add_text(struct buf *b, const char *key, const char *text)
-{
-	json_add_key(b, key);
-	json_add_str(b, str_of(text));
-}
-
-static void
 add_parameters(struct buf *b, const struct route *r)
 {
 	struct str rest = str_of(r->path), part;
-	size_t n = 0;
 
-	json_add_key(b, "parameters");
-	buf_lit(b, "[");
-	while (str_next(&rest, '/', &part)) {
-		if (part.n == 0 || part.p[0] != '{')
-			continue;
-		buf_add_fmt(b, "%s{\"name\":\"%.*s\",\"in\":\"path\","
-		    "\"required\":true,\"schema\":{\"type\":\"string\"}}",
-		    n++ > 0 ? "," : "", (int)part.n - 2, part.p + 1);
-	}
-	buf_lit(b, "]");
+	json_add_fmt(b, ",'parameters':[");
+	while (str_next(&rest, '/', &part))
+		if (part.n > 0 && part.p[0] == '{')
+			json_add_fmt(b, ",{'name':%.*s,'in':'path','required':true,"
+			    "'schema':{'type':'string'}}", (int)part.n - 2, part.p + 1);
+	buf_add_char(b, ']');
 }
 
 static void
@@ -226,75 +219,57 @@ add_operation(struct buf *b, const struct route *r)
 	    r->flags & ROUTE_TEXT ? "text/plain" :
 	    r->flags & ROUTE_PAGE ? "text/html" : "application/json";
 
-	buf_lit(b, "{");
-	add_text(b, "summary", r->summary);
+	json_add_comma(b);
+	buf_add_char(b, '"');
+	for (const char *m = r->method; *m != '\0'; m++)
+		buf_add_char(b, (char)(*m + 32));
+	json_add_fmt(b, "':{'summary':%s", r->summary);
 	if (r->request != NULL)
-		add_text(b, "description", r->request);
+		json_add_fmt(b, ",'description':%s", r->request);
 	add_parameters(b, r);
-	if (r->flags & ROUTE_BODY) {
-		json_add_key(b, "requestBody");
-		buf_lit(b, "{\"content\":{\"application/json\":"
-		    "{\"schema\":{\"type\":\"object\"}}}}");
-	}
-	if (r->flags & ROUTE_OPEN) {
-		json_add_key(b, "security");
-		buf_lit(b, "[]");
-	}
-	json_add_key(b, "responses");
-	buf_add_fmt(b, "{\"%d\":{", r->status);
-	add_text(b, "description", r->response);
-	if (r->status == 200) {
-		json_add_key(b, "content");
-		buf_add_fmt(b, "{\"%s\":{}}", type);
-	}
-	buf_lit(b, "},\"default\":{\"$ref\":\"#/components/responses/Error\"}}}");
+	if (r->flags & ROUTE_BODY)
+		json_add_fmt(b, ",'requestBody':{'content':{'application/json':"
+		    "{'schema':{'type':'object'}}}}");
+	if (r->flags & ROUTE_OPEN)
+		json_add_fmt(b, ",'security':[]");
+	json_add_fmt(b, ",'responses':{'%d':{'description':%s", r->status, r->response);
+	if (r->status == 200)
+		json_add_fmt(b, ",'content':{%s:{}}", type);
+	json_add_fmt(b, "},'default':{'$ref':'#/components/responses/Error'}}}");
 }
 
 /* Rows of one path stand together in the document, wherever they stand in
- * the table. */
+ * the table: with the first of them. */
 static bool
-path_was_before(size_t at)
+is_first(const struct route *r)
 {
-	for (size_t i = 0; i < at; i++) {
-		if (str_eq(str_of(routes[i].path), str_of(routes[at].path)))
-			return true;
-	}
-	return false;
-}
+	const struct route *first = routes;
 
-static void
-add_lower(struct buf *b, const char *method)
-{
-	for (; *method != '\0'; method++)
-		buf_add_char(b, (char)(*method + 32));
+	while (!str_eq(str_of(first->path), str_of(r->path)))
+		first++;
+	return first == r;
 }
 
 void
 api_add_openapi(struct buf *b)
 {
-	buf_lit(b, "{\"openapi\":\"3.1.0\",\"info\":{\"title\":\"Cohort\","
-	    "\"version\":\"" COHORT_VERSION "\"},\"paths\":{");
-	for (size_t i = 0; i < routes_n; i++) {
-		if (path_was_before(i))
+	const struct route *end = routes + routes_n;
+
+	json_add_fmt(b, "{'openapi':'3.1.0','info':{'title':'Cohort','version':'"
+	    COHORT_VERSION "'},'paths':{");
+	for (const struct route *r = routes; r < end; r++) {
+		if (!is_first(r))
 			continue;
-		json_add_key(b, routes[i].path);
-		buf_lit(b, "{");
-		for (size_t j = i; j < routes_n; j++) {
-			if (!str_eq(str_of(routes[i].path), str_of(routes[j].path)))
-				continue;
-			if (j > i)
-				buf_lit(b, ",");
-			buf_lit(b, "\"");
-			add_lower(b, routes[j].method);
-			buf_lit(b, "\":");
-			add_operation(b, &routes[j]);
-		}
-		buf_lit(b, "}");
+		json_add_fmt(b, ",%s:{", r->path);
+		for (const struct route *same = r; same < end; same++)
+			if (str_eq(str_of(same->path), str_of(r->path)))
+				add_operation(b, same);
+		buf_add_char(b, '}');
 	}
-	buf_lit(b, "},\"security\":[{\"bearer\":[]},{\"key\":[]}],\"components\":{"
-	    "\"securitySchemes\":{\"bearer\":{\"type\":\"http\",\"scheme\":\"bearer\","
-	    "\"bearerFormat\":\"JWT\"},\"key\":{\"type\":\"apiKey\",\"in\":\"header\","
-	    "\"name\":\"x-api-key\"}},\"responses\":{\"Error\":{\"description\":"
-	    "\"An error\",\"content\":{\"application/json\":{\"schema\":{\"type\":"
-	    "\"object\",\"properties\":{\"detail\":{\"type\":\"string\"}}}}}}}}}");
+	json_add_fmt(b, "},'security':[{'bearer':[]},{'key':[]}],'components':{"
+	    "'securitySchemes':{'bearer':{'type':'http','scheme':'bearer',"
+	    "'bearerFormat':'JWT'},'key':{'type':'apiKey','in':'header',"
+	    "'name':'x-api-key'}},'responses':{'Error':{'description':"
+	    "'An error','content':{'application/json':{'schema':{'type':"
+	    "'object','properties':{'detail':{'type':'string'}}}}}}}}}");
 }

@@ -8,19 +8,19 @@
  */
 #include "api/api_priv.h"
 
-#include <string.h>
-
-#include "api/fields.h"
-#include "api/params.h"
+#include <stdio.h>
 
 #define LIST_DEFAULT 10
+#define MODES_MAX    64
 #define ALL_MODES                                                             \
 	(MODE_VALUES | MODE_UPDATES | MODE_MESSAGES_TUPLE | MODE_MESSAGES)
 
-static const char *const if_not_exists_words[] = { "reject", "create", NULL };
-static const char *const on_disconnect_words[] = { "continue", "cancel", NULL };
-static const char *const durability_words[] = { "async", "sync", "exit", NULL };
-static const char *const action_words[] = { "interrupt", NULL };
+/* A run without a thread: its route names none. */
+static bool
+is_stateless(const struct call *c)
+{
+	return str_starts(str_of(c->route->path), S("/runs"));
+}
 
 /* ---- reading a run's body ------------------------------------------------ */
 
@@ -29,91 +29,114 @@ struct run_ask {
 	bool cancel_on_gone;
 };
 
-static int
-read_assistant_id(struct call *c, jnode body, struct store_assistant *out)
+void
+modes_read(struct call *c, struct words list, unsigned *modes, struct buf *json)
 {
-	struct str id;
+	static const struct str fallback = { "values", 6 };
+
+	if (list.n == 0)
+		list = (struct words){ &fallback, 1 };
+	*modes = 0;
+	buf_add_char(json, '[');
+	for (size_t n = 0; n < list.n && c->in->rc == OK; n++) {
+		struct str word = list.at[n];
+		char place[64] = "stream_mode";
+		int i = -1;
+
+		if (list.n > 1)
+			snprintf(place, sizeof place, "stream_mode[%zu]", n);
+		/* `custom` is accepted without effect; see absent.c. */
+		if (!str_eq(word, S("custom")))
+			i = words_index(c, place, stream_mode_names, word);
+		if (i >= 0 && (*modes & 1u << i))
+			continue;
+		json_add_fmt(json, ",%.*s", FMT(word));
+		*modes |= i >= 0 ? 1u << i : 0;
+	}
+	buf_add_char(json, ']');
+}
+
+void
+modes_read_body(struct call *c, unsigned *modes, struct buf *json)
+{
+	jnode n = fields_any(c->in, "stream_mode");
+	struct str word = json_str(n);
+	struct words list = { &word, 1 };
+
+	if (!json_is_string(n))
+		list = words_read(c, "stream_mode", n, MODES_MAX);
+	modes_read(c, list, modes, json);
+}
+
+static void
+read_modes(struct call *c, struct run_request *q)
+{
+	struct buf json = BUF(KB);
+
+	modes_read_body(c, &q->modes, &json);
+	q->modes_json = arena_str(&c->r->arena, buf_str(&json));
+	buf_release(&json);
+}
+
+static void
+read_assistant(struct call *c, struct store_assistant *out)
+{
+	struct str id = STR_NONE;
 	int rc;
 
-	rc = json_get_str(body, "assistant_id", "assistant_id", STR_NONE,
-	    LIMIT_NAME_BYTES, &id, &c->err);
-	if (rc < 0)
-		return rc;
+	fields_str(c->in, "assistant_id", LIMIT_NAME_BYTES, &id);
 	if (id.n == 0)
-		return err_set(&c->err, ERR_INVALID,
-		    "assistant_id: expected an assistant's or a graph's id, "
-		    "got nothing");
+		fields_fail(c->in, "assistant_id", ERR_INVALID,
+		    "expected an assistant's or a graph's id, got nothing");
+	if (c->in->rc != OK)
+		return;
 	rc = assistant_find(c, id, out);
 	if (rc == ERR_NOTFOUND)
-		return err_set(&c->err, rc, "No assistant found for \"%.*s\". "
+		c->in->rc = err_set(&c->err, rc, "No assistant found for \"%.*s\". "
 		    "Make sure the assistant ID is for a valid assistant or a "
 		    "valid graph ID.", FMT(id));
-	if (rc < 0)
-		err_set(&c->err, rc, "assistant: %s", rc_text(rc));
-	return rc;
+	else if (rc < 0)
+		fields_fail(c->in, "assistant_id", rc, "%s", rc_text(rc));
 }
 
 /* Objects that end up in rows.  A body that is small has no large ones. */
-static int
-read_objects(struct call *c, jnode body, struct run_request *q)
+static void
+read_objects(struct call *c, struct run_request *q)
 {
 	struct { const char *name; jnode *to; } objects[] = {
 		{ "config", &q->config }, { "context", &q->context },
 		{ "metadata", &q->metadata }, { "input", &q->input },
 	};
-	struct str text;
-	int rc = OK;
 
-	for (size_t i = 0; rc == OK && i < COUNT(objects); i++) {
-		rc = json_get_object(body, objects[i].name, objects[i].name,
-		    objects[i].to, &c->err);
-		if (rc == OK && objects[i].to != &q->input &&
-		    c->r->body.n > LIMIT_METADATA_BYTES)
-			rc = call_text(c, *objects[i].to, objects[i].name,
-			    STR_NONE, LIMIT_METADATA_BYTES, &text);
+	for (size_t i = 0; i < COUNT(objects); i++) {
+		struct fields object;
+		struct str text;
+
+		fields_object(c->in, objects[i].name, &object);
+		*objects[i].to = object.node;
+		if (objects[i].to != &q->input && c->r->body.n > LIMIT_METADATA_BYTES)
+			call_read_json(c, objects[i].name, object.node,
+			    LIMIT_METADATA_BYTES, &text);
 	}
-	return rc;
-}
-
-static int
-read_modes(struct call *c, jnode body, struct run_request *q)
-{
-	struct buf json = BUF(KB);
-	int rc;
-
-	rc = modes_parse_json(json_get(body, S("stream_mode")), &q->modes, &json,
-	    &c->err);
-	if (rc == OK)
-		q->modes_json = arena_str(&c->r->arena, buf_str(&json));
-	buf_release(&json);
-	return rc;
 }
 
 /* The fields that choose among words. */
-static int
-read_choices(struct call *c, jnode body, struct run_ask *ask)
+static void
+read_choices(struct call *c, struct run_ask *ask)
 {
+	static const char *const creates[] = { "reject", "create", NULL };
+	static const char *const disconnects[] = { "continue", "cancel", NULL };
+	static const char *const durabilities[] = { "async", "sync", "exit", NULL };
 	int multitask = 0, if_not_exists = 0, on_disconnect = 0, durability = 0;
-	const struct {
-		const char *name;
-		const char *const *words;
-		int *to;
-	} choices[] = {
-		{ "multitask_strategy", multitask_names, &multitask },
-		{ "if_not_exists", if_not_exists_words, &if_not_exists },
-		{ "on_disconnect", on_disconnect_words, &on_disconnect },
-		{ "durability", durability_words, &durability },
-	};
-	int rc = OK;
 
-	for (size_t i = 0; rc == OK && i < COUNT(choices); i++)
-		rc = json_get_enum(body, choices[i].name, choices[i].name,
-		    choices[i].words, 0, choices[i].to, &c->err);
+	fields_enum(c->in, "multitask_strategy", multitask_names, &multitask);
+	fields_enum(c->in, "if_not_exists", creates, &if_not_exists);
+	fields_enum(c->in, "on_disconnect", disconnects, &on_disconnect);
+	fields_enum(c->in, "durability", durabilities, &durability);
 	ask->q.multitask = (enum multitask)multitask;
 	ask->q.create_thread = if_not_exists == 1;
 	ask->q.durability = (enum durability)durability;
 	ask->cancel_on_gone = on_disconnect == 1;
-	return rc;
 }
 
 static void
@@ -122,7 +145,7 @@ read_headers(struct call *c, struct run_request *q)
 	struct buf *b = &c->api->scratch;
 
 	buf_clear(b);
-	headers_add_json(b, c->r);
+	header_add_json(b, c->r);
 	q->headers_json = arena_str(&c->r->arena, buf_str(b));
 }
 
@@ -149,71 +172,60 @@ call_note_settings(struct call *c, jnode config, jnode context)
 		}
 	}
 	if (!lines.failed)
-		c->warning = arena_str(&c->r->arena, buf_str(&lines));
+		c->lines = arena_str(&c->r->arena, buf_str(&lines));
 	buf_release(&lines);
 }
 
-/* Is id the state the thread would go on from?  The thread must be idle, or
- * that state could be another by the time the run begins. */
-static bool
-is_latest(struct call *c, const struct uuid *id)
+/* The latest state of the thread, if it is idle: else the state could be
+ * another by the time a run begins. */
+static int
+find_latest(struct call *c, struct store_checkpoint *out)
 {
-	struct store_checkpoint latest;
 	struct store_thread t;
+	int rc = thread_find(c, &t);
 
-	return store_thread_get(c->api->reader, c->owner, &c->thread_id,
-	    &c->r->arena, &t) == OK && t.status != THREAD_BUSY &&
-	    store_checkpoint_get(c->api->reader, c->owner, t.seq, 0,
-	    &c->r->arena, &latest) == OK && uuid_eq(&latest.id, id);
+	if (rc == OK && t.status == THREAD_BUSY)
+		return ERR_BUSY;
+	return rc < 0 ? rc : store_checkpoint_get(c->api->reader, c->owner, t.seq, 0,
+	    &c->r->arena, out);
 }
 
-/* A checkpoint's id at key of n; absent or null is none. */
-static int
-check_checkpoint_id(struct call *c, jnode n, const char *path)
+/* A checkpoint's id in f; absent or null is none. */
+static void
+check_checkpoint_id(struct call *c, struct fields *f)
 {
-	jnode text = json_get(n, S("checkpoint_id"));
+	jnode n = json_get(f->node, S("checkpoint_id"));
+	struct store_checkpoint latest;
 	struct uuid id;
 
-	if (json_is_null(text) ||
-	    (json_is_string(text) && json_str(text).n == 0))
-		return OK;
-	if (!json_is_string(text) || !uuid_parse(json_str(text), &id))
-		return err_set(&c->err, ERR_INVALID,
-		    "%scheckpoint_id: expected a checkpoint's id, got %s", path,
-		    json_is_string(text) ? "a string that is none" :
-		    json_kind(text));
-	if (!is_latest(c, &id))
-		return err_set(&c->err, ERR_INVALID, "%scheckpoint_id: a run can "
-		    "start from the latest state of an idle thread only; leave "
-		    "it out", path);
-	return OK;
+	if (f->rc != OK || json_is_null(n) || (json_is_string(n) && json_str(n).n == 0))
+		return;
+	if (!json_is_string(n) || !uuid_parse(json_str(n), &id))
+		fields_fail(f, "checkpoint_id", ERR_INVALID,
+		    "expected a checkpoint's id, got %s",
+		    json_is_string(n) ? "another string" : json_kind(n));
+	else if (find_latest(c, &latest) != OK || !uuid_eq(&latest.id, &id))
+		fields_fail(f, "checkpoint_id", ERR_INVALID, "a run can start from the "
+		    "latest state of an idle thread only; leave it out");
 }
 
 /* useStream names the state it shows with every message it sends. */
-static int
-check_checkpoint(struct call *c, jnode body)
+static void
+check_checkpoint(struct call *c)
 {
-	jnode checkpoint, configurable = json_get(json_get(body, S("config")),
-	    S("configurable"));
-	struct str ns;
-	int rc;
+	struct fields checkpoint, config, configurable;
+	struct str ns = STR_NONE;
 
-	rc = json_get_object(body, "checkpoint", "checkpoint", &checkpoint,
-	    &c->err);
-	if (rc == OK)
-		rc = json_get_str(checkpoint, "checkpoint_ns",
-		    "checkpoint.checkpoint_ns", STR_NONE, LIMIT_NAME_BYTES, &ns,
-		    &c->err);
-	if (rc == OK && ns.n > 0)
-		rc = err_set(&c->err, ERR_INVALID, "checkpoint.checkpoint_ns: "
+	fields_object(c->in, "checkpoint", &checkpoint);
+	fields_str(&checkpoint, "checkpoint_ns", LIMIT_NAME_BYTES, &ns);
+	if (ns.n > 0)
+		fields_fail(&checkpoint, "checkpoint_ns", ERR_INVALID,
 		    "expected \"\"; there are no subgraphs");
-	if (rc == OK)
-		rc = check_checkpoint_id(c, checkpoint, "checkpoint.");
-	if (rc == OK)
-		rc = check_checkpoint_id(c, body, "");
-	if (rc == OK)
-		rc = check_checkpoint_id(c, configurable, "config.configurable.");
-	return rc;
+	check_checkpoint_id(c, &checkpoint);
+	check_checkpoint_id(c, c->in);
+	fields_object(c->in, "config", &config);
+	fields_object(&config, "configurable", &configurable);
+	check_checkpoint_id(c, &configurable);
 }
 
 /* Can a run without input continue this thread?  A busy thread counts as
@@ -223,88 +235,55 @@ thread_goes_on(struct call *c, const struct run_request *q)
 {
 	struct store_checkpoint latest;
 	struct store_thread t;
-	int rc;
 
-	rc = store_thread_get(c->api->reader, c->owner, &c->thread_id,
-	    &c->r->arena, &t);
-	if (rc != OK)
+	if (thread_find(c, &t) != OK)
 		return !q->create_thread;
-	return t.status != THREAD_BUSY &&
-	    store_checkpoint_get(c->api->reader, c->owner, t.seq, 0,
-	    &c->r->arena, &latest) == OK && latest.next.n > 0;
+	return find_latest(c, &latest) == OK && latest.next.n > 0;
 }
 
 /* Python's SDK omits None, so a request to continue a thread has no `input`;
  * elsewhere a missing `input` is a mistake. */
-static int
-check_input(struct call *c, jnode body, const struct run_request *q)
+static void
+check_input(struct call *c, const struct run_request *q)
 {
+	jnode body = c->in->node;
+
 	if (!json_is_null(json_get(body, S("inputs"))))
-		return err_set(&c->err, ERR_INVALID,
-		    "inputs: not known here; did you mean \"input\"?");
-	if (json_get(body, S("input")) != NULL ||
-	    (!q->stateless && thread_goes_on(c, q)))
-		return OK;
-	return err_set(&c->err, ERR_INVALID, "input: expected an object, got "
-	    "nothing; a run begins with {\"messages\": [...]}%s", q->stateless ? "" :
-	    ", and null goes on from where its thread stopped");
+		fields_fail(c->in, "inputs", ERR_INVALID,
+		    "not known here; did you mean \"input\"?");
+	if (c->in->rc == OK && json_get(body, S("input")) == NULL &&
+	    (q->stateless || !thread_goes_on(c, q)))
+		fields_fail(c->in, "input", ERR_INVALID, "expected an object, got "
+		    "nothing; a run begins with {\"messages\": [...]}%s",
+		    q->stateless ? "" :
+		    ", and null goes on from where its thread stopped");
 }
 
 static int
-read_run(struct call *c, bool stateless, struct run_ask *ask)
+read_run(struct call *c, struct run_ask *ask)
 {
 	struct run_request *q = &ask->q;
-	jnode body = c->in->node;
-	jnode completion = json_get(body, S("on_completion"));
 	bool subgraphs;                      /* there are none, asked for or not */
-	int rc;
 
 	*ask = (struct run_ask){ .q = { .owner = c->owner,
-	    .subject = c->who.subject, .stateless = stateless,
+	    .subject = c->who.subject, .stateless = is_stateless(c),
 	    .thread_id = c->thread_id } };
-	q->keep = stateless && json_is_string(completion) &&
-	    str_eq(json_str(completion), S("keep"));
-	rc = field_check(body, FIELD_RUN, &c->err);
-	if (rc == OK)
-		rc = read_objects(c, body, q);
-	if (rc == OK)
-		rc = check_checkpoint(c, body);
-	if (rc == OK)
-		rc = read_modes(c, body, q);
-	if (rc == OK)
-		rc = read_choices(c, body, ask);
-	if (rc == OK)
-		rc = json_get_bool(body, "stream_resumable", "stream_resumable",
-		    false, &q->resumable, &c->err);
-	if (rc == OK)
-		rc = json_get_bool(body, "stream_subgraphs", "stream_subgraphs",
-		    false, &subgraphs, &c->err);
-	if (rc == OK)
-		rc = read_assistant_id(c, body, &q->assistant);
-	if (rc == OK)
-		rc = check_input(c, body, q);
-	if (rc == OK)
-		read_headers(c, q);
-	if (rc == OK)
-		call_note_settings(c, q->config, q->context);
-	return rc;
+	q->keep = q->stateless && str_eq(S("keep"),
+	    json_str(json_get(c->in->node, S("on_completion"))));
+	read_objects(c, q);
+	check_checkpoint(c);
+	read_modes(c, q);
+	read_choices(c, ask);
+	fields_bool(c->in, "stream_resumable", &q->resumable);
+	fields_bool(c->in, "stream_subgraphs", &subgraphs);
+	read_assistant(c, &q->assistant);
+	check_input(c, q);
+	read_headers(c, q);
+	call_note_settings(c, q->config, q->context);
+	return c->in->rc;
 }
 
 /* ---- starting ------------------------------------------------------------ */
-
-void
-call_run_failed(struct call *c, int rc, const struct err *e)
-{
-	struct err none = { 0 };
-
-	if (rc == ERR_NOTFOUND)
-		call_fail(c, rc, &none);
-	else if (rc == ERR_CONFLICT)
-		call_error(c, rc, "Thread is already running a task. Wait for it "
-		    "to finish or choose a different multitask strategy.");
-	else
-		call_fail(c, rc, e);
-}
 
 static void
 run_created(void *ctx, int rc, const struct store_run *run, const struct err *e)
@@ -312,77 +291,32 @@ run_created(void *ctx, int rc, const struct store_run *run, const struct err *e)
 	struct call *c = ctx;
 
 	if (rc < 0) {
-		call_run_failed(c, rc, e);
+		call_fail(c, rc, e);
 		return;
 	}
-	run_add_json(call_out(c), run);
+	members_add(call_out(c), run_members, MEMBERS_ALL, run);
 	call_finish(c, call_json(c, call_location(c, &run->thread_id, &run->id, NULL)));
 }
 
-static int
-start_background(struct call *c, bool stateless)
+int
+run_start_handler(struct call *c)
 {
+	enum watch_kind kind = (enum watch_kind)c->route->arg;
 	struct run_ask ask;
-	int rc = read_run(c, stateless, &ask);
+	int rc = read_run(c, &ask);
 
-	return rc < 0 ? rc :
-	    run_start(c->api->runs, &ask.q, NULL, run_created, c, &c->err);
-}
-
-static int
-start_watched(struct call *c, bool stateless, enum watch_kind kind)
-{
-	struct run_ask ask;
-	int rc = OK;
-
-	if (kind == WATCH_STREAM)
-		rc = field_check_query(c->r, FIELD_STREAM, &c->err);
-	if (rc == OK)
-		rc = read_run(c, stateless, &ask);
-	return rc < 0 ? rc : watch_start(c, kind, &ask.q, ask.cancel_on_gone);
-}
-
-int
-run_create_handler(struct call *c)
-{
-	return start_background(c, false);
-}
-
-int
-run_wait_handler(struct call *c)
-{
-	return start_watched(c, false, WATCH_WAIT);
-}
-
-int
-run_stream_handler(struct call *c)
-{
-	return start_watched(c, false, WATCH_STREAM);
-}
-
-int
-stateless_create(struct call *c)
-{
-	return start_background(c, true);
-}
-
-int
-stateless_wait(struct call *c)
-{
-	return start_watched(c, true, WATCH_WAIT);
-}
-
-int
-stateless_stream(struct call *c)
-{
-	return start_watched(c, true, WATCH_STREAM);
+	if (rc < 0)
+		return rc;
+	if (kind != WATCH_NONE)
+		return watch_start(c, kind, &ask.q, ask.cancel_on_gone);
+	return run_start(c->api->runs, &ask.q, NULL, run_created, c, &c->err);
 }
 
 /* ---- runs that exist ----------------------------------------------------- */
 
 /* The run of the path, on the thread of the path. */
 static int
-run_look(struct call *c, struct store_run *out)
+run_find(struct call *c, struct store_run *out)
 {
 	int rc = store_run_get(c->api->reader, c->owner, &c->run_id, &c->r->arena,
 	    out);
@@ -395,12 +329,9 @@ int
 run_get_handler(struct call *c)
 {
 	struct store_run run;
-	int rc = run_look(c, &run);
+	int rc = run_find(c, &run);
 
-	if (rc < 0)
-		return rc;
-	run_add_json(call_out(c), &run);
-	return call_json(c, STR_NONE);
+	return rc < 0 ? rc : call_object(c, run_members, &run);
 }
 
 int
@@ -411,117 +342,30 @@ run_delete_handler(struct call *c)
 	return call_submit(c, STORE_RUN_DELETE, NULL);
 }
 
-/* Cuts the objects of the array in `out` down to the selected members. */
-static int
-select_members(struct call *c, const struct str *select, size_t n)
-{
-	struct buf *from = &c->api->scratch, *to = &c->api->out, swap;
-	struct json_doc doc;
-	struct json_iter rows;
-	size_t row = 0;
-	int rc;
-
-	swap = *from;
-	*from = *to;
-	*to = swap;
-	buf_clear(to);
-	rc = json_parse(&doc, buf_str(from), &c->err);
-	rows = json_each(doc.root);
-	buf_lit(to, "[");
-	while (rc == OK && json_next(&rows)) {
-		struct json_iter it = json_each(rows.value);
-		size_t members = 0;
-
-		buf_add(to, row++ > 0 ? S(",{") : S("{"));
-		while (json_next(&it)) {
-			struct str key = json_str(it.key);
-			size_t i = 0;
-
-			while (i < n && !str_eq(select[i], key))
-				i++;
-			if (i == n)
-				continue;
-			buf_add(to, members++ > 0 ? S(",") : STR_NONE);
-			json_add_str(to, key);
-			buf_lit(to, ":");
-			json_add_node(to, it.value);
-		}
-		buf_lit(to, "}");
-	}
-	buf_lit(to, "]");
-	json_release(&doc);
-	return rc;
-}
-
 static int
 runs_found(struct call *c)
 {
 	const struct store_run_list *op = &c->op.run_list;
-	struct str *select;
-	struct buf *b;
-	size_t n;
-	int rc;
 
-	if (!call_has_room(c))
-		return OK;
-	b = call_out(c);
-	buf_lit(b, "[");
-	for (size_t i = 0; i < op->runs_n; i++) {
-		if (i > 0)
-			buf_lit(b, ",");
-		run_add_json(b, &op->runs[i]);
-	}
-	buf_lit(b, "]");
-	rc = param_list(c->r, "select", &select, &n, &c->err);
-	if (rc == OK && n > 0 && !b->failed)
-		rc = select_members(c, select, n);
-	return rc < 0 ? rc : call_json(c, STR_NONE);
-}
-
-/* The last two are known, and in no run of ours. */
-static const char *const run_members[] = {
-	"run_id", "thread_id", "assistant_id", "metadata", "status", "kwargs",
-	"multitask_strategy", "created_at", "updated_at", "cancel_reason",
-	"langsmith_session_name", NULL
-};
-
-static int
-check_select(struct call *c)
-{
-	struct str *select;
-	size_t n;
-	int rc = param_list(c->r, "select", &select, &n, &c->err);
-
-	for (size_t i = 0; rc == OK && i < n; i++)
-		if (word_index(run_members, select[i]) < 0)
-			rc = word_error(&c->err, "select", run_members, select[i]);
-	return rc;
+	return call_list(c, run_members, op->runs, sizeof *op->runs, op->runs_n,
+	    STR_NONE);
 }
 
 int
 run_list_handler(struct call *c)
 {
 	struct store_run_list *op = &c->op.run_list;
-	struct str status = param_str(c->r, "status");
 	struct store_thread t;
 	int rc;
 
-	*op = (struct store_run_list){ .status = -1 };
-	rc = param_int(c->r, "limit", LIST_DEFAULT, 1, LIMIT_PAGE_ROWS,
-	    &op->limit, &c->err);
+	*op = (struct store_run_list){ .status = -1, .limit = LIST_DEFAULT };
+	param_int(c, "limit", 1, LIMIT_PAGE_ROWS, &op->limit);
+	param_int(c, "offset", 0, INT32_MAX, &op->offset);
+	param_word(c, "status", run_status_names, &op->status);
+	c->select = members_select(c, run_members, param_list(c, "select"));
+	rc = c->in->rc;
 	if (rc == OK)
-		rc = param_int(c->r, "offset", 0, 0, INT32_MAX, &op->offset,
-		    &c->err);
-	if (rc == OK && status.n > 0) {
-		op->status = word_index(run_status_names, status);
-		if (op->status < 0)
-			rc = word_error(&c->err, "status", run_status_names, status);
-	}
-	if (rc == OK)
-		rc = check_select(c);
-	if (rc < 0)
-		return rc;
-	rc = thread_find(c, &t);
+		rc = thread_find(c, &t);
 	if (rc < 0)
 		return rc;
 	op->thread_seq = t.seq;
@@ -530,92 +374,42 @@ run_list_handler(struct call *c)
 
 /* ---- joining ------------------------------------------------------------- */
 
-static int
-read_cancel_on_gone(struct call *c, bool *out)
+/* Of a stream: the modes of the query, or all modes of the run. */
+static void
+read_join(struct call *c, unsigned *modes, int64_t *after)
 {
-	return param_bool(c->r, "cancel_on_disconnect", false, out, &c->err);
+	struct words list = param_list(c, "stream_mode");
+	struct buf json = BUF(KB);
+
+	header_event_id(c, after);
+	*modes = ALL_MODES;
+	if (list.n > 0)
+		modes_read(c, list, modes, &json);
+	buf_release(&json);
 }
 
+/* A stateless run has no row; if there is no such run either, a stream says
+ * so. */
 int
 run_join_handler(struct call *c)
 {
+	enum watch_kind kind = (enum watch_kind)c->route->arg;
+	int64_t after = INT64_MAX;
+	bool cancel = false;
 	struct store_run run;
-	bool cancel;
-	int rc = read_cancel_on_gone(c, &cancel);
-
-	if (rc == OK)
-		rc = run_look(c, &run);
-	if (rc == OK)
-		watch_join(c, WATCH_JOIN, true, 0, INT64_MAX, cancel);
-	return rc;
-}
-
-int
-stateless_join(struct call *c)
-{
-	bool cancel;
-	int rc = read_cancel_on_gone(c, &cancel);
-
-	if (rc == OK)
-		watch_join(c, WATCH_JOIN, false, 0, INT64_MAX, cancel);
-	return rc;
-}
-
-/* What a join of a stream asks for.  Modes: those of the query, or all modes
- * of the run. */
-struct join_ask {
-	unsigned modes;
-	int64_t after;
-	bool cancel;
-};
-
-static int
-read_join(struct call *c, struct join_ask *ask)
-{
-	struct buf json = BUF(KB);
-	struct str *words;
-	size_t n;
+	unsigned modes = 0;
 	int rc;
 
-	*ask = (struct join_ask){ .modes = ALL_MODES };
-	rc = param_bool(c->r, "cancel_on_disconnect", false, &ask->cancel, &c->err);
-	if (rc == OK)
-		rc = field_check_query(c->r, FIELD_JOIN, &c->err);
-	if (rc == OK)
-		rc = last_event_id(c->r, INT64_MAX, &ask->after, &c->err);
-	if (rc == OK)
-		rc = param_list(c->r, "stream_mode", &words, &n, &c->err);
-	if (rc == OK && n > 0)
-		rc = modes_parse(words, n, &ask->modes, &json, &c->err);
-	buf_release(&json);
-	return rc;
-}
-
-/* A stateless run has no row; if there is no such run either, the stream says
- * so. */
-int
-run_join_stream_handler(struct call *c)
-{
-	struct join_ask ask;
-	struct store_run run;
-	int rc = read_join(c, &ask);
-
-	if (rc == OK)
-		watch_join(c, WATCH_JOIN_STREAM, run_look(c, &run) == OK, ask.modes,
-		    ask.after, ask.cancel);
-	return rc;
-}
-
-int
-stateless_join_stream(struct call *c)
-{
-	struct join_ask ask;
-	int rc = read_join(c, &ask);
-
-	if (rc == OK)
-		watch_join(c, WATCH_JOIN_STREAM, false, ask.modes, ask.after,
-		    ask.cancel);
-	return rc;
+	param_bool(c, "cancel_on_disconnect", &cancel);
+	if (kind == WATCH_JOIN_STREAM)
+		read_join(c, &modes, &after);
+	if (c->in->rc < 0)
+		return c->in->rc;
+	rc = is_stateless(c) ? ERR_NOTFOUND : run_find(c, &run);
+	if (rc < 0 && kind == WATCH_JOIN && !is_stateless(c))
+		return rc;
+	watch_join(c, kind, rc == OK, modes, after, cancel);
+	return OK;
 }
 
 /* ---- cancelling ---------------------------------------------------------- */
@@ -624,37 +418,30 @@ static void
 run_cancelled(void *ctx, int rc)
 {
 	struct call *c = ctx;
-	bool wait = false;
-	struct err ignored;
 
-	if (rc == ERR_NOTFOUND)
-		call_error(c, rc, "Run not found");
-	else if (rc < 0)
+	if (rc < 0)
 		call_error(c, rc, "cancel: %s", rc_text(rc));
-	else if (param_bool(c->r, "wait", false, &wait, &ignored) == OK && wait)
-		call_empty(c, 204);
 	else
-		call_empty(c, 202);
+		call_empty(c, c->status);
 }
 
 int
 run_cancel_handler(struct call *c)
 {
-	struct str action = param_str(c->r, "action");
+	static const char *const actions[] = { "interrupt", NULL };
 	struct store_run run;
-	bool wait;
-	int rc;
+	bool wait = false;
+	int action, rc;
 
-	rc = param_bool(c->r, "wait", false, &wait, &c->err);
-	if (rc == OK && action.n > 0)
-		rc = field_check_word("action", FIELD_CANCEL, action, &c->err);
-	if (rc == OK && action.n > 0 && word_index(action_words, action) < 0)
-		rc = word_error(&c->err, "action", action_words, action);
+	param_bool(c, "wait", &wait);
+	param_word(c, "action", actions, &action);
+	rc = c->in->rc;
+	if (rc == OK)
+		rc = run_find(c, &run);
 	if (rc < 0)
 		return rc;
-	rc = run_look(c, &run);
-	if (rc == OK)
-		run_cancel(c->api->runs, c->owner, &c->thread_id, &c->run_id, wait,
-		    run_cancelled, c);
-	return rc;
+	c->status = wait ? 204 : 202;
+	run_cancel(c->api->runs, c->owner, &c->thread_id, &c->run_id, wait,
+	    run_cancelled, c);
+	return OK;
 }

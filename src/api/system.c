@@ -4,27 +4,27 @@
  * SPDX-License-Identifier: MIT
  */
 #include "api/api_priv.h"
-#include "api/params.h"
 
 int
 system_ok(struct call *c)
 {
-	bool check;
+	bool check = false;
 	int rc;
 
-	rc = param_bool(c->r, "check_db", false, &check, &c->err);
+	param_bool(c, "check_db", &check);
+	rc = c->in->rc;
 	if (rc == OK && check)
 		rc = store_check(c->api->shared->o.store, &c->err);
 	if (rc < 0)
 		return rc;
-	buf_lit(call_out(c), "{\"ok\":true}");
+	json_add_fmt(call_out(c), "{'ok':true}");
 	return call_json(c, STR_NONE);
 }
 
 int
 system_health(struct call *c)
 {
-	buf_lit(call_out(c), "{\"status\":\"ok\"}");
+	json_add_fmt(call_out(c), "{'status':'ok'}");
 	return call_json(c, STR_NONE);
 }
 
@@ -32,17 +32,12 @@ int
 system_info(struct call *c)
 {
 	const struct api_options *o = &c->api->shared->o;
-	struct buf *b = call_out(c);
 
-	buf_lit(b, "{\"name\":\"cohort\",\"version\":\"" COHORT_VERSION "\","
-	    "\"context\":\"c\",\"flags\":{\"assistants\":true,\"crons\":false,"
-	    "\"langsmith\":false,\"langsmith_tracing_replicas\":false},"
-	    "\"metadata\":{");
-	buf_add_fmt(b, "\"store\":\"%s\",\"auth\":%s,\"shards\":%u,\"model\":",
-	    store_driver(o->store), auth_enabled(o->auth) ? "true" : "false",
-	    o->shards);
-	json_add_str(b, o->model);
-	buf_lit(b, "}}");
+	json_add_fmt(call_out(c), "{'name':'cohort','version':'" COHORT_VERSION "',"
+	    "'context':'c','flags':{'assistants':true,'crons':false,"
+	    "'langsmith':false,'langsmith_tracing_replicas':false},"
+	    "'metadata':{'store':%s,'auth':%hhd,'shards':%u,'model':%.*s}}",
+	    store_driver(o->store), auth_enabled(o->auth), o->shards, FMT(o->model));
 	return call_json(c, STR_NONE);
 }
 

@@ -7,9 +7,6 @@
  * SPDX-License-Identifier: MIT
  */
 #include "api/api_priv.h"
-#include "api/fields.h"
-#include "api/params.h"
-#include "base/fields.h"
 
 #define HISTORY_DEFAULT 10
 
@@ -22,7 +19,7 @@ thread_find(struct call *c, struct store_thread *out)
 	    &c->r->arena, out);
 }
 
-/* The latest state of t; its checkpoint's seq is 0 when it never ran. */
+/* The latest state of t; its checkpoint's seq is 0 when t never ran. */
 static int
 state_find(struct call *c, const struct store_thread *t,
     struct store_history_item *out)
@@ -43,66 +40,17 @@ state_find(struct call *c, const struct store_thread *t,
 	    &c->r->arena, &out->messages);
 }
 
-/* ---- showing ------------------------------------------------------------- */
-
-/* A pending task has an entry even when it asks nothing. */
-static void
-add_interrupts(struct buf *b, const struct store_thread *t,
-    const struct store_checkpoint *c)
-{
-	json_add_fmt(b, ",'interrupts':{");
-	if (c->next.n > 0 && t->status != THREAD_BUSY &&
-	    !uuid_is_zero(&c->task_id)) {
-		buf_lit(b, "\"");
-		uuid_add(b, &c->task_id);
-		buf_lit(b, "\":[]");
-	}
-	buf_lit(b, "}");
-}
-
-void
-thread_add_json(struct buf *b, const struct store_thread *t,
-    const struct store_history_item *state, unsigned select)
-{
-	buf_lit(b, "{");
-	if (select & SELECT_ID)
-		add_uuid_key(b, "thread_id", &t->id);
-	if (select & SELECT_CREATED)
-		add_time_key(b, "created_at", t->created);
-	if (select & SELECT_UPDATED)
-		add_time_key(b, "updated_at", t->updated);
-	if (select & SELECT_METADATA)
-		add_json_key(b, "metadata", t->metadata_json);
-	if (select & SELECT_STATUS)
-		add_text_key(b, "status", str_of(thread_status_names[t->status]));
-	if (select & SELECT_CONFIG)
-		add_json_key(b, "config", t->config_json);
-	if (state != NULL && (select & SELECT_VALUES)) {
-		json_add_key(b, "values");
-		values_add_json(b, state->messages, state->messages_n);
-	}
-	if (state != NULL && (select & SELECT_INTERRUPTS))
-		add_interrupts(b, t, &state->c);
-	if (t->error_json.n > 0 && (select & SELECT_ERROR))
-		add_json_key(b, "error", t->error_json);
-	buf_lit(b, "}");
-}
-
-int
+static int
 answer_thread(struct call *c, const struct store_thread *t)
 {
-	struct store_history_item state;
-	int rc = state_find(c, t, &state);
+	struct store_thread_found f = { .t = *t };
+	int rc = state_find(c, t, &f.state);
 
-	if (rc < 0)
-		return rc;
-	if (!call_has_room(c))
-		return OK;
-	thread_add_json(call_out(c), t, state.c.seq != 0 ? &state : NULL, SELECT_ALL);
-	return call_json(c, STR_NONE);
+	f.has_state = f.state.c.seq != 0;
+	return rc < 0 ? rc : call_object(c, thread_members, &f);
 }
 
-/* ---- create, get, delete ------------------------------------------------- */
+/* ---- create, get, update, delete ----------------------------------------- */
 
 /* do_nothing may have found one that has run. */
 static int
@@ -114,25 +62,14 @@ thread_created(struct call *c)
 int
 thread_create(struct call *c)
 {
-	jnode body = c->in->node;
 	struct store_thread_create *op = &c->op.thread_create;
-	struct fields f, metadata;
-	int if_exists = 0;
+	msec now = shard_wall(c->api->shard);
 
-	*op = (struct store_thread_create){ .t = { .config_json = S("{}") } };
-	fields_open(&f, body, "body", &c->err);
-	f.rc = field_check(body, FIELD_THREAD, &c->err);
-	if (f.rc == OK)
-		f.rc = call_new_id(c, body, "thread_id", &op->t.id);
-	fields_enum(&f, "if_exists", api_if_exists, &if_exists);
-	fields_object(&f, "metadata", &metadata);
-	if (f.rc == OK)
-		f.rc = call_text(c, metadata.node, "metadata", S("{}"),
-		    LIMIT_METADATA_BYTES, &op->t.metadata_json);
-	if (f.rc < 0)
-		return f.rc;
-	op->do_nothing = if_exists == 1;
-	op->t.created = op->t.updated = shard_wall(c->api->shard);
+	*op = (struct store_thread_create){ .t = { .config_json = S("{}"),
+	    .metadata_json = S("{}"), .created = now, .updated = now } };
+	call_read_id(c, "thread_id", &op->t.id);
+	op->do_nothing = call_read_do_nothing(c);
+	call_read_object(c, "metadata", LIMIT_METADATA_BYTES, &op->t.metadata_json);
 	return call_submit(c, STORE_THREAD_CREATE, thread_created);
 }
 
@@ -143,6 +80,25 @@ thread_get(struct call *c)
 	int rc = thread_find(c, &t);
 
 	return rc < 0 ? rc : answer_thread(c, &t);
+}
+
+static int
+thread_updated(struct call *c)
+{
+	return answer_thread(c, &c->op.thread_update.t);
+}
+
+int
+thread_update(struct call *c)
+{
+	struct store_thread_update *op = &c->op.thread_update;
+	bool minimal = str_contains(http_header(c->r, S("prefer")),
+	    S("return=minimal"));
+
+	*op = (struct store_thread_update){ .id = c->thread_id,
+	    .now = shard_wall(c->api->shard) };
+	call_read_object(c, "metadata", LIMIT_METADATA_BYTES, &op->metadata_json);
+	return call_submit(c, STORE_THREAD_UPDATE, minimal ? NULL : thread_updated);
 }
 
 int
@@ -157,17 +113,15 @@ thread_delete(struct call *c)
 int
 thread_state(struct call *c)
 {
-	struct store_thread t;
 	struct store_history_item state;
-	bool subgraphs;
+	struct store_thread t;
+	bool subgraphs;                      /* there are none, asked for or not */
 	int rc;
 
-	rc = param_bool(c->r, "subgraphs", false, &subgraphs, &c->err);
+	param_bool(c, "subgraphs", &subgraphs);
+	rc = c->in->rc;
 	if (rc == OK)
-		rc = field_check_query(c->r, FIELD_STATE, &c->err);
-	if (rc < 0)
-		return rc;
-	rc = thread_find(c, &t);
+		rc = thread_find(c, &t);
 	if (rc == OK)
 		rc = state_find(c, &t, &state);
 	if (rc < 0)
@@ -187,12 +141,10 @@ history_found(struct call *c)
 	if (!call_has_room(c))
 		return OK;
 	b = call_out(c);
-	buf_lit(b, "[");
-	for (size_t i = 0; i < op->items_n; i++) {
-		json_add_comma(b);
+	buf_add_char(b, '[');
+	for (size_t i = 0; i < op->items_n; i++)
 		state_add_json(b, &c->thread_id, &op->items[i]);
-	}
-	buf_lit(b, "]");
+	buf_add_char(b, ']');
 	return call_json(c, STR_NONE);
 }
 
@@ -201,55 +153,51 @@ static int
 history_ask(struct call *c)
 {
 	struct store_thread t;
-	int rc = thread_find(c, &t);
+	int rc = c->in->rc;
 
+	if (rc == OK)
+		rc = thread_find(c, &t);
 	if (rc < 0)
 		return rc;
 	c->op.history.thread_seq = t.seq;
 	return call_submit(c, STORE_HISTORY, history_found);
 }
 
-static int
+static void
 before_parse(struct call *c, struct str s)
 {
-	if (uuid_parse(s, &c->op.history.before))
-		return OK;
-	return err_set(&c->err, ERR_INVALID,
-	    "before: expected a checkpoint's id, got \"%.*s\"",
-	    FMT(shown(s)));
+	if (!uuid_parse(s, &c->op.history.before))
+		fields_fail(c->in, "before", ERR_INVALID,
+		    "expected a checkpoint's id, got \"%.*s\"", FMT(param_shown(s)));
 }
 
 /* `before`: a checkpoint's id, or a config that names one. */
-static int
+static void
 before_parse_json(struct call *c, jnode n)
 {
-	if (json_is_null(n))
-		return OK;
-	if (json_is_object(n)) {
-		jnode configurable = json_get(n, S("configurable"));
+	jnode configurable = json_get(n, S("configurable"));
 
-		if (configurable != NULL)
-			n = configurable;
-		n = json_get(n, S("checkpoint_id"));
-	}
-	if (!json_is_string(n))
-		return err_set(&c->err, ERR_INVALID,
-		    "before: expected a checkpoint's id or "
-		    "{\"configurable\":{\"checkpoint_id\":...}}, got %s",
-		    json_kind(n));
-	return before_parse(c, json_str(n));
+	if (json_is_object(n))
+		n = json_get(configurable != NULL ? configurable : n,
+		    S("checkpoint_id"));
+	else if (json_is_null(n))
+		return;
+	if (json_is_string(n))
+		before_parse(c, json_str(n));
+	else
+		fields_fail(c->in, "before", ERR_INVALID, "expected a checkpoint's id or "
+		    "{\"configurable\":{\"checkpoint_id\":...}}, got %s", json_kind(n));
 }
 
 /* RemoteGraph always names the root; there are no subgraphs below it. */
-static int
-check_root(struct call *c, jnode body)
+static void
+check_root(struct call *c)
 {
 	struct str thread_id = STR_NONE, ns = STR_NONE, id = STR_NONE;
-	struct fields f, at;
 	struct uuid thread;
+	struct fields at;
 
-	fields_open(&f, body, "body", &c->err);
-	fields_object(&f, "checkpoint", &at);
+	fields_object(c->in, "checkpoint", &at);
 	fields_str(&at, "thread_id", LIMIT_NAME_BYTES, &thread_id);
 	fields_str(&at, "checkpoint_ns", LIMIT_NAME_BYTES, &ns);
 	fields_str(&at, "checkpoint_id", LIMIT_NAME_BYTES, &id);
@@ -261,30 +209,20 @@ check_root(struct call *c, jnode body)
 	if (thread_id.n > 0 && (!uuid_parse(thread_id, &thread) ||
 	    !uuid_eq(&thread, &c->thread_id)))
 		fields_fail(&at, "thread_id", ERR_INVALID, "expected the thread of the "
-		    "path, got \"%.*s\"", FMT(shown(thread_id)));
-	return f.rc;
+		    "path, got \"%.*s\"", FMT(param_shown(thread_id)));
 }
 
 int
 thread_history(struct call *c)
 {
-	jnode body = c->in->node;
 	struct store_history *op = &c->op.history;
-	struct fields f, metadata;
 
 	*op = (struct store_history){ .limit = HISTORY_DEFAULT };
-	fields_open(&f, body, "body", &c->err);
-	f.rc = field_check(body, FIELD_HISTORY, &c->err);
-	if (f.rc == OK)
-		f.rc = check_root(c, body);
-	fields_int(&f, "limit", 1, LIMIT_PAGE_ROWS, &op->limit);
-	if (f.rc == OK)
-		f.rc = before_parse_json(c, json_get(body, S("before")));
-	fields_object(&f, "metadata", &metadata);
-	if (f.rc == OK)
-		f.rc = call_text(c, metadata.node, "metadata", STR_NONE,
-		    LIMIT_FILTER_BYTES, &op->metadata_json);
-	return f.rc < 0 ? f.rc : history_ask(c);
+	check_root(c);
+	fields_int(c->in, "limit", 1, LIMIT_PAGE_ROWS, &op->limit);
+	before_parse_json(c, fields_any(c->in, "before"));
+	call_read_object(c, "metadata", LIMIT_FILTER_BYTES, &op->metadata_json);
+	return history_ask(c);
 }
 
 /* GET: `before` is an id, or the JSON of the body's. */
@@ -292,22 +230,18 @@ int
 thread_history_get(struct call *c)
 {
 	struct store_history *op = &c->op.history;
-	struct str before = param_str(c->r, "before");
+	struct str before = param_str(c, "before");
 	struct json_doc doc = { 0 };
-	int rc;
+	struct err why;
 
-	*op = (struct store_history){ 0 };
-	rc = param_int(c->r, "limit", HISTORY_DEFAULT, 1, LIMIT_PAGE_ROWS,
-	    &op->limit, &c->err);
-	if (rc == OK)
-		rc = field_check_query(c->r, FIELD_HISTORY_GET, &c->err);
-	if (rc == OK && before.n > 0 && before.p[0] == '{') {
-		rc = json_parse(&doc, before, &c->err);
-		if (rc == OK)
-			rc = before_parse_json(c, doc.root);
-		json_release(&doc);
-	} else if (rc == OK && before.n > 0) {
-		rc = before_parse(c, before);
-	}
-	return rc < 0 ? rc : history_ask(c);
+	*op = (struct store_history){ .limit = HISTORY_DEFAULT };
+	param_int(c, "limit", 1, LIMIT_PAGE_ROWS, &op->limit);
+	if (before.n > 0 && before.p[0] != '{')
+		before_parse(c, before);
+	else if (before.n > 0 && json_parse(&doc, before, &why) != OK)
+		fields_fail(c->in, "before", ERR_SYNTAX, "%s", why.text);
+	else
+		before_parse_json(c, doc.root);
+	json_release(&doc);
+	return history_ask(c);
 }

@@ -136,15 +136,15 @@ call_location(struct call *c, const struct uuid *thread_id,
 	else
 		path = arena_fmt(&c->r->arena, "/threads/%.*s/runs/%.*s",
 		    UUID_TEXT, thread, UUID_TEXT, run);
-	if (c->warning.n > 0)
+	if (c->lines.n > 0)
 		log_warn("run", "setting_unknown", "run=%.*s thread=%.*s told=%.*s",
-		    UUID_TEXT, run, UUID_TEXT, thread, FMT(c->warning));
+		    UUID_TEXT, run, UUID_TEXT, thread, FMT(c->lines));
 	if (last == NULL)
 		return arena_fmt(&c->r->arena, "content-location: %.*s\r\n%.*s",
-		    FMT(path), FMT(c->warning));
+		    FMT(path), FMT(c->lines));
 	return arena_fmt(&c->r->arena,
 	    "content-location: %.*s\r\nlocation: %.*s/%s\r\n%.*s", FMT(path),
-	    FMT(path), last, FMT(c->warning));
+	    FMT(path), last, FMT(c->lines));
 }
 
 static void beat(struct wheel_timer *t);
@@ -317,7 +317,7 @@ end_closed(struct watcher *wa, struct call *c, int rc, const struct run_end *end
 	struct str lines;
 
 	if (rc < 0 && (wa->kind == WATCH_WAIT || wa->kind == WATCH_STREAM)) {
-		call_run_failed(c, rc, e);
+		call_fail(c, rc, e);
 	} else if (is_stream(wa) && (rc == OK || (joins_stream && rc == ERR_NOTFOUND))) {
 		watcher_open(wa, &c->thread_id, &c->run_id);
 		end_stream(wa, rc, end);

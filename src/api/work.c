@@ -12,73 +12,65 @@
  */
 #include "api/api_priv.h"
 
-#include "api/params.h"
 #include "base/mem.h"
 
 /* ---- what every request has ------------------------------------------------- */
 
-static int
-name_check(const char *what, struct str s, struct err *e)
+static void
+name_check(struct call *c, const char *what, struct str s)
 {
 	if (s.n > LIMIT_WORK_NAME_BYTES)
-		return err_set(e, ERR_INVALID, "%s: longer than %d bytes", what,
+		fields_fail(c->in, what, ERR_INVALID, "longer than %d bytes",
 		    LIMIT_WORK_NAME_BYTES);
 	for (size_t i = 0; i < s.n; i++)
 		if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
-			return err_set(e, ERR_INVALID,
-			    "%s: expected no control characters", what);
+			fields_fail(c->in, what, ERR_INVALID,
+			    "expected no control characters");
 	if (!str_is_utf8(s))
-		return err_set(e, ERR_INVALID, "%s: expected UTF-8", what);
-	return OK;
+		fields_fail(c->in, what, ERR_INVALID, "expected UTF-8");
 }
 
-int
-work_project(struct call *c, struct str *out)
+struct str
+work_project(struct call *c)
 {
-	struct str s = param_str(c->r, "project");
+	struct str s = param_str(c, "project");
 
 	if (s.p == NULL)
 		s = http_header(c->r, S("x-project"));
 	if (s.p == NULL)
 		s = S(WORK_PROJECT);
-	*out = s;
-	return work_project_check(s, &c->err);
+	if (c->in->rc == OK)
+		c->in->rc = work_project_check(s, &c->err);
+	return s;
 }
 
 /* `actor` of the body comes first; it is not an argument. */
-static int
-read_actor(struct call *c, struct str *out)
+static struct str
+read_actor(struct call *c)
 {
-	struct str s;
-	int rc = json_get_str(c->in->node, "actor", "actor", STR_NONE,
-	    LIMIT_WORK_NAME_BYTES, &s, &c->err);
+	struct str s = STR_NONE;
 
-	if (rc == OK && s.n == 0)
+	fields_str(c->in, "actor", LIMIT_WORK_NAME_BYTES, &s);
+	if (s.n == 0)
 		s = http_header(c->r, S("x-actor"));
-	if (rc == OK && s.n == 0)
+	if (s.n == 0)
 		s = c->who.subject;
-	if (rc == OK && s.n == 0)
+	if (s.n == 0)
 		s = S("http");
-	if (rc == OK)
-		rc = name_check("actor", s, &c->err);
-	*out = arena_str(&c->r->arena, s);
-	return rc;
+	name_check(c, "actor", s);
+	return arena_str(&c->r->arena, s);
 }
 
-int
+void
 work_prepare(struct call *c)
 {
 	struct work_cmd *w = &c->op.work;
-	int rc;
 
 	*w = (struct work_cmd){ .now = shard_wall(c->api->shard) };
 	w->once = http_header(c->r, S("idempotency-key"));
-	rc = work_project(c, &w->project);
-	if (rc == OK)
-		rc = read_actor(c, &w->actor);
-	if (rc == OK)
-		rc = name_check("Idempotency-Key", w->once, &c->err);
-	return rc;
+	w->project = work_project(c);
+	w->actor = read_actor(c);
+	name_check(c, "Idempotency-Key", w->once);
 }
 
 static void
@@ -95,6 +87,9 @@ work_send(struct call *c, struct str operation, int (*then)(struct call *c))
 	struct work_cmd *w = &c->op.work;
 	int rc;
 
+	if (c->in->rc < 0)
+		return c->in->rc;
+	c->in = NULL;
 	w->operation = operation;
 	w->cmd.owner = c->owner;
 	w->cmd.arena = &c->r->arena;
@@ -126,7 +121,7 @@ args_key(struct buf *b, struct str key)
 	buf_lit(b, ":");
 }
 
-static int
+static void
 args_end(struct call *c)
 {
 	struct buf *b = &c->api->scratch;
@@ -134,8 +129,7 @@ args_end(struct call *c)
 	buf_lit(b, "}");
 	c->op.work.args_json = arena_str(&c->r->arena, buf_str(b));
 	if (b->failed || c->op.work.args_json.p == NULL)
-		return err_set(&c->err, ERR_TOOBIG, "the body is too large");
-	return OK;
+		fields_fail(c->in, NULL, ERR_TOOBIG, "too large");
 }
 
 static void
@@ -152,15 +146,13 @@ args_body(struct call *c, struct buf *b)
 }
 
 /* {id} of the path, and the body's members, which may not name another. */
-static int
+static void
 args_id(struct call *c, struct buf *b)
 {
 	if (json_get(c->in->node, S("id")) != NULL)
-		return err_set(&c->err, ERR_INVALID, "id: stands in the path; leave "
-		    "it out");
+		fields_fail(c->in, "id", ERR_INVALID, "the path has it; leave it out");
 	args_key(b, S("id"));
 	json_add_str(b, c->param[0]);
-	return OK;
 }
 
 /* Those of the query that are there. */
@@ -169,37 +161,32 @@ static const struct query_arg { const char *name; bool number; } filters[] = {
 	{ "issue_type", false }, { "title", false }, { "limit", true },
 };
 
-static int
+static void
 args_query(struct call *c, struct buf *b)
 {
-	struct str *labels;
-	size_t n;
-	int rc = param_list(c->r, "label", &labels, &n, &c->err);
+	struct words labels = param_list(c, "label");
 
-	for (size_t i = 0; rc == OK && i < COUNT(filters); i++) {
-		struct str s = param_str(c->r, filters[i].name);
-		int64_t v;
+	for (size_t i = 0; i < COUNT(filters); i++) {
+		struct str s = param_str(c, filters[i].name);
+		int64_t v = 0;
 
 		if (s.n == 0)
 			continue;
 		args_key(b, str_of(filters[i].name));
-		if (filters[i].number)
-			rc = param_int(c->r, filters[i].name, 0, 0, INT32_MAX, &v,
-			    &c->err);
-		if (rc == OK && filters[i].number)
-			buf_add_i64(b, v);
-		else
+		if (!filters[i].number) {
 			json_add_str(b, s);
+			continue;
+		}
+		param_int(c, filters[i].name, 0, INT32_MAX, &v);
+		buf_add_i64(b, v);
 	}
-	if (rc != OK || n == 0)
-		return rc;
+	if (labels.n == 0)
+		return;
 	args_key(b, S("labels"));
-	for (size_t i = 0; i < n; i++) {
-		buf_add(b, i == 0 ? S("[") : S(","));
-		json_add_str(b, labels[i]);
-	}
-	buf_lit(b, "]");
-	return OK;
+	buf_add_char(b, '[');
+	for (size_t i = 0; i < labels.n; i++)
+		json_add_fmt(b, ",%.*s", FMT(labels.at[i]));
+	buf_add_char(b, ']');
 }
 
 /* ---- answers ------------------------------------------------------------------ */
@@ -249,14 +236,13 @@ work_call_body(struct call *c, struct str operation, bool with_id,
     int (*then)(struct call *c))
 {
 	struct buf *b = args_begin(c);
-	int rc = work_prepare(c);
 
-	if (rc == OK && with_id)
-		rc = args_id(c, b);
+	work_prepare(c);
+	if (with_id)
+		args_id(c, b);
 	args_body(c, b);
-	if (rc == OK)
-		rc = args_end(c);
-	return rc == OK ? work_send(c, operation, then) : rc;
+	args_end(c);
+	return work_send(c, operation, then);
 }
 
 /* ---- routes ------------------------------------------------------------------- */
@@ -295,12 +281,11 @@ int
 work_item_delete(struct call *c)
 {
 	struct buf *b = args_begin(c);
-	int rc = work_prepare(c);
 
+	work_prepare(c);
 	json_add_fmt(b, "'ids':[%.*s],'force':true", FMT(c->param[0]));
-	if (rc == OK)
-		rc = args_end(c);
-	return rc == OK ? work_send(c, S("delete"), answer) : rc;
+	args_end(c);
+	return work_send(c, S("delete"), answer);
 }
 
 /* Without an id: the next that is ready. */
@@ -309,27 +294,24 @@ work_claim(struct call *c)
 {
 	struct buf *b = args_begin(c);
 	jnode body = c->in->node;
-	int rc = work_prepare(c);
 
+	work_prepare(c);
 	args_body(c, b);
 	if (json_is_null(json_get(body, S("id"))) && json_get(body, S("ready")) == NULL)
 		json_add_fmt(b, ",'ready':true");
-	if (rc == OK)
-		rc = args_end(c);
-	return rc == OK ? work_send(c, S("claim"), answer) : rc;
+	args_end(c);
+	return work_send(c, S("claim"), answer);
 }
 
 static int
 work_query(struct call *c, struct str operation)
 {
 	struct buf *b = args_begin(c);
-	int rc = work_prepare(c);
 
-	if (rc == OK)
-		rc = args_query(c, b);
-	if (rc == OK)
-		rc = args_end(c);
-	return rc == OK ? work_send(c, operation, answer) : rc;
+	work_prepare(c);
+	args_query(c, b);
+	args_end(c);
+	return work_send(c, operation, answer);
 }
 
 int
@@ -372,66 +354,28 @@ answer_rpc(struct call *c)
 	return OK;
 }
 
-static int
-rpc_keys(struct call *c)
-{
-	static const char *const known[] = { "operation", "args", "actor",
-	    "request_id", "once", "deadline_ms", NULL };
-	struct json_iter it = json_each(c->in->node);
-
-	while (json_next(&it))
-		if (word_index(known, json_str(it.key)) < 0)
-			return word_error(&c->err, "body", known, json_str(it.key));
-	return OK;
-}
-
-static int
-rpc_read(struct call *c, struct str *operation)
-{
-	struct work_cmd *w = &c->op.work;
-	jnode body = c->in->node, args;
-	int64_t deadline;
-	struct str once;
-	int rc = rpc_keys(c);
-
-	if (rc == OK)
-		rc = json_get_str(body, "operation", "operation", STR_NONE,
-		    LIMIT_WORK_NAME_BYTES, operation, &c->err);
-	if (rc == OK && operation->n == 0)
-		rc = err_set(&c->err, ERR_INVALID,
-		    "operation: expected a string, got nothing");
-	if (rc == OK)
-		rc = json_get_object(body, "args", "args", &args, &c->err);
-	if (rc == OK)
-		rc = call_text(c, args, "args", S("{}"), LIMIT_HTTP_BODY_BYTES,
-		    &w->args_json);
-	if (rc == OK)
-		rc = call_text(c, json_get(body, S("request_id")), "request_id",
-		    S("null"), LIMIT_NAME_BYTES, &c->request_id);
-	if (rc == OK)
-		rc = json_get_str(body, "once", "once", w->once,
-		    LIMIT_WORK_ONCE_BYTES, &once, &c->err);
-	if (rc == OK)
-		rc = name_check("once", once, &c->err);
-	if (rc == OK)
-		rc = json_get_int(body, "deadline_ms", "deadline_ms", 0, 1,
-		    LIMIT_WORK_TIMEOUT_MS, &deadline, &c->err);
-	if (rc != OK)
-		return rc;
-	w->once = arena_str(&c->r->arena, once);
-	*operation = arena_str(&c->r->arena, *operation);
-	if (deadline > 0)
-		w->deadline = clock_mono() + deadline * NS_PER_MS;
-	return OK;
-}
-
 int
 work_rpc(struct call *c)
 {
-	struct str operation;
-	int rc = work_prepare(c);
+	struct work_cmd *w = &c->op.work;
+	struct str operation = STR_NONE;
+	int64_t deadline = 0;
 
-	if (rc == OK)
-		rc = rpc_read(c, &operation);
-	return rc == OK ? work_send(c, operation, answer_rpc) : rc;
+	work_prepare(c);
+	w->args_json = S("{}");
+	c->request_id = S("null");
+	call_read_str(c, "operation", LIMIT_WORK_NAME_BYTES, &operation);
+	if (operation.n == 0)
+		fields_fail(c->in, "operation", ERR_INVALID,
+		    "expected a string, got nothing");
+	call_read_object(c, "args", LIMIT_HTTP_BODY_BYTES, &w->args_json);
+	call_read_json(c, "request_id", fields_any(c->in, "request_id"), LIMIT_NAME_BYTES,
+	    &c->request_id);
+	call_read_str(c, "once", LIMIT_WORK_ONCE_BYTES, &w->once);
+	name_check(c, "once", w->once);
+	fields_int(c->in, "deadline_ms", 1, LIMIT_WORK_TIMEOUT_MS, &deadline);
+	fields_end(c->in);
+	if (deadline > 0)
+		w->deadline = clock_mono() + deadline * NS_PER_MS;
+	return work_send(c, operation, answer_rpc);
 }

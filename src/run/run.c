@@ -237,6 +237,18 @@ run_set_phase(struct run *run, enum phase phase)
 /* ---- the end ------------------------------------------------------------- */
 
 void
+values_add_json(struct buf *b, const struct str *messages, size_t n)
+{
+	buf_lit(b, "{\"messages\":[");
+	for (size_t i = 0; i < n; i++) {
+		if (i > 0)
+			buf_add_char(b, ',');
+		buf_add(b, messages[i]);
+	}
+	buf_lit(b, "]}");
+}
+
+void
 thread_values(struct runs *rs, owner_t owner, int64_t thread_seq, struct buf *out)
 {
 	struct arena a = ARENA(THREAD_ARENA);

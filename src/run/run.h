@@ -149,12 +149,6 @@ void run_cancel(struct runs *rs, owner_t owner, const struct uuid *thread_id,
  * or close to none. */
 const char *setting_like(struct str name);
 
-/* ---- showing ------------------------------------------------------------- */
-
-/* Renders what GET state and history show (contract section 5). */
-void state_add_json(struct buf *b, const struct uuid *thread_id,
-    const struct store_history_item *item);
-void run_add_json(struct buf *b, const struct store_run *run);
 /* values of a messages list: {"messages":[...]} */
 void values_add_json(struct buf *b, const struct str *messages, size_t n);
 

@@ -99,7 +99,7 @@ await scenario("runs: select in a list", async () => {
   equal((await list("select=status&select=cancel_reason")).json, [{ status: "success" }], "known names");
   equal((await list("select=" + encodeURIComponent('["status"]'))).json, [{ status: "success" }], "as JSON");
   const r = await list("select=status&select=state");
-  equal([r.status, /select: expected one of run_id/.test(r.json.detail)], [422, true], `an unknown name: ${r.text}`);
+  equal([r.status, /select: expected some of run_id/.test(r.json.detail)], [422, true], `an unknown name: ${r.text}`);
 });
 
 await scenario("assistants: search", async () => {

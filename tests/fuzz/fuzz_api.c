@@ -6,9 +6,8 @@
  */
 #include <stdint.h>
 
+#include "api/absent.h"
 #include "api/api_priv.h"
-#include "api/fields.h"
-#include "api/params.h"
 
 static struct router *router;
 
@@ -30,9 +29,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	router_allow(router, path, &b);
 	buf_clear(&b);
 	if (json_parse(&doc, rest, &e) == OK) {
-		field_check(doc.root, ~0u, &e);
-		modes_parse_json(json_get(doc.root, S("stream_mode")), &modes, &b,
-		    &e);
+		struct http_req r = { .arena = ARENA(64 * KB) };
+		struct call c = { .r = &r };
+		struct fields in;
+
+		fields_open(&in, doc.root, "body", &c.err);
+		c.in = &in;
+		absent_check(&c, ~0u);
+		modes_read_body(&c, &modes, &b);
+		arena_release(&r.arena);
 	}
 	json_release(&doc);
 	buf_release(&b);

@@ -3,35 +3,26 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "harness/test.h"
+#include "api_fix.h"
 
 #include <string.h>
 
-#include "api/params.h"
-#include "run/run.h"
-
-static struct http_req
-request(const char *query)
-{
-	return (struct http_req){ .query = str_of(query), .arena = ARENA(64 * KB) };
-}
+#include "api/absent.h"
 
 /* The words of a list, with commas; or the error's code. */
 static void
 check_list(const char *query, const char *expected)
 {
-	struct http_req r = request(query);
 	struct buf b = BUF(KB);
-	struct str *words;
-	struct err e;
-	size_t n;
+	struct words list;
+	struct asked a;
 
-	CHECK_RC(param_list(&r, "a", &words, &n, &e), OK);
-	for (size_t i = 0; i < n; i++)
-		buf_add_fmt(&b, "%s%.*s", i > 0 ? "," : "", FMT(words[i]));
+	list = param_list(ask(&a, query, NULL), "a");
+	for (size_t i = 0; i < list.n; i++)
+		buf_add_fmt(&b, "%s%.*s", i > 0 ? "," : "", FMT(list.at[i]));
 	CHECK_STR(buf_str(&b), expected);
+	CHECK_RC(asked_end(&a), OK);
 	buf_release(&b);
-	arena_release(&r.arena);
 }
 
 TEST(params_arrays_come_in_three_shapes)
@@ -45,65 +36,102 @@ TEST(params_arrays_come_in_three_shapes)
 
 TEST(params_empty_values_are_absent)
 {
-	struct http_req r = request("a=&b=&b=x&c");
-	struct err e;
-	int64_t i;
-	bool b;
+	struct asked a;
+	struct call *c = ask(&a, "a=&b=&b=x&c", NULL);
+	int64_t i = 7;
+	bool b = true;
 
 	check_list("a=", "");
 	check_list("a=&a=x&a=&a=y", "x,y");
-	CHECK(param_str(&r, "a").p == NULL && param_str(&r, "c").p == NULL);
-	CHECK_STR(param_str(&r, "b"), "x");
-	CHECK(param_bool(&r, "a", true, &b, &e) == OK && b);
-	CHECK(param_int(&r, "c", 7, 1, 100, &i, &e) == OK && i == 7);
-	arena_release(&r.arena);
+	CHECK(param_str(c, "a").p == NULL && param_str(c, "c").p == NULL);
+	CHECK_STR(param_str(c, "b"), "x");
+	param_bool(c, "a", &b);
+	param_int(c, "c", 1, 100, &i);
+	CHECK(b && i == 7);
+	CHECK_RC(asked_end(&a), OK);
 }
 
 TEST(params_arrays_of_other_things_are_refused)
 {
-	struct http_req r = request("a=[1]&b=[\"x\"");
-	struct str *words;
-	struct err e;
-	size_t n;
+	struct asked a;
 
-	CHECK_RC(param_list(&r, "a", &words, &n, &e), ERR_INVALID);
-	CHECK(strncmp(e.text, "a: ", 3) == 0);
-	CHECK_RC(param_list(&r, "b", &words, &n, &e), ERR_INVALID);
-	arena_release(&r.arena);
+	param_list(ask(&a, "a=[1]", NULL), "a");
+	CHECK(strncmp(a.c.err.text, "a[0]: ", 6) == 0);
+	CHECK_RC(asked_end(&a), ERR_INVALID);
+	param_list(ask(&a, "b=[\"x\"", NULL), "b");
+	CHECK_RC(asked_end(&a), ERR_INVALID);
+}
+
+static int
+read_int(const char *query, int64_t min, int64_t max, int64_t *out)
+{
+	struct asked a;
+
+	param_int(ask(&a, query, NULL), "n", min, max, out);
+	return asked_end(&a);
+}
+
+static int
+read_bool(const char *query, bool *out)
+{
+	struct asked a;
+
+	param_bool(ask(&a, query, NULL), "b", out);
+	return asked_end(&a);
 }
 
 TEST(params_booleans_and_numbers)
 {
-	struct http_req r = request("t=TRUE&y=Yes&one=1&f=0&bad=perhaps&n=12&m=-1&x=1e3");
-	struct err e;
-	int64_t i;
+	static const struct { const char *query; bool before, after; } rows[] = {
+		{ "b=TRUE", false, true }, { "b=Yes", false, true }, { "b=1", false, true },
+		{ "b=0", true, false }, { "", true, true },
+	};
+	int64_t i = 7;
 	bool b;
 
-	CHECK(param_bool(&r, "t", false, &b, &e) == OK && b);
-	CHECK(param_bool(&r, "y", false, &b, &e) == OK && b);
-	CHECK(param_bool(&r, "one", false, &b, &e) == OK && b);
-	CHECK(param_bool(&r, "f", true, &b, &e) == OK && !b);
-	CHECK(param_bool(&r, "absent", true, &b, &e) == OK && b);
-	CHECK_RC(param_bool(&r, "bad", true, &b, &e), ERR_INVALID);
-	CHECK(param_int(&r, "n", 1, 1, 100, &i, &e) == OK && i == 12);
-	CHECK(param_int(&r, "absent", 7, 1, 100, &i, &e) == OK && i == 7);
-	CHECK_RC(param_int(&r, "n", 1, 1, 11, &i, &e), ERR_INVALID);
-	CHECK_RC(param_int(&r, "m", 1, 0, 11, &i, &e), ERR_INVALID);
-	CHECK_RC(param_int(&r, "x", 1, 0, 9999, &i, &e), ERR_INVALID);
-	arena_release(&r.arena);
+	for (size_t n = 0; n < COUNT(rows); n++) {
+		b = rows[n].before;
+		CHECK_RC(read_bool(rows[n].query, &b), OK);
+		CHECK(b == rows[n].after);
+	}
+	CHECK_RC(read_bool("b=perhaps", &b), ERR_INVALID);
+	CHECK(read_int("", 1, 100, &i) == OK && i == 7);
+	CHECK(read_int("n=12", 1, 100, &i) == OK && i == 12);
+	CHECK_RC(read_int("n=12", 1, 11, &i), ERR_INVALID);
+	CHECK_RC(read_int("n=-1", 0, 11, &i), ERR_INVALID);
+	CHECK_RC(read_int("n=1e3", 0, 9999, &i), ERR_INVALID);
+}
+
+/* Goal: the first failure stays, and nothing is read after it. */
+TEST(params_the_first_failure_stays)
+{
+	struct asked a;
+	struct call *c = ask(&a, "n=x&m=5&s=b", "{\"id\":7,\"k\":\"v\"}");
+	static const char *const words[] = { "a", NULL };
+	struct str s = STR_NONE;
+	struct uuid id;
+	int word = 3;
+
+	param_int(c, "n", 0, 9, &(int64_t){ 0 });
+	param_word(c, "s", words, &word);
+	call_read_str(c, "k", 9, &s);
+	call_read_id(c, "id", &id);
+	CHECK(strncmp(c->err.text, "n: expected a whole number", 26) == 0);
+	CHECK(s.p == NULL);
+	CHECK_RC(asked_end(&a), ERR_INVALID);
 }
 
 static int
 modes(const char *body, unsigned *set, struct buf *json, struct err *e)
 {
-	struct json_doc doc;
-	int rc;
+	struct asked a;
+	struct call *c = ask(&a, "", body);
 
 	buf_clear(json);
-	CHECK_RC(json_parse(&doc, str_of(body), e), OK);
-	rc = modes_parse_json(json_get(doc.root, S("stream_mode")), set, json, e);
-	json_release(&doc);
-	return rc;
+	absent_check(c, PLACE_RUN);
+	modes_read_body(c, set, json);
+	*e = c->err;
+	return asked_end(&a);
 }
 
 TEST(modes_one_word_or_several)
@@ -150,14 +178,15 @@ TEST(modes_wrong_ones_are_named_with_their_place)
 TEST(modes_are_the_run_rooms_words)
 {
 	struct buf json = BUF(KB);
-	struct err e;
 	unsigned set;
 
 	for (int i = 0; i < 4; i++) {
 		struct str word = str_of(stream_mode_names[i]);
+		struct asked a;
 
 		buf_clear(&json);
-		CHECK_RC(modes_parse(&word, 1, &set, &json, &e), OK);
+		modes_read(ask(&a, "", NULL), (struct words){ &word, 1 }, &set, &json);
+		CHECK_RC(asked_end(&a), OK);
 		CHECK_INT(set, 1 << i);
 	}
 	buf_release(&json);
@@ -174,13 +203,16 @@ TEST(last_event_id_is_a_number_or_all)
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct http_header h = { S("Last-Event-ID"), str_of(rows[i].text) };
-		struct http_req r = { .headers = &h, .headers_n = 1 };
-		struct err e;
-		int64_t id;
+		int64_t id = 99;
+		struct asked a;
 
-		CHECK_RC(last_event_id(&r, 99, &id, &e), rows[i].rc);
+		ask(&a, "", NULL);
+		a.r.headers = &h;
+		a.r.headers_n = 1;
+		header_event_id(&a.c, &id);
 		CHECK(rows[i].rc == OK ? id == rows[i].id :
-		    strncmp(e.text, "Last-Event-ID: ", 15) == 0);
+		    strncmp(a.c.err.text, "Last-Event-ID: ", 15) == 0);
+		CHECK_RC(asked_end(&a), rows[i].rc);
 	}
 }
 
@@ -206,7 +238,7 @@ TEST(headers_a_run_may_see)
 	struct http_req r = { .headers = h, .headers_n = COUNT(h) };
 	struct buf b = BUF(4 * KB);
 
-	headers_add_json(&b, &r);
+	header_add_json(&b, &r);
 	CHECK_STR(buf_str(&b), "{\"x-user\":\"a\\\"b\",\"user-agent\":\"curl/8\","
 	    "\"x-latin\":\"caf\xc3\xa9\"}");
 	buf_release(&b);

@@ -7,8 +7,8 @@
 
 #include <string.h>
 
+#include "api/absent.h"
 #include "api/api_priv.h"
-#include "api/fields.h"
 
 static const struct route *
 find(const struct router *rt, const char *method, const char *path, int expected,
@@ -26,9 +26,9 @@ TEST(router_prefers_literal_segments)
 	struct router *rt = router_new(routes, routes_n);
 	struct str p[ROUTE_PARAMS];
 
-	CHECK(find(rt, "POST", "/runs/wait", OK, p)->handle == stateless_wait);
+	CHECK(find(rt, "POST", "/runs/wait", OK, p)->arg == WATCH_WAIT);
 	CHECK(find(rt, "POST", "/threads/x/runs/wait", OK, p)->handle ==
-	    run_wait_handler);
+	    run_start_handler);
 	CHECK_STR(p[0], "x");
 	CHECK(find(rt, "GET", "/threads/x/runs/y", OK, p)->handle ==
 	    run_get_handler);
@@ -46,18 +46,18 @@ TEST(router_has_no_row_that_is_called_absent)
 	struct str p[ROUTE_PARAMS];
 	const struct route *route;
 
-	for (size_t i = 0; i < absents_n; i++) {
-		struct str method = str_of(absents[i].method);
+	for (size_t i = 0; i < absent_routes_n; i++) {
+		struct str method = str_of(absent_routes[i].method);
 
-		CHECK(router_find(rt, method, str_of(absents[i].path), &route, p) != OK);
-		CHECK(absent_name(method, str_of(absents[i].path)) != NULL);
+		CHECK(router_find(rt, method, str_of(absent_routes[i].path), &route, p) != OK);
+		CHECK(absent_route_name(method, str_of(absent_routes[i].path)) != NULL);
 	}
-	CHECK(strcmp(absent_name(S("POST"), S("/threads/prune")), "threads prune") == 0);
-	CHECK(strcmp(absent_name(S("DELETE"), S("/runs/crons/7")), "crons delete") == 0);
-	CHECK(absent_name(S("GET"), S("/threads/prune")) == NULL);
-	CHECK(absent_name(S("POST"), S("/threads/prune/x")) == NULL);
-	CHECK(absent_name(S("POST"), S("/threads//copy")) == NULL);
-	CHECK(absent_name(S("POST"), S("/runs")) == NULL);
+	CHECK(strcmp(absent_route_name(S("POST"), S("/threads/prune")), "threads prune") == 0);
+	CHECK(strcmp(absent_route_name(S("DELETE"), S("/runs/crons/7")), "crons delete") == 0);
+	CHECK(absent_route_name(S("GET"), S("/threads/prune")) == NULL);
+	CHECK(absent_route_name(S("POST"), S("/threads/prune/x")) == NULL);
+	CHECK(absent_route_name(S("POST"), S("/threads//copy")) == NULL);
+	CHECK(absent_route_name(S("POST"), S("/runs")) == NULL);
 	router_free(rt);
 }
 

@@ -1,6 +1,6 @@
 /*
- * run_show.c - states and runs as clients see them, and what a run's config
- * is merged from.
+ * run_show.c - what a run's config is merged from, and settings that are nearly
+ * right.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -43,49 +43,6 @@ TEST(setting_like_what_somebody_nearly_wrote)
 		CHECK(rows[i].like == NULL ? like == NULL :
 		    like != NULL && strcmp(like, rows[i].like) == 0);
 	}
-}
-
-TEST(state_shows_values_next_tasks_and_checkpoints)
-{
-	struct str messages[] = { S("{\"id\":\"a\"}"), S("{\"id\":\"b\"}") };
-	struct store_history_item item = {
-		.c = { .seq = 2, .parent_seq = 1, .id = id(C1), .parent_id = id(C0),
-		    .step = 1, .source = SOURCE_LOOP, .next = S("agent"), .task_id = id(T),
-		    .base_json = S("{\"graph_id\":\"agent\"}"), .created = 1795219505975 },
-		.messages = messages, .messages_n = 2,
-		.result = messages + 1, .result_n = 1, .has_result = true,
-	};
-	struct uuid thread = id(T);
-	struct buf b = BUF(8192);
-
-	state_add_json(&b, &thread, &item);
-	CHECK_STR(buf_str(&b), "{\"values\":{\"messages\":[{\"id\":\"a\"},{\"id\":\"b\"}]},"
-	    "\"next\":[\"agent\"],\"tasks\":[{\"id\":\"" T "\",\"name\":\"agent\","
-	    "\"error\":null,\"interrupts\":[],\"path\":[\"__pregel_pull\",\"agent\"],"
-	    "\"checkpoint\":null,\"state\":null,\"result\":{\"messages\":[{\"id\":\"b\"}]}}],"
-	    "\"metadata\":{\"graph_id\":\"agent\",\"source\":\"loop\",\"step\":1,"
-	    "\"parents\":{}},\"created_at\":\"2026-11-21T00:05:05.975Z\",\"checkpoint\":"
-	    "{\"thread_id\":\"" T "\",\"checkpoint_id\":\"" C1 "\",\"checkpoint_ns\":\"\","
-	    "\"checkpoint_map\":null},\"parent_checkpoint\":{\"thread_id\":\"" T "\","
-	    "\"checkpoint_id\":\"" C0 "\",\"checkpoint_ns\":\"\",\"checkpoint_map\":null}}");
-	buf_clear(&b);
-	item.c.task_error = S("{\"message\":\"Boo!\",\"name\":\"CustomError\"}");
-	state_add_json(&b, &thread, &item);
-	CHECK(str_contains(buf_str(&b), S("\"error\":\"{\\\"message\\\":\\\"Boo!\\\","
-	    "\\\"name\\\":\\\"CustomError\\\"}\"")));
-	CHECK(str_contains(buf_str(&b), S("\"result\":null")));
-	buf_clear(&b);
-	item.c.next = STR_NONE;
-	item.c.parent_seq = 0;
-	item.c.base_json = S("{}");
-	state_add_json(&b, &thread, &item);
-	CHECK(str_contains(buf_str(&b), S("\"next\":[],\"tasks\":[],\"metadata\":{\"source\"")));
-	CHECK(str_contains(buf_str(&b), S("\"parent_checkpoint\":null}")));
-	buf_clear(&b);
-	state_add_json(&b, &thread, NULL);
-	CHECK_STR(buf_str(&b), "{\"values\":{},\"next\":[],\"tasks\":[],\"created_at\":null,"
-	    "\"checkpoint\":null,\"parent_checkpoint\":null}");
-	buf_release(&b);
 }
 
 /* ---- config -------------------------------------------------------------- */

@@ -1,0 +1,53 @@
+/*
+ * absent.h - what clients may send or ask for and this server does not do.
+ *
+ * A field of the contract that is not supported is refused with 422 when it
+ * carries anything but its default: silently ignoring it would change what
+ * the client asked for.  A few are accepted without effect, because nothing
+ * the client can see depends on them.  One table names the fields, a second
+ * one the endpoints; the documentation of compatibility is made from both.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef API_ABSENT_H
+#define API_ABSENT_H
+
+#include "base/buf.h"
+
+struct call;
+
+/* Where a field may come; a route says which of them it is. */
+enum place {
+	PLACE_RUN = 1,                       /* POST runs, wait, stream */
+	PLACE_THREAD = 2,                    /* POST /threads */
+	PLACE_THREAD_UPDATE = 4,             /* PATCH a thread */
+	PLACE_THREAD_SEARCH = 8,             /* POST /threads/search, count */
+	PLACE_HISTORY = 16,                  /* POST history */
+	PLACE_ITEM = 32,                     /* PUT /store/items */
+	PLACE_ITEM_SEARCH = 64,              /* POST /store/items/search */
+	/* queries */
+	PLACE_THREAD_GET = 128,              /* GET a thread */
+	PLACE_STATE = 256,                   /* GET state */
+	PLACE_HISTORY_GET = 512,             /* GET history */
+	PLACE_STREAM = 1024,                 /* POST runs/stream */
+	PLACE_JOIN = 2048,                   /* GET a run's stream */
+	PLACE_CANCEL = 4096,                 /* POST cancel */
+	PLACE_ITEM_GET = 8192,               /* GET /store/items */
+	PLACE_METRICS = 16384                /* GET /metrics */
+};
+
+/* Refuses what the request's places do not support: a failure of c->in that
+ * names the first such field. */
+void absent_check(struct call *c, unsigned places);
+struct absent_route {
+	const char *method, *path;
+	const char *name;                    /* "NAME is not supported yet" */
+};
+
+extern const struct absent_route absent_routes[];
+extern const size_t absent_routes_n;
+
+/* NULL: not one of them. */
+const char *absent_route_name(struct str method, struct str path);
+
+#endif

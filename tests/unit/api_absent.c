@@ -1,0 +1,95 @@
+/*
+ * api_absent.c - what is refused, what is ignored, and the words for it.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "api_fix.h"
+
+#include <string.h>
+
+#include "api/absent.h"
+
+static int
+check(const char *query, const char *body, unsigned places, struct err *e)
+{
+	struct asked a;
+
+	absent_check(ask(&a, query, body), places);
+	*e = a.c.err;
+	return asked_end(&a);
+}
+
+TEST(fields_refused_ones_are_named)
+{
+	static const struct { const char *body, *name; unsigned places; } rows[] = {
+		{ "{\"command\":{\"resume\":1}}", "command", PLACE_RUN },
+		{ "{\"interrupt_before\":[\"a\"]}", "interrupt_before", PLACE_RUN },
+		{ "{\"interrupt_after\":\"*\"}", "interrupt_after", PLACE_RUN },
+		{ "{\"webhook\":\"http://x\"}", "webhook", PLACE_RUN },
+		{ "{\"after_seconds\":5}", "after_seconds", PLACE_RUN },
+		{ "{\"strict_resume\":true}", "strict_resume", PLACE_RUN },
+		{ "{\"select\":[\"values\"]}", "select", PLACE_HISTORY },
+		{ "{\"multitask_strategy\":\"rollback\"}", "multitask_strategy",
+		  PLACE_RUN },
+		{ "{\"ttl\":{\"ttl\":1}}", "ttl", PLACE_THREAD },
+		{ "{\"supersteps\":[{}]}", "supersteps", PLACE_THREAD },
+		{ "{\"index\":[\"x\"]}", "index", PLACE_ITEM },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct err e;
+
+		CHECK_RC(check("", rows[i].body, rows[i].places, &e), ERR_INVALID);
+		CHECK(strncmp(e.text, rows[i].name, strlen(rows[i].name)) == 0);
+	}
+}
+
+TEST(fields_of_a_query_are_refused_when_they_carry_something)
+{
+	static const struct { const char *query; unsigned places; int rc; } rows[] = {
+		{ "namespace=a", PLACE_STREAM, ERR_INVALID },
+		{ "namespace=&namespace=a%7Cb", PLACE_JOIN, ERR_INVALID },
+		{ "checkpoint_id=x", PLACE_JOIN, ERR_INVALID },
+		{ "select=values&select=next", PLACE_STATE, ERR_INVALID },
+		{ "stream_mode=&namespace=&checkpoint_id=", PLACE_JOIN, OK },
+		{ "namespace=[]", PLACE_JOIN, OK },
+		{ "select=", PLACE_STATE, OK },
+		{ "reason=taken&action=interrupt", PLACE_CANCEL, OK },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct err e;
+
+		CHECK_RC(check(rows[i].query, NULL, rows[i].places, &e), rows[i].rc);
+	}
+}
+
+/* SDKs send these whether or not anyone asked for them. */
+TEST(fields_defaults_and_strangers_pass)
+{
+	struct err e;
+
+	CHECK_RC(check("", "{\"command\":null,\"checkpoint\":null,\"webhook\":null,"
+	    "\"interrupt_before\":[],\"interrupt_after\":null,"
+	    "\"stream_subgraphs\":true,\"after_seconds\":0,"
+	    "\"multitask_strategy\":\"enqueue\",\"feedback_keys\":[\"a\"],"
+	    "\"langsmith_tracer\":{\"project_name\":\"x\"},"
+	    "\"checkpoint_during\":true,\"assistantId\":\"x\"}", PLACE_RUN, &e), OK);
+	CHECK_RC(check("", "{\"ttl\":null,\"supersteps\":[]}", PLACE_THREAD, &e), OK);
+	CHECK_RC(check("", "{\"index\":false}", PLACE_ITEM, &e), OK);
+	/* A field belongs to its place: a thread's ttl is no run's business. */
+	CHECK_RC(check("", "{\"ttl\":5}", PLACE_RUN, &e), OK);
+}
+
+TEST(fields_words_are_looked_up_one_by_one)
+{
+	struct err e;
+
+	CHECK_RC(check("action=interrupt", NULL, PLACE_CANCEL, &e), OK);
+	CHECK_RC(check("action=rollback", NULL, PLACE_CANCEL, &e), ERR_INVALID);
+	CHECK_RC(check("", "{\"stream_mode\":[\"values\",\"debug\"]}", PLACE_RUN, &e),
+	    ERR_INVALID);
+	CHECK_RC(check("stream_mode=values&stream_mode=debug", NULL, PLACE_JOIN, &e),
+	    ERR_INVALID);
+	CHECK_RC(check("", "{\"stream_mode\":\"custom\"}", PLACE_RUN, &e), OK);
+}
