@@ -76,7 +76,7 @@ guest_write(struct store *st, struct store_cmd *c)
 	return rc;
 }
 const struct op store_op_guest_write = { .run = guest_write,
-    .bytes = guest_bytes, .undoes = true };
+    .bytes = guest_bytes };
 
 static int
 guest_read(struct store *st, struct store_cmd *c)

@@ -52,10 +52,11 @@ struct store_guest {
 	void *(*open)(const struct db *on);
 	void (*close)(void *desk);
 	/* Runs one command on that thread: a GUEST_WRITE in the open transaction, a
-	 * GUEST_READ under the deadline of slow reads.  A write that fails has
-	 * undone what it wrote (a savepoint), unless with ERR_IO: then the medium
-	 * failed, and with it the whole batch.  A write may be run again, its batch
-	 * rolled back in between: it sets all its results anew. */
+	 * GUEST_READ under the deadline of slow reads.  A write that fails sets
+	 * `undone` if it has taken back what it wrote (a savepoint); else its batch
+	 * runs again without it.  ERR_IO: the medium failed, and with it the batch.
+	 * A write may be run again, its batch rolled back in between: it sets all
+	 * its results anew. */
 	int (*run)(void *desk, struct store_cmd *c);
 	size_t (*bytes)(const struct store_cmd *c);  /* the text that waits with it */
 };
@@ -228,6 +229,8 @@ struct store_cmd {
 	struct arena *arena;
 	size_t bytes;                        /* set by submit: for the queue's cap */
 	bool long_read;                      /* the store's own */
+	bool undone;                         /* a guest's: it failed, and nothing it
+	                                        wrote is left */
 	int rc;
 	struct err err;                      /* words for people when rc != OK */
 	void (*done)(struct store_cmd *c);   /* called on the shard; may be NULL */

@@ -17,6 +17,7 @@
 
 #include "base/json.h"
 #include "base/limits.h"
+#include "store/commit.h"
 #include "store/db.h"
 #include "store/sql_priv.h"
 #include "store/store.h"
@@ -119,8 +120,8 @@ struct store {
 	int64_t seq[SEQS];           /* last number given; never given twice */
 	bool dead;                   /* something buried is left to remove */
 	int64_t fail_at, write_no;   /* test hook */
-	int wal_limit;               /* past it the log is moved at once */
-	nsec last_commit, last_look, last_full;
+	struct commit commit;
+	nsec last_look, last_full;
 	struct arena scratch;        /* of one command */
 	struct buf pack;
 	struct tally tally;
@@ -158,15 +159,13 @@ enum op_lane {
 	                                        for that and goes behind others */
 };
 struct op {
-	/* A write runs in the open transaction.  It may fail only before its first
-	 * write, or by the medium; see writer.c for what follows otherwise. */
+	/* A write runs in the open transaction, as a member of a group (commit.h). */
 	int (*run)(struct store *st, struct store_cmd *c);
 	/* What waits with it in the queue: members of type struct str, ended by 0,
 	 * and what `bytes` adds.  Either may be NULL. */
 	const size_t *texts;
 	size_t (*bytes)(const struct store_cmd *c);
 	enum op_lane lane;
-	bool undoes;                         /* what it wrote before it failed */
 };
 #define OP_TEXTS(...) (const size_t[]){ __VA_ARGS__, 0 }
 #define OP_TEXT(name, member) _Generic(((struct store_##name *)0)->member,     \

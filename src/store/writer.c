@@ -2,51 +2,32 @@
  * writer.c - the one thread that writes.
  *
  * It takes what is queued, at most LIMIT_WRITER_BATCH commands, and runs them
- * in one transaction: the dearer a commit, the more commands share it.  After
- * COMMIT they go back to their shards, in order.
- *
- * What can fail is checked before a command's first write, so a refused
- * command has changed nothing and costs nothing.  For the rest there are no
- * savepoints, which would cost every command for the sake of a few:
- *
- *   - a command that failed after a write is *doomed*: the transaction is
- *     rolled back and the batch runs once more without it;
- *   - when the medium fails, nothing of the batch is kept and every command of
- *     it comes back with ERR_IO, or ERR_BUSY when the disk is full;
- *   - a guest's command undoes what it wrote itself, and what it leaves then
- *     (an answer it will give again) is meant.
- *
- * Running a command twice is safe: nothing of the first time was seen by
- * anybody, and the commands before the doomed one find what they found.
- *
- * Before each batch the file's presence is checked; without it the batch comes
- * back with ERR_BUSY.
+ * as one group (commit.h).  After the commit they go back to their shards, in
+ * order.  When the medium fails every command of the batch comes back with
+ * ERR_IO, or ERR_BUSY when the disk is full.  Before each batch the file's
+ * presence is checked; without it the batch comes back with ERR_BUSY.
  *
  * When nothing is queued it removes what is buried (erase.c), moves the log
  * into the database once, and looks after the file once a second.
  *
  * SPDX-License-Identifier: MIT
  */
-#include <assert.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/store_priv.h"
 
-#define WAL_FRAMES_MAX   4096                /* of 4 KB: 16 MB */
-#define WAL_FRAMES_MORE  1024                /* and again, if it did not restart */
-#define IDLE_CHECKPOINT  (1 * NS_PER_S)      /* after the last commit */
 #define IDLE_LOOK        (1 * NS_PER_S)      /* at the file, after the last */
 #define ERASE_IDLE       500                 /* rows in a transaction of its own */
 #define ERASE_ALONG      64                  /* rows in somebody's transaction */
 
 struct batch {
+	struct store *st;
 	struct store_cmd *cmd[LIMIT_WRITER_BATCH];
-	bool doomed[LIMIT_WRITER_BATCH];
 	size_t n, seen;                      /* seen: started at least once */
 };
+_Static_assert(LIMIT_WRITER_BATCH <= COMMIT_MEMBERS, "a batch is a group");
 
 int64_t
 store_seq_next(struct store *st, enum seq which)
@@ -103,121 +84,97 @@ full_over(struct store *st)
 	log_info("store", "disk_has_room", "file=%s", st->medium.path);
 }
 
-static void
-commit_count(struct store *st, nsec since)
+/* The engine's counts belong to this thread; others read these. */
+static int
+group_run(struct store *st, const struct commit_group *g)
 {
-	st->last_commit = clock_mono();
-	if (st->w.on->log_frames < WAL_FRAMES_MAX)
-		st->wal_limit = WAL_FRAMES_MAX;
-	full_over(st);
-	atomic_fetch_add_explicit(&st->counts.commits, 1, memory_order_relaxed);
-	atomic_fetch_add_explicit(&st->counts.commit_ns,
-	    (uint64_t)(st->last_commit - since), memory_order_relaxed);
+	uint64_t commits = st->commit.commits;
+	int rc = commit_run(&st->commit, g);
+
+	if (st->commit.commits != commits)
+		full_over(st);
+	atomic_store_explicit(&st->counts.commits, st->commit.commits,
+	    memory_order_relaxed);
+	atomic_store_explicit(&st->counts.commit_ns, (uint64_t)st->commit.commit_ns,
+	    memory_order_relaxed);
+	return rc;
 }
 
-/* before: the count of changes at BEGIN.  Nothing changed, nothing is
- * committed. */
-static int
-tx_commit(struct store *st, int64_t before)
-{
-	nsec since = clock_mono();
-	int rc;
+/* ---- a batch --------------------------------------------------------------- */
 
-	if (db_changes_all(&st->w) == before) {
-		db_rollback(&st->w);
-		return OK;
-	}
-	if (st->durable)
-		db_log_lengthen(&st->w);
-	rc = db_commit(&st->w);
-	if (rc == OK)
-		commit_count(st, since);
-	return rc;
+static int
+batch_begin(void *ctx)
+{
+	struct batch *b = ctx;
+
+	tally_clear(&b->st->tally);
+	return db_begin(&b->st->w, DB_WRITE);
 }
 
 /* The test hook: this is the command that fails, after its writes. */
 static bool
-fault_due(struct store *st, struct batch *b, size_t i)
+fault_due(struct batch *b, size_t i)
 {
 	if (i < b->seen)
 		return false;                /* counted when it ran first */
 	b->seen = i + 1;
-	return ++st->write_no == st->fail_at;
+	return ++b->st->write_no == b->st->fail_at;
 }
 
-/* Returns whether what it wrote must go. */
 static bool
-command_run(struct store *st, struct store_cmd *c, bool fault)
+command_run(void *ctx, size_t i)
 {
-	int64_t before = db_changes_all(&st->w);
-	bool clean;
+	struct batch *b = ctx;
+	struct store_cmd *c = b->cmd[i];
+	struct db_conn *on = b->st->w.on;
 
-	c->rc = store_ops[c->op]->run(st, c);
-	clean = c->rc == OK || store_ops[c->op]->undoes;
-	if (c->rc == OK && fault) {
+	on->err.text[0] = c->err.text[0] = '\0';
+	c->undone = false;
+	c->rc = store_ops[c->op]->run(b->st, c);
+	if (fault_due(b, i) && c->rc == OK)
 		c->rc = err_set(&c->err, ERR_IO, "a fault for testing");
-		clean = false;
-	}
 	if (c->rc != OK && c->err.text[0] == '\0')
-		err_set(&c->err, c->rc, "%s", st->w.on->err.text[0] != '\0' ?
-		    st->w.on->err.text : rc_text(c->rc));
-	arena_clear(&st->scratch);
-	return !clean && db_changes_all(&st->w) != before;
-}
-
-/* OK: all ran, not committed.  ERR_AGAIN: one is doomed.  ERR_IO. */
-static int
-batch_attempt(struct store *st, struct batch *b)
-{
-	st->w.on->fault = DB_SOUND;
-	tally_clear(&st->tally);
-	if (db_begin(&st->w, DB_WRITE) != OK)
-		return ERR_IO;
-	for (size_t i = 0; i < b->n; i++) {
-		if (b->doomed[i])
-			continue;
-		st->w.on->err.text[0] = '\0';
-		b->cmd[i]->err.text[0] = '\0';
-		b->doomed[i] = command_run(st, b->cmd[i], fault_due(st, b, i));
-		if (st->w.on->fault != DB_SOUND)
-			return ERR_IO;
-		if (b->doomed[i])
-			return ERR_AGAIN;
-	}
-	return OK;
+		err_set(&c->err, c->rc, "%s", on->err.text[0] != '\0' ?
+		    on->err.text : rc_text(c->rc));
+	arena_clear(&b->st->scratch);
+	return c->rc == OK || c->undone;
 }
 
 /* Some of what is buried goes along when there is a commit anyway. */
 static int
-batch_commit(struct store *st, int64_t before)
+batch_finish(void *ctx, bool wrote)
 {
+	struct store *st = ((struct batch *)ctx)->st;
 	int rc = tally_write(st);
 
-	if (rc == OK && st->dead && db_changes_all(&st->w) != before)
+	if (rc == OK && st->dead && wrote)
 		rc = erase_buried(st, ERASE_ALONG);
-	return rc == OK || rc == ERR_AGAIN ? tx_commit(st, before) : rc;
+	return rc == ERR_AGAIN ? OK : rc;
 }
 
 static void
-batch_fail(struct store *st, struct batch *b, int rc)
+batch_fail(struct batch *b, int rc)
 {
+	struct store *st = b->st;
+	struct err *e = &st->w.on->err;
+
 	if (rc != ERR_BUSY && st->w.on->fault == DB_FULL) {
 		full_note(st);
 		rc = ERR_BUSY;
 	} else if (rc != ERR_BUSY) {
 		log_error("store", "batch_failed", "commands=%zu error=%s", b->n,
-		    st->w.on->err.text);
+		    e->text);
 		rc = ERR_IO;
 	}
 	for (size_t i = 0; i < b->n; i++)
-		b->cmd[i]->rc = err_set(&b->cmd[i]->err, rc, "%s",
-		    st->w.on->err.text);
+		b->cmd[i]->rc = err_set(&b->cmd[i]->err, rc, "%s", e->text);
 	st->dead = true;                     /* what was erased along is back */
 }
 
 static void
-batch_post(struct store *st, struct batch *b)
+batch_post(struct batch *b)
 {
+	struct store *st = b->st;
 	uint64_t failed = 0;
 
 	for (size_t i = 0; i < b->n; i++)
@@ -229,42 +186,36 @@ batch_post(struct store *st, struct batch *b)
 }
 
 static void
-batch_run(struct store *st, struct batch *b)
+batch_run(struct batch *b)
 {
-	int64_t before;
-	int rc;
+	const struct commit_group g = { .n = b->n, .ctx = b, .begin = batch_begin,
+	    .run = command_run, .finish = batch_finish };
+	int rc = medium_watch(b->st);
 
-	memset(b->doomed, 0, sizeof b->doomed);
 	b->seen = 0;
-	rc = medium_watch(st);
-	if (rc != OK) {
-		batch_fail(st, b, rc);
-		batch_post(st, b);
-		return;
-	}
-	do {
-		before = db_changes_all(&st->w);
-		rc = batch_attempt(st, b);
-		if (rc == OK)
-			rc = batch_commit(st, before);
-		if (rc != OK)
-			db_rollback(&st->w);
-	} while (rc == ERR_AGAIN);
+	if (rc == OK && group_run(b->st, &g) != OK)
+		rc = ERR_IO;
 	if (rc != OK)
-		batch_fail(st, b, ERR_IO);
-	batch_post(st, b);
+		batch_fail(b, rc);
+	batch_post(b);
 }
 
 /* ---- between batches ----------------------------------------------------- */
 
-/* Passive: never waits for a reader.  What a reader still needs is moved next
- * time; until then the log grows, and is not tried again at every commit. */
 static void
-wal_checkpoint(struct store *st)
+log_move(struct store *st)
 {
-	st->wal_limit = st->w.on->log_frames + WAL_FRAMES_MORE;
-	if (db_log_move(&st->w, false) != OK)
+	if (commit_log_move(&st->commit) != OK)
 		log_warn("store", "checkpoint", "error=%s", st->w.on->err.text);
+}
+
+static int
+erase_some_buried(void *ctx, bool wrote)
+{
+	int rc = erase_buried(ctx, ERASE_IDLE);
+
+	(void)wrote;
+	return rc == ERR_AGAIN ? OK : rc;
 }
 
 /* One bounded transaction of our own.  After a failure the rest waits for the
@@ -272,18 +223,13 @@ wal_checkpoint(struct store *st)
 static void
 idle_erase(struct store *st)
 {
-	int64_t before = db_changes_all(&st->w);
-	int rc = db_begin(&st->w, DB_WRITE);
+	const struct commit_group g = { .ctx = st,
+	    .finish = erase_some_buried };
 
-	if (rc == OK)
-		rc = erase_buried(st, ERASE_IDLE);
-	if (rc == OK || rc == ERR_AGAIN)
-		rc = tx_commit(st, before);
-	if (rc != OK) {
-		db_rollback(&st->w);
-		st->dead = false;
-		log_error("store", "erase", "error=%s", st->w.on->err.text);
-	}
+	if (group_run(st, &g) == OK)
+		return;
+	st->dead = false;
+	log_error("store", "erase", "error=%s", st->w.on->err.text);
 }
 
 /* Probe for room: a write without effect. */
@@ -291,12 +237,11 @@ static void
 full_probe(struct store *st)
 {
 	char text[64];
-	nsec since = clock_mono();
 
 	snprintf(text, sizeof text, "BEGIN IMMEDIATE; PRAGMA user_version = %d;"
 	    " COMMIT", store_format.sqlite.n);
 	if (db_exec(&st->w, text, &st->w.on->err) == OK) {
-		commit_count(st, since);
+		full_over(st);
 		return;
 	}
 	if (st->w.on->fault == DB_FULL)
@@ -308,7 +253,7 @@ static nsec
 idle_until(const struct store *st)
 {
 	nsec look = st->durable ? st->last_look + IDLE_LOOK : NEVER;
-	nsec log = st->w.on->log_frames > 0 ? st->last_commit + IDLE_CHECKPOINT : NEVER;
+	nsec log = commit_log_due(&st->commit);
 
 	if (st->dead && !atomic_load(&st->lost))
 		return 0;
@@ -318,15 +263,13 @@ idle_until(const struct store *st)
 static void
 idle_work(struct store *st)
 {
-	nsec now = clock_mono();
-
-	if (now >= st->last_look + IDLE_LOOK && medium_watch(st) == OK &&
+	if (clock_mono() >= st->last_look + IDLE_LOOK && medium_watch(st) == OK &&
 	    atomic_load(&st->full))
 		full_probe(st);
 	if (st->dead && !atomic_load(&st->lost))
 		idle_erase(st);
-	else if (st->w.on->log_frames > 0 && now >= st->last_commit + IDLE_CHECKPOINT)
-		wal_checkpoint(st);
+	else if (commit_log_is_due(&st->commit, true))
+		log_move(st);
 }
 
 void *
@@ -336,20 +279,21 @@ writer_main(void *arg)
 	struct batch *b = mem_new(struct batch);
 	bool closing = false;
 
-	st->wal_limit = WAL_FRAMES_MAX;
+	b->st = st;
+	commit_init(&st->commit, &st->w,
+	    st->durable ? COMMIT_LOG_STEPS : COMMIT_LOG_PLAIN);
 	st->last_look = clock_mono();
-	st->w.on->log_frames = 0;            /* leave it until the first commit */
 	while (!closing) {
 		b->n = queue_take(&st->writes, b->cmd, COUNT(b->cmd),
 		    idle_until(st), &closing);
 		if (b->n > 0)
-			batch_run(st, b);
+			batch_run(b);
 		else if (!closing)
 			idle_work(st);
-		if (st->w.on->log_frames >= st->wal_limit)
-			wal_checkpoint(st);
+		if (commit_log_is_due(&st->commit, false))
+			log_move(st);
 	}
-	wal_checkpoint(st);
+	log_move(st);
 	free(b);
 	return NULL;
 }

@@ -124,6 +124,9 @@ int work_fail(struct work *w, int rc, const char *format, ...)
 int work_fail_db(struct work *w, int rc);         /* words of the connection */
 
 bool work_call_writes(const struct work *w);      /* the operation that runs */
+/* Of a call that failed: it has taken back what it wrote.  Else a failure after a
+ * write leaves it, and the transaction must be rolled back. */
+bool work_call_undoes(const struct work_call *c);
 void work_rest(struct work *w);              /* between calls: gives memory back */
 /* Without a look at the leases, which work_writes takes. */
 bool work_means_to_write(struct work *w, const struct work_call *c);

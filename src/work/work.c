@@ -232,6 +232,20 @@ work_call_writes(const struct work *w)
 	return op != NULL && (op->flags & OP_WRITES) != 0;
 }
 
+static bool
+has_savepoint(const struct operation *op, const struct work_call *c)
+{
+	return (op->flags & OP_SAVEPOINT) != 0 || c->once.n > 0;
+}
+
+bool
+work_call_undoes(const struct work_call *c)
+{
+	const struct operation *op = work_operation_find(c->operation);
+
+	return op == NULL || has_savepoint(op, c);
+}
+
 bool
 work_means_to_write(struct work *w, const struct work_call *c)
 {
@@ -318,7 +332,7 @@ operation_guard(struct work *w, const struct operation *op, struct work_call *c)
 	size_t at = c->data->n;
 	int rc;
 
-	if ((op->flags & OP_SAVEPOINT) == 0 && c->once.n == 0)
+	if (!has_savepoint(op, c))
 		return operation_run(w, op, c);
 	rc = work_savepoint_begin(w);
 	if (rc != OK)

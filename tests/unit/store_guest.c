@@ -36,6 +36,7 @@ struct toy_cmd {
 	struct store_cmd cmd;
 	int64_t n;
 	int fail;                            /* with this, after the write */
+	bool leaves;                         /* and does not take it back */
 	bool endless;
 	int64_t sum;                         /* out */
 	int runs;                            /* counted, never reset */
@@ -86,7 +87,8 @@ toy_run(void *desk, struct store_cmd *c)
 	toy_do(db, TOY_SAVE);
 	CHECK_RC(db_run(db, TOY_PUT, db_i64(t->n)), OK);
 	CHECK_RC(toy_read(db, TOY_SUM, &t->sum), OK);
-	if (t->fail != OK && t->fail != ERR_IO)
+	c->undone = t->fail != OK && t->fail != ERR_IO && !t->leaves;
+	if (c->undone)
 		toy_do(db, TOY_BACK);
 	toy_do(db, TOY_END);
 	return t->fail == OK ? OK : err_set(&c->err, t->fail, "as was asked");
@@ -236,6 +238,26 @@ CONTRACT(guest_failure_is_its_own)
 	CHECK_STR(str_of(b.cmd.err.text), "as was asked");
 	CHECK_RC(c.cmd.rc, OK);
 	CHECK_INT(a.runs + b.runs + c.runs, 3);
+	CHECK_INT(sum(f), 1005);
+}
+
+/* Goal: one that fails and leaves its writes is left out. */
+CONTRACT(guest_leaves_nothing_when_it_fails)
+{
+	struct toy_cmd a = { .n = 1 }, c = { .n = 4 };
+	struct toy_cmd b = { .n = 2, .fail = ERR_CONFLICT, .leaves = true };
+	struct toy_cmd held;
+	struct gate g;
+
+	move_in(f, &toy, 0);
+	hold(f, &g, &held);
+	toy_submit(f, &a);
+	toy_submit(f, &b);
+	toy_submit(f, &c);
+	pthread_mutex_unlock(&g.lock);
+	fix_wait(f, 3);
+	CHECK(a.cmd.rc == OK && b.cmd.rc == ERR_CONFLICT && c.cmd.rc == OK);
+	CHECK(a.runs == 2 && b.runs == 1 && c.runs == 1);
 	CHECK_INT(sum(f), 1005);
 }
 

@@ -148,6 +148,21 @@ check_recount(struct bed *b)
 	TEST(id##_memory) { both_##id("memory"); }                             \
 	static void both_##id(const char *driver)
 
+/* Goal: an operation whose answer has no room has changed nothing. */
+BOTH(tracker_keeps_nothing_without_an_answer)
+{
+	struct ask q = { 0 }, r = { 0 };
+	struct bed b;
+
+	bed_open(&b, driver, 0);
+	CHECK_RC(ASK(&b, &q, "create", "{'title':'a'}"), OK);
+	b.answers[b.asked % FLIGHTS] = ARENA(1);
+	CHECK_RC(ASK(&b, &r, "create", "{'title':'b'}"), ERR_TOOBIG);
+	CHECK_INT(count(&b, "list", "{}"), 1);
+	check_recount(&b);
+	bed_close(&b);
+}
+
 /* Goal: whichever command of a batch is doomed, the others' graph and counts are
  * as if it had never been there. */
 BOTH(tracker_survives_a_doomed_command)

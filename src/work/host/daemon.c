@@ -32,9 +32,6 @@
 #include "work/host/daemon_priv.h"
 
 #define IDLE_DEFAULT     (600 * NS_PER_S)
-#define CHECKPOINT_IDLE  (1 * NS_PER_S)      /* after the last commit */
-#define CHECKPOINT_FULL  4096                /* frames of 4 KB */
-#define CHECKPOINT_MORE  1024                /* and again, if it did not restart */
 #define REST             (5 * NS_PER_S)      /* after the last request */
 #define WATCH_OTHERS     (1 * NS_PER_S)      /* events of other processes */
 #define WATCH_LAGGING    (10 * NS_PER_MS)
@@ -241,8 +238,7 @@ wake_at(const struct daemon *d)
 		return d->child_until;
 	if (rpc_conns(d->rpc) == 0 && d->o.idle != NEVER)
 		at = d->active + d->o.idle;
-	if (d->desk.db.on->log_frames > 0)
-		at = soonest(at, d->committed + CHECKPOINT_IDLE);
+	at = soonest(at, commit_log_due(&d->desk.commit));
 	if (!d->rested)
 		at = soonest(at, d->looked + REST);
 	if (d->o.sync != NULL && d->child == 0)
@@ -283,8 +279,7 @@ between(struct daemon *d)
 		d->active = now;
 	else if (d->o.idle != NEVER && now - d->active >= d->o.idle)
 		stop(d, "idle");
-	if (d->desk.db.on->log_frames > 0 && now - d->committed >= CHECKPOINT_IDLE)
-		desk_checkpoint(&d->desk);
+	desk_checkpoint(&d->desk, true);
 	if (!d->rested && now - d->looked >= REST) {
 		desk_rest(&d->desk);
 		d->rested = true;
@@ -298,8 +293,6 @@ between(struct daemon *d)
 static void
 loop(struct daemon *d)
 {
-	int full = CHECKPOINT_FULL;
-
 	while (!d->stopping || !sync_ends(d)) {
 		rpc_wait(d->rpc, wake_at(d));
 		if (d->signalled)
@@ -316,14 +309,7 @@ loop(struct daemon *d)
 			between(d);
 		if (d->desk.gone && !d->stopping)
 			stop(d, "files_gone");
-		/* What a reader still needs is moved next time; until then the
-		 * log grows, and is not tried again at every commit. */
-		if (d->desk.db.on->log_frames < CHECKPOINT_FULL)
-			full = CHECKPOINT_FULL;
-		if (d->desk.db.on->log_frames >= full) {
-			full = d->desk.db.on->log_frames + CHECKPOINT_MORE;
-			desk_checkpoint(&d->desk);
-		}
+		desk_checkpoint(&d->desk, false);
 	}
 }
 
@@ -469,7 +455,7 @@ daemon_run(const struct workspace *h, const struct daemon_options *o, struct err
 		finish(d);
 		log_info("work", "stopped", "why=%s requests=%llu commits=%llu",
 		    d->why, (unsigned long long)d->requests,
-		    (unsigned long long)d->desk.commits);
+		    (unsigned long long)d->desk.commit.commits);
 	} else if (d->lock >= 0) {
 		log_error("work", "daemon", "error=%s", e->text);
 		workspace_path(h, "pid", pid);

@@ -66,7 +66,7 @@ struct daemon {
 	bool lagging;                        /* one has more to come */
 	int64_t event;                       /* the last that all know of */
 
-	nsec started, active, committed;
+	nsec started, active;
 	bool rested;                         /* since the last request */
 	uint64_t requests;
 	int64_t child;                       /* works with git; 0: none */

@@ -8,7 +8,7 @@
  *
  * A process of one command does not empty the log when it closes, as SQLite
  * would: that takes two syncs, and the next one would make the log anew.  Past
- * LOG_BYTES it does, for whoever opens a file that nobody else has open reads
+ * COMMIT_LOG_BYTES it does, for whoever opens a file that nobody else has open reads
  * its log through.  While there is a daemon that is not so, and it sees to the
  * log.  The second commit into an empty log gives it that length at once, so
  * the others need not (log.c).
@@ -35,7 +35,6 @@
 #include "work/host/workspace_priv.h"
 #include "work/operation.h"
 
-#define LOG_BYTES     (512 * 1024)
 #define BUSY_FIRST    (50 * 1000)            /* ns; doubled up to */
 #define BUSY_LONGEST  (4 * NS_PER_MS)
 
@@ -242,6 +241,7 @@ open_it(struct desk *d, const struct workspace *h, bool making, struct str prefi
 	}
 	file_know(d);
 	d->w = work_new(&d->db);
+	commit_init(&d->commit, &d->db, COMMIT_LOG_FIXED);
 	rc = tracker_open(d, h, prefix, now, e);
 	if (rc != OK)
 		desk_close(d);
@@ -275,17 +275,16 @@ desk_in_place(struct desk *d)
 void
 desk_settle(struct desk *d)
 {
-	d->settled = true;
+	d->commit.log = COMMIT_LOG_STEPS;
 	db_log_keep(&d->db, false);
 	db_exec(&d->db, "PRAGMA journal_size_limit = 16777216", NULL);
 }
 
-/* Passive: waits for nobody.  What a reader still needs is moved next time. */
 void
-desk_checkpoint(struct desk *d)
+desk_checkpoint(struct desk *d, bool idle)
 {
-	if (desk_in_place(d))
-		db_log_move(&d->db, false);
+	if (commit_log_is_due(&d->commit, idle) && desk_in_place(d))
+		commit_log_move(&d->commit);
 }
 
 msec
@@ -317,8 +316,8 @@ desk_rest(struct desk *d)
 static void
 log_empty(struct desk *d)
 {
-	if (db_log_size(&d->db) <= LOG_BYTES || daemon_is_there(d->workspace) ||
-	    !desk_in_place(d))
+	if (d->read_only || db_log_size(&d->db) <= COMMIT_LOG_BYTES ||
+	    daemon_is_there(d->workspace) || !desk_in_place(d))
 		return;
 	db_on_busy(&d->db, NULL, NULL);
 	db_log_move(&d->db, true);
@@ -327,12 +326,13 @@ log_empty(struct desk *d)
 void
 desk_close(struct desk *d)
 {
-	desk_let_go(d);
-	if (d->db.on != NULL && !d->read_only && !d->settled)
-		log_empty(d);
-	/* What is in the log alone is no whole database. */
-	if (d->db.on != NULL && d->settled && !desk_in_place(d))
-		db_log_keep(&d->db, true);
+	if (d->w != NULL) {
+		desk_let_go(d);
+		if (d->commit.log == COMMIT_LOG_FIXED)
+			log_empty(d);
+		else if (!desk_in_place(d))
+			db_log_keep(&d->db, true);   /* alone it is no whole database */
+	}
 	work_free(d->w);
 	d->w = NULL;
 	db_close(&d->db);
@@ -340,33 +340,29 @@ desk_close(struct desk *d)
 
 /* ---- transactions ------------------------------------------------------------------ */
 
-/* The first that is read says which moment it is. */
 int
 desk_hold(struct desk *d, struct err *e)
 {
-	assert(!d->held);
-	if (db_begin(&d->db, DB_READ) != OK)
-		return busy_code(d, e);
-	d->held = true;
-	return OK;
+	return commit_hold(&d->commit) == OK ? OK : busy_code(d, e);
 }
 
 void
 desk_let_go(struct desk *d)
 {
-	if (d->held)
-		db_rollback(&d->db);
-	d->held = false;
+	commit_let_go(&d->commit);
 }
 
+/* A group of calls; NULL among them: nothing to run. */
 struct run {
 	struct desk *d;
 	struct work_call *const *calls;
 	int *rcs;
-	bool *doomed;
-	size_t *from;                        /* of each answer */
 	size_t n;
+	size_t from[LIMIT_WORK_ROUND];       /* of each answer */
+	size_t bytes;                        /* of answers, since */
+	nsec began;
 };
+_Static_assert(LIMIT_WORK_ROUND <= COMMIT_MEMBERS, "a round is a group");
 
 static void
 answer_cut(struct run *r, size_t i)
@@ -378,8 +374,8 @@ answer_cut(struct run *r, size_t i)
 static bool
 any(const struct run *r, bool (*holds)(struct work *w, const struct work_call *c))
 {
-	for (size_t i = 0; i < r->n && !r->d->read_only && !r->d->held; i++) {
-		if (holds(r->d->w, r->calls[i]))
+	for (size_t i = 0; i < r->n && !r->d->read_only; i++) {
+		if (r->calls[i] != NULL && holds(r->d->w, r->calls[i]))
 			return true;
 	}
 	return false;
@@ -388,136 +384,75 @@ any(const struct run *r, bool (*holds)(struct work *w, const struct work_call *c
 /* A look at leases is a read, so it belongs to the transaction; a write cannot
  * come after a read in one, for the file may have changed since. */
 static int
-run_begin(struct run *r, struct err *e)
+run_begin(void *ctx)
 {
+	struct run *r = ctx;
 	struct desk *d = r->d;
+	int rc;
 
-	if (d->held)
-		return OK;
+	r->bytes = 0;
+	r->began = clock_mono();
 	if (!any(r, work_means_to_write)) {
-		if (db_begin(&d->db, DB_READ) != OK)
-			return busy_code(d, e);
-		if (!any(r, work_writes))
-			return OK;
+		rc = db_begin(&d->db, DB_READ);
+		if (rc != OK || !any(r, work_writes))
+			return rc;
 		db_rollback(&d->db);
 	}
-	if (db_begin(&d->db, DB_WRITE) != OK)
-		return busy_code(d, e);
-	work_follow(d->w);
-	return OK;
+	rc = db_begin(&d->db, DB_WRITE);
+	if (rc == OK)
+		work_follow(d->w);
+	return rc;
 }
 
 /* A file that may not be written is seen as at the beginning of time: no lease
  * is past then, so nothing but what means to write writes. */
 static int
-read_only_run(struct run *r, struct work_call *c)
+read_only_run(struct desk *d, struct work_call *c)
 {
 	c->now = 0;
-	if (work_writes(r->d->w, c))
+	if (work_writes(d->w, c))
 		return err_set(&c->err, ERR_DENIED, "%.*s: the tracker may not be "
 		    "written here", FMT(c->operation));
-	return work_run(r->d->w, c);
+	return work_run(d->w, c);
 }
 
 /* A tick of 0 asks whether it may begin at all. */
-static int
-call_run(struct run *r, struct work_call *c)
-{
-	int rc = c->tick == NULL ? OK : c->tick(c->tick_ctx, 0, 0);
-
-	r->d->db.on->fault = DB_SOUND;
-	if (rc != OK)
-		return rc;
-	return r->d->read_only || r->d->held ? read_only_run(r, c) :
-	    work_run(r->d->w, c);
-}
-
-/* Did it write, and was that not taken back by itself? */
 static bool
-is_doomed(const struct work_call *c, int64_t changes)
+call_run(void *ctx, size_t i)
 {
-	const struct operation *op = work_operation_find(c->operation);
-
-	return changes > 0 && c->once.n == 0 && op != NULL &&
-	    (op->flags & OP_SAVEPOINT) == 0;
-}
-
-/* Is it enough for one run?  One call always is run. */
-static bool
-run_is_full(const struct run *r, size_t bytes, nsec began)
-{
-	const struct desk *d = r->d;
-
-	return (d->round_bytes != 0 && bytes >= d->round_bytes) ||
-	    (d->round_time != 0 && clock_mono() - began >= d->round_time);
-}
-
-/* OK: all ran, up to d->ran.  ERR_AGAIN: one is doomed.  ERR_IO, ERR_BUSY.. with words. */
-static int
-run_calls(struct run *r, struct err *e)
-{
+	struct run *r = ctx;
 	struct desk *d = r->d;
-	nsec began = clock_mono();
-	size_t bytes = 0;
-
-	for (d->ran = 0; d->ran < r->n; d->ran++) {
-		int64_t before = db_changes_all(&d->db);
-		size_t i = d->ran;
-
-		if (i > 0 && run_is_full(r, bytes, began))
-			return OK;
-
-		if (r->doomed[i])
-			continue;
-		answer_cut(r, i);
-		r->rcs[i] = call_run(r, r->calls[i]);
-		if (db_broken(&d->db))
-			return busy_code(d, e);
-		bytes += r->calls[i]->data->n;
-		if (r->rcs[i] == OK)
-			continue;
-		r->doomed[i] = is_doomed(r->calls[i],
-		    db_changes_all(&d->db) - before);
-		if (r->doomed[i])
-			return ERR_AGAIN;
-	}
-	return OK;
-}
-
-static int
-run_once(struct run *r, struct err *e)
-{
-	struct desk *d = r->d;
-	int64_t before = db_changes_all(&d->db);
+	struct work_call *c = r->calls[i];
 	int rc;
 
-	if (!desk_in_place(d))
-		return err_set(e, ERR_IO, "%s was deleted, replaced or emptied while "
-		    "it was in use; nothing was done", d->workspace->db);
-	rc = run_begin(r, e);
-
+	if (c == NULL)
+		return true;
+	answer_cut(r, i);
+	rc = c->tick == NULL ? OK : c->tick(c->tick_ctx, 0, 0);
 	if (rc == OK)
-		rc = run_calls(r, e);
-	if (rc == OK && db_changes_all(&d->db) != before) {
-		if (d->settled)
-			db_log_lengthen(&d->db);
-		else
-			db_log_reach(&d->db, LOG_BYTES);
-		if (db_commit(&d->db) == OK)
-			d->commits++;
-		else
-			rc = busy_code(d, e);
-	}
-	if (!d->held)
-		db_rollback(&d->db);
-	return rc;
+		rc = d->read_only || d->commit.held ? read_only_run(d, c) :
+		    work_run(d->w, c);
+	r->rcs[i] = rc;
+	r->bytes += c->data->n;
+	return rc == OK || work_call_undoes(c);
+}
+
+static bool
+run_is_full(void *ctx)
+{
+	const struct run *r = ctx;
+	const struct desk *d = r->d;
+
+	return (d->round_bytes != 0 && r->bytes >= d->round_bytes) ||
+	    (d->round_time != 0 && clock_mono() - r->began >= d->round_time);
 }
 
 static void
 run_fail(struct run *r, int rc, const struct err *e)
 {
-	r->d->ran = r->n;
 	for (size_t i = 0; i < r->n; i++) {
+		if (r->calls[i] == NULL)
+			continue;
 		answer_cut(r, i);
 		r->rcs[i] = err_set(&r->calls[i]->err, rc, "%s", e->text);
 	}
@@ -526,27 +461,21 @@ run_fail(struct run *r, int rc, const struct err *e)
 int
 desk_run(struct desk *d, struct work_call *const *calls, int *rcs, size_t n)
 {
-	bool doomed_here[16] = { false };
-	size_t from_here[16];
-	bool heap = n > COUNT(from_here);
-	struct run r = { d, calls, rcs, doomed_here, from_here, n };
-	struct err e = { .text = "" };
-	int rc;
+	struct run r = { .d = d, .calls = calls, .rcs = rcs, .n = n };
+	const struct commit_group g = { .n = n, .ctx = &r, .begin = run_begin,
+	    .run = call_run, .is_full = run_is_full };
+	struct err e;
+	int rc = OK;
 
-	if (heap) {
-		r.doomed = mem_zero(n * sizeof *r.doomed);
-		r.from = mem_alloc(n * sizeof *r.from);
-	}
+	assert(n <= LIMIT_WORK_ROUND);
 	for (size_t i = 0; i < n; i++)
-		r.from[i] = calls[i]->data->n;
-	do
-		rc = run_once(&r, &e);
-	while (rc == ERR_AGAIN);
+		r.from[i] = calls[i] == NULL ? 0 : calls[i]->data->n;
+	if (!desk_in_place(d))
+		rc = err_set(&e, ERR_IO, "%s was deleted, replaced or emptied while "
+		    "it was in use; nothing was done", d->workspace->db);
+	else if (commit_run(&d->commit, &g) != OK)
+		rc = busy_code(d, &e);
 	if (rc != OK)
 		run_fail(&r, rc, &e);
-	if (heap) {
-		free(r.doomed);
-		free(r.from);
-	}
 	return rc;
 }

@@ -136,6 +136,7 @@ operation_run(struct seat *s, struct work_cmd *c, jnode args, bool writing)
 		return ERR_AGAIN;
 	rc = work_run(s->work, &call);
 	c->cmd.err = call.err;
+	c->cmd.undone = work_call_undoes(&call);
 	if (rc != OK && made)                /* for nothing */
 		work_tracker_drop(s->work, call.tracker);
 	return rc;
@@ -163,8 +164,10 @@ seat_run(void *desk, struct store_cmd *cmd)
 	}
 	if (s->data.n > 0) {
 		c->data = arena_str(cmd->arena, buf_str(&s->data));
-		if (c->data.p == NULL && rc == OK)
+		if (c->data.p == NULL && rc == OK) {
 			rc = err_set(&cmd->err, ERR_TOOBIG, "the answer is too large");
+			cmd->undone = false;
+		}
 	}
 	return rc;
 }

@@ -14,6 +14,7 @@
 #ifndef WORK_HOST_HOST_H
 #define WORK_HOST_HOST_H
 
+#include "store/commit.h"
 #include "work/work.h"
 
 #define WORKSPACE_FOLDER ".cohort"
@@ -58,7 +59,6 @@ struct desk {
 	int64_t tracker;
 	bool read_only;
 	const struct workspace *workspace;             /* outlives it */
-	bool settled;
 	bool gone;                           /* the file was deleted, replaced or
 	                                        emptied while it was open: of no use */
 	int64_t device;                      /* of the file that is open */
@@ -70,10 +70,7 @@ struct desk {
 	size_t round_bytes;                  /* of answers, and time, after which the */
 	nsec round_time;                     /* rest of a run's calls is left out; 0:
 	                                        no limit */
-	size_t ran;                          /* calls of the last run; what is past
-	                                        it did not run */
-	bool held;                           /* see desk_hold */
-	uint64_t commits;
+	struct commit commit;                /* commit.ran: calls past it did not run */
 	msec wall;                           /* desk_now's, and when it was so; 0: */
 	nsec wall_mono;                      /* never asked */
 };
@@ -86,7 +83,7 @@ void desk_close(struct desk *d);             /* accepts half-opened */
 /* From now on the log is for desk_checkpoint to empty, and removed at the
  * end: for a process that stays. */
 void desk_settle(struct desk *d);
-void desk_checkpoint(struct desk *d);
+void desk_checkpoint(struct desk *d, bool idle);     /* if commit_log_is_due */
 /* The wall's time; where that is set back it goes on from what it was. */
 msec desk_now(struct desk *d);
 /* Do the names still lead to the file that is open, and is something in it?  If
@@ -99,13 +96,13 @@ void desk_let_go(struct desk *d);
 /* Gives back the memory that only makes the next call faster. */
 void desk_rest(struct desk *d);
 
-/* Runs calls in one transaction, in order, and commits.  Each gets its own
- * code in rcs; when the commit fails all get ERR_IO.  A call that only reads
- * takes no lock of a writer.  ERR_BUSY: another process held the file too long
- * (ERR_TIMEOUT: past busy_until).  A call's tick is also asked, with 0 of 0,
- * whether the call may begin.  ERR_DENIED: it writes, and the desk is
- * read-only.  ERR_IO with nothing run: the file is gone.  Past round_bytes or round_time the rest is left: see `ran`.
- * Returns the worst of what concerned all. */
+/* Runs calls (NULL: none in this place) as one group, LIMIT_WORK_ROUND at most.
+ * Each gets its own code in rcs; when the medium fails all get ERR_IO.  Calls
+ * that only read take no lock of a writer.  ERR_BUSY: another process held the
+ * file too long (ERR_TIMEOUT: past busy_until).  A call's tick is also asked,
+ * with 0 of 0, whether the call may begin.  ERR_DENIED: it writes, and the desk
+ * is read-only.  ERR_IO with nothing run: the file is gone.  Past round_bytes or
+ * round_time the rest is left: see commit.ran.  Returns what failed for all. */
 int desk_run(struct desk *d, struct work_call *const *calls, int *rcs, size_t n);
 
 #endif

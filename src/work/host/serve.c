@@ -143,8 +143,8 @@ run_status(struct task *t)
 	    "'uptime_ms':%lld,'connections':%zu,'requests':%llu,'commits':%llu,"
 	    "'database':%s}", (int)getpid(),
 	    (long long)((clock_mono() - d->started) / NS_PER_MS), rpc_conns(d->rpc),
-	    (unsigned long long)d->requests, (unsigned long long)d->desk.commits,
-	    d->workspace->db);
+	    (unsigned long long)d->requests,
+	    (unsigned long long)d->desk.commit.commits, d->workspace->db);
 	return OK;
 }
 
@@ -515,9 +515,9 @@ serve_intake(struct daemon *d)
 
 /* ---- a round ----------------------------------------------------------------------- */
 
+/* The first n that wait. */
 struct round {
-	struct work_call *calls[LIMIT_WORK_ROUND];
-	struct task *tasks[LIMIT_WORK_ROUND];
+	struct work_call *calls[LIMIT_WORK_ROUND];   /* NULL: not the engine's */
 	int rcs[LIMIT_WORK_ROUND];
 	size_t n;
 };
@@ -535,56 +535,54 @@ is_to_run(struct task *t, nsec now)
 	return t->rc == OK;
 }
 
-static void
-round_fill(struct daemon *d, struct round *r, size_t max, nsec *soonest)
+/* Returns whether one is to run; *soonest: the first deadline of those. */
+static bool
+round_fill(struct daemon *d, struct round *r, nsec *soonest)
 {
 	nsec now = clock_mono();
 	msec wall = desk_now(&d->desk);
 	struct task *t = d->first;
+	bool any = false;
 
-	r->n = 0;
 	*soonest = NEVER;
-	for (size_t i = 0; i < max; i++, t = t->next) {
+	for (size_t i = 0; i < r->n; i++, t = t->next) {
+		r->calls[i] = NULL;
 		if (!is_to_run(t, now) || t->control != NULL)
 			continue;
 		t->call.now = wall;
-		r->tasks[r->n] = t;
-		r->calls[r->n++] = &t->call;
+		r->calls[i] = &t->call;
+		any = true;
 		if (t->deadline < *soonest)
 			*soonest = t->deadline;
 	}
+	return any;
 }
 
 /* When the time of one is up while another process holds the file, the others
- * go on waiting.  Returns how many of the first max are through. */
+ * go on waiting.  Returns how many are through. */
 static size_t
-round_run(struct daemon *d, struct round *r, size_t max)
+round_run(struct daemon *d, struct round *r)
 {
-	uint64_t commits = d->desk.commits;
 	struct task *t = d->first;
-	size_t through = 0;
+	const char *words = "";
 	nsec soonest;
 	int rc;
 
 	do {
-		round_fill(d, r, max, &soonest);
-		if (r->n == 0)
-			return max;
+		if (!round_fill(d, r, &soonest))
+			return r->n;
 		d->desk.busy_until = soonest == NEVER ? 0 : soonest;
 		rc = desk_run(&d->desk, r->calls, r->rcs, r->n);
 	} while (rc == ERR_TIMEOUT && clock_mono() >= soonest);
+	for (size_t i = 0; i < d->desk.commit.ran; i++, t = t->next) {
+		if (r->calls[i] == NULL)
+			continue;
+		t->rc = r->rcs[i];
+		words = t->call.err.text;
+	}
 	if (rc != OK)
-		log_error("work", "round", "requests=%zu error=%s", r->n,
-		    r->calls[0]->err.text);
-	for (size_t i = 0; i < d->desk.ran; i++)
-		r->tasks[i]->rc = r->rcs[i];
-	if (d->desk.commits != commits)
-		d->committed = clock_mono();
-	if (d->desk.ran == r->n)
-		return max;
-	for (; t != r->tasks[d->desk.ran]; t = t->next)
-		through++;
-	return through;
+		log_error("work", "round", "requests=%zu error=%s", r->n, words);
+	return d->desk.commit.ran;
 }
 
 static void
@@ -597,11 +595,12 @@ void
 serve_round(struct daemon *d)
 {
 	static struct round r;
-	size_t n = queue_ready(d, LIMIT_WORK_ROUND);
+	size_t n;
 
 	d->looked = d->active = clock_mono();
 	d->rested = false;
-	for (n = round_run(d, &r, n); n > 0; n--) {
+	r.n = queue_ready(d, LIMIT_WORK_ROUND);
+	for (n = round_run(d, &r); n > 0; n--) {
 		struct task *t = d->first;
 
 		if (t->rc == OK && t->control != NULL)
