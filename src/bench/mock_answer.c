@@ -28,7 +28,7 @@
 bool
 answer_has_text(const struct answer *a)
 {
-	return a->tokens > 0;
+	return a->tokens > 0 || a->turn.calls_n == 0;
 }
 
 bool

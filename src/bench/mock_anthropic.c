@@ -16,14 +16,14 @@ stop_reason(const struct answer *a)
 static size_t
 block_of(const struct answer *a, size_t i)
 {
-	return i + (answer_has_text(a) || a->turn.calls_n == 0 ? 1 : 0);
+	return i + answer_has_text(a);
 }
 
 static void
 block_stop(size_t index, struct buf *out)
 {
-	buf_add_fmt(out, "event: content_block_stop\ndata: {\"type\":"
-	    "\"content_block_stop\",\"index\":%zu}\n\n", index);
+	json_add_fmt(out, "event: content_block_stop\ndata: {'type':"
+	    "'content_block_stop','index':%zu}\n\n", index);
 }
 
 static void
@@ -36,34 +36,36 @@ add_message_head(const struct answer *a, struct buf *out)
 static void
 anthropic_open(struct answer *a, struct buf *out)
 {
-	buf_lit(out, "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{");
+	json_add_fmt(out, "event: message_start\ndata: {'type':'message_start','message':{");
 	add_message_head(a, out);
 	json_add_fmt(out, ",'content':[],'stop_reason':null,'stop_sequence':null,"
 	    "'usage':{'input_tokens':%lld,'cache_creation_input_tokens':0,"
 	    "'cache_read_input_tokens':0,'output_tokens':1}}}\n\n",
 	    (long long)a->prompt_tokens);
-	if (block_of(a, 0) == 1)
+	if (answer_has_text(a))
 		json_add_fmt(out,
 		    "event: content_block_start\ndata: {'type':'content_block_start',"
 		    "'index':0,'content_block':{'type':'text','text':''}}\n\n");
 	json_add_fmt(out, "event: ping\ndata: {'type':'ping'}\n\n");
 }
 
+#define DELTA "event: content_block_delta\ndata: {'type':'content_block_delta',"
+
 static void
 anthropic_text(struct answer *a, struct str token, struct buf *out)
 {
 	(void)a;
-	buf_lit(out, "event: content_block_delta\ndata: {\"type\":\"content_block_delta\","
-	    "\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":");
-	json_add_str(out, token);
-	buf_lit(out, "}}\n\n");
+	json_add_fmt(out, DELTA "'index':0,'delta':{'type':'text_delta','text':%.*s}}\n\n",
+	    FMT(token));
 }
 
+/* A call with its input, ready JSON. */
 static void
-add_call(const struct answer *a, size_t i, struct buf *out)
+add_call(const struct answer *a, size_t i, struct str input, struct buf *out)
 {
 	json_add_fmt(out, "{'type':'tool_use','id':'toolu_mock%llu_%zu','name':%.*s,"
-	    "'input':", (unsigned long long)a->id, i, FMT(a->turn.calls[i].name));
+	    "'input':%-.*s}", (unsigned long long)a->id, i, FMT(a->turn.calls[i].name),
+	    FMT(input));
 }
 
 static void
@@ -73,20 +75,17 @@ anthropic_call(struct answer *a, size_t i, struct buf *out)
 
 	if (index > 0)
 		block_stop(index - 1, out);
-	buf_add_fmt(out, "event: content_block_start\ndata: {\"type\":"
-	    "\"content_block_start\",\"index\":%zu,\"content_block\":", index);
-	add_call(a, i, out);
-	buf_lit(out, "{}}}\n\n");
+	json_add_fmt(out, "event: content_block_start\ndata: {'type':"
+	    "'content_block_start','index':%zu,'content_block':", index);
+	add_call(a, i, S("{}"), out);
+	buf_lit(out, "}\n\n");
 }
 
 static void
 anthropic_args(struct answer *a, size_t i, struct str part, struct buf *out)
 {
-	buf_add_fmt(out, "event: content_block_delta\ndata: {\"type\":"
-	    "\"content_block_delta\",\"index\":%zu,\"delta\":{\"type\":"
-	    "\"input_json_delta\",\"partial_json\":", block_of(a, i));
-	json_add_str(out, part);
-	buf_lit(out, "}}\n\n");
+	json_add_fmt(out, DELTA "'index':%zu,'delta':{'type':'input_json_delta',"
+	    "'partial_json':%.*s}}\n\n", block_of(a, i), FMT(part));
 }
 
 static void
@@ -100,7 +99,7 @@ anthropic_close(struct answer *a, struct buf *out)
 	    "'delta':{'stop_reason':%s,'stop_sequence':null},"
 	    "'usage':{'output_tokens':%lld}}\n\n", stop_reason(a), (long long)a->sent);
 	if (!a->fault->no_end)
-		buf_lit(out, "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n");
+		json_add_fmt(out, "event: message_stop\ndata: {'type':'message_stop'}\n\n");
 }
 
 static void
@@ -110,14 +109,11 @@ anthropic_whole(struct answer *a, struct buf *out)
 	buf_add_char(out, '{');
 	add_message_head(a, out);
 	json_add_fmt(out, ",'content':[");
-	if (block_of(a, 0) == 1)
+	if (answer_has_text(a))
 		json_add_fmt(out, "{'type':'text','text':%.*s}", FMT(a->turn.reply));
 	for (size_t i = 0; i < a->turn.calls_n; i++) {
-		if (block_of(a, i) > 0)
-			buf_add_char(out, ',');
-		add_call(a, i, out);
-		buf_add(out, a->turn.calls[i].args_json);
-		buf_add_char(out, '}');
+		json_add_comma(out);
+		add_call(a, i, a->turn.calls[i].args_json, out);
 	}
 	json_add_fmt(out, "],'stop_reason':%s,'stop_sequence':null,"
 	    "'usage':{'input_tokens':%lld,'cache_creation_input_tokens':0,"

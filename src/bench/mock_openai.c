@@ -23,7 +23,6 @@ add_usage(const struct answer *a, struct buf *out)
 	    (long long)(a->prompt_tokens + a->sent));
 }
 
-/* `"id":...,"object":"..."`, without the braces. */
 static void
 add_head(const struct answer *a, const char *object, struct buf *out)
 {
@@ -44,72 +43,55 @@ chunk_begin(struct answer *a, struct buf *out)
 	buf_add(out, buf_str(&a->prefix));
 }
 
-static void
-delta_begin(struct answer *a, struct buf *out)
-{
-	chunk_begin(a, out);
-	buf_lit(out, "{\"index\":0,\"delta\":");
-}
-
-static void
-delta_end(struct buf *out)
-{
-	buf_lit(out, ",\"logprobs\":null,\"finish_reason\":null}]}\n\n");
-}
+#define DELTA "{'index':0,'delta':"
+#define DELTA_END ",'logprobs':null,'finish_reason':null}]}\n\n"
 
 static void
 openai_open(struct answer *a, struct buf *out)
 {
-	delta_begin(a, out);
-	buf_add(out, answer_has_text(a) || a->turn.calls_n == 0 ?
-	    S("{\"role\":\"assistant\",\"content\":\"\"}") :
-	    S("{\"role\":\"assistant\",\"content\":null}"));
-	delta_end(out);
+	chunk_begin(a, out);
+	json_add_fmt(out, DELTA "{'role':'assistant','content':%-s}" DELTA_END,
+	    answer_has_text(a) ? "\"\"" : "null");
 }
 
 static void
 openai_text(struct answer *a, struct str token, struct buf *out)
 {
-	delta_begin(a, out);
-	buf_lit(out, "{\"content\":");
-	json_add_str(out, token);
-	buf_add_char(out, '}');
-	delta_end(out);
+	chunk_begin(a, out);
+	json_add_fmt(out, DELTA "{'content':%.*s}" DELTA_END, FMT(token));
 }
 
+/* A call with its first, or all, arguments. */
 static void
-add_call_id(const struct answer *a, size_t i, struct buf *out)
+add_call(const struct answer *a, size_t i, struct str args, struct buf *out)
 {
 	json_add_fmt(out, "'id':'call_mock%llu_%zu','type':'function',"
-	    "'function':{'name':%.*s,'arguments':", (unsigned long long)a->id, i,
-	    FMT(a->turn.calls[i].name));
+	    "'function':{'name':%.*s,'arguments':%.*s}}", (unsigned long long)a->id, i,
+	    FMT(a->turn.calls[i].name), FMT(args));
 }
 
 static void
 openai_call(struct answer *a, size_t i, struct buf *out)
 {
-	delta_begin(a, out);
-	json_add_fmt(out, "{'tool_calls':[{'index':%zu,", i);
-	add_call_id(a, i, out);
-	json_add_fmt(out, "''}}]}");
-	delta_end(out);
+	chunk_begin(a, out);
+	json_add_fmt(out, DELTA "{'tool_calls':[{'index':%zu,", i);
+	add_call(a, i, S(""), out);
+	json_add_fmt(out, "]}" DELTA_END);
 }
 
 static void
 openai_args(struct answer *a, size_t i, struct str part, struct buf *out)
 {
-	delta_begin(a, out);
-	buf_add_fmt(out, "{\"tool_calls\":[{\"index\":%zu,\"function\":{\"arguments\":", i);
-	json_add_str(out, part);
-	buf_lit(out, "}}]}");
-	delta_end(out);
+	chunk_begin(a, out);
+	json_add_fmt(out, DELTA "{'tool_calls':[{'index':%zu,'function':"
+	    "{'arguments':%.*s}}]}" DELTA_END, i, FMT(part));
 }
 
 static void
 openai_close(struct answer *a, struct buf *out)
 {
-	delta_begin(a, out);
-	json_add_fmt(out, "{},'logprobs':null,'finish_reason':%.*s}]}\n\n",
+	chunk_begin(a, out);
+	json_add_fmt(out, DELTA "{},'logprobs':null,'finish_reason':%.*s}]}\n\n",
 	    FMT(finish_reason(a)));
 	if (a->usage) {
 		chunk_begin(a, out);
@@ -122,36 +104,25 @@ openai_close(struct answer *a, struct buf *out)
 }
 
 static void
-add_calls(struct answer *a, struct buf *out)
-{
-	json_add_fmt(out, ",'tool_calls':[");
-	for (size_t i = 0; i < a->turn.calls_n; i++) {
-		buf_add(out, i > 0 ? S(",{") : S("{"));
-		add_call_id(a, i, out);
-		json_add_str(out, a->turn.calls[i].args_json);
-		buf_lit(out, "}}");
-	}
-	buf_add_char(out, ']');
-}
-
-static void
 openai_whole(struct answer *a, struct buf *out)
 {
-	bool text = answer_has_text(a) || a->turn.calls_n == 0;
-
 	a->sent = a->total;
 	buf_add_char(out, '{');
 	add_head(a, "chat.completion", out);
 	json_add_fmt(out, ",'choices':[{'index':0,'message':{'role':'assistant',"
 	    "'content':");
-	if (text)
+	if (answer_has_text(a))
 		json_add_str(out, a->turn.reply);
 	else
 		buf_lit(out, "null");
 	if (a->turn.calls_n > 0)
-		add_calls(a, out);
-	json_add_fmt(out, "},'finish_reason':%.*s,'logprobs':null}],",
-	    FMT(finish_reason(a)));
+		json_add_fmt(out, ",'tool_calls':[");
+	for (size_t i = 0; i < a->turn.calls_n; i++) {
+		json_add_fmt(out, ",{");
+		add_call(a, i, a->turn.calls[i].args_json, out);
+	}
+	json_add_fmt(out, "%-s},'finish_reason':%.*s,'logprobs':null}],",
+	    a->turn.calls_n > 0 ? "]" : "", FMT(finish_reason(a)));
 	add_usage(a, out);
 	buf_add_char(out, '}');
 }
