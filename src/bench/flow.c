@@ -104,8 +104,8 @@ request_send(struct vu *v)
 	v->first_words = 0;
 	f->model_calls += op->model;
 	v->sent = clock_mono();
-	lean_send(v->conn, op->method, buf_str(&v->path), buf_str(&f->headers),
-	    buf_str(&v->body), f->o->timeout);
+	lean_send(v->conn, op->method, buf_str(&v->path), buf_str(&f->load.headers),
+	    buf_str(&v->body), f->o->load.timeout);
 }
 
 /* Sends the next request that has what it needs, or ends the flow. */
@@ -216,7 +216,7 @@ vu_init(struct vu *v, struct flow *f, int64_t index)
 	static const struct lean_hooks hooks = { .data = on_data, .done = on_done };
 
 	*v = (struct vu){ .f = f, .index = index };
-	v->conn = lean_new(f->load.shard, &f->target, &hooks, v);
+	v->conn = lean_new(f->load.shard, &f->load.target, &hooks, v);
 	v->path = BUF(4 * KB);
 	v->body = BUF(64 * KB);
 	v->answer = BUF(FLOW_ANSWER_MAX);

@@ -12,22 +12,18 @@
 #ifndef BENCH_FLOW_H
 #define BENCH_FLOW_H
 
-#include "base/clock.h"
-#include "base/flags.h"
+#include "bench/load.h"
 
 struct flow_options {
-	const char *url, *name, *token, *graph, *model, *llm, *response;
-	const char *stages, *profile, *thresholds, *mock_url;
-	const char *out, *json, *markdown;
-	int64_t vus, iterations, pid;
-	msec duration, pause, warmup, timeout;
+	struct load_options load;            /* first: see LOAD_FLAGS */
+	const char *llm, *response, *stages, *profile, *out;
+	int64_t vus, iterations;
+	msec duration, pause, warmup;
 	bool smoke;
 	bool sdk_store;                      /* store requests as the SDKs send them */
 };
 
 extern const struct flag bench_flow_flags[];
-
-int flow_options_default(struct flow_options *o, struct err *e);
 
 /* argv: the command line, for the report.  0: all well; 1: a threshold was
  * missed, an answer was wrong, or the generator was the bottleneck (and it

@@ -29,11 +29,11 @@ build_assistant(struct vu *v, struct buf *path, struct buf *body)
 	const struct flow_options *o = v->f->o;
 
 	buf_lit(path, "/assistants");
-	json_add_fmt(body, "{'graph_id':%s,'name':'bench-%-s-%lld-%lld'", o->graph,
+	json_add_fmt(body, "{'graph_id':%s,'name':'bench-%-s-%lld-%lld'", o->load.graph,
 	    v->f->run, (long long)v->index, (long long)v->round);
-	if (o->model != NULL)
+	if (o->load.model != NULL)
 		json_add_fmt(body, ",'config':{'configurable':{'model_name':%s}}",
-		    o->model);
+		    o->load.model);
 	json_add_fmt(body, ",'metadata':{'bench':%s}}", v->f->run);
 }
 

@@ -64,8 +64,6 @@ struct vu {
 struct flow {
 	const struct flow_options *o;
 	struct load load;
-	struct lean_target target;
-	struct buf headers;
 	char run[9];                         /* of this run, in names and keys */
 
 	struct flow_stage stage[FLOW_STAGES_MAX];

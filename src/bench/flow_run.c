@@ -28,14 +28,11 @@ static const char default_thresholds[] =
     "agent_flow_duration.p95<8000,agent_flow_success_rate>0.95";
 
 const struct flag bench_flow_flags[] = {
-	{ "url", "RUNTIME_URL", FLAG_TEXT, "http://127.0.0.1:2024", "URL",
-	    "the server", AT(url) },
+	LOAD_FLAGS,
 	{ "name", "RUNTIME_NAME", FLAG_TEXT, NULL, "NAME",
-	    "what to call it; else its own name", AT(name) },
-	{ "token", "AUTH_TOKEN", FLAG_TEXT, NULL, "TOKEN", "sent as a bearer", AT(token) },
-	{ "graph", "GRAPH_ID", FLAG_TEXT, "agent", "ID", "the agent to run", AT(graph) },
+	    "what to call it; else its own name", AT(load.name) },
 	{ "model", "MODEL_NAME", FLAG_TEXT, NULL, "NAME",
-	    "configurable.model_name of the assistants", AT(model) },
+	    "configurable.model_name of the assistants", AT(load.model) },
 	{ "llm", NULL, FLAG_TEXT, "mock", "NAME",
 	    "what answers; \"mock\": its words are checked to the letter", AT(llm) },
 	{ "response", "MOCK_LLM_RESPONSE", FLAG_TEXT, script_sentence, "TEXT",
@@ -55,17 +52,15 @@ const struct flag bench_flow_flags[] = {
 	    "time:users, ..., as in 10s:1,30s:5,10s:0", AT(stages) },
 	{ "pause", NULL, FLAG_MS, "0", "TIME", "between two flows of a user", AT(pause) },
 	{ "warmup", NULL, FLAG_MS, "1s", "TIME", "at the start, left out", AT(warmup) },
-	{ "timeout", NULL, FLAG_MS, "60s", "TIME", "of one request", AT(timeout) },
+	{ "timeout", NULL, FLAG_MS, "60s", "TIME", "of one request",
+	    AT(load.timeout) },
 	{ "mock-url", "MOCK_LLM_URL", FLAG_TEXT, NULL, "URL",
-	    "compare the mock's count of requests with 3 a flow", AT(mock_url) },
-	{ "pid", NULL, FLAG_INT, NULL, "PID", "of the server: report its CPU and memory",
-	    AT(pid), 1, INT32_MAX },
+	    "compare the mock's count of requests with 3 a flow", AT(load.mock_url) },
 	{ "thresholds", NULL, FLAG_TEXT, default_thresholds, "LIST",
-	    "what must hold", AT(thresholds) },
+	    "what must hold", AT(load.thresholds) },
 	{ "out", NULL, FLAG_TEXT, NULL, "json[=FILE]",
 	    "k6's points; FILE: results/{name}-v{version}-{llm}-{vus}vu.json", AT(out) },
-	{ "json", NULL, FLAG_TEXT, NULL, "FILE", "the result", AT(json) },
-	{ "markdown", NULL, FLAG_TEXT, NULL, "FILE", "the result", AT(markdown) },
+	LOAD_FLAGS_RESULT,
 	{ NULL }
 };
 
@@ -74,13 +69,6 @@ static const struct { const char *name, *stages; msec pause; } profiles[] = {
 	{ "default", "10s:1,20s:3,30s:5,20s:3,10s:1", 0 },
 	{ "long",    "10s:5,30s:5,10s:10,30s:10,10s:0", 500 },
 };
-
-int
-flow_options_default(struct flow_options *o, struct err *e)
-{
-	*o = (struct flow_options){ 0 };
-	return flags_default(bench_flow_flags, o, e);
-}
 
 /* The schedule. */
 
@@ -265,64 +253,38 @@ report_numbers(const struct flow *f, struct report *r)
 	report_value(r, (double)f->vus_max, 0, "vus_max");
 }
 
-/* Three model calls a flow, no more (retries, titles) and no less (caches). */
-static void
-report_mock(const struct flow *f, struct report *r, int64_t before)
-{
-	struct err e;
-	int64_t after = 0;
-
-	if (f->o->mock_url == NULL)
-		return;
-	if (load_mock_requests(f->o->mock_url, &after, &e) != OK)
-		report_check(r, false, "the mock's count: %.120s", e.text);
-	else
-		report_check(r, after - before == (int64_t)f->model_calls,
-		    "the mock saw %lld requests, %llu runs were asked for",
-		    (long long)(after - before), (unsigned long long)f->model_calls);
-}
-
 static int
-report_flow(struct flow *f, int argc, char *const *argv, struct str info,
-    int64_t mock_before, msec started, struct err *e)
+report_flow(struct flow *f, int argc, char *const *argv, msec started, struct err *e)
 {
 	struct report r = {
 		.workload = "flow", .loop = "closed", .argc = argc, .argv = argv,
-		.started = started, .server_info = info,
+		.started = started,
 		.measures = "the time of each of the twelve requests of an agent's life, "
 		    "as a client on the same machine sees it, under users who wait for "
 		    "each answer; every answer is verified.",
 		.not_measures = "a given arrival rate (the loop is closed: a slow server "
 		    "is asked less), networks, TLS, or a real model.",
 	};
-	struct buf mock = BUF(64 * KB);
 	int rc;
 
 	report_numbers(f, &r);
-	load_report(&f->load, &r, "flow", f->flows_ok + f->flows_failed);
-	rc = report_thresholds(&r, f->o->thresholds, e);
+	rc = load_report(&f->load, &r, "flow", f->flows_ok + f->flows_failed,
+	    f->model_calls, e);
 	if (f->o->smoke)
 		report_check(&r, f->flows_ok == 1 && f->all.errors == 0, "no error at all");
 	if (f->sample.code != OK)
 		r.error_sample = f->sample.text;
-	report_mock(f, &r, mock_before);
-	if (f->o->mock_url != NULL &&
-	    load_get(f->o->mock_url, S("/stats"), STR_NONE, &mock, NULL) == OK)
-		r.mock_stats = buf_str(&mock);
-	if (rc == OK)
-		rc = report_finish(&r, f->o->json, f->o->markdown, e);
-	buf_release(&mock);
-	return rc;
+	return rc == OK ? report_finish(&r, f->o->load.json, f->o->load.markdown, e) : rc;
 }
 
 /* Life. */
 
 static int
-points_set(struct flow *f, struct str info, struct buf *path, struct err *e)
+points_set(struct flow *f, struct buf *path, struct err *e)
 {
 	const char *out = f->o->out;
 	struct json_doc d;
-	struct str version = S("unknown"), name = str_of(f->o->name);
+	struct str version = S("unknown"), name = str_of(f->o->load.name);
 
 	if (out == NULL)
 		return OK;
@@ -330,7 +292,7 @@ points_set(struct flow *f, struct str info, struct buf *path, struct err *e)
 		return points_open(&f->points, out + 5, e);
 	if (strcmp(out, "json") != 0)
 		return err_set(e, ERR_INVALID, "--out: json or json=FILE");
-	if (json_parse(&d, info, NULL) == OK) {
+	if (json_parse(&d, buf_str(&f->load.info), NULL) == OK) {
 		if (json_is_string(json_get(d.root, S("version"))))
 			version = json_str(json_get(d.root, S("version")));
 		if (name.n == 0 && json_is_string(json_get(d.root, S("name"))))
@@ -342,34 +304,6 @@ points_set(struct flow *f, struct str info, struct buf *path, struct err *e)
 	json_release(&d);
 	report_make_folders(path->p);
 	return points_open(&f->points, path->p, e);
-}
-
-static void
-headers_set(struct flow *f)
-{
-	f->headers = BUF(16 * KB);
-	if (f->o->token != NULL)
-		buf_add_fmt(&f->headers, "Authorization: Bearer %s\r\n", f->o->token);
-}
-
-static int
-flow_prepare(struct flow *f, struct flow_options *o, struct err *e)
-{
-	uint32_t run;
-	int rc = schedule_set(f, o, e);
-
-	if (strcmp(o->llm, "mock") != 0)
-		o->response = NULL;
-	if (rc == OK)
-		rc = report_thresholds(NULL, o->thresholds, e);
-	if (rc == OK)
-		rc = lean_resolve(str_of(o->url), &f->target, e);
-	if (rc != OK)
-		return rc;
-	id_random(&run, sizeof run);
-	snprintf(f->run, sizeof f->run, "%08x", run);
-	headers_set(f);
-	return OK;
 }
 
 static void
@@ -393,34 +327,32 @@ bench_flow(const struct flow_options *given, int argc, char *const *argv, struct
 {
 	struct flow_options o = *given;
 	struct flow *f = mem_new(struct flow);
-	struct buf info = BUF(1 * MB), path = BUF(4 * KB);
+	struct buf path = BUF(4 * KB);
 	msec started = clock_wall_ms();
-	int64_t mock_before = 0;
+	uint32_t run;
 	int rc;
 
 	machine_files_raise();
+	id_random(&run, sizeof run);
+	snprintf(f->run, sizeof f->run, "%08x", run);
 	f->o = &o;
-	rc = flow_prepare(f, &o, e);
-	if (rc == OK)
-		rc = load_get(o.url, S("/info"), buf_str(&f->headers), &info, e);
-	if (rc == OK && o.mock_url != NULL)
-		rc = load_mock_requests(o.mock_url, &mock_before, e);
-	if (rc == OK)
-		rc = points_set(f, buf_str(&info), &path, e);
 	f->load.fraction = fraction;
 	f->load.words = words;
 	f->load.ctx = f;
+	rc = schedule_set(f, &o, e);
+	if (strcmp(o.llm, "mock") != 0)
+		o.response = NULL;
 	if (rc == OK)
-		rc = load_new(&f->load, "flow", o.pid, e);
+		rc = load_open(&f->load, "flow", &o.load, S("/info"), e);
+	if (rc == OK)
+		rc = points_set(f, &path, e);
 	if (rc == OK) {
 		flow_drive(f);
-		load_free(&f->load);
-		rc = report_flow(f, argc, argv, buf_str(&info), mock_before, started, e);
+		rc = report_flow(f, argc, argv, started, e);
 	}
 	if (points_close(f->points, rc < 0 ? NULL : e) != OK && rc >= 0)
 		rc = ERR_IO;
-	buf_release(&f->headers);
-	buf_release(&info);
+	load_release(&f->load);
 	buf_release(&path);
 	free(f);
 	return rc;

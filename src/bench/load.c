@@ -68,7 +68,7 @@ look_fired(struct wheel_timer *t)
 	struct machine_usage u;
 	nsec now = shard_now(l->shard);
 
-	if (l->pid > 0 && l->began != 0 && machine_usage_quick(l->pid, &u)) {
+	if (l->o->pid > 0 && l->began != 0 && machine_usage_quick(l->o->pid, &u)) {
 		if (u.rss_kb > l->peak_rss_kb)
 			l->peak_rss_kb = u.rss_kb;
 		if (u.threads > l->peak_threads)
@@ -81,20 +81,54 @@ look_fired(struct wheel_timer *t)
 	shard_timer_set(l->shard, t, LOOK_MS);
 }
 
+/* The mock's own count of requests, from its /stats; -1 without a mock. */
+static int
+mock_requests(struct load *l, int64_t *out, struct err *e)
+{
+	struct json_doc d = { 0 };
+	int rc;
+
+	*out = -1;
+	if (l->o->mock_url == NULL)
+		return OK;
+	buf_clear(&l->mock_stats);
+	rc = load_get(l->o->mock_url, S("/stats"), STR_NONE, &l->mock_stats, e);
+	if (rc == OK)
+		rc = json_parse(&d, buf_str(&l->mock_stats), e);
+	if (rc == OK)
+		rc = json_get_int(d.root, "requests", "requests", -1, 0, INT64_MAX, out, e);
+	if (rc == OK && *out < 0)
+		rc = err_set(e, ERR_INVALID, "%s/stats: no \"requests\"", l->o->mock_url);
+	json_release(&d);
+	return rc;
+}
+
 int
-load_new(struct load *l, const char *label, int64_t pid, struct err *e)
+load_open(struct load *l, const char *label, const struct load_options *o,
+    struct str info, struct err *e)
 {
 	struct machine_usage u;
-	int rc = shard_new(&l->shard, 0, e);
+	int rc = report_thresholds(NULL, o->thresholds, e);
 
+	l->o = o;
+	l->label = label;
+	l->headers = BUF(16 * KB);
+	l->info = BUF(GET_BYTES);
+	l->mock_stats = BUF(GET_BYTES);
+	if (o->token != NULL)
+		buf_add_fmt(&l->headers, "Authorization: Bearer %s\r\n", o->token);
+	if (rc == OK)
+		rc = lean_resolve(str_of(o->url), &l->target, e);
+	if (rc == OK)
+		rc = load_get(o->url, info, buf_str(&l->headers), &l->info, e);
+	if (rc == OK)
+		rc = mock_requests(l, &l->mock_before, e);
+	if (rc == OK && o->pid > 0 && !machine_usage(o->pid, &u))
+		rc = err_set(e, ERR_NOTFOUND, "--pid: no process %lld", (long long)o->pid);
+	if (rc == OK)
+		rc = shard_new(&l->shard, 0, e);
 	if (rc != OK)
 		return rc;
-	if (pid > 0 && !machine_usage(pid, &u)) {
-		shard_free(l->shard);
-		return err_set(e, ERR_NOTFOUND, "--pid: no process %lld", (long long)pid);
-	}
-	l->label = label;
-	l->pid = pid;
 	l->tty = isatty(STDERR_FILENO);
 	l->shown = clock_mono();
 	hist_clear(&l->lag_us);
@@ -106,10 +140,21 @@ load_new(struct load *l, const char *label, int64_t pid, struct err *e)
 }
 
 void
+load_release(struct load *l)
+{
+	if (l->shard != NULL)
+		shard_free(l->shard);
+	l->shard = NULL;
+	buf_release(&l->headers);
+	buf_release(&l->info);
+	buf_release(&l->mock_stats);
+}
+
+void
 load_begin(struct load *l)
 {
-	if (l->pid > 0)
-		machine_usage(l->pid, &l->before);
+	if (l->o->pid > 0)
+		machine_usage(l->o->pid, &l->before);
 	l->cpu_began = clock_cpu();
 	l->began = clock_mono();
 }
@@ -119,19 +164,12 @@ load_end(struct load *l)
 {
 	l->ended = clock_mono();
 	l->cpu_ended = clock_cpu();
-	if (l->pid > 0)
-		machine_usage(l->pid, &l->after);
+	if (l->o->pid > 0)
+		machine_usage(l->o->pid, &l->after);
 	shard_timer_cancel(l->shard, &l->beat);
 	shard_timer_cancel(l->shard, &l->look);
 	if (l->tty)
 		fputs("\r\033[K", stderr);
-}
-
-void
-load_free(struct load *l)
-{
-	shard_free(l->shard);
-	l->shard = NULL;
 }
 
 static void
@@ -152,9 +190,24 @@ server_report(const struct load *l, struct report *r, const char *per_unit,
 	report_value(r, (double)l->peak_threads, 0, "server_peak_threads");
 }
 
-void
-load_report(const struct load *l, struct report *r, const char *per_unit,
-    uint64_t units)
+static void
+mock_report(struct load *l, struct report *r, uint64_t calls)
+{
+	struct err e;
+	int64_t after;
+
+	if (mock_requests(l, &after, &e) != OK)
+		report_check(r, false, "the mock's count: %.120s", e.text);
+	else if (after >= 0)
+		report_check(r, after - l->mock_before == (int64_t)calls,
+		    "the mock saw %lld requests, %llu runs were asked for",
+		    (long long)(after - l->mock_before), (unsigned long long)calls);
+	r->mock_stats = buf_str(&l->mock_stats);
+}
+
+int
+load_report(struct load *l, struct report *r, const char *per_unit, uint64_t units,
+    uint64_t calls, struct err *e)
 {
 	double wall = (double)(l->ended - l->began);
 	double share = wall > 0 ? (double)(l->cpu_ended - l->cpu_began) / wall : 0;
@@ -167,8 +220,11 @@ load_report(const struct load *l, struct report *r, const char *per_unit,
 		report_check(r, share < CPU_MAX && lag < LAG_MAX_MS,
 		    "the generator was not the bottleneck (%.0f %% of a core, lag p99 "
 		    "%.1f ms)", share * 100, lag);
-	if (l->pid > 0)
+	if (l->o->pid > 0)
 		server_report(l, r, per_unit, units);
+	r->server_info = buf_str(&l->info);
+	mock_report(l, r, calls);
+	return report_thresholds(r, l->o->thresholds, e);
 }
 
 /* One request. */
@@ -222,22 +278,4 @@ load_get(const char *url, struct str path, struct str headers, struct buf *out,
 	if (g.status != 200)
 		return err_set(e, ERR_CLOSED, "%s%.*s: answered %d", url, FMT(path), g.status);
 	return out->failed ? err_set(e, ERR_TOOBIG, "%s: too long an answer", url) : OK;
-}
-
-int
-load_mock_requests(const char *url, int64_t *out, struct err *e)
-{
-	struct buf b = BUF(GET_BYTES);
-	struct json_doc d = { 0 };
-	int rc = load_get(url, S("/stats"), STR_NONE, &b, e);
-
-	if (rc == OK)
-		rc = json_parse(&d, buf_str(&b), e);
-	if (rc == OK)
-		rc = json_get_int(d.root, "requests", "requests", -1, 0, INT64_MAX, out, e);
-	if (rc == OK && *out < 0)
-		rc = err_set(e, ERR_INVALID, "%s/stats: no \"requests\"", url);
-	json_release(&d);
-	buf_release(&b);
-	return rc;
 }

@@ -1,26 +1,56 @@
 /*
- * load.h - what every load driver needs around its requests: a shard on the
- * calling thread, the driver's own CPU share and lag, the server's use of the
- * machine, progress, and single requests before and after.
+ * load.h - the common part of load drivers: options, a shard on the calling
+ * thread, the driver's own CPU share and lag, the server's use of the machine,
+ * the mock's count of requests, progress, and single requests.
  *
  * SPDX-License-Identifier: MIT
  */
 #ifndef BENCH_LOAD_H
 #define BENCH_LOAD_H
 
+#include "base/flags.h"
 #include "base/hist.h"
 #include "bench/machine.h"
 #include "bench/report.h"
 #include "bench/lean.h"
 
+struct load_options {
+	const char *url, *name, *token, *graph, *model, *mock_url;
+	const char *thresholds, *json, *markdown;
+	int64_t pid;                         /* the server's; 0: unknown */
+	msec timeout;                        /* of one request */
+};
+
+/* Their common rows, for a table of a struct that begins with them. */
+#define LOAD_FLAG(field) offsetof(struct load_options, field)
+#define LOAD_FLAGS                                                           \
+	{ "url", "RUNTIME_URL", FLAG_TEXT, "http://127.0.0.1:2024", "URL",   \
+	    "the server", LOAD_FLAG(url) },                                  \
+	{ "token", "AUTH_TOKEN", FLAG_TEXT, NULL, "TOKEN",                   \
+	    "sent as a bearer", LOAD_FLAG(token) },                          \
+	{ "graph", "GRAPH_ID", FLAG_TEXT, "agent", "ID",                     \
+	    "the agent to run", LOAD_FLAG(graph) },                          \
+	{ "pid", NULL, FLAG_INT, NULL, "PID",                                \
+	    "of the server: report its CPU and memory", LOAD_FLAG(pid), 1,   \
+	    INT32_MAX }
+#define LOAD_FLAGS_RESULT                                                    \
+	{ "json", NULL, FLAG_TEXT, NULL, "FILE", "the result",               \
+	    LOAD_FLAG(json) },                                               \
+	{ "markdown", NULL, FLAG_TEXT, NULL, "FILE", "the result",           \
+	    LOAD_FLAG(markdown) }
+
 struct load {
+	const struct load_options *o;
 	struct shard *shard;
 	const char *label;
 	/* For progress: how far (0..1), and a few words.  */
 	double (*fraction)(void *ctx);
 	void (*words)(void *ctx, struct buf *out);
 	void *ctx;
-	int64_t pid;                         /* the server's; 0: not told */
+	struct lean_target target;           /* of o->url */
+	struct buf headers;                  /* of every request */
+	struct buf info, mock_stats;         /* JSON of the server and of the mock */
+	int64_t mock_before;                 /* the mock's count of requests */
 
 	nsec began, ended, cpu_began, cpu_ended;     /* of the measured part */
 	struct machine_usage before, after;
@@ -31,22 +61,23 @@ struct load {
 	bool tty;
 };
 
-int  load_new(struct load *l, const char *label, int64_t pid, struct err *e);
-void load_begin(struct load *l);             /* what is measured starts now */
+/* Checks the options, and asks the server for the path info and the mock for its
+ * count.  fraction, words and ctx are set before.  Release also after errors. */
+int  load_open(struct load *l, const char *label, const struct load_options *o,
+    struct str info, struct err *e);
+void load_begin(struct load *l);             /* the measured part starts now */
 void load_end(struct load *l);
-void load_free(struct load *l);
+void load_release(struct load *l);
 
-/* Wall time, the driver's CPU and lag, the server's CPU and memory; per_unit
- * names what the server's CPU is divided by ("flow"), units of them.  Fails
- * the report when the driver was the bottleneck. */
-void load_report(const struct load *l, struct report *r, const char *per_unit,
-    uint64_t units);
+/* Wall time, the driver's CPU and lag, the server's CPU and memory, the
+ * thresholds; per_unit is the unit of the server's CPU time ("flow"), units
+ * their number.  Fails the report when the driver was the bottleneck, or when
+ * the mock has not seen calls requests: a server that retries or caches. */
+int  load_report(struct load *l, struct report *r, const char *per_unit,
+    uint64_t units, uint64_t calls, struct err *e);
 
 /* One GET, alone.  ERR_CLOSED: no answer, or not 200. */
 int load_get(const char *url, struct str path, struct str headers, struct buf *out,
     struct err *e);
-
-/* The mock's own count of requests, from its /stats. */
-int load_mock_requests(const char *url, int64_t *out, struct err *e);
 
 #endif

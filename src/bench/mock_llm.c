@@ -54,13 +54,6 @@ const struct flag mock_llm_flags[] = {
 	{ NULL }
 };
 
-int
-mock_llm_options_default(struct mock_llm_options *o, struct err *e)
-{
-	*o = (struct mock_llm_options){ .ttft_ms = -1 };
-	return flags_default(mock_llm_flags, o, e);
-}
-
 /* Requests. */
 
 static struct mock_shard *

@@ -26,7 +26,8 @@ struct mock_llm_options {
 	int64_t port;                        /* 0: any */
 	int64_t shards;
 	msec delay_ms;                       /* before a whole answer */
-	msec ttft_ms;                        /* before the first token; -1: delay_ms */
+	msec ttft_ms;                        /* before the first token; -1: delay_ms, which
+	                                        is the default */
 	msec token_ms;                       /* between tokens */
 	msec jitter_ms;                      /* each token up to so much later */
 	msec slow_ms;                        /* what "mock:slow-start" waits */
@@ -39,9 +40,6 @@ struct mock_llm_options {
 };
 
 extern const struct flag mock_llm_flags[];
-
-/* Defaults and environment. */
-int mock_llm_options_default(struct mock_llm_options *o, struct err *e);
 
 /* The faults a request can ask for, one a line. */
 void mock_llm_faults_help(struct buf *out);

@@ -24,13 +24,11 @@
 #define AT(field)      offsetof(struct streams_options, field)
 
 const struct flag bench_streams_flags[] = {
-	{ "url", "RUNTIME_URL", FLAG_TEXT, "http://127.0.0.1:2024", "URL",
-	    "the server", AT(url) },
-	{ "name", "RUNTIME_NAME", FLAG_TEXT, NULL, "NAME", "what to call it", AT(name) },
-	{ "token", "AUTH_TOKEN", FLAG_TEXT, NULL, "TOKEN", "sent as a bearer", AT(token) },
-	{ "graph", "GRAPH_ID", FLAG_TEXT, "agent", "ID", "the agent to run", AT(graph) },
+	LOAD_FLAGS,
+	{ "name", "RUNTIME_NAME", FLAG_TEXT, NULL, "NAME", "what to call it",
+	    AT(load.name) },
 	{ "model", "MODEL_NAME", FLAG_TEXT, NULL, "NAME", "configurable.model_name",
-	    AT(model) },
+	    AT(load.model) },
 	{ "concurrency", NULL, FLAG_INT, "1000", "N", "streams at once", AT(concurrency),
 	    1, STREAMS_MAX },
 	{ "rounds", NULL, FLAG_INT, "1", "N",
@@ -42,26 +40,17 @@ const struct flag bench_streams_flags[] = {
 	{ "ttft", NULL, FLAG_MS, "200", "MS", "with --tokens: the model's time to the "
 	    "first one", AT(ttft) },
 	{ "token-ms", NULL, FLAG_MS, "5", "MS", "with --tokens: after each", AT(token_ms) },
-	{ "timeout", NULL, FLAG_MS, "120s", "TIME", "of one stream", AT(timeout) },
+	{ "timeout", NULL, FLAG_MS, "120s", "TIME", "of one stream",
+	    AT(load.timeout) },
 	{ "direct", NULL, FLAG_SWITCH, NULL, NULL,
 	    "--url is the model itself: what mock and driver alone take", AT(direct) },
 	{ "mock-url", "MOCK_LLM_URL", FLAG_TEXT, NULL, "URL",
-	    "compare the mock's count of requests", AT(mock_url) },
-	{ "pid", NULL, FLAG_INT, NULL, "PID", "of the server: report its CPU and memory",
-	    AT(pid), 1, INT32_MAX },
+	    "compare the mock's count of requests", AT(load.mock_url) },
 	{ "thresholds", NULL, FLAG_TEXT, "errors<1", "LIST",
-	    "what must hold, as in errors<1,inflation_p50<1.5", AT(thresholds) },
-	{ "json", NULL, FLAG_TEXT, NULL, "FILE", "the result", AT(json) },
-	{ "markdown", NULL, FLAG_TEXT, NULL, "FILE", "the result", AT(markdown) },
+	    "what must hold, as in errors<1,inflation_p50<1.5", AT(load.thresholds) },
+	LOAD_FLAGS_RESULT,
 	{ NULL }
 };
-
-int
-streams_options_default(struct streams_options *o, struct err *e)
-{
-	*o = (struct streams_options){ 0 };
-	return flags_default(bench_streams_flags, o, e);
-}
 
 struct streams;
 
@@ -78,8 +67,7 @@ struct stream {
 struct streams {
 	const struct streams_options *o;
 	struct load load;
-	struct lean_target target;
-	struct buf headers, path, body;
+	struct buf path, body;
 	struct stream *one;
 	int64_t n, open, round;
 	bool learning;                       /* one stream alone, before the others */
@@ -199,8 +187,8 @@ start_fired(struct wheel_timer *t)
 	struct streams *all = s->all;
 
 	all->started++;
-	lean_send(s->conn, S("POST"), buf_str(&all->path), buf_str(&all->headers),
-	    buf_str(&all->body), all->o->timeout);
+	lean_send(s->conn, S("POST"), buf_str(&all->path), buf_str(&all->load.headers),
+	    buf_str(&all->body), all->o->load.timeout);
 }
 
 /* A round: everyone's start is planned at once, and measured from the plan. */
@@ -285,41 +273,25 @@ report_numbers(const struct streams *all, struct report *r)
 }
 
 static int
-report_streams(struct streams *all, int argc, char *const *argv, struct str info,
-    int64_t mock_before, msec started, struct err *e)
+report_streams(struct streams *all, int argc, char *const *argv, msec started,
+    struct err *e)
 {
 	struct report r = {
 		.workload = "streams", .loop = "open", .argc = argc, .argv = argv,
-		.started = started, .server_info = info,
+		.started = started,
 		.measures = "streamed runs that are open at the same time, each from the "
 		    "moment it was meant to start to its last byte, against the time the "
 		    "model takes alone.",
 		.not_measures = "arrivals over time, threads with a history, or a real "
 		    "model.",
 	};
-	struct buf mock = BUF(64 * KB);
-	int64_t after = 0;
 	int rc;
 
 	report_numbers(all, &r);
-	load_report(&all->load, &r, "stream", all->ok + all->errors);
-	rc = report_thresholds(&r, all->o->thresholds, e);
+	rc = load_report(&all->load, &r, "stream", all->ok + all->errors, all->started, e);
 	if (all->sample.code != OK)
 		r.error_sample = all->sample.text;
-	if (rc == OK && all->o->mock_url != NULL)
-		rc = load_mock_requests(all->o->mock_url, &after, e);
-	if (rc == OK && all->o->mock_url != NULL)
-		rc = load_get(all->o->mock_url, S("/stats"), STR_NONE, &mock, e);
-	if (rc == OK && all->o->mock_url != NULL) {
-		report_check(&r, after - mock_before == (int64_t)all->started,
-		    "the mock saw %lld requests, %llu runs were asked for",
-		    (long long)(after - mock_before), (unsigned long long)all->started);
-		r.mock_stats = buf_str(&mock);
-	}
-	if (rc == OK)
-		rc = report_finish(&r, all->o->json, all->o->markdown, e);
-	buf_release(&mock);
-	return rc;
+	return rc == OK ? report_finish(&r, all->o->load.json, all->o->load.markdown, e) : rc;
 }
 
 /* Life. */
@@ -329,11 +301,8 @@ request_set(struct streams *all)
 {
 	const struct streams_options *o = all->o;
 
-	all->headers = BUF(16 * KB);
 	all->path = BUF(1 * KB);
 	all->body = BUF(16 * KB);
-	if (o->token != NULL)
-		buf_add_fmt(&all->headers, "Authorization: Bearer %s\r\n", o->token);
 	if (o->direct) {
 		buf_lit(&all->path, "/v1/chat/completions");
 		json_add_fmt(&all->body, "{'stream':true,'messages':[{'role':'user',"
@@ -341,10 +310,10 @@ request_set(struct streams *all)
 		return;
 	}
 	buf_lit(&all->path, "/runs/stream");
-	json_add_fmt(&all->body, "{'assistant_id':%s", o->graph);
-	if (o->model != NULL)
+	json_add_fmt(&all->body, "{'assistant_id':%s", o->load.graph);
+	if (o->load.model != NULL)
 		json_add_fmt(&all->body,
-		    ",'config':{'configurable':{'model_name':%s}}", o->model);
+		    ",'config':{'configurable':{'model_name':%s}}", o->load.model);
 	json_add_fmt(&all->body, ",'stream_mode':['messages-tuple'],"
 	    "'input':{'messages':[{'role':'user','content':'Hello.'}]}}");
 }
@@ -361,7 +330,7 @@ streams_drive(struct streams *all)
 		s->all = all;
 		s->line = BUF(LINE_MAX_BYTES);
 		s->start.fire = start_fired;
-		s->conn = lean_new(all->load.shard, &all->target, &hooks, s);
+		s->conn = lean_new(all->load.shard, &all->load.target, &hooks, s);
 	}
 	all->next.run = round_over;
 	round_start(all);
@@ -373,37 +342,14 @@ streams_drive(struct streams *all)
 	free(all->one);
 }
 
-static int
-streams_prepare(struct streams *all, struct buf *info, int64_t *mock, struct err *e)
-{
-	const struct streams_options *o = all->o;
-	uint64_t files = machine_files_raise();
-	int rc;
-
-	if (files < (uint64_t)o->concurrency + 64)
-		return err_set(e, ERR_LIMIT, "%lld streams need as many open files; the "
-		    "limit is %llu (ulimit -n)", (long long)o->concurrency,
-		    (unsigned long long)files);
-	rc = report_thresholds(NULL, o->thresholds, e);
-	if (rc == OK)
-		rc = lean_resolve(str_of(o->url), &all->target, e);
-	if (rc == OK)
-		rc = load_get(o->url, o->direct ? S("/health") : S("/info"),
-		    buf_str(&all->headers), info, e);
-	if (rc == OK && o->mock_url != NULL)
-		rc = load_mock_requests(o->mock_url, mock, e);
-	return rc;
-}
-
 int
 bench_streams(const struct streams_options *o, int argc, char *const *argv,
     struct err *e)
 {
 	struct streams *all = mem_new(struct streams);
-	struct buf info = BUF(1 * MB);
 	msec started = clock_wall_ms();
-	int64_t mock = 0;
-	int rc;
+	uint64_t files = machine_files_raise();
+	int rc = OK;
 
 	all->o = o;
 	all->n = o->concurrency;
@@ -413,26 +359,27 @@ bench_streams(const struct streams_options *o, int argc, char *const *argv,
 	all->ideal = (o->ttft + o->tokens * o->token_ms) * NS_PER_MS + 1;
 	all->ideal_first = o->ttft > 0 ? o->ttft * NS_PER_MS : NS_PER_MS;
 	request_set(all);
-	rc = streams_prepare(all, &info, &mock, e);
 	all->load.fraction = fraction;
 	all->load.words = words;
 	all->load.ctx = all;
+	if (files < (uint64_t)o->concurrency + 64)
+		rc = err_set(e, ERR_LIMIT, "%lld streams need as many open files; the "
+		    "limit is %llu (ulimit -n)", (long long)o->concurrency,
+		    (unsigned long long)files);
 	if (rc == OK)
-		rc = load_new(&all->load, "streams", o->pid, e);
+		rc = load_open(&all->load, "streams", &o->load,
+		    o->direct ? S("/health") : S("/info"), e);
 	if (rc == OK) {
 		streams_drive(all);
-		load_free(&all->load);
 		if (all->words == 0)
 			rc = err_set(e, ERR_CLOSED, "one run alone, before the others: %s",
 			    all->sample.text);
 	}
-	if (rc == OK) {
-		rc = report_streams(all, argc, argv, buf_str(&info), mock, started, e);
-	}
-	buf_release(&all->headers);
+	if (rc == OK)
+		rc = report_streams(all, argc, argv, started, e);
+	load_release(&all->load);
 	buf_release(&all->path);
 	buf_release(&all->body);
-	buf_release(&info);
 	free(all);
 	return rc;
 }

@@ -11,20 +11,16 @@
 #ifndef BENCH_STREAMS_H
 #define BENCH_STREAMS_H
 
-#include "base/clock.h"
-#include "base/flags.h"
+#include "bench/load.h"
 
 struct streams_options {
-	const char *url, *name, *token, *graph, *model, *mock_url;
-	const char *thresholds, *json, *markdown;
-	int64_t concurrency, rounds, tokens, pid;
-	msec ttft, token_ms, ramp, timeout;
+	struct load_options load;            /* first: see LOAD_FLAGS */
+	int64_t concurrency, rounds, tokens;
+	msec ttft, token_ms, ramp;
 	bool direct;                         /* straight to the model: the floor */
 };
 
 extern const struct flag bench_streams_flags[];
-
-int streams_options_default(struct streams_options *o, struct err *e);
 
 /* As bench_flow. */
 int bench_streams(const struct streams_options *o, int argc, char *const *argv,

@@ -77,13 +77,6 @@ const struct work_row work_rows[] = {
 };
 const size_t work_rows_n = COUNT(work_rows);
 
-int
-bench_work_options_default(struct bench_work_options *o, struct err *e)
-{
-	*o = (struct bench_work_options){ 0 };
-	return flags_default(bench_work_flags, o, e);
-}
-
 void
 bench_work_add_workloads(struct buf *out)
 {

@@ -25,7 +25,6 @@ struct bench_work_options {
 
 extern const struct flag bench_work_flags[];
 
-int bench_work_options_default(struct bench_work_options *o, struct err *e);
 void bench_work_add_workloads(struct buf *out);      /* for help */
 
 /* 0: all targets met; 1: not; below 0: it could not be run. */

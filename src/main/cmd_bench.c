@@ -16,7 +16,19 @@
 /* Words of "bench flow" and of the program before the options. */
 #define WORDS_BEFORE 3
 
-/* The room's exit code, or what was wrong. */
+/* The options of cmd's table; OK, or the exit code of a wrong command line. */
+static int
+options_read(const struct flag_command *cmd, void *o, int argc, char **argv)
+{
+	struct err e = { 0 };
+	int rc = flags_default(cmd->own, o, &e);
+
+	if (rc == OK)
+		rc = flags_fill(cmd->own, o, argc, argv, &e);
+	return rc < 0 ? command_usage_error(cmd->name, &e) : OK;
+}
+
+/* The room's exit code; below 0 an error, which is printed. */
 static int
 finish(const struct flag_command *cmd, int code, const struct err *e)
 {
@@ -29,17 +41,45 @@ finish(const struct flag_command *cmd, int code, const struct err *e)
 int
 cmd_mock_llm(const struct flag_command *cmd, int argc, char **argv)
 {
-	struct mock_llm_options o;
-	struct err e = { 0 };
-	int rc;
+	struct mock_llm_options o = { .ttft_ms = -1 };
+	struct err e;
+	int code = options_read(cmd, &o, argc, argv);
 
 	setenv("UV_THREADPOOL_SIZE", "2", 0);
-	rc = mock_llm_options_default(&o, &e);
-	if (rc == OK)
-		rc = flags_fill(mock_llm_flags, &o, argc, argv, &e);
-	if (rc < 0)
-		return command_usage_error(cmd->name, &e);
-	return finish(cmd, mock_llm_run(&o, &e), &e);
+	return code != OK ? code : finish(cmd, mock_llm_run(&o, &e), &e);
+}
+
+/* The report shows the whole command line. */
+#define LINE argc + WORDS_BEFORE, argv - WORDS_BEFORE
+
+int
+cmd_bench_flow(const struct flag_command *cmd, int argc, char **argv)
+{
+	struct flow_options o = { 0 };
+	struct err e;
+	int code = options_read(cmd, &o, argc, argv);
+
+	return code != OK ? code : finish(cmd, bench_flow(&o, LINE, &e), &e);
+}
+
+int
+cmd_bench_streams(const struct flag_command *cmd, int argc, char **argv)
+{
+	struct streams_options o = { 0 };
+	struct err e;
+	int code = options_read(cmd, &o, argc, argv);
+
+	return code != OK ? code : finish(cmd, bench_streams(&o, LINE, &e), &e);
+}
+
+int
+cmd_bench_work(const struct flag_command *cmd, int argc, char **argv)
+{
+	struct bench_work_options o = { 0 };
+	struct err e;
+	int code = options_read(cmd, &o, argc, argv);
+
+	return code != OK ? code : finish(cmd, bench_work(&o, LINE, &e), &e);
 }
 
 void
@@ -47,55 +87,6 @@ mock_llm_add_more(struct buf *b)
 {
 	buf_lit(b, "A request's last user message may ask for a fault:\n\n");
 	mock_llm_faults_help(b);
-}
-
-int
-cmd_bench_flow(const struct flag_command *cmd, int argc, char **argv)
-{
-	struct flow_options o;
-	struct err e = { 0 };
-	int rc;
-
-	rc = flow_options_default(&o, &e);
-	if (rc == OK)
-		rc = flags_fill(bench_flow_flags, &o, argc, argv, &e);
-	if (rc < 0)
-		return command_usage_error(cmd->name, &e);
-	/* The report shows the whole command line. */
-	return finish(cmd, bench_flow(&o, argc + WORDS_BEFORE,
-	    argv - WORDS_BEFORE, &e), &e);
-}
-
-int
-cmd_bench_streams(const struct flag_command *cmd, int argc, char **argv)
-{
-	struct streams_options o;
-	struct err e = { 0 };
-	int rc;
-
-	rc = streams_options_default(&o, &e);
-	if (rc == OK)
-		rc = flags_fill(bench_streams_flags, &o, argc, argv, &e);
-	if (rc < 0)
-		return command_usage_error(cmd->name, &e);
-	return finish(cmd, bench_streams(&o, argc + WORDS_BEFORE,
-	    argv - WORDS_BEFORE, &e), &e);
-}
-
-int
-cmd_bench_work(const struct flag_command *cmd, int argc, char **argv)
-{
-	struct bench_work_options o;
-	struct err e = { 0 };
-	int rc;
-
-	rc = bench_work_options_default(&o, &e);
-	if (rc == OK)
-		rc = flags_fill(bench_work_flags, &o, argc, argv, &e);
-	if (rc < 0)
-		return command_usage_error(cmd->name, &e);
-	return finish(cmd, bench_work(&o, argc + WORDS_BEFORE,
-	    argv - WORDS_BEFORE, &e), &e);
 }
 
 void

@@ -160,7 +160,7 @@ flow(struct flow_options *o)
 	struct err e = { 0 };
 	int rc;
 
-	o->url = fake.url;
+	o->load.url = fake.url;
 	o->response = "one two three";
 	rc = bench_flow(o, 1, (char *[]){ (char *)"flow" }, &e);
 	printf("%d %s\n", rc, e.text);
@@ -170,9 +170,9 @@ flow(struct flow_options *o)
 static int
 smoke(void)
 {
-	struct flow_options o;
+	struct flow_options o = { 0 };
 
-	CHECK_RC(flow_options_default(&o, NULL), OK);
+	CHECK_RC(flags_default(bench_flow_flags, &o, NULL), OK);
 	o.smoke = true;
 	return flow(&o);
 }
@@ -189,10 +189,10 @@ TEST(flow_passes_on_a_right_server)
 
 TEST(flow_asks_the_store_as_the_sdks_do_when_told)
 {
-	struct flow_options o;
+	struct flow_options o = { 0 };
 
 	fake_up(NULL);
-	CHECK_RC(flow_options_default(&o, NULL), OK);
+	CHECK_RC(flags_default(bench_flow_flags, &o, NULL), OK);
 	o.smoke = o.sdk_store = true;
 	CHECK_INT(flow(&o), 0);
 	CHECK(!fake.by_query && fake.prefix);
@@ -236,12 +236,12 @@ TEST(flow_fails_on_a_wrong_server)
 
 TEST(flow_compares_the_count_of_the_mock)
 {
-	struct flow_options o;
+	struct flow_options o = { 0 };
 
 	fake_up(NULL);
-	CHECK_RC(flow_options_default(&o, NULL), OK);
+	CHECK_RC(flags_default(bench_flow_flags, &o, NULL), OK);
 	o.smoke = true;
-	o.mock_url = fake.url;               /* which always says 0 */
+	o.load.mock_url = fake.url;               /* which always says 0 */
 	CHECK_INT(flow(&o), 1);
 	fake_down();
 }
@@ -262,14 +262,14 @@ file_lines(const char *path, const char *with)
 
 TEST(flow_writes_its_files)
 {
-	struct flow_options o;
+	struct flow_options o = { 0 };
 
 	fake_up(NULL);
-	CHECK_RC(flow_options_default(&o, NULL), OK);
+	CHECK_RC(flags_default(bench_flow_flags, &o, NULL), OK);
 	o.smoke = true;
 	o.out = "json";
-	o.json = "out/deep/result.json";
-	o.markdown = "result.md";
+	o.load.json = "out/deep/result.json";
+	o.load.markdown = "result.md";
 	CHECK_INT(flow(&o), 0);
 	CHECK_INT(file_lines("results/fake-v9.9-mock-1vu.json", "\"metric\":\"http_reqs\","
 	    "\"type\":\"Point\""), 12);
@@ -296,13 +296,13 @@ TEST(flow_refuses_what_it_cannot_do)
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct flow_options o;
+		struct flow_options o = { 0 };
 		struct err e;
 
-		CHECK_RC(flow_options_default(&o, NULL), OK);
+		CHECK_RC(flags_default(bench_flow_flags, &o, NULL), OK);
 		o.stages = cases[i].stages;
-		o.thresholds = cases[i].thresholds;
-		o.url = cases[i].url != NULL ? cases[i].url : "http://127.0.0.1:1";
+		o.load.thresholds = cases[i].thresholds;
+		o.load.url = cases[i].url != NULL ? cases[i].url : "http://127.0.0.1:1";
 		CHECK_RC(bench_flow(&o, 0, NULL, &e), cases[i].rc);
 	}
 }
@@ -398,11 +398,11 @@ TEST(report_is_json_and_ends_with_a_result)
 static int
 streams(int64_t tokens)
 {
-	struct streams_options o;
+	struct streams_options o = { 0 };
 	struct err e = { 0 };
 
-	CHECK_RC(streams_options_default(&o, &e), OK);
-	o.url = fake.url;
+	CHECK_RC(flags_default(bench_streams_flags, &o, &e), OK);
+	o.load.url = fake.url;
 	o.concurrency = 20;
 	o.rounds = 2;
 	o.tokens = tokens;

@@ -25,11 +25,11 @@ static char answer[1 << 20];                 /* of the last request, with its he
 static void
 mock_up(const char *const *args)
 {
-	struct mock_llm_options o;
+	struct mock_llm_options o = { .ttft_ms = -1 };
 	struct err e;
 	int argc = 0;
 
-	CHECK_RC(mock_llm_options_default(&o, &e), OK);
+	CHECK_RC(flags_default(mock_llm_flags, &o, &e), OK);
 	o.port = o.delay_ms = o.token_ms = 0;
 	while (args != NULL && args[argc] != NULL)
 		argc++;
@@ -400,10 +400,10 @@ TEST(mock_draws_faults_by_share)
 TEST(mock_refuses_wrong_settings)
 {
 	static const char *const faults[] = { "429", "429=2", "nope=0.1", "429=0.6,500=0.6" };
-	struct mock_llm_options o;
+	struct mock_llm_options o = { .ttft_ms = -1 };
 	struct err e;
 
-	CHECK_RC(mock_llm_options_default(&o, &e), OK);
+	CHECK_RC(flags_default(mock_llm_flags, &o, &e), OK);
 	o.port = 0;
 	for (size_t i = 0; i < COUNT(faults); i++) {
 		o.faults = faults[i];
