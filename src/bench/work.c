@@ -26,11 +26,14 @@
 #define QUICK_MS       700
 #define AT(field)      offsetof(struct bench_work_options, field)
 
+static const char *const modes[] = { "daemon", "direct", "both", NULL };
+
 const struct flag bench_work_flags[] = {
 	{ "only", NULL, FLAG_TEXT, NULL, "LIST", "these workloads, as in S1,B3 "
 	    "(default: all)", AT(only) },
 	{ "mode", NULL, FLAG_TEXT, "both", "MODE", "daemon, direct (processes that "
-	    "open the file themselves) or both, and their ratio", AT(mode) },
+	    "open the file themselves) or both, and their ratio", AT(mode),
+	    .words = modes },
 	{ "iterations", NULL, FLAG_INT, "1000", "N", "samples of each time",
 	    AT(iterations), 10, 1000000 },
 	{ "connections", NULL, FLAG_INT, "8", "N", "of the rates of S1", AT(connections),
@@ -57,23 +60,23 @@ const struct flag bench_work_flags[] = {
 
 const struct work_row work_rows[] = {
 	{ "S1", "8 agents make 100 items each; then durable creates a second",
-	    MODE_DAEMON, load_s1 },
+	    MODE_DAEMON, workload_s1 },
 	{ "S3", "6 agents mix create, update, show, list and ready",
-	    MODE_DAEMON, load_s3 },
+	    MODE_DAEMON, workload_s3 },
 	{ "S5", "10 agents make 100 items each: 1,000 ids",
-	    MODE_DAEMON, load_s5 },
-	{ "B1", "create", MODE_DAEMON | MODE_DIRECT, load_b1 },
-	{ "B2", "update", MODE_DAEMON | MODE_DIRECT, load_b2 },
-	{ "B3", "list 50 of 100", MODE_DAEMON | MODE_DIRECT, load_b3 },
-	{ "B4", "ping", MODE_DAEMON, load_b4 },
-	{ "B5", "4 agents create at once", MODE_DAEMON, load_b5 },
+	    MODE_DAEMON, workload_s5 },
+	{ "B1", "create", MODE_DAEMON | MODE_DIRECT, workload_b1 },
+	{ "B2", "update", MODE_DAEMON | MODE_DIRECT, workload_b2 },
+	{ "B3", "list 50 of 100", MODE_DAEMON | MODE_DIRECT, workload_b3 },
+	{ "B4", "ping", MODE_DAEMON, workload_b4 },
+	{ "B5", "4 agents create at once", MODE_DAEMON, workload_b5 },
 	{ "B6", "whole processes: create, show, ready, list, update",
-	    MODE_DAEMON | MODE_DIRECT, load_b6 },
+	    MODE_DAEMON | MODE_DIRECT, workload_b6 },
 	{ "B7", "create, ready, list, stats, show as the tracker grows",
-	    MODE_DAEMON, load_b7 },
+	    MODE_DAEMON, workload_b7 },
 	{ "B8", "dep add on long chains; ready below deep epics",
-	    MODE_DAEMON, load_b8 },
-	{ "B9", "export, import and merge of 10,000 items", MODE_DIRECT, load_b9 },
+	    MODE_DAEMON, workload_b8 },
+	{ "B9", "export, import and merge of 10,000 items", MODE_DIRECT, workload_b9 },
 };
 const size_t work_rows_n = COUNT(work_rows);
 
@@ -112,24 +115,6 @@ work_only_parse(struct str text, bool *on, size_t n, struct err *e)
 		return ERR_INVALID;
 	}
 	return OK;
-}
-
-int
-work_mode_parse(struct str text, unsigned *mode, struct err *e)
-{
-	static const struct { const char *word; unsigned mode; } words[] = {
-		{ "daemon", MODE_DAEMON }, { "direct", MODE_DIRECT },
-		{ "both", MODE_DAEMON | MODE_DIRECT },
-	};
-
-	for (size_t i = 0; i < COUNT(words); i++) {
-		if (!str_eq(text, str_of(words[i].word)))
-			continue;
-		*mode = words[i].mode;
-		return OK;
-	}
-	return err_set(e, ERR_INVALID, "--mode: expected daemon, direct or both, got "
-	    "\"%.*s\"", FMT(text));
 }
 
 int
@@ -205,10 +190,10 @@ meter_p50(const struct meter *m)
 /* What bounds are told in. */
 
 int
-trial_yard(struct trial *t, size_t times, struct err *e)
+trial_calibrate(struct trial *t, size_t times, struct err *e)
 {
 	static const char *const version[] = { "--version", NULL };
-	struct place p = { .tool = { t->cohort, NULL } };
+	struct space p = { .tool = { t->cohort, NULL } };
 	const char *id = t->workload;
 	int rc = OK;
 
@@ -255,12 +240,12 @@ trial_answer(struct trial *t, struct meter *m, const struct answer *r, bool coun
 }
 
 int
-trial_process(struct trial *t, struct meter *m, struct place *p,
+trial_process(struct trial *t, struct meter *m, struct space *p,
     const char *const *args, const char *last, bool counts, struct err *e)
 {
-	struct run r = { .place = p, .args = args, .last = last };
+	struct process r = { .space = p, .args = args, .last = last };
 	struct err why;
-	int rc = run_process(&r, e);
+	int rc = process_run(&r, e);
 
 	if (rc != OK || !counts)
 		return rc;
@@ -341,8 +326,8 @@ trial_prepare(struct trial *t, bool *on, struct err *e)
 	const struct bench_work_options *o = t->o;
 	int rc = work_only_parse(str_of(o->only), on, work_rows_n, e);
 
-	if (rc == OK)
-		rc = work_mode_parse(str_of(o->mode), &t->mode, e);
+	t->mode = (strcmp(o->mode, "direct") != 0 ? MODE_DAEMON : 0) |
+	    (strcmp(o->mode, "daemon") != 0 ? MODE_DIRECT : 0);
 	if (rc == OK)
 		rc = work_sizes_parse(o->quick ? S(QUICK_ITEMS) : str_of(o->items), t->sizes,
 		    WB_SIZES_MAX, &t->sizes_n, e);
@@ -395,7 +380,7 @@ trial_all(struct trial *t, const bool *on)
 		if (on[i])
 			workload_run(t, work_rows[i].id, work_rows[i].what, work_rows[i].run);
 	if (t->o->bd != NULL)
-		workload_run(t, "bd", "the same processes of two programs", load_bd);
+		workload_run(t, "bd", "the same processes of two programs", workload_bd);
 }
 
 static int

@@ -82,16 +82,16 @@ maker_answer(void *ctx, const struct agent *a, const struct answer *r, struct er
 }
 
 static int
-makers_run(struct makers *k, struct place *p, size_t n, size_t depth, struct crowd *c,
+makers_run(struct makers *k, struct space *p, size_t n, size_t depth, struct crowd *c,
     struct err *e)
 {
-	*c = (struct crowd){ .place = p, .n = n, .depth = depth, .next = maker_next,
+	*c = (struct crowd){ .space = p, .n = n, .depth = depth, .next = maker_next,
 		.answer = maker_answer, .ctx = k };
 	return crowd_run(c, e);
 }
 
 static int
-books_close(struct trial *t, struct place *p, int64_t created, int64_t errors,
+books_close(struct trial *t, struct space *p, int64_t created, int64_t errors,
     struct err *e)
 {
 	struct json_doc stats = { 0 }, again = { 0 };
@@ -121,7 +121,7 @@ books_close(struct trial *t, struct place *p, int64_t created, int64_t errors,
 
 /* Creates a second for a while, after a sixth of it that is left out. */
 static int
-rate_run(struct trial *t, struct place *p, int64_t *created, size_t depth,
+rate_run(struct trial *t, struct space *p, int64_t *created, size_t depth,
     const char *label, double target, struct err *e)
 {
 	nsec length = t->o->duration * NS_PER_MS, now = clock_mono();
@@ -135,7 +135,7 @@ rate_run(struct trial *t, struct place *p, int64_t *created, size_t depth,
 	rc = makers_run(&k, p, (size_t)t->o->connections, depth, &c, e);
 	*created += k.created;
 	if (rc == OK)
-		rc = trial_yard(t, WB_BLOCK, e);
+		rc = trial_calibrate(t, WB_BLOCK, e);
 	if (rc != OK)
 		return rc;
 	/* All that is open shares a commit: a slow disk allows no more. */
@@ -163,8 +163,8 @@ makers_only(struct trial *t, const char *label, size_t n, size_t kinds, int64_t 
 {
 	struct makers k = { .t = t, .kinds = kinds, .each = each };
 	struct crowd c;
-	struct place p;
-	int rc = place_new(&p, &t->scratch, t->tool, true, e);
+	struct space p;
+	int rc = space_new(&p, &t->scratch, t->tool, true, e);
 
 	for (size_t i = 0; i < kinds; i++)
 		k.m[i] = trial_meter(t, "%s_%s", label, operations[i]);
@@ -177,20 +177,20 @@ makers_only(struct trial *t, const char *label, size_t n, size_t kinds, int64_t 
 		    "%s_wall_ms", label);
 		rc = books_close(t, &p, k.created, k.errors, e);
 	}
-	return place_close(&p, rc, e);
+	return space_close(&p, rc, e);
 }
 
 int
-load_s1(struct trial *t, struct err *e)
+workload_s1(struct trial *t, struct err *e)
 {
 	int64_t created = 0;
-	struct place p;
+	struct space p;
 	int rc = makers_only(t, "s1", S1_AGENTS, 1, S1_EACH, e);
 
 	if (rc == OK)
-		rc = trial_yard(t, WB_BLOCK, e);
+		rc = trial_calibrate(t, WB_BLOCK, e);
 	if (rc == OK)
-		rc = place_new(&p, &t->scratch, t->tool, true, e);
+		rc = space_new(&p, &t->scratch, t->tool, true, e);
 	if (rc != OK)
 		return rc;
 	rc = rate_run(t, &p, &created, (size_t)t->o->depth, "pipelined", S1_PIPELINED, e);
@@ -198,23 +198,23 @@ load_s1(struct trial *t, struct err *e)
 		rc = rate_run(t, &p, &created, 1, "unpipelined", S1_UNPIPELINED, e);
 	if (rc == OK)
 		rc = books_close(t, &p, created, 0, e);
-	return place_close(&p, rc, e);
+	return space_close(&p, rc, e);
 }
 
 int
-load_s3(struct trial *t, struct err *e)
+workload_s3(struct trial *t, struct err *e)
 {
 	return makers_only(t, "s3", S3_AGENTS, OPERATIONS, S3_EACH, e);
 }
 
 int
-load_s5(struct trial *t, struct err *e)
+workload_s5(struct trial *t, struct err *e)
 {
 	return makers_only(t, "s5", S5_AGENTS, 1, S1_EACH, e);
 }
 
 int
-load_b5(struct trial *t, struct err *e)
+workload_b5(struct trial *t, struct err *e)
 {
 	return makers_only(t, "b5", B5_AGENTS, 1, t->iterations / B5_AGENTS, e);
 }

@@ -28,20 +28,20 @@
 
 /* A pair of workspaces alike: one with a daemon, one without. */
 struct pair {
-	struct place with, without;
+	struct space with, without;
 	struct agent agent;
 	char id[2][WB_ID];                   /* an item of each */
 };
 
 /* Runs a command, which must succeed; out: its words. */
 static int
-tool_must(struct place *p, const char *const *args, const char *last, struct buf *out,
+tool_must(struct space *p, const char *const *args, const char *last, struct buf *out,
     struct err *e)
 {
 	struct buf words = BUF(OUT_BYTES);
-	struct run r = { .place = p, .args = args, .last = last,
+	struct process r = { .space = p, .args = args, .last = last,
 		.out = out != NULL ? out : &words };
-	int rc = run_process(&r, e);
+	int rc = process_run(&r, e);
 
 	if (rc == OK && r.code != 0)
 		rc = err_set(e, ERR_INVALID, "%s: exit code %d: %.300s", args[0], r.code,
@@ -52,7 +52,7 @@ tool_must(struct place *p, const char *const *args, const char *last, struct buf
 
 /* Makes an item by a process, and keeps its id. */
 static int
-tool_create(struct place *p, const char *title, const char *last, char id[WB_ID],
+tool_create(struct space *p, const char *title, const char *last, char id[WB_ID],
     struct err *e)
 {
 	const char *const args[] = { "create", title, "--json", NULL };
@@ -82,7 +82,7 @@ pair_open(struct pair *p, struct trial *t, int items, struct err *e)
 
 	*p = (struct pair){ .agent = { .fd = -1 } };
 	if (t->mode & MODE_DAEMON) {
-		rc = place_new(&p->with, &t->scratch, t->tool, true, e);
+		rc = space_new(&p->with, &t->scratch, t->tool, true, e);
 		if (rc == OK)
 			rc = agent_open(&p->agent, &p->with, 0, e);
 		for (int i = 0; i < items && rc == OK; i++)
@@ -92,7 +92,7 @@ pair_open(struct pair *p, struct trial *t, int items, struct err *e)
 			rc = tool_create(&p->with, "the item", NULL, p->id[0], e);
 	}
 	if (rc == OK && (t->mode & MODE_DIRECT))
-		rc = place_new(&p->without, &t->scratch, t->tool, false, e);
+		rc = space_new(&p->without, &t->scratch, t->tool, false, e);
 	for (int i = 0; i < items && rc == OK && (t->mode & MODE_DIRECT); i++) {
 		char title[32];
 
@@ -110,7 +110,7 @@ static int
 pair_close(struct pair *p, int rc, struct err *e)
 {
 	agent_close(&p->agent);
-	return place_close(&p->with, rc, e);
+	return space_close(&p->with, rc, e);
 }
 
 static int
@@ -125,15 +125,55 @@ socket_sample(struct trial *t, struct meter *m, struct agent *a, const struct as
 	return rc;
 }
 
+/* The commands that are measured: as processes, and over the socket. */
+
+enum { CREATE, SHOW, READY, LIST, UPDATE, COMMANDS };
+static const char *const command_names[COMMANDS] = {
+	"create", "show", "ready", "list", "update",
+};
+
+static void
+command_words(size_t which, const char *id, int64_t i, const char **out, char *text,
+    size_t size)
+{
+	static const char *const priority[] = { "0", "1", "2", "3", "4" };
+	size_t n = 0;
+
+	out[n++] = command_names[which];
+	snprintf(text, size, "item %lld", (long long)i);
+	if (which == CREATE)
+		out[n++] = text;
+	if (which == SHOW || which == UPDATE)
+		out[n++] = id;
+	if (which == LIST)
+		out[n++] = "-n", out[n++] = "50";
+	if (which == UPDATE) {
+		out[n++] = "--title", out[n++] = text;
+		out[n++] = "-p", out[n++] = priority[(i + 5) % 5];
+	}
+	out[n++] = "--json";
+	out[n] = NULL;
+}
+
+static void
+command_args(size_t which, const char *id, int64_t i, struct buf *out)
+{
+	if (which == CREATE)
+		json_add_fmt(out, "'title':'item %lld','priority':2", (long long)i);
+	if (which == UPDATE)
+		json_add_fmt(out, "'id':%s,'title':'item %lld','priority':%lld", id,
+		    (long long)i, (long long)(i % 5));
+	if (which == LIST)
+		json_add_fmt(out, "'limit':50");
+}
+
 /* B1 to B3: one operation over the socket, and as a process that opens the
  * file itself. */
 struct one {
-	const char *label, *operation;
+	const char *label;
+	size_t command;
 	double floors, commits;              /* the bound */
 	int items;
-	void (*args)(struct pair *p, int64_t i, struct buf *out);
-	void (*words)(struct pair *p, int64_t i, const char **out, char *text,
-	    size_t size);
 };
 
 static void
@@ -152,7 +192,7 @@ one_block(struct trial *t, const struct one *w, struct pair *p, struct meter *m,
     bool direct, int64_t at, struct err *e)
 {
 	struct buf args = BUF(MB);
-	const struct ask q = { .operation = w->operation, .args = &args };
+	const struct ask q = { .operation = command_names[w->command], .args = &args };
 	const char *words[RUN_ARGS_MAX];
 	char text[128];
 	int rc = OK;
@@ -161,8 +201,8 @@ one_block(struct trial *t, const struct one *w, struct pair *p, struct meter *m,
 		int64_t number = at + i + BLOCK_WARM;
 
 		buf_clear(&args);
-		w->args(p, number, &args);
-		w->words(p, number, words, text, sizeof text);
+		command_args(w->command, p->id[0], number, &args);
+		command_words(w->command, p->id[1], number, words, text, sizeof text);
 		rc = direct ? trial_process(t, m, &p->without, words, "--no-daemon",
 		    i >= 0, e) : socket_sample(t, m, &p->agent, &q, i >= 0, e);
 	}
@@ -187,7 +227,7 @@ one_run(struct trial *t, const struct one *w, struct err *e)
 			if (m[way] != NULL)
 				rc = one_block(t, w, p, m[way], way == 1, i, e);
 		if (rc == OK)
-			rc = trial_yard(t, WB_BLOCK, e);
+			rc = trial_calibrate(t, WB_BLOCK, e);
 		trial_progress(t, (double)i / (double)t->iterations, w->label);
 	}
 	rc = pair_close(p, rc, e);
@@ -200,75 +240,28 @@ one_run(struct trial *t, const struct one *w, struct err *e)
 	return OK;
 }
 
-static void
-create_args(struct pair *p, int64_t i, struct buf *out)
-{
-	(void)p;
-	json_add_fmt(out, "'title':'item %lld','priority':2", (long long)i);
-}
-
-static void
-create_words(struct pair *p, int64_t i, const char **out, char *text, size_t size)
-{
-	(void)p;
-	snprintf(text, size, "item %lld", (long long)i);
-	out[0] = "create", out[1] = text, out[2] = "--json", out[3] = NULL;
-}
-
-static void
-update_args(struct pair *p, int64_t i, struct buf *out)
-{
-	json_add_fmt(out, "'id':%s,'title':'title %lld','priority':%lld", p->id[0],
-	    (long long)i, (long long)(i % 5));
-}
-
-static void
-update_words(struct pair *p, int64_t i, const char **out, char *text, size_t size)
-{
-	static const char *const priority[] = { "0", "1", "2", "3", "4" };
-
-	snprintf(text, size, "title %lld", (long long)i);
-	out[0] = "update", out[1] = p->id[1], out[2] = "--title", out[3] = text;
-	out[4] = "-p", out[5] = priority[i % 5], out[6] = "--json", out[7] = NULL;
-}
-
-static void
-list_args(struct pair *p, int64_t i, struct buf *out)
-{
-	(void)p, (void)i;
-	json_add_fmt(out, "'limit':50");
-}
-
-static void
-list_words(struct pair *p, int64_t i, const char **out, char *text, size_t size)
-{
-	(void)p, (void)i, (void)text, (void)size;
-	out[0] = "list", out[1] = "-n", out[2] = "50", out[3] = "--json", out[4] = NULL;
-}
-
 int
-load_b1(struct trial *t, struct err *e)
+workload_b1(struct trial *t, struct err *e)
 {
-	static const struct one w = { "b1_create", "create", WB_WRITE_FLOORS,
-		WB_WRITE_COMMITS, 0, create_args, create_words };
+	static const struct one w = { "b1_create", CREATE, WB_WRITE_FLOORS,
+		WB_WRITE_COMMITS, 0 };
 
 	return one_run(t, &w, e);
 }
 
 int
-load_b2(struct trial *t, struct err *e)
+workload_b2(struct trial *t, struct err *e)
 {
-	static const struct one w = { "b2_update", "update", WB_WRITE_FLOORS,
-		WB_WRITE_COMMITS, 0, update_args, update_words };
+	static const struct one w = { "b2_update", UPDATE, WB_WRITE_FLOORS,
+		WB_WRITE_COMMITS, 0 };
 
 	return one_run(t, &w, e);
 }
 
 int
-load_b3(struct trial *t, struct err *e)
+workload_b3(struct trial *t, struct err *e)
 {
-	static const struct one w = { "b3_list", "list", LIST_FLOORS, 0, LIST_ITEMS,
-		list_args, list_words };
+	static const struct one w = { "b3_list", LIST, LIST_FLOORS, 0, LIST_ITEMS };
 
 	return one_run(t, &w, e);
 }
@@ -276,15 +269,15 @@ load_b3(struct trial *t, struct err *e)
 /* Twice: with a client that looks for the answer a while before it sleeps, as
  * the command line's does, and with one that sleeps at once. */
 int
-load_b4(struct trial *t, struct err *e)
+workload_b4(struct trial *t, struct err *e)
 {
 	struct meter *watched = trial_meter(t, "b4_ping");
 	struct meter *asleep = trial_meter(t, "b4_ping_asleep");
 	const struct ask q = { .operation = "ping" };
-	struct place p;
+	struct space p;
 	struct agent a;
 	int64_t n = t->iterations * 10;
-	int rc = place_new(&p, &t->scratch, t->tool, true, e);
+	int rc = space_new(&p, &t->scratch, t->tool, true, e);
 
 	if (rc != OK)
 		return rc;
@@ -298,39 +291,14 @@ load_b4(struct trial *t, struct err *e)
 	}
 	agent_close(&a);
 	if (rc == OK)
-		rc = trial_yard(t, WB_BLOCK, e);
-	rc = place_close(&p, rc, e);
+		rc = trial_calibrate(t, WB_BLOCK, e);
+	rc = space_close(&p, rc, e);
 	if (rc == OK)
 		trial_p50(t, watched, PING_FLOORS, 0);
 	return rc;
 }
 
 /* B6: whole processes. */
-
-#define COMMANDS 5
-static const char *const command_names[COMMANDS] = {
-	"create", "show", "ready", "list", "update",
-};
-
-static void
-command_words(size_t which, const char *id, int64_t i, const char **out, char *text,
-    size_t size)
-{
-	size_t n = 0;
-
-	out[n++] = command_names[which];
-	snprintf(text, size, "item %lld", (long long)i);
-	if (which == 0)
-		out[n++] = text;
-	if (which == 1 || which == 4)
-		out[n++] = id;
-	if (which == 3)
-		out[n++] = "-n", out[n++] = "50";
-	if (which == 4)
-		out[n++] = "--title", out[n++] = text;
-	out[n++] = "--json";
-	out[n] = NULL;
-}
 
 /* One command by each way, in turn. */
 static int
@@ -342,7 +310,7 @@ commands_run(struct trial *t, struct pair *p, struct meter *m[2][COMMANDS],
 	int rc = OK;
 
 	for (int64_t i = -t->warmup; i < t->iterations && rc == OK; i++) {
-		rc = trial_yard(t, 1, e);
+		rc = trial_calibrate(t, 1, e);
 		for (size_t k = 0; k < COMMANDS && rc == OK; k++) {
 			command_words(k, p->id[0], i, words, text, sizeof text);
 			if (m[0][k] != NULL)
@@ -360,7 +328,7 @@ commands_run(struct trial *t, struct pair *p, struct meter *m[2][COMMANDS],
 }
 
 int
-load_b6(struct trial *t, struct err *e)
+workload_b6(struct trial *t, struct err *e)
 {
 	struct meter *m[2][COMMANDS] = { { NULL } };
 	struct pair *p = mem_new(struct pair);
@@ -377,7 +345,7 @@ load_b6(struct trial *t, struct err *e)
 	rc = pair_close(p, rc, e);
 	free(p);
 	for (size_t k = 0; k < COMMANDS && rc == OK; k++) {
-		bool writes = k == 0 || k == 4;
+		bool writes = k == CREATE || k == UPDATE;
 		char label[32];
 
 		if (m[0][k] != NULL)
@@ -400,7 +368,7 @@ static const char *const bd_names[] = {
 };
 
 struct sides {
-	struct place place[SIDES];
+	struct space space[SIDES];
 	char id[SIDES][WB_ID], other[SIDES][WB_ID];
 	const char *last;                    /* "--no-daemon", or NULL */
 	struct meter *m[SIDES][COUNT(bd_names)];
@@ -427,11 +395,11 @@ sides_open(struct trial *t, struct sides *s, const char *way, struct err *e)
 		for (size_t k = 0; k < COUNT(bd_names); k++)
 			s->m[i][k] = trial_meter(t, "%s_%s_%s", side_names[i], bd_names[k], way);
 		began = clock_mono();
-		rc = place_new(&s->place[i], &t->scratch, tools[i], false, e);
+		rc = space_new(&s->space[i], &t->scratch, tools[i], false, e);
 		if (rc == OK)
 			hist_add(&s->m[i][0]->times, (uint64_t)(clock_mono() - began));
 		if (rc == OK)
-			rc = tool_create(&s->place[i], "the item", s->last, s->id[i], e);
+			rc = tool_create(&s->space[i], "the item", s->last, s->id[i], e);
 	}
 	return rc;
 }
@@ -441,11 +409,11 @@ static int
 side_depends(struct trial *t, struct sides *s, size_t side, bool counts, struct err *e)
 {
 	const char *const add[] = { "dep", "add", s->other[side], s->id[side], NULL };
-	int rc = tool_create(&s->place[side], "depends", s->last, s->other[side], e);
+	int rc = tool_create(&s->space[side], "depends", s->last, s->other[side], e);
 
 	if (rc != OK)
 		return rc;
-	return trial_process(t, s->m[side][COUNT(bd_names) - 1], &s->place[side], add,
+	return trial_process(t, s->m[side][COUNT(bd_names) - 1], &s->space[side], add,
 	    s->last, counts, e);
 }
 
@@ -461,7 +429,7 @@ sides_run(struct trial *t, struct sides *s, struct err *e)
 			size_t side = k % SIDES, which = k / SIDES;
 
 			command_words(which, s->id[side], i, words, text, sizeof text);
-			rc = trial_process(t, s->m[side][1 + which], &s->place[side], words,
+			rc = trial_process(t, s->m[side][1 + which], &s->space[side], words,
 			    s->last, i >= 0, e);
 		}
 		for (size_t side = 0; side < SIDES && rc == OK; side++)
@@ -484,10 +452,10 @@ sides_way(struct trial *t, const char *way, const char *last, struct err *e)
 	if (rc == OK)
 		rc = sides_run(t, s, e);
 	for (size_t i = 0; i < SIDES && last == NULL; i++) {
-		struct run r = { .place = &s->place[i], .args = stop };
+		struct process r = { .space = &s->space[i], .args = stop };
 
-		if (s->place[i].dir[0] != '\0')
-			run_process(&r, &(struct err){ 0 });
+		if (s->space[i].dir[0] != '\0')
+			process_run(&r, &(struct err){ 0 });
 	}
 	for (size_t k = 0; k < COUNT(bd_names) && rc == OK; k++) {
 		trial_check(t, s->m[0][k]->errors + s->m[1][k]->errors == 0,
@@ -502,7 +470,7 @@ sides_way(struct trial *t, const char *way, const char *last, struct err *e)
 
 /* The daemon way leaves it to each program to start its own. */
 int
-load_bd(struct trial *t, struct err *e)
+workload_bd(struct trial *t, struct err *e)
 {
 	int rc = OK;
 

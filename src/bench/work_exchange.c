@@ -38,7 +38,7 @@ item_add(struct buf *b, char kind, int number, const char *title, int priority)
 
 /* In the order of an export. */
 static int
-branch_write(const struct place *p, enum branch branch, struct err *e)
+branch_write(const struct space *p, enum branch branch, struct err *e)
 {
 	struct buf b = BUF(OUT_BYTES);
 	int rc;
@@ -48,7 +48,7 @@ branch_write(const struct place *p, enum branch branch, struct err *e)
 		    branch == THEIRS && i < EDITS ? 0 : 2);
 	for (int i = 0; i < CREATES && branch != BASE; i++)
 		item_add(&b, branch == OURS ? 'b' : 'c', i, "made", 2);
-	rc = place_file_write(p, names[branch], buf_str(&b), e);
+	rc = space_file_write(p, names[branch], buf_str(&b), e);
 	buf_release(&b);
 	return rc;
 }
@@ -78,8 +78,8 @@ exchange_round(struct trial *t, struct exchange *x, struct err *e)
 	static const char *const out[] = { "export", "-o", "exported", NULL };
 	static const char *const merge[] = { "merge", "base", "ours", "theirs", NULL };
 	struct buf exported = BUF(OUT_BYTES), merged = BUF(OUT_BYTES);
-	struct place p;
-	int rc = place_new(&p, &t->scratch, t->tool, false, e);
+	struct space p;
+	int rc = space_new(&p, &t->scratch, t->tool, false, e);
 
 	for (enum branch i = BASE; i < BRANCHES && rc == OK; i++)
 		rc = branch_write(&p, i, e);
@@ -90,11 +90,11 @@ exchange_round(struct trial *t, struct exchange *x, struct err *e)
 	if (rc == OK)
 		rc = trial_process(t, x->merge, &p, merge, NULL, true, e);
 	if (rc == OK)
-		rc = trial_yard(t, WB_BLOCK, e);
+		rc = trial_calibrate(t, WB_BLOCK, e);
 	if (rc == OK)
-		rc = place_file_read(&p, "exported", &exported, e);
+		rc = space_file_read(&p, "exported", &exported, e);
 	if (rc == OK)
-		rc = place_file_read(&p, names[OURS], &merged, e);
+		rc = space_file_read(&p, names[OURS], &merged, e);
 	x->exported = times_in(&exported, S("\n"));
 	x->merged = times_in(&merged, S("\n"));
 	x->titles = times_in(&merged, S("\"title\":\"edited\""));
@@ -105,7 +105,7 @@ exchange_round(struct trial *t, struct exchange *x, struct err *e)
 }
 
 int
-load_b9(struct trial *t, struct err *e)
+workload_b9(struct trial *t, struct err *e)
 {
 	struct exchange x = { trial_meter(t, "b9_import"), trial_meter(t, "b9_export"),
 		trial_meter(t, "b9_merge"), 0, 0, 0, 0 };

@@ -1,7 +1,7 @@
 /*
  * work_priv.h - the tracker's workloads, inside.
  *
- * work.c has the table of workloads and the report; work_place.c the scratch
+ * work.c has the table of workloads and the report; work_space.c the scratch
  * folder, the daemon and processes; work_wire.c the clients of the socket.
  * work_agents.c, work_calls.c, work_sizes.c and work_exchange.c are the
  * workloads.
@@ -27,12 +27,12 @@
 #define WB_ID          72                    /* an id and its end */
 #define WB_BLOCK       25                    /* samples in a turn */
 
-/* What a write may take beside what it does: see trial_yard.  At a floor of
+/* What a write may take beside what it does: see trial_calibrate.  At a floor of
  * 0.75 ms 0.2 ms, and the sync that it shares. */
 #define WB_WRITE_FLOORS  0.27
 #define WB_WRITE_COMMITS 1.5
 
-/* ---- scratch folder, daemon, processes (work_place.c) ----------------------- */
+/* ---- scratch folder, daemon, processes (work_space.c) ----------------------- */
 
 struct scratch {
 	char root[WB_PATH];
@@ -52,7 +52,7 @@ struct tool {
 	const char *path, *word;
 };
 
-struct place {
+struct space {
 	struct scratch *scratch;
 	struct tool tool;
 	char dir[WB_PATH];                   /* of the workspace */
@@ -61,19 +61,19 @@ struct place {
 };
 
 /* Makes a workspace in a new folder.  daemon: and starts and awaits its daemon. */
-int  place_new(struct place *p, struct scratch *s, struct tool tool, bool daemon,
+int  space_new(struct space *p, struct scratch *s, struct tool tool, bool daemon,
     struct err *e);
 /* Stops the daemon, if there is one, as a service manager would.  Returns rc, or
  * if that is OK, ERR_TIMEOUT: it had to be killed. */
-int  place_close(struct place *p, int rc, struct err *e);
+int  space_close(struct space *p, int rc, struct err *e);
 /* A whole file of the workspace's folder. */
-int  place_file_read(const struct place *p, const char *name, struct buf *out, struct err *e);
-int  place_file_write(const struct place *p, const char *name, struct str text,
+int  space_file_read(const struct space *p, const char *name, struct buf *out, struct err *e);
+int  space_file_write(const struct space *p, const char *name, struct str text,
     struct err *e);
 
 #define RUN_ARGS_MAX 24
-struct run {
-	struct place *place;                 /* where; and whose tool */
+struct process {
+	struct space *space;                 /* where; and whose tool */
 	const char *const *args;             /* NULL-ended, behind the tool */
 	const char *last;                    /* one more, as "--no-daemon"; or NULL */
 	struct buf *out;                     /* stdout, then stderr; NULL: not read */
@@ -83,7 +83,7 @@ struct run {
 };
 
 /* ERR_IO: could not be started. */
-int run_process(struct run *r, struct err *e);
+int process_run(struct process *r, struct err *e);
 
 /* What one fdatasync of a small write takes in the scratch folder, so many times. */
 int scratch_commits(const struct scratch *s, size_t times, struct hist *out,
@@ -122,7 +122,7 @@ struct ask {
 	int tag;
 };
 
-int  agent_open(struct agent *a, const struct place *p, size_t index, struct err *e);
+int  agent_open(struct agent *a, const struct space *p, size_t index, struct err *e);
 void agent_close(struct agent *a);
 /* One request and its answer.  watch: looks a while for the answer before it
  * sleeps, as the command line's client does.  ERR_CLOSED, ERR_TIMEOUT,
@@ -140,7 +140,7 @@ struct str answer_id(jnode data);            /* of an item; STR_NONE */
 
 /* Many agents at once, in one thread, each with up to depth requests open. */
 struct crowd {
-	const struct place *place;
+	const struct space *space;
 	size_t n, depth;
 	/* The agent's next request; false: it has no more. */
 	bool (*next)(void *ctx, const struct agent *a, struct ask *q);
@@ -193,14 +193,14 @@ void trial_check(struct trial *t, bool passed, const char *format, ...)
 /* What bounds are told in: this machine's and this minute's time of an empty
  * process (`cohort --version`) and of a commit, so many times more each.  Called
  * in turns with what is measured. */
-int  trial_yard(struct trial *t, size_t times, struct err *e);
+int  trial_calibrate(struct trial *t, size_t times, struct err *e);
 double trial_limit(const struct trial *t, double floors, double commits);    /* ms */
 /* p50 at most the limit. */
 void trial_p50(struct trial *t, const struct meter *m, double floors, double commits);
 /* Adds an answer's time, if it counts, or its error. */
 void trial_answer(struct trial *t, struct meter *m, const struct answer *r, bool counts);
 /* The same of a process. */
-int  trial_process(struct trial *t, struct meter *m, struct place *p,
+int  trial_process(struct trial *t, struct meter *m, struct space *p,
     const char *const *args, const char *last, bool counts, struct err *e);
 void trial_error(struct trial *t, struct meter *m, const struct err *e);
 /* Shows how far it is; cheap. */
@@ -209,7 +209,6 @@ double meter_p50(const struct meter *m);     /* ms */
 
 /* The lists of the command line. */
 int work_only_parse(struct str text, bool *on, size_t n, struct err *e);
-int work_mode_parse(struct str text, unsigned *mode, struct err *e);
 int work_sizes_parse(struct str text, size_t *sizes, size_t max, size_t *n,
     struct err *e);
 
@@ -223,11 +222,11 @@ extern const size_t work_rows_n;
 
 /* ---- the workloads ----------------------------------------------------------------- */
 
-#define WORK_LOAD_MAP(X)                                                       \
+#define WORKLOAD_MAP(X)                                                       \
 	X(s1) X(s3) X(s5)                                                      \
 	X(b1) X(b2) X(b3) X(b4) X(b5) X(b6) X(b7) X(b8) X(b9) X(bd)
-#define X(name) int load_##name(struct trial *t, struct err *e);
-WORK_LOAD_MAP(X)
+#define X(name) int workload_##name(struct trial *t, struct err *e);
+WORKLOAD_MAP(X)
 #undef X
 
 #endif

@@ -77,10 +77,10 @@ must_answer(void *ctx, const struct agent *a, const struct answer *r, struct err
 }
 
 static int
-fill(struct trial *t, struct place *p, size_t to, struct err *e)
+fill(struct trial *t, struct space *p, size_t to, struct err *e)
 {
 	struct filler f = { .t = t, .to = to };
-	struct crowd c = { .place = p, .n = 1, .depth = 2, .next = fill_next,
+	struct crowd c = { .space = p, .n = 1, .depth = 2, .next = fill_next,
 		.answer = must_answer, .ctx = &f };
 
 	return crowd_run(&c, e);
@@ -125,7 +125,7 @@ ask_sample(struct agent *a, const struct asks *s, struct meter *m, int64_t times
 }
 
 struct tracker_size {
-	struct place p;
+	struct space p;
 	struct agent a;
 	struct meter *m[COUNT(sized)];
 };
@@ -133,7 +133,7 @@ struct tracker_size {
 static int
 size_open(struct trial *t, struct tracker_size *z, size_t items, struct err *e)
 {
-	int rc = place_new(&z->p, &t->scratch, t->tool, true, e);
+	int rc = space_new(&z->p, &t->scratch, t->tool, true, e);
 
 	if (rc == OK)
 		rc = fill(t, &z->p, items - 1, e);
@@ -161,7 +161,7 @@ sizes_run(struct trial *t, struct tracker_size *z, struct err *e)
 		for (int64_t done = 0; done < t->iterations && rc == OK; done += WB_BLOCK) {
 			if (grows && done > (int64_t)t->sizes[0] / 2)
 				break;
-			rc = trial_yard(t, WB_BLOCK / 5, e);
+			rc = trial_calibrate(t, WB_BLOCK / 5, e);
 			for (size_t k = 0; k < t->sizes_n && rc == OK; k++)
 				rc = ask_sample(&z[k].a, &sized[i], z[k].m[i], WB_BLOCK,
 				    BLOCK_WARM, e);
@@ -192,7 +192,7 @@ sizes_judge(struct trial *t, const struct tracker_size *z)
 
 /* Each size in a workspace of its own, so that no other has aged it. */
 int
-load_b7(struct trial *t, struct err *e)
+workload_b7(struct trial *t, struct err *e)
 {
 	struct tracker_size *z = mem_zero(WB_SIZES_MAX * sizeof *z);
 	int rc = OK;
@@ -205,7 +205,7 @@ load_b7(struct trial *t, struct err *e)
 		rc = sizes_run(t, z, e);
 	for (size_t k = 0; k < t->sizes_n; k++) {
 		agent_close(&z[k].a);
-		rc = place_close(&z[k].p, rc, e);
+		rc = space_close(&z[k].p, rc, e);
 	}
 	if (rc == OK)
 		sizes_judge(t, z);
@@ -256,13 +256,13 @@ chains_run(struct trial *t, struct agent *a, size_t n, struct err *e)
 	if (rc == OK)
 		rc = chain_make(a, "b", n, "blocks", "task", e);
 	if (rc == OK)
-		rc = trial_yard(t, WB_BLOCK, e);
+		rc = trial_calibrate(t, WB_BLOCK, e);
 	if (rc == OK)
 		rc = ask_sample(a, &add, accepted, t->iterations, t->warmup, e);
 	if (rc == OK)
 		rc = ask_sample(a, &cycle, refused, t->iterations, t->warmup, e);
 	if (rc == OK)
-		rc = trial_yard(t, WB_BLOCK, e);
+		rc = trial_calibrate(t, WB_BLOCK, e);
 	if (rc != OK)
 		return rc;
 	trial_p50(t, accepted, CHAIN_FLOORS, WB_WRITE_COMMITS);
@@ -290,11 +290,11 @@ epics_run(struct trial *t, struct agent *a, struct err *e)
 	if (rc == OK)
 		rc = ask_sample(a, &ready, read, t->iterations, t->warmup, e);
 	if (rc == OK)
-		rc = trial_yard(t, WB_BLOCK, e);
+		rc = trial_calibrate(t, WB_BLOCK, e);
 	if (rc == OK)
 		rc = ask_sample(a, &hold, held, t->iterations, t->warmup, e);
 	if (rc == OK)
-		rc = trial_yard(t, WB_BLOCK, e);
+		rc = trial_calibrate(t, WB_BLOCK, e);
 	if (rc != OK)
 		return rc;
 	trial_p50(t, read, CHAIN_FLOORS, 0);
@@ -303,23 +303,23 @@ epics_run(struct trial *t, struct agent *a, struct err *e)
 }
 
 int
-load_b8(struct trial *t, struct err *e)
+workload_b8(struct trial *t, struct err *e)
 {
 	static const size_t lengths[] = { 100, 1000, 5000 };
 	int rc = OK;
 
 	for (size_t i = 0; i <= COUNT(lengths) && rc == OK; i++) {
 		struct agent a = { .fd = -1 };
-		struct place p;
+		struct space p;
 
-		rc = place_new(&p, &t->scratch, t->tool, true, e);
+		rc = space_new(&p, &t->scratch, t->tool, true, e);
 		if (rc == OK)
 			rc = agent_open(&a, &p, 0, e);
 		if (rc == OK)
 			rc = i < COUNT(lengths) ? chains_run(t, &a, lengths[i], e) :
 			    epics_run(t, &a, e);
 		agent_close(&a);
-		rc = place_close(&p, rc, e);
+		rc = space_close(&p, rc, e);
 	}
 	return rc;
 }

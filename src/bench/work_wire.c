@@ -41,7 +41,7 @@ socket_address(struct sockaddr_un *at, const char *path, struct err *e)
 }
 
 int
-agent_open(struct agent *a, const struct place *p, size_t index, struct err *e)
+agent_open(struct agent *a, const struct space *p, size_t index, struct err *e)
 {
 	struct sockaddr_un at;
 	int rc = socket_address(&at, p->sock, e);
@@ -352,7 +352,7 @@ gate_open(struct gate *g, struct err *e)
 	for (size_t i = 0; i < g->c->n && rc == OK; i++) {
 		struct epoll_event ev = { .events = EPOLLIN, .data.u64 = i };
 
-		rc = agent_open(&g->agent[i], g->c->place, i, e);
+		rc = agent_open(&g->agent[i], g->c->space, i, e);
 		if (rc == OK)
 			epoll_ctl(g->epoll, EPOLL_CTL_ADD, g->agent[i].fd, &ev);
 	}
@@ -394,7 +394,7 @@ gate_loop(struct gate *g, struct err *e)
 }
 
 static double
-daemon_cpu(const struct place *p)
+daemon_cpu(const struct space *p)
 {
 	struct machine_usage u = { 0 };
 
@@ -407,7 +407,7 @@ int
 crowd_run(struct crowd *c, struct err *e)
 {
 	struct gate g = { .c = c, .args = BUF(OUT_MAX), .epoll = -1 };
-	double before = daemon_cpu(c->place);
+	double before = daemon_cpu(c->space);
 	nsec cpu;
 	int rc = gate_open(&g, e);
 
@@ -423,7 +423,7 @@ crowd_run(struct crowd *c, struct err *e)
 		rc = gate_loop(&g, e);
 	c->ended = clock_mono();
 	c->cpu = clock_cpu() - cpu;
-	c->daemon_cpu_s = daemon_cpu(c->place) - before;
+	c->daemon_cpu_s = daemon_cpu(c->space) - before;
 	gate_close(&g);
 	return rc;
 }

@@ -44,14 +44,16 @@ TEST(work_only_takes_ids_of_either_case)
 
 TEST(work_mode_is_one_of_three)
 {
-	unsigned mode = 0;
+	struct bench_work_options o = { 0 };
 	struct err e;
 
-	CHECK_RC(work_mode_parse(S("both"), &mode, &e), OK);
-	CHECK_INT(mode, MODE_DAEMON | MODE_DIRECT);
-	CHECK_RC(work_mode_parse(S("direct"), &mode, &e), OK);
-	CHECK_INT(mode, MODE_DIRECT);
-	CHECK_RC(work_mode_parse(S("rpc"), &mode, &e), ERR_INVALID);
+	CHECK_RC(flags_default(bench_work_flags, &o, &e), OK);
+	CHECK_STR(str_of(o.mode), "both");
+	CHECK_RC(flags_fill(bench_work_flags, &o, 1, (char *[]){ (char *)"--mode=direct" }, &e),
+	    OK);
+	CHECK_STR(str_of(o.mode), "direct");
+	CHECK_RC(flags_fill(bench_work_flags, &o, 1, (char *[]){ (char *)"--mode=rpc" }, &e),
+	    ERR_INVALID);
 }
 
 TEST(work_sizes_increase)
@@ -108,7 +110,7 @@ TEST(work_bounds_are_told_in_floors_and_commits)
  * `answers` of them. */
 
 struct fake {
-	struct place place;
+	struct space space;
 	pid_t pid;
 };
 
@@ -160,7 +162,7 @@ fake_start(struct fake *f, const char *body, int answers)
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
 	*f = (struct fake){ 0 };
-	snprintf(f->place.sock, sizeof f->place.sock, "fake.sock");
+	snprintf(f->space.sock, sizeof f->space.sock, "fake.sock");
 	CHECK(bind(fd, (struct sockaddr *)&at, sizeof at) == 0 && listen(fd, 64) == 0);
 	f->pid = fork();
 	if (f->pid == 0)
@@ -183,7 +185,7 @@ TEST(work_agent_reads_past_progress)
 	struct err e;
 
 	fake_start(&f, "\"success\":true,\"data\":{\"id\":\"w-1\"}", 100);
-	CHECK_RC(agent_open(&a, &f.place, 0, &e), OK);
+	CHECK_RC(agent_open(&a, &f.space, 0, &e), OK);
 	CHECK_RC(agent_call(&a, "create", &d, &e, "\"title\":\"long\",\"x\":\"long\""), OK);
 	CHECK_STR(answer_id(json_get(d.root, S("data"))), "w-1");
 	json_release(&d);
@@ -198,7 +200,7 @@ TEST(work_agent_tells_a_failure_in_words)
 	struct err e;
 
 	fake_start(&f, "\"success\":false,\"error\":\"no such item\",\"code\":\"NOTFOUND\"", 9);
-	CHECK_RC(agent_open(&a, &f.place, 0, &e), OK);
+	CHECK_RC(agent_open(&a, &f.space, 0, &e), OK);
 	CHECK_RC(agent_call(&a, "show", NULL, &e, "\"id\":\"w-1\""), ERR_INVALID);
 	CHECK_STR(str_of(e.text), "show: no such item (NOTFOUND)");
 	agent_close(&a);
@@ -212,7 +214,7 @@ TEST(work_agent_wants_the_answer_to_its_request)
 	struct err e;
 
 	fake_start(&f, "\"success\":true", 9);
-	CHECK_RC(agent_open(&a, &f.place, 0, &e), OK);
+	CHECK_RC(agent_open(&a, &f.space, 0, &e), OK);
 	a.asks = a.answers = 7;
 	CHECK_RC(agent_call(&a, "ping", NULL, &e, "%s", ""), OK);
 	a.answers = 3;
@@ -252,7 +254,7 @@ TEST(work_crowd_asks_all_and_hears_all_in_order)
 {
 	struct count n = { { 0 }, { 0 } };
 	struct fake f;
-	struct crowd c = { .place = &f.place, .n = 8, .depth = 64, .next = count_next,
+	struct crowd c = { .space = &f.space, .n = 8, .depth = 64, .next = count_next,
 		.answer = count_answer, .ctx = &n };
 	struct err e;
 
@@ -266,7 +268,7 @@ TEST(work_crowd_hears_what_was_said_before_the_end)
 {
 	struct count n = { { 0 }, { 0 } };
 	struct fake f;
-	struct crowd c = { .place = &f.place, .n = 2, .depth = 16, .next = count_next,
+	struct crowd c = { .space = &f.space, .n = 2, .depth = 16, .next = count_next,
 		.answer = count_answer, .ctx = &n };
 	struct err e;
 
@@ -294,16 +296,16 @@ TEST(work_scratch_goes_with_its_maker)
 
 TEST(work_files_of_a_place_are_read_and_written_whole)
 {
-	struct place p = { .dir = "." };
+	struct space p = { .dir = "." };
 	struct buf out = BUF(MB);
 	struct err e;
 
-	CHECK_RC(place_file_write(&p, "file", S("words"), &e), OK);
-	CHECK_RC(place_file_read(&p, "file", &out, &e), OK);
+	CHECK_RC(space_file_write(&p, "file", S("words"), &e), OK);
+	CHECK_RC(space_file_read(&p, "file", &out, &e), OK);
 	CHECK_STR(buf_str(&out), "words");
-	CHECK_RC(place_file_read(&p, "nothing", &out, &e), ERR_NOTFOUND);
+	CHECK_RC(space_file_read(&p, "nothing", &out, &e), ERR_NOTFOUND);
 	snprintf(p.dir, sizeof p.dir, "nowhere");
-	CHECK_RC(place_file_write(&p, "file", S("words"), &e), ERR_IO);
+	CHECK_RC(space_file_write(&p, "file", S("words"), &e), ERR_IO);
 	buf_release(&out);
 }
 

@@ -1,5 +1,5 @@
 /*
- * work_place.c - where the tracker is measured: a scratch folder, workspaces in
+ * work_space.c - where the tracker is measured: a scratch folder, workspaces in
  * it, their daemon, and processes of the command line.
  *
  * Nothing may stay behind, also when this process is killed: a janitor, forked
@@ -200,23 +200,23 @@ code_of(int status)
 
 /* out_fd -1: to nowhere. */
 static int
-spawn(const struct run *r, int out_fd, int err_fd, pid_t *pid, struct err *e)
+spawn(const struct process *r, int out_fd, int err_fd, pid_t *pid, struct err *e)
 {
 	const char *argv[RUN_ARGS_MAX + 4];
 	posix_spawn_file_actions_t files;
 	size_t n = 0;
 	int rc;
 
-	argv[n++] = r->place->tool.path;
-	if (r->place->tool.word != NULL)
-		argv[n++] = r->place->tool.word;
+	argv[n++] = r->space->tool.path;
+	if (r->space->tool.word != NULL)
+		argv[n++] = r->space->tool.word;
 	for (size_t i = 0; r->args[i] != NULL && n < RUN_ARGS_MAX; i++)
 		argv[n++] = r->args[i];
 	if (r->last != NULL)
 		argv[n++] = r->last;
 	argv[n] = NULL;
 	posix_spawn_file_actions_init(&files);
-	posix_spawn_file_actions_addchdir_np(&files, r->place->dir);
+	posix_spawn_file_actions_addchdir_np(&files, r->space->dir);
 	posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
 	if (out_fd >= 0)
 		posix_spawn_file_actions_adddup2(&files, out_fd, 1);
@@ -232,7 +232,7 @@ spawn(const struct run *r, int out_fd, int err_fd, pid_t *pid, struct err *e)
 }
 
 int
-run_process(struct run *r, struct err *e)
+process_run(struct process *r, struct err *e)
 {
 	int out[2] = { -1, -1 }, status = 0, rc;
 	nsec began = clock_mono();
@@ -259,7 +259,7 @@ run_process(struct run *r, struct err *e)
 /* Workspaces. */
 
 int
-place_file_read(const struct place *p, const char *name, struct buf *out, struct err *e)
+space_file_read(const struct space *p, const char *name, struct buf *out, struct err *e)
 {
 	char path[WB_PATH + 32];
 
@@ -268,7 +268,7 @@ place_file_read(const struct place *p, const char *name, struct buf *out, struct
 }
 
 int
-place_file_write(const struct place *p, const char *name, struct str text, struct err *e)
+space_file_write(const struct space *p, const char *name, struct str text, struct err *e)
 {
 	char path[WB_PATH + 32];
 	FILE *f;
@@ -283,7 +283,7 @@ place_file_write(const struct place *p, const char *name, struct str text, struc
 }
 
 static void
-forget_daemon(struct place *p)
+forget_daemon(struct space *p)
 {
 	janitor_tell(p->scratch, -p->daemon);
 	p->daemon = 0;
@@ -291,7 +291,7 @@ forget_daemon(struct place *p)
 
 /* Asks until it answers; each try is a connection of its own. */
 static int
-await_daemon(struct place *p, struct err *e)
+await_daemon(struct space *p, struct err *e)
 {
 	nsec until = clock_mono() + START_TIMEOUT;
 	struct buf tail = BUF(OUT_BYTES);
@@ -315,7 +315,7 @@ await_daemon(struct place *p, struct err *e)
 		poll(NULL, 0, 1);
 	}
 	if (rc != OK) {
-		place_file_read(p, "daemon.out", &tail, &(struct err){ 0 });
+		space_file_read(p, "daemon.out", &tail, &(struct err){ 0 });
 		if (tail.n > TAIL_BYTES)
 			buf_drop_front(&tail, tail.n - TAIL_BYTES);
 		err_set(e, rc, "the daemon does not answer: %s%s%.*s", last.text,
@@ -326,10 +326,10 @@ await_daemon(struct place *p, struct err *e)
 }
 
 static int
-place_start(struct place *p, struct err *e)
+space_start(struct space *p, struct err *e)
 {
 	static const char *const args[] = { "daemon", "--foreground", NULL };
-	const struct run r = { .place = p, .args = args };
+	const struct process r = { .space = p, .args = args };
 	char path[WB_PATH + 16];
 	int fd, rc;
 
@@ -347,34 +347,34 @@ place_start(struct place *p, struct err *e)
 }
 
 int
-place_new(struct place *p, struct scratch *s, struct tool tool, bool daemon,
+space_new(struct space *p, struct scratch *s, struct tool tool, bool daemon,
     struct err *e)
 {
 	static const char *const init[] = { "init", "--prefix", "w", NULL };
 	static unsigned made;
 	struct buf out = BUF(OUT_BYTES);
 	/* A command without --no-daemon may start one of its own. */
-	struct run r = { .place = p, .args = init, .last = "--no-daemon", .out = &out };
+	struct process r = { .space = p, .args = init, .last = "--no-daemon", .out = &out };
 	int rc;
 
-	*p = (struct place){ .scratch = s, .tool = tool };
+	*p = (struct space){ .scratch = s, .tool = tool };
 	snprintf(p->dir, sizeof p->dir, "%.*s/%u", (int)sizeof p->dir - 32, s->root, made++);
 	snprintf(p->sock, sizeof p->sock, "%.*s/" NAME_SOCKET, (int)sizeof p->sock - 32,
 	    p->dir);
 	if (mkdir(p->dir, 0700) != 0)
 		return err_set(e, ERR_IO, "%s: %s", p->dir, strerror(errno));
-	rc = run_process(&r, e);
+	rc = process_run(&r, e);
 	if (rc == OK && r.code != 0)
 		rc = err_set(e, ERR_INVALID, "%s %s init: exit code %d: %.*s", tool.path,
 		    tool.word != NULL ? tool.word : "", r.code, FMT(str_trim(buf_str(&out))));
 	buf_release(&out);
 	if (rc == OK && daemon)
-		rc = place_start(p, e);
+		rc = space_start(p, e);
 	return rc;
 }
 
 int
-place_close(struct place *p, int rc, struct err *e)
+space_close(struct space *p, int rc, struct err *e)
 {
 	nsec until = clock_mono() + STOP_TIMEOUT;
 
