@@ -16,10 +16,10 @@
 COMMAND_MAP(X)
 #undef X
 
-extern const struct flag_commands commands;
+extern const struct flag_commands command_table;
 
 /* The command argv begins with; *words: how many of its words it took.  Returns
- * its place in the table, commands.n if there is none. */
+ * its place in the table, command_table.n if there is none. */
 size_t command_find(int argc, char **argv, int *words);
 int command_run(size_t i, int argc, char **argv);
 
@@ -30,8 +30,8 @@ int command_usage_error(const char *command, const struct err *e);
 int cmd_work_bd(int argc, char **argv);
 
 /* The flags of the commands that have some, and what help says after them. */
-extern const struct flag token_flags[], config_flags[], chart_run_flags[];
-void mock_llm_add_more(struct buf *b);
-void bench_work_add_more(struct buf *b);
+extern const struct flag cmd_token_flags[], cmd_config_flags[], cmd_chart_run_flags[];
+void cmd_mock_llm_add_more(struct buf *b);
+void cmd_bench_work_add_more(struct buf *b);
 
 #endif

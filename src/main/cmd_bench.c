@@ -83,14 +83,14 @@ cmd_bench_work(const struct flag_command *cmd, int argc, char **argv)
 }
 
 void
-mock_llm_add_more(struct buf *b)
+cmd_mock_llm_add_more(struct buf *b)
 {
 	buf_lit(b, "A request's last user message may ask for a fault:\n\n");
 	mock_llm_faults_help(b);
 }
 
 void
-bench_work_add_more(struct buf *b)
+cmd_bench_work_add_more(struct buf *b)
 {
 	buf_lit(b, "workloads:\n\n");
 	bench_work_add_workloads(b);

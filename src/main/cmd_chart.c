@@ -12,7 +12,7 @@
 #include "chart/sim.h"
 #include "main/cmd.h"
 
-const struct flag chart_run_flags[] = {
+const struct flag cmd_chart_run_flags[] = {
 	{ "virtual", .help = "let the clock jump to the next delayed event" },
 	{ "event", .kind = FLAG_TEXT, .value = "NAME[=JSON]", .help = "send this when the "
 	    "chart is stable, before the clock moves; repeatable; - reads such lines "

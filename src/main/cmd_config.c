@@ -14,7 +14,7 @@
 
 extern char **environ;
 
-const struct flag config_flags[] = {
+const struct flag cmd_config_flags[] = {
 	{ "limits", .help = "print the table of limits" },
 	{ "settings", .help = "print the table of settings" },
 	{ "routes", .help = "print the table of routes" },

@@ -20,7 +20,7 @@ extern char **environ;
 
 #define TEXT(n, v, h) { n, .kind = FLAG_TEXT, .value = v, .help = h }
 
-const struct flag token_flags[] = {
+const struct flag cmd_token_flags[] = {
 	TEXT("sub", "NAME", "whose token it is [user]"),
 	TEXT("aud", "NAME", "claim aud [jwt.audience, or authenticated]"),
 	TEXT("role", "NAME", "claim role [authenticated]"),

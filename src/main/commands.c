@@ -47,15 +47,15 @@ static const struct flag_command rows[] = {
 /* What a row has beyond its words. */
 static const struct flag_command extras[COMMANDS] = {
 	[COMMAND_serve] = { .detail = SETTINGS_DETAIL },
-	[COMMAND_config] = { .own = config_flags, .detail = SETTINGS_DETAIL },
-	[COMMAND_token] = { .own = token_flags, .detail = "It is signed with the "
+	[COMMAND_config] = { .own = cmd_config_flags, .detail = SETTINGS_DETAIL },
+	[COMMAND_token] = { .own = cmd_token_flags, .detail = "It is signed with the "
 	    "server's secret: COHORT_JWT_SECRET in the environment, or jwt.secret in "
 	    "cohort.yaml." },
-	[COMMAND_chart_run] = { .min = 1, .max = 1, .own = chart_run_flags },
-	[COMMAND_mock_llm] = { .own = mock_llm_flags, .more = mock_llm_add_more },
+	[COMMAND_chart_run] = { .min = 1, .max = 1, .own = cmd_chart_run_flags },
+	[COMMAND_mock_llm] = { .own = mock_llm_flags, .more = cmd_mock_llm_add_more },
 	[COMMAND_bench_flow] = { .own = bench_flow_flags },
 	[COMMAND_bench_streams] = { .own = bench_streams_flags },
-	[COMMAND_bench_work] = { .own = bench_work_flags, .more = bench_work_add_more },
+	[COMMAND_bench_work] = { .own = bench_work_flags, .more = cmd_bench_work_add_more },
 	[COMMAND_work] = { .max = -1, .detail = "cohort-work(1) has its commands." },
 	[COMMAND_help] = { .max = 2, .own = help_flags },
 };
@@ -73,7 +73,7 @@ command_at(size_t i)
 	return c;
 }
 
-const struct flag_commands commands = { COMMANDS, command_at };
+const struct flag_commands command_table = { COMMANDS, command_at };
 
 static bool
 words_match(const char *name, int argc, char **argv, int *words)
@@ -140,7 +140,7 @@ add_man(struct buf *b)
 	buf_lit(b, ".TH COHORT 1 \"\" \"cohort " COHORT_VERSION "\" \"User Commands\"\n"
 	    ".SH NAME\ncohort \\- an agent server\n.SH SYNOPSIS\n.B cohort\n"
 	    ".I command\n[flags]\n.SH COMMANDS\n");
-	flags_add_man(b, &commands);
+	flags_add_man(b, &command_table);
 	buf_lit(b, ".SH EXIT STATUS\n0: done. 1: an error, told on stderr. 2: a wrong "
 	    "command line.\n.SH SEE ALSO\ncohort\\-work(1)\n");
 }
@@ -153,7 +153,7 @@ add_completion(struct buf *b, struct str shell, struct err *e)
 		return err_set(e, ERR_INVALID, "--completion is for bash, not \"%.*s\"",
 		    FMT(shell));
 	cli_completion(b);
-	flags_add_completion(b, "_cohort_commands", &commands, NULL);
+	flags_add_completion(b, "_cohort_commands", &command_table, NULL);
 	buf_lit(b, "_cohort()\n{\n"
 	    "\tif [ $COMP_CWORD -gt 1 ] && [ \"${COMP_WORDS[1]}\" = work ]; then\n"
 	    "\t\t_cohort_work\n\telse\n\t\t_cohort_commands 1\n\tfi\n}\n"
@@ -175,13 +175,13 @@ add_about(struct buf *b, int argc, char **argv, struct err *e)
 		flags_add_command(b, "cohort", &c);
 		return OK;
 	}
-	if (argc > 0 && !flags_is_group(&commands, first)) {
+	if (argc > 0 && !flags_is_group(&command_table, first)) {
 		for (i = 0; i < COMMANDS; i++)
 			str_near_try(&near, rows[i].name);
 		return err_near(e, ERR_INVALID, near.best, "\"",
 		    "unknown command \"%.*s\"", FMT(first));
 	}
-	flags_add_list(b, &commands, first);
+	flags_add_list(b, &command_table, first);
 	return OK;
 }
 

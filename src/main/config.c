@@ -23,7 +23,7 @@ static const char *const level_words[] = {
 
 static const char *const format_words[] = { "text", "json", NULL };
 
-const struct setting settings[SETTINGS] = {
+const struct setting config_settings[SETTINGS] = {
 	[SETTING_CONFIG] = { "config", TYPE_TEXT, "FILE", "",
 	    .help = "settings file (cohort.yaml if it is there)" },
 	[SETTING_HOST] = { "host", TYPE_TEXT, "ADDRESS", "127.0.0.1",
@@ -117,7 +117,7 @@ config_find(struct str key)
 {
 	size_t i = 0;
 
-	while (i < SETTINGS && !str_eq(str_of(settings[i].key), key))
+	while (i < SETTINGS && !str_eq(str_of(config_settings[i].key), key))
 		i++;
 	return (enum setting_id)i;
 }
@@ -129,7 +129,7 @@ config_rows(void)
 	static char name[SETTINGS][64];
 
 	for (size_t i = 0; rows[SETTINGS - 1].name == NULL && i < SETTINGS; i++) {
-		const struct setting *s = &settings[i];
+		const struct setting *s = &config_settings[i];
 
 		config_flag_name(s, name[i]);
 		rows[i] = (struct flag){ name[i], .value = s->value, .help = s->help,
@@ -151,7 +151,7 @@ config_set(struct config *c, enum setting_id id, struct str text, int rank,
 	int rc;
 
 	assert(id < SETTINGS);
-	if (settings[id].filled && text.n == 0 && rank != RANK_DEFAULT)
+	if (config_settings[id].filled && text.n == 0 && rank != RANK_DEFAULT)
 		return err_set(e, ERR_INVALID,
 		    "%s: empty; leave it out to do without", origin);
 	rc = flag_check(&config_rows()[id], text, origin, e);
@@ -176,7 +176,7 @@ config_int(const struct config *c, enum setting_id id)
 {
 	int64_t i = 0;
 
-	assert(settings[id].type == TYPE_INT);
+	assert(config_settings[id].type == TYPE_INT);
 	str_to_i64(config_str(c, id), &i);   /* checked when it was set */
 	return i;
 }
@@ -186,7 +186,7 @@ config_bool(const struct config *c, enum setting_id id)
 {
 	bool b = false;
 
-	assert(settings[id].type == TYPE_BOOL);
+	assert(config_settings[id].type == TYPE_BOOL);
 	flag_switch(config_str(c, id), &b);
 	return b;
 }
@@ -205,7 +205,7 @@ warn_visible(struct config *c, enum setting_id id)
 {
 	char name[64];
 
-	env_name(&settings[id], name);
+	env_name(&config_settings[id], name);
 	buf_add_fmt(&c->warnings, "--%s: everyone on this machine can read a "
 	    "command line; better $%s or " DEFAULT_FILE "\n", config_rows()[id].name,
 	    name);
@@ -225,7 +225,7 @@ read_flags(struct config *c, int argc, char **argv, struct err *e)
 
 		snprintf(origin, sizeof origin, "--%s", cmd.own[id].name);
 		rc = config_set(c, id, l.given[i].value, RANK_FLAG, origin, e);
-		if (rc == OK && settings[id].type == TYPE_SECRET)
+		if (rc == OK && config_settings[id].type == TYPE_SECRET)
 			warn_visible(c, id);
 	}
 	arena_release(&a);
@@ -265,7 +265,7 @@ read_env(struct config *c, char **env, struct err *e)
 	int rc = OK;
 
 	for (size_t i = 0; rc == OK && i < SETTINGS; i++) {
-		const struct setting *s = &settings[i];
+		const struct setting *s = &config_settings[i];
 
 		for (size_t a = 0; rc == OK && a < COUNT(s->aliases); a++) {
 			if (s->aliases[a] != NULL)
@@ -285,7 +285,7 @@ env_at(size_t i)
 {
 	static char name[SETTINGS][64];
 
-	env_name(&settings[i], name[i]);
+	env_name(&config_settings[i], name[i]);
 	return name[i];
 }
 
@@ -352,7 +352,7 @@ warn_no_key(struct config *c)
 		buf_add_fmt(&c->warnings, "%s: %s without OPENAI_API_KEY or "
 		    "--openai-base-url: %s will refuse every call\n",
 		    c->at[SETTING_MODEL].origin, c->at[SETTING_MODEL].text,
-		    settings[SETTING_OPENAI_BASE_URL].fallback);
+		    config_settings[SETTING_OPENAI_BASE_URL].fallback);
 }
 
 static int
@@ -423,7 +423,7 @@ check_together(const struct config *c, struct err *e)
 		    config_str(c, SETTING_JWT_SECRET).n == 0)
 			return err_set(e, ERR_INVALID, "%s: %s needs jwt.secret: "
 			    "without it no token is read", c->at[claims[i]].origin,
-			    settings[claims[i]].key);
+			    config_settings[claims[i]].key);
 	}
 	return OK;
 }
@@ -435,7 +435,7 @@ config_load(struct config *c, int argc, char **argv, char **env, struct err *e)
 
 	*c = (struct config){ .warnings = BUF(16 * KB) };
 	for (size_t i = 0; rc == OK && i < SETTINGS; i++)
-		rc = config_set(c, (enum setting_id)i, str_of(settings[i].fallback),
+		rc = config_set(c, (enum setting_id)i, str_of(config_settings[i].fallback),
 		    RANK_DEFAULT, "default", e);
 	assert(rc == OK);
 	rc = read_flags(c, argc, argv, e);
@@ -472,9 +472,9 @@ config_add_text(struct buf *b, const struct config *c)
 {
 	for (size_t i = 0; i < SETTINGS; i++) {
 		const struct config_value *v = &c->at[i];
-		bool hidden = settings[i].type == TYPE_SECRET && v->text[0] != '\0';
+		bool hidden = config_settings[i].type == TYPE_SECRET && v->text[0] != '\0';
 
-		buf_add_fmt(b, "%-20s = %-28s # %s\n", settings[i].key,
+		buf_add_fmt(b, "%-20s = %-28s # %s\n", config_settings[i].key,
 		    hidden ? "(set)" : v->text, v->origin);
 	}
 }
@@ -485,7 +485,7 @@ config_add_markdown(struct buf *b)
 	buf_lit(b, "| key in cohort.yaml | option | environment | default | "
 	    "range | meaning |\n|---|---|---|---|---|---|\n");
 	for (size_t i = 0; i < SETTINGS; i++) {
-		const struct setting *s = &settings[i];
+		const struct setting *s = &config_settings[i];
 		char flag[64], env[64];
 
 		config_flag_name(s, flag);

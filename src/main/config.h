@@ -49,7 +49,7 @@ struct setting {
 	const char *help;
 };
 
-extern const struct setting settings[SETTINGS];
+extern const struct setting config_settings[SETTINGS];
 
 struct config_value {
 	char *text;                          /* never NULL once loaded */

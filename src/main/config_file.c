@@ -46,7 +46,7 @@ unknown_key(struct reader *r)
 	struct str_near near = { .word = key };
 
 	for (size_t i = 0; i < SETTINGS; i++)
-		str_near_try(&near, settings[i].key);
+		str_near_try(&near, config_settings[i].key);
 	return err_near(r->e, ERR_INVALID, near.best, "", "%s:%zu: unknown setting \"%.*s\"",
 	    r->name, r->event.start_mark.line + 1, FMT(key));
 }
@@ -195,7 +195,7 @@ warn_readable(struct config *c, const char *path)
 	bool secret = false;
 
 	for (size_t i = 0; i < SETTINGS; i++)
-		secret = secret || (settings[i].type == TYPE_SECRET &&
+		secret = secret || (config_settings[i].type == TYPE_SECRET &&
 		    c->at[i].rank == RANK_FILE && c->at[i].text[0] != '\0');
 	if (secret && stat(path, &st) == 0 && (st.st_mode & (S_IRGRP | S_IROTH)) != 0)
 		buf_add_fmt(&c->warnings, "%s holds a secret, and other users can "

@@ -25,7 +25,7 @@ command_group(const char *group, const char *word)
 	if (word != NULL && !asked)
 		buf_add_fmt(&b, "cohort %s: unknown command \"%s\"\n\n", group, word);
 	buf_add_fmt(&b, "usage: cohort %s COMMAND [OPTIONS]\n\n", group);
-	flags_add_list(&b, &commands, str_of(group));
+	flags_add_list(&b, &command_table, str_of(group));
 	buf_add_fmt(&b, "\n'cohort %s COMMAND --help' explains one.\n", group);
 	fwrite(b.p, 1, b.n, asked ? stdout : stderr);
 	buf_release(&b);
@@ -45,7 +45,7 @@ main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	i = command_find(argc - 1, argv + 1, &words);
-	if (i == commands.n)
+	if (i == command_table.n)
 		return command_group(argv[1], argc > 2 ? argv[2] : NULL);
 	return command_run(i, argc - 1 - words, argv + 1 + words);
 }

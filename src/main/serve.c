@@ -1,9 +1,9 @@
 /*
- * serve.c - `cohort serve`: settings, signals, one clear block of what is up.
+ * serve.c - `cohort serve`: settings, signals, a summary of the server.
  *
- * SIGTERM and SIGINT finish what is under way; a second one ends at once,
- * which loses nothing that was acknowledged.  SIGHUP reads the keys file again.
- * Under systemd (Type=notify) it hears when the server is ready and stops.
+ * SIGTERM and SIGINT finish requests and runs first; a second one exits at
+ * once, which loses nothing that was acknowledged.  SIGHUP reads the keys file
+ * again.  systemd (Type=notify) is told when the server is ready and stops.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -34,30 +34,29 @@ print_status(void *ctx)
 {
 	struct serving *s = ctx;
 	struct config *c = &s->config;
-	struct str host = config_str(c, SETTING_HOST), model = node_model(s->node);
+	struct str host = config_str(c, SETTING_HOST);
+	const struct node_status n = node_status(s->node);
 	bool memory = str_eq(config_str(c, SETTING_STORE), S("memory"));
 	bool v6 = str_index(host, ':') >= 0;
-	const struct files_plan *files = node_files(s->node);
 
 	printf("Cohort " COHORT_VERSION "\n"
 	    "  url          http://%s%.*s%s:%u\n"
 	    "  database     %s%s\n"
 	    "  shards       %u\n", v6 ? "[" : "", FMT(host), v6 ? "]" : "",
-	    node_port(s->node), memory ? "memory (gone when it stops)" :
+	    n.port, memory ? "memory (gone when it stops)" :
 	    c->at[SETTING_DB].text, memory ? "" : " (sqlite)",
-	    node_shards(s->node));
-	printf("  model        %.*s%s\n", FMT(model),
-	    !node_model_is_scripted(s->node) ? "" :
+	    n.shards);
+	printf("  model        %.*s%s\n", FMT(n.model),
+	    !n.scripted ? "" :
 	    " (canned answers; for a real model set OPENAI_API_KEY, or "
 	    "--openai-base-url, and --model)");
-	printf("  auth         %s\n", node_auth(s->node) ? "on" :
+	printf("  auth         %s\n", n.auth ? "on" :
 	    config_bool(c, SETTING_INSECURE) ? "off (--insecure)" :
 	    "off (loopback only)");
-	printf("  connections  up to %zu (%zu open files allowed)\n", files->clients,
-	    files->allowed);
-	if (node_recovered(s->node) > 0)
-		printf("  recovered    %zu threads with runs to finish\n",
-		    node_recovered(s->node));
+	printf("  connections  up to %zu (%zu open files allowed)\n", n.files.clients,
+	    n.files.allowed);
+	if (n.recovered > 0)
+		printf("  recovered    %zu threads with runs to finish\n", n.recovered);
 	fflush(stdout);
 	notify_service("READY=1");
 }
@@ -88,7 +87,7 @@ on_hangup(uv_signal_t *handle, int number)
 	node_reload(s->node);
 }
 
-/* What the handles of `s` do. */
+/* The handles of `s` and their callbacks. */
 #define SIGNALS(s) { { &(s)->term, SIGTERM, on_stop },                       \
 	{ &(s)->intr, SIGINT, on_stop }, { &(s)->hup, SIGHUP, on_hangup } }
 

@@ -37,8 +37,8 @@ struct pending {
 	struct uuid thread_id;
 };
 
-/* One shard and what lives on it. */
-struct home {
+/* One shard and what runs on it. */
+struct worker {
 	struct node *node;
 	unsigned id;
 	struct shard *shard;
@@ -49,12 +49,6 @@ struct home {
 	struct runs *runs;
 	struct api *api;
 	struct shard_job job;                /* this phase */
-};
-
-/* Runs on every shard; home_finish when it is through. */
-struct phase {
-	const char *name;
-	void (*run)(struct home *h);
 };
 
 struct node {
@@ -68,12 +62,12 @@ struct node {
 	struct runs_shared *shared;
 	struct api_shared *api;
 	struct http_server *http;
-	struct home *homes;
-	unsigned homes_n, shards_asked;
+	struct worker *workers;
+	unsigned workers_n, shards_asked;
 	struct files_plan files;
 	struct pending *pending;
 	size_t pending_n, pending_cap;
-	const struct phase *phase;
+	size_t phase;                        /* of phases */
 	_Atomic unsigned left;               /* shards that have not finished it */
 	struct shard_job next;               /* on shard 0 when all have */
 	bool draining;
@@ -99,38 +93,18 @@ node_fail(struct node *n, int rc, const struct err *e)
 }
 
 static void
-home_finish(struct home *h)
+worker_finish(struct worker *w)
 {
-	struct node *n = h->node;
+	struct node *n = w->node;
 
 	if (atomic_fetch_sub_explicit(&n->left, 1, memory_order_acq_rel) == 1)
-		shard_post(n->homes[0].shard, &n->next);
-}
-
-static void
-run_phase(struct shard_job *job)
-{
-	struct home *h = CONTAINER_OF(job, struct home, job);
-
-	h->node->phase->run(h);
-}
-
-static void
-phase_begin(struct node *n, const struct phase *phase)
-{
-	log_debug("main", "phase", "name=%s", phase->name);
-	n->phase = phase;
-	atomic_store_explicit(&n->left, n->homes_n, memory_order_release);
-	for (unsigned i = 0; i < n->homes_n; i++) {
-		n->homes[i].job.run = run_phase;
-		shard_post(n->homes[i].shard, &n->homes[i].job);
-	}
+		shard_post(n->workers[0].shard, &n->next);
 }
 
 static int
-workspace_make(struct home *h, struct err *e)
+worker_open(struct worker *w, struct err *e)
 {
-	struct node *n = h->node;
+	struct node *n = w->node;
 	const struct config *c = n->config;
 	struct llm_options o = {
 		.default_model = buf_str(&n->model),
@@ -141,98 +115,125 @@ workspace_make(struct home *h, struct err *e)
 	};
 	int rc;
 
-	rc = store_reader_open(n->store, &h->reader, e);
+	rc = store_reader_open(n->store, &w->reader, e);
 	if (rc == OK)
-		rc = client_new(&h->client, h->shard, e);
+		rc = client_new(&w->client, w->shard, e);
 	if (rc == OK)
-		rc = llm_new(&h->llm, h->shard, h->client, &o, e);
+		rc = llm_new(&w->llm, w->shard, w->client, &o, e);
 	if (rc == OK)
-		rc = runs_new(&h->runs, n->shared, h->shard, h->reader, h->llm, e);
+		rc = runs_new(&w->runs, n->shared, w->shard, w->reader, w->llm, e);
 	if (rc == OK)
-		h->api = api_new(n->api, h->shard, h->runs, h->reader);
+		w->api = api_new(n->api, w->shard, w->runs, w->reader);
 	return rc;
 }
 
 static void
-home_boot(struct home *h)
+worker_boot(struct worker *w)
 {
 	struct err e = { 0 };
-	int rc = workspace_make(h, &e);
+	int rc = worker_open(w, &e);
 
 	if (rc < 0)
-		node_fail(h->node, rc, &e);
-	home_finish(h);
+		node_fail(w->node, rc, &e);
+	worker_finish(w);
 }
 
 static void
-home_listen(struct home *h)
+worker_listen(struct worker *w)
 {
-	struct node *n = h->node;
+	struct node *n = w->node;
 	struct err e = { 0 };
 	int rc;
 
-	for (size_t i = h->id; i < n->pending_n; i += n->homes_n)
-		runs_adopt(h->runs, n->pending[i].owner, n->pending[i].thread_seq,
+	for (size_t i = w->id; i < n->pending_n; i += n->workers_n)
+		runs_adopt(w->runs, n->pending[i].owner, n->pending[i].thread_seq,
 		    &n->pending[i].thread_id);
-	rc = http_server_attach(n->http, h->shard, &e);
+	rc = http_server_attach(n->http, w->shard, &e);
 	if (rc < 0)
 		node_fail(n, rc, &e);
-	home_finish(h);
+	worker_finish(w);
 }
 
 static void
-home_drained(void *ctx)
+worker_drained(void *ctx)
 {
-	home_finish(ctx);
+	worker_finish(ctx);
 }
 
 /* Streams that would keep the next phase waiting. */
 static void
-home_drain_api(struct home *h)
+worker_drain_api(struct worker *w)
 {
-	api_drain(h->api, home_drained, h);
+	api_drain(w->api, worker_drained, w);
 }
 
 static void
-home_drain_http(struct home *h)
+worker_drain_http(struct worker *w)
 {
-	http_server_drain(h->node->http, h->shard, home_drained, h);
+	http_server_drain(w->node->http, w->shard, worker_drained, w);
 }
 
 static void
-home_drain_runs(struct home *h)
+worker_drain_runs(struct worker *w)
 {
-	runs_drain(h->runs, home_drained, h);
+	runs_drain(w->runs, worker_drained, w);
 }
 
-/* What a shard sent to another in its last turn is in that one's mailbox
- * when this phase has run everywhere: ahead of the job that closes. */
+/* Empty: when it has run on every shard, all messages of the phase before are
+ * in the mailboxes, ahead of the job that closes. */
 static void
-home_settle(struct home *h)
+worker_settle(struct worker *w)
 {
-	home_finish(h);
+	worker_finish(w);
 }
 
 static void
-home_close(struct home *h)
+worker_close(struct worker *w)
 {
-	api_free(h->api);
-	runs_free(h->runs);
-	llm_free(h->llm);
-	client_free(h->client);
-	store_reader_close(h->reader);
-	h->api = NULL;
-	home_finish(h);
+	api_free(w->api);
+	runs_free(w->runs);
+	llm_free(w->llm);
+	client_free(w->client);
+	store_reader_close(w->reader);
+	w->api = NULL;
+	worker_finish(w);
 }
 
-static const struct phase
-boot = { "boot", home_boot },
-listen_ = { "listen", home_listen },
-drain_api = { "drain api", home_drain_api },
-drain_http = { "drain http", home_drain_http },
-drain_runs = { "drain runs", home_drain_runs },
-settle = { "settle", home_settle },
-close_ = { "close", home_close };
+enum { BOOT, LISTEN, DRAIN_API, DRAIN_HTTP, DRAIN_RUNS, SETTLE, CLOSE, PHASES };
+
+/* Each runs on every shard, which ends with worker_finish. */
+static const struct {
+	const char *name;
+	void (*run)(struct worker *w);
+} phases[PHASES] = {
+	[BOOT] = { "boot", worker_boot },
+	[LISTEN] = { "listen", worker_listen },
+	[DRAIN_API] = { "drain api", worker_drain_api },
+	[DRAIN_HTTP] = { "drain http", worker_drain_http },
+	[DRAIN_RUNS] = { "drain runs", worker_drain_runs },
+	[SETTLE] = { "settle", worker_settle },
+	[CLOSE] = { "close", worker_close },
+};
+
+static void
+run_phase(struct shard_job *job)
+{
+	struct worker *w = CONTAINER_OF(job, struct worker, job);
+
+	phases[w->node->phase].run(w);
+}
+
+static void
+phase_begin(struct node *n, size_t phase)
+{
+	log_debug("main", "phase", "name=%s", phases[phase].name);
+	n->phase = phase;
+	atomic_store_explicit(&n->left, n->workers_n, memory_order_release);
+	for (unsigned i = 0; i < n->workers_n; i++) {
+		n->workers[i].job.run = run_phase;
+		shard_post(n->workers[i].shard, &n->workers[i].job);
+	}
+}
 
 /* All shards have finished a phase. */
 static void
@@ -240,25 +241,15 @@ phase_ended(struct shard_job *job)
 {
 	struct node *n = CONTAINER_OF(job, struct node, next);
 
-	if (n->phase == &boot) {
-		phase_begin(n, n->rc == OK ? &listen_ : &settle);
-	} else if (n->phase == &listen_) {
-		if (n->rc == OK && !n->draining)
-			n->listening(n->ctx);
-		else
-			phase_begin(n, &drain_api);
-	} else if (n->phase == &drain_api) {
-		phase_begin(n, &drain_http);
-	} else if (n->phase == &drain_http) {
-		phase_begin(n, &drain_runs);
-	} else if (n->phase == &drain_runs) {
-		phase_begin(n, &settle);
-	} else if (n->phase == &settle) {
-		phase_begin(n, &close_);
-	} else {
-		for (unsigned i = 0; i < n->homes_n; i++)
-			shard_stop(n->homes[i].shard);
-	}
+	if (n->phase == BOOT && n->rc != OK)
+		phase_begin(n, SETTLE);
+	else if (n->phase == LISTEN && n->rc == OK && !n->draining)
+		n->listening(n->ctx);
+	else if (n->phase + 1 < PHASES)
+		phase_begin(n, n->phase + 1);
+	else
+		for (unsigned i = 0; i < n->workers_n; i++)
+			shard_stop(n->workers[i].shard);
 }
 
 void
@@ -276,14 +267,14 @@ node_reload(struct node *n)
 void
 node_drain(struct node *n)
 {
-	bool serving = n->phase == &listen_ && atomic_load(&n->left) == 0;
+	bool serving = n->phase == LISTEN && atomic_load(&n->left) == 0;
 
 	if (n->draining)
 		return;
 	n->draining = true;
 	/* Before that, the phases' ends look at it. */
 	if (serving)
-		phase_begin(n, &drain_api);
+		phase_begin(n, DRAIN_API);
 }
 
 int
@@ -293,20 +284,20 @@ node_run(struct node *n, void (*listening)(void *ctx), void *ctx, struct err *e)
 
 	n->listening = listening;
 	n->ctx = ctx;
-	for (unsigned i = 1; rc == OK && i < n->homes_n; i++) {
-		rc = shard_start(n->homes[i].shard, e);
-		n->homes[i].started = rc == OK;
+	for (unsigned i = 1; rc == OK && i < n->workers_n; i++) {
+		rc = shard_start(n->workers[i].shard, e);
+		n->workers[i].started = rc == OK;
 	}
 	if (rc == OK) {
-		phase_begin(n, &boot);
-		shard_run(n->homes[0].shard);
+		phase_begin(n, BOOT);
+		shard_run(n->workers[0].shard);
 	}
-	for (unsigned i = 1; i < n->homes_n; i++) {
-		if (!n->homes[i].started)
+	for (unsigned i = 1; i < n->workers_n; i++) {
+		if (!n->workers[i].started)
 			continue;
-		shard_stop(n->homes[i].shard);
-		shard_join(n->homes[i].shard);
-		n->homes[i].started = false;
+		shard_stop(n->workers[i].shard);
+		shard_join(n->workers[i].shard);
+		n->workers[i].started = false;
 	}
 	if (rc == OK && n->rc < 0) {
 		rc = n->rc;
@@ -463,18 +454,18 @@ plan_files(struct node *n, struct err *e)
 }
 
 static int
-make_homes(struct node *n, struct err *e)
+workers_make(struct node *n, struct err *e)
 {
 	int rc = OK;
 
-	n->homes_n = n->files.shards;
-	n->homes = mem_zero(n->homes_n * sizeof *n->homes);
-	for (unsigned i = 0; rc == OK && i < n->homes_n; i++) {
-		struct home *h = &n->homes[i];
+	n->workers_n = n->files.shards;
+	n->workers = mem_zero(n->workers_n * sizeof *n->workers);
+	for (unsigned i = 0; rc == OK && i < n->workers_n; i++) {
+		struct worker *w = &n->workers[i];
 
-		h->node = n;
-		h->id = i;
-		rc = shard_new(&h->shard, i, e);
+		w->node = n;
+		w->id = i;
+		rc = shard_new(&w->shard, i, e);
 	}
 	return rc;
 }
@@ -487,7 +478,7 @@ make_api(struct node *n, struct err *e)
 		.plain_errors = config_bool(n->config, SETTING_PLAIN_ERRORS),
 		.access_log = config_bool(n->config, SETTING_LOG_ACCESS),
 		.end_event = config_bool(n->config, SETTING_STREAMS_END_EVENT),
-		.shards = n->homes_n, .model = buf_str(&n->model),
+		.shards = n->workers_n, .model = buf_str(&n->model),
 		.origin = {
 			.allowed_hosts = config_str(n->config, SETTING_ALLOWED_HOSTS),
 			.cors_origins = config_str(n->config, SETTING_CORS_ORIGINS),
@@ -501,7 +492,7 @@ make_api(struct node *n, struct err *e)
 	if (rc == OK)
 		rc = api_shared_new(&n->api, &o, e);
 	if (rc == OK)
-		rc = api_seed(n->api, n->homes[0].shard, clock_wall_ms(), e);
+		rc = api_seed(n->api, n->workers[0].shard, clock_wall_ms(), e);
 	return rc;
 }
 
@@ -545,9 +536,9 @@ node_open(struct node *n, struct err *e)
 	if (rc == OK)
 		rc = open_store(n, e);
 	if (rc == OK)
-		rc = make_homes(n, e);
+		rc = workers_make(n, e);
 	if (rc == OK)
-		rc = store_recover(n->store, n->homes[0].shard, clock_wall_ms(),
+		rc = store_recover(n->store, n->workers[0].shard, clock_wall_ms(),
 		    note_pending, n, e);
 	if (rc < 0)
 		return rc;
@@ -590,15 +581,15 @@ node_free(struct node *n)
 	/* What is still queued commits, and comes back to nobody. */
 	store_close(n->store);
 	work_board_free(n->board);
-	for (unsigned i = 0; i < n->homes_n; i++)
-		shard_free(n->homes[i].shard);
+	for (unsigned i = 0; i < n->workers_n; i++)
+		shard_free(n->workers[i].shard);
 	api_shared_free(n->api);
 	runs_shared_free(n->shared);
 	tools_free(n->tools);
 	script_free(n->script);
 	auth_free(n->auth);
 	buf_release(&n->model);
-	free(n->homes);
+	free(n->workers);
 	free(n->pending);
 	pthread_mutex_destroy(&n->lock);
 	free(n);
@@ -609,53 +600,14 @@ node_free(struct node *n)
 struct shard *
 node_shard(struct node *n)
 {
-	return n->homes[0].shard;
+	return n->workers[0].shard;
 }
 
-unsigned
-node_shards(const struct node *n)
+struct node_status
+node_status(const struct node *n)
 {
-	return n->homes_n;
-}
-
-const struct files_plan *
-node_files(const struct node *n)
-{
-	return &n->files;
-}
-
-unsigned
-node_port(const struct node *n)
-{
-	return http_server_port(n->http);
-}
-
-struct str
-node_model(const struct node *n)
-{
-	return buf_str(&n->model);
-}
-
-bool
-node_model_is_scripted(const struct node *n)
-{
-	return str_starts(buf_str(&n->model), S("scripted:"));
-}
-
-const char *
-node_store(const struct node *n)
-{
-	return store_driver(n->store);
-}
-
-bool
-node_auth(const struct node *n)
-{
-	return auth_enabled(n->auth);
-}
-
-size_t
-node_recovered(const struct node *n)
-{
-	return n->pending_n;
+	return (struct node_status){ .shards = n->workers_n, .files = n->files,
+		.port = http_server_port(n->http), .model = buf_str(&n->model),
+		.scripted = str_starts(buf_str(&n->model), S("scripted:")),
+		.auth = auth_enabled(n->auth), .recovered = n->pending_n };
 }

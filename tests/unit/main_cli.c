@@ -14,14 +14,14 @@ TEST(commands_of_one_and_two_words)
 {
 	int words;
 
-	CHECK_STR(str_of(commands.at(command_find(2, ARGS("bench", "flow"),
+	CHECK_STR(str_of(command_table.at(command_find(2, ARGS("bench", "flow"),
 	    &words)).name), "bench flow");
 	CHECK_INT(words, 2);
-	CHECK_STR(str_of(commands.at(command_find(2, ARGS("serve", "flow"),
+	CHECK_STR(str_of(command_table.at(command_find(2, ARGS("serve", "flow"),
 	    &words)).name), "serve");
 	CHECK_INT(words, 1);
-	CHECK(command_find(1, ARGS("bench"), &words) == commands.n);
-	CHECK(command_find(1, ARGS("serv"), &words) == commands.n);
+	CHECK(command_find(1, ARGS("bench"), &words) == command_table.n);
+	CHECK(command_find(1, ARGS("serv"), &words) == command_table.n);
 }
 
 /* Goal: no command and no flag is missing where people look. */
@@ -29,10 +29,10 @@ TEST(commands_and_flags_are_in_help_and_completion)
 {
 	struct buf all = BUF(MB), man = BUF(MB);
 
-	flags_add_completion(&all, "_c", &commands, NULL);
-	flags_add_man(&man, &commands);
-	for (size_t i = 0; i < commands.n; i++) {
-		struct flag_command c = commands.at(i);
+	flags_add_completion(&all, "_c", &command_table, NULL);
+	flags_add_man(&man, &command_table);
+	for (size_t i = 0; i < command_table.n; i++) {
+		struct flag_command c = command_table.at(i);
 		const struct flag *tables[] = { c.own, c.common };
 		struct buf b = BUF(64 * KB);
 
