@@ -141,6 +141,8 @@
 	X(KEYS_FILE_BYTES,     1048576,   "bytes",  "the keys file") \
 	X(JWT_BYTES,           8192,      "bytes",  "one token") \
 	X(JWT_SKEW_S,          30,        "s",      "clock difference that is forgiven") \
+	X(WORK_SETTINGS,       1000,      "settings", "that clients keep with one tracker") \
+	X(WORK_SETTING_BYTES,  4096,      "bytes",  "of one of them") \
 	X(WORK_LINE_BYTES,     67108864,  "bytes",  "one request of the tracker's daemon: an import of 10,000 items is 10 MB") \
 	X(WORK_OUT_BYTES,      134217728, "bytes",  "unsent answers of one of its connections; a slower reader is closed") \
 	X(WORK_CONNS,          1000,      "connections", "of one daemon; more are told that it is busy") \

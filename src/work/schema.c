@@ -115,5 +115,13 @@ static const char version_1[] =
 "	PRIMARY KEY (tracker, key)) STRICT, WITHOUT ROWID;"
 "CREATE INDEX work_once_at ON work_once(tracker, at);";
 
-static const char *const steps[] = { version_1 };
+static const char version_2[] =
+/* What clients keep with a tracker; the engine reads none of it. */
+"CREATE TABLE work_config ("
+"	tracker INTEGER NOT NULL REFERENCES work_tracker(seq),"
+"	key TEXT NOT NULL,"
+"	value TEXT NOT NULL,"
+"	PRIMARY KEY (tracker, key)) STRICT, WITHOUT ROWID;";
+
+static const char *const steps[] = { version_1, version_2 };
 const struct db_format work_format = { 0x436f6857, { steps, COUNT(steps) } };

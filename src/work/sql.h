@@ -219,7 +219,15 @@
 	X(RECOUNT_LABELS, "SELECT l.item, l.label, i.id FROM work_label l"     \
 	    " CROSS JOIN work_item i ON i.seq = l.item WHERE l.tracker = ?"    \
 	    " ORDER BY l.item, l.label")                                       \
-	X(TRACKER_PREFIX, "UPDATE work_tracker SET prefix = ? WHERE seq = ?")
+	X(TRACKER_PREFIX, "UPDATE work_tracker SET prefix = ? WHERE seq = ?")  \
+	X(CONFIG_LIST, "SELECT key, value FROM work_config WHERE tracker = ?"  \
+	    " ORDER BY key")                                                   \
+	X(CONFIG_OTHERS, "SELECT count(*) FROM work_config WHERE tracker = ?"  \
+	    " AND key <> ?")                                                   \
+	X(CONFIG_PUT, "INSERT INTO work_config(tracker, key, value)"           \
+	    " VALUES (?, ?, ?)"                                                \
+	    " ON CONFLICT (tracker, key) DO UPDATE SET value = excluded.value") \
+	X(CONFIG_DROP, "DELETE FROM work_config WHERE tracker = ? AND key = ?")
 
 enum sql {
 #define X(name, text) SQL_##name,

@@ -135,6 +135,10 @@ const struct operation work_operations[] = {
 	{ "recount", op_recount, OP_ALONE, ARGS(
 	    BOOL("fix", "and repair what can be"), END) },
 	{ "info", op_info, OP_READS, ARGS(END) },
+	{ "config_list", op_config_list, OP_READS, ARGS(END) },
+	{ "config_set", op_config_set, OP_WRITES, ARGS(
+	    NEED("key", LIMIT_WORK_NAME_BYTES),
+	    TEXT("value", LIMIT_WORK_SETTING_BYTES), END) },
 	{ NULL }
 };
 

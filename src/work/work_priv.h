@@ -25,7 +25,7 @@
 	/* batch.c */                                                          \
 	X(batch)                                                               \
 	/* admin.c, recount.c */                                               \
-	X(info) X(recount)
+	X(info) X(config_list) X(config_set) X(recount)
 
 #define X(name) int op_##name(struct work *w, struct work_call *c);
 OPERATION_MAP(X)

@@ -30,7 +30,11 @@ enum {
 };
 
 /* What must be there before the command runs. */
-enum cli_need { NEED_NOTHING, NEED_WORKSPACE, NEED_CLIENT };
+enum cli_need {
+	NEED_NOTHING, NEED_CLIENT,
+	NEED_WORKSPACE,                      /* not a server; no client yet */
+	NEED_CLIENT_HERE                     /* both */
+};
 
 struct cli_command {
 	const char *name;                    /* "dep add" */
@@ -119,6 +123,9 @@ void cli_show(struct cli_ctx *x, const struct reply *r);
 void cli_print(struct cli_ctx *x, jnode data);
 void cli_json(struct cli_ctx *x, jnode data, struct str data_text, struct buf *out);
 int cli_open_client(struct cli_ctx *x, struct err *e);
+/* The command's operation with the line's arguments and one more. */
+int cli_run_with(struct cli_ctx *x, const char *operation, const char *key,
+    struct str value);
 
 /* ---- the commands' functions -------------------------------------------------------- */
 
@@ -133,6 +140,8 @@ int cli_open_client(struct cli_ctx *x, struct err *e);
 	X(events)                                                              \
 	/* files of their names */                                        \
 	X(prime) X(mcp)                                                        \
+	/* report.c */                                                    \
+	X(dep_list) X(relate) X(unrelate) X(epic_status) X(nothing)            \
 	/* service.c */                                                   \
 	X(daemon) X(doctor)
 #define X(name) int cli_run_##name(struct cli_ctx *x);
@@ -144,11 +153,15 @@ CLI_RUN_MAP(X)
 	X(closed) X(reopened) X(claimed) X(deleted) X(renamed) X(batch)        \
 	/* look.c */                                                      \
 	X(items) X(ready) X(blocked) X(show) X(stats) X(tree) X(cycles)        \
-	X(labels) X(all_labels) X(comments) X(events) X(found)
+	X(labels) X(all_labels) X(comments) X(events) X(found)                 \
+	/* report.c */                                                    \
+	X(config) X(setting) X(dep_list) X(epics)
 #define X(name) void cli_print_##name(struct cli_ctx *x, jnode data);
 CLI_PRINT_MAP(X)
 #undef X
 
+void cli_json_setting(struct cli_ctx *x, jnode data, struct buf *out);
+void cli_json_dep_list(struct cli_ctx *x, jnode data, struct buf *out);
 void cli_json_deleted(struct cli_ctx *x, jnode data, struct buf *out);
 void cli_json_renamed(struct cli_ctx *x, jnode data, struct buf *out);
 
@@ -175,12 +188,12 @@ void cli_add_lines(struct buf *b, struct str s);
 /* A template with parts of an answer, each as one line of text: <key> is a member
  * of o, <a.b> a member of a member, <key:8> padded to 8 columns; priority, status
  * and issue_type have colours, times end in _at; <ok> is a check mark, <program>
- * how we were called, <$> the last operand. */
+ * how we were called, <workspace> its folder, <$> the last operand. */
 void cli_add_fmt(struct cli_ctx *x, jnode o, const char *template);
 void cli_add_each(struct cli_ctx *x, jnode list, const char *template);
 /* If the member is there and not empty. */
 void cli_add_if(struct cli_ctx *x, jnode o, const char *key, const char *template);
-/* JSON with ' for " and parts of an answer: <key>, <a.b>, <$>. */
+/* JSON with ' for " and parts of an answer: as above, <*> all of it. */
 void cli_add_shape(struct cli_ctx *x, jnode o, const char *shape, struct buf *out);
 /* The texts of an array, or the ids of its items. */
 void cli_add_joined(struct cli_ctx *x, jnode list, enum ink ink, char separator);

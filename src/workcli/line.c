@@ -36,8 +36,8 @@ static const struct { const char *word, *command; } other_words[] = {
 	{ "finish", "close" }, { "complete", "close" }, { "unclaim", "release" },
 	{ "rm", "delete" }, { "remove", "delete" }, { "find", "search" },
 	{ "grep", "search" }, { "get", "show" }, { "view", "show" },
-	{ "info", "show" }, { "next", "ready" }, { "todo", "ready" },
-	{ "log", "history" }, { "status", "stats" }, { "watch", "events" },
+	{ "next", "ready" }, { "todo", "ready" },
+	{ "log", "history" }, { "watch", "events" },
 	{ "deps", "dep tree" }, { "tree", "dep tree" }, { "block", "dep add" },
 	{ "labels", "label list-all" }, { "tag", "label add" }, { "note", "comment" },
 };

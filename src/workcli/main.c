@@ -280,12 +280,13 @@ usage_error(struct cli_ctx *x, const struct err *e)
 static int
 open_what_it_needs(struct cli_ctx *x, struct err *e)
 {
-	if (x->cmd->need == NEED_CLIENT)
-		return cli_open_client(x, e);
-	if (x->cmd->need == NEED_WORKSPACE && server_of(x).n > 0)
+	enum cli_need need = x->cmd->need;
+
+	if (need >= NEED_WORKSPACE && server_of(x).n > 0)
 		return err_set(e, ERR_INVALID, "%s works on a workspace; a server's "
 		    "tracker has none", x->cmd->name);
-	return x->cmd->need == NEED_WORKSPACE ? open_home(x, e) : OK;
+	return need == NEED_NOTHING ? OK :
+	    need == NEED_WORKSPACE ? open_home(x, e) : cli_open_client(x, e);
 }
 
 static int

@@ -33,30 +33,29 @@ args_end(struct buf *args)
 	return buf_str(args);
 }
 
-/* Ends the arguments, calls, shows. */
-static int
-finish(struct cli_ctx *x, const char *operation, struct buf *args)
+int
+cli_run_with(struct cli_ctx *x, const char *operation, const char *key,
+    struct str value)
 {
+	struct buf args = BUF(LIMIT_WORK_LINE_BYTES);
 	struct reply r = { 0 };
-	int rc = cli_call(x, operation, args_end(args), &r);
+	int rc = args_begin(x, &args);
 
+	if (key != NULL)
+		args_add_text(&args, key, value);
+	if (rc == OK)
+		rc = cli_call(x, operation, args_end(&args), &r);
 	if (rc == OK)
 		cli_show(x, &r);
 	reply_release(&r);
-	buf_release(args);
+	buf_release(&args);
 	return rc;
 }
 
 int
 cli_run_one(struct cli_ctx *x)
 {
-	struct buf args = BUF(LIMIT_WORK_LINE_BYTES);
-	int rc = args_begin(x, &args);
-
-	if (rc == OK)
-		return finish(x, x->cmd->operation, &args);
-	buf_release(&args);
-	return rc;
+	return cli_run_with(x, x->cmd->operation, NULL, STR_NONE);
 }
 
 /* ---- several ids --------------------------------------------------------------------- */
@@ -511,7 +510,6 @@ int
 cli_run_comments_add(struct cli_ctx *x)
 {
 	struct str file = line_text(x->line, "file");
-	struct buf args = BUF(LIMIT_WORK_LINE_BYTES);
 	struct buf text = BUF(LIMIT_WORK_TEXT_BYTES);
 	struct err e = { 0 };
 	int rc = OK;
@@ -524,15 +522,10 @@ cli_run_comments_add(struct cli_ctx *x)
 	rc = cli_read_file(file, &text, &e);
 	if (rc == OK && !str_is_utf8(buf_str(&text)))
 		rc = err_set(&e, ERR_INVALID, "not UTF-8");
-	if (rc < 0) {
+	if (rc < 0)
 		cli_fail(x, rc, "%.*s: %s", FMT(file), e.text);
-	} else {
-		rc = args_begin(x, &args);
-		args_add_text(&args, "text", buf_str(&text));
-		if (rc == OK)
-			rc = finish(x, "comment", &args);
-	}
+	else
+		rc = cli_run_with(x, "comment", "text", buf_str(&text));
 	buf_release(&text);
-	buf_release(&args);
 	return rc;
 }

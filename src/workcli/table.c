@@ -227,6 +227,14 @@ const struct cli_command cli_commands[] = {
 	    .text = "<ok> Released <id>\n" },
 	{ "stats", "", 0, 0, NULL, "count items", NULL, NULL,
 	    NEED_CLIENT, "stats", cli_run_one, cli_print_stats },
+	{ "status", "", 0, 0, NULL, "count items, as stats",
+	    "With --json the counts are under \"summary\".",
+	    FLAGS(IGNORED_SWITCH("all", "all items are counted anyway"),
+	      IGNORED_SWITCH("no-activity", "git is not asked what it was done with"),
+	      IGNORED_SWITCH("no-blocked", "blocked items are counted as fast as others"),
+	      REFUSED_SWITCH("assigned", "count --assignee NAME --by-status does it")),
+	    NEED_CLIENT, "stats", cli_run_one, cli_print_stats,
+	    .shape = "{'summary':<*>}" },
 	{ "search", "WORDS...", 1, -1, "query+", "find items that contain all words",
 	    "In id, title, description, design, acceptance criteria and notes, in any "
 	    "case.",
@@ -247,6 +255,19 @@ const struct cli_command cli_commands[] = {
 	    .text = "<ok> Removed dependency: <issue_id> no longer depends on "
 	    "<depends_on_id>\n", .shape = "{'depends_on_id':<depends_on_id>,"
 	    "'issue_id':<issue_id>,'status':'removed'}" },
+	{ "dep list", "ID", 1, 1, "id", "list what an item depends on", NULL,
+	    FLAGS(TEXT("direction", 0, "WAY", NULL, "down (default), or up: what "
+	        "depends on it"),
+	      TEXT("type", 't', "TYPE", NULL, "only of this type")),
+	    NEED_CLIENT, "show", cli_run_dep_list, cli_print_dep_list, cli_json_dep_list },
+	{ "dep relate", "ID ID", 2, 2, "from_id to_id", "link two items, blocking none",
+	    NULL, NULL, NEED_CLIENT, "dep_add", cli_run_relate,
+	    .text = "<ok> Linked <issue_id> \xe2\x86\x94 <depends_on_id>\n",
+	    .shape = "{'id1':<issue_id>,'id2':<depends_on_id>,'related':true}" },
+	{ "dep unrelate", "ID ID", 2, 2, "from_id to_id", "remove such a link", NULL,
+	    NULL, NEED_CLIENT, "dep_remove", cli_run_unrelate,
+	    .text = "<ok> Unlinked <issue_id> \xe2\x86\x94 <depends_on_id>\n",
+	    .shape = "{'id1':<issue_id>,'id2':<depends_on_id>,'unrelated':true}" },
 	{ "dep tree", "ID", 1, 1, "id", "show what an item depends on, level by level",
 	    NULL,
 	    FLAGS(NUMBER("max-depth", 'd', "N", "max_depth", "no deeper (default 50)"),
@@ -337,6 +358,44 @@ const struct cli_command cli_commands[] = {
 	    "call. The result is written over OURS, and what both sides changed is told. "
 	    "Exit code 1: a file could not be read, and OURS is as it was.", NULL,
 	    NEED_NOTHING, NULL, cli_run_merge },
+	{ "config get", "KEY", 1, 1, NULL, "print a setting", NULL, NULL,
+	    NEED_CLIENT, "config_list", cli_run_one, cli_print_setting, cli_json_setting },
+	{ "config set", "KEY VALUE", 2, 2, "key value", "keep a setting",
+	    "For programs that keep their own here: no command depends on one.", NULL,
+	    NEED_CLIENT, "config_set", cli_run_one, .text = "Set <key> = <value>\n" },
+	{ "config unset", "KEY", 1, 1, "key", "remove a setting", NULL, NULL,
+	    NEED_CLIENT, "config_set", cli_run_one, .text = "Unset <key>\n",
+	    .shape = "{'key':<key>}" },
+	{ "config list", "", 0, 0, NULL, "list all settings", NULL, NULL,
+	    NEED_CLIENT, "config_list", cli_run_one, cli_print_config },
+	{ "info", "", 0, 0, NULL, "tell which tracker this is",
+	    "Whether a daemon runs is told by daemon --status.",
+	    FLAGS(IGNORED_SWITCH("schema", "the schema's version is told anyway"),
+	      REFUSED_SWITCH("whats-new", "help lists all commands")),
+	    NEED_CLIENT, "info", cli_run_one, .text = "\nDatabase: <database>\n"
+	    "Issue prefix: <prefix>\nIssues: <items>\nEvents: <events>\n"
+	    "Schema: <schema>\nVersion: <version>\n\n",
+	    .shape = "{'config':{'issue_prefix':<prefix>},'database_path':<database>,"
+	    "'event_count':<events>,'issue_count':<items>,'schema_version':<schema>,"
+	    "'version':<version>}" },
+	{ "where", "", 0, 0, NULL, "tell where the workspace is", NULL, NULL,
+	    NEED_CLIENT_HERE, "info", cli_run_one, .text = "<workspace>\n"
+	    "  prefix: <prefix>\n  database: <database>\n", .quiet = "<workspace>\n",
+	    .shape = "{'path':<workspace>,'prefix':<prefix>,'database_path':<database>}" },
+	{ "epic status", "", 0, 0, NULL, "tell how far the epics are",
+	    "Of those that are not closed, how many of their children are.",
+	    FLAGS(SWITCH("eligible-only", 0, NULL, "only those whose children are all "
+	        "closed")),
+	    NEED_CLIENT, "list", cli_run_epic_status, cli_print_epics },
+	{ "dolt", "[WORDS...]", 0, -1, NULL, "do nothing: there is no Dolt here",
+	    "For programs that push, pull or commit a Dolt database after a change; "
+	    "sync exchanges with git.",
+	    FLAGS(IGNORED_SWITCH("force", "nothing is done"),
+	      { .name = "message", .letter = 'm', .kind = FLAG_TEXT, .value = "TEXT",
+	        .help = "nothing is done", .state = FLAG_IGNORED }),
+	    NEED_NOTHING, NULL, cli_run_nothing,
+	    .text = "Nothing to do: every change is stored when its command ends.\n",
+	    .shape = "{'status':'nothing to do'}" },
 	{ "prime", "", 0, 0, NULL, "one page of context for an agent's start", NULL,
 	    NULL, NEED_CLIENT, NULL, cli_run_prime },
 	{ "quickstart", "", 0, 0, NULL, "the first steps", NULL, NULL,
@@ -363,7 +422,14 @@ const struct cli_command cli_commands[] = {
 	NO("renumber", "ids are not counted, so they have no gaps; and others may "
 	    "hold them"),
 	NO("duplicates", "search finds alike items; close one and say why"),
-	NO("epic", "an epic is an item of type epic: show and dep tree --reverse it"),
+	NO("epic close-eligible", "epic status --eligible-only lists them; close them "
+	    "by their ids"),
+	NO("remember", "what the next agent needs is an item, or a comment on one"),
+	NO("memories", "search finds items, their notes and what they describe"),
+	NO("recall", "search finds items, their notes and what they describe"),
+	NO("forget", "nothing was remembered; delete removes an item"),
+	NO("setup", "an editor or agent needs no hook: prime tells it all, mcp serves "
+	    "it"),
 	NO("repos", "each workspace is asked by itself: --db or its folder"),
 	NO("onboard", "see prime and quickstart"),
 };

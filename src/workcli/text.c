@@ -223,11 +223,25 @@ add_member(struct cli_ctx *x, struct str name, size_t width, jnode n)
 		json_add_node(x->out, n);
 }
 
-/* What stands between < and >. */
+/* What stands between < and > and is no member. */
+static bool
+field_text(const struct cli_ctx *x, struct str name, struct str *text)
+{
+	if (str_eq(name, S("program")))
+		*text = str_of(x->program);
+	else if (str_eq(name, S("workspace")))
+		*text = str_of(x->workspace->dir);
+	else if (str_eq(name, S("$")))
+		*text = last_operand(x);
+	else
+		return false;
+	return true;
+}
+
 static void
 add_field(struct cli_ctx *x, jnode o, struct str field)
 {
-	struct str name, width;
+	struct str name, width, text;
 	int64_t columns = 0;
 
 	str_next(&field, ':', &name);
@@ -235,10 +249,8 @@ add_field(struct cli_ctx *x, jnode o, struct str field)
 		str_to_i64(width, &columns);
 	if (str_eq(name, S("ok")))
 		cli_add_ink(x, INK_GREEN, S("\xe2\x9c\x93"));
-	else if (str_eq(name, S("program")))
-		buf_add(x->out, str_of(x->program));
-	else if (str_eq(name, S("$")))
-		cli_add_line(x->out, last_operand(x));
+	else if (field_text(x, name, &text))
+		cli_add_line(x->out, text);
 	else
 		add_member(x, name, (size_t)columns, member_at(o, name));
 }
@@ -283,10 +295,11 @@ cli_add_shape(struct cli_ctx *x, jnode o, const char *shape, struct buf *out)
 			buf_add_char(out, text.p[i] == '\'' ? '"' : text.p[i]);
 		if (!str_next(&rest, '>', &field))
 			break;
-		if (str_eq(field, S("$")))
-			json_add_str(out, last_operand(x));
+		if (field_text(x, field, &text))
+			json_add_str(out, text);
 		else
-			json_add_node(out, member_at(o, field));
+			json_add_node(out, str_eq(field, S("*")) ? o :
+			    member_at(o, field));
 	}
 }
 

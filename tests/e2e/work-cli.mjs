@@ -172,6 +172,36 @@ await scenario("texts of any kind", () => {
   equal(ws.run(["create", "t", "-p"]).code, 1, "a flag without its value");
 });
 
+// Commands that bd has had since, and what programs read of them.
+for (const mode of ["direct", "daemon"]) await scenario(`commands as bd has them, ${mode}`, () => {
+  const ws = workspace({ mode });
+  const json = (...args) => ws.ok([...args, "--json"]), says = (...args) => ws.ok(args);
+  json("create", "Epic", "--id", "p-e", "-t", "epic"); json("create", "Done", "--id", "p-d", "-t", "epic"); json("create", "Empty", "--id", "p-0", "-t", "epic");
+  for (const parent of ["p-e", "p-e", "p-d"]) json("create", "part", "--parent", parent);
+  says("close", "p-e.1", "p-d.1");
+  equal(json("status"), { summary: json("stats") }, "status");
+  equal(json("epic", "status").map((s) => [s.epic.id, s.total_children, s.closed_children, s.eligible_for_close]).sort(), [["p-0", 0, 0, false], ["p-d", 1, 1, true], ["p-e", 2, 1, false]], "epic status");
+  equal(json("epic", "status", "--eligible-only").map((s) => s.epic.id), ["p-d"], "only those that can be closed");
+  check(/✓ p-d Done\n   Progress: 1\/1 children closed \(100%\)\n   Eligible for closure\n/.test(says("epic", "status")) && /○ p-e Epic\n   Progress: 1\/2 children closed \(50%\)\n\n/.test(says("epic", "status")), "in words", says("epic", "status"));
+  says("close", "p-d"); equal(json("epic", "status", "--eligible-only"), [], "a closed epic is none of them");
+  equal(json("dep", "relate", "p-e", "p-0"), { id1: "p-e", id2: "p-0", related: true }, "dep relate");
+  equal(json("dep", "list", "p-e").map((i) => [i.id, i.dependency_type]), [["p-0", "related"]], "dep list");
+  equal(json("dep", "list", "p-e", "--direction", "up").map((i) => i.id), ["p-e.1", "p-e.2"], "dep list, what depends on it");
+  equal(json("dep", "list", "p-e", "--direction", "up", "-t", "blocks"), [], "dep list, of one type");
+  equal(json("dep", "unrelate", "p-0", "p-e").unrelated, true, "dep unrelate, from its other end");
+  equal([json("dep", "list", "p-e"), ws.run(["dep", "unrelate", "p-e", "p-0"]).code], [[], 1], "and it is gone");
+  equal([json("config", "set", "a.b", "c d"), json("config", "get", "a.b"), says("config", "get", "a.b"), says("config", "get", "none")], [{ key: "a.b", value: "c d" }, { key: "a.b", value: "c d" }, "c d\n", "none (not set)\n"], "config set, get");
+  equal([json("config", "list"), json("config", "unset", "a.b"), json("config", "list")], [{ issue_prefix: "p", "a.b": "c d" }, { key: "a.b" }, { issue_prefix: "p" }], "config list, unset");
+  equal(json("where"), { path: `${ws.dir}/.cohort`, prefix: "p", database_path: ws.db }, "where");
+  equal(says("where", "-q"), `${ws.dir}/.cohort\n`, "where, for a script");
+  const { config, database_path, issue_count } = json("info");
+  equal([config, database_path, issue_count], [{ issue_prefix: "p" }, ws.db, 6], "info");
+  equal(ws.run(["dolt", "push", "--force"]).code, 0, "nothing is to be done for Dolt");
+  equal(ws.run(["where", "--server", "http://127.0.0.1:1"]).code, 1, "a server has no workspace");
+  for (const c of ["remember", "memories", "forget", "setup"]) check(ws.run([c, "x"]).err.startsWith(`Error: there is no ${c}: `), `${c} is refused by its name`);
+  ws.stop();
+});
+
 // Reports of bd's users, by their number there, tried here.
 for (const mode of ["direct", "daemon"]) await scenario(`what users of bd reported, ${mode}`, async () => {
   const ws = workspace({ mode });
@@ -264,7 +294,7 @@ await scenario("terminals and pipes", () => {
     check(ws.ok(["help", ...c.split(" ").filter(Boolean)]).split("\n").every((l) => l.length <= 80), `help ${c}: fits 80 columns`);
   const bash = ws.ok(["help", "--completion", "bash"]);
   const complete = (...words) => sh(`${bash}\nCOMP_WORDS=(${words.map((w) => `"${w}"`).join(" ")}); COMP_CWORD=${words.length - 1}; _cohort_work; echo "\${COMPREPLY[*]}"`).stdout.trim();
-  equal([complete("bd", "cr"), complete("cohort", "work", "dep", ""), complete("bd", "dep", "add", "--ty")], ["create", "add remove tree cycles", "--type"], "bash completes");
+  equal([complete("bd", "cr"), complete("cohort", "work", "dep", ""), complete("bd", "dep", "add", "--ty")], ["create", "add remove list relate unrelate tree cycles", "--type"], "bash completes");
   equal(ws.run(["help", "--completion", "fish"]).code, 1, "and no other shell");
 });
 finish();

@@ -84,6 +84,9 @@ add("update", "p-dash1", "-s", "blocked", "--json"); add("blocked"); add("blocke
 input("text", "create", "from stdin", "--id", "p-in", "-d", "-"); add("show", "p-in");
 // ---- history, names that are not there, help
 add("history", "p-a1"); add("history", "p-a1", "--json"); add("history", "-n", "3"); add("frobnicate"); add("lst"); add("list", "--nope"); add("list", "extra", "words"); add("help"); add("help", "create"); add("create", "--help"); add("version"); add("version", "--json"); add("quickstart"); add("compact"); add("restore", "p-a1"); add("renumber");
+// ---- as bd has them since
+for (const c of ["status", "epic status", "epic status --eligible-only", "dep list p-c3", "dep list p-b2 --direction up", "dep list p-c3 -t related", "dep list p-n30", "config list", "config get issue_prefix", "config set jira.url https://x.example", "config get jira.url", "config list", "config set issue_prefix q", "config unset jira.url", "config get jira.url", "dep relate p-n1 p-n3", "dep relate p-n1 p-n1", "dep unrelate p-n3 p-n1", "dep unrelate p-n3 p-n1", "dolt push", "dolt commit -m x"]) { add(...c.split(" ")); add(...c.split(" "), "--json"); }
+for (const c of ["dep list p-zz", "dep list p-c3 --direction sideways", "config set a", "config set", "config", "epic close-eligible", "remember x", "memories", "recall x", "forget x", "setup claude"]) add(...c.split(" "));
 add("rename-prefix", "q", "--dry-run"); add("rename-prefix", "q"); add("list", "-n", "4"); add("show", "q-c3"); add("show", "q-e5.1.1", "--json"); add("rename-prefix", "Q Q"); add("stats"); add("prime");
 
 // Times become their order of appearance within one call.

@@ -243,6 +243,46 @@ TEST(work_long_operations_end_when_they_are_told)
 	fix_close(&f);
 }
 
+TEST(work_settings_are_kept)
+{
+	struct fix f;
+
+	fix_open(&f);
+	fix_ok(&f, "config_set", "{'key':'b','value':'2 \\u00e9'}");
+	fix_ok(&f, "config_set", "{'key':'a','value':''}");
+	CHECK_STR(buf_str(&f.data), "{\"key\":\"a\",\"value\":\"\"}");
+	fix_ok(&f, "config_set", "{'key':'a','value':'1'}");
+	fix_ok(&f, "config_list", "{}");
+	CHECK_STR(buf_str(&f.data), "{\"issue_prefix\":\"t\",\"a\":\"1\","
+	    "\"b\":\"2 \xc3\xa9\"}");
+	fix_ok(&f, "config_set", "{'key':'a'}");
+	fix_ok(&f, "config_set", "{'key':'never'}");
+	fix_ok(&f, "config_list", "{}");
+	CHECK_STR(buf_str(&f.data), "{\"issue_prefix\":\"t\",\"b\":\"2 \xc3\xa9\"}");
+	CHECK_RC(fix_call(&f, "config_set", "{'key':'','value':'1'}"), ERR_INVALID);
+	CHECK_RC(fix_call(&f, "config_set", "{'key':'issue_prefix','value':'q'}"),
+	    ERR_INVALID);
+	fix_close(&f);
+}
+
+TEST(work_settings_are_so_many)
+{
+	struct fix f;
+	char args[64];
+
+	fix_open(&f);
+	for (int i = 0; i < LIMIT_WORK_SETTINGS; i++) {
+		snprintf(args, sizeof args, "{'key':'k%d','value':''}", i);
+		fix_ok(&f, "config_set", args);
+	}
+	CHECK_RC(fix_call(&f, "config_set", "{'key':'one more','value':''}"),
+	    ERR_LIMIT);
+	fix_ok(&f, "config_set", "{'key':'k7','value':'other'}");
+	fix_ok(&f, "config_set", "{'key':'k8'}");
+	fix_ok(&f, "config_set", "{'key':'one more','value':''}");
+	fix_close(&f);
+}
+
 TEST(work_info_says_what_is_there)
 {
 	struct fix f;
