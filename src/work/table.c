@@ -137,8 +137,9 @@ const struct operation work_operations[] = {
 	{ "info", op_info, OP_READS, ARGS(END) },
 	{ "config_list", op_config_list, OP_READS, ARGS(END) },
 	{ "config_set", op_config_set, OP_WRITES, ARGS(
-	    NEED("key", LIMIT_WORK_NAME_BYTES),
-	    TEXT("value", LIMIT_WORK_SETTING_BYTES), END) },
+	    NEED("key", LIMIT_WORK_NAME_BYTES, "its name"),
+	    TEXT("value", LIMIT_WORK_SETTING_BYTES, "without it the setting "
+	        "is removed"), END) },
 	{ NULL }
 };
 

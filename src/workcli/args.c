@@ -53,6 +53,19 @@ add_duration(struct buf *b, const struct flag_given *g, struct err *e)
 	return OK;
 }
 
+/* A text; bd's later word for a dependency's type becomes the first one. */
+static void
+add_dep(struct buf *b, struct str s)
+{
+	if (str_eq(s, S("relates-to")) || str_starts(s, S("relates-to:"))) {
+		buf_lit(b, "\"related");
+		json_add_escaped(b, str_sub(s, sizeof "relates-to" - 1, s.n));
+		buf_add_char(b, '"');
+	} else {
+		json_add_str(b, s);
+	}
+}
+
 /* All values of a list, of all the times it was given; empty ones are left out. */
 static void
 add_list(struct buf *b, const struct flag_line *l, const char *arg)
@@ -70,7 +83,8 @@ add_list(struct buf *b, const struct flag_line *l, const char *arg)
 				continue;
 			if (b->p[b->n - 1] != '[')
 				buf_add_char(b, ',');
-			json_add_str(b, part);
+			(strcmp(arg, "dependencies") == 0 ? add_dep : json_add_str)(b,
+			    part);
 		}
 	}
 	buf_add_char(b, ']');
@@ -113,7 +127,10 @@ add_flag(struct buf *b, const struct flag_line *l, const struct flag_given *g,
 	}
 	if (!str_is_utf8(g->value))
 		return err_set(e, ERR_INVALID, "--%s: not UTF-8", g->flag->name);
-	json_add_str(b, g->value);
+	if (strcmp(g->flag->arg, "dep_type") == 0)
+		add_dep(b, g->value);
+	else
+		json_add_str(b, g->value);
 	return OK;
 }
 

@@ -142,6 +142,7 @@ int cli_run_with(struct cli_ctx *x, const char *operation, const char *key,
 	X(prime) X(mcp)                                                        \
 	/* report.c */                                                    \
 	X(dep_list) X(relate) X(unrelate) X(epic_status) X(nothing)            \
+	X(ready) X(count) X(stale)                                             \
 	/* service.c */                                                   \
 	X(daemon) X(doctor)
 #define X(name) int cli_run_##name(struct cli_ctx *x);
@@ -155,7 +156,7 @@ CLI_RUN_MAP(X)
 	X(items) X(ready) X(blocked) X(show) X(stats) X(tree) X(cycles)        \
 	X(labels) X(all_labels) X(comments) X(events) X(found)                 \
 	/* report.c */                                                    \
-	X(config) X(setting) X(dep_list) X(epics)
+	X(config) X(setting) X(dep_list) X(epics) X(count) X(stale)
 #define X(name) void cli_print_##name(struct cli_ctx *x, jnode data);
 CLI_PRINT_MAP(X)
 #undef X

@@ -8,6 +8,8 @@
  */
 #include "workcli/cmd.h"
 
+#define SHORT "  <id>: <title>\n"
+
 void
 cli_print_closed(struct cli_ctx *x, jnode item)
 {
@@ -19,6 +21,8 @@ cli_print_closed(struct cli_ctx *x, jnode item)
 		cli_add_line(x->out, reason.n > 0 ? reason : S("Closed"));
 		buf_add_char(x->out, '\n');
 	}
+	cli_add_if(x, item, "unblocked", "\nNow ready:\n");
+	cli_add_each(x, json_get(item, S("unblocked")), SHORT);
 	if (json_is_object(next))
 		cli_print_claimed(x, next);
 	else if (next != NULL && !x->quiet)
@@ -47,8 +51,6 @@ cli_print_claimed(struct cli_ctx *x, jnode item)
 }
 
 /* ---- delete -------------------------------------------------------------------------- */
-
-#define SHORT "  <id>: <title>\n"
 
 static void
 delete_preview(struct cli_ctx *x, jnode data)

@@ -58,6 +58,9 @@ neighbour_next(const struct cli_ctx *x, struct json_iter *it)
 	struct str type = line_text(x->line, "type");
 	bool more;
 
+	if (str_eq(type, S("relates-to")))
+		type = S("related");
+
 	do
 		more = json_next(it);
 	while (more && type.p != NULL &&
@@ -254,6 +257,110 @@ cli_print_epics(struct cli_ctx *x, jnode epics)
 		    closed, total, total > 0 ? closed * 100 / total : 0,
 		    eligible ? "   Eligible for closure\n" : "");
 	}
+}
+
+/* ---- counts ----------------------------------------------------------------------------- */
+
+int
+cli_run_count(struct cli_ctx *x)
+{
+	const struct flag_line *l = x->line;
+	const char *by = NULL;
+
+	for (size_t i = 0; i < l->given_n; i++) {
+		struct str name = str_of(l->given[i].flag->name);
+
+		if (!str_starts(name, S("by-")) || !line_has(l, name.p))
+			continue;
+		if (by != NULL && !str_eq(name, str_of(by)))
+			return cli_fail(x, ERR_SYNTAX, "--%s does not go with --%s", name.p, by);
+		by = name.p;
+	}
+	return cli_run_with(x, x->cmd->operation, by != NULL ? "by" : NULL,
+	    by != NULL ? str_of(by + 3) : STR_NONE);
+}
+
+void
+cli_print_count(struct cli_ctx *x, jnode data)
+{
+	if (json_get(data, S("groups")) == NULL) {
+		cli_add_fmt(x, data, "<count>\n");
+		return;
+	}
+	if (!x->quiet)
+		cli_add_fmt(x, data, "Total: <total>\n\n");
+	cli_add_each(x, json_get(data, S("groups")), "<group>: <count>\n");
+}
+
+/* ---- stale ------------------------------------------------------------------------------- */
+
+#define STALE_DAYS "30"
+
+static struct str
+given_or(const struct cli_ctx *x, const char *flag, const char *fallback)
+{
+	struct str s = line_text(x->line, flag);
+
+	return s.p != NULL ? s : str_of(fallback);
+}
+
+int
+cli_run_stale(struct cli_ctx *x)
+{
+	struct str days = given_or(x, "days", STALE_DAYS);
+	struct str limit = given_or(x, "limit", "50");
+	struct str status = given_or(x, "status", "open,in_progress,blocked,deferred");
+	struct buf args = BUF(LIMIT_WORK_LINE_BYTES);
+	struct reply r = { 0 };
+	int64_t n, most;
+	int rc;
+
+	if (!str_to_i64(days, &n) || n < 1 || n > 36500 || !str_to_i64(limit, &most))
+		return cli_fail(x, ERR_SYNTAX, "--days and --limit take a number, days "
+		    "from 1 to 36500");
+	json_add_fmt(&args, "{'updated_before':'%-.*sd','status':%.*s,'sort':'updated',"
+	    "'reverse':true,'limit':%lld}", FMT(days), FMT(status), (long long)most);
+	rc = cli_call(x, x->cmd->operation, buf_str(&args), &r);
+	if (rc == OK)
+		cli_show(x, &r);
+	reply_release(&r);
+	buf_release(&args);
+	return rc;
+}
+
+void
+cli_print_stale(struct cli_ctx *x, jnode items)
+{
+	size_t n = json_count(items);
+
+	if (n == 0 && !x->quiet)
+		buf_lit(x->out, "\xe2\x9c\xa8 No stale issues found\n");
+	if (n > 0 && !x->quiet)
+		buf_add_fmt(x->out, "\xe2\x8f\xb0 Stale issues (%zu not updated in "
+		    "%.*s+ days):\n\n", n, FMT(given_or(x, "days", STALE_DAYS)));
+	cli_add_each(x, items, "<id>: <title> [<priority>] (<status>), last updated "
+	    "<updated_at>\n");
+}
+
+/* ---- ready --claim ----------------------------------------------------------------------- */
+
+/* As ready gives it: an array. */
+static void
+claimed_json(struct cli_ctx *x, jnode item, struct buf *out)
+{
+	(void)x;
+	json_add_fmt(out, json_is_object(item) ? "[%p]" : "[]", item);
+}
+
+int
+cli_run_ready(struct cli_ctx *x)
+{
+	static const struct cli_command claim = { .name = "ready", .operation = "claim",
+		.print = cli_print_claimed, .json = claimed_json };
+
+	if (line_has(x->line, "claim"))
+		x->cmd = &claim;
+	return cli_run_one(x);
 }
 
 /* ---- nothing ---------------------------------------------------------------------------- */

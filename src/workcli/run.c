@@ -486,6 +486,7 @@ cli_run_create(struct cli_ctx *x)
 	struct str file = line_text(x->line, "file");
 	bool title = x->line->operands_n > 0 || line_has(x->line, "title");
 
+	x->quiet |= line_has(x->line, "silent");
 	if (x->line->operands_n > 0 && line_has(x->line, "title"))
 		return cli_fail(x, ERR_SYNTAX, "the title is given twice");
 	if (file.p != NULL && title)

@@ -80,6 +80,7 @@ static const struct flag create_flags[] = {
 	TEXT("type", 't', "TYPE", "issue_type", TYPES " (default task)"),
 	TEXT("assignee", 'a', "NAME", "assignee", "who is to do it"),
 	LIST("labels", 'l', "LABEL,...", "labels", "labels"),
+	LIST("label", 0, "LABEL,...", "labels", "another name of --labels"),
 	LIST("deps", 0, "TYPE:ID,...", "dependencies", "what it depends on; without "
 	    "a type: blocks"),
 	TEXT("parent", 0, "ID", "parent", "makes it a child: PARENT.1, PARENT.2, ..."),
@@ -93,7 +94,9 @@ static const struct flag create_flags[] = {
 	NUMBER("estimate", 'e', "MINUTES", "estimated_minutes", "how long it may take"),
 	TEXT("file", 'f', "FILE.md", NULL, "many at once, all or none: each `## Title` "
 	    "is one; - is stdin"),
+	SWITCH("silent", 0, NULL, "print the id only, as --quiet does"),
 	IGNORED_SWITCH("force", "an id with another prefix needs no force"),
+	REFUSED_SWITCH("stdin", "--body-file - reads the description from stdin"),
 	{ NULL }
 };
 
@@ -107,28 +110,62 @@ static const struct flag update_flags[] = {
 	TEXT("assignee", 'a', "NAME", "assignee", "who is to do it; \"\" is nobody"),
 	BODY("design", 0, "design", "how it is to be done"),
 	BODY("notes", 0, "notes", "notes"),
+	BODY("append-notes", 0, "append_notes", "notes below those that are there"),
 	BODY("acceptance-criteria", 0, "acceptance_criteria", "when it is done"),
 	BODY("acceptance", 0, "acceptance_criteria",
 	    "another name of --acceptance-criteria"),
 	TEXT("external-ref", 0, "TEXT", "external_ref", "as gh-9 or jira-ABC"),
 	NUMBER("estimate", 'e', "MINUTES", "estimated_minutes", "how long it may take"),
+	LIST("add-label", 0, "LABEL,...", "add_labels", "labels to add"),
+	LIST("remove-label", 0, "LABEL,...", "remove_labels", "labels to remove"),
+	LIST("set-labels", 0, "LABEL,...", "set_labels", "these instead of all it has"),
+	TEXT("parent", 0, "ID", "parent", "its only parent; \"\" is none"),
 	SWITCH("claim", 0, "claim", "and claim it, atomically"),
 	{ NULL }
 };
 
+/* What one chooses items by: in ready, and in lists and counts. */
+#define SOME_ITEMS                                                            \
+	PRIORITY("only of this priority"),                                    \
+	TEXT("assignee", 'a', "NAME", "assignee", "only theirs"),             \
+	TEXT("type", 't', "TYPE", "issue_type", TYPES),                       \
+	LIST("label", 'l', "LABEL,...", "labels", "only with all of these labels"), \
+	LIST("label-any", 0, "LABEL,...", "labels_any",                       \
+	    "only with one of these labels"),                                 \
+	TEXT("parent", 0, "ID", "parent", "only the children of this item")
+#define LISTED_ITEMS                                                          \
+	STATUS(STATUSES "; several with commas; all: any"), SOME_ITEMS,       \
+	SWITCH("no-assignee", 0, "no_assignee", "only what nobody has"),      \
+	TEXT("title", 0, "TEXT", "title",                                     \
+	    "only with this in the title, in any case"),                      \
+	LIST("id", 0, "ID,...", "ids", "only these"),                         \
+	TEXT("updated-after", 0, "TIME", "updated_after", "only what changed "\
+	    "since: a time, a date or an age such as 36h or 30d"),            \
+	TEXT("updated-before", 0, "TIME", "updated_before",                   \
+	    "only what did not change since")
+
 static const struct flag list_flags[] = {
-	STATUS(STATUSES "; all: any"),
-	PRIORITY("only of this priority"),
-	TEXT("assignee", 'a', "NAME", "assignee", "only theirs"),
-	TEXT("type", 't', "TYPE", "issue_type", TYPES),
-	LIST("label", 'l', "LABEL,...", "labels", "only with all of these labels"),
-	LIST("label-any", 0, "LABEL,...", "labels_any", "only with one of these labels"),
-	TEXT("title", 0, "TEXT", "title", "only with this in the title, in any case"),
-	LIST("id", 0, "ID,...", "ids", "only these"),
+	LISTED_ITEMS,
+	TEXT("sort", 0, "ORDER", "sort", "priority (default), created, updated, "
+	    "closed, status, id, title, type or assignee"),
+	SWITCH("reverse", 'r', "reverse", "in the reverse order"),
 	NUMBER("limit", 'n', "N", "limit", "at most so many (default 0: all)"),
 	TEXT("format", 0, "FORMAT", NULL, "json, dot, digraph, or a template such as "
 	    "'{{.ID}} {{.Title}}'"),
 	IGNORED_SWITCH("all", "closed ones are listed anyway"),
+	IGNORED_SWITCH("flat", "a list is flat"),
+	REFUSED_SWITCH("tree", "list --parent ID and dep tree ID show what is below "
+	    "an item"),
+	{ NULL }
+};
+
+static const struct flag count_flags[] = {
+	LISTED_ITEMS,
+	SWITCH("by-status", 0, NULL, "a count for each status"),
+	SWITCH("by-priority", 0, NULL, "a count for each priority"),
+	SWITCH("by-type", 0, NULL, "a count for each type"),
+	SWITCH("by-assignee", 0, NULL, "a count for each assignee"),
+	SWITCH("by-label", 0, NULL, "a count for each label"),
 	{ NULL }
 };
 
@@ -138,6 +175,13 @@ static const struct flag claim_flags[] = {
 	TEXT("assignee", 'a', "NAME", "assignee", "with --ready: only theirs"),
 	TIME("lease", 0, "TIME", "lease_ms", "how long it is yours without another "
 	    "claim (default 30m)"),
+	{ NULL }
+};
+
+static const struct flag comment_flags[] = {
+	TEXT("file", 'f', "FILE", NULL, "take the text from it; - is stdin"),
+	TEXT("author", 'a', "NAME", "author", "whose words it has, if not those of who "
+	    "writes it"),
 	{ NULL }
 };
 
@@ -191,6 +235,18 @@ const struct cli_command cli_commands[] = {
 	{ "list", "", 0, 0, NULL, "list items",
 	    "Ordered by priority, then the newest first.",
 	    list_flags, NEED_CLIENT, "list", cli_run_list, cli_print_items },
+	{ "children", "ID", 1, 1, "parent", "list the children of an item", NULL,
+	    FLAGS(IGNORED_SWITCH("pretty", "children are listed as all items are")),
+	    NEED_CLIENT, "list", cli_run_pages, cli_print_items },
+	{ "count", "", 0, 0, NULL, "count items", NULL, count_flags,
+	    NEED_CLIENT, "count", cli_run_count, cli_print_count },
+	{ "stale", "", 0, 0, NULL, "list what has not changed for long",
+	    "The oldest first.",
+	    FLAGS(NUMBER("days", 'd', "N", NULL, "for so many days (default 30)"),
+	      TEXT("status", 's', "STATUS", NULL, "open, in_progress, blocked or "
+	        "deferred (default: all of them)"),
+	      NUMBER("limit", 'n', "N", NULL, "at most so many (default 50)")),
+	    NEED_CLIENT, "list", cli_run_stale, cli_print_stale },
 	{ "show", "ID...", 1, -1, NULL, "show all of an item", NULL, NULL,
 	    NEED_CLIENT, "show", cli_run_array, cli_print_show },
 	{ "update", "ID...", 1, -1, NULL, "change fields of items", NULL, update_flags,
@@ -198,7 +254,10 @@ const struct cli_command cli_commands[] = {
 	    .text = "<ok> Updated issue: <id>\n" },
 	{ "close", "ID...", 1, -1, NULL, "close items", NULL,
 	    FLAGS(TEXT("reason", 'r', "TEXT", "reason", "why (default: Closed)"),
-	      SWITCH("claim-next", 0, "claim_next", "and claim the next ready one")),
+	      SWITCH("claim-next", 0, "claim_next", "and claim the next ready one"),
+	      SWITCH("suggest-next", 0, "suggest_next", "and list what became ready "
+	        "by it"),
+	      IGNORED_SWITCH("force", "nothing keeps an item from being closed")),
 	    NEED_CLIENT, "close", cli_run_close, cli_print_closed },
 	{ "reopen", "ID...", 1, -1, NULL, "open items again", NULL,
 	    FLAGS(TEXT("reason", 'r', "TEXT", "reason", "why, for the audit")),
@@ -207,11 +266,12 @@ const struct cli_command cli_commands[] = {
 	    "Open, and nothing open blocks them or an item above them. Ordered by "
 	    "priority, then the oldest first.",
 	    FLAGS(NUMBER("limit", 'n', "N", "limit", "at most so many (default 10)"),
-	      PRIORITY("only of this priority"),
-	      TEXT("assignee", 'a', "NAME", "assignee", "only theirs"),
-	      REFUSED("sort", "POLICY", "there is one order: by priority, then the "
-	        "oldest first")),
-	    NEED_CLIENT, "ready", cli_run_one, cli_print_ready },
+	      SOME_ITEMS,
+	      SWITCH("unassigned", 'u', "no_assignee", "only what nobody has"),
+	      TEXT("sort", 0, "POLICY", "sort", "priority (default); oldest: the oldest "
+	        "first; hybrid: what is older than two days last, the oldest first"),
+	      SWITCH("claim", 0, "ready", "claim the first of them, atomically")),
+	    NEED_CLIENT, "ready", cli_run_ready, cli_print_ready },
 	{ "blocked", "", 0, 0, NULL, "list what waits, and for what",
 	    "Also the children of a blocked item.",
 	    FLAGS(NUMBER("limit", 'n', "N", "limit", "at most so many (default: all)")),
@@ -291,13 +351,10 @@ const struct cli_command cli_commands[] = {
 	{ "label list-all", "", 0, 0, NULL, "count all labels", NULL, NULL,
 	    NEED_CLIENT, "label_list_all", cli_run_one, cli_print_all_labels },
 	{ "comment", "ID [TEXT...]", 1, -1, "id text+", "comment on an item", NULL,
-	    FLAGS(TEXT("file", 'f', "FILE", NULL, "take the text from it; - is stdin")),
-	    NEED_CLIENT, "comment", cli_run_comments_add,
+	    comment_flags, NEED_CLIENT, "comment", cli_run_comments_add,
 	    .text = "Comment added to <issue_id>\n" },
 	{ "comments add", "ID [TEXT...]", 1, -1, "id text+", "comment on an item", NULL,
-	    FLAGS(TEXT("file", 'f', "FILE", NULL, "take the text from it; - is stdin"),
-	      REFUSED("author", "NAME", "a comment's author is who writes it: --actor")),
-	    NEED_CLIENT, "comment", cli_run_comments_add,
+	    comment_flags, NEED_CLIENT, "comment", cli_run_comments_add,
 	    .text = "Comment added to <issue_id>\n" },
 	{ "comments", "ID", 1, 1, "id", "list the comments on an item", NULL, NULL,
 	    NEED_CLIENT, "comment_list", cli_run_one, cli_print_comments },

@@ -128,8 +128,12 @@ TEST(work_usage_errors_say_what_would_be_right)
 	CHECK_STR(args(ARGS("create", "Fix", "login")),
 	    "unexpected \"login\"; a text with blanks needs quotes");
 	CHECK_STR(args(ARGS("show")), "show needs ID...");
-	CHECK_STR(args(ARGS("ready", "--sort", "hybrid")),
-	    "--sort: there is one order: by priority, then the oldest first");
+	CHECK_STR(args(ARGS("info", "--whats-new")),
+	    "--whats-new: help lists all commands");
+	CHECK_STR(args(ARGS("dep", "add", "a", "b", "-t", "relates-to")),
+	    "\"from_id\":\"a\",\"to_id\":\"b\",\"dep_type\":\"related\"");
+	CHECK_STR(args(ARGS("create", "T", "--deps", "relates-to:a,b")),
+	    "\"title\":\"T\",\"dependencies\":[\"related:a\",\"b\"]");
 	CHECK_STR(args(ARGS("compact", "--all")),
 	    "there is no compact: nothing is ever summarised away; closed items "
 	    "cost nothing");
