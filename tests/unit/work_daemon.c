@@ -6,6 +6,7 @@
  */
 #include "harness/test.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -324,6 +325,26 @@ TEST(daemon_shares_a_commit_and_keeps_the_order)
 	buf_release(&many);
 }
 
+/* Goal: the log is moved into the database while there is nothing to do. */
+TEST(daemon_moves_the_log_when_idle)
+{
+	struct rpc_client *c;
+	struct stat before, now;
+
+	workspace_setup();
+	start(NEVER);
+	c = dial();
+	poll(NULL, 0, 1100);                 /* that of its start */
+	CHECK(stat(workspace.db, &before) == 0);
+	tell(c, CREATE "}\n");
+	HEAR_HAS(c, "true");
+	do {
+		poll(NULL, 0, 10);
+		CHECK(stat(workspace.db, &now) == 0);
+	} while (now.st_mtim.tv_sec == before.st_mtim.tv_sec &&
+	    now.st_mtim.tv_nsec == before.st_mtim.tv_nsec);
+}
+
 TEST(daemon_cancels_what_waits)
 {
 	struct rpc_client *c, *other;
@@ -367,8 +388,12 @@ TEST(daemon_starts_nothing_past_its_deadline)
 	HEAR_HAS(c, "\"code\":\"TIMEOUT\"");
 	tell(c, "{\"operation\":\"ping\",\"request_id\":7}\n");
 	CHECK_STR(hear(c), "{\"request_id\":7," PONG);
-	tell(c, CREATE ",\"request_id\":3}\n");
+	/* Another of the same transaction goes on waiting. */
+	tell(c, CREATE ",\"deadline_ms\":100,\"request_id\":2}\n"
+	    CREATE ",\"request_id\":3}\n");
+	poll(NULL, 0, 200);
 	CHECK_RC(db_exec(&d.db, "ROLLBACK", &e), OK);
+	HEAR_HAS(c, "\"code\":\"TIMEOUT\"");
 	HEAR_HAS(c, "{\"request_id\":3,\"success\":true");
 	desk_close(&d);
 	CHECK_INT(stored(ITEMS), 1);

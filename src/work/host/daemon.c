@@ -232,7 +232,7 @@ wake_at(const struct daemon *d)
 {
 	nsec at = NEVER;
 
-	if (d->first != NULL)
+	if (d->turns != NULL)
 		return 0;
 	if (d->stopping)
 		return d->child_until;
@@ -303,7 +303,7 @@ loop(struct daemon *d)
 			break;
 		serve_unpark(d);
 		serve_intake(d);
-		if (d->first != NULL)
+		if (d->turns != NULL)
 			serve_round(d);
 		else if (!d->stopping)
 			between(d);
@@ -402,7 +402,7 @@ finish(struct daemon *d)
 	rpc_stop_reading(d->rpc);
 	serve_unpark(d);
 	serve_intake(d);
-	while (mine && d->first != NULL) {
+	while (mine && d->turns != NULL) {
 		serve_round(d);
 		serve_intake(d);
 	}
@@ -444,7 +444,7 @@ daemon_run(const struct workspace *h, const struct daemon_options *o, struct err
 	d->workspace = h;
 	d->o = *o;
 	d->lock = d->signals = d->watch = -1;
-	d->last = &d->first;
+	d->turns_end = &d->turns;
 	d->started = d->active = d->looked = clock_mono();
 	d->sync_due = d->started + o->interval;
 	rc = begin(d, e);

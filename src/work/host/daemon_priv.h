@@ -21,25 +21,29 @@ struct task {
 	struct buf data;
 	nsec deadline;                       /* NEVER: none */
 	nsec told;                           /* of its progress, last */
-	size_t bytes;                        /* of its line */
+	int64_t bytes;                       /* of its line */
 	bool cancelled;
-	uint64_t turn;                       /* when it is to run: see serve.c */
-	bool running;                        /* in the round, which is in front */
 	const struct control *control;       /* NULL: the engine's */
 	int rc;                              /* not OK: refused already */
 	struct task *next;
 };
 
+/* Requests, and their text. */
+struct load {
+	int64_t n, bytes;
+};
+
 /* Of a connection; its user. */
 struct peer {
 	char who[32];                        /* actor of requests that name none */
+	struct rpc_conn *conn;
+	struct task *first, **last;          /* waiting */
+	struct load load;                    /* of them */
+	bool parked;                         /* until it has read its answers */
+	struct peer *next;                   /* of those that have turns, or are parked */
 	bool subscribed;                     /* then the connection is held */
 	int64_t after;                       /* events up to here were sent */
-	struct rpc_conn *conn;
-	struct peer *next;                   /* of the subscribed */
-	uint64_t turn;                       /* of its last request */
-	struct task *parked, **parked_end;   /* until it has read its answers */
-	struct peer *next_parked;
+	struct peer *next_subscribed;
 };
 
 struct daemon {
@@ -52,12 +56,11 @@ struct daemon {
 	bool stopping;
 	const char *why;                     /* it stops */
 
-	struct task *first, **last;          /* waiting, in order of their turns */
-	struct task *tail;
-	size_t queued, queued_bytes;
-	uint64_t turn;                       /* of the last that ran */
+	struct peer *turns, **turns_end;     /* with requests that wait */
 	struct peer *parked;                 /* with requests that wait for them */
-	size_t parks, parks_bytes;
+	struct load queued, parks;           /* of all of the one and of the other */
+	struct task *round[LIMIT_WORK_ROUND];        /* those that run */
+	size_t round_n;
 	struct task *spare;
 	size_t spares;
 	nsec looked;                         /* at the sockets, in a long operation */

@@ -6,11 +6,11 @@
  * The dearer a commit, the more requests share it.  What is told to a client
  * was committed: answers are added after, and leave with the next rpc_wait.
  *
- * Who waits is in order of turns, not of arrival: a connection's n-th request
- * comes after every other's first, however many it sent before.  A round ends
- * early when it took long or made much (desk.round_time, round_bytes).  What a
- * connection asks while it has not read its answers is parked until it has, so
- * that a client which sends far ahead is slow and not cut off.
+ * Connections with requests take turns, one request a turn, however many each
+ * has sent.  A round ends early when it took long or made much (desk.round_time,
+ * round_bytes); what it left is the next of its connection.  A connection that
+ * has not read its answers is parked until it has, so that a client which sends
+ * far ahead is slow and not cut off.
  *
  * A few requests are the daemon's own (controls).  They run in their turn,
  * after the round's commit; only a cancel is heard as it is read, for what it
@@ -18,6 +18,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -82,14 +83,17 @@ task_free(struct task *t)
 	d->spares++;
 }
 
+/* Answers, and that was the task. */
 static void
-task_answer(struct task *t)
+task_end(struct task *t)
 {
-	if (rpc_gone(t->conn))
-		return;
-	wire_answer(rpc_out(t->conn), t->req.id, t->rc, t->call.err.text,
-	    buf_str(&t->data), t->control == NULL && t->req.version.n > 0 &&
-	    !str_eq(t->req.version, S(COHORT_VERSION)) ? COHORT_VERSION : NULL);
+	if (!rpc_gone(t->conn))
+		wire_answer(rpc_out(t->conn), t->req.id, t->rc, t->call.err.text,
+		    buf_str(&t->data), t->control == NULL &&
+		    t->req.version.n > 0 &&
+		    !str_eq(t->req.version, S(COHORT_VERSION)) ? COHORT_VERSION :
+		    NULL);
+	task_free(t);
 }
 
 static int
@@ -109,7 +113,7 @@ peer_of(struct task *t)
 	if (p == NULL) {
 		p = mem_new(struct peer);
 		p->conn = t->conn;
-		p->parked_end = &p->parked;
+		p->last = &p->first;
 		rpc_set_user(t->conn, p);
 	}
 	return p;
@@ -170,7 +174,7 @@ run_subscribe(struct task *t)
 	p->after = after;
 	if (!p->subscribed) {
 		p->subscribed = true;
-		p->next = t->d->subscribed;
+		p->next_subscribed = t->d->subscribed;
 		t->d->subscribed = p;
 		rpc_hold(p->conn);
 	}
@@ -186,8 +190,8 @@ unsubscribe(struct daemon *d, struct peer *p)
 	if (!p->subscribed)
 		return;
 	while (*at != p)
-		at = &(*at)->next;
-	*at = p->next;
+		at = &(*at)->next_subscribed;
+	*at = p->next_subscribed;
 	p->subscribed = false;
 	rpc_drop(p->conn);
 }
@@ -215,31 +219,30 @@ same_id(jnode a, jnode b)
 }
 
 static bool
-cancel_in(struct task *o, const struct rpc_conn *conn, jnode id)
+task_cancel(struct task *t, const struct rpc_conn *conn, jnode id)
 {
-	for (; o != NULL; o = o->next) {
-		if (o->conn != conn || o->req.id == NULL || o->cancelled ||
-		    !same_id(o->req.id, id))
-			continue;
-		o->cancelled = true;
-		return true;
-	}
-	return false;
+	if (t->conn != conn || t->req.id == NULL || t->cancelled ||
+	    !same_id(t->req.id, id))
+		return false;
+	t->cancelled = true;
+	return true;
 }
 
-/* Of the same connection: waiting, or in the round that runs (which is still
- * at the head of those that wait). */
+/* Of the same connection: in the round that runs, or waiting. */
 static int
 run_cancel(struct task *t)
 {
+	struct daemon *d = t->d;
 	jnode id = json_get(t->req.args, S("request_id"));
-	bool found;
+	bool found = false;
 
 	if (json_is_null(id))
 		return err_set(&t->call.err, ERR_INVALID,
 		    "cancel: \"request_id\" is missing");
-	found = cancel_in(t->d->first, t->conn, id) ||
-	    cancel_in(peer_of(t)->parked, t->conn, id);
+	for (size_t i = 0; !found && i < d->round_n; i++)
+		found = task_cancel(d->round[i], t->conn, id);
+	for (struct task *o = peer_of(t)->first; !found && o != NULL; o = o->next)
+		found = task_cancel(o, t->conn, id);
 	buf_add_fmt(&t->data, "{\"cancelled\":%s}", found ? "true" : "false");
 	return OK;
 }
@@ -314,7 +317,7 @@ task_prepare(struct task *t, struct str line)
 {
 	struct work_call *c = &t->call;
 
-	t->bytes = line.n;
+	t->bytes = (int64_t)line.n;
 	if (line.p == NULL) {
 		t->rc = err_set(&t->call.err, ERR_TOOBIG,
 		    "request: a line may have at most %d bytes", LIMIT_WORK_LINE_BYTES);
@@ -342,93 +345,102 @@ task_prepare(struct task *t, struct str line)
 
 /* ---- the queue -------------------------------------------------------------------- */
 
+/* A peer with requests has its turn, or is parked. */
 static void
-task_turn(struct daemon *d, struct task *t)
+check_peer(const struct peer *p)
+{
+	assert((p->first == NULL) == (p->load.n == 0));
+	assert(*p->last == NULL && (p->last == &p->first) == (p->first == NULL));
+	assert(!p->parked || p->first != NULL);
+}
+
+static bool
+load_is_full(const struct load *l)
+{
+	return l->n >= LIMIT_WORK_QUEUE || l->bytes >= LIMIT_WORK_QUEUE_BYTES;
+}
+
+static void
+load_add(struct load *l, int64_t n, int64_t bytes)
+{
+	l->n += n;
+	l->bytes += bytes;
+	assert(l->n >= 0 && l->bytes >= 0);
+}
+
+static void
+turn_give(struct daemon *d, struct peer *p, bool next)
+{
+	struct peer **at = next ? &d->turns : d->turns_end;
+
+	p->next = *at;
+	*at = p;
+	if (p->next == NULL)
+		d->turns_end = &p->next;
+}
+
+static struct peer *
+turn_take(struct daemon *d)
+{
+	struct peer *p = d->turns;
+
+	d->turns = p->next;
+	if (d->turns == NULL)
+		d->turns_end = &d->turns;
+	return p;
+}
+
+/* next: it was taken and did not run.  Too much parked: whom it waits for reads
+ * nothing at all. */
+static void
+queue_put(struct daemon *d, struct task *t, bool next)
 {
 	struct peer *p = peer_of(t);
+	struct task **at = next ? &p->first : p->last;
+	bool is_first = p->first == NULL;
 
-	p->turn = (p->turn > d->turn ? p->turn : d->turn) + 1;
-	t->turn = p->turn;
-}
-
-/* Behind all of its turn; mostly that is the end. */
-static void
-queue_put(struct daemon *d, struct task *t)
-{
-	struct task **at = d->last;
-
-	if (d->first != NULL && d->tail->turn > t->turn) {
-		at = &d->first;
-		/* Those that are running stay in front. */
-		while (*at != NULL && ((*at)->running || (*at)->turn <= t->turn))
-			at = &(*at)->next;
-	}
 	t->next = *at;
 	*at = t;
-	if (t->next == NULL) {
-		d->tail = t;
-		d->last = &t->next;
-	}
-	d->queued++;
-	d->queued_bytes += t->bytes;
+	if (t->next == NULL)
+		p->last = &t->next;
+	load_add(&p->load, 1, t->bytes);
+	load_add(p->parked ? &d->parks : &d->queued, 1, t->bytes);
+	if (p->parked && load_is_full(&d->parks))
+		rpc_hang_up(t->conn);
+	if (is_first)
+		turn_give(d, p, next);
+	check_peer(p);
 }
 
-/* The one behind `before`, or the first. */
+/* The first of a peer that is not parked. */
 static struct task *
-queue_take(struct daemon *d, struct task *before)
+queue_take(struct daemon *d, struct peer *p)
 {
-	struct task **at = before == NULL ? &d->first : &before->next, *t = *at;
+	struct task *t = p->first;
 
-	*at = t->next;
-	if (t->next == NULL) {
-		d->tail = before;
-		d->last = at;
-	}
-	d->queued--;
-	d->queued_bytes -= t->bytes;
-	t->next = NULL;
+	p->first = t->next;
+	if (p->first == NULL)
+		p->last = &p->first;
+	load_add(&p->load, -1, -t->bytes);
+	load_add(&d->queued, -1, -t->bytes);
+	check_peer(p);
 	return t;
 }
 
 static bool
-is_behind(const struct daemon *d, const struct task *t)
+is_behind(const struct daemon *d, const struct peer *p)
 {
-	return !d->stopping && !rpc_gone(t->conn) && rpc_is_behind(t->conn);
-}
-
-/* Too much parked: whom it waits for reads nothing at all. */
-static void
-park(struct daemon *d, struct task *t)
-{
-	struct peer *p = peer_of(t);
-
-	if (p->parked == NULL) {
-		p->next_parked = d->parked;
-		d->parked = p;
-	}
-	*p->parked_end = t;
-	p->parked_end = &t->next;
-	d->parks++;
-	d->parks_bytes += t->bytes;
-	if (d->parks > LIMIT_WORK_QUEUE || d->parks_bytes > LIMIT_WORK_QUEUE_BYTES)
-		rpc_hang_up(t->conn);
+	return !d->stopping && !rpc_gone(p->conn) && rpc_is_behind(p->conn);
 }
 
 static void
-unpark(struct daemon *d, struct peer *p)
+park(struct daemon *d, struct peer *p)
 {
-	struct task *t = p->parked;
-
-	p->parked = NULL;
-	p->parked_end = &p->parked;
-	while (t != NULL) {
-		struct task *next = t->next;
-
-		d->parks--;
-		d->parks_bytes -= t->bytes;
-		queue_put(d, t);
-		t = next;
-	}
+	p->parked = true;
+	p->next = d->parked;
+	d->parked = p;
+	load_add(&d->queued, -p->load.n, -p->load.bytes);
+	load_add(&d->parks, p->load.n, p->load.bytes);
 }
 
 void
@@ -439,50 +451,33 @@ serve_unpark(struct daemon *d)
 	while (*at != NULL) {
 		struct peer *p = *at;
 
-		if (is_behind(d, p->parked)) {
-			at = &p->next_parked;
+		if (is_behind(d, p)) {
+			at = &p->next;
 			continue;
 		}
-		*at = p->next_parked;
-		unpark(d, p);
+		*at = p->next;
+		p->parked = false;
+		load_add(&d->parks, -p->load.n, -p->load.bytes);
+		load_add(&d->queued, p->load.n, p->load.bytes);
+		turn_give(d, p, false);
 	}
 }
 
-/* The first n that wait are to run, but for those that are parked. */
-static size_t
-queue_ready(struct daemon *d, size_t n)
-{
-	struct task *t, *before = NULL;
-	size_t left = 0;
-
-	while (left < n && (t = before == NULL ? d->first : before->next) != NULL) {
-		if (is_behind(d, t) || peer_of(t)->parked != NULL) {
-			park(d, queue_take(d, before));
-		} else {
-			t->running = true;
-			before = t;
-			left++;
-		}
-	}
-	return left;
-}
-
-/* What the round had no more room for waits as before. */
+/* One request a turn. */
 static void
-queue_leave(struct daemon *d)
+round_take(struct daemon *d)
 {
-	struct task *left = NULL, **end = &left;
+	assert(d->round_n == 0);
+	while (d->turns != NULL && d->round_n < LIMIT_WORK_ROUND) {
+		struct peer *p = turn_take(d);
 
-	while (d->first != NULL && d->first->running) {
-		*end = queue_take(d, NULL);
-		end = &(*end)->next;
-	}
-	while (left != NULL) {
-		struct task *t = left;
-
-		left = t->next;
-		t->running = false;
-		queue_put(d, t);
+		if (is_behind(d, p)) {
+			park(d, p);
+			continue;
+		}
+		d->round[d->round_n++] = queue_take(d, p);
+		if (p->first != NULL)
+			turn_give(d, p, false);
 	}
 }
 
@@ -494,8 +489,7 @@ serve_intake(struct daemon *d)
 	struct rpc_conn *conn;
 	struct str line;
 
-	while (d->queued < LIMIT_WORK_QUEUE &&
-	    d->queued_bytes < LIMIT_WORK_QUEUE_BYTES && rpc_next(d->rpc, &conn, &line)) {
+	while (!load_is_full(&d->queued) && rpc_next(d->rpc, &conn, &line)) {
 		struct task *t = task_new(d);
 
 		rpc_hold(conn);
@@ -504,23 +498,14 @@ serve_intake(struct daemon *d)
 		task_prepare(t, line);
 		if (t->rc == OK && t->control != NULL && t->control->run == run_cancel) {
 			t->rc = control_run(t);
-			task_answer(t);
-			task_free(t);
+			task_end(t);
 			continue;
 		}
-		task_turn(d, t);
-		queue_put(d, t);
+		queue_put(d, t, false);
 	}
 }
 
 /* ---- a round ----------------------------------------------------------------------- */
-
-/* The first n that wait. */
-struct round {
-	struct work_call *calls[LIMIT_WORK_ROUND];   /* NULL: not the engine's */
-	int rcs[LIMIT_WORK_ROUND];
-	size_t n;
-};
 
 /* What need not run is answered with why: refused, cancelled, too late. */
 static bool
@@ -535,23 +520,23 @@ is_to_run(struct task *t, nsec now)
 	return t->rc == OK;
 }
 
-/* Returns whether one is to run; *soonest: the first deadline of those. */
+/* Returns whether one is to run (NULL: not this); *soonest: their first deadline. */
 static bool
-round_fill(struct daemon *d, struct round *r, nsec *soonest)
+round_fill(struct daemon *d, struct work_call **calls, nsec *soonest)
 {
 	nsec now = clock_mono();
 	msec wall = desk_now(&d->desk);
-	struct task *t = d->first;
 	bool any = false;
 
 	*soonest = NEVER;
-	for (size_t i = 0; i < r->n; i++, t = t->next) {
-		r->calls[i] = NULL;
-		if (!is_to_run(t, now) || t->control != NULL)
+	for (size_t i = 0; i < d->round_n; i++) {
+		struct task *t = d->round[i];
+
+		calls[i] = is_to_run(t, now) && t->control == NULL ? &t->call : NULL;
+		if (calls[i] == NULL)
 			continue;
-		t->call.now = wall;
-		r->calls[i] = &t->call;
 		any = true;
+		t->call.now = wall;
 		if (t->deadline < *soonest)
 			*soonest = t->deadline;
 	}
@@ -561,55 +546,49 @@ round_fill(struct daemon *d, struct round *r, nsec *soonest)
 /* When the time of one is up while another process holds the file, the others
  * go on waiting.  Returns how many are through. */
 static size_t
-round_run(struct daemon *d, struct round *r)
+round_run(struct daemon *d)
 {
-	struct task *t = d->first;
+	struct work_call *calls[LIMIT_WORK_ROUND];
+	int rcs[LIMIT_WORK_ROUND], rc;
 	const char *words = "";
 	nsec soonest;
-	int rc;
 
 	do {
-		if (!round_fill(d, r, &soonest))
-			return r->n;
+		if (!round_fill(d, calls, &soonest))
+			return d->round_n;
 		d->desk.busy_until = soonest == NEVER ? 0 : soonest;
-		rc = desk_run(&d->desk, r->calls, r->rcs, r->n);
+		rc = desk_run(&d->desk, calls, rcs, d->round_n);
 	} while (rc == ERR_TIMEOUT && clock_mono() >= soonest);
-	for (size_t i = 0; i < d->desk.commit.ran; i++, t = t->next) {
-		if (r->calls[i] == NULL)
+	for (size_t i = 0; i < d->desk.commit.ran; i++) {
+		if (calls[i] == NULL)
 			continue;
-		t->rc = r->rcs[i];
-		words = t->call.err.text;
+		d->round[i]->rc = rcs[i];
+		words = calls[i]->err.text;
 	}
 	if (rc != OK)
-		log_error("work", "round", "requests=%zu error=%s", r->n, words);
+		log_error("work", "round", "requests=%zu error=%s", d->round_n, words);
 	return d->desk.commit.ran;
-}
-
-static void
-queue_drop(struct daemon *d)
-{
-	task_free(queue_take(d, NULL));
 }
 
 void
 serve_round(struct daemon *d)
 {
-	static struct round r;
-	size_t n;
+	size_t through;
 
+	round_take(d);
 	d->looked = d->active = clock_mono();
 	d->rested = false;
-	r.n = queue_ready(d, LIMIT_WORK_ROUND);
-	for (n = round_run(d, &r); n > 0; n--) {
-		struct task *t = d->first;
+	through = round_run(d);
+	for (size_t i = 0; i < through; i++) {
+		struct task *t = d->round[i];
 
 		if (t->rc == OK && t->control != NULL)
 			t->rc = control_run(t);
-		task_answer(t);
-		d->turn = t->turn;
-		queue_drop(d);
+		task_end(t);
 	}
-	queue_leave(d);
+	for (size_t i = d->round_n; i > through; i--)
+		queue_put(d, d->round[i - 1], true);
+	d->round_n = 0;
 	if (d->subscribed != NULL)
 		serve_events(d);
 }
@@ -617,11 +596,15 @@ serve_round(struct daemon *d)
 void
 serve_refuse(struct daemon *d, int rc, const char *words)
 {
-	while (d->first != NULL) {
-		if (d->first->rc == OK)
-			task_fail(d->first, rc, words);
-		task_answer(d->first);
-		queue_drop(d);
+	while (d->turns != NULL) {
+		struct peer *p = turn_take(d);
+		struct task *t = queue_take(d, p);
+
+		if (p->first != NULL)
+			turn_give(d, p, true);
+		if (t->rc == OK)
+			task_fail(t, rc, words);
+		task_end(t);
 	}
 }
 
@@ -666,7 +649,7 @@ serve_events(struct daemon *d)
 	d->event = work_event_last(d->desk.w, d->desk.tracker);
 	d->lagging = false;
 	for (struct peer *p = d->subscribed, *next; p != NULL; p = next) {
-		next = p->next;
+		next = p->next_subscribed;
 		if (rpc_gone(p->conn))
 			unsubscribe(d, p);
 		else
@@ -692,8 +675,7 @@ serve_release(struct daemon *d)
 		unsubscribe(d, d->subscribed);
 	d->stopping = true;
 	serve_unpark(d);
-	while (d->first != NULL)
-		queue_drop(d);
+	serve_refuse(d, ERR_CLOSED, "");
 	while (d->spare != NULL) {
 		struct task *t = d->spare;
 
