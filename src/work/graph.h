@@ -55,8 +55,9 @@ void graph_note(struct work *w, int64_t item, int64_t target, enum dep_type type
 
 /* ---- dependencies on what is not there (loose.c) ------------------------------------ */
 
-/* The numbers in a column of a statement with its parameters bound; in w->a. */
-int work_seqs_read(struct work *w, struct query *q, int64_t **list, size_t *n);
+/* The numbers in the first column, to the statement's end. */
+int work_seqs_read(struct work *w, struct query q, struct arena *a, int64_t **list,
+    size_t *n);
 /* Before an item of this id with `it`'s dependencies is made: ERR_CONFLICT if
  * what waits for it would close a cycle.  targets: their numbers. */
 int loose_allows(struct work *w, const struct item *it, const int64_t *targets);

@@ -10,19 +10,20 @@
 #include "work/row.h"
 
 int
-work_seqs_read(struct work *w, struct query *q, int64_t **list, size_t *n)
+work_seqs_read(struct work *w, struct query q, struct arena *a, int64_t **list,
+    size_t *n)
 {
 	size_t cap = 0;
 	int rc;
 
 	*list = NULL;
 	*n = 0;
-	while ((rc = query_row(q)) == OK) {
-		if (!arena_grow(&w->a, *list, *n, cap))
+	while ((rc = query_row(&q)) == OK) {
+		if (!arena_grow(a, *list, *n, cap))
 			break;
-		(*list)[(*n)++] = query_i64(q, 0);
+		(*list)[(*n)++] = query_i64(&q, 0);
 	}
-	query_end(q);
+	query_end(&q);
 	if (rc == OK)
 		return work_fail(w, ERR_TOOBIG, "too many dependencies");
 	return rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
@@ -31,10 +32,8 @@ work_seqs_read(struct work *w, struct query *q, int64_t **list, size_t *n)
 static int
 waiting_read(struct work *w, struct str id, int64_t **list, size_t *n)
 {
-	struct query q = query_of(&w->db, SQL_LOOSE_TO, db_i64(w->t.seq),
-	    db_str(id));
-
-	return work_seqs_read(w, &q, list, n);
+	return work_seqs_read(w, query_of(&w->db, SQL_LOOSE_TO, db_i64(w->t.seq),
+	    db_str(id)), &w->a, list, n);
 }
 
 /* The waiting item's dependency on `id`; NULL: it has none any more. */

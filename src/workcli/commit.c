@@ -34,19 +34,6 @@ struct making {
 
 /* ---- the tree and the branch -------------------------------------------------------- */
 
-/* With the index of our own. */
-static int
-own_git(struct making *m, const char *const *args)
-{
-	int rc;
-
-	m->p->git.index = m->own;
-	rc = git_run(&m->p->git, args, m->e);
-	m->p->git.index = NULL;
-	return rc;
-}
-#define OWN(m, ...) own_git((m), (const char *const[]){ __VA_ARGS__, NULL })
-
 static void
 own_remove(const struct making *m)
 {
@@ -65,19 +52,17 @@ tree_make(struct making *m)
 	int rc;
 
 	own_remove(m);
-	m->head[0] = '\0';
-	if (GIT(g, &none, "rev-parse", "-q", "--verify", "HEAD") == OK)
-		git_keep(g, m->head, sizeof m->head);
-	else if (git_is_stopping())
+	if (GIT_ASK(g, &none, m->head, "rev-parse", "-q", "--verify", "HEAD") != OK &&
+	    git_is_stopping())
 		return err_set(m->e, none.code, "%s", none.text);
-	rc = m->head[0] != '\0' ? OWN(m, "read-tree", m->head) :
-	    OWN(m, "read-tree", "--empty");
+	g->index = m->own;
+	rc = m->head[0] != '\0' ? GIT(g, m->e, "read-tree", m->head) :
+	    GIT(g, m->e, "read-tree", "--empty");
 	if (rc == OK)
-		rc = OWN(m, "update-index", "--add", "--", m->c->file);
+		rc = GIT(g, m->e, "update-index", "--add", "--", m->c->file);
 	if (rc == OK)
-		rc = OWN(m, "write-tree");
-	if (rc == OK)
-		git_keep(g, m->tree, sizeof m->tree);
+		rc = GIT_ASK(g, m->e, m->tree, "write-tree");
+	g->index = NULL;
 	own_remove(m);
 	return rc;
 }
@@ -104,7 +89,6 @@ commit_make(struct making *m)
 	const char *args[10] = { "commit-tree" };
 	struct err none;
 	size_t n = 1;
-	int rc;
 
 	if (GIT(g, &none, "config", "--bool", "commit.gpgsign") == OK &&
 	    str_eq(git_out(g), S("true")))
@@ -116,10 +100,7 @@ commit_make(struct making *m)
 	args[n++] = "-m";
 	args[n++] = m->c->message;
 	args[n++] = m->tree;
-	rc = git_run(g, args, m->e);
-	if (rc == OK)
-		git_keep(g, m->made, sizeof m->made);
-	return rc;
+	return git_ask(g, m->made, sizeof m->made, args, m->e);
 }
 
 /* *again: somebody else moved the branch. */
@@ -179,19 +160,22 @@ swap(struct making *m, const struct stat *was)
 static int
 index_follow(struct making *m)
 {
+	struct git *g = &m->p->git;
 	struct stat was = { .st_ino = 0 };
 	int rc = ERR_BUSY;
 
 	for (int i = 0; rc == ERR_BUSY && i < MOVES; i++) {
-		rc = git_lock_wait(m->lock, m->p->git.tells, m->e);
+		rc = git_lock_wait(m->lock, g->tells, m->e);
 		if (rc != OK)
 			return rc;
 		own_remove(m);
 		rc = copy(m, &was);
 		if (rc == ERR_NOTFOUND)
 			rc = OK;             /* it has none yet: ours is the first */
+		g->index = m->own;
 		if (rc == OK)
-			rc = OWN(m, "update-index", "--add", "--", m->c->file);
+			rc = GIT(g, m->e, "update-index", "--add", "--", m->c->file);
+		g->index = NULL;
 		if (rc != OK)
 			break;
 		rc = swap(m, &was);

@@ -57,25 +57,35 @@ git_out(const struct git *g)
 	return s;
 }
 
-bool
-git_keep(const struct git *g, char *out, size_t size)
+int
+git_ask(struct git *g, char *out, size_t size, const char *const *args, struct err *e)
 {
-	struct str s = git_out(g);
+	int rc = git_run(g, args, e);
 
-	return snprintf(out, size, "%.*s", FMT(s)) < (int)size;
+	snprintf(out, size, "%.*s", FMT(rc == OK ? git_out(g) : S("")));
+	return rc;
+}
+
+bool
+git_has(struct git *g, const char *revision)
+{
+	struct err e;
+
+	return GIT(g, &e, "rev-parse", "-q", "--verify", revision) == OK;
 }
 
 int
 git_path(struct git *g, const char *name, char *out, size_t size, struct err *e)
 {
 	int rc = GIT(g, e, "rev-parse", "--git-path", name);
-	bool whole;
+	struct str path = git_out(g);
+	bool whole = str_starts(path, S("/"));
 
 	if (rc != OK)
 		return rc;
-	whole = str_starts(git_out(g), S("/")) ? git_keep(g, out, size) :
-	    snprintf(out, size, "%s/%.*s", g->dir, FMT(git_out(g))) < (int)size;
-	return whole ? OK : err_set(e, ERR_TOOBIG, "the repository's path is too long");
+	return snprintf(out, size, "%s%s%.*s", whole ? "" : g->dir, whole ? "" : "/",
+	    FMT(path)) < (int)size ? OK :
+	    err_set(e, ERR_TOOBIG, "the repository's path is too long");
 }
 
 /* ---- being asked to end ---------------------------------------------------------------- */

@@ -45,8 +45,13 @@ int git_lock_wait(const char *path, bool tells, struct err *e);
 
 /* What it printed, without the last line's end. */
 struct str git_out(const struct git *g);
-/* The same as a string.  False: it was cut. */
-bool git_keep(const struct git *g, char *out, size_t size);
+/* Runs it for a short answer, which is kept, cut at size; empty if it failed. */
+int git_ask(struct git *g, char *out, size_t size, const char *const *args,
+    struct err *e);
+#define GIT_ASK(g, e, out, ...) git_ask((g), (out), sizeof (out),              \
+	(const char *const[]){ __VA_ARGS__, NULL }, (e))
+/* Does it name a commit? */
+bool git_has(struct git *g, const char *revision);
 /* The path of a file in git's own folder.  As git_run; ERR_TOOBIG. */
 int git_path(struct git *g, const char *name, char *out, size_t size,
     struct err *e);

@@ -44,14 +44,14 @@ static void
 user_attributes(struct pull *p, struct buf *b)
 {
 	const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
-	char path[PATH_MAX] = "";
+	char path[PATH_MAX];
 	struct err e;
+	bool given = GIT_ASK(&p->git, &e, path, "config", "--type=path",
+	    "core.attributesFile") == OK;
 
-	if (GIT(&p->git, &e, "config", "--type=path", "core.attributesFile") == OK)
-		git_keep(&p->git, path, sizeof path);
-	else if (config != NULL && config[0] != '\0')
+	if (!given && config != NULL && config[0] != '\0')
 		snprintf(path, sizeof path, "%s/git/attributes", config);
-	else if (home != NULL)
+	else if (!given && home != NULL)
 		snprintf(path, sizeof path, "%s/.config/git/attributes", home);
 	if (path[0] != '\0' && cli_read_present(path, b, &e) != OK)
 		buf_clear(b);
@@ -92,7 +92,7 @@ driver_prepare(struct pull *p, struct err *e)
 
 /* Is there such a file in git's own folder? */
 static bool
-git_has(struct pull *p, const char *name)
+git_has_file(struct pull *p, const char *name)
 {
 	char path[PATH_MAX];
 	struct stat st;
@@ -108,20 +108,17 @@ upstream_find(struct pull *p, struct err *why)
 	char key[600];
 	struct err e;
 
-	if (GIT(&p->git, &e, "symbolic-ref", "-q", "--short", "HEAD") != OK)
+	if (GIT_ASK(&p->git, &e, p->branch, "symbolic-ref", "-q", "--short", "HEAD") != OK)
 		return git_is_stopping() ? err_set(why, e.code, "%s", e.text) :
 		    err_set(why, ERR_INVALID, "HEAD is detached: what sync commits "
 		    "would be on no branch\nHint: check out a branch, or use sync "
 		    "--flush-only");
-	git_keep(&p->git, p->branch, sizeof p->branch);
 	snprintf(key, sizeof key, "branch.%s.remote", p->branch);
-	if (GIT(&p->git, &e, "config", key) != OK)
+	if (GIT_ASK(&p->git, &e, p->remote, "config", key) != OK)
 		return OK;
-	git_keep(&p->git, p->remote, sizeof p->remote);
 	snprintf(key, sizeof key, "branch.%s.merge", p->branch);
-	if (GIT(&p->git, &e, "config", key) != OK)
+	if (GIT_ASK(&p->git, &e, p->merge, "config", key) != OK)
 		return OK;
-	git_keep(&p->git, p->merge, sizeof p->merge);
 	p->upstream = true;
 	return OK;
 }
@@ -136,7 +133,7 @@ pull_check(struct pull *p, struct err *e)
 	};
 
 	for (size_t i = 0; i < COUNT(busy); i++) {
-		if (git_has(p, busy[i].file))
+		if (git_has_file(p, busy[i].file))
 			return err_set(e, ERR_CONFLICT, "%s is in progress in this "
 			    "checkout; finish it, then sync", busy[i].what);
 	}
@@ -209,7 +206,7 @@ pull_is_ahead(struct pull *p)
 {
 	struct err e;
 
-	if (GIT(&p->git, &e, "rev-parse", "-q", "--verify", "@{upstream}") != OK)
+	if (!git_has(&p->git, "@{upstream}"))
 		return true;                 /* its first push */
 	return GIT(&p->git, &e, "rev-list", "--count", "@{upstream}..HEAD") == OK &&
 	    !str_eq(git_out(&p->git), S("0"));
@@ -225,8 +222,7 @@ conflict(struct pull *p, struct err *e)
 	size_t n = 0;
 
 	p->git.tidying = true;
-	GIT(&p->git, &ignored, "diff", "--name-only", "--diff-filter=U");
-	git_keep(&p->git, text, sizeof text);
+	GIT_ASK(&p->git, &ignored, text, "diff", "--name-only", "--diff-filter=U");
 	for (; text[n] != '\0'; n++)
 		text[n] = text[n] == '\n' ? ' ' : text[n];
 	GIT(&p->git, &ignored, "rebase", "--abort");
@@ -244,14 +240,13 @@ conflict(struct pull *p, struct err *e)
 static int
 pull_clean(struct pull *p, struct buf *notes, struct err *e)
 {
-	char state[160];
+	char head[128], state[160];
 	struct err again;
-	int rc = GIT(&p->git, e, "rev-parse", "HEAD");
+	int rc = GIT_ASK(&p->git, e, head, "rev-parse", "HEAD");
 
-	if (rc != OK)
-		return rc;
-	snprintf(state, sizeof state, "rebase %.*s\n", FMT(git_out(&p->git)));
-	rc = pull_state(p, state, e);
+	snprintf(state, sizeof state, "rebase %s\n", head);
+	if (rc == OK)
+		rc = pull_state(p, state, e);
 	if (rc != OK)
 		return rc;
 	rc = GIT(&p->git, e, "rebase", "-q", "--no-verify", "--no-autostash",
@@ -262,7 +257,7 @@ pull_clean(struct pull *p, struct buf *notes, struct err *e)
 	if (rc == OK)
 		return pull_state(p, "sync\n", e);
 	p->git.tidying = true;
-	if (git_has(p, "rebase-merge") || git_has(p, "rebase-apply"))
+	if (git_has_file(p, "rebase-merge") || git_has_file(p, "rebase-apply"))
 		rc = conflict(p, e);
 	p->git.tidying = false;
 	pull_state(p, "sync\n", &again);
@@ -299,12 +294,11 @@ pull_beside(struct pull *p, struct buf *notes, struct err *e)
 {
 	char head[128], tree[128], made[128], message[256];
 	bool flat = only_the_file(p);
-	int rc = GIT(&p->git, e, "rev-parse", "HEAD");
+	int rc = GIT_ASK(&p->git, e, head, "rev-parse", "HEAD");
 
 	if (rc != OK)
 		return rc;
-	git_keep(&p->git, head, sizeof head);
-	rc = GIT(&p->git, e, "merge-tree", "--write-tree", head, "@{upstream}");
+	rc = GIT_ASK(&p->git, e, tree, "merge-tree", "--write-tree", head, "@{upstream}");
 	if (rc != OK)
 		return p->git.status == 1 ? err_set(e, ERR_CONFLICT, "pulling: what was "
 		    "committed here conflicts with the remote; nothing was changed\n"
@@ -312,19 +306,15 @@ pull_beside(struct pull *p, struct buf *notes, struct err *e)
 		    "sync again") : rc;
 	if (p->git.err.n > 0)
 		cli_add_lines(notes, buf_str(&p->git.err));
-	git_keep(&p->git, tree, sizeof tree);
 	tree[strcspn(tree, "\n")] = '\0';
-	rc = GIT(&p->git, e, "log", "-1", "--format=%s", head);
-	if (rc != OK)
-		return rc;
-	git_keep(&p->git, message, sizeof message);
-	rc = flat ? GIT(&p->git, e, "commit-tree", tree, "-p", "@{upstream}", "-m",
-	    message) : GIT(&p->git, e, "commit-tree", tree, "-p", head, "-p",
-	    "@{upstream}", "-m", "work: merge of the remote's items");
-	if (rc != OK)
-		return rc;
-	git_keep(&p->git, made, sizeof made);
-	rc = GIT(&p->git, e, "rev-parse", "HEAD");
+	rc = GIT_ASK(&p->git, e, message, "log", "-1", "--format=%s", head);
+	if (rc == OK)
+		rc = flat ? GIT_ASK(&p->git, e, made, "commit-tree", tree, "-p",
+		    "@{upstream}", "-m", message) : GIT_ASK(&p->git, e, made,
+		    "commit-tree", tree, "-p", head, "-p", "@{upstream}", "-m",
+		    "work: merge of the remote's items");
+	if (rc == OK)
+		rc = GIT(&p->git, e, "rev-parse", "HEAD");
 	if (rc == OK && !str_eq(git_out(&p->git), str_of(head)))
 		rc = err_set(e, ERR_CONFLICT, "pulling: somebody committed here in the "
 		    "meantime; sync again");
@@ -351,13 +341,11 @@ pull_run(struct pull *p, struct buf *notes, struct err *e)
 	p->git.config = p->config;
 	if (rc == OK)
 		rc = GIT(&p->git, e, "fetch", "-q", "--", p->remote);
-	if (rc == OK && GIT(&p->git, &ignored, "rev-parse", "-q", "--verify",
-	    "@{upstream}") != OK)
+	if (rc == OK && !git_has(&p->git, "@{upstream}"))
 		return OK;                   /* nobody pushed yet */
 	if (rc != OK || count_is_zero(p, "HEAD..@{upstream}"))
 		return rc;
-	if (count_is_zero(p, "@{upstream}..HEAD") || GIT(&p->git, &ignored,
-	    "rev-parse", "-q", "--verify", "HEAD") != OK)
+	if (count_is_zero(p, "@{upstream}..HEAD") || !git_has(&p->git, "HEAD"))
 		return GIT(&p->git, e, "merge", "-q", "--ff-only", "@{upstream}");
 	clean = GIT(&p->git, &ignored, "diff", "--quiet", "--ignore-submodules",
 	    "HEAD") == OK;

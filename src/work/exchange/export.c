@@ -12,6 +12,26 @@
 #include "work/exchange/import_priv.h"
 #include "work/exchange/record_priv.h"
 
+int
+record_text(struct work *w, struct query q, struct str *out)
+{
+	int rc = query_row(&q);
+
+	*out = rc == OK ? query_str(&q, 0, &w->a) : STR_NONE;
+	query_end(&q);
+	return rc == OK || rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
+}
+
+int
+record_row(struct work *w, struct str id, int64_t *seq)
+{
+	int rc = id_seq(w, id, seq);
+
+	if (rc == ERR_NOTFOUND)
+		*seq = 0;
+	return rc == ERR_NOTFOUND ? OK : rc;
+}
+
 static int
 comments_load(struct work *w, struct record *r)
 {
@@ -38,16 +58,12 @@ static int
 tombstone_load(struct work *w, struct item *it)
 {
 	struct buf b = BUF(8 * KB);
-	struct str by = STR_NONE;
-	struct query q = query_of(&w->db, SQL_DELETED_BY, db_i64(it->seq),
-	    db_i64(EVENT_deleted));
-	int rc = query_row(&q);
+	struct str by;
+	int rc = record_text(w, query_of(&w->db, SQL_DELETED_BY, db_i64(it->seq),
+	    db_i64(EVENT_deleted)), &by);
 
-	if (rc == OK)
-		by = query_str(&q, 0, &w->a);
-	query_end(&q);
-	if (rc != OK && rc != ERR_NOTFOUND)
-		return work_fail_db(w, rc);
+	if (rc != OK)
+		return rc;
 	json_add_fmt(&b, "'deleted_at':%.*s", FMT(it->updated_at));
 	if (by.n > 0)
 		json_add_fmt(&b, ",'deleted_by':%.*s", FMT(by));

@@ -184,28 +184,6 @@ import_entry_open(struct import *im, const struct entry *x, struct record *r)
 	return OK;
 }
 
-/* The number of the row that has or had the id; 0: none. */
-static int
-row_look(struct import *im, struct str id, int64_t *seq, bool *dead)
-{
-	int rc = item_seq_exact(im->w, id, seq);
-
-	*dead = rc == ERR_NOTFOUND;
-	if (rc == ERR_NOTFOUND)
-		rc = id_seq(im->w, id, seq);
-	if (rc == ERR_NOTFOUND)
-		*seq = 0;
-	return rc == ERR_NOTFOUND ? OK : rc;
-}
-
-int
-import_row_find(struct import *im, struct str id, int64_t *seq)
-{
-	bool dead;
-
-	return row_look(im, id, seq, &dead);
-}
-
 /* The line as base has it, in w->scratch. */
 static struct str
 entry_line(struct import *im, const struct entry *x)
@@ -223,13 +201,8 @@ entry_line(struct import *im, const struct entry *x)
 int
 import_base_get(struct import *im, struct str id, struct str *line)
 {
-	struct query q = query_of(&im->w->db, SQL_BASE_GET,
-	    db_i64(im->w->t.seq), db_str(id));
-	int rc = query_row(&q);
-
-	*line = rc == OK ? query_str(&q, 0, &im->w->a) : STR_NONE;
-	query_end(&q);
-	return rc == OK || rc == ERR_NOTFOUND ? OK : work_fail_db(im->w, rc);
+	return record_text(im->w, query_of(&im->w->db, SQL_BASE_GET,
+	    db_i64(im->w->t.seq), db_str(id)), line);
 }
 
 static int
@@ -285,21 +258,18 @@ pair_check(struct import *im, struct entry *x, struct record *theirs)
 {
 	struct record ours, *moved;
 	struct str from = x->id, to;
-	bool known, other, dead;
+	bool known, other;
 	int64_t seq;
-	int rc = row_look(im, x->id, &seq, &dead);
+	int rc = item_seq_exact(im->w, x->id, &seq);
 
-	if (rc != OK || seq == 0)
-		return rc;
-	if (dead)
-		return theirs->it.status == STATUS_TOMBSTONE ? OK :
-		    import_rename_follow(im, x, seq);
-	rc = base_is_other(im, theirs, &known, &other);
+	if (rc == ERR_NOTFOUND)
+		return import_rename_follow(im, x);
+	if (rc == OK)
+		rc = base_is_other(im, theirs, &known, &other);
 	if (rc != OK || (known && !other))
 		return rc;
 	rc = record_load(im->w, seq, &ours);
-	moved = rc == OK && theirs->it.status != STATUS_TOMBSTONE ?
-	    record_to_move(&ours, theirs) : NULL;
+	moved = rc == OK ? record_to_move(&ours, theirs) : NULL;
 	if (moved == NULL)
 		return rc;
 	if (!known && moved == theirs) {
@@ -330,9 +300,10 @@ entry_read(struct import *im, struct entry *x)
 	map_put(&im->ids, x);
 	if (arg_bool(im->c, "skip_existing") || arg_bool(im->c, "base"))
 		return OK;
-	if (r.it.status == STATUS_TOMBSTONE)
-		import_rename_told(im, x, &r);
-	return pair_check(im, x, &r);
+	if (r.it.status != STATUS_TOMBSTONE)
+		return pair_check(im, x, &r);
+	import_rename_told(im, x, &r);
+	return OK;
 }
 
 /* A line that is as both had it stays out, also where there is no row: then
@@ -344,7 +315,7 @@ entry_sort(struct import *im, struct entry *x)
 	int rc;
 
 	arena_clear(&im->w->a);
-	rc = import_row_find(im, x->id, &x->seq);
+	rc = record_row(im->w, x->id, &x->seq);
 	if (rc != OK)
 		return rc;
 	x->kind = x->seq == 0 ? ENTRY_NEW : ENTRY_MERGE;

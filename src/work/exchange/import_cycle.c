@@ -86,7 +86,7 @@ edges_of(struct cycles *r, int64_t seq)
 
 		if (!edge_can_cycle(d->type))
 			continue;
-		rc = import_row_find(im, d->id, &target);
+		rc = record_row(im->w, d->id, &target);
 		if (rc != OK || target == 0 || !in_cycle(r, target))
 			continue;
 		e.target = target;

@@ -65,10 +65,6 @@ struct import {
 	size_t reports, more;
 };
 
-/* The row, whole: with comments, and a tombstone with its time and actor.  In
- * w->a. */
-int record_load(struct work *w, int64_t seq, struct record *r);
-
 /* import.c */
 int import_entry_open(struct import *im, const struct entry *x, struct record *r);
 /* `line 12: ` before the words of an error that is the line's. */
@@ -81,9 +77,6 @@ void import_warn(struct import *im, const char *format, ...)
 bool import_report_begin(struct import *im, struct buf *list);
 void import_report_clash(void *ctx, const struct clash *c);
 int import_base_get(struct import *im, struct str id, struct str *line);
-/* The number of the id's row, a tombstone's too; 0: none. */
-int import_row_find(struct import *im, struct str id, int64_t *seq);
-
 /* It is another item than the one of its id: it gets one of its own, and the one
  * it had is free for who has it.  ERR_CONFLICT: that is in the import, too. */
 int import_entry_move(struct import *im, struct entry *x, const struct record *r);
@@ -104,7 +97,7 @@ int import_twins_settle(struct import *im, struct entry *twin, struct entry *x,
 
 /* import_rename.c: notes while the lines are read, then does it. */
 void import_rename_told(struct import *im, const struct entry *x, const struct record *r);
-int import_rename_follow(struct import *im, struct entry *x, int64_t seq);
+int import_rename_follow(struct import *im, struct entry *x);
 int import_renames_apply(struct import *im);
 void import_renames_end(struct import *im);
 

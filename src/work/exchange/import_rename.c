@@ -24,7 +24,7 @@ import_rename_told(struct import *im, const struct entry *x, const struct record
 static int
 live_find(struct import *im, struct str id, int64_t *seq, struct item *it)
 {
-	int rc = import_row_find(im, id, seq);
+	int rc = record_row(im->w, id, seq);
 
 	for (int i = 0; rc == OK && *seq != 0 && i < RENAMES_CHAIN; i++) {
 		rc = item_load(im->w, *seq, it);
@@ -33,7 +33,7 @@ live_find(struct import *im, struct str id, int64_t *seq, struct item *it)
 		id = tombstone_to(it, &im->w->a);
 		*seq = 0;
 		if (id.p != NULL)
-			rc = import_row_find(im, id, seq);
+			rc = record_row(im->w, id, seq);
 	}
 	return rc;
 }
@@ -52,13 +52,16 @@ base_is_live(struct import *im, struct str id, bool *yes)
 }
 
 int
-import_rename_follow(struct import *im, struct entry *x, int64_t seq)
+import_rename_follow(struct import *im, struct entry *x)
 {
 	struct item now;
+	int64_t seq;
 	bool live;
-	int rc = item_load(im->w, seq, &now);
+	int rc = record_row(im->w, x->id, &seq);
 
-	if (rc != OK || tombstone_to(&now, &im->w->a).p == NULL)
+	if (rc == OK && seq != 0)
+		rc = item_load(im->w, seq, &now);
+	if (rc != OK || seq == 0 || tombstone_to(&now, &im->w->a).p == NULL)
 		return rc;
 	rc = base_is_live(im, x->id, &live);
 	if (rc == OK && live)
@@ -113,7 +116,7 @@ ours_note(struct import *im, const struct rename *told)
 	rc = live_find(im, told->from, &seq, &now);
 	if (rc != OK || seq == 0 || str_eq(now.id, to))
 		return rc;
-	rc = import_row_find(im, to, &other);
+	rc = record_row(im->w, to, &other);
 	if (rc == OK && other != 0) {
 		rc = item_load(im->w, other, &there);
 		if (rc != OK || there.status != STATUS_TOMBSTONE ||

@@ -13,19 +13,18 @@
 #include "work/graph.h"
 
 static int
-statement(struct import *im, enum sql what, int64_t item)
+sources_read(struct work *w, int64_t target, int64_t **list, size_t *n)
 {
-	int rc = db_run(&im->w->db, what, db_i64(item));
-
-	return rc == OK ? OK : work_fail_db(im->w, rc);
+	return work_seqs_read(w, query_of(&w->db, SQL_IMPORT_EDGES_TO, db_i64(target)),
+	    &w->a, list, n);
 }
 
 static int
-sources_read(struct work *w, int64_t target, int64_t **list, size_t *n)
+loose_drop(struct work *w, int64_t item)
 {
-	struct query q = query_of(&w->db, SQL_IMPORT_EDGES_TO, db_i64(target));
+	int rc = db_run(&w->db, SQL_LOOSE_DROP, db_i64(item));
 
-	return work_seqs_read(w, &q, list, n);
+	return rc == OK ? OK : work_fail_db(w, rc);
 }
 
 /* ---- another id ------------------------------------------------------------------- */
@@ -171,10 +170,9 @@ targets_drop(struct work *w, int64_t seq)
 {
 	int64_t *targets;
 	size_t n;
-	int rc;
-	struct query q = query_of(&w->db, SQL_EDGES_OF, db_i64(seq));
+	int rc = work_seqs_read(w, query_of(&w->db, SQL_EDGES_OF, db_i64(seq)), &w->a,
+	    &targets, &n);
 
-	rc = work_seqs_read(w, &q, &targets, &n);
 	for (size_t i = 0; rc == OK && i < n; i++)
 		rc = edge_remove(w, seq, targets[i]);
 	return rc;
@@ -205,7 +203,7 @@ row_bury(struct import *im, const struct record *ours, struct record *out)
 	if (rc == OK)
 		rc = comments_drop(w, it->seq);
 	if (rc == OK)
-		rc = statement(im, SQL_LOOSE_DROP, it->seq);
+		rc = loose_drop(w, it->seq);
 	if (rc == OK && !status_is_done(ours->it.status))
 		rc = graph_closed(w, it->seq, true);
 	if (rc == OK)
@@ -264,19 +262,6 @@ times_fill(struct record *theirs, const struct record *ours)
 	record_settle(&theirs->it);
 }
 
-/* The item as it was made: whoever has it has it from there. */
-static struct str
-first_body(struct import *im, int64_t item)
-{
-	struct str body = STR_NONE;
-	struct query q = query_of(&im->w->db, SQL_BASE_FIRST, db_i64(item));
-
-	if (query_row(&q) == OK)
-		body = query_str(&q, 0, &im->w->a);
-	query_end(&q);
-	return body;
-}
-
 /* The base for a line: what both had.  Where that is not known and the line is
  * of the same time as ours, somebody edited a copy of ours: then it is ours;
  * else what the item was at first. */
@@ -296,8 +281,10 @@ base_read(struct import *im, const struct entry *x, const struct record *ours,
 	known = line.n > 0;
 	if (!known && str_eq(ours->it.updated_at, theirs->it.updated_at))
 		return ours;
-	if (!known)
-		line = first_body(im, ours->it.seq);
+	/* The item as it was made: whoever has it has it from there. */
+	if (!known && record_text(im->w, query_of(&im->w->db, SQL_BASE_FIRST,
+	    db_i64(ours->it.seq)), &line) != OK)
+		return NULL;
 	if (line.n == 0 || record_parse(room, doc, line, &im->w->a, &e) != OK)
 		return NULL;
 	item_reword(&room->it, &im->known, &im->w->a);
@@ -410,7 +397,7 @@ edges_follow(struct import *im, int64_t seq, bool add)
 	if (rc == OK)
 		rc = edges_read(w, seq, edges, LIMIT_WORK_DEPS, &n);
 	if (rc == OK && add)
-		rc = statement(im, SQL_LOOSE_DROP, seq);
+		rc = loose_drop(w, seq);
 	for (size_t i = 0; rc == OK && !add && i < n; i++) {
 		bool kept = false;
 
@@ -435,22 +422,14 @@ edges_follow(struct import *im, int64_t seq, bool add)
 static int
 loose_join(struct import *im, struct str id)
 {
-	int64_t *items, *kept;
+	int64_t *items;
 	size_t n;
-	int rc;
-	struct query q = query_of(&im->w->db, SQL_LOOSE_TO,
-	    db_i64(im->w->t.seq), db_str(id));
+	int rc = work_seqs_read(im->w, query_of(&im->w->db, SQL_LOOSE_TO,
+	    db_i64(im->w->t.seq), db_str(id)), &im->plan, &items, &n);
 
-	rc = work_seqs_read(im->w, &q, &items, &n);
-	if (rc != OK || n == 0)
-		return rc;
-	kept = arena_alloc(&im->plan, n * sizeof *kept);
-	if (kept == NULL)
-		return work_fail(im->w, ERR_TOOBIG, "too many dependencies");
-	memcpy(kept, items, n * sizeof *kept);
 	for (size_t i = 0; rc == OK && i < n; i++) {
 		arena_clear(&im->w->a);
-		rc = edges_follow(im, kept[i], true);
+		rc = edges_follow(im, items[i], true);
 	}
 	return rc;
 }

@@ -135,19 +135,20 @@ add_list(struct reader *r, const char *key, enum section s, size_t max_n,
 static int
 item_fields(struct reader *r)
 {
+	static const struct { const char *key; enum section section; size_t max; }
+	texts[] = {
+		{ "description", DESCRIPTION, LIMIT_WORK_TEXT_BYTES },
+		{ "design", DESIGN, LIMIT_WORK_TEXT_BYTES },
+		{ "acceptance_criteria", ACCEPTANCE, LIMIT_WORK_TEXT_BYTES },
+		{ "notes", NOTES, LIMIT_WORK_TEXT_BYTES },
+		{ "assignee", ASSIGNEE, LIMIT_WORK_NAME_BYTES },
+	};
 	bool described = str_trim(buf_str(&r->text[DESCRIPTION])).n > 0;
-	int rc = add_long(r, "description", described ? DESCRIPTION : TITLE,
-	    LIMIT_WORK_TEXT_BYTES);
+	int rc = OK;
 
-	if (rc == OK)
-		rc = add_long(r, "design", DESIGN, LIMIT_WORK_TEXT_BYTES);
-	if (rc == OK)
-		rc = add_long(r, "acceptance_criteria", ACCEPTANCE,
-		    LIMIT_WORK_TEXT_BYTES);
-	if (rc == OK)
-		rc = add_long(r, "notes", NOTES, LIMIT_WORK_TEXT_BYTES);
-	if (rc == OK)
-		rc = add_long(r, "assignee", ASSIGNEE, LIMIT_WORK_NAME_BYTES);
+	for (size_t i = 0; rc == OK && i < COUNT(texts); i++)
+		rc = add_long(r, texts[i].key, i == 0 && !described ? TITLE :
+		    texts[i].section, texts[i].max);
 	if (rc == OK)
 		rc = add_priority(r);
 	if (rc == OK)

@@ -115,25 +115,35 @@ deps_check(const struct item *it, struct arena *a, struct err *e)
 	return OK;
 }
 
-/* A member of `extra` that is a string; empty if there is none. */
+void
+record_extra(struct json_doc *doc, const struct item *it)
+{
+	struct buf b = BUF(LIMIT_WORK_ITEM_BYTES);
+	struct err e;
+
+	*doc = (struct json_doc){ 0 };
+	buf_add_char(&b, '{');
+	if (it != NULL)
+		buf_add(&b, it->extra);
+	buf_add_char(&b, '}');
+	json_parse(doc, buf_str(&b), &e);
+	buf_release(&b);
+}
+
+/* One that is a string; empty if there is none. */
 static struct str
 extra_text(const struct item *it, const char *key, struct arena *a)
 {
-	struct buf b = BUF(LIMIT_WORK_ITEM_BYTES);
 	struct json_doc doc;
-	struct str out = STR_NONE;
-	struct err e;
+	struct str s, out = STR_NONE;
 
 	if (it->extra.n == 0)
-		return STR_NONE;
-	buf_add_char(&b, '{');
-	buf_add(&b, it->extra);
-	buf_add_char(&b, '}');
-	if (json_parse(&doc, buf_str(&b), &e) == OK &&
-	    json_is_string(json_get(doc.root, str_of(key))))
-		out = arena_str(a, json_str(json_get(doc.root, str_of(key))));
+		return out;
+	record_extra(&doc, it);
+	s = json_str(json_get(doc.root, str_of(key)));
+	if (s.n > 0)
+		out = arena_str(a, s);
 	json_release(&doc);
-	buf_release(&b);
 	return out;
 }
 

@@ -176,21 +176,6 @@ times_merge(struct item *out, const struct item *ours, const struct item *theirs
 
 /* ---- members we do not know ------------------------------------------------------ */
 
-static void
-extra_parse(struct json_doc *doc, const struct item *it)
-{
-	struct buf b = BUF(LIMIT_WORK_ITEM_BYTES);
-	struct err e;
-
-	*doc = (struct json_doc){ 0 };
-	buf_add_char(&b, '{');
-	if (it != NULL)
-		buf_add(&b, it->extra);
-	buf_add_char(&b, '}');
-	json_parse(doc, buf_str(&b), &e);
-	buf_release(&b);
-}
-
 static struct str
 member_text(const struct json_doc *doc, struct str key, struct arena *a)
 {
@@ -266,9 +251,9 @@ extra_merge(struct item *out, const struct item *base, const struct item *ours,
 	}
 	if (base != NULL && str_eq(base->extra, theirs->extra))
 		return;
-	extra_parse(&docs[0], base);
-	extra_parse(&docs[1], ours);
-	extra_parse(&docs[2], theirs);
+	record_extra(&docs[0], base);
+	record_extra(&docs[1], ours);
+	record_extra(&docs[2], theirs);
 	extra_members(out, ours, theirs, base != NULL, docs, m);
 	for (size_t i = 0; i < COUNT(docs); i++)
 		json_release(&docs[i]);

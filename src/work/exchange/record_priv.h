@@ -12,7 +12,7 @@
  * A deletion (status "tombstone") beats a side that did not change, or changed
  * before it; a change that is later than the deletion beats it.
  *
- * Pure: no database, no clock.
+ * The merge is pure: no database, no clock.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -34,6 +34,19 @@ struct record {
 	size_t comments_n;
 };
 
+/* ---- in the tracker (export.c) ------------------------------------------------ */
+
+/* The number of the id's row, a tombstone's too; 0: none. */
+int record_row(struct work *w, struct str id, int64_t *seq);
+/* The row, whole: with comments, and a tombstone with its time and actor.  In
+ * w->a. */
+int record_load(struct work *w, int64_t seq, struct record *r);
+/* The text in the first row and column, to the statement's end, in w->a; p NULL:
+ * none. */
+int record_text(struct work *w, struct query q, struct str *out);
+
+/* ---- as text (record.c) ------------------------------------------------------- */
+
 /* Strict: item_decode and the comments, an id that can be one, a title unless
  * it is a tombstone, no dependency named twice.  closed_at is made to stand
  * exactly with closed (then: updated_at), as bd does.  Texts are borrowed from
@@ -47,10 +60,14 @@ int record_parse(struct record *r, struct json_doc *doc, struct str line,
  * are one tracker's, by its own clock. */
 void record_encode(struct buf *b, const struct record *r);
 
+/* The members that we do not know, as an object; release it.  it NULL: none. */
+void record_extra(struct json_doc *doc, const struct item *it);
 /* Sorts and drops doubles. */
 void comments_sort(struct comment *list, size_t *n);
 /* closed_at exactly when closed. */
 void record_settle(struct item *it);
+
+/* ---- three become one (record_merge.c) ------------------------------------------ */
 
 /* Both sides changed a field differently. */
 struct clash {

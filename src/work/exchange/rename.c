@@ -163,22 +163,12 @@ id_json(struct work *w, struct str id)
 	return arena_fmt(&w->a, "{\"id\":\"%.*s\"}", FMT(id));
 }
 
-static int
-row_of(struct work *w, struct str id, int64_t *seq)
-{
-	int rc = id_seq(w, id, seq);
-
-	if (rc == ERR_NOTFOUND)
-		*seq = 0;
-	return rc == ERR_NOTFOUND ? OK : rc;
-}
-
 /* The new id must be free, or what a renamed item left.  *seq: of that. */
 static int
 room_check(struct work *w, const struct rename *x, int64_t *seq)
 {
 	struct item it;
-	int rc = row_of(w, x->to, seq);
+	int rc = record_row(w, x->to, seq);
 
 	if (rc != OK || *seq == 0)
 		return rc;
@@ -225,16 +215,11 @@ tombstone_leave(struct work *w, const struct rename *x)
 		.priority = PRIORITY_DEFAULT, .type = TYPE_TASK, .estimated = -1,
 		.created = w->call->now };
 	struct buf b = BUF(8 * KB);
-	int rc;
 
-	buf_lit(&b, "\"deleted_at\":");
-	json_add_str(&b, work_now_text(w));
-	json_add_fmt(&b, ",'deleted_by':%.*s,'renamed_to':%.*s", FMT(w->call->actor),
-	    FMT(x->to));
-	it.extra = arena_str(&w->a, buf_str(&b));
-	buf_release(&b);
-	rc = item_save(w, &it, NULL);
-	return rc;
+	json_add_fmt(&b, "'deleted_at':%.*s,'deleted_by':%.*s,'renamed_to':%.*s",
+	    FMT(work_now_text(w)), FMT(w->call->actor), FMT(x->to));
+	it.extra = work_text_keep(w, &b);
+	return item_save(w, &it, NULL);
 }
 
 static int
@@ -258,32 +243,21 @@ item_rename(struct work *w, const struct renames *r, int64_t seq, bool stamp)
 }
 
 static int
-numbers_read(struct work *w, int64_t **list, size_t *n)
-{
-	struct query q = query_of(&w->db, SQL_ITEMS_ALL, db_i64(w->t.seq));
-
-	return work_seqs_read(w, &q, list, n);
-}
-
-/* The numbers are kept outside w->a, which is one item's. */
-static int
 rows_rename(struct work *w, const struct renames *r, bool stamp)
 {
-	int64_t *list, *all;
+	struct arena a = ARENA(LIMIT_WORK_MEMORY_BYTES);     /* w->a is one item's */
+	int64_t *list;
 	size_t n;
-	int rc = numbers_read(w, &list, &n);
+	int rc = work_seqs_read(w, query_of(&w->db, SQL_ITEMS_ALL, db_i64(w->t.seq)),
+	    &a, &list, &n);
 
-	if (rc != OK || n == 0)
-		return rc;
-	all = mem_alloc(n * sizeof *all);
-	memcpy(all, list, n * sizeof *all);
 	for (size_t i = 0; rc == OK && i < n; i++) {
 		arena_clear(&w->a);
 		rc = work_tick(w, i, n);
 		if (rc == OK)
-			rc = item_rename(w, r, all[i], stamp);
+			rc = item_rename(w, r, list[i], stamp);
 	}
-	free(all);
+	arena_release(&a);
 	return rc;
 }
 
@@ -306,7 +280,7 @@ items_rename(struct work *w, const struct renames *r, bool stamp,
 		if (has == NULL || !has(ctx, r->list[i].from))
 			rc = tombstone_leave(w, &r->list[i]);
 		if (rc == OK)
-			rc = row_of(w, r->list[i].to, &seq);
+			rc = record_row(w, r->list[i].to, &seq);
 		if (rc == OK && seq != 0)
 			rc = loose_take(w, r->list[i].to, seq);
 	}
