@@ -132,7 +132,7 @@ check_signature(const struct parts *p, struct str secret, struct err *e)
 
 	hmac_sha256(secret, p->signed_bytes, ours);
 	ok = base64url_decode(p->signature, &theirs) && theirs.n == sizeof ours &&
-	    bytes_equal(theirs.p, ours, sizeof ours);
+	    hmac_equal(theirs.p, ours, sizeof ours);
 	buf_release(&theirs);
 	return ok ? OK : refuse(e, "invalid signature");
 }

@@ -81,7 +81,7 @@ add_line(struct keys *k, struct str line)
 	if (owner.n > LIMIT_NAME_BYTES || !str_is_utf8(owner))
 		return "the owner's name is too long or not UTF-8";
 	for (size_t i = 0; i < k->n; i++)
-		if (bytes_equal(k->list[i].hash, key.hash, SHA256_SIZE))
+		if (hmac_equal(k->list[i].hash, key.hash, SHA256_SIZE))
 			return "the same key a second time";
 	if (k->n == LIMIT_API_KEYS)
 		return "too many keys";
@@ -136,7 +136,7 @@ keys_find(const struct keys *k, struct str key, struct str *owner)
 
 	sha256(key, hash);
 	for (size_t i = 0; i < k->n; i++)
-		if (bytes_equal(k->list[i].hash, hash, sizeof hash))
+		if (hmac_equal(k->list[i].hash, hash, sizeof hash))
 			found = i;
 	if (found == k->n)
 		return false;

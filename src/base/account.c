@@ -140,7 +140,7 @@ limit_of_groups(void)
 }
 
 uint64_t
-memory_limit(void)
+account_memory_limit(void)
 {
 	long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
 	uint64_t machine = pages > 0 && size > 0 ?
@@ -151,7 +151,7 @@ memory_limit(void)
 }
 
 size_t
-memory_share(uint64_t memory, size_t most)
+account_share(uint64_t memory, size_t most)
 {
 	return memory / 4 < most ? (size_t)(memory / 4) : most;
 }

@@ -48,8 +48,8 @@ size_t account_room(const struct account *a);
 /* Bytes of memory that this process may use: the smallest of the machine's
  * and of its control groups' limits (cgroup v2 memory.max and v1
  * memory.limit_in_bytes, the group itself and those above it). */
-uint64_t memory_limit(void);
+uint64_t account_memory_limit(void);
 /* What one account may have of so much memory. */
-size_t memory_share(uint64_t memory, size_t most);
+size_t account_share(uint64_t memory, size_t most);
 
 #endif

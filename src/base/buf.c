@@ -111,6 +111,29 @@ buf_add_utf8(struct buf *b, uint32_t c)
 }
 
 void
+buf_add_mended(struct buf *b, struct str s)
+{
+	struct str good = { s.p, 0 };
+
+	while (good.n < s.n) {
+		size_t step = str_utf8_step(str_sub(s, good.n, s.n));
+
+		if (step > 0) {
+			good.n += step;
+			continue;
+		}
+		buf_add(b, good);
+		buf_lit(b, "\xef\xbf\xbd");
+		s = str_sub(s, good.n + 1, s.n);
+		/* The rest of a character that began well is one mistake with it. */
+		while (s.n > 0 && ((unsigned char)s.p[0] & 0xc0) == 0x80)
+			s = str_sub(s, 1, s.n);
+		good = (struct str){ s.p, 0 };
+	}
+	buf_add(b, good);
+}
+
+void
 buf_add_u64(struct buf *b, uint64_t v)
 {
 	char digits[20], *p = digits + sizeof digits;

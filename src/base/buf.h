@@ -56,6 +56,8 @@ buf_add_char(struct buf *b, char c)
 }
 
 void buf_add_utf8(struct buf *b, uint32_t c);            /* a code point */
+/* s with U+FFFD for what is not UTF-8. */
+void buf_add_mended(struct buf *b, struct str s);
 void buf_add_u64(struct buf *b, uint64_t v);
 void buf_add_i64(struct buf *b, int64_t v);
 void buf_add_fmt(struct buf *b, const char *format, ...)

@@ -80,6 +80,20 @@ clock_write_iso(char out[CLOCK_ISO_SIZE], msec wall)
 	put_digits(out + 20, ms % 1000, 3);
 }
 
+/* The way back. */
+int64_t
+clock_days(int64_t year, int month, int day)
+{
+	int64_t era;
+	int yoe, doy;
+
+	year -= month <= 2;
+	era = (year >= 0 ? year : year - 399) / 400;
+	yoe = (int)(year - era * 400);
+	doy = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+	return era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719468;
+}
+
 void
 clock_add_iso(struct buf *b, msec wall)
 {

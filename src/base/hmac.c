@@ -71,7 +71,7 @@ hmac_sha256(struct str key, struct str data, uint8_t out[SHA256_SIZE])
 }
 
 bool
-bytes_equal(const void *a, const void *b, size_t n)
+hmac_equal(const void *a, const void *b, size_t n)
 {
 	return CRYPTO_memcmp(a, b, n) == 0;
 }

@@ -13,7 +13,7 @@
 
 void sha256(struct str data, uint8_t out[SHA256_SIZE]);
 void hmac_sha256(struct str key, struct str data, uint8_t out[SHA256_SIZE]);
-bool bytes_equal(const void *a, const void *b, size_t n);    /* constant time */
+bool hmac_equal(const void *a, const void *b, size_t n);    /* constant time */
 
 void base64url_add(struct buf *b, const void *data, size_t n);   /* no padding */
 /* Strict: no padding, no other characters, no stray low bits. */

@@ -39,23 +39,6 @@ rc_name(int rc)
 	return i < 0 ? "UNKNOWN" : codes[i].name;
 }
 
-/* Takes a sequence that was cut off the end of text. */
-static void
-trim_partial_utf8(char *text, size_t n)
-{
-	size_t tail = 0, want;
-	unsigned char lead;
-
-	while (tail < n && tail < 3 && ((unsigned char)text[n - 1 - tail] & 0xc0) == 0x80)
-		tail++;
-	if (tail == n)
-		return;
-	lead = (unsigned char)text[n - 1 - tail];
-	want = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : lead >= 0xc0 ? 1 : 0;
-	if (want > tail)
-		text[n - 1 - tail] = '\0';
-}
-
 int
 err_set(struct err *e, int rc, const char *format, ...)
 {
@@ -71,7 +54,7 @@ err_set(struct err *e, int rc, const char *format, ...)
 	if (n < 0)
 		text[0] = '\0';
 	if (n >= (int)sizeof text)
-		trim_partial_utf8(text, sizeof text - 1);
+		text[str_cut(str_of(text), sizeof text).n] = '\0';
 	e->code = rc;
 	memcpy(e->text, text, sizeof text);
 	return rc;

@@ -311,29 +311,6 @@ scan_surrogates_paired(struct str raw)
 	return true;
 }
 
-void
-utf8_mend(struct buf *b, struct str s)
-{
-	struct str good = { s.p, 0 };
-
-	while (good.n < s.n) {
-		size_t step = str_utf8_step(str_sub(s, good.n, s.n));
-
-		if (step > 0) {
-			good.n += step;
-			continue;
-		}
-		buf_add(b, good);
-		buf_lit(b, "\xef\xbf\xbd");
-		s = str_sub(s, good.n + 1, s.n);
-		/* The rest of a character that began well is one mistake with it. */
-		while (s.n > 0 && ((unsigned char)s.p[0] & 0xc0) == 0x80)
-			s = str_sub(s, 1, s.n);
-		good = (struct str){ s.p, 0 };
-	}
-	buf_add(b, good);
-}
-
 /* The next character of a raw inside; 'x' for those that mean nothing here. */
 static char
 plain_next(const char **p, const char *end)

@@ -69,9 +69,6 @@ struct str scan_find(struct str object, struct str key);
 /* Every surrogate escape has its partner (other readers refuse lone ones). */
 bool scan_surrogates_paired(struct str raw);
 
-/* s with U+FFFD for what is not UTF-8. */
-void utf8_mend(struct buf *b, struct str s);
-
 /* How far a text of JSON has come: enough to know its end, no more. */
 struct json_edge {
 	unsigned depth;

@@ -101,6 +101,21 @@ str_sub(struct str s, size_t from, size_t n)
 	return (struct str){ s.p + from, n < s.n - from ? n : s.n - from };
 }
 
+struct str
+str_cut(struct str s, size_t max)
+{
+	size_t n = s.n < max ? s.n : max, from = n, need;
+	unsigned char lead;
+
+	while (from > 0 && n - from < 3 && ((unsigned char)s.p[from - 1] & 0xc0) == 0x80)
+		from--;
+	if (from == 0)
+		return str_sub(s, 0, n);
+	lead = (unsigned char)s.p[--from];
+	need = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1;
+	return str_sub(s, 0, n - from < need ? from : n);
+}
+
 static bool
 is_blank(char c)
 {

@@ -36,6 +36,8 @@ bool str_contains_nocase(struct str s, struct str needle);      /* ASCII only */
 ptrdiff_t str_index(struct str s, char c);               /* -1 if absent */
 struct str str_sub(struct str s, size_t from, size_t n); /* clamped */
 struct str str_trim(struct str s);                       /* ASCII blanks */
+/* At most max bytes; a character that is not whole at the end goes. */
+struct str str_cut(struct str s, size_t max);
 
 /* Cuts the part before sep off *rest and returns it; false when *rest is
  * spent.  "a,,b" gives "a", "", "b". */

@@ -108,7 +108,7 @@ machine_add_json(struct buf *out)
 	    "'cpu_limit':%.2f,'memory_limit_mb':%lld,'files':%llu}",
 	    FMT(model.n > 0 ? model : str_of(u.machine)), FMT(name),
 	    sysconf(_SC_NPROCESSORS_ONLN), (long long)(number_of(total) / 1024), u.release,
-	    cpu_limit(), (long long)(memory_limit() / MB), (unsigned long long)l.rlim_cur);
+	    cpu_limit(), (long long)(account_memory_limit() / MB), (unsigned long long)l.rlim_cur);
 }
 
 /* Fields 14 and 15 of stat, behind the name that may hold anything. */

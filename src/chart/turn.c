@@ -96,17 +96,6 @@ queue_clear(struct turn *t)
 	}
 }
 
-/* Truncated at a character boundary. */
-static struct str
-start_of(struct str s)
-{
-	size_t n = WHY_TEXT;
-
-	while (n < s.n && n > 0 && (s.p[n] & 0xc0) == 0x80)
-		n--;
-	return str_sub(s, 0, n);
-}
-
 /* The limit, the state, the guard and the last error. */
 static void
 add_why(const struct session *s, struct buf *b)
@@ -128,12 +117,12 @@ add_why(const struct session *s, struct buf *b)
 		buf_add_fmt(b, "; state '%.*s'", FMT(c->states.at[state].id));
 	if (tr != NULL && tr->cond != 0)
 		buf_add_fmt(b, ", guard '%.*s'",
-		    FMT(start_of(c->codes.at[tr->cond].text)));
+		    FMT(str_cut(c->codes.at[tr->cond].text, WHY_TEXT)));
 	if (tr != NULL && tr->line > 0)
 		buf_add_fmt(b, " (transition of line %u)", tr->line);
 	if (t->last_error.kind == VAL_STRING)
 		buf_add_fmt(b, "; last error: %.*s",
-		    FMT(start_of(val_str(t->last_error))));
+		    FMT(str_cut(val_str(t->last_error), WHY_TEXT)));
 }
 
 static void

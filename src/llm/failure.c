@@ -105,15 +105,6 @@ failure_set(struct failure *f, enum llm_fault kind, bool transient,
 	err_set(&f->e, failure_rc(kind), "%s", text);
 }
 
-struct str
-words_cut(struct str s, size_t max)
-{
-	s = str_sub(s, 0, max);
-	while (s.n > 0 && !str_is_utf8(s))
-		s.n--;
-	return s;
-}
-
 static void
 of_status(struct failure *f, int status)
 {
@@ -209,7 +200,7 @@ raw_add(struct buf *b, jnode raw, unsigned depth)
 	if (json_parse(&d, json_str(raw), NULL) != OK || !words_add(b, d.root, depth + 1)) {
 		buf_cut(b, from);
 		buf_lit(b, ": ");
-		buf_add(b, words_cut(json_str(raw), BODY_WORDS));
+		buf_add(b, str_cut(json_str(raw), BODY_WORDS));
 	}
 	json_release(&d);
 }
@@ -248,7 +239,7 @@ words_add(struct buf *b, jnode n, unsigned depth)
 	if (depth > WORDS_DEPTH)
 		return false;
 	if (json_is_string(n)) {
-		buf_add(b, words_cut(str_trim(json_str(n)), WORDS_BYTES));
+		buf_add(b, str_cut(str_trim(json_str(n)), WORDS_BYTES));
 		return b->n > from;
 	}
 	if (json_is_object(n))
@@ -292,7 +283,7 @@ words_of_text(struct str body)
 	if (rest.n == 0 || rest.p[0] == '<' || !str_is_utf8(body))
 		return STR_NONE;
 	str_next(&rest, '\n', &line);
-	return words_cut(str_trim(line), BODY_WORDS);
+	return str_cut(str_trim(line), BODY_WORDS);
 }
 
 void
@@ -301,7 +292,7 @@ failure_of_status(struct failure *f, int status, struct str body)
 	struct buf text = BUF(LIMIT_LLM_BODY_BYTES), words = BUF(WORDS_ROWS * KB * 4);
 	struct json_doc d = { 0 };
 
-	utf8_mend(&text, body);
+	buf_add_mended(&text, body);
 	*f = (struct failure){ .retry_after = -1 };
 	of_status(f, status);
 	if (json_parse(&d, buf_str(&text), NULL) == OK)
@@ -385,20 +376,7 @@ failure_redact(struct failure *f, struct str secret)
 
 /* ---- when to try again ---------------------------------------------------- */
 
-/* Days since 1970-01-01 of a Gregorian date. */
-static int64_t
-days_of(int64_t y, int64_t m, int64_t d)
-{
-	int64_t era, doe;
-
-	y -= m <= 2;
-	era = y / 400;
-	doe = (y - era * 400) * 365 + (y - era * 400) / 4 - (y - era * 400) / 100 +
-	    (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + d - 1;
-	return era * 146097 + doe - 719468;
-}
-
-static int64_t
+static int
 two(const char *p)
 {
 	return (p[0] - '0') * 10 + p[1] - '0';
@@ -411,7 +389,7 @@ http_date(struct str s)
 	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 	static const char shape[] = "aaa, 00 aaa 0000 00:00:00 GMT";
 	const char *month = months;
-	int64_t days;
+	msec s_of_day;
 
 	if (s.n != sizeof shape - 1)
 		return -1;
@@ -425,50 +403,42 @@ http_date(struct str s)
 		month += 3;
 	if (*month == '\0')
 		return -1;
-	days = days_of(two(s.p + 12) * 100 + two(s.p + 14),
-	    (month - months) / 3 + 1, two(s.p + 5));
-	return (days * 86400 + two(s.p + 17) * 3600 + two(s.p + 20) * 60 +
-	    two(s.p + 23)) * 1000;
+	s_of_day = two(s.p + 17) * 3600 + two(s.p + 20) * 60 + two(s.p + 23);
+	return (clock_days(two(s.p + 12) * 100 + two(s.p + 14),
+	    (int)(month - months) / 3 + 1, two(s.p + 5)) * 86400 + s_of_day) * 1000;
+}
+
+static msec
+capped(double ms)
+{
+	return !(ms >= 0) ? -1 : ms > LIMIT_LLM_RETRY_AFTER_MS ?
+	    LIMIT_LLM_RETRY_AFTER_MS : (msec)ms;
 }
 
 msec
-retry_after_ms(struct str value, msec wall)
+failure_retry_after(struct str value, msec wall)
 {
 	struct str s = str_trim(value);
+	msec date = http_date(s);
 	double seconds;
-	msec ms;
 
-	if (s.n == 0)
-		return -1;
-	if (s.p[0] >= '0' && s.p[0] <= '9') {
-		if (!str_to_double(s, &seconds))
-			return -1;
-		ms = seconds * 1000 > LIMIT_LLM_RETRY_AFTER_MS ?
-		    LIMIT_LLM_RETRY_AFTER_MS : (msec)(seconds * 1000);
-	} else {
-		msec date = http_date(s);
-
-		if (date < 0)
-			return -1;
-		ms = date > wall ? date - wall : 0;
-	}
-	return ms > LIMIT_LLM_RETRY_AFTER_MS ? LIMIT_LLM_RETRY_AFTER_MS : ms;
+	if (date >= 0)
+		return capped(date > wall ? (double)(date - wall) : 0);
+	return str_to_double(s, &seconds) ? capped(seconds * 1000) : -1;
 }
 
 msec
-retry_after_exact_ms(struct str value)
+failure_retry_after_exact(struct str value)
 {
 	double ms;
 
-	if (!str_to_double(str_trim(value), &ms) || !(ms >= 0))
-		return -1;
-	return ms > LIMIT_LLM_RETRY_AFTER_MS ? LIMIT_LLM_RETRY_AFTER_MS : (msec)ms;
+	return str_to_double(str_trim(value), &ms) ? capped(ms) : -1;
 }
 
 /* Doubling, and a quarter of it more or less so that many do not come back
  * together. */
 msec
-retry_backoff_ms(unsigned attempt, uint32_t random)
+failure_backoff(unsigned attempt, uint32_t random)
 {
 	msec base = BACKOFF_FIRST_MS;
 

@@ -410,7 +410,7 @@ try_again(struct llm_call *c, const struct failure *f)
 
 	id_random(&random, sizeof random);
 	if (pause < 0)
-		pause = retry_backoff_ms(c->attempt, random);
+		pause = failure_backoff(c->attempt, random);
 	c->attempt++;
 	c->state = LLM_SLEEPING;
 	result_release(&c->result);

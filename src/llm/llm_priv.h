@@ -53,17 +53,15 @@ void failure_of_object(struct failure *f, struct str error);
 void failure_of_transport(struct failure *f, int rc, const struct err *e);
 /* Replaces every occurrence of secret in the words. */
 void failure_redact(struct failure *f, struct str secret);
-/* At most max bytes, whole characters only. */
-struct str words_cut(struct str s, size_t max);
 
 /* Milliseconds of a Retry-After value (seconds or an HTTP date), capped;
  * -1 when it says nothing. */
-msec retry_after_ms(struct str value, msec wall);
+msec failure_retry_after(struct str value, msec wall);
 /* The same of a retry-after-ms value. */
-msec retry_after_exact_ms(struct str value);
+msec failure_retry_after_exact(struct str value);
 /* Pause before the next attempt; attempt 0 follows the first failure and
  * random is any number. */
-msec retry_backoff_ms(unsigned attempt, uint32_t random);
+msec failure_backoff(unsigned attempt, uint32_t random);
 
 /* ---- result.c: the answer as it grows ------------------------------------- */
 
@@ -160,12 +158,12 @@ void openai_body_part(struct openai_body *b, unsigned quirk, size_t from,
 /* Takes the parts of these quirks out; what was taken. */
 unsigned openai_body_without(struct openai_body *b, unsigned quirks);
 /* The quirks that an error speaks of. */
-unsigned quirks_said(int status, struct str body);
+unsigned openai_quirks_said(int status, struct str body);
 /* Remembered for the process, by base URL and model. */
-unsigned quirks_known(struct str base_url, struct str model);
-void quirks_learn(struct str base_url, struct str model, unsigned quirks);
+unsigned openai_quirks_known(struct str base_url, struct str model);
+void openai_quirks_learn(struct str base_url, struct str model, unsigned quirks);
 /* max_completion_tokens, by the model's name? */
-bool model_counts_completion(struct str model);
+bool openai_counts_completion(struct str model);
 
 /* ---- openai_request.c, openai_content.c, openai_stream.c ------------------ */
 

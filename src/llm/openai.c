@@ -72,7 +72,7 @@ openai_prepare(struct llm_call *c, const struct llm_request *rq,
 	sent.stream = c->stream;
 	rc = openai_request_build(&o->body, &sent, model, e);
 	if (rc == OK)
-		openai_body_without(&o->body, quirks_known(base, model));
+		openai_body_without(&o->body, openai_quirks_known(base, model));
 	return rc;
 }
 
@@ -259,12 +259,12 @@ take_refusal(struct llm_call *c, const struct client_answer *a, struct failure *
 	struct openai_call *o = &c->u.openai;
 	msec wall = shard_wall(c->llm->shard);
 
-	struct str to = words_cut(a->location, 200);
+	struct str to = str_cut(a->location, 200);
 
 	failure_of_status(f, o->status, buf_str(&o->text));
-	f->retry_after = retry_after_exact_ms(a->retry_after_ms);
+	f->retry_after = failure_retry_after_exact(a->retry_after_ms);
 	if (f->retry_after < 0)
-		f->retry_after = retry_after_ms(a->retry_after, wall);
+		f->retry_after = failure_retry_after(a->retry_after, wall);
 	if (o->status / 100 == 3 && a->location.n > 0)
 		failure_set(f, FAULT_BACKEND, false, "%d the model's server redirects to "
 		    "%.*s, which is not followed: it is another origin, or the request "
@@ -343,7 +343,7 @@ static bool
 leave_out(struct llm_call *c)
 {
 	struct openai_call *o = &c->u.openai;
-	unsigned said = quirks_said(o->status, buf_str(&o->text));
+	unsigned said = openai_quirks_said(o->status, buf_str(&o->text));
 
 	for (unsigned quirk = 1; quirk <= said; quirk <<= 1) {
 		if ((said & quirk) == 0 || openai_body_without(&o->body, quirk) == 0)
@@ -379,7 +379,7 @@ request_end(struct llm_call *c, int rc, const struct client_answer *a,
 		return;
 	}
 	if (o->quirks != 0)
-		quirks_learn(buf_str(&o->base), buf_str(&o->model), o->quirks);
+		openai_quirks_learn(buf_str(&o->base), buf_str(&o->model), o->quirks);
 	llm_call_answered(c);
 }
 

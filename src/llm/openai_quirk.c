@@ -113,7 +113,7 @@ names_one_tool(const char *text)
 }
 
 unsigned
-quirks_said(int status, struct str body)
+openai_quirks_said(int status, struct str body)
 {
 	static const int statuses[] = { 400, 404, 405, 422, 500, 501 };
 	char text[SAID_BYTES + 1];
@@ -136,7 +136,7 @@ quirks_said(int status, struct str body)
 }
 
 bool
-model_counts_completion(struct str model)
+openai_counts_completion(struct str model)
 {
 	static const struct str families[] = { S("o1"), S("o3"), S("o4"), S("gpt-5") };
 
@@ -178,7 +178,7 @@ row_find(struct str base_url, struct str model)
 }
 
 unsigned
-quirks_known(struct str base_url, struct str model)
+openai_quirks_known(struct str base_url, struct str model)
 {
 	const struct row *row;
 	unsigned quirks;
@@ -209,7 +209,7 @@ tell(struct str base_url, struct str model, unsigned quirks)
 }
 
 void
-quirks_learn(struct str base_url, struct str model, unsigned quirks)
+openai_quirks_learn(struct str base_url, struct str model, unsigned quirks)
 {
 	struct row *row;
 	unsigned fresh;

@@ -463,7 +463,7 @@ add_numbers(struct openai_body *body, const struct llm_request *rq, struct str m
 {
 	static const char *const names[] = { ",\"max_tokens\":",
 	    ",\"max_completion_tokens\":" };
-	bool other = model_counts_completion(model);
+	bool other = openai_counts_completion(model);
 	size_t from = body->text.n;
 
 	if (!isnan(rq->temperature)) {

@@ -409,38 +409,20 @@ chunk_tell(struct openai_stream *s, const struct chunk *c, struct failure *f)
 
 /* ---- events --------------------------------------------------------------- */
 
-static bool
-is_ascii(struct str s)
-{
-	size_t i = 0;
-
-	for (; s.n - i >= 8; i += 8) {
-		uint64_t w;
-
-		memcpy(&w, s.p + i, sizeof w);
-		if ((w & UINT64_C(0x8080808080808080)) != 0)
-			return false;
-	}
-	for (; i < s.n; i++)
-		if ((unsigned char)s.p[i] >= 0x80)
-			return false;
-	return true;
-}
-
 static struct str
 mended(struct openai_stream *s, struct str text)
 {
-	if (is_ascii(text) || str_is_utf8(text))
+	if (str_is_utf8(text))
 		return text;
 	buf_clear(&s->mended);
-	utf8_mend(&s->mended, text);
+	buf_add_mended(&s->mended, text);
 	return buf_str(&s->mended);
 }
 
 static int
 malformed(struct failure *f, struct str data)
 {
-	struct str head = words_cut(data, 80);
+	struct str head = str_cut(data, 80);
 
 	failure_set(f, FAULT_BACKEND, false,
 	    "the model's stream has a malformed chunk: %.*s", FMT(head));
@@ -622,7 +604,7 @@ int
 openai_stream_whole(struct openai_stream *s, struct str body, struct failure *f)
 {
 	struct str text = mended(s, str_trim(body));
-	struct str head = words_cut(text, 80);
+	struct str head = str_cut(text, 80);
 	struct chunk c;
 	struct err e;
 	int rc;

@@ -61,7 +61,7 @@ read_call(struct reading *r, struct fields *f, struct script_call *out)
 	if (name.n == 0)
 		fields_fail(f, "name", ERR_INVALID, "missing");
 	fields_object(f, "args", &args);
-	if (f->rc == OK && fill_check(args.node, r->tool, &r->filled, &why) != OK)
+	if (f->rc == OK && script_fill_check(args.node, r->tool, &r->filled, &why) != OK)
 		fields_fail(&args, NULL, why.code, "%s", why.text);
 	if (args.node != NULL)
 		json_add_node(&text, args.node);
@@ -212,7 +212,7 @@ script_answer(const struct llm_script *s, struct str role, struct str last,
 		    (r->last.n == 0 || str_contains(last, r->last))) {
 			*out = r->turn;
 			if (r->filled)
-				fill_turn(out, last, a);
+				script_fill(out, last, a);
 			return;
 		}
 	}

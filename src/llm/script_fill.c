@@ -60,7 +60,7 @@ check_text(struct str text, bool allowed, bool *any, struct err *e)
 }
 
 int
-fill_check(jnode n, bool allowed, bool *any, struct err *e)
+script_fill_check(jnode n, bool allowed, bool *any, struct err *e)
 {
 	struct json_iter it = json_each(n);
 	int rc = OK;
@@ -68,7 +68,7 @@ fill_check(jnode n, bool allowed, bool *any, struct err *e)
 	if (json_is_string(n))
 		return check_text(json_str(n), allowed, any, e);
 	while (rc == OK && json_next(&it))
-		rc = fill_check(it.value, allowed, any, e);
+		rc = script_fill_check(it.value, allowed, any, e);
 	return rc;
 }
 
@@ -167,7 +167,7 @@ fill_call(struct script_call *c, jnode result, struct arena *a, struct err *e)
 }
 
 void
-fill_turn(struct script_turn *t, struct str last, struct arena *a)
+script_fill(struct script_turn *t, struct str last, struct arena *a)
 {
 	struct script_call *calls = arena_zero(a, (t->calls_n + 1) * sizeof *calls);
 	struct json_doc result = { 0 };

@@ -10,9 +10,9 @@
 
 /* Are the places in these arguments well formed?  allowed: may there be any.
  * Sets *any when there is one.  ERR_INVALID. */
-int fill_check(jnode n, bool allowed, bool *any, struct err *e);
+int script_fill_check(jnode n, bool allowed, bool *any, struct err *e);
 /* Puts values of the tool result `last` into the calls' arguments; a turn that
  * cannot be filled becomes an error of status 400 that says why. */
-void fill_turn(struct script_turn *t, struct str last, struct arena *a);
+void script_fill(struct script_turn *t, struct str last, struct arena *a);
 
 #endif

@@ -503,9 +503,9 @@ size_accounts(const struct config *c)
 	uint64_t memory = (uint64_t)config_int(c, SETTING_TEST_MEMORY_BYTES);
 
 	if (memory == 0)
-		memory = memory_limit();
-	account_set_capacity(&account_bodies, memory_share(memory, LIMIT_HTTP_BODIES_BYTES));
-	account_set_capacity(&account_output, memory_share(memory, LIMIT_HTTP_OUTPUT_BYTES));
+		memory = account_memory_limit();
+	account_set_capacity(&account_bodies, account_share(memory, LIMIT_HTTP_BODIES_BYTES));
+	account_set_capacity(&account_output, account_share(memory, LIMIT_HTTP_OUTPUT_BYTES));
 }
 
 static int

@@ -52,7 +52,7 @@ values_clear(struct client_call *call)
 }
 
 struct client_answer
-call_answer(const struct client_call *call)
+client_call_answer(const struct client_call *call)
 {
 	return (struct client_answer){
 		.status = call->head_done ? call->status : 0,
@@ -114,8 +114,8 @@ head_end(struct client_call *call)
 		    call->addresses_serial);
 	if (call->fd >= 0)
 		sockets_proven(&call->client->sockets, call->fd);
-	call_opened(call);
-	a = call_answer(call);
+	client_call_opened(call);
+	a = client_call_answer(call);
 	if (call->state == CALL_RUNNING && call->hooks.head != NULL)
 		call->hooks.head(call->hooks.ctx, &a);
 }
@@ -165,7 +165,7 @@ on_open(void *ctx, curlsocktype purpose, struct curl_sockaddr *a)
 	int fd;
 
 	(void)purpose;
-	if (!call_open(call))
+	if (!client_call_open(call))
 		return CURL_SOCKET_BAD;
 	fd = socket(a->family, a->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
 	    a->protocol);
@@ -196,7 +196,7 @@ ca_file(void)
 }
 
 struct client_call *
-call_new(struct client *c)
+client_call_new(struct client *c)
 {
 	CURL *easy = curl_easy_init();
 	struct client_call *call;
@@ -230,7 +230,7 @@ call_new(struct client *c)
 }
 
 void
-call_free(struct client_call *call)
+client_call_free(struct client_call *call)
 {
 	curl_easy_cleanup(call->easy);
 	values_clear(call);
@@ -241,7 +241,7 @@ call_free(struct client_call *call)
 }
 
 void
-call_reset(struct client_call *call)
+client_call_reset(struct client_call *call)
 {
 	if (call->text_cap > KEEP_TEXT) {
 		free(call->text);
@@ -304,7 +304,7 @@ lines_set(struct client_call *call, char *text, size_t n)
 }
 
 void
-call_set(struct client_call *call, const struct client_request *req)
+client_call_set(struct client_call *call, const struct client_request *req)
 {
 	size_t need = req->url.n + req->method.n + req->headers.n + req->body.n + 4;
 	char *at, *headers;
@@ -356,7 +356,7 @@ arm_method(struct client_call *call)
 }
 
 void
-call_arm(struct client_call *call)
+client_call_arm(struct client_call *call)
 {
 	CURL *easy = call->easy;
 
@@ -372,7 +372,7 @@ call_arm(struct client_call *call)
 }
 
 void
-call_addresses(struct client_call *call, const struct resolved *a)
+client_call_addresses(struct client_call *call, const struct resolved *a)
 {
 	assert(a->rc == OK && call->addresses.data == NULL);
 	if (a->known)
@@ -382,7 +382,7 @@ call_addresses(struct client_call *call, const struct resolved *a)
 }
 
 int
-call_result(const struct client_call *call, CURLcode code, struct err *e)
+client_call_result(const struct client_call *call, CURLcode code, struct err *e)
 {
 	static const struct { CURLcode code; int rc; } known[] = {
 		{ CURLE_OPERATION_TIMEDOUT, ERR_TIMEOUT },

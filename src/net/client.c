@@ -31,7 +31,7 @@ turn_want(struct client *c)
 }
 
 void
-queue_add(struct client_call *call)
+client_queue(struct client_call *call)
 {
 	struct client *c = call->client;
 
@@ -64,7 +64,7 @@ call_detach(struct client_call *call)
 	if (call->added)
 		curl_multi_remove_handle(c->multi, call->easy);
 	call->added = false;
-	call_opened(call);
+	client_call_opened(call);
 	if (call->prev != NULL)
 		call->prev->next = call->next;
 	else
@@ -79,9 +79,9 @@ call_recycle(struct client_call *call)
 {
 	struct client *c = call->client;
 
-	call_reset(call);
+	client_call_reset(call);
 	if (c->spares_n == SPARES_MAX) {
-		call_free(call);
+		client_call_free(call);
 		return;
 	}
 	call->next = c->spares;
@@ -92,7 +92,7 @@ call_recycle(struct client_call *call)
 static void
 call_finish(struct client_call *call, int rc, const struct err *e)
 {
-	struct client_answer a = call_answer(call);
+	struct client_answer a = client_call_answer(call);
 
 	call_detach(call);
 	client_wake(call->client);
@@ -128,9 +128,9 @@ messages_read(struct client *c)
 		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&call);
 		if (call->state == CALL_DROPPED)
 			continue;            /* the queue takes care of it */
-		rc = call_result(call, code, &e);
+		rc = client_call_result(call, code, &e);
 		if (code == CURLE_COULDNT_CONNECT && call->starved)
-			call_wait(call);
+			client_call_wait(call);
 		else
 			call_finish(call, rc, &e);
 	}
@@ -202,7 +202,7 @@ call_run(struct client_call *call)
 {
 	CURLMcode code;
 
-	call_arm(call);
+	client_call_arm(call);
 	call->state = CALL_RUNNING;
 	code = curl_multi_add_handle(call->client->multi, call->easy);
 	call->added = code == CURLM_OK;
@@ -272,13 +272,13 @@ static void
 name_known(struct client_call *call, const struct resolved *a)
 {
 	if (a->rc == OK) {
-		call_addresses(call, a);
+		client_call_addresses(call, a);
 	} else {
 		call->why = a->why;
 		call->fault = a->rc == ERR_LIMIT ? ERR_CLOSED : a->rc;
 	}
 	call->state = CALL_QUEUED;
-	queue_add(call);
+	client_queue(call);
 }
 
 static void
@@ -304,7 +304,7 @@ call_route(struct client_call *call)
 	}
 	if (call->fault != OK || r.literal) {
 		call->state = CALL_QUEUED;
-		queue_add(call);
+		client_queue(call);
 		return;
 	}
 	call->name = r.host;
@@ -326,12 +326,12 @@ client_start(struct client *c, const struct client_request *req,
 		c->spares = call->next;
 		c->spares_n--;
 	} else {
-		call = call_new(c);
+		call = client_call_new(c);
 		call->silence.fire = silence_fired;
 		call->waiter.done = name_resolved;
 	}
 	call->hooks = *hooks;
-	call_set(call, req);
+	client_call_set(call, req);
 	live_add(call);
 	call->heard = shard_now(c->shard);
 	shard_timer_set(c->shard, &call->silence, call->silence_ms);
@@ -355,7 +355,7 @@ client_cancel(struct client_call *call)
 	}
 	call->state = CALL_DROPPED;
 	if (!queued)
-		queue_add(call);
+		client_queue(call);
 }
 
 int
@@ -400,13 +400,13 @@ client_free(struct client *c)
 
 		resolver_forget(&call->waiter);
 		call_detach(call);
-		call_free(call);
+		client_call_free(call);
 	}
 	while (c->spares != NULL) {
 		struct client_call *call = c->spares;
 
 		c->spares = call->next;
-		call_free(call);
+		client_call_free(call);
 	}
 	client_files_release(c);
 	curl_multi_cleanup(c->multi);

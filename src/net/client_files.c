@@ -67,7 +67,7 @@ client_lend(struct client *c)
 }
 
 bool
-call_open(struct client_call *call)
+client_call_open(struct client_call *call)
 {
 	if (!account_take(&account_files, 1)) {
 		call->starved = true;
@@ -78,7 +78,7 @@ call_open(struct client_call *call)
 }
 
 void
-call_opened(struct client_call *call)
+client_call_opened(struct client_call *call)
 {
 	if (call->opened > 0)
 		account_give(&account_files, call->opened);
@@ -87,13 +87,13 @@ call_opened(struct client_call *call)
 
 /* One that waited before goes first again. */
 void
-call_wait(struct client_call *call)
+client_call_wait(struct client_call *call)
 {
 	struct client *c = call->client;
 
 	curl_multi_remove_handle(c->multi, call->easy);
 	call->added = false;
-	call_opened(call);
+	client_call_opened(call);
 	call->starved = false;
 	call->state = CALL_WAITING;
 	if (c->waiting == NULL) {
@@ -131,7 +131,7 @@ retry_fired(struct wheel_timer *t)
 			room -= call->fault == OK;
 			call->state = CALL_QUEUED;
 		}
-		queue_add(call);
+		client_queue(call);
 	}
 	c->waiting_end = at;
 	if (c->waiting != NULL)

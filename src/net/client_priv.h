@@ -104,25 +104,25 @@ struct client {
 
 /* client.c: lets libcurl act on a descriptor or on its timer. */
 void client_act(struct client *c, int fd, int events);
-void queue_add(struct client_call *call);    /* QUEUED or DROPPED */
+void client_queue(struct client_call *call);    /* QUEUED or DROPPED */
 
 /* client_files.c: descriptors. */
 void client_lend(struct client *c);          /* tells how many are idle */
 void client_files_init(struct client *c);
 void client_files_release(struct client *c); /* before libcurl's handle goes */
-bool call_open(struct client_call *call);    /* may it open one more socket? */
-void call_opened(struct client_call *call);  /* its answer begins, or it ends */
-void call_wait(struct client_call *call);    /* starved, and out of libcurl */
+bool client_call_open(struct client_call *call);    /* may it open one more socket? */
+void client_call_opened(struct client_call *call);  /* its answer begins, or it ends */
+void client_call_wait(struct client_call *call);    /* starved, and out of libcurl */
 void client_wake(struct client *c);          /* a connection may be free */
 
 /* call.c: one libcurl easy handle. */
-struct client_call *call_new(struct client *c);
-void call_free(struct client_call *call);
-void call_set(struct client_call *call, const struct client_request *req);
-void call_addresses(struct client_call *call, const struct resolved *a);
-void call_arm(struct client_call *call);     /* sets the easy handle's options */
-void call_reset(struct client_call *call);   /* before it becomes a spare */
-int  call_result(const struct client_call *call, CURLcode code, struct err *e);
-struct client_answer call_answer(const struct client_call *call);
+struct client_call *client_call_new(struct client *c);
+void client_call_free(struct client_call *call);
+void client_call_set(struct client_call *call, const struct client_request *req);
+void client_call_addresses(struct client_call *call, const struct resolved *a);
+void client_call_arm(struct client_call *call);     /* sets the easy handle's options */
+void client_call_reset(struct client_call *call);   /* before it becomes a spare */
+int  client_call_result(const struct client_call *call, CURLcode code, struct err *e);
+struct client_answer client_call_answer(const struct client_call *call);
 
 #endif

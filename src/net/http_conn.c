@@ -64,13 +64,13 @@ static const char no_room[] = "too many bodies are being read; try again";
 #define NO_LIMIT SIZE_MAX
 
 static const struct conn_state
-idle = { "idle", true, LIMIT(idle), feed_bytes, conn_drop, conn_drop },
-head = { "head", true, LIMIT(header), feed_bytes, conn_lost, request_timeout },
-body = { "body", true, LIMIT(body), feed_bytes, conn_lost, request_timeout },
-skipping = { "skipping", true, LIMIT(body), feed_bytes, conn_drop, conn_drop },
+idle = { "idle", true, LIMIT(idle), feed_bytes, http_conn_drop, http_conn_drop },
+head = { "head", true, LIMIT(header), feed_bytes, http_conn_lost, request_timeout },
+body = { "body", true, LIMIT(body), feed_bytes, http_conn_lost, request_timeout },
+skipping = { "skipping", true, LIMIT(body), feed_bytes, http_conn_drop, http_conn_drop },
 serving = { "serving", false, NO_LIMIT, keep_bytes, serving_eof, write_timeout },
 flush = { "flush", false, LIMIT(idle), keep_bytes, note_eof, write_timeout },
-linger = { "linger", false, LIMIT(linger), drop_bytes, conn_drop, conn_drop },
+linger = { "linger", false, LIMIT(linger), drop_bytes, http_conn_drop, http_conn_drop },
 closed = { "closed", false, NO_LIMIT, drop_bytes, note_eof, note_eof };
 
 static uv_stream_t *
@@ -117,11 +117,11 @@ become(struct http_conn *c, const struct conn_state *state)
 {
 	assert(c->state != &closed);
 	if (c->state == &idle)
-		listener_busy(c->l, c);
+		http_listener_busy(c->l, c);
 	c->state = state;
 	limit_state(c);
 	if (state == &idle)
-		listener_idle(c->l, c);
+		http_listener_idle(c->l, c);
 }
 
 static void
@@ -148,7 +148,7 @@ conn_close(struct http_conn *c, bool reset)
 	if (c->state == &closed)
 		return;
 	if (c->state == &idle)
-		listener_busy(c->l, c);
+		http_listener_busy(c->l, c);
 	c->state = &closed;
 	c->deadline = NEVER;
 	shard_timer_cancel(c->l->shard, &c->timer);
@@ -156,8 +156,8 @@ conn_close(struct http_conn *c, bool reset)
 	if (!reset || uv_tcp_close_reset(&c->tcp, on_closed) != 0)
 		uv_close((uv_handle_t *)&c->tcp, on_closed);
 	/* libuv writes no more, only calls back. */
-	out_release(&c->out);
-	room_give_kept(c);
+	http_out_release(&c->out);
+	http_room_give_kept(c);
 }
 
 static void
@@ -173,24 +173,24 @@ on_closed(uv_handle_t *h)
 	struct http_conn *c = h->data;
 
 	c->closed = true;
-	listener_conn_closed(c->l, c);
+	http_listener_conn_closed(c->l, c);
 	if (c->turn.next == NULL)
 		conn_free(c);                /* else conn_turn does */
 }
 
 void
-conn_drop(struct http_conn *c)
+http_conn_drop(struct http_conn *c)
 {
 	struct request *q = c->req;
 
 	c->req = NULL;
 	conn_close(c, false);
 	if (q != NULL)
-		request_end(q);
+		http_request_end(q);
 }
 
 void
-conn_lost(struct http_conn *c)
+http_conn_lost(struct http_conn *c)
 {
 	struct request *q = c->req;
 	bool owned = c->state == &serving;
@@ -203,7 +203,7 @@ conn_lost(struct http_conn *c)
 		return;
 	q->r.conn = NULL;
 	if (!owned || q->answered) {
-		request_end(q);
+		http_request_end(q);
 	} else if (q->r.gone != NULL && !q->gone_told) {
 		q->gone_told = true;
 		q->r.gone(&q->r);
@@ -211,31 +211,31 @@ conn_lost(struct http_conn *c)
 }
 
 void
-conn_cut(struct http_conn *c, const char *why)
+http_conn_cut(struct http_conn *c, const char *why)
 {
 	log_info("net", "slow_reader_cut", "peer=%s queued=%zu reason=%s", c->peer,
 	    c->out.bytes, why);
-	conn_lost(c);
+	http_conn_lost(c);
 }
 
 void
-conn_fail(struct http_conn *c)
+http_conn_fail(struct http_conn *c)
 {
 	c->failed = true;
-	conn_schedule(c);
+	http_conn_schedule(c);
 }
 
 void
-conn_drain(struct http_conn *c)
+http_conn_drain(struct http_conn *c)
 {
 	if (c->state == &idle && c->kept.n == 0)
-		conn_drop(c);
+		http_conn_drop(c);
 	else if (c->state == &head || c->state == &body || c->state == &skipping)
 		shorten(c, c->l->hs->limits.linger / 2);
 }
 
 bool
-conn_yield(struct http_conn *c, msec since)
+http_conn_yield(struct http_conn *c, msec since)
 {
 	nsec began = c->deadline - c->l->hs->limits.idle * NS_PER_MS;
 	uv_os_fd_t fd;
@@ -246,7 +246,7 @@ conn_yield(struct http_conn *c, msec since)
 	    uv_fileno((uv_handle_t *)&c->tcp, &fd) != 0 ||
 	    recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
 		return false;
-	conn_drop(c);
+	http_conn_drop(c);
 	return true;
 }
 
@@ -259,11 +259,11 @@ conn_linger(struct http_conn *c)
 
 	if (c->eof || uv_fileno((uv_handle_t *)&c->tcp, &fd) != 0 ||
 	    shutdown(fd, SHUT_WR) != 0) {
-		conn_drop(c);
+		http_conn_drop(c);
 		return;
 	}
 	become(c, &linger);
-	room_give_kept(c);
+	http_room_give_kept(c);
 	resume_reading(c);
 }
 
@@ -282,10 +282,10 @@ on_written(uv_write_t *w, int status)
 	if (c->state == &closed)
 		return;
 	if (status < 0) {
-		conn_lost(c);
+		http_conn_lost(c);
 		return;
 	}
-	out_sent(&c->out, n);
+	http_out_sent(&c->out, n);
 	c->taken += n;
 	conn_flush(c);
 	if (c->writing == 0)
@@ -297,7 +297,7 @@ static void
 write_error(struct http_conn *c, int rc)
 {
 	log_debug("net", "write_failed", "peer=%s error=%s", c->peer, uv_err_name(rc));
-	conn_fail(c);
+	http_conn_fail(c);
 }
 
 /* Gives the kernel what waits; what it does not take is written later. */
@@ -310,19 +310,19 @@ conn_flush(struct http_conn *c)
 	int rc;
 
 	while (c->out.bytes > 0 && c->writing == 0 && !c->failed) {
-		n = out_iov(&c->out, iov, PIECES_MAX, &bytes);
+		n = http_out_iov(&c->out, iov, PIECES_MAX, &bytes);
 		rc = uv_try_write(stream_of(c), iov, n);
 		if (rc < 0 && rc != UV_EAGAIN) {
 			write_error(c, rc);
 			return;
 		}
 		if (rc > 0) {
-			out_sent(&c->out, (size_t)rc);
+			http_out_sent(&c->out, (size_t)rc);
 			c->taken += (size_t)rc;
 		}
 		if (rc > 0 && (size_t)rc == bytes)
 			continue;
-		n = out_iov(&c->out, iov, WAITING_MAX, &c->writing);
+		n = http_out_iov(&c->out, iov, WAITING_MAX, &c->writing);
 		rc = uv_write(&c->write, stream_of(c), iov, n, on_written);
 		if (rc < 0) {
 			c->writing = 0;
@@ -333,18 +333,18 @@ conn_flush(struct http_conn *c)
 		set_deadline(c, c->l->hs->limits.idle);
 	}
 	if (c->out.bytes > 0)
-		room_for_output(c);
+		http_room_for_output(c);
 }
 
 void
-conn_reset(struct http_conn *c)
+http_conn_reset(struct http_conn *c)
 {
 	struct request *q = c->req;
 
 	c->req = NULL;
 	conn_close(c, true);
 	if (q != NULL)
-		request_end(q);
+		http_request_end(q);
 }
 
 /* A client that took something since the last look is slow, not gone. */
@@ -355,7 +355,7 @@ write_timeout(struct http_conn *c)
 
 	assert(c->writing > 0);              /* or there was no deadline */
 	if (left >= c->unsent) {
-		conn_lost(c);
+		http_conn_lost(c);
 		return;
 	}
 	c->unsent = left;
@@ -363,13 +363,13 @@ write_timeout(struct http_conn *c)
 }
 
 void
-conn_queue(struct http_conn *c, struct str bytes)
+http_conn_queue(struct http_conn *c, struct str bytes)
 {
 	if (c->out.bytes > LIMIT_HTTP_OUT_BYTES)
-		room_check_backlog(c);
+		http_room_check_backlog(c);
 	c->req->bytes_out += bytes.n;
-	out_copy(&c->out, bytes.p, bytes.n);
-	conn_schedule(c);
+	http_out_copy(&c->out, bytes.p, bytes.n);
+	http_conn_schedule(c);
 }
 
 /* Tries the socket without copying; the bytes it took. */
@@ -389,7 +389,7 @@ try_pieces(struct http_conn *c, const struct piece *pieces, size_t n)
 }
 
 void
-conn_send(struct http_conn *c, const struct piece *pieces, size_t n)
+http_conn_send(struct http_conn *c, const struct piece *pieces, size_t n)
 {
 	size_t sent = 0;
 
@@ -405,9 +405,9 @@ conn_send(struct http_conn *c, const struct piece *pieces, size_t n)
 		c->req->bytes_out += x->n;
 		sent -= skip;
 		if (skip == 0 && x->block != NULL)
-			out_push(&c->out, sse_block_ref(x->block));
+			http_out_push(&c->out, sse_block_ref(x->block));
 		else
-			out_copy(&c->out, x->p + skip, x->n - skip);
+			http_out_copy(&c->out, x->p + skip, x->n - skip);
 	}
 	conn_flush(c);
 }
@@ -425,7 +425,7 @@ conn_sent(struct http_conn *c)
 	unread = q->close && (q->refused || c->skips || c->kept.n > 0 || c->stopped);
 	c->req = NULL;
 	become(c, &idle);
-	request_end(q);
+	http_request_end(q);
 	if (c->state == &closed)
 		return;
 	if (ends && unread) {
@@ -433,26 +433,26 @@ conn_sent(struct http_conn *c)
 		return;
 	}
 	if (ends) {
-		conn_drop(c);
+		http_conn_drop(c);
 		return;
 	}
 	if (c->skips) {
-		parse_skip(&c->parse);
+		http_parse_skip(&c->parse);
 		become(c, &skipping);
 	}
 	if (!c->feeding && (c->kept.n > 0 || c->eof))
-		conn_schedule(c);
+		http_conn_schedule(c);
 }
 
 void
-conn_answering(struct http_conn *c)
+http_conn_answering(struct http_conn *c)
 {
 	c->req->answered = true;
 	c->req->flush = NULL;
 	become(c, &flush);
 	conn_sent(c);
 	if (c->req != NULL)
-		request_drop_parts(c->req);
+		http_request_drop_parts(c->req);
 }
 
 /* Receiving. */
@@ -460,7 +460,7 @@ conn_answering(struct http_conn *c)
 static void
 start_request(struct http_conn *c)
 {
-	struct request *q = listener_request(c->l);
+	struct request *q = http_listener_request(c->l);
 
 	q->r.conn = c;
 	q->r.shard = c->l->shard;
@@ -468,7 +468,7 @@ start_request(struct http_conn *c)
 	memcpy(q->peer, c->peer, sizeof q->peer);
 	q->r.peer = str_of(q->peer);
 	c->req = q;
-	parse_begin(&c->parse, q);
+	http_parse_begin(&c->parse, q);
 }
 
 static void
@@ -476,7 +476,7 @@ refuse(struct http_conn *c, int status, const char *why)
 {
 	become(c, &serving);
 	c->skips = false;
-	reply_refuse(c, status, str_of(why));
+	http_refuse(c, status, str_of(why));
 }
 
 /* Shows the head.  False: it was answered, and the request may be gone. */
@@ -488,7 +488,7 @@ ask_head(struct http_conn *c, bool coming, size_t *body_max)
 	bool keeps = q->r.keep_alive;
 
 	become(c, &serving);
-	c->skips = coming && parse_can_skip(&c->parse);
+	c->skips = coming && http_parse_can_skip(&c->parse);
 	if (coming && !c->skips) {
 		q->r.keep_alive = false;
 		q->refused = true;           /* if it is answered now */
@@ -511,7 +511,7 @@ begin_body(struct http_conn *c, bool more)
 
 	if (!ask_head(c, true, &body_max))
 		return;
-	if (!parse_allow(&c->parse, body_max)) {
+	if (!http_parse_allow(&c->parse, body_max)) {
 		refuse(c, c->parse.status, c->parse.why);
 		return;
 	}
@@ -520,7 +520,7 @@ begin_body(struct http_conn *c, bool more)
 	c->spent = 0;
 	c->moved_n = 0;
 	if (c->req->expects && !more) {
-		conn_send(c, &(struct piece){ proceed, sizeof proceed - 1, NULL }, 1);
+		http_conn_send(c, &(struct piece){ proceed, sizeof proceed - 1, NULL }, 1);
 		c->req->bytes_out = 0;
 	}
 }
@@ -531,7 +531,7 @@ dispatch(struct http_conn *c)
 	const struct http_hooks *hooks = &c->l->hs->hooks;
 	size_t body_max;
 
-	if (!room_for_request(c)) {
+	if (!http_room_for_request(c)) {
 		refuse(c, 503, no_room);
 		return;
 	}
@@ -575,7 +575,7 @@ body_came(struct http_conn *c)
 }
 
 bool
-conn_shed_body(struct http_conn *c, nsec since)
+http_conn_shed_body(struct http_conn *c, nsec since)
 {
 	if (c->state != &body || c->feeding || c->moved_at > since)
 		return false;
@@ -591,7 +591,7 @@ feed_ended(struct http_conn *c)
 		return;
 	if (c->state == &idle && c->parse.state != IN_BREAKS)
 		become(c, &head);
-	if (!room_for_request(c))
+	if (!http_room_for_request(c))
 		refuse(c, 503, no_room);
 	else if (c->state == &body)
 		body_came(c);
@@ -605,7 +605,7 @@ conn_feed(struct http_conn *c, const char *at, const char *end)
 	while (at < end && c->state->feeds && !c->failed) {
 		if (c->req == NULL && c->state != &skipping)
 			start_request(c);
-		switch (parse_feed(&c->parse, &at, end)) {
+		switch (http_parse_feed(&c->parse, &at, end)) {
 		case PARSE_HEAD:
 			begin_body(c, at < end);
 			break;
@@ -639,7 +639,7 @@ keep_bytes(struct http_conn *c, const char *at, size_t n)
 {
 	buf_add(&c->kept, (struct str){ at, n });
 	assert(!c->kept.failed);
-	room_for_kept(c);
+	http_room_for_kept(c);
 	if (c->kept.n >= KEPT_MAX && !c->stopped) {
 		c->stopped = true;
 		uv_read_stop(stream_of(c));
@@ -663,7 +663,7 @@ serving_eof(struct http_conn *c)
 {
 	c->eof = true;
 	if (c->req->r.streaming)
-		conn_lost(c);
+		http_conn_lost(c);
 }
 
 static void
@@ -696,7 +696,7 @@ on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
 	else if (n == UV_EOF)
 		c->eof = true;
 	else
-		conn_lost(c);
+		http_conn_lost(c);
 }
 
 static void
@@ -718,7 +718,7 @@ feed_kept(struct http_conn *c)
 		return;
 	if (kept.n > 0) {
 		c->kept = BUF(kept.max);
-		room_for_kept(c);
+		http_room_for_kept(c);
 		conn_feed(c, kept.p, kept.p + kept.n);
 		buf_release(&kept);
 	}
@@ -742,7 +742,7 @@ conn_turn(struct shard_job *job)
 		c->req->flush(c);
 	conn_flush(c);
 	if (c->failed) {
-		conn_lost(c);
+		http_conn_lost(c);
 		return;
 	}
 	conn_sent(c);
@@ -752,7 +752,7 @@ conn_turn(struct shard_job *job)
 }
 
 void
-conn_schedule(struct http_conn *c)
+http_conn_schedule(struct http_conn *c)
 {
 	shard_at_turn_end(c->l->shard, &c->turn);
 }
@@ -760,7 +760,7 @@ conn_schedule(struct http_conn *c)
 /* Begin. */
 
 void
-conn_accept(struct http_listener *l, int fd, const struct sockaddr_storage *peer)
+http_conn_accept(struct http_listener *l, int fd, const struct sockaddr_storage *peer)
 {
 	struct http_conn *c = mem_new(struct http_conn);
 	int rc;
@@ -777,8 +777,8 @@ conn_accept(struct http_listener *l, int fd, const struct sockaddr_storage *peer
 		c->next->prev = c;
 	l->conns = c;
 	c->state = &idle;
-	listener_idle(l, c);
-	conn_name_peer(c, peer);
+	http_listener_idle(l, c);
+	http_conn_name_peer(c, peer);
 	limit_state(c);
 	rc = uv_tcp_open(&c->tcp, fd);
 	if (rc != 0)
@@ -787,6 +787,6 @@ conn_accept(struct http_listener *l, int fd, const struct sockaddr_storage *peer
 		rc = uv_read_start(stream_of(c), on_alloc, on_read);
 	if (rc != 0) {
 		log_warn("net", "accept_failed", "error=%s", uv_err_name(rc));
-		conn_drop(c);
+		http_conn_drop(c);
 	}
 }

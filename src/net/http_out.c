@@ -25,7 +25,7 @@ block_at(const struct out *o, uint32_t i)
 }
 
 void
-out_release(struct out *o)
+http_out_release(struct out *o)
 {
 	for (uint32_t i = 0; i < o->n; i++)
 		sse_block_drop(block_at(o, i));
@@ -49,7 +49,7 @@ grow(struct out *o)
 }
 
 void
-out_push(struct out *o, struct sse_block *b)
+http_out_push(struct out *o, struct sse_block *b)
 {
 	if (b->n == 0) {
 		sse_block_drop(b);
@@ -75,12 +75,12 @@ push_copy(struct out *o, const char *p, size_t n)
 		sse_block_charge(b);
 	b->n = (uint32_t)n;
 	memcpy(b->bytes, p, n);
-	out_push(o, b);
+	http_out_push(o, b);
 	o->room = size - n;
 }
 
 void
-out_copy(struct out *o, const char *p, size_t n)
+http_out_copy(struct out *o, const char *p, size_t n)
 {
 	size_t fits = n < o->room ? n : o->room;
 	struct sse_block *b;
@@ -102,7 +102,7 @@ out_copy(struct out *o, const char *p, size_t n)
 
 /* Points iov at what comes first; the number of pieces. */
 unsigned
-out_iov(const struct out *o, uv_buf_t *iov, unsigned max, size_t *bytes)
+http_out_iov(const struct out *o, uv_buf_t *iov, unsigned max, size_t *bytes)
 {
 	unsigned n = o->n < max ? o->n : max;
 
@@ -118,7 +118,7 @@ out_iov(const struct out *o, uv_buf_t *iov, unsigned max, size_t *bytes)
 }
 
 void
-out_sent(struct out *o, size_t n)
+http_out_sent(struct out *o, size_t n)
 {
 	assert(n <= o->bytes);
 	o->bytes -= n;
@@ -134,6 +134,6 @@ out_sent(struct out *o, size_t n)
 		assert(n == 0);
 		o->room = 0;
 		if (o->cap > RING_FIRST)
-			out_release(o);
+			http_out_release(o);
 	}
 }

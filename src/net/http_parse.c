@@ -62,7 +62,7 @@ hex_value(unsigned char ch)
 }
 
 void
-request_give_back(struct request *q)
+http_request_give_back(struct request *q)
 {
 	size_t holds = request_holds(q);
 
@@ -73,7 +73,7 @@ request_give_back(struct request *q)
 }
 
 void
-request_init(struct request *q)
+http_request_init(struct request *q)
 {
 	memset(q, 0, sizeof *q);
 	q->head = BUF(HEAD_MAX);
@@ -83,7 +83,7 @@ request_init(struct request *q)
 
 /* Keeps what the next request will need again, gives back the rest. */
 void
-request_clear(struct request *q)
+http_request_clear(struct request *q)
 {
 	struct request old = *q;
 
@@ -91,7 +91,7 @@ request_clear(struct request *q)
 		buf_release(&old.head);
 	if (old.body.cap > BODY_KEEP)
 		buf_release(&old.body);
-	request_give_back(&old);
+	http_request_give_back(&old);
 	buf_clear(&old.head);
 	buf_clear(&old.body);
 	arena_clear(&old.r.arena);
@@ -106,29 +106,29 @@ request_clear(struct request *q)
 }
 
 void
-request_drop_parts(struct request *q)
+http_request_drop_parts(struct request *q)
 {
 	arena_clear(&q->r.arena);
 	if (q->body.cap > HEAD_FREE)
 		buf_release(&q->body);
-	request_give_back(q);
+	http_request_give_back(q);
 	q->r.body = STR_NONE;
 	q->r.user = NULL;
 }
 
 void
-request_release(struct request *q)
+http_request_release(struct request *q)
 {
 	buf_release(&q->head);
 	buf_release(&q->body);
-	request_give_back(q);
+	http_request_give_back(q);
 	arena_release(&q->r.arena);
 	free(q->r.headers);
 	q->r.headers = NULL;
 }
 
 void
-parse_begin(struct http_parse *p, struct request *q)
+http_parse_begin(struct http_parse *p, struct request *q)
 {
 	*p = (struct http_parse){ .req = q, .state = IN_BREAKS, .first_line = true };
 }
@@ -570,7 +570,7 @@ parse_head(struct http_parse *p)
 /* The body. */
 
 bool
-parse_allow(struct http_parse *p, size_t body_max)
+http_parse_allow(struct http_parse *p, size_t body_max)
 {
 	struct request *q = p->req;
 
@@ -586,14 +586,14 @@ parse_allow(struct http_parse *p, size_t body_max)
 }
 
 bool
-parse_can_skip(const struct http_parse *p)
+http_parse_can_skip(const struct http_parse *p)
 {
 	assert(p->state == AT_BODY);
 	return !p->req->chunked && !p->req->expects && p->left <= LIMIT_HTTP_SKIP_BYTES;
 }
 
 void
-parse_skip(struct http_parse *p)
+http_parse_skip(struct http_parse *p)
 {
 	assert(p->state == AT_BODY && p->left > 0);
 	p->req = NULL;
@@ -702,7 +702,7 @@ take_chunks(struct http_parse *p, const char **at, const char *end)
 }
 
 enum parse_result
-parse_feed(struct http_parse *p, const char **at, const char *end)
+http_parse_feed(struct http_parse *p, const char **at, const char *end)
 {
 	assert(p->state != IN_NOTHING && p->state != AT_BODY);
 	assert(p->req != NULL || p->state == IN_LENGTH);

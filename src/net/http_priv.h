@@ -64,7 +64,7 @@ struct sse {
 	struct wheel_timer beat;
 	nsec beat_at;
 	size_t allowed;                      /* may wait in the connection */
-	size_t taken;                        /* conn_taken at the last turn */
+	size_t taken;                        /* http_conn_taken at the last turn */
 	bool started;                        /* the first events are out */
 };
 
@@ -102,9 +102,9 @@ request_holds(const struct request *q)
 }
 
 /* Gives the account what the buffers no longer hold. */
-void request_give_back(struct request *q);
+void http_request_give_back(struct request *q);
 /* It is answered and waits for its client: what its handler had goes. */
-void request_drop_parts(struct request *q);
+void http_request_drop_parts(struct request *q);
 
 static inline struct request *
 request_of(struct http_req *r)
@@ -116,7 +116,7 @@ request_of(struct http_req *r)
 
 enum parse_result {
 	PARSE_MORE,                          /* needs more bytes */
-	PARSE_HEAD,                          /* a body follows: parse_allow */
+	PARSE_HEAD,                          /* a body follows: http_parse_allow */
 	PARSE_DONE,
 	PARSE_REFUSED                        /* status and why are set */
 };
@@ -142,25 +142,25 @@ struct http_parse {
 	const char *why;
 };
 
-void parse_begin(struct http_parse *p, struct request *q);
+void http_parse_begin(struct http_parse *p, struct request *q);
 /* Takes bytes from *at on; what is left belongs to the next request. */
-enum parse_result parse_feed(struct http_parse *p, const char **at, const char *end);
+enum parse_result http_parse_feed(struct http_parse *p, const char **at, const char *end);
 /* After PARSE_HEAD.  false: refused, a body so large is not wanted. */
-bool parse_allow(struct http_parse *p, size_t body_max);
+bool http_parse_allow(struct http_parse *p, size_t body_max);
 /* After PARSE_HEAD, and an answer.  Is the body small enough to be read over? */
-bool parse_can_skip(const struct http_parse *p);
-void parse_skip(struct http_parse *p);       /* the request may be gone */
-void request_init(struct request *q);
-void request_clear(struct request *q);       /* for the next request */
-void request_release(struct request *q);
+bool http_parse_can_skip(const struct http_parse *p);
+void http_parse_skip(struct http_parse *p);       /* the request may be gone */
+void http_request_init(struct request *q);
+void http_request_clear(struct request *q);       /* for the next request */
+void http_request_release(struct request *q);
 
 /* http_out.c */
 
-void out_release(struct out *o);
-void out_push(struct out *o, struct sse_block *b);       /* takes a reference */
-void out_copy(struct out *o, const char *p, size_t n);
-unsigned out_iov(const struct out *o, uv_buf_t *iov, unsigned max, size_t *bytes);
-void out_sent(struct out *o, size_t n);
+void http_out_release(struct out *o);
+void http_out_push(struct out *o, struct sse_block *b);       /* takes a reference */
+void http_out_copy(struct out *o, const char *p, size_t n);
+unsigned http_out_iov(const struct out *o, uv_buf_t *iov, unsigned max, size_t *bytes);
+void http_out_sent(struct out *o, size_t n);
 
 /* http_conn.c */
 
@@ -198,50 +198,50 @@ struct http_conn {
 };
 
 /* Takes fd, also when it fails. */
-void conn_accept(struct http_listener *l, int fd, const struct sockaddr_storage *peer);
-void conn_send(struct http_conn *c, const struct piece *pieces, size_t n);
-void conn_queue(struct http_conn *c, struct str bytes);  /* leaves at turn end */
-void conn_schedule(struct http_conn *c);     /* conn_turn at the end of the turn */
-void conn_fail(struct http_conn *c);         /* lost, told at the end of the turn */
-void conn_lost(struct http_conn *c);         /* lost, told now */
-void conn_drop(struct http_conn *c);         /* closes; nobody is told */
-void conn_reset(struct http_conn *c);        /* as conn_drop; not in good order */
+void http_conn_accept(struct http_listener *l, int fd, const struct sockaddr_storage *peer);
+void http_conn_send(struct http_conn *c, const struct piece *pieces, size_t n);
+void http_conn_queue(struct http_conn *c, struct str bytes);  /* leaves at turn end */
+void http_conn_schedule(struct http_conn *c);     /* conn_turn at the end of the turn */
+void http_conn_fail(struct http_conn *c);         /* lost, told at the end of the turn */
+void http_conn_lost(struct http_conn *c);         /* lost, told now */
+void http_conn_drop(struct http_conn *c);         /* closes; nobody is told */
+void http_conn_reset(struct http_conn *c);        /* as http_conn_drop; not in good order */
 /* Closes when nothing is under way; a request that is half sent has to move. */
-void conn_drain(struct http_conn *c);
+void http_conn_drain(struct http_conn *c);
 /* Closes an idle one that was idle for so long and has nothing to read. */
-bool conn_yield(struct http_conn *c, msec idle);
-void conn_answering(struct http_conn *c);    /* the answer is queued whole */
+bool http_conn_yield(struct http_conn *c, msec idle);
+void http_conn_answering(struct http_conn *c);    /* the answer is queued whole */
 /* Refuses a body that has not moved since, unless it is being fed: its feeder
  * refuses it.  False: there is none. */
-bool conn_shed_body(struct http_conn *c, nsec since);
+bool http_conn_shed_body(struct http_conn *c, nsec since);
 
 /* Bytes that the client took out of the queue since it connected. */
-size_t conn_taken(const struct http_conn *c);
+size_t http_conn_taken(const struct http_conn *c);
 /* Lost, at once, with what waits for it.  Not from a handler's call. */
-void conn_cut(struct http_conn *c, const char *why);
+void http_conn_cut(struct http_conn *c, const char *why);
 
 /* http_room.c */
 
 /* Takes for what c->req holds, from others if need be.  False: there is none
  * left. */
-bool room_for_request(struct http_conn *c);
-void room_for_kept(struct http_conn *c);     /* fails c when there is none */
-void room_give_kept(struct http_conn *c);    /* frees it */
+bool http_room_for_request(struct http_conn *c);
+void http_room_for_kept(struct http_conn *c);     /* fails c when there is none */
+void http_room_give_kept(struct http_conn *c);    /* frees it */
 /* Called before more waits: fails a client with LIMIT_HTTP_OUT_BYTES waiting that
  * has read nothing of it since the last call. */
-void room_check_backlog(struct http_conn *c);
-void room_for_output(struct http_conn *c);   /* something waits in c */
-void room_listener_init(struct http_listener *l);
-void room_listener_ended(struct http_listener *l);   /* something is over */
-void room_listener_stop(struct http_listener *l);
-void listener_free_pool(struct http_listener *l);
+void http_room_check_backlog(struct http_conn *c);
+void http_room_for_output(struct http_conn *c);   /* something waits in c */
+void http_room_listener_init(struct http_listener *l);
+void http_room_listener_ended(struct http_listener *l);   /* something is over */
+void http_room_listener_stop(struct http_listener *l);
+void http_listener_free_pool(struct http_listener *l);
 
 /* http_reply.c */
 
-void reply_refuse(struct http_conn *c, int status, struct str why);
-void stream_begin(struct http_req *r, int status, struct str content_type,
+void http_refuse(struct http_conn *c, int status, struct str why);
+void http_stream_open(struct http_req *r, int status, struct str content_type,
     struct str fixed, struct str extra);
-void request_end(struct request *q);         /* done hook, back to the pool */
+void http_request_end(struct request *q);         /* done hook, back to the pool */
 
 /* http_server.c */
 
@@ -292,11 +292,11 @@ struct http_server {
 /* For tests, before the first attach. */
 struct http_limits *http_server_limits(struct http_server *hs);
 
-void conn_name_peer(struct http_conn *c, const struct sockaddr_storage *a);
-struct request *listener_request(struct http_listener *l);
-void listener_return(struct http_listener *l, struct request *q);
-void listener_conn_closed(struct http_listener *l, struct http_conn *c);
-void listener_idle(struct http_listener *l, struct http_conn *c);
-void listener_busy(struct http_listener *l, struct http_conn *c);
+void http_conn_name_peer(struct http_conn *c, const struct sockaddr_storage *a);
+struct request *http_listener_request(struct http_listener *l);
+void http_listener_return(struct http_listener *l, struct request *q);
+void http_listener_conn_closed(struct http_listener *l, struct http_conn *c);
+void http_listener_idle(struct http_listener *l, struct http_conn *c);
+void http_listener_busy(struct http_listener *l, struct http_conn *c);
 
 #endif

@@ -102,7 +102,7 @@ http_take_body(struct http_req *r)
 	struct buf taken = q->body;
 
 	q->body = BUF(taken.max);
-	request_give_back(q);
+	http_request_give_back(q);
 	return taken;
 }
 
@@ -197,13 +197,13 @@ end_head(struct buf *b, struct str extra)
 
 /* The request is over: tell, and give it back. */
 void
-request_end(struct request *q)
+http_request_end(struct request *q)
 {
 	const struct http_hooks *hooks = &q->l->hs->hooks;
 
 	if (hooks->done != NULL && q->r.status != 0)
 		hooks->done(hooks->ctx, &q->r, q->r.status, q->bytes_out);
-	listener_return(q->l, q);
+	http_listener_return(q->l, q);
 }
 
 static void
@@ -212,7 +212,7 @@ end_unheard(struct request *q)
 	q->answered = true;
 	if (q->r.status == 0)
 		q->r.status = CLIENT_LEFT;
-	request_end(q);
+	http_request_end(q);
 }
 
 void
@@ -242,13 +242,13 @@ http_reply(struct http_req *r, int status, struct str content_type,
 	}
 	pieces[0] = (struct piece){ b->p, b->n, NULL };
 	pieces[1] = (struct piece){ body.p, body.n, NULL };
-	conn_send(c, pieces, sends ? 2 : 1);
-	conn_answering(c);
+	http_conn_send(c, pieces, sends ? 2 : 1);
+	http_conn_answering(c);
 }
 
 /* The server's own refusal; the connection ends with it. */
 void
-reply_refuse(struct http_conn *c, int status, struct str why)
+http_refuse(struct http_conn *c, int status, struct str why)
 {
 	const struct http_hooks *hooks = &c->l->hs->hooks;
 	struct str content_type = S("text/plain; charset=utf-8");
@@ -268,7 +268,7 @@ reply_refuse(struct http_conn *c, int status, struct str why)
 
 /* `fixed` and `extra` are both whole header lines. */
 void
-stream_begin(struct http_req *r, int status, struct str content_type,
+http_stream_open(struct http_req *r, int status, struct str content_type,
     struct str fixed, struct str extra)
 {
 	struct request *q = request_of(r);
@@ -290,16 +290,16 @@ stream_begin(struct http_req *r, int status, struct str content_type,
 		buf_add(b, str_sub(fixed, 0, fixed.n - 2));
 	}
 	end_head(b, extra);
-	conn_queue(c, buf_str(b));
+	http_conn_queue(c, buf_str(b));
 	if (c->eof)
-		conn_fail(c);                /* nobody will read a stream */
+		http_conn_fail(c);                /* nobody will read a stream */
 }
 
 void
 http_stream_begin(struct http_req *r, int status, struct str content_type,
     struct str extra)
 {
-	stream_begin(r, status, content_type, STR_NONE, extra);
+	http_stream_open(r, status, content_type, STR_NONE, extra);
 }
 
 void
@@ -314,13 +314,13 @@ http_stream_write(struct http_req *r, struct str bytes)
 	if (c == NULL || c->failed || bytes.n == 0 || r->head_only)
 		return;
 	if (!q->framed) {
-		conn_queue(c, bytes);
+		http_conn_queue(c, bytes);
 		return;
 	}
 	n = snprintf(size, sizeof size, "%zx\r\n", bytes.n);
-	conn_queue(c, (struct str){ size, (size_t)n });
-	conn_queue(c, bytes);
-	conn_queue(c, S("\r\n"));
+	http_conn_queue(c, (struct str){ size, (size_t)n });
+	http_conn_queue(c, bytes);
+	http_conn_queue(c, S("\r\n"));
 }
 
 size_t
@@ -341,9 +341,9 @@ http_stream_end(struct http_req *r)
 		return;
 	}
 	if (q->framed && !r->head_only)
-		conn_queue(c, S("0\r\n\r\n"));
-	conn_schedule(c);
-	conn_answering(c);
+		http_conn_queue(c, S("0\r\n\r\n"));
+	http_conn_schedule(c);
+	http_conn_answering(c);
 }
 
 void
@@ -355,7 +355,7 @@ http_stream_abort(struct http_req *r)
 	if (r->conn == NULL)
 		end_unheard(q);
 	else
-		conn_reset(r->conn);
+		http_conn_reset(r->conn);
 }
 
 static void
@@ -364,7 +364,7 @@ tell_late(struct shard_job *job)
 	struct request *q = CONTAINER_OF(job, struct request, late);
 
 	if (q->dead) {
-		listener_return(q->l, q);
+		http_listener_return(q->l, q);
 	} else if (q->r.gone != NULL && !q->gone_told) {
 		q->gone_told = true;
 		q->r.gone(&q->r);

@@ -57,7 +57,7 @@ shed_bodies(struct http_listener *l)
 	l->shed_at = now;
 	for (size_t i = 0; i < COUNT(still) && is_short(); i++)
 		for (struct http_conn *c = l->conns; c != NULL && is_short(); c = c->next)
-			n += conn_shed_body(c, now - still[i] * unit);
+			n += http_conn_shed_body(c, now - still[i] * unit);
 	if (n > 0)
 		log_warn("net", "idle_bodies_refused", "count=%zu held=%zu", n,
 		    account_used(&account_bodies));
@@ -66,7 +66,7 @@ shed_bodies(struct http_listener *l)
 /* ---- output ---------------------------------------------------------------- */
 
 size_t
-conn_taken(const struct http_conn *c)
+http_conn_taken(const struct http_conn *c)
 {
 	size_t left = c->writing == 0 ? 0 :
 	    uv_stream_get_write_queue_size((const uv_stream_t *)&c->tcp);
@@ -77,16 +77,16 @@ conn_taken(const struct http_conn *c)
 /* More is about to wait.  Too much does already, and the client read nothing of
  * it since the last turn with more: it will not read this either. */
 void
-room_check_backlog(struct http_conn *c)
+http_room_check_backlog(struct http_conn *c)
 {
-	size_t taken = conn_taken(c);
+	size_t taken = http_conn_taken(c);
 	nsec turn = shard_now(c->l->shard);
 
 	if (turn == c->backlog_turn)
 		return;              /* nothing leaves within one */
 	if (c->out.bytes > LIMIT_HTTP_OUT_BYTES && c->backlog_turn != 0 &&
 	    taken == c->backlog_taken)
-		conn_fail(c);
+		http_conn_fail(c);
 	c->backlog_turn = turn;
 	c->backlog_taken = taken;
 }
@@ -110,7 +110,7 @@ output_short(void)
 static bool
 is_stuck(struct http_conn *c, nsec now)
 {
-	size_t taken = conn_taken(c);
+	size_t taken = http_conn_taken(c);
 
 	if (c->taken_at == 0 || taken != c->taken_seen) {
 		c->taken_seen = taken;
@@ -126,7 +126,7 @@ cut_stuck(struct http_listener *l)
 
 	for (struct http_conn *c = l->conns; c != NULL; c = c->next)
 		if (c->out.bytes > 0 && is_stuck(c, now) && output_short())
-			conn_cut(c, "takes nothing, and others wait");
+			http_conn_cut(c, "takes nothing, and others wait");
 }
 
 /* The largest queue of the process, as far as it is known. */
@@ -154,7 +154,7 @@ cut_largest(struct http_listener *l)
 
 	for (struct http_conn *c = l->conns; c != NULL; c = c->next) {
 		if (c->out.bytes > limit && over > 0) {
-			conn_cut(c, "the largest queue, and the server is full");
+			http_conn_cut(c, "the largest queue, and the server is full");
 			over = output_over();
 		}
 		left = c->out.bytes > left ? c->out.bytes : left;
@@ -165,7 +165,7 @@ cut_largest(struct http_listener *l)
 }
 
 void
-room_for_output(struct http_conn *c)
+http_room_for_output(struct http_conn *c)
 {
 	struct http_listener *l = c->l;
 
@@ -219,7 +219,7 @@ on_trim(struct wheel_timer *t)
 		shard_timer_set(l->shard, &l->trim, TRIM_MS);
 		return;
 	}
-	listener_free_pool(l);
+	http_listener_free_pool(l);
 	if (!mem_has_grown(&l->level))
 		return;
 	if (hooks->quiet != NULL)
@@ -228,7 +228,7 @@ on_trim(struct wheel_timer *t)
 }
 
 void
-room_listener_ended(struct http_listener *l)
+http_room_listener_ended(struct http_listener *l)
 {
 	l->ended++;
 	if (!wheel_armed(&l->trim) && !l->told)
@@ -236,13 +236,13 @@ room_listener_ended(struct http_listener *l)
 }
 
 void
-room_listener_stop(struct http_listener *l)
+http_room_listener_stop(struct http_listener *l)
 {
 	shard_timer_cancel(l->shard, &l->trim);
 }
 
 void
-room_listener_init(struct http_listener *l)
+http_room_listener_init(struct http_listener *l)
 {
 	l->trim.fire = on_trim;
 	l->shed_job.run = on_shed;
@@ -278,7 +278,7 @@ settle(size_t holds, size_t *charged)
 }
 
 bool
-room_for_request(struct http_conn *c)
+http_room_for_request(struct http_conn *c)
 {
 	struct request *q = c->req;
 	size_t holds = request_holds(q);
@@ -293,17 +293,17 @@ room_for_request(struct http_conn *c)
 }
 
 void
-room_for_kept(struct http_conn *c)
+http_room_for_kept(struct http_conn *c)
 {
 	size_t holds = c->kept.cap > HEAD_FREE ? c->kept.cap : 0;
 
 	if (holds != c->kept_charged && !settle(holds, &c->kept_charged))
-		conn_fail(c);
+		http_conn_fail(c);
 }
 
 void
-room_give_kept(struct http_conn *c)
+http_room_give_kept(struct http_conn *c)
 {
 	buf_release(&c->kept);
-	room_for_kept(c);
+	http_room_for_kept(c);
 }

@@ -202,7 +202,7 @@ http_server_limits(struct http_server *hs)
 }
 
 void
-conn_name_peer(struct http_conn *c, const struct sockaddr_storage *a)
+http_conn_name_peer(struct http_conn *c, const struct sockaddr_storage *a)
 {
 	char host[INET6_ADDRSTRLEN] = "";
 
@@ -218,7 +218,7 @@ conn_name_peer(struct http_conn *c, const struct sockaddr_storage *a)
 /* The pool of requests. */
 
 struct request *
-listener_request(struct http_listener *l)
+http_listener_request(struct http_listener *l)
 {
 	struct request *q = l->pool;
 
@@ -229,20 +229,20 @@ listener_request(struct http_listener *l)
 		return q;
 	}
 	q = mem_alloc(sizeof *q);
-	request_init(q);
+	http_request_init(q);
 	q->l = l;
 	return q;
 }
 
 void
-listener_free_pool(struct http_listener *l)
+http_listener_free_pool(struct http_listener *l)
 {
 	l->pool_n = 0;
 	while (l->pool != NULL) {
 		struct request *q = l->pool;
 
 		l->pool = q->next;
-		request_release(q);
+		http_request_release(q);
 		free(q);
 	}
 }
@@ -251,7 +251,7 @@ static void check_drained(struct http_listener *l);
 
 /* A request whose job is still queued comes back by that job. */
 void
-listener_return(struct http_listener *l, struct request *q)
+http_listener_return(struct http_listener *l, struct request *q)
 {
 	if (q->late.next != NULL) {
 		q->dead = true;
@@ -259,14 +259,14 @@ listener_return(struct http_listener *l, struct request *q)
 	}
 	assert(l->requests > 0);
 	l->requests--;
-	room_listener_ended(l);
+	http_room_listener_ended(l);
 	if (l->pool_n < POOL_MAX) {
-		request_clear(q);
+		http_request_clear(q);
 		q->next = l->pool;
 		l->pool = q;
 		l->pool_n++;
 	} else {
-		request_release(q);
+		http_request_release(q);
 		free(q);
 	}
 	if (l->draining)
@@ -337,7 +337,7 @@ accept_some(struct http_listener *l)
 		fd = accept4(l->fd, (struct sockaddr *)&peer, &size,
 		    SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {
-			conn_accept(l, fd, &peer);
+			http_conn_accept(l, fd, &peer);
 			continue;
 		}
 		uncount_one(l);
@@ -377,7 +377,7 @@ on_retry(struct wheel_timer *t)
 /* Idle connections. */
 
 void
-listener_idle(struct http_listener *l, struct http_conn *c)
+http_listener_idle(struct http_listener *l, struct http_conn *c)
 {
 	c->idle_next = NULL;
 	c->idle_prev = l->idle_last;
@@ -390,7 +390,7 @@ listener_idle(struct http_listener *l, struct http_conn *c)
 }
 
 void
-listener_busy(struct http_listener *l, struct http_conn *c)
+http_listener_busy(struct http_listener *l, struct http_conn *c)
 {
 	if (c->idle_prev != NULL)
 		c->idle_prev->idle_next = c->idle_next;
@@ -410,7 +410,7 @@ yield_idle(void *ctx, size_t n)
 	struct http_listener *l = ctx;
 
 	while (n-- > 0 && l->idle_first != NULL)
-		if (!conn_yield(l->idle_first, l->hs->limits.idle_min))
+		if (!http_conn_yield(l->idle_first, l->hs->limits.idle_min))
 			return;
 }
 
@@ -419,7 +419,7 @@ free_listener(struct http_listener *l)
 {
 	assert(l->conns == NULL && l->requests == 0 && !l->listening);
 	assert(l->lender == NULL);
-	listener_free_pool(l);
+	http_listener_free_pool(l);
 	buf_release(&l->scratch);
 	buf_release(&l->errors);
 	free(l);
@@ -447,7 +447,7 @@ http_server_attach(struct http_server *hs, struct shard *s, struct err *e)
 	l->hs = hs;
 	l->shard = s;
 	l->retry.fire = on_retry;
-	room_listener_init(l);
+	http_room_listener_init(l);
 	l->scratch = BUF(SCRATCH_MAX);
 	l->errors = BUF(ERRORS_MAX);
 	if (fd < 0)
@@ -489,13 +489,13 @@ check_drained(struct http_listener *l)
 	files_lender_free(l->lender);
 	l->lender = NULL;
 	shard_timer_cancel(l->shard, &l->drain_end);
-	room_listener_stop(l);
+	http_room_listener_stop(l);
 	l->told_job.run = tell_drained;
 	shard_at_turn_end(l->shard, &l->told_job);
 }
 
 void
-listener_conn_closed(struct http_listener *l, struct http_conn *c)
+http_listener_conn_closed(struct http_listener *l, struct http_conn *c)
 {
 	if (c->prev != NULL)
 		c->prev->next = c->next;
@@ -504,7 +504,7 @@ listener_conn_closed(struct http_listener *l, struct http_conn *c)
 	if (c->next != NULL)
 		c->next->prev = c->prev;
 	uncount_one(l);
-	room_listener_ended(l);
+	http_room_listener_ended(l);
 	resume_accepting(l);
 	if (l->draining)
 		check_drained(l);
@@ -528,7 +528,7 @@ on_drain_end(struct wheel_timer *t)
 	struct http_listener *l = CONTAINER_OF(t, struct http_listener, drain_end);
 
 	for (struct http_conn *c = l->conns; c != NULL; c = c->next)
-		conn_lost(c);
+		http_conn_lost(c);
 }
 
 static struct http_listener *
@@ -556,7 +556,7 @@ http_server_drain(struct http_server *hs, struct shard *s,
 	shard_timer_cancel(s, &l->retry);
 	uv_close((uv_handle_t *)&l->poll, on_listener_closed);
 	for (struct http_conn *c = l->conns; c != NULL; c = c->next)
-		conn_drain(c);
+		http_conn_drain(c);
 	l->drain_end.fire = on_drain_end;
 	shard_timer_set(s, &l->drain_end, hs->limits.drain);
 }

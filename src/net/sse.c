@@ -96,7 +96,7 @@ send_chunk(struct sse *s, struct http_conn *c)
 	uv_buf_t iov[PIECES_MAX];
 	char size[24];
 	size_t bytes;
-	unsigned n = out_iov(&s->turn, iov, PIECES_MAX - 2, &bytes), at = 0;
+	unsigned n = http_out_iov(&s->turn, iov, PIECES_MAX - 2, &bytes), at = 0;
 	int length = snprintf(size, sizeof size, "%zx\r\n", bytes);
 
 	if (q->framed)
@@ -108,8 +108,8 @@ send_chunk(struct sse *s, struct http_conn *c)
 	}
 	if (q->framed)
 		pieces[at++] = (struct piece){ "\r\n", 2, NULL };
-	conn_send(c, pieces, at);
-	out_sent(&s->turn, bytes);
+	http_conn_send(c, pieces, at);
+	http_out_sent(&s->turn, bytes);
 }
 
 static void
@@ -119,18 +119,18 @@ sse_flush(struct http_conn *c)
 	size_t limit = c->l->hs->limits.sse_queue;
 
 	if (s->r->head_only)
-		out_release(&s->turn);
+		http_out_release(&s->turn);
 	if (s->turn.bytes == 0)
 		return;
 	if (c->out.bytes == 0 || !s->started || (c->out.bytes < LIMIT_HTTP_OUT_BYTES &&
-	    conn_taken(c) - s->taken >= limit))
+	    http_conn_taken(c) - s->taken >= limit))
 		s->allowed = limit + s->turn.bytes + c->out.bytes;
 	s->started = true;
-	s->taken = conn_taken(c);
+	s->taken = http_conn_taken(c);
 	if (c->out.bytes + s->turn.bytes > s->allowed) {
 		log_info("net", "slow_reader_cut", "peer=%s queued=%zu", c->peer,
 		    c->out.bytes);
-		conn_fail(c);
+		http_conn_fail(c);
 		return;
 	}
 	while (s->turn.bytes > 0 && !c->failed)
@@ -141,7 +141,7 @@ static void
 stop(struct sse *s)
 {
 	shard_timer_cancel(s->r->shard, &s->beat);
-	out_release(&s->turn);
+	http_out_release(&s->turn);
 }
 
 /* Strictly periodic: the next beat counts from the last one's due time. */
@@ -175,7 +175,7 @@ sse_begin(struct http_req *r, struct str extra, void (*gone)(void *ctx), void *c
 
 	*s = (struct sse){ .r = r, .gone = gone, .ctx = ctx };
 	s->beat.fire = on_beat;
-	stream_begin(r, 200, S("text/event-stream"),
+	http_stream_open(r, 200, S("text/event-stream"),
 	    S("Cache-Control: no-cache\r\nX-Accel-Buffering: no\r\n"), extra);
 	http_on_gone(r, sse_gone);
 	if (r->conn == NULL)
@@ -194,8 +194,8 @@ sse_send(struct sse *s, struct sse_block *b)
 
 	if (c == NULL || c->failed)
 		return;
-	out_push(&s->turn, sse_block_ref(b));
-	conn_schedule(c);
+	http_out_push(&s->turn, sse_block_ref(b));
+	http_conn_schedule(c);
 }
 
 static void
@@ -225,7 +225,7 @@ sse_abort(struct sse *s)
 
 	/* The head too: without it a client would ask for a second run. */
 	if (c != NULL && !c->failed && c->out.bytes > 0)
-		conn_send(c, NULL, 0);
+		http_conn_send(c, NULL, 0);
 	finish(s, http_stream_abort);
 }
 

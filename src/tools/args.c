@@ -264,7 +264,7 @@ check_enum(jnode list, jnode v, const struct place *at, struct err *e)
 		buf_add(&words, buf_str(&value));
 	}
 	if (!found)
-		rc = wrong(at, e, buf_str(&words), text_cut(buf_str(&got), WORDS_MAX / 4));
+		rc = wrong(at, e, buf_str(&words), str_cut(buf_str(&got), WORDS_MAX / 4));
 	buf_release(&words);
 	buf_release(&value);
 	buf_release(&got);

@@ -187,22 +187,6 @@ answer(struct tool_call *c, bool ok, struct str content)
 	free(c);
 }
 
-/* If the last character is not whole, it goes. */
-struct str
-text_cut(struct str s, size_t max)
-{
-	size_t n = s.n < max ? s.n : max, from = n, need;
-	unsigned char lead;
-
-	while (from > 0 && n - from < 3 && ((unsigned char)s.p[from - 1] & 0xc0) == 0x80)
-		from--;
-	if (from == 0)
-		return str_sub(s, 0, n);
-	lead = (unsigned char)s.p[--from];
-	need = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1;
-	return str_sub(s, 0, n - from < need ? from : n);
-}
-
 void
 tool_reply(struct tool_call *c, struct str content)
 {
@@ -216,7 +200,7 @@ tool_reply(struct tool_call *c, struct str content)
 	}
 	n = snprintf(note, sizeof note, "\n[cut: %zu bytes, the limit is %d]",
 	    content.n, LIMIT_TOOL_RESULT_BYTES);
-	buf_add(&shorter, text_cut(content, LIMIT_TOOL_RESULT_BYTES - (size_t)n));
+	buf_add(&shorter, str_cut(content, LIMIT_TOOL_RESULT_BYTES - (size_t)n));
 	buf_add(&shorter, str_of(note));
 	assert(!shorter.failed);
 	answer(c, true, buf_str(&shorter));
@@ -234,7 +218,7 @@ tool_refuse(struct tool_call *c, const char *format, ...)
 	n = vsnprintf(words, sizeof words, format, ap);
 	va_end(ap);
 	assert(n > 0);
-	answer(c, false, text_cut((struct str){ words, (size_t)n }, sizeof words - 1));
+	answer(c, false, str_cut((struct str){ words, (size_t)n }, sizeof words - 1));
 }
 
 static void
@@ -244,7 +228,7 @@ refuse_unknown(const struct tools *t, struct tool_call *c, struct str name)
 
 	for (size_t i = 0; i < t->n; i++)
 		buf_add_fmt(&names, "%s%s", i > 0 ? ", " : "", t->at[i].tool->name);
-	name = text_cut(name, NAME_SHOWN);
+	name = str_cut(name, NAME_SHOWN);
 	tool_refuse(c, "There is no tool named \"%.*s\". The tools are: %.*s.",
 	    FMT(name), FMT(buf_str(&names)));
 	buf_release(&names);

@@ -20,9 +20,6 @@ bool schema_is_bare(jnode schema);
 /* Stands for a bare one: what is checked is what is shown. */
 extern const char schema_no_arguments[];
 
-/* tools.c: at most max bytes, whole characters only. */
-struct str text_cut(struct str s, size_t max);
-
 /* store_tools.c */
 extern const struct tool tool_store_put, tool_store_search;
 /* "a.b" or ["a","b"] becomes "a.b".  OK, or e has the words. */

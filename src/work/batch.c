@@ -222,21 +222,13 @@ entry_run(struct batch *b, jnode entry, struct work_call *c)
 	return rc;
 }
 
-/* The words of a failed operation in those of the batch: cut, but not within
- * a character. */
+/* The words of a failed operation in those of the batch. */
 static int
 words_take(struct batch *b, const struct err *e, int rc)
 {
-	size_t n = strlen(e->text);
-
-	if (n > 400) {
-		n = 400;
-		while (n > 0 && ((unsigned char)e->text[n] & 0xc0) == 0x80)
-			n--;
-	}
 	return work_fail(b->w, rc, "operation %zu (%.*s): %.*s; nothing was changed",
-	    b->at, (int)(b->names[b->at].n < 32 ? b->names[b->at].n : 32),
-	    b->names[b->at].p, (int)n, e->text);
+	    b->at, FMT(str_cut(b->names[b->at], 32)),
+	    FMT(str_cut(str_of(e->text), 400)));
 }
 
 /* The answer once more, for a batch that is taken back: the results before the

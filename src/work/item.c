@@ -177,20 +177,6 @@ mark(struct str *s, char c)
 	return true;
 }
 
-/* Days since 1970-01-01 of a date of the Gregorian calendar. */
-static int64_t
-days_from(int64_t y, int m, int d)
-{
-	int64_t era;
-	int yoe, doy;
-
-	y -= m <= 2;
-	era = (y >= 0 ? y : y - 399) / 400;
-	yoe = (int)(y - era * 400);
-	doy = (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + d - 1;
-	return era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719468;
-}
-
 /* The fraction's first three digits; the rest is read past. */
 static bool
 fraction(struct str *s, int *ms)
@@ -246,7 +232,7 @@ work_time_parse(struct str s, msec *out)
 	    (mo == 2 && d == 29 && (y % 4 != 0 || (y % 100 == 0 && y % 400 != 0))) ||
 	    h > 23 || mi > 59 || sec > 60)
 		return false;
-	*out = ((((days_from(y, mo, d) * 24 + h) * 60 + mi - offset) * 60) + sec) *
+	*out = ((((clock_days(y, mo, d) * 24 + h) * 60 + mi - offset) * 60) + sec) *
 	    1000 + ms;
 	return true;
 }

@@ -37,8 +37,8 @@ read_all(const uint8_t *data, size_t n, size_t step, struct buf *out)
 	size_t at = 0;
 	enum parse_result result = PARSE_MORE;
 
-	request_init(&q);
-	parse_begin(&p, &q);
+	http_request_init(&q);
+	http_parse_begin(&p, &q);
 	while (at < n && result != PARSE_REFUSED) {
 		size_t size = step < n - at ? step : n - at;
 		char *copy = malloc(size);
@@ -47,13 +47,13 @@ read_all(const uint8_t *data, size_t n, size_t step, struct buf *out)
 		assert(copy != NULL);
 		memcpy(copy, data + at, size);
 		while (from < end && result != PARSE_REFUSED) {
-			result = parse_feed(&p, &from, end);
-			if (result == PARSE_HEAD && !parse_allow(&p, 1000))
+			result = http_parse_feed(&p, &from, end);
+			if (result == PARSE_HEAD && !http_parse_allow(&p, 1000))
 				result = PARSE_REFUSED;
 			if (result == PARSE_DONE) {
 				write_request(out, &q);
-				request_clear(&q);
-				parse_begin(&p, &q);
+				http_request_clear(&q);
+				http_parse_begin(&p, &q);
 			}
 		}
 		free(copy);
@@ -63,7 +63,7 @@ read_all(const uint8_t *data, size_t n, size_t step, struct buf *out)
 		assert(p.status >= 400 && p.why != NULL);
 		buf_lit(out, "refused");
 	}
-	request_release(&q);
+	http_request_release(&q);
 }
 
 int

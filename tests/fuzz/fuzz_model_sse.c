@@ -68,7 +68,7 @@ read_whole(struct str bytes)
 	failure_redact(&f, S("data"));
 	assert(strstr(f.e.text, "data") == NULL);
 	result_release(&r);
-	assert(quirks_said(400, bytes) < 2 * QUIRK_TOOLS);
+	assert(openai_quirks_said(400, bytes) < 2 * QUIRK_TOOLS);
 }
 
 static int

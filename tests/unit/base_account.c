@@ -62,15 +62,15 @@ TEST(account_threads_take_no_more_than_there_is)
 
 TEST(memory_limit_is_a_plausible_number)
 {
-	uint64_t n = memory_limit();
+	uint64_t n = account_memory_limit();
 
 	CHECK(n >= UINT64_C(64) << 20 && n < UINT64_C(1) << 50);
 }
 
 TEST(memory_is_shared_out_in_quarters_up_to_a_bound)
 {
-	CHECK(memory_share(1000, 300) == 250);
-	CHECK(memory_share(1000, 200) == 200);
-	CHECK(memory_share(UINT64_C(1) << 60, 7) == 7);
-	CHECK(memory_share(memory_limit(), SIZE_MAX) > 0);
+	CHECK(account_share(1000, 300) == 250);
+	CHECK(account_share(1000, 200) == 200);
+	CHECK(account_share(UINT64_C(1) << 60, 7) == 7);
+	CHECK(account_share(account_memory_limit(), SIZE_MAX) > 0);
 }

@@ -108,7 +108,7 @@ TEST(failure_retry_after_is_seconds_or_a_date)
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++)
-		CHECK_INT(retry_after_ms(str_of(rows[i].value), wall), rows[i].ms);
+		CHECK_INT(failure_retry_after(str_of(rows[i].value), wall), rows[i].ms);
 }
 
 TEST(failure_date_is_right_across_leap_years)
@@ -122,17 +122,17 @@ TEST(failure_date_is_right_across_leap_years)
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++)
-		CHECK_INT(retry_after_ms(str_of(rows[i].date), rows[i].wall), 1000);
+		CHECK_INT(failure_retry_after(str_of(rows[i].date), rows[i].wall), 1000);
 }
 
 TEST(failure_backoff_doubles_spreads_and_is_bounded)
 {
 	for (unsigned attempt = 0; attempt < 40; attempt++) {
-		msec low = retry_backoff_ms(attempt, 0), high = 0;
+		msec low = failure_backoff(attempt, 0), high = 0;
 
 		for (uint32_t r = 0; r < 5000; r += 7)
-			if (retry_backoff_ms(attempt, r) > high)
-				high = retry_backoff_ms(attempt, r);
+			if (failure_backoff(attempt, r) > high)
+				high = failure_backoff(attempt, r);
 		CHECK(low >= 375 && high <= 10000 && high > low);
 		if (attempt == 1)
 			CHECK(low == 750);

@@ -296,25 +296,25 @@ TEST(refusals_are_read_for_what_they_mean)
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++)
-		CHECK_INT(quirks_said(rows[i].status, str_of(rows[i].body)), rows[i].said);
+		CHECK_INT(openai_quirks_said(rows[i].status, str_of(rows[i].body)), rows[i].said);
 }
 
 TEST(quirks_are_known_by_address_and_model)
 {
-	CHECK_INT(quirks_known(S("http://a"), S("m")), 0);
-	quirks_learn(S("http://a"), S("m"), QUIRK_TOOLS);
-	quirks_learn(S("http://a"), S("m"), QUIRK_EXTRA);
-	CHECK_INT(quirks_known(S("http://a"), S("m")), QUIRK_TOOLS | QUIRK_EXTRA);
-	CHECK_INT(quirks_known(S("http://a"), S("n")), 0);
-	CHECK_INT(quirks_known(S("http://b"), S("m")), 0);
+	CHECK_INT(openai_quirks_known(S("http://a"), S("m")), 0);
+	openai_quirks_learn(S("http://a"), S("m"), QUIRK_TOOLS);
+	openai_quirks_learn(S("http://a"), S("m"), QUIRK_EXTRA);
+	CHECK_INT(openai_quirks_known(S("http://a"), S("m")), QUIRK_TOOLS | QUIRK_EXTRA);
+	CHECK_INT(openai_quirks_known(S("http://a"), S("n")), 0);
+	CHECK_INT(openai_quirks_known(S("http://b"), S("m")), 0);
 	for (int i = 0; i < LIMIT_LLM_QUIRKS; i++) {
 		char model[16];
 
 		snprintf(model, sizeof model, "m%d", i);
-		quirks_learn(S("http://c"), str_of(model), QUIRK_STREAM);
+		openai_quirks_learn(S("http://c"), str_of(model), QUIRK_STREAM);
 	}
-	CHECK_INT(quirks_known(S("http://a"), S("m")), 0);
-	CHECK_INT(quirks_known(S("http://c"), S("m0")), QUIRK_STREAM);
+	CHECK_INT(openai_quirks_known(S("http://a"), S("m")), 0);
+	CHECK_INT(openai_quirks_known(S("http://c"), S("m0")), QUIRK_STREAM);
 }
 
 TEST(models_that_count_completion_tokens_are_known_by_name)
@@ -328,5 +328,5 @@ TEST(models_that_count_completion_tokens_are_known_by_name)
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++)
-		CHECK(model_counts_completion(str_of(rows[i].model)) == rows[i].yes);
+		CHECK(openai_counts_completion(str_of(rows[i].model)) == rows[i].yes);
 }

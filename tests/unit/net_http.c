@@ -417,13 +417,13 @@ TEST(http_out_keeps_order_and_count)
 		size_t bytes;
 
 		for (int i = 0; i < 12; i++) {
-			out_push(&o, sse_block_new(S("block,")));
-			out_copy(&o, "co", 2);
-			out_copy(&o, "py,", 3);
+			http_out_push(&o, sse_block_new(S("block,")));
+			http_out_copy(&o, "co", 2);
+			http_out_copy(&o, "py,", 3);
 		}
 		CHECK_INT(o.bytes, 132);
 		while (o.bytes > 0) {
-			size_t n = out_iov(&o, iov, 3, &bytes), left = bite;
+			size_t n = http_out_iov(&o, iov, 3, &bytes), left = bite;
 
 			for (size_t i = 0; i < n && left > 0; i++) {
 				size_t take = iov[i].len < left ? iov[i].len : left;
@@ -431,12 +431,12 @@ TEST(http_out_keeps_order_and_count)
 				buf_add(&got, (struct str){ iov[i].base, take });
 				left -= take;
 			}
-			out_sent(&o, bite < bytes ? bite : bytes);
+			http_out_sent(&o, bite < bytes ? bite : bytes);
 		}
 		for (size_t i = 0; i < 12; i++)
 			CHECK_STR(str_sub(buf_str(&got), i * 11, 11), "block,copy,");
 		CHECK_INT(got.n, 132);
-		out_release(&o);
+		http_out_release(&o);
 		buf_release(&got);
 	}
 }

@@ -479,7 +479,7 @@ note_taken(struct serve *s)
 	taken = 0;
 	for (struct http_conn *c = s->hs->listeners->conns; c != NULL; c = c->next)
 		if (c->out.bytes > 0)
-			taken = conn_taken(c);
+			taken = http_conn_taken(c);
 }
 
 /* Reads from the only client that has not read all, until the server has noticed;

@@ -329,7 +329,7 @@ look_taken(struct serve *s)
 {
 	(void)s;
 	CHECK(sse != NULL);
-	taken_since = conn_taken(((struct sse *)sse)->r->conn) - ((struct sse *)sse)->taken;
+	taken_since = http_conn_taken(((struct sse *)sse)->r->conn) - ((struct sse *)sse)->taken;
 }
 
 /* It is behind all the time, and reads all the time: a queue's worth is seen to

@@ -121,7 +121,7 @@ TEST(text_is_cut_between_characters)
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++)
-		CHECK_STR(text_cut(str_of(rows[i].text), rows[i].max), rows[i].cut);
+		CHECK_STR(str_cut(str_of(rows[i].text), rows[i].max), rows[i].cut);
 }
 
 /* ---- what models are shown -------------------------------------------------- */

@@ -362,7 +362,7 @@ begin(struct daemon *d, struct err *e)
 		.full = S(FULL_LINE),
 		.line_max = LIMIT_WORK_LINE_BYTES,
 		.out_max = LIMIT_WORK_OUT_BYTES,
-		.held_max = memory_share(memory_limit(), LIMIT_WORK_HELD_BYTES),
+		.held_max = account_share(account_memory_limit(), LIMIT_WORK_HELD_BYTES),
 		.closed = serve_conn_closed,
 		.ctx = d,
 	};
