@@ -36,6 +36,7 @@ account_take(struct account *a, size_t n)
 {
 	size_t used = account_used(a), capacity = capacity_of(a);
 
+	assert(a->name != NULL);
 	do {
 		if (used > capacity || n > capacity - used)
 			return false;

@@ -63,6 +63,13 @@ arena_clear(struct arena *a)
 	}
 }
 
+static void
+check_arena(const struct arena *a)
+{
+	assert(a->used <= a->max && a->at <= a->end);
+	assert((a->at == NULL) == (a->blocks == NULL));
+}
+
 static struct arena_block *
 block_new(size_t size)
 {
@@ -102,7 +109,7 @@ arena_alloc(struct arena *a, size_t n)
 	size_t rounded = (n + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
 	void *p;
 
-	assert(a->used <= a->max);
+	check_arena(a);
 	if (a->failed || rounded < n || rounded > a->max - a->used) {
 		a->failed = true;
 		return NULL;

@@ -38,6 +38,13 @@ buf_str(const struct buf *b)
 }
 
 static void
+check_buf(const struct buf *b)
+{
+	assert((b->p == NULL) == (b->cap == 0) && b->cap <= b->max + 1);
+	assert(b->n <= b->max && (b->cap == 0 ? b->n == 0 : b->n < b->cap));
+}
+
+static void
 grow(struct buf *b, size_t need)
 {
 	size_t cap = b->cap < BUF_FIRST ? BUF_FIRST : b->cap;
@@ -54,7 +61,7 @@ grow(struct buf *b, size_t need)
 char *
 buf_room(struct buf *b, size_t n)
 {
-	assert(b->n <= b->max);
+	check_buf(b);
 	if (b->failed || n > b->max - b->n) {
 		b->failed = true;
 		return NULL;
@@ -67,7 +74,8 @@ buf_room(struct buf *b, size_t n)
 void
 buf_added(struct buf *b, size_t n)
 {
-	assert(b->n + n < b->cap);
+	check_buf(b);
+	assert(n < b->cap - b->n);
 	b->n += n;
 	b->p[b->n] = '\0';
 }
@@ -200,6 +208,7 @@ buf_add_fmt(struct buf *b, const char *format, ...)
 void
 buf_drop_front(struct buf *b, size_t n)
 {
+	check_buf(b);
 	assert(n <= b->n);
 	if (n == 0)
 		return;
@@ -210,6 +219,7 @@ buf_drop_front(struct buf *b, size_t n)
 void
 buf_cut(struct buf *b, size_t n)
 {
+	check_buf(b);
 	assert(n <= b->n);
 	if (n == b->n)
 		return;

@@ -11,6 +11,14 @@
 #include <assert.h>
 #include <stdio.h>
 
+static void
+check_fields(const struct fields *f)
+{
+	assert(f->rc <= OK && f->known_n <= FIELDS_MAX);
+	assert(f->up == NULL ? f->name != NULL : f->up->rc <= OK);
+	assert(f->rc == OK || f->up == NULL || f->up->rc != OK);
+}
+
 /* "rules.0."; of the root: nothing. */
 static void
 add_way(struct buf *b, const struct fields *f)
@@ -56,7 +64,8 @@ failed(struct fields *f, bool itself, int rc)
 static bool
 asked(struct fields *f, const char *key)
 {
-	assert(f->known_n < FIELDS_MAX);
+	check_fields(f);
+	assert(f->known_n < FIELDS_MAX && key != NULL);
 	f->known[f->known_n++] = key;
 	return f->rc == OK;
 }
@@ -192,6 +201,7 @@ fields_end(struct fields *f)
 {
 	struct json_iter it = json_each(f->node);
 
+	check_fields(f);
 	while (json_is_object(f->node) && json_next(&it)) {
 		struct str_near near = { .word = str_sub(json_str(it.key), 0, 64) };
 

@@ -115,6 +115,7 @@ scan_peek(struct scan *s)
 bool
 scan_open(struct scan *s, char bracket)
 {
+	assert(s->p <= s->end && s->depth <= LIMIT_JSON_DEPTH);
 	if (peek(s) != bracket || s->depth == LIMIT_JSON_DEPTH)
 		return fail(s);
 	s->p++;

@@ -26,6 +26,18 @@
 
 _Static_assert(WHEEL_SLOTS == 1 << BITS, "a slot is a group of bits");
 
+/* Timers that are about to fire are counted and in no slot. */
+static void
+check_wheel(const struct wheel *w)
+{
+	uint64_t busy = 0;
+
+	assert(w->now >= 0);
+	for (unsigned level = 0; level < WHEEL_LEVELS; level++)
+		busy |= w->busy[level];
+	assert(busy == 0 || w->count > 0);
+}
+
 /* ---- lists ----------------------------------------------------------------- */
 
 static void
@@ -213,6 +225,7 @@ wheel_armed(const struct wheel_timer *t)
 void
 wheel_set(struct wheel *w, struct wheel_timer *t, int64_t due_ms)
 {
+	assert(t->fire != NULL);
 	wheel_cancel(w, t);
 	t->due = due_ms;
 	w->count++;
@@ -224,9 +237,11 @@ wheel_cancel(struct wheel *w, struct wheel_timer *t)
 {
 	const struct wheel_timer *head;
 
+	check_wheel(w);
+	assert((t->next == NULL) == (t->prev == NULL));
 	if (t->next == NULL)
 		return;
-	assert(w->count > 0);
+	assert(w->count > 0 && t->next->prev == t && t->prev->next == t);
 	head = t->prev;
 	list_unlink(t);
 	w->count--;
@@ -292,6 +307,7 @@ wheel_advance(struct wheel *w, int64_t now_ms)
 {
 	struct wheel_timer due;
 
+	check_wheel(w);
 	if (now_ms < w->now)
 		now_ms = w->now;             /* a clock that stepped back */
 	if (w->count == 0) {

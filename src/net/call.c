@@ -126,6 +126,7 @@ on_header(char *p, size_t size, size_t n, void *ctx)
 	struct client_call *call = ctx;
 	struct str line = str_trim((struct str){ p, size * n });
 
+	check_client_call(call);
 	call->heard = shard_now(call->client->shard);
 	if (call->head_done)
 		return size * n;             /* a trailer */
@@ -143,7 +144,8 @@ on_body(char *p, size_t size, size_t n, void *ctx)
 {
 	struct client_call *call = ctx;
 
-	assert(size == 1);
+	check_client_call(call);
+	assert(size == 1 && call->body_in <= call->body_max);
 	call->heard = shard_now(call->client->shard);
 	if (call->state != CALL_RUNNING)
 		return n;                    /* cancelled; it ends this turn */
@@ -165,6 +167,7 @@ on_open(void *ctx, curlsocktype purpose, struct curl_sockaddr *a)
 	int fd;
 
 	(void)purpose;
+	check_client_call(call);
 	if (!client_call_open(call))
 		return CURL_SOCKET_BAD;
 	fd = socket(a->family, a->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
@@ -203,6 +206,7 @@ client_call_new(struct client *c)
 
 	assert(easy != NULL);                /* or there is no memory */
 	call = mem_new(struct client_call);
+	call->mark = CALL_MARK;
 	call->client = c;
 	call->easy = easy;
 	SET(easy, CURLOPT_PRIVATE, call);
@@ -232,6 +236,8 @@ client_call_new(struct client *c)
 void
 client_call_free(struct client_call *call)
 {
+	check_client_call(call);
+	CHECK_END(call);
 	curl_easy_cleanup(call->easy);
 	values_clear(call);
 	free(call->text);

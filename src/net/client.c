@@ -22,6 +22,15 @@
                                                 own limit is lower as a rule */
 
 static void
+check_client(const struct client *c)
+{
+	CHECK_MARK(c, CLIENT_MARK);
+	assert(c->queue_end != NULL && *c->queue_end == NULL);
+	assert((c->queue == NULL) == (c->queue_end == &c->queue));
+	assert((c->spares == NULL) == (c->spares_n == 0) && c->spares_n <= SPARES_MAX);
+}
+
+static void
 turn_want(struct client *c)
 {
 	if (c->turn_set || c->closing)
@@ -35,6 +44,9 @@ client_queue(struct client_call *call)
 {
 	struct client *c = call->client;
 
+	check_client(c);
+	check_client_call(call);
+	assert(call->state == CALL_QUEUED || call->state == CALL_DROPPED);
 	call->queue_next = NULL;
 	*c->queue_end = call;
 	c->queue_end = &call->queue_next;
@@ -79,6 +91,7 @@ call_recycle(struct client_call *call)
 {
 	struct client *c = call->client;
 
+	check_client_call(call);
 	client_call_reset(call);
 	if (c->spares_n == SPARES_MAX) {
 		client_call_free(call);
@@ -126,6 +139,7 @@ messages_read(struct client *c)
 		if (m->msg != CURLMSG_DONE || m->easy_handle == c->closer)
 			continue;
 		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&call);
+		check_client_call(call);
 		if (call->state == CALL_DROPPED)
 			continue;            /* the queue takes care of it */
 		rc = client_call_result(call, code, &e);
@@ -142,6 +156,7 @@ client_act(struct client *c, int fd, int events)
 {
 	int running;
 
+	check_client(c);
 	assert(!c->inside);
 	c->inside = true;
 	curl_multi_socket_action(c->multi, fd, events, &running);
@@ -219,8 +234,10 @@ turn_end(struct shard_job *job)
 	struct client *c = CONTAINER_OF(job, struct client, turn);
 	struct client_call *call = c->queue, *next;
 
+	check_client(c);
 	c->turn_set = false;
 	if (c->closing) {
+		CHECK_END(c);
 		free(c);
 		return;
 	}
@@ -250,6 +267,7 @@ silence_fired(struct wheel_timer *t)
 	struct shard *s = call->client->shard;
 	msec quiet = (shard_now(s) - call->heard) / NS_PER_MS;
 
+	check_client_call(call);
 	if (quiet >= call->silence_ms && call->state == CALL_WAITING) {
 		call->fault = err_set(&call->why, ERR_TIMEOUT, "no open file was free "
 		    "for a connection in %lld ms", (long long)call->silence_ms);
@@ -271,6 +289,8 @@ silence_fired(struct wheel_timer *t)
 static void
 name_known(struct client_call *call, const struct resolved *a)
 {
+	check_client_call(call);
+	assert(call->state == CALL_RESOLVING);
 	if (a->rc == OK) {
 		client_call_addresses(call, a);
 	} else {
@@ -321,7 +341,8 @@ client_start(struct client *c, const struct client_request *req,
 {
 	struct client_call *call = c->spares;
 
-	assert(hooks->done != NULL && req->method.n > 0);
+	check_client(c);
+	assert(hooks->done != NULL && req->method.n > 0 && !c->closing);
 	if (call != NULL) {
 		c->spares = call->next;
 		c->spares_n--;
@@ -344,6 +365,7 @@ client_cancel(struct client_call *call)
 {
 	bool queued = call->state == CALL_QUEUED || call->state == CALL_WAITING;
 
+	check_client_call(call);
 	assert(call->state != CALL_SPARE && call->state != CALL_DROPPED);
 	call->hooks = (struct client_hooks){ 0 };
 	resolver_forget(&call->waiter);
@@ -364,6 +386,7 @@ client_new(struct client **out, struct shard *s, struct err *e)
 	struct client *c = mem_new(struct client);
 
 	*out = NULL;
+	c->mark = CLIENT_MARK;
 	c->shard = s;
 	c->queue_end = &c->queue;
 	c->turn.run = turn_end;
@@ -393,7 +416,8 @@ client_free(struct client *c)
 {
 	if (c == NULL)
 		return;
-	assert(!c->inside);
+	check_client(c);
+	assert(!c->inside && !c->closing);
 	c->closing = true;
 	while (c->live != NULL) {
 		struct client_call *call = c->live;
@@ -406,6 +430,7 @@ client_free(struct client *c)
 		struct client_call *call = c->spares;
 
 		c->spares = call->next;
+		c->spares_n--;
 		client_call_free(call);
 	}
 	client_files_release(c);
@@ -414,8 +439,10 @@ client_free(struct client *c)
 	shard_timer_cancel(c->shard, &c->timer);
 	resolver_free(c->resolver);
 	proxies_release(&c->proxies);
-	if (!c->turn_set)
-		free(c);                     /* else the shard still holds our job */
+	if (c->turn_set)
+		return;                      /* the shard still holds our job */
+	CHECK_END(c);
+	free(c);
 }
 
 int

@@ -25,6 +25,7 @@
 
 #include <curl/curl.h>
 
+#include "base/check.h"
 #include "net/client.h"
 #include "net/files_priv.h"
 #include "net/resolve_priv.h"
@@ -35,6 +36,9 @@ enum call_state {
 	CALL_SPARE, CALL_RESOLVING, CALL_QUEUED, CALL_RUNNING, CALL_WAITING, CALL_DROPPED
 };
 
+#define CLIENT_MARK 0x636c6965u
+#define CALL_MARK   0x63616c6cu
+
 #define HEADER_VALUE_MAX 128                 /* of those we hand out */
 #define LOCATION_MAX     1024                /* a longer one counts as none */
 
@@ -44,6 +48,7 @@ struct header_value {
 };
 
 struct client_call {
+	unsigned mark;
 	struct client *client;
 	struct client_call *next, *prev;     /* all live calls; or the spares */
 	struct client_call *queue_next;
@@ -83,6 +88,7 @@ struct client_call {
 };
 
 struct client {
+	unsigned mark;
 	struct shard *shard;
 	CURLM *multi;
 	struct sockets sockets;
@@ -101,6 +107,18 @@ struct client {
 	bool kick;                           /* it wants to be called this turn */
 	bool turn_set, closing;
 };
+
+/* True at every door, and when libcurl calls back. */
+static inline void
+check_client_call(const struct client_call *call)
+{
+	CHECK_MARK(call, CALL_MARK);
+	CHECK_MARK(call->client, CLIENT_MARK);
+	assert(call->state <= CALL_DROPPED);
+	assert(!call->added || call->state == CALL_RUNNING || call->state == CALL_DROPPED);
+	assert(call->opened == 0 || call->added);
+	assert(call->fault <= OK);
+}
 
 /* client.c: lets libcurl act on a descriptor or on its timer. */
 void client_act(struct client *c, int fd, int events);

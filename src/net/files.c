@@ -11,13 +11,17 @@
 #include <stdatomic.h>
 #include <sys/resource.h>
 
+#include "base/check.h"
 #include "base/limits.h"
 #include "base/mem.h"
 
 #define YIELD_MAX  32                        /* given back for one that asks */
 #define YIELD_PART 8                         /* or this part of what is idle */
 
+#define LENDER_MARK 0x6c656e64u
+
 struct files_lender {
+	unsigned mark;
 	struct shard_job job;
 	struct shard *shard;
 	enum files_rank rank;
@@ -123,18 +127,26 @@ files_models_kept(void)
 /* ---- lenders --------------------------------------------------------------- */
 
 static void
+lender_free(struct files_lender *fl)
+{
+	CHECK_END(fl);
+	free(fl);
+}
+
+static void
 on_asked(struct shard_job *job)
 {
 	struct files_lender *fl = CONTAINER_OF(job, struct files_lender, job);
 	size_t n = files_lender_idle(fl) / YIELD_PART + 1;
 	bool dead;
 
+	CHECK_MARK(fl, LENDER_MARK);
 	pthread_mutex_lock(&lock);
 	fl->posted = false;
 	dead = fl->dead;
 	pthread_mutex_unlock(&lock);
 	if (dead)
-		free(fl);
+		lender_free(fl);
 	else
 		fl->yield(fl->ctx, n < YIELD_MAX ? n : YIELD_MAX);
 }
@@ -145,8 +157,9 @@ files_lender_new(struct shard *s, enum files_rank rank,
 {
 	struct files_lender *fl = mem_new(struct files_lender);
 
-	*fl = (struct files_lender){ .job.run = on_asked, .shard = s, .rank = rank,
-		.yield = yield, .ctx = ctx };
+	assert(yield != NULL && rank <= FILES_CLIENTS);
+	*fl = (struct files_lender){ .mark = LENDER_MARK, .job.run = on_asked,
+		.shard = s, .rank = rank, .yield = yield, .ctx = ctx };
 	pthread_mutex_lock(&lock);
 	fl->next = lenders;
 	lenders = fl;
@@ -163,6 +176,8 @@ files_lender_free(struct files_lender *fl)
 
 	if (fl == NULL)
 		return;
+	CHECK_MARK(fl, LENDER_MARK);
+	assert(!fl->dead);
 	pthread_mutex_lock(&lock);
 	while (*at != fl)
 		at = &(*at)->next;
@@ -171,12 +186,13 @@ files_lender_free(struct files_lender *fl)
 	posted = fl->posted;
 	pthread_mutex_unlock(&lock);
 	if (!posted)
-		free(fl);
+		lender_free(fl);
 }
 
 void
 files_lender_set(struct files_lender *fl, size_t idle)
 {
+	CHECK_MARK(fl, LENDER_MARK);
 	atomic_store_explicit(&fl->idle, idle, memory_order_relaxed);
 }
 

@@ -43,7 +43,6 @@ struct conn_state {
 	void (*timeout)(struct http_conn *c);
 };
 
-static void conn_feed(struct http_conn *c, const char *at, const char *end);
 static void feed_bytes(struct http_conn *c, const char *at, size_t n);
 static void keep_bytes(struct http_conn *c, const char *at, size_t n);
 static void drop_bytes(struct http_conn *c, const char *at, size_t n);
@@ -77,6 +76,15 @@ static uv_stream_t *
 stream_of(struct http_conn *c)
 {
 	return (uv_stream_t *)&c->tcp;
+}
+
+static void
+check_conn(const struct http_conn *c)
+{
+	CHECK_MARK(c, CONN_MARK);
+	assert(c->req == NULL || (c->req->r.conn == c && c->state != &closed));
+	assert(c->state == &closed || c->writing <= c->out.bytes);
+	assert(!c->closed || c->state == &closed);
 }
 
 /* Deadlines. */
@@ -115,6 +123,7 @@ limit_state(struct http_conn *c)
 static void
 become(struct http_conn *c, const struct conn_state *state)
 {
+	check_conn(c);
 	assert(c->state != &closed);
 	if (c->state == &idle)
 		http_listener_busy(c->l, c);
@@ -130,6 +139,7 @@ on_deadline(struct wheel_timer *t)
 	struct http_conn *c = CONTAINER_OF(t, struct http_conn, timer);
 	nsec left = c->deadline == NEVER ? NEVER : c->deadline - shard_now(c->l->shard);
 
+	check_conn(c);
 	if (left == NEVER)
 		return;
 	if (left <= 0) {
@@ -164,6 +174,7 @@ static void
 conn_free(struct http_conn *c)
 {
 	assert(c->out.n == 0 && c->kept_charged == 0);
+	CHECK_END(c);
 	free(c);
 }
 
@@ -172,21 +183,36 @@ on_closed(uv_handle_t *h)
 {
 	struct http_conn *c = h->data;
 
+	check_conn(c);
 	c->closed = true;
 	http_listener_conn_closed(c->l, c);
 	if (c->turn.next == NULL)
 		conn_free(c);                /* else conn_turn does */
 }
 
-void
-http_conn_drop(struct http_conn *c)
+/* Nobody is told. */
+static void
+conn_end(struct http_conn *c, bool reset)
 {
 	struct request *q = c->req;
 
+	check_conn(c);
 	c->req = NULL;
-	conn_close(c, false);
+	conn_close(c, reset);
 	if (q != NULL)
 		http_request_end(q);
+}
+
+void
+http_conn_drop(struct http_conn *c)
+{
+	conn_end(c, false);
+}
+
+void
+http_conn_reset(struct http_conn *c)
+{
+	conn_end(c, true);
 }
 
 void
@@ -195,6 +221,7 @@ http_conn_lost(struct http_conn *c)
 	struct request *q = c->req;
 	bool owned = c->state == &serving;
 
+	check_conn(c);
 	c->req = NULL;
 	/* A stream that is cut must not look like one that has ended. */
 	conn_close(c, c->out.bytes > 0 ||
@@ -234,22 +261,6 @@ http_conn_drain(struct http_conn *c)
 		shorten(c, c->l->hs->limits.linger / 2);
 }
 
-bool
-http_conn_yield(struct http_conn *c, msec since)
-{
-	nsec began = c->deadline - c->l->hs->limits.idle * NS_PER_MS;
-	uv_os_fd_t fd;
-	char byte;
-
-	assert(c->state == &idle);
-	if (shard_now(c->l->shard) - began < since * NS_PER_MS || c->kept.n > 0 ||
-	    uv_fileno((uv_handle_t *)&c->tcp, &fd) != 0 ||
-	    recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
-		return false;
-	http_conn_drop(c);
-	return true;
-}
-
 /* Says goodbye so that the client can read the answer: closing with unread
  * bytes in the socket would reset the connection under it. */
 static void
@@ -278,6 +289,7 @@ on_written(uv_write_t *w, int status)
 	struct http_conn *c = CONTAINER_OF(w, struct http_conn, write);
 	size_t n = c->writing;
 
+	check_conn(c);
 	c->writing = 0;
 	if (c->state == &closed)
 		return;
@@ -336,17 +348,6 @@ conn_flush(struct http_conn *c)
 		http_room_for_output(c);
 }
 
-void
-http_conn_reset(struct http_conn *c)
-{
-	struct request *q = c->req;
-
-	c->req = NULL;
-	conn_close(c, true);
-	if (q != NULL)
-		http_request_end(q);
-}
-
 /* A client that took something since the last look is slow, not gone. */
 static void
 write_timeout(struct http_conn *c)
@@ -365,6 +366,7 @@ write_timeout(struct http_conn *c)
 void
 http_conn_queue(struct http_conn *c, struct str bytes)
 {
+	check_conn(c);
 	if (c->out.bytes > LIMIT_HTTP_OUT_BYTES)
 		http_room_check_backlog(c);
 	c->req->bytes_out += bytes.n;
@@ -393,7 +395,8 @@ http_conn_send(struct http_conn *c, const struct piece *pieces, size_t n)
 {
 	size_t sent = 0;
 
-	assert(n <= PIECES_MAX);
+	check_conn(c);
+	assert(n <= PIECES_MAX && c->req != NULL);
 	if (c->out.bytes == 0 && !c->failed)
 		sent = try_pieces(c, pieces, n);
 	if (c->failed)
@@ -687,6 +690,7 @@ on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
 {
 	struct http_conn *c = s->data;
 
+	check_conn(c);
 	if (c->state == &closed || n == 0)
 		return;
 	if (n > 0)
@@ -732,6 +736,7 @@ conn_turn(struct shard_job *job)
 {
 	struct http_conn *c = CONTAINER_OF(job, struct http_conn, turn);
 
+	check_conn(c);
 	if (c->closed) {
 		conn_free(c);
 		return;
@@ -765,6 +770,7 @@ http_conn_accept(struct http_listener *l, int fd, const struct sockaddr_storage 
 	struct http_conn *c = mem_new(struct http_conn);
 	int rc;
 
+	c->mark = CONN_MARK;
 	c->l = l;
 	c->turn.run = conn_turn;
 	c->timer.fire = on_deadline;

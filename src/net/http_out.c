@@ -18,6 +18,14 @@
 #define COPY_SIZE  ((size_t)4 * KB - sizeof(struct sse_block) - 16)
 #define COPY_MAX   ((size_t)256 * KB - sizeof(struct sse_block) - 16)
 
+static void
+check_out(const struct out *o)
+{
+	assert(o->n <= o->cap && (o->cap & (o->cap - 1)) == 0);
+	assert((o->n == 0) == (o->bytes == 0));
+	assert(o->room == 0 || o->n > 0);
+}
+
 static struct sse_block *
 block_at(const struct out *o, uint32_t i)
 {
@@ -51,6 +59,7 @@ grow(struct out *o)
 void
 http_out_push(struct out *o, struct sse_block *b)
 {
+	check_out(o);
 	if (b->n == 0) {
 		sse_block_drop(b);
 		return;
@@ -85,6 +94,7 @@ http_out_copy(struct out *o, const char *p, size_t n)
 	size_t fits = n < o->room ? n : o->room;
 	struct sse_block *b;
 
+	check_out(o);
 	if (fits > 0) {
 		b = block_at(o, o->n - 1);
 		memcpy(b->bytes + b->n, p, fits);
@@ -106,6 +116,7 @@ http_out_iov(const struct out *o, uv_buf_t *iov, unsigned max, size_t *bytes)
 {
 	unsigned n = o->n < max ? o->n : max;
 
+	check_out(o);
 	*bytes = 0;
 	for (unsigned i = 0; i < n; i++) {
 		struct sse_block *b = block_at(o, i);
@@ -120,6 +131,7 @@ http_out_iov(const struct out *o, uv_buf_t *iov, unsigned max, size_t *bytes)
 void
 http_out_sent(struct out *o, size_t n)
 {
+	check_out(o);
 	assert(n <= o->bytes);
 	o->bytes -= n;
 	n += o->skip;

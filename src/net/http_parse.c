@@ -76,6 +76,7 @@ void
 http_request_init(struct request *q)
 {
 	memset(q, 0, sizeof *q);
+	q->mark = REQUEST_MARK;
 	q->head = BUF(HEAD_MAX);
 	q->body = BUF(LIMIT_HTTP_BODY_BYTES);
 	q->r.arena = ARENA(ARENA_MAX);
@@ -87,6 +88,7 @@ http_request_clear(struct request *q)
 {
 	struct request old = *q;
 
+	CHECK_MARK(q, REQUEST_MARK);
 	if (old.head.cap > HEAD_KEEP)
 		buf_release(&old.head);
 	if (old.body.cap > BODY_KEEP)
@@ -96,6 +98,7 @@ http_request_clear(struct request *q)
 	buf_clear(&old.body);
 	arena_clear(&old.r.arena);
 	memset(q, 0, offsetof(struct request, peer));
+	q->mark = REQUEST_MARK;
 	q->head = old.head;
 	q->body = old.body;
 	q->r.arena = old.r.arena;
@@ -119,6 +122,8 @@ http_request_drop_parts(struct request *q)
 void
 http_request_release(struct request *q)
 {
+	CHECK_MARK(q, REQUEST_MARK);
+	CHECK_END(q);
 	buf_release(&q->head);
 	buf_release(&q->body);
 	http_request_give_back(q);
@@ -130,6 +135,7 @@ http_request_release(struct request *q)
 void
 http_parse_begin(struct http_parse *p, struct request *q)
 {
+	CHECK_MARK(q, REQUEST_MARK);
 	*p = (struct http_parse){ .req = q, .state = IN_BREAKS, .first_line = true };
 }
 

@@ -20,6 +20,7 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <uv.h>
+#include "base/check.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "net/files_priv.h"
@@ -30,6 +31,10 @@
 #define READ_SIZE   (64 * KB)                /* one buffer a shard */
 #define KEPT_MAX    (64 * KB)                /* read ahead of an open answer */
 #define PIECES_MAX  64                       /* of one write */
+#define CONN_MARK     0x636f6e6eu
+#define REQUEST_MARK  0x72657175u
+#define LISTENER_MARK 0x6c697374u
+#define SERVER_MARK   0x73657276u
 #define HEAD_FREE   (4 * KB)                 /* of a head, or read ahead: not charged */
 
 /* The limits a server runs with: those of limits.h, smaller in tests. */
@@ -73,6 +78,7 @@ struct http_listener;
 /* One request and its answer.  Lives in the listener's pool. */
 struct request {
 	struct http_req r;                   /* first: they convert */
+	unsigned mark;
 	struct http_listener *l;             /* NULL in parser tests */
 	struct request *next;                /* in the pool */
 	struct buf head, body;
@@ -106,10 +112,15 @@ void http_request_give_back(struct request *q);
 /* It is answered and waits for its client: what its handler had goes. */
 void http_request_drop_parts(struct request *q);
 
+/* Of a request with a listener. */
 static inline struct request *
 request_of(struct http_req *r)
 {
-	return (struct request *)(void *)r;
+	struct request *q = (struct request *)(void *)r;
+
+	CHECK_MARK(q, REQUEST_MARK);
+	assert(!q->dead);
+	return q;
 }
 
 /* http_parse.c */
@@ -167,6 +178,7 @@ void http_out_sent(struct out *o, size_t n);
 struct conn_state;
 
 struct http_conn {
+	unsigned mark;
 	uv_tcp_t tcp;
 	uv_write_t write;
 	struct http_listener *l;
@@ -208,8 +220,6 @@ void http_conn_drop(struct http_conn *c);         /* closes; nobody is told */
 void http_conn_reset(struct http_conn *c);        /* as http_conn_drop; not in good order */
 /* Closes when nothing is under way; a request that is half sent has to move. */
 void http_conn_drain(struct http_conn *c);
-/* Closes an idle one that was idle for so long and has nothing to read. */
-bool http_conn_yield(struct http_conn *c, msec idle);
 void http_conn_answering(struct http_conn *c);    /* the answer is queued whole */
 /* Refuses a body that has not moved since, unless it is being fed: its feeder
  * refuses it.  False: there is none. */
@@ -246,6 +256,7 @@ void http_request_end(struct request *q);         /* done hook, back to the pool
 /* http_server.c */
 
 struct http_listener {
+	unsigned mark;
 	struct http_server *hs;
 	struct shard *shard;
 	struct http_listener *next;
@@ -279,6 +290,7 @@ struct http_listener {
 };
 
 struct http_server {
+	unsigned mark;
 	struct http_hooks hooks;
 	struct http_limits limits;
 	struct sockaddr_storage addr;

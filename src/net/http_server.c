@@ -39,6 +39,16 @@
 #define UNACKED_MS     60000u                /* then the other side is gone */
 #define UNSENT_MAX     (64 * KB)             /* in the kernel, where no account is */
 
+static void
+check_listener(const struct http_listener *l)
+{
+	CHECK_MARK(l, LISTENER_MARK);
+	assert((l->idle_n == 0) == (l->idle_first == NULL));
+	assert((l->idle_first == NULL) == (l->idle_last == NULL));
+	assert(l->pool_n <= POOL_MAX && (l->pool_n == 0) == (l->pool == NULL));
+	assert(!l->told || l->draining);
+}
+
 /* Addresses. */
 
 static int
@@ -144,6 +154,7 @@ open_first(struct http_server *hs, struct str host, uint16_t port, struct err *e
 void
 http_server_hook(struct http_server *hs, const struct http_hooks *hooks)
 {
+	CHECK_MARK(hs, SERVER_MARK);
 	assert(hooks->handle != NULL && hooks->head != NULL &&
 	    hooks->error_body != NULL);
 	hs->hooks = *hooks;
@@ -157,6 +168,7 @@ http_server_new(struct http_server **out, struct str host, uint16_t port,
 	int rc;
 
 	*out = NULL;
+	hs->mark = SERVER_MARK;
 	hs->fd = -1;
 	if (hooks != NULL)
 		http_server_hook(hs, hooks);
@@ -222,6 +234,7 @@ http_listener_request(struct http_listener *l)
 {
 	struct request *q = l->pool;
 
+	check_listener(l);
 	l->requests++;
 	if (q != NULL) {
 		l->pool = q->next;
@@ -253,6 +266,9 @@ static void check_drained(struct http_listener *l);
 void
 http_listener_return(struct http_listener *l, struct request *q)
 {
+	check_listener(l);
+	CHECK_MARK(q, REQUEST_MARK);
+	assert(q->l == l);
 	if (q->late.next != NULL) {
 		q->dead = true;
 		return;
@@ -355,6 +371,7 @@ static void
 on_connection(uv_poll_t *poll, int status, int events)
 {
 	(void)status, (void)events;          /* the reason comes from accept4 */
+	check_listener(poll->data);
 	accept_some(poll->data);
 }
 
@@ -379,6 +396,7 @@ on_retry(struct wheel_timer *t)
 void
 http_listener_idle(struct http_listener *l, struct http_conn *c)
 {
+	check_listener(l);
 	c->idle_next = NULL;
 	c->idle_prev = l->idle_last;
 	if (l->idle_last != NULL)
@@ -392,6 +410,7 @@ http_listener_idle(struct http_listener *l, struct http_conn *c)
 void
 http_listener_busy(struct http_listener *l, struct http_conn *c)
 {
+	check_listener(l);
 	if (c->idle_prev != NULL)
 		c->idle_prev->idle_next = c->idle_next;
 	else
@@ -403,22 +422,37 @@ http_listener_busy(struct http_listener *l, struct http_conn *c)
 	files_lender_set(l->lender, --l->idle_n);
 }
 
+/* Was it idle for long enough, and has its client sent nothing? */
+static bool
+may_close(struct http_listener *l, const struct http_conn *c)
+{
+	nsec began = c->deadline - l->hs->limits.idle * NS_PER_MS;
+	uv_os_fd_t fd;
+	char byte;
+
+	return shard_now(l->shard) - began >= l->hs->limits.idle_min * NS_PER_MS &&
+	    c->kept.n == 0 && uv_fileno((const uv_handle_t *)&c->tcp, &fd) == 0 &&
+	    recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
+}
+
 /* Those behind the first that stays were idle for less. */
 static void
 yield_idle(void *ctx, size_t n)
 {
 	struct http_listener *l = ctx;
 
-	while (n-- > 0 && l->idle_first != NULL)
-		if (!http_conn_yield(l->idle_first, l->hs->limits.idle_min))
-			return;
+	check_listener(l);
+	while (n-- > 0 && l->idle_first != NULL && may_close(l, l->idle_first))
+		http_conn_drop(l->idle_first);
 }
 
 static void
 free_listener(struct http_listener *l)
 {
+	check_listener(l);
 	assert(l->conns == NULL && l->requests == 0 && !l->listening);
 	assert(l->lender == NULL);
+	CHECK_END(l);
 	http_listener_free_pool(l);
 	buf_release(&l->scratch);
 	buf_release(&l->errors);
@@ -440,6 +474,8 @@ http_server_attach(struct http_server *hs, struct shard *s, struct err *e)
 	struct http_listener *l = mem_new(struct http_listener);
 	int fd, rc;
 
+	CHECK_MARK(hs, SERVER_MARK);
+	l->mark = LISTENER_MARK;
 	pthread_mutex_lock(&hs->lock);
 	fd = hs->fd;
 	hs->fd = -1;
@@ -497,6 +533,7 @@ check_drained(struct http_listener *l)
 void
 http_listener_conn_closed(struct http_listener *l, struct http_conn *c)
 {
+	check_listener(l);
 	if (c->prev != NULL)
 		c->prev->next = c->next;
 	else
@@ -515,6 +552,7 @@ on_listener_closed(uv_handle_t *h)
 {
 	struct http_listener *l = h->data;
 
+	check_listener(l);
 	l->listening = false;
 	close(l->fd);
 	check_drained(l);
@@ -566,6 +604,7 @@ http_server_free(struct http_server *hs)
 {
 	if (hs == NULL)
 		return;
+	CHECK_MARK(hs, SERVER_MARK);
 	while (hs->listeners != NULL) {
 		struct http_listener *l = hs->listeners;
 
@@ -575,5 +614,6 @@ http_server_free(struct http_server *hs)
 	if (hs->fd >= 0)
 		close(hs->fd);
 	pthread_mutex_destroy(&hs->lock);
+	CHECK_END(hs);
 	free(hs);
 }

@@ -16,6 +16,7 @@
 #include <uv.h>
 
 #include "base/buf.h"
+#include "base/check.h"
 #include "base/limits.h"
 #include "base/map.h"
 #include "base/mem.h"
@@ -39,12 +40,22 @@ struct entry {
 	struct resolved answer;
 };
 
+#define RESOLVER_MARK 0x7265736fu
+
 struct resolver {
+	unsigned mark;
 	struct shard *shard;
 	struct map entries;
 	uint64_t serial;
 	struct resolved full;                /* what to say when the table is full */
 };
+
+static void
+check_resolver(const struct resolver *r)
+{
+	CHECK_MARK(r, RESOLVER_MARK);
+	assert(r->entries.n <= LIMIT_DNS_NAMES);
+}
 
 static uint64_t
 key_hash(const void *key)
@@ -69,6 +80,7 @@ resolver_new(struct shard *s)
 {
 	struct resolver *r = mem_new(struct resolver);
 
+	r->mark = RESOLVER_MARK;
 	r->shard = s;
 	map_init(&r->entries, key_hash, key_eq, key_of);
 	r->full.rc = err_set(&r->full.why, ERR_LIMIT, "too many host names in use");
@@ -95,17 +107,21 @@ resolver_free(struct resolver *r)
 
 	if (r == NULL)
 		return;
+	check_resolver(r);
 	for (en = map_each(&r->entries, &at); en != NULL; en = map_each(&r->entries, &at))
 		entry_free(en);
 	map_release(&r->entries);
+	CHECK_END(r);
 	free(r);
 }
 
 void
 resolver_forget(struct resolve_waiter *w)
 {
+	assert((w->next == NULL) == (w->prev == NULL));
 	if (w->next == NULL)
 		return;
+	assert(w->next->prev == w && w->prev->next == w);
 	w->prev->next = w->next;
 	w->next->prev = w->prev;
 	w->next = w->prev = NULL;
@@ -114,7 +130,7 @@ resolver_forget(struct resolve_waiter *w)
 static void
 waiter_add(struct entry *en, struct resolve_waiter *w)
 {
-	assert(w->next == NULL);
+	assert(w->next == NULL && w->done != NULL);
 	w->next = &en->waiting;
 	w->prev = en->waiting.prev;
 	w->prev->next = w;
@@ -190,6 +206,7 @@ looked_up(uv_getaddrinfo_t *req, int status, struct addrinfo *ai)
 	struct lookup *l = CONTAINER_OF(req, struct lookup, req);
 	struct entry *en = l->entry;
 
+	assert(en == NULL || en->lookup == l);
 	free(l);
 	if (en != NULL) {
 		en->lookup = NULL;
@@ -279,8 +296,10 @@ struct resolved *
 resolver_get(struct resolver *r, struct str host, uint16_t port,
     struct resolve_waiter *w)
 {
-	struct entry *en = entry_of(r, host, port);
+	struct entry *en;
 
+	check_resolver(r);
+	en = entry_of(r, host, port);
 	if (en == NULL)
 		return &r->full;
 	if (en->lookup == NULL) {

@@ -26,6 +26,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/rpc_priv.h"
@@ -43,7 +44,11 @@
 #define HOT_ROUNDS   16                      /* between two looks at the others */
 #define PAUSE        (50 * NS_PER_MS)
 
+#define RPC_MARK  0x72706320u
+#define CONN_MARK 0x7270636eu
+
 struct rpc_conn {
+	unsigned mark;
 	struct rpc *r;
 	int fd;                              /* -1: gone */
 	uint32_t armed;
@@ -62,6 +67,7 @@ struct rpc_conn {
 };
 
 struct rpc {
+	unsigned mark;
 	struct rpc_options o;
 	int epoll, listener, spare;
 	bool accepting;
@@ -78,6 +84,24 @@ struct rpc {
 	bool busy;                           /* a line since the last sleep */
 	bool reading;
 };
+
+static void
+check_rpc(const struct rpc *r)
+{
+	CHECK_MARK(r, RPC_MARK);
+	assert(r->ready_end != NULL && *r->ready_end == NULL);
+	assert((r->ready == NULL) == (r->ready_end == &r->ready));
+	assert((r->conns == 0) == (r->all == NULL) && r->watches <= WATCHES);
+}
+
+static void
+check_conn(const struct rpc_conn *c)
+{
+	CHECK_MARK(c, CONN_MARK);
+	CHECK_MARK(c->r, RPC_MARK);
+	assert(c->at <= c->in.n && c->scanned <= c->in.n && c->line_end < c->in.n + 1);
+	assert(c->sent <= c->out.n && c->refs >= 0 && c->fd >= -1);
+}
 
 /* ---- one connection ---------------------------------------------------------- */
 
@@ -151,8 +175,11 @@ conn_close(struct rpc_conn *c)
 static void
 conn_free(struct rpc_conn *c)
 {
+	check_conn(c);
+	assert(c->fd < 0);
 	if (c->r->o.closed != NULL)
 		c->r->o.closed(c->r->o.ctx, c);
+	CHECK_END(c);
 	buf_release(&c->in);
 	buf_release(&c->out);
 	free(c);
@@ -263,6 +290,7 @@ conn_read(struct rpc_conn *c)
 	    READ_BYTES;
 	ssize_t n;
 
+	check_conn(c);
 	if (c->fd < 0 || c->eof || is_ahead(c))
 		return false;
 	if (c->too_long) {
@@ -297,6 +325,7 @@ conn_read(struct rpc_conn *c)
 bool
 rpc_next(struct rpc *r, struct rpc_conn **out, struct str *line)
 {
+	check_rpc(r);
 	while (r->ready != NULL) {
 		struct rpc_conn *c = r->ready;
 
@@ -333,6 +362,7 @@ rpc_next(struct rpc *r, struct rpc_conn **out, struct str *line)
 struct buf *
 rpc_out(struct rpc_conn *c)
 {
+	check_conn(c);
 	if (!c->dirty) {
 		c->dirty = true;
 		c->next_dirty = c->r->dirty;
@@ -346,6 +376,7 @@ conn_send(struct rpc_conn *c)
 {
 	ssize_t n = 0;
 
+	check_conn(c);
 	if (c->fd < 0)
 		return;
 	if (c->out.failed) {
@@ -432,6 +463,7 @@ rpc_is_behind(const struct rpc_conn *c)
 void
 rpc_hang_up(struct rpc_conn *c)
 {
+	check_conn(c);
 	log_warn("rpc", "slow_reader", "unsent=%zu", c->out.n - c->sent);
 	conn_cut_off(c);
 }
@@ -445,6 +477,7 @@ rpc_gone(const struct rpc_conn *c)
 void
 rpc_hold(struct rpc_conn *c)
 {
+	check_conn(c);
 	c->refs++;
 }
 
@@ -452,6 +485,7 @@ rpc_hold(struct rpc_conn *c)
 void
 rpc_drop(struct rpc_conn *c)
 {
+	check_conn(c);
 	assert(c->refs > 0);
 	if (--c->refs == 0 && c->eof)
 		rpc_out(c);
@@ -460,6 +494,7 @@ rpc_drop(struct rpc_conn *c)
 void
 rpc_set_user(struct rpc_conn *c, void *user)
 {
+	check_conn(c);
 	c->user = user;
 }
 
@@ -509,6 +544,7 @@ conn_new(struct rpc *r, int fd)
 	struct rpc_conn *c = mem_new(struct rpc_conn);
 	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = c };
 
+	c->mark = CONN_MARK;
 	c->r = r;
 	c->fd = fd;
 	/* Handed out lines take at most as much as what follows them. */
@@ -601,6 +637,8 @@ rpc_new(struct rpc **out, const struct rpc_options *o, struct err *e)
 	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = r };
 	int rc;
 
+	assert(o->path != NULL && o->line_max > 0 && o->out_max > 0);
+	r->mark = RPC_MARK;
 	r->o = *o;
 	r->listener = -1;
 	r->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -627,6 +665,7 @@ rpc_free(struct rpc *r)
 {
 	if (r == NULL)
 		return;
+	check_rpc(r);
 	while (r->all != NULL)
 		conn_close(r->all);
 	while (r->dead != NULL) {
@@ -641,6 +680,7 @@ rpc_free(struct rpc *r)
 		close(r->epoll);
 	if (r->spare >= 0)
 		close(r->spare);
+	CHECK_END(r);
 	free(r);
 }
 
@@ -649,7 +689,8 @@ rpc_watch(struct rpc *r, int fd, bool *fired)
 {
 	struct epoll_event ev = { .events = EPOLLIN };
 
-	assert(r->watches < WATCHES);
+	check_rpc(r);
+	assert(r->watches < WATCHES && fired != NULL);
 	ev.data.ptr = &r->watch[r->watches];
 	r->watch[r->watches].fd = fd;
 	r->watch[r->watches++].fired = fired;
@@ -750,6 +791,7 @@ rpc_wait(struct rpc *r, nsec until)
 {
 	bool was_busy = r->busy;
 
+	check_rpc(r);
 	send_all(r);
 	while (r->o.held_max != 0 && r->held > r->o.held_max)
 		relieve(r);
@@ -768,6 +810,7 @@ rpc_wait(struct rpc *r, nsec until)
 void
 rpc_stop_reading(struct rpc *r)
 {
+	check_rpc(r);
 	r->reading = false;
 	stop_accepting(r);
 	for (struct rpc_conn *c = r->all; c != NULL; c = c->next)

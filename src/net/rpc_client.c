@@ -7,6 +7,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -66,6 +67,12 @@ rpc_uid(int fd)
 	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) != 0)
 		return -1;
 	return who.uid;
+}
+
+static void
+check_client(const struct rpc_client *c)
+{
+	assert(c->fd >= -1 && c->at <= c->in.n && c->in.max > READ_BYTES);
 }
 
 int64_t
@@ -149,6 +156,7 @@ rpc_close(struct rpc_client *c)
 int
 rpc_send(struct rpc_client *c, struct str text, nsec deadline, struct err *e)
 {
+	check_client(c);
 	while (text.n > 0) {
 		int rc = arm(c, deadline, e);
 		ssize_t n;
@@ -224,6 +232,7 @@ rpc_receive(struct rpc_client *c, struct str *line, nsec deadline, struct err *e
 	size_t seen = c->at;
 	int rc;
 
+	check_client(c);
 	for (;;) {
 		const char *end = c->in.n > seen ?
 		    memchr(c->in.p + seen, '\n', c->in.n - seen) : NULL;

@@ -27,6 +27,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "net/shard.h"
+#include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -60,7 +61,10 @@ struct clocks {
 
 enum lateness { ON_TIME, LATE, LATE_POLLED };
 
+#define SHARD_MARK 0x73686172u
+
 struct shard {
+	unsigned mark;
 	uv_loop_t loop;
 	uv_timer_t timer;
 	uv_prepare_t prepare;
@@ -89,6 +93,7 @@ static struct shard_job last;
 static void
 check_shard(const struct shard *s)
 {
+	CHECK_MARK(s, SHARD_MARK);
 	assert(current == s || current == NULL);     /* no other shard's */
 	assert(*s->turn_end == &last && (s->turn == &last) == (s->turn_end == &s->turn));
 	assert(s->late <= LATE_POLLED && s->events < EVENTS_MAX);
@@ -248,6 +253,7 @@ shard_post(struct shard *s, struct shard_job *job)
 {
 	struct shard_job *top = atomic_load_explicit(&s->inbox, memory_order_relaxed);
 
+	CHECK_MARK(s, SHARD_MARK);
 	assert(job->run != NULL);
 	do
 		job->next = top;
@@ -404,6 +410,7 @@ shard_new(struct shard **out, unsigned id, struct err *e)
 	}
 	/* A peer that closes is an error code here, never a signal. */
 	signal(SIGPIPE, SIG_IGN);
+	s->mark = SHARD_MARK;
 	uv_timer_init(&s->loop, &s->timer);
 	uv_prepare_init(&s->loop, &s->prepare);
 	uv_prepare_start(&s->prepare, on_prepare);
@@ -435,6 +442,7 @@ shard_free(struct shard *s)
 
 	if (s == NULL)
 		return;
+	check_shard(s);
 	assert(!s->started);
 	uv_close((uv_handle_t *)&s->timer, NULL);
 	uv_close((uv_handle_t *)&s->prepare, NULL);
@@ -446,6 +454,7 @@ shard_free(struct shard *s)
 	assert(rc == 0);
 	(void)rc;
 	close(s->bell_fd);
+	CHECK_END(s);
 	free(s);
 }
 

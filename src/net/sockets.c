@@ -26,6 +26,13 @@ struct socket_slot {
 	bool proven;
 };
 
+static void
+check_sockets(const struct sockets *ss, int fd)
+{
+	assert(ss->loop != NULL && ss->ready != NULL && fd >= 0);
+	assert((ss->by_fd == NULL) == (ss->cap == 0) && ss->idle <= ss->cap);
+}
+
 static struct watch *
 watch_of(const struct sockets *ss, int fd)
 {
@@ -174,6 +181,7 @@ sockets_want(struct sockets *ss, int fd, int what)
 	struct watch *w = watch_of(ss, fd);
 	int events = 0;
 
+	check_sockets(ss, fd);
 	if (what == CURL_POLL_REMOVE) {
 		if (w != NULL && is_proven(ss, fd))
 			want(ss, w, false);
@@ -196,6 +204,7 @@ sockets_want(struct sockets *ss, int fd, int what)
 void
 sockets_proven(struct sockets *ss, int fd)
 {
+	check_sockets(ss, fd);
 	prove(ss, fd, true);
 }
 
@@ -208,6 +217,7 @@ sockets_opened(struct sockets *ss, int fd)
 	bool wanted;
 	int armed;
 
+	check_sockets(ss, fd);
 	prove(ss, fd, false);
 	if (w == NULL)
 		return;
@@ -229,6 +239,7 @@ sockets_closing(struct sockets *ss, int fd)
 {
 	struct watch *w = watch_of(ss, fd);
 
+	check_sockets(ss, fd);
 	if (w != NULL)
 		watch_drop(ss, w);
 	prove(ss, fd, false);

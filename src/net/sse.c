@@ -18,6 +18,7 @@
 #include "base/mem.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -63,14 +64,19 @@ sse_block_new(struct str bytes)
 struct sse_block *
 sse_block_ref(struct sse_block *b)
 {
-	atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed);
+	unsigned was = atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed);
+
+	assert(was > 0 && was < UINT_MAX);
 	return b;
 }
 
 void
 sse_block_drop(struct sse_block *b)
 {
-	unsigned was = atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel);
+	unsigned was;
+
+	assert(b != NULL);
+	was = atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel);
 
 	assert(was > 0);
 	if (was > 1)
@@ -85,6 +91,15 @@ static struct sse *
 sse_of(struct http_req *r)
 {
 	return &request_of(r)->sse;
+}
+
+/* True from sse_begin to its end, or until it was told gone. */
+static void
+check_sse(const struct sse *s)
+{
+	assert(s != NULL && s->r != NULL && s == sse_of(s->r));
+	assert(s->r->streaming && !request_of(s->r)->answered);
+	assert(s->gone != NULL && s->beat.fire != NULL);
 }
 
 /* Sends up to PIECES_MAX - 2 blocks of this turn as one chunk. */
@@ -118,6 +133,7 @@ sse_flush(struct http_conn *c)
 	struct sse *s = &c->req->sse;
 	size_t limit = c->l->hs->limits.sse_queue;
 
+	check_sse(s);
 	if (s->r->head_only)
 		http_out_release(&s->turn);
 	if (s->turn.bytes == 0)
@@ -151,6 +167,7 @@ on_beat(struct wheel_timer *t)
 	struct sse *s = CONTAINER_OF(t, struct sse, beat);
 	nsec now = shard_now(s->r->shard), wait;
 
+	check_sse(s);
 	sse_send(s, &heartbeat);
 	s->beat_at += s->r->conn->l->hs->limits.heartbeat * NS_PER_MS;
 	wait = (s->beat_at - now) / NS_PER_MS;
@@ -162,6 +179,7 @@ sse_gone(struct http_req *r)
 {
 	struct sse *s = sse_of(r);
 
+	check_sse(s);
 	stop(s);
 	s->gone(s->ctx);
 	http_stream_end(r);
@@ -192,6 +210,7 @@ sse_send(struct sse *s, struct sse_block *b)
 {
 	struct http_conn *c = s->r->conn;
 
+	check_sse(s);
 	if (c == NULL || c->failed)
 		return;
 	http_out_push(&s->turn, sse_block_ref(b));
@@ -204,6 +223,7 @@ finish(struct sse *s, void (*end)(struct http_req *r))
 	struct http_req *r = s->r;
 	struct request *q = request_of(r);
 
+	check_sse(s);
 	if (r->conn != NULL && !r->conn->failed)
 		sse_flush(r->conn);
 	stop(s);
