@@ -24,8 +24,9 @@ static const struct provider *const providers[LANES] = {
 static void
 check_call(const struct llm_call *c)
 {
-	assert(c->llm != NULL && c->lane != NULL);
-	assert(c->lane->running <= c->lane->cap);
+	CHECK_MARK(c, LLM_CALL_MARK);
+	CHECK_MARK(c->llm, LLM_MARK);
+	assert(c->lane != NULL && c->lane->running <= c->lane->cap);
 	assert(c->state != LLM_ENDED || c->wait_prev == NULL);
 }
 
@@ -80,6 +81,7 @@ llm_new(struct llm **out, struct shard *s, struct client *c,
 	int rc;
 
 	*out = NULL;
+	l->mark = LLM_MARK;
 	l->shard = s;
 	l->client = c;
 	l->allow_base_url = o->allow_base_url;
@@ -110,6 +112,7 @@ llm_free(struct llm *l)
 {
 	if (l == NULL)
 		return;
+	CHECK_MARK(l, LLM_MARK);
 	while (l->calls != NULL)
 		llm_cancel(l->calls);
 	scripted_ready_free(l->ready);
@@ -117,6 +120,7 @@ llm_free(struct llm *l)
 	buf_release(&l->default_model);
 	buf_release(&l->base_url);
 	buf_release(&l->api_key);
+	CHECK_END(l);
 	free(l);
 }
 
@@ -209,6 +213,7 @@ llm_check(const struct llm *l, struct str model, struct str base_url,
 	const struct lane *lane;
 	struct str provider, name;
 
+	CHECK_MARK(l, LLM_MARK);
 	if (model.n > LIMIT_NAME_BYTES)
 		return err_set(e, ERR_INVALID,
 		    "model: longer than %d bytes", LIMIT_NAME_BYTES);
@@ -271,18 +276,27 @@ lane_next(struct lane *lane)
 void
 llm_call_hold(struct llm_call *c)
 {
+	check_call(c);
 	c->holds++;
+}
+
+static void
+call_free(struct llm_call *c)
+{
+	c->lane->provider->release(c);
+	result_release(&c->result);
+	CHECK_END(c);
+	free(c);
 }
 
 void
 llm_call_unhold(struct llm_call *c)
 {
+	check_call(c);
 	assert(c->holds > 0);
 	if (--c->holds > 0 || c->state != LLM_ENDED)
 		return;
-	c->lane->provider->release(c);
-	result_release(&c->result);
-	free(c);
+	call_free(c);
 }
 
 /* From now on nobody hears of it; the next in line may go. */
@@ -333,6 +347,8 @@ llm_start(struct llm *l, const struct llm_request *req,
 		return NULL;
 	llm_model_split(l, req->model, &provider, &name);
 	c = mem_new(struct llm_call);
+	assert(hooks->done != NULL);
+	c->mark = LLM_CALL_MARK;
 	c->llm = l;
 	c->lane = lane_of(l, provider);
 	c->hooks = *hooks;
@@ -340,9 +356,7 @@ llm_start(struct llm *l, const struct llm_request *req,
 	c->timer.fire = on_timer;
 	result_init(&c->result);
 	if (c->lane->provider->prepare(c, req, name, e) != OK) {
-		c->lane->provider->release(c);
-		result_release(&c->result);
-		free(c);
+		call_free(c);
 		return NULL;
 	}
 	c->next = l->calls;
@@ -368,6 +382,7 @@ llm_cancel(struct llm_call *c)
 bool
 llm_call_delta(struct llm_call *c, const struct llm_delta *d)
 {
+	check_call(c);
 	assert(c->holds > 0 && c->state == LLM_RUNNING);
 	if (c->stream) {
 		c->told = true;
@@ -391,6 +406,7 @@ llm_call_answered(struct llm_call *c)
 	struct failure f;
 	struct err e;
 
+	check_call(c);
 	assert(c->holds > 0 && c->state == LLM_RUNNING);
 	if (result_build(&c->result, c->lane->provider->name, &built, &e) != OK) {
 		failure_set(&f, FAULT_BACKEND, false, "%s", e.text);
@@ -422,6 +438,7 @@ try_again(struct llm_call *c, const struct failure *f)
 void
 llm_call_failed(struct llm_call *c, struct failure *f)
 {
+	check_call(c);
 	assert(c->holds > 0 && c->state == LLM_RUNNING);
 	/* Whoever put the key into the words: it is not shown. */
 	failure_redact(f, buf_str(&c->llm->api_key));

@@ -19,6 +19,7 @@
 #define LLM_LLM_PRIV_H
 
 #include "base/arena.h"
+#include "base/check.h"
 #include "base/json.h"
 #include "base/scan.h"
 #include "llm/llm.h"
@@ -247,7 +248,11 @@ struct scripted_call {
 struct lane;
 struct scripted_ready;
 
+#define LLM_MARK      0x6c6c6d20u
+#define LLM_CALL_MARK 0x6c6c6d63u
+
 struct llm_call {
+	unsigned mark;
 	struct llm *llm;
 	struct lane *lane;
 	struct llm_hooks hooks;
@@ -288,6 +293,7 @@ struct lane {
 #define LANES 2
 
 struct llm {
+	unsigned mark;
 	struct shard *shard;
 	struct client *client;
 	struct buf default_model, base_url, api_key;

@@ -113,6 +113,7 @@ on_head(void *ctx, const struct client_answer *a)
 {
 	struct llm_call *c = ctx;
 
+	assert(c->u.openai.http != NULL && c->u.openai.kind == BODY_UNKNOWN);
 	c->u.openai.status = a->status;
 	c->u.openai.events_said = c->stream && (a->content_type.n == 0 ||
 	    str_starts(a->content_type, S("text/event-stream")));
@@ -225,6 +226,7 @@ on_data(void *ctx, struct str bytes)
 	struct failure f;
 	int rc;
 
+	assert(o->http != NULL && o->status > 0);
 	llm_call_hold(c);
 	rc = take_bytes(c, bytes, &f);
 	if (rc == OK)
@@ -389,6 +391,7 @@ on_done(void *ctx, int rc, const struct client_answer *a, const struct err *e)
 	struct llm_call *c = ctx;
 
 	llm_call_hold(c);
+	assert(c->u.openai.http != NULL);
 	c->u.openai.http = NULL;
 	request_end(c, rc, a, e);
 	llm_call_unhold(c);

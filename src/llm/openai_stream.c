@@ -39,6 +39,14 @@ openai_stream_init(struct openai_stream *s, struct llm_result *r,
 	};
 }
 
+static void
+check_stream(const struct openai_stream *s)
+{
+	assert(s->result != NULL && s->emit != NULL && !s->stopped);
+	assert(s->eol == '\0' || s->eol == '\n' || s->eol == '\r');
+	assert(s->begun || !s->finished);
+}
+
 void
 openai_stream_release(struct openai_stream *s)
 {
@@ -575,7 +583,8 @@ find_eol(struct openai_stream *s, struct str bytes, struct failure *f)
 int
 openai_stream_feed(struct openai_stream *s, struct str bytes, struct failure *f)
 {
-	assert(!s->stopped && !s->whole);
+	check_stream(s);
+	assert(!s->whole);
 	if (bytes.n == 0)
 		return OK;
 	return s->eol != '\0' ? take_lines(s, bytes, f) : find_eol(s, bytes, f);
@@ -586,7 +595,7 @@ openai_stream_end(struct openai_stream *s, struct failure *f)
 {
 	int rc = OK;
 
-	assert(!s->stopped);
+	check_stream(s);
 	if (s->line.n > 0)                   /* the last line has no newline */
 		rc = take_joined(s, STR_NONE, f);
 	if (rc == OK)
@@ -609,6 +618,8 @@ openai_stream_whole(struct openai_stream *s, struct str body, struct failure *f)
 	struct err e;
 	int rc;
 
+	check_stream(s);
+	assert(!s->begun && s->line.n == 0);
 	s->whole = true;
 	if (str_starts(text, S("\xef\xbb\xbf")))
 		text = str_sub(text, 3, text.n);

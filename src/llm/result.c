@@ -8,6 +8,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -32,6 +33,13 @@ result_init(struct llm_result *r)
 		.extra = BUF(LIMIT_LLM_LINE_BYTES),
 		.details = BUF(LIMIT_LLM_LINE_BYTES),
 	};
+}
+
+static void
+check_result(const struct llm_result *r)
+{
+	assert(r->calls_n <= r->calls_cap && r->calls_n <= LIMIT_TOOL_CALLS);
+	assert(r->content_raw.max == ANSWER_MAX);     /* after result_init */
 }
 
 void
@@ -134,7 +142,10 @@ starts_another(const struct result_call *c, const struct result_fragment *f)
 struct result_call *
 result_call_for(struct llm_result *r, const struct result_fragment *f)
 {
-	struct result_call *c = f->alone ? NULL : call_near(r, f);
+	struct result_call *c;
+
+	check_result(r);
+	c = f->alone ? NULL : call_near(r, f);
 
 	if (c == NULL || starts_another(c, f))
 		c = call_new(r, f);
@@ -184,6 +195,8 @@ void
 result_call_add(struct llm_result *r, struct result_call *c, struct str *id_raw,
     struct str *name_raw, struct str args_raw)
 {
+	check_result(r);
+	assert(c >= r->calls && c < r->calls + r->calls_n);
 	name_add(c, name_raw);
 	id_add(r, c, id_raw);
 	buf_add(&c->args_raw, args_raw);
@@ -513,6 +526,7 @@ result_build(const struct llm_result *r, struct str provider,
 {
 	struct final_call *finals;
 
+	check_result(r);
 	*out = (struct result_built){
 		.json = BUF(8 * ANSWER_MAX),
 		.arena = ARENA(8 * ANSWER_MAX),
