@@ -10,23 +10,16 @@
  * Before it sleeps the server looks a while for more, if the last time that
  * found something; after a failure it does not for the next 2, 4, 8.. sleeps.
  *
- * Without files for a connection it closes a spare one, to tell the next client
- * that it is busy.  When even that fails it looks away from the listener until a
- * connection ends, or for PAUSE: files come back from elsewhere, too.
- *
  * SPDX-License-Identifier: MIT
  */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/rpc_priv.h"
@@ -36,72 +29,10 @@
 #define KEEP_BYTES   (64 * KB)               /* buffers of the idle */
 #define IN_SOFT      (1 * MB)
 #define OUT_SOFT     (4 * MB)
-#define BACKLOG      1024
 #define EVENTS       64
-#define WATCHES      4
 #define SPIN         (25 * NS_PER_MS / 1000)
 #define SPIN_SKIP    64
 #define HOT_ROUNDS   16                      /* between two looks at the others */
-#define PAUSE        (50 * NS_PER_MS)
-
-#define RPC_MARK  0x72706320u
-#define CONN_MARK 0x7270636eu
-
-struct rpc_conn {
-	unsigned mark;
-	struct rpc *r;
-	int fd;                              /* -1: gone */
-	uint32_t armed;
-	struct buf in, out;
-	size_t at, line_end, scanned;        /* of in: the next line; its end, or 0;
-	                                        without an end so far */
-	size_t sent;                         /* of out */
-	size_t skipped;                      /* of a line too long */
-	size_t held;                         /* memory, as counted in r->held */
-	bool eof, hangup, too_long, told;
-	bool ready, dirty;
-	int refs;
-	void *user;
-	struct rpc_conn *prev, *next;        /* all */
-	struct rpc_conn *next_ready, *next_dirty;
-};
-
-struct rpc {
-	unsigned mark;
-	struct rpc_options o;
-	int epoll, listener, spare;
-	bool accepting;
-	nsec paused;                         /* it accepts again from then on; NEVER */
-	struct { int fd; bool *fired; } watch[WATCHES];
-	size_t watches, conns;
-	size_t held;                         /* memory of all buffers */
-	struct rpc_conn *all, *dead;
-	struct rpc_conn *ready, **ready_end;
-	struct rpc_conn *dirty;
-	struct rpc_conn *hot;                /* the last to give a line */
-	unsigned hot_rounds;
-	unsigned spin_skip, spin_miss;
-	bool busy;                           /* a line since the last sleep */
-	bool reading;
-};
-
-static void
-check_rpc(const struct rpc *r)
-{
-	CHECK_MARK(r, RPC_MARK);
-	assert(r->ready_end != NULL && *r->ready_end == NULL);
-	assert((r->ready == NULL) == (r->ready_end == &r->ready));
-	assert((r->conns == 0) == (r->all == NULL) && r->watches <= WATCHES);
-}
-
-static void
-check_conn(const struct rpc_conn *c)
-{
-	CHECK_MARK(c, CONN_MARK);
-	CHECK_MARK(c->r, RPC_MARK);
-	assert(c->at <= c->in.n && c->scanned <= c->in.n && c->line_end < c->in.n + 1);
-	assert(c->sent <= c->out.n && c->refs >= 0 && c->fd >= -1);
-}
 
 /* ---- one connection ---------------------------------------------------------- */
 
@@ -139,18 +70,6 @@ conn_arm(struct rpc_conn *c)
 }
 
 static void
-accept_again(struct rpc *r)
-{
-	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = r };
-
-	r->paused = NEVER;
-	if (r->accepting || !r->reading)
-		return;
-	r->accepting = true;
-	epoll_ctl(r->epoll, EPOLL_CTL_MOD, r->listener, &ev);
-}
-
-static void
 conn_close(struct rpc_conn *c)
 {
 	struct rpc *r = c->r;
@@ -169,13 +88,13 @@ conn_close(struct rpc_conn *c)
 		c->next->prev = c->prev;
 	c->next = r->dead;
 	r->dead = c;
-	accept_again(r);
+	rpc_accept_again(r);
 }
 
 static void
 conn_free(struct rpc_conn *c)
 {
-	check_conn(c);
+	rpc_check_conn(c);
 	assert(c->fd < 0);
 	if (c->r->o.closed != NULL)
 		c->r->o.closed(c->r->o.ctx, c);
@@ -290,7 +209,7 @@ conn_read(struct rpc_conn *c)
 	    READ_BYTES;
 	ssize_t n;
 
-	check_conn(c);
+	rpc_check_conn(c);
 	if (c->fd < 0 || c->eof || is_ahead(c))
 		return false;
 	if (c->too_long) {
@@ -325,7 +244,7 @@ conn_read(struct rpc_conn *c)
 bool
 rpc_next(struct rpc *r, struct rpc_conn **out, struct str *line)
 {
-	check_rpc(r);
+	rpc_check(r);
 	while (r->ready != NULL) {
 		struct rpc_conn *c = r->ready;
 
@@ -362,7 +281,7 @@ rpc_next(struct rpc *r, struct rpc_conn **out, struct str *line)
 struct buf *
 rpc_out(struct rpc_conn *c)
 {
-	check_conn(c);
+	rpc_check_conn(c);
 	if (!c->dirty) {
 		c->dirty = true;
 		c->next_dirty = c->r->dirty;
@@ -376,7 +295,7 @@ conn_send(struct rpc_conn *c)
 {
 	ssize_t n = 0;
 
-	check_conn(c);
+	rpc_check_conn(c);
 	if (c->fd < 0)
 		return;
 	if (c->out.failed) {
@@ -463,7 +382,7 @@ rpc_is_behind(const struct rpc_conn *c)
 void
 rpc_hang_up(struct rpc_conn *c)
 {
-	check_conn(c);
+	rpc_check_conn(c);
 	log_warn("rpc", "slow_reader", "unsent=%zu", c->out.n - c->sent);
 	conn_cut_off(c);
 }
@@ -477,7 +396,7 @@ rpc_gone(const struct rpc_conn *c)
 void
 rpc_hold(struct rpc_conn *c)
 {
-	check_conn(c);
+	rpc_check_conn(c);
 	c->refs++;
 }
 
@@ -485,7 +404,7 @@ rpc_hold(struct rpc_conn *c)
 void
 rpc_drop(struct rpc_conn *c)
 {
-	check_conn(c);
+	rpc_check_conn(c);
 	assert(c->refs > 0);
 	if (--c->refs == 0 && c->eof)
 		rpc_out(c);
@@ -494,7 +413,7 @@ rpc_drop(struct rpc_conn *c)
 void
 rpc_set_user(struct rpc_conn *c, void *user)
 {
-	check_conn(c);
+	rpc_check_conn(c);
 	c->user = user;
 }
 
@@ -510,36 +429,10 @@ rpc_peer_uid(const struct rpc_conn *c)
 	return rpc_uid(c->fd);
 }
 
-/* ---- the listener ---------------------------------------------------------------- */
+/* ---- life ----------------------------------------------------------------------- */
 
-static void
-stop_accepting(struct rpc *r)
-{
-	struct epoll_event ev = { .data.ptr = r };
-
-	r->accepting = false;
-	epoll_ctl(r->epoll, EPOLL_CTL_MOD, r->listener, &ev);
-}
-
-/* Where the folder's file system knows no modes, anybody may connect. */
-static bool
-is_welcome(int fd)
-{
-	int64_t uid = rpc_uid(fd);
-
-	return uid == geteuid() || uid == 0;
-}
-
-static void
-refuse(struct rpc *r, int fd)
-{
-	if (send(fd, r->o.full.p, r->o.full.n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-		log_warn("rpc", "refused", "error=%s", strerror(errno));
-	close(fd);
-}
-
-static void
-conn_new(struct rpc *r, int fd)
+void
+rpc_conn_new(struct rpc *r, int fd)
 {
 	struct rpc_conn *c = mem_new(struct rpc_conn);
 	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = c };
@@ -567,69 +460,6 @@ conn_new(struct rpc *r, int fd)
 		conn_close(c);
 }
 
-static int
-accept_one(struct rpc *r, bool *no_files)
-{
-	int fd = accept4(r->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-	*no_files = fd < 0 && errno == EMFILE && r->spare >= 0;
-	if (*no_files) {
-		close(r->spare);
-		fd = accept4(r->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	}
-	return fd;
-}
-
-static void
-accept_all(struct rpc *r)
-{
-	bool no_files;
-
-	for (;;) {
-		int fd = accept_one(r, &no_files);
-
-		if (fd >= 0 && !is_welcome(fd)) {
-			close(fd);
-		} else if (fd >= 0 && r->conns < r->o.conns_max && !no_files) {
-			conn_new(r, fd);
-		} else if (fd >= 0) {
-			refuse(r, fd);
-		} else if (errno != ECONNABORTED && errno != EINTR && errno != EAGAIN) {
-			stop_accepting(r);
-			r->paused = clock_mono() + PAUSE;
-		}
-		if (no_files)
-			r->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-		if (fd < 0)
-			return;
-	}
-}
-
-/* Nobody can connect before it listens, and by then its mode is right: bind
- * gives the name the mode of the socket. */
-static int
-listen_at(struct rpc *r, struct err *e)
-{
-	struct rpc_name name;
-	int rc = rpc_name_make(&name, r->o.path, e);
-
-	if (rc != OK)
-		return rc;
-	if (unlink(name.sa.sun_path) != 0 && errno != ENOENT)
-		rc = ERR_IO;
-	if (rc == OK)
-		r->listener = socket(AF_UNIX,
-		    SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (r->listener < 0 || fchmod(r->listener, 0600) != 0 ||
-	    bind(r->listener, (struct sockaddr *)&name.sa, name.size) != 0 ||
-	    listen(r->listener, BACKLOG) != 0)
-		rc = ERR_IO;
-	if (rc != OK)
-		err_set(e, rc, "%s: %s", r->o.path, strerror(errno));
-	rpc_name_release(&name);
-	return rc;
-}
-
 int
 rpc_new(struct rpc **out, const struct rpc_options *o, struct err *e)
 {
@@ -649,7 +479,7 @@ rpc_new(struct rpc **out, const struct rpc_options *o, struct err *e)
 	if (r->epoll < 0)
 		rc = err_set(e, ERR_IO, "epoll: %s", strerror(errno));
 	else
-		rc = listen_at(r, e);
+		rc = rpc_listen(r, e);
 	if (rc == OK && epoll_ctl(r->epoll, EPOLL_CTL_ADD, r->listener, &ev) != 0)
 		rc = err_set(e, ERR_IO, "epoll: %s", strerror(errno));
 	if (rc != OK) {
@@ -665,7 +495,7 @@ rpc_free(struct rpc *r)
 {
 	if (r == NULL)
 		return;
-	check_rpc(r);
+	rpc_check(r);
 	while (r->all != NULL)
 		conn_close(r->all);
 	while (r->dead != NULL) {
@@ -689,7 +519,7 @@ rpc_watch(struct rpc *r, int fd, bool *fired)
 {
 	struct epoll_event ev = { .events = EPOLLIN };
 
-	check_rpc(r);
+	rpc_check(r);
 	assert(r->watches < WATCHES && fired != NULL);
 	ev.data.ptr = &r->watch[r->watches];
 	r->watch[r->watches].fd = fd;
@@ -705,7 +535,7 @@ handle(struct rpc *r, const struct epoll_event *ev)
 	struct rpc_conn *c = ev->data.ptr;
 
 	if (ev->data.ptr == r) {
-		accept_all(r);
+		rpc_accept_all(r);
 		return;
 	}
 	for (size_t i = 0; i < r->watches; i++) {
@@ -732,7 +562,7 @@ poll_once(struct rpc *r, int timeout)
 	int n = epoll_wait(r->epoll, ev, EVENTS, timeout);
 
 	if (r->paused != NEVER && clock_mono() >= r->paused)
-		accept_again(r);
+		rpc_accept_again(r);
 	for (int i = 0; i < n; i++)
 		handle(r, &ev[i]);
 	return n;
@@ -791,7 +621,7 @@ rpc_wait(struct rpc *r, nsec until)
 {
 	bool was_busy = r->busy;
 
-	check_rpc(r);
+	rpc_check(r);
 	send_all(r);
 	while (r->o.held_max != 0 && r->held > r->o.held_max)
 		relieve(r);
@@ -810,9 +640,9 @@ rpc_wait(struct rpc *r, nsec until)
 void
 rpc_stop_reading(struct rpc *r)
 {
-	check_rpc(r);
+	rpc_check(r);
 	r->reading = false;
-	stop_accepting(r);
+	rpc_accept_stop(r);
 	for (struct rpc_conn *c = r->all; c != NULL; c = c->next)
 		conn_arm(c);
 }
