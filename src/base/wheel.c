@@ -40,57 +40,21 @@ check_wheel(const struct wheel *w)
 
 /* ---- lists ----------------------------------------------------------------- */
 
-static void
-list_init(struct wheel_timer *head)
+static struct wheel_timer *
+first_of(const struct list *head)
 {
-	head->next = head->prev = head;
-}
-
-static bool
-list_empty(const struct wheel_timer *head)
-{
-	return head->next == head;
-}
-
-static void
-list_append(struct wheel_timer *head, struct wheel_timer *t)
-{
-	t->prev = head->prev;
-	t->next = head;
-	head->prev->next = t;
-	head->prev = t;
-}
-
-static void
-list_unlink(struct wheel_timer *t)
-{
-	t->prev->next = t->next;
-	t->next->prev = t->prev;
-	t->next = t->prev = NULL;
-}
-
-/* Moves all of from to the end of to. */
-static void
-list_move(struct wheel_timer *to, struct wheel_timer *from)
-{
-	if (list_empty(from))
-		return;
-	from->next->prev = to->prev;
-	to->prev->next = from->next;
-	from->prev->next = to;
-	to->prev = from->prev;
-	list_init(from);
+	return CONTAINER_OF(head->next, struct wheel_timer, in);
 }
 
 /* Stable: a's timers were set before b's. */
 static void
-merge(struct wheel_timer *into, struct wheel_timer *a, struct wheel_timer *b)
+merge(struct list *into, struct list *a, struct list *b)
 {
 	while (!list_empty(a) && !list_empty(b)) {
-		struct wheel_timer *from = b->next->due < a->next->due ? b : a;
-		struct wheel_timer *t = from->next;
+		struct list *from = first_of(b)->due < first_of(a)->due ? b : a;
+		struct list *t = from->next;
 
-		list_unlink(t);
+		list_remove(t);
 		list_append(into, t);
 	}
 	list_move(into, a);
@@ -98,12 +62,12 @@ merge(struct wheel_timer *into, struct wheel_timer *a, struct wheel_timer *b)
 }
 
 static bool
-is_sorted(const struct wheel_timer *head)
+is_sorted(const struct list *head)
 {
-	const struct wheel_timer *t = head->next;
+	const struct list *t = head->next;
 
 	for (; t != head && t->next != head; t = t->next)
-		if (t->next->due < t->due)
+		if (first_of(t)->due < first_of(t->prev)->due)
 			return false;
 	return true;
 }
@@ -111,9 +75,9 @@ is_sorted(const struct wheel_timer *head)
 /* Bottom-up merge sort: run[i] holds 2^i timers or none.  Slots are collected
  * in order, so only a jump over coarse slots comes here unsorted. */
 static void
-sort_due(struct wheel_timer *head)
+sort_due(struct list *head)
 {
-	struct wheel_timer run[32], merged;
+	struct list run[32], merged;
 	size_t i;
 
 	if (is_sorted(head))
@@ -122,12 +86,12 @@ sort_due(struct wheel_timer *head)
 	for (i = 0; i < COUNT(run); i++)
 		list_init(&run[i]);
 	while (!list_empty(head)) {
-		struct wheel_timer *t = head->next;
+		struct list *t = head->next;
 
-		list_unlink(t);
+		list_remove(t);
 		list_append(&merged, t);
 		for (i = 0; i < COUNT(run) - 1 && !list_empty(&run[i]); i++) {
-			struct wheel_timer later;
+			struct list later;
 
 			list_init(&later);
 			list_move(&later, &merged);
@@ -136,7 +100,7 @@ sort_due(struct wheel_timer *head)
 		list_move(&run[i], &merged);
 	}
 	for (i = 0; i < COUNT(run); i++) {
-		struct wheel_timer later;
+		struct list later;
 
 		list_init(&later);
 		list_move(&later, &merged);
@@ -166,13 +130,13 @@ place(struct wheel *w, struct wheel_timer *t)
 			level = (63 - (unsigned)__builtin_clzll(differ)) / BITS;
 		slot = (unsigned)(due >> (level * BITS)) & (WHEEL_SLOTS - 1);
 	}
-	list_append(&w->slot[level][slot], t);
+	list_append(&w->slot[level][slot], &t->in);
 	w->busy[level] |= UINT64_C(1) << slot;
 }
 
 /* After an unlink: clears the busy bit when head was a slot's and is empty. */
 static void
-slot_emptied(struct wheel *w, const struct wheel_timer *head)
+slot_emptied(struct wheel *w, const struct list *head)
 {
 	uintptr_t offset = (uintptr_t)head - (uintptr_t)w->slot;
 	size_t i;
@@ -219,7 +183,7 @@ wheel_init(struct wheel *w, int64_t now_ms)
 bool
 wheel_armed(const struct wheel_timer *t)
 {
-	return t->next != NULL;
+	return list_joined(&t->in);
 }
 
 void
@@ -235,17 +199,15 @@ wheel_set(struct wheel *w, struct wheel_timer *t, int64_t due_ms)
 void
 wheel_cancel(struct wheel *w, struct wheel_timer *t)
 {
-	const struct wheel_timer *head;
+	const struct list *before = t->in.prev;
 
 	check_wheel(w);
-	assert((t->next == NULL) == (t->prev == NULL));
-	if (t->next == NULL)
+	if (!list_joined(&t->in))
 		return;
-	assert(w->count > 0 && t->next->prev == t && t->prev->next == t);
-	head = t->prev;
-	list_unlink(t);
+	assert(w->count > 0);
+	list_remove(&t->in);
 	w->count--;
-	slot_emptied(w, head);
+	slot_emptied(w, before);
 }
 
 int64_t
@@ -270,10 +232,10 @@ wheel_next(const struct wheel *w)
 
 /* Unhooks what is due into due, moves the rest of the touched slots down. */
 static void
-collect(struct wheel *w, int64_t now_ms, struct wheel_timer *due)
+collect(struct wheel *w, int64_t now_ms, struct list *due)
 {
 	int64_t then = w->now;
-	struct wheel_timer pending;
+	struct list pending;
 
 	list_init(&pending);
 	w->now = now_ms;
@@ -292,11 +254,11 @@ collect(struct wheel *w, int64_t now_ms, struct wheel_timer *due)
 		}
 	}
 	while (!list_empty(&pending)) {
-		struct wheel_timer *t = pending.next;
+		struct wheel_timer *t = first_of(&pending);
 
-		list_unlink(t);
+		list_remove(&t->in);
 		if (t->due <= now_ms)
-			list_append(due, t);
+			list_append(due, &t->in);
 		else
 			place(w, t);
 	}
@@ -305,7 +267,7 @@ collect(struct wheel *w, int64_t now_ms, struct wheel_timer *due)
 void
 wheel_advance(struct wheel *w, int64_t now_ms)
 {
-	struct wheel_timer due;
+	struct list due;
 
 	check_wheel(w);
 	if (now_ms < w->now)
@@ -318,9 +280,9 @@ wheel_advance(struct wheel *w, int64_t now_ms)
 	collect(w, now_ms, &due);
 	sort_due(&due);
 	while (!list_empty(&due)) {
-		struct wheel_timer *t = due.next;
+		struct wheel_timer *t = first_of(&due);
 
-		list_unlink(t);
+		list_remove(&t->in);
 		w->count--;
 		t->fire(t);
 	}

@@ -12,12 +12,13 @@
 #define BASE_WHEEL_H
 
 #include "base/clock.h"
+#include "base/list.h"
 
 #define WHEEL_LEVELS 5
 #define WHEEL_SLOTS  64
 
 struct wheel_timer {
-	struct wheel_timer *next, *prev;     /* both NULL when idle */
+	struct list in;                      /* a slot */
 	int64_t due;                         /* ms of the wheel's own clock */
 	void (*fire)(struct wheel_timer *t);
 };
@@ -25,7 +26,7 @@ struct wheel_timer {
 struct wheel {
 	int64_t now;                         /* last tick that was advanced to */
 	uint64_t count;
-	struct wheel_timer slot[WHEEL_LEVELS][WHEEL_SLOTS];  /* list heads */
+	struct list slot[WHEEL_LEVELS][WHEEL_SLOTS];
 	uint64_t busy[WHEEL_LEVELS];         /* bit set: slot is not empty */
 };
 

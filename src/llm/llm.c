@@ -27,7 +27,7 @@ check_call(const struct llm_call *c)
 	CHECK_MARK(c, LLM_CALL_MARK);
 	CHECK_MARK(c->llm, LLM_MARK);
 	assert(c->lane != NULL && c->lane->running <= c->lane->cap);
-	assert(c->state != LLM_ENDED || c->wait_prev == NULL);
+	assert(list_joined(&c->waits) == (c->state == LLM_WAITING));
 }
 
 /* ---- life ----------------------------------------------------------------- */
@@ -89,9 +89,12 @@ llm_new(struct llm **out, struct shard *s, struct client *c,
 	copy(&l->base_url, o->openai_base_url.n > 0 ?
 	    without_slash(o->openai_base_url) : S("https://api.openai.com/v1"));
 	copy(&l->api_key, str_trim(o->openai_api_key));
-	for (size_t i = 0; i < LANES; i++)
+	list_init(&l->calls);
+	for (size_t i = 0; i < LANES; i++) {
 		l->lanes[i] = (struct lane){ .provider = providers[i],
 		    .cap = LIMIT_LLM_CONCURRENCY };
+		list_init(&l->lanes[i].waiting);
+	}
 	l->ready = scripted_ready_new(l);
 	l->script = o->script;
 	rc = options_check(l, e);
@@ -113,8 +116,8 @@ llm_free(struct llm *l)
 	if (l == NULL)
 		return;
 	CHECK_MARK(l, LLM_MARK);
-	while (l->calls != NULL)
-		llm_cancel(l->calls);
+	while (!list_empty(&l->calls))
+		llm_cancel(CONTAINER_OF(l->calls.prev, struct llm_call, in));
 	scripted_ready_free(l->ready);
 	script_free(l->own_script);
 	buf_release(&l->default_model);
@@ -232,26 +235,6 @@ llm_check(const struct llm *l, struct str model, struct str base_url,
 /* ---- lanes ---------------------------------------------------------------- */
 
 static void
-wait_add(struct llm_call *c)
-{
-	struct lane *lane = c->lane;
-
-	c->wait_prev = lane->last;
-	*(lane->last != NULL ? &lane->last->wait_next : &lane->first) = c;
-	lane->last = c;
-}
-
-static void
-wait_remove(struct llm_call *c)
-{
-	struct lane *lane = c->lane;
-
-	*(c->wait_prev != NULL ? &c->wait_prev->wait_next : &lane->first) = c->wait_next;
-	*(c->wait_next != NULL ? &c->wait_next->wait_prev : &lane->last) = c->wait_prev;
-	c->wait_prev = c->wait_next = NULL;
-}
-
-static void
 run(struct llm_call *c)
 {
 	c->state = LLM_RUNNING;
@@ -263,10 +246,11 @@ run(struct llm_call *c)
 static void
 lane_next(struct lane *lane)
 {
-	while (lane->running < lane->cap && lane->first != NULL) {
-		struct llm_call *c = lane->first;
+	while (lane->running < lane->cap && !list_empty(&lane->waiting)) {
+		struct llm_call *c = CONTAINER_OF(lane->waiting.next,
+		    struct llm_call, waits);
 
-		wait_remove(c);
+		list_remove(&c->waits);
 		run(c);
 	}
 }
@@ -307,14 +291,12 @@ end(struct llm_call *c)
 
 	assert(c->state != LLM_ENDED);
 	if (c->state == LLM_WAITING)
-		wait_remove(c);
+		list_remove(&c->waits);
 	else
 		lane->running--;
 	shard_timer_cancel(c->llm->shard, &c->timer);
 	c->state = LLM_ENDED;
-	*(c->prev != NULL ? &c->prev->next : &c->llm->calls) = c->next;
-	if (c->next != NULL)
-		c->next->prev = c->prev;
+	list_remove(&c->in);
 	check_call(c);
 	lane_next(lane);
 }
@@ -359,11 +341,8 @@ llm_start(struct llm *l, const struct llm_request *req,
 		call_free(c);
 		return NULL;
 	}
-	c->next = l->calls;
-	if (l->calls != NULL)
-		l->calls->prev = c;
-	l->calls = c;
-	wait_add(c);
+	list_append(&l->calls, &c->in);
+	list_append(&c->lane->waiting, &c->waits);
 	lane_next(c->lane);
 	return c;
 }

@@ -21,6 +21,7 @@
 #include "base/arena.h"
 #include "base/check.h"
 #include "base/json.h"
+#include "base/list.h"
 #include "base/scan.h"
 #include "llm/llm.h"
 #include "llm/script.h"
@@ -241,8 +242,7 @@ struct scripted_call {
 	size_t calls_told;
 	int64_t prompt_words;
 	bool begun;
-	bool ready;                          /* on the ready list */
-	struct llm_call *ready_prev, *ready_next;
+	struct list ready;                   /* among those of its llm */
 };
 
 struct lane;
@@ -261,8 +261,8 @@ struct llm_call {
 	bool told;                           /* a delta went out: no retry any more */
 	unsigned attempt;                    /* failed ones so far */
 	unsigned holds;                      /* frames on the stack that use it */
-	struct llm_call *prev, *next;        /* all calls of the llm */
-	struct llm_call *wait_prev, *wait_next;
+	struct list in;                      /* all calls of the llm */
+	struct list waits;                   /* in its lane */
 	struct wheel_timer timer;            /* the next attempt; a scripted token */
 	struct llm_result result;
 	union {
@@ -287,7 +287,7 @@ struct provider {
 struct lane {
 	const struct provider *provider;
 	size_t running, cap;
-	struct llm_call *first, *last;       /* waiting, in order */
+	struct list waiting;                 /* calls, in order */
 };
 
 #define LANES 2
@@ -301,7 +301,7 @@ struct llm {
 	struct llm_script *own_script;       /* when none was given */
 	bool allow_base_url;
 	struct lane lanes[LANES];
-	struct llm_call *calls;
+	struct list calls;
 	struct scripted_ready *ready;
 };
 

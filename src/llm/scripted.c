@@ -20,40 +20,16 @@
 struct scripted_ready {
 	struct shard_job job;
 	struct llm *llm;                     /* NULL: gone */
-	struct llm_call *first, *last;
-	size_t n;
+	struct list calls;
 	bool queued;                         /* the job is posted, or runs now */
 };
 
 static void step(struct llm_call *c);
 
 static void
-ready_remove(struct scripted_ready *r, struct llm_call *c)
-{
-	struct scripted_call *s = &c->u.scripted;
-
-	if (!s->ready)
-		return;
-	*(s->ready_prev != NULL ? &s->ready_prev->u.scripted.ready_next : &r->first) =
-	    s->ready_next;
-	*(s->ready_next != NULL ? &s->ready_next->u.scripted.ready_prev : &r->last) =
-	    s->ready_prev;
-	s->ready_prev = s->ready_next = NULL;
-	s->ready = false;
-	r->n--;
-}
-
-static void
 ready_add(struct scripted_ready *r, struct llm_call *c)
 {
-	struct scripted_call *s = &c->u.scripted;
-
-	assert(!s->ready);
-	s->ready = true;
-	s->ready_prev = r->last;
-	*(r->last != NULL ? &r->last->u.scripted.ready_next : &r->first) = c;
-	r->last = c;
-	r->n++;
+	list_append(&r->calls, &c->u.scripted.ready);
 	if (!r->queued)
 		shard_post(r->llm->shard, &r->job);
 	r->queued = true;
@@ -66,11 +42,16 @@ on_ready(struct shard_job *job)
 {
 	struct scripted_ready *r = CONTAINER_OF(job, struct scripted_ready, job);
 
-	assert(r->queued);
-	for (size_t n = r->n; n > 0 && r->first != NULL; n--) {
-		struct llm_call *c = r->first;
+	struct list now;
 
-		ready_remove(r, c);
+	assert(r->queued);
+	list_init(&now);
+	list_move(&now, &r->calls);
+	while (!list_empty(&now)) {
+		struct llm_call *c = CONTAINER_OF(now.next, struct llm_call,
+		    u.scripted.ready);
+
+		list_remove(&c->u.scripted.ready);
 		llm_call_hold(c);
 		step(c);
 		llm_call_unhold(c);
@@ -79,7 +60,7 @@ on_ready(struct shard_job *job)
 		free(r);
 		return;
 	}
-	r->queued = r->first != NULL;
+	r->queued = !list_empty(&r->calls);
 	if (r->queued)
 		shard_post(r->llm->shard, &r->job);
 }
@@ -90,6 +71,7 @@ scripted_ready_new(struct llm *l)
 	struct scripted_ready *r = mem_new(struct scripted_ready);
 
 	r->llm = l;
+	list_init(&r->calls);
 	r->job.run = on_ready;
 	return r;
 }
@@ -97,7 +79,7 @@ scripted_ready_new(struct llm *l)
 void
 scripted_ready_free(struct scripted_ready *r)
 {
-	assert(r->first == NULL);
+	assert(list_empty(&r->calls));
 	if (!r->queued)
 		free(r);
 	else
@@ -326,13 +308,13 @@ scripted_start(struct llm_call *c)
 static void
 scripted_stop(struct llm_call *c)
 {
-	ready_remove(c->llm->ready, c);
+	list_remove(&c->u.scripted.ready);
 }
 
 static void
 scripted_release(struct llm_call *c)
 {
-	assert(!c->u.scripted.ready);
+	assert(!list_joined(&c->u.scripted.ready));
 	arena_release(&c->u.scripted.filled);
 }
 

@@ -27,7 +27,8 @@ check_client(const struct client *c)
 	CHECK_MARK(c, CLIENT_MARK);
 	assert(c->queue_end != NULL && *c->queue_end == NULL);
 	assert((c->queue == NULL) == (c->queue_end == &c->queue));
-	assert((c->spares == NULL) == (c->spares_n == 0) && c->spares_n <= SPARES_MAX);
+	assert(list_empty(&c->spares) == (c->spares_n == 0));
+	assert(c->spares_n <= SPARES_MAX);
 }
 
 static void
@@ -53,16 +54,16 @@ client_queue(struct client_call *call)
 	turn_want(c);
 }
 
-static void
-live_add(struct client_call *call)
+/* The last, out of its list; NULL: there is none. */
+static struct client_call *
+call_take(struct list *calls)
 {
-	struct client *c = call->client;
+	struct client_call *call = CONTAINER_OF(calls->prev, struct client_call, in);
 
-	call->prev = NULL;
-	call->next = c->live;
-	if (c->live != NULL)
-		c->live->prev = call;
-	c->live = call;
+	if (list_empty(calls))
+		return NULL;
+	list_remove(&call->in);
+	return call;
 }
 
 /* Takes the call out of everything that could still name it. */
@@ -77,13 +78,7 @@ call_detach(struct client_call *call)
 		curl_multi_remove_handle(c->multi, call->easy);
 	call->added = false;
 	client_call_opened(call);
-	if (call->prev != NULL)
-		call->prev->next = call->next;
-	else
-		c->live = call->next;
-	if (call->next != NULL)
-		call->next->prev = call->prev;
-	call->next = call->prev = NULL;
+	list_remove(&call->in);
 }
 
 static void
@@ -97,8 +92,7 @@ call_recycle(struct client_call *call)
 		client_call_free(call);
 		return;
 	}
-	call->next = c->spares;
-	c->spares = call;
+	list_append(&c->spares, &call->in);
 	c->spares_n++;
 }
 
@@ -339,12 +333,12 @@ struct client_call *
 client_start(struct client *c, const struct client_request *req,
     const struct client_hooks *hooks)
 {
-	struct client_call *call = c->spares;
+	struct client_call *call;
 
 	check_client(c);
 	assert(hooks->done != NULL && req->method.n > 0 && !c->closing);
+	call = call_take(&c->spares);
 	if (call != NULL) {
-		c->spares = call->next;
 		c->spares_n--;
 	} else {
 		call = client_call_new(c);
@@ -353,7 +347,7 @@ client_start(struct client *c, const struct client_request *req,
 	}
 	call->hooks = *hooks;
 	client_call_set(call, req);
-	live_add(call);
+	list_append(&c->live, &call->in);
 	call->heard = shard_now(c->shard);
 	shard_timer_set(c->shard, &call->silence, call->silence_ms);
 	call_route(call);
@@ -387,6 +381,8 @@ client_new(struct client **out, struct shard *s, struct err *e)
 
 	*out = NULL;
 	c->mark = CLIENT_MARK;
+	list_init(&c->live);
+	list_init(&c->spares);
 	c->shard = s;
 	c->queue_end = &c->queue;
 	c->turn.run = turn_end;
@@ -414,25 +410,21 @@ client_new(struct client **out, struct shard *s, struct err *e)
 void
 client_free(struct client *c)
 {
+	struct client_call *call;
+
 	if (c == NULL)
 		return;
 	check_client(c);
 	assert(!c->inside && !c->closing);
 	c->closing = true;
-	while (c->live != NULL) {
-		struct client_call *call = c->live;
-
+	while (!list_empty(&c->live)) {
+		call = CONTAINER_OF(c->live.next, struct client_call, in);
 		resolver_forget(&call->waiter);
 		call_detach(call);
 		client_call_free(call);
 	}
-	while (c->spares != NULL) {
-		struct client_call *call = c->spares;
-
-		c->spares = call->next;
-		c->spares_n--;
+	for (; (call = call_take(&c->spares)) != NULL; c->spares_n--)
 		client_call_free(call);
-	}
 	client_files_release(c);
 	curl_multi_cleanup(c->multi);
 	sockets_release(&c->sockets);

@@ -26,6 +26,7 @@
 #include <curl/curl.h>
 
 #include "base/check.h"
+#include "base/list.h"
 #include "net/client.h"
 #include "net/files_priv.h"
 #include "net/resolve_priv.h"
@@ -50,7 +51,7 @@ struct header_value {
 struct client_call {
 	unsigned mark;
 	struct client *client;
-	struct client_call *next, *prev;     /* all live calls; or the spares */
+	struct list in;                      /* the live calls, or the spares */
 	struct client_call *queue_next;
 	enum call_state state;
 	CURL *easy;
@@ -96,7 +97,7 @@ struct client {
 	struct proxies proxies;
 	struct wheel_timer timer;            /* libcurl's own */
 	struct shard_job turn;
-	struct client_call *live, *spares;
+	struct list live, spares;
 	struct client_call *queue, **queue_end;
 	struct client_call *waiting, **waiting_end;
 	struct wheel_timer retry;            /* while there are waiting ones */

@@ -778,10 +778,7 @@ http_conn_accept(struct http_listener *l, int fd, const struct sockaddr_storage 
 	c->out.waits = true;
 	uv_tcp_init(shard_loop(l->shard), &c->tcp);
 	c->tcp.data = c;
-	c->next = l->conns;
-	if (c->next != NULL)
-		c->next->prev = c;
-	l->conns = c;
+	list_append(&l->conns, &c->all);
 	c->state = &idle;
 	http_listener_idle(l, c);
 	http_conn_name_peer(c, peer);

@@ -22,6 +22,7 @@
 #include <uv.h>
 #include "base/check.h"
 #include "base/limits.h"
+#include "base/list.h"
 #include "base/mem.h"
 #include "net/files_priv.h"
 #include "net/http.h"
@@ -182,8 +183,8 @@ struct http_conn {
 	uv_tcp_t tcp;
 	uv_write_t write;
 	struct http_listener *l;
-	struct http_conn *next, *prev;       /* of the listener's */
-	struct http_conn *idle_next, *idle_prev;     /* while it is idle */
+	struct list all;                     /* of the listener's */
+	struct list idle;                    /* while it is idle */
 	const struct conn_state *state;
 	struct request *req;                 /* being read or answered */
 	struct http_parse parse;
@@ -208,6 +209,12 @@ struct http_conn {
 	bool skips;                          /* answered before its body came */
 	char peer[PEER_MAX];
 };
+
+static inline struct http_conn *
+conn_of(struct list *all)
+{
+	return CONTAINER_OF(all, struct http_conn, all);
+}
 
 /* Takes fd, also when it fails. */
 void http_conn_accept(struct http_listener *l, int fd, const struct sockaddr_storage *peer);
@@ -273,8 +280,8 @@ struct http_listener {
 	nsec shed_at;
 	atomic_size_t largest;               /* queue, at most; exact after a look */
 	atomic_bool wanted;                  /* an answer waits for room */
-	struct http_conn *conns;
-	struct http_conn *idle_first, *idle_last;    /* the longest idle first */
+	struct list conns;
+	struct list idle;                    /* the longest idle first */
 	size_t idle_n;
 	struct files_lender *lender;         /* of the idle ones */
 	struct request *pool;

@@ -56,8 +56,8 @@ shed_bodies(struct http_listener *l)
 		return;
 	l->shed_at = now;
 	for (size_t i = 0; i < COUNT(still) && is_short(); i++)
-		for (struct http_conn *c = l->conns; c != NULL && is_short(); c = c->next)
-			n += http_conn_shed_body(c, now - still[i] * unit);
+		for (struct list *c = l->conns.next; c != &l->conns && is_short(); c = c->next)
+			n += http_conn_shed_body(conn_of(c), now - still[i] * unit);
 	if (n > 0)
 		log_warn("net", "idle_bodies_refused", "count=%zu held=%zu", n,
 		    account_used(&account_bodies));
@@ -124,9 +124,12 @@ cut_stuck(struct http_listener *l)
 {
 	nsec now = shard_now(l->shard);
 
-	for (struct http_conn *c = l->conns; c != NULL; c = c->next)
+	for (struct list *i = l->conns.next; i != &l->conns; i = i->next) {
+		struct http_conn *c = conn_of(i);
+
 		if (c->out.bytes > 0 && is_stuck(c, now) && output_short())
 			http_conn_cut(c, "takes nothing, and others wait");
+	}
 }
 
 /* The largest queue of the process, as far as it is known. */
@@ -152,7 +155,9 @@ cut_largest(struct http_listener *l)
 {
 	size_t limit = largest_of_all(l->hs) / 2, left = 0, over = output_over();
 
-	for (struct http_conn *c = l->conns; c != NULL; c = c->next) {
+	for (struct list *i = l->conns.next; i != &l->conns; i = i->next) {
+		struct http_conn *c = conn_of(i);
+
 		if (c->out.bytes > limit && over > 0) {
 			http_conn_cut(c, "the largest queue, and the server is full");
 			over = output_over();

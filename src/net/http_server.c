@@ -43,8 +43,7 @@ static void
 check_listener(const struct http_listener *l)
 {
 	CHECK_MARK(l, LISTENER_MARK);
-	assert((l->idle_n == 0) == (l->idle_first == NULL));
-	assert((l->idle_first == NULL) == (l->idle_last == NULL));
+	assert((l->idle_n == 0) == list_empty(&l->idle));
 	assert(l->pool_n <= POOL_MAX && (l->pool_n == 0) == (l->pool == NULL));
 	assert(!l->told || l->draining);
 }
@@ -397,13 +396,7 @@ void
 http_listener_idle(struct http_listener *l, struct http_conn *c)
 {
 	check_listener(l);
-	c->idle_next = NULL;
-	c->idle_prev = l->idle_last;
-	if (l->idle_last != NULL)
-		l->idle_last->idle_next = c;
-	else
-		l->idle_first = c;
-	l->idle_last = c;
+	list_append(&l->idle, &c->idle);
 	files_lender_set(l->lender, ++l->idle_n);
 }
 
@@ -411,14 +404,7 @@ void
 http_listener_busy(struct http_listener *l, struct http_conn *c)
 {
 	check_listener(l);
-	if (c->idle_prev != NULL)
-		c->idle_prev->idle_next = c->idle_next;
-	else
-		l->idle_first = c->idle_next;
-	if (c->idle_next != NULL)
-		c->idle_next->idle_prev = c->idle_prev;
-	else
-		l->idle_last = c->idle_prev;
+	list_remove(&c->idle);
 	files_lender_set(l->lender, --l->idle_n);
 }
 
@@ -442,15 +428,20 @@ yield_idle(void *ctx, size_t n)
 	struct http_listener *l = ctx;
 
 	check_listener(l);
-	while (n-- > 0 && l->idle_first != NULL && may_close(l, l->idle_first))
-		http_conn_drop(l->idle_first);
+	while (n-- > 0 && !list_empty(&l->idle)) {
+		struct http_conn *c = CONTAINER_OF(l->idle.next, struct http_conn, idle);
+
+		if (!may_close(l, c))
+			return;
+		http_conn_drop(c);
+	}
 }
 
 static void
 free_listener(struct http_listener *l)
 {
 	check_listener(l);
-	assert(l->conns == NULL && l->requests == 0 && !l->listening);
+	assert(list_empty(&l->conns) && l->requests == 0 && !l->listening);
 	assert(l->lender == NULL);
 	CHECK_END(l);
 	http_listener_free_pool(l);
@@ -476,6 +467,8 @@ http_server_attach(struct http_server *hs, struct shard *s, struct err *e)
 
 	CHECK_MARK(hs, SERVER_MARK);
 	l->mark = LISTENER_MARK;
+	list_init(&l->conns);
+	list_init(&l->idle);
 	pthread_mutex_lock(&hs->lock);
 	fd = hs->fd;
 	hs->fd = -1;
@@ -519,7 +512,7 @@ tell_drained(struct shard_job *job)
 static void
 check_drained(struct http_listener *l)
 {
-	if (l->told || l->listening || l->conns != NULL || l->requests > 0)
+	if (l->told || l->listening || !list_empty(&l->conns) || l->requests > 0)
 		return;
 	l->told = true;
 	files_lender_free(l->lender);
@@ -534,12 +527,7 @@ void
 http_listener_conn_closed(struct http_listener *l, struct http_conn *c)
 {
 	check_listener(l);
-	if (c->prev != NULL)
-		c->prev->next = c->next;
-	else
-		l->conns = c->next;
-	if (c->next != NULL)
-		c->next->prev = c->prev;
+	list_remove(&c->all);
 	uncount_one(l);
 	http_room_listener_ended(l);
 	resume_accepting(l);
@@ -565,8 +553,8 @@ on_drain_end(struct wheel_timer *t)
 {
 	struct http_listener *l = CONTAINER_OF(t, struct http_listener, drain_end);
 
-	for (struct http_conn *c = l->conns; c != NULL; c = c->next)
-		http_conn_lost(c);
+	for (struct list *i = l->conns.next; i != &l->conns; i = i->next)
+		http_conn_lost(conn_of(i));
 }
 
 static struct http_listener *
@@ -593,8 +581,8 @@ http_server_drain(struct http_server *hs, struct shard *s,
 	l->done_ctx = ctx;
 	shard_timer_cancel(s, &l->retry);
 	uv_close((uv_handle_t *)&l->poll, on_listener_closed);
-	for (struct http_conn *c = l->conns; c != NULL; c = c->next)
-		http_conn_drain(c);
+	for (struct list *i = l->conns.next; i != &l->conns; i = i->next)
+		http_conn_drain(conn_of(i));
 	l->drain_end.fire = on_drain_end;
 	shard_timer_set(s, &l->drain_end, hs->limits.drain);
 }

@@ -36,7 +36,7 @@ struct entry {
 	char key[KEY_MAX];                   /* "host:port", in small letters */
 	nsec until;
 	struct lookup *lookup;               /* while one is under way */
-	struct resolve_waiter waiting;       /* head of a ring */
+	struct list waiting;
 	struct resolved answer;
 };
 
@@ -90,7 +90,7 @@ resolver_new(struct shard *s)
 static void
 entry_free(struct entry *en)
 {
-	assert(en->waiting.next == &en->waiting);
+	assert(list_empty(&en->waiting));
 	if (en->lookup != NULL) {
 		en->lookup->entry = NULL;
 		uv_cancel((uv_req_t *)&en->lookup->req);
@@ -118,23 +118,7 @@ resolver_free(struct resolver *r)
 void
 resolver_forget(struct resolve_waiter *w)
 {
-	assert((w->next == NULL) == (w->prev == NULL));
-	if (w->next == NULL)
-		return;
-	assert(w->next->prev == w && w->prev->next == w);
-	w->prev->next = w->next;
-	w->next->prev = w->prev;
-	w->next = w->prev = NULL;
-}
-
-static void
-waiter_add(struct entry *en, struct resolve_waiter *w)
-{
-	assert(w->next == NULL && w->done != NULL);
-	w->next = &en->waiting;
-	w->prev = en->waiting.prev;
-	w->prev->next = w;
-	en->waiting.prev = w;
+	list_remove(&w->in);
 }
 
 /* Appends the addresses of ai, IPv6 in brackets; how many. */
@@ -181,19 +165,17 @@ answer_set(struct entry *en, int status, const struct addrinfo *ai)
 	en->until = shard_now(en->owner->shard) + keep * NS_PER_MS;
 }
 
-/* Takes the ring over first: a callback may ask again for the same name. */
+/* Takes the list over first: a callback may ask again for the same name. */
 static void
 answer_tell(struct entry *en)
 {
-	struct resolve_waiter ring;
+	struct list told;
 
-	if (en->waiting.next == &en->waiting)
-		return;
-	ring = en->waiting;
-	ring.next->prev = ring.prev->next = &ring;
-	en->waiting.next = en->waiting.prev = &en->waiting;
-	while (ring.next != &ring) {
-		struct resolve_waiter *w = ring.next;
+	list_init(&told);
+	list_move(&told, &en->waiting);
+	while (!list_empty(&told)) {
+		struct resolve_waiter *w = CONTAINER_OF(told.next,
+		    struct resolve_waiter, in);
 
 		resolver_forget(w);
 		w->done(w, &en->answer);
@@ -287,7 +269,7 @@ entry_of(struct resolver *r, struct str host, uint16_t port)
 	en = mem_new(struct entry);
 	en->owner = r;
 	memcpy(en->key, key, sizeof key);
-	en->waiting.next = en->waiting.prev = &en->waiting;
+	list_init(&en->waiting);
 	map_put(&r->entries, en);
 	return en;
 }
@@ -308,7 +290,8 @@ resolver_get(struct resolver *r, struct str host, uint16_t port,
 		if (!lookup_start(en))
 			return &en->answer;
 	}
-	waiter_add(en, w);
+	assert(w->done != NULL);
+	list_append(&en->waiting, &w->in);
 	return NULL;
 }
 

@@ -19,6 +19,7 @@
 #ifndef NET_RESOLVE_PRIV_H
 #define NET_RESOLVE_PRIV_H
 
+#include "base/list.h"
 #include "base/rc.h"
 #include "base/str.h"
 #include "net/shard.h"
@@ -34,7 +35,7 @@ struct resolved {
 };
 
 struct resolve_waiter {
-	struct resolve_waiter *next, *prev;  /* NULL when it does not wait */
+	struct list in;                      /* those for one name */
 	void (*done)(struct resolve_waiter *w, struct resolved *a);
 };
 

@@ -83,11 +83,8 @@ conn_close(struct rpc_conn *c)
 	r->conns--;
 	if (r->hot == c)
 		r->hot = NULL;
-	*(c->prev == NULL ? &r->all : &c->prev->next) = c->next;
-	if (c->next != NULL)
-		c->next->prev = c->prev;
-	c->next = r->dead;
-	r->dead = c;
+	list_remove(&c->all);
+	list_append(&r->dead, &c->all);
 	rpc_accept_again(r);
 }
 
@@ -96,6 +93,7 @@ conn_free(struct rpc_conn *c)
 {
 	rpc_check_conn(c);
 	assert(c->fd < 0);
+	list_remove(&c->all);
 	if (c->r->o.closed != NULL)
 		c->r->o.closed(c->r->o.ctx, c);
 	CHECK_END(c);
@@ -108,17 +106,12 @@ conn_free(struct rpc_conn *c)
 static void
 bury(struct rpc *r)
 {
-	struct rpc_conn **at = &r->dead;
+	for (struct list *i = r->dead.next, *next; i != &r->dead; i = next) {
+		struct rpc_conn *c = rpc_conn_of(i);
 
-	while (*at != NULL) {
-		struct rpc_conn *c = *at;
-
-		if (c->refs > 0 || c->ready || c->dirty) {
-			at = &c->next;
-			continue;
-		}
-		*at = c->next;
-		conn_free(c);
+		next = i->next;
+		if (c->refs == 0 && !c->ready && !c->dirty)
+			conn_free(c);
 	}
 }
 
@@ -357,12 +350,11 @@ conn_cut_off(struct rpc_conn *c)
 static void
 relieve(struct rpc *r)
 {
-	struct rpc_conn *largest = r->all;
+	struct rpc_conn *largest = rpc_conn_of(r->all.next);
 
-	for (struct rpc_conn *c = r->all; c != NULL; c = c->next) {
-		if (c->held > largest->held)
-			largest = c;
-	}
+	for (struct list *i = r->all.next; i != &r->all; i = i->next)
+		if (rpc_conn_of(i)->held > largest->held)
+			largest = rpc_conn_of(i);
 	log_warn("rpc", "memory", "held=%zu largest=%zu", r->held, largest->held);
 	conn_cut_off(largest);
 }
@@ -449,10 +441,7 @@ rpc_conn_new(struct rpc *r, int fd)
 		free(c);
 		return;
 	}
-	c->next = r->all;
-	if (r->all != NULL)
-		r->all->prev = c;
-	r->all = c;
+	list_append(&r->all, &c->all);
 	r->conns++;
 	/* Most come with a request; some have given up waiting for us. */
 	conn_read(c);
@@ -469,6 +458,8 @@ rpc_new(struct rpc **out, const struct rpc_options *o, struct err *e)
 
 	assert(o->path != NULL && o->line_max > 0 && o->out_max > 0);
 	r->mark = RPC_MARK;
+	list_init(&r->all);
+	list_init(&r->dead);
 	r->o = *o;
 	r->listener = -1;
 	r->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -496,14 +487,10 @@ rpc_free(struct rpc *r)
 	if (r == NULL)
 		return;
 	rpc_check(r);
-	while (r->all != NULL)
-		conn_close(r->all);
-	while (r->dead != NULL) {
-		struct rpc_conn *c = r->dead;
-
-		r->dead = c->next;
-		conn_free(c);
-	}
+	while (!list_empty(&r->all))
+		conn_close(rpc_conn_of(r->all.next));
+	while (!list_empty(&r->dead))
+		conn_free(rpc_conn_of(r->dead.next));
 	if (r->listener >= 0)
 		close(r->listener);
 	if (r->epoll >= 0)
@@ -625,8 +612,7 @@ rpc_wait(struct rpc *r, nsec until)
 	send_all(r);
 	while (r->o.held_max != 0 && r->held > r->o.held_max)
 		relieve(r);
-	if (r->dead != NULL)
-		bury(r);
+	bury(r);
 	r->busy = false;
 	if (r->ready != NULL || until == 0) {
 		poll_once(r, 0);
@@ -643,8 +629,8 @@ rpc_stop_reading(struct rpc *r)
 	rpc_check(r);
 	r->reading = false;
 	rpc_accept_stop(r);
-	for (struct rpc_conn *c = r->all; c != NULL; c = c->next)
-		conn_arm(c);
+	for (struct list *i = r->all.next; i != &r->all; i = i->next)
+		conn_arm(rpc_conn_of(i));
 }
 
 void
@@ -653,10 +639,9 @@ rpc_finish(struct rpc *r, nsec until)
 	send_all(r);
 	for (;;) {
 		size_t unsent = 0;
-		struct rpc_conn *c;
 
-		for (c = r->all; c != NULL; c = c->next)
-			unsent += c->out.n - c->sent;
+		for (struct list *i = r->all.next; i != &r->all; i = i->next)
+			unsent += rpc_unsent(rpc_conn_of(i));
 		if (unsent == 0 || clock_mono() >= until)
 			return;
 		poll_once(r, sleep_ms(until));

@@ -12,6 +12,7 @@
 #include <sys/un.h>
 
 #include "base/check.h"
+#include "base/list.h"
 #include "net/rpc.h"
 
 #define WATCHES   4
@@ -33,7 +34,7 @@ struct rpc_conn {
 	bool ready, dirty;
 	int refs;
 	void *user;
-	struct rpc_conn *prev, *next;        /* all */
+	struct list all;                     /* or the dead */
 	struct rpc_conn *next_ready, *next_dirty;
 };
 
@@ -46,7 +47,7 @@ struct rpc {
 	struct { int fd; bool *fired; } watch[WATCHES];
 	size_t watches, conns;
 	size_t held;                         /* memory of all buffers */
-	struct rpc_conn *all, *dead;
+	struct list all, dead;
 	struct rpc_conn *ready, **ready_end;
 	struct rpc_conn *dirty;
 	struct rpc_conn *hot;                /* the last to give a line */
@@ -56,13 +57,19 @@ struct rpc {
 	bool reading;
 };
 
+static inline struct rpc_conn *
+rpc_conn_of(struct list *all)
+{
+	return CONTAINER_OF(all, struct rpc_conn, all);
+}
+
 static inline void
 rpc_check(const struct rpc *r)
 {
 	CHECK_MARK(r, RPC_MARK);
 	assert(r->ready_end != NULL && *r->ready_end == NULL);
 	assert((r->ready == NULL) == (r->ready_end == &r->ready));
-	assert((r->conns == 0) == (r->all == NULL) && r->watches <= WATCHES);
+	assert((r->conns == 0) == list_empty(&r->all) && r->watches <= WATCHES);
 }
 
 static inline void

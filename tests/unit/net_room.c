@@ -19,6 +19,16 @@
 static char heard[64 * KB];
 static char lots[4 * MB];
 
+/* The connection after c of the first listener; c NULL: its first. */
+static struct http_conn *
+conn_next(struct serve *s, struct http_conn *c)
+{
+	struct list *all = &s->hs->listeners->conns;
+	struct list *next = c == NULL ? all->next : c->all.next;
+
+	return next == all ? NULL : conn_of(next);
+}
+
 /* ---- before the body ------------------------------------------------------ */
 
 TEST(http_a_head_is_refused_before_its_body)
@@ -160,7 +170,7 @@ static void
 note_bodies(struct serve *s)
 {
 	bodies_read = 0;
-	for (struct http_conn *c = s->hs->listeners->conns; c != NULL; c = c->next)
+	for (struct http_conn *c = conn_next(s, NULL); c != NULL; c = conn_next(s, c))
 		bodies_read += c->req != NULL ? c->req->body.n : 0;
 }
 
@@ -168,7 +178,7 @@ note_bodies(struct serve *s)
 static void
 make_still(struct serve *s)
 {
-	for (struct http_conn *c = s->hs->listeners->conns; c != NULL; c = c->next)
+	for (struct http_conn *c = conn_next(s, NULL); c != NULL; c = conn_next(s, c))
 		c->moved_at -= 120 * NS_PER_S;
 }
 
@@ -477,7 +487,7 @@ static void
 note_taken(struct serve *s)
 {
 	taken = 0;
-	for (struct http_conn *c = s->hs->listeners->conns; c != NULL; c = c->next)
+	for (struct http_conn *c = conn_next(s, NULL); c != NULL; c = conn_next(s, c))
 		if (c->out.bytes > 0)
 			taken = http_conn_taken(c);
 }
