@@ -50,14 +50,14 @@ struct store_guest {
 	/* What it keeps for one connection (its statements): of the writer's, and
 	 * of the reader thread's.  Closed before the connection. */
 	void *(*open)(const struct db *on);
-	void (*close)(void *desk);
+	void (*close)(void *state);
 	/* Runs one command on that thread: a GUEST_WRITE in the open transaction, a
 	 * GUEST_READ under the deadline of slow reads.  A write that fails sets
 	 * `undone` if it has taken back what it wrote (a savepoint); else its batch
 	 * runs again without it.  ERR_IO: the medium failed, and with it the batch.
 	 * A write may be run again, its batch rolled back in between: it sets all
 	 * its results anew. */
-	int (*run)(void *desk, struct store_cmd *c);
+	int (*run)(void *state, struct store_cmd *c);
 	size_t (*bytes)(const struct store_cmd *c);  /* the text that waits with it */
 };
 

@@ -55,11 +55,11 @@ toy_open(const struct db *on)
 }
 
 static void
-toy_close(void *desk)
+toy_close(void *state)
 {
 	toys_open--;
-	db_close(desk);
-	free(desk);
+	db_close(state);
+	free(state);
 }
 
 static void
@@ -75,10 +75,10 @@ toy_read(struct db *db, int what, int64_t *out)
 }
 
 static int
-toy_run(void *desk, struct store_cmd *c)
+toy_run(void *state, struct store_cmd *c)
 {
 	struct toy_cmd *t = (struct toy_cmd *)c;
-	struct db *db = desk;
+	struct db *db = state;
 
 	t->runs++;
 	t->sum = 0;

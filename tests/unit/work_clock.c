@@ -96,7 +96,7 @@ TEST(work_the_clock_is_everybodys)
 	work_free(f.w);
 	f.w = late;
 	f.now -= HOUR;
-	work_follow(f.w);                    /* as desk.c does in each transaction */
+	work_follow(f.w);                    /* as workdb.c does in each transaction */
 	fix_ok(&f, "update", "{'id':'t-a','notes':'o'}");
 	CHECK(fix_count(&f, "SELECT count(DISTINCT at) FROM work_event"
 	    " WHERE seq > (SELECT min(seq) + 1 FROM work_event)") == 1);
@@ -126,16 +126,16 @@ TEST(work_an_edit_is_later_than_what_it_edits)
 }
 
 /* A daemon's time goes on while the wall's stands still or is behind. */
-TEST(desk_time_goes_on_where_the_walls_is_set_back)
+TEST(workdb_time_goes_on_where_the_walls_is_set_back)
 {
-	struct desk d = { .read_only = true };
-	msec first = desk_now(&d), next;
+	struct workdb d = { .read_only = true };
+	msec first = workdb_now(&d), next;
 
 	d.wall += HOUR;                      /* it was an hour later then */
-	next = desk_now(&d);
+	next = workdb_now(&d);
 	CHECK(next >= first + HOUR && next < first + HOUR + 60 * 1000);
 	d.wall_mono -= 5 * NS_PER_S;         /* five seconds ago */
-	CHECK(desk_now(&d) >= next + 5000);
+	CHECK(workdb_now(&d) >= next + 5000);
 	d.wall -= 2 * HOUR;
-	CHECK(desk_now(&d) < first + 60 * 1000);
+	CHECK(workdb_now(&d) < first + 60 * 1000);
 }

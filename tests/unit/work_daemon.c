@@ -286,13 +286,13 @@ TEST(daemon_leaves_when_idle_and_when_its_files_are_gone)
 static int64_t
 stored(const char *sql)
 {
-	struct desk d;
+	struct workdb d;
 	struct err e;
 	int64_t n = -1;
 
-	CHECK_RC(desk_open(&d, &workspace, &e), OK);
+	CHECK_RC(workdb_open(&d, &workspace, &e), OK);
 	CHECK_RC(db_read_i64(&d.db, sql, &n, &e), OK);
-	desk_close(&d);
+	workdb_close(&d);
 	return n;
 }
 
@@ -373,7 +373,7 @@ TEST(daemon_cancels_what_waits)
 TEST(daemon_starts_nothing_past_its_deadline)
 {
 	struct rpc_client *c;
-	struct desk d;
+	struct workdb d;
 	struct err e;
 
 	workspace_setup();
@@ -382,7 +382,7 @@ TEST(daemon_starts_nothing_past_its_deadline)
 	tell(c, CREATE ",\"deadline_ms\":0,\"request_id\":1}\n");
 	HEAR_HAS(c, "\"code\":\"TIMEOUT\"");
 	/* Another process has the file. */
-	CHECK_RC(desk_open(&d, &workspace, &e), OK);
+	CHECK_RC(workdb_open(&d, &workspace, &e), OK);
 	CHECK_RC(db_exec(&d.db, "BEGIN IMMEDIATE", &e), OK);
 	tell(c, CREATE ",\"deadline_ms\":20,\"request_id\":2}\n");
 	HEAR_HAS(c, "\"code\":\"TIMEOUT\"");
@@ -395,7 +395,7 @@ TEST(daemon_starts_nothing_past_its_deadline)
 	CHECK_RC(db_exec(&d.db, "ROLLBACK", &e), OK);
 	HEAR_HAS(c, "\"code\":\"TIMEOUT\"");
 	HEAR_HAS(c, "{\"request_id\":3,\"success\":true");
-	desk_close(&d);
+	workdb_close(&d);
 	CHECK_INT(stored(ITEMS), 1);
 }
 

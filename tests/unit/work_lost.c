@@ -71,18 +71,18 @@ static const struct { void (*lose)(void); const char *words; } ways[] = {
 static void
 is_lost(const char *words)
 {
-	struct desk d;
+	struct workdb d;
 	struct err e = { 0 };
 
-	CHECK_RC(desk_open(&d, &workspace, &e), ERR_IO);
+	CHECK_RC(workdb_open(&d, &workspace, &e), ERR_IO);
 	CHECK(str_contains(str_of(e.text), str_of(words)));
 	CHECK(str_contains(str_of(e.text), S("though there was a tracker here")));
 }
 
-TEST(desk_does_not_make_anew_what_was_lost)
+TEST(workdb_does_not_make_anew_what_was_lost)
 {
 	for (size_t i = 0; i < COUNT(ways); i++) {
-		struct desk d;
+		struct workdb d;
 		struct err e;
 
 		workspace_setup();
@@ -95,8 +95,8 @@ TEST(desk_does_not_make_anew_what_was_lost)
 		}
 		/* It is made by who asks for it. */
 		CHECK_RC(workspace_make(&workspace, ".", S("u"), clock_wall_ms(), &e), OK);
-		CHECK_RC(desk_open(&d, &workspace, &e), OK);
-		desk_close(&d);
+		CHECK_RC(workdb_open(&d, &workspace, &e), OK);
+		workdb_close(&d);
 		CHECK_RC(workspace_make(&workspace, ".", S("u"), clock_wall_ms(), &e),
 		    ERR_CONFLICT);
 		CHECK(unlink(workspace.db) == 0 && unlink(".cohort/.gitignore") == 0);
@@ -104,9 +104,9 @@ TEST(desk_does_not_make_anew_what_was_lost)
 }
 
 /* A clone has the export, and no trace of a tracker that was here. */
-TEST(desk_makes_the_tracker_of_a_fresh_clone)
+TEST(workdb_makes_the_tracker_of_a_fresh_clone)
 {
-	struct desk d;
+	struct workdb d;
 	struct err e;
 	int fd;
 
@@ -114,8 +114,8 @@ TEST(desk_makes_the_tracker_of_a_fresh_clone)
 	fd = open(".cohort/issues.jsonl", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
 	CHECK(fd >= 0 && close(fd) == 0);
 	CHECK_RC(workspace_find(&workspace, ".", STR_NONE, &e), OK);
-	CHECK_RC(desk_open(&d, &workspace, &e), OK);
-	desk_close(&d);
+	CHECK_RC(workdb_open(&d, &workspace, &e), OK);
+	workdb_close(&d);
 }
 
 static int

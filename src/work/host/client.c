@@ -25,8 +25,8 @@ struct client {
 	struct rpc_client rpc;
 	bool greeted;                        /* it knows our version */
 	struct rpc_client feed;              /* subscribed to events */
-	struct desk desk;
-	bool desk_open;
+	struct workdb workdb;
+	bool workdb_open;
 	bool held;
 	const struct work_lines *lines;      /* of the call */
 	uint64_t calls;
@@ -100,8 +100,8 @@ client_close(struct client *c)
 		return;
 	rpc_close(&c->rpc);
 	rpc_close(&c->feed);
-	if (c->desk_open) {                  /* what it could not open, nor can a daemon */
-		desk_close(&c->desk);
+	if (c->workdb_open) {                /* what it could not open, nor can a daemon */
+		workdb_close(&c->workdb);
 		spawn(c);
 	}
 	buf_release(&c->line);
@@ -267,11 +267,11 @@ direct_run(struct client *c, const char *operation, jnode args, struct reply *r)
 {
 	struct buf data = BUF(LIMIT_WORK_OUT_BYTES / 2);
 	struct work_call call = {
-		.tracker = c->desk.tracker,
+		.tracker = c->workdb.tracker,
 		.operation = str_of(operation),
 		.args = args,
 		.actor = c->o.actor,
-		.now = desk_now(&c->desk),
+		.now = workdb_now(&c->workdb),
 		.once = c->o.once,
 		.lines = c->lines,
 		.tick = direct_tick,
@@ -281,15 +281,15 @@ direct_run(struct client *c, const char *operation, jnode args, struct reply *r)
 	struct work_call *calls[] = { &call };
 	int rc;
 
-	c->desk.busy_until = c->deadline == NEVER ? 0 : c->deadline;
-	desk_run(&c->desk, calls, &rc, 1);
+	c->workdb.busy_until = c->deadline == NEVER ? 0 : c->deadline;
+	workdb_run(&c->workdb, calls, &rc, 1);
 	if (rc == ERR_TIMEOUT)
 		timed_out(c, &call.err);
 	wire_answer(&r->text, NULL, rc, call.err.text, buf_str(&data), NULL);
 	buf_release(&data);
-	if (c->desk.gone) {                  /* there may be another next time */
-		desk_close(&c->desk);
-		c->desk_open = false;
+	if (c->workdb.gone) {                  /* there may be another next time */
+		workdb_close(&c->workdb);
+		c->workdb_open = false;
 	}
 }
 
@@ -302,9 +302,9 @@ direct_call(struct client *c, const char *operation, struct str args,
 
 	if (c->wants_spawn && c->calls > 1)
 		spawn(c);                    /* it works on: not only at its end */
-	if (!c->desk_open) {
-		rc = desk_open(&c->desk, c->o.workspace, &r->err);
-		c->desk_open = rc == OK;
+	if (!c->workdb_open) {
+		rc = workdb_open(&c->workdb, c->o.workspace, &r->err);
+		c->workdb_open = rc == OK;
 	}
 	if (rc == OK && args.n > 0)
 		rc = json_parse(&doc, args, &r->err);
@@ -517,7 +517,7 @@ client_hold(struct client *c, struct err *e)
 	c->held = true;
 	rc = client_call(c, "info", STR_NONE, &r);
 	if (rc == OK)
-		rc = desk_hold(&c->desk, e);
+		rc = workdb_hold(&c->workdb, e);
 	else
 		*e = r.err;
 	c->held = rc == OK;
@@ -529,7 +529,7 @@ void
 client_let_go(struct client *c)
 {
 	if (c->held)
-		desk_let_go(&c->desk);
+		workdb_let_go(&c->workdb);
 	c->held = false;
 }
 

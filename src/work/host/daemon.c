@@ -1,13 +1,12 @@
 /*
  * daemon.c - the daemon's life: lock, socket, loop, end.
  *
- * The pid file is locked before the socket is bound, and both are removed while
- * it is: so whoever has the lock owns the socket's name, and what a killed one
- * left is nobody's.  The kernel lets go of the lock however the process ends.
+ * The pid file is locked before the socket is bound, and both are removed under
+ * the lock: its holder owns the socket's name, and files that a killed daemon
+ * left belong to nobody.  The kernel drops the lock however the process ends.
  *
- * It sleeps without a timer that ticks.  That the database or the socket was
- * deleted or replaced it hears from the kernel (inotify); where that is not to
- * be had it looks before each round.
+ * No timer ticks while it sleeps.  inotify reports that the database or the socket
+ * was deleted or replaced; without it, check before each round.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -38,7 +37,7 @@
 #define FINISH           (2 * NS_PER_S)      /* for readers of the last answers */
 #define STATUS_WAIT      (2 * NS_PER_S)
 
-/* Told to a connection too many. */
+/* The answer to a connection past the limit. */
 #define FULL_LINE "{\"request_id\":null,\"success\":false,\"error\":\"the daemon " \
 	"has no room for more connections\",\"code\":\"BUSY\"}\n"
 
@@ -64,7 +63,7 @@ lock_sign(int fd, const char *path, struct err *e)
 	return OK;
 }
 
-/* One that was removed between open and flock locks nothing: again. */
+/* A file that was removed between open and flock locks nothing: try again. */
 static int
 lock_take(struct daemon *d, struct err *e)
 {
@@ -89,7 +88,7 @@ lock_take(struct daemon *d, struct err *e)
 	}
 }
 
-/* ---- what it hears ------------------------------------------------------------- */
+/* ---- signals and deleted files ---------------------------------------------------- */
 
 static int
 signals_open(struct daemon *d, struct err *e)
@@ -127,13 +126,13 @@ watch_open(struct daemon *d)
 	}
 }
 
-/* Is what we have open still what the names lead to? */
+/* Do the paths still lead to the open files? */
 static bool
 is_in_place(struct daemon *d)
 {
 	char path[DB_PATH_MAX + 8];
 
-	if (!desk_in_place(&d->desk))
+	if (!workdb_in_place(&d->workdb))
 		return false;
 	workspace_path(d->workspace, "pid", path);
 	if (!same_file(d->lock, path))
@@ -149,7 +148,7 @@ stop(struct daemon *d, const char *why)
 	d->why = why;
 }
 
-/* After failures it is tried less and less often. */
+/* After failures the pause doubles. */
 static void
 sync_reap(struct daemon *d)
 {
@@ -169,7 +168,8 @@ sync_reap(struct daemon *d)
 	d->sync_due = clock_mono() + d->o.interval + d->sync_pause;
 }
 
-/* It is asked to end where nothing is torn; it may still ask us meanwhile. */
+/* SIGTERM first: the child ends at a safe point, and may send requests until then.
+ * True: it has ended. */
 static bool
 sync_ends(struct daemon *d)
 {
@@ -238,7 +238,7 @@ wake_at(const struct daemon *d)
 		return d->child_until;
 	if (rpc_conns(d->rpc) == 0 && d->o.idle != NEVER)
 		at = d->active + d->o.idle;
-	at = soonest(at, commit_log_due(&d->desk.commit));
+	at = soonest(at, commit_log_due(&d->workdb.commit));
 	if (!d->rested)
 		at = soonest(at, d->looked + REST);
 	if (d->o.sync != NULL && d->child == 0)
@@ -279,9 +279,9 @@ between(struct daemon *d)
 		d->active = now;
 	else if (d->o.idle != NEVER && now - d->active >= d->o.idle)
 		stop(d, "idle");
-	desk_checkpoint(&d->desk, true);
+	workdb_checkpoint(&d->workdb, true);
 	if (!d->rested && now - d->looked >= REST) {
-		desk_rest(&d->desk);
+		workdb_rest(&d->workdb);
 		d->rested = true;
 	}
 	if (d->o.sync != NULL && d->child == 0 && now >= d->sync_due)
@@ -307,13 +307,13 @@ loop(struct daemon *d)
 			serve_round(d);
 		else if (!d->stopping)
 			between(d);
-		if (d->desk.gone && !d->stopping)
+		if (d->workdb.gone && !d->stopping)
 			stop(d, "files_gone");
-		desk_checkpoint(&d->desk, false);
+		workdb_checkpoint(&d->workdb, false);
 	}
 }
 
-/* ---- beginning and end --------------------------------------------------------------- */
+/* ---- beginning and end ------------------------------------------------------------ */
 
 static void
 log_open(struct daemon *d)
@@ -333,7 +333,7 @@ log_open(struct daemon *d)
 	close(fd);
 }
 
-/* As many as there are files for; the soft limit is often far below the hard. */
+/* As many as the process may open files; the soft limit is raised to the hard. */
 static size_t
 conns_allowed(void)
 {
@@ -376,12 +376,12 @@ begin(struct daemon *d, struct err *e)
 		return rc;
 	if (!d->o.foreground)
 		log_open(d);
-	rc = desk_open(&d->desk, d->workspace, e);
+	rc = workdb_open(&d->workdb, d->workspace, e);
 	if (rc != OK)
 		return rc;
-	desk_settle(&d->desk);
-	d->desk.round_bytes = LIMIT_WORK_ROUND_BYTES;
-	d->desk.round_time = LIMIT_WORK_ROUND_MS * NS_PER_MS;
+	workdb_settle(&d->workdb);
+	d->workdb.round_bytes = LIMIT_WORK_ROUND_BYTES;
+	d->workdb.round_time = LIMIT_WORK_ROUND_MS * NS_PER_MS;
 	workspace_path(d->workspace, "sock", sock);
 	rc = rpc_new(&d->rpc, &o, e);
 	if (rc == OK)
@@ -391,8 +391,8 @@ begin(struct daemon *d, struct err *e)
 	return rc;
 }
 
-/* What was read is run and answered.  The files go before the answers leave,
- * so that who asked for the end, once told, can rely on it. */
+/* Requests that were read are run and answered.  The files are removed before the
+ * answers leave: a client that is told of the end can rely on it. */
 static void
 finish(struct daemon *d)
 {
@@ -422,7 +422,7 @@ release(struct daemon *d)
 	sigset_t none;
 
 	serve_release(d);
-	desk_close(&d->desk);
+	workdb_close(&d->workdb);
 	rpc_free(d->rpc);
 	if (d->signals >= 0)
 		close(d->signals);
@@ -455,7 +455,7 @@ daemon_run(const struct workspace *h, const struct daemon_options *o, struct err
 		finish(d);
 		log_info("work", "stopped", "why=%s requests=%llu commits=%llu",
 		    d->why, (unsigned long long)d->requests,
-		    (unsigned long long)d->desk.commit.commits);
+		    (unsigned long long)d->workdb.commit.commits);
 	} else if (d->lock >= 0) {
 		log_error("work", "daemon", "error=%s", e->text);
 		workspace_path(h, "pid", pid);
@@ -477,7 +477,7 @@ daemon_idle(void)
 	return clock_parse(text, NS_PER_S, &idle) && idle > 0 ? idle : IDLE_DEFAULT;
 }
 
-/* ---- from other processes --------------------------------------------------------------- */
+/* ---- from other processes --------------------------------------------------------- */
 
 static void
 become_daemon(const struct workspace *h)
@@ -520,14 +520,14 @@ daemon_is_trusted(const struct workspace *h, const struct rpc_client *c)
 	    (stat(h->db, &st) == 0 && uid == st.st_uid);
 }
 
-/* Forked twice, so that it is nobody's child to wait for. */
+/* Forked twice, so that no parent has to wait for it. */
 void
 daemon_spawn(const struct workspace *h)
 {
 	struct stat st;
 	pid_t pid;
 
-	/* What stays in a folder belongs to whom the folder belongs. */
+	/* Only the folder's owner (or root) starts a process that stays. */
 	if (stat(h->dir, &st) != 0 || (st.st_uid != geteuid() && geteuid() != 0) ||
 	    daemon_is_there(h))
 		return;
@@ -596,7 +596,7 @@ daemon_stop(const struct workspace *h, nsec timeout, struct err *e)
 	struct str rest;
 	int rc = ask(&c, h, S("{\"operation\":\"shutdown\"}\n"), deadline, &answer, e);
 
-	while (rc == OK)                     /* it hangs up as its last deed */
+	while (rc == OK)                     /* until it hangs up, when all is done */
 		rc = rpc_receive(&c, &rest, deadline, e);
 	json_release(&answer);
 	rpc_close(&c);

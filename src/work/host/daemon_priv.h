@@ -49,16 +49,16 @@ struct peer {
 struct daemon {
 	const struct workspace *workspace;
 	struct daemon_options o;
-	struct desk desk;
+	struct workdb workdb;
 	struct rpc *rpc;
 	int lock, signals, watch;            /* files; -1: none */
 	bool signalled, stirred;             /* something is to be read there */
 	bool stopping;
 	const char *why;                     /* it stops */
 
-	struct peer *turns, **turns_end;     /* with requests that wait */
-	struct peer *parked;                 /* with requests that wait for them */
-	struct load queued, parks;           /* of all of the one and of the other */
+	struct peer *turns, **turns_end;     /* that have requests */
+	struct peer *parked;                 /* that have requests and unread answers */
+	struct load queued, parks;           /* of those with turns; of the parked */
 	struct task *round[LIMIT_WORK_ROUND];        /* those that run */
 	size_t round_n;
 	struct task *spare;
@@ -79,13 +79,13 @@ struct daemon {
 
 /* Reads the lines that came. */
 void serve_intake(struct daemon *d);
-/* Puts back what waited for its answers' reader, who has read on. */
+/* Gives turns to parked connections that have read their answers. */
 void serve_unpark(struct daemon *d);
-/* Runs the oldest waiting requests in one transaction, and answers. */
+/* Runs one group of waiting requests, and answers. */
 void serve_round(struct daemon *d);
-/* Answers all that wait with a failure. */
+/* Answers all waiting requests with a failure. */
 void serve_refuse(struct daemon *d, int rc, const char *words);
-/* Sends subscribers what happened meanwhile, also in other processes. */
+/* Sends subscribers the events since, also those of other processes. */
 void serve_events(struct daemon *d);
 void serve_conn_closed(void *ctx, struct rpc_conn *c);
 void serve_release(struct daemon *d);

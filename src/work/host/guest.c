@@ -1,8 +1,9 @@
 /*
  * guest.c - see guest.h.
  *
- * An operation that may only read is first tried on the reader thread.  When
- * it finds that it has to write after all (a lease is past its time) it comes back with ERR_AGAIN and goes to the writer.
+ * An operation that only reads is first tried on the reader thread.  If it has to
+ * write, because a lease is due, it comes back with ERR_AGAIN and goes to the
+ * writer.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -62,16 +63,16 @@ seat_open(const struct db *on)
 }
 
 static void
-seat_close(void *desk)
+seat_close(void *state)
 {
-	struct seat *s = desk;
+	struct seat *s = state;
 
 	work_free(s->work);
 	buf_release(&s->data);
 	free(s);
 }
 
-/* To look at one does not make it. */
+/* A read does not make the tracker. */
 static int
 tracker_of(struct seat *s, struct work_cmd *c, struct work_call *call, bool writing,
     bool *made)
@@ -143,10 +144,10 @@ operation_run(struct seat *s, struct work_cmd *c, jnode args, bool writing)
 }
 
 static int
-seat_run(void *desk, struct store_cmd *cmd)
+seat_run(void *state, struct store_cmd *cmd)
 {
 	struct work_cmd *c = CONTAINER_OF(cmd, struct work_cmd, cmd);
-	struct seat *s = desk;
+	struct seat *s = state;
 	struct json_doc d = { 0 };
 	int rc = OK;
 

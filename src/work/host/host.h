@@ -53,7 +53,7 @@ void workspace_path(const struct workspace *h, const char *ending,
 /* ---- the tracker of a workspace, in this process ---------------------------- */
 
 /* Stays where it is while it is open. */
-struct desk {
+struct workdb {
 	struct db db;
 	struct work *w;
 	int64_t tracker;
@@ -71,38 +71,38 @@ struct desk {
 	nsec round_time;                     /* rest of a run's calls is left out; 0:
 	                                        no limit */
 	struct commit commit;                /* commit.ran: calls past it did not run */
-	msec wall;                           /* desk_now's, and when it was so; 0: */
+	msec wall;                           /* workdb_now's, and when it was so; 0: */
 	nsec wall_mono;                      /* never asked */
 };
 
 /* Opens the database; migrates it as needed, and makes it where none ever was, as
  * in a fresh clone.  ERR_INVALID: not ours, or newer; ERR_IO, also where there
  * was one that is gone or was emptied; ERR_BUSY. */
-int desk_open(struct desk *d, const struct workspace *h, struct err *e);
-void desk_close(struct desk *d);             /* accepts half-opened */
-/* From now on the log is for desk_checkpoint to empty, and removed at the
+int workdb_open(struct workdb *d, const struct workspace *h, struct err *e);
+void workdb_close(struct workdb *d);             /* accepts half-opened */
+/* From now on the log is for workdb_checkpoint to empty, and removed at the
  * end: for a process that stays. */
-void desk_settle(struct desk *d);
-void desk_checkpoint(struct desk *d, bool idle);     /* if commit_log_is_due */
+void workdb_settle(struct workdb *d);
+void workdb_checkpoint(struct workdb *d, bool idle);     /* if commit_log_is_due */
 /* The wall's time; where that is set back it goes on from what it was. */
-msec desk_now(struct desk *d);
+msec workdb_now(struct workdb *d);
 /* Do the names still lead to the file that is open, and is something in it?  If
  * not it is `gone`. */
-bool desk_in_place(struct desk *d);
+bool workdb_in_place(struct workdb *d);
 /* What is read from now on is of one moment, whatever others write, until
- * desk_let_go; nothing can be written until then. */
-int desk_hold(struct desk *d, struct err *e);
-void desk_let_go(struct desk *d);
+ * workdb_let_go; nothing can be written until then. */
+int workdb_hold(struct workdb *d, struct err *e);
+void workdb_let_go(struct workdb *d);
 /* Gives back the memory that only makes the next call faster. */
-void desk_rest(struct desk *d);
+void workdb_rest(struct workdb *d);
 
 /* Runs calls (NULL: none in this place) as one group, LIMIT_WORK_ROUND at most.
  * Each gets its own code in rcs; when the medium fails all get ERR_IO.  Calls
  * that only read take no lock of a writer.  ERR_BUSY: another process held the
  * file too long (ERR_TIMEOUT: past busy_until).  A call's tick is also asked,
- * with 0 of 0, whether the call may begin.  ERR_DENIED: it writes, and the desk
+ * with 0 of 0, whether the call may begin.  ERR_DENIED: it writes, and the file
  * is read-only.  ERR_IO with nothing run: the file is gone.  Past round_bytes or
  * round_time the rest is left: see commit.ran.  Returns what failed for all. */
-int desk_run(struct desk *d, struct work_call *const *calls, int *rcs, size_t n);
+int workdb_run(struct workdb *d, struct work_call *const *calls, int *rcs, size_t n);
 
 #endif

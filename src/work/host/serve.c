@@ -3,18 +3,16 @@
  *
  *   lines --intake--> waiting --round--> one transaction --> answers
  *
- * The dearer a commit, the more requests share it.  What is told to a client
- * was committed: answers are added after, and leave with the next rpc_wait.
+ * Answers are added after the commit and leave with the next rpc_wait.
  *
  * Connections with requests take turns, one request a turn, however many each
- * has sent.  A round ends early when it took long or made much (desk.round_time,
- * round_bytes); what it left is the next of its connection.  A connection that
- * has not read its answers is parked until it has, so that a client which sends
- * far ahead is slow and not cut off.
+ * has sent.  A round ends early after workdb.round_time or round_bytes; a request
+ * that did not run is the next of its connection.  A connection that has not read
+ * its answers is parked until it has, so a client that sends far ahead is slowed
+ * down and not cut off.
  *
- * A few requests are the daemon's own (controls).  They run in their turn,
- * after the round's commit; only a cancel is heard as it is read, for what it
- * cancels came before it.
+ * A few requests are the daemon's own (controls).  They run in their turn, after
+ * the round's commit; a cancel runs when it is read, before the request it names.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -83,7 +81,7 @@ task_free(struct task *t)
 	d->spares++;
 }
 
-/* Answers, and that was the task. */
+/* Answers and frees it. */
 static void
 task_end(struct task *t)
 {
@@ -130,7 +128,7 @@ who_of(struct task *t)
 	return p->who;
 }
 
-/* As the engine's, without its transaction. */
+/* As the engine's, without a transaction. */
 static int
 run_ping(struct task *t)
 {
@@ -148,7 +146,7 @@ run_status(struct task *t)
 	    "'database':%s}", (int)getpid(),
 	    (long long)((clock_mono() - d->started) / NS_PER_MS), rpc_conns(d->rpc),
 	    (unsigned long long)d->requests,
-	    (unsigned long long)d->desk.commit.commits, d->workspace->db);
+	    (unsigned long long)d->workdb.commit.commits, d->workspace->db);
 	return OK;
 }
 
@@ -165,7 +163,7 @@ static int
 run_subscribe(struct task *t)
 {
 	struct peer *p = peer_of(t);
-	int64_t after, last = work_event_last(t->d->desk.w, t->d->desk.tracker);
+	int64_t after, last = work_event_last(t->d->workdb.w, t->d->workdb.tracker);
 	int rc = json_get_int(t->req.args, "after", "after", last, 0, INT64_MAX,
 	    &after, &t->call.err);
 
@@ -284,8 +282,8 @@ control_run(struct task *t)
 
 /* ---- intake ---------------------------------------------------------------------- */
 
-/* Before each, and between the parts of a long one: who sent it may have lost
- * interest. */
+/* Called before each call and between the parts of a long one.  Not OK: its client
+ * has cancelled it or hung up, or its time is up. */
 static int
 task_tick(void *ctx, size_t done, size_t total)
 {
@@ -333,7 +331,7 @@ task_prepare(struct task *t, struct str line)
 	    !str_eq(t->req.version, S(COHORT_VERSION)))
 		task_fail(t, ERR_CONFLICT, "the daemon is of version "
 		    COHORT_VERSION);
-	c->tracker = t->d->desk.tracker;
+	c->tracker = t->d->workdb.tracker;
 	c->operation = t->req.operation;
 	c->args = t->req.args;
 	c->actor = t->req.actor.n > 0 ? t->req.actor : str_of(who_of(t));
@@ -390,8 +388,8 @@ turn_take(struct daemon *d)
 	return p;
 }
 
-/* next: it was taken and did not run.  Too much parked: whom it waits for reads
- * nothing at all. */
+/* next: it was taken and did not run.  Past the limit of parked requests the
+ * connection is closed. */
 static void
 queue_put(struct daemon *d, struct task *t, bool next)
 {
@@ -505,9 +503,9 @@ serve_intake(struct daemon *d)
 	}
 }
 
-/* ---- a round ----------------------------------------------------------------------- */
+/* ---- a round ---------------------------------------------------------------------- */
 
-/* What need not run is answered with why: refused, cancelled, too late. */
+/* False: it is refused, cancelled or too late, and t->rc says so. */
 static bool
 is_to_run(struct task *t, nsec now)
 {
@@ -520,12 +518,13 @@ is_to_run(struct task *t, nsec now)
 	return t->rc == OK;
 }
 
-/* Returns whether one is to run (NULL: not this); *soonest: their first deadline. */
+/* calls[i] is NULL: task i is not for the engine.  *soonest: the first deadline.
+ * False: there is no call. */
 static bool
 round_fill(struct daemon *d, struct work_call **calls, nsec *soonest)
 {
 	nsec now = clock_mono();
-	msec wall = desk_now(&d->desk);
+	msec wall = workdb_now(&d->workdb);
 	bool any = false;
 
 	*soonest = NEVER;
@@ -543,8 +542,8 @@ round_fill(struct daemon *d, struct work_call **calls, nsec *soonest)
 	return any;
 }
 
-/* When the time of one is up while another process holds the file, the others
- * go on waiting.  Returns how many are through. */
+/* When the deadline of one ends while another process holds the file, the others go
+ * on waiting.  Returns how many of the round are done. */
 static size_t
 round_run(struct daemon *d)
 {
@@ -556,10 +555,10 @@ round_run(struct daemon *d)
 	do {
 		if (!round_fill(d, calls, &soonest))
 			return d->round_n;
-		d->desk.busy_until = soonest == NEVER ? 0 : soonest;
-		rc = desk_run(&d->desk, calls, rcs, d->round_n);
+		d->workdb.busy_until = soonest == NEVER ? 0 : soonest;
+		rc = workdb_run(&d->workdb, calls, rcs, d->round_n);
 	} while (rc == ERR_TIMEOUT && clock_mono() >= soonest);
-	for (size_t i = 0; i < d->desk.commit.ran; i++) {
+	for (size_t i = 0; i < d->workdb.commit.ran; i++) {
 		if (calls[i] == NULL)
 			continue;
 		d->round[i]->rc = rcs[i];
@@ -567,7 +566,7 @@ round_run(struct daemon *d)
 	}
 	if (rc != OK)
 		log_error("work", "round", "requests=%zu error=%s", d->round_n, words);
-	return d->desk.commit.ran;
+	return d->workdb.commit.ran;
 }
 
 void
@@ -608,7 +607,7 @@ serve_refuse(struct daemon *d, int rc, const char *words)
 	}
 }
 
-/* ---- events ------------------------------------------------------------------------- */
+/* ---- events ----------------------------------------------------------------------- */
 
 static void
 event_lines(struct buf *out, struct str lines)
@@ -632,8 +631,8 @@ peer_events(struct daemon *d, struct peer *p, struct buf *page)
 		if (rpc_unsent(p->conn) > EVENTS_AHEAD)
 			return true;
 		buf_clear(page);
-		if (work_events(d->desk.w, d->desk.tracker, p->after, LIMIT_WORK_EVENTS,
-		    page, &last) != OK || last == p->after)
+		if (work_events(d->workdb.w, d->workdb.tracker, p->after,
+		    LIMIT_WORK_EVENTS, page, &last) != OK || last == p->after)
 			return false;
 		event_lines(rpc_out(p->conn), buf_str(page));
 		p->after = last;
@@ -646,7 +645,7 @@ serve_events(struct daemon *d)
 {
 	struct buf page = BUF(LIMIT_WORK_OUT_BYTES);
 
-	d->event = work_event_last(d->desk.w, d->desk.tracker);
+	d->event = work_event_last(d->workdb.w, d->workdb.tracker);
 	d->lagging = false;
 	for (struct peer *p = d->subscribed, *next; p != NULL; p = next) {
 		next = p->next_subscribed;
@@ -658,9 +657,9 @@ serve_events(struct daemon *d)
 	buf_release(&page);
 }
 
-/* ---- the end --------------------------------------------------------------------------- */
+/* ---- the end ---------------------------------------------------------------------- */
 
-/* It was subscribed no more: that would have held it. */
+/* Its peer is not subscribed: a subscription holds the connection. */
 void
 serve_conn_closed(void *ctx, struct rpc_conn *c)
 {

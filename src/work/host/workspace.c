@@ -354,7 +354,7 @@ workspace_make(struct workspace *h, const char *dir, struct str prefix, msec now
     struct err *e)
 {
 	char *real = realpath(dir, NULL);
-	struct desk d;
+	struct workdb d;
 	bool fits;
 	int rc;
 
@@ -371,7 +371,7 @@ workspace_make(struct workspace *h, const char *dir, struct str prefix, msec now
 		return rc;
 	if (mkdir(h->dir, 0777) != 0 && errno != EEXIST)
 		return err_set(e, ERR_IO, "%s: %s", h->dir, strerror(errno));
-	rc = desk_make(&d, h, prefix, now, e);
-	desk_close(&d);
+	rc = workdb_make(&d, h, prefix, now, e);
+	workdb_close(&d);
 	return rc;
 }

@@ -72,7 +72,7 @@ workspace_first_begin(const struct workspace *h, struct workspace *first, msec n
     struct err *e)
 {
 	char prefix[LIMIT_WORK_PREFIX_BYTES + 1];
-	struct desk d;
+	struct workdb d;
 	int rc;
 
 	if (h->read_only)
@@ -89,8 +89,8 @@ workspace_first_begin(const struct workspace *h, struct workspace *first, msec n
 	if (mkdir(first->dir, 0700) != 0)
 		return err_set(e, ERR_IO, "%s: %s", first->dir, strerror(errno));
 	workspace_prefix(h, prefix);
-	rc = desk_make(&d, first, str_of(prefix), now, e);
-	desk_close(&d);
+	rc = workdb_make(&d, first, str_of(prefix), now, e);
+	workdb_close(&d);
 	return rc;
 }
 
@@ -99,13 +99,13 @@ int
 workspace_first_end(const struct workspace *h, const struct workspace *first, bool keep,
     struct err *e)
 {
-	struct desk d;
-	int rc = keep ? desk_open(&d, first, e) : OK;
+	struct workdb d;
+	int rc = keep ? workdb_open(&d, first, e) : OK;
 
 	if (keep && rc == OK)
-		desk_settle(&d);
+		workdb_settle(&d);
 	if (keep)
-		desk_close(&d);
+		workdb_close(&d);
 	/* Somebody else may have been as fast, with the same. */
 	if (keep && rc == OK && link(first->db, h->db) != 0 && errno != EEXIST)
 		rc = err_set(e, ERR_IO, "%s: %s", h->db, strerror(errno));

@@ -20,9 +20,9 @@ int workspace_open_file(const char *path, int flags);
 int workspace_check_lost(const struct workspace *h, bool blank, struct err *e);
 /* Writes .gitignore unless there is one. */
 int workspace_ignore(const struct workspace *h, struct err *e);
-/* desk_open, and a tracker is made also where one was lost, with this prefix;
+/* workdb_open, and a tracker is made also where one was lost, with this prefix;
  * empty: workspace_prefix. */
-int desk_make(struct desk *d, const struct workspace *h, struct str prefix, msec now,
+int workdb_make(struct workdb *d, const struct workspace *h, struct str prefix, msec now,
     struct err *e);
 
 #endif

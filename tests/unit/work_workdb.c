@@ -1,5 +1,5 @@
 /*
- * work_desk.c - the tracker's file in this process: transactions around calls,
+ * work_workdb.c - the tracker's file in this process: transactions around calls,
  * other processes that write too, and the log.
  *
  * SPDX-License-Identifier: MIT
@@ -31,13 +31,13 @@ workspace_setup(void)
 static int64_t
 stored(const char *sql)
 {
-	struct desk d;
+	struct workdb d;
 	struct err e;
 	int64_t n = -1;
 
-	CHECK_RC(desk_open(&d, &workspace, &e), OK);
+	CHECK_RC(workdb_open(&d, &workspace, &e), OK);
 	CHECK_RC(db_read_i64(&d.db, sql, &n, &e), OK);
-	desk_close(&d);
+	workdb_close(&d);
 	return n;
 }
 
@@ -47,7 +47,7 @@ stored(const char *sql)
 
 /* What SQLite keeps of the file. */
 static int
-cached(struct desk *d)
+cached(struct workdb *d)
 {
 	int now = 0, most;
 
@@ -56,26 +56,26 @@ cached(struct desk *d)
 }
 
 /* Goal: a daemon with nothing to do is small, whatever it did. */
-TEST(desk_at_rest_keeps_no_pages)
+TEST(workdb_at_rest_keeps_no_pages)
 {
 	struct buf data = BUF(MB);
 	struct work_call call = { .operation = S("list"), .actor = S("ann"),
 	    .data = &data }, *calls[] = { &call };
-	struct desk d;
+	struct workdb d;
 	struct err e;
 	int rc;
 
 	workspace_setup();
-	CHECK_RC(desk_open(&d, &workspace, &e), OK);
+	CHECK_RC(workdb_open(&d, &workspace, &e), OK);
 	call.tracker = d.tracker;
-	CHECK_RC(desk_run(&d, calls, &rc, 1), OK);
+	CHECK_RC(workdb_run(&d, calls, &rc, 1), OK);
 	CHECK((size_t)cached(&d) > 8 * KB);
-	desk_rest(&d);
+	workdb_rest(&d);
 	CHECK((size_t)cached(&d) <= 8 * KB);
-	CHECK_RC(desk_run(&d, calls, &rc, 1), OK);
+	CHECK_RC(workdb_run(&d, calls, &rc, 1), OK);
 	CHECK_RC(rc, OK);
 	CHECK_STR(buf_str(&data), "[][]");
-	desk_close(&d);
+	workdb_close(&d);
 	buf_release(&data);
 }
 
@@ -88,17 +88,17 @@ fail_commit(void *ctx)
 	return 1;
 }
 
-TEST(desk_gives_all_the_failure_of_a_commit)
+TEST(workdb_gives_all_the_failure_of_a_commit)
 {
 	struct buf out[2] = { BUF(1 * MB), BUF(1 * MB) };
 	struct work_call call[2], *calls[2] = { &call[0], &call[1] };
 	struct json_doc args;
-	struct desk d;
+	struct workdb d;
 	struct err e;
 	int rcs[2];
 
 	workspace_setup();
-	CHECK_RC(desk_open(&d, &workspace, &e), OK);
+	CHECK_RC(workdb_open(&d, &workspace, &e), OK);
 	CHECK_RC(json_parse(&args, S("{\"title\":\"x\"}"), &e), OK);
 	for (int i = 0; i < 2; i++)
 		call[i] = (struct work_call){ .tracker = d.tracker,
@@ -106,20 +106,20 @@ TEST(desk_gives_all_the_failure_of_a_commit)
 			.args = i == 0 ? args.root : NULL, .actor = S("a"),
 			.now = clock_wall_ms(), .data = &out[i] };
 	sqlite3_commit_hook(sqlite_of(&d.db), fail_commit, NULL);
-	CHECK(desk_run(&d, calls, rcs, 2) != OK);
+	CHECK(workdb_run(&d, calls, rcs, 2) != OK);
 	CHECK_RC(rcs[0], ERR_IO);
 	CHECK_RC(rcs[1], ERR_IO);
 	CHECK(call[1].err.text[0] != '\0' && out[0].n == 0 && out[1].n == 0);
 	sqlite3_commit_hook(sqlite_of(&d.db), NULL, NULL);
 	CHECK_INT(stored(ITEMS), 0);
 	CHECK_INT(d.commit.commits, 0);
-	CHECK_RC(desk_run(&d, calls, rcs, 2), OK);
+	CHECK_RC(workdb_run(&d, calls, rcs, 2), OK);
 	CHECK(rcs[0] == OK && rcs[1] == OK && out[1].n > 10);
 	CHECK_INT(d.commit.commits, 1);
-	CHECK_RC(desk_run(&d, calls + 1, rcs, 1), OK);
+	CHECK_RC(workdb_run(&d, calls + 1, rcs, 1), OK);
 	CHECK_INT(d.commit.commits, 1);                     /* nothing changed */
 	CHECK_INT(stored(ITEMS), 1);
-	desk_close(&d);
+	workdb_close(&d);
 	json_release(&args);
 	buf_release(&out[0]);
 	buf_release(&out[1]);
@@ -136,7 +136,7 @@ count_begun(void *ctx, size_t done, size_t total)
 
 /* Goal: of two calls in one transaction the one that failed leaves nothing, even
  * if it failed after a write; the other one is run again only then. */
-TEST(desk_keeps_nothing_of_a_call_that_failed_after_a_write)
+TEST(workdb_keeps_nothing_of_a_call_that_failed_after_a_write)
 {
 	static const struct {
 		const char *operation, *args, *once;
@@ -150,11 +150,11 @@ TEST(desk_keeps_nothing_of_a_call_that_failed_after_a_write)
 		  "},{\"operation\":\"close\",\"args\":{\"id\":\"none\"}}]}", "", MB,
 		  ERR_NOTFOUND, 1 },
 	};
-	struct desk d;
+	struct workdb d;
 	struct err e;
 
 	workspace_setup();
-	CHECK_RC(desk_open(&d, &workspace, &e), OK);
+	CHECK_RC(workdb_open(&d, &workspace, &e), OK);
 	for (size_t i = 0; i < COUNT(others); i++) {
 		struct buf good = BUF(MB), bad = BUF(others[i].room);
 		struct json_doc create, args;
@@ -170,7 +170,7 @@ TEST(desk_keeps_nothing_of_a_call_that_failed_after_a_write)
 			.operation = str_of(others[i].operation), .args = args.root,
 			.actor = S("b"), .now = clock_wall_ms(),
 			.once = str_of(others[i].once) };
-		CHECK_RC(desk_run(&d, calls, rcs, 2), OK);
+		CHECK_RC(workdb_run(&d, calls, rcs, 2), OK);
 		CHECK_RC(rcs[0], OK);
 		CHECK_RC(rcs[1], others[i].rc);
 		CHECK(call[1].err.text[0] != '\0' && good.n > 10);
@@ -184,23 +184,23 @@ TEST(desk_keeps_nothing_of_a_call_that_failed_after_a_write)
 		buf_release(&good);
 		buf_release(&bad);
 	}
-	desk_close(&d);
+	workdb_close(&d);
 }
 
 /* Goal: when the medium fails nothing of any call stays, and all say so. */
-TEST(desk_gives_all_the_failure_of_the_medium)
+TEST(workdb_gives_all_the_failure_of_the_medium)
 {
 	static const char *const operations[] = { "create", "label_list_all",
 		"ping" };
 	struct buf out[3] = { BUF(MB), BUF(MB), BUF(MB) };
 	struct work_call call[3], *calls[3] = { &call[0], &call[1], &call[2] };
 	struct json_doc args;
-	struct desk d;
+	struct workdb d;
 	struct err e;
 	int rcs[3];
 
 	workspace_setup();
-	CHECK_RC(desk_open(&d, &workspace, &e), OK);
+	CHECK_RC(workdb_open(&d, &workspace, &e), OK);
 	CHECK_RC(json_parse(&args, S(NEW), &e), OK);
 	for (size_t i = 0; i < COUNT(call); i++)
 		call[i] = (struct work_call){ .tracker = d.tracker,
@@ -209,7 +209,7 @@ TEST(desk_gives_all_the_failure_of_the_medium)
 			.now = clock_wall_ms(), .data = &out[i] };
 	/* The second cannot be read. */
 	CHECK_RC(db_exec(&d.db, "ALTER TABLE work_label RENAME TO gone", &e), OK);
-	CHECK_RC(desk_run(&d, calls, rcs, 3), ERR_IO);
+	CHECK_RC(workdb_run(&d, calls, rcs, 3), ERR_IO);
 	CHECK_INT(d.commit.ran, 3);
 	for (size_t i = 0; i < COUNT(call); i++) {
 		CHECK_RC(rcs[i], ERR_IO);
@@ -217,9 +217,9 @@ TEST(desk_gives_all_the_failure_of_the_medium)
 	}
 	CHECK_INT(stored(ITEMS), 0);
 	CHECK_RC(db_exec(&d.db, "ALTER TABLE gone RENAME TO work_label", &e), OK);
-	CHECK_RC(desk_run(&d, calls, rcs, 3), OK);
+	CHECK_RC(workdb_run(&d, calls, rcs, 3), OK);
 	CHECK_INT(stored(ITEMS), 1);
-	desk_close(&d);
+	workdb_close(&d);
 	json_release(&args);
 	for (size_t i = 0; i < COUNT(out); i++)
 		buf_release(&out[i]);
@@ -227,19 +227,19 @@ TEST(desk_gives_all_the_failure_of_the_medium)
 
 /* Goal: while another process writes, a call waits as long as it may, and one
  * that only reads does not wait. */
-TEST(desk_waits_for_another_process_as_long_as_it_may)
+TEST(workdb_waits_for_another_process_as_long_as_it_may)
 {
 	struct buf out = BUF(MB);
 	struct work_call call = { .actor = S("a"), .data = &out }, *calls[] = { &call };
 	struct json_doc args;
-	struct desk d, other;
+	struct workdb d, other;
 	nsec since;
 	struct err e;
 	int rc;
 
 	workspace_setup();
-	CHECK_RC(desk_open(&d, &workspace, &e), OK);
-	CHECK_RC(desk_open(&other, &workspace, &e), OK);
+	CHECK_RC(workdb_open(&d, &workspace, &e), OK);
+	CHECK_RC(workdb_open(&other, &workspace, &e), OK);
 	CHECK_RC(json_parse(&args, S(NEW), &e), OK);
 	call.tracker = d.tracker;
 	CHECK_RC(db_exec(&other.db, "BEGIN IMMEDIATE", &e), OK);
@@ -247,23 +247,23 @@ TEST(desk_waits_for_another_process_as_long_as_it_may)
 	call.args = args.root;
 	since = clock_mono();
 	d.busy_until = since + 20 * NS_PER_MS;
-	CHECK_RC(desk_run(&d, calls, &rc, 1), ERR_TIMEOUT);
+	CHECK_RC(workdb_run(&d, calls, &rc, 1), ERR_TIMEOUT);
 	CHECK(clock_mono() >= d.busy_until);
 	CHECK(clock_mono() - since < LIMIT_WORK_BUSY_MS / 2 * NS_PER_MS);
 	CHECK(rc == ERR_TIMEOUT && out.n == 0 && d.commit.ran == 1);
 	call.operation = S("list");
 	call.args = NULL;
-	CHECK_RC(desk_run(&d, calls, &rc, 1), OK);
+	CHECK_RC(workdb_run(&d, calls, &rc, 1), OK);
 	CHECK_RC(rc, OK);
 	CHECK_RC(db_exec(&other.db, "ROLLBACK", &e), OK);
-	desk_close(&other);
-	desk_close(&d);
+	workdb_close(&other);
+	workdb_close(&d);
 	json_release(&args);
 	buf_release(&out);
 }
 
 struct rival {
-	struct desk d;
+	struct workdb d;
 	struct work_call call;
 	int rc;
 };
@@ -274,7 +274,7 @@ rival_run(struct rival *r)
 	struct work_call *calls[] = { &r->call };
 
 	r->d.busy_until = clock_mono() + 1;
-	desk_run(&r->d, calls, &r->rc, 1);
+	workdb_run(&r->d, calls, &r->rc, 1);
 }
 
 static int
@@ -287,7 +287,7 @@ rival_tick(void *ctx, size_t done, size_t total)
 
 /* Goal: an operation that reads keeps other processes from writing only if a
  * lease is past its time; and no process goes back before another's time. */
-TEST(desk_writes_only_where_a_lease_is_due)
+TEST(workdb_writes_only_where_a_lease_is_due)
 {
 	const msec now = clock_wall_ms(), late = now + 2 * LIMIT_WORK_LEASE_MS;
 	struct buf out = BUF(MB), rest = BUF(MB);
@@ -297,16 +297,16 @@ TEST(desk_writes_only_where_a_lease_is_due)
 	    .now = now, .data = &rest } };
 	struct workspace locked;
 	struct json_doc args, ready;
-	struct desk d, ro;
+	struct workdb d, ro;
 	struct err e;
 	int rc;
 
 	workspace_setup();
 	locked = workspace;
 	locked.read_only = true;
-	CHECK_RC(desk_open(&d, &workspace, &e), OK);
-	CHECK_RC(desk_open(&r.d, &workspace, &e), OK);
-	CHECK_RC(desk_open(&ro, &locked, &e), OK);
+	CHECK_RC(workdb_open(&d, &workspace, &e), OK);
+	CHECK_RC(workdb_open(&r.d, &workspace, &e), OK);
+	CHECK_RC(workdb_open(&ro, &locked, &e), OK);
 	CHECK_RC(json_parse(&args, S(NEW), &e), OK);
 	CHECK_RC(json_parse(&ready, S("{\"ready\":true}"), &e), OK);
 	call.tracker = r.call.tracker = d.tracker;
@@ -314,21 +314,21 @@ TEST(desk_writes_only_where_a_lease_is_due)
 	rival_run(&r);
 	CHECK_RC(r.rc, OK);
 	call.args = ready.root;
-	CHECK_RC(desk_run(&d, calls, &rc, 1), OK);
+	CHECK_RC(workdb_run(&d, calls, &rc, 1), OK);
 	CHECK_RC(rc, OK);
 	call.operation = S("list");
 	call.args = NULL;
 	call.now = late;                     /* one that may not write leaves it */
-	CHECK_RC(desk_run(&ro, calls, &rc, 1), OK);
+	CHECK_RC(workdb_run(&ro, calls, &rc, 1), OK);
 	CHECK_RC(rc, OK);
 	CHECK_INT(stored(LEASES), 1);
 	call.now = now;
 	call.tick = rival_tick;
 	call.tick_ctx = &r;
-	CHECK_RC(desk_run(&d, calls, &rc, 1), OK);
+	CHECK_RC(workdb_run(&d, calls, &rc, 1), OK);
 	CHECK(rc == OK && r.rc == OK);
 	call.now = late;
-	CHECK_RC(desk_run(&d, calls, &rc, 1), OK);
+	CHECK_RC(workdb_run(&d, calls, &rc, 1), OK);
 	CHECK(rc == OK && r.rc == ERR_TIMEOUT);
 	CHECK_INT(stored(LEASES), 0);
 	rival_run(&r);
@@ -336,9 +336,9 @@ TEST(desk_writes_only_where_a_lease_is_due)
 	CHECK_INT(stored(ITEMS), 3);
 	CHECK_INT(stored("SELECT count(*) FROM work_event a JOIN work_event b"
 	    " ON b.seq = a.seq + 1 WHERE b.at < a.at"), 0);
-	desk_close(&ro);
-	desk_close(&r.d);
-	desk_close(&d);
+	workdb_close(&ro);
+	workdb_close(&r.d);
+	workdb_close(&d);
 	json_release(&args);
 	json_release(&ready);
 	buf_release(&out);
@@ -346,7 +346,7 @@ TEST(desk_writes_only_where_a_lease_is_due)
 }
 
 /* Goal: what is read while it is held is of one moment, and nothing is written. */
-TEST(desk_held_reads_one_moment)
+TEST(workdb_held_reads_one_moment)
 {
 	struct buf out = BUF(MB), rest = BUF(MB);
 	struct work_call call = { .operation = S("list"), .actor = S("a"),
@@ -354,38 +354,38 @@ TEST(desk_held_reads_one_moment)
 	struct rival r = { .call = { .operation = S("create"), .actor = S("b"),
 	    .data = &rest } };
 	struct json_doc args;
-	struct desk d;
+	struct workdb d;
 	struct err e;
 	int rc;
 
 	workspace_setup();
-	CHECK_RC(desk_open(&d, &workspace, &e), OK);
-	CHECK_RC(desk_open(&r.d, &workspace, &e), OK);
+	CHECK_RC(workdb_open(&d, &workspace, &e), OK);
+	CHECK_RC(workdb_open(&r.d, &workspace, &e), OK);
 	CHECK_RC(json_parse(&args, S(NEW), &e), OK);
 	call.tracker = r.call.tracker = d.tracker;
 	r.call.args = args.root;
-	CHECK_RC(desk_hold(&d, &e), OK);
+	CHECK_RC(workdb_hold(&d, &e), OK);
 	for (int i = 0; i < 3; i++) {
 		buf_clear(&out);
 		if (i == 2)
-			desk_let_go(&d);
-		CHECK_RC(desk_run(&d, calls, &rc, 1), OK);
+			workdb_let_go(&d);
+		CHECK_RC(workdb_run(&d, calls, &rc, 1), OK);
 		CHECK_RC(rc, OK);
 		CHECK(str_eq(buf_str(&out), S("[]")) == (i < 2));
 		rival_run(&r);
 		CHECK_RC(r.rc, OK);
 	}
-	CHECK_RC(desk_hold(&d, &e), OK);
+	CHECK_RC(workdb_hold(&d, &e), OK);
 	call.operation = S("create");
 	call.args = args.root;
-	CHECK_RC(desk_run(&d, calls, &rc, 1), OK);
+	CHECK_RC(workdb_run(&d, calls, &rc, 1), OK);
 	CHECK_RC(rc, ERR_DENIED);
-	desk_let_go(&d);
-	CHECK_RC(desk_run(&d, calls, &rc, 1), OK);
+	workdb_let_go(&d);
+	CHECK_RC(workdb_run(&d, calls, &rc, 1), OK);
 	CHECK_RC(rc, OK);
 	CHECK_INT(stored(ITEMS), 4);
-	desk_close(&r.d);
-	desk_close(&d);
+	workdb_close(&r.d);
+	workdb_close(&d);
 	json_release(&args);
 	buf_release(&out);
 	buf_release(&rest);
@@ -407,7 +407,7 @@ log_bytes(void)
 }
 
 static void
-create(struct desk *d, int bytes)
+create(struct workdb *d, int bytes)
 {
 	struct buf out = BUF(MB), text = BUF(MB);
 	struct work_call call = { .tracker = d->tracker, .operation = S("create"),
@@ -420,7 +420,7 @@ create(struct desk *d, int bytes)
 	buf_add_fmt(&text, "{\"title\":\"x\",\"notes\":\"%0*d\"}", bytes, 0);
 	CHECK_RC(json_parse(&args, buf_str(&text), &e), OK);
 	call.args = args.root;
-	CHECK_RC(desk_run(d, calls, &rc, 1), OK);
+	CHECK_RC(workdb_run(d, calls, &rc, 1), OK);
 	CHECK_RC(rc, OK);
 	json_release(&args);
 	buf_release(&text);
@@ -429,49 +429,49 @@ create(struct desk *d, int bytes)
 
 /* Goal: processes of one command share a log of a fixed length, and only one that
  * finds it longer empties it, unless there is a daemon. */
-TEST(desk_of_one_command_empties_a_long_log)
+TEST(workdb_of_one_command_empties_a_long_log)
 {
 	char pid[DB_PATH_MAX + 8];
-	struct desk d;
+	struct workdb d;
 	struct err e;
 	int lock;
 
 	workspace_setup();
 	for (int i = 0; i < 3; i++) {
-		CHECK_RC(desk_open(&d, &workspace, &e), OK);
+		CHECK_RC(workdb_open(&d, &workspace, &e), OK);
 		create(&d, 1);
-		desk_close(&d);
+		workdb_close(&d);
 		CHECK(log_bytes() > 0 && log_bytes() <= LOG_KEPT);
 	}
 	CHECK_INT(log_bytes(), LOG_KEPT);
-	CHECK_RC(desk_open(&d, &workspace, &e), OK);
+	CHECK_RC(workdb_open(&d, &workspace, &e), OK);
 	for (int i = 0; i < 20; i++)
 		create(&d, 60000);
 	CHECK(log_bytes() > LOG_KEPT);
-	desk_close(&d);
+	workdb_close(&d);
 	CHECK_INT(log_bytes(), 0);
 	workspace_path(&workspace, "pid", pid);
 	lock = open(pid, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	CHECK(lock >= 0 && flock(lock, LOCK_EX) == 0);       /* as a daemon does */
-	CHECK_RC(desk_open(&d, &workspace, &e), OK);
+	CHECK_RC(workdb_open(&d, &workspace, &e), OK);
 	for (int i = 0; i < 20; i++)
 		create(&d, 60000);
-	desk_close(&d);
+	workdb_close(&d);
 	CHECK(log_bytes() > LOG_KEPT);
 	CHECK_INT(stored(ITEMS), 43);
 }
 
 /* Goal: a process that stays makes the log longer ahead of its commits, and
  * leaves none behind. */
-TEST(desk_that_stays_removes_the_log)
+TEST(workdb_that_stays_removes_the_log)
 {
-	struct desk d;
+	struct workdb d;
 	int64_t jump = 0;
 	struct err e;
 
 	workspace_setup();
-	CHECK_RC(desk_open(&d, &workspace, &e), OK);
-	desk_settle(&d);
+	CHECK_RC(workdb_open(&d, &workspace, &e), OK);
+	workdb_settle(&d);
 	for (int i = 0; i < 100 && jump < LOG_KEPT; i++) {
 		int64_t before = log_bytes();
 
@@ -479,55 +479,55 @@ TEST(desk_that_stays_removes_the_log)
 		jump = log_bytes() - before;
 	}
 	CHECK(jump >= LOG_KEPT);
-	desk_close(&d);
+	workdb_close(&d);
 	CHECK_INT(log_bytes(), -1);
 }
 
 /* Goal: a log whose database went is neither moved into what is there now nor
  * removed: alone it is no whole database. */
-TEST(desk_keeps_the_log_of_a_database_that_went)
+TEST(workdb_keeps_the_log_of_a_database_that_went)
 {
 	struct stat st;
-	struct desk d;
+	struct workdb d;
 	struct err e;
 
 	workspace_setup();
-	CHECK_RC(desk_open(&d, &workspace, &e), OK);
-	desk_settle(&d);
+	CHECK_RC(workdb_open(&d, &workspace, &e), OK);
+	workdb_settle(&d);
 	create(&d, 1);
 	CHECK(truncate(workspace.db, 0) == 0);
 	d.commit.last = 1;                   /* long ago */
-	desk_checkpoint(&d, true);
+	workdb_checkpoint(&d, true);
 	CHECK(d.gone && stat(workspace.db, &st) == 0 && st.st_size == 0);
-	desk_close(&d);
+	workdb_close(&d);
 	CHECK(stat(workspace.db, &st) == 0 && st.st_size == 0);
 	CHECK(log_bytes() > 0);
 }
 
 /* Goal: what fills a round is answered before the next call begins. */
-TEST(desk_ends_a_round_that_is_full)
+TEST(workdb_ends_a_round_that_is_full)
 {
 	struct buf data[3] = { BUF(MB), BUF(MB), BUF(MB) };
 	struct work_call call[3], *calls[3] = { &call[0], &call[1], &call[2] };
-	struct desk d;
+	struct workdb d;
 	struct err e;
 	int rcs[3];
 
 	workspace_setup();
-	CHECK_RC(desk_open(&d, &workspace, &e), OK);
+	CHECK_RC(workdb_open(&d, &workspace, &e), OK);
 	for (size_t i = 0; i < COUNT(call); i++)
 		call[i] = (struct work_call){ .tracker = d.tracker, .data = &data[i],
 			.operation = S("ping"), .actor = S("a"), .now = clock_wall_ms() };
-	CHECK_RC(desk_run(&d, calls, rcs, 3), OK);
+	CHECK_RC(workdb_run(&d, calls, rcs, 3), OK);
 	CHECK_INT(d.commit.ran, 3);
 	d.round_bytes = 1;
-	CHECK_RC(desk_run(&d, calls, rcs, 3), OK);
+	CHECK_RC(workdb_run(&d, calls, rcs, 3), OK);
 	CHECK_INT(d.commit.ran, 1);
 	d.round_bytes = 0;
 	d.round_time = 1;                    /* the first is run in any case */
-	CHECK_RC(desk_run(&d, calls, rcs, 3), OK);
+	CHECK_RC(workdb_run(&d, calls, rcs, 3), OK);
 	CHECK_INT(d.commit.ran, 1);
-	desk_close(&d);
+	workdb_close(&d);
 	for (size_t i = 0; i < COUNT(data); i++)
 		buf_release(&data[i]);
 }

@@ -1,21 +1,15 @@
 /*
- * desk.c - the tracker of a workspace, in this process: opening its file, and
- * transactions around calls.
+ * workdb.c - the database of a workspace, open in this process: its file, its log,
+ * and calls as groups (store/commit.h).
  *
- * The file is shared: a daemon has it open, other processes may write to it
- * directly.  All write under BEGIN IMMEDIATE, so a transaction that began can
- * commit; who finds the file locked tries again, soon and then less often.
+ * The file is shared: a daemon has it open, and other processes may write to it.
+ * All write under BEGIN IMMEDIATE, so a transaction that began can commit; a
+ * process that finds the file locked tries again, soon and then less often.
  *
- * A process of one command does not empty the log when it closes, as SQLite
- * would: that takes two syncs, and the next one would make the log anew.  Past
- * COMMIT_LOG_BYTES it does, for whoever opens a file that nobody else has open reads
- * its log through.  While there is a daemon that is not so, and it sees to the
- * log.  The second commit into an empty log gives it that length at once, so
- * the others need not (log.c).
- *
- * What an operation can refuse it refuses before its first write, or it works
- * in a savepoint.  A call that failed after a write all the same is doomed: the
- * transaction is rolled back and runs once more without it.
+ * A process of one command leaves the log as it is when it closes: to empty it
+ * takes two syncs, and the next process would make it anew.  Past
+ * COMMIT_LOG_BYTES it is emptied, because a process that opens the file alone
+ * reads the whole log.  While a daemon runs, the daemon moves the log.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -43,7 +37,7 @@ static const struct db_sql no_sql = { NULL, 0 };
 /* ---- waiting for others --------------------------------------------------------- */
 
 static nsec
-busy_end(const struct desk *d)
+busy_end(const struct workdb *d)
 {
 	nsec end = d->busy_since + LIMIT_WORK_BUSY_MS * NS_PER_MS;
 
@@ -53,7 +47,7 @@ busy_end(const struct desk *d)
 static int
 busy_wait(void *ctx, int tries)
 {
-	struct desk *d = ctx;
+	struct workdb *d = ctx;
 	nsec pause = tries < 8 ? BUSY_FIRST << tries : BUSY_LONGEST, now = clock_mono();
 	struct timespec ts = { 0 };
 
@@ -69,7 +63,7 @@ busy_wait(void *ctx, int tries)
 }
 
 static int
-busy_code(struct desk *d, struct err *e)
+busy_code(struct workdb *d, struct err *e)
 {
 	if (d->db.on->fault != DB_BUSY)
 		return db_failed(&d->db, e);
@@ -84,7 +78,7 @@ busy_code(struct desk *d, struct err *e)
 
 /* Two processes may find the same old file; the second finds it new. */
 static int
-migrate(struct desk *d, int version, struct err *e)
+migrate(struct workdb *d, int version, struct err *e)
 {
 	int rc = db_migrate(&d->db, &work_format, version, e);
 	struct err again;
@@ -96,7 +90,7 @@ migrate(struct desk *d, int version, struct err *e)
 }
 
 static int
-tracker_make(struct desk *d, struct str prefix, msec now, struct err *e)
+tracker_make(struct workdb *d, struct str prefix, msec now, struct err *e)
 {
 	int rc = db_begin(&d->db, DB_WRITE);
 
@@ -112,7 +106,7 @@ tracker_make(struct desk *d, struct str prefix, msec now, struct err *e)
 }
 
 static int
-tracker_open(struct desk *d, const struct workspace *h, struct str prefix, msec now,
+tracker_open(struct workdb *d, const struct workspace *h, struct str prefix, msec now,
     struct err *e)
 {
 	char made[LIMIT_WORK_PREFIX_BYTES + 1];
@@ -130,7 +124,7 @@ tracker_open(struct desk *d, const struct workspace *h, struct str prefix, msec 
 	return tracker_make(d, prefix, now, e);
 }
 
-/* SQLite would make it readable for all; the log takes its mode. */
+/* SQLite would make it readable for all.  The log gets the mode of the file. */
 static void
 file_make(const char *path)
 {
@@ -142,7 +136,7 @@ file_make(const char *path)
 
 /* A database without tables.  Another process may be making them. */
 static int
-lost_check(struct desk *d, const struct workspace *h, int *version, struct err *e)
+lost_check(struct workdb *d, const struct workspace *h, int *version, struct err *e)
 {
 	struct err lost;
 	int rc = workspace_check_lost(h, true, &lost), again;
@@ -156,7 +150,7 @@ lost_check(struct desk *d, const struct workspace *h, int *version, struct err *
 }
 
 static int
-open_written(struct desk *d, const struct workspace *h, bool making, struct err *e)
+open_written(struct workdb *d, const struct workspace *h, bool making, struct err *e)
 {
 	int version = 0, rc;
 
@@ -182,10 +176,10 @@ open_written(struct desk *d, const struct workspace *h, bool making, struct err 
 	return rc;
 }
 
-/* A log needs a file of its own to be read by; where that is not there and
- * cannot be made, the database is read as it is. */
+/* Reading a log needs its -shm file.  Where that is missing and cannot be made, the
+ * database is read without the log. */
 static int
-open_read(struct desk *d, const struct workspace *h, struct err *e)
+open_read(struct workdb *d, const struct workspace *h, struct err *e)
 {
 	int version = 0;
 	int rc = db_open(&d->db, h->db, NULL, &no_sql, DB_READ, e);
@@ -207,10 +201,10 @@ open_read(struct desk *d, const struct workspace *h, struct err *e)
 	return rc;
 }
 
-/* Which file it is that SQLite has open.  It tells only whether the name leads to
- * another one by now. */
+/* Notes the device and inode of the open file.  The library only tells whether the
+ * path leads to another file by now. */
 static void
-file_know(struct desk *d)
+file_know(struct workdb *d)
 {
 	struct stat st;
 	bool before = db_has_moved(&d->db);
@@ -223,7 +217,7 @@ file_know(struct desk *d)
 }
 
 static int
-open_it(struct desk *d, const struct workspace *h, bool making, struct str prefix,
+open_it(struct workdb *d, const struct workspace *h, bool making, struct str prefix,
     msec now, struct err *e)
 {
 	int rc;
@@ -244,25 +238,25 @@ open_it(struct desk *d, const struct workspace *h, bool making, struct str prefi
 	commit_init(&d->commit, &d->db, COMMIT_LOG_FIXED);
 	rc = tracker_open(d, h, prefix, now, e);
 	if (rc != OK)
-		desk_close(d);
+		workdb_close(d);
 	return rc;
 }
 
 int
-desk_open(struct desk *d, const struct workspace *h, struct err *e)
+workdb_open(struct workdb *d, const struct workspace *h, struct err *e)
 {
 	return open_it(d, h, false, STR_NONE, clock_wall_ms(), e);
 }
 
 int
-desk_make(struct desk *d, const struct workspace *h, struct str prefix, msec now,
+workdb_make(struct workdb *d, const struct workspace *h, struct str prefix, msec now,
     struct err *e)
 {
 	return open_it(d, h, true, prefix, now, e);
 }
 
 bool
-desk_in_place(struct desk *d)
+workdb_in_place(struct workdb *d)
 {
 	struct stat st;
 
@@ -273,7 +267,7 @@ desk_in_place(struct desk *d)
 }
 
 void
-desk_settle(struct desk *d)
+workdb_settle(struct workdb *d)
 {
 	d->commit.log = COMMIT_LOG_STEPS;
 	db_log_keep(&d->db, false);
@@ -281,14 +275,14 @@ desk_settle(struct desk *d)
 }
 
 void
-desk_checkpoint(struct desk *d, bool idle)
+workdb_checkpoint(struct workdb *d, bool idle)
 {
-	if (commit_log_is_due(&d->commit, idle) && desk_in_place(d))
+	if (commit_log_is_due(&d->commit, idle) && workdb_in_place(d))
 		commit_log_move(&d->commit);
 }
 
 msec
-desk_now(struct desk *d)
+workdb_now(struct workdb *d)
 {
 	msec wall = clock_wall_ms();
 	nsec mono = clock_mono();
@@ -301,9 +295,9 @@ desk_now(struct desk *d)
 	return wall;
 }
 
-/* malloc keeps what was given back to it. */
+/* malloc keeps freed memory until it is trimmed. */
 void
-desk_rest(struct desk *d)
+workdb_rest(struct workdb *d)
 {
 	work_rest(d->w);
 	db_trim(&d->db);
@@ -312,26 +306,26 @@ desk_rest(struct desk *d)
 #endif
 }
 
-/* Emptied, not only moved: who comes next cannot tell moved from not. */
+/* Empties it: the next process cannot tell a moved log from one that is not. */
 static void
-log_empty(struct desk *d)
+log_empty(struct workdb *d)
 {
 	if (d->read_only || db_log_size(&d->db) <= COMMIT_LOG_BYTES ||
-	    daemon_is_there(d->workspace) || !desk_in_place(d))
+	    daemon_is_there(d->workspace) || !workdb_in_place(d))
 		return;
 	db_on_busy(&d->db, NULL, NULL);
 	db_log_move(&d->db, true);
 }
 
 void
-desk_close(struct desk *d)
+workdb_close(struct workdb *d)
 {
 	if (d->w != NULL) {
-		desk_let_go(d);
+		workdb_let_go(d);
 		if (d->commit.log == COMMIT_LOG_FIXED)
 			log_empty(d);
-		else if (!desk_in_place(d))
-			db_log_keep(&d->db, true);   /* alone it is no whole database */
+		else if (!workdb_in_place(d))
+			db_log_keep(&d->db, true);   /* its database is gone */
 	}
 	work_free(d->w);
 	d->w = NULL;
@@ -341,20 +335,20 @@ desk_close(struct desk *d)
 /* ---- transactions ------------------------------------------------------------------ */
 
 int
-desk_hold(struct desk *d, struct err *e)
+workdb_hold(struct workdb *d, struct err *e)
 {
 	return commit_hold(&d->commit) == OK ? OK : busy_code(d, e);
 }
 
 void
-desk_let_go(struct desk *d)
+workdb_let_go(struct workdb *d)
 {
 	commit_let_go(&d->commit);
 }
 
 /* A group of calls; NULL among them: nothing to run. */
 struct run {
-	struct desk *d;
+	struct workdb *d;
 	struct work_call *const *calls;
 	int *rcs;
 	size_t n;
@@ -381,13 +375,14 @@ any(const struct run *r, bool (*holds)(struct work *w, const struct work_call *c
 	return false;
 }
 
-/* A look at leases is a read, so it belongs to the transaction; a write cannot
- * come after a read in one, for the file may have changed since. */
+/* The check of leases is a read in the transaction.  If it finds one that is due
+ * a write transaction is begun instead: after a read, a write fails if another
+ * process has written since. */
 static int
 run_begin(void *ctx)
 {
 	struct run *r = ctx;
-	struct desk *d = r->d;
+	struct workdb *d = r->d;
 	int rc;
 
 	r->bytes = 0;
@@ -404,10 +399,9 @@ run_begin(void *ctx)
 	return rc;
 }
 
-/* A file that may not be written is seen as at the beginning of time: no lease
- * is past then, so nothing but what means to write writes. */
+/* At time 0 no lease is due, so only operations that write are refused. */
 static int
-read_only_run(struct desk *d, struct work_call *c)
+read_only_run(struct workdb *d, struct work_call *c)
 {
 	c->now = 0;
 	if (work_writes(d->w, c))
@@ -416,12 +410,12 @@ read_only_run(struct desk *d, struct work_call *c)
 	return work_run(d->w, c);
 }
 
-/* A tick of 0 asks whether it may begin at all. */
+/* A tick of 0 of 0 asks whether the call may begin. */
 static bool
 call_run(void *ctx, size_t i)
 {
 	struct run *r = ctx;
-	struct desk *d = r->d;
+	struct workdb *d = r->d;
 	struct work_call *c = r->calls[i];
 	int rc;
 
@@ -441,7 +435,7 @@ static bool
 run_is_full(void *ctx)
 {
 	const struct run *r = ctx;
-	const struct desk *d = r->d;
+	const struct workdb *d = r->d;
 
 	return (d->round_bytes != 0 && r->bytes >= d->round_bytes) ||
 	    (d->round_time != 0 && clock_mono() - r->began >= d->round_time);
@@ -459,7 +453,7 @@ run_fail(struct run *r, int rc, const struct err *e)
 }
 
 int
-desk_run(struct desk *d, struct work_call *const *calls, int *rcs, size_t n)
+workdb_run(struct workdb *d, struct work_call *const *calls, int *rcs, size_t n)
 {
 	struct run r = { .d = d, .calls = calls, .rcs = rcs, .n = n };
 	const struct commit_group g = { .n = n, .ctx = &r, .begin = run_begin,
@@ -470,7 +464,7 @@ desk_run(struct desk *d, struct work_call *const *calls, int *rcs, size_t n)
 	assert(n <= LIMIT_WORK_ROUND);
 	for (size_t i = 0; i < n; i++)
 		r.from[i] = calls[i] == NULL ? 0 : calls[i]->data->n;
-	if (!desk_in_place(d))
+	if (!workdb_in_place(d))
 		rc = err_set(&e, ERR_IO, "%s was deleted, replaced or emptied while "
 		    "it was in use; nothing was done", d->workspace->db);
 	else if (commit_run(&d->commit, &g) != OK)
