@@ -8,6 +8,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 int
@@ -59,6 +61,38 @@ file_write(int fd, struct str s)
 			s = str_sub(s, (size_t)n, s.n);
 	}
 	return OK;
+}
+
+int
+file_put(const char *path, struct str s, struct err *e)
+{
+	int fd = open(path, O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0666);
+	int rc = fd >= 0 ? file_write(fd, s) : ERR_IO;
+
+	if (fd >= 0 && close(fd) != 0)
+		rc = ERR_IO;
+	return rc == OK ? OK : err_set(e, rc, "%s: %s", path, strerror(errno));
+}
+
+int
+file_beside(const char *name, const char *also, char *out, size_t size, struct err *e)
+{
+	const char *const folders[] = { "", also };
+	char self[4096], *slash;
+	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+
+	if (n < 0)
+		return err_set(e, ERR_IO, "/proc/self/exe: %s", strerror(errno));
+	self[n] = '\0';
+	slash = strrchr(self, '/');
+	if (slash != NULL)
+		slash[1] = '\0';
+	for (size_t i = 0; i < COUNT(folders); i++)
+		if ((size_t)snprintf(out, size, "%s%s%s", self, folders[i], name) < size &&
+		    access(out, F_OK) == 0)
+			return OK;
+	return err_set(e, ERR_NOTFOUND, "%s is neither in %s nor in %s%s", name, self, self,
+	    also);
 }
 
 struct str

@@ -19,6 +19,14 @@ int file_add_fd(int fd, struct buf *out, int (*wait)(struct err *e), struct err 
 /* Writes all of it; ERR_IO, and errno says why. */
 int file_write(int fd, struct str s);
 
+/* A file with this content; ERR_IO with the path. */
+int file_put(const char *path, struct str s, struct err *e);
+
+/* The first file of that name beside this executable or in the folder `also`,
+ * relative to it ("../bin/").  ERR_NOTFOUND; ERR_IO. */
+int file_beside(const char *name, const char *also, char *out, size_t size,
+    struct err *e);
+
 /* The beginning of a file, as much as fits with a NUL after it; empty when it
  * cannot be read.  Does not wait for a pipe's writer. */
 struct str file_head(const char *path, char *out, size_t size);

@@ -6,12 +6,12 @@
 #include "bench/report.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "bench/commit.h"
 #include "bench/machine.h"
@@ -275,18 +275,10 @@ report_make_folders(const char *path)
 }
 
 static int
-file_write(const char *path, const struct buf *b, struct err *e)
+report_write(const char *path, const struct buf *b, struct err *e)
 {
-	FILE *f;
-	bool ok;
-
 	report_make_folders(path);
-	f = fopen(path, "w");
-	if (f == NULL)
-		return err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
-	ok = fwrite(b->p, 1, b->n, f) == b->n;
-	ok = fclose(f) == 0 && ok;
-	return ok ? OK : err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
+	return file_put(path, buf_str(b), e);
 }
 
 int
@@ -298,12 +290,12 @@ report_finish(const struct report *r, const char *json, const char *markdown,
 
 	if (json != NULL) {
 		report_add_json(r, &b);
-		rc = file_write(json, &b, e);
+		rc = report_write(json, &b, e);
 		buf_clear(&b);
 	}
 	if (rc == OK && markdown != NULL) {
 		report_add_markdown(r, &b);
-		rc = file_write(markdown, &b, e);
+		rc = report_write(markdown, &b, e);
 		buf_clear(&b);
 	}
 	report_add_table(r, &b);

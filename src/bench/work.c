@@ -17,6 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "bench/machine.h"
 
@@ -282,29 +283,6 @@ trial_progress(struct trial *t, double fraction, const char *what)
 
 /* Life. */
 
-static int
-find_cohort(struct trial *t, struct err *e)
-{
-	static const char *const places[] = { "cohort", "../../bin/cohort" };
-	char self[WB_PATH / 2];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-	char *slash;
-
-	if (n < 0)
-		return err_set(e, ERR_IO, "/proc/self/exe: %s", strerror(errno));
-	self[n] = '\0';
-	slash = strrchr(self, '/');
-	if (slash != NULL)
-		slash[1] = '\0';
-	for (size_t i = 0; i < COUNT(places); i++) {
-		snprintf(t->cohort, sizeof t->cohort, "%s%s", self, places[i]);
-		if (access(t->cohort, X_OK) == 0)
-			return OK;
-	}
-	return err_set(e, ERR_NOTFOUND, "cohort is neither in %s nor in %s../../bin; "
-	    "name it with --cohort", self, self);
-}
-
 /* An absolute path, since the processes run elsewhere. */
 static int
 absolute(char *out, size_t size, const char *path, struct err *e)
@@ -343,7 +321,7 @@ trial_prepare(struct trial *t, bool *on, struct err *e)
 	}
 	if (rc == OK)
 		rc = o->cohort != NULL ? absolute(t->cohort, sizeof t->cohort, o->cohort, e) :
-		    find_cohort(t, e);
+		    file_beside("cohort", "../../bin/", t->cohort, sizeof t->cohort, e);
 	if (rc == OK && o->bd != NULL && access(o->bd, X_OK) != 0)
 		rc = err_set(e, ERR_NOTFOUND, "--bd: %s: %s", o->bd, strerror(errno));
 	t->tool = (struct tool){ t->cohort, "work" };

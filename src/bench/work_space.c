@@ -271,15 +271,9 @@ int
 space_file_write(const struct space *p, const char *name, struct str text, struct err *e)
 {
 	char path[WB_PATH + 32];
-	FILE *f;
-	bool written;
 
 	snprintf(path, sizeof path, "%s/%s", p->dir, name);
-	f = fopen(path, "we");
-	written = f != NULL && fwrite(text.p, 1, text.n, f) == text.n;
-	if (f != NULL && fclose(f) != 0)
-		written = false;
-	return written ? OK : err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
+	return file_put(path, text, e);
 }
 
 static void

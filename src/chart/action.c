@@ -70,8 +70,9 @@ run_cancel(struct session *s, const struct action *a, struct err *e)
 }
 
 static int
-run_if(struct session *s, const struct action *a)
+run_if(struct session *s, const struct action *a, struct err *e)
 {
+	(void)e;
 	for (uint32_t i = 0; i < a->range.n; i++) {
 		const struct branch *b = &s->c->branches.at[a->range.first + i];
 
@@ -225,28 +226,13 @@ run_send(struct session *s, const struct action *a, struct err *e)
 
 /* ---- blocks -------------------------------------------------------------- */
 
-/* ERR_CANCELLED: failed, and the error is raised. */
-static int
-run_one(struct session *s, const struct action *a, struct err *e)
-{
-	switch (a->kind) {
-	case ACTION_RAISE:
-		return run_raise(s, a, e);
-	case ACTION_SEND:
-		return run_send(s, a, e);
-	case ACTION_CANCEL:
-		return run_cancel(s, a, e);
-	case ACTION_ASSIGN:
-		return run_assign(s, a, e);
-	case ACTION_LOG:
-		return run_log(s, a, e);
-	case ACTION_IF:
-		return run_if(s, a);
-	case ACTION_FOREACH:
-		return run_foreach(s, a, e);
-	}
-	return OK;
-}
+/* Each returns ERR_CANCELLED if its error is raised already. */
+static int (*const actions[])(struct session *s, const struct action *a,
+    struct err *e) = {
+	[ACTION_RAISE] = run_raise, [ACTION_SEND] = run_send,
+	[ACTION_CANCEL] = run_cancel, [ACTION_ASSIGN] = run_assign,
+	[ACTION_LOG] = run_log, [ACTION_IF] = run_if, [ACTION_FOREACH] = run_foreach,
+};
 
 int
 action_run(struct session *s, struct range block)
@@ -262,7 +248,7 @@ action_run(struct session *s, struct range block)
 			turn_limit(s, BOUND_ACTIONS);
 		if (s->turn->limit)
 			return ERR_CANCELLED;
-		rc = run_one(s, &a[i], &e);
+		rc = actions[a[i].kind](s, &a[i], &e);
 		if (rc == OK)
 			continue;
 		if (rc != ERR_CANCELLED)

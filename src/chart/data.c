@@ -23,12 +23,6 @@ static const char *const event_types[] = {
 
 /* ---- names --------------------------------------------------------------- */
 
-static struct val
-text_or_undefined(struct str s)
-{
-	return s.n > 0 ? val_string(s) : VAL_UNDEF;
-}
-
 static int
 event_field(void *ctx, enum expr_field field, struct val *out)
 {
@@ -48,13 +42,13 @@ event_field(void *ctx, enum expr_field field, struct val *out)
 		*out = val_ref(ev->sendid);
 		break;
 	case FIELD_ORIGIN:
-		*out = text_or_undefined(ev->origin);
+		*out = val_of_text(ev->origin);
 		break;
 	case FIELD_ORIGINTYPE:
-		*out = text_or_undefined(ev->origintype);
+		*out = val_of_text(ev->origintype);
 		break;
 	case FIELD_INVOKEID:
-		*out = text_or_undefined(ev->invokeid);
+		*out = val_of_text(ev->invokeid);
 		break;
 	default:
 		*out = val_ref(ev->data);

@@ -85,6 +85,9 @@ bool expr_is_name(struct str s);
 
 /* A deep copy; for values kept in a chart. */
 struct val val_copy(struct val v);
+/* A string or, if s is empty, undefined; and back. */
+struct val val_of_text(struct str s);
+struct str val_text(struct val v);
 /* ERR_TOOBIG: nested deeper than LIMIT_JSON_DEPTH or larger than max_bytes. */
 int val_check(struct val v, size_t max_bytes);
 

@@ -33,6 +33,18 @@ val_copy(struct val v)
 	}
 }
 
+struct val
+val_of_text(struct str s)
+{
+	return s.n > 0 ? val_string(s) : VAL_UNDEF;
+}
+
+struct str
+val_text(struct val v)
+{
+	return v.kind == VAL_STRING ? val_str(v) : STR_NONE;
+}
+
 int
 val_check(struct val v, size_t max_bytes)
 {

@@ -36,19 +36,13 @@ active_add(struct session *s, struct active a)
 	s->active[s->active_n++] = a;
 }
 
-static struct str
-text_of(struct val v)
-{
-	return v.kind == VAL_STRING ? val_str(v) : STR_NONE;
-}
-
 int
 invoke_effect(struct session *s, const struct active *a)
 {
 	const struct invoke *from = &s->c->invokes.at[a->invoke];
-	struct effect f = { .kind = EFFECT_INVOKE, .data = a->params, .type = text_of(a->type),
-		.invokeid = val_str(a->id), .src = text_of(a->src),
-		.content = text_of(a->content), .state = from->state,
+	struct effect f = { .kind = EFFECT_INVOKE, .data = a->params, .type = val_text(a->type),
+		.invokeid = val_str(a->id), .src = val_text(a->src),
+		.content = val_text(a->content), .state = from->state,
 		.serial = a->serial, .autoforward = from->autoforward };
 
 	if (from->payload.content.kind == CONTENT_CHILD) {
@@ -139,7 +133,7 @@ start_one(struct session *s, uint32_t invoke)
 		a.serial = ++s->serial;
 		rc = invoke_effect(s, &a);
 		if (rc != OK)
-			err_set(&e, rc, "cannot invoke '%.*s'", FMT(text_of(a.type)));
+			err_set(&e, rc, "cannot invoke '%.*s'", FMT(val_text(a.type)));
 	}
 	if (rc != OK) {
 		turn_error(s, rc, VAL_UNDEF, &e);
@@ -168,7 +162,7 @@ invoke_stop(struct session *s, uint32_t state)
 	for (size_t i = 0; i < s->active_n; i++) {
 		struct active *a = &s->active[i];
 		struct effect f = { .kind = EFFECT_UNINVOKE,
-			.invokeid = val_str(a->id), .type = text_of(a->type),
+			.invokeid = val_str(a->id), .type = val_text(a->type),
 			.serial = a->serial, .state = state };
 
 		if (s->c->invokes.at[a->invoke].state != state) {

@@ -19,6 +19,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "chart/chart.h"
+#include "chart/expr.h"
 
 #define STEPS_DEFAULT 100000
 #define STATES_A_STEP 16         /* active states that cost as much as an event */
@@ -49,7 +50,12 @@ struct job {
 	enum chart_tie tie;
 	uint32_t serial;
 	int64_t due;
-	struct val name, data, sendid, invokeid, target, origin;
+	union {
+		struct {
+			struct val name, data, sendid, invokeid, target, origin;
+		};
+		struct val vals[6];          /* the same */
+	};
 };
 
 struct sim {
@@ -128,25 +134,9 @@ load(struct sim *sim, struct str name, struct chart **out, struct err *e)
 static void
 job_free(struct job *j)
 {
-	val_drop(j->name);
-	val_drop(j->data);
-	val_drop(j->sendid);
-	val_drop(j->invokeid);
-	val_drop(j->target);
-	val_drop(j->origin);
+	for (size_t i = 0; i < COUNT(j->vals); i++)
+		val_drop(j->vals[i]);
 	free(j);
-}
-
-static struct val
-text_val(struct str s)
-{
-	return s.n > 0 ? val_string(s) : VAL_UNDEF;
-}
-
-static struct str
-val_text(struct val v)
-{
-	return v.kind == VAL_STRING ? val_str(v) : STR_NONE;
 }
 
 static struct job *
@@ -155,9 +145,8 @@ job_new(struct member *to, struct str name, struct val data)
 	struct job *j = mem_new(struct job);
 
 	j->to = to;
-	j->name = text_val(name);
+	j->name = val_of_text(name);
 	j->data = val_ref(data);
-	j->sendid = j->invokeid = j->target = j->origin = VAL_UNDEF;
 	return j;
 }
 
@@ -243,7 +232,7 @@ member_new(struct sim *sim, struct member *parent, const struct chart *chart,
 	m->origin = val_string(buf_str(&b));
 	m->id = val_string(str_sub(buf_str(&b), 8, SIZE_MAX));
 	buf_release(&b);
-	m->invokeid = text_val(invokeid);
+	m->invokeid = val_of_text(invokeid);
 	m->sim = sim;
 	m->parent = parent;
 	m->nesting = parent != NULL ? parent->nesting + 1 : 0;
@@ -355,10 +344,10 @@ on_send(struct member *m, const struct effect *f)
 	if ((f->delay_ms > 0 ? m->delayed : to->waiting) >= LIMIT_CHART_QUEUE)
 		return ERR_LIMIT;
 	j = job_new(f->delay_ms > 0 ? NULL : to, f->name, f->data);
-	j->sendid = text_val(f->sendid);
+	j->sendid = val_of_text(f->sendid);
 	if (f->delay_ms > 0) {
 		j->from = m;
-		j->target = text_val(f->target);
+		j->target = val_of_text(f->target);
 		job_delay(m->sim, j, f->delay_ms);
 		return OK;
 	}

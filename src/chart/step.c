@@ -281,7 +281,7 @@ session_event(struct session *s, const struct chart_event *ev,
 	turn_begin(s, &turn, out);
 	turn_set_event(s, (struct event){ .type = EVENT_EXTERNAL, .name = ev->name,
 		.data = val_ref(ev->data),
-		.sendid = ev->sendid.n > 0 ? val_string(ev->sendid) : VAL_UNDEF,
+		.sendid = val_of_text(ev->sendid),
 		.origin = ev->origin, .origintype = ev->origintype,
 		.invokeid = ev->invokeid });
 	if (s->active_n > 0)

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/flags.h"
 #include "base/str.h"
 #include "main/commands.h"
@@ -65,29 +66,14 @@ unknown(const char *word)
 static int
 become_cohortd(char **argv)
 {
-	static const char *const places[] = { "cohortd", "../libexec/cohort/cohortd" };
-	char self[PATH_MAX], path[PATH_MAX + 32];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-	char *slash;
+	char path[PATH_MAX + 32];
+	struct err e;
 
-	if (n < 0) {
-		fprintf(stderr, "cohort: /proc/self/exe: %s\n", strerror(errno));
-		return 1;
-	}
-	self[n] = '\0';
-	slash = strrchr(self, '/');
-	if (slash != NULL)
-		slash[1] = '\0';
-	for (size_t i = 0; i < COUNT(places); i++) {
-		snprintf(path, sizeof path, "%s%s", self, places[i]);
+	if (file_beside("cohortd", "../libexec/cohort/", path, sizeof path, &e) == OK) {
 		execv(path, argv);
-		if (errno != ENOENT) {
-			fprintf(stderr, "cohort: %s: %s\n", path, strerror(errno));
-			return 1;
-		}
+		err_set(&e, ERR_IO, "%s: %s", path, strerror(errno));
 	}
-	fprintf(stderr, "cohort: cohortd is neither in %s nor in "
-	    "%s../libexec/cohort\n", self, self);
+	fprintf(stderr, "cohort: %s\n", e.text);
 	return 1;
 }
 
