@@ -3,8 +3,8 @@
  *
  *   idle -> request 1 -> ... -> request 12 -> pause -> idle or request 1
  *
- * A failed request fails its flow, which goes on with what still has its ids,
- * so that nothing is left behind on the server.
+ * A failed request fails its flow; the flow continues with the requests whose
+ * ids exist, so that everything it has made is deleted.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -108,7 +108,7 @@ request_send(struct vu *v)
 	    buf_str(&v->body), f->o->load.timeout);
 }
 
-/* Sends the next request that has what it needs, or ends the flow. */
+/* Sends the next request whose ids exist, or ends the flow. */
 static void
 vu_next(struct vu *v)
 {
@@ -154,7 +154,7 @@ pause_over(struct wheel_timer *t)
 		vu_start(v);
 }
 
-/* OK, or what is wrong with the answer. */
+/* OK, or the error in the answer. */
 static int
 answer_check(struct vu *v, int rc, int status, struct err *e)
 {

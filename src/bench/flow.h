@@ -2,10 +2,9 @@
  * flow.h - the agent flow: twelve requests in the life of an agent, three of
  * them runs, over and over by virtual users; `cohort bench flow`.
  *
- * Closed loop: a user sends the next request when the answer has come, over
- * one kept connection.  Every answer is verified, status and content, so a
- * server that is fast and wrong does not look fast.  The driver speaks public
- * HTTP with base and net alone, and can be pointed at any LangGraph server.
+ * Closed loop: a user sends the next request after the answer, over one kept
+ * connection.  The status and content of every answer are verified.  The driver
+ * uses only the public HTTP interface, so it works with any LangGraph server.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -20,14 +19,14 @@ struct flow_options {
 	int64_t vus, iterations;
 	msec duration, pause, warmup;
 	bool smoke;
-	bool sdk_store;                      /* store requests as the SDKs send them */
+	bool sdk_store;                      /* store requests in the form of the SDKs */
 };
 
 extern const struct flag bench_flow_flags[];
 
-/* argv: the command line, for the report.  0: all well; 1: a threshold was
- * missed, an answer was wrong, or the generator was the bottleneck (and it
- * says which); below 0: it could not run, e says why. */
+/* argv: the command line, for the report.  0: passed; 1: a threshold was
+ * missed, an answer was wrong, or the generator was the bottleneck, as
+ * reported; below 0: an error. */
 int bench_flow(const struct flow_options *o, int argc, char *const *argv,
     struct err *e);
 

@@ -1,9 +1,9 @@
 /*
- * flow_ops.c - the twelve requests of a flow, and what a right answer is.
+ * flow_ops.c - the twelve requests of a flow and the checks of their answers.
  *
- * With a mock model the words are known, so they are compared to the letter:
- * the answer of a wait, the joined deltas of a stream, the last message of the
- * state.  With a real one there must be some.
+ * With a mock model the text is known and compared exactly: the answer of a
+ * wait, the joined deltas of a stream, the last message of the state.  With a
+ * real one it must not be empty.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -163,7 +163,7 @@ wrong(struct err *e, const char *what, struct str answer)
 	return err_set(e, ERR_INVALID, "%s in: %.*s", what, FMT(str_sub(answer, 0, 200)));
 }
 
-/* Parses, asks, releases. */
+/* Parses the answer and calls look; its result is the error, or NULL. */
 static int
 with_json(struct vu *v, struct str answer, struct err *e,
     const char *(*look)(struct vu *v, jnode root))
@@ -206,7 +206,7 @@ look_thread(struct vu *v, jnode root)
 	return copy_id(json_get(root, S("thread_id")), v->thread) ? NULL : "no thread_id";
 }
 
-/* The words of a message: a string, or blocks of text. */
+/* The text of a message: a string, or blocks of text. */
 static void
 add_content(jnode content, struct buf *out)
 {
@@ -241,7 +241,7 @@ is_ai(jnode message)
 	    str_eq(type, S("AIMessage"));
 }
 
-/* n messages, the last of them the model's right words. */
+/* n messages, the last one with the model's text. */
 static const char *
 look_messages(struct vu *v, jnode messages, size_t n)
 {
@@ -313,7 +313,7 @@ CHECK_WITH(state)
 CHECK_WITH(item)
 CHECK_WITH(search)
 
-/* One data line of the stream; the event it belongs to came before. */
+/* One data line of the stream, after the line of its event. */
 static int
 stream_line(struct str event, struct str data, struct buf *words, uint64_t *deltas,
     struct err *e)

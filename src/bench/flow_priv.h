@@ -2,7 +2,7 @@
  * flow_priv.h - what the files of the agent flow share.
  *
  *   flow.c       virtual users: one request after the other, times, counts
- *   flow_ops.c   the twelve requests and what a right answer is
+ *   flow_ops.c   the twelve requests and the checks of their answers
  *   flow_run.c   options, how many users when, the report
  *
  * SPDX-License-Identifier: MIT
@@ -29,7 +29,7 @@ struct flow_op {
 	const char *name;                    /* k6's tag "operation" */
 	struct str method;
 	void (*build)(struct vu *v, struct buf *path, struct buf *body);
-	/* Is this the right answer?  ERR_INVALID and words if not. */
+	/* ERR_INVALID with a message if the answer is wrong. */
 	int (*check)(struct vu *v, struct str answer, struct err *e);
 	int status, or_status;
 	unsigned needs;
@@ -78,7 +78,7 @@ struct flow {
 	struct hist flows, first_words;
 	uint64_t flows_ok, flows_failed, flows_warm, started;
 	uint64_t model_calls, deltas, bytes_in, bytes_out;
-	struct err sample;                   /* the first thing that went wrong */
+	struct err sample;                   /* the first error */
 	struct points *points;
 };
 
@@ -86,7 +86,7 @@ struct flow {
 void vu_start(struct vu *v);                 /* one flow, then the next, ... */
 void vu_init(struct vu *v, struct flow *f, int64_t index);
 void vu_release(struct vu *v);
-bool flow_wants(const struct flow *f, int64_t index);    /* shall it go on? */
+bool flow_wants(const struct flow *f, int64_t index);    /* another flow? */
 
 /* flow_run.c: users at a moment of the schedule; the schedule's length. */
 int  flow_stages_parse(const char *text, struct flow_stage *out, size_t *n,

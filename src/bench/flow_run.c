@@ -2,8 +2,8 @@
  * flow_run.c - a run of the agent flow: options, how many users when, the
  * report.
  *
- * The number of users follows the stages in straight lines, as k6's ramping
- * executor has it; a user beyond it ends its flow and rests.
+ * The number of users is interpolated linearly between the stages, as in k6's
+ * ramping executor; a user above it ends its flow and pauses.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -105,7 +105,7 @@ flow_stages_length(const struct flow_stage *s, size_t n)
 	return sum;
 }
 
-/* From one user at the start, in straight lines. */
+/* Linear, from one user at the start. */
 int64_t
 flow_users_at(const struct flow_stage *s, size_t n, msec t)
 {

@@ -7,12 +7,11 @@
  *                                                  |  on a kept connection: once
  *                                                  +--> CONNECTING
  *
- * The socket is an object of its own, because libuv closes it a turn later
- * than we are done with it: lean_conn goes on with a new one meanwhile.
+ * The socket is an object of its own, because libuv closes it in a later turn,
+ * while lean_conn may connect a new one.
  *
- * A request is written with one uv_try_write; what the kernel does not take
- * goes through uv_write from the same buffer, which stays as it is until the
- * answer has come.
+ * A request is written with one uv_try_write; the rest goes through uv_write
+ * from the same buffer, which is not changed until the answer is complete.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -37,8 +36,8 @@ struct lean_socket {
 	uv_tcp_t tcp;
 	uv_connect_t connect;
 	uv_write_t write;
-	struct lean_conn *conn;              /* NULL: let go */
-	char *unsent;                        /* of a let-go socket: free with it */
+	struct lean_conn *conn;              /* NULL: abandoned */
+	char *unsent;                        /* of an abandoned socket: freed with it */
 };
 
 struct lean_conn {
@@ -52,7 +51,7 @@ struct lean_conn {
 	llhttp_t parser;
 	struct wheel_timer timer;
 	size_t bytes_in;                     /* of this answer */
-	int fault;                           /* LEAN_FAILED: what to tell */
+	int fault;                           /* LEAN_FAILED: the rc for done */
 	bool kept;                           /* the socket has served before */
 	bool head_only, complete;
 	bool in_hook, freed;
@@ -85,8 +84,8 @@ socket_closed(uv_handle_t *h)
 	free(sock);
 }
 
-/* Lets the socket go.  The kernel may still read the request's bytes from a
- * uv_write under way, so those go with it. */
+/* Abandons the socket.  A pending uv_write may still read the request's bytes,
+ * so these are freed with it. */
 static void
 socket_drop(struct lean_conn *c)
 {
@@ -119,7 +118,7 @@ conn_finish(struct lean_conn *c, int rc)
 	c->hooks->done(c->ctx, rc, rc == OK ? status : 0, c->bytes_in);
 }
 
-/* Fails from lean_send itself must not call back before it returns. */
+/* A failure inside lean_send is reported after it has returned. */
 static void
 conn_fail_later(struct lean_conn *c, int rc)
 {
@@ -178,7 +177,7 @@ conn_closed(struct lean_conn *c)
 {
 	bool again = c->kept && c->bytes_in == 0;
 
-	/* RFC 9112, 9.3.1: a kept connection may go at any time. */
+	/* RFC 9112, 9.3.1: a kept connection may be closed at any time. */
 	socket_drop(c);
 	if (c->state == LEAN_IDLE) {
 		c->state = LEAN_NONE;
@@ -219,7 +218,7 @@ conn_read(struct lean_conn *c, const char *p, size_t n)
 	conn_finish(c, OK);
 }
 
-/* The other side has ended: that ends an answer without a length. */
+/* End of input, which ends an answer without a length. */
 static void
 conn_eof(struct lean_conn *c)
 {
@@ -390,7 +389,7 @@ lean_send(struct lean_conn *c, struct str method, struct str path,
 		c->state = LEAN_WAITING;
 		if (conn_write(c) == OK)
 			return;
-		socket_drop(c);              /* it died unnoticed: once more */
+		socket_drop(c);              /* it was closed: connect again */
 	}
 	c->kept = false;
 	conn_connect(c);

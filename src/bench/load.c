@@ -1,9 +1,8 @@
 /*
  * load.c - see load.h.
  *
- * Lag is how late a timer of 10 ms fires: a driver that is starved, by its
- * own work or by others on the machine, measures itself as well as the server,
- * so past a bound the run does not count.
+ * Lag is the delay of a 10 ms timer: a driver without enough CPU measures itself
+ * as well as the server, so above a limit the run does not count.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -25,7 +24,7 @@
 #define GET_BYTES      (1 * MB)
 #define LAG_MAX_MS     50.0                  /* p99 */
 #define CPU_MAX        0.95                  /* of one core: it has one thread */
-#define BEATS_MIN      100                   /* before lag says anything */
+#define BEATS_MIN      100                   /* before lag is significant */
 
 static void
 beat_fired(struct wheel_timer *t)
@@ -60,7 +59,7 @@ show(struct load *l)
 	buf_release(&b);
 }
 
-/* Looks at the server, and shows how far we are. */
+/* Samples the server's memory and shows progress. */
 static void
 look_fired(struct wheel_timer *t)
 {

@@ -5,12 +5,12 @@
  *   waiting ------> open, first --------------> next ... --------> close
  *
  * Each answer has one timer on the shard's wheel; when it fires the answer
- * joins the queue of those that are due.  An idle handle works off a slice of
- * the queue every turn, so that requests are read and others' bytes leave in
- * between.  A visit sends, in one write, all that is due by then.  When the
- * queue is long, the next visit of each is put off by about as long as they
- * wait (but never past the answer's end), so a mock that is behind sends fewer,
- * larger writes instead of falling further back; it says how late it was.
+ * joins the queue of those that are due.  An idle handle processes a slice of
+ * the queue every turn, so that requests are read and other answers are written
+ * in between.  A visit sends, in one write, all tokens that are due.  When the
+ * queue is long, the next visit of each answer is delayed by about the waiting
+ * time (but never past the answer's end), so a mock that is late sends fewer,
+ * larger writes; it reports the lag.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -51,7 +51,7 @@ words_of(struct str text)
 	return n;
 }
 
-/* Lays out how many tokens there will be. */
+/* Counts the tokens of the answer. */
 static void
 answer_plan(struct answer *a)
 {
@@ -89,10 +89,10 @@ answer_release(struct answer *a)
 		atomic_fetch_sub(&ms->open_streams, 1);
 	a->r = NULL;
 	if (!a->queued)
-		spare_add(a);                /* else when its turn comes */
+		spare_add(a);                /* else when it is dequeued */
 }
 
-/* Ends the request's side, however far it got. */
+/* Ends the response at any state. */
 static void
 answer_end(struct answer *a, bool orderly)
 {
@@ -130,7 +130,7 @@ answer_fail(struct answer *a, int status, const char *type, bool retry_after)
 	    retry_after ? S("Retry-After: 1\r\n") : STR_NONE, buf_str(out));
 }
 
-/* The next token of any kind; false when nothing is left to say. */
+/* The next token of any kind; false after the last. */
 static bool
 answer_next(struct answer *a, struct buf *out)
 {
@@ -174,7 +174,7 @@ answer_wait(struct answer *a, nsec now)
 	    left > 0 ? (left + NS_PER_MS - 1) / NS_PER_MS : 0);
 }
 
-/* Cuts the connection in a moment: what was written has to leave first. */
+/* Closes the connection in 1 ms, after the written bytes are sent. */
 static void
 answer_cut(struct answer *a)
 {
@@ -185,7 +185,7 @@ answer_cut(struct answer *a)
 	answer_wait(a, now);
 }
 
-/* Does what the fault wants at half-time; false when that was the end. */
+/* Applies the fault at half of the answer; false: it has ended. */
 static bool
 answer_midway(struct answer *a, struct buf *out)
 {
@@ -203,7 +203,7 @@ answer_midway(struct answer *a, struct buf *out)
 		answer_cut(a);
 	if (a->fault->midway == MIDWAY_ERROR)
 		answer_end(a, true);
-	return false;                        /* a stalled one waits for the client */
+	return false;                        /* a stall lasts until the client leaves */
 }
 
 static nsec
@@ -264,7 +264,7 @@ answer_whole(struct answer *a)
 		http_reply(r, 200, S("application/json"), STR_NONE, buf_str(out));
 		return;
 	}
-	/* Half of it, and then what the fault says. */
+	/* Half of it, then the fault. */
 	http_stream_begin(r, 200, S("application/json"), STR_NONE);
 	a->begun = true;
 	http_stream_write(r, str_sub(buf_str(out), 0, out->n / 2));
@@ -317,7 +317,7 @@ answer_pump(uv_idle_t *idle)
 			ms->ready_end = &ms->ready;
 		a->queued = false;
 		if (a->r == NULL) {
-			spare_add(a);        /* its client left meanwhile */
+			spare_add(a);        /* its client has left */
 			continue;
 		}
 		waited = now - a->queued_at;

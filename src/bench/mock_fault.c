@@ -1,10 +1,9 @@
 /*
- * mock_fault.c - what the mock does wrong when it is asked to.
+ * mock_fault.c - faults of the mock, on request.
  *
- * A request asks with a word in its last user message: "mock:429".  With a
- * count, "mock:429x2", only the first two requests with that very text fail,
- * so a client's retries can be seen to succeed.  --faults gives each fault a
- * share of all requests instead.
+ * The last user message of a request names a fault: "mock:429".  With a count,
+ * "mock:429x2", only the first two requests with that text fail, to test
+ * retries.  --faults applies each fault to a share of all requests.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -36,7 +35,7 @@ static const struct mock_fault faults[] = {
 	{ "drop", "the connection is closed without an answer", .drop = true },
 	{ "reset", "the connection is closed half-way", .midway = MIDWAY_RESET },
 	{ "stall", "nothing more comes after half of it", .midway = MIDWAY_STALL },
-	{ "malformed", "half-way there is a chunk that is no JSON",
+	{ "malformed", "half-way there is a chunk that is not JSON",
 	    .midway = MIDWAY_BREAK },
 	{ "error-in-stream", "half-way there is an error object, and no more",
 	    .midway = MIDWAY_ERROR },
@@ -120,7 +119,7 @@ fault_drawn(struct mock_shard *ms)
 	return &none;
 }
 
-/* Counts this text; true while it has not been seen more than `limit` times. */
+/* Counts this text; true for the first `limit` times. */
 static bool
 tally_within(struct mock_llm *m, struct str text, int64_t limit)
 {

@@ -80,7 +80,7 @@ reply_error(struct http_req *r, const struct mock_wire *w, int status, const cha
 	buf_release(&b);
 }
 
-/* The words of a message's content: a string, or blocks with text in them. */
+/* The text of a message's content: a string, or blocks with text. */
 static struct str
 content_text(struct arena *a, jnode content)
 {
@@ -144,7 +144,7 @@ ask_read(struct ask *k, struct http_req *r, jnode root, const char *model, struc
 	k->role = message_role(last);
 	k->last = content_text(&r->arena, json_get(last, S("content")));
 	k->tool = first_tool(root);
-	k->prompt_tokens = 1 + (int64_t)(r->body.n / 4);     /* as good as any */
+	k->prompt_tokens = 1 + (int64_t)(r->body.n / 4);     /* an estimate */
 	return OK;
 }
 
@@ -289,7 +289,7 @@ on_error_body(void *ctx, int status, struct str message, struct buf *out,
 
 /* Life. */
 
-/* One of the shards has done what it was asked, or failed to. */
+/* A shard has finished its job, or failed. */
 static void
 report(struct mock_shard *ms, int rc, const struct err *e)
 {

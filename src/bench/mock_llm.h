@@ -1,14 +1,14 @@
 /*
- * mock_llm.h - a model that answers at once, on schedule, or wrongly on
- * purpose; `cohort mock-llm`.
+ * mock_llm.h - a mock of a model server: answers at once, on a schedule, or with
+ * faults; `cohort mock-llm`.
  *
  *   POST /v1/chat/completions, /chat/completions    OpenAI, streamed or not
  *   POST /v1/messages                               Anthropic, streamed or not
  *   GET  /v1/models  /stats  /health
  *
- * What it says comes from a script (llm/script.h) or from --response; when,
- * from the options.  A request can ask for a fault by its last user message,
- * e.g. "mock:429"; --faults asks for a share of all of them.
+ * The text comes from a script (llm/script.h) or from --response, the timing
+ * from the options.  The last user message of a request can name a fault, e.g.
+ * "mock:429"; --faults applies faults to a share of all requests.
  *
  * Threads: as many shards as asked for, each with its own listener; the mock
  * owns them.  mock_llm_start and mock_llm_stop on the caller's thread.
@@ -51,8 +51,8 @@ int  mock_llm_start(struct mock_llm **out, const struct mock_llm_options *o,
 uint16_t mock_llm_port(const struct mock_llm *m);
 void mock_llm_stop(struct mock_llm *m);      /* waits for open answers a moment */
 
-/* Says where it listens, and serves until SIGINT or SIGTERM.  The exit code,
- * or what went wrong. */
+/* Prints its address and serves until SIGINT or SIGTERM.  The exit code, or an
+ * error. */
 int mock_llm_run(const struct mock_llm_options *o, struct err *e);
 
 #endif

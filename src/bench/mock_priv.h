@@ -2,7 +2,7 @@
  * mock_priv.h - what the files of the mock model share.
  *
  *   mock_llm.c     life, routes, reading a request
- *   mock_fault.c   what can go wrong, and who asked for it
+ *   mock_fault.c   faults and their selection
  *   mock_answer.c  one answer on its schedule
  *   mock_openai.c, mock_anthropic.c    its bytes
  *
@@ -28,7 +28,7 @@
 
 struct answer;
 
-/* What goes wrong half-way through a stream. */
+/* Faults half-way through a stream. */
 enum mock_midway { MIDWAY_NOTHING, MIDWAY_RESET, MIDWAY_STALL, MIDWAY_BREAK, MIDWAY_ERROR };
 
 struct mock_fault {
@@ -59,7 +59,7 @@ struct mock_shard {
 	struct mock_llm *mock;
 	struct shard *shard;
 	struct answer *live, *spares;
-	struct answer *ready, **ready_end;   /* due, in the order they became so */
+	struct answer *ready, **ready_end;   /* due, first in, first out */
 	uv_idle_t pump;                      /* runs while something is ready */
 	nsec put_off;                        /* follows twice the queue's wait */
 	uint64_t random, ids;
@@ -82,7 +82,7 @@ struct mock_llm {
 	nsec started;
 	pthread_mutex_t lock;                /* of the rest */
 	pthread_cond_t changed;
-	size_t waiting;                      /* shards that still owe an answer */
+	size_t waiting;                      /* shards that have not reported */
 	int rc;
 	struct err why;
 	struct mock_tally *tallies;          /* of "mock:429x2" */
@@ -98,7 +98,7 @@ uint64_t mock_random(struct mock_shard *ms);
 /* mock_answer.c */
 struct answer {
 	struct mock_shard *ms;
-	struct http_req *r;                  /* NULL: it is over */
+	struct http_req *r;                  /* NULL: it has ended */
 	struct answer *next, *prev, *ready_next;
 	const struct mock_wire *wire;
 	const struct mock_fault *fault;      /* never NULL */
@@ -122,7 +122,7 @@ struct answer {
 	bool cut;                            /* its connection is about to go */
 };
 
-/* What the request asks, read by the routes. */
+/* A request, as read by the routes. */
 struct ask {
 	const struct mock_wire *wire;
 	struct str role, last, model, tool;

@@ -87,7 +87,7 @@ mean_ms(const struct hist *h)
 	return h->count == 0 ? 0 : hist_mean(h) / (double)NS_PER_MS;
 }
 
-/* A p99 needs a thousand samples behind it; fewer are marked. */
+/* A p99 of fewer than a thousand samples is marked. */
 static const char *
 p99_mark(const struct hist *h)
 {
@@ -270,7 +270,7 @@ report_make_folders(const char *path)
 
 	for (const char *p = strchr(path + 1, '/'); p != NULL; p = strchr(p + 1, '/')) {
 		snprintf(part, sizeof part, "%.*s", (int)(p - path), path);
-		mkdir(part, 0777);           /* what matters is whether the file opens */
+		mkdir(part, 0777);           /* opening the file reports errors */
 	}
 }
 

@@ -1,6 +1,6 @@
 /*
- * report.h - one result, in four forms: a table for the terminal, JSON (one
- * schema for all workloads, versioned), Markdown, and the RESULT line.
+ * report.h - a result in four formats: a table for the terminal, JSON (one
+ * versioned schema for all workloads), Markdown, and the RESULT line.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -47,8 +47,8 @@ struct report {
 	struct report_value value[REPORT_VALUES];
 	struct report_check check[REPORT_CHECKS];
 	size_t metrics_n, values_n, checks_n;
-	const char *error_sample;            /* the first error's words, or NULL */
-	struct str server_info, mock_stats;  /* JSON as they told it; may be empty */
+	const char *error_sample;            /* the first error, or NULL */
+	struct str server_info, mock_stats;  /* their JSON; may be empty */
 };
 
 void report_metric(struct report *r, const char *name, const char *operation,
@@ -60,8 +60,7 @@ bool report_passed(const struct report *r);
 
 /* "name<1.5,name.p95<500,name>0.95": of a value, or of a metric's p50, p90,
  * p95, p99, avg or max in ms.  Each becomes a check; a name that is not in the
- * report fails its check.  r NULL only reads the text.  ERR_INVALID: cannot
- * be read. */
+ * report fails its check.  r NULL: only checks the syntax.  ERR_INVALID. */
 int report_thresholds(struct report *r, const char *text, struct err *e);
 
 double report_ms(const struct hist *h, double percentile);
@@ -71,11 +70,11 @@ void report_add_json(const struct report *r, struct buf *out);
 void report_add_markdown(const struct report *r, struct buf *out);
 void report_add_result(const struct report *r, struct buf *out);
 
-/* Table and RESULT line to stdout, and the files that were asked for (NULL:
- * not).  0 or 1 as exit code; below 0: a file could not be written. */
+/* Prints the table and the RESULT line, and writes the files that are not NULL.
+ * The exit code, 0 or 1; below 0: a file could not be written. */
 int report_finish(const struct report *r, const char *json, const char *markdown,
     struct err *e);
 
-void report_make_folders(const char *path);  /* those on the way to path */
+void report_make_folders(const char *path);  /* the folders of path */
 
 #endif

@@ -1,10 +1,9 @@
 /*
  * streams.c - many streamed runs at the same time; see streams.h.
  *
- * A stream is read line by line as it comes and only the piece of a line that
- * is not complete yet is kept, so the driver's memory and time stay small
- * against the server's: the words in the "content" of its chunks are counted,
- * not decoded.  All words have to come, or the stream counts as an error.
+ * A stream is read line by line and only an incomplete line is kept, so the
+ * driver needs little memory and time: the words in the "content" of the chunks
+ * are counted, not decoded.  A stream with missing words is an error.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -58,7 +57,7 @@ struct stream {
 	struct streams *all;
 	struct lean_conn *conn;
 	struct wheel_timer start;
-	nsec due, first;                     /* the intended start; first words */
+	nsec due, first;                     /* the planned start; the first words */
 	struct buf line;                     /* its incomplete part */
 	int64_t words;
 	bool in_word, error_event;
@@ -71,8 +70,8 @@ struct streams {
 	struct stream *one;
 	int64_t n, open, round;
 	bool learning;                       /* one stream alone, before the others */
-	int64_t words;                       /* that each has to bring */
-	nsec ideal, ideal_first;             /* what one takes alone */
+	int64_t words;                       /* expected of each */
+	nsec ideal, ideal_first;             /* the time of one alone */
 	struct shard_job next;
 	struct hist times, first_words;
 	uint64_t ok, errors, started;
@@ -191,7 +190,7 @@ start_fired(struct wheel_timer *t)
 	    buf_str(&all->body), all->o->load.timeout);
 }
 
-/* A round: everyone's start is planned at once, and measured from the plan. */
+/* A round: all starts are planned at once, and times are measured from the plan. */
 static void
 round_start(struct streams *all)
 {

@@ -1,10 +1,10 @@
 /*
  * streams.h - many streamed runs at the same time; `cohort bench streams`.
  *
- * Every stream is a stateless run on a connection of its own, started at the
- * same moment (or spread over --ramp) and read to its end.  The model's own
- * time is known (--ttft, --tokens, --token-ms, as the mock was told), so the
- * result is an inflation: how many times longer than that it took.
+ * Every stream is a stateless run on its own connection, started at the same
+ * time (or over --ramp) and read to its end.  The model's own time is known
+ * (--ttft, --tokens, --token-ms, the settings of the mock), so the result is an
+ * inflation: the measured time divided by the model's.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -2,8 +2,8 @@
  * work.c - the workloads of the tracker, one row each, and their report; see
  * work.h.
  *
- * Each workload has a workspace of its own.  One that cannot be run is a missed
- * target with its reason, and the others go on.
+ * Each workload has its own workspace.  One that fails is a missed target with
+ * its error, and the others continue.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -139,7 +139,7 @@ work_sizes_parse(struct str text, size_t *sizes, size_t max, size_t *n, struct e
 	return *n > 0 ? OK : err_set(e, ERR_INVALID, "--items: no size");
 }
 
-/* What workloads note down. */
+/* Results of workloads. */
 
 struct meter *
 trial_meter(struct trial *t, const char *format, ...)
@@ -188,7 +188,7 @@ meter_p50(const struct meter *m)
 	return report_ms(&m->times, 50);
 }
 
-/* What bounds are told in. */
+/* The units of bounds. */
 
 int
 trial_calibrate(struct trial *t, size_t times, struct err *e)

@@ -1,10 +1,9 @@
 /*
  * work.h - the tracker under load; `cohort bench work`.
  *
- * It makes its own workspaces in a scratch folder, starts the daemon of the
- * executable beside this one, and talks to it as any client would: lines over
- * the socket, or processes of the command line.  What each workload measures
- * and checks is in its row (work.c) and in docs/benchmarking.md.
+ * It makes workspaces in a scratch folder, starts the daemon of the executable
+ * beside this one, and is a client of it: lines over the socket, or processes
+ * of the command line.  docs/benchmarking.md describes the workloads.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -27,7 +26,7 @@ extern const struct flag bench_work_flags[];
 
 void bench_work_add_workloads(struct buf *out);      /* for help */
 
-/* 0: all targets met; 1: not; below 0: it could not be run. */
+/* 0: all targets met; 1: not; below 0: an error. */
 int bench_work(const struct bench_work_options *o, int argc, char *const *argv,
     struct err *e);
 

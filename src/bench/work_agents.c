@@ -1,9 +1,9 @@
 /*
  * work_agents.c - several agents at once: S1, S3, S5 and B5.
  *
- * After each the books must balance: as many items are stored as creates were
- * acknowledged, and a recount finds nothing different.  What else must hold
- * when there are many is tested in tests/e2e/work-many.mjs.
+ * After each the number of stored items must equal the number of acknowledged
+ * creates, and a recount must find no difference.  Other properties of many
+ * agents are tested in tests/e2e/work-many.mjs.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -91,7 +91,7 @@ makers_run(struct makers *k, struct space *p, size_t n, size_t depth, struct cro
 }
 
 static int
-books_close(struct trial *t, struct space *p, int64_t created, int64_t errors,
+totals_check(struct trial *t, struct space *p, int64_t created, int64_t errors,
     struct err *e)
 {
 	struct json_doc stats = { 0 }, again = { 0 };
@@ -119,7 +119,7 @@ books_close(struct trial *t, struct space *p, int64_t created, int64_t errors,
 	return rc;
 }
 
-/* Creates a second for a while, after a sixth of it that is left out. */
+/* Creates per second, after a warm-up of a sixth of the duration. */
 static int
 rate_run(struct trial *t, struct space *p, int64_t *created, size_t depth,
     const char *label, double target, struct err *e)
@@ -138,7 +138,7 @@ rate_run(struct trial *t, struct space *p, int64_t *created, size_t depth,
 		rc = trial_calibrate(t, WB_BLOCK, e);
 	if (rc != OK)
 		return rc;
-	/* All that is open shares a commit: a slow disk allows no more. */
+	/* All open requests share a commit, so a slow disk limits the rate. */
 	disk = open * 1000 / trial_limit(t, WB_WRITE_FLOORS, WB_WRITE_COMMITS);
 	target = target < disk ? target : disk;
 	rate = (double)k.counts / ((double)length / (double)NS_PER_S);
@@ -175,7 +175,7 @@ makers_only(struct trial *t, const char *label, size_t n, size_t kinds, int64_t 
 		    "%s_answers_per_s", label);
 		trial_value(t, (double)(c.ended - c.began) / (double)NS_PER_MS, 1,
 		    "%s_wall_ms", label);
-		rc = books_close(t, &p, k.created, k.errors, e);
+		rc = totals_check(t, &p, k.created, k.errors, e);
 	}
 	return space_close(&p, rc, e);
 }
@@ -197,7 +197,7 @@ workload_s1(struct trial *t, struct err *e)
 	if (rc == OK)
 		rc = rate_run(t, &p, &created, 1, "unpipelined", S1_UNPIPELINED, e);
 	if (rc == OK)
-		rc = books_close(t, &p, created, 0, e);
+		rc = totals_check(t, &p, created, 0, e);
 	return space_close(&p, rc, e);
 }
 

@@ -2,8 +2,8 @@
  * work_calls.c - one agent and one request at a time: B1 to B4 over the socket
  * and as processes, B6 whole processes, and the same for another program.
  *
- * Where two ways are compared they take turns, so that whatever else the machine
- * does meets both.
+ * Two ways that are compared take turns, so that the machine's load affects
+ * both.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -26,14 +26,14 @@
 #define DIRECT_FLOORS   3.0
 #define DIRECT_COMMITS  2.0
 
-/* A pair of workspaces alike: one with a daemon, one without. */
+/* Two equal workspaces: one with a daemon, one without. */
 struct pair {
 	struct space with, without;
 	struct agent agent;
 	char id[2][WB_ID];                   /* an item of each */
 };
 
-/* Runs a command, which must succeed; out: its words. */
+/* Runs a command, which must succeed; out: its output. */
 static int
 tool_must(struct space *p, const char *const *args, const char *last, struct buf *out,
     struct err *e)
@@ -185,8 +185,8 @@ ratio(struct trial *t, const char *label, const struct meter *daemon,
 		    "%s_direct_over_daemon", label);
 }
 
-/* A block of one way, after a few that are left out: the other way's block has
- * cooled everything down. */
+/* A block of samples of one way, after a warm-up: the other way's block has
+ * evicted the caches. */
 static int
 one_block(struct trial *t, const struct one *w, struct pair *p, struct meter *m,
     bool direct, int64_t at, struct err *e)
@@ -210,7 +210,7 @@ one_block(struct trial *t, const struct one *w, struct pair *p, struct meter *m,
 	return rc;
 }
 
-/* By the daemon, directly, and the yard, in turns. */
+/* The daemon, direct access and the calibration, in turn. */
 static int
 one_run(struct trial *t, const struct one *w, struct err *e)
 {
@@ -266,8 +266,8 @@ workload_b3(struct trial *t, struct err *e)
 	return one_run(t, &w, e);
 }
 
-/* Twice: with a client that looks for the answer a while before it sleeps, as
- * the command line's does, and with one that sleeps at once. */
+/* Twice: with a client that polls before it sleeps, as the command line's does,
+ * and with one that sleeps at once. */
 int
 workload_b4(struct trial *t, struct err *e)
 {
@@ -384,7 +384,7 @@ sides_open(struct trial *t, struct sides *s, const char *way, struct err *e)
 
 	if (realpath(t->o->bd, bd) == NULL || strlen(bd) >= sizeof kept)
 		return err_set(e, ERR_NOTFOUND, "--bd: there is no %s", t->o->bd);
-	/* As it was named: a program may go by that. */
+	/* As given: a program may depend on its name. */
 	if (t->o->bd[0] == '/')
 		snprintf(kept, sizeof kept, "%s", t->o->bd);
 	else
@@ -468,7 +468,7 @@ sides_way(struct trial *t, const char *way, const char *last, struct err *e)
 	return rc;
 }
 
-/* The daemon way leaves it to each program to start its own. */
+/* With the daemon each program starts its own. */
 int
 workload_bd(struct trial *t, struct err *e)
 {

@@ -1,7 +1,7 @@
 /*
- * work_exchange.c - B9: what trackers give each other in files.  An import, an
- * export, and the merge of two branches, each of which has made items and has
- * changed another field of the same items.
+ * work_exchange.c - B9: files.  An import, an export, and the merge of two
+ * branches that have created items and changed different fields of the same
+ * items.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -27,8 +27,8 @@
 #define WB_ID          72                    /* an id and its end */
 #define WB_BLOCK       25                    /* samples in a turn */
 
-/* What a write may take beside what it does: see trial_calibrate.  At a floor of
- * 0.75 ms 0.2 ms, and the sync that it shares. */
+/* The bound of a write, see trial_calibrate: 0.2 ms at a floor of 0.75 ms, and
+ * its share of a sync. */
 #define WB_WRITE_FLOORS  0.27
 #define WB_WRITE_COMMITS 1.5
 
@@ -36,13 +36,13 @@
 
 struct scratch {
 	char root[WB_PATH];
-	int janitor_pipe;                    /* it is told of daemons by this */
+	int janitor_pipe;                    /* gets the pids of daemons */
 	pid_t janitor;
 	bool keep;
 };
 
-/* A folder that is removed when this process ends, however it ends; daemons
- * that live in it are killed. */
+/* A folder that is removed when this process ends, even by a signal; daemons in
+ * it are killed. */
 int  scratch_make(struct scratch *s, const char *under, bool keep, struct err *e);
 void scratch_remove(struct scratch *s);
 
@@ -73,8 +73,8 @@ int  space_file_write(const struct space *p, const char *name, struct str text,
 
 #define RUN_ARGS_MAX 24
 struct process {
-	struct space *space;                 /* where; and whose tool */
-	const char *const *args;             /* NULL-ended, behind the tool */
+	struct space *space;                 /* its folder and tool */
+	const char *const *args;             /* NULL-ended, after the tool */
 	const char *last;                    /* one more, as "--no-daemon"; or NULL */
 	struct buf *out;                     /* stdout, then stderr; NULL: not read */
 	/* out */
@@ -85,7 +85,7 @@ struct process {
 /* ERR_IO: could not be started. */
 int process_run(struct process *r, struct err *e);
 
-/* What one fdatasync of a small write takes in the scratch folder, so many times. */
+/* Measures an fdatasync of a small write in the scratch folder, `times` times. */
 int scratch_commits(const struct scratch *s, size_t times, struct hist *out,
     struct err *e);
 
@@ -124,7 +124,7 @@ struct ask {
 
 int  agent_open(struct agent *a, const struct space *p, size_t index, struct err *e);
 void agent_close(struct agent *a);
-/* One request and its answer.  watch: looks a while for the answer before it
+/* One request and its answer.  watch: polls a while for the answer before it
  * sleeps, as the command line's client does.  ERR_CLOSED, ERR_TIMEOUT,
  * ERR_INVALID (not the protocol). */
 int  agent_ask(struct agent *a, const struct ask *q, bool watch, struct answer *r,
@@ -134,7 +134,7 @@ int  agent_call(struct agent *a, const char *operation, struct json_doc *d,
     struct err *e, const char *args_format, ...)
     __attribute__((format(printf, 5, 6)));
 int  answer_parse(const struct answer *r, struct json_doc *d, struct err *e);
-/* Words and code of a failure, for people. */
+/* The message and code of a failure. */
 void answer_words(const struct answer *r, struct err *e);
 struct str answer_id(jnode data);            /* of an item; STR_NONE */
 
@@ -153,8 +153,7 @@ struct crowd {
 	uint64_t asked, answered;
 };
 
-/* ERR_CLOSED: a connection went away.  ERR_TIMEOUT: for a
- * minute nothing came. */
+/* ERR_CLOSED: a connection was closed.  ERR_TIMEOUT: no answer for a minute. */
 int crowd_run(struct crowd *c, struct err *e);
 
 /* ---- a run of the benchmark (work.c) ------------------------------------------- */
@@ -180,7 +179,7 @@ struct trial {
 	size_t meters_n;
 	struct err sample;                   /* the first error */
 	const char *workload;                /* the one that runs */
-	struct meter *floor, *commit;        /* its yard; NULL: not measured yet */
+	struct meter *floor, *commit;        /* its units; NULL: not measured yet */
 	nsec shown;
 };
 
@@ -190,9 +189,9 @@ void trial_value(struct trial *t, double value, int digits, const char *format, 
     __attribute__((format(printf, 4, 5)));
 void trial_check(struct trial *t, bool passed, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* What bounds are told in: this machine's and this minute's time of an empty
- * process (`cohort --version`) and of a commit, so many times more each.  Called
- * in turns with what is measured. */
+/* Samples the units of bounds: the time of an empty process (`cohort --version`,
+ * a floor) and of a commit, `times` each.  Called in turn with the measurements,
+ * because both depend on the machine's load. */
 int  trial_calibrate(struct trial *t, size_t times, struct err *e);
 double trial_limit(const struct trial *t, double floors, double commits);    /* ms */
 /* p50 at most the limit. */
@@ -203,7 +202,7 @@ void trial_answer(struct trial *t, struct meter *m, const struct answer *r, bool
 int  trial_process(struct trial *t, struct meter *m, struct space *p,
     const char *const *args, const char *last, bool counts, struct err *e);
 void trial_error(struct trial *t, struct meter *m, const struct err *e);
-/* Shows how far it is; cheap. */
+/* Shows progress; cheap. */
 void trial_progress(struct trial *t, double fraction, const char *what);
 double meter_p50(const struct meter *m);     /* ms */
 
@@ -214,7 +213,7 @@ int work_sizes_parse(struct str text, size_t *sizes, size_t max, size_t *n,
 
 struct work_row {
 	const char *id, *what;
-	unsigned needs;                      /* modes without which it has nothing */
+	unsigned needs;                      /* modes of which it needs one */
 	int (*run)(struct trial *t, struct err *e);
 };
 extern const struct work_row work_rows[];

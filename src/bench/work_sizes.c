@@ -1,5 +1,5 @@
 /*
- * work_sizes.c - what grows: B7 with the number of items, B8 with the length of
+ * work_sizes.c - scaling: B7 with the number of items, B8 with the length of
  * chains and the depth of epics.
  *
  * SPDX-License-Identifier: MIT
@@ -23,8 +23,8 @@
 
 /* B7. */
 
-/* Batches of items as trackers have them: a third closed, a tenth blocked by
- * the one before it, labels and a description. */
+/* Batches of typical items: a third closed, a tenth blocked by the previous one,
+ * labels and a description. */
 struct filler {
 	struct trial *t;
 	size_t at, to;
@@ -147,9 +147,8 @@ size_open(struct trial *t, struct tracker_size *z, size_t items, struct err *e)
 	return rc;
 }
 
-/* All sizes in turns, a block each: what else the machine does meets all.  What
- * makes the tracker grow ends for all when the smallest has grown by half, so
- * that the medians are of the same minutes. */
+/* All sizes in turn, a block each, so that the machine's load affects all.
+ * Operations that add items end for all when the smallest has grown by half. */
 static int
 sizes_run(struct trial *t, struct tracker_size *z, struct err *e)
 {
@@ -190,7 +189,7 @@ sizes_judge(struct trial *t, const struct tracker_size *z)
 	}
 }
 
-/* Each size in a workspace of its own, so that no other has aged it. */
+/* Each size has its own workspace, so that the others do not affect it. */
 int
 workload_b7(struct trial *t, struct err *e)
 {
@@ -239,8 +238,7 @@ chain_make(struct agent *a, const char *name, size_t n, const char *type,
 	return rc;
 }
 
-/* Two chains: neither from the one's end nor from the other's beginning is
- * there a short way to see that they do not meet. */
+/* Two chains: the check for a cycle has to follow one of them to its end. */
 static int
 chains_run(struct trial *t, struct agent *a, size_t n, struct err *e)
 {
@@ -270,7 +268,7 @@ chains_run(struct trial *t, struct agent *a, size_t n, struct err *e)
 	return OK;
 }
 
-/* Tasks below epics that lie in epics: a blocker of the topmost holds them. */
+/* Tasks below nested epics: a blocker of the topmost epic blocks all of them. */
 static int
 epics_run(struct trial *t, struct agent *a, struct err *e)
 {

@@ -1,10 +1,10 @@
 /*
- * work_space.c - where the tracker is measured: a scratch folder, workspaces in
- * it, their daemon, and processes of the command line.
+ * work_space.c - the environment of the measurements: a scratch folder,
+ * workspaces in it, their daemon, and processes of the command line.
  *
- * Nothing may stay behind, also when this process is killed: a janitor, forked
- * at the start, waits for the end of a pipe that only this process writes to,
- * then kills the daemons it was told of and removes the folder.
+ * A janitor process, forked at the start, cleans up even if this process is
+ * killed: it waits for the end of a pipe that only this process writes to, then
+ * kills the daemons whose pids it has read and removes the folder.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -49,7 +49,7 @@ remove_tree(const char *root)
 	nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-/* A daemon began, or with the sign turned, ended. */
+/* told: the pid of a new daemon; negative: of one that has ended. */
 static void
 janitor_note(pid_t live[DAEMONS_MAX], pid_t told)
 {
@@ -93,7 +93,7 @@ janitor_tell(struct scratch *s, pid_t told)
 {
 	ssize_t n = write(s->janitor_pipe, &told, sizeof told);
 
-	(void)n;                             /* without it only a kill is untidy */
+	(void)n;                             /* only a kill leaves something behind then */
 }
 
 int
@@ -163,8 +163,8 @@ scratch_commits(const struct scratch *s, size_t times, struct hist *out, struct 
 
 /* Processes. */
 
-/* Nothing of the caller's settings may change what is measured: CI alone would
- * forbid the daemon. */
+/* A clean environment: the caller's settings must not change the measurement;
+ * $CI, for example, forbids the daemon. */
 static char *const *
 environment(void)
 {
@@ -198,7 +198,7 @@ code_of(int status)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/* out_fd -1: to nowhere. */
+/* out_fd -1: /dev/null. */
 static int
 spawn(const struct process *r, int out_fd, int err_fd, pid_t *pid, struct err *e)
 {
@@ -380,8 +380,8 @@ space_close(struct space *p, int rc, struct err *e)
 			kill(p->daemon, SIGKILL);
 			waitpid(p->daemon, NULL, 0);
 			if (rc == OK)
-				rc = err_set(e, ERR_TIMEOUT, "the daemon did not stop when "
-				    "asked to");
+				rc = err_set(e, ERR_TIMEOUT, "the daemon did not stop on "
+				    "SIGTERM");
 			break;
 		}
 		poll(NULL, 0, 1);

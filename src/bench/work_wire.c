@@ -1,9 +1,9 @@
 /*
- * work_wire.c - clients of the daemon's socket, as small as can be, so that
- * what is measured is the daemon.
+ * work_wire.c - minimal clients of the daemon's socket, so that the daemon is
+ * measured.
  *
- * An answer is dated when its line end was read and before it is looked at.
- * Answers come in the order of the requests; one that does not is an error.
+ * The time of an answer is taken when its line end was read, before it is
+ * parsed.  Answers come in the order of the requests; any other is an error.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -98,7 +98,7 @@ flush(struct agent *a, bool wait, struct err *e)
 		else if (n < 0 && errno == EAGAIN && !wait)
 			return OK;
 		else if (n < 0 && errno != EINTR)
-			return err_set(e, ERR_CLOSED, "the daemon hung up: %s",
+			return err_set(e, ERR_CLOSED, "the daemon closed the connection: %s",
 			    strerror(errno));
 	}
 	buf_clear(&a->out);
@@ -133,7 +133,7 @@ receive(struct agent *a, struct err *e)
 	}
 	if (n < 0 && errno == EAGAIN)
 		return ERR_AGAIN;
-	return err_set(e, ERR_CLOSED, "the daemon hung up%s%s", n < 0 ? ": " : "",
+	return err_set(e, ERR_CLOSED, "the daemon closed the connection%s%s", n < 0 ? ": " : "",
 	    n < 0 ? strerror(errno) : "");
 }
 
@@ -150,7 +150,7 @@ line_next(struct agent *a, struct str *line)
 	return true;
 }
 
-/* The next answer that was read, if there is a whole one.  ERR_AGAIN: none. */
+/* The next complete answer in the buffer.  ERR_AGAIN: none. */
 static int
 answer_next(struct agent *a, struct answer *r, struct err *e)
 {
@@ -274,7 +274,7 @@ is_live(const struct agent *a)
 	return a->fd >= 0 && (!a->spent || a->answers < a->asks);
 }
 
-/* Asks as much as the depth allows, and sends it at once. */
+/* Sends as many requests as the depth allows. */
 static int
 agent_fill(struct gate *g, struct agent *a, struct err *e)
 {
@@ -313,7 +313,7 @@ agent_hear(struct gate *g, struct agent *a, struct err *e)
 	return gone == ERR_AGAIN ? OK : gone;
 }
 
-/* Wakes for room to send only while something is unsent. */
+/* Waits for room to send only while bytes are unsent. */
 static void
 agent_arm(struct gate *g, struct agent *a)
 {

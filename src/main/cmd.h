@@ -9,8 +9,8 @@
 #include "base/flags.h"
 #include "main/commands.h"
 
-/* cmd: its row, for parser and errors.  argv: what follows its name.  Returns the
- * exit code. */
+/* cmd: its row, for the parser and errors.  argv: the arguments after its name.
+ * Returns the exit code. */
 #define X(function, name, arguments, summary)                                 \
 	int cmd_##function(const struct flag_command *cmd, int argc, char **argv);
 COMMAND_MAP(X)
@@ -29,7 +29,7 @@ int command_usage_error(const char *command, const struct err *e);
 /* cmd_work, called by a link named bd. */
 int cmd_work_bd(int argc, char **argv);
 
-/* The flags of the commands that have some, and what help says after them. */
+/* Flags of commands, and the text after them in help. */
 extern const struct flag cmd_token_flags[], cmd_config_flags[], cmd_chart_run_flags[];
 void cmd_mock_llm_add_more(struct buf *b);
 void cmd_bench_work_add_more(struct buf *b);

@@ -24,8 +24,8 @@ const struct flag cmd_chart_run_flags[] = {
 /* The events of the command line, in order; `-` stands for lines of stdin. */
 struct outside {
 	const struct flag_line *args;
-	size_t at;                   /* of what was given */
-	bool lines;                  /* in the middle of stdin */
+	size_t at;                   /* of the given flags */
+	bool lines;                  /* reading lines of stdin */
 	unsigned line;
 	char *text;                  /* getline's */
 	size_t text_cap;
@@ -103,7 +103,7 @@ next_event(void *ctx, struct str *name, struct val *data, struct err *e)
 	}
 }
 
-/* Said before anything runs. */
+/* Checks all events before the chart runs. */
 static int
 check_events(const struct flag_line *args, struct err *e)
 {

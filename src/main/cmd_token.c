@@ -2,8 +2,8 @@
  * cmd_token.c - `cohort token`: a signed token, or an API key with the line
  * for the keys file.
  *
- * The secret is what `cohort serve` would find here: environment or
- * cohort.yaml, never an option, which other users of the machine could read.
+ * The secret is that of `cohort serve`: from the environment or cohort.yaml,
+ * never a flag, which other users of the machine could read.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -85,7 +85,7 @@ print_token(const struct flag_line *line, const struct config *config, struct er
 		    FMT(ttl));
 	if (secret.n < JWT_SECRET_BYTES)
 		fprintf(stderr, "cohort token: the secret has %zu bytes; "
-		    "HS256 wants %d\n", secret.n, JWT_SECRET_BYTES);
+		    "HS256 needs %d\n", secret.n, JWT_SECRET_BYTES);
 	c.exp = now + seconds;
 	jwt_sign(&token, secret, &c);
 	printf("%.*s\n", FMT(buf_str(&token)));

@@ -199,7 +199,7 @@ config_is_default(const struct config *c, enum setting_id id)
 
 /* ---- where values come from ---------------------------------------------- */
 
-/* Arguments are in /proc, the environment of a process is its user's alone. */
+/* All users can read arguments in /proc, only the owner the environment. */
 static void
 warn_visible(struct config *c, enum setting_id id)
 {
@@ -289,8 +289,8 @@ env_at(size_t i)
 	return name[i];
 }
 
-/* What the tracker's commands read (src/workcli, src/work): a shell that has
- * them may start a server as well. */
+/* Variables of the tracker's commands (src/workcli, src/work), which may be set
+ * in the shell that starts a server. */
 static const char *const tracker_env[] = {
 	"COHORT_ACTOR", "COHORT_API_KEY", "COHORT_NO_DAEMON", "COHORT_TIMEOUT",
 	"COHORT_TOKEN", "COHORT_WORK_DB", "COHORT_WORK_GIT_TIMEOUT",
@@ -310,7 +310,7 @@ is_known_env(struct str name)
 	return false;
 }
 
-/* A COHORT_ variable that nobody reads is most likely a slip. */
+/* An unknown COHORT_ variable is most likely misspelt. */
 static void
 warn_unknown_env(struct config *c, char **env)
 {
@@ -325,24 +325,24 @@ warn_unknown_env(struct config *c, char **env)
 		near = (struct str_near){ .word = name };
 		for (size_t i = 0; i < SETTINGS; i++)
 			str_near_try(&near, env_at(i));
-		err_near(&e, ERR_INVALID, near.best, "", "%.*s is no setting", FMT(name));
+		err_near(&e, ERR_INVALID, near.best, "", "%.*s is not a setting", FMT(name));
 		buf_add_fmt(&c->warnings, "%s\n", e.text);
 	}
 }
 
-/* HS256 is as strong as its secret (RFC 7518 section 3.2). */
+/* RFC 7518 section 3.2: the secret must be as long as the hash. */
 static void
 warn_short_secret(struct config *c)
 {
 	size_t n = config_str(c, SETTING_JWT_SECRET).n;
 
 	if (n > 0 && n < JWT_SECRET_BYTES)
-		buf_add_fmt(&c->warnings, "%s: %zu bytes can be guessed; HS256 "
-		    "wants %d\n", c->at[SETTING_JWT_SECRET].origin, n,
+		buf_add_fmt(&c->warnings, "%s: a secret of %zu bytes can be guessed; "
+		    "HS256 needs %d\n", c->at[SETTING_JWT_SECRET].origin, n,
 		    JWT_SECRET_BYTES);
 }
 
-/* api.openai.com answers nobody without a key; a server of one's own may. */
+/* api.openai.com needs a key; another server may not. */
 static void
 warn_no_key(struct config *c)
 {
@@ -365,8 +365,7 @@ read_settings_file(struct config *c, struct err *e)
 	return OK;
 }
 
-/* Variables of other programs whose promise would be broken without a word
- * if we went on. */
+/* Variables of other programs that this one would silently ignore. */
 static int
 check_foreign_env(const struct config *c, char **env, struct err *e)
 {
@@ -399,7 +398,7 @@ check_foreign_env(const struct config *c, char **env, struct err *e)
 	return OK;
 }
 
-/* Combinations that no single row can refuse. */
+/* Checks of more than one setting. */
 static int
 check_together(const struct config *c, struct err *e)
 {

@@ -3,10 +3,9 @@
  *
  * Key `a.b` is `--a-b` on the command line, `COHORT_A_B` in the environment
  * and `a: {b: ...}` (or `a.b: ...`) in cohort.yaml; in this order the first
- * that is there wins, then the row's default.  Some rows have aliases in the
- * environment, under which other programs know the same thing; COHORT_ wins
- * over them.  A value is checked wherever it comes from, and the error says
- * where that was.
+ * that is set wins, then the row's default.  Some rows have aliases,
+ * environment variables of other programs; COHORT_ wins over them.  Every value
+ * is checked, and the error names its origin.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -64,7 +63,7 @@ struct config {
 };
 
 /* env: NULL-ended "NAME=value" strings.  argv: options only.  ERR_INVALID
- * with words that name the place.  Release also after an error. */
+ * with a message that names the origin.  Release also after an error. */
 int  config_load(struct config *c, int argc, char **argv, char **env,
     struct err *e);
 void config_release(struct config *c);
@@ -74,7 +73,7 @@ int64_t config_int(const struct config *c, enum setting_id id);
 bool config_bool(const struct config *c, enum setting_id id);
 bool config_is_default(const struct config *c, enum setting_id id);
 
-/* Sets one value if its rank is higher than what is there; checks it. */
+/* Checks a value, and sets it if its rank is not lower than the present one. */
 enum config_rank {
 	RANK_DEFAULT, RANK_FILE, RANK_ALIAS, RANK_ENV, RANK_FLAG
 };

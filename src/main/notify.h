@@ -1,5 +1,5 @@
 /*
- * notify.h - tells a service manager how the server is.
+ * notify.h - tells a service manager the state of the server.
  *
  * The protocol of sd_notify(3): one datagram to the socket that $NOTIFY_SOCKET
  * names, a path or, after '@', a name in the abstract space.
@@ -9,7 +9,7 @@
 #ifndef MAIN_NOTIFY_H
 #define MAIN_NOTIFY_H
 
-/* "READY=1", "STOPPING=1".  Does nothing when nobody asked to be told. */
+/* "READY=1", "STOPPING=1".  Does nothing without $NOTIFY_SOCKET. */
 void notify_service(const char *state);
 
 #endif

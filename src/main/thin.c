@@ -1,9 +1,9 @@
 /*
- * thin.c - `cohort`: starts in about a millisecond, answers what needs no
- * server, and becomes cohortd for everything else.
+ * thin.c - `cohort`: starts in about a millisecond, runs the tracker's commands,
+ * and executes cohortd for the others.
  *
- * cohortd is looked for beside this executable and in ../libexec/cohort/, so
- * that a build directory and an installation both work where they stand.
+ * cohortd is beside this executable, as in a build directory, or in
+ * ../libexec/cohort/, as in an installation.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -85,7 +85,7 @@ become_for_server(void)
 	return become_cohortd(own_argv);
 }
 
-/* The tracker is answered here, but for what needs HTTP. */
+/* Runs the tracker's commands, except those that need HTTP. */
 static const struct cli_host host = { .become = become_for_server };
 
 int

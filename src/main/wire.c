@@ -160,7 +160,7 @@ worker_drained(void *ctx)
 	worker_finish(ctx);
 }
 
-/* Streams that would keep the next phase waiting. */
+/* Ends streams, which would delay the next phase. */
 static void
 worker_drain_api(struct worker *w)
 {
@@ -272,7 +272,7 @@ node_drain(struct node *n)
 	if (n->draining)
 		return;
 	n->draining = true;
-	/* Before that, the phases' ends look at it. */
+	/* Earlier phases check n->draining at their end. */
 	if (serving)
 		phase_begin(n, DRAIN_API);
 }
@@ -308,8 +308,8 @@ node_run(struct node *n, void (*listening)(void *ctx), void *ctx, struct err *e)
 
 /* ---- making -------------------------------------------------------------- */
 
-/* The default model: what was asked for, else what could work, else the
- * scripted one, which always does. */
+/* The default model: the setting, else OpenAI's if it is configured, else the
+ * scripted one. */
 static void
 choose_model(struct node *n)
 {
@@ -345,8 +345,8 @@ read_script(struct node *n, struct err *e)
 	return rc;
 }
 
-/* The folder of the database is the user's to make: a slip would put the
- * data somewhere else. */
+/* The folder of the database must exist: a misspelt path would put the data
+ * somewhere else. */
 static int
 check_folder(const struct config *c, struct err *e)
 {
@@ -434,7 +434,7 @@ note_pending(void *ctx, owner_t owner, int64_t thread_seq,
 	n->pending[n->pending_n++] = (struct pending){ owner, thread_seq, *thread_id };
 }
 
-/* How many shards, as far as there are files for them.  Before anything is
+/* The number of shards that open files allow.  Called before any file is
  * opened. */
 static int
 plan_files(struct node *n, struct err *e)
@@ -496,7 +496,7 @@ make_api(struct node *n, struct err *e)
 	return rc;
 }
 
-/* What all connections together may hold of this process's memory. */
+/* Sizes the memory of all connections together. */
 static void
 size_accounts(const struct config *c)
 {
@@ -529,7 +529,7 @@ node_open(struct node *n, struct err *e)
 		rc = read_script(n, e);
 	if (rc == OK)
 		rc = client_global_init(e);
-	/* Before the store: a port that is taken leaves no file behind. */
+	/* Before the store: if the port is taken, no file is created. */
 	if (rc == OK)
 		rc = http_server_new(&n->http, config_str(n->config, SETTING_HOST),
 		    (uint16_t)config_int(n->config, SETTING_PORT), NULL, e);
@@ -578,7 +578,7 @@ node_free(struct node *n)
 	if (n == NULL)
 		return;
 	http_server_free(n->http);
-	/* What is still queued commits, and comes back to nobody. */
+	/* Queued writes are committed; their callbacks are not called. */
 	store_close(n->store);
 	work_board_free(n->board);
 	for (unsigned i = 0; i < n->workers_n; i++)

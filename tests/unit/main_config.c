@@ -269,7 +269,7 @@ TEST(config_secrets_that_others_can_read_are_mentioned)
 	    "better $COHORT_JWT_SECRET or cohort.yaml\n");
 	check_warned(ARGS(), ARGS(good), "");
 	check_warned(ARGS(), ARGS("COHORT_JWT_SECRET=hunter2"),
-	    "$COHORT_JWT_SECRET: 7 bytes can be guessed; HS256 wants 32\n");
+	    "$COHORT_JWT_SECRET: a secret of 7 bytes can be guessed; HS256 needs 32\n");
 
 	write_file("s.yaml", "openai.api-key: sk\n");
 	CHECK(chmod("s.yaml", 0640) == 0);
@@ -289,7 +289,7 @@ TEST(config_strange_variables_are_mentioned)
 
 	CHECK_RC(load(&c, ARGS(), ARGS("COHORT_PROT=1"), &e), OK);
 	CHECK_STR(buf_str(&c.warnings),
-	    "COHORT_PROT is no setting; did you mean COHORT_PORT?\n");
+	    "COHORT_PROT is not a setting; did you mean COHORT_PORT?\n");
 	config_release(&c);
 }
 
