@@ -16,11 +16,11 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "bench/machine.h"
+#include "net/rpc.h"
 
 #define OUT_MAX     (64 * MB)
 #define IN_MAX      (256 * MB)
@@ -29,34 +29,16 @@
 #define LOOK        (60 * NS_PER_MS / 1000)  /* as the command line's client */
 #define HEAD_BYTES  160                      /* request_id and success are there */
 
-static int
-socket_address(struct sockaddr_un *at, const char *path, struct err *e)
-{
-	*at = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	if ((size_t)snprintf(at->sun_path, sizeof at->sun_path, "%s", path) >=
-	    sizeof at->sun_path)
-		return err_set(e, ERR_TOOBIG, "%s: too long for a socket; give a shorter "
-		    "--scratch", path);
-	return OK;
-}
-
 int
 agent_open(struct agent *a, const struct space *p, size_t index, struct err *e)
 {
-	struct sockaddr_un at;
-	int rc = socket_address(&at, p->sock, e);
+	struct rpc_client c;
+	int rc = rpc_connect(&c, p->sock, IN_MAX, NEVER, e);
 
-	*a = (struct agent){ .fd = -1, .index = index, .out = BUF(OUT_MAX),
+	*a = (struct agent){ .fd = c.fd, .index = index, .out = BUF(OUT_MAX),
 		.in = BUF(IN_MAX) };
 	snprintf(a->actor, sizeof a->actor, "agent-%zu", index);
-	if (rc != OK)
-		return rc;
-	a->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (a->fd < 0)
-		return err_set(e, ERR_IO, "a socket: %s", strerror(errno));
-	if (connect(a->fd, (struct sockaddr *)&at, sizeof at) != 0)
-		return err_set(e, ERR_CLOSED, "%s: %s", p->sock, strerror(errno));
-	return OK;
+	return rc;
 }
 
 void
