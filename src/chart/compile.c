@@ -314,10 +314,12 @@ compile_transitions(struct compile *k, const struct draft_state *from, struct st
 	for (const struct draft_transition *t = from->transitions; t != NULL && k->rc == OK;
 	    t = t->next) {
 		const struct transition *made;
+		uint32_t at;
 
 		if (t->event.s.p == NULL && t->cond.s.p == NULL && t->target.s.p == NULL)
 			compile_fail(k, t->at, "event, cond or target is needed");
-		made = &k->c->transitions.at[transition_add(k, t, from->index)];
+		at = transition_add(k, t, from->index);
+		made = &k->c->transitions.at[at];
 		to->transitions.n++;
 		to->cost += 1 + made->events.n;
 		k->c->eventless = k->c->eventless || made->eventless;
