@@ -80,6 +80,62 @@ look_fired(struct wheel_timer *t)
 	shard_timer_set(l->shard, t, LOOK_MS);
 }
 
+/* One request. */
+
+struct get {
+	struct shard *shard;
+	struct buf *out;
+	int rc, status;
+};
+
+static void
+get_data(void *ctx, struct str bytes)
+{
+	struct get *g = ctx;
+
+	buf_add(g->out, bytes);
+}
+
+static void
+get_done(void *ctx, int rc, int status, size_t bytes_in)
+{
+	struct get *g = ctx;
+
+	(void)bytes_in;
+	g->rc = rc;
+	g->status = status;
+	shard_stop(g->shard);
+}
+
+/* One GET, alone.  ERR_CLOSED: no answer, or not 200. */
+static int
+load_get(const char *url, struct str path, struct str headers, struct buf *out,
+    struct err *e)
+{
+	static const struct lean_hooks hooks = { .data = get_data, .done = get_done };
+	struct get g = { .out = out };
+	struct lean_target target;
+	struct lean_conn *c;
+	int rc = lean_resolve(str_of(url), &target, e);
+
+	if (rc == OK)
+		rc = shard_new(&g.shard, 0, e);
+	if (rc != OK)
+		return rc;
+	c = lean_new(g.shard, &target, &hooks, &g);
+	lean_send(c, S("GET"), path, headers, STR_NONE, GET_TIMEOUT_MS);
+	shard_run(g.shard);
+	lean_free(c);
+	shard_free(g.shard);
+	if (g.rc != OK)
+		return err_set(e, g.rc, "%s%.*s: %s", url, FMT(path), rc_text(g.rc));
+	if (g.status != 200)
+		return err_set(e, ERR_CLOSED, "%s%.*s: answered %d", url, FMT(path), g.status);
+	return out->failed ? err_set(e, ERR_TOOBIG, "%s: too long an answer", url) : OK;
+}
+
+/* The load. */
+
 /* The mock's own count of requests, from its /stats; -1 without a mock. */
 static int
 mock_requests(struct load *l, int64_t *out, struct err *e)
@@ -224,57 +280,4 @@ load_report(struct load *l, struct report *r, const char *per_unit, uint64_t uni
 	r->server_info = buf_str(&l->info);
 	mock_report(l, r, calls);
 	return report_thresholds(r, l->o->thresholds, e);
-}
-
-/* One request. */
-
-struct get {
-	struct shard *shard;
-	struct buf *out;
-	int rc, status;
-};
-
-static void
-get_data(void *ctx, struct str bytes)
-{
-	struct get *g = ctx;
-
-	buf_add(g->out, bytes);
-}
-
-static void
-get_done(void *ctx, int rc, int status, size_t bytes_in)
-{
-	struct get *g = ctx;
-
-	(void)bytes_in;
-	g->rc = rc;
-	g->status = status;
-	shard_stop(g->shard);
-}
-
-int
-load_get(const char *url, struct str path, struct str headers, struct buf *out,
-    struct err *e)
-{
-	static const struct lean_hooks hooks = { .data = get_data, .done = get_done };
-	struct get g = { .out = out };
-	struct lean_target target;
-	struct lean_conn *c;
-	int rc = lean_resolve(str_of(url), &target, e);
-
-	if (rc == OK)
-		rc = shard_new(&g.shard, 0, e);
-	if (rc != OK)
-		return rc;
-	c = lean_new(g.shard, &target, &hooks, &g);
-	lean_send(c, S("GET"), path, headers, STR_NONE, GET_TIMEOUT_MS);
-	shard_run(g.shard);
-	lean_free(c);
-	shard_free(g.shard);
-	if (g.rc != OK)
-		return err_set(e, g.rc, "%s%.*s: %s", url, FMT(path), rc_text(g.rc));
-	if (g.status != 200)
-		return err_set(e, ERR_CLOSED, "%s%.*s: answered %d", url, FMT(path), g.status);
-	return out->failed ? err_set(e, ERR_TOOBIG, "%s: too long an answer", url) : OK;
 }

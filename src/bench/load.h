@@ -76,8 +76,4 @@ void load_release(struct load *l);
 int  load_report(struct load *l, struct report *r, const char *per_unit,
     uint64_t units, uint64_t calls, struct err *e);
 
-/* One GET, alone.  ERR_CLOSED: no answer, or not 200. */
-int load_get(const char *url, struct str path, struct str headers, struct buf *out,
-    struct err *e);
-
 #endif

@@ -31,15 +31,6 @@ answer_has_text(const struct answer *a)
 	return a->tokens > 0 || a->turn.calls_n == 0;
 }
 
-bool
-answer_next_word(struct answer *a, struct str *word)
-{
-	if (!script_next_token(&a->rest, word))
-		return false;
-	a->sent++;
-	return true;
-}
-
 static int64_t
 words_of(struct str text)
 {
@@ -137,7 +128,8 @@ answer_next(struct answer *a, struct buf *out)
 	const struct script_call *call;
 	struct str part;
 
-	if (answer_next_word(a, &part)) {
+	if (script_next_token(&a->rest, &part)) {
+		a->sent++;
 		a->wire->text(a, part, out);
 		return true;
 	}
@@ -274,6 +266,8 @@ answer_whole(struct answer *a)
 		answer_end(a, true);
 }
 
+static void answer_pump(uv_idle_t *idle);
+
 static void
 answer_due(struct wheel_timer *t)
 {
@@ -301,7 +295,7 @@ answer_due(struct wheel_timer *t)
 	ms->ready_end = &a->ready_next;
 }
 
-void
+static void
 answer_pump(uv_idle_t *idle)
 {
 	struct mock_shard *ms = CONTAINER_OF(idle, struct mock_shard, pump);

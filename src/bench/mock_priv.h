@@ -133,9 +133,6 @@ struct ask {
 void answer_start(struct mock_shard *ms, struct http_req *r, const struct ask *ask);
 void answer_abort_all(struct mock_shard *ms);
 void answer_spares_free(struct mock_shard *ms);
-void answer_pump(uv_idle_t *idle);
-/* The next word of the reply; false after the last. */
-bool answer_next_word(struct answer *a, struct str *word);
 /* Tool calls alone have none; without calls there is text, even if it is empty. */
 bool answer_has_text(const struct answer *a);
 

@@ -227,6 +227,18 @@ trial_p50(struct trial *t, const struct meter *m, double floors, double commits)
 	    floors, commits);
 }
 
+/* The first error is kept for the report. */
+static void
+trial_error(struct trial *t, struct meter *m, const struct err *e)
+{
+	if (m != NULL)
+		m->errors++;
+	if (t->sample.code != OK)
+		return;
+	t->sample.code = e->code;
+	snprintf(t->sample.text, sizeof t->sample.text, "%s: %.480s", t->workload, e->text);
+}
+
 void
 trial_answer(struct trial *t, struct meter *m, const struct answer *r, bool counts)
 {
@@ -257,17 +269,6 @@ trial_process(struct trial *t, struct meter *m, struct space *p,
 	err_set(&why, ERR_INVALID, "%s: exit code %d", args[0], r.code);
 	trial_error(t, m, &why);
 	return OK;
-}
-
-void
-trial_error(struct trial *t, struct meter *m, const struct err *e)
-{
-	if (m != NULL)
-		m->errors++;
-	if (t->sample.code != OK)
-		return;
-	t->sample.code = e->code;
-	snprintf(t->sample.text, sizeof t->sample.text, "%s: %.480s", t->workload, e->text);
 }
 
 void

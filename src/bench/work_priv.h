@@ -133,7 +133,6 @@ int  agent_ask(struct agent *a, const struct ask *q, bool watch, struct answer *
 int  agent_call(struct agent *a, const char *operation, struct json_doc *d,
     struct err *e, const char *args_format, ...)
     __attribute__((format(printf, 5, 6)));
-int  answer_parse(const struct answer *r, struct json_doc *d, struct err *e);
 /* The message and code of a failure. */
 void answer_words(const struct answer *r, struct err *e);
 struct str answer_id(jnode data);            /* of an item; STR_NONE */
@@ -201,7 +200,6 @@ void trial_answer(struct trial *t, struct meter *m, const struct answer *r, bool
 /* The same of a process. */
 int  trial_process(struct trial *t, struct meter *m, struct space *p,
     const char *const *args, const char *last, bool counts, struct err *e);
-void trial_error(struct trial *t, struct meter *m, const struct err *e);
 /* Shows progress; cheap. */
 void trial_progress(struct trial *t, double fraction, const char *what);
 double meter_p50(const struct meter *m);     /* ms */

@@ -186,12 +186,6 @@ agent_ask(struct agent *a, const struct ask *q, bool watch, struct answer *r,
 	return rc;
 }
 
-int
-answer_parse(const struct answer *r, struct json_doc *d, struct err *e)
-{
-	return json_parse(d, r->line, e);
-}
-
 void
 answer_words(const struct answer *r, struct err *e)
 {
@@ -238,7 +232,7 @@ agent_call(struct agent *a, const char *operation, struct json_doc *d,
 		answer_words(&r, &words);
 		return err_set(e, ERR_INVALID, "%s: %.400s", operation, words.text);
 	}
-	return d != NULL ? answer_parse(&r, d, e) : OK;
+	return d != NULL ? json_parse(d, r.line, e) : OK;
 }
 
 /* Crowds. */

@@ -89,8 +89,9 @@ const struct setting config_settings[SETTINGS] = {
 
 /* ---- names --------------------------------------------------------------- */
 
-void
-config_flag_name(const struct setting *s, char out[64])
+/* "jwt-secret" of "jwt.secret". */
+static void
+flag_name(const struct setting *s, char out[64])
 {
 	snprintf(out, 64, "%s", s->key);
 	for (char *p = out; *p != '\0'; p++) {
@@ -131,7 +132,7 @@ config_rows(void)
 	for (size_t i = 0; rows[SETTINGS - 1].name == NULL && i < SETTINGS; i++) {
 		const struct setting *s = &config_settings[i];
 
-		config_flag_name(s, name[i]);
+		flag_name(s, name[i]);
 		rows[i] = (struct flag){ name[i], .value = s->value, .help = s->help,
 			.fallback = s->fallback, .min = s->min, .max = s->max,
 			.unit = s->unit, .words = s->words, .kind =
@@ -487,7 +488,7 @@ config_add_markdown(struct buf *b)
 		const struct setting *s = &config_settings[i];
 		char flag[64], env[64];
 
-		config_flag_name(s, flag);
+		flag_name(s, flag);
 		env_name(s, env);
 		buf_add_fmt(b, "| `%s` | `--%s` | `%s`", s->key, flag, env);
 		for (size_t a = 0; a < COUNT(s->aliases); a++) {

@@ -83,8 +83,6 @@ int config_set(struct config *c, enum setting_id id, struct str text, int rank,
 enum setting_id config_find(struct str key);
 /* The settings as flags: as many rows, in their order. */
 const struct flag *config_rows(void);
-/* "jwt-secret" of "jwt.secret". */
-void config_flag_name(const struct setting *s, char out[64]);
 
 /* cohort.yaml; see config_file.c.  name: as shown in origins and errors. */
 int config_read_yaml(struct config *c, const char *name, struct str text,
