@@ -263,9 +263,8 @@ handler thread_create, thread_get, thread_update, thread_delete, thread_state,
     thread_history, thread_history_get, thread_search, thread_count;
 handler run_start_handler, run_list_handler, run_get_handler, run_join_handler,
     run_cancel_handler, run_delete_handler;
-handler work_rpc, work_item_list, work_item_create, work_item_get,
-    work_item_update, work_item_delete, work_item_close, work_ready, work_claim,
-    work_batch, work_events_handler, work_mcp_handler;
+handler work_rpc, work_operation_handler, work_item_delete, work_claim,
+    work_events_handler, work_mcp_handler;
 handler item_put, item_get, item_delete, item_search;
 
 /* ---- the tracker (work.c) ------------------------------------------------ */

@@ -41,6 +41,8 @@ struct route {
 	int status;                          /* of success */
 	unsigned places;                     /* enum place: fields that are refused */
 	unsigned arg;                        /* the handler's */
+	const char *operation;               /* of the tracker, whose arguments it
+	                                        takes besides `request`; or NULL */
 };
 
 struct router;

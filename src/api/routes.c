@@ -20,7 +20,8 @@
 #define STATE "the latest state: values, next, tasks, metadata, checkpoint"
 
 /* Columns: method, path, flags, body_max, handler, summary, request,
- * response, status of success, places, the handler's argument. */
+ * response, status of success, places, the handler's argument,
+ * operation. */
 const struct route routes[] = {
 	{ "GET", "/", ROUTE_OPEN | ROUTE_PAGE, NONE, system_page,
 	  "What this server is, for people", NULL, "a page", 200 },
@@ -127,35 +128,29 @@ const struct route routes[] = {
 	  "stream_mode, cancel_on_disconnect", "server-sent events", 200,
 	  PLACE_JOIN, WATCH_JOIN_STREAM },
 
-	{ "GET", "/work/items", ROUTE_READS, NONE, work_item_list,
-	  "List work items, most urgent first", "status, priority, assignee, "
-	  "issue_type, label (repeated: all of them), title, limit, project",
-	  "an array of items", 200 },
-	{ "POST", "/work/items", ROUTE_BODY, OBJECT, work_item_create,
-	  "Create a work item", "title*, description, design, "
-	  "acceptance_criteria, notes, status, priority, issue_type, assignee, "
-	  "estimated_minutes, external_ref, labels, dependencies, parent, id, "
-	  "actor", "the item", 200 },
-	{ "GET", "/work/items/{id}", ROUTE_READS, NONE, work_item_get,
-	  "Get a work item with its comments", "project", "the item", 200 },
-	{ "PATCH", "/work/items/{id}", ROUTE_BODY, OBJECT, work_item_update,
-	  "Change a work item", "title, description, design, "
-	  "acceptance_criteria, notes, status, priority, issue_type, assignee, "
-	  "estimated_minutes, external_ref, claim, actor", "the item", 200 },
+	{ "GET", "/work/items", ROUTE_READS, NONE, work_operation_handler,
+	  "List work items, most urgent first", "project", "an array of items", 200, 0, 0,
+	  "list" },
+	{ "POST", "/work/items", ROUTE_BODY, OBJECT, work_operation_handler,
+	  "Create a work item", "actor", "the item", 200, 0, 0, "create" },
+	{ "GET", "/work/items/{id}", ROUTE_READS, NONE, work_operation_handler,
+	  "Get a work item with its comments", "project", "the item", 200, 0, 0, "show" },
+	{ "PATCH", "/work/items/{id}", ROUTE_BODY, OBJECT, work_operation_handler,
+	  "Change a work item", "actor", "the item", 200, 0, 0, "update" },
 	{ "DELETE", "/work/items/{id}", 0, NONE, work_item_delete,
-	  "Delete a work item", "project", "what went with it", 200 },
+	  "Delete a work item", "project", "what went with it", 200, 0, 0, "delete" },
 	{ "POST", "/work/items/{id}/close", ROUTE_BODY | ROUTE_BODY_OPTIONAL, OBJECT,
-	  work_item_close, "Close a work item", "reason, claim_next, actor",
-	  "the item; with claim_next the claimed one too", 200 },
-	{ "GET", "/work/ready", ROUTE_READS, NONE, work_ready,
-	  "List the items that can be worked on now", "limit, priority, "
-	  "assignee, project", "an array of items", 200 },
+	  work_operation_handler, "Close a work item", "actor",
+	  "the item; with claim_next the claimed one too", 200, 0, 0, "close" },
+	{ "GET", "/work/ready", ROUTE_READS, NONE, work_operation_handler,
+	  "List the items that can be worked on now", "project",
+	  "an array of items", 200, 0, 0, "ready" },
 	{ "POST", "/work/claim", ROUTE_BODY | ROUTE_BODY_OPTIONAL, SMALL, work_claim,
-	  "Claim an item, or the next ready one", "id, priority, assignee, "
-	  "lease_ms, actor", "the item, or null when none is ready", 200 },
-	{ "POST", "/work/batch", ROUTE_BODY, INPUT, work_batch,
-	  "Run operations in one transaction, all or none",
-	  "operations*, partial, actor", "{\"results\":[...]}", 200 },
+	  "Claim an item, or the next ready one", "actor",
+	  "the item, or null when none is ready", 200, 0, 0, "claim" },
+	{ "POST", "/work/batch", ROUTE_BODY, INPUT, work_operation_handler,
+	  "Run operations in one transaction, all or none", "actor",
+	  "{\"results\":[...]}", 200, 0, 0, "batch" },
 	{ "POST", "/work/rpc", ROUTE_BODY, INPUT, work_rpc,
 	  "Run any operation of the tracker", "operation*, args, actor, "
 	  "request_id, once, deadline_ms", "{request_id, success, data}", 200 },
@@ -185,6 +180,23 @@ const size_t routes_n = COUNT(routes);
 
 /* ---- what is made from the rows ------------------------------------------ */
 
+/* What it takes.  Of an operation its arguments, but for those in the path. */
+static void
+add_request(struct buf *b, const struct route *r)
+{
+	const struct work_arg *a = r->operation == NULL ? NULL :
+	    work_args(str_of(r->operation));
+	bool in_path = strchr(r->path, '{') != NULL;
+
+	if (in_path && strcmp(r->method, "DELETE") == 0)
+		a = NULL;
+	for (; a != NULL && a->name != NULL; a++) {
+		if (!in_path || strcmp(a->name, "id") != 0)
+			buf_add_fmt(b, "%s%s, ", a->name, a->required ? "*" : "");
+	}
+	buf_add(b, str_of(r->request));
+}
+
 void
 api_add_routes_markdown(struct buf *b)
 {
@@ -192,10 +204,10 @@ api_add_routes_markdown(struct buf *b)
 	for (size_t i = 0; i < routes_n; i++) {
 		const struct route *r = &routes[i];
 
-		buf_add_fmt(b, "| `%s %s` | %s%s | %s | %d: %s |\n", r->method,
-		    r->path, r->summary,
-		    r->flags & ROUTE_OPEN ? " (no credentials)" : "",
-		    r->request != NULL ? r->request : "", r->status, r->response);
+		buf_add_fmt(b, "| `%s %s` | %s%s | ", r->method, r->path, r->summary,
+		    r->flags & ROUTE_OPEN ? " (no credentials)" : "");
+		add_request(b, r);
+		buf_add_fmt(b, " | %d: %s |\n", r->status, r->response);
 	}
 }
 
@@ -218,14 +230,17 @@ add_operation(struct buf *b, const struct route *r)
 	const char *type = r->flags & ROUTE_STREAM ? "text/event-stream" :
 	    r->flags & ROUTE_TEXT ? "text/plain" :
 	    r->flags & ROUTE_PAGE ? "text/html" : "application/json";
+	struct buf request = BUF(16 * KB);
 
 	json_add_comma(b);
 	buf_add_char(b, '"');
 	for (const char *m = r->method; *m != '\0'; m++)
 		buf_add_char(b, (char)(*m + 32));
 	json_add_fmt(b, "':{'summary':%s", r->summary);
-	if (r->request != NULL)
-		json_add_fmt(b, ",'description':%s", r->request);
+	add_request(&request, r);
+	if (request.n > 0)
+		json_add_fmt(b, ",'description':%.*s", FMT(buf_str(&request)));
+	buf_release(&request);
 	add_parameters(b, r);
 	if (r->flags & ROUTE_BODY)
 		json_add_fmt(b, ",'requestBody':{'content':{'application/json':"

@@ -113,15 +113,6 @@ args_begin(struct call *c)
 }
 
 static void
-args_key(struct buf *b, struct str key)
-{
-	if (b->n > 1)
-		buf_lit(b, ",");
-	json_add_str(b, key);
-	buf_lit(b, ":");
-}
-
-static void
 args_end(struct call *c)
 {
 	struct buf *b = &c->api->scratch;
@@ -138,10 +129,8 @@ args_body(struct call *c, struct buf *b)
 	struct json_iter it = json_each(c->in->node);
 
 	while (json_next(&it)) {
-		if (str_eq(json_str(it.key), S("actor")))
-			continue;
-		args_key(b, json_str(it.key));
-		json_add_node(b, it.value);
+		if (!str_eq(json_str(it.key), S("actor")))
+			json_add_fmt(b, ",%.*s:%p", FMT(json_str(it.key)), it.value);
 	}
 }
 
@@ -151,42 +140,61 @@ args_id(struct call *c, struct buf *b)
 {
 	if (json_get(c->in->node, S("id")) != NULL)
 		fields_fail(c->in, "id", ERR_INVALID, "the path has it; leave it out");
-	args_key(b, S("id"));
-	json_add_str(b, c->param[0]);
+	json_add_fmt(b, ",'id':%.*s", FMT(c->param[0]));
 }
 
-/* Those of the query that are there. */
-static const struct query_arg { const char *name; bool number; } filters[] = {
-	{ "status", false }, { "priority", true }, { "assignee", false },
-	{ "issue_type", false }, { "title", false }, { "limit", true },
-};
+static void
+args_list(struct call *c, struct buf *b, const char *param, const char *arg)
+{
+	struct words list = param_list(c, param);
 
+	if (list.n == 0)
+		return;
+	json_add_fmt(b, ",%s:[", arg);
+	for (size_t i = 0; i < list.n; i++)
+		json_add_fmt(b, ",%.*s", FMT(list.at[i]));
+	buf_add_char(b, ']');
+}
+
+/* An argument that is in the query. */
+static void
+args_param(struct call *c, struct buf *b, const struct work_arg *a)
+{
+	struct str s = param_str(c, a->name);
+	int64_t n = 0;
+	bool on = false;
+
+	if (s.n == 0)
+		return;
+	switch (a->kind) {
+	case ARG_INT:
+		param_int(c, a->name, a->min, a->max, &n);
+		json_add_fmt(b, ",%s:%lld", a->name, (long long)n);
+		break;
+	case ARG_BOOL:
+		param_bool(c, a->name, &on);
+		json_add_fmt(b, ",%s:%hhd", a->name, on);
+		break;
+	case ARG_TEXTS: case ARG_ARRAY:
+		args_list(c, b, a->name, a->name);
+		break;
+	default:
+		json_add_fmt(b, ",%s:%.*s", a->name, FMT(s));
+	}
+}
+
+/* `label`, repeated, is `labels`. */
 static void
 args_query(struct call *c, struct buf *b)
 {
-	struct words labels = param_list(c, "label");
+	const struct work_arg *a = work_args(str_of(c->route->operation));
 
-	for (size_t i = 0; i < COUNT(filters); i++) {
-		struct str s = param_str(c, filters[i].name);
-		int64_t v = 0;
-
-		if (s.n == 0)
-			continue;
-		args_key(b, str_of(filters[i].name));
-		if (!filters[i].number) {
-			json_add_str(b, s);
-			continue;
-		}
-		param_int(c, filters[i].name, 0, INT32_MAX, &v);
-		buf_add_i64(b, v);
+	for (; a->name != NULL; a++) {
+		if (str_eq(str_of(a->name), S("label")))
+			args_list(c, b, "label", "labels");
+		else
+			args_param(c, b, a);
 	}
-	if (labels.n == 0)
-		return;
-	args_key(b, S("labels"));
-	buf_add_char(b, '[');
-	for (size_t i = 0; i < labels.n; i++)
-		json_add_fmt(b, ",%.*s", FMT(labels.at[i]));
-	buf_add_char(b, ']');
 }
 
 /* ---- answers ------------------------------------------------------------------ */
@@ -230,51 +238,29 @@ answer_batch(struct call *c)
 	return OK;
 }
 
-/* Arguments from the path and the body, and off. */
-static int
-work_call_body(struct call *c, struct str operation, bool with_id,
-    int (*then)(struct call *c))
-{
-	struct buf *b = args_begin(c);
-
-	work_prepare(c);
-	if (with_id)
-		args_id(c, b);
-	args_body(c, b);
-	args_end(c);
-	return work_send(c, operation, then);
-}
-
 /* ---- routes ------------------------------------------------------------------- */
 
-int
-work_item_create(struct call *c)
+static int
+work_args_send(struct call *c, int (*then)(struct call *c))
 {
-	return work_call_body(c, S("create"), false, answer);
+	args_end(c);
+	return work_send(c, str_of(c->route->operation), then);
 }
 
+/* The route's operation, with arguments from the path, the body or the query. */
 int
-work_item_get(struct call *c)
+work_operation_handler(struct call *c)
 {
-	return work_call_body(c, S("show"), true, answer);
-}
+	struct buf *b = args_begin(c);
+	bool batch = str_eq(str_of(c->route->operation), S("batch"));
 
-int
-work_item_update(struct call *c)
-{
-	return work_call_body(c, S("update"), true, answer);
-}
-
-int
-work_item_close(struct call *c)
-{
-	return work_call_body(c, S("close"), true, answer);
-}
-
-int
-work_batch(struct call *c)
-{
-	return work_call_body(c, S("batch"), false, answer_batch);
+	work_prepare(c);
+	if (c->param[0].n > 0)
+		args_id(c, b);
+	else if ((c->route->flags & ROUTE_BODY) == 0)
+		args_query(c, b);
+	args_body(c, b);
+	return work_args_send(c, batch ? answer_batch : answer);
 }
 
 int
@@ -284,8 +270,7 @@ work_item_delete(struct call *c)
 
 	work_prepare(c);
 	json_add_fmt(b, "'ids':[%.*s],'force':true", FMT(c->param[0]));
-	args_end(c);
-	return work_send(c, S("delete"), answer);
+	return work_args_send(c, answer);
 }
 
 /* Without an id: the next that is ready. */
@@ -299,31 +284,7 @@ work_claim(struct call *c)
 	args_body(c, b);
 	if (json_is_null(json_get(body, S("id"))) && json_get(body, S("ready")) == NULL)
 		json_add_fmt(b, ",'ready':true");
-	args_end(c);
-	return work_send(c, S("claim"), answer);
-}
-
-static int
-work_query(struct call *c, struct str operation)
-{
-	struct buf *b = args_begin(c);
-
-	work_prepare(c);
-	args_query(c, b);
-	args_end(c);
-	return work_send(c, operation, answer);
-}
-
-int
-work_item_list(struct call *c)
-{
-	return work_query(c, S("list"));
-}
-
-int
-work_ready(struct call *c)
-{
-	return work_query(c, S("ready"));
+	return work_args_send(c, answer);
 }
 
 /* ---- rpc ---------------------------------------------------------------------- */

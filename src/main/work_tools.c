@@ -90,11 +90,16 @@ void
 work_tools_add(struct tools *t)
 {
 	static struct tool tools[WORK_TOOLS];
+	static struct buf schemas[WORK_TOOLS];      /* the registry keeps pointers */
 
 	for (size_t i = 0; i < WORK_TOOLS; i++) {
+		if (schemas[i].n == 0) {
+			schemas[i] = BUF(64 * KB);
+			work_tool_add_schema(&schemas[i], &work_tools[i]);
+		}
 		tools[i] = (struct tool){ .name = work_tools[i].name,
 		    .description = work_tools[i].description,
-		    .parameters_json = work_tools[i].parameters_json,
+		    .parameters_json = schemas[i].p,
 		    .idempotent = true, .group = "work", .start = start };
 		tools_add(t, &tools[i]);
 	}

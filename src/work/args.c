@@ -42,7 +42,7 @@ words_read(struct str list, const char *const *words)
 }
 
 static int
-words_check(const struct arg *arg, jnode args, struct err *e)
+words_check(const struct work_arg *arg, jnode args, struct err *e)
 {
 	jnode n = json_get(args, str_of(arg->name));
 	int word;
@@ -75,7 +75,7 @@ time_read(struct str s, msec now, msec *out)
 }
 
 static int
-time_check(const struct arg *arg, jnode args, struct err *e)
+time_check(const struct work_arg *arg, jnode args, struct err *e)
 {
 	struct str s = STR_NONE;
 	msec at;
@@ -89,7 +89,7 @@ time_check(const struct arg *arg, jnode args, struct err *e)
 }
 
 static int
-texts_check(const struct arg *arg, jnode args, struct err *e)
+texts_check(const struct work_arg *arg, jnode args, struct err *e)
 {
 	struct json_iter it;
 	jnode array;
@@ -116,7 +116,7 @@ texts_check(const struct arg *arg, jnode args, struct err *e)
 }
 
 static int
-arg_check(const struct arg *arg, jnode args, struct err *e)
+arg_check(const struct work_arg *arg, jnode args, struct err *e)
 {
 	struct str s;
 	int64_t n;
@@ -152,16 +152,16 @@ unknown_arg(const struct operation *op, struct str key, struct err *e)
 {
 	struct str_near near = { .word = key };
 
-	for (const struct arg *a = op->args; a->name != NULL; a++)
+	for (const struct work_arg *a = op->args; a->name != NULL; a++)
 		str_near_try(&near, a->name);
 	return err_near(e, ERR_INVALID, near.best, "\"", "%s: \"%.*s\" is not an argument of it",
 	    op->name, FMT(key));
 }
 
-const struct arg *
-work_arg_find(const struct operation *op, struct str name)
+const struct work_arg *
+work_arg_find(const struct work_arg *args, struct str name)
 {
-	for (const struct arg *a = op->args; a->name != NULL; a++) {
+	for (const struct work_arg *a = args; a->name != NULL; a++) {
 		if (str_eq(str_of(a->name), name))
 			return a;
 	}
@@ -178,12 +178,12 @@ work_args_check(const struct operation *op, jnode args, struct err *e)
 		return err_set(e, ERR_INVALID, "args: expected an object, got %s",
 		    json_kind(args));
 	while (rc == OK && json_next(&it)) {
-		const struct arg *a = work_arg_find(op, json_str(it.key));
+		const struct work_arg *a = work_arg_find(op->args, json_str(it.key));
 
 		rc = a == NULL ? unknown_arg(op, json_str(it.key), e) :
 		    arg_check(a, args, e);
 	}
-	for (const struct arg *a = op->args; rc == OK && a->name != NULL; a++) {
+	for (const struct work_arg *a = op->args; rc == OK && a->name != NULL; a++) {
 		if (a->required && json_is_null(json_get(args, str_of(a->name))))
 			rc = err_set(e, ERR_INVALID, "%s: \"%s\" is missing",
 			    op->name, a->name);

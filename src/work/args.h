@@ -31,7 +31,7 @@
 #define PAGES           BOOL("page", "answer with a page: {\"items\", \"next\"}"), \
 	TEXT("after", LIMIT_WORK_ID_BYTES, "the \"next\" of the page before")
 #define END             { NULL }
-#define ARGS(...)       (const struct arg[]){ __VA_ARGS__ }
+#define ARGS(...)       (const struct work_arg[]){ __VA_ARGS__ }
 
 #define STATUSES "open, in_progress, blocked, deferred or closed"
 #define TYPES    "bug, feature, task, epic or chore"

@@ -55,27 +55,6 @@ struct work {
 
 /* ---- a row of a table of operations --------------------------------------- */
 
-enum arg_kind {
-	ARG_TEXT,                            /* a string of at most `max` bytes */
-	ARG_INT,                             /* min..max */
-	ARG_BOOL,
-	ARG_TEXTS,                           /* an array of at most `min` strings of
-	                                        at most `max` bytes */
-	ARG_WORD,                            /* one of the words */
-	ARG_WORDS,                           /* some, with commas; "all" is none */
-	ARG_TIME,                            /* RFC 3339, a date, or an age: 36h, 30d */
-	ARG_ARRAY                            /* checked by the operation */
-};
-
-struct arg {
-	const char *name;                    /* NULL ends a table */
-	enum arg_kind kind;
-	bool required;
-	int64_t min, max;
-	const char *const *words;            /* NULL-ended, by value */
-	const char *help;                    /* what it is, for people and models */
-};
-
 enum {
 	OP_READS = 0,
 	OP_WRITES = 1,
@@ -87,7 +66,7 @@ struct operation {
 	const char *name;
 	int (*run)(struct work *w, struct work_call *c);
 	unsigned flags;
-	const struct arg *args;
+	const struct work_arg *args;
 };
 /* Tables end with a row without a name.  table.c has the engine's own. */
 extern const struct operation work_operations[];
@@ -95,7 +74,6 @@ extern const struct operation work_operations[];
  * (exchange/table.c). */
 extern const struct operation *const work_tables[];
 const struct operation *work_operation_find(struct str name);     /* or NULL */
-const struct arg *work_arg_find(const struct operation *op, struct str name);
 /* ERR_METHOD with words, and the name that may have been meant. */
 int work_operation_unknown(struct str name, struct err *e);
 

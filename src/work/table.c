@@ -176,6 +176,14 @@ work_operation_find(struct str name)
 	return NULL;
 }
 
+const struct work_arg *
+work_args(struct str operation)
+{
+	const struct operation *o = work_operation_find(operation);
+
+	return o == NULL ? NULL : o->args;
+}
+
 int
 work_operation_unknown(struct str name, struct err *e)
 {

@@ -102,6 +102,33 @@ int work_run(struct work *w, struct work_call *c);
 /* The names of all operations; NULL past the end. */
 const char *work_operation(size_t i);
 
+/* ---- what an operation takes ------------------------------------------------- */
+
+enum work_arg_kind {
+	ARG_TEXT,                            /* a string of at most `max` bytes */
+	ARG_INT,                             /* min..max */
+	ARG_BOOL,
+	ARG_TEXTS,                           /* an array of at most `min` strings of
+	                                        at most `max` bytes */
+	ARG_WORD,                            /* one of the words */
+	ARG_WORDS,                           /* some, with commas; "all" is none */
+	ARG_TIME,                            /* RFC 3339, a date, or an age: 36h, 30d */
+	ARG_ARRAY                            /* checked by the operation */
+};
+
+struct work_arg {
+	const char *name;                    /* NULL ends a table */
+	enum work_arg_kind kind;
+	bool required;
+	int64_t min, max;
+	const char *const *words;            /* NULL-ended, by value */
+	const char *help;                    /* what it is, for people and models */
+};
+
+/* An operation's arguments, ended by one without a name; NULL: no such operation. */
+const struct work_arg *work_args(struct str operation);
+const struct work_arg *work_arg_find(const struct work_arg *args, struct str name);
+
 /* ---- events ---------------------------------------------------------------- */
 
 /* The audit's rows after `after`, oldest first, at most max, each appended to

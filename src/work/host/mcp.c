@@ -152,11 +152,11 @@ do_list(struct request *r)
 	for (size_t i = 0; i < WORK_TOOLS; i++) {
 		const struct work_tool *t = &work_tools[i];
 
-		json_add_fmt(r->out, "%-s{'name':%s,'description':%s,"
-		    "'inputSchema':%-s,'annotations':{'readOnlyHint':%hhd,"
-		    "'destructiveHint':false,'openWorldHint':false}}",
-		    i > 0 ? "," : "", t->name, t->description, t->parameters_json,
-		    t->reads);
+		json_add_fmt(r->out, ",{'name':%s,'description':%s,'inputSchema':",
+		    t->name, t->description);
+		work_tool_add_schema(r->out, t);
+		json_add_fmt(r->out, ",'annotations':{'readOnlyHint':%hhd,"
+		    "'destructiveHint':false,'openWorldHint':false}}", t->reads);
 	}
 	buf_lit(r->out, "]}}");
 	return MCP_ANSWERED;

@@ -5,105 +5,136 @@
  */
 #include "work/host/tool.h"
 
-#define OBJECT(properties, required) "{\"type\":\"object\",\"properties\":{"      \
-	properties "},\"required\":[" required "],\"additionalProperties\":false}"
-#define TEXT(name, words)                                                      \
-	"\"" name "\":{\"type\":\"string\",\"description\":\"" words "\"}"
-#define TEXTS(name, words)                                                     \
-	"\"" name "\":{\"type\":\"array\",\"items\":{\"type\":\"string\"},"    \
-	"\"description\":\"" words "\"}"
-#define BOOL(name, words)                                                      \
-	"\"" name "\":{\"type\":\"boolean\",\"description\":\"" words "\"}"
-#define ENUM(name, values)                                                     \
-	"\"" name "\":{\"type\":\"string\",\"enum\":[" values "]}"
-#define PRIORITY                                                               \
-	"\"priority\":{\"type\":\"integer\",\"minimum\":0,\"maximum\":4,"      \
-	"\"description\":\"0 most urgent, 4 least; 2 is normal.\"}"
-#define LIMIT                                                                  \
-	"\"limit\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000,"      \
-	"\"description\":\"At most so many.\"}"
-#define ID TEXT("id", "Id of the item.")
-#define STATUS ENUM("status", "\"open\",\"in_progress\",\"blocked\","          \
-	"\"deferred\",\"closed\"")
-#define TYPE ENUM("issue_type", "\"bug\",\"feature\",\"task\",\"epic\",\"chore\"")
-#define FIELDS                                                                 \
-	TEXT("description", "What is to be done, and why.") ","                \
-	TEXT("design", "How it is to be done.") ","                            \
-	TEXT("acceptance_criteria", "How to see that it is done.") ","         \
-	PRIORITY "," TYPE ","                                                  \
-	TEXT("assignee", "Who works on it.")
+#include <assert.h>
+
+#include "work/work.h"
+
+#define FIELDS "title description design acceptance_criteria priority issue_type " \
+	"assignee"
 
 const struct work_tool work_tools[WORK_TOOLS] = {
 	{ .name = "work_create", .operation = "create",
+	  .args = FIELDS " labels dependencies parent",
 	  .description = "Creates a work item (a task, bug, feature, epic or chore) "
 	      "and returns it with its id. State dependencies at once, so that it "
-	      "only becomes ready when they are closed.",
-	  .parameters_json = OBJECT(
-	      TEXT("title", "One line.") "," FIELDS ","
-	      TEXTS("labels", "Labels.") ","
-	      TEXTS("dependencies", "Ids of items that must be closed first, or "
-	      "type:id with type blocks, related, parent-child or discovered-from.")
-	      "," TEXT("parent", "Id of the epic it belongs to."), "\"title\"") },
+	      "only becomes ready when they are closed." },
 	{ .name = "work_list", .operation = "list", .reads = true,
+	  .args = "status priority issue_type assignee labels title parent limit",
 	  .description = "Lists items, most urgent and newest first. All filters "
-	      "given must agree.",
-	  .parameters_json = OBJECT(STATUS "," PRIORITY "," TYPE ","
-	      TEXT("assignee", "Who works on it.") ","
-	      TEXTS("labels", "It has all of these.") ","
-	      TEXT("title", "Words in its title.") "," LIMIT, "") },
+	      "given must agree." },
 	{ .name = "work_ready", .operation = "ready", .reads = true,
+	  .args = "priority assignee labels limit",
 	  .description = "Lists items that can be worked on now: open, and nothing "
-	      "they depend on is left. Most urgent first. To take one use work_claim.",
-	  .parameters_json = OBJECT(PRIORITY ","
-	      TEXT("assignee", "Who works on it.") "," LIMIT, "") },
-	{ .name = "work_show", .operation = "show", .reads = true,
+	      "they depend on is left. Most urgent first. To take one use work_claim." },
+	{ .name = "work_show", .operation = "show", .reads = true, .args = "id",
 	  .description = "Shows one item with all its fields, dependencies, "
-	      "dependents and comments.",
-	  .parameters_json = OBJECT(ID, "\"id\"") },
+	      "dependents and comments." },
 	{ .name = "work_update", .operation = "update",
+	  .args = "id " FIELDS " notes status",
 	  .description = "Changes fields of an item; fields not given stay. To begin "
-	      "work use work_claim, to end it work_close.",
-	  .parameters_json = OBJECT(ID "," TEXT("title", "One line.") "," FIELDS ","
-	      TEXT("notes", "What was found out so far.") "," STATUS, "\"id\"") },
+	      "work use work_claim, to end it work_close." },
 	{ .name = "work_claim", .operation = "claim", .otherwise = "ready",
+	  .args = "id priority",
 	  .description = "Takes an item for you, so that nobody else works on it: "
 	      "the one with this id or, without an id, the most urgent that is ready. "
 	      "Returns the item, or null when none is ready. Claim it again to keep it "
-	      "longer than half an hour.",
-	  .parameters_json = OBJECT(ID "," PRIORITY, "") },
-	{ .name = "work_close", .operation = "close",
+	      "longer than half an hour." },
+	{ .name = "work_close", .operation = "close", .args = "id reason claim_next",
 	  .description = "Closes an item that is done. What depended on it may "
 	      "become ready. With claim_next the next ready item is claimed for you "
-	      "and returned as \"claimed\".",
-	  .parameters_json = OBJECT(ID "," TEXT("reason", "What was done.") ","
-	      BOOL("claim_next", "Claim the next ready item."), "\"id\"") },
-	{ .name = "work_release", .operation = "release",
+	      "and returned as \"claimed\"." },
+	{ .name = "work_release", .operation = "release", .args = "id",
 	  .description = "Gives back an item you claimed and cannot finish; it is "
-	      "open again.",
-	  .parameters_json = OBJECT(ID, "\"id\"") },
-	{ .name = "work_comment", .operation = "comment",
-	  .description = "Adds a comment to an item, for whoever works on it next.",
-	  .parameters_json = OBJECT(ID "," TEXT("text", "The comment."),
-	      "\"id\",\"text\"") },
+	      "open again." },
+	{ .name = "work_comment", .operation = "comment", .args = "id text",
+	  .description = "Adds a comment to an item, for whoever works on it next." },
 	{ .name = "work_dep", .operation = "dep_add", .instead = "remove=dep_remove",
-	  .renames = "id=from_id depends_on_id=to_id type=dep_type",
+	  .args = "id=from_id depends_on_id=to_id type=dep_type",
 	  .description = "Makes an item depend on another one: with type blocks it "
 	      "is not ready before that one is closed. With remove the dependency "
-	      "goes.",
-	  .parameters_json = OBJECT(TEXT("id", "The item that has to wait.") ","
-	      TEXT("depends_on_id", "The item it waits for.") ","
-	      ENUM("type", "\"blocks\",\"related\",\"parent-child\","
-	      "\"discovered-from\"") ","
-	      BOOL("remove", "Remove it instead."), "\"id\",\"depends_on_id\"") },
+	      "goes." },
 	{ .name = "work_blocked", .operation = "blocked", .reads = true,
+	  .args = "limit",
 	  .description = "Lists items that wait for others, with the open items they "
-	      "wait for.",
-	  .parameters_json = OBJECT(LIMIT, "") },
-	{ .name = "work_stats", .operation = "stats", .reads = true,
+	      "wait for." },
+	{ .name = "work_stats", .operation = "stats", .reads = true, .args = "",
 	  .description = "Counts items: total, open, in progress, blocked, ready, "
-	      "closed.",
-	  .parameters_json = OBJECT("", "") },
+	      "closed." },
 };
+
+/* ---- schemas ------------------------------------------------------------------ */
+
+/* "id=from_id": the tool's name of an argument, and the operation's. */
+static bool
+next_arg(struct str *rest, struct str *name, struct str *arg)
+{
+	struct str pair;
+
+	if (rest->n == 0 || !str_next(rest, ' ', &pair))
+		return false;
+	*arg = pair;
+	str_next(arg, '=', name);
+	if (arg->p == NULL)
+		*arg = *name;
+	return true;
+}
+
+static void
+add_words(struct buf *b, const char *const *words)
+{
+	buf_lit(b, ",\"enum\":[");
+	for (; *words != NULL; words++)
+		json_add_fmt(b, ",%s", *words);
+	buf_add_char(b, ']');
+}
+
+static void
+add_property(struct buf *b, struct str name, const struct work_arg *a)
+{
+	static const char *const types[] = {
+		[ARG_TEXT] = "string", [ARG_INT] = "integer", [ARG_BOOL] = "boolean",
+		[ARG_TEXTS] = "array", [ARG_WORD] = "string", [ARG_WORDS] = "string",
+		[ARG_TIME] = "string", [ARG_ARRAY] = "array"
+	};
+
+	json_add_fmt(b, ",%.*s:{'type':%s", FMT(name), types[a->kind]);
+	if (a->kind == ARG_WORD)
+		add_words(b, a->words);
+	if (a->kind == ARG_INT)
+		json_add_fmt(b, ",'minimum':%lld,'maximum':%lld", (long long)a->min,
+		    (long long)a->max);
+	if (a->kind == ARG_TEXTS)
+		json_add_fmt(b, ",'items':{'type':'string'}");
+	if (a->kind != ARG_WORD)
+		json_add_fmt(b, ",'description':%s", a->help);
+	buf_add_char(b, '}');
+}
+
+void
+work_tool_add_schema(struct buf *b, const struct work_tool *t)
+{
+	const struct work_arg *args = work_args(str_of(t->operation)), *a;
+	struct str rest = str_of(t->args), to = str_of(t->instead), name, arg;
+
+	json_add_fmt(b, "{'type':'object','properties':{");
+	while (next_arg(&rest, &name, &arg)) {
+		a = work_arg_find(args, arg);
+		assert(a != NULL);
+		add_property(b, name, a);
+	}
+	if (str_next(&to, '=', &name) && name.n > 0)
+		json_add_fmt(b, ",%.*s:{'type':'boolean','description':"
+		    "'the other way: %-.*s'}", FMT(name), FMT(to));
+	json_add_fmt(b, "},'required':[");
+	rest = str_of(t->args);
+	while (next_arg(&rest, &name, &arg)) {
+		if (work_arg_find(args, arg)->required)
+			json_add_fmt(b, ",%.*s", FMT(name));
+	}
+	json_add_fmt(b, "],'additionalProperties':false}");
+}
+
+/* ---- calls ---------------------------------------------------------------------- */
 
 const struct work_tool *
 work_tool_find(struct str name)
@@ -114,15 +145,16 @@ work_tool_find(struct str name)
 	return NULL;
 }
 
-/* "a=b c=d": what stands for the key, the key itself if nothing does. */
+/* The operation's name of an argument; the tool's own if it has no such. */
 static struct str
-renamed(const char *renames, struct str key)
+renamed(const struct work_tool *t, struct str key)
 {
-	struct str rest = str_of(renames), pair, from;
+	struct str rest = str_of(t->args), name, arg;
 
-	while (str_next(&rest, ' ', &pair))
-		if (str_next(&pair, '=', &from) && str_eq(from, key))
-			return pair;
+	while (next_arg(&rest, &name, &arg)) {
+		if (str_eq(name, key))
+			return arg;
+	}
 	return key;
 }
 
@@ -142,7 +174,7 @@ work_tool_args(const struct work_tool *t, jnode args, struct buf *out)
 			operation = json_bool(it.value) ? to.p : t->operation;
 			continue;
 		}
-		json_add_fmt(out, ",%.*s:%p", FMT(renamed(t->renames, key)), it.value);
+		json_add_fmt(out, ",%.*s:%p", FMT(renamed(t, key)), it.value);
 	}
 	if (t->otherwise != NULL && json_is_null(json_get(args, S("id"))))
 		json_add_fmt(out, ",%s:true", t->otherwise);
