@@ -129,7 +129,7 @@ const struct route routes[] = {
 	  PLACE_JOIN, WATCH_JOIN_STREAM },
 
 	{ "GET", "/work/items", ROUTE_READS, NONE, work_operation_handler,
-	  "List work items, most urgent first", "project", "an array of items", 200, 0, 0,
+	  "List work items, most urgent first", "project (label may be repeated)", "an array of items", 200, 0, 0,
 	  "list" },
 	{ "POST", "/work/items", ROUTE_BODY, OBJECT, work_operation_handler,
 	  "Create a work item", "actor", "the item", 200, 0, 0, "create" },
@@ -143,7 +143,7 @@ const struct route routes[] = {
 	  work_operation_handler, "Close a work item", "actor",
 	  "the item; with claim_next the claimed one too", 200, 0, 0, "close" },
 	{ "GET", "/work/ready", ROUTE_READS, NONE, work_operation_handler,
-	  "List the items that can be worked on now", "project",
+	  "List the items that can be worked on now", "project (label may be repeated)",
 	  "an array of items", 200, 0, 0, "ready" },
 	{ "POST", "/work/claim", ROUTE_BODY | ROUTE_BODY_OPTIONAL, SMALL, work_claim,
 	  "Claim an item, or the next ready one", "actor",

@@ -48,7 +48,7 @@
 #define EDGE                                                                   \
 	NEED("from_id", LIMIT_WORK_ID_BYTES, "the item that has to wait"),     \
 	NEED("to_id", LIMIT_WORK_ID_BYTES, "the item it waits for"),           \
-	WORD("dep_type", work_dep_names, DEPS)
+	WORD("dep_type", work_dep_names, DEPS " (default blocks)")
 
 /* ---- the table ------------------------------------------------------------------ */
 
@@ -68,7 +68,7 @@ const struct operation work_operations[] = {
 	    LABELS("set_labels", "these labels instead of all it has"),
 	    TEXT("parent", LIMIT_WORK_ID_BYTES, "its only parent; empty: none"),
 	    BOOL("claim", "and claim it, atomically"), END) },
-	{ "close", op_close, OP_WRITES, ARGS(ID, LONG("reason", "what was done"),
+	{ "close", op_close, OP_WRITES, ARGS(ID, LONG("reason", "what was done (default: Closed)"),
 	    BOOL("claim_next", "and claim the next ready item"),
 	    BOOL("suggest_next", "and list the items that became ready by it"),
 	    END) },

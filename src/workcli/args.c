@@ -53,19 +53,6 @@ add_duration(struct buf *b, const struct flag_given *g, struct err *e)
 	return OK;
 }
 
-/* A text; bd's later word for a dependency's type becomes the first one. */
-static void
-add_dep(struct buf *b, struct str s)
-{
-	if (str_eq(s, S("relates-to")) || str_starts(s, S("relates-to:"))) {
-		buf_lit(b, "\"related");
-		json_add_escaped(b, str_sub(s, sizeof "relates-to" - 1, s.n));
-		buf_add_char(b, '"');
-	} else {
-		json_add_str(b, s);
-	}
-}
-
 /* All values of a list, of all the times it was given; empty ones are left out. */
 static void
 add_list(struct buf *b, const struct flag_line *l, const char *arg)
@@ -83,8 +70,7 @@ add_list(struct buf *b, const struct flag_line *l, const char *arg)
 				continue;
 			if (b->p[b->n - 1] != '[')
 				buf_add_char(b, ',');
-			(strcmp(arg, "dependencies") == 0 ? add_dep : json_add_str)(b,
-			    part);
+			json_add_str(b, part);
 		}
 	}
 	buf_add_char(b, ']');
@@ -108,11 +94,11 @@ add_flag(struct buf *b, const struct flag_line *l, const struct flag_given *g,
 {
 	bool on = false;
 
-	if (g->flag->kind == FLAG_STATUS && str_eq(g->value, S("all")))
-		return OK;
 	json_add_key(b, g->flag->arg);
 	switch (g->flag->kind) {
 	case FLAG_SWITCH:
+		if (g->flag->fallback != NULL)
+			break;               /* its value is a text by now */
 		flag_switch(g->value, &on);
 		buf_add(b, on ? S("true") : S("false"));
 		return OK;
@@ -127,10 +113,7 @@ add_flag(struct buf *b, const struct flag_line *l, const struct flag_given *g,
 	}
 	if (!str_is_utf8(g->value))
 		return err_set(e, ERR_INVALID, "--%s: not UTF-8", g->flag->name);
-	if (strcmp(g->flag->arg, "dep_type") == 0)
-		add_dep(b, g->value);
-	else
-		json_add_str(b, g->value);
+	json_add_str(b, g->value);
 	return OK;
 }
 
@@ -164,14 +147,18 @@ args_read_bodies(const struct flag_line *l, struct arena *a, struct err *e)
 
 	for (size_t i = 0; rc == OK && i < l->given_n; i++) {
 		struct flag_given *g = &l->given[i];
-		bool is_stdin = str_eq(g->value, S("-"));
+		const struct flag *f = g->flag;
+		bool is_stdin;
 
-		if (g->flag->kind != FLAG_BODY_FILE &&
-		    (g->flag->kind != FLAG_BODY || !is_stdin))
+		if (f->kind == FLAG_SWITCH && f->fallback != NULL)
+			g->value = str_of(f->fallback);
+		is_stdin = str_eq(g->value, S("-"));
+		if (f->kind != FLAG_BODY_FILE && (!is_stdin ||
+		    (f->kind != FLAG_BODY && f->fallback == NULL)))
 			continue;
 		if (is_stdin && stdin_read)
 			return err_set(e, ERR_INVALID, "--%s: only one text can be on stdin",
-			    g->flag->name);
+			    f->name);
 		stdin_read |= is_stdin;
 		rc = body_read(g, a, e);
 	}

@@ -21,8 +21,8 @@
 /* ---- the table -------------------------------------------------------------- */
 
 enum {
-	FLAG_PRIORITY = FLAG_KINDS,          /* 1 or P1 */
-	FLAG_STATUS,                         /* a text; "all" is as if not given */
+	FLAG_ARG = FLAG_KINDS,               /* as its argument; see cli_row */
+	FLAG_PRIORITY,                       /* 1 or P1 */
 	FLAG_LIST,                           /* commas, and given again */
 	FLAG_BODY,                           /* a text; "-": the one on stdin */
 	FLAG_BODY_FILE,                      /* the text of a file; "-": stdin */
@@ -44,7 +44,7 @@ struct cli_command {
 	 * rest, "text+" the rest with blanks between; NULL: see run. */
 	const char *args;
 	const char *summary, *detail;        /* detail may be NULL */
-	const struct flag *flags;       /* NULL: none of its own */
+	struct flag *flags;                  /* NULL: none of its own; see cli_row */
 	enum cli_need need;
 	const char *operation;
 	int (*run)(struct cli_ctx *x);      /* OK, or the failure, already told */
@@ -74,7 +74,8 @@ struct cli_line {
 int cli_parse(struct cli_line *l, int argc, char **argv, struct arena *a,
     struct err *e);
 const struct cli_command *cli_command_find(struct str name);
-/* For parser and help; refused commands without a summary. */
+/* For parser and help, with the flags completed from the operation's arguments;
+ * refused commands without a summary. */
 struct flag_command cli_row(const struct cli_command *c);
 extern const struct flag_commands cli_list;
 /* The name of the command that may have been meant, or NULL. */

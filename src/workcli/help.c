@@ -61,8 +61,10 @@ static void
 md_add_flags(struct buf *b, const char *command, const struct flag *f)
 {
 	for (; f != NULL && f->name != NULL; f++) {
-		buf_add_fmt(b, "| %s | `--%s%s%s`", command, f->name,
-		    f->value != NULL ? " " : "", f->value != NULL ? f->value : "");
+		buf_add_fmt(b, "| %s | `--%s%s", command, f->name,
+		    f->value != NULL ? " " : "");
+		md_add(b, f->value != NULL ? f->value : "");
+		buf_add_char(b, '`');
 		if (f->letter != 0)
 			buf_add_fmt(b, ", `-%c`", f->letter);
 		buf_add_fmt(b, " | %s | ", flag_states[f->state]);
@@ -91,7 +93,7 @@ cli_add_markdown(struct buf *b)
 	buf_lit(b, ".\n\n| command | flag | | what it does, or why not |\n|---|---|---|---|\n");
 	md_add_flags(b, "all", cli_globals);
 	for (size_t i = 0; i < cli_commands_n; i++)
-		md_add_flags(b, cli_commands[i].name, cli_commands[i].flags);
+		md_add_flags(b, cli_commands[i].name, cli_row(&cli_commands[i]).own);
 }
 
 /* ---- completion ------------------------------------------------------------------------ */

@@ -87,7 +87,7 @@ static void
 command_set(struct reader *r, const struct cli_command *c)
 {
 	r->l->cmd = c;
-	r->l->in.own = c != NULL ? c->flags : NULL;
+	r->l->in.own = c != NULL ? cli_row(c).own : NULL;
 	r->l->in.texts = c != NULL && c->max != 0;
 }
 

@@ -58,9 +58,6 @@ neighbour_next(const struct cli_ctx *x, struct json_iter *it)
 	struct str type = line_text(x->line, "type");
 	bool more;
 
-	if (str_eq(type, S("relates-to")))
-		type = S("related");
-
 	do
 		more = json_next(it);
 	while (more && type.p != NULL &&
@@ -119,7 +116,7 @@ cli_run_dep_list(struct cli_ctx *x)
 int
 cli_run_relate(struct cli_ctx *x)
 {
-	return cli_run_with(x, x->cmd->operation, "dep_type", S("related"));
+	return cli_run_with(x, x->cmd->operation, "dep_type", S("relates-to"));
 }
 
 static int
@@ -128,7 +125,7 @@ unrelate(struct cli_ctx *x, struct str from, struct str to, struct reply *r)
 	struct buf args = BUF(LIMIT_WORK_LINE_BYTES);
 	int rc;
 
-	json_add_fmt(&args, "{'from_id':%.*s,'to_id':%.*s,'dep_type':'related'}",
+	json_add_fmt(&args, "{'from_id':%.*s,'to_id':%.*s,'dep_type':'relates-to'}",
 	    FMT(from), FMT(to));
 	rc = client_call(x->client, x->cmd->operation, buf_str(&args), r);
 	buf_release(&args);

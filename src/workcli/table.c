@@ -1,69 +1,75 @@
 /*
  * table.c - the tracker's commands and flags: all that can be typed.
  *
- * The words are bd's where bd had them.  A flag that has no effect here, or is
- * refused, says why; docs/work.md is made from this table.
+ * The words are bd's where bd had them.  A flag that feeds an argument of its
+ * command's operation has kind and help from there (work/table.c).  One that has
+ * no effect here, or is refused, says why; docs/work.md is made from this table.
  *
  * SPDX-License-Identifier: MIT
  */
 #include "workcli/cmd.h"
 
+#include <assert.h>
+
 #define ROW(flag, l, k, v, a, h) { .name = flag, .letter = l, .kind = k,      \
 	.value = v, .arg = a, .help = h }
-#define SWITCH(name, letter, arg, help)                                       \
-	ROW(name, letter, FLAG_SWITCH, NULL, arg, help)
-#define TEXT(name, letter, value, arg, help)                                  \
-	ROW(name, letter, FLAG_TEXT, value, arg, help)
+/* An argument of the operation, which says its kind and its help; ALSO: with help
+ * of its own. */
+#define ALSO(name, letter, value, arg, help)                                  \
+	ROW(name, letter, FLAG_ARG, value, arg, help)
+#define ARG(name, letter, value, arg) ALSO(name, letter, value, arg, NULL)
 #define BODY(name, letter, arg, help)                                         \
-	ROW(name, letter, FLAG_BODY, "TEXT", arg, help "; - is stdin")
+	ROW(name, letter, FLAG_BODY, "TEXT|-", arg, help)
 #define BODY_FILE                                                             \
 	ROW("body-file", 0, FLAG_BODY_FILE, "FILE", "description",            \
 	    "the description from a file; - is stdin")
-#define NUMBER(name, letter, value, arg, help)                                \
-	ROW(name, letter, FLAG_INT, value, arg, help)
-#define LIST(name, letter, value, arg, help)                                  \
-	ROW(name, letter, FLAG_LIST, value, arg, help)
-#define TIME(name, letter, value, arg, help)                                  \
-	ROW(name, letter, FLAG_TIME, value, arg, help)
-#define PRIORITY(help)                                                        \
-	ROW("priority", 'p', FLAG_PRIORITY, "N", "priority", help)
-#define STATUS(help)                                                          \
-	ROW("status", 's', FLAG_STATUS, "STATUS", "status", help)
+#define BODY_STDIN { .name = "stdin", .kind = FLAG_SWITCH, .fallback = "-",   \
+	.arg = "description", .help = "the description from stdin" }
+#define PRIORITY ROW("priority", 'p', FLAG_PRIORITY, "N", "priority", NULL)
+#define LIMIT    ARG("limit", 'n', "N", "limit")
+/* Of the command, not of its operation. */
+#define SWITCH(name, letter, help)                                            \
+	ROW(name, letter, FLAG_SWITCH, NULL, NULL, help)
+#define TEXT(name, letter, value, help)                                       \
+	ROW(name, letter, FLAG_TEXT, value, NULL, help)
+#define NUMBER(name, letter, value, help)                                     \
+	ROW(name, letter, FLAG_INT, value, NULL, help)
+#define TIME(name, letter, value, help)                                       \
+	ROW(name, letter, FLAG_TIME, value, NULL, help)
 #define UNUSED(flag, k, v, why, s) { .name = flag, .kind = k, .value = v,     \
 	.help = why, .state = s }
 #define IGNORED(name, value, why)                                             \
 	UNUSED(name, FLAG_TEXT, value, why, FLAG_IGNORED)
+#define IGNORED_SHORT(flag, l, why) { .name = flag, .letter = l,              \
+	.help = why, .state = FLAG_IGNORED }
 #define IGNORED_SWITCH(name, why)                                             \
 	UNUSED(name, FLAG_SWITCH, NULL, why, FLAG_IGNORED)
 #define REFUSED(name, value, why)                                             \
 	UNUSED(name, FLAG_TEXT, value, why, FLAG_REFUSED)
 #define REFUSED_SWITCH(name, why)                                             \
 	UNUSED(name, FLAG_SWITCH, NULL, why, FLAG_REFUSED)
-#define FLAGS(...) (const struct flag[]){ __VA_ARGS__, { NULL } }
-
-#define TYPES "bug, feature, task, epic or chore"
-#define STATUSES "open, in_progress, blocked, deferred or closed"
+#define FLAGS(...) (struct flag[]){ __VA_ARGS__, { NULL } }
 
 const struct flag cli_globals[] = {
-	TEXT("db", 0, "FILE", NULL, "the workspace's database (default: the nearest "
+	TEXT("db", 0, "FILE", "the workspace's database (default: the nearest "
 	    ".cohort/ upwards, also $COHORT_WORK_DB, $BEADS_DB)"),
-	TEXT("actor", 0, "NAME", NULL, "who does this, for the audit (default: "
+	TEXT("actor", 0, "NAME", "who does this, for the audit (default: "
 	    "$BD_ACTOR, $COHORT_ACTOR, $USER)"),
-	SWITCH("json", 0, NULL, "print JSON"),
-	SWITCH("no-daemon", 0, NULL, "work on the file directly, start no daemon "
+	SWITCH("json", 0, "print JSON"),
+	SWITCH("no-daemon", 0, "work on the file directly, start no daemon "
 	    "(also $COHORT_NO_DAEMON; with $CI one that is there is asked)"),
-	TIME("timeout", 0, "TIME", NULL, "of each request, as 5s or 200ms (default "
+	TIME("timeout", 0, "TIME", "of each request, as 5s or 200ms (default "
 	    "30s, also $COHORT_TIMEOUT); past it exit code 124"),
-	TEXT("server", 0, "URL", NULL, "use the tracker of a server (also "
+	TEXT("server", 0, "URL", "use the tracker of a server (also "
 	    "$COHORT_WORK_SERVER)"),
-	TEXT("project", 0, "NAME", NULL, "which tracker of that server (also "
+	TEXT("project", 0, "NAME", "which tracker of that server (also "
 	    "$COHORT_WORK_PROJECT)"),
-	TEXT("once", 0, "KEY", NULL, "do it once: a second call with this key gets "
+	TEXT("once", 0, "KEY", "do it once: a second call with this key gets "
 	    "the first one's answer"),
-	SWITCH("quiet", 'q', NULL, "say only what was asked for: create prints the id"),
-	SWITCH("no-color", 0, NULL, "no colour on a terminal (also $NO_COLOR)"),
-	SWITCH("help", 'h', NULL, "explain the command"),
-	SWITCH("version", 'V', NULL, "print the version, as bd's and ours"),
+	SWITCH("quiet", 'q', "say only what was asked for: create prints the id"),
+	SWITCH("no-color", 0, "no colour on a terminal (also $NO_COLOR)"),
+	SWITCH("help", 'h', "explain the command"),
+	SWITCH("version", 'V', "print the version, as bd's and ours"),
 	IGNORED_SWITCH("no-auto-flush", "nothing is flushed: files are written by "
 	    "export and sync"),
 	IGNORED_SWITCH("no-auto-import", "nothing is imported behind one's back: "
@@ -72,85 +78,75 @@ const struct flag cli_globals[] = {
 	{ NULL }
 };
 
-static const struct flag create_flags[] = {
-	TEXT("title", 0, "TEXT", "title", "the title, instead of the operand"),
-	BODY("description", 'd', "description", "what is to be done"),
-	BODY_FILE,
-	PRIORITY("0 (first) to 4 (default 2)"),
-	TEXT("type", 't', "TYPE", "issue_type", TYPES " (default task)"),
-	TEXT("assignee", 'a', "NAME", "assignee", "who is to do it"),
-	LIST("labels", 'l', "LABEL,...", "labels", "labels"),
-	LIST("label", 0, "LABEL,...", "labels", "another name of --labels"),
-	LIST("deps", 0, "TYPE:ID,...", "dependencies", "what it depends on; without "
-	    "a type: blocks"),
-	TEXT("parent", 0, "ID", "parent", "makes it a child: PARENT.1, PARENT.2, ..."),
-	TEXT("id", 0, "ID", "id", "this id instead of a new one"),
-	TEXT("external-ref", 0, "TEXT", "external_ref", "as gh-9 or jira-ABC"),
-	BODY("design", 0, "design", "how it is to be done"),
-	BODY("acceptance", 0, "acceptance_criteria", "when it is done"),
+static struct flag create_flags[] = {
+	ALSO("title", 0, "TEXT", "title", "the title, instead of the operand"),
+	BODY("description", 'd', "description", NULL),
+	BODY_FILE, BODY_STDIN, PRIORITY,
+	ARG("type", 't', "TYPE", "issue_type"),
+	ARG("assignee", 'a', "NAME", "assignee"),
+	ARG("labels", 'l', "LABEL,...", "labels"),
+	ALSO("label", 0, "LABEL,...", "labels", "another name of --labels"),
+	ARG("deps", 0, "TYPE:ID,...", "dependencies"),
+	ARG("parent", 0, "ID", "parent"),
+	ARG("id", 0, "ID", "id"),
+	ARG("external-ref", 0, "TEXT", "external_ref"),
+	BODY("design", 0, "design", NULL),
+	BODY("acceptance", 0, "acceptance_criteria", NULL),
 	BODY("acceptance-criteria", 0, "acceptance_criteria",
 	    "another name of --acceptance"),
-	BODY("notes", 0, "notes", "notes"),
-	NUMBER("estimate", 'e', "MINUTES", "estimated_minutes", "how long it may take"),
-	TEXT("file", 'f', "FILE.md", NULL, "many at once, all or none: each `## Title` "
-	    "is one; - is stdin"),
-	SWITCH("silent", 0, NULL, "print the id only, as --quiet does"),
+	BODY("notes", 0, "notes", NULL),
+	ARG("estimate", 'e', "MINUTES", "estimated_minutes"),
+	TEXT("file", 'f', "FILE.md", "many at once, all or none: each `## Title` is "
+	    "one; - is stdin"),
+	SWITCH("silent", 0, "print only the id, as --quiet does"),
 	IGNORED_SWITCH("force", "an id with another prefix needs no force"),
-	REFUSED_SWITCH("stdin", "--body-file - reads the description from stdin"),
 	{ NULL }
 };
 
-static const struct flag update_flags[] = {
-	STATUS(STATUSES),
-	PRIORITY("0 (first) to 4"),
-	TEXT("title", 0, "TEXT", "title", "the title"),
-	BODY("description", 'd', "description", "what is to be done"),
-	BODY_FILE,
-	TEXT("type", 't', "TYPE", "issue_type", TYPES),
-	TEXT("assignee", 'a', "NAME", "assignee", "who is to do it; \"\" is nobody"),
-	BODY("design", 0, "design", "how it is to be done"),
-	BODY("notes", 0, "notes", "notes"),
-	BODY("append-notes", 0, "append_notes", "notes below those that are there"),
-	BODY("acceptance-criteria", 0, "acceptance_criteria", "when it is done"),
+static struct flag update_flags[] = {
+	ARG("status", 's', "STATUS", "status"),
+	PRIORITY,
+	ARG("title", 0, "TEXT", "title"),
+	BODY("description", 'd', "description", NULL),
+	BODY_FILE, BODY_STDIN,
+	ARG("type", 't', "TYPE", "issue_type"),
+	ALSO("assignee", 'a', "NAME", "assignee", "who works on it; \"\" is nobody"),
+	BODY("design", 0, "design", NULL),
+	BODY("notes", 0, "notes", NULL),
+	BODY("append-notes", 0, "append_notes", NULL),
+	BODY("acceptance-criteria", 0, "acceptance_criteria", NULL),
 	BODY("acceptance", 0, "acceptance_criteria",
 	    "another name of --acceptance-criteria"),
-	TEXT("external-ref", 0, "TEXT", "external_ref", "as gh-9 or jira-ABC"),
-	NUMBER("estimate", 'e', "MINUTES", "estimated_minutes", "how long it may take"),
-	LIST("add-label", 0, "LABEL,...", "add_labels", "labels to add"),
-	LIST("remove-label", 0, "LABEL,...", "remove_labels", "labels to remove"),
-	LIST("set-labels", 0, "LABEL,...", "set_labels", "these instead of all it has"),
-	TEXT("parent", 0, "ID", "parent", "its only parent; \"\" is none"),
-	SWITCH("claim", 0, "claim", "and claim it, atomically"),
+	ARG("external-ref", 0, "TEXT", "external_ref"),
+	ARG("estimate", 'e', "MINUTES", "estimated_minutes"),
+	ARG("add-label", 0, "LABEL,...", "add_labels"),
+	ARG("remove-label", 0, "LABEL,...", "remove_labels"),
+	ARG("set-labels", 0, "LABEL,...", "set_labels"),
+	ARG("parent", 0, "ID", "parent"),
+	ARG("claim", 0, NULL, "claim"),
 	{ NULL }
 };
 
-/* What one chooses items by: in ready, and in lists and counts. */
-#define SOME_ITEMS                                                            \
-	PRIORITY("only of this priority"),                                    \
-	TEXT("assignee", 'a', "NAME", "assignee", "only theirs"),             \
-	TEXT("type", 't', "TYPE", "issue_type", TYPES),                       \
-	LIST("label", 'l', "LABEL,...", "labels", "only with all of these labels"), \
-	LIST("label-any", 0, "LABEL,...", "labels_any",                       \
-	    "only with one of these labels"),                                 \
-	TEXT("parent", 0, "ID", "parent", "only the children of this item")
-#define LISTED_ITEMS                                                          \
-	STATUS(STATUSES "; several with commas; all: any"), SOME_ITEMS,       \
-	SWITCH("no-assignee", 0, "no_assignee", "only what nobody has"),      \
-	TEXT("title", 0, "TEXT", "title",                                     \
-	    "only with this in the title, in any case"),                      \
-	LIST("id", 0, "ID,...", "ids", "only these"),                         \
-	TEXT("updated-after", 0, "TIME", "updated_after", "only what changed "\
-	    "since: a time, a date or an age such as 36h or 30d"),            \
-	TEXT("updated-before", 0, "TIME", "updated_before",                   \
-	    "only what did not change since")
+/* What one chooses items by: in ready and claim, and in lists and counts. */
+#define SOME_ITEMS PRIORITY,                                                  \
+	ARG("assignee", 'a', "NAME", "assignee"),                             \
+	ARG("type", 't', "TYPE", "issue_type"),                               \
+	ARG("label", 'l', "LABEL,...", "labels"),                             \
+	ARG("label-any", 0, "LABEL,...", "labels_any"),                       \
+	ARG("parent", 0, "ID", "parent")
+#define LISTED_ITEMS ARG("status", 's', "STATUS,...", "status"), SOME_ITEMS,  \
+	ARG("no-assignee", 0, NULL, "no_assignee"),                           \
+	ARG("title", 0, "TEXT", "title"),                                     \
+	ARG("id", 0, "ID,...", "ids"),                                        \
+	ARG("updated-after", 0, "TIME", "updated_after"),                     \
+	ARG("updated-before", 0, "TIME", "updated_before")
 
-static const struct flag list_flags[] = {
+static struct flag list_flags[] = {
 	LISTED_ITEMS,
-	TEXT("sort", 0, "ORDER", "sort", "priority (default), created, updated, "
-	    "closed, status, id, title, type or assignee"),
-	SWITCH("reverse", 'r', "reverse", "in the reverse order"),
-	NUMBER("limit", 'n', "N", "limit", "at most so many (default 0: all)"),
-	TEXT("format", 0, "FORMAT", NULL, "json, dot, digraph, or a template such as "
+	ARG("sort", 0, "ORDER", "sort"),
+	ARG("reverse", 'r', NULL, "reverse"),
+	LIMIT,
+	TEXT("format", 0, "FORMAT", "json, dot, digraph, or a template such as "
 	    "'{{.ID}} {{.Title}}'"),
 	IGNORED_SWITCH("all", "closed ones are listed anyway"),
 	IGNORED_SWITCH("flat", "a list is flat"),
@@ -159,55 +155,53 @@ static const struct flag list_flags[] = {
 	{ NULL }
 };
 
-static const struct flag count_flags[] = {
+static struct flag count_flags[] = {
 	LISTED_ITEMS,
-	SWITCH("by-status", 0, NULL, "a count for each status"),
-	SWITCH("by-priority", 0, NULL, "a count for each priority"),
-	SWITCH("by-type", 0, NULL, "a count for each type"),
-	SWITCH("by-assignee", 0, NULL, "a count for each assignee"),
-	SWITCH("by-label", 0, NULL, "a count for each label"),
+	SWITCH("by-status", 0, "a count for each status"),
+	SWITCH("by-priority", 0, "a count for each priority"),
+	SWITCH("by-type", 0, "a count for each type"),
+	SWITCH("by-assignee", 0, "a count for each assignee"),
+	SWITCH("by-label", 0, "a count for each label"),
 	{ NULL }
 };
 
-static const struct flag claim_flags[] = {
-	SWITCH("ready", 0, "ready", "the first of the ready ones, instead of an id"),
-	PRIORITY("with --ready: only of this priority"),
-	TEXT("assignee", 'a', "NAME", "assignee", "with --ready: only theirs"),
-	TIME("lease", 0, "TIME", "lease_ms", "how long it is yours without another "
-	    "claim (default 30m)"),
+static struct flag claim_flags[] = {
+	ARG("ready", 0, NULL, "ready"),
+	SOME_ITEMS,
+	ARG("unassigned", 'u', NULL, "no_assignee"),
+	ROW("lease", 0, FLAG_TIME, "TIME", "lease_ms", NULL),
 	{ NULL }
 };
 
-static const struct flag comment_flags[] = {
-	TEXT("file", 'f', "FILE", NULL, "take the text from it; - is stdin"),
-	TEXT("author", 'a', "NAME", "author", "whose words it has, if not those of who "
-	    "writes it"),
+static struct flag comment_flags[] = {
+	TEXT("file", 'f', "FILE", "take the text from it; - is stdin"),
+	ARG("author", 'a', "NAME", "author"),
 	{ NULL }
 };
 
-static const struct flag sync_flags[] = {
-	TEXT("message", 'm', "TEXT", NULL, "of the commit"),
-	SWITCH("dry-run", 0, NULL, "only say what would be done"),
-	SWITCH("no-pull", 0, NULL, "leave out the pull"),
-	SWITCH("no-push", 0, NULL, "leave out the push"),
-	SWITCH("flush-only", 0, NULL, "only write the file that goes into git"),
-	SWITCH("strict", 0, NULL, "a cycle of dependencies that clones closed together, "
+static struct flag sync_flags[] = {
+	TEXT("message", 'm', "TEXT", "of the commit"),
+	SWITCH("dry-run", 0, "only say what would be done"),
+	SWITCH("no-pull", 0, "leave out the pull"),
+	SWITCH("no-push", 0, "leave out the push"),
+	SWITCH("flush-only", 0, "only write the file that goes into git"),
+	SWITCH("strict", 0, "a cycle of dependencies that clones closed together, "
 	    "or one on an item that is not there, is an error"),
 	{ NULL }
 };
 
-static const struct flag daemon_flags[] = {
-	SWITCH("foreground", 0, NULL, "stay, and log to stderr (also "
+static struct flag daemon_flags[] = {
+	SWITCH("foreground", 0, "stay, and log to stderr (also "
 	    "$BD_DAEMON_FOREGROUND)"),
-	SWITCH("status", 0, NULL, "is there one?"),
-	SWITCH("stop", 0, NULL, "ask it to stop, and wait until it has"),
-	TEXT("log", 0, "FILE", NULL, "log there instead of .cohort/work.log"),
-	TIME("interval", 0, "TIME", NULL, "sync with git so often (default 5m with one "
+	SWITCH("status", 0, "is there one?"),
+	SWITCH("stop", 0, "ask it to stop, and wait until it has"),
+	TEXT("log", 0, "FILE", "log there instead of .cohort/work.log"),
+	TIME("interval", 0, "TIME", "sync with git so often (default 5m with one "
 	    "of the next two, else never)"),
-	SWITCH("auto-commit", 0, NULL, "commit at each interval"),
-	SWITCH("auto-push", 0, NULL, "and pull and push"),
-	SWITCH("health", 0, NULL, "the same as --status"),
-	SWITCH("background", 0, NULL, "be the daemon, with a log file for its words; "
+	SWITCH("auto-commit", 0, "commit at each interval"),
+	SWITCH("auto-push", 0, "and pull and push"),
+	SWITCH("health", 0, "the same as --status"),
+	SWITCH("background", 0, "be the daemon, with a log file for its words; "
 	    "how commands start one"),
 	REFUSED_SWITCH("global", "each workspace has a daemon of its own"),
 	REFUSED_SWITCH("migrate-to-global", "each workspace has a daemon of its own"),
@@ -219,13 +213,13 @@ const struct cli_command cli_commands[] = {
 	{ "init", "", 0, 0, NULL, "make a workspace here",
 	    "Makes .cohort/ with an empty tracker. A second time is no error and "
 	    "changes nothing.",
-	    FLAGS(TEXT("prefix", 'p', "WORD", NULL, "of the ids (default: the folder's "
+	    FLAGS(TEXT("prefix", 'p', "WORD", "of the ids (default: the folder's "
 	        "name)"),
-	      SWITCH("from-beads", 0, NULL, "and import the items of the nearest "
+	      SWITCH("from-beads", 0, "and import the items of the nearest "
 	        ".beads/"),
-	      SWITCH("skip-bad", 0, NULL, "with --from-beads: leave out lines that "
+	      SWITCH("skip-bad", 0, "with --from-beads: leave out lines that "
 	        "are no items"),
-	      SWITCH("merge-driver", 0, NULL, "and tell git how to merge the exported "
+	      SWITCH("merge-driver", 0, "and tell git how to merge the exported "
 	        "file")),
 	    NEED_NOTHING, NULL, cli_run_init },
 	{ "create", "[TITLE]", 0, 1, "title", "make an item, or many from a file", NULL,
@@ -242,10 +236,10 @@ const struct cli_command cli_commands[] = {
 	    NEED_CLIENT, "count", cli_run_count, cli_print_count },
 	{ "stale", "", 0, 0, NULL, "list what has not changed for long",
 	    "The oldest first.",
-	    FLAGS(NUMBER("days", 'd', "N", NULL, "for so many days (default 30)"),
-	      TEXT("status", 's', "STATUS", NULL, "open, in_progress, blocked or "
+	    FLAGS(NUMBER("days", 'd', "N", "for so many days (default 30)"),
+	      TEXT("status", 's', "STATUS", "open, in_progress, blocked or "
 	        "deferred (default: all of them)"),
-	      NUMBER("limit", 'n', "N", NULL, "at most so many (default 50)")),
+	      NUMBER("limit", 'n', "N", "at most so many (default 50)")),
 	    NEED_CLIENT, "list", cli_run_stale, cli_print_stale },
 	{ "show", "ID...", 1, -1, NULL, "show all of an item", NULL, NULL,
 	    NEED_CLIENT, "show", cli_run_array, cli_print_show },
@@ -253,28 +247,25 @@ const struct cli_command cli_commands[] = {
 	    NEED_CLIENT, "update", cli_run_update,
 	    .text = "<ok> Updated issue: <id>\n" },
 	{ "close", "ID...", 1, -1, NULL, "close items", NULL,
-	    FLAGS(TEXT("reason", 'r', "TEXT", "reason", "why (default: Closed)"),
-	      SWITCH("claim-next", 0, "claim_next", "and claim the next ready one"),
-	      SWITCH("suggest-next", 0, "suggest_next", "and list what became ready "
-	        "by it"),
-	      IGNORED_SWITCH("force", "nothing keeps an item from being closed")),
+	    FLAGS(ARG("reason", 'r', "TEXT", "reason"),
+	      ARG("claim-next", 0, NULL, "claim_next"),
+	      ARG("suggest-next", 0, NULL, "suggest_next"),
+	      IGNORED_SHORT("force", 'f', "nothing keeps an item from being closed")),
 	    NEED_CLIENT, "close", cli_run_close, cli_print_closed },
 	{ "reopen", "ID...", 1, -1, NULL, "open items again", NULL,
-	    FLAGS(TEXT("reason", 'r', "TEXT", "reason", "why, for the audit")),
+	    FLAGS(ARG("reason", 'r', "TEXT", "reason")),
 	    NEED_CLIENT, "reopen", cli_run_array, cli_print_reopened },
 	{ "ready", "", 0, 0, NULL, "list what can be worked on now",
 	    "Open, and nothing open blocks them or an item above them. Ordered by "
 	    "priority, then the oldest first.",
-	    FLAGS(NUMBER("limit", 'n', "N", "limit", "at most so many (default 10)"),
-	      SOME_ITEMS,
-	      SWITCH("unassigned", 'u', "no_assignee", "only what nobody has"),
-	      TEXT("sort", 0, "POLICY", "sort", "priority (default); oldest: the oldest "
-	        "first; hybrid: what is older than two days last, the oldest first"),
-	      SWITCH("claim", 0, "ready", "claim the first of them, atomically")),
+	    FLAGS(LIMIT, SOME_ITEMS, ARG("unassigned", 'u', NULL, "no_assignee"),
+	      ARG("sort", 's', "POLICY", "sort"),
+	      { .name = "claim", .kind = FLAG_SWITCH, .arg = "ready",
+	        .help = "claim the first of them, atomically" }),
 	    NEED_CLIENT, "ready", cli_run_ready, cli_print_ready },
 	{ "blocked", "", 0, 0, NULL, "list what waits, and for what",
 	    "Also the children of a blocked item.",
-	    FLAGS(NUMBER("limit", 'n', "N", "limit", "at most so many (default: all)")),
+	    FLAGS(LIMIT),
 	    NEED_CLIENT, "blocked", cli_run_pages, cli_print_blocked },
 	{ "claim", "[ID...]", 0, -1, NULL, "take items, atomically",
 	    "Of many who try, one gets it. It is yours until its lease ends; another "
@@ -282,7 +273,7 @@ const struct cli_command cli_commands[] = {
 	    "error: with --json null.",
 	    claim_flags, NEED_CLIENT, "claim", cli_run_claim, cli_print_claimed },
 	{ "release", "ID...", 1, -1, NULL, "give claimed items back", NULL,
-	    FLAGS(SWITCH("force", 'f', "force", "also when somebody else holds it")),
+	    FLAGS(ARG("force", 'f', NULL, "force")),
 	    NEED_CLIENT, "release", cli_run_each,
 	    .text = "<ok> Released <id>\n" },
 	{ "stats", "", 0, 0, NULL, "count items", NULL, NULL,
@@ -298,13 +289,11 @@ const struct cli_command cli_commands[] = {
 	{ "search", "WORDS...", 1, -1, "query+", "find items that contain all words",
 	    "In id, title, description, design, acceptance criteria and notes, in any "
 	    "case.",
-	    FLAGS(STATUS(STATUSES "; all: any"),
-	      NUMBER("limit", 'n', "N", "limit", "at most so many")),
+	    FLAGS(ARG("status", 's', "STATUS,...", "status"), LIMIT),
 	    NEED_CLIENT, "search", cli_run_pages, cli_print_found },
 	{ "dep add", "ID DEPENDS-ON", 2, 2, "from_id to_id",
 	    "make an item depend on another", NULL,
-	    FLAGS(TEXT("type", 't', "TYPE", "dep_type", "blocks (default), related, "
-	        "parent-child or discovered-from")),
+	    FLAGS(ARG("type", 't', "TYPE", "dep_type")),
 	    NEED_CLIENT, "dep_add", cli_run_one,
 	    .text = "<ok> Added dependency: <issue_id> depends on <depends_on_id> "
 	    "(<type>)\n", .shape = "{'depends_on_id':<depends_on_id>,"
@@ -316,9 +305,9 @@ const struct cli_command cli_commands[] = {
 	    "<depends_on_id>\n", .shape = "{'depends_on_id':<depends_on_id>,"
 	    "'issue_id':<issue_id>,'status':'removed'}" },
 	{ "dep list", "ID", 1, 1, "id", "list what an item depends on", NULL,
-	    FLAGS(TEXT("direction", 0, "WAY", NULL, "down (default), or up: what "
+	    FLAGS(TEXT("direction", 0, "WAY", "down (default), or up: what "
 	        "depends on it"),
-	      TEXT("type", 't', "TYPE", NULL, "only of this type")),
+	      TEXT("type", 't', "TYPE", "only of this type")),
 	    NEED_CLIENT, "show", cli_run_dep_list, cli_print_dep_list, cli_json_dep_list },
 	{ "dep relate", "ID ID", 2, 2, "from_id to_id", "link two items, blocking none",
 	    NULL, NULL, NEED_CLIENT, "dep_add", cli_run_relate,
@@ -330,8 +319,8 @@ const struct cli_command cli_commands[] = {
 	    .shape = "{'id1':<issue_id>,'id2':<depends_on_id>,'unrelated':true}" },
 	{ "dep tree", "ID", 1, 1, "id", "show what an item depends on, level by level",
 	    NULL,
-	    FLAGS(NUMBER("max-depth", 'd', "N", "max_depth", "no deeper (default 50)"),
-	      SWITCH("reverse", 0, "reverse", "what depends on it, instead"),
+	    FLAGS(ARG("max-depth", 'd', "N", "max_depth"),
+	      ARG("reverse", 0, NULL, "reverse"),
 	      IGNORED_SWITCH("show-all-paths", "an item is shown once; with --json "
 	        "\"repeated\" names it where it would stand again")),
 	    NEED_CLIENT, "dep_tree", cli_run_one, cli_print_tree },
@@ -360,45 +349,42 @@ const struct cli_command cli_commands[] = {
 	    NEED_CLIENT, "comment_list", cli_run_one, cli_print_comments },
 	{ "delete", "ID...", 1, -1, "ids*", "delete items; a preview without --force",
 	    NULL,
-	    FLAGS(SWITCH("force", 'f', "force", "really"),
-	      SWITCH("dry-run", 0, NULL, "only the preview, also with --force"),
+	    FLAGS(ARG("force", 'f', NULL, "force"),
+	      SWITCH("dry-run", 0, "only the preview, also with --force"),
 	      REFUSED_SWITCH("cascade", "delete what depends on it by its ids, which "
 	        "the preview shows"),
 	      REFUSED("from-file", "FILE", "give the ids: delete $(cat FILE)")),
 	    NEED_CLIENT, "delete", cli_run_delete, cli_print_deleted, cli_json_deleted },
 	{ "history", "[ID]", 0, 1, "id", "show what happened to an item, or to all", NULL,
-	    FLAGS(NUMBER("limit", 'n', "N", "limit", "at most so many"),
-	      NUMBER("after", 0, "SEQ", "after", "only what came after this number")),
+	    FLAGS(LIMIT, ARG("after", 0, "SEQ", "after")),
 	    NEED_CLIENT, "history", cli_run_one, cli_print_events },
 	{ "events", "", 0, 0, NULL, "follow what happens", "One event a line, with "
 	    "--json one object a line, until it is interrupted.",
-	    FLAGS(NUMBER("after", 0, "SEQ", NULL, "what came after this number first "
+	    FLAGS(NUMBER("after", 0, "SEQ", "what came after this number first "
 	        "(default: only what is new)"),
-	      NUMBER("limit", 'n', "N", NULL, "end after so many")),
+	      NUMBER("limit", 'n', "N", "end after so many")),
 	    NEED_CLIENT, "history", cli_run_events, cli_print_events },
 	{ "batch", "", 0, 0, NULL, "run many operations in one transaction",
 	    "The file has an array of {\"operation\",\"args\"}, or one such object a "
 	    "line. {\"$ref\":0} in args is the id that the first one gave.",
-	    FLAGS(TEXT("file", 'f', "FILE", NULL, "the operations; - (default) is stdin"),
-	      SWITCH("partial", 0, "partial", "keep those that succeed though others "
-	        "fail")),
+	    FLAGS(TEXT("file", 'f', "FILE", "the operations; - (default) is stdin"),
+	      ARG("partial", 0, NULL, "partial")),
 	    NEED_CLIENT, "batch", cli_run_batch, cli_print_batch },
 	{ "export", "", 0, 0, NULL, "write all items as JSONL",
 	    "One item a line, sorted by id: equal trackers give equal bytes.",
-	    FLAGS(TEXT("output", 'o', "FILE", NULL, "write there (default: stdout)"),
-	      TEXT("status", 's', "STATUS", NULL, STATUSES),
-	      TEXT("format", 'f', "FORMAT", NULL, "jsonl, which is the only one"),
-	      SWITCH("force", 0, NULL, "also over a file that has more items")),
+	    FLAGS(TEXT("output", 'o', "FILE", "write there (default: stdout)"),
+	      ARG("status", 's', "STATUS", "status"),
+	      TEXT("format", 'f', "FORMAT", "jsonl, which is the only one"),
+	      SWITCH("force", 0, "also over a file that has more items")),
 	    NEED_CLIENT, "export", cli_run_export },
 	{ "import", "[FILE]", 0, 1, NULL, "read items from JSONL",
 	    "One transaction. An item that is here already is merged field by field: "
 	    "the later edit wins.",
-	    FLAGS(TEXT("input", 'i', "FILE", NULL, "read it (default: stdin)"),
-	      SWITCH("dry-run", 0, "dry_run", "only say what would be done"),
-	      SWITCH("skip-existing", 's', "skip_existing", "leave alone what is here"),
-	      SWITCH("strict", 0, "strict", "a dependency on an item that is not there "
-	        "is an error"),
-	      SWITCH("skip-bad", 0, NULL, "leave out lines that are no items, each "
+	    FLAGS(TEXT("input", 'i', "FILE", "read it (default: stdin)"),
+	      ARG("dry-run", 0, NULL, "dry_run"),
+	      ARG("skip-existing", 's', NULL, "skip_existing"),
+	      ARG("strict", 0, NULL, "strict"),
+	      SWITCH("skip-bad", 0, "leave out lines that are no items, each "
 	        "told with its number"),
 	      IGNORED_SWITCH("resolve-collisions", "two items that were made under one "
 	        "id are told apart anyway: the later one gets another id"),
@@ -406,7 +392,7 @@ const struct cli_command cli_commands[] = {
 	        "they are; see rename-prefix")),
 	    NEED_CLIENT, "import", cli_run_import },
 	{ "rename-prefix", "PREFIX", 1, 1, "prefix", "give all ids another prefix", NULL,
-	    FLAGS(SWITCH("dry-run", 0, "dry_run", "only say what would be done")),
+	    FLAGS(ARG("dry-run", 0, NULL, "dry_run")),
 	    NEED_CLIENT, "rename_prefix", cli_run_one, cli_print_renamed, cli_json_renamed },
 	{ "sync", "", 0, 0, NULL, "export, commit, pull, merge, push", NULL, sync_flags,
 	    NEED_CLIENT, NULL, cli_run_sync },
@@ -441,7 +427,7 @@ const struct cli_command cli_commands[] = {
 	    .shape = "{'path':<workspace>,'prefix':<prefix>,'database_path':<database>}" },
 	{ "epic status", "", 0, 0, NULL, "tell how far the epics are",
 	    "Of those that are not closed, how many of their children are.",
-	    FLAGS(SWITCH("eligible-only", 0, NULL, "only those whose children are all "
+	    FLAGS(SWITCH("eligible-only", 0, "only those whose children are all "
 	        "closed")),
 	    NEED_CLIENT, "list", cli_run_epic_status, cli_print_epics },
 	{ "dolt", "[WORDS...]", 0, -1, NULL, "do nothing: there is no Dolt here",
@@ -459,7 +445,7 @@ const struct cli_command cli_commands[] = {
 	    NEED_NOTHING, NULL, cli_run_quickstart },
 	{ "doctor", "", 0, 0, NULL, "check the workspace, recount everything",
 	    "Exit code 1: something is wrong.",
-	    FLAGS(SWITCH("fix", 0, NULL, "and repair what can be")),
+	    FLAGS(SWITCH("fix", 0, "and repair what can be")),
 	    NEED_WORKSPACE, "recount", cli_run_doctor },
 	{ "daemon", "", 0, 0, NULL, "start, stop, or ask the workspace's daemon", NULL,
 	    daemon_flags, NEED_WORKSPACE, NULL, cli_run_daemon },
@@ -468,9 +454,9 @@ const struct cli_command cli_commands[] = {
 	{ "version", "", 0, 0, NULL, "print the version", NULL, NULL,
 	    NEED_NOTHING, NULL, cli_run_version },
 	{ "help", "[COMMAND]", 0, 2, NULL, "explain a command", NULL,
-	    FLAGS(SWITCH("man", 0, NULL, "print the manual page"),
-	      SWITCH("markdown", 0, NULL, "print the tables of docs/work.md"),
-	      TEXT("completion", 0, "SHELL", NULL, "print what bash completes")),
+	    FLAGS(SWITCH("man", 0, "print the manual page"),
+	      SWITCH("markdown", 0, "print the tables of docs/work.md"),
+	      TEXT("completion", 0, "SHELL", "print what bash completes")),
 	    NEED_NOTHING, NULL, cli_run_help },
 #define NO(name, why) { name, "", 0, -1, NULL, NULL, NULL, NULL, NEED_NOTHING, NULL, \
 	NULL, NULL, NULL, why }
@@ -492,9 +478,32 @@ const struct cli_command cli_commands[] = {
 };
 const size_t cli_commands_n = COUNT(cli_commands);
 
+/* Kind and help of a flag are its argument's, where it has none of its own. */
+static void
+flags_complete(const struct cli_command *c)
+{
+	static const int kinds[] = { [ARG_TEXT] = FLAG_TEXT, [ARG_INT] = FLAG_INT,
+		[ARG_BOOL] = FLAG_SWITCH, [ARG_TEXTS] = FLAG_LIST,
+		[ARG_WORD] = FLAG_TEXT, [ARG_WORDS] = FLAG_TEXT,
+		[ARG_TIME] = FLAG_TEXT };
+	const struct work_arg *args = work_args(str_of(c->operation)), *a;
+
+	for (struct flag *f = c->flags; f != NULL && f->name != NULL; f++) {
+		if (f->help != NULL && f->kind != FLAG_ARG)
+			continue;
+		a = work_arg_find(args, str_of(f->arg));
+		assert(a != NULL);
+		if (f->kind == FLAG_ARG)
+			f->kind = kinds[a->kind];
+		if (f->help == NULL)
+			f->help = a->help;
+	}
+}
+
 struct flag_command
 cli_row(const struct cli_command *c)
 {
+	flags_complete(c);
 	return (struct flag_command){ c->name, c->operands, c->min, c->max,
 		c->refused == NULL ? c->summary : NULL,
 		c->refused == NULL ? c->detail : c->refused, c->flags };

@@ -185,7 +185,7 @@ for (const mode of ["direct", "daemon"]) await scenario(`commands as bd has them
   check(/✓ p-d Done\n   Progress: 1\/1 children closed \(100%\)\n   Eligible for closure\n/.test(says("epic", "status")) && /○ p-e Epic\n   Progress: 1\/2 children closed \(50%\)\n\n/.test(says("epic", "status")), "in words", says("epic", "status"));
   says("close", "p-d"); equal(json("epic", "status", "--eligible-only"), [], "a closed epic is none of them");
   equal(json("dep", "relate", "p-e", "p-0"), { id1: "p-e", id2: "p-0", related: true }, "dep relate");
-  equal(json("dep", "list", "p-e").map((i) => [i.id, i.dependency_type]), [["p-0", "related"]], "dep list");
+  equal(json("dep", "list", "p-e").map((i) => [i.id, i.dependency_type]), [["p-0", "relates-to"]], "dep list");
   equal(json("dep", "list", "p-e", "--direction", "up").map((i) => i.id), ["p-e.1", "p-e.2"], "dep list, what depends on it");
   equal(json("dep", "list", "p-e", "--direction", "up", "-t", "blocks"), [], "dep list, of one type");
   equal(json("dep", "unrelate", "p-0", "p-e").unrelated, true, "dep unrelate, from its other end");
@@ -204,7 +204,7 @@ for (const mode of ["direct", "daemon"]) await scenario(`commands as bd has them
   equal([ids("ready", "--label", "x"), ids("ready", "--type", "bug"), ids("ready", "--parent", "p-e"), ids("ready", "--unassigned", "-l", "x"), ids("ready", "--sort", "oldest", "-n", "1")], [["p-1", "p-3"], ["p-1"], ["p-e.2"], ["p-3"], ["p-e"]], "ready --label, --type, --parent, --unassigned, --sort");
   equal([ids("ready", "--claim", "--label", "x"), ids("ready", "--claim", "--label", "x"), json("show", "p-3")[0].status], [["p-3"], [], "in_progress"], "ready --claim, which leaves alone what others have");
   const { labels, notes } = json("update", "p-3", "--add-label", "z", "--remove-label", "x", "--append-notes", "more")[0] ?? json("show", "p-3")[0];
-  equal([labels, notes, json("show", "p-3")[0].dependency_records[0].type], [["z"], "more", "related"], "update --add-label, --remove-label, --append-notes; relates-to");
+  equal([labels, notes, json("show", "p-3")[0].dependency_records[0].type], [["z"], "more", "relates-to"], "update --add-label, --remove-label, --append-notes; relates-to");
   says("update", "p-3", "--set-labels", "a,b", "--parent", "p-e");
   equal([json("show", "p-3")[0].labels, ids("children", "p-e").includes("p-3")], [["a", "b"], true], "update --set-labels, --parent");
   equal([says("create", "Four", "--id", "p-4", "--silent"), says("comment", "p-4", "word", "--author", "ann"), json("comments", "p-4")[0].author], ["p-4\n", "Comment added to p-4\n", "ann"], "create --silent, comment --author");
@@ -285,6 +285,27 @@ await scenario("an agent that only reads prime", () => {
   check(beat.lease.until > got.lease.until, "claimed again: longer");
   equal(ws.ok(["close", a, "--claim-next", "--actor", "one", "--json"])[0].claimed.id, b, "and the next");
   equal(ws.ok(["release", b, "--actor", "one", "--json"]).status, "open", "given back");
+});
+
+await scenario("what today's tools call", () => {
+  const ws = workspace();
+  const ids = (...words) => ws.ok([...words, "--json"]).map((i) => i.id);
+  ws.ok(["create", "Epic", "--id", "p-e", "-t", "epic", "-p", "3"]);
+  equal(ws.ok(["create", "Kid", "--id", "p-a", "--parent", "p-e", "--label", "ui", "--label", "core", "--silent"]), "p-a\n", "--silent: the id");
+  ws.ok(["create", "Bug", "--id", "p-b", "-t", "bug", "-a", "bob", "--stdin", "--deps", "p-a,relates-to:p-e"], { input: "as told\n" });
+  equal(ws.ok(["show", "p-b", "--json"])[0].description, "as told", "--stdin");
+  equal([ids("list", "--parent", "p-e"), ids("list", "--no-assignee"), ids("list", "-s", "open,closed", "--sort", "title"), ids("list", "--sort", "title", "-r", "-n", "2"), ids("list", "--updated-after", "1d", "-t", "bug"), ids("list", "--updated-before", "1d")],
+    [["p-a"], ["p-a", "p-e"], ["p-b", "p-e", "p-a"], ["p-a", "p-e"], ["p-b"], []], "list");
+  equal([ids("ready", "--label", "ui"), ids("ready", "--type", "epic"), ids("ready", "--parent", "p-e"), ids("ready", "--unassigned", "--sort", "oldest")], [["p-a"], ["p-e"], ["p-a"], ["p-e", "p-a"]], "ready");
+  const got = ws.ok(["update", "p-a", "--add-label", "new", "--remove-label", "ui", "--append-notes", "one", "--json"]);
+  equal([got.labels, got.notes], [["core", "new"], "one"], "update --add-label --remove-label --append-notes");
+  equal(ws.ok(["update", "p-a", "--set-labels", "z", "--append-notes", "two", "--parent", "", "--json"]).notes, "one\ntwo", "--append-notes: below");
+  equal([ids("list", "--parent", "p-e"), ids("list", "-l", "z")], [[], ["p-a"]], "--parent '', --set-labels");
+  equal(ws.ok(["comment", "p-a", "hers", "--author", "ann", "--json"]).author, "ann", "comment --author");
+  equal(ws.ok(["ready", "--claim", "--label", "z", "--json"]).map((i) => [i.id, i.status]), [["p-a", "in_progress"]], "ready --claim: an array");
+  equal(ws.ok(["ready", "--claim", "--label", "z", "--json"]), [], "and an empty one");
+  check(ws.ok(["close", "p-a", "--force", "--suggest-next"]).endsWith("Now ready:\n  p-b: Bug\n"), "close --suggest-next");
+  check(/nothing else|limit/.test(ws.run(["ready", "--claim", "-n", "2"]).err), "what does not go with --claim is told");
 });
 
 await scenario("terminals and pipes", () => {

@@ -187,6 +187,26 @@ await scenario("projects apart", async () => {
   equal(await ok("GET", "/work/items?project=never-used"), [], "one that was never used is empty");
 });
 
+await scenario("every filter is a parameter", async () => {
+  const at = (words) => `/work/${words}${words.includes("?") ? "&" : "?"}project=filters`;
+  const ids = async (words) => (await ok("GET", at(words))).map((i) => i.id);
+  await ok("POST", at("items"), { id: "f-e", title: "Epic", issue_type: "epic" });
+  await ok("POST", at("items"), { id: "f-a", title: "Zeta", parent: "f-e", labels: ["x", "y"], assignee: "eve" });
+  await ok("POST", at("items"), { id: "f-b", title: "Alpha", labels: ["x"], status: "closed" });
+  equal(await ids("items?parent=f-e"), ["f-a"], "parent");
+  equal(await ids("items?status=open,closed&sort=title"), ["f-b", "f-e", "f-a"], "several statuses, an order");
+  equal(await ids("items?sort=title&reverse=1&limit=1"), ["f-a"], "reverse");
+  equal(await ids("items?no_assignee=true&status=open"), ["f-e"], "no_assignee");
+  equal(await ids("items?label=x&label=y"), ["f-a"], "label, repeated");
+  equal(await ids("items?labels_any=y&labels_any=x&sort=id"), ["f-a", "f-b"], "labels_any");
+  equal(await ids("items?updated_before=1d"), [], "updated_before");
+  equal(await ids("ready?parent=f-e&assignee=eve"), ["f-a"], "ready takes them too");
+  for (const bad of ["items?limit=100001", "items?priority=5", "items?no_assignee=maybe", "items?status=open,x", "items?sort=x", "items?updated_after=x"])
+    equal((await call(server, "GET", at(bad), undefined, ann)).status, 422, bad);
+  const { json } = await call(server, "GET", "/openapi.json", undefined, ann);
+  check(/status, priority, assignee, no_assignee.*limit.*project/.test(json.paths["/work/items"].get.description), "and is in the API's description", json.paths["/work/items"].get);
+});
+
 await scenario("bad input", async () => {
   const rows = [
     ["POST", "/work/items", {}, 422, /title/],

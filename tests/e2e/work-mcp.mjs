@@ -15,6 +15,8 @@ async function story(client) {
   equal(tools.map((t) => t.name), names, "the tools");
   for (const t of tools)
     check(t.description.length > 20 && t.inputSchema.type === "object" && Array.isArray(t.inputSchema.required), `${t.name}: described`, t);
+  const limit = tools.find((t) => t.name === "work_list").inputSchema.properties.limit;
+  equal([limit.minimum, limit.maximum], [0, 100000], "the limits are the engine's");
   const use = async (name, args = {}) => {
     const r = await client.callTool({ name, arguments: args });
     check(!r.isError, `${name} works`, r);

@@ -103,7 +103,16 @@ TEST(work_operands_become_arguments)
 	CHECK_STR(args(ARGS("create", "T", "--deps", "blocks:a,b", "-e", "30")),
 	    "\"title\":\"T\",\"dependencies\":[\"blocks:a\",\"b\"],"
 	    "\"estimated_minutes\":30");
-	CHECK_STR(args(ARGS("list", "-s", "all", "-n", "5")), "\"limit\":5");
+	CHECK_STR(args(ARGS("list", "-s", "all", "-n", "5")),
+	    "\"status\":\"all\",\"limit\":5");
+	CHECK_STR(args(ARGS("list", "-s", "open,closed", "--no-assignee", "-r", "--flat",
+	    "--updated-after", "30d", "--sort", "updated", "--parent", "e")),
+	    "\"status\":\"open,closed\",\"no_assignee\":true,\"reverse\":true,"
+	    "\"updated_after\":\"30d\",\"sort\":\"updated\",\"parent\":\"e\"");
+	CHECK_STR(args(ARGS("update", "a", "--add-label", "x,y", "--add-label", "z",
+	    "--set-labels", "", "--append-notes", "n")),
+	    "\"add_labels\":[\"x\",\"y\",\"z\"],\"set_labels\":[],"
+	    "\"append_notes\":\"n\"");
 	CHECK_STR(args(ARGS("claim", "--ready", "--lease", "1m30s")),
 	    "\"ready\":true,\"lease_ms\":90000");
 	CHECK_STR(args(ARGS("create", "T", "--acceptance", "a",
@@ -131,9 +140,9 @@ TEST(work_usage_errors_say_what_would_be_right)
 	CHECK_STR(args(ARGS("info", "--whats-new")),
 	    "--whats-new: help lists all commands");
 	CHECK_STR(args(ARGS("dep", "add", "a", "b", "-t", "relates-to")),
-	    "\"from_id\":\"a\",\"to_id\":\"b\",\"dep_type\":\"related\"");
+	    "\"from_id\":\"a\",\"to_id\":\"b\",\"dep_type\":\"relates-to\"");
 	CHECK_STR(args(ARGS("create", "T", "--deps", "relates-to:a,b")),
-	    "\"title\":\"T\",\"dependencies\":[\"related:a\",\"b\"]");
+	    "\"title\":\"T\",\"dependencies\":[\"relates-to:a\",\"b\"]");
 	CHECK_STR(args(ARGS("compact", "--all")),
 	    "there is no compact: nothing is ever summarised away; closed items "
 	    "cost nothing");
@@ -326,7 +335,7 @@ TEST(work_table_is_whole)
 	for (size_t i = 0; i < cli_commands_n; i++) {
 		const struct cli_command *c = &cli_commands[i];
 
-		for (const struct flag *f = c->flags; f && f->name != NULL; f++)
+		for (const struct flag *f = cli_row(c).own; f && f->name != NULL; f++)
 			check_flag(c, f);
 		CHECK((c->refused != NULL) == (c->run == NULL));
 		CHECK(c->operation == NULL || is_operation(c->operation));
@@ -349,7 +358,7 @@ TEST(work_help_names_every_command_and_flag)
 		if (c->refused != NULL)
 			continue;
 		CHECK(str_contains(buf_str(&help), str_of(c->name)));
-		for (const struct flag *f = c->flags; f && f->name != NULL; f++)
+		for (const struct flag *f = cli_row(c).own; f && f->name != NULL; f++)
 			CHECK(str_contains(buf_str(&md), str_of(f->name)));
 	}
 	CHECK(str_starts(buf_str(&man), S(".TH COHORT-WORK 1")));
