@@ -25,10 +25,16 @@ clock_mono(void)
 	return read_clock(CLOCK_MONOTONIC);
 }
 
+nsec
+clock_wall(void)
+{
+	return read_clock(CLOCK_REALTIME);
+}
+
 msec
 clock_wall_ms(void)
 {
-	return read_clock(CLOCK_REALTIME) / NS_PER_MS;
+	return clock_wall() / NS_PER_MS;
 }
 
 nsec

@@ -18,7 +18,8 @@ typedef int64_t msec;                        /* milliseconds */
 #define NS_PER_S  INT64_C(1000000000)
 
 nsec clock_mono(void);                       /* CLOCK_MONOTONIC */
-msec clock_wall_ms(void);                    /* Unix time in ms */
+nsec clock_wall(void);                       /* Unix time */
+msec clock_wall_ms(void);                    /* the same in ms */
 nsec clock_cpu(void);                        /* this process, user + system */
 
 /* "1.5h", "90s", "1m30s", "20ms", "5us", "1ns"; not below 0.  bare: what a number

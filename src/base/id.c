@@ -15,14 +15,12 @@
  */
 #include "base/id.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
 /* ---- random bytes ---------------------------------------------------------- */
@@ -180,16 +178,6 @@ id_seed_floor(msec wall)
 	raise_floor(&last_v6, ms * TICKS_PER_MS + GREGORIAN_100NS - 1);
 }
 
-static struct timespec
-wall_now(void)
-{
-	struct timespec ts;
-	int rc = clock_gettime(CLOCK_REALTIME, &ts);
-
-	assert(rc == 0);
-	return ts;
-}
-
 struct uuid
 uuid_v4(void)
 {
@@ -203,12 +191,9 @@ uuid_v4(void)
 struct uuid
 uuid_v6(unsigned clock_seq)
 {
-	struct timespec ts = wall_now();
-	uint64_t t = (uint64_t)ts.tv_sec * (1000 * TICKS_PER_MS) +
-	    (uint64_t)ts.tv_nsec / 100 + GREGORIAN_100NS;
+	uint64_t t = next_time(&last_v6, (uint64_t)clock_wall() / 100 + GREGORIAN_100NS);
 	struct uuid u;
 
-	t = next_time(&last_v6, t);
 	put_bytes(u.b, t >> 12, 6);
 	put_bytes(u.b + 6, t & 0xfff, 2);
 	put_bytes(u.b + 8, clock_seq & 0x3fff, 2);
@@ -221,9 +206,8 @@ uuid_v6(unsigned clock_seq)
 struct uuid
 uuid_v7(void)
 {
-	struct timespec ts = wall_now();
-	uint64_t ms = (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / NS_PER_MS;
-	uint64_t fraction = ((uint64_t)ts.tv_nsec % NS_PER_MS << 12) / NS_PER_MS;
+	uint64_t ns = (uint64_t)clock_wall(), ms = ns / NS_PER_MS;
+	uint64_t fraction = (ns % NS_PER_MS << 12) / NS_PER_MS;
 	uint64_t t = next_time(&last_v7, ms << 12 | fraction);
 	struct uuid u;
 

@@ -10,6 +10,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "base/json.h"
+#include "base/json_priv.h"
 #include "base/limits.h"
 
 #include <assert.h>
@@ -28,25 +29,6 @@ too_deep(struct err *e)
 	    LIMIT_JSON_DEPTH);
 }
 
-/* The closing quote of the string that opens at p[i], or n. */
-static size_t
-string_end(struct str s, size_t i)
-{
-	for (i++; i < s.n; i++) {
-		const char *quote = memchr(s.p + i, '"', s.n - i);
-		size_t back;
-
-		if (quote == NULL)
-			return s.n;
-		i = (size_t)(quote - s.p);
-		for (back = i; s.p[back - 1] == '\\'; back--)
-			continue;
-		if ((i - back) % 2 == 0)
-			return i;
-	}
-	return s.n;
-}
-
 /* Refuses a large text by its brackets and commas; everything else about it
  * is the parser's to judge. */
 static int
@@ -58,7 +40,11 @@ count_values(struct str s, struct err *e)
 		char c = s.p[i];
 
 		if (c == '"') {
-			i = string_end(s, i);
+			const char *close = json_string_end(s.p + i + 1, s.p + s.n);
+
+			if (close == NULL)
+				break;       /* the parser will say what is wrong */
+			i = (size_t)(close - s.p);
 		} else if (c == '[' || c == '{') {
 			depth++;
 			values++;
@@ -468,19 +454,21 @@ json_get_bool(jnode o, const char *key, const char *path, bool fallback,
 	return OK;
 }
 
+static int
+get_container(jnode n, bool fits, const char *path, const char *expected, jnode *out,
+    struct err *e)
+{
+	*out = fits ? n : NULL;
+	return fits || json_is_null(n) ? OK : wrong_kind(path, expected, n, e);
+}
+
 int
 json_get_object(jnode o, const char *key, const char *path, jnode *out,
     struct err *e)
 {
 	jnode n = json_get(o, str_of(key));
 
-	*out = NULL;
-	if (json_is_null(n))
-		return OK;
-	if (!json_is_object(n))
-		return wrong_kind(path, "an object", n, e);
-	*out = n;
-	return OK;
+	return get_container(n, json_is_object(n), path, "an object", out, e);
 }
 
 int
@@ -489,13 +477,7 @@ json_get_array(jnode o, const char *key, const char *path, jnode *out,
 {
 	jnode n = json_get(o, str_of(key));
 
-	*out = NULL;
-	if (json_is_null(n))
-		return OK;
-	if (!json_is_array(n))
-		return wrong_kind(path, "an array", n, e);
-	*out = n;
-	return OK;
+	return get_container(n, json_is_array(n), path, "an array", out, e);
 }
 
 /* `"a", "b" or "c"` */

@@ -49,6 +49,10 @@ json_plain_end(const char *p, const char *end)
 	return p;
 }
 
+/* scan.c: p is after the opening quote of a string; its closing one, NULL when
+ * there is none or an escape is malformed. */
+const char *json_string_end(const char *p, const char *end);
+
 /* The value of four hex digits; -1 if they are not. */
 static inline int32_t
 json_hex4(const char *p, const char *end)

@@ -40,17 +40,14 @@ rc_name(int rc)
 }
 
 int
-err_set(struct err *e, int rc, const char *format, ...)
+err_vset(struct err *e, int rc, const char *format, va_list ap)
 {
 	char text[sizeof e->text];           /* arguments may point into e */
-	va_list ap;
 	int n;
 
 	if (e == NULL)
 		return rc;
-	va_start(ap, format);
 	n = vsnprintf(text, sizeof text, format, ap);
-	va_end(ap);
 	if (n < 0)
 		text[0] = '\0';
 	if (n >= (int)sizeof text)
@@ -61,17 +58,28 @@ err_set(struct err *e, int rc, const char *format, ...)
 }
 
 int
-err_near(struct err *e, int rc, const char *near, const char *mark,
-    const char *format, ...)
+err_set(struct err *e, int rc, const char *format, ...)
 {
-	char words[sizeof e->text];
 	va_list ap;
 
 	va_start(ap, format);
-	vsnprintf(words, sizeof words, format, ap);
+	err_vset(e, rc, format, ap);
+	va_end(ap);
+	return rc;
+}
+
+int
+err_near(struct err *e, int rc, const char *near, const char *mark,
+    const char *format, ...)
+{
+	struct err words;
+	va_list ap;
+
+	va_start(ap, format);
+	err_vset(&words, rc, format, ap);
 	va_end(ap);
 	if (near == NULL)
-		return err_set(e, rc, "%s", words);
-	return err_set(e, rc, "%s; did you mean %s%s%s?", words, mark, near,
+		return err_set(e, rc, "%s", words.text);
+	return err_set(e, rc, "%s; did you mean %s%s%s?", words.text, mark, near,
 	    mark[0] == '-' ? "" : mark);
 }

@@ -9,6 +9,7 @@
 #ifndef BASE_RC_H
 #define BASE_RC_H
 
+#include <stdarg.h>
 #include <stddef.h>
 
 #define RC_MAP(X)                                                              \
@@ -52,6 +53,8 @@ const char *rc_name(int rc);
  * Cut at the size of text, never in the middle of a UTF-8 sequence. */
 int err_set(struct err *e, int rc, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+int err_vset(struct err *e, int rc, const char *format, va_list ap);
 
 /* The same, and `; did you mean "near"?` with mark around near (NULL: nothing is
  * near); a mark of dashes stands before it only. */

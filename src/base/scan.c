@@ -1,7 +1,7 @@
 /*
  * scan.c - see scan.h.
  *
- * The work is in string_end: most bytes of a chunk are inside strings, so
+ * The work is in json_string_end: most bytes of a chunk are inside strings, so
  * they are looked at eight at a time.
  *
  * SPDX-License-Identifier: MIT
@@ -38,9 +38,8 @@ escape_end(const char *p, const char *end)
 	}
 }
 
-/* p is after the opening quote; the closing one, NULL if there is none. */
-static const char *
-string_end(const char *p, const char *end)
+const char *
+json_string_end(const char *p, const char *end)
 {
 	for (;;) {
 		p = json_plain_end(p, end);
@@ -166,7 +165,7 @@ scan_element(struct scan *s, bool *first)
 static inline bool
 string(struct scan *s, struct str *raw)
 {
-	const char *close = string_end(s->p + 1, s->end);
+	const char *close = json_string_end(s->p + 1, s->end);
 
 	if (close == NULL)
 		return fail(s);

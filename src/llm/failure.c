@@ -95,14 +95,14 @@ void
 failure_set(struct failure *f, enum llm_fault kind, bool transient,
     const char *format, ...)
 {
-	char text[sizeof f->e.text];
+	struct err e;
 	va_list ap;
 
 	va_start(ap, format);
-	vsnprintf(text, sizeof text, format, ap);
+	err_vset(&e, failure_rc(kind), format, ap);
 	va_end(ap);
-	*f = (struct failure){ .kind = kind, .transient = transient, .retry_after = -1 };
-	err_set(&f->e, failure_rc(kind), "%s", text);
+	*f = (struct failure){ .kind = kind, .transient = transient, .retry_after = -1,
+	    .e = e };
 }
 
 static void

@@ -16,6 +16,7 @@
  */
 #include "net/http_priv.h"
 #include "base/account.h"
+#include "base/hmac.h"
 #include "base/mem.h"
 
 #include <assert.h>
@@ -31,7 +32,6 @@
 /* Characters of a token (RFC 9110 section 5.6.2) and of a Host. */
 #define TOKEN 1
 #define HOST  2
-#define HEX   4
 
 static const uint8_t kinds[256] = {
 	['!'] = TOKEN | HOST, ['#'] = TOKEN, ['$'] = TOKEN | HOST,
@@ -41,9 +41,8 @@ static const uint8_t kinds[256] = {
 	['`'] = TOKEN, ['|'] = TOKEN, ['~'] = TOKEN | HOST,
 	['('] = HOST, [')'] = HOST, [';'] = HOST, ['='] = HOST,
 	[':'] = HOST, ['['] = HOST, [']'] = HOST,
-	['0' ... '9'] = TOKEN | HOST | HEX,
-	['a' ... 'f'] = TOKEN | HOST | HEX, ['g' ... 'z'] = TOKEN | HOST,
-	['A' ... 'F'] = TOKEN | HOST | HEX, ['G' ... 'Z'] = TOKEN | HOST,
+	['0' ... '9'] = TOKEN | HOST, ['a' ... 'z'] = TOKEN | HOST,
+	['A' ... 'Z'] = TOKEN | HOST,
 };
 
 static bool
@@ -53,12 +52,6 @@ all_of(struct str s, uint8_t kind)
 		if ((kinds[(unsigned char)s.p[i]] & kind) == 0)
 			return false;
 	return true;
-}
-
-static unsigned
-hex_value(unsigned char ch)
-{
-	return (unsigned)(ch <= '9' ? ch - '0' : (ch | 0x20) - 'a' + 10);
 }
 
 void
@@ -441,24 +434,18 @@ hides_slash(struct str s)
 	return false;
 }
 
-/* Decodes %XX into `to` (which may be s itself); the length, or -1 for a bad
- * escape or %00. */
-static ptrdiff_t
-decode(struct str s, char *to)
+ptrdiff_t
+http_decode(struct str s, char *to, bool form)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < s.n; i++) {
-		char ch = s.p[i];
+		char ch = form && s.p[i] == '+' ? ' ' : s.p[i];
 
 		if (ch == '%') {
-			if (s.n - i < 3 || !all_of(str_sub(s, i + 1, 2), HEX))
+			if (!hex_decode(str_sub(s, i + 1, 2), &ch, 1) || ch == '\0')
 				return -1;
-			ch = (char)(hex_value((unsigned char)s.p[i + 1]) << 4 |
-			    hex_value((unsigned char)s.p[i + 2]));
 			i += 2;
-			if (ch == '\0')
-				return -1;
 		}
 		to[n++] = ch;
 	}
@@ -525,14 +512,14 @@ check_target(struct http_parse *p, struct str url, struct str *authority)
 		return refuse(p, 400, "%2F in the path: no part of a path holds a slash");
 	if (!is_plain(r->path)) {
 		to = p->req->head.p + (r->path.p - p->req->head.p);
-		n = decode(r->path, to);
+		n = http_decode(r->path, to, false);
 		r->path.n = n < 0 ? 0 : (size_t)n;
 		if (n < 0 || !str_is_utf8(r->path))
 			return refuse(p, 400, "a malformed escape in the path");
 	}
 	if (!is_plain(r->query)) {
 		to = arena_alloc(&r->arena, r->query.n);
-		n = to == NULL ? -1 : decode(r->query, to);
+		n = to == NULL ? -1 : http_decode(r->query, to, false);
 		if (n < 0 || !str_is_utf8((struct str){ to, (size_t)n }))
 			return refuse(p, 400, "a malformed escape in the query");
 	}
@@ -631,7 +618,7 @@ take_data(struct http_parse *p, const char **at, const char *end)
 static enum parse_result
 chunk_digit(struct http_parse *p, unsigned char ch)
 {
-	p->left = p->left << 4 | hex_value(ch);
+	p->left = p->left << 4 | (unsigned)str_hex_digit((char)ch);
 	if (p->left > p->body_max - p->req->body.n)
 		return refuse(p, 413, "the body is too large");
 	p->state = IN_SIZE;
@@ -656,7 +643,7 @@ chunk_byte(struct http_parse *p, unsigned char ch)
 	switch (p->state) {
 	case IN_SIZE_FIRST:
 	case IN_SIZE:
-		if ((kinds[ch] & HEX) != 0)
+		if (str_hex_digit((char)ch) >= 0)
 			return chunk_digit(p, ch);
 		if (ch == ';' && p->state == IN_SIZE)
 			return chunk_move(p, true, IN_EXTENSION);

@@ -162,6 +162,9 @@ bool http_parse_allow(struct http_parse *p, size_t body_max);
 /* After PARSE_HEAD, and an answer.  Is the body small enough to be read over? */
 bool http_parse_can_skip(const struct http_parse *p);
 void http_parse_skip(struct http_parse *p);       /* the request may be gone */
+/* Decodes %XX, and + of a form, into `to`, which may be s itself; the length, or -1
+ * for a bad escape or %00. */
+ptrdiff_t http_decode(struct str s, char *to, bool form);
 void http_request_init(struct request *q);
 void http_request_clear(struct request *q);       /* for the next request */
 void http_request_release(struct request *q);

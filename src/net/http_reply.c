@@ -63,36 +63,17 @@ http_header(const struct http_req *r, struct str name)
 	return STR_NONE;
 }
 
-/* Escapes were checked when the request was read. */
-static unsigned
-hex_value(char ch)
-{
-	return (unsigned)(ch <= '9' ? ch - '0' : (ch | 0x20) - 'a' + 10);
-}
-
 static struct str
 decode_form(struct arena *a, struct str s)
 {
 	char *to;
-	size_t n = 0;
+	ptrdiff_t n;
 
 	if (str_index(s, '%') < 0 && str_index(s, '+') < 0)
 		return s;
 	to = arena_alloc(a, s.n);
-	if (to == NULL)
-		return STR_NONE;
-	for (size_t i = 0; i < s.n; i++) {
-		char ch = s.p[i];
-
-		if (ch == '%' && s.n - i >= 3) {
-			ch = (char)(hex_value(s.p[i + 1]) << 4 | hex_value(s.p[i + 2]));
-			i += 2;
-		} else if (ch == '+') {
-			ch = ' ';
-		}
-		to[n++] = ch;
-	}
-	return (struct str){ to, n };
+	n = to == NULL ? -1 : http_decode(s, to, true);
+	return n < 0 ? STR_NONE : (struct str){ to, (size_t)n };
 }
 
 struct buf

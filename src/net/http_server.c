@@ -21,6 +21,7 @@
 #include "net/http_priv.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/host.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -55,26 +56,25 @@ read_address(struct http_server *hs, struct str host, uint16_t port, struct err 
 {
 	struct sockaddr_in *v4 = (struct sockaddr_in *)&hs->addr;
 	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&hs->addr;
-	char name[INET6_ADDRSTRLEN];
+	uint8_t bytes[16];
 
 	if (str_eq_nocase(host, S("localhost")))
 		host = S("127.0.0.1");
-	if (host.n > 0 && host.n < sizeof name) {
-		memcpy(name, host.p, host.n);
-		name[host.n] = '\0';
-		if (inet_pton(AF_INET, name, &v4->sin_addr) == 1) {
-			v4->sin_family = AF_INET;
-			v4->sin_port = htons(port);
-			return OK;
-		}
-		if (inet_pton(AF_INET6, name, &v6->sin6_addr) == 1) {
-			v6->sin6_family = AF_INET6;
-			v6->sin6_port = htons(port);
-			return OK;
-		}
+	switch (host_bytes(host, bytes)) {
+	case 4:
+		v4->sin_family = AF_INET;
+		v4->sin_port = htons(port);
+		memcpy(&v4->sin_addr, bytes, 4);
+		return OK;
+	case 16:
+		v6->sin6_family = AF_INET6;
+		v6->sin6_port = htons(port);
+		memcpy(&v6->sin6_addr, bytes, 16);
+		return OK;
+	default:
+		return err_set(e, ERR_INVALID, "cannot listen on \"%.*s\": expected an IP "
+		    "address or localhost", FMT(host));
 	}
-	return err_set(e, ERR_INVALID,
-	    "cannot listen on \"%.*s\": expected an IP address or localhost", FMT(host));
 }
 
 static socklen_t
