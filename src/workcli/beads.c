@@ -1,8 +1,7 @@
 /*
  * beads.c - the items of a beads workspace, and its prefix.
  *
- * What is read is its JSONL file, which it keeps beside its database; a
- * database without one is not read, and said so.
+ * Reads the JSONL file beside its database; a database without one is refused.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -20,7 +19,7 @@
 
 #define BEADS_FOLDER ".beads"
 
-/* The first *.jsonl by name, as bd takes it. */
+/* The first *.jsonl by name, as bd chooses it. */
 static bool
 jsonl_in(const char *dir, char *out, size_t size)
 {
@@ -119,9 +118,9 @@ cli_import_beads(struct cli_ctx *x, struct str from, bool skip_bad,
 	return rc;
 }
 
-/* ---- the first use of a clone ------------------------------------------------------ */
+/* ---- the first use of a clone ---------------------------------------------- */
 
-/* An empty file is nothing to tell of. */
+/* An empty file is not reported. */
 static int
 file_import(struct cli_ctx *x, struct client *c, struct reply *r, struct err *e)
 {
@@ -190,7 +189,7 @@ cli_import_first(struct cli_ctx *x, struct err *e)
 	return rc;
 }
 
-/* Of its first item: what stands before the last '-' of the id. */
+/* The part before the last '-' of the first id. */
 int
 cli_beads_prefix(struct buf *out, struct err *e)
 {

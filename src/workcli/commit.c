@@ -1,10 +1,10 @@
 /*
- * commit.c - a commit of one file beside whatever the user does (see pull.h).
+ * commit.c - commits one file while the user works in the checkout (see pull.h).
  *
- * The tree is made in a private index, the branch moves by compare and swap, and
- * the user's index, which has to know of the file's new state or the user's next
- * commit would take it back, is copied, changed beside its place, and put there
- * under git's own lock: that is held for as long as a rename takes.
+ * The tree is made in a private index and the branch moves by compare and swap.
+ * The user's index must have the file's new state, or the user's next commit would
+ * revert it: it is copied, the copy is changed, and replaces it under git's lock,
+ * which is held only for the rename.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -21,8 +21,8 @@
 #include "workcli/context.h"
 #include "workcli/pull.h"
 
-#define INDEX "cohort-work.index"            /* in git's folder; swept by the next */
-#define MOVES 20                             /* of the branch, by others, meanwhile */
+#define INDEX "cohort-work.index"            /* in git's folder; removed by the next */
+#define MOVES 20                             /* tries while others move the branch */
 
 struct making {
 	struct pull *p;
@@ -32,7 +32,7 @@ struct making {
 	char head[128], tree[128], made[128];        /* head "": no commit yet */
 };
 
-/* ---- the tree and the branch -------------------------------------------------------- */
+/* ---- the tree and the branch ----------------------------------------------- */
 
 static void
 own_remove(const struct making *m)
@@ -67,7 +67,7 @@ tree_make(struct making *m)
 	return rc;
 }
 
-/* Is it another than the commit's? */
+/* Does the tree differ from the commit's? */
 static bool
 tree_is_new(struct making *m)
 {
@@ -81,7 +81,7 @@ tree_is_new(struct making *m)
 	    !str_eq(git_out(&m->p->git), str_of(m->tree));
 }
 
-/* Signed where the user's are. */
+/* Signed if commit.gpgsign is set. */
 static int
 commit_make(struct making *m)
 {
@@ -116,11 +116,11 @@ branch_move(struct making *m, bool *again)
 	return rc;
 }
 
-/* ---- the user's index ----------------------------------------------------------------- */
+/* ---- the user's index ------------------------------------------------------ */
 
-/* Looked at before it is read, so that a change in between is seen later. */
+/* stat comes first, so that index_swap sees a change during the read. */
 static int
-copy(struct making *m, struct stat *st)
+index_copy(struct making *m, struct stat *st)
 {
 	struct buf b = BUF(SIZE_MAX / 4);
 	struct err e;
@@ -138,9 +138,9 @@ copy(struct making *m, struct stat *st)
 	return rc;
 }
 
-/* The finished one takes its place, if that is as it was copied. */
+/* Replaces the user's index, unless it changed since it was copied. */
 static int
-swap(struct making *m, const struct stat *was)
+index_swap(struct making *m, const struct stat *was)
 {
 	struct stat now;
 	bool same;
@@ -169,7 +169,7 @@ index_follow(struct making *m)
 		if (rc != OK)
 			return rc;
 		own_remove(m);
-		rc = copy(m, &was);
+		rc = index_copy(m, &was);
 		if (rc == ERR_NOTFOUND)
 			rc = OK;             /* it has none yet: ours is the first */
 		g->index = m->own;
@@ -178,7 +178,7 @@ index_follow(struct making *m)
 		g->index = NULL;
 		if (rc != OK)
 			break;
-		rc = swap(m, &was);
+		rc = index_swap(m, &was);
 	}
 	own_remove(m);
 	return rc == OK || m->e->text[0] != '\0' ? rc : err_set(m->e, rc,
@@ -186,7 +186,7 @@ index_follow(struct making *m)
 	    strerror(errno));
 }
 
-/* ---- all of it -------------------------------------------------------------------------- */
+/* ---- all of it ------------------------------------------------------------- */
 
 static int
 making_begin(struct making *m)
@@ -200,8 +200,8 @@ making_begin(struct making *m)
 	return rc;
 }
 
-/* A user who is at work has the index locked; that is waited for, before
- * the branch moves under what they are about to commit. */
+/* Waits for the lock of a user's git before the branch moves, so that it does not
+ * move under a commit that is being made. */
 int
 pull_commit(struct pull *p, struct pull_commit *c, struct err *e)
 {

@@ -21,9 +21,9 @@
 #include "workcli/replace.h"
 #include "work/exchange/exchange.h"
 
-#define REQUEST_BYTES (16 * MB)              /* of lines; quoted they may be twice it */
+#define REQUEST_BYTES (16 * MB)              /* of lines; quoted they may double */
 
-/* ---- files ------------------------------------------------------------------------ */
+/* ---- files ----------------------------------------------------------------- */
 
 int
 cli_read_file(struct str path, struct buf *out, struct err *e)
@@ -52,9 +52,9 @@ cli_read_present(const char *path, struct buf *out, struct err *e)
 	return rc == OK || rc == ERR_NOTFOUND ? OK : err_set(e, rc, "%s", why.text);
 }
 
-/* ---- export ------------------------------------------------------------------------- */
+/* ---- export ---------------------------------------------------------------- */
 
-/* The lines of an export's answer {"lines":[..],..}; false: it is none. */
+/* Appends the lines of an answer {"lines":[..],..}; false: it is not one. */
 static bool
 add_answered_lines(struct buf *out, struct str answer, size_t *n)
 {
@@ -77,12 +77,12 @@ struct export {
 	struct client *c;
 	struct str status;
 	const struct cli_sink *sink;
-	struct buf after;                    /* the last id; empty: it is over */
+	struct buf after;                    /* the last id; empty: at the end */
 	size_t n;
 	struct err *e;
 };
 
-/* *more: nothing was given on, for the rest is another page. */
+/* first: if there are more pages, sets *more and passes nothing on. */
 static int
 export_page(struct export *x, bool first, bool *more)
 {
@@ -117,7 +117,7 @@ export_page(struct export *x, bool first, bool *more)
 	return rc;
 }
 
-/* One page is of one moment; for more of them the moment is held. */
+/* A page is of one moment; several are read in one transaction. */
 int
 cli_export(struct client *c, struct str status, const struct cli_sink *sink,
     size_t *n, struct err *e)
@@ -139,7 +139,7 @@ cli_export(struct client *c, struct str status, const struct cli_sink *sink,
 	return rc;
 }
 
-/* ---- export, the command -------------------------------------------------------------- */
+/* ---- export, the command --------------------------------------------------- */
 
 struct output {
 	struct cli_ctx *x;
@@ -164,7 +164,7 @@ output_add(void *ctx, struct str lines, struct err *e)
 	    strerror(errno)) : OK;
 }
 
-/* How many items the tracker has, deleted ones too; 0: that is not to be had. */
+/* The number of items, with deleted ones; 0: unknown. */
 static size_t
 items_here(struct cli_ctx *x)
 {
@@ -176,7 +176,7 @@ items_here(struct cli_ctx *x)
 	return n > 0 ? (size_t)n : 0;
 }
 
-/* What a file has more than the tracker would be gone. */
+/* Refuses to replace a file that has more items than the tracker. */
 static int
 overwrite_check(struct cli_ctx *x, size_t n, struct err *e)
 {
@@ -200,7 +200,7 @@ overwrite_check(struct cli_ctx *x, size_t n, struct err *e)
 	    "--force", FMT(path), had, n);
 }
 
-/* A pipe or a device is written to, never replaced; a link leads to the file. */
+/* A pipe or a device is written to, not replaced; a link is followed. */
 static int
 output_open(struct output *o, struct str path, struct err *e)
 {
@@ -249,10 +249,10 @@ cli_run_export(struct cli_ctx *x)
 	return rc == OK ? OK : cli_fail(x, rc, "%s", e.text);
 }
 
-/* ---- lines ------------------------------------------------------------------------------ */
+/* ---- lines ----------------------------------------------------------------- */
 
-/* A text of one value a line as the values of an array.  Each line is checked,
- * so that an error has its number. */
+/* Appends a text with a value on each line as the values of an array.  Each line is
+ * checked, so that an error has its number. */
 static int
 add_lines_as_values(struct buf *out, struct str text, struct err *e)
 {
@@ -276,10 +276,10 @@ add_lines_as_values(struct buf *out, struct str text, struct err *e)
 	return OK;
 }
 
-/* ---- import ------------------------------------------------------------------------------- */
+/* ---- import ---------------------------------------------------------------- */
 
-/* The lines as texts, which the tracker reads one by one; a blank one is null,
- * so that all keep their numbers. */
+/* Appends the lines as strings, which the tracker parses one by one; a blank line
+ * is null, so that the others keep their numbers. */
 static int
 add_lines_as_texts(struct buf *out, struct lines *l, struct err *e)
 {
@@ -304,8 +304,8 @@ add_lines_as_texts(struct buf *out, struct lines *l, struct err *e)
 	return rc;
 }
 
-/* What fits well into one request goes through the daemon, where it shares a
- * commit. */
+/* A small import goes through the daemon, where it shares a commit; a large one
+ * runs in this process. */
 int
 cli_import(struct client *c, struct lines *l,
     const struct cli_import_options *o, struct reply *r)
@@ -428,7 +428,7 @@ cli_run_import(struct cli_ctx *x)
 	return rc;
 }
 
-/* ---- batch ---------------------------------------------------------------- */
+/* ---- batch ----------------------------------------------------------------- */
 
 /* The operations in a file, as the inside of an array: an array, an object with
  * "operations", or one object a line. */
@@ -495,7 +495,7 @@ batch_call(struct cli_ctx *x, struct str text, struct err *e)
 	return rc;
 }
 
-/* With --partial the whole succeeds; the exit code says that a part did not. */
+/* With --partial the call succeeds; the exit code tells of failed operations. */
 int
 cli_run_batch(struct cli_ctx *x)
 {

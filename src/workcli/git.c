@@ -23,7 +23,7 @@
 #include "workcli/git.h"
 
 #define ARGS_MAX 48
-#define KILL_MS  2000                        /* from asking it to end to making it */
+#define KILL_MS  2000                        /* from SIGTERM to SIGKILL */
 
 void
 git_init(struct git *g, const char *dir)
@@ -88,7 +88,7 @@ git_path(struct git *g, const char *name, char *out, size_t size, struct err *e)
 	    err_set(e, ERR_TOOBIG, "the repository's path is too long");
 }
 
-/* ---- being asked to end ---------------------------------------------------------------- */
+/* ---- being asked to end ---------------------------------------------------- */
 
 static volatile sig_atomic_t stopping;
 
@@ -115,19 +115,18 @@ git_is_stopping(void)
 	return stopping != 0;
 }
 
-/* ---- one run ------------------------------------------------------------------------ */
+/* ---- one run --------------------------------------------------------------- */
 
 struct child {
 	pid_t pid;
-	int end;                             /* readable when it has ended; or -1 */
+	int end;                             /* pidfd, readable at its end; or -1 */
 	int out, err;
-	bool group;                          /* it and what it starts have their own */
+	bool group;                          /* it has a process group of its own */
 	bool remote;                         /* may be cut short */
 	nsec until;
 };
 
-/* With a terminal git may ask there for a password: then it has to be in our
- * group. */
+/* To ask for a password on the terminal, git must be in our process group. */
 static bool
 has_terminal(void)
 {
@@ -138,8 +137,8 @@ has_terminal(void)
 	return fd >= 0;
 }
 
-/* In the child.  A hook that calls us has variables of its own repository.  It
- * ends with us, however we end. */
+/* In the child.  Removes variables of another repository, which a hook that calls
+ * us has set.  The child gets SIGTERM when we end. */
 static void
 become_git(const struct git *g, char **argv, const struct child *c, pid_t us)
 {
@@ -172,7 +171,7 @@ become_git(const struct git *g, char **argv, const struct child *c, pid_t us)
 	_exit(127);
 }
 
-/* One end is read until it closes; false then. */
+/* Reads once; false: the other end is closed. */
 static bool
 drain(int fd, struct buf *b)
 {
@@ -186,7 +185,7 @@ drain(int fd, struct buf *b)
 	return n > 0 || (n < 0 && errno == EINTR);
 }
 
-/* What is there already, of a pipe that somebody else may hold open. */
+/* Reads what the pipe holds; another process may keep it open. */
 static void
 drain_rest(int fd, struct buf *b)
 {
@@ -207,7 +206,7 @@ child_ended(struct child *c, int *status)
 	return waitpid(c->pid, status, WNOHANG) == c->pid;
 }
 
-/* It is asked to end, then made to. */
+/* Sends SIGTERM, then SIGKILL. */
 static void
 child_end(struct child *c, int *status)
 {
@@ -216,7 +215,7 @@ child_end(struct child *c, int *status)
 	child_kill(c, SIGTERM);
 	while (clock_mono() < until) {
 		if (child_ended(c, status)) {
-			child_kill(c, SIGKILL);      /* what it left behind */
+			child_kill(c, SIGKILL);      /* the rest of its group */
 			return;
 		}
 		git_pause_ms(10);
@@ -226,8 +225,8 @@ child_end(struct child *c, int *status)
 		continue;
 }
 
-/* Reads what it says until it has ended.  A process that it left running may
- * keep the pipes open for ever. */
+/* Reads its output until it has ended, not until the pipes are closed: a process
+ * that it left running may keep them open. */
 static int
 child_watch(struct git *g, struct child *c, int *status)
 {
@@ -329,7 +328,7 @@ run(struct git *g, char **argv, const char *what, struct err *e)
 	return rc == OK ? OK : err_set(e, rc, "git %s: stopped", what);
 }
 
-/* ---- locks of others ------------------------------------------------------------------ */
+/* ---- locks of others ------------------------------------------------------- */
 
 /* "Unable to create '/x/.git/index.lock': File exists." */
 static bool
@@ -361,8 +360,8 @@ age_write(char *out, size_t size, const struct stat *st)
 		snprintf(out, size, "%lld h", s / 3600);
 }
 
-/* The same lock all the time is not waited for for ever; it is never taken
- * away, for whose it is may live. */
+/* Gives up when one and the same lock stays too long.  It is never removed, since
+ * its owner may be alive. */
 int
 git_lock_wait(const char *path, bool tells, struct err *e)
 {
@@ -378,7 +377,7 @@ git_lock_wait(const char *path, bool tells, struct err *e)
 	age_write(age, sizeof age, &first);
 	while (!stopping && stat(path, &st) == 0) {
 		if (st.st_ino != first.st_ino || st.st_mtime != first.st_mtime)
-			return OK;           /* another's, by now */
+			return OK;           /* it is a new lock */
 		if (tells && clock_mono() >= tell) {
 			fprintf(stderr, "Waiting for another git (%s, %s old)...\n",
 			    path, age);
@@ -396,7 +395,7 @@ git_lock_wait(const char *path, bool tells, struct err *e)
 	return OK;
 }
 
-/* What people can do about it. */
+/* What the user can do about it; NULL: unknown. */
 static const char *
 hint_for(const char *text)
 {
@@ -431,7 +430,7 @@ hint_for(const char *text)
 	return NULL;
 }
 
-/* What it complained of, in one line. */
+/* Sets e to its output in one line. */
 static int
 said(const struct git *g, const char *what, struct err *e)
 {

@@ -10,8 +10,8 @@
 #include "base/buf.h"
 #include "base/rc.h"
 
-/* In the environment of every git we start, and so of its hooks: a hook that
- * calls sync must not wait for the sync that it is part of. */
+/* Set in the environment of every git we start, and so of its hooks: a hook that
+ * calls sync must not wait for the sync that runs it. */
 #define GIT_RUNS_FOR_US "COHORT_WORK_SYNC"
 
 struct git {
@@ -21,31 +21,30 @@ struct git {
 	struct buf out, err;                 /* of the last run */
 	int status;                          /* its exit code; -1: a signal */
 	const char *index;                   /* GIT_INDEX_FILE; NULL: the user's */
-	bool tells;                          /* on stderr, what it waits for */
-	bool tidying;                        /* what runs now takes things back: also
-	                                        when we are to end */
+	bool tells;                          /* says on stderr what it waits for */
+	bool tidying;                        /* it undoes something: runs also after a
+	                                        signal */
 };
 
-/* Steps that talk to a remote may take longer; $COHORT_WORK_GIT_TIMEOUT (as
- * "90s") says how long any may. */
+/* $COHORT_WORK_GIT_TIMEOUT (as "90s") limits each run; else a limit for those with
+ * a remote, and a shorter one for others. */
 void git_init(struct git *g, const char *dir);
 void git_release(struct git *g);
 
-/* Runs `git ARGS...` to its end.  OK: it exited with 0.  ERR_NOTFOUND: there is
- * no git.  ERR_INVALID: another exit code; e has what it said.  ERR_TIMEOUT: it
- * did not end, and was killed with all it started.  ERR_CANCELLED: a signal
- * asked us to end; nothing is begun any more, and a step with a remote is cut
- * short.  If another git holds a lock it is waited for and all is run again;
- * ERR_BUSY: it held it for LIMIT_WORK_GIT_LOCK_MS, or was killed and left it. */
+/* Runs `git ARGS...` to its end.  OK: it exited with 0.  ERR_NOTFOUND: there is no
+ * git.  ERR_INVALID: another exit code; e has its output.  ERR_TIMEOUT: it did not
+ * end, and its process group was killed.  ERR_CANCELLED: after a signal nothing is
+ * started, and a run with a remote is stopped.  While another git holds a lock it
+ * waits and runs again; ERR_BUSY: the lock stayed for LIMIT_WORK_GIT_LOCK_MS. */
 int git_run(struct git *g, const char *const *args, struct err *e);
 #define GIT(g, e, ...) git_run((g), (const char *const[]){ __VA_ARGS__, NULL }, (e))
 
-/* Waits until a lock of another git is gone.  ERR_BUSY with what to do. */
+/* Waits until the lock of another git is gone.  ERR_BUSY with a hint. */
 int git_lock_wait(const char *path, bool tells, struct err *e);
 
-/* What it printed, without the last line's end. */
+/* Its output, without line ends at the end. */
 struct str git_out(const struct git *g);
-/* Runs it for a short answer, which is kept, cut at size; empty if it failed. */
+/* Runs it and keeps its output as a string, cut at size; empty if it failed. */
 int git_ask(struct git *g, char *out, size_t size, const char *const *args,
     struct err *e);
 #define GIT_ASK(g, e, out, ...) git_ask((g), (out), sizeof (out),              \
@@ -56,11 +55,11 @@ bool git_has(struct git *g, const char *revision);
 int git_path(struct git *g, const char *name, char *out, size_t size,
     struct err *e);
 
-/* SIGTERM, SIGINT and SIGHUP are noted, so that a step is not torn. */
+/* Notes SIGTERM, SIGINT and SIGHUP, so that a step is not interrupted. */
 void git_catch_signals(void);
 bool git_is_stopping(void);
 
-/* Waits without using the machine. */
+/* Sleeps. */
 void git_pause_ms(long ms);
 
 #endif

@@ -28,10 +28,10 @@ source_get(void *ctx, size_t i, struct str *text, size_t *line, struct err *e)
 	return lines_get(l, i, text, e);
 }
 
-/* ---- where they are --------------------------------------------------------------- */
+/* ---- where they are -------------------------------------------------------- */
 
-/* Notes the lines of a part of the file that begins at `at` and ends with a line,
- * or with the file. */
+/* Notes the lines of a part of the file, which begins at `at` and ends at the end
+ * of a line or of the file. */
 static int
 part_note(struct lines *l, struct str part, uint64_t at, size_t *number, struct err *e)
 {
@@ -55,7 +55,7 @@ part_note(struct lines *l, struct str part, uint64_t at, size_t *number, struct 
 	return OK;
 }
 
-/* Window by window; what is left of one is the beginning of a line. */
+/* Reads window by window; the rest of each is the beginning of a line. */
 static int
 file_note(struct lines *l, struct err *e)
 {
@@ -96,7 +96,7 @@ window_note(struct lines *l, struct err *e)
 	return part_note(l, buf_str(&l->window), 0, &number, e);
 }
 
-/* ---- opening ------------------------------------------------------------------------ */
+/* ---- opening --------------------------------------------------------------- */
 
 static void
 lines_init(struct lines *l)
@@ -104,7 +104,7 @@ lines_init(struct lines *l)
 	*l = (struct lines){ .fd = -1, .window = BUF(LIMIT_WORK_LINE_BYTES + WINDOW) };
 }
 
-/* fd is l's from now on. */
+/* Takes fd. */
 static int
 open_taken(struct lines *l, int fd, bool is_stdin, struct err *e)
 {
@@ -182,9 +182,9 @@ lines_release(struct lines *l)
 	*l = (struct lines){ .fd = -1 };
 }
 
-/* ---- their text ---------------------------------------------------------------------- */
+/* ---- their text ------------------------------------------------------------ */
 
-/* The bytes of a line, from a window that the next ones are in, too. */
+/* Reads a window that begins with the line and has some of the next ones. */
 static int
 window_move(struct lines *l, const struct line_at *x)
 {
@@ -223,7 +223,7 @@ lines_get(struct lines *l, size_t i, struct str *text, struct err *e)
 	return OK;
 }
 
-/* ---- which are new -------------------------------------------------------------------- */
+/* ---- which are new --------------------------------------------------------- */
 
 static int
 hash_order(const void *left, const void *right)

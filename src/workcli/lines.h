@@ -1,8 +1,9 @@
 /*
- * lines.h - the lines of a file, of any size: where each one is, not the text.
+ * lines.h - the lines of a file of any size: their places, and their text on
+ * demand.
  *
- * Blank lines are left out, and a byte order mark at the beginning.  What comes
- * through a pipe, or is a text, is kept in memory.
+ * Blank lines and a byte order mark are skipped.  A text, or what comes from a
+ * pipe, is kept in memory.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -22,23 +23,23 @@ struct lines {
 	struct line_at *list;
 	size_t n, cap;
 	uint64_t bytes;                      /* of the file */
-	struct buf window;                   /* what was read last, */
-	uint64_t window_at;                  /* from there */
-	struct work_lines source;            /* of these lines, for an import */
+	struct buf window;                   /* a part of the file */
+	uint64_t window_at;                  /* where it begins */
+	struct work_lines source;            /* the lines, for an import */
 };
 
-/* path: "-" is stdin.  ERR_IO; ERR_TOOBIG: a line, or too many. */
+/* path: "-" is stdin.  ERR_IO; ERR_TOOBIG: a line is too long. */
 int lines_open(struct lines *l, struct str path, struct err *e);
-/* One that is not there is empty. */
+/* A missing file is empty. */
 int lines_open_present(struct lines *l, const char *path, struct err *e);
 int lines_open_text(struct lines *l, struct str text, struct err *e);
 void lines_release(struct lines *l);         /* accepts zeroed */
 
-/* The i-th without blanks around it; it lives until the next.  ERR_IO: the file
- * changed; ERR_SYNTAX: a conflict marker of git's.  Both with the line. */
+/* The i-th line, trimmed; it lives until the next call.  ERR_IO: the file changed;
+ * ERR_SYNTAX: a conflict marker of git.  Both with the line's number. */
 int lines_get(struct lines *l, size_t i, struct str *text, struct err *e);
 
-/* The hashes of lines, sorted, to tell which are new. */
+/* Hashes of lines, sorted. */
 struct line_set {
 	uint64_t *list;
 	size_t n;
@@ -46,7 +47,7 @@ struct line_set {
 
 int lines_set_of(struct line_set *s, struct lines *l, struct err *e);
 void lines_set_release(struct line_set *s);
-/* Takes out the lines that the set has.  *renames: one of those that stay says
+/* Drops the lines that are in the set.  *renames: a line that stays has
  * `renamed_to`. */
 int lines_keep_new(struct lines *l, const struct line_set *known, bool *renames,
     struct err *e);

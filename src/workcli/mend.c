@@ -1,6 +1,6 @@
 /*
- * mend.c - issues.jsonl as a merge by lines leaves it: both sides of a conflict
- * between git's markers, or two lines with one id.
+ * mend.c - finds and repairs what a merge by lines leaves in issues.jsonl: both
+ * sides of a conflict between git's markers, and two lines with one id.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -21,7 +21,7 @@ struct mend {
 	char path[PATH_MAX];
 	struct buf text, side[PARTS];        /* side[BOTH]: not used */
 	size_t conflicts;
-	bool has_base;                       /* the markers say what it was */
+	bool has_base;                       /* the markers include the base */
 };
 
 static void
@@ -32,7 +32,7 @@ mend_release(struct mend *m)
 		buf_release(&m->side[i]);
 }
 
-/* What stands outside of the markers is on all sides. */
+/* Lines outside of markers belong to all sides. */
 static void
 split(struct mend *m)
 {
@@ -63,9 +63,9 @@ split(struct mend *m)
 		buf_clear(&m->side[BASE]);
 }
 
-/* ---- ids that stand twice ---------------------------------------------------------- */
+/* ---- ids that stand twice -------------------------------------------------- */
 
-/* Of lines as they are exported, which begin with it. */
+/* An exported line begins with its id. */
 static struct str
 line_id(struct str line)
 {
@@ -97,7 +97,7 @@ twice(struct str text)
 	return all - n;
 }
 
-/* ---- both ------------------------------------------------------------------------------- */
+/* ---- both ------------------------------------------------------------------ */
 
 /* Reads the file and appends what is wrong with it. */
 static int

@@ -1,6 +1,6 @@
 /*
- * merge_driver.c - what git calls to merge .cohort/issues.jsonl, and how
- * it comes to know of it.
+ * merge_driver.c - git's merge driver for .cohort/issues.jsonl, and its
+ * installation.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -18,7 +18,7 @@
 #include "workcli/git.h"
 #include "work/exchange/exchange.h"
 
-/* Git gives no base for a file that both made. */
+/* The base is missing if both sides created the file. */
 int
 cli_merge_files(const char *base, const char *ours, const char *theirs,
     const char *path, struct buf *notes, struct err *e)
@@ -47,7 +47,7 @@ cli_merge_files(const char *base, const char *ours, const char *theirs,
 	return rc;
 }
 
-/* ---- telling git ---------------------------------------------------------------------- */
+/* ---- telling git ----------------------------------------------------------- */
 
 int
 merge_driver_command(char *out, size_t size, struct err *e)
@@ -65,8 +65,8 @@ merge_driver_command(char *out, size_t size, struct err *e)
 	return OK;
 }
 
-/* In the repository's own folder: what others get with a commit would name a
- * driver that their git does not know. */
+/* In .git/info: a committed .gitattributes would name a driver that other
+ * checkouts have not configured. */
 static int
 attributes_add(struct git *g, struct err *e)
 {

@@ -1,5 +1,5 @@
 /*
- * merge_driver.h - the merge driver's names, for those who tell git of it.
+ * merge_driver.h - the names under which git is told of the merge driver.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -1,9 +1,8 @@
 /*
  * pull.c - see pull.h.
  *
- * Git takes the driver from `-c`, and its attribute from a file of ours given
- * as core.attributesFile (with what the user's own says before it), so nothing
- * of the user's is written to.
+ * Git gets the driver by `-c`, and its attribute by core.attributesFile, a file of
+ * ours that begins with the user's own; the user's configuration does not change.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -38,7 +37,7 @@ pull_release(struct pull *p)
 		unlink(p->path);
 }
 
-/* ---- the driver ------------------------------------------------------------------------- */
+/* ---- the driver ------------------------------------------------------------ */
 
 static void
 user_attributes(struct pull *p, struct buf *b)
@@ -88,9 +87,9 @@ driver_prepare(struct pull *p, struct err *e)
 	return rc;
 }
 
-/* ---- what there is ---------------------------------------------------------------------- */
+/* ---- what there is --------------------------------------------------------- */
 
-/* Is there such a file in git's own folder? */
+/* Is there such a file in git's folder? */
 static bool
 git_has_file(struct pull *p, const char *name)
 {
@@ -140,7 +139,7 @@ pull_check(struct pull *p, struct err *e)
 	return upstream_find(p, e);
 }
 
-/* ---- one that was killed ---------------------------------------------------------------- */
+/* ---- one that was killed --------------------------------------------------- */
 
 int
 pull_state(struct pull *p, const char *what, struct err *e)
@@ -151,7 +150,7 @@ pull_state(struct pull *p, const char *what, struct err *e)
 	    err_set(e, ERR_IO, "%s: %s", p->state, strerror(errno));
 }
 
-/* Files beside the tracker's that it was writing. */
+/* Removes files that a killed sync was writing. */
 static void
 leftovers_remove(const struct pull *p)
 {
@@ -169,7 +168,7 @@ leftovers_remove(const struct pull *p)
 		closedir(dir);
 }
 
-/* Is the rebase that is under way the one we began? */
+/* Did we begin the rebase that is under way? */
 static bool
 rebase_is_ours(struct pull *p, struct str state)
 {
@@ -212,7 +211,7 @@ pull_is_ahead(struct pull *p)
 	    !str_eq(git_out(&p->git), S("0"));
 }
 
-/* ---- pull: the checkout is clean ----------------------------------------------------------- */
+/* ---- pull: the checkout is clean ------------------------------------------- */
 
 static int
 conflict(struct pull *p, struct err *e)
@@ -251,7 +250,7 @@ pull_clean(struct pull *p, struct buf *notes, struct err *e)
 		return rc;
 	rc = GIT(&p->git, e, "rebase", "-q", "--no-verify", "--no-autostash",
 	    "@{upstream}");
-	/* What the driver had to say. */
+	/* The notes of the merge driver. */
 	if (p->git.err.n > 0 && rc == OK)
 		cli_add_lines(notes, buf_str(&p->git.err));
 	if (rc == OK)
@@ -264,10 +263,10 @@ pull_clean(struct pull *p, struct buf *notes, struct err *e)
 	return rc;
 }
 
-/* ---- pull: there are changes ---------------------------------------------------------------- */
+/* ---- pull: there are changes ----------------------------------------------- */
 
-/* Do all commits that are only ours concern nothing but the file?  Then one in
- * their place on top of theirs will do, as after a rebase. */
+/* Do all our commits change nothing but the file?  Then one commit on top of
+ * theirs replaces them, as a rebase would. */
 static bool
 only_the_file(struct pull *p)
 {
@@ -321,7 +320,7 @@ pull_beside(struct pull *p, struct buf *notes, struct err *e)
 	return rc != OK ? rc : GIT(&p->git, e, "checkout", "-q", "-B", p->branch, made);
 }
 
-/* How many commits has the upstream that we have not? */
+/* Is the range of commits empty? */
 static bool
 count_is_zero(struct pull *p, const char *range)
 {
@@ -352,12 +351,12 @@ pull_run(struct pull *p, struct buf *notes, struct err *e)
 	if (clean && !only_the_file(p))
 		return pull_clean(p, notes, e);
 	rc = pull_beside(p, notes, e);
-	/* A git that knows no merge beside a checkout. */
+	/* An old git without merge-tree --write-tree. */
 	return rc != OK && clean && p->git.status == 129 ?
 	    pull_clean(p, notes, e) : rc;
 }
 
-/* ---- push ------------------------------------------------------------------------------------ */
+/* ---- push ------------------------------------------------------------------ */
 
 int
 pull_push(struct pull *p, bool *again, struct err *e)

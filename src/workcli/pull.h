@@ -1,11 +1,11 @@
 /*
- * pull.h - pull and push of the current branch, with the merge driver in
- * force whether or not the repository knows it.
+ * pull.h - pull and push of the current branch, with the merge driver, installed
+ * or not.
  *
- * A clean checkout is rebased, as `git pull --rebase` does.  With changes that
- * are not committed a rebase would have to put them away; there the merge is
- * made beside the checkout, which then moves to it as `git checkout` moves: the
- * index and the files that the merge does not concern stay as they are.
+ * A clean checkout is rebased, as by `git pull --rebase`.  If it has changes that
+ * are not committed, the merge is computed without the checkout, which then moves
+ * to it as by `git checkout`: files that the merge does not change, and the index,
+ * stay as they are.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -28,28 +28,25 @@ struct pull {
 void pull_init(struct pull *p, const char *dir);
 void pull_release(struct pull *p);
 
-/* While a sync is under way .cohort/sync.state says what it is at, for the next
- * one, should this one be killed: "sync", or "rebase COMMIT".  NULL: it is
- * over. */
+/* Writes .cohort/sync.state, from which the next sync learns what this one did if
+ * it is killed: "sync", or "rebase COMMIT".  NULL removes it. */
 int pull_state(struct pull *p, const char *what, struct err *e);
-/* Was one killed?  Then what it had begun in the checkout is taken back. */
+/* *killed: the last sync was; a rebase that it began is aborted. */
 int pull_recover(struct pull *p, bool *killed, struct err *e);
 
-/* Which branch, whose upstream; ERR_INVALID: none, HEAD is detached;
- * ERR_CONFLICT while a rebase or a merge of
- * somebody is not finished. */
+/* Finds the branch and its upstream.  ERR_INVALID: HEAD is detached;
+ * ERR_CONFLICT: a rebase, merge, cherry-pick or revert is in progress. */
 int pull_check(struct pull *p, struct err *e);
-/* A commit of one file, as it lies there, on the current branch: through an index
- * of our own, so that what the user has staged stays staged, and the user's git
- * meets no lock but for the moment in which the finished index takes its place.
- * Nothing to commit is no error. */
+/* Commits one file on the current branch, by an index of our own: what the user
+ * staged stays staged, and the user's index is locked only while it is replaced.
+ * It is no error if there is nothing to commit. */
 struct pull_commit {
 	const char *file, *message;          /* beside git's dir */
 	bool made;                           /* out: there was something */
 };
 int pull_commit(struct pull *p, struct pull_commit *c, struct err *e);
 
-/* ERR_CONFLICT: other files conflict; all is as it was. */
+/* ERR_CONFLICT: other files conflict; nothing was changed. */
 int pull_run(struct pull *p, struct buf *notes, struct err *e);
 bool pull_is_ahead(struct pull *p);
 /* *again: another pushed first. */

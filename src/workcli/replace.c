@@ -20,7 +20,7 @@
 #include "workcli/replace.h"
 
 #define MARK ".tmp."
-#define YOUNG 60                             /* seconds: its writer may just begin */
+#define YOUNG 60                             /* seconds, in which a writer has locked it */
 
 static int
 failed(const char *path, struct err *e)
@@ -38,7 +38,7 @@ folder_of(const char *path)
 	    (struct str){ path, (size_t)(slash - path) });
 }
 
-/* ---- what others left ------------------------------------------------------------ */
+/* ---- what others left ------------------------------------------------------ */
 
 static bool
 is_over(int dir, const char *name, long pid)
@@ -83,7 +83,7 @@ replace_sweep(const char *path)
 	free(folder);
 }
 
-/* ---- one --------------------------------------------------------------------------- */
+/* ---- one ------------------------------------------------------------------- */
 
 int
 replace_begin(struct replace *p, const char *path, struct err *e)
@@ -102,7 +102,7 @@ replace_begin(struct replace *p, const char *path, struct err *e)
 	p->temp = mem_cstr(buf_str(&temp));
 	buf_release(&temp);
 	p->fd = open(p->temp, flags, 0644);
-	/* Of a killed one that had our pid.  Never written to: it may be a link. */
+	/* Left by a killed process with our pid; it may be a link, so never write to it. */
 	if (p->fd < 0 && errno == EEXIST && unlink(p->temp) == 0)
 		p->fd = open(p->temp, flags, 0644);
 	if (p->fd < 0)
@@ -118,7 +118,7 @@ replace_add(struct replace *p, struct str text, struct err *e)
 	return file_write(p->fd, text) == OK ? OK : failed(p->path, e);
 }
 
-/* A name in a folder is as durable as the folder. */
+/* Makes the file's name durable. */
 static int
 folder_sync(const char *path)
 {

@@ -1,15 +1,14 @@
 /*
  * sync.c - the tracker and git: export, commit, pull, import, push.
  *
- * One command at a time, by a lock in the workspace's folder; other commands
- * go on meanwhile.  Only .cohort/issues.jsonl is added and committed, with a
- * pathspec of its own, so whatever else is in the index stays as it is.
+ * A lock in the workspace's folder admits one sync at a time; other commands go on
+ * meanwhile.  Only .cohort/issues.jsonl is committed; the rest of the index does
+ * not change.
  *
- * The file is what went to and came from git; what both sides had last is in
- * the tracker (import's base).  A file that is not our own export was pulled
- * by hand or by a run that was killed: it is imported before it is written
- * over.  See docs/work.md for the order and what each step leaves if it is the
- * last one.
+ * The file is exchanged with git; the tracker has the lines that both sides had
+ * last (import's base).  A file that differs from our export was pulled by hand or
+ * by a run that was killed: it is imported before it is replaced.  docs/work.md
+ * has the order of steps, and what each leaves if it is the last.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -43,11 +42,11 @@ struct sync {
 	struct pull pull;
 	char file[PATH_MAX];
 	int lock;
-	struct replace now;                    /* our export, not in its place yet */
-	struct line_set known;               /* lines of the file whose base is noted */
+	struct replace now;                    /* our export, before it replaces the file */
+	struct line_set known;               /* lines that are noted as base */
 	size_t items;
-	bool killed;                         /* the last one was */
-	bool noted;                          /* the base is what the file is */
+	bool killed;                         /* the last sync was */
+	bool noted;                          /* the base equals the file */
 	bool committed, pulled, pushed;
 	int64_t created, updated, deleted;
 	struct buf conflicts;                /* of all imports: JSON values */
@@ -62,7 +61,7 @@ say(struct sync *s, const char *what)
 	cli_flush(s->x);
 }
 
-/* ---- the queue ------------------------------------------------------------------------ */
+/* ---- the queue ------------------------------------------------------------- */
 
 static int
 lock_take(struct sync *s)
@@ -90,7 +89,7 @@ lock_take(struct sync *s)
 	return rc == 0 ? OK : err_set(s->e, ERR_IO, "%s: %s", path, strerror(errno));
 }
 
-/* ---- the tracker's side ----------------------------------------------------------------- */
+/* ---- the tracker's side ---------------------------------------------------- */
 
 static void
 import_note(struct sync *s, const struct reply *r)
@@ -138,8 +137,8 @@ file_is_bad(struct sync *s, int rc)
 	err_set(s->e, rc, "%s: %s%s", s->file, why.text, cli_bad_line_hint(&why, false));
 }
 
-/* What the file has and `known` has not.  Where an item has another id by now
- * all of it is looked at: who has a line tells what to do with the old id. */
+/* Imports the lines that `known` has not.  If one of them is a rename, all lines
+ * are imported, since which ids the file has decides about the old one. */
 static int
 import_file(struct sync *s)
 {
@@ -162,8 +161,7 @@ import_file(struct sync *s)
 	return rc;
 }
 
-/* What we wrote is what both sides have from now on: the lines of the export
- * that the file did not have. */
+/* Notes as base the lines of our export that the file did not have. */
 static int
 base_note(struct sync *s, const struct line_set *had)
 {
@@ -209,7 +207,7 @@ export_now(struct sync *s)
 	    s->e) : rc;
 }
 
-/* Is the file what we would write? */
+/* Does the file equal our export? */
 static bool
 file_is_ours(const struct sync *s)
 {
@@ -248,7 +246,7 @@ file_is_absent(const struct sync *s)
 	return access(s->file, F_OK) != 0;
 }
 
-/* The lines of the file as it is. */
+
 static int
 file_lines(struct sync *s, struct line_set *set)
 {
@@ -261,7 +259,7 @@ file_lines(struct sync *s, struct line_set *set)
 	return rc;
 }
 
-/* Git was killed as it wrote the file: what is in the commit is whole. */
+/* If git was killed while it wrote the file, imports the committed one. */
 static int
 import_committed(struct sync *s, int rc)
 {
@@ -282,14 +280,14 @@ import_committed(struct sync *s, int rc)
 	return rc;
 }
 
-/* The export takes the file's place, and is noted as what both have. */
+/* Replaces the file with the export and notes its lines as base. */
 static int
 file_put(struct sync *s)
 {
 	struct line_set had = { .list = NULL };
 	int rc;
 
-	if (file_lines(s, &had) != OK)       /* it is no list: replaced whole */
+	if (file_lines(s, &had) != OK)       /* not a list of items: replace all */
 		had.n = 0;
 	s->noted = false;
 	rc = replace_end(&s->now, s->e);
@@ -299,8 +297,7 @@ file_put(struct sync *s)
 	return rc;
 }
 
-/* The file becomes the tracker's export; what it had that we have not comes in
- * first. */
+/* Makes the file the tracker's export, after importing what is new in it. */
 static int
 flush(struct sync *s)
 {
@@ -310,11 +307,12 @@ flush(struct sync *s)
 	if (rc != OK || s->o->dry_run)
 		return rc;
 	if (file_is_ours(s)) {
-		/* Was this noted?  Who was killed may not have come to it. */
+		/* A sync that was killed may not have noted this. */
 		if (s->killed)
 			return base_note(s, &none);
-		s->noted = true;             /* as far as it ever was: `export -o` */
-		return OK;                   /* may have written it, so none is known */
+		/* `export -o` may have written it: `known` stays empty. */
+		s->noted = true;
+		return OK;
 	}
 	if (!file_is_empty(s)) {
 		rc = import_file(s);
@@ -326,7 +324,7 @@ flush(struct sync *s)
 	return rc == OK ? file_put(s) : rc;
 }
 
-/* ---- git's side ------------------------------------------------------------------------- */
+/* ---- git's side ------------------------------------------------------------ */
 
 static int
 repository_check(struct sync *s)
@@ -391,8 +389,8 @@ commit(struct sync *s)
 	return rc;
 }
 
-/* What the pull brought.  Where the tracker comes to another end than the file
- * (a cycle is dropped, an id is renamed), that goes along at once. */
+/* Imports what was pulled.  If the tracker then differs from the file (an edge of
+ * a cycle dropped, an id renamed), commits that as well. */
 static int
 take_in(struct sync *s)
 {
@@ -431,7 +429,7 @@ exchange_once(struct sync *s, bool *again)
 	return rc;
 }
 
-/* Others push too: then theirs comes in and ours is tried again. */
+/* If another pushes first, pulls and pushes again. */
 static int
 exchange(struct sync *s)
 {
@@ -463,7 +461,7 @@ exchange(struct sync *s)
 	return rc;
 }
 
-/* ---- all of it ---------------------------------------------------------------------------- */
+/* ---- all of it ------------------------------------------------------------- */
 
 static void
 answer(struct sync *s)

@@ -13,30 +13,30 @@
 #include "base/buf.h"
 #include "base/rc.h"
 
-/* ---- merge (merge.c) ------------------------------------------------------ */
+/* ---- merge (merge.c) ------------------------------------------------------- */
 
-/* Three files of items become one: what `git merge` calls for
- * .cohort/issues.jsonl, item by item and field by field (record_priv.h says how).
- */
+/* Merges three files of items by item and field, for git's merge driver; the rules
+ * are in record_priv.h. */
 struct merge_count {
-	size_t items, clashes, moved;        /* of `out`; fields; ids given anew */
+	size_t items, clashes, moved;        /* in `out`; fields; new ids */
 };
 
-/* Appends the merged lines, sorted by id, to `out`; and to `notes` a line for
- * each clash and each item that got another id.  ERR_INVALID: a file
- * is no list of items (conflict markers too); e names file and line. */
+/* Appends the merged lines, sorted by id, to `out`, and to `notes` a line for each
+ * clash and each new id.  Ours and theirs may be swapped: the result is the same.
+ * ERR_INVALID, ERR_TOOBIG, ERR_LIMIT: a file is not a list of items, or has
+ * conflict markers; e names file and line. */
 int exchange_merge(struct str base, struct str ours, struct str theirs,
     struct buf *out, struct buf *notes, struct merge_count *n, struct err *e);
 
-/* Reads lines one after another: false at the end.  *line counts all lines;
- * blank ones are skipped. */
+/* The next line that is not blank, trimmed; false at the end.  *line counts all
+ * lines. */
 bool exchange_line_next(struct str *rest, struct str *text, size_t *line);
 /* Is it one of git's conflict markers? */
 bool exchange_line_is_marker(struct str text);
 
-/* ---- markdown (markdown.c) ------------------------------------------------ */
+/* ---- markdown (markdown.c) ------------------------------------------------- */
 
-/* Many items from a markdown file, as `create -f` takes them.
+/* Reads the items of a markdown file, for `create -f`.
  *
  *   ## Title                 an item
  *   text                     its description, all lines up to a section
@@ -44,7 +44,7 @@ bool exchange_line_is_marker(struct str text);
  *   1                        Acceptance Criteria, Notes, Assignee,
  *                            Labels, Dependencies
  *
- * What stands before the first `##` is not looked at.
+ * Text before the first `##` is ignored.
  *
  * Appends the arguments of operation `batch`: {"operations":[{"operation":
  * "create","args":{..}},..]}.  *n: how many.  ERR_INVALID, ERR_TOOBIG with the

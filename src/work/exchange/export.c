@@ -1,11 +1,10 @@
 /*
- * export.c - export: items as lines, in pages, always in the same order.  With
- * `whole` it is one page, however large: what is written to a file is then of
- * one moment, and no line depends on an item that was not there yet.
+ * export.c - items as lines, sorted by id, in pages.  With `whole` it is one page
+ * of any size, so that all lines are of one moment.
  *
- * A line is the item's body with its comments, which are numbered anew from 1,
- * for the numbers of our rows are nobody else's.  Leases stay behind.  Deleted
- * items are told of too, unless it is asked otherwise, or for one status.
+ * A line is the item's body with its comments, numbered from 1, since the numbers
+ * of our rows mean nothing elsewhere.  Leases are left out.  Deleted items are
+ * included, unless the arguments say otherwise or name a status.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -49,11 +48,11 @@ comments_load(struct work *w, struct record *r)
 			.text = query_str(&q, 2, &w->a),
 			.created_at = query_str(&q, 3, &w->a) };
 	query_end(&q);
-	comments_sort(r->comments, &r->comments_n);
+	record_comments_sort(r->comments, &r->comments_n);
 	return rc == OK || rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
 }
 
-/* A tombstone says when and by whom; one of our own knows it from the audit. */
+/* A tombstone says when and by whom; for our own deletions the audit knows. */
 static int
 tombstone_load(struct work *w, struct item *it)
 {
@@ -85,7 +84,7 @@ record_load(struct work *w, int64_t seq, struct record *r)
 	return rc;
 }
 
-/* The row under q: as it is where that will do. */
+/* The line of the row under q: its body, if that is all. */
 static int
 line_add(struct work *w, const struct query *q, struct buf *b)
 {

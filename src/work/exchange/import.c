@@ -1,17 +1,17 @@
 /*
- * import.c - items that come from a file: which of them are new, which are to
- * be merged with ours, and which are other items under an id of ours.
+ * import.c - decides for each item of a file whether it is new, is merged with
+ * ours, or is another item under an id of ours.
  *
- * work_base has, for each id, the line that both sides had last (else the audit
- * has the item as it was made): the base of the three-way merge.  A line that
- * is still that is not looked at again.
+ * The base of the three-way merge is the line that both sides had last: work_base
+ * has it for each id, else the audit has the item as it was created.  A line that
+ * equals its base is skipped.
  *
- * An item is an object in the arguments, or the text of one: texts are read one
- * by one, so that a large file is never a tree of values as a whole.
+ * An item is an object in the arguments, or the text of one.  Texts are parsed one
+ * by one, so a large file is never in memory as one tree of values.
  *
- * The operation runs in a savepoint, so it writes as it goes; what it refuses
- * halfway has changed nothing.  An item at a time is in memory: w->a is lent
- * to it and emptied before the next.
+ * The operation runs in a savepoint, so it writes as it goes, and a failure
+ * changes nothing.  One item at a time is in memory: w->a holds it and is cleared
+ * before the next.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -22,7 +22,7 @@
 #include "work/exchange/import_priv.h"
 #include "work/graph.h"
 
-/* ---- words ------------------------------------------------------------------------- */
+/* ---- words ----------------------------------------------------------------- */
 
 int
 import_fail_line(struct import *im, int rc)
@@ -85,7 +85,7 @@ import_report_move(struct import *im, struct str from, struct str to, struct str
 	    FMT(title));
 }
 
-/* ---- entries ------------------------------------------------------------------------- */
+/* ---- entries --------------------------------------------------------------- */
 
 static uint64_t
 id_hash(const void *key)
@@ -117,7 +117,7 @@ entry_text(struct import *im, const struct entry *x, struct str *text,
 	    (size_t)(x - im->list), text, &line, e);
 }
 
-/* At its first reading what is strange in it is told. */
+/* The first reading warns of the unknown words. */
 static int
 entry_translate(struct import *im, const struct entry *x, jnode *item,
     struct err *e)
@@ -138,8 +138,8 @@ entry_translate(struct import *im, const struct entry *x, jnode *item,
 	return rc;
 }
 
-/* The item: as it is in the arguments, or from the text of its line there.  It
- * lives until the next is asked for. */
+/* The item: from the arguments, or parsed from the text of its line.  It lives
+ * until the next call. */
 int
 import_entry_value(struct import *im, const struct entry *x, jnode *out, struct err *e)
 {
@@ -154,13 +154,13 @@ import_entry_value(struct import *im, const struct entry *x, jnode *out, struct 
 			rc = json_parse(&im->doc, text, e);
 		*out = im->doc.root;
 	}
-	/* Strictly taken strange words are errors. */
+	/* With --strict unknown words are errors. */
 	return rc == OK && import_foreign_is(*out, im->omits_zero) &&
 	    (!im->strict || !import_foreign_is(*out, false)) ?
 	    entry_translate(im, x, out, e) : rc;
 }
 
-/* Decoded with the ids it will have. */
+/* Decodes the item with the ids it will have. */
 int
 import_entry_open(struct import *im, const struct entry *x, struct record *r)
 {
@@ -178,13 +178,13 @@ import_entry_open(struct import *im, const struct entry *x, struct record *r)
 	if (rc != OK)
 		return work_fail(im->w, rc, "line %zu: %.440s", x->line, json_words(e.text));
 	if (r->it.status != STATUS_TOMBSTONE)
-		item_reword(&r->it, &im->moves, &im->w->a);
+		rename_in_item(&r->it, &im->moves, &im->w->a);
 	r->it.id = x->id.p == NULL ? r->it.id : x->id;
 	r->it.lease_holder = STR_NONE;
 	return OK;
 }
 
-/* The line as base has it, in w->scratch. */
+/* The line as work_base stores it, in w->scratch. */
 static struct str
 entry_line(struct import *im, const struct entry *x)
 {
@@ -214,9 +214,9 @@ base_put(struct import *im, const struct entry *x)
 	return rc == OK ? OK : work_fail_db(im->w, rc);
 }
 
-/* ---- one id, two items --------------------------------------------------------------- */
+/* ---- one id, two items ----------------------------------------------------- */
 
-/* Is the line another item than the one both sides had under the id? */
+/* Is the line a different item from the one that both sides had under the id? */
 static int
 base_is_other(struct import *im, struct record *theirs, bool *known,
     bool *other)
@@ -252,7 +252,7 @@ import_entry_move(struct import *im, struct entry *x, const struct record *r)
 	return OK;
 }
 
-/* Two items that were made under one id: the later one moves. */
+/* Two items were created under one id: the later one gets another id. */
 static int
 pair_check(struct import *im, struct entry *x, struct record *theirs)
 {
@@ -282,7 +282,7 @@ pair_check(struct import *im, struct entry *x, struct record *theirs)
 	return import_item_move(im, &ours.it, to);
 }
 
-/* ---- what there is --------------------------------------------------------------------- */
+/* ---- what there is --------------------------------------------------------- */
 
 static int
 entry_read(struct import *im, struct entry *x)
@@ -306,8 +306,8 @@ entry_read(struct import *im, struct entry *x)
 	return OK;
 }
 
-/* A line that is as both had it stays out, also where there is no row: then
- * the item has another id here by now. */
+/* A line that equals its base is skipped, even if there is no row: then the item
+ * has another id here by now. */
 static int
 entry_sort(struct import *im, struct entry *x)
 {
@@ -331,7 +331,7 @@ entry_sort(struct import *im, struct entry *x)
 	return OK;
 }
 
-/* Where the entries are: the lines, or the items among the arguments. */
+/* Makes the entries: of the lines, or of the items in the arguments. */
 static int
 entries_take(struct import *im)
 {
@@ -356,8 +356,8 @@ entries_take(struct import *im)
 	return rc == OK ? OK : work_fail(im->w, rc, "%s", e.text);
 }
 
-/* Does a line say that its priority is 0?  Else a file of bd's, where all else
- * of an item stands and that does not, leaves zeros out. */
+/* bd leaves out zeros: if no line has a priority of 0, and complete items have
+ * none, their priority is 0. */
 static void
 zeros_find(struct import *im)
 {
@@ -395,7 +395,7 @@ zeros_find(struct import *im)
 		    (long long)lack);
 }
 
-/* Is it the line that is wrong, and may it be left out? */
+/* Is the line at fault, and may it be left out? */
 static bool
 is_bad(const struct import *im, int rc)
 {
@@ -403,7 +403,7 @@ is_bad(const struct import *im, int rc)
 	    arg_bool(im->c, "skip_bad");
 }
 
-/* As if it were blank; its words are a warning. */
+/* Treats the line as blank; its error becomes a warning. */
 static int
 entry_leave_out(struct import *im, struct entry *x)
 {
@@ -446,7 +446,7 @@ entries_read(struct import *im)
 	return rc;
 }
 
-/* ---- the operation --------------------------------------------------------------------- */
+/* ---- the operation --------------------------------------------------------- */
 
 static int
 bases_write(struct import *im)
@@ -501,7 +501,7 @@ import_run(struct import *im)
 	return rc;
 }
 
-/* All is done, to see what would come of it, and taken back. */
+/* Runs the import to get its answer, then rolls it back. */
 static int
 import_dry(struct import *im)
 {

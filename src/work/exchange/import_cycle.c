@@ -1,12 +1,12 @@
 /*
  * import_cycle.c - cycles that two clones closed together: one added x -> y, the
- * other y -> x, and each was right by itself.
+ * other y -> x, and each was valid by itself.
  *
- * An edge that would close a cycle waits until all others are there.  Then, of
- * the items that are in cycles, the edges are taken oldest first, and those that
- * close a cycle with older ones are dropped and reported.  That depends on
- * nothing but the edges, so every clone drops the same.  updated_at stays as it
- * is, for the same reason.
+ * An edge that would close a cycle waits until all others are added.  Then the
+ * edges between items in cycles are taken oldest first, and an edge that closes a
+ * cycle with older ones is dropped and reported.  The choice depends only on the
+ * edges, so every clone drops the same ones; for the same reason updated_at does
+ * not change.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -17,12 +17,12 @@
 #include "work/graph.h"
 #include "work/links.h"
 
-#define RING_BYTES 300                       /* of ids in a report */
+#define CYCLE_BYTES 300                      /* of ids in a report */
 
 struct edge {
 	int64_t item, target;
 	msec created;
-	struct str at, item_id, target_id;   /* at: created, as it is written */
+	struct str at, item_id, target_id;   /* at: created, as text */
 	enum dep_type type;
 };
 
@@ -43,7 +43,7 @@ import_cycle_note(struct import *im, int64_t item, int64_t target)
 	return OK;
 }
 
-/* ---- what there is ------------------------------------------------------------------------ */
+/* ---- what there is --------------------------------------------------------- */
 
 static int
 all_read(struct cycles *r)
@@ -114,7 +114,7 @@ edge_order(const void *left, const void *right)
 	return order != 0 ? order : str_cmp(a->target_id, b->target_id);
 }
 
-/* ---- one edge ------------------------------------------------------------------------------- */
+/* ---- one edge -------------------------------------------------------------- */
 
 static int
 is_stored(struct import *im, const struct edge *e, bool *yes)
@@ -139,7 +139,7 @@ cycle_words(struct cycles *r, const struct edge *e, const int64_t *way, size_t n
 
 		while (x < r->edges + r->n && x->item != way[i])
 			x++;
-		if (i + 1 < n && out->n > RING_BYTES) {
+		if (i + 1 < n && out->n > CYCLE_BYTES) {
 			buf_add_fmt(out, " -> (%zu more)", n - i - 1);
 			i = n - 1;
 			x = e;
@@ -194,7 +194,7 @@ edge_drop(struct cycles *r, const struct edge *e, bool stored)
 	return rc == OK && stored ? edge_remove(w, e->item, e->target) : rc;
 }
 
-/* Oldest first: it stays, or it closes a cycle with those that stayed. */
+/* Called oldest first: the edge is kept unless it closes a cycle with kept ones. */
 static int
 edge_settle(struct cycles *r, const struct edge *e)
 {
@@ -218,7 +218,7 @@ edge_settle(struct cycles *r, const struct edge *e)
 	return edge_drop(r, e, stored);
 }
 
-/* Those that waited and stay become edges when all that go are gone. */
+/* Adds the edges that waited and were kept; called after the others are dropped. */
 static int
 late_add(struct cycles *r)
 {

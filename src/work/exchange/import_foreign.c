@@ -1,9 +1,8 @@
 /*
- * import_foreign.c - lines of other trackers of this format: words that are not
- * ours are put in ours, and stay beside them.
+ * import_foreign.c - translates lines of other trackers that use this format.
  *
- * `imported_type`, `imported_status` and `imported_dependencies` are what the
- * line said; nothing of it is lost, and it comes out again in an export.  Pure.
+ * The members `imported_type`, `imported_status` and `imported_dependencies` keep
+ * what the line said, so nothing is lost, and an export has it again.  Pure.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -33,7 +32,7 @@ static const struct word types[] = {
 	{ NULL, NULL }
 };
 
-/* What holds an item back stays so; all else only tells. */
+/* A type that blocks stays one that blocks; all others become `related`. */
 static const struct word dep_types[] = {
 	{ "blocked-by", "blocks" }, { "depends-on", "blocks" },
 	{ "conditional-blocks", "blocks" }, { "waits-for", "blocks" },
@@ -41,7 +40,7 @@ static const struct word dep_types[] = {
 	{ "discovered", "discovered-from" }, { NULL, NULL }
 };
 
-/* Of two dependencies on one item the first of these stays. */
+/* Of two dependencies on one item the one named first here is kept. */
 static const char *const strength[] = {
 	"blocks", "parent-child", "discovered-from", "related", "relates-to"
 };
@@ -66,7 +65,7 @@ our_word(const struct word *words, struct str theirs, const char *fallback)
 	return str_of(fallback);
 }
 
-/* Is it a word that we do not know?  A value of another type is an error, later. */
+/* Is it an unknown word?  Decoding refuses a value that is no string. */
 static bool
 is_strange(jnode n, const char *const *ours)
 {
@@ -74,9 +73,9 @@ is_strange(jnode n, const char *const *ours)
 	    !str_eq(json_str(n), S("tombstone"));
 }
 
-/* ---- priorities that were left out ------------------------------------------------- */
+/* ---- priorities that were left out ----------------------------------------- */
 
-/* bd writes all of these, always. */
+/* bd always writes these members. */
 bool
 import_foreign_lacks_priority(jnode item)
 {
@@ -91,7 +90,7 @@ import_foreign_lacks_priority(jnode item)
 	    !str_eq(json_str(json_get(item, S("status"))), S("tombstone"));
 }
 
-/* ---- dependencies -------------------------------------------------------------------- */
+/* ---- dependencies ---------------------------------------------------------- */
 
 static size_t
 rank(struct str type)
@@ -120,7 +119,7 @@ target_of(jnode dep)
 	return json_str(json_get(dep, S("depends_on_id")));
 }
 
-/* Does another of the list say it, and holds? */
+/* Does another of the list name the same target, and take precedence? */
 static bool
 is_second(jnode list, size_t at)
 {
@@ -169,7 +168,7 @@ deps_are_strange(jnode item)
 		jnode type = json_get(it.value, S("type"));
 
 		if (!json_is_object(it.value))
-			return false;                /* an error, later */
+			return false;                /* decoding refuses it */
 		if ((type != NULL && is_strange(type, work_dep_names)) ||
 		    str_eq(target_of(it.value), id) || dep_has_more(it.value) ||
 		    is_second(list, i))
@@ -202,7 +201,7 @@ deps_add(struct buf *b, jnode item)
 	buf_add_char(b, ']');
 }
 
-/* ---- a line ----------------------------------------------------------------------------- */
+/* ---- a line ---------------------------------------------------------------- */
 
 bool
 import_foreign_is(jnode item, bool omits_zero)
@@ -216,7 +215,7 @@ import_foreign_is(jnode item, bool omits_zero)
 	    (omits_zero && import_foreign_lacks_priority(item)));
 }
 
-/* The word instead, and what it was as a member of its own. */
+/* Appends our word, and theirs as a member `kept`. */
 static void
 word_add(struct buf *b, struct str ours, const char *kept, jnode theirs,
     jnode item)
@@ -269,7 +268,7 @@ import_foreign_translate(struct buf *b, jnode item, bool omits_zero)
 	buf_add_char(b, '}');
 }
 
-/* Each of its strange words, once. */
+/* Warns of each unknown word. */
 void
 import_foreign_report(struct import *im, jnode item)
 {

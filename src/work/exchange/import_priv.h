@@ -1,6 +1,6 @@
 /*
- * import_priv.h - the inside of an import: import.c says which items there are and
- * what becomes of each, import_write.c writes them.
+ * import_priv.h - what the files of an import share: import.c decides about each
+ * item, import_write.c writes them.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -11,14 +11,13 @@
 #include "work/exchange/record_priv.h"
 #include "work/exchange/rename_priv.h"
 
-/* Steps of an import, for its progress: read the lines, sort them, and write
- * them in six. */
+/* Passes over the entries, for the progress: reading, sorting, six of writing. */
 #define IMPORT_STEPS 8
 
 enum entry_kind {
 	ENTRY_BLANK,                         /* an empty line */
-	ENTRY_SKIP,                          /* there already; --skip-existing */
-	ENTRY_SAME,                          /* as both sides had it last */
+	ENTRY_SKIP,                          /* it exists; --skip-existing */
+	ENTRY_SAME,                          /* equal to its base */
 	ENTRY_NEW, ENTRY_MERGE
 };
 
@@ -29,8 +28,8 @@ struct entry {
 	size_t line;
 	enum entry_kind kind;
 	bool written, closing, added;
-	struct str merged;                   /* of this line and others of its id, in
-	                                        place of its text; p NULL: it is alone */
+	struct str merged;                   /* with other lines of its id; replaces its
+	                                        text; p NULL: there are none */
 };
 
 struct wait {
@@ -40,23 +39,23 @@ struct wait {
 struct import {
 	struct work *w;
 	struct work_call *c;
-	struct arena plan;                   /* what lives as long as the import */
+	struct arena plan;                   /* lives as long as the import */
 	struct entry *list;
 	size_t n;
 	struct map ids;                      /* entry by id */
-	/* import_rename.c.  Ids of lines that are others here: `found` while the
-	 * lines are first read, `moves` from then on.  What theirs and ours say
-	 * was renamed: told, follow; ours that now are: ours.  known: what the
-	 * base does not know yet, and back the other way round. */
+	/* import_rename.c.  Ids that change in the lines: collected in `found`
+	 * while they are first read, applied as `moves` after that.  told: renames
+	 * by them; follow: by us; ours: ids of ours to rename.  known: renames that
+	 * the base does not have yet; back: their inverse. */
 	struct renames moves, found, told, follow, ours, known, back;
-	struct str prefix;                   /* of ours, if it became another */
-	size_t line;                         /* of the entry at hand */
-	struct json_doc doc;                 /* of it, if it came as text */
-	struct buf translated;               /* of it, if it came in other words */
+	struct str prefix;                   /* our new one; empty: unchanged */
+	size_t line;                         /* of the current entry */
+	struct json_doc doc;                 /* of the current entry, if it was a text */
+	struct buf translated;               /* its translation, if it needed one */
 	bool strict, resolve_cycles;
 	bool omits_zero;                     /* a priority that is missing is 0 */
-	bool reads;                          /* the lines for the first time: what is
-	                                        strange in them is told */
+	bool reads;                          /* first reading: unknown words are
+	                                        reported */
 	struct wait *late;                   /* edges that would close a cycle */
 	size_t late_n, late_cap;
 	/* the answer */
@@ -67,47 +66,49 @@ struct import {
 
 /* import.c */
 int import_entry_open(struct import *im, const struct entry *x, struct record *r);
-/* `line 12: ` before the words of an error that is the line's. */
+/* Puts `line 12: ` before the words of an error that the line caused. */
 int import_fail_line(struct import *im, int rc);
 int import_entry_value(struct import *im, const struct entry *x, jnode *out,
     struct err *e);
 void import_warn(struct import *im, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* Room in a list of the answer?  Then a comma if it needs one. */
+/* False: there are LIMIT_WORK_REPORTS; it is counted.  Else adds a comma if the
+ * list needs one. */
 bool import_report_begin(struct import *im, struct buf *list);
 void import_report_clash(void *ctx, const struct clash *c);
 int import_base_get(struct import *im, struct str id, struct str *line);
-/* It is another item than the one of its id: it gets one of its own, and the one
- * it had is free for who has it.  ERR_CONFLICT: that is in the import, too. */
+/* Gives an entry another id, so that its old one belongs to the other item alone.
+ * ERR_CONFLICT: the import has the new id, too. */
 int import_entry_move(struct import *im, struct entry *x, const struct record *r);
 void import_report_move(struct import *im, struct str from, struct str to,
     struct str title);
 
-/* import_foreign.c: an item in words of other trackers, put in ours.  `is`: is
- * there something to translate?  omits_zero: a priority that is missing is 0. */
+/* import_foreign.c: translates the words of other trackers.  `is`: does the item
+ * need it?  omits_zero: a missing priority is 0. */
 bool import_foreign_is(jnode item, bool omits_zero);
 void import_foreign_translate(struct buf *b, jnode item, bool omits_zero);
 bool import_foreign_lacks_priority(jnode item);
 void import_foreign_report(struct import *im, jnode item);
 
-/* import_twin.c: two lines with one id, one of which is known.  The same item
- * twice is merged; of two items the later gets another id. */
+/* import_twin.c: two lines with one id, the first of which has been read.  The
+ * same item is merged; of two items the later gets another id. */
 int import_twins_settle(struct import *im, struct entry *twin, struct entry *x,
     const struct record *r);
 
-/* import_rename.c: notes while the lines are read, then does it. */
+/* import_rename.c: told and follow collect, apply renames. */
 void import_rename_told(struct import *im, const struct entry *x, const struct record *r);
 int import_rename_follow(struct import *im, struct entry *x);
 int import_renames_apply(struct import *im);
 void import_renames_end(struct import *im);
 
-/* import_cycle.c: sync drops an edge of each cycle where import refuses it. */
+/* import_cycle.c: with resolve_cycles an edge of each cycle is dropped; without,
+ * the import is refused. */
 int import_cycle_note(struct import *im, int64_t item, int64_t target);
 int import_cycles_resolve(struct import *im);
 
 /* import_write.c */
 int import_write(struct import *im);
-/* Gives our own item another id, everywhere. */
+/* Gives our own item another id, also where others depend on it. */
 int import_item_move(struct import *im, struct item *it, struct str to);
 
 #endif

@@ -1,9 +1,9 @@
 /*
- * import_rename.c - items that have another id since the two sides last met.
+ * import_rename.c - items whose id changed on one side since the last exchange.
  *
- * The import says that theirs was renamed (a tombstone with `renamed_to`): then
- * ours is renamed too, with what was done to it here.  Or ours was renamed and
- * the import does not know yet: then its line is read under the new id.
+ * If the import has a tombstone with `renamed_to`, our item is renamed too and
+ * keeps our edits.  If ours was renamed and the import does not know it yet, its
+ * line is read under the new id.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -14,13 +14,13 @@
 void
 import_rename_told(struct import *im, const struct entry *x, const struct record *r)
 {
-	struct str to = tombstone_to(&r->it, &im->plan);
+	struct str to = record_renamed_to(&r->it, &im->plan);
 
 	if (to.p != NULL)
 		renames_add(&im->told, x->id, to);
 }
 
-/* The live row that became of the one under `id`; *seq 0: there is none. */
+/* Follows renames from `id` to a live row; *seq 0: there is none. */
 static int
 live_find(struct import *im, struct str id, int64_t *seq, struct item *it)
 {
@@ -30,7 +30,7 @@ live_find(struct import *im, struct str id, int64_t *seq, struct item *it)
 		rc = item_load(im->w, *seq, it);
 		if (rc != OK || it->status != STATUS_TOMBSTONE)
 			return rc;
-		id = tombstone_to(it, &im->w->a);
+		id = record_renamed_to(it, &im->w->a);
 		*seq = 0;
 		if (id.p != NULL)
 			rc = record_row(im->w, id, seq);
@@ -38,9 +38,9 @@ live_find(struct import *im, struct str id, int64_t *seq, struct item *it)
 	return rc;
 }
 
-/* ---- ours was renamed ---------------------------------------------------------------------- */
+/* ---- ours was renamed ------------------------------------------------------ */
 
-/* Both sides had the tombstone: then the line is of an item that came back. */
+/* If the base is the tombstone, the line is an item that was restored. */
 static int
 base_is_live(struct import *im, struct str id, bool *yes)
 {
@@ -61,7 +61,7 @@ import_rename_follow(struct import *im, struct entry *x)
 
 	if (rc == OK && seq != 0)
 		rc = item_load(im->w, seq, &now);
-	if (rc != OK || seq == 0 || tombstone_to(&now, &im->w->a).p == NULL)
+	if (rc != OK || seq == 0 || record_renamed_to(&now, &im->w->a).p == NULL)
 		return rc;
 	rc = base_is_live(im, x->id, &live);
 	if (rc == OK && live)
@@ -89,13 +89,13 @@ follow_take(struct import *im)
 	}
 }
 
-/* ---- theirs was ------------------------------------------------------------------------------ */
+/* ---- theirs was ------------------------------------------------------------ */
 
 static struct str
 told_end(const struct import *im, struct str to)
 {
 	for (int i = 0; i < RENAMES_CHAIN; i++) {
-		struct str next = renamed_id(&im->told, to);
+		struct str next = renames_get(&im->told, to);
 
 		if (next.p == NULL)
 			break;
@@ -120,8 +120,8 @@ ours_note(struct import *im, const struct rename *told)
 	if (rc == OK && other != 0) {
 		rc = item_load(im->w, other, &there);
 		if (rc != OK || there.status != STATUS_TOMBSTONE ||
-		    tombstone_to(&there, &im->w->a).p == NULL)
-			return rc;           /* both are here: they merge as they are */
+		    record_renamed_to(&there, &im->w->a).p == NULL)
+			return rc;           /* both ids exist here: nothing to rename */
 	}
 	if (rc == OK)
 		renames_add(&im->ours, arena_str(&im->plan, now.id), to);
@@ -136,7 +136,7 @@ has_line(void *ctx, struct str id)
 	return map_get(&im->ids, &id) != NULL;
 }
 
-/* PREFIX-rest became OTHER-rest: new ids are to begin so as well. */
+/* If PREFIX-rest became OTHER-rest, OTHER becomes the prefix of new ids. */
 static int
 prefix_follow(struct import *im)
 {
@@ -155,7 +155,7 @@ prefix_follow(struct import *im)
 			continue;
 		im->prefix = str_sub(to, 0, to.n - rest.n);
 		if (prefix_is_valid(im->prefix))
-			return prefix_write(w, im->prefix);
+			return rename_prefix_write(w, im->prefix);
 		im->prefix = STR_NONE;
 	}
 	return OK;
@@ -171,7 +171,7 @@ import_renames_apply(struct import *im)
 		rc = ours_note(im, &im->told.list[i]);
 	renames_unique(&im->ours);
 	if (rc == OK && im->ours.n > 0)
-		rc = items_rename(im->w, &im->ours, false, has_line, im);
+		rc = rename_items(im->w, &im->ours, false, has_line, im);
 	if (rc == OK)
 		rc = prefix_follow(im);
 	for (size_t i = 0; rc == OK && i < im->ours.n; i++) {
@@ -186,7 +186,7 @@ import_renames_apply(struct import *im)
 	renames_sort(&im->known);
 	renames_sort(&im->back);
 	renames_sort(&im->found);
-	im->moves = im->found;               /* from now on lines are read so */
+	im->moves = im->found;               /* later readings use them */
 	im->found = (struct renames){ 0 };
 	return rc;
 }

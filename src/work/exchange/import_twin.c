@@ -1,15 +1,15 @@
 /*
  * import_twin.c - two lines with one id, as a merge by lines leaves them.
  *
- * The same item twice becomes one, as two sides would without a base: per field
- * the later line holds.  Two items that were made under one id both stay: the
- * later made gets the id that everybody else would give it.
+ * The same item twice is merged, as two sides without a base: per field the line
+ * that was updated later wins.  Of two items under one id both are kept: the one
+ * created later gets the id that every other clone would give it.
  *
  * SPDX-License-Identifier: MIT
  */
 #include "work/exchange/import_priv.h"
 
-/* Both are one: the first line stands for them, and the second is as blank. */
+/* The first line becomes the merged item, the second a blank line. */
 static int
 twins_merge(struct import *im, struct entry *twin, struct entry *x,
     const struct record *a, const struct record *b)
@@ -30,7 +30,7 @@ twins_merge(struct import *im, struct entry *twin, struct entry *x,
 	    "the import is too large") : OK;
 }
 
-/* Both are decoded in one arena, from one document after the other. */
+/* Decodes both in one arena; each needs its document until the end. */
 int
 import_twins_settle(struct import *im, struct entry *twin, struct entry *x,
     const struct record *theirs)

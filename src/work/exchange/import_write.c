@@ -1,10 +1,9 @@
 /*
- * import_write.c - the items of an import are written.
+ * import_write.c - writes the items of an import.
  *
- * First the rows: new ones, then those that changed; then the edges, which are
- * made to be what the bodies say; at last the items that closed, so that by
- * then everything that still holds an item is known and nothing is called
- * ready too early.  Each step leaves the counters true.
+ * First the rows, then the edges, which become what the bodies say, and last the
+ * items that were closed: by then all edges exist, so no item is reported ready
+ * too early.  The counters are correct after each step.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -27,9 +26,9 @@ loose_drop(struct work *w, int64_t item)
 	return rc == OK ? OK : work_fail_db(w, rc);
 }
 
-/* ---- another id ------------------------------------------------------------------- */
+/* ---- another id ------------------------------------------------------------ */
 
-/* What depends on it names it in its body. */
+/* An item that depends on it has its id in its body. */
 static int
 source_rename(struct work *w, int64_t source, struct str from, struct str to)
 {
@@ -70,7 +69,7 @@ import_item_move(struct import *im, struct item *it, struct str to)
 	return import_fail_line(im, rc);
 }
 
-/* ---- rows --------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------ */
 
 static int
 comment_put(struct work *w, int64_t item, const struct comment *c)
@@ -135,7 +134,7 @@ comments_new(struct import *im, const struct record *ours, struct record *out)
 	return rc;
 }
 
-/* What the import took from under its holder is not held any more. */
+/* A lease ends if the import changed the status or the assignee. */
 static void
 lease_settle(struct item *it)
 {
@@ -146,7 +145,7 @@ lease_settle(struct item *it)
 	}
 }
 
-/* Nothing depends on what is deleted, and the bodies say so. */
+/* Removes the dependency on a deleted item. */
 static int
 source_drop(struct work *w, int64_t source, const struct item *gone)
 {
@@ -216,7 +215,7 @@ row_bury(struct import *im, const struct record *ours, struct record *out)
 	return import_fail_line(im, rc);
 }
 
-/* Writes the merged item over ours, and what follows from its status. */
+/* Writes the merged item over ours and updates what depends on its status. */
 static int
 row_change(struct import *im, struct entry *x, const struct record *ours,
     struct record *out)
@@ -247,9 +246,9 @@ row_change(struct import *im, struct entry *x, const struct record *ours,
 	return import_fail_line(im, rc);
 }
 
-/* ---- merging ------------------------------------------------------------------------ */
+/* ---- merging --------------------------------------------------------------- */
 
-/* Times that a line leaves out are ours. */
+/* Our times replace those that the line leaves out. */
 static void
 times_fill(struct record *theirs, const struct record *ours)
 {
@@ -262,9 +261,9 @@ times_fill(struct record *theirs, const struct record *ours)
 	record_settle(&theirs->it);
 }
 
-/* The base for a line: what both had.  Where that is not known and the line is
- * of the same time as ours, somebody edited a copy of ours: then it is ours;
- * else what the item was at first. */
+/* The base for a line: what both sides had last.  If that is unknown: our item if
+ * the line has its time, since then it is an edited copy of ours; else the item as
+ * it was created. */
 static const struct record *
 base_read(struct import *im, const struct entry *x, const struct record *ours,
     const struct record *theirs, struct json_doc *doc, struct record *room)
@@ -273,7 +272,7 @@ base_read(struct import *im, const struct entry *x, const struct record *ours,
 	struct err e;
 	bool known;
 
-	old = renamed_id(&im->back, x->id);
+	old = renames_get(&im->back, x->id);
 	if (old.p != NULL && import_base_get(im, old, &line) != OK)
 		return NULL;
 	if (line.n == 0 && import_base_get(im, x->id, &line) != OK)
@@ -281,13 +280,12 @@ base_read(struct import *im, const struct entry *x, const struct record *ours,
 	known = line.n > 0;
 	if (!known && str_eq(ours->it.updated_at, theirs->it.updated_at))
 		return ours;
-	/* The item as it was made: whoever has it has it from there. */
 	if (!known && record_text(im->w, query_of(&im->w->db, SQL_BASE_FIRST,
 	    db_i64(ours->it.seq)), &line) != OK)
 		return NULL;
 	if (line.n == 0 || record_parse(room, doc, line, &im->w->a, &e) != OK)
 		return NULL;
-	item_reword(&room->it, &im->known, &im->w->a);
+	rename_in_item(&room->it, &im->known, &im->w->a);
 	return known || str_eq(room->it.created_at, theirs->it.created_at) ? room :
 	    NULL;
 }
@@ -311,7 +309,7 @@ entry_merge(struct import *im, struct entry *x, bool closing)
 	m.report = NULL;
 	record_merge(&out, base, &ours, &theirs, &m);
 	if (status_is_done(out.it.status) && !status_is_done(ours.it.status) && !closing) {
-		x->closing = true;           /* its turn comes, and its reports */
+		x->closing = true;           /* merged again, and reported, later */
 		json_release(&doc);
 		return OK;
 	}
@@ -326,7 +324,7 @@ entry_merge(struct import *im, struct entry *x, bool closing)
 	return rc;
 }
 
-/* ---- edges -------------------------------------------------------------------------- */
+/* ---- edges ----------------------------------------------------------------- */
 
 struct edge {
 	int64_t target;
@@ -349,8 +347,8 @@ edges_read(struct work *w, int64_t seq, struct edge *list, size_t max, size_t *n
 	return rc == OK || rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
 }
 
-/* There is no such item (any more): the body keeps it, and if the item comes
- * it becomes an edge. */
+/* The target does not exist: the body keeps the dependency, which becomes an edge
+ * when the target is created. */
 static int
 dep_loose(struct import *im, const struct item *it, struct str target)
 {
@@ -382,7 +380,8 @@ dep_follow(struct import *im, const struct item *it, const struct dep *d)
 	return rc == OK ? edge_add(im->w, it->seq, target, d->type) : rc;
 }
 
-/* The edges of an item become what its body says: what is gone goes first. */
+/* Makes the edges of an item what its body says.  add: false for a first pass that
+ * removes, true for a second that adds. */
 static int
 edges_follow(struct import *im, int64_t seq, bool add)
 {
@@ -418,7 +417,7 @@ edges_follow(struct import *im, int64_t seq, bool add)
 	return rc;
 }
 
-/* Others that waited for it to come. */
+/* Adds the edges of items that depended on it before it existed. */
 static int
 loose_join(struct import *im, struct str id)
 {
@@ -434,7 +433,7 @@ loose_join(struct import *im, struct str id)
 	return rc;
 }
 
-/* A new item is told of when it is known whether it is held. */
+/* The event of a new item is written last, when it is known whether it is held. */
 static int
 created_note(struct import *im, const struct entry *x)
 {
@@ -448,7 +447,7 @@ created_note(struct import *im, const struct entry *x)
 	    item_json(w, &it), it.status == STATUS_OPEN && !item_held(&it));
 }
 
-/* ---- the order of it all -------------------------------------------------------------- */
+/* ---- the order of it all --------------------------------------------------- */
 
 static int
 entry_edges(struct import *im, struct entry *x, bool add)

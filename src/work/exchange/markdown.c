@@ -1,9 +1,9 @@
 /*
  * markdown.c - see exchange.h.
  *
- * One pass over the lines.  A line that starts with `## ` or `### ` opens an
- * item or a section, unless it stands in a fenced block; all else is text of
- * what is open.
+ * One pass over the lines.  A line that starts with `## ` or `### ` begins an item
+ * or a section, except in a fenced block; any other line is text of the current
+ * one.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -27,15 +27,15 @@ struct reader {
 	struct buf *out;
 	struct err *e;
 	size_t n, line;
-	/* of the item that is open */
+	/* of the current item */
 	enum section section;
-	size_t title_line, lines[SECTIONS];  /* where each section's text begins */
+	size_t title_line, lines[SECTIONS];  /* on which each begins */
 	struct str title;
-	struct buf text[SECTIONS];           /* TITLE: what precedes any section */
+	struct buf text[SECTIONS];           /* TITLE: the text before a section */
 	bool fenced;
 };
 
-/* ---- values ----------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------- */
 
 static int
 bad(struct reader *r, enum section s, int rc, const char *what)
@@ -64,7 +64,7 @@ add_long(struct reader *r, const char *key, enum section s, size_t max)
 	return OK;
 }
 
-/* 0 to 4, also as P1. */
+/* 0 to 4, or P0 to P4. */
 static int
 add_priority(struct reader *r)
 {
@@ -99,7 +99,7 @@ add_type(struct reader *r)
 	    "type: expected bug, feature, task, epic or chore");
 }
 
-/* Words between commas and blanks, and the marks of a list. */
+/* Words separated by commas, blanks and list marks. */
 static int
 add_list(struct reader *r, const char *key, enum section s, size_t max_n,
     size_t max)
@@ -130,7 +130,7 @@ add_list(struct reader *r, const char *key, enum section s, size_t max_n,
 	return OK;
 }
 
-/* ---- items ------------------------------------------------------------------------- */
+/* ---- items ----------------------------------------------------------------- */
 
 static int
 item_fields(struct reader *r)
@@ -186,9 +186,9 @@ item_end(struct reader *r)
 	return rc;
 }
 
-/* ---- lines ------------------------------------------------------------------------- */
+/* ---- lines ----------------------------------------------------------------- */
 
-/* `## Title`: what follows the marks and a blank; empty if it is none. */
+/* `## Title`: the text after the marks and a blank; empty: not a heading. */
 static struct str
 heading(struct str line, size_t marks)
 {

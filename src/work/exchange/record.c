@@ -7,7 +7,7 @@
 
 #include "work/exchange/record_priv.h"
 
-/* ---- reading ------------------------------------------------------------------ */
+/* ---- reading --------------------------------------------------------------- */
 
 static int
 text_of(jnode o, const char *key, const char *path, size_t max, struct str *out,
@@ -57,7 +57,7 @@ comment_order(const void *left, const void *right)
 }
 
 void
-comments_sort(struct comment *list, size_t *n)
+record_comments_sort(struct comment *list, size_t *n)
 {
 	size_t kept = 0;
 
@@ -88,7 +88,7 @@ comments_decode(struct record *r, jnode n, struct arena *a, struct err *e)
 	while (rc == OK && json_next(&at))
 		rc = comment_decode(&r->comments[r->comments_n++], at.value, e);
 	if (rc == OK)
-		comments_sort(r->comments, &r->comments_n);
+		record_comments_sort(r->comments, &r->comments_n);
 	return rc;
 }
 
@@ -130,7 +130,7 @@ record_extra(struct json_doc *doc, const struct item *it)
 	buf_release(&b);
 }
 
-/* One that is a string; empty if there is none. */
+/* A member that is a string; empty: absent or no string. */
 static struct str
 extra_text(const struct item *it, const char *key, struct arena *a)
 {
@@ -160,7 +160,7 @@ record_check(struct record *r, struct arena *a, struct err *e)
 	if (it->status != STATUS_TOMBSTONE && str_trim(it->title).n == 0)
 		return err_set(e, ERR_INVALID, "title: is missing");
 	if (it->status == STATUS_TOMBSTONE) {
-		struct str to = tombstone_to(it, a);
+		struct str to = record_renamed_to(it, a);
 
 		if (to.p != NULL && (!id_is_valid(to) || str_eq(to, it->id)))
 			return err_set(e, ERR_INVALID, "renamed_to: expected another "
@@ -207,7 +207,7 @@ record_settle(struct item *it)
 		it->closed_at = it->updated_at;
 }
 
-/* ---- writing ------------------------------------------------------------------ */
+/* ---- writing --------------------------------------------------------------- */
 
 /* The JSON array, numbered from 1: the same on every machine. */
 static void
@@ -224,7 +224,7 @@ comments_encode(struct buf *b, struct str id, const struct comment *list,
 }
 
 struct str
-tombstone_at(const struct item *it, struct str *by, struct arena *a)
+record_deleted_at(const struct item *it, struct str *by, struct arena *a)
 {
 	struct str at = extra_text(it, "deleted_at", a);
 	msec ms;
@@ -234,7 +234,7 @@ tombstone_at(const struct item *it, struct str *by, struct arena *a)
 }
 
 struct str
-tombstone_to(const struct item *it, struct arena *a)
+record_renamed_to(const struct item *it, struct arena *a)
 {
 	struct str to = extra_text(it, "renamed_to", a);
 
@@ -276,9 +276,9 @@ record_encode(struct buf *b, const struct record *r)
 	buf_release(&comments);
 }
 
-/* ---- one id, two items ---------------------------------------------------------- */
+/* ---- one id, two items ----------------------------------------------------- */
 
-/* Without a time or a title nothing says that they are two. */
+/* Without times and titles they count as one. */
 struct record *
 record_to_move(struct record *a, struct record *b)
 {

@@ -1,5 +1,5 @@
 /*
- * record_merge.c - three records become one; record_priv.h says by which rules.
+ * record_merge.c - merges three records by the rules in record_priv.h.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -8,7 +8,7 @@
 
 #include "work/exchange/record_priv.h"
 
-/* ---- fields ------------------------------------------------------------------- */
+/* ---- fields ---------------------------------------------------------------- */
 
 enum field_kind { FIELD_TEXT, FIELD_STATUS, FIELD_PRIORITY, FIELD_TYPE, FIELD_MINUTES };
 
@@ -85,7 +85,7 @@ field_copy(struct item *to, const struct item *from, const struct field *f)
 	}
 }
 
-/* ---- who wins ------------------------------------------------------------------- */
+/* ---- who wins -------------------------------------------------------------- */
 
 /* > 0: a was updated later. */
 static int
@@ -98,7 +98,7 @@ updated_order(const struct item *a, const struct item *b)
 	return at < bt ? -1 : at > bt;
 }
 
-/* Both changed it: the later side's, else the larger bytes'. */
+/* Both changed it: the side updated later wins, else the larger bytes. */
 static bool
 ours_wins(const struct item *ours, const struct item *theirs, struct str a,
     struct str b)
@@ -118,7 +118,7 @@ clash(struct merge *m, struct str id, const char *field, struct str ours,
 		m->report(m->ctx, &c);
 }
 
-/* Of one value: true is ours. */
+/* Chooses a value: true for ours, a. */
 static bool
 choose(struct merge *m, const struct item *ours, const struct item *theirs,
     const char *field, const struct str *base, struct str a, struct str b)
@@ -155,7 +155,7 @@ fields_merge(struct item *out, const struct item *base, const struct item *ours,
 	}
 }
 
-/* The later of the two; closing twice, the first closing. */
+/* The later update, and the earlier closing. */
 static void
 times_merge(struct item *out, const struct item *ours, const struct item *theirs)
 {
@@ -174,7 +174,7 @@ times_merge(struct item *out, const struct item *ours, const struct item *theirs
 	record_settle(out);
 }
 
-/* ---- members we do not know ------------------------------------------------------ */
+/* ---- members we do not know ------------------------------------------------ */
 
 static struct str
 member_text(const struct json_doc *doc, struct str key, struct arena *a)
@@ -201,7 +201,7 @@ keys_take(struct str *keys, size_t n, const struct json_doc *doc, struct arena *
 	return n;
 }
 
-/* Key by key; the result has them sorted. */
+/* Merges key by key; the result is sorted. */
 static void
 extra_members(struct item *out, const struct item *ours, const struct item *theirs,
     bool based, struct json_doc docs[3], struct merge *m)
@@ -222,7 +222,7 @@ extra_members(struct item *out, const struct item *ours, const struct item *thei
 		struct str y = member_text(&docs[2], keys[i], m->a);
 		struct str kept;
 
-		/* Without a base what only one has is kept. */
+		/* Without a base a member of one side is kept. */
 		if (!based && (x.n == 0 || y.n == 0))
 			kept = x.n > 0 ? x : y;
 		else
@@ -259,7 +259,7 @@ extra_merge(struct item *out, const struct item *base, const struct item *ours,
 		json_release(&docs[i]);
 }
 
-/* ---- sets ------------------------------------------------------------------------- */
+/* ---- sets ------------------------------------------------------------------ */
 
 static bool
 has_label(const struct item *it, struct str label)
@@ -267,7 +267,7 @@ has_label(const struct item *it, struct str label)
 	return it != NULL && work_label_in(it->labels, it->labels_n, label);
 }
 
-/* In both, or new on one side. */
+/* Both have it, or one side added it. */
 static bool
 set_keeps(bool base, bool ours, bool theirs)
 {
@@ -310,8 +310,8 @@ dep_of(const struct item *it, struct str id)
 	return NULL;
 }
 
-/* One edge that both sides have: its type is a field, and when it came and by
- * whom goes with the type, else with what was there first. */
+/* Both sides have the edge: its type is merged as a field; of equal types the edge
+ * created first is kept. */
 static const struct dep *
 dep_choose(const struct item *base, const struct item *ours,
     const struct item *theirs, const struct dep *x, const struct dep *y,
@@ -397,20 +397,20 @@ comments_merge(struct record *out, const struct record *ours,
 	if (theirs->comments_n > 0)
 		memcpy(list + ours->comments_n, theirs->comments,
 		    theirs->comments_n * sizeof *list);
-	comments_sort(list, &n);
+	record_comments_sort(list, &n);
 	out->comments = list;
 	out->comments_n = n;
 }
 
-/* ---- deletions ---------------------------------------------------------------------- */
+/* ---- deletions ------------------------------------------------------------- */
 
-/* Both deleted: the first deletion stays. */
+/* Both deleted it: the earlier deletion is kept. */
 static bool
 ours_deleted_first(const struct item *ours, const struct item *theirs,
     struct arena *a)
 {
-	struct str by, at_x = tombstone_at(ours, &by, a);
-	struct str at_y = tombstone_at(theirs, &by, a);
+	struct str by, at_x = record_deleted_at(ours, &by, a);
+	struct str at_y = record_deleted_at(theirs, &by, a);
 	msec x = 0, y = 0;
 	int order;
 
@@ -436,17 +436,17 @@ item_same(const struct record *a, const struct record *b)
 	return same;
 }
 
-/* Does the deletion stand against the side that lives on? */
+/* Does the deletion win against the live side? */
 static bool
 deletion_stands(const struct record *base, const struct record *dead,
     const struct record *live, bool ours_dead, struct merge *m)
 {
-	struct str by, at = tombstone_at(&dead->it, &by, m->a);
+	struct str by, at = record_deleted_at(&dead->it, &by, m->a);
 	msec deleted = 0, updated = 0;
 	bool stands;
 
 	if (base != NULL && base->it.status == STATUS_TOMBSTONE)
-		return false;                /* it was brought back since */
+		return false;                /* the live side restored it */
 	if (base != NULL && item_same(base, live))
 		return true;
 	work_time_parse(at, &deleted);
@@ -458,7 +458,7 @@ deletion_stands(const struct record *base, const struct record *dead,
 	return stands;
 }
 
-/* One side is a tombstone, or both: which record it is, as a whole. */
+/* One side or both are tombstones: does our record win as a whole? */
 static bool
 tombstone_ours(const struct record *base, const struct record *ours,
     const struct record *theirs, struct merge *m)
@@ -473,9 +473,9 @@ tombstone_ours(const struct record *base, const struct record *ours,
 	return !deletion_stands(base, theirs, ours, false, m);
 }
 
-/* ---- the whole ---------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------- */
 
-/* What only our own tracker knows. */
+/* Columns and the lease are our tracker's own. */
 static void
 columns_keep(struct item *out, const struct item *ours)
 {
@@ -500,7 +500,7 @@ record_merge(struct record *out, const struct record *base,
 		return;
 	}
 	if (was != NULL && was->status == STATUS_TOMBSTONE)
-		was = NULL;                  /* both brought it back */
+		was = NULL;                  /* both restored it */
 	*out = *ours;
 	fields_merge(&out->it, was, &ours->it, &theirs->it, m);
 	times_merge(&out->it, &ours->it, &theirs->it);

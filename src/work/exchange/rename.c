@@ -1,10 +1,9 @@
 /*
- * rename.c - items under other ids, and all that names them.
+ * rename.c - gives items other ids and updates all references to them.
  *
- * What is renamed leaves a tombstone under its old id that says where it went.
- * It travels with the export: another clone that still has the old id renames
- * its own item, with the edits that were made to it, instead of having the item
- * twice.
+ * A renamed item leaves a tombstone under its old id with the new one.  The export
+ * has it, so that a clone that still uses the old id renames its own item, with
+ * its edits, instead of having the item twice.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -15,7 +14,7 @@
 #include "work/exchange/rename_priv.h"
 #include "work/graph.h"
 
-/* ---- the list -------------------------------------------------------------------------- */
+/* ---- the list -------------------------------------------------------------- */
 
 void
 renames_add(struct renames *r, struct str from, struct str to)
@@ -82,7 +81,7 @@ renames_release(struct renames *r)
 }
 
 struct str
-renamed_id(const struct renames *r, struct str id)
+renames_get(const struct renames *r, struct str id)
 {
 	struct rename key = { .from = id };
 	const struct rename *x = r->n == 0 ? NULL : bsearch(&key, r->list, r->n,
@@ -91,12 +90,12 @@ renamed_id(const struct renames *r, struct str id)
 	return x != NULL ? x->to : STR_NONE;
 }
 
-/* ---- one item ---------------------------------------------------------------------------- */
+/* ---- one item -------------------------------------------------------------- */
 
 static int
 mention_renamed(void *ctx, struct str id, struct buf *out)
 {
-	buf_add(out, renamed_id(ctx, id));
+	buf_add(out, renames_get(ctx, id));
 	return OK;
 }
 
@@ -110,7 +109,7 @@ has_dep(const struct dep *deps, size_t n, struct str id)
 	return false;
 }
 
-/* Under its new name it may be there already. */
+/* Drops a dependency whose target is there already under its new id. */
 static bool
 deps_reword(struct item *it, const struct renames *r, struct arena *a)
 {
@@ -121,7 +120,7 @@ deps_reword(struct item *it, const struct renames *r, struct arena *a)
 	if (deps == NULL)
 		return false;
 	for (size_t i = 0; i < it->deps_n; i++) {
-		struct str to = renamed_id(r, it->deps[i].id);
+		struct str to = renames_get(r, it->deps[i].id);
 
 		if (to.p != NULL && (has_dep(it->deps, it->deps_n, to) ||
 		    has_dep(deps, n, to) || str_eq(to, it->id))) {
@@ -140,10 +139,10 @@ deps_reword(struct item *it, const struct renames *r, struct arena *a)
 }
 
 bool
-item_reword(struct item *it, const struct renames *r, struct arena *a)
+rename_in_item(struct item *it, const struct renames *r, struct arena *a)
 {
 	struct mention m = { .put = mention_renamed, .ctx = (void *)(uintptr_t)r };
-	struct str to = renamed_id(r, it->id);
+	struct str to = renames_get(r, it->id);
 	bool texts = false, other;
 
 	if (r->n == 0)
@@ -155,7 +154,7 @@ item_reword(struct item *it, const struct renames *r, struct arena *a)
 	return to.p != NULL || other || texts;
 }
 
-/* ---- all items ----------------------------------------------------------------------------- */
+/* ---- all items ------------------------------------------------------------- */
 
 static struct str
 id_json(struct work *w, struct str id)
@@ -163,7 +162,7 @@ id_json(struct work *w, struct str id)
 	return arena_fmt(&w->a, "{\"id\":\"%.*s\"}", FMT(id));
 }
 
-/* The new id must be free, or what a renamed item left.  *seq: of that. */
+/* The new id must be free, or have the tombstone of a rename: *seq. */
 static int
 room_check(struct work *w, const struct rename *x, int64_t *seq)
 {
@@ -174,7 +173,7 @@ room_check(struct work *w, const struct rename *x, int64_t *seq)
 		return rc;
 	rc = item_load(w, *seq, &it);
 	if (rc == OK && (it.status != STATUS_TOMBSTONE ||
-	    tombstone_to(&it, &w->a).p == NULL))
+	    record_renamed_to(&it, &w->a).p == NULL))
 		rc = work_fail(w, ERR_CONFLICT, "%.*s cannot become %.*s: there is an "
 		    "issue %.*s already (or was: ids are not used twice)",
 		    FMT(x->from), FMT(x->to), FMT(x->to));
@@ -194,7 +193,7 @@ renames_check(struct work *w, const struct renames *r)
 	return rc;
 }
 
-/* Of an item that is given back an id it had, the tombstone goes. */
+/* Deletes the tombstone at an id that an item gets back. */
 static int
 room_make(struct work *w, const struct rename *x)
 {
@@ -230,7 +229,7 @@ item_rename(struct work *w, const struct renames *r, int64_t seq, bool stamp)
 
 	was = it;
 	if (rc != OK || it.status == STATUS_TOMBSTONE ||
-	    !item_reword(&it, r, &w->a))
+	    !rename_in_item(&it, r, &w->a))
 		return rc;
 	if (stamp)
 		item_touch(w, &it);
@@ -262,7 +261,7 @@ rows_rename(struct work *w, const struct renames *r, bool stamp)
 }
 
 int
-items_rename(struct work *w, const struct renames *r, bool stamp,
+rename_items(struct work *w, const struct renames *r, bool stamp,
     bool (*has)(void *ctx, struct str id), void *ctx)
 {
 	int rc = OK;

@@ -1,5 +1,5 @@
 /*
- * rename_prefix.c - the ids of a tracker under another prefix.
+ * rename_prefix.c - changes the prefix of all ids of a tracker.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -13,7 +13,7 @@ struct renaming {
 	struct arena all;                    /* ids; w->a is one item's */
 };
 
-/* Is it one of the old prefix's ids?  That ends at the last '-'. */
+/* Does the id have the old prefix?  A prefix ends at the last '-'. */
 static bool
 is_ours(const struct renaming *r, struct str id)
 {
@@ -29,7 +29,7 @@ id_after(struct renaming *r, struct str id)
 	    FMT(str_sub(id, r->from.n, id.n)));
 }
 
-/* What is deleted keeps its id, for that is how others know it. */
+/* Deleted items keep their ids, by which other clones know them. */
 static int
 ids_read(struct renaming *r)
 {
@@ -64,7 +64,7 @@ ids_check(const struct renaming *r)
 }
 
 int
-prefix_write(struct work *w, struct str prefix)
+rename_prefix_write(struct work *w, struct str prefix)
 {
 	int rc = db_run(&w->db, SQL_TRACKER_PREFIX, db_str(prefix),
 	    db_i64(w->t.seq));
@@ -121,9 +121,9 @@ op_rename_prefix(struct work *w, struct work_call *c)
 	if (rc == OK)
 		rc = renames_check(w, &r.list);
 	if (rc == OK && !dry)
-		rc = items_rename(w, &r.list, true, NULL, NULL);
+		rc = rename_items(w, &r.list, true, NULL, NULL);
 	if (rc == OK && !dry)
-		rc = prefix_write(w, r.to);
+		rc = rename_prefix_write(w, r.to);
 	if (rc == OK)
 		renamed_add(&r, c->data);
 	arena_release(&w->a);

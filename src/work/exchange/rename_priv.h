@@ -1,5 +1,5 @@
 /*
- * rename_priv.h - items under other ids, and all that names them (rename.c).
+ * rename_priv.h - gives items other ids and updates references (rename.c).
  *
  * SPDX-License-Identifier: MIT
  */
@@ -10,13 +10,12 @@
 
 int op_rename_prefix(struct work *w, struct work_call *c);
 
-/* Ids that change; sorted by `from` (renames_sort), so that many do not cost
- * more than few. */
+/* Ids that change; sorted by `from` before renames_get. */
 struct rename {
 	struct str from, to;
 };
 
-#define RENAMES_CHAIN 100                    /* renames of one item that are followed */
+#define RENAMES_CHAIN 100                    /* longest chain of renames that is followed */
 
 struct renames {
 	struct rename *list;
@@ -25,25 +24,25 @@ struct renames {
 
 void renames_add(struct renames *r, struct str from, struct str to);
 void renames_sort(struct renames *r);
-/* The way back, from `to` to `from`: sorted, each `to` once. */
+/* The inverse, sorted; of several with one `to` the first. */
 struct renames renames_back(const struct renames *r);
-/* Sorts; each id stays once on both sides. */
+/* Sorts, and keeps each id once as `from` and once as `to`. */
 void renames_unique(struct renames *r);
 void renames_release(struct renames *r);
-/* The new id; p NULL: it stays. */
-struct str renamed_id(const struct renames *r, struct str id);
-/* What an item says: its id, its dependencies, mentions in its texts.  True if
- * anything changed. */
-bool item_reword(struct item *it, const struct renames *r, struct arena *a);
-/* All items of the tracker follow.  What is renamed leaves a tombstone with
- * `renamed_to` under its old id (unless `has` says that another will), so that
- * other clones rename theirs too.  stamp: they count as edited now.
- * ERR_CONFLICT: a new id is taken. */
-int items_rename(struct work *w, const struct renames *r, bool stamp,
+/* The new id; p NULL: unchanged. */
+struct str renames_get(const struct renames *r, struct str id);
+/* Renames in an item: its id, its dependencies, mentions in its texts.  True: it
+ * changed. */
+bool rename_in_item(struct item *it, const struct renames *r, struct arena *a);
+/* Renames in all items of the tracker.  A renamed item leaves a tombstone with
+ * `renamed_to` under its old id, so that other clones follow, unless `has` says
+ * that the import brings one.  stamp: sets updated_at.  ERR_CONFLICT: a new id is
+ * in use. */
+int rename_items(struct work *w, const struct renames *r, bool stamp,
     bool (*has)(void *ctx, struct str id), void *ctx);
-/* Could they?  Clears w->a. */
+/* The same check without the change.  Clears w->a. */
 int renames_check(struct work *w, const struct renames *r);
-/* The tracker's prefix; tracker.prefix is the caller's to set. */
-int prefix_write(struct work *w, struct str prefix);
+/* Writes the tracker's prefix; the caller sets tracker.prefix. */
+int rename_prefix_write(struct work *w, struct str prefix);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * table.c - the operations that exchange items with files, and all tables.
+ * table.c - the operations of this room, and the list of all tables.
  *
  * SPDX-License-Identifier: MIT
  */
