@@ -8,6 +8,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -182,7 +183,7 @@ index_follow(struct making *m)
 	}
 	own_remove(m);
 	return rc == OK || m->e->text[0] != '\0' ? rc : err_set(m->e, rc,
-	    "%s: %s", m->index, rc == ERR_BUSY ? "another git is at work" :
+	    "%s: %s", m->index, rc == ERR_BUSY ? "another git is running" :
 	    strerror(errno));
 }
 
@@ -207,7 +208,10 @@ pull_commit(struct pull *p, struct pull_commit *c, struct err *e)
 {
 	struct making m = { .p = p, .c = c, .e = e };
 	bool again = true;
-	int rc = making_begin(&m);
+	int rc;
+
+	assert(c->file[0] != '/' && c->message[0] != '\0');
+	rc = making_begin(&m);
 
 	for (int i = 0; rc == OK && again && i < MOVES; i++) {
 		again = false;
@@ -223,7 +227,8 @@ pull_commit(struct pull *p, struct pull_commit *c, struct err *e)
 		rc = again ? OK : rc;
 	}
 	if (rc == OK && again)
-		return err_set(e, ERR_BUSY, "the branch moves all the time; sync again");
+		return err_set(e, ERR_BUSY, "other commits keep moving the branch; "
+		    "sync again");
 	if (rc == OK)
 		rc = index_follow(&m);
 	return rc;

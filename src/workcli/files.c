@@ -195,9 +195,9 @@ overwrite_check(struct cli_ctx *x, size_t n, struct err *e)
 	if (had == 0 || had <= n || (line_has(x->line, "status") &&
 	    had <= items_here(x)))
 		return OK;
-	return err_set(e, ERR_CONFLICT, "%.*s has %zu items, and there are %zu "
-	    "here: what it has more would be lost\nHint: import it first, or give "
-	    "--force", FMT(path), had, n);
+	return err_set(e, ERR_CONFLICT, "%.*s has %zu items, the tracker %zu: "
+	    "the others would be lost\nHint: import it first, or give --force",
+	    FMT(path), had, n);
 }
 
 /* A pipe or a device is written to, not replaced; a link is followed. */
@@ -232,7 +232,8 @@ cli_run_export(struct cli_ctx *x)
 	int rc = OK;
 
 	if (format.p != NULL && !str_eq(format, S("jsonl")))
-		return cli_fail(x, ERR_SYNTAX, "only 'jsonl' format is currently supported");
+		return cli_fail(x, ERR_SYNTAX, "only 'jsonl' format is currently "
+		    "supported");
 	if (path.p != NULL && !str_eq(path, S("-")))
 		rc = output_open(&o, path, &e);
 	if (rc == OK)
@@ -263,8 +264,8 @@ add_lines_as_values(struct buf *out, struct str text, struct err *e)
 
 	while (exchange_line_next(&text, &line, &n)) {
 		if (exchange_line_is_marker(line))
-			return err_set(e, ERR_SYNTAX, "line %zu: a conflict of git's that "
-			    "is not resolved", n);
+			return err_set(e, ERR_SYNTAX, "line %zu: an unresolved conflict "
+			    "of git", n);
 		if (json_check(line, &bad) < 0)
 			return err_set(e, ERR_SYNTAX, "line %zu: %s", n,
 			    json_words(bad.text));
@@ -337,7 +338,7 @@ cli_bad_line_hint(const struct err *e, bool skippable)
 {
 	if (!str_starts(str_of(e->text), S("line ")))
 		return "";
-	if (strstr(e->text, "a conflict of git's") != NULL)
+	if (strstr(e->text, "an unresolved conflict of git") != NULL)
 		return "\nHint: 'doctor --fix' merges both sides of issues.jsonl";
 	return skippable && (e->code == ERR_SYNTAX || e->code == ERR_INVALID ||
 	    e->code == ERR_TOOBIG) ? "\nHint: --skip-bad leaves such lines out" : "";
@@ -357,7 +358,8 @@ void
 cli_import_report(struct cli_ctx *x, const struct reply *r)
 {
 	static const char *const counts[][2] = {
-		{ "deleted", ", <deleted> deleted" }, { "skipped", ", <skipped> skipped" },
+		{ "deleted", ", <deleted> deleted" },
+		{ "skipped", ", <skipped> skipped" },
 		{ "bad", ", <bad> bad, left out" },
 	};
 	struct json_iter warnings = json_each(json_get(r->data, S("warnings")));

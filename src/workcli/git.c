@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -310,8 +311,8 @@ run(struct git *g, char **argv, const char *what, struct err *e)
 	buf_clear(&g->out);
 	buf_clear(&g->err);
 	if (stopping && !g->tidying)
-		return err_set(e, ERR_CANCELLED, "git %s: not begun, for this is to "
-		    "end", what);
+		return err_set(e, ERR_CANCELLED, "git %s: not started after a "
+		    "signal", what);
 	c.until = clock_mono() + allowed;
 	rc = child_start(g, argv, &c, e);
 	if (rc != OK)
@@ -385,8 +386,8 @@ git_lock_wait(const char *path, bool tells, struct err *e)
 		}
 		if (clock_mono() >= until) {
 			age_write(age, sizeof age, &st);
-			return err_set(e, ERR_BUSY, "%s is there, %s old: another git "
-			    "is at work, or one was killed and left it\nHint: if no "
+			return err_set(e, ERR_BUSY, "%s exists, %s old: another git "
+			    "is running, or was killed and left it\nHint: if no "
 			    "git is running there, remove it: rm '%s'", path, age,
 			    path);
 		}
@@ -444,7 +445,7 @@ said(const struct git *g, const char *what, struct err *e)
 	text[n] = '\0';
 	hint = g->err.n > 0 ? hint_for(g->err.p) : NULL;
 	return err_set(e, ERR_INVALID, "git %s: %s%s%s", what, n > 0 ? text :
-	    g->status < 0 ? "it was killed" : "it failed without a word",
+	    g->status < 0 ? "it was killed" : "it failed without a message",
 	    hint != NULL ? "\nHint: " : "", hint != NULL ? hint : "");
 }
 
@@ -455,12 +456,15 @@ git_run(struct git *g, const char *const *args, struct err *e)
 	size_t n = 1;
 	int rc = OK;
 
+	assert(g->dir != NULL && args[0] != NULL);
 	for (size_t i = 0; g->config != NULL && g->config[i] != NULL; i++) {
 		argv[n++] = "-c";
 		argv[n++] = g->config[i];
 	}
-	for (size_t i = 0; args[i] != NULL && n + 1 < ARGS_MAX; i++)
+	for (size_t i = 0; args[i] != NULL; i++) {
+		assert(n + 1 < ARGS_MAX);
 		argv[n++] = args[i];
+	}
 	argv[n] = NULL;
 	for (int tries = 0; rc == OK; tries++) {
 		char path[4096];
@@ -469,7 +473,7 @@ git_run(struct git *g, const char *const *args, struct err *e)
 		if (rc != OK || g->status == 0)
 			return rc;
 		if (g->status == 127)
-			return err_set(e, ERR_NOTFOUND, "there is no git to be found");
+			return err_set(e, ERR_NOTFOUND, "git is not in $PATH");
 		if (tries >= LIMIT_WORK_GIT_TRIES || !lock_path(g, path, sizeof path))
 			return said(g, args[0], e);
 		rc = git_lock_wait(path, g->tells, e);

@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -212,14 +213,15 @@ lines_get(struct lines *l, size_t i, struct str *text, struct err *e)
 {
 	const struct line_at *x = &l->list[i];
 
+	assert(i < l->n);
 	if ((l->window.n == 0 || x->at < l->window_at || x->at + x->n >
 	    l->window_at + l->window.n) && window_move(l, x) != OK)
 		return err_set(e, ERR_IO, "line %u: the file changed while it was "
 		    "read", x->number);
 	*text = (struct str){ l->window.p + (x->at - l->window_at), x->n };
 	if (exchange_line_is_marker(*text))
-		return err_set(e, ERR_SYNTAX, "line %u: a conflict of git's that is "
-		    "not resolved", x->number);
+		return err_set(e, ERR_SYNTAX, "line %u: an unresolved conflict of "
+		    "git", x->number);
 	return OK;
 }
 

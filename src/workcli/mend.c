@@ -119,10 +119,10 @@ mend_begin(struct mend *m, const struct workspace *workspace, struct buf *faults
 	split(m);
 	n = twice(buf_str(m->conflicts > 0 ? &m->side[OURS] : &m->text));
 	if (m->conflicts > 0)
-		buf_add_fmt(faults, "%zu conflicts of git's that are not resolved",
+		buf_add_fmt(faults, "%zu unresolved conflicts of git",
 		    m->conflicts);
 	if (n > 0)
-		buf_add_fmt(faults, "%s%zu lines with an id that another has",
+		buf_add_fmt(faults, "%s%zu lines with the id of another",
 		    faults->n > 0 ? ", " : "", n);
 	return OK;
 }
@@ -153,7 +153,7 @@ cli_mend_file(struct cli_ctx *x, struct err *e)
 		rc = rc == OK ? replace_file(m.path, buf_str(&out), e) :
 		    err_set(e, rc, "%s: %s", m.path, why.text);
 		if (rc == OK && !x->quiet)
-			buf_add_fmt(x->notes, "%s: mended %.*s\n", m.path,
+			buf_add_fmt(x->notes, "%s: repaired %.*s\n", m.path,
 			    FMT(buf_str(&faults)));
 	}
 	buf_release(&faults);

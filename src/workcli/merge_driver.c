@@ -60,8 +60,8 @@ merge_driver_command(char *out, size_t size, struct err *e)
 	self[n] = '\0';
 	if (strchr(self, '\'') != NULL || snprintf(out, size,
 	    "'%s' work merge %%O %%A %%B %%P", self) >= (int)size)
-		return err_set(e, ERR_INVALID, "the program's own path cannot be given "
-		    "to git: %s", self);
+		return err_set(e, ERR_INVALID, "git cannot run a program with this path: "
+		    "%s", self);
 	return OK;
 }
 

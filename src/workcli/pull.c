@@ -6,6 +6,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -107,9 +108,10 @@ upstream_find(struct pull *p, struct err *why)
 	char key[600];
 	struct err e;
 
-	if (GIT_ASK(&p->git, &e, p->branch, "symbolic-ref", "-q", "--short", "HEAD") != OK)
+	if (GIT_ASK(&p->git, &e, p->branch, "symbolic-ref", "-q", "--short",
+	    "HEAD") != OK)
 		return git_is_stopping() ? err_set(why, e.code, "%s", e.text) :
-		    err_set(why, ERR_INVALID, "HEAD is detached: what sync commits "
+		    err_set(why, ERR_INVALID, "HEAD is detached: a commit of sync "
 		    "would be on no branch\nHint: check out a branch, or use sync "
 		    "--flush-only");
 	snprintf(key, sizeof key, "branch.%s.remote", p->branch);
@@ -176,8 +178,8 @@ rebase_is_ours(struct pull *p, struct str state)
 	char path[PATH_MAX];
 	struct err e;
 	bool ours = str_starts(state, S("rebase ")) && git_path(&p->git,
-	    "rebase-merge/orig-head", path, sizeof path, &e) == OK && cli_read_present(path, &head,
-	    &e) == OK && str_eq(str_trim(buf_str(&head)),
+	    "rebase-merge/orig-head", path, sizeof path, &e) == OK &&
+	    cli_read_present(path, &head, &e) == OK && str_eq(str_trim(buf_str(&head)),
 	    str_trim(str_sub(state, 7, state.n)));
 
 	buf_release(&head);
@@ -230,9 +232,9 @@ conflict(struct pull *p, struct err *e)
 		return e->code;
 	if (n == 0)
 		return err_set(e, ERR_INVALID, "pulling: the rebase failed and was "
-		    "taken back\nHint: see what 'git pull --rebase' says");
+		    "aborted\nHint: see what 'git pull --rebase' says");
 	return err_set(e, ERR_CONFLICT, "pulling: conflicts in %s; the rebase was "
-	    "taken back and all is as before\nHint: resolve conflicts manually with "
+	    "aborted, nothing was changed\nHint: resolve conflicts manually with "
 	    "'git pull --rebase', then sync again", text);
 }
 
@@ -299,8 +301,8 @@ pull_beside(struct pull *p, struct buf *notes, struct err *e)
 		return rc;
 	rc = GIT_ASK(&p->git, e, tree, "merge-tree", "--write-tree", head, "@{upstream}");
 	if (rc != OK)
-		return p->git.status == 1 ? err_set(e, ERR_CONFLICT, "pulling: what was "
-		    "committed here conflicts with the remote; nothing was changed\n"
+		return p->git.status == 1 ? err_set(e, ERR_CONFLICT, "pulling: commits "
+		    "here conflict with the remote; nothing was changed\n"
 		    "Hint: resolve conflicts manually with 'git pull --rebase', then "
 		    "sync again") : rc;
 	if (p->git.err.n > 0)
@@ -315,8 +317,8 @@ pull_beside(struct pull *p, struct buf *notes, struct err *e)
 	if (rc == OK)
 		rc = GIT(&p->git, e, "rev-parse", "HEAD");
 	if (rc == OK && !str_eq(git_out(&p->git), str_of(head)))
-		rc = err_set(e, ERR_CONFLICT, "pulling: somebody committed here in the "
-		    "meantime; sync again");
+		rc = err_set(e, ERR_CONFLICT, "pulling: another commit was made here in "
+		    "the meantime; sync again");
 	return rc != OK ? rc : GIT(&p->git, e, "checkout", "-q", "-B", p->branch, made);
 }
 
@@ -335,8 +337,10 @@ pull_run(struct pull *p, struct buf *notes, struct err *e)
 {
 	struct err ignored;
 	bool clean;
-	int rc = driver_prepare(p, e);
+	int rc;
 
+	assert(p->upstream);
+	rc = driver_prepare(p, e);
 	p->git.config = p->config;
 	if (rc == OK)
 		rc = GIT(&p->git, e, "fetch", "-q", "--", p->remote);
@@ -366,6 +370,7 @@ pull_push(struct pull *p, bool *again, struct err *e)
 	char refspec[600];
 	int rc;
 
+	assert(p->upstream);                 /* pull_check found one */
 	snprintf(refspec, sizeof refspec, "HEAD:%s", p->merge);
 	rc = GIT(&p->git, e, "push", "-q", "--", p->remote, refspec);
 	for (size_t i = 0; rc != OK && i < COUNT(words); i++)

@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +21,7 @@
 #include "workcli/replace.h"
 
 #define MARK ".tmp."
-#define YOUNG 60                             /* seconds, in which a writer has locked it */
+#define YOUNG 60                             /* seconds to lock it in */
 
 static int
 failed(const char *path, struct err *e)
@@ -102,7 +103,7 @@ replace_begin(struct replace *p, const char *path, struct err *e)
 	p->temp = mem_cstr(buf_str(&temp));
 	buf_release(&temp);
 	p->fd = open(p->temp, flags, 0644);
-	/* Left by a killed process with our pid; it may be a link, so never write to it. */
+	/* Left by a killed process with our pid; never write to it, it may be a link. */
 	if (p->fd < 0 && errno == EEXIST && unlink(p->temp) == 0)
 		p->fd = open(p->temp, flags, 0644);
 	if (p->fd < 0)
@@ -114,6 +115,7 @@ replace_begin(struct replace *p, const char *path, struct err *e)
 int
 replace_add(struct replace *p, struct str text, struct err *e)
 {
+	assert(p->fd >= 0);                  /* begun, and not ended */
 	p->bytes += text.n;
 	return file_write(p->fd, text) == OK ? OK : failed(p->path, e);
 }
@@ -138,6 +140,7 @@ replace_end(struct replace *p, struct err *e)
 {
 	int fd = p->fd;
 
+	assert(fd >= 0);
 	if (fsync(fd) != 0 || rename(p->temp, p->path) != 0)
 		return failed(p->path, e);
 	p->fd = -1;

@@ -42,7 +42,7 @@ struct sync {
 	struct pull pull;
 	char file[PATH_MAX];
 	int lock;
-	struct replace now;                    /* our export, before it replaces the file */
+	struct replace now;                  /* our export, before it replaces the file */
 	struct line_set known;               /* lines that are noted as base */
 	size_t items;
 	bool killed;                         /* the last sync was */
@@ -524,8 +524,8 @@ cli_sync(struct cli_ctx *x, const struct cli_sync_options *o, struct err *e)
 		return err_set(e, ERR_INVALID, "sync works with the git repository of a "
 		    "workspace; a server has none");
 	if (getenv(GIT_RUNS_FOR_US) != NULL) {
-		buf_lit(x->notes, "sync: a hook of a sync that is under way; nothing to "
-		    "do\n");
+		buf_lit(x->notes, "sync: called by a hook of a running sync; nothing "
+		    "to do\n");
 		return OK;
 	}
 	if (snprintf(s.file, sizeof s.file, "%s/" FILE_NAME, x->workspace->dir) >=

@@ -107,7 +107,7 @@ await scenario("export -o over a file that has more", () => {
   const out = path.join(ws.dir, "out.jsonl"), text = `${["q-1", "q-2", "q-3"].map((id) => item(id)).join("\n")}\n`;
   writeFileSync(out, text);
   const r = ws.run(["export", "-o", out]);
-  check(r.code === 1 && /has 3 items, and there are 1 here[\s\S]*--force/.test(r.err), "asks", r);
+  check(r.code === 1 && /has 3 items, the tracker 1[\s\S]*--force/.test(r.err), "asks", r);
   equal(readFileSync(out, "utf8"), text, "and leaves it");
   ws.ok(["export", "-o", out, "--force"]);
   equal(readFileSync(out, "utf8").trim().split("\n").length, 1, "with --force");
@@ -120,7 +120,7 @@ await scenario("a lock that was left: its age, what to do, and an end", () => {
   writeFileSync(lock, "");
   utimesSync(lock, old, old);
   const t = Date.now(), r = a.run(["sync"], { env: { COHORT_WORK_GIT_TIMEOUT: "1s" } });
-  check(r.code === 1 && /index\.lock is there, 3 h old[\s\S]*rm '.*index\.lock'/.test(r.err), "told", r);
+  check(r.code === 1 && /index\.lock exists, 3 h old[\s\S]*rm '.*index\.lock'/.test(r.err), "told", r);
   check(Date.now() - t < 8000, "ended", Date.now() - t);
   check(existsSync(lock), "and never taken away");
 });
@@ -190,16 +190,16 @@ await scenario("a file that was merged by lines, or not at all, is mended", () =
   sync(a);
   writeFileSync(file(a), conflict);
   const r = a.run(["sync"]);
-  check(r.code === 1 && /issues\.jsonl: line 2: a conflict of git's[\s\S]*doctor --fix/.test(r.err), "sync names what mends it", r);
+  check(r.code === 1 && /issues\.jsonl: line 2: an unresolved conflict of git[\s\S]*doctor --fix/.test(r.err), "sync names what mends it", r);
   equal(lines(a), conflict, "and leaves the file");
-  check(/issues\.jsonl +1 conflicts of git's/.test(a.run(["doctor"]).out), "doctor tells");
+  check(/issues\.jsonl +1 unresolved conflicts of git/.test(a.run(["doctor"]).out), "doctor tells");
   a.ok(["doctor", "--fix"]);
   sync(a);
   equal(ids(a), ["p-0", "p-1", "p-2", "p-3", "p-x"], "both sides are in");
   const [one] = a.ok(["show", "p-1", "--json"]);
   equal([one.title, one.labels], ["theirs", ["a", "b"]], "field by field");
   appendFileSync(file(a), `${item("p-2", { title: "newer", updated_at: "2026-02-02T00:00:00Z" })}\n`);
-  check(/1 lines with an id that another has/.test(a.run(["doctor"]).out), "twins are told");
+  check(/1 lines with the id of another/.test(a.run(["doctor"]).out), "twins are told");
   sync(a);
   equal(a.ok(["show", "p-2", "--json"])[0].title, "newer", "and merged by sync itself");
   equal(lines(a).split("\n").filter((l) => l.includes('"p-2"')).length, 1, "once, then");

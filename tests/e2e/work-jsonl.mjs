@@ -188,7 +188,7 @@ await scenario("init --from-beads takes files of later versions without a loss",
   check(refused.code === 1 && /line 11: .*\n.*--skip-bad/.test(refused.err), "a bad line is named, and what to do", refused.err);
   const r = ws.run(["init", "--from-beads", "--skip-bad"]);
   equal(r.code, 0, r.err);
-  for (const word of [/line 11: /, /line 1002: bd-00k stands in line 22 already/, /issue_type: "message" of bd-002 is taken as task/, /status: "pinned" of bd-002 is taken as open/, /priority: \d+ items have none.*P0/, /1 bad, left out/])
+  for (const word of [/line 11: /, /line 1002: bd-00k is in line 22 already/, /issue_type: "message" of bd-002 becomes task/, /status: "pinned" of bd-002 becomes open/, /priority: \d+ items have none.*P0/, /1 bad, left out/])
     check(word.test(r.err), `told: ${word}`, r.err);
   const out = new Map(exported(ws).trim().split("\n").map((l) => JSON.parse(l)).map((o) => [o.id, o]));
   equal(out.size, 1000, "all of them");

@@ -253,7 +253,7 @@ TEST(work_import_names_the_line_and_does_nothing)
 		{ "{'id':'t-1','title':'a'}\n\n{'id':'t-2','title':'b','priority':9}",
 		    "line 3: priority: expected 0 to 4, got 9" },
 		{ "{'id':'t-1','title':'a'}\n{'id':'t-1','title':'a'}",
-		    "line 2: t-1 stands in line 1 already" },
+		    "line 2: t-1 is in line 1 already" },
 		{ "{'id':'x','title':'a'}",
 		    "line 1: id: expected PREFIX-name as in bd-a3f8, got \"x\"" },
 		{ "{'id':'t-1'}", "line 1: title: is missing" },
@@ -416,7 +416,7 @@ TEST(work_import_of_twins_keeps_both_or_merges)
 	CHECK_INT(json_int(json_get(f.doc.root, S("created"))), 2);
 	CHECK_INT(json_int(json_get(f.doc.root, S("bad"))), 1);
 	CHECK_INT(json_count(json_get(f.doc.root, S("renamed"))), 1);
-	CHECK(str_contains(fix_get(&f, "warnings.0"), S("line 2: t-1 stands in line 1")));
+	CHECK(str_contains(fix_get(&f, "warnings.0"), S("line 2: t-1 is in line 1")));
 	CHECK(str_contains(fix_get(&f, "warnings.1"), S("line 4: expected an object")));
 	fix_ok(&f, "show", "{'id':'t-1'}");
 	CHECK_STR(fix_get(&f, "title"), "new");

@@ -43,9 +43,9 @@ TEST(work_markdown_names_the_line)
 		{ "## a\n\n### Priority\n9\n", "line 3: priority: expected 0 to 4" },
 		{ "## a\n### Type\nstory\n",
 		    "line 2: type: expected bug, feature, task, epic or chore" },
-		{ "## a\n## b\n### Wishes\n", "line 3: \"Wishes\" is none of Priority, "
-		    "Type, Description, Design, Acceptance Criteria, Notes, Assignee, "
-		    "Labels, Dependencies" },
+		{ "## a\n## b\n### Wishes\n", "line 3: expected Priority, Type, "
+		    "Description, Design, Acceptance Criteria, Notes, Assignee, Labels "
+		    "or Dependencies, got \"Wishes\"" },
 		{ "## a\n\xff\n", "line 1: not UTF-8" },
 	};
 	size_t n;

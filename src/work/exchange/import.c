@@ -15,6 +15,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -173,10 +174,11 @@ import_entry_open(struct import *im, const struct entry *x, struct record *r)
 	if (rc == OK)
 		rc = record_decode(r, item, &im->w->a, &e);
 	if (rc == OK && r->it.lease_holder.p != NULL && x->id.p == NULL)
-		import_warn(im, "the lease of %.*s is not taken over: it is that tracker's "
-		    "own", FMT(r->it.id));
+		import_warn(im, "the lease of %.*s is not imported: it belongs "
+		    "to the other tracker", FMT(r->it.id));
 	if (rc != OK)
-		return work_fail(im->w, rc, "line %zu: %.440s", x->line, json_words(e.text));
+		return work_fail(im->w, rc, "line %zu: %.440s", x->line,
+		    json_words(e.text));
 	if (r->it.status != STATUS_TOMBSTONE)
 		rename_in_item(&r->it, &im->moves, &im->w->a);
 	r->it.id = x->id.p == NULL ? r->it.id : x->id;
@@ -241,6 +243,7 @@ import_entry_move(struct import *im, struct entry *x, const struct record *r)
 {
 	struct str to = record_other_id(r, &im->plan);
 
+	assert(x->id.p != NULL);             /* it has been read */
 	if (map_get(&im->ids, &to) != NULL)
 		return work_fail(im->w, ERR_CONFLICT, "line %zu: the item needs another "
 		    "id, but %.*s is in the import too", x->line, FMT(to));

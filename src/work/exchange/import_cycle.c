@@ -10,6 +10,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -37,6 +38,7 @@ struct cycles {
 int
 import_cycle_note(struct import *im, int64_t item, int64_t target)
 {
+	assert(im->resolve_cycles);
 	im->c->err = (struct err){ 0 };
 	mem_grow(im->late, im->late_n, im->late_cap);
 	im->late[im->late_n++] = (struct wait){ item, target };
@@ -52,8 +54,8 @@ all_read(struct cycles *r)
 	int rc = graph_edges(im->w, &r->all);
 
 	if (rc == ERR_LIMIT)
-		return work_fail(im->w, rc, "more than %d dependencies, with cycles among "
-		    "them", LIMIT_WORK_GRAPH_EDGES);
+		return work_fail(im->w, rc, "more than %d dependencies, some of them "
+		    "in cycles", LIMIT_WORK_GRAPH_EDGES);
 	for (size_t i = 0; rc == OK && i < im->late_n; i++)
 		links_add(&r->all, links_node(&r->all, im->late[i].item),
 		    links_node(&r->all, im->late[i].target));

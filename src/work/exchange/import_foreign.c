@@ -277,15 +277,15 @@ import_foreign_report(struct import *im, jnode item)
 	struct str id = json_str(json_get(item, S("id")));
 
 	if (type != NULL && is_strange(type, work_type_names))
-		import_warn(im, "issue_type: \"%.*s\" of %.*s is taken as %.*s; "
+		import_warn(im, "issue_type: \"%.*s\" of %.*s becomes %.*s; "
 		    "imported_type keeps it", FMT(json_str(type)), FMT(id),
 		    FMT(our_word(types, json_str(type), "task")));
 	if (status != NULL && is_strange(status, work_status_names))
-		import_warn(im, "status: \"%.*s\" of %.*s is taken as %.*s; "
+		import_warn(im, "status: \"%.*s\" of %.*s becomes %.*s; "
 		    "imported_status keeps it", FMT(json_str(status)), FMT(id),
 		    FMT(our_status(item, json_str(status))));
 	if (deps_are_strange(item))
-		import_warn(im, "dependencies: not all of %.*s are of a kind that is known, "
-		    "once, on another item; imported_dependencies keeps them",
+		import_warn(im, "dependencies: some of %.*s have an unknown type, are "
+		    "duplicates or on itself; imported_dependencies keeps them",
 		    FMT(id));
 }

@@ -7,6 +7,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
+
 #include "work/exchange/import_priv.h"
 
 /* The first line becomes the merged item, the second a blank line. */
@@ -22,8 +24,8 @@ twins_merge(struct import *im, struct entry *twin, struct entry *x,
 	record_encode(&text, &out);
 	twin->merged = arena_str(&im->plan, buf_str(&text));
 	im->line = x->line;
-	import_warn(im, "%.*s stands in line %zu already: they were merged, and what was "
-	    "changed later holds", FMT(twin->id), twin->line);
+	import_warn(im, "%.*s is in line %zu already: the two were merged, and later "
+	    "changes won", FMT(twin->id), twin->line);
 	*x = (struct entry){ .line = x->line };
 	buf_release(&text);
 	return twin->merged.p == NULL ? work_fail(im->w, ERR_TOOBIG,
@@ -41,8 +43,9 @@ import_twins_settle(struct import *im, struct entry *twin, struct entry *x,
 	jnode item;
 	int rc;
 
+	assert(twin != x && str_eq(twin->id, x->id));
 	if (im->strict)
-		return work_fail(im->w, ERR_INVALID, "line %zu: %.*s stands in line %zu "
+		return work_fail(im->w, ERR_INVALID, "line %zu: %.*s is in line %zu "
 		    "already", x->line, FMT(x->id), twin->line);
 	im->doc = (struct json_doc){ .root = NULL };
 	rc = import_entry_value(im, twin, &item, &e);

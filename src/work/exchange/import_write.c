@@ -57,7 +57,7 @@ import_item_move(struct import *im, struct item *it, struct str to)
 	it->id = to;
 	rc = item_save(w, it, &was);
 	if (rc == ERR_CONFLICT)
-		rc = work_fail(w, rc, "%.*s needs another id, but there is a %.*s already",
+		rc = work_fail(w, rc, "%.*s needs another id, but %.*s is in use",
 		    FMT(was.id), FMT(to));
 	if (rc == OK)
 		rc = event_add(w, it->seq, to, EVENT_renamed, item_json(w, &was),
@@ -308,7 +308,8 @@ entry_merge(struct import *im, struct entry *x, bool closing)
 	base = base_read(im, x, &ours, &theirs, &doc, &room);
 	m.report = NULL;
 	record_merge(&out, base, &ours, &theirs, &m);
-	if (status_is_done(out.it.status) && !status_is_done(ours.it.status) && !closing) {
+	if (!closing && status_is_done(out.it.status) &&
+	    !status_is_done(ours.it.status)) {
 		x->closing = true;           /* merged again, and reported, later */
 		json_release(&doc);
 		return OK;
@@ -355,8 +356,8 @@ dep_loose(struct import *im, const struct item *it, struct str target)
 	int rc;
 
 	if (im->strict)
-		return work_fail(im->w, ERR_INVALID, "dependencies: %.*s depends on %.*s, "
-		    "which does not exist", FMT(it->id), FMT(target));
+		return work_fail(im->w, ERR_INVALID, "dependencies: %.*s depends on "
+		    "%.*s, which does not exist", FMT(it->id), FMT(target));
 	import_warn(im, "dependencies: %.*s depends on %.*s, which does not exist",
 	    FMT(it->id), FMT(target));
 	rc = db_run(&im->w->db, SQL_LOOSE_PUT, db_i64(im->w->t.seq),

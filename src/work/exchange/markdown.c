@@ -210,9 +210,9 @@ section_begin(struct reader *r, struct str name)
 			r->section = words[i].section;
 	}
 	if (r->section == OTHER)
-		return err_set(r->e, ERR_INVALID, "line %zu: \"%.*s\" is none of "
-		    "Priority, Type, Description, Design, Acceptance Criteria, "
-		    "Notes, Assignee, Labels, Dependencies", r->line,
+		return err_set(r->e, ERR_INVALID, "line %zu: expected Priority, Type, "
+		    "Description, Design, Acceptance Criteria, Notes, Assignee, "
+		    "Labels or Dependencies, got \"%.*s\"", r->line,
 		    (int)(name.n < 60 ? name.n : 60), name.p);
 	buf_clear(&r->text[r->section]);
 	r->lines[r->section] = r->line;

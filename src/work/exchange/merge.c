@@ -177,7 +177,7 @@ file_sort(struct join *j, int side)
 		qsort(f->list, f->n, sizeof *f->list, line_order);
 	for (size_t i = 1; i < f->n; i++) {
 		if (str_eq(f->list[i].id, f->list[i - 1].id))
-			return err_set(j->e, ERR_INVALID, "%s: line %zu: %.*s stands in "
+			return err_set(j->e, ERR_INVALID, "%s: line %zu: %.*s is in "
 			    "line %zu already", side_names[side], f->list[i].number,
 			    FMT(f->list[i].id), f->list[i - 1].number);
 	}

@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "work/exchange/record_priv.h"
@@ -297,6 +298,7 @@ record_other_id(const struct record *r, struct arena *a)
 	size_t dash = 0;
 	char text[8];
 
+	assert(id_is_valid(r->it.id));
 	for (size_t i = 0; i < COUNT(parts); i++) {
 		for (size_t j = 0; j < parts[i].n; j++)
 			hash = (hash ^ (uint8_t)parts[i].p[j]) *

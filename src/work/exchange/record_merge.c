@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -167,7 +168,8 @@ times_merge(struct item *out, const struct item *ours, const struct item *theirs
 	out->updated_at = order >= 0 ? ours->updated_at : theirs->updated_at;
 	out->closed_at = ours->closed_at;
 	if (ours->closed_at.p == NULL || (theirs->closed_at.p != NULL &&
-	    work_time_parse(ours->closed_at, &a) && work_time_parse(theirs->closed_at, &b) &&
+	    work_time_parse(ours->closed_at, &a) &&
+	    work_time_parse(theirs->closed_at, &b) &&
 	    (b < a || (a == b &&
 	    str_cmp(theirs->closed_at, ours->closed_at) < 0))))
 		out->closed_at = theirs->closed_at;
@@ -493,6 +495,7 @@ record_merge(struct record *out, const struct record *base,
 {
 	const struct item *was = base == NULL ? NULL : &base->it;
 
+	assert(m->a != NULL);
 	if (ours->it.status == STATUS_TOMBSTONE ||
 	    theirs->it.status == STATUS_TOMBSTONE) {
 		*out = tombstone_ours(base, ours, theirs, m) ? *ours : *theirs;

@@ -76,7 +76,7 @@ struct clash {
 };
 
 struct merge {
-	struct arena *a;                     /* for the parts of the result that are new */
+	struct arena *a;                     /* for new parts of the result */
 	void (*report)(void *ctx, const struct clash *c);
 	void *ctx;
 };

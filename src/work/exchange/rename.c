@@ -174,8 +174,8 @@ room_check(struct work *w, const struct rename *x, int64_t *seq)
 	rc = item_load(w, *seq, &it);
 	if (rc == OK && (it.status != STATUS_TOMBSTONE ||
 	    record_renamed_to(&it, &w->a).p == NULL))
-		rc = work_fail(w, ERR_CONFLICT, "%.*s cannot become %.*s: there is an "
-		    "issue %.*s already (or was: ids are not used twice)",
+		rc = work_fail(w, ERR_CONFLICT, "%.*s cannot become %.*s: %.*s is in "
+		    "use, or was (ids are not used twice)",
 		    FMT(x->from), FMT(x->to), FMT(x->to));
 	return rc;
 }

@@ -15,7 +15,7 @@ struct rename {
 	struct str from, to;
 };
 
-#define RENAMES_CHAIN 100                    /* longest chain of renames that is followed */
+#define RENAMES_CHAIN 100                    /* renames of one item that are followed */
 
 struct renames {
 	struct rename *list;
