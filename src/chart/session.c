@@ -126,10 +126,11 @@ session_illegal_state(const struct session *s)
 
 	for (uint32_t i = 0; i < n; i = bit_next(s->conf, i + 1, n)) {
 		const struct state *st = &c->states.at[i];
-		bool one = st->kind == STATE_COMPOUND || st->kind == STATE_ROOT;
-		uint32_t wanted = one ? 1 : st->kind == STATE_PARALLEL ? st->regions : 0;
+		uint32_t wanted = st->kind == STATE_PARALLEL ? st->regions : 1;
 		uint32_t end = st->last + 1, found = 0;
 
+		if (is_atomic(st))
+			continue;
 		for (uint32_t k = bit_next(s->conf, i + 1, end); k < end;
 		    k = bit_next(s->conf, c->states.at[k].last + 1, end))
 			found += c->states.at[k].parent == i;
@@ -145,7 +146,7 @@ check_session(const struct session *s)
 	const struct chart *c = s->c;
 	uint32_t before = 0;
 
-	assert(s->turn == NULL);             /* no calls back from a sink */
+	assert(s->turn == NULL);
 	assert(s->final == NO_STATE || c->states.at[s->final].kind == STATE_FINAL);
 	assert(s->why == NULL || s->over);
 	assert(s->active_n <= s->active_cap);
