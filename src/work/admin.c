@@ -47,8 +47,7 @@ op_config_list(struct work *w, struct work_call *c)
 		json_add_fmt(c->data, ",%.*s:%.*s", FMT(query_borrow(&q, 0)),
 		    FMT(query_borrow(&q, 1)));
 	buf_add_char(c->data, '}');
-	query_end(&q);
-	return rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
+	return work_rows_end(w, &q, rc);
 }
 
 static int
@@ -72,9 +71,7 @@ config_put(struct work *w, struct str key, struct str value)
 static int
 config_drop(struct work *w, struct str key)
 {
-	int rc = db_run(&w->db, SQL_CONFIG_DROP, db_i64(w->t.seq), db_str(key));
-
-	return rc == OK ? OK : work_fail_db(w, rc);
+	return work_exec(w, SQL_CONFIG_DROP, db_i64(w->t.seq), db_str(key));
 }
 
 /* Without a value it is removed. */

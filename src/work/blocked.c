@@ -52,8 +52,7 @@ blockers_own(struct work *w, struct blockers *b, int64_t seq, bool *own)
 		*own = true;
 		blocker_note(w, b, &q);
 	}
-	query_end(&q);
-	return rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
+	return work_rows_end(w, &q, rc);
 }
 
 static int
@@ -64,8 +63,7 @@ parents_held(struct work *w, struct blockers *b, int64_t seq)
 
 	while ((rc = query_row(&q)) == OK)
 		ancestor_note(b, query_i64(&q, 0));
-	query_end(&q);
-	return rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
+	return work_rows_end(w, &q, rc);
 }
 
 /* Upwards, until on each way there is somebody with blockers of its own. */

@@ -161,8 +161,7 @@ target_add(struct work *w, struct str edge, struct buf *out, bool *first)
 		*first = false;
 		short_add(query_borrow(&q, 0), edge, out);
 	}
-	query_end(&q);
-	return rc == OK || rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
+	return work_rows_end(w, &q, rc);
 }
 
 static int

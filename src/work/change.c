@@ -389,9 +389,8 @@ unblocked_add(struct work *w, int64_t after, struct buf *out)
 		if (rc != OK)
 			break;
 	}
-	query_end(&q);
 	buf_lit(out, "]}");
-	return rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
+	return work_rows_end(w, &q, rc);
 }
 
 /* Closing what is closed changes nothing and is no error. */

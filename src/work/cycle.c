@@ -83,12 +83,12 @@ graph_note(struct work *w, int64_t item, int64_t target, enum dep_type type,
 static int
 edges_statement(struct work *w, enum sql *what)
 {
-	struct query q = query_of(&w->db, SQL_TRACKER_OTHER, db_i64(w->t.seq));
-	int rc = query_row(&q);
+	bool other;
+	int rc = work_has(w, query_of(&w->db, SQL_TRACKER_OTHER, db_i64(w->t.seq)),
+	    &other);
 
-	query_end(&q);
-	*what = rc == OK ? SQL_EDGES_TRACKER : SQL_EDGES_ALL;
-	return rc == OK || rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
+	*what = other ? SQL_EDGES_TRACKER : SQL_EDGES_ALL;
+	return rc;
 }
 
 int

@@ -99,9 +99,7 @@ ties_find(struct deletion *d, bool into)
 			if (rc != OK)
 				break;
 		}
-		query_end(&q);
-		rc = rc == ERR_NOTFOUND ? OK : rc == ERR_LIMIT ? rc :
-		    work_fail_db(d->w, rc);
+		rc = work_rows_end(d->w, &q, rc);
 	}
 	return rc;
 }

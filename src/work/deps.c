@@ -301,18 +301,18 @@ tree_branches(struct tree *t, uint32_t row, int64_t seq)
 		t->todo[t->todo_n++] = (struct branch){ query_i64(&q, 0),
 			query_i64(&q, 1), row, t->rows[row].depth + 1 };
 	}
-	query_end(&q);
-	if (rc == OK && !last)
+	t->rows[row].truncated = rc == OK;
+	rc = work_rows_end(t->w, &q, rc);
+	if (t->rows[row].truncated && !last)
 		return work_fail(t->w, ERR_LIMIT, "the tree is too large; give a smaller "
 		    "max_depth");
-	t->rows[row].truncated = rc == OK;
 	for (size_t to = t->todo_n; to > from + 1; from++) {
 		struct branch swap = t->todo[from];
 
 		t->todo[from] = t->todo[--to];
 		t->todo[to] = swap;
 	}
-	return rc == OK || rc == ERR_NOTFOUND ? OK : work_fail_db(t->w, rc);
+	return rc;
 }
 
 static int

@@ -15,12 +15,10 @@ int
 event_add(struct work *w, int64_t item, struct str id, enum event_kind kind,
     struct str old_json, struct str new_json, bool ready)
 {
-	int rc = db_run(&w->db, SQL_EVENT_ADD, db_i64(w->t.seq), db_i64(item),
+	return work_exec(w, SQL_EVENT_ADD, db_i64(w->t.seq), db_i64(item),
 	    db_str(id), db_i64((int64_t)kind), db_i64(ready),
 	    db_i64(w->call->now), db_str(w->call->actor), db_str(old_json),
 	    db_str(new_json));
-
-	return rc == OK ? OK : work_fail_db(w, rc);
 }
 
 /* The time of the newest is what has been seen of the clock, by whoever wrote. */

@@ -93,13 +93,8 @@ times_match(const struct filter *f, struct str body)
 static int
 has_label(struct work *w, int64_t seq, struct str label, bool *yes)
 {
-	struct query q = query_of(&w->db, SQL_LABEL_HAS, db_i64(w->t.seq),
-	    db_str(label), db_i64(seq));
-	int rc = query_row(&q);
-
-	query_end(&q);
-	*yes = rc == OK;
-	return rc == OK || rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
+	return work_has(w, query_of(&w->db, SQL_LABEL_HAS, db_i64(w->t.seq),
+	    db_str(label), db_i64(seq)), yes);
 }
 
 static int

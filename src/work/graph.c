@@ -52,18 +52,15 @@ holds_add_all(struct work *w, struct holds *h, int64_t target,
 		if (rc != OK)
 			break;
 	}
-	query_end(&q);
-	return rc == ERR_NOTFOUND ? OK : rc == ERR_LIMIT ? rc : work_fail_db(w, rc);
+	return work_rows_end(w, &q, rc);
 }
 
 static int
 hold_write(struct work *w, int64_t seq, int64_t state, int64_t blockers,
     int64_t parents)
 {
-	int rc = db_run(&w->db, SQL_HOLD_SET, db_i64(state), db_i64(blockers),
+	return work_exec(w, SQL_HOLD_SET, db_i64(state), db_i64(blockers),
 	    db_i64(parents), db_i64(seq));
-
-	return rc == OK ? OK : work_fail_db(w, rc);
 }
 
 /* Changes one item's counters and notes its children if it turned. */

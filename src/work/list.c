@@ -179,8 +179,7 @@ states_used(struct work *w, unsigned *states)
 		if (query_i64(&q, 1) > 0)
 			*states |= 1u << query_i64(&q, 0);
 	}
-	query_end(&q);
-	return rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
+	return work_rows_end(w, &q, rc);
 }
 
 static int
@@ -248,15 +247,14 @@ candidates_of(struct work *w, struct candidates *cs, const struct filter *f,
     struct query *q)
 {
 	size_t rows = 0;
-	int rc;
+	int rc = OK;
 
 	while (!cs->many && (rc = query_row(q)) == OK) {
 		candidate_note(cs, f, q);
 		if (++rows > FEW)
 			cs->many = true;
 	}
-	query_end(q);
-	return cs->many || rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
+	return work_rows_end(w, q, rc);
 }
 
 static int

@@ -62,8 +62,7 @@ neighbours_add(struct work *w, enum sql edges, const char *key, int64_t seq,
 	}
 	if (!first)
 		buf_add_char(b, ']');
-	query_end(&q);
-	return rc == ERR_NOTFOUND ? OK : rc;
+	return work_rows_end(w, &q, rc);
 }
 
 int
@@ -169,8 +168,7 @@ op_label_list_all(struct work *w, struct work_call *c)
 		json_add_fmt(c->data, ",{'label':%.*s,'count':%lld}",
 		    FMT(query_borrow(&q, 0)), (long long)query_i64(&q, 1));
 	buf_add_char(c->data, ']');
-	query_end(&q);
-	return rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
+	return work_rows_end(w, &q, rc);
 }
 
 int

@@ -124,6 +124,5 @@ loose_take(struct work *w, struct str id, int64_t seq)
 	}
 	if (rc != OK)
 		return rc;
-	rc = db_run(&w->db, SQL_LOOSE_TAKE, db_i64(w->t.seq), db_str(id));
-	return rc == OK ? OK : work_fail_db(w, rc);
+	return work_exec(w, SQL_LOOSE_TAKE, db_i64(w->t.seq), db_str(id));
 }

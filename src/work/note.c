@@ -167,9 +167,7 @@ comment_insert(struct work *w, int64_t item, struct str author,
 int
 comments_drop(struct work *w, int64_t item)
 {
-	int rc = db_run(&w->db, SQL_COMMENTS_DROP, db_i64(item));
-
-	return rc == OK ? OK : work_fail_db(w, rc);
+	return work_exec(w, SQL_COMMENTS_DROP, db_i64(item));
 }
 
 int

@@ -100,6 +100,14 @@ msec arg_time(const struct work_call *c, const char *name);
 int work_fail(struct work *w, int rc, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 int work_fail_db(struct work *w, int rc);         /* words of the connection */
+/* A statement without rows: OK or the connection's failure. */
+#define work_exec(w, sql, ...) work_db(w, db_run(&(w)->db, sql, __VA_ARGS__))
+int work_db(struct work *w, int rc);
+/* Does a statement give a row? */
+int work_has(struct work *w, struct query q, bool *yes);
+/* Ends a statement after its rows.  ERR_NOTFOUND, past the last one, is OK; a
+ * failure of the caller's with words keeps them. */
+int work_rows_end(struct work *w, struct query *q, int rc);
 
 bool work_call_writes(const struct work *w);      /* the operation that runs */
 /* Of a call that failed: it has taken back what it wrote.  Else a failure after a

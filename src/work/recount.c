@@ -152,24 +152,16 @@ rows_read(struct recount *r, int64_t item, struct row **rows, size_t *n)
 static int
 edge_take(struct work *w, int64_t item, int64_t target)
 {
-	int rc;
-
 	work_edges_changed(w);
-	rc = db_run(&w->db, SQL_EDGE_TAKE, db_i64(item), db_i64(target));
-	return rc == OK ? OK : work_fail_db(w, rc);
+	return work_exec(w, SQL_EDGE_TAKE, db_i64(item), db_i64(target));
 }
 
-/* A body may name what is not there if an import left it so: OK.  Else
- * ERR_NOTFOUND. */
+/* A body may name what is not there if an import left it so. */
 static int
-loose_check(struct recount *r, const struct item *it, struct str target)
+loose_check(struct recount *r, const struct item *it, struct str target, bool *yes)
 {
-	struct query q = query_of(&r->w->db, SQL_LOOSE_HAS, db_i64(r->w->t.seq),
-	    db_str(target), db_i64(it->seq));
-	int rc = query_row(&q);
-
-	query_end(&q);
-	return rc == OK || rc == ERR_NOTFOUND ? rc : work_fail_db(r->w, rc);
+	return work_has(r->w, query_of(&r->w->db, SQL_LOOSE_HAS,
+	    db_i64(r->w->t.seq), db_str(target), db_i64(it->seq)), yes);
 }
 
 /* Of a row's type, which may be any number. */
@@ -204,10 +196,9 @@ dep_check(struct recount *r, const struct item *it, const struct dep *dep,
 	}
 	rc = item_seq_exact(r->w, dep->id, &target);
 	if (rc == ERR_NOTFOUND) {
-		rc = loose_check(r, it, dep->id);
-		if (rc != ERR_NOTFOUND)
+		rc = loose_check(r, it, dep->id, keep);
+		if (rc != OK || *keep)
 			return rc;
-		*keep = false;
 		differs(r, it->id, what, quoted(r, name), S("\"no such issue\""));
 		return OK;
 	}
@@ -247,14 +238,10 @@ edges_check(struct recount *r, struct item *it)
 /* ---- one item: its labels ------------------------------------------------- */
 
 static int
-label_run(struct work *w, enum sql what, struct str label, int64_t item)
+label_run(struct work *w, enum sql what, struct str label, int64_t item, bool *there)
 {
-	struct query q = query_of(&w->db, what, db_i64(w->t.seq), db_str(label),
-	    db_i64(item));
-	int rc = query_row(&q);
-
-	query_end(&q);
-	return rc;
+	return work_has(w, query_of(&w->db, what, db_i64(w->t.seq), db_str(label),
+	    db_i64(item)), there);
 }
 
 static int
@@ -265,14 +252,13 @@ labels_check(struct recount *r, const struct item *it)
 	for (size_t i = 0; rc == OK && i < it->labels_n; i++) {
 		struct str label = it->labels[i];
 
-		rc = label_run(r->w, SQL_LABEL_HAS, label, it->seq);
-		if (rc == ERR_NOTFOUND) {
+		bool there;
+
+		rc = label_run(r->w, SQL_LABEL_HAS, label, it->seq, &there);
+		if (rc == OK && !there) {
 			differs(r, it->id, "label", S("null"), quoted(r, label));
-			rc = label_run(r->w, SQL_LABEL_PUT, label, it->seq);
-			rc = rc == ERR_NOTFOUND ? OK : rc;
+			rc = label_run(r->w, SQL_LABEL_PUT, label, it->seq, &there);
 		}
-		if (rc != OK)
-			work_fail_db(r->w, rc);
 	}
 	return rc;
 }
@@ -284,6 +270,7 @@ label_rows_check(struct recount *r)
 {
 	struct work *w = r->w;
 	struct item it = { 0 };
+	bool there;
 	int rc;
 	struct query q = query_of(&w->db, SQL_RECOUNT_LABELS, db_i64(w->t.seq));
 
@@ -301,12 +288,11 @@ label_rows_check(struct recount *r)
 		if (work_label_in(it.labels, it.labels_n, label))
 			continue;
 		differs(r, it.id, "label", quoted(r, label), S("null"));
-		rc = label_run(w, SQL_LABEL_TAKE, label, it.seq);
-		if (rc != ERR_NOTFOUND)
+		rc = label_run(w, SQL_LABEL_TAKE, label, it.seq, &there);
+		if (rc != OK)
 			break;
 	}
-	query_end(&q);
-	return rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
+	return work_rows_end(w, &q, rc);
 }
 
 /* ---- every item ----------------------------------------------------------- */
@@ -429,8 +415,7 @@ blockers_count(struct recount *r, struct node *n)
 		n->blockers += query_i64(&q, 1) == DEP_BLOCKS && target != NULL &&
 		    target->status < STATUS_CLOSED;
 	}
-	query_end(&q);
-	return rc == ERR_NOTFOUND ? OK : work_fail_db(r->w, rc);
+	return work_rows_end(r->w, &q, rc);
 }
 
 /* A held item's children: each has one held parent more; those that were free
@@ -453,8 +438,7 @@ children_hold(struct recount *r, const struct node *parent, struct node **queue,
 			queue[(*n)++] = child;
 		child->held = true;
 	}
-	query_end(&q);
-	return rc == ERR_NOTFOUND ? OK : work_fail_db(r->w, rc);
+	return work_rows_end(r->w, &q, rc);
 }
 
 static int
@@ -496,10 +480,8 @@ holds_check(struct recount *r)
 		n->state = state;
 		if (same)
 			continue;
-		rc = db_run(&r->w->db, SQL_HOLD_SET, db_i64(state),
+		rc = work_exec(r->w, SQL_HOLD_SET, db_i64(state),
 		    db_i64(n->blockers), db_i64(n->parents), db_i64(n->seq));
-		if (rc != OK)
-			work_fail_db(r->w, rc);
 	}
 	return rc;
 }
@@ -516,8 +498,7 @@ counts_stored(struct work *w, int64_t *counts)
 		if (query_i64(&q, 0) >= 0 && query_i64(&q, 0) < STATES)
 			counts[query_i64(&q, 0)] = query_i64(&q, 1);
 	}
-	query_end(&q);
-	return rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
+	return work_rows_end(w, &q, rc);
 }
 
 /* What differs goes where each operation leaves its changes of the counts. */

@@ -233,8 +233,7 @@ comments_add(struct work *w, int64_t seq, struct str id, struct buf *out)
 		    query_borrow(&q, 2), query_borrow(&q, 3));
 	}
 	buf_add_char(out, ']');
-	query_end(&q);
-	return rc == ERR_NOTFOUND ? OK : work_fail_db(w, rc);
+	return work_rows_end(w, &q, rc);
 }
 
 int

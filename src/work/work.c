@@ -36,6 +36,30 @@ work_fail_db(struct work *w, int rc)
 	    rc_text(rc));
 }
 
+int
+work_db(struct work *w, int rc)
+{
+	return rc == OK ? OK : work_fail_db(w, rc);
+}
+
+int
+work_has(struct work *w, struct query q, bool *yes)
+{
+	int rc = query_row(&q);
+
+	*yes = rc == OK;
+	return work_rows_end(w, &q, rc);
+}
+
+int
+work_rows_end(struct work *w, struct query *q, int rc)
+{
+	bool told = w->call->err.text[0] != '\0' && w->call->err.code == rc;
+
+	query_end(q);
+	return rc == OK || rc == ERR_NOTFOUND ? OK : told ? rc : work_fail_db(w, rc);
+}
+
 /* ---- trackers --------------------------------------------------------------- */
 
 int
@@ -182,14 +206,11 @@ once_answer(struct work *w, struct work_call *c, int *rc)
 static int
 once_keep(struct work *w, struct work_call *c, struct str data)
 {
-	int rc = db_run(&w->db, SQL_ONCE_PUT, db_i64(c->tracker),
+	int rc = work_exec(w, SQL_ONCE_PUT, db_i64(c->tracker),
 	    db_str(once_key(w, c)), db_i64(c->now), db_str(data));
 
-	if (rc == OK) {
-		rc = db_run(&w->db, SQL_ONCE_PRUNE, db_i64(c->tracker),
-		    db_i64(c->now - LIMIT_WORK_ONCE_MS));
-	}
-	return rc == OK ? OK : work_fail_db(w, rc);
+	return rc == OK ? work_exec(w, SQL_ONCE_PRUNE, db_i64(c->tracker),
+	    db_i64(c->now - LIMIT_WORK_ONCE_MS)) : rc;
 }
 
 /* ---- a call -------------------------------------------------------------------- */
@@ -268,9 +289,7 @@ work_writes(struct work *w, const struct work_call *c)
 static int
 savepoint_run(struct work *w, enum sql what)
 {
-	int rc = db_run(&w->db, what);
-
-	return rc == OK ? OK : work_fail_db(w, rc);
+	return work_db(w, db_run(&w->db, what));
 }
 
 int
