@@ -19,15 +19,8 @@
 static void
 name_check(struct call *c, const char *what, struct str s)
 {
-	if (s.n > LIMIT_WORK_NAME_BYTES)
-		fields_fail(c->in, what, ERR_INVALID, "longer than %d bytes",
-		    LIMIT_WORK_NAME_BYTES);
-	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
-			fields_fail(c->in, what, ERR_INVALID,
-			    "expected no control characters");
-	if (!str_is_utf8(s))
-		fields_fail(c->in, what, ERR_INVALID, "expected UTF-8");
+	if (c->in->rc == OK)
+		c->in->rc = work_name_check(what, s, LIMIT_WORK_NAME_BYTES, &c->err);
 }
 
 struct str

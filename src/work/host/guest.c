@@ -33,21 +33,24 @@ struct seat {
 /* ---- projects ---------------------------------------------------------------- */
 
 int
+work_name_check(const char *what, struct str s, size_t max, struct err *e)
+{
+	if (s.n > max)
+		return err_set(e, ERR_INVALID, "%s: longer than %zu bytes", what, max);
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
+			return err_set(e, ERR_INVALID,
+			    "%s: expected no control characters", what);
+	return str_is_utf8(s) ? OK : err_set(e, ERR_INVALID, "%s: expected UTF-8", what);
+}
+
+int
 work_project_check(struct str project, struct err *e)
 {
 	if (project.n == 0)
 		return err_set(e, ERR_INVALID, "project: expected a name, got an empty "
 		    "string");
-	if (project.n > LIMIT_WORK_PROJECT_BYTES)
-		return err_set(e, ERR_INVALID, "project: longer than %d bytes",
-		    LIMIT_WORK_PROJECT_BYTES);
-	for (size_t i = 0; i < project.n; i++)
-		if ((unsigned char)project.p[i] < 0x20 || project.p[i] == 0x7f)
-			return err_set(e, ERR_INVALID,
-			    "project: expected no control characters");
-	if (!str_is_utf8(project))
-		return err_set(e, ERR_INVALID, "project: expected UTF-8");
-	return OK;
+	return work_name_check("project", project, LIMIT_WORK_PROJECT_BYTES, e);
 }
 
 /* ---- running ------------------------------------------------------------------ */

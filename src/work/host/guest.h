@@ -25,7 +25,10 @@ struct work_board *work_board_new(void);
 void work_board_free(struct work_board *b);  /* after the store; accepts NULL */
 const struct store_guest *work_board_guest(const struct work_board *b);
 
-/* ERR_INVALID: empty, too long, or with control characters. */
+/* Of an actor, a key, ...  ERR_INVALID: longer than max bytes, with control
+ * characters, or not UTF-8. */
+int work_name_check(const char *what, struct str s, size_t max, struct err *e);
+/* The same, and that it is not empty. */
 int work_project_check(struct str project, struct err *e);
 
 /* ---- operations ------------------------------------------------------------- */

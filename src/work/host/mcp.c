@@ -5,6 +5,7 @@
  */
 #include "work/host/mcp.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 
 #include "base/limits.h"
@@ -95,13 +96,15 @@ struct request {
 	struct buf *out;
 };
 
-static enum mcp_next
-refuse(struct request *r, int code, const char *format, struct str word)
+static enum mcp_next __attribute__((format(printf, 3, 4)))
+refuse(struct request *r, int code, const char *format, ...)
 {
 	char words[256];
-	int n = snprintf(words, sizeof words, format, FMT(str_sub(word, 0, 64)));
+	va_list ap;
 
-	(void)n;
+	va_start(ap, format);
+	vsnprintf(words, sizeof words, format, ap);
+	va_end(ap);
 	add_error(r->out, r->id, code, str_of(words));
 	return MCP_ANSWERED;
 }
@@ -116,7 +119,7 @@ do_initialize(struct request *r)
 
 	if (asked.n == 0)
 		return refuse(r, RPC_PARAMS,
-		    "protocolVersion: expected a string%.*s", STR_NONE);
+		    "protocolVersion: expected a string");
 	if (name.n > 0 && name.n < sizeof r->m->client && str_is_utf8(name))
 		snprintf(r->m->client, sizeof r->m->client, "%.*s", FMT(name));
 	r->m->ready = true;
@@ -145,8 +148,7 @@ do_list(struct request *r)
 	jnode cursor = json_get(r->params, S("cursor"));
 
 	if (!json_is_null(cursor))
-		return refuse(r, RPC_PARAMS, "cursor: there is one page only%.*s",
-		    STR_NONE);
+		return refuse(r, RPC_PARAMS, "cursor: there is one page only");
 	add_head(r->out, r->id);
 	buf_lit(r->out, ",\"result\":{\"tools\":[");
 	for (size_t i = 0; i < WORK_TOOLS; i++) {
@@ -170,17 +172,17 @@ do_call(struct request *r)
 	const struct work_tool *t = work_tool_find(json_str(name));
 
 	if (!json_is_string(name))
-		return refuse(r, RPC_PARAMS, "name: expected a string%.*s", STR_NONE);
+		return refuse(r, RPC_PARAMS, "name: expected a string");
 	if (t == NULL)
 		return refuse(r, RPC_PARAMS, "there is no tool \"%.*s\"",
-		    json_str(name));
+		    FMT(str_sub(json_str(name), 0, 64)));
 	if (args != NULL && !json_is_object(args))
-		return refuse(r, RPC_PARAMS, "arguments: expected an object, got %.*s",
-		    str_of(json_kind(args)));
+		return refuse(r, RPC_PARAMS, "arguments: expected an object, got %s",
+		    json_kind(args));
 	r->call->operation = work_tool_args(t, args, &r->call->args);
 	buf_add(&r->call->id, r->id);
 	if (r->call->args.failed)
-		return refuse(r, RPC_PARAMS, "arguments: too large%.*s", STR_NONE);
+		return refuse(r, RPC_PARAMS, "arguments: too large");
 	return MCP_CALL;
 }
 
@@ -202,10 +204,12 @@ run(struct request *r, struct str method)
 		if (!str_eq(methods[i].name, method))
 			continue;
 		if (!methods[i].early && !r->m->ready && !r->m->stateless)
-			return refuse(r, RPC_REQUEST, "%.*s before initialize", method);
+			return refuse(r, RPC_REQUEST, "%.*s before initialize",
+			    FMT(method));
 		return methods[i].run(r);
 	}
-	return refuse(r, RPC_METHOD, "there is no method \"%.*s\"", method);
+	return refuse(r, RPC_METHOD, "there is no method \"%.*s\"",
+	    FMT(str_sub(method, 0, 64)));
 }
 
 /* ---- messages -------------------------------------------------------------------- */
@@ -229,21 +233,21 @@ read_message(struct request *r, jnode root, struct buf *id)
 
 	if (!json_is_object(root) || !ours)
 		return refuse(r, RPC_REQUEST,
-		    "expected one JSON-RPC 2.0 object%.*s", STR_NONE);
+		    "expected one JSON-RPC 2.0 object");
 	if (asked != NULL && read_id(asked, id) != OK)
 		return refuse(r, RPC_REQUEST,
-		    "id: expected a string or an integer%.*s", STR_NONE);
+		    "id: expected a string or an integer");
 	r->id = buf_str(id);
 	if (method == NULL && asked != NULL && (json_get(root, S("result")) != NULL ||
 	    json_get(root, S("error")) != NULL))
 		return MCP_SILENT;           /* an answer; we ask nothing */
 	if (!json_is_string(method))
-		return refuse(r, RPC_REQUEST, "method: expected a string%.*s", STR_NONE);
+		return refuse(r, RPC_REQUEST, "method: expected a string");
 	if (asked == NULL)
 		return MCP_SILENT;           /* a notification */
 	if (params != NULL && !json_is_object(params))
-		return refuse(r, RPC_PARAMS, "params: expected an object, got %.*s",
-		    str_of(json_kind(params)));
+		return refuse(r, RPC_PARAMS, "params: expected an object, got %s",
+		    json_kind(params));
 	r->params = params;
 	return run(r, json_str(method));
 }
