@@ -12,6 +12,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
+
 #include "work/row.h"
 
 /* ---- members ------------------------------------------------------------------- */
@@ -61,6 +63,7 @@ body_next(struct str body, size_t *at, struct str *key, struct str *value)
 {
 	size_t from = *at + 1, end;          /* over the brace or comma */
 
+	assert(*at <= body.n);
 	if (from >= body.n || body.p[from] != '"')
 		return false;
 	end = string_end(body, from);

@@ -6,6 +6,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
+
 #include "work/graph.h"
 #include "work/row.h"
 #include "work/work_priv.h"
@@ -268,6 +270,7 @@ change_save(struct work *w, struct item *it, const struct item *was,
 	struct buf *b = &w->scratch;
 	int rc;
 
+	assert(it->seq > 0 && it->seq == was->seq);
 	item_touch(w, it);
 	rc = item_save(w, it, was);
 	if (new_json.p == NULL)

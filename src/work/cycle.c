@@ -15,6 +15,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
 #include <stdio.h>
 
 #include "base/mem.h"
@@ -292,6 +293,7 @@ cycle_check(struct work *w, int64_t item, int64_t target, enum dep_type type)
 	size_t n;
 	int rc;
 
+	assert(item > 0 && target > 0);
 	if (item == target)
 		return work_fail(w, ERR_CONFLICT, "issue cannot depend on itself");
 	if (!edge_can_cycle(type))

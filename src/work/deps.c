@@ -6,6 +6,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
 #include <stdio.h>
 
 #include "base/mem.h"
@@ -248,6 +249,7 @@ parent_note(struct work *w, const struct item *it, const struct item *was)
 {
 	int rc = parents_move(w, it, was, EVENT_dependency_removed);
 
+	assert(it->seq == was->seq);
 	return rc == OK ? parents_move(w, was, it, EVENT_dependency_added) : rc;
 }
 

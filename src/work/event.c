@@ -3,6 +3,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
+
 #include "work/row.h"
 
 const char *const event_names[] = {
@@ -15,6 +17,7 @@ int
 event_add(struct work *w, int64_t item, struct str id, enum event_kind kind,
     struct str old_json, struct str new_json, bool ready)
 {
+	assert(item > 0 && id.n > 0 && kind < EVENTS);
 	return work_exec(w, SQL_EVENT_ADD, db_i64(w->t.seq), db_i64(item),
 	    db_str(id), db_i64((int64_t)kind), db_i64(ready),
 	    db_i64(w->call->now), db_str(w->call->actor), db_str(old_json),

@@ -13,6 +13,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
+
 #include "base/mem.h"
 #include "work/graph.h"
 
@@ -148,6 +150,7 @@ edge_put(struct work *w, int64_t item, int64_t target, enum dep_type type)
 	int rc = db_run(&w->db, SQL_EDGE_PUT, db_i64(item), db_i64(target),
 	    db_i64((int64_t)type));
 
+	assert(item > 0 && target > 0 && type < DEP_TYPES);
 	if (rc == ERR_CONFLICT)
 		return work_fail(w, rc, "there is a dependency between the two already");
 	if (rc != OK)

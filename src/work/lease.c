@@ -9,6 +9,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
 #include <stdio.h>
 
 #include "work/listing.h"
@@ -135,6 +136,7 @@ lease_take(struct work *w, struct item *it, msec length)
 	struct str actor = w->call->actor;
 	int rc = lease_guard(w, it);
 
+	assert(length > 0 && actor.n > 0);
 	if (rc != OK)
 		return rc;
 	if (it->status != STATUS_OPEN && it->status != STATUS_IN_PROGRESS)

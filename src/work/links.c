@@ -100,6 +100,7 @@ links_add(struct links *g, uint32_t from, uint32_t to)
 	uint32_t *ahead = &g->nodes[from].first[AHEAD];
 	uint32_t *back = &g->nodes[to].first[BACK];
 
+	assert(from < g->nodes_n && to < g->nodes_n);
 	g->links[i] = (struct link){ .end = { to, from },
 		.next = { *ahead, *back }, .before_back = NIL };
 	if (*back != NIL)
@@ -114,6 +115,7 @@ links_take(struct links *g, uint32_t from, uint32_t to)
 	uint32_t *at = &g->nodes[from].first[AHEAD], i;
 	struct link *l;
 
+	assert(from < g->nodes_n && to < g->nodes_n);
 	while (*at != NIL && g->links[*at].end[AHEAD] != to)
 		at = &g->links[*at].next[AHEAD];
 	i = *at;

@@ -17,6 +17,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -406,6 +407,8 @@ listing_each(struct work *w, struct listing *l)
 	bool done = false;
 	int rc = OK;
 
+	assert(l->add != NULL && l->left > 0 && l->rows > 0);
+	assert((f->states & ~LIST_EACH) == 0 && f->parent >= 0);
 	if (l->add == listed_add && f->all_n + f->any_n > 0 && f->whose == 0 &&
 	    f->parent == 0 && f->type < 0 && ids == NULL)
 		rc = glance(w, l, &done);

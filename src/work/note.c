@@ -3,6 +3,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
+
 #include "work/row.h"
 #include "work/work_priv.h"
 
@@ -108,6 +110,7 @@ labels_note(struct work *w, const struct item *it, const struct item *was)
 {
 	int rc = label_events(w, was, it, EVENT_label_added);
 
+	assert(it->seq == was->seq);
 	return rc == OK ? label_events(w, it, was, EVENT_label_removed) : rc;
 }
 

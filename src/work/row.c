@@ -380,6 +380,7 @@ item_touch(struct work *w, struct item *it)
 void
 item_set_status(struct work *w, struct item *it, enum status to)
 {
+	assert(to <= STATUS_TOMBSTONE);
 	it->status = to;
 	if (to == STATUS_CLOSED || to == STATUS_TOMBSTONE)
 		it->closed_at = it->closed_at.p != NULL ? it->closed_at :

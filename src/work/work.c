@@ -14,6 +14,25 @@
 
 #define TICK_STEPS 256                       /* between two looks up */
 
+/* ---- between calls ----------------------------------------------------------- */
+
+/* Nothing of one call is left for the next but what is only kept to be fast. */
+static void
+check_work(const struct work *w)
+{
+	assert(w != NULL && w->call == NULL);
+	assert(w->clock >= 0 && w->ids_n >= 0 && w->ids_left >= 0);
+}
+
+/* After one that is OK: what it changed of the tracker's numbers is written. */
+static void
+check_saved(const struct work *w)
+{
+	for (int i = 0; i < STATES; i++)
+		assert(w->t.counts[i] == 0);
+	assert(w->t.lead_change == 0 && !w->t.edges_changed);
+}
+
 /* ---- failing --------------------------------------------------------------- */
 
 int
@@ -295,6 +314,7 @@ savepoint_run(struct work *w, enum sql what)
 int
 work_savepoint_begin(struct work *w)
 {
+	assert(w->call != NULL);
 	return savepoint_run(w, SQL_SAVEPOINT);
 }
 
@@ -409,7 +429,11 @@ call_run(struct work *w, const struct operation *op, struct work_call *c)
 		rc = lease_expire(w);
 	if (rc == OK)
 		rc = tracker_save(w);
-	return rc == OK ? operation_guard(w, op, c) : rc;
+	if (rc == OK)
+		rc = operation_guard(w, op, c);
+	if (rc == OK)
+		check_saved(w);
+	return rc;
 }
 
 int
@@ -418,7 +442,8 @@ work_run(struct work *w, struct work_call *c)
 	const struct operation *op = work_operation_find(c->operation);
 	int rc;
 
-	assert(w->call == NULL && c->actor.n > 0);
+	check_work(w);
+	assert(c->actor.n > 0 && c->data != NULL);
 	w->call = c;
 	w->db.on->err.text[0] = '\0';
 	w->db.on->fault = DB_SOUND;

@@ -165,6 +165,7 @@ work_tool_args(const struct work_tool *t, jnode args, struct buf *out)
 	const char *operation = t->operation;
 	struct json_iter it = json_each(args);
 
+	assert(args == NULL || json_is_object(args));
 	str_next(&to, '=', &by);
 	buf_lit(out, "{");
 	while (json_next(&it)) {
