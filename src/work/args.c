@@ -17,7 +17,36 @@ const char *const work_dep_names[] = {
 
 /* ---- checked against the row -------------------------------------------------- */
 
-/* The words as bits, 0 with "all"; ~0: one of them is none of these. */
+int
+work_word(const char *const *words, struct str s)
+{
+	for (int i = 0; words[i] != NULL; i++) {
+		if (str_eq(s, str_of(words[i])))
+			return i;
+	}
+	return -1;
+}
+
+int
+work_word_read(const char *const *words, struct str s, const char *what, int *out,
+    struct err *e)
+{
+	struct buf list = BUF(300);
+	int rc;
+
+	*out = work_word(words, s);
+	if (*out >= 0)
+		return OK;
+	for (size_t i = 0; words[i] != NULL; i++)
+		buf_add_fmt(&list, "%s%s", i == 0 ? "" : words[i + 1] == NULL ? " or " :
+		    ", ", words[i]);
+	rc = err_set(e, ERR_INVALID, "%s: expected %.*s, got \"%.*s\"", what,
+	    FMT(buf_str(&list)), FMT(str_sub(s, 0, 40)));
+	buf_release(&list);
+	return rc;
+}
+
+/* The set of the words, a bit each; 0 with "all"; ~0: one of them is unknown. */
 static unsigned
 words_read(struct str list, const char *const *words)
 {
@@ -26,12 +55,11 @@ words_read(struct str list, const char *const *words)
 	struct str part;
 
 	while (str_next(&list, ',', &part)) {
-		int i = 0;
+		int i;
 
 		part = str_trim(part);
-		while (words[i] != NULL && !str_eq(part, str_of(words[i])))
-			i++;
-		if (words[i] != NULL)
+		i = work_word(words, part);
+		if (i >= 0)
 			set |= 1u << i;
 		else if (str_eq(part, S("all")))
 			all = true;
@@ -154,7 +182,7 @@ unknown_arg(const struct operation *op, struct str key, struct err *e)
 
 	for (const struct work_arg *a = op->args; a->name != NULL; a++)
 		str_near_try(&near, a->name);
-	return err_near(e, ERR_INVALID, near.best, "\"", "%s: \"%.*s\" is not an argument of it",
+	return err_near(e, ERR_INVALID, near.best, "\"", "%s: unknown argument \"%.*s\"",
 	    op->name, FMT(key));
 }
 
@@ -235,11 +263,7 @@ arg_word(const struct work_call *c, const char *name, const char *const *words,
 {
 	jnode n = arg_node(c, name);
 
-	for (int i = 0; n != NULL && words[i] != NULL; i++) {
-		if (str_eq(json_str(n), str_of(words[i])))
-			return i;
-	}
-	return fallback;
+	return n == NULL ? fallback : work_word(words, json_str(n));
 }
 
 unsigned

@@ -46,13 +46,13 @@ entry_check(struct work *w, jnode entry, size_t i)
 		struct str key = json_str(it.key);
 
 		if (!str_eq(key, S("operation")) && !str_eq(key, S("args")))
-			return work_fail(w, ERR_INVALID, "operations[%zu]: \"%.*s\" is not "
-			    "known here; expected \"operation\" and \"args\"", i,
+			return work_fail(w, ERR_INVALID, "operations[%zu]: unknown member "
+			    "\"%.*s\"; expected \"operation\" and \"args\"", i,
 			    (int)(key.n < 40 ? key.n : 40), key.p);
 	}
 	if (!json_is_string(json_get(entry, S("operation"))))
-		return work_fail(w, ERR_INVALID, "operations[%zu].operation: expected the "
-		    "name of one, got %s", i,
+		return work_fail(w, ERR_INVALID, "operations[%zu].operation: expected a "
+		    "name, got %s", i,
 		    json_kind(json_get(entry, S("operation"))));
 	return OK;
 }
@@ -126,8 +126,8 @@ ref_put(struct batch *b, jnode n, struct work_call *c, const struct buf *path)
 	struct str at = buf_str(path);
 
 	if (json_count(n) != 1)
-		return err_set(&c->err, ERR_INVALID, "%.*s: {\"$ref\": n} stands "
-		    "alone, without other members", FMT(at));
+		return err_set(&c->err, ERR_INVALID, "%.*s: {\"$ref\": n} takes no "
+		    "other members", FMT(at));
 	if (!json_is_int(to))
 		return err_set(&c->err, ERR_INVALID, "%.*s.$ref: expected the number "
 		    "of an earlier operation, got %s", FMT(at), json_kind(to));
@@ -231,8 +231,8 @@ words_take(struct batch *b, const struct err *e, int rc)
 	    FMT(str_cut(str_of(e->text), 400)));
 }
 
-/* The answer once more, for a batch that is taken back: the results before the
- * one that runs, and that one's failure (words NULL: it has none). */
+/* Writes the answer again for a batch that was rolled back: the results so far,
+ * then the failure of the operation that ran (words NULL: none). */
 static void
 rolled_back(struct batch *b, int rc, const char *words)
 {

@@ -74,19 +74,6 @@ struct wish {
 	enum dep_type type;
 };
 
-static int
-dep_type_parse(struct work *w, struct str word, enum dep_type *out)
-{
-	for (int i = 0; work_dep_names[i] != NULL; i++) {
-		if (str_eq(word, str_of(work_dep_names[i]))) {
-			*out = (enum dep_type)i;
-			return OK;
-		}
-	}
-	return work_fail(w, ERR_INVALID, "dependency type \"%.*s\" is none of blocks, "
-	    "related, parent-child, discovered-from", FMT(word));
-}
-
 /* Notes an edge to `target`; a second one to the same item is refused. */
 static int
 wish_add(struct work *w, struct item *it, struct wish *wishes,
@@ -115,13 +102,14 @@ static int
 wish_parse(struct work *w, struct item *it, struct wish *wishes, struct str text)
 {
 	ptrdiff_t colon = str_index(text, ':');
-	enum dep_type type = DEP_BLOCKS;
+	int type = DEP_BLOCKS;
 	int64_t seq = 0;
 	struct item target;
 	int rc = OK;
 
 	if (colon >= 0) {
-		rc = dep_type_parse(w, str_trim(str_sub(text, 0, (size_t)colon)), &type);
+		rc = work_word_read(work_dep_names, str_trim(str_sub(text, 0,
+		    (size_t)colon)), "dependencies", &type, &w->call->err);
 		text = str_sub(text, (size_t)colon + 1, text.n);
 	}
 	if (rc == OK)
@@ -129,8 +117,9 @@ wish_parse(struct work *w, struct item *it, struct wish *wishes, struct str text
 	if (rc == OK)
 		rc = item_load(w, seq, &target);
 	if (rc == OK)
-		rc = dep_direction(w, it, &target, type);
-	return rc == OK ? wish_add(w, it, wishes, type, target.id, seq) : rc;
+		rc = dep_direction(w, it, &target, (enum dep_type)type);
+	return rc == OK ? wish_add(w, it, wishes, (enum dep_type)type, target.id,
+	    seq) : rc;
 }
 
 static int
@@ -293,8 +282,8 @@ kind_of(enum status from, enum status to)
 	    from == STATUS_CLOSED ? EVENT_reopened : EVENT_status_changed;
 }
 
-/* Status and assignee of a claimed item are its holder's to change, who gives
- * up the claim by it; closing is anybody's. */
+/* Only its holder may change status and assignee of a claimed item, and gives up
+ * the claim by it; anybody may close it. */
 static int
 claimed_check(struct work *w, struct item *it, const struct item *was)
 {

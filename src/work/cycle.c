@@ -80,7 +80,7 @@ graph_note(struct work *w, int64_t item, int64_t target, enum dep_type type,
 		graph_drop(w);
 }
 
-/* Alone in its file a tracker's edges are all edges: half the time. */
+/* Where the file has one tracker only, all edges are its: half the time. */
 static int
 edges_statement(struct work *w, enum sql *what)
 {
@@ -151,7 +151,7 @@ reader_pull(void *ctx, uint32_t node, int side)
 	struct reader *r = ctx;
 	int rc;
 	struct query q = query_of(&r->w->db,
-	    side == AHEAD ? SQL_RING_TARGETS : SQL_RING_SOURCES,
+	    side == AHEAD ? SQL_CYCLE_TARGETS : SQL_CYCLE_SOURCES,
 	    db_i64(r->g->nodes[node].seq));
 
 	while ((rc = query_row(&q)) == OK && r->g->live < r->max) {
@@ -203,7 +203,7 @@ way_memory(struct links *g, int64_t from, int64_t to, int64_t **way, size_t *n)
 static int
 way_possible(struct work *w, int64_t from, int64_t to)
 {
-	struct query q = query_of(&w->db, SQL_RING_POSSIBLE, db_i64(from),
+	struct query q = query_of(&w->db, SQL_CYCLE_POSSIBLE, db_i64(from),
 	    db_i64(to));
 	int rc = query_row(&q);
 

@@ -2,8 +2,8 @@
  * delete.c - items are deleted: what is left is a tombstone with the id, which
  * is never used again, so that a merge knows the item from one it never had.
  *
- * What was tied to them is found first and shown by the preview: edges at
- * either end, and the items at the other ends, whose texts may name them.
+ * The preview shows what depends on them: edges at either end, and the items at
+ * the other ends, whose texts may mention them.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -81,7 +81,7 @@ tie_note(struct deletion *d, const struct query *q)
 	return OK;
 }
 
-/* Those out of all that go, then those into them from the ones that stay. */
+/* The edges out of deleted items or (into) from others to them. */
 static int
 ties_find(struct deletion *d, bool into)
 {
@@ -146,7 +146,7 @@ gone_named(const struct deletion *d, struct str id)
 	return NULL;
 }
 
-/* A mention of one that goes becomes [deleted:ID], as in bd. */
+/* A mention of a deleted item becomes [deleted:ID], as in bd. */
 static int
 mention_gone(void *ctx, struct str id, struct buf *out)
 {
@@ -166,7 +166,7 @@ dep_json(struct work *w, const struct dep *dep)
 	return work_text_keep(w, &b);
 }
 
-/* The dependencies on what goes leave the body; one event each. */
+/* Drops the item's dependencies on deleted items, with an event each. */
 static int
 deps_drop(struct deletion *d, struct item *it)
 {
@@ -224,8 +224,7 @@ near_change(struct deletion *d, int64_t seq, bool force)
 
 /* ---- those that go -------------------------------------------------------- */
 
-/* Title, type and times stay, for whoever meets the id; the audit has the
- * rest. */
+/* The tombstone keeps title, type and times; the audit has the rest. */
 static int
 bury(struct work *w, const struct item *was)
 {
@@ -246,8 +245,8 @@ bury(struct work *w, const struct item *was)
 	return rc == OK && was->comments > 0 ? comments_drop(w, it.seq) : rc;
 }
 
-/* First every item is a tombstone, so that none of them becomes ready by what
- * the others' going changes. */
+/* All become tombstones before any edge is removed, so that none of them turns
+ * ready in between. */
 static int
 delete_all(struct deletion *d)
 {
@@ -276,7 +275,7 @@ short_add(struct buf *b, const struct item *it)
 	    work_type_names[it->type]);
 }
 
-/* Those that depend on one that goes. */
+/* The items that depend on a deleted one. */
 static int
 dependents_add(struct deletion *d, struct buf *b)
 {

@@ -1,8 +1,8 @@
 /*
  * deps.c - dependencies between items: added, taken away, shown as a tree.
  *
- * An edge is kept twice, as a row of work_edge and in its item's body; both
- * are written here.
+ * An edge is stored twice, as a row of work_edge and in its item's body; this
+ * file writes both.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -255,7 +255,7 @@ parent_note(struct work *w, const struct item *it, const struct item *was)
 
 /* ---- the tree ----------------------------------------------------------------------------- */
 
-/* A row shown elsewhere in the tree, that would stand under this one too. */
+/* A row that is shown elsewhere in the tree, and belongs under this one too. */
 struct again {
 	int64_t seq;
 	struct again *next;
@@ -350,7 +350,7 @@ tree_visit(struct tree *t, const struct branch *b)
 	return tree_branches(t, i, b->seq);
 }
 
-/* The stored body without its dependencies, but open at the end. */
+/* The stored body without its dependencies and its closing brace. */
 static int
 row_item_add(struct tree *t, struct row *r, int64_t seq, struct buf *b)
 {

@@ -24,7 +24,7 @@ event_add(struct work *w, int64_t item, struct str id, enum event_kind kind,
 	    db_str(new_json));
 }
 
-/* The time of the newest is what has been seen of the clock, by whoever wrote. */
+/* The newest event has the latest time that any process stamped. */
 void
 work_follow(struct work *w)
 {

@@ -296,33 +296,14 @@ read_int(struct decode *d, const char *key, jnode n, int64_t max, int64_t *out)
 	return OK;
 }
 
-static void
-add_words(struct err *e, const char *const *words)
-{
-	size_t at = strlen(e->text);
-
-	for (; *words != NULL; words++)
-		at += (size_t)snprintf(e->text + at, sizeof e->text - at, "%s%s",
-		    at > 0 && e->text[at - 1] != ' ' ? ", " : "", *words);
-}
-
 static int
 read_word(struct decode *d, const char *key, jnode n, const char *const *words,
     int *out)
 {
-	for (int i = 0; json_is_string(n) && words[i] != NULL; i++) {
-		if (str_eq(json_str(n), str_of(words[i]))) {
-			*out = i;
-			return OK;
-		}
-	}
 	if (!json_is_string(n))
 		return err_set(d->e, ERR_INVALID, "%s: expected a string, got %s",
 		    key, json_kind(n));
-	err_set(d->e, ERR_INVALID, "%s: \"%.*s\" is none of ", key,
-	    (int)(json_str(n).n < 40 ? json_str(n).n : 40), json_str(n).p);
-	add_words(d->e, words);
-	return ERR_INVALID;
+	return work_word_read(words, json_str(n), key, out, d->e);
 }
 
 static int

@@ -2,10 +2,10 @@
  * lease.c - who works on what.
  *
  * A claim sets assignee and status, and gives a lease: who holds it, until
- * when.  Claiming again extends it (a heartbeat).  A lease whose time is past
- * ends at the next operation that looks: the item is open again and anybody's.
- * Until then the item's status and assignee are the holder's to change; anybody
- * may close it, or release it by force.
+ * when.  Claiming again extends it (a heartbeat).  The next operation on the
+ * tracker ends a lease that has expired: the item is open again, without an
+ * assignee.  Until then only the holder may change status and assignee; anybody
+ * may close the item, or release it by force.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -191,7 +191,7 @@ seq_ever(struct work *w, struct str id, int64_t *seq)
 	return rc == ERR_NOTFOUND ? item_seq(w, id, seq) : rc;
 }
 
-/* After a number the next ones, else the last ones; the newest last. */
+/* The events after a number or, without one, the last ones; the newest last. */
 int
 op_history(struct work *w, struct work_call *c)
 {

@@ -1,8 +1,8 @@
 /*
  * loose.c - dependencies on items that are not there.
  *
- * An import leaves such a dependency in the body and a row in work_loose.  By
- * whatever way an item of that id comes later, it becomes an edge.
+ * An import leaves such a dependency in the body and a row in work_loose.  It
+ * becomes an edge when an item of that id is made, imported or renamed.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -88,7 +88,7 @@ loose_allows(struct work *w, const struct item *it, const int64_t *targets)
 	return rc;
 }
 
-/* It was renamed to what it waited for. */
+/* The item was renamed to the id that it waited for. */
 static int
 self_drop(struct work *w, struct item *it)
 {

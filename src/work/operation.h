@@ -87,6 +87,11 @@ int64_t arg_int(const struct work_call *c, const char *name, int64_t fallback);
 bool arg_bool(const struct work_call *c, const char *name);
 bool arg_given(const struct work_call *c, const char *name);  /* also null: no */
 jnode arg_node(const struct work_call *c, const char *name);
+/* Index of s, or -1. */
+int work_word(const char *const *words, struct str s);
+/* The same.  ERR_INVALID with `what` in front: it is none of them. */
+int work_word_read(const char *const *words, struct str s, const char *what, int *out,
+    struct err *e);
 /* Index of the word; fallback when absent. */
 int arg_word(const struct work_call *c, const char *name,
     const char *const *words, int fallback);

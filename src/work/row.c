@@ -82,8 +82,8 @@ id_full(struct work *w, struct str id)
 	    arena_fmt(&w->a, "%.*s%.*s", FMT(prefix), FMT(id));
 }
 
-/* Can it be the beginning of a hash?  A number is whole, also a child's, and
- * what changes something has to name a good part of the hash alone. */
+/* May it be the beginning of a hash?  Not a number, which is always whole, nor a
+ * child's; a write needs LIMIT_WORK_PARTIAL_BYTES of the hash, without prefix. */
 static bool
 begins_hash(struct str id, struct str full, bool writes)
 {
@@ -101,8 +101,8 @@ begins_hash(struct str id, struct str full, bool writes)
 	    (id.n == hash.n && hash.n >= LIMIT_WORK_PARTIAL_BYTES));
 }
 
-/* The one hash that begins with `low`.  What was deleted is in the way of a
- * change only: who asks twice to delete something means it, and no other. */
+/* The one hash that begins with `low`.  For a write a deleted item counts too:
+ * deleting the same prefix twice must not reach another item. */
 static int
 seq_partial(struct work *w, struct str id, struct str low, bool writes,
     int64_t *seq)
@@ -136,7 +136,7 @@ seq_partial(struct work *w, struct str id, struct str low, bool writes,
 	return n == 1 && !gone ? OK : ERR_NOTFOUND;
 }
 
-/* Says that there is none, and which there is that looks like it. */
+/* ERR_NOTFOUND, with the nearest id that exists. */
 static int
 not_found(struct work *w, struct str id)
 {
@@ -159,7 +159,7 @@ not_found(struct work *w, struct str id)
 	    FMT(id));
 }
 
-/* What stands under the id of a deleted item: perhaps its new name. */
+/* Of a deleted item's body: the new id, if it was renamed. */
 static int
 gone_words(struct work *w, struct str id, int64_t seq)
 {

@@ -171,11 +171,11 @@
 	X(EDGES_TRACKER, "SELECT e.item, e.target, e.type"                     \
 	    " FROM work_item i INDEXED BY work_item_state"                     \
 	    " CROSS JOIN work_edge e ON e.item = i.seq WHERE i.tracker = ?")   \
-	X(RING_TARGETS, "SELECT target FROM work_edge"                         \
+	X(CYCLE_TARGETS, "SELECT target FROM work_edge"                         \
 	    " WHERE item = ? AND type IN (0, 2)")                              \
-	X(RING_SOURCES, "SELECT item FROM work_edge"                           \
+	X(CYCLE_SOURCES, "SELECT item FROM work_edge"                           \
 	    " WHERE target = ? AND type IN (0, 2)")                            \
-	X(RING_POSSIBLE, "SELECT 1 WHERE EXISTS (SELECT 1 FROM work_edge"      \
+	X(CYCLE_POSSIBLE, "SELECT 1 WHERE EXISTS (SELECT 1 FROM work_edge"      \
 	    " WHERE item = ?1 AND type IN (0, 2))"                             \
 	    " AND EXISTS (SELECT 1 FROM work_edge"                             \
 	    " WHERE target = ?2 AND type IN (0, 2))")                          \

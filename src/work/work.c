@@ -153,8 +153,8 @@ tracker_load(struct work *w, int64_t tracker)
 	return rc == OK ? OK : work_fail_db(w, rc);
 }
 
-/* A number no other change has: the time's low bits would not do, for a
- * rollback takes the old one back while the memory keeps the new. */
+/* Random, not a count: a rollback restores the old number while the graph in
+ * memory keeps the new one, and a later change must not draw it again. */
 static int64_t
 edges_number(void)
 {
@@ -198,7 +198,7 @@ work_edges_changed(struct work *w)
 
 /* ---- answers kept under a key -------------------------------------------------- */
 
-/* Agents count their steps from one: a key is its actor's, for one operation. */
+/* A key belongs to an actor and an operation: agents number their steps from 1. */
 static struct str
 once_key(struct work *w, const struct work_call *c)
 {
@@ -206,7 +206,7 @@ once_key(struct work *w, const struct work_call *c)
 	    FMT(c->actor));
 }
 
-/* Was it asked before?  Then its answer is given again. */
+/* Appends the answer that is kept under the key; false: there is none. */
 static bool
 once_answer(struct work *w, struct work_call *c, int *rc)
 {

@@ -80,7 +80,7 @@ const requests = [
   ["a label too long", line("create", { title: "x", labels: ["l".repeat(200)] }), /labels\[0\]/],
   ["too many labels", line("create", { title: "x", labels: Array.from({ length: 200 }, (_, i) => `l${i}`) }), /labels.*128/],
   ["a dependency on nothing", line("create", { title: "x", dependencies: ["p-nope"] }), /p-nope not found/, "NOTFOUND"],
-  ["a dependency of no type", line("create", { title: "x", dependencies: ["needs:p-alpha"] }), /needs.*blocks.*related/, "INVALID"],
+  ["a dependency of no type", line("create", { title: "x", dependencies: ["needs:p-alpha"] }), /dependencies: expected blocks, related.*got "needs"/, "INVALID"],
   ["the same dependency twice", line("create", { title: "x", dependencies: ["p-alpha", "related:alpha"] }), /twice/, "INVALID"],
   ["dependencies of objects", line("create", { title: "x", dependencies: [{}] }), /dependencies\[0\]/, "INVALID"],
   ["a parent that is not there", line("create", { title: "x", parent: "p-nope" }), /p-nope not found/, "NOTFOUND"],

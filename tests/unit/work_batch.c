@@ -174,7 +174,7 @@ TEST(work_a_wrong_reference_is_named)
 		{ CREATE("a") ",{'operation':'show','args':{'id':{'$ref':0.0}}}",
 		    "operation 1 (show): args.id.$ref: expected the number" },
 		{ CREATE("a") ",{'operation':'show','args':{'id':{'$ref':0,'x':1}}}",
-		    "operation 1 (show): args.id: {\"$ref\": n} stands alone" },
+		    "operation 1 (show): args.id: {\"$ref\": n} takes no other members" },
 		{ "{'operation':'claim','args':{'ready':true}},"
 		    "{'operation':'show','args':{'id':{'$ref':0}}}",
 		    "operation 1 (show): args.id.$ref: the result of operation 0 "
@@ -190,8 +190,8 @@ TEST(work_a_wrong_reference_is_named)
 		    "operation 0 (rename_prefix): rename_prefix cannot" },
 		{ "{'operation':'crate','args':{}}", "operation 0 (crate): " },
 		{ CREATE("a") ",5", "operations[1]: expected an object, got " },
-		{ "{'args':{}}", "operations[0].operation: expected the name" },
-		{ "{'operation':'ping','arg':{}}", "operations[0]: \"arg\" is not" },
+		{ "{'args':{}}", "operations[0].operation: expected a name" },
+		{ "{'operation':'ping','arg':{}}", "operations[0]: unknown member \"arg\"" },
 		{ "{'operation':'show','args':[]}", "operation 0 (show): args: " },
 	};
 	char text[1024];

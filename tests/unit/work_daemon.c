@@ -165,7 +165,7 @@ TEST(daemon_survives_malformed_lines)
 		{ "{\"operation\":\"ping\",\"request_id\":[]}", "request_id" },
 		{ "{\"operation\":\"ping\",\"args\":[]}", "args" },
 		{ "{\"operation\":\"ping\",\"deadline_ms\":-3}", "deadline_ms" },
-		{ "{\"operation\":\"ping\",\"args\":{\"x\":1}}", "not an argument" },
+		{ "{\"operation\":\"ping\",\"args\":{\"x\":1}}", "unknown argument" },
 		{ "{\"operation\":\"craete\",\"actor\":\"a\"}", "METHOD" },
 		{ "\x01\xff\xfe", "SYNTAX" },
 	};

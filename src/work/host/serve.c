@@ -274,7 +274,7 @@ control_run(struct task *t)
 
 		if (t->control->arg == NULL || !str_eq(key, str_of(t->control->arg)))
 			return err_set(&t->call.err, ERR_INVALID,
-			    "%s: \"%.*s\" is not an argument of it",
+			    "%s: unknown argument \"%.*s\"",
 			    t->control->name, key.n > 64 ? 64 : (int)key.n, key.p);
 	}
 	return t->control->run(t);
