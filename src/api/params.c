@@ -18,17 +18,7 @@
 struct str
 param_shown(struct str s)
 {
-	size_t n = 0;
-
-	while (n < s.n) {
-		size_t step = str_utf8_step(str_sub(s, n, s.n));
-
-		step = step > 0 ? step : 1;
-		if (n + step > SHOWN_MAX)
-			break;
-		n += step;
-	}
-	return str_sub(s, 0, n);
+	return str_cut(s, SHOWN_MAX);
 }
 
 /* The next non-empty value, from the *at-th on; false: none is left.

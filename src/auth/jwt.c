@@ -24,19 +24,15 @@
 static void
 add_text_claim(struct buf *b, const char *name, struct str value)
 {
-	if (value.n == 0)
-		return;
-	json_add_key(b, name);
-	json_add_str(b, value);
+	if (value.n > 0)
+		json_add_fmt(b, ",%s:%.*s", name, FMT(value));
 }
 
 static void
 add_time_claim(struct buf *b, const char *name, int64_t value)
 {
-	if (value == 0)
-		return;
-	json_add_key(b, name);
-	buf_add_i64(b, value);
+	if (value != 0)
+		json_add_fmt(b, ",%s:%lld", name, (long long)value);
 }
 
 void

@@ -33,31 +33,8 @@ static const struct {
 
 /* ---- is it a schema? ------------------------------------------------------- */
 
-static int type_valid(jnode v, struct err *e);
-static int properties_valid(jnode v, struct err *e);
-static int names_valid(jnode v, struct err *e);
-static int enum_valid(jnode v, struct err *e);
-static int number_valid(jnode v, struct err *e);
-static int bool_valid(jnode v, struct err *e);
-static int text_valid(jnode v, struct err *e);
-
-static const struct {
-	struct str keyword;
-	int (*valid)(jnode v, struct err *e);
-} keywords[] = {
-	{ S("type"), type_valid },
-	{ S("properties"), properties_valid },
-	{ S("required"), names_valid },
-	{ S("enum"), enum_valid },
-	{ S("additionalProperties"), bool_valid },
-	{ S("items"), args_schema_valid },
-	{ S("minimum"), number_valid },
-	{ S("maximum"), number_valid },
-	{ S("description"), text_valid },
-};
-
 static bool
-type_known(jnode v)
+is_type(jnode v)
 {
 	for (size_t i = 0; json_is_string(v) && i < COUNT(types); i++)
 		if (str_eq(json_str(v), types[i].name))
@@ -65,69 +42,71 @@ type_known(jnode v)
 	return false;
 }
 
-static int
-type_valid(jnode v, struct err *e)
+/* A list, not empty, of what `is` says. */
+static bool
+is_list(jnode v, bool (*is)(jnode v))
 {
 	struct json_iter it = json_each(v);
-
-	if (type_known(v))
-		return OK;
-	if (!json_is_array(v) || json_count(v) == 0)
-		return err_set(e, ERR_INVALID, "type: not a type");
-	while (json_next(&it))
-		if (!type_known(it.value))
-			return err_set(e, ERR_INVALID, "type: not a list of types");
-	return OK;
-}
-
-static int
-properties_valid(jnode v, struct err *e)
-{
-	struct json_iter it = json_each(v);
-	int rc = OK;
-
-	if (!json_is_object(v))
-		return err_set(e, ERR_INVALID, "properties: not an object");
-	while (rc == OK && json_next(&it))
-		rc = args_schema_valid(it.value, e);
-	return rc;
-}
-
-static int
-names_valid(jnode v, struct err *e)
-{
-	struct json_iter it = json_each(v);
-	bool ok = json_is_array(v);
+	bool ok = json_is_array(v) && json_count(v) > 0;
 
 	while (ok && json_next(&it))
-		ok = json_is_string(it.value);
-	return ok ? OK : err_set(e, ERR_INVALID, "required: not a list of names");
+		ok = is(it.value);
+	return ok;
 }
 
-static int
-enum_valid(jnode v, struct err *e)
+static bool
+is_types(jnode v)
 {
-	return json_is_array(v) && json_count(v) > 0 ? OK :
-	    err_set(e, ERR_INVALID, "enum: not a list of values");
+	return is_type(v) || is_list(v, is_type);
 }
 
-static int
-number_valid(jnode v, struct err *e)
+static bool
+is_names(jnode v)
 {
-	return json_is_number(v) ? OK : err_set(e, ERR_INVALID, "a bound is no number");
+	return is_list(v, json_is_string) || (json_is_array(v) && json_count(v) == 0);
 }
 
-static int
-bool_valid(jnode v, struct err *e)
+static bool
+is_values(jnode v)
 {
-	return json_is_bool(v) ? OK :
-	    err_set(e, ERR_INVALID, "additionalProperties: not a boolean");
+	return json_is_array(v) && json_count(v) > 0;
 }
 
+static const struct {
+	struct str keyword;
+	bool (*is)(jnode v);
+	const char *expected;
+} keywords[] = {
+	{ S("type"), is_types, "a type or a list of types" },
+	{ S("properties"), json_is_object, "an object" },
+	{ S("required"), is_names, "a list of names" },
+	{ S("enum"), is_values, "a list of values" },
+	{ S("additionalProperties"), json_is_bool, "a boolean" },
+	{ S("items"), json_is_object, "a schema" },
+	{ S("minimum"), json_is_number, "a number" },
+	{ S("maximum"), json_is_number, "a number" },
+	{ S("description"), json_is_string, "a string" },
+};
+
 static int
-text_valid(jnode v, struct err *e)
+keyword_valid(struct str key, jnode v, struct err *e)
 {
-	return json_is_string(v) ? OK : err_set(e, ERR_INVALID, "description: no text");
+	struct json_iter it = json_each(v);
+	size_t i = 0;
+	int rc = OK;
+
+	while (i < COUNT(keywords) && !str_eq(key, keywords[i].keyword))
+		i++;
+	if (i == COUNT(keywords))
+		return err_set(e, ERR_INVALID, "%.*s: a keyword we do not check", FMT(key));
+	if (!keywords[i].is(v))
+		return err_set(e, ERR_INVALID, "%.*s: expected %s", FMT(key),
+		    keywords[i].expected);
+	if (str_eq(key, S("items")))
+		return args_schema_valid(v, e);
+	while (str_eq(key, S("properties")) && rc == OK && json_next(&it))
+		rc = args_schema_valid(it.value, e);
+	return rc;
 }
 
 int
@@ -138,15 +117,8 @@ args_schema_valid(jnode schema, struct err *e)
 
 	if (!json_is_object(schema))
 		return err_set(e, ERR_INVALID, "a schema is an object");
-	while (rc == OK && json_next(&it)) {
-		size_t i = 0;
-
-		while (i < COUNT(keywords) && !str_eq(json_str(it.key), keywords[i].keyword))
-			i++;
-		rc = i < COUNT(keywords) ? keywords[i].valid(it.value, e) :
-		    err_set(e, ERR_INVALID, "%.*s: a keyword we do not check",
-			FMT(json_str(it.key)));
-	}
+	while (rc == OK && json_next(&it))
+		rc = keyword_valid(json_str(it.key), it.value, e);
 	return rc;
 }
 
