@@ -35,9 +35,17 @@ api_status(int rc)
 	return 500;
 }
 
+void
+api_call_check(const struct call *c)
+{
+	assert(c != NULL && c->api != NULL && c->r != NULL);
+	assert(c->r->user == c && c->r->shard == c->api->shard);
+}
+
 struct buf *
 call_out(struct call *c)
 {
+	api_call_check(c);
 	buf_clear(&c->api->out);
 	c->api->out.failed = false;
 	return &c->api->out;
@@ -50,6 +58,7 @@ call_reply(struct call *c, int status, struct str content_type,
 	struct buf head = BUF(8 * KB);
 	struct api *a = c->api;
 
+	api_call_check(c);
 	if (extra.n == 0) {
 		http_reply(c->r, status, content_type, S(API_CORS), body);
 		api_trim(a);
@@ -118,7 +127,7 @@ call_empty(struct call *c, int status)
 }
 
 struct str
-error_add_body(struct buf *b, bool plain, struct str message)
+answer_add_error(struct buf *b, bool plain, struct str message)
 {
 	if (plain) {
 		buf_add(b, message);
@@ -192,7 +201,7 @@ call_fail(struct call *c, int rc, const struct err *e)
 		add_words(c, rc, &shown);
 	if (status == 500)
 		hide_internal(c, rc, &shown);
-	type = error_add_body(out, c->api->shared->o.plain_errors, str_of(shown.text));
+	type = answer_add_error(out, c->api->shared->o.plain_errors, str_of(shown.text));
 	call_reply(c, status, type, status_lines(c, status), buf_str(out));
 }
 

@@ -3,10 +3,10 @@
  *
  *   route -> who (auth) -> path ids -> body -> owner -> handler
  *
- * A request that its head condemns is refused before its body is read.
+ * A request is refused before its body is read where its head is enough.
  *
- * Only the look-up of an owner seen for the first time leaves the turn; all
- * else up to the handler is straight-line work on the shard.
+ * Only the look-up of an owner seen for the first time leaves the turn.  All
+ * else up to the handler runs through, on the shard.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -68,7 +68,7 @@ owner_remember(struct api *a, struct str subject, owner_t id)
 {
 	struct owner *o;
 
-	/* Subjects come from outside: forget all rather than grow. */
+	/* Subjects come from outside: clear the cache rather than let it grow. */
 	if (a->owners.n >= OWNERS_CACHED)
 		owners_clear(&a->owners);
 	if (map_get(&a->owners, &subject) != NULL)
@@ -107,7 +107,7 @@ call_begin(struct call *c)
 	struct fields in;
 	int rc;
 
-	/* A run may take hours, and its input is read by then. */
+	/* A run may take hours; its input is read before it starts. */
 	if (c->r->body.n > BODY_KEPT && (c->route->flags & ROUTE_BODY) &&
 	    !(c->route->flags & ROUTE_READS))
 		body = http_take_body(c->r);
@@ -132,7 +132,7 @@ owner_interned(struct call *c)
 	return call_begin(c);
 }
 
-/* Finds the owner's number: here, on disk, or by making one. */
+/* Finds the owner's number: in the cache, on disk, or by making one. */
 static int
 call_owner(struct call *c)
 {
@@ -283,6 +283,8 @@ command_done(struct store_cmd *cmd)
 {
 	struct call *c = CONTAINER_OF(cmd, struct call, op.cmd);
 
+	api_call_check(c);
+	assert(!cmd->under_way && c->in == NULL);
 	if (cmd->rc < 0)
 		call_fail(c, cmd->rc, &cmd->err);
 	else if (c->then == NULL)
@@ -296,6 +298,7 @@ call_submit(struct call *c, enum store_op op, int (*then)(struct call *c))
 {
 	int rc;
 
+	api_call_check(c);
 	if (c->in != NULL && c->in->rc < 0)
 		return c->in->rc;
 	c->in = NULL;
@@ -308,7 +311,7 @@ call_submit(struct call *c, enum store_op op, int (*then)(struct call *c))
 	return rc == OK ? OK : err_set(&c->err, rc, "the store is busy; try again");
 }
 
-/* ---- the server's questions ---------------------------------------------- */
+/* ---- the server's hooks -------------------------------------------------- */
 
 static void
 error_body(void *ctx, int status, struct str message, struct buf *out,
@@ -317,7 +320,7 @@ error_body(void *ctx, int status, struct str message, struct buf *out,
 	const struct api_shared *sh = ctx;
 
 	(void)status;
-	*content_type = error_add_body(out, sh->o.plain_errors, message);
+	*content_type = answer_add_error(out, sh->o.plain_errors, message);
 }
 
 static void
@@ -341,7 +344,7 @@ answered(void *ctx, const struct http_req *r, int status, size_t bytes_out)
 	struct api *a = sh->at[shard_id(r->shard)];
 	const struct route *tag = r->tag;
 	size_t route = METRICS_ROUTES - 1;
-	nsec took = clock_mono() - r->started;       /* the loop's time stands still */
+	nsec took = clock_mono() - r->started;       /* the loop's is of the turn */
 
 	if (tag != NULL)
 		route = (size_t)(tag - routes);

@@ -55,12 +55,12 @@ struct api {
 	struct buf out;                      /* scratch for one answer */
 	struct buf scratch;                  /* for one text on its way to an arena */
 	struct metrics metrics;
-	struct waiting *waiting, **waiting_end;      /* for room, in line */
+	struct waiting *waiting, **waiting_end;      /* for room; first in, first out */
 	size_t waiting_n;
 	struct wheel_timer room_timer;
-	const struct http_req *resumed;      /* was first in line */
+	const struct http_req *resumed;      /* was the first of them */
 	struct feed *feeds;                  /* all of this shard */
-	bool draining;                       /* no new ones */
+	bool draining;                       /* no new feeds */
 	void (*drained)(void *ctx);          /* when the last one is gone */
 	void *drained_ctx;
 };
@@ -119,6 +119,10 @@ extern const size_t routes_n;
 /* The HTTP status of a code: the only place where one becomes the other. */
 int  api_status(int rc);
 
+/* c has not been answered: a call that is gone, or not of this shard, ends the
+ * process here. */
+void api_call_check(const struct call *c);
+
 struct buf *call_out(struct call *c);        /* the cleared answer buffer */
 /* Answers one object, or n of a list with c->select, where there is room. */
 int  call_object(struct call *c, const struct member *m, const void *object);
@@ -139,7 +143,7 @@ void call_fail(struct call *c, int rc, const struct err *e);
 /* What a handler returned: a code is answered with c->err. */
 void call_finish(struct call *c, int rc);
 /* Returns the content type. */
-struct str error_add_body(struct buf *b, bool plain, struct str message);
+struct str answer_add_error(struct buf *b, bool plain, struct str message);
 
 /* ---- room for large answers (room.c) -------------------------------------- */
 
@@ -191,16 +195,17 @@ void call_read_str(struct call *c, const char *key, size_t max, struct str *out)
 void call_read_object(struct call *c, const char *key, size_t max, struct str *out);
 struct words call_read_list(struct call *c, const char *key, size_t max);
 /* n as JSON, at most max bytes; key is for the error. */
-void call_read_json(struct call *c, const char *key, jnode n, size_t max, struct str *out);
+void call_read_json(struct call *c, const char *key, jnode n, size_t max,
+    struct str *out);
 /* A UUID; absent: a new one. */
 void call_read_id(struct call *c, const char *key, struct uuid *id);
 bool call_read_do_nothing(struct call *c);   /* if_exists: raise, do_nothing */
 
 /* The stream modes of these words (none: values), and the JSON array that the
  * run's kwargs show. */
-void modes_read(struct call *c, struct words list, unsigned *modes, struct buf *json);
+void call_modes(struct call *c, struct words list, unsigned *modes, struct buf *json);
 /* The same of a body's `stream_mode`: one word, or an array of them. */
-void modes_read_body(struct call *c, unsigned *modes, struct buf *json);
+void call_read_modes(struct call *c, unsigned *modes, struct buf *json);
 
 /* Last-Event-ID: a number, or -1 for "-1" and "-", which stand for all. */
 void header_event_id(struct call *c, int64_t *id);
@@ -233,15 +238,15 @@ void members_add(struct buf *b, const struct member *m, unsigned select,
 /* The rows of these words; all when there are none. */
 unsigned members_select(struct call *c, const struct member *m, struct words list);
 /* What GET state and history show (contract section 5); a comma as above. */
-void state_add_json(struct buf *b, const struct uuid *thread_id,
+void api_state_add(struct buf *b, const struct uuid *thread_id,
     const struct store_history_item *item);
 
 /* ---- nouns --------------------------------------------------------------- */
 
 /* By UUID or graph id.  ERR_NOTFOUND. */
-int  assistant_find(struct call *c, struct str id, struct store_assistant *out);
+int  api_assistant_find(struct call *c, struct str id, struct store_assistant *out);
 /* The thread of the path.  ERR_NOTFOUND. */
-int  thread_find(struct call *c, struct store_thread *out);
+int  api_thread_find(struct call *c, struct store_thread *out);
 
 /* Fills c->lines with a warning for each member that looks like a misspelt
  * setting.  No failure: `configurable` and `context` belong to the client. */
@@ -256,25 +261,27 @@ struct str call_location(struct call *c, const struct uuid *thread_id,
 
 typedef int handler(struct call *c);
 
-handler system_page, system_ok, system_info, system_health, system_metrics, system_openapi;
-handler assistant_create, assistant_get, assistant_update, assistant_delete;
-handler assistant_search, assistant_count;
-handler thread_create, thread_get, thread_update, thread_delete, thread_state,
-    thread_history, thread_history_get, thread_search, thread_count;
-handler run_start_handler, run_list_handler, run_get_handler, run_join_handler,
-    run_cancel_handler, run_delete_handler;
-handler work_rpc, work_operation_handler, work_item_delete, work_claim,
-    work_events_handler, work_mcp_handler;
-handler item_put, item_get, item_delete, item_search;
+handler api_system_page, api_system_ok, api_system_info, api_system_health,
+    api_system_metrics, api_system_openapi;
+handler api_assistant_create, api_assistant_get, api_assistant_update,
+    api_assistant_delete, api_assistant_search, api_assistant_count;
+handler api_thread_create, api_thread_get, api_thread_update, api_thread_delete,
+    api_thread_state, api_thread_history, api_thread_history_get,
+    api_thread_search, api_thread_count;
+handler api_run_start, api_run_list, api_run_get, api_run_join, api_run_cancel,
+    api_run_delete;
+handler api_work_operation, api_work_delete, api_work_claim, api_work_rpc,
+    api_work_events, api_work_mcp;
+handler api_item_put, api_item_get, api_item_delete, api_item_search;
 
 /* ---- the tracker (work.c) ------------------------------------------------ */
 
 /* The project a request is about; read as above. */
-struct str work_project(struct call *c);
+struct str api_work_project(struct call *c);
 /* Fills c->op.work with what every request has. */
-void work_prepare(struct call *c);
+void api_work_prepare(struct call *c);
 /* As call_submit, but `then` runs in any case and looks at c->op.work.cmd. */
-int  work_send(struct call *c, struct str operation, int (*then)(struct call *c));
+int  api_work_send(struct call *c, struct str operation, int (*then)(struct call *c));
 
 /* ---- waiting for a run (watch.c) ----------------------------------------- */
 

@@ -1,8 +1,8 @@
 /*
  * assistants.c - a graph with its settings, versioned.
  *
- * Wherever an assistant's id is asked for, a graph's id will do: it stands
- * for the graph's system assistant, made at start.
+ * A graph's id is accepted wherever an assistant's id is: it names the graph's
+ * system assistant, which is created at start.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -28,7 +28,7 @@ assistant_id_parse(const struct api_shared *sh, struct str s, struct uuid *id)
 }
 
 int
-assistant_find(struct call *c, struct str s, struct store_assistant *out)
+api_assistant_find(struct call *c, struct str s, struct store_assistant *out)
 {
 	struct uuid id;
 
@@ -38,17 +38,17 @@ assistant_find(struct call *c, struct str s, struct store_assistant *out)
 }
 
 int
-assistant_get(struct call *c)
+api_assistant_get(struct call *c)
 {
 	struct store_assistant a;
-	int rc = assistant_find(c, c->param[0], &a);
+	int rc = api_assistant_find(c, c->param[0], &a);
 
 	return rc < 0 ? rc : call_object(c, assistant_members, &a);
 }
 
 /* ---- creating and changing ----------------------------------------------- */
 
-/* What every run of it would stumble over. */
+/* Refuses what would fail every run of it. */
 static void
 config_check(struct call *c)
 {
@@ -98,7 +98,7 @@ assistant_created(struct call *c)
 }
 
 int
-assistant_create(struct call *c)
+api_assistant_create(struct call *c)
 {
 	struct store_assistant_create *op = &c->op.assistant_create;
 	msec now = shard_wall(c->api->shard);
@@ -123,7 +123,7 @@ assistant_updated(struct call *c)
 }
 
 int
-assistant_update(struct call *c)
+api_assistant_update(struct call *c)
 {
 	struct store_assistant_update *op = &c->op.assistant_update;
 
@@ -149,7 +149,7 @@ assistant_deleted(struct call *c)
 	return call_json(c, STR_NONE);
 }
 
-/* Without authentication every caller owns it, so the store would delete it. */
+/* Without authentication every caller owns it: the store would delete it. */
 static bool
 is_system(const struct api_shared *sh, const struct uuid *id)
 {
@@ -161,7 +161,7 @@ is_system(const struct api_shared *sh, const struct uuid *id)
 }
 
 int
-assistant_delete(struct call *c)
+api_assistant_delete(struct call *c)
 {
 	struct store_assistant_delete *op = &c->op.assistant_delete;
 
@@ -173,7 +173,7 @@ assistant_delete(struct call *c)
 		return ERR_NOTFOUND;
 	if (is_system(c->api->shared, &op->id))
 		return err_set(&c->err, ERR_DENIED, "the assistant of a graph is the "
-		    "system's and stays");
+		    "system's and cannot be deleted");
 	return call_submit(c, STORE_ASSISTANT_DELETE, assistant_deleted);
 }
 

@@ -8,13 +8,13 @@
  *   (answered)                                                   v
  *                                                              (freed)
  *
- * It listens at the board before it first reads, so that no commit falls in
- * between; each news makes it read what came after its last row.  It reads in
- * pages, and only as fast as the client takes them.
+ * It listens before its first read, so that no commit is missed.  After each
+ * notification it reads the rows after the last one it sent, in pages, and only
+ * as fast as the client takes them.
  *
- * A row is one event, `work.KIND`, whose id is its number; where the item became
- * ready by it, `work.ready` follows and carries the id, so that a client that is
- * cut between the two gets both again.
+ * A row is one event, `work.KIND`, whose id is its number.  Where the item became
+ * ready by it, `work.ready` follows and has the id instead, so that a client that
+ * loses its connection between the two gets both again.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -27,8 +27,8 @@
 #include "base/mem.h"
 #include "net/sse.h"
 
-#define QUEUED_MAX (64 * KB)                 /* unsent; then it reads no further */
-#define QUEUED_MS  20                        /* and looks again after so long */
+#define QUEUED_MAX (64 * KB)                 /* unsent bytes; over it no read begins */
+#define QUEUED_MS  20                        /* until the next look at them */
 
 struct feed {
 	struct feed *next, *prev;            /* of its api */
@@ -46,11 +46,21 @@ struct feed {
 	int64_t after;                       /* the last row sent */
 	bool reading, leaving;
 	bool listening;
-	bool job_posted;                     /* asked when it has left */
-	bool more;                           /* news while it was reading */
+	bool job_posted;                     /* known once it has left */
+	bool more;                           /* notified while reading */
 };
 
 static void feed_read(struct feed *f);
+
+static void
+check_feed(const struct feed *f)
+{
+	assert(f->api != NULL && f->r != NULL);
+	assert(f->leaving ? f->call == NULL && f->sse == NULL && !f->listening :
+	    (f->call == NULL) != (f->sse == NULL));
+	assert(f->next == NULL || f->next->prev == f);
+	assert((f->prev == NULL ? f->api->feeds : f->prev->next) == f);
+}
 
 /* ---- leaving ------------------------------------------------------------------ */
 
@@ -72,10 +82,12 @@ feed_free(struct feed *f)
 		a->drained(a->drained_ctx);
 }
 
-/* Frees it as soon as nothing of it is under way. */
+/* Frees f once no read and no notification of it is under way. */
 static void
 feed_leave(struct feed *f)
 {
+	check_feed(f);
+	assert(!f->leaving);
 	f->leaving = true;
 	f->sse = NULL;
 	f->call = NULL;
@@ -154,7 +166,7 @@ on_timer(struct wheel_timer *t)
 	feed_read(CONTAINER_OF(t, struct feed, timer));
 }
 
-/* The next page: when the client has room for it. */
+/* The next page, once the client has taken enough. */
 static void
 feed_go_on(struct feed *f)
 {
@@ -179,7 +191,7 @@ feed_failed(struct feed *f)
 		http_on_gone(c->r, NULL);
 		call_fail(c, rc, &e);
 	} else {
-		sse_end(sse);                /* it comes back by its Last-Event-ID */
+		sse_end(sse);                /* it resumes by Last-Event-ID */
 	}
 }
 
@@ -212,6 +224,7 @@ feed_came(struct store_cmd *cmd)
 	struct feed *f = CONTAINER_OF(cmd, struct feed, cmd.cmd);
 	size_t n;
 
+	check_feed(f);
 	f->reading = false;
 	if (f->leaving) {
 		if (!f->job_posted)
@@ -237,6 +250,7 @@ feed_read(struct feed *f)
 	struct api *a = f->api;
 	int rc;
 
+	check_feed(f);
 	assert(!f->reading && !f->leaving);
 	f->reading = true;
 	f->more = false;
@@ -244,7 +258,7 @@ feed_read(struct feed *f)
 	    .after = f->after, .now = shard_wall(a->shard),
 	    .cmd = { .owner = f->listener.owner, .arena = &f->arena,
 	    .done = feed_came } };
-	/* Once submitted it is not ours to write to. */
+	/* Once submitted the command belongs to the store. */
 	rc = work_submit(a->shared->o.store, a->shard, &f->cmd);
 	if (rc == OK)
 		return;
@@ -259,6 +273,7 @@ on_news(struct shard_job *job)
 {
 	struct feed *f = CONTAINER_OF(job, struct feed, listener.job);
 
+	check_feed(f);
 	if (f->leaving) {
 		f->job_posted = false;
 		if (!f->reading)
@@ -289,10 +304,10 @@ read_after(struct call *c)
 }
 
 int
-work_events_handler(struct call *c)
+api_work_events(struct call *c)
 {
 	struct api *a = c->api;
-	struct str project = work_project(c);
+	struct str project = api_work_project(c);
 	int64_t after = read_after(c);
 	struct feed *f;
 

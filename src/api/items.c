@@ -1,8 +1,8 @@
 /*
  * items.c - the long-term store: JSON objects under a namespace and a key.
  *
- * A namespace is a path of labels; inside the house it is one text with dots
- * between, which is why a label has none.
+ * A namespace is a path of labels.  Internally it is one string with dots
+ * between the labels, so a label has no dots.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -92,7 +92,7 @@ place_query(struct call *c, struct str *ns, struct str *key)
 /* ---- handlers ------------------------------------------------------------ */
 
 int
-item_put(struct call *c)
+api_item_put(struct call *c)
 {
 	struct store_item_put *op = &c->op.item_put;
 	msec now = shard_wall(c->api->shard);
@@ -107,7 +107,7 @@ item_put(struct call *c)
 }
 
 int
-item_get(struct call *c)
+api_item_get(struct call *c)
 {
 	struct store_item item;
 	struct str ns, key;
@@ -126,7 +126,7 @@ item_get(struct call *c)
 }
 
 int
-item_delete(struct call *c)
+api_item_delete(struct call *c)
 {
 	struct store_item_delete *op = &c->op.item_delete;
 
@@ -155,7 +155,7 @@ items_found(struct call *c)
 }
 
 int
-item_search(struct call *c)
+api_item_search(struct call *c)
 {
 	struct store_item_search *op = &c->op.item_search;
 	/* Older clients call the prefix `namespace`. */

@@ -1,8 +1,8 @@
 /*
  * mcp.c - POST /mcp: the tracker's tools for MCP clients over streamable HTTP.
  *
- * Without sessions: every message stands for itself and is answered as JSON, so
- * there is nothing to GET or DELETE.  Project, actor and Idempotency-Key are as
+ * Without sessions: messages are independent and answered as JSON, so there is
+ * nothing to GET or DELETE.  Project, actor and Idempotency-Key are as
  * on the other routes of the tracker.
  *
  * SPDX-License-Identifier: MIT
@@ -29,16 +29,16 @@ answer(struct call *c)
 static int
 run_tool(struct call *c, const struct mcp_call *q)
 {
-	work_prepare(c);
+	api_work_prepare(c);
 	c->request_id = arena_str(&c->r->arena, buf_str(&q->id));
 	c->op.work.args_json = arena_str(&c->r->arena, buf_str(&q->args));
 	if (c->r->arena.failed)
 		fields_fail(c->in, NULL, ERR_TOOBIG, "too large");
-	return work_send(c, str_of(q->operation), answer);
+	return api_work_send(c, str_of(q->operation), answer);
 }
 
 int
-work_mcp_handler(struct call *c)
+api_work_mcp(struct call *c)
 {
 	struct str version = http_header(c->r, S("mcp-protocol-version"));
 	struct mcp m = { .stateless = true };

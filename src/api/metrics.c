@@ -245,7 +245,7 @@ add_accounts(struct buf *b)
 }
 
 int
-system_metrics(struct call *c)
+api_system_metrics(struct call *c)
 {
 	struct api_shared *sh = c->api->shared;
 	struct buf *b = call_out(c);

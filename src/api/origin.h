@@ -1,10 +1,10 @@
 /*
- * origin.h - may this page, under this name, speak to the server at all?
+ * origin.h - may this page, under this host name, use the server at all?
  *
  * A browser sends requests to a loopback address for any page that asks it
  * to: text/plain needs no preflight, and a name that resolves to 127.0.0.1
- * makes a foreign page ours (DNS rebinding).  A server without auth has
- * nothing else to tell a person from a page, so it looks at Host and Origin.
+ * makes a foreign page same-origin (DNS rebinding).  Without auth nothing else
+ * tells a person from a page, so the server looks at Host and Origin.
  * With auth a page needs a token, which no browser adds by itself: cookies
  * are not read, and CORS answers never allow credentials.
  *

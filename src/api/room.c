@@ -1,11 +1,11 @@
 /*
  * room.c - large answers wait for room.
  *
- * What a handler has read for its answer lies in the request's arena, so its
- * size is known before the answer is made.  When the process already holds
- * too much unsent output (account_output), what was read is thrown away, the
- * request waits in line, and is handled again from the start: so only routes
- * that read wait (ROUTE_READS).  Small answers never do.
+ * What a handler has read for its answer is in the request's arena, so its
+ * size is known before the answer is encoded.  When the process already holds
+ * too much unsent output (account_output), that data is dropped, the request
+ * waits in line and is handled again from the start.  So only routes that read
+ * (ROUTE_READS) may wait.  Small answers never do.
  *
  *   handled --too large for now--> in line --room, and first--> handled again
  *                                    | LIMIT_ANSWER_WAIT_MS since it came
@@ -33,6 +33,14 @@ struct waiting {
 	struct http_req *r;                  /* NULL: its client has left */
 	size_t bytes;
 };
+
+static void
+line_check(const struct api *a)
+{
+	assert((a->waiting == NULL) == (a->waiting_n == 0));
+	assert((a->waiting == NULL) == (a->waiting_end == &a->waiting));
+	assert(*a->waiting_end == NULL && a->waiting_n <= LIMIT_ANSWERS_WAITING);
+}
 
 static bool
 has_room(size_t bytes)
@@ -82,6 +90,7 @@ resume(struct api *a, struct http_req *r)
 	c->api = a;
 	c->r = r;
 	c->route = r->tag;
+	r->user = c;
 	refuse(c);
 }
 
@@ -92,6 +101,7 @@ look(struct wheel_timer *t)
 	struct waiting *w = a->waiting;
 	unsigned n = 0;
 
+	line_check(a);
 	while (w != NULL && (w->r == NULL || is_late(w->r) ||
 	    (n < AT_ONCE && has_room(w->bytes)))) {
 		a->waiting = w->next;
@@ -157,6 +167,8 @@ call_has_room(struct call *c)
 	size_t bytes = c->r->arena.used;
 	bool first = a->resumed == c->r;
 
+	api_call_check(c);
+	line_check(a);
 	a->resumed = NULL;
 	if (bytes <= LIMIT_ANSWER_LARGE_BYTES || !(c->route->flags & ROUTE_READS) ||
 	    ((first || a->waiting == NULL) && has_room(bytes)))

@@ -1,10 +1,10 @@
 /*
  * router.h - from method and path to a row of the routes table.
  *
- * Patterns are literal segments and {params}.  All patterns of one length
- * stand together, the more literal first, so `/runs/wait` wins over
- * `/runs/{run_id}`; a look-up compares whole segments of at most a handful of
- * candidates.  A segment never contains '/', and never is empty.
+ * Patterns are literal segments and {params}.  Patterns of one length are kept
+ * together, more literal ones first, so `/runs/wait` wins over
+ * `/runs/{run_id}`; a look-up compares whole segments of a few candidates.  A
+ * segment contains no '/' and is not empty.
  *
  * SPDX-License-Identifier: MIT
  */

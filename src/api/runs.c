@@ -30,7 +30,7 @@ struct run_ask {
 };
 
 void
-modes_read(struct call *c, struct words list, unsigned *modes, struct buf *json)
+call_modes(struct call *c, struct words list, unsigned *modes, struct buf *json)
 {
 	static const struct str fallback = { "values", 6 };
 
@@ -57,7 +57,7 @@ modes_read(struct call *c, struct words list, unsigned *modes, struct buf *json)
 }
 
 void
-modes_read_body(struct call *c, unsigned *modes, struct buf *json)
+call_read_modes(struct call *c, unsigned *modes, struct buf *json)
 {
 	jnode n = fields_any(c->in, "stream_mode");
 	struct str word = json_str(n);
@@ -65,7 +65,7 @@ modes_read_body(struct call *c, unsigned *modes, struct buf *json)
 
 	if (!json_is_string(n))
 		list = words_read(c, "stream_mode", n, MODES_MAX);
-	modes_read(c, list, modes, json);
+	call_modes(c, list, modes, json);
 }
 
 static void
@@ -73,7 +73,7 @@ read_modes(struct call *c, struct run_request *q)
 {
 	struct buf json = BUF(KB);
 
-	modes_read_body(c, &q->modes, &json);
+	call_read_modes(c, &q->modes, &json);
 	q->modes_json = arena_str(&c->r->arena, buf_str(&json));
 	buf_release(&json);
 }
@@ -90,7 +90,7 @@ read_assistant(struct call *c, struct store_assistant *out)
 		    "expected an assistant's or a graph's id, got nothing");
 	if (c->in->rc != OK)
 		return;
-	rc = assistant_find(c, id, out);
+	rc = api_assistant_find(c, id, out);
 	if (rc == ERR_NOTFOUND)
 		c->in->rc = err_set(&c->err, rc, "No assistant found for \"%.*s\". "
 		    "Make sure the assistant ID is for a valid assistant or a "
@@ -182,7 +182,7 @@ static int
 find_latest(struct call *c, struct store_checkpoint *out)
 {
 	struct store_thread t;
-	int rc = thread_find(c, &t);
+	int rc = api_thread_find(c, &t);
 
 	if (rc == OK && t.status == THREAD_BUSY)
 		return ERR_BUSY;
@@ -236,7 +236,7 @@ thread_goes_on(struct call *c, const struct run_request *q)
 	struct store_checkpoint latest;
 	struct store_thread t;
 
-	if (thread_find(c, &t) != OK)
+	if (api_thread_find(c, &t) != OK)
 		return !q->create_thread;
 	return find_latest(c, &latest) == OK && latest.next.n > 0;
 }
@@ -299,7 +299,7 @@ run_created(void *ctx, int rc, const struct store_run *run, const struct err *e)
 }
 
 int
-run_start_handler(struct call *c)
+api_run_start(struct call *c)
 {
 	enum watch_kind kind = (enum watch_kind)c->route->arg;
 	struct run_ask ask;
@@ -326,7 +326,7 @@ run_find(struct call *c, struct store_run *out)
 }
 
 int
-run_get_handler(struct call *c)
+api_run_get(struct call *c)
 {
 	struct store_run run;
 	int rc = run_find(c, &run);
@@ -335,7 +335,7 @@ run_get_handler(struct call *c)
 }
 
 int
-run_delete_handler(struct call *c)
+api_run_delete(struct call *c)
 {
 	c->op.run_delete = (struct store_run_delete){ .thread_id = c->thread_id,
 	    .run_id = c->run_id };
@@ -352,7 +352,7 @@ runs_found(struct call *c)
 }
 
 int
-run_list_handler(struct call *c)
+api_run_list(struct call *c)
 {
 	struct store_run_list *op = &c->op.run_list;
 	struct store_thread t;
@@ -365,7 +365,7 @@ run_list_handler(struct call *c)
 	c->select = members_select(c, run_members, param_list(c, "select"));
 	rc = c->in->rc;
 	if (rc == OK)
-		rc = thread_find(c, &t);
+		rc = api_thread_find(c, &t);
 	if (rc < 0)
 		return rc;
 	op->thread_seq = t.seq;
@@ -384,14 +384,14 @@ read_join(struct call *c, unsigned *modes, int64_t *after)
 	header_event_id(c, after);
 	*modes = ALL_MODES;
 	if (list.n > 0)
-		modes_read(c, list, modes, &json);
+		call_modes(c, list, modes, &json);
 	buf_release(&json);
 }
 
 /* A stateless run has no row; if there is no such run either, a stream says
  * so. */
 int
-run_join_handler(struct call *c)
+api_run_join(struct call *c)
 {
 	enum watch_kind kind = (enum watch_kind)c->route->arg;
 	int64_t after = INT64_MAX;
@@ -426,7 +426,7 @@ run_cancelled(void *ctx, int rc)
 }
 
 int
-run_cancel_handler(struct call *c)
+api_run_cancel(struct call *c)
 {
 	static const char *const actions[] = { "interrupt", NULL };
 	struct store_run run;

@@ -102,7 +102,7 @@ threads_found(struct call *c)
 }
 
 int
-thread_search(struct call *c)
+api_thread_search(struct call *c)
 {
 	static const struct sort sorts[] = {
 		{ "created_at", STORE_SORT_CREATED }, { "updated_at", STORE_SORT_UPDATED },
@@ -127,7 +127,7 @@ threads_counted(struct call *c)
 }
 
 int
-thread_count(struct call *c)
+api_thread_count(struct call *c)
 {
 	threads_read(c);
 	return call_submit(c, STORE_THREAD_SEARCH, threads_counted);
@@ -157,7 +157,7 @@ assistants_found(struct call *c)
 }
 
 int
-assistant_search(struct call *c)
+api_assistant_search(struct call *c)
 {
 	static const struct sort sorts[] = {
 		{ "created_at", STORE_SORT_CREATED }, { "updated_at", STORE_SORT_UPDATED },
@@ -181,7 +181,7 @@ assistants_counted(struct call *c)
 }
 
 int
-assistant_count(struct call *c)
+api_assistant_count(struct call *c)
 {
 	assistants_read(c);
 	return call_submit(c, STORE_ASSISTANT_SEARCH, assistants_counted);

@@ -269,7 +269,7 @@ add_metadata(struct buf *b, const struct store_checkpoint *c)
 }
 
 void
-state_add_json(struct buf *b, const struct uuid *thread_id,
+api_state_add(struct buf *b, const struct uuid *thread_id,
     const struct store_history_item *item)
 {
 	const struct store_checkpoint *c = &item->c;

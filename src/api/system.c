@@ -6,7 +6,7 @@
 #include "api/api_priv.h"
 
 int
-system_ok(struct call *c)
+api_system_ok(struct call *c)
 {
 	bool check = false;
 	int rc;
@@ -22,14 +22,14 @@ system_ok(struct call *c)
 }
 
 int
-system_health(struct call *c)
+api_system_health(struct call *c)
 {
 	json_add_fmt(call_out(c), "{'status':'ok'}");
 	return call_json(c, STR_NONE);
 }
 
 int
-system_info(struct call *c)
+api_system_info(struct call *c)
 {
 	const struct api_options *o = &c->api->shared->o;
 
@@ -42,7 +42,7 @@ system_info(struct call *c)
 }
 
 int
-system_page(struct call *c)
+api_system_page(struct call *c)
 {
 	static const char page[] =
 	    "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
@@ -73,7 +73,7 @@ system_page(struct call *c)
 }
 
 int
-system_openapi(struct call *c)
+api_system_openapi(struct call *c)
 {
 	api_add_openapi(call_out(c));
 	return call_json(c, STR_NONE);

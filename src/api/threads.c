@@ -1,8 +1,8 @@
 /*
  * threads.c - durable conversations: the thread, its state, its history.
  *
- * The state of now is two point reads (latest checkpoint, its messages); the
- * past is a command for the store's reader thread.
+ * The current state is two point reads (latest checkpoint, its messages); past
+ * states are a command for the store's reader thread.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -13,7 +13,7 @@
 /* ---- finding ------------------------------------------------------------- */
 
 int
-thread_find(struct call *c, struct store_thread *out)
+api_thread_find(struct call *c, struct store_thread *out)
 {
 	return store_thread_get(c->api->reader, c->owner, &c->thread_id,
 	    &c->r->arena, out);
@@ -52,7 +52,7 @@ answer_thread(struct call *c, const struct store_thread *t)
 
 /* ---- create, get, update, delete ----------------------------------------- */
 
-/* do_nothing may have found one that has run. */
+/* With do_nothing it may be one that has run. */
 static int
 thread_created(struct call *c)
 {
@@ -60,7 +60,7 @@ thread_created(struct call *c)
 }
 
 int
-thread_create(struct call *c)
+api_thread_create(struct call *c)
 {
 	struct store_thread_create *op = &c->op.thread_create;
 	msec now = shard_wall(c->api->shard);
@@ -74,10 +74,10 @@ thread_create(struct call *c)
 }
 
 int
-thread_get(struct call *c)
+api_thread_get(struct call *c)
 {
 	struct store_thread t;
-	int rc = thread_find(c, &t);
+	int rc = api_thread_find(c, &t);
 
 	return rc < 0 ? rc : answer_thread(c, &t);
 }
@@ -89,7 +89,7 @@ thread_updated(struct call *c)
 }
 
 int
-thread_update(struct call *c)
+api_thread_update(struct call *c)
 {
 	struct store_thread_update *op = &c->op.thread_update;
 	bool minimal = str_contains(http_header(c->r, S("prefer")),
@@ -102,7 +102,7 @@ thread_update(struct call *c)
 }
 
 int
-thread_delete(struct call *c)
+api_thread_delete(struct call *c)
 {
 	c->op.thread_delete = (struct store_thread_delete){ .id = c->thread_id };
 	return call_submit(c, STORE_THREAD_DELETE, NULL);
@@ -111,7 +111,7 @@ thread_delete(struct call *c)
 /* ---- state and history --------------------------------------------------- */
 
 int
-thread_state(struct call *c)
+api_thread_state(struct call *c)
 {
 	struct store_history_item state;
 	struct store_thread t;
@@ -121,14 +121,14 @@ thread_state(struct call *c)
 	param_bool(c, "subgraphs", &subgraphs);
 	rc = c->in->rc;
 	if (rc == OK)
-		rc = thread_find(c, &t);
+		rc = api_thread_find(c, &t);
 	if (rc == OK)
 		rc = state_find(c, &t, &state);
 	if (rc < 0)
 		return rc;
 	if (!call_has_room(c))
 		return OK;
-	state_add_json(call_out(c), &t.id, &state);
+	api_state_add(call_out(c), &t.id, &state);
 	return call_json(c, STR_NONE);
 }
 
@@ -143,7 +143,7 @@ history_found(struct call *c)
 	b = call_out(c);
 	buf_add_char(b, '[');
 	for (size_t i = 0; i < op->items_n; i++)
-		state_add_json(b, &c->thread_id, &op->items[i]);
+		api_state_add(b, &c->thread_id, &op->items[i]);
 	buf_add_char(b, ']');
 	return call_json(c, STR_NONE);
 }
@@ -156,7 +156,7 @@ history_ask(struct call *c)
 	int rc = c->in->rc;
 
 	if (rc == OK)
-		rc = thread_find(c, &t);
+		rc = api_thread_find(c, &t);
 	if (rc < 0)
 		return rc;
 	c->op.history.thread_seq = t.seq;
@@ -213,7 +213,7 @@ check_root(struct call *c)
 }
 
 int
-thread_history(struct call *c)
+api_thread_history(struct call *c)
 {
 	struct store_history *op = &c->op.history;
 
@@ -227,7 +227,7 @@ thread_history(struct call *c)
 
 /* GET: `before` is an id, or the JSON of the body's. */
 int
-thread_history_get(struct call *c)
+api_thread_history_get(struct call *c)
 {
 	struct store_history *op = &c->op.history;
 	struct str before = param_str(c, "before");

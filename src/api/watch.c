@@ -8,18 +8,18 @@
  *     v                                     v
  *   (answered)                            (unwatched at the turn's end)
  *
- * OPEN means that the head is out: a wait then sends one blank line every few
- * seconds, a stream has net/sse.  A join of a run that has no row (stateless)
- * opens at its first frame or after a moment, so that one that does not exist
+ * OPEN means that the head was sent: a wait then sends one blank line every few
+ * seconds, a stream uses net/sse.  A join of a run that has no row (stateless)
+ * opens at its first frame or after a moment, so that a run that does not exist
  * can still be answered 404.
  *
- * The end of a stream.  A run that has ended: `event: end` with its status (by
- * setting; not after `event: error`, which says it all), then an orderly close.
- * A run that goes on elsewhere, or after a restart: the connection is reset, so
- * that clients come back with Last-Event-ID and do not take it for the whole.
+ * The end of a stream.  When the run has ended: `event: end` with its status (by
+ * setting; not after `event: error`), then an orderly close.  When the run goes
+ * on elsewhere, or after a restart: the connection is reset, so that clients
+ * resume with Last-Event-ID and do not take what they have for the whole.
  *
- * The watcher is on the heap: a stream outlives the answer's request.  Leaving
- * is done at the end of the turn, never inside a callback of the run.
+ * The watcher is on the heap: a stream outlives the answer's request.  It leaves
+ * at the end of the turn, never inside a callback of the run.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -44,7 +44,7 @@ struct watcher {
 	struct shard_job leave;
 	enum watch_kind kind;
 	bool open, ended, leaving;
-	bool told;                           /* frames have gone out */
+	bool told;                           /* frames were sent */
 };
 
 static bool
@@ -85,10 +85,11 @@ leave(struct shard_job *job)
 	watcher_free(wa);
 }
 
-/* The client is no more; the run hears of it when this turn ends. */
+/* The client has left; the run is told at the end of this turn. */
 static void
 leave_soon(struct watcher *wa)
 {
+	check_watcher(wa);
 	assert(!wa->leaving);
 	wa->leaving = true;
 	wa->sse = NULL;
@@ -130,7 +131,7 @@ call_location(struct call *c, const struct uuid *thread_id,
 
 	uuid_format(thread_id, thread);
 	uuid_format(run_id, run);
-	/* A stateless run's thread is nobody's business. */
+	/* The thread of a stateless run is internal. */
 	if (uuid_is_zero(&c->thread_id))
 		path = arena_fmt(&c->r->arena, "/runs/%.*s", UUID_TEXT, run);
 	else
@@ -157,12 +158,13 @@ expire(struct wheel_timer *t)
 	struct watcher *wa = CONTAINER_OF(t, struct watcher, timer);
 	struct sse *sse = wa->sse;
 
+	check_watcher(wa);
 	wa->w.cancel_on_gone = false;
 	leave_soon(wa);
 	sse_abort(sse);
 }
 
-/* Sends the head.  After it a stream's request belongs to net/sse. */
+/* Sends the head.  Then a stream's request belongs to net/sse. */
 static void
 watcher_open(struct watcher *wa, const struct uuid *thread_id,
     const struct uuid *run_id)
@@ -188,7 +190,7 @@ watcher_open(struct watcher *wa, const struct uuid *thread_id,
 	http_stream_begin(c->r, 200, S("application/json"), lines);
 }
 
-/* Blank bytes before JSON keep proxies and clients patient. */
+/* Blank bytes before the JSON keep proxies and clients from timing out. */
 static void
 beat(struct wheel_timer *t)
 {
@@ -211,6 +213,7 @@ run_started(struct run_watch *w, const struct uuid *thread_id,
 {
 	struct watcher *wa = CONTAINER_OF(w, struct watcher, w);
 
+	check_watcher(wa);
 	if (!wa->leaving)
 		watcher_open(wa, thread_id, run_id);
 }
@@ -220,6 +223,7 @@ run_frames(struct run_watch *w, struct sse_block *b)
 {
 	struct watcher *wa = CONTAINER_OF(w, struct watcher, w);
 
+	check_watcher(wa);
 	if (wa->leaving)
 		return;
 	if (!wa->open)
@@ -230,12 +234,12 @@ run_frames(struct run_watch *w, struct sse_block *b)
 }
 
 static void
-send_frame(struct sse *s, struct str name, const struct buf *data)
+send_frame(struct sse *s, struct str name, struct str data)
 {
 	struct buf frame = BUF(KB);
 	struct sse_block *b;
 
-	sse_add_frame(&frame, name, buf_str(data), -1);
+	sse_add_frame(&frame, name, data, -1);
 	b = sse_block_new(buf_str(&frame));
 	sse_send(s, b);
 	sse_block_drop(b);
@@ -247,11 +251,12 @@ static void
 send_end(struct watcher *wa, enum run_status status)
 {
 	struct buf data = BUF(256);
+	char id[UUID_TEXT];
 
-	buf_lit(&data, "{\"run_id\":\"");
-	uuid_add(&data, &wa->w.run_id);
-	buf_add_fmt(&data, "\",\"status\":\"%s\"}", run_status_names[status]);
-	send_frame(wa->sse, S("end"), &data);
+	uuid_format(&wa->w.run_id, id);
+	json_add_fmt(&data, "{'run_id':%.*s,'status':%s}", UUID_TEXT, id,
+	    run_status_names[status]);
+	send_frame(wa->sse, S("end"), buf_str(&data));
 	buf_release(&data);
 }
 
@@ -260,12 +265,8 @@ send_end(struct watcher *wa, enum run_status status)
 static void
 send_unknown(struct watcher *wa)
 {
-	struct buf data = BUF(256);
-
-	buf_lit(&data, "{\"error\":\"HTTPError\",\"message\":"
-	    "\"HTTP 404: Run not found\"}");
-	send_frame(wa->sse, S("error"), &data);
-	buf_release(&data);
+	send_frame(wa->sse, S("error"), S("{\"error\":\"HTTPError\",\"message\":"
+	    "\"HTTP 404: Run not found\"}"));
 }
 
 static void
@@ -284,31 +285,25 @@ end_stream(struct watcher *wa, int rc, const struct run_end *end)
 	sse_end(wa->sse);
 }
 
-/* The body of wait and join: the values, or what went wrong.  A join never
- * fails for a failed run. */
+/* The body of wait and join: the values, or the error.  A join of a failed run
+ * is no failure. */
 static struct str
 end_body(struct watcher *wa, struct call *c, int rc, const struct run_end *end,
     const struct err *e)
 {
 	struct buf *b = call_out(c);
 
-	if (rc < 0) {
-		buf_lit(b, "{\"__error__\":{\"error\":");
-		json_add_str(b, str_of(rc_name(rc)));
-		buf_lit(b, ",\"message\":");
-		json_add_str(b, str_of(e->text));
-		buf_lit(b, "}}");
-	} else if (end->error_json.n > 0 && wa->kind == WATCH_WAIT) {
-		buf_lit(b, "{\"__error__\":");
-		buf_add(b, end->error_json);
-		buf_lit(b, "}");
-	} else {
+	if (rc < 0)
+		json_add_fmt(b, "{'__error__':{'error':%s,'message':%s}}", rc_name(rc),
+		    e->text);
+	else if (end->error_json.n > 0 && wa->kind == WATCH_WAIT)
+		json_add_fmt(b, "{'__error__':%-.*s}", FMT(end->error_json));
+	else
 		buf_add(b, end->values_json.n > 0 ? end->values_json : S("{}"));
-	}
 	return buf_str(b);
 }
 
-/* The head is not out yet. */
+/* The head was not sent yet. */
 static void
 end_closed(struct watcher *wa, struct call *c, int rc, const struct run_end *end,
     const struct err *e)

@@ -24,7 +24,7 @@ name_check(struct call *c, const char *what, struct str s)
 }
 
 struct str
-work_project(struct call *c)
+api_work_project(struct call *c)
 {
 	struct str s = param_str(c, "project");
 
@@ -55,13 +55,13 @@ read_actor(struct call *c)
 }
 
 void
-work_prepare(struct call *c)
+api_work_prepare(struct call *c)
 {
 	struct work_cmd *w = &c->op.work;
 
 	*w = (struct work_cmd){ .now = shard_wall(c->api->shard) };
 	w->once = http_header(c->r, S("idempotency-key"));
-	w->project = work_project(c);
+	w->project = api_work_project(c);
 	w->actor = read_actor(c);
 	name_check(c, "Idempotency-Key", w->once);
 }
@@ -75,7 +75,7 @@ work_done(struct store_cmd *cmd)
 }
 
 int
-work_send(struct call *c, struct str operation, int (*then)(struct call *c))
+api_work_send(struct call *c, struct str operation, int (*then)(struct call *c))
 {
 	struct work_cmd *w = &c->op.work;
 	int rc;
@@ -237,17 +237,17 @@ static int
 work_args_send(struct call *c, int (*then)(struct call *c))
 {
 	args_end(c);
-	return work_send(c, str_of(c->route->operation), then);
+	return api_work_send(c, str_of(c->route->operation), then);
 }
 
 /* The route's operation, with arguments from the path, the body or the query. */
 int
-work_operation_handler(struct call *c)
+api_work_operation(struct call *c)
 {
 	struct buf *b = args_begin(c);
 	bool batch = str_eq(str_of(c->route->operation), S("batch"));
 
-	work_prepare(c);
+	api_work_prepare(c);
 	if (c->param[0].n > 0)
 		args_id(c, b);
 	else if ((c->route->flags & ROUTE_BODY) == 0)
@@ -257,23 +257,23 @@ work_operation_handler(struct call *c)
 }
 
 int
-work_item_delete(struct call *c)
+api_work_delete(struct call *c)
 {
 	struct buf *b = args_begin(c);
 
-	work_prepare(c);
+	api_work_prepare(c);
 	json_add_fmt(b, "'ids':[%.*s],'force':true", FMT(c->param[0]));
 	return work_args_send(c, answer);
 }
 
 /* Without an id: the next that is ready. */
 int
-work_claim(struct call *c)
+api_work_claim(struct call *c)
 {
 	struct buf *b = args_begin(c);
 	jnode body = c->in->node;
 
-	work_prepare(c);
+	api_work_prepare(c);
 	args_body(c, b);
 	if (json_is_null(json_get(body, S("id"))) && json_get(body, S("ready")) == NULL)
 		json_add_fmt(b, ",'ready':true");
@@ -309,13 +309,13 @@ answer_rpc(struct call *c)
 }
 
 int
-work_rpc(struct call *c)
+api_work_rpc(struct call *c)
 {
 	struct work_cmd *w = &c->op.work;
 	struct str operation = STR_NONE;
 	int64_t deadline = 0;
 
-	work_prepare(c);
+	api_work_prepare(c);
 	w->args_json = S("{}");
 	c->request_id = S("null");
 	call_read_str(c, "operation", LIMIT_WORK_NAME_BYTES, &operation);
@@ -331,5 +331,5 @@ work_rpc(struct call *c)
 	fields_end(c->in);
 	if (deadline > 0)
 		w->deadline = clock_mono() + deadline * NS_PER_MS;
-	return work_send(c, operation, answer_rpc);
+	return api_work_send(c, operation, answer_rpc);
 }

@@ -1,9 +1,9 @@
 /*
  * auth.c - from two request headers to one principal.
  *
- * A credential that is presented must be good: there is no falling back from
- * a bad token to a key or to nobody.  A bearer token that begins as our keys
- * do is taken as a key, for clients that can send no other header.
+ * A credential that is sent must be good: a bad token is refused, whatever else
+ * was sent.  A bearer token with the prefix of our keys is taken as a key, for
+ * clients that cannot send another header.
  *
  * SPDX-License-Identifier: MIT
  */

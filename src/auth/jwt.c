@@ -2,11 +2,11 @@
  * jwt.c - compact JSON Web Tokens, HS256 and nothing else.
  *
  * A token is checked in this order: size, shape, header, signature, claims.
- * No claim is read before the signature over the very bytes received has been
+ * No claim is read before the signature over the received bytes has been
  * compared.  The header is read first only to say "unsupported algorithm"
- * instead of "bad signature"; what it says never chooses how to verify.
+ * instead of "bad signature"; it never chooses how to verify.
  *
- * Reasons name the check that failed, never a value of the token or of ours.
+ * Reasons name the check that failed, never a value of the token or a setting.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -20,7 +20,7 @@
 
 /* ---- the file -------------------------------------------------------------- */
 
-/* Who can write the file can let anybody in. */
+/* Whoever can write the file can grant access. */
 static int
 check_mode(int fd, struct str path, struct err *e)
 {
@@ -31,12 +31,12 @@ check_mode(int fd, struct str path, struct err *e)
 	if (!S_ISREG(st.st_mode))
 		return OK;                   /* a pipe of the caller's: /dev/fd/3 */
 	if (st.st_uid != geteuid() && st.st_uid != 0)
-		return err_set(e, ERR_DENIED, "%.*s: belongs to another user (uid %u), "
-		    "who could let anybody in: chown it", FMT(path),
+		return err_set(e, ERR_DENIED, "%.*s: owned by another user (uid %u), "
+		    "who could add keys; chown it", FMT(path),
 		    (unsigned)st.st_uid);
 	if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-		return err_set(e, ERR_DENIED, "%.*s: others can write it and let "
-		    "anybody in: chmod 600 it", FMT(path));
+		return err_set(e, ERR_DENIED, "%.*s: writable by others, who could "
+		    "add keys; chmod 600 it", FMT(path));
 	if ((st.st_mode & (S_IRGRP | S_IROTH)) != 0)
 		log_warn("auth", "keys_readable", "file=%.*s "
 		    "reason=\"others can read it; better chmod 600\"", FMT(path));
@@ -65,8 +65,8 @@ read_file(struct str path, struct buf *b, struct err *e)
 	return rc;
 }
 
-/* `<64 hex> <owner>`; blank lines and lines that begin with # say nothing.
- * Returns what is wrong with the line, NULL for nothing. */
+/* `<64 hex> <owner>`; blank lines and lines that begin with # are skipped.
+ * Returns what is wrong with the line, or NULL. */
 static const char *
 add_line(struct keys *k, struct str line)
 {
@@ -108,7 +108,7 @@ keys_load(struct keys *k, struct str path, struct err *e)
 	buf_release(&text);
 	if (wrong != NULL)
 		rc = err_set(e, ERR_SYNTAX, "%.*s:%d: %s", FMT(path), number, wrong);
-	else if (rc == OK && k->n == 0)      /* or nobody would be asked for one */
+	else if (rc == OK && k->n == 0)
 		rc = err_set(e, ERR_INVALID, "%.*s: no keys in it; `cohort token "
 		    "--api-key --sub NAME` makes one", FMT(path));
 	if (rc < 0)
@@ -127,7 +127,7 @@ keys_release(struct keys *k)
 
 /* ---- asking ---------------------------------------------------------------- */
 
-/* Looks at every entry, found or not: the time tells the number of keys. */
+/* Compares every entry, found or not: the time tells only how many there are. */
 bool
 keys_find(const struct keys *k, struct str key, struct str *owner)
 {

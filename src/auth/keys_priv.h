@@ -1,5 +1,5 @@
 /*
- * keys_priv.h - the table of API keys: who may enter with which.
+ * keys_priv.h - the table of API keys and their owners.
  *
  * Only hashes are kept, in memory as in the file, so neither gives a key away.
  *

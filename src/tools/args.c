@@ -3,10 +3,9 @@
  * several), properties, required, enum, additionalProperties, items, minimum,
  * maximum; description is for the model.
  *
- * A keyword that is not here would be a promise that nobody keeps, so
- * args_schema_valid refuses it.  The words of args_check are read by a model,
- * which has one try to do it better: they name the argument, what was
- * expected and what came.
+ * args_schema_valid refuses other keywords: they would not be checked.  The
+ * errors of args_check are read by a model, which then tries again: they name
+ * the argument, what was expected and what came.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -4,8 +4,8 @@
  * Gemini and some chat templates refuse a list of types, an object without
  * properties, `additionalProperties` and an empty `required`; OpenAI refuses
  * an object without `properties`; Mistral a tool without `parameters`.  So a
- * list becomes its first type, what says nothing is left out, and a tool
- * without arguments has one that does nothing.
+ * list becomes its first type, empty members are left out, and a tool without
+ * arguments is shown with one that has no effect.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -1,8 +1,8 @@
 /*
  * store_tools.c - store_put and store_search: a model's own notes.
  *
- * They act with the run's owner and nothing else; what another owner has
- * does not exist.  The command lives in the call's arena until it is back.
+ * They act as the run's owner: items of other owners are not found.  The
+ * command is in the call's arena until it is back.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -81,9 +81,9 @@ namespace_read(struct arena *a, jnode n, bool may_be_empty, struct str *out,
 	return rc;
 }
 
-/* ---- what the store said ---------------------------------------------------- */
+/* ---- failures --------------------------------------------------------------- */
 
-/* What helps the model.  Other failures are ours alone and go to the log. */
+/* Failures that a model can act on.  Others go to the log. */
 static const struct {
 	int rc;
 	const char *words;                   /* NULL: the store's own */

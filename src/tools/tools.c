@@ -1,8 +1,8 @@
 /*
  * tools.c - the registry, and the life of a call.
  *
- * A call owns its parsed arguments and an arena; whatever a tool keeps while
- * it waits (a command for the store) lives there and goes with the answer.
+ * A call owns its parsed arguments and an arena.  What a tool needs while it
+ * waits (a command for the store) is in the arena and is freed by the answer.
  *
  * SPDX-License-Identifier: MIT
  */

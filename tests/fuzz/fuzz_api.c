@@ -36,7 +36,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		fields_open(&in, doc.root, "body", &c.err);
 		c.in = &in;
 		absent_check(&c, ~0u);
-		modes_read_body(&c, &modes, &b);
+		call_read_modes(&c, &modes, &b);
 		arena_release(&r.arena);
 	}
 	json_release(&doc);

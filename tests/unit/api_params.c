@@ -129,7 +129,7 @@ modes(const char *body, unsigned *set, struct buf *json, struct err *e)
 
 	buf_clear(json);
 	absent_check(c, PLACE_RUN);
-	modes_read_body(c, set, json);
+	call_read_modes(c, set, json);
 	*e = c->err;
 	return asked_end(&a);
 }
@@ -185,7 +185,7 @@ TEST(modes_are_the_run_rooms_words)
 		struct asked a;
 
 		buf_clear(&json);
-		modes_read(ask(&a, "", NULL), (struct words){ &word, 1 }, &set, &json);
+		call_modes(ask(&a, "", NULL), (struct words){ &word, 1 }, &set, &json);
 		CHECK_RC(asked_end(&a), OK);
 		CHECK_INT(set, 1 << i);
 	}

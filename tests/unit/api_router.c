@@ -28,10 +28,10 @@ TEST(router_prefers_literal_segments)
 
 	CHECK(find(rt, "POST", "/runs/wait", OK, p)->arg == WATCH_WAIT);
 	CHECK(find(rt, "POST", "/threads/x/runs/wait", OK, p)->handle ==
-	    run_start_handler);
+	    api_run_start);
 	CHECK_STR(p[0], "x");
 	CHECK(find(rt, "GET", "/threads/x/runs/y", OK, p)->handle ==
-	    run_get_handler);
+	    api_run_get);
 	CHECK_STR(p[1], "y");
 	/* A literal path with another method is 405, never the {param} row. */
 	find(rt, "GET", "/threads/x/runs/wait", ERR_METHOD, p);
@@ -92,7 +92,7 @@ TEST(router_head_is_get_and_405_lists_what_is_allowed)
 	struct buf allow = BUF(256);
 	struct str p[ROUTE_PARAMS];
 
-	CHECK(find(rt, "HEAD", "/ok", OK, p)->handle == system_ok);
+	CHECK(find(rt, "HEAD", "/ok", OK, p)->handle == api_system_ok);
 	find(rt, "HEAD", "/threads", ERR_METHOD, p);
 	find(rt, "BREW", "/ok", ERR_METHOD, p);
 	router_allow(rt, S("/store/items"), &allow);

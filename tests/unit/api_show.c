@@ -33,7 +33,7 @@ TEST(state_shows_values_next_tasks_and_checkpoints)
 	struct uuid thread = id(T);
 	struct buf b = BUF(8192);
 
-	state_add_json(&b, &thread, &item);
+	api_state_add(&b, &thread, &item);
 	CHECK_STR(buf_str(&b), "{\"values\":{\"messages\":[{\"id\":\"a\"},{\"id\":\"b\"}]},"
 	    "\"next\":[\"agent\"],\"tasks\":[{\"id\":\"" T "\",\"name\":\"agent\","
 	    "\"error\":null,\"interrupts\":[],\"path\":[\"__pregel_pull\",\"agent\"],"
@@ -45,7 +45,7 @@ TEST(state_shows_values_next_tasks_and_checkpoints)
 	    "\"checkpoint_id\":\"" C0 "\",\"checkpoint_ns\":\"\",\"checkpoint_map\":null}}");
 	buf_clear(&b);
 	item.c.task_error = S("{\"message\":\"Boo!\",\"name\":\"CustomError\"}");
-	state_add_json(&b, &thread, &item);
+	api_state_add(&b, &thread, &item);
 	CHECK(str_contains(buf_str(&b), S("\"error\":\"{\\\"message\\\":\\\"Boo!\\\","
 	    "\\\"name\\\":\\\"CustomError\\\"}\"")));
 	CHECK(str_contains(buf_str(&b), S("\"result\":null")));
@@ -53,12 +53,12 @@ TEST(state_shows_values_next_tasks_and_checkpoints)
 	item.c.next = STR_NONE;
 	item.c.parent_seq = 0;
 	item.c.base_json = S("{}");
-	state_add_json(&b, &thread, &item);
+	api_state_add(&b, &thread, &item);
 	CHECK(str_contains(buf_str(&b), S("\"next\":[],\"tasks\":[],\"metadata\":{\"source\"")));
 	CHECK(str_contains(buf_str(&b), S("\"parent_checkpoint\":null}")));
 	buf_clear(&b);
 	item.c.seq = 0;
-	state_add_json(&b, &thread, &item);
+	api_state_add(&b, &thread, &item);
 	CHECK_STR(buf_str(&b), "{\"values\":{},\"next\":[],\"tasks\":[],\"created_at\":null,"
 	    "\"checkpoint\":null,\"parent_checkpoint\":null}");
 	buf_release(&b);
