@@ -9,7 +9,6 @@
 #include "api/api_priv.h"
 
 #include <assert.h>
-#include <stdarg.h>
 
 #include "base/log.h"
 
@@ -210,19 +209,4 @@ call_finish(struct call *c, int rc)
 {
 	if (rc < 0)
 		call_fail(c, rc, &c->err);
-}
-
-void
-call_error(struct call *c, int rc, const char *format, ...)
-{
-	struct err e = { .code = rc };
-	struct buf text = BUF(sizeof e.text - 1);
-	va_list ap;
-
-	va_start(ap, format);
-	buf_add_vfmt(&text, format, ap);
-	va_end(ap);
-	err_set(&e, rc, "%.*s", FMT(buf_str(&text)));
-	buf_release(&text);
-	call_fail(c, rc, &e);
 }

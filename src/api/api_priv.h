@@ -136,9 +136,7 @@ int  call_json(struct call *c, struct str extra);        /* 200 with call_out;
  * not expire. */
 void call_expires(const struct call *c, struct wheel_timer *t);
 void call_empty(struct call *c, int status);
-/* The status of rc, with these words. */
-void call_error(struct call *c, int rc, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+/* The status of rc, with the words of e; without words, those of the code. */
 void call_fail(struct call *c, int rc, const struct err *e);
 /* What a handler returned: a code is answered with c->err. */
 void call_finish(struct call *c, int rc);

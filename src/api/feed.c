@@ -348,7 +348,7 @@ feed_end(struct feed *f)
 	feed_leave(f);
 	if (c != NULL) {
 		http_on_gone(c->r, NULL);
-		call_error(c, ERR_BUSY, "the server is stopping");
+		call_finish(c, err_set(&c->err, ERR_BUSY, "the server is stopping"));
 	} else {
 		sse_end(sse);
 	}

@@ -63,8 +63,8 @@ left(struct http_req *r)
 static void
 refuse(struct call *c)
 {
-	call_error(c, ERR_BUSY, "too many large answers wait for their readers; "
-	    "try again");
+	call_finish(c, err_set(&c->err, ERR_BUSY, "too many large answers wait for "
+	    "their readers; try again"));
 }
 
 static bool

@@ -420,7 +420,7 @@ run_cancelled(void *ctx, int rc)
 	struct call *c = ctx;
 
 	if (rc < 0)
-		call_error(c, rc, "cancel: %s", rc_text(rc));
+		call_finish(c, rc);
 	else
 		call_empty(c, c->status);
 }

@@ -308,16 +308,12 @@ static void
 end_closed(struct watcher *wa, struct call *c, int rc, const struct run_end *end,
     const struct err *e)
 {
-	bool joins_stream = wa->kind == WATCH_JOIN_STREAM;
+	bool unknown = wa->kind == WATCH_JOIN_STREAM && rc == ERR_NOTFOUND;
 	struct str lines;
 
-	if (rc < 0 && (wa->kind == WATCH_WAIT || wa->kind == WATCH_STREAM)) {
-		call_fail(c, rc, e);
-	} else if (is_stream(wa) && (rc == OK || (joins_stream && rc == ERR_NOTFOUND))) {
+	if (is_stream(wa) && (rc == OK || unknown)) {
 		watcher_open(wa, &c->thread_id, &c->run_id);
 		end_stream(wa, rc, end);
-	} else if (rc == ERR_NOTFOUND) {
-		call_error(c, rc, "Run not found");
 	} else if (rc < 0) {
 		call_fail(c, rc, e);
 	} else {

@@ -120,6 +120,16 @@ TEST(routes_only_these_are_open)
 	}
 }
 
+/* Goal: a place whose fields are refused is the place of a route. */
+TEST(routes_have_every_place)
+{
+	unsigned places = 0;
+
+	for (size_t i = 0; i < routes_n; i++)
+		places |= routes[i].places;
+	CHECK_INT(places, 2 * PLACE_METRICS - 1);
+}
+
 TEST(openapi_is_valid_and_has_every_row)
 {
 	struct buf b = BUF(MB);
