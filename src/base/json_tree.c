@@ -153,13 +153,8 @@ json_add_merged(struct buf *b, jnode first, jnode second)
 	members_add(&m, first);
 	members_add(&m, second);
 	buf_add_char(b, '{');
-	for (size_t i = 0; i < m.n && !b->failed; i++) {
-		if (i > 0)
-			buf_add_char(b, ',');
-		json_add_str(b, m.list[i].key);
-		buf_add_char(b, ':');
-		json_add_node(b, m.list[i].value);
-	}
+	for (size_t i = 0; i < m.n && !b->failed; i++)
+		json_add_fmt(b, ",%.*s:%p", FMT(m.list[i].key), (void *)m.list[i].value);
 	buf_add_char(b, '}');
 	members_release(&m);
 }

@@ -70,12 +70,8 @@ static void
 add_member(struct buf *out, struct str key, struct str value, bool quoted)
 {
 	buf_add_char(out, out->n > 0 ? ',' : '{');
-	json_add_str(out, key);
-	buf_add_char(out, ':');
-	if (!quoted && is_literal(value))
-		buf_add(out, value);
-	else
-		json_add_str(out, value);
+	json_add_fmt(out, !quoted && is_literal(value) ? "%.*s:%-.*s" : "%.*s:%.*s",
+	    FMT(key), FMT(value));
 }
 
 /* Cuts "key" off "key=value ..."; a word without '=' is its own value. */

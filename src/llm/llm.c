@@ -65,8 +65,8 @@ options_check(const struct llm *l, struct err *e)
 	return rc;
 }
 
-static struct str
-without_slash(struct str url)
+struct str
+llm_without_slash(struct str url)
 {
 	while (url.n > 0 && url.p[url.n - 1] == '/')
 		url.n--;
@@ -87,7 +87,7 @@ llm_new(struct llm **out, struct shard *s, struct client *c,
 	l->allow_base_url = o->allow_base_url;
 	copy(&l->default_model, o->default_model);
 	copy(&l->base_url, o->openai_base_url.n > 0 ?
-	    without_slash(o->openai_base_url) : S("https://api.openai.com/v1"));
+	    llm_without_slash(o->openai_base_url) : S("https://api.openai.com/v1"));
 	copy(&l->api_key, str_trim(o->openai_api_key));
 	list_init(&l->calls);
 	for (size_t i = 0; i < LANES; i++) {
@@ -200,7 +200,7 @@ static int
 base_url_check(const struct llm *l, struct str base_url, struct err *e)
 {
 	if (base_url.n == 0 ||
-	    str_eq(without_slash(base_url), buf_str(&l->base_url)))
+	    str_eq(llm_without_slash(base_url), buf_str(&l->base_url)))
 		return OK;
 	if (!l->allow_base_url)
 		return err_set(e, ERR_INVALID,
@@ -283,7 +283,7 @@ llm_call_unhold(struct llm_call *c)
 	call_free(c);
 }
 
-/* From now on nobody hears of it; the next in line may go. */
+/* Ends the call without telling its hooks, and starts the next that waits. */
 static void
 end(struct llm_call *c)
 {
@@ -419,7 +419,7 @@ llm_call_failed(struct llm_call *c, struct failure *f)
 {
 	check_call(c);
 	assert(c->holds > 0 && c->state == LLM_RUNNING);
-	/* Whoever put the key into the words: it is not shown. */
+	/* A server may repeat the key in its error. */
 	failure_redact(f, buf_str(&c->llm->api_key));
 	if (f->transient && !c->told && c->attempt < LIMIT_LLM_RETRIES)
 		try_again(c, f);

@@ -111,6 +111,8 @@ struct result_call *result_call_for(struct llm_result *r,
  * of them (STR_NONE: nothing). */
 void result_call_add(struct llm_result *r, struct result_call *c,
     struct str *id_raw, struct str *name_raw, struct str args_raw);
+/* Appends an id of ours. */
+void result_add_id(struct buf *b, const char *prefix);
 /* Gives the message an id of its own if the model told none. */
 void result_need_id(struct llm_result *r);
 /* ERR_TOOBIG when some part hit its maximum. */
@@ -166,6 +168,19 @@ unsigned openai_quirks_known(struct str base_url, struct str model);
 void openai_quirks_learn(struct str base_url, struct str model, unsigned quirks);
 /* max_completion_tokens, by the model's name? */
 bool openai_counts_completion(struct str model);
+
+/* The text of a member; STR_NONE when it is absent or of another kind. */
+static inline struct str
+text_of(jnode object, struct str key)
+{
+	return json_str(json_get(object, key));
+}
+
+static inline bool
+text_is(jnode object, struct str key, struct str want)
+{
+	return str_eq(text_of(object, key), want);
+}
 
 /* ---- openai_request.c, openai_content.c, openai_stream.c ------------------ */
 
@@ -317,6 +332,8 @@ bool llm_call_delta(struct llm_call *c, const struct llm_delta *d);
  * another one later. */
 void llm_call_answered(struct llm_call *c);
 void llm_call_failed(struct llm_call *c, struct failure *f);
+
+struct str llm_without_slash(struct str url);            /* at its end */
 
 /* scripted.c */
 struct scripted_ready *scripted_ready_new(struct llm *l);

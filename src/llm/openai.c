@@ -57,8 +57,7 @@ openai_prepare(struct llm_call *c, const struct llm_request *rq,
 	struct llm_request sent = *rq;
 	int rc;
 
-	while (base.n > 0 && base.p[base.n - 1] == '/')
-		base.n--;
+	base = llm_without_slash(base);
 	o->with_key = str_eq(base, own) && c->llm->api_key.n > 0;
 	o->url = BUF(LIMIT_HTTP_URL_BYTES);
 	o->base = BUF(LIMIT_HTTP_URL_BYTES);
@@ -203,9 +202,9 @@ take_bytes(struct llm_call *c, struct str bytes, struct failure *f)
 	return OK;
 }
 
-/* What ends an answer is [DONE].  The connection has a moment to end too, so
- * that it can be used again; longer when only the reason to finish came, for
- * the usage is behind it. */
+/* [DONE] ends an answer.  The connection gets a moment to end as well, so that it
+ * can be used again; longer after a finish_reason alone, for the usage may
+ * follow it. */
 static void
 end_soon(struct llm_call *c)
 {
@@ -260,7 +259,6 @@ take_refusal(struct llm_call *c, const struct client_answer *a, struct failure *
 {
 	struct openai_call *o = &c->u.openai;
 	msec wall = shard_wall(c->llm->shard);
-
 	struct str to = str_cut(a->location, 200);
 
 	failure_of_status(f, o->status, buf_str(&o->text));
@@ -313,8 +311,8 @@ origin_of(struct str url)
 	return str_sub(url, 0, n);
 }
 
-/* Follows a redirect that keeps the method and stays at home, for the key goes
- * along. */
+/* Follows a redirect that keeps the method and the origin: the key is sent
+ * again. */
 static bool
 follow(struct llm_call *c, const struct client_answer *a)
 {
@@ -358,7 +356,7 @@ leave_out(struct llm_call *c)
 
 static void openai_start(struct llm_call *c);
 
-/* The request is over; at that the attempt, unless there is a next request. */
+/* The request is over, and so is the attempt unless another request follows. */
 static void
 request_end(struct llm_call *c, int rc, const struct client_answer *a,
     const struct err *e)
@@ -429,7 +427,7 @@ openai_start(struct llm_call *c)
 	assert(o->http == NULL && o->kind == BODY_UNKNOWN);
 	o->status = 0;
 	buf_lit(&headers, "Content-Type: application/json\r\n");
-	/* A stream that is squeezed on its way is a stream that is held up. */
+	/* A proxy that compresses a stream holds it up. */
 	buf_add(&headers, c->stream ?
 	    S("Accept: text/event-stream\r\nAccept-Encoding: identity\r\n") :
 	    S("Accept: application/json\r\n"));

@@ -11,22 +11,6 @@
 #include "base/limits.h"
 #include "llm/llm_priv.h"
 
-static bool
-type_is(jnode block, struct str want)
-{
-	jnode v = json_get(block, S("type"));
-
-	return json_is_string(v) && str_eq(json_str(v), want);
-}
-
-static struct str
-text_of(jnode object, struct str key)
-{
-	jnode v = json_get(object, key);
-
-	return json_is_string(v) ? json_str(v) : STR_NONE;
-}
-
 /* The first of these members that is a text with something in it. */
 static struct str
 any_of(jnode object, const char *const *keys)
@@ -51,7 +35,7 @@ is_private(jnode block)
 	};
 
 	for (size_t i = 0; types[i] != NULL; i++)
-		if (type_is(block, str_of(types[i])))
+		if (text_is(block, S("type"), str_of(types[i])))
 			return true;
 	return false;
 }
@@ -60,8 +44,8 @@ static bool
 is_text(jnode block)
 {
 	return json_is_string(json_get(block, S("text"))) &&
-	    (type_is(block, S("text")) || type_is(block, S("text-plain")) ||
-	    type_is(block, S("input_text")) || type_is(block, S("output_text")) ||
+	    (text_is(block, S("type"), S("text")) || text_is(block, S("type"), S("text-plain")) ||
+	    text_is(block, S("type"), S("input_text")) || text_is(block, S("type"), S("output_text")) ||
 	    str_eq(text_of(block, S("source_type")), S("text")));
 }
 
@@ -143,7 +127,7 @@ add_data_url(struct buf *b, const struct media *m, const char *mime)
 	json_add_escaped(b, m->mime.n > 0 ? m->mime : str_of(mime));
 	buf_lit(b, ";base64,");
 	json_add_escaped(b, m->data);
-	buf_lit(b, "\"");
+	buf_add_char(b, '"');
 }
 
 static bool
@@ -151,7 +135,7 @@ add_image(struct buf *b, const struct media *m)
 {
 	if (m->url.n == 0 && m->data.n == 0)
 		return false;
-	buf_lit(b, "{\"type\":\"image_url\",\"image_url\":{\"url\":");
+	json_add_fmt(b, "{'type':'image_url','image_url':{'url':");
 	if (m->data.n > 0)
 		add_data_url(b, m, "image/png");
 	else
@@ -187,14 +171,13 @@ add_file(struct buf *b, const struct media *m)
 {
 	if (m->data.n == 0 && m->file_id.n == 0)
 		return false;
-	buf_lit(b, "{\"type\":\"file\",\"file\":{");
+	json_add_fmt(b, "{'type':'file','file':{");
 	if (m->data.n > 0) {
-		json_add_key(b, "filename");
-		json_add_str(b, m->filename.n > 0 ? m->filename : S("file"));
-		json_add_key(b, "file_data");
+		json_add_fmt(b, "'filename':%.*s,'file_data':",
+		    FMT(m->filename.n > 0 ? m->filename : S("file")));
 		add_data_url(b, m, "application/octet-stream");
 	} else {
-		json_add_fmt(b, ",'file_id':%.*s", FMT(m->file_id));
+		json_add_fmt(b, "'file_id':%.*s", FMT(m->file_id));
 	}
 	buf_lit(b, "}}");
 	return true;
@@ -244,13 +227,13 @@ add_block(struct buf *b, jnode block)
 		return;
 	}
 	m = media_of(block);
-	if (type_is(block, S("image_url")) && json_is_string(json_get(block, S("image_url")))) {
+	if (text_is(block, S("type"), S("image_url")) && json_is_string(json_get(block, S("image_url")))) {
 		m.url = text_of(block, S("image_url"));
 		add_image(b, &m);
 		return;
 	}
 	for (size_t i = 0; i < COUNT(kinds) && !is_native(block); i++) {
-		if (!type_is(block, kinds[i].type))
+		if (!text_is(block, S("type"), kinds[i].type))
 			continue;
 		if (kinds[i].add(b, &m))
 			return;

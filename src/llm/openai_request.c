@@ -44,23 +44,6 @@ struct builder {
 };
 
 static bool
-text_is(jnode object, struct str key, struct str want)
-{
-	jnode v = json_get(object, key);
-
-	return json_is_string(v) && str_eq(json_str(v), want);
-}
-
-/* The string member, STR_NONE for anything else. */
-static struct str
-text_of(jnode object, struct str key)
-{
-	jnode v = json_get(object, key);
-
-	return json_is_string(v) ? json_str(v) : STR_NONE;
-}
-
-static bool
 type_is(const struct builder *w, size_t i, struct str type)
 {
 	return text_is(w->docs[i].root, S("type"), type);
@@ -156,8 +139,8 @@ pair_answers(struct builder *w)
 
 /* ---- tool calls ----------------------------------------------------------- */
 
-/* A name no server would have taken in the first place must not make all that
- * follows impossible. */
+/* A call with a name that servers refuse must not make the rest of the thread
+ * impossible. */
 static void
 add_name(struct buf *b, struct str name)
 {
@@ -206,14 +189,16 @@ static void
 add_call(struct builder *w, bool *first, jnode m, jnode call)
 {
 	jnode args = json_get(call, S("args"));
+	struct str id = text_of(call, S("id"));
 	struct buf text = BUF(LIMIT_STATE_BYTES);
 
-	buf_add(w->b, *first ? S(",\"tool_calls\":[{\"id\":") : S(",{\"id\":"));
+	if (*first)
+		json_add_fmt(w->b, ",'tool_calls':[");
 	*first = false;
-	json_add_str(w->b, text_of(call, S("id")));
-	buf_lit(w->b, ",\"type\":\"function\",\"function\":{\"name\":");
+	json_add_fmt(w->b, ",{'id':%.*s,'type':'function','function':{'name':",
+	    FMT(id));
 	add_name(w->b, text_of(call, S("name")));
-	buf_lit(w->b, ",\"arguments\":");
+	json_add_fmt(w->b, ",'arguments':");
 	if (json_is_object(args))
 		json_add_node(&text, args);
 	else
@@ -251,7 +236,7 @@ add_answer(struct builder *w, const struct asked *a, struct str name)
 
 	json_add_fmt(w->b, ",{'role':'tool','name':");
 	add_name(w->b, name);
-	buf_lit(w->b, ",\"content\":");
+	json_add_fmt(w->b, ",'content':");
 	if (m != NULL)
 		openai_add_flat(w->b, json_get(m, S("content")), S("\n"));
 	else
@@ -277,33 +262,7 @@ add_answers(struct builder *w, jnode m)
 
 /* ---- messages ------------------------------------------------------------- */
 
-static int
-add_human(struct builder *w, size_t i, struct err *e)
-{
-	jnode m = w->docs[i].root;
-
-	(void)e;
-	open_message(w, "user", text_of(m, S("name")));
-	openai_add_blocks(w->b, json_get(m, S("content")));
-	buf_add_char(w->b, '}');
-	return OK;
-}
-
-static int
-add_system(struct builder *w, size_t i, struct err *e)
-{
-	jnode m = w->docs[i].root;
-	bool developer = text_is(json_get(m, S("additional_kwargs")),
-	    S("__openai_role__"), S("developer"));
-
-	(void)e;
-	open_message(w, developer ? "developer" : "system", text_of(m, S("name")));
-	openai_add_flat(w->b, json_get(m, S("content")), STR_NONE);
-	buf_add_char(w->b, '}');
-	return OK;
-}
-
-/* What was thought goes back in the loop of tool calls it was thought in: some
+/* Reasoning is sent back within the loop of tool calls that it belongs to: some
  * models want it there, and some refuse it anywhere else. */
 static void
 add_thoughts(struct builder *w, jnode m)
@@ -339,61 +298,52 @@ add_assistant(struct builder *w, size_t i)
 	add_answers(w, m);
 }
 
-static int
-add_ai(struct builder *w, size_t i, struct err *e)
+static void
+add_ai(struct builder *w, size_t i)
 {
 	jnode m = w->docs[i].root;
 
-	(void)e;
 	add_assistant(w, i);
 	w->next += json_count(json_get(m, S("tool_calls"))) +
 	    json_count(json_get(m, S("invalid_tool_calls")));
-	return OK;
 }
 
-/* They were written behind their calls. */
-static int
-add_tool(struct builder *w, size_t i, struct err *e)
+/* joint NULL: content as blocks; else as one text. */
+static void
+add_plain(struct builder *w, jnode m, const char *role, const char *joint)
 {
-	jnode id = json_get(w->docs[i].root, S("tool_call_id"));
+	jnode content = json_get(m, S("content"));
 
-	if (json_is_string(id))
-		return OK;
-	return err_set(e, ERR_INVALID,
-	    "messages.%zu.tool_call_id: expected a string, got %s", i, json_kind(id));
-}
-
-static int
-add_function(struct builder *w, size_t i, struct err *e)
-{
-	jnode m = w->docs[i].root;
-
-	(void)e;
-	open_message(w, "function", text_of(m, S("name")));
-	openai_add_flat(w->b, json_get(m, S("content")), S("\n"));
+	open_message(w, role, text_of(m, S("name")));
+	if (joint == NULL)
+		openai_add_blocks(w->b, content);
+	else
+		openai_add_flat(w->b, content, str_of(joint));
 	buf_add_char(w->b, '}');
-	return OK;
 }
-
-static const struct {
-	struct str type;
-	int (*add)(struct builder *w, size_t i, struct err *e);
-} kinds[] = {
-	{ S("human"), add_human },   { S("ai"), add_ai },
-	{ S("system"), add_system }, { S("tool"), add_tool },
-	{ S("function"), add_function },
-};
 
 static int
 add_message(struct builder *w, size_t i, struct err *e)
 {
-	jnode type = json_get(w->docs[i].root, S("type"));
+	jnode m = w->docs[i].root, id = json_get(m, S("tool_call_id"));
+	bool developer = text_is(json_get(m, S("additional_kwargs")),
+	    S("__openai_role__"), S("developer"));
 
-	for (size_t k = 0; json_is_string(type) && k < COUNT(kinds); k++)
-		if (str_eq(json_str(type), kinds[k].type))
-			return kinds[k].add(w, i, e);
-	return err_set(e, ERR_INVALID,
-	    "messages.%zu.type: not a kind of message a model can be sent", i);
+	if (type_is(w, i, S("human")))
+		add_plain(w, m, "user", NULL);
+	else if (type_is(w, i, S("ai")))
+		add_ai(w, i);
+	else if (type_is(w, i, S("system")))
+		add_plain(w, m, developer ? "developer" : "system", "");
+	else if (type_is(w, i, S("function")))
+		add_plain(w, m, "function", "\n");
+	else if (!type_is(w, i, S("tool")))
+		return err_set(e, ERR_INVALID,
+		    "messages.%zu.type: not a kind of message a model can be sent", i);
+	else if (!json_is_string(id))    /* answers were written behind their calls */
+		return err_set(e, ERR_INVALID, "messages.%zu.tool_call_id: expected a "
+		    "string, got %s", i, json_kind(id));
+	return OK;
 }
 
 static int

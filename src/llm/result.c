@@ -154,13 +154,21 @@ result_call_for(struct llm_result *r, const struct result_fragment *f)
 	return c;
 }
 
+void
+result_add_id(struct buf *b, const char *prefix)
+{
+	struct uuid u = uuid_v4();
+
+	buf_add(b, str_of(prefix));
+	uuid_add(b, &u);
+}
+
 /* Readers join what is told again, so an id is told once: the model's, or one
  * of ours when the call is named and has none, or has another call's. */
 static void
 id_add(struct llm_result *r, struct result_call *c, struct str *id_raw)
 {
 	bool taken = false;
-	struct uuid u;
 
 	for (size_t i = 0; i < r->calls_n; i++)
 		taken |= &r->calls[i] != c && id_raw->n > 0 &&
@@ -175,9 +183,7 @@ id_add(struct llm_result *r, struct result_call *c, struct str *id_raw)
 	buf_add(&c->id_raw, *id_raw);
 	if (id_raw->n > 0)
 		return;
-	u = uuid_v4();
-	buf_lit(&c->id_raw, "call_");
-	uuid_add(&c->id_raw, &u);
+	result_add_id(&c->id_raw, "call_");
 	*id_raw = buf_str(&c->id_raw);
 }
 
@@ -206,14 +212,10 @@ result_call_add(struct llm_result *r, struct result_call *c, struct str *id_raw,
 void
 result_need_id(struct llm_result *r)
 {
-	struct uuid u;
-
 	if (r->id.n > 0)
 		return;
-	u = uuid_v4();
 	r->id.failed = false;
-	buf_lit(&r->id, "run-");
-	uuid_add(&r->id, &u);
+	result_add_id(&r->id, "run-");
 }
 
 int

@@ -192,10 +192,8 @@ static bool
 say_begin(struct llm_call *c)
 {
 	struct llm_delta d = { .kind = LLM_DELTA_START };
-	struct uuid u = uuid_v4();
 
-	buf_lit(&c->result.id, "chatcmpl-");
-	uuid_add(&c->result.id, &u);
+	result_add_id(&c->result.id, "chatcmpl-");
 	d.id = buf_str(&c->result.id);
 	c->u.scripted.begun = true;
 	return llm_call_delta(c, &d);
@@ -220,11 +218,9 @@ say_call(struct llm_call *c, const struct script_call *call, int64_t index)
 	struct result_call *r = result_call_for(&c->result, &whole);
 	struct llm_delta d = { .kind = LLM_DELTA_TOOL, .index = index,
 	    .id = buf_str(&c->result.id) };
-	struct uuid u = uuid_v4();
 
 	assert(r != NULL);                   /* script_new has counted them */
-	buf_lit(&r->id_raw, "call_");
-	uuid_add(&r->id_raw, &u);
+	result_add_id(&r->id_raw, "call_");
 	json_add_escaped(&r->name_raw, call->name);
 	json_add_escaped(&r->args_raw, call->args_json);
 	d.id_raw = buf_str(&r->id_raw);
@@ -245,10 +241,9 @@ say_end(struct llm_call *c)
 	int64_t said = words(s->turn.reply);
 
 	buf_add(&c->result.finish_raw, finish.finish_raw);
-	buf_add_fmt(&c->result.usage, "{\"prompt_tokens\":%lld,"
-	    "\"completion_tokens\":%lld,\"total_tokens\":%lld,"
-	    "\"prompt_tokens_details\":{\"cached_tokens\":0},"
-	    "\"completion_tokens_details\":{\"reasoning_tokens\":0}}",
+	json_add_fmt(&c->result.usage, "{'prompt_tokens':%lld,'completion_tokens':%lld,"
+	    "'total_tokens':%lld,'prompt_tokens_details':{'cached_tokens':0},"
+	    "'completion_tokens_details':{'reasoning_tokens':0}}",
 	    (long long)s->prompt_words, (long long)said,
 	    (long long)(s->prompt_words + said));
 	usage.usage_raw = buf_str(&c->result.usage);
@@ -275,7 +270,7 @@ say_next(struct llm_call *c)
 	return true;
 }
 
-/* Nobody reads the deltas of a call that is not streamed: all at once. */
+/* A call that is not streamed has no reader of deltas: it says all at once. */
 static void
 step(struct llm_call *c)
 {

@@ -404,7 +404,7 @@ client_call_result(const struct client_call *call, CURLcode code, struct err *e)
 		return OK;
 	/* The URL's scheme was looked at before: what came was no HTTP/1.x. */
 	if (code == CURLE_UNSUPPORTED_PROTOCOL)
-		return err_set(e, ERR_CLOSED, "what answers there does not speak HTTP (%s)",
+		return err_set(e, ERR_CLOSED, "the server does not speak HTTP (%s)",
 		    call->curl_error);
 	for (size_t i = 0; i < COUNT(known); i++)
 		if (known[i].code == code)

@@ -1,11 +1,11 @@
 /*
- * files_priv.h - who holds a descriptor for later use gives it back when
- * another needs one now.
+ * files_priv.h - descriptors that are kept for later use are given back when
+ * another connection needs one now.
  *
  * Each shard has two lenders: its idle connections to models, and its idle
- * clients.  Who finds the account full asks, and tries again after
+ * clients.  A caller that finds the account full asks, and tries again after
  * FILES_RETRY_MS: the lender may be another shard's.  Models' connections are
- * asked for first, for they are made again without anybody's notice.
+ * asked for first: nobody notices when they are opened again.
  *
  * Threads: a lender is made, told and freed by its shard's thread; the rest
  * any.

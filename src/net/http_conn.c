@@ -261,8 +261,8 @@ http_conn_drain(struct http_conn *c)
 		shorten(c, c->l->hs->limits.linger / 2);
 }
 
-/* Says goodbye so that the client can read the answer: closing with unread
- * bytes in the socket would reset the connection under it. */
+/* Ends our sending side and reads on, so that the client can read the answer:
+ * closing with unread bytes in the socket would reset the connection. */
 static void
 conn_linger(struct http_conn *c)
 {

@@ -271,7 +271,7 @@ static const struct {
 	const char *why;
 } head_errors[] = {
 	{ HPE_INVALID_METHOD,   400, "unknown method" },
-	{ HPE_INVALID_VERSION,  505, "HTTP/1.0 and HTTP/1.1 are spoken here" },
+	{ HPE_INVALID_VERSION,  505, "expected HTTP/1.0 or HTTP/1.1" },
 	{ HPE_INVALID_URL,      400, "malformed request target" },
 	{ HPE_INVALID_CONSTANT, 400, "malformed request line" },
 	{ HPE_INVALID_HEADER_TOKEN, 400, "malformed header" },
@@ -287,7 +287,7 @@ refuse_head(struct http_parse *p, const struct head *h, llhttp_t *ll)
 	if (h->too_many)
 		return refuse(p, 431, "too many headers");
 	if (str_starts(buf_str(&p->req->head), S("PRI * HTTP/2")))
-		return refuse(p, 505, "HTTP/2 is not spoken here");
+		return refuse(p, 505, "HTTP/2 is not supported");
 	for (size_t i = 0; i < COUNT(head_errors); i++)
 		if (head_errors[i].code == (int)llhttp_get_errno(ll))
 			return refuse(p, head_errors[i].status, head_errors[i].why);
@@ -304,7 +304,8 @@ struct meaning {
 	const char *bad;
 };
 
-/* Who reads the first and who reads the last would let in different people. */
+/* A server that reads the first and one that reads the last would let in
+ * different people. */
 static const struct {
 	struct str name;
 	const char *why;
@@ -541,7 +542,7 @@ parse_head(struct http_parse *p)
 	if (!h.complete || llhttp_get_error_pos(&ll) != head.p + head.n)
 		return refuse_head(p, &h, &ll);
 	if (ll.http_major != 1 || ll.http_minor > 1)
-		return refuse(p, 505, "HTTP/1.0 and HTTP/1.1 are spoken here");
+		return refuse(p, 505, "expected HTTP/1.0 or HTTP/1.1");
 	q->r.http10 = ll.http_minor == 0;
 	q->r.method = str_of(llhttp_method_name((llhttp_method_t)ll.method));
 	q->r.head_only = ll.method == HTTP_HEAD;
@@ -549,7 +550,7 @@ parse_head(struct http_parse *p)
 	if (q->r.method.n + h.url.n + sizeof "  HTTP/1.1" - 1 != p->first_n)
 		return refuse(p, 400, "malformed request line");
 	if (ll.method == HTTP_CONNECT)
-		return refuse(p, 405, "CONNECT is not served here");
+		return refuse(p, 405, "CONNECT is not supported");
 	result = check_target(p, h.url, &authority);
 	if (result == PARSE_DONE)
 		result = check_headers(p, authority);

@@ -120,7 +120,7 @@ bind_error(struct str host, uint16_t port, struct err *e)
 		return err_set(e, ERR_DENIED, "port %u on %.*s is not permitted; "
 		    "choose one above 1023 with --port", port, FMT(host));
 	case EADDRNOTAVAIL:
-		return err_set(e, ERR_INVALID, "%.*s is no address of this machine",
+		return err_set(e, ERR_INVALID, "%.*s is not an address of this machine",
 		    FMT(host));
 	default:
 		return err_set(e, ERR_IO, "listen on %.*s:%u: %s", FMT(host), port,
@@ -324,8 +324,8 @@ pause_accepting(struct http_listener *l, enum files_rank lacks)
 	shard_timer_set(l->shard, &l->retry, FILES_RETRY_MS);
 }
 
-/* The connection is gone already, or the network says what it would say to a
- * connection: the next one may be better.  For the rest something ran out. */
+/* Does the error concern this connection only, so that the next accept may
+ * succeed?  Other errors say that a resource of the process ran out. */
 static bool
 is_of_one(int error)
 {
@@ -333,8 +333,8 @@ is_of_one(int error)
 	    error != ENOBUFS && error != EBADF && error != EINVAL;
 }
 
-/* Somebody waits, or the poll would not have said so.  Whether others do we
- * learn from the next turn: nothing is closed for nobody. */
+/* One connection waits, or the poll would not have fired; the next turn tells
+ * whether others do.  So nothing is closed for a connection that is not there. */
 static void
 accept_some(struct http_listener *l)
 {
@@ -421,7 +421,7 @@ may_close(struct http_listener *l, const struct http_conn *c)
 	    recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
 }
 
-/* Those behind the first that stays were idle for less. */
+/* Oldest first: after one that stays, the others were idle for less. */
 static void
 yield_idle(void *ctx, size_t n)
 {

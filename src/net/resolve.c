@@ -2,7 +2,7 @@
  * resolve.c - see resolve_priv.h.
  *
  * A look-up outlives its resolver when the resolver is freed in between: the
- * thread pool still writes into it.  It is cut loose then, and its callback
+ * thread pool still writes into it.  It is detached then, and its callback
  * frees it.
  *
  * SPDX-License-Identifier: MIT
@@ -28,7 +28,7 @@
 
 struct lookup {
 	uv_getaddrinfo_t req;
-	struct entry *entry;                 /* NULL: nobody cares any more */
+	struct entry *entry;                 /* NULL: the resolver is gone */
 };
 
 struct entry {

@@ -346,7 +346,7 @@ conn_cut_off(struct rpc_conn *c)
 	c->at = c->scanned = c->sent = 0;
 }
 
-/* Rather one connection than all of them and the process. */
+/* Closes the largest connection, so that the process and the others live. */
 static void
 relieve(struct rpc *r)
 {
@@ -392,7 +392,7 @@ rpc_hold(struct rpc_conn *c)
 	c->refs++;
 }
 
-/* Whoever drops it last has answered: a half-closed one can go. */
+/* The last holder has answered: a half-closed connection can be closed. */
 void
 rpc_drop(struct rpc_conn *c)
 {
@@ -535,7 +535,7 @@ handle(struct rpc *r, const struct epoll_event *ev)
 		return;
 	if (ev->events & EPOLLOUT)
 		conn_send(c);
-	/* Gone both ways: nobody is left to be told. */
+	/* Closed both ways: the client cannot be told. */
 	if (ev->events & (EPOLLHUP | EPOLLERR))
 		conn_close(c);
 	else if (ev->events & EPOLLIN)

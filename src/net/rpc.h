@@ -91,7 +91,7 @@ struct rpc_client {
 
 /* Who listens there: the user it had then.  -1: unknown. */
 int64_t rpc_client_uid(const struct rpc_client *c);
-/* ERR_NOTFOUND: nobody listens there.  ERR_TIMEOUT.  ERR_IO. */
+/* ERR_NOTFOUND: nothing listens there.  ERR_TIMEOUT.  ERR_IO. */
 int  rpc_connect(struct rpc_client *c, const char *path, size_t line_max,
     nsec deadline, struct err *e);
 void rpc_close(struct rpc_client *c);        /* may be called twice */

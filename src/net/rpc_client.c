@@ -110,7 +110,7 @@ connect_fault(const char *path, struct err *e)
 {
 	switch (errno) {
 	case ENOENT: case ECONNREFUSED: case ENOTDIR:
-		return err_set(e, ERR_NOTFOUND, "%s: nobody listens", path);
+		return err_set(e, ERR_NOTFOUND, "%s: nothing listens there", path);
 	case EAGAIN: case EINPROGRESS: case ETIMEDOUT:
 		return err_set(e, ERR_TIMEOUT, "%s: timed out", path);
 	default:
@@ -221,7 +221,7 @@ receive_more(struct rpc_client *c, nsec deadline, struct err *e)
 	if (n == 0)
 		return err_set(e, ERR_CLOSED, "closed by the other side");
 	if (errno == ECONNRESET)
-		return err_set(e, ERR_AGAIN, "closed by the other side unheard");
+		return err_set(e, ERR_AGAIN, "closed by the other side before it read the request");
 	return errno == EINTR || errno == EAGAIN ? OK :
 	    err_set(e, ERR_IO, "receive: %s", strerror(errno));
 }

@@ -141,7 +141,7 @@ watch_event(uv_poll_t *poll, int status, int events)
 		events = UV_READABLE | UV_WRITABLE;
 	}
 	if (!w->wanted) {
-		/* A kept connection stirs: libcurl looks when it wants it again. */
+		/* Idle: libcurl looks at it when it uses it again. */
 		w->armed = 0;
 		uv_poll_stop(poll);
 		return;
