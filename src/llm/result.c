@@ -344,10 +344,9 @@ add_kwargs(struct buf *b, const struct llm_result *r, const struct final_call *c
 {
 	buf_lit(b, "{");
 	if (r->calls_n > 0) {
-		json_add_key(b, "tool_calls");
+		json_add_fmt(b, "'tool_calls':[");
 		for (size_t i = 0; i < r->calls_n; i++) {
-			buf_add_char(b, i == 0 ? '[' : ',');
-			json_add_fmt(b, "{'index':%lld,'id':%.*s,'type':'function',"
+			json_add_fmt(b, ",{'index':%lld,'id':%.*s,'type':'function',"
 			    "'function':{'name':%.*s,'arguments':%.*s}",
 			    (long long)calls[i].index, FMT(calls[i].id),
 			    FMT(calls[i].name), FMT(calls[i].args));
@@ -376,42 +375,29 @@ add_kwargs(struct buf *b, const struct llm_result *r, const struct final_call *c
 	buf_lit(b, "}");
 }
 
-static void
-add_chunks(struct buf *b, const struct final_call *calls, size_t n)
-{
-	buf_lit(b, "[");
-	for (size_t i = 0; i < n; i++)
-		json_add_fmt(b, ",{'name':%.*s,'args':%.*s,'id':%.*s,'index':%lld,"
-		    "'type':'tool_call_chunk'}", FMT(calls[i].name),
-		    FMT(calls[i].args), FMT(calls[i].id), (long long)calls[i].index);
-	buf_lit(b, "]");
-}
+enum calls_form { CALLS_AS_CHUNKS, CALLS_VALID, CALLS_INVALID };
 
 static void
-add_valid(struct buf *b, const struct final_call *calls, size_t n)
+add_calls(struct buf *b, const struct final_call *calls, size_t n, enum calls_form form)
 {
-	buf_lit(b, "[");
-	for (size_t i = 0; i < n; i++) {
-		if (calls[i].problem != NULL)
-			continue;
-		json_add_fmt(b, ",{'name':%.*s,'args':%-.*s,'id':%.*s,'type':'tool_call'}",
-		    FMT(calls[i].name), FMT(calls[i].args_json), FMT(calls[i].id));
-	}
-	buf_lit(b, "]");
-}
+	buf_add_char(b, '[');
+	for (const struct final_call *c = calls; c < calls + n; c++) {
+		bool valid = c->problem == NULL;
 
-static void
-add_invalid(struct buf *b, const struct final_call *calls, size_t n)
-{
-	buf_lit(b, "[");
-	for (size_t i = 0; i < n; i++) {
-		if (calls[i].problem == NULL)
-			continue;
-		json_add_fmt(b, ",{'name':%.*s,'args':%.*s,'id':%.*s,'error':%s,"
-		    "'type':'invalid_tool_call'}", FMT(calls[i].name),
-		    FMT(calls[i].args), FMT(calls[i].id), calls[i].problem);
+		if (form == CALLS_AS_CHUNKS)
+			json_add_fmt(b, ",{'name':%.*s,'args':%.*s,'id':%.*s,"
+			    "'index':%lld,'type':'tool_call_chunk'}", FMT(c->name),
+			    FMT(c->args), FMT(c->id), (long long)c->index);
+		else if (form == CALLS_VALID && valid)
+			json_add_fmt(b, ",{'name':%.*s,'args':%-.*s,'id':%.*s,"
+			    "'type':'tool_call'}", FMT(c->name), FMT(c->args_json),
+			    FMT(c->id));
+		else if (form == CALLS_INVALID && !valid)
+			json_add_fmt(b, ",{'name':%.*s,'args':%.*s,'id':%.*s,'error':%s,"
+			    "'type':'invalid_tool_call'}", FMT(c->name), FMT(c->args),
+			    FMT(c->id), c->problem);
 	}
-	buf_lit(b, "]");
+	buf_add_char(b, ']');
 }
 
 /* ---- usage ---------------------------------------------------------------- */
@@ -492,14 +478,14 @@ add_message(struct result_built *out, const struct llm_result *r,
 		add_raw(b, buf_str(&r->model_raw));
 	}
 	json_add_fmt(b, "},'tool_call_chunks':");
-	add_chunks(b, calls, r->calls_n);
+	add_calls(b, calls, r->calls_n, CALLS_AS_CHUNKS);
 	json_add_fmt(b, ",'tool_calls':");
-	add_valid(b, calls, r->calls_n);
+	add_calls(b, calls, r->calls_n, CALLS_VALID);
 	json_add_fmt(b, ",'id':%.*s", FMT(buf_str(&r->id)));
 	if (usage.n > 0)
 		add_usage(b, usage, &out->answer);
 	json_add_fmt(b, ",'invalid_tool_calls':");
-	add_invalid(b, calls, r->calls_n);
+	add_calls(b, calls, r->calls_n, CALLS_INVALID);
 	json_add_fmt(b, ",'type':'ai'}");
 }
 
