@@ -130,15 +130,11 @@ role_of(struct str json)
 static int64_t
 words(struct str s)
 {
+	struct str word;
 	int64_t n = 0;
-	bool inside = false;
 
-	for (size_t i = 0; i < s.n; i++) {
-		bool blank = s.p[i] == ' ' || (s.p[i] >= '\t' && s.p[i] <= '\r');
-
-		n += !blank && !inside;
-		inside = !blank;
-	}
+	for (s = str_trim(s); script_next_token(&s, &word); )
+		n++;
 	return n;
 }
 
