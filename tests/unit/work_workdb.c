@@ -471,7 +471,7 @@ TEST(workdb_that_stays_removes_the_log)
 
 	workspace_setup();
 	CHECK_RC(workdb_open(&d, &workspace, &e), OK);
-	workdb_settle(&d);
+	CHECK_RC(workdb_settle(&d, &e), OK);
 	for (int i = 0; i < 100 && jump < LOG_KEPT; i++) {
 		int64_t before = log_bytes();
 
@@ -481,6 +481,22 @@ TEST(workdb_that_stays_removes_the_log)
 	CHECK(jump >= LOG_KEPT);
 	workdb_close(&d);
 	CHECK_INT(log_bytes(), -1);
+}
+
+/* Goal: no process stays that can only read. */
+TEST(workdb_that_cannot_be_written_does_not_stay)
+{
+	struct workspace locked;
+	struct workdb d;
+	struct err e;
+
+	workspace_setup();
+	locked = workspace;
+	locked.read_only = true;
+	CHECK_RC(workdb_open(&d, &locked, &e), OK);
+	CHECK_RC(workdb_settle(&d, &e), ERR_IO);
+	CHECK(e.text[0] != '\0');
+	workdb_close(&d);
 }
 
 /* Goal: a log whose database went is neither moved into what is there now nor
@@ -493,7 +509,7 @@ TEST(workdb_keeps_the_log_of_a_database_that_went)
 
 	workspace_setup();
 	CHECK_RC(workdb_open(&d, &workspace, &e), OK);
-	workdb_settle(&d);
+	CHECK_RC(workdb_settle(&d, &e), OK);
 	create(&d, 1);
 	CHECK(truncate(workspace.db, 0) == 0);
 	d.commit.last = 1;                   /* long ago */

@@ -377,9 +377,10 @@ begin(struct daemon *d, struct err *e)
 	if (!d->o.foreground)
 		log_open(d);
 	rc = workdb_open(&d->workdb, d->workspace, e);
+	if (rc == OK)
+		rc = workdb_settle(&d->workdb, e);
 	if (rc != OK)
 		return rc;
-	workdb_settle(&d->workdb);
 	d->workdb.round_bytes = LIMIT_WORK_ROUND_BYTES;
 	d->workdb.round_time = LIMIT_WORK_ROUND_MS * NS_PER_MS;
 	workspace_path(d->workspace, "sock", sock);

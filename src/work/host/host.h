@@ -80,9 +80,9 @@ struct workdb {
  * was one that is gone or was emptied; ERR_BUSY. */
 int workdb_open(struct workdb *d, const struct workspace *h, struct err *e);
 void workdb_close(struct workdb *d);             /* accepts half-opened */
-/* From now on the log is for workdb_checkpoint to empty, and removed at the
- * end: for a process that stays. */
-void workdb_settle(struct workdb *d);
+/* For a process that stays: the log is moved by workdb_checkpoint, and removed at
+ * the end.  ERR_IO: the database cannot be written. */
+int workdb_settle(struct workdb *d, struct err *e);
 void workdb_checkpoint(struct workdb *d, bool idle);     /* if commit_log_is_due */
 /* The wall's time; where that is set back it goes on from what it was. */
 msec workdb_now(struct workdb *d);

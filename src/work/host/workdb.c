@@ -157,6 +157,9 @@ open_written(struct workdb *d, const struct workspace *h, bool making, struct er
 	if (access(h->db, F_OK) != 0)
 		file_make(h->db);
 	rc = db_open(&d->db, h->db, DB_LOG_LAYER, &no_sql, DB_WRITE, e);
+	/* SQLite reads a file that it could not open for writing. */
+	if (rc == OK && db_is_read_only(&d->db))
+		rc = err_set(e, ERR_IO, "%s could not be opened for writing", h->db);
 	if (rc != OK)
 		return rc;
 	db_on_busy(&d->db, busy_wait, d);
@@ -266,12 +269,17 @@ workdb_in_place(struct workdb *d)
 	return !d->gone;
 }
 
-void
-workdb_settle(struct workdb *d)
+/* SQLite reads a log that it could not open for writing; a transaction that begins
+ * to write finds out. */
+int
+workdb_settle(struct workdb *d, struct err *e)
 {
+	if (db_begin(&d->db, DB_WRITE) != OK && d->db.on->fault != DB_BUSY)
+		return db_failed(&d->db, e);
+	db_rollback(&d->db);
 	d->commit.log = COMMIT_LOG_STEPS;
 	db_log_keep(&d->db, false);
-	db_exec(&d->db, "PRAGMA journal_size_limit = 16777216", NULL);
+	return db_exec(&d->db, "PRAGMA journal_size_limit = 16777216", e);
 }
 
 void

@@ -103,7 +103,7 @@ workspace_first_end(const struct workspace *h, const struct workspace *first, bo
 	int rc = keep ? workdb_open(&d, first, e) : OK;
 
 	if (keep && rc == OK)
-		workdb_settle(&d);
+		rc = workdb_settle(&d, e);
 	if (keep)
 		workdb_close(&d);
 	/* Somebody else may have been as fast, with the same. */
