@@ -106,6 +106,7 @@ void json_add_key(struct buf *b, const char *key);       /* `"key":`, after
  *           json_add_fmt(b, ",{'id':%.*s,'at':%zu}", FMT(id[i]), i); */
 void json_add_fmt(struct buf *b, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+void json_add_vfmt(struct buf *b, const char *format, va_list args);
 /* A long comparison asks every few microseconds whether to go on. */
 struct json_pace {
 	bool (*go_on)(void *ctx);            /* NULL: always */

@@ -288,7 +288,7 @@ add_one(struct buf *b, const char *p, va_list *ap)
 }
 
 void
-json_add_fmt(struct buf *b, const char *format, ...)
+json_add_vfmt(struct buf *b, const char *format, va_list args)
 {
 	va_list ap;
 
@@ -296,7 +296,7 @@ json_add_fmt(struct buf *b, const char *format, ...)
 		json_add_comma(b);
 		format++;
 	}
-	va_start(ap, format);
+	va_copy(ap, args);
 	while (*format != '\0') {
 		const char *from = format;
 
@@ -310,5 +310,15 @@ json_add_fmt(struct buf *b, const char *format, ...)
 			format++;
 		}
 	}
+	va_end(ap);
+}
+
+void
+json_add_fmt(struct buf *b, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	json_add_vfmt(b, format, ap);
 	va_end(ap);
 }

@@ -1,12 +1,12 @@
 /*
- * remote.c - a server's tracker as the workspace's: each request is one
- * POST to its /work/rpc, over a connection that is kept.
+ * work_remote.c - a server's tracker: each request is one POST to its /work/rpc,
+ * over a connection that is kept.
  *
- * COHORT_API_KEY and COHORT_TOKEN, if they are set, say who asks.
+ * COHORT_API_KEY and COHORT_TOKEN, if set, authenticate the requests.
  *
- * What the server said itself (`success` is there) goes through as it is, of
- * whatever status; everything else, from a proxy or a server without a tracker,
- * becomes an error that names the URL.
+ * An answer of the tracker (it has `success`) is passed on whatever its status;
+ * any other, of a proxy or a server without a tracker, becomes an error that names
+ * the URL.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -19,7 +19,7 @@
 #include "base/mem.h"
 
 #define ANSWER_MAX ((size_t)LIMIT_WORK_MEMORY_BYTES)
-#define SHOWN      200                       /* of a strange answer */
+#define SHOWN      200                       /* bytes of an unknown answer */
 
 struct remote {
 	CURL *curl;
@@ -46,7 +46,7 @@ url_check(struct str url, struct err *e)
 	if (rest.n == 0 || rest.p[0] == '/' || url.n > LIMIT_HTTP_URL_BYTES)
 		return err_set(e, ERR_INVALID, "server: \"%.*s\" names no host",
 		    FMT(str_sub(url, 0, SHOWN)));
-	/* It would stand in errors and in the list of processes. */
+	/* A password would show in errors and in the list of processes. */
 	if (str_index(str_sub(rest, 0, str_index(rest, '/') < 0 ? rest.n :
 	    (size_t)str_index(rest, '/')), '@') >= 0)
 		return err_set(e, ERR_INVALID, "server: expected no name and password "
@@ -82,7 +82,7 @@ url_make(struct remote *r, struct str url, struct str project, struct err *e)
 	return OK;
 }
 
-/* One header from the environment; nothing when it is not set. */
+/* Adds a header from the environment, if the variable is set. */
 static int
 header_env(struct remote *r, const char *name, const char *head, struct err *e)
 {
@@ -192,7 +192,7 @@ take_answer(struct remote *r, struct buf *response, struct err *e)
 	    !json_is_bool(json_get(d.root, S("success"))))
 		rc = strange_answer(r, status, d.root, e);
 	else
-		json_add_node(response, d.root);     /* on one line, whatever came */
+		json_add_node(response, d.root);     /* as one line */
 	json_release(&d);
 	if (rc == OK && response->failed)
 		rc = err_set(e, ERR_TOOBIG, "%.*s: the answer is too large",
@@ -208,7 +208,7 @@ exchange(void *ctx, struct str request, nsec timeout, struct buf *response,
 	long ms = (long)(timeout / NS_PER_MS);
 	CURLcode code;
 
-	if (timeout > 0 && ms == 0)          /* to curl, 0 is for ever */
+	if (timeout > 0 && ms == 0)          /* for curl 0 means no timeout */
 		return transport_error(r, CURLE_OPERATION_TIMEDOUT, timeout, e);
 	buf_clear(&r->answer);
 	r->answer.failed = false;

@@ -1,9 +1,8 @@
 /*
- * tools.c - see tools.h.
+ * work_tools.c - see work_tools.h.
  *
- * A call that changes something is made under its key, so that the one that is
- * made again after a crash gets the answer of the first; that is why all of them
- * may be run again.
+ * A call that changes something has a `once` key: made again after a crash, it
+ * gets the answer of the first.  So all tools are idempotent.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -22,7 +21,7 @@ struct using {
 	struct tool_call *call;
 };
 
-/* What helps the model.  Other failures are ours alone and go to the log. */
+/* Failures that the model can act on.  Others are logged, not shown. */
 static const struct {
 	int rc;
 	const char *words;                   /* NULL: the tracker's own */
@@ -49,7 +48,7 @@ refuse_for(struct tool_call *call, const struct store_cmd *cmd)
 }
 
 static void
-came_back(struct store_cmd *cmd)
+work_done(struct store_cmd *cmd)
 {
 	struct using *u = CONTAINER_OF(cmd, struct using, cmd.cmd);
 
@@ -73,7 +72,7 @@ start(struct tool_call *call)
 	u->call = call;
 	u->cmd = (struct work_cmd){
 		.cmd = { .owner = env->owner, .arena = tool_arena(call),
-		    .done = came_back },
+		    .done = work_done },
 		.project = env->project.n > 0 ? env->project : S(WORK_PROJECT),
 		.actor = env->actor, .now = env->now,
 		.once = t->reads ? STR_NONE : env->once,

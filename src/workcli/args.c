@@ -1,8 +1,8 @@
 /*
  * args.c - from a command line to the arguments of its operation.
  *
- * Words and numbers are checked here only as far as JSON needs it; what they
- * may be is the operation's to say, as it does for every other client.
+ * Values are checked only as far as JSON needs it; the operation checks the rest,
+ * as it does for every other client.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -53,7 +53,7 @@ add_duration(struct buf *b, const struct flag_given *g, struct err *e)
 	return OK;
 }
 
-/* All values of a list, of all the times it was given; empty ones are left out. */
+/* Adds the values of all flags of this argument; empty ones are left out. */
 static void
 add_list(struct buf *b, const struct flag_line *l, const char *arg)
 {
@@ -76,7 +76,7 @@ add_list(struct buf *b, const struct flag_line *l, const char *arg)
 	buf_add_char(b, ']');
 }
 
-/* Is there a later value for the same argument? */
+/* Is there a later flag for the same argument? */
 static bool
 given_again(const struct flag_line *l, size_t i)
 {
@@ -119,7 +119,7 @@ add_flag(struct buf *b, const struct flag_line *l, const struct flag_given *g,
 
 /* ---- texts from elsewhere --------------------------------------------------------- */
 
-/* Editors and `echo` end a text with a line end that is not part of it. */
+/* A line end at the end of the file is no part of the text. */
 static int
 body_read(struct flag_given *g, struct arena *a, struct err *e)
 {

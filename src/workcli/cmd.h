@@ -202,6 +202,9 @@ void cli_add_joined(struct cli_ctx *x, jnode list, enum ink ink, char separator)
 
 /* Compact JSON, valid, as Go's encoder indents it, and a line end. */
 void cli_add_indented(struct buf *b, struct str json);
+/* The same to x->out, of json_add_fmt's format. */
+void cli_add_json(struct cli_ctx *x, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* ---- list --format (format.c) -------------------------------------------------------- */
 

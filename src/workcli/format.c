@@ -1,9 +1,9 @@
 /*
  * format.c - `list --format`: graphs for graphviz and others, templates.
  *
- * A template is text with {{.Field}} in it, in the names that bd's Go templates
- * had.  With the fields of a dependency (.IssueID, .DependsOnID, .Type, .Issue.X,
- * .Dependency.X) it is applied to each dependency, as bd did with all; else to
+ * A template is a text with fields such as {{.Title}}, named as in bd's Go
+ * templates.  If it has fields of a dependency (.IssueID, .DependsOnID, .Type,
+ * .Issue.X, .Dependency.X), it is applied to each dependency, as in bd; else to
  * each item.
  *
  * SPDX-License-Identifier: MIT
@@ -37,8 +37,8 @@ key_of(const struct field *table, size_t n, struct str name)
 	return NULL;
 }
 
-/* The inside of one {{...}}: of which object (the item, or the edge), and its
- * key; NULL: no such field. */
+/* The JSON key of a field, and whether it is one of the edge or of the item.
+ * inside: the text between {{ and }}.  NULL: no such field. */
 static const char *
 field_key(struct str inside, bool *of_edge)
 {
@@ -61,7 +61,8 @@ field_key(struct str inside, bool *of_edge)
 	return key_of(fields, COUNT(fields), name);
 }
 
-/* Cuts text up to the next field off *rest; field.p NULL: there is none. */
+/* Cuts the text before the next field, and the field, off *rest.  field.p NULL:
+ * there is no field.  False: {{ without }}. */
 static bool
 template_next(struct str *rest, struct str *text, struct str *field)
 {
@@ -207,7 +208,7 @@ dot_add_nodes(struct buf *b, jnode items, bool first)
 		    FMT(cli_get_str(it.value, "title")));
 }
 
-/* The listed items, by id: only edges between them are drawn. */
+/* The ids of the listed items: only edges between them are drawn. */
 static uint64_t
 id_hash(const void *key)
 {

@@ -1,8 +1,8 @@
 /*
  * input.c - the text on stdin.
  *
- * Who starts us may leave us a pipe that never ends; a command does not wait
- * for it for ever.  A person at a terminal is waited for, once told what for.
+ * The parent process may leave stdin a pipe that never ends: reading from it times
+ * out.  A terminal does not time out; a message on stderr says what is awaited.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -1,6 +1,6 @@
 /*
- * local.c - commands that are not an operation: making a workspace, git,
- * events, words about the program itself.
+ * local.c - commands that are no operation: init, sync, merge, events, and what
+ * the program says about itself.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -16,20 +16,15 @@
 
 /* ---- init ------------------------------------------------------------------------- */
 
-/* beads: items of another tracker are here, and not taken over. */
+/* beads: there is a .beads/ whose items were not imported. */
 static void
 init_show(struct cli_ctx *x, struct str prefix, bool again, bool beads)
 {
-	struct buf json = BUF(8 * KB);
-
 	if (x->json) {
-		json_add_fmt(&json, "{'database':%s", x->workspace->db);
-		args_add_text(&json, "prefix", prefix);
-		json_add_fmt(&json, ",'created':%hhd}", !again);
-		cli_add_indented(x->out, buf_str(&json));
-		buf_release(&json);
+		cli_add_json(x, "{'database':%s,'prefix':%.*s,'created':%hhd}",
+		    x->workspace->db, FMT(prefix), !again);
 	} else if (!x->quiet) {
-		cli_add_ink(x, INK_GREEN, S("\xe2\x9c\x93"));
+		cli_add_fmt(x, NULL, "<ok>");
 		buf_add_fmt(x->out, " The workspace is %s.\n\n  Database: %s\n"
 		    "  Issue prefix: %.*s\n  Issues will be named: %.*s-a3f8, ...\n\n"
 		    "Run %s quickstart to get started.\n",
@@ -41,7 +36,7 @@ init_show(struct cli_ctx *x, struct str prefix, bool again, bool beads)
 		    "--from-beads' takes them over.\n", x->program);
 }
 
-/* What else was asked for, and its words. */
+/* The imports and the merge driver that were asked for, then the message. */
 static int
 init_rest(struct cli_ctx *x, bool again)
 {
@@ -164,7 +159,7 @@ events_show(struct cli_ctx *x, jnode events)
 	}
 }
 
-/* What is new, told by the daemon; else by a look at the history. */
+/* Waits for events of the daemon; without one, reads the history. */
 static int
 events_next(struct cli_ctx *x, int64_t after, int64_t left, struct reply *r)
 {
@@ -182,7 +177,7 @@ events_next(struct cli_ctx *x, int64_t after, int64_t left, struct reply *r)
 	return rc;
 }
 
-/* *left counts down. */
+/* Prints the next events and moves *after and *left past them. */
 static int
 events_look(struct cli_ctx *x, int64_t *after, int64_t *left)
 {
@@ -216,8 +211,8 @@ cli_run_events(struct cli_ctx *x)
 	return rc;
 }
 
-/* Whose commands and answers ours are: what is made for bd asks for one not
- * older than it needs, and takes the first number it sees. */
+/* The version of bd whose commands and answers these are.  Programs made for bd
+ * require a minimum, and read the first number of the line. */
 #define BD_VERSION "0.9.8"
 
 /* ---- about itself ------------------------------------------------------------------------ */
@@ -226,8 +221,8 @@ int
 cli_run_version(struct cli_ctx *x)
 {
 	if (x->json)
-		cli_add_indented(x->out, S("{\"build\":\"cohort " COHORT_VERSION
-		    "\",\"version\":\"" BD_VERSION "\"}"));
+		cli_add_json(x, "{'build':'cohort " COHORT_VERSION "','version':'"
+		    BD_VERSION "'}");
 	else
 		buf_lit(x->out, "bd version " BD_VERSION " (cohort "
 		    COHORT_VERSION ")\n");

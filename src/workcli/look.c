@@ -1,6 +1,6 @@
 /*
- * look.c - what people read after a command that looked something up:
- * one item a line, in columns.
+ * look.c - what commands that only read print for people: one item a line, in
+ * columns.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -158,7 +158,7 @@ add_part(struct cli_ctx *x, jnode item, const char *key, const char *heading)
 		buf_add_char(x->out, '\n');
 }
 
-/* ID: Title [P1] (open), and the type of its edge where that says something. */
+/* "ID: Title [P1] (open)", with the type of its edge unless that is blocks. */
 static void
 add_node(struct cli_ctx *x, jnode item, struct str type)
 {
@@ -170,7 +170,7 @@ add_node(struct cli_ctx *x, jnode item, struct str type)
 	buf_add_char(x->out, ')');
 }
 
-/* What an edge says of its other end: only one kind of them blocks. */
+/* Headings and arrows for both ends of an edge; only blocks holds an item back. */
 static const struct kind {
 	const char *type;
 	struct { const char *heading, *arrow; } down, up;
@@ -384,14 +384,14 @@ add_plain(struct buf *b, jnode v)
 		json_add_node(b, v);
 }
 
-/* Times and the id are told by the event itself. */
+/* Times and the id are columns of the event already. */
 static bool
 is_told(struct str key)
 {
 	return str_eq(key, S("id")) || str_ends(key, S("_at"));
 }
 
-/* The members of `to` that are not so in `from`. */
+/* Prints the members of `to` that differ in `from`. */
 static void
 add_differences(struct buf *b, jnode from, jnode to)
 {

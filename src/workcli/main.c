@@ -1,8 +1,8 @@
 /*
  * main.c - a command of the tracker from its line to its exit code.
  *
- * What it prints is gathered and written at the end, or when a command asks
- * (cli_flush): stdout gets answers and nothing else, stderr the rest.
+ * Output is collected and written at the end, or when a command calls cli_flush:
+ * stdout gets answers and nothing else, stderr the rest.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -19,13 +19,13 @@
 #include "base/file.h"
 #include "base/limits.h"
 
-/* ---- how far it is ------------------------------------------------------------------ */
+/* ---- progress ------------------------------------------------------------------------- */
 
 #define SHOW_EVERY (200 * NS_PER_MS)
 
-static nsec progress_shown;                  /* 0: nothing stands there */
+static nsec progress_shown;                  /* 0: nothing is shown */
 
-/* On a terminal, over what it said before. */
+/* Overwrites the line it wrote before. */
 static void
 progress_show(void *ctx, size_t done, size_t total)
 {
@@ -174,7 +174,7 @@ server_of(const struct cli_ctx *x)
 	return setting(x->line, "server", "COHORT_WORK_SERVER", NULL);
 }
 
-/* There is no workspace: how to get one, in the words it was called with. */
+/* The error for a missing workspace says how to make one. */
 static int
 workspace_missing(const struct cli_ctx *x, struct err *e)
 {
@@ -278,7 +278,7 @@ usage_error(struct cli_ctx *x, const struct err *e)
 }
 
 static int
-open_what_it_needs(struct cli_ctx *x, struct err *e)
+needs_open(struct cli_ctx *x, struct err *e)
 {
 	enum cli_need need = x->cmd->need;
 
@@ -301,14 +301,14 @@ command_run(struct cli_ctx *x)
 	cli_stdin_patience(x->timeout);
 	rc = args_read_bodies(x->line, x->a, &e);
 	if (rc == OK)
-		rc = open_what_it_needs(x, &e);
+		rc = needs_open(x, &e);
 	if (rc < 0)
 		return exit_code(cli_fail(x, rc, "%s", e.text));
 	rc = x->cmd->run(x);
 	return exit_code(rc);
 }
 
-/* Help, or the command. */
+/* Prints help, or runs the command. */
 static int
 line_run(struct cli_ctx *x, struct str group, const struct err *parsed)
 {

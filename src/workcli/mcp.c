@@ -2,8 +2,8 @@
  * mcp.c - `cohort work mcp`: the tracker's tools for an MCP client that
  * started us, over stdin and stdout, one JSON-RPC message a line.
  *
- * What the tracker writes down as the actor is --actor or, without it, the name
- * the client gives itself.  Nothing but answers goes to stdout.
+ * The actor is --actor or, without it, the name that the client gives.  Only
+ * answers go to stdout.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -22,7 +22,7 @@ struct session {
 	struct mcp mcp;
 	struct mcp_call call;
 	struct buf line, out;
-	bool skipping;                       /* the rest of a line too long */
+	bool skipping;                       /* the rest of a line that is too long */
 	bool named;                          /* the client's name is the actor */
 };
 
@@ -73,7 +73,7 @@ take_line(struct session *s, struct str line, struct err *e)
 	return send_out(s, e);
 }
 
-/* The first byte past the limit refuses the line; the rest of it is skipped. */
+/* A line is refused at its first byte past the limit; the rest is skipped. */
 static int
 take_part(struct session *s, struct str part, bool ends, struct err *e)
 {
@@ -133,7 +133,7 @@ cli_run_mcp(struct cli_ctx *x)
 			break;
 		rc = take_bytes(&s, (struct str){ bytes, (size_t)n }, &e);
 	}
-	/* A last line without its end. */
+	/* The last line has no line end. */
 	if (rc == OK && !s.skipping && s.line.n > 0)
 		rc = take_line(&s, buf_str(&s.line), &e);
 	mcp_call_release(&s.call);

@@ -92,13 +92,9 @@ print_text(struct cli_ctx *x, const struct facts *f)
 static void
 print_json(struct cli_ctx *x, const struct facts *f)
 {
-	struct buf json = BUF(LIMIT_WORK_OUT_BYTES);
-
-	json_add_fmt(&json, "{'text':%s,'actor':%.*s,'stats':%-.*s,'ready':%-.*s,"
+	cli_add_json(x, "{'text':%s,'actor':%.*s,'stats':%-.*s,'ready':%-.*s,"
 	    "'in_progress':%-.*s}", head, FMT(x->actor), FMT(f->stats.data_text),
 	    FMT(f->ready.data_text), FMT(f->held.data_text));
-	cli_add_indented(x->out, buf_str(&json));
-	buf_release(&json);
 }
 
 int

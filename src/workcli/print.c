@@ -1,8 +1,8 @@
 /*
- * print.c - what people read after a command that changed something.
+ * print.c - what commands that change something print for people.
  *
- * Everything comes from the answer, so that it is the same with a daemon,
- * without one, and from a server.
+ * All of it comes from the answer, so it is the same with a daemon, without one
+ * and from a server.  Where a template is enough it is in table.c.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -93,7 +93,7 @@ cli_print_deleted(struct cli_ctx *x, jnode data)
 		    "<references_updated> issue(s)\n");
 }
 
-/* Appends the members of an object but the one named, each with a comma. */
+/* Appends all members of an object except one, each after a comma. */
 static void
 add_members(jnode o, struct str but, struct buf *out)
 {
@@ -106,7 +106,7 @@ add_members(jnode o, struct str but, struct buf *out)
 	}
 }
 
-/* As bd tells it: `deleted` is the id, of several an array of them. */
+/* As in bd, `deleted` is the id, or an array of several. */
 void
 cli_json_deleted(struct cli_ctx *x, jnode data, struct buf *out)
 {
@@ -153,7 +153,7 @@ cli_print_renamed(struct cli_ctx *x, jnode data)
 		cli_add_fmt(x, it.value, "  <old> -> <new>\n");
 }
 
-/* An item, an edge, or something that `--json` shows. */
+/* The template for an answer: an item, an edge, or something else. */
 static const char *
 batch_answer(jnode data)
 {

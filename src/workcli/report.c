@@ -1,6 +1,6 @@
 /*
- * report.c - commands that tell something from the answers of operations that
- * were made for others.
+ * report.c - commands of bd that are answered by other operations: config, dep
+ * list, epic status, count, stale and others.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -51,7 +51,7 @@ is_upwards(const struct cli_ctx *x)
 	return str_eq(line_text(x->line, "direction"), S("up"));
 }
 
-/* The next item at the other end of an edge that was asked for. */
+/* Moves to the next neighbour of the type that was asked for. */
 static bool
 neighbour_next(const struct cli_ctx *x, struct json_iter *it)
 {
@@ -132,7 +132,7 @@ unrelate(struct cli_ctx *x, struct str from, struct str to, struct reply *r)
 	return rc;
 }
 
-/* Whichever way it was linked, or both. */
+/* Removes the link in both directions; one of them may be missing. */
 int
 cli_run_unrelate(struct cli_ctx *x)
 {
@@ -155,10 +155,10 @@ cli_run_unrelate(struct cli_ctx *x)
 
 struct epics {
 	struct cli_ctx *x;
-	struct buf json;                     /* what is told of them */
+	struct buf json;                     /* the objects of the answer */
 };
 
-/* Children are the dependents that are its parts. */
+/* Children are the dependents by parent-child. */
 static void
 epic_add(struct epics *s, jnode epic, jnode shown)
 {
@@ -179,7 +179,7 @@ epic_add(struct epics *s, jnode epic, jnode shown)
 		    closed, eligible);
 }
 
-/* One that was deleted meanwhile is left out. */
+/* An epic that was deleted after the list was read is left out. */
 static int
 epic_take(struct epics *s, jnode epic)
 {
@@ -341,7 +341,7 @@ cli_print_stale(struct cli_ctx *x, jnode items)
 
 /* ---- ready --claim ----------------------------------------------------------------------- */
 
-/* As ready gives it: an array. */
+/* An array of one item or none, as ready gives. */
 static void
 claimed_json(struct cli_ctx *x, jnode item, struct buf *out)
 {

@@ -1,8 +1,8 @@
 /*
  * run.c - commands that are one operation, or one an item.
  *
- * With several ids each is tried; a failure is told in a line of its own and
- * makes the exit code 1, and the others are done nevertheless.
+ * With several ids every one is tried: a failure is reported and makes the exit
+ * code 1, but does not stop the others.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -13,7 +13,8 @@
 #include "base/limits.h"
 #include "work/exchange/exchange.h"
 
-/* The line's arguments, open at the end: `{...`.  ERR_SYNTAX: a usage error. */
+/* Writes the line's arguments without the closing brace.  ERR_SYNTAX: a usage
+ * error, reported. */
 static int
 args_begin(struct cli_ctx *x, struct buf *args)
 {
@@ -72,8 +73,7 @@ struct each {
 static void
 each_add_json(struct each *s, const struct reply *r)
 {
-	if (s->json.n > 0)
-		buf_add_char(&s->json, ',');
+	json_add_comma(&s->json);
 	cli_json(s->x, r->data, r->data_text, &s->json);
 }
 
@@ -100,21 +100,13 @@ each_call(struct each *s, struct str id)
 static void
 each_show(struct each *s)
 {
-	struct buf all = BUF(LIMIT_WORK_OUT_BYTES);
-	bool array = s->array || s->n > 1;
-
-	if (s->json.n == 0)
-		return;
-	if (array)
-		buf_add_char(&all, '[');
-	buf_add(&all, buf_str(&s->json));
-	if (array)
-		buf_add_char(&all, ']');
-	cli_add_indented(s->x->out, buf_str(&all));
-	buf_release(&all);
+	if (s->json.n > 0)
+		cli_add_json(s->x, s->array || s->n > 1 ? "[%-.*s]" : "%-.*s",
+		    FMT(buf_str(&s->json)));
 }
 
-/* The worst of what happened; a timeout ends it, for the next would wait too. */
+/* Returns the last failure.  A timeout ends the loop: the next call would wait,
+ * too. */
 static int
 each_run(struct each *s)
 {
@@ -199,7 +191,7 @@ cli_run_claim(struct cli_ctx *x)
 	return ready ? cli_run_one(x) : each_run(&s);
 }
 
-/* A dry run is one whatever else was said. */
+/* --dry-run wins over --force. */
 int
 cli_run_delete(struct cli_ctx *x)
 {
@@ -214,8 +206,8 @@ cli_run_delete(struct cli_ctx *x)
 
 /* ---- lists ----------------------------------------------------------------------------- */
 
-/* An answer of pages: what fits on one is the daemon's; for more of them one
- * moment is held, and they are shown as they come. */
+/* An answer in pages.  If it fits on one page, the daemon gives it; else all pages
+ * are read directly from one snapshot and printed one by one. */
 struct pages {
 	struct cli_ctx *x;
 	const char *operation;
@@ -228,7 +220,7 @@ struct pages {
 	struct cli_format *drawn;
 };
 
-/* --limit is of all pages together. */
+/* --limit counts the items of all pages together. */
 static void
 pages_limit(struct pages *p)
 {
@@ -242,7 +234,7 @@ pages_limit(struct pages *p)
 	}
 }
 
-/* `{"items":[...],"next":...}`: the array's text. */
+/* The text of the array in `{"items":[...],"next":...}`. */
 static struct str
 page_text(const struct reply *r)
 {
@@ -305,7 +297,6 @@ pages_rest(struct pages *p)
 	return rc;
 }
 
-/* *whole: one page was all. */
 static int
 pages_run(struct pages *p)
 {
@@ -331,7 +322,7 @@ pages_run(struct pages *p)
 	return rc;
 }
 
-/* The values of an array, indented as in the whole of it. */
+/* Prints the values of one page, indented as parts of the whole array. */
 static void
 json_part(struct pages *p, struct str array)
 {
@@ -351,7 +342,7 @@ page_show(struct pages *p, jnode items, struct str text, bool whole)
 	struct cli_ctx *x = p->x;
 	bool quiet = x->quiet;
 
-	x->quiet = quiet || !whole;     /* a heading counts what follows it */
+	x->quiet = quiet || !whole;     /* a heading would count one page */
 	if (!x->json)
 		cli_print(x, items);
 	else if (whole)
@@ -368,7 +359,7 @@ cli_run_pages(struct cli_ctx *x)
 		.show = page_show };
 	int rc = pages_run(&p);
 
-	/* What was shown in parts was flushed. */
+	/* Pages were flushed; only the closing bracket is missing. */
 	if (rc == OK && x->json && p.shown > 0 && x->out->n == 0)
 		buf_lit(x->out, "\n]\n");
 	return rc;
@@ -388,7 +379,7 @@ page_draw(struct pages *p, jnode items, struct str text, bool whole)
 	cli_format_add(p->drawn, p->x->out, items);
 }
 
-/* A graph needs to know all its nodes before its edges. */
+/* A graph needs all its nodes before its edges: the list is read twice. */
 static int
 list_formatted(struct cli_ctx *x, struct str format)
 {
@@ -437,22 +428,17 @@ show_created(struct cli_ctx *x, jnode results, struct str file)
 	if (!x->json && !x->quiet)
 		buf_add_fmt(x->out, "\xe2\x9c\x93 Created %zu issues from %.*s:\n",
 		    json_count(results), FMT(file));
-	buf_add_char(&json, '[');
 	while (json_next(&it)) {
 		jnode item = json_get(it.value, S("data"));
 
-		if (x->json) {
-			buf_add(&json, json.n > 1 ? S(",") : S(""));
-			json_add_node(&json, item);
-		} else if (x->quiet) {
-			cli_print(x, item);
-		} else {
-			cli_add_fmt(x, item, "  <id>: <title> [<priority>, <issue_type>]\n");
-		}
+		if (x->json)
+			json_add_fmt(&json, ",%p", item);
+		else
+			cli_add_fmt(x, item, x->quiet ? "<id>\n" :
+			    "  <id>: <title> [<priority>, <issue_type>]\n");
 	}
-	buf_add_char(&json, ']');
 	if (x->json)
-		cli_add_indented(x->out, buf_str(&json));
+		cli_add_json(x, "[%-.*s]", FMT(buf_str(&json)));
 	buf_release(&json);
 }
 

@@ -1,8 +1,8 @@
 /*
- * service.c - `daemon` and `doctor`: what keeps a workspace going.
+ * service.c - `daemon` and `doctor`.
  *
- * A daemon that a person started stays; one that a command started ends when
- * nobody has asked it for a while.
+ * A daemon that `daemon` started runs until it is stopped; one that another
+ * command started exits when it is idle.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -26,9 +27,9 @@
 #define SELF "/proc/self/exe"
 #define IDLE "COHORT_WORK_IDLE"
 
-/* ---- being one ------------------------------------------------------------------------ */
+/* ---- the daemon itself ------------------------------------------------------------------ */
 
-/* In a process of its own: becomes `sync`. */
+/* Runs in a child process; becomes `sync`. */
 static int
 sync_exec(void *ctx)
 {
@@ -97,9 +98,9 @@ daemon_be(struct cli_ctx *x, nsec interval)
 	return rc < 0 && e.code != OK ? cli_fail(x, rc, "%s", e.text) : rc;
 }
 
-/* ---- starting one ---------------------------------------------------------------------- */
+/* ---- start, stop, status ------------------------------------------------------------------ */
 
-/* In the child: out of the terminal's reach, then the daemon. */
+/* Runs in the child: leaves the terminal's session and becomes the daemon. */
 static _Noreturn void
 start_exec(struct cli_ctx *x)
 {
@@ -129,7 +130,7 @@ start_exec(struct cli_ctx *x)
 	_exit(127);
 }
 
-/* Until it answers, or the time is over. */
+/* Waits until the daemon answers, exits, or the timeout has passed. */
 static int
 start_wait(struct cli_ctx *x, pid_t pid, struct daemon_status *s)
 {
@@ -151,17 +152,11 @@ start_wait(struct cli_ctx *x, pid_t pid, struct daemon_status *s)
 static void
 status_json(struct cli_ctx *x, const struct daemon_status *s)
 {
-	struct buf b = BUF(8 * KB);
-
-	buf_add_fmt(&b, "{\"running\":%s", s->running ? "true" : "false");
-	if (s->running) {
-		buf_add_fmt(&b, ",\"pid\":%lld", (long long)s->pid);
-		args_add_text(&b, "version", str_of(s->version));
-	}
-	args_add_text(&b, "folder", str_of(x->workspace->dir));
-	buf_add_char(&b, '}');
-	cli_add_indented(x->out, buf_str(&b));
-	buf_release(&b);
+	if (s->running)
+		cli_add_json(x, "{'running':true,'pid':%lld,'version':%s,'folder':%s}",
+		    (long long)s->pid, s->version, x->workspace->dir);
+	else
+		cli_add_json(x, "{'running':false,'folder':%s}", x->workspace->dir);
 }
 
 static int
@@ -255,23 +250,30 @@ struct doctor {
 	bool fix, sick;
 };
 
-/* One finding.  mended: it was wrong, and is not any more. */
-static void
-found(struct doctor *d, const char *name, bool good, bool mended, const char *detail)
+/* Reports one check.  mended: it failed and was repaired. */
+static void __attribute__((format(printf, 5, 6)))
+found(struct doctor *d, const char *name, bool good, bool mended,
+    const char *format, ...)
 {
 	struct cli_ctx *x = d->x;
+	struct buf detail = BUF(64 * KB);
+	va_list ap;
 
+	va_start(ap, format);
+	buf_add_vfmt(&detail, format, ap);
+	va_end(ap);
 	d->sick |= !good && !mended;
 	if (x->json) {
-		json_add_fmt(&d->json, ",{'name':%s,'ok':%hhd,'fixed':%hhd,'detail':%s}", name,
-		    good || mended, mended, detail);
-		return;
+		json_add_fmt(&d->json, ",{'name':%s,'ok':%hhd,'fixed':%hhd,"
+		    "'detail':%.*s}", name, good || mended, mended, FMT(buf_str(&detail)));
+	} else {
+		cli_add_ink(x, good || mended ? INK_GREEN : INK_RED,
+		    good || mended ? S("\xe2\x9c\x93") : S("\xe2\x9c\x97"));
+		buf_add_fmt(x->out, " %-13s ", name);
+		cli_add_line(x->out, buf_str(&detail));
+		buf_add_fmt(x->out, "%s\n", mended ? " (fixed)" : "");
 	}
-	cli_add_ink(x, good || mended ? INK_GREEN : INK_RED,
-	    good || mended ? S("\xe2\x9c\x93") : S("\xe2\x9c\x97"));
-	buf_add_fmt(x->out, " %-13s ", name);
-	cli_add_line(x->out, str_of(detail));
-	buf_add_fmt(x->out, "%s\n", mended ? " (fixed)" : "");
+	buf_release(&detail);
 }
 
 static bool
@@ -294,19 +296,19 @@ check_database(struct doctor *d)
 {
 	struct cli_ctx *x = d->x;
 	struct reply r = { 0 };
-	char detail[256];
+	bool wal;
 
 	if (client_call(x->client, "info", STR_NONE, &r) < 0) {
-		found(d, "database", false, false, r.err.text);
+		found(d, "database", false, false, "%s", r.err.text);
 	} else {
-		snprintf(detail, sizeof detail, "%lld items, %lld events, schema %lld",
+		found(d, "database", true, false, "%lld items, %lld events, schema %lld",
 		    (long long)cli_get_int(r.data, "items", 0),
 		    (long long)cli_get_int(r.data, "events", 0),
 		    (long long)cli_get_int(r.data, "schema", 0));
-		found(d, "database", true, false, detail);
-		found(d, "journal", is_wal(x->workspace->db), false, is_wal(x->workspace->db) ?
-		    "write-ahead log" : "not a write-ahead log: readers and writers wait "
-		    "for each other on this file system");
+		wal = is_wal(x->workspace->db);
+		found(d, "journal", wal, false, "%s", wal ? "write-ahead log" :
+		    "not a write-ahead log: readers and writers wait for each other on "
+		    "this file system");
 	}
 	reply_release(&r);
 }
@@ -316,19 +318,18 @@ check_counts(struct doctor *d)
 {
 	struct reply r = { 0 };
 	struct json_iter it;
-	char detail[128];
 	bool good;
 
 	if (client_call(d->x->client, "recount", d->fix ? S("{\"fix\":true}") :
 	    STR_NONE, &r) < 0) {
-		found(d, "counts", false, false, r.err.text);
+		found(d, "counts", false, false, "%s", r.err.text);
 		reply_release(&r);
 		return;
 	}
 	good = json_bool(json_get(r.data, S("ok")));
-	snprintf(detail, sizeof detail, good ? "equal to a full recount" :
-	    "%lld differ from a full recount", (long long)cli_get_int(r.data, "total", 0));
-	found(d, "counts", good, !good && json_bool(json_get(r.data, S("fixed"))), detail);
+	found(d, "counts", good, !good && json_bool(json_get(r.data, S("fixed"))),
+	    good ? "equal to a full recount" : "%lld differ from a full recount",
+	    (long long)cli_get_int(r.data, "total", 0));
 	it = json_each(json_get(r.data, S("differences")));
 	while (!d->x->json && json_next(&it)) {
 		buf_lit(d->x->out, "    ");
@@ -343,11 +344,10 @@ check_daemon(struct doctor *d)
 {
 	struct daemon_status s = { 0 };
 	struct err e = { 0 };
-	char detail[128];
 	bool same, mended;
 
 	if (daemon_status(d->x->workspace, &s, &e) < 0) {
-		found(d, "daemon", false, false, e.text);
+		found(d, "daemon", false, false, "%s", e.text);
 		return;
 	}
 	if (!s.running) {
@@ -355,10 +355,9 @@ check_daemon(struct doctor *d)
 		return;
 	}
 	same = strcmp(s.version, COHORT_VERSION) == 0;
-	snprintf(detail, sizeof detail, "PID %lld, version %s%s", (long long)s.pid,
-	    s.version, same ? "" : "; this is " COHORT_VERSION);
 	mended = !same && d->fix && daemon_stop(d->x->workspace, d->x->timeout, &e) == OK;
-	found(d, "daemon", same, mended, detail);
+	found(d, "daemon", same, mended, "PID %lld, version %s%s", (long long)s.pid,
+	    s.version, same ? "" : "; this is " COHORT_VERSION);
 }
 
 static void
@@ -373,7 +372,7 @@ check_socket(struct doctor *d)
 		return;
 	closed = S_ISSOCK(st.st_mode) && (st.st_mode & 077) == 0;
 	mended = !closed && d->fix && S_ISSOCK(st.st_mode) && chmod(path, 0600) == 0;
-	found(d, "socket", closed, mended, closed ? "only yours" :
+	found(d, "socket", closed, mended, "%s", closed ? "only yours" :
 	    "others may open it; its mode is to be 0600");
 }
 
@@ -392,21 +391,20 @@ check_gitignore(struct doctor *d)
 	    str_contains(buf_str(&text), S("!issues.jsonl"));
 	if (!good && d->fix)
 		mended = replace_file(path, want, &e) == OK;
-	found(d, "gitignore", good, mended, good ? "only issues.jsonl goes into git" :
+	found(d, "gitignore", good, mended, "%s", good ? "only issues.jsonl goes into git" :
 	    "the database would go into git");
 	buf_release(&text);
 }
 
-/* --fix mended it before anything was read from it. */
+/* With --fix it was repaired before the workspace was opened. */
 static void
 check_file(struct doctor *d)
 {
 	struct buf faults = BUF(4 * KB);
 
 	cli_file_faults(d->x, &faults);
-	buf_add_char(&faults, '\0');
-	found(d, "issues.jsonl", faults.n == 1, false, faults.n == 1 ?
-	    "one line an item, no conflicts" : faults.p);
+	found(d, "issues.jsonl", faults.n == 0, false, "%.*s", FMT(faults.n == 0 ?
+	    S("one line an item, no conflicts") : buf_str(&faults)));
 	buf_release(&faults);
 }
 
@@ -425,18 +423,17 @@ check_merge_driver(struct doctor *d)
 	bool mended = has == DRIVER_NAMED && d->fix &&
 	    cli_install_merge_driver(d->x->workspace, &e) == OK;
 
-	found(d, "merge driver", has != DRIVER_NAMED, mended, words[has]);
+	found(d, "merge driver", has != DRIVER_NAMED, mended, "%s", words[has]);
 }
 
 int
 cli_run_doctor(struct cli_ctx *x)
 {
 	struct doctor d = { .x = x, .json = BUF(MB), .fix = line_has(x->line, "fix") };
-	struct buf all = BUF(2 * MB);
 	struct err e = { 0 };
 
 	if (cli_open_client(x, &e) < 0) {
-		found(&d, "database", false, false, e.text);
+		found(&d, "database", false, false, "%s", e.text);
 	} else {
 		check_database(&d);
 		check_counts(&d);
@@ -448,13 +445,10 @@ cli_run_doctor(struct cli_ctx *x)
 		check_file(&d);
 		check_merge_driver(&d);
 	}
-	if (x->json) {
-		buf_add_fmt(&all, "{\"ok\":%s,\"checks\":[%.*s]}",
-		    d.sick ? "false" : "true", FMT(buf_str(&d.json)));
-		cli_add_indented(x->out, buf_str(&all));
-	}
+	if (x->json)
+		cli_add_json(x, "{'ok':%hhd,'checks':[%-.*s]}", !d.sick,
+		    FMT(buf_str(&d.json)));
 	buf_release(&d.json);
-	buf_release(&all);
 	if (d.sick && !d.fix)
 		buf_add_fmt(x->notes, "'%s doctor --fix' repairs what can be.\n",
 		    x->program);

@@ -2,8 +2,8 @@
  * text.c - pieces of what the tracker prints: columns, colours, JSON with
  * indents.
  *
- * What people typed may hold anything; control characters do not reach a
- * terminal from here.
+ * Texts of items may hold any bytes; control characters are replaced, so that none
+ * reaches a terminal.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "workcli/cmd.h"
 
 struct str
@@ -31,8 +32,8 @@ cli_get_int(jnode o, const char *key, int64_t fallback)
 
 /* ---- columns -------------------------------------------------------------------- */
 
-/* What terminals show in two columns: East Asian letters and emoji; and in none:
- * marks that go onto the letter before. */
+/* Characters that take two columns on a terminal (East Asian letters, emoji) or
+ * none (combining marks). */
 static const struct { uint32_t from, to; size_t columns; } widths[] = {
 	{ 0x0300, 0x036f, 0 }, { 0x1100, 0x115f, 2 }, { 0x200b, 0x200f, 0 },
 	{ 0x20d0, 0x20ff, 0 }, { 0x231a, 0x231b, 2 }, { 0x23e9, 0x23ec, 2 },
@@ -80,7 +81,7 @@ is_control(struct str s, size_t i)
 {
 	unsigned char c = (unsigned char)s.p[i];
 
-	/* U+0080 to U+009F control terminals as well */
+	/* U+0080 to U+009F are control characters, too */
 	return c < 0x20 || c == 0x7f || (c == 0xc2 && i + 1 < s.n &&
 	    (unsigned char)s.p[i + 1] < 0xa0);
 }
@@ -188,7 +189,7 @@ cli_add_time(struct buf *b, struct str rfc3339)
 
 /* ---- templates ------------------------------------------------------------------------ */
 
-/* Of "lease.holder" the member of a member; NULL: absent. */
+/* path: "id", or "lease.holder" for a member of a member.  NULL: absent. */
 static jnode
 member_at(jnode o, struct str path)
 {
@@ -223,7 +224,7 @@ add_member(struct cli_ctx *x, struct str name, size_t width, jnode n)
 		json_add_node(x->out, n);
 }
 
-/* What stands between < and > and is no member. */
+/* The fields of a template that are no member of the answer. */
 static bool
 field_text(const struct cli_ctx *x, struct str name, struct str *text)
 {
@@ -364,4 +365,17 @@ cli_add_indented(struct buf *b, struct str json)
 		i = end;
 	}
 	buf_add_char(b, '\n');
+}
+
+void
+cli_add_json(struct cli_ctx *x, const char *format, ...)
+{
+	struct buf json = BUF(LIMIT_WORK_OUT_BYTES);
+	va_list ap;
+
+	va_start(ap, format);
+	json_add_vfmt(&json, format, ap);
+	va_end(ap);
+	cli_add_indented(x->out, buf_str(&json));
+	buf_release(&json);
 }

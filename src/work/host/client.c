@@ -1,11 +1,12 @@
 /*
  * client.c - see client.h.
  *
- * Whichever way a request goes, its answer is the same line, and what the
- * caller gets is read from that line.
+ * The daemon, the engine in this process and a server give the same answer line;
+ * the reply is read from it.
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,18 @@ struct client {
 	nsec deadline;                       /* of the call */
 };
 
+/* Only a workspace has a daemon; a call leaves no lines behind. */
+static void
+check_client(const struct client *c)
+{
+	assert(c != NULL);
+	assert(c->o.actor.n > 0 && c->o.actor.n <= LIMIT_WORK_NAME_BYTES);
+	assert(c->o.workspace != NULL || c->o.remote != NULL);
+	assert(!c->may_ask || c->o.workspace != NULL);
+	assert(!c->may_spawn || c->may_ask);
+	assert(c->lines == NULL);
+}
+
 static bool
 env_says(const char *name)
 {
@@ -43,7 +56,7 @@ env_says(const char *name)
 	    strcmp(v, "false") != 0;
 }
 
-/* bd's variable, which is on when it is not set. */
+/* bd's variable; unset means that a daemon may be started. */
 static bool
 bd_forbids_a_daemon(void)
 {
@@ -90,6 +103,8 @@ spawn(struct client *c)
 void
 client_set_actor(struct client *c, struct str actor)
 {
+	check_client(c);
+	assert(actor.n > 0);
 	c->o.actor = actor;
 }
 
@@ -98,9 +113,10 @@ client_close(struct client *c)
 {
 	if (c == NULL)
 		return;
+	check_client(c);
 	rpc_close(&c->rpc);
 	rpc_close(&c->feed);
-	if (c->workdb_open) {                /* what it could not open, nor can a daemon */
+	if (c->workdb_open) {                  /* else a daemon could not open it, either */
 		workdb_close(&c->workdb);
 		spawn(c);
 	}
@@ -125,7 +141,7 @@ timed_out(const struct client *c, struct err *e)
 	    (long long)(c->o.timeout / units[i].size), units[i].name);
 }
 
-/* Checked here, so that every way refuses alike. */
+/* Checked here, so that daemon, engine and server refuse alike. */
 static int
 call_args_check(struct str args, struct err *e)
 {
@@ -136,7 +152,7 @@ call_args_check(struct str args, struct err *e)
 	return rc;
 }
 
-/* On one line: between values a line end is as good as a blank. */
+/* A request is one line: line ends between values become blanks. */
 static void
 args_add(struct buf *b, struct str args)
 {
@@ -191,7 +207,7 @@ rc_of_name(struct str name)
 	return ERR_IO;
 }
 
-/* The answers we write end with the data, so it need not be written again. */
+/* Our own answers end with the data, so its text is a part of the line. */
 static struct str
 data_slice(struct str text)
 {
@@ -206,7 +222,7 @@ data_slice(struct str text)
 	return str_sub(text, mark.n, text.n - mark.n - 1);
 }
 
-/* Reads what r->doc holds. */
+/* Fills the reply from r->doc. */
 static int
 reply_take(struct reply *r)
 {
@@ -214,7 +230,7 @@ reply_take(struct reply *r)
 	struct str words = json_str(json_get(r->doc.root, S("error")));
 
 	if (!json_is_bool(success))
-		return err_set(&r->err, ERR_IO, "an answer that is none");
+		return err_set(&r->err, ERR_IO, "the answer has no \"success\"");
 	r->data = json_get(r->doc.root, S("data"));
 	if (json_bool(success) && r->data != NULL) {
 		r->data_text = data_slice(buf_str(&r->text));
@@ -287,7 +303,7 @@ direct_run(struct client *c, const char *operation, jnode args, struct reply *r)
 		timed_out(c, &call.err);
 	wire_answer(&r->text, NULL, rc, call.err.text, buf_str(&data), NULL);
 	buf_release(&data);
-	if (c->workdb.gone) {                  /* there may be another next time */
+	if (c->workdb.gone) {                  /* another may be there at the next call */
 		workdb_close(&c->workdb);
 		c->workdb_open = false;
 	}
@@ -301,7 +317,7 @@ direct_call(struct client *c, const char *operation, struct str args,
 	int rc = OK;
 
 	if (c->wants_spawn && c->calls > 1)
-		spawn(c);                    /* it works on: not only at its end */
+		spawn(c);                    /* this process goes on: do not wait for its end */
 	if (!c->workdb_open) {
 		rc = workdb_open(&c->workdb, c->o.workspace, &r->err);
 		c->workdb_open = rc == OK;
@@ -329,7 +345,7 @@ only_reads(const char *operation)
 	return op != NULL && (op->flags & OP_WRITES) == 0;
 }
 
-/* Waits for our answer, over those nobody waits for any more. */
+/* Waits for the answer to this call; skips those to calls that timed out. */
 static int
 daemon_receive(struct client *c, struct reply *r)
 {
@@ -353,9 +369,9 @@ daemon_receive(struct client *c, struct reply *r)
 	}
 }
 
-/* Another version's: it is asked to leave, and meanwhile we do without. */
+/* A daemon of another version is asked to stop; this call runs directly. */
 static bool
-is_stranger(struct client *c, struct reply *r)
+is_other_version(struct client *c, struct reply *r)
 {
 	if (json_get(r->doc.root, S("version")) == NULL)
 		return false;
@@ -365,7 +381,7 @@ is_stranger(struct client *c, struct reply *r)
 	return true;
 }
 
-/* It has no room for another connection, and did not read what we sent. */
+/* The daemon has too many connections and did not read the request. */
 static bool
 is_turned_away(struct reply *r)
 {
@@ -373,7 +389,7 @@ is_turned_away(struct reply *r)
 	    str_eq(json_str(json_get(r->doc.root, S("code"))), S("BUSY"));
 }
 
-/* ERR_AGAIN: nothing ran, and it is for us to run it directly. */
+/* ERR_AGAIN: the daemon did not run it; run it directly. */
 static int
 daemon_call(struct client *c, const char *operation, struct str args,
     struct reply *r)
@@ -384,7 +400,7 @@ daemon_call(struct client *c, const char *operation, struct str args,
 		return rc;
 	rc = rpc_send(&c->rpc, buf_str(&c->line), c->deadline, &r->err);
 	if (rc == ERR_CLOSED) {
-		/* It may have said why: a line too long, too many of us. */
+		/* The reason may have arrived: a line too long, too many connections. */
 		rc = daemon_receive(c, r);
 		rc = rc == OK ? OK : ERR_AGAIN;
 	} else if (rc == OK) {
@@ -395,7 +411,7 @@ daemon_call(struct client *c, const char *operation, struct str args,
 			err_set(&r->err, rc, "the daemon went away while it worked; "
 			    "whether \"%s\" was done is unknown", operation);
 	}
-	if (rc == OK && (is_stranger(c, r) || is_turned_away(r)))
+	if (rc == OK && (is_other_version(c, r) || is_turned_away(r)))
 		rc = ERR_AGAIN;
 	if (rc != OK) {
 		rpc_close(&c->rpc);
@@ -405,7 +421,7 @@ daemon_call(struct client *c, const char *operation, struct str args,
 	return reply_take(r);
 }
 
-/* ERR_AGAIN: there is none. */
+/* ERR_AGAIN: there is no daemon. */
 static int
 daemon_connect(struct client *c, struct err *e)
 {
@@ -476,6 +492,8 @@ int
 client_call(struct client *c, const char *operation, struct str args_json,
     struct reply *r)
 {
+	check_client(c);
+	assert(operation != NULL);
 	reply_clear(r);
 	c->deadline = c->o.timeout == NEVER ? NEVER : clock_mono() + c->o.timeout;
 	r->rc = call(c, operation, args_json, r);
@@ -488,6 +506,8 @@ client_call_lines(struct client *c, const char *operation, struct str args_json,
 {
 	bool patient = c->o.timeout_is_ours || c->o.timeout == NEVER;
 
+	check_client(c);
+	assert(operation != NULL && lines != NULL);
 	reply_clear(r);
 	if (c->o.remote != NULL)
 		return r->rc = err_set(&r->err, ERR_INVALID, "a server takes lines as "
@@ -505,13 +525,14 @@ client_is_remote(const struct client *c)
 	return c->o.remote != NULL;
 }
 
-/* The first call reads leases that are past: that would be a write. */
+/* A call first, because it ends expired leases: that writes. */
 int
 client_hold(struct client *c, struct err *e)
 {
 	struct reply r = { 0 };
 	int rc;
 
+	check_client(c);
 	if (c->o.remote != NULL || c->held)
 		return OK;
 	c->held = true;
@@ -528,6 +549,8 @@ client_hold(struct client *c, struct err *e)
 void
 client_let_go(struct client *c)
 {
+	check_client(c);
+	assert(!c->held || c->workdb_open);
 	if (c->held)
 		workdb_let_go(&c->workdb);
 	c->held = false;
@@ -555,7 +578,7 @@ feed_open(struct client *c, int64_t after, struct err *e)
 	return rc == OK ? OK : ERR_AGAIN;
 }
 
-/* Its answer to subscribe is passed over. */
+/* The answer to subscribe is skipped. */
 static int
 feed_next(struct client *c, struct reply *r)
 {
@@ -588,6 +611,7 @@ client_next_event(struct client *c, int64_t after, struct reply *r)
 {
 	int rc = OK;
 
+	check_client(c);
 	reply_clear(r);
 	if (c->feed.fd < 0)
 		rc = feed_open(c, after, &r->err);

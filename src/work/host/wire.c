@@ -10,7 +10,7 @@
 
 #define VERSION_MAX 64
 
-/* A string or a number; what else it could be is no name for a request. */
+/* A request id is a string or a number. */
 static void
 read_id(struct request *r, struct fields *f)
 {

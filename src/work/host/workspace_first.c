@@ -1,8 +1,8 @@
 /*
- * workspace_first.c - the first database of a clone, made beside its place.
+ * workspace_first.c - the first database of a clone, made under another name.
  *
- * It is filled before it is called work.db, so that nobody sees it while it has
- * only a part of what is in issues.jsonl, and a kill leaves a clone as it was.
+ * It is renamed to work.db when it has all of issues.jsonl: no process sees a part
+ * of it, and a kill leaves the clone as it was.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -32,7 +32,7 @@ folder_remove(const char *path)
 	rmdir(path);
 }
 
-/* Of those who were killed while they made one. */
+/* Removes the files of processes that were killed while they made one. */
 static void
 leftovers_remove(const struct workspace *h)
 {
@@ -94,7 +94,7 @@ workspace_first_begin(const struct workspace *h, struct workspace *first, msec n
 	return rc;
 }
 
-/* Its log is emptied into it first. */
+/* First its log is moved into it. */
 int
 workspace_first_end(const struct workspace *h, const struct workspace *first, bool keep,
     struct err *e)
@@ -106,7 +106,7 @@ workspace_first_end(const struct workspace *h, const struct workspace *first, bo
 		rc = workdb_settle(&d, e);
 	if (keep)
 		workdb_close(&d);
-	/* Somebody else may have been as fast, with the same. */
+	/* Another process may have made the same database meanwhile. */
 	if (keep && rc == OK && link(first->db, h->db) != 0 && errno != EEXIST)
 		rc = err_set(e, ERR_IO, "%s: %s", h->db, strerror(errno));
 	if (keep && rc == OK)
