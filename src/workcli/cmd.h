@@ -4,8 +4,9 @@
  *
  * The table is table.c; base/flags.h reads lines and makes help of it, line.c
  * finds the command in them, args.c makes the arguments of the operation, help.c
- * the manual page and the table in docs/work.md.  A command runs by its row's function: most are cli_run_one or
- * cli_run_each with a printer (print.c, look.c), a few have their own.
+ * the manual page and the table in docs/work.md.  A command runs by its row's
+ * function: most are cli_run_one or cli_run_each, with a template or a printer
+ * (print.c, look.c) for the answer; a few have their own.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -52,9 +53,9 @@ struct cli_command {
 	/* Appends what --json shows when that is not the answer itself. */
 	void (*json)(struct cli_ctx *x, jnode data, struct buf *out);
 	const char *refused;                 /* why there is no such command */
-	/* Templates (text.c) instead of print and json; nothing without `quiet`
-	 * is printed with --quiet. */
-	const char *text, *quiet, *shape;
+	/* Templates (text.c) instead of print and json; with --quiet only
+	 * `quiet` is printed.  none: for an empty array, if not NULL. */
+	const char *text, *quiet, *shape, *none;
 };
 
 extern const struct cli_command cli_commands[];
@@ -155,7 +156,7 @@ CLI_RUN_MAP(X)
 	X(closed) X(reopened) X(claimed) X(deleted) X(renamed) X(batch)        \
 	/* look.c */                                                      \
 	X(items) X(ready) X(blocked) X(show) X(stats) X(tree) X(cycles)        \
-	X(labels) X(all_labels) X(comments) X(events) X(found)                 \
+	X(labels) X(all_labels) X(comments) X(events)                          \
 	/* report.c */                                                    \
 	X(config) X(setting) X(dep_list) X(epics) X(count) X(stale)
 #define X(name) void cli_print_##name(struct cli_ctx *x, jnode data);
@@ -172,9 +173,9 @@ void cli_json_renamed(struct cli_ctx *x, jnode data, struct buf *out);
 enum ink { INK_NONE, INK_RED, INK_GREEN, INK_YELLOW, INK_BLUE, INK_CYAN, INK_DIM,
 	INK_BOLD };
 void cli_add_ink(struct cli_ctx *x, enum ink ink, struct str s);
-void cli_add_status(struct cli_ctx *x, struct str status, size_t width);
 void cli_add_priority(struct cli_ctx *x, int64_t priority);
-void cli_add_type(struct cli_ctx *x, struct str type, size_t width);
+/* A status or a type in its colour, and blanks up to width columns. */
+void cli_add_word(struct cli_ctx *x, struct str word, size_t width);
 /* s, and blanks up to width columns. */
 void cli_add_padded(struct buf *b, struct str s, size_t width);
 size_t cli_text_width(struct str s);             /* columns on a terminal */

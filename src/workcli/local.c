@@ -231,43 +231,38 @@ cli_run_version(struct cli_ctx *x)
 
 static const char quickstart[] =
 	"\nGETTING STARTED\n"
-	"  % init                             make a workspace here\n"
-	"  % init --from-beads                and take over the items of .beads/\n"
+	"  <program> init                             make a workspace here\n"
+	"  <program> init --from-beads                and take over the items of .beads/\n"
 	"\nCREATING\n"
-	"  % create \"Fix login\" -p 1 -t bug -l auth\n"
-	"  % create \"Write tests\" --deps blocks:ID\n"
-	"  % create \"Part\" --parent ID        a child: ID.1\n"
-	"  % create -f plan.md                many at once\n"
+	"  <program> create \"Fix login\" -p 1 -t bug -l auth\n"
+	"  <program> create \"Write tests\" --deps blocks:ID\n"
+	"  <program> create \"Part\" --parent ID        a child: ID.1\n"
+	"  <program> create -f plan.md                many at once\n"
 	"\nWORKING\n"
-	"  % ready                            what can be worked on now\n"
-	"  % claim --ready                    take the first of it, atomically\n"
-	"  % comment ID \"found the cause\"\n"
-	"  % close ID -r \"done\" --claim-next  and take the next\n"
+	"  <program> ready                            what can be worked on now\n"
+	"  <program> claim --ready                    take the first of it, atomically\n"
+	"  <program> comment ID \"found the cause\"\n"
+	"  <program> close ID -r \"done\" --claim-next  and take the next\n"
 	"\nDEPENDENCIES\n"
-	"  % dep add ID DEPENDS-ON            ID waits for DEPENDS-ON\n"
-	"  % dep tree ID\n"
-	"  % blocked                          what waits, and for what\n"
+	"  <program> dep add ID DEPENDS-ON            ID waits for DEPENDS-ON\n"
+	"  <program> dep tree ID\n"
+	"  <program> blocked                          what waits, and for what\n"
 	"  blocks holds an item back, and what is below it; parent-child makes a\n"
 	"  hierarchy; related and discovered-from only tell.\n"
 	"\nLOOKING\n"
-	"  % list -s open -p 0    % show ID    % search words    % stats\n"
+	"  <program> list -s open -p 0    <program> show ID    <program> search words"
+	"    <program> stats\n"
 	"\nGIT\n"
-	"  % sync                             export, commit, pull, merge, push\n"
+	"  <program> sync                             export, commit, pull, merge, push\n"
 	"\nAGENTS\n"
-	"  % prime at the start; --json with any command; --actor NAME or $BD_ACTOR\n"
+	"  <program> prime at the start; --json with any command; --actor NAME or $BD_ACTOR\n"
 	"  says who it is. An id may be given without its prefix.\n\n"
-	"Ready to start! % create \"My first issue\"\n";
+	"Ready to start! <program> create \"My first issue\"\n";
 
 int
 cli_run_quickstart(struct cli_ctx *x)
 {
-	struct str rest = str_of(quickstart), part;
-
-	for (bool first = true; str_next(&rest, '%', &part); first = false) {
-		if (!first)
-			buf_add(x->out, str_of(x->program));
-		buf_add(x->out, part);
-	}
+	cli_add_fmt(x, NULL, quickstart);
 	return OK;
 }
 

@@ -49,10 +49,10 @@ add_row(struct cli_ctx *x, jnode item, struct widths w)
 	buf_lit(b, "  ");
 	cli_add_priority(x, cli_get_int(item, "priority", 0));
 	buf_lit(b, "  ");
-	cli_add_type(x, cli_get_str(item, "issue_type"), w.type);
+	cli_add_word(x, cli_get_str(item, "issue_type"), w.type);
 	buf_lit(b, "  ");
 	if (w.status > 0) {
-		cli_add_status(x, cli_get_str(item, "status"), w.status);
+		cli_add_word(x, cli_get_str(item, "status"), w.status);
 		buf_lit(b, "  ");
 	}
 	cli_add_line(b, cli_get_str(item, "title"));
@@ -76,17 +76,6 @@ add_rows(struct cli_ctx *x, jnode items, bool status)
 void
 cli_print_items(struct cli_ctx *x, jnode items)
 {
-	if (json_count(items) == 0 && !x->quiet)
-		cli_add_fmt(x, items, "No issues found. Make one: <program> create "
-		    "\"Title\"\n");
-	add_rows(x, items, true);
-}
-
-void
-cli_print_found(struct cli_ctx *x, jnode items)
-{
-	if (json_count(items) == 0 && !x->quiet)
-		buf_lit(x->out, "No issue contains that.\n");
 	add_rows(x, items, true);
 }
 
@@ -99,10 +88,7 @@ cli_print_ready(struct cli_ctx *x, jnode items)
 	bool cut = (limit.p == NULL || str_to_i64(limit, &most)) && most > 0 &&
 	    n >= (size_t)most;
 
-	if (n == 0 && !x->quiet)
-		cli_add_fmt(x, items, "\xe2\x9c\xa8 No ready work found. What is held, "
-		    "and by what: <program> blocked\n");
-	if (n > 0 && !x->quiet)
+	if (!x->quiet)
 		buf_add_fmt(x->out, "\xf0\x9f\x93\x8b Ready work (%s%zu issue%s with no "
 		    "blockers%s):\n\n", cut ? "the first " : "", n, n == 1 ? "" : "s",
 		    cut ? "; -n 0 shows all" : "");
@@ -130,9 +116,7 @@ cli_print_blocked(struct cli_ctx *x, jnode items)
 	struct widths w = widths_of(items);
 	struct json_iter it = json_each(items);
 
-	if (json_count(items) == 0 && !x->quiet)
-		buf_lit(x->out, "\xe2\x9c\xa8 No blocked issues\n");
-	if (json_count(items) > 0 && !x->quiet)
+	if (!x->quiet)
 		buf_add_fmt(x->out, "\xf0\x9f\x9a\xab Blocked issues (%zu):\n\n",
 		    json_count(items));
 	while (json_next(&it)) {
@@ -274,8 +258,6 @@ cli_print_show(struct cli_ctx *x, jnode item)
 void
 cli_print_comments(struct cli_ctx *x, jnode comments)
 {
-	if (json_count(comments) == 0 && !x->quiet)
-		cli_add_fmt(x, comments, "No comments on <$>\n");
 	add_comments(x, comments);
 }
 
@@ -304,8 +286,6 @@ cli_print_labels(struct cli_ctx *x, jnode labels)
 {
 	struct json_iter it = json_each(labels);
 
-	if (json_count(labels) == 0 && !x->quiet)
-		cli_add_fmt(x, labels, "<$> has no labels\n");
 	while (json_next(&it)) {
 		cli_add_ink(x, INK_CYAN, json_str(it.value));
 		buf_add_char(x->out, '\n');
@@ -318,8 +298,6 @@ cli_print_all_labels(struct cli_ctx *x, jnode labels)
 	struct json_iter it = json_each(labels);
 	size_t width = 0;
 
-	if (json_count(labels) == 0 && !x->quiet)
-		buf_lit(x->out, "No labels found\n");
 	while (json_next(&it))
 		width = wider(width, cli_get_str(it.value, "label"));
 	it = json_each(labels);

@@ -84,7 +84,9 @@ cli_print(struct cli_ctx *x, jnode data)
 {
 	const char *template = x->quiet ? x->cmd->quiet : x->cmd->text;
 
-	if (x->cmd->print != NULL)
+	if (x->cmd->none != NULL && json_is_array(data) && json_count(data) == 0)
+		cli_add_fmt(x, data, x->quiet ? "" : x->cmd->none);
+	else if (x->cmd->print != NULL)
 		x->cmd->print(x, data);
 	else if (template != NULL)
 		cli_add_fmt(x, data, template);

@@ -241,8 +241,6 @@ cli_print_epics(struct cli_ctx *x, jnode epics)
 {
 	struct json_iter it = json_each(epics);
 
-	if (json_count(epics) == 0 && !x->quiet)
-		buf_lit(x->out, "No open epics found\n");
 	while (json_next(&it)) {
 		long long total = cli_get_int(it.value, "total_children", 0);
 		long long closed = cli_get_int(it.value, "closed_children", 0);
@@ -328,13 +326,9 @@ cli_run_stale(struct cli_ctx *x)
 void
 cli_print_stale(struct cli_ctx *x, jnode items)
 {
-	size_t n = json_count(items);
-
-	if (n == 0 && !x->quiet)
-		buf_lit(x->out, "\xe2\x9c\xa8 No stale issues found\n");
-	if (n > 0 && !x->quiet)
+	if (!x->quiet)
 		buf_add_fmt(x->out, "\xe2\x8f\xb0 Stale issues (%zu not updated in "
-		    "%.*s+ days):\n\n", n, FMT(given_or(x, "days", STALE_DAYS)));
+		    "%.*s+ days):\n\n", json_count(items), FMT(given_or(x, "days", STALE_DAYS)));
 	cli_add_each(x, items, "<id>: <title> [<priority>] (<status>), last updated "
 	    "<updated_at>\n");
 }

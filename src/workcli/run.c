@@ -216,7 +216,6 @@ struct pages {
 	struct buf after, args;
 	/* Called with each page; whole: there is only one. */
 	void (*show)(struct pages *p, jnode items, struct str text, bool whole);
-	struct str format;
 	struct cli_format *drawn;
 };
 

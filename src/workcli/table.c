@@ -209,6 +209,8 @@ static struct flag daemon_flags[] = {
 	{ NULL }
 };
 
+#define NO_ITEMS "No issues found. Make one: <program> create \"Title\"\n"
+
 const struct cli_command cli_commands[] = {
 	{ "init", "", 0, 0, NULL, "make a workspace here",
 	    "Makes .cohort/ with an empty tracker. A second time is no error and "
@@ -228,10 +230,11 @@ const struct cli_command cli_commands[] = {
 	    "  Priority: <priority>\n  Status: <status>\n", .quiet = "<id>\n" },
 	{ "list", "", 0, 0, NULL, "list items",
 	    "Ordered by priority, then the newest first.",
-	    list_flags, NEED_CLIENT, "list", cli_run_list, cli_print_items },
+	    list_flags, NEED_CLIENT, "list", cli_run_list, cli_print_items, .none = NO_ITEMS },
 	{ "children", "ID", 1, 1, "parent", "list the children of an item", NULL,
 	    FLAGS(IGNORED_SWITCH("pretty", "children are listed as all items are")),
-	    NEED_CLIENT, "list", cli_run_pages, cli_print_items },
+	    NEED_CLIENT, "list", cli_run_pages, cli_print_items,
+	    .none = NO_ITEMS },
 	{ "count", "", 0, 0, NULL, "count items", NULL, count_flags,
 	    NEED_CLIENT, "count", cli_run_count, cli_print_count },
 	{ "stale", "", 0, 0, NULL, "list what has not changed for long",
@@ -240,7 +243,8 @@ const struct cli_command cli_commands[] = {
 	      TEXT("status", 's', "STATUS", "open, in_progress, blocked or "
 	        "deferred (default: all of them)"),
 	      NUMBER("limit", 'n', "N", "at most so many (default 50)")),
-	    NEED_CLIENT, "list", cli_run_stale, cli_print_stale },
+	    NEED_CLIENT, "list", cli_run_stale, cli_print_stale,
+	    .none = "\xe2\x9c\xa8 No stale issues found\n" },
 	{ "show", "ID...", 1, -1, NULL, "show all of an item", NULL, NULL,
 	    NEED_CLIENT, "show", cli_run_array, cli_print_show },
 	{ "update", "ID...", 1, -1, NULL, "change fields of items", NULL, update_flags,
@@ -262,11 +266,14 @@ const struct cli_command cli_commands[] = {
 	      ARG("sort", 's', "POLICY", "sort"),
 	      { .name = "claim", .kind = FLAG_SWITCH, .arg = "ready",
 	        .help = "claim the first of them, atomically" }),
-	    NEED_CLIENT, "ready", cli_run_ready, cli_print_ready },
+	    NEED_CLIENT, "ready", cli_run_ready, cli_print_ready,
+	    .none = "\xe2\x9c\xa8 No ready work found. What is held, and by what: "
+	    "<program> blocked\n" },
 	{ "blocked", "", 0, 0, NULL, "list what waits, and for what",
 	    "Also the children of a blocked item.",
 	    FLAGS(LIMIT),
-	    NEED_CLIENT, "blocked", cli_run_pages, cli_print_blocked },
+	    NEED_CLIENT, "blocked", cli_run_pages, cli_print_blocked,
+	    .none = "\xe2\x9c\xa8 No blocked issues\n" },
 	{ "claim", "[ID...]", 0, -1, NULL, "take items, atomically",
 	    "Of many who try, one gets it. It is yours until its lease ends; another "
 	    "claim of yours is a heartbeat that extends the lease. Nothing ready is no "
@@ -290,7 +297,8 @@ const struct cli_command cli_commands[] = {
 	    "In id, title, description, design, acceptance criteria and notes, in any "
 	    "case.",
 	    FLAGS(ARG("status", 's', "STATUS,...", "status"), LIMIT),
-	    NEED_CLIENT, "search", cli_run_pages, cli_print_found },
+	    NEED_CLIENT, "search", cli_run_pages, cli_print_items,
+	    .none = "No issue contains that.\n" },
 	{ "dep add", "ID DEPENDS-ON", 2, 2, "from_id to_id",
 	    "make an item depend on another", NULL,
 	    FLAGS(ARG("type", 't', "TYPE", "dep_type")),
@@ -336,9 +344,11 @@ const struct cli_command cli_commands[] = {
 	    .text = "<ok> Removed label '<$>' from <id>\n",
 	    .shape = "{'issue_id':<id>,'label':<$>,'status':'removed'}" },
 	{ "label list", "ID", 1, 1, "id", "list the labels of an item", NULL, NULL,
-	    NEED_CLIENT, "label_list", cli_run_one, cli_print_labels },
+	    NEED_CLIENT, "label_list", cli_run_one, cli_print_labels,
+	    .none = "<$> has no labels\n" },
 	{ "label list-all", "", 0, 0, NULL, "count all labels", NULL, NULL,
-	    NEED_CLIENT, "label_list_all", cli_run_one, cli_print_all_labels },
+	    NEED_CLIENT, "label_list_all", cli_run_one, cli_print_all_labels,
+	    .none = "No labels found\n" },
 	{ "comment", "ID [TEXT...]", 1, -1, "id text+", "comment on an item", NULL,
 	    comment_flags, NEED_CLIENT, "comment", cli_run_comments_add,
 	    .text = "Comment added to <issue_id>\n" },
@@ -346,7 +356,8 @@ const struct cli_command cli_commands[] = {
 	    comment_flags, NEED_CLIENT, "comment", cli_run_comments_add,
 	    .text = "Comment added to <issue_id>\n" },
 	{ "comments", "ID", 1, 1, "id", "list the comments on an item", NULL, NULL,
-	    NEED_CLIENT, "comment_list", cli_run_one, cli_print_comments },
+	    NEED_CLIENT, "comment_list", cli_run_one, cli_print_comments,
+	    .none = "No comments on <$>\n" },
 	{ "delete", "ID...", 1, -1, "ids*", "delete items; a preview without --force",
 	    NULL,
 	    FLAGS(ARG("force", 'f', NULL, "force"),
@@ -429,7 +440,8 @@ const struct cli_command cli_commands[] = {
 	    "Of those that are not closed, how many of their children are.",
 	    FLAGS(SWITCH("eligible-only", 0, "only those whose children are all "
 	        "closed")),
-	    NEED_CLIENT, "list", cli_run_epic_status, cli_print_epics },
+	    NEED_CLIENT, "list", cli_run_epic_status, cli_print_epics,
+	    .none = "No open epics found\n" },
 	{ "dolt", "[WORDS...]", 0, -1, NULL, "do nothing: there is no Dolt here",
 	    "For programs that push, pull or commit a Dolt database after a change; "
 	    "sync exchanges with git.",

@@ -133,35 +133,23 @@ cli_add_ink(struct cli_ctx *x, enum ink ink, struct str s)
 		buf_lit(x->out, "\033[0m");
 }
 
-struct painted { const char *word; enum ink ink; };
-
-static void
-add_word(struct cli_ctx *x, const struct painted *words, struct str s, size_t width)
+void
+cli_add_word(struct cli_ctx *x, struct str word, size_t width)
 {
-	while (words->word != NULL && !str_eq(s, str_of(words->word)))
-		words++;
-	cli_add_ink(x, words->ink, s);
-	for (size_t n = cli_text_width(s); n < width; n++)
+	static const struct { const char *word; enum ink ink; } words[] = {
+		{ "in_progress", INK_YELLOW }, { "blocked", INK_RED },
+		{ "closed", INK_DIM }, { "deferred", INK_DIM }, { "bug", INK_RED },
+		{ "feature", INK_GREEN }, { "epic", INK_BLUE },
+	};
+	enum ink ink = INK_NONE;
+
+	for (size_t i = 0; i < COUNT(words); i++) {
+		if (str_eq(word, str_of(words[i].word)))
+			ink = words[i].ink;
+	}
+	cli_add_ink(x, ink, word);
+	for (size_t n = cli_text_width(word); n < width; n++)
 		buf_add_char(x->out, ' ');
-}
-
-void
-cli_add_status(struct cli_ctx *x, struct str status, size_t width)
-{
-	static const struct painted words[] = { { "in_progress", INK_YELLOW },
-		{ "blocked", INK_RED }, { "closed", INK_DIM }, { "deferred", INK_DIM },
-		{ NULL, INK_NONE } };
-
-	add_word(x, words, status, width);
-}
-
-void
-cli_add_type(struct cli_ctx *x, struct str type, size_t width)
-{
-	static const struct painted words[] = { { "bug", INK_RED },
-		{ "feature", INK_GREEN }, { "epic", INK_BLUE }, { NULL, INK_NONE } };
-
-	add_word(x, words, type, width);
 }
 
 void
@@ -212,10 +200,8 @@ add_member(struct cli_ctx *x, struct str name, size_t width, jnode n)
 {
 	if (str_eq(name, S("priority")))
 		cli_add_priority(x, json_is_int(n) ? json_int(n) : 0);
-	else if (str_eq(name, S("status")))
-		cli_add_status(x, json_str(n), width);
-	else if (str_eq(name, S("issue_type")))
-		cli_add_type(x, json_str(n), width);
+	else if (str_eq(name, S("status")) || str_eq(name, S("issue_type")))
+		cli_add_word(x, json_str(n), width);
 	else if (str_ends(name, S("_at")))
 		cli_add_time(x->out, json_str(n));
 	else if (json_is_string(n))
