@@ -8,6 +8,7 @@
  */
 #include "workcli/cmd.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pwd.h>
 #include <stdarg.h>
@@ -227,6 +228,7 @@ cli_open_client(struct cli_ctx *x, struct err *e)
 	struct str url = server_of(x);
 	int rc;
 
+	assert(x->client == NULL);
 	if (url.n > 0) {
 		if (x->host->remote_open == NULL)
 			return err_set(e, ERR_IO, "--server needs cohortd");
@@ -244,8 +246,10 @@ int
 cli_call(struct cli_ctx *x, const char *operation, struct str args,
     struct reply *r)
 {
-	int rc = client_call(x->client, operation, args, r);
+	int rc;
 
+	assert(x->client != NULL);
+	rc = client_call(x->client, operation, args, r);
 	if (rc == OK)
 		return OK;
 	cli_fail(x, rc, "%s", r->err.text);

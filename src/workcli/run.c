@@ -8,6 +8,7 @@
  */
 #include "workcli/cmd.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/limits.h"
@@ -42,6 +43,7 @@ cli_run_with(struct cli_ctx *x, const char *operation, const char *key,
 	struct reply r = { 0 };
 	int rc = args_begin(x, &args);
 
+	assert(operation != NULL);
 	if (key != NULL)
 		args_add_text(&args, key, value);
 	if (rc == OK)
@@ -164,15 +166,23 @@ cli_run_label(struct cli_ctx *x)
 	return each_run(&s);
 }
 
+/* The first flag that is an argument of the operation, or NULL. */
+static const struct flag *
+first_argument(const struct flag_line *l)
+{
+	for (size_t i = 0; i < l->given_n; i++) {
+		if (l->given[i].flag->arg != NULL)
+			return l->given[i].flag;
+	}
+	return NULL;
+}
+
 int
 cli_run_update(struct cli_ctx *x)
 {
 	struct each s = { .x = x, .n = x->line->operands_n };
-	bool any = false;
 
-	for (size_t i = 0; i < x->line->given_n; i++)
-		any |= x->line->given[i].flag->arg != NULL;
-	if (any)
+	if (first_argument(x->line) != NULL)
 		return each_run(&s);
 	buf_lit(x->json ? x->notes : x->out, "No updates specified\n");
 	return OK;
@@ -214,8 +224,8 @@ struct pages {
 	int64_t left;                        /* of --limit; INT64_MAX: none */
 	size_t shown;
 	struct buf after, args;
-	/* Called with each page; whole: there is only one. */
-	void (*show)(struct pages *p, jnode items, struct str text, bool whole);
+	/* For list --format; else pages are printed as the command prints. */
+	void (*draw)(struct cli_format *f, struct buf *b, jnode items);
 	struct cli_format *drawn;
 };
 
@@ -261,12 +271,45 @@ page_ask(struct pages *p, struct reply *r)
 	return cli_call(p->x, p->operation, args_end(&p->args), r);
 }
 
+/* Prints the values of one page, indented as parts of the whole array. */
+static void
+json_part(struct pages *p, struct str array)
+{
+	struct buf *out = p->x->out, one = BUF(LIMIT_WORK_OUT_BYTES);
+	struct str s;
+
+	cli_add_indented(&one, array);
+	s = buf_str(&one);
+	buf_add(out, p->shown == 0 ? S("[\n") : S(",\n"));
+	buf_add(out, str_sub(s, 2, s.n > 5 ? s.n - 5 : 0));
+	buf_release(&one);
+}
+
+static void
+page_show(struct pages *p, jnode items, struct str text, bool whole)
+{
+	struct cli_ctx *x = p->x;
+	bool quiet = x->quiet;
+
+	x->quiet = quiet || !whole;     /* a heading would count one page */
+	if (!x->json)
+		cli_print(x, items);
+	else if (whole)
+		cli_add_indented(x->out, text);
+	else if (json_count(items) > 0)
+		json_part(p, text);
+	x->quiet = quiet;
+}
+
 static void
 page_take(struct pages *p, const struct reply *r, bool whole)
 {
 	jnode items = json_get(r->data, S("items"));
 
-	p->show(p, items, page_text(r), whole);
+	if (p->draw != NULL)
+		p->draw(p->drawn, p->x->out, items);
+	else
+		page_show(p, items, page_text(r), whole);
 	p->shown += json_count(items);
 	if (p->left != INT64_MAX)
 		p->left -= (int64_t)json_count(items);
@@ -321,61 +364,16 @@ pages_run(struct pages *p)
 	return rc;
 }
 
-/* Prints the values of one page, indented as parts of the whole array. */
-static void
-json_part(struct pages *p, struct str array)
-{
-	struct buf *out = p->x->out, one = BUF(LIMIT_WORK_OUT_BYTES);
-	struct str s;
-
-	cli_add_indented(&one, array);
-	s = buf_str(&one);
-	buf_add(out, p->shown == 0 ? S("[\n") : S(",\n"));
-	buf_add(out, str_sub(s, 2, s.n > 5 ? s.n - 5 : 0));
-	buf_release(&one);
-}
-
-static void
-page_show(struct pages *p, jnode items, struct str text, bool whole)
-{
-	struct cli_ctx *x = p->x;
-	bool quiet = x->quiet;
-
-	x->quiet = quiet || !whole;     /* a heading would count one page */
-	if (!x->json)
-		cli_print(x, items);
-	else if (whole)
-		cli_add_indented(x->out, text);
-	else if (json_count(items) > 0)
-		json_part(p, text);
-	x->quiet = quiet;
-}
-
 int
 cli_run_pages(struct cli_ctx *x)
 {
-	struct pages p = { .x = x, .operation = x->cmd->operation,
-		.show = page_show };
+	struct pages p = { .x = x, .operation = x->cmd->operation };
 	int rc = pages_run(&p);
 
 	/* Pages were flushed; only the closing bracket is missing. */
 	if (rc == OK && x->json && p.shown > 0 && x->out->n == 0)
 		buf_lit(x->out, "\n]\n");
 	return rc;
-}
-
-static void
-page_know(struct pages *p, jnode items, struct str text, bool whole)
-{
-	(void)text, (void)whole;
-	cli_format_know(p->drawn, p->x->out, items);
-}
-
-static void
-page_draw(struct pages *p, jnode items, struct str text, bool whole)
-{
-	(void)text, (void)whole;
-	cli_format_add(p->drawn, p->x->out, items);
 }
 
 /* A graph needs all its nodes before its edges: the list is read twice. */
@@ -391,11 +389,11 @@ list_formatted(struct cli_ctx *x, struct str format)
 		return cli_fail(x, ERR_SYNTAX, "%s", e.text);
 	cli_format_init(&f, format);
 	if (f.graph) {
-		p.show = page_know;
+		p.draw = cli_format_know;
 		rc = pages_run(&p);
 	}
 	if (rc == OK) {
-		p.show = page_draw;
+		p.draw = cli_format_add;
 		rc = pages_run(&p);
 	}
 	if (rc == OK)
@@ -477,11 +475,9 @@ cli_run_create(struct cli_ctx *x)
 	if (file.p != NULL && title)
 		return cli_fail(x, ERR_SYNTAX,
 		    "cannot specify both title and --file flag");
-	for (size_t i = 0; file.p != NULL && i < x->line->given_n; i++) {
-		if (x->line->given[i].flag->arg != NULL)
-			return cli_fail(x, ERR_SYNTAX, "--%s does not go with --file",
-			    x->line->given[i].flag->name);
-	}
+	if (file.p != NULL && first_argument(x->line) != NULL)
+		return cli_fail(x, ERR_SYNTAX, "--%s does not go with --file",
+		    first_argument(x->line)->name);
 	if (file.p != NULL)
 		return create_from(x, file);
 	if (!title)

@@ -214,6 +214,7 @@ add_member(struct cli_ctx *x, struct str name, size_t width, jnode n)
 static bool
 field_text(const struct cli_ctx *x, struct str name, struct str *text)
 {
+	assert(!str_eq(name, S("workspace")) || x->workspace != NULL);
 	if (str_eq(name, S("program")))
 		*text = str_of(x->program);
 	else if (str_eq(name, S("workspace")))
