@@ -197,6 +197,37 @@ printed(char **argv, const char *data)
 	"{\"id\":\"" id "\",\"title\":\"" title "\",\"status\":\"open\","      \
 	"\"priority\":" priority ",\"issue_type\":\"" type "\"" more "}"
 
+TEST(work_templates_take_parts_of_an_answer)
+{
+	struct cli_line l;
+	struct buf out = BUF(KB), json = BUF(KB);
+	struct cli_ctx x = { .line = &l.in, .program = "bd", .out = &out, .a = &a };
+	struct json_doc d;
+	struct err e;
+
+	CHECK_RC(parse(&l, ARGS("label", "add", "1", "a\"b"), &e), OK);
+	CHECK_RC(json_parse(&d, S("{\"id\":\"x\\ny\",\"n\":7,\"lease\":{\"holder\":"
+	    "\"ann\"},\"zero\":0,\"empty\":\"\",\"none\":[],\"list\":[{\"k\":1},{\"k\":2}],"
+	    "\"priority\":1,\"closed_at\":\"2026-01-02T03:04:05Z\"}"), &e), OK);
+	cli_add_fmt(&x, d.root, "<program> <$>: <id> <n><absent> <id:5>|<lease.holder> "
+	    "<priority> <closed_at>");
+	CHECK_STR(buf_str(&out), "bd a\"b: x y 7 x y  |ann P1 2026-01-02 03:04 UTC");
+	buf_clear(&out);
+	cli_add_if(&x, d.root, "zero", "<zero>");
+	cli_add_if(&x, d.root, "empty", "never");
+	cli_add_if(&x, d.root, "none", "never");
+	cli_add_if(&x, d.root, "absent", "never");
+	cli_add_each(&x, json_get(d.root, S("list")), " <k>");
+	CHECK_STR(buf_str(&out), "0 1 2");
+	cli_add_shape(&x, json_get(d.root, S("lease")), "{'a':<holder>,'b':<absent>,"
+	    "'c':<$>,'d':<*>}", &json);
+	CHECK_STR(buf_str(&json), "{\"a\":\"ann\",\"b\":null,\"c\":\"a\\\"b\","
+	    "\"d\":{\"holder\":\"ann\"}}");
+	json_release(&d);
+	buf_release(&out);
+	buf_release(&json);
+}
+
 TEST(work_lists_stand_in_columns)
 {
 	CHECK_STR(printed(ARGS("list"), "[" ITEM("bd-a3f8", "0", "bug", "One",
