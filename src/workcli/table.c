@@ -150,8 +150,8 @@ static struct flag list_flags[] = {
 	    "'{{.ID}} {{.Title}}'"),
 	IGNORED_SWITCH("all", "closed ones are listed anyway"),
 	IGNORED_SWITCH("flat", "a list is flat"),
-	REFUSED_SWITCH("tree", "list --parent ID and dep tree ID show what is below "
-	    "an item"),
+	IGNORED_SWITCH("tree", "a list is flat; dep tree ID shows what is below an "
+	    "item"),
 	{ NULL }
 };
 
