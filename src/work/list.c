@@ -165,13 +165,17 @@ walk_priority(struct work *w, struct listing *l, unsigned states, int priority)
 	return rc;
 }
 
-/* The states some item is in, or may be since this operation began. */
+/* Of the wanted states those some item is in, or may be since this operation
+ * began.  One alone is not worth the look. */
 static int
-states_used(struct work *w, unsigned *states)
+states_used(struct work *w, unsigned wanted, unsigned *states)
 {
 	struct query q;
 	int rc;
 
+	*states = wanted;
+	if ((wanted & (wanted - 1)) == 0)
+		return OK;
 	*states = 0;
 	for (int i = 0; i < LIST_STATES; i++)
 		*states |= w->t.counts[i] != 0 ? 1u << i : 0;
@@ -187,7 +191,7 @@ static int
 walk(struct work *w, struct listing *l)
 {
 	unsigned states;
-	int rc = states_used(w, &states);
+	int rc = states_used(w, l->f.states, &states);
 
 	states &= l->f.states;
 	for (int p = 0; rc == OK && l->left > 0 && l->rows > 0 &&
