@@ -263,7 +263,7 @@ add_lines_as_values(struct buf *out, struct str text, struct err *e)
 	size_t n = 0;
 
 	while (exchange_line_next(&text, &line, &n)) {
-		if (exchange_line_is_marker(line))
+		if (exchange_line_marker(line) != MARKER_NONE)
 			return err_set(e, ERR_SYNTAX, "line %zu: an unresolved conflict "
 			    "of git", n);
 		if (json_check(line, &bad) < 0)
@@ -311,6 +311,7 @@ int
 cli_import(struct client *c, struct lines *l,
     const struct cli_import_options *o, struct reply *r)
 {
+	const struct work_lines source = { l->n, lines_source, l };
 	struct buf args = BUF(LIMIT_WORK_LINE_BYTES);
 	bool here = l->bytes > REQUEST_BYTES && !client_is_remote(c);
 	int rc = OK;
@@ -326,7 +327,7 @@ cli_import(struct client *c, struct lines *l,
 		    "bytes; split the file", LIMIT_WORK_LINE_BYTES);
 	r->rc = rc;
 	if (rc == OK && here)
-		rc = client_call_lines(c, "import", buf_str(&args), &l->source, r);
+		rc = client_call_lines(c, "import", buf_str(&args), &source, r);
 	else if (rc == OK)
 		rc = client_call(c, "import", buf_str(&args), r);
 	buf_release(&args);

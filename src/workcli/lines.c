@@ -20,15 +20,6 @@
 
 #define WINDOW (256 * KB)
 
-static int
-source_get(void *ctx, size_t i, struct str *text, size_t *line, struct err *e)
-{
-	struct lines *l = ctx;
-
-	*line = l->list[i].number;
-	return lines_get(l, i, text, e);
-}
-
 /* ---- where they are -------------------------------------------------------- */
 
 /* Notes the lines of a part of the file, which begins at `at` and ends at the end
@@ -127,23 +118,13 @@ open_taken(struct lines *l, int fd, bool is_stdin, struct err *e)
 	return rc == OK ? window_note(l, e) : rc;
 }
 
-static void
-source_set(struct lines *l)
-{
-	l->source = (struct work_lines){ l->n, source_get, l };
-}
-
 int
 lines_open_text(struct lines *l, struct str text, struct err *e)
 {
-	int rc;
-
 	lines_init(l);
 	l->window.max = text.n;
 	buf_add(&l->window, text);
-	rc = window_note(l, e);
-	source_set(l);
-	return rc;
+	return window_note(l, e);
 }
 
 int
@@ -155,7 +136,6 @@ lines_open(struct lines *l, struct str path, struct err *e)
 	    open(name, O_RDONLY | O_CLOEXEC), is_stdin, e);
 
 	free(name);
-	source_set(l);
 	return rc;
 }
 
@@ -169,7 +149,6 @@ lines_open_present(struct lines *l, const char *path, struct err *e)
 		lines_init(l);
 	else
 		rc = open_taken(l, fd, false, &why);
-	source_set(l);
 	return rc == OK ? OK : err_set(e, rc, "%s: %s", path, why.text);
 }
 
@@ -219,10 +198,19 @@ lines_get(struct lines *l, size_t i, struct str *text, struct err *e)
 		return err_set(e, ERR_IO, "line %u: the file changed while it was "
 		    "read", x->number);
 	*text = (struct str){ l->window.p + (x->at - l->window_at), x->n };
-	if (exchange_line_is_marker(*text))
+	if (exchange_line_marker(*text) != MARKER_NONE)
 		return err_set(e, ERR_SYNTAX, "line %u: an unresolved conflict of "
 		    "git", x->number);
 	return OK;
+}
+
+int
+lines_source(void *ctx, size_t i, struct str *text, size_t *line, struct err *e)
+{
+	struct lines *l = ctx;
+
+	*line = l->list[i].number;
+	return lines_get(l, i, text, e);
 }
 
 /* ---- which are new --------------------------------------------------------- */
@@ -281,6 +269,5 @@ lines_keep_new(struct lines *l, const struct line_set *known, bool *renames,
 		l->list[n++] = l->list[i];
 	}
 	l->n = n;
-	source_set(l);
 	return rc;
 }

@@ -25,7 +25,6 @@ struct lines {
 	uint64_t bytes;                      /* of the file */
 	struct buf window;                   /* a part of the file */
 	uint64_t window_at;                  /* where it begins */
-	struct work_lines source;            /* the lines, for an import */
 };
 
 /* path: "-" is stdin.  ERR_IO; ERR_TOOBIG: a line is too long. */
@@ -38,6 +37,8 @@ void lines_release(struct lines *l);         /* accepts zeroed */
 /* The i-th line, trimmed; it lives until the next call.  ERR_IO: the file changed;
  * ERR_SYNTAX: a conflict marker of git.  Both with the line's number. */
 int lines_get(struct lines *l, size_t i, struct str *text, struct err *e);
+/* The same as work_lines.get; ctx: the lines. */
+int lines_source(void *ctx, size_t i, struct str *text, size_t *line, struct err *e);
 
 /* Hashes of lines, sorted. */
 struct line_set {

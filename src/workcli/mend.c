@@ -15,11 +15,11 @@
 #include "work/exchange/exchange.h"
 #include "work/item.h"
 
-enum part { BOTH, OURS, BASE, THEIRS, PARTS };
+enum { OURS = MARKER_OURS, BASE, THEIRS, SIDES };
 
 struct mend {
 	char path[PATH_MAX];
-	struct buf text, side[PARTS];        /* side[BOTH]: not used */
+	struct buf text, side[SIDES];
 	size_t conflicts;
 	bool has_base;                       /* the markers include the base */
 };
@@ -28,7 +28,7 @@ static void
 mend_release(struct mend *m)
 {
 	buf_release(&m->text);
-	for (int i = 0; i < PARTS; i++)
+	for (int i = OURS; i < SIDES; i++)
 		buf_release(&m->side[i]);
 }
 
@@ -36,24 +36,16 @@ mend_release(struct mend *m)
 static void
 split(struct mend *m)
 {
-	static const struct { const char *mark; enum part part; } marks[] = {
-		{ "<<<<<<< ", OURS }, { "||||||| ", BASE }, { "=======", THEIRS },
-		{ ">>>>>>> ", BOTH },
-	};
 	struct str rest = buf_str(&m->text), line;
-	enum part part = BOTH;
+	enum marker side = MARKER_END, marker;
 
 	while (str_next(&rest, '\n', &line)) {
-		bool marker = exchange_line_is_marker(str_trim(line));
-
-		for (size_t i = 0; marker && i < COUNT(marks); i++) {
-			if (str_starts(line, str_of(marks[i].mark)))
-				part = marks[i].part;
-		}
-		m->conflicts += marker && part == OURS;
-		m->has_base = m->has_base || (marker && part == BASE);
-		for (int s = OURS; !marker && s <= THEIRS; s++) {
-			if (part != BOTH && (int)part != s)
+		marker = exchange_line_marker(str_trim(line));
+		side = marker != MARKER_NONE ? marker : side;
+		m->conflicts += marker == MARKER_OURS;
+		m->has_base = m->has_base || marker == MARKER_BASE;
+		for (int s = OURS; marker == MARKER_NONE && s < SIDES; s++) {
+			if (side != MARKER_END && (int)side != s)
 				continue;
 			buf_add(&m->side[s], line);
 			buf_add_char(&m->side[s], '\n');
@@ -111,7 +103,7 @@ mend_begin(struct mend *m, const struct workspace *workspace, struct buf *faults
 	snprintf(m->path, sizeof m->path, "%.*s/issues.jsonl", PATH_MAX - 16,
 	    workspace->dir);
 	m->text = BUF(4 * (size_t)LIMIT_WORK_MEMORY_BYTES);
-	for (int i = 0; i < PARTS; i++)
+	for (int i = OURS; i < SIDES; i++)
 		m->side[i] = BUF(4 * (size_t)LIMIT_WORK_MEMORY_BYTES);
 	rc = cli_read_present(m->path, &m->text, e);
 	if (rc != OK)

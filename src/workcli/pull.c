@@ -7,7 +7,6 @@
  * SPDX-License-Identifier: MIT
  */
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +20,8 @@
 #include "workcli/context.h"
 #include "workcli/replace.h"
 #include "workcli/pull.h"
+
+#define ATTRIBUTES "sync.attributes"
 
 void
 pull_init(struct pull *p, const char *dir)
@@ -73,7 +74,7 @@ driver_prepare(struct pull *p, struct err *e)
 	    sizeof key + 1, e);
 	user_attributes(p, &b);
 	buf_lit(&b, DRIVER_ATTRIBUTE "\n");
-	if (snprintf(p->path, sizeof p->path, "%s/sync.attributes", p->git.dir) >=
+	if (snprintf(p->path, sizeof p->path, "%s/" ATTRIBUTES, p->git.dir) >=
 	    (int)sizeof p->path)
 		rc = err_set(e, ERR_TOOBIG, "the workspace's path is too long");
 	if (rc == OK)
@@ -152,24 +153,6 @@ pull_state(struct pull *p, const char *what, struct err *e)
 	    err_set(e, ERR_IO, "%s: %s", p->state, strerror(errno));
 }
 
-/* Removes files that a killed sync was writing. */
-static void
-leftovers_remove(const struct pull *p)
-{
-	static const char *const names[] = { "sync.attributes" };
-	DIR *dir = opendir(p->git.dir);
-	struct dirent *x;
-
-	while (dir != NULL && (x = readdir(dir)) != NULL) {
-		for (size_t i = 0; i < COUNT(names); i++) {
-			if (strncmp(x->d_name, names[i], strlen(names[i])) == 0)
-				unlinkat(dirfd(dir), x->d_name, 0);
-		}
-	}
-	if (dir != NULL)
-		closedir(dir);
-}
-
 /* Did we begin the rebase that is under way? */
 static bool
 rebase_is_ours(struct pull *p, struct str state)
@@ -190,11 +173,16 @@ int
 pull_recover(struct pull *p, bool *killed, struct err *e)
 {
 	struct buf b = BUF(4 * KB);
+	char path[PATH_MAX];
 	int rc = cli_read_present(p->state, &b, e);
 
 	*killed = rc == OK && b.n > 0;
 	if (*killed) {
-		leftovers_remove(p);
+		if (snprintf(path, sizeof path, "%s/" ATTRIBUTES, p->git.dir) <
+		    (int)sizeof path) {
+			unlink(path);
+			replace_sweep(path);
+		}
 		if (rebase_is_ours(p, buf_str(&b)))
 			rc = GIT(&p->git, e, "rebase", "--abort");
 	}
@@ -222,12 +210,10 @@ conflict(struct pull *p, struct err *e)
 	struct err ignored;
 	size_t n = 0;
 
-	p->git.tidying = true;
 	GIT_ASK(&p->git, &ignored, text, "diff", "--name-only", "--diff-filter=U");
 	for (; text[n] != '\0'; n++)
 		text[n] = text[n] == '\n' ? ' ' : text[n];
 	GIT(&p->git, &ignored, "rebase", "--abort");
-	p->git.tidying = false;
 	if (e->code == ERR_TIMEOUT || git_is_stopping())
 		return e->code;
 	if (n == 0)

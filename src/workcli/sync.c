@@ -38,8 +38,8 @@ struct sync {
 	struct cli_ctx *x;
 	const struct cli_sync_options *o;
 	struct err *e;
-	struct git git;
 	struct pull pull;
+	struct git *git;                     /* pull.git */
 	char file[PATH_MAX];
 	int lock;
 	struct replace now;                  /* our export, before it replaces the file */
@@ -129,20 +129,13 @@ import_lines(struct sync *s, struct lines *l)
 	return rc;
 }
 
-static void
-file_is_bad(struct sync *s, int rc)
-{
-	struct err why = *s->e;
-
-	err_set(s->e, rc, "%s: %s%s", s->file, why.text, cli_bad_line_hint(&why, false));
-}
-
 /* Imports the lines that `known` has not.  If one of them is a rename, all lines
  * are imported, since which ids the file has decides about the old one. */
 static int
 import_file(struct sync *s)
 {
 	struct lines l = { .fd = -1 };
+	struct err why;
 	bool renames;
 	int rc = lines_open_present(&l, s->file, s->e);
 
@@ -153,10 +146,13 @@ import_file(struct sync *s)
 			rc = lines_open_present(&l, s->file, s->e);
 		}
 	}
-	if (rc != OK && rc != ERR_IO)
-		file_is_bad(s, rc);
-	else if (rc == OK && l.n > 0)
+	if (rc == OK && l.n > 0) {
 		rc = import_lines(s, &l);
+	} else if (rc != OK && rc != ERR_IO) {
+		why = *s->e;
+		err_set(s->e, rc, "%s: %s%s", s->file, why.text,
+		    cli_bad_line_hint(&why, false));
+	}
 	lines_release(&l);
 	return rc;
 }
@@ -232,20 +228,14 @@ file_is_ours(const struct sync *s)
 	return same;
 }
 
-static bool
-file_is_empty(const struct sync *s)
+/* -1: there is none. */
+static off_t
+file_size(const struct sync *s)
 {
 	struct stat st;
 
-	return stat(s->file, &st) != 0 || st.st_size == 0;
+	return stat(s->file, &st) == 0 ? st.st_size : -1;
 }
-
-static bool
-file_is_absent(const struct sync *s)
-{
-	return access(s->file, F_OK) != 0;
-}
-
 
 static int
 file_lines(struct sync *s, struct line_set *set)
@@ -266,14 +256,14 @@ import_committed(struct sync *s, int rc)
 	struct lines l = { .fd = -1 };
 	struct err ignored;
 
-	buf_release(&s->git.out);
-	s->git.out = BUF(LIMIT_WORK_MEMORY_BYTES);
-	if (!s->killed || s->o->flush_only || GIT(&s->git, &ignored, "show",
+	buf_release(&s->git->out);
+	s->git->out = BUF(LIMIT_WORK_MEMORY_BYTES);
+	if (!s->killed || s->o->flush_only || GIT(s->git, &ignored, "show",
 	    "HEAD:./" FILE_NAME) != OK)
 		return rc;
-	if (s->git.out.n == 0)
+	if (s->git->out.n == 0)
 		return OK;
-	rc = lines_open_text(&l, buf_str(&s->git.out), s->e);
+	rc = lines_open_text(&l, buf_str(&s->git->out), s->e);
 	if (rc == OK)
 		rc = import_lines(s, &l);
 	lines_release(&l);
@@ -314,7 +304,7 @@ flush(struct sync *s)
 		s->noted = true;
 		return OK;
 	}
-	if (!file_is_empty(s)) {
+	if (file_size(s) > 0) {
 		rc = import_file(s);
 		if (rc == ERR_SYNTAX || rc == ERR_INVALID)
 			rc = import_committed(s, rc);
@@ -329,9 +319,9 @@ flush(struct sync *s)
 static int
 repository_check(struct sync *s)
 {
-	int rc = GIT(&s->git, s->e, "rev-parse", "--is-inside-work-tree");
+	int rc = GIT(s->git, s->e, "rev-parse", "--is-inside-work-tree");
 
-	if (rc == OK && !str_eq(git_out(&s->git), S("true")))
+	if (rc == OK && !str_eq(git_out(s->git), S("true")))
 		return err_set(s->e, ERR_INVALID, "%s: the git repository has no "
 		    "checkout here (it is bare)\nHint: sync from a clone of it, or use "
 		    "sync --flush-only", s->x->workspace->dir);
@@ -363,24 +353,24 @@ commit(struct sync *s)
 {
 	char message[4096];
 	struct pull_commit c = { .file = FILE_NAME, .message = message };
-	int rc = GIT(&s->git, s->e, "status", "--porcelain", "--untracked-files=all",
+	int rc = GIT(s->git, s->e, "status", "--porcelain", "--untracked-files=all",
 	    "--", FILE_NAME);
 
 	if (rc != OK)
 		return rc;
-	if (git_out(&s->git).n == 0) {
-		rc = GIT(&s->git, s->e, "check-ignore", "-q", "--", FILE_NAME);
+	if (git_out(s->git).n == 0) {
+		rc = GIT(s->git, s->e, "check-ignore", "-q", "--", FILE_NAME);
 		if (rc == OK && s->items > 0)
 			return err_set(s->e, ERR_INVALID, "%s is ignored by git; take it "
 			    "out of .gitignore, or use sync --flush-only", s->file);
 		say(s, "No changes to commit");
-		return s->git.status == 1 || rc == OK ? OK : rc;
+		return s->git->status == 1 || rc == OK ? OK : rc;
 	}
 	if (s->o->dry_run) {
 		say(s, "[DRY RUN] Would commit changes to git");
 		return OK;
 	}
-	if (file_is_absent(s))
+	if (file_size(s) < 0)
 		return OK;
 	say(s, "Committing changes to git...");
 	message_make(s, message, sizeof message);
@@ -532,14 +522,13 @@ cli_sync(struct cli_ctx *x, const struct cli_sync_options *o, struct err *e)
 	    (int)sizeof s.file)
 		return err_set(e, ERR_TOOBIG, "the workspace's path is too long");
 	git_catch_signals();
-	git_init(&s.git, x->workspace->dir);
 	pull_init(&s.pull, x->workspace->dir);
-	s.git.tells = s.pull.git.tells = !x->quiet;
+	s.git = &s.pull.git;
+	s.git->tells = !x->quiet;
 	rc = sync_run(&s);
 	if (s.lock >= 0)
 		close(s.lock);
 	pull_release(&s.pull);
-	git_release(&s.git);
 	replace_release(&s.now);
 	lines_set_release(&s.known);
 	buf_release(&s.conflicts);

@@ -31,8 +31,9 @@ int exchange_merge(struct str base, struct str ours, struct str theirs,
 /* The next line that is not blank, trimmed; false at the end.  *line counts all
  * lines. */
 bool exchange_line_next(struct str *rest, struct str *text, size_t *line);
-/* Is it one of git's conflict markers? */
-bool exchange_line_is_marker(struct str text);
+/* Which of git's conflict markers is the line?  Ours, base and theirs follow it. */
+enum marker { MARKER_NONE, MARKER_OURS, MARKER_BASE, MARKER_THEIRS, MARKER_END };
+enum marker exchange_line_marker(struct str text);
 
 /* ---- markdown (markdown.c) ------------------------------------------------- */
 

@@ -55,11 +55,13 @@ exchange_line_next(struct str *rest, struct str *text, size_t *line)
 	return false;
 }
 
-bool
-exchange_line_is_marker(struct str text)
+enum marker
+exchange_line_marker(struct str text)
 {
-	return str_starts(text, S("<<<<<<< ")) || str_starts(text, S(">>>>>>> ")) ||
-	    str_starts(text, S("||||||| ")) || str_eq(text, S("======="));
+	return str_starts(text, S("<<<<<<< ")) ? MARKER_OURS :
+	    str_starts(text, S("||||||| ")) ? MARKER_BASE :
+	    str_eq(text, S("=======")) ? MARKER_THEIRS :
+	    str_starts(text, S(">>>>>>> ")) ? MARKER_END : MARKER_NONE;
 }
 
 /* Opens a line of a side as j->r[slot]. */
@@ -67,7 +69,7 @@ static int
 line_open(struct join *j, int side, const struct line *x, int slot)
 {
 	struct err why = { 0 };
-	int rc = exchange_line_is_marker(x->text) ? err_set(&why, ERR_INVALID,
+	int rc = exchange_line_marker(x->text) != MARKER_NONE ? err_set(&why, ERR_INVALID,
 	    "a conflict marker of git; resolve it first") :
 	    record_parse(&j->r[slot], &j->doc[slot], x->text, &j->a, &why);
 
