@@ -218,6 +218,16 @@ query_run(struct query q)
 	return rc == ERR_NOTFOUND ? OK : rc;
 }
 
+int
+query_insert(struct query q, int64_t *id)
+{
+	int rc = query_run(q);
+
+	if (rc == OK)
+		*id = q.db->on->driver->last_id(q.db->on);
+	return rc;
+}
+
 bool
 query_null(const struct query *q, int col)
 {
@@ -279,7 +289,7 @@ query_read(const struct query *q, const struct db_record *r, void *out,
 			break;
 		}
 	}
-	return a != NULL && a->failed ? ERR_TOOBIG : OK;
+	return a == NULL ? OK : arena_rc(a);
 }
 
 int
@@ -289,6 +299,15 @@ query_one(struct query q, const struct db_record *r, void *out, struct arena *a)
 
 	if (rc == OK)
 		rc = query_read(&q, r, out, a);
+	query_end(&q);
+	return rc;
+}
+
+int
+query_any(struct query q)
+{
+	int rc = query_row(&q);
+
 	query_end(&q);
 	return rc;
 }

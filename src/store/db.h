@@ -223,6 +223,9 @@ int  query_row(struct query *q);
 void query_end(struct query *q);
 int  query_run(struct query q);      /* without rows, to its end */
 #define db_run(db, sql, ...) query_run(query_of(db, sql, __VA_ARGS__))
+/* An INSERT of one row into a table whose key is a number: *id is its key.  (By
+ * RETURNING it would cost SQLite a table in memory, 20,000 instructions.) */
+int  query_insert(struct query q, int64_t *id);
 
 bool        query_null(const struct query *q, int col);
 int64_t     query_i64(const struct query *q, int col);
@@ -255,5 +258,6 @@ int query_read(const struct query *q, const struct db_record *r, void *out,
 int query_one(struct query q, const struct db_record *r, void *out,
     struct arena *a);
 int query_one_i64(struct query q, int64_t *out);
+int query_any(struct query q);       /* is there a row? */
 
 #endif

@@ -25,6 +25,7 @@ struct db_driver {
 	void (*close)(struct db_conn *c);
 	int  (*exec)(struct db_conn *c, const char *text);
 	bool (*in_tx)(const struct db_conn *c);
+	int64_t (*last_id)(const struct db_conn *c);
 	int64_t (*changes)(const struct db_conn *c, bool all);
 
 	/* NULL: failed.  The other functions accept that, and step fails. */
@@ -33,7 +34,8 @@ struct db_driver {
 	void (*bind)(struct db_stmt *s, int at, const struct db_value *v); /* from 1 */
 	int  (*step)(struct db_conn *c, struct db_stmt *s);  /* ERR_NOTFOUND: done */
 	void (*reset)(struct db_stmt *s);
-	bool (*null)(struct db_stmt *s, int col);            /* from 0 */
+	/* A column of the row that step gave, from 0. */
+	bool (*null)(struct db_stmt *s, int col);
 	int64_t (*i64)(struct db_stmt *s, int col);
 	struct str (*str)(struct db_stmt *s, int col);       /* p NULL: NULL */
 };

@@ -230,8 +230,8 @@ checkpoint_drop(struct db *db, int64_t thread, const struct checkpoint *c)
 	return rc == OK && c->list == c->seq ? list_cut(db, c->list, 0) : rc;
 }
 
-/* Those that later runs went on from stay; their run's number may be given to
- * another one day. */
+/* Checkpoints that later runs continued from stay, without the run: after a
+ * restart another one may get its number. */
 static int
 checkpoints_orphan(struct db *db, int64_t thread, int64_t run)
 {

@@ -1,15 +1,14 @@
 /*
- * facets.c - what threads are found by: the leaves of their metadata.
+ * facets.c - the search index of threads: the leaves of their metadata.
  *
  * A leaf is a scalar with the path to it (keys, and that it is in an array);
- * its hash is one row of `facet`.  If an object contains another as
- * PostgreSQL's @> has it, it has all its leaves, so a search looks at the
- * threads of its rarest leaf.  An object of more than FACETS_MAX leaves, or
+ * its hash is one row of `facet`.  An object that contains another (PostgreSQL's
+ * @>) has all its leaves, so a search looks at the threads of its rarest leaf.  An object of more than FACETS_MAX leaves, or
  * with an object of more members in it, has one row of its own instead, and
  * every search looks at it.
  *
- * A search for several leaves compares what it finds.  One for a single leaf
- * does not, unless the leaf is coarse: it says less than the object.
+ * A search for several leaves compares what it finds.  A search for one leaf does
+ * not, unless the leaf is coarse: other objects have it too.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -60,7 +59,7 @@ scalar_hash(uint64_t path, jnode n)
 	return mix(path, 'n', NULL, 0);
 }
 
-/* Whole numbers from here on share a double with others. */
+/* From 2^53 on several whole numbers are one double. */
 static bool
 is_inexact(jnode n)
 {
@@ -116,7 +115,7 @@ facets_of(jnode metadata, struct facets *f)
 	f->n = n;
 }
 
-/* Of a stored object: one row for a large one. */
+/* The rows of a stored object: one if it is large. */
 static void
 facets_stored(struct str json, struct facets *f)
 {

@@ -116,11 +116,9 @@ candidate(struct seek *s, const struct query *q, int64_t *at)
 }
 
 static int
-candidates(struct seek *s, enum sql text, int64_t key, int64_t *at)
+candidates(struct seek *s, struct query q, int64_t *at)
 {
 	int rc = OK;
-	struct query q = query_of(s->db, text, db_i64(s->x->cmd.owner),
-	    db_i64(key));
 
 	while (rc == OK && !page_full(s)) {
 		rc = query_row(&q);
@@ -165,14 +163,16 @@ by_ids(struct seek *s, int64_t *at)
 static int
 by_status(struct seek *s, int64_t count, int64_t *at)
 {
+	struct db_value owner = db_i64(s->x->cmd.owner);
 	bool up = s->x->ascending;
 
 	s->counted = !s->compares;
 	s->x->total = count;
 	if (s->x->status < 0)
-		return candidates(s, up ? SQL_THREADS_OLD : SQL_THREADS_NEW, 0, at);
-	return candidates(s, up ? SQL_THREADS_OF_STATUS_OLD :
-	    SQL_THREADS_OF_STATUS_NEW, s->x->status, at);
+		return candidates(s, query_of(s->db, up ? SQL_THREADS_OLD :
+		    SQL_THREADS_NEW, owner), at);
+	return candidates(s, query_of(s->db, up ? SQL_THREADS_OF_STATUS_OLD :
+	    SQL_THREADS_OF_STATUS_NEW, owner, db_i64(s->x->status)), at);
 }
 
 static int
@@ -180,6 +180,7 @@ by_leaf(struct seek *s, int64_t hash, int64_t count, int64_t large, int64_t *at)
 {
 	enum sql text = s->x->ascending ? SQL_THREADS_OF_FACET_OLD :
 	    SQL_THREADS_OF_FACET_NEW;
+	struct db_value owner = db_i64(s->x->cmd.owner);
 	bool alone = s->facets.n == 1 && !s->facets.coarse && !s->facets.large;
 	int rc;
 
@@ -188,10 +189,11 @@ by_leaf(struct seek *s, int64_t hash, int64_t count, int64_t large, int64_t *at)
 	s->compares = !alone;
 	if (large > 0)
 		s->in_order = false;
-	rc = candidates(s, text, hash, at);
+	rc = candidates(s, query_of(s->db, text, owner, db_i64(hash)), at);
 	s->compares = true;
 	if (rc == OK && large > 0)
-		rc = candidates(s, text, FACET_LARGE, at);
+		rc = candidates(s, query_of(s->db, text, owner,
+		    db_i64(FACET_LARGE)), at);
 	return rc;
 }
 

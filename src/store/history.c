@@ -28,7 +28,7 @@ struct newer {
 	struct span wrote;
 };
 
-struct shelf {                               /* a list, as far as it is needed */
+struct loaded {                              /* a list, as far as it is needed */
 	int64_t list;
 	uint32_t len;
 	struct str *messages;
@@ -39,8 +39,8 @@ struct page {
 	struct store_history *x;
 	struct wanted want;
 	struct span *results;                /* by item */
-	struct shelf *shelves;
-	size_t shelves_n;
+	struct loaded *lists;
+	size_t lists_n;
 	struct newer newer;                  /* the state after the next one read */
 };
 
@@ -150,44 +150,44 @@ items_load(struct page *p, int64_t limit)
 /* ---- messages ------------------------------------------------------------ */
 
 /* Items come in order, so the list wanted is nearly always the last one. */
-static struct shelf *
-shelf_of(struct page *p, int64_t list)
+static struct loaded *
+list_of(struct page *p, int64_t list)
 {
-	for (size_t i = p->shelves_n; i > 0; i--)
-		if (p->shelves[i - 1].list == list)
-			return &p->shelves[i - 1];
-	p->shelves[p->shelves_n] = (struct shelf){ .list = list };
-	return &p->shelves[p->shelves_n++];
+	for (size_t i = p->lists_n; i > 0; i--)
+		if (p->lists[i - 1].list == list)
+			return &p->lists[i - 1];
+	p->lists[p->lists_n] = (struct loaded){ .list = list };
+	return &p->lists[p->lists_n++];
 }
 
 static void
-shelf_want(struct page *p, int64_t list, uint32_t len)
+list_want(struct page *p, int64_t list, uint32_t len)
 {
-	struct shelf *s;
+	struct loaded *s;
 
 	if (list == 0 || len == 0)
 		return;
-	s = shelf_of(p, list);
+	s = list_of(p, list);
 	s->len = s->len > len ? s->len : len;
 }
 
 static int
-shelves_load(struct page *p)
+lists_load(struct page *p)
 {
 	const struct store_history *x = p->x;
 	int rc = OK;
 
-	p->shelves = arena_zero(x->cmd.arena,
-	    (2 * x->items_n + 1) * sizeof *p->shelves);
-	if (p->shelves == NULL)
+	p->lists = arena_zero(x->cmd.arena,
+	    (2 * x->items_n + 1) * sizeof *p->lists);
+	if (p->lists == NULL)
 		return ERR_TOOBIG;
 	for (size_t i = 0; i < x->items_n; i++) {
-		shelf_want(p, x->items[i].c.list, x->items[i].c.len);
-		shelf_want(p, p->results[i].list, p->results[i].to);
+		list_want(p, x->items[i].c.list, x->items[i].c.len);
+		list_want(p, p->results[i].list, p->results[i].to);
 	}
-	for (size_t i = 0; rc == OK && i < p->shelves_n; i++)
-		rc = messages_read(p->db, p->shelves[i].list, 0,
-		    p->shelves[i].len, x->cmd.arena, &p->shelves[i].messages);
+	for (size_t i = 0; rc == OK && i < p->lists_n; i++)
+		rc = messages_read(p->db, p->lists[i].list, 0,
+		    p->lists[i].len, x->cmd.arena, &p->lists[i].messages);
 	return rc;
 }
 
@@ -199,11 +199,11 @@ items_point(struct page *p)
 		const struct span *r = &p->results[i];
 
 		if (item->c.len > 0) {
-			item->messages = shelf_of(p, item->c.list)->messages;
+			item->messages = list_of(p, item->c.list)->messages;
 			item->messages_n = item->c.len;
 		}
 		if (item->has_result && r->to > r->from) {
-			item->result = shelf_of(p, r->list)->messages + r->from;
+			item->result = list_of(p, r->list)->messages + r->from;
 			item->result_n = r->to - r->from;
 		}
 	}
@@ -224,7 +224,7 @@ page_load(struct page *p, int64_t limit)
 	if (rc == OK)
 		rc = items_load(p, limit);
 	if (rc == OK)
-		rc = shelves_load(p);
+		rc = lists_load(p);
 	if (rc == OK)
 		items_point(p);
 	return rc;

@@ -1,15 +1,13 @@
 /*
  * queue.c - commands on their way to a thread.
  *
- * Many producers, one consumer, first in first out; commands marked `first`
- * stand ahead of the others.  A producer signals only
- * when the consumer would sleep past the moment the new command is due:
- * at once for one that somebody waits for, LIMIT_WRITER_LINGER_MS later for a
- * lazy one.  Nothing polls.
+ * Many producers, one consumer, first in first out; commands marked `first` go
+ * ahead of the others.  A producer signals only when the consumer would sleep
+ * past the moment the new command is due: at once for one that somebody waits
+ * for, LIMIT_WRITER_LINGER_MS later for a lazy one.  Nothing polls.
  *
- * A consumer that has just worked first naps for that long.  Lazy commands
- * mostly follow right behind an urgent one, and find it due to wake anyway: no
- * signal, and no waking up only to sleep on.
+ * A consumer that has just worked naps for that long first: lazy commands mostly
+ * follow an urgent one, and during the nap they need no signal.
  *
  * SPDX-License-Identifier: MIT
  */

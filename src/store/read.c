@@ -9,10 +9,17 @@
 
 #include "store/store_priv.h"
 
+static struct db *
+db_of(struct store_reader *r)
+{
+	assert(r != NULL && r->db.on != NULL && r->db.sql == &store_sql);
+	return &r->db;
+}
+
 int
 store_owner_find(struct store_reader *r, struct str subject, owner_t *out)
 {
-	return query_one_i64(query_of(&r->db, SQL_OWNER_FIND, db_text(subject)),
+	return query_one_i64(query_of(db_of(r), SQL_OWNER_FIND, db_text(subject)),
 	    out);
 }
 
@@ -20,7 +27,7 @@ int
 store_assistant_get(struct store_reader *r, owner_t o, const struct uuid *id,
     struct arena *a, struct store_assistant *out)
 {
-	return query_one(query_of(&r->db, SQL_ASSISTANT_GET, db_uuid(id),
+	return query_one(query_of(db_of(r), SQL_ASSISTANT_GET, db_uuid(id),
 	    db_i64(o)), &store_assistant_record, out, a);
 }
 
@@ -28,7 +35,7 @@ int
 store_thread_get(struct store_reader *r, owner_t o, const struct uuid *id,
     struct arena *a, struct store_thread *out)
 {
-	return query_one(query_of(&r->db, SQL_THREAD_GET, db_uuid(id),
+	return query_one(query_of(db_of(r), SQL_THREAD_GET, db_uuid(id),
 	    db_i64(o)), &store_thread_record, out, a);
 }
 
@@ -36,7 +43,7 @@ int
 store_run_get(struct store_reader *r, owner_t o, const struct uuid *id,
     struct arena *a, struct store_run *out)
 {
-	return query_one(query_of(&r->db, SQL_RUN_GET, db_uuid(id), db_i64(o)),
+	return query_one(query_of(db_of(r), SQL_RUN_GET, db_uuid(id), db_i64(o)),
 	    &store_run_record, out, a);
 }
 
@@ -44,7 +51,7 @@ int
 store_item_get(struct store_reader *r, owner_t o, struct str ns, struct str key,
     struct arena *a, struct store_item *out)
 {
-	struct query q = query_of(&r->db, SQL_ITEM_GET, db_i64(o), db_text(ns),
+	struct query q = query_of(db_of(r), SQL_ITEM_GET, db_i64(o), db_text(ns),
 	    db_text(key));
 	int rc = query_row(&q);
 
@@ -66,8 +73,8 @@ int
 store_checkpoint_get(struct store_reader *r, owner_t o, int64_t thread_seq,
     int64_t seq, struct arena *a, struct store_checkpoint *out)
 {
-	struct query q = seq == 0 ? query_of(&r->db, SQL_CHECKPOINT_LATEST,
-	    db_i64(thread_seq), db_i64(o)) : query_of(&r->db, SQL_CHECKPOINT_AT,
+	struct query q = seq == 0 ? query_of(db_of(r), SQL_CHECKPOINT_LATEST,
+	    db_i64(thread_seq), db_i64(o)) : query_of(db_of(r), SQL_CHECKPOINT_AT,
 	    db_i64(thread_seq), db_i64(o), db_i64(seq));
 
 	return query_one(q, &store_checkpoint_record, out, a);
@@ -77,7 +84,7 @@ int
 store_checkpoint_find(struct store_reader *r, owner_t o, int64_t thread_seq,
     const struct uuid *id, struct arena *a, struct store_checkpoint *out)
 {
-	return query_one(query_of(&r->db, SQL_CHECKPOINT_FIND,
+	return query_one(query_of(db_of(r), SQL_CHECKPOINT_FIND,
 	    db_i64(thread_seq), db_i64(o), db_uuid(id)),
 	    &store_checkpoint_record, out, a);
 }
@@ -85,7 +92,7 @@ store_checkpoint_find(struct store_reader *r, owner_t o, int64_t thread_seq,
 int
 store_run_steps(struct store_reader *r, owner_t o, int64_t run_seq, int64_t *out)
 {
-	return query_one_i64(query_of(&r->db, SQL_RUN_STEPS, db_i64(run_seq),
+	return query_one_i64(query_of(db_of(r), SQL_RUN_STEPS, db_i64(run_seq),
 	    db_i64(o)), out);
 }
 
@@ -93,7 +100,7 @@ int
 store_messages_get(struct store_reader *r, int64_t list, uint32_t from,
     uint32_t to, struct arena *a, struct str **out)
 {
-	return messages_read(&r->db, list, from, to, a, out);
+	return messages_read(db_of(r), list, from, to, a, out);
 }
 
 /* ---- streams ------------------------------------------------------------- */
@@ -143,7 +150,7 @@ blocks_read(struct query *q, struct arena *a, size_t max_bytes, struct blocks *l
 		rc = query_row(q);
 		if (rc != OK)
 			break;
-		/* At least one, or the caller would never get past it. */
+		/* At least one, or the caller would make no progress. */
 		if (l->n > 0 && l->bytes + query_borrow(q, 1).n > max_bytes)
 			return OK;
 		if (!blocks_room(l, a))
@@ -166,11 +173,11 @@ store_stream_get(struct store_reader *r, owner_t o, int64_t run_seq,
 	int rc;
 
 	*last_id = after;
-	q = query_of(&r->db, SQL_STREAM_GET, db_i64(run_seq), db_i64(o),
+	q = query_of(db_of(r), SQL_STREAM_GET, db_i64(run_seq), db_i64(o),
 	    db_i64(after));
 	rc = blocks_read(&q, a, max_bytes, &l, last_id);
 	query_end(&q);
-	if (rc == OK && l.n == 0 && !run_is_owned(&r->db, o, run_seq))
+	if (rc == OK && l.n == 0 && !run_is_owned(db_of(r), o, run_seq))
 		rc = ERR_NOTFOUND;
 	*out = l.at;
 	*n_out = l.n;
@@ -181,7 +188,7 @@ int64_t
 store_stream_last(struct store_reader *r, int64_t run_seq)
 {
 	int64_t last = -1;
-	struct query q = query_of(&r->db, SQL_STREAM_LAST, db_i64(run_seq));
+	struct query q = query_of(db_of(r), SQL_STREAM_LAST, db_i64(run_seq));
 
 	if (query_row(&q) == OK && query_borrow(&q, 0).p != NULL)
 		last = query_i64(&q, 0);
@@ -199,7 +206,7 @@ store_calls_get(struct store_reader *r, int64_t run_seq, int step,
 	    LIMIT_TOOL_CALLS * sizeof *rows);
 	size_t count = 0;
 	int rc = arena_rc(a);
-	struct query q = query_of(&r->db, SQL_CALL_LIST, db_i64(run_seq),
+	struct query q = query_of(db_of(r), SQL_CALL_LIST, db_i64(run_seq),
 	    db_i64(step));
 
 	while (rc == OK && count < LIMIT_TOOL_CALLS) {

@@ -1,8 +1,8 @@
 /*
- * records.c - rows to records, and the little JSON the store understands:
- * merging metadata, and the assistant that a thread's metadata names.
+ * records.c - the members that take the columns of a row, and metadata: merging
+ * it, and the assistant that it names.
  *
- * The column numbers follow the *_SELECT macros of sql_priv.h.
+ * Members are in the order of the *_SELECT macros of sql_priv.h.
  *
  * SPDX-License-Identifier: MIT
  */

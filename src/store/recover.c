@@ -1,11 +1,11 @@
 /*
- * recover.c - the first thing after a start.
+ * recover.c - recovery: the first thing after a start.
  *
  * A run that is still RUNNING was cut off: it becomes PENDING with one more
  * attempt, or ERROR after LIMIT_RUN_ATTEMPTS.  Both are found by the partial
  * index of active runs, so the time depends on what was under way, not on
- * what the file holds.  New ids go on after the newest in the file, even if
- * the clock has stepped back meanwhile.
+ * what the file holds.  New ids continue after the newest in the file, even
+ * if the clock was set back.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -1,7 +1,6 @@
 /*
- * slow.c - the one thread for reads that may take long, and the plainest of
- * them.  Each has LIMIT_SCAN_MS; SQLite's own work is interrupted by the
- * progress handler of its connection (db.c).
+ * slow.c - the reader thread, for reads that may take long; and the list of runs.
+ * Each has LIMIT_SCAN_MS; a statement past it is interrupted (db.h, DB_SLOW).
  *
  * Short ones never wait for long ones.  They go first, and in between: while
  * a long one runs, the progress handler and the pace of comparisons (json.h)

@@ -9,8 +9,8 @@
  * directly or through its thread.  The exceptions work on numbers (run,
  * list) that only an owner-checked read can have given, and say so.
  *
- * `status < 2` stands in the text wherever the partial index run_active is
- * meant: SQLite proves the use of a partial index by matching its terms.
+ * `status < 2` is written wherever the partial index run_active is to be used:
+ * SQLite proves the use of a partial index by matching its terms.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -168,6 +168,12 @@ conn_in_tx(const struct db_conn *c)
 }
 
 static int64_t
+conn_last_id(const struct db_conn *c)
+{
+	return sqlite3_last_insert_rowid(c->h);
+}
+
+static int64_t
 conn_changes(const struct db_conn *c, bool all)
 {
 	return all ? sqlite3_total_changes64(c->h) : sqlite3_changes64(c->h);
@@ -190,25 +196,30 @@ stmt_finalize(struct db_stmt *s)
 	sqlite3_finalize(stmt_of(s));
 }
 
-static void
-stmt_bind(struct db_stmt *s, int at, const struct db_value *v)
+static int
+value_bind(sqlite3_stmt *s, int at, const struct db_value *v)
 {
 	switch (v->kind) {
 	case DB_I64:
-		sqlite3_bind_int64(stmt_of(s), at, v->i64);
-		break;
+		return sqlite3_bind_int64(s, at, v->i64);
 	case DB_STR:
-		sqlite3_bind_text64(stmt_of(s), at, v->str.p, v->str.n,
+		return sqlite3_bind_text64(s, at, v->str.p, v->str.n,
 		    SQLITE_STATIC, SQLITE_UTF8);
-		break;
 	case DB_BLOB:
-		sqlite3_bind_blob64(stmt_of(s), at, v->str.p, v->str.n,
+		return sqlite3_bind_blob64(s, at, v->str.p, v->str.n,
 		    SQLITE_STATIC);
-		break;
 	default:
-		sqlite3_bind_null(stmt_of(s), at);
-		break;
+		return sqlite3_bind_null(s, at);
 	}
+}
+
+/* RANGE: it has fewer parameters.  MISUSE: nobody ended its last use. */
+static void
+stmt_bind(struct db_stmt *s, int at, const struct db_value *v)
+{
+	int rc = s == NULL ? SQLITE_OK : value_bind(stmt_of(s), at, v);
+
+	assert(rc != SQLITE_RANGE && rc != SQLITE_MISUSE);
 }
 
 static int
@@ -233,12 +244,14 @@ stmt_reset(struct db_stmt *s)
 static bool
 stmt_null(struct db_stmt *s, int col)
 {
+	assert(col >= 0 && col < sqlite3_data_count(stmt_of(s)));
 	return sqlite3_column_type(stmt_of(s), col) == SQLITE_NULL;
 }
 
 static int64_t
 stmt_i64(struct db_stmt *s, int col)
 {
+	assert(col >= 0 && col < sqlite3_data_count(stmt_of(s)));
 	return sqlite3_column_int64(stmt_of(s), col);
 }
 
@@ -260,6 +273,7 @@ const struct db_driver db_sqlite = {
 	    [DB_TX_COMMIT] = "COMMIT", [DB_TX_ROLLBACK] = "ROLLBACK" },
 	.open = conn_open, .close = conn_close,
 	.exec = conn_exec, .in_tx = conn_in_tx, .changes = conn_changes,
+	.last_id = conn_last_id,
 	.prepare = stmt_prepare, .finalize = stmt_finalize, .bind = stmt_bind,
 	.step = stmt_step, .reset = stmt_reset,
 	.null = stmt_null, .i64 = stmt_i64, .str = stmt_str,

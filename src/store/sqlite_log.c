@@ -2,16 +2,16 @@
  * sqlite_log.c - the write-ahead log: when it is moved, and that its file is
  * long enough.
  *
- * A commit into blocks that the log's file already has is half as dear as one
- * that makes it longer, because the file system need not write down the new
- * length (CPU 72 against 112 us, time 210 against 300).  SQLite reuses the log
- * from its beginning, so only a young one grows; it is lengthened in steps,
- * by zeros, which a recovery takes for the end of the log.  The first few
- * commits do without, so that a start does not wait for it.
+ * A commit into blocks that the log's file already has costs less than one that
+ * makes it longer, because the file system need not record the new length.
+ * SQLite reuses the log from its beginning, so only a new one grows; it is
+ * lengthened in steps, by zeros, which a recovery takes for the end of the log.
+ * The first few commits do without, so that a start does not wait for it.
+ * docs/architecture.md has the figures, also of SQLITE_FCNTL_PERSIST_WAL instead.
  *
- * To SQLite's file layer a log that it opens may be a new one, so it syncs the
- * folder too at the first commit of every connection: one sync more of each
- * process that only lives for one commit.  Under DB_LOG_LAYER one with frames in
+ * SQLite's file layer takes every log that it opens for a new one, so it syncs the
+ * folder too at the first commit of a connection: one more sync for each process
+ * that only makes one commit.  Under DB_LOG_LAYER one with frames in
  * it is known to be old: before the first frame SQLite syncs the log's header,
  * and with it the folder.
  *

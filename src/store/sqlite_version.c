@@ -1,5 +1,5 @@
 /*
- * sqlite_version.c - how an older file becomes a newer one.
+ * sqlite_version.c - migration of a file to the newest version.
  *
  * Steps are a list of texts: step i takes the tables from version i to i + 1,
  * in one transaction that also notes the version.  Forward only.  A file that
@@ -62,7 +62,7 @@ copy_to(struct db *db, const char *to, struct err *e)
 	sqlite3_backup *b = NULL;
 	int rc = OK, fd;
 
-	/* SQLite would make it readable for all, which the original is not. */
+	/* SQLite would make it readable for all; the original is not. */
 	unlink(to);
 	fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)

@@ -33,9 +33,8 @@ const struct db_sql store_sql = { sql_text, SQL_COUNT };
 
 /* ---- open and close ------------------------------------------------------ */
 
-/* Numbers go on from the highest in each table.  They are kept here and not
- * taken from the table again, so that what was removed is never named anew
- * while somebody may still hold its number. */
+/* Each number continues from the highest in its table.  It is kept in memory, so
+ * that a removed row's number is not given again while somebody may hold it. */
 static int
 seqs_load(struct store *st, struct err *e)
 {
@@ -218,6 +217,14 @@ store_reader_close(struct store_reader *r)
 /* ---- use ----------------------------------------------------------------- */
 
 static void
+check_store(const struct store *st)
+{
+	assert(st != NULL && st->scan_ms > 0);
+	assert(st->durable == (st->medium.dir[0] == '\0'));
+	assert(st->seats_n <= STORE_GUESTS);
+}
+
+static void
 come_back(struct shard_job *job)
 {
 	struct store_cmd *c = CONTAINER_OF(job, struct store_cmd, job);
@@ -233,6 +240,7 @@ store_submit(struct store *st, struct shard *s, struct store_cmd *c, bool force)
 	const struct op *op;
 	int rc;
 
+	check_store(st);
 	assert((unsigned)c->op < STORE_OPS && !c->under_way);
 	op = store_ops[c->op];
 	assert(s != NULL && (op->lane == OP_WRITE || !c->lazy));
@@ -257,11 +265,12 @@ store_check(struct store *st, struct err *e)
 	struct query q;
 	int rc;
 
+	check_store(st);
 	pthread_mutex_lock(&st->check_lock);
 	q = query_of(&st->check, SQL_CHECK);
 	rc = query_row(&q);
 	if (rc != OK)
-		err_set(e, rc, "the store does not answer: %s", st->check.on->err.text);
+		err_set(e, rc, "the store cannot be read: %s", st->check.on->err.text);
 	query_end(&q);
 	pthread_mutex_unlock(&st->check_lock);
 	if (rc == OK)

@@ -9,11 +9,10 @@
  * After COMMIT each command comes back to its shard with rc set;
  * "acknowledged" means: its command came back with OK.
  *
- * Owner is the first thing every call is asked: an interned number, 0 without
- * authentication.  What another owner has does not exist (ERR_NOTFOUND).  The
- * few reads without it (store_messages_get, store_calls_get,
- * store_stream_last) take numbers that no client knows and that only come from
- * a row whose owner was asked.
+ * Every call names an owner: an interned number, 0 without authentication.
+ * Another owner's data does not exist (ERR_NOTFOUND).  The few reads without an
+ * owner (store_messages_get, store_calls_get, store_stream_last) take numbers
+ * that only an owner-checked read gives.
  *
  * A thread's messages are a *list* (a number) and a length; a checkpoint
  * refers to both.  Appending at the end of a list adds entries; appending
@@ -47,16 +46,16 @@ typedef int64_t owner_t;
 struct store_guest {
 	const char *name;                    /* of its row in the table `room` */
 	const struct db_format *format;      /* of its tables */
-	/* What it keeps for one connection (its statements): of the writer's, and
-	 * of the reader thread's.  Closed before the connection. */
+	/* Makes its state (its statements) for one connection, the writer's or the
+	 * reader thread's.  Closed before the connection. */
 	void *(*open)(const struct db *on);
 	void (*close)(void *state);
 	/* Runs one command on that thread: a GUEST_WRITE in the open transaction, a
 	 * GUEST_READ under the deadline of slow reads.  A write that fails sets
-	 * `undone` if it has taken back what it wrote (a savepoint); else its batch
-	 * runs again without it.  ERR_IO: the medium failed, and with it the batch.
-	 * A write may be run again, its batch rolled back in between: it sets all
-	 * its results anew. */
+	 * `undone` if it has undone its changes (a savepoint); else its batch runs
+	 * again without it.  ERR_IO: the medium failed, and the batch is rolled
+	 * back.  A write may run again after a rollback: it sets all its results
+	 * each time. */
 	int (*run)(void *state, struct store_cmd *c);
 	size_t (*bytes)(const struct store_cmd *c);  /* the text that waits with it */
 };
@@ -225,16 +224,16 @@ struct store_cmd {
 	enum store_op op;
 	const struct store_guest *guest;     /* of GUEST_WRITE, GUEST_READ */
 	owner_t owner;
-	bool lazy;                           /* nobody waits: may linger for company */
+	bool lazy;                           /* nobody waits: it may wait for others */
 	struct arena *arena;
 	size_t bytes;                        /* set by submit: for the queue's cap */
-	bool long_read;                      /* the store's own */
+	bool long_read;                      /* set by the store: it is no short one */
 	bool undone;                         /* a guest's: it failed, and nothing it
 	                                        wrote is left */
 	int rc;
 	struct err err;                      /* words for people when rc != OK */
 	void (*done)(struct store_cmd *c);   /* called on the shard; may be NULL */
-	bool under_way;                      /* until then; read it on the shard */
+	bool under_way;                      /* until it comes back; read on the shard */
 	struct shard *shard;                 /* private, as is what follows */
 	struct shard_job job;
 };
@@ -339,9 +338,9 @@ struct store_run_step {
 };
 
 /* The last steps, the run's end and the thread's new status in one.  Takes
- * the next pending run of the thread, if any (as RUN_CLAIM).  task_error goes
- * to the thread's latest checkpoint, which must name that task: if it does not,
- * the step that did was lost, and nobody else gets the error. */
+ * the next pending run of the thread, if any (as RUN_CLAIM).  task_error is set
+ * on the thread's latest checkpoint if that names the task; else the step that
+ * named it was lost, and the error is dropped. */
 struct store_run_finish {
 	struct store_cmd cmd;
 	int64_t run_seq, thread_seq;

@@ -56,7 +56,7 @@ tally_add(struct store *st, owner_t owner, int64_t what, int64_t change)
 	size_t at = ((uint64_t)what * 31 + (uint64_t)owner) % COUNT(t->slot);
 	int rc = OK;
 
-	assert(owner >= 0);
+	assert(owner >= 0 && t->n < FULL);
 	while (t->slot[at].used && (t->slot[at].owner != owner ||
 	    t->slot[at].what != what))
 		at = (at + 1) % COUNT(t->slot);

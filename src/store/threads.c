@@ -190,8 +190,8 @@ stream_append(struct store *st, struct store_cmd *c)
 const struct op store_op_stream_append = { .run = stream_append,
     .texts = OP_TEXTS(OP_TEXT(stream_append, bytes)) };
 
-/* Starting what is already there changes nothing: it tells a call that is
- * started again after a crash from one of another's run. */
+/* Nothing changes for a call that was started before a crash, or of a run that is
+ * another owner's or another thread's: the run tells which. */
 static int
 call_start(struct store *st, struct store_cmd *c)
 {

@@ -28,12 +28,11 @@ event_add(struct work *w, int64_t item, struct str id, enum event_kind kind,
 void
 work_follow(struct work *w)
 {
-	struct query q = query_of(&w->db, SQL_EVENT_NEWEST);
+	int64_t newest = 0;
 
-	if (query_row(&q) == OK && query_i64(&q, 0) > w->clock &&
-	    query_i64(&q, 0) <= WORK_TIME_MAX_MS)
-		w->clock = query_i64(&q, 0);
-	query_end(&q);
+	query_one_i64(query_of(&w->db, SQL_EVENT_NEWEST), &newest);
+	if (newest > w->clock && newest <= WORK_TIME_MAX_MS)
+		w->clock = newest;
 }
 
 /* The columns of SQL_EVENTS_AFTER. */
@@ -81,10 +80,7 @@ int64_t
 work_event_last(struct work *w, int64_t tracker)
 {
 	int64_t last = 0;
-	struct query q = query_of(&w->db, SQL_EVENT_LAST, db_i64(tracker));
 
-	if (query_row(&q) == OK)
-		last = query_i64(&q, 0);
-	query_end(&q);
+	query_one_i64(query_of(&w->db, SQL_EVENT_LAST, db_i64(tracker)), &last);
 	return last;
 }

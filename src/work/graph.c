@@ -126,15 +126,11 @@ int
 edge_weight(struct work *w, int64_t target, enum dep_type type, int *blockers,
     int *parents)
 {
-	struct query q;
 	int64_t state;
 	int rc;
 
 	*blockers = *parents = 0;
-	q = query_of(&w->db, SQL_HOLD_GET, db_i64(target));
-	rc = query_row(&q);
-	state = rc == OK ? query_i64(&q, 0) : 0;
-	query_end(&q);
+	rc = query_one_i64(query_of(&w->db, SQL_HOLD_GET, db_i64(target)), &state);
 	if (rc != OK)
 		return work_fail_db(w, rc);
 	if (type == DEP_BLOCKS)

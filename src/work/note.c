@@ -161,7 +161,7 @@ int
 comment_insert(struct work *w, int64_t item, struct str author,
     struct str created, struct str text, int64_t *seq)
 {
-	int rc = query_one_i64(query_of(&w->db, SQL_COMMENT_ADD, db_i64(item),
+	int rc = query_insert(query_of(&w->db, SQL_COMMENT_ADD, db_i64(item),
 	    db_text(author), db_str(created), db_text(text)), seq);
 
 	return rc == OK ? OK : work_fail_db(w, rc);

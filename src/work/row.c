@@ -265,7 +265,7 @@ lease_value(const struct item *it)
 static int
 row_insert(struct work *w, struct item *it, struct str body)
 {
-	return query_one_i64(query_of(&w->db, SQL_ITEM_INSERT, db_i64(w->t.seq),
+	return query_insert(query_of(&w->db, SQL_ITEM_INSERT, db_i64(w->t.seq),
 	    db_str(it->id), db_i64(item_state(it)), db_i64(it->priority),
 	    db_i64(it->created), db_i64((int64_t)it->type), db_str(it->assignee),
 	    db_i64(it->blockers), db_i64(it->held_parents),

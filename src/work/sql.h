@@ -36,8 +36,7 @@
 	    " WHERE owner = ? AND project = ?")                                \
 	X(TRACKER_COUNT, "SELECT count(*) FROM work_tracker WHERE owner = ?")  \
 	X(TRACKER_MAKE, "INSERT INTO work_tracker(owner, project, prefix,"     \
-	    " created, edges, lead_ms) VALUES (?, ?, ?, ?, 0, 0)"              \
-	    " RETURNING seq")                                                  \
+	    " created, edges, lead_ms) VALUES (?, ?, ?, ?, 0, 0)")             \
 	X(TRACKER_DROP, "DELETE FROM work_tracker WHERE seq = ?")              \
 	X(TRACKER_GET, "SELECT prefix, edges, lead_ms FROM work_tracker"       \
 	    " WHERE seq = ?")                                                  \
@@ -71,7 +70,7 @@
 	X(ITEM_INSERT, "INSERT INTO work_item(tracker, id, state, priority,"   \
 	    " created, type, assignee, blockers, held_parents, comments,"      \
 	    " children, lease_until, body)"                                    \
-	    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING seq")   \
+	    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                 \
 	X(ITEM_UPDATE, "UPDATE work_item SET id = ?, state = ?, priority = ?," \
 	    " created = ?, type = ?, assignee = ?, comments = ?,"              \
 	    " children = ?, lease_until = ?, body = ? WHERE seq = ?")          \
@@ -151,7 +150,7 @@
 	    " ORDER BY e.target")                                              \
 	/* note.c, delete.c */                                                 \
 	X(COMMENT_ADD, "INSERT INTO work_comment(item, author, created, text)" \
-	    " VALUES (?, ?, ?, ?) RETURNING seq")                              \
+	    " VALUES (?, ?, ?, ?)")                                            \
 	X(COMMENTS_DROP, "DELETE FROM work_comment WHERE item = ?")            \
 	X(EDGES_FROM, "SELECT e.item, e.target, e.type, i.id, j.id"            \
 	    " FROM work_edge e CROSS JOIN work_item i ON i.seq = e.item"       \

@@ -96,12 +96,10 @@ work_tracker_find(struct work *w, int64_t owner, struct str project,
 static int
 room_check(struct work *w, int64_t owner, struct err *e)
 {
-	int64_t n;
-	struct query q = query_of(&w->db, SQL_TRACKER_COUNT, db_i64(owner));
-	int rc = query_row(&q);
+	int64_t n = 0;
+	int rc = query_one_i64(query_of(&w->db, SQL_TRACKER_COUNT,
+	    db_i64(owner)), &n);
 
-	n = rc == OK ? query_i64(&q, 0) : 0;
-	query_end(&q);
 	if (rc != OK)
 		return err_set(e, rc, "%s", w->db.on->err.text);
 	return n < LIMIT_WORK_PROJECTS ? OK : err_set(e, ERR_LIMIT,
@@ -122,7 +120,7 @@ work_tracker_make(struct work *w, int64_t owner, struct str project,
 		rc = room_check(w, owner, e);
 	if (rc != OK)
 		return rc;
-	rc = query_one_i64(query_of(&w->db, SQL_TRACKER_MAKE, db_i64(owner),
+	rc = query_insert(query_of(&w->db, SQL_TRACKER_MAKE, db_i64(owner),
 	    db_text(project), db_text(prefix), db_i64(now)), tracker);
 	return rc == OK ? OK : err_set(e, rc, "%s", w->db.on->err.text);
 }

@@ -121,11 +121,9 @@ edge_order(const void *left, const void *right)
 static int
 is_stored(struct import *im, const struct edge *e, bool *yes)
 {
-	struct query q = query_of(&im->w->db, SQL_EDGE_GET, db_i64(e->item),
-	    db_i64(e->target));
-	int rc = query_row(&q);
+	int rc = query_any(query_of(&im->w->db, SQL_EDGE_GET, db_i64(e->item),
+	    db_i64(e->target)));
 
-	query_end(&q);
 	*yes = rc == OK;
 	return rc == OK || rc == ERR_NOTFOUND ? OK : work_fail_db(im->w, rc);
 }
