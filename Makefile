@@ -19,7 +19,6 @@ help:
 build: $(B)/build.ninja ## build/cohort and build/cohortd
 	@tools/deps
 	@$(NINJA) --quiet
-	@ln -sf src/main/cohort $(B)/cohort && ln -sf src/main/cohortd $(B)/cohortd
 
 $(B)/build.ninja:
 	@tools/deps

@@ -20,7 +20,7 @@
 
 #include "base/mem.h"
 #include "bench/machine.h"
-#include "net/rpc.h"
+#include "rpc/rpc.h"
 
 #define OUT_MAX     (64 * MB)
 #define IN_MAX      (256 * MB)

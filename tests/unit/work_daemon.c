@@ -16,7 +16,7 @@
 
 #include "base/json.h"
 #include "base/limits.h"
-#include "net/rpc.h"
+#include "rpc/rpc.h"
 #include "work/host/client.h"
 #include "work/host/daemon.h"
 

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "net/rpc.h"
+#include "rpc/rpc.h"
 #include "work/host/client.h"
 #include "work/host/daemon.h"
 #include "work/host/workspace_priv.h"

@@ -7,7 +7,7 @@
 #ifndef WORK_HOST_DAEMON_PRIV_H
 #define WORK_HOST_DAEMON_PRIV_H
 
-#include "net/rpc.h"
+#include "rpc/rpc.h"
 #include "work/host/daemon.h"
 #include "work/host/workspace_priv.h"
 #include "work/host/wire_priv.h"

@@ -4,8 +4,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#ifndef NET_RPC_PRIV_H
-#define NET_RPC_PRIV_H
+#ifndef RPC_RPC_PRIV_H
+#define RPC_RPC_PRIV_H
 
 #include <stddef.h>
 #include <sys/socket.h>
@@ -13,7 +13,7 @@
 
 #include "base/check.h"
 #include "base/list.h"
-#include "net/rpc.h"
+#include "rpc/rpc.h"
 
 #define WATCHES   4
 #define RPC_MARK  0x72706320u

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "net/rpc_priv.h"
+#include "rpc/rpc_priv.h"
 
 #define BACKLOG 1024
 #define PAUSE   (50 * NS_PER_MS)

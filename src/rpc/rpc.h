@@ -21,8 +21,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#ifndef NET_RPC_H
-#define NET_RPC_H
+#ifndef RPC_RPC_H
+#define RPC_RPC_H
 
 #include "base/clock.h"
 #include "base/rc.h"

@@ -16,7 +16,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "net/rpc_priv.h"
+#include "rpc/rpc_priv.h"
 
 #define READ_BYTES  (64 * KB)
 #define SPIN        (60 * NS_PER_MS / 1000)  /* a daemon's answer without a commit */

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "net/rpc.h"
+#include "rpc/rpc.h"
 
 #define SOON (clock_mono() + 10 * NS_PER_S)
 

@@ -22,7 +22,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "net/rpc_priv.h"
+#include "rpc/rpc_priv.h"
 
 #define READ_BYTES   (16 * KB)
 #define READ_MAX     (1 * MB)                /* of one connection in one round */
