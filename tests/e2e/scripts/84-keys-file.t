@@ -1,7 +1,7 @@
 # 84-keys-file  Keys come and go with SIGHUP, without a restart; a file that others can write lets nobody in.
 file    keys 622
         | fdf6d4fcd0356ad7131fedc1403fc01254298ea2af80eda70c5a28f0ff2437e6 ann
-cohort  serve --port 0 --store memory --api-keys keys -> 1, has "keys: others can write it"
+cohort  serve --port 0 --store memory --api-keys keys -> 1, has "keys: writable by others"
 file    keys 644
         | fdf6d4fcd0356ad7131fedc1403fc01254298ea2af80eda70c5a28f0ff2437e6 ann
 server  start --api-keys keys
