@@ -1,5 +1,5 @@
 /*
- * val_priv.h - what json_val.c may know of values: room made in advance.
+ * val_priv.h - what json_tree.c may know of values: room made in advance.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -2,10 +2,10 @@
  * driver_priv.h - what db.c asks of a database library, and nothing more.
  *
  * A driver is a table of functions and the texts in which dialects differ.  Its
- * handles are db_conn.h and struct db_stmt.  A function that fails sets err and,
- * unless the statement was to blame, fault of the connection.  What only one
- * library has (a log, versions, file layers) is in its driver's files,
- * sqlite_*.c.
+ * handles are the h of a struct db_conn, and struct db_stmt.  A function that
+ * fails sets err and, unless the statement was to blame, fault of the connection.
+ * What only one library has (a log, versions, file layers) is in its driver's
+ * files, sqlite_*.c.
  *
  * SPDX-License-Identifier: MIT
  */

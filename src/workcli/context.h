@@ -128,7 +128,7 @@ const char *cli_bad_line_hint(const struct err *e, bool skippable);
 /* Adds that answer to the notes, in words; what people read after an import. */
 void cli_import_report(struct cli_ctx *x, const struct reply *r);
 
-/* ---- another way to the tracker (remote.c, only in cohortd) ---------------- */
+/* ---- another way to the tracker (main/work_remote.c, only in cohortd) ---------------- */
 
 int cli_remote_open(struct client_remote *out, struct str url,
     struct str project, struct err *e);
