@@ -423,6 +423,8 @@ client_free(struct client *c)
 		call_detach(call);
 		client_call_free(call);
 	}
+	c->queue = NULL;
+	c->queue_end = &c->queue;
 	for (; (call = call_take(&c->spares)) != NULL; c->spares_n--)
 		client_call_free(call);
 	client_files_release(c);

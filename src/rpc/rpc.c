@@ -253,7 +253,7 @@ rpc_next(struct rpc *r, struct rpc_conn **out, struct str *line)
 			c->told = true;
 			c->hangup = c->line_end != 0;
 			buf_release(&c->in);
-			c->at = c->scanned = 0;
+			c->at = c->scanned = c->line_end = 0;
 			*line = STR_NONE;
 			return true;
 		}

@@ -436,6 +436,34 @@ TEST(client_free_ends_calls_in_silence)
 		CHECK(!s[i].done);
 }
 
+static void
+free_with_queue(struct shard_job *job)
+{
+	(void)job;
+	client_free(client);
+	shard_stop(shard);
+}
+
+/* The end of the turn comes to the client after its calls are gone. */
+TEST(client_is_freed_in_a_turn_that_queued_calls)
+{
+	struct shard_job job = { .run = free_with_queue };
+	struct peer *p;
+	struct seen s[4] = { 0 };
+
+	setup();
+	p = peer_start(peer_serve_count, NULL);
+	for (size_t i = 0; i < COUNT(s); i++)
+		start(&s[i], url_of(p, "/"), NULL);
+	client_cancel(s[3].call);
+	shard_post(shard, &job);
+	shard_run(shard);
+	for (size_t i = 0; i < COUNT(s); i++)
+		CHECK(!s[i].done);
+	CHECK_INT(p->conns, 0);
+	shard_free(shard);
+}
+
 /* A name from the hosts file, as "localhost" is a case of its own in libcurl. */
 static bool
 host_name(char *out, size_t size)

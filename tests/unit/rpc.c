@@ -144,6 +144,28 @@ TEST(rpc_tells_of_a_line_too_long)
 	rpc_free(r);
 }
 
+TEST(rpc_answers_a_line_too_long_that_came_with_its_end)
+{
+	struct rpc *r = serve("s", 8, 100, 1000);
+	struct rpc_client a = dial("s");
+	char long_line[103];
+	struct rpc_conn *c;
+	struct str line;
+
+	memset(long_line, 'x', 101);
+	memcpy(long_line + 101, "\n", 2);
+	tell(&a, long_line);
+	CHECK(next(r, &c).p == NULL);
+	buf_lit(rpc_out(c), "no\n");
+	rpc_wait(r, 0);
+	CHECK_RC(hear(&a, &line), OK);
+	CHECK_STR(line, "no");
+	CHECK_RC(hear(&a, &line), ERR_CLOSED);
+	CHECK_INT(rpc_conns(r), 0);
+	rpc_close(&a);
+	rpc_free(r);
+}
+
 TEST(rpc_turns_away_who_is_too_many)
 {
 	struct rpc *r = serve("s", 1, 100, 1000);
