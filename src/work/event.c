@@ -39,11 +39,13 @@ work_follow(struct work *w)
 void
 event_encode(struct buf *b, const struct query *q)
 {
+	int64_t kind = query_i64(q, 1);
 	char at[CLOCK_ISO_SIZE];
 
 	clock_write_iso(at, query_i64(q, 4));
 	json_add_fmt(b, "{'seq':%lld,'kind':%s,'issue_id':%.*s,'actor':%.*s,'at':%.*s",
-	    (long long)query_i64(q, 0), event_names[query_i64(q, 1)],
+	    (long long)query_i64(q, 0),
+	    kind >= 0 && kind < EVENTS ? event_names[kind] : "unknown",
 	    FMT(query_borrow(q, 2)), FMT(query_borrow(q, 3)),
 	    (int)sizeof at, at);
 	if (!query_null(q, 5))

@@ -83,6 +83,9 @@ hold_apply(struct work *w, struct holds *h, const struct hold *x)
 	query_end(&q);
 	if (rc != OK)
 		return work_fail_db(w, rc);
+	if (state < 0 || state >= STATES || x->seq <= 0 || id.n == 0)
+		return work_fail(w, ERR_IO, "item %lld is damaged: its state is %lld",
+		    (long long)x->seq, (long long)state);
 	now = (state & ~INT64_C(1)) | (blockers > 0 || parents > 0);
 	rc = hold_write(w, x->seq, now, blockers, parents);
 	if (rc != OK || now == state)

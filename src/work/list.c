@@ -181,8 +181,10 @@ states_used(struct work *w, unsigned wanted, unsigned *states)
 		*states |= w->t.counts[i] != 0 ? 1u << i : 0;
 	q = query_of(&w->db, SQL_COUNTS, db_i64(w->t.seq));
 	while ((rc = query_row(&q)) == OK) {
-		if (query_i64(&q, 1) > 0)
-			*states |= 1u << query_i64(&q, 0);
+		int64_t state = query_i64(&q, 0);
+
+		if (query_i64(&q, 1) > 0 && state >= 0 && state < LIST_STATES)
+			*states |= 1u << state;
 	}
 	return work_rows_end(w, &q, rc);
 }

@@ -127,9 +127,11 @@ op_stats(struct work *w, struct work_call *c)
 	struct query q = query_of(&w->db, SQL_STATS, db_i64(w->t.seq));
 
 	while ((rc = query_row(&q)) == OK) {
+		int64_t state = query_null(&q, 0) ? STATES : query_i64(&q, 0);
+
 		lead = query_i64(&q, 2);
-		if (!query_null(&q, 0) && query_i64(&q, 0) < STATES)
-			counts[query_i64(&q, 0)] = query_i64(&q, 1);
+		if (state >= 0 && state < STATES)
+			counts[state] = query_i64(&q, 1);
 	}
 	query_end(&q);
 	if (rc != ERR_NOTFOUND)

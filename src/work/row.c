@@ -26,6 +26,8 @@ item_read(struct work *w, const struct query *q, struct item *out)
 	rc = json_parse(&doc, query_borrow(q, 8), &e);
 	if (rc == OK)
 		rc = item_decode(out, doc.root, true, &w->a, &e);
+	if (rc == OK && (query_i64(q, 0) <= 0 || !id_is_valid(out->id)))
+		rc = err_set(&e, ERR_INVALID, "its id or its number is none");
 	json_release(&doc);
 	if (rc != OK)
 		return work_fail(w, ERR_IO, "item %lld is damaged: %s",
@@ -58,6 +60,9 @@ seq_by(struct work *w, enum sql what, struct str id, int64_t *seq)
 	int rc = query_one_i64(query_of(&w->db, what, db_i64(w->t.seq),
 	    db_str(id)), seq);
 
+	if (rc == OK && *seq <= 0)
+		return work_fail(w, ERR_IO, "item %lld is damaged: its number is none",
+		    (long long)*seq);
 	return rc == OK || rc == ERR_NOTFOUND ? rc : work_fail_db(w, rc);
 }
 

@@ -165,14 +165,15 @@ work_operation(size_t i)
 	return o == NULL ? NULL : o->name;
 }
 
+/* Asked several times a call. */
 const struct operation *
 work_operation_find(struct str name)
 {
-	const struct operation *o;
-
-	for (size_t i = 0; (o = operation_at(i)) != NULL; i++) {
-		if (str_eq(str_of(o->name), name))
-			return o;
+	for (size_t t = 0; work_tables[t] != NULL; t++) {
+		for (const struct operation *o = work_tables[t]; o->name != NULL; o++) {
+			if (str_eq(str_of(o->name), name))
+				return o;
+		}
 	}
 	return NULL;
 }

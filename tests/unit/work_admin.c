@@ -6,6 +6,7 @@
  */
 #include "work_fix.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static void
@@ -442,4 +443,46 @@ TEST(work_recount_tells_who_has_the_edges_in_memory)
 	f.w = mine;
 	work_free(other);
 	fix_close(&f);
+}
+
+/* Goal: a file that something else has written is refused with words, item by
+ * item; nothing of it ends the process. */
+TEST(work_damaged_rows_are_refused)
+{
+	static const struct { const char *sql, *operation, *args; int rc; } rows[] = {
+		{ "UPDATE work_item SET seq = -5 WHERE id = 't-g'", "dep_add",
+		  "{'from_id':'t-b','to_id':'t-g'}", ERR_IO },
+		{ "UPDATE work_item SET seq = 0 WHERE id = 't-g'", "update",
+		  "{'id':'t-g','title':'G'}", ERR_IO },
+		{ "UPDATE work_item SET seq = -5 WHERE id = 't-g'", "list",
+		  "{'parent':'t-g'}", ERR_IO },
+		{ "UPDATE work_item SET state = 77 WHERE id = 't-b'", "close",
+		  "{'id':'t-a'}", ERR_IO },
+		{ "UPDATE work_item SET id = '' WHERE id = 't-b'", "close",
+		  "{'id':'t-a'}", ERR_IO },
+		{ "UPDATE work_item SET body = replace(body, '\"t-g\"', '\"\"')"
+		  " WHERE id = 't-g'", "update", "{'id':'t-g','title':'G'}", ERR_IO },
+		{ "UPDATE work_event SET kind = 99", "history", "{}", OK },
+		{ "UPDATE work_event SET kind = -1", "history", "{}", OK },
+		{ "INSERT INTO work_count VALUES (1, -3, 5), (1, 99, 5)", "list", "{}",
+		  OK },
+		{ "INSERT INTO work_count VALUES (1, -3, 5), (1, 99, 5)", "stats", "{}",
+		  OK },
+	};
+	struct fix f;
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		int rc;
+
+		some(&f);
+		fix_ok(&f, "create", "{'id':'t-g','title':'G'}");
+		CHECK_RC(db_exec(&f.db, "PRAGMA foreign_keys = OFF", &f.e), OK);
+		CHECK_RC(db_exec(&f.db, rows[i].sql, &f.e), OK);
+		rc = fix_call(&f, rows[i].operation, "%s", rows[i].args);
+		if (rc != rows[i].rc)
+			test_fail(__FILE__, __LINE__, "%s: %d %s", rows[i].sql, rc,
+			    f.e.text);
+		fix_close(&f);
+		CHECK(remove("work.db") == 0);
+	}
 }

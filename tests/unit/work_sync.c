@@ -323,3 +323,23 @@ TEST(work_sync_an_old_id_is_the_new_item)
 	fix_close(&a);
 	fix_close(&b);
 }
+
+/* Goal: a line that by a renaming depends on itself loses that dependency, and
+ * the rest of it is imported. */
+TEST(work_sync_a_renaming_makes_no_item_wait_for_itself)
+{
+	struct buf b = lines_begin();
+	struct fix f;
+
+	fix_open(&f);
+	fix_ok(&f, "create", "{'id':'t-a','title':'t-a'}");
+	fix_ok(&f, "rename_prefix", "{'prefix':'u'}");
+	line_add(&b, "t-a", "u-a", 1);
+	CHECK_RC(import(&f, &b, ",\"resolve_cycles\":true"), OK);
+	fix_ok(&f, "show", "{'id':'u-a'}");
+	CHECK_STR(fix_get(&f, "title"), "u-a");
+	CHECK_STR(fix_get(&f, "dependencies.0.id"), "");
+	fix_ok(&f, "recount", "{}");
+	CHECK_STR(fix_get(&f, "ok"), "true");
+	fix_close(&f);
+}

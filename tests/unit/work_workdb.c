@@ -548,3 +548,80 @@ TEST(workdb_ends_a_round_that_is_full)
 		buf_release(&data[i]);
 }
 
+
+/* Goal: what could not run because the file is gone was answered all the same,
+ * and nothing else was. */
+TEST(workdb_gives_all_the_failure_of_a_lost_file)
+{
+	struct buf data[3] = { BUF(MB), BUF(MB), BUF(MB) };
+	struct work_call call[3], *calls[3] = { &call[0], &call[1], &call[2] };
+	struct workdb d;
+	struct err e;
+	int rcs[3];
+
+	workspace_setup();
+	CHECK_RC(workdb_open(&d, &workspace, &e), OK);
+	for (size_t i = 0; i < COUNT(call); i++)
+		call[i] = (struct work_call){ .tracker = d.tracker, .data = &data[i],
+			.operation = S("ping"), .actor = S("a"), .now = clock_wall_ms() };
+	CHECK_RC(workdb_run(&d, calls, rcs, 2), OK);
+	CHECK_INT(d.commit.ran, 2);
+	CHECK(unlink(workspace.db) == 0);
+	CHECK_RC(workdb_run(&d, calls, rcs, 1), ERR_IO);
+	CHECK_INT(d.commit.ran, 1);
+	CHECK_RC(workdb_run(&d, calls, rcs, 3), ERR_IO);
+	CHECK_INT(d.commit.ran, 3);
+	CHECK_RC(rcs[2], ERR_IO);
+	workdb_close(&d);
+	for (size_t i = 0; i < COUNT(data); i++)
+		buf_release(&data[i]);
+}
+
+/* The second time it is asked it takes longer than a round may. */
+static int
+slow_again(void *ctx, size_t done, size_t total)
+{
+	nsec until = clock_mono() + 100 * NS_PER_MS;
+	int *asked = ctx;
+
+	(void)done, (void)total;
+	++*asked;
+	while (*asked > 1 && clock_mono() < until)
+		;
+	return OK;
+}
+
+/* Goal: a call that ran, was taken back with its group and then had to wait for
+ * the next round has one answer. */
+TEST(workdb_answers_once_what_waits_after_a_rollback)
+{
+	static const struct str operations[] = { S("ping"), S("ping"), S("create") };
+	struct buf data[3] = { BUF(MB), BUF(MB), BUF(8) };    /* no room */
+	struct work_call call[3], *calls[3] = { &call[0], &call[1], &call[2] };
+	struct json_doc args;
+	struct workdb d;
+	struct err e;
+	int rcs[3], asked = 0;
+	size_t one;
+
+	workspace_setup();
+	CHECK_RC(workdb_open(&d, &workspace, &e), OK);
+	CHECK_RC(json_parse(&args, S(NEW), &e), OK);
+	for (size_t i = 0; i < COUNT(call); i++)
+		call[i] = (struct work_call){ .tracker = d.tracker, .data = &data[i],
+			.operation = operations[i], .actor = S("a"),
+			.args = i == 2 ? args.root : NULL, .now = clock_wall_ms() };
+	call[0].tick = slow_again;
+	call[0].tick_ctx = &asked;
+	d.round_time = 50 * NS_PER_MS;
+	CHECK_RC(workdb_run(&d, calls, rcs, 3), OK);
+	CHECK_INT(d.commit.ran, 1);
+	one = data[0].n;
+	CHECK(one > 0 && data[1].n == 0 && data[2].n == 0);
+	CHECK_RC(workdb_run(&d, calls + 1, rcs + 1, 2), OK);
+	CHECK_INT(data[1].n, one);
+	workdb_close(&d);
+	json_release(&args);
+	for (size_t i = 0; i < COUNT(data); i++)
+		buf_release(&data[i]);
+}

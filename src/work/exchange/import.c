@@ -181,9 +181,11 @@ import_entry_open(struct import *im, const struct entry *x, struct record *r)
 		    json_words(e.text));
 	if (r->it.status != STATUS_TOMBSTONE)
 		rename_in_item(&r->it, &im->moves, &im->w->a);
-	r->it.id = x->id.p == NULL ? r->it.id : x->id;
 	r->it.lease_holder = STR_NONE;
-	return OK;
+	if (x->id.p == NULL)
+		return OK;
+	r->it.id = x->id;
+	return item_drop_dep(im->w, &r->it, x->id);  /* by its new id on itself */
 }
 
 /* The line as work_base stores it, in w->scratch. */
@@ -297,6 +299,8 @@ entry_read(struct import *im, struct entry *x)
 	if (rc != OK)
 		return rc;
 	x->id = arena_str(&im->plan, r.it.id);
+	if (x->id.p == NULL)
+		return work_fail(im->w, ERR_TOOBIG, "the import is too large");
 	twin = map_get(&im->ids, &x->id);
 	if (twin != NULL)
 		return import_twins_settle(im, twin, x, &r);

@@ -109,7 +109,8 @@ has_dep(const struct dep *deps, size_t n, struct str id)
 	return false;
 }
 
-/* Drops a dependency whose target is there already under its new id. */
+/* Drops a dependency whose target is there already under its new id, and one on
+ * the item itself by its new id. */
 static bool
 deps_reword(struct item *it, const struct renames *r, struct arena *a)
 {
@@ -122,8 +123,9 @@ deps_reword(struct item *it, const struct renames *r, struct arena *a)
 	for (size_t i = 0; i < it->deps_n; i++) {
 		struct str to = renames_get(r, it->deps[i].id);
 
-		if (to.p != NULL && (has_dep(it->deps, it->deps_n, to) ||
-		    has_dep(deps, n, to) || str_eq(to, it->id))) {
+		if (str_eq(to.p != NULL ? to : it->deps[i].id, it->id) ||
+		    (to.p != NULL && (has_dep(it->deps, it->deps_n, to) ||
+		    has_dep(deps, n, to)))) {
 			changed = true;
 			continue;
 		}

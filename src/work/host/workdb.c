@@ -449,9 +449,21 @@ run_is_full(void *ctx)
 	    (d->round_time != 0 && clock_mono() - r->began >= d->round_time);
 }
 
+/* Those that wait for another run may have run in this one, before it began anew
+ * without one that failed. */
+static void
+run_forget(struct run *r)
+{
+	for (size_t i = r->d->commit.ran; i < r->n; i++) {
+		if (r->calls[i] != NULL)
+			answer_cut(r, i);
+	}
+}
+
 static void
 run_fail(struct run *r, int rc, const struct err *e)
 {
+	r->d->commit.ran = r->n;
 	for (size_t i = 0; i < r->n; i++) {
 		if (r->calls[i] == NULL)
 			continue;
@@ -479,5 +491,6 @@ workdb_run(struct workdb *d, struct work_call *const *calls, int *rcs, size_t n)
 		rc = busy_code(d, &e);
 	if (rc != OK)
 		run_fail(&r, rc, &e);
+	run_forget(&r);
 	return rc;
 }
