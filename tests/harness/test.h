@@ -10,6 +10,7 @@
  *
  * Link the file and the test is found.  A test fails by a CHECK, a signal, an
  * exit code other than 0, or after 20 s.  `unit-x [-v] [-j N] [PATTERN...]`.
+ * The directories are in $TMPDIR, or in memory, or in /tmp.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -386,7 +386,6 @@ random_run(uint32_t seed, int steps)
 	int done = 0;
 
 	fix_open(&f);
-	CHECK_RC(db_exec(&f.db, "PRAGMA synchronous = OFF", &f.e), OK);
 	for (int i = 0; i < steps; i++) {
 		int rc = random_step(&f, &seed);
 

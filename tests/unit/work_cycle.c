@@ -248,7 +248,6 @@ random_graph(uint64_t seed, int rounds)
 	memset(&o, -1, sizeof o);
 	o.seed = seed;
 	fix_open(&f);
-	CHECK_RC(db_exec(&f.db, "PRAGMA synchronous = OFF", &f.e), OK);
 	for (int i = 0; i < N; i++)
 		fix_ok(&f, "create", "{'title':'x','id':'t-%d'}", i);
 	for (int i = 0; i < rounds; i++) {
