@@ -272,10 +272,12 @@ TEST(work_settings_are_so_many)
 	char args[64];
 
 	fix_open(&f);
+	fix_fill(&f, true);
 	for (int i = 0; i < LIMIT_WORK_SETTINGS; i++) {
 		snprintf(args, sizeof args, "{'key':'k%d','value':''}", i);
 		fix_ok(&f, "config_set", args);
 	}
+	fix_fill(&f, false);
 	CHECK_RC(fix_call(&f, "config_set", "{'key':'one more','value':''}"),
 	    ERR_LIMIT);
 	fix_ok(&f, "config_set", "{'key':'k7','value':'other'}");

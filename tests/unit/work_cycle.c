@@ -77,10 +77,12 @@ TEST(work_a_diamond_is_no_ring)
 static void
 chain(struct fix *f, int n, const char *pad)
 {
+	fix_fill(f, true);
 	fix_ok(f, "create", "{'title':'x','id':'t-%s0'}", pad);
 	for (int i = 1; i < n; i++)
 		fix_ok(f, "create", "{'title':'x','id':'t-%s%d',"
 		    "'dependencies':['t-%s%d']}", pad, i, pad, i - 1);
+	fix_fill(f, false);
 }
 
 TEST(work_a_long_ring_is_shown_by_its_ends)
@@ -248,8 +250,10 @@ random_graph(uint64_t seed, int rounds)
 	memset(&o, -1, sizeof o);
 	o.seed = seed;
 	fix_open(&f);
+	fix_fill(&f, true);
 	for (int i = 0; i < N; i++)
 		fix_ok(&f, "create", "{'title':'x','id':'t-%d'}", i);
+	fix_fill(&f, false);
 	for (int i = 0; i < rounds; i++) {
 		bool back = draw(&o, 4) == 0;
 

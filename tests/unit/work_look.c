@@ -601,7 +601,7 @@ all_read(struct fix *f, const char *operation, const char *more, struct buf *ids
 	}
 }
 
-/* 60 items of 200 KB are three pages; with one of a page's few, too. */
+/* 150 items of 60 KB are three pages; a fifth of them is one. */
 TEST(work_pages_are_the_list)
 {
 	struct fix f;
@@ -612,12 +612,14 @@ TEST(work_pages_are_the_list)
 	fix_open(&f);
 	while (text.n < 60000)
 		buf_lit(&text, "all work and no play ");
-	for (int i = 0; i < 240; i++) {
+	fix_fill(&f, true);
+	for (int i = 0; i < 150; i++) {
 		f.now += i % 3 == 0 ? 0 : 7;         /* some of one time */
 		fix_ok(&f, "create", "{'title':'t%d','priority':%d,'labels':['x'],"
 		    "'assignee':'ann','description':'%.*s'}", i, i % 5,
 		    FMT(buf_str(&text)));
 	}
+	fix_fill(&f, false);
 	for (size_t i = 0; i < COUNT(filters); i++) {
 		all_read(&f, "list", filters[i], &all);
 		CHECK(pages_read(&f, "list", filters[i], &pages) >
