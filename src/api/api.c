@@ -114,9 +114,10 @@ call_begin(struct call *c)
 	rc = body_parse(c, &doc, &c->err);
 	fields_open(&in, doc.root, "body", &c->err);
 	c->in = &in;
-	absent_check(c, c->route->places);
-	if (rc == OK)
+	if (rc == OK) {
+		absent_check(c, c->route->places);
 		rc = in.rc;
+	}
 	if (rc == OK)
 		rc = c->route->handle(c);
 	json_release(&doc);

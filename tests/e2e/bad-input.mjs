@@ -176,6 +176,7 @@ const requests = [
   ["GET", `/runs/${uuid}/stream?checkpoint_id=${uuid}`, undefined, 422, "checkpoint_id: not supported"],
   ["POST", `/threads/${thread}/runs/stream?namespace=a%7Cb`, run, 422, "namespace: not supported"],
   ["POST", "/runs/stream?namespace=a", run, 422, "namespace: not supported"],
+  ["POST", "/runs/stream?namespace=a", "{", 400, "line 1, column 2"],
   ["POST", `/threads/${thread}/runs/${uuid}/cancel`, undefined, 404, "Run not found"],
   ["POST", `/threads/${thread}/runs/${uuid}/cancel?action=explode`, undefined, 422, "action", "interrupt"],
   ["POST", `/threads/${thread}/runs/${uuid}/cancel?action=rollback`, undefined, 422, "action"],
