@@ -366,12 +366,16 @@ hear(int fd, char *out, size_t size)
 int
 hear_status(int fd)
 {
-	static _Thread_local char out[2 * MB];
+	size_t size = 2 * MB;
+	char *out = mem_alloc(size);
+	int status = 0;
 
-	if (hear(fd, out, sizeof out) == 0)
-		return 0;
-	CHECK(strncmp(out, "HTTP/1.1 ", 9) == 0);
-	return (int)strtol(out + 9, NULL, 10);
+	if (hear(fd, out, size) > 0) {
+		CHECK(strncmp(out, "HTTP/1.1 ", 9) == 0);
+		status = (int)strtol(out + 9, NULL, 10);
+	}
+	free(out);
+	return status;
 }
 
 size_t
