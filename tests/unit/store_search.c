@@ -107,13 +107,13 @@ TEST(search_under_narrow_and_wide_prefixes)
 	struct fix f;
 
 	fix_open(&f, "memory");
-	fill(&f, 12000, 2);                  /* past NARROW: scanned */
-	check_pages(&f, "a.1", "{}", 6000);
-	check_pages(&f, "a.1", "{\"n\":{\"$gt\":6000}}", 3000);
+	fill(&f, 9000, 2);                   /* past NARROW: scanned */
+	check_pages(&f, "a.1", "{}", 4500);
+	check_pages(&f, "a.1", "{\"n\":{\"$gt\":4500}}", 2250);
 	change_file(&f, "UPDATE item SET ns = 'b.' || (seq % 3)");
-	check_pages(&f, "b.2", "{}", 4000);  /* places */
-	check_pages(&f, "b.2", "{\"n\":{\"$lte\":6000}}", 2000);
-	check_pages(&f, "b", "{}", 12000);
+	check_pages(&f, "b.2", "{}", 3000);  /* places */
+	check_pages(&f, "b.2", "{\"n\":{\"$lte\":4500}}", 1500);
+	check_pages(&f, "b", "{}", 9000);
 	fix_close(&f);
 }
 

@@ -258,7 +258,7 @@ TEST(log_is_moved_past_its_limit)
 	fix_open(&f, "sqlite");
 	memset(text, ' ', sizeof text);
 	memcpy(text, "{}", 2);
-	for (unsigned i = 0; i < 60; i++) {
+	for (unsigned i = 0; i < 40; i++) {
 		p = item_new(&f, i % 4);
 		p.item.value_json = (struct str){ text, sizeof text };
 		CHECK_RC(fix_do(&f, &p, STORE_ITEM_PUT, 7), OK);
