@@ -263,7 +263,7 @@ static int
 read_run(struct call *c, struct run_ask *ask)
 {
 	struct run_request *q = &ask->q;
-	bool subgraphs;                      /* there are none, asked for or not */
+	bool subgraphs = false;              /* there are none, asked for or not */
 
 	*ask = (struct run_ask){ .q = { .owner = c->owner,
 	    .subject = c->who.subject, .stateless = is_stateless(c),

@@ -115,7 +115,7 @@ api_thread_state(struct call *c)
 {
 	struct store_history_item state;
 	struct store_thread t;
-	bool subgraphs;                      /* there are none, asked for or not */
+	bool subgraphs = false;              /* there are none, asked for or not */
 	int rc;
 
 	param_bool(c, "subgraphs", &subgraphs);
