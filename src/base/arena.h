@@ -30,7 +30,10 @@ void *arena_alloc(struct arena *a, size_t n);            /* 16-byte aligned */
 void *arena_zero(struct arena *a, size_t n);
 struct str arena_str(struct arena *a, struct str s);     /* a copy, NUL-ended */
 struct str arena_fmt(struct arena *a, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+    __attribute__((format(printf, 2, 3)));   /* "%.*s" ends at a NUL byte */
+/* The parts as they are, NUL bytes too. */
+struct str arena_join(struct arena *a, struct str first, struct str between,
+    struct str last);
 
 /* Room for one more in a list that lies in the arena: p, its count n, its
  * capacity.  False: there is none, and p is NULL. */

@@ -35,6 +35,13 @@ op_info(struct work *w, struct work_call *c)
 /* The tracker's own, under the name it has in bd. */
 #define PREFIX_KEY "issue_prefix"
 
+/* Under the name of bd's file of settings too. */
+static bool
+is_prefix_key(struct str key)
+{
+	return str_eq(key, S(PREFIX_KEY)) || str_eq(key, S("issue-prefix"));
+}
+
 /* {"key":"value",...} */
 int
 op_config_list(struct work *w, struct work_call *c)
@@ -81,7 +88,7 @@ op_config_set(struct work *w, struct work_call *c)
 	struct str key = arg_text(c, "key"), value = arg_text(c, "value");
 	int rc;
 
-	if (key.n == 0 || str_eq(key, S(PREFIX_KEY)))
+	if (key.n == 0 || is_prefix_key(key))
 		return work_fail(w, ERR_INVALID, key.n == 0 ? "key: expected a name" :
 		    "key: " PREFIX_KEY " is changed by rename_prefix");
 	rc = value.p == NULL ? config_drop(w, key) : config_put(w, key, value);

@@ -54,8 +54,8 @@ notes_append(struct work *w, struct item *it)
 	if (it->notes.n + more.n + 1 > LIMIT_WORK_TEXT_BYTES)
 		return work_fail(w, ERR_TOOBIG, "notes: at most %d bytes, got %zu",
 		    LIMIT_WORK_TEXT_BYTES, it->notes.n + more.n + 1);
-	it->notes = arena_fmt(&w->a, "%.*s%s%.*s", FMT(it->notes),
-	    it->notes.n > 0 ? "\n" : "", FMT(more));
+	it->notes = arena_join(&w->a, it->notes, it->notes.n > 0 ? S("\n") : S(""),
+	    more);
 	return OK;
 }
 

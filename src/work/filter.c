@@ -184,8 +184,8 @@ filter_take(struct work *w, struct filter *f)
 	if (f->whose == (WHOSE_THEIRS | WHOSE_NOBODYS))
 		return work_fail(w, ERR_INVALID, "assignee and no_assignee exclude each "
 		    "other");
-	if (wanted(c, "parent").n > 0)
-		rc = item_seq(w, wanted(c, "parent"), &f->parent);
+	if (arg_given(c, "parent"))
+		rc = item_seq(w, arg_text(c, "parent"), &f->parent);
 	if (rc == OK)
 		rc = labels_read(w, "labels", arg_text(c, "label"), &f->all,
 		    &f->all_n);

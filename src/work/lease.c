@@ -188,11 +188,9 @@ claim_ready(struct work *w)
 	int64_t seq = 0;
 	int rc = ready_first(w, &seq);
 
-	if (rc == ERR_NOTFOUND) {
+	if (rc == OK && seq == 0)
 		buf_lit(w->call->data, "null");
-		return OK;
-	}
-	return rc == OK ? claim_item(w, seq) : rc;
+	return rc == OK && seq != 0 ? claim_item(w, seq) : rc;
 }
 
 int

@@ -665,5 +665,5 @@ ready_first(struct work *w, int64_t *seq)
 	}
 	if (rc == OK)
 		rc = listing_each(w, &l);
-	return rc == OK && l.left == 1 ? ERR_NOTFOUND : rc;
+	return rc;
 }

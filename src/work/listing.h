@@ -80,7 +80,7 @@ int listing_answer(struct work *w, struct listing *l);
 /* Calls add for each, in the order of the walk, with no text around them. */
 int listing_each(struct work *w, struct listing *l);
 /* What is ready and free for the caller, or as the call's arguments say.
- * ERR_NOTFOUND, without words. */
+ * *seq stays as it was if there is none. */
 int ready_first(struct work *w, int64_t *seq);
 
 #endif

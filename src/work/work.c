@@ -200,8 +200,8 @@ work_edges_changed(struct work *w)
 static struct str
 once_key(struct work *w, const struct work_call *c)
 {
-	return arena_fmt(&w->a, "%.*s\n%.*s\n%.*s", FMT(c->once), FMT(c->operation),
-	    FMT(c->actor));
+	return arena_join(&w->a, arena_join(&w->a, c->once, S("\n"), c->operation),
+	    S("\n"), c->actor);
 }
 
 /* Appends the answer that is kept under the key; false: there is none. */

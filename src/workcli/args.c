@@ -76,16 +76,16 @@ add_list(struct buf *b, const struct flag_line *l, const char *arg)
 	buf_add_char(b, ']');
 }
 
-/* Is there a later flag for the same argument? */
-static bool
+/* A later flag for the same argument, or NULL. */
+static const struct flag *
 given_again(const struct flag_line *l, size_t i)
 {
 	for (size_t k = i + 1; k < l->given_n; k++) {
 		if (l->given[k].flag->arg != NULL &&
 		    strcmp(l->given[k].flag->arg, l->given[i].flag->arg) == 0)
-			return true;
+			return l->given[k].flag;
 	}
-	return false;
+	return NULL;
 }
 
 static int
@@ -115,6 +115,21 @@ add_flag(struct buf *b, const struct flag_line *l, const struct flag_given *g,
 		return err_set(e, ERR_INVALID, "--%s: not UTF-8", g->flag->name);
 	json_add_str(b, g->value);
 	return OK;
+}
+
+/* The last of equal flags counts.  One with a text and one that reads it from
+ * elsewhere exclude each other. */
+static int
+add_given(struct buf *b, const struct flag_line *l, size_t i, struct err *e)
+{
+	const struct flag_given *g = &l->given[i];
+	const struct flag *again = given_again(l, i);
+
+	if (again == NULL)
+		return add_flag(b, l, g, e);
+	return again->kind == g->flag->kind ? OK :
+	    err_set(e, ERR_INVALID, "--%s and --%s exclude each other", g->flag->name,
+	        again->name);
 }
 
 /* ---- texts from elsewhere --------------------------------------------------------- */
@@ -226,8 +241,8 @@ args_add_line(const struct flag_line *l, const struct cli_command *c,
 	int rc = add_operands(l, c->args, &args, e);
 
 	for (size_t i = 0; rc == OK && i < l->given_n; i++) {
-		if (l->given[i].flag->arg != NULL && !given_again(l, i))
-			rc = add_flag(&args, l, &l->given[i], e);
+		if (l->given[i].flag->arg != NULL)
+			rc = add_given(&args, l, i, e);
 	}
 	if (rc == OK && (args.failed || out->failed))
 		rc = err_set(e, ERR_TOOBIG, "the command line is too long");

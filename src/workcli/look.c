@@ -168,26 +168,58 @@ static const struct kind {
 	    { "Discovered", "\xe2\x97\x8a" } },
 };
 
+static bool
+is_neighbour(jnode list, const char *type, struct str id)
+{
+	struct json_iter it = json_each(list);
+
+	while (json_next(&it)) {
+		if (str_eq(cli_get_str(it.value, "dependency_type"), str_of(type)) &&
+		    str_eq(cli_get_str(it.value, "id"), id))
+			return true;
+	}
+	return false;
+}
+
+/* Those of `list` that `told` lacks. */
 static void
-add_neighbours(struct cli_ctx *x, jnode list, const char *type,
+add_neighbours(struct cli_ctx *x, jnode list, jnode told, const char *type,
     const char *heading, const char *arrow)
 {
 	struct json_iter it = json_each(list);
-	struct buf *b = x->out;
+	struct buf *b = x->out, rows = BUF(LIMIT_WORK_OUT_BYTES);
 	size_t n = 0;
 
-	while (json_next(&it))
-		n += str_eq(cli_get_str(it.value, "dependency_type"), str_of(type));
+	x->out = &rows;
+	while (json_next(&it)) {
+		if (!str_eq(cli_get_str(it.value, "dependency_type"), str_of(type)) ||
+		    is_neighbour(told, type, cli_get_str(it.value, "id")))
+			continue;
+		buf_add_fmt(&rows, "  %s ", arrow);
+		add_node(x, it.value, STR_NONE);
+		buf_add_char(&rows, '\n');
+		n++;
+	}
+	x->out = b;
 	if (n > 0)
 		buf_add_fmt(b, "\n%s (%zu):\n", heading, n);
-	it = json_each(list);
-	while (n > 0 && json_next(&it)) {
-		if (!str_eq(cli_get_str(it.value, "dependency_type"), str_of(type)))
-			continue;
-		buf_add_fmt(b, "  %s ", arrow);
-		add_node(x, it.value, STR_NONE);
-		buf_add_char(b, '\n');
-	}
+	buf_add(b, buf_str(&rows));
+	buf_release(&rows);
+}
+
+/* A link that both items have is told once. */
+static void
+add_all_neighbours(struct cli_ctx *x, jnode item)
+{
+	jnode down = json_get(item, S("dependencies"));
+	jnode up = json_get(item, S("dependents"));
+
+	for (const struct kind *k = kinds; k < kinds + COUNT(kinds); k++)
+		add_neighbours(x, down, NULL, k->type, k->down.heading,
+		    k->down.arrow);
+	for (const struct kind *k = kinds; k < kinds + COUNT(kinds); k++)
+		add_neighbours(x, up, strcmp(k->down.heading, k->up.heading) == 0 ?
+		    down : NULL, k->type, k->up.heading, k->up.arrow);
 }
 
 static void
@@ -242,12 +274,7 @@ cli_print_show(struct cli_ctx *x, jnode item)
 		add_labels(x, labels);
 		buf_add_char(b, '\n');
 	}
-	for (size_t i = 0; i < COUNT(kinds); i++)
-		add_neighbours(x, json_get(item, S("dependencies")), kinds[i].type,
-		    kinds[i].down.heading, kinds[i].down.arrow);
-	for (size_t i = 0; i < COUNT(kinds); i++)
-		add_neighbours(x, json_get(item, S("dependents")), kinds[i].type,
-		    kinds[i].up.heading, kinds[i].up.arrow);
+	add_all_neighbours(x, item);
 	if (json_count(comments) > 0) {
 		buf_add_fmt(b, "\nComments (%zu):\n", json_count(comments));
 		add_comments(x, comments);

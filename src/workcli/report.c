@@ -25,10 +25,19 @@ cli_print_config(struct cli_ctx *x, jnode config)
 	}
 }
 
+/* bd's file of settings calls the prefix issue-prefix. */
+static struct str
+setting_key(const struct cli_ctx *x)
+{
+	struct str key = x->line->operand[0];
+
+	return str_eq(key, S("issue-prefix")) ? S("issue_prefix") : key;
+}
+
 void
 cli_print_setting(struct cli_ctx *x, jnode config)
 {
-	struct str key = x->line->operand[0], value = json_str(json_get(config, key));
+	struct str key = setting_key(x), value = json_str(json_get(config, key));
 
 	cli_add_lines(x->out, value.n > 0 ? value : key);
 	buf_add(x->out, value.n > 0 ? S("\n") : S(" (not set)\n"));
@@ -37,7 +46,7 @@ cli_print_setting(struct cli_ctx *x, jnode config)
 void
 cli_json_setting(struct cli_ctx *x, jnode config, struct buf *out)
 {
-	struct str key = x->line->operand[0];
+	struct str key = setting_key(x);
 
 	json_add_fmt(out, "{'key':%.*s,'value':%.*s}", FMT(key),
 	    FMT(json_str(json_get(config, key))));
@@ -102,14 +111,28 @@ cli_json_dep_list(struct cli_ctx *x, jnode item, struct buf *out)
 	buf_add_char(out, ']');
 }
 
+static bool
+is_dep_type(struct str type)
+{
+	size_t i = 0;
+
+	while (work_dep_names[i] != NULL && !str_eq(type, str_of(work_dep_names[i])))
+		i++;
+	return work_dep_names[i] != NULL;
+}
+
 int
 cli_run_dep_list(struct cli_ctx *x)
 {
 	struct str way = line_text(x->line, "direction");
+	struct str type = line_text(x->line, "type");
 
 	if (way.p != NULL && !is_upwards(x) && !str_eq(way, S("down")))
 		return cli_fail(x, ERR_SYNTAX, "--direction takes down or up, not "
 		    "\"%.*s\"", FMT(way));
+	if (type.p != NULL && !is_dep_type(type))
+		return cli_fail(x, ERR_SYNTAX, "--type: there is no dependency of the "
+		    "type \"%.*s\"", FMT(type));
 	return cli_run_one(x);
 }
 

@@ -175,7 +175,28 @@ await scenario("events are told as they happen, and say what became ready", asyn
   await follow.done;
 });
 
-// ---- what later users complained of
+// ---- what later users complained of (docs/reports.md)
+for (const mode of ["direct", "daemon"]) {
+  await scenario(`an answer is about what was asked (${mode})`, () => {
+    const ws = workspace({ mode });
+    const refused = (args, words, input) => { const r = ws.run(args, { input }); check(r.code === 1 && r.out === "" && words.test(r.err), args.join(" "), r); };
+    for (const id of ["p-a", "p-b", "p-c"]) ws.ok(["create", id, "--id", id]);
+    for (const args of [["list", "--parent", ""], ["children", ""], ["count", "--parent", ""], ["ready", "--parent="], ["ready", "--claim", "--parent", ""]]) refused(args, /issue  not found/);
+    refused(["ready", "--claim", "--parent", "p-zz"], /issue p-zz not found/);
+    equal(ws.ok(["list", "--status", "in_progress", "--json"]), [], "nothing was claimed");
+    refused(["dep", "list", "p-a", "-t", "block"], /no dependency of the type "block"/);
+    for (const more of [["--stdin"], ["--body-file", "-"]]) refused(["create", "two texts", "-d", "one", ...more], /exclude each other/, "two");
+    equal(ws.ok(["config", "get", "issue-prefix"]), "p\n", "the prefix under its other name");
+    for (const args of [["set", "issue-prefix", "q"], ["unset", "issue-prefix"]]) refused(["config", ...args], /rename_prefix/);
+    for (const text of ["one\0two", "three\0four"]) ws.ok(["update", "p-a", "--append-notes", "-"], { input: text });
+    equal(ws.ok(["show", "p-a", "--json"])[0].notes, "one\0two\nthree\0four", "notes are whole");
+    ws.ok(["dep", "relate", "p-a", "p-b"]);
+    equal(ws.ok(["show", "p-a"]).match(/p-b: p-b/g)?.length, 1, "a link of both items is shown once");
+    const r = ws.run(["import"], { input: '{"_type":"issue","id":"p-m","title":"m"}\n{"_type":"memory","key":"k","value":"v"}\n' });
+    check(r.code === 0 && /Warning: line 2/.test(r.out + r.err), "bd's memories are left out of an import, and it is said", r);
+  });
+}
+
 await scenario("the workspace keeps its files out of diffs", async () => {
   const ignore = readFileSync(path.join(direct.dir, ".cohort", ".gitignore"), "utf8");
   for (const f of ["work.db", "work.sock", "work.pid", "work.log"]) check(ignore.includes(f) || ignore.includes("*"), `${f} is ignored`, ignore);

@@ -709,3 +709,21 @@ TEST(work_export_goes_in_pages)
 	CHECK(json_is_null(json_get(f.doc.root, S("next"))));
 	fix_close(&f);
 }
+
+/* Goal: bd's export, which has lines that are no items. */
+TEST(work_import_leaves_out_memories)
+{
+	static const char lines[] = "{\"id\":\"t-1\",\"title\":\"a\",\"_type\":\"issue\"}\n"
+	    "{\"_type\":\"memory\",\"key\":\"k\",\"value\":\"v\"}";
+	struct fix f;
+
+	fix_open(&f);
+	CHECK_RC(import_from(&f, str_of(lines), ",\"resolve_cycles\":true"), ERR_INVALID);
+	CHECK_RC(import_from(&f, str_of(lines), ",\"strict\":true"), ERR_INVALID);
+	CHECK_RC(import_from(&f, str_of(lines), ""), OK);
+	CHECK_STR(fix_get(&f, "bad"), "1");
+	CHECK_STR(fix_get(&f, "created"), "1");
+	CHECK_INT(json_count(json_get(f.doc.root, S("warnings"))), 1);
+	CHECK_RC(import_from(&f, S("{\"_type\":\"other\"}"), ""), ERR_INVALID);
+	fix_close(&f);
+}

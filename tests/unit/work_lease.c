@@ -148,3 +148,22 @@ TEST(work_a_heartbeat_is_no_change)
 	CHECK_INT(fix_count(&f, events), n);
 	fix_close(&f);
 }
+
+/* Goal: a wrong parent is no "nothing is ready", and an empty one not all items. */
+TEST(work_claim_below_a_parent_that_is_not_there)
+{
+	struct fix f;
+
+	fix_open(&f);
+	fix_ok(&f, "create", "{'id':'t-a','title':'a'}");
+	CHECK_RC(fix_call(&f, "claim", "{'ready':true,'parent':'t-zz'}"), ERR_NOTFOUND);
+	CHECK_RC(fix_call(&f, "claim", "{'ready':true,'parent':''}"), ERR_NOTFOUND);
+	CHECK_RC(fix_call(&f, "ready", "{'parent':''}"), ERR_NOTFOUND);
+	CHECK_RC(fix_call(&f, "list", "{'parent':''}"), ERR_NOTFOUND);
+	CHECK_RC(fix_call(&f, "count", "{'parent':''}"), ERR_NOTFOUND);
+	fix_ok(&f, "claim", "{'ready':true,'parent':'t-a'}");
+	CHECK_STR(buf_str(&f.data), "null");
+	fix_ok(&f, "claim", "{'ready':true}");
+	CHECK_STR(fix_get(&f, "id"), "t-a");
+	fix_close(&f);
+}

@@ -83,6 +83,9 @@ TEST(work_update_appends_notes)
 	CHECK_STR(fix_get(&f, "notes"), "first\nsecond");
 	fix_ok(&f, "update", "{'id':'t-a','notes':'new','append_notes':'more'}");
 	CHECK_STR(fix_get(&f, "notes"), "new\nmore");
+	fix_ok(&f, "update", "{'id':'t-a','notes':'a\\u0000b','append_notes':"
+	    "'c\\u0000d'}");
+	CHECK(str_eq(json_str(json_get(f.doc.root, S("notes"))), S("a\0b\nc\0d")));
 	fix_close(&f);
 }
 

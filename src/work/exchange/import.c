@@ -402,12 +402,26 @@ zeros_find(struct import *im)
 		    (long long)lack);
 }
 
+/* bd exports with the items what agents are to remember.  A file that goes through
+ * git would lose such a line at the next export: there it is an error. */
+static bool
+is_no_item(struct import *im, const struct entry *x)
+{
+	struct err e;
+	jnode line;
+
+	if (im->strict || arg_bool(im->c, "resolve_cycles") || arg_bool(im->c, "base") ||
+	    import_entry_value(im, x, &line, &e) != OK)
+		return false;
+	return str_eq(json_str(json_get(line, S("_type"))), S("memory"));
+}
+
 /* Is the line at fault, and may it be left out? */
 static bool
-is_bad(const struct import *im, int rc)
+is_bad(struct import *im, const struct entry *x, int rc)
 {
 	return (rc == ERR_SYNTAX || rc == ERR_INVALID || rc == ERR_TOOBIG) &&
-	    arg_bool(im->c, "skip_bad");
+	    (arg_bool(im->c, "skip_bad") || is_no_item(im, x));
 }
 
 /* Treats the line as blank; its error becomes a warning. */
@@ -437,7 +451,7 @@ entries_read(struct import *im)
 
 		if (im->c->lines != NULL || !json_is_null(x->node))
 			rc = entry_read(im, x);
-		if (is_bad(im, rc))
+		if (is_bad(im, x, rc))
 			rc = entry_leave_out(im, x);
 		if (rc == OK)
 			rc = work_tick(im->w, i, IMPORT_STEPS * im->n);
