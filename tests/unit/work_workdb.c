@@ -625,3 +625,39 @@ TEST(workdb_answers_once_what_waits_after_a_rollback)
 	for (size_t i = 0; i < COUNT(data); i++)
 		buf_release(&data[i]);
 }
+
+/* Goal: a tracker of version 1 is read where it may not be converted. */
+TEST(workdb_reads_an_old_file_that_may_not_be_written)
+{
+	struct buf out = BUF(MB);
+	struct work_call call = { .operation = S("config_list"), .actor = S("a"),
+	    .now = clock_wall_ms(), .data = &out }, *calls[] = { &call };
+	struct workspace locked;
+	struct workdb d;
+	struct err e;
+	int rc;
+
+	workspace_setup();
+	CHECK_RC(workdb_open(&d, &workspace, &e), OK);
+	create(&d, 1);
+	CHECK_RC(db_exec(&d.db, "DROP TABLE work_config; PRAGMA user_version = 1",
+	    &e), OK);
+	workdb_close(&d);
+	locked = workspace;
+	locked.read_only = true;
+	CHECK_RC(workdb_open(&d, &locked, &e), OK);
+	call.tracker = d.tracker;
+	CHECK_RC(workdb_run(&d, calls, &rc, 1), OK);
+	CHECK_STR(buf_str(&out), "{\"issue_prefix\":\"t\"}");
+	call.operation = S("list");
+	CHECK_RC(workdb_run(&d, calls, &rc, 1), OK);
+	CHECK(rc == OK && str_contains(buf_str(&out), S("\"id\":\"t-")));
+	call.operation = S("config_set");
+	CHECK_RC(workdb_run(&d, calls, &rc, 1), OK);
+	CHECK_RC(rc, ERR_DENIED);
+	CHECK(db_exec(&d.db, "DELETE FROM work_config", &e) != OK);
+	workdb_close(&d);
+	CHECK_INT(stored(ITEMS), 1);         /* this one converts it */
+	CHECK_INT(stored("PRAGMA user_version"), 2);
+	buf_release(&out);
+}

@@ -179,6 +179,18 @@ open_written(struct workdb *d, const struct workspace *h, bool making, struct er
 	return rc;
 }
 
+/* A file of version 1 that may not be written is read as it is: what it lacks is
+ * empty. */
+static int
+open_old(struct workdb *d, int version, struct err *e)
+{
+	return version == 1 ? db_exec(&d->db, "PRAGMA query_only = OFF;"
+	    "CREATE TEMP TABLE work_config(tracker, key, value);"
+	    "PRAGMA query_only = ON", e) :
+	    err_set(e, ERR_INVALID, "%s holds no tracker yet, and may not be "
+	    "written", d->workspace->db);
+}
+
 /* Reading a log needs its -shm file.  Where that is missing and cannot be made, the
  * database is read without the log. */
 static int
@@ -199,8 +211,7 @@ open_read(struct workdb *d, const struct workspace *h, struct err *e)
 			rc = db_version(&d->db, &work_format, &version, e);
 	}
 	if (rc == OK && version < work_format.sqlite.n)
-		rc = err_set(e, ERR_INVALID, "%s was written by an older Cohort, "
-		    "and may not be written to be converted", h->db);
+		rc = open_old(d, version, e);
 	return rc;
 }
 
