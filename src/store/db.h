@@ -146,10 +146,10 @@ struct db_format {
  * another program's, or newer than the last step. */
 int db_version(struct db *db, const struct db_format *f, int *version,
     struct err *e);
-/* Takes the file from `version` to the last step's, each step in a transaction that
- * sets app and version; after a backup beside the file if it held data. */
-int db_migrate(struct db *db, const struct db_format *f, int version,
-    struct err *e);
+/* Takes the file to the last step's version, in one transaction that sets app and
+ * version; after a backup beside the file if it held data.  Nothing if another
+ * process has done so. */
+int db_migrate(struct db *db, const struct db_format *f, struct err *e);
 /* The same for the tables of one room in a file that several share. */
 int db_migrate_room(struct db *db, const char *room, const struct db_format *f,
     struct err *e);

@@ -179,12 +179,12 @@ facets_make(sqlite3_context *c, int n, sqlite3_value **v)
 }
 
 int
-store_migrate(struct db *db, int version, struct err *e)
+store_migrate(struct db *db, struct err *e)
 {
 	if (sqlite3_create_function(sqlite_of(db), "facets_make", 4,
 	    SQLITE_UTF8 | SQLITE_DIRECTONLY, db, facets_make, NULL, NULL) !=
 	    SQLITE_OK)
 		return err_set(e, ERR_IO, "%s: %s", db_path(db),
 		    sqlite3_errmsg(sqlite_of(db)));
-	return db_migrate(db, &store_format, version, e);
+	return db_migrate(db, &store_format, e);
 }

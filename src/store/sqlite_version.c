@@ -1,9 +1,11 @@
 /*
  * sqlite_version.c - migration of a file to the newest version.
  *
- * Steps are a list of texts: step i takes the tables from version i to i + 1,
- * in one transaction that also notes the version.  Forward only.  A file that
- * holds data is copied beside itself before its version rises.
+ * Steps are a list of texts: step i takes the tables from version i to i + 1.
+ * Those that are needed run in one transaction, which also notes the version.
+ * Forward only.  A file that holds data is copied beside itself before its version
+ * rises.  Of processes that find the same old file one migrates it, and the others
+ * wait and find it new.
  *
  * A file has one owner, which notes its version in user_version.  Other rooms
  * may keep tables in it; their versions are rows of the table `room`.
@@ -55,10 +57,11 @@ db_version(struct db *db, const struct db_format *f, int *version, struct err *e
 	return OK;
 }
 
+/* By a connection of its own, for SQLite copies nothing out of one that writes. */
 static int
 copy_to(struct db *db, const char *to, struct err *e)
 {
-	sqlite3 *copy = NULL;
+	sqlite3 *from = NULL, *copy = NULL;
 	sqlite3_backup *b = NULL;
 	int rc = OK, fd;
 
@@ -68,13 +71,15 @@ copy_to(struct db *db, const char *to, struct err *e)
 	if (fd < 0)
 		return err_set(e, ERR_IO, "backup %s: %s", to, strerror(errno));
 	close(fd);
-	if (sqlite3_open(to, &copy) == SQLITE_OK)
-		b = sqlite3_backup_init(copy, "main", sqlite_of(db), "main");
+	if (sqlite3_open_v2(db_path(db), &from, SQLITE_OPEN_READWRITE, NULL) ==
+	    SQLITE_OK && sqlite3_open(to, &copy) == SQLITE_OK)
+		b = sqlite3_backup_init(copy, "main", from, "main");
 	if (b == NULL || sqlite3_backup_step(b, -1) != SQLITE_DONE)
 		rc = err_set(e, ERR_IO, "backup %s: %s", to, sqlite3_errmsg(copy));
 	if (b != NULL && sqlite3_backup_finish(b) != SQLITE_OK && rc == OK)
 		rc = err_set(e, ERR_IO, "backup %s: %s", to, sqlite3_errmsg(copy));
 	sqlite3_close(copy);
+	sqlite3_close(from);
 	return rc;
 }
 
@@ -97,17 +102,27 @@ backup(struct db *db, int version, struct err *e)
 	return rc;
 }
 
-/* mark: notes the version after the step. */
+/* In the transaction that is open: the steps from `version` on, after a backup if
+ * the file held data.  mark: notes the version. */
 static int
-step_run(struct db *db, const char *text, const char *mark, struct err *e)
+steps_run(struct db *db, const struct db_steps *steps, int version, const char *mark,
+    struct err *e)
 {
-	int rc = db_begin(db, DB_WRITE);
+	int rc = OK;
 
-	if (rc != OK)
-		return db_failed(db, e);
-	rc = db_exec(db, text, e);
-	if (rc == OK)
-		rc = db_exec(db, mark, e);
+	if (version > 0 && version < steps->n) {
+		log_info("store", "migrate", "file=%s from=%d to=%d", db_path(db),
+		    version, steps->n);
+		rc = backup(db, version, e);
+	}
+	for (int v = version; rc == OK && v < steps->n; v++)
+		rc = db_exec(db, steps->text[v], e);
+	return rc == OK && version < steps->n ? db_exec(db, mark, e) : rc;
+}
+
+static int
+steps_end(struct db *db, int rc, struct err *e)
+{
 	if (rc == OK)
 		rc = db_exec(db, "COMMIT", e);
 	if (rc != OK)
@@ -116,47 +131,42 @@ step_run(struct db *db, const char *text, const char *mark, struct err *e)
 }
 
 int
-db_migrate(struct db *db, const struct db_format *f, int version, struct err *e)
+db_migrate(struct db *db, const struct db_format *f, struct err *e)
 {
-	bool old = version > 0 && version < f->sqlite.n;
 	char mark[96];
-	int rc = OK;
+	int version, rc = db_begin(db, DB_WRITE);
 
-	if (old)
-		rc = backup(db, version, e);
-	if (old && rc == OK)
-		log_info("store", "migrate", "file=%s from=%d to=%d", db_path(db),
-		    version, f->sqlite.n);
-	for (int v = version; rc == OK && v < f->sqlite.n; v++) {
-		snprintf(mark, sizeof mark, "PRAGMA application_id = %d;"
-		    "PRAGMA user_version = %d", f->app, v + 1);
-		rc = step_run(db, f->sqlite.text[v], mark, e);
-	}
-	return rc;
+	if (rc != OK)
+		return db_failed(db, e);
+	snprintf(mark, sizeof mark, "PRAGMA application_id = %d;"
+	    "PRAGMA user_version = %d", f->app, f->sqlite.n);
+	rc = db_version(db, f, &version, e);
+	if (rc == OK)
+		rc = steps_run(db, &f->sqlite, version, mark, e);
+	return steps_end(db, rc, e);
 }
 
 int
 db_migrate_room(struct db *db, const char *room, const struct db_format *f,
     struct err *e)
 {
+	char text[160], mark[160];
 	int64_t version = 0;
-	char text[160];
-	int rc;
+	int rc = db_begin(db, DB_WRITE);
 
+	if (rc != OK)
+		return db_failed(db, e);
 	snprintf(text, sizeof text, "SELECT coalesce((SELECT version FROM room"
 	    " WHERE name = '%s'), 0)", room);
+	snprintf(mark, sizeof mark, "INSERT OR REPLACE INTO room(name,"
+	    " version) VALUES ('%s', %d)", room, f->sqlite.n);
 	rc = db_exec(db, "CREATE TABLE IF NOT EXISTS room("
 	    "name TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT", e);
 	if (rc == OK)
 		rc = db_read_i64(db, text, &version, e);
 	if (rc == OK && version > f->sqlite.n)
-		return too_new(db, room, version, f->sqlite.n, e);
-	if (rc == OK && version > 0 && version < f->sqlite.n)
-		rc = backup(db, (int)version, e);
-	for (int v = (int)version; rc == OK && v < f->sqlite.n; v++) {
-		snprintf(text, sizeof text, "INSERT OR REPLACE INTO room(name,"
-		    " version) VALUES ('%s', %d)", room, v + 1);
-		rc = step_run(db, f->sqlite.text[v], text, e);
-	}
-	return rc;
+		rc = too_new(db, room, version, f->sqlite.n, e);
+	if (rc == OK)
+		rc = steps_run(db, &f->sqlite, (int)version, mark, e);
+	return steps_end(db, rc, e);
 }

@@ -70,7 +70,7 @@ writer_open(struct store *st, struct err *e)
 		rc = db_exec(&st->w, st->durable ? "PRAGMA synchronous = FULL" :
 		    "PRAGMA synchronous = OFF", e);
 	if (rc == OK)
-		rc = store_migrate(&st->w, version, e);
+		rc = store_migrate(&st->w, e);
 	if (rc == OK)
 		rc = seqs_load(st, e);
 	if (rc == OK && erase_find(st) != OK)

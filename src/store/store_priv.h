@@ -58,7 +58,7 @@ bool queue_empty(struct queue *q);
 extern const struct db_sql store_sql;
 /* sqlite_schema.c */
 extern const struct db_format store_format;
-int store_migrate(struct db *db, int version, struct err *e);
+int store_migrate(struct db *db, struct err *e);
 
 /* ---- store --------------------------------------------------------------- */
 

@@ -200,7 +200,7 @@ fill_threads(struct db *db, int64_t n)
 	    " thread_count SELECT owner, status + 1, count(*) FROM thread GROUP BY owner,"
 	    " status UNION ALL SELECT owner, hash, count(*) FROM facet GROUP BY owner,"
 	    " hash; COMMIT", (long long)n, OWNER, (long long)n / 10);
-	if (store_migrate(db, store_format.sqlite.n, &e) != OK ||
+	if (store_migrate(db, &e) != OK ||
 	    db_exec(db, sql, &e) != OK)
 		die("fill threads", e.text);
 }

@@ -166,7 +166,7 @@ open_at(struct bench *b, const char *file)
 	b->now = 1763700000000;
 	if (db_open(&b->db, file, NULL, &work_sql, DB_WRITE, &e) != OK ||
 	    db_log_enable(&b->db, &e) != OK ||
-	    db_migrate(&b->db, &work_format, 0, &e) != OK)
+	    db_migrate(&b->db, &work_format, &e) != OK)
 		die(file, e.text);
 	sql(b, "PRAGMA synchronous = FULL");
 	sql(b, "PRAGMA wal_autocheckpoint = 4096");      /* as the daemon */

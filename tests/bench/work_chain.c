@@ -186,7 +186,7 @@ main(int argc, char **argv)
 		die("ROUNDS", "1 to 1000");
 	unlink(file);
 	if (db_open(&b.db, file, NULL, &work_sql, DB_WRITE, &e) != OK ||
-	    db_migrate(&b.db, &work_format, 0, &e) != OK ||
+	    db_migrate(&b.db, &work_format, &e) != OK ||
 	    db_log_enable(&b.db, &e) != OK)
 		die(file, e.text);
 	b.w = work_new(&b.db);

@@ -22,7 +22,7 @@ open_once(void)
 	if (w != NULL)
 		return;
 	assert(db_open(&db, ":memory:", NULL, &work_sql, DB_WRITE, &e) == OK);
-	assert(db_migrate(&db, &work_format, 0, &e) == OK);
+	assert(db_migrate(&db, &work_format, &e) == OK);
 	w = work_new(&db);
 	assert(work_tracker_make(w, 0, S(""), S("t"), 1, &tracker, &e) == OK);
 }

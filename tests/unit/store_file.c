@@ -458,13 +458,13 @@ TEST(migration)
 	CHECK_RC(db_open(&db, "db", NULL, &store_sql, DB_WRITE, &f.e), OK);
 	CHECK_RC(db_version(&db, &good, &version, &f.e), OK);
 	CHECK_INT(version, now);
-	CHECK_RC(db_migrate(&db, &good, version, &f.e), OK);
+	CHECK_RC(db_migrate(&db, &good, &f.e), OK);
 	CHECK_RC(db_read_i64(&db, "SELECT ttl FROM item", &n, &f.e), OK);
 	CHECK_INT(n, 5);
 	CHECK(file_exists(copy) && !file_exists(part));
 	CHECK_RC(db_version(&db, &broken, &version, &f.e), OK);
 	CHECK_INT(version, good.sqlite.n);
-	CHECK(db_migrate(&db, &broken, version, &f.e) != OK);
+	CHECK(db_migrate(&db, &broken, &f.e) != OK);
 	CHECK_RC(db_version(&db, &broken, &version, &f.e), OK);
 	CHECK_INT(version, good.sqlite.n);
 	CHECK_RC(db_read_i64(&db, "SELECT count(*) FROM sqlite_schema WHERE name ="

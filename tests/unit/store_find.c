@@ -485,7 +485,7 @@ TEST(threads_of_an_old_file)
 
 	memset(&f, 0, sizeof f);
 	CHECK_RC(db_open(&db, "db", NULL, &store_sql, DB_WRITE, &f.e), OK);
-	CHECK_RC(db_migrate(&db, &first, 0, &f.e), OK);
+	CHECK_RC(db_migrate(&db, &first, &f.e), OK);
 	CHECK_RC(db_exec(&db, "INSERT INTO thread(seq, uuid, owner, status,"
 	    " checkpoint, created, updated, metadata, config) VALUES"
 	    " (1, x'00000000000000000000000000000001', 7, 0, 0, 1, 1, '{\"k\":1}', '{}'),"

@@ -57,7 +57,7 @@ TEST(files_are_for_their_owner_only)
 	fix_close(&f);
 	CHECK_RC(db_open(&db, "db", NULL, &store_sql, DB_WRITE, &f.e), OK);
 	CHECK_RC(db_version(&db, &next, &version, &f.e), OK);
-	CHECK_RC(db_migrate(&db, &next, version, &f.e), OK);
+	CHECK_RC(db_migrate(&db, &next, &f.e), OK);
 	check_private();
 	db_close(&db);
 }

@@ -284,7 +284,7 @@ TEST(items_of_an_old_file)
 
 	memset(&f, 0, sizeof f);
 	CHECK_RC(db_open(&db, "db", NULL, &store_sql, DB_WRITE, &f.e), OK);
-	CHECK_RC(db_migrate(&db, &first, 0, &f.e), OK);
+	CHECK_RC(db_migrate(&db, &first, &f.e), OK);
 	CHECK_RC(db_exec(&db, "INSERT INTO item(owner, ns, key, created, updated,"
 	    " value) VALUES (7, 'n', 'b', 1, 20, '{\"v\":1}'), (7, 'n', 'a', 2, 20,"
 	    " '{\"v\":2}'), (7, 'm.x', 'c', 3, 30, '{\"v\":3}'), (7, 'n', 'd', 4, 10,"

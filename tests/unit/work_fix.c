@@ -17,7 +17,7 @@ fix_open(struct fix *f)
 	f->data = BUF(256 * MB);
 	CHECK_RC(db_open(&f->db, "work.db", NULL, &work_sql, DB_WRITE, &f->e), OK);
 	CHECK_RC(db_exec(&f->db, "PRAGMA synchronous = OFF", &f->e), OK);
-	CHECK_RC(db_migrate(&f->db, &work_format, 0, &f->e), OK);
+	CHECK_RC(db_migrate(&f->db, &work_format, &f->e), OK);
 	f->w = work_new(&f->db);
 	CHECK_RC(work_tracker_make(f->w, 0, S(""), S("t"), f->now, &f->tracker,
 	    &f->e), OK);

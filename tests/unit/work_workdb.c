@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/json.h"
@@ -626,6 +627,59 @@ TEST(workdb_answers_once_what_waits_after_a_rollback)
 		buf_release(&data[i]);
 }
 
+/* With one item, of version 1. */
+static void
+make_old(void)
+{
+	struct workdb d;
+	struct err e;
+
+	workspace_setup();
+	CHECK_RC(workdb_open(&d, &workspace, &e), OK);
+	create(&d, 1);
+	CHECK_RC(db_exec(&d.db, "DROP TABLE work_config; PRAGMA user_version = 1",
+	    &e), OK);
+	workdb_close(&d);
+}
+
+/* Goal: of processes that find an old file at once each can use it, and the
+ * backup is of the old version. */
+TEST(workdb_is_converted_once)
+{
+	struct workspace old;
+	struct workdb d;
+	struct err e;
+	pid_t pid[6];
+	int status, gate[2];
+	char c;
+
+	make_old();
+	CHECK(pipe(gate) == 0);
+	for (size_t i = 0; i < COUNT(pid); i++) {
+		pid[i] = fork();
+		if (pid[i] == 0) {
+			close(gate[1]);
+			if (read(gate[0], &c, 1) != 0)
+				_exit(99);
+			_exit(-workdb_open(&d, &workspace, &e));
+		}
+	}
+	close(gate[0]);
+	close(gate[1]);                      /* go */
+	for (size_t i = 0; i < COUNT(pid); i++) {
+		CHECK_INT(waitpid(pid[i], &status, 0), pid[i]);
+		CHECK_INT(status, 0);
+	}
+	CHECK_INT(stored("PRAGMA user_version"), 2);
+	old = workspace;
+	old.read_only = true;
+	memcpy(old.db + strlen(old.db), ".bak-v1", sizeof ".bak-v1");
+	CHECK_RC(workdb_open(&d, &old, &e), OK);
+	CHECK_RC(db_read_i64(&d.db, "PRAGMA user_version", &d.tracker, &e), OK);
+	CHECK_INT(d.tracker, 1);
+	workdb_close(&d);
+}
+
 /* Goal: a tracker of version 1 is read where it may not be converted. */
 TEST(workdb_reads_an_old_file_that_may_not_be_written)
 {
@@ -637,12 +691,7 @@ TEST(workdb_reads_an_old_file_that_may_not_be_written)
 	struct err e;
 	int rc;
 
-	workspace_setup();
-	CHECK_RC(workdb_open(&d, &workspace, &e), OK);
-	create(&d, 1);
-	CHECK_RC(db_exec(&d.db, "DROP TABLE work_config; PRAGMA user_version = 1",
-	    &e), OK);
-	workdb_close(&d);
+	make_old();
 	locked = workspace;
 	locked.read_only = true;
 	CHECK_RC(workdb_open(&d, &locked, &e), OK);

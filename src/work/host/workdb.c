@@ -76,19 +76,6 @@ busy_code(struct workdb *d, struct err *e)
 
 /* ---- opening ---------------------------------------------------------------------- */
 
-/* Two processes may find the same old file; the second finds it new. */
-static int
-migrate(struct workdb *d, int version, struct err *e)
-{
-	int rc = db_migrate(&d->db, &work_format, version, e);
-	struct err again;
-
-	if (rc != OK && db_version(&d->db, &work_format, &version, &again) == OK &&
-	    version == work_format.sqlite.n)
-		rc = OK;
-	return rc;
-}
-
 static int
 tracker_make(struct workdb *d, struct str prefix, msec now, struct err *e)
 {
@@ -173,7 +160,7 @@ open_written(struct workdb *d, const struct workspace *h, bool making, struct er
 	if (rc == OK && version == 0)
 		rc = db_log_enable(&d->db, e);
 	if (rc == OK && version < work_format.sqlite.n)
-		rc = migrate(d, version, e);
+		rc = db_migrate(&d->db, &work_format, e);
 	if (rc == OK && version == 0)
 		rc = workspace_ignore(h, e);
 	return rc;
