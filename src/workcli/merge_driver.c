@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/limits.h"
 #include "workcli/merge_driver.h"
 #include "workcli/context.h"
@@ -31,7 +32,8 @@ cli_merge_files(const char *base, const char *ours, const char *theirs,
 	for (size_t i = 0; i < 3; i++)
 		sides[i] = BUF(4 * (size_t)LIMIT_WORK_MEMORY_BYTES);
 	for (size_t i = 0; rc == OK && i < 3; i++)
-		rc = cli_read_present(names[i], &sides[i], e);
+		rc = i == 0 ? cli_read_present(names[i], &sides[i], e) :
+		    file_add(names[i], &sides[i], e);
 	if (rc == OK)
 		rc = exchange_merge(buf_str(&sides[0]), buf_str(&sides[1]),
 		    buf_str(&sides[2]), &out, notes, &n, e);

@@ -191,6 +191,15 @@ for (const mode of ["direct", "daemon"]) {
     for (const text of ["one\0two", "three\0four"]) ws.ok(["update", "p-a", "--append-notes", "-"], { input: text });
     equal(ws.ok(["show", "p-a", "--json"])[0].notes, "one\0two\nthree\0four", "notes are whole");
     ws.ok(["dep", "relate", "p-a", "p-b"]);
+    for (let i = 0; i < 2; i++) ws.ok(["update", "p-b", "p-c", "--append-notes", "n", "--once", "k1"]);
+    equal(ws.ok(["show", "p-b", "p-c", "--json"]).map((i) => i.notes), ["n", "n"], "a key is for all items of a command, each once");
+    for (let i = 0; i < 2; i++) ws.ok(["dep", "unrelate", "p-a", "p-b", "--once", "k2"]);
+    equal(ws.ok(["dep", "list", "p-b", "--json"]), [], "and for both directions of a link");
+    ws.ok(["dep", "relate", "p-a", "p-b"]);
+    ws.ok(["export", "-o", "side"]);
+    const side = readFileSync(path.join(ws.dir, "side"), "utf8");
+    refused(["merge", "nothing", "side", "nothing"], /nothing/);
+    equal(readFileSync(path.join(ws.dir, "side"), "utf8"), side, "a merge with a file that is not there changes nothing");
     equal(ws.ok(["show", "p-a"]).match(/p-b: p-b/g)?.length, 1, "a link of both items is shown once");
     const r = ws.run(["import"], { input: '{"_type":"issue","id":"p-m","title":"m"}\n{"_type":"memory","key":"k","value":"v"}\n' });
     check(r.code === 0 && /Warning: line 2/.test(r.out + r.err), "bd's memories are left out of an import, and it is said", r);

@@ -331,12 +331,16 @@ TEST(client_does_not_do_twice_what_may_have_been_done)
 	false_daemon(false, NULL);
 	c = client(10 * NS_PER_S, "key-1");          /* nor doing it once */
 	CHECK_RC(client_call(c, "create", S("{\"title\":\"x\"}"), &r), OK);
+	CHECK_RC(client_call(c, "create", S("{\"title\":\"y\"}"), &r), OK);
+	client_close(c);
+	c = client(10 * NS_PER_S, "key-1");          /* nor the whole command again */
 	CHECK_RC(client_call(c, "create", S("{\"title\":\"x\"}"), &r), OK);
+	CHECK_RC(client_call(c, "create", S("{\"title\":\"y\"}"), &r), OK);
 	CHECK_RC(client_call(c, "ready", STR_NONE, &r), OK);
 	client_close(c);
 	c = client(10 * NS_PER_S, NULL);
 	CHECK_RC(client_call(c, "ready", STR_NONE, &r), OK);
-	CHECK_INT(json_count(r.data), 1);
+	CHECK_INT(json_count(r.data), 2);
 	client_close(c);
 	reply_release(&r);
 }

@@ -33,6 +33,8 @@ struct client {
 	uint64_t calls;
 	struct buf line;
 	nsec deadline;                       /* of the call */
+	uint64_t keyed;                      /* calls that had a key */
+	struct buf key;                      /* of the call */
 };
 
 /* Only a workspace has a daemon; a call leaves no lines behind. */
@@ -87,6 +89,7 @@ client_open(struct client **out, const struct client_options *o, struct err *e)
 	c->rpc.fd = -1;
 	c->feed.fd = -1;
 	c->line = BUF(LIMIT_WORK_LINE_BYTES);
+	c->key = BUF(LIMIT_WORK_LINE_BYTES);
 	*out = c;
 	return OK;
 }
@@ -121,6 +124,7 @@ client_close(struct client *c)
 		spawn(c);
 	}
 	buf_release(&c->line);
+	buf_release(&c->key);
 	free(c);
 }
 
@@ -187,8 +191,8 @@ request_write(struct client *c, const char *operation, struct str args,
 		json_add_fmt(b, ",'deadline_ms':%lld",
 		    (long long)(left < LIMIT_WORK_TIMEOUT_MS ? left : LIMIT_WORK_TIMEOUT_MS));
 	}
-	if (c->o.once.n > 0)
-		json_add_fmt(b, ",'once':%.*s", FMT(c->o.once));
+	if (c->key.n > 0)
+		json_add_fmt(b, ",'once':%.*s", FMT(buf_str(&c->key)));
 	if (c->rpc.fd >= 0 && !c->greeted)
 		buf_lit(b, ",\"version\":\"" COHORT_VERSION "\"");
 	buf_lit(b, "}\n");
@@ -288,7 +292,7 @@ direct_run(struct client *c, const char *operation, jnode args, struct reply *r)
 		.args = args,
 		.actor = c->o.actor,
 		.now = workdb_now(&c->workdb),
-		.once = c->o.once,
+		.once = buf_str(&c->key),
 		.lines = c->lines,
 		.tick = direct_tick,
 		.tick_ctx = c,
@@ -488,6 +492,19 @@ call(struct client *c, const char *operation, struct str args, struct reply *r)
 	return direct_call(c, operation, args, r);
 }
 
+/* The calls of a command that is repeated have the keys they had.  Pages of one
+ * moment, in which no answer can be kept, have none. */
+static void
+key_next(struct client *c)
+{
+	buf_clear(&c->key);
+	if (c->o.once.n == 0 || c->held)
+		return;
+	buf_add(&c->key, c->o.once);
+	if (c->keyed++ > 0)
+		buf_add_fmt(&c->key, " %llu", (unsigned long long)c->keyed);
+}
+
 int
 client_call(struct client *c, const char *operation, struct str args_json,
     struct reply *r)
@@ -496,6 +513,7 @@ client_call(struct client *c, const char *operation, struct str args_json,
 	assert(operation != NULL);
 	reply_clear(r);
 	c->deadline = c->o.timeout == NEVER ? NEVER : clock_mono() + c->o.timeout;
+	key_next(c);
 	r->rc = call(c, operation, args_json, r);
 	return r->rc;
 }
@@ -514,6 +532,7 @@ client_call_lines(struct client *c, const char *operation, struct str args_json,
 		    "arguments");
 	c->deadline = patient ? NEVER : clock_mono() + c->o.timeout;
 	c->lines = lines;
+	key_next(c);
 	r->rc = call(c, operation, args_json, r);
 	c->lines = NULL;
 	return r->rc;

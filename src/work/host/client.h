@@ -42,7 +42,8 @@ struct client_options {
 	/* Told how far a long operation is that runs here.  May be NULL. */
 	void (*progress)(void *ctx, size_t done, size_t total);
 	void *progress_ctx;
-	struct str once;                     /* sent with each call; empty: none */
+	struct str once;                     /* key of the first call, and with a number
+	                                        of each later one; empty: none */
 };
 
 struct reply {
