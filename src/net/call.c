@@ -149,6 +149,8 @@ on_body(char *p, size_t size, size_t n, void *ctx)
 	call->heard = shard_now(call->client->shard);
 	if (call->state != CALL_RUNNING)
 		return n;                    /* cancelled; it ends this turn */
+	if (!call->head_done)
+		return CURL_WRITEFUNC_ERROR; /* after a 101 */
 	if (n > call->body_max - call->body_in) {
 		call->fault = err_set(&call->why, ERR_TOOBIG,
 		    "answer is longer than %zu bytes", call->body_max);
@@ -400,6 +402,9 @@ client_call_result(const struct client_call *call, CURLcode code, struct err *e)
 		*e = call->why;
 		return call->fault;
 	}
+	if (!call->head_done && (code == CURLE_OK || code == CURLE_WRITE_ERROR))
+		return err_set(e, ERR_CLOSED, "the server sent no answer, only a %d",
+		    call->status);
 	if (code == CURLE_OK)
 		return OK;
 	/* The URL's scheme was looked at before: what came was no HTTP/1.x. */

@@ -208,6 +208,25 @@ TEST(call_to_what_speaks_no_http_is_no_mistake_of_the_request)
 }
 
 /* A large answer is charged while it comes, and given back. */
+/* libcurl takes what follows a 101 for a body. */
+TEST(call_to_a_server_that_switches_protocols_fails)
+{
+	static const char other[] = "HTTP/1.1 101 Switching Protocols\r\n"
+	    "Upgrade: other\r\nConnection: upgrade\r\n\r\nabc";
+	struct bed b = { .server.replies = { other, other, other, other } };
+	struct heard h = heard_new(&b);
+
+	bed_open(&b, &(struct llm_options){ 0 });
+	begin(&b, &h, request("", ""));
+	shard_run(b.shard);
+	CHECK_INT(h.done, 1);
+	CHECK_RC(h.rc, ERR_CLOSED);
+	CHECK_STR(str_of(h.event), "error.llm.transport");
+	CHECK(strstr(h.words, "sent no answer, only a 101") != NULL);
+	heard_release(&h);
+	bed_close(&b);
+}
+
 TEST(call_with_a_large_answer_needs_room_in_the_account)
 {
 	static const struct { size_t capacity; bool stream; int rc; } rows[] = {
