@@ -511,12 +511,13 @@ TEST(template_quotes_escapes_and_numbers)
 {
 	struct buf b = BUF(4 * KB);
 	struct json_doc d;
+	bool yes = true, no = false;
 
 	CHECK_RC(json_parse(&d, S("{\"n\":[1]}"), NULL), OK);
 	json_add_fmt(&b, "{'a':%s,'b':%.*s,'raw':%-s,'part':%-.*s,'none':%-s,'node':%p,"
 	    "'no':%p}\n", "x\"y\n", 2, "abc", "[2]", 3, "{}0", "1", (void *)d.root, NULL);
 	json_add_fmt(&b, "[%d,%ld,%lld,%u,%lu,%llu,%zu,%.3f,%.0f,%hhd,%hhd]", -1, -2L,
-	    -3000000000LL, 4U, 5UL, UINT64_MAX + 0ULL, (size_t)7, 1.25, 8.9, true, false);
+	    -3000000000LL, 4U, 5UL, UINT64_MAX + 0ULL, (size_t)7, 1.25, 8.9, yes, no);
 	CHECK_STR(buf_str(&b), "{\"a\":\"x\\\"y\\n\",\"b\":\"ab\",\"raw\":[2],\"part\":{}0,"
 	    "\"none\":1,\"node\":{\"n\":[1]},\"no\":null}\n[-1,-2,-3000000000,4,5,"
 	    "18446744073709551615,7,1.250,9,true,false]");
