@@ -233,21 +233,18 @@ conn_eof(struct lean_conn *c)
 	conn_closed(c);
 }
 
+/* Until on_read.  Not of the thread: every thread of the server would have it. */
 static void
 on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *out)
 {
-	static _Thread_local char bytes[READ_BYTES];
-
 	(void)h, (void)suggested;
-	*out = uv_buf_init(bytes, sizeof bytes);
+	*out = uv_buf_init(mem_alloc(READ_BYTES), READ_BYTES);
 }
 
+/* c NULL: the socket was abandoned. */
 static void
-on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *b)
+conn_take(struct lean_conn *c, ssize_t n, const char *bytes)
 {
-	struct lean_socket *sock = CONTAINER_OF(stream, struct lean_socket, tcp);
-	struct lean_conn *c = sock->conn;
-
 	if (c == NULL || n == 0)
 		return;
 	if (n == UV_EOF)
@@ -255,7 +252,14 @@ on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *b)
 	else if (n < 0 || c->state != LEAN_WAITING)
 		conn_closed(c);
 	else
-		conn_read(c, b->base, (size_t)n);
+		conn_read(c, bytes, (size_t)n);
+}
+
+static void
+on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *b)
+{
+	conn_take(CONTAINER_OF(stream, struct lean_socket, tcp)->conn, n, b->base);
+	free(b->base);
 }
 
 static void
