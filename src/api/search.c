@@ -18,18 +18,12 @@ struct sort {
 	enum store_sort by;
 };
 
-struct page {
-	int64_t limit, offset;
-	enum store_sort sort;
-	bool ascending;
-};
-
 /* And c->select: which members are shown. */
-static struct page
+static struct store_page
 page_read(struct call *c, const struct member *members, const struct sort *sorts)
 {
 	static const char *const orders[] = { "desc", "asc", NULL };
-	struct page p = { .limit = SEARCH_DEFAULT };
+	struct store_page p = { .limit = SEARCH_DEFAULT };
 	const char *names[8] = { NULL };
 	int order = 0, sort = 0;
 
@@ -98,7 +92,7 @@ threads_found(struct call *c)
 	const struct store_thread_search *op = &c->op.thread_search;
 
 	return call_list(c, thread_members, op->found, sizeof *op->found, op->found_n,
-	    page_lines(c, op->offset + (int64_t)op->found_n, op->total));
+	    page_lines(c, op->page.offset + (int64_t)op->found_n, op->total));
 }
 
 int
@@ -110,12 +104,8 @@ api_thread_search(struct call *c)
 		{ NULL, 0 }
 	};
 	struct store_thread_search *op = threads_read(c);
-	struct page p = page_read(c, thread_members, sorts);
 
-	op->limit = p.limit;
-	op->offset = p.offset;
-	op->sort = p.sort;
-	op->ascending = p.ascending;
+	op->page = page_read(c, thread_members, sorts);
 	op->states = (c->select & (1u << THREAD_VALUES | 1u << THREAD_INTERRUPTS)) != 0;
 	return call_submit(c, STORE_THREAD_SEARCH, threads_found);
 }
@@ -153,7 +143,7 @@ assistants_found(struct call *c)
 	const struct store_assistant_search *op = &c->op.assistant_search;
 
 	return call_list(c, assistant_members, op->found, sizeof *op->found,
-	    op->found_n, page_lines(c, op->offset + (int64_t)op->found_n, op->total));
+	    op->found_n, page_lines(c, op->page.offset + (int64_t)op->found_n, op->total));
 }
 
 int
@@ -165,12 +155,8 @@ api_assistant_search(struct call *c)
 		{ "graph_id", STORE_SORT_GRAPH }, { NULL, 0 }
 	};
 	struct store_assistant_search *op = assistants_read(c);
-	struct page p = page_read(c, assistant_members, sorts);
 
-	op->limit = p.limit;
-	op->offset = p.offset;
-	op->sort = p.sort;
-	op->ascending = p.ascending;
+	op->page = page_read(c, assistant_members, sorts);
 	return call_submit(c, STORE_ASSISTANT_SEARCH, assistants_found);
 }
 

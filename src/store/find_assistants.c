@@ -105,10 +105,10 @@ hit_add(struct search *s, const struct query *q)
 {
 	const struct store_assistant_search *x = s->x;
 	struct hit h = { .seq = query_i64(q, 0), .id = query_uuid(q, 1),
-	    .number = query_i64(q, x->sort == STORE_SORT_UPDATED ? 3 : 2) };
+	    .number = query_i64(q, x->page.sort == STORE_SORT_UPDATED ? 3 : 2) };
 
-	if (x->sort == STORE_SORT_GRAPH || x->sort == STORE_SORT_NAME)
-		h.text = query_str(q, x->sort == STORE_SORT_GRAPH ? 4 : 5,
+	if (x->page.sort == STORE_SORT_GRAPH || x->page.sort == STORE_SORT_NAME)
+		h.text = query_str(q, x->page.sort == STORE_SORT_GRAPH ? 4 : 5,
 		    x->cmd.arena);
 	mem_grow(s->hits, s->n, s->cap);
 	s->hits[s->n++] = h;
@@ -144,9 +144,9 @@ page_load(struct search *s)
 	struct store_assistant_search *x = s->x;
 	int rc = OK;
 
-	hits_sort(s->hits, s->n, x->sort, x->ascending);
-	for (size_t i = hits_start(x->offset, s->n); rc == OK && i < s->n &&
-	    (int64_t)x->found_n < x->limit; i++) {
+	hits_sort(s->hits, s->n, x->page.sort, x->page.ascending);
+	for (size_t i = hits_start(x->page.offset, s->n); rc == OK && i < s->n &&
+	    (int64_t)x->found_n < x->page.limit; i++) {
 
 		rc = query_one(query_of(s->db, SQL_ASSISTANT_AT,
 		    db_i64(s->hits[i].seq), db_i64(x->cmd.owner)),
@@ -164,11 +164,11 @@ assistant_search(struct store *st, struct store_cmd *c)
 	    .name = BUF(LIMIT_NAME_BYTES), .lower = BUF(LIMIT_METADATA_BYTES) };
 	int rc;
 
-	assert(x->limit >= 0 && x->limit <= LIMIT_PAGE_ROWS && x->offset >= 0);
+	assert(x->page.limit >= 0 && x->page.limit <= LIMIT_PAGE_ROWS && x->page.offset >= 0);
 	s.rows = s.db == &st->quick ? READ_SHORT_ROWS : 0;
 	x->total = 0;
 	x->found_n = 0;
-	x->found = arena_alloc(c->arena, ((size_t)x->limit + 1) * sizeof *x->found);
+	x->found = arena_alloc(c->arena, ((size_t)x->page.limit + 1) * sizeof *x->found);
 	filter_lower(&s.name, x->name);
 	rc = wanted_init(&s.want, x->metadata_json, s.db, &c->err);
 	if (rc == OK)

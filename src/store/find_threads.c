@@ -83,7 +83,7 @@ rarest_leaf(struct seek *s, int64_t *hash, int64_t *count)
 static bool
 page_full(const struct seek *s)
 {
-	return s->in_order && s->counted && (int64_t)s->n >= s->x->limit;
+	return s->in_order && s->counted && (int64_t)s->n >= s->x->page.limit;
 }
 
 static int
@@ -106,12 +106,12 @@ candidate(struct seek *s, const struct query *q, int64_t *at)
 	if (rc != OK || !yes)
 		return rc;
 	++*at;
-	if (s->in_order && (*at <= x->offset || (int64_t)s->n >= x->limit))
+	if (s->in_order && (*at <= x->page.offset || (int64_t)s->n >= x->page.limit))
 		return OK;
 	mem_grow(s->hits, s->n, s->cap);
 	s->hits[s->n++] = (struct hit){ .seq = query_i64(q, 0), .id = query_uuid(q, 4),
-	    .number = x->sort == STORE_SORT_STATUS ? query_i64(q, 1) :
-	    query_i64(q, x->sort == STORE_SORT_UPDATED ? 3 : 2) };
+	    .number = x->page.sort == STORE_SORT_STATUS ? query_i64(q, 1) :
+	    query_i64(q, x->page.sort == STORE_SORT_UPDATED ? 3 : 2) };
 	return OK;
 }
 
@@ -164,7 +164,7 @@ static int
 by_status(struct seek *s, int64_t count, int64_t *at)
 {
 	struct db_value owner = db_i64(s->x->cmd.owner);
-	bool up = s->x->ascending;
+	bool up = s->x->page.ascending;
 
 	s->counted = !s->compares;
 	s->x->total = count;
@@ -178,7 +178,7 @@ by_status(struct seek *s, int64_t count, int64_t *at)
 static int
 by_leaf(struct seek *s, int64_t hash, int64_t count, int64_t large, int64_t *at)
 {
-	enum sql text = s->x->ascending ? SQL_THREADS_OF_FACET_OLD :
+	enum sql text = s->x->page.ascending ? SQL_THREADS_OF_FACET_OLD :
 	    SQL_THREADS_OF_FACET_NEW;
 	struct db_value owner = db_i64(s->x->cmd.owner);
 	bool alone = s->facets.n == 1 && !s->facets.coarse && !s->facets.large;
@@ -268,16 +268,16 @@ static int
 page_load(struct seek *s)
 {
 	struct store_thread_search *x = s->x;
-	size_t from = s->in_order ? 0 : hits_start(x->offset, s->n);
+	size_t from = s->in_order ? 0 : hits_start(x->page.offset, s->n);
 	int rc = OK;
 
-	if (x->sort == STORE_SORT_STATUS)
+	if (x->page.sort == STORE_SORT_STATUS)
 		for (size_t i = 0; i < s->n; i++)
 			s->hits[i].number = status_rank(s->hits[i].number);
 	if (!s->in_order)
-		hits_sort(s->hits, s->n, x->sort, x->ascending);
+		hits_sort(s->hits, s->n, x->page.sort, x->page.ascending);
 	for (size_t i = from; rc == OK && i < s->n &&
-	    (int64_t)x->found_n < x->limit; i++)
+	    (int64_t)x->found_n < x->page.limit; i++)
 		rc = thread_load(s, s->hits[i].seq);
 	if (rc == ERR_TOOBIG)
 		err_set(&x->cmd.err, rc, "the threads' values are too large for one "
@@ -290,14 +290,14 @@ thread_search(struct store *st, struct store_cmd *c)
 {
 	struct store_thread_search *x = (struct store_thread_search *)c;
 	struct seek s = { .db = slow_db(st, c), .x = x,
-	    .in_order = x->sort == STORE_SORT_CREATED };
+	    .in_order = x->page.sort == STORE_SORT_CREATED };
 	int rc;
 
-	assert(x->limit >= 0 && x->limit <= LIMIT_PAGE_ROWS && x->offset >= 0);
+	assert(x->page.limit >= 0 && x->page.limit <= LIMIT_PAGE_ROWS && x->page.offset >= 0);
 	s.rows = s.db == &st->quick ? READ_SHORT_ROWS : 0;
 	x->total = 0;
 	x->found_n = 0;
-	x->found = arena_alloc(c->arena, ((size_t)x->limit + 1) * sizeof *x->found);
+	x->found = arena_alloc(c->arena, ((size_t)x->page.limit + 1) * sizeof *x->found);
 	rc = wanted_init(&s.want, x->metadata_json, s.db, &c->err);
 	s.compares = !wanted_is_open(&s.want);
 	if (rc == OK && s.compares)

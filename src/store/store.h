@@ -457,16 +457,20 @@ struct store_thread_found {
 
 /* metadata_json: containment as PostgreSQL's @>; empty: all.  ids: at most
  * these; none: any.  limit 0: only the total. */
+/* Which of the rows that match, in which order. */
+struct store_page {
+	int64_t limit, offset;
+	enum store_sort sort;
+	bool ascending;
+};
 struct store_thread_search {
 	struct store_cmd cmd;
 	struct str metadata_json;
 	int status;                          /* -1: any */
 	struct uuid *ids;                    /* gets sorted */
 	size_t ids_n;
-	enum store_sort sort;                /* CREATED, UPDATED, STATUS or ID */
-	bool ascending;
+	struct store_page page;              /* by CREATED, UPDATED, STATUS or ID */
 	bool states;                         /* load them */
-	int64_t limit, offset;
 	struct store_thread_found *found;    /* out */
 	size_t found_n;
 	int64_t total;                       /* out: of all pages */
@@ -476,9 +480,7 @@ struct store_thread_search {
 struct store_assistant_search {
 	struct store_cmd cmd;
 	struct str metadata_json, graph_id, name;
-	enum store_sort sort;                /* not STATUS */
-	bool ascending;
-	int64_t limit, offset;
+	struct store_page page;              /* not by STATUS */
 	struct store_assistant *found;       /* out */
 	size_t found_n;
 	int64_t total;

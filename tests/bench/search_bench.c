@@ -228,24 +228,24 @@ threads(struct client *k, int rounds)
 {
 	static const char twice[] = "<= twice that of 1,000";
 
-	measure_threads(k, &(struct store_thread_search){ .status = -1, .limit = 10 },
+	measure_threads(k, &(struct store_thread_search){ .status = -1, .page.limit = 10 },
 	    rounds, "threads: the newest 10", twice);
 	measure_threads(k, &(struct store_thread_search){ .status = THREAD_IDLE,
-	    .limit = 10 }, rounds, "threads: idle", twice);
+	    .page.limit = 10 }, rounds, "threads: idle", twice);
 	measure_threads(k, &(struct store_thread_search){ .status = THREAD_INTERRUPTED,
-	    .limit = 10 }, rounds, "threads: interrupted", twice);
-	measure_threads(k, &(struct store_thread_search){ .status = -1, .limit = 10,
+	    .page.limit = 10 }, rounds, "threads: interrupted", twice);
+	measure_threads(k, &(struct store_thread_search){ .status = -1, .page.limit = 10,
 	    .metadata_json = S("{\"user\":\"u7\"}") }, rounds,
 	    "threads: of a user", twice);
-	measure_threads(k, &(struct store_thread_search){ .status = -1, .limit = 10,
+	measure_threads(k, &(struct store_thread_search){ .status = -1, .page.limit = 10,
 	    .metadata_json = S("{\"graph_id\":\"agent\"}") }, rounds,
 	    "threads: of a graph (all)", twice);
-	measure_threads(k, &(struct store_thread_search){ .limit = 10,
+	measure_threads(k, &(struct store_thread_search){ .page.limit = 10,
 	    .status = THREAD_INTERRUPTED,
 	    .metadata_json = S("{\"graph_id\":\"agent\"}") }, rounds,
 	    "threads: interrupted, of a graph", "");
-	measure_threads(k, &(struct store_thread_search){ .status = -1, .limit = 10,
-	    .sort = STORE_SORT_UPDATED }, rounds, "threads: changed last (all)", "");
+	measure_threads(k, &(struct store_thread_search){ .status = -1, .page.limit = 10,
+	    .page.sort = STORE_SORT_UPDATED }, rounds, "threads: changed last (all)", "");
 }
 
 /* ---- main ------------------------------------------------------------------ */

@@ -22,7 +22,7 @@ static struct store_thread_search
 ask(const char *metadata)
 {
 	return (struct store_thread_search){ .metadata_json = str_of(metadata),
-	    .status = -1, .limit = 100 };
+	    .status = -1, .page.limit = 100 };
 }
 
 /* The numbers of the threads found: "3,1/2": of two in all. */
@@ -86,20 +86,20 @@ CONTRACT(threads_by_page)
 
 	for (unsigned n = 1; n <= 5; n++)
 		thread(f, 7, n, n == 3 ? "{\"k\":2}" : "{\"k\":1}");
-	x.limit = 2;
+	x.page.limit = 2;
 	CHECK_STR(found(f, 7, x), "5,4/4");
-	x.offset = 1;
+	x.page.offset = 1;
 	CHECK_STR(found(f, 7, x), "4,2/4");
-	x.offset = 9;
+	x.page.offset = 9;
 	CHECK_STR(found(f, 7, x), "/4");
-	x.offset = 0, x.limit = 0;
+	x.page.offset = 0, x.page.limit = 0;
 	CHECK_STR(found(f, 7, x), "/4");
-	x.limit = 3, x.ascending = true;
+	x.page.limit = 3, x.page.ascending = true;
 	CHECK_STR(found(f, 7, x), "1,2,4/4");
 	x = ask("");
-	x.limit = 2, x.offset = 2;
+	x.page.limit = 2, x.page.offset = 2;
 	CHECK_STR(found(f, 7, x), "3,2/5");
-	x.ascending = true;
+	x.page.ascending = true;
 	CHECK_STR(found(f, 7, x), "3,4/5");
 }
 
@@ -147,15 +147,15 @@ CONTRACT(threads_in_order)
 		thread(f, 7, n, "{\"k\":1}");
 	start_run(f, 7, 2, 1);
 	CHECK_RC(fix_do(f, &u, STORE_THREAD_UPDATE, 7), OK);
-	x.sort = STORE_SORT_UPDATED;
+	x.page.sort = STORE_SORT_UPDATED;
 	CHECK_STR(found(f, 7, x), "1,2,3/3");
-	x.ascending = true;
+	x.page.ascending = true;
 	CHECK_STR(found(f, 7, x), "3,2,1/3");
-	x.sort = STORE_SORT_STATUS;
+	x.page.sort = STORE_SORT_STATUS;
 	CHECK_STR(found(f, 7, x), "2,1,3/3");
-	x.sort = STORE_SORT_ID, x.limit = 2;
+	x.page.sort = STORE_SORT_ID, x.page.limit = 2;
 	CHECK_STR(found(f, 7, x), "1,2/3");
-	x.ascending = false, x.offset = 1;
+	x.page.ascending = false, x.page.offset = 1;
 	CHECK_STR(found(f, 7, x), "2,1/3");
 }
 
@@ -284,7 +284,7 @@ CONTRACT(threads_of_many_kinds_at_once)
 	pthread_mutex_unlock(&g.lock);
 	fix_wait(f, COUNT(c));
 	CHECK_STR(found_by(f, "{\"k3\":4,\"same\":1}"), "5/1");
-	CHECK_STR(found(f, 7, (struct store_thread_search){ .status = -1, .limit = 1,
+	CHECK_STR(found(f, 7, (struct store_thread_search){ .status = -1, .page.limit = 1,
 	    .metadata_json = S("{\"same\":1}") }), "30/30");
 	buf_release(&b);
 }
@@ -379,7 +379,7 @@ TEST(threads_found_are_those_that_contain)
 			if (json_contains(have[i - 1].root, d.root, NULL))
 				want = arena_fmt(&f.a, "%.*s%s%u", FMT(want),
 				    n++ == 0 ? "" : ",", i - 1);
-		x.limit = THREADS;
+		x.page.limit = THREADS;
 		want = arena_fmt(&f.a, "%.*s/%u", FMT(want), n);
 		if (!str_eq(found(&f, 7, x), want))
 			test_fail(__FILE__, __LINE__, "%.*s: %.*s, not %.*s", FMT(m),
@@ -445,7 +445,7 @@ TEST(costly_metadata_holds_nobody_up)
 TEST(costly_metadata_everywhere)
 {
 	struct buf have = BUF(64 * KB), want = BUF(8 * KB);
-	struct store_assistant_search x = { .limit = 10 };
+	struct store_assistant_search x = { .page.limit = 10 };
 	struct store_assistant_create made = assistant_new(1);
 	struct store_run_create c = run_new(1, 1);
 	struct store_history h = { .limit = 10 };
@@ -538,7 +538,7 @@ TEST(threads_in_order_of_many)
 	    " checkpoint, created, updated, metadata, config) SELECT i, CAST("
 	    "printf('%016d', i) AS BLOB), 7, 0, 0, i, 10000 - i, '{}', '{}' FROM n;"
 	    "INSERT INTO thread_count VALUES (7, 1, 9000)");
-	x.sort = STORE_SORT_UPDATED, x.limit = 2;
+	x.page.sort = STORE_SORT_UPDATED, x.page.limit = 2;
 	CHECK_RC(fix_do(&f, &x, STORE_THREAD_SEARCH, 7), OK);
 	CHECK_INT(x.total, 9000);
 	CHECK_INT(x.found_n, 2);
@@ -585,7 +585,7 @@ assistants(struct fix *f, owner_t owner, struct store_assistant_search x)
 CONTRACT(assistants_found)
 {
 	static const char *const names[] = { "Ann", "bert", "Cleo" };
-	struct store_assistant_search x = { .limit = 10 };
+	struct store_assistant_search x = { .page.limit = 10 };
 	struct store_assistant_update u = { .a.id = id_of(ID_ASSISTANT, 1),
 	    .a.metadata_json = S("{\"v\":2}"), .now = 9000 };
 
@@ -607,19 +607,19 @@ CONTRACT(assistants_found)
 	CHECK_STR(assistants(f, 7, x), "Cleo,bert/2");
 	x.graph_id = S("agent");
 	CHECK_STR(assistants(f, 7, x), "bert/1");
-	x = (struct store_assistant_search){ .limit = 10,
+	x = (struct store_assistant_search){ .page.limit = 10,
 	    .metadata_json = S("{\"k\":[2]}") };
 	CHECK_STR(assistants(f, 7, x), "bert/1");
 	CHECK_RC(fix_do(f, &u, STORE_ASSISTANT_UPDATE, 7), OK);
 	CHECK_STR(assistants(f, 7, x), "bert/1");    /* of its newest version */
 	x.metadata_json = S("{\"v\":2}");
 	CHECK_STR(assistants(f, 7, x), "bert/1");
-	x = (struct store_assistant_search){ .limit = 1, .offset = 1,
-	    .sort = STORE_SORT_NAME, .ascending = true };
+	x = (struct store_assistant_search){ .page.limit = 1, .page.offset = 1,
+	    .page.sort = STORE_SORT_NAME, .page.ascending = true };
 	CHECK_STR(assistants(f, 7, x), "Cleo/3");
-	x.sort = STORE_SORT_UPDATED, x.ascending = false, x.offset = 0;
+	x.page.sort = STORE_SORT_UPDATED, x.page.ascending = false, x.page.offset = 0;
 	CHECK_STR(assistants(f, 7, x), "bert/3");
-	x.limit = 0;
+	x.page.limit = 0;
 	CHECK_STR(assistants(f, 7, x), "/3");
 }
 

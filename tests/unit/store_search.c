@@ -186,7 +186,7 @@ TEST(short_reads_go_in_between)
 	struct store_item_search s[3], newest = { .limit = 10 };
 	struct store_run_list l = { .status = -1, .limit = 10 };
 	struct store_history h = { .limit = 10 };
-	struct store_thread_search t = { .status = -1, .limit = 10 };
+	struct store_thread_search t = { .status = -1, .page.limit = 10 };
 	struct arena a[7];
 	struct store_run run;
 	struct fix f;
