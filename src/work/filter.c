@@ -165,6 +165,20 @@ wanted(const struct work_call *c, const char *name)
 	return s.n == 0 ? STR_NONE : s;
 }
 
+/* A filter of blanks would choose everything. */
+static int
+labels_take(struct work *w, const char *arg, struct str also, struct str **out,
+    size_t *n)
+{
+	int rc = labels_read(w, arg, also, out, n);
+
+	if (rc == OK && *n == 0 &&
+	    (also.n > 0 || json_count(arg_node(w->call, arg)) > 0))
+		return work_fail(w, ERR_INVALID, "%s: a label is not blank",
+		    also.n > 0 ? "label" : arg);
+	return rc;
+}
+
 int
 filter_take(struct work *w, struct filter *f)
 {
@@ -187,9 +201,9 @@ filter_take(struct work *w, struct filter *f)
 	if (arg_given(c, "parent"))
 		rc = item_seq(w, arg_text(c, "parent"), &f->parent);
 	if (rc == OK)
-		rc = labels_read(w, "labels", arg_text(c, "label"), &f->all,
+		rc = labels_take(w, "labels", arg_text(c, "label"), &f->all,
 		    &f->all_n);
-	return rc == OK ? labels_read(w, "labels_any", STR_NONE, &f->any,
+	return rc == OK ? labels_take(w, "labels_any", STR_NONE, &f->any,
 	    &f->any_n) : rc;
 }
 

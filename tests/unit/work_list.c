@@ -58,6 +58,11 @@ TEST(work_list_of_a_parent_and_of_nobody)
 	fix_ok(&f, "list", "{'parent':'t-a'}");
 	CHECK_IDS(&f, "");
 	CHECK_RC(fix_call(&f, "list", "{'parent':'t-zz'}"), ERR_NOTFOUND);
+	CHECK_RC(fix_call(&f, "list", "{'label':' '}"), ERR_INVALID);
+	CHECK_RC(fix_call(&f, "ready", "{'labels':[' ',' ']}"), ERR_INVALID);
+	CHECK_RC(fix_call(&f, "count", "{'labels_any':[' ']}"), ERR_INVALID);
+	fix_ok(&f, "list", "{'parent':'t-e','labels':[]}");
+	CHECK_IDS(&f, "t-b t-a");
 	fix_ok(&f, "list", "{'no_assignee':true}");
 	CHECK_IDS(&f, "t-b t-c t-e");
 	fix_ok(&f, "list", "{'no_assignee':true,'labels':['ui']}");
