@@ -521,6 +521,14 @@ TEST(workdb_keeps_the_log_of_a_database_that_went)
 	CHECK(log_bytes() > 0);
 }
 
+static void
+pings(const struct workdb *d, struct work_call *call, struct buf *data, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		call[i] = (struct work_call){ .tracker = d->tracker, .data = &data[i],
+			.operation = S("ping"), .actor = S("a"), .now = clock_wall_ms() };
+}
+
 /* Goal: what fills a round is answered before the next call begins. */
 TEST(workdb_ends_a_round_that_is_full)
 {
@@ -532,9 +540,7 @@ TEST(workdb_ends_a_round_that_is_full)
 
 	workspace_setup();
 	CHECK_RC(workdb_open(&d, &workspace, &e), OK);
-	for (size_t i = 0; i < COUNT(call); i++)
-		call[i] = (struct work_call){ .tracker = d.tracker, .data = &data[i],
-			.operation = S("ping"), .actor = S("a"), .now = clock_wall_ms() };
+	pings(&d, call, data, COUNT(call));
 	CHECK_RC(workdb_run(&d, calls, rcs, 3), OK);
 	CHECK_INT(d.commit.ran, 3);
 	d.round_bytes = 1;
@@ -549,7 +555,6 @@ TEST(workdb_ends_a_round_that_is_full)
 		buf_release(&data[i]);
 }
 
-
 /* Goal: what could not run because the file is gone was answered all the same,
  * and nothing else was. */
 TEST(workdb_gives_all_the_failure_of_a_lost_file)
@@ -562,9 +567,7 @@ TEST(workdb_gives_all_the_failure_of_a_lost_file)
 
 	workspace_setup();
 	CHECK_RC(workdb_open(&d, &workspace, &e), OK);
-	for (size_t i = 0; i < COUNT(call); i++)
-		call[i] = (struct work_call){ .tracker = d.tracker, .data = &data[i],
-			.operation = S("ping"), .actor = S("a"), .now = clock_wall_ms() };
+	pings(&d, call, data, COUNT(call));
 	CHECK_RC(workdb_run(&d, calls, rcs, 2), OK);
 	CHECK_INT(d.commit.ran, 2);
 	CHECK(unlink(workspace.db) == 0);
