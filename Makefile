@@ -22,7 +22,7 @@ build: $(B)/build.ninja ## build/cohort and build/cohortd
 
 $(B)/build.ninja:
 	@tools/deps
-	@CC=$(CC) $(MESON) $(B) >$(B).log 2>&1 || { cat $(B).log; exit 1; }; mv $(B).log $(B)/setup.log
+	@CC="$(CC)" $(MESON) $(B) >$(B).log 2>&1 || { cat $(B).log; exit 1; }; mv $(B).log $(B)/setup.log
 
 serve: build ## build and serve (ARGS="--port 8123" adds options)
 	@exec $(B)/cohort serve $(ARGS)
