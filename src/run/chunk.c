@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "run/partial_priv.h"
+#include "run/run.h"
 
 /* A tool call that is being spoken: raw spans, joined. */
 struct chunk_call {
@@ -19,32 +20,91 @@ struct chunk_call {
 	struct buf extra;            /* JSON, or empty */
 };
 
-#define HEAD "[{\"content\":\""
+#define CONTENT "{\"content\":\""
 #define KWARGS "\",\"tool_call_chunks\":[],\"additional_kwargs\":{"
 #define USAGE_MAX INT64_C(9007199254740991)  /* 2^53 - 1 */
 
-void
-chunks_init(struct chunks *c, struct str id, const struct frame_place *at,
-    struct str provider, struct str model, bool tuple)
+struct str
+chunk_model_class(struct str provider)
 {
-	*c = (struct chunks){ .id = id, .provider = mem_cstr(provider) };
-	c->tail = BUF(2 * RUN_METADATA_BYTES);
+	return str_eq(provider, S("openai")) ? S("ChatOpenAI") : provider;
+}
+
+static void
+open_frame(struct buf *b, const char *name, struct str ns)
+{
+	buf_lit(b, "event: ");
+	buf_add(b, str_of(name));
+	buf_add(b, ns);
+	buf_lit(b, "\ndata: ");
+}
+
+/* What of a message stands behind its content, then what closes the frame. */
+static void
+add_rest(struct chunk_form *f, const struct chunks *c)
+{
+	buf_lit(&f->rest, KWARGS);
+	f->kwargs_at = f->rest.n;
+	buf_add_fmt(&f->rest, "},"
+	    "\"id\":\"%.*s\",\"response_metadata\":{\"model_provider\":\"%s\",\"usage\":{}},"
+	    "\"tool_calls\":[],\"invalid_tool_calls\":[],\"type\":\"ai\"}",
+	    FMT(c->id), c->provider);
+	f->close_at = f->rest.n;
+}
+
+static void
+init_tuple(struct chunks *c, const struct chunk_spec *s)
+{
+	struct chunk_form *f = &c->tuple;
+
+	open_frame(&f->open, "messages", buf_str(&c->ns));
+	buf_lit(&f->open, "[" CONTENT);
+	add_rest(f, c);
+	buf_add_char(&f->rest, ',');
+	frame_add_model_metadata(&f->rest, &s->at, s->provider, s->model, true);
+	buf_add_char(&f->rest, ']');
+}
+
+static void
+init_events(struct chunks *c, const struct chunk_spec *s)
+{
+	struct chunk_form *f = &c->events;
+
+	open_frame(&f->open, "events", STR_NONE);
+	buf_lit(&f->open, "{\"event\":\"on_chat_model_stream\",\"data\":{\"chunk\":" CONTENT);
+	add_rest(f, c);
+	json_add_fmt(&f->rest, "},'run_id':%.*s,'name':%.*s,'tags':[],'metadata':",
+	    FMT(s->call), FMT(chunk_model_class(s->provider)));
+	frame_add_model_metadata(&f->rest, &s->at, s->provider, s->model, false);
+	buf_add_char(&f->rest, '}');
+}
+
+void
+chunks_init(struct chunks *c, const struct chunk_spec *s)
+{
+	*c = (struct chunks){ .id = s->id, .provider = mem_cstr(s->provider) };
+	c->ns = BUF(LIMIT_EVENT_NS_BYTES);
+	c->tuple.open = c->tuple.rest = BUF(2 * RUN_METADATA_BYTES);
+	c->events.open = c->events.rest = BUF(2 * RUN_METADATA_BYTES);
 	c->text = BUF(LIMIT_LLM_BODY_BYTES);
 	c->reasoning = BUF(LIMIT_LLM_BODY_BYTES);
 	c->usage = BUF(LIMIT_LLM_BODY_BYTES);
 	c->ending = BUF(RUN_METADATA_BYTES);
-	if (!tuple)
-		return;
-	buf_lit(&c->tail, KWARGS);
-	c->kwargs_at = c->tail.n;
-	buf_add_fmt(&c->tail, "},"
-	    "\"id\":\"%.*s\",\"response_metadata\":{\"model_provider\":\"%s\",\"usage\":{}},"
-	    "\"tool_calls\":[],\"invalid_tool_calls\":[],\"type\":\"ai\"}",
-	    FMT(id), c->provider);
-	c->metadata_at = c->tail.n;
-	buf_add_char(&c->tail, ',');
-	frame_add_model_metadata(&c->tail, at, provider, model, true);
-	buf_add_char(&c->tail, ']');
+	if (s->ns.n > 0) {
+		buf_add_char(&c->ns, '|');
+		buf_add(&c->ns, s->ns);
+	}
+	if ((s->modes & MODE_MESSAGES_TUPLE) != 0)
+		init_tuple(c, s);
+	if ((s->modes & MODE_EVENTS) != 0)
+		init_events(c, s);
+}
+
+static void
+form_release(struct chunk_form *f)
+{
+	buf_release(&f->open);
+	buf_release(&f->rest);
 }
 
 void
@@ -58,7 +118,9 @@ chunks_release(struct chunks *c)
 	}
 	free(c->calls);
 	free(c->provider);
-	buf_release(&c->tail);
+	buf_release(&c->ns);
+	form_release(&c->tuple);
+	form_release(&c->events);
 	buf_release(&c->text);
 	buf_release(&c->reasoning);
 	buf_release(&c->usage);
@@ -203,43 +265,45 @@ add_usage_metadata(struct buf *b, struct str usage)
 	json_release(&d);
 }
 
-/* ---- messages-tuple ------------------------------------------------------ */
+/* ---- a frame a delta ------------------------------------------------------ */
 
-static struct str
-metadata_part(const struct chunks *c)
+static struct sse_block *
+frame_text(struct chunks *c, const struct chunk_form *f, const struct llm_delta *d,
+    int64_t id)
 {
-	return str_sub(buf_str(&c->tail), c->metadata_at, c->tail.n - c->metadata_at);
+	struct str parts[3] = { buf_str(&f->open), d->text_raw, buf_str(&f->rest) };
+
+	(void)c;
+	return frame_join(parts, COUNT(parts), id);
 }
 
 static struct sse_block *
-tuple_text(struct chunks *c, const struct llm_delta *d, int64_t id)
+frame_empty(struct chunks *c, const struct chunk_form *f, const struct llm_delta *d,
+    int64_t id)
 {
-	struct str parts[3] = { S(HEAD), d->text_raw, buf_str(&c->tail) };
+	struct str parts[2] = { buf_str(&f->open), buf_str(&f->rest) };
 
-	return frame_make(S("messages"), parts, COUNT(parts), id);
-}
-
-static struct sse_block *
-tuple_empty(struct chunks *c, const struct llm_delta *d, int64_t id)
-{
-	struct str parts[2] = { S(HEAD), buf_str(&c->tail) };
-
+	(void)c;
 	(void)d;
-	return frame_make(S("messages"), parts, COUNT(parts), id);
+	return frame_join(parts, COUNT(parts), id);
 }
 
+/* message: what stands behind `{"content":"`; released. */
 static struct sse_block *
-tuple_from(struct chunks *c, struct buf *b, int64_t id)
+frame_from(const struct chunk_form *f, struct buf *message, int64_t id)
 {
-	struct str parts[2] = { buf_str(b), metadata_part(c) };
-	struct sse_block *block = frame_make(S("messages"), parts, COUNT(parts), id);
+	struct str rest = buf_str(&f->rest);
+	struct str parts[3] = { buf_str(&f->open), buf_str(message),
+	    str_sub(rest, f->close_at, rest.n) };
+	struct sse_block *block = frame_join(parts, COUNT(parts), id);
 
-	buf_release(b);
+	buf_release(message);
 	return block;
 }
 
 static struct sse_block *
-tuple_tool(struct chunks *c, const struct llm_delta *d, int64_t id)
+frame_tool(struct chunks *c, const struct chunk_form *f, const struct llm_delta *d,
+    int64_t id)
 {
 	struct buf b = BUF(LIMIT_LLM_BODY_BYTES);
 	struct buf good = BUF(LIMIT_LLM_BODY_BYTES), bad = BUF(LIMIT_LLM_BODY_BYTES);
@@ -247,7 +311,7 @@ tuple_tool(struct chunks *c, const struct llm_delta *d, int64_t id)
 
 	add_parsed_call(&good, &bad, d->id_raw,
 	    d->name_raw.p != NULL ? d->name_raw : S(""), args);
-	buf_lit(&b, HEAD "\",\"tool_call_chunks\":[");
+	buf_lit(&b, "\",\"tool_call_chunks\":[");
 	add_call_chunk(&b, d->index, d->id_raw, d->name_raw, args, STR_NONE);
 	buf_lit(&b, "],\"additional_kwargs\":{\"tool_calls\":[");
 	add_openai_call(&b, d->index, d->id_raw, d->name_raw, args, d->extra);
@@ -260,18 +324,20 @@ tuple_tool(struct chunks *c, const struct llm_delta *d, int64_t id)
 	buf_lit(&b, "],\"type\":\"ai\"}");
 	buf_release(&good);
 	buf_release(&bad);
-	return tuple_from(c, &b, id);
+	return frame_from(f, &b, id);
 }
 
 /* As text, in another place. */
 static struct sse_block *
-tuple_reasoning(struct chunks *c, const struct llm_delta *d, int64_t id)
+frame_reasoning(struct chunks *c, const struct chunk_form *f,
+    const struct llm_delta *d, int64_t id)
 {
-	struct str tail = buf_str(&c->tail);
-	struct str parts[4] = { S(HEAD KWARGS "\"reasoning_content\":\""), d->text_raw,
-	    S("\""), str_sub(tail, c->kwargs_at, tail.n) };
+	struct str rest = buf_str(&f->rest);
+	struct str parts[5] = { buf_str(&f->open), S(KWARGS "\"reasoning_content\":\""),
+	    d->text_raw, S("\""), str_sub(rest, f->kwargs_at, rest.n) };
 
-	return frame_make(S("messages"), parts, COUNT(parts), id);
+	(void)c;
+	return frame_join(parts, COUNT(parts), id);
 }
 
 /* `,"finish_reason":..,"model_name":..`: sent once, because clients concatenate
@@ -294,45 +360,48 @@ add_ending(struct buf *b, const struct llm_delta *d)
 }
 
 static struct sse_block *
-tuple_finish(struct chunks *c, const struct llm_delta *d, int64_t id)
+frame_finish(struct chunks *c, const struct chunk_form *f, const struct llm_delta *d,
+    int64_t id)
 {
 	struct buf b = BUF(LIMIT_LLM_BODY_BYTES);
 
-	buf_add_fmt(&b, HEAD KWARGS "},\"id\":\"%.*s\",\"response_metadata\":{"
+	buf_add_fmt(&b, KWARGS "},\"id\":\"%.*s\",\"response_metadata\":{"
 	    "\"model_provider\":\"%s\",\"usage\":{}", FMT(c->id), c->provider);
 	add_ending(&b, d);
 	buf_lit(&b, "},\"tool_calls\":[],\"invalid_tool_calls\":[],\"type\":\"ai\"}");
-	return tuple_from(c, &b, id);
+	return frame_from(f, &b, id);
 }
 
 static struct sse_block *
-tuple_usage(struct chunks *c, const struct llm_delta *d, int64_t id)
+frame_usage(struct chunks *c, const struct chunk_form *f, const struct llm_delta *d,
+    int64_t id)
 {
 	struct buf b = BUF(LIMIT_LLM_BODY_BYTES);
 
-	buf_lit(&b, HEAD "\",\"response_metadata\":{\"usage\":");
+	buf_lit(&b, "\",\"response_metadata\":{\"usage\":");
 	buf_add(&b, d->usage_raw);
 	buf_lit(&b, "},\"usage_metadata\":");
 	add_usage_metadata(&b, d->usage_raw);
 	buf_add_fmt(&b, ",\"tool_calls\":[],\"invalid_tool_calls\":[],"
 	    "\"tool_call_chunks\":[],\"additional_kwargs\":{},\"id\":\"%.*s\","
 	    "\"type\":\"ai\"}", FMT(c->id));
-	return tuple_from(c, &b, id);
+	return frame_from(f, &b, id);
 }
 
 struct sse_block *
-chunk_tuple(struct chunks *c, const struct llm_delta *d, int64_t id)
+chunk_frame(struct chunks *c, const struct chunk_form *f, const struct llm_delta *d,
+    int64_t id)
 {
 	static struct sse_block *(*const by_kind[])(struct chunks *,
-	    const struct llm_delta *, int64_t) = {
-		[LLM_DELTA_START] = tuple_empty, [LLM_DELTA_TEXT] = tuple_text,
-		[LLM_DELTA_REASONING] = tuple_reasoning,
-		[LLM_DELTA_TOOL] = tuple_tool, [LLM_DELTA_FINISH] = tuple_finish,
-		[LLM_DELTA_USAGE] = tuple_usage,
+	    const struct chunk_form *, const struct llm_delta *, int64_t) = {
+		[LLM_DELTA_START] = frame_empty, [LLM_DELTA_TEXT] = frame_text,
+		[LLM_DELTA_REASONING] = frame_reasoning,
+		[LLM_DELTA_TOOL] = frame_tool, [LLM_DELTA_FINISH] = frame_finish,
+		[LLM_DELTA_USAGE] = frame_usage,
 	};
 
 	assert(d->kind < COUNT(by_kind));
-	return by_kind[d->kind](c, d, id);
+	return by_kind[d->kind](c, f, d, id);
 }
 
 /* ---- messages: the accumulated form -------------------------------------- */
@@ -398,18 +467,29 @@ add_calls(struct buf *b, const struct chunks *c,
 	}
 }
 
+/* data is released. */
+static struct sse_block *
+named(const struct chunks *c, const char *name, struct buf *data, int64_t id)
+{
+	struct str parts[5] = { S("event: "), str_of(name), buf_str(&c->ns),
+	    S("\ndata: "), buf_str(data) };
+	struct sse_block *block = frame_join(parts, COUNT(parts), id);
+
+	buf_release(data);
+	return block;
+}
+
 struct sse_block *
 chunk_partial(const struct chunks *c, int64_t id)
 {
 	struct buf b = BUF(LIMIT_STATE_BYTES);
 	struct buf good = BUF(LIMIT_LLM_BODY_BYTES), bad = BUF(LIMIT_LLM_BODY_BYTES);
 	struct sse_block *block;
-	struct str text;
 
 	for (size_t i = 0; i < c->calls_n; i++)
 		add_parsed_call(&good, &bad, buf_str(&c->calls[i].id),
 		    buf_str(&c->calls[i].name), buf_str(&c->calls[i].args));
-	buf_lit(&b, HEAD);
+	buf_lit(&b, "[" CONTENT);
 	buf_add(&b, buf_str(&c->text));
 	buf_lit(&b, "\",\"additional_kwargs\":{");
 	if (c->calls_n > 0) {
@@ -440,9 +520,7 @@ chunk_partial(const struct chunks *c, int64_t id)
 	buf_lit(&b, ",\"invalid_tool_calls\":[");
 	buf_add(&b, buf_str(&bad));
 	buf_lit(&b, "],\"type\":\"ai\"}]");
-	text = buf_str(&b);
-	block = frame_make(S("messages/partial"), &text, 1, id);
-	buf_release(&b);
+	block = named(c, "messages/partial", &b, id);
 	buf_release(&good);
 	buf_release(&bad);
 	return block;
@@ -453,14 +531,9 @@ chunk_metadata(const struct chunks *c, const struct frame_place *at,
     struct str model, int64_t id)
 {
 	struct buf b = BUF(2 * RUN_METADATA_BYTES);
-	struct sse_block *block;
-	struct str text;
 
 	buf_add_fmt(&b, "{\"%.*s\":{\"metadata\":", FMT(c->id));
 	frame_add_model_metadata(&b, at, str_of(c->provider), model, false);
 	buf_lit(&b, "}}");
-	text = buf_str(&b);
-	block = frame_make(S("messages/metadata"), &text, 1, id);
-	buf_release(&b);
-	return block;
+	return named(c, "messages/metadata", &b, id);
 }

@@ -15,7 +15,8 @@
 #define ID_LINE_MAX 32           /* "\nid: " and 20 digits and "\n\n" */
 
 const char *const stream_mode_names[] = {
-	"values", "updates", "messages-tuple", "messages", NULL
+	"values", "updates", "messages-tuple", "messages", "custom", "tasks",
+	"checkpoints", "debug", "tools", "events", "lifecycle", NULL
 };
 
 static char *
@@ -50,25 +51,41 @@ tail_write(char out[ID_LINE_MAX], int64_t id)
 	return at;
 }
 
-struct sse_block *
-frame_make(struct str name, const struct str *parts, size_t n, int64_t id)
+/* A block of `first` and parts and the frame's end. */
+static struct sse_block *
+join(const struct str first[3], const struct str *parts, size_t n, int64_t id)
 {
-	static const struct str event = { "event: ", 7 }, data = { "\ndata: ", 7 };
 	char tail[ID_LINE_MAX];
 	size_t tail_n = tail_write(tail, id);
-	size_t total = event.n + name.n + data.n + tail_n;
+	size_t total = first[0].n + first[1].n + first[2].n + tail_n;
 	struct sse_block *b;
 	char *to;
 
 	for (size_t i = 0; i < n; i++)
 		total += parts[i].n;
 	b = sse_block_alloc(total);
-	to = put(put(put(b->bytes, event), name), data);
+	to = put(put(put(b->bytes, first[0]), first[1]), first[2]);
 	for (size_t i = 0; i < n; i++)
 		to = put(to, parts[i]);
 	to = put(to, (struct str){ tail, tail_n });
 	assert(to == b->bytes + total);
 	return b;
+}
+
+struct sse_block *
+frame_make(struct str name, const struct str *parts, size_t n, int64_t id)
+{
+	const struct str first[3] = { S("event: "), name, S("\ndata: ") };
+
+	return join(first, parts, n, id);
+}
+
+struct sse_block *
+frame_join(const struct str *parts, size_t n, int64_t id)
+{
+	static const struct str none[3];
+
+	return join(none, parts, n, id);
 }
 
 struct sse_block *
@@ -95,19 +112,27 @@ frame_messages(struct str name, struct str open, const struct message_list *l,
 	return b;
 }
 
-static void
-add_place(struct buf *b, const struct frame_place *at)
+void
+frame_add_place(struct buf *b, const struct frame_place *at)
 {
 	buf_add(b, at->run_members);
-	buf_add_fmt(b, ",\"langgraph_step\":%d,\"langgraph_node\":\"%.*s\","
-	    "\"langgraph_triggers\":[\"branch:to:%.*s\"],"
-	    "\"langgraph_path\":[\"__pregel_pull\",\"%.*s\"]", at->step,
-	    FMT(at->node), FMT(at->node), FMT(at->node));
-	buf_add_fmt(b, ",\"langgraph_checkpoint_ns\":\"%.*s:", FMT(at->node));
-	uuid_add(b, &at->task_id);
-	buf_add_fmt(b, "\",\"checkpoint_ns\":\"%.*s:", FMT(at->node));
-	uuid_add(b, &at->task_id);
-	buf_add_char(b, '"');
+	json_add_fmt(b, ",'langgraph_step':%d,'langgraph_node':%.*s", at->step,
+	    FMT(at->node));
+	buf_lit(b, ",\"langgraph_triggers\":");
+	if (at->triggers.n > 0) {
+		buf_add(b, at->triggers);
+	} else {
+		buf_lit(b, "[\"branch:to:");
+		json_add_escaped(b, at->node);
+		buf_lit(b, "\"]");
+	}
+	buf_lit(b, ",\"langgraph_path\":");
+	if (at->path.n > 0)
+		buf_add(b, at->path);
+	else
+		json_add_fmt(b, "['__pregel_pull',%.*s]", FMT(at->node));
+	json_add_fmt(b, ",'langgraph_checkpoint_ns':%.*s,'checkpoint_ns':%.*s",
+	    FMT(at->task_ns), FMT(at->task_ns));
 }
 
 void
@@ -118,7 +143,7 @@ frame_add_model_metadata(struct buf *b, const struct frame_place *at,
 	if (with_tags)
 		buf_lit(b, "\"tags\":[],");
 	buf_lit(b, "\"ls_integration\":\"langchain_chat_model\",");
-	add_place(b, at);
+	frame_add_place(b, at);
 	buf_lit(b, ",\"ls_provider\":");
 	json_add_str(b, provider);
 	buf_lit(b, ",\"ls_model_name\":");
@@ -130,9 +155,10 @@ frame_add_model_metadata(struct buf *b, const struct frame_place *at,
 void
 frame_add_node_metadata(struct buf *b, const struct frame_place *at)
 {
-	buf_add_fmt(b, "{\"tags\":[\"graph:step:%d\"],\"name\":\"%.*s\","
-	    "\"ls_integration\":\"langgraph\",", at->step, FMT(at->node));
-	add_place(b, at);
+	buf_add_fmt(b, "{\"tags\":[\"graph:step:%d\"],\"name\":", at->step);
+	json_add_str(b, at->node);
+	buf_lit(b, ",\"ls_integration\":\"langgraph\",");
+	frame_add_place(b, at);
 	buf_add_char(b, '}');
 }
 
@@ -169,19 +195,50 @@ frame_next(struct str *rest, struct str *frame, struct str *event, int64_t *id)
 	return true;
 }
 
+/* By event name; `node`: behind `|` stands the node's namespace. */
+static const struct event_name { const char *name; unsigned mode; bool node; } names[] = {
+	{ "values", MODE_VALUES, false }, { "updates", MODE_UPDATES, false },
+	{ "messages", MODE_MESSAGES_TUPLE, true },
+	{ "messages/metadata", MODE_MESSAGES, true },
+	{ "messages/partial", MODE_MESSAGES, true },
+	{ "messages/complete", MODE_MESSAGES, false },
+	{ "custom", MODE_CUSTOM, false }, { "tasks", MODE_TASKS, false },
+	{ "checkpoints", MODE_CHECKPOINTS, false }, { "debug", MODE_DEBUG, false },
+	{ "tools", MODE_TOOLS, false }, { "events", MODE_EVENTS, false },
+	{ "lifecycle", MODE_LIFECYCLE, false },
+	{ "", MODE_META, false },
+};
+
+/* *ns: what stands behind `|`. */
+static const struct event_name *
+name_of(struct str event, struct str *ns)
+{
+	const struct event_name *n = names;
+	struct str name = STR_NONE;
+
+	*ns = event;
+	str_next(ns, '|', &name);
+	while (n->name[0] != '\0' && !str_eq(name, str_of(n->name)))
+		n++;
+	return n;
+}
+
 unsigned
 frame_mode(struct str event)
 {
-	static const struct { const char *event; unsigned mode; } modes[] = {
-		{ "values", MODE_VALUES }, { "updates", MODE_UPDATES },
-		{ "messages", MODE_MESSAGES_TUPLE },
-		{ "messages/metadata", MODE_MESSAGES },
-		{ "messages/partial", MODE_MESSAGES },
-		{ "messages/complete", MODE_MESSAGES },
-	};
+	struct str ns;
 
-	for (size_t i = 0; i < COUNT(modes); i++)
-		if (str_eq(event, str_of(modes[i].event)))
-			return modes[i].mode;
-	return MODE_META;
+	return name_of(event, &ns)->mode;
+}
+
+struct str
+frame_graph(struct str event)
+{
+	struct str ns;
+
+	if (!name_of(event, &ns)->node)
+		return ns;
+	while (ns.n > 0 && ns.p[ns.n - 1] != '|')
+		ns.n--;
+	return str_sub(ns, 0, ns.n > 0 ? ns.n - 1 : 0);
 }

@@ -23,6 +23,9 @@
 struct sse_block *frame_make(struct str name, const struct str *parts, size_t n,
     int64_t id);
 
+/* The same of parts that begin with the frame's first line. */
+struct sse_block *frame_join(const struct str *parts, size_t n, int64_t id);
+
 /* {"messages":[...]} of list entries [from, to), between `open` and `close`. */
 struct sse_block *frame_messages(struct str name, struct str open,
     const struct message_list *l, size_t from, size_t to, struct str close,
@@ -32,10 +35,13 @@ struct sse_block *frame_messages(struct str name, struct str open,
 struct frame_place {
 	struct str run_members;      /* `"created_by":"system",...,"run_id":"..."` */
 	struct str node;
+	struct str task_ns;          /* the task's namespace: "node:task_id" */
+	struct str triggers, path;   /* JSON; empty: as of a node that an edge chose */
 	int step;
-	struct uuid task_id;
 };
 
+/* `"langgraph_step":1,...,"checkpoint_ns":"..."` behind the run's members. */
+void frame_add_place(struct buf *b, const struct frame_place *at);
 /* Metadata of a message that a model streams; with_tags as in messages-tuple. */
 void frame_add_model_metadata(struct buf *b, const struct frame_place *at,
     struct str provider, struct str model, bool with_tags);
@@ -45,7 +51,10 @@ void frame_add_node_metadata(struct buf *b, const struct frame_place *at);
 /* Walks whole frames of encoded text: cuts the first one off *rest.  *event and
  * *id (FRAME_NO_ID if absent) tell about it; *frame is its bytes. */
 bool frame_next(struct str *rest, struct str *frame, struct str *event, int64_t *id);
-/* The stream mode whose frames have this event name. */
+/* The stream mode whose frames have this event name, whatever stands behind `|`. */
 unsigned frame_mode(struct str event);
+/* The graph that an event's name is about: what stands behind `|`, without the
+ * node's own segment in frames of messages; empty: the root. */
+struct str frame_graph(struct str event);
 
 #endif

@@ -278,9 +278,12 @@ on_invoke(void *ctx, enum node_kind kind)
 	struct run *run = j->run;
 
 	j->kind = kind;
+	buf_clear(&j->task_ns);
+	buf_add_fmt(&j->task_ns, "%.*s:", FMT(live_node(&j->core)));
+	uuid_add(&j->task_ns, &j->core.task_id);
 	j->place = (struct frame_place){ .run_members = buf_str(&j->members),
 	    .node = live_node(&j->core), .step = j->core.step + 1,
-	    .task_id = j->core.task_id };
+	    .task_ns = buf_str(&j->task_ns) };
 	if (run->stateless || j->steps.n == 0 ||
 	    j->plan->durability == DURABILITY_EXIT) {
 		begin_node(run);
@@ -427,6 +430,7 @@ job_start(struct run *run, const struct store_run *row, struct plan *plan,
 	j->started = shard_now(run->rs->shard);
 	j->assistant_id = row->assistant_id;
 	j->members = BUF(RUN_METADATA_BYTES);
+	j->task_ns = BUF(LIMIT_EVENT_NS_BYTES);
 	if (plan == NULL)
 		rc = plan_read(&plan, row->kwargs_json, sh->tools, &e);
 	j->plan = plan;
@@ -479,6 +483,7 @@ job_free(struct job *j)
 	live_release(&j->core);
 	steps_release(&j->steps);
 	buf_release(&j->members);
+	buf_release(&j->task_ns);
 	plan_free(j->plan);
 	free(j->actor);
 	free(j);

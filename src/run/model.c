@@ -82,7 +82,8 @@ send_tuple(struct job *j, const struct llm_delta *d)
 	struct stream *s = &j->run->stream;
 
 	if (stream_wants(s, MODE_MESSAGES_TUPLE))
-		stream_send(s, MODE_MESSAGES_TUPLE, chunk_tuple(j->chunks, d, stream_id(s)));
+		stream_send(s, MODE_MESSAGES_TUPLE,
+		    chunk_frame(j->chunks, &j->chunks->tuple, d, stream_id(s)));
 	else
 		stream_skip(s);
 }
@@ -111,13 +112,13 @@ send_partial(struct job *j, const struct llm_delta *d)
 static void
 begin_chunks(struct job *j, struct str id)
 {
-	struct str provider, model;
+	struct chunk_spec s = { .at = j->place, .modes = j->plan->modes };
 
 	name_answer(j, id);
-	llm_model_split(j->run->rs->llm, j->plan->model, &provider, &model);
+	s.id = str_of(j->answer_id);
+	llm_model_split(j->run->rs->llm, j->plan->model, &s.provider, &s.model);
 	j->chunks = mem_new(struct chunks);
-	chunks_init(j->chunks, str_of(j->answer_id), &j->place, provider, model,
-	    (j->plan->modes & MODE_MESSAGES_TUPLE) != 0);
+	chunks_init(j->chunks, &s);
 	j->streamed = true;
 }
 

@@ -60,7 +60,9 @@ void runs_adopt(struct runs *rs, owner_t owner, int64_t thread_seq,
 
 enum stream_mode {
 	MODE_VALUES = 1, MODE_UPDATES = 2, MODE_MESSAGES_TUPLE = 4, MODE_MESSAGES = 8,
-	/* always delivered: */ MODE_META = 16 /* metadata, error */
+	MODE_CUSTOM = 16, MODE_TASKS = 32, MODE_CHECKPOINTS = 64, MODE_DEBUG = 128,
+	MODE_TOOLS = 256, MODE_EVENTS = 512, MODE_LIFECYCLE = 1024,
+	/* always delivered: */ MODE_META = 32768 /* metadata, error, feedback */
 };
 extern const char *const stream_mode_names[];    /* by bit; NULL-ended */
 
@@ -77,6 +79,8 @@ struct run_end {
  * run on the watcher's shard. */
 struct run_watch {
 	unsigned modes;                      /* which frames; MODE_META comes anyway */
+	const struct str *namespaces;        /* of these graphs only ("": the root), as */
+	size_t namespaces_n;                 /* long as it watches; 0: of all */
 	int64_t after;                       /* replay frames with a greater id;
 	                                        -1: all; INT64_MAX: only new ones */
 	bool cancel_on_gone;                 /* run_unwatch cancels the run; may be

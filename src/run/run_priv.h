@@ -149,6 +149,7 @@ struct job {
 	struct plan *plan;
 	struct buf members;                  /* for messages' metadata */
 	struct frame_place place;            /* of the node that runs */
+	struct buf task_ns;                  /* its texts */
 	enum node_kind kind;
 	struct llm_call *call;
 	struct chunks *chunks;               /* of the answer that streams */

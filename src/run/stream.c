@@ -93,6 +93,31 @@ reads(const struct run_watch *w, unsigned mode)
 	return w->wants_events && ((w->modes | MODE_META) & mode) != 0;
 }
 
+/* Is the graph that the frame is about among those w reads? */
+static bool
+reads_graph(const struct run_watch *w, struct str event)
+{
+	struct str graph = frame_graph(event);
+	size_t i = 0;
+
+	while (i < w->namespaces_n && !str_eq(w->namespaces[i], graph))
+		i++;
+	return i < w->namespaces_n;
+}
+
+static bool
+reads_frame(const struct run_watch *w, unsigned mode, const struct sse_block *b)
+{
+	struct str rest = { b->bytes, b->n }, event = STR_NONE;
+
+	if (!reads(w, mode))
+		return false;
+	if (w->namespaces_n == 0 || mode == MODE_META)
+		return true;
+	str_next(&rest, '\n', &event);
+	return reads_graph(w, str_sub(event, S("event: ").n, event.n));
+}
+
 static void
 deliver(struct stream *s, unsigned mode, struct sse_block *b)
 {
@@ -101,7 +126,7 @@ deliver(struct stream *s, unsigned mode, struct sse_block *b)
 	assert(s->cursor == NULL);
 	while (w != NULL) {
 		s->cursor = w->next;
-		if (reads(w, mode))
+		if (reads_frame(w, mode, b))
 			w->frames(w, b);
 		w = s->cursor;
 	}
@@ -204,7 +229,8 @@ stream_attach(struct stream *s, struct run_watch *w)
 	for (size_t i = 0; i < s->kept.n; i++) {
 		struct stream_entry k = s->kept.at[i];
 
-		if (k.id <= w->after || k.id >= until || !reads(w, k.mode))
+		if (k.id <= w->after || k.id >= until ||
+		    !reads_frame(w, k.mode, k.block))
 			continue;
 		s->cursor = w;
 		w->frames(w, k.block);
@@ -307,7 +333,8 @@ stream_replay_text(struct run_watch *w, struct str text, int64_t *after)
 		if (id <= *after)
 			continue;
 		*after = id;
-		if (reads(w, frame_mode(event)))
+		if (reads(w, frame_mode(event)) && (w->namespaces_n == 0 ||
+		    frame_mode(event) == MODE_META || reads_graph(w, event)))
 			buf_add(&wanted, frame);
 	}
 	if (wanted.n > 0) {

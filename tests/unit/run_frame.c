@@ -27,10 +27,8 @@
 static struct frame_place
 place(void)
 {
-	struct frame_place at = { .run_members = S(MEMBERS), .node = S("agent"), .step = 1 };
-
-	CHECK(uuid_parse(S(TASK), &at.task_id));
-	return at;
+	return (struct frame_place){ .run_members = S(MEMBERS), .node = S("agent"),
+	    .task_ns = S("agent:" TASK), .step = 1 };
 }
 
 static void
@@ -77,10 +75,11 @@ TEST(frame_text_is_read_back_frame_by_frame)
 static struct chunks
 chunks_new(void)
 {
-	struct frame_place at = place();
+	struct chunk_spec s = { .id = S("m1"), .at = place(), .provider = S("openai"),
+	    .model = S("mock-gpt"), .modes = MODE_MESSAGES_TUPLE };
 	struct chunks c;
 
-	chunks_init(&c, S("m1"), &at, S("openai"), S("mock-gpt"), true);
+	chunks_init(&c, &s);
 	return c;
 }
 
@@ -89,12 +88,12 @@ TEST(tuple_text_goes_through_as_it_came)
 	struct chunks c = chunks_new();
 	struct llm_delta d = { .kind = LLM_DELTA_TEXT, .text_raw = S(" a \\\"b\\u00e9\\n") };
 
-	check_block(chunk_tuple(&c, &d, 5), "event: messages\n"
+	check_block(chunk_frame(&c, &c.tuple, &d, 5), "event: messages\n"
 	    "data: [{\"content\":\" a \\\"b\\u00e9\\n\",\"tool_call_chunks\":[],"
 	    "\"additional_kwargs\":{}," END "\"tool_calls\":[],\"invalid_tool_calls\":[],"
 	    "\"type\":\"ai\"},{\"tags\":[]," MODEL "]\nid: 5\n\n");
 	d = (struct llm_delta){ .kind = LLM_DELTA_START };
-	check_block(chunk_tuple(&c, &d, 1), "event: messages\n"
+	check_block(chunk_frame(&c, &c.tuple, &d, 1), "event: messages\n"
 	    "data: [{\"content\":\"\",\"tool_call_chunks\":[],\"additional_kwargs\":{}," END
 	    "\"tool_calls\":[],\"invalid_tool_calls\":[],\"type\":\"ai\"},"
 	    "{\"tags\":[]," MODEL "]\nid: 1\n\n");
@@ -108,7 +107,7 @@ TEST(tuple_tool_pieces_are_calls_or_malformed)
 	    .name_raw = S("get_weather"), .args_raw = S("") };
 	struct llm_delta next = { .kind = LLM_DELTA_TOOL, .args_raw = S("{\\\"ci") };
 
-	check_block(chunk_tuple(&c, &first, 3), "event: messages\n"
+	check_block(chunk_frame(&c, &c.tuple, &first, 3), "event: messages\n"
 	    "data: [{\"content\":\"\",\"tool_call_chunks\":[{\"name\":\"get_weather\","
 	    "\"args\":\"\",\"id\":\"call_1\",\"index\":0,\"type\":\"tool_call_chunk\"}],"
 	    "\"additional_kwargs\":{\"tool_calls\":[{\"index\":0,\"id\":\"call_1\","
@@ -116,7 +115,7 @@ TEST(tuple_tool_pieces_are_calls_or_malformed)
 	    "\"arguments\":\"\"}}]}," END "\"tool_calls\":[{\"name\":\"get_weather\","
 	    "\"args\":{},\"id\":\"call_1\",\"type\":\"tool_call\"}],"
 	    "\"invalid_tool_calls\":[],\"type\":\"ai\"},{\"tags\":[]," MODEL "]\nid: 3\n\n");
-	check_block(chunk_tuple(&c, &next, 4), "event: messages\n"
+	check_block(chunk_frame(&c, &c.tuple, &next, 4), "event: messages\n"
 	    "data: [{\"content\":\"\",\"tool_call_chunks\":[{\"args\":\"{\\\"ci\",\"index\":0,"
 	    "\"type\":\"tool_call_chunk\"}],\"additional_kwargs\":{\"tool_calls\":["
 	    "{\"index\":0,\"function\":{\"arguments\":\"{\\\"ci\"}}]}," END
@@ -134,16 +133,16 @@ TEST(tuple_tells_thoughts_and_the_end_of_an_answer)
 	    .model_raw = S("m-1") };
 	struct llm_delta silent = { .kind = LLM_DELTA_FINISH };
 
-	check_block(chunk_tuple(&c, &thought, 2), "event: messages\n"
+	check_block(chunk_frame(&c, &c.tuple, &thought, 2), "event: messages\n"
 	    "data: [{\"content\":\"\",\"tool_call_chunks\":[],\"additional_kwargs\":"
 	    "{\"reasoning_content\":\"h\\u00e9 \\\"\"}," END "\"tool_calls\":[],"
 	    "\"invalid_tool_calls\":[],\"type\":\"ai\"},{\"tags\":[]," MODEL "]\nid: 2\n\n");
-	check_block(chunk_tuple(&c, &finish, 7), "event: messages\n"
+	check_block(chunk_frame(&c, &c.tuple, &finish, 7), "event: messages\n"
 	    "data: [{\"content\":\"\",\"tool_call_chunks\":[],\"additional_kwargs\":{},"
 	    "\"id\":\"m1\",\"response_metadata\":{\"model_provider\":\"openai\",\"usage\":{},"
 	    "\"finish_reason\":\"length\",\"model_name\":\"m-1\"},\"tool_calls\":[],"
 	    "\"invalid_tool_calls\":[],\"type\":\"ai\"},{\"tags\":[]," MODEL "]\nid: 7\n\n");
-	check_block(chunk_tuple(&c, &silent, 8), "event: messages\n"
+	check_block(chunk_frame(&c, &c.tuple, &silent, 8), "event: messages\n"
 	    "data: [{\"content\":\"\",\"tool_call_chunks\":[],\"additional_kwargs\":{}," END
 	    "\"tool_calls\":[],\"invalid_tool_calls\":[],\"type\":\"ai\"},"
 	    "{\"tags\":[]," MODEL "]\nid: 8\n\n");
@@ -192,7 +191,7 @@ TEST(tuple_usage_comes_as_an_empty_chunk)
 	struct chunks c = chunks_new();
 	struct llm_delta d = { .kind = LLM_DELTA_USAGE, .usage_raw = S(USAGE) };
 
-	check_block(chunk_tuple(&c, &d, 8), "event: messages\n"
+	check_block(chunk_frame(&c, &c.tuple, &d, 8), "event: messages\n"
 	    "data: [{\"content\":\"\",\"response_metadata\":{\"usage\":" USAGE "},"
 	    "\"usage_metadata\":" USAGE_METADATA ",\"tool_calls\":[],"
 	    "\"invalid_tool_calls\":[],\"tool_call_chunks\":[],\"additional_kwargs\":{},"

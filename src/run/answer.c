@@ -1,0 +1,189 @@
+/*
+ * answer.c - models' answers on the classic wire: several may stream at once,
+ * each with its own place.
+ *
+ * An answer's texts are prepared at its first delta that somebody reads; for
+ * mode messages, which shows all that came, at its first delta.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "run/classic_priv.h"
+
+#include "base/mem.h"
+#include "run/chunk_priv.h"
+
+struct classic_answer {
+	uint32_t stream;
+	char *id, *model;
+	struct frame_place at;               /* of these */
+	char *node, *task_ns;
+	struct classic_place place;
+	struct chunks chunks;
+};
+
+static struct classic_answer *
+find(const struct classic *c, uint32_t stream)
+{
+	for (size_t i = 0; i < c->answers_n; i++)
+		if (c->answers[i].stream == stream)
+			return &c->answers[i];
+	return NULL;
+}
+
+static void
+start(struct classic *c, struct classic_answer *a, const struct run_event *ev)
+{
+	const struct event_model *m = &ev->u.model;
+	char call[UUID_TEXT];
+	struct chunk_spec s = { .provider = m->provider, .model = m->model,
+	    .modes = c->stream->modes, .call = { call, UUID_TEXT } };
+
+	*a = (struct classic_answer){ .stream = m->stream, .id = mem_cstr(m->id),
+	    .model = mem_cstr(m->model), .node = mem_cstr(ev->task->name),
+	    .task_ns = mem_cstr(ev->task->ns) };
+	uuid_format(&m->call, call);
+	classic_place_open(&a->place, c, ev);
+	a->at = a->place.at;
+	a->at.node = str_of(a->node);
+	a->at.task_ns = str_of(a->task_ns);
+	s.id = str_of(a->id);
+	s.at = a->at;
+	s.ns = c->run.subgraphs ? a->at.task_ns : STR_NONE;
+	chunks_init(&a->chunks, &s);
+}
+
+static void
+stop(struct classic_answer *a)
+{
+	chunks_release(&a->chunks);
+	classic_place_close(&a->place);
+	free(a->id);
+	free(a->model);
+	free(a->node);
+	free(a->task_ns);
+}
+
+static struct classic_answer *
+answer(struct classic *c, const struct run_event *ev)
+{
+	struct classic_answer *a = find(c, ev->u.model.stream);
+
+	if (a == NULL) {
+		mem_grow(c->answers, c->answers_n, c->answers_cap);
+		a = &c->answers[c->answers_n++];
+		start(c, a, ev);
+	}
+	return a;
+}
+
+static void
+forget(struct classic *c, struct classic_answer *a)
+{
+	stop(a);
+	*a = c->answers[--c->answers_n];
+}
+
+void
+classic_answers_release(struct classic *c)
+{
+	while (c->answers_n > 0)
+		forget(c, &c->answers[c->answers_n - 1]);
+	free(c->answers);
+}
+
+/* ---- deltas ---------------------------------------------------------------- */
+
+bool
+classic_wants_deltas(const struct classic *c)
+{
+	static const unsigned modes[] = { MODE_MESSAGES_TUPLE, MODE_MESSAGES, MODE_EVENTS };
+
+	for (size_t i = 0; i < COUNT(modes); i++)
+		if (stream_wants(c->stream, modes[i]))
+			return true;
+	return false;
+}
+
+static void
+whole_so_far(struct classic *c, const struct run_event *ev)
+{
+	const struct llm_delta *d = ev->u.model.delta;
+	struct classic_answer *a = answer(c, ev);
+	struct stream *s = c->stream;
+
+	chunk_collect(&a->chunks, d);
+	if (d->kind == LLM_DELTA_START && classic_wanted(c, MODE_MESSAGES, ev))
+		stream_send(s, MODE_MESSAGES, chunk_metadata(&a->chunks, &a->at,
+		    str_of(a->model), stream_id(s)));
+	if (classic_wanted(c, MODE_MESSAGES, ev))
+		stream_send(s, MODE_MESSAGES, chunk_partial(&a->chunks, stream_id(s)));
+}
+
+void
+classic_delta(struct classic *c, const struct run_event *ev)
+{
+	const struct llm_delta *d = ev->u.model.delta;
+	struct stream *s = c->stream;
+	bool shown = ev->ns.n == 0 || c->run.subgraphs;
+	struct classic_answer *a;
+
+	if (classic_wanted(c, MODE_MESSAGES_TUPLE, ev)) {
+		a = answer(c, ev);
+		stream_send(s, MODE_MESSAGES_TUPLE,
+		    chunk_frame(&a->chunks, &a->chunks.tuple, d, stream_id(s)));
+	}
+	if (shown && (s->modes & MODE_MESSAGES) != 0)
+		whole_so_far(c, ev);
+	if (classic_wanted(c, MODE_EVENTS, ev)) {
+		a = answer(c, ev);
+		stream_send(s, MODE_EVENTS,
+		    chunk_frame(&a->chunks, &a->chunks.events, d, stream_id(s)));
+	}
+}
+
+void
+classic_model_end(struct classic *c, const struct run_event *ev)
+{
+	struct classic_answer *a = find(c, ev->u.model.stream);
+
+	classic_model_answers(c, ev);
+	if (a != NULL)
+		forget(c, a);
+}
+
+/* ---- after a crash ---------------------------------------------------------- */
+
+/* Clients that collect chunks by id hold the beginning of a message that never
+ * came to be; a message of type remove takes it out of their lists, and makes
+ * what follows under the same id begin anew. */
+static void
+add_removal(struct buf *b, struct str id)
+{
+	json_add_fmt(b, "[{'content':'','additional_kwargs':{},'response_metadata':{},"
+	    "'id':%.*s,'type':'remove'}", FMT(id));
+}
+
+void
+classic_retract(struct classic *c, const struct run_event *ev)
+{
+	const struct event_model *m = &ev->u.model;
+	struct classic_place p;
+	struct buf b;
+
+	if (classic_wanted(c, MODE_MESSAGES_TUPLE, ev)) {
+		b = classic_data();
+		classic_place_open(&p, c, ev);
+		add_removal(&b, m->id);
+		buf_add_char(&b, ',');
+		frame_add_model_metadata(&b, &p.at, m->provider, m->model, true);
+		buf_add_char(&b, ']');
+		classic_place_close(&p);
+		classic_send(c, MODE_MESSAGES_TUPLE, "messages", ev->task->ns, &b);
+	}
+	if (classic_wanted(c, MODE_MESSAGES, ev)) {
+		b = classic_data();
+		add_removal(&b, m->id);
+		buf_add_char(&b, ']');
+		classic_send(c, MODE_MESSAGES, "messages/partial", ev->task->ns, &b);
+	}
+}
