@@ -166,7 +166,8 @@ TEST(modes_wrong_ones_are_named_with_their_place)
 	CHECK_RC(modes("{\"stream_mode\":[\"values\",\"bogus\"]}", &set, &json, &e),
 	    ERR_INVALID);
 	CHECK_STR(str_of(e.text), "stream_mode[1]: expected one of values, "
-	    "updates, messages-tuple or messages, got \"bogus\"");
+	    "updates, messages-tuple, messages, custom, tasks, checkpoints, debug, tools, "
+	    "events or lifecycle, got \"bogus\"");
 	CHECK_RC(modes("{\"stream_mode\":\"debug\"}", &set, &json, &e), ERR_INVALID);
 	CHECK(strstr(e.text, "not supported") != NULL);
 	CHECK_RC(modes("{\"stream_mode\":5}", &set, &json, &e), ERR_INVALID);
