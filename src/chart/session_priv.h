@@ -11,6 +11,7 @@
 #ifndef CHART_SESSION_PRIV_H
 #define CHART_SESSION_PRIV_H
 
+#include "base/bits.h"
 #include "chart/model_priv.h"
 
 #define SCXML_TYPE      "http://www.w3.org/TR/scxml/"
@@ -103,24 +104,6 @@ struct session {
 	bool started, over;
 };
 
-static inline bool
-bit_get(const uint64_t *set, uint32_t i)
-{
-	return (set[i / 64] >> (i % 64) & 1) != 0;
-}
-
-static inline void
-bit_set(uint64_t *set, uint32_t i)
-{
-	set[i / 64] |= UINT64_C(1) << (i % 64);
-}
-
-static inline void
-bit_clear(uint64_t *set, uint32_t i)
-{
-	set[i / 64] &= ~(UINT64_C(1) << (i % 64));
-}
-
 /* Saves the call for undefined, which most values of an event are. */
 static inline void
 drop(struct val v)
@@ -129,15 +112,8 @@ drop(struct val v)
 		val_drop(v);
 }
 
-/* The first member >= from and < end; end when there is none. */
-uint32_t bit_next(const uint64_t *set, uint32_t from, uint32_t end);
 /* The last member < end and >= from; NO_STATE when there is none. */
 uint32_t bit_last(const uint64_t *set, uint32_t from, uint32_t end);
-
-/* Each member of a set from `from` on and before `end`. */
-#define each_bit(i, set, from, end)                                          \
-	(uint32_t i = bit_next((set), (from), (end)); i < (end);             \
-	    i = bit_next((set), i + 1, (end)))
 
 /* ---- turn.c: events and the queue ---------------------------------------- */
 

@@ -15,21 +15,6 @@
 #define WHY_TEXT 150             /* bytes of a guard or an error in the message */
 
 uint32_t
-bit_next(const uint64_t *set, uint32_t from, uint32_t end)
-{
-	while (from < end) {
-		uint64_t word = set[from / 64] >> (from % 64);
-
-		if (word != 0) {
-			from += (uint32_t)__builtin_ctzll(word);
-			return from < end ? from : end;
-		}
-		from = (from / 64 + 1) * 64;
-	}
-	return end;
-}
-
-uint32_t
 bit_last(const uint64_t *set, uint32_t from, uint32_t end)
 {
 	while (end > from) {
