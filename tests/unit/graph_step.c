@@ -376,6 +376,19 @@ TEST(graph_step_triggers_are_langgraphs)
 	CHECK_STR(tasks[0].trigger, "__start__");
 	CHECK_INT(tasks[0].node, GRAPH_START);
 	play_end(&p);
+	/* Of two joins the one that is complete; of both the first. */
+	play_new(&p, "START a\nSTART b\na+c j\na+b j\nb c ?\nSTART c ?");
+	start(&p, "a b");
+	step(&p, "j");
+	CHECK_INT(graph_next(p.s, &tasks), 1);
+	CHECK_STR(tasks[0].trigger, "join:a+b:j");
+	p.hold = HOLD(5);
+	start(&p, "c");
+	p.hold = 0;
+	step(&p, "j");
+	CHECK_INT(graph_next(p.s, &tasks), 1);
+	CHECK_STR(tasks[0].trigger, "join:a+c:j");
+	play_end(&p);
 }
 
 /* ---- writes of a client -------------------------------------------------- */
