@@ -93,8 +93,10 @@ static char
 peek_past_blanks(struct scan *s)
 {
 	while (s->p < s->end &&
-	    (*s->p == ' ' || *s->p == '\n' || *s->p == '\r' || *s->p == '\t'))
+	    (*s->p == ' ' || *s->p == '\n' || *s->p == '\r' || *s->p == '\t')) {
 		s->p++;
+		s->blanks = true;
+	}
 	return s->p < s->end ? *s->p : '\0';
 }
 
@@ -119,6 +121,8 @@ scan_open(struct scan *s, char bracket)
 		return fail(s);
 	s->p++;
 	s->depth++;
+	if (s->depth > s->deepest)
+		s->deepest = s->depth;
 	return true;
 }
 
@@ -141,6 +145,7 @@ step(struct scan *s, bool *first, char bracket)
 		s->p++;
 	}
 	*first = false;
+	s->parts++;
 	return true;
 }
 

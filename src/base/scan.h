@@ -27,8 +27,10 @@
 
 struct scan {
 	const char *p, *end;
-	unsigned depth;
+	unsigned depth, deepest;             /* open containers; the most so far */
 	bool bad;
+	bool blanks;                         /* there were some outside of strings */
+	size_t parts;                        /* members and elements so far */
 };
 
 static inline struct scan

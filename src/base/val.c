@@ -1,8 +1,7 @@
 /*
  * val.c - the value inside the engine; see val.h.
  *
- * Arrays and objects begin with the same head.  `bytes` and `depth` are kept
- * as a container is built, so caps are checked in O(1): a container's parts
+ * `bytes` and `depth` are kept as a container is built, so caps are checked in O(1): a container's parts
  * never change under it, because only a container with one reference, held by
  * the caller, is changed in place.
  *
@@ -17,8 +16,6 @@
  * SPDX-License-Identifier: MIT
  */
 #include "base/val_priv.h"
-#include "base/json.h"
-#include "base/mem.h"
 
 #include <assert.h>
 #include <math.h>
@@ -27,41 +24,6 @@
 #define INDEX_FROM  16
 #define FIRST_CAP   4
 #define WHOLE_MAX   9007199254740992.0       /* 2^53 */
-
-struct val_string {
-	uint32_t refs;
-	uint32_t n;
-	uint64_t hash;                       /* 0: not made yet */
-	char text[];                         /* NUL-ended */
-};
-
-struct val_head {
-	union {
-		struct { uint32_t refs, cap; };
-		struct val_head *next_dead;
-	};
-	uint32_t n;
-	uint16_t depth;                      /* saturates */
-	uint16_t kind;
-	uint64_t bytes;                      /* saturates */
-};
-
-struct val_array {
-	struct val_head h;
-	struct val items[];
-};
-
-struct member {
-	struct val_string *key;
-	struct val v;
-};
-
-struct val_object {
-	struct val_head h;
-	uint32_t *index;                     /* member number + 1; 0: empty */
-	uint32_t index_cap;                  /* a power of two, at least 2 n */
-	struct member members[];
-};
 
 /* ---- scalars --------------------------------------------------------------- */
 
@@ -117,48 +79,50 @@ val_truthy(struct val v)
 
 /* ---- strings --------------------------------------------------------------- */
 
-static struct val_string *
-string_new(struct str s)
+struct val_string *
+val_string_sized(size_t n)
 {
 	struct val_string *t;
 
-	assert(s.n < UINT32_MAX);            /* LIMIT_JSON_STRING_BYTES */
-	t = mem_alloc(sizeof *t + s.n + 1);
+	assert(n < UINT32_MAX);              /* LIMIT_JSON_STRING_BYTES */
+	t = mem_alloc(sizeof *t + n + 1);
 	t->refs = 1;
-	t->n = (uint32_t)s.n;
+	t->n = (uint32_t)n;
 	t->hash = 0;
-	if (s.n > 0)
-		memcpy(t->text, s.p, s.n);
-	t->text[s.n] = '\0';
+	t->text[n] = '\0';
 	return t;
 }
 
-static void
-string_drop(struct val_string *s)
+static struct val_string *
+string_new(struct str s)
+{
+	struct val_string *t = val_string_sized(s.n);
+
+	if (s.n > 0)
+		memcpy(t->text, s.p, s.n);
+	return t;
+}
+
+void
+val_string_drop(struct val_string *s)
 {
 	assert(s->refs > 0);
 	if (--s->refs == 0)
 		free(s);
 }
 
-static struct str
-string_str(const struct val_string *s)
-{
-	return (struct str){ s->text, s->n };
-}
-
 static uint64_t
 string_hash(struct val_string *s)
 {
 	if (s->hash == 0)
-		s->hash = str_hash_keyed(string_str(s)) | 1;
+		s->hash = str_hash_keyed(val_string_str(s)) | 1;
 	return s->hash;
 }
 
 static bool
 string_is(const struct val_string *s, struct str text)
 {
-	return str_eq(string_str(s), text);
+	return str_eq(val_string_str(s), text);
 }
 
 struct val
@@ -171,7 +135,7 @@ struct str
 val_str(struct val v)
 {
 	assert(v.kind == VAL_STRING);
-	return string_str(v.u.s);
+	return val_string_str(v.u.s);
 }
 
 /* ---- references ------------------------------------------------------------ */
@@ -180,9 +144,7 @@ val_str(struct val v)
 static struct val_head *
 head_of(struct val v)
 {
-	if (v.kind == VAL_ARRAY)
-		return &v.u.a->h;
-	return v.kind == VAL_OBJECT ? &v.u.o->h : NULL;
+	return val_is_container(v) ? v.u.h : NULL;
 }
 
 struct val
@@ -209,7 +171,7 @@ drop_onto(struct val v, struct val_head **dead)
 	if (v.kind < VAL_STRING)
 		return;
 	if (v.kind == VAL_STRING) {
-		string_drop(v.u.s);
+		val_string_drop(v.u.s);
 		return;
 	}
 	h = head_of(v);
@@ -229,10 +191,19 @@ bury_array(struct val_array *a, struct val_head **dead)
 }
 
 static void
+bury_lazy(struct val_lazy *l, struct val_head **dead)
+{
+	val_string_drop(l->source);
+	if (l->made != NULL)
+		drop_onto((struct val){ .kind = l->made->kind, .u.h = l->made }, dead);
+	free(l);
+}
+
+static void
 bury_object(struct val_object *o, struct val_head **dead)
 {
 	for (uint32_t i = 0; i < o->h.n; i++) {
-		string_drop(o->members[i].key);
+		val_string_drop(o->members[i].key);
 		drop_onto(o->members[i].v, dead);
 	}
 	free(o->index);
@@ -249,7 +220,9 @@ val_drop(struct val v)
 		struct val_head *h = dead;
 
 		dead = h->next_dead;
-		if (h->kind == VAL_ARRAY)
+		if (h->lazy != LAZY_NOT)
+			bury_lazy(val_lazy_of(h), &dead);
+		else if (h->kind == VAL_ARRAY)
 			bury_array(CONTAINER_OF(h, struct val_array, h), &dead);
 		else
 			bury_object(CONTAINER_OF(h, struct val_object, h), &dead);
@@ -291,7 +264,7 @@ head_count(struct val_head *h, size_t bytes, unsigned depth)
 static size_t
 key_bytes(const struct val_string *key)
 {
-	return sizeof(struct member) - sizeof(struct val) + sizeof *key + key->n + 1;
+	return sizeof(struct val_member) - sizeof(struct val) + sizeof *key + key->n + 1;
 }
 
 size_t
@@ -299,6 +272,8 @@ val_count(struct val v)
 {
 	const struct val_head *h = head_of(v);
 
+	if (h != NULL && h->lazy != LAZY_NOT)
+		h = val_lazy_made(val_lazy_of(v.u.h));
 	return h == NULL ? 0 : h->n;
 }
 
@@ -325,9 +300,12 @@ val_array_empty(void)
 struct val
 val_at(struct val array, size_t i)
 {
-	if (array.kind != VAL_ARRAY || i >= array.u.a->h.n)
+	const struct val_array *a;
+
+	if (array.kind != VAL_ARRAY)
 		return VAL_UNDEF;
-	return array.u.a->items[i];
+	a = val_array_of(array);
+	return i < a->h.n ? a->items[i] : VAL_UNDEF;
 }
 
 /* Takes a; returns one that the caller alone holds, with room for cap. */
@@ -336,6 +314,7 @@ array_own(struct val_array *a, uint32_t cap)
 {
 	struct val_array *copy;
 
+	assert(a->h.lazy == LAZY_NOT);
 	if (a->h.refs == 1) {
 		if (cap <= a->h.cap)
 			return a;
@@ -353,6 +332,35 @@ array_own(struct val_array *a, uint32_t cap)
 	return copy;
 }
 
+/* Takes v; the caller holds a reference of what is returned: v itself, or what
+ * it is decoded to, which then goes on without its text. */
+static struct val_head *
+take_made(struct val v)
+{
+	struct val_head *h = v.u.h, *made;
+
+	if (h->lazy == LAZY_NOT)
+		return h;
+	made = val_lazy_made(val_lazy_of(h));
+	made->refs++;
+	val_drop(v);
+	return made;
+}
+
+static struct val_array *
+take_array(struct val v)
+{
+	assert(v.kind == VAL_ARRAY);
+	return CONTAINER_OF(take_made(v), struct val_array, h);
+}
+
+static struct val_object *
+take_object(struct val v)
+{
+	assert(v.kind == VAL_OBJECT);
+	return CONTAINER_OF(take_made(v), struct val_object, h);
+}
+
 static uint32_t
 room_for_one(const struct val_head *h)
 {
@@ -365,10 +373,9 @@ room_for_one(const struct val_head *h)
 struct val
 val_push_take(struct val array, struct val v)
 {
-	struct val_array *a;
+	struct val_array *a = take_array(array);
 
-	assert(array.kind == VAL_ARRAY);
-	a = array_own(array.u.a, room_for_one(&array.u.a->h));
+	a = array_own(a, room_for_one(&a->h));
 	head_count(&a->h, val_bytes(v), val_depth(v));
 	a->items[a->h.n++] = v;
 	return (struct val){ .kind = VAL_ARRAY, .u.a = a };
@@ -377,13 +384,12 @@ val_push_take(struct val array, struct val v)
 struct val
 val_set_at_take(struct val array, size_t i, struct val v)
 {
-	struct val_array *a;
+	struct val_array *a = take_array(array);
 
-	assert(array.kind == VAL_ARRAY);
-	assert(i <= array.u.a->h.n);         /* the end is a push */
-	if (i == array.u.a->h.n)
-		return val_push_take(array, v);
-	a = array_own(array.u.a, array.u.a->h.n);
+	assert(i <= a->h.n);                 /* the end is a push */
+	if (i == a->h.n)
+		return val_push_take((struct val){ .kind = VAL_ARRAY, .u.a = a }, v);
+	a = array_own(a, a->h.n);
 	a->h.bytes -= val_bytes(a->items[i]);
 	head_count(&a->h, val_bytes(v), val_depth(v));
 	val_drop(a->items[i]);
@@ -445,8 +451,6 @@ index_build(struct val_object *o)
 		index_add(o, i);
 }
 
-#define NO_MEMBER UINT32_MAX
-
 static uint32_t
 index_find(struct val_object *o, struct str key, uint64_t hash)
 {
@@ -459,7 +463,7 @@ index_find(struct val_object *o, struct str key, uint64_t hash)
 		uint32_t i = o->index[at];
 
 		if (i == 0)
-			return NO_MEMBER;
+			return VAL_NO_MEMBER;
 		if (string_is(o->members[i - 1].key, key))
 			return i - 1;
 	}
@@ -473,62 +477,77 @@ object_find(struct val_object *o, struct str key)
 	for (uint32_t i = 0; i < o->h.n; i++)
 		if (string_is(o->members[i].key, key))
 			return i;
-	return NO_MEMBER;
+	return VAL_NO_MEMBER;
 }
 
 /* As object_find; a key shared with the object hits by its pointer. */
-static uint32_t
-object_find_key(struct val_object *o, struct val_string *key)
+uint32_t
+val_object_find_key(struct val_object *o, struct val_string *key)
 {
 	if (o->h.n > INDEX_FROM)
-		return index_find(o, string_str(key), string_hash(key));
+		return index_find(o, val_string_str(key), string_hash(key));
 	for (uint32_t i = 0; i < o->h.n; i++)
 		if (o->members[i].key == key)
 			return i;
-	return object_find(o, string_str(key));
+	return object_find(o, val_string_str(key));
 }
 
 static struct val
 member_value(struct val_object *o, uint32_t i)
 {
-	return i == NO_MEMBER ? VAL_UNDEF : o->members[i].v;
+	return i == VAL_NO_MEMBER ? VAL_UNDEF : o->members[i].v;
 }
 
 struct val
 val_get(struct val object, struct str key)
 {
+	struct val_object *o;
+
 	if (object.kind != VAL_OBJECT)
 		return VAL_UNDEF;
-	return member_value(object.u.o, object_find(object.u.o, key));
+	o = val_object_of(object);
+	return member_value(o, object_find(o, key));
 }
 
 struct val
 val_get_key(struct val object, struct val key)
 {
+	struct val_object *o;
+
 	if (object.kind != VAL_OBJECT || key.kind != VAL_STRING)
 		return VAL_UNDEF;
-	return member_value(object.u.o, object_find_key(object.u.o, key.u.s));
+	o = val_object_of(object);
+	return member_value(o, val_object_find_key(o, key.u.s));
 }
 
 bool
 val_has(struct val object, struct str key)
 {
 	return object.kind == VAL_OBJECT &&
-	    object_find(object.u.o, key) != NO_MEMBER;
+	    object_find(val_object_of(object), key) != VAL_NO_MEMBER;
+}
+
+static const struct val_member *
+member_at(struct val object, size_t i)
+{
+	const struct val_object *o;
+
+	assert(object.kind == VAL_OBJECT);
+	o = val_object_of(object);
+	assert(i < o->h.n);
+	return &o->members[i];
 }
 
 struct str
 val_key(struct val object, size_t i)
 {
-	assert(object.kind == VAL_OBJECT && i < object.u.o->h.n);
-	return string_str(object.u.o->members[i].key);
+	return val_string_str(member_at(object, i)->key);
 }
 
 struct val
 val_member(struct val object, size_t i)
 {
-	assert(object.kind == VAL_OBJECT && i < object.u.o->h.n);
-	return object.u.o->members[i].v;
+	return member_at(object, i)->v;
 }
 
 /* Takes o; returns one that the caller alone holds, with room for cap. */
@@ -537,6 +556,7 @@ object_own(struct val_object *o, uint32_t cap)
 {
 	struct val_object *copy;
 
+	assert(o->h.lazy == LAZY_NOT);
 	if (o->h.refs == 1) {
 		if (cap <= o->h.cap)
 			return o;
@@ -574,7 +594,7 @@ object_append(struct val_object *o, struct val_string *key, struct val v)
 {
 	o = object_own(o, room_for_one(&o->h));
 	head_count(&o->h, key_bytes(key) + val_bytes(v), val_depth(v));
-	o->members[o->h.n++] = (struct member){ key, v };
+	o->members[o->h.n++] = (struct val_member){ key, v };
 	if (o->index != NULL && o->h.n > o->index_cap / 2)
 		index_drop(o);
 	else if (o->index != NULL)
@@ -583,196 +603,54 @@ object_append(struct val_object *o, struct val_string *key, struct val v)
 }
 
 struct val
+val_append_take(struct val object, struct val_string *key, struct val v)
+{
+	return object_append(object.u.o, key, v);
+}
+
+struct val
 val_set_take(struct val object, struct str key, struct val v)
 {
-	uint32_t i;
+	struct val_object *o = take_object(object);
+	uint32_t i = object_find(o, key);
 
-	assert(object.kind == VAL_OBJECT);
-	i = object_find(object.u.o, key);
-	if (i != NO_MEMBER)
-		return object_replace(object.u.o, i, v);
-	return object_append(object.u.o, string_new(key), v);
+	if (i != VAL_NO_MEMBER)
+		return object_replace(o, i, v);
+	return object_append(o, string_new(key), v);
 }
 
 struct val
 val_set_key_take(struct val object, struct val key, struct val v)
 {
+	struct val_object *o = take_object(object);
 	uint32_t i;
 
-	assert(object.kind == VAL_OBJECT && key.kind == VAL_STRING);
-	i = object_find_key(object.u.o, key.u.s);
-	if (i != NO_MEMBER)
-		return object_replace(object.u.o, i, v);
-	return object_append(object.u.o, val_ref(key).u.s, v);
+	assert(key.kind == VAL_STRING);
+	i = val_object_find_key(o, key.u.s);
+	if (i != VAL_NO_MEMBER)
+		return object_replace(o, i, v);
+	return object_append(o, val_ref(key).u.s, v);
 }
 
 struct val
 val_unset_take(struct val object, struct str key)
 {
 	struct val_object *o;
-	struct member gone;
+	struct val_member gone;
 	uint32_t i;
 
 	assert(object.kind == VAL_OBJECT);
-	i = object_find(object.u.o, key);
-	if (i == NO_MEMBER)
+	i = object_find(val_object_of(object), key);
+	if (i == VAL_NO_MEMBER)
 		return object;
-	o = object_own(object.u.o, object.u.o->h.n);
+	o = take_object(object);
+	o = object_own(o, o->h.n);
 	index_drop(o);
 	gone = o->members[i];
 	o->h.n--;
 	memmove(&o->members[i], &o->members[i + 1], (o->h.n - i) * sizeof gone);
 	o->h.bytes -= key_bytes(gone.key) + val_bytes(gone.v);
-	string_drop(gone.key);
+	val_string_drop(gone.key);
 	val_drop(gone.v);
 	return (struct val){ .kind = VAL_OBJECT, .u.o = o };
-}
-
-/* ---- equality -------------------------------------------------------------- */
-
-static bool equal(struct val a, struct val b, unsigned depth);
-
-/* Exact: a double that is whole may lie beyond 2^53, where (double)i rounds. */
-static bool
-number_equal(struct val a, struct val b)
-{
-	if (a.kind == b.kind)
-		return a.kind == VAL_INT ? a.u.i == b.u.i : a.u.d == b.u.d;
-	if (a.kind == VAL_INT)
-		return number_equal(b, a);
-	return a.u.d >= -0x1p63 && a.u.d < 0x1p63 && a.u.d == floor(a.u.d) &&
-	    (int64_t)a.u.d == b.u.i;
-}
-
-static bool
-array_equal(const struct val_array *a, const struct val_array *b, unsigned depth)
-{
-	if (a == b)
-		return true;
-	if (a->h.n != b->h.n)
-		return false;
-	for (uint32_t i = 0; i < a->h.n; i++)
-		if (!equal(a->items[i], b->items[i], depth))
-			return false;
-	return true;
-}
-
-static bool
-object_equal(struct val_object *a, struct val_object *b, unsigned depth)
-{
-	if (a == b)
-		return true;
-	if (a->h.n != b->h.n)
-		return false;
-	for (uint32_t i = 0; i < a->h.n; i++) {
-		uint32_t j = i;
-
-		if (a->members[i].key != b->members[i].key)
-			j = object_find_key(b, a->members[i].key);
-		if (j == NO_MEMBER ||
-		    !equal(a->members[i].v, b->members[j].v, depth))
-			return false;
-	}
-	return true;
-}
-
-static bool
-equal(struct val a, struct val b, unsigned depth)
-{
-	if (val_is_number(a) && val_is_number(b))
-		return number_equal(a, b);
-	if (a.kind != b.kind || depth == 0)
-		return false;
-	switch (a.kind) {
-	case VAL_BOOL:
-		return a.u.b == b.u.b;
-	case VAL_STRING:
-		return a.u.s == b.u.s || string_is(a.u.s, string_str(b.u.s));
-	case VAL_ARRAY:
-		return array_equal(a.u.a, b.u.a, depth - 1);
-	case VAL_OBJECT:
-		return object_equal(a.u.o, b.u.o, depth - 1);
-	default:
-		return true;                 /* undefined and null */
-	}
-}
-
-bool
-val_equal(struct val a, struct val b)
-{
-	return equal(a, b, VAL_DEPTH_MAX);
-}
-
-/* ---- JSON ------------------------------------------------------------------ */
-
-static void add_json(struct buf *b, struct val v, unsigned depth);
-
-static void
-add_array(struct buf *b, const struct val_array *a, unsigned depth)
-{
-	buf_add_char(b, '[');
-	for (uint32_t i = 0; i < a->h.n && !b->failed; i++) {
-		if (i > 0)
-			buf_add_char(b, ',');
-		add_json(b, a->items[i], depth);
-	}
-	buf_add_char(b, ']');
-}
-
-static void
-add_object(struct buf *b, const struct val_object *o, unsigned depth)
-{
-	bool first = true;
-
-	buf_add_char(b, '{');
-	for (uint32_t i = 0; i < o->h.n && !b->failed; i++) {
-		if (o->members[i].v.kind == VAL_UNDEFINED)
-			continue;
-		if (!first)
-			buf_add_char(b, ',');
-		first = false;
-		json_add_str(b, string_str(o->members[i].key));
-		buf_add_char(b, ':');
-		add_json(b, o->members[i].v, depth);
-	}
-	buf_add_char(b, '}');
-}
-
-static void
-add_json(struct buf *b, struct val v, unsigned depth)
-{
-	if (depth == 0) {
-		b->failed = true;            /* what cannot be read back is not written */
-		return;
-	}
-	switch (v.kind) {
-	case VAL_UNDEFINED:
-	case VAL_NULL:
-		buf_lit(b, "null");
-		break;
-	case VAL_BOOL:
-		buf_add(b, v.u.b ? S("true") : S("false"));
-		break;
-	case VAL_INT:
-		buf_add_i64(b, v.u.i);
-		break;
-	case VAL_DOUBLE:
-		json_add_double(b, v.u.d);
-		break;
-	case VAL_STRING:
-		json_add_str(b, string_str(v.u.s));
-		break;
-	case VAL_ARRAY:
-		add_array(b, v.u.a, depth - 1);
-		break;
-	case VAL_OBJECT:
-		add_object(b, v.u.o, depth - 1);
-		break;
-	}
-}
-
-void
-val_add_json(struct buf *b, struct val v)
-{
-	add_json(b, v, VAL_DEPTH_MAX + 1);
 }

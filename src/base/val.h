@@ -8,6 +8,13 @@
  * ECMAScript.  Object members keep their order; look-up compares the pointer,
  * then hash and bytes, so keys shared with the compiled chart hit at once.
  *
+ * An array or object may be *lazy*: it keeps its JSON text and is decoded by
+ * one level when its parts are first asked for; containers among them are
+ * lazy again.  Nothing here tells a lazy value from another, except that JSON
+ * is written as the kept text, and val_bytes counts the text.  Looking at a
+ * lazy value may decode it, so what shards share (a chart's constants) is made
+ * with json_to_val, which decodes at once.
+ *
  * Invariants: no cycles (immutability makes them impossible); depth is
  * bounded by LIMIT_JSON_DEPTH at every border.  The engine may nest deeper
  * for a while: past VAL_DEPTH_MAX levels two values are not equal and JSON
@@ -29,6 +36,7 @@ enum val_kind {                              /* zeroed memory is undefined */
 };
 
 struct val_string;
+struct val_head;
 struct val_array;
 struct val_object;
 
@@ -39,7 +47,8 @@ struct val {
 		int64_t i;
 		double d;
 		struct val_string *s;
-		struct val_array *a;
+		struct val_head *h;          /* what arrays and objects begin with */
+		struct val_array *a;         /* unless lazy */
 		struct val_object *o;
 	} u;
 };
@@ -56,6 +65,9 @@ struct val val_double(double d);             /* becomes VAL_INT when it is whole
                                                 and fits 2^53 */
 struct val val_string(struct str s);         /* copies */
 struct val val_ref(struct val v);            /* one more reference; returns v */
+/* A deep copy, which shares nothing: of what other shards may read too.  v is at
+ * most VAL_DEPTH_MAX levels deep. */
+struct val val_copy(struct val v);
 void val_drop(struct val v);                 /* one less */
 
 struct str val_str(struct val v);            /* of a VAL_STRING; borrowed */
@@ -95,7 +107,35 @@ size_t val_bytes(struct val v);
 unsigned val_depth(struct val v);
 
 /* JSON, shortest form, UTF-8 kept, U+2028 plain; undefined members are left
- * out, undefined elements are null, NaN and infinities are null. */
+ * out, undefined elements are null, NaN and infinities are null.  A lazy value
+ * is its text. */
 void val_add_json(struct buf *b, struct val v);
+
+/* ---- lazy values --------------------------------------------------------- */
+
+/* From text that comes from outside: the rules and errors of json_parse.  A
+ * scalar is decoded at once; the text of an array or object is copied, without
+ * blanks, and lazy. */
+int val_json(struct val *out, struct str json, struct err *e);
+
+/* From text that this program wrote: compact, well-formed, no key twice in an
+ * object.  Only brackets and quotes are looked at.  Copies. */
+struct val val_json_trusted(struct str json);
+
+/* The same without a copy: `text` lies inside val_str(source), a string val of
+ * which the value holds a reference.  One small allocation. */
+struct val val_json_span(struct val source, struct str text);
+
+/* An array of the elements of `text`, a JSON array inside val_str(source);
+ * each container among them is a span as above. */
+struct val val_json_spans(struct val source, struct str text);
+
+/* The text that v was made from; STR_NONE for a scalar and for a container
+ * that was built or changed.  Borrowed. */
+struct str val_json_text(struct val v);
+
+/* A string member of an object, without decoding the object.  False: there is
+ * none, it is not a string, or its text has escapes (val_get tells). */
+bool val_peek_str(struct val object, struct str key, struct str *out);
 
 #endif

@@ -83,8 +83,6 @@ int expr_store(const struct expr *x, const struct expr_scope *scope,
 /* A plain variable name that is not a reserved word. */
 bool expr_is_name(struct str s);
 
-/* A deep copy; for values kept in a chart. */
-struct val val_copy(struct val v);
 /* A string or, if s is empty, undefined; and back. */
 struct val val_of_text(struct str s);
 struct str val_text(struct val v);

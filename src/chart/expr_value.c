@@ -1,37 +1,9 @@
 /*
- * expr_value.c - operations on values for the language: deep copies, bounds,
- * and an order.
- *
- * Recursion is bounded: every value is checked (val_check) where it becomes
- * deeper, or comes from JSON, which has its own bound.
+ * expr_value.c - operations on values for the language: bounds and an order.
  *
  * SPDX-License-Identifier: MIT
  */
 #include "chart/expr_priv.h"
-
-struct val
-val_copy(struct val v)
-{
-	struct val out;
-	size_t n = val_count(v);
-
-	switch (v.kind) {
-	case VAL_STRING:
-		return val_string(val_str(v));
-	case VAL_ARRAY:
-		out = val_array_empty();
-		for (size_t i = 0; i < n; i++)
-			out = val_push_take(out, val_copy(val_at(v, i)));
-		return out;
-	case VAL_OBJECT:
-		out = val_object_empty();
-		for (size_t i = 0; i < n; i++)
-			out = val_set_take(out, val_key(v, i), val_copy(val_member(v, i)));
-		return out;
-	default:
-		return v;
-	}
-}
 
 struct val
 val_of_text(struct str s)

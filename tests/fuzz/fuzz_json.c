@@ -1,6 +1,7 @@
 /*
  * fuzz_json.c - any bytes as JSON: what is accepted is written again, read
- * again, and is the same, by way of the tree and by way of engine values.
+ * again, and is the same, by way of the tree and by way of engine values, eager
+ * and lazy.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -24,6 +25,44 @@ check_same(struct str text, struct val want)
 	buf_release(&again);
 }
 
+/* Every level is looked at. */
+static size_t
+walk(struct val v)
+{
+	size_t n = 1;
+
+	for (size_t i = 0; i < val_count(v); i++)
+		n += walk(v.kind == VAL_ARRAY ? val_at(v, i) : val_member(v, i));
+	return n;
+}
+
+/* A lazy value is the eager one, before and after it was decoded. */
+static void
+lazily(struct str text, bool good, struct val want)
+{
+	struct buf out = BUF(64 * MB);
+	struct err e = { 0 };
+	struct val v, own;
+
+	assert((val_json(&v, text, &e) == OK) == good);
+	assert(good || e.text[0] != '\0');
+	own = val_json_trusted(val_json_text(v));
+	if (good) {
+		assert(val_depth(v) == val_depth(want));
+		val_add_json(&out, v);
+		check_same(buf_str(&out), want);
+		assert(val_equal(v, want) && walk(v) == walk(want));
+		assert(v.kind < VAL_ARRAY || val_json_text(v).p == NULL ||
+		    val_equal(own, want));
+	}
+	val_drop(v);
+	val_drop(own);
+	own = val_json_trusted(text);        /* whatever it is */
+	walk(own);
+	val_drop(own);
+	buf_release(&out);
+}
+
 static void
 round_trip(struct str text)
 {
@@ -43,9 +82,11 @@ round_trip(struct str text)
 		/* Arrays are compared element by element: a filter is small. */
 		if (text.n <= 8 * KB)
 			assert(json_contains(d.root, d.root, NULL));
+		lazily(text, true, v);
 		val_drop(v);
 	} else {
 		assert(e.text[0] != '\0');
+		lazily(text, false, VAL_UNDEF);
 	}
 	json_release(&d);
 	buf_release(&out);
