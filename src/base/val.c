@@ -55,6 +55,19 @@ val_number(struct val v)
 	return v.kind == VAL_DOUBLE ? v.u.d : (double)NAN;
 }
 
+const char *
+val_kind_name(struct val v)
+{
+	static const char *const names[] = {
+		[VAL_UNDEFINED] = "undefined", [VAL_NULL] = "null",
+		[VAL_BOOL] = "a boolean", [VAL_INT] = "a number",
+		[VAL_DOUBLE] = "a number", [VAL_STRING] = "a string",
+		[VAL_ARRAY] = "an array", [VAL_OBJECT] = "an object",
+	};
+
+	return names[v.kind];
+}
+
 bool
 val_truthy(struct val v)
 {
@@ -220,7 +233,7 @@ val_drop(struct val v)
 		struct val_head *h = dead;
 
 		dead = h->next_dead;
-		if (h->lazy != LAZY_NOT)
+		if (h->lazy)
 			bury_lazy(val_lazy_of(h), &dead);
 		else if (h->kind == VAL_ARRAY)
 			bury_array(CONTAINER_OF(h, struct val_array, h), &dead);
@@ -272,7 +285,7 @@ val_count(struct val v)
 {
 	const struct val_head *h = head_of(v);
 
-	if (h != NULL && h->lazy != LAZY_NOT)
+	if (h != NULL && h->lazy)
 		h = val_lazy_made(val_lazy_of(v.u.h));
 	return h == NULL ? 0 : h->n;
 }
@@ -314,7 +327,7 @@ array_own(struct val_array *a, uint32_t cap)
 {
 	struct val_array *copy;
 
-	assert(a->h.lazy == LAZY_NOT);
+	assert(!a->h.lazy);
 	if (a->h.refs == 1) {
 		if (cap <= a->h.cap)
 			return a;
@@ -339,7 +352,7 @@ take_made(struct val v)
 {
 	struct val_head *h = v.u.h, *made;
 
-	if (h->lazy == LAZY_NOT)
+	if (!h->lazy)
 		return h;
 	made = val_lazy_made(val_lazy_of(h));
 	made->refs++;
@@ -556,7 +569,7 @@ object_own(struct val_object *o, uint32_t cap)
 {
 	struct val_object *copy;
 
-	assert(o->h.lazy == LAZY_NOT);
+	assert(!o->h.lazy);
 	if (o->h.refs == 1) {
 		if (cap <= o->h.cap)
 			return o;

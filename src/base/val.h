@@ -71,6 +71,7 @@ struct val val_copy(struct val v);
 void val_drop(struct val v);                 /* one less */
 
 struct str val_str(struct val v);            /* of a VAL_STRING; borrowed */
+const char *val_kind_name(struct val v);     /* "a string", "undefined", ... */
 bool val_truthy(struct val v);               /* as JavaScript */
 bool val_equal(struct val a, struct val b);  /* deep, no coercion */
 double val_number(struct val v);             /* INT or DOUBLE; NaN otherwise */
@@ -118,8 +119,7 @@ void val_add_json(struct buf *b, struct val v);
  * blanks, and lazy. */
 int val_json(struct val *out, struct str json, struct err *e);
 
-/* From text that this program wrote: compact, well-formed, no key twice in an
- * object.  Only brackets and quotes are looked at.  Copies. */
+/* From text that this program wrote: compact and well-formed.  Only brackets and quotes are looked at.  Copies. */
 struct val val_json_trusted(struct str json);
 
 /* The same without a copy: `text` lies inside val_str(source), a string val of
@@ -135,7 +135,7 @@ struct val val_json_spans(struct val source, struct str text);
 struct str val_json_text(struct val v);
 
 /* A string member of an object, without decoding the object.  False: there is
- * none, it is not a string, or its text has escapes (val_get tells). */
+ * none, it is not a string, or it or a key has escapes (val_get tells). */
 bool val_peek_str(struct val object, struct str key, struct str *out);
 
 #endif

@@ -38,8 +38,7 @@ is_open(char c)
 
 /* Takes a reference of source.  text begins with its bracket. */
 static struct val
-lazy_new(struct val_string *source, struct str text, unsigned depth,
-    enum val_lazy_kind lazy)
+lazy_new(struct val_string *source, struct str text, unsigned depth)
 {
 	struct val_lazy *l = mem_alloc(sizeof *l);
 	enum val_kind kind = text.p[0] == '{' ? VAL_OBJECT : VAL_ARRAY;
@@ -52,7 +51,7 @@ lazy_new(struct val_string *source, struct str text, unsigned depth,
 	l->h.n = (uint32_t)text.n;
 	l->h.depth = (uint16_t)depth;
 	l->h.kind = kind;
-	l->h.lazy = lazy;
+	l->h.lazy = true;
 	l->h.bytes = sizeof *l + text.n;
 	return (struct val){ .kind = kind, .u.h = &l->h };
 }
@@ -111,13 +110,12 @@ scalar_of(struct str raw)
 
 /* An array or object inside source; deep ones at once. */
 static struct val
-container_of(struct val_string *source, struct str text, unsigned depth,
-    enum val_lazy_kind lazy)
+container_of(struct val_string *source, struct str text, unsigned depth)
 {
 	struct val v = VAL_NIL;
 
 	if (depth <= LAZY_DEPTH)
-		return lazy_new(source, text, depth, lazy);
+		return lazy_new(source, text, depth);
 	if (json_text_to_val(text, &v, NULL) != OK)
 		return VAL_NIL;
 	return v;
@@ -144,8 +142,7 @@ value_at(struct scan *s, const struct val_lazy *l, struct val *out)
 		return false;
 	}
 	s->p = to;
-	*out = container_of(l->source, (struct str){ from, (size_t)(to - from) }, depth,
-	    l->h.lazy);
+	*out = container_of(l->source, (struct str){ from, (size_t)(to - from) }, depth);
 	return true;
 }
 
@@ -187,7 +184,7 @@ decode_object(const struct val_lazy *l)
 struct val_head *
 val_lazy_made(struct val_lazy *l)
 {
-	assert(l->h.lazy != LAZY_NOT && l->h.refs > 0);
+	assert(l->h.lazy && l->h.refs > 0);
 	if (l->made == NULL)
 		l->made = (l->h.kind == VAL_OBJECT ? decode_object(l) : decode_array(l)).u.h;
 	return l->made;
@@ -258,7 +255,7 @@ val_json(struct val *out, struct str json, struct err *e)
 	if (!check_container(json, &s, &text))
 		return json_text_to_val(json, out, e);
 	source = s.blanks ? compact(text) : copy(text);
-	*out = lazy_new(source, val_string_str(source), s.deepest, LAZY_CHECKED);
+	*out = lazy_new(source, val_string_str(source), s.deepest);
 	val_string_drop(source);
 	return OK;
 }
@@ -274,7 +271,7 @@ span_of(struct val_string *source, struct str text)
 		return scalar_of(text);
 	if (skim_container(text.p, text.p + text.n, &depth) != text.p + text.n)
 		return VAL_NIL;
-	return container_of(source, text, depth, LAZY_TRUSTED);
+	return container_of(source, text, depth);
 }
 
 struct val
@@ -305,7 +302,7 @@ val_json_spans(struct val source, struct str text)
 
 	assert(source.kind == VAL_STRING && text.n < UINT32_MAX);
 	list.h.n = (uint32_t)text.n;
-	list.h.lazy = LAZY_TRUSTED;
+	list.h.lazy = true;
 	return decode_array(&list);
 }
 
@@ -314,7 +311,7 @@ val_json_spans(struct val source, struct str text)
 struct str
 val_json_text(struct val v)
 {
-	return val_is_container(v) && v.u.h->lazy != LAZY_NOT ?
+	return val_is_container(v) && v.u.h->lazy ?
 	    val_lazy_text(val_lazy_of(v.u.h)) : STR_NONE;
 }
 
@@ -335,22 +332,20 @@ look_at(struct scan *s, struct str *raw)
 	return !s->bad;
 }
 
-/* Of a key that stands twice the last value counts. */
+/* Of a key that stands twice the last value counts; what an escaped key says
+ * is not looked at. */
 static bool
 peek_text(const struct val_lazy *l, struct str key, struct str *out)
 {
 	struct scan s = scan_of(val_lazy_text(l));
 	struct str name, raw, found = STR_NONE;
-	bool first = true, checked = l->h.lazy == LAZY_CHECKED;
+	bool first = true;
 
 	for (scan_open(&s, '{'); scan_member(&s, &first, &name) && look_at(&s, &raw); ) {
-		if (checked && memchr(name.p, '\\', name.n) != NULL)
+		if (name.n > 0 && memchr(name.p, '\\', name.n) != NULL)
 			return false;
-		if (!str_eq(name, key))
-			continue;
-		found = raw;
-		if (!checked)
-			break;
+		if (str_eq(name, key))
+			found = raw;
 	}
 	if (found.p == NULL || memchr(found.p, '\\', found.n) != NULL)
 		return false;
@@ -366,7 +361,7 @@ val_peek_str(struct val object, struct str key, struct str *out)
 	*out = STR_NONE;
 	if (object.kind != VAL_OBJECT)
 		return false;
-	if (object.u.h->lazy != LAZY_NOT && val_lazy_of(object.u.h)->made == NULL)
+	if (object.u.h->lazy && val_lazy_of(object.u.h)->made == NULL)
 		return peek_text(val_lazy_of(object.u.h), key, out);
 	v = val_get(object, key);
 	if (v.kind == VAL_STRING)

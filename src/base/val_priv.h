@@ -20,12 +20,6 @@ struct val_string {
 	char text[];                         /* NUL-ended */
 };
 
-enum val_lazy_kind {
-	LAZY_NOT,
-	LAZY_CHECKED,                        /* from outside: a key may stand twice */
-	LAZY_TRUSTED
-};
-
 struct val_head {
 	union {
 		struct { uint32_t refs, cap; };
@@ -34,7 +28,7 @@ struct val_head {
 	uint32_t n;                          /* parts; of a lazy one: bytes of text */
 	uint16_t depth;                      /* saturates */
 	uint8_t kind;
-	uint8_t lazy;                        /* enum val_lazy_kind */
+	bool lazy;
 	uint64_t bytes;                      /* saturates */
 };
 
@@ -102,14 +96,14 @@ val_lazy_of(struct val_head *h)
 static inline struct val_array *
 val_array_of(struct val v)
 {
-	return v.u.h->lazy == LAZY_NOT ? v.u.a :
+	return !v.u.h->lazy ? v.u.a :
 	    CONTAINER_OF(val_lazy_made(val_lazy_of(v.u.h)), struct val_array, h);
 }
 
 static inline struct val_object *
 val_object_of(struct val v)
 {
-	return v.u.h->lazy == LAZY_NOT ? v.u.o :
+	return !v.u.h->lazy ? v.u.o :
 	    CONTAINER_OF(val_lazy_made(val_lazy_of(v.u.h)), struct val_object, h);
 }
 

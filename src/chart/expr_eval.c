@@ -19,19 +19,6 @@ const char *const expr_field_names[FIELD_COUNT] = {
 	"name", "type", "sendid", "origin", "origintype", "invokeid", "data",
 };
 
-const char *
-val_kind_name(struct val v)
-{
-	static const char *const names[] = {
-		[VAL_UNDEFINED] = "undefined", [VAL_NULL] = "null",
-		[VAL_BOOL] = "a boolean", [VAL_INT] = "a number",
-		[VAL_DOUBLE] = "a number", [VAL_STRING] = "a string",
-		[VAL_ARRAY] = "an array", [VAL_OBJECT] = "an object",
-	};
-
-	return names[v.kind];
-}
-
 int
 eval_fail(struct eval *ev, const struct node *n, const char *format, ...)
 {

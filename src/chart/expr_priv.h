@@ -127,7 +127,6 @@ val_is_nothing(struct val v)
 	return v.kind == VAL_NULL || v.kind == VAL_UNDEFINED;
 }
 
-const char *val_kind_name(struct val v);     /* "a string", "undefined", ... */
 /* Text of a scalar as in a template; containers as JSON. */
 void val_add_text(struct buf *b, struct val v);
 

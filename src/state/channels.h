@@ -8,8 +8,8 @@
  *   channels_change ...         what to store
  *   channels_settle             from here on changes are counted anew
  *
- * A task's view is a clone to which its own writes are applied.  Values are
- * shared, not copied.
+ * A task's view is a clone to which its own writes are put.  Values are shared,
+ * not copied.
  *
  * Pure.  Threads: as val.h.
  *
@@ -38,7 +38,7 @@ struct channel {
 struct channels;
 
 struct channels *channels_new(const struct channel *defs, size_t n);
-/* The same values and an own life: nothing changed, no step under way. */
+/* The same values and a life of its own: nothing changed, no step under way. */
 struct channels *channels_clone(const struct channels *cs);
 void channels_free(struct channels *cs);     /* NULL: nothing */
 
@@ -48,10 +48,15 @@ int channels_find(const struct channels *cs, struct str name);   /* or CHANNEL_N
 
 /* Borrowed until the next change; UNDEF: never written, or empty. */
 struct val channels_get(const struct channels *cs, size_t i);
-/* An object of all that have a value; a new reference.  For expressions. */
-struct val channels_object(const struct channels *cs);
 
-/* A value as stored (taken); UNDEF: empty.  No change. */
+/* Objects of all that have a value: every one of them, for expressions; or those
+ * that are not private, for clients.  New references. */
+struct val channels_data(const struct channels *cs);
+struct val channels_values(const struct channels *cs);
+/* The latter as JSON. */
+void channels_values_add_json(struct buf *b, const struct channels *cs);
+
+/* A value as it is stored (taken); UNDEF: stored as empty.  No change. */
 void channels_load(struct channels *cs, size_t i, struct val v);
 
 /* One write of the step under way; borrowed.  known: reducer.h.  After an error
@@ -60,26 +65,21 @@ void channels_load(struct channels *cs, size_t i, struct val v);
  * InvalidUpdateError; e->text has its words); the others as reduce(). */
 int channels_apply(struct channels *cs, size_t i, struct val write, unsigned known,
     struct err *e);
-/* As channels_apply, outside of a step: a write of a task's own view, input
- * that comes in parts.  A channel may be written any number of times. */
+/* The same for one writer who may write a channel many times: a task in its own
+ * view, an input, a command's update.  Never ERR_CONFLICT. */
 int channels_put(struct channels *cs, size_t i, struct val write, unsigned known,
     struct err *e);
 void channels_end_step(struct channels *cs);
 
-/* What changed since channels_settle: begin with *at = 0, false at the end. */
+/* What changed since channels_settle, by number: begin with *at = 0, false at
+ * the end. */
 struct channel_change {
 	size_t index;
 	struct val value;                    /* borrowed; UNDEF: it became empty */
 	size_t keep;                         /* of a list: entries at the front that are
-	                                        as they were when settled */
+	                                        stored already */
 };
 bool channels_change(const struct channels *cs, size_t *at, struct channel_change *c);
-bool channels_changed(const struct channels *cs, size_t i);
 void channels_settle(struct channels *cs);
-
-/* `values` as clients get it: every channel that has a value and is not private,
- * as a JSON object.  only: indices to show, NULL: all. */
-void channels_add_json(struct buf *b, const struct channels *cs, const size_t *only,
-    size_t n);
 
 #endif

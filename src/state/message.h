@@ -4,7 +4,8 @@
  *
  * A stored message is an object with `id` and `type` (human, ai, system, tool,
  * function; remove in a write), usually lazy: its text was written once, by
- * coercion, and is what the database and the clients get.
+ * coercion, and is what the database and the clients get.  A message that this
+ * program writes as text is one by val_json_trusted.
  *
  * Pure.  Threads: as val.h.
  *
@@ -45,12 +46,7 @@ int messages_from(struct val in, const char *path, struct val *out, bool *minted
     struct err *e);
 
 /* A model's answer (text in the stored form, as the llm room writes it) under
- * the id that it is to have.  ERR_INVALID: not a stored message. */
-int message_from_answer(struct str json, struct str id, struct val *out, struct err *e);
-
-/* A stored message that this program makes itself, with a new id: content is a
- * string or an array (taken); more: members to add, an object or VAL_UNDEF
- * (borrowed), for example {tool_call_id, status, name}. */
-struct val message_make(enum message_type type, struct val content, struct val more);
+ * the id that it is to have.  ERR_INVALID: not a stored message; ERR_TOOBIG. */
+int message_of_answer(struct str json, struct str id, struct val *out, struct err *e);
 
 #endif

@@ -33,6 +33,7 @@ extern const char *const reducer_names[];    /* by enum, NULL-ended */
 #define REDUCE_TWICE_TEXT \
 	"LastValue can only receive one value per step.\n\nTroubleshooting URL: " \
 	"https://docs.langchain.com/oss/javascript/langgraph/INVALID_CONCURRENT_GRAPH_UPDATE/\n"
+#define REDUCE_EPHEMERAL_TWICE_TEXT "EphemeralValue can only receive one value per step."
 #define REDUCE_OVERWRITES_TEXT "Can receive only one Overwrite value per step."
 
 /* The value is a list of which storage keeps a prefix. */
