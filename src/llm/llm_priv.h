@@ -203,6 +203,8 @@ struct openai_stream {
 	struct buf line;                     /* the start of a line not yet whole */
 	struct buf event;                    /* data of an event not yet whole */
 	struct buf mended;                   /* a text that was not UTF-8 */
+	struct buf like;                     /* the last chunk that had a content and */
+	size_t like_at;                      /* nothing else, without it; where it was */
 	struct llm_delta text;               /* all but the text */
 	uint64_t chunk;                      /* number of the one at hand */
 	char eol;                            /* '\n', '\r'; 0: none was seen */

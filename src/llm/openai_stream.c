@@ -26,6 +26,8 @@
 #include "llm/llm_priv.h"
 #include "llm/openai_chunk_priv.h"
 
+#define LIKE_MAX ((size_t)2 * KB)            /* of a chunk that is remembered */
+
 void
 openai_stream_init(struct openai_stream *s, struct llm_result *r,
     bool (*emit)(void *ctx, const struct llm_delta *d), void *ctx)
@@ -36,6 +38,7 @@ openai_stream_init(struct openai_stream *s, struct llm_result *r,
 		.line = BUF(LIMIT_LLM_LINE_BYTES),
 		.event = BUF(LIMIT_LLM_LINE_BYTES),
 		.mended = BUF(3 * (size_t)LIMIT_LLM_BODY_BYTES),
+		.like = BUF(LIMIT_LLM_LINE_BYTES),
 	};
 }
 
@@ -53,6 +56,7 @@ openai_stream_release(struct openai_stream *s)
 	buf_release(&s->line);
 	buf_release(&s->event);
 	buf_release(&s->mended);
+	buf_release(&s->like);
 }
 
 /* ---- telling what was in a chunk ------------------------------------------ */
@@ -453,11 +457,42 @@ event_end(struct openai_stream *s, struct failure *f)
 	return rc;
 }
 
+/* Chunks of an answer mostly differ in their content alone. */
+static void
+learn(struct openai_stream *s, struct str data, const struct chunk *c)
+{
+	buf_clear(&s->like);
+	if (c->content.n == 0 || c->has_more || c->finish.n > 0 || c->wrong != NULL ||
+	    data.n > LIKE_MAX || c->content.p < data.p || c->content.p > data.p + data.n)
+		return;                      /* the last: it was mended */
+	s->like_at = (size_t)(c->content.p - data.p);
+	buf_add(&s->like, str_sub(data, 0, s->like_at));
+	buf_add(&s->like, str_sub(data, s->like_at + c->content.n, data.n));
+}
+
+/* Is data a chunk as the last one, but for its content? */
+static bool
+is_like(const struct openai_stream *s, struct str data, struct str *content)
+{
+	struct str like = buf_str(&s->like);
+	size_t tail = like.n - s->like_at;
+	struct scan in;
+
+	if (like.n == 0 || data.n < like.n ||
+	    memcmp(data.p, like.p, s->like_at) != 0 ||
+	    memcmp(data.p + data.n - tail, like.p + s->like_at, tail) != 0)
+		return false;
+	in = scan_of(str_sub(data, s->like_at - 1, data.n));
+	return scan_string(&in, content) && content->n == data.n - like.n &&
+	    str_is_utf8(*content);
+}
+
 /* Data that is a whole chunk is told at once; else it waits for the other
  * lines of its event. */
 static int
 take_data(struct openai_stream *s, struct str data, struct failure *f)
 {
+	struct str content;
 	struct chunk c;
 
 	if (str_eq(data, S("[DONE]"))) {
@@ -470,8 +505,14 @@ take_data(struct openai_stream *s, struct str data, struct failure *f)
 		failure_of_object(f, mended(s, data));
 		return ERR_IO;
 	}
-	if (s->event.n == 0 && openai_chunk_read(mended(s, data), &c))
+	if (s->event.n == 0 && is_like(s, data, &content)) {
+		s->chunk++;
+		return tell_text(s, content);
+	}
+	if (s->event.n == 0 && openai_chunk_read(mended(s, data), &c)) {
+		learn(s, data, &c);
 		return chunk_tell(s, &c, f);
+	}
 	if (s->event.n > 0)
 		buf_add_char(&s->event, '\n');
 	buf_add(&s->event, data);

@@ -19,7 +19,7 @@
 
 #include <assert.h>
 #include <limits.h>
-#include <stdio.h>
+#include <pthread.h>
 #include <string.h>
 
 /* Never freed: the first reference is the program's. */
@@ -27,13 +27,91 @@ static struct sse_block heartbeat = {
 	.refs = 1, .charged = 13, .n = 13, .bytes = ": heartbeat\n\n",
 };
 
+/* Small blocks wait for the next ones of their size: each thread keeps some of
+ * those it drops, until it ends. */
+#define POOL_STEP   256                      /* bytes from size to size, with head */
+#define POOL_SIZES  8
+#define POOL_BLOCKS 16                       /* of a size */
+
+struct spare {
+	struct spare *next;
+};
+
+static _Thread_local struct {
+	struct { struct spare *first; unsigned n; } of[POOL_SIZES];
+	bool known;                          /* to pool_key */
+} pool;
+static pthread_key_t pool_key;
+static pthread_once_t pool_once = PTHREAD_ONCE_INIT;
+
+static void
+pool_empty(void *arg)
+{
+	(void)arg;
+	for (size_t i = 0; i < POOL_SIZES; i++) {
+		while (pool.of[i].first != NULL) {
+			struct spare *s = pool.of[i].first;
+
+			pool.of[i].first = s->next;
+			free(s);
+		}
+		pool.of[i].n = POOL_BLOCKS;  /* what comes later is freed at once */
+	}
+}
+
+static void
+pool_begin(void)
+{
+	pthread_key_create(&pool_key, pool_empty);
+}
+
+static struct sse_block *
+block_take(size_t bytes)
+{
+	size_t i = (bytes - 1) / POOL_STEP;
+	struct sse_block *b;
+
+	if (i >= POOL_SIZES) {
+		b = mem_alloc(bytes);
+		i = POOL_SIZES;
+	} else if (pool.of[i].first == NULL) {
+		b = mem_alloc((i + 1) * POOL_STEP);
+	} else {
+		b = (struct sse_block *)pool.of[i].first;
+		pool.of[i].first = pool.of[i].first->next;
+		pool.of[i].n--;
+	}
+	b->size = (uint32_t)i;
+	return b;
+}
+
+static void
+block_give(struct sse_block *b)
+{
+	struct spare *s = (struct spare *)b;
+	size_t i = b->size;
+
+	if (i == POOL_SIZES || pool.of[i].n >= POOL_BLOCKS) {
+		free(b);
+		return;
+	}
+	if (!pool.known) {
+		pthread_once(&pool_once, pool_begin);
+		pthread_setspecific(pool_key, &pool);
+		pool.known = true;
+	}
+	s->next = pool.of[i].first;
+	pool.of[i].first = s;
+	pool.of[i].n++;
+}
+
 struct sse_block *
 sse_block_alloc(size_t n)
 {
 	struct sse_block *b;
 
 	assert(n <= UINT32_MAX);
-	b = mem_alloc(sizeof *b + n);
+	b = block_take(sizeof *b + n);
 	atomic_init(&b->refs, 1);
 	atomic_init(&b->charged, 0);
 	b->n = (uint32_t)n;
@@ -84,7 +162,7 @@ sse_block_drop(struct sse_block *b)
 	was = atomic_load_explicit(&b->charged, memory_order_relaxed);
 	if (was > 0)
 		account_give(&account_output, was);
-	free(b);
+	block_give(b);
 }
 
 static struct sse *
@@ -102,6 +180,24 @@ check_sse(const struct sse *s)
 	assert(s->gone != NULL && s->beat.fire != NULL);
 }
 
+/* A chunk's size line; its length. */
+static size_t
+write_size(char out[20], size_t bytes)
+{
+	char digits[16];
+	size_t n = 0, at = 0;
+
+	do {
+		digits[n++] = "0123456789abcdef"[bytes & 15];
+		bytes >>= 4;
+	} while (bytes > 0);
+	while (n > 0)
+		out[at++] = digits[--n];
+	out[at++] = '\r';
+	out[at++] = '\n';
+	return at;
+}
+
 /* Sends up to PIECES_MAX - 2 blocks of this turn as one chunk. */
 static void
 send_chunk(struct sse *s, struct http_conn *c)
@@ -109,13 +205,12 @@ send_chunk(struct sse *s, struct http_conn *c)
 	struct request *q = request_of(s->r);
 	struct piece pieces[PIECES_MAX];
 	uv_buf_t iov[PIECES_MAX];
-	char size[24];
+	char size[20];
 	size_t bytes;
 	unsigned n = http_out_iov(&s->turn, iov, PIECES_MAX - 2, &bytes), at = 0;
-	int length = snprintf(size, sizeof size, "%zx\r\n", bytes);
 
 	if (q->framed)
-		pieces[at++] = (struct piece){ size, (size_t)length, NULL };
+		pieces[at++] = (struct piece){ size, write_size(size, bytes), NULL };
 	for (unsigned i = 0; i < n; i++) {
 		struct sse_block *b = CONTAINER_OF(iov[i].base, struct sse_block, bytes);
 

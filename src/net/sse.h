@@ -22,6 +22,7 @@ struct sse_block {
 	atomic_uint refs;
 	atomic_uint charged;                 /* bytes of account_output */
 	uint32_t n;
+	uint32_t size;                       /* sse.c's */
 	char bytes[];
 };
 

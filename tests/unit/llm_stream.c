@@ -192,6 +192,37 @@ TEST(stream_is_the_same_wherever_it_is_cut)
 	}
 }
 
+/* Goal: a chunk that differs from the one before in its content alone is read
+ * in a shorter way, which must say the same of whatever stands there. */
+TEST(stream_chunks_like_the_last_one_are_read_as_any)
+{
+	static const char *const contents[] = {
+		" from", "", "a\\\"b", "\\", "\\q", "\"", "\",\"content\":\"x", "\"},\"x\":{\"y\":\"",
+		"\"}}],\"id\":\"c\",\"choices\":[{\"delta\":{\"content\":\"z", "gr\xc3\xbcn", "\xff", "\xc3",
+		"\\ud83d", "\\ude00", "tab\there", "\\u00e", "null", "\\\\", "\",\"refusal\":\"no",
+		"\"}}],\"error\":{\"message\":\"m\"},\"x\":[{\"y\":{\"z\":\"",
+	};
+
+	for (size_t i = 0; i < COUNT(contents); i++) {
+		char like[1024], unlike[1024];
+		struct seen a, b;
+
+		for (int same = 0; same < 2; same++)
+			snprintf(same ? like : unlike, sizeof like,
+			    "data: {\"id\":\"c\",\"choices\":[{\"delta\":{\"content\":\"Hello\"}}],"
+			    "\"n\":1}\n\ndata: {\"id\":\"c\",\"choices\":[{\"delta\":{\"content\":\"%s\"}}],"
+			    "\"n\":%d}\n\ndata: {\"id\":\"c\",\"choices\":[{\"finish_reason\":\"stop\"}]}\n\n",
+			    contents[i], same ? 1 : 2);
+		a = decode(like);
+		b = decode(unlike);
+		CHECK_INT(a.rc, b.rc);
+		CHECK(str_eq(log_of(&a), log_of(&b)));
+		CHECK(str_eq(buf_str(&a.message), buf_str(&b.message)));
+		seen_release(&a);
+		seen_release(&b);
+	}
+}
+
 TEST(stream_text_becomes_deltas_and_the_stored_message)
 {
 	struct seen s = decode(text_stream);
