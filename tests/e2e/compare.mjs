@@ -1,0 +1,225 @@
+// compare.mjs DIR [FILE...] - replays what was recorded from the official server
+// (transcripts in DIR) against ours, with the same agents in YAML, and compares
+// every status, body and event.  Ids are paired where they first meet and must
+// agree from then on; times are times; everything else must be equal, but for
+// the rows of `exceptions`, each with its reason.
+import http from "node:http";
+import { existsSync } from "node:fs";
+import path from "node:path";
+import { call, check, finish, scenario, until } from "./lib.mjs";
+import { readAnswer, readTranscript } from "./compare-read.mjs";
+import { agentFolder, startCore } from "./core-lib.mjs";
+
+const dir = process.argv[2] ?? process.env.TRANSCRIPTS;
+if (!dir || !existsSync(dir)) { console.log("no transcripts\n1 passed, 0 failed"); process.exit(0); }
+// Those of one line share a server and their threads.
+const sets = [["03-assistant-schemas"], ["05-runs-wait"], ["06-stream-values"], ["06-stream-updates"], ["06-stream-messages"],
+  ["06-stream-messages-tuple"], ["06-stream-messages-tools"], ["06-stream-tools-turn"], ["06-stream-toolsmode"], ["06-stream-tasks"],
+  ["06-stream-checkpoints"], ["06-stream-debug"], ["06-stream-events"], ["06-stream-custom"], ["06-stream-error"],
+  ["06-stream-stateless"], ["06-stream-subgraphs"], ["07-hitl", "08-state-history"], ["10-cancel"], ["12-resumable"]]
+  .filter((s) => process.argv.length < 4 || s.some((f) => process.argv.slice(3).some((a) => f.includes(a))));
+
+// An agent whose name was used for two.
+const renamed = { "06-stream-subgraphs": { nested: "nested_llm" } };
+
+// ---- what is not compared, and why -----------------------------------------
+// [file, title, path of the value], each a pattern; reason.  A path begins with
+// status, header, body or eventN:NAME.
+const any = /^/;
+const exceptions = [
+  [any, any, /\.(langgraph_version|langgraph_plan|langgraph_host|ls_integration|created_by|langgraph_api_version)$|\.versions(\.|$)/, "marks of that server and its libraries"],
+  [any, any, /\.user-agent$/, "what the client calls itself"],
+  [any, any, /\.(ls_provider|ls_model_name|ls_model_type|ls_max_tokens|ls_temperature|model_provider|model_name|finish_reason|system_fingerprint|logprobs)$/, "marks of its model library; ours says why an answer ended"],
+  [any, any, /\.response_metadata\.usage/, "its OpenAI client repeats the usage there"],
+  [any, any, /\.additional_kwargs\.tool_calls/, "its OpenAI client repeats the calls there"],
+  [any, any, /\.tool_call_chunks/, "it leaves the chunks of a stream in stored messages"],
+  [any, any, /\.(input|output)_token_details/, "only what the model's server tells"],
+  [any, any, /\.metadata\.tags$|\[1\]\.tags$/, "a list of tags of its callbacks"],
+  [any, any, /\.metadata\.versions|\[\d\]\.metadata$/, "its tool messages have a mark of the library"],
+  [any, any, /^header content-type$/, "text/plain of waits and errors there, JSON here"],
+  [any, any, /\.(interrupts|error|state_updated_at|context|config|extracted)$/, null],   // see `extra` below
+  [any, /^runs? (list|record|after)|delayed run|^run after/, /\.kwargs\.|\.config/, "a run's record keeps the request, not what the server made of it"],
+  [any, any, /\.multitask_strategy$/, "default reject there, enqueue here"],
+  [any, any, /\.tasks\[\d\]\.result\.messages\[\d\]\.(role|type|id|additional_kwargs|response_metadata)$/, "the input as it was sent; here as it was applied, with its id"],
+  [/05/, /unknown thread/, any, "it says 422 with words of another error; a thread that is not there is 404"],
+  [/05/, /failing|recursion/, /__error__/, "it wraps the error into an error"],
+  [/05/, /invalid stream_mode/, any, "400 of its validator; ours is 422 and names the field"],
+  [/07/, /run record status/, /\.status$/, "a run that waits for a person is interrupted, not success"],
+  [/07/, any, /^body\.(messages|approved|note|[a-z]+)$/, null],
+  [/07/, /wait until interrupt|continue with input null/, /^body\.(messages|note|approved)$/, "wait tells the values beside the interrupt"],
+  [/08/, /run from checkpoint/, /^body\.(messages|note|approved)$/, "wait tells the values beside the interrupt"],
+  [/07/, /update\+goto/, /^body/, "undefined is not JSON: null here; and goto beside a waiting node lets it wait on"],
+  [/08/, /coercion: .*(weird|norole)|Remove unknown/, /^(status|body|header)/, "500 there: it does not check; ours is 422"],
+  [/08/, /bad checkpoint id/, any, "400 of its validator; ours is 422"],
+  [/08/, /^history|^state/, /\.tasks\[\d\]\.result$/, "the result of an answered task: newer versions tell it"],
+  [/10/, /wait=0/, /^status$/, "it takes wait=0 for true"],
+  [/10/, /rollback/, any, "it leaves the run and its states; here they are gone (see below)"],
+  [/10/, /cancel-many/, any, "it has no such route"],
+  [/06-stream-error/, /runs list/, /\.kwargs|\.multitask/, "see above"],
+].filter((e) => e[3] !== null);
+const used = new Set();
+
+// What ours may have more, by key: the recorded server is older, or the Python
+// server has it.
+const extra = new Set(["state_updated_at", "langsmith_session_name", "cancel_reason", "ttl", "interrupts", "context", "config", "finish_reason", "model_name", "usage_metadata", "name", "response_schema", "location", "error", "cause"]);
+
+// ---- comparison ------------------------------------------------------------
+
+const ID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])|chatcmpl-[a-z]*\d+|call_[A-Za-z0-9_]+/g;
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)$/;
+const toOurs = new Map(), toTheirs = new Map();
+
+const ours = (s) => s.replace(ID, (id) => toOurs.get(id) ?? id);
+const mapped = (v) => v === undefined ? undefined : JSON.parse(ours(JSON.stringify(v)));
+// A message of a tool may be named after its run there.
+const skeleton = (s) => s.replace(/run-ID-tool-ID/, "ID").replace(ID, "ID").replace("run-ID-tool-ID", "ID");
+
+function pairIds(a, b) {
+  const theirs = a.match(ID) ?? [], mine = b.match(ID) ?? [];
+  if (theirs.length !== mine.length) return true;
+  return theirs.every((t, i) => {
+    if (!toOurs.has(t) && !toTheirs.has(mine[i])) { toOurs.set(t, mine[i]); toTheirs.set(mine[i], t); }
+    return toOurs.get(t) === mine[i];
+  });
+}
+
+let where; // {file, title, out}
+function differ(at, a, b) {
+  const hit = exceptions.find(([f, t, p]) => f.test(where.file) && t.test(where.title) && p.test(at));
+  if (hit) { used.add(hit); return; }
+  where.out.push(`${at}: recorded ${JSON.stringify(a)?.slice(0, 200)}, ours ${JSON.stringify(b)?.slice(0, 200)}`);
+}
+
+function compare(a, b, at) {
+  if (typeof a === "string" && typeof b === "string") {
+    if (TIME.test(a) && TIME.test(b)) return;
+    if (skeleton(a) !== skeleton(b) || !pairIds(a, b)) differ(at, a, b);
+  } else if (Array.isArray(a) && Array.isArray(b)) {
+    for (let i = 0; i < Math.min(a.length, b.length); i++) compare(a[i], b[i], `${at}[${i}]`);
+    if (a.length !== b.length) differ(`${at}.length`, a.length, b.length);
+  } else if (a && b && typeof a === "object" && typeof b === "object" && !Array.isArray(a) && !Array.isArray(b)) {
+    const isId = (k) => k.replace(ID, "") === "";
+    const theirIds = Object.keys(a).filter(isId), ourIds = Object.keys(b).filter(isId);
+    theirIds.forEach((k, i) => {
+      if (ourIds[i] === undefined) return differ(`${at}.ID`, a[k], undefined);
+      if (!pairIds(k, ourIds[i])) differ(`${at}.ID`, k, ourIds[i]);
+      compare(a[k], b[ourIds[i]], `${at}.ID`);
+    });
+    for (const k of ourIds.slice(theirIds.length)) differ(`${at}.ID`, undefined, b[k]);
+    for (const k of Object.keys(a)) if (!isId(k)) k in b ? compare(a[k], b[k], `${at}.${k}`) : differ(`${at}.${k}`, a[k], undefined);
+    for (const k of Object.keys(b)) if (!isId(k) && !(k in a) && !extra.has(k)) differ(`${at}.${k}`, undefined, b[k]);
+  } else if (!Object.is(a, b)) differ(at, a, b);
+}
+
+// Neighbours that say the same are one: how many empty pieces an answer has is
+// the model library's affair.
+function streamOf(events) {
+  const out = [];
+  for (const e of events.filter((x) => x.event !== "end")) {
+    const text = JSON.stringify([e.event, e.json]);
+    const empty = /^messages(\||$)/.test(e.event) && e.json[0].content === "" && !(e.json[0].tool_call_chunks ?? []).length && !e.json[0].usage_metadata;
+    if (!empty && !(e.event === "messages/partial" && sameText(out.at(-1), e)) && text !== out.at(-1)?.text) out.push({ ...e, text });
+  }
+  return out;
+}
+function sameText(a, b) {
+  if (a?.event !== b.event) return false;
+  const of = (e) => JSON.stringify([e.json[0].id, e.json[0].content, e.json[0].tool_calls]);
+  return of(a) === of(b);
+}
+
+function compareEvents(theirs, mine) {
+  const ids = mine.filter((e) => e.id !== undefined).map((e) => Number(e.id));
+  if (ids.some((id, i) => i > 0 && id <= ids[i - 1])) differ("ids", undefined, ids);
+  const a = streamOf(theirs), b = streamOf(mine), name = (e) => e.event.replace(ID, "ID");
+  if (a.map(name).join() !== b.map(name).join()) differ("events", a.map(name).join(" "), b.map(name).join(" "));
+  for (let i = 0; i < Math.min(a.length, b.length); i++) {
+    const at = `event${i}:${name(a[i])}`;
+    if (name(a[i]) !== name(b[i])) break;
+    pairIds(a[i].event, b[i].event);
+    compare(a[i].json, b[i].json, at);
+    if ((a[i].id === undefined) !== (b[i].id === undefined)) differ(`${at}.id`, a[i].id, b[i].id);
+  }
+}
+
+// ---- the model of the recordings -------------------------------------------
+
+const usage = { prompt_tokens: 11, completion_tokens: 5, total_tokens: 16, prompt_tokens_details: { cached_tokens: 0 }, completion_tokens_details: { reasoning_tokens: 0 } };
+let answers = 0;
+const model = http.createServer((req, res) => {
+  let body = "";
+  req.on("data", (d) => { body += d; });
+  req.on("end", () => {
+    const q = JSON.parse(body || "{}"), m = q.messages?.at(-1) ?? {}, text = JSON.stringify(m.content ?? "");
+    if (/fail500/.test(text)) { res.writeHead(500, { "content-type": "application/json" }); return res.end('{"error":{"message":"mock boom"}}'); }
+    const say = m.role === "tool" ? ["It", " is", " sunny", " in", " Paris", " ."] : ["Hello", " from", " mock", " LLM", " ."];
+    const call_ = m.role !== "tool" && /weather\?/.test(text);
+    const fn = (f) => ({ tool_calls: [{ index: 0, function: { arguments: f } }] });
+    const deltas = call_ ? [{ role: "assistant", content: null }, { tool_calls: [{ index: 0, id: "call_mock1", type: "function", function: { name: "get_weather", arguments: "" } }] }, fn("{\"ci"), fn("ty\":\""), fn("Paris\"}")]
+      : [{ role: "assistant", content: "" }, ...say.map((content) => ({ content }))];
+    const one = { id: `chatcmpl-mock${++answers}`, created: 1700000000, model: "mock-gpt", object: "chat.completion.chunk" };
+    res.writeHead(200, { "content-type": "text/event-stream" });
+    for (const delta of deltas) res.write(`data: ${JSON.stringify({ ...one, choices: [{ index: 0, delta, finish_reason: null }] })}\n\n`);
+    res.write(`data: ${JSON.stringify({ ...one, choices: [{ index: 0, delta: {}, finish_reason: call_ ? "tool_calls" : "stop" }] })}\n\n`);
+    res.end(`data: ${JSON.stringify({ ...one, choices: [], usage })}\n\ndata: [DONE]\n\n`);
+  });
+});
+await new Promise((r) => model.listen(0, "127.0.0.1", r));
+
+// ---- replay ----------------------------------------------------------------
+
+const server = await startCore({ folders: ["transcripts"], args: ["--streams-end-event=false"],
+  env: { OPENAI_BASE_URL: `http://127.0.0.1:${model.address().port}/v1`, OPENAI_API_KEY: "sk-mock", MODEL_NAME: "openai:mock-gpt" } });
+const absent = /^(5{8}|6{8})-/;
+
+// Threads and runs that the recording does not make are made when they are met.
+async function prepare(b, blocks) {
+  const t = /\/threads\/([0-9a-f-]{36})/.exec(b.target)?.[1];
+  if (t && !absent.test(t) && !toOurs.has(t)) pairIds(t, (await call(server, "POST", "/threads", {})).json.thread_id);
+  const r = /\/runs\/([0-9a-f-]{36})/.exec(b.target)?.[1];
+  if (!t || !r || absent.test(r) || toOurs.has(r)) return;
+  const record = blocks.map((x) => x.json).find((j) => j?.run_id === r);
+  const later = record && Date.parse(record.created_at) > Date.parse(record.updated_at);
+  const made = await call(server, "POST", `/threads/${toOurs.get(t)}/runs`, { assistant_id: record?.kwargs.config.metadata.graph_id ?? "slow", input: record?.kwargs.input ?? { n: 3000 }, ...(later ? { after_seconds: 60 } : {}) });
+  pairIds(r, made.json.run_id);
+  if (!later) await until(async () => (await call(server, "POST", `/threads/${toOurs.get(t)}/history`, { limit: 10 })).json.some((h) => h.metadata.step === 0), "the run's first step");
+}
+
+for (const set of sets) for (const file of set) {
+  const blocks = readTranscript(path.join(dir, `${file}.txt`));
+  for (const b of blocks) await scenario(`${file}: ${b.title}`, async () => {
+    await prepare(b, blocks);
+    let body = mapped(b.body);
+    const rename = renamed[file]?.[body?.assistant_id];
+    if (rename) body = { ...body, assistant_id: rename };
+    const headers = Object.fromEntries(Object.entries(b.headers).filter(([k]) => k !== "content-type"));
+    const r = await call(server, b.method, ours(b.target), body, headers);
+    where = { file, title: b.title, out: [] };
+    if (r.status !== b.status) differ("status", b.status, r.status);
+    const location = b.answerHeaders["content-location"];
+    if (location) compare(location, r.headers.get("content-location") ?? "", "header content-location");
+    const got = readAnswer(r.text.trim(), r.headers.get("content-type") ?? "");
+    if (b.events && got.events) compareEvents(rename ? named(b.events, body.assistant_id) : b.events, got.events);
+    else if (b.json !== undefined && got.json !== undefined) compare(b.json, got.json, "body");
+    else if (b.text !== undefined) { const says = got.json?.detail ?? got.text; if (says !== b.text) differ("body", b.text, says); }
+    else if ((b.json === undefined) !== (got.json === undefined) || b.events) differ("body", b.json ?? "events", got.json ?? r.text.slice(0, 200));
+    if (b.stored) compare(b.stored, (await call(server, "GET", ours(b.target))).json.values.messages, "stored");
+    check(where.out.length === 0, `${file}: ${b.title}`, where.out.slice(0, 12).join("\n     ") + (where.out.length > 12 ? `\n     ... ${where.out.length} in all` : ""));
+  });
+}
+function named(events, graph) {
+  return events.map((e) => ({ ...e, json: JSON.parse(JSON.stringify(e.json).replaceAll('"graph_id":"nested"', `"graph_id":"${graph}"`)) }));
+}
+
+if (process.argv.length < 4) {
+  await scenario("after a rollback", async () => {
+    const t = (await call(server, "POST", "/threads", {})).json.thread_id;
+    const run = (await call(server, "POST", `/threads/${t}/runs`, { assistant_id: "slow", input: { n: 30000 } })).json.run_id;
+    const r = await call(server, "POST", `/threads/${t}/runs/${run}/cancel?wait=1&action=rollback`);
+    check(r.status === 204, "rollback with wait is 204", r.text);
+    check((await call(server, "GET", `/threads/${t}/runs/${run}`)).status === 404, "the run is gone");
+  });
+  for (const e of exceptions) if (!used.has(e)) console.log(`not needed: ${e.slice(0, 3).join(" ")} (${e[3]})`);
+}
+model.close();
+finish();
