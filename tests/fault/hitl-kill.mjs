@@ -168,8 +168,8 @@ for (let round = 0; round < rounds; round++) await scenario(`round ${round}`, as
   for (const j of jobs) if (j.thread && j.open.length > 0 && !j.trying && !listed.includes(j.thread)) check(false, `${j.tag}: in the list of what waits`);
   for (const j of jobs) { await scenario(j.tag, () => settle(server, j)); settled++; if (Object.keys(j.ids).length > 0) waited++; }
   jobs = [];
-  const workers = Object.keys(kinds).flatMap((k) => [0, 1].map(() => work(server, k, jobs).catch((e) => { if (server.exit === null && !dying) check(false, `worker of ${k}`, e); })));
   let dying = false;
+  const workers = Object.keys(kinds).flatMap((k) => [0, 1].map(() => work(server, k, jobs).catch((e) => { if (server.exit === null && !dying) check(false, `worker of ${k}`, e); })));
   const at = Date.now() + randomInt(30, 500);
   await until(() => Date.now() >= at, "the moment");
   dying = true;
