@@ -576,24 +576,30 @@ if (!reference) {
   });
 
   await scenario("SDK integration", async () => {
-    // the graph of the SDK's own suite; its name in tests/agents may not be `agent`
-    const name = (await client.assistants.search({ limit: 100 })).map((a) => a.graph_id).find((g) => /^sdk/.test(g));
-    if (!check(name !== undefined, "an agent of the SDK's suite is there")) return;
-    const t = await newThread();
-    let chunks = await run(t, name, { input: { messages: [{ role: "user", content: "go" }] }, streamMode: ["custom", "updates", "values"] });
-    const progress = (cs) => cs.filter((c) => c.event === "custom").map((c) => [c.data.name, c.data.step, c.data.phase].join(" "));
-    check(progress(chunks).every((p) => p.startsWith("progress ")) && progress(chunks).length >= 4, "progress is told", progress(chunks));
-    const s = await client.threads.getState(t);
+    // the graphs of the SDK's own suite: one of them is an `agent`, too
+    const own = await startCore({ mock, folders: ["sdk"] }), sdk = clientOf(own);
+    const t = (await sdk.threads.create()).thread_id;
+    const modes = { streamMode: ["custom", "updates", "values", "messages-tuple"], streamSubgraphs: true };
+    let chunks = await collect(sdk.runs.stream(t, "agent", { input: { messages: [{ role: "user", content: "go" }] }, ...modes }));
+    const progress = (cs) => cs.filter((c) => /^custom/.test(c.event)).map((c) => [c.data.name, c.data.step, c.data.phase].join(" "));
+    equal(progress(chunks), ["stream_message start", "stream_message end", "call_tool start", "call_tool end", "ask_human start"].map((p) => `progress ${p}`), "progress is told");
+    equal(chunks.filter((c) => /^messages/.test(c.event) && c.data[0].id === "ai-msg-1").map((c) => c.data[0].content).join(""), "Hello, world!", "streamed by words");
+    let s = await sdk.threads.getState(t);
     matches(s.tasks, [{ name: "ask_human", interrupts: [{ value: "Are we good?" }] }], "asks");
-    equal(s.values.items, ["streamed", "tool"], "items so far");
-    equal([s.values.value, s.values.messages[1].content, s.values.messages[1].id], ["x", "Hello, world!", "ai-msg-1"], "the model's message");
-    chunks = await run(t, name, { command: { resume: "yes" }, streamMode: "values" });
-    equal(chunks.at(-1).data.items, ["streamed", "tool", "asked", "sub"], "goes through the sub-agent");
-    check(chunks.at(-1).data.messages.some((m) => m.content === "Human said: yes"), "with the answer");
-    const v = await client.runs.wait(null, "tools_agent", { input: { messages: [{ role: "user", content: "go" }] } });
+    equal([s.values.items, s.values.value], [["streamed", "tool"], "x"], "items so far");
+    equal(s.values.messages.map((m) => [m.type, m.content]), [["human", "go"], ["ai", "Hello, world!"], ["ai", ""], ["tool", "found v3"]], "messages so far");
+    matches(s.values.messages[2].tool_calls, [{ id: "tc-1", name: "search", args: { query: "v3" } }], "with the call");
+    chunks = await collect(sdk.runs.stream(t, "agent", { command: { resume: "yes" }, ...modes }));
+    // what was told before the question may be told again by the resumed node, as LangGraph does
+    equal(progress(chunks).filter((p) => p !== "progress ask_human start"), ["ask_human end", "run_subgraph start", "run_subgraph end"].map((p) => `progress ${p}`), "the rest of the progress");
+    s = await sdk.threads.getState(t);
+    equal([s.values.items, s.next], [["streamed", "tool", "asked", "sub"], []], "goes through the sub-agent");
+    equal(s.values.messages.at(-1).content, "Human said: yes", "with the answer");
+    const v = await sdk.runs.wait(null, "tools_agent", { input: { messages: [{ role: "user", content: "go" }] } });
     equal(v.messages.map((m) => m.type), ["human", "ai", "tool", "ai"], "tools_agent calls its tool");
     matches(v.messages[1].tool_calls, [{ name: "search", args: { query: "v3" } }], "with its arguments");
-    equal(v.messages.at(-1).content, "done.", "and is done");
+    equal([v.messages[2].content, v.messages.at(-1).content], ["results for v3", "done."], "and is done");
+    await own.stop();
   });
 }
 
