@@ -51,7 +51,7 @@ run_log(struct session *s, const struct action *a, struct err *e)
 
 	if (rc != OK)
 		return rc;
-	(void)turn_effect(s, &f);
+	turn_effect(s, &f);
 	drop(f.data);
 	return OK;
 }
@@ -64,7 +64,7 @@ run_cancel(struct session *s, const struct action *a, struct err *e)
 	int rc = data_text(s, &a->text, &hold, &f.sendid, e);
 
 	if (rc == OK)
-		(void)turn_effect(s, &f);
+		turn_effect(s, &f);
 	drop(hold);
 	return rc;
 }
@@ -207,8 +207,10 @@ run_send(struct session *s, const struct action *a, struct err *e)
 	if (rc == OK && is_scxml_processor(m.f.type) && str_eq(m.f.target, S("#_internal"))) {
 		rc = send_internal(s, &m, e);
 	} else if (rc == OK) {
-		rc = turn_effect(s, &m.f);
-		if (rc != OK)
+		rc = turn_reach(s, &m.f);
+		if (rc == OK)
+			turn_effect(s, &m.f);
+		else
 			err_set(e, rc, "cannot send '%.*s' to '%.*s'", FMT(m.f.name),
 			    FMT(m.f.target));
 	}

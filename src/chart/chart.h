@@ -28,11 +28,14 @@ struct session;
 /* Callbacks for loading a chart; each may be NULL.  read appends the file that
  * a `src` attribute names (relative to the chart's own folder) to out; without
  * it, src is refused.  ERR_DENIED: the name must not be read.  warn gets a
- * message for each deviation from SCXML that is accepted. */
+ * message for each deviation from SCXML that is accepted.  knows: whether the
+ * host can start invokes of a type (never empty); a chart with another one is
+ * refused, unless the type is computed at run time. */
 struct chart_files {
 	int (*read)(void *ctx, struct str name, struct buf *out, struct err *e);
 	void (*warn)(void *ctx, const char *text);
 	void *ctx;
+	bool (*knows)(void *ctx, struct str type);
 };
 
 /* SCXML text (XML in UTF-8, UTF-16, ISO-8859-1 or Windows-1252 as expat
@@ -45,8 +48,13 @@ void chart_free(struct chart *c);            /* when no session uses it */
 struct str chart_name(const struct chart *c);
 size_t chart_states(const struct chart *c);  /* 0 is the chart itself */
 struct str chart_state_id(const struct chart *c, unsigned state);
+/* The parent; of the chart itself, UINT_MAX. */
+unsigned chart_state_parent(const struct chart *c, unsigned state);
 /* True if the state has an invoke; such atomic states are LangGraph nodes. */
 bool chart_state_is_node(const struct chart *c, unsigned state);
+/* The names of the data, numbered from 0: a session's slots. */
+size_t chart_slots(const struct chart *c);
+struct str chart_slot_name(const struct chart *c, unsigned slot);
 
 /* One word of at most LIMIT_NAME_BYTES without '*', which is reserved for
  * event descriptors. */
@@ -88,14 +96,20 @@ enum effect_kind {
 	EFFECT_FORWARD,      /* autoforward this event to the invoke */
 	EFFECT_DROPPED,      /* an event was dropped: its invoke has ended */
 	EFFECT_LOG,
-	EFFECT_DONE          /* top-level final reached: state id, donedata */
+	EFFECT_DONE,         /* top-level final reached: state id, donedata */
+	/* The path, in the order of appendix D; only for a sink with `path`. */
+	EFFECT_TAKEN,        /* a transition was selected, before its exits */
+	EFFECT_EXITED,       /* a state, after its onexit */
+	EFFECT_ENTERED,      /* a state, before its onentry */
+	EFFECT_UNTAKEN       /* an event that no transition took */
 };
 
 /* Everything is borrowed for the duration of the callback. */
 struct effect {
 	enum effect_kind kind;
 	struct str name;             /* SEND: event; LOG: label; DONE: final's id;
-	                                FORWARD, DROPPED: event name */
+	                                FORWARD, DROPPED, UNTAKEN: event name;
+	                                TAKEN: event name, empty without an event */
 	struct val data;             /* SEND/FORWARD: data; INVOKE: its params;
 	                                LOG: value; DONE: donedata */
 	struct str target, type;     /* SEND: where and how; INVOKE: type, never
@@ -108,17 +122,26 @@ struct effect {
 	struct str content;          /* INVOKE: inline chart text (SCXML) */
 	const struct chart *child;   /* INVOKE type scxml with inline content: compiled */
 	int64_t delay_ms;            /* SEND */
-	unsigned state;              /* INVOKE, UNINVOKE: its state; DONE: the final */
+	unsigned state;              /* INVOKE, UNINVOKE: its state; DONE: the final;
+	                                TAKEN: the source; EXITED, ENTERED */
+	const uint32_t *targets;     /* TAKEN: states, as the chart has them */
+	size_t targets_n;
+	unsigned line;               /* TAKEN: of the document; 0: unknown */
 	bool autoforward;            /* INVOKE */
 };
 
+/* Neither function may call back into the session; both may be NULL.  An
+ * effect has no answer: a failure to do it is a later event. */
 struct effect_sink {
-	/* Must not call back into the session.  A return other than OK for SEND
-	 * or INVOKE means that the target cannot be reached: the session raises
-	 * error.communication (error.execution for ERR_INVALID, an unsupported
-	 * type). */
-	int (*effect)(void *ctx, const struct effect *f);
+	void (*effect)(void *ctx, const struct effect *f);
 	void *ctx;
+	/* Asked before each SEND: can it be delivered?  OK, or the send does not
+	 * take place and the session raises error.execution (ERR_INVALID: not a
+	 * target or type; ERR_LIMIT) or error.communication (other codes).  The
+	 * target of a delayed send may not exist yet; then OK.  To replay a journal
+	 * of events, repeat the answers: nothing else flows back.  NULL: OK. */
+	int (*reach)(void *ctx, struct str target, struct str type, bool delayed);
+	bool path;                   /* TAKEN, EXITED, ENTERED, UNTAKEN are wanted */
 };
 
 /* ---- sessions ------------------------------------------------------------ */
@@ -129,6 +152,10 @@ struct effect_sink {
 struct session *session_new(const struct chart *c, struct str id,
     struct val params, struct str invokeid);
 void session_free(struct session *s);
+/* More names that expressions can read: the members of an object, as `config`
+ * (it may be UNDEFINED).  They do not change, and are no part of a snapshot:
+ * give them again after session_restore, before the first event. */
+void session_give(struct session *s, struct val names);
 
 /* Enters the initial states and completes the first macrostep.  OK, or
  * ERR_LIMIT: a limit was exceeded, the chart did not handle the
@@ -154,13 +181,26 @@ bool session_in(const struct session *s, struct str state_id);
 /* Active atomic states in document order; returns how many (writes <= max). */
 size_t session_configuration(const struct session *s, unsigned *out, size_t max);
 struct val session_data(const struct session *s);        /* object; caller drops */
+/* The value of a slot; borrowed until the next event.  False: not declared. */
+bool session_slot(const struct session *s, unsigned slot, struct val *out);
+/* Writes a slot from outside (v is taken) and declares it; between events. */
+void session_set_slot(struct session *s, unsigned slot, struct val v);
 size_t session_bytes(const struct session *s);
 
-/* A snapshot between macrosteps: JSON (configuration, history, data, invokes).
+/* What changed since session_settle (or session_new, or session_restore), so
+ * that a host writes only that: slots that were assigned to, even if to an
+ * equal value; states that are active now and were not, and the reverse. */
+bool session_slot_changed(const struct session *s, unsigned slot);
+bool session_state_changed(const struct session *s, unsigned state);
+bool session_changed(const struct session *s);           /* any of these */
+void session_settle(struct session *s);
+
+/* A snapshot between macrosteps: JSON (configuration, history, data, invokes,
+ * and entries of states if the chart uses visits()).
  * Restoring repeats EFFECT_INVOKE for every running invoke, with its original
  * arguments and serial number; the host keeps delayed sends.  ERR_CONFLICT:
- * the states or invokes of the chart have changed.  ERR_LIMIT: as
- * session_start; *out is set then. */
+ * the states or invokes of the chart have changed.  *out is NULL after an
+ * error. */
 void session_save(const struct session *s, struct buf *out);
 int  session_restore(struct session **out, const struct chart *c, struct str id,
     struct str snapshot, const struct effect_sink *sink, struct err *e);

@@ -277,7 +277,7 @@ domain_of(const struct chart *c, const struct transition *t)
 	for (i = 0; i < t->targets.n; i++)
 		if (c->states.at[ids[i]].kind == STATE_HISTORY)
 			return DOMAIN_DYNAMIC;
-	if (!t->internal || c->states.at[at].kind != STATE_COMPOUND)
+	if (at != 0 && (!t->internal || c->states.at[at].kind != STATE_COMPOUND))
 		at = c->states.at[at].parent;
 	for (; at != 0; at = c->states.at[at].parent) {
 		for (i = 0; i < t->targets.n && is_descendant(c, ids[i], at); i++)
@@ -421,12 +421,25 @@ compile_blocks(struct compile *k, const struct draft_block *from)
 }
 
 static void
+check_type(struct compile *k, const struct draft_invoke *from)
+{
+	struct str type = from->type.s.n > 0 ? from->type.s : S(SCXML_TYPE);
+
+	if (from->typeexpr.s.p != NULL || k->files == NULL || k->files->knows == NULL ||
+	    k->files->knows(k->files->ctx, type))
+		return;
+	compile_fail(k, from->type.at, "the type '%.*s' is not known here",
+	    FMT(str_sub(type, 0, 60)));
+}
+
+static void
 compile_invoke(struct compile *k, const struct draft_invoke *from, uint32_t state)
 {
 	bool src = from->src.s.p != NULL || from->srcexpr.s.p != NULL;
 	struct invoke i = { .state = state, .autoforward = from->autoforward,
 		.has_finalize = from->has_finalize };
 
+	check_type(k, from);
 	i.type = compile_value(k, &from->type, &from->typeexpr, "type");
 	i.src = compile_value(k, &from->src, &from->srcexpr, "src");
 	if (from->payload.content.given && src)
@@ -457,9 +470,8 @@ check_kind(struct compile *k, const struct draft_state *from)
 		    "invokes or data");
 	if (!final && from->donedata != NULL)
 		compile_fail(k, from->at, "donedata belongs to a final state");
-	if (from->kind == STATE_ROOT && (from->transitions != NULL || from->entry != NULL ||
-	    from->exit != NULL || from->invokes != NULL))
-		compile_fail(k, from->at, "the chart itself has states, data and script");
+	if (from->kind == STATE_ROOT && from->invokes != NULL)
+		compile_fail(k, from->at, "the chart itself has no invokes; a state has");
 	for (const struct draft_state *s = from->first; s != NULL; s = s->next)
 		if (from->kind == STATE_PARALLEL && s->kind == STATE_FINAL)
 			compile_fail(k, s->at, "a parallel state has no final child");
@@ -567,10 +579,11 @@ map_is(const void *value, const void *key)
 }
 
 int
-chart_compile(struct chart **out, struct draft *d, struct err *e)
+chart_compile(struct chart **out, struct draft *d, const struct chart_files *files,
+    struct err *e)
 {
 	struct chart *c = mem_new(struct chart);
-	struct compile k = { .c = c, .d = d, .e = e };
+	struct compile k = { .c = c, .d = d, .files = files, .e = e };
 
 	*out = NULL;
 	assert(d->root != NULL && d->root->kind == STATE_ROOT);

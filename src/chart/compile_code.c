@@ -167,9 +167,12 @@ slot_of(void *ctx, struct str name)
 void
 compile_bind(struct chart *c)
 {
-	for (size_t i = 1; i < c->codes.n; i++)
-		if (c->codes.at[i].x != NULL)
-			expr_bind(c->codes.at[i].x, slot_of, c);
+	for (size_t i = 1; i < c->codes.n; i++) {
+		if (c->codes.at[i].x == NULL)
+			continue;
+		expr_bind(c->codes.at[i].x, slot_of, c);
+		c->visits = c->visits || expr_counts_visits(c->codes.at[i].x);
+	}
 	for (size_t i = 0; i < c->actions.n; i++) {
 		struct action *a = &c->actions.at[i];
 
@@ -243,7 +246,7 @@ compile_content(struct compile *k, const struct draft_content *from)
 		out.at = code_add(k, NULL, compile_text(k, from->bad), STR_NONE);
 	} else if (from->child != NULL) {
 		if (k->rc == OK)
-			k->rc = chart_compile(&child, from->child, k->e);
+			k->rc = chart_compile(&child, from->child, k->files, k->e);
 		out.kind = CONTENT_CHILD;
 		out.at = (uint32_t)c->children.n;
 		*vector_add(c->children) = child;

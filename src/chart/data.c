@@ -117,6 +117,8 @@ lookup(void *ctx, struct str name, struct val *out)
 			t->work += s->c->slots.n * MEMBER_WORK;
 		}
 		*out = t->data_object;
+	} else if (s->given.kind == VAL_OBJECT && val_has(s->given, name)) {
+		*out = val_get(s->given, name);
 	} else if (str_eq(name, S("params"))) {
 		*out = s->params;
 	} else if (str_eq(name, S("_name"))) {
@@ -141,11 +143,20 @@ in_state(void *ctx, struct str id)
 	return id.n <= LIMIT_NAME_BYTES && session_in(ctx, id);
 }
 
+static int64_t
+visits(void *ctx, struct str id)
+{
+	const struct session *s = ctx;
+	uint32_t state = id.n <= LIMIT_NAME_BYTES ? chart_find(s->c, id) : NO_STATE;
+
+	return state != NO_STATE && s->c->visits ? s->visits[state] : 0;
+}
+
 void
 data_scope(struct session *s)
 {
 	s->turn->scope = (struct expr_scope){ .lookup = lookup, .in_state = in_state,
-		.ctx = s, .slots = s->slots, .declared = s->declared,
+		.visits = visits, .ctx = s, .slots = s->slots, .declared = s->declared,
 		.event_field = event_field, .work = &s->turn->work };
 }
 
@@ -290,6 +301,7 @@ data_set_slot(struct session *s, uint32_t slot, struct val v)
 	drop(s->slots[slot]);
 	s->slots[slot] = v;
 	bit_set(s->declared, slot);
+	bit_set(s->changed, slot);
 }
 
 int
@@ -318,6 +330,8 @@ data_assign(struct session *s, uint32_t location, bool declare, struct val v, st
 	rc = expr_store(c->x, &t->scope, s->slots[slot], v, &changed, e);
 	s->slots[slot] = changed;
 	bit_set(s->declared, (uint32_t)slot);
+	if (rc == OK)
+		bit_set(s->changed, (uint32_t)slot);
 	return rc;
 }
 

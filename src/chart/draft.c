@@ -1,10 +1,10 @@
 /*
  * draft.c - making and freeing drafts, and the small texts in them; see
- * draft_priv.h.
+ * draft.h.
  *
  * SPDX-License-Identifier: MIT
  */
-#include "chart/draft_priv.h"
+#include "chart/draft.h"
 
 #include <assert.h>
 #include <math.h>

@@ -71,7 +71,7 @@ transition_domain(struct session *s, const struct transition *t)
 
 	if (t->domain != DOMAIN_DYNAMIC)
 		return t->domain;
-	if (!t->internal || c->states.at[domain].kind != STATE_COMPOUND)
+	if (domain != 0 && (!t->internal || c->states.at[domain].kind != STATE_COMPOUND))
 		domain = c->states.at[domain].parent;
 	each_target(s, t->targets, narrow, &domain);
 	return domain;
@@ -192,10 +192,25 @@ states_exit(struct session *s)
 		if (st->kind == STATE_FINAL)
 			uncount_final(s, i);
 		bit_clear(s->conf, i);
+		turn_path(s, EFFECT_EXITED, i);
 	}
 }
 
-/* exitInterpreter: exits all states; a top-level final returns its data. */
+/* A top-level final returns its data. */
+static void
+tell_done(struct session *s)
+{
+	const struct state *st = &s->c->states.at[s->final];
+	struct effect f = { .kind = EFFECT_DONE, .name = st->id, .state = s->final };
+	struct err e;
+
+	if (st->has_donedata)
+		(void)data_payload(s, &st->donedata, &f.data, &e);
+	turn_effect(s, &f);
+	val_drop(f.data);
+}
+
+/* exitInterpreter: exits all states, then the chart itself. */
 void
 states_exit_all(struct session *s)
 {
@@ -205,21 +220,16 @@ states_exit_all(struct session *s)
 	for (uint32_t i = bit_last(s->conf, 1, n); i != NO_STATE;
 	    i = bit_last(s->conf, 1, i)) {
 		const struct state *st = &c->states.at[i];
-		struct effect f = { .kind = EFFECT_DONE, .name = st->id };
-		struct err e;
 
 		run_blocks(s, st->exit);
 		if (st->invokes.n > 0)
 			invoke_stop(s, i);
 		bit_clear(s->conf, i);
-		if (i != s->final || s->turn->limit)
-			continue;
-		if (st->has_donedata)
-			(void)data_payload(s, &st->donedata, &f.data, &e);
-		f.state = i;
-		(void)turn_effect(s, &f);
-		val_drop(f.data);
+		turn_path(s, EFFECT_EXITED, i);
 	}
+	run_blocks(s, c->states.at[0].exit);
+	if (s->final != NO_STATE && !s->turn->limit)
+		tell_done(s);
 	s->over = true;
 }
 
@@ -383,6 +393,9 @@ enter_one(struct session *s, uint32_t state)
 
 	assert(st->kind != STATE_HISTORY && (st->parent == 0 || bit_get(s->conf, st->parent)));
 	bit_set(s->conf, state);
+	if (c->visits)
+		s->visits[state]++;
+	turn_path(s, EFFECT_ENTERED, state);
 	t->entered = state;
 	t->work++;
 	if (st->invokes.n > 0)
@@ -450,6 +463,7 @@ states_enter_initial(struct session *s)
 	const struct chart *c = s->c;
 	struct range initial = c->transitions.at[c->states.at[0].initial].targets;
 
+	run_blocks(s, c->states.at[0].entry);
 	clear_sets(s);
 	note_histories(s, initial);
 	add_targets(s, initial, 0);

@@ -41,12 +41,13 @@ enum expr_field {
 extern const char *const expr_field_names[FIELD_COUNT];
 
 /* Resolves names.  lookup: ERR_NOTFOUND for an undeclared name; the value is
- * borrowed.  in_state: for In('s').  The rest is for expressions after
- * expr_bind: slot values, a bit for each declared slot, and fields of _event
+ * borrowed.  in_state: for In('s'); visits: for visits('s').  The rest is for
+ * expressions after expr_bind: slot values, a bit for each declared slot, and fields of _event
  * without building the object (the value is owned by the caller). */
 struct expr_scope {
 	int  (*lookup)(void *ctx, struct str name, struct val *out);
 	bool (*in_state)(void *ctx, struct str state_id);
+	int64_t (*visits)(void *ctx, struct str state_id);
 	void *ctx;
 	const struct val *slots;
 	const uint64_t *declared;
@@ -72,6 +73,8 @@ int expr_eval_bool(const struct expr *x, const struct expr_scope *scope,
 /* True if it can be assigned to: `a`, `a.b`, `a['b'][0]`.  Then *root is the
  * variable's name (borrowed from x). */
 bool expr_is_location(const struct expr *x, struct str *root);
+/* True if it calls visits(). */
+bool expr_counts_visits(const struct expr *x);
 /* The slot of the root after expr_bind; -1 when it has none. */
 int expr_root_slot(const struct expr *x);
 /* Writes v (taken) to the location x inside `data`, the value of the root

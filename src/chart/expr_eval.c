@@ -461,16 +461,21 @@ eval_lambda(struct eval *ev, uint32_t lambda, struct val v, struct ref *out)
 }
 
 static int
-eval_in_state(struct eval *ev, const struct node *n, struct ref *out)
+eval_state_query(struct eval *ev, const struct node *n, struct ref *out)
 {
 	const struct expr_scope *s = ev->scope;
+	bool visits = n->op == X_VISITS;
 	struct ref id;
 	int rc = eval_node(ev, ev->x->list[n->a], &id);
 
 	if (rc != OK)
 		return rc;
 	if (id.v.kind != VAL_STRING)
-		rc = eval_fail(ev, n, "In wants a state's id, got %s", val_kind_name(id.v));
+		rc = eval_fail(ev, n, "%s wants a state's id, got %s",
+		    visits ? "visits" : "In", val_kind_name(id.v));
+	else if (visits)
+		*out = ref_mine(val_int(s->visits != NULL ?
+		    s->visits(s->ctx, val_str(id.v)) : 0));
 	else
 		*out = ref_mine(val_bool(s->in_state != NULL &&
 		    s->in_state(s->ctx, val_str(id.v))));
@@ -523,8 +528,8 @@ eval_node(struct eval *ev, uint32_t at, struct ref *out)
 		return eval_node(ev, yes ? n->b : n->c, out);
 	case X_CALL:
 		return eval_call(ev, n, out);
-	case X_IN_STATE:
-		return eval_in_state(ev, n, out);
+	case X_IN_STATE: case X_VISITS:
+		return eval_state_query(ev, n, out);
 	case X_LAMBDA:
 		return eval_fail(ev, n, "a lambda is not a value");
 	default:

@@ -101,6 +101,15 @@ expr_root_slot(const struct expr *x)
 	return n != NULL && n->op == X_SLOT ? n->slot : -1;
 }
 
+bool
+expr_counts_visits(const struct expr *x)
+{
+	for (size_t i = 0; i < x->nodes_n; i++)
+		if (x->nodes[i].op == X_VISITS)
+			return true;
+	return false;
+}
+
 /* One key of the path. */
 struct step {
 	const struct node *node;

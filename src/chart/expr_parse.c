@@ -459,10 +459,11 @@ parse_arguments(struct parser *p, const struct expr_function *f, uint32_t node,
 	next(p);
 }
 
+/* In('s') and visits('s'): what a session knows of a state. */
 static uint32_t
-parse_in_state(struct parser *p, size_t at)
+parse_state_query(struct parser *p, enum op op, size_t at)
 {
-	uint32_t node = node_new(p, X_IN_STATE, at);
+	uint32_t node = node_new(p, op, at);
 	size_t base = p->stack.n;
 
 	next(p);
@@ -473,7 +474,8 @@ parse_in_state(struct parser *p, size_t at)
 	take_list(p, node, base);
 	expect(p, P_RPAREN);
 	if (node_at(p, node)->b != 1)
-		parser_fail(p, at, "In takes 1 argument");
+		parser_fail(p, at, op == X_VISITS ? "visits takes 1 argument" :
+		    "In takes 1 argument");
 	return node;
 }
 
@@ -486,7 +488,9 @@ parse_call(struct parser *p, const struct token *name, uint32_t recv)
 	int f;
 
 	if (recv == NO_NODE && str_eq(name->name, S("In")))
-		return parse_in_state(p, name->at);
+		return parse_state_query(p, X_IN_STATE, name->at);
+	if (recv == NO_NODE && str_eq(name->name, S("visits")))
+		return parse_state_query(p, X_VISITS, name->at);
 	f = expr_function_find(name->name);
 	if (f < 0) {
 		p->rc = err_near(p->e, ERR_SYNTAX, expr_function_near(name->name), "'",

@@ -36,7 +36,7 @@ active_add(struct session *s, struct active a)
 	s->active[s->active_n++] = a;
 }
 
-int
+void
 invoke_effect(struct session *s, const struct active *a)
 {
 	const struct invoke *from = &s->c->invokes.at[a->invoke];
@@ -49,7 +49,7 @@ invoke_effect(struct session *s, const struct active *a)
 		f.child = s->c->children.at[from->payload.content.at];
 		f.content = from->payload.content.text;
 	}
-	return turn_effect(s, &f);
+	turn_effect(s, &f);
 }
 
 /* The id: given, or generated from the state's id and a number (6.4.1). */
@@ -129,18 +129,14 @@ start_one(struct session *s, uint32_t invoke)
 	struct err e;
 	int rc = read_invoke(s, &s->c->invokes.at[invoke], &a, &e);
 
-	if (rc == OK) {
-		a.serial = ++s->serial;
-		rc = invoke_effect(s, &a);
-		if (rc != OK)
-			err_set(&e, rc, "cannot invoke '%.*s'", FMT(val_text(a.type)));
-	}
 	if (rc != OK) {
 		turn_error(s, rc, VAL_UNDEF, &e);
 		active_release(&a);
 		return;
 	}
+	a.serial = ++s->serial;
 	active_add(s, a);
+	invoke_effect(s, &a);
 }
 
 void
@@ -170,7 +166,7 @@ invoke_stop(struct session *s, uint32_t state)
 			continue;
 		}
 		if (!a->ended)
-			(void)turn_effect(s, &f);
+			turn_effect(s, &f);
 		active_release(a);
 	}
 	s->active_n = kept;
@@ -246,6 +242,6 @@ invoke_event(struct session *s, const struct chart_event *ev)
 		if (ev->serial == a->serial)
 			from_invoke(s, a, ev->tie >= TIE_ERROR);
 		if (s->c->invokes.at[a->invoke].autoforward && !a->ended)
-			(void)turn_effect(s, &f);
+			turn_effect(s, &f);
 	}
 }

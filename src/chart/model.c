@@ -62,6 +62,26 @@ chart_state_id(const struct chart *c, unsigned state)
 	return c->states.at[state].id;
 }
 
+unsigned
+chart_state_parent(const struct chart *c, unsigned state)
+{
+	assert(state < c->states.n);
+	return c->states.at[state].parent;
+}
+
+size_t
+chart_slots(const struct chart *c)
+{
+	return c->slots.n;
+}
+
+struct str
+chart_slot_name(const struct chart *c, unsigned slot)
+{
+	assert(slot < c->slots.n);
+	return c->slots.at[slot]->name;
+}
+
 bool
 chart_state_is_node(const struct chart *c, unsigned state)
 {

@@ -15,8 +15,10 @@
 #include "base/limits.h"
 #include "base/map.h"
 #include "chart/chart.h"
-#include "chart/draft_priv.h"
+#include "chart/draft.h"
 #include "chart/expr.h"
+
+#define SCXML_TYPE "http://www.w3.org/TR/scxml/"     /* of an invoke without one */
 
 #define NO_STATE   UINT32_MAX
 #define CONF_WORDS (LIMIT_CHART_STATES / 64)
@@ -144,6 +146,7 @@ struct chart {
 	struct str name;
 	bool late;
 	bool eventless;              /* some transition of a state is */
+	bool visits;                 /* some expression calls visits() */
 	uint32_t words;              /* of a set of states */
 	uint32_t histories, parallels;
 	uint64_t shape;              /* of states, ids and invokes: see snapshot.c */
@@ -189,6 +192,7 @@ bool transition_matches(const struct chart *c, const struct transition *t,
 struct compile {
 	struct chart *c;
 	struct draft *d;
+	const struct chart_files *files;     /* may be NULL */
 	struct err *e;
 	int rc;                      /* of the first error; the chart is discarded */
 	const struct draft_state *where;     /* for messages */

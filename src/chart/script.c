@@ -6,7 +6,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "chart/draft_priv.h"
+#include "chart/draft.h"
 #include "chart/expr.h"
 #include "chart/expr_lex_priv.h"
 

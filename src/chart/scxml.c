@@ -693,7 +693,7 @@ chart_from_scxml(struct chart **out, struct str text, const struct chart_files *
 	if (im.rc == OK && d->arena.failed)
 		im.rc = err_set(e, ERR_TOOBIG, "the chart is too large");
 	if (im.rc == OK)
-		im.rc = chart_compile(out, d, e);
+		im.rc = chart_compile(out, d, files, e);
 	draft_free(d);
 	return im.rc;
 }

@@ -9,6 +9,7 @@
 #include "chart/session_priv.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "base/mem.h"
 
@@ -23,8 +24,8 @@ session_size(const struct chart *c)
 {
 	return sizeof(struct session) + c->slots.n * sizeof(struct val) +
 	    c->histories * sizeof(uint64_t *) +
-	    (c->words * (c->late ? 2 : 1) + slot_words(c)) * sizeof(uint64_t) +
-	    c->parallels * sizeof(uint32_t);
+	    (c->words * (c->late ? 3 : 2) + 2 * slot_words(c)) * sizeof(uint64_t) +
+	    (c->parallels + (c->visits ? c->states.n : 0)) * sizeof(uint32_t);
 }
 
 struct session *
@@ -35,10 +36,13 @@ session_make(const struct chart *c, struct str id)
 	s->slots = (struct val *)(void *)(s + 1);
 	s->history = (uint64_t **)(void *)(s->slots + c->slots.n);
 	s->conf = (uint64_t *)(void *)(s->history + c->histories);
-	s->declared = s->conf + c->words;
-	s->entered = c->late ? s->declared + slot_words(c) : NULL;
-	s->finals = (uint32_t *)(void *)(s->declared + slot_words(c) +
+	s->before = s->conf + c->words;
+	s->declared = s->before + c->words;
+	s->changed = s->declared + slot_words(c);
+	s->entered = c->late ? s->changed + slot_words(c) : NULL;
+	s->finals = (uint32_t *)(void *)(s->changed + slot_words(c) +
 	    (c->late ? c->words : 0));
+	s->visits = c->visits ? s->finals + c->parallels : NULL;
 	s->c = c;
 	s->id = val_string(id);
 	s->final = NO_STATE;
@@ -72,8 +76,17 @@ session_free(struct session *s)
 	val_drop(s->id);
 	val_drop(s->invokeid);
 	val_drop(s->params);
+	val_drop(s->given);
 	free(s->why);
 	free(s);
+}
+
+void
+session_give(struct session *s, struct val names)
+{
+	assert(s->turn == NULL);
+	val_drop(s->given);
+	s->given = val_ref(names);
 }
 
 bool
@@ -210,7 +223,7 @@ session_add_waits(const struct session *s, struct buf *out)
 			add_quoted(&w, c->states.at[i].id);
 	buf_add_fmt(out, "%s for ", w.more ? ", ..." : "");
 	w.n = w.more = 0;
-	for each_bit(i, s->conf, 1, n) {
+	for (uint32_t i = 0; i < n; i = bit_next(s->conf, i + 1, n)) {
 		struct range r = c->states.at[i].transitions;
 
 		for (uint32_t k = r.first; k < r.first + r.n; k++)
@@ -227,6 +240,58 @@ session_data(const struct session *s)
 {
 	return data_object(s);
 }
+
+bool
+session_slot(const struct session *s, unsigned slot, struct val *out)
+{
+	assert(slot < s->c->slots.n);
+	*out = s->slots[slot];
+	return bit_get(s->declared, slot);
+}
+
+void
+session_set_slot(struct session *s, unsigned slot, struct val v)
+{
+	assert(s->turn == NULL && slot < s->c->slots.n);
+	val_drop(s->slots[slot]);
+	s->slots[slot] = v;
+	bit_set(s->declared, slot);
+	bit_set(s->changed, slot);
+}
+
+/* ---- what changed -------------------------------------------------------- */
+
+bool
+session_slot_changed(const struct session *s, unsigned slot)
+{
+	assert(slot < s->c->slots.n);
+	return bit_get(s->changed, slot);
+}
+
+bool
+session_state_changed(const struct session *s, unsigned state)
+{
+	assert(state < s->c->states.n);
+	return bit_get(s->conf, state) != bit_get(s->before, state);
+}
+
+bool
+session_changed(const struct session *s)
+{
+	for (size_t i = 0; i < slot_words(s->c); i++)
+		if (s->changed[i] != 0)
+			return true;
+	return memcmp(s->conf, s->before, s->c->words * sizeof *s->conf) != 0;
+}
+
+void
+session_settle(struct session *s)
+{
+	assert(s->turn == NULL);
+	memset(s->changed, 0, slot_words(s->c) * sizeof *s->changed);
+	memcpy(s->before, s->conf, s->c->words * sizeof *s->conf);
+}
+
 
 size_t
 session_bytes(const struct session *s)

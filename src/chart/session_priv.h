@@ -14,7 +14,6 @@
 #include "base/bits.h"
 #include "chart/model_priv.h"
 
-#define SCXML_TYPE      "http://www.w3.org/TR/scxml/"
 #define SCXML_PROCESSOR "http://www.w3.org/TR/scxml/#SCXMLEventProcessor"
 
 enum event_type { EVENT_INTERNAL, EVENT_PLATFORM, EVENT_EXTERNAL };
@@ -89,14 +88,18 @@ struct session {
 	const struct chart *c;
 	struct turn *turn;           /* NULL between turns */
 	struct val id, invokeid, params;
+	struct val given;            /* the host's names, an object or undefined */
 	struct active *active;
 	size_t active_n, active_cap;
 	uint64_t *conf;              /* active states; the root is not among them */
+	uint64_t *before;            /* conf when it was last settled */
 	uint64_t *declared;          /* slots that are declared */
+	uint64_t *changed;           /* slots assigned to since then */
 	uint64_t *entered;           /* late binding: states that were entered */
 	uint64_t **history;          /* by number; NULL: nothing recorded */
 	struct val *slots;
 	uint32_t *finals;            /* by number of a parallel: regions in a final */
+	uint32_t *visits;            /* entries by state; only if c->visits */
 	char *why;                   /* the message about a limit; owned */
 	uint32_t seq;                /* of generated ids */
 	uint32_t serial;             /* of the last invoke */
@@ -129,7 +132,11 @@ void turn_limit(struct session *s, enum bound bound);
 /* A limit was exceeded.  Reports it as the current event, once in a turn, and
  * leaves a tenth of every budget to handle it; false: it was reported. */
 bool turn_tell_limit(struct session *s);
-int  turn_effect(struct session *s, const struct effect *f);
+void turn_effect(struct session *s, const struct effect *f);
+/* An effect of the path: for the sinks that want it. */
+void turn_path(struct session *s, enum effect_kind kind, uint32_t state);
+/* What the host says of a send's target. */
+int  turn_reach(struct session *s, const struct effect *send);
 
 /* ---- data.c: names and values -------------------------------------------- */
 
@@ -168,7 +175,7 @@ void invoke_stop(struct session *s, uint32_t state);
 void invoke_event(struct session *s, const struct chart_event *ev);
 /* For an event with a tie.  False: its invoke has ended. */
 bool invoke_admits(const struct session *s, const struct chart_event *ev);
-int  invoke_effect(struct session *s, const struct active *a);
+void invoke_effect(struct session *s, const struct active *a);
 void active_release(struct active *a);
 void active_add(struct session *s, struct active a);         /* takes its values */
 struct session *session_make(const struct chart *c, struct str id);  /* session.c */

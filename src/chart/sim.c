@@ -110,10 +110,19 @@ warn(void *ctx, const char *text)
 		fprintf(sim->o->warn, "%.*s: %s\n", FMT(sim->file), text);
 }
 
+static bool knows(void *ctx, struct str type);
+
+static struct chart_files
+files_of(struct sim *sim)
+{
+	return (struct chart_files){ .read = read_near, .warn = warn, .ctx = sim,
+		.knows = knows };
+}
+
 static int
 load(struct sim *sim, struct str name, struct chart **out, struct err *e)
 {
-	const struct chart_files files = { .read = read_near, .warn = warn, .ctx = sim };
+	const struct chart_files files = files_of(sim);
 	struct buf text = BUF(LIMIT_CHART_BYTES + 4096);
 	int rc = read_near(sim, name, &text, e);
 
@@ -212,12 +221,13 @@ drop_timers(struct sim *sim, struct member *m, struct str sendid)
 
 /* ---- sessions ------------------------------------------------------------ */
 
-static int on_effect(void *ctx, const struct effect *f);
+static void on_effect(void *ctx, const struct effect *f);
+static int on_reach(void *ctx, struct str target, struct str type, bool delayed);
 
 static struct effect_sink
 sink_of(struct member *m)
 {
-	return (struct effect_sink){ .effect = on_effect, .ctx = m };
+	return (struct effect_sink){ .effect = on_effect, .ctx = m, .reach = on_reach };
 }
 
 static struct member *
@@ -328,68 +338,118 @@ stamp(struct job *j, struct member *from)
 }
 
 static int
+on_reach(void *ctx, struct str target, struct str type, bool delayed)
+{
+	struct member *m = ctx, *to;
+	int rc;
+
+	if (type.n > 0 && !str_eq(type, S("scxml")) && !str_eq(type, S(PROCESSOR)))
+		return ERR_INVALID;
+	rc = resolve(m, target, &to);
+	if (rc == ERR_INVALID || (rc != OK && !delayed))
+		return rc;
+	return (delayed ? m->delayed : to->waiting) >= LIMIT_CHART_QUEUE ? ERR_LIMIT : OK;
+}
+
+static void
 on_send(struct member *m, const struct effect *f)
 {
 	struct member *to;
 	struct job *j;
-	int rc;
+	int rc = resolve(m, f->target, &to);
 
-	if (f->type.n > 0 && !str_eq(f->type, S("scxml")) && !str_eq(f->type, S(PROCESSOR)))
-		return ERR_INVALID;
-	rc = resolve(m, f->target, &to);
-	if (rc == ERR_INVALID || (rc != OK && f->delay_ms == 0))
-		return rc;
+	assert(rc == OK || f->delay_ms > 0);         /* see on_reach */
 	if (f->delay_ms == 0 && m->cancelled && to == m->parent)
-		return OK;
-	if ((f->delay_ms > 0 ? m->delayed : to->waiting) >= LIMIT_CHART_QUEUE)
-		return ERR_LIMIT;
+		return;
 	j = job_new(f->delay_ms > 0 ? NULL : to, f->name, f->data);
 	j->sendid = val_of_text(f->sendid);
 	if (f->delay_ms > 0) {
 		j->from = m;
 		j->target = val_of_text(f->target);
 		job_delay(m->sim, j, f->delay_ms);
-		return OK;
+		return;
 	}
 	stamp(j, m);
 	job_post(m->sim, j);
-	return OK;
 }
 
-static int
-on_invoke(struct member *m, const struct effect *f)
+/* The invoke `serial` of m could not be started, or its session was ended: an
+ * error event that ends it. */
+static void
+post_error(struct member *m, struct str invokeid, uint32_t serial, int rc, struct str text)
+{
+	struct val data = val_set_take(val_object_empty(), S("message"), val_string(text));
+	struct job *j = job_new(m, rc == ERR_INVALID || rc == ERR_LIMIT ?
+	    S("error.execution") : S("error.communication"), data);
+
+	val_drop(data);
+	j->invokeid = val_of_text(invokeid);
+	j->serial = serial;
+	j->tie = TIE_ERROR;
+	job_post(m->sim, j);
+}
+
+static bool
+knows(void *ctx, struct str type)
 {
 	static const char *const types[] = { "scxml", "http://www.w3.org/TR/scxml/",
 		"http://www.w3.org/TR/scxml" };
-	const struct chart_files files = { .read = read_near, .warn = warn, .ctx = m->sim };
-	const struct chart *chart = f->child;
-	struct chart *own = NULL;
+
+	(void)ctx;
+	for (size_t i = 0; i < COUNT(types); i++)
+		if (str_eq(type, str_of(types[i])))
+			return true;
+	return false;
+}
+
+/* The chart of an invoke: *own is to be freed. */
+static int
+child_chart(struct member *m, const struct effect *f, const struct chart **chart,
+    struct chart **own, struct err *e)
+{
+	const struct chart_files files = files_of(m->sim);
+	int rc;
+
+	*own = NULL;
+	*chart = f->child;
+	if (!knows(NULL, f->type))
+		return err_set(e, ERR_INVALID, "the type '%.*s' is not known here",
+		    FMT(str_sub(f->type, 0, 60)));
+	if (m->sim->members_n >= SESSIONS_MAX || m->nesting >= NESTING_MAX)
+		return err_set(e, ERR_INVALID, "too many sessions");
+	if (*chart != NULL)
+		return OK;
+	if (f->src.n > 0) {
+		rc = load(m->sim, f->src, own, e);
+	} else {
+		m->sim->file = f->invokeid;
+		rc = chart_from_scxml(own, f->content, &files, e);
+	}
+	*chart = *own;
+	return rc;
+}
+
+static void
+on_invoke(struct member *m, const struct effect *f)
+{
+	const struct chart *chart;
+	struct chart *own;
 	struct member *child;
 	struct job *j;
 	struct err why;
-	bool known = false;
-	int rc = OK;
+	int rc = child_chart(m, f, &chart, &own, &why);
 
-	for (size_t i = 0; i < COUNT(types); i++)
-		known = known || str_eq(f->type, str_of(types[i]));
-	if (!known || m->sim->members_n >= SESSIONS_MAX || m->nesting >= NESTING_MAX)
-		return ERR_INVALID;
-	if (chart == NULL && f->src.n > 0)
-		rc = load(m->sim, f->src, &own, &why);
-	else if (chart == NULL) {
-		m->sim->file = f->invokeid;
-		rc = chart_from_scxml(&own, f->content, &files, &why);
-	}
 	if (rc != OK && m->sim->o->warn != NULL)
 		fprintf(m->sim->o->warn, "invoke '%.*s': %s\n", FMT(f->invokeid), why.text);
-	if (rc != OK)
-		return rc;
-	child = member_new(m->sim, m, own != NULL ? own : chart, f);
+	if (rc != OK) {
+		post_error(m, f->invokeid, f->serial, rc, str_of(why.text));
+		return;
+	}
+	child = member_new(m->sim, m, chart, f);
 	child->chart = own;
 	j = job_new(child, STR_NONE, VAL_UNDEF);
 	j->start = true;
 	job_post(m->sim, j);
-	return OK;
 }
 
 static void
@@ -425,20 +485,22 @@ on_log(const struct member *m, const struct effect *f)
 	buf_release(&b);
 }
 
-static int
+static void
 on_effect(void *ctx, const struct effect *f)
 {
 	struct member *m = ctx, *child;
 
 	switch (f->kind) {
 	case EFFECT_SEND:
-		return on_send(m, f);
+		on_send(m, f);
+		break;
 	case EFFECT_CANCEL:
 		if (f->sendid.n > 0)
 			drop_timers(m->sim, m, f->sendid);
 		break;
 	case EFFECT_INVOKE:
-		return on_invoke(m, f);
+		on_invoke(m, f);
+		break;
 	case EFFECT_UNINVOKE:
 		child = child_of(m, f->serial);
 		if (child != NULL)
@@ -455,10 +517,9 @@ on_effect(void *ctx, const struct effect *f)
 	case EFFECT_DONE:
 		on_done(m, f);
 		break;
-	case EFFECT_DROPPED:
+	default:                     /* nobody is told of the path */
 		break;
 	}
-	return OK;
 }
 
 /* ---- the loop ------------------------------------------------------------ */
@@ -467,21 +528,11 @@ on_effect(void *ctx, const struct effect *f)
 static int
 reap(struct member *m, int rc)
 {
-	struct val data;
-	struct job *j;
-
 	if (!session_over(m->s) || m->parent == NULL)
 		return m->parent == NULL ? rc : OK;
-	if (rc != OK) {
-		data = val_set_take(val_object_empty(), S("message"),
-		    val_string(session_why(m->s)));
-		j = job_new(m->parent, S("error.execution"), data);
-		val_drop(data);
-		j->invokeid = val_ref(m->invokeid);
-		j->serial = m->serial;
-		j->tie = TIE_ERROR;
-		job_post(m->sim, j);
-	}
+	if (rc != OK)
+		post_error(m->parent, val_text(m->invokeid), m->serial, rc,
+		    session_why(m->s));
 	member_end(m, false);
 	return OK;
 }

@@ -2,7 +2,8 @@
  * snapshot.c - a session as JSON, and back.
  *
  *	{"shape":"00ff...","states":["a"],"data":{"x":1},"unset":["y"],"seq":3,
- *	 "serial":1,"history":{"h":["b"]},"entered":["a"],"params":{},"invokeid":"i",
+ *	 "serial":1,"history":{"h":["b"]},"entered":["a"],"visits":{"a":2},
+ *	 "params":{},"invokeid":"i",
  *	 "invokes":[{"state":"a","n":0,"serial":1,"id":"a.1","type":"llm","params":{}}],
  *	 "final":"end","over":true}
  *
@@ -64,6 +65,17 @@ add_history(struct buf *b, const struct session *s)
 		json_add_fmt(b, ",%.*s:", FMT(st->id));
 		add_ids(b, c, s->history[st->number], false);
 	}
+	buf_add_char(b, '}');
+}
+
+static void
+add_visits(struct buf *b, const struct session *s)
+{
+	json_add_fmt(b, ",'visits':{");
+	for (uint32_t i = 1; i < s->c->states.n; i++)
+		if (s->visits[i] > 0)
+			json_add_fmt(b, ",%.*s:%u", FMT(s->c->states.at[i].id),
+			    s->visits[i]);
 	buf_add_char(b, '}');
 }
 
@@ -200,6 +212,8 @@ session_save(const struct session *s, struct buf *out)
 		json_add_fmt(out, ",'entered':");
 		add_ids(out, s->c, s->entered, false);
 	}
+	if (s->c->visits)
+		add_visits(out, s);
 	add_val(out, "params", s->params);
 	add_val(out, "invokeid", s->invokeid);
 	if (s->active_n > 0) {
@@ -362,6 +376,33 @@ read_history(struct reading *r, jnode root)
 	}
 }
 
+/* A number that increases from 0. */
+static uint32_t
+read_count(struct reading *r, jnode o, struct str key)
+{
+	int64_t n = json_int(json_get(o, key));
+
+	if (n < 0 || n > INT32_MAX)
+		misfit(r, "the number", key);
+	return (uint32_t)n;
+}
+
+static void
+read_visits(struct reading *r, jnode root)
+{
+	struct json_iter it = json_each(json_get(root, S("visits")));
+
+	while (r->rc == OK && json_next(&it)) {
+		uint32_t state = chart_find(r->c, json_str(it.key));
+
+		if (state == NO_STATE)
+			misfit(r, "no state", json_str(it.key));
+		else
+			r->s->visits[state] = read_count(r, json_get(root, S("visits")),
+			    json_str(it.key));
+	}
+}
+
 /* Serial numbers increase in the order of starting.  Snapshots of versions
  * without them get new ones. */
 static uint32_t
@@ -438,8 +479,8 @@ read_session(struct session *s, jnode root, struct err *e)
 	struct json_iter it = json_each(json_get(root, S("invokes")));
 
 	s->over = json_bool(json_get(root, S("over")));
-	s->seq = (uint32_t)json_int(json_get(root, S("seq")));
-	s->serial = (uint32_t)json_int(json_get(root, S("serial")));
+	s->seq = read_count(&r, root, S("seq"));
+	s->serial = read_count(&r, root, S("serial"));
 	check_shape(&r, json_get(root, S("shape")));
 	read_configuration(&r, root);
 	if (final != NULL) {
@@ -451,6 +492,8 @@ read_session(struct session *s, jnode root, struct err *e)
 	read_history(&r, root);
 	if (s->c->late)
 		read_ids(&r, json_get(root, S("entered")), false, s->entered);
+	if (s->c->visits)
+		read_visits(&r, root);
 	s->params = read_val(&r, root, "params");
 	s->invokeid = read_val(&r, root, "invokeid");
 	while (r.rc == OK && !s->over && json_next(&it))
@@ -458,27 +501,16 @@ read_session(struct session *s, jnode root, struct err *e)
 	return r.rc;
 }
 
-/* Restarts running invokes; a failure is an error event. */
-static int
+static void
 restart_invokes(struct session *s, const struct effect_sink *sink)
 {
 	struct turn turn;
 
 	turn_begin(s, &turn, sink);
-	for (size_t i = 0; i < s->active_n; i++) {
-		struct active *a = &s->active[i];
-		struct err e;
-		int rc = a->ended ? OK : invoke_effect(s, a);
-
-		if (rc == OK)
-			continue;
-		a->ended = true;
-		err_set(&e, rc, "cannot invoke '%.*s' again", FMT(val_str(a->type)));
-		turn_error(s, rc, VAL_UNDEF, &e);
-	}
-	if (turn.queue_n > 0)
-		step_run(s);
-	return turn_end(s);
+	for (size_t i = 0; i < s->active_n; i++)
+		if (!s->active[i].ended)
+			invoke_effect(s, &s->active[i]);
+	(void)turn_end(s);
 }
 
 int
@@ -505,6 +537,7 @@ session_restore(struct session **out, const struct chart *c, struct str id,
 		return rc;
 	}
 	*out = s;
-	rc = restart_invokes(s, sink);
-	return rc == OK ? OK : err_set(e, rc, "%.*s", FMT(session_why(s)));
+	session_settle(s);
+	restart_invokes(s, sink);
+	return OK;
 }

@@ -47,7 +47,7 @@ first_enabled(struct session *s, uint32_t state, bool eventless)
 	const struct chart *c = s->c;
 	struct turn *turn = s->turn;
 
-	for (uint32_t at = state; at != 0; at = c->states.at[at].parent) {
+	for (uint32_t at = state; at != NO_STATE; at = c->states.at[at].parent) {
 		const struct state *st = &c->states.at[at];
 
 		if (c->parallels > 0) {
@@ -156,6 +156,23 @@ collect_exits(struct session *s)
 }
 
 static void
+tell_taken(struct session *s)
+{
+	const struct chart *c = s->c;
+	const struct turn *turn = s->turn;
+
+	for (size_t i = 0; i < turn->enabled_n; i++) {
+		const struct transition *t = &c->transitions.at[turn->enabled[i]];
+		const struct effect f = { .kind = EFFECT_TAKEN, .state = t->source,
+			.name = t->eventless ? STR_NONE : turn->now.name,
+			.targets = c->ids.at + t->targets.first,
+			.targets_n = t->targets.n, .line = t->line };
+
+		turn_effect(s, &f);
+	}
+}
+
+static void
 microstep(struct session *s)
 {
 	const struct chart *c = s->c;
@@ -163,11 +180,26 @@ microstep(struct session *s)
 
 	assert(turn->enabled_n > 0);
 	turn->blame = turn->enabled[turn->enabled_n - 1];
+	if (turn->sink->path)
+		tell_taken(s);
 	collect_exits(s);
 	states_exit(s);
 	for (size_t i = 0; i < turn->enabled_n && !turn->limit; i++)
 		(void)action_run(s, c->transitions.at[turn->enabled[i]].body);
 	states_enter(s);
+}
+
+/* Takes the transitions of the current event. */
+static void
+take_event(struct session *s)
+{
+	const struct event *ev = &s->turn->now;
+	const struct effect f = { .kind = EFFECT_UNTAKEN, .name = ev->name, .data = ev->data };
+
+	if (select_transitions(s, false))
+		microstep(s);
+	else if (s->turn->sink->path && !s->turn->limit)
+		turn_effect(s, &f);
 }
 
 /* When a limit is exceeded, the chart gets an error event before all others; it
@@ -209,8 +241,8 @@ settle(struct session *s)
 			continue;
 		else if (!turn_next(s))
 			return;
-		else if (select_transitions(s, false))
-			microstep(s);
+		else
+			take_event(s);
 	}
 }
 
@@ -275,7 +307,7 @@ session_event(struct session *s, const struct chart_event *ev,
 			.data = ev->data, .invokeid = ev->invokeid, .serial = ev->serial };
 
 		if (out->effect != NULL)
-			(void)out->effect(out->ctx, &f);
+			out->effect(out->ctx, &f);
 		return OK;
 	}
 	turn_begin(s, &turn, out);
@@ -286,8 +318,7 @@ session_event(struct session *s, const struct chart_event *ev,
 		.invokeid = ev->invokeid });
 	if (s->active_n > 0)
 		invoke_event(s, ev);
-	if (select_transitions(s, false))
-		microstep(s);
+	take_event(s);
 	step_run(s);
 	return turn_end(s);
 }

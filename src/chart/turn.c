@@ -37,6 +37,8 @@ event_release(struct event *ev)
 	drop(ev->sendid);
 }
 
+static const struct effect_sink nobody = { 0 };
+
 /* The arrays are left uninitialised: they are read up to their counts, and the
  * sets are cleared before use. */
 void
@@ -44,7 +46,7 @@ turn_begin(struct session *s, struct turn *t, const struct effect_sink *sink)
 {
 	assert(s->turn == NULL);             /* no calls back from a sink */
 	s->turn = t;
-	t->sink = sink;
+	t->sink = sink != NULL ? sink : &nobody;
 	t->has_event = t->limit = t->told = t->recalls = false;
 	t->steps = t->actions = t->work = t->errors = 0;
 	t->entered = t->blame = UINT32_MAX;
@@ -262,10 +264,29 @@ turn_error(struct session *s, int rc, struct val sendid, const struct err *e)
 	turn_raise(s, ev);
 }
 
-int
+void
 turn_effect(struct session *s, const struct effect *f)
 {
 	const struct effect_sink *sink = s->turn->sink;
 
-	return sink != NULL && sink->effect != NULL ? sink->effect(sink->ctx, f) : OK;
+	if (sink->effect != NULL)
+		sink->effect(sink->ctx, f);
+}
+
+void
+turn_path(struct session *s, enum effect_kind kind, uint32_t state)
+{
+	const struct effect f = { .kind = kind, .state = state };
+
+	if (s->turn->sink->path)
+		turn_effect(s, &f);
+}
+
+int
+turn_reach(struct session *s, const struct effect *send)
+{
+	const struct effect_sink *sink = s->turn->sink;
+
+	return sink->reach == NULL ? OK :
+	    sink->reach(sink->ctx, send->target, send->type, send->delay_ms > 0);
 }

@@ -11,7 +11,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "chart/draft_priv.h"
+#include "chart/draft.h"
 
 #define XML_DEPTH 256
 

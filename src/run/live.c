@@ -57,43 +57,45 @@ live_has_id(const struct live *lv, struct str id)
 
 /* ---- what the chart asks for --------------------------------------------- */
 
-/* One node runs at a time; a chart that wants a second one cannot have it. */
-static int
+/* One node runs at a time, and only nodes of known kinds: the built-in charts
+ * have no others. */
+static void
 on_invoke(struct live *lv, const struct effect *f)
 {
 	enum node_kind kind = node_kind_of(f->type);
 
-	if (kind == NODE_UNKNOWN)
-		return ERR_INVALID;
-	if (lv->asked || lv->running)
-		return ERR_LIMIT;
+	assert(kind != NODE_UNKNOWN && !lv->asked && !lv->running);
 	lv->asked = true;
 	lv->kind = kind;
 	lv->state = f->state;
 	free(lv->invokeid);
 	lv->invokeid = mem_cstr(f->invokeid);
 	lv->serial = f->serial;
-	return OK;
 }
 
-static int
+static void
 on_effect(void *ctx, const struct effect *f)
 {
 	struct live *lv = ctx;
 
 	if (f->kind == EFFECT_INVOKE)
-		return on_invoke(lv, f);
-	if (f->kind == EFFECT_SEND)
-		return ERR_NOTFOUND;         /* a run can reach nobody yet */
+		on_invoke(lv, f);
 	if (f->kind == EFFECT_UNINVOKE && f->serial == lv->serial)
 		lv->running = lv->asked = false;
-	return OK;
+}
+
+/* A run can reach nobody yet. */
+static int
+on_reach(void *ctx, struct str target, struct str type, bool delayed)
+{
+	(void)ctx, (void)target, (void)type, (void)delayed;
+	return ERR_NOTFOUND;
 }
 
 static struct effect_sink
 sink(struct live *lv)
 {
-	return (struct effect_sink){ on_effect, lv };
+	return (struct effect_sink){ .effect = on_effect, .ctx = lv, .reach = on_reach };
 }
 
 /* ---- steps --------------------------------------------------------------- */

@@ -10,7 +10,7 @@
 #include "chart/chart.h"
 
 /* ctx: the serial number of the last invoke; they only rise. */
-static int
+static void
 on_effect(void *ctx, const struct effect *f)
 {
 	uint32_t *last = ctx;
@@ -19,21 +19,21 @@ on_effect(void *ctx, const struct effect *f)
 		assert(f->serial > *last);
 		*last = f->serial;
 	}
-	return f->kind == EFFECT_INVOKE && f->src.n > 0 ? ERR_CLOSED : OK;
 }
 
+/* The answer goes with the target, so that sends of both kinds are tried. */
 static int
-accept(void *ctx, const struct effect *f)
+on_reach(void *ctx, struct str target, struct str type, bool delayed)
 {
-	(void)ctx, (void)f;
-	return OK;
+	(void)ctx, (void)type, (void)delayed;
+	return target.n % 3 == 2 ? ERR_CLOSED : OK;
 }
 
 /* What a session saves it can be restored from, and is then the same. */
 static void
 round_trip(const struct session *s, const struct chart *c)
 {
-	const struct effect_sink out = { .effect = accept };
+	const struct effect_sink out = { 0 };
 	struct buf saved = BUF(64 * MB), again = BUF(64 * MB);
 	struct session *copy;
 	struct err e;
@@ -59,7 +59,8 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
 	static const char *const events[] = { "go", "e", "done.invoke.a", "t1", "back", "t2" };
 	uint32_t last = 0;
-	const struct effect_sink out = { .effect = on_effect, .ctx = &last };
+	const struct effect_sink out = { .effect = on_effect, .ctx = &last, .reach = on_reach,
+		.path = true };
 	struct session *s;
 	struct chart *c;
 	struct err e;

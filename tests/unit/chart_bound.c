@@ -15,14 +15,13 @@
 #include "base/limits.h"
 #include "chart/chart.h"
 
-static int
+static void
 on_effect(void *ctx, const struct effect *f)
 {
 	struct buf *b = ctx;
 
 	if (f->kind == EFFECT_LOG)
 		buf_add_fmt(b, "[%.*s]", FMT(f->name));
-	return OK;
 }
 
 /* Starts it and gives `go`; appends what it logs and why it ended. */

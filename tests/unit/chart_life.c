@@ -17,7 +17,7 @@ struct rig {
 
 /* +id#serial (invoke), -id#serial (uninvoke), ^event#serial (forward),
  * ~event#serial (dropped), labels of <log>, =final. */
-static int
+static void
 on_effect(void *ctx, const struct effect *f)
 {
 	static const char mark[] = { [EFFECT_INVOKE] = '+', [EFFECT_UNINVOKE] = '-',
@@ -27,12 +27,11 @@ on_effect(void *ctx, const struct effect *f)
 	struct buf *b = ctx;
 
 	if (f->kind == EFFECT_SEND || f->kind == EFFECT_CANCEL)
-		return OK;
+		return;
 	buf_add_char(b, mark[f->kind]);
 	buf_add(b, life ? f->invokeid : f->name);
 	if (f->serial > 0)
 		buf_add_fmt(b, "#%u", f->serial);
-	return OK;
 }
 
 static void

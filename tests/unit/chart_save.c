@@ -13,7 +13,7 @@
 #include "base/json.h"
 #include "chart/chart.h"
 
-static int
+static void
 on_effect(void *ctx, const struct effect *f)
 {
 	struct buf *b = ctx;
@@ -22,7 +22,6 @@ on_effect(void *ctx, const struct effect *f)
 	    FMT(f->sendid), FMT(f->invokeid), (long long)f->delay_ms);
 	val_add_json(b, f->data);
 	buf_add_fmt(b, "|%.*s|%.*s)", FMT(f->src), FMT(f->content));
-	return OK;
 }
 
 static void
@@ -161,16 +160,11 @@ TEST(restore_starts_what_was_under_way)
 	buf_release(&trace);
 }
 
-static int
-refuse(void *ctx, const struct effect *f)
-{
-	(void)ctx;
-	return f->kind == EFFECT_INVOKE ? ERR_CLOSED : OK;
-}
-
 TEST(restore_without_the_service_is_an_error_event)
 {
-	struct effect_sink out = { .effect = refuse }, nobody = { 0 };
+	struct effect_sink nobody = { 0 };
+	struct chart_event failed = { .name = S("error.communication"), .serial = 1,
+		.tie = TIE_ERROR };
 	struct buf saved = BUF(64 * KB);
 	struct session *s, *copy;
 	struct chart *c;
@@ -182,8 +176,8 @@ TEST(restore_without_the_service_is_an_error_event)
 	s = session_new(c, S("id"), VAL_UNDEF, STR_NONE);
 	CHECK_RC(session_start(s, &nobody), OK);
 	session_save(s, &saved);
-	CHECK_RC(session_restore(&copy, c, S("id"), buf_str(&saved), &out, &e), OK);
-	CHECK(session_over(copy));
+	CHECK_RC(session_restore(&copy, c, S("id"), buf_str(&saved), &nobody, &e), OK);
+	CHECK_RC(session_event(copy, &failed, &nobody), OK);
 	CHECK_STR(session_final(copy), "f");
 	session_free(s);
 	session_free(copy);
@@ -300,30 +294,6 @@ TEST(restore_keeps_serial_numbers)
 	chart_free(c);
 	buf_release(&saved);
 	buf_release(&trace);
-}
-
-/* Goal: a chart that finds no rest once its service is gone says so in words. */
-TEST(restore_into_a_limit_has_words)
-{
-	struct effect_sink out = { .effect = refuse }, nobody = { 0 };
-	struct buf saved = BUF(64 * KB);
-	struct session *s, *copy;
-	struct chart *c;
-	struct err e = { 0 };
-
-	CHECK_RC(chart_from_scxml(&c, S("<scxml><state id='s'><invoke id='a'/>"
-	    "<transition event='error.communication' target='x'/></state>"
-	    "<state id='x'><transition target='x'/></state></scxml>"), NULL, &e), OK);
-	s = session_new(c, S("id"), VAL_UNDEF, STR_NONE);
-	CHECK_RC(session_start(s, &nobody), OK);
-	session_save(s, &saved);
-	CHECK_RC(session_restore(&copy, c, S("id"), buf_str(&saved), &out, &e), ERR_LIMIT);
-	CHECK(session_over(copy));
-	CHECK(str_contains(str_of(e.text), S("more than 10000 microsteps in one macrostep; state 'x'")));
-	session_free(s);
-	session_free(copy);
-	chart_free(c);
-	buf_release(&saved);
 }
 
 /* Goal: whoever asks later how it ended gets the same answer. */

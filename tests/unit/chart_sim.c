@@ -224,7 +224,7 @@ TEST(sim_what_does_not_end_is_ended)
 
 TEST(sim_unknown_services_and_targets_are_error_events)
 {
-	check_end("<scxml><state id='a'><invoke type='llm'/><transition event='error.execution' "
+	check_end("<scxml><state id='a'><invoke typeexpr=\"'llm'\"/><transition event='error.execution' "
 	    "target='b'/></state><state id='b'><onentry><send event='e' target='#_nobody'/></onentry>"
 	    "<transition event='error.communication' target='c'/></state>"
 	    "<state id='c'><onentry><send event='e' target='#_nobody' delay='1s'/></onentry>"

@@ -147,7 +147,7 @@ struct host {
 	int64_t now;
 };
 
-static int
+static void
 on_effect(void *ctx, const struct effect *f)
 {
 	struct host *h = ctx;
@@ -162,7 +162,6 @@ on_effect(void *ctx, const struct effect *f)
 	for (size_t i = 0; f->kind == EFFECT_CANCEL && i < h->n; i++)
 		if (str_eq(str_of(h->due[i].sendid), f->sendid))
 			h->due[i].at = NEVER;
-	return OK;
 }
 
 static void

@@ -1,8 +1,8 @@
 /*
- * draft_priv.h - the syntax tree of a chart: nodes of borrowed text.
+ * draft.h - the syntax tree of a chart: nodes of borrowed text.
  *
- * Every syntax (SCXML, and later YAML, JSON and agent keys) is read into a
- * draft; chart_compile (compile.c) checks it and makes the struct chart.  So
+ * Every syntax (SCXML here; YAML, JSON and agent keys in src/agent) is read into
+ * a draft; chart_compile (compile.c) checks it and makes the struct chart.  So
  * rules and messages exist once.  A reader checks syntax only: unknown keys,
  * wrong nesting, exclusive attributes.
  *
@@ -11,8 +11,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#ifndef CHART_DRAFT_PRIV_H
-#define CHART_DRAFT_PRIV_H
+#ifndef CHART_DRAFT_H
+#define CHART_DRAFT_H
 
 #include "base/arena.h"
 #include "base/rc.h"
@@ -136,7 +136,8 @@ struct draft {
 	bool null_model;             /* SCXML B.1: In(ID), the id without quotes */
 	bool lax;                    /* SCXML: a malformed expression is an error
 	                                event at run time, not of the document */
-	struct draft_state *root;
+	struct draft_state *root;    /* may have transitions, entry and exit (not in
+	                                SCXML) */
 	struct draft_action *script; /* of the root, run before the start */
 	struct draft *children;      /* inline charts, to be freed */
 	struct draft *next;
@@ -150,8 +151,10 @@ void draft_free(struct draft *d);
 struct draft_state *draft_state_add(struct draft *d, struct draft_state *parent,
     enum state_kind kind, struct spot at);
 
-/* Checks and compiles.  ERR_INVALID with place and path. */
-int chart_compile(struct chart **out, struct draft *d, struct err *e);
+/* Checks and compiles.  files (may be NULL): knows.  ERR_INVALID with place and
+ * path. */
+int chart_compile(struct chart **out, struct draft *d,
+    const struct chart_files *files, struct err *e);
 
 /* `line 3, column 7: state 's1': ` and then what; returns rc. */
 int draft_fail(struct err *e, int rc, struct spot at, const struct draft_state *s,
