@@ -93,6 +93,8 @@
 	X(CHART_ACTIONS,       100000,    "actions", "executed in one macrostep, turns of loops too; past it as CHART_STEPS") \
 	X(CHART_WORK,          5000000,   "steps",  "in one macrostep: of expressions (16 bytes made count as one), transitions tried, states entered and left; past it as CHART_STEPS") \
 	X(CHART_QUEUE,         10000,     "events", "waiting in one session; past it as CHART_STEPS, and they are dropped; a send past it fails") \
+	X(CHART_SESSIONS,      256,       "sessions", "of one chart and the charts that it invokes, at once; past it an invoke fails") \
+	X(CHART_NESTING,       32,        "levels", "of charts that invoke charts") \
 	X(GRAPH_NODES,         4096,      "nodes",  "in one graph, as CHART_STATES") \
 	X(GRAPH_EDGES,         16384,     "edges",  "in one graph; an edge that waits for several nodes counts as many") \
 	X(GRAPH_SENDS,         10000,     "sends",  "that one step of a graph leaves for the next: each is a task") \

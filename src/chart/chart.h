@@ -56,6 +56,8 @@ bool chart_state_is_node(const struct chart *c, unsigned state);
 size_t chart_slots(const struct chart *c);
 struct str chart_slot_name(const struct chart *c, unsigned slot);
 
+/* Is it a type of invokes that are charts: the W3C's address or `scxml`? */
+bool chart_is_chart_type(struct str type);
 /* One word of at most LIMIT_NAME_BYTES without '*', which is reserved for
  * event descriptors. */
 bool chart_is_event_name(struct str s);

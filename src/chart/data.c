@@ -83,18 +83,27 @@ data_object(const struct session *s)
 	return object;
 }
 
+struct val
+session_location(struct str id)
+{
+	struct buf b = BUF(2 * LIMIT_NAME_BYTES);
+	struct val v;
+
+	buf_lit(&b, "#_scxml_");
+	buf_add(&b, id);
+	v = val_string(buf_str(&b));
+	buf_release(&b);
+	return v;
+}
+
 /* _ioprocessors: the location of this session for the SCXML processor. */
 static struct val
 processors(const struct session *s)
 {
-	struct buf location = BUF(LIMIT_NAME_BYTES);
 	struct val entry, all = val_object_empty();
 
-	buf_lit(&location, "#_scxml_");
-	buf_add(&location, val_str(s->id));
 	entry = val_set_take(val_object_empty(), S("location"),
-	    val_string(buf_str(&location)));
-	buf_release(&location);
+	    session_location(val_str(s->id)));
 	all = val_set_take(all, S("scxml"), val_ref(entry));
 	return val_set_take(all, S(SCXML_PROCESSOR), entry);
 }

@@ -439,7 +439,8 @@ clear_sets(struct session *s)
 	t->recalls = false;
 }
 
-/* Enters the targets of the enabled transitions. */
+/* Enters the targets of the enabled transitions.  Their domains are those of
+ * before the exits, which may have recorded a history that is a target. */
 void
 states_enter(struct session *s)
 {
@@ -452,7 +453,7 @@ states_enter(struct session *s)
 		if (tr->targets.n == 0)
 			continue;
 		note_histories(s, tr->targets);
-		add_targets(s, tr->targets, transition_domain(s, tr));
+		add_targets(s, tr->targets, t->domains[i]);
 	}
 	enter_set(s);
 }

@@ -220,12 +220,22 @@ is_given_id(const struct chart *c, struct str id)
 	return false;
 }
 
+const struct active *
+session_active(const struct session *s, uint32_t serial)
+{
+	for (size_t i = 0; i < s->active_n; i++)
+		if (s->active[i].serial == serial)
+			return &s->active[i];
+	return NULL;
+}
+
 bool
 invoke_admits(const struct session *s, const struct chart_event *ev)
 {
-	for (size_t i = 0; i < s->active_n; i++)
-		if (s->active[i].serial == ev->serial)
-			return !s->active[i].ended;
+	const struct active *a = session_active(s, ev->serial);
+
+	if (a != NULL)
+		return !a->ended;
 	return ev->tie == TIE_DONE && ev->invokeid.n > 0 &&
 	    !is_given_id(s->c, ev->invokeid);
 }

@@ -90,6 +90,13 @@ chart_state_is_node(const struct chart *c, unsigned state)
 }
 
 bool
+chart_is_chart_type(struct str type)
+{
+	return str_eq(type, S(SCXML_TYPE)) || str_eq(type, S("scxml")) ||
+	    str_eq(type, S("http://www.w3.org/TR/scxml"));
+}
+
+bool
 chart_is_event_name(struct str s)
 {
 	if (s.n == 0 || s.n > LIMIT_NAME_BYTES)

@@ -153,6 +153,8 @@ int  data_content(struct session *s, const struct content *from, struct val *out
     struct err *e);
 int  data_params(struct session *s, struct range params, struct val *out,
     struct err *e);
+/* "#_scxml_ID": where a session's events go. */
+struct val session_location(struct str id);
 int  data_payload(struct session *s, const struct payload *p, struct val *out,
     struct err *e);
 /* Literal or evaluated text; *hold is its owner (drop it afterwards). */
@@ -173,6 +175,8 @@ uint32_t transition_domain(struct session *s, const struct transition *t);
 void invoke_start(struct session *s, uint32_t state);        /* invoke.c */
 void invoke_stop(struct session *s, uint32_t state);
 void invoke_event(struct session *s, const struct chart_event *ev);
+/* The running or ended invoke of that number whose state is active, or NULL. */
+const struct active *session_active(const struct session *s, uint32_t serial);
 /* For an event with a tie.  False: its invoke has ended. */
 bool invoke_admits(const struct session *s, const struct chart_event *ev);
 void invoke_effect(struct session *s, const struct active *a);

@@ -19,12 +19,11 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "chart/session_priv.h"
+#include "chart/snapshot_priv.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "base/json.h"
 #include "base/mem.h"
 
 /* ---- writing ------------------------------------------------------------- */
@@ -149,8 +148,8 @@ add_with_nulls(struct buf *b, struct val v, const struct path *up, struct buf *p
 	buf_add_char(b, object ? '}' : ']');
 }
 
-static void
-add_val(struct buf *b, const char *key, struct val v)
+void
+snapshot_add_val(struct buf *b, const char *key, struct val v)
 {
 	struct buf paths = BUF(LIMIT_STATE_BYTES);
 
@@ -187,7 +186,7 @@ add_invoke(struct buf *b, const struct session *s, const struct active *a)
 	json_add_fmt(b, ",{'state':%.*s,'n':%u,'serial':%u", FMT(st->id),
 	    a->invoke - st->invokes.first, a->serial);
 	for (size_t i = 0; i < ACTIVE_VALS; i++)
-		add_val(b, active_names[i], a->vals[i]);
+		snapshot_add_val(b, active_names[i], a->vals[i]);
 	if (a->ended)
 		json_add_fmt(b, ",'ended':true");
 	buf_add_char(b, '}');
@@ -202,7 +201,7 @@ session_save(const struct session *s, struct buf *out)
 	buf_add_fmt(out, "{\"shape\":\"%016llx\",\"states\":",
 	    (unsigned long long)s->c->shape);
 	add_ids(out, s->c, s->conf, true);
-	add_val(out, "data", data);
+	snapshot_add_val(out, "data", data);
 	val_drop(data);
 	add_unset(out, s);
 	json_add_fmt(out, ",'seq':%u,'serial':%u", s->seq, s->serial);
@@ -214,8 +213,8 @@ session_save(const struct session *s, struct buf *out)
 	}
 	if (s->c->visits)
 		add_visits(out, s);
-	add_val(out, "params", s->params);
-	add_val(out, "invokeid", s->invokeid);
+	snapshot_add_val(out, "params", s->params);
+	snapshot_add_val(out, "invokeid", s->invokeid);
 	if (s->active_n > 0) {
 		json_add_fmt(out, ",'invokes':[");
 		for (size_t i = 0; i < s->active_n; i++)
@@ -231,16 +230,8 @@ session_save(const struct session *s, struct buf *out)
 
 /* ---- reading ------------------------------------------------------------- */
 
-/* The first error stays; later steps do nothing. */
-struct reading {
-	struct session *s;
-	const struct chart *c;
-	int rc;
-	struct err *e;
-};
-
-static void
-misfit(struct reading *r, const char *what, struct str name)
+void
+snapshot_misfit(struct reading *r, const char *what, struct str name)
 {
 	if (r->rc == OK)
 		r->rc = err_set(r->e, ERR_CONFLICT,
@@ -260,7 +251,7 @@ read_ids(struct reading *r, jnode list, bool closed, uint64_t *set)
 		uint32_t state = chart_find(c, id);
 
 		if (state == NO_STATE) {
-			misfit(r, "no state", id);
+			snapshot_misfit(r, "no state", id);
 			return;
 		}
 		for (uint32_t a = state; a != 0; a = closed ? c->states.at[a].parent : 0)
@@ -277,7 +268,7 @@ put_undefined(struct reading *r, struct val *v, struct json_iter *path)
 	int64_t at;
 
 	if (!json_next(path)) {
-		misfit(r, "no path to", S("undefined"));
+		snapshot_misfit(r, "no path to", S("undefined"));
 		return;
 	}
 	here = *path;
@@ -287,7 +278,7 @@ put_undefined(struct reading *r, struct val *v, struct json_iter *path)
 	} else if (v->kind == VAL_ARRAY && at >= 0 && (size_t)at < val_count(*v)) {
 		inner = val_ref(val_at(*v, (size_t)at));
 	} else {
-		misfit(r, "no place for", S("undefined"));
+		snapshot_misfit(r, "no place for", S("undefined"));
 		return;
 	}
 	if (inner.kind == VAL_NULL)
@@ -300,8 +291,8 @@ put_undefined(struct reading *r, struct val *v, struct json_iter *path)
 		*v = val_set_at_take(*v, (size_t)at, inner);
 }
 
-static struct val
-read_val(struct reading *r, jnode o, const char *key)
+struct val
+snapshot_read_val(struct reading *r, jnode o, const char *key)
 {
 	jnode n = json_get(o, str_of(key));
 	struct val v = VAL_UNDEF;
@@ -326,7 +317,7 @@ read_slot(struct reading *r, struct str name, struct val v)
 	int slot = chart_slot(r->c, name);
 
 	if (slot < 0) {
-		misfit(r, "no data", name);
+		snapshot_misfit(r, "no data", name);
 		return;
 	}
 	val_drop(r->s->slots[slot]);
@@ -338,7 +329,7 @@ static void
 read_data(struct reading *r, jnode root)
 {
 	struct json_iter it = json_each(json_get(root, S("unset")));
-	struct val data = read_val(r, root, "data");
+	struct val data = snapshot_read_val(r, root, "data");
 
 	for (size_t i = 0; r->rc == OK && data.kind == VAL_OBJECT && i < val_count(data); i++)
 		read_slot(r, val_key(data, i), val_member(data, i));
@@ -360,7 +351,7 @@ read_history(struct reading *r, jnode root)
 		uint64_t *kept;
 
 		if (st == NULL || st->kind != STATE_HISTORY) {
-			misfit(r, "no history", json_str(it.key));
+			snapshot_misfit(r, "no history", json_str(it.key));
 			return;
 		}
 		free(r->s->history[st->number]);
@@ -371,19 +362,18 @@ read_history(struct reading *r, jnode root)
 			if (!is_descendant(c, i, st->parent) ||
 			    c->states.at[i].kind == STATE_HISTORY ||
 			    (!st->deep && c->states.at[i].parent != st->parent))
-				misfit(r, "not in the history's state:",
+				snapshot_misfit(r, "not in the history's state:",
 				    c->states.at[i].id);
 	}
 }
 
-/* A number that increases from 0. */
-static uint32_t
-read_count(struct reading *r, jnode o, struct str key)
+uint32_t
+snapshot_read_count(struct reading *r, jnode o, struct str key)
 {
 	int64_t n = json_int(json_get(o, key));
 
 	if (n < 0 || n > INT32_MAX)
-		misfit(r, "the number", key);
+		snapshot_misfit(r, "the number", key);
 	return (uint32_t)n;
 }
 
@@ -396,9 +386,9 @@ read_visits(struct reading *r, jnode root)
 		uint32_t state = chart_find(r->c, json_str(it.key));
 
 		if (state == NO_STATE)
-			misfit(r, "no state", json_str(it.key));
+			snapshot_misfit(r, "no state", json_str(it.key));
 		else
-			r->s->visits[state] = read_count(r, json_get(root, S("visits")),
+			r->s->visits[state] = snapshot_read_count(r, json_get(root, S("visits")),
 			    json_str(it.key));
 	}
 }
@@ -413,7 +403,7 @@ read_serial(struct reading *r, jnode n)
 	int64_t given = n != NULL ? json_int(n) : ++s->serial;
 
 	if (given <= before || given > s->serial)
-		misfit(r, "the serial number of", S("an invoke"));
+		snapshot_misfit(r, "the serial number of", S("an invoke"));
 	return (uint32_t)given;
 }
 
@@ -428,7 +418,7 @@ read_invoke(struct reading *r, jnode n)
 
 	if (state == NO_STATE || !bit_get(r->s->conf, state) || at < 0 ||
 	    at >= c->states.at[state].invokes.n) {
-		misfit(r, "no invoke in", id);
+		snapshot_misfit(r, "no invoke in", id);
 		return;
 	}
 	a = (struct active){
@@ -436,9 +426,9 @@ read_invoke(struct reading *r, jnode n)
 		.serial = read_serial(r, json_get(n, S("serial"))),
 		.ended = json_bool(json_get(n, S("ended"))) };
 	for (size_t i = 0; i < ACTIVE_VALS; i++)
-		a.vals[i] = read_val(r, n, active_names[i]);
+		a.vals[i] = snapshot_read_val(r, n, active_names[i]);
 	if (a.id.kind != VAL_STRING || a.type.kind != VAL_STRING)
-		misfit(r, "an invoke without id or type in", id);
+		snapshot_misfit(r, "an invoke without id or type in", id);
 	active_add(r->s, a);
 }
 
@@ -464,7 +454,7 @@ read_configuration(struct reading *r, jnode root)
 	read_ids(r, json_get(root, S("states")), true, s->conf);
 	at = s->over ? NO_STATE : session_illegal_state(s);
 	if (at != NO_STATE)
-		misfit(r, r->c->states.at[at].kind == STATE_HISTORY ? "cannot be active:" :
+		snapshot_misfit(r, r->c->states.at[at].kind == STATE_HISTORY ? "cannot be active:" :
 		    "the active states inside", r->c->states.at[at].id);
 	for each_bit(i, s->conf, 1, n)
 		if (r->c->states.at[i].kind == STATE_FINAL && r->rc == OK)
@@ -479,14 +469,14 @@ read_session(struct session *s, jnode root, struct err *e)
 	struct json_iter it = json_each(json_get(root, S("invokes")));
 
 	s->over = json_bool(json_get(root, S("over")));
-	s->seq = read_count(&r, root, S("seq"));
-	s->serial = read_count(&r, root, S("serial"));
+	s->seq = snapshot_read_count(&r, root, S("seq"));
+	s->serial = snapshot_read_count(&r, root, S("serial"));
 	check_shape(&r, json_get(root, S("shape")));
 	read_configuration(&r, root);
 	if (final != NULL) {
 		s->final = chart_find(s->c, json_str(final));
 		if (s->final == NO_STATE || s->c->states.at[s->final].kind != STATE_FINAL)
-			misfit(&r, "no state", json_str(final));
+			snapshot_misfit(&r, "no state", json_str(final));
 	}
 	read_data(&r, root);
 	read_history(&r, root);
@@ -494,8 +484,8 @@ read_session(struct session *s, jnode root, struct err *e)
 		read_ids(&r, json_get(root, S("entered")), false, s->entered);
 	if (s->c->visits)
 		read_visits(&r, root);
-	s->params = read_val(&r, root, "params");
-	s->invokeid = read_val(&r, root, "invokeid");
+	s->params = snapshot_read_val(&r, root, "params");
+	s->invokeid = snapshot_read_val(&r, root, "invokeid");
 	while (r.rc == OK && !s->over && json_next(&it))
 		read_invoke(&r, it.value);
 	return r.rc;
@@ -514,24 +504,18 @@ restart_invokes(struct session *s, const struct effect_sink *sink)
 }
 
 int
-session_restore(struct session **out, const struct chart *c, struct str id,
-    struct str snapshot, const struct effect_sink *sink, struct err *e)
+session_restore_node(struct session **out, const struct chart *c, struct str id,
+    jnode snapshot, const struct effect_sink *sink, struct err *e)
 {
-	struct json_doc doc;
 	struct session *s;
-	int rc = json_parse(&doc, snapshot, e);
+	int rc;
 
 	*out = NULL;
-	if (rc == OK && !json_is_object(doc.root))
-		rc = err_set(e, ERR_INVALID, "a snapshot is an object");
-	if (rc != OK) {
-		json_release(&doc);
-		return rc;
-	}
+	if (!json_is_object(snapshot))
+		return err_set(e, ERR_INVALID, "a snapshot is an object");
 	s = session_make(c, id);
 	s->started = true;
-	rc = read_session(s, doc.root, e);
-	json_release(&doc);
+	rc = read_session(s, snapshot, e);
 	if (rc != OK) {
 		session_free(s);
 		return rc;
@@ -540,4 +524,18 @@ session_restore(struct session **out, const struct chart *c, struct str id,
 	session_settle(s);
 	restart_invokes(s, sink);
 	return OK;
+}
+
+int
+session_restore(struct session **out, const struct chart *c, struct str id,
+    struct str snapshot, const struct effect_sink *sink, struct err *e)
+{
+	struct json_doc doc;
+	int rc = json_parse(&doc, snapshot, e);
+
+	*out = NULL;
+	if (rc == OK)
+		rc = session_restore_node(out, c, id, doc.root, sink, e);
+	json_release(&doc);
+	return rc;
 }

@@ -1,14 +1,14 @@
 /*
- * fuzz_snapshot.c - any bytes as the snapshot of a session: the first byte
- * chooses the chart.  What is restored is legal, goes on, and can be saved and
- * restored again.
+ * fuzz_snapshot.c - any bytes as the snapshot of a session, or (a letter first)
+ * of a stepper: the first byte chooses the chart.  What is restored is legal,
+ * goes on, and can be saved and restored again.
  *
  * SPDX-License-Identifier: MIT
  */
 #include <assert.h>
 
 #include "base/buf.h"
-#include "chart/chart.h"
+#include "chart/stepper.h"
 
 static const char *const charts[] = {
 	"<scxml><datamodel><data id='n' expr='0'/><data id='o'/></datamodel>"
@@ -33,6 +33,14 @@ static const char *const charts[] = {
 	"<transition event='go' target='r2'/></state><final id='r2'/></state>"
 	"<transition event='out' target='p'/><transition event='done.state.p' target='f'/>"
 	"</parallel><final id='f'/></scxml>",
+
+	"<scxml><state id='a'><invoke id='k'><content><scxml><state id='s'><invoke type='llm' id='m'/>"
+	"<onentry><send event='t' target='#_parent' delay='1s'/></onentry>"
+	"<transition event='done.invoke.m' target='f'/></state><final id='f'/></scxml></content></invoke>"
+	"<invoke type='t' id='m' autoforward='true'/><transition event='t' target='b'/>"
+	"<transition event='done.invoke.k' target='b'/></state>"
+	"<state id='b'><onentry><send event='go' delay='1s' id='x'/></onentry>"
+	"<transition event='go' target='a'/></state></scxml>",
 };
 
 /* ctx: the serial number of the last invoke. */
@@ -84,6 +92,53 @@ go_on(struct session *s, const struct chart *c, uint32_t *last)
 	}
 }
 
+/* The last task that a stepper began. */
+static void
+begin(void *ctx, const struct stepper_task *t)
+{
+	*(uint64_t *)ctx = t->serial;
+}
+
+static void
+play_stepper(const struct chart *c, struct str snapshot)
+{
+	static const struct stepper_ops ops = { .begin = begin, .path = true };
+	struct buf saved = BUF(64 * MB), again = BUF(64 * MB);
+	struct chart_stepper *st, *copy;
+	uint64_t task = 0, other = 0;
+	struct err e;
+
+	if (stepper_restore(&st, c, S("s"), snapshot, &ops, &task, &e) != OK) {
+		assert(st == NULL);
+		return;
+	}
+	for (int i = 0; i < 12; i++) {
+		int rc;
+
+		buf_clear(&saved);
+		buf_clear(&again);
+		stepper_save(st, &saved);
+		if (saved.failed)
+			break;
+		rc = stepper_restore(&copy, c, S("s"), buf_str(&saved), &ops, &other, &e);
+		assert(rc == OK);
+		stepper_save(copy, &again);
+		assert(again.failed || str_eq(buf_str(&saved), buf_str(&again)));
+		stepper_free(copy);
+		(void)stepper_step(st, 0);
+		if (i % 3 == 0)
+			(void)stepper_task_done(st, task, VAL_NIL);
+		if (i % 3 == 1)
+			(void)stepper_fire(st, STEPPER_NEVER - 1);
+		if (i % 3 == 2)
+			(void)stepper_event(st, S("go"), VAL_UNDEF);
+	}
+	stepper_cancel(st, 0);
+	stepper_free(st);
+	buf_release(&saved);
+	buf_release(&again);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
 int
@@ -100,6 +155,11 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 		return 0;
 	rc = chart_from_scxml(&c, str_of(charts[bytes[0] % COUNT(charts)]), NULL, &e);
 	assert(rc == OK);
+	if (bytes[0] >= 'A') {
+		play_stepper(c, (struct str){ (const char *)bytes + 1, n - 1 });
+		chart_free(c);
+		return 0;
+	}
 	rc = session_restore(&s, c, S("id"), (struct str){ (const char *)bytes + 1, n - 1 },
 	    &out, &e);
 	assert((rc == OK) == (s != NULL));
