@@ -98,6 +98,13 @@
 	X(GRAPH_NODES,         4096,      "nodes",  "in one graph, as CHART_STATES") \
 	X(GRAPH_EDGES,         16384,     "edges",  "in one graph; an edge that waits for several nodes counts as many") \
 	X(GRAPH_SENDS,         10000,     "sends",  "that one step of a graph leaves for the next: each is a task") \
+	X(AGENT_BYTES,         1048576,   "bytes",  "the file of one agent") \
+	X(AGENT_DEPTH,         64,        "levels", "nesting in it") \
+	X(AGENT_VALUES,        100000,    "values", "in it") \
+	X(AGENT_CHANNELS,      1024,      "channels", "of one agent") \
+	X(AGENT_NAMES,         256,       "names",  "from `as` in one node's work") \
+	X(AGENT_NESTING,       16,        "levels", "of agents that call agents") \
+	X(AGENTS,              10000,     "agents", "of one server") \
 	X(EXPR_BYTES,          65536,     "bytes",  "one expression") \
 	X(EXPR_DEPTH,          64,        "levels", "nesting of one expression") \
 	X(EXPR_STEPS,          100000,    "steps",  "one evaluation") \

@@ -158,8 +158,9 @@ compile_slot(struct compile *k, struct str name)
 }
 
 static int
-slot_of(void *ctx, struct str name)
+slot_of(void *ctx, struct str name, bool of_data)
 {
+	(void)of_data;
 	return chart_slot(ctx, name);
 }
 

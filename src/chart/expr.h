@@ -13,6 +13,10 @@
  * a member of null or undefined is an error; division by zero is an error.
  * `xs.map(f)` is `map(xs, f)` for every function.
  *
+ * Agents bind expressions leniently (expr_bind_lenient): what is missing (a
+ * member, of null too, an element, a name without a value) is null, undefined
+ * does not occur, and null in a template is empty.
+ *
  * Threads: a compiled expression is immutable after expr_bind, including its
  * reference counts, so every shard may evaluate it at once.
  *
@@ -58,9 +62,19 @@ struct expr_scope {
 };
 
 /* Turns names into slot numbers, once, before the first evaluation.
- * slot_of: the slot of a name, or -1 for one that lookup must find. */
-void expr_bind(struct expr *x, int (*slot_of)(void *ctx, struct str name),
-    void *ctx);
+ * slot_of: the slot of a name, or -1 for one that lookup must find; of_data: the
+ * name was written data.NAME. */
+typedef int expr_slot_of(void *ctx, struct str name, bool of_data);
+void expr_bind(struct expr *x, expr_slot_of *slot_of, void *ctx);
+/* The same, and the expression is lenient; `declared` and event_field of its
+ * scope are not used. */
+void expr_bind_lenient(struct expr *x, expr_slot_of *slot_of, void *ctx);
+/* True if it has this slot anywhere, after expr_bind. */
+bool expr_has_slot(const struct expr *x, int slot);
+/* True if it does not need a scope: no names, no In(). */
+bool expr_is_constant(const struct expr *x);
+/* The text of a template without holes; false: it has some. */
+bool expr_is_plain(const struct expr *x, struct str *text);
 
 /* *out is owned by the caller.  ERR_INVALID (error.execution) with a message;
  * ERR_LIMIT when a limit is exceeded. */

@@ -72,6 +72,11 @@ find_name(struct eval *ev, const struct node *n, struct ref *out)
 	if (n->op == X_SLOT) {
 		uint32_t slot = (uint32_t)n->slot;
 
+		if (ev->x->lenient) {
+			out->v = s->slots[slot];
+			eval_missing(ev, out);
+			return OK;
+		}
 		if ((s->declared[slot / 64] >> (slot % 64) & 1) == 0)
 			return ERR_NOTFOUND;
 		out->v = s->slots[slot];
@@ -157,12 +162,13 @@ eval_member(struct eval *ev, const struct node *n, struct ref *out)
 		return rc;
 	if (out->v.kind == VAL_OBJECT) {
 		step_into(out, val_get(out->v, val_str(n->k)));
+		eval_missing(ev, out);
 		return OK;
 	}
 	key = val_str(n->k);
 	if (val_is_nothing(out->v)) {
-		if (n->optional) {
-			out->v = VAL_UNDEF;
+		if (n->optional || ev->x->lenient) {
+			out->v = ev->x->lenient ? VAL_NIL : VAL_UNDEF;
 			return OK;
 		}
 		return eval_fail(ev, n, "cannot read '%.*s' of %s", FMT(key),
@@ -174,6 +180,7 @@ eval_member(struct eval *ev, const struct node *n, struct ref *out)
 		step_into(out, val_int((int64_t)expr_text_count(val_str(out->v))));
 	else
 		step_into(out, VAL_UNDEF);
+	eval_missing(ev, out);
 	return OK;
 }
 
@@ -218,6 +225,7 @@ index_into(struct eval *ev, const struct node *n, struct ref *out, struct val ke
 		return eval_fail(ev, n, "cannot index %s with %s", val_kind_name(of.v),
 		    val_kind_name(key));
 	}
+	eval_missing(ev, out);
 	return OK;
 }
 
@@ -229,8 +237,8 @@ eval_index(struct eval *ev, const struct node *n, struct ref *out)
 
 	if (rc != OK)
 		return rc;
-	if (n->optional && val_is_nothing(out->v)) {
-		out->v = VAL_UNDEF;
+	if ((n->optional || ev->x->lenient) && val_is_nothing(out->v)) {
+		out->v = ev->x->lenient ? VAL_NIL : VAL_UNDEF;
 		return OK;
 	}
 	rc = eval_node(ev, n->b, &key);
@@ -328,6 +336,8 @@ eval_template(struct eval *ev, const struct node *n, struct ref *out)
 		rc = eval_node(ev, ev->x->list[n->a + i], &r);
 		if (rc != OK)
 			break;
+		if (ev->x->lenient && val_is_nothing(r.v))
+			continue;
 		if (r.v.kind == VAL_UNDEFINED)
 			rc = eval_fail(ev, &ev->x->nodes[ev->x->list[n->a + i]],
 			    "undefined in a template");
@@ -443,6 +453,8 @@ eval_call(struct eval *ev, const struct node *n, struct ref *out)
 	}
 	if (rc == OK)
 		rc = expr_function_call(ev, &c, out);
+	if (rc == OK)
+		eval_missing(ev, out);
 	for (size_t i = 0; i < c.n; i++)
 		ref_drop(args[i]);
 	return rc;
@@ -495,9 +507,11 @@ eval_node(struct eval *ev, uint32_t at, struct ref *out)
 	switch ((enum op)n->op) {
 	case X_CONST:
 		*out = (struct ref){ n->k, OWN_CONST };
+		eval_missing(ev, out);
 		return OK;
 	case X_LOCAL:
 		*out = (struct ref){ ev->locals[n->slot], OWN_BORROWED };
+		eval_missing(ev, out);
 		return OK;
 	case X_NAME: case X_SLOT:
 		return eval_name(ev, n, out);
@@ -546,15 +560,31 @@ account(const struct eval *ev)
 		*ev->scope->work += ev->steps + ev->bytes / EXPR_BYTES_PER_STEP;
 }
 
+/* Not an initialiser: that would clear the locals each time. */
+static int
+evaluate(struct eval *ev, const struct expr *x, const struct expr_scope *scope,
+    struct err *e, struct ref *out)
+{
+	int rc;
+
+	ev->x = x;
+	ev->scope = scope;
+	ev->e = e;
+	ev->steps = ev->bytes = 0;
+	ev->locals_n = 0;
+	rc = eval_node(ev, x->root, out);
+	account(ev);
+	return rc;
+}
+
 int
 expr_eval(const struct expr *x, const struct expr_scope *scope, struct val *out,
     struct err *e)
 {
-	struct eval ev = { .x = x, .scope = scope, .e = e };
+	struct eval ev;
 	struct ref r;
-	int rc = eval_node(&ev, x->root, &r);
+	int rc = evaluate(&ev, x, scope, e, &r);
 
-	account(&ev);
 	*out = VAL_UNDEF;
 	if (rc != OK)
 		return rc;
@@ -573,16 +603,8 @@ expr_eval_bool(const struct expr *x, const struct expr_scope *scope, bool *out,
 {
 	struct eval ev;
 	struct ref r;
-	int rc;
+	int rc = evaluate(&ev, x, scope, e, &r);
 
-	/* Not an initialiser: that would clear the locals for each guard. */
-	ev.x = x;
-	ev.scope = scope;
-	ev.e = e;
-	ev.steps = ev.bytes = 0;
-	ev.locals_n = 0;
-	rc = eval_node(&ev, x->root, &r);
-	account(&ev);
 	*out = false;
 	if (rc != OK)
 		return rc;

@@ -32,35 +32,95 @@ is_free_name(const struct node *n, struct str name)
 	return n->op == X_NAME && str_eq(val_str(n->k), name);
 }
 
-void
-expr_bind(struct expr *x, int (*slot_of)(void *ctx, struct str name), void *ctx)
+static void
+bind_node(struct expr *x, struct node *n, expr_slot_of *slot_of, void *ctx)
 {
+	if (n->op == X_NAME) {
+		n->slot = slot_of(ctx, val_str(n->k), false);
+		if (n->slot >= 0)
+			n->op = X_SLOT;
+		return;
+	}
+	if (n->op != X_MEMBER)
+		return;
+	/* Names inside it are bound already, so a name that is still free is not
+	 * a variable. */
+	const struct node *object = &x->nodes[n->a];
+	struct str key = val_str(n->k);
+
+	if (is_free_name(object, S("data"))) {
+		n->slot = slot_of(ctx, key, true);
+		if (n->slot >= 0)
+			n->op = X_SLOT;
+	} else if ((is_free_name(object, S("_event")) ||
+	    is_free_name(object, S("event"))) && field_of(key) >= 0) {
+		n->op = X_FIELD;
+		n->slot = field_of(key);
+	}
+}
+
+void
+expr_bind(struct expr *x, expr_slot_of *slot_of, void *ctx)
+{
+	for (size_t i = 0; i < x->nodes_n; i++)
+		bind_node(x, &x->nodes[i], slot_of, ctx);
+}
+
+/* First data.NAME, so that the `data` in it is not bound as a name of its own. */
+void
+expr_bind_lenient(struct expr *x, expr_slot_of *slot_of, void *ctx)
+{
+	x->lenient = true;
 	for (size_t i = 0; i < x->nodes_n; i++) {
 		struct node *n = &x->nodes[i];
 
-		if (n->op == X_NAME) {
-			n->slot = slot_of(ctx, val_str(n->k));
-			if (n->slot >= 0)
-				n->op = X_SLOT;
+		if (n->op != X_MEMBER || !is_free_name(&x->nodes[n->a], S("data")))
 			continue;
-		}
-		if (n->op != X_MEMBER)
-			continue;
-		/* Names inside it are bound already, so a name that is still
-		 * free is not a variable. */
-		const struct node *object = &x->nodes[n->a];
-		struct str key = val_str(n->k);
-
-		if (is_free_name(object, S("data"))) {
-			n->slot = slot_of(ctx, key);
-			if (n->slot >= 0)
-				n->op = X_SLOT;
-		} else if ((is_free_name(object, S("_event")) ||
-		    is_free_name(object, S("event"))) && field_of(key) >= 0) {
-			n->op = X_FIELD;
-			n->slot = field_of(key);
-		}
+		bind_node(x, n, slot_of, ctx);
+		if (n->op == X_SLOT)
+			x->nodes[n->a].op = X_CONST;     /* and is not evaluated */
 	}
+	for (size_t i = 0; i < x->nodes_n; i++)
+		if (x->nodes[i].op == X_NAME)
+			bind_node(x, &x->nodes[i], slot_of, ctx);
+}
+
+bool
+expr_has_slot(const struct expr *x, int slot)
+{
+	for (size_t i = 0; i < x->nodes_n; i++)
+		if (x->nodes[i].op == X_SLOT && x->nodes[i].slot == slot)
+			return true;
+	return false;
+}
+
+bool
+expr_is_constant(const struct expr *x)
+{
+	for (size_t i = 0; i < x->nodes_n; i++) {
+		enum op op = (enum op)x->nodes[i].op;
+
+		if (op == X_NAME || op == X_SLOT || op == X_FIELD || op == X_IN_STATE)
+			return false;
+	}
+	return true;
+}
+
+bool
+expr_is_plain(const struct expr *x, struct str *text)
+{
+	const struct node *n = &x->nodes[x->root];
+
+	*text = STR_NONE;
+	if (n->op != X_TEMPLATE || n->b > 1)
+		return false;
+	if (n->b == 0)
+		return true;
+	n = &x->nodes[x->list[n->a]];
+	if (n->op != X_CONST || n->k.kind != VAL_STRING)
+		return false;
+	*text = val_str(n->k);
+	return true;
 }
 
 /* ---- locations ----------------------------------------------------------- */

@@ -45,6 +45,7 @@ struct expr {
 	uint32_t *list;              /* children of arrays, objects, calls, ... */
 	size_t nodes_n, nodes_cap, list_n, list_cap;
 	uint32_t root;
+	bool lenient;                /* see expr_bind_lenient */
 };
 
 /* An intermediate value.  Most are only read, so references are not counted. */
@@ -119,6 +120,14 @@ static inline struct ref
 ref_mine(struct val v)
 {
 	return (struct ref){ v, OWN_MINE };
+}
+
+/* In a lenient expression a value that is missing is null. */
+static inline void
+eval_missing(const struct eval *ev, struct ref *r)
+{
+	if (ev->x->lenient && r->v.kind == VAL_UNDEFINED)
+		r->v = VAL_NIL;
 }
 
 static inline bool

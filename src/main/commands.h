@@ -23,6 +23,12 @@
 	    "measure the work tracker, its daemon and its command line")      \
 	X(chart_run,     "chart run",     "FILE",                             \
 	    "run an SCXML chart to its end")                                  \
+	X(agent_check,   "agent check",   "FILE...",                          \
+	    "check files of agents, and who calls whom")                      \
+	X(agent_show,    "agent show",    "FILE",                             \
+	    "show an agent: channels, nodes and edges")                       \
+	X(agent_schema,  "agent schema",  "",                                 \
+	    "print the JSON Schema of agent files, for editors")              \
 	X(token,         "token",         "",                                 \
 	    "make a signed token or an API key")                              \
 	X(work,          "work",          "COMMAND",                          \

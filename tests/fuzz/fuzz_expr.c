@@ -26,9 +26,9 @@ event_field(void *ctx, enum expr_field field, struct val *out)
 }
 
 static int
-slot_of(void *ctx, struct str name)
+slot_of(void *ctx, struct str name, bool of_data)
 {
-	(void)ctx;
+	(void)ctx, (void)of_data;
 	return str_eq(name, S("x")) ? 0 : str_eq(name, S("y")) ? 1 : -1;
 }
 

@@ -426,9 +426,9 @@ TEST(expr_only_places_can_be_assigned_to)
 }
 
 static int
-slot_of(void *ctx, struct str name)
+slot_of(void *ctx, struct str name, bool of_data)
 {
-	(void)ctx;
+	(void)ctx, (void)of_data;
 	return str_eq(name, S("a")) ? 0 : str_eq(name, S("b")) ? 1 : -1;
 }
 

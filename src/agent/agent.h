@@ -1,0 +1,310 @@
+/*
+ * agent.h - the definition of an agent: read from a file, checked, compiled.
+ *
+ * One tree (YAML or JSON) becomes channels, nodes with their work, and edges.
+ * Everything is checked at load: unknown keys, names, expressions; an error is
+ *   file:line:column: path: words
+ * What a node can do is a table of kinds (struct task_kind), which the room of
+ * the kinds gives to agent_load: this room knows their fields, not what they do.
+ *
+ * Threads: a compiled agent is immutable, its values' reference counts too;
+ * every shard may read it.  A value that is kept is copied (val_copy).
+ * Memory: everything in a struct agent lives as long as the agent.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef AGENT_AGENT_H
+#define AGENT_AGENT_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/rc.h"
+#include "base/val.h"
+
+struct agent;
+struct agent_scope;
+struct expr;
+struct graph;
+struct graph_spec;
+struct task_kind;
+
+/* ---- fields and values ----------------------------------------------------- */
+
+/* How a field is written, and so what its strings are. */
+enum agent_field_kind {
+	AGENT_NAME,          /* plain text: a tool */
+	AGENT_TEXT,          /* a template: text with ${expr} inside */
+	AGENT_EXPR,          /* an expression; a number, true, false, null too */
+	AGENT_DATA,          /* a string is an expression; an object or array is taken as
+	                        it is, each string in it an expression */
+	AGENT_TEXTS,         /* a list of templates, or one */
+	AGENT_NAMES,         /* a list of plain texts */
+	AGENT_PLAIN,         /* JSON as it is: a schema */
+	AGENT_BOOL,          /* true or false */
+	AGENT_INT,           /* a whole number >= 0 */
+	AGENT_WORD,          /* one of `words`; its value is the index in them */
+	AGENT_CHILD,         /* an agent: a name, or a definition in place */
+	AGENT_WORKS,         /* a list of work */
+	AGENT_AS,            /* a name that expressions further inside see */
+	AGENT_SET            /* channel: data, ...  as `writes` */
+};
+
+enum agent_value_form { VALUE_NONE, VALUE_CONST, VALUE_EXPR, VALUE_LIST, VALUE_OBJECT };
+
+/* One compiled field; VALUE_NONE (zeroed): the file does not have it. */
+struct agent_value {
+	enum agent_value_form form;
+	bool reads_data;                     /* it needs `data` as a whole */
+	bool text;                           /* of a template: its value is a string */
+	struct val constant;                 /* CONST: a name, a text without holes, plain
+	                                        data, a bool, an int, a word's index */
+	struct expr *x;                      /* EXPR */
+	struct str source;                   /* EXPR: its text */
+	const struct agent_value *items;     /* LIST, OBJECT: n of them */
+	const struct str *keys;              /* OBJECT */
+	size_t n;
+	unsigned line, column;
+};
+
+static inline bool
+agent_has(const struct agent_value *v)
+{
+	return v->form != VALUE_NONE;
+}
+
+/* Constants, read without evaluation; the fallback if the field is absent. */
+struct str agent_name(const struct agent_value *v);      /* NAME; empty if absent */
+bool agent_bool(const struct agent_value *v, bool fallback);
+int64_t agent_int(const struct agent_value *v, int64_t fallback);   /* INT, WORD */
+
+/* ---- kinds of work --------------------------------------------------------- */
+
+enum agent_field_flags {
+	FIELD_REQUIRED = 1,
+	FIELD_SHORT = 2,     /* the kind's value may be this field alone: `tool: search` */
+	FIELD_BODY = 4,      /* the kind's value is always this field: `do: [...]` */
+	FIELD_BESIDE = 8,    /* written beside the kind's key, not inside: `input` of agent */
+	FIELD_LATER = 16,    /* known, and refused as not supported yet */
+	FIELD_LIST_LATER = 32        /* a list of them is */
+};
+
+struct agent_field {
+	const char *name;
+	enum agent_field_kind kind;
+	const char *help;                    /* a few words, for editors */
+	unsigned flags;
+	const char *alias;                   /* another name for it; or NULL */
+	const char *const *words;            /* WORD: NULL-ended */
+	unsigned ops;                        /* of which ops, a bit each; 0: of all */
+	unsigned group;                      /* not 0: at most one of those with the same
+	                                        number; of REQUIRED ones exactly one */
+	const char *with;                    /* only beside that field; or NULL */
+};
+
+/* What a kind writes when the file has no `writes`. */
+enum agent_default_writes { WRITES_NONE, WRITES_MESSAGES, WRITES_OUTPUT };
+
+/* A kind of work: the table of its fields, and what it does (the room above).
+ * A kind with `ops` is written `kind: {op: {fields}}`; the index of the op is
+ * work->op. */
+struct task_run;
+struct task_kind {
+	const char *name, *alias;            /* alias NULL: none */
+	const char *help;
+	const struct agent_field *fields;    /* a slot each */
+	size_t fields_n;
+	const char *const *ops;              /* NULL-ended, or NULL; op i has bit 1 << i */
+	enum agent_default_writes writes;
+	bool later;                          /* known, and refused as not supported yet */
+	const struct task_run *run;
+};
+
+struct task_kinds {
+	const struct task_kind *const *at;
+	size_t n;
+};
+
+/* ---- the compiled definition ------------------------------------------------ */
+
+enum agent_reducer {
+	REDUCE_LAST, REDUCE_MESSAGES, REDUCE_APPEND, REDUCE_MERGE, REDUCE_SUM,
+	REDUCE_MIN, REDUCE_MAX
+};
+extern const char *const agent_reducers[];   /* their names, NULL-ended */
+
+struct agent_channel {
+	struct str name;
+	enum agent_reducer reducer;
+	bool ephemeral;
+	bool input, output, private;         /* may a client write it, does a parent get
+	                                        it, is it hidden; resolved */
+	struct val initial;                  /* the default; UNDEFINED: none */
+	struct val schema;                   /* JSON Schema, or UNDEFINED */
+};
+
+struct agent_write {
+	unsigned channel;
+	struct agent_value value;
+};
+
+/* One piece of work: a node's, or an item of do, repeat or map. */
+struct agent_work {
+	const struct task_kind *kind;        /* never NULL: an item of writes alone is `set` */
+	const struct agent_value *fields;    /* by slot, kind->fields_n of them */
+	int op;                              /* of a kind with ops; else -1 */
+	struct agent_value when;             /* NONE: always */
+	int as;                              /* slot of the result's name; -1: none */
+	bool returns;                        /* ends the node's work */
+	bool has_writes;                     /* the file says what is written (set: always) */
+	const struct agent_write *writes;    /* seen by them: the result, `as` names */
+	size_t writes_n;
+	const struct agent_work *items;      /* do; the `do` of repeat and map */
+	size_t items_n;
+	int each;                            /* slot of the element or count in repeat and
+	                                        map; -1: none */
+	struct str each_name;                /* its name, or empty */
+	const struct agent *child;           /* agent, map: in place, or found by agents_link;
+	                                        NULL before */
+	struct str child_name;               /* empty: in place */
+	unsigned line, column;
+};
+
+struct agent_node {
+	struct str name;                     /* as in the file, maybe a template */
+	struct agent_value label;            /* its name in a run: CONST, or a template of the
+	                                        run's config, context and params */
+	struct str description;
+	bool defer;
+	struct agent_work work;
+	unsigned line, column;
+};
+
+/* What the graph asks of an edge, by the same index.  over: of a send. */
+struct agent_edge {
+	struct agent_value when;
+	struct agent_value over, input;      /* input NONE: {as: element}; the element if
+	                                        it has no name */
+	int as;                              /* slot of the element; -1 without a name */
+	struct str as_name;
+	unsigned line, column;
+};
+
+struct agent_stops {                         /* a list of nodes, or all */
+	bool all;
+	const unsigned *nodes;
+	size_t n;
+};
+
+/* A tool whose answer is an expression.  In it `input` is the call's arguments. */
+struct agent_tool {
+	struct str name, description;
+	struct val schema;                   /* of its arguments; an object */
+	struct agent_value reply;
+};
+
+struct agent {
+	struct str id, name, description;    /* name: the id if the file has none */
+	struct str file;                     /* as given to agent_load */
+	struct str text;                     /* the source; empty for one in place */
+	struct str json;                     /* canonical: keys in order of bytes, no blanks */
+	char hash[64];                       /* SHA-256 in hex of json */
+	const struct agent_channel *channels;
+	size_t channels_n;
+	const struct agent_node *nodes;
+	size_t nodes_n;
+	const struct agent_edge *edges;
+	size_t edges_n;
+	struct agent_stops before, after;    /* interrupt_before, interrupt_after */
+	const struct agent_tool *tools;
+	size_t tools_n;
+	struct val context_schema;           /* or UNDEFINED */
+	struct graph *graph;                 /* its stepper's half; NULL: names of nodes are
+	                                        templates, see agent_graph */
+	const struct graph_spec *spec;       /* what it was made of, names as in the file */
+	size_t slots_n;                      /* of a scope */
+	struct arena arena;                  /* everything above */
+	struct agent_holds *holds;           /* what agent_free releases; private */
+};
+
+/* text: YAML, or JSON if it begins with '{'.  file: for errors, and an id for an
+ * agent that has none is its name without folder and ending.  Both are copied.
+ * ERR_SYNTAX, ERR_INVALID, ERR_TOOBIG with `file:line:column: path: words`. */
+int  agent_load(struct agent **out, struct str text, struct str file,
+    const struct task_kinds *kinds, struct err *e);
+void agent_free(struct agent *a);            /* NULL: nothing */
+
+/* The graph of a run, node names resolved by the run's config and context.
+ * *mine: free it (graph_free) when the run ends; else it is the agent's own.
+ * ERR_INVALID: a name is not a string, not a name, or there twice. */
+int  agent_graph(const struct agent *a, const struct agent_scope *s, struct graph **out,
+    bool *mine, struct err *e);
+
+/* The index, or -1; a node by its name in the file. */
+int agent_channel_find(const struct agent *a, struct str name);
+int agent_node_find(const struct agent *a, struct str name);
+
+/* ---- evaluation --------------------------------------------------------------- */
+
+/* Slots of a scope: the reserved names, then the channels, then names from `as`.
+ * A slot that is UNDEFINED reads as null. */
+enum agent_slot {
+	SLOT_DATA,           /* all channels as an object; made when it is needed */
+	SLOT_INPUT,          /* a task's private input; of a scripted tool: its arguments */
+	SLOT_RESULT,         /* of the work whose writes are evaluated */
+	SLOT_CONFIG,         /* the run's */
+	SLOT_CONTEXT,        /* the run's */
+	SLOT_PARAMS,         /* config.configurable */
+	SLOT_EVENT,
+	SLOT_CHANNEL         /* of the first channel */
+};
+
+/* What names stand for.  The slots are owned by the caller, agent->slots_n of
+ * them (so a task has its own).  SLOT_DATA is made from the channels' slots when
+ * something reads it, and kept there: after changing a channel's slot call
+ * agent_scope_changed.  Private channels are in it too. */
+struct agent_scope {
+	const struct agent *agent;
+	struct val *slots;
+	size_t *work;                        /* if given: steps are added, to bound many
+	                                        evaluations together */
+};
+
+void agent_scope_changed(const struct agent_scope *s);
+
+/* *out is owned by the caller; null for an absent field.  A missing member is
+ * null; null in arithmetic or a call is an error; null in a template is empty.
+ * ERR_INVALID with `column N: words`, ERR_LIMIT. */
+int agent_eval(const struct agent_value *v, const struct agent_scope *s,
+    struct val *out, struct err *e);
+/* Of a condition; true for an absent one. */
+int agent_eval_bool(const struct agent_value *v, const struct agent_scope *s,
+    bool *out, struct err *e);
+
+/* ---- a set of agents ------------------------------------------------------------ */
+
+struct agents;
+
+struct agents *agents_new(void);
+void agents_free(struct agents *s);          /* and its agents */
+/* Takes the agent.  ERR_CONFLICT: there is one with that id; a is freed then. */
+int agents_add(struct agents *s, struct agent *a, struct err *e);
+/* After the last agents_add: finds the agents that are called by name.
+ * ERR_INVALID, with the place: a name that is unknown, agents that call each
+ * other in a cycle, nesting past LIMIT_AGENT_NESTING. */
+int agents_link(struct agents *s, struct err *e);
+const struct agent *agents_find(const struct agents *s, struct str id);  /* NULL */
+size_t agents_count(const struct agents *s);
+const struct agent *agents_at(const struct agents *s, size_t i);         /* by id */
+
+/* The ReAct agent `agent`, as text for agent_load. */
+extern const char agent_builtin_text[];
+
+/* ---- drawings and the schema ------------------------------------------------------ */
+
+void agent_add_outline(struct buf *b, const struct agent *a);
+void agent_add_dot(struct buf *b, const struct agent *a);
+void agent_add_mermaid(struct buf *b, const struct agent *a);
+/* JSON Schema of agent files, for editors. */
+void agent_add_schema(struct buf *b, const struct task_kinds *kinds);
+
+#endif

@@ -1,0 +1,696 @@
+/*
+ * load.c - from a tree to an agent: its root, channels, nodes and tools.
+ *
+ * Channels come first, then the names of the nodes, then what uses them; the
+ * order in the file does not matter.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "agent/load_priv.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/hmac.h"
+#include "base/mem.h"
+#include "chart/expr.h"
+#include "graph/graph.h"
+
+#define AGENT_MEMORY (128 * (size_t)LIMIT_AGENT_BYTES)
+
+const char *const agent_reducers[] = {
+	[REDUCE_LAST] = "last", [REDUCE_MESSAGES] = "messages", [REDUCE_APPEND] = "append",
+	[REDUCE_MERGE] = "merge", [REDUCE_SUM] = "sum", [REDUCE_MIN] = "min",
+	[REDUCE_MAX] = "max", NULL,
+};
+
+/* ---- failures ------------------------------------------------------------------ */
+
+static void
+fail(struct load *l, const struct tree_node *n, bool on_key, const char *near,
+    const char *format, va_list ap)
+{
+	if (l->rc == OK)
+		l->rc = tree_vfail(l->t, n, on_key, near, l->e, format, ap);
+}
+
+void
+load_fail(struct load *l, const struct tree_node *n, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	fail(l, n, false, NULL, format, ap);
+	va_end(ap);
+}
+
+void
+load_fail_near(struct load *l, const struct tree_node *n, const char *near,
+    const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	fail(l, n, false, near, format, ap);
+	va_end(ap);
+}
+
+void
+load_fail_key(struct load *l, const struct tree_node *n, const char *near,
+    const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	fail(l, n, n->up != NULL && n->up->kind == TREE_MAP, near, format, ap);
+	va_end(ap);
+}
+
+bool
+load_wants(struct load *l, const struct tree_node *n, enum tree_kind kind, const char *what)
+{
+	if (n->kind != kind)
+		load_fail(l, n, "expected %s, got %s", what, tree_kind_name(n));
+	return l->rc == OK;
+}
+
+struct str
+load_string(struct load *l, const struct tree_node *n, const char *what)
+{
+	return load_wants(l, n, TREE_STRING, what) ? n->text : STR_NONE;
+}
+
+/* ---- memory ---------------------------------------------------------------------- */
+
+/* The limits of a tree bound what is asked for here. */
+void *
+load_alloc(struct load *l, size_t n, size_t size)
+{
+	void *p = arena_zero(&l->a->arena, n * size + 1);
+
+	assert(p != NULL);
+	return p;
+}
+
+struct str
+load_str(struct load *l, struct str s)
+{
+	return arena_str(&l->a->arena, s);
+}
+
+struct val
+load_val(struct load *l, struct val v)
+{
+	struct agent_holds *h = l->a->holds;
+
+	if (v.kind < VAL_STRING)
+		return v;
+	mem_grow(h->vals, h->vals_n, h->vals_cap);
+	h->vals[h->vals_n++] = v;
+	return v;
+}
+
+/* ---- look-up ---------------------------------------------------------------------- */
+
+int
+agent_channel_find(const struct agent *a, struct str name)
+{
+	for (size_t i = 0; i < a->channels_n; i++)
+		if (str_eq(a->channels[i].name, name))
+			return (int)i;
+	return -1;
+}
+
+int
+agent_node_find(const struct agent *a, struct str name)
+{
+	for (size_t i = 0; i < a->nodes_n; i++)
+		if (str_eq(a->nodes[i].name, name))
+			return (int)i;
+	return -1;
+}
+
+/* By the tree: the lists may be long, and the names many. */
+int
+load_channel_find(const struct load *l, struct str name)
+{
+	const struct tree_node *n = l->state != NULL ? tree_get(l->t, l->state, name) : NULL;
+
+	return n != NULL ? (int)n->index : -1;
+}
+
+int
+load_channel(struct load *l, const struct tree_node *n, struct str name, bool is_key)
+{
+	struct str_near near = { .word = name };
+	int found = load_channel_find(l, name);
+
+	if (found >= 0)
+		return found;
+	for (size_t i = 0; i < l->a->channels_n; i++)
+		str_near_try(&near, l->a->channels[i].name.p);
+	(is_key ? load_fail_key : load_fail_near)(l, n, near.best,
+	    "there is no channel '%.*s'", FMT(str_cut(name, 100)));
+	return -1;
+}
+
+int
+load_node_ref(struct load *l, const struct tree_node *n, bool or_end)
+{
+	struct str name = load_string(l, n, "a node's name");
+	struct str_near near = { .word = name };
+	const struct tree_node *found = l->rc == OK ? tree_get(l->t, l->nodes, name) : NULL;
+
+	if (found != NULL)
+		return (int)found->index;
+	if (l->rc != OK)
+		return -1;
+	for (size_t i = 0; i < l->a->nodes_n; i++)
+		str_near_try(&near, l->a->nodes[i].name.p);
+	if (or_end) {
+		str_near_try(&near, "START");
+		str_near_try(&near, "END");
+	}
+	load_fail_near(l, n, near.best, "there is no node '%.*s'", FMT(str_cut(name, 100)));
+	return -1;
+}
+
+/* ---- maps with known keys ------------------------------------------------------------ */
+
+/* A key ends with '!' in the list if it is not supported yet. */
+static void
+check_keys(struct load *l, const struct tree_node *n, const char *const *known)
+{
+	for (const struct tree_node *c = n->first; c != NULL && l->rc == OK; c = c->next) {
+		struct str_near near = { .word = c->key };
+		bool found = false;
+
+		for (size_t i = 0; known[i] != NULL; i++) {
+			struct str name = str_of(known[i]);
+			bool later = str_ends(name, S("!"));
+
+			if (later)
+				name.n--;
+			else
+				str_near_try(&near, known[i]);
+			if (!str_eq(c->key, name))
+				continue;
+			found = true;
+			if (later)
+				load_fail_key(l, c, NULL, "'%.*s' is not supported yet", FMT(name));
+		}
+		if (!found)
+			load_fail_key(l, c, near.best, "unknown key '%.*s'",
+			    FMT(str_cut(c->key, 100)));
+	}
+}
+
+static const struct tree_node *
+member(struct load *l, const struct tree_node *n, const char *key)
+{
+	return tree_get(l->t, n, str_of(key));
+}
+
+/* An optional text of the root, without templates. */
+static struct str
+plain_text(struct load *l, const struct tree_node *n, const char *key)
+{
+	const struct tree_node *c = member(l, n, key);
+
+	return c != NULL ? load_str(l, load_string(l, c, "a text")) : STR_NONE;
+}
+
+static struct val
+schema(struct load *l, const struct tree_node *n, const char *key)
+{
+	const struct tree_node *c = member(l, n, key);
+
+	if (c == NULL || !load_wants(l, c, TREE_MAP, "a JSON Schema"))
+		return VAL_UNDEF;
+	return load_val(l, tree_val(c));
+}
+
+/* ---- channels ------------------------------------------------------------------------ */
+
+static void
+load_state_channel(struct load *l, const struct tree_node *n, struct agent_channel *c)
+{
+	static const char *const keys[] = { "reducer", "default", "ephemeral", "schema", NULL };
+	static const struct agent_field reducer = { "reducer", AGENT_WORD,
+		.words = agent_reducers };
+	const struct tree_node *part;
+	struct agent_value v = { 0 };
+
+	c->initial = c->schema = VAL_UNDEF;
+	c->name = load_str(l, n->key);
+	if (n->key.n == 0 || str_starts(n->key, S("__")) || graph_channel_is_control(n->key))
+		load_fail_key(l, n, NULL, "'%.*s' cannot be a channel: expected a name without "
+		    "':' that does not begin with '__'", FMT(str_cut(n->key, 100)));
+	if (!load_wants(l, n, TREE_MAP, "a channel, as {} or {reducer: append}"))
+		return;
+	check_keys(l, n, keys);
+	part = member(l, n, "reducer");
+	if (part != NULL)
+		load_value(l, part, &reducer, &v);
+	c->reducer = (enum agent_reducer)agent_int(&v, REDUCE_LAST);
+	v = (struct agent_value){ 0 };
+	part = member(l, n, "ephemeral");
+	if (part != NULL && l->rc == OK)
+		load_kind(l, part, AGENT_BOOL, &v);
+	c->ephemeral = agent_bool(&v, false);
+	v = (struct agent_value){ 0 };
+	part = member(l, n, "default");
+	if (part != NULL && l->rc == OK) {
+		l->names = NAMES_NONE;
+		load_kind(l, part, AGENT_DATA, &v);
+		l->names = NAMES_ALL;
+		c->initial = v.constant;
+	}
+	if (l->rc == OK)
+		c->schema = schema(l, n, "schema");
+}
+
+/* Does a default fit its reducer? */
+static void
+check_default(struct load *l, const struct tree_node *n, const struct agent_channel *c)
+{
+	static const struct { enum agent_reducer reducer; unsigned kinds; const char *what; } fit[] = {
+		{ REDUCE_MESSAGES, 1u << VAL_ARRAY, "a list" },
+		{ REDUCE_APPEND, 1u << VAL_ARRAY, "a list" },
+		{ REDUCE_MERGE, 1u << VAL_OBJECT, "a map" },
+		{ REDUCE_SUM, 1u << VAL_INT | 1u << VAL_DOUBLE, "a number" },
+	};
+	const struct tree_node *part = member(l, n, "default");
+
+	for (size_t i = 0; i < COUNT(fit) && part != NULL; i++)
+		if (fit[i].reducer == c->reducer && (fit[i].kinds >> c->initial.kind & 1) == 0)
+			load_fail(l, part, "expected %s, because the reducer is '%s'", fit[i].what,
+			    agent_reducers[c->reducer]);
+}
+
+static void
+load_state(struct load *l, const struct tree_node *n)
+{
+	struct agent_channel *channels;
+	size_t i = 0;
+
+	if (!load_wants(l, n, TREE_MAP, "a map of channels"))
+		return;
+	if (n->n > LIMIT_AGENT_CHANNELS) {
+		load_fail(l, n, "%zu channels; expected at most %d", n->n, LIMIT_AGENT_CHANNELS);
+		return;
+	}
+	channels = load_alloc(l, n->n, sizeof *channels);
+	l->state = n;
+	for (const struct tree_node *c = n->first; c != NULL && l->rc == OK; c = c->next, i++) {
+		load_state_channel(l, c, &channels[i]);
+		if (l->rc == OK)
+			check_default(l, c, &channels[i]);
+	}
+	l->a->channels = channels;
+	l->a->channels_n = n->n;
+}
+
+/* Lists of channels: each channel of the list is marked. */
+static void
+mark_channels(struct load *l, const struct tree_node *n, bool *marks)
+{
+	if (n == NULL || !load_wants(l, n, TREE_LIST, "a list of channels"))
+		return;
+	for (const struct tree_node *c = n->first; c != NULL && l->rc == OK; c = c->next) {
+		struct str name = load_string(l, c, "a channel's name");
+		int i = l->rc == OK ? load_channel(l, c, name, false) : -1;
+
+		if (i >= 0 && marks[i])
+			load_fail(l, c, "the channel '%.*s' is named twice", FMT(name));
+		if (i >= 0)
+			marks[i] = true;
+	}
+}
+
+/* Without a list every channel that is not private is an input, an output. */
+static void
+load_borders(struct load *l, const struct tree_node *n)
+{
+	struct agent_channel *channels = (struct agent_channel *)l->a->channels;
+	const struct tree_node *lists[] = { member(l, n, "input"), member(l, n, "output"),
+		member(l, n, "private") };
+	size_t count = l->a->channels_n;
+	bool *marks[COUNT(lists)];
+
+	for (size_t i = 0; i < COUNT(lists); i++) {
+		marks[i] = load_alloc(l, count, sizeof(bool));
+		mark_channels(l, lists[i], marks[i]);
+	}
+	for (size_t i = 0; i < count; i++) {
+		channels[i].private = marks[2][i];
+		channels[i].input = lists[0] != NULL ? marks[0][i] : !marks[2][i];
+		channels[i].output = lists[1] != NULL ? marks[1][i] : !marks[2][i];
+	}
+}
+
+/* ---- nodes ---------------------------------------------------------------------------- */
+
+/* Names first: edges and lists of nodes use them. */
+static void
+load_names(struct load *l, const struct tree_node *n)
+{
+	struct agent_node *nodes;
+	size_t i = 0;
+
+	l->nodes = n;
+	if (!load_wants(l, n, TREE_MAP, "a map of nodes"))
+		return;
+	if (n->n == 0) {
+		load_fail(l, n, "expected at least one node");
+		return;
+	}
+	nodes = load_alloc(l, n->n, sizeof *nodes);
+	l->names = NAMES_RUN;
+	for (const struct tree_node *c = n->first; c != NULL && l->rc == OK; c = c->next, i++) {
+		const struct tree_node key = { .kind = TREE_STRING, .text = c->key, .at = c->key_at,
+			.up = c->up, .key = c->key, .key_at = c->key_at };
+
+		nodes[i].name = load_str(l, c->key);
+		nodes[i].line = c->key_at.line;
+		nodes[i].column = c->key_at.column;
+		if (str_eq(c->key, S("START")) || str_eq(c->key, S("END")))
+			load_fail_key(l, c, NULL, "'%.*s' is reserved; expected another name",
+			    FMT(c->key));
+		else
+			load_kind(l, &key, AGENT_TEXT, &nodes[i].label);
+	}
+	l->names = NAMES_ALL;
+	l->a->nodes = nodes;
+	l->a->nodes_n = n->n;
+}
+
+static void
+load_node(struct load *l, const struct tree_node *n, struct agent_node *out)
+{
+	const struct tree_node *defer, *description;
+	struct agent_value flag = { 0 };
+
+	l->as_n = 0;
+	l->as_next = SLOT_CHANNEL + (int)l->a->channels_n;
+	load_work(l, n, false, &out->work);
+	if (l->rc != OK)
+		return;
+	defer = member(l, n, "defer");
+	description = member(l, n, "description");
+	if (defer != NULL)
+		load_kind(l, defer, AGENT_BOOL, &flag);
+	out->defer = agent_bool(&flag, false);
+	if (description != NULL && l->rc == OK)
+		out->description = load_str(l, load_string(l, description, "a text"));
+}
+
+static void
+load_nodes(struct load *l, const struct tree_node *n)
+{
+	struct agent_node *nodes = (struct agent_node *)l->a->nodes;
+	size_t i = 0;
+
+	for (const struct tree_node *c = n->first; c != NULL && l->rc == OK; c = c->next)
+		load_node(l, c, &nodes[i++]);
+}
+
+static void
+load_stops(struct load *l, const struct tree_node *n, struct agent_stops *out)
+{
+	unsigned *nodes;
+	bool *named;
+	size_t i = 0;
+
+	if (n == NULL || l->rc != OK)
+		return;
+	if (n->kind == TREE_STRING && str_eq(n->text, S("*"))) {
+		out->all = true;
+		return;
+	}
+	if (!load_wants(l, n, TREE_LIST, "a list of nodes or \"*\""))
+		return;
+	nodes = load_alloc(l, n->n, sizeof *nodes);
+	named = load_alloc(l, l->a->nodes_n, sizeof *named);
+	for (const struct tree_node *c = n->first; c != NULL && l->rc == OK; c = c->next) {
+		int found = load_node_ref(l, c, false);
+
+		if (found < 0)
+			return;
+		if (named[found])
+			load_fail(l, c, "the node '%.*s' is named twice", FMT(c->text));
+		named[found] = true;
+		nodes[i++] = (unsigned)found;
+	}
+	out->nodes = nodes;
+	out->n = n->n;
+}
+
+/* ---- scripted tools --------------------------------------------------------------------- */
+
+static void
+load_tool(struct load *l, const struct tree_node *n, struct agent_tool *out)
+{
+	static const char *const keys[] = { "description", "schema", "reply", NULL };
+	const struct tree_node *reply;
+
+	out->name = load_str(l, n->key);
+	if (!load_wants(l, n, TREE_MAP, "a tool, as {description, schema, reply}"))
+		return;
+	check_keys(l, n, keys);
+	if (n->key.n == 0)
+		load_fail_key(l, n, NULL, "a tool needs a name");
+	reply = member(l, n, "reply");
+	if (reply == NULL)
+		load_fail(l, n, "'reply' is missing");
+	if (l->rc != OK)
+		return;
+	out->description = plain_text(l, n, "description");
+	out->schema = schema(l, n, "schema");
+	if (l->rc == OK)
+		load_kind(l, reply, AGENT_EXPR, &out->reply);
+}
+
+static void
+load_tools(struct load *l, const struct tree_node *n)
+{
+	struct agent_tool *tools;
+	size_t i = 0;
+
+	if (n == NULL || !load_wants(l, n, TREE_MAP, "a map of tools"))
+		return;
+	tools = load_alloc(l, n->n, sizeof *tools);
+	for (const struct tree_node *c = n->first; c != NULL && l->rc == OK; c = c->next)
+		load_tool(l, c, &tools[i++]);
+	l->a->tools = tools;
+	l->a->tools_n = n->n;
+}
+
+/* ---- the root ----------------------------------------------------------------------------- */
+
+static const char *const root_keys[] = {
+	"id", "name", "description", "state", "input", "output", "private", "context_schema",
+	"interrupt_before", "interrupt_after", "tools", "nodes", "edges",
+	"states!", "context!", "initial!", "type!", "on!", "entry!", "exit!", "always!",
+	"budget!", "capabilities!", "needs!", "retry!", "timeout!", "after!", NULL,
+};
+
+/* Letters, digits, '.', '-' and '_': it is a part of paths and of URLs. */
+static bool
+is_id(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.p[i];
+
+		if (!((c | 0x20) >= 'a' && (c | 0x20) <= 'z') && !(c >= '0' && c <= '9') &&
+		    c != '.' && c != '-' && c != '_')
+			return false;
+	}
+	return s.n > 0 && s.n <= LIMIT_NAME_BYTES;
+}
+
+/* The name of a file without folder and ending. */
+static struct str
+stem(struct str file)
+{
+	ptrdiff_t at;
+
+	while ((at = str_index(file, '/')) >= 0)
+		file = str_sub(file, (size_t)at + 1, SIZE_MAX);
+	at = str_index(file, '.');
+	return at > 0 ? str_sub(file, 0, (size_t)at) : file;
+}
+
+static void
+load_names_of_agent(struct load *l, const struct tree_node *n)
+{
+	const struct tree_node *id = member(l, n, "id");
+
+	l->a->id = plain_text(l, n, "id");
+	l->a->name = plain_text(l, n, "name");
+	l->a->description = plain_text(l, n, "description");
+	if (id == NULL && l->nesting == 0)
+		l->a->id = load_str(l, stem(l->a->file));
+	if (id == NULL && l->nesting > 0)
+		return;
+	if (l->rc == OK && !is_id(l->a->id))
+		load_fail(l, id != NULL ? id : n, "'%.*s' is not an id: expected letters, digits, "
+		    "'.', '-' and '_'", FMT(str_cut(l->a->id, 100)));
+	if (l->a->name.n == 0)
+		l->a->name = l->a->id;
+}
+
+static void
+load_root(struct load *l, const struct tree_node *n)
+{
+	const struct tree_node *state, *nodes, *edges;
+
+	if (!load_wants(l, n, TREE_MAP, "an agent"))
+		return;
+	check_keys(l, n, root_keys);
+	state = member(l, n, "state");
+	nodes = member(l, n, "nodes");
+	edges = member(l, n, "edges");
+	if (nodes == NULL)
+		load_fail(l, n, "'nodes' is missing");
+	else if (edges == NULL)
+		load_fail(l, n, "'edges' is missing");
+	if (l->rc != OK)
+		return;
+	load_names_of_agent(l, n);
+	if (state != NULL && l->rc == OK)
+		load_state(l, state);
+	l->a->slots_n = SLOT_CHANNEL + l->a->channels_n;
+	if (l->rc == OK)
+		load_borders(l, n);
+	if (l->rc == OK)
+		l->a->context_schema = schema(l, n, "context_schema");
+	if (l->rc == OK)
+		load_names(l, nodes);
+	if (l->rc == OK)
+		load_tools(l, member(l, n, "tools"));
+	load_stops(l, member(l, n, "interrupt_before"), &l->a->before);
+	load_stops(l, member(l, n, "interrupt_after"), &l->a->after);
+	if (l->rc == OK)
+		load_nodes(l, nodes);
+	if (l->rc == OK)
+		load_edges(l, edges);
+}
+
+/* ---- the door ----------------------------------------------------------------------------- */
+
+static void
+set_hash(struct agent *a, const struct tree_node *n)
+{
+	struct buf json = BUF(8 * (size_t)LIMIT_AGENT_BYTES), hex = BUF(sizeof a->hash);
+	uint8_t digest[SHA256_SIZE];
+
+	tree_add_json(&json, n);
+	assert(!json.failed);
+	sha256(buf_str(&json), digest);
+	hex_add(&hex, digest, sizeof digest);
+	memcpy(a->hash, hex.p, sizeof a->hash);
+	a->json = arena_str(&a->arena, buf_str(&json));
+	buf_release(&hex);
+	buf_release(&json);
+}
+
+static struct agent *
+agent_new(struct str file)
+{
+	struct agent *a = mem_new(struct agent);
+
+	a->arena = ARENA(AGENT_MEMORY);
+	a->holds = mem_new(struct agent_holds);
+	a->file = arena_str(&a->arena, file);
+	a->context_schema = VAL_UNDEF;
+	return a;
+}
+
+void
+agent_free(struct agent *a)
+{
+	struct agent_holds *h;
+
+	if (a == NULL)
+		return;
+	h = a->holds;
+	for (size_t i = 0; i < h->exprs_n; i++)
+		expr_free(h->exprs[i]);
+	for (size_t i = 0; i < h->vals_n; i++)
+		val_drop(h->vals[i]);
+	for (size_t i = 0; i < h->children_n; i++)
+		agent_free(h->children[i]);
+	free(h->exprs);
+	free(h->vals);
+	free(h->children);
+	free(h->links);
+	free(h);
+	graph_free(a->graph);
+	arena_release(&a->arena);
+	free(a);
+}
+
+/* Recursion is bounded by LIMIT_AGENT_NESTING. */
+struct agent *
+load_child(struct load *l, const struct tree_node *n)
+{
+	struct agent_holds *h = l->a->holds;
+	struct load *in;
+
+	if (l->nesting + 1 > LIMIT_AGENT_NESTING) {
+		load_fail(l, n, "agents in agents: more than %d levels", LIMIT_AGENT_NESTING);
+		return NULL;
+	}
+	in = mem_new(struct load);
+	*in = (struct load){ .a = agent_new(l->a->file), .t = l->t, .kinds = l->kinds,
+		.e = l->e, .nesting = l->nesting + 1 };
+	mem_grow(h->children, h->children_n, h->children_cap);
+	h->children[h->children_n++] = in->a;
+	load_root(in, n);
+	if (in->rc == OK)
+		set_hash(in->a, n);
+	if (l->rc == OK)
+		l->rc = in->rc;
+	struct agent *child = in->a;
+	free(in);
+	return child;
+}
+
+static bool
+is_json(struct str text, struct str file)
+{
+	struct str trimmed = str_trim(text);
+
+	if (str_ends(file, S(".yaml")) || str_ends(file, S(".yml")))
+		return false;
+	return str_ends(file, S(".json")) || (trimmed.n > 0 && trimmed.p[0] == '{');
+}
+
+int
+agent_load(struct agent **out, struct str text, struct str file,
+    const struct task_kinds *kinds, struct err *e)
+{
+	struct tree t;
+	struct load *l = mem_new(struct load);
+	int rc = is_json(text, file) ? tree_read_json(&t, text, file, e) :
+	    tree_read_yaml(&t, text, file, e);
+
+	*out = NULL;
+	*l = (struct load){ .t = &t, .kinds = kinds, .e = e, .rc = rc };
+	if (rc == OK) {
+		l->a = agent_new(file);
+		l->a->text = arena_str(&l->a->arena, text);
+		load_root(l, t.root);
+	}
+	rc = l->rc;
+	if (rc == OK) {
+		set_hash(l->a, t.root);
+		*out = l->a;
+	} else {
+		agent_free(l->a);
+	}
+	tree_release(&t);
+	free(l);
+	return rc;
+}

@@ -1,0 +1,110 @@
+/*
+ * load_priv.h - an agent being made of a tree; shared by the files that compile
+ * its parts.
+ *
+ * The first failure stays in struct load and disables what follows, so that the
+ * code reads as a list of parts.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef AGENT_LOAD_PRIV_H
+#define AGENT_LOAD_PRIV_H
+
+#include "agent/agent.h"
+#include "agent/tree_priv.h"
+#include "base/limits.h"
+
+/* Which names an expression may use. */
+enum names {
+	NAMES_ALL,
+	NAMES_RUN,                           /* config, context, params: before the run has
+	                                        a state */
+	NAMES_NONE                           /* a constant */
+};
+
+/* An agent called by name: where its work is, and where in the file. */
+struct agent_link {
+	struct agent_work *work;
+	struct str place;                    /* `file:line:column: path` */
+};
+
+/* What agent_free releases besides the arena. */
+struct agent_holds {
+	struct expr **exprs;
+	size_t exprs_n, exprs_cap;
+	struct val *vals;
+	size_t vals_n, vals_cap;
+	struct agent **children;             /* definitions in place */
+	size_t children_n, children_cap;
+	struct agent_link *links;
+	size_t links_n, links_cap;
+};
+
+struct load {
+	struct agent *a;
+	const struct tree *t;
+	const struct task_kinds *kinds;
+	struct err *e;
+	int rc;
+	enum names names;
+	struct as_name { struct str name; int slot; } as[LIMIT_AGENT_NAMES];
+	size_t as_n;                         /* visible now */
+	int as_next;                         /* slot of the next one */
+	unsigned nesting;                    /* definitions in place around this one */
+	const struct tree_node *state;       /* the map of channels; NULL: none */
+	const struct tree_node *nodes;       /* the map of nodes */
+};
+
+/* ---- failures, sticky ---------------------------------------------------------- */
+
+void load_fail(struct load *l, const struct tree_node *n, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* At the key of n, and the name that may have been meant (or NULL). */
+void load_fail_key(struct load *l, const struct tree_node *n, const char *near,
+    const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* At n, likewise. */
+void load_fail_near(struct load *l, const struct tree_node *n, const char *near,
+    const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* True, unless it failed or n is of another kind, which fails: "expected a map of
+ * channels, got a string".  what: "a map of channels". */
+bool load_wants(struct load *l, const struct tree_node *n, enum tree_kind kind,
+    const char *what);
+/* The text of a string; empty after a failure. */
+struct str load_string(struct load *l, const struct tree_node *n, const char *what);
+
+/* ---- memory of the agent ------------------------------------------------------- */
+
+void *load_alloc(struct load *l, size_t n, size_t size);     /* zeroed; never NULL for n 0 */
+struct str load_str(struct load *l, struct str s);
+struct val load_val(struct load *l, struct val v);           /* takes; released with a */
+
+/* ---- names ----------------------------------------------------------------------- */
+
+extern const char *const load_reserved[];    /* by slot, NULL-ended */
+/* A place for a name that later expressions see; -1 after a failure. */
+int load_as(struct load *l, const struct tree_node *n);
+int load_channel_find(const struct load *l, struct str name);        /* or -1 */
+/* The same, and a failure at n if there is none. */
+int load_channel(struct load *l, const struct tree_node *n, struct str name, bool is_key);
+/* The node by the name of n, a failure if there is none: -1.  or_end: START and END
+ * could have been meant. */
+int load_node_ref(struct load *l, const struct tree_node *n, bool or_end);
+
+/* ---- parts ------------------------------------------------------------------------ */
+
+/* A field of any kind but CHILD, WORKS, AS, SET. */
+void load_value(struct load *l, const struct tree_node *n, const struct agent_field *f,
+    struct agent_value *out);
+/* The same by its kind alone. */
+void load_kind(struct load *l, const struct tree_node *n, enum agent_field_kind kind,
+    struct agent_value *out);
+/* The work in a node's map, or in an item's; keys of the node itself are skipped. */
+void load_work(struct load *l, const struct tree_node *n, bool is_item,
+    struct agent_work *out);
+void load_edges(struct load *l, const struct tree_node *n);
+/* Compiles a map as an agent; the failure is in l. */
+struct agent *load_child(struct load *l, const struct tree_node *n);
+/* Is `key` one of a node itself (defer, description)? */
+bool load_is_node_key(struct str key);
+
+#endif

@@ -1,0 +1,208 @@
+/*
+ * schema.c - JSON Schema (draft 2020-12) of agent files, from the tables: what an
+ * editor needs to complete and to mark keys.  It says no more than the loader
+ * checks; expressions are strings to it.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "agent/agent.h"
+
+#include "base/json.h"
+
+#define REF(name) "{\"$ref\":\"#/$defs/" name "\"}"
+
+/* By enum agent_field_kind. */
+static const char *const kind_schemas[] = {
+	[AGENT_NAME] = "{\"type\":\"string\",\"minLength\":1}",
+	[AGENT_TEXT] = "{\"type\":\"string\"}",
+	[AGENT_EXPR] = REF("expr"),
+	[AGENT_DATA] = "{}",
+	[AGENT_TEXTS] = "{\"anyOf\":[{\"type\":\"string\"},"
+	    "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}]}",
+	[AGENT_NAMES] = "{\"anyOf\":[{\"type\":\"string\"},"
+	    "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}]}",
+	[AGENT_PLAIN] = "{\"type\":\"object\"}",
+	[AGENT_BOOL] = "{\"type\":\"boolean\"}",
+	[AGENT_INT] = "{\"type\":\"integer\",\"minimum\":0}",
+	[AGENT_CHILD] = "{\"anyOf\":[{\"type\":\"string\"}," REF("agent") "]}",
+	[AGENT_WORKS] = "{\"type\":\"array\",\"minItems\":1,\"items\":" REF("item") "}",
+	[AGENT_AS] = "{\"type\":\"string\",\"minLength\":1}",
+	[AGENT_SET] = "{\"type\":\"object\"}",
+};
+
+static void
+add_words(struct buf *b, const char *const *words)
+{
+	buf_lit(b, "{\"enum\":[");
+	for (; *words != NULL; words++)
+		json_add_fmt(b, ",%s", *words);
+	/* A word of digits may stand without quotes. */
+	buf_lit(b, "]}");
+}
+
+/* The schema of a field with its help: members are added to the object. */
+static void
+add_field(struct buf *b, const struct agent_field *f)
+{
+	struct buf plain = BUF(4 * KB);
+
+	if (f->kind == AGENT_WORD)
+		add_words(&plain, f->words);
+	else
+		buf_add(&plain, str_of(kind_schemas[f->kind]));
+	buf_add(b, str_sub(buf_str(&plain), 0, plain.n - 1));
+	if (f->help[0] != '\0')
+		json_add_fmt(b, ",'description':%s", f->help);
+	buf_add_char(b, '}');
+	buf_release(&plain);
+}
+
+static bool
+is_field(const struct agent_field *f, int op)
+{
+	return (f->flags & (FIELD_BODY | FIELD_BESIDE | FIELD_LATER)) == 0 &&
+	    (op < 0 || f->ops == 0 || (f->ops >> op & 1) != 0);
+}
+
+/* The map of a kind's fields, or of one of its ops. */
+static void
+add_fields(struct buf *b, const struct task_kind *k, int op)
+{
+	buf_lit(b, "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{");
+	for (size_t i = 0; i < k->fields_n; i++) {
+		if (!is_field(&k->fields[i], op))
+			continue;
+		json_add_fmt(b, ",%s:", k->fields[i].name);
+		add_field(b, &k->fields[i]);
+		if (k->fields[i].alias == NULL)
+			continue;
+		json_add_fmt(b, ",%s:", k->fields[i].alias);
+		add_field(b, &k->fields[i]);
+	}
+	buf_lit(b, "},\"required\":[");
+	for (size_t i = 0; i < k->fields_n; i++)
+		if (is_field(&k->fields[i], op) && k->fields[i].group == 0 &&
+		    (k->fields[i].flags & FIELD_REQUIRED) != 0)
+			json_add_fmt(b, ",%s", k->fields[i].name);
+	buf_lit(b, "]}");
+}
+
+static const struct agent_field *
+flagged(const struct task_kind *k, unsigned flag)
+{
+	for (size_t i = 0; i < k->fields_n; i++)
+		if ((k->fields[i].flags & flag) != 0)
+			return &k->fields[i];
+	return NULL;
+}
+
+static void
+add_ops(struct buf *b, const struct task_kind *k)
+{
+	buf_lit(b, "{\"type\":\"object\",\"additionalProperties\":false,\"minProperties\":1,"
+	    "\"maxProperties\":1,\"properties\":{");
+	for (int op = 0; k->ops[op] != NULL; op++) {
+		json_add_fmt(b, ",%s:", k->ops[op]);
+		add_fields(b, k, op);
+	}
+	buf_lit(b, "}}");
+}
+
+/* What stands at the kind's key. */
+static void
+add_body(struct buf *b, const struct task_kind *k)
+{
+	const struct agent_field *body = flagged(k, FIELD_BODY), *brief = flagged(k, FIELD_SHORT);
+
+	if (body != NULL) {
+		add_field(b, body);
+	} else if (k->ops != NULL) {
+		add_ops(b, k);
+	} else if (brief != NULL && brief->kind == AGENT_DATA) {
+		buf_lit(b, "{}");
+	} else if (brief != NULL) {
+		buf_lit(b, "{\"anyOf\":[");
+		add_field(b, brief);
+		buf_add_char(b, ',');
+		add_fields(b, k, -1);
+		buf_lit(b, "]}");
+	} else {
+		add_fields(b, k, -1);
+	}
+}
+
+/* All kinds' keys of a node or an item; how many kinds it has is the loader's. */
+static void
+add_work(struct buf *b, const struct task_kinds *kinds, const char *more)
+{
+	buf_lit(b, "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{");
+	buf_add(b, str_of(more));
+	for (size_t i = 0; i < kinds->n; i++) {
+		const struct task_kind *k = kinds->at[i];
+
+		if (k->later)
+			continue;
+		json_add_fmt(b, ",%s:", k->name);
+		add_body(b, k);
+		if (k->alias != NULL) {
+			json_add_fmt(b, ",%s:", k->alias);
+			add_body(b, k);
+		}
+		for (size_t f = 0; f < k->fields_n; f++)
+			if ((k->fields[f].flags & FIELD_BESIDE) != 0) {
+				json_add_fmt(b, ",%s:", k->fields[f].name);
+				add_field(b, &k->fields[f]);
+			}
+	}
+	buf_lit(b, "}}");
+}
+
+#define NODE_NAMES "{\"anyOf\":[{\"const\":\"*\"},{\"type\":\"array\",\"items\":" \
+	"{\"type\":\"string\"}}]}"
+#define CHANNEL_NAMES "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}"
+
+static const char agent_head[] =
+    "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"nodes\",\"edges\"],"
+    "\"properties\":{\"id\":{\"type\":\"string\",\"pattern\":\"^[A-Za-z0-9._-]+$\"},"
+    "\"name\":{\"type\":\"string\"},\"description\":{\"type\":\"string\"},"
+    "\"state\":{\"type\":\"object\",\"additionalProperties\":" REF("channel") "},"
+    "\"input\":" CHANNEL_NAMES ",\"output\":" CHANNEL_NAMES ",\"private\":" CHANNEL_NAMES ","
+    "\"context_schema\":{\"type\":\"object\"},\"interrupt_before\":" NODE_NAMES ","
+    "\"interrupt_after\":" NODE_NAMES ",\"tools\":{\"type\":\"object\","
+    "\"additionalProperties\":{\"type\":\"object\",\"additionalProperties\":false,"
+    "\"required\":[\"reply\"],\"properties\":{\"description\":{\"type\":\"string\"},"
+    "\"schema\":{\"type\":\"object\"},\"reply\":" REF("expr") "}}},"
+    "\"nodes\":{\"type\":\"object\",\"minProperties\":1,\"additionalProperties\":"
+    REF("node") "},\"edges\":{\"type\":\"array\",\"items\":" REF("edge") "}}}";
+
+static const char edge_text[] =
+    "{\"anyOf\":[{\"type\":\"array\",\"minItems\":2,\"maxItems\":2},{\"type\":\"object\","
+    "\"additionalProperties\":false,\"required\":[\"from\"],\"properties\":{"
+    "\"from\":{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"array\",\"items\":"
+    "{\"type\":\"string\"},\"minItems\":1}]},\"to\":{\"type\":\"string\"},"
+    "\"when\":" REF("expr") ",\"all\":{\"type\":\"boolean\"},\"send\":{\"type\":\"object\","
+    "\"additionalProperties\":false,\"required\":[\"over\",\"to\"],\"properties\":{"
+    "\"over\":" REF("expr") ",\"as\":{\"type\":\"string\"},\"to\":{\"type\":\"string\"},"
+    "\"input\":{}}}}}]}";
+
+void
+agent_add_schema(struct buf *b, const struct task_kinds *kinds)
+{
+	buf_lit(b, "{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\","
+	    "\"title\":\"An agent\",\"$ref\":\"#/$defs/agent\",\"$defs\":{\"agent\":");
+	buf_add(b, str_of(agent_head));
+	buf_lit(b, ",\"expr\":{\"type\":[\"string\",\"number\",\"boolean\",\"null\"],"
+	    "\"description\":\"an expression\"},\"channel\":{\"type\":\"object\","
+	    "\"additionalProperties\":false,\"properties\":{\"reducer\":");
+	add_words(b, agent_reducers);
+	buf_lit(b, ",\"default\":{},\"ephemeral\":{\"type\":\"boolean\"},"
+	    "\"schema\":{\"type\":\"object\"}}},\"edge\":");
+	buf_add(b, str_of(edge_text));
+	buf_lit(b, ",\"node\":");
+	add_work(b, kinds, "\"writes\":{\"type\":\"object\"},\"defer\":{\"type\":\"boolean\"},"
+	    "\"description\":{\"type\":\"string\"}");
+	buf_lit(b, ",\"item\":");
+	add_work(b, kinds, "\"writes\":{\"type\":\"object\"},\"when\":" REF("expr")
+	    ",\"as\":{\"type\":\"string\"},\"return\":{\"type\":\"boolean\"}");
+	buf_lit(b, "}}\n");
+}

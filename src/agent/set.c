@@ -1,0 +1,209 @@
+/*
+ * set.c - the agents of a server, by id, and who calls whom.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "agent/load_priv.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+struct agents {
+	struct agent **at;                   /* by id */
+	size_t n, cap;
+};
+
+struct agents *
+agents_new(void)
+{
+	return mem_new(struct agents);
+}
+
+void
+agents_free(struct agents *s)
+{
+	if (s == NULL)
+		return;
+	for (size_t i = 0; i < s->n; i++)
+		agent_free(s->at[i]);
+	free(s->at);
+	free(s);
+}
+
+/* The place of the id, or where it belongs. */
+static size_t
+place_of(const struct agents *s, struct str id, bool *found)
+{
+	size_t low = 0, high = s->n;
+
+	*found = false;
+	while (low < high && !*found) {
+		size_t mid = (low + high) / 2;
+		int order = str_cmp(id, s->at[mid]->id);
+
+		*found = order == 0;
+		if (order <= 0)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return *found ? high : low;
+}
+
+int
+agents_add(struct agents *s, struct agent *a, struct err *e)
+{
+	bool found;
+	size_t at = place_of(s, a->id, &found);
+	int rc = OK;
+
+	if (found)
+		rc = err_set(e, ERR_CONFLICT, "%.*s: there is an agent '%.*s' already, from %.*s",
+		    FMT(a->file), FMT(a->id), FMT(s->at[at]->file));
+	else if (s->n >= LIMIT_AGENTS)
+		rc = err_set(e, ERR_LIMIT, "%.*s: more than %d agents", FMT(a->file),
+		    LIMIT_AGENTS);
+	if (rc != OK) {
+		agent_free(a);
+		return rc;
+	}
+	mem_grow(s->at, s->n, s->cap);
+	memmove(s->at + at + 1, s->at + at, (s->n - at) * sizeof s->at[0]);
+	s->at[at] = a;
+	s->n++;
+	return OK;
+}
+
+const struct agent *
+agents_find(const struct agents *s, struct str id)
+{
+	bool found;
+	size_t at = place_of(s, id, &found);
+
+	return found ? s->at[at] : NULL;
+}
+
+size_t
+agents_count(const struct agents *s)
+{
+	return s->n;
+}
+
+const struct agent *
+agents_at(const struct agents *s, size_t i)
+{
+	return i < s->n ? s->at[i] : NULL;
+}
+
+/* ---- calls ----------------------------------------------------------------------- */
+
+static int
+link_calls(const struct agents *s, struct agent *a, struct err *e)
+{
+	struct agent_holds *h = a->holds;
+	int rc = OK;
+
+	for (size_t i = 0; i < h->links_n; i++) {
+		struct agent_work *w = h->links[i].work;
+		struct str_near near = { .word = w->child_name };
+
+		w->child = agents_find(s, w->child_name);
+		if (w->child != NULL)
+			continue;
+		for (size_t k = 0; k < s->n; k++)
+			str_near_try(&near, s->at[k]->id.p);
+		return err_near(e, ERR_INVALID, near.best, "'", "%.*sthere is no agent '%.*s'",
+		    FMT(h->links[i].place), FMT(w->child_name));
+	}
+	for (size_t i = 0; i < h->children_n && rc == OK; i++)
+		rc = link_calls(s, h->children[i], e);
+	return rc;
+}
+
+/* Follows calls from one agent.  The path is as deep as LIMIT_AGENT_NESTING
+ * allows, so a cycle ends there; it is told from mere depth by the path. */
+struct walk {
+	const struct agent *path[LIMIT_AGENT_NESTING + 1];
+	size_t n;
+	struct str place;                    /* of the last call by name */
+	struct err *e;
+};
+
+static int
+fail_cycle(const struct walk *w, size_t from)
+{
+	struct buf names = BUF(LIMIT_AGENT_NESTING * (LIMIT_NAME_BYTES + 8));
+	int rc;
+
+	for (size_t i = from; i < w->n; i++)
+		if (w->path[i]->id.n > 0)
+			buf_add_fmt(&names, "%.*s > ", FMT(str_cut(w->path[i]->id, 40)));
+	buf_add(&names, str_cut(w->path[from]->id, 40));
+	rc = err_set(w->e, ERR_INVALID, "%.*sagents call each other in a cycle: %.*s",
+	    FMT(w->place), FMT(str_cut(buf_str(&names), 200)));
+	buf_release(&names);
+	return rc;
+}
+
+struct visit { const struct agent *a; unsigned height; };
+
+/* heights: of the agents of the set, 0: not known; so each is walked once. */
+static int
+walk(struct walk *w, const struct agents *s, const struct agent *a, unsigned *heights,
+    unsigned *height)
+{
+	const struct agent_holds *h = a->holds;
+	bool named = false;
+	size_t at = a->id.n > 0 ? place_of(s, a->id, &named) : 0;
+	unsigned below = 0, most = 0;
+	int rc = OK;
+
+	named = named && s->at[at] == a;
+	for (size_t i = 0; i < w->n; i++)
+		if (w->path[i] == a)
+			return fail_cycle(w, i);
+	if (named && heights[at] > 0) {
+		*height = heights[at];
+	} else {
+		if (w->n > LIMIT_AGENT_NESTING)
+			return err_set(w->e, ERR_INVALID, "%.*sagents call agents over more than "
+			    "%d levels", FMT(w->place), LIMIT_AGENT_NESTING);
+		w->path[w->n++] = a;
+		for (size_t i = 0; i < h->links_n && rc == OK; i++) {
+			w->place = h->links[i].place;
+			rc = walk(w, s, h->links[i].work->child, heights, &below);
+			most = below > most ? below : most;
+		}
+		for (size_t i = 0; i < h->children_n && rc == OK; i++) {
+			rc = walk(w, s, h->children[i], heights, &below);
+			most = below > most ? below : most;
+		}
+		w->n--;
+		*height = most + 1;
+		if (named)
+			heights[at] = *height;
+	}
+	if (rc == OK && w->n + *height > LIMIT_AGENT_NESTING + 1)
+		rc = err_set(w->e, ERR_INVALID, "%.*sagents call agents over more than %d levels",
+		    FMT(w->place), LIMIT_AGENT_NESTING);
+	return rc;
+}
+
+int
+agents_link(struct agents *s, struct err *e)
+{
+	unsigned *heights = mem_zero((s->n + 1) * sizeof *heights), height;
+	int rc = OK;
+
+	for (size_t i = 0; i < s->n && rc == OK; i++)
+		rc = link_calls(s, s->at[i], e);
+	for (size_t i = 0; i < s->n && rc == OK; i++) {
+		struct walk w = { .e = e };
+
+		rc = walk(&w, s, s->at[i], heights, &height);
+	}
+	free(heights);
+	return rc;
+}

@@ -1,0 +1,137 @@
+/*
+ * cmd_agent.c - agents as files: check them, show one, print their JSON Schema.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "agent/agent.h"
+#include "base/file.h"
+#include "base/limits.h"
+#include "main/cmd.h"
+#include "task/kinds.h"
+
+#define SHOWN_BYTES (16 * MB)
+
+const struct flag cmd_agent_show_flags[] = {
+	{ "dot", .help = "as a graph for Graphviz" },
+	{ "mermaid", .help = "as a flowchart for Mermaid" },
+	{ "json", .help = "as canonical JSON, of which the hash is" },
+	{ NULL }
+};
+
+static int
+load(const char *path, struct agent **out, struct err *e)
+{
+	struct buf text = BUF(LIMIT_AGENT_BYTES);
+	int rc = file_add(path, &text, e);
+
+	*out = NULL;
+	if (rc == OK)
+		rc = agent_load(out, buf_str(&text), str_of(path), &task_kinds, e);
+	buf_release(&text);
+	return rc;
+}
+
+/* Every file by itself, so that all errors are seen; then who calls whom. */
+static int
+check(const struct flag_line *line)
+{
+	struct agents *set = agents_new();
+	struct err e = { 0 };
+	int bad = 0;
+
+	for (int i = 0; i < (int)line->operands_n; i++) {
+		struct agent *a;
+		int rc = load(line->operand[i].p, &a, &e);
+
+		if (rc == OK)
+			rc = agents_add(set, a, &e);
+		if (rc != OK)
+			fprintf(stderr, "%s\n", e.text);
+		bad += rc != OK;
+	}
+	if (bad == 0 && agents_link(set, &e) != OK) {
+		fprintf(stderr, "%s\n", e.text);
+		bad++;
+	}
+	for (size_t i = 0; bad == 0 && i < agents_count(set); i++) {
+		const struct agent *a = agents_at(set, i);
+
+		printf("%.*s: agent %.*s, %zu nodes, %zu edges\n", FMT(a->file), FMT(a->id),
+		    a->nodes_n, a->edges_n);
+	}
+	agents_free(set);
+	return bad == 0 ? 0 : 1;
+}
+
+static int
+show(const struct flag_line *line)
+{
+	struct buf out = BUF(SHOWN_BYTES);
+	struct agent *a;
+	struct err e = { 0 };
+	int rc = load(line->operand[0].p, &a, &e);
+
+	if (rc != OK) {
+		fprintf(stderr, "%s\n", e.text);
+		return 1;
+	}
+	if (line_has(line, "dot"))
+		agent_add_dot(&out, a);
+	else if (line_has(line, "mermaid"))
+		agent_add_mermaid(&out, a);
+	else if (line_has(line, "json"))
+		buf_add_fmt(&out, "%.*s\n", FMT(a->json));
+	else
+		agent_add_outline(&out, a);
+	fwrite(out.p, 1, out.n, stdout);
+	buf_release(&out);
+	agent_free(a);
+	return 0;
+}
+
+static int
+run(const struct flag_command *cmd, int argc, char **argv,
+    int (*act)(const struct flag_line *line))
+{
+	struct arena a = ARENA(LINE_BYTES);
+	struct flag_line line;
+	struct err e = { 0 };
+	int code = line_parse(&line, cmd, argc, argv, &a, &e) < 0 ?
+	    command_usage_error(cmd->name, &e) : act(&line);
+
+	arena_release(&a);
+	return code;
+}
+
+int
+cmd_agent_check(const struct flag_command *cmd, int argc, char **argv)
+{
+	return run(cmd, argc, argv, check);
+}
+
+int
+cmd_agent_show(const struct flag_command *cmd, int argc, char **argv)
+{
+	return run(cmd, argc, argv, show);
+}
+
+static int
+schema(const struct flag_line *line)
+{
+	struct buf out = BUF(SHOWN_BYTES);
+
+	(void)line;
+	agent_add_schema(&out, &task_kinds);
+	fwrite(out.p, 1, out.n, stdout);
+	buf_release(&out);
+	return 0;
+}
+
+int
+cmd_agent_schema(const struct flag_command *cmd, int argc, char **argv)
+{
+	return run(cmd, argc, argv, schema);
+}

@@ -1,0 +1,214 @@
+/*
+ * kinds.c - the table of kinds: how each is written (contract/charts.md).
+ *
+ * The order of a table is the order of its enum in kinds.h.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "task/kinds.h"
+
+#define REQ    FIELD_REQUIRED
+#define SHORT  FIELD_SHORT
+#define BODY   FIELD_BODY
+#define BESIDE FIELD_BESIDE
+#define LATER  FIELD_LATER
+
+/* ---- models and tools -------------------------------------------------------------- */
+
+static const char *const chunk_words[] = { [CHUNK_CHARACTER] = "1", [CHUNK_WORD] = "word",
+	NULL };
+
+static const struct agent_field llm_fields[] = {
+	[LLM_MODEL] = { "model", AGENT_TEXT, "provider:name; default: the run's model",
+	    FIELD_LIST_LATER },
+	[LLM_SYSTEM] = { "system", AGENT_TEXT, "the system prompt" },
+	[LLM_PROMPT] = { "prompt", AGENT_TEXT, "a user message after the others" },
+	[LLM_MESSAGES] = { "messages", AGENT_DATA, "the conversation; default: the channel "
+	    "messages" },
+	[LLM_TOOLS] = { "tools", AGENT_NAMES, "names of the tools it may call" },
+	[LLM_TEMPERATURE] = { "temperature", AGENT_DATA, "a number from 0" },
+	[LLM_MAX_TOKENS] = { "max_tokens", AGENT_DATA, "of the answer" },
+	[LLM_MAX_TURNS] = { "max_turns", AGENT_INT, "call its tools and ask again, so often at "
+	    "most" },
+	[LLM_STREAM] = { "stream", AGENT_BOOL, "false: the answer is shown when it is whole" },
+	[LLM_OUTPUT] = { "output", AGENT_PLAIN, "{schema}: the answer is JSON of this form" },
+	[LLM_ID] = { "id", AGENT_TEXT, "of the message" },
+	[LLM_REPLY] = { "reply", AGENT_EXPR, "a scripted answer: text or a message",
+	    .group = 1 },
+	[LLM_REPLIES] = { "replies", AGENT_TEXTS, "scripted answers by turn of the thread",
+	    .group = 1 },
+	[LLM_CHUNK] = { "chunk", AGENT_WORD, "how a scripted answer is streamed: by character "
+	    "(1) or by word", .words = chunk_words },
+	{ "events", AGENT_PLAIN, "", LATER }, { "keep", AGENT_NAME, "", LATER },
+	{ "models", AGENT_NAMES, "", LATER }, { "fallbacks", AGENT_NAMES, "", LATER },
+	{ "needs", AGENT_NAMES, "", LATER },
+};
+
+static const struct agent_field tool_fields[] = {
+	[TOOL_NAME] = { "name", AGENT_NAME, "which tool", REQ | SHORT },
+	[TOOL_ARGS] = { "args", AGENT_DATA, "its arguments" },
+};
+
+/* ---- people, time, the store ---------------------------------------------------------- */
+
+static const struct agent_field ask_fields[] = {
+	[ASK_VALUE] = { "value", AGENT_DATA, "what the person is shown, exactly", REQ,
+	    .group = 1 },
+	[ASK_PROMPT] = { "prompt", AGENT_TEXT, "the question", REQ, .group = 1 },
+	[ASK_OPTIONS] = { "options", AGENT_TEXTS, "answers to choose from", .with = "prompt" },
+	[ASK_SCHEMA] = { "schema", AGENT_PLAIN, "JSON Schema of the answer" },
+	{ "assignee", AGENT_TEXT, "", LATER }, { "timeout", AGENT_TEXT, "", LATER },
+	{ "draft", AGENT_DATA, "", LATER }, { "kind", AGENT_NAME, "", LATER },
+};
+
+static const struct agent_field wait_fields[] = {
+	[WAIT_MS] = { "ms", AGENT_EXPR, "so many milliseconds", REQ | SHORT, .group = 1 },
+	[WAIT_UNTIL] = { "until", AGENT_EXPR, "until this time (ISO 8601)", REQ, .group = 1 },
+};
+
+#define OP(op) (1u << (op))
+
+static const char *const store_ops[] = { [STORE_OP_GET] = "get", [STORE_OP_PUT] = "put",
+	[STORE_OP_SEARCH] = "search", [STORE_OP_DELETE] = "delete", NULL };
+
+static const struct agent_field store_fields[] = {
+	[STORE_NAMESPACE] = { "namespace", AGENT_TEXTS, "its labels", REQ },
+	[STORE_KEY] = { "key", AGENT_TEXT, "of the item", REQ,
+	    .ops = OP(STORE_OP_GET) | OP(STORE_OP_PUT) | OP(STORE_OP_DELETE) },
+	[STORE_VALUE] = { "value", AGENT_DATA, "a map", REQ, .ops = OP(STORE_OP_PUT) },
+	[STORE_QUERY] = { "query", AGENT_TEXT, "words to look for",
+	    .ops = OP(STORE_OP_SEARCH) },
+	[STORE_FILTER] = { "filter", AGENT_DATA, "what the value contains",
+	    .ops = OP(STORE_OP_SEARCH) },
+	[STORE_LIMIT] = { "limit", AGENT_DATA, "items at most", .ops = OP(STORE_OP_SEARCH) },
+	[STORE_OFFSET] = { "offset", AGENT_DATA, "items to skip", .ops = OP(STORE_OP_SEARCH) },
+};
+
+/* ---- agents and loops -------------------------------------------------------------------- */
+
+static const struct agent_field agent_fields[] = {
+	[AGENT_KIND_CHILD] = { "agent", AGENT_CHILD, "a name, or an agent in place", BODY },
+	[AGENT_KIND_INPUT] = { "input", AGENT_DATA, "of the agent; default: the channels of "
+	    "equal name", BESIDE },
+	[AGENT_KIND_PERSIST] = { "persist", AGENT_BOOL, "it keeps its state between runs",
+	    BESIDE },
+};
+
+static const struct agent_field map_fields[] = {
+	[MAP_OVER] = { "over", AGENT_EXPR, "a list", REQ },
+	[MAP_AS] = { "as", AGENT_AS, "name of the element" },
+	[MAP_CHILD] = { "agent", AGENT_CHILD, "a name, or an agent in place", REQ,
+	    .alias = "chart", .group = 1 },
+	[MAP_DO] = { "do", AGENT_WORKS, "a sequence of work", REQ, .group = 1 },
+	[MAP_INPUT] = { "input", AGENT_DATA, "of the agent; default: {NAME: element}",
+	    .with = "agent" },
+	[MAP_CONCURRENCY] = { "concurrency", AGENT_INT, "how many at once" },
+	{ "collect", AGENT_NAME, "", LATER }, { "on_error", AGENT_NAME, "", LATER },
+	{ "min_ok", AGENT_INT, "", LATER },
+};
+
+static const struct agent_field repeat_fields[] = {
+	[REPEAT_TIMES] = { "times", AGENT_EXPR, "how often", REQ, .group = 1 },
+	[REPEAT_OVER] = { "over", AGENT_EXPR, "once for each of a list", REQ, .group = 1 },
+	[REPEAT_AS] = { "as", AGENT_AS, "name of the count (from 0) or the element" },
+	[REPEAT_DO] = { "do", AGENT_WORKS, "a sequence of work", REQ },
+};
+
+static const struct agent_field do_fields[] = {
+	{ "do", AGENT_WORKS, "a sequence of work in one task", BODY },
+};
+
+/* ---- state and events ---------------------------------------------------------------------- */
+
+static const struct agent_field set_fields[] = {
+	{ "set", AGENT_SET, "channel: value", BODY },
+};
+
+static const struct agent_field emit_fields[] = {
+	[EMIT_NAME] = { "name", AGENT_TEXT, "of the event" },
+	[EMIT_DATA] = { "data", AGENT_DATA, "anything", REQ | SHORT },
+};
+
+static const struct agent_field fail_fields[] = {
+	[FAIL_NAME] = { "name", AGENT_TEXT, "of the error's class" },
+	[FAIL_MESSAGE] = { "message", AGENT_TEXT, "for people", REQ | SHORT },
+};
+
+/* ---- the tracker ------------------------------------------------------------------------------ */
+
+static const char *const work_ops[] = {
+	[WORK_OP_CREATE] = "create", [WORK_OP_UPDATE] = "update", [WORK_OP_CLOSE] = "close",
+	[WORK_OP_CLAIM] = "claim", [WORK_OP_RELEASE] = "release", [WORK_OP_READY] = "ready",
+	[WORK_OP_LIST] = "list", [WORK_OP_SHOW] = "show", [WORK_OP_COMMENT] = "comment", NULL,
+};
+
+#define CREATES OP(WORK_OP_CREATE)
+#define UPDATES OP(WORK_OP_UPDATE)
+#define FINDS   (OP(WORK_OP_READY) | OP(WORK_OP_LIST))
+
+static const struct agent_field work_fields[] = {
+	[WORK_ID] = { "id", AGENT_TEXT, "of the item", .ops = CREATES | UPDATES |
+	    OP(WORK_OP_CLOSE) | OP(WORK_OP_CLAIM) | OP(WORK_OP_RELEASE) | OP(WORK_OP_SHOW) |
+	    OP(WORK_OP_COMMENT) },
+	[WORK_TITLE] = { "title", AGENT_TEXT, "a line", .ops = CREATES | UPDATES },
+	[WORK_DESCRIPTION] = { "description", AGENT_TEXT, "what and why",
+	    .ops = CREATES | UPDATES },
+	[WORK_TYPE] = { "issue_type", AGENT_TEXT, "bug, feature, task, epic or chore",
+	    .ops = CREATES | UPDATES | FINDS },
+	[WORK_STATUS] = { "status", AGENT_TEXT, "open, in_progress, blocked, closed",
+	    .ops = CREATES | UPDATES | OP(WORK_OP_LIST) },
+	[WORK_PRIORITY] = { "priority", AGENT_DATA, "0 to 4",
+	    .ops = CREATES | UPDATES | FINDS },
+	[WORK_ASSIGNEE] = { "assignee", AGENT_TEXT, "whose it is",
+	    .ops = CREATES | UPDATES | FINDS },
+	[WORK_LABELS] = { "labels", AGENT_TEXTS, "labels", .ops = CREATES | FINDS },
+	[WORK_PARENT] = { "parent", AGENT_TEXT, "an id", .ops = CREATES | UPDATES },
+	[WORK_DEPENDENCIES] = { "dependencies", AGENT_TEXTS, "ids, or TYPE:ID",
+	    .ops = CREATES },
+	[WORK_NOTES] = { "append_notes", AGENT_TEXT, "more notes", .ops = UPDATES },
+	[WORK_REASON] = { "reason", AGENT_TEXT, "what was done", .ops = OP(WORK_OP_CLOSE) },
+	[WORK_TEXT] = { "text", AGENT_TEXT, "the comment", REQ, .ops = OP(WORK_OP_COMMENT) },
+	[WORK_READY] = { "ready", AGENT_BOOL, "the first of the ready ones, instead of an id",
+	    .ops = OP(WORK_OP_CLAIM) },
+	[WORK_LEASE_MS] = { "lease_ms", AGENT_DATA, "how long it is claimed",
+	    .ops = OP(WORK_OP_CLAIM) },
+	[WORK_LIMIT] = { "limit", AGENT_DATA, "items at most", .ops = FINDS },
+};
+
+/* ---- the table ---------------------------------------------------------------------------------- */
+
+#define FIELDS(table) .fields = table, .fields_n = COUNT(table)
+
+static const struct task_kind
+    llm = { .name = "llm", .help = "ask a model", FIELDS(llm_fields),
+	.writes = WRITES_MESSAGES },
+    tools = { .name = "tools", .help = "run the calls of the last ai message",
+	.writes = WRITES_MESSAGES },
+    tool = { .name = "tool", .help = "run one tool", FIELDS(tool_fields),
+	.writes = WRITES_MESSAGES },
+    ask = { .name = "ask", .help = "ask a person and wait", FIELDS(ask_fields) },
+    wait_ = { .name = "wait", .help = "wait for a time", FIELDS(wait_fields) },
+    store = { .name = "store", .help = "read or write the store", FIELDS(store_fields),
+	.ops = store_ops },
+    agent = { .name = "agent", .alias = "chart", .help = "run another agent",
+	FIELDS(agent_fields), .writes = WRITES_OUTPUT },
+    map = { .name = "map", .help = "work on each element of a list, in parallel",
+	FIELDS(map_fields) },
+    set = { .name = "set", .help = "write channels", FIELDS(set_fields) },
+    emit = { .name = "emit", .help = "send a custom stream event", FIELDS(emit_fields) },
+    fail = { .name = "fail", .help = "end the run with an error", FIELDS(fail_fields) },
+    do_ = { .name = "do", .help = "a sequence of work in one task", FIELDS(do_fields) },
+    repeat = { .name = "repeat", .help = "a sequence of work, several times",
+	FIELDS(repeat_fields) },
+    work = { .name = "work", .help = "use the work tracker", FIELDS(work_fields),
+	.ops = work_ops },
+    wasm = { .name = "wasm", .help = "", .later = true },
+    send = { .name = "send", .help = "", .later = true },
+    message = { .name = "message", .help = "", .later = true };
+
+static const struct task_kind *const rows[] = {
+	&llm, &tools, &tool, &ask, &wait_, &store, &agent, &map, &set, &emit, &fail, &do_,
+	&repeat, &work, &wasm, &send, &message,
+};
+
+const struct task_kinds task_kinds = { rows, COUNT(rows) };

@@ -1,0 +1,60 @@
+/*
+ * kinds.h - the kinds of work a node can do: their fields.
+ *
+ * A slot each, in the order of the tables in kinds.c (contract/charts.md);
+ * agent_work.fields is indexed by them.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef TASK_KINDS_H
+#define TASK_KINDS_H
+
+#include "agent/agent.h"
+
+extern const struct task_kinds task_kinds;
+
+enum llm_field {
+	LLM_MODEL, LLM_SYSTEM, LLM_PROMPT,   /* TEXT */
+	LLM_MESSAGES,                        /* DATA: a list of messages; absent: the channel */
+	LLM_TOOLS,                           /* NAMES */
+	LLM_TEMPERATURE, LLM_MAX_TOKENS,     /* DATA: numbers */
+	LLM_MAX_TURNS,                       /* INT */
+	LLM_STREAM,                          /* BOOL */
+	LLM_OUTPUT,                          /* PLAIN: {schema: ...} */
+	LLM_ID,                              /* TEXT: the message's id */
+	LLM_REPLY,                           /* EXPR: text or a message */
+	LLM_REPLIES,                         /* TEXTS, by turn of the thread */
+	LLM_CHUNK                            /* WORD: "1" (a character) or "word" */
+};
+enum { CHUNK_CHARACTER, CHUNK_WORD };
+
+/* tools has no fields. */
+enum tool_field { TOOL_NAME, TOOL_ARGS };            /* NAME; DATA */
+/* value alone, or prompt, options, schema. */
+enum ask_field { ASK_VALUE, ASK_PROMPT, ASK_OPTIONS, ASK_SCHEMA };   /* DATA TEXT TEXTS PLAIN */
+enum wait_field { WAIT_MS, WAIT_UNTIL };             /* EXPR, EXPR; one of them */
+enum store_form { STORE_OP_GET, STORE_OP_PUT, STORE_OP_SEARCH, STORE_OP_DELETE };
+enum store_field {
+	STORE_NAMESPACE,                     /* TEXTS */
+	STORE_KEY,                           /* TEXT: get, put, delete */
+	STORE_VALUE,                         /* DATA: put */
+	STORE_QUERY,                         /* TEXT: search */
+	STORE_FILTER,                        /* DATA: search */
+	STORE_LIMIT, STORE_OFFSET            /* DATA: search */
+};
+enum agent_kind_field { AGENT_KIND_CHILD, AGENT_KIND_INPUT, AGENT_KIND_PERSIST };   /* CHILD DATA BOOL */
+enum map_field { MAP_OVER, MAP_AS, MAP_CHILD, MAP_DO, MAP_INPUT, MAP_CONCURRENCY };
+                                             /* EXPR AS CHILD WORKS DATA INT */
+enum repeat_field { REPEAT_TIMES, REPEAT_OVER, REPEAT_AS, REPEAT_DO };      /* EXPR EXPR AS WORKS */
+/* set: its body is the work's writes.  do: its body is the work's items. */
+enum emit_field { EMIT_NAME, EMIT_DATA };            /* TEXT, DATA; short: data alone */
+enum fail_field { FAIL_NAME, FAIL_MESSAGE };         /* TEXT, TEXT; short: message */
+
+/* The tracker's operations and their arguments, by the same names. */
+enum work_form { WORK_OP_CREATE, WORK_OP_UPDATE, WORK_OP_CLOSE, WORK_OP_CLAIM,
+	WORK_OP_RELEASE, WORK_OP_READY, WORK_OP_LIST, WORK_OP_SHOW, WORK_OP_COMMENT };
+enum work_field { WORK_ID, WORK_TITLE, WORK_DESCRIPTION, WORK_TYPE, WORK_STATUS,
+	WORK_PRIORITY, WORK_ASSIGNEE, WORK_LABELS, WORK_PARENT, WORK_DEPENDENCIES, WORK_NOTES,
+	WORK_REASON, WORK_TEXT, WORK_READY, WORK_LEASE_MS, WORK_LIMIT };
+
+#endif

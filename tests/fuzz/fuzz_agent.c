@@ -1,0 +1,94 @@
+/*
+ * fuzz_agent.c - a file of an agent, YAML or JSON: refused with a place, or
+ * compiled, linked, drawn and evaluated, never worse.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <assert.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "graph/graph.h"
+#include "task/kinds.h"
+
+static void
+evaluate(const struct agent_value *v, const struct agent_scope *s)
+{
+	struct err e;
+	struct val out;
+	bool yes;
+
+	(void)agent_eval(v, s, &out, &e);
+	val_drop(out);
+	(void)agent_eval_bool(v, s, &yes, &e);
+}
+
+static void
+walk(const struct agent_work *w, const struct agent_scope *s)
+{
+	evaluate(&w->when, s);
+	for (size_t i = 0; i < w->kind->fields_n; i++)
+		evaluate(&w->fields[i], s);
+	for (size_t i = 0; i < w->writes_n; i++)
+		evaluate(&w->writes[i].value, s);
+	for (size_t i = 0; i < w->items_n; i++)
+		walk(&w->items[i], s);
+}
+
+static void
+use(const struct agent *a)
+{
+	struct buf out = BUF(64 * MB);
+	struct val *slots = mem_zero(a->slots_n * sizeof *slots);
+	struct agent_scope s = { .agent = a, .slots = slots };
+	struct graph *g;
+	struct err e;
+	bool mine;
+
+	for (size_t i = SLOT_CHANNEL; i < a->slots_n; i += 2)
+		slots[i] = val_array_empty();
+	for (size_t i = 0; i < a->nodes_n; i++)
+		walk(&a->nodes[i].work, &s);
+	for (size_t i = 0; i < a->edges_n; i++) {
+		evaluate(&a->edges[i].when, &s);
+		evaluate(&a->edges[i].over, &s);
+		evaluate(&a->edges[i].input, &s);
+	}
+	if (agent_graph(a, &s, &g, &mine, &e) == OK && mine)
+		graph_free(g);
+	agent_add_outline(&out, a);
+	agent_add_dot(&out, a);
+	agent_add_mermaid(&out, a);
+	assert(!out.failed && json_check(a->json, &e) == OK);
+	for (size_t i = 0; i < a->slots_n; i++)
+		val_drop(slots[i]);
+	free(slots);
+	buf_release(&out);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+	struct str text = { (const char *)data, n };
+	struct agents *set = agents_new();
+	struct agent *a, *again;
+	struct err e = { 0 };
+
+	if (agent_load(&a, text, S("fuzz"), &task_kinds, &e) == OK) {
+		use(a);
+		/* What was read is read again from its JSON, and is the same. */
+		int rc = agent_load(&again, a->json, S("fuzz"), &task_kinds, &e);
+		assert(rc == OK && str_eq(a->json, again->json));
+		agent_free(again);
+		if (agents_add(set, a, &e) == OK)
+			(void)agents_link(set, &e);
+	} else {
+		assert(str_starts(str_of(e.text), S("fuzz:")));
+	}
+	agents_free(set);
+	return 0;
+}
