@@ -37,6 +37,7 @@ masks_of(const char *p)
 {
 	struct masks m = { 0 };
 
+	#pragma GCC unroll 4
 	for (int i = 0; i < BLOCK; i += 16) {
 		__m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
 		__m128i folded = _mm_or_si128(bytes, _mm_set1_epi8(0x20));
@@ -69,6 +70,16 @@ masks_of(const char *p)
 
 #endif
 
+/* Of the bytes before the end, fewer than a block. */
+static struct masks __attribute__((noinline))
+last_masks(const char *p, const char *end)
+{
+	char block[BLOCK] = { 0 };
+
+	memcpy(block, p, (size_t)(end - p));
+	return masks_of(block);
+}
+
 /* The bytes that a backslash escapes.  *carry: the first byte is one. */
 static inline uint64_t
 escaped(uint64_t slash, uint64_t *carry)
@@ -91,9 +102,12 @@ escaped(uint64_t slash, uint64_t *carry)
 static inline uint64_t
 running_xor(uint64_t m)
 {
-	for (int by = 1; by < 64; by *= 2)
-		m ^= m << by;
-	return m;
+	m ^= m << 1;
+	m ^= m << 2;
+	m ^= m << 4;
+	m ^= m << 8;
+	m ^= m << 16;
+	return m ^ m << 32;
 }
 
 const char *
@@ -104,13 +118,9 @@ skim_container(const char *p, const char *end, unsigned *depth)
 
 	assert(p < end && (*p | 0x20) == '{');
 	for (; p < end; p += BLOCK) {
-		char tail[BLOCK] = { 0 };
-		struct masks m;
+		struct masks m = end - p >= BLOCK ? masks_of(p) : last_masks(p, end);
 		uint64_t strings;
 
-		if (end - p < BLOCK)
-			memcpy(tail, p, (size_t)(end - p));
-		m = masks_of(end - p < BLOCK ? tail : p);
 		strings = running_xor(m.quote & ~escaped(m.slash, &carry)) ^ inside;
 		inside = strings >> 63 != 0 ? UINT64_MAX : 0;
 		m.open &= ~strings;

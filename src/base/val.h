@@ -134,6 +134,11 @@ struct val val_json_spans(struct val source, struct str text);
  * that was built or changed.  Borrowed. */
 struct str val_json_text(struct val v);
 
+/* How many elements from `from` on, and before `to`, are lazy and have texts that
+ * lie in memory in this order with a byte between them, as val_json_spans makes
+ * them; *text: all of that memory.  0: the first of them is not lazy. */
+size_t val_spans(struct val array, size_t from, size_t to, struct str *text);
+
 /* A string member of an object, without decoding the object.  False: there is
  * none, it is not a string, or it or a key has escapes (val_get tells). */
 bool val_peek_str(struct val object, struct str key, struct str *out);

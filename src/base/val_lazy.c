@@ -315,6 +315,29 @@ val_json_text(struct val v)
 	    val_lazy_text(val_lazy_of(v.u.h)) : STR_NONE;
 }
 
+size_t
+val_spans(struct val array, size_t from, size_t to, struct str *text)
+{
+	const struct val_array *a = val_array_of(array);
+	size_t at = from;
+
+	assert(from <= to && to <= a->h.n);
+	*text = STR_NONE;
+	for (; at < to; at++) {
+		struct str next;
+
+		if (!val_is_container(a->items[at]) || !a->items[at].u.h->lazy)
+			break;
+		next = val_lazy_text(val_lazy_of(a->items[at].u.h));
+		if (text->p == NULL)
+			text->p = next.p;
+		else if (next.p != text->p + text->n + 1)
+			break;
+		text->n = (size_t)(next.p + next.n - text->p);
+	}
+	return at - from;
+}
+
 /* Moves behind the value at s; *raw: the inside of a string, else STR_NONE. */
 static bool
 look_at(struct scan *s, struct str *raw)

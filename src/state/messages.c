@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/find.h"
 #include "base/limits.h"
 #include "base/map.h"
 #include "base/mem.h"
@@ -90,30 +91,11 @@ look_at_all(struct plan *p, struct val right)
 
 /* ---- searching in texts ------------------------------------------------------ */
 
-/* Neighbours [from, to) whose texts lie in memory one after the other, not far
- * apart, and that memory. */
+/* Neighbours [from, to) whose texts are one piece of memory. */
 struct run {
 	size_t from, to;
 	struct str text;
 };
-
-#define GAP_MAX 16           /* a comma, mostly */
-
-static struct run
-run_from(struct val list, size_t from, size_t end)
-{
-	struct run r = { from, from + 1, val_json_text(val_at(list, from)) };
-
-	for (; r.text.p != NULL && r.to < end; r.to++) {
-		struct str next = val_json_text(val_at(list, r.to));
-		const char *after = r.text.p + r.text.n;
-
-		if (next.p < after || next.p > after + GAP_MAX)
-			break;
-		r.text.n = (size_t)(next.p + next.n - r.text.p);
-	}
-	return r;
-}
 
 /* The message of the run whose text holds `p`. */
 static size_t
@@ -133,12 +115,12 @@ holder_of(struct val list, const struct run *r, const char *p)
 }
 
 static size_t
-search_run(struct val list, const struct run *r, struct str needle, struct str id)
+search_run(const struct find *f, struct val list, const struct run *r, struct str id)
 {
 	struct str rest = r->text;
 
 	for (;;) {
-		const char *hit = memmem(rest.p, rest.n, needle.p, needle.n);
+		const char *hit = find_in(f, rest);
 		size_t at;
 
 		if (hit == NULL)
@@ -154,19 +136,22 @@ search_run(struct val list, const struct run *r, struct str needle, struct str i
 static size_t
 search(struct val list, size_t n, struct str id)
 {
-	struct buf needle = BUF(LIMIT_NAME_BYTES + 16);
+	struct buf word = BUF(LIMIT_NAME_BYTES + 16);
 	size_t found = NOWHERE;
 	struct run r = { 0 };
+	struct find f;
 
-	buf_add_fmt(&needle, "\"id\":\"%.*s\"", FMT(id));
+	buf_add_fmt(&word, "\"id\":\"%.*s\"", FMT(id));
+	find_init(&f, buf_str(&word));
 	for (size_t at = 0; at < n && found == NOWHERE; at = r.to) {
-		r = run_from(list, at, n);
-		if (r.text.p != NULL && !needle.failed)
-			found = search_run(list, &r, buf_str(&needle), id);
-		else if (str_eq(message_id(val_at(list, at)), id))
+		r.from = at;
+		r.to = at + val_spans(list, at, n, &r.text);
+		if (r.to > at && !word.failed)
+			found = search_run(&f, list, &r, id);
+		else if (str_eq(message_id(val_at(list, r.to++)), id))
 			found = at;
 	}
-	buf_release(&needle);
+	buf_release(&word);
 	return found;
 }
 
