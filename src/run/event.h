@@ -57,7 +57,8 @@ struct event_task {
 	struct str name;                     /* of the node */
 	struct str ns;                       /* its own: "node:task_id" behind its graph's */
 	struct val path, triggers;           /* arrays; UNDEF: a pulled node's */
-	struct val input;                    /* what it was given: the state, or a send's */
+	struct val input;                    /* what it was given: the state, or */
+	bool own_input;                      /* its own: a send's */
 	struct val result;                   /* UNDEF: none yet; null: wrote nothing */
 	struct val error;                    /* UNDEF, or {message, name} */
 	struct val interrupts;               /* array of {id, value}; UNDEF: none */
