@@ -20,6 +20,7 @@
 #include "base/buf.h"
 #include "base/rc.h"
 #include "base/val.h"
+#include "state/channels.h"
 
 struct agent;
 struct agent_scope;
@@ -126,22 +127,6 @@ struct task_kinds {
 
 /* ---- the compiled definition ------------------------------------------------ */
 
-enum agent_reducer {
-	REDUCE_LAST, REDUCE_MESSAGES, REDUCE_APPEND, REDUCE_MERGE, REDUCE_SUM,
-	REDUCE_MIN, REDUCE_MAX
-};
-extern const char *const agent_reducers[];   /* their names, NULL-ended */
-
-struct agent_channel {
-	struct str name;
-	enum agent_reducer reducer;
-	bool ephemeral;
-	bool input, output, private;         /* may a client write it, does a parent get
-	                                        it, is it hidden; resolved */
-	struct val initial;                  /* the default; UNDEFINED: none */
-	struct val schema;                   /* JSON Schema, or UNDEFINED */
-};
-
 struct agent_write {
 	unsigned channel;
 	struct agent_value value;
@@ -208,7 +193,7 @@ struct agent {
 	struct str text;                     /* the source; empty for one in place */
 	struct str json;                     /* canonical: keys in order of bytes, no blanks */
 	char hash[64];                       /* SHA-256 in hex of json */
-	const struct agent_channel *channels;
+	const struct channel *channels;      /* input, output, private: resolved */
 	size_t channels_n;
 	const struct agent_node *nodes;
 	size_t nodes_n;

@@ -18,12 +18,6 @@
 
 #define AGENT_MEMORY (128 * (size_t)LIMIT_AGENT_BYTES)
 
-const char *const agent_reducers[] = {
-	[REDUCE_LAST] = "last", [REDUCE_MESSAGES] = "messages", [REDUCE_APPEND] = "append",
-	[REDUCE_MERGE] = "merge", [REDUCE_SUM] = "sum", [REDUCE_MIN] = "min",
-	[REDUCE_MAX] = "max", NULL,
-};
-
 /* ---- failures ------------------------------------------------------------------ */
 
 static void
@@ -233,11 +227,11 @@ schema(struct load *l, const struct tree_node *n, const char *key)
 /* ---- channels ------------------------------------------------------------------------ */
 
 static void
-load_state_channel(struct load *l, const struct tree_node *n, struct agent_channel *c)
+load_state_channel(struct load *l, const struct tree_node *n, struct channel *c)
 {
 	static const char *const keys[] = { "reducer", "default", "ephemeral", "schema", NULL };
 	static const struct agent_field reducer = { "reducer", AGENT_WORD,
-		.words = agent_reducers };
+		.words = reducer_names };
 	const struct tree_node *part;
 	struct agent_value v = { 0 };
 
@@ -252,7 +246,7 @@ load_state_channel(struct load *l, const struct tree_node *n, struct agent_chann
 	part = member(l, n, "reducer");
 	if (part != NULL)
 		load_value(l, part, &reducer, &v);
-	c->reducer = (enum agent_reducer)agent_int(&v, REDUCE_LAST);
+	c->reducer = (enum reducer)agent_int(&v, REDUCE_LAST);
 	v = (struct agent_value){ 0 };
 	part = member(l, n, "ephemeral");
 	if (part != NULL && l->rc == OK)
@@ -272,9 +266,9 @@ load_state_channel(struct load *l, const struct tree_node *n, struct agent_chann
 
 /* Does a default fit its reducer? */
 static void
-check_default(struct load *l, const struct tree_node *n, const struct agent_channel *c)
+check_default(struct load *l, const struct tree_node *n, const struct channel *c)
 {
-	static const struct { enum agent_reducer reducer; unsigned kinds; const char *what; } fit[] = {
+	static const struct { enum reducer reducer; unsigned kinds; const char *what; } fit[] = {
 		{ REDUCE_MESSAGES, 1u << VAL_ARRAY, "a list" },
 		{ REDUCE_APPEND, 1u << VAL_ARRAY, "a list" },
 		{ REDUCE_MERGE, 1u << VAL_OBJECT, "a map" },
@@ -285,13 +279,13 @@ check_default(struct load *l, const struct tree_node *n, const struct agent_chan
 	for (size_t i = 0; i < COUNT(fit) && part != NULL; i++)
 		if (fit[i].reducer == c->reducer && (fit[i].kinds >> c->initial.kind & 1) == 0)
 			load_fail(l, part, "expected %s, because the reducer is '%s'", fit[i].what,
-			    agent_reducers[c->reducer]);
+			    reducer_names[c->reducer]);
 }
 
 static void
 load_state(struct load *l, const struct tree_node *n)
 {
-	struct agent_channel *channels;
+	struct channel *channels;
 	size_t i = 0;
 
 	if (!load_wants(l, n, TREE_MAP, "a map of channels"))
@@ -332,7 +326,7 @@ mark_channels(struct load *l, const struct tree_node *n, bool *marks)
 static void
 load_borders(struct load *l, const struct tree_node *n)
 {
-	struct agent_channel *channels = (struct agent_channel *)l->a->channels;
+	struct channel *channels = (struct channel *)l->a->channels;
 	const struct tree_node *lists[] = { member(l, n, "input"), member(l, n, "output"),
 		member(l, n, "private") };
 	size_t count = l->a->channels_n;

@@ -194,7 +194,7 @@ agent_add_schema(struct buf *b, const struct task_kinds *kinds)
 	buf_lit(b, ",\"expr\":{\"type\":[\"string\",\"number\",\"boolean\",\"null\"],"
 	    "\"description\":\"an expression\"},\"channel\":{\"type\":\"object\","
 	    "\"additionalProperties\":false,\"properties\":{\"reducer\":");
-	add_words(b, agent_reducers);
+	add_words(b, reducer_names);
 	buf_lit(b, ",\"default\":{},\"ephemeral\":{\"type\":\"boolean\"},"
 	    "\"schema\":{\"type\":\"object\"}}},\"edge\":");
 	buf_add(b, str_of(edge_text));

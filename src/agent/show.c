@@ -67,9 +67,9 @@ add_tree(struct buf *b, const struct agent *a, const struct agent_work *w, unsig
 }
 
 static void
-add_channel(struct buf *b, const struct agent_channel *c)
+add_channel(struct buf *b, const struct channel *c)
 {
-	buf_add_fmt(b, "  %.*s: %s", FMT(c->name), agent_reducers[c->reducer]);
+	buf_add_fmt(b, "  %.*s: %s", FMT(c->name), reducer_names[c->reducer]);
 	if (c->initial.kind != VAL_UNDEFINED) {
 		buf_lit(b, ", default ");
 		val_add_json(b, c->initial);
