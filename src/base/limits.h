@@ -54,6 +54,11 @@
 	X(METADATA_BYTES,      65536,     "bytes",  "metadata, config or context of one object") \
 	X(FILTER_BYTES,        8192,      "bytes",  "a filter or query: matching a row costs its size times the row's") \
 	X(MESSAGES,            10000,     "messages", "in one thread's list") \
+	X(CHANNELS,            1024,      "channels", "of one checkpoint") \
+	X(TASKS,               10000,     "tasks",  "that come next after one checkpoint") \
+	X(CHECKPOINT_NS_BYTES, 4096,      "bytes",  "a checkpoint's namespace: a node and a task id for each level") \
+	X(NAMESPACES,          10000,     "namespaces", "of one thread in one answer") \
+	X(INTERRUPTS,          1000,      "interrupts", "that wait on one thread") \
 	X(STATE_BYTES,         33554432,  "bytes",  "all values of one thread") \
 	X(PAGE_ROWS,           1000,      "rows",   "largest limit of a search") \
 	X(SCAN_MS,             2000,      "ms",     "a search takes no longer; one of store items ends with what it has and says so") \

@@ -6,8 +6,9 @@
  * the writer removes the rows when it is idle or along with other commits.
  * Buried rows are found by partial indexes, so a restart goes on with them.
  *
- * The order is from the leaves: streams and journal, runs; messages,
- * checkpoints; the thread.  Foreign keys refuse any other.
+ * The order is from the leaves: streams, runs; what belongs to tasks and
+ * channels; lists, checkpoints; the thread.  A list that threads copied from this
+ * one need stays, without a thread (lists.c).
  *
  * SPDX-License-Identifier: MIT
  */
@@ -17,7 +18,6 @@
 #include "store/store_priv.h"
 
 #define CHECKPOINTS_AT_ONCE 128
-#define RUN_ERASE_NOW       300              /* rows; more are buried */
 
 /* After a DELETE that was limited by the budget. */
 static int
@@ -57,81 +57,90 @@ runs_erase(struct db *db, int64_t thread, int64_t *budget)
 		if (rc == OK)
 			rc = erase_by(db, SQL_STREAM_ERASE, run, budget);
 		if (rc == OK)
-			rc = erase_by(db, SQL_CALL_ERASE, run, budget);
-		if (rc == OK)
 			rc = erase_row(db, SQL_RUN_ERASE, run, budget);
 		if (rc != OK)
 			return rc == ERR_NOTFOUND ? OK : rc;
 	}
 }
 
-struct oldest {
-	struct uuid id[CHECKPOINTS_AT_ONCE];
-	int64_t seq[CHECKPOINTS_AT_ONCE];
-	bool begins[CHECKPOINTS_AT_ONCE];    /* the list is its own */
-	size_t n;
-};
+/* ---- checkpoints ----------------------------------------------------------- */
 
 static int
-checkpoints_oldest(struct db *db, int64_t thread, int64_t max, struct oldest *o)
+lists_of(struct thread_lists *l, struct str text, struct channels *c, struct arena *a)
 {
-	struct query q;
-	int rc = OK;
+	int rc = channels_parse(c, text, a);
 
-	o->n = 0;
-	q = query_of(db, SQL_CHECKPOINT_OLDEST, db_i64(thread),
-	    db_i64(max < CHECKPOINTS_AT_ONCE ? max : CHECKPOINTS_AT_ONCE));
-	for (;;) {
-		rc = query_row(&q);
-		if (rc != OK)
-			break;
-		o->id[o->n] = query_uuid(&q, 0);
-		o->seq[o->n] = query_i64(&q, 1);
-		o->begins[o->n] = query_i64(&q, 2) == o->seq[o->n];
-		o->n++;
+	for (size_t i = 0; rc == OK && i < c->n; i++) {
+		int64_t list = c->at[i].list;
+		size_t j = l->n;
+
+		while (j > 0 && l->at[j - 1] != list)
+			j--;
+		if (list == 0 || j > 0)
+			continue;
+		if (!arena_grow(a, l->at, l->n, l->cap))
+			return ERR_TOOBIG;
+		l->at[l->n++] = list;
+	}
+	return rc;
+}
+
+int
+thread_lists_read(struct db *db, int64_t thread, int64_t max, struct thread_lists *l,
+    struct arena *a)
+{
+	struct channels c = { 0 };
+	struct query q = query_of(db, SQL_CHECKPOINT_OLDEST, db_i64(thread),
+	    db_i64(max));
+	int rc = query_row(&q);
+
+	*l = (struct thread_lists){ .n = 0 };
+	for (; rc == OK; rc = rc == OK ? query_row(&q) : rc) {
+		l->last_ns = query_str(&q, 0, a);
+		l->last = query_uuid(&q, 1);
+		l->checkpoints++;
+		rc = lists_of(l, query_borrow(&q, 2), &c, a);
 	}
 	query_end(&q);
 	return rc == ERR_NOTFOUND ? OK : rc;
 }
 
+/* Lists go before the checkpoints that name them. */
 static int
-list_erase(struct db *db, int64_t list, int64_t *budget)
+checkpoints_erase(struct db *db, int64_t thread, int64_t *budget, struct arena *a)
 {
-	return budget_pay(db, db_run(db, SQL_MESSAGE_ERASE,
-	    db_i64(list << LIST_BITS), db_i64((list + 1) << LIST_BITS),
-	    db_i64(*budget)), budget);
-}
-
-/* A list goes before the checkpoint that began it, which is how it is found. */
-static int
-checkpoints_erase(struct db *db, int64_t thread, int64_t *budget)
-{
-	struct oldest o;
+	struct thread_lists l;
 	int rc;
 
 	do {
-		rc = checkpoints_oldest(db, thread, *budget, &o);
-		for (size_t i = 0; rc == OK && i < o.n; i++)
-			if (o.begins[i])
-				rc = list_erase(db, o.seq[i], budget);
-		if (rc != OK || o.n == 0)
+		rc = thread_lists_read(db, thread, *budget < CHECKPOINTS_AT_ONCE ?
+		    *budget : CHECKPOINTS_AT_ONCE, &l, a);
+		for (size_t i = 0; rc == OK && i < l.n; i++)
+			rc = lists_drop(db, l.at[i], budget);
+		if (rc != OK || l.checkpoints == 0)
 			return rc;
 		rc = db_run(db, SQL_CHECKPOINT_ERASE, db_i64(thread),
-		    db_uuid(&o.id[o.n - 1]));
-		*budget -= (int64_t)o.n;
-	} while (rc == OK && *budget > 0 && o.n == CHECKPOINTS_AT_ONCE);
+		    db_text(l.last_ns), db_uuid(&l.last));
+		*budget -= l.checkpoints;
+	} while (rc == OK && *budget > 0 && l.checkpoints == CHECKPOINTS_AT_ONCE);
 	return rc == OK && *budget <= 0 ? ERR_AGAIN : rc;
 }
 
+/* ---- threads and assistants ------------------------------------------------ */
+
 int
-erase_thread(struct db *db, int64_t thread, int64_t *budget)
+erase_thread(struct db *db, int64_t thread, int64_t *budget, struct arena *a)
 {
+	static const enum sql parts[] = { SQL_CHANNEL_ERASE, SQL_WRITE_ERASE,
+	    SQL_RECORD_ERASE, SQL_INTERRUPT_ERASE, SQL_WAIT_ERASE };
 	int rc;
 
 	assert(*budget > 0);
 	rc = runs_erase(db, thread, budget);
+	for (size_t i = 0; rc == OK && i < COUNT(parts); i++)
+		rc = erase_by(db, parts[i], thread, budget);
 	if (rc == OK)
-		rc = checkpoints_erase(db, thread, budget);
+		rc = checkpoints_erase(db, thread, budget, a);
 	if (rc == OK) {
 		rc = erase_row(db, SQL_THREAD_ERASE, thread, budget);
 		rc = rc == ERR_AGAIN ? OK : rc;      /* that was the last */
@@ -162,7 +171,8 @@ erase_buried(struct store *st, int64_t budget)
 	while (rc == OK && budget > 0) {
 		rc = query_one_i64(query_of(&st->w, SQL_THREAD_DEAD), &seq);
 		if (rc == OK) {
-			rc = erase_thread(&st->w, seq, &budget);
+			rc = erase_thread(&st->w, seq, &budget, &st->scratch);
+			arena_clear(&st->scratch);
 			continue;
 		}
 		if (rc == ERR_NOTFOUND)
@@ -188,146 +198,3 @@ erase_find(struct store *st)
 	st->dead = rc == OK;
 	return rc == ERR_NOTFOUND ? OK : rc;
 }
-
-/* ---- one run ---------------------------------------------------------------- */
-
-struct checkpoint {
-	int64_t seq, parent, run, list, len;
-};
-
-/* ERR_NOTFOUND: seq is 0, before the first. */
-static int
-checkpoint_read_place(struct db *db, int64_t thread, struct checkpoint *c)
-{
-	struct query q = query_of(db, SQL_CHECKPOINT_PLACE, db_i64(c->seq),
-	    db_i64(thread));
-	int rc = query_row(&q);
-
-	if (rc == OK) {
-		c->parent = query_i64(&q, 0);
-		c->run = query_i64(&q, 1);
-		c->list = query_i64(&q, 2);
-		c->len = query_i64(&q, 3);
-	}
-	query_end(&q);
-	return rc;
-}
-
-/* Entries of a list from `from` on. */
-static int
-list_cut(struct db *db, int64_t list, int64_t from)
-{
-	return db_run(db, SQL_MESSAGE_DROP, db_i64((list << LIST_BITS) + from),
-	    db_i64((list + 1) << LIST_BITS));
-}
-
-static int
-checkpoint_drop(struct db *db, int64_t thread, const struct checkpoint *c)
-{
-	int rc = db_run(db, SQL_CHECKPOINT_DROP, db_i64(c->seq),
-	    db_i64(thread));
-
-	return rc == OK && c->list == c->seq ? list_cut(db, c->list, 0) : rc;
-}
-
-/* Checkpoints that later runs continued from stay, without the run: after a
- * restart another one may get its number. */
-static int
-checkpoints_orphan(struct db *db, int64_t thread, int64_t run)
-{
-	return db_run(db, SQL_CHECKPOINT_ORPHAN, db_i64(thread), db_i64(run));
-}
-
-/* The run's checkpoints at the thread's end.  *newest: the thread's latest. */
-static int
-checkpoints_drop(struct db *db, int64_t thread, int64_t run, int64_t *newest)
-{
-	struct checkpoint c = { .seq = *newest };
-	int rc = checkpoint_read_place(db, thread, &c);
-
-	while (rc == OK && c.run == run) {
-		rc = checkpoint_drop(db, thread, &c);
-		c.seq = c.parent;
-		if (rc == OK)
-			rc = checkpoint_read_place(db, thread, &c);
-	}
-	if (rc == OK && c.seq != *newest && c.list != 0)
-		rc = list_cut(db, c.list, c.len);
-	*newest = c.seq;
-	return rc == ERR_NOTFOUND ? OK : rc;
-}
-
-/* A run with too many rows is erased later, as a buried thread. */
-static int
-run_bury(struct store *st, int64_t run)
-{
-	int64_t grave = store_seq_next(st, SEQ_THREAD);
-	int rc = db_run(&st->w, SQL_THREAD_GRAVE, db_i64(grave));
-
-	if (rc != OK)
-		return rc;
-	st->dead = true;
-	return db_run(&st->w, SQL_RUN_MOVE, db_i64(grave), db_i64(run));
-}
-
-static int
-run_erase(struct store *st, int64_t run)
-{
-	int64_t budget = RUN_ERASE_NOW;
-	int rc = erase_by(&st->w, SQL_STREAM_ERASE, run, &budget);
-
-	if (rc == OK)
-		rc = erase_by(&st->w, SQL_CALL_ERASE, run, &budget);
-	if (rc == ERR_AGAIN)
-		return run_bury(st, run);
-	if (rc == OK)
-		rc = erase_row(&st->w, SQL_RUN_ERASE, run, &budget);
-	return rc == ERR_AGAIN ? OK : rc;    /* that was the last */
-}
-
-static int
-run_find(struct store *st, struct store_run_delete *x, int64_t *run,
-    struct store_thread *t)
-{
-	bool on_thread = false;
-	struct query q = query_of(&st->w, SQL_RUN_GET, db_uuid(&x->run_id),
-	    db_i64(x->cmd.owner));
-	int rc = query_row(&q);
-
-	if (rc == OK) {
-		struct uuid thread = query_uuid(&q, 1);
-
-		*run = query_i64(&q, 3);
-		on_thread = uuid_eq(&thread, &x->thread_id);
-	}
-	query_end(&q);
-	if (rc != OK || !on_thread)
-		return rc == OK ? ERR_NOTFOUND : rc;
-	rc = query_one(query_of(&st->w, SQL_THREAD_GET, db_uuid(&x->thread_id),
-	    db_i64(x->cmd.owner)), &store_thread_record, t, &st->scratch);
-	return rc;
-}
-
-static int
-run_delete(struct store *st, struct store_cmd *c)
-{
-	struct store_run_delete *x = (struct store_run_delete *)c;
-	struct store_thread t = { .seq = 0 };
-	int64_t run = 0, newest;
-	int rc = run_find(st, x, &run, &t);
-
-	if (rc == OK)
-		rc = threads_check_idle(st, c, t.seq);
-	newest = t.checkpoint;
-	if (rc == OK)
-		rc = checkpoints_drop(&st->w, t.seq, run, &newest);
-	if (rc == OK)
-		rc = checkpoints_orphan(&st->w, t.seq, run);
-	if (rc == OK)
-		rc = run_erase(st, run);
-	if (rc != OK || newest == t.checkpoint)
-		return rc;
-	return db_run(&st->w, SQL_THREAD_ADVANCE, db_i64(newest), db_i64(t.seq),
-	    db_i64(c->owner));
-}
-const struct op store_op_run_delete = { .run = run_delete };

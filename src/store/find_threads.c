@@ -238,15 +238,18 @@ static int
 state_load(struct seek *s, struct store_thread_found *f)
 {
 	struct arena *a = s->x->cmd.arena;
-	int rc = query_one(query_of(s->db, SQL_CHECKPOINT_LATEST,
-	    db_i64(f->t.seq), db_i64(s->x->cmd.owner)),
-	    &store_checkpoint_record, &f->state.c, a);
+	struct query q = query_of(s->db, SQL_CHECKPOINT_LATEST, db_i64(f->t.seq),
+	    db_i64(s->x->cmd.owner));
+	int rc = query_row(&q);
 
 	f->has_state = rc == OK;
+	if (rc == OK)
+		rc = checkpoint_read(s->db, &q, f->t.seq, a, &f->state.c);
+	query_end(&q);
 	if (rc != OK)
 		return rc == ERR_NOTFOUND ? OK : rc;
 	f->state.messages_n = f->state.c.len;
-	return f->state.c.len == 0 ? OK : messages_read(s->db, f->state.c.list,
+	return f->state.c.len == 0 ? OK : lists_read(s->db, f->state.c.list,
 	    0, f->state.c.len, a, &f->state.messages);
 }
 

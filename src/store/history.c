@@ -1,12 +1,9 @@
 /*
- * history.c - a thread's checkpoints, newest first, each with its messages.
+ * history.c - a namespace's checkpoints, newest first, each as a state.
  *
- * States of one list are prefixes of it, so a list is read once, as far as
- * the longest state on the page needs it, and every item points into it.
- *
- * What the node of a state wrote is known from the state after it (its
- * child): the child's messages beyond those it kept.  A child that began a
- * run (source input) is not the node's doing and gives no result.
+ * What the tasks of a state wrote is known from the state after it (its child),
+ * or from their pending writes.  A child that began a run (source input) is not
+ * the tasks' doing and gives no result.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -14,114 +11,69 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/scan.h"
 #include "store/store_priv.h"
-
-/* Where a result lies: entries [from, to) of a list. */
-struct span {
-	int64_t list;
-	uint32_t from, to;
-};
-
-struct newer {
-	int64_t parent;
-	enum checkpoint_source source;
-	struct span wrote;
-};
-
-struct loaded {                              /* a list, as far as it is needed */
-	int64_t list;
-	uint32_t len;
-	struct str *messages;
-};
 
 struct page {
 	struct db *db;
 	struct store_history *x;
 	struct wanted want;
-	struct span *results;                /* by item */
-	struct loaded *lists;
-	size_t lists_n;
-	struct newer newer;                  /* the state after the next one read */
+	int64_t limit;
+	struct store_state **all;            /* the page's, then children that are
+	                                        not on it */
+	size_t all_n;
 };
 
-static void
-newer_set(struct newer *n, const struct query *q)
-{
-	n->parent = query_i64(q, 1);
-	n->source = (enum checkpoint_source)query_i64(q, 5);
-	n->wrote.list = query_i64(q, 12);
-	n->wrote.from = (uint32_t)query_i64(q, 15);
-	n->wrote.to = (uint32_t)query_i64(q, 13);
-}
-
-/* The state at or after `before`, which is the child of the first item. */
+/* Containment in what the state shows as metadata: the run's base, its own, its
+ * source and its step. */
 static int
-newer_load(struct page *p)
+matches(struct page *p, const struct store_checkpoint *c, bool *yes)
 {
-	struct query q;
+	struct buf own = BUF(4 * LIMIT_METADATA_BYTES);
+	struct buf text = BUF(4 * LIMIT_METADATA_BYTES);
+	struct json_doc base = { 0 }, more = { 0 };
 	int rc;
 
-	if (uuid_is_zero(&p->x->before))
-		return OK;
-	q = query_of(p->db, SQL_CHECKPOINT_CHILD, db_i64(p->x->thread_seq),
-	    db_i64(p->x->cmd.owner), db_uuid(&p->x->before));
-	rc = query_row(&q);
+	buf_add(&own, c->extra_json.n > 2 ?
+	    str_sub(c->extra_json, 0, c->extra_json.n - 1) : S("{"));
+	json_add_comma(&own);
+	buf_add_fmt(&own, "\"source\":\"%s\",\"step\":%d}",
+	    checkpoint_source_names[c->source], c->step);
+	rc = json_parse(&more, buf_str(&own), NULL);
 	if (rc == OK)
-		newer_set(&p->newer, &q);
-	query_end(&q);
-	return rc == ERR_NOTFOUND ? OK : rc;
-}
-
-/* Containment in what the state shows as metadata: the run's base, its source
- * and its step. */
-static int
-matches(struct page *p, const struct query *q, bool *yes)
-{
-	struct buf b = BUF(2 * LIMIT_METADATA_BYTES);
-	struct buf text = BUF(2 * LIMIT_METADATA_BYTES);
-	struct json_doc base = { 0 }, own = { 0 };
-	struct str base_json = query_borrow(q, 10);
-	int rc;
-
-	buf_add_fmt(&b, "{\"source\":\"%s\",\"step\":%d}",
-	    checkpoint_source_names[query_i64(q, 5)], (int)query_i64(q, 4));
-	rc = json_parse(&own, buf_str(&b), NULL);
+		rc = json_parse(&base, c->base_json.n == 0 ? S("{}") : c->base_json, NULL);
 	if (rc == OK)
-		rc = json_parse(&base, base_json.n == 0 ? S("{}") : base_json, NULL);
-	if (rc == OK)
-		json_add_merged(&text, base.root, own.root);
+		json_add_merged(&text, base.root, more.root);
 	rc = rc == OK ? OK : ERR_IO;         /* stored JSON does not parse */
 	*yes = rc == OK && !text.failed;
 	if (*yes)
 		rc = wanted_test(&p->want, buf_str(&text), yes);
 	json_release(&base);
-	json_release(&own);
+	json_release(&more);
 	buf_release(&text);
-	buf_release(&b);
+	buf_release(&own);
 	return rc;
 }
 
 static int
-item_add(struct page *p, const struct query *q)
+row_read(struct page *p, const struct query *q)
 {
 	struct store_history *x = p->x;
-	struct store_history_item *item = &x->items[x->items_n];
+	struct store_state *s = &x->states[x->states_n];
+	bool yes = true;
 	int rc;
 
-	memset(item, 0, sizeof *item);
-	rc = query_read(q, &store_checkpoint_record, &item->c, x->cmd.arena);
-	if (rc != OK)
-		return rc;
-	item->has_result = p->newer.parent == item->c.seq &&
-	    p->newer.source == SOURCE_LOOP;
-	if (item->has_result)
-		p->results[x->items_n] = p->newer.wrote;
-	x->items_n++;
-	return OK;
+	memset(s, 0, sizeof *s);
+	rc = checkpoint_read(p->db, q, x->thread_seq, x->cmd.arena, &s->c);
+	if (rc == OK && !wanted_is_open(&p->want))
+		rc = matches(p, &s->c, &yes);
+	if (rc == OK && yes)
+		p->all[p->all_n++] = &x->states[x->states_n++];
+	return rc;
 }
 
 static int
-items_load(struct page *p, int64_t limit)
+rows_read(struct page *p)
 {
 	struct query q;
 	struct uuid before = p->x->before;
@@ -130,120 +82,139 @@ items_load(struct page *p, int64_t limit)
 	if (uuid_is_zero(&before))
 		memset(before.b, 0xff, sizeof before.b);
 	q = query_of(p->db, SQL_CHECKPOINT_BACK, db_i64(p->x->thread_seq),
-	    db_i64(p->x->cmd.owner), db_uuid(&before),
-	    db_i64(wanted_is_open(&p->want) ? limit : -1));
-	while (rc == OK && (int64_t)p->x->items_n < limit) {
-		bool yes = true;
-
+	    db_i64(p->x->cmd.owner), db_text(p->x->ns), db_uuid(&before),
+	    db_i64(wanted_is_open(&p->want) ? p->limit : -1));
+	while (rc == OK && (int64_t)p->x->states_n < p->limit) {
 		rc = query_row(&q);
-		if (rc == OK && !wanted_is_open(&p->want))
-			rc = matches(p, &q, &yes);
-		if (rc == OK && yes)
-			rc = item_add(p, &q);
 		if (rc == OK)
-			newer_set(&p->newer, &q);
+			rc = row_read(p, &q);
 	}
 	query_end(&q);
 	return rc == ERR_NOTFOUND ? OK : rc;
 }
 
-/* ---- messages ------------------------------------------------------------ */
+/* ---- children ---------------------------------------------------------------- */
 
-/* Items come in order, so the list wanted is nearly always the last one. */
-static struct loaded *
-list_of(struct page *p, int64_t list)
+/* The oldest on the page that goes on from the state: children are newer. */
+static const struct store_state *
+child_on_page(const struct store_history *x, size_t at)
 {
-	for (size_t i = p->lists_n; i > 0; i--)
-		if (p->lists[i - 1].list == list)
-			return &p->lists[i - 1];
-	p->lists[p->lists_n] = (struct loaded){ .list = list };
-	return &p->lists[p->lists_n++];
-}
+	for (size_t i = at; i > 0; i--) {
+		const struct store_checkpoint *c = &x->states[i - 1].c;
 
-static void
-list_want(struct page *p, int64_t list, uint32_t len)
-{
-	struct loaded *s;
-
-	if (list == 0 || len == 0)
-		return;
-	s = list_of(p, list);
-	s->len = s->len > len ? s->len : len;
-}
-
-static int
-lists_load(struct page *p)
-{
-	const struct store_history *x = p->x;
-	int rc = OK;
-
-	p->lists = arena_zero(x->cmd.arena,
-	    (2 * x->items_n + 1) * sizeof *p->lists);
-	if (p->lists == NULL)
-		return ERR_TOOBIG;
-	for (size_t i = 0; i < x->items_n; i++) {
-		list_want(p, x->items[i].c.list, x->items[i].c.len);
-		list_want(p, p->results[i].list, p->results[i].to);
+		if (c->parent_seq == x->states[at].c.seq && c->source == SOURCE_LOOP)
+			return &x->states[i - 1];
 	}
-	for (size_t i = 0; rc == OK && i < p->lists_n; i++)
-		rc = messages_read(p->db, p->lists[i].list, 0,
-		    p->lists[i].len, x->cmd.arena, &p->lists[i].messages);
-	return rc;
+	return NULL;
 }
 
-static void
-items_point(struct page *p)
-{
-	for (size_t i = 0; i < p->x->items_n; i++) {
-		struct store_history_item *item = &p->x->items[i];
-		const struct span *r = &p->results[i];
-
-		if (item->c.len > 0) {
-			item->messages = list_of(p, item->c.list)->messages;
-			item->messages_n = item->c.len;
-		}
-		if (item->has_result && r->to > r->from) {
-			item->result = list_of(p, r->list)->messages + r->from;
-			item->result_n = r->to - r->from;
-		}
-	}
-}
-
+/* When all are on the page, only the first one's can be elsewhere. */
 static int
-page_load(struct page *p, int64_t limit)
+children_find(struct page *p)
 {
 	struct store_history *x = p->x;
+	int rc = OK;
+
+	for (size_t i = 0; rc == OK && i < x->states_n; i++) {
+		struct store_state *s = &x->states[i], *child = NULL;
+
+		s->child = child_on_page(x, i);
+		if (s->child != NULL || (i > 0 && wanted_is_open(&p->want)) ||
+		    s->c.tasks_json.n <= 2)
+			continue;
+		rc = state_child(p->db, x->cmd.owner, x->thread_seq, s, x->cmd.arena,
+		    &child);
+		s->child = child;
+		if (child != NULL)
+			p->all[p->all_n++] = child;
+	}
+	return rc;
+}
+
+/* ---- in terms of messages ---------------------------------------------------- */
+
+static void
+result_point(struct store_history_item *item, const struct store_state *child)
+{
+	const struct store_channel *m = state_channel(child, S("messages"));
+	struct str span = scan_find(child->c.wrote_json, S("messages"));
+	int64_t from = 0, to = 0;
+	ptrdiff_t comma = str_index(span, ',');
+
+	item->has_result = true;
+	if (m == NULL || comma < 0 || !str_to_i64(str_sub(span, 1, (size_t)comma - 1),
+	    &from) || !str_to_i64(str_sub(span, (size_t)comma + 1,
+	    span.n - (size_t)comma - 2), &to))
+		return;
+	if (from < 0 || from >= to || (size_t)to > m->entries_n)
+		return;
+	item->result = (struct str *)m->entries + from;
+	item->result_n = (size_t)(to - from);
+}
+
+static int
+items_make(struct store_history *x)
+{
+	x->items = arena_zero(x->cmd.arena, (x->states_n + 1) * sizeof *x->items);
+	if (x->items == NULL)
+		return ERR_TOOBIG;
+	for (size_t i = 0; i < x->states_n; i++) {
+		struct store_history_item *item = &x->items[i];
+		const struct store_state *s = &x->states[i];
+		const struct store_channel *m = state_channel(s, S("messages"));
+
+		item->c = s->c;
+		if (m != NULL && m->entries_n > 0) {
+			item->messages = (struct str *)m->entries;
+			item->messages_n = m->entries_n;
+		}
+		if (s->child != NULL)
+			result_point(item, s->child);
+	}
+	x->items_n = x->states_n;
+	return OK;
+}
+
+/* ---- the page ---------------------------------------------------------------- */
+
+static int
+page_load(struct page *p)
+{
+	struct store_history *x = p->x;
+	struct arena *a = x->cmd.arena;
 	int rc;
 
-	x->items = arena_alloc(x->cmd.arena, ((size_t)limit + 1) * sizeof *x->items);
-	p->results = arena_zero(x->cmd.arena,
-	    ((size_t)limit + 1) * sizeof *p->results);
-	rc = arena_rc(x->cmd.arena);
+	x->states = arena_alloc(a, ((size_t)p->limit + 1) * sizeof *x->states);
+	p->all = arena_alloc(a, (2 * (size_t)p->limit + 1) * sizeof *p->all);
+	rc = arena_rc(a);
 	if (rc == OK)
-		rc = newer_load(p);
+		rc = rows_read(p);
 	if (rc == OK)
-		rc = items_load(p, limit);
+		rc = children_find(p);
 	if (rc == OK)
-		rc = lists_load(p);
-	if (rc == OK)
-		items_point(p);
-	return rc;
+		rc = states_fill(p->db, x->thread_seq, p->all, p->all_n,
+		    STATE_CHANNELS, a);
+	if (rc == OK && x->whole)
+		rc = states_fill(p->db, x->thread_seq, p->all, x->states_n,
+		    STATE_TASKS, a);
+	return rc == OK && !x->whole ? items_make(x) : rc;
 }
 
 static int
 thread_history(struct store *st, struct store_cmd *c)
 {
 	struct store_history *x = (struct store_history *)c;
-	int64_t limit = x->limit < LIMIT_PAGE_ROWS ? x->limit : LIMIT_PAGE_ROWS;
-	struct page p = { .x = x, .db = slow_db(st, c) };
+	struct page p = { .x = x, .db = slow_db(st, c),
+	    .limit = x->limit < LIMIT_PAGE_ROWS ? x->limit : LIMIT_PAGE_ROWS };
 	int rc;
 
-	assert(limit >= 0);
+	assert(p.limit >= 0);
 	x->items = NULL;
-	x->items_n = 0;
+	x->states = NULL;
+	x->items_n = x->states_n = 0;
 	rc = wanted_init(&p.want, x->metadata_json, p.db, &c->err);
 	if (rc == OK)
-		rc = page_load(&p, limit);
+		rc = page_load(&p);
 	wanted_release(&p.want);
 	return rc;
 }

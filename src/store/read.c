@@ -9,8 +9,8 @@
 
 #include "store/store_priv.h"
 
-static struct db *
-db_of(struct store_reader *r)
+struct db *
+reader_db(struct store_reader *r)
 {
 	assert(r != NULL && r->db.on != NULL && r->db.sql == &store_sql);
 	return &r->db;
@@ -19,7 +19,7 @@ db_of(struct store_reader *r)
 int
 store_owner_find(struct store_reader *r, struct str subject, owner_t *out)
 {
-	return query_one_i64(query_of(db_of(r), SQL_OWNER_FIND, db_text(subject)),
+	return query_one_i64(query_of(reader_db(r), SQL_OWNER_FIND, db_text(subject)),
 	    out);
 }
 
@@ -27,7 +27,7 @@ int
 store_assistant_get(struct store_reader *r, owner_t o, const struct uuid *id,
     struct arena *a, struct store_assistant *out)
 {
-	return query_one(query_of(db_of(r), SQL_ASSISTANT_GET, db_uuid(id),
+	return query_one(query_of(reader_db(r), SQL_ASSISTANT_GET, db_uuid(id),
 	    db_i64(o)), &store_assistant_record, out, a);
 }
 
@@ -35,7 +35,7 @@ int
 store_thread_get(struct store_reader *r, owner_t o, const struct uuid *id,
     struct arena *a, struct store_thread *out)
 {
-	return query_one(query_of(db_of(r), SQL_THREAD_GET, db_uuid(id),
+	return query_one(query_of(reader_db(r), SQL_THREAD_GET, db_uuid(id),
 	    db_i64(o)), &store_thread_record, out, a);
 }
 
@@ -43,7 +43,7 @@ int
 store_run_get(struct store_reader *r, owner_t o, const struct uuid *id,
     struct arena *a, struct store_run *out)
 {
-	return query_one(query_of(db_of(r), SQL_RUN_GET, db_uuid(id), db_i64(o)),
+	return query_one(query_of(reader_db(r), SQL_RUN_GET, db_uuid(id), db_i64(o)),
 	    &store_run_record, out, a);
 }
 
@@ -51,7 +51,7 @@ int
 store_item_get(struct store_reader *r, owner_t o, struct str ns, struct str key,
     struct arena *a, struct store_item *out)
 {
-	struct query q = query_of(db_of(r), SQL_ITEM_GET, db_i64(o), db_text(ns),
+	struct query q = query_of(reader_db(r), SQL_ITEM_GET, db_i64(o), db_text(ns),
 	    db_text(key));
 	int rc = query_row(&q);
 
@@ -69,30 +69,42 @@ store_item_get(struct store_reader *r, owner_t o, struct str ns, struct str key,
 	return rc;
 }
 
+static int
+checkpoint_one(struct db *db, struct query q, int64_t thread, struct arena *a,
+    struct store_checkpoint *out)
+{
+	int rc = query_row(&q);
+
+	if (rc == OK)
+		rc = checkpoint_read(db, &q, thread, a, out);
+	query_end(&q);
+	return rc;
+}
+
 int
 store_checkpoint_get(struct store_reader *r, owner_t o, int64_t thread_seq,
     int64_t seq, struct arena *a, struct store_checkpoint *out)
 {
-	struct query q = seq == 0 ? query_of(db_of(r), SQL_CHECKPOINT_LATEST,
-	    db_i64(thread_seq), db_i64(o)) : query_of(db_of(r), SQL_CHECKPOINT_AT,
+	struct query q = seq == 0 ? query_of(reader_db(r), SQL_CHECKPOINT_LATEST,
+	    db_i64(thread_seq), db_i64(o)) : query_of(reader_db(r), SQL_CHECKPOINT_AT,
 	    db_i64(thread_seq), db_i64(o), db_i64(seq));
 
-	return query_one(q, &store_checkpoint_record, out, a);
+	return checkpoint_one(reader_db(r), q, thread_seq, a, out);
 }
 
 int
 store_checkpoint_find(struct store_reader *r, owner_t o, int64_t thread_seq,
     const struct uuid *id, struct arena *a, struct store_checkpoint *out)
 {
-	return query_one(query_of(db_of(r), SQL_CHECKPOINT_FIND,
-	    db_i64(thread_seq), db_i64(o), db_uuid(id)),
-	    &store_checkpoint_record, out, a);
+	return checkpoint_one(reader_db(r), query_of(reader_db(r), SQL_CHECKPOINT_FIND,
+	    db_i64(thread_seq), db_i64(o), db_str(S("")), db_uuid(id)), thread_seq, a,
+	    out);
 }
 
 int
 store_run_steps(struct store_reader *r, owner_t o, int64_t run_seq, int64_t *out)
 {
-	return query_one_i64(query_of(db_of(r), SQL_RUN_STEPS, db_i64(run_seq),
+	return query_one_i64(query_of(reader_db(r), SQL_RUN_STEPS, db_i64(run_seq),
 	    db_i64(o)), out);
 }
 
@@ -100,7 +112,7 @@ int
 store_messages_get(struct store_reader *r, int64_t list, uint32_t from,
     uint32_t to, struct arena *a, struct str **out)
 {
-	return messages_read(db_of(r), list, from, to, a, out);
+	return lists_read(reader_db(r), list, from, to, a, out);
 }
 
 /* ---- streams ------------------------------------------------------------- */
@@ -173,11 +185,11 @@ store_stream_get(struct store_reader *r, owner_t o, int64_t run_seq,
 	int rc;
 
 	*last_id = after;
-	q = query_of(db_of(r), SQL_STREAM_GET, db_i64(run_seq), db_i64(o),
+	q = query_of(reader_db(r), SQL_STREAM_GET, db_i64(run_seq), db_i64(o),
 	    db_i64(after));
 	rc = blocks_read(&q, a, max_bytes, &l, last_id);
 	query_end(&q);
-	if (rc == OK && l.n == 0 && !run_is_owned(db_of(r), o, run_seq))
+	if (rc == OK && l.n == 0 && !run_is_owned(reader_db(r), o, run_seq))
 		rc = ERR_NOTFOUND;
 	*out = l.at;
 	*n_out = l.n;
@@ -188,7 +200,7 @@ int64_t
 store_stream_last(struct store_reader *r, int64_t run_seq)
 {
 	int64_t last = -1;
-	struct query q = query_of(db_of(r), SQL_STREAM_LAST, db_i64(run_seq));
+	struct query q = query_of(reader_db(r), SQL_STREAM_LAST, db_i64(run_seq));
 
 	if (query_row(&q) == OK && query_borrow(&q, 0).p != NULL)
 		last = query_i64(&q, 0);
@@ -204,10 +216,11 @@ store_calls_get(struct store_reader *r, int64_t run_seq, int step,
 {
 	struct store_call_row *rows = arena_alloc(a,
 	    LIMIT_TOOL_CALLS * sizeof *rows);
+	struct uuid task = task_of_step(run_seq, step);
 	size_t count = 0;
 	int rc = arena_rc(a);
-	struct query q = query_of(db_of(r), SQL_CALL_LIST, db_i64(run_seq),
-	    db_i64(step));
+	struct query q = query_of(reader_db(r), SQL_CALLS_OF, db_i64(run_seq),
+	    db_uuid(&task));
 
 	while (rc == OK && count < LIMIT_TOOL_CALLS) {
 		rc = query_row(&q);

@@ -24,6 +24,7 @@ const struct db_record store_assistant_record = DB_RECORD(assistant_columns);
 static const struct db_column thread_columns[] = {
 	C(id), C(seq), C(status), C(metadata_json), C(config_json),
 	C(error_json), C(created), C(updated), C(checkpoint),
+	C(state_updated),
 };
 #undef C
 const struct db_record store_thread_record = DB_RECORD(thread_columns);
@@ -33,15 +34,16 @@ static const struct db_column run_columns[] = {
 	C(id), C(thread_id), C(assistant_id), C(seq), C(thread_seq), C(status),
 	C(multitask), C(attempt), C(graph_id), C(kwargs_json),
 	C(metadata_json), C(base_json), C(error_json), C(created), C(updated),
+	C(agent_hash),
 };
 #undef C
 const struct db_record store_run_record = DB_RECORD(run_columns);
 
 #define C(member) DB_COLUMN(struct store_checkpoint, member)
 static const struct db_column checkpoint_columns[] = {
-	C(seq), C(parent_seq), C(id), C(parent_id), C(step), C(source),
-	C(next), C(task_id), C(task_error), C(run_id), C(base_json), C(chart),
-	C(list), C(len), C(created),
+	C(seq), C(parent_seq), C(id), C(parent_id), C(ns), C(step), C(source),
+	C(run_id), C(base_json), C(channels_json), C(tasks_json), C(snapshot),
+	C(wrote_json), C(extra_json), C(created),
 };
 #undef C
 const struct db_record store_checkpoint_record = DB_RECORD(checkpoint_columns);

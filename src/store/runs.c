@@ -1,11 +1,9 @@
 /*
- * runs.c - runs on threads, and the checkpoints they leave.
+ * runs.c - runs on threads: who runs, who waits.
  *
  *   A thread is busy exactly while one of its runs is pending or running, and
  *   at most one is running.  Whoever ends a run takes the next.
  *
- *   Checkpoints of a thread form a chain; thread.checkpoint is its newest.
- *   Only the newest's list is ever appended to, at its end.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -40,6 +38,65 @@ runs_active(struct store *st, int64_t thread, int64_t *running, int64_t *all)
 	return rc;
 }
 
+static int
+run_end(struct store *st, int64_t run, enum run_status status, struct str error,
+    msec now)
+{
+	return db_run(&st->w, SQL_RUN_END, db_i64(status),
+	    db_str(error.n == 0 ? STR_NONE : error), db_i64(now), db_i64(run));
+}
+
+/* The thread's pending runs, oldest first. */
+static int
+runs_pending(struct store *st, struct store_run_create *x, int64_t **seqs)
+{
+	struct query q = query_of(&st->w, SQL_RUNS_PENDING, db_i64(x->thread.seq));
+	size_t n = 0, cap = 0, seqs_cap = 0;
+	int rc;
+
+	x->ended = NULL;
+	*seqs = NULL;
+	for (rc = query_row(&q); rc == OK; rc = query_row(&q)) {
+		if (!arena_grow(&st->scratch, *seqs, n, seqs_cap) ||
+		    !arena_grow(x->cmd.arena, x->ended, n, cap))
+			break;
+		(*seqs)[n] = query_i64(&q, 0);
+		x->ended[n++] = query_uuid(&q, 1);
+	}
+	query_end(&q);
+	x->ended_n = n;
+	return rc == ERR_NOTFOUND ? OK : rc == OK ? ERR_TOOBIG : rc;
+}
+
+/* A run that takes the place of those before it.  The one that runs is its
+ * shard's to cancel. */
+static int
+runs_displace(struct store *st, struct store_run_create *x, bool running)
+{
+	int64_t *seqs;
+	int rc = runs_pending(st, x, &seqs);
+
+	for (size_t i = 0; rc == OK && i < x->ended_n; i++)
+		rc = x->run.multitask == MULTITASK_ROLLBACK ?
+		    run_erase(st, seqs[i], x->thread.seq) :
+		    run_end(st, seqs[i], RUN_INTERRUPTED, STR_NONE, x->run.created);
+	if (rc == OK && running) {
+		struct query q = query_of(&st->w, SQL_RUN_RUNNING,
+		    db_i64(x->thread.seq));
+
+		rc = query_row(&q);
+		if (rc == OK) {
+			x->busy_run_seq = query_i64(&q, 0);
+			x->busy_run_id = query_uuid(&q, 1);
+		}
+		query_end(&q);
+		x->has_busy = rc == OK;
+	} else if (rc == OK && !x->hold) {
+		x->run.status = RUN_RUNNING;
+	}
+	return rc;
+}
+
 /* The decision: RUNNING, PENDING, or no. */
 static int
 run_admit(struct store *st, struct store_run_create *x)
@@ -55,11 +112,14 @@ run_admit(struct store *st, struct store_run_create *x)
 		return err_set(&x->cmd.err, ERR_CONFLICT,
 		    "Thread is already running a task. Wait for it to finish or "
 		    "choose a different multitask strategy.");
-	if (all - running >= LIMIT_QUEUED_RUNS)
+	if (all - running >= LIMIT_QUEUED_RUNS &&
+	    x->run.multitask < MULTITASK_INTERRUPT)
 		return err_set(&x->cmd.err, ERR_LIMIT,
 		    "Thread has %d pending runs already", LIMIT_QUEUED_RUNS);
 	x->run.status = all > 0 || x->hold ? RUN_PENDING : RUN_RUNNING;
-	return OK;
+	if (all > 0 && x->run.multitask >= MULTITASK_INTERRUPT)
+		rc = runs_displace(st, x, running > 0);
+	return rc;
 }
 
 /* What every thread says after its first run; false: it says so already. */
@@ -154,10 +214,25 @@ run_insert(struct store *st, struct store_run_create *x)
 	    db_i64(r->thread_seq), db_i64(r->status), db_i64(r->multitask),
 	    db_i64(r->created), db_i64(r->updated), db_uuid(&r->assistant_id),
 	    db_text(r->graph_id), db_json(r->kwargs_json),
-	    db_json(r->metadata_json), db_json(r->base_json));
+	    db_json(r->metadata_json), db_json(r->base_json),
+	    x->agent.hash.n == 0 ? db_null() : db_blob(x->agent.hash));
 	if (rc == OK && db_changes(&st->w) == 0)
 		rc = err_set(&x->cmd.err, ERR_CONFLICT, "Run already exists");
 	return rc;
+}
+
+/* What the run begins with, beside its own row. */
+static int
+run_begin(struct store *st, struct store_run_create *x)
+{
+	int rc = OK;
+
+	x->run.agent_hash = x->agent.hash;
+	if (x->agent.hash.n > 0 && x->agent.body.p != NULL)
+		rc = db_run(&st->w, SQL_AGENT_PUT, db_blob(x->agent.hash),
+		    db_text(x->agent.id), db_text(x->agent.body),
+		    db_i64(x->run.created));
+	return rc == OK ? run_insert(st, x) : rc;
 }
 
 static int
@@ -170,6 +245,8 @@ run_create(struct store *st, struct store_cmd *c)
 
 	assert(c->arena != NULL);
 	assert(!uuid_is_zero(&x->run.id) && !uuid_is_zero(&x->run.assistant_id));
+	x->has_busy = false;
+	x->ended_n = 0;
 	rc = thread_find(st, x);
 	if (rc == ERR_NOTFOUND && x->create_thread) {
 		x->thread = (struct store_thread){
@@ -183,6 +260,8 @@ run_create(struct store *st, struct store_cmd *c)
 	}
 	if (rc == OK)
 		rc = run_admit(st, x);
+	if (rc == OK && x->answers_n > 0)
+		rc = interrupts_answer(st, c, x->thread.seq, x->answers, x->answers_n);
 	before = x->thread;
 	if (rc == OK)
 		rc = thread_metadata(x);
@@ -197,12 +276,12 @@ run_create(struct store *st, struct store_cmd *c)
 	if (rc == OK)
 		rc = fresh ? threads_index(st, c->owner, &x->thread) :
 		    thread_change(st, x, &before);
-	return rc == OK ? run_insert(st, x) : rc;
+	return rc == OK ? run_begin(st, x) : rc;
 }
 const struct op store_op_run_create = { .run = run_create,
     .texts = OP_TEXTS(OP_TEXT(run_create, run.kwargs_json),
     OP_TEXT(run_create, run.metadata_json), OP_TEXT(run_create, run.base_json),
-    OP_TEXT(run_create, thread_config_json)) };
+    OP_TEXT(run_create, thread_config_json), OP_TEXT(run_create, agent.body)) };
 
 /* ---- take ---------------------------------------------------------------- */
 
@@ -215,7 +294,7 @@ run_load(struct store *st, int64_t seq, owner_t owner, struct arena *a,
 }
 
 /* The thread's oldest pending run becomes RUNNING.  ERR_NOTFOUND: none. */
-static int
+int
 run_take_next(struct store *st, struct store_cmd *c, int64_t thread, msec now,
     struct store_run *out)
 {
@@ -249,239 +328,7 @@ run_claim(struct store *st, struct store_cmd *c)
 }
 const struct op store_op_run_claim = { .run = run_claim };
 
-/* ---- steps --------------------------------------------------------------- */
-
-/* Where the thread stands while the steps of one command are written.  New
- * messages of one list are held back and become one row. */
-struct place {
-	struct store *st;
-	int64_t run, thread, checkpoint;
-	int64_t list;
-	uint32_t len;
-	struct str *held;
-	size_t held_n;
-	uint32_t held_first;
-};
-
-/* ERR_NOTFOUND: no such run for this owner.  ERR_CONFLICT: it has ended. */
-static int
-place_open(struct place *p, struct store *st, struct store_cmd *c, int64_t run,
-    int64_t thread)
-{
-	struct query q;
-	int64_t status = 0;
-	int rc;
-
-	*p = (struct place){ .st = st, .run = run, .thread = thread };
-	q = query_of(&st->w, SQL_RUN_OPEN, db_i64(run), db_i64(thread),
-	    db_i64(c->owner));
-	rc = query_row(&q);
-	if (rc == OK) {
-		status = query_i64(&q, 0);
-		p->checkpoint = query_i64(&q, 1);
-		p->list = query_i64(&q, 2);
-		p->len = (uint32_t)query_i64(&q, 3);
-	}
-	query_end(&q);
-	if (rc == OK && status != RUN_RUNNING)
-		rc = err_set(&c->err, ERR_CONFLICT, "the run is %s, not running",
-		    run_status_names[status]);
-	return rc;
-}
-
-/* What can be wrong is wrong before anything is written. */
-static int
-steps_check(const struct place *p, const struct store_step *steps, size_t n,
-    struct err *e, size_t *messages)
-{
-	size_t len = p->len;
-
-	*messages = 0;
-	for (size_t i = 0; i < n; i++) {
-		if (steps[i].keep > len)
-			return err_set(e, ERR_INVALID,
-			    "step %d keeps %u messages of %zu", steps[i].step,
-			    steps[i].keep, len);
-		len = steps[i].keep + steps[i].messages_n;
-		if (len > LIMIT_MESSAGES)
-			return err_set(e, ERR_LIMIT,
-			    "over %d messages in one thread", LIMIT_MESSAGES);
-		*messages += steps[i].messages_n;
-	}
-	return OK;
-}
-
-static int
-place_flush(struct place *p)
-{
-	size_t n = p->held_n;
-
-	p->held_n = 0;
-	return n == 0 ? OK : messages_append(p->st, p->list, p->held_first, p->held, n);
-}
-
-/* A new list, named after the checkpoint that begins it, with a copy of what
- * stays of the old one. */
-static int
-place_fork(struct place *p, int64_t checkpoint, uint32_t keep)
-{
-	struct str *kept;
-	int rc = place_flush(p);
-
-	if (rc == OK && keep > 0)
-		rc = messages_read(&p->st->w, p->list, 0, keep, &p->st->scratch, &kept);
-	if (rc == OK && keep > 0)
-		rc = messages_append(p->st, checkpoint, 0, kept, keep);
-	p->list = checkpoint;
-	p->len = keep;
-	return rc;
-}
-
-static int
-place_messages(struct place *p, int64_t checkpoint, const struct store_step *s)
-{
-	int rc = OK;
-
-	if (s->keep < p->len || (p->list == 0 && s->messages_n > 0))
-		rc = place_fork(p, checkpoint, s->keep);
-	if (rc != OK || s->messages_n == 0)
-		return rc;
-	if (p->held_n == 0)
-		p->held_first = p->len;
-	memcpy(p->held + p->held_n, s->messages, s->messages_n * sizeof *p->held);
-	p->held_n += s->messages_n;
-	p->len += (uint32_t)s->messages_n;
-	return OK;
-}
-
-static int
-checkpoint_insert(const struct place *p, int64_t seq, const struct store_step *s)
-{
-	return db_run(&p->st->w, SQL_CHECKPOINT_INSERT, db_i64(seq),
-	    db_uuid(&s->id), db_i64(p->thread), db_i64(p->checkpoint),
-	    db_i64(p->run), db_i64(s->step), db_i64(s->source), db_i64(p->list),
-	    db_i64(s->keep), db_i64(p->len), db_i64(s->created),
-	    db_str(s->next), db_uuid(&s->task_id), db_str(s->chart));
-}
-
-static int
-steps_write(struct place *p, struct store_cmd *c, const struct store_step *steps,
-    size_t n)
-{
-	size_t messages;
-	int rc = steps_check(p, steps, n, &c->err, &messages);
-
-	if (rc != OK)
-		return rc;
-	p->held = arena_alloc(&p->st->scratch, (messages + 1) * sizeof *p->held);
-	if (p->held == NULL)
-		return ERR_TOOBIG;
-	for (size_t i = 0; rc == OK && i < n; i++) {
-		int64_t seq = store_seq_next(p->st, SEQ_CHECKPOINT);
-
-		rc = place_messages(p, seq, &steps[i]);
-		if (rc == OK)
-			rc = checkpoint_insert(p, seq, &steps[i]);
-		p->checkpoint = seq;
-	}
-	return rc == OK ? place_flush(p) : rc;
-}
-
-/* What the steps of one command weigh in the queue. */
-static size_t
-steps_bytes(const struct store_step *steps, size_t n)
-{
-	size_t bytes = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		bytes += 128 + steps[i].chart.n;
-		for (size_t j = 0; j < steps[i].messages_n; j++)
-			bytes += steps[i].messages[j].n;
-	}
-	return bytes;
-}
-
-static size_t
-run_step_bytes(const struct store_cmd *c)
-{
-	const struct store_run_step *r = (const void *)c;
-
-	return steps_bytes(r->steps, r->steps_n);
-}
-
-static int
-run_step(struct store *st, struct store_cmd *c)
-{
-	struct store_run_step *x = (struct store_run_step *)c;
-	struct place p;
-	int rc = place_open(&p, st, c, x->run_seq, x->thread_seq);
-
-	if (rc == OK)
-		rc = steps_write(&p, c, x->steps, x->steps_n);
-	if (rc != OK || x->steps_n == 0)
-		return rc;
-	return db_run(&st->w, SQL_THREAD_ADVANCE, db_i64(p.checkpoint),
-	    db_i64(x->thread_seq), db_i64(c->owner));
-}
-const struct op store_op_run_step = { .run = run_step, .bytes = run_step_bytes };
-
-/* ---- end ----------------------------------------------------------------- */
-
-static int
-run_end(struct store *st, int64_t run, enum run_status status, struct str error,
-    msec now)
-{
-	return db_run(&st->w, SQL_RUN_END, db_i64(status),
-	    db_str(error.n == 0 ? STR_NONE : error), db_i64(now), db_i64(run));
-}
-
-static int
-task_fail(const struct place *p, const struct uuid *task, struct str error)
-{
-	return db_run(&p->st->w, SQL_CHECKPOINT_FAIL, db_str(error),
-	    db_i64(p->checkpoint), db_i64(p->thread), db_uuid(task));
-}
-
-static size_t
-run_finish_bytes(const struct store_cmd *c)
-{
-	const struct store_run_finish *r = (const void *)c;
-
-	return steps_bytes(r->steps, r->steps_n) + r->error_json.n +
-	    r->task_error.n;
-}
-
-static int
-run_finish(struct store *st, struct store_cmd *c)
-{
-	struct store_run_finish *x = (struct store_run_finish *)c;
-	struct place p;
-	int rc = place_open(&p, st, c, x->run_seq, x->thread_seq);
-
-	assert(x->status > RUN_RUNNING);
-	x->has_next = false;
-	if (rc == OK)
-		rc = steps_write(&p, c, x->steps, x->steps_n);
-	if (rc == OK && x->task_error.n > 0)
-		rc = task_fail(&p, &x->task_id, x->task_error);
-	if (rc == OK)
-		rc = run_end(st, x->run_seq, x->status, x->error_json, x->now);
-	if (rc != OK)
-		return rc;
-	rc = run_take_next(st, c, x->thread_seq, x->now, &x->next);
-	x->has_next = rc == OK;
-	if (rc == OK || rc == ERR_NOTFOUND)
-		rc = tally_move(st, c->owner, THREAD_BUSY, x->has_next ?
-		    THREAD_BUSY : x->thread_status);
-	if (rc != OK)
-		return rc;
-	return db_run(&st->w, SQL_THREAD_END_RUN,
-	    db_i64(x->has_next ? THREAD_BUSY : x->thread_status),
-	    db_i64(x->now), db_i64(p.checkpoint),
-	    db_str(x->error_json.n == 0 ? STR_NONE : x->error_json),
-	    db_i64(x->thread_seq), db_i64(c->owner));
-}
-const struct op store_op_run_finish = { .run = run_finish, .bytes = run_finish_bytes };
+/* ---- cancel --------------------------------------------------------------- */
 
 /* After a pending run has gone: is anything of the thread still under way? */
 static int
@@ -519,7 +366,8 @@ run_cancel(struct store *st, struct store_cmd *c)
 		return rc;
 	if (status == RUN_RUNNING)
 		return err_set(&c->err, ERR_CONFLICT, "the run is running");
-	rc = run_end(st, run, RUN_INTERRUPTED, STR_NONE, x->now);
+	rc = x->rollback ? run_erase(st, run, thread) :
+	    run_end(st, run, RUN_INTERRUPTED, STR_NONE, x->now);
 	return rc == OK ? thread_settle(st, c, thread, x->now) : rc;
 }
 const struct op store_op_run_cancel = { .run = run_cancel };

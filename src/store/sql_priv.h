@@ -25,7 +25,7 @@
 
 #define THREAD_SELECT                                                          \
 	"SELECT t.uuid, t.seq, t.status, t.metadata, t.config, t.error,"       \
-	" t.created, t.updated, t.checkpoint FROM thread t "
+	" t.created, t.updated, t.checkpoint, t.state_updated FROM thread t "
 
 /* Candidates of a search, in order of creation. */
 #define SEEK_COLUMNS                                                           \
@@ -43,16 +43,28 @@
 #define RUN_COLUMNS                                                            \
 	"SELECT r.uuid, t.uuid, r.assistant, r.seq, r.thread, r.status,"       \
 	" r.multitask, r.attempt, r.graph, r.kwargs, r.metadata, r.base,"      \
-	" r.error, r.created, r.updated "
+	" r.error, r.created, r.updated, r.agent "
 #define RUN_SELECT RUN_COLUMNS                                                 \
 	"FROM run r CROSS JOIN thread t ON t.seq = r.thread "
 
-#define CHECKPOINT_SELECT                                                      \
-	"SELECT c.seq, c.parent, c.uuid, p.uuid, c.step, c.source, c.next,"    \
-	" c.task, c.task_error, r.uuid, r.base, c.chart, c.list, c.len,"       \
-	" c.created, c.keep FROM thread t CROSS JOIN checkpoint c"             \
-	" ON c.thread = t.seq LEFT JOIN checkpoint p ON p.seq = c.parent"      \
+#define CHECKPOINT_COLUMNS                                                     \
+	"SELECT c.seq, c.parent, c.uuid, p.uuid, c.ns, c.step, c.source,"      \
+	" r.uuid, r.base, c.channels, c.tasks, c.snapshot, c.wrote, c.extra,"  \
+	" c.created "
+#define CHECKPOINT_JOINS                                                       \
+	" LEFT JOIN checkpoint p ON p.seq = c.parent"                          \
 	" LEFT JOIN run r ON r.seq = c.run "
+#define CHECKPOINT_SELECT CHECKPOINT_COLUMNS                                   \
+	"FROM thread t CROSS JOIN checkpoint c ON c.thread = t.seq"            \
+	CHECKPOINT_JOINS "WHERE t.seq = ?1 AND t.owner = ?2 "
+
+#define INTERRUPT_COLUMNS                                                      \
+	"SELECT i.id, i.ns, i.task, c.uuid, i.key, i.value, i.schema,"         \
+	" i.created, i.state, i.answer, r.uuid, t.uuid, i.thread "
+#define INTERRUPT_JOINS                                                        \
+	" CROSS JOIN thread t ON t.seq = i.thread"                             \
+	" LEFT JOIN checkpoint c ON c.seq = i.checkpoint"                      \
+	" LEFT JOIN run r ON r.seq = i.run "
 
 #define SQL_MAP(X)                                                             \
 	X(CHECK, "SELECT count(*) FROM (SELECT 1 FROM owner LIMIT 1)")         \
@@ -118,13 +130,18 @@
 	X(THREAD_INSERT, "INSERT INTO thread(seq, uuid, owner, status,"        \
 	    " checkpoint, created, updated, assistant, metadata, config)"      \
 	    " VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")   \
+	X(THREAD_COPY, "INSERT INTO thread(seq, uuid, owner, status, checkpoint," \
+	    " created, updated, assistant, metadata, config, error, state_updated)" \
+	    " VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING") \
 	X(THREAD_BEGIN_RUN, "UPDATE thread SET status = ?, updated = ?,"       \
 	    " assistant = ?, metadata = ?, config = ?"                         \
 	    " WHERE seq = ? AND owner = ?")                                    \
-	X(THREAD_ADVANCE, "UPDATE thread SET checkpoint = ?"                   \
-	    " WHERE seq = ? AND owner = ?")                                    \
+	/* ms 0: the state is as it was */                                     \
+	X(THREAD_ADVANCE, "UPDATE thread SET checkpoint = ?1,"                 \
+	    " state_updated = max(state_updated, ?2) WHERE seq = ?3 AND owner = ?4") \
 	X(THREAD_END_RUN, "UPDATE thread SET status = ?, updated = ?,"         \
-	    " checkpoint = ?, error = ? WHERE seq = ? AND owner = ?")          \
+	    " checkpoint = ?, error = ?, state_updated = max(state_updated, ?)" \
+	    " WHERE seq = ? AND owner = ?")                                    \
 	X(THREAD_STATUS, "UPDATE thread SET status = ?, updated = ?"           \
 	    " WHERE seq = ? AND owner = ?")                                    \
 	X(THREAD_FAIL, "UPDATE thread SET status = ?, updated = ?, error = ?"  \
@@ -150,16 +167,20 @@
 	    " ORDER BY r.seq DESC LIMIT ?4 OFFSET ?5")                         \
 	X(RUN_ACTIVE, "SELECT coalesce(sum(status = 1), 0), count(*)"          \
 	    " FROM run INDEXED BY run_active WHERE thread = ? AND status < 2") \
-	/* pending comes first in the index; the owner is asked by RUN_AT */    \
+	/* pending comes first in the index; the owner is asked by RUN_AT */   \
 	X(RUN_OLDEST, "SELECT seq FROM run INDEXED BY run_active"              \
 	    " WHERE thread = ? AND status < 2 AND +status = 0"                 \
 	    " ORDER BY status, seq LIMIT 1")                                   \
+	X(RUNS_PENDING, "SELECT seq, uuid FROM run INDEXED BY run_active"      \
+	    " WHERE thread = ? AND status < 2 AND +status = 0 ORDER BY status, seq") \
+	X(RUN_RUNNING, "SELECT seq, uuid FROM run INDEXED BY run_active"       \
+	    " WHERE thread = ? AND status < 2 AND +status = 1")                \
 	X(RUN_INSERT, "INSERT INTO run(seq, uuid, thread, status, multitask,"  \
 	    " attempt, created, updated, assistant, graph, kwargs, metadata,"  \
-	    " base) VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?)"            \
+	    " base, agent) VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?)"  \
 	    " ON CONFLICT DO NOTHING")                                         \
-	X(RUN_OPEN, "SELECT r.status, t.checkpoint, coalesce(c.list, 0),"      \
-	    " coalesce(c.len, 0) FROM run r CROSS JOIN thread t"               \
+	X(RUN_OPEN, "SELECT r.status, t.checkpoint, c.uuid, c.channels"        \
+	    " FROM run r CROSS JOIN thread t"                                  \
 	    " ON t.seq = r.thread LEFT JOIN checkpoint c ON c.seq = t.checkpoint" \
 	    " WHERE r.seq = ? AND t.seq = ? AND t.owner = ?")                  \
 	/* the next three after an owner-checked read in the same command */   \
@@ -189,43 +210,163 @@
 	    " WHERE t.seq IN (SELECT thread FROM run INDEXED BY run_active"    \
 	    " WHERE status < 2 AND status = 0) ORDER BY t.seq")                \
 	/* checkpoints */                                                      \
-	X(CHECKPOINT_LATEST, CHECKPOINT_SELECT                                 \
-	    "WHERE t.seq = ? AND t.owner = ? AND c.seq = t.checkpoint")        \
-	X(CHECKPOINT_AT, CHECKPOINT_SELECT                                     \
-	    "WHERE t.seq = ? AND t.owner = ? AND c.seq = ?")                   \
-	X(CHECKPOINT_FIND, CHECKPOINT_SELECT                                   \
-	    "WHERE t.seq = ? AND t.owner = ? AND c.uuid = ?")                  \
-	X(CHECKPOINT_CHILD, CHECKPOINT_SELECT                                  \
-	    "WHERE t.seq = ? AND t.owner = ? AND c.uuid >= ?"                  \
-	    " ORDER BY c.uuid LIMIT 1")                                        \
-	X(CHECKPOINT_BACK, CHECKPOINT_SELECT                                   \
-	    "WHERE t.seq = ? AND t.owner = ? AND c.uuid < ?"                   \
-	    " ORDER BY c.uuid DESC LIMIT ?")                                   \
-	X(CHECKPOINT_INSERT, "INSERT INTO checkpoint(seq, uuid, thread, parent," \
-	    " run, step, source, list, keep, len, created, next, task, chart)" \
+	X(CHECKPOINT_LATEST, CHECKPOINT_SELECT "AND c.seq = t.checkpoint")     \
+	X(CHECKPOINT_AT, CHECKPOINT_SELECT "AND c.seq = ?3")                   \
+	X(CHECKPOINT_FIND, CHECKPOINT_SELECT "AND c.ns = ?3 AND c.uuid = ?4")  \
+	/* the newest of a namespace that is not past an id */                 \
+	X(CHECKPOINT_BEFORE, CHECKPOINT_SELECT "AND c.ns = ?3 AND c.uuid <= ?4" \
+	    " ORDER BY c.uuid DESC LIMIT 1")                                   \
+	X(CHECKPOINT_HEAD, CHECKPOINT_SELECT "AND c.ns = ?3"                           \
+	    " ORDER BY c.uuid DESC LIMIT 1")                                           \
+	X(CHECKPOINT_BACK, CHECKPOINT_SELECT "AND c.ns = ?3 AND c.uuid < ?4"   \
+	    " ORDER BY c.uuid DESC LIMIT ?5")                                  \
+	X(CHECKPOINT_CHILD, "SELECT seq FROM checkpoint WHERE thread = ?1"     \
+	    " AND ns = ?2 AND uuid > ?3 AND parent = ?4 AND source = 1"        \
+	    " ORDER BY uuid LIMIT 1")                                          \
+	X(NAMESPACE_NEXT, "SELECT c.ns FROM thread t CROSS JOIN checkpoint c"  \
+	    " ON c.thread = t.seq WHERE t.seq = ? AND t.owner = ? AND c.ns > ?" \
+	    " ORDER BY c.ns LIMIT 1")                                          \
+	X(CHECKPOINT_INSERT, "INSERT INTO checkpoint(seq, uuid, thread, ns,"   \
+	    " parent, run, step, source, created, channels, tasks, snapshot,"  \
+	    " wrote, extra)"                                                   \
 	    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")              \
-	/* after an owner-checked read in the same command */                  \
-	X(CHECKPOINT_PLACE, "SELECT parent, run, list, len FROM checkpoint"    \
-	    " WHERE seq = ? AND thread = ?")                                   \
+	/* after an owner-checked read in the same command; of a place: seq,   \
+	 * uuid, run, channels, tasks */                                       \
+	X(PLACE_HEAD, "SELECT seq, uuid, run, channels, tasks, parent"         \
+	    " FROM checkpoint WHERE thread = ? AND ns = ?"                     \
+	    " ORDER BY uuid DESC LIMIT 1")                                     \
+	X(PLACE_FIND, "SELECT seq, uuid, run, channels, tasks, parent"         \
+	    " FROM checkpoint WHERE thread = ? AND ns = ? AND uuid = ?")       \
+	X(PLACE_AT, "SELECT seq, uuid, run, channels, tasks, parent"           \
+	    " FROM checkpoint WHERE seq = ?")                                  \
+	X(CHECKPOINTS_OF, "SELECT c.seq, c.parent, c.channels, c.run, r.base," \
+	    " c.extra FROM checkpoint c LEFT JOIN run r ON r.seq = c.run"      \
+	    " WHERE c.thread = ? ORDER BY c.seq")                              \
+	X(CHECKPOINT_COPY, "INSERT INTO checkpoint(seq, uuid, thread, ns,"     \
+	    " parent, run, step, source, created, channels, tasks, snapshot,"  \
+	    " wrote, extra) SELECT ?2, uuid, ?3, ns, ?4, 0, step, source,"     \
+	    " created, ?5, tasks, snapshot, wrote, ?6 FROM checkpoint"         \
+	    " WHERE seq = ?1")                                                 \
+	X(CHANNEL_COPY, "INSERT INTO channel(thread, ns, name, version, type," \
+	    " body) SELECT ?2, ns, name, version, type, body FROM channel"     \
+	    " WHERE thread = ?1")                                              \
+	X(WRITE_COPY, "INSERT INTO task_write(thread, task, idx, path, channel," \
+	    " type, body) SELECT ?2, task, idx, path, channel, type, body"     \
+	    " FROM task_write WHERE thread = ?1")                              \
+	X(RECORD_COPY, "INSERT INTO record(thread, task, key, run, name, result)" \
+	    " SELECT ?2, task, key, 0, name, result FROM record WHERE thread = ?1") \
+	X(INTERRUPT_COPY, "INSERT INTO interrupt(thread, id, owner, ns, task," \
+	    " checkpoint, run, key, value, schema, state, answer, created)"    \
+	    " SELECT ?2, i.id, i.owner, i.ns, i.task, n.seq, 0, i.key, i.value," \
+	    " i.schema, i.state, i.answer, i.created FROM interrupt i"         \
+	    " CROSS JOIN checkpoint o ON o.seq = i.checkpoint CROSS JOIN"      \
+	    " checkpoint n ON n.thread = ?2 AND n.ns = o.ns AND n.uuid = o.uuid" \
+	    " WHERE i.thread = ?1")                                            \
+	X(NAMESPACE_AFTER, "SELECT ns FROM checkpoint WHERE thread = ?"        \
+	    " AND ns > ? ORDER BY ns LIMIT 1")                                 \
+	X(CHECKPOINT_REBASE, "UPDATE checkpoint SET channels = ? WHERE seq = ?") \
 	X(CHECKPOINT_DROP, "DELETE FROM checkpoint WHERE seq = ? AND thread = ?") \
 	X(CHECKPOINT_ORPHAN, "UPDATE checkpoint SET run = 0"                   \
 	    " WHERE thread = ? AND run = ?")                                   \
-	X(MESSAGE_DROP, "DELETE FROM message WHERE key >= ? AND key < ?")      \
-	X(CHECKPOINT_FAIL, "UPDATE checkpoint SET task_error = ?"              \
-	    " WHERE seq = ? AND thread = ? AND task = ?")                      \
 	/* of a buried thread, or one that this command deletes */             \
-	X(CHECKPOINT_OLDEST, "SELECT uuid, seq, list FROM checkpoint"          \
-	    " WHERE thread = ? ORDER BY uuid LIMIT ?")                         \
+	X(CHECKPOINT_OLDEST, "SELECT ns, uuid, channels FROM checkpoint"  \
+	    " WHERE thread = ? ORDER BY ns, uuid LIMIT ?")                     \
 	X(CHECKPOINT_ERASE, "DELETE FROM checkpoint WHERE thread = ?"          \
-	    " AND uuid <= ?")                                                  \
-	/* messages: by a list that an owner-checked checkpoint named */       \
-	X(MESSAGE_INSERT, "INSERT INTO message(key, n, body) VALUES (?, ?, ?)") \
-	X(MESSAGE_GET, "SELECT key, n, body FROM message WHERE key >="         \
-	    " coalesce((SELECT key FROM message WHERE key <= ?1 AND key >= ?2" \
+	    " AND (ns, uuid) <= (?, ?)")                                       \
+	/* lists: by a number that an owner-checked checkpoint named */        \
+	X(ENTRY_INSERT, "INSERT INTO entry(key, n, body) VALUES (?, ?, ?)")    \
+	X(ENTRY_GET, "SELECT key, n, body FROM entry WHERE key >="             \
+	    " coalesce((SELECT key FROM entry WHERE key <= ?1 AND key >= ?2"   \
 	    " ORDER BY key DESC LIMIT 1), ?2) AND key < ?3 ORDER BY key")      \
-	X(MESSAGE_ERASE, "DELETE FROM message WHERE key >= ?1 AND key <"       \
-	    " coalesce((SELECT key FROM message WHERE key >= ?1 AND key < ?2"  \
+	X(ENTRY_DROP, "DELETE FROM entry WHERE key >= ? AND key < ?")          \
+	X(ENTRY_ERASE, "DELETE FROM entry WHERE key >= ?1 AND key <"           \
+	    " coalesce((SELECT key FROM entry WHERE key >= ?1 AND key < ?2"    \
 	    " ORDER BY key LIMIT 1 OFFSET ?3), ?2)")                           \
+	X(LIST_END, "SELECT key + n FROM entry WHERE key >= ? AND key < ?"     \
+	    " ORDER BY key DESC LIMIT 1")                                      \
+	X(LIST_GET, "SELECT base, base_len, depth FROM list WHERE seq = ?")    \
+	X(LIST_INSERT, "INSERT INTO list(seq, base, base_len, depth, thread)"  \
+	    " VALUES (?, ?, ?, ?, ?)")                                         \
+	X(LIST_ERASE, "DELETE FROM list WHERE seq = ?")                        \
+	X(LIST_NEEDED, "SELECT coalesce(max(base_len), 0) FROM list"           \
+	    " WHERE base <> 0 AND base = ?")                                   \
+	/* its base, if that is nobody's and only this list needs it */        \
+	X(LIST_LONE_BASE, "SELECT l.base FROM list l CROSS JOIN list b"        \
+	    " ON b.seq = l.base WHERE l.seq = ? AND b.thread = 0"              \
+	    " AND (SELECT count(*) FROM list o WHERE o.base <> 0"              \
+	    " AND o.base = l.base) = 1")                                       \
+	X(LIST_ORPHAN, "INSERT INTO list(seq, base, base_len, depth, thread)"  \
+	    " VALUES (?, 0, 0, 0, 0) ON CONFLICT (seq) DO UPDATE SET thread = 0") \
+	/* values, writes, the journal: after an owner-checked read */         \
+	X(CHANNEL_GET, "SELECT type, body FROM channel WHERE thread = ?"       \
+	    " AND ns = ? AND name = ? AND version = ?")                        \
+	X(CHANNEL_INSERT, "INSERT INTO channel(thread, ns, name, version, type," \
+	    " body) VALUES (?, ?, ?, ?, ?, ?)")                                \
+	X(CHANNEL_DROP, "DELETE FROM channel WHERE thread = ? AND ns = ?"      \
+	    " AND name = ? AND version = ?")                                   \
+	X(CHANNEL_ERASE, "DELETE FROM channel WHERE thread = ?1"               \
+	    " AND (ns, name, version) IN (SELECT ns, name, version"            \
+	    " FROM channel WHERE thread = ?1 LIMIT ?2)")                       \
+	X(WRITES_OF, "SELECT task, idx, path, channel, type, body"             \
+	    " FROM task_write WHERE thread = ? AND task = ? ORDER BY idx")     \
+	X(WRITE_AT, "SELECT body FROM task_write"                              \
+	    " WHERE thread = ? AND task = ? AND idx = ?")                      \
+	X(WRITE_FIRST, "INSERT INTO task_write(thread, task, idx, path,"       \
+	    " channel, type, body) VALUES (?, ?, ?, ?, ?, ?, ?)"               \
+	    " ON CONFLICT DO NOTHING")                                         \
+	X(WRITE_LAST, "INSERT INTO task_write(thread, task, idx, path,"        \
+	    " channel, type, body) VALUES (?, ?, ?, ?, ?, ?, ?)"               \
+	    " ON CONFLICT DO UPDATE SET path = excluded.path,"                 \
+	    " channel = excluded.channel, type = excluded.type,"               \
+	    " body = excluded.body")                                           \
+	X(WRITES_DROP, "DELETE FROM task_write WHERE thread = ? AND task = ?") \
+	X(WRITE_ERASE, "DELETE FROM task_write WHERE thread = ?1"              \
+	    " AND (task, idx) IN (SELECT task, idx FROM task_write"            \
+	    " WHERE thread = ?1 LIMIT ?2)")                                    \
+	X(RECORD_PUT, "INSERT INTO record(thread, task, key, run, name, result)" \
+	    " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE"                 \
+	    " SET result = excluded.result WHERE record.result IS NULL")       \
+	X(RECORDS_OF, "SELECT task, key, name, result FROM record"             \
+	    " WHERE thread = ? AND task = ? ORDER BY key")                     \
+	X(CALLS_OF, "SELECT key, result FROM record WHERE thread ="            \
+	    " (SELECT thread FROM run WHERE seq = ?) AND task = ? ORDER BY key") \
+	X(RECORDS_DROP, "DELETE FROM record WHERE thread = ? AND task = ?")    \
+	X(RECORDS_OF_RUN, "DELETE FROM record WHERE thread = ? AND run = ?")   \
+	X(RECORD_ERASE, "DELETE FROM record WHERE thread = ?1"                 \
+	    " AND (task, key) IN (SELECT task, key FROM record"                \
+	    " WHERE thread = ?1 LIMIT ?2)")                                    \
+	X(WAIT_ERASE, "DELETE FROM wait WHERE thread = ?1"                     \
+	    " AND (task, kind, key) IN (SELECT task, kind, key FROM wait"      \
+	    " WHERE thread = ?1 LIMIT ?2)")                                    \
+	X(WAITS_OF_RUN, "DELETE FROM wait WHERE thread = ? AND run = ?")       \
+	/* interrupts */                                                       \
+	X(INTERRUPT_INSERT, "INSERT INTO interrupt(thread, id, owner, ns, task," \
+	    " checkpoint, run, key, value, schema, state, created)"            \
+	    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)"                     \
+	    " ON CONFLICT DO NOTHING")                                         \
+	X(INTERRUPT_ANSWER, "UPDATE interrupt SET state = 1, answer = ?"       \
+	    " WHERE thread = ? AND id = ? AND state = 0")                      \
+	X(INTERRUPT_VOID, "UPDATE interrupt SET state = 2"                     \
+	    " WHERE thread = ? AND id = ? AND state = 0")                      \
+	X(INTERRUPTS_DROP, "DELETE FROM interrupt WHERE thread = ? AND task = ?") \
+	X(INTERRUPT_ERASE, "DELETE FROM interrupt WHERE thread = ?1"           \
+	    " AND id IN (SELECT id FROM interrupt WHERE thread = ?1 LIMIT ?2)") \
+	X(INTERRUPTS_WAIT, "SELECT id, ns, task FROM interrupt"                \
+	    " INDEXED BY interrupt_waits_thread WHERE thread = ? AND state = 0") \
+	X(INTERRUPTS_OF_TASK, INTERRUPT_COLUMNS "FROM interrupt i"             \
+	    " INDEXED BY interrupt_task" INTERRUPT_JOINS                       \
+	    "WHERE i.thread = ? AND i.task = ? ORDER BY i.created, i.id")      \
+	X(INTERRUPTS_OF, INTERRUPT_COLUMNS "FROM interrupt i"                  \
+	    " INDEXED BY interrupt_waits_thread" INTERRUPT_JOINS               \
+	    "WHERE i.thread = ? AND i.state = 0 ORDER BY i.created, i.id")     \
+	X(INTERRUPTS_BY_OWNER, INTERRUPT_COLUMNS "FROM interrupt i"            \
+	    " INDEXED BY interrupt_waits" INTERRUPT_JOINS                      \
+	    "WHERE i.owner = ? AND i.state = 0 AND t.owner = i.owner"          \
+	    " ORDER BY i.created DESC LIMIT ? OFFSET ?")                       \
+	/* definitions */                                                      \
+	X(AGENT_PUT, "INSERT INTO agent(hash, id, body, created)"              \
+	    " VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING")                     \
+	X(AGENT_GET, "SELECT id, body FROM agent WHERE hash = ?")              \
 	/* items */                                                            \
 	X(ITEM_GET, "SELECT value, created, updated FROM item"                 \
 	    " WHERE owner = ? AND ns = ? AND key = ?")                         \
@@ -258,26 +399,66 @@
 	X(STREAM_ERASE, "DELETE FROM stream WHERE run = ?1 AND last <"         \
 	    " coalesce((SELECT last FROM stream WHERE run = ?1"                \
 	    " ORDER BY last LIMIT 1 OFFSET ?2), 9223372036854775807)")         \
-	/* journal */                                                          \
-	X(CALL_START, "INSERT INTO journal(run, step, call, name)"             \
-	    " SELECT r.seq, ?4, ?5, ?6 FROM run r CROSS JOIN thread t"         \
-	    " ON t.seq = r.thread WHERE r.seq = ?1 AND t.seq = ?2"             \
-	    " AND t.owner = ?3 ON CONFLICT DO NOTHING")                        \
-	X(CALL_DONE, "INSERT INTO journal(run, step, call, name, result)"      \
-	    " SELECT r.seq, ?4, ?5, ?6, ?7 FROM run r CROSS JOIN thread t"     \
-	    " ON t.seq = r.thread WHERE r.seq = ?1 AND t.seq = ?2"             \
-	    " AND t.owner = ?3 ON CONFLICT (run, step, call)"                  \
-	    " DO UPDATE SET result = excluded.result")                         \
-	X(CALL_LIST, "SELECT call, result FROM journal"                        \
-	    " WHERE run = ? AND step = ? ORDER BY call")                       \
-	X(CALL_ERASE, "DELETE FROM journal WHERE run = ?1 AND (step, call) IN" \
-	    " (SELECT step, call FROM journal WHERE run = ?1 LIMIT ?2)")       \
+	/* what a thread holds: rows and bytes */                              \
+	X(SIZE_CHECKPOINT, "SELECT count(*), coalesce(sum(64 +"                \
+	    " coalesce(length(CAST(ns AS BLOB)), 0) +"                         \
+	    " coalesce(length(CAST(channels AS BLOB)), 0) +"                   \
+	    " coalesce(length(CAST(tasks AS BLOB)), 0) +"                      \
+	    " coalesce(length(CAST(snapshot AS BLOB)), 0) +"                   \
+	    " coalesce(length(CAST(wrote AS BLOB)), 0) +"                      \
+	    " coalesce(length(CAST(extra AS BLOB)), 0)), 0) FROM"              \
+	    " checkpoint WHERE thread = ?")                                    \
+	X(SIZE_CHANNEL, "SELECT count(*), coalesce(sum(16 +"                   \
+	    " coalesce(length(CAST(ns AS BLOB)), 0) +"                         \
+	    " coalesce(length(CAST(name AS BLOB)), 0) +"                       \
+	    " coalesce(length(CAST(type AS BLOB)), 0) +"                       \
+	    " coalesce(length(CAST(body AS BLOB)), 0)), 0) FROM"               \
+	    " channel WHERE thread = ?")                                       \
+	X(SIZE_WRITE, "SELECT count(*), coalesce(sum(32 +"                     \
+	    " coalesce(length(CAST(path AS BLOB)), 0) +"                       \
+	    " coalesce(length(CAST(channel AS BLOB)), 0) +"                    \
+	    " coalesce(length(CAST(type AS BLOB)), 0) +"                       \
+	    " coalesce(length(CAST(body AS BLOB)), 0)), 0) FROM"               \
+	    " task_write WHERE thread = ?")                                    \
+	X(SIZE_INTERRUPT, "SELECT count(*), coalesce(sum(64 +"                 \
+	    " coalesce(length(CAST(ns AS BLOB)), 0) +"                         \
+	    " coalesce(length(CAST(key AS BLOB)), 0) +"                        \
+	    " coalesce(length(CAST(value AS BLOB)), 0) +"                      \
+	    " coalesce(length(CAST(schema AS BLOB)), 0) +"                     \
+	    " coalesce(length(CAST(answer AS BLOB)), 0)), 0) FROM"             \
+	    " interrupt WHERE thread = ?")                                     \
+	X(SIZE_RECORD, "SELECT count(*), coalesce(sum(32 +"                    \
+	    " coalesce(length(CAST(key AS BLOB)), 0) +"                        \
+	    " coalesce(length(CAST(name AS BLOB)), 0) +"                       \
+	    " coalesce(length(CAST(result AS BLOB)), 0)), 0) FROM"             \
+	    " record WHERE thread = ?")                                        \
+	X(SIZE_WAIT, "SELECT count(*), coalesce(sum(40 +"                      \
+	    " coalesce(length(CAST(kind AS BLOB)), 0) +"                       \
+	    " coalesce(length(CAST(key AS BLOB)), 0)), 0) FROM wait"           \
+	    " WHERE thread = ?")                                               \
+	X(SIZE_RUN, "SELECT count(*), coalesce(sum(80 +"                       \
+	    " coalesce(length(CAST(graph AS BLOB)), 0) +"                      \
+	    " coalesce(length(CAST(kwargs AS BLOB)), 0) +"                     \
+	    " coalesce(length(CAST(metadata AS BLOB)), 0) +"                   \
+	    " coalesce(length(CAST(base AS BLOB)), 0) +"                       \
+	    " coalesce(length(CAST(error AS BLOB)), 0)), 0) FROM run"          \
+	    " WHERE thread = ?")                                               \
+	X(SIZE_STREAM, "SELECT count(*), coalesce(sum(24 +"                    \
+	    " coalesce(length(CAST(s.body AS BLOB)), 0)), 0) FROM"             \
+	    " stream s CROSS JOIN run r ON r.seq = s.run WHERE"                \
+	    " r.thread = ?")                                                   \
+	X(SIZE_ENTRY, "SELECT count(*), coalesce(sum(16 + length(body)), 0)"   \
+	    " FROM entry WHERE key >= ? AND key < ?")                          \
 	/* numbers and times to go on from */                                  \
 	X(SEQ_OWNER, "SELECT max(seq) FROM owner")                             \
 	X(SEQ_ASSISTANT, "SELECT max(seq) FROM assistant")                     \
 	X(SEQ_THREAD, "SELECT max(seq) FROM thread")                           \
 	X(SEQ_RUN, "SELECT max(seq) FROM run")                                 \
 	X(SEQ_CHECKPOINT, "SELECT max(seq) FROM checkpoint")                   \
+	/* old lists have the numbers of checkpoints */                        \
+	X(SEQ_LIST, "SELECT max(coalesce((SELECT max(seq) FROM list), 0),"     \
+	    " coalesce((SELECT max(key) FROM entry), 0) >> 20,"                \
+	    " coalesce((SELECT max(seq) FROM checkpoint), 0))")                \
 	X(LAST_RUN_ID, "SELECT uuid FROM run ORDER BY seq DESC LIMIT 1")       \
 	X(LAST_CHECKPOINT_ID, "SELECT uuid FROM checkpoint"                    \
 	    " ORDER BY seq DESC LIMIT 1")

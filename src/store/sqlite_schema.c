@@ -160,7 +160,133 @@ static const char version_3[] =
 "INSERT INTO thread_count SELECT owner, hash, count(*) FROM facet"
 "	GROUP BY owner, hash;";
 
-static const char *const steps[] = { version_1, version_2, version_3 };
+#define UUID_OF(column)                                                        \
+	"lower(substr(hex(" column "), 1, 8) || '-' || substr(hex(" column "), 9, 4)" \
+	" || '-' || substr(hex(" column "), 13, 4) || '-' || substr(hex(" column "),"  \
+	" 17, 4) || '-' || substr(hex(" column "), 21))"
+
+/* A state of channels in namespaces, tasks with pending writes, interrupts and a
+ * journal by task.  A position is now in `tasks`; the snapshots of before are of
+ * no use, for they do not tell the shape of their chart. */
+static const char version_4[] =
+"ALTER TABLE thread ADD COLUMN state_updated INTEGER NOT NULL DEFAULT 0;"
+"UPDATE thread SET state_updated = coalesce((SELECT created FROM checkpoint"
+"	WHERE seq = thread.checkpoint), 0) WHERE checkpoint <> 0;"
+"ALTER TABLE run ADD COLUMN agent BLOB;"          /* hash; NULL: none */
+
+"CREATE TABLE agent ("                           /* what runs began with */
+"	hash BLOB PRIMARY KEY,"
+"	id TEXT NOT NULL,"
+"	body TEXT NOT NULL,"
+"	created INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+
+"CREATE TABLE channel ("
+"	thread INTEGER NOT NULL,"
+"	ns TEXT NOT NULL,"
+"	name TEXT NOT NULL,"                     /* escaped as in JSON */
+"	version INTEGER NOT NULL,"               /* seq of the checkpoint */
+"	type TEXT NOT NULL,"
+"	body BLOB NOT NULL,"
+"	PRIMARY KEY (thread, ns, name, version)) STRICT, WITHOUT ROWID;"
+
+"CREATE TABLE list ("                            /* those with a base, or empty */
+"	seq INTEGER PRIMARY KEY,"
+"	base INTEGER NOT NULL,"                  /* 0: none */
+"	base_len INTEGER NOT NULL,"
+"	depth INTEGER NOT NULL,"
+"	thread INTEGER NOT NULL) STRICT;"        /* 0: gone; others need it */
+"CREATE INDEX list_base ON list(base, base_len) WHERE base <> 0;"
+
+"CREATE TABLE task_write ("
+"	thread INTEGER NOT NULL,"
+"	task BLOB NOT NULL,"
+"	idx INTEGER NOT NULL,"
+"	path TEXT NOT NULL,"
+"	channel TEXT NOT NULL,"
+"	type TEXT NOT NULL,"
+"	body BLOB NOT NULL,"
+"	PRIMARY KEY (thread, task, idx)) STRICT, WITHOUT ROWID;"
+
+"CREATE TABLE interrupt ("
+"	thread INTEGER NOT NULL,"
+"	id BLOB NOT NULL,"
+"	owner INTEGER NOT NULL,"
+"	ns TEXT NOT NULL,"
+"	task BLOB NOT NULL,"
+"	checkpoint INTEGER NOT NULL,"            /* seq */
+"	run INTEGER NOT NULL,"                   /* seq; 0: none */
+"	key TEXT NOT NULL,"
+"	value TEXT NOT NULL,"
+"	schema TEXT,"
+"	state INTEGER NOT NULL,"                 /* 0 waits, 1 answered, 2 void */
+"	answer TEXT,"
+"	created INTEGER NOT NULL,"
+"	PRIMARY KEY (thread, id)) STRICT, WITHOUT ROWID;"
+"CREATE INDEX interrupt_task ON interrupt(thread, task);"
+"CREATE INDEX interrupt_waits ON interrupt(owner, created) WHERE state = 0;"
+"CREATE INDEX interrupt_waits_thread ON interrupt(thread) WHERE state = 0;"
+
+"CREATE TABLE record ("
+"	thread INTEGER NOT NULL,"
+"	task BLOB NOT NULL,"
+"	key TEXT NOT NULL,"
+"	run INTEGER NOT NULL,"
+"	name TEXT,"
+"	result TEXT,"                            /* NULL: started, not done */
+"	PRIMARY KEY (thread, task, key)) STRICT, WITHOUT ROWID;"
+
+"CREATE TABLE wait ("
+"	thread INTEGER NOT NULL,"
+"	task BLOB NOT NULL,"
+"	kind TEXT NOT NULL,"
+"	key TEXT NOT NULL,"
+"	run INTEGER NOT NULL,"
+"	due INTEGER,"                            /* ms; NULL: none */
+"	PRIMARY KEY (thread, task, kind, key)) STRICT, WITHOUT ROWID;"
+"CREATE INDEX wait_due ON wait(due) WHERE due IS NOT NULL;"
+
+/* of (run, step); rows of other runs than those under way may go */
+"CREATE INDEX checkpoint_old ON checkpoint(run, step);"
+"INSERT OR IGNORE INTO record SELECT r.thread, coalesce(c.task,"
+"	call_task(j.run, j.step)), j.call, j.run, j.name, j.result"
+"	FROM journal j CROSS JOIN run r ON r.seq = j.run LEFT JOIN checkpoint c"
+"	ON c.run = j.run AND c.step = j.step AND c.task IS NOT NULL"
+"	WHERE c.task IS NOT NULL OR r.status < 2;"
+"DROP TABLE journal;"
+"INSERT INTO task_write SELECT thread, task, -1, '', '__error__', 'json',"
+"	CAST(task_error AS BLOB) FROM checkpoint"
+"	WHERE task IS NOT NULL AND task_error IS NOT NULL;"
+
+"CREATE TABLE checkpoint_4 ("
+"	seq INTEGER PRIMARY KEY,"
+"	uuid BLOB NOT NULL,"
+"	thread INTEGER NOT NULL REFERENCES thread(seq),"
+"	ns TEXT NOT NULL,"                       /* '': the root */
+"	parent INTEGER NOT NULL,"                /* seq; 0: none */
+"	run INTEGER NOT NULL,"                   /* seq; 0: none */
+"	step INTEGER NOT NULL,"
+"	source INTEGER NOT NULL,"
+"	created INTEGER NOT NULL,"
+"	channels TEXT NOT NULL,"                 /* channels.c */
+"	tasks TEXT,"                             /* that come next; NULL: [] */
+"	snapshot TEXT,"
+"	wrote TEXT,"                             /* what led here */
+"	extra TEXT) STRICT;"                     /* metadata beyond the run's */
+"INSERT INTO checkpoint_4 SELECT seq, uuid, thread, '', parent, run, step,"
+"	source, created, CASE WHEN list = 0 THEN '{}' ELSE '{\"messages\":['"
+"	|| list || ',' || len || ']}' END, CASE WHEN coalesce(next, '') = '' OR"
+"	task IS NULL THEN NULL ELSE json_array(json_object('id', " UUID_OF("task")
+"	, 'name', next)) END, NULL, CASE WHEN source = 1 AND list <> 0 THEN"
+"	'{\"messages\":[' || keep || ',' || len || ']}' END, NULL FROM checkpoint;"
+/* a list without entries has a row */
+"INSERT INTO list SELECT list, 0, 0, 0, min(thread) FROM checkpoint"
+"	WHERE list <> 0 GROUP BY list HAVING max(len) = 0;"
+"DROP TABLE checkpoint;"
+"ALTER TABLE checkpoint_4 RENAME TO checkpoint;"
+"CREATE UNIQUE INDEX checkpoint_ns ON checkpoint(thread, ns, uuid);"
+"ALTER TABLE message RENAME TO entry;";
+
+static const char *const steps[] = { version_1, version_2, version_3, version_4 };
 const struct db_format store_format = { STORE_APP, { steps, COUNT(steps) } };
 
 /* facets_make(owner, created, seq, metadata): inserts a thread's rows. */
@@ -178,12 +304,26 @@ facets_make(sqlite3_context *c, int n, sqlite3_value **v)
 		sqlite3_result_error(c, db->on->err.text, -1);
 }
 
+/* call_task(run, step): the task of calls whose checkpoint is not there. */
+static void
+call_task(sqlite3_context *c, int n, sqlite3_value **v)
+{
+	struct uuid id = task_of_step(sqlite3_value_int64(v[0]),
+	    sqlite3_value_int(v[1]));
+
+	(void)n;
+	sqlite3_result_blob(c, id.b, sizeof id.b, SQLITE_TRANSIENT);
+}
+
 int
 store_migrate(struct db *db, struct err *e)
 {
-	if (sqlite3_create_function(sqlite_of(db), "facets_make", 4,
-	    SQLITE_UTF8 | SQLITE_DIRECTONLY, db, facets_make, NULL, NULL) !=
-	    SQLITE_OK)
+	int flags = SQLITE_UTF8 | SQLITE_DIRECTONLY;
+
+	if (sqlite3_create_function(sqlite_of(db), "facets_make", 4, flags, db,
+	    facets_make, NULL, NULL) != SQLITE_OK ||
+	    sqlite3_create_function(sqlite_of(db), "call_task", 2, flags, NULL,
+	    call_task, NULL, NULL) != SQLITE_OK)
 		return err_set(e, ERR_IO, "%s: %s", db_path(db),
 		    sqlite3_errmsg(sqlite_of(db)));
 	return db_migrate(db, &store_format, e);

@@ -19,7 +19,7 @@ const char *const thread_status_names[] = {
 const char *const run_status_names[] = {
 	"pending", "running", "success", "error", "timeout", "interrupted", NULL
 };
-const char *const multitask_names[] = { "enqueue", "reject", NULL };
+const char *const multitask_names[] = { "enqueue", "reject", "interrupt", "rollback", NULL };
 const char *const checkpoint_source_names[] = {
 	"input", "loop", "update", "fork", NULL
 };
@@ -44,6 +44,7 @@ seqs_load(struct store *st, struct err *e)
 		[SEQ_THREAD] = SQL_SEQ_THREAD,
 		[SEQ_RUN] = SQL_SEQ_RUN,
 		[SEQ_CHECKPOINT] = SQL_SEQ_CHECKPOINT,
+		[SEQ_LIST] = SQL_SEQ_LIST,
 	};
 
 	for (int i = 0; i < SEQS; i++) {
@@ -121,6 +122,7 @@ store_open_with(struct store **out, const struct store_options *o,
 	st->scan_ms = o->scan_ms > 0 ? o->scan_ms : LIMIT_SCAN_MS;
 	st->scratch = ARENA(4 * (size_t)LIMIT_STATE_BYTES);
 	st->pack = BUF(4 * (size_t)LIMIT_STATE_BYTES);
+	st->map = BUF(LIMIT_CHANNELS * (8 * LIMIT_NAME_BYTES + 64));
 	if (faults != NULL)
 		st->shim = vfs_shim_new(faults, &st->vfs);
 	rc = medium_open(&st->medium, o, e);
@@ -176,6 +178,7 @@ store_close(struct store *st)
 	pthread_mutex_destroy(&st->check_lock);
 	arena_release(&st->scratch);
 	buf_release(&st->pack);
+	buf_release(&st->map);
 	free(st);
 }
 

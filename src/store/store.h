@@ -31,6 +31,7 @@
 #include "base/id.h"
 #include "base/rc.h"
 #include "net/shard.h"
+#include "store/state.h"
 
 struct db;
 struct db_format;
@@ -91,13 +92,13 @@ enum thread_status { THREAD_IDLE, THREAD_BUSY, THREAD_INTERRUPTED, THREAD_ERROR 
 enum run_status {
 	RUN_PENDING, RUN_RUNNING, RUN_SUCCESS, RUN_ERROR, RUN_TIMEOUT, RUN_INTERRUPTED
 };
-enum multitask { MULTITASK_ENQUEUE, MULTITASK_REJECT };
-enum checkpoint_source { SOURCE_INPUT, SOURCE_LOOP, SOURCE_UPDATE, SOURCE_FORK };
+enum multitask {
+	MULTITASK_ENQUEUE, MULTITASK_REJECT, MULTITASK_INTERRUPT, MULTITASK_ROLLBACK
+};
 
 extern const char *const thread_status_names[];      /* NULL-ended, by value */
 extern const char *const run_status_names[];
 extern const char *const multitask_names[];
-extern const char *const checkpoint_source_names[];
 
 /* Texts named *_json hold one JSON object each. */
 struct store_assistant {
@@ -115,7 +116,8 @@ struct store_thread {
 	struct str metadata_json, config_json;
 	struct str error_json;               /* of the last run; empty if none */
 	msec created, updated;
-	int64_t checkpoint;                  /* seq of the latest one; 0: never ran */
+	int64_t checkpoint;                  /* seq of the root's newest; 0: never ran */
+	msec state_updated;                  /* 0: never */
 };
 
 struct store_run {
@@ -129,22 +131,12 @@ struct store_run {
 	struct str base_json;                /* metadata every checkpoint of it shows */
 	struct str error_json;               /* {"error":..,"message":..} or empty */
 	msec created, updated;
+	struct str agent_hash;               /* of a struct store_agent; or empty */
 };
 
-struct store_checkpoint {
-	int64_t seq, parent_seq;             /* parent_seq 0: none */
-	struct uuid id, parent_id;
-	int step;
-	enum checkpoint_source source;
-	struct str next;                     /* node that runs next; empty: none */
-	struct uuid task_id;                 /* of that node's task */
-	struct str task_error;               /* why that task failed, or empty */
-	struct uuid run_id;
-	struct str base_json;                /* of its run */
-	struct str chart;                    /* the session's snapshot, opaque */
-	int64_t list;                        /* 0: the channel was never written */
-	uint32_t len;
-	msec created;
+/* A definition that runs began with.  Kept once, under its hash. */
+struct store_agent {
+	struct str hash, id, body;           /* bytes; its name; its text */
 };
 
 struct store_item {
@@ -174,6 +166,31 @@ int store_checkpoint_get(struct store_reader *r, owner_t o, int64_t thread_seq,
     int64_t seq, struct arena *a, struct store_checkpoint *out);
 int store_checkpoint_find(struct store_reader *r, owner_t o, int64_t thread_seq,
     const struct uuid *id, struct arena *a, struct store_checkpoint *out);
+/* What store_state_get reads beside the checkpoint. */
+enum {
+	STATE_CHANNELS = 1,
+	STATE_TASKS = 2,                     /* writes and interrupts */
+	STATE_CHILD = 4,
+	STATE_ALL = 7,
+	STATE_BEFORE = 8                     /* the newest of the namespace that is
+	                                        not past id, whosever id it is */
+};
+/* id zero: the head of the namespace.  ERR_NOTFOUND: there is none. */
+int store_state_get(struct store_reader *r, owner_t o, int64_t thread_seq,
+    struct str ns, const struct uuid *id, unsigned what, struct arena *a,
+    struct store_state *out);
+/* Those below one ("": all but the root) that have checkpoints, in the order of
+ * their bytes, LIMIT_NAMESPACES at most. */
+int store_namespaces_get(struct store_reader *r, owner_t o, int64_t thread_seq,
+    struct str below, struct arena *a, struct str **out, size_t *n);
+/* All that wait on a thread, oldest first. */
+int store_interrupts_get(struct store_reader *r, owner_t o, int64_t thread_seq,
+    struct arena *a, struct store_interrupt **out, size_t *n);
+/* A task's journal, by key. */
+int store_records_get(struct store_reader *r, owner_t o, int64_t thread_seq,
+    const struct uuid *task, struct arena *a, struct store_record **out, size_t *n);
+int store_agent_get(struct store_reader *r, struct str hash, struct arena *a,
+    struct store_agent *out);
 /* Supersteps the run has finished, as far as checkpoints say so. */
 int store_run_steps(struct store_reader *r, owner_t o, int64_t run_seq, int64_t *out);
 /* Entries [from, to) of a list, in order: out[i] is one message's JSON. */
@@ -198,6 +215,8 @@ int64_t store_stream_last(struct store_reader *r, int64_t run_seq); /* -1: none 
 	X(THREAD_DELETE, thread_delete) X(RUN_CREATE, run_create)              \
 	X(RUN_CLAIM, run_claim) X(RUN_STEP, run_step)                          \
 	X(RUN_FINISH, run_finish) X(RUN_CANCEL, run_cancel)                    \
+	X(RUN_SAVE, run_save) X(RUN_END, run_end)                              \
+	X(STATE_UPDATE, state_update) X(THREAD_COPY, thread_copy)              \
 	X(RUN_DELETE, run_delete) X(ITEM_PUT, item_put)                        \
 	X(ITEM_DELETE, item_delete) X(STREAM_APPEND, stream_append)            \
 	X(CALL_START, call_start) X(CALL_DONE, call_done)                      \
@@ -205,6 +224,7 @@ int64_t store_stream_last(struct store_reader *r, int64_t run_seq); /* -1: none 
 	/* slow reads */                                                       \
 	X(ITEM_SEARCH, item_search) X(THREAD_SEARCH, thread_search)            \
 	X(ASSISTANT_SEARCH, assistant_search) X(HISTORY, history)              \
+	X(INTERRUPT_SEARCH, interrupt_search) X(STORAGE, storage)              \
 	X(RUN_LIST, run_list) X(GUEST_READ, guest_read)
 
 enum store_op {
@@ -274,6 +294,18 @@ struct store_thread_create {
 	struct store_cmd cmd;
 	struct store_thread t;               /* in, and out */
 	bool do_nothing;
+	struct store_changes *changes;       /* of a new one; NULL: none */
+};
+
+/* A new thread with the history of another, without its runs: the same ids of
+ * checkpoints and interrupts, entries of lists shared.  ERR_NOTFOUND.
+ * ERR_CONFLICT: `id` exists, or a run is pending or running. */
+struct store_thread_copy {
+	struct store_cmd cmd;
+	struct uuid from, id;
+	struct str metadata_json;            /* merged over the source's */
+	msec now;
+	struct store_thread t;               /* out */
 };
 
 /* Metadata merges shallowly; empty: only `updated` changes. */
@@ -293,7 +325,12 @@ struct store_thread_delete {
 
 /* Creates the run and decides: RUNNING (the caller starts it), or PENDING
  * behind another.  ERR_NOTFOUND: no such thread.  ERR_CONFLICT: multitask is
- * reject and the thread is busy.  ERR_LIMIT: LIMIT_QUEUED_RUNS. */
+ * reject and the thread is busy, or an answered interrupt does not wait.
+ * ERR_LIMIT: LIMIT_QUEUED_RUNS.
+ *
+ * INTERRUPT and ROLLBACK on a busy thread: the run is PENDING, those pending
+ * before it end (INTERRUPTED, or they are deleted), and the one that runs is named
+ * for its shard to cancel it. */
 struct store_run_create {
 	struct store_cmd cmd;
 	struct store_run run;                /* in: ids, texts; out: seq, status, ... */
@@ -302,6 +339,15 @@ struct store_run_create {
 	bool hold;                           /* over the cap: stay pending */
 	struct str thread_config_json;       /* merged into the thread's config */
 	struct str thread_metadata_json;     /* of a thread made here; or empty */
+	struct store_agent agent;            /* hash empty: none; body empty: it is
+	                                        known already */
+	const struct store_answer *answers;  /* the run resumes with */
+	size_t answers_n;
+	bool has_busy;                       /* out: this one is to be cancelled, */
+	struct uuid busy_run_id;             /* for ROLLBACK with RUN_END.rollback */
+	int64_t busy_run_seq;
+	struct uuid *ended;                  /* out: those that were pending */
+	size_t ended_n;
 };
 
 /* Takes the oldest pending run of the thread if none is running there.
@@ -356,11 +402,49 @@ struct store_run_finish {
 	struct store_run next;               /* out: now RUNNING */
 };
 
+/* What steps leave, of a run that goes on. */
+struct store_run_save {
+	struct store_cmd cmd;
+	int64_t run_seq, thread_seq;
+	struct store_changes changes;
+};
+
+/* The last changes, the run's end and the thread's new status in one.  Takes the
+ * next pending run of the thread, if any (as RUN_CLAIM). */
+struct store_run_end {
+	struct store_cmd cmd;
+	int64_t run_seq, thread_seq;
+	struct store_changes changes;
+	enum run_status status;
+	enum thread_status thread_status;    /* when nothing else is pending */
+	struct str error_json;
+	/* The run and what it wrote go, as if it had never been (as RUN_DELETE);
+	 * changes are not written.  The thread becomes INTERRUPTED if an interrupt
+	 * waits then, else IDLE. */
+	bool rollback;
+	msec now;
+	bool has_next;                       /* out */
+	struct store_run next;               /* out: now RUNNING */
+};
+
+/* Changes without a run.  ERR_CONFLICT: a run is pending or running ("Thread is
+ * busy"), or the root's newest checkpoint is not `head`. */
+struct store_state_update {
+	struct store_cmd cmd;
+	struct uuid thread_id;
+	struct uuid head;                    /* zero: there is none yet */
+	struct store_changes changes;
+	int status;                          /* the thread's then; -1: as it is */
+	msec now;
+	struct store_thread t;               /* out */
+};
+
 /* A pending run becomes INTERRUPTED.  ERR_CONFLICT: it is running (ask its
  * shard).  OK with was_done: it had ended already. */
 struct store_run_cancel {
 	struct store_cmd cmd;
 	struct uuid run_id;
+	bool rollback;                       /* it is deleted */
 	msec now;
 	bool was_done;                       /* out */
 };
@@ -436,12 +520,36 @@ struct store_history_item {
 struct store_history {
 	struct store_cmd cmd;
 	int64_t thread_seq;
+	struct str ns;                       /* of the checkpoints; "": the root */
+	bool whole;                          /* out: `states`, else `items` */
 	struct uuid before;                  /* zero: none */
 	struct str metadata_json;            /* containment in base_json + source,
 	                                        step; empty: all */
 	int64_t limit;
 	struct store_history_item *items;    /* out */
 	size_t items_n;
+	struct store_state *states;          /* out, with all there is of each */
+	size_t states_n;
+};
+
+/* All of an owner that wait for a person, newest first. */
+struct store_interrupt_search {
+	struct store_cmd cmd;
+	int64_t limit, offset;
+	struct store_interrupt *found;       /* out */
+	size_t found_n;
+};
+
+/* What a thread holds.  ERR_NOTFOUND. */
+#define STORE_PARTS 10
+struct store_storage {
+	struct store_cmd cmd;
+	struct uuid thread_id;
+	struct store_storage_part {
+		const char *table;
+		int64_t rows, bytes;
+	} parts[STORE_PARTS];                /* out */
+	size_t parts_n;
 };
 
 enum store_sort {

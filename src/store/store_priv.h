@@ -62,7 +62,9 @@ int store_migrate(struct db *db, struct err *e);
 
 /* ---- store --------------------------------------------------------------- */
 
-enum seq { SEQ_OWNER, SEQ_ASSISTANT, SEQ_THREAD, SEQ_RUN, SEQ_CHECKPOINT, SEQS };
+enum seq {
+	SEQ_OWNER, SEQ_ASSISTANT, SEQ_THREAD, SEQ_RUN, SEQ_CHECKPOINT, SEQ_LIST, SEQS
+};
 
 /* A file's identity. */
 struct identity {
@@ -123,7 +125,7 @@ struct store {
 	struct commit commit;
 	nsec last_look, last_full;
 	struct arena scratch;        /* of one command */
-	struct buf pack;
+	struct buf pack, map;
 	struct tally tally;
 
 	struct db slow, quick;       /* the reader thread's */
@@ -288,13 +290,106 @@ struct hit {
 void hits_sort(struct hit *hits, size_t n, enum store_sort sort, bool ascending);
 size_t hits_start(int64_t offset, size_t n);
 
-/* messages.c: a list's entries are packed rows; see docs/storage.md. */
-#define LIST_BITS 20
+/* lists.c: entries are packed rows; see docs/storage.md. */
+#define LIST_BITS  20
+#define LIST_DEPTH 8                         /* of bases; past it entries are copied */
 _Static_assert(LIMIT_MESSAGES < 1 << LIST_BITS, "a list fits its key");
-int messages_read(struct db *db, int64_t list, uint32_t from, uint32_t to,
+int lists_read(struct db *db, int64_t list, uint32_t from, uint32_t to,
     struct arena *a, struct str **out);
-int messages_append(struct store *st, int64_t list, uint32_t first,
-    const struct str *messages, size_t n);
+int lists_read_into(struct db *db, int64_t list, uint32_t from, uint32_t to,
+    struct arena *a, struct str *out);
+int lists_append(struct store *st, int64_t list, uint32_t first,
+    const struct str *entries, size_t n);
+/* A new list with the first `keep` entries of another; its number. */
+int lists_begin(struct store *st, int64_t thread, int64_t base, uint32_t keep,
+    int64_t *out);
+int lists_begin_empty(struct store *st, int64_t thread, int64_t *out);
+/* The list it is based on; 0: none. */
+int lists_base(struct db *db, int64_t list, int64_t *base, uint32_t *base_len);
+int lists_end(struct db *db, int64_t list, uint32_t *len);
+/* Entries from len on go, unless another list needs them. */
+int lists_cut(struct db *db, int64_t list, uint32_t len);
+/* Its thread needs it no more.  ERR_AGAIN: the budget was not enough. */
+int lists_drop(struct db *db, int64_t list, int64_t *budget);
+
+/* channels.c: the channels of a checkpoint, name -> version, as the store keeps
+ * them in checkpoint.channels. */
+struct channel_ref {
+	struct str name;                     /* escaped as in JSON */
+	struct str version;                  /* as text; of what was parsed */
+	bool is_list;
+	int64_t value;                       /* version of a value */
+	int64_t list;
+	uint32_t len;
+	bool stale;                          /* the list may have gone on since */
+	int64_t changed;                     /* by this checkpoint last */
+	/* While a command is run: entries at the end that are not written yet. */
+	struct str *held;
+	size_t held_n, held_cap;
+};
+struct channels {
+	struct channel_ref *at;
+	size_t n, cap;
+};
+/* ERR_IO: the text is not what the store wrote. */
+int  channels_parse(struct channels *out, struct str text, struct arena *a);
+void channels_add_json(struct buf *b, const struct channels *c);
+struct channel_ref *channels_find(const struct channels *c, struct str name);
+/* Of tasks_json: their ids and names (escaped).  ERR_INVALID. */
+struct task_ref {
+	struct uuid id;
+	struct str name;
+};
+int  tasks_parse(struct str json, struct arena *a, struct task_ref **out, size_t *n);
+
+/* changes.c: a command that writes checkpoints.  All in st->scratch. */
+struct place {                               /* what the next checkpoint follows */
+	struct str ns;
+	int64_t seq;                         /* 0: nothing */
+	struct uuid id;
+	struct str text;                     /* its channels, */
+	bool parsed;                         /* until they are */
+	bool older;                          /* not the newest of its namespace */
+	struct channels channels;
+};
+struct changing {
+	struct store *st;
+	struct store_cmd *c;
+	owner_t owner;
+	int64_t run, thread;                 /* run 0: none */
+	struct place *places;                /* places[0] is the root's */
+	size_t n, cap;
+	msec updated;                        /* a root checkpoint's time; 0: none */
+};
+int  changing_open(struct changing *w, struct store *st, struct store_cmd *c,
+    owner_t owner, int64_t thread);
+/* ERR_NOTFOUND: no such run for this owner.  ERR_CONFLICT: it has ended. */
+int  changing_open_run(struct changing *w, struct store *st, struct store_cmd *c,
+    int64_t run, int64_t thread);
+int  changes_write(struct changing *w, struct store_changes *x);
+size_t changes_bytes(const struct store_changes *x);
+struct place *place_root(struct changing *w);
+int  place_parse(struct changing *w, struct place *p);    /* its channels */
+/* After checkpoints have gone: the lists of a namespace's head end where it says. */
+int  place_rebase(struct changing *w, struct str ns);
+int  record_put(struct store *st, int64_t run, int64_t thread,
+    const struct store_record *x);
+/* The task of tool calls that name a step only. */
+struct uuid task_of_step(int64_t run, int step);
+
+/* runs.c: the thread's oldest pending run becomes RUNNING.  ERR_NOTFOUND: none. */
+int run_take_next(struct store *st, struct store_cmd *c, int64_t thread, msec now,
+    struct store_run *out);
+
+/* interrupts.c */
+int  interrupts_answer(struct store *st, struct store_cmd *c, int64_t thread,
+    const struct store_answer *answers, size_t n);
+int  interrupts_check(struct store *st, int64_t thread, struct err *e);
+int  interrupts_void_moved(struct store *st, int64_t thread);
+int  interrupts_any(struct store *st, int64_t thread, bool *any);
+/* Rows of an INTERRUPT_COLUMNS query, to its end. */
+int  interrupts_load(struct query *q, struct arena *a, size_t max,
+    struct store_interrupt **out, size_t *n);
 
 /* threads.c: enters a new thread into the search index; removes one. */
 int threads_index(struct store *st, owner_t owner, const struct store_thread *t);
@@ -302,10 +397,47 @@ int threads_unindex(struct store *st, owner_t owner, const struct store_thread *
 /* ERR_CONFLICT while one of its runs is pending or running. */
 int threads_check_idle(struct store *st, struct store_cmd *c, int64_t seq);
 
+/* read.c */
+struct db *reader_db(struct store_reader *r);
+
+/* state.c: a row of a CHECKPOINT_SELECT. */
+int  checkpoint_read(struct db *db, const struct query *q, int64_t thread,
+    struct arena *a, struct store_checkpoint *out);
+/* Fills in what `what` asks for (STATE_CHANNELS, STATE_TASKS) of states whose
+ * checkpoints are read; of one namespace, if there are several. */
+int  states_fill(struct db *db, int64_t thread, struct store_state *const *states,
+    size_t n, unsigned what, struct arena *a);
+/* The one after a state, as checkpoint only; *out NULL: there is none. */
+int  state_child(struct db *db, owner_t owner, int64_t thread,
+    const struct store_state *s, struct arena *a, struct store_state **out);
+/* The entries of a channel; n 0: it is none, or no list. */
+const struct store_channel *state_channel(const struct store_state *s, struct str name);
+
+/* steps.c: after checkpoints of the root. */
+int  thread_advance(struct changing *w);
+
 /* erase.c: *budget is a number of rows; ERR_AGAIN: it was not enough. */
-int erase_thread(struct db *db, int64_t thread, int64_t *budget);
+int erase_thread(struct db *db, int64_t thread, int64_t *budget, struct arena *a);
 int erase_assistant(struct db *db, int64_t assistant, int64_t *budget);
+/* The lists that a thread's first checkpoints name. */
+struct thread_lists {
+	int64_t *at;                         /* each once */
+	size_t n, cap;
+	int64_t checkpoints;                 /* looked at, */
+	struct str last_ns;                  /* to this one */
+	struct uuid last;
+};
+int thread_lists_read(struct db *db, int64_t thread, int64_t max,
+    struct thread_lists *l, struct arena *a);
 int erase_buried(struct store *st, int64_t budget);  /* clears st->dead at last */
 int erase_find(struct store *st);                    /* sets st->dead */
+
+/* rollback.c: a run and the checkpoints at the ends that it left.  The thread's
+ * root then stands at *newest. */
+int run_rollback(struct store *st, struct store_cmd *c, owner_t owner, int64_t run,
+    int64_t thread, int64_t *newest);
+int run_erase(struct store *st, int64_t run, int64_t thread);
+/* A task that begins anew: what it left goes. */
+int task_drop(struct store *st, int64_t thread, const struct uuid *task);
 
 #endif

@@ -43,6 +43,20 @@ thread_existing(struct store *st, struct store_thread_create *x)
 	return rc;
 }
 
+/* A history to begin with. */
+static int
+thread_seed(struct store *st, struct store_thread_create *x)
+{
+	struct changing w;
+	int rc = changing_open(&w, st, &x->cmd, x->cmd.owner, x->t.seq);
+
+	if (rc == OK)
+		rc = changes_write(&w, x->changes);
+	x->t.checkpoint = rc == OK ? place_root(&w)->seq : 0;
+	x->t.state_updated = w.updated;
+	return rc == OK ? thread_advance(&w) : rc;
+}
+
 static int
 thread_create(struct store *st, struct store_cmd *c)
 {
@@ -63,10 +77,21 @@ thread_create(struct store *st, struct store_cmd *c)
 	x->t.seq = seq;
 	x->t.status = THREAD_IDLE;
 	x->t.checkpoint = 0;
+	x->t.state_updated = 0;
 	x->t.error_json = STR_NONE;
-	return threads_index(st, c->owner, &x->t);
+	rc = threads_index(st, c->owner, &x->t);
+	return rc == OK && x->changes != NULL ? thread_seed(st, x) : rc;
+}
+
+static size_t
+thread_create_bytes(const struct store_cmd *c)
+{
+	const struct store_thread_create *x = (const void *)c;
+
+	return x->changes != NULL ? changes_bytes(x->changes) : 0;
 }
 const struct op store_op_thread_create = { .run = thread_create,
+    .bytes = thread_create_bytes,
     .texts = OP_TEXTS(OP_TEXT(thread_create, t.metadata_json),
     OP_TEXT(thread_create, t.config_json)) };
 
@@ -127,7 +152,7 @@ thread_delete(struct store *st, struct store_cmd *c)
 	if (rc == OK)
 		rc = threads_unindex(st, c->owner, &t);
 	if (rc == OK)
-		rc = erase_thread(&st->w, seq, &budget);
+		rc = erase_thread(&st->w, seq, &budget, &st->scratch);
 	if (rc != ERR_AGAIN)
 		return rc;
 	st->dead = true;
@@ -190,38 +215,36 @@ stream_append(struct store *st, struct store_cmd *c)
 const struct op store_op_stream_append = { .run = stream_append,
     .texts = OP_TEXTS(OP_TEXT(stream_append, bytes)) };
 
-/* Nothing changes for a call that was started before a crash, or of a run that is
- * another owner's or another thread's: the run tells which. */
+/* Of a call that names a step in place of a task. */
+struct uuid
+task_of_step(int64_t run, int step)
+{
+	struct uuid id = { { 0 } };
+
+	for (int i = 0; i < 8; i++) {
+		id.b[i] = (uint8_t)((uint64_t)run >> 8 * (7 - i));
+		id.b[8 + i] = (uint8_t)((uint64_t)(int64_t)step >> 8 * (7 - i));
+	}
+	return id;
+}
+
 static int
-call_start(struct store *st, struct store_cmd *c)
+call_put(struct store *st, struct store_cmd *c)
 {
 	struct store_call *x = (struct store_call *)c;
-	struct query q;
-	int rc = db_run(&st->w, SQL_CALL_START, db_i64(x->run_seq),
-	    db_i64(x->thread_seq), db_i64(c->owner), db_i64(x->step),
-	    db_text(x->call_id), db_str(x->name));
+	struct query q = query_of(&st->w, SQL_RUN_AT, db_i64(x->run_seq),
+	    db_i64(c->owner));
+	int rc = query_row(&q);
 
-	if (rc != OK || db_changes(&st->w) > 0)
-		return rc;
-	q = query_of(&st->w, SQL_RUN_AT, db_i64(x->run_seq), db_i64(c->owner));
-	rc = query_row(&q);
 	if (rc == OK && query_i64(&q, 4) != x->thread_seq)
 		rc = ERR_NOTFOUND;
 	query_end(&q);
-	return rc;
+	return rc != OK ? rc : record_put(st, x->run_seq, x->thread_seq,
+	    &(struct store_record){ .task = task_of_step(x->run_seq, x->step),
+	    .key = x->call_id, .name = x->name, .result = c->op == STORE_CALL_START ?
+	    STR_NONE : x->result.p == NULL ? S("") : x->result });
 }
-const struct op store_op_call_start = { .run = call_start,
+const struct op store_op_call_start = { .run = call_put,
     .texts = OP_TEXTS(OP_TEXT(call, result)) };
-
-static int
-call_done(struct store *st, struct store_cmd *c)
-{
-	struct store_call *x = (struct store_call *)c;
-
-	return run_or_notfound(st, db_run(&st->w, SQL_CALL_DONE,
-	    db_i64(x->run_seq), db_i64(x->thread_seq), db_i64(c->owner),
-	    db_i64(x->step), db_text(x->call_id), db_str(x->name),
-	    db_text(x->result)));
-}
-const struct op store_op_call_done = { .run = call_done,
+const struct op store_op_call_done = { .run = call_put,
     .texts = OP_TEXTS(OP_TEXT(call, result)) };

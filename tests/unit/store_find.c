@@ -701,7 +701,7 @@ CONTRACT(run_deleted_that_was_the_only_one)
 	CHECK_RC(run_delete(f, 7, 1, 1), OK);
 	CHECK_INT(messages_now(f), 0);
 	CHECK_INT(count_rows(f, "checkpoint"), 0);
-	CHECK_INT(count_rows(f, "message"), 0);
+	CHECK_INT(count_rows(f, "entry"), 0);
 	a_run(f, 2, 0, "\"again\"");
 	CHECK_INT(messages_now(f), 1);
 	check_consistent(f);

@@ -203,7 +203,7 @@ CONTRACT(thread_delete_takes_everything)
 	struct store_call call = { .run_seq = run.seq,
 	    .thread_seq = run.thread_seq, .call_id = S("c1"), .name = S("t") };
 	static const char *const tables[] = {
-		"thread", "run", "checkpoint", "message", "stream", "journal"
+		"thread", "run", "checkpoint", "entry", "stream", "record"
 	};
 	struct store_thread_create again = thread_new(1);
 
@@ -252,14 +252,14 @@ CONTRACT(thread_delete_large)
 	for (unsigned i = 0; i < 1000; i++)
 		s[i] = step_new(i + 1, (int)i, i % 4 == 0 ? 0 : i % 4, &m, 1);
 	CHECK_RC(finish_run(f, 7, &run, s, 1000), OK);
-	CHECK_INT(count_rows(f, "message"), 250);
+	CHECK_INT(count_rows(f, "entry"), 250);
 	CHECK_RC(fix_do(f, &d, STORE_THREAD_DELETE, 7), OK);
 	CHECK_RC(store_thread_get(f->r, 7, &d.id, &f->a, &got), ERR_NOTFOUND);
 	CHECK_RC(fix_do(f, &again, STORE_THREAD_CREATE, 7), OK);
 	while (count_rows(f, "thread") > 1)
 		CHECK_RC(store_check(f->st, &f->e), OK);   /* the writer is at it */
 	CHECK_INT(count_rows(f, "checkpoint"), 0);
-	CHECK_INT(count_rows(f, "message"), 0);
+	CHECK_INT(count_rows(f, "entry"), 0);
 	CHECK_INT(count_rows(f, "run"), 0);
 	CHECK_RC(store_thread_get(f->r, 7, &d.id, &f->a, &got), OK);
 	store_stats(f->st, &stats);

@@ -1,0 +1,184 @@
+/*
+ * state.h - what a thread's state is made of: how it changes, how it is read.
+ *
+ * A *checkpoint* is the state of one namespace ("" is the root) after a step.
+ * It names its channels' values by version and the tasks that come next.  A
+ * channel is a *list* (entries, appended to or begun anew; texts of JSON) or a
+ * *value* (type and bytes).  A step writes what it changes, never the state.
+ *
+ * The texts tasks_json, snapshot, wrote_json and extra_json belong to the room
+ * above; of tasks_json the store knows that it is an array of objects with "id"
+ * (a uuid) and "name" (of a node).  The convention for wrote_json, which
+ * migrated rows follow, is an object by channel: [from,to] are entries of the
+ * list in the checkpoint that has the wrote_json, true is the whole channel
+ * there, {"value":..} is what was written where a reducer changed it.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef STORE_STATE_H
+#define STORE_STATE_H
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/id.h"
+
+enum checkpoint_source { SOURCE_INPUT, SOURCE_LOOP, SOURCE_UPDATE, SOURCE_FORK };
+extern const char *const checkpoint_source_names[];  /* NULL-ended, by value */
+
+/* ---- changes: borrowed by the command until it comes back ------------------ */
+
+enum store_channel_kind {
+	STORE_LIST,                          /* the first `keep` entries of the list
+	                                        before stay, then come `entries` */
+	STORE_VALUE,                         /* `type` and `body` take its place */
+	STORE_GONE                           /* it has no value any more */
+};
+
+struct store_channel_change {
+	struct str name;
+	enum store_channel_kind kind;
+	uint32_t keep;
+	const struct str *entries;
+	size_t entries_n;
+	struct str type, body;               /* type "json" for our own */
+};
+
+/* A checkpoint to be written.  Its channels are its parent's, but for those that
+ * change.  parent zero: the head of its namespace, which may be an earlier
+ * checkpoint of the same command; then, if there is none, it is the first. */
+struct store_checkpoint_put {
+	struct uuid id;                      /* v6 */
+	struct str ns;
+	struct uuid parent;                  /* of the same namespace */
+	int step;
+	enum checkpoint_source source;
+	msec created;
+	struct str tasks_json;               /* empty: [] */
+	struct str snapshot;                 /* the stepper's; may be empty */
+	struct str wrote_json;               /* what the lone task of the step that
+	                                        led here wrote; may be empty */
+	struct str extra_json;               /* an object: more metadata; or empty */
+	const struct store_channel_change *channels;
+	size_t channels_n;
+};
+
+/* A pending write of a task.  idx >= 0: the first one of (task, idx) stays; below
+ * 0: the last one. */
+enum { WRITE_ERROR = -1, WRITE_SCHEDULED = -2, WRITE_INTERRUPT = -3,
+	WRITE_RESUME = -4 };
+struct store_write {
+	struct uuid task;
+	int idx;
+	struct str path;                     /* the order: (path, task, idx) */
+	struct str channel, type, body;
+};
+
+/* An interrupt; its id is shown as 32 hex digits.  One that is there already
+ * (thread, id) stays as it is. */
+enum interrupt_state { INTERRUPT_WAITING, INTERRUPT_ANSWERED, INTERRUPT_VOID };
+struct store_interrupt {
+	struct uuid id;
+	struct str ns;                       /* of the checkpoint: the task's home */
+	struct uuid task;
+	struct uuid checkpoint;              /* in: zero is the head of ns */
+	struct str key;                      /* the call's place in the task */
+	struct str value_json, schema_json;  /* schema empty: none */
+	msec created;
+	/* out only */
+	enum interrupt_state state;
+	struct str answer_json;
+	struct uuid run_id, thread_id;
+	int64_t thread_seq;
+};
+
+struct store_answer {
+	struct uuid id;
+	struct str answer_json;
+};
+
+/* A task's journal: what must not happen twice.  result.p NULL: it has started.
+ * Written again with a result it is done; a result stays. */
+struct store_record {
+	struct uuid task;
+	struct str key;                      /* in the task */
+	struct str name;
+	struct str result;
+};
+
+/* Written in this order: answers, drop_tasks, checkpoints, writes, records,
+ * interrupts, voids.  All or nothing. */
+struct store_changes {
+	/* ERR_CONFLICT unless each waits; it is answered then. */
+	const struct store_answer *answers;
+	size_t answers_n;
+	/* Tasks that begin anew (time travel): their pending writes, records,
+	 * interrupts and the namespaces below them go. */
+	const struct uuid *drop_tasks;
+	size_t drop_tasks_n;
+	const struct store_checkpoint_put *checkpoints;
+	size_t checkpoints_n;
+	const struct store_write *writes;
+	size_t writes_n;
+	const struct store_record *records;
+	size_t records_n;
+	const struct store_interrupt *interrupts;
+	size_t interrupts_n;
+	/* Those wait no more: by id (others are left alone), or (void_moved) all
+	 * whose checkpoint is no longer the head of its namespace and all below
+	 * such a one's tasks. */
+	const struct uuid *void_interrupts;
+	size_t void_interrupts_n;
+	bool void_moved;
+	/* out: the seq of checkpoints[0]; the others' follow.  It is the version of
+	 * each value that the checkpoint wrote. */
+	int64_t first_seq;
+};
+
+/* ---- what is read: lives in the arena of the read -------------------------- */
+
+struct store_checkpoint {
+	int64_t seq, parent_seq;             /* parent_seq 0: none */
+	struct uuid id, parent_id;
+	struct str ns;
+	int step;
+	enum checkpoint_source source;
+	struct uuid run_id;                  /* zero: of no run */
+	struct str base_json;                /* of its run; or empty */
+	struct str channels_json;            /* name -> version; the store's own */
+	struct str tasks_json, snapshot, wrote_json, extra_json;
+	msec created;
+	/* Of the run room before steppers: derived from the above. */
+	struct str next;                     /* first task's name; empty: none */
+	struct uuid task_id;                 /* and its id */
+	struct str task_error;               /* its write at WRITE_ERROR, or empty */
+	struct str chart;                    /* snapshot */
+	int64_t list;                        /* of `messages`; 0: never written */
+	uint32_t len;
+};
+
+struct store_channel {
+	struct str name;                     /* as in channels_json: escaped */
+	struct str version;                  /* opaque; differs whenever the value
+	                                        was written, over all branches */
+	bool is_list;
+	const struct str *entries;           /* of a list */
+	size_t entries_n;
+	struct str type, body;               /* of a value */
+};
+
+struct store_state {
+	struct store_checkpoint c;
+	struct store_channel *channels;      /* in the order of their first write */
+	size_t channels_n;
+	/* Of the tasks in tasks_json: writes in order; interrupts that wait or were
+	 * answered, and those that wait in namespaces below these tasks. */
+	struct store_write *writes;
+	size_t writes_n;
+	struct store_interrupt *interrupts;
+	size_t interrupts_n;
+	/* The newest checkpoint after this one (source loop, parent this one) with
+	 * its channels; its wrote_json is tasks[].result.  NULL: none. */
+	const struct store_state *child;
+};
+
+#endif

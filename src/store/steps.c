@@ -1,0 +1,332 @@
+/*
+ * steps.c - what steps and updates leave on a thread, and the end of a run.
+ *
+ *   thread.checkpoint is the newest checkpoint of the root namespace.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <assert.h>
+
+#include "base/json.h"
+#include "store/store_priv.h"
+
+/* ---- of a run that goes on ------------------------------------------------- */
+
+int
+thread_advance(struct changing *w)
+{
+	return w->updated == 0 ? OK : db_run(&w->st->w, SQL_THREAD_ADVANCE,
+	    db_i64(place_root(w)->seq), db_i64(w->updated), db_i64(w->thread),
+	    db_i64(w->owner));
+}
+
+static int
+run_save(struct store *st, struct store_cmd *c)
+{
+	struct store_run_save *x = (struct store_run_save *)c;
+	struct changing w;
+	int rc = changing_open_run(&w, st, c, x->run_seq, x->thread_seq);
+
+	if (rc == OK)
+		rc = changes_write(&w, &x->changes);
+	return rc == OK ? thread_advance(&w) : rc;
+}
+
+static size_t
+run_save_bytes(const struct store_cmd *c)
+{
+	return changes_bytes(&((const struct store_run_save *)c)->changes);
+}
+const struct op store_op_run_save = { .run = run_save, .bytes = run_save_bytes };
+
+/* ---- the end of a run ------------------------------------------------------ */
+
+/* How a run ends, and what it hands over to the next one. */
+struct ending {
+	enum run_status status;
+	enum thread_status thread_status;
+	struct str error_json;
+	msec now;
+	bool *has_next;
+	struct store_run *next;
+};
+
+static int
+thread_end_run(struct changing *w, const struct ending *e, int64_t checkpoint)
+{
+	enum thread_status status = e->thread_status;
+	int rc = run_take_next(w->st, w->c, w->thread, e->now, e->next);
+
+	*e->has_next = rc == OK;
+	if (rc == OK)
+		status = THREAD_BUSY;
+	if (rc == OK || rc == ERR_NOTFOUND)
+		rc = tally_move(w->st, w->owner, THREAD_BUSY, status);
+	return rc != OK ? rc : db_run(&w->st->w, SQL_THREAD_END_RUN, db_i64(status),
+	    db_i64(e->now), db_i64(checkpoint),
+	    db_str(e->error_json.n == 0 ? STR_NONE : e->error_json),
+	    db_i64(w->updated), db_i64(w->thread), db_i64(w->owner));
+}
+
+static int
+run_finished(struct changing *w, const struct ending *e)
+{
+	int rc = db_run(&w->st->w, SQL_RUN_END, db_i64(e->status),
+	    db_str(e->error_json.n == 0 ? STR_NONE : e->error_json), db_i64(e->now),
+	    db_i64(w->run));
+
+	return rc == OK ? thread_end_run(w, e, place_root(w)->seq) : rc;
+}
+
+static int
+run_taken_back(struct changing *w, struct ending *e)
+{
+	int64_t newest = 0;
+	bool waits = false;
+	int rc = run_rollback(w->st, w->c, w->owner, w->run, w->thread, &newest);
+
+	if (rc == OK)
+		rc = interrupts_any(w->st, w->thread, &waits);
+	e->thread_status = waits ? THREAD_INTERRUPTED : THREAD_IDLE;
+	e->error_json = STR_NONE;
+	return rc == OK ? thread_end_run(w, e, newest) : rc;
+}
+
+static int
+run_end(struct store *st, struct store_cmd *c)
+{
+	struct store_run_end *x = (struct store_run_end *)c;
+	struct ending e = { x->status, x->thread_status, x->error_json, x->now,
+	    &x->has_next, &x->next };
+	struct changing w;
+	int rc = changing_open_run(&w, st, c, x->run_seq, x->thread_seq);
+
+	assert(x->status > RUN_RUNNING || x->rollback);
+	x->has_next = false;
+	if (rc == OK && x->rollback)
+		return run_taken_back(&w, &e);
+	if (rc == OK)
+		rc = changes_write(&w, &x->changes);
+	return rc == OK ? run_finished(&w, &e) : rc;
+}
+
+static size_t
+run_end_bytes(const struct store_cmd *c)
+{
+	const struct store_run_end *x = (const void *)c;
+
+	return changes_bytes(&x->changes) + x->error_json.n;
+}
+const struct op store_op_run_end = { .run = run_end, .bytes = run_end_bytes };
+
+/* ---- without a run --------------------------------------------------------- */
+
+static int
+update_check(struct changing *w, const struct store_state_update *x)
+{
+	const struct place *root = place_root(w);
+	int rc = threads_check_idle(w->st, w->c, w->thread);
+
+	if (rc == ERR_CONFLICT)
+		return err_set(&w->c->err, rc, "Thread is busy");
+	if (rc == OK && !uuid_eq(&root->id, &x->head))
+		rc = err_set(&w->c->err, ERR_CONFLICT, "the thread has changed since it "
+		    "was read; read its state again and repeat the update");
+	return rc;
+}
+
+static int
+update_status(struct changing *w, struct store_state_update *x)
+{
+	struct store_thread *t = &x->t;
+	int rc = OK;
+
+	t->checkpoint = place_root(w)->seq;
+	t->updated = x->now;
+	if (w->updated > t->state_updated)
+		t->state_updated = w->updated;
+	if (x->status >= 0 && (int)t->status != x->status)
+		rc = tally_move(w->st, w->owner, t->status,
+		    (enum thread_status)x->status);
+	if (x->status >= 0)
+		t->status = (enum thread_status)x->status;
+	return rc != OK ? rc : db_run(&w->st->w, SQL_THREAD_STATUS,
+	    db_i64(t->status), db_i64(x->now), db_i64(w->thread), db_i64(w->owner));
+}
+
+static int
+state_update(struct store *st, struct store_cmd *c)
+{
+	struct store_state_update *x = (struct store_state_update *)c;
+	struct changing w;
+	int rc = query_one(query_of(&st->w, SQL_THREAD_GET, db_uuid(&x->thread_id),
+	    db_i64(c->owner)), &store_thread_record, &x->t, c->arena);
+
+	assert(x->status != THREAD_BUSY);
+	if (rc == OK)
+		rc = changing_open(&w, st, c, c->owner, x->t.seq);
+	if (rc == OK)
+		rc = update_check(&w, x);
+	if (rc == OK)
+		rc = changes_write(&w, &x->changes);
+	if (rc == OK)
+		rc = thread_advance(&w);
+	return rc == OK ? update_status(&w, x) : rc;
+}
+
+static size_t
+state_update_bytes(const struct store_cmd *c)
+{
+	return changes_bytes(&((const struct store_state_update *)c)->changes);
+}
+const struct op store_op_state_update = { .run = state_update,
+    .bytes = state_update_bytes };
+
+/* ---- in terms of messages and one node ------------------------------------- */
+
+static struct str
+task_json(struct arena *a, const struct store_step *s)
+{
+	struct buf b = BUF(8 * LIMIT_NAME_BYTES);
+	struct str out;
+
+	buf_lit(&b, "[{\"id\":\"");
+	uuid_add(&b, &s->task_id);
+	buf_lit(&b, "\",\"name\":");
+	json_add_str(&b, s->next);
+	buf_lit(&b, "}]");
+	out = arena_str(a, buf_str(&b));
+	buf_release(&b);
+	return out;
+}
+
+/* A step of the run room before steppers, as a checkpoint.  *len: how many
+ * messages there are. */
+static int
+step_translate(struct changing *w, const struct store_step *s, bool *written,
+    uint32_t *len, struct store_checkpoint_put *p, struct store_channel_change *x)
+{
+	struct arena *a = &w->st->scratch;
+
+	if (s->keep > *len)
+		return err_set(&w->c->err, ERR_INVALID, "step %d keeps %u messages of %u",
+		    s->step, s->keep, *len);
+	*p = (struct store_checkpoint_put){ .id = s->id, .step = s->step,
+	    .source = s->source, .created = s->created, .snapshot = s->chart,
+	    .channels = x };
+	*x = (struct store_channel_change){ .name = S("messages"), .kind = STORE_LIST,
+	    .keep = s->keep, .entries = s->messages, .entries_n = s->messages_n };
+	p->channels_n = s->messages_n > 0 || s->keep < *len;
+	*written = *written || p->channels_n > 0;
+	*len = s->keep + (uint32_t)s->messages_n;
+	if (s->next.n > 0)
+		p->tasks_json = task_json(a, s);
+	if (s->source == SOURCE_LOOP && *written)
+		p->wrote_json = arena_fmt(a, "{\"messages\":[%u,%u]}", s->keep, *len);
+	return arena_rc(a);
+}
+
+static int
+steps_write(struct changing *w, const struct store_step *steps, size_t n)
+{
+	struct arena *a = &w->st->scratch;
+	struct store_checkpoint_put *p = arena_alloc(a, (n + 1) * sizeof *p);
+	struct store_channel_change *x = arena_alloc(a, (n + 1) * sizeof *x);
+	struct store_changes changes = { .checkpoints = p, .checkpoints_n = n };
+	const struct channel_ref *r = NULL;
+	int rc = n > 0 ? place_parse(w, place_root(w)) : OK;
+	bool written;
+	uint32_t len;
+
+	if (rc == OK)
+		rc = arena_rc(a);
+	if (rc == OK && n > 0)
+		r = channels_find(&place_root(w)->channels, S("messages"));
+	written = r != NULL;
+	len = r != NULL ? r->len : 0;
+	for (size_t i = 0; rc == OK && i < n; i++)
+		rc = step_translate(w, &steps[i], &written, &len, &p[i], &x[i]);
+	return rc == OK ? changes_write(w, &changes) : rc;
+}
+
+static size_t
+steps_bytes(const struct store_step *steps, size_t n)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		bytes += 128 + steps[i].chart.n;
+		for (size_t j = 0; j < steps[i].messages_n; j++)
+			bytes += steps[i].messages[j].n;
+	}
+	return bytes;
+}
+
+static size_t
+run_step_bytes(const struct store_cmd *c)
+{
+	const struct store_run_step *r = (const void *)c;
+
+	return steps_bytes(r->steps, r->steps_n);
+}
+
+static int
+run_step(struct store *st, struct store_cmd *c)
+{
+	struct store_run_step *x = (struct store_run_step *)c;
+	struct changing w;
+	int rc = changing_open_run(&w, st, c, x->run_seq, x->thread_seq);
+
+	if (rc == OK)
+		rc = steps_write(&w, x->steps, x->steps_n);
+	return rc == OK ? thread_advance(&w) : rc;
+}
+const struct op store_op_run_step = { .run = run_step, .bytes = run_step_bytes };
+
+/* On the newest checkpoint, if that names the task. */
+static int
+task_fail(struct changing *w, const struct uuid *task, struct str error)
+{
+	char id[UUID_TEXT];
+	struct query q = query_of(&w->st->w, SQL_PLACE_AT, db_i64(place_root(w)->seq));
+	int rc = query_row(&q);
+	bool named = rc == OK && !uuid_is_zero(task);
+
+	uuid_format(task, id);
+	named = named && str_contains(query_borrow(&q, 4),
+	    (struct str){ id, UUID_TEXT });
+	query_end(&q);
+	if (!named)
+		return rc == ERR_NOTFOUND ? OK : rc;
+	return db_run(&w->st->w, SQL_WRITE_LAST, db_i64(w->thread), db_uuid(task),
+	    db_i64(WRITE_ERROR), db_str(S("")), db_str(S("__error__")),
+	    db_str(S("json")), db_blob(error));
+}
+
+static size_t
+run_finish_bytes(const struct store_cmd *c)
+{
+	const struct store_run_finish *r = (const void *)c;
+
+	return steps_bytes(r->steps, r->steps_n) + r->error_json.n +
+	    r->task_error.n;
+}
+
+static int
+run_finish(struct store *st, struct store_cmd *c)
+{
+	struct store_run_finish *x = (struct store_run_finish *)c;
+	struct ending e = { x->status, x->thread_status, x->error_json, x->now,
+	    &x->has_next, &x->next };
+	struct changing w;
+	int rc = changing_open_run(&w, st, c, x->run_seq, x->thread_seq);
+
+	assert(x->status > RUN_RUNNING);
+	x->has_next = false;
+	if (rc == OK)
+		rc = steps_write(&w, x->steps, x->steps_n);
+	if (rc == OK && x->task_error.n > 0)
+		rc = task_fail(&w, &x->task_id, x->task_error);
+	return rc == OK ? run_finished(&w, &e) : rc;
+}
+const struct op store_op_run_finish = { .run = run_finish, .bytes = run_finish_bytes };
