@@ -133,12 +133,16 @@ erase_thread(struct db *db, int64_t thread, int64_t *budget, struct arena *a)
 {
 	static const enum sql parts[] = { SQL_CHANNEL_ERASE, SQL_WRITE_ERASE,
 	    SQL_RECORD_ERASE, SQL_INTERRUPT_ERASE, SQL_WAIT_ERASE };
+	int64_t has = 0;
 	int rc;
 
 	assert(*budget > 0);
 	rc = runs_erase(db, thread, budget);
+	if (rc == OK)
+		rc = query_one_i64(query_of(db, SQL_THREAD_PARTS, db_i64(thread)), &has);
 	for (size_t i = 0; rc == OK && i < COUNT(parts); i++)
-		rc = erase_by(db, parts[i], thread, budget);
+		if (has & 1 << i)
+			rc = erase_by(db, parts[i], thread, budget);
 	if (rc == OK)
 		rc = checkpoints_erase(db, thread, budget, a);
 	if (rc == OK) {

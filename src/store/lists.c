@@ -322,12 +322,21 @@ chain_read(struct db *db, int64_t list, int64_t *chain, size_t *n)
 int
 lists_drop(struct db *db, int64_t list, int64_t *budget)
 {
-	int64_t chain[LIST_DEPTH + 1], need = 0;
+	int64_t chain[LIST_DEPTH + 1];
+	struct query q = query_of(db, SQL_LIST_NEEDS, db_i64(list));
+	bool need = false, plain = false;
 	size_t n = 0;
-	int rc = needed(db, list, &need);
+	int rc = query_row(&q);
 
-	if (rc == OK && need > 0)
+	if (rc == OK) {
+		need = query_i64(&q, 0) != 0;
+		plain = query_i64(&q, 1) == 0;
+	}
+	query_end(&q);
+	if (rc == OK && need)
 		return db_run(db, SQL_LIST_ORPHAN, db_i64(list));
+	if (rc == OK && plain)
+		return entries_erase(db, list, budget);
 	if (rc == OK)
 		rc = chain_read(db, list, chain, &n);
 	while (rc == OK && n > 0) {

@@ -290,6 +290,9 @@
 	X(LIST_ERASE, "DELETE FROM list WHERE seq = ?")                        \
 	X(LIST_NEEDED, "SELECT coalesce(max(base_len), 0) FROM list"           \
 	    " WHERE base <> 0 AND base = ?")                                   \
+	/* do others need it, and has it a row? */                                     \
+	X(LIST_NEEDS, "SELECT EXISTS(SELECT 1 FROM list WHERE base <> 0"               \
+	    " AND base = ?1), EXISTS(SELECT 1 FROM list WHERE seq = ?1)")              \
 	/* its base, if that is nobody's and only this list needs it */        \
 	X(LIST_LONE_BASE, "SELECT l.base FROM list l CROSS JOIN list b"        \
 	    " ON b.seq = l.base WHERE l.seq = ? AND b.thread = 0"              \
@@ -338,6 +341,11 @@
 	X(WAIT_ERASE, "DELETE FROM wait WHERE thread = ?1"                     \
 	    " AND (task, kind, key) IN (SELECT task, kind, key FROM wait"      \
 	    " WHERE thread = ?1 LIMIT ?2)")                                    \
+	X(THREAD_PARTS, "SELECT EXISTS(SELECT 1 FROM channel WHERE thread = ?1)"       \
+	    " | EXISTS(SELECT 1 FROM task_write WHERE thread = ?1) << 1"               \
+	    " | EXISTS(SELECT 1 FROM record WHERE thread = ?1) << 2"                   \
+	    " | EXISTS(SELECT 1 FROM interrupt WHERE thread = ?1) << 3"                \
+	    " | EXISTS(SELECT 1 FROM wait WHERE thread = ?1) << 4")                    \
 	X(WAITS_OF_RUN, "DELETE FROM wait WHERE thread = ? AND run = ?")       \
 	/* interrupts */                                                       \
 	X(INTERRUPT_INSERT, "INSERT INTO interrupt(thread, id, owner, ns, task," \

@@ -185,19 +185,31 @@ const struct op store_op_state_update = { .run = state_update,
 /* ---- in terms of messages and one node ------------------------------------- */
 
 static struct str
-task_json(struct arena *a, const struct store_step *s)
+task_json(struct changing *w, const struct store_step *s)
 {
-	struct buf b = BUF(8 * LIMIT_NAME_BYTES);
-	struct str out;
+	struct buf *b = &w->st->map;
 
-	buf_lit(&b, "[{\"id\":\"");
-	uuid_add(&b, &s->task_id);
-	buf_lit(&b, "\",\"name\":");
-	json_add_str(&b, s->next);
-	buf_lit(&b, "}]");
-	out = arena_str(a, buf_str(&b));
-	buf_release(&b);
-	return out;
+	buf_clear(b);
+	buf_lit(b, "[{\"id\":\"");
+	uuid_add(b, &s->task_id);
+	buf_lit(b, "\",\"name\":");
+	json_add_str(b, s->next);
+	buf_lit(b, "}]");
+	return arena_str(&w->st->scratch, buf_str(b));
+}
+
+static struct str
+wrote_json(struct changing *w, uint32_t from, uint32_t to)
+{
+	struct buf *b = &w->st->map;
+
+	buf_clear(b);
+	buf_lit(b, "{\"messages\":[");
+	buf_add_u64(b, from);
+	buf_add_char(b, ',');
+	buf_add_u64(b, to);
+	buf_lit(b, "]}");
+	return arena_str(&w->st->scratch, buf_str(b));
 }
 
 /* A step of the run room before steppers, as a checkpoint.  *len: how many
@@ -206,8 +218,6 @@ static int
 step_translate(struct changing *w, const struct store_step *s, bool *written,
     uint32_t *len, struct store_checkpoint_put *p, struct store_channel_change *x)
 {
-	struct arena *a = &w->st->scratch;
-
 	if (s->keep > *len)
 		return err_set(&w->c->err, ERR_INVALID, "step %d keeps %u messages of %u",
 		    s->step, s->keep, *len);
@@ -220,10 +230,10 @@ step_translate(struct changing *w, const struct store_step *s, bool *written,
 	*written = *written || p->channels_n > 0;
 	*len = s->keep + (uint32_t)s->messages_n;
 	if (s->next.n > 0)
-		p->tasks_json = task_json(a, s);
+		p->tasks_json = task_json(w, s);
 	if (s->source == SOURCE_LOOP && *written)
-		p->wrote_json = arena_fmt(a, "{\"messages\":[%u,%u]}", s->keep, *len);
-	return arena_rc(a);
+		p->wrote_json = wrote_json(w, s->keep, *len);
+	return arena_rc(&w->st->scratch);
 }
 
 static int

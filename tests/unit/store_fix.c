@@ -262,86 +262,87 @@ gate_shut(struct fix *f, struct gate *g, struct store_cmd *c)
 	" FROM entry WHERE key >> 20 = l.list), (SELECT base_len FROM list WHERE"  \
 	" seq = l.list), 0) AS end FROM l) "
 
+static const char *const rules[] = {
+	/* busy exactly while something is under way; one runs at most */
+	"SELECT count(*) FROM thread t WHERE (t.status = 1) <>"
+	" EXISTS(SELECT 1 FROM run r WHERE r.thread = t.seq AND r.status < 2)",
+	"SELECT count(*) FROM (SELECT thread FROM run WHERE status = 1"
+	" GROUP BY thread HAVING count(*) > 1)",
+	/* the latest checkpoint exists, parents too, in the same thread */
+	"SELECT count(*) FROM thread t WHERE t.checkpoint <> 0 AND NOT EXISTS"
+	" (SELECT 1 FROM checkpoint c WHERE c.seq = t.checkpoint"
+	" AND c.thread = t.seq)",
+	"SELECT count(*) FROM checkpoint c WHERE c.parent <> 0 AND NOT EXISTS"
+	" (SELECT 1 FROM checkpoint p WHERE p.seq = c.parent"
+	" AND p.thread = c.thread)",
+	"SELECT count(*) FROM thread t WHERE t.checkpoint <> coalesce((SELECT"
+	" seq FROM checkpoint c WHERE c.thread = t.seq AND c.ns = ''"
+	" ORDER BY uuid DESC LIMIT 1), 0) AND t.owner >= 0",
+	/* a list is as long as its longest state, or others need its end */
+	MENTIONS ENDS "SELECT count(*) FROM m JOIN e USING (list) WHERE"
+	" e.end < m.len OR (e.end > m.len AND e.end > coalesce((SELECT"
+	" max(base_len) FROM list WHERE base = m.list), 0))",
+	/* the newest of each namespace is at the end */
+	MENTIONS ENDS "SELECT count(*) FROM named n JOIN e USING (list)"
+	" WHERE n.len <> e.end AND n.uuid = (SELECT max(uuid) FROM checkpoint"
+	" c WHERE c.thread = n.thread AND c.ns = n.ns)",
+	/* own entries have no gap; bases reach as far as they are needed */
+	MENTIONS ENDS "SELECT count(*) FROM e WHERE (SELECT coalesce(sum(n), 0)"
+	" FROM entry WHERE key >> 20 = e.list) <> e.end - e.base_len",
+	MENTIONS ENDS "SELECT count(*) FROM list l JOIN e ON e.list = l.base"
+	" WHERE e.end < l.base_len OR l.base >= l.seq",
+	/* nobody shares a list, and nothing is left of one that is gone */
+	MENTIONS "SELECT count(*) FROM (SELECT list FROM named GROUP BY list"
+	" HAVING count(DISTINCT thread) > 1)",
+	MENTIONS "SELECT count(*) FROM entry WHERE key >> 20 NOT IN (SELECT"
+	" list FROM named UNION SELECT seq FROM list WHERE thread = 0)",
+	"SELECT count(*) FROM list l WHERE l.thread = 0 AND NOT EXISTS"
+	" (SELECT 1 FROM list o WHERE o.base = l.seq)",
+	MENTIONS "SELECT count(*) FROM list l WHERE l.thread <> 0 AND NOT EXISTS"
+	" (SELECT 1 FROM named n WHERE n.list = l.seq AND n.thread = l.thread)",
+	/* values are those that checkpoints name */
+	"SELECT count(*) FROM (SELECT DISTINCT c.thread, c.ns, j.key, j.value"
+	" FROM checkpoint c JOIN thread t ON t.seq = c.thread AND t.owner >= 0,"
+	" json_each(c.channels) j WHERE j.type = 'integer' EXCEPT"
+	" SELECT thread, ns, name, version FROM channel)",
+	"SELECT count(*) FROM (SELECT thread, ns, name, version FROM channel"
+	" EXCEPT SELECT c.thread, c.ns, j.key, j.value FROM checkpoint c,"
+	" json_each(c.channels) j WHERE j.type = 'integer')",
+	"SELECT count(*) FROM (SELECT thread FROM task_write UNION ALL SELECT"
+	" thread FROM record UNION ALL SELECT thread FROM interrupt UNION ALL"
+	" SELECT thread FROM wait) WHERE thread NOT IN (SELECT seq FROM thread)",
+	"SELECT count(*) FROM assistant a WHERE a.latest <> (SELECT count(*)"
+	" FROM assistant_version v WHERE v.assistant = a.seq)",
+	/* counters count; leaves are those of threads that are there */
+	"SELECT count(*) FROM (SELECT owner, what, n FROM thread_count"
+	" WHERE n <> 0 EXCEPT SELECT owner, status + 1, count(*) FROM thread"
+	" GROUP BY owner, status EXCEPT SELECT owner, hash, count(*) FROM facet"
+	" GROUP BY owner, hash)",
+	"SELECT count(*) FROM (SELECT owner, status + 1, count(*) FROM thread"
+	" WHERE owner >= 0 GROUP BY owner, status UNION ALL SELECT owner, hash,"
+	" count(*) FROM facet GROUP BY owner, hash EXCEPT SELECT owner, what, n"
+	" FROM thread_count)",
+	"SELECT count(*) FROM facet f WHERE NOT EXISTS (SELECT 1 FROM thread t"
+	" WHERE t.seq = f.thread AND t.owner = f.owner AND t.created = f.created)",
+	"SELECT count(*) FROM thread t WHERE t.owner >= 0 AND EXISTS (SELECT 1"
+	" FROM json_tree(t.metadata) WHERE type NOT IN ('object', 'array')) AND"
+	" NOT EXISTS (SELECT 1 FROM facet f WHERE f.thread = t.seq)",
+	"SELECT count(*) FROM pragma_foreign_key_check",
+	"SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'",
+};
+
 void
 check_consistent(struct fix *f)
 {
-	static const char *const queries[] = {
-		/* busy exactly while something is under way; one runs at most */
-		"SELECT count(*) FROM thread t WHERE (t.status = 1) <>"
-		" EXISTS(SELECT 1 FROM run r WHERE r.thread = t.seq AND r.status < 2)",
-		"SELECT count(*) FROM (SELECT thread FROM run WHERE status = 1"
-		" GROUP BY thread HAVING count(*) > 1)",
-		/* the latest checkpoint exists, parents too, in the same thread */
-		"SELECT count(*) FROM thread t WHERE t.checkpoint <> 0 AND NOT EXISTS"
-		" (SELECT 1 FROM checkpoint c WHERE c.seq = t.checkpoint"
-		" AND c.thread = t.seq)",
-		"SELECT count(*) FROM checkpoint c WHERE c.parent <> 0 AND NOT EXISTS"
-		" (SELECT 1 FROM checkpoint p WHERE p.seq = c.parent"
-		" AND p.thread = c.thread)",
-		"SELECT count(*) FROM thread t WHERE t.checkpoint <> coalesce((SELECT"
-		" seq FROM checkpoint c WHERE c.thread = t.seq AND c.ns = ''"
-		" ORDER BY uuid DESC LIMIT 1), 0) AND t.owner >= 0",
-		/* a list is as long as its longest state, or others need its end */
-		MENTIONS ENDS "SELECT count(*) FROM m JOIN e USING (list) WHERE"
-		" e.end < m.len OR (e.end > m.len AND e.end > coalesce((SELECT"
-		" max(base_len) FROM list WHERE base = m.list), 0))",
-		/* the newest of each namespace is at the end */
-		MENTIONS ENDS "SELECT count(*) FROM named n JOIN e USING (list)"
-		" WHERE n.len <> e.end AND n.uuid = (SELECT max(uuid) FROM checkpoint"
-		" c WHERE c.thread = n.thread AND c.ns = n.ns)",
-		/* own entries have no gap; bases reach as far as they are needed */
-		MENTIONS ENDS "SELECT count(*) FROM e WHERE (SELECT coalesce(sum(n), 0)"
-		" FROM entry WHERE key >> 20 = e.list) <> e.end - e.base_len",
-		MENTIONS ENDS "SELECT count(*) FROM list l JOIN e ON e.list = l.base"
-		" WHERE e.end < l.base_len OR l.base >= l.seq",
-		/* nobody shares a list, and nothing is left of one that is gone */
-		MENTIONS "SELECT count(*) FROM (SELECT list FROM named GROUP BY list"
-		" HAVING count(DISTINCT thread) > 1)",
-		MENTIONS "SELECT count(*) FROM entry WHERE key >> 20 NOT IN (SELECT"
-		" list FROM named UNION SELECT seq FROM list WHERE thread = 0)",
-		"SELECT count(*) FROM list l WHERE l.thread = 0 AND NOT EXISTS"
-		" (SELECT 1 FROM list o WHERE o.base = l.seq)",
-		MENTIONS "SELECT count(*) FROM list l WHERE l.thread <> 0 AND NOT EXISTS"
-		" (SELECT 1 FROM named n WHERE n.list = l.seq AND n.thread = l.thread)",
-		/* values are those that checkpoints name */
-		"SELECT count(*) FROM (SELECT DISTINCT c.thread, c.ns, j.key, j.value"
-		" FROM checkpoint c JOIN thread t ON t.seq = c.thread AND t.owner >= 0,"
-		" json_each(c.channels) j WHERE j.type = 'integer' EXCEPT"
-		" SELECT thread, ns, name, version FROM channel)",
-		"SELECT count(*) FROM (SELECT thread, ns, name, version FROM channel"
-		" EXCEPT SELECT c.thread, c.ns, j.key, j.value FROM checkpoint c,"
-		" json_each(c.channels) j WHERE j.type = 'integer')",
-		"SELECT count(*) FROM (SELECT thread FROM task_write UNION ALL SELECT"
-		" thread FROM record UNION ALL SELECT thread FROM interrupt UNION ALL"
-		" SELECT thread FROM wait) WHERE thread NOT IN (SELECT seq FROM thread)",
-		"SELECT count(*) FROM assistant a WHERE a.latest <> (SELECT count(*)"
-		" FROM assistant_version v WHERE v.assistant = a.seq)",
-		/* counters count; leaves are those of threads that are there */
-		"SELECT count(*) FROM (SELECT owner, what, n FROM thread_count"
-		" WHERE n <> 0 EXCEPT SELECT owner, status + 1, count(*) FROM thread"
-		" GROUP BY owner, status EXCEPT SELECT owner, hash, count(*) FROM facet"
-		" GROUP BY owner, hash)",
-		"SELECT count(*) FROM (SELECT owner, status + 1, count(*) FROM thread"
-		" WHERE owner >= 0 GROUP BY owner, status UNION ALL SELECT owner, hash,"
-		" count(*) FROM facet GROUP BY owner, hash EXCEPT SELECT owner, what, n"
-		" FROM thread_count)",
-		"SELECT count(*) FROM facet f WHERE NOT EXISTS (SELECT 1 FROM thread t"
-		" WHERE t.seq = f.thread AND t.owner = f.owner AND t.created = f.created)",
-		"SELECT count(*) FROM thread t WHERE t.owner >= 0 AND EXISTS (SELECT 1"
-		" FROM json_tree(t.metadata) WHERE type NOT IN ('object', 'array')) AND"
-		" NOT EXISTS (SELECT 1 FROM facet f WHERE f.thread = t.seq)",
-		"SELECT count(*) FROM pragma_foreign_key_check",
-		"SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'",
-	};
 	struct db db;
 
 	CHECK_RC(db_open(&db, f->st->medium.path, NULL, &store_sql, DB_READ, &f->e), OK);
-	for (size_t i = 0; i < COUNT(queries); i++) {
+	for (size_t i = 0; i < COUNT(rules); i++) {
 		int64_t n = -1;
 
-		if (db_read_i64(&db, queries[i], &n, &f->e) != OK || n != 0)
+		if (db_read_i64(&db, rules[i], &n, &f->e) != OK || n != 0)
 			test_fail(__FILE__, __LINE__, "%lld rows: %s", (long long)n,
-			    queries[i]);
+			    rules[i]);
 	}
 	db_close(&db);
 }
