@@ -342,10 +342,10 @@
 	    " AND (task, kind, key) IN (SELECT task, kind, key FROM wait"      \
 	    " WHERE thread = ?1 LIMIT ?2)")                                    \
 	X(THREAD_PARTS, "SELECT EXISTS(SELECT 1 FROM channel WHERE thread = ?1)"       \
-	    " | EXISTS(SELECT 1 FROM task_write WHERE thread = ?1) << 1"               \
-	    " | EXISTS(SELECT 1 FROM record WHERE thread = ?1) << 2"                   \
-	    " | EXISTS(SELECT 1 FROM interrupt WHERE thread = ?1) << 3"                \
-	    " | EXISTS(SELECT 1 FROM wait WHERE thread = ?1) << 4")                    \
+	    " | (EXISTS(SELECT 1 FROM task_write WHERE thread = ?1) << 1)"               \
+	    " | (EXISTS(SELECT 1 FROM record WHERE thread = ?1) << 2)"                   \
+	    " | (EXISTS(SELECT 1 FROM interrupt WHERE thread = ?1) << 3)"                \
+	    " | (EXISTS(SELECT 1 FROM wait WHERE thread = ?1) << 4)")                    \
 	X(WAITS_OF_RUN, "DELETE FROM wait WHERE thread = ? AND run = ?")       \
 	/* interrupts */                                                       \
 	X(INTERRUPT_INSERT, "INSERT INTO interrupt(thread, id, owner, ns, task," \
