@@ -25,6 +25,7 @@
 struct agent;
 struct agent_scope;
 struct expr;
+struct chart;
 struct graph;
 struct graph_spec;
 struct task_kind;
@@ -203,6 +204,9 @@ struct agent {
 	const struct agent_tool *tools;
 	size_t tools_n;
 	struct val context_schema;           /* or UNDEFINED */
+	struct chart *chart;                 /* NULL: it is a graph.  Its nodes are the
+	                                        invokes, by invokeid; channel i is slot i;
+	                                        there are no edges */
 	struct graph *graph;                 /* its stepper's half; NULL: names of nodes are
 	                                        templates, see agent_graph */
 	const struct graph_spec *spec;       /* what it was made of, names as in the file */

@@ -13,6 +13,7 @@
 
 #include "base/hmac.h"
 #include "base/mem.h"
+#include "chart/chart.h"
 #include "chart/expr.h"
 #include "graph/graph.h"
 
@@ -153,10 +154,13 @@ load_node_ref(struct load *l, const struct tree_node *n, bool or_end)
 {
 	struct str name = load_string(l, n, "a node's name");
 	struct str_near near = { .word = name };
-	const struct tree_node *found = l->rc == OK ? tree_get(l->t, l->nodes, name) : NULL;
+	const struct tree_node *found = l->rc == OK && l->nodes != NULL ?
+	    tree_get(l->t, l->nodes, name) : NULL;
 
 	if (found != NULL)
 		return (int)found->index;
+	if (l->rc == OK && l->nodes == NULL && agent_node_find(l->a, name) >= 0)
+		return agent_node_find(l->a, name);
 	if (l->rc != OK)
 		return -1;
 	for (size_t i = 0; i < l->a->nodes_n; i++)
@@ -171,9 +175,8 @@ load_node_ref(struct load *l, const struct tree_node *n, bool or_end)
 
 /* ---- maps with known keys ------------------------------------------------------------ */
 
-/* A key ends with '!' in the list if it is not supported yet. */
 static void
-check_keys(struct load *l, const struct tree_node *n, const char *const *known)
+check_keys(struct load *l, const struct tree_node *n, const char *const *known, bool kinds)
 {
 	for (const struct tree_node *c = n->first; c != NULL && l->rc == OK; c = c->next) {
 		struct str_near near = { .word = c->key };
@@ -193,10 +196,24 @@ check_keys(struct load *l, const struct tree_node *n, const char *const *known)
 			if (later)
 				load_fail_key(l, c, NULL, "'%.*s' is not supported yet", FMT(name));
 		}
+		for (size_t i = 0; kinds && i < l->kinds->n; i++)
+			str_near_try(&near, l->kinds->at[i]->name);
 		if (!found)
 			load_fail_key(l, c, near.best, "unknown key '%.*s'",
 			    FMT(str_cut(c->key, 100)));
 	}
+}
+
+void
+load_check_keys(struct load *l, const struct tree_node *n, const char *const *known)
+{
+	check_keys(l, n, known, false);
+}
+
+void
+load_check_node_keys(struct load *l, const struct tree_node *n, const char *const *known)
+{
+	check_keys(l, n, known, true);
 }
 
 static const struct tree_node *
@@ -227,7 +244,20 @@ schema(struct load *l, const struct tree_node *n, const char *key)
 /* ---- channels ------------------------------------------------------------------------ */
 
 static void
-load_state_channel(struct load *l, const struct tree_node *n, struct channel *c)
+load_default(struct load *l, const struct tree_node *n, struct channel *c)
+{
+	struct agent_value v = { 0 };
+
+	l->names = NAMES_NONE;
+	load_kind(l, n, AGENT_DATA, &v);
+	l->names = NAMES_ALL;
+	c->initial = v.constant;
+}
+
+/* brief: in `context` the value is the default. */
+static void
+load_state_channel(struct load *l, const struct tree_node *n, bool brief,
+    struct channel *c)
 {
 	static const char *const keys[] = { "reducer", "default", "ephemeral", "schema", NULL };
 	static const struct agent_field reducer = { "reducer", AGENT_WORD,
@@ -240,9 +270,11 @@ load_state_channel(struct load *l, const struct tree_node *n, struct channel *c)
 	if (n->key.n == 0 || str_starts(n->key, S("__")) || graph_channel_is_control(n->key))
 		load_fail_key(l, n, NULL, "'%.*s' cannot be a channel: expected a name without "
 		    "':' that does not begin with '__'", FMT(str_cut(n->key, 100)));
-	if (!load_wants(l, n, TREE_MAP, "a channel, as {} or {reducer: append}"))
+	if (brief && l->rc == OK)
+		load_default(l, n, c);
+	if (brief || !load_wants(l, n, TREE_MAP, "a channel, as {} or {reducer: append}"))
 		return;
-	check_keys(l, n, keys);
+	load_check_keys(l, n, keys);
 	part = member(l, n, "reducer");
 	if (part != NULL)
 		load_value(l, part, &reducer, &v);
@@ -252,14 +284,9 @@ load_state_channel(struct load *l, const struct tree_node *n, struct channel *c)
 	if (part != NULL && l->rc == OK)
 		load_kind(l, part, AGENT_BOOL, &v);
 	c->ephemeral = agent_bool(&v, false);
-	v = (struct agent_value){ 0 };
 	part = member(l, n, "default");
-	if (part != NULL && l->rc == OK) {
-		l->names = NAMES_NONE;
-		load_kind(l, part, AGENT_DATA, &v);
-		l->names = NAMES_ALL;
-		c->initial = v.constant;
-	}
+	if (part != NULL && l->rc == OK)
+		load_default(l, part, c);
 	if (l->rc == OK)
 		c->schema = schema(l, n, "schema");
 }
@@ -283,7 +310,7 @@ check_default(struct load *l, const struct tree_node *n, const struct channel *c
 }
 
 static void
-load_state(struct load *l, const struct tree_node *n)
+load_state(struct load *l, const struct tree_node *n, bool brief)
 {
 	struct channel *channels;
 	size_t i = 0;
@@ -297,8 +324,8 @@ load_state(struct load *l, const struct tree_node *n)
 	channels = load_alloc(l, n->n, sizeof *channels);
 	l->state = n;
 	for (const struct tree_node *c = n->first; c != NULL && l->rc == OK; c = c->next, i++) {
-		load_state_channel(l, c, &channels[i]);
-		if (l->rc == OK)
+		load_state_channel(l, c, brief, &channels[i]);
+		if (l->rc == OK && !brief)
 			check_default(l, c, &channels[i]);
 	}
 	l->a->channels = channels;
@@ -451,7 +478,7 @@ load_tool(struct load *l, const struct tree_node *n, struct agent_tool *out)
 	out->name = load_str(l, n->key);
 	if (!load_wants(l, n, TREE_MAP, "a tool, as {description, schema, reply}"))
 		return;
-	check_keys(l, n, keys);
+	load_check_keys(l, n, keys);
 	if (n->key.n == 0)
 		load_fail_key(l, n, NULL, "a tool needs a name");
 	reply = member(l, n, "reply");
@@ -485,7 +512,7 @@ load_tools(struct load *l, const struct tree_node *n)
 static const char *const root_keys[] = {
 	"id", "name", "description", "state", "input", "output", "private", "context_schema",
 	"interrupt_before", "interrupt_after", "tools", "nodes", "edges",
-	"states!", "context!", "initial!", "type!", "on!", "entry!", "exit!", "always!",
+	"states", "context", "initial", "type", "on", "entry", "exit", "always",
 	"budget!", "capabilities!", "needs!", "retry!", "timeout!", "after!", NULL,
 };
 
@@ -534,41 +561,79 @@ load_names_of_agent(struct load *l, const struct tree_node *n)
 		l->a->name = l->a->id;
 }
 
+/* The keys that only a chart has, and those that only a graph has. */
+static void
+check_shape(struct load *l, const struct tree_node *n)
+{
+	static const char *const graph[] = { "nodes", "edges" };
+	static const char *const chart[] = { "context", "initial", "type", "on", "entry",
+		"exit", "always" };
+	bool states = member(l, n, "states") != NULL;
+	const struct tree_node *c;
+
+	for (size_t i = 0; i < COUNT(graph); i++) {
+		c = member(l, n, graph[i]);
+		if (states && c != NULL)
+			load_fail_key(l, c, NULL, "an agent has 'states', or 'nodes' and 'edges'");
+	}
+	for (size_t i = 0; i < COUNT(chart); i++) {
+		c = member(l, n, chart[i]);
+		if (!states && c != NULL)
+			load_fail_key(l, c, NULL, "'%s' goes with 'states'", chart[i]);
+	}
+	if (member(l, n, "state") != NULL && member(l, n, "context") != NULL)
+		load_fail_key(l, member(l, n, "context"), NULL, "either 'state' or 'context', "
+		    "not both");
+	if (!states && member(l, n, "nodes") == NULL)
+		load_fail(l, n, "'nodes' is missing");
+	else if (!states && member(l, n, "edges") == NULL)
+		load_fail(l, n, "'edges' is missing");
+}
+
+/* Nodes and edges, or states. */
+static void
+load_steps(struct load *l, const struct tree_node *n)
+{
+	const struct tree_node *nodes = member(l, n, "nodes");
+
+	if (nodes != NULL)
+		load_names(l, nodes);
+	if (l->rc == OK)
+		load_tools(l, member(l, n, "tools"));
+	if (l->rc == OK && nodes == NULL)
+		load_states(l, n);
+	load_stops(l, member(l, n, "interrupt_before"), &l->a->before);
+	load_stops(l, member(l, n, "interrupt_after"), &l->a->after);
+	if (l->rc == OK && nodes != NULL)
+		load_nodes(l, nodes);
+	if (l->rc == OK && nodes != NULL)
+		load_edges(l, member(l, n, "edges"));
+}
+
 static void
 load_root(struct load *l, const struct tree_node *n)
 {
-	const struct tree_node *state, *nodes, *edges;
+	const struct tree_node *state, *context;
 
 	if (!load_wants(l, n, TREE_MAP, "an agent"))
 		return;
-	check_keys(l, n, root_keys);
-	state = member(l, n, "state");
-	nodes = member(l, n, "nodes");
-	edges = member(l, n, "edges");
-	if (nodes == NULL)
-		load_fail(l, n, "'nodes' is missing");
-	else if (edges == NULL)
-		load_fail(l, n, "'edges' is missing");
+	load_check_keys(l, n, root_keys);
+	if (l->rc == OK)
+		check_shape(l, n);
 	if (l->rc != OK)
 		return;
+	state = member(l, n, "state");
+	context = member(l, n, "context");
 	load_names_of_agent(l, n);
-	if (state != NULL && l->rc == OK)
-		load_state(l, state);
+	if ((state != NULL || context != NULL) && l->rc == OK)
+		load_state(l, state != NULL ? state : context, context != NULL);
 	l->a->slots_n = SLOT_CHANNEL + l->a->channels_n;
 	if (l->rc == OK)
 		load_borders(l, n);
 	if (l->rc == OK)
 		l->a->context_schema = schema(l, n, "context_schema");
 	if (l->rc == OK)
-		load_names(l, nodes);
-	if (l->rc == OK)
-		load_tools(l, member(l, n, "tools"));
-	load_stops(l, member(l, n, "interrupt_before"), &l->a->before);
-	load_stops(l, member(l, n, "interrupt_after"), &l->a->after);
-	if (l->rc == OK)
-		load_nodes(l, nodes);
-	if (l->rc == OK)
-		load_edges(l, edges);
+		load_steps(l, n);
 }
 
 /* ---- the door ----------------------------------------------------------------------------- */
@@ -621,6 +686,7 @@ agent_free(struct agent *a)
 	free(h->links);
 	free(h);
 	graph_free(a->graph);
+	chart_free(a->chart);
 	arena_release(&a->arena);
 	free(a);
 }

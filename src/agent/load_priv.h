@@ -52,7 +52,8 @@ struct load {
 	int as_next;                         /* slot of the next one */
 	unsigned nesting;                    /* definitions in place around this one */
 	const struct tree_node *state;       /* the map of channels; NULL: none */
-	const struct tree_node *nodes;       /* the map of nodes */
+	const struct tree_node *nodes;       /* the map of nodes; NULL: of a chart */
+	const char *const *own_keys;         /* load_work skips these keys of its map */
 };
 
 /* ---- failures, sticky ---------------------------------------------------------- */
@@ -102,6 +103,16 @@ void load_kind(struct load *l, const struct tree_node *n, enum agent_field_kind 
 void load_work(struct load *l, const struct tree_node *n, bool is_item,
     struct agent_work *out);
 void load_edges(struct load *l, const struct tree_node *n);
+/* The `states` of a map, and what is of the chart itself. */
+void load_states(struct load *l, const struct tree_node *n);
+/* Refuses keys that are not in the list; one that ends with '!' is known, and not
+ * supported yet. */
+void load_check_keys(struct load *l, const struct tree_node *n, const char *const *known);
+/* The same, and a kind's name may have been meant. */
+void load_check_node_keys(struct load *l, const struct tree_node *n,
+    const char *const *known);
+/* Is there a key of a kind? */
+bool load_has_kind(struct load *l, const struct tree_node *n);
 /* Compiles a map as an agent; the failure is in l. */
 struct agent *load_child(struct load *l, const struct tree_node *n);
 /* Is `key` one of a node itself (defer, description)? */

@@ -61,6 +61,15 @@ kind_find(const struct task_kinds *kinds, struct str key)
 	return NULL;
 }
 
+bool
+load_has_kind(struct load *l, const struct tree_node *n)
+{
+	for (const struct tree_node *c = n->first; c != NULL; c = c->next)
+		if (kind_find(l->kinds, c->key) != NULL)
+			return true;
+	return false;
+}
+
 /* The slot of a field, or -1.  beside: of those beside the kind's key. */
 static int
 field_find(const struct task_kind *k, struct str key, bool beside)
@@ -431,6 +440,16 @@ fail_unknown_key(struct load *l, const struct tree_node *n, const struct task_ki
 	load_fail_key(l, n, near.best, "unknown key '%.*s'", FMT(str_cut(n->key, 100)));
 }
 
+/* A key of the state that the work is of. */
+static bool
+is_own_key(struct load *l, const struct tree_node *n)
+{
+	for (size_t i = 0; l->own_keys != NULL && l->own_keys[i] != NULL; i++)
+		if (str_eq(n->key, str_of(l->own_keys[i])))
+			return true;
+	return false;
+}
+
 static void
 check_keys(struct load *l, const struct tree_node *n, const struct task_kind *kind,
     const struct tree_node *kind_key, bool is_item)
@@ -438,7 +457,8 @@ check_keys(struct load *l, const struct tree_node *n, const struct task_kind *ki
 	for (const struct tree_node *c = n->first; c != NULL && l->rc == OK; c = c->next) {
 		const struct common_key *k = common_key(c->key);
 
-		if (c == kind_key || (kind != NULL && field_find(kind, c->key, true) >= 0))
+		if (c == kind_key || (kind != NULL && field_find(kind, c->key, true) >= 0) ||
+		    (!is_item && is_own_key(l, c)))
 			continue;
 		if (k != NULL && (k->where == OF_BOTH ||
 		    k->where == (is_item ? OF_ITEM : OF_NODE)))

@@ -191,7 +191,7 @@ size_t session_bytes(const struct session *s);
 
 /* What changed since session_settle (or session_new, or session_restore), so
  * that a host writes only that: slots that were assigned to, even if to an
- * equal value; states that are active now and were not, and the reverse. */
+ * equal value, but not those that session_start took from params; states that are active now and were not, and the reverse. */
 bool session_slot_changed(const struct session *s, unsigned slot);
 bool session_state_changed(const struct session *s, unsigned state);
 bool session_changed(const struct session *s);           /* any of these */

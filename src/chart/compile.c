@@ -593,6 +593,7 @@ chart_compile(struct chart **out, struct draft *d, const struct chart_files *fil
 	*vector_add(c->codes) = (struct code){ 0 };
 	c->name = compile_text(&k, d->name);
 	c->late = d->late;
+	c->lenient = !d->lax;
 	number(&k);
 	for (struct draft_state *s = d->root; s != NULL && k.rc == OK; s = next_state(s))
 		compile_state(&k, s);

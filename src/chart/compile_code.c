@@ -29,6 +29,10 @@ compile_fail(struct compile *k, struct spot at, const char *format, ...)
 	va_start(ap, format);
 	vsnprintf(text, sizeof text, format, ap);
 	va_end(ap);
+	if (k->d->refuse != NULL) {
+		k->rc = k->d->refuse(k->d->refuse_ctx, at, text, k->e);
+		return;
+	}
 	k->rc = draft_fail(k->e, ERR_INVALID, at, k->where, "%s%s%s",
 	    k->what != NULL ? k->what : "", k->what != NULL ? ": " : "", text);
 }
@@ -101,7 +105,7 @@ compile_code(struct compile *k, const struct draft_text *t)
 		text = known_function(k, text);
 	if (k->d->null_model)
 		text = null_predicate(k, text);
-	if (expr_parse(&x, text, &why) == OK)
+	if ((t->template ? expr_parse_template : expr_parse)(&x, text, &why) == OK)
 		return code_add(k, x, STR_NONE, t->s);
 	if (!k->d->lax)
 		compile_fail(k, t->at, "%s", why.text);
@@ -168,10 +172,13 @@ slot_of(void *ctx, struct str name, bool of_data)
 void
 compile_bind(struct chart *c)
 {
+	void (*bind)(struct expr *, expr_slot_of *, void *) =
+	    c->lenient ? expr_bind_lenient : expr_bind;
+
 	for (size_t i = 1; i < c->codes.n; i++) {
 		if (c->codes.at[i].x == NULL)
 			continue;
-		expr_bind(c->codes.at[i].x, slot_of, c);
+		bind(c->codes.at[i].x, slot_of, c);
 		c->visits = c->visits || expr_counts_visits(c->codes.at[i].x);
 	}
 	for (size_t i = 0; i < c->actions.n; i++) {

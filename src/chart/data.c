@@ -138,11 +138,17 @@ lookup(void *ctx, struct str name, struct val *out)
 		if (t->processors.kind == VAL_UNDEFINED)
 			t->processors = processors(s);
 		*out = t->processors;
+	} else if (s->c->lenient && (str_eq(name, S("config")) ||
+	    str_eq(name, S("context")) || str_eq(name, S("input")) ||
+	    str_eq(name, S("result")))) {
+		*out = VAL_NIL;              /* the host did not give it */
 	} else if (str_eq(name, S("_x"))) {
 		*out = VAL_NIL;
 	} else {
 		return ERR_NOTFOUND;
 	}
+	if (s->c->lenient && out->kind == VAL_UNDEFINED)
+		*out = VAL_NIL;
 	return OK;
 }
 
@@ -354,13 +360,16 @@ data_init(struct session *s, struct range data, bool top)
 		struct str name = s->c->slots.at[d->slot]->name;
 		struct val v = VAL_UNDEF;
 		struct err e;
+		bool given = top && d->top && val_has(s->params, name);
 		int rc = OK;
 
-		if (top && d->top && val_has(s->params, name))
+		if (given)
 			v = val_ref(val_get(s->params, name));
 		else
 			rc = data_content(s, &d->content, &v, &e);
 		data_set_slot(s, (uint32_t)d->slot, v);
+		if (given)                   /* the host knows it */
+			bit_clear(s->changed, (uint32_t)d->slot);
 		if (rc != OK)
 			turn_error(s, rc, VAL_UNDEF, &e);
 	}

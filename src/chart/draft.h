@@ -23,11 +23,13 @@
 
 struct spot {
 	uint32_t line, column;       /* from 1; 0: unknown */
+	const void *node;            /* the reader's own, for draft.refuse */
 };
 
 struct draft_text {
 	struct str s;
 	struct spot at;
+	bool template;               /* of an expression: text with ${} holes */
 };
 
 /* Inline content: its expression, or text (JSON, else a string with its white
@@ -135,7 +137,11 @@ struct draft {
 	bool late;                   /* binding="late" */
 	bool null_model;             /* SCXML B.1: In(ID), the id without quotes */
 	bool lax;                    /* SCXML: a malformed expression is an error
-	                                event at run time, not of the document */
+	                                event at run time, not of the document; and
+	                                expressions are not lenient (expr.h) */
+	/* Instead of draft_fail: an error as the reader writes it.  Returns a code. */
+	int (*refuse)(void *ctx, struct spot at, const char *words, struct err *e);
+	void *refuse_ctx;
 	struct draft_state *root;    /* may have transitions, entry and exit (not in
 	                                SCXML) */
 	struct draft_action *script; /* of the root, run before the start */

@@ -100,7 +100,8 @@ expr_is_constant(const struct expr *x)
 	for (size_t i = 0; i < x->nodes_n; i++) {
 		enum op op = (enum op)x->nodes[i].op;
 
-		if (op == X_NAME || op == X_SLOT || op == X_FIELD || op == X_IN_STATE)
+		if (op == X_NAME || op == X_SLOT || op == X_FIELD ||
+		    op == X_IN_STATE || op == X_VISITS)
 			return false;
 	}
 	return true;

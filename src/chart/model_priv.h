@@ -145,6 +145,7 @@ struct chart {
 	struct arena arena;          /* texts */
 	struct str name;
 	bool late;
+	bool lenient;                /* its expressions are */
 	bool eventless;              /* some transition of a state is */
 	bool visits;                 /* some expression calls visits() */
 	uint32_t words;              /* of a set of states */

@@ -1,0 +1,33 @@
+/*
+ * states_priv.h - the statechart of an agent being made: shared by states.c
+ * (states and transitions) and statements.c (what they do).
+ *
+ * Both write a draft (chart/draft.h).  Expressions are checked here, where their
+ * place in the file is known, and given to the draft as text.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef AGENT_STATES_PRIV_H
+#define AGENT_STATES_PRIV_H
+
+#include "agent/load_priv.h"
+#include "chart/draft.h"
+
+/* The place of a node's value, and of its key. */
+struct spot states_at(const struct tree_node *n);
+struct spot states_at_key(const struct tree_node *n);
+
+/* An expression, of a string; the text of data with expressions in it; a text
+ * with ${} holes.  Checked; empty after a failure. */
+struct draft_text states_expr(struct load *l, struct draft *d, const struct tree_node *n);
+struct draft_text states_data(struct load *l, struct draft *d, const struct tree_node *n);
+struct draft_text states_template(struct load *l, const struct tree_node *n);
+
+/* One statement or a list of them, appended at *tail. */
+void states_actions(struct load *l, struct draft *d, const struct tree_node *n,
+    struct draft_action ***tail);
+/* `assign: {key: data}`, appended. */
+void states_assign(struct load *l, struct draft *d, const struct tree_node *n,
+    struct draft_action ***tail);
+
+#endif
