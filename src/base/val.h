@@ -130,9 +130,14 @@ struct val val_json_span(struct val source, struct str text);
  * each container among them is a span as above. */
 struct val val_json_spans(struct val source, struct str text);
 
+/* v (taken), or a copy when it holds on to a source much larger than itself: for
+ * a part of a document that is kept when the rest is not. */
+struct val val_detach(struct val v);
+
 /* The text that v was made from; STR_NONE for a scalar and for a container
  * that was built or changed.  Borrowed. */
 struct str val_json_text(struct val v);
+bool val_is_decoded(struct val v);           /* not lazy, or looked into; for tests */
 
 /* How many elements from `from` on, and before `to`, are lazy and have texts that
  * lie in memory in this order with a byte between them, as val_json_spans makes

@@ -22,7 +22,8 @@
 #include "base/skim.h"
 #include "base/val_priv.h"
 
-#define LAZY_DEPTH 16
+#define LAZY_DEPTH  16
+#define DETACH_FROM KB                       /* less is not worth a copy */
 
 struct str
 val_lazy_text(const struct val_lazy *l)
@@ -306,6 +307,26 @@ val_json_spans(struct val source, struct str text)
 	return decode_array(&list);
 }
 
+/* The copy is never larger than what it frees. */
+struct val
+val_detach(struct val v)
+{
+	const struct val_lazy *l;
+	struct val_string *source;
+	struct val own;
+
+	if (!val_is_container(v) || !v.u.h->lazy)
+		return v;
+	l = val_lazy_of(v.u.h);
+	if (l->source->n < 2 * (size_t)l->h.n + DETACH_FROM)
+		return v;
+	source = copy(val_lazy_text(l));
+	own = lazy_new(source, val_string_str(source), l->h.depth);
+	val_string_drop(source);
+	val_drop(v);
+	return own;
+}
+
 /* ---- looking --------------------------------------------------------------- */
 
 struct str
@@ -313,6 +334,12 @@ val_json_text(struct val v)
 {
 	return val_is_container(v) && v.u.h->lazy ?
 	    val_lazy_text(val_lazy_of(v.u.h)) : STR_NONE;
+}
+
+bool
+val_is_decoded(struct val v)
+{
+	return !val_is_container(v) || !v.u.h->lazy || val_lazy_of(v.u.h)->made != NULL;
 }
 
 size_t

@@ -156,11 +156,13 @@ write_one(struct channels *cs, size_t i, struct val write, unsigned known, struc
 	/* What an earlier step wrote is not there any more. */
 	bool anew = def->ephemeral && !s->written;
 	struct val old = anew ? VAL_UNDEF : s->value;
+	struct val own = val_detach(val_ref(write));     /* its document goes */
 	size_t keep;
-	int rc = check_bytes(cs, write, e);
+	int rc = check_bytes(cs, own, e);
 
 	if (rc == OK)
-		rc = reduce(def->reducer, def->name, &old, write, known, &keep, e);
+		rc = reduce(def->reducer, def->name, &old, own, known, &keep, e);
+	val_drop(own);
 	if (rc != OK)
 		return rc;
 	if (anew) {

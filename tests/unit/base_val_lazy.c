@@ -293,6 +293,29 @@ TEST(lazy_span_shares_the_text_of_its_source)
 	val_drop(one);
 }
 
+TEST(lazy_part_of_a_large_document_can_be_kept_alone)
+{
+	struct buf b = BUF(64 * KB);
+	struct val whole, part, own;
+
+	buf_lit(&b, "{\"keep\":{\"a\":[1,2]},\"pad\":\"");
+	for (int i = 0; i < 1000; i++)
+		buf_lit(&b, "0123456789");
+	buf_lit(&b, "\"}");
+	whole = lazy_of(buf_str(&b));
+	part = val_get(whole, S("keep"));
+	own = val_detach(val_ref(part));
+	CHECK(val_equal(own, part));
+	CHECK_INT(val_depth(own), val_depth(part));
+	CHECK(val_json_text(own).p != val_json_text(part).p);
+	whole = val_detach(whole);               /* all of it: no copy */
+	CHECK(val_json_text(part).p == val_json_text(val_get(whole, S("keep"))).p);
+	val_drop(whole);
+	CHECK_STR(val_json_text(own), "{\"a\":[1,2]}");
+	val_drop(own);
+	buf_release(&b);
+}
+
 /* Goal: the size is that of the text, and looking does not change it, so that
  * what a container counted when the part came stays right when it goes. */
 TEST(lazy_size_is_that_of_the_text)

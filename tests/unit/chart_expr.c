@@ -480,3 +480,32 @@ TEST(expr_bind_reads_slots_and_event_fields)
 		buf_release(&out);
 	}
 }
+
+/* Goal: a look at the end of a long thread decodes what it looks at, and no other
+ * message of it. */
+TEST(expr_decodes_only_what_it_looks_at)
+{
+	static const char *const texts[] = { "last(messages).tool_calls",
+		"len(messages)", "messages[98].id", "len(last(messages).tool_calls) > 0" };
+	struct val source, list;
+	struct buf text = BUF(64 * KB), out = BUF(KB);
+
+	buf_add_char(&text, '[');
+	for (int i = 0; i < 100; i++)
+		buf_add_fmt(&text, "%s{\"id\":\"m%d\",\"tool_calls\":[{\"id\":\"c%d\",\"args\":{}}]}",
+		    i > 0 ? "," : "", i, i);
+	buf_add_char(&text, ']');
+	source = val_string(buf_str(&text));
+	list = val_json_spans(source, val_str(source));
+	data = val_set_take(val_object_empty(), S("messages"), list);
+	for (size_t i = 0; i < COUNT(texts); i++)
+		evaluate(texts[i], &out);
+	CHECK_STR(buf_str(&out), "true");
+	evaluate(texts[0], &out);
+	CHECK_STR(buf_str(&out), "[{\"id\":\"c99\",\"args\":{}}]");
+	for (size_t i = 0; i < 100; i++)
+		CHECK(val_is_decoded(val_at(list, i)) == (i >= 98));
+	CHECK(!val_is_decoded(val_at(val_get(val_at(list, 99), S("tool_calls")), 0)));
+	val_drop(data), val_drop(source);
+	buf_release(&text), buf_release(&out);
+}
