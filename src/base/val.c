@@ -616,9 +616,16 @@ object_append(struct val_object *o, struct val_string *key, struct val v)
 }
 
 struct val
-val_append_take(struct val object, struct val_string *key, struct val v)
+val_trim_take(struct val object)
 {
-	return object_append(object.u.o, key, v);
+	struct val_object *o = object.u.o;
+
+	assert(o->h.refs == 1 && !o->h.lazy);
+	if (o->h.cap > o->h.n) {
+		o = mem_resize(o, sizeof *o + o->h.n * sizeof o->members[0]);
+		o->h.cap = o->h.n;
+	}
+	return (struct val){ .kind = VAL_OBJECT, .u.o = o };
 }
 
 struct val

@@ -13,6 +13,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include <assert.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -107,6 +108,50 @@ scalar_of(struct str raw)
 	}
 }
 
+/* ---- keys ------------------------------------------------------------------ */
+
+/* Messages have the same few keys, so a thread's objects share them: the last
+ * ones that were decoded, by hash. */
+#define KEYS    256
+#define KEY_MAX 24
+
+static _Thread_local struct val_string *keys[KEYS];
+static pthread_key_t keys_end;
+static pthread_once_t keys_once = PTHREAD_ONCE_INIT;
+
+static void
+drop_keys(void *of_thread)
+{
+	struct val_string **all = of_thread;
+
+	for (size_t i = 0; i < KEYS; i++)
+		if (all[i] != NULL)
+			val_string_drop(all[i]);
+	memset(all, 0, sizeof keys);
+}
+
+static void
+make_keys_end(void)
+{
+	(void)pthread_key_create(&keys_end, drop_keys);
+}
+
+/* A string val; borrowed until the next one. */
+static struct val
+shared_key(struct str text)
+{
+	struct val_string **slot = &keys[str_hash(text) % KEYS];
+
+	if (*slot == NULL || !str_eq(val_string_str(*slot), text)) {
+		(void)pthread_once(&keys_once, make_keys_end);
+		(void)pthread_setspecific(keys_end, keys);
+		if (*slot != NULL)
+			val_string_drop(*slot);
+		*slot = val_string(text).u.s;
+	}
+	return (struct val){ .kind = VAL_STRING, .u.s = *slot };
+}
+
 /* ---- decoding one level ---------------------------------------------------- */
 
 /* An array or object inside source; deep ones at once. */
@@ -163,8 +208,12 @@ static struct val
 add_member(struct val o, struct str raw_key, struct val v)
 {
 	struct buf own = BUF(raw_key.n);
+	struct str key = unescaped(raw_key, &own);
 
-	o = val_set_take(o, unescaped(raw_key, &own), v);
+	if (key.n <= KEY_MAX)
+		o = val_set_key_take(o, shared_key(key), v);
+	else
+		o = val_set_take(o, key, v);
 	buf_release(&own);
 	return o;
 }
@@ -179,7 +228,7 @@ decode_object(const struct val_lazy *l)
 
 	for (scan_open(&s, '{'); scan_member(&s, &first, &key) && value_at(&s, l, &v); )
 		o = add_member(o, key, v);
-	return o;
+	return val_trim_take(o);
 }
 
 struct val_head *

@@ -77,8 +77,8 @@ void val_string_drop(struct val_string *s);
 /* Room made in advance. */
 struct val val_array_sized(size_t n);
 struct val val_object_sized(size_t n);
-/* Appends a member that is not there yet; takes both. */
-struct val val_append_take(struct val object, struct val_string *key, struct val v);
+/* Gives back the room that an object which nobody shares does not use. */
+struct val val_trim_take(struct val object);
 
 uint32_t val_object_find_key(struct val_object *o, struct val_string *key);
 
