@@ -33,5 +33,7 @@ int64_t clock_days(int64_t year, int month, int day);
 void clock_add_iso(struct buf *b, msec wall);
 #define CLOCK_ISO_SIZE 24
 void clock_write_iso(char out[CLOCK_ISO_SIZE], msec wall);
+/* RFC 3339 with any fraction, of which milliseconds count, and zone. */
+bool clock_read_iso(struct str s, msec *out);
 
 #endif

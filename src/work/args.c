@@ -97,9 +97,9 @@ time_read(struct str s, msec now, msec *out)
 		return true;
 	}
 	if (s.n != strlen("2026-11-21"))
-		return work_time_parse(s, out);
+		return clock_read_iso(s, out);
 	memcpy(date, s.p, s.n);
-	return work_time_parse(str_of(date), out);
+	return clock_read_iso(str_of(date), out);
 }
 
 static int

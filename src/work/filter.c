@@ -83,7 +83,7 @@ times_match(const struct filter *f, struct str body)
 {
 	msec at = 0;
 
-	work_time_parse(body_text(body, S("updated_at")), &at);
+	clock_read_iso(body_text(body, S("updated_at")), &at);
 	return (f->after == INT64_MIN || at > f->after) &&
 	    (f->before == INT64_MIN || at < f->before);
 }

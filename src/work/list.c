@@ -478,7 +478,7 @@ key_add(struct work *w, struct listing *l, int64_t seq, struct str body)
 	case ORDER_OLDEST:   k.n = l->last.created; break;
 	case ORDER_HYBRID:   k.n = hybrid_key(w, &l->last); break;
 	case ORDER_UPDATED: case ORDER_CLOSED:
-		k.n = work_time_parse(text, &at) ? -at : INT64_MAX;
+		k.n = clock_read_iso(text, &at) ? -at : INT64_MAX;
 		break;
 	default:
 		k.s = lower(w, text);

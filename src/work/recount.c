@@ -92,7 +92,7 @@ columns_agree(struct recount *r, const struct query *q, struct item *it)
 	int64_t lease = it->lease_holder.p == NULL ? 0 : it->lease_until;
 	bool same = check_text(r, id, "id", query_borrow(q, 0), id);
 
-	if (!work_time_parse(it->created_at, &it->created))
+	if (!clock_read_iso(it->created_at, &it->created))
 		it->created = query_i64(q, 3);
 	it->comments = query_i64(q, 9);
 	same &= check_int(r, id, "status", query_i64(q, 1) / 2, (int64_t)it->status);

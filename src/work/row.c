@@ -322,7 +322,7 @@ item_lead(const struct item *it)
 	msec closed;
 
 	if (it->status != STATUS_CLOSED || it->closed_at.p == NULL ||
-	    !work_time_parse(it->closed_at, &closed) || closed < it->created)
+	    !clock_read_iso(it->closed_at, &closed) || closed < it->created)
 		return 0;
 	return closed - it->created;
 }
@@ -373,7 +373,7 @@ item_touch(struct work *w, struct item *it)
 
 	if (p == NULL)
 		return;                      /* the operation fails of it */
-	if (work_time_parse(it->updated_at, &was) && was > now) {
+	if (clock_read_iso(it->updated_at, &was) && was > now) {
 		if (was >= WORK_TIME_MAX_MS)
 			return;
 		now = was + 1;

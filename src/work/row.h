@@ -65,7 +65,6 @@ struct str work_now_text(struct work *w);         /* RFC 3339 of call->now, in w
  * ahead of ours, so that a merge knows which edit is the later one. */
 void item_touch(struct work *w, struct item *it);
 #define WORK_TIME_MAX_MS 253402300799999          /* the end of the year 9999 */
-bool work_time_parse(struct str s, msec *out);    /* RFC 3339 with any fraction, zone */
 
 /* ---- changes (change.c) --------------------------------------------------------- */
 

@@ -278,12 +278,12 @@ TEST(work_times_are_read_in_any_zone)
 	msec ms;
 
 	for (size_t i = 0; i < COUNT(same); i++) {
-		CHECK(work_time_parse(str_of(same[i]), &ms));
+		CHECK(clock_read_iso(str_of(same[i]), &ms));
 		CHECK_INT(ms, INT64_C(1767225600000));
 	}
-	CHECK(work_time_parse(S("2024-02-29T00:00:00.25Z"), &ms) && ms % 1000 == 250);
+	CHECK(clock_read_iso(S("2024-02-29T00:00:00.25Z"), &ms) && ms % 1000 == 250);
 	for (size_t i = 0; i < COUNT(wrong); i++) {
-		if (work_time_parse(str_of(wrong[i]), &ms))
+		if (clock_read_iso(str_of(wrong[i]), &ms))
 			test_fail(__FILE__, __LINE__, "\"%s\" is no time", wrong[i]);
 	}
 }

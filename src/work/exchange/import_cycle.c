@@ -92,7 +92,7 @@ edges_of(struct cycles *r, int64_t seq)
 		if (rc != OK || target == 0 || !in_cycle(r, target))
 			continue;
 		e.target = target;
-		work_time_parse(d->created_at, &e.created);
+		clock_read_iso(d->created_at, &e.created);
 		e.at = arena_str(&im->plan, d->created_at);
 		e.item_id = arena_str(&im->plan, it.id);
 		e.target_id = arena_str(&im->plan, d->id);

@@ -89,7 +89,7 @@ row_new(struct import *im, struct entry *x, struct record *r)
 	if (it->created_at.p == NULL && it->status != STATUS_TOMBSTONE) {
 		it->created_at = it->updated_at.p != NULL ? it->updated_at :
 		    work_now_text(w);
-		work_time_parse(it->created_at, &it->created);
+		clock_read_iso(it->created_at, &it->created);
 	}
 	if (it->updated_at.p == NULL && it->status != STATUS_TOMBSTONE)
 		it->updated_at = it->created_at;

@@ -34,7 +34,7 @@ comment_decode(struct comment *c, jnode n, struct err *e)
 	if (rc == OK)
 		rc = text_of(n, "created_at", "comments.created_at", 64,
 		    &c->created_at, e);
-	if (rc == OK && !work_time_parse(c->created_at, &ms))
+	if (rc == OK && !clock_read_iso(c->created_at, &ms))
 		rc = err_set(e, ERR_INVALID, "comments.created_at: expected a time "
 		    "as 2026-11-21T08:30:00Z, got \"%.*s\"", FMT(c->created_at));
 	return rc;
@@ -47,8 +47,8 @@ comment_order(const void *left, const void *right)
 	msec at = 0, bt = 0;
 	int order;
 
-	work_time_parse(a->created_at, &at);
-	work_time_parse(b->created_at, &bt);
+	clock_read_iso(a->created_at, &at);
+	clock_read_iso(b->created_at, &bt);
 	if (at != bt)
 		return at < bt ? -1 : 1;
 	order = str_cmp(a->created_at, b->created_at);
@@ -231,7 +231,7 @@ record_deleted_at(const struct item *it, struct str *by, struct arena *a)
 	msec ms;
 
 	*by = extra_text(it, "deleted_by", a);
-	return at.n > 0 && work_time_parse(at, &ms) ? at : it->updated_at;
+	return at.n > 0 && clock_read_iso(at, &ms) ? at : it->updated_at;
 }
 
 struct str

@@ -94,8 +94,8 @@ updated_order(const struct item *a, const struct item *b)
 {
 	msec at = 0, bt = 0;
 
-	work_time_parse(a->updated_at, &at);
-	work_time_parse(b->updated_at, &bt);
+	clock_read_iso(a->updated_at, &at);
+	clock_read_iso(b->updated_at, &bt);
 	return at < bt ? -1 : at > bt;
 }
 
@@ -168,8 +168,8 @@ times_merge(struct item *out, const struct item *ours, const struct item *theirs
 	out->updated_at = order >= 0 ? ours->updated_at : theirs->updated_at;
 	out->closed_at = ours->closed_at;
 	if (ours->closed_at.p == NULL || (theirs->closed_at.p != NULL &&
-	    work_time_parse(ours->closed_at, &a) &&
-	    work_time_parse(theirs->closed_at, &b) &&
+	    clock_read_iso(ours->closed_at, &a) &&
+	    clock_read_iso(theirs->closed_at, &b) &&
 	    (b < a || (a == b &&
 	    str_cmp(theirs->closed_at, ours->closed_at) < 0))))
 		out->closed_at = theirs->closed_at;
@@ -416,8 +416,8 @@ ours_deleted_first(const struct item *ours, const struct item *theirs,
 	msec x = 0, y = 0;
 	int order;
 
-	work_time_parse(at_x, &x);
-	work_time_parse(at_y, &y);
+	clock_read_iso(at_x, &x);
+	clock_read_iso(at_y, &y);
 	if (x != y)
 		return x < y;
 	order = str_cmp(ours->extra, theirs->extra);
@@ -451,8 +451,8 @@ deletion_stands(const struct record *base, const struct record *dead,
 		return false;                /* the live side restored it */
 	if (base != NULL && item_same(base, live))
 		return true;
-	work_time_parse(at, &deleted);
-	work_time_parse(live->it.updated_at, &updated);
+	clock_read_iso(at, &deleted);
+	clock_read_iso(live->it.updated_at, &updated);
 	stands = updated <= deleted;
 	if (base != NULL || !stands)
 		clash(m, live->it.id, "deleted", ours_dead ? at : live->it.updated_at,
