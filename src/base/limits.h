@@ -91,6 +91,10 @@
 	X(DNS_NAMES,           1024,      "names",  "kept at once; the oldest goes") \
 	X(TOOL_CALLS,          64,        "calls",  "in one model answer") \
 	X(TOOL_RESULT_BYTES,   1048576,   "bytes",  "result of one tool call") \
+	X(MAP_ELEMENTS,        100000,    "elements", "of one map; each has a piece of memory") \
+	X(MAP_PARALLEL,        1000,      "elements", "of one map at work at once; a map without a concurrency has as many") \
+	X(REPEAT_TURNS,        10000,     "turns",  "of one repeat") \
+	X(WAIT_DAYS,           366,       "days",   "longest wait of a task") \
 	X(CHART_STATES,        4096,      "states", "in one chart") \
 	X(CHART_BYTES,         1048576,   "bytes",  "source of one chart") \
 	X(CHART_DEPTH,         64,        "levels", "nesting of states") \

@@ -5,7 +5,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "task/kinds.h"
+#include "task/task_priv.h"
 
 #define REQ    FIELD_REQUIRED
 #define SHORT  FIELD_SHORT
@@ -75,7 +75,7 @@ static const struct agent_field store_fields[] = {
 	[STORE_NAMESPACE] = { "namespace", AGENT_TEXTS, "its labels", REQ },
 	[STORE_KEY] = { "key", AGENT_TEXT, "of the item", REQ,
 	    .ops = OP(STORE_OP_GET) | OP(STORE_OP_PUT) | OP(STORE_OP_DELETE) },
-	[STORE_VALUE] = { "value", AGENT_DATA, "a map", REQ, .ops = OP(STORE_OP_PUT) },
+	[STORE_ITEM_VALUE] = { "value", AGENT_DATA, "a map", REQ, .ops = OP(STORE_OP_PUT) },
 	[STORE_QUERY] = { "query", AGENT_TEXT, "words to look for",
 	    .ops = OP(STORE_OP_SEARCH) },
 	[STORE_FILTER] = { "filter", AGENT_DATA, "what the value contains",
@@ -177,30 +177,30 @@ static const struct agent_field work_fields[] = {
 
 /* ---- the table ---------------------------------------------------------------------------------- */
 
+#define KIND(kind)    .name = #kind, .run = &task_##kind
 #define FIELDS(table) .fields = table, .fields_n = COUNT(table)
 
 static const struct task_kind
-    llm = { .name = "llm", .help = "ask a model", FIELDS(llm_fields),
+    llm = { KIND(llm), .help = "ask a model", FIELDS(llm_fields),
 	.writes = WRITES_MESSAGES },
-    tools = { .name = "tools", .help = "run the calls of the last ai message",
+    tools = { KIND(tools), .help = "run the calls of the last ai message",
 	.writes = WRITES_MESSAGES },
-    tool = { .name = "tool", .help = "run one tool", FIELDS(tool_fields),
-	.writes = WRITES_MESSAGES },
-    ask = { .name = "ask", .help = "ask a person and wait", FIELDS(ask_fields) },
-    wait_ = { .name = "wait", .help = "wait for a time", FIELDS(wait_fields) },
-    store = { .name = "store", .help = "read or write the store", FIELDS(store_fields),
+    tool = { KIND(tool), .help = "run one tool", FIELDS(tool_fields) },
+    ask = { KIND(ask), .help = "ask a person and wait", FIELDS(ask_fields) },
+    wait_ = { KIND(wait), .help = "wait for a time", FIELDS(wait_fields) },
+    store = { KIND(store), .help = "read or write the store", FIELDS(store_fields),
 	.ops = store_ops },
-    agent = { .name = "agent", .alias = "chart", .help = "run another agent",
+    agent = { KIND(agent), .alias = "chart", .help = "run another agent",
 	FIELDS(agent_fields), .writes = WRITES_OUTPUT },
-    map = { .name = "map", .help = "work on each element of a list, in parallel",
+    map = { KIND(map), .help = "work on each element of a list, in parallel",
 	FIELDS(map_fields) },
-    set = { .name = "set", .help = "write channels", FIELDS(set_fields) },
-    emit = { .name = "emit", .help = "send a custom stream event", FIELDS(emit_fields) },
-    fail = { .name = "fail", .help = "end the run with an error", FIELDS(fail_fields) },
-    do_ = { .name = "do", .help = "a sequence of work in one task", FIELDS(do_fields) },
-    repeat = { .name = "repeat", .help = "a sequence of work, several times",
+    set = { KIND(set), .help = "write channels", FIELDS(set_fields) },
+    emit = { KIND(emit), .help = "send a custom stream event", FIELDS(emit_fields) },
+    fail = { KIND(fail), .help = "end the run with an error", FIELDS(fail_fields) },
+    do_ = { KIND(do), .help = "a sequence of work in one task", FIELDS(do_fields) },
+    repeat = { KIND(repeat), .help = "a sequence of work, several times",
 	FIELDS(repeat_fields) },
-    work = { .name = "work", .help = "use the work tracker", FIELDS(work_fields),
+    work = { KIND(work), .help = "use the work tracker", FIELDS(work_fields),
 	.ops = work_ops },
     wasm = { .name = "wasm", .help = "", .later = true },
     send = { .name = "send", .help = "", .later = true },

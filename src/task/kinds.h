@@ -37,7 +37,7 @@ enum store_form { STORE_OP_GET, STORE_OP_PUT, STORE_OP_SEARCH, STORE_OP_DELETE }
 enum store_field {
 	STORE_NAMESPACE,                     /* TEXTS */
 	STORE_KEY,                           /* TEXT: get, put, delete */
-	STORE_VALUE,                         /* DATA: put */
+	STORE_ITEM_VALUE,                       /* DATA: put */
 	STORE_QUERY,                         /* TEXT: search */
 	STORE_FILTER,                        /* DATA: search */
 	STORE_LIMIT, STORE_OFFSET            /* DATA: search */

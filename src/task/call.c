@@ -1,0 +1,243 @@
+/*
+ * call.c - one tool call: journalled where it must not happen twice, and run.
+ *
+ * What cannot be run twice is recorded as started, committed, before it runs.
+ * After a crash a call that was started and has no result is an unknown outcome,
+ * never repeated.
+ *
+ * A call outlives its piece when the task is stopped while a tool works.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "base/json.h"
+#include "task/task_priv.h"
+
+struct task_call {
+	struct piece *p;                     /* NULL: nobody waits any more */
+	void (*done)(struct piece *p, void *arg, const struct call_end *end);
+	void *arg;
+	char *id, *name, *args, *once, *key;
+	bool tracker, journal, starting, ended;
+};
+
+static void
+call_free(struct task_call *c)
+{
+	free(c->id);
+	free(c->name);
+	free(c->args);
+	free(c->once);
+	free(c->key);
+	free(c);
+}
+
+void
+call_forget(struct task_call *c)
+{
+	c->p = NULL;
+}
+
+/* ---- its end ------------------------------------------------------------------------ */
+
+static void
+call_ends(struct task_call *c, struct call_end *end)
+{
+	struct piece *p = c->p;
+
+	c->ended = true;
+	if (p != NULL && p->state == PIECE_RUNS && task_enter(p->task)) {
+		struct task *t = p->task;
+
+		end->journal = c->journal;
+		c->done(p, c->arg, end);
+		task_leave(t);
+	}
+	if (!c->starting)
+		call_free(c);
+}
+
+static void
+on_tool(void *ctx, const struct tool_result *r)
+{
+	call_ends(ctx, &(struct call_end){ .ok = r->ok, .ran = true,
+	    .content = r->content });
+}
+
+static void
+call_run(struct task_call *c)
+{
+	struct task *t = c->p->task;
+	struct val args = val_json_trusted(str_of(c->args));
+
+	if (t->host->tool != NULL)
+		t->host->tool(t->ctx, TOOL_START, str_of(c->id), str_of(c->name), args);
+	val_drop(args);
+	t->host->tools_call(t->ctx, str_of(c->name), str_of(c->args), str_of(c->once),
+	    on_tool, c);
+}
+
+static void
+on_started(void *arg, int rc)
+{
+	struct task_call *c = arg;
+
+	if (c->p == NULL || c->p->task->over) {
+		call_ends(c, &(struct call_end){ .ok = false });
+	} else if (rc != OK) {
+		c->journal = false;
+		call_ends(c, &(struct call_end){ .content =
+		    S("The call was not made: it could not be recorded.") });
+	} else {
+		call_run(c);
+	}
+}
+
+/* ---- its start ------------------------------------------------------------------------ */
+
+/* A tool of the file: its answer is an expression of the arguments. */
+static void
+call_declared(struct task_call *c, const struct agent_tool *tool)
+{
+	struct task *t = c->p->task;
+	struct val args = val_json_trusted(str_of(c->args)), reply;
+	struct buf content = BUF(LIMIT_TOOL_RESULT_BYTES);
+	struct err e = { 0 };
+	bool ok;
+
+	if (t->host->tool != NULL)
+		t->host->tool(t->ctx, TOOL_START, str_of(c->id), str_of(c->name), args);
+	ok = piece_eval_input(c->p, &tool->reply, args, &reply, &e) == OK;
+	if (ok)
+		call_add_content(&content, reply);
+	else
+		buf_add_fmt(&content, "Error: %s", e.text);
+	ok = ok && !content.failed;
+	call_ends(c, &(struct call_end){ .ok = ok, .ran = true,
+	    .content = content.failed ? S("Error: the result is too large.") :
+	    buf_str(&content) });
+	buf_release(&content);
+	val_drop(reply);
+	val_drop(args);
+}
+
+/* Made again after a crash, it gets the answer that the tracker has kept. */
+static void
+call_tracker(struct task_call *c)
+{
+	static const char *const reads[] = { "ready", "list", "show" };
+	struct task *t = c->p->task;
+	struct str once = str_of(c->once);
+
+	if (t->host->work == NULL) {
+		call_ends(c, &(struct call_end){
+		    .content = S("there is no work tracker here") });
+		return;
+	}
+	for (size_t i = 0; i < COUNT(reads); i++)
+		if (str_eq(str_of(c->name), str_of(reads[i])))
+			once = STR_NONE;
+	t->host->work(t->ctx, str_of(c->name), str_of(c->args), once, on_tool, c);
+}
+
+static void
+call_begin(struct task_call *c)
+{
+	struct task *t = c->p->task;
+	const struct agent_tool *declared = offer_declared(c->p, str_of(c->name));
+	const struct tool *tool = t->host->tools == NULL ? NULL :
+	    tools_find(t->host->tools, str_of(c->name));
+	bool idempotent = tool != NULL && tool->idempotent;
+	const struct known *k = record_find(c->p, str_of(c->id));
+
+	if (c->tracker) {
+		call_tracker(c);
+	} else if (declared != NULL) {
+		call_declared(c, declared);
+	} else if (tool == NULL || t->host->tools_call == NULL) {
+		call_ends(c, &(struct call_end){ .content = S("There is no such tool.") });
+	} else if (k != NULL && !idempotent) {
+		call_ends(c, &(struct call_end){ .unknown = true,
+		    .content = S("Error: unknown_outcome. The server stopped while this "
+		    "call was under way; it may or may not have taken effect. It was not "
+		    "repeated.") });
+	} else if (idempotent || t->host->record_start == NULL) {
+		call_run(c);
+	} else {
+		c->journal = true;
+		t->host->record_start(t->ctx, str_of(c->key), str_of(c->name),
+		    on_started, c);
+	}
+}
+
+/* The same when the call is made again after a crash, and of no other call. */
+static char *
+once_of(const struct task *t, const char *key)
+{
+	struct buf b = BUF(LIMIT_LLM_BODY_BYTES);
+	char *once;
+
+	uuid_add(&b, &t->id);
+	buf_add_char(&b, '/');
+	buf_add(&b, str_of(key));
+	once = mem_cstr(buf_str(&b));
+	buf_release(&b);
+	return once;
+}
+
+struct task_call *
+call_start(struct piece *p, const struct call_want *w)
+{
+	struct task_call *c = mem_new(struct task_call);
+	struct buf key = BUF(LIMIT_LLM_BODY_BYTES);
+
+	piece_add_key(&key, p, w->id);
+	c->p = p;
+	c->done = w->done;
+	c->arg = w->arg;
+	c->tracker = w->tracker;
+	c->id = mem_cstr(w->id);
+	c->name = mem_cstr(w->name);
+	c->args = mem_cstr(w->args_json);
+	c->key = mem_cstr(buf_str(&key));
+	c->once = once_of(p->task, c->key);
+	buf_release(&key);
+	c->starting = true;
+	call_begin(c);
+	c->starting = false;
+	if (!c->ended)
+		return c;
+	call_free(c);
+	return NULL;
+}
+
+/* ---- answers as messages ------------------------------------------------------------------ */
+
+void
+call_add_content(struct buf *b, struct val v)
+{
+	if (v.kind == VAL_STRING)
+		buf_add(b, val_str(v));
+	else
+		val_add_json(b, v);
+}
+
+struct val
+call_message(struct str id, struct str name, bool ok, struct str content)
+{
+	struct buf b = BUF(LIMIT_STATE_BYTES);
+	struct uuid fresh = uuid_v7();
+	struct val m;
+
+	json_add_fmt(&b, "{'status':%s,'content':%.*s,'tool_call_id':%.*s,'name':%.*s,"
+	    "'metadata':{'versions':{'cohort':%s}},'additional_kwargs':{},"
+	    "'response_metadata':{},'id':'run-", ok ? "success" : "error", FMT(content),
+	    FMT(id), FMT(name), COHORT_VERSION);
+	uuid_add(&b, &fresh);
+	buf_lit(&b, "-tool-");
+	json_add_escaped(&b, id);
+	json_add_fmt(&b, "','type':'tool'}");
+	assert(!b.failed);
+	m = val_json_trusted(buf_str(&b));
+	buf_release(&b);
+	return m;
+}

@@ -1,0 +1,149 @@
+/*
+ * offer.c - which tools a model is offered, and which of them may be called.
+ *
+ * A name in an llm's `tools` is a tool of the agent's file, a tool of the
+ * server, or a group of them.  Without `tools` it is what the run asks for, and
+ * the tools of the file.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "base/json.h"
+#include "task/task_priv.h"
+
+const struct agent_tool *
+offer_declared(const struct piece *p, struct str name)
+{
+	const struct agent *a = p->task->agent;
+
+	for (size_t i = 0; i < a->tools_n; i++)
+		if (str_eq(a->tools[i].name, name))
+			return &a->tools[i];
+	return NULL;
+}
+
+/* Is the tool, or its group, among the names? */
+static bool
+names_have(const struct agent_value *names, struct str name, const char *group)
+{
+	struct val list = names->constant;
+
+	if (list.kind == VAL_STRING)
+		return str_eq(val_str(list), name) ||
+		    (group != NULL && str_eq(val_str(list), str_of(group)));
+	for (size_t i = 0; i < val_count(list); i++) {
+		struct str word = val_str(val_at(list, i));
+
+		if (str_eq(word, name) || (group != NULL && str_eq(word, str_of(group))))
+			return true;
+	}
+	return false;
+}
+
+/* Does the run ask for it? */
+static bool
+defaults_have(const struct task_defaults *d, const struct tool *tool)
+{
+	if (d == NULL)
+		return false;
+	if (d->all_tools)
+		return tool->group == NULL;
+	for (size_t i = 0; i < d->tools_n; i++)
+		if (d->tools[i] == tool)
+			return true;
+	return false;
+}
+
+/* Does some llm of the work name it? */
+static bool
+work_names(const struct agent_work *w, struct str name, const char *group)
+{
+	if (w->kind->run == &task_llm && names_have(&w->fields[LLM_TOOLS], name, group))
+		return true;
+	for (size_t i = 0; i < w->items_n; i++)
+		if (work_names(&w->items[i], name, group))
+			return true;
+	return false;
+}
+
+static bool
+allows(const struct piece *p, const struct tool *tool)
+{
+	const struct agent *a = p->task->agent;
+
+	if (defaults_have(p->task->defaults, tool))
+		return true;
+	for (size_t i = 0; i < a->nodes_n; i++)
+		if (work_names(&a->nodes[i].work, str_of(tool->name), tool->group))
+			return true;
+	return false;
+}
+
+bool
+offer_allows(const struct piece *p, struct str name)
+{
+	const struct tools *all = p->task->host->tools;
+	const struct tool *tool = all != NULL ? tools_find(all, name) : NULL;
+
+	return offer_declared(p, name) != NULL || (tool != NULL && allows(p, tool));
+}
+
+void
+offer_add_names(struct buf *b, const struct piece *p)
+{
+	const struct agent *a = p->task->agent;
+	const struct tools *all = p->task->host->tools;
+	size_t n = 0;
+
+	for (size_t i = 0; i < a->tools_n; i++) {
+		buf_add(b, n++ == 0 ? S(" Available: ") : S(", "));
+		buf_add(b, a->tools[i].name);
+	}
+	for (size_t i = 0; all != NULL && i < tools_count(all); i++) {
+		if (!allows(p, tools_at(all, i)))
+			continue;
+		buf_add(b, n++ == 0 ? S(" Available: ") : S(", "));
+		buf_add(b, str_of(tools_at(all, i)->name));
+	}
+}
+
+/* ---- what a model is shown ---------------------------------------------------------- */
+
+static struct llm_tool_spec
+declared_spec(const struct agent_tool *t, struct arena *a)
+{
+	struct buf schema = BUF(LIMIT_CHART_BYTES);
+	struct llm_tool_spec spec = { .name = t->name, .description = t->description };
+
+	if (t->schema.kind == VAL_OBJECT)
+		val_add_json(&schema, t->schema);
+	else
+		json_add_fmt(&schema, "{'type':'object','properties':{}}");
+	spec.parameters_json = arena_str(a, buf_str(&schema));
+	buf_release(&schema);
+	return spec;
+}
+
+struct llm_tool_spec *
+offer_specs(struct piece *p, struct arena *a, size_t *n)
+{
+	const struct task *t = p->task;
+	const struct agent_value *names = piece_field(p, LLM_TOOLS);
+	const struct tools *all = t->host->tools;
+	bool named = agent_has(names), plain = !agent_has(piece_field(p, LLM_OUTPUT));
+	size_t max = t->agent->tools_n + (all != NULL ? tools_count(all) : 0);
+	struct llm_tool_spec *specs = arena_zero(a, (max + 1) * sizeof *specs);
+
+	*n = 0;
+	for (size_t i = 0; i < t->agent->tools_n; i++)
+		if (named ? names_have(names, t->agent->tools[i].name, NULL) : plain)
+			specs[(*n)++] = declared_spec(&t->agent->tools[i], a);
+	for (size_t i = 0; all != NULL && i < tools_count(all); i++) {
+		const struct tool *tool = tools_at(all, i);
+
+		if (named ? names_have(names, str_of(tool->name), tool->group) :
+		    plain && defaults_have(t->defaults, tool))
+			specs[(*n)++] = (struct llm_tool_spec){ str_of(tool->name),
+			    str_of(tool->description), tools_schema(all, tool) };
+	}
+	return specs;
+}

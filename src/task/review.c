@@ -1,0 +1,309 @@
+/*
+ * review.c - tool calls that a person has to see before they are made.
+ *
+ * The run's configurable.interrupt_on names tools: {name: true | {allowed_decisions,
+ * description?}}.  One question of an ai message lists every call of it that needs a
+ * decision, in the shape of LangChain's human-in-the-loop middleware:
+ *
+ *   {action_requests: [{name, args, description}],
+ *    review_configs: [{action_name, allowed_decisions, args_schema?}]}
+ *
+ * and takes {decisions: [...]}, one for each request, in their order:
+ *
+ *   {type: "approve"} | {type: "edit", edited_action: {name, args}} |
+ *   {type: "reject", message?} | {type: "respond", message}
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "base/json.h"
+#include "task/tools_priv.h"
+
+static const char *const decisions[] = { "approve", "edit", "reject", "respond" };
+
+/* ---- the question -------------------------------------------------------------------- */
+
+/* What the run says of the tool: true or an object; UNDEF: no review. */
+static struct val
+rule_of(const struct piece *p, struct str name)
+{
+	struct val params = p->task->config.kind != VAL_OBJECT ? VAL_UNDEF :
+	    val_get(p->task->config, S("configurable"));
+	struct val on = params.kind != VAL_OBJECT ? VAL_UNDEF :
+	    val_get(params, S("interrupt_on"));
+	struct val rule = on.kind != VAL_OBJECT ? VAL_UNDEF : val_get(on, name);
+
+	if (rule.kind == VAL_OBJECT || (rule.kind == VAL_BOOL && rule.u.b))
+		return rule;
+	return VAL_UNDEF;
+}
+
+static bool
+needs_review(const struct tools_piece *w, size_t i)
+{
+	return i < w->valid &&
+	    rule_of(&w->p, str_of(w->slots[i].name)).kind != VAL_UNDEFINED;
+}
+
+static struct val
+allowed_of(struct val rule)
+{
+	struct val given = rule.kind == VAL_OBJECT ?
+	    val_get(rule, S("allowed_decisions")) : VAL_UNDEF;
+	struct val all = val_array_empty();
+
+	if (given.kind == VAL_ARRAY)
+		return val_ref(given);
+	for (size_t i = 0; i < COUNT(decisions); i++)
+		all = val_push_take(all, val_string(str_of(decisions[i])));
+	return all;
+}
+
+/* As JSON.stringify(v, null, 2). */
+static void
+add_indented(struct buf *b, struct val v, unsigned level)
+{
+	bool object = v.kind == VAL_OBJECT;
+
+	if (val_count(v) == 0) {
+		val_add_json(b, v);
+		return;
+	}
+	buf_add_char(b, object ? '{' : '[');
+	for (size_t i = 0; i < val_count(v); i++) {
+		buf_add_fmt(b, "%s\n%*s", i > 0 ? "," : "", (int)(level + 1) * 2, "");
+		if (object)
+			json_add_fmt(b, "%.*s: ", FMT(val_key(v, i)));
+		add_indented(b, object ? val_member(v, i) : val_at(v, i), level + 1);
+	}
+	buf_add_fmt(b, "\n%*s%c", (int)level * 2, "", object ? '}' : ']');
+}
+
+static struct val
+description_of(struct val rule, struct str name, struct val args)
+{
+	struct val given = rule.kind == VAL_OBJECT ? val_get(rule, S("description")) :
+	    VAL_UNDEF;
+	struct buf b = BUF(LIMIT_STATE_BYTES);
+	struct val out;
+
+	if (given.kind == VAL_STRING)
+		return val_ref(given);
+	buf_add_fmt(&b, "Tool execution requires approval\n\nTool: %.*s\nArgs: ", FMT(name));
+	add_indented(&b, args, 0);
+	out = val_string(buf_str(&b));
+	buf_release(&b);
+	return out;
+}
+
+/* The schema of its arguments: the rule's, else the tool's own; or UNDEF. */
+static struct val
+schema_of(const struct piece *p, struct val rule, struct str name)
+{
+	struct val given = rule.kind == VAL_OBJECT ? val_get(rule, S("args_schema")) :
+	    VAL_UNDEF;
+	const struct agent_tool *declared = offer_declared(p, name);
+	const struct tools *all = p->task->host->tools;
+	const struct tool *tool = all != NULL ? tools_find(all, name) : NULL;
+
+	if (given.kind == VAL_OBJECT)
+		return val_ref(given);
+	if (declared != NULL)
+		return val_copy(declared->schema);
+	return tool != NULL ? val_json_trusted(tools_schema(all, tool)) : VAL_UNDEF;
+}
+
+static void
+request_add(const struct tools_piece *w, const struct slot *s, struct val *requests,
+    struct val *configs)
+{
+	struct str name = str_of(s->name);
+	struct val rule = rule_of(&w->p, name), args = val_json_trusted(str_of(s->args));
+	struct val schema = schema_of(&w->p, rule, name);
+	struct val request = val_object_empty(), config = val_object_empty();
+
+	request = val_set_take(request, S("name"), val_string(name));
+	request = val_set_take(request, S("args"), args);
+	request = val_set_take(request, S("description"), description_of(rule, name, args));
+	config = val_set_take(config, S("action_name"), val_string(name));
+	config = val_set_take(config, S("allowed_decisions"), allowed_of(rule));
+	if (schema.kind == VAL_OBJECT)
+		config = val_set_take(config, S("args_schema"), schema);
+	*requests = val_push_take(*requests, request);
+	*configs = val_push_take(*configs, config);
+}
+
+static void
+ask(struct tools_piece *w)
+{
+	struct val requests = val_array_empty(), configs = val_array_empty();
+	struct val question = val_object_empty();
+
+	for (size_t i = 0; i < w->n; i++)
+		if (needs_review(w, i))
+			request_add(w, &w->slots[i], &requests, &configs);
+	question = val_set_take(question, S("action_requests"), requests);
+	question = val_set_take(question, S("review_configs"), configs);
+	piece_interrupt(&w->p, question, VAL_UNDEF);
+}
+
+/* ---- the decisions ---------------------------------------------------------------------- */
+
+static bool
+fail_review(struct tools_piece *w, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static bool
+fail_review(struct tools_piece *w, const char *format, ...)
+{
+	struct err e;
+	va_list ap;
+
+	va_start(ap, format);
+	err_vset(&e, ERR_INVALID, format, ap);
+	va_end(ap);
+	piece_fail(&w->p, "error.execution", "ValueError", "%s", e.text);
+	return false;
+}
+
+static bool
+decide_approve(struct tools_piece *w, struct slot *s, struct val d)
+{
+	(void)w;
+	(void)s;
+	(void)d;
+	return true;
+}
+
+/* The call as it is to be made; the message is changed with it. */
+static bool
+decide_edit(struct tools_piece *w, struct slot *s, struct val d)
+{
+	struct val action = val_get(d, S("edited_action")), calls, call;
+	struct val name = action.kind == VAL_OBJECT ? val_get(action, S("name")) : VAL_UNDEF;
+	struct val args = action.kind == VAL_OBJECT ? val_get(action, S("args")) : VAL_UNDEF;
+	struct buf text = BUF(LIMIT_LLM_BODY_BYTES);
+	size_t i = (size_t)(s - w->slots);
+
+	if (name.kind != VAL_STRING || args.kind != VAL_OBJECT)
+		return fail_review(w, "Invalid edited action for tool \"%s\": expected "
+		    "{name: string, args: object}", s->name);
+	free(s->name);
+	free(s->args);
+	val_add_json(&text, args);
+	s->name = mem_cstr(val_str(name));
+	s->args = mem_cstr(buf_str(&text));
+	buf_release(&text);
+	if (w->edited.kind == VAL_UNDEFINED)
+		w->edited = val_ref(w->message);
+	calls = val_ref(val_get(w->edited, S("tool_calls")));
+	call = val_set_take(val_ref(val_at(calls, i)), S("name"), val_ref(name));
+	call = val_set_take(call, S("args"), val_ref(args));
+	calls = val_set_at_take(calls, i, call);
+	w->edited = val_set_take(w->edited, S("tool_calls"), calls);
+	return true;
+}
+
+static bool
+decide_reject(struct tools_piece *w, struct slot *s, struct val d)
+{
+	struct val message = val_get(d, S("message"));
+	struct buf b = BUF(LIMIT_TOOL_RESULT_BYTES);
+
+	(void)w;
+	if (message.kind == VAL_STRING)
+		buf_add(&b, str_cut(val_str(message), LIMIT_TOOL_RESULT_BYTES));
+	else
+		buf_add_fmt(&b, "User rejected the tool call for `%s` with id %s", s->name,
+		    s->id);
+	s->decision = mem_cstr(buf_str(&b));
+	s->decision_ok = false;
+	buf_release(&b);
+	return true;
+}
+
+static bool
+decide_respond(struct tools_piece *w, struct slot *s, struct val d)
+{
+	struct val message = val_get(d, S("message"));
+
+	if (message.kind != VAL_STRING)
+		return fail_review(w, "Invalid decision for tool \"%s\": respond needs a "
+		    "message, a string", s->name);
+	s->decision = mem_cstr(str_cut(val_str(message), LIMIT_TOOL_RESULT_BYTES));
+	s->decision_ok = true;
+	return true;
+}
+
+static bool (*const decide[])(struct tools_piece *w, struct slot *s, struct val d) = {
+	decide_approve, decide_edit, decide_reject, decide_respond
+};
+
+static bool
+allows(struct val allowed, struct str type)
+{
+	for (size_t i = 0; i < val_count(allowed); i++)
+		if (val_at(allowed, i).kind == VAL_STRING &&
+		    str_eq(val_str(val_at(allowed, i)), type))
+			return true;
+	return false;
+}
+
+static bool
+decide_one(struct tools_piece *w, struct slot *s, struct val d)
+{
+	struct val type = d.kind == VAL_OBJECT ? val_get(d, S("type")) : VAL_UNDEF;
+	struct str word = type.kind == VAL_STRING ? val_str(type) : S("(none)");
+	struct val allowed = allowed_of(rule_of(&w->p, str_of(s->name)));
+	struct buf words = BUF(LIMIT_NAME_BYTES);
+	size_t i = 0;
+
+	while (i < COUNT(decisions) && !str_eq(word, str_of(decisions[i])))
+		i++;
+	if (i < COUNT(decisions) && allows(allowed, word)) {
+		val_drop(allowed);
+		return decide[i](w, s, d);
+	}
+	val_add_json(&words, allowed);
+	fail_review(w, "Unexpected human decision: type \"%.*s\" is not allowed for tool "
+	    "\"%s\". Expected one of %.*s", FMT(str_cut(word, 64)), s->name,
+	    FMT(buf_str(&words)));
+	buf_release(&words);
+	val_drop(allowed);
+	return false;
+}
+
+static bool
+take_decisions(struct tools_piece *w, struct val answer, size_t wanted)
+{
+	struct val list = answer.kind == VAL_OBJECT ? val_get(answer, S("decisions")) :
+	    VAL_UNDEF;
+	size_t at = 0;
+
+	if (list.kind != VAL_ARRAY)
+		return fail_review(w, "Invalid answer: expected {decisions: [...]}, one for "
+		    "each action request");
+	if (val_count(list) != wanted)
+		return fail_review(w, "Number of human decisions (%zu) does not match number "
+		    "of hanging tool calls (%zu).", val_count(list), wanted);
+	for (size_t i = 0; i < w->n; i++)
+		if (needs_review(w, i) &&
+		    !decide_one(w, &w->slots[i], val_at(list, at++)))
+			return false;
+	return true;
+}
+
+bool
+review_passes(struct tools_piece *w)
+{
+	struct val answer;
+	size_t wanted = 0;
+
+	for (size_t i = 0; i < w->n; i++)
+		wanted += needs_review(w, i);
+	if (wanted == 0)
+		return true;
+	if (piece_answer(&w->p, &answer))
+		return take_decisions(w, answer, wanted);
+	ask(w);
+	return false;
+}

@@ -1,0 +1,230 @@
+/*
+ * task.c - the door, and the queue that drives an attempt.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "task/task_priv.h"
+
+/* ---- is anybody to be asked? ------------------------------------------------ */
+
+static bool
+work_may_wait(const struct agent_work *w)
+{
+	if ((run_of(w)->traits & TASK_WAITS) != 0 || w->child != NULL ||
+	    w->child_name.n > 0)
+		return true;
+	for (size_t i = 0; i < w->items_n; i++)
+		if (work_may_wait(&w->items[i]))
+			return true;
+	return false;
+}
+
+/* ---- a task's life ------------------------------------------------------------ */
+
+struct task *
+task_new(const struct task_spec *s, const struct task_host *h, void *ctx)
+{
+	struct task *t = mem_new(struct task);
+
+	t->mark = TASK_MARK;
+	t->agent = s->agent;
+	t->work = s->work;
+	t->host = h;
+	t->ctx = ctx;
+	t->defaults = s->defaults;
+	t->id = s->id;
+	t->input = val_ref(s->input);
+	t->config = val_ref(s->config);
+	t->context = val_ref(s->context);
+	t->event = val_ref(s->event);
+	t->view.state = channels_clone(s->state);
+	t->messages = channels_find(s->state, S("messages"));
+	t->slots = mem_zero(s->agent->slots_n * sizeof *t->slots);
+	t->may_wait = work_may_wait(s->work);
+	list_init(&t->all);
+	list_init(&t->queue);
+	records_init(t, s);
+	return t;
+}
+
+static void
+pieces_leave(struct task *t)
+{
+	for (struct list *l = t->all.next; l != &t->all; l = l->next) {
+		struct piece *p = CONTAINER_OF(l, struct piece, all);
+
+		if (p->state == PIECE_RUNS && p->run->stop != NULL)
+			p->run->stop(p);
+		if (p->state == PIECE_RUNS)
+			p->state = PIECE_FAILED;
+	}
+}
+
+static void
+task_release(struct task *t)
+{
+	while (!list_empty(&t->all))
+		piece_free(CONTAINER_OF(t->all.next, struct piece, all));
+	agent_scope_changed(&(struct agent_scope){ t->agent, t->slots, NULL });
+	free(t->slots);
+	view_release(&t->view);
+	records_release(t);
+	val_drop(t->input);
+	val_drop(t->config);
+	val_drop(t->context);
+	val_drop(t->event);
+	free(t->fault.event);
+	free(t->fault.name);
+	free(t->fault.message);
+	CHECK_END(t);
+	free(t);
+}
+
+void
+task_stop(struct task *t)
+{
+	CHECK_MARK(t, TASK_MARK);
+	if (t->over)
+		return;
+	t->over = true;
+	t->depth++;
+	pieces_leave(t);
+	t->depth--;
+}
+
+void
+task_free(struct task *t)
+{
+	if (t == NULL)
+		return;
+	task_stop(t);
+	if (t->depth > 0)
+		t->gone = true;
+	else
+		task_release(t);
+}
+
+/* ---- the queue ------------------------------------------------------------------ */
+
+static void
+end_done(struct task *t, struct piece *root)
+{
+	t->over = true;
+	t->host->done(t->ctx, root->result);
+}
+
+/* The first failure counts; the rest is stopped. */
+static void
+end_failed(struct task *t)
+{
+	struct task_error e = { str_of(t->fault.event), str_of(t->fault.name),
+	    str_of(t->fault.message) };
+
+	t->over = true;
+	pieces_leave(t);
+	t->host->failed(t->ctx, &e);
+}
+
+static void
+piece_begin(struct piece *p)
+{
+	struct task *t = p->task;
+	bool leaf = (p->run->traits & TASK_CONTAINER) == 0;
+
+	p->state = PIECE_RUNS;
+	p->wrote = (uint32_t)p->view->n;
+	if (leaf)
+		t->running++;
+	if (!leaf || !record_repeat(p))
+		p->run->start(p);
+}
+
+static void
+piece_tell(struct piece *p)
+{
+	struct piece *up = p->up;
+
+	if (up == NULL) {
+		end_done(p->task, p);
+		return;
+	}
+	assert(up->state == PIECE_RUNS);
+	up->run->child_done(up, p);
+	piece_free(p);
+}
+
+static void
+queue_run(struct task *t)
+{
+	while (!t->over && !list_empty(&t->queue)) {
+		struct piece *p = CONTAINER_OF(t->queue.next, struct piece, queue);
+
+		check_piece(p);
+		list_remove(&p->queue);
+		if (p->state == PIECE_READY)
+			piece_begin(p);
+		else if (p->state == PIECE_FAILED)
+			end_failed(t);
+		else
+			piece_tell(p);
+	}
+	if (t->over || t->running > 0)
+		return;
+	t->over = true;
+	t->host->waits(t->ctx);
+}
+
+bool
+task_enter(struct task *t)
+{
+	CHECK_MARK(t, TASK_MARK);
+	if (t->over)
+		return false;
+	t->depth++;
+	return true;
+}
+
+void
+task_leave(struct task *t)
+{
+	assert(t->depth > 0);
+	if (t->depth == 1)
+		queue_run(t);
+	if (--t->depth == 0 && t->gone)
+		task_release(t);
+}
+
+void
+task_start(struct task *t)
+{
+	CHECK_MARK(t, TASK_MARK);
+	assert(!t->started);
+	t->started = true;
+	if (!task_enter(t))
+		return;
+	t->root = piece_add(t, NULL, run_of(t->work), t->work, 0, &t->view, NULL);
+	task_leave(t);
+}
+
+/* ---- what is left ------------------------------------------------------------------ */
+
+const struct task_write *
+task_writes(const struct task *t, size_t *n)
+{
+	*n = t->view.n;
+	return t->view.writes;
+}
+
+const struct task_interrupt *
+task_interrupts(const struct task *t, size_t *n)
+{
+	*n = t->interrupts_n;
+	return t->interrupts;
+}
+
+const struct task_record *
+task_records(const struct task *t, size_t *n)
+{
+	*n = t->kept_n;
+	return t->kept;
+}

@@ -1,0 +1,185 @@
+/*
+ * task.h - the work of one node, done once.
+ *
+ * A task takes a node's work tree (agent.h: struct agent_work) and does it: a
+ * leaf (llm, tool, ask, ...) or a sequence, loop or map of such.  It sees the
+ * state as it was when the step began plus its own writes, and the world only
+ * through struct task_host, which the run implements (and the simulator, and
+ * tests, with a clock of their own).
+ *
+ * An attempt ends in one of three ways, told once through the host: done,
+ * failed, or waiting (nothing in it can go on before a person answers).  After a
+ * wait or a crash the task is made again from its records and answers: what is
+ * recorded is not done again, an answered question returns its answer, and the
+ * rest goes on.
+ *
+ * A *key* names a place in a task, the same in every attempt: "0/2" is the third
+ * item of the first, "1/map/17" an element, "repeat/3/0" the first item of the
+ * fourth turn; the node's own work has the key "".  A tool call of the last ai
+ * message is named by its id: "call_7", "1/call_7".  Interrupts, records and
+ * children are found by key.
+ *
+ * Threads: the shard's.  Callbacks come from inside task_start or later, never
+ * from task_new, task_stop or task_free; each of these may be called from inside
+ * a callback.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef TASK_TASK_H
+#define TASK_TASK_H
+
+#include "agent/agent.h"
+#include "base/id.h"
+#include "llm/llm.h"
+#include "state/channels.h"
+#include "tools/tools.h"
+
+struct task;
+
+/* Why work failed: the event a chart catches ("error.tool.http"), the class name
+ * that clients see ("ToolError"), words. */
+struct task_error { struct str event, name, message; };
+
+/* What an earlier attempt left. */
+struct task_record {                         /* result p NULL: started, not done */
+	struct str key, name, result_json;
+};
+struct task_answer {                         /* of the interrupt under this key */
+	struct str key;
+	struct val value;
+};
+
+struct task_interrupt {
+	struct str key;
+	struct val value, schema;            /* schema UNDEF: none */
+};
+struct task_write {
+	unsigned channel;
+	unsigned known;                      /* reducer.h: REDUCE_STORED, ... */
+	struct val value;
+};
+
+/* One call of a child agent.  The host fills in nothing; it calls done once,
+ * unless child_stop was called. */
+enum child_end { CHILD_DONE, CHILD_FAILED, CHILD_WAITS };
+struct task_child {
+	struct str key;
+	const struct agent *agent;
+	struct val input;                    /* object of channels; borrowed */
+	bool persist;
+	/* output: DONE: object of the output channels, whole; added: what it added
+	 * (the tail of messages and append channels, the growth of sums) as the
+	 * parent's reducers are to get it.  Both borrowed. */
+	void (*done)(struct task_child *c, enum child_end end, struct val output,
+	    struct val added, const struct task_error *e);
+	void *host_data;
+};
+
+enum task_store_op {
+	TASK_STORE_GET, TASK_STORE_PUT, TASK_STORE_SEARCH, TASK_STORE_DELETE
+};
+struct task_store {
+	enum task_store_op op;
+	struct str ns, key;                  /* ns: labels joined by '.' as store.h has them */
+	struct val value, filter;            /* PUT; SEARCH: an object, or UNDEF */
+	struct str query;
+	int64_t limit, offset;
+	/* result: the item {namespace, key, value, created_at, updated_at} or null;
+	 * a list of them; borrowed */
+	void (*done)(struct task_store *s, int rc, struct val result, const struct err *e);
+	void *host_data;
+};
+
+struct task_timer {
+	void (*fire)(struct task_timer *t);
+	void *host_data;
+};
+
+enum task_tool_event { TOOL_START, TOOL_END, TOOL_ERROR };
+
+struct task_host {
+	/* the end of the attempt; result is borrowed */
+	void (*done)(void *ctx, struct val result);
+	void (*failed)(void *ctx, const struct task_error *e);
+	void (*waits)(void *ctx);
+	/* what is told */
+	void (*emit)(void *ctx, struct str name, struct val data);
+	void (*tool)(void *ctx, enum task_tool_event ev, struct str call_id, struct str name,
+	    struct val payload);             /* input, output (the tool message), or
+	                                        the error: a string */
+	/* a model's answer as it streams; every answer has a stream, deltas or not.
+	 * message_id: the id that its message is to have: the model's own, or a new
+	 * one if that is none (empty, not plain, or in the thread already); the same
+	 * whenever it is asked for one stream.  stream_end: message UNDEF when it
+	 * failed or was stopped. */
+	bool (*wants_deltas)(void *ctx);
+	void *(*stream_begin)(void *ctx, struct str model);
+	void (*stream_delta)(void *ctx, void *stream, const struct llm_delta *d);
+	struct str (*message_id)(void *ctx, void *stream, struct str own);
+	void (*stream_end)(void *ctx, void *stream, struct val message);
+	/* the world; a NULL function: not available here (an error event) */
+	struct llm_call *(*llm)(void *ctx, const struct llm_request *q,
+	    const struct llm_hooks *h, struct err *e);
+	void (*llm_stop)(void *ctx, struct llm_call *c);
+	void (*tools_call)(void *ctx, struct str name, struct str args_json, struct str once,
+	    tool_done *done, void *arg);     /* exactly once, possibly at once */
+	const struct tools *tools;           /* NULL: none */
+	/* an operation of the work tracker, as the run's actor; once is empty for one
+	 * that only reads */
+	void (*work)(void *ctx, struct str operation, struct str args_json, struct str once,
+	    tool_done *done, void *arg);
+	void (*store)(void *ctx, struct task_store *s);          /* done exactly once,
+	                                        possibly at once, unless store_stop */
+	void (*store_stop)(void *ctx, struct task_store *s);
+	void (*timer_set)(void *ctx, struct task_timer *t, int64_t ms);
+	void (*timer_stop)(void *ctx, struct task_timer *t);
+	msec (*now)(void *ctx);              /* wall */
+	void (*child)(void *ctx, struct task_child *c);          /* done possibly at once */
+	void (*child_stop)(void *ctx, struct task_child *c);
+	const struct agent *(*agent)(void *ctx, struct str name);        /* registry; NULL: none */
+	/* the journal: started is committed before `then`, which is called once, even
+	 * after task_stop; a result is written lazily.  NULL: there is no journal. */
+	void (*record_start)(void *ctx, struct str key, struct str name,
+	    void (*then)(void *arg, int rc), void *arg);
+	void (*record_done)(void *ctx, struct str key, struct str name, struct str result_json);
+};
+
+/* What a model is asked with where the file says nothing. */
+struct task_defaults {
+	struct str model, base_url, system_prompt;
+	double temperature;                  /* NaN: not given */
+	int64_t max_tokens;                  /* 0: not given */
+	bool all_tools;                      /* but those of groups */
+	const struct tool *const *tools;     /* when not all */
+	size_t tools_n;
+};
+
+struct task_spec {
+	const struct agent *agent;
+	const struct agent_work *work;
+	const struct channels *state;        /* cloned */
+	struct val input;                    /* private input of a send; UNDEF: none */
+	struct val config, context;          /* the run's; `params` is config.configurable */
+	struct val event;                    /* of a chart's invoke; UNDEF */
+	struct uuid id;                      /* for `once` keys */
+	const struct task_record *records;   /* copied */
+	size_t records_n;
+	const struct task_answer *answers;   /* copied */
+	size_t answers_n;
+	const struct task_defaults *defaults;        /* outlives the task; NULL: none */
+};
+
+struct task *task_new(const struct task_spec *s, const struct task_host *h, void *ctx);
+void task_start(struct task *t);
+void task_stop(struct task *t);              /* no callback follows */
+void task_free(struct task *t);              /* NULL: nothing; stops it */
+
+/* After done (or waits): what it wrote, in order; borrowed. */
+const struct task_write *task_writes(const struct task *t, size_t *n);
+/* After waits: the questions that have no answer; a child's are not among them. */
+const struct task_interrupt *task_interrupts(const struct task *t, size_t *n);
+/* What to keep when it waits: results of what was done in this attempt and not
+ * given to record_done. */
+const struct task_record *task_records(const struct task *t, size_t *n);
+
+#endif

@@ -1,0 +1,332 @@
+/*
+ * task_priv.h - what the files of this room share.
+ *
+ * Who does what
+ *   task.c     the door; the queue      piece.c     a piece's life: start, end
+ *   view.c     state, names, evaluation record.c    keys, records, answers
+ *   call.c     one tool call            offer.c     the tools a model may call
+ *   kinds.c    the table of kinds       one file a kind: what it does
+ *
+ * A *piece* is one work of the tree under way: a leaf (llm, wait, ...), or a
+ * container (do, map, repeat) whose children are pieces.
+ *
+ *           queue           start             done, fail
+ *   READY --------> RUNS ------------> ENDED ------------> told to the container
+ *                     \                  ^
+ *                      \ interrupt       | (a failure elsewhere: freed)
+ *                       `--> WAITS ------'
+ *
+ * Starting and telling go through one queue of the task, so a long sequence of
+ * pieces that end at once does not nest.  The attempt ends when the root has
+ * ended, a failure was not caught, or the queue is empty and no leaf runs: then
+ * it waits.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef TASK_TASK_PRIV_H
+#define TASK_TASK_PRIV_H
+
+#include "base/arena.h"
+#include "base/check.h"
+#include "base/limits.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "state/message.h"
+#include "task/kinds.h"
+#include "task/task.h"
+
+struct piece;
+
+/* ---- what a kind does ------------------------------------------------------ */
+
+enum task_traits {
+	TASK_CONTAINER = 1,  /* its children run, not it */
+	TASK_EFFECT = 2,     /* inside a container its end goes to the journal at once */
+	TASK_PURE = 4,       /* done again it gives the same: never recorded */
+	TASK_WAITS = 8       /* may wait for a person */
+};
+
+struct task_run {
+	size_t size;                         /* of its struct, which begins with a
+	                                        struct piece; 0: that alone */
+	unsigned traits;
+	const char *segment;                 /* in a child's key: "map"; NULL: the index
+	                                        alone */
+	/* Another one for this work; NULL: this. */
+	const struct task_run *(*choose)(const struct agent_work *w);
+	/* Ends with piece_done, piece_fail or piece_interrupt, now or later. */
+	void (*start)(struct piece *p);
+	/* Containers: a child is done; it is freed afterwards. */
+	void (*child_done)(struct piece *p, struct piece *child);
+	/* Leaves the world: no callback follows.  Called at most once, of a piece that
+	 * runs.  NULL: nothing to leave. */
+	void (*stop)(struct piece *p);
+	void (*release)(struct piece *p);    /* its memory; NULL: none of its own */
+};
+
+extern const struct task_run task_llm, task_tools, task_tool, task_ask, task_wait,
+    task_store, task_set, task_emit, task_fail, task_agent, task_map, task_do,
+    task_repeat, task_work;
+
+/* ---- state and names ------------------------------------------------------- */
+
+/* A strand's writes, in order, and the state as they make it.  One of the task,
+ * and one of every element of a map. */
+struct view {
+	struct view *up;                     /* NULL: the task's */
+	struct channels *state;              /* NULL: as up's */
+	size_t applied;                      /* writes that are in state */
+	struct task_write *writes;
+	size_t n, cap;
+};
+
+/* A value that expressions further inside see.  Lies with the container. */
+struct name {
+	const struct name *up;
+	int slot;
+	struct val value;                    /* borrowed, or the container's */
+};
+
+/* ---- pieces ------------------------------------------------------------------ */
+
+#define PIECE_MARK 0x70696563u
+#define TASK_MARK  0x7461736bu
+
+enum piece_state { PIECE_READY, PIECE_RUNS, PIECE_WAITS, PIECE_DONE, PIECE_FAILED };
+
+struct piece {
+	unsigned mark;
+	uint8_t state;
+	bool inner;                          /* a part of its container's work: `writes`,
+	                                        `as` and the like are the container's */
+	bool recorded;                       /* made again from its record */
+	bool returns;                        /* ends the sequences around it */
+	uint32_t index;                      /* in the container */
+	uint32_t wrote;                      /* view->n when it began */
+	struct list all;                     /* the task's pieces */
+	struct list queue;                   /* READY, DONE, FAILED */
+	const struct task_run *run;
+	const struct agent_work *spec;
+	struct task *task;
+	struct piece *up;                    /* the container; NULL: the root */
+	struct view *view;
+	const struct name *names;            /* what it sees, innermost first */
+	struct val result;                   /* DONE */
+};
+
+/* A failure that is kept: its texts are its own. */
+struct fault { char *event, *name, *message; };
+
+struct known {                               /* a record of an earlier attempt */
+	struct str key, name, result_json;
+};
+
+struct task {
+	unsigned mark;
+	const struct agent *agent;
+	const struct agent_work *work;
+	const struct task_host *host;
+	void *ctx;
+	const struct task_defaults *defaults;
+	struct uuid id;
+	struct val input, config, context, event;
+	struct view view;
+	/* pieces */
+	struct list all, queue;
+	struct piece *root;
+	size_t running;                      /* leaves that run */
+	unsigned depth;                      /* calls into the task on the stack */
+	bool started, over, gone;            /* gone: freed when depth is 0 */
+	bool may_wait;                       /* some piece has TASK_WAITS */
+	struct fault fault;
+	/* evaluation: one scope, filled for whoever evaluates */
+	struct val *slots;
+	const struct piece *filled;          /* for whom; NULL: for nobody */
+	size_t filled_n;                     /* its view->n then */
+	size_t steps;                        /* of all evaluations */
+	/* records and answers */
+	struct arena arena;
+	struct map known;                    /* struct known by key */
+	struct task_answer *answers;
+	size_t answers_n;
+	struct task_record *kept;
+	size_t kept_n, kept_cap;
+	struct task_interrupt *interrupts;
+	size_t interrupts_n, interrupts_cap;
+	int messages;                        /* channel, or CHANNEL_NONE */
+};
+
+static inline void
+check_piece(const struct piece *p)
+{
+	CHECK_MARK(p, PIECE_MARK);
+	CHECK_MARK(p->task, TASK_MARK);
+}
+
+/* Every callback from the world stands between these two; enter is false when
+ * the attempt is over: then the piece must not be touched. */
+bool task_enter(struct task *t);
+void task_leave(struct task *t);
+
+/* What does the work. */
+static inline const struct task_run *
+run_of(const struct agent_work *w)
+{
+	const struct task_run *run = w->kind->run;
+
+	return run->choose != NULL ? run->choose(w) : run;
+}
+
+/* A child of a container (up NULL: the root), started when the queue comes to
+ * it. */
+struct piece *piece_add(struct task *t, struct piece *up, const struct task_run *run,
+    const struct agent_work *spec, uint32_t index, struct view *view,
+    const struct name *names);
+void piece_stop(struct piece *p);            /* and what is inside of it */
+void piece_free(struct piece *p);            /* one that has no children */
+
+/* How a piece ends.  After any of these it does nothing more. */
+void piece_done(struct piece *p, struct val result);     /* taken */
+void piece_fail(struct piece *p, const char *event, const char *name,
+    const char *format, ...) __attribute__((format(printf, 4, 5)));
+void piece_fail_with(struct piece *p, const struct task_error *e);
+/* Asks a person, under the piece's key; both taken. */
+void piece_interrupt(struct piece *p, struct val value, struct val schema);
+/* Waits for somebody inside (a child agent). */
+void piece_waits(struct piece *p);
+
+/* The answer to its interrupt, borrowed; false: none yet. */
+bool piece_answer(const struct piece *p, struct val *out);
+
+/* ---- view.c ------------------------------------------------------------------- */
+
+/* A write; v is taken.  False: it does not fit, and the piece has failed. */
+bool piece_write(struct piece *p, unsigned channel, struct val v, unsigned known);
+/* Does the kind's own write count, or has the file its own? */
+static inline bool
+piece_writes_default(const struct piece *p)
+{
+	return !p->spec->has_writes;
+}
+/* The default write of a kind that makes messages (taken); nothing when the file
+ * says what is written. */
+bool piece_write_messages(struct piece *p, struct val messages, unsigned known);
+/* Evaluates `writes` of the file with this result. */
+bool piece_write_file(struct piece *p, struct val result);
+
+/* The state as the piece sees it; NULL: the piece has failed. */
+const struct channels *piece_state(struct piece *p);
+/* The channel `messages` as it sees it: borrowed, an array or UNDEF. */
+struct val piece_messages(struct piece *p);
+
+/* A field by its slot. */
+static inline const struct agent_value *
+piece_field(const struct piece *p, unsigned field)
+{
+	assert(field < p->spec->kind->fields_n);
+	return &p->spec->fields[field];
+}
+
+/* The value of a field: *out is the caller's, VAL_UNDEF when the file does not
+ * have it.  False: the piece has failed. */
+bool piece_eval(struct piece *p, unsigned field, struct val *out);
+/* The same of any value; what: for errors. */
+bool piece_eval_value(struct piece *p, const struct agent_value *v, const char *what,
+    struct val *out);
+bool piece_eval_text(struct piece *p, unsigned field, struct val *out);  /* a string,
+                                                or UNDEF */
+bool piece_eval_bool(struct piece *p, const struct agent_value *v, const char *what,
+    bool *out);
+/* A whole number of min..max; absent: *out stays. */
+bool piece_eval_int(struct piece *p, unsigned field, int64_t min, int64_t max,
+    int64_t *out);
+/* A value in which `input` is something else (a scripted tool's arguments). */
+int  piece_eval_input(struct piece *p, const struct agent_value *v, struct val input,
+    struct val *out, struct err *e);
+
+void view_release(struct view *v);
+/* Moves the writes of `from` to the end of `to`. */
+void view_join(struct view *to, struct view *from);
+
+/* ---- record.c ------------------------------------------------------------------ */
+
+/* Appends the key of the piece, or of something of it (part: "call_7"). */
+void piece_add_key(struct buf *b, const struct piece *p, struct str part);
+
+void records_init(struct task *t, const struct task_spec *s);
+void records_release(struct task *t);
+/* What earlier attempts know of it; NULL: nothing. */
+const struct known *record_find(const struct piece *p, struct str part);
+/* Is it done already?  Then its result and writes are made again from the record
+ * and the piece has ended. */
+bool record_repeat(struct piece *p);
+/* A leaf of a container is done: to the journal, or kept for when it waits. */
+void record_piece(struct piece *p);
+/* A part of it is done: to the journal. */
+void record_part(struct piece *p, struct str part, struct str name, struct str json);
+const char *piece_kind(const struct piece *p);
+
+/* ---- call.c: one tool call -------------------------------------------------------- */
+
+struct task_call;
+
+/* How it ended; good in the callback. */
+struct call_end {
+	bool ok;
+	struct str content;
+	bool unknown;                        /* it was under way when the server stopped */
+	bool ran, journal;                   /* it was made; its start was recorded */
+};
+
+struct call_want {
+	struct str id;                       /* of the call: its part of the key */
+	struct str name, args_json;
+	bool tracker;                        /* name is an operation of the tracker */
+	void (*done)(struct piece *p, void *arg, const struct call_end *end);
+	void *arg;
+};
+
+/* Journals it where needed and runs it; done is called once, possibly at once,
+ * unless call_forget was called. */
+struct task_call *call_start(struct piece *p, const struct call_want *w);
+void call_forget(struct task_call *c);       /* not after done */
+/* The piece fails as a tool does: error.tool.NAME. */
+void tool_fail(struct piece *p, struct str name, const struct call_end *end);
+/* The tool message of an answer, in the stored form. */
+struct val call_message(struct str id, struct str name, bool ok, struct str content);
+/* The text of a value, as content: a string as it is, else JSON. */
+void call_add_content(struct buf *b, struct val v);
+
+/* ---- offer.c: which tools ----------------------------------------------------------- */
+
+/* A tool of the agent's file, or of one around it; NULL: none. */
+const struct agent_tool *offer_declared(const struct piece *p, struct str name);
+/* May the tools node call it? */
+bool offer_allows(const struct piece *p, struct str name);
+/* "Available: a, b", or nothing. */
+void offer_add_names(struct buf *b, const struct piece *p);
+/* What an llm piece offers; the texts live as long as the agent and the tools,
+ * or in a. */
+struct llm_tool_spec *offer_specs(struct piece *p, struct arena *a, size_t *n);
+
+/* ---- shared by kinds ------------------------------------------------------------------ */
+
+/* Starts a child agent (agent.c).  otherwise: its input when the file says none
+ * (taken); UNDEF: the channels of equal name. */
+struct child_piece {
+	struct piece p;
+	struct task_child child;
+	char *key;
+	struct val input;
+	bool under_way;
+};
+void child_begin(struct child_piece *c, const struct agent *agent, struct str name,
+    const struct agent_value *input, struct val otherwise, bool persist);
+void child_leave(struct piece *p);
+void child_release(struct piece *p);
+
+/* A sequence (do.c): an inner one runs its container's items. */
+struct piece *sequence_add(struct piece *up, uint32_t index, struct view *view,
+    const struct name *names);
+
+#endif

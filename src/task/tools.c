@@ -1,0 +1,250 @@
+/*
+ * tools.c - runs the calls of the last ai message, all at once.
+ *
+ * The calls stand in the message, so a task that comes back after a crash finds
+ * them there.  An invalid call (invalid_tool_calls) is answered too, with the
+ * error, so that the model can correct it.  What a person has to see first is
+ * asked before any call is made (review.c).
+ *
+ * Writes: the edited ai message, if there is one, and the tool messages in the
+ * order of the calls.  Its result is the list of the tool messages.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "base/json.h"
+#include "task/llm_priv.h"
+#include "task/tools_priv.h"
+
+#define WROTE_SHOWN 200                      /* of arguments that cannot be read */
+
+static struct tools_piece *
+tools_of(struct piece *p)
+{
+	return CONTAINER_OF(p, struct tools_piece, p);
+}
+
+/* ---- results ---------------------------------------------------------------------- */
+
+static void
+node_done(struct tools_piece *w)
+{
+	struct piece *p = &w->p;
+	struct val messages = val_array_empty(), results = val_array_empty();
+	unsigned known = REDUCE_STORED;
+
+	if (w->edited.kind != VAL_UNDEFINED)
+		messages = val_push_take(messages, val_ref(w->edited));
+	else
+		known |= REDUCE_NEW_IDS;
+	for (size_t i = 0; i < w->n; i++) {
+		messages = val_push_take(messages, val_ref(w->slots[i].result));
+		results = val_push_take(results, w->slots[i].result);
+		w->slots[i].result = VAL_UNDEF;
+	}
+	if (val_count(messages) == 0)
+		val_drop(messages);
+	else if (!piece_write_messages(p, messages, known)) {
+		val_drop(results);
+		return;
+	}
+	piece_done(p, results);
+}
+
+/* One more result is there; with the last one the node is done. */
+static void
+slot_done(struct tools_piece *w, struct slot *s, struct val message)
+{
+	assert(s->result.kind == VAL_UNDEFINED && w->open > 0);
+	s->result = message;
+	if (--w->open == 0)
+		node_done(w);
+}
+
+static void
+slot_say(struct tools_piece *w, struct slot *s, bool ok, struct str content)
+{
+	slot_done(w, s, call_message(str_of(s->id), str_of(s->name), ok, content));
+}
+
+/* ---- running ------------------------------------------------------------------------ */
+
+static void
+on_call(struct piece *p, void *arg, const struct call_end *end)
+{
+	struct slot *s = arg;
+	struct task *t = p->task;
+	struct str id = str_of(s->id), name = str_of(s->name);
+	struct val message = call_message(id, name, end->ok, end->content);
+
+	s->call = NULL;
+	if (end->journal)
+		record_part(p, id, name, val_json_text(message));
+	if (end->ran && t->host->tool != NULL) {
+		struct val why = val_string(end->content);
+
+		t->host->tool(t->ctx, end->ok ? TOOL_END : TOOL_ERROR, id, name,
+		    end->ok ? message : why);
+		val_drop(why);
+	}
+	slot_done(tools_of(p), s, message);
+}
+
+static void
+slot_refuse(struct tools_piece *w, struct slot *s)
+{
+	struct buf b = BUF(LIMIT_TOOL_RESULT_BYTES);
+
+	buf_add_fmt(&b, "Error: there is no tool \"%.*s\" here.",
+	    FMT(str_sub(str_of(s->name), 0, 64)));
+	offer_add_names(&b, &w->p);
+	slot_say(w, s, false, buf_str(&b));
+	buf_release(&b);
+}
+
+static void
+slot_correct(struct tools_piece *w, struct slot *s)
+{
+	struct buf b = BUF(LIMIT_TOOL_RESULT_BYTES);
+	struct str wrote = str_cut(str_of(s->args), WROTE_SHOWN);
+
+	buf_lit(&b, "Error: the call was not made. ");
+	buf_add(&b, str_of(s->problem));
+	if (!str_ends(str_of(s->problem), S(".")))
+		buf_add_char(&b, '.');
+	buf_lit(&b, " Arguments are one complete JSON object; these were: ");
+	buf_add(&b, wrote);
+	if (wrote.n < strlen(s->args))
+		buf_lit(&b, "...");
+	slot_say(w, s, false, buf_str(&b));
+	buf_release(&b);
+}
+
+static void
+slot_begin(struct tools_piece *w, struct slot *s)
+{
+	const struct known *k = record_find(&w->p, str_of(s->id));
+	struct call_want want = { .id = str_of(s->id), .name = str_of(s->name),
+	    .args_json = str_of(s->args), .done = on_call, .arg = s };
+
+	if (k != NULL && k->result_json.p != NULL)
+		slot_done(w, s, val_json_trusted(k->result_json));
+	else if (s->decision != NULL)
+		slot_say(w, s, s->decision_ok, str_of(s->decision));
+	else if (s->problem != NULL)
+		slot_correct(w, s);
+	else if (!offer_allows(&w->p, str_of(s->name)))
+		slot_refuse(w, s);
+	else
+		s->call = call_start(&w->p, &want);
+}
+
+/* ---- the calls ------------------------------------------------------------------------ */
+
+static char *
+text_of(struct val object, struct str key)
+{
+	struct val v = val_get(object, key);
+
+	return mem_cstr(v.kind == VAL_STRING ? val_str(v) : STR_NONE);
+}
+
+/* problem: what is wrong with it, or UNDEF. */
+static void
+slot_add(struct tools_piece *w, struct val call, struct val problem)
+{
+	struct slot *s = &w->slots[w->n++];
+	struct buf args = BUF(LIMIT_LLM_BODY_BYTES);
+
+	s->id = text_of(call, S("id"));
+	s->name = text_of(call, S("name"));
+	if (problem.kind == VAL_STRING) {
+		s->args = text_of(call, S("args"));
+		s->problem = mem_cstr(val_str(problem));
+		return;
+	}
+	val_add_json(&args, val_get(call, S("args")));
+	s->args = mem_cstr(buf_str(&args));
+	buf_release(&args);
+}
+
+static void
+slots_make(struct tools_piece *w)
+{
+	struct val base, messages, calls, invalid;
+	size_t at;
+
+	if (!llm_loop_said(&w->p, &base, &messages))
+		messages = piece_messages(&w->p);
+	at = val_count(messages);
+	while (at > 0 && message_type(val_at(messages, at - 1)) != MSG_AI)
+		at--;
+	if (at == 0)
+		return;
+	w->message = val_ref(val_at(messages, at - 1));
+	calls = val_get(w->message, S("tool_calls"));
+	invalid = val_get(w->message, S("invalid_tool_calls"));
+	w->slots = mem_zero((val_count(calls) + val_count(invalid) + 1) * sizeof *w->slots);
+	for (size_t i = 0; i < val_count(calls); i++)
+		slot_add(w, val_at(calls, i), VAL_UNDEF);
+	w->valid = w->n;
+	for (size_t i = 0; i < val_count(invalid); i++) {
+		struct val error = val_get(val_at(invalid, i), S("error"));
+
+		if (error.kind == VAL_STRING)
+			slot_add(w, val_at(invalid, i), error);
+	}
+}
+
+static void
+tools_start(struct piece *p)
+{
+	struct tools_piece *w = tools_of(p);
+
+	slots_make(w);
+	if (p->state != PIECE_RUNS || !review_passes(w))
+		return;
+	/* One more than there are, so that the node is not done before all of
+	 * them have begun. */
+	w->open = w->n + 1;
+	for (size_t i = 0; i < w->n && !p->task->over; i++)
+		slot_begin(w, &w->slots[i]);
+	if (--w->open == 0)
+		node_done(w);
+}
+
+static void
+tools_stop(struct piece *p)
+{
+	struct tools_piece *w = tools_of(p);
+
+	for (size_t i = 0; i < w->n; i++) {
+		if (w->slots[i].call != NULL)
+			call_forget(w->slots[i].call);
+		w->slots[i].call = NULL;
+	}
+}
+
+static void
+tools_release(struct piece *p)
+{
+	struct tools_piece *w = tools_of(p);
+
+	for (size_t i = 0; i < w->n; i++) {
+		struct slot *s = &w->slots[i];
+
+		val_drop(s->result);
+		free(s->id);
+		free(s->name);
+		free(s->args);
+		free(s->problem);
+		free(s->decision);
+	}
+	free(w->slots);
+	val_drop(w->message);
+	val_drop(w->edited);
+}
+
+const struct task_run task_tools = {
+	.size = sizeof(struct tools_piece), .traits = TASK_EFFECT | TASK_WAITS,
+	.start = tools_start, .stop = tools_stop, .release = tools_release,
+};
