@@ -311,7 +311,7 @@ channel_change(struct changing *w, const struct store_checkpoint_put *p,
 {
 	struct str name = name_escaped(&w->st->scratch, x->name);
 	struct channels *c = &at->channels;
-	struct channel_ref *r = channels_find(c, name);
+	struct channel_ref *r = channels_ref(c, name);
 
 	if (name.n == 0 || x->name.n > LIMIT_NAME_BYTES)
 		return err_set(&w->c->err, ERR_INVALID, "a channel's name: expected 1 "

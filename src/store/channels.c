@@ -86,7 +86,7 @@ channels_add_json(struct buf *b, const struct channels *c)
 }
 
 struct channel_ref *
-channels_find(const struct channels *c, struct str name)
+channels_ref(const struct channels *c, struct str name)
 {
 	for (size_t i = 0; i < c->n; i++)
 		if (str_eq(c->at[i].name, name))

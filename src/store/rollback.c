@@ -60,7 +60,7 @@ static int
 channel_undo(struct db *db, int64_t thread, struct str ns, const struct tip *t,
     const struct channel_ref *r)
 {
-	const struct channel_ref *was = channels_find(&t->before, r->name);
+	const struct channel_ref *was = channels_ref(&t->before, r->name);
 	int64_t budget = INT64_MAX;
 
 	if (!r->is_list)

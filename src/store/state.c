@@ -44,7 +44,7 @@ checkpoint_derive(struct db *db, int64_t thread, struct arena *a,
 	c->chart = c->snapshot;
 	c->next = c->task_error = STR_NONE;
 	c->task_id = (struct uuid){ { 0 } };
-	r = channels_find(&channels, S("messages"));
+	r = channels_ref(&channels, S("messages"));
 	c->list = rc == OK && r != NULL ? r->list : 0;
 	c->len = rc == OK && r != NULL ? r->len : 0;
 	if (rc == OK)

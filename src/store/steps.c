@@ -251,7 +251,7 @@ steps_write(struct changing *w, const struct store_step *steps, size_t n)
 	if (rc == OK)
 		rc = arena_rc(a);
 	if (rc == OK && n > 0)
-		r = channels_find(&place_root(w)->channels, S("messages"));
+		r = channels_ref(&place_root(w)->channels, S("messages"));
 	written = r != NULL;
 	len = r != NULL ? r->len : 0;
 	for (size_t i = 0; rc == OK && i < n; i++)

@@ -334,7 +334,7 @@ struct channels {
 /* ERR_IO: the text is not what the store wrote. */
 int  channels_parse(struct channels *out, struct str text, struct arena *a);
 void channels_add_json(struct buf *b, const struct channels *c);
-struct channel_ref *channels_find(const struct channels *c, struct str name);
+struct channel_ref *channels_ref(const struct channels *c, struct str name);
 /* Of tasks_json: their ids and names (escaped).  ERR_INVALID. */
 struct task_ref {
 	struct uuid id;
