@@ -27,14 +27,6 @@ struct channels {
 	struct slot at[];
 };
 
-/* A list begins empty, not absent. */
-static struct val
-begin_value(const struct channel *def)
-{
-	return def->initial.kind == VAL_UNDEFINED && reducer_is_list(def->reducer) ?
-	    val_array_empty() : val_copy(def->initial);
-}
-
 struct channels *
 channels_new(const struct channel *defs, size_t n)
 {
@@ -43,7 +35,7 @@ channels_new(const struct channel *defs, size_t n)
 	cs->defs = defs;
 	cs->n = n;
 	for (size_t i = 0; i < n; i++)
-		cs->at[i].value = begin_value(&defs[i]);
+		cs->at[i].value = val_copy(defs[i].initial);
 	return cs;
 }
 

@@ -496,7 +496,7 @@ static const struct row { const char *text, *want; } rows[] = {
 	    "{llm: {}} or {set: {channel: value}}" },
 	{ A "{invoke: [{wait: 1, id: b}, {wait: 1, id: b}]}\n",
 	    ":4:48: states.a.invoke[1].id: there is an invoke 'b' already" },
-	{ A "{tool: search}\n", ":4:6: states.a: it writes the channel 'messages', which the agent "
+	{ A "{tools: {}}\n", ":4:6: states.a: it writes the channel 'messages', which the agent "
 	    "does not have: add it to state, or say what is written with `writes`" },
 	{ A "{output: 1}\n", ":4:7: states.a: 'output' is for a final state" },
 	{ A "{history: deep}\n", ":4:7: states.a: 'history' is for a history" },
