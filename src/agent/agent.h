@@ -296,4 +296,19 @@ void agent_add_mermaid(struct buf *b, const struct agent *a);
 /* JSON Schema of agent files, for editors. */
 void agent_add_schema(struct buf *b, const struct task_kinds *kinds);
 
+/* ---- for clients, as LangGraph answers (describe.c) -------------------------------- */
+
+/* The first agent that a piece of work calls; NULL: none. */
+const struct agent *agent_work_child(const struct agent_work *w);
+/* {"nodes":[...],"edges":[...]}; down to `depth` levels a node that calls an agent
+ * is drawn as that agent's nodes.  ERR_LIMIT. */
+int  agent_add_drawing(struct buf *b, const struct agent *a, unsigned depth, struct err *e);
+/* {"graph_id", "input_schema", ...} */
+void agent_add_schemas(struct buf *b, const struct agent *a);
+/* {"a": {"state", "input", "output", "config"}, "a|b": ...}: schemas of the agents that
+ * nodes call, with recurse of theirs too.  ns: only of that one and those below; ids
+ * of tasks in it are skipped.  ERR_LIMIT. */
+int  agent_add_subgraphs(struct buf *b, const struct agent *a, struct str ns,
+    bool recurse, struct err *e);
+
 #endif

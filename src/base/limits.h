@@ -112,6 +112,8 @@
 	X(AGENT_VALUES,        100000,    "values", "in it") \
 	X(AGENT_CHANNELS,      1024,      "channels", "of one agent") \
 	X(AGENT_NAMES,         256,       "names",  "from `as` in one node's work") \
+	X(DRAWING_NODES,       10000,     "nodes",  "in one drawing of an agent with its sub-agents, or sub-agents in one list of them") \
+	X(DRAWING_EDGES,       50000,     "edges",  "in one drawing") \
 	X(AGENT_NESTING,       16,        "levels", "of agents that call agents") \
 	X(AGENTS,              10000,     "agents", "of one server") \
 	X(EXPR_BYTES,          65536,     "bytes",  "one expression") \
