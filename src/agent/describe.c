@@ -330,18 +330,19 @@ add_channels(struct buf *b, const char *key, const struct agent *a, enum side si
 {
 	json_add_fmt(b, ",%s:{'type':'object','properties':{", key);
 	for (size_t i = 0; i < a->channels_n; i++) {
-		const struct agent_channel *c = &a->channels[i];
+		struct val schema = a->channels[i].schema;
 
-		if (c->private || (side == SIDE_INPUT && !c->input) ||
-		    (side == SIDE_OUTPUT && !c->output))
+		if (a->channels[i].private ||
+		    (side == SIDE_INPUT && !a->channels[i].input) ||
+		    (side == SIDE_OUTPUT && !a->channels[i].output))
 			continue;
 		json_add_comma(b);
-		json_add_str(b, c->name);
+		json_add_str(b, a->channels[i].name);
 		buf_add_char(b, ':');
-		if (c->schema.kind == VAL_UNDEFINED)
-			buf_add(b, str_of(reducer_schemas[c->reducer]));
+		if (schema.kind == VAL_UNDEFINED)
+			buf_add(b, str_of(reducer_schemas[a->channels[i].reducer]));
 		else
-			val_add_json(b, c->schema);
+			val_add_json(b, schema);
 	}
 	buf_add_char(b, '}');
 	json_add_fmt(b, DRAFT);
