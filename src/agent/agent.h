@@ -192,7 +192,8 @@ struct agent {
 	struct str id, name, description;    /* name: the id if the file has none */
 	struct str file;                     /* as given to agent_load */
 	struct str text;                     /* the source; empty for one in place */
-	struct str json;                     /* canonical: keys in order of bytes, no blanks */
+	struct str json;                     /* canonical: keys in order of bytes (of a chart as
+	                                        they are written), no blanks */
 	char hash[64];                       /* SHA-256 in hex of json */
 	const struct channel *channels;      /* input, output, private: resolved */
 	size_t channels_n;
@@ -224,7 +225,7 @@ void agent_free(struct agent *a);            /* NULL: nothing */
 
 /* The graph of a run, node names resolved by the run's config and context.
  * *mine: free it (graph_free) when the run ends; else it is the agent's own.
- * ERR_INVALID: a name is not a string, not a name, or there twice. */
+ * ERR_INVALID: a name is not a string, not a name, or there twice; it is a chart. */
 int  agent_graph(const struct agent *a, const struct agent_scope *s, struct graph **out,
     bool *mine, struct err *e);
 

@@ -256,7 +256,10 @@ agent_graph(const struct agent *a, const struct agent_scope *s, struct graph **o
 	int rc;
 
 	*out = a->graph;
-	*mine = a->graph == NULL;
+	*mine = a->graph == NULL && a->chart == NULL;
+	if (a->chart != NULL)
+		return err_set(e, ERR_INVALID, "%.*s: it is a chart, not a graph",
+		    FMT(a->file));
 	if (a->graph != NULL)
 		return OK;
 	nodes = mem_zero((a->nodes_n + 1) * sizeof *nodes);

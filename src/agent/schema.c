@@ -162,7 +162,8 @@ add_work(struct buf *b, const struct task_kinds *kinds, const char *more)
 #define CHANNEL_NAMES "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}"
 
 static const char agent_head[] =
-    "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"nodes\",\"edges\"],"
+    "{\"type\":\"object\",\"additionalProperties\":false,"
+    "\"anyOf\":[{\"required\":[\"nodes\",\"edges\"]},{\"required\":[\"states\"]}],"
     "\"properties\":{\"id\":{\"type\":\"string\",\"pattern\":\"^[A-Za-z0-9._-]+$\"},"
     "\"name\":{\"type\":\"string\"},\"description\":{\"type\":\"string\"},"
     "\"state\":{\"type\":\"object\",\"additionalProperties\":" REF("channel") "},"
@@ -173,7 +174,41 @@ static const char agent_head[] =
     "\"required\":[\"reply\"],\"properties\":{\"description\":{\"type\":\"string\"},"
     "\"schema\":{\"type\":\"object\"},\"reply\":" REF("expr") "}}},"
     "\"nodes\":{\"type\":\"object\",\"minProperties\":1,\"additionalProperties\":"
-    REF("node") "},\"edges\":{\"type\":\"array\",\"items\":" REF("edge") "}}}";
+    REF("node") "},\"edges\":{\"type\":\"array\",\"items\":" REF("edge") "},"
+    "\"context\":{\"type\":\"object\"},\"states\":" REF("states") ",\"initial\":" REF("names") ","
+    "\"type\":{\"enum\":[\"compound\",\"parallel\"]},\"on\":" REF("on") ","
+    "\"always\":" REF("transition") ",\"entry\":" REF("actions") ",\"exit\":" REF("actions") "}}";
+
+/* Definitions of charts. */
+static const char chart_text[] =
+    ",\"names\":{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"array\",\"items\":"
+    "{\"type\":\"string\"},\"minItems\":1}]},\"states\":{\"type\":\"object\","
+    "\"minProperties\":1,\"additionalProperties\":" REF("state") "},"
+    "\"on\":{\"type\":\"object\",\"additionalProperties\":" REF("transition") "},"
+    "\"transition\":{\"anyOf\":[" REF("transition1") ",{\"type\":\"array\",\"items\":"
+    REF("transition1") "}]},\"transition1\":{\"anyOf\":[{\"type\":\"string\"},"
+    "{\"type\":\"null\"},{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
+    "\"guard\":" REF("expr") ",\"target\":" REF("names") ",\"actions\":" REF("actions") ","
+    "\"assign\":{\"type\":\"object\"},\"internal\":{\"type\":\"boolean\"},"
+    "\"description\":{\"type\":\"string\"}}}]},"
+    "\"actions\":{\"anyOf\":[" REF("action") ",{\"type\":\"array\",\"items\":" REF("action") "}]},"
+    "\"action\":{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
+    "\"assign\":{\"type\":\"object\"},\"raise\":{},\"send\":{},"
+    "\"cancel\":{\"type\":\"string\"},\"log\":{},\"if\":" REF("expr") ","
+    "\"then\":" REF("actions") ",\"else\":" REF("actions") ",\"foreach\":{\"type\":\"object\","
+    "\"additionalProperties\":false,\"required\":[\"over\",\"as\",\"do\"],\"properties\":{"
+    "\"over\":" REF("expr") ",\"as\":{\"type\":\"string\"},\"index\":{\"type\":\"string\"},"
+    "\"do\":" REF("actions") "}}}}";
+
+static const char state_text[] =
+    "\"initial\":" REF("names") ",\"type\":{\"enum\":[\"atomic\",\"compound\",\"parallel\","
+    "\"final\",\"history\"]},\"states\":" REF("states") ",\"on\":" REF("on") ","
+    "\"always\":" REF("transition") ",\"entry\":" REF("actions") ",\"exit\":" REF("actions") ","
+    "\"invoke\":{\"anyOf\":[" REF("invoke") ",{\"type\":\"array\",\"items\":" REF("invoke") "}]},"
+    "\"onDone\":" REF("transition") ",\"onError\":" REF("transition") ","
+    "\"history\":{\"enum\":[\"shallow\",\"deep\"]},\"target\":" REF("names") ",\"output\":{},"
+    "\"tags\":" REF("names") ",\"description\":{\"type\":\"string\"},"
+    "\"writes\":{\"type\":\"object\"}";
 
 static const char edge_text[] =
     "{\"anyOf\":[{\"type\":\"array\",\"minItems\":2,\"maxItems\":2},{\"type\":\"object\","
@@ -204,5 +239,12 @@ agent_add_schema(struct buf *b, const struct task_kinds *kinds)
 	buf_lit(b, ",\"item\":");
 	add_work(b, kinds, "\"writes\":{\"type\":\"object\"},\"when\":" REF("expr")
 	    ",\"as\":{\"type\":\"string\"},\"return\":{\"type\":\"boolean\"}");
+	buf_add(b, str_of(chart_text));
+	buf_lit(b, ",\"state\":");
+	add_work(b, kinds, state_text);
+	buf_lit(b, ",\"invoke\":");
+	add_work(b, kinds, "\"id\":{\"type\":\"string\"},\"onDone\":" REF("transition")
+	    ",\"onError\":" REF("transition") ",\"autoforward\":{\"type\":\"boolean\"},"
+	    "\"writes\":{\"type\":\"object\"}");
 	buf_lit(b, "}}\n");
 }

@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "agent/agent.h"
+#include "agent/show_priv.h"
 
 #include "base/json.h"
 #include "graph/graph.h"
@@ -121,6 +121,10 @@ agent_add_outline(struct buf *b, const struct agent *a)
 	add_stops(b, a, "interrupt after", &a->after);
 	for (size_t i = 0; i < a->tools_n; i++)
 		buf_add_fmt(b, "tool %.*s\n", FMT(a->tools[i].name));
+	if (a->chart != NULL) {
+		show_chart_outline(b, a);
+		return;
+	}
 	buf_lit(b, "nodes\n");
 	for (size_t i = 0; i < a->nodes_n; i++) {
 		buf_add_fmt(b, "  %.*s%s\n", FMT(a->nodes[i].name),
@@ -149,6 +153,10 @@ agent_add_dot(struct buf *b, const struct agent *a)
 {
 	struct buf label = BUF(1 * KB);
 
+	if (a->chart != NULL) {
+		show_chart_dot(b, a);
+		return;
+	}
 	buf_lit(b, "digraph ");
 	json_add_str(b, a->id);
 	buf_lit(b, " {\n  node [shape=box, style=rounded];\n"
@@ -183,11 +191,9 @@ agent_add_dot(struct buf *b, const struct agent *a)
 
 /* ---- Mermaid ---------------------------------------------------------------------------- */
 
-/* Quoted; a quote and what Mermaid reads in texts become entities. */
-static void
-add_mermaid_text(struct buf *b, struct str s)
+void
+show_mermaid_text(struct buf *b, struct str s)
 {
-	buf_add_char(b, '"');
 	for (size_t i = 0; i < s.n; i++) {
 		char c = s.p[i];
 
@@ -196,6 +202,13 @@ add_mermaid_text(struct buf *b, struct str s)
 		else
 			buf_add_char(b, c == '\n' ? ' ' : c);
 	}
+}
+
+static void
+add_mermaid_text(struct buf *b, struct str s)
+{
+	buf_add_char(b, '"');
+	show_mermaid_text(b, s);
 	buf_add_char(b, '"');
 }
 
@@ -213,6 +226,10 @@ agent_add_mermaid(struct buf *b, const struct agent *a)
 {
 	struct buf label = BUF(1 * KB);
 
+	if (a->chart != NULL) {
+		show_chart_mermaid(b, a);
+		return;
+	}
 	buf_lit(b, "graph TD;\n  __start__([START])\n  __end__([END])\n");
 	for (size_t i = 0; i < a->nodes_n; i++) {
 		buf_add_fmt(b, "  n%zu(", i);

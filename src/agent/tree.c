@@ -336,39 +336,44 @@ by_key(const void *a, const void *b)
 	return str_cmp((*x)->key, (*y)->key);
 }
 
+static void add_json(struct buf *b, const struct tree_node *n, bool as_written);
+
 static void
-add_map(struct buf *b, const struct tree_node *n)
+add_map(struct buf *b, const struct tree_node *n, bool as_written)
 {
-	const struct tree_node **sorted = mem_alloc((n->n + 1) * sizeof *sorted);
+	const struct tree_node **list = mem_alloc((n->n + 1) * sizeof *list);
 	size_t count = 0;
 
-	for (const struct tree_node *c = n->first; c != NULL; c = c->next)
-		sorted[count++] = c;
-	qsort(sorted, count, sizeof *sorted, by_key);
+	for (const struct tree_node *c = n->first; c != NULL; c = c->next) {
+		as_written = as_written || str_eq(c->key, S("states"));
+		list[count++] = c;
+	}
+	if (!as_written)
+		qsort(list, count, sizeof *list, by_key);
 	buf_add_char(b, '{');
 	for (size_t i = 0; i < count; i++) {
 		json_add_comma(b);
-		json_add_str(b, sorted[i]->key);
+		json_add_str(b, list[i]->key);
 		buf_add_char(b, ':');
-		tree_add_json(b, sorted[i]);
+		add_json(b, list[i], as_written);
 	}
 	buf_add_char(b, '}');
-	free(sorted);
+	free(list);
 }
 
-void
-tree_add_json(struct buf *b, const struct tree_node *n)
+static void
+add_json(struct buf *b, const struct tree_node *n, bool as_written)
 {
 	struct val v;
 
 	if (n->kind == TREE_MAP) {
-		add_map(b, n);
+		add_map(b, n, as_written);
 	} else if (n->kind == TREE_LIST) {
 		buf_add_char(b, '[');
 		for (const struct tree_node *c = n->first; c != NULL; c = c->next) {
 			if (c != n->first)
 				buf_add_char(b, ',');
-			tree_add_json(b, c);
+			add_json(b, c, as_written);
 		}
 		buf_add_char(b, ']');
 	} else {
@@ -376,4 +381,10 @@ tree_add_json(struct buf *b, const struct tree_node *n)
 		val_add_json(b, v);
 		val_drop(v);
 	}
+}
+
+void
+tree_add_json(struct buf *b, const struct tree_node *n)
+{
+	add_json(b, n, false);
 }

@@ -50,6 +50,22 @@ size_t chart_states(const struct chart *c);  /* 0 is the chart itself */
 struct str chart_state_id(const struct chart *c, unsigned state);
 /* The parent; of the chart itself, UINT_MAX. */
 unsigned chart_state_parent(const struct chart *c, unsigned state);
+/* "atomic", "compound", "parallel", "final", "history", "chart" (state 0). */
+const char *chart_state_kind(const struct chart *c, unsigned state);
+
+/* A transition, for drawings.  i < chart_transitions(); false: it is the default
+ * of an initial state or a history. */
+struct chart_transition {
+	unsigned source;
+	const uint32_t *targets;
+	size_t targets_n;            /* 0: no state is left */
+	const struct str *events;    /* descriptors, without `any` */
+	size_t events_n;
+	bool any;                    /* event "*" */
+	struct str guard;            /* as written; empty: none */
+};
+size_t chart_transitions(const struct chart *c);
+bool chart_transition_at(const struct chart *c, size_t i, struct chart_transition *out);
 /* True if the state has an invoke; such atomic states are LangGraph nodes. */
 bool chart_state_is_node(const struct chart *c, unsigned state);
 /* The names of the data, numbered from 0: a session's slots. */

@@ -69,6 +69,36 @@ chart_state_parent(const struct chart *c, unsigned state)
 	return c->states.at[state].parent;
 }
 
+const char *
+chart_state_kind(const struct chart *c, unsigned state)
+{
+	static const char *const kinds[] = { [STATE_ROOT] = "chart", [STATE_ATOMIC] = "atomic",
+		[STATE_COMPOUND] = "compound", [STATE_PARALLEL] = "parallel",
+		[STATE_FINAL] = "final", [STATE_HISTORY] = "history" };
+
+	assert(state < c->states.n);
+	return kinds[c->states.at[state].kind];
+}
+
+size_t
+chart_transitions(const struct chart *c)
+{
+	return c->transitions.n;
+}
+
+bool
+chart_transition_at(const struct chart *c, size_t i, struct chart_transition *out)
+{
+	const struct transition *t = &c->transitions.at[i];
+
+	assert(i < c->transitions.n);
+	*out = (struct chart_transition){ .source = t->source,
+		.targets = c->ids.at + t->targets.first, .targets_n = t->targets.n,
+		.events = c->descriptors.at + t->events.first, .events_n = t->events.n,
+		.any = t->any, .guard = c->codes.at[t->cond].text };
+	return t->source != NO_STATE;
+}
+
 size_t
 chart_slots(const struct chart *c)
 {

@@ -59,8 +59,11 @@ check(const struct flag_line *line)
 	for (size_t i = 0; bad == 0 && i < agents_count(set); i++) {
 		const struct agent *a = agents_at(set, i);
 
-		printf("%.*s: agent %.*s, %zu nodes, %zu edges\n", FMT(a->file), FMT(a->id),
-		    a->nodes_n, a->edges_n);
+		printf("%.*s: agent %.*s, %zu nodes, ", FMT(a->file), FMT(a->id), a->nodes_n);
+		if (a->chart != NULL)
+			puts("a chart");
+		else
+			printf("%zu edges\n", a->edges_n);
 	}
 	agents_free(set);
 	return bad == 0 ? 0 : 1;

@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "chart/stepper.h"
 #include "graph/graph.h"
 #include "task/kinds.h"
 
@@ -38,6 +39,44 @@ walk(const struct agent_work *w, const struct agent_scope *s)
 }
 
 static void
+begin(void *ctx, const struct stepper_task *t)
+{
+	*(uint64_t *)ctx = t->serial;
+}
+
+/* A few events; what is saved is restored. */
+static void
+play(const struct chart *c)
+{
+	static const char *const events[] = { "go", "e", "done", "n", "out", "back" };
+	static const struct stepper_ops ops = { .begin = begin, .path = true };
+	struct chart_stepper *st, *copy;
+	struct buf saved = BUF(64 * MB);
+	uint64_t task = 0;
+	struct err e;
+
+	st = stepper_new(c, S("s"), &ops, &task);
+	stepper_start(st, VAL_UNDEF);
+	for (size_t i = 0; i < 3 * COUNT(events); i++) {
+		(void)stepper_step(st, 0);
+		(void)stepper_event(st, str_of(events[i % COUNT(events)]), VAL_NIL);
+		if (i % 3 == 0)
+			(void)stepper_task_done(st, task, VAL_NIL);
+		if (i % 3 == 1)
+			(void)stepper_fire(st, STEPPER_NEVER - 1);
+	}
+	stepper_save(st, &saved);
+	if (!saved.failed) {
+		int rc = stepper_restore(&copy, c, S("s"), buf_str(&saved), &ops, &task, &e);
+
+		assert(rc == OK);
+		stepper_free(copy);
+	}
+	stepper_free(st);
+	buf_release(&saved);
+}
+
+static void
 use(const struct agent *a)
 {
 	struct buf out = BUF(64 * MB);
@@ -56,7 +95,9 @@ use(const struct agent *a)
 		evaluate(&a->edges[i].over, &s);
 		evaluate(&a->edges[i].input, &s);
 	}
-	if (agent_graph(a, &s, &g, &mine, &e) == OK && mine)
+	if (a->chart != NULL)
+		play(a->chart);
+	else if (agent_graph(a, &s, &g, &mine, &e) == OK && mine)
 		graph_free(g);
 	agent_add_outline(&out, a);
 	agent_add_dot(&out, a);

@@ -373,6 +373,7 @@ TEST(states_with_work_are_nodes)
 
 	CHECK_INT(a->nodes_n, 3);
 	CHECK_INT(agent_node_find(a, S("review")), 2);
+	CHECK_STR(chart_name(a->chart), "researcher");
 	CHECK_STR(str_of(a->nodes[1].work.kind->name), "map");
 	CHECK_INT(a->channels_n, 4);
 	CHECK_INT(chart_slots(a->chart), 4);
@@ -443,6 +444,103 @@ TEST(states_see_the_run)
 	    "  a: {on: {e: {actions: {log: {label: v, value: [o.a.b, config.x, context.y, input,"
 	    " event.data.z, visits('a')]}}}}}\n", "e",
 	    " a+ | v=[null,null,null,null,null,1]");
+}
+
+/* ---- as files and drawings ----------------------------------------------------------- */
+
+/* Goal: the order of states and transitions is a part of the definition. */
+TEST(states_keep_their_order_in_json)
+{
+	struct agent *a = load("id: x\nstates: {b: {on: {y: b, x: {assign: {}}}}, a: {}}\n");
+	struct agent *again = load(a->json.p);
+
+	CHECK_STR(a->json, "{\"id\":\"x\",\"states\":{\"b\":{\"on\":{\"y\":\"b\",\"x\":{\"assign\":{}}}},"
+	    "\"a\":{}}}");
+	CHECK_STR(again->json, a->json.p);
+	CHECK_STR(chart_state_id(again->chart, 1), "b");
+	agent_free(a);
+	agent_free(again);
+}
+
+TEST(states_are_drawn)
+{
+	struct agent *a = load("id: x\n"
+	    "on: {stop: end}\n"
+	    "states:\n"
+	    "  p:\n"
+	    "    type: parallel\n"
+	    "    states:\n"
+	    "      l: {states: {l1: {wait: 5, on: {done: l2}}, l2: {type: final}}}\n"
+	    "      r: {on: {e: {guard: In('l2')}}}\n"
+	    "    onDone: end\n"
+	    "  end: {type: final}\n");
+	struct buf b = BUF(64 * KB);
+
+	agent_add_outline(&b, a);
+	CHECK(str_contains(buf_str(&b), S("states\n"
+	    "  stop -> end\n"
+	    "  p, parallel\n"
+	    "      done.state.p -> end\n"
+	    "    l, compound\n"
+	    "      l1: wait\n"
+	    "          done.invoke.l1 -> l2\n"
+	    "      l2, final\n"
+	    "    r\n"
+	    "        e when In('l2')\n"
+	    "  end, final\n")));
+	buf_clear(&b);
+	agent_add_dot(&b, a);
+	CHECK_STR(buf_str(&b), "digraph \"x\" {\n"
+	    "  compound=true;\n"
+	    "  node [shape=box, style=rounded];\n"
+	    "  start [label=\"any\", shape=plaintext];\n"
+	    "  subgraph cluster1 {\n  s1 [shape=point, style=invis];\n  label=\"p\";\n"
+	    "  subgraph cluster2 {\n  s2 [shape=point, style=invis];\n  label=\"l\";\n"
+	    "  s3 [label=\"l1\\nwait\"];\n"
+	    "  s4 [peripheries=2, label=\"l2\"];\n"
+	    "  }\n"
+	    "  s5 [label=\"r\"];\n"
+	    "  }\n"
+	    "  s6 [peripheries=2, label=\"end\"];\n"
+	    "  start -> s6 [label=\"stop\"];\n"
+	    "  s1 -> s6 [label=\"done.state.p\", ltail=cluster1];\n"
+	    "  s3 -> s4 [label=\"done.invoke.l1\"];\n"
+	    "  s5 -> s5 [label=\"e when In('l2')\"];\n"
+	    "}\n");
+	buf_clear(&b);
+	agent_add_mermaid(&b, a);
+	CHECK_STR(buf_str(&b), "stateDiagram-v2\n"
+	    "  state \"p\" as s1 {\n"
+	    "  state \"l\" as s2 {\n"
+	    "  state \"l1\" as s3\n"
+	    "  state \"l2\" as s4\n"
+	    "  }\n"
+	    "  state \"r\" as s5\n"
+	    "  }\n"
+	    "  state \"end\" as s6\n"
+	    "  s1 --> s6 : done.state.p\n"
+	    "  s3 --> s4 : done.invoke.l1\n"
+	    "  s5 --> s5 : e when In('l2')\n");
+	buf_release(&b);
+	agent_free(a);
+}
+
+/* Goal: the schema names what charts have; it is JSON without unknown names. */
+TEST(states_are_in_the_schema)
+{
+	static const char *const definitions[] = { "states", "state", "on", "transition",
+		"transition1", "actions", "action", "invoke", "names", "expr" };
+	struct buf b = BUF(1 * MB);
+	struct json_doc doc;
+	struct err e;
+
+	agent_add_schema(&b, &task_kinds);
+	CHECK_RC(json_parse(&doc, buf_str(&b), &e), OK);
+	for (size_t i = 0; i < COUNT(definitions); i++)
+		CHECK(json_is_object(json_get(json_get(doc.root, S("$defs")),
+		    str_of(definitions[i]))));
+	json_release(&doc);
+	buf_release(&b);
 }
 
 /* ---- what is refused -------------------------------------------------------------- */
