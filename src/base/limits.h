@@ -46,6 +46,8 @@
 	X(STREAM_RING_BYTES,   1048576,   "bytes",  "replay kept in memory for one live run") \
 	X(STREAM_FLUSH_BYTES,  16384,     "bytes",  "resumable events are written past this") \
 	X(STREAM_FLUSH_MS,     100,       "ms",     "or after this long") \
+	X(LOG_BYTES,           1048576,   "bytes",  "events of one thread in memory: its run under way and those before") \
+	X(LOG_BATCH_BYTES,     65536,     "bytes",  "of them in one row of the store") \
 	X(EVENT_NS_BYTES,      16384,     "bytes",  "names and ids of the tasks a graph is nested in") \
 	X(JSON_DEPTH,          128,       "levels", "nesting of any JSON from outside") \
 	X(JSON_VALUES,         2000000,   "values", "in one document; a parsed one takes 16 bytes") \

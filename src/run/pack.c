@@ -113,8 +113,8 @@ static const struct field delta_fields[] = {
 
 /* ---- writing ---------------------------------------------------------------- */
 
-static void
-put_number(struct buf *b, int64_t value)
+void
+event_put_number(struct buf *b, int64_t value)
 {
 	uint64_t v = ((uint64_t)value << 1) ^ (uint64_t)(value >> 63);
 
@@ -126,7 +126,7 @@ put_number(struct buf *b, int64_t value)
 static void
 put_text(struct buf *b, struct str s)
 {
-	put_number(b, s.p == NULL ? 0 : (int64_t)s.n + 1);
+	event_put_number(b, s.p == NULL ? 0 : (int64_t)s.n + 1);
 	buf_add(b, s);
 }
 
@@ -160,13 +160,13 @@ put_fields(struct buf *b, const struct field *f, const void *from, bool refer)
 
 		switch (f->type) {
 		case FIELD_ENUM: case FIELD_INT:
-			put_number(b, *(const int *)p);
+			event_put_number(b, *(const int *)p);
 			break;
 		case FIELD_STREAM:
-			put_number(b, *(const uint32_t *)p);
+			event_put_number(b, *(const uint32_t *)p);
 			break;
 		case FIELD_NUMBER:
-			put_number(b, *(const int64_t *)p);
+			event_put_number(b, *(const int64_t *)p);
 			break;
 		case FIELD_ID:
 			put_id(b, p);
@@ -198,12 +198,12 @@ pack_delta(struct buf *b, const struct event_model *m)
 	const struct llm_delta *d = m->delta;
 	int64_t mask = 0;
 
-	put_number(b, m->stream);
-	put_number(b, d->kind);
+	event_put_number(b, m->stream);
+	event_put_number(b, d->kind);
 	for (size_t i = 0; i < COUNT(delta_fields); i++)
 		if (has(&delta_fields[i], d))
 			mask |= INT64_C(1) << i;
-	put_number(b, mask);
+	event_put_number(b, mask);
 	for (size_t i = 0; i < COUNT(delta_fields); i++) {
 		const struct field one[] = { delta_fields[i], { FIELD_END, 0, 0 } };
 
@@ -247,7 +247,7 @@ event_pack(struct buf *b, const struct run_event *ev, bool refer)
 	put_fields(b, fields[ev->kind], ev, refers);
 	if (ev->kind != EVENT_CHECKPOINT)
 		return;
-	put_number(b, (int64_t)ev->u.checkpoint.tasks_n);
+	event_put_number(b, (int64_t)ev->u.checkpoint.tasks_n);
 	for (size_t i = 0; i < ev->u.checkpoint.tasks_n; i++)
 		put_fields(b, task_fields, &ev->u.checkpoint.tasks[i], true);
 }
@@ -259,24 +259,31 @@ struct in {
 	bool bad;
 };
 
-static int64_t
-get_number(struct in *in)
+bool
+event_get_number(struct str *rest, int64_t *value)
 {
 	uint64_t v = 0;
 
-	for (unsigned shift = 0; shift < 64; shift += 7) {
-		uint64_t byte;
+	for (unsigned shift = 0; shift < 64 && rest->n > 0; shift += 7) {
+		uint64_t byte = (unsigned char)rest->p[0];
 
-		if (in->rest.n == 0)
-			break;
-		byte = (unsigned char)in->rest.p[0];
-		in->rest = str_sub(in->rest, 1, in->rest.n);
+		*rest = str_sub(*rest, 1, rest->n);
 		v |= (byte & 0x7f) << shift;
-		if (byte < 0x80)
-			return (int64_t)(v >> 1) ^ -(int64_t)(v & 1);
+		if (byte < 0x80) {
+			*value = (int64_t)(v >> 1) ^ -(int64_t)(v & 1);
+			return true;
+		}
 	}
-	in->bad = true;
-	return 0;
+	return false;
+}
+
+static int64_t
+get_number(struct in *in)
+{
+	int64_t v = 0;
+
+	in->bad |= !event_get_number(&in->rest, &v);
+	return in->bad ? 0 : v;
 }
 
 static struct str

@@ -43,4 +43,9 @@ int event_unpack(struct event_reader *r, struct str fields,
     const struct run_event **ev, bool *refers);
 void event_reader_release(struct event_reader *r);
 
+/* A number as it stands among fields. */
+void event_put_number(struct buf *b, int64_t value);
+/* Cuts one off *rest; false: there is none. */
+bool event_get_number(struct str *rest, int64_t *value);
+
 #endif

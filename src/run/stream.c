@@ -56,6 +56,7 @@ stream_init(struct stream *s, unsigned modes, bool ids, bool keeps, int64_t firs
 	s->keeps = keeps;
 	s->next_id = first_id;
 	s->handed = first_id - 1;
+	s->quiet = first_id - 1;
 	check(s);
 }
 
@@ -70,7 +71,8 @@ stream_release(struct stream *s)
 bool
 stream_wants(const struct stream *s, unsigned mode)
 {
-	return (s->modes & mode) != 0 && (s->keeps || (s->reading & mode) != 0);
+	return (s->modes & mode) != 0 && s->next_id > s->quiet &&
+	    (s->keeps || (s->reading & mode) != 0);
 }
 
 int64_t

@@ -37,6 +37,7 @@ struct stream {
 	bool keeps;                  /* resumable */
 	bool closed;
 	int64_t next_id;
+	int64_t quiet;               /* frames up to here are not made: a replay's */
 	struct run_watch *watchers;
 	struct run_watch *cursor;    /* the next one in a delivery under way */
 	struct stream_entries held;

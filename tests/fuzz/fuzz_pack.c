@@ -1,12 +1,13 @@
 /*
  * fuzz_pack.c - events as a log keeps them: any bytes are refused or read, and
  * what was read packs and reads the same again.  Input: events, each behind two
- * bytes of its length.
+ * bytes of its length; and the whole as a batch of a log.
  *
  * SPDX-License-Identifier: MIT
  */
 #include <assert.h>
 
+#include "run/event_log.h"
 #include "run/pack.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
@@ -28,6 +29,24 @@ check(const struct run_event *ev, bool refers, struct event_reader *twin)
 	buf_release(&second);
 }
 
+static void
+load(struct str batch)
+{
+	struct event_log *l = event_log_new(0);
+	struct event_cursor c = { .after = -1 };
+	struct event_entry e;
+	struct uuid run_id = { .b = { 1 } };
+	size_t bytes = 0;
+
+	(void)event_log_load(l, &run_id, batch);
+	event_cursor_open(l, &c);
+	while (event_cursor_read(&c, &e))
+		bytes += e.fields.n;
+	assert(bytes <= batch.n);
+	event_cursor_close(&c);
+	event_log_free(l);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
@@ -36,6 +55,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	const struct run_event *ev;
 	bool refers;
 
+	load(rest);
 	while (rest.n >= 2) {
 		size_t size = (size_t)(unsigned char)rest.p[0] << 8 | (unsigned char)rest.p[1];
 		struct str fields = str_sub(rest, 2, size);

@@ -11,6 +11,7 @@
 #include "run/classic.h"
 #include "run/frame_priv.h"
 #include "run/pack.h"
+#include "run/replay.h"
 
 #define RUN    "01a1fb75-6459-731c-9dfb-edd793af9935"
 #define THREAD "01a1fb75-643a-72e2-aac7-e6443cb0b98e"
@@ -58,6 +59,7 @@ struct bench {
 	struct buf heard;                    /* whole frames */
 	atomic_ullong told;
 	bool packed;                         /* events go through their fields */
+	struct event_log *log;               /* and are kept; or NULL */
 	struct event_reader reader;
 };
 
@@ -70,6 +72,17 @@ id_of(const char *text)
 	return id;
 }
 
+static struct val made[8192];
+static size_t made_n;
+
+/* At the end of a test's process. */
+static void
+made_drop(void)
+{
+	while (made_n > 0)
+		val_drop(made[--made_n]);
+}
+
 static struct val
 json(const char *text)
 {
@@ -77,7 +90,11 @@ json(const char *text)
 	struct val v;
 
 	CHECK_RC(json_text_to_val(str_of(text), &v, &e), OK);
-	return v;                            /* the test's process ends soon */
+	if (made_n == 0)
+		atexit(made_drop);
+	CHECK(made_n < COUNT(made));
+	made[made_n++] = v;
+	return v;
 }
 
 static void
@@ -88,13 +105,19 @@ hear(struct run_watch *w, struct sse_block *b)
 	buf_add(&t->heard, (struct str){ b->bytes, b->n });
 }
 
-static void
-bench_start(struct bench *t, unsigned modes, bool subgraphs)
+static struct classic_run
+the_run(bool subgraphs)
 {
-	struct classic_run run = { .thread_id = id_of(THREAD), .run_id = id_of(RUN),
+	return (struct classic_run){ .thread_id = id_of(THREAD), .run_id = id_of(RUN),
 	    .members = S(MEMBERS), .task_members = S(TASK_MEMBERS),
 	    .configurable = S(CONFIGURABLE), .recursion_limit = 25,
 	    .subgraphs = subgraphs };
+}
+
+static void
+bench_start(struct bench *t, unsigned modes, bool subgraphs)
+{
+	struct classic_run run = the_run(subgraphs);
 
 	*t = (struct bench){ .heard = BUF(1 << 20) };
 	stream_init(&t->stream, modes, true, false, 0);
@@ -175,6 +198,8 @@ tell(struct bench *t, struct run_event ev)
 {
 	if (ev.now == 0)
 		ev.now = NOW;
+	if (t->log != NULL)
+		event_log_add(t->log, &ev, t->stream.next_id);
 	if (t->packed)
 		tell_packed(t, &ev);
 	else
@@ -240,16 +265,19 @@ turn(struct bench *t)
 	tell(t, (struct run_event){ .kind = EVENT_LIFECYCLE,
 	    .u.lifecycle = { .what = EVENT_RUNNING } });
 	checkpoint(t, -1, CK0, NULL, "{\"messages\":[]}", &first);
-	tell(t, (struct run_event){ .kind = EVENT_INPUT, .u.state.values = json(ONE) });
+	tell(t, (struct run_event){ .kind = EVENT_INPUT, .u.state.values = json(ONE),
+	    .u.state.id = id_of(CK1) });
 	tell(t, (struct run_event){ .kind = EVENT_COMPLETE,
 	    .u.complete.messages = json("[" HI "]") });
 	checkpoint(t, 0, CK1, CK0, ONE, &next);
-	tell(t, (struct run_event){ .kind = EVENT_TASK, .step = 1, .task = &task });
+	tell(t, (struct run_event){ .kind = EVENT_TASK, .step = 1, .task = &task,
+	    .checkpoint = id_of(CK1) });
 	answer(t, &task);
 	task.result = json(WROTE);
-	tell(t, (struct run_event){ .kind = EVENT_TASK_RESULT, .step = 1, .task = &task });
+	tell(t, (struct run_event){ .kind = EVENT_TASK_RESULT, .step = 1, .task = &task,
+	    .checkpoint = id_of(CK1) });
 	tell(t, (struct run_event){ .kind = EVENT_VALUES, .step = 1,
-	    .u.state.values = json(TWO) });
+	    .u.state.values = json(TWO), .u.state.id = id_of(CK2) });
 	tell(t, (struct run_event){ .kind = EVENT_COMPLETE, .step = 1,
 	    .u.complete.messages = json("[" HELLO "]") });
 	checkpoint(t, 1, CK2, CK1, TWO, NULL);
@@ -388,6 +416,117 @@ TEST(a_turn_is_told_the_same_from_its_fields)
 		check_heard(&t, "packed", turns[i].frames);
 		bench_stop(&t);
 	}
+}
+
+/* What the store would say. */
+static struct val
+stored(void *ctx, struct str ns, const struct uuid *checkpoint)
+{
+	struct uuid zero = id_of(CK0), one = id_of(CK1);
+
+	(void)ctx;
+	CHECK_INT(ns.n, 0);
+	return val_json_trusted(uuid_eq(checkpoint, &zero) ? S("{\"messages\":[]}") :
+	    uuid_eq(checkpoint, &one) ? S(ONE) : S(TWO));
+}
+
+/* Frames of ids from k on, of all that were heard. */
+static struct str
+frames_from(struct str all, int64_t k)
+{
+	struct str frame, event, rest = all;
+	int64_t id;
+
+	while (frame_next(&rest, &frame, &event, &id) && id < k)
+		all = rest;
+	return all;
+}
+
+static void
+check_replay(struct bench *t, int64_t after, bool settled)
+{
+	struct classic_run run = the_run(false);
+	struct run_watch reader = t->watch;
+	struct event_cursor c = { .after = -1, .ready = NULL };
+	struct replay p = { .values = stored };
+	struct event_entry e;
+
+	reader.after = after;
+	replay_start(&p, &run, t->stream.modes & ~(unsigned)MODE_META, true, &reader);
+	event_cursor_open(t->log, &c);
+	while (event_cursor_read(&c, &e)) {
+		CHECK(!settled || e.values.kind == VAL_UNDEFINED);
+		CHECK_RC(replay_event(&p, &e), OK);
+	}
+	event_cursor_close(&c);
+	CHECK(str_eq(replay_frames(&p), frames_from(buf_str(&t->heard), after + 1)));
+	CHECK_INT(replay_next_id(&p), t->stream.next_id);
+	replay_stop(&p);
+}
+
+/* Readers that come later hear what they have missed, byte for byte: in every
+ * mode, from every id on, before and after the states are in the store, and from
+ * a log that was read back. */
+TEST(what_was_told_is_told_again_from_the_log)
+{
+	for (size_t i = 0; i < COUNT(turns); i++) {
+		struct bench t;
+		struct event_log *again = event_log_new(0);
+		struct uuid run_id = id_of(RUN);
+		struct buf batch = BUF(MB);
+		int64_t first, last;
+
+		bench_start(&t, turns[i].mode, false);
+		t.log = event_log_new(0);
+		event_log_begin(t.log, &run_id, true);
+		turn(&t);
+		check_heard(&t, "logged", turns[i].frames);
+		event_log_end(t.log);
+		for (int64_t after = -1; after < t.stream.next_id; after++)
+			check_replay(&t, after, false);
+		event_log_settle(t.log, event_log_last(t.log));
+		check_replay(&t, -1, true);
+		while (event_log_take(t.log, &batch, &first, &last)) {
+			CHECK_RC(event_log_load(again, &run_id, buf_str(&batch)), OK);
+			buf_clear(&batch);
+		}
+		event_log_free(t.log);
+		t.log = again;
+		check_replay(&t, -1, true);
+		event_log_free(t.log);
+		buf_release(&batch);
+		bench_stop(&t);
+	}
+}
+
+TEST(a_replay_may_begin_behind_a_checkpoint)
+{
+	static const char *const rest[] = { "values " TWO, NULL };
+	struct classic_run run = the_run(false);
+	struct event_cursor c = { .after = -1 };
+	struct replay p = { .values = stored, .after_checkpoint = id_of(CK1) };
+	struct event_entry e;
+	struct uuid run_id = id_of(RUN);
+	struct bench t;
+	struct str frame, event, frames;
+	int64_t id;
+
+	bench_start(&t, MODE_VALUES, false);
+	t.log = event_log_new(0);
+	event_log_begin(t.log, &run_id, true);
+	turn(&t);
+	replay_start(&p, &run, MODE_VALUES, true, &t.watch);
+	event_cursor_open(t.log, &c);
+	while (event_cursor_read(&c, &e))
+		CHECK_RC(replay_event(&p, &e), OK);
+	event_cursor_close(&c);
+	frames = replay_frames(&p);
+	CHECK(frame_next(&frames, &frame, &event, &id) && frames.n == 0);
+	CHECK(str_contains(frame, str_of(rest[0] + 7)));
+	replay_stop(&p);
+	event_log_end(t.log);
+	event_log_free(t.log);
+	bench_stop(&t);
 }
 
 /* Nobody reads: everything is counted, nothing is made. */

@@ -16,6 +16,17 @@ id_of(uint8_t n)
 	return (struct uuid){ .b = { n, 2, 3 } };
 }
 
+static struct val made[8192];
+static size_t made_n;
+
+/* At the end of a test's process. */
+static void
+made_drop(void)
+{
+	while (made_n > 0)
+		val_drop(made[--made_n]);
+}
+
 static struct val
 json(const char *text)
 {
@@ -23,7 +34,11 @@ json(const char *text)
 	struct val v;
 
 	CHECK_RC(val_json(&v, str_of(text), &e), OK);
-	return v;                            /* the test's process ends soon */
+	if (made_n == 0)
+		atexit(made_drop);
+	CHECK(made_n < COUNT(made));
+	made[made_n++] = v;
+	return v;
 }
 
 static struct event_task
