@@ -175,8 +175,9 @@ blocks_read(struct query *q, struct arena *a, size_t max_bytes, struct blocks *l
 	return rc == ERR_NOTFOUND ? OK : rc;
 }
 
-int
-store_stream_get(struct store_reader *r, owner_t o, int64_t run_seq,
+/* Of rows (last, body) of a run. */
+static int
+blocks_get(struct store_reader *r, enum sql text, owner_t o, int64_t run_seq,
     int64_t after, size_t max_bytes, struct arena *a, struct str **out,
     size_t *n_out, int64_t *last_id)
 {
@@ -185,8 +186,7 @@ store_stream_get(struct store_reader *r, owner_t o, int64_t run_seq,
 	int rc;
 
 	*last_id = after;
-	q = query_of(reader_db(r), SQL_STREAM_GET, db_i64(run_seq), db_i64(o),
-	    db_i64(after));
+	q = query_of(reader_db(r), text, db_i64(run_seq), db_i64(o), db_i64(after));
 	rc = blocks_read(&q, a, max_bytes, &l, last_id);
 	query_end(&q);
 	if (rc == OK && l.n == 0 && !run_is_owned(reader_db(r), o, run_seq))
@@ -194,6 +194,31 @@ store_stream_get(struct store_reader *r, owner_t o, int64_t run_seq,
 	*out = l.at;
 	*n_out = l.n;
 	return rc;
+}
+
+int
+store_stream_get(struct store_reader *r, owner_t o, int64_t run_seq,
+    int64_t after, size_t max_bytes, struct arena *a, struct str **out,
+    size_t *n_out, int64_t *last_id)
+{
+	return blocks_get(r, SQL_STREAM_GET, o, run_seq, after, max_bytes, a, out,
+	    n_out, last_id);
+}
+
+int
+store_events_get(struct store_reader *r, owner_t o, int64_t run_seq,
+    int64_t after, size_t max_bytes, struct arena *a, struct str **out,
+    size_t *n_out, int64_t *last)
+{
+	return blocks_get(r, SQL_EVENT_GET, o, run_seq, after, max_bytes, a, out,
+	    n_out, last);
+}
+
+int
+store_event_next(struct store_reader *r, owner_t o, int64_t thread_seq, int64_t *out)
+{
+	return query_one_i64(query_of(reader_db(r), SQL_EVENT_NEXT,
+	    db_i64(thread_seq), db_i64(o)), out);
 }
 
 int64_t

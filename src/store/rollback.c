@@ -187,14 +187,16 @@ run_bury(struct store *st, int64_t run)
 int
 run_erase(struct store *st, int64_t run, int64_t thread)
 {
+	static const enum sql rows[] = { SQL_STREAM_ERASE, SQL_EVENT_ERASE };
 	int rc = db_run(&st->w, SQL_RECORDS_OF_RUN, db_i64(thread), db_i64(run));
 
 	if (rc == OK)
 		rc = db_run(&st->w, SQL_WAITS_OF_RUN, db_i64(thread), db_i64(run));
-	if (rc == OK)
-		rc = db_run(&st->w, SQL_STREAM_ERASE, db_i64(run), db_i64(ERASE_NOW));
-	if (rc == OK && db_changes(&st->w) >= ERASE_NOW)
-		return run_bury(st, run);
+	for (size_t i = 0; rc == OK && i < COUNT(rows); i++) {
+		rc = db_run(&st->w, rows[i], db_i64(run), db_i64(ERASE_NOW));
+		if (rc == OK && db_changes(&st->w) >= ERASE_NOW)
+			return run_bury(st, run);
+	}
 	return rc == OK ? db_run(&st->w, SQL_RUN_ERASE, db_i64(run)) : rc;
 }
 

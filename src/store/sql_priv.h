@@ -407,6 +407,24 @@
 	X(STREAM_ERASE, "DELETE FROM stream WHERE run = ?1 AND last <"         \
 	    " coalesce((SELECT last FROM stream WHERE run = ?1"                \
 	    " ORDER BY last LIMIT 1 OFFSET ?2), 9223372036854775807)")         \
+	/* events */                                                           \
+	X(EVENT_DROP, "DELETE FROM event WHERE run = (SELECT event_run"        \
+	    " FROM thread WHERE seq = ?1) AND run <> ?2")                      \
+	X(EVENT_BEGIN, "UPDATE thread SET event_run = ?2 WHERE seq = ?1")      \
+	X(EVENT_INSERT, "INSERT INTO event(run, last, first, body)"            \
+	    " SELECT r.seq, ?4, ?5, ?6 FROM run r CROSS JOIN thread t"         \
+	    " ON t.seq = r.thread WHERE r.seq = ?1 AND t.seq = ?2"             \
+	    " AND t.owner = ?3")                                               \
+	X(EVENT_RESERVE, "UPDATE thread SET event_next = max(event_next, ?2)"  \
+	    " WHERE seq = ?1")                                                 \
+	X(EVENT_GET, "SELECT e.last, e.body FROM run r CROSS JOIN thread t"    \
+	    " ON t.seq = r.thread CROSS JOIN event e ON e.run = r.seq"         \
+	    " WHERE r.seq = ? AND t.owner = ? AND e.last > ? ORDER BY e.last") \
+	X(EVENT_NEXT, "SELECT event_next FROM thread WHERE seq = ?"            \
+	    " AND owner = ?")                                                  \
+	X(EVENT_ERASE, "DELETE FROM event WHERE run = ?1 AND last <"           \
+	    " coalesce((SELECT last FROM event WHERE run = ?1"                 \
+	    " ORDER BY last LIMIT 1 OFFSET ?2), 9223372036854775807)")         \
 	/* what a thread holds: rows and bytes */                              \
 	X(SIZE_CHECKPOINT, "SELECT count(*), coalesce(sum(64 +"                \
 	    " coalesce(length(CAST(ns AS BLOB)), 0) +"                         \
@@ -454,6 +472,9 @@
 	X(SIZE_STREAM, "SELECT count(*), coalesce(sum(24 +"                    \
 	    " coalesce(length(CAST(s.body AS BLOB)), 0)), 0) FROM"             \
 	    " stream s CROSS JOIN run r ON r.seq = s.run WHERE"                \
+	    " r.thread = ?")                                                   \
+	X(SIZE_EVENT, "SELECT count(*), coalesce(sum(24 + length(e.body)), 0)" \
+	    " FROM event e CROSS JOIN run r ON r.seq = e.run WHERE"            \
 	    " r.thread = ?")                                                   \
 	X(SIZE_ENTRY, "SELECT count(*), coalesce(sum(16 + length(body)), 0)"   \
 	    " FROM entry WHERE key >= ? AND key < ?")                          \

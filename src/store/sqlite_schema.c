@@ -286,7 +286,20 @@ static const char version_4[] =
 "CREATE UNIQUE INDEX checkpoint_ns ON checkpoint(thread, ns, uuid);"
 "ALTER TABLE message RENAME TO entry;";
 
-static const char *const steps[] = { version_1, version_2, version_3, version_4 };
+/* Events of runs as fields. */
+static const char version_5[] =
+"CREATE TABLE event ("
+"	run INTEGER NOT NULL,"
+"	last INTEGER NOT NULL,"                  /* numbers of the thread */
+"	first INTEGER NOT NULL,"
+"	body BLOB NOT NULL,"
+"	PRIMARY KEY (run, last)) STRICT, WITHOUT ROWID;"
+"ALTER TABLE thread ADD COLUMN event_next INTEGER NOT NULL DEFAULT 0;"
+"ALTER TABLE thread ADD COLUMN event_run INTEGER NOT NULL DEFAULT 0;";
+				/* its events go when another's come; 0: none */
+
+static const char *const steps[] = { version_1, version_2, version_3, version_4,
+    version_5 };
 const struct db_format store_format = { STORE_APP, { steps, COUNT(steps) } };
 
 /* facets_make(owner, created, seq, metadata): inserts a thread's rows. */

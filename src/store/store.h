@@ -202,6 +202,13 @@ int store_stream_get(struct store_reader *r, owner_t o, int64_t run_seq,
     int64_t after, size_t max_bytes, struct arena *a, struct str **out,
     size_t *n_out, int64_t *last_id);
 int64_t store_stream_last(struct store_reader *r, int64_t run_seq); /* -1: none */
+/* Batches of a run's events with last > after, as store_stream_get. */
+int store_events_get(struct store_reader *r, owner_t o, int64_t run_seq,
+    int64_t after, size_t max_bytes, struct arena *a, struct str **out,
+    size_t *n_out, int64_t *last);
+/* The number that a thread's next event may have. */
+int store_event_next(struct store_reader *r, owner_t o, int64_t thread_seq,
+    int64_t *out);
 
 /* ---- commands ------------------------------------------------------------ */
 
@@ -219,6 +226,7 @@ int64_t store_stream_last(struct store_reader *r, int64_t run_seq); /* -1: none 
 	X(STATE_UPDATE, state_update) X(THREAD_COPY, thread_copy)              \
 	X(RUN_DELETE, run_delete) X(ITEM_PUT, item_put)                        \
 	X(ITEM_DELETE, item_delete) X(STREAM_APPEND, stream_append)            \
+	X(EVENTS_APPEND, events_append)                                        \
 	X(CALL_START, call_start) X(CALL_DONE, call_done)                      \
 	X(GUEST_WRITE, guest_write) X(RECOVER, recover)                        \
 	/* slow reads */                                                       \
@@ -475,6 +483,19 @@ struct store_stream_append {
 	struct str bytes;
 };
 
+/* Events first..last of a run, as fields; numbers are of the thread and below
+ * `next`, which no event will have again.  Those of a run that is not kept go when
+ * the next run's first batch comes.  ERR_NOTFOUND: no such run. */
+struct store_events_append {
+	struct store_cmd cmd;
+	int64_t run_seq, thread_seq;
+	bool begins;                         /* the run's first batch */
+	bool keeps;                          /* the run is resumable */
+	int64_t first, last;
+	int64_t next;                        /* > last */
+	struct str bytes;
+};
+
 /* A tool call's journal: started before it runs, done with its result.  A
  * started call that is not done after a crash is an unknown outcome. */
 struct store_call {
@@ -541,7 +562,7 @@ struct store_interrupt_search {
 };
 
 /* What a thread holds.  ERR_NOTFOUND. */
-#define STORE_PARTS 10
+#define STORE_PARTS 11
 struct store_storage {
 	struct store_cmd cmd;
 	struct uuid thread_id;

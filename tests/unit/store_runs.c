@@ -513,6 +513,75 @@ CONTRACT(streams)
 	    ERR_NOTFOUND);
 }
 
+static void
+append_events(struct fix *f, const struct store_run *run, int64_t first, int64_t last,
+    bool begins, bool keeps, const char *bytes)
+{
+	struct store_events_append x = { .run_seq = run->seq,
+	    .thread_seq = run->thread_seq, .begins = begins, .keeps = keeps,
+	    .first = first, .last = last, .next = last + 1, .bytes = str_of(bytes) };
+
+	CHECK_RC(fix_do(f, &x, STORE_EVENTS_APPEND, 7), OK);
+}
+
+static void
+finish(struct fix *f, const struct store_run *run)
+{
+	CHECK_RC(finish_run(f, 7, run, NULL, 0), OK);
+}
+
+static size_t
+events_of(struct fix *f, const struct store_run *run)
+{
+	struct str *got;
+	size_t n;
+	int64_t last;
+
+	CHECK_RC(store_events_get(f->r, 7, run->seq, -1, 100, &f->a, &got, &n, &last), OK);
+	return n;
+}
+
+/* Goal: a thread keeps the events of its last run and of those that are kept, and
+ * gives no number twice, whatever goes. */
+CONTRACT(events)
+{
+	struct store_run kept = start_run(f, 7, 1, 1), plain, last_run;
+	struct store_events_append alien = { .run_seq = kept.seq,
+	    .thread_seq = kept.thread_seq, .next = 1, .bytes = S("x") };
+	struct store_run_delete drop = { .thread_id = kept.thread_id };
+	struct str *got;
+	size_t n;
+	int64_t last, next = -1;
+
+	CHECK_RC(store_event_next(f->r, 7, kept.thread_seq, &next), OK);
+	CHECK_INT(next, 0);
+	CHECK_RC(fix_do(f, &alien, STORE_EVENTS_APPEND, 8), ERR_NOTFOUND);
+	append_events(f, &kept, 0, 9, true, true, "aaaa");
+	append_events(f, &kept, 10, 12, false, true, "bbbb");
+	finish(f, &kept);
+	CHECK_RC(store_events_get(f->r, 7, kept.seq, -1, 100, &f->a, &got, &n, &last), OK);
+	CHECK_INT(n, 2);
+	CHECK_STR(got[1], "bbbb");
+	CHECK_INT(last, 12);
+	CHECK_RC(store_events_get(f->r, 8, kept.seq, -1, 100, &f->a, &got, &n, &last),
+	    ERR_NOTFOUND);
+	plain = start_run(f, 7, 1, 2);
+	append_events(f, &plain, 13, 20, true, false, "cccc");
+	finish(f, &plain);
+	CHECK_INT(events_of(f, &kept), 2);
+	CHECK_INT(events_of(f, &plain), 1);
+	last_run = start_run(f, 7, 1, 3);
+	append_events(f, &last_run, 21, 30, true, false, "dddd");
+	finish(f, &last_run);
+	CHECK_INT(events_of(f, &kept), 2);
+	CHECK_INT(events_of(f, &plain), 0);
+	CHECK_INT(events_of(f, &last_run), 1);
+	drop.run_id = last_run.id;
+	CHECK_RC(fix_do(f, &drop, STORE_RUN_DELETE, 7), OK);
+	CHECK_RC(store_event_next(f->r, 7, kept.thread_seq, &next), OK);
+	CHECK_INT(next, 31);
+}
+
 /* Goal: after a crash a step knows which calls it made and what they gave. */
 CONTRACT(calls)
 {
