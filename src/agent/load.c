@@ -243,15 +243,21 @@ schema(struct load *l, const struct tree_node *n, const char *key)
 
 /* ---- channels ------------------------------------------------------------------------ */
 
+/* A list is empty before the first write, unless the file has another default.
+ * part: NULL if it has none. */
 static void
-load_default(struct load *l, const struct tree_node *n, struct channel *c)
+load_default(struct load *l, const struct tree_node *part, struct channel *c)
 {
 	struct agent_value v = { 0 };
 
-	l->names = NAMES_NONE;
-	load_kind(l, n, AGENT_DATA, &v);
-	l->names = NAMES_ALL;
-	c->initial = v.constant;
+	if (part != NULL) {
+		l->names = NAMES_NONE;
+		load_kind(l, part, AGENT_DATA, &v);
+		l->names = NAMES_ALL;
+		c->initial = v.constant;
+	} else if (c->reducer == REDUCE_MESSAGES || c->reducer == REDUCE_APPEND) {
+		c->initial = load_val(l, val_array_empty());
+	}
 }
 
 /* brief: in `context` the value is the default. */
@@ -284,9 +290,8 @@ load_state_channel(struct load *l, const struct tree_node *n, bool brief,
 	if (part != NULL && l->rc == OK)
 		load_kind(l, part, AGENT_BOOL, &v);
 	c->ephemeral = agent_bool(&v, false);
-	part = member(l, n, "default");
-	if (part != NULL && l->rc == OK)
-		load_default(l, part, c);
+	if (l->rc == OK)
+		load_default(l, member(l, n, "default"), c);
 	if (l->rc == OK)
 		c->schema = schema(l, n, "schema");
 }

@@ -5,7 +5,6 @@
  */
 #include "agent/load_priv.h"
 
-#include <assert.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -122,9 +121,11 @@ link_calls(const struct agents *s, struct agent *a, struct err *e)
 	return rc;
 }
 
-/* Follows calls from one agent.  The path is as deep as LIMIT_AGENT_NESTING
- * allows, so a cycle ends there; it is told from mere depth by the path. */
+/* Follows calls from one agent, each agent of the set once: heights tells how many
+ * levels are below those that were walked (0: not yet). */
 struct walk {
+	const struct agents *s;
+	unsigned *heights;
 	const struct agent *path[LIMIT_AGENT_NESTING + 1];
 	size_t n;
 	struct str place;                    /* of the last call by name */
@@ -147,48 +148,62 @@ fail_cycle(const struct walk *w, size_t from)
 	return rc;
 }
 
-struct visit { const struct agent *a; unsigned height; };
-
-/* heights: of the agents of the set, 0: not known; so each is walked once. */
 static int
-walk(struct walk *w, const struct agents *s, const struct agent *a, unsigned *heights,
-    unsigned *height)
+fail_depth(const struct walk *w)
+{
+	return err_set(w->e, ERR_INVALID, "%.*sagents call agents over more than %d levels",
+	    FMT(w->place), LIMIT_AGENT_NESTING);
+}
+
+static int walk(struct walk *w, const struct agent *a, unsigned *height);
+
+/* Those that it calls by name, and those in place. */
+static int
+walk_calls(struct walk *w, const struct agent *a, unsigned *most)
 {
 	const struct agent_holds *h = a->holds;
-	bool named = false;
-	size_t at = a->id.n > 0 ? place_of(s, a->id, &named) : 0;
-	unsigned below = 0, most = 0;
+	unsigned below = 0;
 	int rc = OK;
 
-	named = named && s->at[at] == a;
+	*most = 0;
+	for (size_t i = 0; i < h->links_n + h->children_n && rc == OK; i++) {
+		bool named = i < h->links_n;
+
+		if (named)
+			w->place = h->links[i].place;
+		rc = walk(w, named ? h->links[i].work->child : h->children[i - h->links_n],
+		    &below);
+		*most = below > *most ? below : *most;
+	}
+	return rc;
+}
+
+/* Recursion is bounded by the path. */
+static int
+walk(struct walk *w, const struct agent *a, unsigned *height)
+{
+	bool named;
+	size_t at = place_of(w->s, a->id, &named);
+	int rc;
+
+	named = named && w->s->at[at] == a;
 	for (size_t i = 0; i < w->n; i++)
 		if (w->path[i] == a)
 			return fail_cycle(w, i);
-	if (named && heights[at] > 0) {
-		*height = heights[at];
-	} else {
+	*height = named ? w->heights[at] : 0;
+	if (*height == 0) {
 		if (w->n > LIMIT_AGENT_NESTING)
-			return err_set(w->e, ERR_INVALID, "%.*sagents call agents over more than "
-			    "%d levels", FMT(w->place), LIMIT_AGENT_NESTING);
+			return fail_depth(w);
 		w->path[w->n++] = a;
-		for (size_t i = 0; i < h->links_n && rc == OK; i++) {
-			w->place = h->links[i].place;
-			rc = walk(w, s, h->links[i].work->child, heights, &below);
-			most = below > most ? below : most;
-		}
-		for (size_t i = 0; i < h->children_n && rc == OK; i++) {
-			rc = walk(w, s, h->children[i], heights, &below);
-			most = below > most ? below : most;
-		}
+		rc = walk_calls(w, a, height);
 		w->n--;
-		*height = most + 1;
+		if (rc != OK)
+			return rc;
+		++*height;
 		if (named)
-			heights[at] = *height;
+			w->heights[at] = *height;
 	}
-	if (rc == OK && w->n + *height > LIMIT_AGENT_NESTING + 1)
-		rc = err_set(w->e, ERR_INVALID, "%.*sagents call agents over more than %d levels",
-		    FMT(w->place), LIMIT_AGENT_NESTING);
-	return rc;
+	return w->n + *height > LIMIT_AGENT_NESTING + 1 ? fail_depth(w) : OK;
 }
 
 int
@@ -200,9 +215,9 @@ agents_link(struct agents *s, struct err *e)
 	for (size_t i = 0; i < s->n && rc == OK; i++)
 		rc = link_calls(s, s->at[i], e);
 	for (size_t i = 0; i < s->n && rc == OK; i++) {
-		struct walk w = { .e = e };
+		struct walk w = { .s = s, .heights = heights, .e = e };
 
-		rc = walk(&w, s, s->at[i], heights, &height);
+		rc = walk(&w, s->at[i], &height);
 	}
 	free(heights);
 	return rc;

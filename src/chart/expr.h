@@ -71,10 +71,10 @@ void expr_bind(struct expr *x, expr_slot_of *slot_of, void *ctx);
 void expr_bind_lenient(struct expr *x, expr_slot_of *slot_of, void *ctx);
 /* True if it has this slot anywhere, after expr_bind. */
 bool expr_has_slot(const struct expr *x, int slot);
-/* True if it does not need a scope: no names, no In(). */
+/* True if it does not need a scope: no names, no states. */
 bool expr_is_constant(const struct expr *x);
-/* The text of a template without holes; false: it has some. */
-bool expr_is_plain(const struct expr *x, struct str *text);
+/* True if it calls In() or visits(). */
+bool expr_asks_states(const struct expr *x);
 
 /* *out is owned by the caller.  ERR_INVALID (error.execution) with a message;
  * ERR_LIMIT when a limit is exceeded. */

@@ -95,33 +95,24 @@ expr_has_slot(const struct expr *x, int slot)
 }
 
 bool
+expr_asks_states(const struct expr *x)
+{
+	for (size_t i = 0; i < x->nodes_n; i++)
+		if (x->nodes[i].op == X_IN_STATE || x->nodes[i].op == X_VISITS)
+			return true;
+	return false;
+}
+
+bool
 expr_is_constant(const struct expr *x)
 {
 	for (size_t i = 0; i < x->nodes_n; i++) {
 		enum op op = (enum op)x->nodes[i].op;
 
-		if (op == X_NAME || op == X_SLOT || op == X_FIELD ||
-		    op == X_IN_STATE || op == X_VISITS)
+		if (op == X_NAME || op == X_SLOT || op == X_FIELD)
 			return false;
 	}
-	return true;
-}
-
-bool
-expr_is_plain(const struct expr *x, struct str *text)
-{
-	const struct node *n = &x->nodes[x->root];
-
-	*text = STR_NONE;
-	if (n->op != X_TEMPLATE || n->b > 1)
-		return false;
-	if (n->b == 0)
-		return true;
-	n = &x->nodes[x->list[n->a]];
-	if (n->op != X_CONST || n->k.kind != VAL_STRING)
-		return false;
-	*text = val_str(n->k);
-	return true;
+	return !expr_asks_states(x);
 }
 
 /* ---- locations ----------------------------------------------------------- */

@@ -417,6 +417,8 @@ static const struct row { const char *text, *want; } rows[] = {
 	{ NODE("{set: {n: m}}"),
 	    ":3:16: nodes.a.set.n: 'm' is neither a channel nor a name that is known here; did "
 	        "you mean 'n'?" },
+	{ NODE("{set: {n: \"In('s')\"}}"),
+	    ":3:16: nodes.a.set.n: In() and visits() are for the guards and actions of a chart" },
 	{ NODE("{set: {n: data.m}}"),
 	    ":3:16: nodes.a.set.n: there is no channel 'm'; did you mean 'n'?" },
 	{ NODE("{set: {n: \"v3 rocks\"}}"),
