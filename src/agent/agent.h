@@ -304,6 +304,8 @@ enum agent_side { AGENT_STATE, AGENT_INPUT, AGENT_OUTPUT };
 void agent_add_state_schema(struct buf *b, const struct agent *a, enum agent_side side);
 /* JSON Schema of agent files, for editors. */
 void agent_add_schema(struct buf *b, const struct task_kinds *kinds);
+/* The kinds and their fields as a table in Markdown, for docs/agents.md. */
+void agent_add_kinds(struct buf *b, const struct task_kinds *kinds);
 
 /* ---- for clients, as LangGraph answers (describe.c) -------------------------------- */
 

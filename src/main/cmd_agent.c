@@ -21,6 +21,11 @@ const struct flag cmd_agent_show_flags[] = {
 	{ NULL }
 };
 
+const struct flag cmd_agent_schema_flags[] = {
+	{ "markdown", .help = "the kinds of work as a table, instead" },
+	{ NULL }
+};
+
 static int
 load(const char *path, struct agent **out, struct err *e)
 {
@@ -126,8 +131,7 @@ schema(const struct flag_line *line)
 {
 	struct buf out = BUF(SHOWN_BYTES);
 
-	(void)line;
-	agent_add_schema(&out, &task_kinds);
+	(line_has(line, "markdown") ? agent_add_kinds : agent_add_schema)(&out, &task_kinds);
 	fwrite(out.p, 1, out.n, stdout);
 	buf_release(&out);
 	return 0;
