@@ -47,6 +47,8 @@ struct load {
 	struct err *e;
 	int rc;
 	enum names names;
+	bool of_session;                     /* a guard or an action of a chart, which may
+	                                        call In() and visits() */
 	struct as_name { struct str name; int slot; } as[LIMIT_AGENT_NAMES];
 	size_t as_n;                         /* visible now */
 	int as_next;                         /* slot of the next one */

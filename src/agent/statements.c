@@ -33,8 +33,10 @@ is_checked(struct load *l, const struct tree_node *n, enum agent_field_kind kind
 {
 	struct agent_value v = { 0 };
 
+	l->of_session = true;
 	if (l->rc == OK)
 		load_kind(l, n, kind, &v);
+	l->of_session = false;
 	return l->rc == OK;
 }
 

@@ -111,7 +111,7 @@ bind(struct load *l, const struct tree_node *n, struct expr *x)
 	else if (b.forbidden.n > 0 && l->names == NAMES_RUN)
 		load_fail(l, n, "'%.*s' is not known when a run starts; expected config, "
 		    "context or params", FMT(b.forbidden));
-	else if (expr_asks_states(x))
+	else if (!l->of_session && expr_asks_states(x))
 		load_fail(l, n, "In() and visits() are for the guards and actions of a chart");
 	else if (b.forbidden.n > 0)
 		load_fail(l, n, "expected a constant, got an expression with the name '%.*s'",
