@@ -98,7 +98,7 @@ child_begin(struct child_piece *c, const struct agent *agent, struct str name,
 {
 	struct piece *p = &c->p;
 	struct task *t = p->task;
-	struct buf key = BUF(64 * KB);
+	struct buf key = BUF(KEY_BYTES);
 
 	c->input = otherwise;
 	if (agent == NULL && t->host->agent != NULL)

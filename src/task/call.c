@@ -188,7 +188,7 @@ struct task_call *
 call_start(struct piece *p, const struct call_want *w)
 {
 	struct task_call *c = mem_new(struct task_call);
-	struct buf key = BUF(LIMIT_LLM_BODY_BYTES);
+	struct buf key = BUF(KEY_BYTES);
 
 	piece_add_key(&key, p, w->id);
 	c->p = p;

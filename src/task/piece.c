@@ -121,7 +121,7 @@ void
 piece_interrupt(struct piece *p, struct val value, struct val schema)
 {
 	struct task *t = p->task;
-	struct buf key = BUF(64 * KB);
+	struct buf key = BUF(KEY_BYTES);
 
 	if (t->over) {
 		val_drop(value);
@@ -146,7 +146,7 @@ piece_waits(struct piece *p)
 bool
 piece_answer(const struct piece *p, struct val *out)
 {
-	struct buf key = BUF(64 * KB);
+	struct buf key = BUF(KEY_BYTES);
 	bool found = false;
 
 	if (p->task->answers_n > 0)

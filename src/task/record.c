@@ -107,7 +107,7 @@ records_release(struct task *t)
 const struct known *
 record_find(const struct piece *p, struct str part)
 {
-	struct buf key = BUF(64 * KB);
+	struct buf key = BUF(KEY_BYTES);
 	const struct known *k;
 	struct str text;
 
@@ -193,7 +193,7 @@ void
 record_part(struct piece *p, struct str part, struct str name, struct str json)
 {
 	struct task *t = p->task;
-	struct buf key = BUF(64 * KB);
+	struct buf key = BUF(KEY_BYTES);
 
 	piece_add_key(&key, p, part);
 	if (t->host->record_done != NULL)
@@ -208,8 +208,9 @@ void
 record_piece(struct piece *p)
 {
 	struct task *t = p->task;
-	bool journal = (p->run->traits & TASK_EFFECT) != 0 && t->host->record_done != NULL;
-	struct buf key = BUF(64 * KB), json = BUF(LIMIT_STATE_BYTES);
+	bool journal = (p->run->traits & TASK_EFFECT) != 0 && !p->cheap &&
+	    t->host->record_done != NULL;
+	struct buf key = BUF(KEY_BYTES), json = BUF(LIMIT_STATE_BYTES);
 
 	if (p->up == NULL || (p->run->traits & (TASK_CONTAINER | TASK_PURE)) != 0 ||
 	    (!journal && !t->may_wait) || p->recorded)

@@ -61,6 +61,14 @@ pieces_leave(struct task *t)
 }
 
 static void
+pause_leave(struct task *t)
+{
+	if (t->paused)
+		t->host->timer_stop(t->ctx, &t->pause);
+	t->paused = false;
+}
+
+static void
 task_release(struct task *t)
 {
 	while (!list_empty(&t->all))
@@ -89,6 +97,7 @@ task_stop(struct task *t)
 	t->over = true;
 	t->depth++;
 	pieces_leave(t);
+	pause_leave(t);
 	t->depth--;
 }
 
@@ -104,7 +113,7 @@ task_free(struct task *t)
 		task_release(t);
 }
 
-/* ---- the queue ------------------------------------------------------------------ */
+/* ---- the end of a piece --------------------------------------------------------- */
 
 static void
 end_done(struct task *t, struct piece *root)
@@ -122,6 +131,7 @@ end_failed(struct task *t)
 
 	t->over = true;
 	pieces_leave(t);
+	pause_leave(t);
 	t->host->failed(t->ctx, &e);
 }
 
@@ -132,10 +142,14 @@ piece_begin(struct piece *p)
 	bool leaf = (p->run->traits & TASK_CONTAINER) == 0;
 
 	p->state = PIECE_RUNS;
+	t->begun++;
 	p->wrote = (uint32_t)p->view->n;
 	if (leaf)
 		t->running++;
-	if (!leaf || !record_repeat(p))
+	if (t->begun > LIMIT_TASK_PIECES)
+		piece_fail(p, "error.execution", "LimitError", "the task has more than %d "
+		    "pieces of work", LIMIT_TASK_PIECES);
+	else if (!leaf || !record_repeat(p))
 		p->run->start(p);
 }
 
@@ -153,12 +167,48 @@ piece_tell(struct piece *p)
 	piece_free(p);
 }
 
+/* ---- pauses ---------------------------------------------------------------------- */
+
+#define PAUSE_MS     1
+#define PAUSE_PIECES 5000                    /* some milliseconds of them */
+#define PAUSE_STEPS  200000                  /* of expressions; the same */
+
+static void
+on_pause(struct task_timer *timer)
+{
+	struct task *t = CONTAINER_OF(timer, struct task, pause);
+
+	t->paused = false;
+	if (task_enter(t))
+		task_leave(t);
+}
+
+/* Has the task had its share?  Then it goes on when the timer fires. */
+static bool
+pause_is_due(struct task *t, size_t begun, size_t steps)
+{
+	if (t->begun - begun < PAUSE_PIECES && t->steps - steps < PAUSE_STEPS)
+		return false;
+	if (t->host->timer_set == NULL)
+		return false;
+	t->pause.fire = on_pause;
+	t->paused = true;
+	t->host->timer_set(t->ctx, &t->pause, PAUSE_MS);
+	return true;
+}
+
+/* ---- the queue ------------------------------------------------------------------ */
+
 static void
 queue_run(struct task *t)
 {
-	while (!t->over && !list_empty(&t->queue)) {
+	size_t begun = t->begun, steps = t->steps;
+
+	while (!t->over && !t->paused && !list_empty(&t->queue)) {
 		struct piece *p = CONTAINER_OF(t->queue.next, struct piece, queue);
 
+		if (pause_is_due(t, begun, steps))
+			return;
 		check_piece(p);
 		list_remove(&p->queue);
 		if (p->state == PIECE_READY)
@@ -168,7 +218,7 @@ queue_run(struct task *t)
 		else
 			piece_tell(p);
 	}
-	if (t->over || t->running > 0)
+	if (t->over || t->paused || t->running > 0)
 		return;
 	t->over = true;
 	t->host->waits(t->ctx);

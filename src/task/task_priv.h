@@ -19,7 +19,8 @@
  * Starting and telling go through one queue of the task, so a long sequence of
  * pieces that end at once does not nest.  The attempt ends when the root has
  * ended, a failure was not caught, or the queue is empty and no leaf runs: then
- * it waits.
+ * it waits.  A long sequence that ends at once makes a pause now and then, for the
+ * others of the shard.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -101,6 +102,7 @@ struct piece {
 	                                        `as` and the like are the container's */
 	bool recorded;                       /* made again from its record */
 	bool returns;                        /* ends the sequences around it */
+	bool cheap;                          /* to do again: not worth a journal entry */
 	uint32_t index;                      /* in the container */
 	uint32_t wrote;                      /* view->n when it began */
 	struct list all;                     /* the task's pieces */
@@ -135,6 +137,9 @@ struct task {
 	struct list all, queue;
 	struct piece *root;
 	size_t running;                      /* leaves that run */
+	size_t begun;                        /* pieces so far */
+	struct task_timer pause;             /* others have their turn until it fires */
+	bool paused;
 	unsigned depth;                      /* calls into the task on the stack */
 	bool started, over, gone;            /* gone: freed when depth is 0 */
 	bool may_wait;                       /* some piece has TASK_WAITS */
@@ -249,6 +254,8 @@ void view_release(struct view *v);
 void view_join(struct view *to, struct view *from);
 
 /* ---- record.c ------------------------------------------------------------------ */
+
+#define KEY_BYTES ((size_t)LIMIT_LLM_BODY_BYTES)     /* it may end with a call's id */
 
 /* Appends the key of the piece, or of something of it (part: "call_7"). */
 void piece_add_key(struct buf *b, const struct piece *p, struct str part);

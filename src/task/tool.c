@@ -31,7 +31,7 @@ id_of(const struct tool_piece *w)
 static void
 id_make(struct tool_piece *w)
 {
-	struct buf key = BUF(64 * KB);
+	struct buf key = BUF(KEY_BYTES);
 	struct uuid id;
 
 	piece_add_key(&key, &w->p, STR_NONE);

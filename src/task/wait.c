@@ -2,7 +2,7 @@
  * wait.c - waits for a time: so many milliseconds, or until a moment.
  *
  * A longer wait keeps its end in the journal, so that it does not begin anew
- * after a crash.
+ * after a crash; one under a second is not worth an entry.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -125,7 +125,8 @@ wait_start(struct piece *p)
 	if (!known_due(p, &w->due)) {
 		if (!(until ? read_until : read_ms)(p, now, &w->due))
 			return;
-		if (w->due - now >= KEPT_MS)
+		p->cheap = w->due - now < KEPT_MS;
+		if (!p->cheap)
 			keep_due(p, w->due);
 	}
 	wait_on(w);
