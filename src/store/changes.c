@@ -240,7 +240,7 @@ list_change(struct changing *w, const struct store_checkpoint_put *p,
 }
 
 int
-place_rebase(struct changing *w, struct str ns)
+place_rebase(struct changing *w, struct str ns, const struct channels **now)
 {
 	struct place *p;
 	bool changed = false;
@@ -252,6 +252,7 @@ place_rebase(struct changing *w, struct str ns)
 	}
 	if (rc == OK)
 		rc = lists_settle(w, p, &changed);
+	*now = rc == OK ? &p->channels : NULL;
 	if (rc != OK || !changed)
 		return rc;
 	buf_clear(&w->st->map);

@@ -2,7 +2,8 @@
  * recover.c - recovery: the first thing after a start.
  *
  * A run that is still RUNNING was cut off: it becomes PENDING with one more
- * attempt, or ERROR after LIMIT_RUN_ATTEMPTS.  Both are found by the partial
+ * attempt, or ERROR after LIMIT_RUN_ATTEMPTS.  One whose place a pending run was
+ * to take (interrupt, rollback) ends as it would have.  All are found by the partial
  * index of active runs, so the time depends on what was under way, not on
  * what the file holds.  New ids continue after the newest in the file, even
  * if the clock was set back.
@@ -93,6 +94,44 @@ run_give_up(struct store *st, const struct cut_off *cut, msec now)
 	    db_str(error), db_i64(cut->thread));
 }
 
+/* Is a pending run to take its place?  MULTITASK_ENQUEUE: none is. */
+static int
+displacer_find(struct store *st, const struct cut_off *cut, int64_t *how)
+{
+	int rc = query_one_i64(query_of(&st->w, SQL_RUN_DISPLACER, db_i64(cut->thread)),
+	    how);
+
+	return rc == ERR_NOTFOUND ? OK : rc;
+}
+
+static int
+run_displace(struct store *st, struct store_cmd *c, const struct cut_off *cut,
+    int64_t how, msec now)
+{
+	int64_t newest = 0;
+	int rc;
+
+	if (how == MULTITASK_INTERRUPT)
+		return db_run(&st->w, SQL_RUN_END, db_i64(RUN_INTERRUPTED), db_null(),
+		    db_i64(now), db_i64(cut->run));
+	rc = run_rollback(st, c, cut->owner, cut->run, cut->thread, &newest);
+	return rc != OK ? rc : db_run(&st->w, SQL_THREAD_ADVANCE, db_i64(newest),
+	    db_i64(0), db_i64(cut->thread), db_i64(cut->owner));
+}
+
+static int
+run_recover(struct store *st, struct store_cmd *c, const struct cut_off *cut,
+    msec now)
+{
+	int64_t how = MULTITASK_ENQUEUE;
+	int rc = displacer_find(st, cut, &how);
+
+	if (rc == OK && how >= MULTITASK_INTERRUPT)
+		return run_displace(st, c, cut, how, now);
+	return rc != OK ? rc : cut->attempt < LIMIT_RUN_ATTEMPTS ?
+	    run_retry(st, cut, now) : run_give_up(st, cut, now);
+}
+
 static int
 recover(struct store *st, struct store_cmd *c)
 {
@@ -102,11 +141,8 @@ recover(struct store *st, struct store_cmd *c)
 	int rc = cut_offs_load(st, &l);
 
 	for (size_t i = 0; rc == OK && i < l.n; i++) {
-		bool again = l.at[i].attempt < LIMIT_RUN_ATTEMPTS;
-
-		given_up += !again;
-		rc = again ? run_retry(st, &l.at[i], x->now) :
-		    run_give_up(st, &l.at[i], x->now);
+		given_up += l.at[i].attempt >= LIMIT_RUN_ATTEMPTS;
+		rc = run_recover(st, c, &l.at[i], x->now);
 	}
 	if (rc == OK && l.n > 0)
 		log_info("store", "recovered", "runs=%zu given_up=%zu", l.n,

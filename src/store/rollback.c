@@ -200,6 +200,29 @@ run_erase(struct store *st, int64_t run, int64_t thread)
 	return rc == OK ? db_run(&st->w, SQL_RUN_ERASE, db_i64(run)) : rc;
 }
 
+/* What is left at the end of a namespace.  Of a list that it gave up for another
+ * nobody is left if the checkpoint before does not name it either. */
+static int
+namespace_settle(struct store *st, struct changing *w, struct str ns, struct tip *t)
+{
+	const struct channels *now;
+	int64_t budget = INT64_MAX;
+	int rc = place_rebase(w, ns, &now);
+
+	if (rc == OK)
+		rc = parent_read(&st->w, t, &st->scratch);
+	for (size_t i = 0; rc == OK && i < t->channels.n; i++) {
+		const struct channel_ref *r = &t->channels.at[i];
+		const struct channel_ref *was = channels_find(&t->before, r->name);
+		const struct channel_ref *is = channels_find(now, r->name);
+
+		if (r->is_list && is->list != r->list &&
+		    (was == NULL || was->list != r->list))
+			rc = lists_drop(&st->w, r->list, &budget);
+	}
+	return rc;
+}
+
 static int
 namespaces_drop(struct store *st, struct changing *w, int64_t run, int64_t *newest)
 {
@@ -214,7 +237,7 @@ namespaces_drop(struct store *st, struct changing *w, int64_t run, int64_t *newe
 		if (ns.n == 0)
 			*newest = t.seq;
 		if (rc == OK && dropped && t.seq != 0)
-			rc = place_rebase(w, ns);
+			rc = namespace_settle(st, w, ns, &t);
 		if (rc == OK)
 			rc = namespace_next(st, w->thread, &ns);
 	} while (rc == OK);

@@ -173,6 +173,10 @@
 	    " ORDER BY status, seq LIMIT 1")                                   \
 	X(RUNS_PENDING, "SELECT seq, uuid FROM run INDEXED BY run_active"      \
 	    " WHERE thread = ? AND status < 2 AND +status = 0 ORDER BY status, seq") \
+	/* the newest of those that take the place of others */                \
+	X(RUN_DISPLACER, "SELECT multitask FROM run INDEXED BY run_active"     \
+	    " WHERE thread = ? AND status < 2 AND +status = 0 AND multitask >= 2" \
+	    " ORDER BY status DESC, seq DESC LIMIT 1")                         \
 	X(RUN_RUNNING, "SELECT seq, uuid FROM run INDEXED BY run_active"       \
 	    " WHERE thread = ? AND status < 2 AND +status = 1")                \
 	X(RUN_INSERT, "INSERT INTO run(seq, uuid, thread, status, multitask,"  \
@@ -216,8 +220,8 @@
 	/* the newest of a namespace that is not past an id */                 \
 	X(CHECKPOINT_BEFORE, CHECKPOINT_SELECT "AND c.ns = ?3 AND c.uuid <= ?4" \
 	    " ORDER BY c.uuid DESC LIMIT 1")                                   \
-	X(CHECKPOINT_HEAD, CHECKPOINT_SELECT "AND c.ns = ?3"                           \
-	    " ORDER BY c.uuid DESC LIMIT 1")                                           \
+	X(CHECKPOINT_HEAD, CHECKPOINT_SELECT "AND c.ns = ?3"                   \
+	    " ORDER BY c.uuid DESC LIMIT 1")                                   \
 	X(CHECKPOINT_BACK, CHECKPOINT_SELECT "AND c.ns = ?3 AND c.uuid < ?4"   \
 	    " ORDER BY c.uuid DESC LIMIT ?5")                                  \
 	X(CHECKPOINT_CHILD, "SELECT seq FROM checkpoint WHERE thread = ?1"     \
@@ -269,7 +273,7 @@
 	X(CHECKPOINT_ORPHAN, "UPDATE checkpoint SET run = 0"                   \
 	    " WHERE thread = ? AND run = ?")                                   \
 	/* of a buried thread, or one that this command deletes */             \
-	X(CHECKPOINT_OLDEST, "SELECT ns, uuid, channels FROM checkpoint"  \
+	X(CHECKPOINT_OLDEST, "SELECT ns, uuid, channels FROM checkpoint"       \
 	    " WHERE thread = ? ORDER BY ns, uuid LIMIT ?")                     \
 	X(CHECKPOINT_ERASE, "DELETE FROM checkpoint WHERE thread = ?"          \
 	    " AND (ns, uuid) <= (?, ?)")                                       \
@@ -290,9 +294,9 @@
 	X(LIST_ERASE, "DELETE FROM list WHERE seq = ?")                        \
 	X(LIST_NEEDED, "SELECT coalesce(max(base_len), 0) FROM list"           \
 	    " WHERE base <> 0 AND base = ?")                                   \
-	/* do others need it, and has it a row? */                                     \
-	X(LIST_NEEDS, "SELECT EXISTS(SELECT 1 FROM list WHERE base <> 0"               \
-	    " AND base = ?1), EXISTS(SELECT 1 FROM list WHERE seq = ?1)")              \
+	/* do others need it, and has it a row? */                             \
+	X(LIST_NEEDS, "SELECT EXISTS(SELECT 1 FROM list WHERE base <> 0"       \
+	    " AND base = ?1), EXISTS(SELECT 1 FROM list WHERE seq = ?1)")      \
 	/* its base, if that is nobody's and only this list needs it */        \
 	X(LIST_LONE_BASE, "SELECT l.base FROM list l CROSS JOIN list b"        \
 	    " ON b.seq = l.base WHERE l.seq = ? AND b.thread = 0"              \
@@ -341,11 +345,11 @@
 	X(WAIT_ERASE, "DELETE FROM wait WHERE thread = ?1"                     \
 	    " AND (task, kind, key) IN (SELECT task, kind, key FROM wait"      \
 	    " WHERE thread = ?1 LIMIT ?2)")                                    \
-	X(THREAD_PARTS, "SELECT EXISTS(SELECT 1 FROM channel WHERE thread = ?1)"       \
-	    " | (EXISTS(SELECT 1 FROM task_write WHERE thread = ?1) << 1)"               \
-	    " | (EXISTS(SELECT 1 FROM record WHERE thread = ?1) << 2)"                   \
-	    " | (EXISTS(SELECT 1 FROM interrupt WHERE thread = ?1) << 3)"                \
-	    " | (EXISTS(SELECT 1 FROM wait WHERE thread = ?1) << 4)")                    \
+	X(THREAD_PARTS, "SELECT EXISTS(SELECT 1 FROM channel WHERE thread = ?1)" \
+	    " | (EXISTS(SELECT 1 FROM task_write WHERE thread = ?1) << 1)"     \
+	    " | (EXISTS(SELECT 1 FROM record WHERE thread = ?1) << 2)"         \
+	    " | (EXISTS(SELECT 1 FROM interrupt WHERE thread = ?1) << 3)"      \
+	    " | (EXISTS(SELECT 1 FROM wait WHERE thread = ?1) << 4)")          \
 	X(WAITS_OF_RUN, "DELETE FROM wait WHERE thread = ? AND run = ?")       \
 	/* interrupts */                                                       \
 	X(INTERRUPT_INSERT, "INSERT INTO interrupt(thread, id, owner, ns, task," \

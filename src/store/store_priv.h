@@ -370,8 +370,9 @@ int  changes_write(struct changing *w, struct store_changes *x);
 size_t changes_bytes(const struct store_changes *x);
 struct place *place_root(struct changing *w);
 int  place_parse(struct changing *w, struct place *p);    /* its channels */
-/* After checkpoints have gone: the lists of a namespace's head end where it says. */
-int  place_rebase(struct changing *w, struct str ns);
+/* After checkpoints have gone: the lists of a namespace's head end where it says,
+ * or it gets others.  *now: its channels. */
+int  place_rebase(struct changing *w, struct str ns, const struct channels **now);
 int  record_put(struct store *st, int64_t run, int64_t thread,
     const struct store_record *x);
 /* The task of tool calls that name a step only. */

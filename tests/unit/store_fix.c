@@ -301,12 +301,12 @@ static const char *const rules[] = {
 	MENTIONS "SELECT count(*) FROM list l WHERE l.thread <> 0 AND NOT EXISTS"
 	" (SELECT 1 FROM named n WHERE n.list = l.seq AND n.thread = l.thread)",
 	/* values are those that checkpoints name */
-	"SELECT count(*) FROM (SELECT DISTINCT c.thread, c.ns, j.key, j.value"
+	"SELECT count(*) FROM (SELECT c.thread, c.ns, j.value"
 	" FROM checkpoint c JOIN thread t ON t.seq = c.thread AND t.owner >= 0,"
 	" json_each(c.channels) j WHERE j.type = 'integer' EXCEPT"
-	" SELECT thread, ns, name, version FROM channel)",
-	"SELECT count(*) FROM (SELECT thread, ns, name, version FROM channel"
-	" EXCEPT SELECT c.thread, c.ns, j.key, j.value FROM checkpoint c,"
+	" SELECT thread, ns, version FROM channel)",
+	"SELECT count(*) FROM (SELECT thread, ns, version FROM channel EXCEPT"
+	" SELECT c.thread, c.ns, j.value FROM checkpoint c,"
 	" json_each(c.channels) j WHERE j.type = 'integer')",
 	"SELECT count(*) FROM (SELECT thread FROM task_write UNION ALL SELECT"
 	" thread FROM record UNION ALL SELECT thread FROM interrupt UNION ALL"
