@@ -188,6 +188,7 @@ erase_buried(struct store *st, int64_t budget)
 	}
 	if (rc == ERR_NOTFOUND) {
 		st->dead = false;
+		st->shrinks = true;
 		return OK;
 	}
 	return rc == OK ? ERR_AGAIN : rc;

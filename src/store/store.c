@@ -13,6 +13,8 @@
 #include "base/mem.h"
 #include "store/store_priv.h"
 
+#define LOOSEN_BYTES ((int64_t)64 * 1024 * 1024)
+
 const char *const thread_status_names[] = {
 	"idle", "busy", "interrupted", "error", NULL
 };
@@ -54,6 +56,23 @@ seqs_load(struct store *st, struct err *e)
 	return OK;
 }
 
+/* A small file of before is made anew, so that it can give pages back; a large one
+ * would take too long and stays as it is. */
+static int
+file_loosen(struct store *st, struct err *e)
+{
+	int64_t mode = 0, pages = 0, size = 0;
+	int rc = db_read_i64(&st->w, "PRAGMA auto_vacuum", &mode, e);
+
+	if (rc == OK)
+		rc = db_read_i64(&st->w, "PRAGMA page_count", &pages, e);
+	if (rc == OK)
+		rc = db_read_i64(&st->w, "PRAGMA page_size", &size, e);
+	if (rc != OK || mode != 0 || pages * size >= LOOSEN_BYTES)
+		return rc;
+	return db_exec(&st->w, "PRAGMA auto_vacuum = INCREMENTAL; VACUUM", e);
+}
+
 static int
 writer_open(struct store *st, struct err *e)
 {
@@ -62,6 +81,9 @@ writer_open(struct store *st, struct err *e)
 
 	if (rc == OK)
 		rc = db_version(&st->w, &store_format, &version, e);
+	/* Freed pages can be given back; only a new file may be told so. */
+	if (rc == OK && version == 0)
+		rc = db_exec(&st->w, "PRAGMA auto_vacuum = INCREMENTAL", e);
 	/* The file is known to be ours: now its mode may be changed. */
 	if (rc == OK)
 		rc = db_log_enable(&st->w, e);
@@ -72,6 +94,8 @@ writer_open(struct store *st, struct err *e)
 		    "PRAGMA synchronous = OFF", e);
 	if (rc == OK)
 		rc = store_migrate(&st->w, e);
+	if (rc == OK)
+		rc = file_loosen(st, e);
 	if (rc == OK)
 		rc = seqs_load(st, e);
 	if (rc == OK && erase_find(st) != OK)

@@ -121,6 +121,7 @@ struct store {
 	struct db w;
 	int64_t seq[SEQS];           /* last number given; never given twice */
 	bool dead;                   /* something buried is left to remove */
+	bool shrinks;                /* the file may have pages to give back */
 	int64_t fail_at, write_no;   /* test hook */
 	struct commit commit;
 	nsec last_look, last_full;
@@ -430,7 +431,7 @@ struct thread_lists {
 };
 int thread_lists_read(struct db *db, int64_t thread, int64_t max,
     struct thread_lists *l, struct arena *a);
-int erase_buried(struct store *st, int64_t budget);  /* clears st->dead at last */
+int erase_buried(struct store *st, int64_t budget);  /* at last clears st->dead */
 int erase_find(struct store *st);                    /* sets st->dead */
 
 /* rollback.c: a run and the checkpoints at the ends that it left.  The thread's

@@ -21,6 +21,8 @@
 #define IDLE_LOOK        (1 * NS_PER_S)      /* at the file, after the last */
 #define ERASE_IDLE       500                 /* rows in a transaction of its own */
 #define ERASE_ALONG      64                  /* rows in somebody's transaction */
+#define FREE_PAGES       1024                /* kept for what comes next */
+#define FREE_AT_ONCE     "256"               /* pages given back in a transaction */
 
 struct batch {
 	struct store *st;
@@ -249,13 +251,31 @@ full_probe(struct store *st)
 	db_rollback(&st->w);
 }
 
+/* After much was deleted the file gives pages back, some at a time.  Ignore
+ * failure: the pages stay free. */
+static void
+file_shrink(struct store *st)
+{
+	int64_t spare = 0, pages = 0;
+	struct err *e = &st->w.on->err;
+	int rc = db_read_i64(&st->w, "PRAGMA freelist_count", &spare, e);
+
+	if (rc == OK)
+		rc = db_read_i64(&st->w, "PRAGMA page_count", &pages, e);
+	st->shrinks = rc == OK && spare > FREE_PAGES && spare > pages / 8;
+	if (st->shrinks && db_exec(&st->w, "PRAGMA incremental_vacuum("
+	    FREE_AT_ONCE ")", e) != OK)
+		st->shrinks = false;
+	st->w.on->fault = DB_SOUND;
+}
+
 static nsec
 idle_until(const struct store *st)
 {
 	nsec look = st->durable ? st->last_look + IDLE_LOOK : NEVER;
 	nsec log = commit_log_due(&st->commit);
 
-	if (st->dead && !atomic_load(&st->lost))
+	if ((st->dead || st->shrinks) && !atomic_load(&st->lost))
 		return 0;
 	return look < log ? look : log;
 }
@@ -266,10 +286,14 @@ idle_work(struct store *st)
 	if (clock_mono() >= st->last_look + IDLE_LOOK && medium_watch(st) == OK &&
 	    atomic_load(&st->full))
 		full_probe(st);
-	if (st->dead && !atomic_load(&st->lost))
+	if (st->dead && !atomic_load(&st->lost)) {
 		idle_erase(st);
-	else if (commit_log_is_due(&st->commit, true))
+	} else if (st->shrinks && !atomic_load(&st->lost)) {
+		file_shrink(st);
+	} else if (commit_log_is_due(&st->commit, true)) {
 		log_move(st);
+		st->shrinks = true;
+	}
 }
 
 void *

@@ -499,3 +499,65 @@ TEST(new_file)
 	fix_close(&f);
 	CHECK(!file_exists("db.bak-v0"));
 }
+
+static int64_t
+pages_of(struct fix *f)
+{
+	struct db db;
+	int64_t n = 0;
+
+	CHECK_RC(db_open(&db, "db", NULL, &store_sql, DB_READ, &f->e), OK);
+	CHECK_RC(db_read_i64(&db, "PRAGMA page_count", &n, &f->e), OK);
+	db_close(&db);
+	return n;
+}
+
+/* Goal: the file is small again after much was deleted. */
+TEST(file_shrinks)
+{
+	static char body[1 << 20];
+	struct str m = { body, sizeof body };
+	struct store_thread_delete d = { .id = id_of(ID_THREAD, 1) };
+	struct store_run run;
+	int64_t large;
+	struct fix f;
+
+	memset(body, 'x', sizeof body);
+	fix_open(&f, "sqlite");
+	run = start_run(&f, 7, 1, 1);
+	for (unsigned i = 0; i < 400; i++) {
+		struct store_step s = step_new(i + 1, (int)i, i, &m, 1);
+		struct store_run_step c = { .run_seq = run.seq,
+		    .thread_seq = run.thread_seq, .steps = &s, .steps_n = 1 };
+
+		m.n = i < 32 ? sizeof body : 1;
+		CHECK_RC(fix_do(&f, &c, STORE_RUN_STEP, 7), OK);
+	}
+	CHECK_RC(finish_run(&f, 7, &run, NULL, 0), OK);
+	large = pages_of(&f);
+	CHECK_RC(fix_do(&f, &d, STORE_THREAD_DELETE, 7), OK);
+	while (pages_of(&f) > large / 2)
+		put(&f, 1);
+	fix_close(&f);
+}
+
+/* Goal: a file from before that can be made so is made so. */
+TEST(old_file_will_shrink)
+{
+	const struct db_format first = fix_format(1);
+	struct fix f;
+	struct db db;
+	int64_t mode;
+
+	CHECK_RC(db_open(&db, "db", NULL, &store_sql, DB_WRITE, &f.e), OK);
+	CHECK_RC(db_migrate(&db, &first, &f.e), OK);
+	CHECK_RC(db_read_i64(&db, "PRAGMA auto_vacuum", &mode, &f.e), OK);
+	CHECK_INT(mode, 0);
+	db_close(&db);
+	fix_open(&f, "sqlite");
+	fix_close(&f);
+	CHECK_RC(db_open(&db, "db", NULL, &store_sql, DB_READ, &f.e), OK);
+	CHECK_RC(db_read_i64(&db, "PRAGMA auto_vacuum", &mode, &f.e), OK);
+	CHECK_INT(mode, 2);
+	db_close(&db);
+}
