@@ -213,8 +213,8 @@ namespace_settle(struct store *st, struct changing *w, struct str ns, struct tip
 		rc = parent_read(&st->w, t, &st->scratch);
 	for (size_t i = 0; rc == OK && i < t->channels.n; i++) {
 		const struct channel_ref *r = &t->channels.at[i];
-		const struct channel_ref *was = channels_find(&t->before, r->name);
-		const struct channel_ref *is = channels_find(now, r->name);
+		const struct channel_ref *was = channels_ref(&t->before, r->name);
+		const struct channel_ref *is = channels_ref(now, r->name);
 
 		if (r->is_list && is->list != r->list &&
 		    (was == NULL || was->list != r->list))
