@@ -294,14 +294,6 @@ extern const char agent_builtin_text[];
 void agent_add_outline(struct buf *b, const struct agent *a);
 void agent_add_dot(struct buf *b, const struct agent *a);
 void agent_add_mermaid(struct buf *b, const struct agent *a);
-/* LangGraph's drawing: {"nodes":[{id, type, data}],"edges":[{source, target,
- * conditional, data?}]}.  levels: of agents in a node that are drawn inline, as
- * `node:inner`.  g: names of the root's nodes in a run (agent_graph), or NULL. */
-void agent_add_graph(struct buf *b, const struct agent *a, const struct graph *g,
-    unsigned levels);
-/* JSON Schema of its state, of what a client may write, of what it gives. */
-enum agent_side { AGENT_STATE, AGENT_INPUT, AGENT_OUTPUT };
-void agent_add_state_schema(struct buf *b, const struct agent *a, enum agent_side side);
 /* JSON Schema of agent files, for editors. */
 void agent_add_schema(struct buf *b, const struct task_kinds *kinds);
 /* The kinds and their fields as a table in Markdown, for docs/agents.md. */
