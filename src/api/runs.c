@@ -443,7 +443,7 @@ api_run_cancel(struct call *c)
 	if (rc < 0)
 		return rc;
 	c->status = wait ? 204 : 202;
-	run_cancel(c->api->runs, c->owner, &c->thread_id, &c->run_id, wait,
+	run_cancel(c->api->runs, c->owner, &c->thread_id, &c->run_id, wait, false,
 	    run_cancelled, c);
 	return OK;
 }

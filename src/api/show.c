@@ -11,6 +11,18 @@
 /* ---- one member, with its key -------------------------------------------- */
 
 static void
+values_add_json(struct buf *b, const struct str *messages, size_t n)
+{
+	buf_lit(b, "{\"messages\":[");
+	for (size_t i = 0; i < n; i++) {
+		if (i > 0)
+			buf_add_char(b, ',');
+		buf_add(b, messages[i]);
+	}
+	buf_lit(b, "]}");
+}
+
+static void
 add_uuid(struct buf *b, const char *key, const void *at)
 {
 	json_add_key(b, key);

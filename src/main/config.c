@@ -65,6 +65,8 @@ const struct setting config_settings[SETTINGS] = {
 	    .aliases = { "OPENAI_API_KEY" }, .help = "its key" },
 	[SETTING_LLM_SCRIPT] = { "llm.script", TYPE_TEXT, "FILE", "",
 	    .help = "what the scripted model says" },
+	[SETTING_AGENTS] = { "agents", TYPE_TEXT, "DIR", "",
+	    .help = "folder of agents as files" },
 	[SETTING_ALLOW_BASE_URL] = { "allow-base-url", TYPE_BOOL, NULL, "false",
 	    .help = "let a run name its own model server" },
 	[SETTING_LOG_LEVEL] = { "log.level", TYPE_WORD, "LEVEL", "info",

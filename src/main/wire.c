@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "llm/script.h"
+#include "main/agents.h"
 #include "main/work_tools.h"
 #include "net/host.h"
 #include "work/host/guest.h"
@@ -59,6 +60,7 @@ struct node {
 	struct auth *auth;
 	struct tools *tools;
 	struct llm_script *script;
+	struct agents *agents;
 	struct runs_shared *shared;
 	struct api_shared *api;
 	struct http_server *http;
@@ -528,6 +530,8 @@ node_open(struct node *n, struct err *e)
 	if (rc == OK)
 		rc = read_script(n, e);
 	if (rc == OK)
+		rc = agents_open(&n->agents, config_str(n->config, SETTING_AGENTS), e);
+	if (rc == OK)
 		rc = client_global_init(e);
 	/* Before the store: if the port is taken, no file is created. */
 	if (rc == OK)
@@ -544,9 +548,7 @@ node_open(struct node *n, struct err *e)
 		return rc;
 	n->tools = tools_new();
 	work_tools_add(n->tools);
-	n->shared = runs_shared_new(n->store, n->tools, e);
-	if (n->shared == NULL)
-		return e->code < 0 ? e->code : ERR_INVALID;
+	n->shared = runs_shared_new(n->store, n->tools, n->agents);
 	rc = make_api(n, e);
 	if (rc == OK)
 		http_server_hook(n->http, api_hooks(n->api));
@@ -585,6 +587,7 @@ node_free(struct node *n)
 		shard_free(n->workers[i].shard);
 	api_shared_free(n->api);
 	runs_shared_free(n->shared);
+	agents_free(n->agents);
 	tools_free(n->tools);
 	script_free(n->script);
 	auth_free(n->auth);

@@ -18,7 +18,7 @@ struct cancel {
 	struct runs *away, *at;
 	owner_t owner;
 	struct uuid thread_id, run_id;
-	bool wait;
+	bool wait, rollback;
 	void (*done)(void *ctx, int rc);     /* NULL: nobody asks */
 	void *ctx;
 	int rc;
@@ -67,6 +67,7 @@ arrive_open(struct runs *here, struct parcel *p)
 {
 	struct cancel *c = CONTAINER_OF(p, struct cancel, parcel);
 	struct run *run = run_expect(here, c->owner, &c->run_id);
+	bool rollback = c->rollback;
 
 	if (run == NULL) {
 		c->tries++;
@@ -80,6 +81,7 @@ arrive_open(struct runs *here, struct parcel *p)
 	} else {
 		cancel_finish(c, OK);
 	}
+	run->rollback = run->rollback || rollback;
 	run_stop(run);
 	run_drop(run);
 }
@@ -121,7 +123,8 @@ route_open(struct runs *here, struct parcel *p)
 
 void
 run_cancel(struct runs *rs, owner_t owner, const struct uuid *thread_id,
-    const struct uuid *run_id, bool wait, void (*done)(void *ctx, int rc), void *ctx)
+    const struct uuid *run_id, bool wait, bool rollback,
+    void (*done)(void *ctx, int rc), void *ctx)
 {
 	struct cancel *c = mem_new(struct cancel);
 
@@ -130,6 +133,7 @@ run_cancel(struct runs *rs, owner_t owner, const struct uuid *thread_id,
 	c->thread_id = *thread_id;
 	c->run_id = *run_id;
 	c->wait = wait;
+	c->rollback = rollback;
 	c->done = done;
 	c->ctx = ctx;
 	send(c, rs, route_open);
@@ -140,5 +144,5 @@ run_cancel_async(struct runs *rs, const struct uuid *run_id, owner_t owner)
 {
 	static const struct uuid any;
 
-	run_cancel(rs, owner, &any, run_id, false, NULL, NULL);
+	run_cancel(rs, owner, &any, run_id, false, false, NULL, NULL);
 }

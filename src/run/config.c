@@ -10,28 +10,24 @@
 #include "run/config_priv.h"
 
 #include <assert.h>
-#include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/limits.h"
 #include "base/mem.h"
 #include "run/frame_priv.h"
-#include "work/host/guest.h"
 
 /* Members a client cannot set.  `user_id` is not among them: clients name
  * their users with it, and without one it is who asked. */
 static const char *const server_keys[] = {
 	"run_id", "thread_id", "graph_id", "assistant_id",
 	"langgraph_auth_user", "langgraph_auth_user_id", "langgraph_auth_permissions",
-	NULL
+	"checkpoint_id", "checkpoint_ns", "checkpoint_map", NULL
 };
 static const char *const config_keys[] = { "configurable", "metadata", NULL };
 static const char *const member_keys[] = {
 	"ls_integration", "run_attempt", "langgraph_version", "langgraph_plan",
 	"langgraph_host", "thread_id", "run_id", "source", "step", "parents", NULL
 };
-static const char *const durability_names[] = { "async", "sync", "exit", NULL };
 
 static bool
 listed(struct str key, const char *const *list)
@@ -206,6 +202,28 @@ add_flag(struct buf *b, const char *key, bool value)
 }
 
 static void
+add_given(struct buf *b, const char *key, jnode n)
+{
+	if (json_is_null(n))
+		return;
+	json_add_key(b, key);
+	json_add_node(b, n);
+}
+
+/* Where it begins and where it stops; only what is asked for. */
+static void
+write_jump(struct buf *b, const struct run_request *q)
+{
+	add_given(b, "command", q->command);
+	add_given(b, "interrupt_before", q->interrupt_before);
+	add_given(b, "interrupt_after", q->interrupt_after);
+	if (q->strict_resume)
+		add_flag(b, "strict_resume", true);
+	if (!uuid_is_zero(&q->checkpoint))
+		add_uuid(b, "checkpoint_id", &q->checkpoint);
+}
+
+static void
 write_kwargs(struct run_texts *x, const struct run_request *q,
     const struct sources *s, const struct uuid *run_id)
 {
@@ -232,9 +250,10 @@ write_kwargs(struct run_texts *x, const struct run_request *q,
 	json_add_key(b, "stream_mode");
 	buf_add(b, q->modes_json.n > 0 ? q->modes_json : S("[\"values\"]"));
 	add_flag(b, "temporary", q->stateless && !q->keep);
-	add_flag(b, "subgraphs", false);
+	add_flag(b, "subgraphs", q->subgraphs);
 	add_flag(b, "resumable", q->resumable);
 	add_text(b, "durability", str_of(durability_names[q->durability]));
+	write_jump(b, q);
 	buf_add_char(b, '}');
 }
 
@@ -341,252 +360,4 @@ run_members_write(struct buf *b, struct str metadata_json, int64_t attempt,
 		add_uuid(b, "thread_id", thread_id);
 	add_uuid(b, "run_id", run_id);
 	json_release(&d);
-}
-
-/* ---- reading ------------------------------------------------------------- */
-
-/* A setting is looked up in configurable, then in context. */
-struct settings {
-	jnode configurable, context;
-};
-
-static jnode
-where(const struct settings *s, const char *key, const char **path)
-{
-	bool context = json_is_null(json_get(s->configurable, str_of(key))) &&
-	    !json_is_null(json_get(s->context, str_of(key)));
-
-	*path = context ? "context" : "config.configurable";
-	return context ? s->context : s->configurable;
-}
-
-static int
-get_text(const struct settings *s, const char *key, size_t max, struct str *out,
-    struct err *e)
-{
-	const char *base;
-	jnode o = where(s, key, &base);
-	char path[64];
-
-	snprintf(path, sizeof path, "%s.%s", base, key);
-	return json_get_str(o, key, path, STR_NONE, max, out, e);
-}
-
-static int
-read_numbers(struct plan *p, const struct settings *s, jnode config, struct err *e)
-{
-	const char *base;
-	char path[64];
-	jnode o = where(s, "temperature", &base);
-	int rc;
-
-	snprintf(path, sizeof path, "%s.temperature", base);
-	rc = json_get_number(o, "temperature", path, NAN, 0, 2, &p->temperature, e);
-	if (rc != OK)
-		return rc;
-	o = where(s, "max_tokens", &base);
-	snprintf(path, sizeof path, "%s.max_tokens", base);
-	rc = json_get_int(o, "max_tokens", path, 0, 1, INT32_MAX, &p->max_tokens, e);
-	if (rc != OK)
-		return rc;
-	return json_get_int(config, "recursion_limit", "config.recursion_limit",
-	    LIMIT_RECURSION_DEFAULT, 1, LIMIT_RECURSION_MAX, &p->recursion_limit, e);
-}
-
-static int
-read_project(struct plan *p, const struct settings *s, struct err *e)
-{
-	struct err why = { 0 };
-	int rc = get_text(s, "work_project", LIMIT_WORK_PROJECT_BYTES,
-	    &p->work_project, e);
-
-	if (rc == OK && p->work_project.p != NULL)
-		rc = work_project_check(p->work_project, &why);
-	if (rc != OK && why.text[0] != '\0')
-		err_set(e, rc, "config.configurable.work_%s", why.text);
-	return rc;
-}
-
-static void
-take_tool(struct plan *p, const struct tool *tool)
-{
-	for (size_t i = 0; i < p->tools_n; i++)
-		if (p->tools[i] == tool)
-			return;
-	p->tools[p->tools_n++] = tool;
-}
-
-/* A tool, or a group of them. */
-static bool
-take_named(struct plan *p, const struct tools *t, struct str name)
-{
-	bool any = false;
-
-	for (size_t i = 0; i < tools_count(t); i++) {
-		const struct tool *tool = tools_at(t, i);
-
-		if (!str_eq(str_of(tool->name), name) && (tool->group == NULL ||
-		    !str_eq(str_of(tool->group), name)))
-			continue;
-		take_tool(p, tool);
-		any = true;
-	}
-	return any;
-}
-
-static int
-read_tools(struct plan *p, const struct settings *s, const struct tools *t,
-    struct err *e)
-{
-	const char *base;
-	jnode o = where(s, "tools", &base), list;
-	char path[64];
-	size_t n = 0;
-	int rc;
-
-	snprintf(path, sizeof path, "%s.tools", base);
-	rc = json_get_array(o, "tools", path, &list, e);
-	if (rc != OK)
-		return rc;
-	p->all_tools = list == NULL;
-	if (json_count(list) > tools_count(t))
-		return err_set(e, ERR_INVALID, "%s: there are only %zu tools", path,
-		    tools_count(t));
-	if (list != NULL)
-		p->tools = mem_alloc((tools_count(t) + 1) * sizeof(struct tool *));
-	for (struct json_iter it = json_each(list); json_next(&it); n++) {
-		struct str name = json_is_string(it.value) ? json_str(it.value) : STR_NONE;
-
-		if (!take_named(p, t, name))
-			return err_set(e, ERR_INVALID, "%s[%zu]: no tool is called \"%.*s\"",
-			    path, n, FMT(str_sub(name, 0, 64)));
-	}
-	return OK;
-}
-
-static int
-read_input(struct plan *p, jnode input, struct err *e)
-{
-	jnode messages;
-
-	if (json_is_null(input))
-		return OK;
-	if (!json_is_object(input))
-		return err_set(e, ERR_INVALID, "input: expected an object, got %s",
-		    json_kind(input));
-	p->has_input = true;
-	messages = json_get(input, S("messages"));
-	if (json_is_null(messages))
-		return OK;
-	return message_list_coerce(&p->input, messages, "input.messages", e);
-}
-
-static unsigned
-read_modes(jnode list)
-{
-	unsigned modes = 0;
-
-	for (struct json_iter it = json_each(list); json_next(&it);)
-		for (unsigned i = 0; stream_mode_names[i] != NULL; i++)
-			if (json_is_string(it.value) &&
-			    str_eq(json_str(it.value), str_of(stream_mode_names[i])))
-				modes |= 1u << i;
-	return modes;
-}
-
-/* One block for the plan's own copies. */
-static void
-keep_texts(struct plan *p)
-{
-	struct str *all[] = { &p->model, &p->base_url, &p->system_prompt,
-	    &p->work_project };
-	size_t n = 0;
-	char *to;
-
-	for (size_t i = 0; i < COUNT(all); i++)
-		n += all[i]->n;
-	p->text = to = mem_alloc(n + 1);
-	for (size_t i = 0; i < COUNT(all); i++) {
-		if (all[i]->n > 0)
-			memcpy(to, all[i]->p, all[i]->n);
-		all[i]->p = to;
-		to += all[i]->n;
-	}
-}
-
-static int
-read_all(struct plan *p, jnode root, const struct tools *t, struct err *e)
-{
-	jnode config = json_get(root, S("config"));
-	struct settings s = { json_get(config, S("configurable")),
-		json_get(root, S("context")) };
-	int word, rc;
-
-	rc = get_text(&s, "model_name", LIMIT_NAME_BYTES, &p->model, e);
-	if (rc == OK)
-		rc = get_text(&s, "base_url", LIMIT_HTTP_URL_BYTES, &p->base_url, e);
-	if (rc == OK)
-		rc = get_text(&s, "system_prompt", LIMIT_JSON_STRING_BYTES,
-		    &p->system_prompt, e);
-	if (rc == OK)
-		rc = read_project(p, &s, e);
-	if (rc == OK)
-		rc = read_numbers(p, &s, config, e);
-	if (rc == OK)
-		rc = read_tools(p, &s, t, e);
-	if (rc == OK)
-		rc = read_input(p, json_get(root, S("input")), e);
-	if (rc == OK)
-		rc = json_get_bool(root, "resumable", "stream_resumable", false,
-		    &p->resumable, e);
-	if (rc == OK)
-		rc = json_get_enum(root, "durability", "durability", durability_names,
-		    DURABILITY_ASYNC, &word, e);
-	if (rc != OK)
-		return rc;
-	p->durability = (enum durability)word;
-	p->modes = read_modes(json_get(root, S("stream_mode")));
-	keep_texts(p);
-	return OK;
-}
-
-int
-plan_read(struct plan **out, struct str kwargs_json, const struct tools *t,
-    struct err *e)
-{
-	struct json_doc d = { 0 };
-	struct plan *p = mem_new(struct plan);
-	int rc = json_parse(&d, kwargs_json, e);
-
-	if (rc == OK)
-		rc = read_all(p, d.root, t, e);
-	json_release(&d);
-	if (rc != OK) {
-		plan_free(p);
-		p = NULL;
-	}
-	*out = p;
-	return rc;
-}
-
-void
-plan_free(struct plan *p)
-{
-	if (p == NULL)
-		return;
-	message_list_release(&p->input);
-	free(p->tools);
-	free(p->text);
-	free(p);
-}
-
-bool
-plan_has_tool(const struct plan *p, const struct tool *tool)
-{
-	if (p->all_tools)
-		return tool->group == NULL;
-	for (size_t i = 0; i < p->tools_n; i++)
-		if (p->tools[i] == tool)
-			return true;
-	return false;
 }

@@ -10,7 +10,7 @@
 #ifndef RUN_CONFIG_PRIV_H
 #define RUN_CONFIG_PRIV_H
 
-#include "run/message.h"
+#include "run/core_priv.h"
 #include "run/run.h"
 
 /* The texts of a run's row. */
@@ -28,27 +28,29 @@ void run_texts_release(struct run_texts *x);
 void run_members_write(struct buf *b, struct str metadata_json, int64_t attempt,
     const struct uuid *thread_id, const struct uuid *run_id);
 
+/* What a run does.  Everything lives as long as the plan. */
 struct plan {
-	bool has_input;
-	struct message_list input;
-	struct str model, base_url, system_prompt;
+	struct core_request q;
+	struct task_defaults defaults;
 	struct str work_project;             /* of the tracker's tools; or empty */
-	double temperature;                  /* NaN: not given */
-	int64_t max_tokens, recursion_limit;
-	bool all_tools;                      /* but those of groups */
-	const struct tool **tools;           /* when not all */
-	size_t tools_n;
 	unsigned modes;
-	bool resumable;
+	bool resumable, subgraphs;
 	enum durability durability;
-	char *text;                          /* of the strs */
+	/* private */
+	struct val root;                     /* the kwargs */
+	struct val input;
+	struct core_name_value *update;
+	struct core_goto *gotos;
+	struct str *stops[2];
+	const struct tool **tools;
 };
+extern const char *const durability_names[];
 
 /* ERR_INVALID with the path in the request. */
-int  plan_read(struct plan **out, struct str kwargs_json, const struct tools *t,
-    struct err *e);
+int  plan_read(struct plan **out, struct str kwargs_json, const struct uuid *run_id,
+    const struct agent *a, const struct tools *t, struct err *e);
 void plan_free(struct plan *p);
-/* May this run call the tool? */
-bool plan_has_tool(const struct plan *p, const struct tool *tool);
+/* Members of config.configurable, for what shows a run's config. */
+void plan_add_configurable(const struct plan *p, struct buf *b);
 
 #endif

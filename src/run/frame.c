@@ -88,30 +88,6 @@ frame_join(const struct str *parts, size_t n, int64_t id)
 	return join(none, parts, n, id);
 }
 
-struct sse_block *
-frame_messages(struct str name, struct str open, const struct message_list *l,
-    size_t from, size_t to, struct str close, int64_t id)
-{
-	struct str few[32], *parts = few;
-	size_t n = 0, need = 2 * (to - from) + 2;
-	struct sse_block *b;
-
-	assert(from <= to && to <= l->n);
-	if (need > COUNT(few))
-		parts = mem_alloc(need * sizeof *parts);
-	parts[n++] = open;
-	for (size_t i = from; i < to; i++) {
-		if (i > from)
-			parts[n++] = S(",");
-		parts[n++] = l->at[i]->json;
-	}
-	parts[n++] = close;
-	b = frame_make(name, parts, n, id);
-	if (parts != few)
-		free(parts);
-	return b;
-}
-
 void
 frame_add_place(struct buf *b, const struct frame_place *at)
 {

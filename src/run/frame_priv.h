@@ -11,7 +11,7 @@
 #include "base/id.h"
 #include "base/limits.h"
 #include "net/sse.h"
-#include "run/message.h"
+#include "base/json.h"
 
 #define FRAME_NO_ID (-1)
 
@@ -25,11 +25,6 @@ struct sse_block *frame_make(struct str name, const struct str *parts, size_t n,
 
 /* The same of parts that begin with the frame's first line. */
 struct sse_block *frame_join(const struct str *parts, size_t n, int64_t id);
-
-/* {"messages":[...]} of list entries [from, to), between `open` and `close`. */
-struct sse_block *frame_messages(struct str name, struct str open,
-    const struct message_list *l, size_t from, size_t to, struct str close,
-    int64_t id);
 
 /* What every metadata object of a run's messages says about where it is. */
 struct frame_place {

@@ -1,197 +1,76 @@
 /*
- * job.c - a run while it lives: joins the core's decisions (live.c) with the
- * model, the tools, the store and the readers.
- *
- * With durability sync the stream is closed from a checkpoint until it is
- * committed, and the next node starts after that.
+ * job.c - see job_priv.h.
  *
  * SPDX-License-Identifier: MIT
  */
+#include "run/job_priv.h"
+
 #include <assert.h>
 
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "run/run_priv.h"
+#include "run/frame_priv.h"
 
 #define STREAM_ID_GAP 1000000
 
-/* ---- telling ------------------------------------------------------------- */
-
-/* Is this event to be encoded now?  It counts even if nobody reads it. */
-static bool
-wanted(struct run *run, unsigned mode)
-{
-	if ((run->stream.modes & mode) == 0)
-		return false;
-	atomic_fetch_add_explicit(&run->rs->stats.events, 1, memory_order_relaxed);
-	if (stream_wants(&run->stream, mode))
-		return true;
-	stream_skip(&run->stream);
-	return false;
-}
+/* ---- telling ------------------------------------------------------------------- */
 
 static void
-tell(struct run *run, unsigned mode, struct sse_block *b)
+tell(struct job *j, struct run_event *ev)
 {
-	stream_send(&run->stream, mode, b);
-	record_stream_later(run);
+	ev->now = shard_wall(j->run->rs->shard);
+	classic_tell(&j->wire, ev);
+	record_stream_later(j->run);
 }
 
-static void
-tell_begin(struct run *run)
+struct run_event
+job_event(const struct job_task *t, enum event_kind kind)
 {
-	struct buf b = BUF(256);
-	struct str data;
+	struct run_event ev = core_event(t->core, kind);
 
-	if (!wanted(run, MODE_META))
-		return;
-	buf_lit(&b, "{\"run_id\":\"");
-	uuid_add(&b, &run->place.run_id);
-	buf_add_fmt(&b, "\",\"attempt\":%lld}", (long long)run->attempt);
-	data = buf_str(&b);
-	tell(run, MODE_META, frame_make(S("metadata"), &data, 1, stream_id(&run->stream)));
-	buf_release(&b);
-}
-
-static void
-tell_error(struct run *run, struct str error_json)
-{
-	if (wanted(run, MODE_META))
-		tell(run, MODE_META, frame_make(S("error"), &error_json, 1,
-		    stream_id(&run->stream)));
+	ev.task = &t->shown;
+	return ev;
 }
 
 void
-job_tell_lost(struct run *run, struct str error_json)
+job_tell(struct job_task *t, struct run_event *ev)
+{
+	tell(t->job, ev);
+}
+
+static void
+tell_begin(struct job *j)
+{
+	struct run_event ev = { .kind = EVENT_METADATA };
+
+	ev.u.metadata.attempt = j->run->attempt;
+	ev.u.metadata.input = j->plan != NULL ? j->plan->q.input : VAL_UNDEF;
+	tell(j, &ev);
+}
+
+static void
+tell_error(struct job *j, struct str name, struct str message)
+{
+	struct run_event ev = { .kind = EVENT_ERROR };
+
+	ev.u.error.name = name;
+	ev.u.error.message = message;
+	tell(j, &ev);
+}
+
+void
+job_tell_lost(struct run *run)
 {
 	stream_discard(&run->stream);
-	tell_error(run, error_json);
+	tell_error(run->job, S("StorageError"), S("the run could not be recorded"));
 }
 
-void
-job_add_metadata(const struct job *j, struct buf *b)
-{
-	struct str provider, model;
-
-	if (j->kind == NODE_LLM) {
-		llm_model_split(j->run->rs->llm, j->plan->model, &provider, &model);
-		frame_add_model_metadata(b, &j->place, provider, model, true);
-	} else {
-		frame_add_node_metadata(b, &j->place);
-	}
-}
-
-/* Messages that were not streamed: each whole, once. */
-static void
-tell_tuples(struct job *j, const struct message_list *writes)
-{
-	struct run *run = j->run;
-	struct buf metadata = BUF(RUN_METADATA_BYTES);
-
-	for (size_t i = 0; i < writes->n; i++) {
-		struct str parts[] = { S("["), writes->at[i]->json, S(","), STR_NONE, S("]") };
-
-		if (!wanted(run, MODE_MESSAGES_TUPLE))
-			continue;
-		if (metadata.n == 0)
-			job_add_metadata(j, &metadata);
-		parts[3] = buf_str(&metadata);
-		tell(run, MODE_MESSAGES_TUPLE, frame_make(S("messages"), parts,
-		    COUNT(parts), stream_id(&run->stream)));
-	}
-	buf_release(&metadata);
-}
-
-static void
-tell_update(struct job *j, struct str node, const struct message_list *writes)
-{
-	struct run *run = j->run;
-	struct buf open = BUF(LIMIT_METADATA_BYTES);
-
-	if (!wanted(run, MODE_UPDATES))
-		return;
-	buf_add_fmt(&open, "{\"%.*s\":{\"messages\":[", FMT(node));
-	tell(run, MODE_UPDATES, frame_messages(S("updates"), buf_str(&open), writes, 0,
-	    writes->n, S("]}}"), stream_id(&run->stream)));
-	buf_release(&open);
-}
-
-static void
-tell_values(struct job *j)
-{
-	struct run *run = j->run;
-
-	if (wanted(run, MODE_VALUES))
-		tell(run, MODE_VALUES, frame_messages(S("values"), S("{\"messages\":["),
-		    &j->core.list, 0, j->core.list.n, S("]}"), stream_id(&run->stream)));
-}
-
-static void
-tell_complete(struct job *j, const struct message_list *l, size_t from)
-{
-	struct run *run = j->run;
-
-	if (from < l->n && wanted(run, MODE_MESSAGES))
-		tell(run, MODE_MESSAGES, frame_messages(S("messages/complete"), S("["), l,
-		    from, l->n, S("]"), stream_id(&run->stream)));
-}
-
-/* ---- the core's effects -------------------------------------------------- */
-
-static void
-on_checkpoint(void *ctx, const struct live_checkpoint *c)
-{
-	struct job *j = ctx;
-	struct buf chart = BUF(LIMIT_STATE_BYTES);
-	msec now = shard_wall(j->run->rs->shard);
-
-	if (j->run->stateless)
-		return;
-	if (c->with_chart)
-		live_save(&j->core, &chart);
-	if (j->plan->durability == DURABILITY_EXIT)
-		steps_merge(&j->steps, c, &j->core.list, buf_str(&chart), now);
-	else
-		steps_add(&j->steps, c, &j->core.list, buf_str(&chart), now);
-	buf_release(&chart);
-	if (j->plan->durability == DURABILITY_SYNC)
-		stream_close(&j->run->stream);
-}
-
-static void
-on_wrote(void *ctx, struct str node, const struct message_list *writes, size_t keep)
-{
-	struct job *j = ctx;
-
-	if (node.n == 0) {
-		tell_values(j);
-		tell_complete(j, &j->core.list, keep);
-		return;
-	}
-	if (!j->streamed)
-		tell_tuples(j, writes);
-	tell_update(j, node, writes);
-	if (writes->n > 0)
-		tell_values(j);
-	tell_complete(j, writes, 0);
-}
-
-static void
-add_error(struct buf *b, const char *first, struct str one, const char *second,
-    struct str two)
-{
-	buf_add_char(b, '{');
-	json_add_key(b, first);
-	json_add_str(b, one);
-	json_add_key(b, second);
-	json_add_str(b, two);
-	buf_add_char(b, '}');
-}
+/* ---- the end ---------------------------------------------------------------------- */
 
 /* The log line of a failed run. */
 static void
-log_failed(const struct job *j, const struct live_error *error)
+log_failed(const struct job *j, struct str name, struct str message)
 {
 	const struct run *run = j->run;
 	char id[UUID_TEXT], thread[UUID_TEXT], assistant[UUID_TEXT];
@@ -201,198 +80,411 @@ log_failed(const struct job *j, const struct live_error *error)
 	uuid_format(&run->place.thread_id, thread);
 	uuid_format(&j->assistant_id, assistant);
 	if (j->plan != NULL)
-		llm_model_split(run->rs->llm, j->plan->model, &provider, &model);
+		llm_model_split(run->rs->llm, j->plan->defaults.model, &provider, &model);
 	log_info("run", "failed", "run=%.*s thread=%.*s assistant=%.*s "
 	    "model=%.*s:%.*s error=%.*s message=%.*s ms=%.1f", UUID_TEXT, id,
 	    UUID_TEXT, thread, UUID_TEXT, assistant, FMT(provider), FMT(model),
-	    FMT(error->name), FMT(error->message),
+	    FMT(name), FMT(message),
 	    (double)(shard_now(run->rs->shard) - j->started) / NS_PER_MS);
 }
 
-/* A node that failed shows why on its task, in the checkpoint that names it. */
 static void
-end_with(struct job *j, const struct live_error *error)
+end_failed(struct job *j, struct str name, struct str message)
 {
-	struct buf text = BUF(LIMIT_METADATA_BYTES), task = BUF(LIMIT_METADATA_BYTES);
+	struct buf text = BUF(LIMIT_STATE_BYTES);
 
-	add_error(&text, "error", error->name, "message", error->message);
-	if (error->of_node)
-		add_error(&task, "message", error->message, "name", error->name);
-	log_failed(j, error);
-	tell_error(j->run, buf_str(&text));
-	record_finish(j->run, RUN_ERROR, buf_str(&text), buf_str(&task));
+	j->over = true;
+	buf_lit(&text, "{\"error\":");
+	json_add_str(&text, name);
+	buf_lit(&text, ",\"message\":");
+	json_add_str(&text, message);
+	buf_add_char(&text, '}');
+	log_failed(j, name, message);
+	tell_error(j, name, message);
+	record_finish(j->run, RUN_ERROR, THREAD_ERROR, buf_str(&text));
 	buf_release(&text);
-	buf_release(&task);
 }
 
-static const struct live_error storage_error = {
-	S("StorageError"), S("a checkpoint could not be written"), false
-};
+/* What is under way is stopped, and the run ends so. */
+static void
+fail(struct job *j, struct str name, const char *message)
+{
+	if (j->core != NULL)
+		core_stop(j->core);
+	end_failed(j, name, str_of(message));
+}
+
+void
+job_fail_broken(struct job *j)
+{
+	stream_discard(&j->run->stream);
+	fail(j, S("StorageError"), "a checkpoint could not be written");
+}
 
 static void
-on_end(void *ctx, const struct live_error *error)
+on_end(void *ctx, enum core_end end, const struct core_error *error)
 {
 	struct job *j = ctx;
 
-	if (error != NULL)
-		end_with(j, error);
-	else if (j->broken)
-		end_with(j, &storage_error);
-	else
-		record_finish(j->run, RUN_SUCCESS, STR_NONE, STR_NONE);
-}
-
-static const struct live_error empty_input_error = {
-	S("EmptyInputError"), S("Received no input writes for \"__start__\""), false
-};
-
-static void
-fail(struct job *j, const struct live_error *error)
-{
-	live_stop(&j->core);
-	end_with(j, error);
-}
-
-static void
-begin_node(struct run *run)
-{
-	static void (*const start[])(struct job *) = {
-		[NODE_LLM] = model_start, [NODE_TOOLS] = calls_start,
-	};
-	struct job *j = run->job;
-
-	if (j->broken) {
-		stream_discard(&run->stream);
-		fail(j, &storage_error);
+	if (error != NULL) {
+		end_failed(j, error->name, error->message);
 		return;
 	}
-	stream_open(&run->stream);
-	j->streamed = false;
-	start[j->kind](j);
+	if (j->broken) {
+		job_fail_broken(j);
+		return;
+	}
+	j->over = true;
+	if (end == CORE_INTERRUPTED)
+		record_finish(j->run, RUN_INTERRUPTED, THREAD_INTERRUPTED, STR_NONE);
+	else
+		record_finish(j->run, RUN_SUCCESS, THREAD_IDLE, STR_NONE);
+}
+
+/* With what waits, as Python's server answers. */
+bool
+job_values(const struct job *j, struct buf *out)
+{
+	const struct channels *state = j->core != NULL ? core_state(j->core) : NULL;
+	struct val waits;
+
+	if (j->broken || state == NULL)
+		return false;
+	waits = core_waits(j->core);
+	channels_values_add_json(out, state);
+	if (val_count(waits) > 0 && out->n > 0) {
+		out->n--;                    /* the brace */
+		buf_add(out, out->p[out->n - 1] == '{' ? S("\"__interrupt__\":") :
+		    S(",\"__interrupt__\":"));
+		val_add_json(out, waits);
+		buf_add_char(out, '}');
+	}
+	val_drop(waits);
+	return true;
+}
+
+/* ---- the core's effects: storage ------------------------------------------------------ */
+
+static struct saved_from
+load_of(const struct job *j)
+{
+	return (struct saved_from){ .reader = j->run->rs->reader,
+	    .owner = j->run->place.owner, .thread_seq = j->run->thread_seq,
+	    .records = true };
+}
+
+static int
+on_load(void *ctx, struct str ns, const struct uuid *id, struct core_saved **out)
+{
+	const struct job *j = ctx;
+	struct saved_from l = load_of(j);
+
+	*out = NULL;
+	if (j->run->stateless || !j->has_checkpoints)
+		return OK;
+	return saved_load(&l, ns, id, out);
 }
 
 static void
-on_invoke(void *ctx, enum node_kind kind)
+on_release(void *ctx, struct core_saved *saved)
+{
+	(void)ctx;
+	saved_free(saved);
+}
+
+static int
+on_waiting(void *ctx, const struct core_interrupt **out, size_t *n)
 {
 	struct job *j = ctx;
-	struct run *run = j->run;
+	struct saved_from l = load_of(j);
+	int rc = OK;
 
-	j->kind = kind;
-	buf_clear(&j->task_ns);
-	buf_add_fmt(&j->task_ns, "%.*s:", FMT(live_node(&j->core)));
-	uuid_add(&j->task_ns, &j->core.task_id);
-	j->place = (struct frame_place){ .run_members = buf_str(&j->members),
-	    .node = live_node(&j->core), .step = j->core.step + 1,
-	    .task_ns = buf_str(&j->task_ns) };
-	if (run->stateless || j->steps.n == 0 ||
-	    j->plan->durability == DURABILITY_EXIT) {
-		begin_node(run);
-	} else if (j->plan->durability == DURABILITY_SYNC) {
-		record_steps(run, begin_node);
-	} else {
-		record_steps(run, NULL);
-		begin_node(run);
-	}
-}
-
-static const struct live_effects effects = {
-	on_checkpoint, on_wrote, on_invoke, on_end
-};
-
-/* ---- nodes come back ----------------------------------------------------- */
-
-void
-job_node_done(struct job *j, struct message_list *writes, struct val data)
-{
-	if (j->broken) {
-		val_drop(data);
-		fail(j, &storage_error);
-	} else {
-		j->resumed = false;
-		live_done(&j->core, writes, data);
-	}
-	message_list_release(writes);
-}
-
-void
-job_node_failed(struct job *j, const char *event, struct str name,
-    struct str message)
-{
-	struct live_error error = { name, message, true };
-
-	live_failed(&j->core, str_of(event), &error);
-}
-
-/* ---- start and stop ------------------------------------------------------ */
-
-/* The thread as its last checkpoint left it.  c->seq 0: it never ran. */
-static int
-load(struct job *j, struct arena *a, struct store_checkpoint *c)
-{
-	struct run *run = j->run;
-	struct store_reader *r = run->rs->reader;
-	struct message *m;
-	struct str *texts;
-	int rc;
-
-	rc = store_checkpoint_get(r, run->place.owner, run->thread_seq, 0, a, c);
-	if (rc == ERR_NOTFOUND) {
-		*c = (struct store_checkpoint){ 0 };
+	*out = NULL;
+	*n = 0;
+	if (j->run->stateless || !j->has_checkpoints)
 		return OK;
-	}
-	if (rc == OK && uuid_eq(&c->run_id, &run->place.run_id))
-		rc = store_run_steps(r, run->place.owner, run->seq, &j->core.steps);
-	if (rc != OK || c->list == 0)
-		return rc;
-	j->core.written = true;
-	rc = store_messages_get(r, c->list, 0, c->len, a, &texts);
-	for (uint32_t i = 0; rc == OK && i < c->len; i++) {
-		rc = message_from_stored(&m, texts[i], NULL);
-		if (rc == OK)
-			message_list_add(&j->core.list, m);
+	if (j->waiting == NULL)
+		rc = saved_load_waiting(&l, &j->waiting);
+	if (rc == OK) {
+		*out = j->waiting->interrupts;
+		*n = j->waiting->interrupts_n;
 	}
 	return rc;
 }
 
-/* From the input; or, when this run or nobody but an earlier one has begun,
- * from the last checkpoint; at its end there is nothing to do. */
-static void
-decide_start(struct job *j, const struct store_checkpoint *c)
+static struct uuid
+on_new_id(void *ctx, int step)
 {
-	char id[UUID_TEXT];
-	struct str text = { id, UUID_TEXT };
-	bool can_resume = c->seq != 0 && c->next.n > 0 && c->chart.n > 0;
-	bool ours = c->seq != 0 && uuid_eq(&c->run_id, &j->run->place.run_id);
+	(void)ctx;
+	return uuid_v6((unsigned)step);
+}
 
-	uuid_format(&j->run->place.run_id, id);
-	if (can_resume && (ours || !j->plan->has_input)) {
-		j->resumed = ours;
-		tell_values(j);
-		live_resume(&j->core, text, c->chart, c->step, &c->task_id);
-	} else if (j->plan->has_input) {
-		live_start(&j->core, &j->plan->input, text, c->seq != 0 ? c->step : -2);
-	} else if (c->seq == 0) {
-		fail(j, &empty_input_error);
-	} else {
-		tell_values(j);
-		live_stop(&j->core);
-		record_finish(j->run, RUN_SUCCESS, STR_NONE, STR_NONE);
+static void
+on_checkpoint(void *ctx, const struct core_checkpoint *x)
+{
+	struct job *j = ctx;
+
+	if (j->run->stateless)
+		return;
+	changes_checkpoint(&j->changes, x, shard_wall(j->run->rs->shard));
+	if (j->plan->durability == DURABILITY_SYNC)
+		stream_close(&j->run->stream);
+}
+
+static void
+on_writes(void *ctx, const struct core_task *t, struct val error)
+{
+	struct job *j = ctx;
+
+	if (!j->run->stateless)
+		changes_writes(&j->changes, t, error);
+}
+
+static void
+on_carry(void *ctx, const struct core_task *t, size_t n, struct str name,
+    struct val value)
+{
+	struct job *j = ctx;
+
+	changes_carry(&j->changes, t, n, name, value);
+}
+
+static void
+on_interrupt(void *ctx, const struct core_task *t, const struct core_interrupt *i)
+{
+	struct job *j = ctx;
+
+	(void)t;
+	if (!j->run->stateless)
+		changes_interrupt(&j->changes, i, &i->checkpoint,
+		    shard_wall(j->run->rs->shard));
+}
+
+static void
+on_answer(void *ctx, const struct core_interrupt *i, struct val value)
+{
+	struct job *j = ctx;
+
+	changes_answer(&j->changes, &i->id, value);
+}
+
+static void
+on_void_all(void *ctx)
+{
+	struct job *j = ctx;
+
+	j->changes.void_moved = !j->run->stateless;
+}
+
+static void
+on_drop(void *ctx, const struct core_task *t)
+{
+	struct job *j = ctx;
+
+	changes_drop(&j->changes, &t->id);
+}
+
+/* ---- the core's effects: tasks and events ------------------------------------------------ */
+
+static void
+on_begin(void *ctx, struct core_task *t)
+{
+	struct job *j = ctx;
+	struct job_task *x = mem_new(struct job_task);
+
+	x->job = j;
+	x->core = t;
+	t->host = x;
+	event_task_make(&x->shown, t);
+	*j->ready_end = x;
+	j->ready_end = &x->next;
+}
+
+static void
+on_stop(void *ctx, struct core_task *t)
+{
+	struct job_task *x = t->host;
+
+	(void)ctx;
+	t->host = NULL;
+	if (x->task != NULL)
+		task_stop(x->task);
+	job_task_close(x);
+}
+
+/* Does any mode of the run show such events?  What is asked for and not read is
+ * counted, so it must be told. */
+static bool
+on_wants(void *ctx, enum event_kind kind, bool root)
+{
+	static const unsigned modes[EVENT_KINDS] = {
+		[EVENT_TASK] = MODE_TASKS | MODE_DEBUG | MODE_EVENTS,
+		[EVENT_CHECKPOINT] = MODE_CHECKPOINTS | MODE_DEBUG,
+		[EVENT_INPUT] = MODE_VALUES | MODE_EVENTS,
+		[EVENT_VALUES] = MODE_VALUES | MODE_EVENTS,
+		[EVENT_TASK_RESULT] = MODE_UPDATES | MODE_TASKS | MODE_DEBUG |
+		    MODE_EVENTS,
+		[EVENT_COMPLETE] = MODE_MESSAGES,
+		[EVENT_INTERRUPT] = ~0u, [EVENT_LIFECYCLE] = MODE_LIFECYCLE | MODE_EVENTS,
+	};
+	const struct job *j = ctx;
+
+	if (!root && !j->plan->subgraphs && kind != EVENT_INTERRUPT)
+		return (j->plan->modes & modes[kind] & (MODE_EVENTS | MODE_LIFECYCLE)) != 0;
+	return (j->plan->modes & modes[kind]) != 0 || kind == EVENT_INTERRUPT;
+}
+
+/* What waits for a person is told when it is written down. */
+static void
+on_told(void *ctx, const struct run_event *ev)
+{
+	struct job *j = ctx;
+	struct run_event own = *ev;
+
+	if (ev->kind == EVENT_INTERRUPT && !j->run->stateless)
+		stream_close(&j->run->stream);
+	tell(j, &own);
+}
+
+static const struct core_effects effects = {
+	.load = on_load, .release = on_release, .waiting = on_waiting,
+	.new_id = on_new_id, .checkpoint = on_checkpoint, .writes = on_writes,
+	.carry = on_carry,
+	.interrupt = on_interrupt, .answer = on_answer, .void_all = on_void_all,
+	.drop = on_drop, .begin = on_begin, .stop = on_stop, .wants = on_wants,
+	.told = on_told, .end = on_end,
+};
+
+/* ---- the pump -------------------------------------------------------------------------------- */
+
+void
+job_task_close(struct job_task *t)
+{
+	struct job *j = t->job;
+	struct job_task **at = &j->tasks;
+
+	t->core = NULL;
+	while (*at != NULL && *at != t)
+		at = &(*at)->next;
+	if (*at == NULL)
+		return;                      /* still in `ready`: the pump drops it */
+	*at = t->next;
+	t->next = j->dead;
+	j->dead = t;
+}
+
+static void
+job_task_free(struct job_task *t)
+{
+	task_free(t->task);
+	event_task_release(&t->shown);
+	for (size_t i = 0; i < t->streamed_n; i++)
+		free(t->streamed[i]);
+	free(t->streamed);
+	free(t);
+}
+
+static void
+free_dead(struct job *j)
+{
+	while (j->dead != NULL) {
+		struct job_task *t = j->dead;
+
+		j->dead = t->next;
+		job_task_free(t);
 	}
 }
+
+static void
+start_task(struct job_task *t)
+{
+	struct job *j = t->job;
+	const struct core_task *core = t->core;
+	struct task_spec s = { .agent = core_agent(core),
+	    .work = &core_agent(core)->nodes[core->node].work,
+	    .state = core_task_state(core), .input = core->input,
+	    .config = j->plan->q.config, .context = j->plan->q.context,
+	    .id = core->id, .records = core->records, .records_n = core->records_n,
+	    .answers = core->answers, .answers_n = core->answers_n,
+	    .defaults = &j->plan->defaults };
+
+	t->next = j->tasks;
+	j->tasks = t;
+	t->task = task_new(&s, j->run->stateless ?
+	    &j->run->rs->sh->host_stateless : &j->run->rs->sh->host, t);
+	task_start(t->task);
+}
+
+static void
+on_committed(struct run *run)
+{
+	struct job *j = run->job;
+
+	j->holding = false;
+	if (!j->broken)
+		stream_open(&run->stream);
+	job_pump(j);
+}
+
+/* What was decided goes to the store before what follows begins. */
+static void
+hand_over(struct job *j)
+{
+	bool sync = j->plan->durability == DURABILITY_SYNC;
+
+	if (j->run->stateless || j->plan->durability == DURABILITY_EXIT ||
+	    changes_empty(&j->changes))
+		return;
+	j->holding = sync;
+	record_changes(j->run, sync ? on_committed : NULL);
+}
+
+void
+job_pump(struct job *j)
+{
+	struct run *run = j->run;
+
+	if (j->pumping)
+		return;
+	j->pumping = true;
+	run_hold(run);
+	while (!j->over) {
+		struct job_task *t = j->ready;
+
+		if (j->broken) {
+			job_fail_broken(j);
+			break;
+		}
+		hand_over(j);
+		if (j->holding || t == NULL)
+			break;
+		j->ready = t->next;
+		if (j->ready == NULL)
+			j->ready_end = &j->ready;
+		if (t->core != NULL)
+			start_task(t);
+		else
+			job_task_free(t);
+	}
+	free_dead(j);
+	j->pumping = false;
+	run_drop(run);
+}
+
+/* ---- start and stop --------------------------------------------------------------------------- */
 
 /* What was told before a crash may not have been written, and a reader that
  * resumes after it must miss nothing: the next attempt's ids start past all
  * that the write queue can have held. */
 static void
-stream_begin(struct run *run, const struct plan *p)
+stream_begin(struct run *run, unsigned modes, bool resumable)
 {
 	int64_t first = 0;
 
-	if (p->resumable && !run->stateless && run->attempt > 1)
+	if (resumable && !run->stateless && run->attempt > 1)
 		first = store_stream_last(run->rs->reader, run->seq) + 1 +
 		    STREAM_ID_GAP;
-	stream_init(&run->stream, p->modes, !run->stateless || p->resumable,
-	    p->resumable, first);
+	stream_init(&run->stream, modes, !run->stateless || resumable, resumable, first);
 }
 
 /* One name a thread, the same for all its runs and attempts. */
@@ -409,57 +501,87 @@ name_actor(struct job *j, struct str graph_id)
 	buf_release(&b);
 }
 
+static void
+wire_begin(struct job *j, const struct store_run *row)
+{
+	static const struct uuid none;
+	struct run *run = j->run;
+	struct classic_run x = { .thread_id = run->stateless ? none :
+	    run->place.thread_id, .run_id = run->place.run_id };
+	const struct plan *p = j->plan;
+
+	j->members = j->task_members = j->configurable = BUF(RUN_METADATA_BYTES);
+	if (p != NULL) {
+		run_members_write(&j->members, row->metadata_json, run->attempt,
+		    &run->place.thread_id, &run->place.run_id);
+		if ((p->modes & (MODE_TASKS | MODE_DEBUG | MODE_CHECKPOINTS |
+		    MODE_EVENTS)) != 0)
+			run_members_write(&j->task_members, row->metadata_json,
+			    run->attempt, &none, &run->place.run_id);
+		plan_add_configurable(p, &j->configurable);
+		x.recursion_limit = p->q.recursion_limit;
+		x.subgraphs = p->subgraphs;
+	}
+	x.members = buf_str(&j->members);
+	x.task_members = buf_str(&j->task_members);
+	x.configurable = buf_str(&j->configurable);
+	stream_begin(run, p != NULL ? p->modes : 0, p != NULL && p->resumable);
+	classic_init(&j->wire, &x, &run->stream, &run->rs->stats.events);
+}
+
+static struct job *
+job_new(struct run *run, const struct store_run *row)
+{
+	struct job *j = mem_new(struct job);
+
+	j->run = run;
+	j->started = shard_now(run->rs->shard);
+	j->assistant_id = row->assistant_id;
+	j->agent = agents_find(run->rs->sh->agents, row->graph_id);
+	j->ready_end = &j->ready;
+	changes_init(&j->changes);
+	name_actor(j, row->graph_id);
+	return j;
+}
+
 void
 job_start(struct run *run, const struct store_run *row, struct plan *plan,
     bool has_checkpoints)
 {
-	static const struct plan nothing;
 	struct runs_shared *sh = run->rs->sh;
-	struct job *j = mem_new(struct job);
-	struct arena a = ARENA(THREAD_ARENA);
-	struct store_checkpoint c = { 0 };
-	struct live_error error = { 0 };
 	struct err e = { 0 };
+	struct job *j;
 	int rc = OK;
 
 	assert(run->job == NULL);
-	run->job = j;
+	j = run->job = job_new(run, row);
 	run_set_phase(run, PHASE_LIVE);
 	run->attempt = row->attempt;
-	j->run = run;
-	j->started = shard_now(run->rs->shard);
-	j->assistant_id = row->assistant_id;
-	j->members = BUF(RUN_METADATA_BYTES);
-	j->task_ns = BUF(LIMIT_EVENT_NS_BYTES);
-	if (plan == NULL)
-		rc = plan_read(&plan, row->kwargs_json, sh->tools, &e);
+	j->has_checkpoints = has_checkpoints;
+	if (j->agent == NULL)
+		rc = err_set(&e, ERR_INVALID, "no graph is called \"%.*s\" any more",
+		    FMT(str_sub(row->graph_id, 0, 64)));
+	else if (plan == NULL)
+		rc = plan_read(&plan, row->kwargs_json, &run->place.run_id, j->agent,
+		    sh->tools, &e);
 	j->plan = plan;
-	name_actor(j, row->graph_id);
-	stream_begin(run, plan != NULL ? plan : &nothing);
-	live_init(&j->core, &effects, j, graphs_chart(sh->graphs, row->graph_id),
-	    plan != NULL ? plan->recursion_limit : 0);
-	/* The limit counts from the checkpoint the run starts from, and input
-	 * takes two steps before the first node. */
-	if (plan != NULL && !plan->has_input)
-		j->core.free = 2;
-	tell_begin(run);
-	if (rc == OK && has_checkpoints && !run->stateless)
-		rc = load(j, &a, &c);
+	if (rc == OK && row->attempt > 1 && !run->stateless && store_run_steps(
+	    run->rs->reader, run->place.owner, run->seq, &plan->q.steps_before) != OK)
+		plan->q.steps_before = 0;
+	wire_begin(j, row);
+	tell_begin(j);
 	if (rc != OK) {
-		error.name = plan == NULL ? S("ValueError") : storage_error.name;
-		error.message = plan == NULL ? str_of(e.text) :
-		    S("the thread could not be read");
-		fail(j, &error);
+		fail(j, S("ValueError"), e.text);
 	} else if (run->cancel) {
-		live_stop(&j->core);
-		record_finish(run, RUN_INTERRUPTED, STR_NONE, STR_NONE);
+		j->over = true;
+		record_finish(run, RUN_INTERRUPTED, THREAD_IDLE, STR_NONE);
 	} else {
-		if ((plan->modes & (MODE_MESSAGES | MODE_MESSAGES_TUPLE)) != 0)
-			run_members_write(&j->members, row->metadata_json, run->attempt,
-			    &run->place.thread_id, &run->place.run_id);
-		decide_start(j, &c);
+		j->core = core_new(j->agent, &plan->q, &effects, j);
+		j->pumping = true;           /* the core first, then its tasks */
+		core_start(j->core);
+		j->pumping = false;
+		job_pump(j);
 	}
-	arena_release(&a);
 }
 
 void
@@ -467,9 +589,11 @@ job_stop(struct run *run)
 {
 	struct job *j = run->job;
 
-	live_stop(&j->core);
-	model_stop(j);
-	calls_stop(j);
+	j->over = true;
+	if (j->core != NULL)
+		core_stop(j->core);
+	if (!j->pumping)
+		free_dead(j);
 }
 
 void
@@ -477,13 +601,24 @@ job_free(struct job *j)
 {
 	if (j == NULL)
 		return;
-	model_stop(j);
-	calls_stop(j);
+	if (j->core != NULL)
+		core_stop(j->core);
 	shard_timer_cancel(j->run->rs->shard, &j->flush);
-	live_release(&j->core);
-	steps_release(&j->steps);
+	while (j->ready != NULL) {
+		struct job_task *t = j->ready;
+
+		j->ready = t->next;
+		job_task_free(t);
+	}
+	free_dead(j);
+	assert(j->tasks == NULL);
+	core_free(j->core);
+	classic_release(&j->wire);
+	changes_release(&j->changes);
+	saved_free(j->waiting);
 	buf_release(&j->members);
-	buf_release(&j->task_ns);
+	buf_release(&j->task_members);
+	buf_release(&j->configurable);
 	plan_free(j->plan);
 	free(j->actor);
 	free(j);

@@ -8,81 +8,13 @@
  * SPDX-License-Identifier: MIT
  */
 #include <assert.h>
-#include <string.h>
 
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "run/run_priv.h"
+#include "run/job_priv.h"
 
 #define RETRY_MS 1000                        /* an end that could not be written */
-
-/* ---- steps --------------------------------------------------------------- */
-
-static struct str
-copy(struct str s)
-{
-	return s.n == 0 ? STR_NONE : (struct str){ mem_cstr(s), s.n };
-}
-
-static void
-step_release(struct store_step *s)
-{
-	free((char *)s->chart.p);
-	free((struct str *)s->messages);
-}
-
-static void
-step_set(struct store_step *s, struct message_list *refs,
-    const struct live_checkpoint *c, size_t keep, const struct message_list *l,
-    struct str chart, msec now)
-{
-	struct str *texts = l->n > keep ? mem_alloc((l->n - keep) * sizeof *texts) : NULL;
-
-	for (size_t i = keep; i < l->n; i++) {
-		message_list_add(refs, message_ref(l->at[i]));
-		texts[i - keep] = l->at[i]->json;
-	}
-	*s = (struct store_step){ .id = c->id, .step = c->step, .source = c->source,
-	    .next = c->next, .task_id = c->task_id, .chart = copy(chart),
-	    .keep = (uint32_t)keep, .messages = texts, .messages_n = l->n - keep,
-	    .created = now };
-}
-
-void
-steps_add(struct steps *s, const struct live_checkpoint *c,
-    const struct message_list *l, struct str chart, msec now)
-{
-	mem_grow(s->at, s->n, s->cap);
-	step_set(&s->at[s->n++], &s->refs, c, c->keep, l, chart, now);
-}
-
-void
-steps_merge(struct steps *s, const struct live_checkpoint *c,
-    const struct message_list *l, struct str chart, msec now)
-{
-	size_t keep = c->keep;
-
-	assert(s->n <= 1);
-	if (s->n == 1 && s->at[0].keep < keep)
-		keep = s->at[0].keep;
-	for (size_t i = 0; i < s->n; i++)
-		step_release(&s->at[i]);
-	s->n = 0;
-	message_list_release(&s->refs);
-	mem_grow(s->at, s->n, s->cap);
-	step_set(&s->at[s->n++], &s->refs, c, keep, l, chart, now);
-}
-
-void
-steps_release(struct steps *s)
-{
-	for (size_t i = 0; i < s->n; i++)
-		step_release(&s->at[i]);
-	free(s->at);
-	message_list_release(&s->refs);
-	*s = (struct steps){ 0 };
-}
 
 /* ---- commands ------------------------------------------------------------ */
 
@@ -110,16 +42,16 @@ run_returned(struct run *run)
 }
 
 struct save {
-	struct store_run_step c;
-	struct steps steps;
+	struct store_run_save c;
+	struct changes changes;
 	struct run *run;
 	void (*then)(struct run *run);
 };
 
 /* Without its checkpoints a run cannot go on: what follows would be built on
- * messages that are not there. */
+ * state that is not there. */
 static void
-steps_lost(struct run *run, const struct store_cmd *c)
+changes_lost(struct run *run, const struct store_cmd *c)
 {
 	char id[UUID_TEXT];
 
@@ -137,34 +69,37 @@ save_done(struct store_cmd *cmd)
 	struct run *run = s->run;
 
 	if (cmd->rc != OK)
-		steps_lost(run, cmd);
+		changes_lost(run, cmd);
 	if (s->then != NULL && run->phase == PHASE_LIVE)
 		s->then(run);
-	steps_release(&s->steps);
+	changes_release(&s->changes);
 	free(s);
 	run_returned(run);
 }
 
 void
-record_steps(struct run *run, void (*then)(struct run *run))
+record_changes(struct run *run, void (*then)(struct run *run))
 {
-	struct steps *steps = &run->job->steps;
 	struct save *s;
 	int rc;
 
 	assert(!run->stateless);
 	s = mem_new(struct save);
-	s->c.cmd.op = STORE_RUN_STEP;
+	s->c.cmd.op = STORE_RUN_SAVE;
 	s->c.cmd.lazy = then == NULL;
 	s->c.cmd.done = save_done;
 	s->c.run_seq = run->seq;
 	s->c.thread_seq = run->thread_seq;
-	s->steps = *steps;
-	*steps = (struct steps){ 0 };
-	s->c.steps = s->steps.at;
-	s->c.steps_n = s->steps.n;
 	s->run = run;
 	s->then = then;
+	changes_take(&run->job->changes, &s->changes);
+	s->c.cmd.rc = changes_fill(&s->changes, &s->c.changes, &s->c.cmd.err);
+	if (s->c.cmd.rc != OK) {
+		changes_lost(run, &s->c.cmd);
+		changes_release(&s->changes);
+		free(s);
+		return;
+	}
 	rc = run_submit(run, &s->c.cmd);
 	assert(rc == OK);                    /* forced */
 }
@@ -255,10 +190,10 @@ record_stream_later(struct run *run)
 /* ---- the end ------------------------------------------------------------- */
 
 struct ending {
-	struct store_run_finish c;
+	struct store_run_end c;
 	struct parcel parcel;                /* when there is nothing to write */
 	struct arena arena;
-	struct steps steps;
+	struct changes changes;
 	char *error;
 	unsigned tries;
 	struct wheel_timer again;
@@ -269,9 +204,8 @@ static void
 ending_free(struct ending *n)
 {
 	arena_release(&n->arena);
-	steps_release(&n->steps);
+	changes_release(&n->changes);
 	free(n->error);
-	free((char *)n->c.task_error.p);
 	free(n);
 }
 
@@ -283,21 +217,21 @@ ending_submit(struct ending *n)
 	assert(rc == OK);                    /* forced */
 }
 
-/* The last steps are not written, so it was no success.  Readers have heard
- * of those steps, and now hear that. */
+/* The last steps are not written, so it was no success, and nothing waits.
+ * Readers have heard of those steps, and now hear that. */
 static void
 ending_turn(struct ending *n)
 {
 	static const char lost[] =
 	    "{\"error\":\"StorageError\",\"message\":\"the run could not be recorded\"}";
 
-	n->c.steps_n = 0;
-	if (n->c.status != RUN_SUCCESS)
+	n->c.changes = (struct store_changes){ 0 };
+	if (n->c.status != RUN_SUCCESS && n->c.thread_status != THREAD_INTERRUPTED)
 		return;
 	n->c.status = RUN_ERROR;
 	n->c.thread_status = THREAD_ERROR;
 	n->c.error_json = str_of(lost);
-	job_tell_lost(n->run, n->c.error_json);
+	job_tell_lost(n->run);
 	record_stream(n->run);
 }
 
@@ -320,7 +254,7 @@ ending_retry(struct ending *n, const struct store_cmd *cmd)
 	struct run *run = n->run;
 
 	if (n->tries++ == 0) {
-		steps_lost(run, cmd);
+		changes_lost(run, cmd);
 		ending_turn(n);
 		ending_submit(n);
 		return;
@@ -392,13 +326,9 @@ ending_open(struct runs *rs, struct parcel *p)
 }
 
 void
-record_finish(struct run *run, enum run_status status, struct str error_json,
-    struct str task_error)
+record_finish(struct run *run, enum run_status status, enum thread_status after,
+    struct str error_json)
 {
-	static const enum thread_status after[] = {
-		[RUN_SUCCESS] = THREAD_IDLE, [RUN_ERROR] = THREAD_ERROR,
-		[RUN_TIMEOUT] = THREAD_ERROR, [RUN_INTERRUPTED] = THREAD_IDLE,
-	};
 	struct ending *n = mem_new(struct ending);
 	struct runs *rs = run->rs;
 
@@ -417,20 +347,21 @@ record_finish(struct run *run, enum run_status status, struct str error_json,
 		courier_send(&rs->courier, rs, rs->index, &n->parcel);
 		return;
 	}
-	if (!run->job->broken) {
-		n->steps = run->job->steps;
-		run->job->steps = (struct steps){ 0 };
-	}
-	n->c.cmd.op = STORE_RUN_FINISH;
+	if (!run->job->broken)
+		changes_take(&run->job->changes, &n->changes);
+	n->c.cmd.op = STORE_RUN_END;
 	n->c.cmd.arena = &n->arena;
 	n->c.cmd.done = ending_done;
 	n->c.run_seq = run->seq;
 	n->c.thread_seq = run->thread_seq;
-	n->c.steps = n->steps.at;
-	n->c.steps_n = n->steps.n;
-	n->c.task_error = copy(task_error);
-	n->c.task_id = run->job->core.task_id;
-	n->c.thread_status = after[status];
+	n->c.thread_status = after;
+	n->c.rollback = run->rollback;
 	n->c.now = shard_wall(rs->shard);
+	if (changes_fill(&n->changes, &n->c.changes, &n->c.cmd.err) != OK) {
+		n->tries++;
+		n->c.cmd.rc = ERR_TOOBIG;
+		changes_lost(run, &n->c.cmd);
+		ending_turn(n);
+	}
 	ending_submit(n);
 }

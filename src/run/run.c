@@ -9,32 +9,22 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
-#include "run/run_priv.h"
+#include "run/job_priv.h"
 
 /* ---- shared -------------------------------------------------------------- */
 
 struct runs_shared *
-runs_shared_new(struct store *st, const struct tools *t, struct err *e)
+runs_shared_new(struct store *st, const struct tools *t, struct agents *agents)
 {
 	struct runs_shared *sh = mem_new(struct runs_shared);
 
 	sh->store = st;
 	sh->tools = t;
-	sh->graphs = graphs_new(e);
-	if (sh->graphs == NULL) {
-		free(sh);
-		return NULL;
-	}
+	sh->agents = agents;
+	sh->host = job_host;
+	sh->host_stateless = job_host_stateless;
+	sh->host.tools = sh->host_stateless.tools = t;
 	sh->directory = directory_new();
-	sh->specs = mem_zero((tools_count(t) + 1) * sizeof *sh->specs);
-	for (size_t i = 0; i < tools_count(t); i++) {
-		const struct tool *tool = tools_at(t, i);
-
-		if (tool->group != NULL)
-			continue;
-		sh->specs[sh->specs_n++] = (struct llm_tool_spec){ str_of(tool->name),
-		    str_of(tool->description), tools_schema(t, tool) };
-	}
 	atomic_init(&sh->shards, 0);
 	return sh;
 }
@@ -44,30 +34,26 @@ runs_shared_free(struct runs_shared *sh)
 {
 	if (sh == NULL)
 		return;
-	graphs_free(sh->graphs);
 	directory_free(sh->directory);
-	free(sh->specs);
 	free(sh);
 }
 
 bool
 graph_exists(const struct runs_shared *sh, struct str graph_id)
 {
-	return graphs_chart(sh->graphs, graph_id) != NULL;
+	return agents_find(sh->agents, graph_id) != NULL;
 }
 
 size_t
 graph_count(const struct runs_shared *sh)
 {
-	(void)sh;
-	return graphs_count();
+	return agents_count(sh->agents);
 }
 
 struct str
 graph_name(const struct runs_shared *sh, size_t i)
 {
-	(void)sh;
-	return graphs_name(i);
+	return agents_at(sh->agents, i)->id;
 }
 
 /* ---- one shard's --------------------------------------------------------- */
@@ -237,30 +223,27 @@ run_set_phase(struct run *run, enum phase phase)
 /* ---- the end ------------------------------------------------------------- */
 
 void
-values_add_json(struct buf *b, const struct str *messages, size_t n)
-{
-	buf_lit(b, "{\"messages\":[");
-	for (size_t i = 0; i < n; i++) {
-		if (i > 0)
-			buf_add_char(b, ',');
-		buf_add(b, messages[i]);
-	}
-	buf_lit(b, "]}");
-}
-
-void
 thread_values(struct runs *rs, owner_t owner, int64_t thread_seq, struct buf *out)
 {
+	static const struct uuid head;
 	struct arena a = ARENA(THREAD_ARENA);
-	struct store_checkpoint c;
-	struct str *texts = NULL;
-	size_t n = 0;
+	struct store_state st;
 
-	if (store_checkpoint_get(rs->reader, owner, thread_seq, 0, &a, &c) == OK &&
-	    c.list != 0 && store_messages_get(rs->reader, c.list, 0, c.len, &a,
-	    &texts) == OK)
-		n = c.len;
-	values_add_json(out, texts, n);
+	if (store_state_get(rs->reader, owner, thread_seq, STR_NONE, &head,
+	    STATE_CHANNELS, &a, &st) != OK)
+		st.channels_n = 0;
+	buf_add_char(out, '{');
+	for (size_t i = 0; i < st.channels_n; i++) {
+		struct val v = saved_channel(&st.channels[i]);
+
+		if (i > 0)
+			buf_add_char(out, ',');
+		json_add_str(out, st.channels[i].name);
+		buf_add_char(out, ':');
+		val_add_json(out, v);
+		val_drop(v);
+	}
+	buf_add_char(out, '}');
 	arena_release(&a);
 }
 
@@ -278,23 +261,12 @@ values_wanted(const struct run *run)
 static void
 write_values(struct run *run, struct buf *out)
 {
-	const struct message_list *l;
-
-	if (run->job == NULL || run->job->broken) {
-		if (!run->stateless)
-			thread_values(run->rs, run->place.owner, run->thread_seq, out);
-		else
-			values_add_json(out, NULL, 0);
+	if (run->job != NULL && job_values(run->job, out))
 		return;
-	}
-	l = &run->job->core.list;
-	buf_lit(out, "{\"messages\":[");
-	for (size_t i = 0; i < l->n; i++) {
-		if (i > 0)
-			buf_add_char(out, ',');
-		buf_add(out, l->at[i]->json);
-	}
-	buf_lit(out, "]}");
+	if (run->stateless)
+		buf_lit(out, "{}");
+	else
+		thread_values(run->rs, run->place.owner, run->thread_seq, out);
 }
 
 static void
@@ -427,6 +399,7 @@ cancel_pending(struct run *run)
 	x->c.cmd.op = STORE_RUN_CANCEL;
 	x->c.cmd.done = cancel_done;
 	x->c.run_id = run->place.run_id;
+	x->c.rollback = run->rollback;
 	x->c.now = shard_wall(run->rs->shard);
 	x->run = run;
 	rc = run_submit(run, &x->c.cmd);
@@ -441,7 +414,7 @@ run_stop(struct run *run)
 	run->cancel = true;
 	if (run->phase == PHASE_LIVE) {
 		job_stop(run);
-		record_finish(run, RUN_INTERRUPTED, STR_NONE, STR_NONE);
+		record_finish(run, RUN_INTERRUPTED, THREAD_IDLE, STR_NONE);
 	} else if (run->phase == PHASE_PENDING && !asked) {
 		cancel_pending(run);
 	}

@@ -34,10 +34,12 @@
 #include "tools/tools.h"
 
 struct runs;                                 /* one a shard */
-struct runs_shared;                          /* one a process: directory, charts */
+struct agents;                               /* agent/agent.h */
+struct runs_shared;                          /* one a process: directory, agents */
 
+/* All must outlive it. */
 struct runs_shared *runs_shared_new(struct store *st, const struct tools *t,
-    struct err *e);                          /* NULL: a built-in chart is broken */
+    struct agents *agents);
 void runs_shared_free(struct runs_shared *sh);
 
 /* The graphs that exist ("agent", ...): built-in charts. */
@@ -119,6 +121,11 @@ struct run_request {
 	jnode config, context, metadata;     /* of the request; NULL: none */
 	struct str headers_json;             /* {"x-...":..,"user-agent":..} for
 	                                        configurable; "{}" */
+	jnode command;                       /* {resume, update, goto}; NULL: none */
+	jnode interrupt_before, interrupt_after;     /* "*" or an array; NULL: the
+	                                        agent's own */
+	bool subgraphs, strict_resume;
+	struct uuid checkpoint;              /* to begin from; zero: the head */
 	unsigned modes;                      /* asked stream modes */
 	struct str modes_json;               /* as in the run's kwargs: ["values"] */
 	bool resumable;
@@ -143,18 +150,15 @@ void run_join(struct runs *rs, owner_t owner, const struct uuid *thread_id,
 /* The client has left.  No callback follows. */
 void run_unwatch(struct run_watch *w);
 
-/* action interrupt.  done(ctx, rc): after the run's last commit when wait,
- * else as soon as it was told.  ERR_NOTFOUND. */
+/* rollback: the run and all it wrote go.  done(ctx, rc): after the run's last
+ * commit when wait, else as soon as it was told.  ERR_NOTFOUND. */
 void run_cancel(struct runs *rs, owner_t owner, const struct uuid *thread_id,
-    const struct uuid *run_id, bool wait,
+    const struct uuid *run_id, bool wait, bool rollback,
     void (*done)(void *ctx, int rc), void *ctx);
 
 /* The known setting that an unknown name is close to; NULL: the name is known,
  * or close to none. */
 const char *setting_like(struct str name);
-
-/* values of a messages list: {"messages":[...]} */
-void values_add_json(struct buf *b, const struct str *messages, size_t n);
 
 struct runs_stats { uint64_t live, pending, started, finished, failed, events; };
 void runs_stats(const struct runs *rs, struct runs_stats *out);  /* any thread */

@@ -2,9 +2,9 @@
  * run_priv.h - the room's inside: a shard's runs, one run, and its live part.
  *
  * Who does what
- *   live.c      decides (pure)          chunk.c frame.c  encode (pure)
+ *   core.c ...  decides (pure)          classic.c ...    encodes (pure)
  *   job.c       the live part: joins the core with the doors below
- *   model.c     asks the model          calls.c          runs tools
+ *   host.c      what a task may reach   saved.c           rows, read back
  *   record.c    what goes to the store  stream.c         what goes to readers
  *   run.c       a run's life            start.c admit.c  how it begins
  *   join.c      joining                 cancel.c         cancelling
@@ -22,11 +22,9 @@
 #include "base/arena.h"
 #include "base/limits.h"
 #include "base/map.h"
-#include "run/chunk_priv.h"
 #include "run/config_priv.h"
 #include "run/courier_priv.h"
 #include "run/directory_priv.h"
-#include "run/live_priv.h"
 #include "run/stream_priv.h"
 
 #define THREAD_ARENA (4 * (size_t)LIMIT_STATE_BYTES)
@@ -34,10 +32,9 @@
 struct runs_shared {
 	struct store *store;
 	const struct tools *tools;
-	struct graphs *graphs;
+	struct agents *agents;
+	struct task_host host, host_stateless;
 	struct directory *directory;
-	struct llm_tool_spec *specs;         /* of every tool */
-	size_t specs_n;
 	atomic_uint shards;
 };
 
@@ -99,6 +96,7 @@ struct run {
 	bool stateless;
 	bool placed;                         /* counted in rs->live */
 	bool cancel;                         /* to be stopped as soon as it lives */
+	bool rollback;                       /* and then taken back */
 	int64_t seq, thread_seq, attempt;
 	struct stream stream;
 	struct starter starter;
@@ -111,28 +109,14 @@ struct run {
 
 /* ---- record.c ------------------------------------------------------------ */
 
-/* Steps that are not handed to the store yet. */
-struct steps {
-	struct store_step *at;
-	size_t n, cap;
-	struct message_list refs;            /* keeps the messages' texts */
-};
-
-void steps_add(struct steps *s, const struct live_checkpoint *c,
-    const struct message_list *l, struct str chart, msec now);
-/* Only the newest checkpoint counts: durability exit. */
-void steps_merge(struct steps *s, const struct live_checkpoint *c,
-    const struct message_list *l, struct str chart, msec now);
-void steps_release(struct steps *s);
-
-/* Submits job->steps.  then: called when they are committed; NULL: lazily. */
-void record_steps(struct run *run, void (*then)(struct run *run));
+/* Submits the job's changes.  then: called when they are committed; NULL: lazily. */
+void record_changes(struct run *run, void (*then)(struct run *run));
 void record_stream(struct run *run);         /* what is fresh in its stream */
 void record_stream_later(struct run *run);
 /* The end; calls run_ended.  What cannot be written is tried again until it is,
- * or until the shard drains.  task_error: why the node failed, if one did. */
-void record_finish(struct run *run, enum run_status status, struct str error_json,
-    struct str task_error);
+ * or until the shard drains.  after: the thread's status if nothing follows. */
+void record_finish(struct run *run, enum run_status status,
+    enum thread_status after, struct str error_json);
 /* Drops an end that waits to be tried again; false: there is none. */
 bool record_give_up(struct run *run);
 
@@ -142,31 +126,6 @@ void run_returned(struct run *run);          /* first thing in its `done` */
 
 /* ---- job.c --------------------------------------------------------------- */
 
-struct tool_slot;
-
-struct job {
-	struct live core;
-	struct plan *plan;
-	struct buf members;                  /* for messages' metadata */
-	struct frame_place place;            /* of the node that runs */
-	struct buf task_ns;                  /* its texts */
-	enum node_kind kind;
-	struct llm_call *call;
-	struct chunks *chunks;               /* of the answer that streams */
-	char *answer_id;                     /* what its message is called */
-	char *actor;                         /* who its tools act as */
-	struct uuid assistant_id;
-	nsec started;                        /* of this attempt */
-	struct tool_slot **slots;            /* of the tools node */
-	size_t slots_n, slots_open;
-	bool streamed;
-	bool resumed;                        /* this step may have journalled calls */
-	bool broken;                         /* a step could not be written */
-	struct steps steps;
-	struct wheel_timer flush;            /* of a resumable stream */
-	struct run *run;
-};
-
 /* Starts a run that the store says is ours; row's texts are borrowed.  plan is
  * taken; NULL: read it from the row. */
 void job_start(struct run *run, const struct store_run *row, struct plan *plan,
@@ -174,21 +133,10 @@ void job_start(struct run *run, const struct store_run *row, struct plan *plan,
 /* Stops it: nothing of it comes back after this. */
 void job_stop(struct run *run);
 void job_free(struct job *j);
-/* The node's work is done, or failed. */
-void job_node_done(struct job *j, struct message_list *writes, struct val data);
-void job_node_failed(struct job *j, const char *event, struct str name,
-    struct str message);
 /* Events that nobody has heard yet are dropped: what they say is not so. */
-void job_tell_lost(struct run *run, struct str error_json);
-/* Where a node's messages say they come from. */
-void job_add_metadata(const struct job *j, struct buf *b);
-
-/* ---- model.c, calls.c ---------------------------------------------------- */
-
-void model_start(struct job *j);
-void model_stop(struct job *j);
-void calls_start(struct job *j);
-void calls_stop(struct job *j);
+void job_tell_lost(struct run *run);
+/* Its values for those who wait for its end; false: it has none. */
+bool job_values(const struct job *j, struct buf *out);
 
 /* ---- run.c --------------------------------------------------------------- */
 

@@ -11,7 +11,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
-#include "run/run_priv.h"
+#include "run/job_priv.h"
 
 /* A run that is being made.  Owns every text of the row until it is told. */
 struct create {
@@ -130,6 +130,24 @@ set_pending(struct create *c)
 	}
 }
 
+/* multitask interrupt and rollback: the run before is stopped; those that waited
+ * behind it are over already. */
+static void
+displace(struct runs *rs, const struct store_run_create *c)
+{
+	static const struct uuid any;
+
+	for (size_t i = 0; i < c->ended_n; i++) {
+		struct run *run = run_find(rs, &c->ended[i]);
+
+		if (run != NULL && run->phase == PHASE_PENDING)
+			run_ended(run, OK, RUN_INTERRUPTED, STR_NONE, NULL, NULL);
+	}
+	if (c->has_busy)
+		run_cancel(rs, c->cmd.owner, &any, &c->busy_run_id, false,
+		    c->run.multitask == MULTITASK_ROLLBACK, NULL, NULL);
+}
+
 static void
 create_done(struct store_cmd *cmd)
 {
@@ -153,6 +171,7 @@ create_done(struct store_cmd *cmd)
 		job_start(run, &c->c.run, plan, c->c.thread.checkpoint != 0);
 	} else {
 		set_pending(c);
+		displace(run->rs, &c->c);
 	}
 	create_told(c, OK, NULL);
 	run_drop(run);
@@ -255,7 +274,9 @@ prepare(struct runs *rs, const struct run_request *q, const struct uuid *run_id,
 	bool there = false;
 	int rc = OK;
 
-	if (graphs_chart(rs->sh->graphs, q->assistant.graph_id) == NULL)
+	const struct agent *agent = agents_find(rs->sh->agents, q->assistant.graph_id);
+
+	if (agent == NULL)
 		return err_set(e, ERR_INVALID, "assistant: no graph is called \"%.*s\"",
 		    FMT(str_sub(q->assistant.graph_id, 0, 64)));
 	if (!q->stateless) {
@@ -271,9 +292,11 @@ prepare(struct runs *rs, const struct run_request *q, const struct uuid *run_id,
 		rc = run_texts_write(&c->texts, q, there ? &t : NULL, run_id, e);
 	arena_release(&a);
 	if (rc == OK)
-		rc = plan_read(&c->plan, buf_str(&c->texts.kwargs), rs->sh->tools, e);
+		rc = plan_read(&c->plan, buf_str(&c->texts.kwargs), run_id, agent,
+		    rs->sh->tools, e);
 	if (rc == OK)
-		rc = llm_check(rs->llm, c->plan->model, c->plan->base_url, e);
+		rc = llm_check(rs->llm, c->plan->defaults.model,
+		    c->plan->defaults.base_url, e);
 	return rc;
 }
 

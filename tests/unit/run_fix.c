@@ -204,6 +204,19 @@ adopt_do(struct desk *d, void *arg)
 }
 
 static void
+agents_up(struct fix *f)
+{
+	struct agent *a;
+	struct err e;
+
+	f->agents = agents_new();
+	CHECK_RC(agent_load(&a, str_of(agent_builtin_text), S("agent.yaml"),
+	    &task_kinds, &e), OK);
+	CHECK_RC(agents_add(f->agents, a, &e), OK);
+	CHECK_RC(agents_link(f->agents, &e), OK);
+}
+
+static void
 up(struct fix *f)
 {
 	struct store_options o = { .driver = str_of(f->driver), .path = S("db"),
@@ -221,9 +234,8 @@ up(struct fix *f)
 	for (size_t i = 0; i < COUNT(own_tools); i++)
 		tools_add(f->tools, &own_tools[i]);
 	CHECK_RC(script_new(&f->script, str_of(f->script_text), &e), OK);
-	f->sh = runs_shared_new(f->st, f->tools, &e);
-	if (f->sh == NULL)
-		test_fail(__FILE__, __LINE__, "%s", e.text);
+	agents_up(f);
+	f->sh = runs_shared_new(f->st, f->tools, f->agents);
 	for (unsigned i = 0; i < f->n; i++)
 		desk_open(f, i);
 	desk_do(&f->desks[0], adopt_do, &a);
@@ -308,6 +320,7 @@ down(struct fix *f)
 		shard_free(d->shard);
 	}
 	runs_shared_free(f->sh);
+	agents_free(f->agents);
 	script_free(f->script);
 	tools_free(f->tools);
 	store_close(f->st);

@@ -15,6 +15,7 @@
 #include "harness/test.h"
 #include "llm/script.h"
 #include "run/run_priv.h"
+#include "task/kinds.h"
 
 struct fix;
 
@@ -30,6 +31,7 @@ struct fix {
 	struct store *st;
 	struct tools *tools;
 	struct llm_script *script;
+	struct agents *agents;
 	struct runs_shared *sh;
 	struct desk desks[2];
 	unsigned n;

@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "run/frame_priv.h"
 #include "run_fix.h"
 
 #define RULES "{\"rules\":[" \

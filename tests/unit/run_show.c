@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "harness/test.h"
 #include "run/config_priv.h"
+#include "task/kinds.h"
 
 #define T "01a1fb74-f13c-7602-b977-7e2dba96d18e"
 #define C1 "1f1e5409-bccb-6d70-8001-bb78e0bbaa82"
@@ -21,6 +22,17 @@ id(const char *text)
 
 	CHECK(uuid_parse(str_of(text), &u));
 	return u;
+}
+
+static struct agent *
+built_in(void)
+{
+	struct agent *a;
+	struct err e;
+
+	CHECK_RC(agent_load(&a, str_of(agent_builtin_text), S("agent.yaml"),
+	    &task_kinds, &e), OK);
+	return a;
 }
 
 TEST(setting_like_what_somebody_nearly_wrote)
@@ -93,6 +105,7 @@ TEST(config_merges_assistant_thread_and_run)
 	    "\"m-thread\",\"t\":2}}"), .metadata_json = S("{\"name\":\"t1\"}") };
 	struct uuid run = id(C1);
 	struct tools *tools = tools_new();
+	struct agent *agent;
 	struct run_texts x;
 	struct asked a;
 	struct plan *p;
@@ -119,15 +132,17 @@ TEST(config_merges_assistant_thread_and_run)
 	    "\"ls_integration\":\"langgraph\",\"run_attempt\":1,\"langgraph_version\":\""
 	    COHORT_VERSION "\",\"langgraph_plan\":\"developer\","
 	    "\"langgraph_host\":\"self-hosted\",\"thread_id\":\"" T "\",\"run_id\":\"" C1 "\"}");
-	CHECK_RC(plan_read(&p, buf_str(&x.kwargs), tools, &e), OK);
-	CHECK_STR(p->model, "m-thread");
-	CHECK(p->temperature == 0.5);
-	CHECK_INT(p->recursion_limit, 7);
-	CHECK_INT(p->max_tokens, 0);
+	agent = built_in();
+	CHECK_RC(plan_read(&p, buf_str(&x.kwargs), &run, agent, tools, &e), OK);
+	CHECK_STR(p->defaults.model, "m-thread");
+	CHECK(p->defaults.temperature == 0.5);
+	CHECK_INT(p->q.recursion_limit, 7);
+	CHECK_INT(p->defaults.max_tokens, 0);
 	CHECK_INT(p->modes, MODE_VALUES | MODE_MESSAGES_TUPLE);
-	CHECK(p->has_input && p->all_tools);
-	CHECK_INT(p->input.n, 1);
+	CHECK(p->defaults.all_tools);
+	CHECK_INT(val_count(val_get(p->q.input, S("messages"))), 1);
 	plan_free(p);
+	agent_free(agent);
 	run_texts_release(&x);
 	asked_release(&a);
 	tools_free(tools);
@@ -224,6 +239,7 @@ TEST(config_errors_name_the_setting)
 		{ "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"x\"}]}", "{}",
 		  "input.messages[1]: unknown role" },
 	};
+	struct agent *agent = built_in();
 	struct tools *tools = tools_new();
 	struct uuid run = id(C1);
 
@@ -237,7 +253,7 @@ TEST(config_errors_name_the_setting)
 		ask(&a, rows[i][0], rows[i][1], NULL);
 		rc = run_texts_write(&x, &a.q, NULL, &run, &e);
 		if (rc == OK)
-			rc = plan_read(&p, buf_str(&x.kwargs), tools, &e);
+			rc = plan_read(&p, buf_str(&x.kwargs), &run, agent, tools, &e);
 		CHECK_RC(rc, ERR_INVALID);
 		CHECK(p == NULL);
 		if (!str_starts(str_of(e.text), str_of(rows[i][2])))
@@ -246,4 +262,5 @@ TEST(config_errors_name_the_setting)
 		asked_release(&a);
 	}
 	tools_free(tools);
+	agent_free(agent);
 }

@@ -1,0 +1,56 @@
+/*
+ * changes_priv.h - what a run is about to write: the core's effects as rows.
+ *
+ * It owns every text it names, or a reference to the value that has it, until
+ * changes_release; so it can cross to the writer as it is.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef RUN_CHANGES_PRIV_H
+#define RUN_CHANGES_PRIV_H
+
+#include "base/arena.h"
+#include "run/core_priv.h"
+#include "store/store.h"
+
+struct changes {
+	struct arena arena;
+	struct val *kept;                    /* their texts are in the rows */
+	size_t kept_n, kept_cap;
+	struct store_answer *answers;
+	size_t answers_n, answers_cap;
+	struct uuid *drops;
+	size_t drops_n, drops_cap;
+	struct store_checkpoint_put *checkpoints;
+	size_t checkpoints_n, checkpoints_cap;
+	struct store_write *writes;
+	size_t writes_n, writes_cap;
+	struct store_record *records;
+	size_t records_n, records_cap;
+	struct store_interrupt *interrupts;
+	size_t interrupts_n, interrupts_cap;
+	bool void_moved;
+};
+
+void changes_init(struct changes *c);
+void changes_release(struct changes *c);
+bool changes_empty(const struct changes *c);
+/* Moves all of it to `to`; c is empty then. */
+void changes_take(struct changes *c, struct changes *to);
+/* As the store wants it; borrowed from c.  ERR_TOOBIG: it did not fit the arena. */
+int  changes_fill(const struct changes *c, struct store_changes *out, struct err *e);
+
+void changes_checkpoint(struct changes *c, const struct core_checkpoint *x, msec now);
+void changes_writes(struct changes *c, const struct core_task *t, struct val error);
+/* The nth write of commands into the step of t; kept among t's writes. */
+#define CARRIED_IDX 1000000
+void changes_carry(struct changes *c, const struct core_task *t, size_t n,
+    struct str name, struct val value);
+void changes_interrupt(struct changes *c, const struct core_interrupt *i,
+    const struct uuid *checkpoint, msec now);
+void changes_answer(struct changes *c, const struct uuid *id, struct val value);
+void changes_drop(struct changes *c, const struct uuid *task);
+void changes_record(struct changes *c, const struct uuid *task, struct str key,
+    struct str name, struct str result);     /* result.p NULL: started */
+
+#endif

@@ -1,0 +1,532 @@
+/*
+ * core.c - a run: where it begins, what it is asked, how it ends.
+ *
+ * A run begins in one of these ways, decided in begin():
+ *
+ *   its own head     it was here before a crash, and goes on
+ *   command          resume, update, goto on what stands
+ *   input            starts over from START with the state as it is
+ *   nothing          what stands goes on (a breakpoint, a failed node)
+ *
+ * "What stands" is the head, or the checkpoint that was chosen.  Of a chosen one
+ * that is not the head a fork is made first, unless answers are given for it or
+ * it is itself an update or a fork (core.md section 1, time travel).
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "run/scope_priv.h"
+
+#define MANY_TEXT "When there are multiple pending interrupts, you must specify " \
+	"the interrupt id when resuming. Docs: " \
+	"https://docs.langchain.com/oss/javascript/langgraph/interrupts"
+
+/* ---- life --------------------------------------------------------------------- */
+
+struct core *
+core_new(const struct agent *a, const struct core_request *q,
+    const struct core_effects *fx, void *ctx)
+{
+	struct core *c = mem_new(struct core);
+
+	c->agent = a;
+	c->q = q;
+	c->fx = fx;
+	c->ctx = ctx;
+	return c;
+}
+
+void
+core_free(struct core *c)
+{
+	if (c == NULL)
+		return;
+	scope_free(c->root);
+	for (size_t i = 0; i < c->given_n; i++) {
+		free(c->given[i].key);
+		val_drop(c->given[i].value);
+	}
+	free(c->given);
+	free(c);
+}
+
+void
+core_end(struct core *c, enum core_end end, const struct core_error *error)
+{
+	assert(!c->over);
+	c->over = true;
+	if (c->root != NULL)
+		scope_save(c->root);
+	c->fx->end(c->ctx, end, error);
+}
+
+void
+core_stop(struct core *c)
+{
+	if (c->root != NULL && !c->over)
+		scope_stop(c->root);
+	c->over = true;
+}
+
+const struct channels *
+core_state(const struct core *c)
+{
+	return c->root != NULL ? c->root->state : NULL;
+}
+
+struct val
+core_waits(const struct core *c)
+{
+	struct val all = VAL_UNDEF;
+
+	for (size_t i = 0; c->root != NULL && i < c->root->tasks_n; i++)
+		all = core_join(all, c->root->tasks[i]->shown);
+	return all;
+}
+
+static void
+fail(struct core *c, struct str name, const char *message)
+{
+	struct core_error error = { .name = name, .message = str_of(message) };
+
+	core_end(c, CORE_ERROR, &error);
+}
+
+/* ---- jumps ------------------------------------------------------------------------ */
+
+int
+core_jump(struct scope *s, struct str name, struct val input, struct buf *channel,
+    struct val *value, struct err *e)
+{
+	*value = VAL_NIL;
+	if (str_eq(name, S("__start__"))) {
+		buf_add(channel, name);
+		return OK;
+	}
+	if (graph_find(s->def, name) < 0)
+		return err_set(e, ERR_INVALID, "goto: no node is called \"%.*s\"",
+		    FMT(str_sub(name, 0, 64)));
+	if (input.kind == VAL_UNDEFINED) {
+		buf_lit(channel, "branch:to:");
+		buf_add(channel, name);
+		return OK;
+	}
+	buf_lit(channel, "__pregel_tasks");
+	*value = val_set_take(val_object_empty(), S("node"), val_string(name));
+	*value = val_set_take(*value, S("input"), val_ref(input));
+	return OK;
+}
+
+/* ---- answers ---------------------------------------------------------------------------- */
+
+void
+core_add_answer(struct core_task *t, struct str key, struct val value)
+{
+	for (size_t i = 0; i < t->answers_n; i++)
+		if (str_eq(t->answers[i].key, key))
+			return;
+	mem_grow(t->answers, t->answers_n, t->answers_cap);
+	t->answers[t->answers_n++] = (struct task_answer){
+	    .key = { mem_cstr(key), key.n }, .value = val_ref(value) };
+}
+
+static struct str
+keep(struct str s)
+{
+	return s.p == NULL ? STR_NONE : (struct str){ mem_cstr(s), s.n };
+}
+
+void
+core_copy_records(struct core_task *t, const struct core_saved_task *x)
+{
+	t->records = mem_alloc((x->records_n + 1) * sizeof *t->records);
+	for (size_t i = 0; i < x->records_n; i++)
+		t->records[t->records_n++] = (struct task_record){
+		    keep(x->records[i].key), keep(x->records[i].name),
+		    keep(x->records[i].result_json) };
+}
+
+static bool
+is_hex32(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (strchr("0123456789abcdef", s.p[i]) == NULL)
+			return false;
+	return s.n == 32;
+}
+
+/* An answer that an earlier attempt of this run has given already. */
+static bool
+given_before(const struct core *c, const struct core_interrupt *i)
+{
+	return i->answer.kind != VAL_UNDEFINED && uuid_eq(&i->answered_by, &c->q->run_id);
+}
+
+/* A map by interrupt ids: an object with members, all keys 32 hex digits. */
+static bool
+is_resume_map(struct val v)
+{
+	if (v.kind != VAL_OBJECT || val_count(v) == 0)
+		return false;
+	for (size_t i = 0; i < val_count(v); i++)
+		if (!is_hex32(val_key(v, i)))
+			return false;
+	return true;
+}
+
+static void
+give(struct core *c, const struct core_interrupt *i, struct val value)
+{
+	c->given = mem_resize(c->given, (c->given_n + 1) * sizeof *c->given);
+	c->given[c->given_n++] = (struct given){ .task = i->task,
+	    .key = mem_cstr(i->key), .value = val_ref(value) };
+	if (!c->afresh && !given_before(c, i))
+		c->fx->answer(c->ctx, i, value);
+}
+
+static const struct core_interrupt *
+find_waiting(const struct core_interrupt *list, size_t n, struct str hex)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct val shown = core_show_interrupt(&list[i]);
+		bool same = str_eq(val_str(val_get(shown, S("id"))), hex);
+
+		val_drop(shown);
+		if (same)
+			return &list[i];
+	}
+	return NULL;
+}
+
+static bool
+give_map(struct core *c, const struct core_interrupt *list, size_t n)
+{
+	struct val map = c->q->resume;
+	char text[160];
+
+	for (size_t i = 0; c->q->strict_resume && i < val_count(map); i++)
+		if (find_waiting(list, n, val_key(map, i)) == NULL) {
+			snprintf(text, sizeof text, "Unknown or already-consumed "
+			    "interrupt: %.*s", FMT(val_key(map, i)));
+			fail(c, S("UnknownInterruptError"), text);
+			return false;
+		}
+	for (size_t i = 0; i < val_count(map); i++) {
+		const struct core_interrupt *w = find_waiting(list, n, val_key(map, i));
+
+		if (w != NULL)
+			give(c, w, val_member(map, i));
+	}
+	return true;
+}
+
+/* One value: for the one that waits, unless an attempt before has given it. */
+static bool
+give_one(struct core *c, const struct core_interrupt *list, size_t n)
+{
+	if (c->repeated)
+		return true;
+	if (n > 1) {
+		fail(c, c->q->strict_resume ? S("UnknownInterruptError") :
+		    S("RuntimeError"), MANY_TEXT);
+		return false;
+	}
+	if (n == 1)
+		give(c, &list[0], c->q->resume);
+	return true;
+}
+
+/* The command's answers find those that wait, or those of a chosen checkpoint.
+ * False: the run has failed, and nothing was taken. */
+static bool
+take_answers(struct core *c, const struct core_saved *saved)
+{
+	const struct core_interrupt *list = saved != NULL ? saved->interrupts : NULL;
+	size_t n = saved != NULL ? saved->interrupts_n : 0;
+
+	if (c->q->resume.kind == VAL_UNDEFINED)
+		return true;
+	/* What the command brought beside the answers is kept with them. */
+	for (size_t i = 0; i < n; i++)
+		c->repeated = c->repeated || given_before(c, &list[i]);
+	if (!c->afresh && c->fx->waiting(c->ctx, &list, &n) != OK) {
+		fail(c, S("StorageError"), "the thread's interrupts could not be read");
+		return false;
+	}
+	return is_resume_map(c->q->resume) ? give_map(c, list, n) :
+	    give_one(c, list, n);
+}
+
+/* ---- beginning ------------------------------------------------------------------------------ */
+
+static bool
+restore(struct core *c, const struct core_saved *saved)
+{
+	struct err e;
+
+	c->root = scope_new(c, c->agent, STR_NONE, &e);
+	if (c->root != NULL && (saved == NULL ||
+	    scope_restore(c->root, saved, &e) == OK))
+		return true;
+	fail(c, S("GraphError"), e.text);
+	return false;
+}
+
+/* Tasks of a chosen checkpoint that begin anew under their old ids: what they
+ * left goes. */
+static void
+drop_tasks(struct core *c)
+{
+	for (size_t i = 0; i < c->root->tasks_n; i++)
+		c->fx->drop(c->ctx, c->root->tasks[i]);
+	c->fx->void_all(c->ctx);
+}
+
+/* The step goes on with what the command wrote into it. */
+static void
+stay(struct core *c, const struct core_saved *saved, const struct core_name_value *all,
+    size_t n)
+{
+	scope_prepare(c->root);
+	if (c->afresh)
+		drop_tasks(c);
+	for (size_t i = 0; i < n && c->root->tasks_n > 0; i++)
+		c->fx->carry(c->ctx, c->root->tasks[0], saved->carried_n + i,
+		    all[i].name, all[i].value);
+}
+
+static void
+values_free(struct core_name_value *all, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		free((char *)all[i].name.p);
+		val_drop(all[i].value);
+	}
+	free(all);
+}
+
+static void
+begin_command(struct core *c, const struct core_saved *saved)
+{
+	const struct core_request *q = c->q;
+	struct core_name_value *all;
+	struct err e;
+	size_t n;
+	int rc;
+
+	if (saved == NULL && q->update_n == 0 && q->gotos_n == 0) {
+		fail(c, S("EmptyInputError"), "there is nothing to resume");
+		return;
+	}
+	c->afresh = saved != NULL && !saved->head;
+	if (!restore(c, saved) || !take_answers(c, saved))
+		return;
+	all = NULL;
+	n = 0;
+	rc = c->repeated ? OK : barrier_command(c->root, q, &all, &n, &e);
+	if (rc != OK) {
+		fail(c, S("InvalidUpdateError"), e.text);
+	} else if (q->resume.kind == VAL_UNDEFINED || saved == NULL) {
+		c->fx->void_all(c->ctx);
+		scope_checkpoint(c->root, SOURCE_INPUT, NULL);
+	} else {
+		stay(c, saved, all, n);
+	}
+	values_free(all, n);
+	if (rc == OK)
+		scope_resume(c->root, saved, VAL_UNDEF);
+}
+
+/* What stands goes on.  Of a chosen checkpoint that is not the head no task
+ * counts as done. */
+static void
+begin_again(struct core *c, const struct core_saved *saved)
+{
+	const struct core_request *q = c->q;
+
+	c->afresh = !saved->head;
+	if (!restore(c, saved))
+		return;
+	if (c->afresh && saved->source != SOURCE_UPDATE && saved->source != SOURCE_FORK) {
+		c->fx->void_all(c->ctx);
+		scope_checkpoint(c->root, SOURCE_FORK, NULL);
+	} else {
+		scope_prepare(c->root);
+		if (c->afresh)
+			drop_tasks(c);
+	}
+	scope_resume(c->root, saved, q->input.kind != VAL_UNDEFINED ? q->input :
+	    VAL_NIL);
+}
+
+/* Resumed answers that an earlier attempt of this run had given stand in the
+ * rows; the rest of its command is made again. */
+static void
+begin(struct core *c, const struct core_saved *saved)
+{
+	const struct core_request *q = c->q;
+
+	c->ours = saved != NULL && uuid_eq(&saved->run_id, &q->run_id);
+	if (c->ours) {
+		begin_again(c, saved);
+	} else if (q->has_command) {
+		begin_command(c, saved);
+	} else if (q->input.kind != VAL_UNDEFINED) {
+		if (!restore(c, saved))
+			return;
+		if (saved != NULL && saved->tasks_n > 0)
+			c->fx->void_all(c->ctx);
+		scope_begin(c->root, q->input);
+	} else if (saved == NULL) {
+		fail(c, S("EmptyInputError"),
+		    "Received no input writes for \"__start__\"");
+	} else {
+		begin_again(c, saved);
+	}
+}
+
+static bool
+load_own_head(struct core *c, struct core_saved **saved)
+{
+	static const struct uuid head;
+
+	return c->fx->load(c->ctx, STR_NONE, &head, saved) == OK;
+}
+
+void
+core_start(struct core *c)
+{
+	const struct core_request *q = c->q;
+	struct core_saved *saved = NULL;
+	bool chosen = !uuid_is_zero(&q->checkpoint);
+
+	if (!load_own_head(c, &saved)) {
+		fail(c, S("StorageError"), "the thread could not be read");
+		return;
+	}
+	/* The head is looked at first: an earlier attempt may have left it. */
+	if (chosen && (saved == NULL || !uuid_eq(&saved->run_id, &q->run_id))) {
+		c->fx->release(c->ctx, saved);
+		saved = NULL;
+		if (c->fx->load(c->ctx, STR_NONE, &q->checkpoint, &saved) != OK ||
+		    saved == NULL) {
+			fail(c, S("InvalidCheckpointError"),
+			    "the thread has no such checkpoint");
+			return;
+		}
+	}
+	begin(c, saved);
+	c->fx->release(c->ctx, saved);
+}
+
+/* ---- children --------------------------------------------------------------------------------- */
+
+/* The first child of a task has the task's own namespace; another has its number
+ * or place in the task behind it. */
+static void
+child_namespace(struct buf *b, const struct core_task *t, const struct task_child *call)
+{
+	if (call->persist) {
+		buf_add(b, str_of(t->scope->ns));
+		if (b->n > 0)
+			buf_add_char(b, '|');
+		buf_add(b, t->name);
+	} else {
+		buf_add(b, t->ns);
+	}
+	if (call->key.n == 0 || str_eq(call->key, S("0")))
+		return;
+	buf_add_char(b, '|');
+	for (size_t i = 0; i < call->key.n; i++)
+		buf_add_char(b, call->key.p[i] == '/' ? '.' : call->key.p[i]);
+}
+
+static struct scope *
+child_make(struct core_task *t, struct task_child *call, struct err *e)
+{
+	struct buf ns = BUF(LIMIT_CHECKPOINT_NS_BYTES);
+	struct scope *s = NULL;
+
+	child_namespace(&ns, t, call);
+	if (ns.failed)
+		err_set(e, ERR_LIMIT, "sub-agents are nested too deep");
+	else
+		s = scope_new(t->scope->core, call->agent, buf_str(&ns), e);
+	buf_release(&ns);
+	if (s == NULL)
+		return NULL;
+	s->up = t->scope;
+	s->parent = t;
+	s->call = call;
+	s->before = val_ref(call->input);
+	s->next = t->children;
+	t->children = s;
+	call->host_data = s;
+	return s;
+}
+
+static void
+child_begin(struct scope *s, const struct core_saved *saved)
+{
+	struct val input = val_ref(s->call->input);
+	bool resumes = saved != NULL && !s->core->afresh &&
+	    (saved->tasks_n > 0 || !s->call->persist);
+	struct err e;
+
+	if (saved != NULL && scope_restore(s, saved, &e) != OK) {
+		scope_fail(s, S("GraphError"), str_of(e.text), NULL);
+	} else if (resumes) {
+		scope_prepare(s);
+		scope_resume(s, saved, input);
+	} else {
+		scope_begin(s, input);
+	}
+	val_drop(input);
+}
+
+void
+core_child(struct core_task *t, struct task_child *call)
+{
+	static const struct uuid head;
+	struct core *c = t->scope->core;
+	struct task_error refused = { .event = S("error.execution"),
+	    .name = S("GraphError") };
+	struct core_saved *saved = NULL;
+	struct scope *s;
+	struct err e;
+
+	s = child_make(t, call, &e);
+	if (s == NULL) {
+		refused.message = str_of(e.text);
+		call->done(call, CHILD_FAILED, VAL_UNDEF, VAL_UNDEF, &refused);
+		return;
+	}
+	if ((t->again || call->persist) &&
+	    c->fx->load(c->ctx, str_of(s->ns), &head, &saved) != OK) {
+		scope_fail(s, S("StorageError"), S("the sub-agent's state could not be "
+		    "read"), NULL);
+		return;
+	}
+	child_begin(s, saved);
+	c->fx->release(c->ctx, saved);
+}
+
+void
+core_child_stop(struct core_task *t, struct task_child *call)
+{
+	struct scope *s = call->host_data, **at = &t->children;
+
+	if (s == NULL)
+		return;
+	scope_stop(s);
+	while (*at != s)
+		at = &(*at)->next;
+	*at = s->next;
+	call->host_data = NULL;
+	scope_free(s);
+}

@@ -1,0 +1,205 @@
+/*
+ * core_priv.h - the decision core of one running run.  Pure: it takes events and
+ * calls effects; it never touches a socket, a file or a clock.
+ *
+ * A run is a tree of *scopes*, one a namespace: the root graph, and a child for
+ * every sub-agent under way.  A scope goes in steps: the tasks that the stepper
+ * says come next begin; each ends done, failed or waiting (for a person); after
+ * the last of them their writes are applied, a checkpoint says what comes next,
+ * and so on.  Effects of a step come in this order:
+ *
+ *   begin (each task)
+ *   writes, told            (as each ends; writes only where a step has several)
+ *   checkpoint, told        (after the last)
+ *   begin ... | end
+ *
+ * After `end` no effect follows.  Values, tasks and texts in effects are borrowed
+ * for the call.
+ *
+ * Threads: the home shard's.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef RUN_CORE_PRIV_H
+#define RUN_CORE_PRIV_H
+
+#include "agent/agent.h"
+#include "graph/graph.h"
+#include "run/event.h"
+#include "state/channels.h"
+#include "store/store.h"
+#include "task/task.h"
+
+struct core;
+struct scope;
+
+/* ---- what was saved ------------------------------------------------------- */
+
+struct core_name_value { struct str name; struct val value; };
+
+/* An interrupt as a row. */
+struct core_interrupt {
+	struct uuid id;
+	struct str ns;                       /* of the graph whose task asked */
+	struct uuid task, checkpoint;        /* checkpoint: in which the task began */
+	struct str key;                      /* of the call in the task (task.h) */
+	struct val value, schema;            /* schema UNDEF: none */
+	struct val answer;                   /* UNDEF: none yet */
+	struct uuid answered_by;             /* the run */
+	bool waits;                          /* neither answered nor voided, and its
+	                                        checkpoint is the head of ns */
+};
+
+struct core_saved_task {
+	struct uuid id;
+	struct str name;
+	struct core_name_value *writes; size_t writes_n;         /* pending: it is done */
+	bool done;
+	struct task_record *records; size_t records_n;
+};
+
+/* A checkpoint as read back; owned by the reader until core_saved_free. */
+struct core_saved {
+	struct uuid id, parent, run_id;
+	int step;
+	enum checkpoint_source source;
+	bool head;                           /* of its namespace */
+	struct str snapshot;                 /* empty: made by schema 1 (position from next) */
+	struct core_name_value *values; size_t values_n;         /* channels that were written */
+	struct core_saved_task *tasks; size_t tasks_n;
+	struct core_interrupt *interrupts; size_t interrupts_n;  /* of its tasks, answered or not */
+	struct str *last; size_t last_n;     /* nodes whose writes it holds (source loop) */
+	/* Writes of commands that resumed it and did not bring it to its end. */
+	struct core_name_value *carried; size_t carried_n;
+};
+
+/* ---- effects --------------------------------------------------------------- */
+
+enum task_state { TASK_NEXT, TASK_RUNNING, TASK_WAITS, TASK_DONE, TASK_FAILED };
+
+struct core_task {
+	struct scope *scope;
+	int node;                            /* GRAPH_START: the input's */
+	bool push;                           /* a send's */
+	unsigned index;                      /* of the send */
+	struct str name, trigger;            /* name: as this run calls the node */
+	struct uuid id;
+	struct str ns;                       /* "node:task_id" behind the scope's */
+	struct val input;                    /* private; UNDEF: the state */
+	enum task_state state;
+	bool again;                          /* may have begun in an earlier attempt */
+	bool restored;                       /* and was done then */
+	struct core_name_value *writes;      /* to channels, then control; in order */
+	size_t writes_n, writes_cap;
+	struct val update;                   /* what it returned: object or null */
+	struct val shown;                    /* interrupts, its own and its children's:
+	                                        array of {id, value}; UNDEF: none */
+	struct task_answer *answers;         /* of its questions */
+	size_t answers_n, answers_cap;
+	struct task_record *records;         /* of earlier attempts */
+	size_t records_n;
+	struct scope *children;
+	void *host;                          /* the effects' own */
+};
+
+struct core_checkpoint {
+	struct scope *scope;
+	struct str ns;
+	struct uuid id, parent;              /* parent zero: none */
+	int step;
+	enum checkpoint_source source;
+	struct core_task *const *tasks; size_t tasks_n;          /* that come next */
+	struct channels *state;              /* channels_changed() tells what to write */
+	struct str snapshot;
+	/* what the lone task of the step wrote; NULL: none, or pending writes hold it */
+	const struct core_task *wrote;
+	struct val parents;                  /* ns -> id */
+};
+
+/* Why the run failed, as clients are told; task NULL: not a node's failure. */
+struct core_error {
+	struct str name, message;
+	const struct core_task *task;
+};
+
+enum core_end { CORE_SUCCESS, CORE_ERROR, CORE_INTERRUPTED };
+
+struct core_effects {
+	/* A namespace's saved checkpoint; id zero: its head.  *out NULL: none.
+	 * ERR_IO. */
+	int  (*load)(void *ctx, struct str ns, const struct uuid *id, struct core_saved **out);
+	void (*release)(void *ctx, struct core_saved *s);
+	/* Everything that waits on the thread, in any namespace, and what this run
+	 * has answered in an earlier attempt.  Borrowed until the run ends. */
+	int  (*waiting)(void *ctx, const struct core_interrupt **out, size_t *n);
+	struct uuid (*new_id)(void *ctx, int step);  /* of a checkpoint: v6, rising */
+
+	void (*checkpoint)(void *ctx, const struct core_checkpoint *c);
+	/* Pending writes of a task that ended; error: it failed, and this is why. */
+	void (*writes)(void *ctx, const struct core_task *t, struct val error);
+	/* A write of the command that resumes this step: it is lost if the step does
+	 * not end, unless it is kept with t, the first task.  n: its number, over all
+	 * such commands. */
+	void (*carry)(void *ctx, const struct core_task *t, size_t n, struct str name,
+	    struct val value);
+	void (*interrupt)(void *ctx, const struct core_task *t, const struct core_interrupt *i);
+	void (*answer)(void *ctx, const struct core_interrupt *i, struct val value);
+	void (*void_all)(void *ctx);         /* interrupts of what is no head any more */
+	/* What a task left under this id goes: it begins anew. */
+	void (*drop)(void *ctx, const struct core_task *t);
+	/* Starts the task's work; its end comes back by core_task_*.  Never from inside. */
+	void (*begin)(void *ctx, struct core_task *t);
+	void (*stop)(void *ctx, struct core_task *t);        /* and forgets it */
+	bool (*wants)(void *ctx, enum event_kind kind, bool root);   /* does anybody listen? */
+	void (*told)(void *ctx, const struct run_event *ev);
+	void (*end)(void *ctx, enum core_end end, const struct core_error *e);
+};
+
+/* ---- a run ------------------------------------------------------------------ */
+
+struct core_goto { struct str node; struct val input; };     /* input UNDEF: the node itself */
+
+/* What the run is asked for. */
+struct core_request {
+	struct val input;                    /* object; UNDEF: none */
+	bool has_command;
+	struct val resume;                   /* UNDEF: none */
+	struct core_name_value *update; size_t update_n;
+	struct core_goto *gotos; size_t gotos_n;
+	bool strict_resume;
+	struct uuid checkpoint;              /* zero: the head */
+	/* breakpoints: node names, or all; given: they replace the agent's */
+	struct core_stops { bool given, all; const struct str *at; size_t n; } before, after;
+	int64_t recursion_limit;
+	int64_t steps_before;                /* that earlier attempts have finished */
+	bool exit;                           /* durability: only the last state is kept */
+	struct val config, context;          /* for expressions */
+	struct uuid run_id;
+};
+
+struct core *core_new(const struct agent *a, const struct core_request *q,
+    const struct core_effects *fx, void *ctx);
+void core_free(struct core *c);
+void core_start(struct core *c);             /* effects follow, `end` possibly too */
+void core_stop(struct core *c);              /* stops its tasks; no more effects */
+
+/* From the tasks. */
+void core_task_done(struct core_task *t, const struct task_write *w, size_t n, struct val result);
+void core_task_failed(struct core_task *t, const struct task_error *e);
+void core_task_waits(struct core_task *t, const struct task_interrupt *i, size_t n);
+void core_child(struct core_task *t, struct task_child *c);
+void core_child_stop(struct core_task *t, struct task_child *c);
+
+/* The root's state and what waits in it ({id, value} each; or UNDEF), for the end
+ * of the run.  NULL: it has not begun. */
+const struct channels *core_state(const struct core *c);
+struct val core_waits(const struct core *c);         /* the caller drops it */
+
+/* Of a task: its agent, the state it begins with, and an event in its step. */
+const struct agent *core_agent(const struct core_task *t);
+const struct channels *core_task_state(const struct core_task *t);
+struct run_event core_event(const struct core_task *t, enum event_kind kind);
+struct val core_messages_of(const struct channel *def, struct val write);
+void event_task_make(struct event_task *x, const struct core_task *t);
+void event_task_release(struct event_task *x);
+#endif

@@ -1,0 +1,694 @@
+/*
+ * host.c - what a task may reach, given by the run it is part of.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "run/job_priv.h"
+#include "state/message.h"
+
+/* ---- the end of an attempt ------------------------------------------------------- */
+
+static bool
+was_streamed(const struct job_task *t, struct str id)
+{
+	for (size_t i = 0; i < t->streamed_n; i++)
+		if (str_eq(str_of(t->streamed[i]), id))
+			return true;
+	return false;
+}
+
+static void
+tell_message(struct job_task *t, struct val message)
+{
+	struct run_event ev;
+
+	if (message_type(message) == MSG_NONE || message_type(message) == MSG_REMOVE ||
+	    was_streamed(t, message_id(message)))
+		return;
+	ev = job_event(t, EVENT_MESSAGE);
+	ev.u.message.message = message;
+	job_tell(t, &ev);
+}
+
+/* Messages that were not streamed: each whole, once. */
+static void
+tell_messages(struct job_task *t, const struct task_write *w, size_t n)
+{
+	const struct channels *state = core_task_state(t->core);
+
+	if ((t->job->plan->modes & (MODE_MESSAGES_TUPLE | MODE_EVENTS)) == 0)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		struct val list = core_messages_of(channels_def(state, w[i].channel),
+		    w[i].value);
+
+		for (size_t k = 0; k < val_count(list); k++)
+			tell_message(t, val_at(list, k));
+	}
+}
+
+/* Takes the task out of the core's hands; NULL: the run cannot go on. */
+static struct core_task *
+leave(struct job_task *t)
+{
+	struct core_task *core = t->core;
+
+	if (!t->job->broken)
+		return core;
+	job_fail_broken(t->job);
+	return NULL;
+}
+
+static void
+on_done(void *ctx, struct val result)
+{
+	struct job_task *t = ctx;
+	struct job *j = t->job;
+	struct core_task *core = leave(t);
+	const struct task_write *w;
+	size_t n;
+
+	if (core != NULL) {
+		w = task_writes(t->task, &n);
+		tell_messages(t, w, n);
+		core->host = NULL;
+		job_task_close(t);
+		core_task_done(core, w, n, result);
+	}
+	job_pump(j);
+}
+
+static void
+on_failed(void *ctx, const struct task_error *e)
+{
+	struct job_task *t = ctx;
+	struct job *j = t->job;
+	struct core_task *core = leave(t);
+
+	if (core != NULL) {
+		core->host = NULL;
+		job_task_close(t);
+		core_task_failed(core, e);
+	}
+	job_pump(j);
+}
+
+/* What was done in it is kept with its questions. */
+static void
+on_waits(void *ctx)
+{
+	struct job_task *t = ctx;
+	struct job *j = t->job;
+	struct core_task *core = leave(t);
+	const struct task_interrupt *i;
+	const struct task_record *r;
+	size_t n;
+
+	if (core != NULL) {
+		r = task_records(t->task, &n);
+		for (size_t k = 0; k < n && !j->run->stateless; k++)
+			changes_record(&j->changes, &core->id, r[k].key, r[k].name,
+			    r[k].result_json);
+		i = task_interrupts(t->task, &n);
+		core->host = NULL;
+		job_task_close(t);
+		core_task_waits(core, i, n);
+	}
+	job_pump(j);
+}
+
+/* ---- what is told -------------------------------------------------------------------- */
+
+static void
+on_emit(void *ctx, struct str name, struct val data)
+{
+	struct job_task *t = ctx;
+	struct run_event ev = job_event(t, EVENT_CUSTOM);
+
+	ev.u.custom.name = name;
+	ev.u.custom.data = data;
+	job_tell(t, &ev);
+}
+
+static void
+on_tool_event(void *ctx, enum task_tool_event what, struct str call_id,
+    struct str name, struct val payload)
+{
+	static const enum event_tool_what kinds[] = {
+		[TOOL_START] = EVENT_TOOL_START, [TOOL_END] = EVENT_TOOL_END,
+		[TOOL_ERROR] = EVENT_TOOL_ERROR,
+	};
+	struct job_task *t = ctx;
+	struct run_event ev;
+
+	if ((t->job->plan->modes & (MODE_TOOLS | MODE_EVENTS)) == 0)
+		return;
+	ev = job_event(t, EVENT_TOOL);
+	ev.u.tool = (struct event_tool){ .what = kinds[what], .call_id = call_id,
+	    .name = name, .payload = payload };
+	ev.u.tool.call = uuid_v5(&t->shown.id, call_id);
+	job_tell(t, &ev);
+}
+
+/* ---- a model's answer ------------------------------------------------------------------ */
+
+struct answer {
+	struct event_model shown;
+	char *id;                            /* of its message; NULL: not named yet */
+	char *model;                         /* its texts */
+	bool begun;
+};
+
+static bool
+on_wants_deltas(void *ctx)
+{
+	const struct job_task *t = ctx;
+
+	return classic_wants_deltas(&t->job->wire);
+}
+
+static void *
+on_stream_begin(void *ctx, struct str model)
+{
+	struct job_task *t = ctx;
+	struct job *j = t->job;
+	struct answer *a = mem_new(struct answer);
+	struct run_event ev = job_event(t, EVENT_MODEL_START);
+
+	a->model = mem_cstr(model);
+	llm_model_split(j->run->rs->llm, (struct str){ a->model, model.n },
+	    &a->shown.provider, &a->shown.model);
+	a->shown.stream = ++j->streams;
+	if ((j->plan->modes & MODE_EVENTS) != 0)
+		a->shown.call = uuid_v7();
+	ev.u.model = a->shown;
+	job_tell(t, &ev);
+	return a;
+}
+
+/* Ids stand inside frames and messages as they are. */
+static bool
+id_is_plain(struct str id)
+{
+	if (id.n == 0 || id.n > LIMIT_NAME_BYTES)
+		return false;
+	for (size_t i = 0; i < id.n; i++)
+		if ((unsigned char)id.p[i] < 0x20 || id.p[i] == '"' || id.p[i] == '\\')
+			return false;
+	return true;
+}
+
+/* Most messages are told apart by a search of their text. */
+static bool
+has_id(struct val message, struct str id)
+{
+	struct str text = val_json_text(message);
+
+	if (text.n > 0 && memmem(text.p, text.n, id.p, id.n) == NULL)
+		return false;
+	return str_eq(message_id(message), id);
+}
+
+static bool
+id_is_taken(const struct channels *state, struct str id)
+{
+	for (size_t i = 0; i < channels_count(state); i++) {
+		struct val list = channels_get(state, i);
+
+		if (channels_def(state, i)->reducer != REDUCE_MESSAGES)
+			continue;
+		for (size_t k = val_count(list); k > 0; k--)
+			if (has_id(val_at(list, k - 1), id))
+				return true;
+	}
+	return false;
+}
+
+/* A model with constant ids must not overwrite the thread's history. */
+static struct str
+on_message_id(void *ctx, void *stream, struct str own)
+{
+	struct job_task *t = ctx;
+	struct answer *a = stream;
+	struct buf b = BUF(64);
+	struct uuid fresh;
+
+	if (a->id != NULL)
+		return str_of(a->id);
+	if (id_is_plain(own) && !id_is_taken(core_task_state(t->core), own)) {
+		a->id = mem_cstr(own);
+		return str_of(a->id);
+	}
+	fresh = uuid_v7();
+	buf_lit(&b, "run-");
+	uuid_add(&b, &fresh);
+	a->id = mem_cstr(buf_str(&b));
+	buf_release(&b);
+	return str_of(a->id);
+}
+
+static void
+note_streamed(struct job_task *t, const char *id)
+{
+	t->streamed = mem_resize(t->streamed, (t->streamed_n + 1) *
+	    sizeof *t->streamed);
+	t->streamed[t->streamed_n++] = mem_cstr(str_of(id));
+}
+
+static void
+on_stream_delta(void *ctx, void *stream, const struct llm_delta *d)
+{
+	struct job_task *t = ctx;
+	struct answer *a = stream;
+	struct run_event ev = job_event(t, EVENT_DELTA);
+
+	if (!a->begun) {
+		a->begun = true;
+		(void)on_message_id(ctx, stream, d->id);
+		note_streamed(t, a->id);
+		a->shown.id = str_of(a->id);
+	}
+	ev.u.model = a->shown;
+	ev.u.model.delta = d;
+	job_tell(t, &ev);
+}
+
+static void
+on_stream_end(void *ctx, void *stream, struct val message)
+{
+	struct job_task *t = ctx;
+	struct answer *a = stream;
+	struct run_event ev;
+
+	if (t->core != NULL) {
+		ev = job_event(t, EVENT_MODEL_END);
+		ev.u.model = a->shown;
+		ev.u.model.message = message;
+		job_tell(t, &ev);
+	}
+	free(a->id);
+	free(a->model);
+	free(a);
+}
+
+static struct llm_call *
+on_llm(void *ctx, const struct llm_request *q, const struct llm_hooks *h, struct err *e)
+{
+	struct job_task *t = ctx;
+
+	return llm_start(t->job->run->rs->llm, q, h, e);
+}
+
+static void
+on_llm_stop(void *ctx, struct llm_call *c)
+{
+	(void)ctx;
+	llm_cancel(c);
+}
+
+/* ---- tools -------------------------------------------------------------------------------- */
+
+/* A call keeps its run until it comes back, whatever became of the task. */
+struct call {
+	struct run *run;
+	char *actor, *project, *once, *name, *args;
+	tool_done *done;
+	void *arg;
+};
+
+static void
+call_done(void *ctx, const struct tool_result *r)
+{
+	struct call *c = ctx;
+	struct run *run = c->run;
+
+	c->done(c->arg, r);
+	free(c->actor);
+	free(c->project);
+	free(c->once);
+	free(c->name);
+	free(c->args);
+	free(c);
+	run_returned(run);
+}
+
+static void
+on_tools_call(void *ctx, struct str name, struct str args_json, struct str once,
+    tool_done *done, void *arg)
+{
+	struct job_task *t = ctx;
+	struct job *j = t->job;
+	struct runs *rs = j->run->rs;
+	struct call *c = mem_new(struct call);
+	struct tool_env env = { .store = rs->sh->store, .reader = rs->reader,
+	    .shard = rs->shard, .owner = j->run->place.owner,
+	    .now = shard_wall(rs->shard) };
+
+	c->run = run_hold(j->run);
+	runs_busy(rs, 1);
+	c->done = done;
+	c->arg = arg;
+	c->name = mem_cstr(name);
+	c->args = mem_cstr(args_json);
+	env.actor = str_of(c->actor = mem_cstr(str_of(j->actor)));
+	env.project = str_of(c->project = mem_cstr(j->plan->work_project));
+	env.once = str_of(c->once = mem_cstr(once));
+	tools_call(rs->sh->tools, str_of(c->name), str_of(c->args), &env, call_done, c);
+}
+
+/* ---- the store of items ------------------------------------------------------------------------ */
+
+struct item_call {
+	union {
+		struct store_cmd cmd;
+		struct store_item_put put;
+		struct store_item_delete del;
+		struct store_item_search search;
+	} c;
+	struct arena arena;
+	struct task_store *s;                /* NULL: nobody waits any more */
+	struct job *job;
+	struct run *run;
+};
+
+static struct val
+time_value(msec wall)
+{
+	char text[CLOCK_ISO_SIZE];
+
+	clock_write_iso(text, wall);
+	return val_string(str_of(text));
+}
+
+static struct val
+item_value(const struct store_item *i)
+{
+	struct val item = val_object_empty(), ns = val_array_empty();
+	struct str rest = i->ns, label;
+
+	while (rest.n > 0) {
+		const char *dot = memchr(rest.p, '.', rest.n);
+
+		label = str_sub(rest, 0, dot != NULL ? (size_t)(dot - rest.p) : rest.n);
+		ns = val_push_take(ns, val_string(label));
+		rest = str_sub(rest, label.n + 1, rest.n);
+	}
+	item = val_set_take(item, S("namespace"), ns);
+	item = val_set_take(item, S("key"), val_string(i->key));
+	item = val_set_take(item, S("value"), val_json_trusted(i->value_json));
+	item = val_set_take(item, S("created_at"), time_value(i->created));
+	return val_set_take(item, S("updated_at"), time_value(i->updated));
+}
+
+static void
+item_came(struct store_cmd *cmd)
+{
+	struct item_call *x = CONTAINER_OF(cmd, struct item_call, c.cmd);
+	struct run *run = x->run;
+	struct val result = VAL_NIL;
+	struct job *j = x->job;
+
+	if (x->s != NULL) {
+		if (cmd->rc == OK && cmd->op == STORE_ITEM_SEARCH) {
+			result = val_array_empty();
+			for (size_t i = 0; i < x->c.search.items_n; i++)
+				result = val_push_take(result,
+				    item_value(&x->c.search.items[i]));
+		}
+		x->s->host_data = NULL;
+		x->s->done(x->s, cmd->rc, result, &cmd->err);
+		val_drop(result);
+		job_pump(j);
+	}
+	arena_release(&x->arena);
+	free(x);
+	run_returned(run);
+}
+
+static void
+item_get(struct job *j, struct task_store *s)
+{
+	struct arena a = ARENA(LIMIT_STATE_BYTES);
+	struct store_item item;
+	struct err e = { 0 };
+	int rc = store_item_get(j->run->rs->reader, j->run->place.owner, s->ns, s->key,
+	    &a, &item);
+	struct val result = rc == OK ? item_value(&item) : VAL_NIL;
+
+	if (rc != OK && rc != ERR_NOTFOUND)
+		err_set(&e, rc, "the item could not be read");
+	s->done(s, rc == ERR_NOTFOUND ? OK : rc, result, &e);
+	val_drop(result);
+	arena_release(&a);
+}
+
+static struct str
+value_text(struct arena *a, struct val v)
+{
+	struct buf b = BUF(LIMIT_STATE_BYTES);
+	struct str text;
+
+	val_add_json(&b, v);
+	text = arena_str(a, buf_str(&b));
+	if (b.failed)
+		a->failed = true;
+	buf_release(&b);
+	return text;
+}
+
+static void
+item_fill(struct item_call *x, const struct task_store *s, msec now)
+{
+	struct str ns = arena_str(&x->arena, s->ns), key = arena_str(&x->arena, s->key);
+
+	if (s->op == TASK_STORE_PUT) {
+		x->c.put.item = (struct store_item){ .ns = ns, .key = key,
+		    .value_json = value_text(&x->arena, s->value), .created = now,
+		    .updated = now };
+		x->c.cmd.op = STORE_ITEM_PUT;
+	} else if (s->op == TASK_STORE_DELETE) {
+		x->c.del.ns = ns;
+		x->c.del.key = key;
+		x->c.cmd.op = STORE_ITEM_DELETE;
+	} else {
+		x->c.search.ns = ns;
+		x->c.search.filter_json = s->filter.kind == VAL_UNDEFINED ? S("{}") :
+		    value_text(&x->arena, s->filter);
+		x->c.search.query = arena_str(&x->arena, s->query);
+		x->c.search.limit = s->limit;
+		x->c.search.offset = s->offset;
+		x->c.cmd.op = STORE_ITEM_SEARCH;
+	}
+}
+
+static void
+on_store(void *ctx, struct task_store *s)
+{
+	struct job_task *t = ctx;
+	struct job *j = t->job;
+	struct runs *rs = j->run->rs;
+	struct item_call *x;
+	struct err e;
+
+	if (s->op == TASK_STORE_GET) {
+		item_get(j, s);
+		return;
+	}
+	x = mem_new(struct item_call);
+	x->arena = ARENA(4u * LIMIT_STATE_BYTES);
+	item_fill(x, s, shard_wall(rs->shard));
+	x->s = s;
+	x->job = j;
+	x->run = run_hold(j->run);
+	runs_busy(rs, 1);
+	x->c.cmd.owner = j->run->place.owner;
+	x->c.cmd.arena = &x->arena;
+	x->c.cmd.done = item_came;
+	s->host_data = x;
+	if (arena_rc(&x->arena) == OK &&
+	    store_submit(rs->sh->store, rs->shard, &x->c.cmd, false) == OK)
+		return;
+	s->host_data = NULL;
+	s->done(s, ERR_BUSY, VAL_NIL, (err_set(&e, ERR_BUSY, "the value is too large, "
+	    "or the write queue is full"), &e));
+	arena_release(&x->arena);
+	free(x);
+	run_returned(j->run);
+}
+
+static void
+on_store_stop(void *ctx, struct task_store *s)
+{
+	struct item_call *x = s->host_data;
+
+	(void)ctx;
+	if (x != NULL)
+		x->s = NULL;
+	s->host_data = NULL;
+}
+
+/* ---- time ----------------------------------------------------------------------------------------- */
+
+struct timer {
+	struct wheel_timer wheel;
+	struct task_timer *t;
+	struct job *job;
+};
+
+static void
+on_fire(struct wheel_timer *w)
+{
+	struct timer *x = CONTAINER_OF(w, struct timer, wheel);
+	struct task_timer *t = x->t;
+	struct job *j = x->job;
+
+	t->host_data = NULL;
+	free(x);
+	t->fire(t);
+	job_pump(j);
+}
+
+static void
+on_timer_set(void *ctx, struct task_timer *t, int64_t ms)
+{
+	struct job_task *x = ctx;
+	struct timer *timer = mem_new(struct timer);
+
+	timer->wheel.fire = on_fire;
+	timer->t = t;
+	timer->job = x->job;
+	t->host_data = timer;
+	shard_timer_set(x->job->run->rs->shard, &timer->wheel, (msec)ms);
+}
+
+static void
+on_timer_stop(void *ctx, struct task_timer *t)
+{
+	struct job_task *x = ctx;
+	struct timer *timer = t->host_data;
+
+	if (timer == NULL)
+		return;
+	shard_timer_cancel(x->job->run->rs->shard, &timer->wheel);
+	t->host_data = NULL;
+	free(timer);
+}
+
+static msec
+on_now(void *ctx)
+{
+	const struct job_task *t = ctx;
+
+	return shard_wall(t->job->run->rs->shard);
+}
+
+/* ---- children ---------------------------------------------------------------------------------------- */
+
+static void
+on_child(void *ctx, struct task_child *c)
+{
+	struct job_task *t = ctx;
+	struct job *j = t->job;
+
+	core_child(t->core, c);
+	job_pump(j);
+}
+
+static void
+on_child_stop(void *ctx, struct task_child *c)
+{
+	struct job_task *t = ctx;
+
+	if (t->core != NULL)
+		core_child_stop(t->core, c);
+}
+
+static const struct agent *
+on_agent(void *ctx, struct str name)
+{
+	const struct job_task *t = ctx;
+
+	return agents_find(t->job->run->rs->sh->agents, name);
+}
+
+/* ---- the journal ---------------------------------------------------------------------------------------- */
+
+struct started {
+	struct store_run_save c;
+	struct changes changes;
+	void (*then)(void *arg, int rc);
+	void *arg;
+	struct job *job;
+	struct run *run;
+};
+
+static void
+on_started(struct store_cmd *cmd)
+{
+	struct started *s = CONTAINER_OF(cmd, struct started, c.cmd);
+	struct run *run = s->run;
+	struct job *j = run->job;
+
+	s->then(s->arg, cmd->rc);
+	if (j != NULL)
+		job_pump(j);
+	changes_release(&s->changes);
+	free(s);
+	run_returned(run);
+}
+
+static void
+on_record_start(void *ctx, struct str key, struct str name,
+    void (*then)(void *arg, int rc), void *arg)
+{
+	struct job_task *t = ctx;
+	struct job *j = t->job;
+	struct started *s = mem_new(struct started);
+	struct err e;
+	int rc;
+
+	changes_init(&s->changes);
+	changes_record(&s->changes, &t->core->id, key, name, STR_NONE);
+	rc = changes_fill(&s->changes, &s->c.changes, &e);
+	assert(rc == OK);
+	s->then = then;
+	s->arg = arg;
+	s->run = j->run;
+	s->c.cmd.op = STORE_RUN_SAVE;
+	s->c.cmd.done = on_started;
+	s->c.run_seq = j->run->seq;
+	s->c.thread_seq = j->run->thread_seq;
+	rc = run_submit(j->run, &s->c.cmd);
+	assert(rc == OK);
+}
+
+/* Lazily: it is committed no later than the checkpoint that follows. */
+static void
+on_record_done(void *ctx, struct str key, struct str name, struct str result_json)
+{
+	struct job_task *t = ctx;
+
+	changes_record(&t->job->changes, &t->core->id, key, name, result_json);
+	if (t->job->plan->durability != DURABILITY_EXIT)
+		record_changes(t->job->run, NULL);
+}
+
+#define HOST_COMMON                                                              \
+	.done = on_done, .failed = on_failed, .waits = on_waits, .emit = on_emit, \
+	.tool = on_tool_event, .wants_deltas = on_wants_deltas,                   \
+	.stream_begin = on_stream_begin, .stream_delta = on_stream_delta,         \
+	.message_id = on_message_id, .stream_end = on_stream_end, .llm = on_llm,  \
+	.llm_stop = on_llm_stop, .tools_call = on_tools_call, .store = on_store,  \
+	.store_stop = on_store_stop, .timer_set = on_timer_set,                   \
+	.timer_stop = on_timer_stop, .now = on_now, .child = on_child,            \
+	.child_stop = on_child_stop, .agent = on_agent
+
+/* tools is set when the process begins (run.c): it belongs to it. */
+const struct task_host job_host = { HOST_COMMON,
+	.record_start = on_record_start, .record_done = on_record_done };
+const struct task_host job_host_stateless = { HOST_COMMON };

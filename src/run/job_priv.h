@@ -1,0 +1,68 @@
+/*
+ * job_priv.h - a run while it lives: joins the core's decisions with tasks, the
+ * store and the readers.
+ *
+ *   job.c     the core's effects; beginning, pumping, ending
+ *   host.c    what a task may reach (struct task_host)
+ *
+ * Tasks that the core begins wait in a list and are started by the pump, outside
+ * of the core; what has ended is freed there too.  With durability sync the pump
+ * waits until what was decided is committed.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef RUN_JOB_PRIV_H
+#define RUN_JOB_PRIV_H
+
+#include "run/changes_priv.h"
+#include "run/classic.h"
+#include "run/saved_priv.h"
+#include "run/run_priv.h"
+
+struct job {
+	struct run *run;
+	const struct agent *agent;
+	struct plan *plan;
+	struct core *core;
+	struct classic wire;
+	struct buf members, task_members, configurable;      /* texts of its frames */
+	struct changes changes;              /* decided and not handed to the store */
+	struct core_saved *waiting;          /* interrupts, for the core */
+	struct job_task *tasks;              /* under way */
+	struct job_task *ready, **ready_end; /* to be started */
+	struct job_task *dead;               /* to be freed */
+	bool pumping;
+	bool holding;                        /* waits for a commit (durability sync) */
+	bool over;                           /* its end is on the way */
+	bool broken;                         /* a step could not be written */
+	bool has_checkpoints;
+	uint32_t streams;                    /* answers of models so far */
+	char *actor;                         /* who its tools act as */
+	struct uuid assistant_id;
+	nsec started;                        /* of this attempt */
+	struct wheel_timer flush;            /* of a resumable stream */
+};
+
+/* A task under way. */
+struct job_task {
+	struct job *job;
+	struct core_task *core;              /* NULL once it has ended */
+	struct task *task;
+	struct event_task shown;
+	char **streamed;                     /* ids of messages that were streamed */
+	size_t streamed_n;
+	struct job_task *next;
+};
+
+extern const struct task_host job_host, job_host_stateless;
+
+/* An event of a task. */
+void job_tell(struct job_task *t, struct run_event *ev);
+struct run_event job_event(const struct job_task *t, enum event_kind kind);
+void job_pump(struct job *j);
+/* A task's attempt is over: it is freed when nothing is inside it. */
+void job_task_close(struct job_task *t);
+/* What cannot be recorded ends the run. */
+void job_fail_broken(struct job *j);
+
+#endif

@@ -1,0 +1,740 @@
+/*
+ * scope.c - see scope_priv.h.
+ *
+ * A child's end is the last thing its scope does: what it calls may end the
+ * parent's task, and with it the run.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "run/scope_priv.h"
+
+#define LIMIT_TEXT "Recursion limit of %lld reached without hitting a stop " \
+	"condition. You can increase the limit by setting the " \
+	"\"recursion_limit\" config key."
+
+static void
+check(const struct scope *s)
+{
+	assert(s->core != NULL && s->agent != NULL);
+	assert(s->open <= s->tasks_n);
+	assert((s->up == NULL) == (s->parent == NULL));
+}
+
+/* ---- tasks ------------------------------------------------------------------ */
+
+void
+core_add_write(struct core_task *t, struct str name, struct val value)
+{
+	struct core_name_value *w;
+
+	mem_grow(t->writes, t->writes_n, t->writes_cap);
+	w = &t->writes[t->writes_n++];
+	w->name = (struct str){ mem_cstr(name), name.n };
+	w->value = value;
+}
+
+void
+core_task_free(struct core_task *t)
+{
+	if (t == NULL)
+		return;
+	while (t->children != NULL) {
+		struct scope *child = t->children;
+
+		t->children = child->next;
+		scope_free(child);
+	}
+	for (size_t i = 0; i < t->writes_n; i++) {
+		free((char *)t->writes[i].name.p);
+		val_drop(t->writes[i].value);
+	}
+	for (size_t i = 0; i < t->answers_n; i++) {
+		free((char *)t->answers[i].key.p);
+		val_drop(t->answers[i].value);
+	}
+	for (size_t i = 0; i < t->records_n; i++) {
+		free((char *)t->records[i].key.p);
+		free((char *)t->records[i].name.p);
+		free((char *)t->records[i].result_json.p);
+	}
+	free(t->records);
+	free(t->writes);
+	free(t->answers);
+	free((char *)t->name.p);
+	free((char *)t->ns.p);
+	val_drop(t->input);
+	val_drop(t->update);
+	val_drop(t->shown);
+	free(t);
+}
+
+static void
+tasks_free(struct scope *s)
+{
+	for (size_t i = 0; i < s->tasks_n; i++)
+		core_task_free(s->tasks[i]);
+	free(s->tasks);
+	s->tasks = NULL;
+	s->tasks_n = s->open = 0;
+}
+
+void
+tasks_drop(struct scope *s, size_t room)
+{
+	tasks_free(s);
+	s->tasks = mem_alloc((room + 1) * sizeof *s->tasks);
+}
+
+/* A task's id is the same after a crash: it comes from the checkpoint in which
+ * it begins (core.md section 1). */
+static struct uuid
+task_id(const struct scope *s, struct str name, bool push, unsigned index)
+{
+	struct buf b = BUF(LIMIT_NAME_BYTES + LIMIT_CHECKPOINT_NS_BYTES + 32);
+	struct uuid id;
+
+	buf_add(&b, str_of(s->ns));
+	buf_add_char(&b, '\0');
+	buf_add(&b, name);
+	if (push)
+		buf_add_fmt(&b, "%c%u", '\0', index);
+	id = uuid_v5(&s->head, buf_str(&b));
+	buf_release(&b);
+	return id;
+}
+
+static struct str
+task_namespace(const struct scope *s, struct str name, const struct uuid *id)
+{
+	struct buf b = BUF(LIMIT_NAME_BYTES + LIMIT_CHECKPOINT_NS_BYTES + 64);
+	struct str ns;
+
+	buf_add(&b, str_of(s->ns));
+	if (b.n > 0)
+		buf_add_char(&b, '|');
+	buf_add(&b, name);
+	buf_add_char(&b, ':');
+	uuid_add(&b, id);
+	ns = (struct str){ mem_cstr(buf_str(&b)), b.n };
+	buf_release(&b);
+	return ns;
+}
+
+void
+scope_prepare(struct scope *s)
+{
+	const struct graph_task *next;
+	size_t n;
+
+	n = graph_next(s->graph, &next);
+	tasks_drop(s, n);
+	for (size_t i = 0; i < n; i++) {
+		struct core_task *t = mem_new(struct core_task);
+		struct str name = next[i].name;
+
+		t->scope = s;
+		t->node = next[i].node;
+		t->push = next[i].push;
+		t->index = next[i].index;
+		t->trigger = next[i].trigger;
+		t->input = val_ref(next[i].input);
+		t->name = (struct str){ mem_cstr(name), name.n };
+		t->id = task_id(s, name, t->push, t->index);
+		t->ns = task_namespace(s, name, &t->id);
+		s->tasks[s->tasks_n++] = t;
+	}
+}
+
+/* ---- scopes ------------------------------------------------------------------ */
+
+/* The graph with the names its nodes have in this run. */
+static int
+resolve_graph(struct scope *s, struct err *e)
+{
+	const struct core_request *q = s->core->q;
+	struct val *slots = mem_alloc(s->agent->slots_n * sizeof *slots);
+	struct agent_scope x = { .agent = s->agent, .slots = slots };
+	int rc;
+
+	for (size_t i = 0; i < s->agent->slots_n; i++)
+		slots[i] = VAL_UNDEF;
+	slots[SLOT_CONFIG] = q->config;
+	slots[SLOT_CONTEXT] = q->context;
+	slots[SLOT_PARAMS] = val_get(q->config, S("configurable"));
+	rc = agent_graph(s->agent, &x, &s->def, &s->def_mine, e);
+	free(slots);
+	return rc;
+}
+
+struct scope *
+scope_new(struct core *c, const struct agent *a, struct str ns, struct err *e)
+{
+	struct scope *s = mem_new(struct scope);
+
+	s->core = c;
+	s->agent = a;
+	s->ns = mem_cstr(ns);
+	s->step = -2;
+	if (resolve_graph(s, e) != OK) {
+		free(s->ns);
+		free(s);
+		return NULL;
+	}
+	s->graph = graph_state_new(s->def);
+	s->state = channels_new(a->channels, a->channels_n);
+	return s;
+}
+
+void
+scope_free(struct scope *s)
+{
+	if (s == NULL)
+		return;
+	tasks_free(s);
+	graph_state_free(s->graph);
+	if (s->def_mine)
+		graph_free(s->def);
+	channels_free(s->state);
+	val_drop(s->before);
+	free(s->ns);
+	free(s);
+}
+
+/* Its position, of a file that an earlier program made or of an agent that has
+ * changed: the nodes that were to come next, by name. */
+static int
+position_by_name(struct scope *s, const struct core_saved *saved, struct err *e)
+{
+	int rc = OK;
+
+	for (size_t i = 0; i < saved->tasks_n && rc == OK; i++) {
+		struct buf channel = BUF(LIMIT_NAME_BYTES + 32);
+		struct val value;
+
+		rc = core_jump(s, saved->tasks[i].name, VAL_UNDEF, &channel, &value, e);
+		if (rc == OK)
+			rc = graph_step_write(s->graph, buf_str(&channel), value, e);
+		buf_release(&channel);
+	}
+	return rc;
+}
+
+static int
+restore_position(struct scope *s, const struct core_saved *saved, struct err *e)
+{
+	struct graph_state *g = NULL;
+	int rc = ERR_CONFLICT;
+
+	if (saved->snapshot.n > 0)
+		rc = graph_state_restore(&g, s->def, saved->snapshot, e);
+	if (rc == ERR_CONFLICT)
+		return position_by_name(s, saved, e);
+	if (rc == OK) {
+		graph_state_free(s->graph);
+		s->graph = g;
+	}
+	return rc;
+}
+
+int
+scope_restore(struct scope *s, const struct core_saved *saved, struct err *e)
+{
+	int rc;
+
+	s->head = s->stored = saved->id;
+	s->parent_id = saved->parent;
+	s->step = saved->step;
+	s->source = saved->source;
+	for (size_t i = 0; i < saved->values_n; i++) {
+		int at = agent_channel_find(s->agent, saved->values[i].name);
+
+		if (at >= 0)
+			channels_load(s->state, (size_t)at, val_ref(saved->values[i].value));
+	}
+	rc = restore_position(s, saved, e);
+	return rc == OK ? barrier_carried(s, saved, e) : rc;
+}
+
+/* ---- checkpoints ------------------------------------------------------------------ */
+
+static void
+put_checkpoint(struct scope *s, const struct core_task *wrote)
+{
+	struct core *c = s->core;
+	struct buf snapshot = BUF(LIMIT_STATE_BYTES);
+	struct core_checkpoint x = { .scope = s, .ns = str_of(s->ns), .id = s->head,
+	    .parent = s->stored, .step = s->step, .source = s->source,
+	    .tasks = s->tasks, .tasks_n = s->tasks_n, .state = s->state,
+	    .wrote = wrote, .parents = scope_parents(s) };
+
+	graph_state_save(s->graph, &snapshot);
+	x.snapshot = buf_str(&snapshot);
+	c->fx->checkpoint(c->ctx, &x);
+	channels_settle(s->state);
+	s->stored = s->head;
+	s->unsaved = false;
+	val_drop(x.parents);
+	buf_release(&snapshot);
+}
+
+/* The position is saved before anything of the step that follows is taken. */
+void
+scope_checkpoint(struct scope *s, enum checkpoint_source source,
+    const struct core_task *wrote)
+{
+	struct core *c = s->core;
+
+	check(s);
+	s->parent_id = s->head;
+	s->step++;
+	s->source = source;
+	s->head = c->fx->new_id(c->ctx, s->step);
+	scope_prepare(s);
+	s->unsaved = true;
+	if (!c->q->exit)
+		put_checkpoint(s, wrote);
+}
+
+/* With durability exit: the newest checkpoint, all that is kept of a run. */
+void
+scope_save(struct scope *s)
+{
+	if (s->unsaved)
+		put_checkpoint(s, NULL);
+}
+
+/* ---- ends ---------------------------------------------------------------------------- */
+
+static void
+detach(struct scope *s)
+{
+	struct scope **at = &s->parent->children;
+
+	while (*at != s)
+		at = &(*at)->next;
+	*at = s->next;
+	s->next = NULL;
+}
+
+/* The last thing a child's scope does. */
+static void
+child_end(struct scope *s, enum child_end end, struct val output, struct val added,
+    const struct task_error *e)
+{
+	struct task_child *call = s->call;
+
+	s->over = true;
+	if (end != CHILD_DONE || call->persist)
+		scope_save(s);
+	detach(s);
+	call->host_data = NULL;
+	call->done(call, end, output, added, e);
+	scope_free(s);
+}
+
+static void
+scope_done(struct scope *s)
+{
+	struct val output, added;
+
+	s->over = true;
+	scope_tell_lifecycle(s, EVENT_COMPLETED, STR_NONE, STR_NONE);
+	if (s->up == NULL) {
+		core_end(s->core, CORE_SUCCESS, NULL);
+		return;
+	}
+	core_output(s, &output, &added);
+	child_end(s, CHILD_DONE, output, added, NULL);
+	val_drop(output);
+	val_drop(added);
+}
+
+static void
+stop_tasks(struct scope *s)
+{
+	struct core *c = s->core;
+
+	for (size_t i = 0; i < s->tasks_n; i++) {
+		struct core_task *t = s->tasks[i];
+
+		if (t->state != TASK_RUNNING)
+			continue;
+		t->state = TASK_NEXT;
+		s->open--;
+		c->fx->stop(c->ctx, t);
+	}
+}
+
+void
+scope_stop(struct scope *s)
+{
+	s->over = true;
+	stop_tasks(s);
+}
+
+void
+scope_fail(struct scope *s, struct str name, struct str message,
+    struct core_task *task)
+{
+	struct core *c = s->core;
+	struct core_error error = { .name = name, .message = message, .task = task };
+	struct task_error up = { .event = S("error.execution"), .name = name,
+	    .message = message };
+	struct val shown;
+
+	stop_tasks(s);
+	s->over = true;
+	if (task != NULL) {
+		task->state = TASK_FAILED;
+		shown = val_set_take(val_object_empty(), S("message"), val_string(message));
+		shown = val_set_take(shown, S("name"), val_string(name));
+		c->fx->writes(c->ctx, task, shown);
+		scope_tell_result(task, shown);
+		val_drop(shown);
+	}
+	scope_tell_lifecycle(s, EVENT_FAILED, name, message);
+	if (s->up == NULL)
+		core_end(c, CORE_ERROR, &error);
+	else
+		child_end(s, CHILD_FAILED, VAL_UNDEF, VAL_UNDEF, &up);
+}
+
+/* ---- waiting for a person -------------------------------------------------------------- */
+
+/* Nothing in it can go on.  breakpoint: because a list of nodes says so. */
+static void
+scope_wait(struct scope *s, bool breakpoint)
+{
+	s->over = true;
+	for (size_t i = 0; i < s->tasks_n; i++) {
+		if (s->tasks[i]->state != TASK_WAITS)
+			continue;
+		scope_tell_interrupt(s, s->tasks[i]->shown);
+		scope_tell_result(s->tasks[i], VAL_UNDEF);
+	}
+	if (breakpoint)
+		scope_tell_interrupt(s, VAL_UNDEF);
+	scope_tell_lifecycle(s, EVENT_INTERRUPTED, STR_NONE, STR_NONE);
+	if (s->up == NULL) {
+		core_end(s->core, CORE_INTERRUPTED, NULL);
+		return;
+	}
+	for (size_t i = 0; i < s->tasks_n; i++)
+		s->parent->shown = core_join(s->parent->shown, s->tasks[i]->shown);
+	child_end(s, CHILD_WAITS, VAL_UNDEF, VAL_UNDEF, NULL);
+}
+
+/* ---- steps -------------------------------------------------------------------------------- */
+
+static bool
+stops_at(const struct scope *s, const struct core_task *t, bool before)
+{
+	const struct core_request *q = s->core->q;
+	const struct core_stops *asked = before ? &q->before : &q->after;
+	const struct agent_stops *own = before ? &s->agent->before : &s->agent->after;
+
+	if (t->node == GRAPH_START)
+		return false;
+	if (s->up == NULL && asked->given) {
+		for (size_t i = 0; i < asked->n; i++)
+			if (str_eq(asked->at[i], t->name))
+				return true;
+		return asked->all;
+	}
+	for (size_t i = 0; i < own->n; i++)
+		if ((int)own->nodes[i] == t->node)
+			return true;
+	return own->all;
+}
+
+/* A breakpoint holds only if a channel changed since the run was resumed. */
+static bool
+stopped(const struct scope *s, struct core_task *const *tasks, size_t n, bool before)
+{
+	for (size_t i = 0; s->changed && i < n; i++)
+		if (!tasks[i]->restored && stops_at(s, tasks[i], before))
+			return true;
+	return false;
+}
+
+static void
+begin_tasks(struct scope *s)
+{
+	struct core *c = s->core;
+
+	for (size_t i = 0; i < s->tasks_n; i++) {
+		struct core_task *t = s->tasks[i];
+
+		if (t->state != TASK_NEXT)
+			continue;
+		scope_tell_task(t);
+		t->state = TASK_RUNNING;
+		s->open++;
+	}
+	/* All are open before the work of the first begins. */
+	for (size_t i = 0; i < s->tasks_n; i++)
+		if (s->tasks[i]->state == TASK_RUNNING)
+			c->fx->begin(c->ctx, s->tasks[i]);
+}
+
+static bool
+all_done(const struct scope *s)
+{
+	for (size_t i = 0; i < s->tasks_n; i++)
+		if (s->tasks[i]->state != TASK_DONE)
+			return false;
+	return s->tasks_n > 0;
+}
+
+void
+scope_go_on(struct scope *s)
+{
+	char text[256];
+
+	if (s->step + 1 > s->stop) {
+		snprintf(text, sizeof text, LIMIT_TEXT,
+		    (long long)s->core->q->recursion_limit);
+		scope_fail(s, S("GraphRecursionError"), str_of(text), NULL);
+		return;
+	}
+	scope_tell_checkpoint(s);
+	if (s->tasks_n == 0)
+		scope_done(s);
+	else if (all_done(s))
+		scope_step_end(s);
+	else if (stopped(s, s->tasks, s->tasks_n, true))
+		scope_wait(s, true);
+	else
+		begin_tasks(s);
+}
+
+/* The tasks of the step are done: their writes become the state. */
+void
+scope_step_end(struct scope *s)
+{
+	struct core_task **done, *refused = NULL;
+	size_t n = s->tasks_n;
+	bool wrote = false, input, stop;
+	struct err e;
+
+	check(s);
+	assert(s->open == 0 && n > 0);
+	if (barrier_apply(s, &wrote, &refused, &e) != OK) {
+		s->unsaved = false;          /* it was, before the step */
+		scope_fail(s, S("InvalidUpdateError"), str_of(e.text), refused);
+		return;
+	}
+	s->changed = true;
+	done = s->tasks;
+	s->tasks = NULL;
+	s->tasks_n = 0;
+	input = done[0]->node == GRAPH_START;
+	scope_checkpoint(s, SOURCE_LOOP, n == 1 ? done[0] : NULL);
+	if (input && s->up != NULL) {
+		val_drop(s->before);
+		s->before = channels_values(s->state);
+	}
+	if (wrote || input)
+		scope_tell_state(s, input ? EVENT_INPUT : EVENT_VALUES);
+	scope_tell_complete(s, done, n);
+	stop = stopped(s, done, n, false);
+	for (size_t i = 0; i < n; i++)
+		core_task_free(done[i]);
+	free(done);
+	if (stop)
+		scope_wait(s, true);
+	else
+		scope_go_on(s);
+}
+
+/* Every task of the step has ended or waits? */
+static void
+settle(struct scope *s)
+{
+	bool waits = false;
+
+	if (s->open > 0)
+		return;
+	for (size_t i = 0; i < s->tasks_n; i++)
+		waits = waits || s->tasks[i]->state == TASK_WAITS;
+	if (waits)
+		scope_wait(s, false);
+	else
+		scope_step_end(s);
+}
+
+/* ---- beginning ------------------------------------------------------------------------------ */
+
+/* The input's own task ends at once. */
+static void
+take_input(struct scope *s, struct val input)
+{
+	struct core_task *t = s->tasks[0];
+	struct err e;
+
+	assert(s->tasks_n == 1 && t->node == GRAPH_START);
+	t->update = val_ref(input);
+	t->state = TASK_DONE;
+	if (barrier_input(t, input, &e) != OK)
+		scope_fail(s, S("InvalidUpdateError"), str_of(e.text), t);
+	else
+		scope_step_end(s);
+}
+
+void
+scope_begin(struct scope *s, struct val input)
+{
+	struct err e;
+	int rc;
+
+	s->stop = s->step + s->core->q->recursion_limit + 2;
+	channels_end_step(s->state);
+	graph_step_begin(s->graph);
+	rc = graph_step_write(s->graph, S("__start__"), VAL_NIL, &e);
+	assert(rc == OK);
+	graph_step_end(s->graph);
+	scope_checkpoint(s, SOURCE_INPUT, NULL);
+	scope_tell_lifecycle(s, s->up == NULL ? EVENT_RUNNING : EVENT_STARTED, STR_NONE,
+	    STR_NONE);
+	scope_tell_checkpoint(s);
+	take_input(s, input);
+	s = NULL;
+	(void)rc;
+}
+
+static void
+restore_task(struct core_task *t, const struct core_saved *saved)
+{
+	const struct core *c = t->scope->core;
+
+	t->again = true;
+	for (size_t i = 0; i < saved->tasks_n; i++) {
+		const struct core_saved_task *x = &saved->tasks[i];
+
+		if (!uuid_eq(&x->id, &t->id))
+			continue;
+		for (size_t k = 0; k < x->writes_n; k++)
+			core_add_write(t, x->writes[k].name, val_ref(x->writes[k].value));
+		if (x->done) {
+			t->state = TASK_DONE;
+			t->restored = true;
+			core_set_update(t);
+		}
+		core_copy_records(t, x);
+	}
+	for (size_t i = 0; i < saved->interrupts_n; i++)
+		if (uuid_eq(&saved->interrupts[i].task, &t->id) &&
+		    saved->interrupts[i].answer.kind != VAL_UNDEFINED)
+			core_add_answer(t, saved->interrupts[i].key,
+			    saved->interrupts[i].answer);
+	for (size_t i = 0; i < c->given_n; i++)
+		if (uuid_eq(&c->given[i].task, &t->id))
+			core_add_answer(t, str_of(c->given[i].key), c->given[i].value);
+}
+
+void
+scope_resume(struct scope *s, const struct core_saved *saved, struct val input)
+{
+	const struct core *c = s->core;
+
+	s->stop = s->step + c->q->recursion_limit + 2;
+	if (s->up == NULL && c->ours)        /* from where the run began */
+		s->stop -= c->q->steps_before +
+		    (c->q->input.kind == VAL_UNDEFINED ? 0 : 2);
+	if (!c->afresh)
+		for (size_t i = 0; i < s->tasks_n; i++)
+			restore_task(s->tasks[i], saved);
+	scope_tell_lifecycle(s, s->up == NULL ? EVENT_RUNNING : EVENT_STARTED, STR_NONE,
+	    STR_NONE);
+	if (s->tasks_n == 1 && s->tasks[0]->node == GRAPH_START) {
+		take_input(s, input);
+		return;
+	}
+	scope_tell_state(s, EVENT_INPUT);
+	scope_go_on(s);
+}
+
+/* ---- what a task's host asks ------------------------------------------------------------------- */
+
+const struct agent *
+core_agent(const struct core_task *t)
+{
+	return t->scope->agent;
+}
+
+const struct channels *
+core_task_state(const struct core_task *t)
+{
+	return t->scope->state;
+}
+
+struct run_event
+core_event(const struct core_task *t, enum event_kind kind)
+{
+	struct run_event ev = scope_event(t->scope, kind);
+
+	ev.step++;
+	return ev;
+}
+
+/* ---- tasks come back --------------------------------------------------------------------------- */
+
+static void
+task_closed(struct core_task *t, enum task_state state)
+{
+	struct scope *s = t->scope;
+
+	assert(t->state == TASK_RUNNING && s->open > 0);
+	t->state = state;
+	s->open--;
+}
+
+void
+core_task_done(struct core_task *t, const struct task_write *w, size_t n,
+    struct val result)
+{
+	struct scope *s = t->scope;
+	struct err e;
+
+	if (barrier_route(t, w, n, result, &e) != OK) {
+		task_closed(t, TASK_FAILED);
+		scope_fail(s, S("InvalidUpdateError"), str_of(e.text), t);
+		return;
+	}
+	task_closed(t, TASK_DONE);
+	if (s->tasks_n > 1)
+		s->core->fx->writes(s->core->ctx, t, VAL_UNDEF);
+	scope_tell_result(t, VAL_UNDEF);
+	settle(s);
+}
+
+void
+core_task_failed(struct core_task *t, const struct task_error *e)
+{
+	task_closed(t, TASK_FAILED);
+	scope_fail(t->scope, e->name, e->message, t);
+}
+
+void
+core_task_waits(struct core_task *t, const struct task_interrupt *list, size_t n)
+{
+	const struct core *c = t->scope->core;
+
+	task_closed(t, TASK_WAITS);
+	for (size_t i = 0; i < n; i++) {
+		struct core_interrupt x = { .id = core_interrupt_id(t, list[i].key),
+		    .ns = str_of(t->scope->ns), .task = t->id,
+		    .checkpoint = t->scope->head, .key = list[i].key,
+		    .value = list[i].value, .schema = list[i].schema };
+
+		c->fx->interrupt(c->ctx, t, &x);
+		t->shown = core_join_take(t->shown, core_show_interrupt(&x));
+	}
+	settle(t->scope);
+}

@@ -1,0 +1,151 @@
+/*
+ * scope_priv.h - the inside of the core: one namespace of a run.
+ *
+ * Who does what
+ *   core.c     a run: how it begins, what it is asked, how it ends
+ *   scope.c    a namespace: its tasks, checkpoints, children, what is told
+ *   tell.c     what a namespace tells
+ *   barrier.c  the graph's step: edges as a task ends, writes after the last
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef RUN_SCOPE_PRIV_H
+#define RUN_SCOPE_PRIV_H
+
+#include "run/core_priv.h"
+
+/* An answer of this run's command, on its way to the task that asked. */
+struct given {
+	struct uuid task;
+	char *key;
+	struct val value;
+};
+
+struct core {
+	const struct agent *agent;
+	const struct core_request *q;
+	const struct core_effects *fx;
+	void *ctx;
+	struct scope *root;
+	struct given *given;
+	size_t given_n;
+	bool afresh;                         /* time travel: what was done of the chosen
+	                                        step does not count, nor its children */
+	bool repeated;                       /* an earlier attempt has given the answers */
+	bool ours;                           /* goes on where an earlier attempt was */
+	bool over;
+};
+
+struct scope {
+	struct core *core;
+	struct scope *up;                    /* the parent's scope; NULL: the root */
+	struct core_task *parent;            /* the task that called; NULL: the root */
+	struct task_child *call;
+	struct scope *next;                  /* of the same task */
+	char *ns;
+	const struct agent *agent;
+	struct graph *def;                   /* with the names of this run */
+	bool def_mine;
+	struct graph_state *graph;
+	struct channels *state;
+	struct val before;                   /* of a child: its state as it began */
+	struct uuid head, parent_id;         /* its newest checkpoint, and the one before */
+	struct uuid stored;                  /* the newest that was given to be stored */
+	bool unsaved;                        /* head is not (durability exit) */
+	enum checkpoint_source source;       /* of the newest */
+	int step;                            /* of it; -2: none */
+	int64_t stop;                        /* no step past it */
+	struct core_task **tasks;
+	size_t tasks_n;
+	size_t open;                         /* tasks whose work is under way */
+	bool changed;                        /* a channel, since the run was resumed */
+	bool over;
+};
+
+/* ---- scope.c ---------------------------------------------------------------- */
+
+/* NULL: names of nodes cannot be made. */
+struct scope *scope_new(struct core *c, const struct agent *a, struct str ns,
+    struct err *e);
+void scope_free(struct scope *s);
+/* Its state and position as they were saved.  ERR_INVALID: it cannot go on. */
+int  scope_restore(struct scope *s, const struct core_saved *saved, struct err *e);
+/* From the input, an object; what stood there is dropped. */
+void scope_begin(struct scope *s, struct val input);
+/* From where it stands: tasks of `saved` that are done are not run again.  input:
+ * for one that was stopped before it took it. */
+void scope_resume(struct scope *s, const struct core_saved *saved, struct val input);
+/* A checkpoint of where it stands, and the tasks that come next.  wrote: the lone
+ * task of the step, or NULL. */
+void scope_checkpoint(struct scope *s, enum checkpoint_source source,
+    const struct core_task *wrote);
+void scope_save(struct scope *s);
+/* After a checkpoint: the next step, or the end.  The scope may be gone. */
+void scope_go_on(struct scope *s);
+void scope_step_end(struct scope *s);
+void scope_fail(struct scope *s, struct str name, struct str message,
+    struct core_task *task);
+void scope_stop(struct scope *s);            /* its work, and its children's */
+
+void scope_prepare(struct scope *s);         /* the tasks that come next */
+void core_add_write(struct core_task *t, struct str name, struct val value); /* taken */
+void core_task_free(struct core_task *t);
+void tasks_drop(struct scope *s, size_t room);       /* those of the step; room for others */
+
+/* ---- tell.c: if somebody wants to hear it ---------------------------------------- */
+
+/* The event's place: namespace, step, checkpoint. */
+struct run_event scope_event(const struct scope *s, enum event_kind kind);
+void scope_tell_state(struct scope *s, enum event_kind kind);        /* INPUT, VALUES */
+/* Messages that the step brought, as they were written. */
+void scope_tell_complete(struct scope *s, struct core_task *const *done, size_t n);
+void scope_tell_task(struct core_task *t);
+void scope_tell_result(struct core_task *t, struct val error);
+void scope_tell_interrupt(struct scope *s, struct val shown);
+void scope_tell_checkpoint(struct scope *s);
+void scope_tell_lifecycle(const struct scope *s, enum event_life what,
+    struct str error, struct str message);
+/* {"": root's checkpoint, "a:id": ...} of the scopes above. */
+struct val scope_parents(const struct scope *s);
+
+/* ---- barrier.c --------------------------------------------------------------- */
+
+/* What a task's work wrote, and then its edges, become its writes. */
+int  barrier_route(struct core_task *t, const struct task_write *w, size_t n,
+    struct val result, struct err *e);
+/* The same for the input's task: undeclared channels are dropped. */
+int  barrier_input(struct core_task *t, struct val input, struct err *e);
+/* The same for what a client writes in a node's name; last: then its edges. */
+int  barrier_values(struct core_task *t, struct val values, bool last, struct err *e);
+/* Applies the writes of the step's tasks.  *wrote: did a channel get any?
+ * *task: whose write was refused. */
+int  barrier_apply(struct scope *s, bool *wrote, struct core_task **task, struct err *e);
+/* Writes and jumps of a client's command, beside what comes next.  all: gets them
+ * as names and values; the caller drops the values. */
+int  barrier_command(struct scope *s, const struct core_request *q,
+    struct core_name_value **all, size_t *n, struct err *e);
+/* The same, kept from an earlier run. */
+int  barrier_carried(struct scope *s, const struct core_saved *saved, struct err *e);
+
+/* ---- show.c: values as they are told ------------------------------------------- */
+
+void core_output(const struct scope *s, struct val *output, struct val *added);
+struct val core_join(struct val list, struct val more);      /* list is taken */
+struct val core_join_take(struct val list, struct val item);
+struct val core_add_messages(const struct scope *s, struct val all,
+    const struct core_name_value *w);
+void core_set_update(struct core_task *t);   /* from its writes */
+struct uuid core_interrupt_id(const struct core_task *t, struct str key);
+struct val core_show_interrupt(const struct core_interrupt *i);      /* {id, value} */
+
+/* ---- core.c ------------------------------------------------------------------- */
+
+void core_end(struct core *c, enum core_end end, const struct core_error *error);
+/* A jump to a node as a control write; input UNDEF: no send.  *value is owned by
+ * the caller; channel lives as long as the buffer. */
+int  core_jump(struct scope *s, struct str name, struct val input, struct buf *channel,
+    struct val *value, struct err *e);
+void core_add_answer(struct core_task *t, struct str key, struct val value);
+void core_copy_records(struct core_task *t, const struct core_saved_task *x);
+
+#endif
