@@ -148,20 +148,52 @@ without_fence(struct str text)
 	    str_trim(str_sub(text, (size_t)line, text.n - 3 - (size_t)line));
 }
 
+/* The schema of `output`: the field's `schema`, or all of it. */
+static struct val
+output_schema(const struct agent_value *output)
+{
+	struct val schema = val_get(output->constant, S("schema"));
+
+	return schema.kind == VAL_OBJECT ? schema : output->constant;
+}
+
+static int
+check_output(const struct agent_value *output, struct str json, struct err *e)
+{
+	struct buf text = BUF(LIMIT_STATE_BYTES);
+	struct json_doc schema = { 0 }, value = { 0 };
+	struct err why;
+	int rc = json_parse(&value, json, &why);
+
+	if (rc != OK)
+		err_set(e, rc, "it is not JSON: %s", json_words(why.text));
+	val_add_json(&text, output_schema(output));
+	if (rc == OK)
+		rc = json_parse(&schema, buf_str(&text), e);
+	if (rc == OK)
+		rc = tools_check_value(schema.root, value.root, e);
+	json_release(&schema);
+	json_release(&value);
+	buf_release(&text);
+	return rc;
+}
+
 /* False: the piece has failed. */
 static bool
 read_output(struct llm_piece *w, struct val text, struct val *out)
 {
+	const struct agent_value *output = piece_field(&w->p, LLM_OUTPUT);
+	struct str json = without_fence(val_str(text));
 	struct err e;
 
 	*out = VAL_NIL;
-	if (!agent_has(piece_field(&w->p, LLM_OUTPUT)))
+	if (!agent_has(output))
 		return true;
-	if (val_json(out, without_fence(val_str(text)), &e) == OK)
+	if (check_output(output, json, &e) == OK && val_json(out, json, &e) == OK)
 		return true;
 	*out = VAL_NIL;
 	piece_fail(&w->p, "error.llm.tool_validation", "ToolValidationError",
-	    "the answer is not JSON, as `output` asks for: %s", e.text);
+	    "the answer is not what `output` asks for: %s", e.text);
 	return false;
 }
 
@@ -330,7 +362,7 @@ request_system(struct piece *p, struct arena *a, struct llm_request *q)
 	const struct agent_value *output = piece_field(p, LLM_OUTPUT);
 	const struct task_defaults *d = p->task->defaults;
 	struct buf b = BUF(LIMIT_STATE_BYTES);
-	struct val v, schema;
+	struct val v;
 
 	if (!piece_eval_text(p, LLM_SYSTEM, &v))
 		return false;
@@ -340,11 +372,10 @@ request_system(struct piece *p, struct arena *a, struct llm_request *q)
 		buf_add(&b, d->system_prompt);
 	val_drop(v);
 	if (agent_has(output)) {
-		schema = val_get(output->constant, S("schema"));
 		buf_add(&b, b.n > 0 ? S("\n\n") : STR_NONE);
 		buf_lit(&b, "Answer with JSON alone, without other words, that agrees with "
 		    "this JSON Schema: ");
-		val_add_json(&b, schema.kind == VAL_OBJECT ? schema : output->constant);
+		val_add_json(&b, output_schema(output));
 	}
 	q->system_prompt = arena_str(a, buf_str(&b));
 	buf_release(&b);

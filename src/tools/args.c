@@ -125,6 +125,7 @@ args_schema_valid(jnode schema, struct err *e)
 
 /* Where we are: "value.items.0"; empty at the top. */
 struct place {
+	const char *all, *one;               /* "arguments", "argument" */
 	char name[LIMIT_NAME_BYTES];
 	size_t n;
 };
@@ -154,9 +155,9 @@ static int
 wrong(const struct place *at, struct err *e, struct str expected, struct str got)
 {
 	if (at->n == 0)
-		return err_set(e, ERR_INVALID, "arguments: expected %.*s, got %.*s",
+		return err_set(e, ERR_INVALID, "%s: expected %.*s, got %.*s", at->all,
 		    FMT(expected), FMT(got));
-	return err_set(e, ERR_INVALID, "argument \"%s\": expected %.*s, got %.*s",
+	return err_set(e, ERR_INVALID, "%s \"%s\": expected %.*s, got %.*s", at->one,
 	    at->name, FMT(expected), FMT(got));
 }
 
@@ -278,10 +279,10 @@ unknown(jnode properties, struct str key, const struct place *at, struct err *e)
 	}
 	if (near.best != NULL)
 		rc = err_near(e, ERR_INVALID, near.best, "\"",
-		    "argument \"%s%s%.*s\": unknown", at->name, dot, FMT(key));
+		    "%s \"%s%s%.*s\": unknown", at->one, at->name, dot, FMT(key));
 	else
-		rc = err_set(e, ERR_INVALID, "argument \"%s%s%.*s\": unknown; %s%.*s",
-		    at->name, dot, FMT(key), words.n > 0 ? "known: " : "there are none",
+		rc = err_set(e, ERR_INVALID, "%s \"%s%s%.*s\": unknown; %s%.*s",
+		    at->one, at->name, dot, FMT(key), words.n > 0 ? "known: " : "there are none",
 		    FMT(buf_str(&words)));
 	buf_release(&words);
 	return rc;
@@ -312,8 +313,8 @@ check_members(jnode schema, jnode v, struct place *at, struct err *e)
 		struct str name = json_str(names.value);
 
 		if (json_get(v, name) == NULL)
-			return err_set(e, ERR_INVALID, "argument \"%s%s%.*s\": missing",
-			    at->name, at->n > 0 ? "." : "", FMT(name));
+			return err_set(e, ERR_INVALID, "%s \"%s%s%.*s\": missing",
+			    at->one, at->name, at->n > 0 ? "." : "", FMT(name));
 	}
 	while (rc == OK && json_next(&it)) {
 		struct str key = json_str(it.key);
@@ -343,7 +344,7 @@ check_items(jnode schema, jnode v, struct place *at, struct err *e)
 	return rc;
 }
 
-/* Goes as deep as the schema does, which is ours. */
+/* Goes as deep as the schema does. */
 static int
 check(jnode schema, jnode v, struct place *at, struct err *e)
 {
@@ -363,7 +364,15 @@ check(jnode schema, jnode v, struct place *at, struct err *e)
 int
 args_check(jnode schema, jnode args, struct err *e)
 {
-	struct place at = { .n = 0 };
+	struct place at = { .all = "arguments", .one = "argument" };
 
 	return check(schema, args, &at, e);
+}
+
+int
+tools_check_value(jnode schema, jnode value, struct err *e)
+{
+	struct place at = { .all = "the value", .one = "member" };
+
+	return args_schema_valid(schema, NULL) != OK ? OK : check(schema, value, &at, e);
 }

@@ -71,6 +71,10 @@ struct str tools_schema(const struct tools *t, const struct tool *tool);
 size_t tools_count(const struct tools *t);
 const struct tool *tools_at(const struct tools *t, size_t i);
 
+/* Does a value agree with a JSON Schema?  ERR_INVALID says where it does not.  One
+ * with keywords that we do not check (see args.c) agrees with everything. */
+int tools_check_value(jnode schema, jnode value, struct err *e);
+
 /* Always calls done exactly once, possibly before it returns; an unknown
  * tool or wrong arguments give ok false with a text that helps the model. */
 void tools_call(const struct tools *t, struct str name, struct str args_json,

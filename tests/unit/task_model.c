@@ -152,18 +152,32 @@ TEST(model_answers_with_json_where_the_file_asks_for_it)
 {
 	struct bed b;
 
-	bed_open(&b, AGENT("llm: {output: {schema: {type: object}}}, "
-	    "writes: {a: result.output.k}"));
+	bed_open(&b, AGENT("llm: {output: {schema: {type: object, properties: "
+	    "{k: {type: number}}}}}, writes: {a: result.output.k}"));
 	b.model = says;
 	said = "```json\n{\"k\": 7}\n```";
 	bed_run(&b, "n");
 	CHECK_STR(buf_str(&b.request), "test:model|Answer with JSON alone, without other "
-	    "words, that agrees with this JSON Schema: {\"type\":\"object\"}||");
+	    "words, that agrees with this JSON Schema: {\"type\":\"object\","
+	    "\"properties\":{\"k\":{\"type\":\"number\"}}}||");
 	CHECK(str_ends(bed_text(&b), S(" [[\"a\",7]]")));
 	said = "Sure!";
 	bed_run(&b, "n");
 	CHECK(str_starts(bed_text(&b), S("failed ToolValidationError "
-	    "error.llm.tool_validation the answer is not JSON, as `output` asks for: ")));
+	    "error.llm.tool_validation the answer is not what `output` asks for: it is not "
+	    "JSON: ")));
+	said = "{\"k\": \"seven\"}";
+	bed_run(&b, "n");
+	CHECK_STR(bed_text(&b), "failed ToolValidationError error.llm.tool_validation the "
+	    "answer is not what `output` asks for: member \"k\": expected a number, got a "
+	    "string");
+	bed_close(&b);
+	bed_open(&b, AGENT("llm: {output: {schema: {pattern: x}}}, "
+	    "writes: {a: result.output}"));
+	b.model = says;                      /* a keyword that nobody checks */
+	said = "7";
+	bed_run(&b, "n");
+	CHECK(str_ends(bed_text(&b), S(" [[\"a\",7]]")));
 	bed_close(&b);
 }
 
