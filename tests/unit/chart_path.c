@@ -112,6 +112,21 @@ TEST(path_is_told_in_the_order_of_the_algorithm)
 	rig_free(&r);
 }
 
+/* Goal: a transition to a history that its own exits record: it enters what was
+ * left, up to where it was left. */
+TEST(path_to_a_history_that_is_recorded_on_the_way)
+{
+	struct rig r;
+
+	rig_start(&r, "<scxml><state id='o'><parallel id='p'><state id='a'>"
+	    "<transition event='go' type='internal' target='h'/><state id='b'/></state>"
+	    "<history id='h' type='deep'><transition target='a'/></history></parallel></state>"
+	    "</scxml>", true);
+	CHECK_STR(give(&r, "go"), "a:go>h -b -a -p +p +a +b");
+	CHECK_STR(give(&r, "go"), "a:go>h -b +b");
+	rig_free(&r);
+}
+
 TEST(path_is_silent_unless_asked_for)
 {
 	struct rig r;
