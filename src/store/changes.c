@@ -240,7 +240,7 @@ list_change(struct changing *w, const struct store_checkpoint_put *p,
 }
 
 int
-place_rebase(struct changing *w, struct str ns, const struct channels **now)
+place_rebase(struct changing *w, struct str ns, const struct channel_map **now)
 {
 	struct place *p;
 	bool changed = false;
@@ -279,7 +279,7 @@ value_change(struct changing *w, const struct store_checkpoint_put *p, int64_t s
 }
 
 static int
-channel_gone(struct changing *w, struct channels *c, struct channel_ref *r)
+channel_gone(struct changing *w, struct channel_map *c, struct channel_ref *r)
 {
 	int rc = held_flush(w, r);
 	size_t at = (size_t)(r - c->at);
@@ -311,7 +311,7 @@ channel_change(struct changing *w, const struct store_checkpoint_put *p,
     struct place *at, int64_t seq, const struct store_channel_change *x)
 {
 	struct str name = name_escaped(&w->st->scratch, x->name);
-	struct channels *c = &at->channels;
+	struct channel_map *c = &at->channels;
 	struct channel_ref *r = channels_ref(c, name);
 
 	if (name.n == 0 || x->name.n > LIMIT_NAME_BYTES)

@@ -42,7 +42,7 @@ ref_parse(struct str name, struct str text, struct channel_ref *r)
 }
 
 int
-channels_parse(struct channels *out, struct str text, struct arena *a)
+channels_parse(struct channel_map *out, struct str text, struct arena *a)
 {
 	struct scan s = scan_of(text);
 	struct str name, value;
@@ -63,7 +63,7 @@ channels_parse(struct channels *out, struct str text, struct arena *a)
 }
 
 void
-channels_add_json(struct buf *b, const struct channels *c)
+channels_add_json(struct buf *b, const struct channel_map *c)
 {
 	buf_add_char(b, '{');
 	for (size_t i = 0; i < c->n; i++) {
@@ -86,7 +86,7 @@ channels_add_json(struct buf *b, const struct channels *c)
 }
 
 struct channel_ref *
-channels_ref(const struct channels *c, struct str name)
+channels_ref(const struct channel_map *c, struct str name)
 {
 	for (size_t i = 0; i < c->n; i++)
 		if (str_eq(c->at[i].name, name))

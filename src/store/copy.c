@@ -43,7 +43,7 @@ list_find(struct copying *k, int64_t list)
 }
 
 static int
-lists_note(struct copying *k, const struct channels *c)
+lists_note(struct copying *k, const struct channel_map *c)
 {
 	for (size_t i = 0; i < c->n; i++) {
 		const struct channel_ref *r = &c->at[i];
@@ -68,7 +68,7 @@ static int
 old_read(struct copying *k, const struct query *q, int64_t *run, struct str *base)
 {
 	struct arena *a = &k->st->scratch;
-	struct channels c = { 0 };
+	struct channel_map c = { 0 };
 	struct old *o;
 	int rc;
 
@@ -137,7 +137,7 @@ number_of(const struct copying *k, int64_t seq)
 static int
 checkpoint_copy(struct copying *k, const struct old *o)
 {
-	struct channels c = { 0 };
+	struct channel_map c = { 0 };
 	struct buf *map = &k->st->map;
 	int rc = channels_parse(&c, o->channels, &k->st->scratch);
 

@@ -68,7 +68,7 @@ runs_erase(struct db *db, int64_t thread, int64_t *budget)
 /* ---- checkpoints ----------------------------------------------------------- */
 
 static int
-lists_of(struct thread_lists *l, struct str text, struct channels *c, struct arena *a)
+lists_of(struct thread_lists *l, struct str text, struct channel_map *c, struct arena *a)
 {
 	int rc = channels_parse(c, text, a);
 
@@ -91,7 +91,7 @@ int
 thread_lists_read(struct db *db, int64_t thread, int64_t max, struct thread_lists *l,
     struct arena *a)
 {
-	struct channels c = { 0 };
+	struct channel_map c = { 0 };
 	struct query q = query_of(db, SQL_CHECKPOINT_OLDEST, db_i64(thread),
 	    db_i64(max));
 	int rc = query_row(&q);

@@ -34,6 +34,7 @@ by_text(const struct hit *a, const struct hit *b)
 static int (*const orders[])(const struct hit *a, const struct hit *b) = {
 	[STORE_SORT_CREATED] = by_number, [STORE_SORT_UPDATED] = by_number,
 	[STORE_SORT_STATUS] = by_number, [STORE_SORT_ID] = by_id,
+	[STORE_SORT_STATE_UPDATED] = by_number,
 	[STORE_SORT_NAME] = by_text, [STORE_SORT_GRAPH] = by_text,
 };
 

@@ -97,6 +97,9 @@ matches(struct seek *s, const struct query *q, bool *yes)
 static int
 candidate(struct seek *s, const struct query *q, int64_t *at)
 {
+	static const int column_of[] = { [STORE_SORT_CREATED] = 2,
+	    [STORE_SORT_UPDATED] = 3, [STORE_SORT_STATUS] = 1, [STORE_SORT_ID] = 2,
+	    [STORE_SORT_STATE_UPDATED] = 6 };
 	const struct store_thread_search *x = s->x;
 	bool yes;
 	int rc = matches(s, q, &yes);
@@ -110,8 +113,7 @@ candidate(struct seek *s, const struct query *q, int64_t *at)
 		return OK;
 	mem_grow(s->hits, s->n, s->cap);
 	s->hits[s->n++] = (struct hit){ .seq = query_i64(q, 0), .id = query_uuid(q, 4),
-	    .number = x->page.sort == STORE_SORT_STATUS ? query_i64(q, 1) :
-	    query_i64(q, x->page.sort == STORE_SORT_UPDATED ? 3 : 2) };
+	    .number = query_i64(q, column_of[x->page.sort]) };
 	return OK;
 }
 
@@ -238,19 +240,27 @@ static int
 state_load(struct seek *s, struct store_thread_found *f)
 {
 	struct arena *a = s->x->cmd.arena;
+	const struct store_channel *m;
 	struct query q = query_of(s->db, SQL_CHECKPOINT_LATEST, db_i64(f->t.seq),
 	    db_i64(s->x->cmd.owner));
 	int rc = query_row(&q);
 
 	f->has_state = rc == OK;
 	if (rc == OK)
-		rc = checkpoint_read(s->db, &q, f->t.seq, a, &f->state.c);
+		rc = checkpoint_read(s->db, &q, f->t.seq, a, &f->full.c);
 	query_end(&q);
+	if (rc == OK)
+		rc = states_fill(s->db, f->t.seq, &(struct store_state *){ &f->full }, 1,
+		    STATE_CHANNELS | STATE_TASKS, a);
 	if (rc != OK)
 		return rc == ERR_NOTFOUND ? OK : rc;
-	f->state.messages_n = f->state.c.len;
-	return f->state.c.len == 0 ? OK : lists_read(s->db, f->state.c.list,
-	    0, f->state.c.len, a, &f->state.messages);
+	f->state.c = f->full.c;
+	m = state_channel(&f->full, S("messages"));
+	if (m != NULL && m->entries_n > 0) {
+		f->state.messages = (struct str *)m->entries;
+		f->state.messages_n = m->entries_n;
+	}
+	return OK;
 }
 
 static int

@@ -17,7 +17,7 @@
 struct tip {
 	int64_t seq, run, parent;
 	struct uuid id;
-	struct channels channels, before;
+	struct channel_map channels, before;
 	struct str tasks, before_tasks;
 };
 
@@ -205,7 +205,7 @@ run_erase(struct store *st, int64_t run, int64_t thread)
 static int
 namespace_settle(struct store *st, struct changing *w, struct str ns, struct tip *t)
 {
-	const struct channels *now;
+	const struct channel_map *now;
 	int64_t budget = INT64_MAX;
 	int rc = place_rebase(w, ns, &now);
 

@@ -29,7 +29,8 @@
 
 /* Candidates of a search, in order of creation. */
 #define SEEK_COLUMNS                                                           \
-	"SELECT t.seq, t.status, t.created, t.updated, t.uuid, t.metadata "
+	"SELECT t.seq, t.status, t.created, t.updated, t.uuid, t.metadata,"    \
+	" t.state_updated "
 #define SEEK_STATUS(status) SEEK_COLUMNS                                       \
 	"FROM thread t INDEXED BY thread_status"                               \
 	" WHERE t.owner = ?1 AND t.status = " status " "
@@ -493,8 +494,9 @@
 	    " coalesce((SELECT max(key) FROM entry), 0) >> 20,"                \
 	    " coalesce((SELECT max(seq) FROM checkpoint), 0))")                \
 	X(LAST_RUN_ID, "SELECT uuid FROM run ORDER BY seq DESC LIMIT 1")       \
-	X(LAST_CHECKPOINT_ID, "SELECT uuid FROM checkpoint"                    \
-	    " ORDER BY seq DESC LIMIT 1")
+	/* copies have high numbers and old ids */                                     \
+	X(LAST_CHECKPOINT_ID, "SELECT max(uuid) FROM (SELECT uuid FROM checkpoint"     \
+	    " ORDER BY seq DESC LIMIT 2000)")
 
 enum sql {
 #define X(name, text) SQL_##name,

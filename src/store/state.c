@@ -36,7 +36,7 @@ checkpoint_derive(struct db *db, int64_t thread, struct arena *a,
     struct store_checkpoint *c)
 {
 	const struct channel_ref *r;
-	struct channels channels = { 0 };
+	struct channel_map channels = { 0 };
 	struct task_ref *tasks;
 	size_t n;
 	int rc = channels_parse(&channels, c->channels_json, a);
@@ -87,7 +87,7 @@ struct fill {
 	struct db *db;
 	int64_t thread;
 	struct arena *a;
-	struct channels *channels;           /* by state */
+	struct channel_map *channels;           /* by state */
 	struct loaded *lists;
 	size_t lists_n, lists_cap;
 	struct map values;                   /* struct value by its key */
@@ -250,7 +250,7 @@ value_fill(struct fill *f, const struct store_state *s, const struct channel_ref
 }
 
 static int
-channels_fill(struct fill *f, struct store_state *s, const struct channels *c)
+channels_fill(struct fill *f, struct store_state *s, const struct channel_map *c)
 {
 	int rc = OK;
 
@@ -285,7 +285,7 @@ channels_load(struct fill *f, struct store_state *const *states, size_t n)
 	if (f->channels == NULL)
 		return ERR_TOOBIG;
 	for (size_t i = 0; rc == OK && i < n; i++) {
-		struct channels *c = &f->channels[i];
+		struct channel_map *c = &f->channels[i];
 
 		rc = channels_parse(c, states[i]->c.channels_json, f->a);
 		for (size_t j = 0; rc == OK && j < c->n; j++)

@@ -306,8 +306,8 @@ struct store_thread_create {
 };
 
 /* A new thread with the history of another, without its runs: the same ids of
- * checkpoints and interrupts, entries of lists shared.  ERR_NOTFOUND.
- * ERR_CONFLICT: `id` exists, or a run is pending or running. */
+ * checkpoints and interrupts, entries of lists shared.  The copy of a busy thread is
+ * idle.  ERR_NOTFOUND.  ERR_CONFLICT: `id` exists. */
 struct store_thread_copy {
 	struct store_cmd cmd;
 	struct uuid from, id;
@@ -575,13 +575,14 @@ struct store_storage {
 
 enum store_sort {
 	STORE_SORT_CREATED, STORE_SORT_UPDATED, STORE_SORT_STATUS, STORE_SORT_ID,
-	STORE_SORT_NAME, STORE_SORT_GRAPH
+	STORE_SORT_NAME, STORE_SORT_GRAPH, STORE_SORT_STATE_UPDATED
 };
 
 struct store_thread_found {
 	struct store_thread t;
 	bool has_state;                      /* asked for, and there is one */
 	struct store_history_item state;     /* without a result */
+	struct store_state full;             /* the same with channels and tasks */
 };
 
 /* metadata_json: containment as PostgreSQL's @>; empty: all.  ids: at most
@@ -598,7 +599,8 @@ struct store_thread_search {
 	int status;                          /* -1: any */
 	struct uuid *ids;                    /* gets sorted */
 	size_t ids_n;
-	struct store_page page;              /* by CREATED, UPDATED, STATUS or ID */
+	struct store_page page;              /* by CREATED, UPDATED, STATE_UPDATED,
+	                                        STATUS or ID */
 	bool states;                         /* load them */
 	struct store_thread_found *found;    /* out */
 	size_t found_n;

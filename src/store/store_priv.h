@@ -328,14 +328,14 @@ struct channel_ref {
 	struct str *held;
 	size_t held_n, held_cap;
 };
-struct channels {
+struct channel_map {
 	struct channel_ref *at;
 	size_t n, cap;
 };
 /* ERR_IO: the text is not what the store wrote. */
-int  channels_parse(struct channels *out, struct str text, struct arena *a);
-void channels_add_json(struct buf *b, const struct channels *c);
-struct channel_ref *channels_ref(const struct channels *c, struct str name);
+int  channels_parse(struct channel_map *out, struct str text, struct arena *a);
+void channels_add_json(struct buf *b, const struct channel_map *c);
+struct channel_ref *channels_ref(const struct channel_map *c, struct str name);
 /* Of tasks_json: their ids and names (escaped).  ERR_INVALID. */
 struct task_ref {
 	struct uuid id;
@@ -351,7 +351,7 @@ struct place {                               /* what the next checkpoint follows
 	struct str text;                     /* its channels, */
 	bool parsed;                         /* until they are */
 	bool older;                          /* not the newest of its namespace */
-	struct channels channels;
+	struct channel_map channels;
 };
 struct changing {
 	struct store *st;
@@ -373,7 +373,7 @@ struct place *place_root(struct changing *w);
 int  place_parse(struct changing *w, struct place *p);    /* its channels */
 /* After checkpoints have gone: the lists of a namespace's head end where it says,
  * or it gets others.  *now: its channels. */
-int  place_rebase(struct changing *w, struct str ns, const struct channels **now);
+int  place_rebase(struct changing *w, struct str ns, const struct channel_map **now);
 int  record_put(struct store *st, int64_t run, int64_t thread,
     const struct store_record *x);
 /* The task of tool calls that name a step only. */

@@ -422,3 +422,23 @@ CONTRACT(thread_with_history)
 	}
 	CHECK_RC(fix_do(f, &s, STORE_STORAGE, 8), ERR_NOTFOUND);
 }
+
+/* Goal: a search of threads gives whole states, and sorts by their changes. */
+CONTRACT(threads_with_whole_states)
+{
+	struct store_thread_search x = { .status = -1, .states = true,
+	    .page = { .limit = 10, .sort = STORE_SORT_STATE_UPDATED } };
+
+	for (unsigned n = 1; n <= 2; n++) {
+		struct store_run run = start_run(f, 7, n, n);
+		struct store_channel_change c = value("x", n == 1 ? "one" : "two");
+		struct store_checkpoint_put p = checkpoint(3 - n, &c, 1);
+
+		CHECK_RC(put(f, &run, &p), OK);
+	}
+	CHECK_RC(fix_do(f, &x, STORE_THREAD_SEARCH, 7), OK);
+	CHECK_INT(x.found_n, 2);
+	CHECK_STR(str_of(text(f, &x.found[0].full)), "x=one");
+	CHECK_STR(str_of(text(f, &x.found[1].full)), "x=two");
+	CHECK(x.found[0].t.state_updated > x.found[1].t.state_updated);
+}
