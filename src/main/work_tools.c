@@ -21,25 +21,13 @@ struct using {
 	struct tool_call *call;
 };
 
-/* Failures that the model can act on.  Others are logged, not shown. */
-static const struct {
-	int rc;
-	const char *words;                   /* NULL: the tracker's own */
-} refusals[] = {
-	{ ERR_INVALID, NULL }, { ERR_NOTFOUND, NULL }, { ERR_CONFLICT, NULL },
-	{ ERR_TOOBIG, NULL },  { ERR_LIMIT, NULL },    { ERR_METHOD, NULL },
-	{ ERR_BUSY, "The tracker is busy; try again later." },
-	{ ERR_TIMEOUT, "That took too long; ask for less." },
-};
-
 static void
 refuse_for(struct tool_call *call, const struct store_cmd *cmd)
 {
-	for (size_t i = 0; i < COUNT(refusals); i++) {
-		if (refusals[i].rc != cmd->rc)
-			continue;
-		tool_refuse(call, "%s", refusals[i].words != NULL ?
-		    refusals[i].words : cmd->err.text);
+	const char *words = work_tool_words(cmd->rc, &cmd->err);
+
+	if (words != NULL) {
+		tool_refuse(call, "%s", words);
 		return;
 	}
 	log_warn("tools", "work_failed", "rc=%s error=%s", rc_name(cmd->rc),

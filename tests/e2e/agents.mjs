@@ -575,6 +575,12 @@ if (!reference) {
     equal(v.answers, ["A", "B", "C"], "answers in the order of the elements");
   });
 
+  await scenario("the tracker", async () => {
+    const v = await client.runs.wait(null, "tracker", { input: { made: null } });
+    equal([v.made.title, v.made.status, v.closed.id, v.closed.status], ["From a graph", "open", v.made.id, "closed"], "created and closed");
+    check(v.list.some((i) => i.id === v.made.id), "it was ready", v.list);
+  });
+
   await scenario("SDK integration", async () => {
     // the graphs of the SDK's own suite: one of them is an `agent`, too
     const own = await startCore({ mock, folders: ["sdk"] }), sdk = clientOf(own);

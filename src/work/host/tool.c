@@ -134,6 +134,27 @@ work_tool_add_schema(struct buf *b, const struct work_tool *t)
 	json_add_fmt(b, "],'additionalProperties':false}");
 }
 
+/* ---- failures ------------------------------------------------------------------ */
+
+static const struct {
+	int rc;
+	const char *words;                   /* NULL: the tracker's own */
+} refusals[] = {
+	{ ERR_INVALID, NULL }, { ERR_NOTFOUND, NULL }, { ERR_CONFLICT, NULL },
+	{ ERR_TOOBIG, NULL },  { ERR_LIMIT, NULL },    { ERR_METHOD, NULL },
+	{ ERR_BUSY, "The tracker is busy; try again later." },
+	{ ERR_TIMEOUT, "That took too long; ask for less." },
+};
+
+const char *
+work_tool_words(int rc, const struct err *e)
+{
+	for (size_t i = 0; i < COUNT(refusals); i++)
+		if (refusals[i].rc == rc)
+			return refusals[i].words != NULL ? refusals[i].words : e->text;
+	return NULL;
+}
+
 /* ---- calls ---------------------------------------------------------------------- */
 
 const struct work_tool *

@@ -35,5 +35,8 @@ void work_tool_add_schema(struct buf *b, const struct work_tool *t);
 /* The operation that a call means, and its arguments, appended to out.  args:
  * an object, or NULL. */
 const char *work_tool_args(const struct work_tool *t, jnode args, struct buf *out);
+/* What a model or an author is told of a failed operation; NULL: nothing that helps
+ * them, it is for the log. */
+const char *work_tool_words(int rc, const struct err *e);
 
 #endif
