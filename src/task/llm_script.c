@@ -47,13 +47,13 @@ read_replies(struct piece *p, struct val *out)
 static struct val
 as_message(struct val reply)
 {
-	struct val m = val_object_empty();
+	struct val m;
 
 	if (reply.kind == VAL_OBJECT)
 		return val_has(reply, S("type")) || val_has(reply, S("role")) ?
 		    val_ref(reply) : val_set_take(val_ref(reply), S("type"),
 		    val_string(S("ai")));
-	m = val_set_take(m, S("type"), val_string(S("ai")));
+	m = val_set_take(val_object_empty(), S("type"), val_string(S("ai")));
 	return val_set_take(m, S("content"), val_ref(reply));
 }
 

@@ -49,10 +49,11 @@ allowed_of(struct val rule)
 {
 	struct val given = rule.kind == VAL_OBJECT ?
 	    val_get(rule, S("allowed_decisions")) : VAL_UNDEF;
-	struct val all = val_array_empty();
+	struct val all;
 
 	if (given.kind == VAL_ARRAY)
 		return val_ref(given);
+	all = val_array_empty();
 	for (size_t i = 0; i < COUNT(decisions); i++)
 		all = val_push_take(all, val_string(str_of(decisions[i])));
 	return all;
