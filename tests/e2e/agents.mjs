@@ -380,9 +380,11 @@ await scenario("agent_simple", async () => {
   const header = clientOf(server, { defaultHeaders: { "x-configurable-header": "extra-client" } });
   const w = await header.runs.wait(await newThread(), "agent_simple", { input: human("foo") });
   equal(w.messages.map((m) => [m.type, m.content]), [["human", "foo"], ["human", "end: extra-client"]], "a header of the request");
-  // an update while it runs
+});
+
+await scenario("an update while a run is under way", async () => {
   const t = await newThread();
-  const r = await client.runs.create(t, "agent_simple", { input: human("foo"), afterSeconds: 60 });
+  const r = await client.runs.create(t, "agent", { input: human("foo", { sleep: 60 }), config });
   const update = { values: { messages: [{ type: "ai", content: "One must imagine Sisyphus happy." }] }, asNode: "agent" };
   await refused(client.threads.updateState(t, update), 409, "", "update of a busy thread");
   await client.runs.cancel(t, r.run_id);

