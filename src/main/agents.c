@@ -71,10 +71,10 @@ int
 agents_open(struct agents **out, struct str folder, struct err *e)
 {
 	struct agents *set = agents_new();
-	int rc = add_text(set, str_of(agent_builtin_text), S("agent.yaml"), e);
+	int rc = folder.n > 0 ? add_folder(set, folder.p, e) : OK;
 
-	if (rc == OK && folder.n > 0)
-		rc = add_folder(set, folder.p, e);
+	if (rc == OK && agents_find(set, S("agent")) == NULL)
+		rc = add_text(set, str_of(agent_builtin_text), S("agent.yaml"), e);
 	if (rc == OK)
 		rc = agents_link(set, e);
 	if (rc != OK) {

@@ -8,8 +8,8 @@
 
 #include "agent/agent.h"
 
-/* The built-in agents and every *.yaml, *.yml and *.json file of the folder
- * (empty: none).  A file that is broken is logged and left out.  ERR_NOTFOUND,
+/* Every *.yaml, *.yml and *.json file of the folder (empty: none), and the
+ * built-in `agent` unless a file has that id.  A file that is broken is logged and left out.  ERR_NOTFOUND,
  * ERR_IO: the folder; ERR_INVALID: agents that cannot be linked. */
 int agents_open(struct agents **out, struct str folder, struct err *e);
 
