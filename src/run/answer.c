@@ -96,12 +96,10 @@ classic_answers_release(struct classic *c)
 bool
 classic_wants_deltas(const struct classic *c)
 {
-	static const unsigned modes[] = { MODE_MESSAGES_TUPLE, MODE_MESSAGES, MODE_EVENTS };
+	const unsigned modes = MODE_MESSAGES_TUPLE | MODE_MESSAGES | MODE_EVENTS;
+	const struct stream *s = c->stream;
 
-	for (size_t i = 0; i < COUNT(modes); i++)
-		if (stream_wants(c->stream, modes[i]))
-			return true;
-	return false;
+	return (s->modes & modes) != 0 && (s->keeps || (s->reading & s->modes & modes) != 0);
 }
 
 static void

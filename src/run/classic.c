@@ -9,6 +9,7 @@
 #include "run/classic_priv.h"
 
 #include <assert.h>
+#include <stddef.h>
 
 #include "base/limits.h"
 #include "base/mem.h"
@@ -27,6 +28,56 @@ classic_release(struct classic *c)
 	classic_graphs_release(c);
 	*c = (struct classic){ 0 };
 }
+
+/* ---- what frames say of the run -------------------------------------------- */
+
+static const struct { const char *name; size_t at; } fact_texts[] = {
+	{ "members", offsetof(struct classic_run, members) },
+	{ "task_members", offsetof(struct classic_run, task_members) },
+	{ "configurable", offsetof(struct classic_run, configurable) },
+	{ "tags", offsetof(struct classic_run, tags) },
+};
+
+struct val
+classic_facts(const struct classic *c)
+{
+	struct val facts = val_object_empty();
+
+	for (size_t i = 0; i < COUNT(fact_texts); i++) {
+		const struct str *text = (const void *)((const char *)&c->run +
+		    fact_texts[i].at);
+
+		if (text->n > 0)
+			facts = val_set_take(facts, str_of(fact_texts[i].name),
+			    val_string(*text));
+	}
+	facts = val_set_take(facts, S("recursion_limit"), val_int(c->run.recursion_limit));
+	facts = val_set_take(facts, S("subgraphs"), val_bool(c->run.subgraphs));
+	return val_set_take(facts, S("modes"), val_int(c->stream->modes));
+}
+
+bool
+classic_facts_read(struct val facts, struct classic_run *run, unsigned *modes)
+{
+	struct val limit = val_get(facts, S("recursion_limit"));
+	struct val mask = val_get(facts, S("modes"));
+
+	if (limit.kind != VAL_INT || mask.kind != VAL_INT)
+		return false;
+	for (size_t i = 0; i < COUNT(fact_texts); i++) {
+		struct val text = val_get(facts, str_of(fact_texts[i].name));
+
+		if (text.kind == VAL_STRING)
+			*(struct str *)(void *)((char *)run + fact_texts[i].at) =
+			    val_str(text);
+	}
+	run->recursion_limit = limit.u.i;
+	run->subgraphs = val_truthy(val_get(facts, S("subgraphs")));
+	*modes = (unsigned)mask.u.i;
+	return true;
+}
+
+/* ---- frames ------------------------------------------------------------------ */
 
 bool
 classic_wanted(struct classic *c, unsigned mode, const struct run_event *ev)

@@ -52,6 +52,11 @@ void classic_release(struct classic *c);
 
 void classic_tell(struct classic *c, const struct run_event *ev);
 
+/* All of c->run but its ids, and the run's modes, as a value; and back: *run's texts
+ * lie in facts.  False: they are not such. */
+struct val classic_facts(const struct classic *c);
+bool classic_facts_read(struct val facts, struct classic_run *run, unsigned *modes);
+
 /* Are deltas of answers worth asking a model for? */
 bool classic_wants_deltas(const struct classic *c);
 

@@ -123,7 +123,9 @@ struct run_event {
 	msec now;                            /* the one clock */
 	struct uuid checkpoint;              /* the step's, where the tasks began */
 	union {
-		struct { int64_t attempt; struct val input; } metadata;
+		/* facts: what the classic wire's frames say of the run, for those who
+		 * make them later (classic_facts); or UNDEF */
+		struct { int64_t attempt; struct val input, facts; } metadata;
 		struct event_state state;            /* INPUT, VALUES */
 		struct event_checkpoint checkpoint;
 		struct { struct val message; } message;

@@ -53,6 +53,8 @@ event_log_take(struct event_log *l, struct buf *out, int64_t *first, int64_t *la
 
 			if (v.seq <= l->handed)
 				continue;
+			if (v.seq >= l->hidden)
+				return *first >= 0;
 			if (*first >= 0 && out->n - from + v.fields.n > LIMIT_LOG_BATCH_BYTES)
 				return true;
 			if (*first < 0)

@@ -114,6 +114,23 @@ segment_entry(const struct segment *s, size_t i)
 	    .fields = str_sub(buf_str(&s->bytes), at->at, end - at->at) };
 }
 
+/* The first event of s behind `seq`; s->n: there is none. */
+static size_t
+index_after(const struct segment *s, int64_t seq)
+{
+	size_t low = 0, high = s->n;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (s->seq + s->slots[mid].seq <= seq)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
 /* ---- the window ------------------------------------------------------------------ */
 
 /* What a reader of a run that is too long cannot do without; *latest: only the
@@ -241,6 +258,7 @@ event_log_new(int64_t next_seq)
 	l->next_seq = next_seq;
 	l->handed = next_seq - 1;
 	l->gone = -1;
+	l->hidden = INT64_MAX;
 	check(l);
 	return l;
 }
@@ -358,8 +376,63 @@ event_log_add(struct event_log *l, const struct run_event *ev, int64_t id)
 		buf_release(&l->packed);
 	hold_values(l, ev, v.seq);
 	trim(l);
-	wake(l);
+	if (l->hidden == INT64_MAX)
+		wake(l);
 	return v.seq;
+}
+
+void
+event_log_hide(struct event_log *l)
+{
+	if (l->hidden == INT64_MAX)
+		l->hidden = l->next_seq;
+}
+
+void
+event_log_show(struct event_log *l)
+{
+	bool some = l->hidden < l->next_seq;
+
+	l->hidden = INT64_MAX;
+	if (some)
+		wake(l);
+}
+
+static void
+segment_cut(struct event_log *l, struct segment *s, size_t n)
+{
+	size_t before = size_of(s);
+
+	if (n == s->n)
+		return;
+	buf_cut(&s->bytes, s->slots[n].at);
+	s->n = n;
+	l->bytes -= before - size_of(s);
+}
+
+/* Is the segment before s of the same run? */
+static bool
+goes_on(const struct event_log *l, const struct segment *s)
+{
+	return s->link.prev != &l->segments && uuid_eq(&s->run_id,
+	    &CONTAINER_OF(s->link.prev, struct segment, link)->run_id);
+}
+
+void
+event_log_drop(struct event_log *l)
+{
+	int64_t from = l->hidden;
+	struct segment *s;
+
+	l->hidden = INT64_MAX;
+	while (l->held_n > 0 && l->held[l->held_n - 1].seq >= from)
+		val_drop(l->held[--l->held_n].values);
+	for (s = event_log_newest(l); s != NULL; s = event_log_newest(l)) {
+		segment_cut(l, s, index_after(s, from - 1));
+		if (s->n > 0 || !goes_on(l, s))
+			break;
+		segment_drop(l, s);
+	}
 }
 
 void
@@ -420,23 +493,6 @@ event_cursor_close(struct event_cursor *c)
 	c->log = NULL;
 }
 
-/* The first event of s behind `seq`; s->n: there is none. */
-static size_t
-index_after(const struct segment *s, int64_t seq)
-{
-	size_t low = 0, high = s->n;
-
-	while (low < high) {
-		size_t mid = (low + high) / 2;
-
-		if (s->seq + s->slots[mid].seq <= seq)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
-}
-
 /* Most cursors stand near the end. */
 static struct segment *
 segment_after(const struct event_log *l, int64_t seq)
@@ -467,6 +523,10 @@ event_cursor_read(struct event_cursor *c, struct event_entry *out)
 	for (struct segment *s = segment_after(l, c->after); s != NULL; s = after(l, s)) {
 		for (size_t i = index_after(s, c->after); i < s->n; i++) {
 			*out = segment_entry(s, i);
+			if (out->seq >= l->hidden) {
+				c->told = false;
+				return false;
+			}
 			c->after = out->seq;
 			if (c->kinds != 0 &&
 			    (c->kinds >> (unsigned char)out->fields.p[0] & 1) == 0)

@@ -40,6 +40,11 @@ void event_log_seek(struct event_log *l, int64_t next_seq);
 int64_t event_log_add(struct event_log *l, const struct run_event *ev, int64_t id);
                                              /* its seq */
 void event_log_end(struct event_log *l);
+/* From now on events are hidden from readers and the store, until they are shown,
+ * or dropped: what they say is not so.  Numbers of those are not given again. */
+void event_log_hide(struct event_log *l);
+void event_log_show(struct event_log *l);
+void event_log_drop(struct event_log *l);
 /* States of events up to this number can be read from the store. */
 void event_log_settle(struct event_log *l, int64_t seq);
 

@@ -47,6 +47,7 @@ struct event_log {
 	size_t held_n, held_cap;
 	struct event_cursor *cursors;
 	struct event_cursor *waking;           /* the next one to be told */
+	int64_t hidden;                      /* from here on; INT64_MAX: none */
 	int64_t gone;                        /* events up to here may be gone */
 };
 

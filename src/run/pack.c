@@ -48,7 +48,8 @@ struct field {
 /* By kind; those of CHECKPOINT end with its tasks, those of DELTA are apart. */
 static const struct field fields[EVENT_KINDS][10] = {
 	[EVENT_METADATA] = { { FIELD_NUMBER, AT(metadata.attempt), 0 },
-	    { FIELD_VALUE, AT(metadata.input), 0 } },
+	    { FIELD_VALUE, AT(metadata.input), 0 },
+	    { FIELD_VALUE, AT(metadata.facts), 0 } },
 	[EVENT_INPUT] = { { FIELD_ID, AT(state.id), 0 }, { FIELD_ID, AT(state.parent), 0 },
 	    { FIELD_ENUM, AT(state.source), SOURCE_FORK }, { FIELD_STATE, AT(state.values), 0 } },
 	[EVENT_VALUES] = { { FIELD_ID, AT(state.id), 0 }, { FIELD_ID, AT(state.parent), 0 },

@@ -16,19 +16,38 @@ hear(struct run_watch *w, struct sse_block *b)
 }
 
 void
-replay_start(struct replay *p, const struct classic_run *run, unsigned modes,
-    bool ids, const struct run_watch *w)
+replay_start(struct replay *p, const struct uuid *thread_id,
+    const struct uuid *run_id, bool ids, const struct run_watch *w)
 {
 	p->out = BUF(LIMIT_STATE_BYTES * 2u);
+	p->run = (struct classic_run){ .thread_id = *thread_id, .run_id = *run_id };
+	p->facts = VAL_UNDEF;
+	p->begun = false;
 	p->reader = (struct event_reader){ 0 };
 	p->stream = (struct stream){ 0 };
-	stream_init(&p->stream, modes, ids, false, 0);
+	stream_init(&p->stream, 0, ids, false, 0);
 	p->stream.quiet = w->after;
 	p->watch = (struct run_watch){ .modes = w->modes, .namespaces = w->namespaces,
 	    .namespaces_n = w->namespaces_n, .after = -1, .wants_events = true,
 	    .frames = hear };
 	stream_attach(&p->stream, &p->watch);
-	classic_init(&p->wire, run, &p->stream, NULL);
+}
+
+/* An attempt begins: what frames say of the run. */
+static void
+begin(struct replay *p, struct val facts)
+{
+	unsigned modes;
+
+	if (!classic_facts_read(facts, &p->run, &modes))
+		return;
+	if (p->begun)
+		classic_release(&p->wire);
+	val_drop(p->facts);
+	p->facts = val_ref(facts);
+	p->stream.modes = modes | MODE_META;
+	classic_init(&p->wire, &p->run, &p->stream, NULL);
+	p->begun = true;
 }
 
 /* The state that *ev leaves out, in its place; NULL: it has none. */
@@ -81,6 +100,10 @@ replay_event(struct replay *p, const struct event_entry *e)
 	p->stream.next_id = e->id;
 	if (rc != OK)
 		return rc == ERR_NOTFOUND ? OK : rc;         /* its beginning is gone */
+	if (read->kind == EVENT_METADATA)
+		begin(p, read->u.metadata.facts);
+	if (!p->begun)
+		return OK;
 	ev = *read;
 	ev.now = e->now;
 	if (refers && needs_state(p, ev.kind))
@@ -116,7 +139,9 @@ void
 replay_stop(struct replay *p)
 {
 	stream_detach(&p->stream, &p->watch);
-	classic_release(&p->wire);
+	if (p->begun)
+		classic_release(&p->wire);
+	val_drop(p->facts);
 	stream_release(&p->stream);
 	event_reader_release(&p->reader);
 	buf_release(&p->out);

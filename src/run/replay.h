@@ -22,17 +22,20 @@ struct replay {
 	struct uuid after_checkpoint;        /* only what follows it, if it is the
 	                                        run's; zero: all */
 	/* private */
+	struct classic_run run;
+	struct val facts;                    /* its texts */
 	struct classic wire;
+	bool begun;
 	struct stream stream;
 	struct run_watch watch;
 	struct event_reader reader;
 	struct buf out;
 };
 
-/* For w: its modes, its namespaces and what it has read (after).  modes: the run's;
- * ids: its frames have some. */
-void replay_start(struct replay *p, const struct classic_run *run, unsigned modes,
-    bool ids, const struct run_watch *w);
+/* For w: its modes, its namespaces and what it has read (after).  ids: frames have
+ * some.  What frames say of the run stands in its first event. */
+void replay_start(struct replay *p, const struct uuid *thread_id,
+    const struct uuid *run_id, bool ids, const struct run_watch *w);
 /* The next event of the run.  ERR_SYNTAX: it is none. */
 int  replay_event(struct replay *p, const struct event_entry *e);
 /* What w is to read: whole frames. */

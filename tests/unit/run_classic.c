@@ -261,7 +261,9 @@ turn(struct bench *t)
 
 	ev.u.metadata.attempt = 1;
 	ev.u.metadata.input = json("{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}");
+	ev.u.metadata.facts = classic_facts(&t->classic);
 	tell(t, ev);
+	val_drop(ev.u.metadata.facts);
 	tell(t, (struct run_event){ .kind = EVENT_LIFECYCLE,
 	    .u.lifecycle = { .what = EVENT_RUNNING } });
 	checkpoint(t, -1, CK0, NULL, "{\"messages\":[]}", &first);
@@ -445,14 +447,14 @@ frames_from(struct str all, int64_t k)
 static void
 check_replay(struct bench *t, int64_t after, bool settled)
 {
-	struct classic_run run = the_run(false);
+	struct uuid thread_id = id_of(THREAD), run_id = id_of(RUN);
 	struct run_watch reader = t->watch;
 	struct event_cursor c = { .after = -1, .ready = NULL };
 	struct replay p = { .values = stored };
 	struct event_entry e;
 
 	reader.after = after;
-	replay_start(&p, &run, t->stream.modes & ~(unsigned)MODE_META, true, &reader);
+	replay_start(&p, &thread_id, &run_id, true, &reader);
 	event_cursor_open(t->log, &c);
 	while (event_cursor_read(&c, &e)) {
 		CHECK(!settled || e.values.kind == VAL_UNDEFINED);
@@ -502,11 +504,10 @@ TEST(what_was_told_is_told_again_from_the_log)
 TEST(a_replay_may_begin_behind_a_checkpoint)
 {
 	static const char *const rest[] = { "values " TWO, NULL };
-	struct classic_run run = the_run(false);
 	struct event_cursor c = { .after = -1 };
 	struct replay p = { .values = stored, .after_checkpoint = id_of(CK1) };
 	struct event_entry e;
-	struct uuid run_id = id_of(RUN);
+	struct uuid thread_id = id_of(THREAD), run_id = id_of(RUN);
 	struct bench t;
 	struct str frame, event, frames;
 	int64_t id;
@@ -515,7 +516,7 @@ TEST(a_replay_may_begin_behind_a_checkpoint)
 	t.log = event_log_new(0);
 	event_log_begin(t.log, &run_id, true);
 	turn(&t);
-	replay_start(&p, &run, MODE_VALUES, true, &t.watch);
+	replay_start(&p, &thread_id, &run_id, true, &t.watch);
 	event_cursor_open(t.log, &c);
 	while (event_cursor_read(&c, &e))
 		CHECK_RC(replay_event(&p, &e), OK);

@@ -216,6 +216,42 @@ TEST(log_of_a_long_run_keeps_its_frame)
 	event_log_free(l);
 }
 
+/* What waits for its commit is heard when it is shown, or never. */
+TEST(log_hides_what_may_not_be_so)
+{
+	struct event_log *l = event_log_new(0);
+	struct uuid id = run_id(1);
+	struct reader r = reader(-1, 0);
+	struct buf batch = BUF(1 << 20);
+	int64_t first, last;
+
+	event_log_begin(l, &id, false);
+	event_cursor_open(l, &r.c);
+	read_all(&r);
+	event_log_hide(l);
+	add(l, EVENT_METADATA, "");
+	add(l, EVENT_LIFECYCLE, "");
+	event_log_hide(l);
+	CHECK_INT(r.told, 0);
+	CHECK(!event_log_take(l, &batch, &first, &last));
+	event_log_show(l);
+	CHECK_STR(buf_str(&r.heard), "Mf");
+	event_log_hide(l);
+	for (int i = 0; i < 40; i++)
+		add_large(l, 1000);
+	event_log_drop(l);
+	CHECK_INT(add(l, EVENT_ERROR, ""), 42);
+	CHECK_STR(buf_str(&r.heard), "Mfe");
+	CHECK(event_log_take(l, &batch, &first, &last));
+	CHECK_INT(first, 0);
+	CHECK_INT(last, 42);
+	CHECK(batch.n < 100);
+	done(&r);
+	event_log_end(l);
+	event_log_free(l);
+	buf_release(&batch);
+}
+
 /* Thousands of tokens: a slot and some bytes each. */
 TEST(log_of_tokens_is_small)
 {

@@ -62,6 +62,7 @@ an_event(int kind, const struct event_task *t, const struct llm_delta *d)
 	case EVENT_METADATA:
 		ev.u.metadata.attempt = 3;
 		ev.u.metadata.input = json("[1]");
+		ev.u.metadata.facts = json("{\"modes\":1}");
 		break;
 	case EVENT_INPUT: case EVENT_VALUES:
 		ev.u.state = (struct event_state){ json("{\"v\":1}"), id_of(2), id_of(3),
