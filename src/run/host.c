@@ -187,6 +187,7 @@ on_stream_begin(void *ctx, struct str model)
 	if ((j->plan->modes & MODE_EVENTS) != 0)
 		a->shown.call = uuid_v7();
 	ev.u.model = a->shown;
+	job_retract(t);
 	job_tell(t, &ev);
 	return a;
 }

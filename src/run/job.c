@@ -12,16 +12,22 @@
 #include "base/mem.h"
 #include "run/frame_priv.h"
 
-#define STREAM_ID_GAP 1000000
-
 /* ---- telling ------------------------------------------------------------------- */
 
 static void
 tell(struct job *j, struct run_event *ev)
 {
+	struct stream *s = &j->run->stream;
+
 	ev->now = shard_wall(j->run->rs->shard);
+	if (s->log != NULL)
+		event_log_add(s->log, ev, s->next_id);
 	classic_tell(&j->wire, ev);
-	record_stream_later(j->run);
+	/* Which messages were begun must be known after a crash: see job_retract. */
+	if (ev->kind == EVENT_DELTA && ev->u.model.delta->kind == LLM_DELTA_START)
+		record_stream_now(j->run);
+	else
+		record_stream_later(j->run);
 }
 
 struct run_event
@@ -39,6 +45,28 @@ job_tell(struct job_task *t, struct run_event *ev)
 	tell(t->job, ev);
 }
 
+/* The channels that clients see, for those who read the state from the store:
+ * [name, what it is before it is written]. */
+static struct val
+shown_channels(const struct agent *a)
+{
+	struct val list = val_array_empty();
+
+	for (size_t i = 0; a != NULL && i < a->channels_n; i++) {
+		const struct channel *c = &a->channels[i];
+		struct val one = val_push_take(val_array_empty(), val_string(c->name));
+
+		if (c->private) {
+			val_drop(one);
+			continue;
+		}
+		if (c->initial.kind != VAL_UNDEFINED)
+			one = val_push_take(one, val_ref(c->initial));
+		list = val_push_take(list, one);
+	}
+	return list;
+}
+
 static void
 tell_begin(struct job *j)
 {
@@ -46,7 +74,32 @@ tell_begin(struct job *j)
 
 	ev.u.metadata.attempt = j->run->attempt;
 	ev.u.metadata.input = j->plan != NULL ? j->plan->q.input : VAL_UNDEF;
+	if (j->run->stream.log != NULL)
+		ev.u.metadata.facts = val_set_take(classic_facts(&j->wire),
+		    S("channels"), shown_channels(j->agent));
 	tell(j, &ev);
+	val_drop(ev.u.metadata.facts);
+}
+
+/* A task says again what it had begun to say in an attempt that is gone: first
+ * that is taken back.  What was said to its end and is in the journal is not said
+ * again. */
+void
+job_retract(struct job_task *t)
+{
+	struct job *j = t->job;
+
+	for (size_t i = 0; i < j->past.n; i++) {
+		struct tape_message *m = &j->past.messages[i];
+		struct run_event ev = job_event(t, EVENT_RETRACT);
+
+		if (m->told || !uuid_eq(&m->task.id, &t->shown.id) ||
+		    (m->whole && t->core->records_n > 0))
+			continue;
+		m->told = true;
+		ev.u.model = m->ev.u.model;
+		job_tell(t, &ev);
+	}
 }
 
 static void
@@ -473,18 +526,17 @@ job_pump(struct job *j)
 
 /* ---- start and stop --------------------------------------------------------------------------- */
 
-/* What was told before a crash may not have been written, and a reader that
- * resumes after it must miss nothing: the next attempt's ids start past all
- * that the write queue can have held. */
 static void
-stream_begin(struct run *run, unsigned modes, bool resumable)
+stream_begin(struct job *j, unsigned modes, bool resumable)
 {
-	int64_t first = 0;
+	struct run *run = j->run;
 
 	if (resumable && !run->stateless && run->attempt > 1)
-		first = store_stream_last(run->rs->reader, run->seq) + 1 +
-		    STREAM_ID_GAP;
-	stream_init(&run->stream, modes, !run->stateless || resumable, resumable, first);
+		tape_past_read(&j->past, run);
+	stream_init(&run->stream, modes, !run->stateless || resumable, resumable,
+	    j->past.next_id);
+	if (resumable)
+		tape_open(run, !run->stateless && j->plan->durability != DURABILITY_EXIT);
 }
 
 /* One name a thread, the same for all its runs and attempts. */
@@ -525,7 +577,7 @@ wire_begin(struct job *j, const struct store_run *row)
 	x.members = buf_str(&j->members);
 	x.task_members = buf_str(&j->task_members);
 	x.configurable = buf_str(&j->configurable);
-	stream_begin(run, p != NULL ? p->modes : 0, p != NULL && p->resumable);
+	stream_begin(j, p != NULL ? p->modes : 0, p != NULL && p->resumable);
 	classic_init(&j->wire, &x, &run->stream, &run->rs->stats.events);
 }
 
@@ -614,6 +666,7 @@ job_free(struct job *j)
 	assert(j->tasks == NULL);
 	core_free(j->core);
 	classic_release(&j->wire);
+	tape_past_release(&j->past);
 	changes_release(&j->changes);
 	saved_free(j->waiting);
 	buf_release(&j->members);

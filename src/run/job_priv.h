@@ -18,6 +18,7 @@
 #include "run/classic.h"
 #include "run/saved_priv.h"
 #include "run/run_priv.h"
+#include "run/tape_priv.h"
 
 struct job {
 	struct run *run;
@@ -25,6 +26,7 @@ struct job {
 	struct plan *plan;
 	struct core *core;
 	struct classic wire;
+	struct tape_past past;               /* what earlier attempts have told */
 	struct buf members, task_members, configurable;      /* texts of its frames */
 	struct changes changes;              /* decided and not handed to the store */
 	struct core_saved *waiting;          /* interrupts, for the core */
@@ -63,6 +65,7 @@ void host_work(void *ctx, struct str operation, struct str args_json, struct str
 /* An event of a task. */
 void job_tell(struct job_task *t, struct run_event *ev);
 struct run_event job_event(const struct job_task *t, enum event_kind kind);
+void job_retract(struct job_task *t);
 void job_pump(struct job *j);
 /* A task's attempt is over: it is freed when nothing is inside it. */
 void job_task_close(struct job_task *t);

@@ -20,10 +20,9 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
-#include "run/run_priv.h"
+#include "run/tape_priv.h"
 
 #define TRIES_MAX 16
-#define REPLAY_BYTES LIMIT_STREAM_RING_BYTES
 
 struct relay {
 	struct run_watch proxy;              /* home's: in the run's list */
@@ -34,7 +33,15 @@ struct relay {
 	unsigned tries;
 	owner_t owner;
 	struct uuid thread_id, run_id;
+	struct str *namespaces;              /* the proxy's: copies, then their texts */
 };
+
+static void
+relay_free(struct relay *r)
+{
+	free(r->namespaces);
+	free(r);
+}
 
 /* What travels. */
 struct note {
@@ -117,7 +124,7 @@ end_open(struct runs *here, struct parcel *p)
 
 	(void)here;
 	if (!r->leaving)
-		free(r);
+		relay_free(r);
 	if (w != NULL)
 		watch_end(w, n->rc, &n->end, &n->err);
 	free(n);
@@ -188,6 +195,28 @@ proxy_end(struct run_watch *w, int rc, const struct run_end *end,
 	to_away(r, n);
 }
 
+/* The watcher's own may go while home still reads them. */
+static void
+copy_namespaces(struct relay *r, const struct run_watch *w)
+{
+	size_t n = w->namespaces_n, bytes = n * sizeof *r->namespaces;
+	char *to;
+
+	if (n == 0)
+		return;
+	for (size_t i = 0; i < n; i++)
+		bytes += w->namespaces[i].n;
+	r->namespaces = mem_alloc(bytes);
+	to = (char *)(r->namespaces + n);
+	for (size_t i = 0; i < n; i++) {
+		r->namespaces[i] = (struct str){ to, w->namespaces[i].n };
+		for (size_t k = 0; k < w->namespaces[i].n; k++)
+			*to++ = w->namespaces[i].p[k];
+	}
+	r->proxy.namespaces = r->namespaces;
+	r->proxy.namespaces_n = n;
+}
+
 struct relay *
 relay_new(struct runs *away, struct runs *home, owner_t owner, struct run_watch *w)
 {
@@ -201,6 +230,8 @@ relay_new(struct runs *away, struct runs *home, owner_t owner, struct run_watch 
 	r->w = w;
 	r->proxy.modes = w->modes;
 	r->proxy.after = w->after;
+	r->proxy.after_checkpoint = w->after_checkpoint;
+	copy_namespaces(r, w);
 	r->proxy.cancel_on_gone = w->cancel_on_gone;
 	r->proxy.wants_events = w->wants_events;
 	r->proxy.started = proxy_started;
@@ -212,52 +243,44 @@ relay_new(struct runs *away, struct runs *home, owner_t owner, struct run_watch 
 
 /* ---- replay -------------------------------------------------------------- */
 
-/* What the store has past *after.  A watcher on this shard may leave while it
- * hears that; its relay (NULL for a proxy, which cannot) tells.  False: it has. */
+/* A watcher on this shard may leave while it hears what it has missed; a proxy
+ * (no guard) cannot. */
 static bool
-replay_stored(struct runs *rs, owner_t owner, int64_t run_seq, struct run_watch *w,
-    const struct relay *guard, int64_t *after)
+has_left(const void *guard)
 {
-	bool more = *after != INT64_MAX && w->wants_events, left = false;
+	return guard != NULL && ((const struct relay *)guard)->w == NULL;
+}
 
-	while (more) {
-		struct arena a = ARENA(THREAD_ARENA);
-		struct str *blocks;
-		int64_t last = -1;
-		size_t n = 0;
+/* What a run that is here has told. */
+static struct tape_source
+source_of(const struct run *run)
+{
+	struct tape_source s = { .rs = run->rs, .owner = run->place.owner,
+	    .run_id = run->place.run_id, .ids = true, .log = run->stream.log };
 
-		if (store_stream_get(rs->reader, owner, run_seq, *after, REPLAY_BYTES, &a,
-		    &blocks, &n, &last) != OK)
-			n = 0;
-		for (size_t i = 0; i < n && !left; i++) {
-			stream_replay_text(w, blocks[i], after);
-			left = guard != NULL && guard->w == NULL;
-		}
-		arena_release(&a);
-		more = n > 0 && !left;
-		if (more && last > *after)
-			*after = last;
+	if (!run->stateless) {
+		s.run_seq = run->seq;
+		s.thread_seq = run->thread_seq;
+		s.thread_id = run->place.thread_id;
 	}
-	return !left;
+	return s;
 }
 
 void
 relay_attach(struct relay *r, struct run *run)
 {
 	bool here = r->away == run->rs;
-	bool stored = run->seq != 0 && (run->stream.keeps || run->phase == PHASE_PENDING);
+	bool kept = run->stream.keeps || (run->seq != 0 && run->phase == PHASE_PENDING);
 	struct run_watch *w = here ? r->w : &r->proxy;
-	int64_t after = w->after;
+	struct tape_source s = source_of(run);
 
-	if (stored && !replay_stored(run->rs, run->place.owner, run->seq, w,
-	    here ? r : NULL, &after)) {
-		free(r);                     /* only one that is here can leave now */
+	if (kept && !tape_replay(&s, w, has_left, here ? r : NULL)) {
+		relay_free(r);               /* only one that is here can leave now */
 		return;
 	}
-	w->after = after;
 	if (here) {
 		w->link = NULL;
-		free(r);
+		relay_free(r);
 	} else {
 		r->attached = true;
 		w->runs = run->rs;
@@ -372,7 +395,7 @@ end_here(struct relay *r, int rc, const struct run_end *end, const struct err *e
 {
 	struct run_watch *w = r->w;
 
-	free(r);
+	relay_free(r);
 	watch_end(w, rc, end, e);
 }
 
@@ -382,10 +405,12 @@ tell_rest(struct runs *here, struct relay *r, const struct store_run *row)
 {
 	struct buf values = BUF(2u * LIMIT_STATE_BYTES);
 	struct run_end end = { .status = row->status, .error_json = row->error_json };
-	int64_t after = r->w->after;
+	struct tape_source s = { .rs = here, .owner = r->owner, .run_seq = row->seq,
+	    .thread_seq = row->thread_seq, .thread_id = row->thread_id,
+	    .run_id = row->id, .ids = true };
 
-	if (!replay_stored(here, r->owner, row->seq, r->w, r, &after)) {
-		free(r);
+	if (!tape_replay(&s, r->w, has_left, r)) {
+		relay_free(r);
 		return;
 	}
 	if (!r->w->wants_events)
@@ -434,7 +459,7 @@ route_open(struct runs *here, struct parcel *p)
 
 	free(n);
 	if (r->w == NULL) {
-		free(r);
+		relay_free(r);
 	} else if (here->draining || r->tries > TRIES_MAX) {
 		err_set(&e, ERR_BUSY, "the server is stopping");
 		end_here(r, ERR_BUSY, NULL, &e);

@@ -221,6 +221,9 @@ may_refer(const struct run_event *ev)
 {
 	const struct uuid *id = &ev->checkpoint;
 
+	if (ev->ns.n > 0)
+		return false;                /* only the root's are shown to clients as
+		                                they are stored */
 	if (ev->kind == EVENT_INPUT || ev->kind == EVENT_VALUES)
 		id = &ev->u.state.id;
 	else if (ev->kind == EVENT_CHECKPOINT)

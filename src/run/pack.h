@@ -18,7 +18,7 @@
 #include "run/event.h"
 
 /* `refer`: the values of INPUT, VALUES, CHECKPOINT and what a task was given are
- * left out where a checkpoint holds them: they are as large as the state, and
+ * left out where a checkpoint of the root holds them: they are as large as the state, and
  * who reads the event can look them up. */
 void event_pack(struct buf *b, const struct run_event *ev, bool refer);
 

@@ -44,6 +44,7 @@ run_returned(struct run *run)
 struct save {
 	struct store_run_save c;
 	struct changes changes;
+	int64_t settles;                     /* events whose states it writes */
 	struct run *run;
 	void (*then)(struct run *run);
 };
@@ -70,6 +71,8 @@ save_done(struct store_cmd *cmd)
 
 	if (cmd->rc != OK)
 		changes_lost(run, cmd);
+	else if (run->stream.log != NULL)
+		event_log_settle(run->stream.log, s->settles);
 	if (s->then != NULL && run->phase == PHASE_LIVE)
 		s->then(run);
 	changes_release(&s->changes);
@@ -92,6 +95,7 @@ record_changes(struct run *run, void (*then)(struct run *run))
 	s->c.thread_seq = run->thread_seq;
 	s->run = run;
 	s->then = then;
+	s->settles = run->stream.log != NULL ? event_log_last(run->stream.log) : 0;
 	changes_take(&run->job->changes, &s->changes);
 	s->c.cmd.rc = changes_fill(&s->changes, &s->c.changes, &s->c.cmd.err);
 	if (s->c.cmd.rc != OK) {
@@ -105,7 +109,7 @@ record_changes(struct run *run, void (*then)(struct run *run))
 }
 
 struct append {
-	struct store_stream_append c;
+	struct store_events_append c;
 	struct buf bytes;
 	bool retried;
 	struct run *run;
@@ -120,7 +124,7 @@ append_done(struct store_cmd *cmd)
 	struct run *run = a->run;
 	int rc;
 
-	/* Rows are read by their ids: one that comes late is in its place. */
+	/* Rows are read by their numbers: one that comes late is in its place. */
 	if ((cmd->rc == ERR_IO || cmd->rc == ERR_BUSY) && !a->retried) {
 		a->retried = true;
 		cmd->lazy = false;
@@ -129,9 +133,7 @@ append_done(struct store_cmd *cmd)
 		run_returned(run);
 		return;
 	}
-	if (cmd->rc == OK)
-		stream_stored(&run->stream, a->c.last_id);
-	else
+	if (cmd->rc != OK)
 		log_error("run", "stream_lost", "rc=%s reason=%s", rc_name(cmd->rc),
 		    cmd->err.text);
 	buf_release(&a->bytes);
@@ -141,29 +143,53 @@ append_done(struct store_cmd *cmd)
 	run_returned(run);
 }
 
-void
-record_stream(struct run *run)
+/* Numbers that are used while the batch is on its way are reserved with it. */
+#define SEQ_AHEAD 1024
+
+static bool
+append_next(struct run *run, bool lazy)
 {
-	struct append *a;
+	struct append *a = mem_new(struct append);
 	int rc;
 
-	if (run->stateless || !run->stream.keeps)
-		return;
-	a = mem_new(struct append);
 	a->bytes = BUF(LIMIT_STATE_BYTES * 4u);
-	if (!stream_hand_over(&run->stream, &a->bytes, &a->c.first_id, &a->c.last_id)) {
+	if (!event_log_take(run->stream.log, &a->bytes, &a->c.first, &a->c.last)) {
+		buf_release(&a->bytes);
 		free(a);
-		return;
+		return false;
 	}
-	a->c.cmd.op = STORE_STREAM_APPEND;
-	a->c.cmd.lazy = true;
+	a->c.cmd.op = STORE_EVENTS_APPEND;
+	a->c.cmd.lazy = lazy;
 	a->c.cmd.done = append_done;
 	a->c.run_seq = run->seq;
+	a->c.thread_seq = run->thread_seq;
+	a->c.begins = !run->taped;
+	a->c.keeps = true;
+	a->c.next = a->c.last + (run->job->over ? 1 : SEQ_AHEAD);
 	a->c.bytes = buf_str(&a->bytes);
 	a->run = run;
+	run->taped = true;
 	run->appends++;
 	rc = run_submit(run, &a->c.cmd);
 	assert(rc == OK);
+	return true;
+}
+
+void
+record_stream(struct run *run)
+{
+	if (run->stateless || run->stream.log == NULL)
+		return;
+	while (append_next(run, true))
+		continue;
+}
+
+void
+record_stream_now(struct run *run)
+{
+	if (!run->stateless && run->stream.log != NULL)
+		while (append_next(run, false))
+			continue;
 }
 
 static void
@@ -177,11 +203,14 @@ record_stream_later(struct run *run)
 {
 	struct job *j = run->job;
 
-	if (run->stateless || !run->stream.keeps || run->stream.fresh_bytes == 0)
+	size_t fresh;
+
+	if (run->stateless || run->stream.log == NULL)
 		return;
-	if (run->stream.fresh_bytes >= LIMIT_STREAM_FLUSH_BYTES) {
+	fresh = event_log_fresh(run->stream.log);
+	if (fresh >= LIMIT_STREAM_FLUSH_BYTES) {
 		record_stream(run);
-	} else if (!wheel_armed(&j->flush)) {
+	} else if (fresh > 0 && !wheel_armed(&j->flush)) {
 		j->flush.fire = on_flush;
 		shard_timer_set(run->rs->shard, &j->flush, LIMIT_STREAM_FLUSH_MS);
 	}

@@ -83,6 +83,8 @@ struct run_watch {
 	unsigned modes;                      /* which frames; MODE_META comes anyway */
 	const struct str *namespaces;        /* of these graphs only ("": the root), as */
 	size_t namespaces_n;                 /* long as it watches; 0: of all */
+	struct uuid after_checkpoint;        /* replay only what follows it, if it is
+	                                        one of the run; zero: all */
 	int64_t after;                       /* replay frames with a greater id;
 	                                        -1: all; INT64_MAX: only new ones */
 	bool cancel_on_gone;                 /* run_unwatch cancels the run; may be

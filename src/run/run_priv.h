@@ -99,6 +99,7 @@ struct run {
 	bool rollback;                       /* and then taken back */
 	int64_t seq, thread_seq, attempt;
 	struct stream stream;
+	bool taped;                          /* some of its events are in the store */
 	struct starter starter;
 	struct ending *ending;               /* its end waits to be tried again */
 	struct ending *written;              /* or for its stream to be written */
@@ -113,6 +114,8 @@ struct run {
 void record_changes(struct run *run, void (*then)(struct run *run));
 void record_stream(struct run *run);         /* what is fresh in its stream */
 void record_stream_later(struct run *run);
+/* The same, and not lazily. */
+void record_stream_now(struct run *run);
 /* The end; calls run_ended.  What cannot be written is tried again until it is,
  * or until the shard drains.  after: the thread's status if nothing follows. */
 void record_finish(struct run *run, enum run_status status,

@@ -11,7 +11,6 @@
 #include <assert.h>
 #include <string.h>
 
-#include "base/account.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "run/frame_priv.h"
@@ -20,7 +19,7 @@ static void
 check(const struct stream *s)
 {
 	assert(s->closed || s->held.n == 0);
-	assert(s->keeps || s->kept.n == 0);
+	assert(s->keeps || s->log == NULL);
 }
 
 static void
@@ -55,7 +54,6 @@ stream_init(struct stream *s, unsigned modes, bool ids, bool keeps, int64_t firs
 	s->ids = ids;
 	s->keeps = keeps;
 	s->next_id = first_id;
-	s->handed = first_id - 1;
 	s->quiet = first_id - 1;
 	check(s);
 }
@@ -65,14 +63,16 @@ stream_release(struct stream *s)
 {
 	assert(s->watchers == NULL);
 	entries_release(&s->held);
-	entries_release(&s->kept);
+	event_log_free(s->log);
 }
 
 bool
 stream_wants(const struct stream *s, unsigned mode)
 {
-	return (s->modes & mode) != 0 && s->next_id > s->quiet &&
-	    (s->keeps || (s->reading & mode) != 0);
+	unsigned some = s->keeps && s->closed ? s->modes : s->reading;
+
+	/* What is held is for those who come meanwhile, too. */
+	return (s->modes & some & mode) != 0 && s->next_id > s->quiet;
 }
 
 int64_t
@@ -134,34 +134,6 @@ deliver(struct stream *s, unsigned mode, struct sse_block *b)
 	}
 }
 
-/* What runs keep for readers that come back is the first to go when the
- * process holds too much output; events not yet stored are kept. */
-static size_t
-ring_bytes(const struct stream *s, size_t drop)
-{
-	bool short_of = account_room(&account_output) == 0 &&
-	    s->kept.at[drop].id <= s->handed;
-
-	return short_of ? LIMIT_STREAM_FLUSH_BYTES : LIMIT_STREAM_RING_BYTES;
-}
-
-static void
-keep(struct stream *s, struct stream_entry entry)
-{
-	size_t drop = 0;
-
-	sse_block_charge(sse_block_ref(entry.block));
-	entries_add(&s->kept, entry);
-	s->kept_bytes += entry.block->n;
-	s->fresh_bytes += entry.block->n;
-	while (drop + 1 < s->kept.n && s->kept_bytes > ring_bytes(s, drop)) {
-		s->kept_bytes -= s->kept.at[drop].block->n;
-		drop++;
-	}
-	if (drop > 0)
-		entries_drop_front(&s->kept, drop);
-}
-
 void
 stream_send(struct stream *s, unsigned mode, struct sse_block *b)
 {
@@ -169,8 +141,6 @@ stream_send(struct stream *s, unsigned mode, struct sse_block *b)
 
 	check(s);
 	assert((s->modes & mode) != 0);
-	if (s->keeps)
-		keep(s, entry);
 	if (s->closed) {
 		sse_block_charge(b);
 		entries_add(&s->held, entry);
@@ -184,6 +154,8 @@ void
 stream_close(struct stream *s)
 {
 	s->closed = true;
+	if (s->log != NULL)
+		event_log_hide(s->log);
 }
 
 void
@@ -196,6 +168,8 @@ stream_open(struct stream *s)
 	for (size_t i = 0; i < held.n; i++)
 		deliver(s, held.at[i].mode, held.at[i].block);
 	entries_release(&held);
+	if (s->log != NULL)
+		event_log_show(s->log);
 }
 
 void
@@ -203,6 +177,8 @@ stream_discard(struct stream *s)
 {
 	entries_release(&s->held);
 	s->closed = false;
+	if (s->log != NULL)
+		event_log_drop(s->log);
 }
 
 /* ---- watchers ------------------------------------------------------------ */
@@ -220,26 +196,12 @@ void
 stream_attach(struct stream *s, struct run_watch *w)
 {
 	struct run_watch **end = &s->watchers;
-	int64_t until = s->held.n > 0 ? s->held.at[0].id : s->next_id;
 
 	w->next = NULL;
 	while (*end != NULL)
 		end = &(*end)->next;
 	*end = w;
 	count_readers(s);
-	/* w may leave while it hears what it missed: then it is not the last. */
-	for (size_t i = 0; i < s->kept.n; i++) {
-		struct stream_entry k = s->kept.at[i];
-
-		if (k.id <= w->after || k.id >= until ||
-		    !reads_frame(w, k.mode, k.block))
-			continue;
-		s->cursor = w;
-		w->frames(w, k.block);
-		if (s->cursor != w)
-			break;
-	}
-	s->cursor = NULL;
 }
 
 void
@@ -287,41 +249,7 @@ stream_pop(struct stream *s)
 	return w;
 }
 
-/* ---- to and from the store ----------------------------------------------- */
-
-bool
-stream_hand_over(struct stream *s, struct buf *bytes, int64_t *first, int64_t *last)
-{
-	*first = -1;
-	for (size_t i = 0; i < s->kept.n; i++) {
-		const struct stream_entry *k = &s->kept.at[i];
-
-		if (k->id <= s->handed)
-			continue;
-		if (*first < 0)
-			*first = k->id;
-		*last = k->id;
-		buf_add(bytes, (struct str){ k->block->bytes, k->block->n });
-	}
-	if (*first < 0)
-		return false;
-	s->handed = *last;
-	s->fresh_bytes = 0;
-	return true;
-}
-
-void
-stream_stored(struct stream *s, int64_t last)
-{
-	size_t n = 0;
-
-	while (n < s->kept.n && s->kept.at[n].id <= last) {
-		s->kept_bytes -= s->kept.at[n].block->n;
-		n++;
-	}
-	if (n > 0)
-		entries_drop_front(&s->kept, n);
-}
+/* ---- from the store ------------------------------------------------------ */
 
 void
 stream_replay_text(struct run_watch *w, struct str text, int64_t *after)

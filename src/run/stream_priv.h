@@ -2,10 +2,9 @@
  * stream_priv.h - one run's events on their way to its readers.
  *
  * Every event is one encoded block that all readers share.  Ids are dense
- * from 0, counted also for events nobody reads.  A resumable run keeps its
- * blocks until they are on disk (or, without a thread, up to
- * LIMIT_STREAM_RING_BYTES), so that a reader can come back; any other run
- * keeps nothing.
+ * from 0, counted also for events nobody reads.  A resumable run keeps its events
+ * in a log, so that a reader can come back (tape.c makes its frames again); any
+ * other run keeps nothing.
  *
  * While the stream is closed (durability sync waits for a commit) frames are
  * held back, in order.
@@ -17,6 +16,7 @@
 #ifndef RUN_STREAM_PRIV_H
 #define RUN_STREAM_PRIV_H
 
+#include "run/event_log.h"
 #include "run/run.h"
 
 struct stream_entry {
@@ -35,16 +35,13 @@ struct stream {
 	unsigned reading;            /* that somebody reads */
 	bool ids;                    /* frames carry id lines */
 	bool keeps;                  /* resumable */
+	struct event_log *log;       /* of a resumable one, once it lives */
 	bool closed;
 	int64_t next_id;
 	int64_t quiet;               /* frames up to here are not made: a replay's */
 	struct run_watch *watchers;
 	struct run_watch *cursor;    /* the next one in a delivery under way */
 	struct stream_entries held;
-	struct stream_entries kept;  /* oldest first */
-	size_t kept_bytes;
-	int64_t handed;              /* frames up to this id went to the store */
-	size_t fresh_bytes;          /* kept and not handed over yet */
 };
 
 void stream_init(struct stream *s, unsigned modes, bool ids, bool keeps,
@@ -62,18 +59,12 @@ void stream_close(struct stream *s);
 void stream_open(struct stream *s);          /* delivers what was held */
 void stream_discard(struct stream *s);       /* or drops it */
 
-/* Replays what is kept past w->after, then w follows. */
+/* From now on w follows. */
 void stream_attach(struct stream *s, struct run_watch *w);
 bool stream_detach(struct stream *s, struct run_watch *w);   /* false: not here */
 void stream_started(struct stream *s, const struct uuid *thread_id,
     const struct uuid *run_id);
 struct run_watch *stream_pop(struct stream *s);      /* takes one watcher out */
-
-/* Kept frames that have not gone to the store, as one text; remembers that
- * they have.  False: there are none. */
-bool stream_hand_over(struct stream *s, struct buf *bytes, int64_t *first,
-    int64_t *last);
-void stream_stored(struct stream *s, int64_t last);  /* they need not be kept */
 
 /* Whole frames of encoded text past `after` that w reads, to w. */
 void stream_replay_text(struct run_watch *w, struct str text, int64_t *after);

@@ -91,6 +91,7 @@ scope_tell_task(struct core_task *t)
 	if (!wants(s, EVENT_TASK))
 		return;
 	event_task_make(&x, t);
+	x.own_input = t->input.kind != VAL_UNDEFINED;
 	x.input = t->input.kind != VAL_UNDEFINED ? val_ref(t->input) :
 	    channels_values(s->state);
 	ev.step = s->step + 1;

@@ -38,6 +38,12 @@ async function look(what, server, { thread, seen }) {
   const whole = seen.slice(seen.findLastIndex((c) => c.event === "metadata")).filter((c) => c.event === "messages");
   equal([updates[0].data.agent.messages[0].content, whole.map((c) => c.data[0].content).join("")],
     [state.content, state.content], `${what}: nothing of the answer is lost`);
+  // As accumulators of chunks do it: by id, and a message of type remove goes.
+  const held = new Map();
+  for (const [m] of seen.filter((c) => c.event === "messages").map((c) => c.data))
+    if (m.type === "remove") held.delete(m.id);
+    else held.set(m.id, (held.get(m.id) ?? "") + m.content);
+  equal([...held.values()], [state.content], `${what}: the answer is shown once`);
 }
 
 async function cut(what, stop) {

@@ -197,6 +197,7 @@ TEST(a_state_that_a_checkpoint_holds_is_left_out)
 		const struct run_event *read;
 		bool refers;
 
+		ev.ns = STR_NONE;
 		event_pack(&whole, &ev, false);
 		event_pack(&fields, &ev, true);
 		CHECK(fields.n < whole.n);

@@ -1,0 +1,50 @@
+/*
+ * tape_priv.h - a resumable run's events on their way: into its log, from there to
+ * the store, and again to readers that come later.
+ *
+ * Threads: the home shard's; replays of what is stored, any shard's.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef RUN_TAPE_PRIV_H
+#define RUN_TAPE_PRIV_H
+
+#include "run/replay.h"
+#include "run/run_priv.h"
+
+/* What earlier attempts of a run have told. */
+struct tape_past {
+	int64_t next_id;                     /* past all frames they can have told */
+	struct event_reader reader;
+	struct tape_message {
+		struct run_event ev;         /* RETRACT; its texts are below */
+		struct event_task task;
+		char *texts;
+		bool whole, told;
+	} *messages;
+	size_t n, cap;
+};
+
+/* Reads it; of an attempt that is not the first. */
+void tape_past_read(struct tape_past *p, struct run *run);
+void tape_past_release(struct tape_past *p);
+
+/* The run's log; refer: its states are in checkpoints. */
+void tape_open(struct run *run, bool refer);
+
+/* Whose events are told again; log: of a run that is here, or NULL. */
+struct tape_source {
+	struct runs *rs;
+	owner_t owner;
+	int64_t run_seq, thread_seq;         /* 0: not in the store */
+	struct uuid thread_id, run_id;
+	bool ids;
+	struct event_log *log;
+};
+
+/* To w all it has not read (w->after, which moves).  gone(ctx): has it left?
+ * False: it has. */
+bool tape_replay(const struct tape_source *s, struct run_watch *w,
+    bool (*gone)(const void *ctx), const void *ctx);
+
+#endif
