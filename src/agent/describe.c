@@ -168,51 +168,70 @@ draw_child(struct drawing *d, const struct agent *a, int node, struct str prefix
 	return ends;
 }
 
-/* Edges that ask something come after those that do not. */
+/* What the edges of an agent's nodes are like, by node. */
+struct leaving {
+	bool *asks;                          /* some have a condition; the others are
+	                                        its else, and so have one too */
+	bool *always;                        /* some have none */
+};
+
+static struct leaving
+leaving_of(const struct agent *a)
+{
+	struct leaving l = { mem_zero(a->nodes_n + 1), mem_zero(a->nodes_n + 1) };
+
+	for (size_t i = 0; i < a->edges_n; i++) {
+		const struct graph_edge *e = &a->spec->edges[i];
+
+		for (size_t k = 0; k < e->from_n; k++)
+			if (e->from[k] >= 0)
+				(e->when ? l.asks : l.always)[e->from[k]] = true;
+	}
+	return l;
+}
+
+static bool
+is_conditional(const struct graph_edge *e, int from, const struct leaving *l)
+{
+	return e->when || e->send || (e->from_n == 1 && from >= 0 && l->asks[from]);
+}
+
+/* Those that ask something come after those that do not. */
 static void
 draw_edges(struct drawing *d, const struct agent *a, const struct ends *ends,
-    size_t start, size_t *end, struct str prefix, bool conditional)
+    const struct leaving *l, size_t start, size_t *end, struct str prefix,
+    bool conditional)
 {
 	for (size_t i = 0; i < a->edges_n; i++) {
 		const struct graph_edge *e = &a->spec->edges[i];
-		size_t to;
 
-		if ((e->when || e->send) != conditional)
-			continue;
-		if (e->to == GRAPH_END && *end == NONE)
-			*end = node_add(d, a, GRAPH_END, prefix);
-		to = e->to == GRAPH_END ? *end : ends[e->to].in;
-		for (size_t k = 0; k < e->from_n; k++)
+		for (size_t k = 0; k < e->from_n; k++) {
+			if (is_conditional(e, e->from[k], l) != conditional)
+				continue;
+			if (e->to == GRAPH_END && *end == NONE)
+				*end = node_add(d, a, GRAPH_END, prefix);
 			edge_add(d, e->from[k] == GRAPH_START ? start :
-			    ends[e->from[k]].out, to, conditional);
+			    ends[e->from[k]].out, e->to == GRAPH_END ? *end :
+			    ends[e->to].in, conditional);
+		}
 	}
 }
 
-/* A node whose edges may all be left aside, or that has none, ends the run. */
+/* A node whose edges may all be left aside, or that has none, ends the run.  What
+ * a chart's transitions do is not drawn: any node may begin, and any may end. */
 static void
 draw_ends(struct drawing *d, const struct agent *a, const struct ends *ends,
-    size_t *end, struct str prefix)
+    const struct leaving *l, size_t start, size_t *end, struct str prefix)
 {
-	bool *asks = mem_zero(a->nodes_n + 1), *goes_on = mem_zero(a->nodes_n + 1);
-
-	for (size_t i = 0; i < a->edges_n; i++) {
-		const struct graph_edge *e = &a->spec->edges[i];
-
-		for (size_t k = 0; k < e->from_n; k++)
-			if (e->from[k] >= 0 && e->when)
-				asks[e->from[k]] = true;
-			else if (e->from[k] >= 0)
-				goes_on[e->from[k]] = true;
-	}
+	for (size_t i = 0; a->chart != NULL && i < a->nodes_n; i++)
+		edge_add(d, start, ends[i].in, true);
 	for (size_t i = 0; i < a->nodes_n; i++) {
-		if (goes_on[i])
+		if (l->always[i])
 			continue;
 		if (*end == NONE)
 			*end = node_add(d, a, GRAPH_END, prefix);
-		edge_add(d, ends[i].out, *end, asks[i]);
+		edge_add(d, ends[i].out, *end, l->asks[i] || a->chart != NULL);
 	}
-	free(asks);
-	free(goes_on);
 }
 
 static void
@@ -220,6 +239,7 @@ draw(struct drawing *d, const struct agent *a, struct str prefix, unsigned depth
 {
 	struct ends *ends = mem_alloc((a->nodes_n + 1) * sizeof *ends);
 	size_t start = node_add(d, a, GRAPH_START, prefix), end = NONE;
+	struct leaving l = leaving_of(a);
 
 	for (size_t i = 0; i < a->nodes_n; i++) {
 		if (depth > 0 && !d->full && agent_work_child(&a->nodes[i].work) != NULL)
@@ -227,9 +247,11 @@ draw(struct drawing *d, const struct agent *a, struct str prefix, unsigned depth
 		else
 			ends[i].in = ends[i].out = node_add(d, a, (int)i, prefix);
 	}
-	draw_edges(d, a, ends, start, &end, prefix, false);
-	draw_edges(d, a, ends, start, &end, prefix, true);
-	draw_ends(d, a, ends, &end, prefix);
+	draw_edges(d, a, ends, &l, start, &end, prefix, false);
+	draw_edges(d, a, ends, &l, start, &end, prefix, true);
+	draw_ends(d, a, ends, &l, start, &end, prefix);
+	free(l.asks);
+	free(l.always);
 	free(ends);
 }
 

@@ -449,7 +449,7 @@ json_get_bool(jnode o, const char *key, const char *path, bool fallback,
 	if (json_is_null(n))
 		return OK;
 	if (!json_is_bool(n))
-		return wrong_kind(path, "a boolean", n, e);
+		return wrong_kind(path, "true or false", n, e);
 	*out = json_bool(n);
 	return OK;
 }

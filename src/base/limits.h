@@ -107,6 +107,8 @@
 	X(CHART_QUEUE,         10000,     "events", "waiting in one session; past it as CHART_STEPS, and they are dropped; a send past it fails") \
 	X(CHART_SESSIONS,      256,       "sessions", "of one chart and the charts that it invokes, at once; past it an invoke fails") \
 	X(CHART_NESTING,       32,        "levels", "of charts that invoke charts") \
+	X(GOTOS,               1000,      "nodes",  "in one command's goto, or in one list of breakpoints") \
+	X(UPDATES,             1000,      "updates", "of a state in one request: objects of values, supersteps, their updates") \
 	X(GRAPH_NODES,         4096,      "nodes",  "in one graph, as CHART_STATES") \
 	X(GRAPH_EDGES,         16384,     "edges",  "in one graph; an edge that waits for several nodes counts as many") \
 	X(GRAPH_SENDS,         10000,     "sends",  "that one step of a graph leaves for the next: each is a task") \

@@ -86,7 +86,7 @@ TEST(fields_keep_the_first_failure_and_say_where)
 		{ "{\"size\":3}", "size: expected an object, got a number", ERR_INVALID },
 		{ "{\"size\":{\"width\":0},\"other\":1}",
 		  "size.width: expected an integer from 1 to 100, got 0", ERR_INVALID },
-		{ "{\"size\":{\"big\":1}}", "size.big: expected a boolean, got a number",
+		{ "{\"size\":{\"big\":1}}", "size.big: expected true or false, got a number",
 		  ERR_INVALID },
 		{ "{\"colour\":\"blue\"}", "colour: expected \"red\" or \"green\", got \"blue\"",
 		  ERR_INVALID },

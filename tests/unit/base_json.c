@@ -271,7 +271,7 @@ TEST(json_field_errors_read_alike)
 	CHECK_RC(json_get_number(o, "i", "t", 0, 0, 2, &d, &e), ERR_INVALID);
 	CHECK_STR(str_of(e.text), "t: expected a number from 0 to 2, got -5");
 	CHECK_RC(json_get_bool(o, "o", "flag", false, &b, &e), ERR_INVALID);
-	CHECK_STR(str_of(e.text), "flag: expected a boolean, got an object");
+	CHECK_STR(str_of(e.text), "flag: expected true or false, got an object");
 	CHECK_RC(json_get_object(o, "s", "meta", &node, &e), ERR_INVALID);
 	CHECK_STR(str_of(e.text), "meta: expected an object, got a string");
 	CHECK_RC(json_get_array(o, "o", "ids", &node, &e), ERR_INVALID);

@@ -123,6 +123,17 @@ TEST(describe_keeps_what_makes_a_sub_agent_clear)
 	agent_free(a);
 }
 
+/* An edge without a condition is the else of those that have one. */
+TEST(describe_draws_an_else_as_a_condition)
+{
+	struct agent *a = load("id: t\nstate: {x: {}}\n"
+	    "nodes: {a: {set: {x: '1'}}, b: {set: {x: '2'}}}\n"
+	    "edges: [[START, a], {from: a, to: END, when: 'x == 1'}, [a, b], [b, END]]\n");
+
+	check_drawing(a, 0, "__start__,a,b,__end__; __start__>a b>__end__ a?__end__ a?b");
+	agent_free(a);
+}
+
 TEST(describe_schemas_show_what_a_client_may_see)
 {
 	struct agent *a = load("id: t\nstate:\n  q: {schema: {type: string}}\n"
