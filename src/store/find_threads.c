@@ -240,27 +240,18 @@ static int
 state_load(struct seek *s, struct store_thread_found *f)
 {
 	struct arena *a = s->x->cmd.arena;
-	const struct store_channel *m;
 	struct query q = query_of(s->db, SQL_CHECKPOINT_LATEST, db_i64(f->t.seq),
 	    db_i64(s->x->cmd.owner));
 	int rc = query_row(&q);
 
 	f->has_state = rc == OK;
 	if (rc == OK)
-		rc = checkpoint_read(s->db, &q, f->t.seq, a, &f->full.c);
+		rc = checkpoint_read(s->db, &q, f->t.seq, a, &f->state.c);
 	query_end(&q);
 	if (rc == OK)
-		rc = states_fill(s->db, f->t.seq, &(struct store_state *){ &f->full }, 1,
+		rc = states_fill(s->db, f->t.seq, &(struct store_state *){ &f->state }, 1,
 		    STATE_CHANNELS | STATE_TASKS, a);
-	if (rc != OK)
-		return rc == ERR_NOTFOUND ? OK : rc;
-	f->state.c = f->full.c;
-	m = state_channel(&f->full, S("messages"));
-	if (m != NULL && m->entries_n > 0) {
-		f->state.messages = (struct str *)m->entries;
-		f->state.messages_n = m->entries_n;
-	}
-	return OK;
+	return rc == ERR_NOTFOUND ? OK : rc;
 }
 
 static int

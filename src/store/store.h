@@ -581,8 +581,7 @@ enum store_sort {
 struct store_thread_found {
 	struct store_thread t;
 	bool has_state;                      /* asked for, and there is one */
-	struct store_history_item state;     /* without a result */
-	struct store_state full;             /* the same with channels and tasks */
+	struct store_state state;            /* with channels and tasks */
 };
 
 /* metadata_json: containment as PostgreSQL's @>; empty: all.  ids: at most

@@ -520,8 +520,9 @@ CONTRACT(threads_with_states)
 	for (size_t i = 0; i < 2; i++) {
 		if (!x.found[i].has_state)
 			continue;
-		CHECK_INT(x.found[i].state.messages_n, 2);
-		CHECK_STR(x.found[i].state.messages[1], "\"two\"");
+		CHECK_INT(x.found[i].state.channels_n, 1);
+		CHECK_INT(x.found[i].state.channels[0].entries_n, 2);
+		CHECK_STR(x.found[i].state.channels[0].entries[1], "\"two\"");
 	}
 	CHECK(x.found[0].has_state + x.found[1].has_state == 1);
 }

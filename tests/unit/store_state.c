@@ -438,7 +438,7 @@ CONTRACT(threads_with_whole_states)
 	}
 	CHECK_RC(fix_do(f, &x, STORE_THREAD_SEARCH, 7), OK);
 	CHECK_INT(x.found_n, 2);
-	CHECK_STR(str_of(text(f, &x.found[0].full)), "x=one");
-	CHECK_STR(str_of(text(f, &x.found[1].full)), "x=two");
+	CHECK_STR(str_of(text(f, &x.found[0].state)), "x=one");
+	CHECK_STR(str_of(text(f, &x.found[1].state)), "x=two");
 	CHECK(x.found[0].t.state_updated > x.found[1].t.state_updated);
 }
