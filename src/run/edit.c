@@ -82,13 +82,19 @@ edit_checkpoint(const struct edit *x)
 /* ---- whose update it is --------------------------------------------------------- */
 
 static int
+node_find(const struct graph *g, struct str name)
+{
+	return str_eq(name, S("__start__")) ? GRAPH_START : graph_find(g, name);
+}
+
+static int
 node_of(const struct edit *x, const struct edit_update *u, size_t n, int *node,
     struct err *e)
 {
 	const struct scope *s = x->scope;
 
 	if (u->as_node.p != NULL) {
-		*node = graph_find(s->def, u->as_node);
+		*node = node_find(s->def, u->as_node);
 		return *node != GRAPH_NONE ? OK : err_set(e, ERR_INVALID,
 		    "Node \"%.*s\" does not exist", FMT(str_sub(u->as_node, 0, 64)));
 	}
@@ -100,7 +106,7 @@ node_of(const struct edit *x, const struct edit_update *u, size_t n, int *node,
 	else if (x->last_n == 0)
 		*node = GRAPH_START;
 	else if (x->last_n == 1)
-		*node = graph_find(s->def, x->last[0]);
+		*node = node_find(s->def, x->last[0]);
 	else
 		*node = GRAPH_NONE;
 	return *node != GRAPH_NONE ? OK :

@@ -44,6 +44,12 @@ graph_exists(const struct runs_shared *sh, struct str graph_id)
 	return agents_find(sh->agents, graph_id) != NULL;
 }
 
+const struct agent *
+graph_agent(const struct runs_shared *sh, struct str graph_id)
+{
+	return agents_find(sh->agents, graph_id);
+}
+
 size_t
 graph_count(const struct runs_shared *sh)
 {

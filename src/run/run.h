@@ -34,7 +34,8 @@
 #include "tools/tools.h"
 
 struct runs;                                 /* one a shard */
-struct agents;                               /* agent/agent.h */
+struct agent;                                /* agent/agent.h */
+struct agents;
 struct runs_shared;                          /* one a process: directory, agents */
 
 /* All must outlive it. */
@@ -46,6 +47,8 @@ void runs_shared_free(struct runs_shared *sh);
 bool graph_exists(const struct runs_shared *sh, struct str graph_id);
 size_t graph_count(const struct runs_shared *sh);
 struct str graph_name(const struct runs_shared *sh, size_t i);
+/* Its definition, for the call; NULL: there is none. */
+const struct agent *graph_agent(const struct runs_shared *sh, struct str graph_id);
 
 int  runs_new(struct runs **out, struct runs_shared *sh, struct shard *s,
     struct store_reader *reader, struct llm *l, struct err *e);
