@@ -22,18 +22,14 @@ enum place {
 	PLACE_THREAD = 2,                    /* POST /threads */
 	PLACE_THREAD_UPDATE = 4,             /* PATCH a thread */
 	PLACE_THREAD_SEARCH = 8,             /* POST /threads/search, count */
-	PLACE_HISTORY = 16,                  /* POST history */
-	PLACE_ITEM = 32,                     /* PUT /store/items */
-	PLACE_ITEM_SEARCH = 64,              /* POST /store/items/search */
+	PLACE_ITEM = 16,                     /* PUT /store/items */
+	PLACE_ITEM_SEARCH = 32,              /* POST /store/items/search */
 	/* queries */
-	PLACE_THREAD_GET = 128,              /* GET a thread */
-	PLACE_STATE = 256,                   /* GET state */
-	PLACE_HISTORY_GET = 512,             /* GET history */
-	PLACE_STREAM = 1024,                 /* POST runs/stream */
-	PLACE_JOIN = 2048,                   /* GET a run's stream */
-	PLACE_CANCEL = 4096,                 /* POST cancel */
-	PLACE_ITEM_GET = 8192,               /* GET /store/items */
-	PLACE_METRICS = 16384                /* GET /metrics */
+	PLACE_THREAD_GET = 64,               /* GET a thread */
+	PLACE_JOIN = 128,                    /* GET a run's stream */
+	PLACE_CANCEL = 256,                  /* POST cancel */
+	PLACE_ITEM_GET = 512,                /* GET /store/items */
+	PLACE_METRICS = 1024                 /* GET /metrics */
 };
 
 /* Refuses what the request's places do not support: a failure of c->in that

@@ -286,6 +286,8 @@ command_done(struct store_cmd *cmd)
 
 	api_call_check(c);
 	assert(!cmd->under_way && c->in == NULL);
+	update_free(c->update);
+	c->update = NULL;
 	if (cmd->rc < 0)
 		call_fail(c, cmd->rc, &cmd->err);
 	else if (c->then == NULL)
@@ -300,6 +302,7 @@ call_submit(struct call *c, enum store_op op, int (*then)(struct call *c))
 	int rc;
 
 	api_call_check(c);
+	assert(c->update == NULL || c->in == NULL || c->in->rc == OK);
 	if (c->in != NULL && c->in->rc < 0)
 		return c->in->rc;
 	c->in = NULL;
@@ -309,7 +312,11 @@ call_submit(struct call *c, enum store_op op, int (*then)(struct call *c))
 	c->op.cmd.done = command_done;
 	c->then = then;
 	rc = store_submit(c->api->shared->o.store, c->api->shard, &c->op.cmd, false);
-	return rc == OK ? OK : err_set(&c->err, rc, "the store is busy; try again");
+	if (rc == OK)
+		return OK;
+	update_free(c->update);
+	c->update = NULL;
+	return err_set(&c->err, rc, "the store is busy; try again");
 }
 
 /* ---- the server's hooks -------------------------------------------------- */

@@ -22,14 +22,20 @@
 #include "base/fields.h"
 #include "base/limits.h"
 #include "base/map.h"
+#include "run/update.h"
 #include "work/host/guest.h"
 
 #define GRAPHS_MAX 64
 
+struct agent;
 struct call;
 struct feed;
 struct member;
+struct view;
 struct watcher;
+
+/* Which state of a thread: id zero: the newest of the namespace. */
+struct checkpoint_ref { struct uuid id; struct str ns; };
 
 /* What a graph id stands for: its system assistant. */
 struct graph_id {
@@ -80,6 +86,11 @@ struct call {
 	struct feed *feed;                   /* following a project */
 	struct str request_id;               /* of /work/rpc and /mcp, JSON */
 	unsigned select;                     /* members of the objects of a list */
+	struct view *view;                   /* members of states */
+	struct update *update;               /* what its command writes */
+	struct checkpoint_ref made;          /* by it */
+	struct words { const struct str *at; size_t n; } namespaces;     /* of a stream;
+	                                        n 0: all */
 	struct str lines;                    /* header lines of the answer */
 	int status;                          /* of an answer without a body */
 	union {
@@ -98,6 +109,10 @@ struct call {
 		struct store_item_delete item_delete;
 		struct store_item_search item_search;
 		struct store_history history;
+		struct store_state_update state_update;
+		struct store_thread_copy thread_copy;
+		struct store_storage storage;
+		struct store_interrupt_search interrupt_search;
 		struct store_run_list run_list;
 		struct work_cmd work;
 	} op;
@@ -168,8 +183,6 @@ int  call_submit(struct call *c, enum store_op op, int (*then)(struct call *c));
  * read, and what is absent or null leaves *out as it was.  Errors name the
  * parameter, what would be right, and what came. */
 
-/* Words in the request's arena. */
-struct words { const struct str *at; size_t n; };
 /* Of an array of at most max strings, or null. */
 struct words words_read(struct call *c, const char *name, jnode array, size_t max);
 /* A failure at the ith. */
@@ -200,8 +213,9 @@ void call_read_id(struct call *c, const char *key, struct uuid *id);
 bool call_read_do_nothing(struct call *c);   /* if_exists: raise, do_nothing */
 
 /* The stream modes of these words (none: values), and the JSON array that the
- * run's kwargs show. */
-void call_modes(struct call *c, struct words list, unsigned *modes, struct buf *json);
+ * run's kwargs show.  array: errors tell which of them. */
+void call_modes(struct call *c, struct words list, bool array, unsigned *modes,
+    struct buf *json);
 /* The same of a body's `stream_mode`: one word, or an array of them. */
 void call_read_modes(struct call *c, unsigned *modes, struct buf *json);
 
@@ -213,6 +227,25 @@ void header_add_text(struct buf *b, struct str s);
 /* {"x-...":"..","user-agent":".."} of the headers a run may see. */
 void header_add_json(struct buf *b, const struct http_req *r);
 
+/* `checkpoint` and `checkpoint_id`; of a run those of its config too.  True: there
+ * is a `checkpoint`. */
+bool call_read_checkpoint(struct call *c, struct checkpoint_ref *out);
+void call_read_run_checkpoint(struct call *c, struct checkpoint_ref *out);
+/* That it is on the thread.  *root: where a run begins then; zero: at the newest.
+ * ERR_NOTFOUND, ERR_INVALID (no thread). */
+int  call_find_checkpoint(struct call *c, const struct checkpoint_ref *ref,
+    struct uuid *root);
+/* command, interrupt_before, interrupt_after, strict_resume; a NULL: the names of
+ * nodes and channels are not known.  After `input`. */
+void call_read_begin(struct call *c, const struct agent *a, struct run_request *q);
+
+/* What updates write: an object, an array of objects, or null. */
+void call_check_values(struct call *c, const char *path, jnode n);
+int  call_val(struct call *c, const char *path, jnode n, struct val *out);
+/* `supersteps` of a thread that is to be created as c->op.thread_create.t: then
+ * c->update has what they write. */
+int  call_read_seed(struct call *c, struct str metadata_json);
+
 /* ---- showing (show.c) ---------------------------------------------------- */
 
 /* A member of an object of ours. */
@@ -223,7 +256,13 @@ struct member {
 	size_t at;                           /* where in the struct */
 };
 
-/* Of struct store_thread_found, store_assistant, store_run, store_item. */
+/* A thread as it is shown; agent: whose channels are, NULL: not known. */
+struct shown_thread {
+	struct store_thread_found f;
+	const struct agent *agent;
+};
+
+/* Of struct shown_thread, store_assistant, store_run, store_item. */
 extern const struct member thread_members[], assistant_members[], run_members[],
     item_members[];
 enum { THREAD_VALUES = 6, THREAD_INTERRUPTS = 7 };       /* rows, from the state */
@@ -235,16 +274,16 @@ void members_add(struct buf *b, const struct member *m, unsigned select,
     const void *object);
 /* The rows of these words; all when there are none. */
 unsigned members_select(struct call *c, const struct member *m, struct words list);
-/* What GET state and history show (contract section 5); a comma as above. */
-void api_state_add(struct buf *b, const struct uuid *thread_id,
-    const struct store_history_item *item);
-
 /* ---- nouns --------------------------------------------------------------- */
 
 /* By UUID or graph id.  ERR_NOTFOUND. */
 int  api_assistant_find(struct call *c, struct str id, struct store_assistant *out);
 /* The thread of the path.  ERR_NOTFOUND. */
 int  api_thread_find(struct call *c, struct store_thread *out);
+
+/* The graph that the thread's runs are of, as its metadata says; empty: none yet. */
+struct str api_thread_graph(const struct store_thread *t);
+const struct agent *api_thread_agent(const struct call *c, const struct store_thread *t);
 
 /* Fills c->lines with a warning for each member that looks like a misspelt
  * setting.  No failure: `configurable` and `context` belong to the client. */
@@ -262,10 +301,12 @@ typedef int handler(struct call *c);
 handler api_system_page, api_system_ok, api_system_info, api_system_health,
     api_system_metrics, api_system_openapi;
 handler api_assistant_create, api_assistant_get, api_assistant_update,
-    api_assistant_delete, api_assistant_search, api_assistant_count;
+    api_assistant_delete, api_assistant_search, api_assistant_count,
+    api_assistant_graph, api_assistant_schemas, api_assistant_subgraphs;
 handler api_thread_create, api_thread_get, api_thread_update, api_thread_delete,
-    api_thread_state, api_thread_history, api_thread_history_get,
-    api_thread_search, api_thread_count;
+    api_thread_copy, api_thread_storage, api_thread_search, api_thread_count;
+handler api_state_get, api_state_at, api_state_update, api_history, api_history_get;
+handler api_interrupt_list;
 handler api_run_start, api_run_list, api_run_get, api_run_join, api_run_cancel,
     api_run_delete;
 handler api_work_operation, api_work_delete, api_work_claim, api_work_rpc,

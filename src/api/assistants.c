@@ -8,6 +8,7 @@
  */
 #include "api/api_priv.h"
 
+#include "agent/agent.h"
 #include "base/mem.h"
 
 /* ---- finding ------------------------------------------------------------- */
@@ -175,6 +176,78 @@ api_assistant_delete(struct call *c)
 		return err_set(&c->err, ERR_DENIED, "the assistant of a graph is the "
 		    "system's and cannot be deleted");
 	return call_submit(c, STORE_ASSISTANT_DELETE, assistant_deleted);
+}
+
+/* ---- what its graph is ---------------------------------------------------- */
+
+static int
+graph_of(struct call *c, const struct agent **out)
+{
+	struct store_assistant a;
+	int rc = c->in->rc;
+
+	if (rc == OK)
+		rc = api_assistant_find(c, c->param[0], &a);
+	if (rc < 0)
+		return rc;
+	*out = graph_agent(c->api->shared->o.runs, a.graph_id);
+	return *out != NULL ? OK : err_set(&c->err, ERR_NOTFOUND,
+	    "Graph '%.*s' not found", FMT(param_shown(a.graph_id)));
+}
+
+/* How many levels of sub-agents are drawn: none, all, or so many. */
+static unsigned
+xray_read(struct call *c)
+{
+	struct str s = param_str(c, "xray");
+	int64_t levels = 0;
+
+	if (str_eq_nocase(s, S("true")))
+		return LIMIT_AGENT_NESTING;
+	if (s.n == 0 || str_eq_nocase(s, S("false")))
+		return 0;
+	if (!str_to_i64(s, &levels) || levels < 0)
+		fields_fail(c->in, "xray", ERR_INVALID, "expected true, false or a number "
+		    "of levels, got \"%.*s\"", FMT(param_shown(s)));
+	return levels > LIMIT_AGENT_NESTING ? LIMIT_AGENT_NESTING : (unsigned)levels;
+}
+
+int
+api_assistant_graph(struct call *c)
+{
+	unsigned levels = xray_read(c);
+	const struct agent *a;
+	int rc = graph_of(c, &a);
+
+	if (rc == OK)
+		rc = agent_add_drawing(call_out(c), a, levels, &c->err);
+	return rc < 0 ? rc : call_json(c, STR_NONE);
+}
+
+int
+api_assistant_schemas(struct call *c)
+{
+	const struct agent *a;
+	int rc = graph_of(c, &a);
+
+	if (rc < 0)
+		return rc;
+	agent_add_schemas(call_out(c), a);
+	return call_json(c, STR_NONE);
+}
+
+int
+api_assistant_subgraphs(struct call *c)
+{
+	const struct agent *a;
+	bool recurse = false;
+	int rc;
+
+	param_bool(c, "recurse", &recurse);
+	rc = graph_of(c, &a);
+	if (rc == OK)
+		rc = agent_add_subgraphs(call_out(c), a, c->param[1], recurse, &c->err);
+	return rc < 0 ? rc : call_json(c, STR_NONE);
 }
 
 /* ---- the system's own ---------------------------------------------------- */

@@ -13,11 +13,15 @@
 #define INPUT ((size_t)LIMIT_HTTP_BODY_BYTES)
 
 #define RUN_BODY "assistant_id*, input, config, context, metadata, "           \
-	"stream_mode, stream_resumable, multitask_strategy, on_disconnect, "   \
-	"if_not_exists, durability"
+	"command, checkpoint, checkpoint_id, interrupt_before, "               \
+	"interrupt_after, strict_resume, stream_mode, stream_subgraphs, "      \
+	"stream_resumable, multitask_strategy, on_disconnect, if_not_exists, " \
+	"durability"
 #define STATELESS_BODY "assistant_id*, input, config, context, metadata, "     \
-	"stream_mode, stream_resumable, on_disconnect, on_completion"
-#define STATE "the latest state: values, next, tasks, metadata, checkpoint"
+	"command, interrupt_before, interrupt_after, stream_mode, "            \
+	"stream_subgraphs, stream_resumable, on_disconnect, on_completion"
+#define STATE "values, next, tasks, metadata, created_at, checkpoint, "       \
+	"parent_checkpoint, interrupts"
 
 /* Columns: method, path, flags, body_max, handler, summary, request,
  * response, status of success, places, the handler's argument. */
@@ -55,10 +59,24 @@ const struct route routes[] = {
 	  "the assistant", 200 },
 	{ "DELETE", "/assistants/{assistant_id}", 0, NONE, api_assistant_delete,
 	  "Delete an assistant", "delete_threads", "[\"<id>\"]", 200 },
+	{ "GET", "/assistants/{assistant_id}/graph", ROUTE_READS, NONE,
+	  api_assistant_graph, "Draw an assistant's graph",
+	  "xray (true, or levels of sub-agents)", "nodes, edges", 200 },
+	{ "GET", "/assistants/{assistant_id}/schemas", ROUTE_READS, NONE,
+	  api_assistant_schemas, "Get the schemas of an assistant's graph", NULL,
+	  "graph_id, input_schema, output_schema, state_schema, config_schema, "
+	  "context_schema", 200 },
+	{ "GET", "/assistants/{assistant_id}/subgraphs", ROUTE_READS, NONE,
+	  api_assistant_subgraphs, "Get the schemas of an assistant's sub-agents",
+	  "recurse", "schemas by namespace: state, input, output, config", 200 },
+	{ "GET", "/assistants/{assistant_id}/subgraphs/{namespace}", ROUTE_READS, NONE,
+	  api_assistant_subgraphs, "Get the schemas of one sub-agent", "recurse",
+	  "schemas by namespace", 200 },
 
 	{ "POST", "/threads", ROUTE_BODY, OBJECT, api_thread_create,
 	  "Create a thread",
-	  "thread_id, metadata, if_exists (raise, do_nothing)", "the thread", 200, PLACE_THREAD },
+	  "thread_id, metadata, if_exists (raise, do_nothing), supersteps",
+	  "the thread", 200, PLACE_THREAD },
 	{ "POST", "/threads/search", ROUTE_BODY | ROUTE_BODY_OPTIONAL | ROUTE_READS,
 	  SMALL, api_thread_search, "Find threads, newest first", "metadata, status, ids, "
 	  "limit, offset, sort_by (created_at, updated_at, status, thread_id), "
@@ -74,14 +92,32 @@ const struct route routes[] = {
 	  "the thread; 204 and nothing when minimal", 200, PLACE_THREAD_UPDATE },
 	{ "DELETE", "/threads/{thread_id}", 0, NONE, api_thread_delete,
 	  "Delete a thread with all it holds", NULL, "nothing", 204 },
-	{ "GET", "/threads/{thread_id}/state", ROUTE_READS, NONE, api_thread_state,
-	  "Get a thread's state", NULL, STATE, 200, PLACE_STATE },
-	{ "POST", "/threads/{thread_id}/history", ROUTE_BODY | ROUTE_READS, SMALL, api_thread_history,
-	  "Past states, newest first", "limit, before, metadata",
-	  "an array of states", 200, PLACE_HISTORY },
-	{ "GET", "/threads/{thread_id}/history", ROUTE_READS, NONE, api_thread_history_get,
-	  "Past states, newest first", "limit, before", "an array of states", 200,
-	  PLACE_HISTORY_GET },
+	{ "POST", "/threads/{thread_id}/copy", ROUTE_BODY | ROUTE_BODY_OPTIONAL, SMALL,
+	  api_thread_copy, "Copy a thread with its history", NULL, "the new thread", 200 },
+	{ "GET", "/threads/{thread_id}/storage", ROUTE_READS, NONE, api_thread_storage,
+	  "Tell what a thread holds", NULL, "total_bytes; checkpoints, channel_values, "
+	  "pending_writes, runs: bytes, and rows and bytes by table", 200 },
+	{ "GET", "/threads/{thread_id}/state", ROUTE_READS, NONE, api_state_get,
+	  "Get a thread's newest state", "subgraphs, select", STATE, 200 },
+	{ "POST", "/threads/{thread_id}/state", ROUTE_BODY, INPUT, api_state_update,
+	  "Change a thread's state, as if a node had returned the values",
+	  "values*, as_node, checkpoint, checkpoint_id",
+	  "{\"checkpoint\":{thread_id, checkpoint_ns, checkpoint_id}}", 200 },
+	{ "GET", "/threads/{thread_id}/state/{checkpoint_id}", ROUTE_READS, NONE,
+	  api_state_get, "Get the state of a checkpoint", "subgraphs, select", STATE, 200 },
+	{ "POST", "/threads/{thread_id}/state/checkpoint", ROUTE_BODY | ROUTE_READS,
+	  OBJECT, api_state_at, "Get the state of a checkpoint, a sub-agent's too",
+	  "checkpoint* (checkpoint_id, checkpoint_ns), subgraphs", STATE, 200 },
+	{ "POST", "/threads/{thread_id}/history", ROUTE_BODY | ROUTE_READS, SMALL, api_history,
+	  "Past states, newest first", "limit, before, metadata, checkpoint "
+	  "(checkpoint_ns), select", "an array of states", 200 },
+	{ "GET", "/threads/{thread_id}/history", ROUTE_READS, NONE, api_history_get,
+	  "Past states, newest first", "limit, before, select", "an array of states", 200 },
+	{ "GET", "/interrupts", ROUTE_READS, NONE, api_interrupt_list,
+	  "List everything that waits for a person, newest first",
+	  "status (waiting), limit, offset", "an array of interrupts: id, value, "
+	  "response_schema, thread_id, run_id, task_id, checkpoint_id, checkpoint_ns, "
+	  "created_at", 200 },
 
 	{ "POST", "/threads/{thread_id}/runs", ROUTE_BODY, INPUT, api_run_start,
 	  "Start a run in the background", RUN_BODY, "the run", 200, PLACE_RUN },
@@ -93,7 +129,7 @@ const struct route routes[] = {
 	  "the final values, or {\"__error__\":{error, message}}", 200, PLACE_RUN, WATCH_WAIT },
 	{ "POST", "/threads/{thread_id}/runs/stream", ROUTE_BODY | ROUTE_STREAM,
 	  INPUT, api_run_start, "Start a run and stream its events", RUN_BODY,
-	  "server-sent events", 200, PLACE_RUN | PLACE_STREAM, WATCH_STREAM },
+	  "server-sent events", 200, PLACE_RUN, WATCH_STREAM },
 	{ "GET", "/threads/{thread_id}/runs/{run_id}", ROUTE_READS, NONE, api_run_get,
 	  "Get a run", NULL, "the run", 200 },
 	{ "DELETE", "/threads/{thread_id}/runs/{run_id}", 0, NONE,
@@ -104,10 +140,10 @@ const struct route routes[] = {
 	  "the final values", 200, 0, WATCH_JOIN },
 	{ "GET", "/threads/{thread_id}/runs/{run_id}/stream", ROUTE_STREAM, NONE,
 	  api_run_join, "Stream a run's events, from Last-Event-ID on",
-	  "stream_mode, cancel_on_disconnect", "server-sent events", 200,
+	  "stream_mode, namespace, cancel_on_disconnect", "server-sent events", 200,
 	  PLACE_JOIN, WATCH_JOIN_STREAM },
 	{ "POST", "/threads/{thread_id}/runs/{run_id}/cancel", 0, NONE,
-	  api_run_cancel, "Cancel a run", "wait, action (interrupt)",
+	  api_run_cancel, "Cancel a run", "wait, action (interrupt, rollback)",
 	  "nothing; 204 when it waited", 202, PLACE_CANCEL },
 
 	{ "POST", "/runs", ROUTE_BODY, INPUT, api_run_start,
@@ -118,13 +154,13 @@ const struct route routes[] = {
 	  "the final values, or {\"__error__\":{error, message}}", 200, PLACE_RUN, WATCH_WAIT },
 	{ "POST", "/runs/stream", ROUTE_BODY | ROUTE_STREAM, INPUT,
 	  api_run_start, "Run without a thread and stream the events",
-	  STATELESS_BODY, "server-sent events", 200, PLACE_RUN | PLACE_STREAM, WATCH_STREAM },
+	  STATELESS_BODY, "server-sent events", 200, PLACE_RUN, WATCH_STREAM },
 	{ "GET", "/runs/{run_id}/join", 0, NONE, api_run_join,
 	  "Wait for the values of a run under way", "cancel_on_disconnect",
 	  "the final values", 200, 0, WATCH_JOIN },
 	{ "GET", "/runs/{run_id}/stream", ROUTE_STREAM, NONE, api_run_join,
 	  "Stream the events of a run under way, from Last-Event-ID on",
-	  "stream_mode, cancel_on_disconnect", "server-sent events", 200,
+	  "stream_mode, namespace, cancel_on_disconnect", "server-sent events", 200,
 	  PLACE_JOIN, WATCH_JOIN_STREAM },
 
 	{ "GET", "/work/items", ROUTE_READS, NONE, api_work_operation,

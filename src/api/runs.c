@@ -12,8 +12,7 @@
 
 #define LIST_DEFAULT 10
 #define MODES_MAX    64
-#define ALL_MODES                                                             \
-	(MODE_VALUES | MODE_UPDATES | MODE_MESSAGES_TUPLE | MODE_MESSAGES)
+#define ALL_MODES    (MODE_META - 1u)
 
 /* A run without a thread: its route names none. */
 static bool
@@ -30,7 +29,8 @@ struct run_ask {
 };
 
 void
-call_modes(struct call *c, struct words list, unsigned *modes, struct buf *json)
+call_modes(struct call *c, struct words list, bool array, unsigned *modes,
+    struct buf *json)
 {
 	static const struct str fallback = { "values", 6 };
 
@@ -41,13 +41,11 @@ call_modes(struct call *c, struct words list, unsigned *modes, struct buf *json)
 	for (size_t n = 0; n < list.n && c->in->rc == OK; n++) {
 		struct str word = list.at[n];
 		char place[64] = "stream_mode";
-		int i = -1;
+		int i;
 
-		if (list.n > 1)
+		if (array)
 			snprintf(place, sizeof place, "stream_mode[%zu]", n);
-		/* `custom` is accepted without effect; see absent.c. */
-		if (!str_eq(word, S("custom")))
-			i = words_index(c, place, stream_mode_names, word);
+		i = words_index(c, place, stream_mode_names, word);
 		if (i >= 0 && (*modes & 1u << i))
 			continue;
 		json_add_fmt(json, ",%.*s", FMT(word));
@@ -65,7 +63,7 @@ call_read_modes(struct call *c, unsigned *modes, struct buf *json)
 
 	if (!json_is_string(n))
 		list = words_read(c, "stream_mode", n, MODES_MAX);
-	call_modes(c, list, modes, json);
+	call_modes(c, list, json_is_array(n), modes, json);
 }
 
 static void
@@ -76,6 +74,20 @@ read_modes(struct call *c, struct run_request *q)
 	call_read_modes(c, &q->modes, &json);
 	q->modes_json = arena_str(&c->r->arena, buf_str(&json));
 	buf_release(&json);
+}
+
+/* Of a stream: the graphs whose events are sent; of both spellings an empty one
+ * is none. */
+static struct words
+read_namespaces(struct call *c)
+{
+	struct words list = param_list(c, "namespace");
+
+	for (size_t i = 0; i < list.n; i++)
+		if (list.at[i].n > LIMIT_CHECKPOINT_NS_BYTES)
+			words_fail(c, "namespace", i, "longer than %d bytes",
+			    LIMIT_CHECKPOINT_NS_BYTES);
+	return list;
 }
 
 static void
@@ -129,12 +141,16 @@ read_choices(struct call *c, struct run_ask *ask)
 	static const char *const creates[] = { "reject", "create", NULL };
 	static const char *const disconnects[] = { "continue", "cancel", NULL };
 	static const char *const durabilities[] = { "async", "sync", "exit", NULL };
-	int multitask = 0, if_not_exists = 0, on_disconnect = 0, durability = 0;
+	int multitask = 0, if_not_exists = 0, on_disconnect = 0, durability = -1;
+	bool during = true;
 
 	fields_enum(c->in, "multitask_strategy", multitasks, &multitask);
 	fields_enum(c->in, "if_not_exists", creates, &if_not_exists);
 	fields_enum(c->in, "on_disconnect", disconnects, &on_disconnect);
 	fields_enum(c->in, "durability", durabilities, &durability);
+	fields_bool(c->in, "checkpoint_during", &during);        /* its old name */
+	if (durability < 0)
+		durability = during ? DURABILITY_ASYNC : DURABILITY_EXIT;
 	ask->q.multitask = (enum multitask)multitask;
 	ask->q.create_thread = if_not_exists == 1;
 	ask->q.durability = (enum durability)durability;
@@ -178,69 +194,20 @@ call_note_settings(struct call *c, jnode config, jnode context)
 	buf_release(&lines);
 }
 
-/* The latest state of the thread, if it is idle: else the state could be
- * another by the time a run begins. */
-static int
-find_latest(struct call *c, struct store_checkpoint *out)
-{
-	struct store_thread t;
-	int rc = api_thread_find(c, &t);
-
-	if (rc == OK && t.status == THREAD_BUSY)
-		return ERR_BUSY;
-	return rc < 0 ? rc : store_checkpoint_get(c->api->reader, c->owner, t.seq, 0,
-	    &c->r->arena, out);
-}
-
-/* A checkpoint's id in f; absent or null is none. */
-static void
-check_checkpoint_id(struct call *c, struct fields *f)
-{
-	jnode n = json_get(f->node, S("checkpoint_id"));
-	struct store_checkpoint latest;
-	struct uuid id;
-
-	if (f->rc != OK || json_is_null(n) || (json_is_string(n) && json_str(n).n == 0))
-		return;
-	if (!json_is_string(n) || !uuid_parse(json_str(n), &id))
-		fields_fail(f, "checkpoint_id", ERR_INVALID,
-		    "expected a checkpoint's id, got %s",
-		    json_is_string(n) ? "another string" : json_kind(n));
-	else if (find_latest(c, &latest) != OK || !uuid_eq(&latest.id, &id))
-		fields_fail(f, "checkpoint_id", ERR_INVALID, "a run can start from the "
-		    "latest state of an idle thread only; leave it out");
-}
-
-/* useStream names the state it shows with every message it sends. */
-static void
-check_checkpoint(struct call *c)
-{
-	struct fields checkpoint, config, configurable;
-	struct str ns = STR_NONE;
-
-	fields_object(c->in, "checkpoint", &checkpoint);
-	fields_str(&checkpoint, "checkpoint_ns", LIMIT_NAME_BYTES, &ns);
-	if (ns.n > 0)
-		fields_fail(&checkpoint, "checkpoint_ns", ERR_INVALID,
-		    "expected \"\"; there are no subgraphs");
-	check_checkpoint_id(c, &checkpoint);
-	check_checkpoint_id(c, c->in);
-	fields_object(c->in, "config", &config);
-	fields_object(&config, "configurable", &configurable);
-	check_checkpoint_id(c, &configurable);
-}
-
 /* Can a run without input continue this thread?  A busy thread counts as
  * no; a missing thread is reported when the run is created. */
 static bool
 thread_goes_on(struct call *c, const struct run_request *q)
 {
-	struct store_checkpoint latest;
+	static const struct uuid newest;
+	struct store_state latest;
 	struct store_thread t;
 
 	if (api_thread_find(c, &t) != OK)
 		return !q->create_thread;
-	return find_latest(c, &latest) == OK && latest.next.n > 0;
+	return t.status != THREAD_BUSY && store_state_get(c->api->reader, c->owner,
+	    t.seq, STR_NONE, &newest, 0, &c->r->arena, &latest) == OK &&
+	    latest.c.next.n > 0;
 }
 
 /* Python's SDK omits None, so a request to continue a thread has no `input`;
@@ -253,19 +220,42 @@ check_input(struct call *c, const struct run_request *q)
 	if (!json_is_null(json_get(body, S("inputs"))))
 		fields_fail(c->in, "inputs", ERR_INVALID,
 		    "not known here; did you mean \"input\"?");
-	if (c->in->rc == OK && json_get(body, S("input")) == NULL &&
-	    (q->stateless || !thread_goes_on(c, q)))
+	if (c->in->rc == OK && json_get(body, S("input")) == NULL && q->command == NULL &&
+	    uuid_is_zero(&q->checkpoint) && (q->stateless || !thread_goes_on(c, q)))
 		fields_fail(c->in, "input", ERR_INVALID, "expected an object, got "
 		    "nothing; a run begins with {\"messages\": [...]}%s",
 		    q->stateless ? "" :
 		    ", and null goes on from where its thread stopped");
 }
 
+/* Where it begins.  That the checkpoint is there is seen before the run is made. */
+static void
+read_checkpoint(struct call *c, struct run_request *q)
+{
+	struct checkpoint_ref ref;
+	int rc;
+
+	call_read_run_checkpoint(c, &ref);
+	if (c->in->rc != OK)
+		return;
+	rc = call_find_checkpoint(c, &ref, &q->checkpoint);
+	if (rc < 0)
+		c->in->rc = rc;
+}
+
+static void
+read_streams(struct call *c, struct run_request *q)
+{
+	read_modes(c, q);
+	fields_bool(c->in, "stream_resumable", &q->resumable);
+	fields_bool(c->in, "stream_subgraphs", &q->subgraphs);
+	c->namespaces = read_namespaces(c);
+}
+
 static int
 read_run(struct call *c, struct run_ask *ask)
 {
 	struct run_request *q = &ask->q;
-	bool subgraphs = false;              /* there are none, asked for or not */
 
 	*ask = (struct run_ask){ .q = { .owner = c->owner,
 	    .subject = c->who.subject, .stateless = is_stateless(c),
@@ -273,12 +263,13 @@ read_run(struct call *c, struct run_ask *ask)
 	q->keep = q->stateless && str_eq(S("keep"),
 	    json_str(json_get(c->in->node, S("on_completion"))));
 	read_objects(c, q);
-	check_checkpoint(c);
-	read_modes(c, q);
+	read_checkpoint(c, q);
+	read_streams(c, q);
 	read_choices(c, ask);
-	fields_bool(c->in, "stream_resumable", &q->resumable);
-	fields_bool(c->in, "stream_subgraphs", &subgraphs);
 	read_assistant(c, &q->assistant);
+	if (c->in->rc == OK)
+		call_read_begin(c, graph_agent(c->api->shared->o.runs,
+		    q->assistant.graph_id), q);
 	check_input(c, q);
 	read_headers(c, q);
 	call_note_settings(c, q->config, q->context);
@@ -384,9 +375,10 @@ read_join(struct call *c, unsigned *modes, int64_t *after)
 	struct buf json = BUF(KB);
 
 	header_event_id(c, after);
+	c->namespaces = read_namespaces(c);
 	*modes = ALL_MODES;
 	if (list.n > 0)
-		call_modes(c, list, modes, &json);
+		call_modes(c, list, list.n > 1, modes, &json);
 	buf_release(&json);
 }
 
@@ -430,10 +422,10 @@ run_cancelled(void *ctx, int rc)
 int
 api_run_cancel(struct call *c)
 {
-	static const char *const actions[] = { "interrupt", NULL };
+	static const char *const actions[] = { "interrupt", "rollback", NULL };
 	struct store_run run;
 	bool wait = false;
-	int action, rc;
+	int action = 0, rc;
 
 	param_bool(c, "wait", &wait);
 	param_word(c, "action", actions, &action);
@@ -443,7 +435,7 @@ api_run_cancel(struct call *c)
 	if (rc < 0)
 		return rc;
 	c->status = wait ? 204 : 202;
-	run_cancel(c->api->runs, c->owner, &c->thread_id, &c->run_id, wait, false,
-	    run_cancelled, c);
+	run_cancel(c->api->runs, c->owner, &c->thread_id, &c->run_id, wait,
+	    action == 1, run_cancelled, c);
 	return OK;
 }

@@ -90,8 +90,15 @@ static int
 threads_found(struct call *c)
 {
 	const struct store_thread_search *op = &c->op.thread_search;
+	struct shown_thread *shown = arena_alloc(&c->r->arena,
+	    (op->found_n + 1) * sizeof *shown);
 
-	return call_list(c, thread_members, op->found, sizeof *op->found, op->found_n,
+	if (shown == NULL)
+		return ERR_TOOBIG;
+	for (size_t i = 0; i < op->found_n; i++)
+		shown[i] = (struct shown_thread){ op->found[i],
+		    api_thread_agent(c, &op->found[i].t) };
+	return call_list(c, thread_members, shown, sizeof *shown, op->found_n,
 	    page_lines(c, op->page.offset + (int64_t)op->found_n, op->total));
 }
 

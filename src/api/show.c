@@ -1,5 +1,5 @@
 /*
- * show.c - how threads, assistants, runs, items and states look from outside.
+ * show.c - how threads, assistants, runs and items look from outside.
  *
  * A kind of object is a table of its members: the same rows write it, whole or
  * in part, and say which members a client may select.
@@ -8,19 +8,9 @@
  */
 #include "api/api_priv.h"
 
-/* ---- one member, with its key -------------------------------------------- */
+#include "run/view.h"
 
-static void
-values_add_json(struct buf *b, const struct str *messages, size_t n)
-{
-	buf_lit(b, "{\"messages\":[");
-	for (size_t i = 0; i < n; i++) {
-		if (i > 0)
-			buf_add_char(b, ',');
-		buf_add(b, messages[i]);
-	}
-	buf_lit(b, "]}");
-}
+/* ---- one member, with its key -------------------------------------------- */
 
 static void
 add_uuid(struct buf *b, const char *key, const void *at)
@@ -82,31 +72,37 @@ add_thread_status(struct buf *b, const char *key, const void *at)
 static void
 add_thread_values(struct buf *b, const char *key, const void *at)
 {
-	const struct store_thread_found *f = at;
+	const struct shown_thread *s = at;
 
-	if (!f->has_state)
+	if (!s->f.has_state)
 		return;
 	json_add_key(b, key);
-	values_add_json(b, f->state.messages, f->state.messages_n);
+	view_add_values(b, s->agent, &s->f.state, false);
 }
 
-/* A pending task has an entry even when it asks nothing. */
+/* A pending task has an entry even when it asks nothing; of one under way nothing
+ * is told. */
 static void
 add_thread_interrupts(struct buf *b, const char *key, const void *at)
 {
-	const struct store_thread_found *f = at;
-	const struct store_checkpoint *c = &f->state.c;
+	const struct shown_thread *s = at;
 
-	if (!f->has_state)
+	if (!s->f.has_state)
 		return;
 	json_add_key(b, key);
-	buf_add_char(b, '{');
-	if (c->next.n > 0 && f->t.status != THREAD_BUSY && !uuid_is_zero(&c->task_id)) {
-		buf_add_char(b, '"');
-		uuid_add(b, &c->task_id);
-		buf_lit(b, "\":[]");
-	}
-	buf_add_char(b, '}');
+	if (s->f.t.status == THREAD_BUSY)
+		buf_lit(b, "{}");
+	else
+		view_add_interrupts(b, &s->f.state);
+}
+
+static void
+add_thread_time(struct buf *b, const char *key, const void *at)
+{
+	const struct shown_thread *s = at;
+
+	add_time(b, key, s->f.t.state_updated != 0 ? &s->f.t.state_updated :
+	    &s->f.t.updated);
 }
 
 static void
@@ -119,16 +115,16 @@ add_thread_error(struct buf *b, const char *key, const void *at)
 #define AT(type, member) offsetof(struct type, member)
 
 const struct member thread_members[] = {
-	{ "thread_id", add_uuid, AT(store_thread_found, t.id) },
-	{ "created_at", add_time, AT(store_thread_found, t.created) },
-	{ "updated_at", add_time, AT(store_thread_found, t.updated) },
-	{ "metadata", add_object, AT(store_thread_found, t.metadata_json) },
-	{ "status", add_thread_status, AT(store_thread_found, t.status) },
-	{ "config", add_object, AT(store_thread_found, t.config_json) },
+	{ "thread_id", add_uuid, AT(shown_thread, f.t.id) },
+	{ "created_at", add_time, AT(shown_thread, f.t.created) },
+	{ "updated_at", add_time, AT(shown_thread, f.t.updated) },
+	{ "metadata", add_object, AT(shown_thread, f.t.metadata_json) },
+	{ "status", add_thread_status, AT(shown_thread, f.t.status) },
+	{ "config", add_object, AT(shown_thread, f.t.config_json) },
 	[THREAD_VALUES] = { "values", add_thread_values, 0 },
 	[THREAD_INTERRUPTS] = { "interrupts", add_thread_interrupts, 0 },
-	{ "error", add_thread_error, AT(store_thread_found, t.error_json) },
-	{ "context", NULL, 0 }, { "state_updated_at", NULL, 0 },
+	{ "error", add_thread_error, AT(shown_thread, f.t.error_json) },
+	{ "state_updated_at", add_thread_time, 0 }, { "context", NULL, 0 },
 	{ "extracted", NULL, 0 }, { "ttl", NULL, 0 }, { NULL, NULL, 0 },
 };
 
@@ -235,77 +231,4 @@ members_select(struct call *c, const struct member *m, struct words list)
 	}
 	buf_release(&names);
 	return list.n > 0 ? select : MEMBERS_ALL;
-}
-
-/* ---- states -------------------------------------------------------------- */
-
-static void
-add_checkpoint(struct buf *b, const char *key, const struct uuid *thread_id,
-    const struct uuid *id)
-{
-	json_add_fmt(b, ",%s:{", key);
-	add_uuid(b, "thread_id", thread_id);
-	add_uuid(b, "checkpoint_id", id);
-	json_add_fmt(b, ",'checkpoint_ns':'','checkpoint_map':null}");
-}
-
-static void
-add_task(struct buf *b, const struct store_history_item *item)
-{
-	const struct store_checkpoint *c = &item->c;
-	struct str error = c->task_error.n > 0 ? c->task_error : STR_NONE;
-
-	buf_add_char(b, '{');
-	add_uuid(b, "id", &c->task_id);
-	add_text(b, "name", &c->next);
-	add_text(b, "error", &error);
-	json_add_fmt(b, ",'interrupts':[],'path':['__pregel_pull',%.*s],"
-	    "'checkpoint':null,'state':null,'result':", FMT(c->next));
-	if (item->has_result && c->task_error.n == 0)
-		values_add_json(b, item->result, item->result_n);
-	else
-		buf_lit(b, "null");
-	buf_add_char(b, '}');
-}
-
-/* base_json is an object; source and step are the checkpoint's own. */
-static void
-add_metadata(struct buf *b, const struct store_checkpoint *c)
-{
-	struct str base = c->base_json;
-
-	json_add_key(b, "metadata");
-	buf_add(b, base.n > 2 ? str_sub(base, 0, base.n - 1) : S("{"));
-	json_add_fmt(b, ",'source':%s,'step':%d,'parents':{}}",
-	    checkpoint_source_names[c->source], c->step);
-}
-
-void
-api_state_add(struct buf *b, const struct uuid *thread_id,
-    const struct store_history_item *item)
-{
-	const struct store_checkpoint *c = &item->c;
-
-	json_add_fmt(b, ",{'values':");
-	if (c->seq == 0) {
-		json_add_fmt(b, "{},'next':[],'tasks':[],'created_at':null,"
-		    "'checkpoint':null,'parent_checkpoint':null}");
-		return;
-	}
-	values_add_json(b, item->messages, item->messages_n);
-	json_add_fmt(b, ",'next':[");
-	if (c->next.n > 0)
-		json_add_str(b, c->next);
-	json_add_fmt(b, "],'tasks':[");
-	if (c->next.n > 0)
-		add_task(b, item);
-	buf_add_char(b, ']');
-	add_metadata(b, c);
-	add_time(b, "created_at", &c->created);
-	add_checkpoint(b, "checkpoint", thread_id, &c->id);
-	if (c->parent_seq != 0)
-		add_checkpoint(b, "parent_checkpoint", thread_id, &c->parent_id);
-	else
-		json_add_fmt(b, ",'parent_checkpoint':null");
-	buf_add_char(b, '}');
 }

@@ -1,14 +1,9 @@
 /*
- * threads.c - durable conversations: the thread, its state, its history.
- *
- * The current state is two point reads (latest checkpoint, its messages); past
- * states are a command for the store's reader thread.
+ * threads.c - durable conversations: threads, copies of them, what they hold.
  *
  * SPDX-License-Identifier: MIT
  */
 #include "api/api_priv.h"
-
-#define HISTORY_DEFAULT 10
 
 /* ---- finding ------------------------------------------------------------- */
 
@@ -19,35 +14,18 @@ api_thread_find(struct call *c, struct store_thread *out)
 	    &c->r->arena, out);
 }
 
-/* The latest state of t; its checkpoint's seq is 0 when t never ran. */
-static int
-state_find(struct call *c, const struct store_thread *t,
-    struct store_history_item *out)
-{
-	int rc;
-
-	*out = (struct store_history_item){ 0 };
-	if (t->checkpoint == 0)
-		return OK;
-	rc = store_checkpoint_get(c->api->reader, c->owner, t->seq, 0,
-	    &c->r->arena, &out->c);
-	if (rc == ERR_NOTFOUND)
-		return OK;
-	if (rc < 0 || out->c.list == 0)
-		return rc;
-	out->messages_n = out->c.len;
-	return store_messages_get(c->api->reader, out->c.list, 0, out->c.len,
-	    &c->r->arena, &out->messages);
-}
-
 static int
 answer_thread(struct call *c, const struct store_thread *t)
 {
-	struct store_thread_found f = { .t = *t };
-	int rc = state_find(c, t, &f.state);
+	static const struct uuid newest;
+	struct shown_thread shown = { .f = { .t = *t },
+	    .agent = api_thread_agent(c, t) };
+	int rc = store_state_get(c->api->reader, c->owner, t->seq, STR_NONE, &newest,
+	    STATE_CHANNELS | STATE_TASKS, &c->r->arena, &shown.f.state);
 
-	f.has_state = f.state.c.seq != 0;
-	return rc < 0 ? rc : call_object(c, thread_members, &f);
+	shown.f.has_state = rc == OK;
+	return rc < 0 && rc != ERR_NOTFOUND ? rc :
+	    call_object(c, thread_members, &shown);
 }
 
 /* ---- create, get, update, delete ----------------------------------------- */
@@ -64,12 +42,18 @@ api_thread_create(struct call *c)
 {
 	struct store_thread_create *op = &c->op.thread_create;
 	msec now = shard_wall(c->api->shard);
+	int rc;
 
 	*op = (struct store_thread_create){ .t = { .config_json = S("{}"),
 	    .metadata_json = S("{}"), .created = now, .updated = now } };
 	call_read_id(c, "thread_id", &op->t.id);
 	op->do_nothing = call_read_do_nothing(c);
 	call_read_object(c, "metadata", LIMIT_METADATA_BYTES, &op->t.metadata_json);
+	rc = call_read_seed(c, op->t.metadata_json);
+	if (rc < 0)
+		return rc;
+	if (c->update != NULL)
+		op->changes = update_changes(c->update);
 	return call_submit(c, STORE_THREAD_CREATE, thread_created);
 }
 
@@ -108,140 +92,88 @@ api_thread_delete(struct call *c)
 	return call_submit(c, STORE_THREAD_DELETE, NULL);
 }
 
-/* ---- state and history --------------------------------------------------- */
+/* ---- copies, storage ------------------------------------------------------ */
 
-int
-api_thread_state(struct call *c)
+static int
+thread_copied(struct call *c)
 {
-	struct store_history_item state;
-	struct store_thread t;
-	bool subgraphs = false;              /* there are none, asked for or not */
-	int rc;
+	struct shown_thread shown = { .f = { .t = c->op.thread_copy.t } };
 
-	param_bool(c, "subgraphs", &subgraphs);
-	rc = c->in->rc;
-	if (rc == OK)
-		rc = api_thread_find(c, &t);
-	if (rc == OK)
-		rc = state_find(c, &t, &state);
+	return call_object(c, thread_members, &shown);
+}
+
+/* As the JS server: a thread that is not there is a conflict. */
+int
+api_thread_copy(struct call *c)
+{
+	struct store_thread_copy *op = &c->op.thread_copy;
+	struct store_thread t;
+	char id[UUID_TEXT];
+	int rc = api_thread_find(c, &t);
+
 	if (rc < 0)
-		return rc;
-	if (!call_has_room(c))
-		return OK;
-	api_state_add(call_out(c), &t.id, &state);
-	return call_json(c, STR_NONE);
+		return rc == ERR_NOTFOUND ? err_set(&c->err, ERR_CONFLICT,
+		    "Thread not found") : rc;
+	*op = (struct store_thread_copy){ .from = t.id, .id = uuid_v7(),
+	    .now = shard_wall(c->api->shard) };
+	uuid_format(&op->id, id);
+	op->metadata_json = arena_fmt(&c->r->arena, "{\"thread_id\":\"%.*s\"}",
+	    UUID_TEXT, id);
+	return call_submit(c, STORE_THREAD_COPY, thread_copied);
+}
+
+/* Where a table's bytes are told; the others belong to runs. */
+static const char *
+section_of(const char *table)
+{
+	static const struct { const char *table, *section; } rows[] = {
+		{ "checkpoint", "checkpoints" }, { "channel", "channel_values" },
+		{ "entry", "channel_values" }, { "task_write", "pending_writes" },
+		{ "interrupt", "pending_writes" }, { "record", "pending_writes" },
+		{ "wait", "pending_writes" },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++)
+		if (str_eq(str_of(table), str_of(rows[i].table)))
+			return rows[i].section;
+	return "runs";
 }
 
 static int
-history_found(struct call *c)
+storage_found(struct call *c)
 {
-	const struct store_history *op = &c->op.history;
-	struct buf *b;
+	static const char *const sections[] = { "checkpoints", "channel_values",
+	    "pending_writes", "runs" };
+	const struct store_storage *op = &c->op.storage;
+	struct buf *b = call_out(c);
+	int64_t total = 0;
 
-	if (!call_has_room(c))
-		return OK;
-	b = call_out(c);
-	buf_add_char(b, '[');
-	for (size_t i = 0; i < op->items_n; i++)
-		api_state_add(b, &c->thread_id, &op->items[i]);
-	buf_add_char(b, ']');
+	json_add_fmt(b, "{'thread_id':'");
+	uuid_add(b, &op->thread_id);
+	buf_add_char(b, '"');
+	for (size_t k = 0; k < COUNT(sections); k++) {
+		int64_t bytes = 0;
+
+		json_add_fmt(b, ",%s:{", sections[k]);
+		for (size_t i = 0; i < op->parts_n; i++) {
+			const struct store_storage_part *p = &op->parts[i];
+
+			if (!str_eq(str_of(section_of(p->table)), str_of(sections[k])))
+				continue;
+			json_add_fmt(b, ",%s:{'rows':%lld,'bytes':%lld}", p->table,
+			    (long long)p->rows, (long long)p->bytes);
+			bytes += p->bytes;
+		}
+		json_add_fmt(b, ",'bytes':%lld}", (long long)bytes);
+		total += k < 3 ? bytes : 0;
+	}
+	json_add_fmt(b, ",'total_bytes':%lld}", (long long)total);
 	return call_json(c, STR_NONE);
 }
 
-/* c->op.history is filled but for the thread. */
-static int
-history_ask(struct call *c)
-{
-	struct store_thread t;
-	int rc = c->in->rc;
-
-	if (rc == OK)
-		rc = api_thread_find(c, &t);
-	if (rc < 0)
-		return rc;
-	c->op.history.thread_seq = t.seq;
-	return call_submit(c, STORE_HISTORY, history_found);
-}
-
-static void
-before_parse(struct call *c, struct str s)
-{
-	if (!uuid_parse(s, &c->op.history.before))
-		fields_fail(c->in, "before", ERR_INVALID,
-		    "expected a checkpoint's id, got \"%.*s\"", FMT(param_shown(s)));
-}
-
-/* `before`: a checkpoint's id, or a config that names one. */
-static void
-before_parse_json(struct call *c, jnode n)
-{
-	jnode configurable = json_get(n, S("configurable"));
-
-	if (json_is_object(n))
-		n = json_get(configurable != NULL ? configurable : n,
-		    S("checkpoint_id"));
-	else if (json_is_null(n))
-		return;
-	if (json_is_string(n))
-		before_parse(c, json_str(n));
-	else
-		fields_fail(c->in, "before", ERR_INVALID, "expected a checkpoint's id or "
-		    "{\"configurable\":{\"checkpoint_id\":...}}, got %s", json_kind(n));
-}
-
-/* RemoteGraph always names the root; there are no subgraphs below it. */
-static void
-check_root(struct call *c)
-{
-	struct str thread_id = STR_NONE, ns = STR_NONE, id = STR_NONE;
-	struct uuid thread;
-	struct fields at;
-
-	fields_object(c->in, "checkpoint", &at);
-	fields_str(&at, "thread_id", LIMIT_NAME_BYTES, &thread_id);
-	fields_str(&at, "checkpoint_ns", LIMIT_NAME_BYTES, &ns);
-	fields_str(&at, "checkpoint_id", LIMIT_NAME_BYTES, &id);
-	if (ns.n > 0)
-		fields_fail(&at, "checkpoint_ns", ERR_INVALID, "not supported (there "
-		    "are no subgraphs to look into); leave it out");
-	if (id.n > 0)
-		fields_fail(&at, "checkpoint_id", ERR_INVALID, "not supported; use before");
-	if (thread_id.n > 0 && (!uuid_parse(thread_id, &thread) ||
-	    !uuid_eq(&thread, &c->thread_id)))
-		fields_fail(&at, "thread_id", ERR_INVALID, "expected the thread of the "
-		    "path, got \"%.*s\"", FMT(param_shown(thread_id)));
-}
-
 int
-api_thread_history(struct call *c)
+api_thread_storage(struct call *c)
 {
-	struct store_history *op = &c->op.history;
-
-	*op = (struct store_history){ .limit = HISTORY_DEFAULT };
-	check_root(c);
-	fields_int(c->in, "limit", 1, LIMIT_PAGE_ROWS, &op->limit);
-	before_parse_json(c, fields_any(c->in, "before"));
-	call_read_object(c, "metadata", LIMIT_FILTER_BYTES, &op->metadata_json);
-	return history_ask(c);
-}
-
-/* GET: `before` is an id, or the JSON of the body's. */
-int
-api_thread_history_get(struct call *c)
-{
-	struct store_history *op = &c->op.history;
-	struct str before = param_str(c, "before");
-	struct json_doc doc = { 0 };
-	struct err why;
-
-	*op = (struct store_history){ .limit = HISTORY_DEFAULT };
-	param_int(c, "limit", 1, LIMIT_PAGE_ROWS, &op->limit);
-	if (before.n > 0 && before.p[0] != '{')
-		before_parse(c, before);
-	else if (before.n > 0 && json_parse(&doc, before, &why) != OK)
-		fields_fail(c->in, "before", ERR_SYNTAX, "%s", why.text);
-	else
-		before_parse_json(c, doc.root);
-	json_release(&doc);
-	return history_ask(c);
+	c->op.storage = (struct store_storage){ .thread_id = c->thread_id };
+	return call_submit(c, STORE_STORAGE, storage_found);
 }

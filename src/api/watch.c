@@ -45,6 +45,7 @@ struct watcher {
 	enum watch_kind kind;
 	bool open, ended, leaving;
 	bool told;                           /* frames were sent */
+	struct str *namespaces;              /* a copy: w outlives the request */
 };
 
 static bool
@@ -67,6 +68,9 @@ watcher_free(struct watcher *wa)
 	shard_timer_cancel(wa->api->shard, &wa->timer);
 	atomic_fetch_sub_explicit(&wa->api->metrics.watchers, 1,
 	    memory_order_relaxed);
+	for (size_t i = 0; i < wa->w.namespaces_n; i++)
+		free((char *)wa->namespaces[i].p);
+	free(wa->namespaces);
 	free(wa);
 }
 
@@ -354,6 +358,18 @@ run_ended(struct run_watch *w, int rc, const struct run_end *end,
 
 /* ---- beginning ----------------------------------------------------------- */
 
+static void
+watch_namespaces(struct watcher *wa, struct words list)
+{
+	if (list.n == 0)
+		return;
+	wa->namespaces = mem_alloc(list.n * sizeof *wa->namespaces);
+	for (size_t i = 0; i < list.n; i++)
+		wa->namespaces[i] = (struct str){ mem_cstr(list.at[i]), list.at[i].n };
+	wa->w.namespaces = wa->namespaces;
+	wa->w.namespaces_n = list.n;
+}
+
 static struct watcher *
 watcher_new(struct call *c, enum watch_kind kind, bool cancel_on_gone)
 {
@@ -365,6 +381,7 @@ watcher_new(struct call *c, enum watch_kind kind, bool cancel_on_gone)
 	wa->w = (struct run_watch){ .after = -1, .cancel_on_gone = cancel_on_gone,
 	    .wants_events = is_stream(wa), .started = run_started,
 	    .frames = run_frames, .end = run_ended };
+	watch_namespaces(wa, c->namespaces);
 	atomic_fetch_add_explicit(&c->api->metrics.watchers, 1,
 	    memory_order_relaxed);
 	c->watcher = wa;

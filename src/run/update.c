@@ -149,6 +149,18 @@ write_read(const struct update *u, const struct update_write *w,
 	return rc;
 }
 
+/* In LangGraph's words; what a client sent is never in conflict with another. */
+static int
+refuse(const struct update_step *s, int rc, struct err *e)
+{
+	struct err why = *e;
+
+	if (s->n > 1 && str_starts(s->at[0].as_node, S("__")))
+		err_set(e, rc, "%s \"%.*s\": %s", s->at[0].node_path,
+		    FMT(s->at[0].as_node), why.text);
+	return rc == ERR_CONFLICT ? ERR_INVALID : rc;
+}
+
 static int
 step_make(const struct update *u, struct edit *x, const struct update_step *s,
     struct err *e)
@@ -158,8 +170,10 @@ step_make(const struct update *u, struct edit *x, const struct update_step *s,
 
 	for (size_t i = 0; i < s->n && rc == OK; i++)
 		rc = write_read(u, &s->at[i], &updates[i], e);
-	if (rc == OK)
+	if (rc == OK) {
 		rc = edit_step(x, updates, s->n, e);
+		rc = rc == OK ? OK : refuse(s, rc, e);
+	}
 	for (size_t i = 0; i < s->n; i++)
 		val_drop(updates[i].values);
 	free(updates);

@@ -22,17 +22,9 @@ check(const char *query, const char *body, unsigned places, struct err *e)
 TEST(fields_refused_ones_are_named)
 {
 	static const struct { const char *body, *name; unsigned places; } rows[] = {
-		{ "{\"command\":{\"resume\":1}}", "command", PLACE_RUN },
-		{ "{\"interrupt_before\":[\"a\"]}", "interrupt_before", PLACE_RUN },
-		{ "{\"interrupt_after\":\"*\"}", "interrupt_after", PLACE_RUN },
 		{ "{\"webhook\":\"http://x\"}", "webhook", PLACE_RUN },
 		{ "{\"after_seconds\":5}", "after_seconds", PLACE_RUN },
-		{ "{\"strict_resume\":true}", "strict_resume", PLACE_RUN },
-		{ "{\"select\":[\"values\"]}", "select", PLACE_HISTORY },
-		{ "{\"multitask_strategy\":\"rollback\"}", "multitask_strategy",
-		  PLACE_RUN },
 		{ "{\"ttl\":{\"ttl\":1}}", "ttl", PLACE_THREAD },
-		{ "{\"supersteps\":[{}]}", "supersteps", PLACE_THREAD },
 		{ "{\"index\":[\"x\"]}", "index", PLACE_ITEM },
 	};
 
@@ -47,13 +39,10 @@ TEST(fields_refused_ones_are_named)
 TEST(fields_of_a_query_are_refused_when_they_carry_something)
 {
 	static const struct { const char *query; unsigned places; int rc; } rows[] = {
-		{ "namespace=a", PLACE_STREAM, ERR_INVALID },
-		{ "namespace=&namespace=a%7Cb", PLACE_JOIN, ERR_INVALID },
 		{ "checkpoint_id=x", PLACE_JOIN, ERR_INVALID },
-		{ "select=values&select=next", PLACE_STATE, ERR_INVALID },
 		{ "stream_mode=&namespace=&checkpoint_id=", PLACE_JOIN, OK },
-		{ "namespace=[]", PLACE_JOIN, OK },
-		{ "select=", PLACE_STATE, OK },
+		{ "refresh_ttl=1", PLACE_ITEM_GET, OK },
+		{ "format=json", PLACE_METRICS, ERR_INVALID },
 		{ "reason=taken&action=interrupt", PLACE_CANCEL, OK },
 	};
 
@@ -85,11 +74,8 @@ TEST(fields_words_are_looked_up_one_by_one)
 {
 	struct err e;
 
-	CHECK_RC(check("action=interrupt", NULL, PLACE_CANCEL, &e), OK);
-	CHECK_RC(check("action=rollback", NULL, PLACE_CANCEL, &e), ERR_INVALID);
-	CHECK_RC(check("", "{\"stream_mode\":[\"values\",\"debug\"]}", PLACE_RUN, &e),
+	CHECK_RC(check("format=prometheus", NULL, PLACE_METRICS, &e), OK);
+	CHECK_RC(check("format=prometheus&format=json", NULL, PLACE_METRICS, &e),
 	    ERR_INVALID);
-	CHECK_RC(check("stream_mode=values&stream_mode=debug", NULL, PLACE_JOIN, &e),
-	    ERR_INVALID);
-	CHECK_RC(check("", "{\"stream_mode\":\"custom\"}", PLACE_RUN, &e), OK);
+	CHECK_RC(check("", "{\"sort_by\":\"created_at\"}", PLACE_THREAD_SEARCH, &e), OK);
 }

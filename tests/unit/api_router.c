@@ -76,7 +76,7 @@ TEST(router_refuses_paths_that_only_look_like_one)
 {
 	static const char *const wrong[] = {
 		"", "//", "ok", "/ok/", "/threads/", "/threads//state",
-		"/threads/x/state/y", "/OK", "/threads/a/b/c/d/e/f/g", "*"
+		"/threads/x/states/y", "/OK", "/threads/a/b/c/d/e/f/g", "*"
 	};
 	struct router *rt = router_new(routes, routes_n);
 	struct str p[ROUTE_PARAMS];
