@@ -40,7 +40,7 @@ place_load(struct changing *w, struct place *p, struct query q)
 }
 
 /* The channels are only looked at when a checkpoint follows. */
-int
+static int
 place_parse(struct changing *w, struct place *p)
 {
 	int rc;

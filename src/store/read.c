@@ -232,33 +232,3 @@ store_stream_last(struct store_reader *r, int64_t run_seq)
 	query_end(&q);
 	return last;
 }
-
-/* ---- journal ------------------------------------------------------------- */
-
-int
-store_calls_get(struct store_reader *r, int64_t run_seq, int step,
-    struct arena *a, struct store_call_row **out, size_t *n)
-{
-	struct store_call_row *rows = arena_alloc(a,
-	    LIMIT_TOOL_CALLS * sizeof *rows);
-	struct uuid task = task_of_step(run_seq, step);
-	size_t count = 0;
-	int rc = arena_rc(a);
-	struct query q = query_of(reader_db(r), SQL_CALLS_OF, db_i64(run_seq),
-	    db_uuid(&task));
-
-	while (rc == OK && count < LIMIT_TOOL_CALLS) {
-		rc = query_row(&q);
-		if (rc != OK)
-			break;
-		rows[count].call_id = query_str(&q, 0, a);
-		rows[count].result = query_str(&q, 1, a);
-		rows[count].done = rows[count].result.p != NULL;
-		count++;
-		rc = arena_rc(a);
-	}
-	query_end(&q);
-	*out = rows;
-	*n = count;
-	return rc == ERR_NOTFOUND ? OK : rc;
-}

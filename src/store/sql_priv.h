@@ -336,8 +336,6 @@
 	    " SET result = excluded.result WHERE record.result IS NULL")       \
 	X(RECORDS_OF, "SELECT task, key, name, result FROM record"             \
 	    " WHERE thread = ? AND task = ? ORDER BY key")                     \
-	X(CALLS_OF, "SELECT key, result FROM record WHERE thread ="            \
-	    " (SELECT thread FROM run WHERE seq = ?) AND task = ? ORDER BY key") \
 	X(RECORDS_DROP, "DELETE FROM record WHERE thread = ? AND task = ?")    \
 	X(RECORDS_OF_RUN, "DELETE FROM record WHERE thread = ? AND run = ?")   \
 	X(RECORD_ERASE, "DELETE FROM record WHERE thread = ?1"                 \

@@ -317,6 +317,19 @@ facets_make(sqlite3_context *c, int n, sqlite3_value **v)
 		sqlite3_result_error(c, db->on->err.text, -1);
 }
 
+/* Of a call that names a step in place of a task. */
+struct uuid
+task_of_step(int64_t run, int step)
+{
+	struct uuid id = { { 0 } };
+
+	for (int i = 0; i < 8; i++) {
+		id.b[i] = (uint8_t)((uint64_t)run >> 8 * (7 - i));
+		id.b[8 + i] = (uint8_t)((uint64_t)(int64_t)step >> 8 * (7 - i));
+	}
+	return id;
+}
+
 /* call_task(run, step): the task of calls whose checkpoint is not there. */
 static void
 call_task(sqlite3_context *c, int n, sqlite3_value **v)

@@ -41,7 +41,6 @@ checkpoint_derive(struct db *db, int64_t thread, struct arena *a,
 	size_t n;
 	int rc = channels_parse(&channels, c->channels_json, a);
 
-	c->chart = c->snapshot;
 	c->next = c->task_error = STR_NONE;
 	c->task_id = (struct uuid){ { 0 } };
 	r = channels_ref(&channels, S("messages"));

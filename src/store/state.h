@@ -151,7 +151,6 @@ struct store_checkpoint {
 	struct str next;                     /* first task's name; empty: none */
 	struct uuid task_id;                 /* and its id */
 	struct str task_error;               /* its write at WRITE_ERROR, or empty */
-	struct str chart;                    /* snapshot */
 	int64_t list;                        /* of `messages`; 0: never written */
 	uint32_t len;
 };

@@ -220,14 +220,12 @@ int store_event_next(struct store_reader *r, owner_t o, int64_t thread_seq,
 	X(ASSISTANT_DELETE, assistant_delete)                                  \
 	X(THREAD_CREATE, thread_create) X(THREAD_UPDATE, thread_update)        \
 	X(THREAD_DELETE, thread_delete) X(RUN_CREATE, run_create)              \
-	X(RUN_CLAIM, run_claim) X(RUN_STEP, run_step)                          \
-	X(RUN_FINISH, run_finish) X(RUN_CANCEL, run_cancel)                    \
+	X(RUN_CLAIM, run_claim) X(RUN_CANCEL, run_cancel)                      \
 	X(RUN_SAVE, run_save) X(RUN_END, run_end)                              \
 	X(STATE_UPDATE, state_update) X(THREAD_COPY, thread_copy)              \
 	X(RUN_DELETE, run_delete) X(ITEM_PUT, item_put)                        \
 	X(ITEM_DELETE, item_delete) X(STREAM_APPEND, stream_append)            \
 	X(EVENTS_APPEND, events_append)                                        \
-	X(CALL_START, call_start) X(CALL_DONE, call_done)                      \
 	X(GUEST_WRITE, guest_write) X(RECOVER, recover)                        \
 	/* slow reads */                                                       \
 	X(ITEM_SEARCH, item_search) X(THREAD_SEARCH, thread_search)            \
@@ -367,49 +365,6 @@ struct store_run_claim {
 	struct store_run run;                /* out */
 };
 
-/* What one step leaves behind. */
-struct store_step {
-	struct uuid id;                      /* of the checkpoint, v6 */
-	int step;
-	enum checkpoint_source source;
-	struct str next;
-	struct uuid task_id;
-	struct str chart;
-	/* The messages after this step: the first `keep` of the list before it
-	 * stay, then come these.  keep < the length before means a new list. */
-	uint32_t keep;
-	const struct str *messages;
-	size_t messages_n;
-	msec created;
-};
-
-/* Checkpoints, chained: the first one's parent is the thread's latest. */
-struct store_run_step {
-	struct store_cmd cmd;
-	int64_t run_seq, thread_seq;
-	const struct store_step *steps;
-	size_t steps_n;
-};
-
-/* The last steps, the run's end and the thread's new status in one.  Takes
- * the next pending run of the thread, if any (as RUN_CLAIM).  task_error is set
- * on the thread's latest checkpoint if that names the task; else the step that
- * named it was lost, and the error is dropped. */
-struct store_run_finish {
-	struct store_cmd cmd;
-	int64_t run_seq, thread_seq;
-	const struct store_step *steps;
-	size_t steps_n;
-	enum run_status status;
-	enum thread_status thread_status;    /* when nothing else is pending */
-	struct str error_json;
-	struct uuid task_id;                 /* that failed */
-	struct str task_error;               /* empty: none did */
-	msec now;
-	bool has_next;                       /* out */
-	struct store_run next;               /* out: now RUNNING */
-};
-
 /* What steps leave, of a run that goes on. */
 struct store_run_save {
 	struct store_cmd cmd;
@@ -495,22 +450,6 @@ struct store_events_append {
 	int64_t next;                        /* > last */
 	struct str bytes;
 };
-
-/* A tool call's journal: started before it runs, done with its result.  A
- * started call that is not done after a crash is an unknown outcome. */
-struct store_call {
-	struct store_cmd cmd;                /* CALL_START or CALL_DONE */
-	int64_t run_seq, thread_seq;
-	int step;
-	struct str call_id;                  /* the model's tool call id */
-	struct str name;
-	struct str result;                   /* CALL_DONE: the tool message's JSON */
-};
-
-/* Journalled calls of a step, for resumption.  Point read. */
-struct store_call_row { struct str call_id, result; bool done; };
-int store_calls_get(struct store_reader *r, int64_t run_seq, int step,
-    struct arena *a, struct store_call_row **out, size_t *n);
 
 /* ns is a prefix (whole labels; empty: all).  Past LIMIT_SCAN_MS it ends with
  * what it has found, and truncated is set.  filter_json: {} or

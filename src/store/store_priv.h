@@ -370,7 +370,6 @@ int  changing_open_run(struct changing *w, struct store *st, struct store_cmd *c
 int  changes_write(struct changing *w, struct store_changes *x);
 size_t changes_bytes(const struct store_changes *x);
 struct place *place_root(struct changing *w);
-int  place_parse(struct changing *w, struct place *p);    /* its channels */
 /* After checkpoints have gone: the lists of a namespace's head end where it says,
  * or it gets others.  *now: its channels. */
 int  place_rebase(struct changing *w, struct str ns, const struct channel_map **now);

@@ -1,5 +1,5 @@
 /*
- * threads.c - threads, store items, stream blocks and the journal: the
+ * threads.c - threads, store items and stream blocks: the
  * commands that are one or two statements.
  *
  * SPDX-License-Identifier: MIT
@@ -191,60 +191,20 @@ item_delete(struct store *st, struct store_cmd *c)
 }
 const struct op store_op_item_delete = { .run = item_delete };
 
-/* ---- streams and the journal --------------------------------------------- */
+/* ---- streams --------------------------------------------------------------- */
 
-/* Both write through a SELECT that finds the run only for its owner. */
-static int
-run_or_notfound(struct store *st, int rc)
-{
-	if (rc == OK && db_changes(&st->w) == 0)
-		return ERR_NOTFOUND;
-	return rc;
-}
-
+/* Through a SELECT that finds the run only for its owner. */
 static int
 stream_append(struct store *st, struct store_cmd *c)
 {
 	struct store_stream_append *x = (struct store_stream_append *)c;
 
+	int rc;
+
 	assert(x->first_id <= x->last_id);
-	return run_or_notfound(st, db_run(&st->w, SQL_STREAM_INSERT,
-	    db_i64(x->run_seq), db_i64(c->owner), db_i64(x->last_id),
-	    db_i64(x->first_id), db_blob(x->bytes)));
+	rc = db_run(&st->w, SQL_STREAM_INSERT, db_i64(x->run_seq), db_i64(c->owner),
+	    db_i64(x->last_id), db_i64(x->first_id), db_blob(x->bytes));
+	return rc == OK && db_changes(&st->w) == 0 ? ERR_NOTFOUND : rc;
 }
 const struct op store_op_stream_append = { .run = stream_append,
     .texts = OP_TEXTS(OP_TEXT(stream_append, bytes)) };
-
-/* Of a call that names a step in place of a task. */
-struct uuid
-task_of_step(int64_t run, int step)
-{
-	struct uuid id = { { 0 } };
-
-	for (int i = 0; i < 8; i++) {
-		id.b[i] = (uint8_t)((uint64_t)run >> 8 * (7 - i));
-		id.b[8 + i] = (uint8_t)((uint64_t)(int64_t)step >> 8 * (7 - i));
-	}
-	return id;
-}
-
-static int
-call_put(struct store *st, struct store_cmd *c)
-{
-	struct store_call *x = (struct store_call *)c;
-	struct query q = query_of(&st->w, SQL_RUN_AT, db_i64(x->run_seq),
-	    db_i64(c->owner));
-	int rc = query_row(&q);
-
-	if (rc == OK && query_i64(&q, 4) != x->thread_seq)
-		rc = ERR_NOTFOUND;
-	query_end(&q);
-	return rc != OK ? rc : record_put(st, x->run_seq, x->thread_seq,
-	    &(struct store_record){ .task = task_of_step(x->run_seq, x->step),
-	    .key = x->call_id, .name = x->name, .result = c->op == STORE_CALL_START ?
-	    STR_NONE : x->result.p == NULL ? S("") : x->result });
-}
-const struct op store_op_call_start = { .run = call_put,
-    .texts = OP_TEXTS(OP_TEXT(call, result)) };
-const struct op store_op_call_done = { .run = call_put,
-    .texts = OP_TEXTS(OP_TEXT(call, result)) };

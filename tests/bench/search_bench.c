@@ -132,17 +132,22 @@ history_make(struct client *k)
 	struct store_run_create r = { .create_thread = true, .run = {
 	    .id = uuid_v7(), .thread_id = uuid_v7(), .assistant_id = uuid_v7(),
 	    .graph_id = S("agent"), .created = 1, .updated = 1 } };
-	struct store_step steps[10];
-	struct store_run_finish f;
+	struct store_checkpoint_put steps[10];
+	struct store_channel_change x[10];
+	struct store_run_end f;
 
 	client_do(k, &r, STORE_RUN_CREATE);
-	for (size_t i = 0; i < COUNT(steps); i++)
-		steps[i] = (struct store_step){ .id = uuid_v6((int)i), .step = (int)i,
-		    .keep = (uint32_t)(2 * i), .messages = m, .messages_n = 2 };
-	f = (struct store_run_finish){ .run_seq = r.run.seq,
-	    .thread_seq = r.run.thread_seq, .steps = steps,
-	    .steps_n = COUNT(steps), .status = RUN_SUCCESS };
-	client_do(k, &f, STORE_RUN_FINISH);
+	for (size_t i = 0; i < COUNT(steps); i++) {
+		x[i] = (struct store_channel_change){ .name = S("messages"),
+		    .kind = STORE_LIST, .keep = (uint32_t)(2 * i), .entries = m,
+		    .entries_n = 2 };
+		steps[i] = (struct store_checkpoint_put){ .id = uuid_v6((unsigned)i),
+		    .step = (int)i, .channels = &x[i], .channels_n = 1 };
+	}
+	f = (struct store_run_end){ .run_seq = r.run.seq,
+	    .thread_seq = r.run.thread_seq, .changes = { .checkpoints = steps,
+	    .checkpoints_n = COUNT(steps) }, .status = RUN_SUCCESS };
+	client_do(k, &f, STORE_RUN_END);
 	return r.run;
 }
 

@@ -3,7 +3,7 @@
  *
  *   store-bench [-d sqlite|memory] [-f FILE] [-n ROUNDS] [-u USERS]
  *
- * A flow is ten commands: assistant, thread, twice a run (create, finish with
+ * A flow is ten commands: assistant, thread, twice a run (create, end with
  * three steps and two messages), item put and delete, and both deletes.  All
  * users go through it in step, so USERS is about the size of a batch.  Prints
  * the CPU of the writer's thread and the commits, per flow and by stage.
@@ -30,8 +30,8 @@ static const struct {
 } stages[STAGES] = {
 	{ "assistant create", STORE_ASSISTANT_CREATE },
 	{ "thread create", STORE_THREAD_CREATE },
-	{ "run create 1", STORE_RUN_CREATE }, { "run finish 1", STORE_RUN_FINISH },
-	{ "run create 2", STORE_RUN_CREATE }, { "run finish 2", STORE_RUN_FINISH },
+	{ "run create 1", STORE_RUN_CREATE }, { "run end 1", STORE_RUN_END },
+	{ "run create 2", STORE_RUN_CREATE }, { "run end 2", STORE_RUN_END },
 	{ "item put", STORE_ITEM_PUT }, { "item delete", STORE_ITEM_DELETE },
 	{ "thread delete", STORE_THREAD_DELETE },
 	{ "assistant delete", STORE_ASSISTANT_DELETE },
@@ -43,7 +43,7 @@ struct user {
 		struct store_assistant_create assistant;
 		struct store_thread_create thread;
 		struct store_run_create run;
-		struct store_run_finish finish;
+		struct store_run_end finish;
 		struct store_item_put put;
 		struct store_item_delete item;
 		struct store_thread_delete thread_gone;
@@ -51,7 +51,8 @@ struct user {
 	} u;
 	struct uuid assistant, thread;
 	int64_t run_seq, thread_seq;
-	struct store_step steps[3];
+	struct store_checkpoint_put steps[3];
+	struct store_channel_change changes[3];
 	struct str messages[2];
 	struct arena arena;
 	char key[32];
@@ -67,6 +68,8 @@ struct bench {
 };
 
 #define METADATA S("{\"created_by\":\"bench\",\"purpose\":\"a flow of an agent\"}")
+#define TASK(name) S("[{\"id\":\"11111111-1111-4111-8111-111111111111\",\"name\":" \
+	"\"" name "\"}]")
 #define KWARGS   S("{\"input\":{\"messages\":[{\"role\":\"user\",\"content\":" \
     "\"What is the weather in Paris?\"}]},\"config\":{\"configurable\":{}}," \
     "\"stream_mode\":[\"values\"],\"durability\":\"async\"}")
@@ -110,19 +113,24 @@ fill_finish(struct bench *b, struct user *u, msec now, uint32_t keep)
 {
 	u->messages[0] = (struct str){ b->text, 180 };
 	u->messages[1] = (struct str){ b->text, 420 };
-	for (int i = 0; i < 3; i++)
-		u->steps[i] = (struct store_step){
-			.id = uuid_v6((unsigned)(i - 1)), .step = i - 1,
+	for (unsigned i = 0; i < 3; i++) {
+		u->changes[i] = (struct store_channel_change){ .name = S("messages"),
+		    .kind = STORE_LIST, .keep = i == 2 ? keep + 1 : keep,
+		    .entries = u->messages + (i == 2), .entries_n = 1 };
+		u->steps[i] = (struct store_checkpoint_put){
+			.id = uuid_v6(i - 1), .step = (int)i - 1,
 			.source = i == 0 ? SOURCE_INPUT : SOURCE_LOOP,
-			.next = i == 0 ? S("__start__") : i == 1 ? S("agent") : S(""),
-			.chart = { b->text, 200 }, .created = now,
-			.keep = i == 2 ? keep + 1 : keep,
-			.messages = u->messages + (i == 2), .messages_n = i > 0,
+			.tasks_json = i == 0 ? TASK("__start__") : i == 1 ?
+			    TASK("agent") : S(""),
+			.snapshot = { b->text, 200 }, .created = now,
+			.wrote_json = i == 0 ? S("") : S("{\"messages\":[0,1]}"),
+			.channels = &u->changes[i], .channels_n = i > 0,
 		};
+	}
 	u->u.finish.run_seq = u->run_seq;
 	u->u.finish.thread_seq = u->thread_seq;
-	u->u.finish.steps = u->steps;
-	u->u.finish.steps_n = 3;
+	u->u.finish.changes.checkpoints = u->steps;
+	u->u.finish.changes.checkpoints_n = 3;
 	u->u.finish.status = RUN_SUCCESS;
 	u->u.finish.thread_status = THREAD_IDLE;
 	u->u.finish.now = now;

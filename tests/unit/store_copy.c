@@ -15,7 +15,7 @@ static const struct str letters[] = { { "\"a\"", 3 }, { "\"b\"", 3 },
 static void
 turn(struct fix *f, unsigned thread, unsigned n)
 {
-	struct store_step s = step_new(n, (int)n, 2 * (n - 1), letters + 2 * (n - 1), 2);
+	struct step s = step_new(n, (int)n, 2 * (n - 1), letters + 2 * (n - 1), 2);
 	struct store_run run = start_run(f, 7, thread, 10 * thread + n);
 
 	s.id = id_of(ID_CHECKPOINT, 10 * n + thread);
@@ -153,17 +153,16 @@ TEST(copy_is_erased_in_pieces)
 {
 	struct fix fix, *f = &fix;
 	struct store_run run;
-	struct store_step *s = calloc(500, sizeof *s);
+	struct step *s = calloc(500, sizeof *s);
 
 	fix_open(f, "sqlite");
 	run = start_run(f, 7, 1, 1);
 	for (unsigned i = 0; i < 500; i++)
 		s[i] = step_new(i + 1, (int)i, i % 50, letters + i % 6, 1);
 	for (unsigned i = 0; i < 500; i++) {
-		struct store_run_step step = { .run_seq = run.seq,
-		    .thread_seq = run.thread_seq, .steps = s + i, .steps_n = 1 };
+		struct store_run_save save = save_of(f, &run, s + i, 1);
 
-		CHECK_RC(fix_do(f, &step, STORE_RUN_STEP, 7), OK);
+		CHECK_RC(fix_do(f, &save, STORE_RUN_SAVE, 7), OK);
 	}
 	CHECK_RC(finish_run(f, 7, &run, NULL, 0), OK);
 	copy(f, 1, 2);

@@ -45,7 +45,7 @@ TEST(reopen)
 	struct store_run run;
 	struct store_checkpoint c;
 	struct str m = S("\"hello\""), *got;
-	struct store_step s = step_new(1, 0, 0, &m, 1);
+	struct step s = step_new(1, 0, 0, &m, 1);
 
 	fix_open(&f, "sqlite");
 	CHECK(strcmp(store_driver(f.st), "sqlite") == 0);
@@ -526,12 +526,11 @@ TEST(file_shrinks)
 	fix_open(&f, "sqlite");
 	run = start_run(&f, 7, 1, 1);
 	for (unsigned i = 0; i < 400; i++) {
-		struct store_step s = step_new(i + 1, (int)i, i, &m, 1);
-		struct store_run_step c = { .run_seq = run.seq,
-		    .thread_seq = run.thread_seq, .steps = &s, .steps_n = 1 };
+		struct step s = step_new(i + 1, (int)i, i, &m, 1);
+		struct store_run_save c = save_of(&f, &run, &s, 1);
 
 		m.n = i < 32 ? sizeof body : 1;
-		CHECK_RC(fix_do(&f, &c, STORE_RUN_STEP, 7), OK);
+		CHECK_RC(fix_do(&f, &c, STORE_RUN_SAVE, 7), OK);
 	}
 	CHECK_RC(finish_run(&f, 7, &run, NULL, 0), OK);
 	large = pages_of(&f);

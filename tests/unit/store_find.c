@@ -450,7 +450,7 @@ TEST(costly_metadata_everywhere)
 	struct store_run_create c = run_new(1, 1);
 	struct store_history h = { .limit = 10 };
 	struct str m[] = { S("\"m\"") };
-	struct store_step step = step_new(1, 0, 0, m, 1);
+	struct step step = step_new(1, 0, 0, m, 1);
 	struct fix f;
 
 	fix_open_hasty(&f, 50);
@@ -507,7 +507,7 @@ TEST(threads_of_an_old_file)
 CONTRACT(threads_with_states)
 {
 	struct str m[] = { S("\"one\""), S("\"two\"") };
-	struct store_step s = step_new(1, 0, 0, m, 2);
+	struct step s = step_new(1, 0, 0, m, 2);
 	struct store_thread_search x = ask("");
 	struct store_run run = start_run(f, 7, 1, 1);
 
@@ -640,7 +640,7 @@ static void
 a_run(struct fix *f, unsigned n, uint32_t keep, const char *says)
 {
 	struct str m = str_of(says);
-	struct store_step s[] = { step_new(2 * n, (int)n, keep, &m, 1),
+	struct step s[] = { step_new(2 * n, (int)n, keep, &m, 1),
 	    step_new(2 * n + 1, (int)n, keep + 1, NULL, 0) };
 	struct store_run run = start_run(f, 7, 1, n);
 	struct store_stream_append a = { .run_seq = run.seq, .first_id = 1,

@@ -155,17 +155,60 @@ run_new(unsigned thread, unsigned run)
 	};
 }
 
-struct store_step
+struct step
 step_new(unsigned n, int step, uint32_t keep, const struct str *messages,
     size_t messages_n)
 {
-	return (struct store_step){
+	return (struct step){
 		.id = id_of(ID_CHECKPOINT, n), .step = step,
 		.source = step < 0 ? SOURCE_INPUT : SOURCE_LOOP,
 		.next = step < 0 ? S("__start__") : S("agent"),
-		.chart = S("{\"c\":1}"), .keep = keep, .messages = messages,
+		.snapshot = S("{\"c\":1}"), .keep = keep, .messages = messages,
 		.messages_n = messages_n, .created = 4000 + n,
 	};
+}
+
+static struct str
+tasks_of(struct fix *f, const struct step *s)
+{
+	struct uuid task = s->id;
+	char id[UUID_TEXT];
+
+	task.b[15] = 'T';
+	uuid_format(&task, id);
+	return s->next.n == 0 ? STR_NONE : arena_fmt(&f->a,
+	    "[{\"id\":\"%.*s\",\"name\":\"%.*s\"}]", UUID_TEXT, id, FMT(s->next));
+}
+
+struct store_changes
+changes_of(struct fix *f, const struct step *steps, size_t n)
+{
+	struct store_checkpoint_put *p = arena_zero(&f->a, (n + 1) * sizeof *p);
+	struct store_channel_change *x = arena_zero(&f->a, (n + 1) * sizeof *x);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct step *s = &steps[i];
+		bool loop = s->source == SOURCE_LOOP;
+
+		x[i] = (struct store_channel_change){ .name = S("messages"),
+		    .kind = STORE_LIST, .keep = s->keep, .entries = s->messages,
+		    .entries_n = s->messages_n };
+		p[i] = (struct store_checkpoint_put){ .id = s->id, .step = s->step,
+		    .source = s->source, .created = s->created,
+		    .tasks_json = tasks_of(f, s), .snapshot = s->snapshot,
+		    .channels = &x[i], .channels_n = loop || s->messages_n > 0 };
+		if (loop)
+			p[i].wrote_json = arena_fmt(&f->a, "{\"messages\":[%u,%zu]}",
+			    s->keep, s->keep + s->messages_n);
+	}
+	return (struct store_changes){ .checkpoints = p, .checkpoints_n = n };
+}
+
+struct store_run_save
+save_of(struct fix *f, const struct store_run *run, const struct step *steps, size_t n)
+{
+	return (struct store_run_save){ .run_seq = run->seq,
+	    .thread_seq = run->thread_seq, .changes = changes_of(f, steps, n) };
 }
 
 struct store_run
@@ -181,15 +224,15 @@ start_run(struct fix *f, owner_t owner, unsigned thread, unsigned run)
 
 int
 finish_run(struct fix *f, owner_t owner, const struct store_run *run,
-    const struct store_step *steps, size_t n)
+    const struct step *steps, size_t n)
 {
-	struct store_run_finish c = {
+	struct store_run_end c = {
 		.run_seq = run->seq, .thread_seq = run->thread_seq,
-		.steps = steps, .steps_n = n, .status = RUN_SUCCESS,
+		.changes = changes_of(f, steps, n), .status = RUN_SUCCESS,
 		.thread_status = THREAD_IDLE, .now = 9000,
 	};
 
-	return fix_do(f, &c, STORE_RUN_FINISH, owner);
+	return fix_do(f, &c, STORE_RUN_END, owner);
 }
 
 struct db_format

@@ -48,15 +48,30 @@ struct uuid id_of(unsigned kind, unsigned n);
 struct store_thread_create thread_new(unsigned n);
 struct store_run_create run_new(unsigned thread, unsigned run);
 struct store_assistant_create assistant_new(unsigned n);
-struct store_step step_new(unsigned n, int step, uint32_t keep,
+/* A checkpoint of the root: the first `keep` messages stay, then come these. */
+struct step {
+	struct uuid id;
+	int step;
+	enum checkpoint_source source;
+	struct str next;                     /* node; empty: none */
+	struct str snapshot;
+	uint32_t keep;
+	const struct str *messages;
+	size_t messages_n;
+	msec created;
+};
+struct step step_new(unsigned n, int step, uint32_t keep,
     const struct str *messages, size_t messages_n);
+struct store_changes changes_of(struct fix *f, const struct step *steps, size_t n);
+struct store_run_save save_of(struct fix *f, const struct store_run *run,
+    const struct step *steps, size_t n);
 enum { ID_ASSISTANT, ID_THREAD, ID_RUN, ID_CHECKPOINT };
 
 /* Thread n and a RUNNING run n on it, for owner. */
 struct store_run start_run(struct fix *f, owner_t owner, unsigned thread,
     unsigned run);
 int finish_run(struct fix *f, owner_t owner, const struct store_run *run,
-    const struct store_step *steps, size_t n);
+    const struct step *steps, size_t n);
 /* On a connection of their own. */
 int64_t count_rows(struct fix *f, const char *table);
 void change_file(struct fix *f, const char *sql);

@@ -29,7 +29,7 @@ static int64_t
 two_runs(struct fix *f)
 {
 	static const struct str m[] = { { "\"h\"", 3 }, { "\"a\"", 3 }, { "\"b\"", 3 } };
-	struct store_step s[] = {
+	struct step s[] = {
 		step_new(1, -1, 0, NULL, 0), step_new(2, 0, 0, m, 1),
 		step_new(3, 1, 1, m + 1, 1), step_new(4, -1, 2, NULL, 0),
 		step_new(5, 3, 1, m + 2, 1)

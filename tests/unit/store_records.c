@@ -193,22 +193,23 @@ CONTRACT(thread_create_and_get)
 CONTRACT(thread_delete_takes_everything)
 {
 	struct str m[] = { S("\"one\""), S("\"two\"") };
-	struct store_step s[] = {
+	struct step s[] = {
 		step_new(1, -1, 0, NULL, 0), step_new(2, 0, 0, m, 2)
 	};
 	struct store_run run = start_run(f, 7, 1, 1);
 	struct store_thread_delete d = { .id = id_of(ID_THREAD, 1) };
 	struct store_stream_append block = { .run_seq = run.seq, .first_id = 0,
 	    .last_id = 3, .bytes = S("x") };
-	struct store_call call = { .run_seq = run.seq,
-	    .thread_seq = run.thread_seq, .call_id = S("c1"), .name = S("t") };
+	struct store_record record = { id_of(ID_RUN, 50), S("c1"), S("t"), STR_NONE };
+	struct store_run_save call = { .run_seq = run.seq, .thread_seq = run.thread_seq,
+	    .changes = { .records = &record, .records_n = 1 } };
 	static const char *const tables[] = {
 		"thread", "run", "checkpoint", "entry", "stream", "record"
 	};
 	struct store_thread_create again = thread_new(1);
 
 	CHECK_RC(fix_do(f, &block, STORE_STREAM_APPEND, 7), OK);
-	CHECK_RC(fix_do(f, &call, STORE_CALL_START, 7), OK);
+	CHECK_RC(fix_do(f, &call, STORE_RUN_SAVE, 7), OK);
 	CHECK_RC(fix_do(f, &d, STORE_THREAD_DELETE, 7), ERR_CONFLICT);
 	CHECK_RC(finish_run(f, 7, &run, s, 2), OK);
 	for (size_t i = 0; i < COUNT(tables); i++)
@@ -244,7 +245,7 @@ CONTRACT(thread_delete_large)
 	struct store_run run = start_run(f, 7, 1, 1);
 	struct store_thread_delete d = { .id = id_of(ID_THREAD, 1) };
 	struct store_thread_create again = thread_new(1);
-	struct store_step *s = calloc(1000, sizeof *s);
+	struct step *s = calloc(1000, sizeof *s);
 	struct str m = S("\"m\"");
 	struct store_thread got;
 	struct store_stats stats;

@@ -93,7 +93,7 @@ CONTRACT(run_queue)
 	struct store_run first = start_run(f, 7, 1, 1);
 	struct store_run_create second = run_new(1, 2), third = run_new(1, 3);
 	struct store_run_create rejected = run_new(1, 4);
-	struct store_run_finish end = { .run_seq = first.seq,
+	struct store_run_end end = { .run_seq = first.seq,
 	    .thread_seq = first.thread_seq, .status = RUN_ERROR,
 	    .thread_status = THREAD_ERROR, .error_json = S("{\"error\":\"E\"}"),
 	    .now = 77 };
@@ -104,8 +104,8 @@ CONTRACT(run_queue)
 	CHECK_RC(fix_do(f, &third, STORE_RUN_CREATE, 7), OK);
 	rejected.run.multitask = MULTITASK_REJECT;
 	CHECK_RC(fix_do(f, &rejected, STORE_RUN_CREATE, 7), ERR_CONFLICT);
-	CHECK_RC(fix_do(f, &end, STORE_RUN_FINISH, 8), ERR_NOTFOUND);
-	CHECK_RC(fix_do(f, &end, STORE_RUN_FINISH, 7), OK);
+	CHECK_RC(fix_do(f, &end, STORE_RUN_END, 8), ERR_NOTFOUND);
+	CHECK_RC(fix_do(f, &end, STORE_RUN_END, 7), OK);
 	CHECK(end.has_next);
 	CHECK(uuid_eq(&end.next.id, &second.run.id));
 	CHECK_INT(end.next.status, RUN_RUNNING);
@@ -116,13 +116,13 @@ CONTRACT(run_queue)
 	CHECK_RC(store_thread_get(f->r, 7, &first.thread_id, &f->a, &t), OK);
 	CHECK_INT(t.status, THREAD_BUSY);
 	CHECK_STR(t.error_json, "{\"error\":\"E\"}");
-	CHECK_RC(fix_do(f, &end, STORE_RUN_FINISH, 7), ERR_CONFLICT);
+	CHECK_RC(fix_do(f, &end, STORE_RUN_END, 7), ERR_CONFLICT);
 	end.run_seq = second.run.seq;
 	end.status = RUN_SUCCESS, end.thread_status = THREAD_INTERRUPTED;
 	end.error_json = STR_NONE;
-	CHECK_RC(fix_do(f, &end, STORE_RUN_FINISH, 7), OK);
+	CHECK_RC(fix_do(f, &end, STORE_RUN_END, 7), OK);
 	end.run_seq = third.run.seq;
-	CHECK_RC(fix_do(f, &end, STORE_RUN_FINISH, 7), OK);
+	CHECK_RC(fix_do(f, &end, STORE_RUN_END, 7), OK);
 	CHECK(!end.has_next);
 	CHECK_RC(store_thread_get(f->r, 7, &first.thread_id, &f->a, &t), OK);
 	CHECK_INT(t.status, THREAD_INTERRUPTED);
@@ -229,20 +229,19 @@ CONTRACT(checkpoints)
 {
 	struct store_run run = start_run(f, 7, 1, 1);
 	struct str m[] = { S("{\"id\":1}"), S("{\"id\":2}") };
-	struct store_step s[] = {
+	struct step s[] = {
 		step_new(1, -1, 0, NULL, 0), step_new(2, 0, 0, m, 1),
 		step_new(3, 1, 1, m + 1, 1)
 	};
-	struct store_run_step step = { .run_seq = run.seq,
-	    .thread_seq = run.thread_seq, .steps = s, .steps_n = 2 };
+	struct store_run_save step = save_of(f, &run, s, 2);
 	struct store_checkpoint c, d;
 	struct str *got;
 
 	s[2].next = STR_NONE;
 	CHECK_RC(store_checkpoint_get(f->r, 7, run.thread_seq, 0, &f->a, &c),
 	    ERR_NOTFOUND);
-	CHECK_RC(fix_do(f, &step, STORE_RUN_STEP, 8), ERR_NOTFOUND);
-	CHECK_RC(fix_do(f, &step, STORE_RUN_STEP, 7), OK);
+	CHECK_RC(fix_do(f, &step, STORE_RUN_SAVE, 8), ERR_NOTFOUND);
+	CHECK_RC(fix_do(f, &step, STORE_RUN_SAVE, 7), OK);
 	CHECK_RC(store_checkpoint_get(f->r, 7, run.thread_seq, 0, &f->a, &c), OK);
 	CHECK(uuid_eq(&c.id, &s[1].id));
 	CHECK_RC(finish_run(f, 7, &run, s + 2, 1), OK);
@@ -255,7 +254,7 @@ CONTRACT(checkpoints)
 	CHECK_INT(c.next.n, 0);
 	CHECK_INT(c.task_error.n, 0);
 	CHECK_STR(c.base_json, "{\"run\":\"base\",\"n\":{\"a\":1,\"b\":2}}");
-	CHECK_STR(c.chart, "{\"c\":1}");
+	CHECK_STR(c.snapshot, "{\"c\":1}");
 	CHECK_INT(c.len, 2);
 	CHECK_INT(c.created, 4003);
 	CHECK_RC(store_messages_get(f->r, c.list, 0, c.len, &f->a, &got), OK);
@@ -280,58 +279,11 @@ CONTRACT(checkpoints)
 	    ERR_NOTFOUND);
 }
 
-/* Goal: a run's end says why its last task failed, on the checkpoint that names
- * it and on no other: one it writes, one that was there, or none if that one
- * was lost. */
-CONTRACT(task_errors)
-{
-	struct store_run run = start_run(f, 7, 1, 1);
-	struct store_step s[] = {
-		step_new(1, -1, 0, NULL, 0), step_new(2, 0, 0, NULL, 0),
-		step_new(3, 1, 0, NULL, 0)
-	};
-	struct store_run_finish end = { .run_seq = run.seq,
-	    .thread_seq = run.thread_seq, .steps = s, .steps_n = 2,
-	    .status = RUN_ERROR, .thread_status = THREAD_ERROR,
-	    .task_id = id_of(ID_RUN, 99), .task_error = S("oh \"no\"") };
-	struct store_run_step step = { .thread_seq = run.thread_seq,
-	    .steps = s + 2, .steps_n = 1 };
-	struct store_checkpoint c;
-
-	s[1].task_id = end.task_id;
-	CHECK_RC(fix_do(f, &end, STORE_RUN_FINISH, 8), ERR_NOTFOUND);
-	CHECK_RC(fix_do(f, &end, STORE_RUN_FINISH, 7), OK);
-	CHECK_RC(store_checkpoint_get(f->r, 7, run.thread_seq, 0, &f->a, &c), OK);
-	CHECK(uuid_eq(&c.id, &s[1].id));
-	CHECK_STR(c.task_error, "oh \"no\"");
-	CHECK_RC(store_checkpoint_get(f->r, 7, run.thread_seq, c.parent_seq, &f->a,
-	    &c), OK);
-	CHECK_INT(c.task_error.n, 0);
-	/* The next run fails at the same task, before it wrote anything. */
-	end.run_seq = start_run(f, 7, 1, 2).seq;
-	end.steps_n = 0;
-	end.task_error = S("again");
-	CHECK_RC(fix_do(f, &end, STORE_RUN_FINISH, 7), OK);
-	CHECK_RC(store_checkpoint_get(f->r, 7, run.thread_seq, 0, &f->a, &c), OK);
-	CHECK(uuid_eq(&c.id, &s[1].id));
-	CHECK_STR(c.task_error, "again");
-	/* What names the task is not there. */
-	step.run_seq = end.run_seq = start_run(f, 7, 1, 3).seq;
-	s[2].task_id = id_of(ID_RUN, 98);
-	end.task_id = id_of(ID_RUN, 97);
-	CHECK_RC(fix_do(f, &step, STORE_RUN_STEP, 7), OK);
-	CHECK_RC(fix_do(f, &end, STORE_RUN_FINISH, 7), OK);
-	CHECK_RC(store_checkpoint_get(f->r, 7, run.thread_seq, 0, &f->a, &c), OK);
-	CHECK(uuid_eq(&c.id, &s[2].id));
-	CHECK_INT(c.task_error.n, 0);
-	CHECK_INT(count_rows(f, "task_write WHERE idx = -1"), 1);
-}
-
 /* Goal: a run that goes on after a crash knows how far it was. */
 CONTRACT(steps_of_a_run)
 {
 	struct store_run first = start_run(f, 7, 1, 1), second;
-	struct store_step s[] = {
+	struct step s[] = {
 		step_new(1, -1, 0, NULL, 0), step_new(2, 0, 0, NULL, 0),
 		step_new(3, 1, 0, NULL, 0), step_new(4, 2, 0, NULL, 0)
 	};
@@ -357,7 +309,7 @@ CONTRACT(lists_fork)
 {
 	struct store_run run = start_run(f, 7, 1, 1);
 	struct str m[] = { S("0"), S("1"), S("2"), S("3"), S("4"), S("5") };
-	struct store_step s[] = {
+	struct step s[] = {
 		step_new(1, 0, 0, m, 2), step_new(2, 1, 2, m + 2, 1),
 		step_new(3, 2, 1, m + 4, 2),     /* 0 4 5 */
 		step_new(4, 3, 3, NULL, 0),      /* unchanged */
@@ -394,9 +346,9 @@ CONTRACT(lists_fork)
 CONTRACT(lists_grow_over_runs)
 {
 	struct str m[] = { S("\"a\""), S("\"b\""), S("\"c\"") };
-	struct store_step one = step_new(1, 0, 0, m, 1);
-	struct store_step two = step_new(2, 1, 1, m + 1, 1);
-	struct store_step three = step_new(3, 2, 1, m + 2, 1);
+	struct step one = step_new(1, 0, 0, m, 1);
+	struct step two = step_new(2, 1, 1, m + 1, 1);
+	struct step three = step_new(3, 2, 1, m + 2, 1);
 	struct store_run run = start_run(f, 7, 1, 1);
 	struct store_checkpoint c;
 	struct str *got;
@@ -437,7 +389,7 @@ TEST(lists_that_are_damaged)
 
 		fix_open(&f, "sqlite");
 		for (unsigned k = 0; k < 3; k++) {
-			struct store_step s = step_new(k + 1, (int)k, k, m + k, 1);
+			struct step s = step_new(k + 1, (int)k, k, m + k, 1);
 
 			run = start_run(&f, 7, 1, k + 1);
 			CHECK_RC(finish_run(&f, 7, &run, &s, 1), OK);
@@ -457,7 +409,7 @@ CONTRACT(steps_are_checked_first)
 {
 	struct store_run run = start_run(f, 7, 1, 1);
 	struct str m = S("1");
-	struct store_step s[3] = { step_new(1, 0, 0, &m, 1), step_new(2, 1, 5, &m, 1) };
+	struct step s[3] = { step_new(1, 0, 0, &m, 1), step_new(2, 1, 5, &m, 1) };
 
 	CHECK_RC(finish_run(f, 7, &run, s, 2), ERR_INVALID);
 	CHECK_INT(count_rows(f, "checkpoint"), 0);
@@ -580,32 +532,4 @@ CONTRACT(events)
 	CHECK_RC(fix_do(f, &drop, STORE_RUN_DELETE, 7), OK);
 	CHECK_RC(store_event_next(f->r, 7, kept.thread_seq, &next), OK);
 	CHECK_INT(next, 31);
-}
-
-/* Goal: after a crash a step knows which calls it made and what they gave. */
-CONTRACT(calls)
-{
-	struct store_run run = start_run(f, 7, 1, 1);
-	struct store_call c = { .run_seq = run.seq, .thread_seq = run.thread_seq,
-	    .step = 2, .call_id = S("call_1"), .name = S("search") };
-	struct store_call_row *rows;
-	size_t n;
-
-	CHECK_RC(fix_do(f, &c, STORE_CALL_START, 8), ERR_NOTFOUND);
-	CHECK_RC(fix_do(f, &c, STORE_CALL_START, 7), OK);
-	CHECK_RC(fix_do(f, &c, STORE_CALL_START, 7), OK);
-	c.call_id = S("call_2");
-	c.result = S("{\"ok\":1}");
-	CHECK_RC(fix_do(f, &c, STORE_CALL_START, 7), OK);
-	CHECK_RC(fix_do(f, &c, STORE_CALL_DONE, 8), ERR_NOTFOUND);
-	CHECK_RC(fix_do(f, &c, STORE_CALL_DONE, 7), OK);
-	CHECK_RC(store_calls_get(f->r, run.seq, 2, &f->a, &rows, &n), OK);
-	CHECK_INT(n, 2);
-	CHECK_STR(rows[0].call_id, "call_1");
-	CHECK(!rows[0].done);
-	CHECK_STR(rows[1].call_id, "call_2");
-	CHECK(rows[1].done);
-	CHECK_STR(rows[1].result, "{\"ok\":1}");
-	CHECK_RC(store_calls_get(f->r, run.seq, 3, &f->a, &rows, &n), OK);
-	CHECK_INT(n, 0);
 }

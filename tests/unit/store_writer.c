@@ -140,31 +140,35 @@ CONTRACT(queue_weighs_every_text)
 	static char text[100 * KB];
 	const struct str t = { text, sizeof text };
 	struct str m[] = { t, t };
-	struct store_step s[] = { step_new(1, 0, 0, m, 2), step_new(2, 1, 2, m, 1) };
-	struct store_run_finish finish = { .run_seq = 99, .steps = s, .steps_n = 2,
-	    .status = RUN_ERROR, .error_json = t, .task_error = t };
-	struct store_run_step step = { .run_seq = 99, .steps = s, .steps_n = 2 };
+	struct step s[] = { step_new(1, 0, 0, m, 2), step_new(2, 1, 2, m, 1) };
+	struct store_run_end finish = { .run_seq = 99, .status = RUN_ERROR,
+	    .error_json = t };
+	struct store_record record = { .result = t };
+	struct store_write write = { .body = t };
+	struct store_interrupt interrupt = { .value_json = t };
+	struct store_run_save step = { .run_seq = 99, .changes = { .records = &record,
+	    .records_n = 1, .writes = &write, .writes_n = 1,
+	    .interrupts = &interrupt, .interrupts_n = 1 } };
 	struct store_run_create run = run_new(99, 99);
 	struct store_stream_append frames = { .run_seq = 99, .bytes = t };
-	struct store_call call = { .run_seq = 99, .result = t };
 	struct store_thread_update update = { .metadata_json = t };
 	struct store_item_put held;
 	struct gate g;
 
 	memset(text, ' ', sizeof text);
 	memcpy(text, "{}", 2);
-	s[0].chart = s[1].chart = t;
+	s[0].snapshot = s[1].snapshot = t;
+	finish.changes = changes_of(f, s, 2);
 	run.run.kwargs_json = run.run.metadata_json = run.run.base_json = t;
 	run.thread_config_json = t;
 	hold(f, &g, &held);
-	CHECK_INT(weight(f, &finish, STORE_RUN_FINISH) / t.n, 7);
-	CHECK_INT(weight(f, &step, STORE_RUN_STEP) / t.n, 5);
+	CHECK_INT(weight(f, &finish, STORE_RUN_END) / t.n, 6);
+	CHECK_INT(weight(f, &step, STORE_RUN_SAVE) / t.n, 3);
 	CHECK_INT(weight(f, &run, STORE_RUN_CREATE) / t.n, 4);
 	CHECK_INT(weight(f, &frames, STORE_STREAM_APPEND) / t.n, 1);
-	CHECK_INT(weight(f, &call, STORE_CALL_DONE) / t.n, 1);
 	CHECK_INT(weight(f, &update, STORE_THREAD_UPDATE) / t.n, 1);
 	pthread_mutex_unlock(&g.lock);
-	fix_wait(f, 6);
+	fix_wait(f, 5);
 	CHECK(finish.cmd.rc != OK && step.cmd.rc != OK && run.cmd.rc != OK);
 }
 
@@ -173,10 +177,10 @@ CONTRACT(queue_weighs_every_text)
 CONTRACT(queue_takes_one_command_of_any_size)
 {
 	const struct str m = { calloc(1, LIMIT_WRITER_BYTES), LIMIT_WRITER_BYTES };
-	struct store_step s[] = { step_new(1, 0, 0, &m, 1) };
-	struct store_run_step step = { .run_seq = 99, .steps = s, .steps_n = 1 };
+	struct step s[] = { step_new(1, 0, 0, &m, 1) };
+	struct store_run_save step = { .run_seq = 99, .changes = changes_of(f, s, 1) };
 
-	CHECK(fix_do(f, &step, STORE_RUN_STEP, 7) != OK);        /* no such run */
+	CHECK(fix_do(f, &step, STORE_RUN_SAVE, 7) != OK);        /* no such run */
 	free((char *)m.p);
 }
 
@@ -276,15 +280,17 @@ static unsigned
 life(struct fix *f)
 {
 	struct str m[] = { S("\"a\""), S("\"b\"") };
-	struct store_step s[] = { step_new(1, 0, 0, m, 1), step_new(2, 1, 0, m, 2) };
+	struct step s[] = { step_new(1, 0, 0, m, 1), step_new(2, 1, 0, m, 2) };
 	struct store_assistant_create a = assistant_new(1);
 	struct store_assistant_update u = { .a.id = a.a.id, .now = 1 };
 	struct store_run_create r = run_new(1, 1), q = run_new(1, 2);
 	struct store_item_put p = item_new(f, 1);
-	struct store_run_step step = { .steps = s, .steps_n = 1 };
-	struct store_run_finish e = { .steps = s + 1, .steps_n = 1,
+	struct store_run_save step = { .changes = changes_of(f, s, 1) };
+	struct store_run_end e = { .changes = changes_of(f, s + 1, 1),
 	    .status = RUN_SUCCESS };
-	struct store_call call = { .call_id = S("c") };
+	struct store_record record = { .task = id_of(ID_RUN, 50), .key = S("c") };
+	struct store_run_save call = { .changes = { .records = &record,
+	    .records_n = 1 } };
 	struct store_stream_append block = { .bytes = S("x") };
 	struct store_run_cancel cancel = { .run_id = id_of(ID_RUN, 2) };
 	struct store_thread_delete t = { .id = id_of(ID_THREAD, 1) };
@@ -298,12 +304,12 @@ life(struct fix *f)
 	ok += fix_do(f, &q, STORE_RUN_CREATE, 7) == OK;
 	step.run_seq = e.run_seq = call.run_seq = block.run_seq = r.run.seq;
 	step.thread_seq = e.thread_seq = call.thread_seq = r.run.thread_seq;
-	ok += fix_do(f, &step, STORE_RUN_STEP, 7) == OK;
-	ok += fix_do(f, &call, STORE_CALL_START, 7) == OK;
+	ok += fix_do(f, &step, STORE_RUN_SAVE, 7) == OK;
+	ok += fix_do(f, &call, STORE_RUN_SAVE, 7) == OK;
 	ok += fix_do(f, &block, STORE_STREAM_APPEND, 7) == OK;
 	ok += fix_do(f, &cancel, STORE_RUN_CANCEL, 7) == OK;
-	e.steps_n = step.cmd.rc == OK ? 1 : 0;
-	ok += fix_do(f, &e, STORE_RUN_FINISH, 7) == OK;
+	e.changes.checkpoints_n = step.cmd.rc == OK ? 1 : 0;
+	ok += fix_do(f, &e, STORE_RUN_END, 7) == OK;
 	ok += fix_do(f, &p, STORE_ITEM_PUT, 7) == OK;
 	ok += fix_do(f, &t, STORE_THREAD_DELETE, 7) == OK;
 	ok += fix_do(f, &d, STORE_ASSISTANT_DELETE, 7) == OK;
