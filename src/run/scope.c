@@ -222,6 +222,8 @@ position_by_name(struct scope *s, const struct core_saved *saved, struct err *e)
 			rc = graph_step_write(s->graph, buf_str(&channel), value, e);
 		buf_release(&channel);
 	}
+	if (rc == OK)
+		graph_step_end(s->graph);
 	return rc;
 }
 
