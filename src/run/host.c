@@ -687,7 +687,8 @@ on_record_done(void *ctx, struct str key, struct str name, struct str result_jso
 	.llm_stop = on_llm_stop, .tools_call = on_tools_call, .store = on_store,  \
 	.store_stop = on_store_stop, .timer_set = on_timer_set,                   \
 	.timer_stop = on_timer_stop, .now = on_now, .child = on_child,            \
-	.child_stop = on_child_stop, .agent = on_agent, .work = host_work
+	.child_stop = on_child_stop, .agent = on_agent, .work = host_work,      \
+	.http = host_http, .http_stop = host_http_stop, .http_hosts = host_http_hosts
 
 /* tools is set when the process begins (run.c): it belongs to it. */
 const struct task_host job_host = { HOST_COMMON,

@@ -3,7 +3,8 @@
  * store and the readers.
  *
  *   job.c     the core's effects; beginning, pumping, ending
- *   host.c    what a task may reach (struct task_host); host_work.c: the tracker
+ *   host.c    what a task may reach (struct task_host); host_work.c: the
+ *             tracker; host_http.c: pages of the web
  *
  * Tasks that the core begins wait in a list and are started by the pump, outside
  * of the core; what has ended is freed there too.  With durability sync the pump
@@ -61,6 +62,10 @@ extern const struct task_host job_host, job_host_stateless;
 /* host_work.c: of struct task_host. */
 void host_work(void *ctx, struct str operation, struct str args_json, struct str once,
     tool_done *done, void *arg);
+/* host_http.c */
+void host_http(void *ctx, struct task_http *h);
+void host_http_stop(void *ctx, struct task_http *h);
+struct str host_http_hosts(void *ctx);
 
 /* An event of a task. */
 void job_tell(struct job_task *t, struct run_event *ev);

@@ -106,6 +106,13 @@ runs_new(struct runs **out, struct runs_shared *sh, struct shard *s,
 }
 
 void
+runs_allow_http(struct runs *rs, struct client *c, struct str hosts)
+{
+	rs->client = c;
+	rs->http_hosts = hosts;
+}
+
+void
 runs_free(struct runs *rs)
 {
 	if (rs == NULL)

@@ -55,6 +55,8 @@ struct runs {
 	struct shard *shard;
 	struct store_reader *reader;
 	struct llm *llm;
+	struct client *client;               /* of tasks; NULL: they may ask nobody */
+	struct str http_hosts;               /* whom they may */
 	unsigned index;
 	struct map runs;                     /* by run id */
 	struct courier courier;
