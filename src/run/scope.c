@@ -527,7 +527,7 @@ scope_step_end(struct scope *s)
 
 	check(s);
 	assert(s->open == 0 && n > 0);
-	if (barrier_apply(s, &wrote, &refused, &e) != OK) {
+	if (barrier_apply(s, false, &wrote, &refused, &e) != OK) {
 		s->unsaved = false;          /* it was, before the step */
 		scope_fail(s, S("InvalidUpdateError"), str_of(e.text), refused);
 		return;
