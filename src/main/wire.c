@@ -550,7 +550,8 @@ node_open(struct node *n, struct err *e)
 		return rc;
 	n->tools = tools_new();
 	work_tools_add(n->tools);
-	n->shared = runs_shared_new(n->store, n->tools, n->agents);
+	n->shared = runs_shared_new(n->store, n->tools, n->agents,
+	    config_bool(n->config, SETTING_KEEP_PARTIAL));
 	rc = make_api(n, e);
 	if (rc == OK)
 		http_server_hook(n->http, api_hooks(n->api));

@@ -54,6 +54,7 @@ struct job_task {
 	struct event_task shown;
 	char **streamed;                     /* ids of messages that were streamed */
 	size_t streamed_n;
+	struct answer *answer;               /* the newest that is not whole; or NULL */
 	struct job_task *next;
 };
 
@@ -72,6 +73,9 @@ void job_tell(struct job_task *t, struct run_event *ev);
 struct run_event job_event(const struct job_task *t, enum event_kind kind);
 void job_retract(struct job_task *t);
 void job_pump(struct job *j);
+/* What its model had said when it was cut off; UNDEF: nothing that is kept. */
+struct val job_partial(const struct job_task *t);
+void job_answer_free(struct job_task *t);
 /* A task's attempt is over: it is freed when nothing is inside it. */
 void job_task_close(struct job_task *t);
 /* What cannot be recorded ends the run. */

@@ -14,13 +14,15 @@
 /* ---- shared -------------------------------------------------------------- */
 
 struct runs_shared *
-runs_shared_new(struct store *st, const struct tools *t, struct agents *agents)
+runs_shared_new(struct store *st, const struct tools *t, struct agents *agents,
+    bool keep_partial)
 {
 	struct runs_shared *sh = mem_new(struct runs_shared);
 
 	sh->store = st;
 	sh->tools = t;
 	sh->agents = agents;
+	sh->keep_partial = keep_partial;
 	sh->host = job_host;
 	sh->host_stateless = job_host_stateless;
 	sh->host.tools = sh->host_stateless.tools = t;
@@ -426,7 +428,7 @@ run_stop(struct run *run)
 
 	run->cancel = true;
 	if (run->phase == PHASE_LIVE) {
-		job_stop(run);
+		job_cancel(run);
 		record_finish(run, RUN_INTERRUPTED, THREAD_IDLE, STR_NONE);
 	} else if (run->phase == PHASE_PENDING && !asked) {
 		cancel_pending(run);

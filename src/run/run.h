@@ -38,9 +38,10 @@ struct agent;                                /* agent/agent.h */
 struct agents;
 struct runs_shared;                          /* one a process: directory, agents */
 
-/* All must outlive it. */
+/* All must outlive it.  keep_partial: what a model had said when its run was
+ * cancelled or failed stays in the thread. */
 struct runs_shared *runs_shared_new(struct store *st, const struct tools *t,
-    struct agents *agents);
+    struct agents *agents, bool keep_partial);
 void runs_shared_free(struct runs_shared *sh);
 
 /* The graphs that exist ("agent", ...): built-in charts. */

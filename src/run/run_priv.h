@@ -34,6 +34,7 @@ struct runs_shared {
 	const struct tools *tools;
 	struct agents *agents;
 	struct task_host host, host_stateless;
+	bool keep_partial;                   /* what a model had said stays */
 	struct directory *directory;
 	atomic_uint shards;
 };
@@ -137,6 +138,7 @@ void job_start(struct run *run, const struct store_run *row, struct plan *plan,
     bool has_checkpoints);
 /* Stops it: nothing of it comes back after this. */
 void job_stop(struct run *run);
+void job_cancel(struct run *run);            /* the same, by a client */
 void job_free(struct job *j);
 /* Events that nobody has heard yet are dropped: what they say is not so. */
 void job_tell_lost(struct run *run);
