@@ -384,5 +384,6 @@ barrier_carried(struct scope *s, const struct core_saved *saved, struct err *e)
 
 	for (size_t i = 0; i < saved->carried_n && rc == OK; i++)
 		rc = apply_write(s, saved->carried[i].name, saved->carried[i].value, e);
+	graph_step_end(s->graph);
 	return rc;
 }
