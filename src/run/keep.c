@@ -41,7 +41,7 @@ core_keep_stopped(struct core_task *t, struct val message)
 	assert(core_keeps(t) && s->open == 0);
 	rc = barrier_values(t, write, true, &e);
 	if (rc == OK)
-		rc = barrier_apply(s, &wrote, &refused, &e);
+		rc = barrier_apply(s, true, &wrote, &refused, &e);
 	val_drop(write);
 	if (rc != OK)
 		return;
