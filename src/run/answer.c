@@ -124,7 +124,7 @@ is_empty_of_script(const struct run_event *ev)
 	const struct event_model *m = &ev->u.model;
 
 	return (m->delta->kind == LLM_DELTA_START || m->delta->kind == LLM_DELTA_FINISH) &&
-	    str_eq(m->model, S("scripted"));
+	    str_eq(m->provider, S("scripted"));
 }
 
 void
