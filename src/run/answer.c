@@ -117,14 +117,15 @@ whole_so_far(struct classic *c, const struct run_event *ev)
 		stream_send(s, MODE_MESSAGES, chunk_partial(&a->chunks, stream_id(s)));
 }
 
-/* Pieces without text begin and end what a model says; a script has none. */
+/* Pieces without text begin and end what a model says; what a file says
+ * (task/llm_script.c) has none. */
 static bool
-is_empty_of_script(const struct run_event *ev)
+is_empty_of_file(const struct run_event *ev)
 {
 	const struct event_model *m = &ev->u.model;
 
 	return (m->delta->kind == LLM_DELTA_START || m->delta->kind == LLM_DELTA_FINISH) &&
-	    str_eq(m->provider, S("scripted"));
+	    str_eq(m->provider, S("scripted")) && str_eq(m->model, S("reply"));
 }
 
 void
@@ -135,7 +136,7 @@ classic_delta(struct classic *c, const struct run_event *ev)
 	bool shown = ev->ns.n == 0 || c->run.subgraphs;
 	struct classic_answer *a;
 
-	if (classic_wanted(c, MODE_MESSAGES_TUPLE, ev) && !is_empty_of_script(ev)) {
+	if (classic_wanted(c, MODE_MESSAGES_TUPLE, ev) && !is_empty_of_file(ev)) {
 		a = answer(c, ev);
 		stream_send(s, MODE_MESSAGES_TUPLE,
 		    chunk_frame(&a->chunks, &a->chunks.tuple, d, stream_id(s)));

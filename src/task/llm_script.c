@@ -196,7 +196,7 @@ llm_reply(struct llm_piece *w)
 
 	if (!said)
 		return;
-	llm_stream_begin(w, S("scripted"));
+	llm_stream_begin(w, S("scripted:reply"));
 	if (message_of(w, reply, &message)) {
 		if (llm_wants_deltas(w))
 			tell_message(w, message);
