@@ -193,10 +193,10 @@ TEST(scripted_answers_go_by_the_turns_of_the_thread)
 	    "{a: result.text}}]"));
 	b.deltas = true;
 	bed_run(&b, "n");
-	CHECK_STR(buf_str(&b.told), "stream begin scripted\ndelta ai-0|b\ndelta ai-0|e\n"
+	CHECK_STR(buf_str(&b.told), "stream begin scripted:reply\ndelta ai-0|b\ndelta ai-0|e\n"
 	    "delta ai-0|g\ndelta ai-0|i\ndelta ai-0|n\nstream end\n"
-	    "stream begin scripted\ndelta new-id|end\ndelta new-id| 2\nstream end\n"
-	    "stream begin scripted\ndelta new-id|begin\nstream end\n");
+	    "stream begin scripted:reply\ndelta new-id|end\ndelta new-id| 2\nstream end\n"
+	    "stream begin scripted:reply\ndelta new-id|begin\nstream end\n");
 	CHECK(str_ends(bed_text(&b), S("[\"a\",\"begin\"]]")));
 	CHECK_INT(b.asked, 0);
 	bed_close(&b);
