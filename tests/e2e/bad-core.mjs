@@ -10,12 +10,14 @@ const server = await startCore({ mock });
 const uuid = "33333333-3333-4333-8333-333333333333", hex = "0123456789abcdef0123456789abcdef";
 const newThread = async (body = {}) => (await json(server, "POST", "/threads", body)).thread_id;
 
-// waits: asks a question; done: is at its end; two: asks two; fresh: never ran
-const fresh = await newThread(), seeded = await newThread({ metadata: { graph_id: "steps" } });
+// waits: asks a question; done: is at its end; two: asks two; both: two wrote
+// last; fresh, never: without a run that took input
+const fresh = await newThread(), never = await newThread(), both = await newThread(), seeded = await newThread({ metadata: { graph_id: "steps" } });
 const waits = await newThread(), done = await newThread(), two = await newThread(), other = await newThread(), weather = await newThread();
 await json(server, "POST", `/threads/${waits}/runs/wait`, { assistant_id: "steps", input: { topic: "x" } });
 await json(server, "POST", `/threads/${other}/runs/wait`, { assistant_id: "steps", input: { topic: "x" } });
 await json(server, "POST", `/threads/${done}/runs/wait`, { assistant_id: "pair", input: { log: [] } });
+await json(server, "POST", `/threads/${both}/runs/wait`, { assistant_id: "pair", input: { log: [] }, interrupt_after: ["one", "two"] });
 await json(server, "POST", `/threads/${two}/runs/wait`, { assistant_id: "two_asks", input: { log: [] } });
 await json(server, "POST", `/threads/${weather}/runs/wait`, { assistant_id: "weather", input: { messages: [] } });
 const head = (await json(server, "GET", `/threads/${waits}/state`)).checkpoint.checkpoint_id;
@@ -122,7 +124,7 @@ const rows = [
     { store_put: { allowed_decisions: ["maybe"] } }, { store_put: { allowed_decisions: [5] } }, { store_put: { allowed: ["approve"] } }]
     .map((interrupt_on) => ["BUILTIN", `/threads/${fresh}/runs/wait`, { assistant_id: "agent", input: { messages: [] }, config: { configurable: { interrupt_on } } }, 422, "interrupt_on"]),
   // update of the state
-  [...state("x"), 422, "expected an object"],
+  [...state("\"x\""), 422, "expected an object"],
   [...state({}), 422, "values"],
   [...state({ values: 5 }), 422, "values"],
   [...state({ values: "x" }), 422, "values"],
@@ -146,8 +148,8 @@ const rows = [
   [...state({ values: { messages: [{ type: "remove", id: "zzz" }] } }), 422, "zzz"],
   [...state({ values: { topic: "x" } }, uuid), 404, "not found"],
   [...state({ values: { topic: "x" } }, "abc"), 422, "thread_id"],
-  [...state({ values: { topic: "x" } }, fresh), 400, "no graph ID"],
-  [...state({ values: { a: 1 } }, two), [400, 409, 422], "Ambiguous update, specify as_node"],
+  [...state({ values: { topic: "x" } }, never), 400, "no graph ID"],
+  [...state({ values: { a: 1 } }, both), [400, 409, 422], "Ambiguous update, specify as_node"],
   [...state({ values: { city: "x" }, as_node: "nope", checkpoint: { checkpoint_ns: inner } }, weather), 422, "nope"],
   ["PATCH", `/threads/${waits}/state`, { metadata: 5 }, [404, 405, 422], ""],
   // states at a checkpoint
@@ -223,7 +225,7 @@ const rows = [
   ["GET", "/assistants/nested/subgraphs?recurse=perhaps", undefined, 422, "recurse"],
 ];
 
-const threads = { fresh, seeded, waits, done, two, other, weather };
+const threads = { fresh, never, both, seeded, waits, done, two, other, weather };
 const snapshot = async () => JSON.stringify(await Promise.all(Object.values(threads).map(async (t) => {
   const s = await json(server, "GET", `/threads/${t}/state`);
   return [s.values, s.checkpoint, s.tasks.map((k) => k.interrupts)];

@@ -446,7 +446,7 @@ await scenario("durability exit", async () => {
   if (reference) return;
   const t = await newThread();
   await wait(t, "sends", { input: { items: [1] }, durability: "exit" });
-  equal(await lines(t), ["2 loop []"], "one state");
+  equal(await lines(t), ["3 loop []"], "one state");
   await wait(t, "sends", { input: { items: [2] }, durability: "exit" });
   const h = await history(t);
   equal([h.length, h[0].parent_checkpoint?.checkpoint_id], [2, h[1].checkpoint.checkpoint_id], "one more, below it");
