@@ -1,6 +1,6 @@
 // remote-graph.mjs - RemoteGraph of @langchain/langgraph: an agent of ours used
 // as a graph in somebody else's program.
-import { Command } from "@langchain/langgraph";
+import { Command, Send } from "@langchain/langgraph";
 import { RemoteGraph } from "@langchain/langgraph/remote";
 import { check, equal, finish, scenario } from "./lib.mjs";
 import { clientOf, matches, reference, startCore, startMock } from "./core-lib.mjs";
@@ -80,6 +80,13 @@ await scenario("resume", async () => {
   equal((await g.getState(d)).next, ["review"], "goes on with null");
   const w = await g.invoke(new Command({ resume: "ok", update: { topic: "z" } }), d).catch((e) => e);
   equal([w.topic, w.log], ["z", ["write", "review ok", "publish"]], "resume with update");
+});
+
+await scenario("goto", async () => {
+  const g = graphOf("sends"), c = await fresh();
+  await g.invoke({ items: [1] }, c);
+  const v = await g.invoke(new Command({ update: { items: [9] }, goto: [new Send("note", { n: "sent" })] }), c);
+  equal([v.items, v.log.slice(-2)], [[9], ["note sent", "sum 4"]], "Command goto with a Send");
 });
 
 if (!reference) await scenario("state of sub-agents", async () => {
