@@ -63,7 +63,8 @@ keys_check(struct call *c, const char *path, jnode object, const char *const *wo
 static void
 goto_read(struct call *c, const struct agent *a, const char *path, jnode n)
 {
-	static const char *const words[] = { "node", "input", NULL };
+	/* A Send of LangGraph's own libraries has `args` and tells its name. */
+	static const char *const words[] = { "node", "input", "args", "lg_name", NULL };
 	jnode node = json_is_object(n) ? json_get(n, S("node")) : n;
 	char place[96];
 
@@ -160,7 +161,7 @@ update_read(struct call *c, const struct agent *a, jnode n)
 static void
 command_read(struct call *c, const struct agent *a, struct run_request *q)
 {
-	static const char *const words[] = { "resume", "update", "goto", NULL };
+	static const char *const words[] = { "resume", "update", "goto", "lg_name", NULL };
 	struct fields command;
 	jnode n;
 

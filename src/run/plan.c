@@ -278,7 +278,7 @@ read_goto(struct plan *p, const struct agent *a, struct val one, size_t i, struc
 
 	if (one.kind == VAL_OBJECT) {
 		node = val_get(one, S("node"));
-		input = val_get(one, S("input"));
+		input = val_get(one, val_has(one, S("args")) ? S("args") : S("input"));
 		if (input.kind == VAL_UNDEFINED)
 			input = VAL_NIL;
 	}
