@@ -113,6 +113,7 @@ async function answer(server, j, i) {
   const r = await json(server, "POST", `/threads/${j.thread}/runs/wait`, { assistant_id: j.kind, command: { resume: { [i.id]: kind.answer(j, n) } }, config, strict_resume: true });
   if (r.__error__) throw new Error(`${j.tag}: answer to ${n}: ${JSON.stringify(r.__error__)}`);
   j.answered.push(n);
+  j.open = j.open.filter((x) => x !== n);
   j.trying = undefined;
   const list = await note(server, j);
   if (list.length === 0) j.ended = true;
@@ -136,7 +137,8 @@ async function settle(server, j) {
   if (!j.thread) return;
   await until(async () => (await json(server, "GET", `/threads/${j.thread}/runs`)).every((r) => !["running", "pending"].includes(r.status)), `runs of ${j.tag}`, 30000);
   const runs = await json(server, "GET", `/threads/${j.thread}/runs`), kind = kinds[j.kind];
-  check(runs.every((r) => ["success", "interrupted"].includes(r.status)), `${j.tag}: runs ended well`, runs.map((r) => r.status));
+  check(runs.every((r) => ["success", "interrupted"].includes(r.status)), `${j.tag}: runs ended well`,
+    [j.kind, j.trying, runs.map((r) => r.status), (await json(server, "GET", `/threads/${j.thread}/state`)).tasks, await call(server, "GET", `/threads/${j.thread}/runs/${runs[0]?.run_id}/join`).then((r) => r.text)]);
   if (runs.length === 0) { // the run itself was not acknowledged
     check(Object.keys(j.ids).length === 0, `${j.tag}: an acknowledged run is there`);
     return;
