@@ -274,17 +274,35 @@ int agent_eval_bool(const struct agent_value *v, const struct agent_scope *s,
 
 struct agents;
 
-struct agents *agents_new(void);
-void agents_free(struct agents *s);          /* and its agents */
+/* A set that others hold is not changed any more: it is replaced as a whole.  Who
+ * uses an agent for longer than the set is sure to be there holds the set. */
+struct agents *agents_new(void);             /* with one reference */
+struct agents *agents_hold(struct agents *s);        /* any thread */
+void agents_free(struct agents *s);          /* gives one back; any thread.  NULL: nothing.
+                                                With the last one its agents go too */
 /* Takes the agent.  ERR_CONFLICT: there is one with that id; a is freed then. */
 int agents_add(struct agents *s, struct agent *a, struct err *e);
 /* After the last agents_add: finds the agents that are called by name.
  * ERR_INVALID, with the place: a name that is unknown, agents that call each
  * other in a cycle, nesting past LIMIT_AGENT_NESTING. */
 int agents_link(struct agents *s, struct err *e);
+const struct agent *agents_refused(const struct agents *s);  /* whose calls they were */
 const struct agent *agents_find(const struct agents *s, struct str id);  /* NULL */
 size_t agents_count(const struct agents *s);
 const struct agent *agents_at(const struct agents *s, size_t i);         /* by id */
+
+/* An agent with those that it calls by name, as one text: what a run goes by, and
+ * what is kept of it.  Its hash tells whether two are the same; the bytes live as
+ * long as the set, which must be linked. */
+struct str agents_hash(const struct agents *s, const struct agent *a);
+void agents_add_text(struct buf *b, const struct agents *s, const struct agent *a);
+/* A set of those agents, linked.  ERR_INVALID, ...: as agent_load. */
+int  agents_read(struct agents **out, struct str text, const struct task_kinds *kinds,
+    struct err *e);
+/* Is the text under the hash in the store?  Once it is, it need not be given to it
+ * again.  Any thread. */
+bool agents_kept(const struct agents *s, const struct agent *a);
+void agents_set_kept(struct agents *s, const struct agent *a);
 
 /* The ReAct agent `agent`, as text for agent_load. */
 extern const char agent_builtin_text[];

@@ -5,28 +5,56 @@
  */
 #include "agent/load_priv.h"
 
+#include <assert.h>
+#include <stdatomic.h>
 #include <string.h>
 
+#include "base/hmac.h"
+#include "base/json.h"
 #include "base/mem.h"
+#include "base/scan.h"
+
+/* What belongs to an agent as it is linked in a set. */
+struct member {
+	uint8_t hash[SHA256_SIZE];           /* of its text with those it calls */
+	atomic_bool kept;
+};
 
 struct agents {
 	struct agent **at;                   /* by id */
 	size_t n, cap;
+	struct member *members;              /* of each; once it is linked */
+	const struct agent *refused;         /* by agents_link */
+	atomic_uint refs;
 };
 
 struct agents *
 agents_new(void)
 {
-	return mem_new(struct agents);
+	struct agents *s = mem_new(struct agents);
+
+	atomic_init(&s->refs, 1);
+	return s;
+}
+
+struct agents *
+agents_hold(struct agents *s)
+{
+	unsigned before = atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+
+	assert(before > 0);
+	(void)before;
+	return s;
 }
 
 void
 agents_free(struct agents *s)
 {
-	if (s == NULL)
+	if (s == NULL || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) > 1)
 		return;
 	for (size_t i = 0; i < s->n; i++)
 		agent_free(s->at[i]);
+	free(s->members);
 	free(s->at);
 	free(s);
 }
@@ -206,19 +234,169 @@ walk(struct walk *w, const struct agent *a, unsigned *height)
 	return w->n + *height > LIMIT_AGENT_NESTING + 1 ? fail_depth(w) : OK;
 }
 
+/* ---- as text ---------------------------------------------------------------------- */
+
+/* Agents that a text has, each once, in the order in which they are called. */
+struct called {
+	const struct agent **at;
+	size_t n, cap;
+};
+
+/* Recursion is bounded: the set is linked. */
+static void
+call_add(struct called *c, const struct agent *a, bool named)
+{
+	const struct agent_holds *h = a->holds;
+
+	for (size_t i = 0; named && i < c->n; i++)
+		if (c->at[i] == a)
+			return;
+	if (named) {
+		mem_grow(c->at, c->n, c->cap);
+		c->at[c->n++] = a;
+	}
+	for (size_t i = 0; i < h->links_n; i++)
+		call_add(c, h->links[i].work->child, true);
+	for (size_t i = 0; i < h->children_n; i++)
+		call_add(c, h->children[i], false);
+}
+
+/* [["id",{definition}], ...], the agent itself first. */
+void
+agents_add_text(struct buf *b, const struct agents *s, const struct agent *a)
+{
+	struct called c = { 0 };
+
+	(void)s;
+	call_add(&c, a, true);
+	for (size_t i = 0; i < c.n; i++) {
+		buf_add(b, i == 0 ? S("[[") : S(",["));
+		json_add_str(b, c.at[i]->id);
+		buf_add_char(b, ',');
+		buf_add(b, c.at[i]->json);
+		buf_add_char(b, ']');
+	}
+	buf_add_char(b, ']');
+	free(c.at);
+}
+
+static void
+hash_all(struct agents *s)
+{
+	struct buf b = BUF(SIZE_MAX / 2);
+
+	free(s->members);
+	s->members = mem_zero((s->n + 1) * sizeof s->members[0]);
+	for (size_t i = 0; i < s->n; i++) {
+		b.n = 0;
+		agents_add_text(&b, s, s->at[i]);
+		sha256(buf_str(&b), s->members[i].hash);
+	}
+	buf_release(&b);
+}
+
+static struct member *
+member_of(const struct agents *s, const struct agent *a)
+{
+	bool found;
+	size_t at = place_of(s, a->id, &found);
+
+	assert(found && s->at[at] == a && s->members != NULL);
+	return &s->members[at];
+}
+
+struct str
+agents_hash(const struct agents *s, const struct agent *a)
+{
+	const struct member *m = member_of(s, a);
+
+	return (struct str){ (const char *)m->hash, sizeof m->hash };
+}
+
+bool
+agents_kept(const struct agents *s, const struct agent *a)
+{
+	return atomic_load_explicit(&member_of(s, a)->kept, memory_order_relaxed);
+}
+
+void
+agents_set_kept(struct agents *s, const struct agent *a)
+{
+	atomic_store_explicit(&member_of(s, a)->kept, true, memory_order_relaxed);
+}
+
+static int
+read_one(struct agents *set, struct str id, struct str json,
+    const struct task_kinds *kinds, struct err *e)
+{
+	struct buf file = BUF(KB);
+	struct agent *a = NULL;
+	int rc;
+
+	buf_add_fmt(&file, "%.*s.json", FMT(id));
+	rc = agent_load(&a, json, buf_str(&file), kinds, e);
+	buf_release(&file);
+	return rc == OK ? agents_add(set, a, e) : rc;
+}
+
+int
+agents_read(struct agents **out, struct str text, const struct task_kinds *kinds,
+    struct err *e)
+{
+	struct agents *set = agents_new();
+	struct scan s = scan_of(text);
+	bool first = true;
+	int rc = OK;
+
+	scan_open(&s, '[');
+	while (rc == OK && scan_element(&s, &first)) {
+		struct str id = STR_NONE, json = STR_NONE;
+		bool inner = true;
+
+		scan_open(&s, '[');
+		if (scan_element(&s, &inner) && scan_string(&s, &id) &&
+		    scan_element(&s, &inner) && scan_value(&s, &json) &&
+		    !scan_element(&s, &inner) && !s.bad)
+			rc = read_one(set, id, json, kinds, e);
+	}
+	if (rc == OK && !scan_end(&s))
+		rc = err_set(e, ERR_INVALID, "the text is not one of agents");
+	if (rc == OK)
+		rc = agents_link(set, e);
+	if (rc != OK) {
+		agents_free(set);
+		set = NULL;
+	}
+	*out = set;
+	return rc;
+}
+
 int
 agents_link(struct agents *s, struct err *e)
 {
 	unsigned *heights = mem_zero((s->n + 1) * sizeof *heights), height;
 	int rc = OK;
 
-	for (size_t i = 0; i < s->n && rc == OK; i++)
+	for (size_t i = 0; i < s->n && rc == OK; i++) {
+		s->refused = s->at[i];
 		rc = link_calls(s, s->at[i], e);
+	}
 	for (size_t i = 0; i < s->n && rc == OK; i++) {
 		struct walk w = { .s = s, .heights = heights, .e = e };
 
+		s->refused = s->at[i];
 		rc = walk(&w, s->at[i], &height);
 	}
 	free(heights);
+	if (rc == OK) {
+		s->refused = NULL;
+		hash_all(s);
+	}
 	return rc;
+}
+
+const struct agent *
+agents_refused(const struct agents *s)
+{
+	return s->refused;
 }

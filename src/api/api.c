@@ -378,32 +378,13 @@ quiet(void *ctx, struct shard *s)
 
 /* ---- life ---------------------------------------------------------------- */
 
-/* Checked against the official value for "agent" by a unit test. */
-static const struct uuid graph_namespace = { {
-	0x6b, 0xa7, 0xb8, 0x21, 0x9d, 0xad, 0x11, 0xd1,
-	0x80, 0xb4, 0x00, 0xc0, 0x4f, 0xd4, 0x30, 0xc8
-} };
-
-int
-api_shared_new(struct api_shared **out, const struct api_options *o,
-    struct err *e)
+struct api_shared *
+api_shared_new(const struct api_options *o)
 {
 	struct api_shared *sh = mem_new(struct api_shared);
 
 	assert(routes_n < METRICS_ROUTES && o->shards > 0);
-	*out = NULL;
 	sh->o = *o;
-	if (o->runs != NULL)
-		sh->graphs_n = graph_count(o->runs);
-	if (sh->graphs_n > GRAPHS_MAX) {
-		free(sh);
-		return err_set(e, ERR_LIMIT, "more than %d graphs", GRAPHS_MAX);
-	}
-	for (size_t i = 0; i < sh->graphs_n; i++) {
-		sh->graphs[i].name = graph_name(o->runs, i);
-		sh->graphs[i].assistant = uuid_v5(&graph_namespace,
-		    sh->graphs[i].name);
-	}
 	sh->router = router_new(routes, routes_n);
 	sh->at = mem_zero(o->shards * sizeof *sh->at);
 	sh->hooks = (struct http_hooks){
@@ -411,8 +392,7 @@ api_shared_new(struct api_shared **out, const struct api_options *o,
 		.error_body = error_body, .done = answered, .quiet = quiet, .ctx = sh,
 		.error_lines = S(API_CORS),
 	};
-	*out = sh;
-	return OK;
+	return sh;
 }
 
 void

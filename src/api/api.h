@@ -29,7 +29,6 @@ struct api_shared;
 
 struct api_options {
 	struct store *store;
-	struct runs_shared *runs;
 	struct auth *auth;
 	struct origin_rules origin;
 	bool plain_errors;                   /* text/plain, the bare message */
@@ -40,13 +39,16 @@ struct api_options {
 };
 
 /* Everything named in the options outlives it. */
-int  api_shared_new(struct api_shared **out, const struct api_options *o,
-    struct err *e);
+struct api_shared *api_shared_new(const struct api_options *o);
 void api_shared_free(struct api_shared *sh); /* after every struct api */
 
-/* Creates the assistant of each graph, unless it exists.  Synchronous, before
- * the first request: takes turns of s, which has no thread yet. */
-int  api_seed(struct api_shared *sh, struct shard *s, msec now, struct err *e);
+/* Creates the assistant of each agent (there is one at least), unless it exists;
+ * done is called on s, in a later turn. */
+void api_seed_begin(struct api_shared *sh, struct shard *s, struct agents *agents,
+    msec now, void (*done)(void *ctx, int rc, const struct err *e), void *ctx);
+/* The same before the first request: takes turns of s, which has no thread yet. */
+int  api_seed(struct api_shared *sh, struct shard *s, struct agents *agents, msec now,
+    struct err *e);
 
 /* The shard's own; made before the listener is attached. */
 struct api *api_new(struct api_shared *sh, struct shard *s, struct runs *rs,

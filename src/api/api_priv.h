@@ -25,8 +25,6 @@
 #include "run/update.h"
 #include "work/host/guest.h"
 
-#define GRAPHS_MAX 64
-
 struct agent;
 struct call;
 struct feed;
@@ -37,18 +35,10 @@ struct watcher;
 /* Which state of a thread: id zero: the newest of the namespace. */
 struct checkpoint_ref { struct uuid id; struct str ns; };
 
-/* What a graph id stands for: its system assistant. */
-struct graph_id {
-	struct str name;
-	struct uuid assistant;
-};
-
 struct api_shared {
 	struct api_options o;
 	struct router *router;
 	struct http_hooks hooks;
-	struct graph_id graphs[GRAPHS_MAX];
-	size_t graphs_n;
 	struct api **at;                     /* by shard id */
 };
 

@@ -13,19 +13,29 @@
 
 /* ---- finding ------------------------------------------------------------- */
 
+/* Checked against the official value for "agent" by a unit test. */
+static const struct uuid graph_namespace = { {
+	0x6b, 0xa7, 0xb8, 0x21, 0x9d, 0xad, 0x11, 0xd1,
+	0x80, 0xb4, 0x00, 0xc0, 0x4f, 0xd4, 0x30, 0xc8
+} };
+
+/* The system's assistant of a graph. */
+static struct uuid
+assistant_of(struct str graph_id)
+{
+	return uuid_v5(&graph_namespace, graph_id);
+}
+
 /* The UUID that a UUID or a graph id names. */
 static bool
-assistant_id_parse(const struct api_shared *sh, struct str s, struct uuid *id)
+assistant_id_parse(const struct api *api, struct str s, struct uuid *id)
 {
 	if (uuid_parse(s, id))
 		return true;
-	for (size_t i = 0; i < sh->graphs_n; i++) {
-		if (str_eq(sh->graphs[i].name, s)) {
-			*id = sh->graphs[i].assistant;
-			return true;
-		}
-	}
-	return false;
+	if (runs_agent(api->runs, s) == NULL)
+		return false;
+	*id = assistant_of(s);
+	return true;
 }
 
 int
@@ -33,7 +43,7 @@ api_assistant_find(struct call *c, struct str s, struct store_assistant *out)
 {
 	struct uuid id;
 
-	if (!assistant_id_parse(c->api->shared, s, &id))
+	if (!assistant_id_parse(c->api, s, &id))
 		return ERR_NOTFOUND;
 	return store_assistant_get(c->api->reader, c->owner, &id, &c->r->arena, out);
 }
@@ -66,13 +76,13 @@ config_check(struct call *c)
 static void
 graph_check(struct call *c, struct str graph_id)
 {
-	const struct api_shared *sh = c->api->shared;
+	const struct agents *set = runs_agents(c->api->runs);
 	struct buf names = BUF(KB);
-	size_t i = 0;
 
-	for (; i < sh->graphs_n && !str_eq(sh->graphs[i].name, graph_id); i++)
-		buf_add_fmt(&names, "%s%.*s", i > 0 ? ", " : "", FMT(sh->graphs[i].name));
-	if (i == sh->graphs_n)
+	for (size_t i = 0; i < agents_count(set); i++)
+		buf_add_fmt(&names, "%s%.*s", i > 0 ? ", " : "",
+		    FMT(agents_at(set, i)->id));
+	if (agents_find(set, graph_id) == NULL)
 		fields_fail(c->in, "graph_id", ERR_NOTFOUND,
 		    "Graph '%.*s' not found. Expected one of: %.*s",
 		    FMT(param_shown(graph_id)), FMT(buf_str(&names)));
@@ -129,7 +139,7 @@ api_assistant_update(struct call *c)
 	struct store_assistant_update *op = &c->op.assistant_update;
 
 	*op = (struct store_assistant_update){ .now = shard_wall(c->api->shard) };
-	if (!assistant_id_parse(c->api->shared, c->param[0], &op->a.id))
+	if (!assistant_id_parse(c->api, c->param[0], &op->a.id))
 		return ERR_NOTFOUND;
 	assistant_read(c, &op->a);
 	if (op->a.graph_id.p != NULL)
@@ -152,13 +162,17 @@ assistant_deleted(struct call *c)
 
 /* Without authentication every caller owns it: the store would delete it. */
 static bool
-is_system(const struct api_shared *sh, const struct uuid *id)
+is_system(const struct api *api, const struct uuid *id)
 {
-	size_t i = 0;
+	const struct agents *set = runs_agents(api->runs);
 
-	while (i < sh->graphs_n && !uuid_eq(&sh->graphs[i].assistant, id))
-		i++;
-	return i < sh->graphs_n;
+	for (size_t i = 0; i < agents_count(set); i++) {
+		struct uuid own = assistant_of(agents_at(set, i)->id);
+
+		if (uuid_eq(&own, id))
+			return true;
+	}
+	return false;
 }
 
 int
@@ -170,9 +184,9 @@ api_assistant_delete(struct call *c)
 	param_bool(c, "delete_threads", &op->threads);
 	if (c->in->rc < 0)
 		return c->in->rc;
-	if (!assistant_id_parse(c->api->shared, c->param[0], &op->id))
+	if (!assistant_id_parse(c->api, c->param[0], &op->id))
 		return ERR_NOTFOUND;
-	if (is_system(c->api->shared, &op->id))
+	if (is_system(c->api, &op->id))
 		return err_set(&c->err, ERR_DENIED, "the assistant of a graph is the "
 		    "system's and cannot be deleted");
 	return call_submit(c, STORE_ASSISTANT_DELETE, assistant_deleted);
@@ -190,7 +204,7 @@ graph_of(struct call *c, const struct agent **out)
 		rc = api_assistant_find(c, c->param[0], &a);
 	if (rc < 0)
 		return rc;
-	*out = graph_agent(c->api->shared->o.runs, a.graph_id);
+	*out = runs_agent(c->api->runs, a.graph_id);
 	return *out != NULL ? OK : err_set(&c->err, ERR_NOTFOUND,
 	    "Graph '%.*s' not found", FMT(param_shown(a.graph_id)));
 }
@@ -252,44 +266,102 @@ api_assistant_subgraphs(struct call *c)
 
 /* ---- the system's own ---------------------------------------------------- */
 
+/* Assistants on their way into the store. */
+struct api_seeding {
+	struct seed {
+		struct store_assistant_create c;
+		struct arena arena;          /* of its own: only the writer runs
+		                                commands one after another */
+		struct api_seeding *all;
+	} *at;
+	size_t n, left;
+	struct agents *agents;               /* held: their names */
+	int rc;
+	struct err err;
+	void (*done)(void *ctx, int rc, const struct err *e);
+	void *ctx;
+};
+
 static void
-seed_prepare(struct store_assistant_create *op, const struct graph_id *g,
-    struct arena *arena, msec now)
+seed_end(struct api_seeding *x)
 {
-	*op = (struct store_assistant_create){
-		.cmd = { .op = STORE_ASSISTANT_CREATE, .arena = arena },
+	for (size_t i = 0; i < x->n; i++)
+		arena_release(&x->at[i].arena);
+	agents_free(x->agents);
+	x->done(x->ctx, x->rc, &x->err);
+	free(x->at);
+	free(x);
+}
+
+static void
+seed_came(struct store_cmd *cmd)
+{
+	struct seed *s = CONTAINER_OF(cmd, struct seed, c.cmd);
+	struct api_seeding *x = s->all;
+
+	if (cmd->rc < 0 && x->rc == OK)
+		x->rc = err_set(&x->err, cmd->rc, "assistant of graph %.*s: %s",
+		    FMT(s->c.a.graph_id), cmd->err.text);
+	if (--x->left == 0)
+		seed_end(x);
+}
+
+static void
+seed_prepare(struct seed *s, struct str graph_id, msec now)
+{
+	s->arena = ARENA(64 * KB);
+	s->c = (struct store_assistant_create){
+		.cmd = { .op = STORE_ASSISTANT_CREATE, .arena = &s->arena,
+		    .done = seed_came },
 		.do_nothing = true, .system = true,
-		.a = { .id = g->assistant, .graph_id = g->name, .name = g->name,
-		    .config_json = S("{}"), .context_json = S("{}"),
+		.a = { .id = assistant_of(graph_id), .graph_id = graph_id,
+		    .name = graph_id, .config_json = S("{}"), .context_json = S("{}"),
 		    .metadata_json = S("{\"created_by\":\"system\"}"),
 		    .version = 1, .created = now, .updated = now },
 	};
 }
 
-int
-api_seed(struct api_shared *sh, struct shard *s, msec now, struct err *e)
+void
+api_seed_begin(struct api_shared *sh, struct shard *s, struct agents *agents, msec now,
+    void (*done)(void *ctx, int rc, const struct err *e), void *ctx)
 {
-	struct store_assistant_create *ops;
-	/* Commands may run together only on the writer: one arena each. */
-	struct arena *arenas;
-	int rc = OK;
+	struct api_seeding *x = mem_new(struct api_seeding);
 
-	ops = mem_zero((sh->graphs_n + 1) * sizeof *ops);
-	arenas = mem_zero((sh->graphs_n + 1) * sizeof *arenas);
-	for (size_t i = 0; i < sh->graphs_n; i++) {
-		arenas[i] = ARENA(64 * KB);
-		seed_prepare(&ops[i], &sh->graphs[i], &arenas[i], now);
-		store_submit(sh->o.store, s, &ops[i].cmd, true);
+	x->n = x->left = agents_count(agents);
+	x->at = mem_zero((x->n + 1) * sizeof *x->at);
+	x->agents = agents_hold(agents);
+	x->done = done;
+	x->ctx = ctx;
+	for (size_t i = 0; i < x->n; i++) {
+		x->at[i].all = x;
+		seed_prepare(&x->at[i], agents_at(agents, i)->id, now);
 	}
-	for (size_t i = 0; i < sh->graphs_n; i++) {
-		while (ops[i].cmd.under_way)
-			shard_turn(s);
-		if (rc == OK && ops[i].cmd.rc < 0)
-			rc = err_set(e, ops[i].cmd.rc, "assistant of graph %.*s: %s",
-			    FMT(sh->graphs[i].name), ops[i].cmd.err.text);
-		arena_release(&arenas[i]);
-	}
-	free(arenas);
-	free(ops);
-	return rc;
+	/* Forced: each comes back, in a later turn. */
+	for (size_t i = 0; i < x->n; i++)
+		store_submit(sh->o.store, s, &x->at[i].c.cmd, true);
+}
+
+struct seeded { bool done; int rc; struct err *e; };
+
+static void
+seeded(void *ctx, int rc, const struct err *e)
+{
+	struct seeded *x = ctx;
+
+	x->done = true;
+	x->rc = rc;
+	if (rc < 0)
+		*x->e = *e;
+}
+
+int
+api_seed(struct api_shared *sh, struct shard *s, struct agents *agents, msec now,
+    struct err *e)
+{
+	struct seeded x = { .e = e };
+
+	api_seed_begin(sh, s, agents, now, seeded, &x);
+	while (!x.done)
+		shard_turn(s);
+	return x.rc;
 }

@@ -1,6 +1,17 @@
 /*
  * agents.c - see agents.h.
  *
+ * A set is tried with every change; what makes it fail is taken back, and the
+ * rest is tried again:
+ *
+ *   a changed file does not compile, or has an id that is taken, or calls what
+ *   is not there                           that file is as it was
+ *   a file that has not changed calls what is not there any more
+ *                                          every change waits
+ *
+ * So a try ends at the latest with the set as it was.  Changes that were not taken
+ * are tried again whenever the folder is read.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include "main/agents.h"
@@ -14,14 +25,130 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "task/kinds.h"
 
+/* A text of a file; p NULL: there is none. */
+struct text { char *p; size_t n; };
+
+struct file {
+	char *path, *name;                   /* name: in path */
+	struct text good;                    /* in the set */
+	struct text now;                     /* on the disk */
+	bool fresh;                          /* `now` is to be taken */
+	char *said;                          /* what was wrong, when it was logged last */
+};
+
+struct folder {
+	char *path;                          /* NULL: none */
+	struct file *files;                  /* by name */
+	size_t n, cap;
+	struct agents *set;
+	char *said;                          /* of changes that wait */
+};
+
+/* ---- texts ----------------------------------------------------------------- */
+
+static struct str
+str_of_text(const struct text *t)
+{
+	return (struct str){ t->p, t->n };
+}
+
+static void
+text_drop(struct text *t)
+{
+	free(t->p);
+	*t = (struct text){ 0 };
+}
+
 static bool
-is_agent_file(struct str name)
+text_same(const struct text *a, const struct text *b)
+{
+	return (a->p == NULL) == (b->p == NULL) &&
+	    str_eq(str_of_text(a), str_of_text(b));
+}
+
+/* Logs it unless it was the last thing that was logged; e NULL: all is well. */
+static void
+say(char **said, const char *event, const struct err *e)
+{
+	if (e != NULL && (*said == NULL || strcmp(*said, e->text) != 0))
+		log_error("agents", event, "%s", e->text);
+	free(*said);
+	*said = e != NULL ? mem_cstr(str_of(e->text)) : NULL;
+}
+
+/* ---- the folder -------------------------------------------------------------- */
+
+bool
+folder_takes(struct str name)
 {
 	return name.n > 0 && name.p[0] != '.' && (str_ends(name, S(".yaml")) ||
 	    str_ends(name, S(".yml")) || str_ends(name, S(".json")));
 }
+
+/* The file of that name, made if it is new. */
+static struct file *
+file_at(struct folder *f, const char *name)
+{
+	struct buf path = BUF(64 * KB);
+	size_t at = 0;
+
+	while (at < f->n && strcmp(f->files[at].name, name) < 0)
+		at++;
+	if (at < f->n && strcmp(f->files[at].name, name) == 0)
+		return &f->files[at];
+	mem_grow(f->files, f->n, f->cap);
+	memmove(f->files + at + 1, f->files + at, (f->n - at) * sizeof f->files[0]);
+	f->n++;
+	buf_add_fmt(&path, "%s/%s", f->path, name);
+	f->files[at] = (struct file){ .path = mem_cstr(buf_str(&path)) };
+	f->files[at].name = f->files[at].path + strlen(f->path) + 1;
+	buf_release(&path);
+	return &f->files[at];
+}
+
+/* What cannot be read is as it was. */
+static void
+file_read(struct file *x)
+{
+	struct buf text = BUF(LIMIT_AGENT_BYTES);
+	struct err e;
+	int rc = file_add(x->path, &text, &e);
+
+	if (rc == OK)
+		x->now = (struct text){ mem_cstr(buf_str(&text)), text.n };
+	x->fresh = rc == OK ? !text_same(&x->now, &x->good) :
+	    rc == ERR_NOTFOUND && x->good.p != NULL;
+	if (rc == ERR_NOTFOUND && x->good.p == NULL)
+		say(&x->said, "", NULL);
+	else if (rc != OK && rc != ERR_NOTFOUND)
+		say(&x->said, "refused", &e);
+	buf_release(&text);
+}
+
+static int
+scan(struct folder *f, struct err *e)
+{
+	struct dirent **names;
+	int n = scandir(f->path, &names, NULL, alphasort);
+
+	if (n < 0)
+		return err_set(e, errno == ENOENT ? ERR_NOTFOUND : ERR_IO,
+		    "agents: %s: %s", f->path, strerror(errno));
+	for (int i = 0; i < n; i++) {
+		if (folder_takes(str_of(names[i]->d_name)))
+			(void)file_at(f, names[i]->d_name);
+		free(names[i]);
+	}
+	free(names);
+	for (size_t i = 0; i < f->n; i++)
+		file_read(&f->files[i]);
+	return OK;
+}
+
+/* ---- a set ---------------------------------------------------------------------- */
 
 static int
 add_text(struct agents *set, struct str text, struct str file, struct err *e)
@@ -32,55 +159,217 @@ add_text(struct agents *set, struct str text, struct str file, struct err *e)
 	return rc == OK ? agents_add(set, a, e) : rc;
 }
 
-static void
-add_file(struct agents *set, const char *folder, const char *name)
-{
-	struct buf text = BUF(LIMIT_AGENT_BYTES);
-	char path[4096];
-	struct err e;
-	int rc;
-
-	snprintf(path, sizeof path, "%s/%s", folder, name);
-	rc = file_add(path, &text, &e);
-	if (rc == OK)
-		rc = add_text(set, buf_str(&text), str_of(path), &e);
-	if (rc != OK)
-		log_error("agents", "refused", "%s", e.text);
-	buf_release(&text);
-}
-
+/* The files that are fresh, or those that are not.  *bad: which failed. */
 static int
-add_folder(struct agents *set, const char *folder, struct err *e)
+add_files(struct folder *f, struct agents *set, bool fresh, struct file **bad,
+    struct err *e)
 {
-	struct dirent **names;
-	int n = scandir(folder, &names, NULL, alphasort);
+	for (size_t i = 0; i < f->n; i++) {
+		struct file *x = &f->files[i];
+		const struct text *t = fresh ? &x->now : &x->good;
+		int rc = OK;
 
-	if (n < 0)
-		return err_set(e, errno == ENOENT ? ERR_NOTFOUND : ERR_IO,
-		    "agents: %s: %s", folder, strerror(errno));
-	for (int i = 0; i < n; i++) {
-		if (is_agent_file(str_of(names[i]->d_name)))
-			add_file(set, folder, names[i]->d_name);
-		free(names[i]);
+		if (x->fresh == fresh && t->p != NULL)
+			rc = add_text(set, str_of_text(t), str_of(x->path), e);
+		if (rc != OK) {
+			*bad = x;
+			return rc;
+		}
 	}
-	free(names);
 	return OK;
 }
 
-int
-agents_open(struct agents **out, struct str folder, struct err *e)
+static struct file *
+file_of(struct folder *f, const struct agent *a)
+{
+	for (size_t i = 0; i < f->n; i++)
+		if (a != NULL && str_eq(str_of(f->files[i].path), a->file))
+			return &f->files[i];
+	return NULL;
+}
+
+/* What has changed comes last, so that a conflict is told of it. */
+static int
+make(struct folder *f, struct agents **out, struct file **bad, struct err *e)
 {
 	struct agents *set = agents_new();
-	int rc = folder.n > 0 ? add_folder(set, folder.p, e) : OK;
+	int rc;
 
+	*bad = NULL;
+	rc = add_files(f, set, false, bad, e);
+	if (rc == OK)
+		rc = add_files(f, set, true, bad, e);
 	if (rc == OK && agents_find(set, S("agent")) == NULL)
 		rc = add_text(set, str_of(agent_builtin_text), S("agent.yaml"), e);
-	if (rc == OK)
+	if (rc == OK) {
 		rc = agents_link(set, e);
+		*bad = file_of(f, agents_refused(set));
+	}
 	if (rc != OK) {
 		agents_free(set);
 		set = NULL;
 	}
 	*out = set;
 	return rc;
+}
+
+/* Takes back what made it fail. */
+static void
+take_back(struct folder *f, struct file *bad, const struct err *e)
+{
+	if (bad != NULL && bad->fresh) {
+		say(&bad->said, "refused", e);
+		bad->fresh = false;
+		return;
+	}
+	say(&f->said, "changes_wait", e);
+	for (size_t i = 0; i < f->n; i++)
+		f->files[i].fresh = false;
+}
+
+/* ---- taking it ---------------------------------------------------------------------- */
+
+static void
+file_drop(struct file *x)
+{
+	free(x->path);
+	free(x->said);
+	text_drop(&x->good);
+	text_drop(&x->now);
+}
+
+static void
+tell(const struct agents *set, const struct file *x, bool first)
+{
+	size_t i = 0;
+
+	if (x->now.p == NULL) {
+		log_info("agents", "removed", "file=%s", x->path);
+		return;
+	}
+	while (i < agents_count(set) && !str_eq(agents_at(set, i)->file, str_of(x->path)))
+		i++;
+	if (i < agents_count(set) && !first)
+		log_info("agents", "reloaded", "file=%s id=%.*s hash=%.*s", x->path,
+		    FMT(agents_at(set, i)->id), (int)sizeof agents_at(set, i)->hash,
+		    agents_at(set, i)->hash);
+}
+
+/* The texts of the set; files that are gone are forgotten. */
+static void
+keep(struct folder *f, bool first)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->n; i++) {
+		struct file *x = &f->files[i];
+
+		if (x->fresh) {
+			tell(f->set, x, first);
+			say(&x->said, "", NULL);
+			text_drop(&x->good);
+			x->good = x->now;
+			x->now = (struct text){ 0 };
+		}
+		text_drop(&x->now);
+		x->fresh = false;
+		if (x->good.p != NULL || x->said != NULL)
+			f->files[n++] = *x;
+		else
+			file_drop(x);
+	}
+	f->n = n;
+}
+
+static bool
+any_fresh(const struct folder *f)
+{
+	for (size_t i = 0; i < f->n; i++)
+		if (f->files[i].fresh)
+			return true;
+	return false;
+}
+
+/* One try less than there are files at most. */
+static bool
+take(struct folder *f, bool first)
+{
+	struct agents *set = NULL;
+	struct file *bad;
+	struct err e = { 0 };
+	bool waits = false;
+
+	while ((any_fresh(f) || first) && make(f, &set, &bad, &e) != OK) {
+		waits = waits || bad == NULL || !bad->fresh;
+		take_back(f, bad, &e);
+	}
+	if (!waits)
+		say(&f->said, "", NULL);
+	if (set != NULL) {
+		agents_free(f->set);
+		f->set = set;
+	}
+	keep(f, first);
+	return set != NULL;
+}
+
+/* ---- the door -------------------------------------------------------------------------- */
+
+int
+folder_open(struct folder **out, struct str path, struct err *e)
+{
+	struct folder *f = mem_new(struct folder);
+	int rc = OK;
+
+	*out = f;
+	if (path.n > 0) {
+		f->path = mem_cstr(path);
+		rc = scan(f, e);
+	}
+	if (rc == OK)
+		(void)take(f, true);
+	if (rc != OK) {
+		folder_free(f);
+		*out = NULL;
+	}
+	return rc;
+}
+
+void
+folder_free(struct folder *f)
+{
+	if (f == NULL)
+		return;
+	for (size_t i = 0; i < f->n; i++)
+		file_drop(&f->files[i]);
+	free(f->files);
+	free(f->path);
+	free(f->said);
+	agents_free(f->set);
+	free(f);
+}
+
+bool
+folder_read(struct folder *f)
+{
+	struct err e;
+
+	if (f->path == NULL)
+		return false;
+	if (scan(f, &e) == OK)
+		return take(f, false);
+	log_error("agents", "unreadable", "%s", e.text);
+	return false;
+}
+
+struct agents *
+folder_agents(const struct folder *f)
+{
+	return f->set;
+}
+
+const char *
+folder_path(const struct folder *f)
+{
+	return f->path;
 }

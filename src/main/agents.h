@@ -1,6 +1,12 @@
 /*
  * agents.h - the agents a server has: the built-in ones and those of a folder.
  *
+ * What the folder says is taken as a set, which is made anew and linked anew
+ * whenever a file has changed.  A file that is broken is logged, once for what is
+ * wrong, and its last good version stays; so does what others still call.
+ *
+ * Threads: one, but for the sets, which any may hold.
+ *
  * SPDX-License-Identifier: MIT
  */
 #ifndef MAIN_AGENTS_H
@@ -8,9 +14,23 @@
 
 #include "agent/agent.h"
 
-/* Every *.yaml, *.yml and *.json file of the folder (empty: none), and the
- * built-in `agent` unless a file has that id.  A file that is broken is logged and left out.  ERR_NOTFOUND,
- * ERR_IO: the folder; ERR_INVALID: agents that cannot be linked. */
-int agents_open(struct agents **out, struct str folder, struct err *e);
+struct folder;
+
+/* Reads every *.yaml, *.yml and *.json file of the folder (path empty: none);
+ * folders inside it are not looked into, and names that begin with '.' are not.
+ * A file with the id of a built-in agent replaces it.  ERR_NOTFOUND, ERR_IO: the
+ * folder. */
+int  folder_open(struct folder **out, struct str path, struct err *e);
+void folder_free(struct folder *f);          /* NULL: nothing */
+
+/* Reads it again.  True: there is another set.  A folder that cannot be read is
+ * logged, and nothing changes. */
+bool folder_read(struct folder *f);
+/* The newest set; hold it. */
+struct agents *folder_agents(const struct folder *f);
+
+/* May that file be an agent's? */
+bool folder_takes(struct str name);
+const char *folder_path(const struct folder *f);     /* NULL: none */
 
 #endif

@@ -22,6 +22,7 @@
 #include "base/mem.h"
 #include "llm/script.h"
 #include "main/agents.h"
+#include "main/watch.h"
 #include "main/work_tools.h"
 #include "net/host.h"
 #include "work/host/guest.h"
@@ -60,7 +61,8 @@ struct node {
 	struct auth *auth;
 	struct tools *tools;
 	struct llm_script *script;
-	struct agents *agents;
+	struct folder *folder;               /* of agents */
+	struct watch *watch;                 /* of it; NULL: none */
 	struct runs_shared *shared;
 	struct api_shared *api;
 	struct http_server *http;
@@ -124,8 +126,6 @@ worker_open(struct worker *w, struct err *e)
 		rc = llm_new(&w->llm, w->shard, w->client, &o, e);
 	if (rc == OK)
 		rc = runs_new(&w->runs, n->shared, w->shard, w->reader, w->llm, e);
-	if (rc == OK)
-		runs_allow_http(w->runs, w->client, config_str(c, SETTING_HTTP_HOSTS));
 	if (rc == OK)
 		w->api = api_new(n->api, w->shard, w->runs, w->reader);
 	return rc;
@@ -239,6 +239,48 @@ phase_begin(struct node *n, size_t phase)
 	}
 }
 
+/* ---- agents that change ---------------------------------------------------- */
+
+/* The assistants are there before their agents are. */
+struct publish { struct node *node; struct agents *agents; };
+
+static void
+agents_seeded(void *ctx, int rc, const struct err *e)
+{
+	struct publish *p = ctx;
+
+	if (rc < 0)
+		log_error("agents", "no_assistant", "error=%s", e->text);
+	if (!p->node->draining)
+		runs_shared_set_agents(p->node->shared, p->agents);
+	agents_free(p->agents);
+	free(p);
+}
+
+static void
+agents_changed(void *ctx)
+{
+	struct node *n = ctx;
+	struct shard *s = n->workers[0].shard;
+	struct publish *p;
+
+	if (n->draining || !folder_read(n->folder))
+		return;
+	p = mem_new(struct publish);
+	p->node = n;
+	p->agents = agents_hold(folder_agents(n->folder));
+	api_seed_begin(n->api, s, p->agents, shard_wall(s), agents_seeded, p);
+}
+
+static void
+serves(struct node *n)
+{
+	if (folder_path(n->folder) != NULL)
+		n->watch = watch_new(n->workers[0].shard, folder_path(n->folder),
+		    folder_takes, agents_changed, n);
+	n->listening(n->ctx);
+}
+
 /* All shards have finished a phase. */
 static void
 phase_ended(struct shard_job *job)
@@ -248,7 +290,7 @@ phase_ended(struct shard_job *job)
 	if (n->phase == BOOT && n->rc != OK)
 		phase_begin(n, SETTLE);
 	else if (n->phase == LISTEN && n->rc == OK && !n->draining)
-		n->listening(n->ctx);
+		serves(n);
 	else if (n->phase + 1 < PHASES)
 		phase_begin(n, n->phase + 1);
 	else
@@ -266,6 +308,8 @@ node_reload(struct node *n)
 		    n->config->at[SETTING_API_KEYS].text);
 	else
 		log_error("main", "reload_failed", "error=%s", e.text);
+	if (n->watch != NULL)
+		watch_again(n->watch);
 }
 
 void
@@ -276,6 +320,8 @@ node_drain(struct node *n)
 	if (n->draining)
 		return;
 	n->draining = true;
+	watch_free(n->watch);
+	n->watch = NULL;
 	/* Earlier phases check n->draining at their end. */
 	if (serving)
 		phase_begin(n, DRAIN_API);
@@ -478,7 +524,7 @@ static int
 make_api(struct node *n, struct err *e)
 {
 	struct api_options o = {
-		.store = n->store, .runs = n->shared, .auth = n->auth,
+		.store = n->store, .auth = n->auth,
 		.plain_errors = config_bool(n->config, SETTING_PLAIN_ERRORS),
 		.access_log = config_bool(n->config, SETTING_LOG_ACCESS),
 		.end_event = config_bool(n->config, SETTING_STREAMS_END_EVENT),
@@ -494,9 +540,10 @@ make_api(struct node *n, struct err *e)
 	int rc = origin_rules_check(&o.origin, e);
 
 	if (rc == OK)
-		rc = api_shared_new(&n->api, &o, e);
+		n->api = api_shared_new(&o);
 	if (rc == OK)
-		rc = api_seed(n->api, n->workers[0].shard, clock_wall_ms(), e);
+		rc = api_seed(n->api, n->workers[0].shard,
+		    folder_agents(n->folder), clock_wall_ms(), e);
 	return rc;
 }
 
@@ -532,7 +579,7 @@ node_open(struct node *n, struct err *e)
 	if (rc == OK)
 		rc = read_script(n, e);
 	if (rc == OK)
-		rc = agents_open(&n->agents, config_str(n->config, SETTING_AGENTS), e);
+		rc = folder_open(&n->folder, config_str(n->config, SETTING_AGENTS), e);
 	if (rc == OK)
 		rc = client_global_init(e);
 	/* Before the store: if the port is taken, no file is created. */
@@ -550,8 +597,7 @@ node_open(struct node *n, struct err *e)
 		return rc;
 	n->tools = tools_new();
 	work_tools_add(n->tools);
-	n->shared = runs_shared_new(n->store, n->tools, n->agents,
-	    config_bool(n->config, SETTING_KEEP_PARTIAL));
+	n->shared = runs_shared_new(n->store, n->tools, folder_agents(n->folder));
 	rc = make_api(n, e);
 	if (rc == OK)
 		http_server_hook(n->http, api_hooks(n->api));
@@ -590,7 +636,7 @@ node_free(struct node *n)
 		shard_free(n->workers[i].shard);
 	api_shared_free(n->api);
 	runs_shared_free(n->shared);
-	agents_free(n->agents);
+	folder_free(n->folder);
 	tools_free(n->tools);
 	script_free(n->script);
 	auth_free(n->auth);

@@ -205,7 +205,7 @@ admit_taken(struct runs *rs, owner_t owner, const struct store_run *row, bool pl
 	run->seq = row->seq;
 	run->thread_seq = row->thread_seq;
 	run->placed = placed;
-	job_start(run, row, NULL, true);
+	job_start(run, row, NULL, NULL, true);
 }
 
 void

@@ -76,7 +76,7 @@ tell_begin(struct job *j)
 	ev.u.metadata.input = j->plan != NULL ? j->plan->q.input : VAL_UNDEF;
 	if (j->run->stream.log != NULL)
 		ev.u.metadata.facts = val_set_take(classic_facts(&j->wire),
-		    S("channels"), shown_channels(j->agent));
+		    S("channels"), shown_channels(j->definition.agent));
 	tell(j, &ev);
 	val_drop(ev.u.metadata.facts);
 }
@@ -430,7 +430,6 @@ static void
 job_task_free(struct job_task *t)
 {
 	task_free(t->task);
-	job_answer_free(t);
 	event_task_release(&t->shown);
 	for (size_t i = 0; i < t->streamed_n; i++)
 		free(t->streamed[i]);
@@ -590,34 +589,47 @@ job_new(struct run *run, const struct store_run *row)
 	j->run = run;
 	j->started = shard_now(run->rs->shard);
 	j->assistant_id = row->assistant_id;
-	j->agent = agents_find(run->rs->sh->agents, row->graph_id);
 	j->ready_end = &j->ready;
 	changes_init(&j->changes);
 	name_actor(j, row->graph_id);
 	return j;
 }
 
+/* What the run goes by, and is asked; both may be there already. */
+static int
+job_read(struct job *j, const struct store_run *row, struct plan *plan,
+    const struct definition *d, struct err *e)
+{
+	struct runs *rs = j->run->rs;
+	int rc = OK;
+
+	if (d != NULL)
+		j->definition = definition_hold(d);
+	else
+		rc = definition_of_hash(&j->definition, rs, row->graph_id,
+		    row->agent_hash, e);
+	if (rc == OK && plan == NULL)
+		rc = plan_read(&plan, row->kwargs_json, &j->run->place.run_id,
+		    j->definition.agent, rs->sh->tools, e);
+	j->plan = plan;
+	return rc;
+}
+
 void
 job_start(struct run *run, const struct store_run *row, struct plan *plan,
-    bool has_checkpoints)
+    const struct definition *d, bool has_checkpoints)
 {
-	struct runs_shared *sh = run->rs->sh;
 	struct err e = { 0 };
 	struct job *j;
-	int rc = OK;
+	int rc;
 
 	assert(run->job == NULL);
 	j = run->job = job_new(run, row);
 	run_set_phase(run, PHASE_LIVE);
 	run->attempt = row->attempt;
 	j->has_checkpoints = has_checkpoints;
-	if (j->agent == NULL)
-		rc = err_set(&e, ERR_INVALID, "no graph is called \"%.*s\" any more",
-		    FMT(str_sub(row->graph_id, 0, 64)));
-	else if (plan == NULL)
-		rc = plan_read(&plan, row->kwargs_json, &run->place.run_id, j->agent,
-		    sh->tools, &e);
-	j->plan = plan;
+	rc = job_read(j, row, plan, d, &e);
+	plan = j->plan;
 	if (rc == OK && row->attempt > 1 && !run->stateless && store_run_steps(
 	    run->rs->reader, run->place.owner, run->seq, &plan->q.steps_before) != OK)
 		plan->q.steps_before = 0;
@@ -629,35 +641,12 @@ job_start(struct run *run, const struct store_run *row, struct plan *plan,
 		j->over = true;
 		record_finish(run, RUN_INTERRUPTED, THREAD_IDLE, STR_NONE);
 	} else {
-		j->core = core_new(j->agent, &plan->q, &effects, j);
+		j->core = core_new(j->definition.agent, &plan->q, &effects, j);
 		j->pumping = true;           /* the core first, then its tasks */
 		core_start(j->core);
 		j->pumping = false;
 		job_pump(j);
 	}
-}
-
-/* A run that is cancelled leaves what its model had said. */
-void
-job_cancel(struct run *run)
-{
-	struct job *j = run->job;
-	struct job_task *t = j->tasks;
-	struct core_task *core = t != NULL && !run->rollback && !run->stateless &&
-	    !j->broken && core_keeps(t->core) ? t->core : NULL;
-	struct val partial;
-
-	j->over = true;
-	if (j->core != NULL)
-		core_stop(j->core);
-	if (core != NULL) {
-		partial = job_partial(t);
-		if (partial.kind != VAL_UNDEFINED)
-			core_keep_stopped(core, partial);
-		val_drop(partial);
-	}
-	if (!j->pumping)
-		free_dead(j);
 }
 
 void
@@ -697,6 +686,7 @@ job_free(struct job *j)
 	buf_release(&j->task_members);
 	buf_release(&j->configurable);
 	plan_free(j->plan);
+	definition_drop(&j->definition);
 	free(j->actor);
 	free(j);
 }

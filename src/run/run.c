@@ -14,15 +14,14 @@
 /* ---- shared -------------------------------------------------------------- */
 
 struct runs_shared *
-runs_shared_new(struct store *st, const struct tools *t, struct agents *agents,
-    bool keep_partial)
+runs_shared_new(struct store *st, const struct tools *t, struct agents *agents)
 {
 	struct runs_shared *sh = mem_new(struct runs_shared);
 
 	sh->store = st;
 	sh->tools = t;
-	sh->agents = agents;
-	sh->keep_partial = keep_partial;
+	sh->agents = agents_hold(agents);
+	pthread_mutex_init(&sh->lock, NULL);
 	sh->host = job_host;
 	sh->host_stateless = job_host_stateless;
 	sh->host.tools = sh->host_stateless.tools = t;
@@ -37,31 +36,57 @@ runs_shared_free(struct runs_shared *sh)
 	if (sh == NULL)
 		return;
 	directory_free(sh->directory);
+	agents_free(sh->agents);
+	pthread_mutex_destroy(&sh->lock);
 	free(sh);
 }
 
-bool
-graph_exists(const struct runs_shared *sh, struct str graph_id)
+/* On a shard: the top of a turn, so nothing of the old set is in use there but by
+ * those who hold it. */
+static void
+take_agents(struct shard_job *job)
 {
-	return agents_find(sh->agents, graph_id) != NULL;
+	struct runs *rs = CONTAINER_OF(job, struct runs, agents_job);
+	struct agents *old = rs->agents;
+
+	pthread_mutex_lock(&rs->sh->lock);
+	rs->agents = agents_hold(rs->sh->agents);
+	rs->agents_come = false;
+	pthread_mutex_unlock(&rs->sh->lock);
+	agents_free(old);
+}
+
+void
+runs_shared_set_agents(struct runs_shared *sh, struct agents *agents)
+{
+	struct agents *old;
+
+	pthread_mutex_lock(&sh->lock);
+	old = sh->agents;
+	sh->agents = agents_hold(agents);
+	for (size_t i = 0; i < COURIER_SHARDS; i++) {
+		struct runs *rs = sh->at[i];
+
+		if (rs == NULL || rs->agents_come)
+			continue;
+		rs->agents_come = true;
+		rs->agents_job.run = take_agents;
+		shard_post(rs->shard, &rs->agents_job);
+	}
+	pthread_mutex_unlock(&sh->lock);
+	agents_free(old);
+}
+
+const struct agents *
+runs_agents(const struct runs *rs)
+{
+	return rs->agents;
 }
 
 const struct agent *
-graph_agent(const struct runs_shared *sh, struct str graph_id)
+runs_agent(const struct runs *rs, struct str graph_id)
 {
-	return agents_find(sh->agents, graph_id);
-}
-
-size_t
-graph_count(const struct runs_shared *sh)
-{
-	return agents_count(sh->agents);
-}
-
-struct str
-graph_name(const struct runs_shared *sh, size_t i)
-{
-	return agents_at(sh->agents, i)->id;
+	return agents_find(rs->agents, graph_id);
 }
 
 /* ---- one shard's --------------------------------------------------------- */
@@ -103,15 +128,12 @@ runs_new(struct runs **out, struct runs_shared *sh, struct shard *s,
 	rs->waiting_end = &rs->waiting;
 	map_init(&rs->runs, hash, eq, key_of);
 	courier_init(&rs->courier, rs);
+	pthread_mutex_lock(&sh->lock);
+	rs->agents = agents_hold(sh->agents);
+	sh->at[index] = rs;
+	pthread_mutex_unlock(&sh->lock);
 	*out = rs;
 	return OK;
-}
-
-void
-runs_allow_http(struct runs *rs, struct client *c, struct str hosts)
-{
-	rs->client = c;
-	rs->http_hosts = hosts;
 }
 
 void
@@ -119,8 +141,14 @@ runs_free(struct runs *rs)
 {
 	if (rs == NULL)
 		return;
+	pthread_mutex_lock(&rs->sh->lock);
+	assert(!rs->agents_come);
+	rs->sh->at[rs->index] = NULL;
+	pthread_mutex_unlock(&rs->sh->lock);
 	admit_clear(rs);
 	map_release(&rs->runs);
+	definitions_release(&rs->definitions);
+	agents_free(rs->agents);
 	free(rs);
 }
 
@@ -428,7 +456,7 @@ run_stop(struct run *run)
 
 	run->cancel = true;
 	if (run->phase == PHASE_LIVE) {
-		job_cancel(run);
+		job_stop(run);
 		record_finish(run, RUN_INTERRUPTED, THREAD_IDLE, STR_NONE);
 	} else if (run->phase == PHASE_PENDING && !asked) {
 		cancel_pending(run);

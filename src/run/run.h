@@ -38,23 +38,21 @@ struct agent;                                /* agent/agent.h */
 struct agents;
 struct runs_shared;                          /* one a process: directory, agents */
 
-/* All must outlive it.  keep_partial: what a model had said when its run was
- * cancelled or failed stays in the thread. */
+/* Holds agents; the others must outlive it. */
 struct runs_shared *runs_shared_new(struct store *st, const struct tools *t,
-    struct agents *agents, bool keep_partial);
+    struct agents *agents);
 void runs_shared_free(struct runs_shared *sh);
+/* Any thread: runs that begin from now on go by these, which are held.  Each shard
+ * takes them in a turn of its own. */
+void runs_shared_set_agents(struct runs_shared *sh, struct agents *agents);
 
-/* The graphs that exist ("agent", ...): built-in charts. */
-bool graph_exists(const struct runs_shared *sh, struct str graph_id);
-size_t graph_count(const struct runs_shared *sh);
-struct str graph_name(const struct runs_shared *sh, size_t i);
-/* Its definition, for the call; NULL: there is none. */
-const struct agent *graph_agent(const struct runs_shared *sh, struct str graph_id);
+/* The agents that a shard's runs begin with, and one of them (NULL: there is none);
+ * good until the shard's next turn. */
+const struct agents *runs_agents(const struct runs *rs);
+const struct agent *runs_agent(const struct runs *rs, struct str graph_id);
 
 int  runs_new(struct runs **out, struct runs_shared *sh, struct shard *s,
     struct store_reader *reader, struct llm *l, struct err *e);
-/* Lets tasks read pages of these hosts (task/http_get.c); both outlive rs. */
-void runs_allow_http(struct runs *rs, struct client *c, struct str hosts);
 /* Stops taking work; running runs are left for recovery (their rows say
  * running).  done runs when nothing is under way any more. */
 void runs_drain(struct runs *rs, void (*done)(void *ctx), void *ctx);

@@ -17,6 +17,7 @@
 #ifndef RUN_RUN_PRIV_H
 #define RUN_RUN_PRIV_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "base/arena.h"
@@ -24,6 +25,7 @@
 #include "base/map.h"
 #include "run/config_priv.h"
 #include "run/courier_priv.h"
+#include "run/definition_priv.h"
 #include "run/directory_priv.h"
 #include "run/stream_priv.h"
 
@@ -32,11 +34,12 @@
 struct runs_shared {
 	struct store *store;
 	const struct tools *tools;
-	struct agents *agents;
 	struct task_host host, host_stateless;
-	bool keep_partial;                   /* what a model had said stays */
 	struct directory *directory;
 	atomic_uint shards;
+	pthread_mutex_t lock;                /* of what follows */
+	struct agents *agents;               /* the newest; held */
+	struct runs *at[COURIER_SHARDS];
 };
 
 struct create;
@@ -56,9 +59,11 @@ struct runs {
 	struct shard *shard;
 	struct store_reader *reader;
 	struct llm *llm;
-	struct client *client;               /* of tasks; NULL: they may ask nobody */
-	struct str http_hosts;               /* whom they may */
 	unsigned index;
+	struct agents *agents;               /* the current ones; held */
+	struct shard_job agents_job;         /* takes the newest */
+	bool agents_come;                    /* it is posted; under sh->lock */
+	struct definitions definitions;
 	struct map runs;                     /* by run id */
 	struct courier courier;
 	size_t live, live_max;               /* max 0: a share of LIMIT_LIVE_RUNS */
@@ -133,12 +138,11 @@ void run_returned(struct run *run);          /* first thing in its `done` */
 /* ---- job.c --------------------------------------------------------------- */
 
 /* Starts a run that the store says is ours; row's texts are borrowed.  plan is
- * taken; NULL: read it from the row. */
+ * taken; NULL: read it from the row.  d NULL: by the row's hash. */
 void job_start(struct run *run, const struct store_run *row, struct plan *plan,
-    bool has_checkpoints);
+    const struct definition *d, bool has_checkpoints);
 /* Stops it: nothing of it comes back after this. */
 void job_stop(struct run *run);
-void job_cancel(struct run *run);            /* the same, by a client */
 void job_free(struct job *j);
 /* Events that nobody has heard yet are dropped: what they say is not so. */
 void job_tell_lost(struct run *run);

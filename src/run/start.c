@@ -19,6 +19,8 @@ struct create {
 	struct parcel parcel;
 	struct arena arena;
 	struct run_texts texts;
+	struct definition definition;
+	struct buf definition_text;          /* for the store; empty: it has it */
 	char *graph;
 	struct run *run;
 	struct plan *plan;
@@ -37,6 +39,8 @@ create_free(struct create *c)
 {
 	plan_free(c->plan);
 	run_texts_release(&c->texts);
+	definition_drop(&c->definition);
+	buf_release(&c->definition_text);
 	arena_release(&c->arena);
 	free(c->graph);
 	free(c);
@@ -163,12 +167,14 @@ create_done(struct store_cmd *cmd)
 		run_drop(run);
 		return;
 	}
+	agents_set_kept(c->definition.set, c->definition.agent);
 	run->seq = c->c.run.seq;
 	run->thread_seq = c->c.thread.seq;
 	run_exists(run);
 	if (c->c.run.status == RUN_RUNNING) {
 		c->plan = NULL;
-		job_start(run, &c->c.run, plan, c->c.thread.checkpoint != 0);
+		job_start(run, &c->c.run, plan, &c->definition,
+		    c->c.thread.checkpoint != 0);
 	} else {
 		set_pending(c);
 		displace(run->rs, &c->c);
@@ -229,7 +235,7 @@ create_begin(struct create *c)
 	assert(run->stateless);
 	run->placed = true;
 	c->plan = NULL;
-	job_start(run, &c->c.run, plan, false);
+	job_start(run, &c->c.run, plan, &c->definition, false);
 	create_told(c, OK, NULL);
 	run_drop(run);
 }
@@ -264,6 +270,18 @@ stateless_open(struct runs *here, struct parcel *p)
 
 /* ---- what is asked ------------------------------------------------------- */
 
+/* The definition: of what waits, if the run goes on with that. */
+static int
+choose(struct runs *rs, const struct run_request *q, const struct store_thread *t,
+    struct definition *out, struct err *e)
+{
+	bool goes_on = t != NULL && t->status == THREAD_INTERRUPTED && q->input == NULL;
+
+	return goes_on ? definition_of_thread(out, rs, q->owner, t,
+	    q->assistant.graph_id, e) :
+	    definition_current(out, rs, q->assistant.graph_id, e);
+}
+
 /* Reads the thread and writes the texts; checks what they ask for. */
 static int
 prepare(struct runs *rs, const struct run_request *q, const struct uuid *run_id,
@@ -274,11 +292,6 @@ prepare(struct runs *rs, const struct run_request *q, const struct uuid *run_id,
 	bool there = false;
 	int rc = OK;
 
-	const struct agent *agent = agents_find(rs->sh->agents, q->assistant.graph_id);
-
-	if (agent == NULL)
-		return err_set(e, ERR_INVALID, "assistant: no graph is called \"%.*s\"",
-		    FMT(str_sub(q->assistant.graph_id, 0, 64)));
 	if (!q->stateless) {
 		rc = store_thread_get(rs->reader, q->owner, &q->thread_id, &a, &t);
 		there = rc == OK;
@@ -289,15 +302,30 @@ prepare(struct runs *rs, const struct run_request *q, const struct uuid *run_id,
 			    "the thread could not be read");
 	}
 	if (rc == OK)
+		rc = choose(rs, q, there ? &t : NULL, &c->definition, e);
+	if (rc == OK)
 		rc = run_texts_write(&c->texts, q, there ? &t : NULL, run_id, e);
 	arena_release(&a);
 	if (rc == OK)
-		rc = plan_read(&c->plan, buf_str(&c->texts.kwargs), run_id, agent,
-		    rs->sh->tools, e);
+		rc = plan_read(&c->plan, buf_str(&c->texts.kwargs), run_id,
+		    c->definition.agent, rs->sh->tools, e);
 	if (rc == OK)
 		rc = llm_check(rs->llm, c->plan->defaults.model,
 		    c->plan->defaults.base_url, e);
 	return rc;
+}
+
+static void
+fill_agent(struct create *c)
+{
+	const struct definition *d = &c->definition;
+
+	c->definition_text = BUF(SIZE_MAX / 2);
+	if (!agents_kept(d->set, d->agent))
+		agents_add_text(&c->definition_text, d->set, d->agent);
+	c->c.agent = (struct store_agent){ .hash = agents_hash(d->set, d->agent),
+	    .id = d->agent->id, .body = buf_str(&c->definition_text) };
+	c->c.run.agent_hash = c->c.agent.hash;
 }
 
 static void
@@ -317,6 +345,7 @@ fill_row(struct create *c, const struct run_request *q, const struct uuid *run_i
 	r->metadata_json = buf_str(&c->texts.metadata);
 	r->base_json = buf_str(&c->texts.base);
 	r->created = r->updated = now;
+	fill_agent(c);
 	c->c.thread_config_json = buf_str(&c->texts.thread_config);
 	c->c.thread_metadata_json = buf_str(&c->texts.thread_metadata);
 	c->c.create_thread = q->create_thread;

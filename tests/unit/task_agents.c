@@ -544,3 +544,37 @@ TEST(agent_lists_begin_empty)
 	CHECK_INT(val_count(a->channels[3].initial), 1);
 	agent_free(a);
 }
+
+/* Goal: what is kept of an agent has all that it needs, and is the same when it is
+ * read again; another version of what it calls makes it another. */
+TEST(agents_as_text)
+{
+	static const char *const files[] = { "helper.yaml", "worker.yaml", "agent.yaml",
+		"nested.yaml", "weather.yaml" };
+	struct agents *set = agents_new(), *again;
+	struct buf text = BUF(1 * MB), second = BUF(1 * MB);
+	const struct agent *helper, *same;
+	struct err e = { 0 };
+
+	for (size_t i = 0; i < COUNT(files); i++)
+		CHECK_RC(agents_add(set, load_file(files[i]), &e), OK);
+	CHECK_RC(agents_link(set, &e), OK);
+	helper = agents_find(set, S("helper"));
+	agents_add_text(&text, set, helper);
+	CHECK_RC(agents_read(&again, buf_str(&text), &task_kinds, &e), OK);
+	CHECK_INT(agents_count(again), 2);
+	same = agents_find(again, S("helper"));
+	CHECK(str_eq(agents_hash(again, same), agents_hash(set, helper)));
+	CHECK(str_eq(same->json, helper->json));
+	agents_add_text(&second, again, same);
+	CHECK(str_eq(buf_str(&text), buf_str(&second)));
+	CHECK(!agents_kept(set, helper));
+	agents_set_kept(set, helper);
+	CHECK(agents_kept(set, helper) && !agents_kept(again, same));
+	agents_free(again);
+	CHECK_RC(agents_read(&again, S("[[\"a\",{}]]"), &task_kinds, &e), ERR_INVALID);
+	CHECK_RC(agents_read(&again, S("[[\"a\"]"), &task_kinds, &e), ERR_INVALID);
+	agents_free(set);
+	buf_release(&text);
+	buf_release(&second);
+}

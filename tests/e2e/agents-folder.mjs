@@ -1,0 +1,145 @@
+// agents-folder.mjs - a folder of agents while the server runs: files that appear,
+// change, break and go; what waits goes on with the version it began with.
+import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { call, check, equal, finish, scenario, scratch, startServer, until } from "./lib.mjs";
+
+const dir = scratch(), folder = path.join(dir, "agents");
+mkdirSync(folder);
+const file = (name) => path.join(folder, name);
+const put = (name, text) => writeFileSync(file(name), text);
+
+const says = (id, word) => `id: ${id}
+state:
+  said: {reducer: append, default: []}
+nodes:
+  speak: {set: {said: "['${word}']"}}
+edges:
+  - [START, speak]
+`;
+const asks = (node, word) => `id: asker
+state:
+  said: {reducer: append, default: []}
+nodes:
+  ${node}:
+    ask: {value: "'${word}?'"}
+    writes: {said: "[result.value + ' ${word}']"}
+edges:
+  - [START, ${node}]
+`;
+const caller = `id: caller
+state:
+  said: {reducer: append, default: []}
+nodes:
+  call: {agent: worker}
+edges:
+  - [START, call]
+`;
+
+put("hello.yaml", says("hello", "one"));
+put("asker.yaml", asks("first", "old"));
+put("broken.yaml", "id: broken\nnodes: {a: {sett: {}}}\nedges: []\n");
+let server = await startServer({ dir, args: ["--agents", folder, "--shards", "2"] });
+
+const post = async (target, body) => call(server, "POST", target, body);
+const thread = async () => (await post("/threads", {})).json.thread_id;
+const wait = async (t, agent, more = { input: {} }) => post(`/threads/${t}/runs/wait`, { assistant_id: agent, ...more });
+const said = async (agent) => (await wait(await thread(), agent)).json?.said;
+const logged = async (text, from = 0) => until(() => server.log.includes(text, from), `the log line ${text}`);
+const saying = (agent, words) => until(async () => JSON.stringify(await said(agent)) === JSON.stringify(words), `${agent} to say ${words}`);
+
+await scenario("start", async () => {
+  equal(await said("hello"), ["one"], "a file of the folder is an agent");
+  check(server.log.includes("broken.yaml:2:13: nodes.a"), "a broken file is told with its place", server.log);
+  equal((await wait(await thread(), "broken")).status, 404, "and is no agent");
+});
+
+await scenario("a file changes", async () => {
+  put("hello.yaml", says("hello", "two"));
+  await saying("hello", ["two"]);
+  await logged("reloaded file=" + file("hello.yaml") + " id=hello hash=");
+});
+
+await scenario("an editor writes a temporary file and renames it", async () => {
+  put(".hello.yaml.swp", says("hello", "three"));
+  renameSync(file(".hello.yaml.swp"), file("hello.yaml"));
+  await saying("hello", ["three"]);
+});
+
+await scenario("a new file is an assistant", async () => {
+  put("fresh.yaml", says("fresh", "here"));
+  const a = await until(async () => (await call(server, "GET", "/assistants/fresh")).json?.assistant_id && call(server, "GET", "/assistants/fresh"), "the assistant");
+  equal([a.json.graph_id, a.json.metadata.created_by], ["fresh", "system"], "of the system");
+  equal(await said("fresh"), ["here"], "and runs");
+});
+
+await scenario("a broken change leaves the last good version", async () => {
+  const from = server.log.length;
+  put("hello.yaml", says("hello", "four").replace("set:", "sett:"));
+  await logged("hello.yaml:5:11: nodes.speak", from);
+  equal(await said("hello"), ["three"], "it goes on as it was");
+  put("other.yaml", says("other", "fine"));
+  await saying("other", ["fine"]);
+  equal(server.log.slice(from).split("hello.yaml:5:11").length, 2, "the error is told once");
+  put("hello.yaml", says("hello", "five"));
+  await saying("hello", ["five"]);
+});
+
+await scenario("an id that is taken", async () => {
+  const from = server.log.length;
+  put("twin.yaml", says("hello", "twin"));
+  await logged("twin.yaml: there is an agent 'hello' already", from);
+  equal(await said("hello"), ["five"], "the first one stays");
+  rmSync(file("twin.yaml"));
+});
+
+await scenario("what others call stays", async () => {
+  put("worker.yaml", says("worker", "work"));
+  put("caller.yaml", caller);
+  await saying("caller", ["work"]);
+  const from = server.log.length;
+  rmSync(file("worker.yaml"));
+  await logged("changes_wait", from);
+  check(server.log.slice(from).includes("there is no agent 'worker'"), "the log tells who calls it", server.log.slice(from));
+  equal(await said("caller"), ["work"], "its caller still runs");
+  put("worker.yaml", says("worker", "again"));
+  await saying("caller", ["again"]);
+});
+
+await scenario("a file that goes", async () => {
+  rmSync(file("fresh.yaml"));
+  await until(async () => (await wait(await thread(), "fresh")).status === 404, "fresh to be unknown");
+  const left = (await post("/assistants/search", { graph_id: "fresh" })).json[0];
+  const refused = await wait(await thread(), left.assistant_id);
+  equal(refused.status, 422, "its assistant cannot be run");
+  check(/no graph is called .*fresh/.test(refused.text), "and the error says why", refused.text);
+});
+
+await scenario("what waits keeps its version", async () => {
+  const t = await thread(), again = await thread();
+  for (const x of [t, again])
+    equal((await wait(x, "asker")).json.__interrupt__?.[0].value, "old?", "it asks");
+  put("asker.yaml", asks("second", "new"));
+  await until(async () => (await wait(await thread(), "asker")).json.__interrupt__?.[0].value === "new?", "the new version");
+  const went = await wait(t, "asker", { command: { resume: "yes" } });
+  equal(went.json.said, ["yes old"], "the old graph goes on");
+  const t2 = (await wait(t, "asker")).json;
+  equal([t2.said, t2.__interrupt__?.[0].value], [["yes old"], "new?"], "the thread's next run is of the new one");
+  // The same by another process, which has compiled only the new one.
+  await server.stop();
+  server = await startServer({ dir, args: ["--agents", folder, "--shards", "2"] });
+  const later = await wait(again, "asker", { command: { resume: "late" } });
+  equal(later.json.said, ["late old"], "the old graph goes on after a restart");
+});
+
+await scenario("what waits outlives its file", async () => {
+  const t = await thread();
+  await wait(t, "asker");
+  rmSync(file("asker.yaml"));
+  const a = (await post("/assistants/search", { graph_id: "asker" })).json[0].assistant_id;
+  await until(async () => (await wait(await thread(), a)).status === 422, "asker to be gone");
+  equal((await wait(t, a, { command: { resume: "still" } })).json.said, ["still new"], "a person's answer still comes in");
+});
+
+await server.stop();
+finish();
