@@ -225,8 +225,8 @@ void call_read_run_checkpoint(struct call *c, struct checkpoint_ref *out);
  * ERR_NOTFOUND, ERR_INVALID (no thread). */
 int  call_find_checkpoint(struct call *c, const struct checkpoint_ref *ref,
     struct uuid *root);
-/* command, interrupt_before, interrupt_after, strict_resume; a NULL: the names of
- * nodes and channels are not known.  After `input`. */
+/* command, interrupt_before, interrupt_after, strict_resume, interrupt_on; a NULL:
+ * the names of nodes and channels are not known.  After `input` and `config`. */
 void call_read_begin(struct call *c, const struct agent *a, struct run_request *q);
 
 /* What updates write: an object, an array of objects, or null. */

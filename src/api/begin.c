@@ -183,6 +183,60 @@ command_read(struct call *c, const struct agent *a, struct run_request *q)
 	gotos_read(c, a, json_get(n, S("goto")));
 }
 
+/* ---- reviews of tool calls ----------------------------------------------------------- */
+
+static void
+decisions_check(struct call *c, const char *path, jnode n)
+{
+	static const char *const words[] = { "approve", "edit", "reject", "respond", NULL };
+	struct json_iter it = json_each(n);
+	char place[200];
+
+	if (!json_is_array(n) || json_count(n) == 0)
+		fields_fail(c->in, path, ERR_INVALID, "expected some of approve, edit, "
+		    "reject and respond, got %s", json_is_array(n) ? "none" :
+		    n == NULL ? "nothing" : json_kind(n));
+	for (size_t i = 0; c->in->rc == OK && json_next(&it); i++) {
+		snprintf(place, sizeof place, "%s[%zu]", path, i);
+		if (!json_is_string(it.value))
+			fields_fail(c->in, place, ERR_INVALID, "expected a string, got %s",
+			    json_kind(it.value));
+		else
+			words_index(c, place, words, json_str(it.value));
+	}
+}
+
+/* configurable.interrupt_on: {tool: true | false | {allowed_decisions: [...]}} */
+static void
+reviews_read(struct call *c, jnode config)
+{
+	static const char *const words[] = { "allowed_decisions", "description", NULL };
+	jnode n = json_get(json_get(config, S("configurable")), S("interrupt_on"));
+	const char *path = "config.configurable.interrupt_on";
+	struct json_iter it = json_each(n);
+	char place[160], inner[180];
+
+	if (!json_is_null(n) && !json_is_object(n))
+		fields_fail(c->in, path, ERR_INVALID, "expected an object by the names of "
+		    "tools, got %s", json_kind(n));
+	while (c->in->rc == OK && json_is_object(n) && json_next(&it)) {
+		snprintf(place, sizeof place, "%s.%.*s", path,
+		    FMT(param_shown(json_str(it.key))));
+		if (json_is_bool(it.value) || json_is_null(it.value))
+			continue;
+		if (!json_is_object(it.value)) {
+			fields_fail(c->in, place, ERR_INVALID, "expected true, false or "
+			    "{\"allowed_decisions\": [...]}, got %s", json_kind(it.value));
+			continue;
+		}
+		keys_check(c, place, it.value, words);
+		snprintf(inner, sizeof inner, "%s.allowed_decisions", place);
+		if (c->in->rc == OK)
+			decisions_check(c, inner, json_get(it.value,
+			    S("allowed_decisions")));
+	}
+}
+
 /* ---- breakpoints -------------------------------------------------------------------- */
 
 /* Names of nodes are not checked: they may be a sub-agent's. */
@@ -217,4 +271,5 @@ call_read_begin(struct call *c, const struct agent *a, struct run_request *q)
 	q->interrupt_before = stops_read(c, "interrupt_before");
 	q->interrupt_after = stops_read(c, "interrupt_after");
 	command_read(c, a, q);
+	reviews_read(c, q->config);
 }

@@ -26,6 +26,7 @@ await scenario("alice's things", async () => {
   const w = await call(server, "POST", `/threads/${made.thread}/runs/wait`, { ...run, stream_resumable: true }, alice);
   equal(w.status, 200, "alice's run");
   made.run = (await call(server, "GET", `/threads/${made.thread}/runs`, undefined, alice)).json[0].run_id;
+  made.checkpoint = (await call(server, "GET", `/threads/${made.thread}/state`, undefined, alice)).json.checkpoint.checkpoint_id;
   equal((await call(server, "PUT", "/store/items", { namespace: ["alice"], key: "k", value: { v: "alice's value" } }, alice)).status, 204, "alice's item");
   const item = await call(server, "POST", "/work/items", { title: "alice's work", actor: "alice" }, alice);
   equal(item.status, 200, "alice's work item");
@@ -33,7 +34,7 @@ await scenario("alice's things", async () => {
 });
 
 // What bob gets where alice gets her own: a status, or a check of the answer.
-const t = made.thread, r = made.run, a = made.assistant, w = made.item;
+const t = made.thread, r = made.run, a = made.assistant, w = made.item, checkpoint = made.checkpoint;
 const noRun = (x) => x.text === 'event: error\ndata: {"error":"HTTPError","message":"HTTP 404: Run not found"}\n\n';
 const rows = {
   "POST /assistants": [{ graph_id: "agent", assistant_id: a }, 409],
@@ -42,13 +43,22 @@ const rows = {
   "GET /assistants/{assistant_id}": [, 404],
   "PATCH /assistants/{assistant_id}": [{ name: "bob's" }, 404],
   "DELETE /assistants/{assistant_id}": [, 404],
+  "GET /assistants/{assistant_id}/graph": [, 404],
+  "GET /assistants/{assistant_id}/schemas": [, 404],
+  "GET /assistants/{assistant_id}/subgraphs": [, 404],
+  "GET /assistants/{assistant_id}/subgraphs/{namespace}": [, 404],
   "POST /threads": [{ thread_id: t }, 409],
   "POST /threads/search": [{ metadata: { secret: "alice" + "'s metadata" } }, 200, (x) => x.json.length === 0 && x.headers.get("x-pagination-total") === "0"],
   "POST /threads/count": [{ ids: [t] }, 200, (x) => x.json === 0],
   "GET /threads/{thread_id}": [, 404],
   "PATCH /threads/{thread_id}": [{ metadata: { bob: 1 } }, 404],
   "DELETE /threads/{thread_id}": [, 404],
+  "POST /threads/{thread_id}/copy": [, 409, (x) => x.json.detail === "Thread not found"],
+  "GET /threads/{thread_id}/storage": [, 404],
   "GET /threads/{thread_id}/state": [, 404],
+  "POST /threads/{thread_id}/state": [{ values: { messages: "bob's words" } }, 404],
+  "GET /threads/{thread_id}/state/{checkpoint_id}": [, 404],
+  "POST /threads/{thread_id}/state/checkpoint": [{ checkpoint: { checkpoint_id: checkpoint } }, 404],
   "GET /threads/{thread_id}/history": [, 404],
   "POST /threads/{thread_id}/history": [{}, 404],
   "POST /threads/{thread_id}/runs": [run, 404],
@@ -65,6 +75,7 @@ const rows = {
   "POST /runs/stream": [{ ...run, assistant_id: a }, 404],
   "GET /runs/{run_id}/stream": [, 200, noRun],
   "GET /runs/{run_id}/join": [, 404],
+  "GET /interrupts": [, 200, (x) => x.json.length === 0],
   "PUT /store/items": [{ namespace: ["alice"], key: "k", value: { v: "bob's value" } }, 204],
   "GET /store/items": [, 200, (x) => !x.text.includes("alice's"), "?namespace=alice&key=k"],
   "DELETE /store/items": [{ namespace: ["alice"], key: "k" }, 204],
@@ -100,7 +111,7 @@ await scenario("the matrix", async () => {
         equal((await call(server, method.toUpperCase(), path)).status, 401, `${route}: nobody is 401`);
         continue;
       }
-      const target = path.replace("{thread_id}", t).replace("{run_id}", r).replace("{assistant_id}", a).replace("{id}", w) + (row[3] ?? "");
+      const target = path.replace("{thread_id}", t).replace("{run_id}", r).replace("{assistant_id}", a).replace("{id}", w).replace("{checkpoint_id}", checkpoint) + (row[3] ?? "");
       const nobody = await call(server, method.toUpperCase(), target, row[0]);
       equal([nobody.status, nobody.headers.get("www-authenticate")], [401, "Bearer"], `${route}: nobody is 401`);
       const x = await call(server, method.toUpperCase(), target, row[0], bob);

@@ -216,8 +216,6 @@ async function drive(name, Client) {
   await scenario(at("what is not here"), async () => {
     const retrying = new Client({ apiUrl: server.url }), id = thread.thread_id, began = performance.now();
     const refused = {
-      "threads copy": () => retrying.threads.copy(id), "threads state update": () => retrying.threads.updateState(id, { values: {} }),
-      "assistants graph": () => retrying.assistants.getGraph("agent"), "assistants schemas": () => retrying.assistants.getSchemas("agent"),
       "assistants versions": () => retrying.assistants.getVersions("agent"), "crons search": () => retrying.crons.search(),
       "crons create": () => retrying.crons.create("agent", { schedule: "* * * * *" }), "runs batch": () => retrying.runs.createBatch([]),
       "store namespaces": () => retrying.store.listNamespaces(),
@@ -225,8 +223,8 @@ async function drive(name, Client) {
     for (const [name, ask] of Object.entries(refused))
       await ask().then(() => check(false, at(`${name} is refused`)),
         (e) => check(e.status === 404 && e.message.includes(`${name} is not supported yet`), at(`${name} is refused by name`), e.message));
-    await retrying.runs.wait(id, "agent", { input: hi, interruptBefore: ["agent"] }).then(() => check(false, at("interruptBefore")),
-      (e) => check(e.status === 422 && /interrupt_before/.test(e.message), at("a field is refused by name"), e.message));
+    await retrying.runs.wait(id, "agent", { input: hi, afterSeconds: 5 }).then(() => check(false, at("afterSeconds")),
+      (e) => check(e.status === 422 && /after_seconds/.test(e.message), at("a field is refused by name"), e.message));
     check(performance.now() - began < 1000, at("none of them is tried again"), performance.now() - began);
   });
 

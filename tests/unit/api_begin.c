@@ -72,7 +72,7 @@ static int
 read_begin(struct call *c)
 {
 	struct run_request q = { .input = json_get(c->in->node, S("input")),
-	    .stateless = uuid_is_zero(&c->thread_id) };
+	    .config = json_get(c->in->node, S("config")), .stateless = uuid_is_zero(&c->thread_id) };
 
 	call_read_begin(c, agent, &q);
 	return c->in->rc;
@@ -120,6 +120,15 @@ TEST(begin_refuses_wrong_commands)
 		{ "{\"command\":{\"update\":[[\"messages\",5]]}}", "command.update[0].messages" },
 		{ "{\"command\":{\"resume\":1},\"strict_resume\":\"yes\"}", "strict_resume: expected true or false, got a string" },
 		{ "{\"strict_resume\":1}", "strict_resume: expected true or false, got a number" },
+#define ON(what) "{\"config\":{\"configurable\":{\"interrupt_on\":" what "}}}"
+		{ ON("5"), "config.configurable.interrupt_on: expected an object by the names of tools, got a number" },
+		{ ON("[]"), "config.configurable.interrupt_on: expected an object" },
+		{ ON("{\"put\":5}"), "config.configurable.interrupt_on.put: expected true, false or {\"allowed" },
+		{ ON("{\"put\":{}}"), "config.configurable.interrupt_on.put.allowed_decisions: expected some of approve, edit, reject and respond, got nothing" },
+		{ ON("{\"put\":{\"allowed\":[]}}"), "config.configurable.interrupt_on.put.allowed: not known here" },
+		{ ON("{\"put\":{\"allowed_decisions\":[]}}"), "config.configurable.interrupt_on.put.allowed_decisions: expected some of approve, edit, reject and respond, got none" },
+		{ ON("{\"put\":{\"allowed_decisions\":[\"maybe\"]}}"), "config.configurable.interrupt_on.put.allowed_decisions[0]: expected one of approve" },
+		{ ON("{\"a\":true,\"put\":{\"allowed_decisions\":[\"edit\",5]}}"), "config.configurable.interrupt_on.put.allowed_decisions[1]: expected a string" },
 		{ "{\"interrupt_before\":5}", "interrupt_before: expected \"*\" or an array of nodes, got a number" },
 		{ "{\"interrupt_before\":\"write\"}", "interrupt_before: expected \"*\" or an array of nodes, got another string" },
 		{ "{\"interrupt_before\":{}}", "interrupt_before: expected \"*\" or an array" },
