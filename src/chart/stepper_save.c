@@ -202,7 +202,9 @@ read_delivery(struct chart_stepper *st, jnode o)
 
 	j->start = json_bool(json_get(o, S("start")));
 	j->serial = snapshot_read_count(&r, o, S("serial"));
-	j->tie = tie >= TIE_NONE && tie <= TIE_DONE ? (enum chart_tie)tie : TIE_NONE;
+	if (tie < TIE_NONE || tie > TIE_DONE)
+		snapshot_misfit(&r, "an event's", S("tie"));
+	j->tie = (enum chart_tie)tie;
 	for (size_t i = 0; i < DELIVERY_VALS; i++) {
 		j->vals[i] = snapshot_read_val(&r, o, delivery_names[i]);
 		if (&j->vals[i] != &j->data && j->vals[i].kind != VAL_UNDEFINED &&

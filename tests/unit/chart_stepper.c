@@ -363,6 +363,7 @@ TEST(stepper_refuses_what_does_not_fit)
 		    "\"session\":{\"states\":[\"x\"]}}]}", ERR_CONFLICT },
 		{ "{" SESSION ",\"queue\":[{\"to\":0,\"tie\":3,\"serial\":2,\"name\":\"done.invoke.k\"}]}", OK },
 		{ "{" SESSION ",\"queue\":[{\"to\":0,\"tie\":3,\"serial\":2,\"name\":1}]}", ERR_CONFLICT },
+		{ "{" SESSION ",\"queue\":[{\"to\":0,\"tie\":4,\"serial\":2,\"name\":\"e\"}]}", ERR_CONFLICT },
 		{ "{" SESSION ",\"queue\":[{\"to\":0,\"tie\":3,\"serial\":2,\"start\":true}]}", ERR_CONFLICT },
 		{ "{" SESSION ",\"queue\":[{\"to\":0,\"tie\":3,\"serial\":2},{\"to\":1}]}", ERR_CONFLICT },
 		{ "{" SESSION ",\"queue\":[{\"to\":0,\"tie\":3,\"serial\":2}],\"timers\":[{\"due\":1}]}", ERR_CONFLICT },
