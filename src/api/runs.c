@@ -136,15 +136,13 @@ read_objects(struct call *c, struct run_request *q)
 static void
 read_choices(struct call *c, struct run_ask *ask)
 {
-	/* The others need the run that is under way to be cancelled. */
-	static const char *const multitasks[] = { "enqueue", "reject", NULL };
 	static const char *const creates[] = { "reject", "create", NULL };
 	static const char *const disconnects[] = { "continue", "cancel", NULL };
 	static const char *const durabilities[] = { "async", "sync", "exit", NULL };
 	int multitask = 0, if_not_exists = 0, on_disconnect = 0, durability = -1;
 	bool during = true;
 
-	fields_enum(c->in, "multitask_strategy", multitasks, &multitask);
+	fields_enum(c->in, "multitask_strategy", multitask_names, &multitask);
 	fields_enum(c->in, "if_not_exists", creates, &if_not_exists);
 	fields_enum(c->in, "on_disconnect", disconnects, &on_disconnect);
 	fields_enum(c->in, "durability", durabilities, &durability);

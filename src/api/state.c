@@ -369,6 +369,28 @@ thread_at_rest(struct call *c, struct store_thread *t, const struct agent **a)
 	return OK;
 }
 
+/* {"configurable": {...}} of the thread's runs: its assistant's, then its own. */
+static struct str
+config_of(struct call *c, const struct store_thread *t)
+{
+	struct str id = scan_find(t->metadata_json, S("assistant_id"));
+	struct json_doc base = { 0 }, own = { 0 };
+	struct buf *b = &c->api->scratch;
+	struct store_assistant a;
+
+	if (id.n > 2 && api_assistant_find(c, str_sub(id, 1, id.n - 2), &a) == OK)
+		(void)json_parse(&base, a.config_json, NULL);
+	(void)json_parse(&own, t->config_json, NULL);
+	buf_clear(b);
+	json_add_fmt(b, "{'configurable':");
+	json_add_merged(b, json_get(base.root, S("configurable")),
+	    json_get(own.root, S("configurable")));
+	buf_add_char(b, '}');
+	json_release(&base);
+	json_release(&own);
+	return arena_str(&c->r->arena, buf_str(b));
+}
+
 int
 api_state_update(struct call *c)
 {
@@ -387,6 +409,7 @@ api_state_update(struct call *c)
 		q.graph_id = api_thread_graph(&t);
 		q.thread_id = t.id;
 		q.thread = &t;
+		q.config_json = config_of(c, &t);
 		q.reader = c->api->reader;
 		q.owner = c->owner;
 		q.ns = ref.ns;

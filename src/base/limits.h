@@ -95,6 +95,8 @@
 	X(TOOL_RESULT_BYTES,   1048576,   "bytes",  "result of one tool call") \
 	X(MAP_ELEMENTS,        100000,    "elements", "of one map; each has a piece of memory") \
 	X(MAP_PARALLEL,        1000,      "elements", "of one map at work at once; a map without a concurrency has as many") \
+	X(HTTP_GET_BYTES,      1048576,   "bytes",  "answer to http_get") \
+	X(HTTP_GET_MS,         60000,     "ms",     "http_get, to the end of its answer") \
 	X(TASK_PIECES,         1000000,   "pieces", "of work in one task: items of sequences, elements, turns; each may write") \
 	X(REPEAT_TURNS,        10000,     "turns",  "of one repeat") \
 	X(WAIT_DAYS,           366,       "days",   "longest wait of a task") \

@@ -16,6 +16,12 @@
  *	    stepper_task_done, ..._event, stepper_fire (when due)
  *	until stepper_over
  *
+ * The data is the caller's, too: it gives its values as params of the start, sets
+ * what a task wrote (session_set_slot) before it tells that the task is done, and
+ * after a step reads what statements assigned (session_slot_changed), then
+ * settles.  A step after which session_changed is false needs no checkpoint,
+ * unless a task began or ended.
+ *
  * Between two steps stepper_save writes everything, the queue and the delayed
  * events too; a stepper that is restored from it goes on in the same way.
  *

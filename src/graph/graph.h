@@ -122,9 +122,12 @@ int  graph_route(const struct graph *g, int node, const struct graph_router *r,
 struct graph_state *graph_state_new(const struct graph *g);    /* nothing comes next */
 void graph_state_free(struct graph_state *s);                  /* NULL is fine */
 
-/* The tasks that come next are over, or dropped (new input, an update of the
- * state): joins that started one begin anew. */
+/* The tasks that come next are over, or dropped (new input): joins that started
+ * one begin anew. */
 void graph_step_begin(struct graph_state *s);
+/* The same for a step that is not theirs (an update of the state): joins that are
+ * complete stay so, and their nodes come next again. */
+void graph_step_drop(struct graph_state *s);
 /* A control write.  Without graph_step_begin before (a client's goto), what it
  * reaches comes beside the tasks that are waiting; its sends after theirs.
  * Deferred nodes and joins do not start before graph_step_end.

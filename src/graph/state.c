@@ -86,6 +86,13 @@ graph_step_begin(struct graph_state *s)
 	for each_bit(i, s->complete, 0, s->g->joins_n)
 		if (bit_get(s->next, s->g->joins[i].to))
 			join_reset(s, i);
+	graph_step_drop(s);
+}
+
+void
+graph_step_drop(struct graph_state *s)
+{
+	check_state(s);
 	for (size_t i = 0; i < bit_words(s->g->nodes_n); i++) {
 		s->reached[i] &= ~s->next[i];
 		s->next[i] = 0;

@@ -127,6 +127,8 @@ worker_open(struct worker *w, struct err *e)
 	if (rc == OK)
 		rc = runs_new(&w->runs, n->shared, w->shard, w->reader, w->llm, e);
 	if (rc == OK)
+		runs_allow_http(w->runs, w->client, config_str(c, SETTING_HTTP_HOSTS));
+	if (rc == OK)
 		w->api = api_new(n->api, w->shard, w->runs, w->reader);
 	return rc;
 }
@@ -597,7 +599,8 @@ node_open(struct node *n, struct err *e)
 		return rc;
 	n->tools = tools_new();
 	work_tools_add(n->tools);
-	n->shared = runs_shared_new(n->store, n->tools, folder_agents(n->folder));
+	n->shared = runs_shared_new(n->store, n->tools, folder_agents(n->folder),
+	    config_bool(n->config, SETTING_KEEP_PARTIAL));
 	rc = make_api(n, e);
 	if (rc == OK)
 		http_server_hook(n->http, api_hooks(n->api));

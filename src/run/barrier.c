@@ -295,12 +295,16 @@ apply_task(struct scope *s, const struct core_task *t, bool *wrote, struct err *
 }
 
 int
-barrier_apply(struct scope *s, bool *wrote, struct core_task **task, struct err *e)
+barrier_apply(struct scope *s, bool instead, bool *wrote, struct core_task **task,
+    struct err *e)
 {
 	int rc = OK;
 
 	*wrote = false;
-	graph_step_begin(s->graph);
+	if (instead)
+		graph_step_drop(s->graph);
+	else
+		graph_step_begin(s->graph);
 	for (size_t i = 0; i < s->tasks_n && rc == OK; i++) {
 		rc = apply_task(s, s->tasks[i], wrote, e);
 		if (rc != OK)
@@ -369,6 +373,7 @@ barrier_command(struct scope *s, const struct core_request *q,
 	rc = command_writes(s, q, *all, n, e);
 	for (size_t i = 0; i < *n && rc == OK; i++)
 		rc = apply_write(s, (*all)[i].name, (*all)[i].value, e);
+	graph_step_end(s->graph);
 	return rc;
 }
 
@@ -379,5 +384,6 @@ barrier_carried(struct scope *s, const struct core_saved *saved, struct err *e)
 
 	for (size_t i = 0; i < saved->carried_n && rc == OK; i++)
 		rc = apply_write(s, saved->carried[i].name, saved->carried[i].value, e);
+	graph_step_end(s->graph);
 	return rc;
 }

@@ -190,6 +190,13 @@ void core_task_waits(struct core_task *t, const struct task_interrupt *i, size_t
 void core_child(struct core_task *t, struct task_child *c);
 void core_child_stop(struct core_task *t, struct task_child *c);
 
+/* keep.c: what a model had said of a task that is stopped or fails.  message: in
+ * the stored form.  Only if core_keeps. */
+bool core_keeps(const struct core_task *t);
+void core_keep_stopped(struct core_task *t, struct val message);     /* after core_stop */
+/* Before core_task_failed, which gets the task that is returned. */
+struct core_task *core_keep_failed(struct core_task *t, struct val message);
+
 /* The root's state and what waits in it ({id, value} each; or UNDEF), for the end
  * of the run.  NULL: it has not begun. */
 const struct channels *core_state(const struct core *c);

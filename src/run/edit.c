@@ -209,7 +209,7 @@ apply(struct edit *x, const struct edit_update *u, size_t n, struct err *e)
 		made++;
 	}
 	if (rc == OK)
-		rc = barrier_apply(s, &wrote, &refused, e);
+		rc = barrier_apply(s, true, &wrote, &refused, e);
 	last_free(x);
 	x->last = names;
 	x->last_n = made;
@@ -233,6 +233,27 @@ end_here(struct edit *x, struct err *e)
 	return rc;
 }
 
+/* What is stored is what changed since the parent: of a copy everything. */
+static int
+change_all(struct scope *s, struct err *e)
+{
+	struct channels *all = channels_new(s->agent->channels, s->agent->channels_n);
+	int rc = OK;
+
+	for (size_t i = 0; i < channels_count(all) && rc == OK; i++) {
+		struct val v = channels_get(s->state, i), write;
+
+		if (v.kind == VAL_UNDEFINED)
+			continue;
+		write = val_set_take(val_object_empty(), S("__overwrite__"), val_ref(v));
+		rc = channels_put(all, i, write, REDUCE_STORED, e);
+		val_drop(write);
+	}
+	channels_free(s->state);
+	s->state = all;
+	return rc;
+}
+
 /* The same state beside the checkpoint, under its parent. */
 static int
 copy(struct edit *x, const struct edit_update *u, struct err *e)
@@ -245,6 +266,9 @@ copy(struct edit *x, const struct edit_update *u, struct err *e)
 
 	if (!x->any)
 		return err_set(e, ERR_INVALID, "Cannot copy a non-existent checkpoint");
+	rc = change_all(s, e);
+	if (rc != OK)
+		return rc;
 	s->head = s->stored = s->parent_id;
 	scope_checkpoint(s, SOURCE_FORK, NULL);
 	x->saved = NULL;
@@ -307,6 +331,9 @@ edit_step(struct edit *x, const struct edit_update *u, size_t n, struct err *e)
 	int rc = ERR_CANCELLED;
 
 	assert(n > 0);
+	/* Only an input is a step before the first. */
+	if (!x->any && !str_eq(u[0].as_node, S("__input__")))
+		x->scope->step = -1;
 	if (null && u[0].as_node.p == NULL) {
 		rc = n > 1 ? err_set(e, ERR_INVALID, "Cannot create empty checkpoint "
 		    "with multiple updates") : OK;

@@ -90,11 +90,20 @@ on_failed(void *ctx, const struct task_error *e)
 	struct job *j = t->job;
 	struct core_task *core = leave(t);
 
+	struct val partial = core != NULL && core_keeps(core) ? job_partial(t) :
+	    VAL_UNDEF;
+
 	if (core != NULL) {
 		core->host = NULL;
 		job_task_close(t);
-		core_task_failed(core, e);
+		if (partial.kind != VAL_UNDEFINED)
+			core = core_keep_failed(core, partial);
+		if (core != NULL)
+			core_task_failed(core, e);
+		else
+			job_fail_broken(j);
 	}
+	val_drop(partial);
 	job_pump(j);
 }
 
@@ -161,8 +170,40 @@ struct answer {
 	struct event_model shown;
 	char *id;                            /* of its message; NULL: not named yet */
 	char *model;                         /* its texts */
+	struct buf text;                     /* said so far: inside of a JSON string */
 	bool begun;
 };
+
+static void
+answer_free(struct answer *a)
+{
+	buf_release(&a->text);
+	free(a->id);
+	free(a->model);
+	free(a);
+}
+
+struct val
+job_partial(const struct job_task *t)
+{
+	const struct answer *a = t->answer;
+	struct buf b = BUF(LIMIT_LLM_BODY_BYTES + KB);
+	struct val message = VAL_UNDEF;
+
+	if (a == NULL || a->text.n == 0 || a->id == NULL)
+		return message;
+	buf_lit(&b, "{\"content\":\"");
+	buf_add(&b, buf_str(&a->text));
+	buf_lit(&b, "\",\"additional_kwargs\":{},\"response_metadata\":"
+	    "{\"finish_reason\":\"interrupted\"},\"tool_calls\":[],"
+	    "\"invalid_tool_calls\":[],\"id\":\"");
+	buf_add(&b, str_of(a->id));
+	buf_lit(&b, "\",\"type\":\"ai\"}");
+	if (!b.failed)
+		message = val_json_trusted(buf_str(&b));
+	buf_release(&b);
+	return message;
+}
 
 static bool
 on_wants_deltas(void *ctx)
@@ -184,6 +225,10 @@ on_stream_begin(void *ctx, struct str model)
 	llm_model_split(j->run->rs->llm, (struct str){ a->model, model.n },
 	    &a->shown.provider, &a->shown.model);
 	a->shown.stream = ++j->streams;
+	a->text = BUF(LIMIT_LLM_BODY_BYTES);
+	if (t->answer != NULL)
+		answer_free(t->answer);      /* of a turn before, cut off */
+	t->answer = NULL;
 	if ((j->plan->modes & MODE_EVENTS) != 0)
 		a->shown.call = uuid_v7();
 	ev.u.model = a->shown;
@@ -274,6 +319,8 @@ on_stream_delta(void *ctx, void *stream, const struct llm_delta *d)
 		note_streamed(t, a->id);
 		a->shown.id = str_of(a->id);
 	}
+	if (d->kind == LLM_DELTA_TEXT && t->job->run->rs->sh->keep_partial)
+		buf_add(&a->text, d->text_raw);
 	ev.u.model = a->shown;
 	ev.u.model.delta = d;
 	job_tell(t, &ev);
@@ -292,9 +339,10 @@ on_stream_end(void *ctx, void *stream, struct val message)
 		ev.u.model.message = message;
 		job_tell(t, &ev);
 	}
-	free(a->id);
-	free(a->model);
-	free(a);
+	if (message.kind == VAL_UNDEFINED && t->answer == NULL)
+		t->answer = a;               /* what it said may be kept */
+	else
+		answer_free(a);
 }
 
 static struct llm_call *
@@ -310,6 +358,14 @@ on_llm_stop(void *ctx, struct llm_call *c)
 {
 	(void)ctx;
 	llm_cancel(c);
+}
+
+void
+job_answer_free(struct job_task *t)
+{
+	if (t->answer != NULL)
+		answer_free(t->answer);
+	t->answer = NULL;
 }
 
 /* ---- tools -------------------------------------------------------------------------------- */
@@ -687,7 +743,8 @@ on_record_done(void *ctx, struct str key, struct str name, struct str result_jso
 	.llm_stop = on_llm_stop, .tools_call = on_tools_call, .store = on_store,  \
 	.store_stop = on_store_stop, .timer_set = on_timer_set,                   \
 	.timer_stop = on_timer_stop, .now = on_now, .child = on_child,            \
-	.child_stop = on_child_stop, .agent = on_agent, .work = host_work
+	.child_stop = on_child_stop, .agent = on_agent, .work = host_work,      \
+	.http = host_http, .http_stop = host_http_stop, .http_hosts = host_http_hosts
 
 /* tools is set when the process begins (run.c): it belongs to it. */
 const struct task_host job_host = { HOST_COMMON,

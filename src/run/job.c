@@ -430,6 +430,7 @@ static void
 job_task_free(struct job_task *t)
 {
 	task_free(t->task);
+	job_answer_free(t);
 	event_task_release(&t->shown);
 	for (size_t i = 0; i < t->streamed_n; i++)
 		free(t->streamed[i]);
@@ -647,6 +648,29 @@ job_start(struct run *run, const struct store_run *row, struct plan *plan,
 		j->pumping = false;
 		job_pump(j);
 	}
+}
+
+/* A run that is cancelled leaves what its model had said. */
+void
+job_cancel(struct run *run)
+{
+	struct job *j = run->job;
+	struct job_task *t = j->tasks;
+	struct core_task *core = t != NULL && !run->rollback && !run->stateless &&
+	    !j->broken && core_keeps(t->core) ? t->core : NULL;
+	struct val partial;
+
+	j->over = true;
+	if (j->core != NULL)
+		core_stop(j->core);
+	if (core != NULL) {
+		partial = job_partial(t);
+		if (partial.kind != VAL_UNDEFINED)
+			core_keep_stopped(core, partial);
+		val_drop(partial);
+	}
+	if (!j->pumping)
+		free_dead(j);
 }
 
 void

@@ -3,7 +3,8 @@
  * store and the readers.
  *
  *   job.c     the core's effects; beginning, pumping, ending
- *   host.c    what a task may reach (struct task_host); host_work.c: the tracker
+ *   host.c    what a task may reach (struct task_host); host_work.c: the
+ *             tracker; host_http.c: pages of the web
  *
  * Tasks that the core begins wait in a list and are started by the pump, outside
  * of the core; what has ended is freed there too.  With durability sync the pump
@@ -53,6 +54,7 @@ struct job_task {
 	struct event_task shown;
 	char **streamed;                     /* ids of messages that were streamed */
 	size_t streamed_n;
+	struct answer *answer;               /* the newest that is not whole; or NULL */
 	struct job_task *next;
 };
 
@@ -61,12 +63,19 @@ extern const struct task_host job_host, job_host_stateless;
 /* host_work.c: of struct task_host. */
 void host_work(void *ctx, struct str operation, struct str args_json, struct str once,
     tool_done *done, void *arg);
+/* host_http.c */
+void host_http(void *ctx, struct task_http *h);
+void host_http_stop(void *ctx, struct task_http *h);
+struct str host_http_hosts(void *ctx);
 
 /* An event of a task. */
 void job_tell(struct job_task *t, struct run_event *ev);
 struct run_event job_event(const struct job_task *t, enum event_kind kind);
 void job_retract(struct job_task *t);
 void job_pump(struct job *j);
+/* What its model had said when it was cut off; UNDEF: nothing that is kept. */
+struct val job_partial(const struct job_task *t);
+void job_answer_free(struct job_task *t);
 /* A task's attempt is over: it is freed when nothing is inside it. */
 void job_task_close(struct job_task *t);
 /* What cannot be recorded ends the run. */

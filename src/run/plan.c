@@ -327,12 +327,11 @@ read_command(struct plan *p, const struct agent *a, struct val command, struct e
 	return rc;
 }
 
+/* Names of nodes are not checked: another agent may have them. */
 static int
-read_stops(struct core_stops *out, struct str **names, const struct agent *a,
-    struct val list, const char *path, struct err *e)
+read_stops(struct core_stops *out, struct str **names, struct val list,
+    const char *path, struct err *e)
 {
-	int rc = OK;
-
 	if (absent(list))
 		return OK;
 	out->given = true;
@@ -344,19 +343,16 @@ read_stops(struct core_stops *out, struct str **names, const struct agent *a,
 		return refuse(e, path, "\"*\" or an array of nodes", list);
 	*names = mem_alloc((val_count(list) + 1) * sizeof **names);
 	out->at = *names;
-	for (size_t i = 0; i < val_count(list) && rc == OK; i++) {
+	for (size_t i = 0; i < val_count(list); i++) {
 		struct val v = val_at(list, i);
 
 		if (v.kind != VAL_STRING)
 			return err_set(e, ERR_INVALID, "%s[%zu]: expected a node's name",
 			    path, i);
-		if (str_eq(val_str(v), S("*")))
-			out->all = true;
-		else
-			rc = check_node(a, val_str(v), path, i, e);
+		out->all = out->all || str_eq(val_str(v), S("*"));
 		(*names)[out->n++] = val_str(v);
 	}
-	return rc;
+	return OK;
 }
 
 /* ---- all of it --------------------------------------------------------------------------------- */
@@ -422,10 +418,10 @@ read_all(struct plan *p, const struct agent *a, const struct tools *t, struct er
 	if (rc == OK)
 		rc = read_command(p, a, val_get(p->root, S("command")), e);
 	if (rc == OK)
-		rc = read_stops(&p->q.before, &p->stops[0], a,
+		rc = read_stops(&p->q.before, &p->stops[0],
 		    val_get(p->root, S("interrupt_before")), "interrupt_before", e);
 	if (rc == OK)
-		rc = read_stops(&p->q.after, &p->stops[1], a,
+		rc = read_stops(&p->q.after, &p->stops[1],
 		    val_get(p->root, S("interrupt_after")), "interrupt_after", e);
 	return rc;
 }

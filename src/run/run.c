@@ -14,7 +14,8 @@
 /* ---- shared -------------------------------------------------------------- */
 
 struct runs_shared *
-runs_shared_new(struct store *st, const struct tools *t, struct agents *agents)
+runs_shared_new(struct store *st, const struct tools *t, struct agents *agents,
+    bool keep_partial)
 {
 	struct runs_shared *sh = mem_new(struct runs_shared);
 
@@ -22,6 +23,7 @@ runs_shared_new(struct store *st, const struct tools *t, struct agents *agents)
 	sh->tools = t;
 	sh->agents = agents_hold(agents);
 	pthread_mutex_init(&sh->lock, NULL);
+	sh->keep_partial = keep_partial;
 	sh->host = job_host;
 	sh->host_stateless = job_host_stateless;
 	sh->host.tools = sh->host_stateless.tools = t;
@@ -134,6 +136,13 @@ runs_new(struct runs **out, struct runs_shared *sh, struct shard *s,
 	pthread_mutex_unlock(&sh->lock);
 	*out = rs;
 	return OK;
+}
+
+void
+runs_allow_http(struct runs *rs, struct client *c, struct str hosts)
+{
+	rs->client = c;
+	rs->http_hosts = hosts;
 }
 
 void
@@ -456,7 +465,7 @@ run_stop(struct run *run)
 
 	run->cancel = true;
 	if (run->phase == PHASE_LIVE) {
-		job_stop(run);
+		job_cancel(run);
 		record_finish(run, RUN_INTERRUPTED, THREAD_IDLE, STR_NONE);
 	} else if (run->phase == PHASE_PENDING && !asked) {
 		cancel_pending(run);

@@ -38,9 +38,10 @@ struct agent;                                /* agent/agent.h */
 struct agents;
 struct runs_shared;                          /* one a process: directory, agents */
 
-/* Holds agents; the others must outlive it. */
+/* Holds agents; the others must outlive it.  keep_partial: what a model had said
+ * when its run was cancelled or failed stays in the thread. */
 struct runs_shared *runs_shared_new(struct store *st, const struct tools *t,
-    struct agents *agents);
+    struct agents *agents, bool keep_partial);
 void runs_shared_free(struct runs_shared *sh);
 /* Any thread: runs that begin from now on go by these, which are held.  Each shard
  * takes them in a turn of its own. */
@@ -53,6 +54,8 @@ const struct agent *runs_agent(const struct runs *rs, struct str graph_id);
 
 int  runs_new(struct runs **out, struct runs_shared *sh, struct shard *s,
     struct store_reader *reader, struct llm *l, struct err *e);
+/* Lets tasks read pages of these hosts (task/http_get.c); both outlive rs. */
+void runs_allow_http(struct runs *rs, struct client *c, struct str hosts);
 /* Stops taking work; running runs are left for recovery (their rows say
  * running).  done runs when nothing is under way any more. */
 void runs_drain(struct runs *rs, void (*done)(void *ctx), void *ctx);

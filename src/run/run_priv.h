@@ -35,6 +35,7 @@ struct runs_shared {
 	struct store *store;
 	const struct tools *tools;
 	struct task_host host, host_stateless;
+	bool keep_partial;                   /* what a model had said stays */
 	struct directory *directory;
 	atomic_uint shards;
 	pthread_mutex_t lock;                /* of what follows */
@@ -59,6 +60,8 @@ struct runs {
 	struct shard *shard;
 	struct store_reader *reader;
 	struct llm *llm;
+	struct client *client;               /* of tasks; NULL: they may ask nobody */
+	struct str http_hosts;               /* whom they may */
 	unsigned index;
 	struct agents *agents;               /* the current ones; held */
 	struct shard_job agents_job;         /* takes the newest */
@@ -143,6 +146,7 @@ void job_start(struct run *run, const struct store_run *row, struct plan *plan,
     const struct definition *d, bool has_checkpoints);
 /* Stops it: nothing of it comes back after this. */
 void job_stop(struct run *run);
+void job_cancel(struct run *run);            /* the same, by a client */
 void job_free(struct job *j);
 /* Events that nobody has heard yet are dropped: what they say is not so. */
 void job_tell_lost(struct run *run);

@@ -222,6 +222,8 @@ position_by_name(struct scope *s, const struct core_saved *saved, struct err *e)
 			rc = graph_step_write(s->graph, buf_str(&channel), value, e);
 		buf_release(&channel);
 	}
+	if (rc == OK)
+		graph_step_end(s->graph);
 	return rc;
 }
 
@@ -525,7 +527,7 @@ scope_step_end(struct scope *s)
 
 	check(s);
 	assert(s->open == 0 && n > 0);
-	if (barrier_apply(s, &wrote, &refused, &e) != OK) {
+	if (barrier_apply(s, false, &wrote, &refused, &e) != OK) {
 		s->unsaved = false;          /* it was, before the step */
 		scope_fail(s, S("InvalidUpdateError"), str_of(e.text), refused);
 		return;

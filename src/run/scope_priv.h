@@ -118,8 +118,10 @@ int  barrier_input(struct core_task *t, struct val input, struct err *e);
 /* The same for what a client writes in a node's name; last: then its edges. */
 int  barrier_values(struct core_task *t, struct val values, bool last, struct err *e);
 /* Applies the writes of the step's tasks.  *wrote: did a channel get any?
- * *task: whose write was refused. */
-int  barrier_apply(struct scope *s, bool *wrote, struct core_task **task, struct err *e);
+ * *task: whose write was refused.  instead: the tasks are a client's, in
+ * place of those that were to come next. */
+int  barrier_apply(struct scope *s, bool instead, bool *wrote, struct core_task **task,
+    struct err *e);
 /* Writes and jumps of a client's command, beside what comes next.  all: gets them
  * as names and values; the caller drops the values. */
 int  barrier_command(struct scope *s, const struct core_request *q,

@@ -262,10 +262,10 @@ make(struct update *u, struct err *e)
 	if (u->agent == NULL)
 		return err_set(e, ERR_NOTFOUND, "checkpoint_ns: no sub-agent has the "
 		    "namespace \"%.*s\"", FMT(str_cut(q->ns, 128)));
-	if (q->thread != NULL) {
-		config = val_json_trusted(q->thread->config_json);
+	if (q->config_json.n > 0)
+		config = val_json_trusted(q->config_json);
+	if (q->thread != NULL)
 		rc = load(u, &saved, &parents, &a, e);
-	}
 	u->request = (struct core_request){ .config = config, .context = VAL_UNDEF,
 	    .recursion_limit = LIMIT_RECURSION_DEFAULT };
 	if (rc == OK)

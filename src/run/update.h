@@ -35,6 +35,7 @@ struct update_request {
 	struct str graph_id;
 	struct uuid thread_id;
 	const struct store_thread *thread;   /* NULL: it is to be created */
+	struct str config_json;              /* of the thread's runs; empty: none */
 	struct store_reader *reader;
 	owner_t owner;
 	struct str ns;

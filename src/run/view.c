@@ -105,6 +105,13 @@ add_stored(struct buf *b, const struct view *v, const struct store_state *s)
 	buf_add_char(b, '}');
 }
 
+/* A run has not taken its input yet: that is not a task that ended. */
+static bool
+is_input(const struct store_state *s)
+{
+	return s->c.source == SOURCE_INPUT && str_eq(s->c.next, S("__start__"));
+}
+
 /* Of a task that has ended without an error. */
 static bool
 is_done(const struct store_state *s, const struct uuid *task)
@@ -174,7 +181,7 @@ add_reduced(struct buf *b, const struct view *v, const struct store_state *s)
 static void
 add_values(struct buf *b, const struct view *v, const struct store_state *s)
 {
-	if (v->newest && v->agent != NULL && any_done(s))
+	if (v->newest && v->agent != NULL && !is_input(s) && any_done(s))
 		add_reduced(b, v, s);
 	else
 		add_stored(b, v, s);
@@ -215,9 +222,11 @@ belongs(const struct store_interrupt *i, const struct uuid *task)
 	    str_contains(i->ns, (struct str){ part, sizeof part });
 }
 
-/* What a task asks: that which waits; if nothing does, what it asked last. */
+/* What a task asks: that which waits; of a past state, if nothing does, what it
+ * asked last. */
 static void
-add_task_interrupts(struct buf *b, const struct store_state *s, const struct uuid *task)
+add_task_interrupts(struct buf *b, const struct store_state *s, bool newest,
+    const struct uuid *task)
 {
 	bool waits = false;
 	msec last = 0;
@@ -233,8 +242,8 @@ add_task_interrupts(struct buf *b, const struct store_state *s, const struct uui
 	for (size_t i = 0; i < s->interrupts_n; i++) {
 		const struct store_interrupt *x = &s->interrupts[i];
 
-		if (!belongs(x, task) || (waits ? x->state != INTERRUPT_WAITING :
-		    x->created != last))
+		if (!belongs(x, task) || (waits || newest ?
+		    x->state != INTERRUPT_WAITING : x->created != last))
 			continue;
 		json_add_comma(b);
 		buf_add_char(b, '{');
@@ -275,7 +284,7 @@ add_next(void *ctx, jnode task, const struct uuid *id)
 {
 	struct adding *x = ctx;
 
-	if (x->v->newest && is_done(x->s, id))
+	if (x->v->newest && !is_input(x->s) && is_done(x->s, id))
 		return;
 	json_add_comma(x->b);
 	json_add_node(x->b, json_get(task, S("name")));
@@ -441,7 +450,7 @@ add_task(void *ctx, jnode task, const struct uuid *id)
 	else
 		json_add_str(b, error->body);
 	json_add_fmt(b, ",'interrupts':[");
-	add_task_interrupts(b, x->s, id);
+	add_task_interrupts(b, x->s, x->v->newest, id);
 	if (path == NULL)
 		json_add_fmt(b, "],'path':['__pregel_pull',%.*s]", FMT(name));
 	else
@@ -462,7 +471,7 @@ add_thread_task(void *ctx, jnode task, const struct uuid *id)
 	buf_add_char(x->b, '"');
 	uuid_add(x->b, id);
 	buf_lit(x->b, "\":[");
-	add_task_interrupts(x->b, x->s, id);
+	add_task_interrupts(x->b, x->s, true, id);
 	buf_add_char(x->b, ']');
 }
 
@@ -482,7 +491,7 @@ add_state_interrupts(void *ctx, jnode task, const struct uuid *id)
 	struct adding *x = ctx;
 
 	(void)task;
-	add_task_interrupts(x->b, x->s, id);
+	add_task_interrupts(x->b, x->s, x->v->newest, id);
 }
 
 /* ---- the rest of a state ----------------------------------------------------------------- */
@@ -574,12 +583,11 @@ add_member(struct adding *x, unsigned member)
 	}
 }
 
-int
-view_add_state(struct buf *b, const struct view *v, const struct store_state *s)
+static int
+add_state(struct buf *b, const struct view *v, const struct store_state *s)
 {
 	struct adding x = { .b = b, .v = v, .s = s };
 
-	json_add_comma(b);
 	buf_add_char(b, '{');
 	for (unsigned i = 0; view_names[i] != NULL; i++) {
 		if (!(v->members & 1u << i))
@@ -591,6 +599,13 @@ view_add_state(struct buf *b, const struct view *v, const struct store_state *s)
 	return x.rc;
 }
 
+int
+view_add_state(struct buf *b, const struct view *v, const struct store_state *s)
+{
+	json_add_comma(b);
+	return add_state(b, v, s);
+}
+
 void
 view_add_nothing(struct buf *b, const struct view *v, struct str ns,
     const struct uuid *id)
@@ -598,7 +613,6 @@ view_add_nothing(struct buf *b, const struct view *v, struct str ns,
 	static const char *const empty[] = { "{}", "[]", "[]", NULL, "null", "null", "null",
 	    "[]" };
 
-	json_add_comma(b);
 	buf_add_char(b, '{');
 	for (unsigned i = 0; view_names[i] != NULL; i++) {
 		if (!(v->members & 1u << i) || empty[i] == NULL)
@@ -631,7 +645,7 @@ add_child_state(struct buf *b, const struct view *v, struct str up, struct str n
 	rc = store_state_get(v->reader, v->owner, v->thread_seq, ns, &head, STATE_ALL,
 	    v->arena, &s);
 	if (rc == OK)
-		return view_add_state(b, &inner, &s);
+		return add_state(b, &inner, &s);
 	if (rc == ERR_NOTFOUND)
 		view_add_nothing(b, &inner, ns, &head);
 	return rc == ERR_NOTFOUND ? OK : rc;

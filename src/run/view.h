@@ -45,7 +45,8 @@ struct view {
 
 /* A comma first, where one is due.  ERR_IO, ERR_TOOBIG: of a sub-agent's state. */
 int  view_add_state(struct buf *b, const struct view *v, const struct store_state *s);
-/* There is no such checkpoint: what JS answers.  id zero: none was named. */
+/* There is no such checkpoint: what JS answers.  id zero: none was named.  Without
+ * a comma. */
 void view_add_nothing(struct buf *b, const struct view *v, struct str ns,
     const struct uuid *id);
 /* {"messages":[...],...}; newest: with the writes of tasks that have ended. */

@@ -118,6 +118,12 @@ static const struct agent_field do_fields[] = {
 	{ "do", AGENT_WORKS, "a sequence of work in one task", BODY },
 };
 
+/* ---- the web ------------------------------------------------------------------------------- */
+
+static const struct agent_field http_get_fields[] = {
+	[HTTP_GET_URL] = { "url", AGENT_TEXT, "of a host that the server allows", REQ | SHORT },
+};
+
 /* ---- state and events ---------------------------------------------------------------------- */
 
 static const struct agent_field set_fields[] = {
@@ -200,6 +206,8 @@ static const struct task_kind
     do_ = { KIND(do), .help = "a sequence of work in one task", FIELDS(do_fields) },
     repeat = { KIND(repeat), .help = "a sequence of work, several times",
 	FIELDS(repeat_fields) },
+    http_get = { KIND(http_get), .help = "read a page: {status, content_type, body, json}",
+	FIELDS(http_get_fields) },
     work = { KIND(work), .help = "use the work tracker", FIELDS(work_fields),
 	.ops = work_ops },
     wasm = { .name = "wasm", .help = "", .later = true },
@@ -208,7 +216,7 @@ static const struct task_kind
 
 static const struct task_kind *const rows[] = {
 	&llm, &tools, &tool, &ask, &wait_, &store, &agent, &map, &set, &emit, &fail, &do_,
-	&repeat, &work, &wasm, &send, &message,
+	&repeat, &http_get, &work, &wasm, &send, &message,
 };
 
 const struct task_kinds task_kinds = { rows, COUNT(rows) };

@@ -46,6 +46,7 @@ enum agent_kind_field { AGENT_KIND_CHILD, AGENT_KIND_INPUT, AGENT_KIND_PERSIST }
 enum map_field { MAP_OVER, MAP_AS, MAP_CHILD, MAP_DO, MAP_INPUT, MAP_CONCURRENCY };
                                              /* EXPR AS CHILD WORKS DATA INT */
 enum repeat_field { REPEAT_TIMES, REPEAT_OVER, REPEAT_AS, REPEAT_DO };      /* EXPR EXPR AS WORKS */
+enum http_get_field { HTTP_GET_URL };                /* TEXT; short */
 /* set: its body is the work's writes.  do: its body is the work's items. */
 enum emit_field { EMIT_NAME, EMIT_DATA };            /* TEXT, DATA; short: data alone */
 enum fail_field { FAIL_NAME, FAIL_MESSAGE };         /* TEXT, TEXT; short: message */

@@ -90,6 +90,20 @@ struct task_store {
 	void *host_data;
 };
 
+/* GET of a URL, whose host is allowed; redirects are not followed.  The body is at
+ * most LIMIT_HTTP_GET_BYTES, else ERR_TOOBIG. */
+struct task_http_answer {
+	int status;
+	struct str content_type, body;
+};
+struct task_http {
+	struct str url;                      /* lives until done or http_stop */
+	/* rc OK: an answer, of any status; else e; all borrowed */
+	void (*done)(struct task_http *h, int rc, const struct task_http_answer *a,
+	    const struct err *e);
+	void *host_data;
+};
+
 struct task_timer {
 	void (*fire)(struct task_timer *t);
 	void *host_data;
@@ -131,6 +145,11 @@ struct task_host {
 	void (*store)(void *ctx, struct task_store *s);          /* done exactly once,
 	                                        possibly at once, unless store_stop */
 	void (*store_stop)(void *ctx, struct task_store *s);
+	void (*http)(void *ctx, struct task_http *h);            /* done exactly once,
+	                                        later, unless http_stop */
+	void (*http_stop)(void *ctx, struct task_http *h);
+	struct str (*http_hosts)(void *ctx); /* with http: whom it may ask, "a.example,
+	                                        *.b.example:8080" */
 	void (*timer_set)(void *ctx, struct task_timer *t, int64_t ms);
 	void (*timer_stop)(void *ctx, struct task_timer *t);
 	msec (*now)(void *ctx);              /* wall */

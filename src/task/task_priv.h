@@ -67,7 +67,7 @@ struct task_run {
 
 extern const struct task_run task_llm, task_tools, task_tool, task_ask, task_wait,
     task_store, task_set, task_emit, task_fail, task_agent, task_map, task_do,
-    task_repeat, task_work;
+    task_repeat, task_work, task_http_get;
 
 /* ---- state and names ------------------------------------------------------- */
 

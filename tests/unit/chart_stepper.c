@@ -211,6 +211,53 @@ TEST(stepper_tasks_begin_and_end)
 	rig_free(&r);
 }
 
+/* The slots that changed since the last call. */
+static struct str
+changes(struct rig *r)
+{
+	struct session *s = stepper_session(r->st);
+
+	buf_clear(&r->trace);
+	for (unsigned i = 0; i < chart_slots(r->c); i++) {
+		struct val v;
+
+		if (!session_slot_changed(s, i) || !session_slot(s, i, &v))
+			continue;
+		buf_add_fmt(&r->trace, " %.*s=", FMT(chart_slot_name(r->c, i)));
+		val_add_json(&r->trace, v);
+	}
+	session_settle(s);
+	return buf_str(&r->trace);
+}
+
+/* Goal: values that the caller knows are no changes; what a task wrote is seen by
+ * the event of its end; what statements assign is told. */
+TEST(stepper_data_is_shared_with_the_caller)
+{
+	struct rig r;
+	struct val params;
+	struct err e;
+
+	rig_load(&r, "<scxml><datamodel><data id='x' expr='1'/><data id='y' expr='2'/></datamodel>"
+	    "<state id='a'><invoke type='t' id='m'/><transition event='done.invoke.m' cond='x == 7' "
+	    "target='b'><assign location='y' expr='x + _event.data'/></transition></state>"
+	    "<state id='b'/></scxml>");
+	stepper_free(r.st);
+	r.st = stepper_new(r.c, S("s"), &ops, &r);
+	CHECK_RC(json_text_to_val(S("{\"x\":5}"), &params, &e), OK);
+	stepper_start(r.st, params);
+	val_drop(params);
+	go_on(&r);
+	CHECK_STR(changes(&r), " y=2");
+	session_set_slot(stepper_session(r.st), 0, val_int(7));
+	CHECK_RC(stepper_task_done(r.st, 1, val_int(1)), OK);
+	again(&r);
+	go_on(&r);
+	CHECK(session_in(stepper_session(r.st), S("b")));
+	CHECK_STR(changes(&r), " y=8");
+	rig_free(&r);
+}
+
 /* Goal: what fails is an event; what is left is stopped and no longer heard,
  * though its end was queued. */
 TEST(stepper_tasks_fail_and_are_stopped)

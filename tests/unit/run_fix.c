@@ -235,7 +235,7 @@ up(struct fix *f)
 		tools_add(f->tools, &own_tools[i]);
 	CHECK_RC(script_new(&f->script, str_of(f->script_text), &e), OK);
 	agents_up(f);
-	f->sh = runs_shared_new(f->st, f->tools, f->agents);
+	f->sh = runs_shared_new(f->st, f->tools, f->agents, true);
 	for (unsigned i = 0; i < f->n; i++)
 		desk_open(f, i);
 	desk_do(&f->desks[0], adopt_do, &a);

@@ -262,17 +262,17 @@ TEST(update_is_a_step_of_its_node)
 	seed(&f, a, steps, 1);
 	update(&f, a, "{\"log\":[\"x\"],\"strange\":1}", "a");
 	check_state(&f, a, NULL, "{\"values\":{\"messages\":[],\"log\":[\"x\"],\"n\":1},"
-	    "\"next\":[\"b\"]} update 0");
+	    "\"next\":[\"b\"]} update 1");
 	update(&f, a, "{\"n\":7}", "a");
 	check_state(&f, a, NULL, "{\"values\":{\"messages\":[],\"log\":[\"x\"],\"n\":7},"
-	    "\"next\":[\"c\"]} update 1");
+	    "\"next\":[\"c\"]} update 2");
 	update(&f, a, "[{\"log\":[\"y\"]},{\"log\":[\"z\"]}]", "b");
 	check_state(&f, a, NULL, "{\"values\":{\"messages\":[],\"log\":[\"x\",\"y\",\"z\"],"
-	    "\"n\":7},\"next\":[\"c\"]} update 2");
+	    "\"n\":7},\"next\":[\"c\"]} update 3");
 	update(&f, a, "{\"messages\":{\"role\":\"user\",\"content\":\"hi\",\"id\":\"m\"}}", "c");
 	check_state(&f, a, NULL, "{\"values\":{\"messages\":[{\"content\":\"hi\",\"id\":\"m\","
 	    "\"additional_kwargs\":{},\"response_metadata\":{},\"type\":\"human\"}],"
-	    "\"log\":[\"x\",\"y\",\"z\"],\"n\":7},\"next\":[]} update 3");
+	    "\"log\":[\"x\",\"y\",\"z\"],\"n\":7},\"next\":[]} update 4");
 	CHECK_INT(thread_row(&f, &thread).status, THREAD_IDLE);
 	fix_close(&f);
 	agent_free(a);
@@ -295,11 +295,11 @@ TEST(update_forks)
 	CHECK_INT(history(&f, &thread, &h), 2);
 	CHECK_RC(update_at(&f, a, &h[1].c.id, one, 1, &made, &e), OK);
 	check_state(&f, a, NULL, "{\"values\":{\"messages\":[],\"log\":[],\"n\":7},"
-	    "\"next\":[\"c\"]} update 0");
+	    "\"next\":[\"c\"]} update 1");
 	check_state(&f, a, &made, "{\"values\":{\"messages\":[],\"log\":[],\"n\":7},"
-	    "\"next\":[\"c\"]} update 0");
+	    "\"next\":[\"c\"]} update 1");
 	check_state(&f, a, &h[0].c.id, "{\"values\":{\"messages\":[],\"log\":[],\"n\":2},"
-	    "\"next\":[\"b\"]} update 0");
+	    "\"next\":[\"b\"]} update 1");
 	CHECK_INT(history(&f, &thread, &h), 3);
 	CHECK(uuid_eq(&h[0].c.parent_id, &h[2].c.id));
 	CHECK_RC(update_at(&f, a, &unknown, one, 1, NULL, &e), ERR_NOTFOUND);
@@ -326,7 +326,7 @@ TEST(update_refuses_with_place_and_words)
 	CHECK(update_at(&f, a, NULL, several, 2, NULL, &e) < 0);
 	CHECK(strstr(e.text, "LastValue can only receive one value per step") != NULL);
 	check_state(&f, a, NULL, "{\"values\":{\"messages\":[],\"log\":[],\"n\":1},"
-	    "\"next\":[\"a\"]} update -1");
+	    "\"next\":[\"a\"]} update 0");
 	fix_close(&f);
 	agent_free(a);
 }
@@ -342,13 +342,13 @@ TEST(update_without_values)
 	seed(&f, a, steps, 1);
 	update(&f, a, "null", NULL);
 	check_state(&f, a, NULL, "{\"values\":{\"messages\":[],\"log\":[],\"n\":1},"
-	    "\"next\":[\"a\"]} update 0");
+	    "\"next\":[\"a\"]} update 1");
 	update(&f, a, "null", "__copy__");
 	check_state(&f, a, NULL, "{\"values\":{\"messages\":[],\"log\":[],\"n\":1},"
-	    "\"next\":[\"a\"]} fork 1");
+	    "\"next\":[\"a\"]} fork 2");
 	update(&f, a, "null", "__end__");
 	check_state(&f, a, NULL, "{\"values\":{\"messages\":[],\"log\":[],\"n\":1},"
-	    "\"next\":[]} update 2");
+	    "\"next\":[]} update 3");
 	fix_close(&f);
 	agent_free(a);
 }

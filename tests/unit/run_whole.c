@@ -485,8 +485,14 @@ TEST(run_is_cancelled_in_the_middle_of_an_answer)
 	CHECK_INT(x.status, RUN_INTERRUPTED);
 	CHECK_INT(run_row(&f, &x.run_id).status, RUN_INTERRUPTED);
 	CHECK_INT(thread_row(&f, &x.thread_id).status, THREAD_IDLE);
-	CHECK_INT(history(&f, &x.thread_id, &h), 2);     /* checkpoints are kept */
-	CHECK_STR(h[0].c.next, "agent");
+	/* Checkpoints are kept, and what the model had said. */
+	CHECK_INT(history(&f, &x.thread_id, &h), 3);
+	CHECK_STR(h[0].c.next, "");
+	CHECK_INT(h[0].c.source, SOURCE_UPDATE);
+	CHECK_INT(h[0].messages_n, 2);
+	CHECK(str_starts(h[0].messages[1], S("{\"content\":\"one")));
+	CHECK(str_contains(h[0].messages[1], S("\"finish_reason\":\"interrupted\"")));
+	CHECK_STR(h[1].c.next, "agent");
 	CHECK_INT(order_cancel_and_wait(&f.desks[0], &x), OK);   /* it is over */
 	x.run_id = thread_no(99);
 	CHECK_INT(order_cancel_and_wait(&f.desks[0], &x), ERR_NOTFOUND);

@@ -312,68 +312,7 @@ on_llm_stop(void *ctx, struct llm_call *c)
 	event_drop(ctx, c);
 }
 
-/* Repeats the last message. */
-static bool
-parrot(struct bed *b, const struct llm_request *q, struct buf *out)
-{
-	struct val m = q->messages_n == 0 ? VAL_UNDEF :
-	    val_json_trusted(q->messages[q->messages_n - 1]);
-	struct buf text = BUF(MB);
-
-	(void)b;
-	buf_lit(&text, "re ");
-	if (m.kind == VAL_OBJECT)
-		call_add_content(&text, val_get(m, S("content")));
-	json_add_fmt(out, "{'content':%.*s,'additional_kwargs':{},'response_metadata':{},"
-	    "'tool_calls':[],'id':'m1','usage_metadata':{'total_tokens':3},"
-	    "'invalid_tool_calls':[],'type':'ai'}", FMT(buf_str(&text)));
-	buf_release(&text);
-	val_drop(m);
-	return true;
-}
-
 /* ---- tools ---------------------------------------------------------------------------------- */
-
-static struct bed *noted;
-
-static int
-echo_start(struct tool_call *c)
-{
-	struct buf b = BUF(MB);
-
-	json_add_node(&b, tool_args(c));
-	tool_reply(c, buf_str(&b));
-	buf_release(&b);
-	return OK;
-}
-
-static int
-note_start(struct tool_call *c)
-{
-	noted->notes++;
-	tool_reply(c, S("noted"));
-	return OK;
-}
-
-static int
-broken_start(struct tool_call *c)
-{
-	tool_refuse(c, "it is broken");
-	return OK;
-}
-
-#define ANYTHING "{\"type\":\"object\",\"properties\":{\"x\":{}},\"additionalProperties\":true}"
-
-static const struct tool bed_tools[] = {
-	{ .name = "echo", .description = "Repeats.", .parameters_json = ANYTHING,
-	  .idempotent = true, .start = echo_start },
-	{ .name = "note", .description = "Counts.", .parameters_json = ANYTHING,
-	  .start = note_start },
-	{ .name = "broken", .description = "Fails.", .parameters_json = ANYTHING,
-	  .idempotent = true, .start = broken_start },
-	{ .name = "hidden", .description = "Of a group.", .parameters_json = ANYTHING,
-	  .idempotent = true, .start = echo_start, .group = "secret" },
-};
 
 static void
 tool_happens(struct event *e)
@@ -553,6 +492,45 @@ on_child_stop(void *ctx, struct task_child *c)
 	event_drop(ctx, c);
 }
 
+/* ---- the web ------------------------------------------------------------------------- */
+
+static void
+page_happens(struct event *e)
+{
+	struct bed *b = e->b;
+	struct task_http *h = e->arg;
+	struct task_http_answer a = { 200, str_of(b->page_type), str_of(b->page) };
+	struct err err;
+
+	if (b->page != NULL) {
+		h->done(h, OK, &a, NULL);
+		return;
+	}
+	err_set(&err, ERR_CLOSED, "nobody listens");
+	h->done(h, ERR_CLOSED, NULL, &err);
+}
+
+static void
+on_http(void *ctx, struct task_http *h)
+{
+	struct bed *b = ctx;
+
+	buf_add_fmt(&b->told, "get %.*s\n", FMT(h->url));
+	event_new(b, page_happens, h)->arg = h;
+}
+
+static void
+on_http_stop(void *ctx, struct task_http *h)
+{
+	event_drop(ctx, h);
+}
+
+static struct str
+on_http_hosts(void *ctx)
+{
+	return str_of(((struct bed *)ctx)->http_hosts);
+}
+
 /* ---- the journal --------------------------------------------------------------------------------- */
 
 static void
@@ -592,7 +570,8 @@ static const struct task_host bed_host = {
 	.store = on_store, .store_stop = on_store_stop, .timer_set = on_timer_set,
 	.timer_stop = on_timer_stop, .now = on_now, .child = on_child,
 	.child_stop = on_child_stop, .record_start = on_record_start,
-	.record_done = on_record_done,
+	.record_done = on_record_done, .http = on_http, .http_stop = on_http_stop,
+	.http_hosts = on_http_hosts,
 };
 
 void
@@ -602,20 +581,20 @@ bed_open(struct bed *b, const char *agent)
 	int rc;
 
 	*b = (struct bed){ .host = bed_host, .now = INT64_C(1795220107580), .seed = 7,
-	    .model = parrot, .text = BUF(16 * MB), .told = BUF(16 * MB),
+	    .model = bed_parrot, .text = BUF(16 * MB), .told = BUF(16 * MB),
 	    .request = BUF(MB) };
 	rc = agent_load(&b->agent, str_of(agent), S("test.yaml"), &task_kinds, &e);
 	if (rc != OK)
 		test_fail(__FILE__, __LINE__, "%s", e.text);
 	b->state = channels_new(b->agent->channels, b->agent->channels_n);
 	b->tools = tools_new();
-	for (size_t i = 0; i < COUNT(bed_tools); i++)
+	for (size_t i = 0; i < BED_TOOLS; i++)
 		tools_add(b->tools, &bed_tools[i]);
 	b->host.tools = b->tools;
 	b->defaults = (struct task_defaults){ .model = S("test:model"), .temperature = NAN };
 	b->id = (struct uuid){ { 1, 2, 3 } };
 	b->config = val_json_trusted(S("{\"configurable\":{\"who\":\"ann\"}}"));
-	noted = b;
+	bed_noted = b;
 }
 
 static void

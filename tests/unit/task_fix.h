@@ -57,8 +57,17 @@ struct bed {
 	bool (*model)(struct bed *b, const struct llm_request *q, struct buf *out);
 	struct buf request;                  /* the last one: model|system|messages|tools */
 	enum child_end child_end;            /* of children */
+	const char *http_hosts, *page, *page_type;
 	uint64_t seed;
 };
+
+/* echo repeats its arguments; note must not run twice, and counts; broken fails;
+ * hidden is of the group secret. */
+#define BED_TOOLS 4
+extern const struct tool bed_tools[BED_TOOLS];
+extern struct bed *bed_noted;                /* who counts */
+/* The model that repeats the last message. */
+bool bed_parrot(struct bed *b, const struct llm_request *q, struct buf *out);
 
 /* agent: YAML or JSON. */
 void bed_open(struct bed *b, const char *agent);
