@@ -45,9 +45,8 @@ is_path(struct str s)
 	return s.n == 0 || s.p[0] == '/' || s.p[0] == '?';
 }
 
-/* "name" and "name:port" of the URL; a port that is the scheme's own is none. */
-static bool
-url_authority(struct str url, struct str *out)
+bool
+http_get_authority(struct str url, struct str *out)
 {
 	struct str own = S(":80"), rest;
 	size_t n = 0, digits = 0;
@@ -67,7 +66,7 @@ url_authority(struct str url, struct str *out)
 		while (n + 1 + digits < rest.n && rest.p[n + 1 + digits] >= '0' &&
 		    rest.p[n + 1 + digits] <= '9')
 			digits++;
-		if (digits == 0 || digits > 5)
+		if (digits == 0 || digits > 5 || rest.p[n + 1] == '0')
 			return false;
 		if (!str_eq(str_sub(rest, n, digits + 1), own))
 			*out = str_sub(rest, 0, n + 1 + digits);
@@ -106,7 +105,7 @@ may_ask(struct get *g)
 	struct task *t = p->task;
 	struct str url = g->url.kind == VAL_STRING ? val_str(g->url) : STR_NONE, authority;
 
-	if (url.n > LIMIT_HTTP_URL_BYTES || !url_authority(url, &authority)) {
+	if (url.n > LIMIT_HTTP_URL_BYTES || !http_get_authority(url, &authority)) {
 		piece_fail(p, "error.execution", "ValueError", "line %u: http_get.url: expected "
 		    "http[s]://name[:port][/path], got %.*s", p->spec->line,
 		    FMT(str_cut(url, 100)));

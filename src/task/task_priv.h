@@ -332,6 +332,10 @@ void child_begin(struct child_piece *c, const struct agent *agent, struct str na
 void child_leave(struct piece *p);
 void child_release(struct piece *p);
 
+/* "name", or "name:port" where the port is not the scheme's own, of an URL that
+ * http_get takes (http_get.c). */
+bool http_get_authority(struct str url, struct str *out);
+
 /* A sequence (do.c): an inner one runs its container's items. */
 struct piece *sequence_add(struct piece *up, uint32_t index, struct view *view,
     const struct name *names);

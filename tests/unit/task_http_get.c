@@ -94,6 +94,7 @@ TEST(http_get_asks_whom_the_server_allows)
 		{ "a.example", "http://a.example%2eb.example/", "bad" },
 		{ "a.example", "http://a.example:/", "bad" },
 		{ "a.example", "http://:80/", "bad" },
+		{ "a.example", "http://a.example:080/", "bad" },
 		{ "a.example", "file:///etc/passwd", "bad" },
 		{ "a.example", "http://a.example/ x", "bad" },
 		{ "a.example", "", "bad" },
