@@ -276,8 +276,10 @@ struct str api_thread_graph(const struct store_thread *t);
 const struct agent *api_thread_agent(const struct call *c, const struct store_thread *t);
 
 /* Fills c->lines with a warning for each member that looks like a misspelt
- * setting.  No failure: `configurable` and `context` belong to the client. */
-void call_note_settings(struct call *c, jnode config, jnode context);
+ * setting.  No failure: `configurable` and `context` belong to the client; and a
+ * file's agent may read any (a NULL: not known which agent it is). */
+void call_note_settings(struct call *c, const struct agent *a, jnode config,
+    jnode context);
 
 /* Content-Location of a run, and Location with this last segment (NULL: no
  * Location), as header lines in the request's arena. */

@@ -61,7 +61,7 @@ api_assistant_get(struct call *c)
 
 /* Refuses what would fail every run of it. */
 static void
-config_check(struct call *c)
+config_check(struct call *c, struct str graph_id)
 {
 	struct fields config, part;
 	int64_t steps = 0;
@@ -70,7 +70,8 @@ config_check(struct call *c)
 	fields_object(&config, "configurable", &part);
 	fields_array(&config, "tags", SIZE_MAX, &part);
 	fields_int(&config, "recursion_limit", 1, LIMIT_RECURSION_MAX, &steps);
-	call_note_settings(c, config.node, json_get(c->in->node, S("context")));
+	call_note_settings(c, runs_agent(c->api->runs, graph_id), config.node,
+	    json_get(c->in->node, S("context")));
 }
 
 static void
@@ -99,7 +100,7 @@ assistant_read(struct call *c, struct store_assistant *a)
 	call_read_object(c, "config", LIMIT_METADATA_BYTES, &a->config_json);
 	call_read_object(c, "context", LIMIT_METADATA_BYTES, &a->context_json);
 	call_read_object(c, "metadata", LIMIT_METADATA_BYTES, &a->metadata_json);
-	config_check(c);
+	config_check(c, a->graph_id);
 }
 
 static int

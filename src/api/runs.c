@@ -10,6 +10,8 @@
 
 #include <stdio.h>
 
+#include "agent/agent.h"
+
 #define LIST_DEFAULT 10
 #define MODES_MAX    64
 #define ALL_MODES    (MODE_META - 1u)
@@ -166,7 +168,7 @@ read_headers(struct call *c, struct run_request *q)
 }
 
 void
-call_note_settings(struct call *c, jnode config, jnode context)
+call_note_settings(struct call *c, const struct agent *a, jnode config, jnode context)
 {
 	const struct { const char *path; jnode object; } places[] = {
 		{ "config.configurable", json_get(config, S("configurable")) },
@@ -174,6 +176,8 @@ call_note_settings(struct call *c, jnode config, jnode context)
 	};
 	struct buf lines = BUF(KB);
 
+	if (a != NULL && !str_eq(a->text, str_of(agent_builtin_text)))
+		return;
 	for (size_t i = 0; i < COUNT(places); i++) {
 		struct json_iter it = json_each(places[i].object);
 
@@ -254,6 +258,7 @@ static int
 read_run(struct call *c, struct run_ask *ask)
 {
 	struct run_request *q = &ask->q;
+	const struct agent *a;
 
 	*ask = (struct run_ask){ .q = { .owner = c->owner,
 	    .subject = c->who.subject, .stateless = is_stateless(c),
@@ -265,12 +270,13 @@ read_run(struct call *c, struct run_ask *ask)
 	read_streams(c, q);
 	read_choices(c, ask);
 	read_assistant(c, &q->assistant);
-	if (c->in->rc == OK)
-		call_read_begin(c, runs_agent(c->api->runs,
-		    q->assistant.graph_id), q);
+	if (c->in->rc == OK) {
+		a = runs_agent(c->api->runs, q->assistant.graph_id);
+		call_read_begin(c, a, q);
+		call_note_settings(c, a, q->config, q->context);
+	}
 	check_input(c, q);
 	read_headers(c, q);
-	call_note_settings(c, q->config, q->context);
 	return c->in->rc;
 }
 

@@ -182,6 +182,25 @@ TEST(view_counts_ended_tasks_at_the_newest)
 	agent_free(a);
 }
 
+/* An input that no run has taken yet is not applied, whatever is stored for it. */
+TEST(view_does_not_apply_an_input)
+{
+	struct agent *a = steps();
+	struct store_state s = before();
+	struct store_write w = { .task = id(K1), .idx = 0, .channel = S("note"),
+	    .body = S("\"new\"") };
+
+	s.c.source = SOURCE_INPUT;
+	s.c.next = S("__start__");
+	s.c.tasks_json = S("[{\"id\":\"" K1 "\",\"name\":\"__start__\"}]");
+	s.writes = &w;
+	s.writes_n = 1;
+	check_member(a, &s, VIEW_VALUES | VIEW_NEXT, true, "{\"values\":{\"messages\":"
+	    "[{\"id\":\"a\"},{\"id\":\"b\"}],\"log\":[],\"note\":\"x\",\"n\":0},"
+	    "\"next\":[\"__start__\"]}");
+	agent_free(a);
+}
+
 /* Goal: of a step of one task the result stands in the checkpoint after it. */
 TEST(view_shows_the_result_of_a_lone_task)
 {
