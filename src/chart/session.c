@@ -132,25 +132,30 @@ session_configuration(const struct session *s, unsigned *out, size_t max)
 }
 
 uint32_t
-session_illegal_state(const struct session *s)
+set_illegal_state(const struct chart *c, const uint64_t *set, uint32_t top, bool deep)
 {
-	const struct chart *c = s->c;
-	uint32_t n = (uint32_t)c->states.n;
+	uint32_t n = deep ? c->states.at[top].last + 1 : top + 1;
 
-	for (uint32_t i = 0; i < n; i = bit_next(s->conf, i + 1, n)) {
+	for (uint32_t i = top; i < n; i = bit_next(set, i + 1, n)) {
 		const struct state *st = &c->states.at[i];
 		uint32_t wanted = st->kind == STATE_PARALLEL ? st->regions : 1;
 		uint32_t end = st->last + 1, found = 0;
 
 		if (is_atomic(st))
 			continue;
-		for (uint32_t k = bit_next(s->conf, i + 1, end); k < end;
-		    k = bit_next(s->conf, c->states.at[k].last + 1, end))
+		for (uint32_t k = bit_next(set, i + 1, end); k < end;
+		    k = bit_next(set, c->states.at[k].last + 1, end))
 			found += c->states.at[k].parent == i;
 		if (st->kind == STATE_HISTORY || found != wanted)
 			return i;
 	}
 	return NO_STATE;
+}
+
+uint32_t
+session_illegal_state(const struct session *s)
+{
+	return set_illegal_state(s->c, s->conf, 0, true);
 }
 
 void

@@ -187,6 +187,9 @@ struct session *session_make(const struct chart *c, struct str id);  /* session.
  * compound state and all children of a parallel state must be active, and no
  * history.  NO_STATE: it is legal.  O(active states). */
 uint32_t session_illegal_state(const struct session *s);
+/* The same of a set of states inside `top`; not deep: only of top's children. */
+uint32_t set_illegal_state(const struct chart *c, const uint64_t *set, uint32_t top,
+    bool deep);
 /* The invariants between turns; called at the end of each. */
 void check_session(const struct session *s);
 void step_run(struct session *s);                            /* step.c */

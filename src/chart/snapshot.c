@@ -338,12 +338,34 @@ read_data(struct reading *r, jnode root)
 		read_slot(r, json_str(it.value), VAL_UNDEF);
 }
 
+/* What a history recorded must be a legal configuration of its parent: of its
+ * children, or (deep) of all inside, given by the atomic states. */
+static void
+check_history(struct reading *r, const struct state *h, const uint64_t *kept)
+{
+	const struct chart *c = r->c;
+	uint64_t closed[SET_WORDS] = { 0 };
+	uint32_t n = (uint32_t)c->states.n, at;
+
+	for each_bit(i, kept, 0, n) {
+		if (!is_descendant(c, i, h->parent) || c->states.at[i].kind == STATE_HISTORY ||
+		    (h->deep ? !is_atomic(&c->states.at[i]) : c->states.at[i].parent != h->parent)) {
+			snapshot_misfit(r, "not in the history's state:", c->states.at[i].id);
+			return;
+		}
+		for (uint32_t a = i; a != h->parent; a = c->states.at[a].parent)
+			bit_set(closed, a);
+	}
+	at = set_illegal_state(c, closed, h->parent, h->deep);
+	if (at != NO_STATE)
+		snapshot_misfit(r, "the history of", c->states.at[at].id);
+}
+
 static void
 read_history(struct reading *r, jnode root)
 {
 	const struct chart *c = r->c;
 	struct json_iter it = json_each(json_get(root, S("history")));
-	uint32_t n = (uint32_t)c->states.n;
 
 	while (r->rc == OK && json_next(&it)) {
 		uint32_t h = chart_find(c, json_str(it.key));
@@ -358,12 +380,8 @@ read_history(struct reading *r, jnode root)
 		kept = mem_zero(c->words * sizeof *kept);
 		r->s->history[st->number] = kept;
 		read_ids(r, it.value, false, kept);
-		for each_bit(i, kept, 0, n)
-			if (!is_descendant(c, i, st->parent) ||
-			    c->states.at[i].kind == STATE_HISTORY ||
-			    (!st->deep && c->states.at[i].parent != st->parent))
-				snapshot_misfit(r, "not in the history's state:",
-				    c->states.at[i].id);
+		if (r->rc == OK)
+			check_history(r, st, kept);
 	}
 }
 
