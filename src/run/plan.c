@@ -414,6 +414,8 @@ read_all(struct plan *p, const struct agent *a, const struct tools *t, struct er
 	if (rc == OK)
 		rc = read_tools(p, &s, t);
 	if (rc == OK)
+		rc = task_review_check(val_get(s.configurable, S("interrupt_on")), e);
+	if (rc == OK)
 		rc = read_input(p, val_get(p->root, S("input")), a, e);
 	if (rc == OK)
 		rc = read_command(p, a, val_get(p->root, S("command")), e);

@@ -20,6 +20,61 @@
 
 static const char *const decisions[] = { "approve", "edit", "reject", "respond" };
 
+/* ---- the setting --------------------------------------------------------------------- */
+
+static bool
+is_decision(struct val v)
+{
+	for (size_t i = 0; i < COUNT(decisions); i++)
+		if (v.kind == VAL_STRING && str_eq(val_str(v), str_of(decisions[i])))
+			return true;
+	return false;
+}
+
+static int
+check_rule(struct str name, struct val rule, struct err *e)
+{
+	static const char path[] = "config.configurable.interrupt_on";
+	struct val list;
+
+	name = str_sub(name, 0, 64);
+	if (rule.kind == VAL_BOOL)
+		return OK;
+	if (rule.kind != VAL_OBJECT)
+		return err_set(e, ERR_INVALID, "%s.%.*s: expected true, false or an object "
+		    "with allowed_decisions", path, FMT(name));
+	for (size_t i = 0; i < val_count(rule); i++)
+		if (!str_eq(val_key(rule, i), S("allowed_decisions")) &&
+		    !str_eq(val_key(rule, i), S("description")))
+			return err_set(e, ERR_INVALID, "%s.%.*s.%.*s: not known; expected "
+			    "allowed_decisions or description", path, FMT(name),
+			    FMT(str_sub(val_key(rule, i), 0, 64)));
+	list = val_get(rule, S("allowed_decisions"));
+	if (list.kind != VAL_ARRAY || val_count(list) == 0)
+		return err_set(e, ERR_INVALID, "%s.%.*s.allowed_decisions: expected a list of "
+		    "approve, edit, reject, respond", path, FMT(name));
+	for (size_t i = 0; i < val_count(list); i++)
+		if (!is_decision(val_at(list, i)))
+			return err_set(e, ERR_INVALID, "%s.%.*s.allowed_decisions[%zu]: expected "
+			    "approve, edit, reject or respond", path, FMT(name), i);
+	return OK;
+}
+
+int
+task_review_check(struct val interrupt_on, struct err *e)
+{
+	int rc = OK;
+
+	if (interrupt_on.kind == VAL_UNDEFINED || interrupt_on.kind == VAL_NULL)
+		return OK;
+	if (interrupt_on.kind != VAL_OBJECT)
+		return err_set(e, ERR_INVALID, "config.configurable.interrupt_on: expected an "
+		    "object of tools, as {\"NAME\": true}");
+	for (size_t i = 0; i < val_count(interrupt_on) && rc == OK; i++)
+		rc = check_rule(val_key(interrupt_on, i), val_member(interrupt_on, i), e);
+	return rc;
+}
+
 /* ---- the question -------------------------------------------------------------------- */
 
 /* What the run says of the tool: true or an object; UNDEF: no review. */

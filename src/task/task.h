@@ -201,4 +201,7 @@ const struct task_interrupt *task_interrupts(const struct task *t, size_t *n);
  * given to record_done. */
 const struct task_record *task_records(const struct task *t, size_t *n);
 
+/* Is this a configurable.interrupt_on?  ERR_INVALID with the path. */
+int task_review_check(struct val interrupt_on, struct err *e);
+
 #endif
