@@ -361,7 +361,7 @@ begin_again(struct core *c, const struct core_saved *saved)
 			drop_tasks(c);
 	}
 	scope_resume(c->root, saved, q->input.kind != VAL_UNDEFINED ? q->input :
-	    VAL_NIL);
+	    saved->input.kind != VAL_UNDEFINED ? saved->input : VAL_NIL);
 }
 
 /* Resumed answers that an earlier attempt of this run had given stand in the

@@ -58,7 +58,7 @@ struct core_saved_task {
 	struct task_record *records; size_t records_n;
 };
 
-/* A checkpoint as read back; owned by the reader until core_saved_free. */
+/* A checkpoint as read back; owned by the reader until it is released. */
 struct core_saved {
 	struct uuid id, parent, run_id;
 	int step;
@@ -69,6 +69,8 @@ struct core_saved {
 	struct core_saved_task *tasks; size_t tasks_n;
 	struct core_interrupt *interrupts; size_t interrupts_n;  /* of its tasks, answered or not */
 	struct str *last; size_t last_n;     /* nodes whose writes it holds (source loop) */
+	struct val input;                    /* that it was to take, if START comes next
+	                                        and it is not the head; or UNDEF */
 	/* Writes of commands that resumed it and did not bring it to its end. */
 	struct core_name_value *carried; size_t carried_n;
 };

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "run/view.h"
 #include "run/changes_priv.h"
 
 struct loaded {
@@ -33,6 +34,7 @@ saved_free(struct core_saved *saved)
 			val_drop(saved->tasks[i].writes[k].value);
 	for (size_t i = 0; i < saved->carried_n; i++)
 		val_drop(saved->carried[i].value);
+	val_drop(saved->input);
 	for (size_t i = 0; i < saved->interrupts_n; i++) {
 		val_drop(saved->interrupts[i].value);
 		val_drop(saved->interrupts[i].schema);
@@ -206,6 +208,26 @@ load_last(const struct saved_from *l, struct core_saved *s, struct str ns,
 	return OK;
 }
 
+/* The input of a checkpoint before it was applied: what START's task wrote, which
+ * is pending, or stands in the checkpoint after it. */
+static int
+input_load(const struct saved_from *l, struct core_saved *s, struct str ns,
+    struct arena *a)
+{
+	struct buf text = BUF(LIMIT_STATE_BYTES);
+	struct store_state st;
+	int rc;
+
+	if (s->head || s->tasks_n != 1 || !str_eq(s->tasks[0].name, S("__start__")))
+		return OK;
+	rc = store_state_get(l->reader, l->owner, l->thread_seq, ns, &s->id, STATE_ALL, a,
+	    &st);
+	if (rc == OK && view_add_result(&text, &st, &s->tasks[0].id))
+		s->input = val_json_trusted(buf_str(&text));
+	buf_release(&text);
+	return rc;
+}
+
 int
 saved_load(const struct saved_from *l, struct str ns, const struct uuid *id,
     struct core_saved **out)
@@ -236,6 +258,8 @@ saved_load(const struct saved_from *l, struct str ns, const struct uuid *id,
 	if (rc == OK && !s->head && store_state_get(l->reader, l->owner,
 	    l->thread_seq, ns, &(struct uuid){ 0 }, 0, &x->arena, &head) == OK)
 		s->head = uuid_eq(&head.c.id, &s->id);
+	if (rc == OK)
+		rc = input_load(l, s, ns, &x->arena);
 	if (rc == OK)
 		rc = arena_rc(&x->arena);
 	if (rc != OK) {

@@ -613,8 +613,6 @@ scope_begin(struct scope *s, struct val input)
 static void
 restore_task(struct core_task *t, const struct core_saved *saved)
 {
-	const struct core *c = t->scope->core;
-
 	t->again = true;
 	for (size_t i = 0; i < saved->tasks_n; i++) {
 		const struct core_saved_task *x = &saved->tasks[i];
@@ -635,6 +633,14 @@ restore_task(struct core_task *t, const struct core_saved *saved)
 		    saved->interrupts[i].answer.kind != VAL_UNDEFINED)
 			core_add_answer(t, saved->interrupts[i].key,
 			    saved->interrupts[i].answer);
+}
+
+/* Answers of this run's command. */
+static void
+take_given(struct core_task *t)
+{
+	const struct core *c = t->scope->core;
+
 	for (size_t i = 0; i < c->given_n; i++)
 		if (uuid_eq(&c->given[i].task, &t->id))
 			core_add_answer(t, str_of(c->given[i].key), c->given[i].value);
@@ -649,9 +655,11 @@ scope_resume(struct scope *s, const struct core_saved *saved, struct val input)
 	if (s->up == NULL && c->ours)        /* from where the run began */
 		s->stop -= c->q->steps_before +
 		    (c->q->input.kind == VAL_UNDEFINED ? 0 : 2);
-	if (!c->afresh)
-		for (size_t i = 0; i < s->tasks_n; i++)
+	for (size_t i = 0; i < s->tasks_n; i++) {
+		if (!c->afresh)
 			restore_task(s->tasks[i], saved);
+		take_given(s->tasks[i]);
+	}
 	scope_tell_lifecycle(s, s->up == NULL ? EVENT_RUNNING : EVENT_STARTED, STR_NONE,
 	    STR_NONE);
 	if (s->tasks_n == 1 && s->tasks[0]->node == GRAPH_START) {

@@ -390,15 +390,18 @@ add_written_result(struct buf *b, const struct view *v, const struct store_state
 	return any;
 }
 
-static void
+static bool
 add_result(struct buf *b, const struct view *v, const struct store_state *s,
     const struct uuid *task)
 {
-	bool any = is_done(s, task) ? add_written_result(b, v, s, task) :
+	return is_done(s, task) ? add_written_result(b, v, s, task) :
 	    error_of(s, task) == NULL && add_lone_result(b, v, s->child);
+}
 
-	if (!any)
-		buf_lit(b, "null");
+bool
+view_add_result(struct buf *b, const struct store_state *s, const struct uuid *task)
+{
+	return add_result(b, &(struct view){ .agent = NULL }, s, task);
 }
 
 static int add_child_state(struct buf *b, const struct view *v, struct str up,
@@ -457,7 +460,8 @@ add_task(void *ctx, jnode task, const struct uuid *id)
 		json_add_fmt(b, "],'path':%p", (void *)path);
 	x->rc = add_child(b, x->v, x->s, name, id);
 	json_add_fmt(b, ",'result':");
-	add_result(b, x->v, x->s, id);
+	if (!add_result(b, x->v, x->s, id))
+		buf_lit(b, "null");
 	buf_add_char(b, '}');
 }
 

@@ -54,6 +54,8 @@ void view_add_values(struct buf *b, const struct agent *a, const struct store_st
     bool newest);
 /* {task id: [{id, value}]} of every task that comes next, of a thread object. */
 void view_add_interrupts(struct buf *b, const struct store_state *s);
+/* What a task wrote, by channel, private ones too.  False: nothing. */
+bool view_add_result(struct buf *b, const struct store_state *s, const struct uuid *task);
 /* {id, value, response_schema?}; members without braces. */
 void view_add_interrupt(struct buf *b, const struct store_interrupt *i);
 
