@@ -203,6 +203,18 @@ find_waiting(const struct core_interrupt *list, size_t n, struct str hex)
 	return NULL;
 }
 
+/* Is it an answer to what was asked?  False: the run has failed. */
+static bool
+fits(struct core *c, const struct core_interrupt *i, struct val value)
+{
+	struct err e;
+
+	if (given_before(c, i) || task_answer_check(i->value, value, &e) == OK)
+		return true;
+	fail(c, S("ValueError"), e.text);
+	return false;
+}
+
 static bool
 give_map(struct core *c, const struct core_interrupt *list, size_t n)
 {
@@ -216,6 +228,12 @@ give_map(struct core *c, const struct core_interrupt *list, size_t n)
 			fail(c, S("UnknownInterruptError"), text);
 			return false;
 		}
+	for (size_t i = 0; i < val_count(map); i++) {
+		const struct core_interrupt *w = find_waiting(list, n, val_key(map, i));
+
+		if (w != NULL && !fits(c, w, val_member(map, i)))
+			return false;
+	}
 	for (size_t i = 0; i < val_count(map); i++) {
 		const struct core_interrupt *w = find_waiting(list, n, val_key(map, i));
 
@@ -236,6 +254,8 @@ give_one(struct core *c, const struct core_interrupt *list, size_t n)
 		    S("RuntimeError"), MANY_TEXT);
 		return false;
 	}
+	if (n == 1 && !fits(c, &list[0], c->q->resume))
+		return false;
 	if (n == 1)
 		give(c, &list[0], c->q->resume);
 	return true;

@@ -18,7 +18,11 @@
 #include "base/json.h"
 #include "task/tools_priv.h"
 
-static const char *const decisions[] = { "approve", "edit", "reject", "respond" };
+enum { DECIDE_APPROVE, DECIDE_EDIT, DECIDE_REJECT, DECIDE_RESPOND };
+static const char *const decisions[] = {
+	[DECIDE_APPROVE] = "approve", [DECIDE_EDIT] = "edit", [DECIDE_REJECT] = "reject",
+	[DECIDE_RESPOND] = "respond"
+};
 
 /* ---- the setting --------------------------------------------------------------------- */
 
@@ -188,8 +192,8 @@ request_add(const struct tools_piece *w, const struct slot *s, struct val *reque
 	*configs = val_push_take(*configs, config);
 }
 
-static void
-ask(struct tools_piece *w)
+static struct val
+question_make(const struct tools_piece *w)
 {
 	struct val requests = val_array_empty(), configs = val_array_empty();
 	struct val question = val_object_empty();
@@ -198,51 +202,103 @@ ask(struct tools_piece *w)
 		if (needs_review(w, i))
 			request_add(w, &w->slots[i], &requests, &configs);
 	question = val_set_take(question, S("action_requests"), requests);
-	question = val_set_take(question, S("review_configs"), configs);
-	piece_interrupt(&w->p, question, VAL_UNDEF);
+	return val_set_take(question, S("review_configs"), configs);
 }
 
-/* ---- the decisions ---------------------------------------------------------------------- */
+/* ---- is it an answer? ------------------------------------------------------------------- */
 
-static bool
-fail_review(struct tools_piece *w, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static bool
-fail_review(struct tools_piece *w, const char *format, ...)
+static struct val
+member(struct val v, struct str key)
 {
-	struct err e;
-	va_list ap;
+	return v.kind == VAL_OBJECT ? val_get(v, key) : VAL_UNDEF;
+}
 
-	va_start(ap, format);
-	err_vset(&e, ERR_INVALID, format, ap);
-	va_end(ap);
-	piece_fail(&w->p, "error.execution", "ValueError", "%s", e.text);
+static bool
+allows(struct val allowed, struct str type)
+{
+	for (size_t i = 0; i < val_count(allowed); i++)
+		if (val_at(allowed, i).kind == VAL_STRING &&
+		    str_eq(val_str(val_at(allowed, i)), type))
+			return true;
 	return false;
 }
 
-static bool
-decide_approve(struct tools_piece *w, struct slot *s, struct val d)
+static size_t
+decision_find(struct val d)
 {
-	(void)w;
-	(void)s;
-	(void)d;
-	return true;
+	struct val type = member(d, S("type"));
+	size_t i = 0;
+
+	while (i < COUNT(decisions) && (type.kind != VAL_STRING ||
+	    !str_eq(val_str(type), str_of(decisions[i]))))
+		i++;
+	return i;
 }
 
+static int
+check_decision(struct str tool, struct val allowed, struct val d, struct err *e)
+{
+	struct val type = member(d, S("type")), action = member(d, S("edited_action"));
+	struct str word = type.kind == VAL_STRING ? val_str(type) : S("(none)");
+	struct buf words = BUF(LIMIT_NAME_BYTES);
+	size_t kind = decision_find(d);
+	int rc = OK;
+
+	val_add_json(&words, allowed);
+	tool = str_cut(tool, 64);
+	if (kind == COUNT(decisions) || !allows(allowed, word))
+		rc = err_set(e, ERR_INVALID, "Unexpected human decision: type \"%.*s\" is not "
+		    "allowed for tool \"%.*s\". Expected one of %.*s", FMT(str_cut(word, 64)),
+		    FMT(tool), FMT(buf_str(&words)));
+	else if (kind == DECIDE_EDIT && (member(action, S("name")).kind != VAL_STRING ||
+	    member(action, S("args")).kind != VAL_OBJECT))
+		rc = err_set(e, ERR_INVALID, "Invalid edited action for tool \"%.*s\": expected "
+		    "{name: string, args: object}", FMT(tool));
+	else if (kind == DECIDE_RESPOND && member(d, S("message")).kind != VAL_STRING)
+		rc = err_set(e, ERR_INVALID, "Invalid decision for tool \"%.*s\": respond needs "
+		    "a message, a string", FMT(tool));
+	buf_release(&words);
+	return rc;
+}
+
+int
+task_answer_check(struct val question, struct val answer, struct err *e)
+{
+	struct val requests = member(question, S("action_requests"));
+	struct val configs = member(question, S("review_configs"));
+	struct val list = member(answer, S("decisions"));
+	size_t n = val_count(requests);
+	int rc = OK;
+
+	if (requests.kind != VAL_ARRAY || configs.kind != VAL_ARRAY ||
+	    val_count(configs) != n)
+		return OK;                   /* any other question: anything goes */
+	if (list.kind != VAL_ARRAY)
+		return err_set(e, ERR_INVALID, "Invalid answer: expected {decisions: [...]}, "
+		    "one for each action request");
+	if (val_count(list) != n)
+		return err_set(e, ERR_INVALID, "Number of human decisions (%zu) does not match "
+		    "number of hanging tool calls (%zu).", val_count(list), n);
+	for (size_t i = 0; i < n && rc == OK; i++) {
+		struct val name = member(val_at(requests, i), S("name"));
+
+		rc = check_decision(name.kind == VAL_STRING ? val_str(name) : STR_NONE,
+		    member(val_at(configs, i), S("allowed_decisions")), val_at(list, i), e);
+	}
+	return rc;
+}
+
+/* ---- what is decided ---------------------------------------------------------------------- */
+
 /* The call as it is to be made; the message is changed with it. */
-static bool
+static void
 decide_edit(struct tools_piece *w, struct slot *s, struct val d)
 {
 	struct val action = val_get(d, S("edited_action")), calls, call;
-	struct val name = action.kind == VAL_OBJECT ? val_get(action, S("name")) : VAL_UNDEF;
-	struct val args = action.kind == VAL_OBJECT ? val_get(action, S("args")) : VAL_UNDEF;
+	struct val name = val_get(action, S("name")), args = val_get(action, S("args"));
 	struct buf text = BUF(LIMIT_LLM_BODY_BYTES);
 	size_t i = (size_t)(s - w->slots);
 
-	if (name.kind != VAL_STRING || args.kind != VAL_OBJECT)
-		return fail_review(w, "Invalid edited action for tool \"%s\": expected "
-		    "{name: string, args: object}", s->name);
 	free(s->name);
 	free(s->args);
 	val_add_json(&text, args);
@@ -256,16 +312,14 @@ decide_edit(struct tools_piece *w, struct slot *s, struct val d)
 	call = val_set_take(call, S("args"), val_ref(args));
 	calls = val_set_at_take(calls, i, call);
 	w->edited = val_set_take(w->edited, S("tool_calls"), calls);
-	return true;
 }
 
-static bool
-decide_reject(struct tools_piece *w, struct slot *s, struct val d)
+static void
+decide_reject(struct slot *s, struct val d)
 {
 	struct val message = val_get(d, S("message"));
 	struct buf b = BUF(LIMIT_TOOL_RESULT_BYTES);
 
-	(void)w;
 	if (message.kind == VAL_STRING)
 		buf_add(&b, str_cut(val_str(message), LIMIT_TOOL_RESULT_BYTES));
 	else
@@ -274,92 +328,65 @@ decide_reject(struct tools_piece *w, struct slot *s, struct val d)
 	s->decision = mem_cstr(buf_str(&b));
 	s->decision_ok = false;
 	buf_release(&b);
-	return true;
 }
 
-static bool
-decide_respond(struct tools_piece *w, struct slot *s, struct val d)
+static void
+decide_respond(struct slot *s, struct val d)
 {
-	struct val message = val_get(d, S("message"));
-
-	if (message.kind != VAL_STRING)
-		return fail_review(w, "Invalid decision for tool \"%s\": respond needs a "
-		    "message, a string", s->name);
-	s->decision = mem_cstr(str_cut(val_str(message), LIMIT_TOOL_RESULT_BYTES));
+	s->decision = mem_cstr(str_cut(val_str(val_get(d, S("message"))),
+	    LIMIT_TOOL_RESULT_BYTES));
 	s->decision_ok = true;
-	return true;
 }
 
-static bool (*const decide[])(struct tools_piece *w, struct slot *s, struct val d) = {
-	decide_approve, decide_edit, decide_reject, decide_respond
-};
-
-static bool
-allows(struct val allowed, struct str type)
+static void
+decide(struct tools_piece *w, struct slot *s, struct val d)
 {
-	for (size_t i = 0; i < val_count(allowed); i++)
-		if (val_at(allowed, i).kind == VAL_STRING &&
-		    str_eq(val_str(val_at(allowed, i)), type))
-			return true;
-	return false;
-}
+	size_t kind = decision_find(d);
 
-static bool
-decide_one(struct tools_piece *w, struct slot *s, struct val d)
-{
-	struct val type = d.kind == VAL_OBJECT ? val_get(d, S("type")) : VAL_UNDEF;
-	struct str word = type.kind == VAL_STRING ? val_str(type) : S("(none)");
-	struct val allowed = allowed_of(rule_of(&w->p, str_of(s->name)));
-	struct buf words = BUF(LIMIT_NAME_BYTES);
-	size_t i = 0;
-
-	while (i < COUNT(decisions) && !str_eq(word, str_of(decisions[i])))
-		i++;
-	if (i < COUNT(decisions) && allows(allowed, word)) {
-		val_drop(allowed);
-		return decide[i](w, s, d);
-	}
-	val_add_json(&words, allowed);
-	fail_review(w, "Unexpected human decision: type \"%.*s\" is not allowed for tool "
-	    "\"%s\". Expected one of %.*s", FMT(str_cut(word, 64)), s->name,
-	    FMT(buf_str(&words)));
-	buf_release(&words);
-	val_drop(allowed);
-	return false;
+	if (kind == DECIDE_EDIT)
+		decide_edit(w, s, d);
+	else if (kind == DECIDE_REJECT)
+		decide_reject(s, d);
+	else if (kind == DECIDE_RESPOND)
+		decide_respond(s, d);
 }
 
 static bool
-take_decisions(struct tools_piece *w, struct val answer, size_t wanted)
+take_decisions(struct tools_piece *w, struct val question, struct val answer)
 {
-	struct val list = answer.kind == VAL_OBJECT ? val_get(answer, S("decisions")) :
-	    VAL_UNDEF;
+	bool *review = mem_zero((w->n + 1) * sizeof *review);
+	struct err e;
 	size_t at = 0;
 
-	if (list.kind != VAL_ARRAY)
-		return fail_review(w, "Invalid answer: expected {decisions: [...]}, one for "
-		    "each action request");
-	if (val_count(list) != wanted)
-		return fail_review(w, "Number of human decisions (%zu) does not match number "
-		    "of hanging tool calls (%zu).", val_count(list), wanted);
+	if (task_answer_check(question, answer, &e) != OK) {
+		piece_fail(&w->p, "error.execution", "ValueError", "%s", e.text);
+		free(review);
+		return false;
+	}
+	for (size_t i = 0; i < w->n; i++)    /* an edit may change the name */
+		review[i] = needs_review(w, i);
 	for (size_t i = 0; i < w->n; i++)
-		if (needs_review(w, i) &&
-		    !decide_one(w, &w->slots[i], val_at(list, at++)))
-			return false;
+		if (review[i])
+			decide(w, &w->slots[i], val_at(val_get(answer, S("decisions")), at++));
+	free(review);
 	return true;
 }
 
 bool
 review_passes(struct tools_piece *w)
 {
-	struct val answer;
-	size_t wanted = 0;
+	struct val answer, question;
+	bool passes = false, needs = false;
 
 	for (size_t i = 0; i < w->n; i++)
-		wanted += needs_review(w, i);
-	if (wanted == 0)
+		needs = needs || needs_review(w, i);
+	if (!needs)
 		return true;
+	question = question_make(w);
 	if (piece_answer(&w->p, &answer))
-		return take_decisions(w, answer, wanted);
-	ask(w);
-	return false;
+		passes = take_decisions(w, question, answer);
+	else
+		piece_interrupt(&w->p, val_ref(question), VAL_UNDEF);
+	val_drop(question);
+	return passes;
 }

@@ -197,6 +197,11 @@ void task_free(struct task *t);              /* NULL: nothing; stops it */
 const struct task_write *task_writes(const struct task *t, size_t *n);
 /* After waits: the questions that have no answer; a child's are not among them. */
 const struct task_interrupt *task_interrupts(const struct task *t, size_t *n);
+/* May this be the answer to a question (an interrupt's value)?  ERR_INVALID with words:
+ * a review of tool calls takes a decision for each.  Asked before an answer is taken,
+ * so that a wrong one uses nothing up. */
+int task_answer_check(struct val question, struct val answer, struct err *e);
+
 /* What to keep when it waits: results of what was done in this attempt and not
  * given to record_done. */
 const struct task_record *task_records(const struct task *t, size_t *n);

@@ -247,3 +247,25 @@ TEST(review_wants_a_decision_for_each_request)
 		bed_close(&b);
 	}
 }
+
+TEST(review_is_the_only_question_that_is_choosy)
+{
+	struct val question = val_json_trusted(S("{\"prompt\":\"sure?\"}"));
+	struct val answer = val_json_trusted(S("{\"decisions\":7}"));
+	struct val half = val_json_trusted(S("{\"action_requests\":[1],\"review_configs\":[]}"));
+	struct val whole = val_json_trusted(S("{\"action_requests\":[7],"
+	    "\"review_configs\":[null]}"));
+	struct val list = val_json_trusted(S("{\"decisions\":[null]}"));
+	struct err e;
+
+	CHECK_RC(task_answer_check(question, answer, &e), OK);
+	CHECK_RC(task_answer_check(half, answer, &e), OK);
+	CHECK_RC(task_answer_check(VAL_NIL, VAL_UNDEF, &e), OK);
+	CHECK_RC(task_answer_check(whole, answer, &e), ERR_INVALID);
+	CHECK_RC(task_answer_check(whole, list, &e), ERR_INVALID);
+	val_drop(question);
+	val_drop(answer);
+	val_drop(half);
+	val_drop(whole);
+	val_drop(list);
+}
