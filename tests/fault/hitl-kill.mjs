@@ -138,7 +138,8 @@ async function settle(server, j) {
   await until(async () => (await json(server, "GET", `/threads/${j.thread}/runs`)).every((r) => !["running", "pending"].includes(r.status)), `runs of ${j.tag}`, 30000);
   const runs = await json(server, "GET", `/threads/${j.thread}/runs`), kind = kinds[j.kind];
   check(runs.every((r) => ["success", "interrupted"].includes(r.status)), `${j.tag}: runs ended well`,
-    [j.kind, j.trying, runs.map((r) => r.status), (await json(server, "GET", `/threads/${j.thread}/state`)).tasks, await call(server, "GET", `/threads/${j.thread}/runs/${runs[0]?.run_id}/join`).then((r) => r.text)]);
+    [j.kind, j.trying, runs.map((r) => r.status), (await json(server, "GET", `/threads/${j.thread}/state`)).tasks, await call(server, "GET", `/threads/${j.thread}/runs/${runs[0]?.run_id}/join`).then((r) => r.text),
+      (server.log.split("\n").filter((l) => runs.some((r) => l.includes(r.run_id)))).join("\n")]);
   if (runs.length === 0) { // the run itself was not acknowledged
     check(Object.keys(j.ids).length === 0, `${j.tag}: an acknowledged run is there`);
     return;
