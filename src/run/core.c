@@ -189,8 +189,15 @@ give(struct core *c, const struct core_interrupt *i, struct val value)
 		c->fx->answer(c->ctx, i, value);
 }
 
+/* Of a chosen checkpoint all are answered anew, else those that wait. */
+static bool
+is_open(const struct core *c, const struct core_interrupt *i)
+{
+	return c->afresh || i->waits;
+}
+
 static const struct core_interrupt *
-find_waiting(const struct core_interrupt *list, size_t n, struct str hex)
+find_shown(const struct core_interrupt *list, size_t n, struct str hex)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct val shown = core_show_interrupt(&list[i]);
@@ -221,23 +228,26 @@ give_map(struct core *c, const struct core_interrupt *list, size_t n)
 	struct val map = c->q->resume;
 	char text[160];
 
-	for (size_t i = 0; c->q->strict_resume && i < val_count(map); i++)
-		if (find_waiting(list, n, val_key(map, i)) == NULL) {
-			snprintf(text, sizeof text, "Unknown or already-consumed "
-			    "interrupt: %.*s", FMT(val_key(map, i)));
-			fail(c, S("UnknownInterruptError"), text);
-			return false;
-		}
-	for (size_t i = 0; i < val_count(map); i++) {
-		const struct core_interrupt *w = find_waiting(list, n, val_key(map, i));
+	for (size_t i = 0; c->q->strict_resume && i < val_count(map); i++) {
+		const struct core_interrupt *w = find_shown(list, n, val_key(map, i));
 
-		if (w != NULL && !fits(c, w, val_member(map, i)))
+		if (w != NULL && (is_open(c, w) || given_before(c, w)))
+			continue;
+		snprintf(text, sizeof text, "Unknown or already-consumed interrupt: %.*s",
+		    FMT(val_key(map, i)));
+		fail(c, S("UnknownInterruptError"), text);
+		return false;
+	}
+	for (size_t i = 0; i < val_count(map); i++) {
+		const struct core_interrupt *w = find_shown(list, n, val_key(map, i));
+
+		if (w != NULL && is_open(c, w) && !fits(c, w, val_member(map, i)))
 			return false;
 	}
 	for (size_t i = 0; i < val_count(map); i++) {
-		const struct core_interrupt *w = find_waiting(list, n, val_key(map, i));
+		const struct core_interrupt *w = find_shown(list, n, val_key(map, i));
 
-		if (w != NULL)
+		if (w != NULL && is_open(c, w))
 			give(c, w, val_member(map, i));
 	}
 	return true;
@@ -247,17 +257,23 @@ give_map(struct core *c, const struct core_interrupt *list, size_t n)
 static bool
 give_one(struct core *c, const struct core_interrupt *list, size_t n)
 {
+	const struct core_interrupt *one = NULL;
+	size_t open = 0;
+
 	if (c->repeated)
 		return true;
-	if (n > 1) {
+	for (size_t i = 0; i < n; i++)
+		if (is_open(c, &list[i]) && open++ == 0)
+			one = &list[i];
+	if (open > 1) {
 		fail(c, c->q->strict_resume ? S("UnknownInterruptError") :
 		    S("RuntimeError"), MANY_TEXT);
 		return false;
 	}
-	if (n == 1 && !fits(c, &list[0], c->q->resume))
+	if (one != NULL && !fits(c, one, c->q->resume))
 		return false;
-	if (n == 1)
-		give(c, &list[0], c->q->resume);
+	if (one != NULL)
+		give(c, one, c->q->resume);
 	return true;
 }
 
@@ -271,13 +287,13 @@ take_answers(struct core *c, const struct core_saved *saved)
 
 	if (c->q->resume.kind == VAL_UNDEFINED)
 		return true;
-	/* What the command brought beside the answers is kept with them. */
-	for (size_t i = 0; i < n; i++)
-		c->repeated = c->repeated || given_before(c, &list[i]);
 	if (!c->afresh && c->fx->waiting(c->ctx, &list, &n) != OK) {
 		fail(c, S("StorageError"), "the thread's interrupts could not be read");
 		return false;
 	}
+	/* What the command brought beside the answers is kept with them. */
+	for (size_t i = 0; i < n; i++)
+		c->repeated = c->repeated || given_before(c, &list[i]);
 	return is_resume_map(c->q->resume) ? give_map(c, list, n) :
 	    give_one(c, list, n);
 }

@@ -463,7 +463,8 @@ rest_write(struct changing *w, const struct store_changes *x)
 int
 changes_write(struct changing *w, struct store_changes *x)
 {
-	int rc = interrupts_answer(w->st, w->c, w->thread, x->answers, x->answers_n);
+	int rc = interrupts_answer(w->st, w->c, w->thread, w->run, x->answers,
+	    x->answers_n);
 
 	for (size_t i = 0; rc == OK && i < x->drop_tasks_n; i++)
 		rc = task_drop(w->st, w->thread, &x->drop_tasks[i]);

@@ -13,14 +13,14 @@
 #include "store/store_priv.h"
 
 int
-interrupts_answer(struct store *st, struct store_cmd *c, int64_t thread,
+interrupts_answer(struct store *st, struct store_cmd *c, int64_t thread, int64_t run,
     const struct store_answer *answers, size_t n)
 {
 	int rc = OK;
 
 	for (size_t i = 0; rc == OK && i < n; i++) {
 		rc = db_run(&st->w, SQL_INTERRUPT_ANSWER, db_text(answers[i].answer_json),
-		    db_i64(thread), db_uuid(&answers[i].id));
+		    db_i64(run), db_i64(thread), db_uuid(&answers[i].id));
 		if (rc == OK && db_changes(&st->w) == 0)
 			rc = err_set(&c->err, ERR_CONFLICT, "the interrupt does not wait "
 			    "any more: it was answered, or the thread has moved on");

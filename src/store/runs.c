@@ -261,7 +261,7 @@ run_create(struct store *st, struct store_cmd *c)
 	if (rc == OK)
 		rc = run_admit(st, x);
 	if (rc == OK && x->answers_n > 0)
-		rc = interrupts_answer(st, c, x->thread.seq, x->answers, x->answers_n);
+		rc = interrupts_answer(st, c, x->thread.seq, 0, x->answers, x->answers_n);
 	before = x->thread;
 	if (rc == OK)
 		rc = thread_metadata(x);

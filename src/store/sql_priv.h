@@ -355,7 +355,8 @@
 	    " checkpoint, run, key, value, schema, state, created)"            \
 	    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)"                     \
 	    " ON CONFLICT DO NOTHING")                                         \
-	X(INTERRUPT_ANSWER, "UPDATE interrupt SET state = 1, answer = ?"       \
+	X(INTERRUPT_ANSWER, "UPDATE interrupt SET state = 1, answer = ?,"      \
+	    " run = coalesce(nullif(?, 0), run)"                               \
 	    " WHERE thread = ? AND id = ? AND state = 0")                      \
 	X(INTERRUPT_VOID, "UPDATE interrupt SET state = 2"                     \
 	    " WHERE thread = ? AND id = ? AND state = 0")                      \
@@ -370,6 +371,11 @@
 	X(INTERRUPTS_OF, INTERRUPT_COLUMNS "FROM interrupt i"                  \
 	    " INDEXED BY interrupt_waits_thread" INTERRUPT_JOINS               \
 	    "WHERE i.thread = ? AND i.state = 0 ORDER BY i.created, i.id")     \
+	/* by the run under way */                                             \
+	X(INTERRUPTS_GIVEN, INTERRUPT_COLUMNS "FROM interrupt i"               \
+	    INTERRUPT_JOINS "WHERE i.thread = ?1 AND i.state = 1 AND i.run ="  \
+	    " (SELECT seq FROM run INDEXED BY run_active WHERE thread = ?1"    \
+	    " AND status < 2 AND +status = 1)")                                \
 	X(INTERRUPTS_BY_OWNER, INTERRUPT_COLUMNS "FROM interrupt i"            \
 	    " INDEXED BY interrupt_waits" INTERRUPT_JOINS                      \
 	    "WHERE i.owner = ? AND i.state = 0 AND t.owner = i.owner"          \

@@ -214,7 +214,8 @@ static const char version_4[] =
 "	ns TEXT NOT NULL,"
 "	task BLOB NOT NULL,"
 "	checkpoint INTEGER NOT NULL,"            /* seq */
-"	run INTEGER NOT NULL,"                   /* seq; 0: none */
+"	run INTEGER NOT NULL,"                   /* seq of who asked, then of who
+						    answered; 0: none */
 "	key TEXT NOT NULL,"
 "	value TEXT NOT NULL,"
 "	schema TEXT,"

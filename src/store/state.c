@@ -522,6 +522,10 @@ store_interrupts_get(struct store_reader *r, owner_t o, int64_t thread_seq,
 	if (rc != OK)
 		return rc;
 	q = query_of(reader_db(r), SQL_INTERRUPTS_OF, db_i64(thread_seq));
+	rc = interrupts_load(&q, a, SIZE_MAX, out, n);
+	if (rc != OK)
+		return rc;
+	q = query_of(reader_db(r), SQL_INTERRUPTS_GIVEN, db_i64(thread_seq));
 	return interrupts_load(&q, a, SIZE_MAX, out, n);
 }
 

@@ -87,7 +87,7 @@ struct store_interrupt {
 	/* out only */
 	enum interrupt_state state;
 	struct str answer_json;
-	struct uuid run_id, thread_id;
+	struct uuid run_id, thread_id;       /* run: who asked, then who answered */
 	int64_t thread_seq;
 };
 

@@ -183,7 +183,8 @@ int store_state_get(struct store_reader *r, owner_t o, int64_t thread_seq,
  * their bytes, LIMIT_NAMESPACES at most. */
 int store_namespaces_get(struct store_reader *r, owner_t o, int64_t thread_seq,
     struct str below, struct arena *a, struct str **out, size_t *n);
-/* All that wait on a thread, oldest first. */
+/* All that wait on a thread, oldest first, and those that the run under way on it
+ * has answered. */
 int store_interrupts_get(struct store_reader *r, owner_t o, int64_t thread_seq,
     struct arena *a, struct store_interrupt **out, size_t *n);
 /* A task's journal, by key. */

@@ -383,7 +383,7 @@ int run_take_next(struct store *st, struct store_cmd *c, int64_t thread, msec no
     struct store_run *out);
 
 /* interrupts.c */
-int  interrupts_answer(struct store *st, struct store_cmd *c, int64_t thread,
+int  interrupts_answer(struct store *st, struct store_cmd *c, int64_t thread, int64_t run,
     const struct store_answer *answers, size_t n);
 int  interrupts_check(struct store *st, int64_t thread, struct err *e);
 int  interrupts_void_moved(struct store *st, int64_t thread);

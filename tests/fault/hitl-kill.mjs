@@ -79,7 +79,8 @@ const kinds = {
       equal(v.messages.map((m) => m.type), ["human", "ai", "tool", "ai"], `${j.tag}: one call, one result`);
       equal(v.messages[2].status, "success", `${j.tag}: the tool did it`);
       const item = await json(server, "GET", `/store/items?namespace=hitl&key=${j.tag}`);
-      check(item && item.created_at === item.updated_at, `${j.tag}: written once`, item);
+      // a call under way when the server died was not recorded, and may be made again
+      check(item && (item.created_at === item.updated_at || j.cut), `${j.tag}: written once`, item);
     },
   },
 };
@@ -138,8 +139,7 @@ async function settle(server, j) {
   await until(async () => (await json(server, "GET", `/threads/${j.thread}/runs`)).every((r) => !["running", "pending"].includes(r.status)), `runs of ${j.tag}`, 30000);
   const runs = await json(server, "GET", `/threads/${j.thread}/runs`), kind = kinds[j.kind];
   check(runs.every((r) => ["success", "interrupted"].includes(r.status)), `${j.tag}: runs ended well`,
-    [j.kind, j.trying, runs.map((r) => r.status), (await json(server, "GET", `/threads/${j.thread}/state`)).tasks, await call(server, "GET", `/threads/${j.thread}/runs/${runs[0]?.run_id}/join`).then((r) => r.text),
-      (server.log.split("\n").filter((l) => runs.some((r) => l.includes(r.run_id)))).join("\n")]);
+    [j.kind, j.trying, runs.map((r) => r.status), (await json(server, "GET", `/threads/${j.thread}/state`)).tasks, await call(server, "GET", `/threads/${j.thread}/runs/${runs[0]?.run_id}/join`).then((r) => r.text), server.log.split("\n").filter((l) => runs.some((r) => l.includes(r.run_id)))]);
   if (runs.length === 0) { // the run itself was not acknowledged
     check(Object.keys(j.ids).length === 0, `${j.tag}: an acknowledged run is there`);
     return;
@@ -148,6 +148,7 @@ async function settle(server, j) {
   let list = await note(server, j);
   // what was acknowledged as waiting waits, unless an answer was under way
   for (const n of was) check(j.open.includes(n) || j.trying === n || j.answered.includes(n), `${j.tag}: ${n} waits on`, { was, now: j.open, trying: j.trying });
+  j.cut = j.trying !== undefined;
   if (j.trying && !j.open.includes(j.trying) && j.ids[j.trying]) { j.answered.push(j.trying); j.trying = undefined; }
   for (let guard = 0; list.length > 0 && guard < 10; guard++) {
     const i = list[randomInt(0, list.length)];
