@@ -223,6 +223,17 @@ follow_edges(struct core_task *t, struct val result, struct err *e)
 	return rc;
 }
 
+/* What a child gives is shown whole. */
+static void
+show_whole(struct core_task *t, const struct task_write *w)
+{
+	struct str name = channels_def(t->scope->state, w->channel)->name;
+
+	if (w->shown.kind != VAL_UNDEFINED && t->update.kind == VAL_OBJECT &&
+	    val_has(t->update, name))
+		t->update = val_set_take(t->update, name, val_ref(w->shown));
+}
+
 int
 barrier_route(struct core_task *t, const struct task_write *w, size_t n,
     struct val result, struct err *e)
@@ -232,6 +243,8 @@ barrier_route(struct core_task *t, const struct task_write *w, size_t n,
 	for (size_t i = 0; i < n && rc == OK; i++)
 		rc = add_write(t, w[i].channel, w[i].value, e);
 	core_set_update(t);
+	for (size_t i = 0; i < n && rc == OK; i++)
+		show_whole(t, &w[i]);
 	return rc == OK ? follow_edges(t, result, e) : rc;
 }
 

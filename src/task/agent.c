@@ -17,7 +17,8 @@ child_of(struct piece *p)
 /* ---- how it comes back ---------------------------------------------------------- */
 
 static bool
-write_added(struct piece *p, const struct agent *child, struct val added)
+write_added(struct piece *p, const struct agent *child, struct val output,
+    struct val added)
 {
 	for (size_t i = 0; i < child->channels_n; i++) {
 		const struct channel *c = &child->channels[i];
@@ -29,6 +30,10 @@ write_added(struct piece *p, const struct agent *child, struct val added)
 			continue;
 		if (!piece_write(p, (unsigned)to, val_ref(v), 0))
 			return false;
+		/* A node that is a child shows all of its output. */
+		if (p->up == NULL && output.kind == VAL_OBJECT)
+			p->view->writes[p->view->n - 1].shown =
+			    val_ref(val_get(output, c->name));
 	}
 	return true;
 }
@@ -47,7 +52,8 @@ on_child(struct task_child *child, enum child_end end, struct val output,
 		piece_fail_with(&c->p, e);
 	else if (end == CHILD_WAITS)
 		piece_waits(&c->p);
-	else if (!piece_writes_default(&c->p) || write_added(&c->p, child->agent, added))
+	else if (!piece_writes_default(&c->p) || write_added(&c->p, child->agent,
+	    output, added))
 		piece_done(&c->p, val_ref(output));
 	task_leave(t);
 }

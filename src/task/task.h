@@ -57,6 +57,8 @@ struct task_write {
 	unsigned channel;
 	unsigned known;                      /* reducer.h: REDUCE_STORED, ... */
 	struct val value;
+	struct val shown;                    /* what `updates` shows instead: the whole
+	                                        output of a child; UNDEF: the value */
 };
 
 /* One call of a child agent.  The host fills in nothing; it calls done once,

@@ -15,8 +15,10 @@
 void
 view_release(struct view *v)
 {
-	for (size_t i = 0; i < v->n; i++)
+	for (size_t i = 0; i < v->n; i++) {
 		val_drop(v->writes[i].value);
+		val_drop(v->writes[i].shown);
+	}
 	free(v->writes);
 	channels_free(v->state);
 	*v = (struct view){ 0 };
@@ -75,7 +77,7 @@ piece_write(struct piece *p, unsigned channel, struct val v, unsigned known)
 		return false;
 	}
 	mem_grow(view->writes, view->n, view->cap);
-	view->writes[view->n++] = (struct task_write){ channel, known, v };
+	view->writes[view->n++] = (struct task_write){ channel, known, v, VAL_UNDEF };
 	return true;
 }
 

@@ -191,6 +191,27 @@ TEST(task_agent_gets_channels_of_equal_name_and_adds_its_output)
 	    "done {\"answer\":{\"b\":3},\"other\":1} [[\"a\",3]]");
 }
 
+TEST(task_agent_shows_its_whole_output)
+{
+	struct bed b;
+	const struct task_write *w;
+	size_t n;
+
+	bed_open(&b, "id: t\nstate: {other: {reducer: sum, default: 0}, b: {}}\n"
+	    "nodes: {n: {agent: {id: kid, state: {other: {}, b: {}}, output: [other], "
+	    "nodes: {k: {set: {b: 1}}}, edges: [[START, k]]}}, "
+	    "m: {do: [{agent: {id: kid2, state: {other: {}}, nodes: {k: {set: {other: 1}}}, "
+	    "edges: [[START, k]]}}]}}\nedges: [[START, n], [n, m]]\n");
+	bed_run(&b, "n");
+	CHECK(str_ends(bed_text(&b), S(" [[\"other\",1]]")));
+	w = task_writes(b.task, &n);
+	CHECK(n == 1 && w[0].shown.kind == VAL_INT);
+	bed_run(&b, "m");
+	w = task_writes(b.task, &n);
+	CHECK(n == 1 && w[0].shown.kind == VAL_UNDEFINED);
+	bed_close(&b);
+}
+
 TEST(task_agent_that_fails_or_waits)
 {
 	struct bed b;
