@@ -521,7 +521,13 @@ classic_add_tool_payload(struct buf *b, const struct event_tool *t)
 	struct buf text = BUF(LIMIT_STATE_BYTES);
 
 	json_add_key(b, tool_words[t->what].member);
-	if (t->what == EVENT_TOOL_START && t->payload.kind != VAL_STRING) {
+	if (t->what == EVENT_TOOL_END && val_has(t->payload, S("tool_call_id"))) {
+		/* as a tool gives it: the message has no id yet */
+		struct val output = val_unset_take(val_ref(t->payload), S("id"));
+
+		val_add_json(b, output);
+		val_drop(output);
+	} else if (t->what == EVENT_TOOL_START && t->payload.kind != VAL_STRING) {
 		val_add_json(&text, t->payload);
 		json_add_str(b, buf_str(&text));
 	} else {

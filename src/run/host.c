@@ -22,15 +22,20 @@ was_streamed(const struct job_task *t, struct str id)
 	return false;
 }
 
+static bool id_is_taken(const struct channels *state, struct str id);
+
 static void
 tell_message(struct job_task *t, struct val message)
 {
+	struct str id = message_id(message);
 	struct run_event ev;
 
 	if (message_type(message) == MSG_NONE || message_type(message) == MSG_REMOVE ||
-	    was_streamed(t, message_id(message)))
+	    was_streamed(t, id) || job_was_told(t->job, id) ||
+	    (id.n > 0 && id_is_taken(core_task_state(t->core), id)))
 		return;
 	ev = job_event(t, EVENT_MESSAGE);
+	job_note_told(t->job, &ev, id);
 	ev.u.message.message = message;
 	job_tell(t, &ev);
 }
@@ -172,12 +177,14 @@ struct answer {
 	char *model;                         /* its texts */
 	struct buf text;                     /* said so far: inside of a JSON string */
 	bool begun;
+	bool asked;                          /* MODEL_START was told */
 };
 
 static void
 answer_free(struct answer *a)
 {
 	buf_release(&a->text);
+	val_drop(a->shown.messages);
 	free(a->id);
 	free(a->model);
 	free(a);
@@ -219,7 +226,6 @@ on_stream_begin(void *ctx, struct str model)
 	struct job_task *t = ctx;
 	struct job *j = t->job;
 	struct answer *a = mem_new(struct answer);
-	struct run_event ev = job_event(t, EVENT_MODEL_START);
 
 	a->model = mem_cstr(model);
 	llm_model_split(j->run->rs->llm, (struct str){ a->model, model.n },
@@ -231,10 +237,35 @@ on_stream_begin(void *ctx, struct str model)
 	t->answer = NULL;
 	if ((j->plan->modes & MODE_EVENTS) != 0)
 		a->shown.call = uuid_v7();
-	ev.u.model = a->shown;
-	job_retract(t);
-	job_tell(t, &ev);
+	t->asks = a;
 	return a;
+}
+
+/* Once, and before its deltas. */
+static void
+tell_asked(struct job_task *t, struct answer *a)
+{
+	struct run_event ev;
+
+	if (a->asked)
+		return;
+	a->asked = true;
+	t->asks = NULL;
+	job_retract(t);
+	ev = job_event(t, EVENT_MODEL_START);
+	ev.u.model = a->shown;
+	job_tell(t, &ev);
+}
+
+/* What the model is asked, for those who trace. */
+static struct val
+asked(const struct llm_request *q)
+{
+	struct val list = val_array_empty();
+
+	for (size_t i = 0; i < q->messages_n; i++)
+		list = val_push_take(list, val_json_trusted(q->messages[i]));
+	return list;
 }
 
 /* Ids stand inside frames and messages as they are. */
@@ -313,10 +344,12 @@ on_stream_delta(void *ctx, void *stream, const struct llm_delta *d)
 	struct answer *a = stream;
 	struct run_event ev = job_event(t, EVENT_DELTA);
 
+	tell_asked(t, a);
 	if (!a->begun) {
 		a->begun = true;
 		(void)on_message_id(ctx, stream, d->id);
 		note_streamed(t, a->id);
+		job_note_told(t->job, &ev, str_of(a->id));
 		a->shown.id = str_of(a->id);
 	}
 	if (d->kind == LLM_DELTA_TEXT && t->job->run->rs->sh->keep_partial)
@@ -334,11 +367,14 @@ on_stream_end(void *ctx, void *stream, struct val message)
 	struct run_event ev;
 
 	if (t->core != NULL) {
+		tell_asked(t, a);
 		ev = job_event(t, EVENT_MODEL_END);
 		ev.u.model = a->shown;
 		ev.u.model.message = message;
 		job_tell(t, &ev);
 	}
+	if (t->asks == a)
+		t->asks = NULL;
 	if (message.kind == VAL_UNDEFINED && t->answer == NULL)
 		t->answer = a;               /* what it said may be kept */
 	else
@@ -350,6 +386,11 @@ on_llm(void *ctx, const struct llm_request *q, const struct llm_hooks *h, struct
 {
 	struct job_task *t = ctx;
 
+	if (t->asks != NULL) {
+		if ((t->job->plan->modes & MODE_EVENTS) != 0)
+			t->asks->shown.messages = asked(q);
+		tell_asked(t, t->asks);
+	}
 	return llm_start(t->job->run->rs->llm, q, h, e);
 }
 

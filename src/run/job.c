@@ -6,10 +6,12 @@
 #include "run/job_priv.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/scan.h"
 #include "run/frame_priv.h"
 
 /* ---- telling ------------------------------------------------------------------- */
@@ -67,18 +69,30 @@ shown_channels(const struct agent *a)
 	return list;
 }
 
+/* The input as the client gave it. */
+static struct val
+raw_input(const struct job *j, const struct store_run *row)
+{
+	struct str input = STR_NONE;
+
+	if (j->plan != NULL && (j->plan->modes & MODE_EVENTS) != 0)
+		input = scan_find(row->kwargs_json, S("input"));
+	return input.n == 0 ? VAL_UNDEF : val_json_trusted(input);
+}
+
 static void
-tell_begin(struct job *j)
+tell_begin(struct job *j, const struct store_run *row)
 {
 	struct run_event ev = { .kind = EVENT_METADATA };
 
 	ev.u.metadata.attempt = j->run->attempt;
-	ev.u.metadata.input = j->plan != NULL ? j->plan->q.input : VAL_UNDEF;
+	ev.u.metadata.input = raw_input(j, row);
 	if (j->run->stream.log != NULL)
 		ev.u.metadata.facts = val_set_take(classic_facts(&j->wire),
 		    S("channels"), shown_channels(j->definition.agent));
 	tell(j, &ev);
 	val_drop(ev.u.metadata.facts);
+	val_drop(ev.u.metadata.input);
 }
 
 /* A task says again what it had begun to say in an attempt that is gone: first
@@ -117,6 +131,36 @@ job_tell_lost(struct run *run)
 {
 	stream_discard(&run->stream);
 	tell_error(run->job, S("StorageError"), S("the run could not be recorded"));
+}
+
+bool
+job_was_told(const struct job *j, struct str id)
+{
+	const char *at = j->told.p, *end = at + j->told.n;
+
+	if (id.n == 0 || j->told.n == 0)
+		return false;
+	while (end - at > (ptrdiff_t)id.n) {
+		const char *hit = memmem(at, (size_t)(end - at), id.p, id.n);
+
+		if (hit == NULL)
+			return false;
+		if (hit[-1] == '\n' && hit[id.n] == '\n')
+			return true;
+		at = hit + 1;
+	}
+	return false;
+}
+
+void
+job_note_told(struct job *j, const struct run_event *ev, struct str id)
+{
+	if ((ev->ns.n > 0 && !j->plan->subgraphs) || id.n == 0)
+		return;                      /* nobody sees it */
+	if (j->told.n == 0)
+		buf_add_char(&j->told, '\n');
+	buf_add(&j->told, id);
+	buf_add_char(&j->told, '\n');
 }
 
 /* ---- the end ---------------------------------------------------------------------- */
@@ -592,6 +636,7 @@ job_new(struct run *run, const struct store_run *row)
 	j->assistant_id = row->assistant_id;
 	j->ready_end = &j->ready;
 	changes_init(&j->changes);
+	j->told = BUF(LIMIT_STATE_BYTES);
 	name_actor(j, row->graph_id);
 	return j;
 }
@@ -635,7 +680,7 @@ job_start(struct run *run, const struct store_run *row, struct plan *plan,
 	    run->rs->reader, run->place.owner, run->seq, &plan->q.steps_before) != OK)
 		plan->q.steps_before = 0;
 	wire_begin(j, row);
-	tell_begin(j);
+	tell_begin(j, row);
 	if (rc != OK) {
 		fail(j, S("ValueError"), e.text);
 	} else if (run->cancel) {
@@ -704,6 +749,7 @@ job_free(struct job *j)
 	core_free(j->core);
 	classic_release(&j->wire);
 	tape_past_release(&j->past);
+	buf_release(&j->told);
 	changes_release(&j->changes);
 	saved_free(j->waiting);
 	buf_release(&j->members);

@@ -40,11 +40,14 @@ struct job {
 	bool broken;                         /* a step could not be written */
 	bool has_checkpoints;
 	uint32_t streams;                    /* answers of models so far */
+	struct buf told;                     /* such ids, each between line ends */
 	char *actor;                         /* who its tools act as */
 	struct uuid assistant_id;
 	nsec started;                        /* of this attempt */
 	struct wheel_timer flush;            /* of a resumable stream */
 };
+
+struct answer;
 
 /* A task under way. */
 struct job_task {
@@ -52,6 +55,7 @@ struct job_task {
 	struct core_task *core;              /* NULL once it has ended */
 	struct task *task;
 	struct event_task shown;
+	struct answer *asks;                 /* of a model that is about to be asked */
 	char **streamed;                     /* ids of messages that were streamed */
 	size_t streamed_n;
 	struct answer *answer;               /* the newest that is not whole; or NULL */
@@ -72,6 +76,10 @@ struct str host_http_hosts(void *ctx);
 void job_tell(struct job_task *t, struct run_event *ev);
 struct run_event job_event(const struct job_task *t, enum event_kind kind);
 void job_retract(struct job_task *t);
+/* Ids of messages that readers have seen: what a sub-agent has told is not told
+ * again when it is its parent's. */
+bool job_was_told(const struct job *j, struct str id);
+void job_note_told(struct job *j, const struct run_event *ev, struct str id);
 void job_pump(struct job *j);
 /* What its model had said when it was cut off; UNDEF: nothing that is kept. */
 struct val job_partial(const struct job_task *t);
