@@ -52,8 +52,6 @@ static const struct absent_field absent_fields[] = {
 	{ "checkpoint_id", PLACE_JOIN, "Last-Event-ID says where to go on" },
 	{ "format", PLACE_METRICS, "Prometheus' text is what there is",
 	  .words = { "json" } },
-	{ "reason", PLACE_CANCEL, "a run does not keep why it was cancelled",
-	  .ignored = true },
 };
 
 /* Is n the default?  Empty containers of either kind count as "[]" or "{}". */
@@ -200,7 +198,6 @@ static const struct { unsigned place; const char *text; } places[] = {
 	{ PLACE_ITEM_SEARCH, "store search" },
 	{ PLACE_THREAD_GET, "thread get (query)" },
 	{ PLACE_JOIN, "join of a run's stream (query)" },
-	{ PLACE_CANCEL, "run cancel (query)" },
 	{ PLACE_ITEM_GET, "store get (query)" },
 	{ PLACE_METRICS, "metrics (query)" },
 };

@@ -27,9 +27,8 @@ enum place {
 	/* queries */
 	PLACE_THREAD_GET = 64,               /* GET a thread */
 	PLACE_JOIN = 128,                    /* GET a run's stream */
-	PLACE_CANCEL = 256,                  /* POST cancel */
-	PLACE_ITEM_GET = 512,                /* GET /store/items */
-	PLACE_METRICS = 1024                 /* GET /metrics */
+	PLACE_ITEM_GET = 256,                /* GET /store/items */
+	PLACE_METRICS = 512                  /* GET /metrics */
 };
 
 /* Refuses what the request's places do not support: a failure of c->in that

@@ -143,8 +143,8 @@ const struct route routes[] = {
 	  "stream_mode, namespace, cancel_on_disconnect", "server-sent events", 200,
 	  PLACE_JOIN, WATCH_JOIN_STREAM },
 	{ "POST", "/threads/{thread_id}/runs/{run_id}/cancel", 0, NONE,
-	  api_run_cancel, "Cancel a run", "wait, action (interrupt, rollback)",
-	  "nothing; 204 when it waited", 202, PLACE_CANCEL },
+	  api_run_cancel, "Cancel a run", "wait, action (interrupt, rollback), reason",
+	  "nothing; 204 when it waited", 202 },
 
 	{ "POST", "/runs", ROUTE_BODY, INPUT, api_run_start,
 	  "Start a run without a thread, in the background", STATELESS_BODY,

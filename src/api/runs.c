@@ -14,6 +14,7 @@
 
 #define LIST_DEFAULT 10
 #define MODES_MAX    64
+#define REASON_MAX   32                      /* bytes of a client's word */
 #define ALL_MODES    (MODE_META - 1u)
 
 /* A run without a thread: its route names none. */
@@ -427,12 +428,16 @@ int
 api_run_cancel(struct call *c)
 {
 	static const char *const actions[] = { "interrupt", "rollback", NULL };
+	struct str reason;
 	struct store_run run;
 	bool wait = false;
 	int action = 0, rc;
 
 	param_bool(c, "wait", &wait);
 	param_word(c, "action", actions, &action);
+	reason = str_cut(param_str(c, "reason"), REASON_MAX);
+	if (reason.n == 0)
+		reason = S("api");
 	rc = c->in->rc;
 	if (rc == OK)
 		rc = run_find(c, &run);
@@ -440,6 +445,7 @@ api_run_cancel(struct call *c)
 		return rc;
 	c->status = wait ? 204 : 202;
 	run_cancel(c->api->runs, c->owner, &c->thread_id, &c->run_id, wait,
-	    action == 1, run_cancelled, c);
+	    action == 1, arena_fmt(&c->r->arena, "%.*s: cancelled by request",
+	    FMT(reason)), run_cancelled, c);
 	return OK;
 }

@@ -168,7 +168,7 @@ const struct member run_members[] = {
 	{ "multitask_strategy", add_multitask, AT(store_run, multitask) },
 	{ "created_at", add_time, AT(store_run, created) },
 	{ "updated_at", add_time, AT(store_run, updated) },
-	{ "cancel_reason", NULL, 0 }, { "langsmith_session_name", NULL, 0 },
+	{ "cancel_reason", add_text, AT(store_run, cancel_reason) }, { "langsmith_session_name", NULL, 0 },
 	{ NULL, NULL, 0 },
 };
 

@@ -6,6 +6,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <string.h>
+
 #include "base/limits.h"
 #include "base/mem.h"
 #include "run/run_priv.h"
@@ -19,6 +21,7 @@ struct cancel {
 	owner_t owner;
 	struct uuid thread_id, run_id;
 	bool wait, rollback;
+	char why[RUN_WHY];
 	void (*done)(void *ctx, int rc);     /* NULL: nobody asks */
 	void *ctx;
 	int rc;
@@ -68,6 +71,7 @@ arrive_open(struct runs *here, struct parcel *p)
 	struct cancel *c = CONTAINER_OF(p, struct cancel, parcel);
 	struct run *run = run_expect(here, c->owner, &c->run_id);
 	bool rollback = c->rollback;
+	char why[RUN_WHY];
 
 	if (run == NULL) {
 		c->tries++;
@@ -75,6 +79,7 @@ arrive_open(struct runs *here, struct parcel *p)
 		return;
 	}
 	run_hold(run);
+	memcpy(why, c->why, sizeof why);
 	if (c->wait) {
 		c->next = run->cancels;
 		run->cancels = c;
@@ -82,6 +87,8 @@ arrive_open(struct runs *here, struct parcel *p)
 		cancel_finish(c, OK);
 	}
 	run->rollback = run->rollback || rollback;
+	if (run->why[0] == '\0')
+		memcpy(run->why, why, sizeof run->why);
 	run_stop(run);
 	run_drop(run);
 }
@@ -123,7 +130,7 @@ route_open(struct runs *here, struct parcel *p)
 
 void
 run_cancel(struct runs *rs, owner_t owner, const struct uuid *thread_id,
-    const struct uuid *run_id, bool wait, bool rollback,
+    const struct uuid *run_id, bool wait, bool rollback, struct str why,
     void (*done)(void *ctx, int rc), void *ctx)
 {
 	struct cancel *c = mem_new(struct cancel);
@@ -134,6 +141,9 @@ run_cancel(struct runs *rs, owner_t owner, const struct uuid *thread_id,
 	c->run_id = *run_id;
 	c->wait = wait;
 	c->rollback = rollback;
+	why = str_cut(why, sizeof c->why - 1);
+	if (why.n > 0)
+		memcpy(c->why, why.p, why.n);
 	c->done = done;
 	c->ctx = ctx;
 	send(c, rs, route_open);
@@ -144,5 +154,6 @@ run_cancel_async(struct runs *rs, const struct uuid *run_id, owner_t owner)
 {
 	static const struct uuid any;
 
-	run_cancel(rs, owner, &any, run_id, false, false, NULL, NULL);
+	run_cancel(rs, owner, &any, run_id, false, false,
+	    S("on_disconnect: its client has left"), NULL, NULL);
 }

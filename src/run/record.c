@@ -385,6 +385,8 @@ record_finish(struct run *run, enum run_status status, enum thread_status after,
 	n->c.thread_seq = run->thread_seq;
 	n->c.thread_status = after;
 	n->c.rollback = run->rollback;
+	n->c.cancel_reason = n->c.status == RUN_INTERRUPTED ? str_of(run->why) :
+	    STR_NONE;
 	n->c.now = shard_wall(rs->shard);
 	if (changes_fill(&n->changes, &n->c.changes, &n->c.cmd.err) != OK) {
 		n->tries++;

@@ -452,6 +452,7 @@ cancel_pending(struct run *run)
 	x->c.cmd.done = cancel_done;
 	x->c.run_id = run->place.run_id;
 	x->c.rollback = run->rollback;
+	x->c.reason = str_of(run->why);
 	x->c.now = shard_wall(run->rs->shard);
 	x->run = run;
 	rc = run_submit(run, &x->c.cmd);

@@ -159,10 +159,10 @@ void run_join(struct runs *rs, owner_t owner, const struct uuid *thread_id,
 /* The client has left.  No callback follows. */
 void run_unwatch(struct run_watch *w);
 
-/* rollback: the run and all it wrote go.  done(ctx, rc): after the run's last
+/* rollback: the run and all it wrote go.  why: which it shows then (copied).  done(ctx, rc): after the run's last
  * commit when wait, else as soon as it was told.  ERR_NOTFOUND. */
 void run_cancel(struct runs *rs, owner_t owner, const struct uuid *thread_id,
-    const struct uuid *run_id, bool wait, bool rollback,
+    const struct uuid *run_id, bool wait, bool rollback, struct str why,
     void (*done)(void *ctx, int rc), void *ctx);
 
 /* The known setting that an unknown name is close to; NULL: the name is known,

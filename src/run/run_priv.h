@@ -99,6 +99,8 @@ struct cancel;
 struct job;
 struct ending;
 
+#define RUN_WHY 96
+
 struct run {
 	struct place place;
 	struct runs *rs;
@@ -108,6 +110,7 @@ struct run {
 	bool placed;                         /* counted in rs->live */
 	bool cancel;                         /* to be stopped as soon as it lives */
 	bool rollback;                       /* and then taken back */
+	char why[RUN_WHY];                   /* NUL-ended; "": nobody cancelled it */
 	int64_t seq, thread_seq, attempt;
 	struct stream stream;
 	bool taped;                          /* some of its events are in the store */

@@ -7,6 +7,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <string.h>
+
 #include <assert.h>
 
 #include "base/limits.h"
@@ -140,6 +142,7 @@ static void
 displace(struct runs *rs, const struct store_run_create *c)
 {
 	static const struct uuid any;
+	char why[sizeof RUN_DISPLACED - 1 + UUID_TEXT];
 
 	for (size_t i = 0; i < c->ended_n; i++) {
 		struct run *run = run_find(rs, &c->ended[i]);
@@ -147,9 +150,12 @@ displace(struct runs *rs, const struct store_run_create *c)
 		if (run != NULL && run->phase == PHASE_PENDING)
 			run_ended(run, OK, RUN_INTERRUPTED, STR_NONE, NULL, NULL);
 	}
+	memcpy(why, RUN_DISPLACED, sizeof RUN_DISPLACED - 1);
+	uuid_format(&c->run.id, why + sizeof why - UUID_TEXT);
 	if (c->has_busy)
 		run_cancel(rs, c->cmd.owner, &any, &c->busy_run_id, false,
-		    c->run.multitask == MULTITASK_ROLLBACK, NULL, NULL);
+		    c->run.multitask == MULTITASK_ROLLBACK,
+		    (struct str){ why, sizeof why }, NULL, NULL);
 }
 
 static void

@@ -39,11 +39,10 @@ runs_active(struct store *st, int64_t thread, int64_t *running, int64_t *all)
 }
 
 static int
-run_end(struct store *st, int64_t run, enum run_status status, struct str error,
-    msec now)
+run_cancelled(struct store *st, int64_t run, struct str reason, msec now)
 {
-	return db_run(&st->w, SQL_RUN_END, db_i64(status),
-	    db_str(error.n == 0 ? STR_NONE : error), db_i64(now), db_i64(run));
+	return db_run(&st->w, SQL_RUN_END, db_i64(RUN_INTERRUPTED), db_null(),
+	    db_i64(now), db_str(reason.n == 0 ? STR_NONE : reason), db_i64(run));
 }
 
 /* The thread's pending runs, oldest first. */
@@ -74,12 +73,15 @@ static int
 runs_displace(struct store *st, struct store_run_create *x, bool running)
 {
 	int64_t *seqs;
+	char by[sizeof RUN_DISPLACED + UUID_TEXT] = RUN_DISPLACED;
+	struct str reason = { by, sizeof by - 1 };
 	int rc = runs_pending(st, x, &seqs);
 
+	uuid_format(&x->run.id, by + sizeof RUN_DISPLACED - 1);
 	for (size_t i = 0; rc == OK && i < x->ended_n; i++)
 		rc = x->run.multitask == MULTITASK_ROLLBACK ?
 		    run_erase(st, seqs[i], x->thread.seq) :
-		    run_end(st, seqs[i], RUN_INTERRUPTED, STR_NONE, x->run.created);
+		    run_cancelled(st, seqs[i], reason, x->run.created);
 	if (rc == OK && running) {
 		struct query q = query_of(&st->w, SQL_RUN_RUNNING,
 		    db_i64(x->thread.seq));
@@ -367,7 +369,7 @@ run_cancel(struct store *st, struct store_cmd *c)
 	if (status == RUN_RUNNING)
 		return err_set(&c->err, ERR_CONFLICT, "the run is running");
 	rc = x->rollback ? run_erase(st, run, thread) :
-	    run_end(st, run, RUN_INTERRUPTED, STR_NONE, x->now);
+	    run_cancelled(st, run, x->reason, x->now);
 	return rc == OK ? thread_settle(st, c, thread, x->now) : rc;
 }
 const struct op store_op_run_cancel = { .run = run_cancel };

@@ -44,7 +44,7 @@
 #define RUN_COLUMNS                                                            \
 	"SELECT r.uuid, t.uuid, r.assistant, r.seq, r.thread, r.status,"       \
 	" r.multitask, r.attempt, r.graph, r.kwargs, r.metadata, r.base,"      \
-	" r.error, r.created, r.updated, r.agent "
+	" r.error, r.created, r.updated, r.agent, r.cancel_reason "
 #define RUN_SELECT RUN_COLUMNS                                                 \
 	"FROM run r CROSS JOIN thread t ON t.seq = r.thread "
 
@@ -190,8 +190,8 @@
 	    " WHERE r.seq = ? AND t.seq = ? AND t.owner = ?")                  \
 	/* the next three after an owner-checked read in the same command */   \
 	X(RUN_TAKE, "UPDATE run SET status = 1, updated = ? WHERE seq = ?")    \
-	X(RUN_END, "UPDATE run SET status = ?, error = ?, updated = ?"         \
-	    " WHERE seq = ?")                                                  \
+	X(RUN_END, "UPDATE run SET status = ?, error = ?, updated = ?,"        \
+	    " cancel_reason = ? WHERE seq = ?")                                \
 	X(RUN_RETRY, "UPDATE run SET status = 0, attempt = ?1, updated = ?2,"  \
 	    " base = json_replace(base, '$.run_attempt', ?1) WHERE seq = ?3")  \
 	X(RUN_MOVE, "UPDATE run SET thread = ?, uuid = randomblob(16)"         \

@@ -296,8 +296,9 @@ static const char version_5[] =
 "	body BLOB NOT NULL,"
 "	PRIMARY KEY (run, last)) STRICT, WITHOUT ROWID;"
 "ALTER TABLE thread ADD COLUMN event_next INTEGER NOT NULL DEFAULT 0;"
-"ALTER TABLE thread ADD COLUMN event_run INTEGER NOT NULL DEFAULT 0;";
+"ALTER TABLE thread ADD COLUMN event_run INTEGER NOT NULL DEFAULT 0;"
 				/* its events go when another's come; 0: none */
+"ALTER TABLE run ADD COLUMN cancel_reason TEXT;";         /* NULL: it was not */
 
 static const char *const steps[] = { version_1, version_2, version_3, version_4,
     version_5 };

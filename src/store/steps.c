@@ -45,7 +45,7 @@ const struct op store_op_run_save = { .run = run_save, .bytes = run_save_bytes }
 struct ending {
 	enum run_status status;
 	enum thread_status thread_status;
-	struct str error_json;
+	struct str error_json, cancel_reason;
 	msec now;
 	bool *has_next;
 	struct store_run *next;
@@ -73,6 +73,7 @@ run_finished(struct changing *w, const struct ending *e)
 {
 	int rc = db_run(&w->st->w, SQL_RUN_END, db_i64(e->status),
 	    db_str(e->error_json.n == 0 ? STR_NONE : e->error_json), db_i64(e->now),
+	    db_str(e->cancel_reason.n == 0 ? STR_NONE : e->cancel_reason),
 	    db_i64(w->run));
 
 	return rc == OK ? thread_end_run(w, e, place_root(w)->seq) : rc;
@@ -96,8 +97,8 @@ static int
 run_end(struct store *st, struct store_cmd *c)
 {
 	struct store_run_end *x = (struct store_run_end *)c;
-	struct ending e = { x->status, x->thread_status, x->error_json, x->now,
-	    &x->has_next, &x->next };
+	struct ending e = { x->status, x->thread_status, x->error_json,
+	    x->cancel_reason, x->now, &x->has_next, &x->next };
 	struct changing w;
 	int rc = changing_open_run(&w, st, c, x->run_seq, x->thread_seq);
 

@@ -132,6 +132,7 @@ struct store_run {
 	struct str error_json;               /* {"error":..,"message":..} or empty */
 	msec created, updated;
 	struct str agent_hash;               /* of a struct store_agent; or empty */
+	struct str cancel_reason;            /* p NULL: it was not cancelled */
 };
 
 /* A definition that runs began with.  Kept once, under its hash. */
@@ -330,6 +331,9 @@ struct store_thread_delete {
 	struct uuid id;
 };
 
+/* Why a run ended that another took the place of; then that one's id. */
+#define RUN_DISPLACED "interrupt: superseded by run "
+
 /* Creates the run and decides: RUNNING (the caller starts it), or PENDING
  * behind another.  ERR_NOTFOUND: no such thread.  ERR_CONFLICT: multitask is
  * reject and the thread is busy, or an answered interrupt does not wait.
@@ -382,6 +386,7 @@ struct store_run_end {
 	enum run_status status;
 	enum thread_status thread_status;    /* when nothing else is pending */
 	struct str error_json;
+	struct str cancel_reason;            /* or empty */
 	/* The run and what it wrote go, as if it had never been (as RUN_DELETE);
 	 * changes are not written.  The thread becomes INTERRUPTED if an interrupt
 	 * waits then, else IDLE. */
@@ -409,6 +414,7 @@ struct store_run_cancel {
 	struct store_cmd cmd;
 	struct uuid run_id;
 	bool rollback;                       /* it is deleted */
+	struct str reason;                   /* which it shows; or empty */
 	msec now;
 	bool was_done;                       /* out */
 };

@@ -43,7 +43,6 @@ TEST(fields_of_a_query_are_refused_when_they_carry_something)
 		{ "stream_mode=&namespace=&checkpoint_id=", PLACE_JOIN, OK },
 		{ "refresh_ttl=1", PLACE_ITEM_GET, OK },
 		{ "format=json", PLACE_METRICS, ERR_INVALID },
-		{ "reason=taken&action=interrupt", PLACE_CANCEL, OK },
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {

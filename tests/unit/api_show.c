@@ -27,7 +27,7 @@ TEST(members_show_what_is_selected)
 	    .assistant_id = id(C1), .status = RUN_SUCCESS };
 	static const struct { const char *query, *shown; } rows[] = {
 		{ "s=status&s=run_id&s=status", "{\"run_id\":\"" T "\",\"status\":\"success\"}" },
-		{ "s=kwargs&s=cancel_reason", "{\"kwargs\":{}}" },
+		{ "s=kwargs&s=cancel_reason", "{\"kwargs\":{},\"cancel_reason\":null}" },
 		{ "s=langsmith_session_name", "{}" },
 	};
 
