@@ -14,7 +14,7 @@
 //   capture reply "TEXT"          a model that records what it is asked
 //   asked   -> CHECKS             the last such request; `requests N` counts them
 //   env     NAME VALUE            for every process started later
-//   file    NAME [MODE], then `| line` a line;  poke FILE OFFSET HEX
+//   file    NAME [MODE], then `| line` a line;  poke FILE OFFSET HEX [was $name]
 //   server  start [OPTION...] | kill | term | hup | stop (term, then gone) | gone [CODE]
 //   cohort  ARG... -> CODE, CHECKS      a command that ends by itself
 //   get, post, put, patch, delete  PATH [{BODY} | "BODY" | say "WORDS" [{MORE}]]
@@ -33,7 +33,7 @@
 // messages events add up to); id N; comment "TEXT"; end; cut; drop.
 import { execFile } from "node:child_process";
 import { createHmac } from "node:crypto";
-import { chmodSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync, writeSync, closeSync } from "node:fs";
+import { chmodSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, writeFileSync, writeSync, closeSync } from "node:fs";
 import http from "node:http";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -252,9 +252,12 @@ const words = {
     chmodSync(name, mode);
   },
   async poke(s, r) {
-    const fd = openSync(path.join(s.dir, r.word("a file")), "r+"), offset = r.int();
-    writeSync(fd, Buffer.from(r.word("hex"), "hex"), 0, undefined, offset);
+    const fd = openSync(path.join(s.dir, r.word("a file")), "r+"), offset = r.int(), bytes = Buffer.from(r.word("hex"), "hex");
+    const was = Buffer.alloc(bytes.length);
+    readSync(fd, was, 0, was.length, offset);
+    writeSync(fd, bytes, 0, undefined, offset);
     closeSync(fd);
+    if (r.take("was")) s.vars[r.name()] = was.toString("hex");
   },
   async server(s, r) {
     const verb = r.word(Object.keys(verbs).join(", "));

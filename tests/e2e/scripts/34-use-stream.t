@@ -11,14 +11,22 @@ post    /threads/$t/history {"limit": 10} -> 200, $now = .0.checkpoint.checkpoin
 sse     post /threads/$t/runs/stream say "second" {"checkpoint": {"checkpoint_id": "$now", "checkpoint_ns": "", "checkpoint_map": null}} as two
         -> event metadata, skip to end
 get     /threads/$t/state -> 200, .values.messages.*.type == ["human", "ai", "human", "ai"]
-# from an older one is another branch, which there is not yet
-post    /threads/$t/runs say "third" {"checkpoint": {"checkpoint_id": "$before"}}
-        -> 422, .detail has "latest state"
-post    /threads/$t/runs say "third" {"config": {"configurable": {"checkpoint_id": "$now"}}}
-        -> 422, .detail has "config.configurable.checkpoint_id"
-# while a run is under way nobody knows what will be the latest when the next begins
+# from an older one: a branch, which is the thread's from then on
+post    /threads/$t/runs/wait say "third" {"checkpoint": {"checkpoint_id": "$before"}}
+        -> 200, .messages.*.content == ["first", "third", "Well."]
+get     /threads/$t/state -> 200, .values.messages.*.content == ["first", "third", "Well."], .next == []
+# the same in a config: what the other branch had is still there
+post    /threads/$t/runs/wait say "fourth" {"config": {"configurable": {"checkpoint_id": "$now"}}}
+        -> 200, .messages.*.content == ["first", "Well.", "fourth", "Well."]
+# a run that waits its turn begins where it was told to, not where the one before it ends
 post    /threads/$t/history {"limit": 1} -> 200, $now = .0.checkpoint.checkpoint_id
 post    /threads/$t/runs say "stay" -> 200, $r = .run_id
 until   get /threads/$t/runs/$r -> 200, .status == "running"
-post    /threads/$t/runs say "third" {"checkpoint_id": "$now"} -> 422, .detail has "idle"
+post    /threads/$t/runs say "fifth" {"checkpoint_id": "$now"} -> 200, .status == "pending", $q = .run_id
 post    /threads/$t/runs/$r/cancel?wait=1 -> 204
+get     /threads/$t/runs/$q/join -> 200, .messages.*.content == ["first", "Well.", "fourth", "Well.", "fifth", "Well."]
+get     /threads/$t/state -> 200, .values.messages.-1.content == "Well.", .values.messages.length == 6
+# a state that no thread has, and another thread's
+post    /threads/$t/runs say "lost" {"checkpoint_id": "1f1ecade-6842-6ccc-8001-57bb894aa6b1"} -> 404, .detail has "checkpoint"
+post    /threads {} -> 200, $u = .thread_id
+post    /threads/$u/runs say "lost" {"checkpoint_id": "$now"} -> 404, .detail has "checkpoint"

@@ -6,9 +6,9 @@ cohort  serve --port 0 -> 1, has "cohort.db is in use by another server (process
 post    /threads {} -> 200, $t = .thread_id
 server  stop
 # the format's number in the file's header: from a version to come
-poke    cohort.db 60 000003e7
+poke    cohort.db 60 000003e7 was $format
 cohort  serve --port 0 -> 1, has "cohort.db was written by a newer Cohort (format 999"
-poke    cohort.db 60 00000003
+poke    cohort.db 60 $format
 server  start
 get     /threads/$t -> 200
 server  stop
