@@ -12,7 +12,9 @@ const secret = "0123456789abcdef0123456789abcdef";
 const dir = scratch();
 const keys = path.join(dir, "keys");
 writeFileSync(keys, `# carol has a key\n${createHash("sha256").update("ck_carol").digest("hex")} carol\n`);
-const mock = await startMock(["--delay-ms", "0", "--stream-delay-ms", "0"]);
+const script = path.join(dir, "script.json");
+writeFileSync(script, JSON.stringify({ rules: [{ match: "alice's order", tool_calls: [{ name: "store_put", args: { namespace: ["alice"], key: "k", value: { v: "alice's value" } } }] }] }));
+const mock = await startMock(["--delay-ms", "0", "--stream-delay-ms", "0", "--script", script]);
 const server = await startServer({ mock, dir, args: ["--jwt-secret", secret, "--api-keys", keys] });
 const token = (...args) => execFileSync(binary, ["token", ...args], { env: { PATH: process.env.PATH, COHORT_JWT_SECRET: secret } }).toString().trim();
 const as = (name) => ({ authorization: `Bearer ${token("--sub", name)}` });
@@ -28,6 +30,11 @@ await scenario("alice's things", async () => {
   made.run = (await call(server, "GET", `/threads/${made.thread}/runs`, undefined, alice)).json[0].run_id;
   made.checkpoint = (await call(server, "GET", `/threads/${made.thread}/state`, undefined, alice)).json.checkpoint.checkpoint_id;
   equal((await call(server, "PUT", "/store/items", { namespace: ["alice"], key: "k", value: { v: "alice's value" } }, alice)).status, 204, "alice's item");
+  // and a thread that waits for her
+  made.asked = (await call(server, "POST", "/threads", {}, alice)).json.thread_id;
+  made.ask = { assistant_id: "agent", input: { messages: [{ role: "user", content: "alice's order" }] }, config: { configurable: { interrupt_on: { store_put: true } } } };
+  const asked = await call(server, "POST", `/threads/${made.asked}/runs/wait`, made.ask, alice);
+  equal(asked.json.__interrupt__?.length, 1, "alice is asked");
   const item = await call(server, "POST", "/work/items", { title: "alice's work", actor: "alice" }, alice);
   equal(item.status, 200, "alice's work item");
   made.item = item.json.id;
@@ -132,12 +139,32 @@ await scenario("events are one's own", async () => {
   check(text.includes("work.created") && !text.includes("alice's"), "bob hears of his own work only", text);
 });
 
+await scenario("nobody else answers, and nobody else's checkpoint is a start", async () => {
+  const answer = { assistant_id: "agent", command: { resume: { decisions: [{ type: "reject", message: "bob's no" }] } } };
+  equal((await call(server, "POST", `/threads/${made.asked}/runs/wait`, answer, bob)).status, 404, "bob cannot answer");
+  const own = (await call(server, "POST", "/threads", { metadata: { graph_id: "agent" } }, bob)).json.thread_id;
+  for (const more of [{ checkpoint_id: checkpoint }, { checkpoint: { checkpoint_id: checkpoint } }, { checkpoint: { thread_id: t, checkpoint_id: checkpoint } }, { config: { configurable: { checkpoint_id: checkpoint } } }]) {
+    const x = await call(server, "POST", `/threads/${own}/runs/wait`, { ...run, ...more }, bob);
+    check([404, 422].includes(x.status) && !x.text.includes("alice's words"), `on a thread of his own: ${JSON.stringify(more)}`, x.text);
+    const y = await call(server, "POST", `/threads/${own}/state`, { values: { messages: "bob's" }, as_node: "agent", ...more }, bob);
+    if (!more.config) check([404, 422].includes(y.status), `an update of it: ${JSON.stringify(more)}`, y.text);
+  }
+  const at = await call(server, "GET", `/threads/${own}/state/${checkpoint}`, undefined, bob);
+  check(!at.text.includes("alice's"), "its state", at.text);
+});
+
 await scenario("alice's things are as they were", async () => {
   equal((await call(server, "GET", `/assistants/${a}`, undefined, alice)).json.name, "alice's assistant", "assistant");
   equal((await call(server, "GET", "/store/items?namespace=alice&key=k", undefined, alice)).json.value, { v: "alice's value" }, "item");
   equal((await call(server, "GET", `/work/items/${w}`, undefined, alice)).json.status, "open", "work item");
   equal((await call(server, "GET", `/threads/${t}/state`, undefined, alice)).json.values.messages.length, 2, "state");
   equal((await call(server, "GET", `/threads/${t}/runs`, undefined, alice)).json.length, 1, "runs");
+  for (const route of [`GET /assistants/${a}/graph`, `GET /assistants/${a}/schemas`, `GET /assistants/${a}/subgraphs`, `GET /threads/${t}/storage`, `GET /threads/${t}/state/${checkpoint}`])
+    equal((await call(server, ...route.split(" "), undefined, alice)).status, 200, `${route.replace(/[0-9a-f-]{36}/g, "ID")}: alice`);
+  equal((await call(server, "POST", `/threads/${t}/copy`, undefined, alice)).status, 200, "a copy is hers to make");
+  equal((await call(server, "GET", "/interrupts", undefined, alice)).json.map((x) => x.thread_id), [made.asked], "what she is asked");
+  const x = await call(server, "POST", `/threads/${made.asked}/runs/wait`, { ...made.ask, input: undefined, command: { resume: { decisions: [{ type: "approve" }] } } }, alice);
+  check(x.json.messages?.at(-2)?.status === "success", "and her answer counts", x.text);
 });
 
 await scenario("the model's store tool acts for its owner", async () => {

@@ -3,10 +3,17 @@
 import { Client as Client19 } from "sdk-1.9";
 import { Client as Client115 } from "sdk-1.15";
 import { Client as Client20 } from "sdk-2.0";
-import { check, equal, finish, scenario, startMock, startServer, until } from "./lib.mjs";
+import { writeFileSync } from "node:fs";
+import path from "node:path";
+import { check, equal, finish, scenario, scratch, startMock, startServer, until } from "./lib.mjs";
 
 const shards = process.argv[2] ?? "2";
-const mock = await startMock(["--delay-ms", "1", "--stream-delay-ms", "1"]);
+const script = path.join(scratch(), "script.json");
+writeFileSync(script, JSON.stringify({ rules: [
+  { match: "remember", tool_calls: [{ name: "store_put", args: { namespace: ["asked"], key: "k", value: { n: 1 } } }] },
+  { match: { role: "tool" }, reply: "Remembered." },
+] }));
+const mock = await startMock(["--delay-ms", "1", "--stream-delay-ms", "1", "--script", script]);
 const server = await startServer({ mock, args: ["--shards", shards] });
 const hi = { messages: [{ role: "user", content: "hi" }] };
 const sentence = (await (await fetch(`${mock.url}/v1/chat/completions`, {
@@ -173,6 +180,97 @@ async function drive(name, Client) {
     equal((await client.store.searchItems(ns, { filter: { theme: "light" } })).items.length, 0, at("that finds nothing"));
     await client.store.deleteItem(ns, "prefs");
     equal(await client.store.getItem(ns, "prefs"), null, at("deleted"));
+  });
+
+  await scenario(at("breakpoints"), async () => {
+    const t = await client.threads.create();
+    const before = await client.runs.wait(t.thread_id, "agent", { input: hi, interruptBefore: ["agent"] });
+    equal(before.messages.map((m) => m.type), ["human"], at("a run stops before its node"));
+    let state = await client.threads.getState(t.thread_id);
+    equal([state.next, state.tasks.map((k) => [k.name, k.interrupts])], [["agent"], [["agent", []]]], at("which is next"));
+    equal((await client.threads.get(t.thread_id)).status, "interrupted", at("the thread waits"));
+    const after = await client.runs.wait(t.thread_id, "agent", { input: null });
+    equal(after.messages.at(-1).content, sentence, at("without input it goes on"));
+    const chunks = await collect(client.runs.stream(t.thread_id, "agent", { input: hi, interruptAfter: ["agent"], streamMode: "updates" }));
+    equal([chunks.map((c) => c.event).slice(1), chunks[1] && Object.keys(chunks[1].data)], [["updates", "updates"], ["agent"]], at("a run stops after its node"));
+    equal(chunks.at(-1).data, { __interrupt__: [] }, at("and says so"));
+  });
+
+  await scenario(at("a person is asked"), async () => {
+    const t = await client.threads.create(), config = { configurable: { interrupt_on: { store_put: true } } };
+    const ask = await client.runs.wait(t.thread_id, "agent", { input: { messages: [{ role: "user", content: "remember" }] }, config });
+    equal([ask.__interrupt__.length, ask.__interrupt__[0].value.action_requests[0].name], [1, "store_put"], at("wait gives the request"));
+    const [task] = (await client.threads.getState(t.thread_id)).tasks;
+    equal([task.name, task.interrupts[0].id], ["tools", ask.__interrupt__[0].id], at("and the state"));
+    equal(Object.values((await client.threads.get(t.thread_id)).interrupts).flat()[0].id, task.interrupts[0].id, at("and the thread"));
+    equal(await client.store.getItem(["asked"], "k"), null, at("nothing is done before the answer"));
+    const done = await client.runs.wait(t.thread_id, "agent", { command: { resume: { decisions: [{ type: "approve" }] } }, config });
+    equal(done.messages.at(-1).content, "Remembered.", at("the answer lets it go on"));
+    equal((await client.store.getItem(["asked"], "k")).value, { n: 1 }, at("to do what was allowed"));
+    equal((await client.threads.get(t.thread_id)).status, "idle", at("and nobody is asked any more"));
+    await client.store.deleteItem(["asked"], "k");
+  });
+
+  await scenario(at("states: update, at a checkpoint, copy"), async () => {
+    const t = (await client.threads.create()).thread_id;
+    await client.runs.wait(t, "agent", { input: hi });
+    const [last, asked] = await client.threads.getHistory(t);
+    const told = await client.threads.updateState(t, { values: { messages: [{ type: "ai", content: "edited", id: last.values.messages[1].id }] }, asNode: "agent" });
+    equal([told.checkpoint.thread_id, told.checkpoint.checkpoint_ns], [t, ""], at("updateState gives the new checkpoint"));
+    let state = await client.threads.getState(t);
+    equal([state.checkpoint.checkpoint_id, state.values.messages.map((m) => m.content), state.metadata.source, state.next],
+      [told.checkpoint.checkpoint_id, ["hi", "edited"], "update", []], at("which is the state"));
+    equal((await client.threads.getHistory(t, { metadata: { source: "update" } })).map((h) => h.checkpoint.checkpoint_id), [told.checkpoint.checkpoint_id], at("found by its metadata"));
+    equal((await client.threads.getState(t, last.checkpoint.checkpoint_id)).values.messages[1].content, sentence, at("the state before, by id"));
+    equal((await client.threads.getState(t, last.checkpoint)).values.messages[1].content, sentence, at("and by checkpoint"));
+    const copy = await client.threads.copy(t);
+    check(copy.thread_id !== t, at("a copy is a thread of its own"));
+    equal((await client.threads.getState(copy.thread_id)).values, state.values, at("with the same state"));
+    equal((await client.threads.getHistory(copy.thread_id)).length, 4, at("and history"));
+    // The model is asked again: from the state before its answer.
+    const again = await client.runs.wait(t, "agent", { input: null, checkpointId: asked.checkpoint.checkpoint_id });
+    equal(again.messages.map((m) => m.content), ["hi", sentence], at("a run from an old state"));
+    state = await client.threads.getState(t);
+    equal(state.values.messages.map((m) => m.content), ["hi", sentence], at("is the thread's newest"));
+    equal((await client.threads.getState(copy.thread_id)).values.messages[1].content, "edited", at("and not the copy's"));
+    await client.threads.updateState(t, { values: {}, asNode: "nobody" }).then(() => check(false, at("as_node nobody")),
+      (e) => check([400, 422].includes(e.status) && /nobody/.test(e.message), at("an unknown node is refused by name"), e.message));
+  });
+
+  await scenario(at("a thread that is made with a history"), async () => {
+    const t = await client.threads.create({ graphId: "agent", supersteps: [
+      { updates: [{ values: { messages: [{ type: "human", content: "old" }] }, asNode: "__start__" }] },
+      { updates: [{ values: { messages: [{ type: "ai", content: "answer" }] }, asNode: "agent" }] }] });
+    equal((await client.threads.getState(t.thread_id)).values.messages.map((m) => m.content), ["old", "answer"], at("has it"));
+    const more = await client.runs.wait(t.thread_id, "agent", { input: hi });
+    equal(more.messages.map((m) => m.content), ["old", "answer", "hi", sentence], at("and goes on"));
+  });
+
+  await scenario(at("multitask interrupt and rollback, cancel rollback"), async () => {
+    const stall = { messages: [{ role: "user", content: "mock:stall" }] };
+    for (const multitaskStrategy of ["interrupt", "rollback"]) {
+      const t = (await client.threads.create()).thread_id;
+      const first = await client.runs.create(t, "agent", { input: stall });
+      await until(async () => (await client.runs.get(t, first.run_id)).status === "running", "the first to run");
+      const values = await client.runs.wait(t, "agent", { input: hi, multitaskStrategy });
+      equal(values.messages.map((m) => m.content), multitaskStrategy === "interrupt" ? ["mock:stall", "hi", sentence] : ["hi", sentence], at(`${multitaskStrategy}: the second runs at once`));
+      const status = await client.runs.get(t, first.run_id).then((r) => r.status, (e) => e.status);
+      equal(status, multitaskStrategy === "interrupt" ? "interrupted" : 404, at(`${multitaskStrategy}: what became of the first`));
+    }
+    const t = (await client.threads.create()).thread_id;
+    const run = await client.runs.create(t, "agent", { input: stall });
+    await until(async () => (await client.runs.get(t, run.run_id)).status === "running", "the run to run");
+    await client.runs.cancel(t, run.run_id, true, "rollback");
+    equal([(await client.threads.getState(t)).values, await client.threads.getHistory(t)], [{}, []], at("a cancel with rollback leaves nothing"));
+  });
+
+  await scenario(at("what an assistant is"), async () => {
+    const g = await client.assistants.getGraph("agent");
+    equal(g.nodes.map((n) => n.id).sort(), ["__end__", "__start__", "agent", "tools"], at("its nodes"));
+    check(g.edges.some((e) => e.source === "agent" && e.target === "tools" && e.conditional), at("and edges"), g.edges);
+    const schemas = await client.assistants.getSchemas("agent");
+    equal([schemas.graph_id, schemas.input_schema.properties.messages !== undefined, schemas.state_schema.properties.messages !== undefined], ["agent", true, true], at("its schemas"));
+    equal(await client.assistants.getSubgraphs("agent"), {}, at("it has no sub-agents"));
   });
 
   // With the SDK's own retries: what is refused is asked once.
