@@ -144,7 +144,8 @@ function compareEvents(theirs, mine, modes) {
   const ids = mine.filter((e) => e.id !== undefined).map((e) => Number(e.id));
   if (ids.some((id, i) => i > 0 && id <= ids[i - 1])) differ("ids", undefined, ids);
   const a = streamOf(theirs), b = streamOf(mine), name = (e) => e.event.replace(ID, "ID");
-  if (a.map(name).join() !== b.map(name).join()) differ("events", a.map(name).join(" "), b.map(name).join(" "));
+  const first = a.findIndex((e, i) => !b[i] || name(e) !== name(b[i]));
+  if (first >= 0 || a.length !== b.length) differ("events", [a.length, first, ...a.slice(first, first + 4).map(name)], [b.length, first, ...b.slice(first, first + 4).map(name)]);
   for (let i = 0; i < Math.min(a.length, b.length); i++) {
     const at = `event${i}:${name(a[i])}`;
     if (name(a[i]) !== name(b[i])) break;
