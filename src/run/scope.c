@@ -705,31 +705,6 @@ task_closed(struct core_task *t, enum task_state state)
 	s->open--;
 }
 
-/* A node that is a sub-agent tells the whole of what that gave, where its writes
- * have what it added. */
-static void
-show_output(struct core_task *t, struct val result)
-{
-	const struct agent *a = t->scope->agent;
-	const struct agent_work *w = a->graph != NULL && t->node >= 0 &&
-	    (size_t)t->node < a->nodes_n ? &a->nodes[t->node].work : NULL;
-	struct val shown = val_object_empty();
-
-	for (size_t i = 0; w != NULL && w->kind->writes == WRITES_OUTPUT &&
-	    !w->has_writes && result.kind == VAL_OBJECT && i < a->channels_n; i++) {
-		struct val v = val_get(result, a->channels[i].name);
-
-		if (v.kind != VAL_UNDEFINED && !a->channels[i].private)
-			shown = val_set_take(shown, a->channels[i].name, val_ref(v));
-	}
-	if (val_count(shown) > 0) {
-		val_drop(t->update);
-		t->update = shown;
-	} else {
-		val_drop(shown);
-	}
-}
-
 void
 core_task_done(struct core_task *t, const struct task_write *w, size_t n,
     struct val result)
@@ -742,7 +717,6 @@ core_task_done(struct core_task *t, const struct task_write *w, size_t n,
 		scope_fail(s, S("InvalidUpdateError"), str_of(e.text), t);
 		return;
 	}
-	show_output(t, result);
 	task_closed(t, TASK_DONE);
 	if (s->tasks_n > 1)
 		s->core->fx->writes(s->core->ctx, t, VAL_UNDEF);
