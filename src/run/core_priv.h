@@ -207,6 +207,8 @@ struct val core_waits(const struct core *c);         /* the caller drops it */
 /* Of a task: its agent, the state it begins with, and an event in its step. */
 const struct agent *core_agent(const struct core_task *t);
 const struct channels *core_task_state(const struct core_task *t);
+/* Its node is a sub-agent, whose output is all it writes. */
+bool core_task_is_agent(const struct core_task *t);
 struct run_event core_event(const struct core_task *t, enum event_kind kind);
 struct val core_messages_of(const struct channel *def, struct val write);
 void event_task_make(struct event_task *x, const struct core_task *t);

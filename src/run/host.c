@@ -40,14 +40,6 @@ tell_message(struct job_task *t, struct val message)
 	job_tell(t, &ev);
 }
 
-static bool
-is_agent(const struct core_task *t)
-{
-	const struct agent_work *w = &core_agent(t)->nodes[t->node].work;
-
-	return w->kind->writes == WRITES_OUTPUT && !w->has_writes;
-}
-
 /* Messages that were not streamed: each whole, once. */
 static void
 tell_messages(struct job_task *t, const struct task_write *w, size_t n)
@@ -57,7 +49,7 @@ tell_messages(struct job_task *t, const struct task_write *w, size_t n)
 	if ((t->job->plan->modes & (MODE_MESSAGES_TUPLE | MODE_EVENTS)) == 0)
 		return;
 	/* A sub-agent's own tasks have told them to who sees its events. */
-	if (t->job->plan->subgraphs && is_agent(t->core))
+	if (t->job->plan->subgraphs && core_task_is_agent(t->core))
 		return;
 	for (size_t i = 0; i < n; i++) {
 		struct val list = core_messages_of(channels_def(state, w[i].channel),

@@ -684,6 +684,15 @@ core_task_state(const struct core_task *t)
 	return t->scope->state;
 }
 
+bool
+core_task_is_agent(const struct core_task *t)
+{
+	const struct agent *a = t->scope->agent;
+	const struct agent_work *w = a->graph != NULL ? &a->nodes[t->node].work : NULL;
+
+	return w != NULL && w->kind->writes == WRITES_OUTPUT && !w->has_writes;
+}
+
 struct run_event
 core_event(const struct core_task *t, enum event_kind kind)
 {
