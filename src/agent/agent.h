@@ -205,6 +205,7 @@ struct agent {
 	const struct agent_tool *tools;
 	size_t tools_n;
 	struct val context_schema;           /* or UNDEFINED */
+	struct val tests;                    /* a list, not in json; or UNDEFINED */
 	struct chart *chart;                 /* NULL: it is a graph.  Its nodes are the
 	                                        invokes, by invokeid; channel i is slot i;
 	                                        there are no edges */
@@ -222,6 +223,8 @@ struct agent {
 int  agent_load(struct agent **out, struct str text, struct str file,
     const struct task_kinds *kinds, struct err *e);
 void agent_free(struct agent *a);            /* NULL: nothing */
+/* A file that is not an agent (tests of one), by the same rules; the caller drops it. */
+int  agent_read_data(struct val *out, struct str text, struct str file, struct err *e);
 
 /* The graph of a run, node names resolved by the run's config and context.
  * *mine: free it (graph_free) when the run ends; else it is the agent's own.

@@ -517,7 +517,7 @@ load_tools(struct load *l, const struct tree_node *n)
 static const char *const root_keys[] = {
 	"id", "name", "description", "state", "input", "output", "private", "context_schema",
 	"interrupt_before", "interrupt_after", "tools", "nodes", "edges",
-	"states", "context", "initial", "type", "on", "entry", "exit", "always",
+	"states", "context", "initial", "type", "on", "entry", "exit", "always", "tests",
 	"budget!", "capabilities!", "needs!", "retry!", "timeout!", "after!", NULL,
 };
 
@@ -643,6 +643,25 @@ load_root(struct load *l, const struct tree_node *n)
 
 /* ---- the door ----------------------------------------------------------------------------- */
 
+/* Tests are no part of what the agent is: they leave the tree. */
+static void
+take_tests(struct load *l, struct tree_node *root)
+{
+	struct tree_node *n = tree_get(l->t, root, S("tests")), *before = root->first;
+
+	if (n == NULL || !load_wants(l, n, TREE_LIST, "a list of tests"))
+		return;
+	l->a->tests = load_val(l, tree_val(n));
+	if (before == n) {
+		root->first = n->next;
+	} else {
+		while (before->next != n)
+			before = before->next;
+		before->next = n->next;
+	}
+	root->n--;
+}
+
 static void
 set_hash(struct agent *a, const struct tree_node *n)
 {
@@ -667,7 +686,7 @@ agent_new(struct str file)
 	a->arena = ARENA(AGENT_MEMORY);
 	a->holds = mem_new(struct agent_holds);
 	a->file = arena_str(&a->arena, file);
-	a->context_schema = VAL_UNDEF;
+	a->context_schema = a->tests = VAL_UNDEF;
 	return a;
 }
 
@@ -747,6 +766,8 @@ agent_load(struct agent **out, struct str text, struct str file,
 		l->a = agent_new(file);
 		l->a->text = arena_str(&l->a->arena, text);
 		load_root(l, t.root);
+		if (l->rc == OK)
+			take_tests(l, t.root);
 	}
 	rc = l->rc;
 	if (rc == OK) {
@@ -757,5 +778,17 @@ agent_load(struct agent **out, struct str text, struct str file,
 	}
 	tree_release(&t);
 	free(l);
+	return rc;
+}
+
+int
+agent_read_data(struct val *out, struct str text, struct str file, struct err *e)
+{
+	struct tree t;
+	int rc = is_json(text, file) ? tree_read_json(&t, text, file, e) :
+	    tree_read_yaml(&t, text, file, e);
+
+	*out = rc == OK ? tree_val(t.root) : VAL_UNDEF;
+	tree_release(&t);
 	return rc;
 }

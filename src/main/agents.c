@@ -84,8 +84,16 @@ say(char **said, const char *event, const struct err *e)
 bool
 folder_takes(struct str name)
 {
-	return name.n > 0 && name.p[0] != '.' && (str_ends(name, S(".yaml")) ||
-	    str_ends(name, S(".yml")) || str_ends(name, S(".json")));
+	static const char *const endings[] = { ".yaml", ".yml", ".json" };
+
+	for (size_t i = 0; i < COUNT(endings); i++) {
+		struct str end = str_of(endings[i]);
+
+		/* Tests of an agent, beside it, are no agent. */
+		if (str_ends(name, end) && name.p[0] != '.')
+			return !str_ends(str_sub(name, 0, name.n - end.n), S(".tests"));
+	}
+	return false;
 }
 
 /* The file of that name, made if it is new. */

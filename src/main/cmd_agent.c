@@ -1,14 +1,17 @@
 /*
- * cmd_agent.c - agents as files: check them, show one, print their JSON Schema.
+ * cmd_agent.c - agents as files: check them, show one, test them, print their JSON
+ * Schema.
  *
  * SPDX-License-Identifier: MIT
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "agent/agent.h"
 #include "base/file.h"
 #include "base/limits.h"
+#include "main/agent_solo.h"
 #include "main/cmd.h"
 #include "task/kinds.h"
 
@@ -141,4 +144,83 @@ int
 cmd_agent_schema(const struct flag_command *cmd, int argc, char **argv)
 {
 	return run(cmd, argc, argv, schema);
+}
+
+/* ---- tests ----------------------------------------------------------------------- */
+
+/* NAME.tests.yaml beside NAME.yaml.  ERR_NOTFOUND: there is none. */
+static int
+read_beside(const char *path, struct val *out, struct err *e)
+{
+	const char *dot = strrchr(path, '.');
+	struct buf name = BUF(64 * KB), text = BUF(LIMIT_AGENT_BYTES);
+	int rc;
+
+	buf_add_fmt(&name, "%.*s.tests%s", dot == NULL ? (int)strlen(path) :
+	    (int)(dot - path), path, dot == NULL ? "" : dot);
+	buf_add_char(&name, '\0');
+	*out = VAL_UNDEF;
+	rc = name.failed ? ERR_NOTFOUND : file_add(name.p, &text, e);
+	if (rc == OK)
+		rc = agent_read_data(out, buf_str(&text), str_of(name.p), e);
+	buf_release(&name);
+	buf_release(&text);
+	return rc;
+}
+
+/* Those in the file, then those beside it. */
+static int
+test_file(struct agent_tests *done, const struct solo_room *room, const char *path,
+    struct err *e)
+{
+	struct agent_file f;
+	struct val beside = VAL_UNDEF;
+	unsigned before = done->passed + done->failed;
+	int rc = agent_file_open(&f, path, e);
+
+	if (rc != OK)
+		return rc;
+	if (f.agent->tests.kind != VAL_UNDEFINED)
+		rc = agent_tests_run(done, &f, room, f.agent->tests, e);
+	if (rc == OK) {
+		rc = read_beside(path, &beside, e);
+		if (rc == OK)
+			rc = agent_tests_run(done, &f, room, beside, e);
+		else if (rc == ERR_NOTFOUND)
+			rc = OK;
+	}
+	if (rc == OK && done->passed + done->failed == before)
+		printf("# %s has no tests\n", path);
+	val_drop(beside);
+	agent_file_close(&f);
+	return rc;
+}
+
+static int
+test(const struct flag_line *line)
+{
+	struct agent_tests done = { 0 };
+	struct solo_room room;
+	struct err e = { 0 };
+	bool bad = false;
+
+	if (solo_room_open(&room, S("scripted:test"), STR_NONE, &e) != OK) {
+		fprintf(stderr, "cohort agent test: %s\n", e.text);
+		return 1;
+	}
+	for (size_t i = 0; i < line->operands_n; i++) {
+		if (test_file(&done, &room, line->operand[i].p, &e) == OK)
+			continue;
+		fprintf(stderr, "%s\n", e.text);
+		bad = true;
+	}
+	printf("%u passed, %u failed\n", done.passed, done.failed);
+	solo_room_close(&room);
+	return bad || done.failed > 0 ? 1 : 0;
+}
+
+int
+cmd_agent_test(const struct flag_command *cmd, int argc, char **argv)
+{
+	return run(cmd, argc, argv, test);
 }

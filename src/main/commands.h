@@ -27,6 +27,10 @@
 	    "check files of agents, and who calls whom")                      \
 	X(agent_show,    "agent show",    "FILE",                             \
 	    "show an agent: channels, nodes and edges")                       \
+	X(agent_run,     "agent run",     "FILE",                             \
+	    "run an agent in the terminal, without a server")                 \
+	X(agent_test,    "agent test",    "FILE...",                          \
+	    "run the tests of agents' files")                                 \
 	X(agent_schema,  "agent schema",  "",                                 \
 	    "print the JSON Schema of agent files, for editors")              \
 	X(token,         "token",         "",                                 \

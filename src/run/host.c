@@ -477,35 +477,6 @@ struct item_call {
 	struct run *run;
 };
 
-static struct val
-time_value(msec wall)
-{
-	char text[CLOCK_ISO_SIZE];
-
-	clock_write_iso(text, wall);
-	return val_string(str_of(text));
-}
-
-static struct val
-item_value(const struct store_item *i)
-{
-	struct val item = val_object_empty(), ns = val_array_empty();
-	struct str rest = i->ns, label;
-
-	while (rest.n > 0) {
-		const char *dot = memchr(rest.p, '.', rest.n);
-
-		label = str_sub(rest, 0, dot != NULL ? (size_t)(dot - rest.p) : rest.n);
-		ns = val_push_take(ns, val_string(label));
-		rest = str_sub(rest, label.n + 1, rest.n);
-	}
-	item = val_set_take(item, S("namespace"), ns);
-	item = val_set_take(item, S("key"), val_string(i->key));
-	item = val_set_take(item, S("value"), val_json_trusted(i->value_json));
-	item = val_set_take(item, S("created_at"), time_value(i->created));
-	return val_set_take(item, S("updated_at"), time_value(i->updated));
-}
-
 static void
 item_came(struct store_cmd *cmd)
 {
@@ -519,7 +490,7 @@ item_came(struct store_cmd *cmd)
 			result = val_array_empty();
 			for (size_t i = 0; i < x->c.search.items_n; i++)
 				result = val_push_take(result,
-				    item_value(&x->c.search.items[i]));
+				    saved_item(&x->c.search.items[i]));
 		}
 		x->s->host_data = NULL;
 		x->s->done(x->s, cmd->rc, result, &cmd->err);
@@ -539,7 +510,7 @@ item_get(struct job *j, struct task_store *s)
 	struct err e = { 0 };
 	int rc = store_item_get(j->run->rs->reader, j->run->place.owner, s->ns, s->key,
 	    &a, &item);
-	struct val result = rc == OK ? item_value(&item) : VAL_NIL;
+	struct val result = rc == OK ? saved_item(&item) : VAL_NIL;
 
 	if (rc != OK && rc != ERR_NOTFOUND)
 		err_set(&e, rc, "the item could not be read");

@@ -8,6 +8,9 @@
  */
 #include "run/saved_priv.h"
 
+#include <string.h>
+
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/mem.h"
@@ -74,6 +77,35 @@ struct val
 saved_channel(const struct store_channel *c)
 {
 	return c->is_list ? list_value(c) : val_json_trusted(c->body);
+}
+
+static struct val
+time_value(msec wall)
+{
+	char text[CLOCK_ISO_SIZE];
+
+	clock_write_iso(text, wall);
+	return val_string(str_of(text));
+}
+
+struct val
+saved_item(const struct store_item *i)
+{
+	struct val item = val_object_empty(), ns = val_array_empty();
+	struct str rest = i->ns, label;
+
+	while (rest.n > 0) {
+		const char *dot = memchr(rest.p, '.', rest.n);
+
+		label = str_sub(rest, 0, dot != NULL ? (size_t)(dot - rest.p) : rest.n);
+		ns = val_push_take(ns, val_string(label));
+		rest = str_sub(rest, label.n + 1, rest.n);
+	}
+	item = val_set_take(item, S("namespace"), ns);
+	item = val_set_take(item, S("key"), val_string(i->key));
+	item = val_set_take(item, S("value"), val_json_trusted(i->value_json));
+	item = val_set_take(item, S("created_at"), time_value(i->created));
+	return val_set_take(item, S("updated_at"), time_value(i->updated));
 }
 
 static void

@@ -30,5 +30,7 @@ void saved_free(struct core_saved *saved);         /* NULL: nothing */
 
 /* A channel's value; the caller drops it. */
 struct val saved_channel(const struct store_channel *c);
+/* {namespace, key, value, created_at, updated_at}; likewise. */
+struct val saved_item(const struct store_item *i);
 
 #endif

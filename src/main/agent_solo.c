@@ -1,0 +1,211 @@
+/*
+ * agent_solo.c - see agent_solo.h.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "main/agent_solo.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "llm/script.h"
+#include "main/agents.h"
+#include "net/shard.h"
+#include "task/kinds.h"
+
+#define SCRIPT_MAX (16 * MB)
+#define OPENAI_URL "https://api.openai.com/v1"
+
+/* ---- a file and those beside it ------------------------------------------------- */
+
+static int
+load(struct agent **out, const char *path, struct err *e)
+{
+	struct buf text = BUF(LIMIT_AGENT_BYTES);
+	int rc = file_add(path, &text, e);
+
+	*out = NULL;
+	if (rc == OK)
+		rc = agent_load(out, buf_str(&text), str_of(path), &task_kinds, e);
+	buf_release(&text);
+	return rc;
+}
+
+/* Those of the folder, but for the file itself and what is no agent. */
+static void
+add_beside(struct agents *set, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	struct str folder = slash == NULL ? S(".") :
+	    (struct str){ path, (size_t)(slash - path) };
+	struct dirent **names;
+	char other[4096];
+	int n;
+
+	snprintf(other, sizeof other, "%.*s/", FMT(folder));
+	n = scandir(other, &names, NULL, alphasort);
+	for (int i = 0; i < n; i++) {
+		const char *name = names[i]->d_name;
+		struct agent *a;
+		struct err e;
+
+		snprintf(other, sizeof other, "%.*s/%s", FMT(folder), name);
+		if (folder_takes(str_of(name)) &&
+		    strcmp(name, slash == NULL ? path : slash + 1) != 0 &&
+		    load(&a, other, &e) == OK)
+			(void)agents_add(set, a, &e);
+		free(names[i]);
+	}
+	if (n >= 0)
+		free(names);
+}
+
+static void
+add_builtin(struct agents *set)
+{
+	struct agent *a;
+	struct err e;
+
+	if (agents_find(set, S("agent")) == NULL && agent_load(&a,
+	    str_of(agent_builtin_text), S("agent.yaml"), &task_kinds, &e) == OK)
+		(void)agents_add(set, a, &e);
+}
+
+/* First by itself: the folder is read only if the agent calls others, and its
+ * other files may call what is not there. */
+int
+agent_file_open(struct agent_file *f, const char *path, struct err *e)
+{
+	struct agents *alone = agents_new(), *all = agents_new();
+	struct agent *a = NULL, *again = NULL;
+	struct err other;
+	int rc = load(&a, path, e);
+
+	*f = (struct agent_file){ 0 };
+	if (rc == OK)
+		rc = agents_add(alone, a, e);
+	if (rc != OK) {
+		agents_free(alone);
+		agents_free(all);
+		return rc;
+	}
+	add_builtin(alone);
+	rc = agents_link(alone, e);
+	if (rc != OK && load(&again, path, &other) == OK &&
+	    agents_add(all, again, &other) == OK) {
+		add_beside(all, path);
+		add_builtin(all);
+		rc = agents_link(all, e);
+	}
+	f->set = again != NULL ? all : alone;
+	f->agent = again != NULL ? again : a;
+	agents_free(again != NULL ? alone : all);
+	if (rc != OK)
+		agent_file_close(f);
+	return rc;
+}
+
+void
+agent_file_close(struct agent_file *f)
+{
+	agents_free(f->set);
+	*f = (struct agent_file){ 0 };
+}
+
+/* ---- a place to run -------------------------------------------------------------- */
+
+static struct str
+from_env(const char *name, const char *fallback)
+{
+	const char *text = getenv(name);
+
+	return str_of(text != NULL && text[0] != '\0' ? text : fallback);
+}
+
+/* As the server chooses its default. */
+static void
+choose_model(struct buf *out, struct str asked)
+{
+	bool openai = from_env("OPENAI_API_KEY", "").n > 0 ||
+	    from_env("OPENAI_BASE_URL", "").n > 0;
+
+	*out = BUF(KB);
+	if (asked.n == 0) {
+		buf_add(out, openai ? S("openai:gpt-4o-mini") : S("scripted:default"));
+		return;
+	}
+	if (!llm_names_provider(asked))
+		buf_lit(out, "openai:");
+	buf_add(out, asked);
+}
+
+static int
+read_script(struct solo_room *r, struct str path, struct err *e)
+{
+	struct buf text = BUF(SCRIPT_MAX);
+	int rc = OK;
+
+	if (path.n > 0)
+		rc = file_add(path.p, &text, e);
+	else
+		buf_add(&text, str_of(script_first_steps));
+	if (rc == OK)
+		rc = script_new(&r->script, buf_str(&text), e);
+	buf_release(&text);
+	return rc;
+}
+
+int
+solo_room_open(struct solo_room *r, struct str model, struct str script, struct err *e)
+{
+	struct llm_options o = { .openai_base_url = from_env("OPENAI_BASE_URL", OPENAI_URL),
+		.openai_api_key = from_env("OPENAI_API_KEY", "") };
+	int rc;
+
+	*r = (struct solo_room){ .tools = tools_new() };
+	choose_model(&r->model, model);
+	rc = read_script(r, script, e);
+	o.default_model = buf_str(&r->model);
+	o.script = r->script;
+	if (rc == OK)
+		rc = client_global_init(e);
+	if (rc == OK)
+		rc = shard_new(&r->shard, 0, e);
+	if (rc == OK)
+		rc = client_new(&r->client, r->shard, e);
+	if (rc == OK)
+		rc = llm_new(&r->llm, r->shard, r->client, &o, e);
+	if (rc == OK)
+		rc = llm_check(r->llm, buf_str(&r->model), STR_NONE, e);
+	if (rc != OK)
+		solo_room_close(r);
+	return rc;
+}
+
+void
+solo_room_close(struct solo_room *r)
+{
+	llm_free(r->llm);
+	client_free(r->client);
+	shard_free(r->shard);
+	tools_free(r->tools);
+	script_free(r->script);
+	buf_release(&r->model);
+	*r = (struct solo_room){ 0 };
+}
+
+bool
+task_seen(struct tasks_seen *s, const struct uuid *task)
+{
+	for (size_t i = s->n; i > 0; i--)
+		if (uuid_eq(&s->at[i - 1], task))
+			return true;
+	mem_grow(s->at, s->n, s->cap);
+	s->at[s->n++] = *task;
+	return false;
+}

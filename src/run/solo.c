@@ -1,0 +1,482 @@
+/*
+ * solo.c - see solo.h.
+ *
+ * One attempt after another over the same memory: the first with the input, those
+ * that follow with the answers to what waits.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "run/solo.h"
+
+#include <assert.h>
+
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "net/shard.h"
+#include "run/solo_priv.h"
+#include "state/message.h"
+
+/* ---- the clock ----------------------------------------------------------------- */
+
+msec
+solo_now(const struct solo *s)
+{
+	return s->o->instant ? s->now : shard_wall(s->o->shard);
+}
+
+/* The next timer of the clock that jumps; false: there is none. */
+static bool
+jump(struct solo *s)
+{
+	struct solo_timer *x = s->timers;
+
+	if (x == NULL)
+		return false;
+	s->timers = x->next;
+	if (x->due > s->now)
+		s->now = x->due;
+	x->wheel.fire(&x->wheel);
+	return true;
+}
+
+/* ---- telling --------------------------------------------------------------------- */
+
+static void
+tell(struct solo *s, struct run_event *ev)
+{
+	ev->now = solo_now(s);
+	if (s->o->told != NULL)
+		s->o->told(s->o->ctx, ev);
+}
+
+void
+solo_tell(struct solo_task *t, struct run_event *ev)
+{
+	tell(t->solo, ev);
+}
+
+struct run_event
+solo_event(const struct solo_task *t, enum event_kind kind)
+{
+	struct run_event ev = core_event(t->core, kind);
+
+	ev.task = &t->shown;
+	return ev;
+}
+
+/* ---- the core's effects ------------------------------------------------------------ */
+
+static int
+on_load(void *ctx, struct str ns, const struct uuid *id, struct core_saved **out)
+{
+	(void)id;
+	*out = keep_load(&((struct solo *)ctx)->keep, ns);
+	return OK;
+}
+
+static void
+on_release(void *ctx, struct core_saved *saved)
+{
+	(void)ctx;
+	keep_saved_free(saved);
+}
+
+static int
+on_waiting(void *ctx, const struct core_interrupt **out, size_t *n)
+{
+	struct solo *s = ctx;
+
+	free(s->waiting);
+	s->waiting = mem_alloc((s->keep.asked_n + 1) * sizeof *s->waiting);
+	*n = 0;
+	for (size_t i = 0; i < s->keep.asked_n; i++)
+		if (s->keep.asked[i].waits)
+			s->waiting[(*n)++] = s->keep.asked[i];
+	*out = s->waiting;
+	return OK;
+}
+
+static struct uuid
+on_new_id(void *ctx, int step)
+{
+	(void)ctx;
+	return uuid_v6((unsigned)step);
+}
+
+static void
+on_checkpoint(void *ctx, const struct core_checkpoint *c)
+{
+	keep_checkpoint(&((struct solo *)ctx)->keep, c);
+}
+
+static void
+on_writes(void *ctx, const struct core_task *t, struct val error)
+{
+	keep_writes(&((struct solo *)ctx)->keep, t, error.kind != VAL_UNDEFINED);
+}
+
+static void
+on_carry(void *ctx, const struct core_task *t, size_t n, struct str name,
+    struct val value)
+{
+	(void)n;
+	keep_carry(&((struct solo *)ctx)->keep, t, name, value);
+}
+
+static void
+on_interrupt(void *ctx, const struct core_task *t, const struct core_interrupt *i)
+{
+	(void)t;
+	keep_interrupt(&((struct solo *)ctx)->keep, i);
+}
+
+static void
+on_answer(void *ctx, const struct core_interrupt *i, struct val value)
+{
+	struct solo *s = ctx;
+
+	keep_answer(&s->keep, i, value, &s->run_id);
+}
+
+static void
+on_void_all(void *ctx)
+{
+	keep_void(&((struct solo *)ctx)->keep);
+}
+
+static void
+on_drop(void *ctx, const struct core_task *t)
+{
+	keep_drop(&((struct solo *)ctx)->keep, t);
+}
+
+static void
+on_begin(void *ctx, struct core_task *t)
+{
+	struct solo *s = ctx;
+	struct solo_task *x = mem_new(struct solo_task);
+
+	x->solo = s;
+	x->core = t;
+	t->host = x;
+	event_task_make(&x->shown, t);
+	*s->ready_end = x;
+	s->ready_end = &x->next;
+}
+
+static void
+on_stop(void *ctx, struct core_task *t)
+{
+	struct solo_task *x = t->host;
+
+	(void)ctx;
+	t->host = NULL;
+	if (x->task != NULL)
+		task_stop(x->task);
+	solo_task_close(x);
+}
+
+static bool
+on_wants(void *ctx, enum event_kind kind, bool root)
+{
+	(void)kind;
+	(void)root;
+	return ((struct solo *)ctx)->o->told != NULL;
+}
+
+static void
+on_told(void *ctx, const struct run_event *ev)
+{
+	struct run_event own = *ev;
+
+	tell(ctx, &own);
+}
+
+static void
+on_end(void *ctx, enum core_end end, const struct core_error *e)
+{
+	static const enum solo_end ends[] = { [CORE_SUCCESS] = SOLO_SUCCESS,
+		[CORE_ERROR] = SOLO_ERROR, [CORE_INTERRUPTED] = SOLO_INTERRUPTED };
+	struct solo *s = ctx;
+	struct solo_result *r = s->result;
+
+	s->over = true;
+	r->end = ends[end];
+	if (e == NULL)
+		return;
+	buf_clear(&r->text);
+	buf_add(&r->text, e->name);
+	buf_add(&r->text, e->message);
+	r->error = str_sub(buf_str(&r->text), 0, e->name.n);
+	r->message = str_sub(buf_str(&r->text), e->name.n, SIZE_MAX);
+}
+
+static const struct core_effects effects = {
+	.load = on_load, .release = on_release, .waiting = on_waiting,
+	.new_id = on_new_id, .checkpoint = on_checkpoint, .writes = on_writes,
+	.carry = on_carry, .interrupt = on_interrupt, .answer = on_answer,
+	.void_all = on_void_all, .drop = on_drop, .begin = on_begin, .stop = on_stop,
+	.wants = on_wants, .told = on_told, .end = on_end,
+};
+
+/* ---- tasks ------------------------------------------------------------------------------ */
+
+void
+solo_task_close(struct solo_task *t)
+{
+	struct solo *s = t->solo;
+	struct solo_task **at = &s->tasks;
+
+	t->core = NULL;
+	while (*at != NULL && *at != t)
+		at = &(*at)->next;
+	if (*at == NULL)
+		return;                      /* still in `ready` */
+	*at = t->next;
+	t->next = s->dead;
+	s->dead = t;
+}
+
+static void
+task_drop(struct solo_task *t)
+{
+	task_free(t->task);
+	event_task_release(&t->shown);
+	free(t);
+}
+
+static void
+free_dead(struct solo *s)
+{
+	while (s->dead != NULL) {
+		struct solo_task *t = s->dead;
+
+		s->dead = t->next;
+		task_drop(t);
+	}
+}
+
+/* The next task begins, or is dropped if it was stopped before. */
+static void
+start_next(struct solo *s)
+{
+	struct solo_task *t = s->ready;
+	const struct core_task *core = t->core;
+	struct task_spec spec = { .config = s->plan->q.config,
+	    .context = s->plan->q.context, .defaults = &s->plan->defaults };
+
+	s->ready = t->next;
+	if (s->ready == NULL)
+		s->ready_end = &s->ready;
+	if (core == NULL) {
+		task_drop(t);
+		return;
+	}
+	spec.agent = core_agent(core);
+	spec.work = &spec.agent->nodes[core->node].work;
+	spec.state = core_task_state(core);
+	spec.input = core->input;
+	spec.id = core->id;
+	spec.records = core->records;
+	spec.records_n = core->records_n;
+	spec.answers = core->answers;
+	spec.answers_n = core->answers_n;
+	t->next = s->tasks;
+	s->tasks = t;
+	t->task = task_new(&spec, &solo_host, t);
+	task_start(t->task);
+}
+
+/* ---- a model that the caller is ------------------------------------------------------- */
+
+void
+solo_call_free(struct solo_call *c)
+{
+	val_drop(c->reply);
+	free(c);
+}
+
+static struct val
+as_message(struct val reply)
+{
+	struct val m = reply.kind == VAL_OBJECT ? val_ref(reply) :
+	    val_set_take(val_object_empty(), S("content"), val_ref(reply));
+
+	return val_set_take(m, S("type"), val_string(S("ai")));
+}
+
+static void
+reply_next(struct solo *s)
+{
+	struct solo_call *c = s->calls;
+	struct val m = as_message(c->reply), message = VAL_UNDEF;
+	struct llm_answer a = { 0 };
+	struct err e = { 0 };
+	int rc = c->reply.kind == VAL_UNDEFINED ? err_set(&e, ERR_INVALID,
+	    "the model was asked once more than there are replies") :
+	    message_from(m, "replies", &message, NULL, &e);
+
+	s->calls = c->next;
+	if (rc == OK)
+		a = (struct llm_answer){ .id = message_id(message),
+		    .message_json = val_json_text(message) };
+	c->hooks.done(c->hooks.ctx, rc, rc == OK ? &a : NULL, rc == OK ? NULL :
+	    "error.llm.invalid_request", &e);
+	val_drop(m);
+	val_drop(message);
+	solo_call_free(c);
+}
+
+/* ---- an attempt --------------------------------------------------------------------------- */
+
+/* One thing after another until it is over. */
+static void
+pump(struct solo *s)
+{
+	while (!s->over) {
+		if (s->ready != NULL)
+			start_next(s);
+		else if (s->calls != NULL)
+			reply_next(s);
+		else if (s->asked > 0 || !jump(s))
+			shard_turn(s->o->shard);
+		free_dead(s);
+	}
+}
+
+/* What a request would be on a server; answers: by id, or UNDEF. */
+static void
+kwargs_add(struct buf *b, const struct solo_options *o, bool first, struct val answers)
+{
+	static const char *const names[] = { "config", "context" };
+	struct val at[] = { o->config, o->context };
+
+	buf_add_char(b, '{');
+	if (first) {
+		buf_lit(b, "\"input\":");
+		val_add_json(b, o->input);
+	} else {
+		buf_lit(b, "\"input\":null");
+	}
+	for (size_t i = 0; i < COUNT(names); i++) {
+		buf_add_fmt(b, ",\"%s\":", names[i]);
+		val_add_json(b, at[i].kind == VAL_OBJECT ? at[i] : VAL_NIL);
+	}
+	if (answers.kind == VAL_OBJECT && val_count(answers) > 0) {
+		buf_lit(b, ",\"command\":{\"resume\":");
+		val_add_json(b, answers);
+		buf_add_char(b, '}');
+	}
+	buf_lit(b, ",\"stream_mode\":[\"values\"],\"durability\":\"async\"}");
+}
+
+static int
+plan_make(struct solo *s, bool first, struct val answers, struct err *e)
+{
+	struct buf b = BUF(2 * (size_t)LIMIT_STATE_BYTES);
+	int rc;
+
+	kwargs_add(&b, s->o, first, answers);
+	rc = plan_read(&s->plan, buf_str(&b), &s->run_id, s->o->agent, s->o->tools, e);
+	buf_release(&b);
+	if (rc == OK && s->plan->defaults.model.n == 0)
+		s->plan->defaults.model = s->o->model;
+	return rc;
+}
+
+static void
+attempt_close(struct solo *s)
+{
+	core_stop(s->core);
+	while (s->ready != NULL) {
+		struct solo_task *t = s->ready;
+
+		s->ready = t->next;
+		task_drop(t);
+	}
+	s->ready_end = &s->ready;
+	free_dead(s);
+	assert(s->tasks == NULL && s->calls == NULL && s->timers == NULL);
+	core_free(s->core);
+	plan_free(s->plan);
+	s->core = NULL;
+	s->plan = NULL;
+}
+
+/* *waits: what it waits for, owned by the caller. */
+static int
+attempt(struct solo *s, bool first, struct val answers, struct val *waits, struct err *e)
+{
+	int rc;
+
+	s->run_id = uuid_v7();
+	s->over = false;
+	s->ready_end = &s->ready;
+	*waits = VAL_UNDEF;
+	rc = plan_make(s, first, answers, e);
+	if (rc != OK)
+		return rc;
+	s->core = core_new(s->o->agent, &s->plan->q, &effects, s);
+	core_start(s->core);
+	pump(s);
+	*waits = core_waits(s->core);
+	val_drop(s->result->values);
+	s->result->values = core_state(s->core) != NULL ?
+	    channels_values(core_state(s->core)) : val_object_empty();
+	attempt_close(s);
+	return OK;
+}
+
+/* Asks for all that waits; false: one has no answer. */
+static bool
+ask_all(struct solo *s, struct val waits, struct val *answers)
+{
+	const struct solo_options *o = s->o;
+	struct val answer = VAL_UNDEF;
+	bool given = o->ask != NULL;
+
+	*answers = val_object_empty();
+	if (given && val_count(waits) == 0)
+		return o->ask(o->ctx, VAL_UNDEF, &answer);
+	for (size_t i = 0; i < val_count(waits) && given; i++) {
+		struct val one = val_at(waits, i);
+
+		given = o->ask(o->ctx, one, &answer);
+		if (given)
+			*answers = val_set_take(*answers, val_str(val_get(one, S("id"))),
+			    answer);
+	}
+	return given;
+}
+
+int
+solo_run(const struct solo_options *o, struct solo_result *out, struct err *e)
+{
+	struct solo s = { .o = o, .result = out, .now = clock_wall_ms() };
+	struct val answers = VAL_UNDEF, waits;
+	bool first = true, again = true;
+	int rc = OK;
+
+	*out = (struct solo_result){ .values = VAL_UNDEF, .text = BUF(LIMIT_STATE_BYTES) };
+	while (rc == OK && again) {
+		rc = attempt(&s, first, answers, &waits, e);
+		first = false;
+		val_drop(answers);
+		answers = VAL_UNDEF;
+		again = rc == OK && out->end == SOLO_INTERRUPTED &&
+		    ask_all(&s, waits, &answers);
+		val_drop(waits);
+	}
+	val_drop(answers);
+	keep_release(&s.keep);
+	free(s.waiting);
+	return rc;
+}
+
+void
+solo_release(struct solo_result *r)
+{
+	val_drop(r->values);
+	buf_release(&r->text);
+}

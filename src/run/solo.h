@@ -1,0 +1,59 @@
+/*
+ * solo.h - an agent run by itself: no server, no database, one thread.  For the
+ * terminal (`cohort agent run`) and for the tests of agents' files.
+ *
+ * It is the same core and the same kinds of work; what they keep is in memory,
+ * and what they ask of the world is answered here or by the caller.  A run that
+ * waits for a person asks the caller and goes on, as a thread does that is resumed.
+ *
+ * Threads: the shard's, which has no other work.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef RUN_SOLO_H
+#define RUN_SOLO_H
+
+#include "agent/agent.h"
+#include "llm/llm.h"
+#include "run/event.h"
+#include "tools/tools.h"
+
+enum solo_end {
+	SOLO_SUCCESS,
+	SOLO_ERROR,
+	SOLO_INTERRUPTED                     /* a question that was not answered */
+};
+
+struct solo_options {
+	struct agents *agents;               /* linked; agent is one of them */
+	const struct agent *agent;
+	struct val input;                    /* an object; checked as a client's */
+	struct val config, context;          /* objects; UNDEF: none */
+	struct shard *shard;
+	struct llm *llm;                     /* NULL: only what the file scripts */
+	struct str model;                    /* where neither file nor config names one */
+	const struct tools *tools;
+	bool instant;                        /* the clock jumps to what is due next */
+	/* Each event, in order; may be NULL. */
+	void (*told)(void *ctx, const struct run_event *ev);
+	/* A model's answer instead of llm's: text or a message, owned by the taker.
+	 * UNDEF: there is none, and the call fails.  May be NULL. */
+	struct val (*reply)(void *ctx, const struct llm_request *q);
+	/* What waits: {id, value}; UNDEF: a breakpoint.  True: *answer (owned by the
+	 * taker; of a breakpoint nothing) is given. */
+	bool (*ask)(void *ctx, struct val interrupt, struct val *answer);
+	void *ctx;
+};
+
+struct solo_result {
+	enum solo_end end;
+	struct val values;                   /* the state as clients see it; the caller drops it */
+	struct str error, message;           /* of ERROR; in text */
+	struct buf text;                     /* the caller releases it */
+};
+
+/* ERR_INVALID: what is asked is wrong, with its path. */
+int  solo_run(const struct solo_options *o, struct solo_result *out, struct err *e);
+void solo_release(struct solo_result *r);
+
+#endif
