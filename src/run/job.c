@@ -426,6 +426,9 @@ on_wants(void *ctx, enum event_kind kind, bool root)
 	};
 	const struct job *j = ctx;
 
+	/* Readers that come later may begin behind any checkpoint. */
+	if (kind == EVENT_CHECKPOINT && root && j->run->stream.log != NULL)
+		return true;
 	if (!root && !j->plan->subgraphs && kind != EVENT_INTERRUPT)
 		return (j->plan->modes & modes[kind] & (MODE_EVENTS | MODE_LIFECYCLE)) != 0;
 	return (j->plan->modes & modes[kind]) != 0 || kind == EVENT_INTERRUPT;
