@@ -39,7 +39,11 @@ async function life(n) {
     enqueue: () => run({ multitask_strategy: "enqueue" }),
     reject: () => run({ multitask_strategy: "reject" }),
     interrupt: () => run({ multitask_strategy: "interrupt" }),
-    async rollback() { made.forEach((m) => gone.add(m.id)); await run({ multitask_strategy: "rollback" }); },
+    async rollback() { // those that are made beside it may be taken back, too
+      const before = new Set(made.map((m) => m.id)), own = `m${serial + 1}`;
+      await run({ multitask_strategy: "rollback" });
+      made.filter((m) => before.has(m.id) || m.mark !== own).forEach((m) => gone.add(m.id));
+    },
     breakpoint: () => run({ interrupt_before: "*" }),
     async resume() { await ask("POST", `${at}/runs`, { assistant_id: agent, command: { resume: "ok" } }, [200, 409, 422]).then((r) => r.status === 200 && made.push({ id: r.json.run_id })); },
     async on() { await ask("POST", `${at}/runs`, { assistant_id: agent, input: null }, [200, 409, 422]).then((r) => r.status === 200 && made.push({ id: r.json.run_id })); },
