@@ -245,7 +245,9 @@ barrier_route(struct core_task *t, const struct task_write *w, size_t n,
 	core_set_update(t);
 	for (size_t i = 0; i < n && rc == OK; i++)
 		show_whole(t, &w[i]);
-	return rc == OK ? follow_edges(t, result, e) : rc;
+	if (rc != OK || t->scope->chart != NULL)
+		return rc;
+	return follow_edges(t, result, e);
 }
 
 /* Of a client's object: channels that are not declared are dropped. */
@@ -269,7 +271,9 @@ barrier_input(struct core_task *t, struct val input, struct err *e)
 {
 	int rc = add_values(t, input, true, e);
 
-	return rc == OK ? follow_edges(t, VAL_UNDEF, e) : rc;
+	if (rc != OK || t->scope->chart != NULL)
+		return rc;
+	return follow_edges(t, VAL_UNDEF, e);
 }
 
 int
@@ -359,6 +363,9 @@ command_writes(struct scope *s, const struct core_request *q,
 			all[(*n)++] = (struct core_name_value){
 			    { mem_cstr(q->update[i].name), q->update[i].name.n }, value };
 	}
+	if (q->gotos_n > 0 && s->chart != NULL)
+		return err_set(e, ERR_INVALID, "goto: the agent is a chart; its events "
+		    "decide what comes next");
 	for (size_t i = 0; i < q->gotos_n && rc == OK; i++) {
 		struct buf channel = BUF(LIMIT_NAME_BYTES + 32);
 		struct val value;
@@ -386,7 +393,10 @@ barrier_command(struct scope *s, const struct core_request *q,
 	rc = command_writes(s, q, *all, n, e);
 	for (size_t i = 0; i < *n && rc == OK; i++)
 		rc = apply_write(s, (*all)[i].name, (*all)[i].value, e);
-	graph_step_end(s->graph);
+	if (s->chart != NULL)
+		chart_fill(s);
+	else
+		graph_step_end(s->graph);
 	return rc;
 }
 
@@ -397,6 +407,9 @@ barrier_carried(struct scope *s, const struct core_saved *saved, struct err *e)
 
 	for (size_t i = 0; i < saved->carried_n && rc == OK; i++)
 		rc = apply_write(s, saved->carried[i].name, saved->carried[i].value, e);
-	graph_step_end(s->graph);
+	if (s->chart != NULL)
+		chart_fill(s);
+	else
+		graph_step_end(s->graph);
 	return rc;
 }

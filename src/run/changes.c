@@ -162,6 +162,8 @@ add_task(struct buf *b, const struct core_task *t)
 		buf_add_fmt(b, ",\"path\":[\"__pregel_push\",%u]", t->index);
 		add_hidden_input(b, t);
 	}
+	if (t->serial != 0)
+		buf_add_fmt(b, ",\"serial\":%llu", (unsigned long long)t->serial);
 	buf_add_char(b, '}');
 }
 

@@ -390,6 +390,8 @@ begin_again(struct core *c, const struct core_saved *saved)
 		return;
 	if (c->afresh && saved->source != SOURCE_UPDATE && saved->source != SOURCE_FORK) {
 		c->fx->void_all(c->ctx);
+		if (c->root->chart != NULL)
+			chart_fork(c->root);
 		scope_checkpoint(c->root, SOURCE_FORK, NULL);
 	} else {
 		scope_prepare(c->root);

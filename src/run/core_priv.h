@@ -52,6 +52,7 @@ struct core_interrupt {
 
 struct core_saved_task {
 	struct uuid id;
+	uint64_t serial;                     /* of a chart's; 0: none */
 	struct str name;
 	struct core_name_value *writes; size_t writes_n;         /* pending: it is done */
 	bool done;
@@ -89,6 +90,8 @@ struct core_task {
 	struct str ns;                       /* "node:task_id" behind the scope's */
 	struct val input;                    /* private; UNDEF: the state */
 	enum task_state state;
+	uint64_t serial;                     /* of a chart's invoke; 0: of a graph */
+	bool fresh;                          /* about to begin */
 	bool again;                          /* may have begun in an earlier attempt */
 	bool restored;                       /* and was done then */
 	struct core_name_value *writes;      /* to channels, then control; in order */

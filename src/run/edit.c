@@ -38,9 +38,14 @@ edit_new(struct edit **out, const struct agent *a, const struct core_request *q,
     struct str ns, const struct core_saved *saved, const struct core_effects *fx,
     void *ctx, struct err *e)
 {
-	struct edit *x = mem_new(struct edit);
+	struct edit *x;
 	int rc = OK;
 
+	*out = NULL;
+	if (a->chart != NULL)
+		return err_set(e, ERR_INVALID, "the agent is a chart: what its state holds "
+		    "changes by events, answers and input, not from outside");
+	x = mem_new(struct edit);
 	x->core = (struct core){ .agent = a, .q = q, .fx = fx, .ctx = ctx };
 	x->scope = scope_new(&x->core, a, ns, e);
 	x->saved = saved;

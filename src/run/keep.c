@@ -16,7 +16,7 @@ core_keeps(const struct core_task *t)
 {
 	const struct scope *s = t->scope;
 
-	return s->up == NULL && s->tasks_n == 1 && t->node >= 0 &&
+	return s->up == NULL && s->chart == NULL && s->tasks_n == 1 && t->node >= 0 &&
 	    channels_find(s->state, S("messages")) != CHANNEL_NONE;
 }
 

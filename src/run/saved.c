@@ -179,6 +179,7 @@ load_tasks(const struct saved_from *l, struct core_saved *s, const struct store_
 
 		(void)uuid_parse(json_str(json_get(it.value, S("id"))), &t->id);
 		t->name = arena_str(a, json_str(json_get(it.value, S("name"))));
+		t->serial = (uint64_t)json_int(json_get(it.value, S("serial")));
 		task_writes_load(t, st, a);
 		if (l->records)
 			rc = task_records_load(l, t, a);

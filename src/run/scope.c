@@ -12,6 +12,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "chart/stepper.h"
 #include "run/scope_priv.h"
 
 #define LIMIT_TEXT "Recursion limit of %lld reached without hitting a stop " \
@@ -93,8 +94,8 @@ tasks_drop(struct scope *s, size_t room)
 
 /* A task's id is the same after a crash: it comes from the checkpoint in which
  * it begins (core.md section 1). */
-static struct uuid
-task_id(const struct scope *s, struct str name, bool push, unsigned index)
+struct uuid
+scope_task_id(const struct scope *s, struct str name, bool push, unsigned index)
 {
 	struct buf b = BUF(LIMIT_NAME_BYTES + LIMIT_CHECKPOINT_NS_BYTES + 32);
 	struct uuid id;
@@ -109,8 +110,8 @@ task_id(const struct scope *s, struct str name, bool push, unsigned index)
 	return id;
 }
 
-static struct str
-task_namespace(const struct scope *s, struct str name, const struct uuid *id)
+struct str
+scope_task_ns(const struct scope *s, struct str name, const struct uuid *id)
 {
 	struct buf b = BUF(LIMIT_NAME_BYTES + LIMIT_CHECKPOINT_NS_BYTES + 64);
 	struct str ns;
@@ -132,6 +133,10 @@ scope_prepare(struct scope *s)
 	const struct graph_task *next;
 	size_t n;
 
+	if (s->chart != NULL) {
+		chart_prepare(s);
+		return;
+	}
 	n = graph_next(s->graph, &next);
 	tasks_drop(s, n);
 	for (size_t i = 0; i < n; i++) {
@@ -145,8 +150,8 @@ scope_prepare(struct scope *s)
 		t->trigger = next[i].trigger;
 		t->input = val_ref(next[i].input);
 		t->name = (struct str){ mem_cstr(name), name.n };
-		t->id = task_id(s, name, t->push, t->index);
-		t->ns = task_namespace(s, name, &t->id);
+		t->id = scope_task_id(s, name, t->push, t->index);
+		t->ns = scope_task_ns(s, name, &t->id);
 		s->tasks[s->tasks_n++] = t;
 	}
 }
@@ -181,13 +186,16 @@ scope_new(struct core *c, const struct agent *a, struct str ns, struct err *e)
 	s->agent = a;
 	s->ns = mem_cstr(ns);
 	s->step = -2;
+	s->state = channels_new(a->channels, a->channels_n);
+	if (a->chart != NULL) {
+		chart_open(s);
+		return s;
+	}
 	if (resolve_graph(s, e) != OK) {
-		free(s->ns);
-		free(s);
+		scope_free(s);
 		return NULL;
 	}
 	s->graph = graph_state_new(s->def);
-	s->state = channels_new(a->channels, a->channels_n);
 	return s;
 }
 
@@ -197,6 +205,7 @@ scope_free(struct scope *s)
 	if (s == NULL)
 		return;
 	tasks_free(s);
+	stepper_free(s->chart);
 	graph_state_free(s->graph);
 	if (s->def_mine)
 		graph_free(s->def);
@@ -259,6 +268,8 @@ scope_restore(struct scope *s, const struct core_saved *saved, struct err *e)
 		if (at >= 0)
 			channels_load(s->state, (size_t)at, val_ref(saved->values[i].value));
 	}
+	if (s->chart != NULL)
+		return chart_restore(s, saved, e);
 	rc = restore_position(s, saved, e);
 	return rc == OK ? barrier_carried(s, saved, e) : rc;
 }
@@ -275,7 +286,10 @@ put_checkpoint(struct scope *s, const struct core_task *wrote)
 	    .tasks = s->tasks, .tasks_n = s->tasks_n, .state = s->state,
 	    .wrote = wrote, .parents = scope_parents(s) };
 
-	graph_state_save(s->graph, &snapshot);
+	if (s->chart != NULL)
+		chart_save(s, &snapshot);
+	else
+		graph_state_save(s->graph, &snapshot);
 	x.snapshot = buf_str(&snapshot);
 	c->fx->checkpoint(c->ctx, &x);
 	channels_settle(s->state);
@@ -340,7 +354,7 @@ child_end(struct scope *s, enum child_end end, struct val output, struct val add
 	scope_free(s);
 }
 
-static void
+void
 scope_done(struct scope *s)
 {
 	struct val output, added;
@@ -410,7 +424,7 @@ scope_fail(struct scope *s, struct str name, struct str message,
 /* ---- waiting for a person -------------------------------------------------------------- */
 
 /* Nothing in it can go on.  breakpoint: because a list of nodes says so. */
-static void
+void
 scope_wait(struct scope *s, bool breakpoint)
 {
 	s->over = true;
@@ -456,8 +470,8 @@ stops_at(const struct scope *s, const struct core_task *t, bool before)
 }
 
 /* A breakpoint holds only if a channel changed since the run was resumed. */
-static bool
-stopped(const struct scope *s, struct core_task *const *tasks, size_t n, bool before)
+bool
+scope_stopped(const struct scope *s, struct core_task *const *tasks, size_t n, bool before)
 {
 	for (size_t i = 0; s->changed && i < n; i++)
 		if (!tasks[i]->restored && stops_at(s, tasks[i], before))
@@ -465,10 +479,11 @@ stopped(const struct scope *s, struct core_task *const *tasks, size_t n, bool be
 	return false;
 }
 
-static void
-begin_tasks(struct scope *s)
+bool
+scope_begin_tasks(struct scope *s)
 {
 	struct core *c = s->core;
+	size_t before = s->open;
 
 	for (size_t i = 0; i < s->tasks_n; i++) {
 		struct core_task *t = s->tasks[i];
@@ -477,12 +492,17 @@ begin_tasks(struct scope *s)
 			continue;
 		scope_tell_task(t);
 		t->state = TASK_RUNNING;
+		t->fresh = true;
 		s->open++;
 	}
 	/* All are open before the work of the first begins. */
-	for (size_t i = 0; i < s->tasks_n; i++)
-		if (s->tasks[i]->state == TASK_RUNNING)
-			c->fx->begin(c->ctx, s->tasks[i]);
+	for (size_t i = 0; i < s->tasks_n; i++) {
+		if (!s->tasks[i]->fresh)
+			continue;
+		s->tasks[i]->fresh = false;
+		c->fx->begin(c->ctx, s->tasks[i]);
+	}
+	return s->open > before;
 }
 
 static bool
@@ -494,26 +514,36 @@ all_done(const struct scope *s)
 	return s->tasks_n > 0;
 }
 
-void
-scope_go_on(struct scope *s)
+bool
+scope_out_of_steps(struct scope *s)
 {
 	char text[256];
 
-	if (s->step + 1 > s->stop) {
-		snprintf(text, sizeof text, LIMIT_TEXT,
-		    (long long)s->core->q->recursion_limit);
-		scope_fail(s, S("GraphRecursionError"), str_of(text), NULL);
+	if (s->step + 1 <= s->stop)
+		return false;
+	snprintf(text, sizeof text, LIMIT_TEXT, (long long)s->core->q->recursion_limit);
+	scope_fail(s, S("GraphRecursionError"), str_of(text), NULL);
+	return true;
+}
+
+void
+scope_go_on(struct scope *s)
+{
+	if (s->chart != NULL) {
+		chart_go_on(s);
 		return;
 	}
+	if (scope_out_of_steps(s))
+		return;
 	scope_tell_checkpoint(s);
 	if (s->tasks_n == 0)
 		scope_done(s);
 	else if (all_done(s))
 		scope_step_end(s);
-	else if (stopped(s, s->tasks, s->tasks_n, true))
+	else if (scope_stopped(s, s->tasks, s->tasks_n, true))
 		scope_wait(s, true);
 	else
-		begin_tasks(s);
+		(void)scope_begin_tasks(s);
 }
 
 /* The tasks of the step are done: their writes become the state. */
@@ -545,7 +575,7 @@ scope_step_end(struct scope *s)
 	if (wrote || input)
 		scope_tell_state(s, input ? EVENT_INPUT : EVENT_VALUES);
 	scope_tell_complete(s, done, n);
-	stop = stopped(s, done, n, false);
+	stop = scope_stopped(s, done, n, false);
 	for (size_t i = 0; i < n; i++)
 		core_task_free(done[i]);
 	free(done);
@@ -567,7 +597,7 @@ settle(struct scope *s)
 		waits = waits || s->tasks[i]->state == TASK_WAITS;
 	if (waits)
 		scope_wait(s, false);
-	else
+	else if (s->chart == NULL)
 		scope_step_end(s);
 }
 
@@ -585,29 +615,39 @@ take_input(struct scope *s, struct val input)
 	t->state = TASK_DONE;
 	if (barrier_input(t, input, &e) != OK)
 		scope_fail(s, S("InvalidUpdateError"), str_of(e.text), t);
+	else if (s->chart != NULL)
+		chart_start(s, t);
 	else
 		scope_step_end(s);
+}
+
+static void
+expect_input(struct scope *s)
+{
+	struct err e;
+	int rc;
+
+	if (s->chart != NULL) {
+		chart_expect_input(s);
+		return;
+	}
+	graph_step_begin(s->graph);
+	rc = graph_step_write(s->graph, S("__start__"), VAL_NIL, &e);
+	assert(rc == OK);
+	graph_step_end(s->graph);
 }
 
 void
 scope_begin(struct scope *s, struct val input)
 {
-	struct err e;
-	int rc;
-
 	s->stop = s->step + s->core->q->recursion_limit + 2;
 	channels_end_step(s->state);
-	graph_step_begin(s->graph);
-	rc = graph_step_write(s->graph, S("__start__"), VAL_NIL, &e);
-	assert(rc == OK);
-	graph_step_end(s->graph);
+	expect_input(s);
 	scope_checkpoint(s, SOURCE_INPUT, NULL);
 	scope_tell_lifecycle(s, s->up == NULL ? EVENT_RUNNING : EVENT_STARTED, STR_NONE,
 	    STR_NONE);
 	scope_tell_checkpoint(s);
 	take_input(s, input);
-	s = NULL;
-	(void)rc;
 }
 
 static void
@@ -670,38 +710,6 @@ scope_resume(struct scope *s, const struct core_saved *saved, struct val input)
 	scope_go_on(s);
 }
 
-/* ---- what a task's host asks ------------------------------------------------------------------- */
-
-const struct agent *
-core_agent(const struct core_task *t)
-{
-	return t->scope->agent;
-}
-
-const struct channels *
-core_task_state(const struct core_task *t)
-{
-	return t->scope->state;
-}
-
-bool
-core_task_is_agent(const struct core_task *t)
-{
-	const struct agent *a = t->scope->agent;
-	const struct agent_work *w = a->graph != NULL ? &a->nodes[t->node].work : NULL;
-
-	return w != NULL && w->kind->writes == WRITES_OUTPUT && !w->has_writes;
-}
-
-struct run_event
-core_event(const struct core_task *t, enum event_kind kind)
-{
-	struct run_event ev = scope_event(t->scope, kind);
-
-	ev.step++;
-	return ev;
-}
-
 /* ---- tasks come back --------------------------------------------------------------------------- */
 
 static void
@@ -727,6 +735,11 @@ core_task_done(struct core_task *t, const struct task_write *w, size_t n,
 		return;
 	}
 	task_closed(t, TASK_DONE);
+	if (s->chart != NULL) {
+		scope_tell_result(t, VAL_UNDEF);
+		chart_task_done(t, result);
+		return;
+	}
 	if (s->tasks_n > 1)
 		s->core->fx->writes(s->core->ctx, t, VAL_UNDEF);
 	scope_tell_result(t, VAL_UNDEF);
@@ -737,7 +750,10 @@ void
 core_task_failed(struct core_task *t, const struct task_error *e)
 {
 	task_closed(t, TASK_FAILED);
-	scope_fail(t->scope, e->name, e->message, t);
+	if (t->scope->chart != NULL)
+		chart_task_failed(t, e);
+	else
+		scope_fail(t->scope, e->name, e->message, t);
 }
 
 void

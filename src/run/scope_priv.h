@@ -5,6 +5,7 @@
  *   core.c     a run: how it begins, what it is asked, how it ends
  *   scope.c    a namespace: its tasks, checkpoints, children, what is told
  *   tell.c     what a namespace tells
+ *   statechart.c  a namespace whose agent is a chart
  *   barrier.c  the graph's step: edges as a task ends, writes after the last
  *
  * SPDX-License-Identifier: MIT
@@ -47,6 +48,9 @@ struct scope {
 	struct graph *def;                   /* with the names of this run */
 	bool def_mine;
 	struct graph_state *graph;
+	struct chart_stepper *chart;         /* in place of both: the agent is a chart */
+	bool started;                        /* it has taken its input */
+	const struct core_saved *saved;      /* while it is restored */
 	struct channels *state;
 	struct val before;                   /* of a child: its state as it began */
 	struct uuid head, parent_id;         /* its newest checkpoint, and the one before */
@@ -86,6 +90,17 @@ void scope_step_end(struct scope *s);
 void scope_fail(struct scope *s, struct str name, struct str message,
     struct core_task *task);
 void scope_stop(struct scope *s);            /* its work, and its children's */
+void scope_done(struct scope *s);            /* the scope may be gone after these two */
+void scope_wait(struct scope *s, bool breakpoint);
+/* Past its recursion limit it fails. */
+bool scope_out_of_steps(struct scope *s);
+/* Does a breakpoint hold before (or after) one of these? */
+bool scope_stopped(const struct scope *s, struct core_task *const *tasks, size_t n,
+    bool before);
+bool scope_begin_tasks(struct scope *s);     /* those that come next; false: none */
+struct uuid scope_task_id(const struct scope *s, struct str name, bool push,
+    unsigned index);
+struct str scope_task_ns(const struct scope *s, struct str name, const struct uuid *id);
 
 void scope_prepare(struct scope *s);         /* the tasks that come next */
 void core_add_write(struct core_task *t, struct str name, struct val value); /* taken */
@@ -128,6 +143,20 @@ int  barrier_command(struct scope *s, const struct core_request *q,
     struct core_name_value **all, size_t *n, struct err *e);
 /* The same, kept from an earlier run. */
 int  barrier_carried(struct scope *s, const struct core_saved *saved, struct err *e);
+
+/* ---- statechart.c: the same of a chart --------------------------------------------- */
+
+void chart_open(struct scope *s);
+int  chart_restore(struct scope *s, const struct core_saved *saved, struct err *e);
+void chart_save(const struct scope *s, struct buf *out);
+void chart_prepare(struct scope *s);         /* ids of tasks that have none yet */
+void chart_fill(struct scope *s);            /* its data from the channels */
+void chart_fork(struct scope *s);            /* its tasks begin anew, under new ids */
+void chart_expect_input(struct scope *s);
+void chart_start(struct scope *s, struct core_task *input);
+void chart_go_on(struct scope *s);
+void chart_task_done(struct core_task *t, struct val result);
+void chart_task_failed(struct core_task *t, const struct task_error *why);
 
 /* ---- show.c: values as they are told ------------------------------------------- */
 

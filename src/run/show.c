@@ -170,3 +170,35 @@ core_show_interrupt(const struct core_interrupt *i)
 		shown = val_set_take(shown, S("response_schema"), val_ref(i->schema));
 	return shown;
 }
+
+/* ---- what a task's host asks ------------------------------------------------------------------- */
+
+const struct agent *
+core_agent(const struct core_task *t)
+{
+	return t->scope->agent;
+}
+
+const struct channels *
+core_task_state(const struct core_task *t)
+{
+	return t->scope->state;
+}
+
+bool
+core_task_is_agent(const struct core_task *t)
+{
+	const struct agent *a = t->scope->agent;
+	const struct agent_work *w = a->graph != NULL ? &a->nodes[t->node].work : NULL;
+
+	return w != NULL && w->kind->writes == WRITES_OUTPUT && !w->has_writes;
+}
+
+struct run_event
+core_event(const struct core_task *t, enum event_kind kind)
+{
+	struct run_event ev = scope_event(t->scope, kind);
+
+	ev.step++;
+	return ev;
+}
