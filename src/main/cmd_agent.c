@@ -67,11 +67,12 @@ check(const struct flag_line *line)
 	for (size_t i = 0; bad == 0 && i < agents_count(set); i++) {
 		const struct agent *a = agents_at(set, i);
 
-		printf("%.*s: agent %.*s, %zu nodes, ", FMT(a->file), FMT(a->id), a->nodes_n);
+		printf("%.*s: agent %.*s, %zu node%s, ", FMT(a->file), FMT(a->id), a->nodes_n,
+		    a->nodes_n == 1 ? "" : "s");
 		if (a->chart != NULL)
 			puts("a chart");
 		else
-			printf("%zu edges\n", a->edges_n);
+			printf("%zu edge%s\n", a->edges_n, a->edges_n == 1 ? "" : "s");
 	}
 	agents_free(set);
 	return bad == 0 ? 0 : 1;

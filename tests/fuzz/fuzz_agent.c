@@ -109,6 +109,23 @@ use(const struct agent *a)
 	buf_release(&out);
 }
 
+/* What is kept of it is read again, and is the same. */
+static void
+keep(struct agents *set, const struct agent *a)
+{
+	struct buf text = BUF(16 * MB);
+	struct agents *again;
+	struct err e = { 0 };
+	int rc;
+
+	agents_add_text(&text, set, a);
+	rc = agents_read(&again, buf_str(&text), &task_kinds, &e);
+	assert(rc == OK);
+	assert(str_eq(agents_hash(again, agents_find(again, a->id)), agents_hash(set, a)));
+	agents_free(again);
+	buf_release(&text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 int
@@ -125,10 +142,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		int rc = agent_load(&again, a->json, S("fuzz"), &task_kinds, &e);
 		assert(rc == OK && str_eq(a->json, again->json));
 		agent_free(again);
-		if (agents_add(set, a, &e) == OK)
-			(void)agents_link(set, &e);
+		if (agents_add(set, a, &e) == OK && agents_link(set, &e) == OK)
+			keep(set, a);
 	} else {
 		assert(str_starts(str_of(e.text), S("fuzz:")));
+		agents_free(set);
+		set = NULL;
+		if (agents_read(&set, text, &task_kinds, &e) == OK)
+			keep(set, agents_at(set, 0));
 	}
 	agents_free(set);
 	return 0;

@@ -1,0 +1,36 @@
+// docs-listings.mjs - the listings of README.md and docs/agents.md: every ```yaml block is a file (an
+// agent, or what its first line `# NAME` says), and every ```console block a session:
+// commands behind `$ ` and what they print.
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { binary, check, equal, finish, repo, scratch } from "./e2e/lib.mjs";
+
+const dir = scratch(), bin = path.join(dir, "bin"), docs = ["README.md", "docs/agents.md"];
+mkdirSync(bin);
+symlinkSync(binary, path.join(bin, "cohort"));
+const shell = (command) => spawnSync("sh", ["-c", `{ ${command}\n} 2>&1 </dev/null`], { cwd: dir, encoding: "utf8", timeout: 20000,
+  env: { PATH: `${bin}:${process.env.PATH}` } });
+
+const files = [], sessions = [];
+for (const doc of docs) {
+  const blocks = [...readFileSync(path.join(repo, doc), "utf8").matchAll(/^```(\w*)\n([^]*?)^```$/gm)];
+  for (const [, kind, text] of blocks) {
+    const name = /^# (\S+\.yaml)\n/.exec(text)?.[1] ?? `${/^id: (\S+)$/m.exec(text)?.[1]}.yaml`;
+    if (kind === "yaml") { check(!files.includes(name), `${doc}: one listing is ${name}`); files.push(name); writeFileSync(path.join(dir, name), text); }
+    else if (kind === "console") sessions.push(text);
+    else check(kind !== "" || !/^id:/m.test(text), `${doc}: a listing without its kind`, text);
+  }
+}
+check(files.length >= 5 && sessions.length >= 2, "there are listings", files);
+const agents = files.filter((f) => !f.includes(".tests."));
+const checked = shell(`cohort agent check ${agents.join(" ")}`);
+equal([checked.status, checked.stdout.trim().split("\n").length], [0, agents.length], `the agents of the documents are right: ${checked.stdout}`);
+const tested = shell(`cohort agent test ${agents.join(" ")}`);
+check(tested.status === 0, "and pass their tests", tested.stdout);
+for (const session of sessions)
+  for (const part of session.split(/^\$ /m).slice(1)) {
+    const [command, ...lines] = part.split("\n");
+    equal(shell(command).stdout, lines.join("\n"), `$ ${command}`);
+  }
+finish();
