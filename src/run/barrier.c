@@ -344,6 +344,17 @@ apply_write(struct scope *s, struct str name, struct val value, struct err *e)
 	    channels_put(s->state, (size_t)at, value, REDUCE_STORED, e);
 }
 
+/* They are no step: what comes next comes as well. */
+static void
+writes_end(struct scope *s)
+{
+	if (s->chart != NULL)
+		chart_fill(s);
+	else
+		graph_step_end(s->graph);
+	channels_end_writes(s->state);
+}
+
 /* What the command's parts are as writes. */
 static int
 command_writes(struct scope *s, const struct core_request *q,
@@ -393,10 +404,7 @@ barrier_command(struct scope *s, const struct core_request *q,
 	rc = command_writes(s, q, *all, n, e);
 	for (size_t i = 0; i < *n && rc == OK; i++)
 		rc = apply_write(s, (*all)[i].name, (*all)[i].value, e);
-	if (s->chart != NULL)
-		chart_fill(s);
-	else
-		graph_step_end(s->graph);
+	writes_end(s);
 	return rc;
 }
 
@@ -407,9 +415,6 @@ barrier_carried(struct scope *s, const struct core_saved *saved, struct err *e)
 
 	for (size_t i = 0; i < saved->carried_n && rc == OK; i++)
 		rc = apply_write(s, saved->carried[i].name, saved->carried[i].value, e);
-	if (s->chart != NULL)
-		chart_fill(s);
-	else
-		graph_step_end(s->graph);
+	writes_end(s);
 	return rc;
 }

@@ -160,13 +160,6 @@ is_hex32(struct str s)
 	return s.n == 32;
 }
 
-/* An answer that an earlier attempt of this run has given already. */
-static bool
-given_before(const struct core *c, const struct core_interrupt *i)
-{
-	return i->answer.kind != VAL_UNDEFINED && uuid_eq(&i->answered_by, &c->q->run_id);
-}
-
 /* A map by interrupt ids: an object with members, all keys 32 hex digits. */
 static bool
 is_resume_map(struct val v)
@@ -183,10 +176,8 @@ static void
 give(struct core *c, const struct core_interrupt *i, struct val value)
 {
 	c->given = mem_resize(c->given, (c->given_n + 1) * sizeof *c->given);
-	c->given[c->given_n++] = (struct given){ .task = i->task,
+	c->given[c->given_n++] = (struct given){ .from = i, .task = i->task,
 	    .key = mem_cstr(i->key), .value = val_ref(value) };
-	if (!c->afresh && !given_before(c, i))
-		c->fx->answer(c->ctx, i, value);
 }
 
 /* Of a chosen checkpoint all are answered anew, else those that wait. */
@@ -216,7 +207,7 @@ fits(struct core *c, const struct core_interrupt *i, struct val value)
 {
 	struct err e;
 
-	if (given_before(c, i) || task_answer_check(i->value, value, &e) == OK)
+	if (task_answer_check(i->value, value, &e) == OK)
 		return true;
 	fail(c, S("ValueError"), e.text);
 	return false;
@@ -228,21 +219,18 @@ give_map(struct core *c, const struct core_interrupt *list, size_t n)
 	struct val map = c->q->resume;
 	char text[160];
 
-	for (size_t i = 0; c->q->strict_resume && i < val_count(map); i++) {
+	for (size_t i = 0; i < val_count(map); i++) {
 		const struct core_interrupt *w = find_shown(list, n, val_key(map, i));
+		bool open = w != NULL && is_open(c, w);
 
-		if (w != NULL && (is_open(c, w) || given_before(c, w)))
+		if (open && !fits(c, w, val_member(map, i)))
+			return false;
+		if (open || !c->q->strict_resume)
 			continue;
 		snprintf(text, sizeof text, "Unknown or already-consumed interrupt: %.*s",
 		    FMT(val_key(map, i)));
 		fail(c, S("UnknownInterruptError"), text);
 		return false;
-	}
-	for (size_t i = 0; i < val_count(map); i++) {
-		const struct core_interrupt *w = find_shown(list, n, val_key(map, i));
-
-		if (w != NULL && is_open(c, w) && !fits(c, w, val_member(map, i)))
-			return false;
 	}
 	for (size_t i = 0; i < val_count(map); i++) {
 		const struct core_interrupt *w = find_shown(list, n, val_key(map, i));
@@ -253,15 +241,12 @@ give_map(struct core *c, const struct core_interrupt *list, size_t n)
 	return true;
 }
 
-/* One value: for the one that waits, unless an attempt before has given it. */
 static bool
 give_one(struct core *c, const struct core_interrupt *list, size_t n)
 {
 	const struct core_interrupt *one = NULL;
 	size_t open = 0;
 
-	if (c->repeated)
-		return true;
 	for (size_t i = 0; i < n; i++)
 		if (is_open(c, &list[i]) && open++ == 0)
 			one = &list[i];
@@ -291,11 +276,106 @@ take_answers(struct core *c, const struct core_saved *saved)
 		fail(c, S("StorageError"), "the thread's interrupts could not be read");
 		return false;
 	}
-	/* What the command brought beside the answers is kept with them. */
-	for (size_t i = 0; i < n; i++)
-		c->repeated = c->repeated || given_before(c, &list[i]);
 	return is_resume_map(c->q->resume) ? give_map(c, list, n) :
 	    give_one(c, list, n);
+}
+
+/* ---- what is kept of a run that has no checkpoint yet ------------------------------- */
+
+/* A run that goes on in a step that is there already leaves a mark in it: after a
+ * crash its command is not taken twice, and what of the step is done stays done.
+ * Answers for a chosen checkpoint are kept likewise: their questions are gone. */
+#define MARK   S("__run__")
+#define ANSWER S("__answer__")
+
+static struct val
+id_value(const struct uuid *id)
+{
+	char text[UUID_TEXT];
+
+	uuid_format(id, text);
+	return val_string((struct str){ text, UUID_TEXT });
+}
+
+static bool
+is_marked(const struct core *c, const struct core_saved *saved)
+{
+	struct val own = id_value(&c->q->run_id);
+	bool yes = false;
+
+	for (size_t i = 0; saved != NULL && i < saved->carried_n; i++)
+		yes = yes || (str_eq(saved->carried[i].name, MARK) &&
+		    val_equal(saved->carried[i].value, own));
+	val_drop(own);
+	return yes;
+}
+
+static void
+recall_answers(struct core *c, const struct core_saved *saved)
+{
+	for (size_t i = 0; i < saved->carried_n; i++) {
+		struct val v = saved->carried[i].value;
+		struct core_interrupt asked = { 0 };
+
+		if (!str_eq(saved->carried[i].name, ANSWER) ||
+		    !uuid_parse(val_str(val_get(v, S("task"))), &asked.task))
+			continue;
+		asked.key = val_str(val_get(v, S("key")));
+		give(c, &asked, val_get(v, S("value")));
+		c->given[c->given_n - 1].from = NULL;
+	}
+}
+
+/* Kept with a task that the checkpoint knows. */
+static void
+carry(struct core *c, const struct core_saved *saved, size_t n, struct str name,
+    struct val value)
+{
+	const struct scope *s = c->root;
+
+	for (size_t i = 0; i < s->tasks_n; i++)
+		if (uuid_eq(&s->tasks[i]->id, &saved->tasks[0].id)) {
+			c->fx->carry(c->ctx, s->tasks[i], n, name, value);
+			return;
+		}
+}
+
+/* Tasks of a chosen checkpoint begin anew under their old ids: what they left
+ * goes.  Returns how many writes are kept with the step. */
+static size_t
+mark(struct core *c, const struct core_saved *saved)
+{
+	struct val own = id_value(&c->q->run_id);
+	size_t n = c->afresh ? 0 : saved->carried_n;
+
+	for (size_t i = 0; c->afresh && i < c->root->tasks_n; i++)
+		c->fx->drop(c->ctx, c->root->tasks[i]);
+	if (c->afresh)
+		c->fx->void_all(c->ctx);
+	if (saved->tasks_n > 0)
+		carry(c, saved, n++, MARK, own);
+	val_drop(own);
+	return n;
+}
+
+static size_t
+keep_answers(struct core *c, const struct core_saved *saved, size_t n)
+{
+	for (size_t i = 0; i < c->given_n; i++) {
+		const struct given *g = &c->given[i];
+		struct val v;
+
+		if (!c->afresh) {
+			c->fx->answer(c->ctx, g->from, g->value);
+			continue;
+		}
+		v = val_set_take(val_object_empty(), S("task"), id_value(&g->task));
+		v = val_set_take(v, S("key"), val_string(str_of(g->key)));
+		v = val_set_take(v, S("value"), val_ref(g->value));
+		carry(c, saved, n++, ANSWER, v);
+		val_drop(v);
+	}
+	return n;
 }
 
 /* ---- beginning ------------------------------------------------------------------------------ */
@@ -313,27 +393,19 @@ restore(struct core *c, const struct core_saved *saved)
 	return false;
 }
 
-/* Tasks of a chosen checkpoint that begin anew under their old ids: what they
- * left goes. */
-static void
-drop_tasks(struct core *c)
-{
-	for (size_t i = 0; i < c->root->tasks_n; i++)
-		c->fx->drop(c->ctx, c->root->tasks[i]);
-	c->fx->void_all(c->ctx);
-}
-
 /* The step goes on with what the command wrote into it. */
 static void
 stay(struct core *c, const struct core_saved *saved, const struct core_name_value *all,
     size_t n)
 {
+	size_t at;
+
 	scope_prepare(c->root);
-	if (c->afresh)
-		drop_tasks(c);
-	for (size_t i = 0; i < n && c->root->tasks_n > 0; i++)
-		c->fx->carry(c->ctx, c->root->tasks[0], saved->carried_n + i,
-		    all[i].name, all[i].value);
+	if (c->marked)
+		return;
+	at = keep_answers(c, saved, mark(c, saved));
+	for (size_t i = 0; i < n; i++)
+		carry(c, saved, at + i, all[i].name, all[i].value);
 }
 
 static void
@@ -344,6 +416,15 @@ values_free(struct core_name_value *all, size_t n)
 		val_drop(all[i].value);
 	}
 	free(all);
+}
+
+static bool
+command_is_new(struct core *c, const struct core_saved *saved)
+{
+	if (!c->marked)
+		return take_answers(c, saved);
+	recall_answers(c, saved);
+	return true;
 }
 
 static void
@@ -359,15 +440,15 @@ begin_command(struct core *c, const struct core_saved *saved)
 		fail(c, S("EmptyInputError"), "there is nothing to resume");
 		return;
 	}
-	c->afresh = saved != NULL && !saved->head;
-	if (!restore(c, saved) || !take_answers(c, saved))
+	if (!restore(c, saved) || !command_is_new(c, saved))
 		return;
 	all = NULL;
 	n = 0;
-	rc = c->repeated ? OK : barrier_command(c->root, q, &all, &n, &e);
+	rc = c->marked ? OK : barrier_command(c->root, q, &all, &n, &e);
 	if (rc != OK) {
 		fail(c, S("InvalidUpdateError"), e.text);
-	} else if (q->resume.kind == VAL_UNDEFINED || saved == NULL) {
+	} else if (q->resume.kind == VAL_UNDEFINED || saved == NULL ||
+	    (saved->tasks_n == 0 && n > 0)) {
 		c->fx->void_all(c->ctx);
 		scope_checkpoint(c->root, SOURCE_INPUT, NULL);
 	} else {
@@ -375,7 +456,25 @@ begin_command(struct core *c, const struct core_saved *saved)
 	}
 	values_free(all, n);
 	if (rc == OK)
-		scope_resume(c->root, saved, VAL_UNDEF);
+		scope_resume(c->root, saved, saved != NULL ? saved->input : VAL_UNDEF);
+}
+
+/* For a task START that comes next: the request's input, or what the checkpoint was
+ * to take; of one that this run has put beside it before a crash, what that was. */
+static struct val
+input_again(struct core *c, const struct core_saved *saved)
+{
+	struct core_saved *chosen = NULL;
+	struct val input = c->q->input.kind != VAL_UNDEFINED ? c->q->input : saved->input;
+	bool own = uuid_eq(&saved->run_id, &c->q->run_id);
+
+	if (input.kind == VAL_UNDEFINED && own && !uuid_is_zero(&saved->parent) &&
+	    !uuid_is_zero(&c->q->checkpoint) &&
+	    c->fx->load(c->ctx, STR_NONE, &saved->parent, &chosen) == OK && chosen != NULL)
+		input = chosen->input;
+	input = input.kind != VAL_UNDEFINED ? val_ref(input) : VAL_NIL;
+	c->fx->release(c->ctx, chosen);
+	return input;
 }
 
 /* What stands goes on.  Of a chosen checkpoint that is not the head no task
@@ -383,9 +482,8 @@ begin_command(struct core *c, const struct core_saved *saved)
 static void
 begin_again(struct core *c, const struct core_saved *saved)
 {
-	const struct core_request *q = c->q;
+	struct val input;
 
-	c->afresh = !saved->head;
 	if (!restore(c, saved))
 		return;
 	if (c->afresh && saved->source != SOURCE_UPDATE && saved->source != SOURCE_FORK) {
@@ -396,36 +494,42 @@ begin_again(struct core *c, const struct core_saved *saved)
 	} else {
 		scope_prepare(c->root);
 		if (c->afresh)
-			drop_tasks(c);
+			(void)mark(c, saved);
 	}
-	scope_resume(c->root, saved, q->input.kind != VAL_UNDEFINED ? q->input :
-	    saved->input.kind != VAL_UNDEFINED ? saved->input : VAL_NIL);
+	input = input_again(c, saved);
+	scope_resume(c->root, saved, input);
+	val_drop(input);
 }
 
-/* Resumed answers that an earlier attempt of this run had given stand in the
- * rows; the rest of its command is made again. */
+static void
+begin_input(struct core *c, const struct core_saved *saved)
+{
+	if (!restore(c, saved))
+		return;
+	if (saved != NULL && saved->tasks_n > 0)
+		c->fx->void_all(c->ctx);
+	scope_begin(c->root, c->q->input);
+}
+
 static void
 begin(struct core *c, const struct core_saved *saved)
 {
 	const struct core_request *q = c->q;
+	bool own = saved != NULL && uuid_eq(&saved->run_id, &q->run_id);
 
-	c->ours = saved != NULL && uuid_eq(&saved->run_id, &q->run_id);
-	if (c->ours) {
+	c->marked = is_marked(c, saved);
+	c->afresh = saved != NULL && !saved->head && !c->marked;
+	if (own)
 		begin_again(c, saved);
-	} else if (q->has_command) {
+	else if (q->has_command)
 		begin_command(c, saved);
-	} else if (q->input.kind != VAL_UNDEFINED) {
-		if (!restore(c, saved))
-			return;
-		if (saved != NULL && saved->tasks_n > 0)
-			c->fx->void_all(c->ctx);
-		scope_begin(c->root, q->input);
-	} else if (saved == NULL) {
+	else if (q->input.kind != VAL_UNDEFINED)
+		begin_input(c, saved);
+	else if (saved == NULL)
 		fail(c, S("EmptyInputError"),
 		    "Received no input writes for \"__start__\"");
-	} else {
+	else
 		begin_again(c, saved);
-	}
 }
 
 static bool
@@ -501,7 +605,6 @@ child_make(struct core_task *t, struct task_child *call, struct err *e)
 	s->up = t->scope;
 	s->parent = t;
 	s->call = call;
-	s->before = val_ref(call->input);
 	s->next = t->children;
 	t->children = s;
 	call->host_data = s;

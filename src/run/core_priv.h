@@ -45,7 +45,6 @@ struct core_interrupt {
 	struct str key;                      /* of the call in the task (task.h) */
 	struct val value, schema;            /* schema UNDEF: none */
 	struct val answer;                   /* UNDEF: none yet */
-	struct uuid answered_by;             /* the run */
 	bool waits;                          /* neither answered nor voided, and its
 	                                        checkpoint is the head of ns */
 };
@@ -72,7 +71,7 @@ struct core_saved {
 	struct str *last; size_t last_n;     /* nodes whose writes it holds (source loop) */
 	struct val input;                    /* that it was to take, if START comes next
 	                                        and it is not the head; or UNDEF */
-	/* Writes of commands that resumed it and did not bring it to its end. */
+	/* What runs that resumed it and did not bring it to its end have carried. */
 	struct core_name_value *carried; size_t carried_n;
 };
 
@@ -93,7 +92,6 @@ struct core_task {
 	uint64_t serial;                     /* of a chart's invoke; 0: of a graph */
 	bool fresh;                          /* about to begin */
 	bool again;                          /* may have begun in an earlier attempt */
-	bool restored;                       /* and was done then */
 	struct core_name_value *writes;      /* to channels, then control; in order */
 	size_t writes_n, writes_cap;
 	struct val update;                   /* what it returned: object or null */
@@ -134,17 +132,17 @@ struct core_effects {
 	 * ERR_IO. */
 	int  (*load)(void *ctx, struct str ns, const struct uuid *id, struct core_saved **out);
 	void (*release)(void *ctx, struct core_saved *s);
-	/* Everything that waits on the thread, in any namespace, and what this run
-	 * has answered in an earlier attempt.  Borrowed until the run ends. */
+	/* Everything that waits on the thread, in any namespace.  Borrowed until the
+	 * run ends. */
 	int  (*waiting)(void *ctx, const struct core_interrupt **out, size_t *n);
 	struct uuid (*new_id)(void *ctx, int step);  /* of a checkpoint: v6, rising */
 
 	void (*checkpoint)(void *ctx, const struct core_checkpoint *c);
 	/* Pending writes of a task that ended; error: it failed, and this is why. */
 	void (*writes)(void *ctx, const struct core_task *t, struct val error);
-	/* A write of the command that resumes this step: it is lost if the step does
-	 * not end, unless it is kept with t, the first task.  n: its number, over all
-	 * such commands. */
+	/* Of a run that goes on in this step: a write of its command, which would be
+	 * lost if the step does not end, or a note of the core's own; kept with t.
+	 * n: its number, over all such runs. */
 	void (*carry)(void *ctx, const struct core_task *t, size_t n, struct str name,
 	    struct val value);
 	void (*interrupt)(void *ctx, const struct core_task *t, const struct core_interrupt *i);
@@ -176,7 +174,8 @@ struct core_request {
 	/* breakpoints: node names, or all; given: they replace the agent's */
 	struct core_stops { bool given, all; const struct str *at; size_t n; } before, after;
 	int64_t recursion_limit;
-	int64_t steps_before;                /* that earlier attempts have finished */
+	int64_t steps_before;                /* checkpoints that earlier attempts have
+	                                        made, in the line of the head */
 	bool exit;                           /* durability: only the last state is kept */
 	struct val config, context;          /* for expressions */
 	struct uuid run_id;

@@ -202,6 +202,7 @@ apply(struct edit *x, const struct edit_update *u, size_t n, struct err *e)
 	int rc, node = GRAPH_NONE;
 
 	rc = apply_ended(x, false, e);
+	channels_end_writes(s->state);
 	tasks_drop(s, n);
 	for (size_t i = 0; i < n && rc == OK; i++) {
 		rc = node_of(x, &u[i], n, &node, e);
@@ -233,29 +234,9 @@ end_here(struct edit *x, struct err *e)
 	graph_step_begin(x->scope->graph);
 	rc = apply_ended(x, true, e);
 	graph_step_end(x->scope->graph);
+	channels_end_step(x->scope->state);
 	if (rc == OK)
 		scope_checkpoint(x->scope, SOURCE_UPDATE, NULL);
-	return rc;
-}
-
-/* What is stored is what changed since the parent: of a copy everything. */
-static int
-change_all(struct scope *s, struct err *e)
-{
-	struct channels *all = channels_new(s->agent->channels, s->agent->channels_n);
-	int rc = OK;
-
-	for (size_t i = 0; i < channels_count(all) && rc == OK; i++) {
-		struct val v = channels_get(s->state, i), write;
-
-		if (v.kind == VAL_UNDEFINED)
-			continue;
-		write = val_set_take(val_object_empty(), S("__overwrite__"), val_ref(v));
-		rc = channels_put(all, i, write, REDUCE_STORED, e);
-		val_drop(write);
-	}
-	channels_free(s->state);
-	s->state = all;
 	return rc;
 }
 
@@ -271,10 +252,8 @@ copy(struct edit *x, const struct edit_update *u, struct err *e)
 
 	if (!x->any)
 		return err_set(e, ERR_INVALID, "Cannot copy a non-existent checkpoint");
-	rc = change_all(s, e);
-	if (rc != OK)
-		return rc;
 	s->head = s->stored = s->parent_id;
+	channels_touch(s->state);            /* the parent has other values */
 	scope_checkpoint(s, SOURCE_FORK, NULL);
 	x->saved = NULL;
 	if (pairs.kind != VAL_ARRAY || n == 0)
@@ -311,6 +290,7 @@ input(struct edit *x, const struct edit_update *u, struct err *e)
 	rc = graph_step_write(s->graph, S("__start__"), VAL_NIL, e);
 	graph_step_end(s->graph);
 	assert(rc == OK);
+	channels_end_step(s->state);
 	scope_checkpoint(s, SOURCE_INPUT, NULL);
 	s->tasks[0]->update = val_ref(u->values);
 	s->tasks[0]->state = TASK_DONE;

@@ -197,7 +197,7 @@ interrupt_of(const struct store_interrupt *i)
 	    .key = i->key, .value = val_json_trusted(i->value_json),
 	    .schema = i->schema_json.n > 0 ? val_json_trusted(i->schema_json) :
 	    VAL_UNDEF, .answer = i->state == INTERRUPT_ANSWERED ?
-	    val_json_trusted(i->answer_json) : VAL_UNDEF, .answered_by = i->run_id,
+	    val_json_trusted(i->answer_json) : VAL_UNDEF,
 	    .waits = i->state == INTERRUPT_WAITING };
 }
 

@@ -27,135 +27,6 @@ check(const struct scope *s)
 	assert((s->up == NULL) == (s->parent == NULL));
 }
 
-/* ---- tasks ------------------------------------------------------------------ */
-
-void
-core_add_write(struct core_task *t, struct str name, struct val value)
-{
-	struct core_name_value *w;
-
-	mem_grow(t->writes, t->writes_n, t->writes_cap);
-	w = &t->writes[t->writes_n++];
-	w->name = (struct str){ mem_cstr(name), name.n };
-	w->value = value;
-}
-
-void
-core_task_free(struct core_task *t)
-{
-	if (t == NULL)
-		return;
-	while (t->children != NULL) {
-		struct scope *child = t->children;
-
-		t->children = child->next;
-		scope_free(child);
-	}
-	for (size_t i = 0; i < t->writes_n; i++) {
-		free((char *)t->writes[i].name.p);
-		val_drop(t->writes[i].value);
-	}
-	for (size_t i = 0; i < t->answers_n; i++) {
-		free((char *)t->answers[i].key.p);
-		val_drop(t->answers[i].value);
-	}
-	for (size_t i = 0; i < t->records_n; i++) {
-		free((char *)t->records[i].key.p);
-		free((char *)t->records[i].name.p);
-		free((char *)t->records[i].result_json.p);
-	}
-	free(t->records);
-	free(t->writes);
-	free(t->answers);
-	free((char *)t->name.p);
-	free((char *)t->ns.p);
-	val_drop(t->input);
-	val_drop(t->update);
-	val_drop(t->shown);
-	free(t);
-}
-
-static void
-tasks_free(struct scope *s)
-{
-	for (size_t i = 0; i < s->tasks_n; i++)
-		core_task_free(s->tasks[i]);
-	free(s->tasks);
-	s->tasks = NULL;
-	s->tasks_n = s->open = 0;
-}
-
-void
-tasks_drop(struct scope *s, size_t room)
-{
-	tasks_free(s);
-	s->tasks = mem_alloc((room + 1) * sizeof *s->tasks);
-}
-
-/* A task's id is the same after a crash: it comes from the checkpoint in which
- * it begins (core.md section 1). */
-struct uuid
-scope_task_id(const struct scope *s, struct str name, bool push, unsigned index)
-{
-	struct buf b = BUF(LIMIT_NAME_BYTES + LIMIT_CHECKPOINT_NS_BYTES + 32);
-	struct uuid id;
-
-	buf_add(&b, str_of(s->ns));
-	buf_add_char(&b, '\0');
-	buf_add(&b, name);
-	if (push)
-		buf_add_fmt(&b, "%c%u", '\0', index);
-	id = uuid_v5(&s->head, buf_str(&b));
-	buf_release(&b);
-	return id;
-}
-
-struct str
-scope_task_ns(const struct scope *s, struct str name, const struct uuid *id)
-{
-	struct buf b = BUF(LIMIT_NAME_BYTES + LIMIT_CHECKPOINT_NS_BYTES + 64);
-	struct str ns;
-
-	buf_add(&b, str_of(s->ns));
-	if (b.n > 0)
-		buf_add_char(&b, '|');
-	buf_add(&b, name);
-	buf_add_char(&b, ':');
-	uuid_add(&b, id);
-	ns = (struct str){ mem_cstr(buf_str(&b)), b.n };
-	buf_release(&b);
-	return ns;
-}
-
-void
-scope_prepare(struct scope *s)
-{
-	const struct graph_task *next;
-	size_t n;
-
-	if (s->chart != NULL) {
-		chart_prepare(s);
-		return;
-	}
-	n = graph_next(s->graph, &next);
-	tasks_drop(s, n);
-	for (size_t i = 0; i < n; i++) {
-		struct core_task *t = mem_new(struct core_task);
-		struct str name = next[i].name;
-
-		t->scope = s;
-		t->node = next[i].node;
-		t->push = next[i].push;
-		t->index = next[i].index;
-		t->trigger = next[i].trigger;
-		t->input = val_ref(next[i].input);
-		t->name = (struct str){ mem_cstr(name), name.n };
-		t->id = scope_task_id(s, name, t->push, t->index);
-		t->ns = scope_task_ns(s, name, &t->id);
-		s->tasks[s->tasks_n++] = t;
-	}
-}
-
 /* ---- scopes ------------------------------------------------------------------ */
 
 /* The graph with the names its nodes have in this run. */
@@ -185,7 +56,7 @@ scope_new(struct core *c, const struct agent *a, struct str ns, struct err *e)
 	s->core = c;
 	s->agent = a;
 	s->ns = mem_cstr(ns);
-	s->step = -2;
+	s->begun = s->step = -2;
 	s->state = channels_new(a->channels, a->channels_n);
 	if (a->chart != NULL) {
 		chart_open(s);
@@ -231,8 +102,7 @@ position_by_name(struct scope *s, const struct core_saved *saved, struct err *e)
 			rc = graph_step_write(s->graph, buf_str(&channel), value, e);
 		buf_release(&channel);
 	}
-	if (rc == OK)
-		graph_step_end(s->graph);
+	graph_step_end(s->graph);
 	return rc;
 }
 
@@ -260,7 +130,7 @@ scope_restore(struct scope *s, const struct core_saved *saved, struct err *e)
 
 	s->head = s->stored = saved->id;
 	s->parent_id = saved->parent;
-	s->step = saved->step;
+	s->begun = s->step = saved->step;
 	s->source = saved->source;
 	for (size_t i = 0; i < saved->values_n; i++) {
 		int at = agent_channel_find(s->agent, saved->values[i].name);
@@ -271,7 +141,7 @@ scope_restore(struct scope *s, const struct core_saved *saved, struct err *e)
 	if (s->chart != NULL)
 		return chart_restore(s, saved, e);
 	rc = restore_position(s, saved, e);
-	return rc == OK ? barrier_carried(s, saved, e) : rc;
+	return rc == OK && !s->core->afresh ? barrier_carried(s, saved, e) : rc;
 }
 
 /* ---- checkpoints ------------------------------------------------------------------ */
@@ -365,6 +235,8 @@ scope_done(struct scope *s)
 		core_end(s->core, CORE_SUCCESS, NULL);
 		return;
 	}
+	if (s->before.kind == VAL_UNDEFINED)
+		s->before = core_find_before(s);
 	core_output(s, &output, &added);
 	child_end(s, CHILD_DONE, output, added, NULL);
 	val_drop(output);
@@ -469,12 +341,22 @@ stops_at(const struct scope *s, const struct core_task *t, bool before)
 	return own->all;
 }
 
+/* After which nodes: any at all? */
+static bool
+stops_anywhere(const struct scope *s)
+{
+	const struct core_stops *asked = &s->core->q->after;
+
+	return s->up == NULL && asked->given ? asked->all || asked->n > 0 :
+	    s->agent->after.all || s->agent->after.n > 0;
+}
+
 /* A breakpoint holds only if a channel changed since the run was resumed. */
 bool
 scope_stopped(const struct scope *s, struct core_task *const *tasks, size_t n, bool before)
 {
 	for (size_t i = 0; s->changed && i < n; i++)
-		if (!tasks[i]->restored && stops_at(s, tasks[i], before))
+		if (stops_at(s, tasks[i], before))
 			return true;
 	return false;
 }
@@ -603,20 +485,39 @@ settle(struct scope *s)
 
 /* ---- beginning ------------------------------------------------------------------------------ */
 
-/* The input's own task ends at once. */
-static void
+/* The input's own task, if it comes next, ends at once.  False: the scope has
+ * failed, and may be gone. */
+static bool
 take_input(struct scope *s, struct val input)
 {
-	struct core_task *t = s->tasks[0];
 	struct err e;
 
-	assert(s->tasks_n == 1 && t->node == GRAPH_START);
-	t->update = val_ref(input);
-	t->state = TASK_DONE;
-	if (barrier_input(t, input, &e) != OK)
-		scope_fail(s, S("InvalidUpdateError"), str_of(e.text), t);
-	else if (s->chart != NULL)
-		chart_start(s, t);
+	for (size_t i = 0; i < s->tasks_n; i++) {
+		struct core_task *t = s->tasks[i];
+
+		if (t->node != GRAPH_START || t->state == TASK_DONE)
+			continue;
+		t->update = val_ref(input);
+		t->state = TASK_DONE;
+		if (barrier_input(t, input, &e) != OK) {
+			scope_fail(s, S("InvalidUpdateError"), str_of(e.text), t);
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool
+is_input(const struct scope *s)
+{
+	return s->tasks_n == 1 && s->tasks[0]->node == GRAPH_START;
+}
+
+static void
+input_end(struct scope *s)
+{
+	if (s->chart != NULL)
+		chart_start(s, s->tasks[0]);
 	else
 		scope_step_end(s);
 }
@@ -634,20 +535,23 @@ expect_input(struct scope *s)
 	graph_step_begin(s->graph);
 	rc = graph_step_write(s->graph, S("__start__"), VAL_NIL, &e);
 	assert(rc == OK);
+	(void)rc;
 	graph_step_end(s->graph);
 }
 
 void
 scope_begin(struct scope *s, struct val input)
 {
-	s->stop = s->step + s->core->q->recursion_limit + 2;
+	s->begun = s->step;
+	s->stop = s->begun + s->core->q->recursion_limit + 2;
 	channels_end_step(s->state);
 	expect_input(s);
 	scope_checkpoint(s, SOURCE_INPUT, NULL);
 	scope_tell_lifecycle(s, s->up == NULL ? EVENT_RUNNING : EVENT_STARTED, STR_NONE,
 	    STR_NONE);
 	scope_tell_checkpoint(s);
-	take_input(s, input);
+	if (take_input(s, input))
+		input_end(s);
 }
 
 static void
@@ -663,7 +567,6 @@ restore_task(struct core_task *t, const struct core_saved *saved)
 			core_add_write(t, x->writes[k].name, val_ref(x->writes[k].value));
 		if (x->done) {
 			t->state = TASK_DONE;
-			t->restored = true;
 			core_set_update(t);
 		}
 		core_copy_records(t, x);
@@ -686,15 +589,72 @@ take_given(struct core_task *t)
 			core_add_answer(t, str_of(c->given[i].key), c->given[i].value);
 }
 
+/* After a crash: where the run began here, for its limit of steps. */
+static void
+find_begin(struct scope *s, const struct core_saved *saved)
+{
+	const struct core *c = s->core;
+	struct core_saved *at = NULL;
+	bool more = s->up != NULL;
+
+	if (s->up == NULL)
+		s->begun = saved->step - c->q->steps_before;
+	while (more) {
+		struct core_saved *before = NULL;
+
+		s->begun = saved->step - 1;
+		more = saved->source != SOURCE_INPUT && !uuid_is_zero(&saved->parent) &&
+		    c->fx->load(c->ctx, str_of(s->ns), &saved->parent, &before) == OK &&
+		    before != NULL && uuid_eq(&before->run_id, &c->q->run_id);
+		c->fx->release(c->ctx, at);
+		saved = at = before;
+	}
+	c->fx->release(c->ctx, at);
+}
+
+/* A chart's task may outlast a checkpoint. */
+static bool
+is_in(const struct core_saved *saved, const struct uuid *task)
+{
+	for (size_t i = 0; i < saved->tasks_n; i++)
+		if (uuid_eq(&saved->tasks[i].id, task))
+			return true;
+	return false;
+}
+
+/* After a crash: has a breakpoint been reached by the step that the run has saved? */
+static bool
+stopped_after(struct scope *s, const struct core_saved *saved)
+{
+	const struct core *c = s->core;
+	struct core_saved *before = NULL;
+	bool stops = false;
+
+	if (uuid_is_zero(&saved->parent) || !stops_anywhere(s) ||
+	    c->fx->load(c->ctx, str_of(s->ns), &saved->parent, &before) != OK)
+		return false;
+	for (size_t i = 0; before != NULL && i < before->tasks_n && !stops; i++) {
+		struct core_task t = { .name = before->tasks[i].name };
+
+		t.node = s->chart != NULL ? agent_node_find(s->agent, t.name) :
+		    graph_find(s->def, t.name);
+		stops = t.node >= 0 && !is_in(saved, &before->tasks[i].id) &&
+		    stops_at(s, &t, false);
+	}
+	c->fx->release(c->ctx, before);
+	return stops;
+}
+
 void
 scope_resume(struct scope *s, const struct core_saved *saved, struct val input)
 {
 	const struct core *c = s->core;
+	bool own = saved != NULL && uuid_eq(&saved->run_id, &c->q->run_id);
 
-	s->stop = s->step + c->q->recursion_limit + 2;
-	if (s->up == NULL && c->ours)        /* from where the run began */
-		s->stop -= c->q->steps_before +
-		    (c->q->input.kind == VAL_UNDEFINED ? 0 : 2);
+	if (own)
+		find_begin(s, saved);
+	s->stop = s->begun + c->q->recursion_limit + 2;
+	s->changed = own && saved->source == SOURCE_LOOP;
 	for (size_t i = 0; i < s->tasks_n; i++) {
 		if (!c->afresh)
 			restore_task(s->tasks[i], saved);
@@ -702,12 +662,17 @@ scope_resume(struct scope *s, const struct core_saved *saved, struct val input)
 	}
 	scope_tell_lifecycle(s, s->up == NULL ? EVENT_RUNNING : EVENT_STARTED, STR_NONE,
 	    STR_NONE);
-	if (s->tasks_n == 1 && s->tasks[0]->node == GRAPH_START) {
-		take_input(s, input);
+	if (!take_input(s, input))
+		return;
+	if (is_input(s)) {
+		input_end(s);
 		return;
 	}
 	scope_tell_state(s, EVENT_INPUT);
-	scope_go_on(s);
+	if (s->changed && stopped_after(s, saved))
+		scope_wait(s, true);
+	else
+		scope_go_on(s);
 }
 
 /* ---- tasks come back --------------------------------------------------------------------------- */

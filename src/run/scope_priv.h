@@ -3,7 +3,8 @@
  *
  * Who does what
  *   core.c     a run: how it begins, what it is asked, how it ends
- *   scope.c    a namespace: its tasks, checkpoints, children, what is told
+ *   scope.c    a namespace: its steps, checkpoints, children, its end
+ *   tasks.c    the tasks of a step
  *   tell.c     what a namespace tells
  *   statechart.c  a namespace whose agent is a chart
  *   barrier.c  the graph's step: edges as a task ends, writes after the last
@@ -17,6 +18,7 @@
 
 /* An answer of this run's command, on its way to the task that asked. */
 struct given {
+	const struct core_interrupt *from;   /* until the run has begun */
 	struct uuid task;
 	char *key;
 	struct val value;
@@ -32,8 +34,8 @@ struct core {
 	size_t given_n;
 	bool afresh;                         /* time travel: what was done of the chosen
 	                                        step does not count, nor its children */
-	bool repeated;                       /* an earlier attempt has given the answers */
-	bool ours;                           /* goes on where an earlier attempt was */
+	bool marked;                         /* an earlier attempt has begun in the step, and
+	                                        has taken the command */
 	bool over;
 };
 
@@ -52,12 +54,14 @@ struct scope {
 	bool started;                        /* it has taken its input */
 	const struct core_saved *saved;      /* while it is restored */
 	struct channels *state;
-	struct val before;                   /* of a child: its state as it began */
+	struct val before;                   /* of a child: its state as it began; UNDEF:
+	                                        to be looked up */
 	struct uuid head, parent_id;         /* its newest checkpoint, and the one before */
 	struct uuid stored;                  /* the newest that was given to be stored */
 	bool unsaved;                        /* head is not (durability exit) */
 	enum checkpoint_source source;       /* of the newest */
 	int step;                            /* of it; -2: none */
+	int64_t begun;                       /* the step from which the run goes on here */
 	int64_t stop;                        /* no step past it */
 	struct core_task **tasks;
 	size_t tasks_n;
@@ -102,9 +106,12 @@ struct uuid scope_task_id(const struct scope *s, struct str name, bool push,
     unsigned index);
 struct str scope_task_ns(const struct scope *s, struct str name, const struct uuid *id);
 
+/* ---- tasks.c ----------------------------------------------------------------- */
+
 void scope_prepare(struct scope *s);         /* the tasks that come next */
 void core_add_write(struct core_task *t, struct str name, struct val value); /* taken */
 void core_task_free(struct core_task *t);
+void tasks_free(struct scope *s);
 void tasks_drop(struct scope *s, size_t room);       /* those of the step; room for others */
 
 /* ---- tell.c: if somebody wants to hear it ---------------------------------------- */
@@ -141,7 +148,7 @@ int  barrier_apply(struct scope *s, bool instead, bool *wrote, struct core_task 
  * as names and values; the caller drops the values. */
 int  barrier_command(struct scope *s, const struct core_request *q,
     struct core_name_value **all, size_t *n, struct err *e);
-/* The same, kept from an earlier run. */
+/* The same, kept from an earlier run or attempt. */
 int  barrier_carried(struct scope *s, const struct core_saved *saved, struct err *e);
 
 /* ---- statechart.c: the same of a chart --------------------------------------------- */
@@ -160,6 +167,7 @@ void chart_task_failed(struct core_task *t, const struct task_error *why);
 
 /* ---- show.c: values as they are told ------------------------------------------- */
 
+struct val core_find_before(const struct scope *s);  /* the caller drops it */
 void core_output(const struct scope *s, struct val *output, struct val *added);
 struct val core_join(struct val list, struct val more);      /* list is taken */
 struct val core_join_take(struct val list, struct val item);

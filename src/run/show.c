@@ -88,17 +88,18 @@ core_set_update(struct core_task *t)
 
 /* ---- what a child gives ---------------------------------------------------------- */
 
-/* The entries of a list behind those that it began with.  What was given without
- * an id is counted, not compared. */
+/* The entries of a list behind those that it began with.  A message that was given
+ * without an id is counted, not compared. */
 static struct val
-tail_of(struct val now, struct val before)
+tail_of(const struct channel *def, struct val now, struct val before)
 {
 	struct val tail = val_array_empty();
+	bool messages = def->reducer == REDUCE_MESSAGES;
 	size_t same = 0, n = val_count(now);
 
 	while (same < n && same < val_count(before) &&
 	    (val_equal(val_at(now, same), val_at(before, same)) ||
-	    message_id(val_at(before, same)).n == 0))
+	    (messages && message_id(val_at(before, same)).n == 0)))
 		same++;
 	for (size_t i = same; i < n; i++)
 		tail = val_push_take(tail, val_ref(val_at(now, i)));
@@ -111,6 +112,75 @@ growth_of(struct val now, struct val before)
 	double old = val_is_number(before) ? val_number(before) : 0;
 
 	return val_is_number(now) ? val_double(val_number(now) - old) : val_ref(now);
+}
+
+static struct val
+values_of(const struct agent *a, const struct core_saved *saved)
+{
+	struct channels *cs = channels_new(a->channels, a->channels_n);
+	struct val values;
+
+	for (size_t i = 0; i < saved->values_n; i++) {
+		int at = agent_channel_find(a, saved->values[i].name);
+
+		if (at >= 0)
+			channels_load(cs, (size_t)at, val_ref(saved->values[i].value));
+	}
+	values = channels_values(cs);
+	channels_free(cs);
+	return values;
+}
+
+/* What the input makes of the channels' defaults. */
+static struct val
+values_of_input(const struct agent *a, struct val input)
+{
+	struct channels *cs = channels_new(a->channels, a->channels_n);
+	struct val values;
+	struct err e;
+
+	for (size_t i = 0; i < val_count(input); i++) {
+		int at = agent_channel_find(a, val_key(input, i));
+
+		if (at >= 0 && a->channels[at].input && a->channels[at].reducer !=
+		    REDUCE_MESSAGES)
+			(void)channels_put(cs, (size_t)at, val_member(input, i), 0, &e);
+	}
+	values = channels_values(cs);
+	for (size_t i = 0; i < val_count(input); i++) {
+		int at = agent_channel_find(a, val_key(input, i));
+
+		if (at >= 0 && a->channels[at].input && a->channels[at].reducer ==
+		    REDUCE_MESSAGES)
+			values = val_set_take(values, val_key(input, i),
+			    val_ref(val_member(input, i)));
+	}
+	channels_free(cs);
+	return values;
+}
+
+/* Of a child that goes on from what was saved: the checkpoint after its input, or
+ * what can be told without it (durability exit). */
+struct val
+core_find_before(const struct scope *s)
+{
+	const struct core *c = s->core;
+	struct core_saved *at = NULL, *later = NULL;
+	struct uuid id = s->stored;
+	struct val before = VAL_UNDEF;
+
+	while (before.kind == VAL_UNDEFINED && !uuid_is_zero(&id) &&
+	    c->fx->load(c->ctx, str_of(s->ns), &id, &at) == OK && at != NULL) {
+		if (at->source == SOURCE_INPUT && later != NULL)
+			before = values_of(s->agent, later);
+		c->fx->release(c->ctx, later);
+		later = at;
+		id = at->parent;
+		at = NULL;
+	}
+	c->fx->release(c->ctx, later);
+	return before.kind != VAL_UNDEFINED ? before :
+	    values_of_input(s->agent, s->call->input);
 }
 
 void
@@ -126,7 +196,7 @@ core_output(const struct scope *s, struct val *output, struct val *added)
 		if (!def->output || now.kind == VAL_UNDEFINED)
 			continue;
 		if (reducer_is_list(def->reducer))
-			more = tail_of(now, before);
+			more = tail_of(def, now, before);
 		else if (def->reducer == REDUCE_SUM)
 			more = growth_of(now, before);
 		else

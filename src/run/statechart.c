@@ -112,8 +112,10 @@ chart_restore(struct scope *s, const struct core_saved *saved, struct err *e)
 	struct chart_stepper *st = NULL;
 	int rc;
 
-	if (saved->snapshot.n == 0)
-		return OK;                   /* its input is still to come */
+	if (saved->snapshot.n == 0) {
+		chart_expect_input(s);
+		return OK;
+	}
 	s->saved = saved;
 	rc = stepper_restore(&st, s->agent->chart, str_of(s->ns), saved->snapshot, &ops,
 	    s, e);

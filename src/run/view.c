@@ -14,6 +14,7 @@
 #include "base/limits.h"
 #include "base/scan.h"
 #include "graph/graph.h"
+#include "run/changes_priv.h"
 #include "run/child.h"
 #include "run/saved_priv.h"
 #include "state/channels.h"
@@ -112,12 +113,19 @@ is_input(const struct store_state *s)
 	return s->c.source == SOURCE_INPUT && str_eq(s->c.next, S("__start__"));
 }
 
+/* Not an error, and not what a command left beside. */
+static bool
+is_result(const struct store_write *w)
+{
+	return w->idx >= 0 && w->idx < CARRIED_IDX;
+}
+
 /* Of a task that has ended without an error. */
 static bool
 is_done(const struct store_state *s, const struct uuid *task)
 {
 	for (size_t i = 0; i < s->writes_n; i++)
-		if (s->writes[i].idx >= 0 && uuid_eq(&s->writes[i].task, task))
+		if (is_result(&s->writes[i]) && uuid_eq(&s->writes[i].task, task))
 			return true;
 	return false;
 }
@@ -126,7 +134,7 @@ static bool
 any_done(const struct store_state *s)
 {
 	for (size_t i = 0; i < s->writes_n; i++)
-		if (s->writes[i].idx >= 0)
+		if (is_result(&s->writes[i]))
 			return true;
 	return false;
 }
@@ -377,7 +385,7 @@ add_written_result(struct buf *b, const struct view *v, const struct store_state
 	for (size_t i = 0; i < s->writes_n; i++) {
 		const struct store_write *w = &s->writes[i];
 
-		if (w->idx < 0 || !uuid_eq(&w->task, task) || (v->agent != NULL ?
+		if (!is_result(w) || !uuid_eq(&w->task, task) || (v->agent != NULL ?
 		    shown_channel(v->agent, w->channel) == NONE :
 		    graph_channel_is_control(w->channel)))
 			continue;

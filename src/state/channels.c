@@ -224,6 +224,13 @@ channels_end_step(struct channels *cs)
 	}
 }
 
+void
+channels_end_writes(struct channels *cs)
+{
+	for (size_t i = 0; i < cs->n; i++)
+		cs->at[i].written = cs->at[i].overwritten = false;
+}
+
 /* ---- changes --------------------------------------------------------------- */
 
 bool
@@ -236,6 +243,15 @@ channels_change(const struct channels *cs, size_t *at, struct channel_change *c)
 	*c = (struct channel_change){ *at, cs->at[*at].value, cs->at[*at].keep };
 	++*at;
 	return true;
+}
+
+void
+channels_touch(struct channels *cs)
+{
+	for (size_t i = 0; i < cs->n; i++) {
+		cs->at[i].changed = true;
+		cs->at[i].keep = 0;
+	}
 }
 
 void

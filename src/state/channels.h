@@ -70,6 +70,11 @@ int channels_apply(struct channels *cs, size_t i, struct val write, unsigned kno
 int channels_put(struct channels *cs, size_t i, struct val write, unsigned known,
     struct err *e);
 void channels_end_step(struct channels *cs);
+/* Of writes that are no step (a client's, beside what comes next): the step may
+ * write the same channels again; nothing becomes empty. */
+void channels_end_writes(struct channels *cs);
+/* As if all of it had changed: it is stored whole, whatever was before. */
+void channels_touch(struct channels *cs);
 
 /* What changed since channels_settle, by number: begin with *at = 0, false at
  * the end. */

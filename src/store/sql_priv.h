@@ -202,15 +202,15 @@
 	X(RUNS_CUT_OFF, "SELECT r.seq, r.thread, r.attempt, t.owner FROM run r" \
 	    " INDEXED BY run_active CROSS JOIN thread t ON t.seq = r.thread"   \
 	    " WHERE r.status < 2 AND r.status = 1")                            \
-	/* a node's end leaves one checkpoint, the input two before the first */ \
-	X(RUN_STEPS, "WITH RECURSIVE own(parent, source) AS"                   \
-	    " (SELECT c.parent, c.source FROM run r CROSS JOIN thread t"       \
+	/* checkpoints of its own, in the line of the head */                  \
+	X(RUN_STEPS, "WITH RECURSIVE own(parent) AS"                           \
+	    " (SELECT c.parent FROM run r CROSS JOIN thread t"                 \
 	    " ON t.seq = r.thread CROSS JOIN checkpoint c"                     \
 	    " ON c.seq = t.checkpoint"                                         \
 	    " WHERE r.seq = ?1 AND t.owner = ?2 AND c.run = ?1 UNION ALL"      \
-	    " SELECT c.parent, c.source FROM own CROSS JOIN checkpoint c"      \
+	    " SELECT c.parent FROM own CROSS JOIN checkpoint c"                \
 	    " ON c.seq = own.parent WHERE c.run = ?1)"                         \
-	    " SELECT count(*) - 2 * coalesce(sum(source = 0), 0) FROM own")    \
+	    " SELECT count(*) FROM own")                                       \
 	X(THREADS_PENDING, "SELECT t.owner, t.seq, t.uuid FROM thread t"       \
 	    " WHERE t.seq IN (SELECT thread FROM run INDEXED BY run_active"    \
 	    " WHERE status < 2 AND status = 0) ORDER BY t.seq")                \

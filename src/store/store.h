@@ -193,7 +193,7 @@ int store_records_get(struct store_reader *r, owner_t o, int64_t thread_seq,
     const struct uuid *task, struct arena *a, struct store_record **out, size_t *n);
 int store_agent_get(struct store_reader *r, struct str hash, struct arena *a,
     struct store_agent *out);
-/* Supersteps the run has finished, as far as checkpoints say so. */
+/* Checkpoints of the run's own, in the line of the thread's head. */
 int store_run_steps(struct store_reader *r, owner_t o, int64_t run_seq, int64_t *out);
 /* Entries [from, to) of a list, in order: out[i] is one message's JSON. */
 int store_messages_get(struct store_reader *r, int64_t list, uint32_t from,

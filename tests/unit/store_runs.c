@@ -291,7 +291,7 @@ CONTRACT(steps_of_a_run)
 
 	CHECK_RC(finish_run(f, 7, &first, s, 3), OK);
 	CHECK_RC(store_run_steps(f->r, 7, first.seq, &n), OK);
-	CHECK_INT(n, 1);
+	CHECK_INT(n, 3);
 	CHECK_RC(store_run_steps(f->r, 8, first.seq, &n), OK);
 	CHECK_INT(n, 0);
 	/* Without input: there was no checkpoint before its first node. */
