@@ -70,8 +70,13 @@ solo_event(const struct solo_task *t, enum event_kind kind)
 static int
 on_load(void *ctx, struct str ns, const struct uuid *id, struct core_saved **out)
 {
-	(void)id;
-	*out = keep_load(&((struct solo *)ctx)->keep, ns);
+	struct core_saved *newest = keep_load(&((struct solo *)ctx)->keep, ns);
+
+	*out = NULL;                         /* earlier ones are not kept */
+	if (newest != NULL && (uuid_is_zero(id) || uuid_eq(id, &newest->id)))
+		*out = newest;
+	else
+		keep_saved_free(newest);
 	return OK;
 }
 
@@ -136,7 +141,7 @@ on_answer(void *ctx, const struct core_interrupt *i, struct val value)
 {
 	struct solo *s = ctx;
 
-	keep_answer(&s->keep, i, value, &s->run_id);
+	keep_answer(&s->keep, i, value);
 }
 
 static void

@@ -204,8 +204,7 @@ keep_interrupt(struct keep *k, const struct core_interrupt *i)
 }
 
 void
-keep_answer(struct keep *k, const struct core_interrupt *i, struct val value,
-    const struct uuid *run)
+keep_answer(struct keep *k, const struct core_interrupt *i, struct val value)
 {
 	for (size_t n = 0; n < k->asked_n; n++) {
 		struct core_interrupt *x = &k->asked[n];
@@ -213,7 +212,6 @@ keep_answer(struct keep *k, const struct core_interrupt *i, struct val value,
 		if (!uuid_eq(&x->id, &i->id))
 			continue;
 		x->answer = val_ref(value);
-		x->answered_by = *run;
 		x->waits = false;
 	}
 }
