@@ -255,6 +255,18 @@ read_streams(struct call *c, struct run_request *q)
 	c->namespaces = read_namespaces(c);
 }
 
+/* Whose nodes and channels a command names: of what waits, if that goes on. */
+static const struct agent *
+agent_of(struct call *c, const struct run_request *q)
+{
+	struct store_thread t;
+
+	if (q->stateless || !json_is_null(q->input) || store_thread_get(c->api->reader,
+	    c->owner, &q->thread_id, &c->r->arena, &t) != OK)
+		return runs_agent(c->api->runs, q->assistant.graph_id);
+	return runs_thread_agent(c->api->runs, c->owner, &t, q->assistant.graph_id);
+}
+
 static int
 read_run(struct call *c, struct run_ask *ask)
 {
@@ -272,7 +284,7 @@ read_run(struct call *c, struct run_ask *ask)
 	read_choices(c, ask);
 	read_assistant(c, &q->assistant);
 	if (c->in->rc == OK) {
-		a = runs_agent(c->api->runs, q->assistant.graph_id);
+		a = agent_of(c, q);
 		call_read_begin(c, a, q);
 		call_note_settings(c, a, q->config, q->context);
 	}

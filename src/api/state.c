@@ -66,7 +66,8 @@ select_read(struct call *c, struct words list, struct view *v)
 static void
 view_open(struct call *c, const struct store_thread *t, struct str ns, struct view *v)
 {
-	const struct agent *root = api_thread_agent(c, t);
+	const struct agent *root = runs_thread_agent(c->api->runs, c->owner, t,
+	    api_thread_graph(t));
 
 	v->thread_id = t->id;
 	v->agent = root == NULL ? NULL : child_find(root, ns);
@@ -360,7 +361,7 @@ thread_at_rest(struct call *c, struct store_thread *t, const struct agent **a)
 	if (api_thread_graph(t).n == 0)
 		return err_set(&c->err, ERR_SYNTAX, "Thread %.*s has no graph ID",
 		    UUID_TEXT, id);
-	*a = api_thread_agent(c, t);
+	*a = runs_thread_agent(c->api->runs, c->owner, t, api_thread_graph(t));
 	if (*a == NULL)
 		return err_set(&c->err, ERR_NOTFOUND, "Graph '%.*s' not found",
 		    FMT(param_shown(api_thread_graph(t))));

@@ -274,12 +274,19 @@ agents_changed(void *ctx)
 	api_seed_begin(n->api, s, p->agents, shard_wall(s), agents_seeded, p);
 }
 
+/* A folder that a container mounts is changed by a link in it, `..data`. */
+static bool
+may_matter(struct str name)
+{
+	return folder_takes(name) || str_starts(name, S(".."));
+}
+
 static void
 serves(struct node *n)
 {
 	if (folder_path(n->folder) != NULL)
 		n->watch = watch_new(n->workers[0].shard, folder_path(n->folder),
-		    folder_takes, agents_changed, n);
+		    may_matter, agents_changed, n);
 	n->listening(n->ctx);
 }
 

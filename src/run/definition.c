@@ -138,3 +138,20 @@ definition_of_thread(struct definition *out, struct runs *rs, owner_t owner,
 	arena_release(&a);
 	return rc;
 }
+
+/* The shard keeps it: as current, or among its earlier ones. */
+const struct agent *
+runs_thread_agent(struct runs *rs, owner_t owner, const struct store_thread *t,
+    struct str graph_id)
+{
+	struct definition d;
+	const struct agent *a;
+	struct err e;
+
+	if (t->status != THREAD_INTERRUPTED ||
+	    definition_of_thread(&d, rs, owner, t, graph_id, &e) != OK)
+		return runs_agent(rs, graph_id);
+	a = d.agent;
+	definition_drop(&d);
+	return a;
+}

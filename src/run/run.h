@@ -51,6 +51,9 @@ void runs_shared_set_agents(struct runs_shared *sh, struct agents *agents);
  * good until the shard's next turn. */
 const struct agents *runs_agents(const struct runs *rs);
 const struct agent *runs_agent(const struct runs *rs, struct str graph_id);
+/* The one that a thread would go on with: what it waits in, else the current one. */
+const struct agent *runs_thread_agent(struct runs *rs, owner_t owner,
+    const struct store_thread *t, struct str graph_id);
 
 int  runs_new(struct runs **out, struct runs_shared *sh, struct shard *s,
     struct store_reader *reader, struct llm *l, struct err *e);

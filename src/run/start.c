@@ -281,7 +281,8 @@ static int
 choose(struct runs *rs, const struct run_request *q, const struct store_thread *t,
     struct definition *out, struct err *e)
 {
-	bool goes_on = t != NULL && t->status == THREAD_INTERRUPTED && q->input == NULL;
+	bool goes_on = t != NULL && t->status == THREAD_INTERRUPTED &&
+	    json_is_null(q->input);
 
 	return goes_on ? definition_of_thread(out, rs, q->owner, t,
 	    q->assistant.graph_id, e) :

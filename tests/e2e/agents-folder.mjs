@@ -1,6 +1,6 @@
 // agents-folder.mjs - a folder of agents while the server runs: files that appear,
 // change, break and go; what waits goes on with the version it began with.
-import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { call, check, equal, finish, scenario, scratch, startServer, until } from "./lib.mjs";
 
@@ -132,13 +132,51 @@ await scenario("what waits keeps its version", async () => {
   equal(later.json.said, ["late old"], "the old graph goes on after a restart");
 });
 
+await scenario("a command names what the old version has", async () => {
+  const t = await thread();
+  await wait(t, "asker");
+  put("asker.yaml", asks("third", "newest"));
+  await until(async () => (await wait(await thread(), "asker")).json.__interrupt__?.[0].value === "newest?", "the newest version");
+  const update = await post(`/threads/${t}/state`, { values: { said: ["by hand"] }, as_node: "second" });
+  equal(update.status, 200, "updateState as a node of the version that waits");
+  equal((await wait(t, "asker", { input: null })).json?.said, ["by hand"], "and the run goes on from there");
+  const u = await thread();
+  await wait(u, "asker");
+  equal((await wait(u, "asker", { command: { goto: "second" } })).status, 422, "a node that its version has not");
+  equal((await wait(u, "asker", { command: { goto: "third", resume: "yes" } })).status, 200, "and one that it has");
+});
+
+await scenario("SIGHUP, and a folder that is made anew", async () => {
+  rmSync(folder, { recursive: true });
+  mkdirSync(folder);
+  put("hello.yaml", says("hello", "anew"));
+  put("asker.yaml", asks("third", "newest"));
+  server.child.kill("SIGHUP");
+  await saying("hello", ["anew"]);
+  put("hello.yaml", says("hello", "watched"));
+  await saying("hello", ["watched"]);
+});
+
+await scenario("a folder behind a link, as containers mount it", async () => {
+  for (const [name, word] of [["..1", "linked"], ["..2", "swapped"]]) {
+    mkdirSync(file(name));
+    put(`${name}/linked.yaml`, says("linked", word));
+  }
+  symlinkSync("..1", file("..data"));
+  symlinkSync("..data/linked.yaml", file("linked.yaml"));
+  await saying("linked", ["linked"]);
+  symlinkSync("..2", file("..data_tmp"));
+  renameSync(file("..data_tmp"), file("..data"));
+  await saying("linked", ["swapped"]);
+});
+
 await scenario("what waits outlives its file", async () => {
   const t = await thread();
   await wait(t, "asker");
   rmSync(file("asker.yaml"));
   const a = (await post("/assistants/search", { graph_id: "asker" })).json[0].assistant_id;
   await until(async () => (await wait(await thread(), a)).status === 422, "asker to be gone");
-  equal((await wait(t, a, { command: { resume: "still" } })).json.said, ["still new"], "a person's answer still comes in");
+  equal((await wait(t, a, { command: { resume: "still" } })).json.said, ["still newest"], "a person's answer still comes in");
 });
 
 await server.stop();
