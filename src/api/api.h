@@ -42,10 +42,11 @@ struct api_options {
 struct api_shared *api_shared_new(const struct api_options *o);
 void api_shared_free(struct api_shared *sh); /* after every struct api */
 
-/* Creates the assistant of each agent (there is one at least), unless it exists;
- * done is called on s, in a later turn. */
+/* Creates the assistant of each agent that is not in `before` (NULL: of each), unless
+ * it exists; done is called on s, at once if there is nothing to do. */
 void api_seed_begin(struct api_shared *sh, struct shard *s, struct agents *agents,
-    msec now, void (*done)(void *ctx, int rc, const struct err *e), void *ctx);
+    const struct agents *before, msec now,
+    void (*done)(void *ctx, int rc, const struct err *e), void *ctx);
 /* The same before the first request: takes turns of s, which has no thread yet. */
 int  api_seed(struct api_shared *sh, struct shard *s, struct agents *agents, msec now,
     struct err *e);

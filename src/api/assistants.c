@@ -323,23 +323,30 @@ seed_prepare(struct seed *s, struct str graph_id, msec now)
 }
 
 void
-api_seed_begin(struct api_shared *sh, struct shard *s, struct agents *agents, msec now,
+api_seed_begin(struct api_shared *sh, struct shard *s, struct agents *agents,
+    const struct agents *before, msec now,
     void (*done)(void *ctx, int rc, const struct err *e), void *ctx)
 {
 	struct api_seeding *x = mem_new(struct api_seeding);
 
-	x->n = x->left = agents_count(agents);
-	x->at = mem_zero((x->n + 1) * sizeof *x->at);
+	x->at = mem_zero((agents_count(agents) + 1) * sizeof *x->at);
 	x->agents = agents_hold(agents);
 	x->done = done;
 	x->ctx = ctx;
-	for (size_t i = 0; i < x->n; i++) {
-		x->at[i].all = x;
-		seed_prepare(&x->at[i], agents_at(agents, i)->id, now);
+	for (size_t i = 0; i < agents_count(agents); i++) {
+		struct str id = agents_at(agents, i)->id;
+
+		if (before != NULL && agents_find(before, id) != NULL)
+			continue;
+		x->at[x->n].all = x;
+		seed_prepare(&x->at[x->n++], id, now);
 	}
-	/* Forced: each comes back, in a later turn. */
-	for (size_t i = 0; i < x->n; i++)
+	x->left = x->n;
+	/* Forced: each comes back, in a later turn; the last one frees x. */
+	for (size_t i = 0, n = x->n; i < n; i++)
 		store_submit(sh->o.store, s, &x->at[i].c.cmd, true);
+	if (x->n == 0)
+		seed_end(x);
 }
 
 struct seeded { bool done; int rc; struct err *e; };
@@ -361,7 +368,7 @@ api_seed(struct api_shared *sh, struct shard *s, struct agents *agents, msec now
 {
 	struct seeded x = { .e = e };
 
-	api_seed_begin(sh, s, agents, now, seeded, &x);
+	api_seed_begin(sh, s, agents, NULL, now, seeded, &x);
 	while (!x.done)
 		shard_turn(s);
 	return x.rc;

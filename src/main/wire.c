@@ -22,7 +22,7 @@
 #include "base/mem.h"
 #include "llm/script.h"
 #include "main/agents.h"
-#include "main/watch.h"
+#include "main/reload.h"
 #include "main/work_tools.h"
 #include "net/host.h"
 #include "work/host/guest.h"
@@ -62,7 +62,7 @@ struct node {
 	struct tools *tools;
 	struct llm_script *script;
 	struct folder *folder;               /* of agents */
-	struct watch *watch;                 /* of it; NULL: none */
+	struct reload *reload;               /* of it; NULL: it has no folder */
 	struct runs_shared *shared;
 	struct api_shared *api;
 	struct http_server *http;
@@ -260,33 +260,22 @@ agents_seeded(void *ctx, int rc, const struct err *e)
 }
 
 static void
-agents_changed(void *ctx)
+agents_changed(void *ctx, struct agents *set, struct agents *before)
 {
 	struct node *n = ctx;
 	struct shard *s = n->workers[0].shard;
-	struct publish *p;
+	struct publish *p = mem_new(struct publish);
 
-	if (n->draining || !folder_read(n->folder))
-		return;
-	p = mem_new(struct publish);
 	p->node = n;
-	p->agents = agents_hold(folder_agents(n->folder));
-	api_seed_begin(n->api, s, p->agents, shard_wall(s), agents_seeded, p);
-}
-
-/* A folder that a container mounts is changed by a link in it, `..data`. */
-static bool
-may_matter(struct str name)
-{
-	return folder_takes(name) || str_starts(name, S(".."));
+	p->agents = agents_hold(set);
+	api_seed_begin(n->api, s, set, before, shard_wall(s), agents_seeded, p);
 }
 
 static void
 serves(struct node *n)
 {
 	if (folder_path(n->folder) != NULL)
-		n->watch = watch_new(n->workers[0].shard, folder_path(n->folder),
-		    may_matter, agents_changed, n);
+		n->reload = reload_new(n->workers[0].shard, n->folder, agents_changed, n);
 	n->listening(n->ctx);
 }
 
@@ -317,8 +306,8 @@ node_reload(struct node *n)
 		    n->config->at[SETTING_API_KEYS].text);
 	else
 		log_error("main", "reload_failed", "error=%s", e.text);
-	if (n->watch != NULL)
-		watch_again(n->watch);
+	if (n->reload != NULL)
+		reload_now(n->reload);
 }
 
 void
@@ -329,8 +318,8 @@ node_drain(struct node *n)
 	if (n->draining)
 		return;
 	n->draining = true;
-	watch_free(n->watch);
-	n->watch = NULL;
+	reload_free(n->reload);
+	n->reload = NULL;
 	/* Earlier phases check n->draining at their end. */
 	if (serving)
 		phase_begin(n, DRAIN_API);
