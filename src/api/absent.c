@@ -49,7 +49,6 @@ static const struct absent_field absent_fields[] = {
 	{ "ttl", PLACE_ITEM, "items live until they are deleted" },
 	{ "refresh_ttl", PLACE_ITEM_GET | PLACE_ITEM_SEARCH, "items do not expire",
 	  .ignored = true },
-	{ "checkpoint_id", PLACE_JOIN, "Last-Event-ID says where to go on" },
 	{ "format", PLACE_METRICS, "Prometheus' text is what there is",
 	  .words = { "json" } },
 };
@@ -197,7 +196,6 @@ static const struct { unsigned place; const char *text; } places[] = {
 	{ PLACE_ITEM, "store put" },
 	{ PLACE_ITEM_SEARCH, "store search" },
 	{ PLACE_THREAD_GET, "thread get (query)" },
-	{ PLACE_JOIN, "join of a run's stream (query)" },
 	{ PLACE_ITEM_GET, "store get (query)" },
 	{ PLACE_METRICS, "metrics (query)" },
 };

@@ -26,9 +26,8 @@ enum place {
 	PLACE_ITEM_SEARCH = 32,              /* POST /store/items/search */
 	/* queries */
 	PLACE_THREAD_GET = 64,               /* GET a thread */
-	PLACE_JOIN = 128,                    /* GET a run's stream */
-	PLACE_ITEM_GET = 256,                /* GET /store/items */
-	PLACE_METRICS = 512                  /* GET /metrics */
+	PLACE_ITEM_GET = 128,                /* GET /store/items */
+	PLACE_METRICS = 256                  /* GET /metrics */
 };
 
 /* Refuses what the request's places do not support: a failure of c->in that

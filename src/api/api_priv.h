@@ -81,6 +81,8 @@ struct call {
 	struct checkpoint_ref made;          /* by it */
 	struct words { const struct str *at; size_t n; } namespaces;     /* of a stream;
 	                                        n 0: all */
+	struct uuid after_checkpoint;        /* a stream's replay begins behind it;
+	                                        zero: at the start */
 	struct str lines;                    /* header lines of the answer */
 	int status;                          /* of an answer without a body */
 	union {

@@ -91,6 +91,11 @@ gotos_read(struct call *c, const struct agent *a, jnode n)
 
 	if (json_is_null(n))
 		return;
+	if (a != NULL && a->chart != NULL) {
+		fields_fail(c->in, "command.goto", ERR_INVALID, "the agent is a chart; "
+		    "its events decide what comes next");
+		return;
+	}
 	if (!json_is_array(n)) {
 		goto_read(c, a, "command.goto", n);
 		return;

@@ -389,10 +389,14 @@ static void
 read_join(struct call *c, unsigned *modes, int64_t *after)
 {
 	struct words list = param_list(c, "stream_mode");
+	struct str id = param_str(c, "checkpoint_id");
 	struct buf json = BUF(KB);
 
 	header_event_id(c, after);
 	c->namespaces = read_namespaces(c);
+	if (id.n > 0 && !uuid_parse(id, &c->after_checkpoint))
+		fields_fail(c->in, "checkpoint_id", ERR_INVALID, "expected a checkpoint's "
+		    "id, a UUID, got \"%.*s\"", FMT(param_shown(id)));
 	*modes = ALL_MODES;
 	if (list.n > 0)
 		call_modes(c, list, list.n > 1, modes, &json);

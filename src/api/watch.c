@@ -413,6 +413,8 @@ watch_join(struct call *c, enum watch_kind kind, bool known, unsigned modes,
 
 	wa->w.modes = modes;
 	wa->w.after = after;
+	if (after == -1)
+		wa->w.after_checkpoint = c->after_checkpoint;
 	if (known && is_stream(wa)) {
 		watcher_open(wa, &c->thread_id, &c->run_id);
 	} else {

@@ -171,7 +171,7 @@ const requests = [
   ["GET", `/threads/${thread}/runs/${uuid}/join`, undefined, 404, "not found"],
   ["GET", `/threads/${thread}/runs/${uuid}/stream?stream_mode=bogus`, undefined, 422, "stream_mode"],
   ["GET", `/threads/${thread}/runs/${uuid}/stream?namespace=${"a".repeat(5000)}`, undefined, 422, "namespace[0]: longer than"],
-  ["GET", `/runs/${uuid}/stream?checkpoint_id=${uuid}`, undefined, 422, "checkpoint_id: not supported"],
+  ["GET", `/runs/${uuid}/stream?checkpoint_id=x`, undefined, 422, "checkpoint_id", "UUID"],
   ["POST", "/runs/stream?namespace=[5]", run, 422, "namespace[0]: expected a string"],
   ["POST", "/runs/stream?namespace=a", "{", 400, "line 1, column 2"],
   ["POST", `/threads/${thread}/runs/${uuid}/cancel`, undefined, 404, "Run not found"],

@@ -39,8 +39,6 @@ TEST(fields_refused_ones_are_named)
 TEST(fields_of_a_query_are_refused_when_they_carry_something)
 {
 	static const struct { const char *query; unsigned places; int rc; } rows[] = {
-		{ "checkpoint_id=x", PLACE_JOIN, ERR_INVALID },
-		{ "stream_mode=&namespace=&checkpoint_id=", PLACE_JOIN, OK },
 		{ "refresh_ttl=1", PLACE_ITEM_GET, OK },
 		{ "format=json", PLACE_METRICS, ERR_INVALID },
 	};

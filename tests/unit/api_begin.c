@@ -255,6 +255,16 @@ TEST(checkpoint_takes_what_a_state_shows)
 	}
 }
 
+static int
+join_stream(struct call *c)
+{
+	static const struct route route = { .path = "/threads/{thread_id}/runs/{run_id}"
+	    "/stream", .arg = WATCH_JOIN_STREAM };
+
+	c->route = &route;
+	return api_run_join(c);
+}
+
 /* ---- states ------------------------------------------------------------------------------ */
 
 TEST(state_refuses_wrong_queries)
@@ -346,6 +356,19 @@ TEST(interrupts_and_drawings_refuse_wrong_queries)
 	check_refused(api_interrupt_list, true, interrupts, COUNT(interrupts));
 	check_refused(api_assistant_graph, true, drawings, COUNT(drawings));
 	check_refused(api_assistant_subgraphs, true, lists, COUNT(lists));
+}
+
+/* Of a join: where its replay begins. */
+TEST(joins_refuse_wrong_queries)
+{
+	static const struct row rows[] = {
+		{ "checkpoint_id=x", "checkpoint_id: expected a checkpoint's id, a UUID, got \"x\"" },
+		{ "stream_mode=values&stream_mode=bogus", "stream_mode[1]: expected one of values" },
+		{ "namespace=[5]", "namespace[0]: expected a string" },
+		{ "cancel_on_disconnect=perhaps", "cancel_on_disconnect: expected true or false" },
+	};
+
+	check_refused(join_stream, true, rows, COUNT(rows));
 }
 
 /* ---- seeds --------------------------------------------------------------------------------- */
