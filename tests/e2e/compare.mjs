@@ -1,4 +1,4 @@
-// compare.mjs DIR [FILE...] - replays what was recorded from the official server
+// compare.mjs [DIR [FILE...]] - replays what was recorded from the official server
 // (transcripts in DIR) against ours, with the same agents in YAML, and compares
 // every status, body and event.  Ids are paired where they first meet and must
 // agree from then on; times are times; everything else must be equal, but for
@@ -6,12 +6,13 @@
 import http from "node:http";
 import { existsSync } from "node:fs";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import { call, check, finish, scenario, until } from "./lib.mjs";
 import { readAnswer, readTranscript } from "./compare-read.mjs";
 import { agentFolder, startCore } from "./core-lib.mjs";
 
-const dir = process.argv[2] ?? process.env.TRANSCRIPTS;
-if (!dir || !existsSync(dir)) { console.log("no transcripts\n1 passed, 0 failed"); process.exit(0); }
+const dir = process.argv[2] ?? process.env.TRANSCRIPTS ?? path.join(path.dirname(fileURLToPath(import.meta.url)), "transcripts");
+if (!existsSync(dir)) { console.log(`no transcripts in ${dir}\n0 passed, 1 failed`); process.exit(1); }
 // Those of one line share a server and their threads.
 const sets = [["03-assistant-schemas"], ["05-runs-wait"], ["06-stream-values"], ["06-stream-updates"], ["06-stream-messages"],
   ["06-stream-messages-tuple"], ["06-stream-messages-tools"], ["06-stream-tools-turn"], ["06-stream-toolsmode"], ["06-stream-tasks"],
