@@ -81,6 +81,13 @@ event_task_release(struct event_task *x)
 	val_drop(x->input);
 }
 
+static struct val
+input_of(const struct core_task *t)
+{
+	return t->input.kind != VAL_UNDEFINED ? val_ref(t->input) :
+	    channels_values(t->scope->state);
+}
+
 void
 scope_tell_task(struct core_task *t)
 {
@@ -92,8 +99,7 @@ scope_tell_task(struct core_task *t)
 		return;
 	event_task_make(&x, t);
 	x.own_input = t->input.kind != VAL_UNDEFINED;
-	x.input = t->input.kind != VAL_UNDEFINED ? val_ref(t->input) :
-	    channels_values(s->state);
+	x.input = input_of(t);
 	ev.step = s->step + 1;
 	ev.task = &x;
 	tell(s, &ev);
@@ -110,6 +116,8 @@ scope_tell_result(struct core_task *t, struct val error)
 	if (t->node == GRAPH_START || !wants(s, EVENT_TASK_RESULT))
 		return;
 	event_task_make(&x, t);
+	if (wants(s, EVENT_MODEL_START))     /* who traces hears the input again */
+		x.input = input_of(t);
 	x.result = t->state == TASK_DONE ? t->update : VAL_UNDEF;
 	x.error = error;
 	x.interrupts = t->shown;
