@@ -43,8 +43,10 @@ bool task_seen(struct tasks_seen *s, const struct uuid *task);
 
 struct agent_tests { unsigned passed, failed; };
 
-/* Runs them, a line each; ERR_INVALID with the path: they are not tests. */
+/* ERR_INVALID with the path in the file: they are not tests. */
+int  agent_tests_check(struct val tests, struct str file, struct err *e);
+/* Checks and runs them, a line each. */
 int  agent_tests_run(struct agent_tests *t, const struct agent_file *f,
-    const struct solo_room *r, struct val tests, struct err *e);
+    const struct solo_room *r, struct val tests, struct str file, struct err *e);
 
 #endif

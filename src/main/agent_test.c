@@ -322,23 +322,23 @@ check_keys(struct val v, const struct key *keys, const char *path, struct err *e
 	return OK;
 }
 
-static int
-check_tests(struct val tests, struct err *e)
+int
+agent_tests_check(struct val tests, struct str file, struct err *e)
 {
-	char path[64];
+	char path[4096 + 64];
 	int rc = OK;
 
 	if (tests.kind != VAL_ARRAY)
-		return err_set(e, ERR_INVALID, "tests: expected a list of tests, got %s",
-		    val_kind_name(tests));
+		return err_set(e, ERR_INVALID, "%.*s: tests: expected a list of tests, got %s",
+		    FMT(file), val_kind_name(tests));
 	for (size_t i = 0; i < val_count(tests) && rc == OK; i++) {
 		struct val expect = val_get(val_at(tests, i), S("expect"));
 
-		snprintf(path, sizeof path, "tests[%zu]", i);
+		snprintf(path, sizeof path, "%.*s: tests[%zu]", FMT(file), i);
 		rc = check_keys(val_at(tests, i), test_keys, path, e);
-		snprintf(path, sizeof path, "tests[%zu].expect", i);
 		if (rc == OK && expect.kind == VAL_UNDEFINED)
-			rc = err_set(e, ERR_INVALID, "tests[%zu]: 'expect' is missing", i);
+			rc = err_set(e, ERR_INVALID, "%s: 'expect' is missing", path);
+		snprintf(path, sizeof path, "%.*s: tests[%zu].expect", FMT(file), i);
 		if (rc == OK)
 			rc = check_keys(expect, expect_keys, path, e);
 	}
@@ -347,9 +347,9 @@ check_tests(struct val tests, struct err *e)
 
 int
 agent_tests_run(struct agent_tests *done, const struct agent_file *f,
-    const struct solo_room *r, struct val tests, struct err *e)
+    const struct solo_room *r, struct val tests, struct str file, struct err *e)
 {
-	int rc = check_tests(tests, e);
+	int rc = agent_tests_check(tests, file, e);
 
 	for (size_t i = 0; i < val_count(tests) && rc == OK; i++) {
 		struct trial t = { .test = val_at(tests, i), .why = BUF(LIMIT_STATE_BYTES) };

@@ -56,6 +56,8 @@ check(const struct flag_line *line)
 
 		if (rc == OK)
 			rc = agents_add(set, a, &e);
+		if (rc == OK && a->tests.kind != VAL_UNDEFINED)
+			rc = agent_tests_check(a->tests, a->file, &e);
 		if (rc != OK)
 			fprintf(stderr, "%s\n", e.text);
 		bad += rc != OK;
@@ -151,20 +153,19 @@ cmd_agent_schema(const struct flag_command *cmd, int argc, char **argv)
 
 /* NAME.tests.yaml beside NAME.yaml.  ERR_NOTFOUND: there is none. */
 static int
-read_beside(const char *path, struct val *out, struct err *e)
+read_beside(const char *path, struct buf *name, struct val *out, struct err *e)
 {
 	const char *dot = strrchr(path, '.');
-	struct buf name = BUF(64 * KB), text = BUF(LIMIT_AGENT_BYTES);
+	struct buf text = BUF(LIMIT_AGENT_BYTES);
 	int rc;
 
-	buf_add_fmt(&name, "%.*s.tests%s", dot == NULL ? (int)strlen(path) :
+	buf_add_fmt(name, "%.*s.tests%s", dot == NULL ? (int)strlen(path) :
 	    (int)(dot - path), path, dot == NULL ? "" : dot);
-	buf_add_char(&name, '\0');
+	buf_add_char(name, '\0');
 	*out = VAL_UNDEF;
-	rc = name.failed ? ERR_NOTFOUND : file_add(name.p, &text, e);
+	rc = name->failed ? ERR_NOTFOUND : file_add(name->p, &text, e);
 	if (rc == OK)
-		rc = agent_read_data(out, buf_str(&text), str_of(name.p), e);
-	buf_release(&name);
+		rc = agent_read_data(out, buf_str(&text), str_of(name->p), e);
 	buf_release(&text);
 	return rc;
 }
@@ -176,23 +177,26 @@ test_file(struct agent_tests *done, const struct solo_room *room, const char *pa
 {
 	struct agent_file f;
 	struct val beside = VAL_UNDEF;
+	struct buf name = BUF(64 * KB);
 	unsigned before = done->passed + done->failed;
 	int rc = agent_file_open(&f, path, e);
 
 	if (rc != OK)
 		return rc;
 	if (f.agent->tests.kind != VAL_UNDEFINED)
-		rc = agent_tests_run(done, &f, room, f.agent->tests, e);
+		rc = agent_tests_run(done, &f, room, f.agent->tests,
+		    f.agent->file, e);
 	if (rc == OK) {
-		rc = read_beside(path, &beside, e);
+		rc = read_beside(path, &name, &beside, e);
 		if (rc == OK)
-			rc = agent_tests_run(done, &f, room, beside, e);
+			rc = agent_tests_run(done, &f, room, beside, str_of(name.p), e);
 		else if (rc == ERR_NOTFOUND)
 			rc = OK;
 	}
 	if (rc == OK && done->passed + done->failed == before)
 		printf("# %s has no tests\n", path);
 	val_drop(beside);
+	buf_release(&name);
 	agent_file_close(&f);
 	return rc;
 }

@@ -121,7 +121,8 @@ not ok 5 - bad: error
     ["[{expect: {path: a}}]", "tests[0].expect.path: expected a list, got a string"],
   ]) {
     const r = agent("test", put("t.yaml", `id: t\nnodes: {a: {set: {}}}\nedges: [[START, a]]\ntests: ${text}\n`));
-    check(r.code === 1 && r.err.includes(words), `${text}: ${words}`, r.err + r.out);
+    check(r.code === 1 && r.err.startsWith(path.join(dir, "t.yaml:")) && r.err.includes(words), `${text}: ${words}`, r.err + r.out);
+    equal([agent("check", path.join(dir, "t.yaml")).code, agent("check", path.join(dir, "t.yaml")).err], [1, r.err], "check tells it too");
   }
   const hash = (file) => JSON.parse(agent("show", file, ["--json"]).out);
   check(hash(bad).tests === undefined, "tests are no part of the agent");

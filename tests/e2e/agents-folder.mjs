@@ -27,6 +27,16 @@ nodes:
 edges:
   - [START, ${node}]
 `;
+const chart = (state, word) => `id: chart
+context: {said: []}
+initial: ${state}
+states:
+  ${state}:
+    ask: {value: "'${word}?'"}
+    writes: {said: "[result.value + ' ${word}']"}
+    on: {done: out}
+  out: {type: final}
+`;
 const caller = `id: caller
 state:
   said: {reducer: append, default: []}
@@ -144,6 +154,14 @@ await scenario("a command names what the old version has", async () => {
   await wait(u, "asker");
   equal((await wait(u, "asker", { command: { goto: "second" } })).status, 422, "a node that its version has not");
   equal((await wait(u, "asker", { command: { goto: "third", resume: "yes" } })).status, 200, "and one that it has");
+});
+
+await scenario("a chart that waits keeps its version", async () => {
+  put("chart.yaml", chart("first", "old"));
+  const t = await until(async () => { const t = await thread(); return (await wait(t, "chart")).json?.__interrupt__?.[0].value === "old?" && t; }, "the chart to ask");
+  put("chart.yaml", chart("second", "new"));
+  await until(async () => (await wait(await thread(), "chart")).json.__interrupt__?.[0].value === "new?", "the new chart");
+  equal((await wait(t, "chart", { command: { resume: "yes" } })).json.said, ["yes old"], "the old chart goes on");
 });
 
 await scenario("SIGHUP, and a folder that is made anew", async () => {
