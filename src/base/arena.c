@@ -1,5 +1,5 @@
 /*
- * arena.c - bump allocation in blocks of 4 to 64 KB.
+ * arena.c - bump allocation in blocks of 2 to 64 KB.
  *
  * The list's head is the newest block and the one being filled; the oldest,
  * at the tail, survives arena_clear.  A request too large to share gets a
@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define BLOCK_FIRST  (2 * KB)            /* a waiting request keeps one */
+#define BLOCK_FIRST  (2 * KB)            /* a waiting request keeps two */
 #define BLOCK_MAX   ((size_t)64 * KB)
 #define ALIGNMENT   16
 
@@ -87,7 +87,7 @@ alloc_slow(struct arena *a, size_t n)
 	size_t size = BLOCK_FIRST;
 	struct arena_block *b;
 
-	if (a->blocks != NULL)
+	if (a->blocks != NULL && a->blocks->older != NULL)
 		size = a->blocks->size * 2 < BLOCK_MAX ? a->blocks->size * 2 : BLOCK_MAX;
 	if (n > size / 4 && a->blocks != NULL) {
 		b = block_new(n);

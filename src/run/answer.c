@@ -13,6 +13,7 @@
 #include "run/chunk_priv.h"
 
 struct classic_answer {
+	struct classic_answer *next;
 	uint32_t stream;
 	char *id, *model;
 	struct frame_place at;               /* of these */
@@ -24,10 +25,11 @@ struct classic_answer {
 static struct classic_answer *
 find(const struct classic *c, uint32_t stream)
 {
-	for (size_t i = 0; i < c->answers_n; i++)
-		if (c->answers[i].stream == stream)
-			return &c->answers[i];
-	return NULL;
+	struct classic_answer *a = c->answers;
+
+	while (a != NULL && a->stream != stream)
+		a = a->next;
+	return a;
 }
 
 static void
@@ -69,9 +71,10 @@ answer(struct classic *c, const struct run_event *ev)
 	struct classic_answer *a = find(c, ev->u.model.stream);
 
 	if (a == NULL) {
-		mem_grow(c->answers, c->answers_n, c->answers_cap);
-		a = &c->answers[c->answers_n++];
+		a = mem_new(struct classic_answer);
 		start(c, a, ev);
+		a->next = c->answers;
+		c->answers = a;
 	}
 	return a;
 }
@@ -79,16 +82,20 @@ answer(struct classic *c, const struct run_event *ev)
 static void
 forget(struct classic *c, struct classic_answer *a)
 {
+	struct classic_answer **at = &c->answers;
+
+	while (*at != a)
+		at = &(*at)->next;
+	*at = a->next;
 	stop(a);
-	*a = c->answers[--c->answers_n];
+	free(a);
 }
 
 void
 classic_answers_release(struct classic *c)
 {
-	while (c->answers_n > 0)
-		forget(c, &c->answers[c->answers_n - 1]);
-	free(c->answers);
+	while (c->answers != NULL)
+		forget(c, c->answers);
 }
 
 /* ---- deltas ---------------------------------------------------------------- */

@@ -40,8 +40,7 @@ struct classic {
 	struct stream *stream;
 	atomic_ullong *told;                 /* counts events of modes that the run
 	                                        has; NULL: nobody counts */
-	struct classic_answer *answers;      /* that stream */
-	size_t answers_n, answers_cap;
+	struct classic_answer *answers;      /* that stream; a list */
 	struct classic_graph *graphs;        /* that run, in mode events */
 	size_t graphs_n, graphs_cap;
 };

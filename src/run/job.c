@@ -618,7 +618,8 @@ wire_begin(struct job *j, const struct store_run *row)
 		    MODE_EVENTS)) != 0)
 			run_members_write(&j->task_members, row->metadata_json,
 			    run->attempt, &none, &run->place.run_id);
-		plan_add_configurable(p, &j->configurable);
+		if (p->resumable || (p->modes & (MODE_CHECKPOINTS | MODE_DEBUG)) != 0)
+			plan_add_configurable(p, &j->configurable);
 		x.recursion_limit = p->q.recursion_limit;
 		x.subgraphs = p->subgraphs;
 	}

@@ -92,6 +92,7 @@ int  medium_look(const struct medium *m, struct err *e);
 
 /* tally.c: how many threads there are of a kind, as changed by this batch. */
 #define TALLY_SLOTS 1024
+#define TALLY_FULL  (TALLY_SLOTS / 2)
 #define TALLY_STATUS(status) ((int64_t)(status) + 1)
 struct tally {
 	struct tally_slot {
@@ -100,7 +101,8 @@ struct tally {
 		int64_t what;                /* TALLY_STATUS, or a facet's hash */
 		int64_t change;
 	} slot[TALLY_SLOTS];
-	size_t n;                            /* used ones */
+	uint16_t at[TALLY_FULL];             /* the used ones */
+	size_t n;
 };
 
 #define STORE_GUESTS    4

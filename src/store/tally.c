@@ -10,17 +10,14 @@
  * SPDX-License-Identifier: MIT
  */
 #include <assert.h>
-#include <string.h>
 
 #include "store/store_priv.h"
-
-#define FULL (TALLY_SLOTS / 2)
 
 void
 tally_clear(struct tally *t)
 {
-	if (t->n > 0)
-		memset(t, 0, sizeof *t);
+	while (t->n > 0)
+		t->slot[t->at[--t->n]] = (struct tally_slot){ 0 };
 }
 
 static int
@@ -42,9 +39,9 @@ tally_write(struct store *st)
 	struct tally *t = &st->tally;
 	int rc = OK;
 
-	for (size_t i = 0; t->n > 0 && rc == OK && i < COUNT(t->slot); i++)
-		if (t->slot[i].used && t->slot[i].change != 0)
-			rc = slot_write(&st->w, &t->slot[i]);
+	for (size_t i = 0; rc == OK && i < t->n; i++)
+		if (t->slot[t->at[i]].change != 0)
+			rc = slot_write(&st->w, &t->slot[t->at[i]]);
 	tally_clear(t);
 	return rc;
 }
@@ -56,15 +53,15 @@ tally_add(struct store *st, owner_t owner, int64_t what, int64_t change)
 	size_t at = ((uint64_t)what * 31 + (uint64_t)owner) % COUNT(t->slot);
 	int rc = OK;
 
-	assert(owner >= 0 && t->n < FULL);
+	assert(owner >= 0 && t->n < TALLY_FULL);
 	while (t->slot[at].used && (t->slot[at].owner != owner ||
 	    t->slot[at].what != what))
 		at = (at + 1) % COUNT(t->slot);
 	if (!t->slot[at].used)
-		t->n++;
+		t->at[t->n++] = (uint16_t)at;
 	t->slot[at] = (struct tally_slot){ true, owner, what,
 	    t->slot[at].change + change };
-	if (t->n >= FULL)
+	if (t->n >= TALLY_FULL)
 		rc = tally_write(st);
 	return rc;
 }

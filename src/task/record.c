@@ -81,8 +81,9 @@ records_init(struct task *t, const struct task_spec *s)
 			k->result_json = arena_str(&t->arena, r->result_json);
 		map_put(&t->known, k);
 	}
-	t->answers = arena_zero(&t->arena, (s->answers_n + 1) * sizeof *t->answers);
 	t->answers_n = s->answers_n;
+	if (s->answers_n > 0)
+		t->answers = arena_zero(&t->arena, s->answers_n * sizeof *t->answers);
 	for (size_t i = 0; i < s->answers_n; i++)
 		t->answers[i] = (struct task_answer){
 		    arena_str(&t->arena, s->answers[i].key),
