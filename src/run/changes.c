@@ -188,48 +188,58 @@ tasks_text(struct changes *c, const struct core_checkpoint *x)
 	return text;
 }
 
-/* What of the list the task's write is: the new entries, if they are as they were
- * written. */
+/* What of the channel the task's write is: its new entries or all of it, if they
+ * are as they were written; else the write. */
 static void
-add_wrote(struct buf *b, const struct core_checkpoint *x, size_t index,
-    const struct channel *def, const struct core_name_value *w)
+add_wrote(struct buf *b, const struct core_checkpoint *x, size_t index, struct val value)
 {
+	const struct channel *def = channels_def(x->state, index);
+	struct val now = channels_get(x->state, index);
 	struct channel_change change;
 	size_t at = index;
 
-	if (reducer_is_list(def->reducer) && w->value.kind == VAL_ARRAY &&
+	if (reducer_is_list(def->reducer) && value.kind == VAL_ARRAY &&
 	    channels_change(x->state, &at, &change) && change.index == index &&
-	    val_count(change.value) == change.keep + val_count(w->value)) {
+	    val_count(change.value) == change.keep + val_count(value)) {
 		buf_add_fmt(b, "[%zu,%zu]", change.keep, val_count(change.value));
-	} else if (def->reducer == REDUCE_LAST) {
+	} else if (def->reducer == REDUCE_LAST || (value.kind == VAL_ARRAY &&
+	    val_count(value) == val_count(now) && val_equal(value, now))) {
 		buf_lit(b, "true");
 	} else {
 		buf_lit(b, "{\"value\":");
-		val_add_json(b, w->value);
+		val_add_json(b, value);
 		buf_add_char(b, '}');
 	}
 }
 
+/* The input's update is what a client sent; of other tasks it is their writes,
+ * those to one channel together, and of an agent's all that it gave. */
 static struct str
 wrote_text(struct changes *c, const struct core_checkpoint *x)
 {
 	struct buf b = BUF(LIMIT_STATE_BYTES);
+	const struct core_task *t = x->wrote;
 	struct str text = STR_NONE;
+	bool whole;
+	size_t n;
 
-	if (x->wrote == NULL)
+	if (t == NULL)
 		return STR_NONE;
+	whole = t->node != GRAPH_START && t->update.kind == VAL_OBJECT;
+	n = whole ? val_count(t->update) : t->writes_n;
 	buf_add_char(&b, '{');
-	for (size_t i = 0; i < x->wrote->writes_n; i++) {
-		const struct core_name_value *w = &x->wrote->writes[i];
-		int at = channels_find(x->state, w->name);
+	for (size_t i = 0; i < n; i++) {
+		struct str name = whole ? val_key(t->update, i) : t->writes[i].name;
+		int at = channels_find(x->state, name);
 
 		if (at == CHANNEL_NONE)
 			continue;
 		if (b.n > 1)
 			buf_add_char(&b, ',');
-		json_add_str(&b, w->name);
+		json_add_str(&b, name);
 		buf_add_char(&b, ':');
-		add_wrote(&b, x, (size_t)at, channels_def(x->state, (size_t)at), w);
+		add_wrote(&b, x, (size_t)at, whole ? val_member(t->update, i) :
+		    t->writes[i].value);
 	}
 	buf_add_char(&b, '}');
 	if (b.failed)
