@@ -119,17 +119,37 @@ run_displace(struct store *st, struct store_cmd *c, const struct cut_off *cut,
 	    db_i64(0), db_i64(cut->thread), db_i64(cut->owner));
 }
 
+/* A run that was waiting when the server stopped did nothing wrong: that is no
+ * attempt that failed. */
+static int
+may_go_on(struct store *st, const struct cut_off *cut, msec now, bool *out)
+{
+	int64_t due = 0;
+	int rc = OK;
+
+	if (cut->attempt >= LIMIT_RUN_ATTEMPTS)
+		rc = query_one_i64(query_of(&st->w, SQL_RUN_DUE, db_i64(cut->thread),
+		    db_i64(cut->run)), &due);
+	*out = cut->attempt < LIMIT_RUN_ATTEMPTS || due > now;
+	return rc == ERR_NOTFOUND ? OK : rc;
+}
+
 static int
 run_recover(struct store *st, struct store_cmd *c, const struct cut_off *cut,
-    msec now)
+    msec now, size_t *given_up)
 {
 	int64_t how = MULTITASK_ENQUEUE;
 	int rc = displacer_find(st, cut, &how);
+	bool again = true;
 
 	if (rc == OK && how >= MULTITASK_INTERRUPT)
 		return run_displace(st, c, cut, how, now);
-	return rc != OK ? rc : cut->attempt < LIMIT_RUN_ATTEMPTS ?
-	    run_retry(st, cut, now) : run_give_up(st, cut, now);
+	if (rc == OK)
+		rc = may_go_on(st, cut, now, &again);
+	if (rc != OK)
+		return rc;
+	*given_up += again ? 0 : 1;
+	return again ? run_retry(st, cut, now) : run_give_up(st, cut, now);
 }
 
 static int
@@ -140,10 +160,8 @@ recover(struct store *st, struct store_cmd *c)
 	size_t given_up = 0;
 	int rc = cut_offs_load(st, &l);
 
-	for (size_t i = 0; rc == OK && i < l.n; i++) {
-		given_up += l.at[i].attempt >= LIMIT_RUN_ATTEMPTS;
-		rc = run_recover(st, c, &l.at[i], x->now);
-	}
+	for (size_t i = 0; rc == OK && i < l.n; i++)
+		rc = run_recover(st, c, &l.at[i], x->now, &given_up);
 	if (rc == OK && l.n > 0)
 		log_info("store", "recovered", "runs=%zu given_up=%zu", l.n,
 		    given_up);

@@ -194,6 +194,10 @@
 	    " cancel_reason = ? WHERE seq = ?")                                \
 	X(RUN_RETRY, "UPDATE run SET status = 0, attempt = ?1, updated = ?2,"  \
 	    " base = json_replace(base, '$.run_attempt', ?1) WHERE seq = ?3")  \
+	/* when the last of its long waits is over */                         \
+	X(RUN_DUE, "SELECT coalesce(max(CAST(result AS INTEGER)), 0)"          \
+	    " FROM record WHERE thread = ?1 AND run = ?2 AND name = 'wait'"    \
+	    " AND (key = 'due' OR key LIKE '%/due')")                          \
 	X(RUN_MOVE, "UPDATE run SET thread = ?, uuid = randomblob(16)"         \
 	    " WHERE seq = ?")                                                  \
 	X(RUN_ERASE, "DELETE FROM run WHERE seq = ?")                          \

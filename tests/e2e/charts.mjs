@@ -3,7 +3,7 @@
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { Client } from "sdk-1.15";
-import { check, equal, finish, freePort, scenario, scratch, startServer } from "./lib.mjs";
+import { check, equal, finish, freePort, scenario, scratch, startServer, until } from "./lib.mjs";
 
 const agents = path.join(path.dirname(fileURLToPath(import.meta.url)), "../agents/charts");
 const dir = scratch(), port = await freePort(), args = ["--agents", agents, "--shards", "2"];
@@ -58,6 +58,19 @@ await scenario("what a chart cannot do is refused", async () => {
   check(/chart/.test(refused), "updateState", refused);
   const jump = await wait(t, "both", { command: { goto: "ask" }, raiseError: false });
   check(/chart/.test(jump.__error__?.message), "goto", jump);
+});
+
+await scenario("a wait outlasts more kills than a run has attempts", async () => {
+  const t = await thread(), began = Date.now();
+  const r = await client.runs.create(t, "waits", { input: {} });
+  await until(async () => (await client.threads.getState(t)).next[0] === "wait", "it waits");
+  for (let i = 0; i < 4; i++) {
+    await server.stop("SIGKILL");
+    server = await startServer({ args, dir, port });
+    check(/pending|running/.test((await client.runs.get(t, r.run_id)).status), `not given up after kill ${i + 1}`);
+  }
+  equal((await client.runs.join(t, r.run_id)).done, "yes", "and ends");
+  check(Date.now() - began >= 4000, "when it is due", Date.now() - began);
 });
 
 await server.stop();
