@@ -1,10 +1,10 @@
 // docs-listings.mjs - the listings of README.md and docs/agents.md: every ```yaml block is a file (an
 // agent, or what its first line `# NAME` says), and every ```console block a session:
-// commands behind `$ ` and what they print.
+// commands behind `$ ` and what they print.  What README pastes for its own agent runs too.
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { binary, check, equal, finish, repo, scratch } from "./e2e/lib.mjs";
+import { binary, check, equal, finish, freePort, repo, scratch } from "./e2e/lib.mjs";
 
 const dir = scratch(), bin = path.join(dir, "bin"), docs = ["README.md", "docs/agents.md"];
 mkdirSync(bin);
@@ -33,4 +33,14 @@ for (const session of sessions)
     const [command, ...lines] = part.split("\n");
     equal(shell(command).stdout, lines.join("\n"), `$ ${command}`);
   }
+
+// README, "Your own agent": the commands as they stand, at another port.
+const readme = readFileSync(path.join(repo, "README.md"), "utf8");
+const own = /^## Your own agent[^]*?(^    cohort agent run[^]*?)^\S/m.exec(readme)?.[1] ?? "";
+const port = await freePort(), pasted = mkdirSync(path.join(dir, "pasted/agents"), { recursive: true }) && path.join(dir, "pasted");
+writeFileSync(path.join(pasted, "agents/writer.yaml"), readFileSync(path.join(dir, "writer.yaml")));
+check(/cohort serve --agents agents &/.test(own) && /curl /.test(own), "README says how to run an agent", own);
+const commands = own.replaceAll("localhost:2024", `localhost:${port}`).replace("serve --agents", `serve --port ${port} --agents`);
+const answer = shell(`cd ${pasted}\n${commands}\nkill %1 2>/dev/null || kill $!; wait`).stdout;
+equal(answer.match(/"__interrupt__":\[\{"id":"\w+","value":(.*?\})\}\]/)?.[1], '{"prompt":"Publish?","options":["yes","again"]}', `README's agent asks: ${answer}`);
 finish();

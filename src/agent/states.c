@@ -6,7 +6,7 @@
  * (llm, ask, ...) is a node; the chart invokes it under the node's name, and on
  * such a state the events done, answer and error.* mean that invoke.
  *
- * What the parts mean is the chart's (chart/draft.h, contract/charts.md);
+ * What the parts mean is the chart's (chart/draft.h, docs/agents.md);
  * chart_compile checks what is left and its errors get their place here.
  *
  * SPDX-License-Identifier: MIT

@@ -1,6 +1,6 @@
 /*
- * value.c - fields: a tree's values by the kinds of charts.md, "What a string
- * is".  What needs no names is evaluated here, once.
+ * value.c - fields: a tree's values by the kinds of docs/agents.md, "What a
+ * string is".  What needs no names is evaluated here, once.
  *
  * SPDX-License-Identifier: MIT
  */

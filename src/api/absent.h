@@ -1,7 +1,7 @@
 /*
  * absent.h - what clients may send or ask for and this server does not do.
  *
- * A field of the contract that is not supported is refused with 422 when it
+ * A field of this API that is not supported is refused with 422 when it
  * carries anything but its default: silently ignoring it would change what
  * the client asked for.  A few are accepted without effect, because nothing
  * the client can see depends on them.  One table names the fields, a second

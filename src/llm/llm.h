@@ -1,8 +1,8 @@
 /*
  * llm.h - asking a model: one interface, several providers.
  *
- * A call gets the conversation as stored messages (JSON of contract section
- * 5) and gives back one ai message in the same form.  While it runs, deltas
+ * A call gets the conversation as stored messages (JSON, see state/message.h)
+ * and gives back one ai message in the same form.  While it runs, deltas
  * may be had: spans of the model's own bytes, never decoded twice.  Transient
  * failures (408 409 429 5xx, connection) are retried here, before the first
  * delta was handed out, honouring Retry-After; what a server says it does not

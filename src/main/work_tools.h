@@ -1,5 +1,5 @@
 /*
- * tools.h - the tracker's tools in the registry of the built-in agent.
+ * work_tools.h - the tracker's tools in the registry of the built-in agent.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -1,6 +1,5 @@
 /*
- * classic.h - the classic wire: a run's events as frames of stream modes
- * (contract section 7).
+ * classic.h - the classic wire: a run's events as frames of stream modes.
  *
  * Every mode the run has is served from the same events; a frame is made when
  * somebody reads its mode, or will be able to, and shared by all who do.  What

@@ -10,7 +10,7 @@
  *
  * "What stands" is the head, or the checkpoint that was chosen.  Of a chosen one
  * that is not the head a fork is made first, unless answers are given for it or
- * it is itself an update or a fork (core.md section 1, time travel).
+ * it is itself an update or a fork.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -2,7 +2,7 @@
  * event.h - what somebody may want to hear of a run: one closed table of kinds,
  * with fields and without a transport.
  *
- * The core (core.h), the tasks' host and the run make them in order; encoders,
+ * The core (core_priv.h), the tasks' host and the run make them in order; encoders,
  * one a wire form (classic.h), turn them into bytes at most once, on first need.
  * All texts and values are borrowed for the call; who keeps an event packs it
  * (pack.h).

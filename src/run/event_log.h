@@ -1,6 +1,7 @@
 /*
  * event_log.h - the events of one thread: kept once, as fields, for any number of
- * readers.
+ * readers.  Each resumable run under way has a log of its own (tape.c), whose
+ * numbers go on from those of the thread's runs before.
  *
  * Every event has a number, `seq`, of the thread: it rises and is never given
  * again; and `id`, that of the first frame the classic wire makes of it in its

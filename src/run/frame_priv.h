@@ -1,5 +1,5 @@
 /*
- * frame_priv.h - stream events as SSE frames (contract section 7).  Pure.
+ * frame_priv.h - stream events as SSE frames.  Pure.
  *
  * One event is one frame in one block, made once however many read it.
  *

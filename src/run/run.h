@@ -2,9 +2,9 @@
  * run.h - runs on threads: starting, watching, cancelling, and what happens
  * in between.
  *
- * A run is one execution of an assistant's chart.  Its *session* lives on one
- * shard, the home; a thread with a run under way is homed there until it is
- * idle.  The directory (locked, touched once per request) tells where.
+ * A run is one execution of an assistant's agent, a graph or a chart.  While it
+ * is under way it lives on one shard, the home; its thread is homed there until
+ * it is idle.  The directory (locked, touched once per request) tells where.
  *
  *            picked            done
  *   PENDING ---------> RUNNING ------> SUCCESS
@@ -12,6 +12,8 @@
  *      | cancel         | |
  *      v                v | crash
  *   INTERRUPTED <-------+ +----------> PENDING    (attempt + 1)
+ *
+ * INTERRUPTED: it was cancelled, or it waits for a person (thread interrupted).
  *
  * Order of things: receive, decide, persist, then tell.  The end of a run is
  * told to watchers after its last commit; earlier events may be told ahead of

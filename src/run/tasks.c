@@ -72,7 +72,7 @@ tasks_drop(struct scope *s, size_t room)
 }
 
 /* A task's id is the same after a crash: it comes from the checkpoint in which
- * it begins (core.md section 1). */
+ * it begins. */
 struct uuid
 scope_task_id(const struct scope *s, struct str name, bool push, unsigned index)
 {

@@ -1,6 +1,6 @@
 /*
- * message.h - chat messages as values in their stored form (the REST contract,
- * section 5): coercion of what clients and tools send, type and id.
+ * message.h - chat messages as values in their stored form:
+ * coercion of what clients and tools send, type and id.
  *
  * A stored message is an object with `id` and `type` (human, ai, system, tool,
  * function; remove in a write), usually lazy: its text was written once, by

@@ -1,5 +1,5 @@
 /*
- * kinds.c - the table of kinds: how each is written (contract/charts.md).
+ * kinds.c - the table of kinds: how each is written (docs/agents.md).
  *
  * The order of a table is the order of its enum in kinds.h.
  *

@@ -1,7 +1,7 @@
 /*
  * kinds.h - the kinds of work a node can do: their fields.
  *
- * A slot each, in the order of the tables in kinds.c (contract/charts.md);
+ * A slot each, in the order of the tables in kinds.c (docs/agents.md);
  * agent_work.fields is indexed by them.
  *
  * SPDX-License-Identifier: MIT
