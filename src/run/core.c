@@ -380,17 +380,25 @@ keep_answers(struct core *c, const struct core_saved *saved, size_t n)
 
 /* ---- beginning ------------------------------------------------------------------------------ */
 
+/* anew: it does not go on where it stood, which an agent that has changed since may
+ * not have any more; the values are what counts. */
 static bool
-restore(struct core *c, const struct core_saved *saved)
+restore_as(struct core *c, const struct core_saved *saved, bool anew)
 {
 	struct err e;
 
 	c->root = scope_new(c, c->agent, STR_NONE, &e);
 	if (c->root != NULL && (saved == NULL ||
-	    scope_restore(c->root, saved, &e) == OK))
+	    scope_restore(c->root, saved, &e) == OK || anew))
 		return true;
 	fail(c, S("GraphError"), e.text);
 	return false;
+}
+
+static bool
+restore(struct core *c, const struct core_saved *saved)
+{
+	return restore_as(c, saved, false);
 }
 
 /* The step goes on with what the command wrote into it. */
@@ -504,7 +512,7 @@ begin_again(struct core *c, const struct core_saved *saved)
 static void
 begin_input(struct core *c, const struct core_saved *saved)
 {
-	if (!restore(c, saved))
+	if (!restore_as(c, saved, true))
 		return;
 	if (saved != NULL && saved->tasks_n > 0)
 		c->fx->void_all(c->ctx);
@@ -619,7 +627,7 @@ child_begin(struct scope *s, const struct core_saved *saved)
 	    (saved->tasks_n > 0 || !s->call->persist);
 	struct err e;
 
-	if (saved != NULL && scope_restore(s, saved, &e) != OK) {
+	if (saved != NULL && scope_restore(s, saved, &e) != OK && resumes) {
 		scope_fail(s, S("GraphError"), str_of(e.text), NULL);
 	} else if (resumes) {
 		scope_prepare(s);

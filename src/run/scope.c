@@ -98,7 +98,10 @@ position_by_name(struct scope *s, const struct core_saved *saved, struct err *e)
 		struct val value;
 
 		rc = core_jump(s, saved->tasks[i].name, VAL_UNDEF, &channel, &value, e);
-		if (rc == OK)
+		if (rc != OK)
+			err_set(e, rc, "the node \"%.*s\", which comes next here, is not in "
+			    "the agent any more", FMT(str_sub(saved->tasks[i].name, 0, 64)));
+		else
 			rc = graph_step_write(s->graph, buf_str(&channel), value, e);
 		buf_release(&channel);
 	}

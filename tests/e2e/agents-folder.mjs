@@ -164,6 +164,43 @@ await scenario("a chart that waits keeps its version", async () => {
   equal((await wait(t, "chart", { command: { resume: "yes" } })).json.said, ["yes old"], "the old chart goes on");
 });
 
+await scenario("what waits inside of a called agent keeps that agent's version", async () => {
+  put("inner.yaml", asks("first", "old").replace("id: asker", "id: inner"));
+  put("outer.yaml", caller.replace("id: caller", "id: outer").replace("agent: worker", "agent: inner"));
+  const t = await until(async () => { const t = await thread(); return (await wait(t, "outer")).json?.__interrupt__?.[0].value === "old?" && t; }, "the inner agent to ask");
+  put("inner.yaml", asks("second", "new").replace("id: asker", "id: inner"));
+  await until(async () => (await wait(await thread(), "outer")).json.__interrupt__?.[0].value === "new?", "the new inner agent");
+  equal((await call(server, "GET", `/threads/${t}/state?subgraphs=true`)).json.tasks[0].state?.next, ["first"], "its state is shown as it waits");
+  equal((await wait(t, "outer", { command: { resume: "yes" } })).json.said, ["yes old"], "the old one goes on");
+});
+
+await scenario("an earlier checkpoint whose next node is gone", async () => {
+  const t = await thread();
+  put("steps.yaml", says("steps", "one").replace("edges:", "  then: {set: {said: \"['then']\"}}\nedges:\n  - [speak, then]"));
+  await until(async () => (await wait(t, "steps")).json?.said, "steps to run");
+  const earlier = (await call(server, "GET", `/threads/${t}/history`)).json.find((s) => s.next[0] === "then");
+  put("steps.yaml", says("steps", "two"));
+  await saying("steps", ["two"]);
+  const r = await wait(t, "steps", { input: null, checkpoint_id: earlier.checkpoint.checkpoint_id });
+  equal(r.json.__error__?.message, "the node \"then\", which comes next here, is not in the agent any more", "the error says why");
+  equal((await wait(t, "steps")).json.said, ["one", "then", "two"], "new input begins anew");
+});
+
+await scenario("new input where an earlier version waits", async () => {
+  for (const [name, ask] of [["asker", asks], ["chart", chart]]) {
+    const t = await thread();
+    put(`${name}.yaml`, ask("fourth", "elder"));
+    await until(async () => (await wait(await thread(), name)).json.__interrupt__?.[0].value === "elder?", "the elder version");
+    await wait(t, name);
+    put(`${name}.yaml`, ask("fifth", "younger"));
+    await until(async () => (await wait(await thread(), name)).json.__interrupt__?.[0].value === "younger?", "the younger version");
+    const r = await wait(t, name);
+    equal(r.json.__interrupt__?.[0].value, "younger?", `${name}: it begins anew, with the new version`) || console.log(r.text);
+  }
+  put("asker.yaml", asks("third", "newest"));
+  await until(async () => (await wait(await thread(), "asker")).json.__interrupt__?.[0].value === "newest?", "the newest version");
+});
+
 await scenario("SIGHUP, and a folder that is made anew", async () => {
   rmSync(folder, { recursive: true });
   mkdirSync(folder);
