@@ -6,6 +6,7 @@
  * in any order of their tasks' ends and through crashes between any two effects,
  * come to the history that Pregel's steps come to.
  * RUN_MODEL_CASES=100000 RUN_MODEL_SEED=7 build/unit-run model
+ * With RUN_MODEL_SHOW=1 each case is told, and how to play it alone (part 0).
  *
  * SPDX-License-Identifier: MIT
  */
@@ -13,6 +14,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 
@@ -114,20 +116,25 @@ random_answer(void)
 	}
 }
 
+static struct val
+map_set(struct val map, const struct uuid *id, struct val value)
+{
+	char hex[33];
+
+	for (size_t k = 0; k < 16; k++)
+		snprintf(hex + 2 * k, 3, "%02x", id->b[k]);
+	return val_set_take(map, str_of(hex), value);
+}
+
 /* By ids: some of those that wait, and one that does not. */
 static struct val
 random_map(const struct uuid *ids, size_t n)
 {
 	struct val map = val_object_empty();
-	char hex[33];
 
-	for (size_t i = 0; i < n; i++) {
-		if (i > 0 && pick(2) == 0)
-			continue;
-		for (size_t k = 0; k < 16; k++)
-			snprintf(hex + 2 * k, 3, "%02x", ids[i].b[k]);
-		map = val_set_take(map, str_of(hex), random_answer());
-	}
+	for (size_t i = 0; i < n; i++)
+		if (i == 0 || pick(2) == 0)
+			map = map_set(map, &ids[i], random_answer());
 	if (pick(8) == 0)
 		map = val_set_take(map, S("0123456789abcdef0123456789abcdef"), val_int(1));
 	return map;
@@ -143,6 +150,37 @@ ask_resume(struct thread *th)
 		th->q.resume = own(th, random_answer());
 	else
 		th->q.resume = own(th, random_map(ids, n));
+	ask_command(th, pick(4) == 0 ? 1 : 0);
+}
+
+/* Of a checkpoint that is not the head: its questions may be answered anew. */
+static void
+ask_resume_old(struct thread *th)
+{
+	const struct sim_checkpoint *c = sim_checkpoint_at(&th->sim, STR_NONE,
+	    (size_t)th->chosen);
+	struct { size_t task; unsigned key; const struct sim_interrupt *x; } open[16];
+	struct val value = own(th, random_answer()), map = val_object_empty();
+	bool one = pick(2) == 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->tasks_n; i++)
+		for (unsigned k = 0; k < ASKS && n < COUNT(open); k++) {
+			open[n].task = i;
+			open[n].key = k;
+			open[n].x = sim_asked(&th->sim, &c->tasks[i].id, k);
+			n += open[n].x != NULL && open[n].x->state != ASK_VOID;
+		}
+	if (one && n > 1)
+		ref_give_several(th->ref);
+	for (size_t i = 0; i < n; i++) {
+		if (i > 0 && (one || pick(2) == 0))
+			continue;
+		ref_give(th->ref, open[i].task, open[i].key, value);
+		map = map_set(map, &open[i].x->i.id, val_ref(value));
+	}
+	th->q.resume = one || n == 0 ? value : map;
+	(void)own(th, map);
 	ask_command(th, pick(4) == 0 ? 1 : 0);
 }
 
@@ -175,6 +213,8 @@ request_random(struct thread *th)
 		q->input = own(th, random_values(true));
 	else if (what < 7 && (th->chosen < 0 || th->chosen == (int)n - 1))
 		ask_resume(th);
+	else if (what < 5)
+		ask_resume_old(th);
 	else if (what == 7)
 		ask_command(th, 1 + pick(3));
 	if (th->chosen >= 0)
@@ -237,12 +277,16 @@ show_request(const struct thread *th)
 
 /* ---- cases --------------------------------------------------------------------------- */
 
+/* crash: of its own choice, or -1. */
 static void
-play_run(struct thread *th)
+play_run(struct thread *th, int crash)
 {
 	th->owned_n = 0;
 	request_random(th);
 	plan_random(th);
+	if (crash >= 0)
+		th->plan = (struct sim_plan){ .crashes_n = !th->q.exit, .ordered = th->q.exit,
+		    .crash = { (size_t)crash } };
 	th->run++;
 	show_request(th);
 	sim_run(&th->sim, &th->q, th->run, &th->plan);
@@ -288,23 +332,52 @@ play_edit(struct thread *th)
 }
 
 static void
-play_case(uint64_t seed)
+case_open(struct thread *th, uint64_t seed)
 {
-	struct thread th;
 	struct sim_rules rules;
 
 	chance_seed(seed);
 	rules = (struct sim_rules){ .asks = pick(2) == 0 ? 3 : 8,
 	    .fails = pick(3) == 0 ? 9 : 0 };
-	thread_open(&th, pick(3), rules);
-	for (unsigned op = 0; op < OPS; op++) {
+	thread_open(th, pick(3), rules);
+}
+
+static void
+play_ops(struct thread *th, unsigned n)
+{
+	for (unsigned op = 0; op < n; op++) {
 		if (op > 0 && pick(6) == 0)
-			play_edit(&th);
+			play_edit(th);
 		else
-			play_run(&th);
-		ref_compare(th.ref);
+			play_run(th, -1);
+		ref_compare(th->ref);
 	}
+}
+
+static void
+play_case(uint64_t seed)
+{
+	struct thread th;
+
+	case_open(&th, seed);
+	play_ops(&th, OPS);
 	thread_close(&th);
+}
+
+/* True: the last run crashed when it had left so many effects. */
+static bool
+play_prefix(uint64_t seed, int effects)
+{
+	struct thread th;
+	bool died;
+
+	case_open(&th, seed);
+	play_ops(&th, 1 + (unsigned)(seed % 4));
+	play_run(&th, effects);
+	ref_compare(th.ref);
+	died = th.sim.died;
+	thread_close(&th);
+	return died;
 }
 
 static uint64_t
@@ -321,11 +394,111 @@ play_part(unsigned part)
 	uint64_t n = number_of("RUN_MODEL_CASES", 3000) / PARTS;
 	uint64_t seed = number_of("RUN_MODEL_SEED", 1) + part * n;
 
+	if (getenv("RUN_MODEL_CASES") != NULL)
+		alarm(0);                    /* as many as somebody wants */
 	for (uint64_t i = 0; i < n; i++) {
 		if (getenv("RUN_MODEL_SHOW") != NULL)
 			fprintf(stderr, "RUN_MODEL_CASES=%d RUN_MODEL_SEED=%" PRIu64 "\n",
-			    PARTS, seed + i - part);
+			    PARTS, seed + i);
 		play_case(seed + i);
+	}
+}
+
+/* Goal: wherever a run is cut off, what it left leads to the same end. */
+TEST(run_model_every_prefix_leads_to_the_same_end)
+{
+	uint64_t n = number_of("RUN_MODEL_CASES", 3000) / 20;
+	uint64_t seed = number_of("RUN_MODEL_SEED", 1);
+
+	for (uint64_t i = 0; i < n; i++)
+		for (int k = 0; play_prefix(seed + i, k); k++)
+			CHECK(k < 2000);
+}
+
+/* ---- two at once ------------------------------------------------------------------------ */
+
+/* START leads to a and b; both ask, twice at most, or neither does. */
+static void
+thread_of_two(struct thread *th, bool asks)
+{
+	struct sim_agent *a = mem_zero(sizeof *a);
+
+	a->nodes_n = 2;
+	a->edges_n = 2;
+	for (int i = 0; i < 2; i++)
+		a->edge[i] = (struct sim_edge){ .from = { AT_START }, .from_n = 1, .to = i };
+	*th = (struct thread){ .spec = a };
+	sim_init(&th->sim, a, (struct sim_rules){ .asks = asks });
+	th->ref = ref_new(a, th->sim.rules, &th->sim);
+	th->q = (struct core_request){ .input = val_object_empty(), .resume = VAL_UNDEF,
+	    .config = VAL_UNDEF, .context = VAL_UNDEF, .recursion_limit = 9 };
+}
+
+static void
+run_two(struct thread *th, struct val input, struct val resume)
+{
+	th->q.input = input;
+	th->q.resume = resume;
+	th->q.has_command = resume.kind != VAL_UNDEFINED;
+	th->run++;
+	sim_run(&th->sim, &th->q, th->run, &th->plan);
+	ref_run(th->ref, &th->q, -1, th->run, &th->plan);
+	ref_compare(th->ref);
+	val_drop(input);
+	val_drop(resume);
+}
+
+/* Goal: the process dies when one of two tasks has ended; the other alone begins
+ * again (the simulator checks that none begins that is done). */
+TEST(run_model_a_task_that_is_done_does_not_run_again)
+{
+	for (size_t i = 0; i < 64; i++) {
+		size_t crash = i % 4;
+		struct thread th;
+
+		chance_seed(i);
+		thread_of_two(&th, false);
+		th.sim.by_batch = true;
+		th.plan = (struct sim_plan){ .crashes_n = 1, .crash = { crash } };
+		run_two(&th, val_object_empty(), VAL_UNDEF);
+		/* start | one ends | the other, and the run: after the first it is
+		 * one begin less, before that two more */
+		CHECK_INT(th.sim.begun, crash == 0 ? 4 : crash == 1 ? 4 : crash == 2 ? 3 :
+		    2);
+		thread_close(&th);
+	}
+}
+
+/* Goal: two questions at once are answered in any order, one of them twice. */
+TEST(run_model_two_questions_are_answered_in_any_order)
+{
+	for (uint64_t seed = 0; seed < 64; seed++) {
+		struct uuid ids[WAITING], first;
+		struct thread th;
+		size_t n, rounds = 0;
+
+		chance_seed(seed);
+		thread_of_two(&th, true);
+		run_two(&th, val_object_empty(), VAL_UNDEF);
+		while ((n = ref_waiting(th.ref, ids, COUNT(ids))) > 0) {
+			if (n > 1) {         /* nobody knows which one is meant */
+				run_two(&th, VAL_UNDEF, val_int(1));
+				CHECK_INT(th.sim.end, CORE_ERROR);
+				CHECK_INT(ref_waiting(th.ref, ids, COUNT(ids)), n);
+			}
+			first = ids[pick((unsigned)n)];
+			run_two(&th, VAL_UNDEF, map_set(val_object_empty(), &first,
+			    val_int((int64_t)rounds)));
+			run_two(&th, VAL_UNDEF, map_set(val_object_empty(), &first,
+			    val_int(99)));       /* again: it is not asked any more */
+			th.q.strict_resume = true;
+			run_two(&th, VAL_UNDEF, map_set(val_object_empty(), &first,
+			    val_int(99)));
+			th.q.strict_resume = false;
+			rounds++;
+		}
+		CHECK(rounds >= 2 && rounds <= 4);
+		thread_close(&th);
 	}
 }
 

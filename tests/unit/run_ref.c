@@ -209,13 +209,18 @@ ref_scope_load(struct scope_ref *s, struct rcheckpoint *c, int at)
 	for (int i = 0; i < CHANNELS; i++)
 		s->v[i] = val_ref(c->v[i]);
 	s->place = ref_place_copy(&c->place);
+	if (c->tasks_n == 1 && c->tasks[0].node != AT_START) {
+		/* alone, it is done when the next checkpoint is there */
+		ref_writes_drop(&c->tasks[0].w, &c->tasks[0].wn);
+		c->tasks[0].done = false;
+	}
 }
 
 void
 ref_scope_make(struct scope_ref *s, struct ref *r, struct rns *ns, struct str name)
 {
 	*s = (struct scope_ref){ .r = r, .ns = ns, .name = name, .head_at = -1,
-	    .parent = -1, .key = ROOT_KEY };
+	    .parent = -1, .key = root_key };
 	ref_defaults(s->v);
 }
 
@@ -306,6 +311,7 @@ run_task(struct scope_ref *s, struct rtask *t)
 {
 	uint64_t key = task_key(s->key, s->head->step + 1, t->node, t->push, t->index);
 	struct val added = VAL_UNDEF, answers[ASKS];
+	bool known = s->r->error[0] != '\0';
 	enum end end = END_DONE;
 	struct act a;
 
@@ -316,8 +322,11 @@ run_task(struct scope_ref *s, struct rtask *t)
 		end = run_asks(s, t, &a, answers);
 	if (end == END_DONE && a.fails)
 		end = END_FAILED;
-	if (end == END_FAILED && s->r->cut && !has_row(s, t, FAILED))
-		end = END_STOPPED;
+	if (end == END_FAILED && s->r->cut && !has_row(s, t, FAILED)) {
+		end = END_STOPPED;           /* and nobody heard of it */
+		if (!known)
+			s->r->error[0] = '\0';
+	}
 	if (end == END_FAILED && a.fails && s->r->error[0] == '\0')
 		snprintf(s->r->error, sizeof s->r->error, "PlannedError");
 	if (end == END_DONE && !came_to_its_end(s, t))

@@ -64,6 +64,9 @@ struct ref {
 	int64_t limit;
 	const struct core_request *q;
 	char error[64];
+	struct { size_t task; unsigned key; struct val value; } given[16];
+	size_t given_n;
+	bool several;
 };
 
 enum end { END_DONE, END_FAILED, END_WAITS, END_STOPPED };
@@ -121,5 +124,7 @@ void ref_send_push(struct place *p, int node, struct val input);
 struct place ref_place_copy(const struct place *from);
 struct rns *ref_rns_new(const struct sim_agent *a);
 struct val ref_overwritten(struct val w);
+_Noreturn void ref_fail_with(struct ref *r, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -87,6 +87,19 @@ hex_of(const struct uuid *id, char out[33])
 }
 
 static bool
+is_waiting(const struct uuid *ids, size_t n, struct str key)
+{
+	char hex[33];
+
+	for (size_t i = 0; i < n; i++) {
+		hex_of(&ids[i], hex);
+		if (str_eq(str_of(hex), key))
+			return true;
+	}
+	return false;
+}
+
+static bool
 take_answers(struct ref *r)
 {
 	struct val map = r->q->resume;
@@ -105,6 +118,11 @@ take_answers(struct ref *r)
 		one.id = n == 1 ? ids[0] : one.id;
 		return n == 0 || !each_waiting(r, r->root, STR_NONE, answer, &one);
 	}
+	for (size_t i = 0; r->q->strict_resume && i < val_count(map); i++)
+		if (!is_waiting(ids, n, val_key(map, i))) {
+			snprintf(r->error, sizeof r->error, "UnknownInterruptError");
+			return false;
+		}
 	for (size_t i = 0; i < n; i++) {
 		struct one one = { .id = ids[i] };
 		char hex[33];
@@ -228,10 +246,18 @@ command(struct scope_ref *s)
 		ref_checkpoint(s, SOURCE_INPUT);
 		return go_on(s, input);
 	}
-	if (!take_answers(r))
+	if (r->afresh && r->several)
+		return ref_fail(s, "RuntimeError");
+	if (r->afresh) {
+		forget_tasks(s->head);
+		for (size_t i = 0; i < r->given_n; i++)
+			s->head->tasks[r->given[i].task].ask[r->given[i].key].answer =
+			    val_ref(r->given[i].value);
+	} else if (!take_answers(r)) {
 		return END_FAILED;
+	}
 	take_command(s, s->head);
-	return go_on(s, VAL_UNDEF);
+	return go_on(s, input_of(s));
 }
 
 /* A step that a command wrote into and that did not end. */
@@ -255,6 +281,21 @@ begin(struct scope_ref *s)
 	if (s->head == NULL)
 		return ref_fail(s, "EmptyInputError");
 	return again(s);
+}
+
+void
+ref_give(struct ref *r, size_t task, unsigned key, struct val value)
+{
+	CHECK(r->given_n < COUNT(r->given));
+	r->given[r->given_n].task = task;
+	r->given[r->given_n].key = key;
+	r->given[r->given_n++].value = value;
+}
+
+void
+ref_give_several(struct ref *r)
+{
+	r->several = true;
 }
 
 void
@@ -287,14 +328,16 @@ ref_run(struct ref *r, const struct core_request *q, int chosen, unsigned run,
 		ref_task_forget(&s.head->tasks[0]);      /* beside others it is not stored */
 	ref_save(&s);
 	ref_scope_drop(&s);
+	r->given_n = 0;
+	r->several = false;
 	want = sim->end == CORE_SUCCESS ? END_DONE : sim->end == CORE_INTERRUPTED ?
 	    END_WAITS : strcmp(sim->error, "cancelled") == 0 ? END_STOPPED : END_FAILED;
 	if (end != want && !(want == END_STOPPED && end == END_WAITS))
-		test_fail(__FILE__, __LINE__, "run %u %s (%s), and should have %s (%s)", run,
+		ref_fail_with(r, "run %u %s (%s), and should have %s (%s)", run,
 		    names[want], sim->error, names[end], r->error);
 	if (want == END_FAILED && strcmp(sim->error, r->error) != 0)
-		test_fail(__FILE__, __LINE__, "run %u failed with %s, not with %s", run,
-		    sim->error, r->error);
+		ref_fail_with(r, "run %u failed with %s, not with %s", run, sim->error,
+		    r->error);
 }
 
 /* ---- edits ----------------------------------------------------------------------------------------------------------- */

@@ -5,7 +5,23 @@
  */
 #include "run_ref.h"
 
+#include <stdarg.h>
+
 /* ---- what came of it ---------------------------------------------------------------------------------------------------- */
+
+_Noreturn void
+ref_fail_with(struct ref *r, const char *format, ...)
+{
+	struct buf all = BUF(MB);
+	char text[256];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	ref_describe(r, &all);
+	test_fail(__FILE__, __LINE__, "%s\n%.*s", text, FMT(buf_str(&all)));
+}
 
 static void
 differ(struct ref *r, struct str ns, size_t i, const char *what, struct val got,
@@ -110,12 +126,6 @@ size_t
 ref_checkpoints(const struct ref *r)
 {
 	return r->root->n;
-}
-
-bool
-ref_has_next(const struct ref *r)
-{
-	return r->root->n > 0 && r->root->at[r->root->n - 1]->tasks_n > 0;
 }
 
 static void

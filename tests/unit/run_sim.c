@@ -111,7 +111,7 @@ on_writes(void *ctx, const struct core_task *t, struct val error)
 	if (!writes_it(s))
 		return;
 	if (error.kind != VAL_UNDEFINED) {
-		write_add(s, t, FAILED, 0, S("__error__"), error);
+		write_add(s, t, FAILED, s->attempt, S("__error__"), error);
 		return;
 	}
 	for (size_t i = 0; first && i < t->writes_n; i++)
@@ -230,7 +230,7 @@ static uint64_t
 key_of(const struct core_task *t)
 {
 	const struct core_task *up = t->scope->parent;
-	uint64_t scope = up == NULL ? ROOT_KEY : ((const struct play *)up->host)->key;
+	uint64_t scope = up == NULL ? root_key : ((const struct play *)up->host)->key;
 
 	return task_key(scope, t->scope->step + 1, t->node, t->push, t->index);
 }
@@ -492,6 +492,7 @@ attempt(struct sim *s, const struct core_request *q, const struct sim_plan *plan
 
 	s->ended = s->dead = false;
 	s->effects = 0;
+	s->attempt++;
 	s->starts = true;                    /* one commit, as the run's host has it */
 	core_start(c);
 	s->starts = false;
@@ -525,6 +526,7 @@ sim_run(struct sim *s, struct core_request *q, unsigned run, const struct sim_pl
 	for (size_t i = 0; i <= plan->crashes_n; i++) {
 		s->budget = i < plan->crashes_n ? plan->crash[i] : SIZE_MAX;
 		attempt(s, q, plan);
+		s->died = i == 0 ? s->dead : s->died || s->dead;
 		if (!s->dead)
 			break;
 		q->steps_before = own_steps(s);

@@ -69,7 +69,7 @@ const char *sim_node_name(int node);
 /* ---- what tasks do -------------------------------------------------------------- */
 
 struct sim_rules {                           /* of a case */
-	unsigned asks, fails, conflicts;     /* one in so many; 0: none */
+	unsigned asks, fails;                /* one in so many; 0: none */
 };
 
 struct act_write { enum channel_no channel; struct val value; };
@@ -79,7 +79,7 @@ struct act {
 	struct act_write write[4];
 	size_t n;
 };
-enum { ROOT_KEY = 77 };
+extern uint64_t root_key;                    /* of the case */
 uint64_t task_key(uint64_t scope_key, int step, int node, bool push, unsigned index);
 /* run: its number; a task that fails in one run may not in the next. */
 void task_act(struct act *a, const struct sim_rules *r, uint64_t key, unsigned run);
@@ -137,7 +137,7 @@ struct sim {
 	/* the run */
 	const struct core_request *q;
 	unsigned run;                        /* its number */
-	bool starts, voids, ended, dead, ordered;
+	bool starts, died, voids, ended, dead, ordered;
 	enum core_end end;
 	char error[64];
 	struct play **open;
@@ -145,6 +145,7 @@ struct sim {
 	size_t effects, budget;              /* it dies when they are used up */
 	bool by_batch;                       /* effects of one event are one commit */
 	size_t begun;                        /* tasks */
+	size_t attempt;                      /* over all runs */
 };
 
 void sim_init(struct sim *s, const struct sim_agent *spec, struct sim_rules rules);
@@ -200,7 +201,10 @@ void ref_compare(struct ref *r);
 size_t ref_checkpoints(const struct ref *r);
 /* The ids of what waits, of the interrupts' rows. */
 size_t ref_waiting(struct ref *r, struct uuid *ids, size_t max);
-bool ref_has_next(const struct ref *r);
+/* For the next run, of a chosen checkpoint: it answers this question of it; there
+ * are several and one value. */
+void ref_give(struct ref *r, size_t task, unsigned key, struct val value);
+void ref_give_several(struct ref *r);
 void ref_describe(struct ref *r, struct buf *b);
 
 #endif

@@ -70,7 +70,8 @@ sim_has(const struct sim *s, const struct uuid *task, int what, unsigned run)
 
 		if (w->gone || !uuid_eq(&w->task, task))
 			continue;
-		if ((int)w->what == what && (what != FAILED || uuid_eq(&w->run, &id)))
+		if ((int)w->what == what && (what != FAILED || (w->idx == s->attempt &&
+		    uuid_eq(&w->run, &id))))
 			return true;
 		if (what == WRITTEN && w->what == NOTHING)
 			return true;

@@ -19,11 +19,13 @@ mix(uint64_t x)
 }
 
 static uint64_t chance;
+uint64_t root_key;
 
 void
 chance_seed(uint64_t seed)
 {
 	chance = mix(seed);
+	root_key = mix(chance);
 }
 
 unsigned
