@@ -426,6 +426,56 @@ values_free(struct core_name_value *all, size_t n)
 	free(all);
 }
 
+/* What a checkpoint was to take, if START comes next; or UNDEF.  The caller drops
+ * it. */
+static struct val
+input_of(const struct core_saved *saved)
+{
+	const struct core_saved_task *t = saved->tasks;
+	struct val input = val_object_empty();
+
+	if (saved->input.kind != VAL_UNDEFINED || saved->tasks_n != 1 || !t->done ||
+	    !str_eq(t->name, S("__start__"))) {
+		val_drop(input);
+		return val_ref(saved->input);
+	}
+	for (size_t i = 0; i < t->writes_n; i++)
+		if (!graph_channel_is_control(t->writes[i].name))
+			input = val_set_take(input, t->writes[i].name,
+			    val_ref(t->writes[i].value));
+	return input;
+}
+
+static bool
+takes_input(const struct core_saved *saved)
+{
+	for (size_t i = 0; i < saved->tasks_n; i++)
+		if (str_eq(saved->tasks[i].name, S("__start__")))
+			return true;
+	return false;
+}
+
+/* The same of one that this run has put beside another before a crash: what that
+ * one was to take. */
+static struct val
+input_again(struct core *c, const struct core_saved *saved)
+{
+	struct core_saved *before = NULL;
+	struct val input = input_of(saved);
+	bool own = uuid_eq(&saved->run_id, &c->q->run_id);
+
+	if (c->q->input.kind != VAL_UNDEFINED) {
+		val_drop(input);
+		return val_ref(c->q->input);
+	}
+	if (input.kind == VAL_UNDEFINED && own && takes_input(saved) &&
+	    !uuid_is_zero(&saved->parent) &&
+	    c->fx->load(c->ctx, STR_NONE, &saved->parent, &before) == OK && before != NULL)
+		input = input_of(before);
+	c->fx->release(c->ctx, before);
+	return input.kind != VAL_UNDEFINED ? input : VAL_NIL;
+}
+
 static bool
 command_is_new(struct core *c, const struct core_saved *saved)
 {
@@ -440,6 +490,7 @@ begin_command(struct core *c, const struct core_saved *saved)
 {
 	const struct core_request *q = c->q;
 	struct core_name_value *all;
+	struct val input;
 	struct err e;
 	size_t n;
 	int rc;
@@ -463,26 +514,10 @@ begin_command(struct core *c, const struct core_saved *saved)
 		stay(c, saved, all, n);
 	}
 	values_free(all, n);
+	input = saved != NULL ? input_of(saved) : VAL_UNDEF;
 	if (rc == OK)
-		scope_resume(c->root, saved, saved != NULL ? saved->input : VAL_UNDEF);
-}
-
-/* For a task START that comes next: the request's input, or what the checkpoint was
- * to take; of one that this run has put beside it before a crash, what that was. */
-static struct val
-input_again(struct core *c, const struct core_saved *saved)
-{
-	struct core_saved *chosen = NULL;
-	struct val input = c->q->input.kind != VAL_UNDEFINED ? c->q->input : saved->input;
-	bool own = uuid_eq(&saved->run_id, &c->q->run_id);
-
-	if (input.kind == VAL_UNDEFINED && own && !uuid_is_zero(&saved->parent) &&
-	    !uuid_is_zero(&c->q->checkpoint) &&
-	    c->fx->load(c->ctx, STR_NONE, &saved->parent, &chosen) == OK && chosen != NULL)
-		input = chosen->input;
-	input = input.kind != VAL_UNDEFINED ? val_ref(input) : VAL_NIL;
-	c->fx->release(c->ctx, chosen);
-	return input;
+		scope_resume(c->root, saved, input);
+	val_drop(input);
 }
 
 /* What stands goes on.  Of a chosen checkpoint that is not the head no task

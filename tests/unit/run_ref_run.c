@@ -159,12 +159,14 @@ go_on(struct scope_ref *s, struct val input)
 	return end == END_DONE ? ref_scope_loop(s) : end;
 }
 
-/* Of a chosen checkpoint before its input: that input. */
+/* Of a chosen checkpoint before its input, or with one that is stored: that. */
 static struct val
 input_of(const struct scope_ref *s)
 {
-	return s->r->afresh && s->head->tasks_n == 1 && s->head->tasks[0].node == AT_START ?
-	    s->head->input : VAL_UNDEF;
+	const struct rcheckpoint *c = s->head;
+
+	return c->tasks_n == 1 && c->tasks[0].node == AT_START &&
+	    (s->r->afresh || c->tasks[0].done) ? c->input : VAL_UNDEF;
 }
 
 static enum end
