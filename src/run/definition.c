@@ -118,6 +118,13 @@ definition_of_hash(struct definition *out, struct runs *rs, struct str id,
 
 /* ---- of what waits ------------------------------------------------------------ */
 
+/* What comes behind a run that is under way goes on where that one stops. */
+bool
+definition_goes_on(const struct store_thread *t)
+{
+	return t->status == THREAD_INTERRUPTED || t->status == THREAD_BUSY;
+}
+
 int
 definition_of_thread(struct definition *out, struct runs *rs, owner_t owner,
     const struct store_thread *t, struct str id, struct err *e)
@@ -148,7 +155,7 @@ runs_thread_agent(struct runs *rs, owner_t owner, const struct store_thread *t,
 	const struct agent *a;
 	struct err e;
 
-	if (t->status != THREAD_INTERRUPTED ||
+	if (!definition_goes_on(t) ||
 	    definition_of_thread(&d, rs, owner, t, graph_id, &e) != OK)
 		return runs_agent(rs, graph_id);
 	a = d.agent;

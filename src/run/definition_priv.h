@@ -27,7 +27,9 @@ int  definition_current(struct definition *out, const struct runs *rs, struct st
  * more; ERR_IO. */
 int  definition_of_hash(struct definition *out, struct runs *rs, struct str id,
     struct str hash, struct err *e);
-/* For a run that goes on where the thread waits: the one of the run that waits. */
+/* Would a run without input go on with what a run before it has begun? */
+bool definition_goes_on(const struct store_thread *t);
+/* For such a run: the definition of the run before. */
 int  definition_of_thread(struct definition *out, struct runs *rs, owner_t owner,
     const struct store_thread *t, struct str id, struct err *e);
 struct definition definition_hold(const struct definition *d);

@@ -281,8 +281,7 @@ static int
 choose(struct runs *rs, const struct run_request *q, const struct store_thread *t,
     struct definition *out, struct err *e)
 {
-	bool goes_on = t != NULL && t->status == THREAD_INTERRUPTED &&
-	    json_is_null(q->input);
+	bool goes_on = t != NULL && definition_goes_on(t) && json_is_null(q->input);
 
 	return goes_on ? definition_of_thread(out, rs, q->owner, t,
 	    q->assistant.graph_id, e) :

@@ -201,6 +201,19 @@ await scenario("new input where an earlier version waits", async () => {
   await until(async () => (await wait(await thread(), "asker")).json.__interrupt__?.[0].value === "newest?", "the newest version");
 });
 
+await scenario("an answer that waits in the queue", async () => {
+  const slow = asks("slow", "queued").replace("id: asker", "id: queued").replace("  slow:", "  pause: {wait: {ms: 2500}}\n  slow:").replace("[START, slow]", "[START, pause]\n  - [pause, slow]");
+  put("queued.yaml", slow);
+  const t = await thread();
+  await until(async () => (await post(`/threads/${t}/runs`, { assistant_id: "queued", input: {} })).status === 200, "queued to be known");
+  await until(async () => (await call(server, "GET", `/threads/${t}/state`)).json.next?.[0] === "pause", "it to pause");
+  const answer = wait(t, "queued", { command: { resume: "yes" }, multitask_strategy: "enqueue" });
+  await until(async () => (await call(server, "GET", `/threads/${t}/runs`)).json.length === 2, "the answer to be queued");
+  put("queued.yaml", says("queued", "other"));
+  await saying("queued", ["other"]);
+  equal((await answer).json.said, ["yes queued"], "it answers the version that asked");
+});
+
 await scenario("SIGHUP, and a folder that is made anew", async () => {
   rmSync(folder, { recursive: true });
   mkdirSync(folder);
