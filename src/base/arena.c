@@ -1,5 +1,5 @@
 /*
- * arena.c - bump allocation in blocks of 2 to 64 KB.
+ * arena.c - bump allocation in blocks of 1 to 64 KB.
  *
  * The list's head is the newest block and the one being filled; the oldest,
  * at the tail, survives arena_clear.  A request too large to share gets a
@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define BLOCK_FIRST  (2 * KB)            /* a waiting request keeps two */
+#define BLOCK_FIRST KB                   /* a waiting request keeps one or two */
 #define BLOCK_MAX   ((size_t)64 * KB)
 #define ALIGNMENT   16
 
@@ -151,15 +151,20 @@ arena_fmt(struct arena *a, const char *format, ...)
 {
 	va_list ap;
 	char *p;
+	char text[512];                      /* most fit, and are formatted once */
 	int n;
 
 	va_start(ap, format);
-	n = vsnprintf(NULL, 0, format, ap);
+	n = vsnprintf(text, sizeof text, format, ap);
 	va_end(ap);
 	assert(n >= 0);                      /* our formats are literals */
 	p = arena_alloc(a, (size_t)n + 1);
 	if (p == NULL)
 		return STR_NONE;
+	if ((size_t)n < sizeof text) {
+		memcpy(p, text, (size_t)n + 1);
+		return (struct str){ p, (size_t)n };
+	}
 	va_start(ap, format);
 	vsnprintf(p, (size_t)n + 1, format, ap);
 	va_end(ap);

@@ -20,6 +20,7 @@
 #define MMAP_FROM  ((int)(4 * MB))
 #define TRIM_FROM  ((int)(8 * MB))           /* free at the end of an arena */
 #define TOP_PAD    ((int)(512 * KB))
+#define GROW_FIRST 256                       /* bytes of an array at first, at most 8 items */
 #define OTHERS     2                         /* busy threads beside the shards */
 #define GROWN      (4 * MB)                  /* since the last trim: worth one */
 
@@ -131,8 +132,10 @@ mem_trim(struct mem_level *now)
 void *
 mem_grow_(void *p, size_t *cap, size_t size)
 {
-	size_t n = *cap < 8 ? 8 : *cap * 2;
+	size_t n = *cap * 2;
 
+	if (n == 0)
+		n = size > GROW_FIRST ? 1 : size * 8 > GROW_FIRST ? GROW_FIRST / size : 8;
 	if (n < *cap || n > SIZE_MAX / size)
 		out_of_memory();
 	*cap = n;

@@ -24,6 +24,8 @@
 #include "base/val_priv.h"
 
 #define LAZY_DEPTH  16
+#define SOME_ITEMS   4                       /* room at first */
+#define SOME_MEMBERS 8                       /* what is over is given back */
 #define DETACH_FROM KB                       /* less is not worth a copy */
 
 struct str
@@ -196,7 +198,7 @@ static struct val
 decode_array(const struct val_lazy *l)
 {
 	struct scan s = scan_of(val_lazy_text(l));
-	struct val a = val_array_empty(), v;
+	struct val a = val_array_sized(l->h.n > 2 ? SOME_ITEMS : 0), v;
 	bool first = true;
 
 	for (scan_open(&s, '['); scan_element(&s, &first) && value_at(&s, l, &v); )
@@ -222,7 +224,7 @@ static struct val
 decode_object(const struct val_lazy *l)
 {
 	struct scan s = scan_of(val_lazy_text(l));
-	struct val o = val_object_empty(), v;
+	struct val o = val_object_sized(l->h.n > 2 ? SOME_MEMBERS : 0), v;
 	struct str key;
 	bool first = true;
 

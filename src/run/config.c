@@ -353,9 +353,10 @@ run_members_write(struct buf *b, struct str metadata_json, int64_t attempt,
 	add_members(b, &root, 1, member_keys);
 	if (b->n > 0)
 		buf_add_char(b, ',');
-	buf_add_fmt(b, "\"run_attempt\":%lld,\"langgraph_version\":\"" COHORT_VERSION
-	    "\",\"langgraph_plan\":\"developer\",\"langgraph_host\":\"self-hosted\"",
-	    (long long)attempt);
+	buf_lit(b, "\"run_attempt\":");
+	buf_add_i64(b, attempt);
+	buf_lit(b, ",\"langgraph_version\":\"" COHORT_VERSION
+	    "\",\"langgraph_plan\":\"developer\",\"langgraph_host\":\"self-hosted\"");
 	if (!uuid_is_zero(thread_id))
 		add_uuid(b, "thread_id", thread_id);
 	add_uuid(b, "run_id", run_id);

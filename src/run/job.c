@@ -103,8 +103,8 @@ job_retract(struct job_task *t)
 {
 	struct job *j = t->job;
 
-	for (size_t i = 0; i < j->past.n; i++) {
-		struct tape_message *m = &j->past.messages[i];
+	for (size_t i = 0; j->past != NULL && i < j->past->n; i++) {
+		struct tape_message *m = &j->past->messages[i];
 		struct run_event ev = job_event(t, EVENT_RETRACT);
 
 		if (m->told || !uuid_eq(&m->task.id, &t->shown.id) ||
@@ -580,9 +580,9 @@ stream_begin(struct job *j, unsigned modes, bool resumable)
 	struct run *run = j->run;
 
 	if (resumable && !run->stateless && run->attempt > 1)
-		tape_past_read(&j->past, run);
+		j->past = tape_past_read(run);
 	stream_init(&run->stream, modes, !run->stateless || resumable, resumable,
-	    j->past.next_id);
+	    j->past != NULL ? j->past->next_id : 0);
 	if (resumable)
 		tape_open(run, !run->stateless && j->plan->durability != DURABILITY_EXIT);
 }
@@ -752,7 +752,7 @@ job_free(struct job *j)
 	assert(j->tasks == NULL);
 	core_free(j->core);
 	classic_release(&j->wire);
-	tape_past_release(&j->past);
+	tape_past_free(j->past);
 	buf_release(&j->told);
 	changes_release(&j->changes);
 	saved_free(j->waiting);

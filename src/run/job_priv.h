@@ -27,7 +27,7 @@ struct job {
 	struct plan *plan;
 	struct core *core;
 	struct classic wire;
-	struct tape_past past;               /* what earlier attempts have told */
+	struct tape_past *past;              /* what earlier attempts have told; or NULL */
 	struct buf members, task_members, configurable;      /* texts of its frames */
 	struct changes changes;              /* decided and not handed to the store */
 	struct core_saved *waiting;          /* interrupts, for the core */

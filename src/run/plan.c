@@ -52,29 +52,41 @@ struct settings {
 	const char *base;                    /* path of `configurable` */
 };
 
+#define PATH_BYTES 80
+
+/* *base: where it was found. */
 static struct val
-setting(const struct settings *s, const char *key, char path[static 80])
+setting(const struct settings *s, const char *key, const char **base)
 {
 	struct val v = val_get(s->configurable, str_of(key));
 	bool context = absent(v) && !absent(val_get(s->context, str_of(key)));
 
-	snprintf(path, 80, "%s.%s", context ? "context" : s->base, key);
+	*base = context ? "context" : s->base;
 	return context ? val_get(s->context, str_of(key)) : v;
+}
+
+static const char *
+path_of(char path[static PATH_BYTES], const char *base, const char *key)
+{
+	snprintf(path, PATH_BYTES, "%s.%s", base, key);
+	return path;
 }
 
 static int
 get_text(const struct settings *s, const char *key, size_t max, struct str *out)
 {
-	char path[80];
-	struct val v = setting(s, key, path);
+	char path[PATH_BYTES];
+	const char *base;
+	struct val v = setting(s, key, &base);
 
 	*out = STR_NONE;
 	if (absent(v))
 		return OK;
 	if (v.kind != VAL_STRING)
-		return refuse(s->e, path, "a string", v);
+		return refuse(s->e, path_of(path, base, key), "a string", v);
 	if (val_str(v).n > max)
-		return err_set(s->e, ERR_INVALID, "%s: longer than %zu bytes", path, max);
+		return err_set(s->e, ERR_INVALID, "%s: longer than %zu bytes",
+		    path_of(path, base, key), max);
 	*out = val_str(v);
 	return OK;
 }
@@ -83,17 +95,19 @@ static int
 get_number(const struct settings *s, const char *key, double min, double max,
     bool whole, double *out)
 {
-	char path[80];
-	struct val v = setting(s, key, path);
+	char path[PATH_BYTES];
+	const char *base;
+	struct val v = setting(s, key, &base);
 
 	if (absent(v))
 		return OK;
 	if (!val_is_number(v) || (whole && v.kind != VAL_INT))
-		return refuse(s->e, path, whole ? "an integer" : "a number", v);
+		return refuse(s->e, path_of(path, base, key),
+		    whole ? "an integer" : "a number", v);
 	*out = val_number(v);
 	if (*out < min || *out > max)
-		return err_set(s->e, ERR_INVALID, "%s: expected %g to %g, got %g", path,
-		    min, max, *out);
+		return err_set(s->e, ERR_INVALID, "%s: expected %g to %g, got %g",
+		    path_of(path, base, key), min, max, *out);
 	return OK;
 }
 
@@ -162,12 +176,14 @@ take_named(struct plan *p, const struct tools *t, struct str name)
 static int
 read_tools(struct plan *p, const struct settings *s, const struct tools *t)
 {
-	char path[80];
-	struct val list = setting(s, "tools", path);
+	char path[PATH_BYTES];
+	const char *base;
+	struct val list = setting(s, "tools", &base);
 
 	p->defaults.all_tools = absent(list);
 	if (absent(list))
 		return OK;
+	path_of(path, base, "tools");
 	if (list.kind != VAL_ARRAY)
 		return refuse(s->e, path, "an array", list);
 	if (val_count(list) > tools_count(t))

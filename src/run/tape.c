@@ -116,25 +116,28 @@ note_event(void *ctx, const struct event_entry *e)
 	return true;
 }
 
-void
-tape_past_read(struct tape_past *p, struct run *run)
+struct tape_past *
+tape_past_read(struct run *run)
 {
-	int64_t old = store_stream_last(run->rs->reader, run->seq);
+	struct tape_past *p = mem_new(struct tape_past);
 
-	*p = (struct tape_past){ .next_id = old + 1 };
+	p->next_id = store_stream_last(run->rs->reader, run->seq) + 1;
 	each_stored(run->rs->reader, run->place.owner, &run->place.run_id, run->seq,
 	    note_event, p);
 	p->next_id += TAPE_GAP;
 	event_reader_release(&p->reader);
+	return p;
 }
 
 void
-tape_past_release(struct tape_past *p)
+tape_past_free(struct tape_past *p)
 {
+	if (p == NULL)
+		return;
 	for (size_t i = 0; i < p->n; i++)
 		free(p->messages[i].texts);
 	free(p->messages);
-	*p = (struct tape_past){ 0 };
+	free(p);
 }
 
 /* ---- readers that come later ---------------------------------------------------- */

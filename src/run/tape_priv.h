@@ -26,8 +26,8 @@ struct tape_past {
 };
 
 /* Reads it; of an attempt that is not the first. */
-void tape_past_read(struct tape_past *p, struct run *run);
-void tape_past_release(struct tape_past *p);
+struct tape_past *tape_past_read(struct run *run);
+void tape_past_free(struct tape_past *p);    /* or NULL */
 
 /* The run's log; refer: its states are in checkpoints. */
 void tape_open(struct run *run, bool refer);

@@ -141,7 +141,9 @@ search(struct val list, size_t n, struct str id)
 	struct run r = { 0 };
 	struct find f;
 
-	buf_add_fmt(&word, "\"id\":\"%.*s\"", FMT(id));
+	buf_lit(&word, "\"id\":\"");
+	buf_add(&word, id);
+	buf_add_char(&word, '"');
 	find_init(&f, buf_str(&word));
 	for (size_t at = 0; at < n && found == NOWHERE; at = r.to) {
 		r.from = at;
