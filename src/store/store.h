@@ -11,12 +11,11 @@
  *
  * Every call names an owner: an interned number, 0 without authentication.
  * Another owner's data does not exist (ERR_NOTFOUND).  The few reads without an
- * owner (store_messages_get, store_calls_get, store_stream_last) take numbers
- * that only an owner-checked read gives.
+ * owner (store_messages_get, store_stream_last) take numbers that only an
+ * owner-checked read gives; definitions of agents belong to nobody.
  *
- * A thread's messages are a *list* (a number) and a length; a checkpoint
- * refers to both.  Appending at the end of a list adds entries; appending
- * anywhere else, or replacing, starts a new list (`fresh`).
+ * What a thread's state is made of stands in state.h: checkpoints, channels,
+ * lists, tasks, interrupts.
  *
  * Drivers: "sqlite" (WAL, synchronous FULL) and "memory" (the same tables
  * without a durable medium, gone with the process).
