@@ -4,7 +4,7 @@
 // not depend on it.
 //   node tests/bench/gates.mjs [quick]
 import { execFileSync, spawn } from "node:child_process";
-import { readFileSync, readdirSync } from "node:fs";
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import os from "node:os";
 import path from "node:path";
@@ -129,6 +129,93 @@ async function streams(n, host) {
   await mock.stop();
 }
 
+// ---- graphs ------------------------------------------------------------------
+
+const STEPS = 500, ITEMS = 1000;
+const graphs = {
+  // Each step runs three nodes, and each counts for itself.
+  steps: `id: steps
+state: {a: {}, b: {}, c: {}}
+nodes:
+${["a", "b", "c"].map((x) => `  of_${x}: {set: {${x}: ${x} + 1}}\n`).join("")}edges:
+${["a", "b", "c"].map((x) => `  - [START, of_${x}]
+  - {from: of_${x}, to: of_${x}, when: ${x} < ${STEPS}}
+  - {from: of_${x}, to: END, when: ${x} >= ${STEPS}}
+`).join("")}`,
+  crowd: `id: crowd
+state: {items: {}}
+nodes:
+  all: {map: {over: items, as: item, concurrency: ${ITEMS}, do: [{wait: {ms: 100}}]}}
+edges:
+  - [START, all]
+  - [all, END]
+`,
+  asking: `id: asking
+state: {items: {}}
+nodes:
+  all: {map: {over: items, as: item, concurrency: 100, do: [{ask: {prompt: "\`is it \${item}?\`"}}]}}
+edges:
+  - [START, all]
+  - [all, END]
+`,
+};
+
+async function withGraphs(args, work) {
+  const dir = scratch(), agents = path.join(dir, "agents");
+  mkdirSync(agents);
+  for (const [id, text] of Object.entries(graphs)) writeFileSync(path.join(agents, `${id}.yaml`), text);
+  const server = await startServer({ dir, args: ["--agents", agents, ...args] });
+  await work(server);
+  await server.stop();
+}
+
+const ask = async (server, target, body) => {
+  const r = await call(server, "POST", target, body);
+  if (r.status !== 200) throw new Error(`${target}: ${r.status} ${r.text}`);
+  return r;
+};
+
+async function graphRows(server) {
+  const pid = server.child.pid, runs = quick ? 10 : 40;
+  const step = { assistant_id: "steps", input: { a: 0, b: 0, c: 0 }, config: { recursion_limit: STEPS + 10 } };
+  await ask(server, "/runs/wait", step);
+  const before = cpuTicks(pid);
+  for (let i = 0; i < runs; i++) await ask(server, "/runs/wait", step);
+  const us = (cpuTicks(pid) - before) * 10000 / (runs * STEPS);
+  note("a step of three set nodes", `${us.toFixed(1)} us`, "15 us", us <= 15, `POST /runs/wait, ${runs} runs of ${STEPS} steps, server CPU`);
+
+  const map = { assistant_id: "crowd", input: { items: [...Array(ITEMS).keys()] } };
+  const times = [];
+  for (let i = 0; i < 9; i++) {
+    const began = process.hrtime.bigint();
+    await ask(server, "/runs/wait", map);
+    times.push(Number(process.hrtime.bigint() - began) / 1e6);
+  }
+  note(`a map over ${ITEMS} waits of 100 ms`, `${median(times).toFixed(0)} ms`, "130 ms", median(times) <= 130, "POST /runs/wait, 9 runs, median");
+}
+
+// Questions that wait are rows; nothing of their runs stays in memory.
+async function waiting(server) {
+  const pid = server.child.pid, threads = quick ? 100 : 1000;
+  const body = { assistant_id: "asking", input: { items: [...Array(100).keys()] } };
+  const one = async () => {
+    const thread = (await ask(server, "/threads", {})).json.thread_id;
+    await ask(server, `/threads/${thread}/runs/wait`, body);
+  };
+  for (let i = 0; i < 10; i++) await one();           // what a server grows by that has run anything
+  const rss = rollup(pid).rss;
+  for (let i = 10; i < threads; i += 10) await Promise.all([...Array(10)].map(one));
+  const grown = rollup(pid).rss - rss, times = [];
+  for (let i = 0; i < 101; i++) {
+    const began = process.hrtime.bigint();
+    await call(server, "GET", "/interrupts?status=waiting");
+    times.push(Number(process.hrtime.bigint() - began) / 1e6);
+  }
+  const label = `${threads * 100} waiting interrupts`;
+  note(`${label}: RSS growth`, `${grown.toFixed(1)} MB`, "20 MB", grown < 20, `${threads} runs that ask 100 questions, smaps_rollup`);
+  note(`${label}: GET /interrupts p50`, `${median(times).toFixed(2)} ms`, "2 ms", median(times) < 2, "101 requests");
+}
+
 // The tracker checks itself: a row for each of its checks.
 async function work() {
   const args = ["work", ...(quick ? ["--quick"] : [])];
@@ -149,6 +236,8 @@ await streams(1000);
 if (!quick) await streams(4000);
 const name = /^127\.\S+\s+(?!localhost)(\S+)/m.exec(readFileSync("/etc/hosts", "utf8"))?.[1];
 if (name) await streams(1000, name);
+await withGraphs([], graphRows);
+await withGraphs([], waiting);
 await work();
 const missed = rows.filter((r) => !r.ok).length;
 console.log(`${rows.length - missed} passed, ${missed} failed`);
