@@ -303,6 +303,44 @@ saved_load(const struct saved_from *l, struct str ns, const struct uuid *id,
 	return OK;
 }
 
+/* Does the task still come next in its namespace?  One that a command put beside the
+ * others is known by its checkpoint alone. */
+static bool
+task_comes(const struct saved_from *l, struct str ns, const struct uuid *task,
+    const struct uuid *checkpoint, struct arena *a)
+{
+	struct store_state head;
+	char id[UUID_TEXT];
+
+	uuid_format(task, id);
+	return store_state_get(l->reader, l->owner, l->thread_seq, ns,
+	    &(struct uuid){ 0 }, 0, a, &head) == OK &&
+	    (uuid_eq(&head.c.id, checkpoint) ||
+	    str_contains(head.c.tasks_json, (struct str){ id, UUID_TEXT }));
+}
+
+/* A question that was asked again at an old checkpoint does not wait: what the
+ * thread goes on with is its newest.  Of "a:T|b:U" T is asked for in "" as well. */
+static bool
+still_waits(const struct saved_from *l, const struct store_interrupt *i, struct arena *a)
+{
+	static const struct uuid none;
+	struct str rest = i->ns, part;
+	bool yes = task_comes(l, i->ns, &i->task, &i->checkpoint, a);
+
+	while (yes && str_next(&rest, '|', &part)) {
+		struct str up = { i->ns.p, (size_t)(part.p - i->ns.p) };
+		struct uuid task;
+
+		if (part.n < UUID_TEXT || !uuid_parse(str_sub(part, part.n - UUID_TEXT,
+		    UUID_TEXT), &task))
+			continue;
+		up.n -= up.n > 0;            /* the bar */
+		yes = task_comes(l, up, &task, &none, a);
+	}
+	return yes;
+}
+
 int
 saved_load_waiting(const struct saved_from *l, struct core_saved **out)
 {
@@ -316,6 +354,9 @@ saved_load_waiting(const struct saved_from *l, struct core_saved **out)
 	    &n);
 	if (rc == OK)
 		load_interrupts(&x->s, rows, n, NULL, &x->arena);
+	for (size_t i = 0; i < x->s.interrupts_n; i++)
+		x->s.interrupts[i].waits = x->s.interrupts[i].waits &&
+		    still_waits(l, &rows[i], &x->arena);
 	*out = &x->s;
 	return rc;
 }

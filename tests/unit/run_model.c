@@ -430,7 +430,7 @@ thread_of_two(struct thread *th, bool asks)
 	*th = (struct thread){ .spec = a };
 	sim_init(&th->sim, a, (struct sim_rules){ .asks = asks });
 	th->ref = ref_new(a, th->sim.rules, &th->sim);
-	th->q = (struct core_request){ .input = val_object_empty(), .resume = VAL_UNDEF,
+	th->q = (struct core_request){ .input = VAL_UNDEF, .resume = VAL_UNDEF,
 	    .config = VAL_UNDEF, .context = VAL_UNDEF, .recursion_limit = 9 };
 }
 

@@ -47,7 +47,7 @@ put_values(struct sim_checkpoint *c, const struct sim_checkpoint *parent,
 	for (size_t i = 0; i < CHANNELS; i++)
 		c->v[i] = parent != NULL ? val_ref(parent->v[i]) : VAL_UNDEF;
 	while (channels_change(state, &at, &x)) {
-		struct val old = c->v[x.index], v = val_ref(x.value);
+		struct val old = c->v[x.index], v = VAL_UNDEF;
 
 		if (x.value.kind == VAL_ARRAY && x.keep > 0) {
 			v = val_array_empty();
@@ -55,6 +55,8 @@ put_values(struct sim_checkpoint *c, const struct sim_checkpoint *parent,
 			for (size_t k = 0; k < val_count(x.value); k++)
 				v = val_push_take(v, val_ref(val_at(k < x.keep ? old :
 				    x.value, k)));
+		} else {
+			v = val_ref(x.value);
 		}
 		c->v[x.index] = v;
 		val_drop(old);

@@ -283,10 +283,11 @@ task_act_writes(struct act *a, uint64_t key, const struct val *answers, struct v
 		if (may_clash(c) && mix(k) % 4 > 0)
 			c = CH_N;
 		a->write[i] = (struct act_write){ c, value_for(c, mix(k + 1)) };
-		if (c == CH_LOG && mix(k + 2) % 8 == 0)
-			a->write[i].value = val_set_take(val_object_empty(),
-			    S("__overwrite__"), val_push_take(val_array_empty(),
-			    val_int((int64_t)(k % 100))));
+		if (c != CH_LOG || mix(k + 2) % 8 > 0)
+			continue;
+		val_drop(a->write[i].value);
+		a->write[i].value = val_set_take(val_object_empty(), S("__overwrite__"),
+		    val_push_take(val_array_empty(), val_int((int64_t)(k % 100))));
 	}
 	for (unsigned i = 0; i < a->asks; i++)
 		log = val_push_take(log, val_ref(answers[i]));
