@@ -73,6 +73,38 @@ core_stop(struct core *c)
 	c->over = true;
 }
 
+/* The scope whose delayed event is the first. */
+static struct scope *
+first_due(struct scope *s, struct scope *best)
+{
+	if (s->chart != NULL && !s->over && chart_due(s) != CORE_NEVER &&
+	    (best == NULL || chart_due(s) < chart_due(best)))
+		best = s;
+	for (size_t i = 0; i < s->tasks_n; i++)
+		for (struct scope *x = s->tasks[i]->children; x != NULL; x = x->next)
+			best = first_due(x, best);
+	return best;
+}
+
+msec
+core_due(const struct core *c)
+{
+	const struct scope *s = NULL;
+
+	if (c->charts > 0 && !c->over && c->root != NULL)
+		s = first_due(c->root, NULL);
+	return s != NULL ? chart_due(s) : CORE_NEVER;
+}
+
+void
+core_fire(struct core *c)
+{
+	msec now = c->fx->now(c->ctx);
+
+	while (core_due(c) <= now)
+		chart_fire(first_due(c->root, NULL));
+}
+
 const struct channels *
 core_state(const struct core *c)
 {

@@ -135,6 +135,7 @@ struct core_effects {
 	/* Everything that waits on the thread, in any namespace.  Borrowed until the
 	 * run ends. */
 	int  (*waiting)(void *ctx, const struct core_interrupt **out, size_t *n);
+	msec (*now)(void *ctx);              /* wall, for charts */
 	struct uuid (*new_id)(void *ctx, int step);  /* of a checkpoint: v6, rising */
 
 	void (*checkpoint)(void *ctx, const struct core_checkpoint *c);
@@ -186,6 +187,12 @@ struct core *core_new(const struct agent *a, const struct core_request *q,
 void core_free(struct core *c);
 void core_start(struct core *c);             /* effects follow, `end` possibly too */
 void core_stop(struct core *c);              /* stops its tasks; no more effects */
+
+/* When the first delayed event of a chart falls due; CORE_NEVER: there is none.
+ * It is delivered by core_fire. */
+#define CORE_NEVER INT64_MAX
+msec core_due(const struct core *c);
+void core_fire(struct core *c);
 
 /* From the tasks. */
 void core_task_done(struct core_task *t, const struct task_write *w, size_t n, struct val result);

@@ -309,6 +309,14 @@ on_waiting(void *ctx, const struct core_interrupt **out, size_t *n)
 	return rc;
 }
 
+static msec
+on_now(void *ctx)
+{
+	const struct job *j = ctx;
+
+	return shard_wall(j->run->rs->shard);
+}
+
 static struct uuid
 on_new_id(void *ctx, int step)
 {
@@ -448,7 +456,7 @@ on_told(void *ctx, const struct run_event *ev)
 
 static const struct core_effects effects = {
 	.load = on_load, .release = on_release, .waiting = on_waiting,
-	.new_id = on_new_id, .checkpoint = on_checkpoint, .writes = on_writes,
+	.now = on_now, .new_id = on_new_id, .checkpoint = on_checkpoint, .writes = on_writes,
 	.carry = on_carry,
 	.interrupt = on_interrupt, .answer = on_answer, .void_all = on_void_all,
 	.drop = on_drop, .begin = on_begin, .stop = on_stop, .wants = on_wants,
@@ -568,6 +576,7 @@ job_pump(struct job *j)
 			job_task_free(t);
 	}
 	free_dead(j);
+	job_set_due(j);
 	j->pumping = false;
 	run_drop(run);
 }
@@ -639,6 +648,7 @@ job_new(struct run *run, const struct store_run *row)
 	j->started = shard_now(run->rs->shard);
 	j->assistant_id = row->assistant_id;
 	j->ready_end = &j->ready;
+	j->due_at = CORE_NEVER;
 	changes_init(&j->changes);
 	j->told = BUF(LIMIT_STATE_BYTES);
 	name_actor(j, row->graph_id);
@@ -742,6 +752,7 @@ job_free(struct job *j)
 	if (j->core != NULL)
 		core_stop(j->core);
 	shard_timer_cancel(j->run->rs->shard, &j->flush);
+	shard_timer_cancel(j->run->rs->shard, &j->due);
 	while (j->ready != NULL) {
 		struct job_task *t = j->ready;
 

@@ -45,6 +45,8 @@ struct job {
 	struct uuid assistant_id;
 	nsec started;                        /* of this attempt */
 	struct wheel_timer flush;            /* of a resumable stream */
+	struct wheel_timer due;              /* of a chart's delayed event */
+	msec due_at;                         /* CORE_NEVER: there is none */
 };
 
 struct answer;
@@ -81,6 +83,7 @@ void job_retract(struct job_task *t);
 bool job_was_told(const struct job *j, struct str id);
 void job_note_told(struct job *j, const struct run_event *ev, struct str id);
 void job_pump(struct job *j);
+void job_set_due(struct job *j);             /* job_due.c: the timer of its charts */
 /* What its model had said when it was cut off; UNDEF: nothing that is kept. */
 struct val job_partial(const struct job_task *t);
 void job_answer_free(struct job_task *t);

@@ -59,6 +59,7 @@ scope_new(struct core *c, const struct agent *a, struct str ns, struct err *e)
 	s->begun = s->step = -2;
 	s->state = channels_new(a->channels, a->channels_n);
 	if (a->chart != NULL) {
+		c->charts++;
 		chart_open(s);
 		return s;
 	}
@@ -76,6 +77,8 @@ scope_free(struct scope *s)
 	if (s == NULL)
 		return;
 	tasks_free(s);
+	if (s->chart != NULL)
+		s->core->charts--;
 	stepper_free(s->chart);
 	graph_state_free(s->graph);
 	if (s->def_mine)

@@ -36,6 +36,7 @@ struct core {
 	                                        step does not count, nor its children */
 	bool marked;                         /* an earlier attempt has begun in the step, and
 	                                        has taken the command */
+	size_t charts;                       /* namespaces that are charts */
 	bool over;
 };
 
@@ -162,6 +163,8 @@ void chart_fork(struct scope *s);            /* its tasks begin anew, under new 
 void chart_expect_input(struct scope *s);
 void chart_start(struct scope *s, struct core_task *input);
 void chart_go_on(struct scope *s);
+msec chart_due(const struct scope *s);       /* its first delayed event */
+void chart_fire(struct scope *s);            /* delivers it; the scope may be gone */
 void chart_task_done(struct core_task *t, struct val result);
 void chart_task_failed(struct core_task *t, const struct task_error *why);
 

@@ -25,12 +25,31 @@ solo_now(const struct solo *s)
 	return s->o->instant ? s->now : shard_wall(s->o->shard);
 }
 
-/* The next timer of the clock that jumps; false: there is none. */
+static void
+on_wake(struct wheel_timer *w)
+{
+	(void)w;                             /* the pump looks what is due */
+}
+
+/* The next timer of the clock that jumps, or what is due on the other; false:
+ * there is none. */
 static bool
 jump(struct solo *s)
 {
 	struct solo_timer *x = s->timers;
+	msec due = core_due(s->core);
 
+	if (due <= solo_now(s) || (s->o->instant && due != CORE_NEVER &&
+	    (x == NULL || due < x->due))) {
+		s->now = due > s->now ? due : s->now;
+		core_fire(s->core);
+		return true;
+	}
+	if (due != CORE_NEVER && !s->o->instant) {
+		s->wake.fire = on_wake;
+		shard_timer_cancel(s->o->shard, &s->wake);
+		shard_timer_set(s->o->shard, &s->wake, due - solo_now(s));
+	}
 	if (x == NULL)
 		return false;
 	s->timers = x->next;
@@ -217,9 +236,15 @@ on_end(void *ctx, enum core_end end, const struct core_error *e)
 	r->message = str_sub(buf_str(&r->text), e->name.n, SIZE_MAX);
 }
 
+static msec
+on_clock(void *ctx)
+{
+	return solo_now(ctx);
+}
+
 static const struct core_effects effects = {
 	.load = on_load, .release = on_release, .waiting = on_waiting,
-	.new_id = on_new_id, .checkpoint = on_checkpoint, .writes = on_writes,
+	.now = on_clock, .new_id = on_new_id, .checkpoint = on_checkpoint, .writes = on_writes,
 	.carry = on_carry, .interrupt = on_interrupt, .answer = on_answer,
 	.void_all = on_void_all, .drop = on_drop, .begin = on_begin, .stop = on_stop,
 	.wants = on_wants, .told = on_told, .end = on_end,
@@ -425,6 +450,7 @@ attempt(struct solo *s, bool first, struct val answers, struct val *waits, struc
 	s->core = core_new(s->o->agent, &s->plan->q, &effects, s);
 	core_start(s->core);
 	pump(s);
+	shard_timer_cancel(s->o->shard, &s->wake);
 	*waits = core_waits(s->core);
 	val_drop(s->result->values);
 	s->result->values = core_state(s->core) != NULL ?

@@ -96,6 +96,7 @@ struct solo {
 	struct solo_task *tasks, *ready, **ready_end, *dead;
 	struct solo_call *calls;             /* to be answered, in order */
 	struct solo_timer *timers;           /* of the clock that jumps, by time */
+	struct wheel_timer wake;             /* when a chart's event falls due */
 	msec now;                            /* instant: wall */
 	unsigned asked;                      /* answers of models under way */
 	uint32_t streams;

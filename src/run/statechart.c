@@ -238,10 +238,18 @@ apply(struct scope *s, const struct core_task *t, bool *wrote, struct err *e)
 
 /* ---- macrosteps -------------------------------------------------------------------------- */
 
+msec
+chart_due(const struct scope *s)
+{
+	msec due = s->started ? stepper_due(s->chart) : STEPPER_NEVER;
+
+	return due == STEPPER_NEVER ? CORE_NEVER : due;
+}
+
 static bool
 is_idle(const struct scope *s)
 {
-	return s->tasks_n == 0 && !stepper_over(s->chart);
+	return s->tasks_n == 0 && !stepper_over(s->chart) && chart_due(s) == CORE_NEVER;
 }
 
 static void
@@ -258,10 +266,11 @@ fail_waits(struct scope *s)
 static int
 run_to_completion(struct scope *s, struct err *e)
 {
+	const struct core *c = s->core;
 	int rc = OK;
 
 	while (rc == OK && stepper_busy(s->chart))
-		rc = stepper_step(s->chart, 0);
+		rc = stepper_step(s->chart, c->fx->now(c->ctx));
 	if (rc == ERR_LIMIT)
 		return err_set(e, rc, "the chart did not reach a stable configuration: "
 		    "%.*s", FMT(session_why(stepper_session(s->chart))));
@@ -280,16 +289,17 @@ chart_go_on(struct scope *s)
 		fail_waits(s);
 	else if (scope_stopped(s, s->tasks, s->tasks_n, true))
 		scope_wait(s, true);
-	else if (!scope_begin_tasks(s) && s->open == 0)
+	else if (!scope_begin_tasks(s) && s->open == 0 && chart_due(s) == CORE_NEVER)
 		scope_wait(s, false);
 }
 
 /* An event was given: what it does, and the checkpoint that says so.  done: the
- * task it is of, taken. */
+ * task it is of, taken; NULL: a delayed event. */
 static void
 macrostep(struct scope *s, struct core_task *done, bool wrote)
 {
-	bool input = done->node == GRAPH_START, stop;
+	bool input = done != NULL && done->node == GRAPH_START, stop;
+	size_t n = done != NULL ? 1 : 0;
 	struct err e;
 	int rc = run_to_completion(s, &e);
 
@@ -299,7 +309,8 @@ macrostep(struct scope *s, struct core_task *done, bool wrote)
 		rc = take_output(s, &wrote, &e);
 	channels_end_step(s->state);
 	if (rc != OK) {
-		core_task_free(done);
+		if (done != NULL)
+			core_task_free(done);
 		scope_fail(s, S("GraphError"), str_of(e.text), NULL);
 		return;
 	}
@@ -311,13 +322,23 @@ macrostep(struct scope *s, struct core_task *done, bool wrote)
 	}
 	if (wrote || input)
 		scope_tell_state(s, input ? EVENT_INPUT : EVENT_VALUES);
-	scope_tell_complete(s, &done, 1);
-	stop = scope_stopped(s, &done, 1, false);
-	core_task_free(done);
+	scope_tell_complete(s, &done, n);
+	stop = scope_stopped(s, &done, n, false);
+	if (done != NULL)
+		core_task_free(done);
 	if (stop)
 		scope_wait(s, true);
 	else
 		chart_go_on(s);
+}
+
+void
+chart_fire(struct scope *s)
+{
+	const struct core *c = s->core;
+
+	if (stepper_fire(s->chart, c->fx->now(c->ctx)))
+		macrostep(s, NULL, false);
 }
 
 /* The input is taken, and the chart starts. */

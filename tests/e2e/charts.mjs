@@ -73,5 +73,15 @@ await scenario("a wait outlasts more kills than a run has attempts", async () =>
   check(Date.now() - began >= 4000, "when it is due", Date.now() - began);
 });
 
+await scenario("delayed events come when they are due, also after a kill", async () => {
+  const t = await thread(), began = Date.now();
+  const r = await client.runs.create(t, "later", { input: {} });
+  await until(async () => (await client.threads.getHistory(t)).length === 2, "it waits");
+  await server.stop("SIGKILL");
+  server = await startServer({ args, dir, port });
+  equal((await client.runs.join(t, r.run_id)).log, ["tick", "tock"], "both came");
+  check(Date.now() - began >= 1700, "not before their time", Date.now() - began);
+});
+
 await server.stop();
 finish();

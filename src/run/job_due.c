@@ -1,0 +1,34 @@
+/*
+ * job_due.c - delayed events of a run's charts: one timer, for the first.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "run/job_priv.h"
+
+static void
+on_due(struct wheel_timer *w)
+{
+	struct job *j = CONTAINER_OF(w, struct job, due);
+
+	j->due_at = CORE_NEVER;
+	if (!j->over)
+		core_fire(j->core);
+	job_pump(j);
+}
+
+/* The timer of the first delayed event of the run's charts. */
+void
+job_set_due(struct job *j)
+{
+	struct shard *s = j->run->rs->shard;
+	msec due = j->over || j->core == NULL ? CORE_NEVER : core_due(j->core);
+	msec left = due - shard_wall(s);
+
+	if (due == j->due_at)
+		return;
+	shard_timer_cancel(s, &j->due);
+	j->due_at = due;
+	j->due.fire = on_due;
+	if (due != CORE_NEVER)
+		shard_timer_set(s, &j->due, left > 0 ? left : 1);
+}
