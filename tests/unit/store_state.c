@@ -350,7 +350,7 @@ CONTRACT(state_forks)
 CONTRACT(state_edits)
 {
 	struct store_run run = start_run(f, 7, 1, 1);
-	char want[32][40];
+	char want[32][40] = { 0 };
 	unsigned n = 32;
 
 	for (unsigned i = 0; i < n; i++) {
@@ -358,7 +358,8 @@ CONTRACT(state_edits)
 		struct store_channel_change x = list("m", keep, letters + i % 3, 2);
 		struct store_checkpoint_put p = checkpoint(i + 1, &x, 1);
 
-		memcpy(want[i], i == 0 ? "" : want[i - 1], sizeof want[i]);
+		if (i > 0)
+			memcpy(want[i], want[i - 1], sizeof want[i]);
 		if (strlen(want[i]) < keep)
 			x.keep = keep = (uint32_t)strlen(want[i]);
 		want[i][keep] = "abc"[i % 3];
