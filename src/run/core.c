@@ -308,6 +308,8 @@ take_answers(struct core *c, const struct core_saved *saved)
 		fail(c, S("StorageError"), "the thread's interrupts could not be read");
 		return false;
 	}
+	if (saved == NULL || saved->tasks_n == 0)
+		n = 0;                       /* nothing goes on: what else is open was left */
 	return is_resume_map(c->q->resume) ? give_map(c, list, n) :
 	    give_one(c, list, n);
 }
@@ -594,6 +596,7 @@ begin(struct core *c, const struct core_saved *saved)
 
 	c->marked = is_marked(c, saved);
 	c->afresh = saved != NULL && !saved->head && !c->marked;
+	c->forked = !uuid_is_zero(&q->checkpoint) && (own || (saved != NULL && !saved->head));
 	if (own)
 		begin_again(c, saved);
 	else if (q->has_command)
@@ -686,12 +689,44 @@ child_make(struct core_task *t, struct task_child *call, struct err *e)
 	return s;
 }
 
+/* Ids of checkpoints rise. */
+static bool
+is_later(const struct uuid *a, const struct uuid *b)
+{
+	return memcmp(a->b, b->b, sizeof a->b) > 0;
+}
+
+/* What a child left.  One that keeps its state finds, in a run that began at a
+ * chosen checkpoint, what it was before that.  ERR_IO. */
+static int
+child_load(const struct scope *s, struct core_saved **saved)
+{
+	static const struct uuid head;
+	const struct core *c = s->core;
+	const struct uuid *chosen = &c->q->checkpoint;
+	struct core_saved *later;
+	int rc = c->fx->load(c->ctx, str_of(s->ns), &head, saved);
+	bool forked = s->call->persist && c->forked;
+
+	while (rc == OK && forked && *saved != NULL && is_later(&(*saved)->id, chosen) &&
+	    !uuid_eq(&(*saved)->run_id, &c->q->run_id)) {
+		later = *saved;
+		*saved = NULL;
+		if (!uuid_is_zero(&later->parent))
+			rc = c->fx->load(c->ctx, str_of(s->ns), &later->parent, saved);
+		c->fx->release(c->ctx, later);
+	}
+	return rc;
+}
+
+/* It goes on where this call of it was; one that keeps its state may have been
+ * called before, in an earlier step. */
 static void
 child_begin(struct scope *s, const struct core_saved *saved)
 {
 	struct val input = val_ref(s->call->input);
-	bool resumes = saved != NULL && !s->core->afresh &&
-	    (saved->tasks_n > 0 || !s->call->persist);
+	bool resumes = saved != NULL && (s->call->persist ?
+	    is_later(&saved->id, &s->up->head) : !s->core->afresh);
 	struct err e;
 
 	if (saved != NULL && scope_restore(s, saved, &e) != OK && resumes) {
@@ -708,7 +743,6 @@ child_begin(struct scope *s, const struct core_saved *saved)
 void
 core_child(struct core_task *t, struct task_child *call)
 {
-	static const struct uuid head;
 	struct core *c = t->scope->core;
 	struct task_error refused = { .event = S("error.execution"),
 	    .name = S("GraphError") };
@@ -722,8 +756,7 @@ core_child(struct core_task *t, struct task_child *call)
 		call->done(call, CHILD_FAILED, VAL_UNDEF, VAL_UNDEF, &refused);
 		return;
 	}
-	if ((t->again || call->persist) &&
-	    c->fx->load(c->ctx, str_of(s->ns), &head, &saved) != OK) {
+	if ((t->again || call->persist) && child_load(s, &saved) != OK) {
 		scope_fail(s, S("StorageError"), S("the sub-agent's state could not be "
 		    "read"), NULL);
 		return;

@@ -34,6 +34,7 @@ struct core {
 	size_t given_n;
 	bool afresh;                         /* time travel: what was done of the chosen
 	                                        step does not count, nor its children */
+	bool forked;                         /* began at a chosen checkpoint, not the head */
 	bool marked;                         /* an earlier attempt has begun in the step, and
 	                                        has taken the command */
 	size_t charts;                       /* namespaces that are charts */

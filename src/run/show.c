@@ -4,6 +4,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <string.h>
+
 #include "base/limits.h"
 #include "run/scope_priv.h"
 #include "state/message.h"
@@ -131,31 +133,28 @@ values_of(const struct agent *a, const struct core_saved *saved)
 	return values;
 }
 
-/* What the input makes of the channels' defaults. */
+/* What the input made of the state before it (NULL: of the defaults), without a
+ * step.  Messages as they were given, which may have no ids. */
 static struct val
-values_of_input(const struct agent *a, struct val input)
+values_with_input(const struct agent *a, const struct core_saved *base, struct val input)
 {
-	struct channels *cs = channels_new(a->channels, a->channels_n);
-	struct val values;
+	static const struct core_saved none;
+	struct val values = values_of(a, base != NULL ? base : &none);
 	struct err e;
 
 	for (size_t i = 0; i < val_count(input); i++) {
-		int at = agent_channel_find(a, val_key(input, i));
+		struct str name = val_key(input, i);
+		int at = agent_channel_find(a, name);
+		enum reducer r = at >= 0 ? a->channels[at].reducer : REDUCE_LAST;
+		struct val old;
 
-		if (at >= 0 && a->channels[at].input && a->channels[at].reducer !=
-		    REDUCE_MESSAGES)
-			(void)channels_put(cs, (size_t)at, val_member(input, i), 0, &e);
+		if (at < 0 || !a->channels[at].input)
+			continue;
+		old = val_ref(val_get(values, name));
+		(void)reduce(r == REDUCE_MESSAGES ? REDUCE_APPEND : r, name, &old,
+		    val_member(input, i), 0, NULL, &e);
+		values = val_set_take(values, name, old);
 	}
-	values = channels_values(cs);
-	for (size_t i = 0; i < val_count(input); i++) {
-		int at = agent_channel_find(a, val_key(input, i));
-
-		if (at >= 0 && a->channels[at].input && a->channels[at].reducer ==
-		    REDUCE_MESSAGES)
-			values = val_set_take(values, val_key(input, i),
-			    val_ref(val_member(input, i)));
-	}
-	channels_free(cs);
 	return values;
 }
 
@@ -171,7 +170,9 @@ core_find_before(const struct scope *s)
 
 	while (before.kind == VAL_UNDEFINED && !uuid_is_zero(&id) &&
 	    c->fx->load(c->ctx, str_of(s->ns), &id, &at) == OK && at != NULL) {
-		if (at->source == SOURCE_INPUT && later != NULL)
+		if (memcmp(at->id.b, s->up->head.b, sizeof at->id.b) < 0)
+			before = values_with_input(s->agent, at, s->call->input);
+		else if (at->source == SOURCE_INPUT && later != NULL)
 			before = values_of(s->agent, later);
 		c->fx->release(c->ctx, later);
 		later = at;
@@ -180,7 +181,7 @@ core_find_before(const struct scope *s)
 	}
 	c->fx->release(c->ctx, later);
 	return before.kind != VAL_UNDEFINED ? before :
-	    values_of_input(s->agent, s->call->input);
+	    values_with_input(s->agent, NULL, s->call->input);
 }
 
 void

@@ -46,7 +46,7 @@ own(struct thread *th, struct val v)
 static void
 thread_open(struct thread *th, unsigned levels, struct sim_rules rules)
 {
-	*th = (struct thread){ .spec = sim_agent_random(levels, pick(3) == 0, false) };
+	*th = (struct thread){ .spec = sim_agent_random(levels, pick(3) == 0, pick(3) == 0) };
 	sim_init(&th->sim, th->spec, rules);
 	th->ref = ref_new(th->spec, rules, &th->sim);
 }
@@ -86,6 +86,17 @@ random_node(const struct thread *th)
 	return str_of(sim_node_name((int)pick((unsigned)th->spec->nodes_n)));
 }
 
+/* A node whose agent keeps its state is called once at a time. */
+static void
+random_goto(const struct thread *th, struct core_goto *g)
+{
+	unsigned node = pick((unsigned)th->spec->nodes_n);
+
+	g->node = str_of(sim_node_name((int)node));
+	g->input = pick(2) == 0 && !th->spec->node[node].persist ? val_int(pick(9)) :
+	    VAL_UNDEF;
+}
+
 static void
 ask_command(struct thread *th, unsigned what)
 {
@@ -96,8 +107,7 @@ ask_command(struct thread *th, unsigned what)
 		th->update[q->update_n++] = (struct core_name_value){
 		    str_of(names[pick(COUNT(names))]), val_int(pick(9)) };
 	for (unsigned i = 0; (what & 2) && i < 1 + pick(2); i++)
-		th->gotos[q->gotos_n++] = (struct core_goto){ random_node(th),
-		    pick(2) == 0 ? val_int(pick(9)) : VAL_UNDEF };
+		random_goto(th, &th->gotos[q->gotos_n++]);
 	q->update = th->update;
 	q->gotos = th->gotos;
 	q->has_command = true;
@@ -207,8 +217,8 @@ request_random(struct thread *th)
 	    .config = VAL_UNDEF, .context = VAL_UNDEF };
 	q->recursion_limit = pick(6) == 0 ? 1 + (int64_t)pick(6) : 12;
 	th->chosen = -1;
-	if (n > 0 && pick(6) == 0)
-		th->chosen = (int)pick((unsigned)n);
+	if (n > 1 && pick(6) == 0)
+		th->chosen = (int)pick((unsigned)n - 1);
 	if (n == 0 || what < 3)
 		q->input = own(th, random_values(true));
 	else if (what < 7 && (th->chosen < 0 || th->chosen == (int)n - 1))

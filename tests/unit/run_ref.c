@@ -187,6 +187,7 @@ ref_checkpoint(struct scope_ref *s, enum checkpoint_source source)
 	c->parent = s->parent;
 	c->source = source;
 	c->run = s->r->run;
+	c->serial = ++s->r->serial;
 	for (int i = 0; i < CHANNELS; i++)
 		c->v[i] = val_ref(s->v[i]);
 	c->place = ref_place_copy(&s->place);
@@ -532,6 +533,9 @@ ref_begin_with(struct scope_ref *s, struct val input)
 	ref_checkpoint(s, SOURCE_INPUT);
 	ref_take_input(s->head, s->ns->a, s->v, input, !s->r->exit);
 	end = ref_step(s);
+	for (int i = 0; s->child && i < CHANNELS; i++)
+		s->begun[i] = val_ref(s->v[i]);
+	s->has_begun = s->child;
 	return end == END_DONE ? ref_scope_loop(s) : end;
 }
 
@@ -567,16 +571,17 @@ added_to(const struct rcheckpoint *last, const struct val *before)
 
 /* The state in which the call began: after its input. */
 static void
-state_at_begin(const struct scope_ref *s, struct val input, struct val *before)
+state_at_begin(const struct scope_ref *s, unsigned since, struct val input,
+    struct val *before)
 {
 	const struct rcheckpoint *c = NULL;
 
-	for (size_t i = s->ns->n; i-- > 0 && c == NULL; )
-		if (s->ns->at[i]->source == SOURCE_INPUT)
-			c = s->ns->at[i];
-	if (c == NULL || s->r->exit)
+	for (int at = (int)s->ns->n - 1; at >= 0 && c == NULL; at = s->ns->at[at]->parent)
+		if (s->ns->at[at]->source == SOURCE_INPUT || s->ns->at[at]->serial < since)
+			c = s->ns->at[at];
+	if (c == NULL)
 		ref_defaults(before);
-	for (int i = 0; i < CHANNELS && c != NULL && !s->r->exit; i++)
+	for (int i = 0; i < CHANNELS && c != NULL; i++)
 		before[i] = val_ref(c->v[i]);
 	for (size_t i = 0; i < val_count(input); i++) {
 		int ch = ref_channel_of(val_key(input, i));
@@ -587,24 +592,44 @@ state_at_begin(const struct scope_ref *s, struct val input, struct val *before)
 	}
 }
 
+/* Its newest checkpoint; of one that persists, before the chosen one that the run
+ * began at. */
+static int
+child_at(const struct ref *r, const struct rns *ns, bool persists)
+{
+	int at = (int)ns->n - 1;
+
+	while (persists && r->afresh && at >= 0 && ns->at[at]->run != r->run &&
+	    ns->at[at]->serial > r->chosen)
+		at = ns->at[at]->parent;
+	return at;
+}
+
 static enum end
 run_child(struct scope_ref *up, struct rtask *t, uint64_t key, struct val *added)
 {
 	struct ref *r = up->r;
 	const struct sim_node *node = &up->ns->a->node[t->node];
+	struct rns **place = node->persist ? &up->ns->lasting[t->node] : &t->child;
+	bool goes_on;
+	int at;
 	const struct uuid *id = up->head_at >= 0 && !r->exit ? ref_id_of(up, t) : NULL;
 	struct val input = child_input(key), before[CHANNELS];
 	struct scope_ref s;
 	enum end end;
 
-	if (t->child == NULL)
-		t->child = ref_rns_new(node->child);
-	ref_scope_make(&s, r, t->child, id != NULL ? sim_child_ns(r->sim, up->name,
+	if (*place == NULL)
+		*place = ref_rns_new(node->child);
+	ref_scope_make(&s, r, *place, node->persist ? sim_child_ns(r->sim, up->name,
+	    sim_node_name(t->node), NULL) : id != NULL ? sim_child_ns(r->sim, up->name,
 	    sim_node_name(t->node), id) : S("?"));
 	s.key = key;
 	s.child = true;
-	if (t->child->n > 0) {
-		ref_scope_load(&s, t->child->at[t->child->n - 1], (int)t->child->n - 1);
+	at = child_at(r, *place, node->persist);
+	if (at >= 0)
+		ref_scope_load(&s, (*place)->at[at], at);
+	goes_on = at >= 0 && (!node->persist || s.head->serial > up->head->serial);
+	if (goes_on) {
 		s.stop = s.head->step + r->limit + 2;
 		if (s.head->tasks_n == 1 && s.head->tasks[0].node == AT_START) {
 			ref_task_forget(&s.head->tasks[0]);
@@ -618,12 +643,18 @@ run_child(struct scope_ref *up, struct rtask *t, uint64_t key, struct val *added
 		end = ref_begin_with(&s, input);
 	}
 	if (end == END_DONE) {
-		state_at_begin(&s, input, before);
+		if (s.has_begun)
+			memcpy(before, s.begun, sizeof before);
+		else
+			state_at_begin(&s, up->head->serial, input, before);
+		s.has_begun = false;
 		*added = added_to(s.head, before);
 		ref_values_drop(before);
 	}
-	if (end != END_DONE)
+	if (end != END_DONE || node->persist)
 		ref_save(&s);
+	if (s.has_begun)
+		ref_values_drop(s.begun);
 	ref_scope_drop(&s);
 	val_drop(input);
 	return end;

@@ -44,6 +44,7 @@ struct rcheckpoint {
 	struct rwrite *carried;
 	size_t carried_n;
 	struct val input;                    /* that START took */
+	unsigned serial;                     /* over all namespaces */
 };
 
 struct rns {
@@ -67,6 +68,7 @@ struct ref {
 	struct { size_t task; unsigned key; struct val value; } given[16];
 	size_t given_n;
 	bool several;
+	unsigned serial, chosen;             /* serials: the newest; of the chosen one */
 };
 
 enum end { END_DONE, END_FAILED, END_WAITS, END_STOPPED };
@@ -76,7 +78,8 @@ struct scope_ref {
 	struct rns *ns;
 	struct str name;                     /* of the namespace, in the store */
 	uint64_t key;
-	bool child, lasting;
+	bool child, has_begun;
+	struct val begun[CHANNELS];          /* a call's state after its input */
 	struct val v[CHANNELS];
 	struct place place;
 	struct rcheckpoint *head;            /* NULL: nothing yet */

@@ -36,6 +36,10 @@ each_waiting(struct ref *r, struct rns *ns, struct str name, ask_fn *fn, void *a
 		    sim_node_name(t->node), ref_id_of(&s, t)), fn, arg))
 			return false;
 	}
+	for (int i = 0; i < NODES; i++)
+		if (ns->lasting[i] != NULL && !each_waiting(r, ns->lasting[i],
+		    sim_child_ns(r->sim, name, sim_node_name(i), NULL), fn, arg))
+			return false;
 	return true;
 }
 
@@ -106,6 +110,8 @@ take_answers(struct ref *r)
 	struct uuid ids[64];
 	size_t n = ref_waiting(r, ids, COUNT(ids));
 
+	if (r->root->at[r->root->n - 1]->tasks_n == 0)
+		n = 0;                       /* what a persistent agent asked was left */
 	if (map.kind == VAL_UNDEFINED)
 		return true;
 	if (map.kind != VAL_OBJECT || val_count(map) == 0 || val_key(map, 0).n != 32) {
@@ -321,6 +327,7 @@ ref_run(struct ref *r, const struct core_request *q, int chosen, unsigned run,
 		chosen = (int)r->root->n - 1;
 	r->afresh = r->root->n > 0 && chosen != (int)r->root->n - 1;
 	if (r->root->n > 0) {
+		r->chosen = r->root->at[chosen]->serial;
 		ref_scope_load(&s, r->root->at[chosen], chosen);
 		if (!r->afresh)
 			load_carried(&s);

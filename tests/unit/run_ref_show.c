@@ -94,6 +94,10 @@ compare_ns(struct ref *r, const struct rns *ns, struct str name)
 	    (int64_t)ns->n);
 	for (size_t i = 0; i < ns->n; i++)
 		compare_checkpoint(r, ns, name, i);
+	for (int i = 0; i < NODES; i++)
+		if (ns->lasting[i] != NULL)
+			compare_ns(r, ns->lasting[i], sim_child_ns(r->sim, name,
+			    sim_node_name(i), NULL));
 }
 
 void
@@ -147,6 +151,11 @@ describe(struct buf *b, const struct rns *ns, unsigned level)
 			if (c->tasks[k].child != NULL)
 				describe(b, c->tasks[k].child, level + 1);
 	}
+	for (int i = 0; i < NODES; i++)
+		if (ns->lasting[i] != NULL) {
+			buf_add_fmt(b, "%*s%s keeps\n", (int)level * 4, "", sim_node_name(i));
+			describe(b, ns->lasting[i], level + 1);
+		}
 }
 
 void
