@@ -226,3 +226,13 @@ buf_cut(struct buf *b, size_t n)
 	b->n = n;
 	b->p[n] = '\0';
 }
+
+void
+buf_fit(struct buf *b)
+{
+	check_buf(b);
+	if (b->p == NULL)
+		return;
+	b->cap = b->n + 1;
+	b->p = mem_resize(b->p, b->cap);
+}

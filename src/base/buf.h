@@ -65,6 +65,7 @@ void buf_add_fmt(struct buf *b, const char *format, ...)
 void buf_add_vfmt(struct buf *b, const char *format, va_list ap);
 void buf_drop_front(struct buf *b, size_t n);            /* moves the rest */
 void buf_cut(struct buf *b, size_t n);                   /* keep the first n */
+void buf_fit(struct buf *b);                 /* gives back the room that is over */
 #define buf_lit(b, literal) buf_add((b), S(literal))
 
 #endif

@@ -98,6 +98,8 @@ chunks_init(struct chunks *c, const struct chunk_spec *s)
 		init_tuple(c, s);
 	if ((s->modes & MODE_EVENTS) != 0)
 		init_events(c, s);
+	buf_fit(&c->tuple.rest);
+	buf_fit(&c->events.rest);
 }
 
 static void

@@ -632,6 +632,7 @@ wire_begin(struct job *j, const struct store_run *row)
 		x.recursion_limit = p->q.recursion_limit;
 		x.subgraphs = p->subgraphs;
 	}
+	buf_fit(&j->members);
 	x.members = buf_str(&j->members);
 	x.task_members = buf_str(&j->task_members);
 	x.configurable = buf_str(&j->configurable);

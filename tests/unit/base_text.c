@@ -211,6 +211,10 @@ TEST(buf_numbers_and_cuts)
 	memcpy(buf_room(&b, 3), "xyz", 3);
 	buf_added(&b, 2);
 	CHECK_STR(buf_str(&b), "1844xy");
+	buf_fit(&b);
+	CHECK_INT(b.cap, b.n + 1);
+	buf_add_char(&b, '!');
+	CHECK(!b.failed && b.p[b.n - 1] == '!' && b.p[b.n] == '\0');
 	buf_release(&b);
 }
 
