@@ -25,6 +25,8 @@ struct thread {
 	struct sim sim;
 	struct ref *ref;
 	unsigned run;
+	bool persists;                       /* sub-agents may; then without branches:
+	                                        whose a state is, is not known yet */
 	/* of the run at hand */
 	struct core_request q;
 	struct sim_plan plan;
@@ -46,7 +48,8 @@ own(struct thread *th, struct val v)
 static void
 thread_open(struct thread *th, unsigned levels, struct sim_rules rules)
 {
-	*th = (struct thread){ .spec = sim_agent_random(levels, pick(3) == 0, pick(3) == 0) };
+	*th = (struct thread){ .persists = pick(3) == 0 };
+	th->spec = sim_agent_random(levels, pick(3) == 0, th->persists);
 	sim_init(&th->sim, th->spec, rules);
 	th->ref = ref_new(th->spec, rules, &th->sim);
 }
@@ -217,7 +220,7 @@ request_random(struct thread *th)
 	    .config = VAL_UNDEF, .context = VAL_UNDEF };
 	q->recursion_limit = pick(6) == 0 ? 1 + (int64_t)pick(6) : 12;
 	th->chosen = -1;
-	if (n > 1 && pick(6) == 0)
+	if (n > 1 && !th->persists && pick(6) == 0)
 		th->chosen = (int)pick((unsigned)n - 1);
 	if (n == 0 || what < 3)
 		q->input = own(th, random_values(true));
@@ -316,7 +319,7 @@ play_edit(struct thread *th)
 	int at = -1, rc, want;
 	struct err e = { 0 };
 
-	if (n > 0 && pick(3) == 0) {
+	if (n > 0 && !th->persists && pick(3) == 0) {
 		at = (int)pick((unsigned)n);
 		id = sim_checkpoint_at(&th->sim, STR_NONE, (size_t)at)->id;
 	}
