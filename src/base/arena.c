@@ -1,5 +1,5 @@
 /*
- * arena.c - bump allocation in blocks of 1 to 64 KB.
+ * arena.c - bump allocation in blocks of 512 bytes to 64 KB.
  *
  * The list's head is the newest block and the one being filled; the oldest,
  * at the tail, survives arena_clear.  A request too large to share gets a
@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define BLOCK_FIRST KB                   /* a waiting request keeps one or two */
+#define BLOCK_FIRST ((size_t)512)        /* a waiting request keeps one or two */
 #define BLOCK_MAX   ((size_t)64 * KB)
 #define ALIGNMENT   16
 

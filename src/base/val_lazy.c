@@ -24,7 +24,7 @@
 #include "base/val_priv.h"
 
 #define LAZY_DEPTH  16
-#define SOME_ITEMS   4                       /* room at first */
+#define SOME_ITEMS   1                       /* room at first; most lists are short */
 #define SOME_MEMBERS 8                       /* what is over is given back */
 #define DETACH_FROM KB                       /* less is not worth a copy */
 

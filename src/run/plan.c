@@ -242,6 +242,7 @@ read_input(struct plan *p, struct val input, const struct agent *a, struct err *
 		return refuse(e, "input", "an object", input);
 	rc = read_values(input, "input", a, &p->input, e);
 	p->q.input = p->input;
+	p->root = val_unset_take(p->root, S("input"));       /* held once is enough */
 	return rc;
 }
 
