@@ -84,8 +84,8 @@ time_value(msec wall)
 {
 	char text[CLOCK_ISO_SIZE];
 
-	clock_write_iso(text, wall);
-	return val_string(str_of(text));
+	clock_write_iso(text, wall);         /* no NUL at its end */
+	return val_string((struct str){ text, sizeof text });
 }
 
 struct val
