@@ -1,7 +1,8 @@
 /*
  * agent.h - the definition of an agent: read from a file, checked, compiled.
  *
- * One tree (YAML or JSON) becomes channels, nodes with their work, and edges.
+ * One tree (YAML or JSON) becomes channels, nodes with their work, and edges; an
+ * SCXML document becomes a chart, its invokes of kinds of work the nodes.
  * Everything is checked at load: unknown keys, names, expressions; an error is
  *   file:line:column: path: words
  * What a node can do is a table of kinds (struct task_kind), which the room of
@@ -193,7 +194,8 @@ struct agent {
 	struct str file;                     /* as given to agent_load */
 	struct str text;                     /* the source; empty for one in place */
 	struct str json;                     /* canonical: keys in order of bytes (of a chart as
-	                                        they are written), no blanks */
+	                                        they are written), no blanks; of an SCXML document
+	                                {"scxml": its text}, which agent_load takes too */
 	char hash[64];                       /* SHA-256 in hex of json */
 	const struct channel *channels;      /* input, output, private: resolved */
 	size_t channels_n;
@@ -217,7 +219,8 @@ struct agent {
 	struct agent_holds *holds;           /* what agent_free releases; private */
 };
 
-/* text: YAML, or JSON if it begins with '{'.  file: for errors, and an id for an
+/* text: YAML, JSON if it begins with '{', SCXML if it begins with '<' (the ending of
+ * the file goes first).  file: for errors, and an id for an
  * agent that has none is its name without folder and ending.  Both are copied.
  * ERR_SYNTAX, ERR_INVALID, ERR_TOOBIG with `file:line:column: path: words`. */
 int  agent_load(struct agent **out, struct str text, struct str file,

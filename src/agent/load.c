@@ -547,23 +547,27 @@ stem(struct str file)
 	return at > 0 ? str_sub(file, 0, (size_t)at) : file;
 }
 
+void
+load_id(struct load *l, const struct tree_node *n, struct str id)
+{
+	l->a->id = load_str(l, id.p != NULL ? id : stem(l->a->file));
+	if (l->rc == OK && !is_id(l->a->id))
+		load_fail(l, n, "'%.*s' is not an id: expected letters, digits, "
+		    "'.', '-' and '_'", FMT(str_cut(l->a->id, 100)));
+	if (l->a->name.n == 0)
+		l->a->name = l->a->id;
+}
+
 static void
 load_names_of_agent(struct load *l, const struct tree_node *n)
 {
 	const struct tree_node *id = member(l, n, "id");
+	struct str given = plain_text(l, n, "id");
 
-	l->a->id = plain_text(l, n, "id");
 	l->a->name = plain_text(l, n, "name");
 	l->a->description = plain_text(l, n, "description");
-	if (id == NULL && l->nesting == 0)
-		l->a->id = load_str(l, stem(l->a->file));
-	if (id == NULL && l->nesting > 0)
-		return;
-	if (l->rc == OK && !is_id(l->a->id))
-		load_fail(l, id != NULL ? id : n, "'%.*s' is not an id: expected letters, digits, "
-		    "'.', '-' and '_'", FMT(str_cut(l->a->id, 100)));
-	if (l->a->name.n == 0)
-		l->a->name = l->a->id;
+	if (id != NULL || l->nesting == 0)
+		load_id(l, id != NULL ? id : n, given);
 }
 
 /* The keys that only a chart has, and those that only a graph has. */
@@ -668,7 +672,11 @@ set_hash(struct agent *a, const struct tree_node *n)
 	struct buf json = BUF(8 * (size_t)LIMIT_AGENT_BYTES), hex = BUF(sizeof a->hash);
 	uint8_t digest[SHA256_SIZE];
 
+	if (n->kind == TREE_STRING)
+		buf_lit(&json, "{\"scxml\":");
 	tree_add_json(&json, n);
+	if (n->kind == TREE_STRING)
+		buf_add_char(&json, '}');
 	assert(!json.failed);
 	sha256(buf_str(&json), digest);
 	hex_add(&hex, digest, sizeof digest);
@@ -751,31 +759,101 @@ is_json(struct str text, struct str file)
 	return str_ends(file, S(".json")) || (trimmed.n > 0 && trimmed.p[0] == '{');
 }
 
+static bool
+is_scxml(struct str text, struct str file)
+{
+	struct str trimmed = str_trim(text);
+
+	if (str_ends(file, S(".yaml")) || str_ends(file, S(".yml")) || str_ends(file, S(".json")))
+		return false;
+	return str_ends(file, S(".scxml")) || (trimmed.n > 0 && trimmed.p[0] == '<');
+}
+
+/* An SCXML document is one string. */
+static int
+read_document(struct tree *t, struct str text, struct str file, struct err *e)
+{
+	struct tree_builder b = { .t = t, .e = e };
+	struct tree_node *n;
+	int rc;
+
+	tree_begin(t, file);
+	rc = tree_check_text(t, text, e);
+	if (rc != OK)
+		return rc;
+	n = tree_add(&b, TREE_STRING, (struct tree_place){ 1, 1 });
+	assert(n != NULL);                   /* the first */
+	tree_set_text(&b, n, text);
+	return b.rc;
+}
+
+static int
+read_text(struct tree *t, struct str text, struct str file, struct err *e)
+{
+	return is_scxml(text, file) ? read_document(t, text, file, e) :
+	    is_json(text, file) ? tree_read_json(t, text, file, e) :
+	    tree_read_yaml(t, text, file, e);
+}
+
+/* Of a file, or as agent->json keeps it; NULL: it is not one. */
+static const struct tree_node *
+document_of(const struct tree *t, struct str text, struct str file)
+{
+	const struct tree_node *kept = is_json(text, file) && t->root->n == 1 ?
+	    tree_get(t, t->root, S("scxml")) : NULL;
+
+	if (is_scxml(text, file))
+		return t->root;
+	return kept != NULL && kept->kind == TREE_STRING ? kept : NULL;
+}
+
+/* What is kept of a document must not be longer than a file may be. */
+static void
+set_document_hash(struct load *l, const struct tree_node *document)
+{
+	set_hash(l->a, document);
+	if (l->a->json.n > LIMIT_AGENT_BYTES)
+		load_fail(l, document, "the document has %zu bytes as JSON; expected at most %d",
+		    l->a->json.n, LIMIT_AGENT_BYTES);
+}
+
+static void
+load_agent(struct load *l, struct tree *t, struct str text, struct str file)
+{
+	const struct tree_node *document = document_of(t, text, file);
+
+	l->a = agent_new(file);
+	l->a->text = arena_str(&l->a->arena, text);
+	if (document != NULL) {
+		set_document_hash(l, document);
+		if (l->rc == OK)
+			load_scxml(l, t, document->text);
+		return;
+	}
+	load_root(l, t->root);
+	if (l->rc == OK)
+		take_tests(l, t->root);
+	if (l->rc == OK)
+		set_hash(l->a, t->root);
+}
+
 int
 agent_load(struct agent **out, struct str text, struct str file,
     const struct task_kinds *kinds, struct err *e)
 {
 	struct tree t;
 	struct load *l = mem_new(struct load);
-	int rc = is_json(text, file) ? tree_read_json(&t, text, file, e) :
-	    tree_read_yaml(&t, text, file, e);
+	int rc = read_text(&t, text, file, e);
 
 	*out = NULL;
 	*l = (struct load){ .t = &t, .kinds = kinds, .e = e, .rc = rc };
-	if (rc == OK) {
-		l->a = agent_new(file);
-		l->a->text = arena_str(&l->a->arena, text);
-		load_root(l, t.root);
-		if (l->rc == OK)
-			take_tests(l, t.root);
-	}
+	if (rc == OK)
+		load_agent(l, &t, text, file);
 	rc = l->rc;
-	if (rc == OK) {
-		set_hash(l->a, t.root);
+	if (rc == OK)
 		*out = l->a;
-	} else {
+	else
 		agent_free(l->a);
-	}
 	tree_release(&t);
 	free(l);
 	return rc;

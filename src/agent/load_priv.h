@@ -113,8 +113,14 @@ void load_check_keys(struct load *l, const struct tree_node *n, const char *cons
 /* The same, and a kind's name may have been meant. */
 void load_check_node_keys(struct load *l, const struct tree_node *n,
     const char *const *known);
+/* By its name or alias; NULL. */
+const struct task_kind *load_kind_find(const struct task_kinds *kinds, struct str key);
 /* Is there a key of a kind? */
 bool load_has_kind(struct load *l, const struct tree_node *n);
+/* The id of the agent, given at n; p NULL: it is made of the file's name. */
+void load_id(struct load *l, const struct tree_node *n, struct str id);
+/* A chart in SCXML; t is l->t, and gets what the document says of channels and work. */
+void load_scxml(struct load *l, struct tree *t, struct str text);
 /* Compiles a map as an agent; the failure is in l. */
 struct agent *load_child(struct load *l, const struct tree_node *n);
 /* Is `key` one of a node itself (defer, description)? */

@@ -77,8 +77,8 @@ member(const struct states *st, const struct tree_node *n, const char *key)
 /* ---- names and places ------------------------------------------------------------ */
 
 /* It is a part of event names, of namespaces, and of lists of targets. */
-static bool
-is_state_name(struct str s)
+bool
+states_is_name(struct str s)
 {
 	for (size_t i = 0; i < s.n; i++)
 		if ((unsigned char)s.p[i] <= ' ' || s.p[i] == '.' || s.p[i] == ':' ||
@@ -135,7 +135,7 @@ place_state(struct states *st, const struct tree_node *n, struct draft_state *pa
 
 	if (!load_wants(l, n, TREE_MAP, "a state"))
 		return;
-	if (!is_state_name(n->key))
+	if (!states_is_name(n->key))
 		load_fail_key(l, n, NULL, "'%.*s' cannot be a state's name: expected a word "
 		    "without . : | # * $", FMT(str_cut(n->key, 100)));
 	else if (map_get(&st->by_name, &n->key) != NULL)
@@ -378,6 +378,24 @@ load_ends(struct states *st, const struct tree_node *n, struct str id,
 
 /* ---- work ------------------------------------------------------------------------------- */
 
+void
+states_node(struct load *l, const struct tree_node *n, struct str name,
+    const char *const *own, struct agent_node *node)
+{
+	l->as_n = 0;
+	l->as_next = SLOT_CHANNEL + (int)l->a->channels_n;
+	l->own_keys = own;
+	load_work(l, n, false, &node->work);
+	l->own_keys = NULL;
+	if (l->rc != OK)
+		return;
+	node->name = load_str(l, name);
+	node->label = (struct agent_value){ .form = VALUE_CONST,
+		.constant = load_val(l, val_string(name)) };
+	node->line = n->key_at.line;
+	node->column = n->key_at.column;
+}
+
 static void
 add_invoke(struct states *st, const struct tree_node *n, struct str id,
     const char *const *own, struct draft_invoke ***tail)
@@ -396,18 +414,9 @@ add_invoke(struct states *st, const struct tree_node *n, struct str id,
 		    "'defer' is for a node of a graph");
 	if (l->rc != OK)
 		return;
-	l->as_n = 0;
-	l->as_next = SLOT_CHANNEL + (int)l->a->channels_n;
-	l->own_keys = own;
-	load_work(l, n, false, &node->work);
-	l->own_keys = NULL;
+	states_node(l, n, id, own, node);
 	if (l->rc != OK)
 		return;
-	node->name = load_str(l, id);
-	node->label = (struct agent_value){ .form = VALUE_CONST,
-		.constant = load_val(l, val_string(id)) };
-	node->line = n->key_at.line;
-	node->column = n->key_at.column;
 	st->nodes_n++;
 	i->at = states_at(n);
 	i->type = (struct draft_text){ .s = str_of(node->work.kind->name), .at = states_at(n) };
@@ -434,7 +443,7 @@ load_invoke(struct states *st, const struct tree_node *n, const struct named *of
 		name = load_string(l, id, "a name");
 	else if (number > 1)
 		name = arena_fmt(&st->d->arena, "%.*s-%zu", FMT(of->name), number);
-	if (l->rc == OK && !is_state_name(name))
+	if (l->rc == OK && !states_is_name(name))
 		load_fail(l, id, "'%.*s' cannot be an invoke's name: expected a word without "
 		    ". : | # * $", FMT(str_cut(name, 100)));
 	for (size_t i = 0; i < st->nodes_n && l->rc == OK; i++)

@@ -23,6 +23,12 @@ struct draft_text states_expr(struct load *l, struct draft *d, const struct tree
 struct draft_text states_data(struct load *l, struct draft *d, const struct tree_node *n);
 struct draft_text states_template(struct load *l, const struct tree_node *n);
 
+/* Can it name a state or an invoke? */
+bool states_is_name(struct str s);
+/* The work in a map as a node of that name; own: keys that are not of the work. */
+void states_node(struct load *l, const struct tree_node *n, struct str name,
+    const char *const *own, struct agent_node *node);
+
 /* One statement or a list of them, appended at *tail. */
 void states_actions(struct load *l, struct draft *d, const struct tree_node *n,
     struct draft_action ***tail);

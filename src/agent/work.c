@@ -52,8 +52,8 @@ is_named(struct str key, const char *name, const char *alias)
 	return str_eq(key, str_of(name)) || (alias != NULL && str_eq(key, str_of(alias)));
 }
 
-static const struct task_kind *
-kind_find(const struct task_kinds *kinds, struct str key)
+const struct task_kind *
+load_kind_find(const struct task_kinds *kinds, struct str key)
 {
 	for (size_t i = 0; i < kinds->n; i++)
 		if (is_named(key, kinds->at[i]->name, kinds->at[i]->alias))
@@ -65,7 +65,7 @@ bool
 load_has_kind(struct load *l, const struct tree_node *n)
 {
 	for (const struct tree_node *c = n->first; c != NULL; c = c->next)
-		if (kind_find(l->kinds, c->key) != NULL)
+		if (load_kind_find(l->kinds, c->key) != NULL)
 			return true;
 	return false;
 }
@@ -396,7 +396,7 @@ find_kind(struct load *l, const struct tree_node *n, const struct task_kind **ki
 
 	*kind = NULL;
 	for (const struct tree_node *c = n->first; c != NULL; c = c->next) {
-		const struct task_kind *k = kind_find(l->kinds, c->key);
+		const struct task_kind *k = load_kind_find(l->kinds, c->key);
 
 		if (k == NULL || (found != NULL && field_find(*kind, c->key, true) >= 0))
 			continue;
@@ -535,7 +535,7 @@ load_work(struct load *l, const struct tree_node *n, bool is_item, struct agent_
 	    tree_get(l->t, n, S("return")) == NULL)))
 		load_fail(l, n, "expected a kind of work, as in {llm: {}} or {set: {channel: value}}");
 	if (key == NULL)
-		m.kind = kind_find(l->kinds, S("set"));
+		m.kind = load_kind_find(l->kinds, S("set"));
 	if (l->rc != OK)
 		return;
 	assert(m.kind != NULL);

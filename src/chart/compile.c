@@ -28,23 +28,12 @@ is_real(const struct draft_state *s)
 	return s->kind != STATE_HISTORY;
 }
 
-/* Next in document order; NULL at the end. */
-static struct draft_state *
-next_state(const struct draft_state *s)
-{
-	if (s->first != NULL)
-		return s->first;
-	while (s != NULL && s->next == NULL)
-		s = s->parent;
-	return s != NULL ? s->next : NULL;
-}
-
 static size_t
 count_states(struct compile *k)
 {
 	size_t n = 0;
 
-	for (struct draft_state *s = k->d->root; s != NULL && k->rc == OK; s = next_state(s)) {
+	for (struct draft_state *s = k->d->root; s != NULL && k->rc == OK; s = draft_next_state(s)) {
 		unsigned depth = 0;
 
 		for (const struct draft_state *p = s->parent; p != NULL; p = p->parent)
@@ -138,7 +127,7 @@ number(struct compile *k)
 	c->states.at = mem_zero(n * sizeof *c->states.at);
 	c->states.n = c->states.cap = n;
 	c->words = (uint32_t)(n + 63) / 64;
-	for (struct draft_state *s = k->d->root; s != NULL && k->rc == OK; s = next_state(s)) {
+	for (struct draft_state *s = k->d->root; s != NULL && k->rc == OK; s = draft_next_state(s)) {
 		number_state(k, s);
 		collect_data(k, s);
 	}
@@ -595,7 +584,7 @@ chart_compile(struct chart **out, struct draft *d, const struct chart_files *fil
 	c->late = d->late;
 	c->lenient = !d->lax;
 	number(&k);
-	for (struct draft_state *s = d->root; s != NULL && k.rc == OK; s = next_state(s))
+	for (struct draft_state *s = d->root; s != NULL && k.rc == OK; s = draft_next_state(s))
 		compile_state(&k, s);
 	k.where = NULL;
 	k.what = "script";

@@ -67,6 +67,16 @@ draft_state_add(struct draft *d, struct draft_state *parent, enum state_kind kin
 	return s;
 }
 
+struct draft_state *
+draft_next_state(const struct draft_state *s)
+{
+	if (s->first != NULL)
+		return s->first;
+	while (s != NULL && s->next == NULL)
+		s = s->parent;
+	return s != NULL ? s->next : NULL;
+}
+
 int
 draft_fail(struct err *e, int rc, struct spot at, const struct draft_state *s,
     const char *format, ...)

@@ -157,6 +157,14 @@ void draft_free(struct draft *d);
 struct draft_state *draft_state_add(struct draft *d, struct draft_state *parent,
     enum state_kind kind, struct spot at);
 
+/* Next in document order; NULL at the end. */
+struct draft_state *draft_next_state(const struct draft_state *s);
+
+/* The draft of an SCXML document, with `lax` set; files and errors as
+ * chart_from_scxml.  *out is NULL after an error. */
+int draft_from_scxml(struct draft **out, struct str text,
+    const struct chart_files *files, struct err *e);
+
 /* Checks and compiles.  files (may be NULL): knows.  ERR_INVALID with place and
  * path. */
 int chart_compile(struct chart **out, struct draft *d,

@@ -679,21 +679,36 @@ chart(struct import *im, const struct xml_node *n)
 }
 
 int
-chart_from_scxml(struct chart **out, struct str text, const struct chart_files *files,
+draft_from_scxml(struct draft **out, struct str text, const struct chart_files *files,
     struct err *e)
 {
 	struct draft *d = draft_new();
 	struct import im = { .d = d, .files = files, .arena = &d->arena, .e = e };
 	struct xml_node *root;
 
-	*out = NULL;
 	im.rc = xml_parse(&d->arena, text, &root, e);
 	if (im.rc == OK)
 		chart(&im, root);
 	if (im.rc == OK && d->arena.failed)
 		im.rc = err_set(e, ERR_TOOBIG, "the chart is too large");
-	if (im.rc == OK)
-		im.rc = chart_compile(out, d, files, e);
-	draft_free(d);
+	if (im.rc != OK) {
+		draft_free(d);
+		d = NULL;
+	}
+	*out = d;
 	return im.rc;
+}
+
+int
+chart_from_scxml(struct chart **out, struct str text, const struct chart_files *files,
+    struct err *e)
+{
+	struct draft *d;
+	int rc = draft_from_scxml(&d, text, files, e);
+
+	*out = NULL;
+	if (rc == OK)
+		rc = chart_compile(out, d, files, e);
+	draft_free(d);
+	return rc;
 }

@@ -84,7 +84,7 @@ say(char **said, const char *event, const struct err *e)
 bool
 folder_takes(struct str name)
 {
-	static const char *const endings[] = { ".yaml", ".yml", ".json" };
+	static const char *const endings[] = { ".yaml", ".yml", ".json", ".scxml" };
 
 	for (size_t i = 0; i < COUNT(endings); i++) {
 		struct str end = str_of(endings[i]);

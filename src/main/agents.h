@@ -16,7 +16,7 @@
 
 struct folder;
 
-/* Reads every *.yaml, *.yml and *.json file of the folder (path empty: none);
+/* Reads every *.yaml, *.yml, *.json and *.scxml file of the folder (path empty: none);
  * folders inside it are not looked into, and names that begin with '.' are not.
  * A file with the id of a built-in agent replaces it.  ERR_NOTFOUND, ERR_IO: the
  * folder. */

@@ -151,7 +151,7 @@ cmd_agent_schema(const struct flag_command *cmd, int argc, char **argv)
 
 /* ---- tests ----------------------------------------------------------------------- */
 
-/* NAME.tests.yaml beside NAME.yaml.  ERR_NOTFOUND: there is none. */
+/* NAME.tests.yaml beside NAME.yaml and NAME.scxml.  ERR_NOTFOUND: there is none. */
 static int
 read_beside(const char *path, struct buf *name, struct val *out, struct err *e)
 {
@@ -160,7 +160,8 @@ read_beside(const char *path, struct buf *name, struct val *out, struct err *e)
 	int rc;
 
 	buf_add_fmt(name, "%.*s.tests%s", dot == NULL ? (int)strlen(path) :
-	    (int)(dot - path), path, dot == NULL ? "" : dot);
+	    (int)(dot - path), path, dot == NULL ? "" :
+	    strcmp(dot, ".scxml") == 0 ? ".yaml" : dot);
 	buf_add_char(name, '\0');
 	*out = VAL_UNDEF;
 	rc = name->failed ? ERR_NOTFOUND : file_add(name->p, &text, e);
