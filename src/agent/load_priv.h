@@ -117,6 +117,8 @@ void load_check_node_keys(struct load *l, const struct tree_node *n,
 const struct task_kind *load_kind_find(const struct task_kinds *kinds, struct str key);
 /* Is there a key of a kind? */
 bool load_has_kind(struct load *l, const struct tree_node *n);
+/* Everything of an agent that is a map. */
+void load_root(struct load *l, const struct tree_node *n);
 /* The id of the agent, given at n; p NULL: it is made of the file's name. */
 void load_id(struct load *l, const struct tree_node *n, struct str id);
 /* A chart in SCXML; t is l->t, and gets what the document says of channels and work. */

@@ -42,6 +42,18 @@ await scenario("two regions ask at once", async () => {
   equal((await client.threads.getState(t)).next, [], "and it is over");
 });
 
+await scenario("the same chart in SCXML", async () => {
+  const t = await thread(), asked = await wait(t, "publisher_scxml", { input: { messages: "go" } });
+  equal(questions(asked), [{ prompt: "Publish?", options: ["yes", "again"] }], "it asks");
+  equal((await client.threads.getState(t)).next, ["review"], "in its state");
+  await server.stop("SIGKILL");
+  server = await startServer({ args, dir, port });
+  equal(texts(await wait(t, "publisher_scxml", { command: { resume: "again" } })), ["go", "draft 0", "draft 1"], "after a kill it goes on");
+  const end = await wait(t, "publisher_scxml", { command: { resume: "yes" } });
+  equal([texts(end), end.tries, "__interrupt__" in end], [["go", "draft 0", "draft 1"], 1, false], "to its end");
+  equal((await client.threads.getHistory(t)).map((x) => x.next), [[], ["review"], ["draft"], ["review"], ["draft"], ["__start__"]], "a state for every macrostep");
+});
+
 await scenario("errors are events", async () => {
   const t = await thread();
   const failed = await wait(t, "breaks", { input: {}, raiseError: false });
