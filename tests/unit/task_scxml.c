@@ -67,7 +67,7 @@ static const struct row { const char *text, *want; } rows[] = {
 	{ INVOKE("type=\"llm.get\"", ""),
 	    ":3:1: 'llm.get': expected the type 'llm', which has no operations" },
 	{ INVOKE("", "<content><scxml><state><invoke type=\"llm\"/></state></scxml></content>"),
-	    ":3:32: invoke: work is for the chart of the agent, not for one inside it" },
+	    ":3:33: invoke: work is for the chart of the agent, not for one inside it" },
 };
 
 TEST(what_is_wrong_in_a_document_has_its_place)
