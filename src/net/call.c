@@ -20,7 +20,7 @@
 #include "base/mem.h"
 
 #define CA_FILE       "/etc/ssl/certs/ca-certificates.crt"
-#define RECEIVE_BYTES 4096L                  /* libcurl keeps one a transfer */
+#define RECEIVE_BYTES 2048L                  /* libcurl keeps one a transfer; ten tokens */
 #define KEEP_TEXT     (16 * KB)              /* a spare keeps no more */
 
 /* Fails only for options libcurl was built without, or for want of memory. */
