@@ -381,8 +381,9 @@ command_writes(struct scope *s, const struct core_request *q,
 		struct buf channel = BUF(LIMIT_NAME_BYTES + 32);
 		struct val value;
 
-		if (str_eq(q->gotos[i].node, S("__end__")))
-			continue;
+		if (str_eq(q->gotos[i].node, S("__end__")) ||
+		    str_eq(q->gotos[i].node, S("__start__")))
+			continue;            /* no nodes, as in LangGraph */
 		rc = core_jump(s, q->gotos[i].node, q->gotos[i].input, &channel, &value,
 		    e);
 		if (rc == OK)

@@ -16,8 +16,8 @@
  */
 #include <assert.h>
 #include <stdio.h>
-#include <string.h>
 
+#include "base/hmac.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "run/scope_priv.h"
@@ -47,6 +47,12 @@ core_free(struct core *c)
 	if (c == NULL)
 		return;
 	scope_free(c->root);
+	while (c->kept != NULL) {
+		struct scope *s = c->kept;
+
+		c->kept = s->next;
+		scope_free(s);
+	}
 	for (size_t i = 0; i < c->given_n; i++) {
 		free(c->given[i].key);
 		val_drop(c->given[i].value);
@@ -187,7 +193,7 @@ static bool
 is_hex32(struct str s)
 {
 	for (size_t i = 0; i < s.n; i++)
-		if (strchr("0123456789abcdef", s.p[i]) == NULL)
+		if (str_hex_digit(s.p[i]) < 0 || (s.p[i] >= 'A' && s.p[i] <= 'F'))
 			return false;
 	return s.n == 32;
 }
@@ -222,14 +228,13 @@ is_open(const struct core *c, const struct core_interrupt *i)
 static const struct core_interrupt *
 find_shown(const struct core_interrupt *list, size_t n, struct str hex)
 {
-	for (size_t i = 0; i < n; i++) {
-		struct val shown = core_show_interrupt(&list[i]);
-		bool same = str_eq(val_str(val_get(shown, S("id"))), hex);
+	struct uuid id;
 
-		val_drop(shown);
-		if (same)
+	if (!hex_decode(hex, id.b, sizeof id.b))
+		return NULL;
+	for (size_t i = 0; i < n; i++)
+		if (uuid_eq(&list[i].id, &id))
 			return &list[i];
-	}
 	return NULL;
 }
 
@@ -666,9 +671,11 @@ child_namespace(struct buf *b, const struct core_task *t, const struct task_chil
 		buf_add_char(b, call->key.p[i] == '/' ? '.' : call->key.p[i]);
 }
 
+/* *kept: it has its state. */
 static struct scope *
-child_make(struct core_task *t, struct task_child *call, struct err *e)
+child_make(struct core_task *t, struct task_child *call, bool *kept, struct err *e)
 {
+	struct core *c = t->scope->core;
 	struct buf ns = BUF(LIMIT_CHECKPOINT_NS_BYTES);
 	struct scope *s = NULL;
 
@@ -676,7 +683,10 @@ child_make(struct core_task *t, struct task_child *call, struct err *e)
 	if (ns.failed)
 		err_set(e, ERR_LIMIT, "sub-agents are nested too deep");
 	else
-		s = scope_new(t->scope->core, call->agent, buf_str(&ns), e);
+		s = scope_kept(c, call, buf_str(&ns));
+	*kept = s != NULL;
+	if (s == NULL && !ns.failed)
+		s = scope_new(c, call->agent, buf_str(&ns), e);
 	buf_release(&ns);
 	if (s == NULL)
 		return NULL;
@@ -749,14 +759,15 @@ core_child(struct core_task *t, struct task_child *call)
 	struct core_saved *saved = NULL;
 	struct scope *s;
 	struct err e;
+	bool kept;
 
-	s = child_make(t, call, &e);
+	s = child_make(t, call, &kept, &e);
 	if (s == NULL) {
 		refused.message = str_of(e.text);
 		call->done(call, CHILD_FAILED, VAL_UNDEF, VAL_UNDEF, &refused);
 		return;
 	}
-	if ((t->again || call->persist) && child_load(s, &saved) != OK) {
+	if ((t->again || call->persist) && !kept && child_load(s, &saved) != OK) {
 		scope_fail(s, S("StorageError"), S("the sub-agent's state could not be "
 		    "read"), NULL);
 		return;

@@ -145,7 +145,8 @@ job_was_told(const struct job *j, struct str id)
 
 		if (hit == NULL)
 			return false;
-		if (hit[-1] == '\n' && hit[id.n] == '\n')
+		if (hit > j->told.p && hit[-1] == '\n' && hit + id.n < end &&
+		    hit[id.n] == '\n')
 			return true;
 		at = hit + 1;
 	}

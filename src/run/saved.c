@@ -123,11 +123,14 @@ static void
 task_writes_load(struct core_saved_task *t, const struct store_state *st,
     struct arena *a)
 {
-	t->writes = arena_alloc(a, (st->writes_n + 1) * sizeof *t->writes);
-	for (size_t i = 0; t->writes != NULL && i < st->writes_n; i++) {
-		const struct store_write *w = &st->writes[i];
+	const struct store_write *const *own;
+	size_t n = store_writes_of(st, &t->id, &own);
 
-		if (!uuid_eq(&w->task, &t->id) || w->idx < 0 || w->idx >= CARRIED_IDX)
+	t->writes = arena_alloc(a, (n + 1) * sizeof *t->writes);
+	for (size_t i = 0; t->writes != NULL && i < n; i++) {
+		const struct store_write *w = own[i];
+
+		if (w->idx < 0 || w->idx >= CARRIED_IDX)
 			continue;
 		t->done = true;
 		if (!str_eq(w->channel, S("__no_writes__")))

@@ -214,20 +214,50 @@ detach(struct scope *s)
 	s->next = NULL;
 }
 
+struct scope *
+scope_kept(struct core *c, const struct task_child *call, struct str ns)
+{
+	struct scope **at = &c->kept, *s;
+
+	if (!call->persist)
+		return NULL;
+	while (*at != NULL && ((*at)->agent != call->agent ||
+	    !str_eq(str_of((*at)->ns), ns)))
+		at = &(*at)->next;
+	s = *at;
+	if (s == NULL)
+		return NULL;
+	*at = s->next;
+	s->over = s->changed = false;
+	val_drop(s->before);
+	s->before = VAL_UNDEF;
+	return s;
+}
+
 /* The last thing a child's scope does. */
 static void
 child_end(struct scope *s, enum child_end end, struct val output, struct val added,
     const struct task_error *e)
 {
 	struct task_child *call = s->call;
+	struct core *c = s->core;
+	bool keep = end == CHILD_DONE && call->persist;
 
 	s->over = true;
 	if (end != CHILD_DONE || call->persist)
 		scope_save(s);
 	detach(s);
 	call->host_data = NULL;
+	if (keep) {
+		s->up = NULL;
+		s->parent = NULL;
+		s->call = NULL;
+		s->next = c->kept;
+		c->kept = s;
+	}
 	call->done(call, end, output, added, e);
-	scope_free(s);
+	if (!keep)
+		scope_free(s);
 }
 
 void
@@ -662,7 +692,7 @@ scope_resume(struct scope *s, const struct core_saved *saved, struct val input)
 	s->stop = s->begun + c->q->recursion_limit + 2;
 	s->changed = own && saved->source == SOURCE_LOOP;
 	for (size_t i = 0; i < s->tasks_n; i++) {
-		if (!c->afresh)
+		if (!c->afresh && saved != NULL)     /* else a command is the first */
 			restore_task(s->tasks[i], saved);
 		take_given(s->tasks[i]);
 	}
@@ -730,9 +760,17 @@ core_task_failed(struct core_task *t, const struct task_error *e)
 void
 core_task_waits(struct core_task *t, const struct task_interrupt *list, size_t n)
 {
-	const struct core *c = t->scope->core;
+	struct core *c = t->scope->core;
+	char text[80];
 
 	task_closed(t, TASK_WAITS);
+	c->waits += n;
+	if (c->waits > LIMIT_INTERRUPTS) {
+		snprintf(text, sizeof text, "more than %d questions wait on the thread",
+		    LIMIT_INTERRUPTS);
+		scope_fail(t->scope, S("LimitError"), str_of(text), t);
+		return;
+	}
 	for (size_t i = 0; i < n; i++) {
 		struct core_interrupt x = { .id = core_interrupt_id(t, list[i].key),
 		    .ns = str_of(t->scope->ns), .task = t->id,

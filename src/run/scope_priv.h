@@ -38,6 +38,9 @@ struct core {
 	bool marked;                         /* an earlier attempt has begun in the step, and
 	                                        has taken the command */
 	size_t charts;                       /* namespaces that are charts */
+	struct scope *kept;                  /* children that keep their state: theirs is
+	                                        not in the store yet, perhaps */
+	size_t waits;                        /* questions that this run has asked */
 	bool over;
 };
 
@@ -78,6 +81,8 @@ struct scope {
 struct scope *scope_new(struct core *c, const struct agent *a, struct str ns,
     struct err *e);
 void scope_free(struct scope *s);
+/* A child that keeps its state, as this run has left it, or NULL; taken. */
+struct scope *scope_kept(struct core *c, const struct task_child *call, struct str ns);
 /* Its state and position as they were saved.  ERR_INVALID: it cannot go on. */
 int  scope_restore(struct scope *s, const struct core_saved *saved, struct err *e);
 /* From the input, an object; what stood there is dropped. */

@@ -62,7 +62,8 @@ merge_shown(const struct channel *def, struct val update, struct val value)
 	if (!reducer_is_list(def->reducer) || old.kind != VAL_ARRAY ||
 	    value.kind != VAL_ARRAY)
 		return val_set_take(update, name, val_ref(value));
-	old = val_ref(old);
+	old = val_ref(old);                  /* and nobody else's: it grows in place */
+	update = val_set_take(update, name, VAL_NIL);
 	for (size_t i = 0; i < val_count(value); i++)
 		old = val_push_take(old, val_ref(val_at(value, i)));
 	return val_set_take(update, name, old);

@@ -124,8 +124,11 @@ is_result(const struct store_write *w)
 static bool
 is_done(const struct store_state *s, const struct uuid *task)
 {
-	for (size_t i = 0; i < s->writes_n; i++)
-		if (is_result(&s->writes[i]) && uuid_eq(&s->writes[i].task, task))
+	const struct store_write *const *own;
+	size_t n = store_writes_of(s, task, &own);
+
+	for (size_t i = 0; i < n; i++)
+		if (is_result(own[i]))
 			return true;
 	return false;
 }
@@ -301,9 +304,12 @@ add_next(void *ctx, jnode task, const struct uuid *id)
 static const struct store_write *
 error_of(const struct store_state *s, const struct uuid *task)
 {
-	for (size_t i = 0; i < s->writes_n; i++)
-		if (s->writes[i].idx == WRITE_ERROR && uuid_eq(&s->writes[i].task, task))
-			return &s->writes[i];
+	const struct store_write *const *own;
+	size_t n = store_writes_of(s, task, &own);
+
+	for (size_t i = 0; i < n; i++)
+		if (own[i]->idx == WRITE_ERROR)
+			return own[i];
 	return NULL;
 }
 
@@ -367,7 +373,8 @@ merged(const struct view *v, struct val result, struct str name, struct val valu
 	if (at == NONE || !reducer_is_list(v->agent->channels[at].reducer) ||
 	    old.kind != VAL_ARRAY || value.kind != VAL_ARRAY)
 		return val_set_take(result, name, value);
-	list = val_ref(old);
+	list = val_ref(old);                 /* and nobody else's: it grows in place */
+	result = val_set_take(result, name, VAL_NIL);
 	for (size_t i = 0; i < val_count(value); i++)
 		list = val_push_take(list, val_ref(val_at(value, i)));
 	val_drop(value);
@@ -380,12 +387,14 @@ add_written_result(struct buf *b, const struct view *v, const struct store_state
     const struct uuid *task)
 {
 	struct val result = val_object_empty();
+	const struct store_write *const *own;
+	size_t n = store_writes_of(s, task, &own);
 	bool any;
 
-	for (size_t i = 0; i < s->writes_n; i++) {
-		const struct store_write *w = &s->writes[i];
+	for (size_t i = 0; i < n; i++) {
+		const struct store_write *w = own[i];
 
-		if (!is_result(w) || !uuid_eq(&w->task, task) || (v->agent != NULL ?
+		if (!is_result(w) || (v->agent != NULL ?
 		    shown_channel(v->agent, w->channel) == NONE :
 		    graph_channel_is_control(w->channel)))
 			continue;

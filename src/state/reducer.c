@@ -81,7 +81,11 @@ static int
 reduce_append(struct str name, struct val *value, struct val write, struct err *e)
 {
 	struct val list = *value;
+	size_t more = write.kind == VAL_ARRAY ? val_count(write) : 1;
 
+	if (val_count(list) + more > LIMIT_MESSAGES && list.kind != VAL_OBJECT)
+		return err_set(e, ERR_LIMIT, "%.*s: more than %d entries", FMT(name),
+		    LIMIT_MESSAGES);
 	if (is_nothing(list))
 		list = val_array_empty();
 	else if (list.kind != VAL_ARRAY)

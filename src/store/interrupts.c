@@ -147,14 +147,13 @@ static const struct db_record interrupt_record = DB_RECORD(interrupt_columns);
 
 int
 interrupts_load(struct query *q, struct arena *a, size_t max,
-    struct store_interrupt **out, size_t *n)
+    struct store_interrupt **out, size_t *n, size_t *cap)
 {
-	size_t cap = *n;
 	int rc = OK;
 
 	while (rc == OK && *n < max) {
 		rc = query_row(q);
-		if (rc == OK && !arena_grow(a, *out, *n, cap))
+		if (rc == OK && !arena_grow(a, *out, *n, *cap))
 			rc = ERR_TOOBIG;
 		if (rc != OK)
 			break;
@@ -173,10 +172,12 @@ interrupt_search(struct store *st, struct store_cmd *c)
 	struct query q = query_of(slow_db(st, c), SQL_INTERRUPTS_BY_OWNER,
 	    db_i64(c->owner), db_i64(limit), db_i64(x->offset));
 
+	size_t cap = 0;
+
 	assert(limit >= 0 && x->offset >= 0);
 	x->found = NULL;
 	x->found_n = 0;
-	return interrupts_load(&q, c->arena, (size_t)limit, &x->found, &x->found_n);
+	return interrupts_load(&q, c->arena, (size_t)limit, &x->found, &x->found_n, &cap);
 }
 const struct op store_op_interrupt_search = { .run = interrupt_search,
     .lane = OP_READ_SHORT };

@@ -346,6 +346,52 @@ writes_load(const struct fill *f, struct store_state *s, const struct uuid *task
 	return rc == ERR_NOTFOUND ? OK : rc;
 }
 
+static int
+by_task(const void *a, const void *b)
+{
+	const struct store_write *x = *(const struct store_write *const *)a;
+	const struct store_write *y = *(const struct store_write *const *)b;
+	int order = memcmp(x->task.b, y->task.b, sizeof x->task.b);
+
+	return order != 0 ? order : (x > y) - (x < y);
+}
+
+static int
+writes_sort(const struct fill *f, struct store_state *s)
+{
+	s->by_task = arena_alloc(f->a, (s->writes_n + 1) * sizeof *s->by_task);
+	if (s->by_task == NULL)
+		return ERR_TOOBIG;
+	if (s->writes_n > 1)
+		qsort(s->writes, s->writes_n, sizeof *s->writes, by_path);
+	for (size_t i = 0; i < s->writes_n; i++)
+		s->by_task[i] = &s->writes[i];
+	if (s->writes_n > 1)
+		qsort(s->by_task, s->writes_n, sizeof *s->by_task, by_task);
+	return OK;
+}
+
+size_t
+store_writes_of(const struct store_state *s, const struct uuid *task,
+    const struct store_write *const **out)
+{
+	size_t low = 0, high = s->by_task == NULL ? 0 : s->writes_n, n = 0;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (memcmp(s->by_task[mid]->task.b, task->b, sizeof task->b) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	*out = s->by_task == NULL ? NULL : s->by_task + low;
+	while (s->by_task != NULL && low + n < s->writes_n &&
+	    uuid_eq(&(*out)[n]->task, task))
+		n++;
+	return n;
+}
+
 /* Those that wait below one of the tasks; what is void goes. */
 static void
 interrupts_sift(struct store_state *s, const struct task_ref *tasks, size_t n,
@@ -374,7 +420,7 @@ tasks_fill(const struct fill *f, struct store_state *s)
 {
 	struct task_ref *tasks;
 	struct query q;
-	size_t n, cap = 0, own;
+	size_t n, cap = 0, asked = 0, own;
 	int rc = tasks_parse(s->c.tasks_json, f->a, &tasks, &n);
 
 	if (rc != OK || n == 0)
@@ -385,19 +431,17 @@ tasks_fill(const struct fill *f, struct store_state *s)
 		    db_uuid(&tasks[i].id));
 		if (rc == OK)
 			rc = interrupts_load(&q, f->a, SIZE_MAX, &s->interrupts,
-			    &s->interrupts_n);
+			    &s->interrupts_n, &asked);
 	}
 	own = s->interrupts_n;
 	q = query_of(f->db, SQL_INTERRUPTS_OF, db_i64(f->thread));
 	if (rc == OK)
 		rc = interrupts_load(&q, f->a, SIZE_MAX, &s->interrupts,
-		    &s->interrupts_n);
+		    &s->interrupts_n, &asked);
 	if (rc != OK)
 		return rc;
-	if (s->writes_n > 1)
-		qsort(s->writes, s->writes_n, sizeof *s->writes, by_path);
 	interrupts_sift(s, tasks, n, own);
-	return OK;
+	return writes_sort(f, s);
 }
 
 int
@@ -514,6 +558,7 @@ store_interrupts_get(struct store_reader *r, owner_t o, int64_t thread_seq,
     struct arena *a, struct store_interrupt **out, size_t *n)
 {
 	struct query q;
+	size_t cap = 0;
 	int rc = query_any(query_of(reader_db(r), SQL_THREAD_AT, db_i64(thread_seq),
 	    db_i64(o)));
 
@@ -522,11 +567,11 @@ store_interrupts_get(struct store_reader *r, owner_t o, int64_t thread_seq,
 	if (rc != OK)
 		return rc;
 	q = query_of(reader_db(r), SQL_INTERRUPTS_OF, db_i64(thread_seq));
-	rc = interrupts_load(&q, a, SIZE_MAX, out, n);
+	rc = interrupts_load(&q, a, SIZE_MAX, out, n, &cap);
 	if (rc != OK)
 		return rc;
 	q = query_of(reader_db(r), SQL_INTERRUPTS_GIVEN, db_i64(thread_seq));
-	return interrupts_load(&q, a, SIZE_MAX, out, n);
+	return interrupts_load(&q, a, SIZE_MAX, out, n, &cap);
 }
 
 #define C(member) DB_COLUMN(struct store_record, member)

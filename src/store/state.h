@@ -172,6 +172,7 @@ struct store_state {
 	/* Of the tasks in tasks_json: writes in order; interrupts that wait or were
 	 * answered, and those that wait in namespaces below these tasks. */
 	struct store_write *writes;
+	const struct store_write **by_task;  /* the same: see store_writes_of */
 	size_t writes_n;
 	struct store_interrupt *interrupts;
 	size_t interrupts_n;
@@ -179,5 +180,9 @@ struct store_state {
 	 * its channels; its wrote_json is tasks[].result.  NULL: none. */
 	const struct store_state *child;
 };
+
+/* The writes of one of its tasks, in order; *out is borrowed from the state. */
+size_t store_writes_of(const struct store_state *s, const struct uuid *task,
+    const struct store_write *const **out);
 
 #endif

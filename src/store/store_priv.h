@@ -390,9 +390,10 @@ int  interrupts_answer(struct store *st, struct store_cmd *c, int64_t thread, in
 int  interrupts_check(struct store *st, int64_t thread, struct err *e);
 int  interrupts_void_moved(struct store *st, int64_t thread);
 int  interrupts_any(struct store *st, int64_t thread, bool *any);
-/* Rows of an INTERRUPT_COLUMNS query, to its end. */
+/* Rows of an INTERRUPT_COLUMNS query, to its end, behind the n that *out has (with
+ * room for *cap). */
 int  interrupts_load(struct query *q, struct arena *a, size_t max,
-    struct store_interrupt **out, size_t *n);
+    struct store_interrupt **out, size_t *n, size_t *cap);
 
 /* threads.c: enters a new thread into the search index; removes one. */
 int threads_index(struct store *st, owner_t owner, const struct store_thread *t);

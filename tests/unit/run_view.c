@@ -87,8 +87,13 @@ check_member(const struct agent *a, const struct store_state *s, unsigned member
 {
 	struct view v = { .thread_id = id(T), .agent = a, .members = member,
 	    .newest = newest };
+	const struct store_write *by_task[8];
+	struct store_state whole = *s;
 
-	check_shown(&v, s, expected);
+	for (size_t i = 0; i < s->writes_n; i++)     /* all are of one task */
+		by_task[i] = &s->writes[i];
+	whole.by_task = by_task;
+	check_shown(&v, &whole, expected);
 }
 
 /* Goal: the whole of a state, in the order and shape of the JS server. */

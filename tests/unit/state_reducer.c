@@ -58,6 +58,22 @@ check(enum reducer r, const char *old, const char *write, const char *want, size
 
 #define R(r, old, write, want, keep) check(REDUCE_##r, old, write, want, keep, __LINE__)
 
+/* What the store would refuse is refused here, with words. */
+TEST(a_list_has_a_limit)
+{
+	struct val list = val_array_empty(), before;
+	struct err e = { 0 };
+	size_t keep = 0;
+
+	for (int i = 0; i < LIMIT_MESSAGES; i++)
+		list = val_push_take(list, val_int(i));
+	before = val_ref(list);
+	CHECK_INT(reduce(REDUCE_APPEND, S("x"), &list, val_int(1), 0, &keep, &e), ERR_LIMIT);
+	CHECK_STR(str_of(e.text), "x: more than 10000 entries");
+	CHECK(val_equal(list, before));
+	val_drop(list), val_drop(before);
+}
+
 TEST(reducers_of_plain_values)
 {
 	R(LAST, "", "{\"a\":1}", "{\"a\":1}", 0);
