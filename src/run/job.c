@@ -166,6 +166,8 @@ job_note_told(struct job *j, const struct run_event *ev, struct str id)
 
 /* ---- the end ---------------------------------------------------------------------- */
 
+#define LOGGED_BYTES 512                     /* of an error's name, and of its text */
+
 /* The log line of a failed run. */
 static void
 log_failed(const struct job *j, struct str name, struct str message)
@@ -182,7 +184,7 @@ log_failed(const struct job *j, struct str name, struct str message)
 	log_info("run", "failed", "run=%.*s thread=%.*s assistant=%.*s "
 	    "model=%.*s:%.*s error=%.*s message=%.*s ms=%.1f", UUID_TEXT, id,
 	    UUID_TEXT, thread, UUID_TEXT, assistant, FMT(provider), FMT(model),
-	    FMT(name), FMT(message),
+	    FMT(str_cut(name, LOGGED_BYTES)), FMT(str_cut(message, LOGGED_BYTES)),
 	    (double)(shard_now(run->rs->shard) - j->started) / NS_PER_MS);
 }
 

@@ -58,4 +58,10 @@ await scenario("lists and maps at their limits", async () => {
   check(performance.now() - began < 15000, "without copying it for each", performance.now() - began);
 });
 
+await scenario("a failure of a megabyte", async () => {
+  const why = "é".repeat(500000), x = await wait(await thread(), "fails", { input: { why } });
+  check(x.__error__?.message === why, "is told whole");
+  check(server.log.includes("error=Refused") && server.log.length < 20000, "and logged in a line", server.log.length);
+});
+
 finish();
