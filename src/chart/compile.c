@@ -595,13 +595,15 @@ chart_compile(struct chart **out, struct draft *d, const struct chart_files *fil
 		check_invokes(&k);
 	if (c->arena.failed)
 		k.rc = err_set(e, ERR_TOOBIG, "the chart is too large");
+	if (k.rc == OK)
+		compile_bind(&k);
+	free(k.spots);
 	if (k.rc != OK) {
 		chart_free(c);
 		return k.rc;
 	}
 	gather_histories(c);
 	c->shape = chart_shape(c);
-	compile_bind(c);
 	*out = c;
 	return OK;
 }

@@ -92,6 +92,17 @@ null_predicate(struct compile *k, struct str s)
 	return arena_fmt(&k->c->arena, "In('%.*s')", FMT(id));
 }
 
+static uint32_t
+code_at(struct compile *k, struct spot at, uint32_t code)
+{
+	while (k->spots_n <= code) {
+		mem_grow(k->spots, k->spots_n, k->spots_cap);
+		k->spots[k->spots_n++] = (struct spot){ 0 };
+	}
+	k->spots[code] = at;
+	return code;
+}
+
 uint32_t
 compile_code(struct compile *k, const struct draft_text *t)
 {
@@ -106,7 +117,7 @@ compile_code(struct compile *k, const struct draft_text *t)
 	if (k->d->null_model)
 		text = null_predicate(k, text);
 	if ((t->template ? expr_parse_template : expr_parse)(&x, text, &why) == OK)
-		return code_add(k, x, STR_NONE, t->s);
+		return code_at(k, t->at, code_add(k, x, STR_NONE, t->s));
 	if (!k->d->lax)
 		compile_fail(k, t->at, "%s", why.text);
 	return code_add(k, NULL, compile_text(k, str_of(why.text)), t->s);
@@ -161,24 +172,53 @@ compile_slot(struct compile *k, struct str name)
 	return (int)s->index;
 }
 
+/* Names of the host, and of the session. */
+static bool
+is_given(struct str name)
+{
+	static const char *const names[] = { "data", "input", "result", "config", "context",
+		"params", "event", "_event", "_sessionid", "_name", "_ioprocessors", "_x" };
+
+	for (size_t i = 0; i < COUNT(names); i++)
+		if (str_eq(name, str_of(names[i])))
+			return true;
+	return false;
+}
+
+struct binding {
+	const struct chart *c;
+	struct str unknown;          /* the first; p NULL: none */
+};
+
 static int
 slot_of(void *ctx, struct str name, bool of_data)
 {
-	(void)of_data;
-	return chart_slot(ctx, name);
+	struct binding *b = ctx;
+	int slot = chart_slot(b->c, name);
+
+	if (slot < 0 && b->unknown.p == NULL && (of_data || !is_given(name)))
+		b->unknown = name;
+	return slot;
 }
 
-/* The last pass, when all declared names are known. */
+/* The last pass, when all declared names are known.  In SCXML one that is not is
+ * an error event. */
 void
-compile_bind(struct chart *c)
+compile_bind(struct compile *k)
 {
+	struct chart *c = k->c;
 	void (*bind)(struct expr *, expr_slot_of *, void *) =
 	    c->lenient ? expr_bind_lenient : expr_bind;
 
 	for (size_t i = 1; i < c->codes.n; i++) {
+		struct binding b = { .c = c };
+
 		if (c->codes.at[i].x == NULL)
 			continue;
-		bind(c->codes.at[i].x, slot_of, c);
+		bind(c->codes.at[i].x, slot_of, &b);
+		if (c->lenient && b.unknown.p != NULL)
+			compile_fail(k, i < k->spots_n ? k->spots[i] : (struct spot){ 0 },
+			    "'%.*s' is not declared", FMT(str_sub(b.unknown, 0, 60)));
 		c->visits = c->visits || expr_counts_visits(c->codes.at[i].x);
 	}
 	for (size_t i = 0; i < c->actions.n; i++) {

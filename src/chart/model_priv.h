@@ -200,6 +200,9 @@ struct compile {
 	const char *what;            /* "transition", ...; NULL: the state */
 	unsigned depth;              /* of nested actions */
 	bool in_finalize;
+	struct spot *spots;          /* of the codes by their index; of one not in the
+	                                document zeroed */
+	size_t spots_n, spots_cap;
 };
 
 void compile_fail(struct compile *k, struct spot at, const char *format, ...)
@@ -214,6 +217,6 @@ struct content compile_content(struct compile *k, const struct draft_content *fr
 struct payload compile_payload(struct compile *k, const struct draft_payload *from,
     bool both);
 struct range compile_block(struct compile *k, const struct draft_action *body);
-void compile_bind(struct chart *c);
+void compile_bind(struct compile *k);
 
 #endif

@@ -24,6 +24,9 @@ static const struct row { const char *text, *want; } rows[] = {
 	    ":3:1: state 'a': transition: unknown target 'b'" },
 	{ STATE("<transition event=\"e\" cond=\"1 +\"/>"),
 	    ":3:1: state 'a': transition: column 4: expected a value, got the end" },
+	{ STATE("<transition event=\"e\" cond=\"n == m\"/>"), ":3:1: 'm' is not declared" },
+	{ STATE("<transition event=\"e\"><assign location=\"n\" expr=\"data.m\"/></transition>"),
+	    ":3:23: 'm' is not declared" },
 	{ DOCUMENT("<datamodel><data id=\"messages\" expr=\"1\"/></datamodel><state/>"),
 	    ":2:12: state.messages: expected a constant list, because the reducer of 'messages' "
 	        "is 'messages'" },
