@@ -309,6 +309,15 @@ is_chart(const struct draft_invoke *i)
 	return i->typeexpr.s.p == NULL && (i->type.s.n == 0 || chart_is_chart_type(i->type.s));
 }
 
+/* Its text is in the document: what is kept of an agent is whole. */
+static void
+check_chart(struct scxml *x, const struct draft_invoke *i)
+{
+	if (i->payload.content.child == NULL)
+		stop(x, i->at, "invoke: expected a chart inside <content>; src, srcexpr and a chart "
+		    "that is computed are not supported");
+}
+
 /* Types are kinds, or KIND.OPERATION. */
 static bool
 find_kind(struct invoke *i)
@@ -389,8 +398,10 @@ add_invoke(struct scxml *x, const struct draft_state *s, struct draft_invoke *fr
 		{ from->payload.content.given, "content" },
 	};
 
-	if (is_chart(from))
+	if (is_chart(from)) {
+		check_chart(x, from);
 		return;
+	}
 	if (from->typeexpr.s.p != NULL || from->idlocation.s.p != NULL)
 		stop(x, from->at, "invoke: expected a constant type and id");
 	if (x->b.rc != OK || !find_kind(&i))
@@ -420,6 +431,15 @@ add_invokes(struct scxml *x)
 	tree_close(&x->b);
 }
 
+static void
+check_inner(struct scxml *x, const struct draft_invoke *i)
+{
+	if (is_chart(i))
+		check_chart(x, i);
+	else
+		stop(x, i->at, "invoke: work is for the chart of the agent, not for one inside it");
+}
+
 /* Charts inside the chart; recursion is bounded by the depth of the document. */
 static void
 check_children(struct scxml *x, struct draft *first)
@@ -428,9 +448,7 @@ check_children(struct scxml *x, struct draft *first)
 		d->lax = false;
 		for (struct draft_state *s = d->root; s != NULL; s = draft_next_state(s))
 			for (struct draft_invoke *i = s->invokes; i != NULL; i = i->next)
-				if (!is_chart(i))
-					stop(x, i->at, "invoke: work is for the chart of the "
-					    "agent, not for one inside it");
+				check_inner(x, i);
 		check_children(x, d->children);
 	}
 }

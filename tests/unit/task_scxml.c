@@ -69,6 +69,9 @@ static const struct row { const char *text, *want; } rows[] = {
 	    ":3:1: invoke.a.store: unknown operation 'gett'; did you mean 'get'?" },
 	{ INVOKE("type=\"llm.get\"", ""),
 	    ":3:1: 'llm.get': expected the type 'llm', which has no operations" },
+	{ INVOKE("type=\"scxml\" src=\"x.scxml\"", ""),
+	    ":3:1: invoke: expected a chart inside <content>; src, srcexpr and a chart that is "
+	        "computed are not supported" },
 	{ INVOKE("", "<content><scxml><state><invoke type=\"llm\"/></state></scxml></content>"),
 	    ":3:33: invoke: work is for the chart of the agent, not for one inside it" },
 };
