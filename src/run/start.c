@@ -372,6 +372,8 @@ dispatch(struct runs *rs, struct create *c, struct run_watch *w, struct err *e)
 	home = directory_enter(rs->sh->directory, &run->place, run->stateless, rs);
 	run->rs = home;
 	if (home != rs) {
+		plan_free(c->plan);          /* values stay on their shard: it reads its own */
+		c->plan = NULL;
 		if (w != NULL)
 			c->relay = relay_new(rs, home, run->place.owner, w);
 		c->parcel.open = create_arrive;
