@@ -63,7 +63,7 @@ shown_channels(const struct agent *a)
 			continue;
 		}
 		if (c->initial.kind != VAL_UNDEFINED)
-			one = val_push_take(one, val_ref(c->initial));
+			one = val_push_take(one, val_copy(c->initial));
 		list = val_push_take(list, one);
 	}
 	return list;
