@@ -305,6 +305,10 @@ on_waiting(void *ctx, const struct core_interrupt **out, size_t *n)
 		return OK;
 	if (j->waiting == NULL)
 		rc = saved_load_waiting(&l, &j->waiting);
+	if (rc != OK) {
+		saved_free(j->waiting);
+		j->waiting = NULL;
+	}
 	if (rc == OK) {
 		*out = j->waiting->interrupts;
 		*n = j->waiting->interrupts_n;
