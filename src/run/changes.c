@@ -73,6 +73,21 @@ copy(struct changes *c, struct str s)
 	return s.n == 0 ? STR_NONE : arena_str(&c->arena, s);
 }
 
+/* What was written, for a row; the buffer is released.  One that grew too large
+ * fails the changes as a whole (changes_fill). */
+static struct str
+taken(struct changes *c, struct buf *b)
+{
+	struct str text = STR_NONE;
+
+	if (b->failed)
+		c->arena.failed = true;
+	else
+		text = arena_str(&c->arena, buf_str(b));
+	buf_release(b);
+	return text;
+}
+
 /* A value's JSON: its own text if it has one, which is kept by a reference. */
 static struct str
 text_of(struct changes *c, struct val v)
@@ -86,12 +101,7 @@ text_of(struct changes *c, struct val v)
 		return text;
 	}
 	val_add_json(&b, v);
-	if (b.failed)
-		c->arena.failed = true;
-	else
-		text = arena_str(&c->arena, buf_str(&b));
-	buf_release(&b);
-	return text;
+	return taken(c, &b);
 }
 
 /* ---- checkpoints ------------------------------------------------------------------- */
@@ -171,7 +181,6 @@ static struct str
 tasks_text(struct changes *c, const struct core_checkpoint *x)
 {
 	struct buf b = BUF(LIMIT_STATE_BYTES);
-	struct str text = STR_NONE;
 
 	if (x->tasks_n == 0)
 		return STR_NONE;
@@ -180,12 +189,7 @@ tasks_text(struct changes *c, const struct core_checkpoint *x)
 		add_task(&b, x->tasks[i]);
 	}
 	buf_add_char(&b, ']');
-	if (b.failed)
-		c->arena.failed = true;
-	else
-		text = arena_str(&c->arena, buf_str(&b));
-	buf_release(&b);
-	return text;
+	return taken(c, &b);
 }
 
 /* What of the channel the task's write is: its new entries or all of it, if they
@@ -219,7 +223,6 @@ wrote_text(struct changes *c, const struct core_checkpoint *x)
 {
 	struct buf b = BUF(LIMIT_STATE_BYTES);
 	const struct core_task *t = x->wrote;
-	struct str text = STR_NONE;
 	bool whole;
 	size_t n;
 
@@ -242,12 +245,7 @@ wrote_text(struct changes *c, const struct core_checkpoint *x)
 		    t->writes[i].value);
 	}
 	buf_add_char(&b, '}');
-	if (b.failed)
-		c->arena.failed = true;
-	else
-		text = arena_str(&c->arena, buf_str(&b));
-	buf_release(&b);
-	return text;
+	return taken(c, &b);
 }
 
 /* Parents only of a child: the root has none. */
@@ -255,17 +253,13 @@ static struct str
 extra_text(struct changes *c, const struct core_checkpoint *x)
 {
 	struct buf b = BUF(LIMIT_METADATA_BYTES);
-	struct str text = STR_NONE;
 
 	if (val_count(x->parents) == 0)
 		return STR_NONE;
 	buf_lit(&b, "{\"parents\":");
 	val_add_json(&b, x->parents);
 	buf_add_char(&b, '}');
-	if (!b.failed)
-		text = arena_str(&c->arena, buf_str(&b));
-	buf_release(&b);
-	return text;
+	return taken(c, &b);
 }
 
 void
@@ -300,15 +294,12 @@ static struct str
 path_text(struct changes *c, const struct core_task *t)
 {
 	struct buf b = BUF(LIMIT_NAME_BYTES + 64);
-	struct str path;
 
 	if (t->push)
 		buf_add_fmt(&b, "~__pregel_push, %010u", t->index);
 	else
 		buf_add_fmt(&b, "~__pregel_pull, %.*s", FMT(t->name));
-	path = arena_str(&c->arena, buf_str(&b));
-	buf_release(&b);
-	return path;
+	return taken(c, &b);
 }
 
 void
