@@ -214,7 +214,7 @@ const struct channels *core_state(const struct core *c);
 struct val core_waits(const struct core *c);         /* the caller drops it */
 
 /* Of a task: its agent, the state it begins with, and an event in its step. */
-const struct agent *core_agent(const struct core_task *t);
+struct task_spec core_task_spec(const struct core_task *t);  /* without defaults */
 const struct channels *core_task_state(const struct core_task *t);
 /* Its node is a sub-agent, whose output is all it writes. */
 bool core_task_is_agent(const struct core_task *t);

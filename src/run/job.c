@@ -515,15 +515,9 @@ static void
 start_task(struct job_task *t)
 {
 	struct job *j = t->job;
-	const struct core_task *core = t->core;
-	struct task_spec s = { .agent = core_agent(core),
-	    .work = &core_agent(core)->nodes[core->node].work,
-	    .state = core_task_state(core), .input = core->input,
-	    .config = j->plan->q.config, .context = j->plan->q.context,
-	    .id = core->id, .records = core->records, .records_n = core->records_n,
-	    .answers = core->answers, .answers_n = core->answers_n,
-	    .defaults = &j->plan->defaults };
+	struct task_spec s = core_task_spec(t->core);
 
+	s.defaults = &j->plan->defaults;
 	t->next = j->tasks;
 	j->tasks = t;
 	t->task = task_new(&s, j->run->stateless ?

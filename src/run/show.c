@@ -245,10 +245,17 @@ core_show_interrupt(const struct core_interrupt *i)
 
 /* ---- what a task's host asks ------------------------------------------------------------------- */
 
-const struct agent *
-core_agent(const struct core_task *t)
+struct task_spec
+core_task_spec(const struct core_task *t)
 {
-	return t->scope->agent;
+	const struct scope *s = t->scope;
+
+	return (struct task_spec){ .agent = s->agent,
+	    .work = &s->agent->nodes[t->node].work, .state = s->state,
+	    .input = t->input, .config = s->core->q->config,
+	    .context = s->core->q->context, .id = t->id, .records = t->records,
+	    .records_n = t->records_n, .answers = t->answers,
+	    .answers_n = t->answers_n };
 }
 
 const struct channels *

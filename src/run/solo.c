@@ -293,8 +293,7 @@ start_next(struct solo *s)
 {
 	struct solo_task *t = s->ready;
 	const struct core_task *core = t->core;
-	struct task_spec spec = { .config = s->plan->q.config,
-	    .context = s->plan->q.context, .defaults = &s->plan->defaults };
+	struct task_spec spec;
 
 	s->ready = t->next;
 	if (s->ready == NULL)
@@ -303,15 +302,8 @@ start_next(struct solo *s)
 		task_drop(t);
 		return;
 	}
-	spec.agent = core_agent(core);
-	spec.work = &spec.agent->nodes[core->node].work;
-	spec.state = core_task_state(core);
-	spec.input = core->input;
-	spec.id = core->id;
-	spec.records = core->records;
-	spec.records_n = core->records_n;
-	spec.answers = core->answers;
-	spec.answers_n = core->answers_n;
+	spec = core_task_spec(core);
+	spec.defaults = &s->plan->defaults;
 	t->next = s->tasks;
 	s->tasks = t;
 	t->task = task_new(&spec, &solo_host, t);

@@ -312,7 +312,7 @@ play_done(struct play *p, struct act *a, const struct val *answers)
 	task_act_writes(a, p->key, answers, t->input);
 	for (size_t i = 0; i < val_count(added); i++)
 		w[n++] = (struct task_write){ .channel = (unsigned)agent_channel_find(
-		    core_agent(t), val_key(added, i)), .value = val_member(added, i) };
+		    core_task_spec(t).agent, val_key(added, i)), .value = val_member(added, i) };
 	for (size_t i = 0; i < a->n; i++)
 		w[n++] = (struct task_write){ .channel = a->write[i].channel,
 		    .value = a->write[i].value };
@@ -384,7 +384,7 @@ on_child(struct task_child *c, enum child_end end, struct val output, struct val
 static void
 play_go_on(struct play *p)
 {
-	const struct agent_work *work = &core_agent(p->t)->nodes[p->t->node].work;
+	const struct agent_work *work = &core_task_spec(p->t).agent->nodes[p->t->node].work;
 
 	if (work->child == NULL || p->called) {
 		play_finish(p);
