@@ -315,8 +315,6 @@ on_message_id(void *ctx, void *stream, struct str own)
 {
 	struct job_task *t = ctx;
 	struct answer *a = stream;
-	struct buf b = BUF(64);
-	struct uuid fresh;
 
 	if (a->id != NULL)
 		return str_of(a->id);
@@ -324,11 +322,7 @@ on_message_id(void *ctx, void *stream, struct str own)
 		a->id = mem_cstr(own);
 		return str_of(a->id);
 	}
-	fresh = uuid_v7();
-	buf_lit(&b, "run-");
-	uuid_add(&b, &fresh);
-	a->id = mem_cstr(buf_str(&b));
-	buf_release(&b);
+	a->id = message_new_id();
 	return str_of(a->id);
 }
 

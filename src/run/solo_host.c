@@ -111,18 +111,12 @@ static struct str
 on_message_id(void *ctx, void *stream, struct str own)
 {
 	struct answer *a = stream;
-	struct buf b = BUF(64);
-	struct uuid fresh = uuid_v7();
 
 	(void)ctx;
 	if (a->id == NULL && own.n > 0)
 		a->id = mem_cstr(own);
-	if (a->id == NULL) {
-		buf_lit(&b, "run-");
-		uuid_add(&b, &fresh);
-		a->id = mem_cstr(buf_str(&b));
-		buf_release(&b);
-	}
+	if (a->id == NULL)
+		a->id = message_new_id();
 	return str_of(a->id);
 }
 

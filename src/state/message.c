@@ -11,6 +11,7 @@
 
 #include <stdio.h>
 
+#include "base/mem.h"
 #include "base/id.h"
 #include "base/json.h"
 #include "base/limits.h"
@@ -551,4 +552,18 @@ messages_from(struct val in, const char *path, struct val *out, bool *minted,
 	if (minted != NULL)
 		*minted = all;
 	return rc;
+}
+
+char *
+message_new_id(void)
+{
+	struct buf b = BUF(64);
+	struct uuid fresh = uuid_v7();
+	char *id;
+
+	buf_lit(&b, "run-");
+	uuid_add(&b, &fresh);
+	id = mem_cstr(buf_str(&b));
+	buf_release(&b);
+	return id;
 }

@@ -49,4 +49,7 @@ int messages_from(struct val in, const char *path, struct val *out, bool *minted
  * the id that it is to have.  ERR_INVALID: not a stored message; ERR_TOOBIG. */
 int message_of_answer(struct str json, struct str id, struct val *out, struct err *e);
 
+/* A new id for an answer that has none of its own: "run-" and a v7; free() it. */
+char *message_new_id(void);
+
 #endif
