@@ -147,7 +147,8 @@ add_dot_end(struct buf *b, int node)
 		buf_add_fmt(b, "n%d", node);
 }
 
-/* A string of JSON is one of Graphviz too, for what names and expressions have. */
+/* Graphviz reads a JSON string as its own, for all characters that names and
+ * expressions can have. */
 void
 agent_add_dot(struct buf *b, const struct agent *a)
 {

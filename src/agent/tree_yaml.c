@@ -67,7 +67,7 @@ all_of(struct str s, const char *set)
 	return s.n > 0;
 }
 
-/* A number of YAML that is none of JSON: +1, 012, 0x1f, .5, 1., .inf */
+/* Numbers that YAML has and JSON has not: +1, 012, 0x1f, .5, 1., .inf */
 static bool
 is_foreign_number(struct str s)
 {

@@ -109,7 +109,7 @@ gotos_read(struct call *c, const struct agent *a, jnode n)
 	}
 }
 
-/* The words of a message that is none, with the way to it. */
+/* Refuses what is not a message, with its path. */
 static void
 value_check(struct call *c, const struct agent *a, const char *path, struct str channel,
     jnode value)

@@ -50,7 +50,7 @@ extern const char *const durability_names[];
 int  plan_read(struct plan **out, struct str kwargs_json, const struct uuid *run_id,
     const struct agent *a, const struct tools *t, struct err *e);
 void plan_free(struct plan *p);
-/* Members of config.configurable, for what shows a run's config. */
+/* Appends the members of config.configurable, without braces. */
 void plan_add_configurable(const struct plan *p, struct buf *b);
 
 #endif

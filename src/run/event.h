@@ -1,6 +1,6 @@
 /*
- * event.h - what somebody may want to hear of a run: one closed table of kinds,
- * with fields and without a transport.
+ * event.h - the events of a run: a closed set of kinds, each with its fields,
+ * independent of any wire.
  *
  * The core (core_priv.h), the tasks' host and the run make them in order; encoders,
  * one a wire form (classic.h), turn them into bytes at most once, on first need.

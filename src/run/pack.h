@@ -3,8 +3,8 @@
  *
  * An event becomes some bytes: its kind, then the fields of that kind in the
  * order of one table (pack.c), numbers as variable-length integers, texts with
- * their lengths, values as JSON.  A delta is little more than its text: where
- * and by whom it is said stands in the MODEL_START of its stream.  The time of an
+ * their lengths, values as JSON.  A delta is little more than its text: its task
+ * and its model are in the MODEL_START of its stream.  The time of an
  * event is not among its fields, it is the log's.
  *
  * A form of a later version adds kinds, or fields at the end of a kind; what is

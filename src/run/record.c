@@ -247,7 +247,7 @@ ending_submit(struct ending *n)
 }
 
 /* The last steps are not written, so it was no success, and nothing waits.
- * Readers have heard of those steps, and now hear that. */
+ * Readers have seen events of those steps, so they are told. */
 static void
 ending_turn(struct ending *n)
 {
