@@ -462,6 +462,15 @@ await scenario("two questions at once", async () => {
   if (!reference) equal((await client.threads.getState(t)).tasks.flatMap((k) => k.interrupts).length, 2, "still two wait");
 });
 
+// The step does not end with the first answer: what came beside it is kept.
+await scenario("an update beside the first of two answers", async () => {
+  const { t, id } = await twoWaiting();
+  await client.runs.wait(t, "two_asks", { command: { resume: { [id["left?"]]: "L" }, update: { log: ["beside"] } } });
+  await client.runs.wait(t, "two_asks", { command: { resume: { [id["right?"]]: "R" } } });
+  const log = (await client.threads.getState(t)).values.log;
+  equal(log.filter((x) => x === "beside").length, 1, "is in the state once, after the second");
+});
+
 for (const order of [["left?", "right?"], ["right?", "left?"]]) {
   await scenario(`answered ${order}`, async () => {
     const { t, id } = await twoWaiting(), answer = { "left?": "L", "right?": "R" };
