@@ -17,16 +17,12 @@
 #include "base/mem.h"
 #include "llm/llm_priv.h"
 
-static const struct provider *const providers[LANES] = {
-	&openai_provider, &scripted_provider
-};
-
 static void
 check_call(const struct llm_call *c)
 {
 	CHECK_MARK(c, LLM_CALL_MARK);
 	CHECK_MARK(c->llm, LLM_MARK);
-	assert(c->lane != NULL && c->lane->running <= c->lane->cap);
+	assert(c->target.lane != NULL && c->target.lane->running <= c->target.lane->cap);
 	assert(list_joined(&c->waits) == (c->state == LLM_WAITING));
 }
 
@@ -73,6 +69,24 @@ llm_without_slash(struct str url)
 	return url;
 }
 
+static void
+entry_init(struct llm *l, size_t i)
+{
+	bool openai = providers[i] == &openai_provider;
+
+	l->lanes[i].cap = LIMIT_LLM_CONCURRENCY;
+	list_init(&l->lanes[i].waiting);
+	l->entries[i] = (struct llm_target){
+		.provider = providers[i],
+		.lane = &l->lanes[i],
+		.entry = providers[i]->name,
+		.base_url = openai ? buf_str(&l->base_url) : STR_NONE,
+		.api_key = openai ? buf_str(&l->api_key) : STR_NONE,
+		.has = LLM_HAS_USUAL,
+		.price_input = -1, .price_cached = -1, .price_output = -1,
+	};
+}
+
 int
 llm_new(struct llm **out, struct shard *s, struct client *c,
     const struct llm_options *o, struct err *e)
@@ -87,14 +101,11 @@ llm_new(struct llm **out, struct shard *s, struct client *c,
 	l->allow_base_url = o->allow_base_url;
 	copy(&l->default_model, o->default_model);
 	copy(&l->base_url, o->openai_base_url.n > 0 ?
-	    llm_without_slash(o->openai_base_url) : S("https://api.openai.com/v1"));
+	    llm_without_slash(o->openai_base_url) : str_of(openai_provider.base_url));
 	copy(&l->api_key, str_trim(o->openai_api_key));
 	list_init(&l->calls);
-	for (size_t i = 0; i < LANES; i++) {
-		l->lanes[i] = (struct lane){ .provider = providers[i],
-		    .cap = LIMIT_LLM_CONCURRENCY };
-		list_init(&l->lanes[i].waiting);
-	}
+	for (size_t i = 0; i < PROVIDERS; i++)
+		entry_init(l, i);
 	l->ready = scripted_ready_new(l);
 	l->script = o->script;
 	rc = options_check(l, e);
@@ -129,12 +140,13 @@ llm_free(struct llm *l)
 
 /* ---- names ---------------------------------------------------------------- */
 
-static struct lane *
-lane_of(const struct llm *l, struct str provider)
+static const struct llm_target *
+entry_of(const struct llm *l, struct str provider)
 {
-	for (size_t i = 0; i < LANES; i++)
-		if (str_eq(l->lanes[i].provider->name, provider))
-			return (struct lane *)&l->lanes[i];
+	for (size_t i = 0; i < PROVIDERS; i++)
+		if (str_eq(l->entries[i].entry, provider) ||
+		    (provider.n > 0 && str_eq(providers[i]->also, provider)))
+			return &l->entries[i];
 	return NULL;
 }
 
@@ -171,8 +183,9 @@ llm_names_provider(struct str model)
 {
 	struct str word = first_word(model);
 
-	for (size_t i = 0; i < LANES; i++)
-		if (str_eq(providers[i]->name, word))
+	for (size_t i = 0; i < PROVIDERS; i++)
+		if (str_eq(providers[i]->name, word) ||
+		    (word.n > 0 && str_eq(providers[i]->also, word)))
 			return true;
 	return word.n < model.n && is_absent(word);
 }
@@ -213,7 +226,7 @@ int
 llm_check(const struct llm *l, struct str model, struct str base_url,
     struct err *e)
 {
-	const struct lane *lane;
+	const struct llm_target *entry;
 	struct str provider, name;
 
 	CHECK_MARK(l, LLM_MARK);
@@ -221,12 +234,12 @@ llm_check(const struct llm *l, struct str model, struct str base_url,
 		return err_set(e, ERR_INVALID,
 		    "model: longer than %d bytes", LIMIT_NAME_BYTES);
 	llm_model_split(l, model, &provider, &name);
-	lane = lane_of(l, provider);
-	if (lane == NULL)
+	entry = entry_of(l, provider);
+	if (entry == NULL)
 		return err_set(e, ERR_INVALID, "model: the provider \"%.*s\" is not "
 		    "supported yet; expected openai:NAME, with openai.base-url set "
 		    "to an OpenAI-compatible address if it has one", FMT(provider));
-	if (name.n == 0 && lane->provider->needs_name)
+	if (name.n == 0 && entry->provider->needs_name)
 		return err_set(e, ERR_INVALID, "model: no name; expected %.*s:NAME",
 		    FMT(provider));
 	return base_url_check(l, base_url, e);
@@ -238,9 +251,9 @@ static void
 run(struct llm_call *c)
 {
 	c->state = LLM_RUNNING;
-	c->lane->running++;
+	c->target.lane->running++;
 	check_call(c);
-	c->lane->provider->start(c);
+	c->target.provider->start(c);
 }
 
 static void
@@ -267,8 +280,9 @@ llm_call_hold(struct llm_call *c)
 static void
 call_free(struct llm_call *c)
 {
-	c->lane->provider->release(c);
+	c->target.provider->release(c);
 	result_release(&c->result);
+	buf_release(&c->texts);
 	CHECK_END(c);
 	free(c);
 }
@@ -287,7 +301,7 @@ llm_call_unhold(struct llm_call *c)
 static void
 end(struct llm_call *c)
 {
-	struct lane *lane = c->lane;
+	struct lane *lane = c->target.lane;
 
 	assert(c->state != LLM_ENDED);
 	if (c->state == LLM_WAITING)
@@ -310,40 +324,59 @@ on_timer(struct wheel_timer *t)
 	llm_call_hold(c);
 	if (c->state == LLM_SLEEPING) {
 		c->state = LLM_RUNNING;
-		c->lane->provider->start(c);
+		c->target.provider->start(c);
 	} else {
-		assert(c->state == LLM_RUNNING && c->lane->provider->wake != NULL);
-		c->lane->provider->wake(c);
+		assert(c->state == LLM_RUNNING && c->target.provider->wake != NULL);
+		c->target.provider->wake(c);
 	}
 	llm_call_unhold(c);
+}
+
+/* A run's own base_url never gets the server's key. */
+static void
+target_choose(struct llm_call *c, const struct llm_request *rq)
+{
+	struct str provider, name, base = llm_without_slash(rq->base_url);
+	struct llm_target *t = &c->target;
+	size_t n;
+
+	llm_model_split(c->llm, rq->model, &provider, &name);
+	*t = *entry_of(c->llm, provider);
+	c->texts = BUF(LIMIT_NAME_BYTES + LIMIT_HTTP_URL_BYTES);
+	buf_add(&c->texts, name);
+	n = c->texts.n;
+	if (base.n > 0 && !str_eq(base, t->base_url)) {
+		buf_add(&c->texts, base);
+		t->base_url = str_sub(buf_str(&c->texts), n, c->texts.n);
+		t->api_key = STR_NONE;
+	}
+	t->name = str_sub(buf_str(&c->texts), 0, n);
 }
 
 struct llm_call *
 llm_start(struct llm *l, const struct llm_request *req,
     const struct llm_hooks *hooks, struct err *e)
 {
-	struct str provider, name;
 	struct llm_call *c;
 
 	if (llm_check(l, req->model, req->base_url, e) != OK)
 		return NULL;
-	llm_model_split(l, req->model, &provider, &name);
 	c = mem_new(struct llm_call);
 	assert(hooks->done != NULL);
 	c->mark = LLM_CALL_MARK;
 	c->llm = l;
-	c->lane = lane_of(l, provider);
+	target_choose(c, req);
 	c->hooks = *hooks;
 	c->stream = req->stream && hooks->delta != NULL;
 	c->timer.fire = on_timer;
 	result_init(&c->result);
-	if (c->lane->provider->prepare(c, req, name, e) != OK) {
+	if (c->target.provider->prepare(c, req, &c->target, e) != OK) {
 		call_free(c);
 		return NULL;
 	}
 	list_append(&l->calls, &c->in);
-	list_append(&c->lane->waiting, &c->waits);
-	lane_next(c->lane);
+	list_append(&c->target.lane->waiting, &c->waits);
+	lane_next(c->target.lane);
 	return c;
 }
 
@@ -353,7 +386,7 @@ llm_cancel(struct llm_call *c)
 	check_call(c);
 	llm_call_hold(c);
 	if (c->state == LLM_RUNNING)
-		c->lane->provider->stop(c);
+		c->target.provider->stop(c);
 	end(c);
 	llm_call_unhold(c);
 }
@@ -381,20 +414,25 @@ tell_failure(struct llm_call *c, struct failure *f)
 void
 llm_call_answered(struct llm_call *c)
 {
+	struct buf model = BUF(2 * LIMIT_NAME_BYTES);
 	struct result_built built;
 	struct failure f;
 	struct err e;
 
 	check_call(c);
 	assert(c->holds > 0 && c->state == LLM_RUNNING);
-	if (result_build(&c->result, c->lane->provider->name, &built, &e) != OK) {
+	if (result_build(&c->result, c->target.provider->name, &built, &e) != OK) {
 		failure_set(&f, FAULT_BACKEND, false, "%s", e.text);
 		tell_failure(c, &f);
 	} else {
 		end(c);
+		buf_add_fmt(&model, "%.*s:%.*s", FMT(c->target.entry), FMT(c->target.name));
+		built.answer.model = buf_str(&model);
+		built.answer.alias = c->target.alias;
 		c->hooks.done(c->hooks.ctx, OK, &built.answer, NULL, NULL);
 	}
 	result_built_release(&built);
+	buf_release(&model);
 }
 
 static void
@@ -420,7 +458,7 @@ llm_call_failed(struct llm_call *c, struct failure *f)
 	check_call(c);
 	assert(c->holds > 0 && c->state == LLM_RUNNING);
 	/* A server may repeat the key in its error. */
-	failure_redact(f, buf_str(&c->llm->api_key));
+	failure_redact(f, c->target.api_key);
 	if (f->transient && !c->told && c->attempt < LIMIT_LLM_RETRIES)
 		try_again(c, f);
 	else

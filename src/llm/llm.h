@@ -43,7 +43,10 @@ void llm_free(struct llm *l);
 struct llm_tool_spec { struct str name, description, parameters_json; };
 
 struct llm_request {
-	struct str model;                    /* "openai:gpt-4o"; empty: the default */
+	struct str model;                    /* an alias, or "openai:gpt-4o"; empty: the
+	                                        default */
+	const struct str *fallbacks;         /* more of them, in order: asked when the */
+	size_t fallbacks_n;                  /* ones before failed for a while */
 	struct str base_url;                 /* empty: the provider's own */
 	struct str system_prompt;            /* empty: none */
 	double temperature;                  /* NaN: not sent */
@@ -52,6 +55,10 @@ struct llm_request {
 	size_t messages_n;
 	const struct llm_tool_spec *tools;
 	size_t tools_n;
+	struct str tool_choice;              /* empty: the model's; "any", "none", or the
+	                                        name of a tool */
+	struct str output_schema_json;       /* the answer's text is JSON of this schema;
+	                                        empty: any text */
 	bool stream;                         /* somebody reads deltas now */
 };
 
@@ -80,6 +87,12 @@ struct llm_tool_call {
 	struct str args_json;                /* valid JSON object */
 };
 
+/* Tokens are 0 when not told; cached are part of input, reasoning of output. */
+struct llm_usage {
+	int64_t input_tokens, cached_tokens, output_tokens, reasoning_tokens;
+	int64_t cost_nano;                   /* nano-USD, by the alias' price */
+};
+
 /* The whole answer; valid during the callback only. */
 struct llm_answer {
 	struct str id;                       /* message id */
@@ -89,7 +102,9 @@ struct llm_answer {
 	    usage_metadata?, invalid_tool_calls, type: "ai" */
 	const struct llm_tool_call *calls;   /* the valid ones, then the others, */
 	size_t calls_n, invalid_n;           /* which have no args_json */
-	int64_t input_tokens, output_tokens; /* 0 when not told */
+	struct llm_usage usage;
+	struct str model;                    /* "openai:gpt-4o": what answered */
+	struct str alias;                    /* it was asked as; empty: by its name */
 };
 
 struct llm_hooks {

@@ -235,9 +235,8 @@ int openai_stream_whole(struct openai_stream *s, struct str body,
 enum llm_state { LLM_WAITING, LLM_RUNNING, LLM_SLEEPING, LLM_ENDED };
 
 struct openai_call {
-	struct buf url, base, model;
+	struct buf url;
 	struct openai_body body;
-	bool with_key;
 	unsigned quirks;                     /* found out by this call */
 	unsigned redirects;
 	struct client_call *http;            /* NULL: none under way */
@@ -262,6 +261,29 @@ struct scripted_call {
 	struct list ready;                   /* among those of its llm */
 };
 
+/* What a model or its server can do.  Without a word about it a target has
+ * LLM_HAS_USUAL. */
+enum {
+	LLM_HAS_TOOLS = 1, LLM_HAS_VISION = 2, LLM_HAS_JSON_SCHEMA = 4,
+	LLM_HAS_REASONING = 8, LLM_HAS_STREAM = 16,
+	LLM_HAS_USUAL = LLM_HAS_TOOLS | LLM_HAS_STREAM
+};
+
+/* Where a call goes.  Borrowed texts: of the llm, or of the call (name, and the
+ * base_url of a run, which gets no key). */
+struct llm_target {
+	const struct provider *provider;
+	struct lane *lane;                   /* of its provider entry */
+	struct str entry;                    /* that entry's name: "openai", "azure-eu" */
+	struct str alias;                    /* empty: asked by name */
+	struct str name;                     /* the model's, for the wire */
+	struct str base_url;                 /* without a slash at its end */
+	struct str api_key, api_version;     /* empty: none */
+	unsigned has;
+	/* Nano-USD a token (USD a million tokens, times 1000); -1: not told. */
+	int64_t price_input, price_cached, price_output;
+};
+
 struct lane;
 struct scripted_ready;
 
@@ -271,7 +293,8 @@ struct scripted_ready;
 struct llm_call {
 	unsigned mark;
 	struct llm *llm;
-	struct lane *lane;
+	struct llm_target target;            /* of the attempt at hand */
+	struct buf texts;                    /* of the target: its name, a run's base_url */
 	struct llm_hooks hooks;
 	enum llm_state state;
 	bool stream;
@@ -289,11 +312,16 @@ struct llm_call {
 };
 
 struct provider {
-	struct str name;
+	struct str name;                     /* of its entry; model_provider of messages */
+	struct str also;                     /* another word for it; empty: none */
+	const char *base_url;                /* without a setting; NULL: it has none */
+	const char *key_env[2];              /* variables with the key, the first wins */
 	bool needs_name;                     /* "openai:" alone is not a model */
-	/* Copies what the call needs of the request. */
+	/* Copies what the call needs of the request, for this target, which is
+	 * c->target.  Called again (after release, with c->u all zero) when the call
+	 * goes on with another target. */
 	int (*prepare)(struct llm_call *c, const struct llm_request *rq,
-	    struct str model, struct err *e);
+	    const struct llm_target *t, struct err *e);
 	void (*start)(struct llm_call *c);   /* one attempt; tells nothing yet */
 	void (*stop)(struct llm_call *c);    /* ends it; tells nothing more */
 	void (*release)(struct llm_call *c);
@@ -302,12 +330,14 @@ struct provider {
 
 /* One provider's share of a struct llm. */
 struct lane {
-	const struct provider *provider;
 	size_t running, cap;
 	struct list waiting;                 /* calls, in order */
 };
 
-#define LANES 2
+#define PROVIDERS 2
+
+/* models.c: the table of providers.  A new one is a row there. */
+extern const struct provider *const providers[PROVIDERS];
 
 struct llm {
 	unsigned mark;
@@ -317,7 +347,8 @@ struct llm {
 	const struct llm_script *script;
 	struct llm_script *own_script;       /* when none was given */
 	bool allow_base_url;
-	struct lane lanes[LANES];
+	struct lane lanes[PROVIDERS];
+	struct llm_target entries[PROVIDERS];    /* all but the model's name */
 	struct list calls;
 	struct scripted_ready *ready;
 };

@@ -49,29 +49,21 @@ openai_url_check(struct str url, struct err *e)
 
 static int
 openai_prepare(struct llm_call *c, const struct llm_request *rq,
-    struct str model, struct err *e)
+    const struct llm_target *t, struct err *e)
 {
 	struct openai_call *o = &c->u.openai;
-	struct str own = buf_str(&c->llm->base_url);
-	struct str base = rq->base_url.n > 0 ? rq->base_url : own;
 	struct llm_request sent = *rq;
 	int rc;
 
-	base = llm_without_slash(base);
-	o->with_key = str_eq(base, own) && c->llm->api_key.n > 0;
 	o->url = BUF(LIMIT_HTTP_URL_BYTES);
-	o->base = BUF(LIMIT_HTTP_URL_BYTES);
-	o->model = BUF(LIMIT_NAME_BYTES);
 	o->body.text = BUF((size_t)LIMIT_STATE_BYTES * 2);
 	o->text = BUF(LIMIT_LLM_BODY_BYTES);
-	buf_add(&o->base, base);
-	buf_add(&o->model, model);
-	buf_add(&o->url, base);
+	buf_add(&o->url, t->base_url);
 	buf_lit(&o->url, "/chat/completions");
 	sent.stream = c->stream;
-	rc = openai_request_build(&o->body, &sent, model, e);
+	rc = openai_request_build(&o->body, &sent, t->name, e);
 	if (rc == OK)
-		openai_body_without(&o->body, openai_quirks_known(base, model));
+		openai_body_without(&o->body, openai_quirks_known(t->base_url, t->name));
 	return rc;
 }
 
@@ -379,7 +371,7 @@ request_end(struct llm_call *c, int rc, const struct client_answer *a,
 		return;
 	}
 	if (o->quirks != 0)
-		openai_quirks_learn(buf_str(&o->base), buf_str(&o->model), o->quirks);
+		openai_quirks_learn(c->target.base_url, c->target.name, o->quirks);
 	llm_call_answered(c);
 }
 
@@ -431,9 +423,9 @@ openai_start(struct llm_call *c)
 	buf_add(&headers, c->stream ?
 	    S("Accept: text/event-stream\r\nAccept-Encoding: identity\r\n") :
 	    S("Accept: application/json\r\n"));
-	if (o->with_key)
+	if (c->target.api_key.n > 0)
 		buf_add_fmt(&headers, "Authorization: Bearer %.*s\r\n",
-		    FMT(buf_str(&c->llm->api_key)));
+		    FMT(c->target.api_key));
 	rq.headers = buf_str(&headers);
 	o->http = client_start(c->llm->client, &rq, &hooks);
 	buf_release(&headers);
@@ -456,13 +448,12 @@ openai_release(struct llm_call *c)
 {
 	attempt_end(c);
 	buf_release(&c->u.openai.url);
-	buf_release(&c->u.openai.base);
-	buf_release(&c->u.openai.model);
 	openai_body_release(&c->u.openai.body);
 }
 
 const struct provider openai_provider = {
-	.name = { "openai", 6 }, .needs_name = true,
+	.name = { "openai", 6 }, .base_url = "https://api.openai.com/v1",
+	.key_env = { "OPENAI_API_KEY" }, .needs_name = true,
 	.prepare = openai_prepare, .start = openai_start, .stop = openai_stop,
 	.release = openai_release, .wake = openai_wake,
 };

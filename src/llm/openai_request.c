@@ -372,6 +372,22 @@ add_messages(struct builder *w, const struct llm_request *rq, struct err *e)
 	return rc;
 }
 
+/* "auto" is what servers do without a word. */
+static void
+add_choice(struct buf *b, struct str choice)
+{
+	if (choice.n == 0 || str_eq(choice, S("auto")))
+		return;
+	json_add_key(b, "tool_choice");
+	if (str_eq(choice, S("any")))
+		buf_lit(b, "\"required\"");
+	else if (str_eq(choice, S("none")))
+		buf_lit(b, "\"none\"");
+	else
+		json_add_fmt(b, "{'type':'function','function':{'name':%.*s}}",
+		    FMT(choice));
+}
+
 static void
 add_tools(struct openai_body *body, const struct llm_request *rq)
 {
@@ -388,6 +404,7 @@ add_tools(struct openai_body *body, const struct llm_request *rq)
 		    FMT(rq->tools[i].description), FMT(rq->tools[i].parameters_json));
 	}
 	buf_add_char(b, ']');
+	add_choice(b, rq->tool_choice);
 	openai_body_part(body, QUIRK_TOOLS, from, "");
 }
 

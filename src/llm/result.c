@@ -439,12 +439,12 @@ add_usage(struct buf *b, struct str usage, struct llm_answer *a)
 	int64_t out = usage_number(usage, S("completion_tokens"));
 	int64_t total = usage_number(usage, S("total_tokens"));
 
-	a->input_tokens = in < 0 ? 0 : in;
-	a->output_tokens = out < 0 ? 0 : out;
+	a->usage.input_tokens = in < 0 ? 0 : in;
+	a->usage.output_tokens = out < 0 ? 0 : out;
 	json_add_fmt(b, ",'usage_metadata':{'input_tokens':%lld,'output_tokens':%lld,"
-	    "'total_tokens':%lld,'input_token_details':", (long long)a->input_tokens,
-	    (long long)a->output_tokens,
-	    (long long)(total < 0 ? a->input_tokens + a->output_tokens : total));
+	    "'total_tokens':%lld,'input_token_details':", (long long)a->usage.input_tokens,
+	    (long long)a->usage.output_tokens,
+	    (long long)(total < 0 ? a->usage.input_tokens + a->usage.output_tokens : total));
 	add_details(b, scan_find(usage, S("prompt_tokens_details")),
 	    S("cached_tokens"), "cache_read");
 	json_add_fmt(b, ",'output_token_details':");

@@ -140,14 +140,14 @@ words(struct str s)
 
 static int
 scripted_prepare(struct llm_call *c, const struct llm_request *rq,
-    struct str model, struct err *e)
+    const struct llm_target *t, struct err *e)
 {
 	struct scripted_call *s = &c->u.scripted;
 	struct buf text = BUF(LIMIT_STATE_BYTES);
 	struct str role = S("user");
 
 	(void)e;
-	json_add_escaped(&c->result.model_raw, model);
+	json_add_escaped(&c->result.model_raw, t->name);
 	s->prompt_words = words(rq->system_prompt);
 	for (size_t i = 0; i < rq->messages_n; i++) {
 		buf_clear(&text);

@@ -185,8 +185,8 @@ TEST(answer_in_one_piece_becomes_the_same_message)
 	    "\"output_tokens\":5,\"total_tokens\":16,\"input_token_details\":{\"audio\":0,"
 	    "\"cache_read\":4},\"output_token_details\":{}},\"invalid_tool_calls\":[],"
 	    "\"type\":\"ai\"}");
-	CHECK_INT(b.answer.input_tokens, 11);
-	CHECK_INT(b.answer.output_tokens, 5);
+	CHECK_INT(b.answer.usage.input_tokens, 11);
+	CHECK_INT(b.answer.usage.output_tokens, 5);
 	result_built_release(&b);
 }
 

@@ -107,6 +107,33 @@ TEST(request_messages_are_what_strict_servers_take)
 	}
 }
 
+TEST(request_says_how_tools_are_chosen)
+{
+	static const struct str message = S("{\"content\":\"hi\",\"type\":\"human\"}");
+	static const struct llm_tool_spec tool = { S("now"), S(""), S("{}") };
+	static const struct { const char *choice, *sent; } rows[] = {
+		{ "", NULL }, { "auto", NULL },
+		{ "any", "],\"tool_choice\":\"required\",\"messages\"" },
+		{ "none", "],\"tool_choice\":\"none\",\"messages\"" },
+		{ "now", "],\"tool_choice\":{\"type\":\"function\",\"function\":"
+		  "{\"name\":\"now\"}},\"messages\"" },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct llm_request rq = { .temperature = NAN, .messages = &message,
+		    .messages_n = 1, .tools = &tool, .tools_n = 1,
+		    .tool_choice = str_of(rows[i].choice) };
+		struct openai_body b = { .text = BUF(MB) };
+
+		CHECK_RC(openai_request_build(&b, &rq, S("gpt-4o"), NULL), OK);
+		if (rows[i].sent == NULL)
+			CHECK(!str_contains(buf_str(&b.text), S("tool_choice")));
+		else
+			CHECK(str_contains(buf_str(&b.text), str_of(rows[i].sent)));
+		openai_body_release(&b);
+	}
+}
+
 TEST(request_says_only_what_was_set)
 {
 	static const struct str message = S("{\"content\":\"hi\",\"type\":\"human\"}");
