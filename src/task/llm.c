@@ -331,28 +331,31 @@ llm_conversation(struct piece *p, struct val *out)
 	return true;
 }
 
+bool
+llm_listen(struct llm_piece *w)
+{
+	return llm_conversation(&w->p, &w->list);
+}
+
 /* Their texts, as they are stored. */
-static bool
-request_messages(struct piece *p, struct arena *a, struct llm_request *q, struct val *list)
+static void
+request_messages(struct llm_piece *w, struct arena *a, struct llm_request *q)
 {
 	struct buf b = BUF(LIMIT_STATE_BYTES);
 	struct str *at;
 
-	if (!llm_conversation(p, list))
-		return false;
-	q->messages_n = val_count(*list);
+	q->messages_n = val_count(w->list);
 	at = arena_alloc(a, (q->messages_n + 1) * sizeof *at);
 	for (size_t i = 0; at != NULL && i < q->messages_n; i++) {
-		at[i] = val_json_text(val_at(*list, i));
+		at[i] = val_json_text(val_at(w->list, i));
 		if (at[i].p != NULL)
 			continue;
 		buf_clear(&b);
-		val_add_json(&b, val_at(*list, i));
+		val_add_json(&b, val_at(w->list, i));
 		at[i] = arena_str(a, buf_str(&b));
 	}
 	q->messages = at;
 	buf_release(&b);
-	return true;
 }
 
 /* The prompt of the file, or the run's; and the form the answer is to have. */
@@ -438,22 +441,16 @@ send(struct llm_piece *w, const struct llm_request *q)
 	fail(w, event, e.text);
 }
 
-static void
-llm_start_piece(struct piece *p)
+void
+llm_ask(struct llm_piece *w)
 {
-	struct llm_piece *w = llm_of(p);
+	struct piece *p = &w->p;
 	struct arena a = ARENA(REQUEST_BYTES);
 	struct llm_request q = { 0 };
-	struct val list = VAL_UNDEF;         /* keeps the messages' texts */
 
-	if (agent_has(piece_field(p, LLM_REPLY)) || agent_has(piece_field(p, LLM_REPLIES))) {
-		llm_reply(w);
-		return;
-	}
-	if (p->task->host->llm == NULL) {
-		fail(w, NULL, "there is no model here");
-	} else if (request_model(p, &a, &q) && request_system(p, &a, &q) &&
-	    request_numbers(p, &q) && request_messages(p, &a, &q, &list)) {
+	if (request_model(p, &a, &q) && request_system(p, &a, &q) &&
+	    request_numbers(p, &q)) {
+		request_messages(w, &a, &q);
 		q.tools = offer_specs(p, &a, &q.tools_n);
 		q.stream = llm_wants_deltas(w);
 		if (a.failed)
@@ -461,8 +458,20 @@ llm_start_piece(struct piece *p)
 		else
 			send(w, &q);
 	}
-	val_drop(list);
 	arena_release(&a);
+}
+
+static void
+llm_start_piece(struct piece *p)
+{
+	struct llm_piece *w = llm_of(p);
+
+	if (agent_has(piece_field(p, LLM_REPLY)) || agent_has(piece_field(p, LLM_REPLIES)))
+		llm_reply(w);
+	else if (p->task->host->llm == NULL)
+		fail(w, NULL, "there is no model here");
+	else
+		llm_prepare_begin(w);
 }
 
 static void
@@ -476,6 +485,12 @@ llm_stop_piece(struct piece *p)
 	llm_stream_end(w, VAL_UNDEF);
 }
 
+static void
+llm_release_piece(struct piece *p)
+{
+	val_drop(llm_of(p)->list);
+}
+
 static const struct task_run *
 llm_choose(const struct agent_work *w)
 {
@@ -484,5 +499,5 @@ llm_choose(const struct agent_work *w)
 
 const struct task_run task_llm = {
 	.size = sizeof(struct llm_piece), .traits = TASK_EFFECT, .choose = llm_choose,
-	.start = llm_start_piece, .stop = llm_stop_piece,
+	.start = llm_start_piece, .stop = llm_stop_piece, .release = llm_release_piece,
 };

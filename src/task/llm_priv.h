@@ -1,6 +1,7 @@
 /*
- * llm_priv.h - asking a model: llm.c asks and reads the answer, llm_script.c is
- * the scripted provider of agent files, llm_loop.c calls tools and asks again.
+ * llm_priv.h - asking a model: llm_prepare.c finds out what a request needs, llm.c
+ * asks and reads the answer, llm_script.c is the scripted provider of agent files,
+ * llm_loop.c calls tools and asks again.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -14,6 +15,8 @@ struct llm_piece {
 	struct llm_call *call;               /* under way */
 	void *stream;
 	bool streaming;                      /* stream was begun and has not ended */
+	size_t step;                         /* of llm_prepare that comes next */
+	struct val list;                     /* the conversation, once it was listened to */
 };
 
 static inline struct llm_piece *
@@ -26,7 +29,13 @@ llm_of(struct piece *p)
  * failed. */
 bool llm_conversation(struct piece *p, struct val *out);
 
+/* llm_prepare.c: everything that comes before the request, then llm_ask. */
+void llm_prepare_begin(struct llm_piece *w);
+void llm_prepare_next(struct llm_piece *w);  /* a step that went on later is done */
+
 /* llm.c */
+bool llm_listen(struct llm_piece *w);        /* the step that reads the conversation */
+void llm_ask(struct llm_piece *w);
 void llm_stream_begin(struct llm_piece *w, struct str model);
 void llm_stream_end(struct llm_piece *w, struct val message);
 bool llm_wants_deltas(struct llm_piece *w);
