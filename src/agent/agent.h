@@ -318,6 +318,12 @@ extern const char agent_builtin_text[];
 void agent_add_outline(struct buf *b, const struct agent *a);
 void agent_add_dot(struct buf *b, const struct agent *a);
 void agent_add_mermaid(struct buf *b, const struct agent *a);
+/* A picture, without any other program (draw.c); active: names of nodes or states
+ * that are marked.  ERR_INVALID: one is not there.  ERR_TOOBIG. */
+int  agent_add_svg(struct buf *b, const struct agent *a, const struct str *active,
+    size_t active_n, struct err *e);
+int  agent_add_html(struct buf *b, const struct agent *a, const struct str *active,
+    size_t active_n, struct err *e);     /* a page with it */
 /* JSON Schema of agent files, for editors. */
 void agent_add_schema(struct buf *b, const struct task_kinds *kinds);
 /* The kinds and their fields as a table in Markdown, for docs/agents.md. */

@@ -18,8 +18,8 @@ end_name(const struct agent *a, int node)
 }
 
 /* `when route == 'work'`, `for each n of notes`; nothing for a plain edge. */
-static void
-add_label(struct buf *b, const struct agent *a, size_t i)
+void
+show_edge_label(struct buf *b, const struct agent *a, size_t i)
 {
 	const struct agent_edge *edge = &a->edges[i];
 	struct str when = str_cut(edge->when.source, LABEL_BYTES);
@@ -104,7 +104,7 @@ add_edge(struct buf *b, const struct agent *a, size_t i)
 	buf_add_fmt(b, " -> %.*s", FMT(end_name(a, g->to)));
 	if (g->send || g->when)
 		buf_lit(b, ", ");
-	add_label(b, a, i);
+	show_edge_label(b, a, i);
 	buf_add_char(b, '\n');
 }
 
@@ -180,7 +180,7 @@ agent_add_dot(struct buf *b, const struct agent *a)
 			buf_lit(b, " -> ");
 			add_dot_end(b, g->to);
 			buf_clear(&label);
-			add_label(&label, a, i);
+			show_edge_label(&label, a, i);
 			buf_lit(b, " [label=");
 			json_add_str(b, buf_str(&label));
 			buf_add_fmt(b, "%s];\n", g->send || g->when ? ", style=dashed" : "");
@@ -241,7 +241,7 @@ agent_add_mermaid(struct buf *b, const struct agent *a)
 		const struct graph_edge *g = &a->spec->edges[i];
 
 		buf_clear(&label);
-		add_label(&label, a, i);
+		show_edge_label(&label, a, i);
 		for (size_t k = 0; k < g->from_n; k++) {
 			buf_lit(b, "  ");
 			add_mermaid_end(b, g->from[k]);

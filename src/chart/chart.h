@@ -66,6 +66,8 @@ struct chart_transition {
 };
 size_t chart_transitions(const struct chart *c);
 bool chart_transition_at(const struct chart *c, size_t i, struct chart_transition *out);
+/* Where a group or a history begins by itself; their number. */
+size_t chart_state_initial(const struct chart *c, unsigned state, const uint32_t **targets);
 /* True if the state has an invoke; such atomic states are LangGraph nodes. */
 bool chart_state_is_node(const struct chart *c, unsigned state);
 /* The names of the data, numbered from 0: a session's slots. */

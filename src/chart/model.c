@@ -112,6 +112,17 @@ chart_slot_name(const struct chart *c, unsigned slot)
 	return c->slots.at[slot]->name;
 }
 
+size_t
+chart_state_initial(const struct chart *c, unsigned state, const uint32_t **targets)
+{
+	uint32_t i;
+
+	assert(state < c->states.n);
+	i = c->states.at[state].initial;
+	*targets = i == NO_STATE ? NULL : c->ids.at + c->transitions.at[i].targets.first;
+	return i == NO_STATE ? 0 : c->transitions.at[i].targets.n;
+}
+
 bool
 chart_state_is_node(const struct chart *c, unsigned state)
 {

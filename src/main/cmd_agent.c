@@ -16,10 +16,15 @@
 #include "task/kinds.h"
 
 #define SHOWN_BYTES (16 * MB)
+#define ACTIVE_MAX  64
 
 const struct flag cmd_agent_show_flags[] = {
 	{ "dot", .help = "as a graph for Graphviz" },
 	{ "mermaid", .help = "as a flowchart for Mermaid" },
+	{ "svg", .help = "as a picture" },
+	{ "html", .help = "as a page with the picture" },
+	{ "active", .kind = FLAG_TEXT, .value = "NAMES", .help = "nodes or states that are "
+	    "marked in it, with commas" },
 	{ "json", .help = "as canonical JSON, of which the hash is" },
 	{ NULL }
 };
@@ -80,6 +85,21 @@ check(const struct flag_line *line)
 	return bad == 0 ? 0 : 1;
 }
 
+/* --svg, --html */
+static int
+draw(const struct flag_line *line, const struct agent *a, struct buf *out, struct err *e)
+{
+	struct str rest = line_text(line, "active"), active[ACTIVE_MAX], word;
+	size_t n = 0;
+
+	while (str_next(&rest, ',', &word)) {
+		if (n == ACTIVE_MAX)
+			return err_set(e, ERR_LIMIT, "--active: more than %d names", ACTIVE_MAX);
+		active[n++] = str_trim(word);
+	}
+	return (line_has(line, "html") ? agent_add_html : agent_add_svg)(out, a, active, n, e);
+}
+
 static int
 show(const struct flag_line *line)
 {
@@ -92,7 +112,9 @@ show(const struct flag_line *line)
 		fprintf(stderr, "%s\n", e.text);
 		return 1;
 	}
-	if (line_has(line, "dot"))
+	if (line_has(line, "svg") || line_has(line, "html"))
+		rc = draw(line, a, &out, &e);
+	else if (line_has(line, "dot"))
 		agent_add_dot(&out, a);
 	else if (line_has(line, "mermaid"))
 		agent_add_mermaid(&out, a);
@@ -100,10 +122,13 @@ show(const struct flag_line *line)
 		buf_add_fmt(&out, "%.*s\n", FMT(a->json));
 	else
 		agent_add_outline(&out, a);
-	fwrite(out.p, 1, out.n, stdout);
+	if (rc == OK)
+		fwrite(out.p, 1, out.n, stdout);
+	else
+		fprintf(stderr, "cohort agent show: %s\n", e.text);
 	buf_release(&out);
 	agent_free(a);
-	return 0;
+	return rc == OK ? 0 : 1;
 }
 
 static int

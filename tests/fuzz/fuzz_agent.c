@@ -102,6 +102,7 @@ use(const struct agent *a)
 	agent_add_outline(&out, a);
 	agent_add_dot(&out, a);
 	agent_add_mermaid(&out, a);
+	(void)agent_add_html(&out, a, NULL, 0, &e);
 	assert(!out.failed && json_check(a->json, &e) == OK);
 	for (size_t i = 0; i < a->slots_n; i++)
 		val_drop(slots[i]);
