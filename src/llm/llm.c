@@ -49,7 +49,7 @@ key_check(struct str key, struct err *e)
 static int
 options_check(const struct llm *l, struct err *e)
 {
-	int rc = openai_url_check(buf_str(&l->base_url), e);
+	int rc = url_check(buf_str(&l->base_url), e);
 
 	if (rc == OK)
 		rc = key_check(buf_str(&l->api_key), e);
@@ -219,7 +219,7 @@ base_url_check(const struct llm *l, struct str base_url, struct err *e)
 		return err_set(e, ERR_INVALID,
 		    "base_url: this server does not let a run choose its own; "
 		    "leave it out, or have it started with --allow-base-url");
-	return openai_url_check(base_url, e);
+	return url_check(base_url, e);
 }
 
 int

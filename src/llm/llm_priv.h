@@ -135,18 +135,10 @@ size_t result_held(const struct llm_result *r);
 /* Valid JSON without the blanks between tokens: always one line. */
 void result_add_minified(struct buf *b, struct str json);
 
-/* ---- openai_quirk.c: what some servers do not take ------------------------ */
-
-/* What is taken back because a server refused it: bits, in the order in which
- * they are tried when an error could mean several. */
-enum quirk {
-	QUIRK_EXTRA = 1, QUIRK_REASONING = 2, QUIRK_STREAM_OPTIONS = 4,
-	QUIRK_MAX_TOKENS = 8,                /* the other of its two names */
-	QUIRK_TEMPERATURE = 16, QUIRK_STREAM = 32, QUIRK_TOOLS = 64,
-};
+/* ---- a provider over HTTP (wire_priv.h) ----------------------------------- */
 
 /* The body of a request, and where in it the parts are that can go. */
-struct openai_body {
+struct body {
 	struct buf text;
 	struct body_part {
 		unsigned quirk;
@@ -156,87 +148,38 @@ struct openai_body {
 	size_t parts_n, parts_cap;
 };
 
-void openai_body_release(struct openai_body *b);
-void openai_body_part(struct openai_body *b, unsigned quirk, size_t from,
-    const char *instead);                    /* from there to the end so far */
-/* Takes the parts of these quirks out; what was taken. */
-unsigned openai_body_without(struct openai_body *b, unsigned quirks);
-/* The quirks that an error speaks of. */
-unsigned openai_quirks_said(int status, struct str body);
-/* Remembered for the process, by base URL and model. */
-unsigned openai_quirks_known(struct str base_url, struct str model);
-void openai_quirks_learn(struct str base_url, struct str model, unsigned quirks);
-/* max_completion_tokens, by the model's name? */
-bool openai_counts_completion(struct str model);
-
-/* The text of a member; STR_NONE when it is absent or of another kind. */
-static inline struct str
-text_of(jnode object, struct str key)
-{
-	return json_str(json_get(object, key));
-}
-
-static inline bool
-text_is(jnode object, struct str key, struct str want)
-{
-	return str_eq(text_of(object, key), want);
-}
-
-/* ---- openai_request.c, openai_content.c, openai_stream.c ------------------ */
-
-/* Appends the body of POST /chat/completions. */
-int openai_request_build(struct openai_body *b, const struct llm_request *rq,
-    struct str model, struct err *e);
-
-/* Content as one text: texts of blocks joined, thoughts and calls left out,
- * other blocks as their JSON.  With the quotes. */
-void openai_add_flat(struct buf *b, jnode content, struct str joint);
-/* Content as it is for a user: text, or blocks in the provider's form. */
-void openai_add_blocks(struct buf *b, jnode content);
-/* Would openai_add_flat say nothing? */
-bool openai_flat_empty(jnode content);
-
-struct openai_stream {
+/* An answer as it arrives. */
+struct decoder {
+	const struct wire *wire;
 	struct llm_result *result;
 	bool (*emit)(void *ctx, const struct llm_delta *d);  /* false: stop */
 	void *ctx;
 	struct buf line;                     /* the start of a line not yet whole */
 	struct buf event;                    /* data of an event not yet whole */
 	struct buf mended;                   /* a text that was not UTF-8 */
-	struct buf like;                     /* the last chunk that had a content and */
+	struct buf like;                     /* the last event that had a text and */
 	size_t like_at;                      /* nothing else, without it; where it was */
 	struct llm_delta text;               /* all but the text */
-	uint64_t chunk;                      /* number of the one at hand */
+	struct str alone;                    /* that text, while its event is read */
+	uint64_t chunk;                      /* number of the event at hand */
+	int64_t block, open_call;            /* Anthropic: the block at hand; its call */
 	char eol;                            /* '\n', '\r'; 0: none was seen */
+	bool alone_thought, like_thought;
 	bool begun;                          /* START was told */
-	bool finished;                       /* a finish_reason came */
-	bool done;                           /* [DONE] came */
+	bool finished;                       /* a reason to finish came */
+	bool done;                           /* nothing more will come */
 	bool error;                          /* the event at hand is called so */
 	bool whole;                          /* an answer in one piece */
 	bool usage_told, bom_checked, stopped;
 };
 
-void openai_stream_init(struct openai_stream *s, struct llm_result *r,
-    bool (*emit)(void *ctx, const struct llm_delta *d), void *ctx);
-void openai_stream_release(struct openai_stream *s);
-/* OK; ERR_CANCELLED when emit said stop; else f is set.  After anything but
- * OK it must not be fed again. */
-int openai_stream_feed(struct openai_stream *s, struct str bytes,
-    struct failure *f);
-/* No more bytes will come: was it whole? */
-int openai_stream_end(struct openai_stream *s, struct failure *f);
-/* An answer in one piece, told like a stream of one chunk.  Instead of feed
- * and end. */
-int openai_stream_whole(struct openai_stream *s, struct str body,
-    struct failure *f);
-
 /* ---- calls and providers -------------------------------------------------- */
 
 enum llm_state { LLM_WAITING, LLM_RUNNING, LLM_SLEEPING, LLM_ENDED };
 
-struct openai_call {
+struct http_call {
 	struct buf url;
-	struct openai_body body;
+	struct body body;
 	unsigned quirks;                     /* found out by this call */
 	unsigned redirects;
 	struct client_call *http;            /* NULL: none under way */
@@ -245,7 +188,7 @@ struct openai_call {
 	 * servers' word for it cannot be trusted. */
 	enum { BODY_UNKNOWN, BODY_TEXT, BODY_EVENTS } kind;
 	bool events_said;                    /* that word */
-	struct openai_stream stream;         /* BODY_EVENTS */
+	struct decoder stream;                /* BODY_EVENTS */
 	bool ending;                         /* [DONE] was seen, the timer is set */
 	struct buf text;                     /* the body, when it is not */
 	size_t charged;                      /* to account_output */
@@ -306,16 +249,19 @@ struct llm_call {
 	struct wheel_timer timer;            /* the next attempt; a scripted token */
 	struct llm_result result;
 	union {
-		struct openai_call openai;
+		struct http_call http;
 		struct scripted_call scripted;
 	} u;
 };
+
+struct wire;
 
 struct provider {
 	struct str name;                     /* of its entry; model_provider of messages */
 	struct str also;                     /* another word for it; empty: none */
 	const char *base_url;                /* without a setting; NULL: it has none */
 	const char *key_env[2];              /* variables with the key, the first wins */
+	const struct wire *wire;             /* NULL: it is not asked over HTTP */
 	bool needs_name;                     /* "openai:" alone is not a model */
 	/* Copies what the call needs of the request, for this target, which is
 	 * c->target.  Called again (after release, with c->u all zero) when the call
@@ -353,7 +299,8 @@ struct llm {
 	struct scripted_ready *ready;
 };
 
-extern const struct provider openai_provider, scripted_provider;
+extern const struct provider openai_provider, azure_provider, anthropic_provider,
+    gemini_provider, scripted_provider;
 
 /* For providers.  Whoever is called from outside (a timer, the client) holds
  * the call as long as it uses it. */
@@ -371,7 +318,7 @@ struct str llm_without_slash(struct str url);            /* at its end */
 /* scripted.c */
 struct scripted_ready *scripted_ready_new(struct llm *l);
 void scripted_ready_free(struct scripted_ready *r);
-/* openai.c: is this a URL we would send a request to? */
-int openai_url_check(struct str url, struct err *e);
+/* attempt.c: is this a URL we would send a request to? */
+int url_check(struct str url, struct err *e);
 
 #endif

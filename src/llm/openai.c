@@ -1,459 +1,124 @@
 /*
- * openai.c - one attempt at an OpenAI-compatible server: POST
- * {base}/chat/completions, and what comes back.
+ * openai.c - OpenAI's chat completions, and servers that speak like them; Azure's
+ * addresses for the same.
  *
- * The server's key goes to the server's own configured address and nowhere
- * else: a run that names another base_url is sent without it.  The body is
- * kept for another attempt until the first delta was told.
- *
- * One attempt may be several requests: a redirect (307, 308) to the same
- * origin is followed, and a server that refuses a part of the body is asked
- * again without it (openai_quirk.c).
+ *   openai   {base}/chat/completions, Authorization: Bearer KEY
+ *   azure    {base}/openai/deployments/{name}/chat/completions?api-version=...,
+ *            or, when the base ends in /openai/v1, as openai; api-key: KEY
  *
  * SPDX-License-Identifier: MIT
  */
-#include <assert.h>
-
-#include "base/account.h"
 #include "base/limits.h"
-#include "llm/llm_priv.h"
+#include "llm/wire_priv.h"
 
-#define ERROR_BODY_BYTES (64 * KB)           /* of an error; enough for its words */
-#define CHARGE_BYTES     (64 * KB)           /* taken from the account at a time */
+#define AZURE_VERSION "2024-10-21"           /* the last one that is not a preview */
 
-/* ---- what is sent --------------------------------------------------------- */
-
-int
-openai_url_check(struct str url, struct err *e)
+bool
+openai_counts_completion(struct str model)
 {
-	static const struct str schemes[] = { S("https://"), S("http://") };
-	struct str host = STR_NONE;
+	static const struct str families[] = { S("o1"), S("o3"), S("o4"), S("gpt-5") };
 
-	for (size_t i = 0; i < COUNT(schemes); i++)
-		if (str_eq_nocase(str_sub(url, 0, schemes[i].n), schemes[i]))
-			host = str_sub(url, schemes[i].n, url.n);
-	if (host.n == 0 || host.p[0] == '/' || host.p[0] == ':')
-		return err_set(e, ERR_INVALID,
-		    "base_url: expected https://HOST/PATH or http://HOST/PATH");
-	if (url.n > LIMIT_HTTP_URL_BYTES / 2)
-		return err_set(e, ERR_INVALID, "base_url: longer than %d bytes",
-		    LIMIT_HTTP_URL_BYTES / 2);
-	for (size_t i = 0; i < host.n; i++)
-		if (host.p[i] <= ' ' || host.p[i] > '~' ||
-		    str_index(S("@?#\\\"<>"), host.p[i]) >= 0)
-			return err_set(e, ERR_INVALID,
-			    "base_url: byte %zu may not be there (no user, no "
-			    "query, no blanks)", url.n - host.n + i);
-	return OK;
-}
+	/* "openai/gpt-5": the last part is the name. */
+	for (ptrdiff_t slash; (slash = str_index(model, '/')) >= 0; )
+		model = str_sub(model, (size_t)slash + 1, model.n);
+	for (size_t i = 0; i < COUNT(families); i++) {
+		struct str rest = str_sub(model, families[i].n, model.n);
 
-static int
-openai_prepare(struct llm_call *c, const struct llm_request *rq,
-    const struct llm_target *t, struct err *e)
-{
-	struct openai_call *o = &c->u.openai;
-	struct llm_request sent = *rq;
-	int rc;
-
-	o->url = BUF(LIMIT_HTTP_URL_BYTES);
-	o->body.text = BUF((size_t)LIMIT_STATE_BYTES * 2);
-	o->text = BUF(LIMIT_LLM_BODY_BYTES);
-	buf_add(&o->url, t->base_url);
-	buf_lit(&o->url, "/chat/completions");
-	sent.stream = c->stream;
-	rc = openai_request_build(&o->body, &sent, t->name, e);
-	if (rc == OK)
-		openai_body_without(&o->body, openai_quirks_known(t->base_url, t->name));
-	return rc;
-}
-
-/* ---- what comes back ------------------------------------------------------ */
-
-static bool
-on_delta(void *ctx, const struct llm_delta *d)
-{
-	return llm_call_delta(ctx, d);
-}
-
-static void
-attempt_end(struct llm_call *c)
-{
-	struct openai_call *o = &c->u.openai;
-
-	if (o->http != NULL)
-		client_cancel(o->http);
-	o->http = NULL;
-	if (o->kind == BODY_EVENTS)
-		openai_stream_release(&o->stream);
-	o->kind = BODY_UNKNOWN;
-	o->ending = false;
-	buf_release(&o->text);
-	account_give(&account_output, o->charged);
-	o->charged = 0;
-}
-
-static void
-fail(struct llm_call *c, struct failure *f)
-{
-	attempt_end(c);
-	llm_call_failed(c, f);
-}
-
-static void
-on_head(void *ctx, const struct client_answer *a)
-{
-	struct llm_call *c = ctx;
-
-	assert(c->u.openai.http != NULL && c->u.openai.kind == BODY_UNKNOWN);
-	c->u.openai.status = a->status;
-	c->u.openai.events_said = c->stream && (a->content_type.n == 0 ||
-	    str_starts(a->content_type, S("text/event-stream")));
-}
-
-/* What a call holds past its free share is charged to the process's account:
- * one line of 16 MiB is no harm, thousands are. */
-static int
-charge(struct llm_call *c, struct failure *f)
-{
-	struct openai_call *o = &c->u.openai;
-	size_t held = o->text.n + result_held(&c->result), more;
-
-	if (o->kind == BODY_EVENTS)
-		held += o->stream.line.n + o->stream.event.n;
-	if (held <= LIMIT_LLM_FREE_BYTES + o->charged)
-		return OK;
-	more = held - LIMIT_LLM_FREE_BYTES - o->charged + CHARGE_BYTES;
-	if (account_take(&account_output, more)) {
-		o->charged += more;
-		return OK;
-	}
-	failure_set(f, FAULT_OVERLOADED, false, "the model's answer is over %zu bytes and "
-	    "this server has no memory left for it: unsent output and models' answers "
-	    "together may take %zu bytes", held, account_used(&account_output) +
-	    account_room(&account_output));
-	return ERR_LIMIT;
-}
-
-/* A stream begins with a field or a comment, an answer in one piece like JSON
- * (or it is a web page); for anything else the server's word is taken.
- * BODY_UNKNOWN: these are too few bytes to tell. */
-static int
-kind_of(struct str begun, bool events_said)
-{
-	static const struct str fields[] = {
-		S(":"), S("data:"), S("event:"), S("id:"), S("retry:"), S("\xef\xbb\xbf")
-	};
-
-	begun = str_trim(begun);
-	if (str_starts(begun, fields[COUNT(fields) - 1]))
-		begun = str_trim(str_sub(begun, 3, begun.n));
-	for (size_t i = 0; i < COUNT(fields); i++) {
-		if (str_starts(begun, fields[i]))
-			return BODY_EVENTS;
-		if (str_starts(fields[i], begun))
-			return BODY_UNKNOWN;
-	}
-	return events_said && str_index(S("{[<"), begun.p[0]) < 0 ? BODY_EVENTS :
-	    BODY_TEXT;
-}
-
-static int
-first_bytes(struct llm_call *c, struct str bytes, struct failure *f)
-{
-	struct openai_call *o = &c->u.openai;
-
-	if (o->text.n > 0) {
-		buf_add(&o->text, bytes);
-		bytes = buf_str(&o->text);
-	}
-	o->kind = kind_of(bytes, o->events_said);
-	if (o->kind != BODY_EVENTS) {
-		if (o->text.n == 0)
-			buf_add(&o->text, bytes);
-		return OK;
-	}
-	openai_stream_init(&o->stream, &c->result, on_delta, c);
-	return openai_stream_feed(&o->stream, bytes, f);
-}
-
-static int
-take_bytes(struct llm_call *c, struct str bytes, struct failure *f)
-{
-	struct openai_call *o = &c->u.openai;
-
-	if (o->status / 100 != 2) {
-		if (o->text.n < ERROR_BODY_BYTES)
-			buf_add(&o->text, bytes);
-		return OK;
-	}
-	if (o->kind == BODY_EVENTS)
-		return openai_stream_feed(&o->stream, bytes, f);
-	if (o->kind == BODY_UNKNOWN)
-		return first_bytes(c, bytes, f);
-	buf_add(&o->text, bytes);
-	return OK;
-}
-
-/* [DONE] ends an answer.  The connection gets a moment to end as well, so that it
- * can be used again; longer after a finish_reason alone, for the usage may
- * follow it. */
-static void
-end_soon(struct llm_call *c)
-{
-	struct openai_call *o = &c->u.openai;
-
-	if (o->stream.done && !o->ending)
-		shard_timer_set(c->llm->shard, &c->timer, LIMIT_LLM_DONE_MS);
-	else if (o->stream.finished && !o->stream.done)
-		shard_timer_set(c->llm->shard, &c->timer, LIMIT_LLM_FINISH_MS);
-	o->ending = o->stream.done;
-}
-
-static void
-on_data(void *ctx, struct str bytes)
-{
-	struct llm_call *c = ctx;
-	struct openai_call *o = &c->u.openai;
-	struct failure f;
-	int rc;
-
-	assert(o->http != NULL && o->status > 0);
-	llm_call_hold(c);
-	rc = take_bytes(c, bytes, &f);
-	if (rc == OK)
-		rc = charge(c, &f);
-	if (c->told && o->body.text.cap > 0)
-		openai_body_release(&o->body);
-	if (rc != OK && rc != ERR_CANCELLED)
-		fail(c, &f);
-	else if (rc == OK && o->kind == BODY_EVENTS)
-		end_soon(c);
-	llm_call_unhold(c);
-}
-
-/* ---- the end of a request ------------------------------------------------- */
-
-/* A whole answer, to somebody who may have wanted deltas. */
-static int
-take_whole(struct llm_call *c, struct failure *f)
-{
-	struct openai_stream s;
-	int rc;
-
-	openai_stream_init(&s, &c->result, on_delta, c);
-	rc = openai_stream_whole(&s, buf_str(&c->u.openai.text), f);
-	openai_stream_release(&s);
-	return rc;
-}
-
-static void
-take_refusal(struct llm_call *c, const struct client_answer *a, struct failure *f)
-{
-	struct openai_call *o = &c->u.openai;
-	msec wall = shard_wall(c->llm->shard);
-	struct str to = str_cut(a->location, 200);
-
-	failure_of_status(f, o->status, buf_str(&o->text));
-	f->retry_after = failure_retry_after_exact(a->retry_after_ms);
-	if (f->retry_after < 0)
-		f->retry_after = failure_retry_after(a->retry_after, wall);
-	if (o->status / 100 == 3 && a->location.n > 0)
-		failure_set(f, FAULT_BACKEND, false, "%d the model's server redirects to "
-		    "%.*s, which is not followed: it is another origin, or the request "
-		    "would change; set the base URL to the right place", o->status,
-		    FMT(to));
-}
-
-/* rc: how the connection ended.  What has said its own end is whole, however
- * the socket ended. */
-static int
-take_end(struct llm_call *c, int rc, const struct client_answer *a,
-    const struct err *e, struct failure *f)
-{
-	struct openai_call *o = &c->u.openai;
-
-	if (o->kind == BODY_EVENTS && (rc == OK || o->stream.done || o->stream.finished))
-		return openai_stream_end(&o->stream, f);
-	if (o->status >= 300 && (rc == OK || o->text.n > 0)) {
-		take_refusal(c, a, f);
-		return ERR_IO;
-	}
-	if (rc == OK && str_trim(buf_str(&o->text)).n == 0) {
-		failure_set(f, FAULT_TRANSPORT, true, c->stream ?
-		    "the model's stream ended before it began" :
-		    "the model's answer is empty");
-		return ERR_CLOSED;
-	}
-	if (o->kind != BODY_EVENTS && o->status / 100 == 2 && (rc == OK || (rc == ERR_CLOSED &&
-	    json_check(str_trim(buf_str(&o->text)), NULL) == OK)))
-		return take_whole(c, f);
-	failure_of_transport(f, rc, e);
-	return rc;
-}
-
-/* scheme://host:port of a URL. */
-static struct str
-origin_of(struct str url)
-{
-	ptrdiff_t colon = str_index(url, ':');
-	size_t n = colon < 0 ? 0 : (size_t)colon + 3;
-
-	while (n < url.n && url.p[n] != '/')
-		n++;
-	return str_sub(url, 0, n);
-}
-
-/* Follows a redirect that keeps the method and the origin: the key is sent
- * again. */
-static bool
-follow(struct llm_call *c, const struct client_answer *a)
-{
-	struct openai_call *o = &c->u.openai;
-	struct str to = a->location, origin = origin_of(buf_str(&o->url));
-	struct buf url = BUF(LIMIT_HTTP_URL_BYTES);
-	bool absolute = str_starts(to, S("//")) || str_contains(to, S("://"));
-	size_t n = origin.n;
-
-	if ((o->status != 307 && o->status != 308) || to.n == 0 ||
-	    o->redirects == LIMIT_LLM_REDIRECTS ||
-	    (absolute && !str_eq(origin_of(to), origin)))
-		return false;
-	/* From the root, or from where we are. */
-	for (size_t i = n; to.p[0] != '/' && i < o->url.n; i++)
-		n = o->url.p[i] == '/' ? i + 1 : n;
-	if (!absolute)
-		buf_add(&url, str_sub(buf_str(&o->url), 0, n));
-	buf_add(&url, to);
-	o->redirects++;
-	buf_release(&o->url);
-	o->url = url;
-	return !url.failed;
-}
-
-/* The first thing the error may be about that can be left out. */
-static bool
-leave_out(struct llm_call *c)
-{
-	struct openai_call *o = &c->u.openai;
-	unsigned said = openai_quirks_said(o->status, buf_str(&o->text));
-
-	for (unsigned quirk = 1; quirk <= said; quirk <<= 1) {
-		if ((said & quirk) == 0 || openai_body_without(&o->body, quirk) == 0)
-			continue;
-		o->quirks |= quirk;
-		return true;
+		if (str_starts(model, families[i]) && (rest.n == 0 ||
+		    str_index(S("-.:@_"), rest.p[0]) >= 0))
+			return true;
 	}
 	return false;
 }
 
-static void openai_start(struct llm_call *c);
+/* ---- OpenAI ----------------------------------------------------------------- */
 
-/* The request is over, and so is the attempt unless another request follows. */
 static void
-request_end(struct llm_call *c, int rc, const struct client_answer *a,
-    const struct err *e)
+openai_path(struct buf *url, const struct llm_target *t, bool stream)
 {
-	struct openai_call *o = &c->u.openai;
-	struct failure f;
-
-	shard_timer_cancel(c->llm->shard, &c->timer);
-	if (o->status >= 300 && (follow(c, a) || leave_out(c))) {
-		attempt_end(c);
-		openai_start(c);
-		return;
-	}
-	rc = take_end(c, rc, a, e, &f);
-	if (c->state != LLM_RUNNING)
-		return;                      /* cancelled in its last delta */
-	attempt_end(c);
-	if (rc != OK) {
-		llm_call_failed(c, &f);
-		return;
-	}
-	if (o->quirks != 0)
-		openai_quirks_learn(c->target.base_url, c->target.name, o->quirks);
-	llm_call_answered(c);
+	(void)t;
+	(void)stream;
+	buf_lit(url, "/chat/completions");
 }
 
 static void
-on_done(void *ctx, int rc, const struct client_answer *a, const struct err *e)
+openai_headers(struct buf *b, const struct llm_target *t)
 {
-	struct llm_call *c = ctx;
-
-	llm_call_hold(c);
-	assert(c->u.openai.http != NULL);
-	c->u.openai.http = NULL;
-	request_end(c, rc, a, e);
-	llm_call_unhold(c);
+	if (t->api_key.n > 0)
+		buf_add_fmt(b, "Authorization: Bearer %.*s\r\n", FMT(t->api_key));
 }
 
-/* The answer has ended, and the connection did not. */
-static void
-openai_wake(struct llm_call *c)
-{
-	const struct client_answer a = { .status = c->u.openai.status };
-
-	assert(c->u.openai.kind == BODY_EVENTS);
-	assert(c->u.openai.stream.done || c->u.openai.stream.finished);
-	request_end(c, OK, &a, NULL);
-}
-
-/* ---- the provider --------------------------------------------------------- */
-
-static void
-openai_start(struct llm_call *c)
-{
-	struct openai_call *o = &c->u.openai;
-	struct buf headers = BUF(LIMIT_HTTP_HEADER_BYTES);
-	struct client_request rq = {
-		.method = S("POST"),
-		.url = buf_str(&o->url),
-		.body = buf_str(&o->body.text),
-		.connect_ms = LIMIT_LLM_CONNECT_MS,
-		.silence_ms = LIMIT_LLM_SILENCE_MS,
-		.body_max = LIMIT_LLM_BODY_BYTES,
-	};
-	const struct client_hooks hooks = { .head = on_head, .data = on_data,
-	    .done = on_done, .ctx = c };
-
-	assert(o->http == NULL && o->kind == BODY_UNKNOWN);
-	o->status = 0;
-	buf_lit(&headers, "Content-Type: application/json\r\n");
-	/* A proxy that compresses a stream holds it up. */
-	buf_add(&headers, c->stream ?
-	    S("Accept: text/event-stream\r\nAccept-Encoding: identity\r\n") :
-	    S("Accept: application/json\r\n"));
-	if (c->target.api_key.n > 0)
-		buf_add_fmt(&headers, "Authorization: Bearer %.*s\r\n",
-		    FMT(c->target.api_key));
-	rq.headers = buf_str(&headers);
-	o->http = client_start(c->llm->client, &rq, &hooks);
-	buf_release(&headers);
-}
-
-/* From inside its own delta the decoder is still on the stack; release waits
- * for it. */
-static void
-openai_stop(struct llm_call *c)
-{
-	struct openai_call *o = &c->u.openai;
-
-	if (o->http != NULL)
-		client_cancel(o->http);
-	o->http = NULL;
-}
-
-static void
-openai_release(struct llm_call *c)
-{
-	attempt_end(c);
-	buf_release(&c->u.openai.url);
-	openai_body_release(&c->u.openai.body);
-}
+const struct wire openai_wire = {
+	.add_path = openai_path, .add_headers = openai_headers, .build = openai_build,
+	.take = openai_take, .take_whole = openai_take_whole,
+};
 
 const struct provider openai_provider = {
 	.name = { "openai", 6 }, .base_url = "https://api.openai.com/v1",
-	.key_env = { "OPENAI_API_KEY" }, .needs_name = true,
-	.prepare = openai_prepare, .start = openai_start, .stop = openai_stop,
-	.release = openai_release, .wake = openai_wake,
+	.key_env = { "OPENAI_API_KEY" }, PROVIDER_OF_WIRE(openai_wire),
+};
+
+/* ---- Azure ------------------------------------------------------------------ */
+
+/* A deployment's name may be anything; in a path it is one segment. */
+static void
+add_segment(struct buf *url, struct str s)
+{
+	static const char hex[] = "0123456789ABCDEF";
+
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+		    (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' || c == '~';
+
+		if (!plain)
+			buf_add_char(url, '%');
+		buf_add_char(url, plain ? (char)c : hex[c >> 4]);
+		if (!plain)
+			buf_add_char(url, hex[c & 15]);
+	}
+}
+
+static bool
+ends_with(struct str s, struct str end)
+{
+	return s.n >= end.n && str_eq(str_sub(s, s.n - end.n, s.n), end);
+}
+
+/* The base may be the resource's address, with or without /openai. */
+static void
+azure_path(struct buf *url, const struct llm_target *t, bool stream)
+{
+	struct str version = t->api_version;
+	bool v1 = ends_with(t->base_url, S("/openai/v1"));
+
+	(void)stream;
+	if (!v1) {
+		if (!ends_with(t->base_url, S("/openai")))
+			buf_lit(url, "/openai");
+		buf_lit(url, "/deployments/");
+		add_segment(url, t->name);
+	}
+	buf_lit(url, "/chat/completions");
+	if (v1 && version.n == 0)
+		return;                      /* it needs none */
+	buf_lit(url, "?api-version=");
+	add_segment(url, version.n > 0 ? version : S(AZURE_VERSION));
+}
+
+static void
+azure_headers(struct buf *b, const struct llm_target *t)
+{
+	if (t->api_key.n > 0)
+		buf_add_fmt(b, "api-key: %.*s\r\n", FMT(t->api_key));
+}
+
+const struct wire azure_wire = {
+	.add_path = azure_path, .add_headers = azure_headers, .build = openai_build,
+	.take = openai_take, .take_whole = openai_take_whole,
+};
+
+const struct provider azure_provider = {
+	.name = { "azure_openai", 12 }, .also = { "azure", 5 },
+	.key_env = { "AZURE_OPENAI_API_KEY" }, PROVIDER_OF_WIRE(azure_wire),
 };

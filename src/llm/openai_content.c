@@ -1,53 +1,15 @@
 /*
  * openai_content.c - content of stored messages in the provider's form.
  *
- * LangChain's clients write one image in nine ways (blocks with source_type,
- * v1's url, base64 and fileId, Anthropic's source, image_url as a text or an
- * object); a chat completion takes text, image_url, input_audio and file.
+ * A chat completion takes text, image_url, input_audio and file.
  *
  * SPDX-License-Identifier: MIT
  */
 #include "base/json.h"
 #include "base/limits.h"
-#include "llm/llm_priv.h"
-
-/* The first of these members that is a text with something in it. */
-static struct str
-any_of(jnode object, const char *const *keys)
-{
-	struct str found = STR_NONE;
-
-	for (; *keys != NULL && found.n == 0; keys++)
-		found = text_of(object, str_of(*keys));
-	return found;
-}
+#include "llm/wire_priv.h"
 
 /* ---- as one text ---------------------------------------------------------- */
-
-/* Blocks that repeat what the message has elsewhere, or only its author reads. */
-static bool
-is_private(jnode block)
-{
-	static const char *const types[] = {
-		"reasoning", "thinking", "redacted_thinking", "tool_call",
-		"tool_call_chunk", "tool_use", "invalid_tool_call", "function_call",
-		"input_json_delta", NULL
-	};
-
-	for (size_t i = 0; types[i] != NULL; i++)
-		if (text_is(block, S("type"), str_of(types[i])))
-			return true;
-	return false;
-}
-
-static bool
-is_text(jnode block)
-{
-	return json_is_string(json_get(block, S("text"))) &&
-	    (text_is(block, S("type"), S("text")) || text_is(block, S("type"), S("text-plain")) ||
-	    text_is(block, S("type"), S("input_text")) || text_is(block, S("type"), S("output_text")) ||
-	    str_eq(text_of(block, S("source_type")), S("text")));
-}
 
 void
 openai_add_flat(struct buf *b, jnode content, struct str joint)
@@ -61,17 +23,12 @@ openai_add_flat(struct buf *b, jnode content, struct str joint)
 	while (json_is_array(content) && json_next(&it)) {
 		struct buf block = BUF(LIMIT_STATE_BYTES);
 
-		if (is_private(it.value))
+		if (media_is_private(it.value))
 			continue;
 		if (!first)
 			json_add_escaped(b, joint);
 		first = false;
-		if (json_is_string(it.value))
-			buf_add(&block, json_str(it.value));
-		else if (is_text(it.value))
-			buf_add(&block, text_of(it.value, S("text")));
-		else
-			json_add_node(&block, it.value);
+		media_add_flat(&block, it.value);
 		json_add_escaped(b, buf_str(&block));
 		b->failed |= block.failed;
 		buf_release(&block);
@@ -86,39 +43,13 @@ openai_flat_empty(jnode content)
 	bool empty = !json_is_string(content) || json_str(content).n == 0;
 
 	while (empty && json_is_array(content) && json_next(&it))
-		empty = is_private(it.value) || (is_text(it.value) &&
+		empty = media_is_private(it.value) || (media_is_text(it.value) &&
 		    text_of(it.value, S("text")).n == 0) ||
 		    (json_is_string(it.value) && json_str(it.value).n == 0);
 	return empty;
 }
 
 /* ---- as blocks ------------------------------------------------------------ */
-
-/* What a block of data says, wherever it says it. */
-struct media {
-	struct str url, data, mime, file_id, filename;
-};
-
-static struct media
-media_of(jnode block)
-{
-	static const char *const urls[] = { "url", NULL };
-	static const char *const datas[] = { "data", "base64", NULL };
-	static const char *const mimes[] = { "mime_type", "mimeType", "media_type", NULL };
-	static const char *const ids[] = { "file_id", "fileId", NULL };
-	static const char *const names[] = { "filename", "name", "title", NULL };
-	jnode source = json_get(block, S("source"));
-	jnode extras[] = { json_get(block, S("metadata")), json_get(block, S("extras")) };
-	jnode from = json_is_object(source) ? source : block;
-	struct media m = { any_of(from, urls), any_of(from, datas), any_of(from, mimes),
-	    any_of(from, ids), any_of(block, names) };
-
-	if (m.file_id.n == 0 && str_eq(text_of(block, S("source_type")), S("id")))
-		m.file_id = text_of(block, S("id"));
-	for (size_t i = 0; i < COUNT(extras) && m.filename.n == 0; i++)
-		m.filename = any_of(extras[i], names);
-	return m;
-}
 
 static void
 add_data_url(struct buf *b, const struct media *m, const char *mime)
@@ -221,7 +152,7 @@ add_block(struct buf *b, jnode block)
 	};
 	struct media m;
 
-	if (json_is_string(block) || is_text(block)) {
+	if (json_is_string(block) || media_is_text(block)) {
 		add_text(b, json_is_string(block) ? json_str(block) :
 		    text_of(block, S("text")));
 		return;

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "llm/llm_priv.h"
+#include "llm/wire_priv.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -53,49 +53,49 @@ static void
 read_whole(struct str bytes)
 {
 	struct buf log = BUF(64 * MB);
-	struct openai_stream s;
+	struct decoder s;
 	struct llm_result r;
 	struct failure f;
 
 	result_init(&r);
-	openai_stream_init(&s, &r, on_delta, &log);
-	if (openai_stream_whole(&s, bytes, &f) == OK)
+	decoder_init(&s, &openai_wire, &r, on_delta, &log);
+	if (decoder_whole(&s, bytes, &f) == OK)
 		check_message(&r);
-	openai_stream_release(&s);
+	decoder_release(&s);
 	buf_release(&log);
 	failure_of_status(&f, 400, bytes);
 	assert(f.kind < FAULTS);
 	failure_redact(&f, S("data"));
 	assert(strstr(f.e.text, "data") == NULL);
 	result_release(&r);
-	assert(openai_quirks_said(400, bytes) < 2 * QUIRK_TOOLS);
+	assert(quirks_said(400, bytes) < 2 * QUIRK_TOOLS);
 }
 
 static int
 decode(struct str bytes, size_t step, struct buf *log)
 {
 	struct llm_result r;
-	struct openai_stream s;
+	struct decoder s;
 	struct failure f;
 	int rc = OK;
 
 	result_init(&r);
-	openai_stream_init(&s, &r, on_delta, log);
+	decoder_init(&s, &openai_wire, &r, on_delta, log);
 	for (size_t at = 0; at < bytes.n && rc == OK; at += step) {
 		struct str piece = str_sub(bytes, at, step);
 		char *copy = malloc(piece.n);
 
 		memcpy(copy, piece.p, piece.n);
-		rc = openai_stream_feed(&s, (struct str){ copy, piece.n }, &f);
+		rc = decoder_feed(&s, (struct str){ copy, piece.n }, &f);
 		free(copy);
 	}
 	if (rc == OK)
-		rc = openai_stream_end(&s, &f);
+		rc = decoder_end(&s, &f);
 	if (rc == OK)
 		check_message(&r);
 	else
 		buf_add(log, str_of(f.e.text));
-	openai_stream_release(&s);
+	decoder_release(&s);
 	result_release(&r);
 	return rc;
 }

@@ -167,7 +167,7 @@ TEST(call_leaves_out_what_is_refused_and_remembers)
 	shard_run(b.shard);
 	CHECK_RC(h.rc, OK);
 	CHECK_INT(b.server.n, 2);
-	CHECK_INT(openai_quirks_known(str_of(b.server.url), S("gpt-4o")), QUIRK_STREAM_OPTIONS);
+	CHECK_INT(quirks_known(str_of(b.server.url), S("gpt-4o")), QUIRK_STREAM_OPTIONS);
 	heard_release(&h);
 	bed_close(&b);
 }
@@ -186,7 +186,7 @@ TEST(call_that_fails_anyway_teaches_nothing)
 	CHECK_RC(h.rc, ERR_INVALID);
 	CHECK_STR(str_of(h.words), "422 body.stream_options: Extra inputs are not permitted");
 	CHECK_INT(b.server.n, 2);
-	CHECK_INT(openai_quirks_known(str_of(b.server.url), S("gpt-4o")), 0);
+	CHECK_INT(quirks_known(str_of(b.server.url), S("gpt-4o")), 0);
 	heard_release(&h);
 	bed_close(&b);
 }

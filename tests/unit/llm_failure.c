@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/limits.h"
-#include "llm/llm_priv.h"
+#include "llm/wire_priv.h"
 
 #define ERROR(message, more) "{\"error\":{\"message\":\"" message "\"" more "}}"
 
@@ -151,18 +151,18 @@ no_delta(void *ctx, const struct llm_delta *d)
 static struct str
 message_of(const char *body, struct failure *f, struct result_built *b)
 {
-	struct openai_stream s;
+	struct decoder s;
 	struct llm_result r;
 	struct str message = STR_NONE;
 
 	result_init(&r);
 	*b = (struct result_built){ 0 };
-	openai_stream_init(&s, &r, no_delta, NULL);
-	if (openai_stream_whole(&s, str_of(body), f) == OK) {
+	decoder_init(&s, &openai_wire, &r, no_delta, NULL);
+	if (decoder_whole(&s, str_of(body), f) == OK) {
 		CHECK_RC(result_build(&r, S("openai"), b, NULL), OK);
 		message = b->answer.message_json;
 	}
-	openai_stream_release(&s);
+	decoder_release(&s);
 	result_release(&r);
 	return message;
 }

@@ -11,7 +11,7 @@
 #include <pthread.h>
 
 #include "harness/test.h"
-#include "llm/llm_priv.h"
+#include "llm/wire_priv.h"
 
 #define KEY "sk-test-0123456789"
 #define REPLIES_MAX 8

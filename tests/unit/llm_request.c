@@ -9,12 +9,21 @@
 
 #include "base/json.h"
 #include "base/limits.h"
-#include "llm/llm_priv.h"
+#include "llm/wire_priv.h"
 
 #define MESSAGES_MAX 8
 
+static int
+build(struct body *b, const struct llm_request *rq, const char *model, struct err *e)
+{
+	const struct llm_target t = { .provider = &openai_provider, .name = str_of(model),
+	    .has = LLM_HAS_USUAL };
+
+	return attempt_build(b, rq, &t, e);
+}
+
 static struct str
-built(const char *const *messages, struct openai_body *body)
+built(const char *const *messages, struct body *body)
 {
 	struct buf *b = &body->text;
 	static char words[sizeof ((struct err *)0)->text];
@@ -25,8 +34,8 @@ built(const char *const *messages, struct openai_body *body)
 
 	for (; messages[rq.messages_n] != NULL; rq.messages_n++)
 		list[rq.messages_n] = str_of(messages[rq.messages_n]);
-	*body = (struct openai_body){ .text = BUF(MB) };
-	if (openai_request_build(body, &rq, S("m"), &e) != OK) {
+	*body = (struct body){ .text = BUF(MB) };
+	if (build(body, &rq, "m", &e) != OK) {
 		snprintf(words, sizeof words, "%s", e.text);
 		return str_of(words);
 	}
@@ -100,10 +109,10 @@ TEST(request_messages_are_what_strict_servers_take)
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		struct openai_body b;
+		struct body b;
 
 		CHECK_STR(built(rows[i].stored, &b), rows[i].sent);
-		openai_body_release(&b);
+		body_release(&b);
 	}
 }
 
@@ -123,14 +132,14 @@ TEST(request_says_how_tools_are_chosen)
 		struct llm_request rq = { .temperature = NAN, .messages = &message,
 		    .messages_n = 1, .tools = &tool, .tools_n = 1,
 		    .tool_choice = str_of(rows[i].choice) };
-		struct openai_body b = { .text = BUF(MB) };
+		struct body b = { .text = BUF(MB) };
 
-		CHECK_RC(openai_request_build(&b, &rq, S("gpt-4o"), NULL), OK);
+		CHECK_RC(build(&b, &rq, "gpt-4o", NULL), OK);
 		if (rows[i].sent == NULL)
 			CHECK(!str_contains(buf_str(&b.text), S("tool_choice")));
 		else
 			CHECK(str_contains(buf_str(&b.text), str_of(rows[i].sent)));
-		openai_body_release(&b);
+		body_release(&b);
 	}
 }
 
@@ -142,26 +151,26 @@ TEST(request_says_only_what_was_set)
 	struct llm_request rq = { .temperature = 0.5, .max_tokens = 64,
 	    .system_prompt = S("Be brief."), .messages = &message, .messages_n = 1,
 	    .tools = &tool, .tools_n = 1, .stream = true };
-	struct openai_body b = { .text = BUF(MB) };
+	struct body b = { .text = BUF(MB) };
 
-	CHECK_RC(openai_request_build(&b, &rq, S("gpt-4o"), NULL), OK);
+	CHECK_RC(build(&b, &rq, "gpt-4o", NULL), OK);
 	CHECK_STR(buf_str(&b.text), "{\"model\":\"gpt-4o\",\"stream\":true,\"stream_options\":"
 	    "{\"include_usage\":true},\"temperature\":0.5,\"max_tokens\":64,\"tools\":[{\"type\":"
 	    "\"function\",\"function\":{\"name\":\"now\",\"description\":\"Tells \\\"now\\\".\","
 	    "\"parameters\":{\"type\":\"object\",\"properties\":{}}}}],\"messages\":[{\"role\":"
 	    "\"system\",\"content\":\"Be brief.\"},{\"role\":\"user\",\"content\":\"hi\"}]}");
-	openai_body_release(&b);
+	body_release(&b);
 }
 
 TEST(request_too_large_is_refused)
 {
 	static const struct str message = S("{\"content\":\"0123456789\",\"type\":\"human\"}");
 	struct llm_request rq = { .temperature = NAN, .messages = &message, .messages_n = 1 };
-	struct openai_body b = { .text = BUF(40) };
+	struct body b = { .text = BUF(40) };
 	struct err e;
 
-	CHECK_RC(openai_request_build(&b, &rq, S("m"), &e), ERR_LIMIT);
-	openai_body_release(&b);
+	CHECK_RC(build(&b, &rq, "m", &e), ERR_LIMIT);
+	body_release(&b);
 }
 
 /* ---- what a conversation looks like that is not in order ------------------- */
@@ -212,10 +221,10 @@ TEST(request_repairs_a_history)
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		struct openai_body b;
+		struct body b;
 
 		CHECK_STR(built(rows[i].stored, &b), rows[i].sent);
-		openai_body_release(&b);
+		body_release(&b);
 	}
 }
 
@@ -244,10 +253,10 @@ TEST(request_gives_the_provider_its_own_back)
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		struct openai_body b;
+		struct body b;
 
 		CHECK_STR(built(rows[i].stored, &b), rows[i].sent);
-		openai_body_release(&b);
+		body_release(&b);
 	}
 }
 
@@ -267,18 +276,18 @@ TEST(request_parts_can_go_in_any_order)
 	for (size_t i = 0; i < COUNT(orders); i++) {
 		struct llm_request rq = { .temperature = 0.5, .max_tokens = 64, .messages = messages,
 		    .messages_n = 2, .tools = &tool, .tools_n = 1, .stream = true };
-		struct openai_body b = { .text = BUF(MB) };
+		struct body b = { .text = BUF(MB) };
 
-		CHECK_RC(openai_request_build(&b, &rq, S("gpt-4o"), NULL), OK);
+		CHECK_RC(build(&b, &rq, "gpt-4o", NULL), OK);
 		for (size_t k = 0; k < 4; k++) {
-			CHECK(openai_body_without(&b, orders[i][k]) != 0);
+			CHECK(body_without(&b, orders[i][k]) != 0);
 			CHECK_RC(json_check(buf_str(&b.text), NULL), OK);
-			CHECK(openai_body_without(&b, orders[i][k]) == 0);
+			CHECK(body_without(&b, orders[i][k]) == 0);
 		}
 		CHECK_STR(buf_str(&b.text), "{\"model\":\"gpt-4o\",\"stream\":false,"
 		    "\"max_completion_tokens\":64,\"messages\":[" SENT_USER "," SENT_AI(SENT_EXTRA) ","
 		    SENT_TOOL("a", NO_RESULT) "]}");
-		openai_body_release(&b);
+		body_release(&b);
 	}
 }
 
@@ -323,25 +332,25 @@ TEST(refusals_are_read_for_what_they_mean)
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++)
-		CHECK_INT(openai_quirks_said(rows[i].status, str_of(rows[i].body)), rows[i].said);
+		CHECK_INT(quirks_said(rows[i].status, str_of(rows[i].body)), rows[i].said);
 }
 
 TEST(quirks_are_known_by_address_and_model)
 {
-	CHECK_INT(openai_quirks_known(S("http://a"), S("m")), 0);
-	openai_quirks_learn(S("http://a"), S("m"), QUIRK_TOOLS);
-	openai_quirks_learn(S("http://a"), S("m"), QUIRK_EXTRA);
-	CHECK_INT(openai_quirks_known(S("http://a"), S("m")), QUIRK_TOOLS | QUIRK_EXTRA);
-	CHECK_INT(openai_quirks_known(S("http://a"), S("n")), 0);
-	CHECK_INT(openai_quirks_known(S("http://b"), S("m")), 0);
+	CHECK_INT(quirks_known(S("http://a"), S("m")), 0);
+	quirks_learn(S("http://a"), S("m"), QUIRK_TOOLS);
+	quirks_learn(S("http://a"), S("m"), QUIRK_EXTRA);
+	CHECK_INT(quirks_known(S("http://a"), S("m")), QUIRK_TOOLS | QUIRK_EXTRA);
+	CHECK_INT(quirks_known(S("http://a"), S("n")), 0);
+	CHECK_INT(quirks_known(S("http://b"), S("m")), 0);
 	for (int i = 0; i < LIMIT_LLM_QUIRKS; i++) {
 		char model[16];
 
 		snprintf(model, sizeof model, "m%d", i);
-		openai_quirks_learn(S("http://c"), str_of(model), QUIRK_STREAM);
+		quirks_learn(S("http://c"), str_of(model), QUIRK_STREAM);
 	}
-	CHECK_INT(openai_quirks_known(S("http://a"), S("m")), 0);
-	CHECK_INT(openai_quirks_known(S("http://c"), S("m0")), QUIRK_STREAM);
+	CHECK_INT(quirks_known(S("http://a"), S("m")), 0);
+	CHECK_INT(quirks_known(S("http://c"), S("m0")), QUIRK_STREAM);
 }
 
 TEST(models_that_count_completion_tokens_are_known_by_name)

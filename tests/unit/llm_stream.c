@@ -10,7 +10,7 @@
 
 #include "base/json.h"
 #include "base/limits.h"
-#include "llm/llm_priv.h"
+#include "llm/wire_priv.h"
 #include "base/scan.h"
 
 #define HEAD "\"created\":1700000000,\"model\":\"mock-gpt\",\"system_fingerprint\":" \
@@ -123,25 +123,25 @@ decode_cut(struct str bytes, size_t first, size_t step)
 {
 	struct seen out = { .record.log = BUF(MB), .message = BUF(MB) };
 	struct llm_result r;
-	struct openai_stream s;
+	struct decoder s;
 	size_t n = first;
 
 	result_init(&r);
-	openai_stream_init(&s, &r, on_delta, &out.record);
+	decoder_init(&s, &openai_wire, &r, on_delta, &out.record);
 	for (; bytes.n > 0 && out.rc == OK; n = step) {
 		struct str piece = str_sub(bytes, 0, n);
 		char *copy = malloc(piece.n);        /* so that overreads are seen */
 
 		memcpy(copy, piece.p, piece.n);
-		out.rc = openai_stream_feed(&s, (struct str){ copy, piece.n }, &out.failure);
+		out.rc = decoder_feed(&s, (struct str){ copy, piece.n }, &out.failure);
 		free(copy);
 		bytes = str_sub(bytes, piece.n, bytes.n);
 	}
 	if (out.rc == OK)
-		out.rc = openai_stream_end(&s, &out.failure);
+		out.rc = decoder_end(&s, &out.failure);
 	if (out.rc == OK)
 		build(&r, &out);
-	openai_stream_release(&s);
+	decoder_release(&s);
 	result_release(&r);
 	return out;
 }
@@ -590,18 +590,18 @@ TEST(stream_stops_at_once_when_told)
 	for (size_t stop = 1; stop <= 8; stop++) {
 		struct record r = { .log = BUF(MB), .stop_after = stop };
 		struct llm_result result;
-		struct openai_stream s;
+		struct decoder s;
 		struct failure f;
 		int rc;
 
 		result_init(&result);
-		openai_stream_init(&s, &result, on_delta, &r);
-		rc = openai_stream_feed(&s, str_of(text_stream), &f);
+		decoder_init(&s, &openai_wire, &result, on_delta, &r);
+		rc = decoder_feed(&s, str_of(text_stream), &f);
 		if (rc == OK)
-			rc = openai_stream_end(&s, &f);
+			rc = decoder_end(&s, &f);
 		CHECK_RC(rc, ERR_CANCELLED);
 		CHECK_INT(r.n, stop);
-		openai_stream_release(&s);
+		decoder_release(&s);
 		result_release(&result);
 		buf_release(&r.log);
 	}

@@ -1,5 +1,5 @@
 /*
- * openai_quirk.c - servers that refuse a part of a request.
+ * quirk.c - servers that refuse a part of a request.
  *
  * The body is written with everything in it and a note of where the parts are
  * that can go.  When a server's error names one of them, the body goes out
@@ -14,14 +14,14 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "llm/llm_priv.h"
+#include "llm/wire_priv.h"
 
 #define SAID_BYTES (4 * KB)                  /* of an error; more is not words */
 
 /* ---- the body ------------------------------------------------------------- */
 
 void
-openai_body_release(struct openai_body *b)
+body_release(struct body *b)
 {
 	buf_release(&b->text);
 	free(b->parts);
@@ -30,7 +30,7 @@ openai_body_release(struct openai_body *b)
 }
 
 void
-openai_body_part(struct openai_body *b, unsigned quirk, size_t from,
+body_part(struct body *b, unsigned quirk, size_t from,
     const char *instead)
 {
 	mem_grow(b->parts, b->parts_n, b->parts_cap);
@@ -38,7 +38,7 @@ openai_body_part(struct openai_body *b, unsigned quirk, size_t from,
 }
 
 unsigned
-openai_body_without(struct openai_body *b, unsigned quirks)
+body_without(struct body *b, unsigned quirks)
 {
 	struct buf text = BUF(b->text.max);
 	size_t at = 0, kept = 0;
@@ -113,7 +113,7 @@ names_one_tool(const char *text)
 }
 
 unsigned
-openai_quirks_said(int status, struct str body)
+quirks_said(int status, struct str body)
 {
 	static const int statuses[] = { 400, 404, 405, 422, 500, 501 };
 	char text[SAID_BYTES + 1];
@@ -133,24 +133,6 @@ openai_quirks_said(int status, struct str body)
 		    strstr(text, said[i].unless) == NULL))
 			quirks |= said[i].quirk;
 	return names_one_tool(text) ? quirks & ~(unsigned)QUIRK_TOOLS : quirks;
-}
-
-bool
-openai_counts_completion(struct str model)
-{
-	static const struct str families[] = { S("o1"), S("o3"), S("o4"), S("gpt-5") };
-
-	/* "openai/gpt-5": the last part is the name. */
-	for (ptrdiff_t slash; (slash = str_index(model, '/')) >= 0; )
-		model = str_sub(model, (size_t)slash + 1, model.n);
-	for (size_t i = 0; i < COUNT(families); i++) {
-		struct str rest = str_sub(model, families[i].n, model.n);
-
-		if (str_starts(model, families[i]) && (rest.n == 0 ||
-		    str_index(S("-.:@_"), rest.p[0]) >= 0))
-			return true;
-	}
-	return false;
 }
 
 /* ---- memory --------------------------------------------------------------- */
@@ -178,7 +160,7 @@ row_find(struct str base_url, struct str model)
 }
 
 unsigned
-openai_quirks_known(struct str base_url, struct str model)
+quirks_known(struct str base_url, struct str model)
 {
 	const struct row *row;
 	unsigned quirks;
@@ -209,7 +191,7 @@ tell(struct str base_url, struct str model, unsigned quirks)
 }
 
 void
-openai_quirks_learn(struct str base_url, struct str model, unsigned quirks)
+quirks_learn(struct str base_url, struct str model, unsigned quirks)
 {
 	struct row *row;
 	unsigned fresh;
