@@ -1,5 +1,6 @@
 // docs-listings.mjs - the listings of README.md and docs/agents.md: every ```yaml block is a file (an
-// agent, or what its first line `# NAME` says), every ```xml block an agent in SCXML, and every ```console block a session:
+// agent, or what its first line `# NAME` says), every ```xml block an agent in SCXML, every
+// ```markdown block one of another program, and every ```console block a session:
 // commands behind `$ ` and what they print.  What README pastes for its own agent runs too.
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
@@ -19,6 +20,7 @@ for (const doc of docs) {
     const name = /^# (\S+\.yaml)\n/.exec(text)?.[1] ?? `${/^id: (\S+)$/m.exec(text)?.[1]}.yaml`;
     if (kind === "yaml") { check(!files.includes(name), `${doc}: one listing is ${name}`); files.push(name); writeFileSync(path.join(dir, name), text); }
     else if (kind === "xml") { const file = `${/ name="(\w+)"/.exec(text)[1]}.scxml`; files.push(file); writeFileSync(path.join(dir, file), text); }
+    else if (kind === "markdown") writeFileSync(path.join(dir, `${/^name: (\S+)$/m.exec(text)[1]}.md`), text);
     else if (kind === "console") sessions.push(text);
     else check(kind !== "" || !/^id:/m.test(text), `${doc}: a listing without its kind`, text);
   }

@@ -46,6 +46,9 @@ struct tree {
 /* ERR_SYNTAX, ERR_INVALID or ERR_TOOBIG with `file:line:column: words`.  Text and
  * file are borrowed while the tree lives.  Release also after errors. */
 int  tree_read_yaml(struct tree *t, struct str text, struct str file, struct err *e);
+/* YAML as other programs write it: ~, Null and an empty value are null, True and the
+ * like are booleans, other numbers are strings. */
+int  tree_read_loose(struct tree *t, struct str text, struct str file, struct err *e);
 int  tree_read_json(struct tree *t, struct str text, struct str file, struct err *e);
 void tree_release(struct tree *t);
 

@@ -13,6 +13,7 @@ struct reader {
 	yaml_parser_t yaml;
 	yaml_event_t event;
 	bool begun, ended;                   /* a document */
+	bool loose;
 };
 
 static struct tree_place
@@ -86,14 +87,14 @@ is_foreign_number(struct str s)
 	    str_to_double(t, &d);
 }
 
+static const char *const nulls[] = { "~", "Null", "NULL", NULL };
+static const char *const bools[] = { "True", "TRUE", "False", "FALSE", NULL };
+
 /* What to write instead of a word that other readers of YAML take for something
  * else than a string; NULL: it is no such word. */
 static const char *
 instead_of(struct str s)
 {
-	static const char *const nulls[] = { "~", "Null", "NULL", NULL };
-	static const char *const bools[] = { "True", "TRUE", "False", "FALSE", NULL };
-
 	return is_one_of(s, nulls) ? "null" : is_one_of(s, bools) ? "true or false" :
 	    is_foreign_number(s) ? "a number as in JSON" : NULL;
 }
@@ -130,10 +131,14 @@ take_value(struct reader *r, struct str text)
 			kind = TREE_BOOL;
 		else if (tree_is_number(text))
 			kind = TREE_NUMBER;
-		else
+		else if (r->loose && (text.n == 0 || is_one_of(text, nulls)))
+			kind = TREE_NULL;
+		else if (r->loose && is_one_of(text, bools))
+			kind = TREE_BOOL;
+		else if (!r->loose)
 			instead = instead_of(text);
 	}
-	if (is_plain(r) && text.n == 0)
+	if (is_plain(r) && text.n == 0 && !r->loose)
 		refuse(r, "a value is missing: expected null, \"\", [] or {}");
 	if (instead != NULL)
 		tree_stop(&r->b, ERR_SYNTAX, here(r), "'%.*s' is not a string to every reader of "
@@ -141,7 +146,7 @@ take_value(struct reader *r, struct str text)
 	n = tree_add(&r->b, kind, here(r));
 	if (n == NULL)
 		return;
-	n->truth = kind == TREE_BOOL && text.p[0] == 't';
+	n->truth = kind == TREE_BOOL && (text.p[0] | 0x20) == 't';
 	if (kind >= TREE_NUMBER)
 		tree_set_text(&r->b, n, text);
 }
@@ -222,10 +227,10 @@ take_event(struct reader *r)
 	}
 }
 
-int
-tree_read_yaml(struct tree *t, struct str text, struct str file, struct err *e)
+static int
+read(struct tree *t, struct str text, struct str file, bool loose, struct err *e)
 {
-	struct reader r = { .b = { .t = t, .e = e } };
+	struct reader r = { .b = { .t = t, .e = e }, .loose = loose };
 
 	tree_begin(t, file);
 	r.b.rc = tree_check_text(t, text, e);
@@ -248,4 +253,16 @@ tree_read_yaml(struct tree *t, struct str text, struct str file, struct err *e)
 		tree_stop(&r.b, ERR_SYNTAX, (struct tree_place){ 1, 1 },
 		    "expected an agent, got nothing");
 	return r.b.rc;
+}
+
+int
+tree_read_yaml(struct tree *t, struct str text, struct str file, struct err *e)
+{
+	return read(t, text, file, false, e);
+}
+
+int
+tree_read_loose(struct tree *t, struct str text, struct str file, struct err *e)
+{
+	return read(t, text, file, true, e);
 }

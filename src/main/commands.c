@@ -56,6 +56,10 @@ static const struct flag_command extras[COMMANDS] = {
 	[COMMAND_agent_show] = { .min = 1, .max = 1, .own = cmd_agent_show_flags },
 	[COMMAND_agent_run] = { .min = 1, .max = 1, .own = cmd_agent_run_flags },
 	[COMMAND_agent_test] = { .min = 1, .max = -1 },
+	[COMMAND_agent_import] = { .min = 1, .max = 1, .own = cmd_agent_import_flags,
+	    .detail = "FILE is Markdown with front matter (skills beside it in "
+	    "skills/NAME/SKILL.md), agents.yaml or tasks.yaml of CrewAI, a file of Docker "
+	    "Agent, or a machine of XState as JSON." },
 	[COMMAND_agent_schema] = { .own = cmd_agent_schema_flags },
 	[COMMAND_mock_llm] = { .own = mock_llm_flags, .more = cmd_mock_llm_add_more },
 	[COMMAND_bench_flow] = { .own = bench_flow_flags },

@@ -33,6 +33,8 @@
 	    "run the tests of agents' files")                                 \
 	X(agent_schema,  "agent schema",  "",                                 \
 	    "print the JSON Schema of agent files, for editors")              \
+	X(agent_import,  "agent import",  "FILE",                             \
+	    "make files of another program's agents")                          \
 	X(token,         "token",         "",                                 \
 	    "make a signed token or an API key")                              \
 	X(work,          "work",          "COMMAND",                          \
