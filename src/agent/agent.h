@@ -129,6 +129,25 @@ struct task_kinds {
 
 /* ---- the compiled definition ------------------------------------------------ */
 
+/* What may be spent: a number of each kind, or BUDGET_NONE.  cost is in
+ * nano-USD, wall in milliseconds. */
+#define BUDGET_NONE INT64_MAX
+enum agent_budget_kind {
+	BUDGET_TOKENS, BUDGET_COST, BUDGET_TURNS, BUDGET_TOOL_CALLS, BUDGET_WALL, BUDGET_KINDS
+};
+extern const char *const agent_budget_names[];       /* NULL-ended */
+struct agent_budget {
+	int64_t most[BUDGET_KINDS];
+	struct str file;
+	unsigned line;
+};
+
+/* Of a state of a chart: counted anew at each entry. */
+struct agent_state_budget {
+	struct str state;
+	struct agent_budget budget;
+};
+
 struct agent_write {
 	unsigned channel;
 	struct agent_value value;
@@ -153,6 +172,7 @@ struct agent_work {
 	const struct agent *child;           /* agent, map: in place, or found by agents_link;
 	                                        NULL before */
 	struct str child_name;               /* empty: in place */
+	const struct agent_budget *budget;   /* NULL: none */
 	unsigned line, column;
 };
 
@@ -163,6 +183,8 @@ struct agent_node {
 	struct str description;
 	bool defer;
 	struct agent_work work;
+	const unsigned *budgets;             /* of a chart: of its state and those around, */
+	size_t budgets_n;                    /* by index in state_budgets */
 	unsigned line, column;
 };
 
@@ -215,6 +237,10 @@ struct agent {
 	                                        templates, see agent_graph */
 	const struct graph_spec *spec;       /* what it was made of, names as in the file */
 	size_t slots_n;                      /* of a scope */
+	const struct agent_budget *budget;   /* of the whole; NULL: none */
+	const struct agent_state_budget *state_budgets;
+	size_t state_budgets_n;
+	bool budgeted;                       /* it, a state or some work has one */
 	struct arena arena;                  /* everything above */
 	struct agent_holds *holds;           /* what agent_free releases; private */
 };

@@ -104,6 +104,12 @@ void load_kind(struct load *l, const struct tree_node *n, enum agent_field_kind 
 /* The work in a node's map, or in an item's; keys of the node itself are skipped. */
 void load_work(struct load *l, const struct tree_node *n, bool is_item,
     struct agent_work *out);
+/* limits.c: a budget; wall: it may have one.  False: it failed. */
+bool load_budget(struct load *l, const struct tree_node *n, bool wall,
+    struct agent_budget *b);
+/* `budget` in a map; NULL: there is none. */
+const struct agent_budget *load_own_budget(struct load *l, const struct tree_node *of,
+    bool wall);
 void load_edges(struct load *l, const struct tree_node *n);
 /* The `states` of a map, and what is of the chart itself. */
 void load_states(struct load *l, const struct tree_node *n);

@@ -21,9 +21,8 @@
 
 /* Keys of a state beside those of its work; '!': not supported yet. */
 #define STATE_KEYS "initial", "type", "states", "on", "always", "entry", "exit", "invoke", \
-	"onDone", "onError", "history", "target", "output", "tags", "description"
-#define LATER_KEYS "after!", "retry!", "timeout!", "budget!", "budgets!", "capabilities!", \
-	"needs!"
+	"onDone", "onError", "history", "target", "output", "tags", "description", "budget"
+#define LATER_KEYS "after!", "retry!", "timeout!", "capabilities!", "needs!"
 
 static const char *const state_keys[] = { STATE_KEYS, LATER_KEYS, NULL };
 static const char *const history_keys[] = { "type", "history", "target", "description", NULL };
@@ -38,6 +37,7 @@ struct named {
 	const struct tree_node *n;
 	struct draft_state *s;
 	const char *work;            /* its own invoke, if it has a kind; or NULL */
+	int budget;                  /* by index; -1: it has none */
 };
 
 struct states {
@@ -48,6 +48,8 @@ struct states {
 	struct map by_name;
 	struct agent_node *nodes;
 	size_t nodes_n, nodes_max;
+	struct agent_state_budget *budgets;
+	size_t budgets_n;
 };
 
 static const void *
@@ -152,7 +154,7 @@ place_state(struct states *st, const struct tree_node *n, struct draft_state *pa
 	}
 	s->id = (struct draft_text){ .s = n->key, .at = states_at_key(n) };
 	assert(st->n < st->cap);
-	st->at[st->n] = (struct named){ n->key, n, s, NULL };
+	st->at[st->n] = (struct named){ n->key, n, s, NULL, -1 };
 	map_put(&st->by_name, &st->at[st->n++]);
 	if (kind != STATE_FINAL && kind != STATE_HISTORY && member(st, n, "states") != NULL)
 		place_states(st, member(st, n, "states"), s);
@@ -376,6 +378,37 @@ load_ends(struct states *st, const struct tree_node *n, struct str id,
 	}
 }
 
+/* ---- budgets ---------------------------------------------------------------------------- */
+
+static void
+load_state_budget(struct states *st, struct named *of)
+{
+	const struct tree_node *n = member(st, of->n, "budget");
+	struct agent_state_budget *b = &st->budgets[st->budgets_n];
+
+	if (n == NULL || st->l->rc != OK)
+		return;
+	if (!load_budget(st->l, n, true, &b->budget))
+		return;
+	b->state = load_str(st->l, of->name);
+	of->budget = (int)st->budgets_n++;
+}
+
+/* Those of a state and of the states around it. */
+static void
+node_budgets(struct states *st, const struct draft_state *s, struct agent_node *node)
+{
+	unsigned *all;
+
+	if (st->budgets_n == 0)
+		return;
+	node->budgets = all = load_alloc(st->l, st->budgets_n, sizeof *all);
+	for (; s != NULL; s = s->parent)
+		for (size_t i = 0; i < st->n; i++)
+			if (st->at[i].s == s && st->at[i].budget >= 0)
+				all[node->budgets_n++] = (unsigned)st->at[i].budget;
+}
+
 /* ---- work ------------------------------------------------------------------------------- */
 
 void
@@ -398,7 +431,7 @@ states_node(struct load *l, const struct tree_node *n, struct str name,
 
 static void
 add_invoke(struct states *st, const struct tree_node *n, struct str id,
-    const char *const *own, struct draft_invoke ***tail)
+    const char *const *own, const struct draft_state *of, struct draft_invoke ***tail)
 {
 	struct load *l = st->l;
 	struct agent_node *node = &st->nodes[st->nodes_n];
@@ -418,6 +451,7 @@ add_invoke(struct states *st, const struct tree_node *n, struct str id,
 	if (l->rc != OK)
 		return;
 	st->nodes_n++;
+	node_budgets(st, of, node);
 	i->at = states_at(n);
 	i->type = (struct draft_text){ .s = str_of(node->work.kind->name), .at = states_at(n) };
 	i->id = (struct draft_text){ .s = node->name, .at = states_at(n) };
@@ -451,7 +485,7 @@ load_invoke(struct states *st, const struct tree_node *n, const struct named *of
 			load_fail(l, id != NULL ? id : n, "there is an invoke '%.*s' already",
 			    FMT(name));
 	if (l->rc == OK)
-		add_invoke(st, n, name, invoke_keys, tail);
+		add_invoke(st, n, name, invoke_keys, of->s, tail);
 	forward = member(st, n, "autoforward");
 	if (forward != NULL && l->rc == OK)
 		load_kind(l, forward, AGENT_BOOL, &flag);
@@ -487,7 +521,7 @@ load_own_work(struct states *st, struct named *of)
 		load_fail_key(st->l, invoke, NULL, "a state has a kind of work or 'invoke', not "
 		    "both");
 	if (st->l->rc == OK)
-		add_invoke(st, of->n, of->name, state_keys, &tail);
+		add_invoke(st, of->n, of->name, state_keys, of->s, &tail);
 	if (st->l->rc == OK)
 		of->work = st->nodes[st->nodes_n - 1].name.p;
 }
@@ -628,6 +662,7 @@ load_state(struct states *st, struct named *of)
 		load_history(st, of);
 		return;
 	}
+	load_state_budget(st, of);
 	if (of->s->kind != STATE_FINAL && load_has_kind(st->l, of->n))
 		load_own_work(st, of);
 	tail = load_common(st, of->n, of->s, of->work);
@@ -734,9 +769,12 @@ load_states(struct load *l, const struct tree_node *n)
 	count(&st, n);
 	st.at = mem_zero((st.cap + 1) * sizeof *st.at);
 	st.nodes = load_alloc(l, st.nodes_max, sizeof *st.nodes);
+	st.budgets = load_alloc(l, st.cap, sizeof *st.budgets);
 	load_chart(&st, n);
 	l->a->nodes = st.nodes;
 	l->a->nodes_n = st.nodes_n;
+	l->a->state_budgets = st.budgets;
+	l->a->state_budgets_n = st.budgets_n;
 	if (l->rc == OK && st.d->arena.failed)
 		load_fail(l, n, "the chart is too large");
 	if (l->rc == OK)

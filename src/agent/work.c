@@ -25,7 +25,7 @@ static const struct common_key {
 	{ "writes", OF_BOTH }, { "when", OF_ITEM }, { "as", OF_ITEM }, { "return", OF_ITEM },
 	{ "defer", OF_NODE }, { "description", OF_NODE },
 	{ "retry", OF_NONE }, { "timeout", OF_NONE }, { "after", OF_NONE },
-	{ "budget", OF_NONE }, { "budgets", OF_NONE }, { "capabilities", OF_NONE },
+	{ "budget", OF_BOTH }, { "capabilities", OF_NONE },
 	{ "needs", OF_NONE }, { "on", OF_NONE },
 };
 
@@ -517,6 +517,17 @@ load_end(struct making *m, const struct tree_node *n, size_t mark)
 	l->as_n = mark + (m->work->as >= 0);
 }
 
+/* On a state with work it is the state's. */
+static const struct agent_budget *
+work_budget(struct load *l, const struct tree_node *n, bool is_item)
+{
+	const struct tree_node *b = tree_get(l->t, n, S("budget"));
+
+	if (b == NULL || (!is_item && is_own_key(l, b)))
+		return NULL;
+	return load_own_budget(l, n, false);
+}
+
 void
 load_work(struct load *l, const struct tree_node *n, bool is_item, struct agent_work *out)
 {
@@ -546,6 +557,7 @@ load_work(struct load *l, const struct tree_node *n, bool is_item, struct agent_
 		load_kind(l, when, AGENT_EXPR, &out->when);
 	if (key != NULL && l->rc == OK)
 		load_body(&m, key);
+	out->budget = work_budget(l, n, is_item);
 	if (out->each >= 0)
 		l->as_n = mark;
 	load_beside(&m, n);

@@ -120,7 +120,9 @@ child_begin(struct child_piece *c, const struct agent *agent, struct str name,
 	c->key = mem_cstr(buf_str(&key));
 	buf_release(&key);
 	c->child = (struct task_child){ .key = str_of(c->key), .agent = agent,
-	    .input = c->input, .persist = persist, .done = on_child };
+	    .input = c->input, .persist = persist, .done = on_child,
+	    .may_spend = spend_child_may, .spent = spend_child,
+	    .tokens_left = spend_child_left };
 	c->under_way = true;
 	t->host->child(t->ctx, &c->child);
 }

@@ -184,12 +184,29 @@ once_of(const struct task *t, const char *key)
 	return once;
 }
 
+/* Counted when it is made; one of an earlier attempt counted then. */
+static bool
+is_paid(struct piece *p, const struct call_want *w)
+{
+	static const struct task_cost one = { .tool_calls = 1 };
+
+	if (w->tracker || !p->task->counts)
+		return true;
+	if (record_find(p, w->id) == NULL)
+		return piece_may_spend(p, &one);
+	piece_spent_before(p, &one);
+	return true;
+}
+
 struct task_call *
 call_start(struct piece *p, const struct call_want *w)
 {
-	struct task_call *c = mem_new(struct task_call);
+	struct task_call *c;
 	struct buf key = BUF(KEY_BYTES);
 
+	if (!is_paid(p, w))
+		return NULL;
+	c = mem_new(struct task_call);
 	piece_add_key(&key, p, w->id);
 	c->p = p;
 	c->done = w->done;

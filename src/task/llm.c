@@ -251,6 +251,8 @@ on_answer(struct llm_piece *w, const struct llm_answer *a)
 	    &why) != OK) {
 		fail(w, NULL, why.text);
 	} else {
+		piece_spent(&w->p, &(struct llm_usage){ .input_tokens = a->input_tokens,
+		    .output_tokens = a->output_tokens }, STR_NONE);
 		llm_answered(w, message);
 	}
 }
@@ -419,6 +421,30 @@ request_model(struct piece *p, struct arena *a, struct llm_request *q)
 	return true;
 }
 
+/* About as many tokens as a text of the request has; a model counts otherwise. */
+#define BYTES_A_TOKEN 4
+
+static bool
+may_ask(struct llm_piece *w, struct llm_request *q)
+{
+	size_t bytes = q->system_prompt.n;
+	int64_t left;
+
+	if (!w->p.task->counts)
+		return true;
+	for (size_t i = 0; i < q->messages_n; i++)
+		bytes += q->messages[i].n;
+	for (size_t i = 0; i < q->tools_n; i++)
+		bytes += q->tools[i].description.n + q->tools[i].parameters_json.n;
+	if (!piece_may_spend(&w->p, &(struct task_cost){ .turns = 1,
+	    .tokens = (int64_t)(bytes / BYTES_A_TOKEN) + 1 }))
+		return false;
+	left = piece_tokens_left(&w->p);
+	if (left != INT64_MAX && (q->max_tokens == 0 || q->max_tokens > left))
+		q->max_tokens = left;
+	return true;
+}
+
 static void
 send(struct llm_piece *w, const struct llm_request *q)
 {
@@ -455,7 +481,7 @@ llm_ask(struct llm_piece *w)
 		q.stream = llm_wants_deltas(w);
 		if (a.failed)
 			fail(w, "error.llm.invalid_request", "the request is too large");
-		else
+		else if (may_ask(w, &q))
 			send(w, &q);
 	}
 	arena_release(&a);

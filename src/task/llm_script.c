@@ -196,10 +196,15 @@ llm_reply(struct llm_piece *w)
 
 	if (!said)
 		return;
+	if (!piece_may_spend(p, &(struct task_cost){ .turns = 1, .tokens = 1 })) {
+		val_drop(reply);
+		return;
+	}
 	llm_stream_begin(w, S("scripted:reply"));
 	if (message_of(w, reply, &message)) {
 		if (llm_wants_deltas(w))
 			tell_message(w, message);
+		piece_spent_message(p, message);
 		llm_answered(w, message);
 	}
 	val_drop(reply);

@@ -39,6 +39,8 @@ piece_free(struct piece *p)
 	list_remove(&p->queue);
 	if (p->run->release != NULL)
 		p->run->release(p);
+	spend_leave(p);
+	free(p->spending);
 	val_drop(p->result);
 	CHECK_END(p);
 	free(p);
@@ -52,6 +54,7 @@ ends(struct piece *p, enum piece_state state)
 {
 	check_piece(p);
 	assert(p->state == PIECE_RUNS);
+	spend_leave(p);
 	p->state = (uint8_t)state;
 	if ((p->run->traits & TASK_CONTAINER) == 0) {
 		assert(p->task->running > 0);

@@ -1,8 +1,9 @@
 /*
  * record.c - keys, and what earlier attempts left: records and answers.
  *
- * The record of a piece: {"result": ..., "writes": [[channel, value], ...]}.  The
- * record of a tool call is its message.
+ * The record of a piece: {"result": ..., "writes": [[channel, value], ...]}, and what
+ * it spent if a budget counts that (spend.c).  The record of a tool call is its
+ * message.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -153,6 +154,7 @@ record_repeat(struct piece *p)
 		fits = repeat_write(p, val_at(writes, i));
 	if (fits) {
 		p->recorded = true;
+		spend_read_record(p, record);
 		piece_done(p, val_ref(val_get(record, S("result"))));
 	}
 	val_drop(record);
@@ -179,7 +181,9 @@ add_record(struct buf *b, const struct piece *p)
 			json_add_fmt(b, ",%u", w->known);
 		buf_add_char(b, ']');
 	}
-	buf_lit(b, "]}");
+	buf_add_char(b, ']');
+	spend_add_record(b, p);
+	buf_add_char(b, '}');
 }
 
 static void

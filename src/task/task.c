@@ -41,6 +41,7 @@ task_new(const struct task_spec *s, const struct task_host *h, void *ctx)
 	t->messages = channels_find(s->state, S("messages"));
 	t->slots = mem_zero(s->agent->slots_n * sizeof *t->slots);
 	t->may_wait = work_may_wait(s->work);
+	t->counts = s->counts;
 	list_init(&t->all);
 	list_init(&t->queue);
 	records_init(t, s);
@@ -55,6 +56,7 @@ pieces_leave(struct task *t)
 
 		if (p->state == PIECE_RUNS && p->run->stop != NULL)
 			p->run->stop(p);
+		spend_leave(p);
 		if (p->state == PIECE_RUNS)
 			p->state = PIECE_FAILED;
 	}

@@ -49,6 +49,16 @@ struct task_answer {                         /* of the interrupt under this key 
 	struct val value;
 };
 
+/* What calls of models and tools take, or may take. */
+struct task_cost { int64_t turns, tool_calls, tokens, cost_nano; };
+
+/* Which budget has not enough left, and of what. */
+struct task_refusal {
+	const struct agent_budget *budget;
+	enum agent_budget_kind kind;
+	int64_t used, asked;
+};
+
 struct task_interrupt {
 	struct str key;
 	struct val value, schema;            /* schema UNDEF: none */
@@ -74,6 +84,12 @@ struct task_child {
 	 * parent's reducers are to get it.  Both borrowed. */
 	void (*done)(struct task_child *c, enum child_end end, struct val output,
 	    struct val added, const struct task_error *e);
+	/* What the child spends counts for its caller too; as the functions of
+	 * struct task_host.  Not before child was called, nor after its end. */
+	bool (*may_spend)(struct task_child *c, const struct task_cost *about,
+	    struct task_refusal *why);
+	void (*spent)(struct task_child *c, const struct task_cost *cost);
+	int64_t (*tokens_left)(struct task_child *c);
 	void *host_data;
 };
 
@@ -158,6 +174,15 @@ struct task_host {
 	void (*child)(void *ctx, struct task_child *c);          /* done possibly at once */
 	void (*child_stop)(void *ctx, struct task_child *c);
 	const struct agent *(*agent)(void *ctx, struct str name);        /* registry; NULL: none */
+	/* Budgets.  May the task spend this too?  NULL: it may. */
+	bool (*may_spend)(void *ctx, const struct task_cost *about,
+	    struct task_refusal *why);
+	/* It spends this (negative: it did not after all).  NULL: nobody counts. */
+	void (*spent)(void *ctx, const struct task_cost *c);
+	/* What a call may take at most: INT64_MAX without a budget of tokens. */
+	int64_t (*tokens_left)(void *ctx);
+	/* A model has answered: what it is billed for.  NULL: nobody bills. */
+	void (*billed)(void *ctx, const struct llm_usage *u, struct str model);
 	/* the journal: started is committed before `then`, which is called once, even
 	 * after task_stop; a result is written lazily.  NULL: there is no journal. */
 	void (*record_start)(void *ctx, struct str key, struct str name,
@@ -183,6 +208,7 @@ struct task_spec {
 	struct val config, context;          /* the run's; `params` is config.configurable */
 	struct val event;                    /* of a chart's invoke; UNDEF */
 	struct uuid id;                      /* for `once` keys */
+	bool counts;                         /* some budget wants to know what it spends */
 	const struct task_record *records;   /* copied */
 	size_t records_n;
 	const struct task_answer *answers;   /* copied */
@@ -207,6 +233,13 @@ int task_answer_check(struct val question, struct val answer, struct err *e);
 /* What to keep when it waits: results of what was done in this attempt and not
  * given to record_done. */
 const struct task_record *task_records(const struct task *t, size_t *n);
+
+/* Is there enough left, after what was used? */
+bool task_budget_allows(const struct agent_budget *b, const struct task_cost *used,
+    const struct task_cost *about, struct task_refusal *why);
+/* Why it was refused, in words: error.budget.KIND. */
+void task_refusal_add(struct buf *b, const struct task_refusal *why);
+void task_cost_add(struct task_cost *to, const struct task_cost *c);
 
 /* Is this a configurable.interrupt_on?  ERR_INVALID with the path. */
 int task_review_check(struct val interrupt_on, struct err *e);

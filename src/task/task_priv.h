@@ -5,6 +5,7 @@
  *   task.c     the door; the queue      piece.c     a piece's life: start, end
  *   view.c     state, names, evaluation record.c    keys, records, answers
  *   call.c     one tool call            offer.c     the tools a model may call
+ *   spend.c    budgets of work
  *   kinds.c    the table of kinds       one file a kind: what it does
  *
  * A *piece* is one work of the tree under way: a leaf (llm, wait, ...), or a
@@ -114,6 +115,7 @@ struct piece {
 	struct view *view;
 	const struct name *names;            /* what it sees, innermost first */
 	struct val result;                   /* DONE */
+	struct spending *spending;           /* what it took; NULL: nothing yet */
 };
 
 /* A failure that is kept: its texts are its own. */
@@ -143,6 +145,7 @@ struct task {
 	unsigned depth;                      /* calls into the task on the stack */
 	bool started, over, gone;            /* gone: freed when depth is 0 */
 	bool may_wait;                       /* some piece has TASK_WAITS */
+	bool counts;                         /* a budget wants to know what it spends */
 	struct fault fault;
 	/* evaluation: one scope, filled for whoever evaluates */
 	struct val *slots;
@@ -273,6 +276,30 @@ void record_piece(struct piece *p);
 void record_part(struct piece *p, struct str part, struct str name, struct str json);
 const char *piece_kind(const struct piece *p);
 
+/* ---- spend.c: budgets ------------------------------------------------------------- */
+
+/* Before a model or a tool is called: is there enough in the budgets around it?  It
+ * counts from now on.  False: the piece has failed with error.budget.KIND. */
+bool piece_may_spend(struct piece *p, const struct task_cost *about);
+/* The model has answered: what it took, in place of the estimate; and it is billed. */
+void piece_spent(struct piece *p, const struct llm_usage *u, struct str model);
+/* The same of a scripted answer, which nobody is billed for. */
+void piece_spent_message(struct piece *p, struct val message);
+/* What a call may take at most; INT64_MAX: there is no budget of tokens. */
+int64_t piece_tokens_left(struct piece *p);
+/* An earlier attempt has spent this. */
+void piece_spent_before(struct piece *p, const struct task_cost *c);
+/* Its record: appends ,"spent":[...] if anything was; and reads it. */
+void spend_add_record(struct buf *b, const struct piece *p);
+void spend_read_record(struct piece *p, struct val record);
+/* It ends: an estimate that no answer came for is given back. */
+void spend_leave(struct piece *p);
+/* Of child agents (struct task_child). */
+bool spend_child_may(struct task_child *c, const struct task_cost *about,
+    struct task_refusal *why);
+void spend_child(struct task_child *c, const struct task_cost *cost);
+int64_t spend_child_left(struct task_child *c);
+
 /* ---- call.c: one tool call -------------------------------------------------------- */
 
 struct task_call;
@@ -294,7 +321,8 @@ struct call_want {
 };
 
 /* Journals it where needed and runs it; done is called once, possibly at once,
- * unless call_forget was called. */
+ * unless call_forget was called, or a budget did not allow it: the piece has failed
+ * then. */
 struct task_call *call_start(struct piece *p, const struct call_want *w);
 void call_forget(struct task_call *c);       /* not after done */
 /* The piece fails as a tool does: error.tool.NAME. */

@@ -114,6 +114,7 @@ repeat(struct tool_piece *w)
 
 	if (k == NULL || k->result_json.p == NULL)
 		return false;
+	piece_spent_before(&w->p, &(struct task_cost){ .tool_calls = 1 });
 	message = val_json_trusted(k->result_json);
 	status = val_str(val_get(message, S("status")));
 	if (str_eq(status, S("success"))) {

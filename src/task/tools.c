@@ -126,9 +126,10 @@ slot_begin(struct tools_piece *w, struct slot *s)
 	struct call_want want = { .id = str_of(s->id), .name = str_of(s->name),
 	    .args_json = str_of(s->args), .done = on_call, .arg = s };
 
-	if (k != NULL && k->result_json.p != NULL)
+	if (k != NULL && k->result_json.p != NULL) {
+		piece_spent_before(&w->p, &(struct task_cost){ .tool_calls = 1 });
 		slot_done(w, s, val_json_trusted(k->result_json));
-	else if (s->decision != NULL)
+	} else if (s->decision != NULL)
 		slot_say(w, s, s->decision_ok, str_of(s->decision));
 	else if (s->problem != NULL)
 		slot_correct(w, s);
@@ -195,6 +196,19 @@ slots_make(struct tools_piece *w)
 	}
 }
 
+/* Calls under way come back to nobody. */
+static void
+tools_stop(struct piece *p)
+{
+	struct tools_piece *w = tools_of(p);
+
+	for (size_t i = 0; i < w->n; i++) {
+		if (w->slots[i].call != NULL)
+			call_forget(w->slots[i].call);
+		w->slots[i].call = NULL;
+	}
+}
+
 static void
 tools_start(struct piece *p)
 {
@@ -206,22 +220,12 @@ tools_start(struct piece *p)
 	/* One more than there are, so that the node is not done before all of
 	 * them have begun. */
 	w->open = w->n + 1;
-	for (size_t i = 0; i < w->n && !p->task->over; i++)
+	for (size_t i = 0; i < w->n && !p->task->over && p->state == PIECE_RUNS; i++)
 		slot_begin(w, &w->slots[i]);
-	if (--w->open == 0)
+	if (p->state != PIECE_RUNS)          /* a budget is used up */
+		tools_stop(p);
+	else if (--w->open == 0)
 		node_done(w);
-}
-
-static void
-tools_stop(struct piece *p)
-{
-	struct tools_piece *w = tools_of(p);
-
-	for (size_t i = 0; i < w->n; i++) {
-		if (w->slots[i].call != NULL)
-			call_forget(w->slots[i].call);
-		w->slots[i].call = NULL;
-	}
 }
 
 static void

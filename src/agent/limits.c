@@ -1,0 +1,133 @@
+/*
+ * limits.c - what an agent may spend: `budget` of the agent, of a state, of work.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "agent/load_priv.h"
+
+#include <math.h>
+
+const char *const agent_budget_names[] = { "tokens", "cost", "turns", "tool_calls", "wall",
+	NULL };
+
+#define BUDGET_USD_MAX 1e6
+#define NANO           1e9
+#define WALL_MAX_MS    (LIMIT_WAIT_DAYS * 86400000ll)
+
+/* A whole number from 0 on: tokens, turns, tool_calls. */
+static int64_t
+load_count(struct load *l, const struct tree_node *n)
+{
+	struct agent_value v = { 0 };
+
+	load_kind(l, n, AGENT_INT, &v);
+	return agent_int(&v, 0);
+}
+
+/* In USD; to nano-USD. */
+static int64_t
+load_cost(struct load *l, const struct tree_node *n)
+{
+	struct val v = load_val(l, tree_val(n));
+
+	if (!val_is_number(v) || !(val_number(v) >= 0) || val_number(v) > BUDGET_USD_MAX) {
+		load_fail(l, n, "expected an amount in USD, from 0 to %.0f", BUDGET_USD_MAX);
+		return 0;
+	}
+	return (int64_t)round(val_number(v) * NANO);
+}
+
+/* "90s", "20m", "1h30m", "500ms". */
+static bool
+read_duration(struct str s, int64_t *ms)
+{
+	static const struct { const char *name; int64_t ms; } units[] = {
+		{ "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 },
+		{ "d", 86400000 },
+	};
+	int64_t sum = 0;
+
+	while (s.n > 0) {
+		int64_t number = 0, unit = 0;
+		size_t digits = 0, letters;
+
+		for (; digits < s.n && digits < 9 && s.p[digits] >= '0' && s.p[digits] <= '9';
+		    digits++)
+			number = number * 10 + (s.p[digits] - '0');
+		for (letters = digits; letters < s.n && s.p[letters] >= 'a' &&
+		    s.p[letters] <= 'z';)
+			letters++;
+		for (size_t i = 0; i < COUNT(units); i++)
+			if (str_eq(str_sub(s, digits, letters - digits),
+			    str_of(units[i].name)))
+				unit = units[i].ms;
+		if (digits == 0 || unit == 0)
+			return false;
+		sum += number * unit;
+		s = str_sub(s, letters, s.n);
+		if (sum > WALL_MAX_MS)
+			return false;
+	}
+	*ms = sum;
+	return sum > 0;
+}
+
+static int64_t
+load_wall(struct load *l, const struct tree_node *n)
+{
+	int64_t ms = 0;
+
+	if (n->kind != TREE_STRING || !read_duration(n->text, &ms))
+		load_fail(l, n, "expected a time, as in 20m, 90s or 1h30m, of at most %d days",
+		    LIMIT_WAIT_DAYS);
+	return ms;
+}
+
+/* wall: may it have one? */
+static void
+load_part(struct load *l, const struct tree_node *n, bool wall, struct agent_budget *b)
+{
+	int kind = 0;
+
+	while (!str_eq(n->key, str_of(agent_budget_names[kind])))
+		kind++;
+	if (kind == BUDGET_WALL && !wall)
+		load_fail_key(l, n, NULL, "'wall' is for an agent or a state; work has "
+		    "'timeout'");
+	else if (kind == BUDGET_WALL)
+		b->most[kind] = load_wall(l, n);
+	else if (kind == BUDGET_COST)
+		b->most[kind] = load_cost(l, n);
+	else
+		b->most[kind] = load_count(l, n);
+}
+
+bool
+load_budget(struct load *l, const struct tree_node *n, bool wall, struct agent_budget *b)
+{
+	*b = (struct agent_budget){ .file = l->a->file, .line = n->at.line };
+	for (size_t i = 0; i < BUDGET_KINDS; i++)
+		b->most[i] = BUDGET_NONE;
+	if (!load_wants(l, n, TREE_MAP, "a map, as in {tokens: 100000, cost: 0.50}"))
+		return false;
+	if (n->n == 0)
+		load_fail(l, n, "expected at least one of tokens, cost, turns, tool_calls%s",
+		    wall ? ", wall" : "");
+	load_check_keys(l, n, agent_budget_names);
+	for (const struct tree_node *c = n->first; c != NULL && l->rc == OK; c = c->next)
+		load_part(l, c, wall, b);
+	l->a->budgeted = true;
+	return l->rc == OK;
+}
+
+const struct agent_budget *
+load_own_budget(struct load *l, const struct tree_node *of, bool wall)
+{
+	const struct tree_node *n = tree_get(l->t, of, S("budget"));
+	struct agent_budget *b;
+
+	if (n == NULL || l->rc != OK)
+		return NULL;
+	b = load_alloc(l, 1, sizeof *b);
+	return load_budget(l, n, wall, b) ? b : NULL;
+}
