@@ -773,6 +773,7 @@ load_states(struct load *l, const struct tree_node *n)
 	load_chart(&st, n);
 	l->a->nodes = st.nodes;
 	l->a->nodes_n = st.nodes_n;
+	st.d->visits = st.budgets_n > 0;
 	l->a->state_budgets = st.budgets;
 	l->a->state_budgets_n = st.budgets_n;
 	if (l->rc == OK && st.d->arena.failed)

@@ -198,6 +198,8 @@ struct str session_why(const struct session *s);
 void session_add_waits(const struct session *s, struct buf *out);
 struct str session_final(const struct session *s);       /* top-level final's id */
 bool session_in(const struct session *s, struct str state_id);
+/* How often it was entered; only if the chart counts that (draft.h: visits). */
+int64_t session_visits(const struct session *s, struct str state_id);
 /* Active atomic states in document order; returns how many (writes <= max). */
 size_t session_configuration(const struct session *s, unsigned *out, size_t max);
 struct val session_data(const struct session *s);        /* object; caller drops */

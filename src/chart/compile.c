@@ -583,6 +583,7 @@ chart_compile(struct chart **out, struct draft *d, const struct chart_files *fil
 	c->name = compile_text(&k, d->name);
 	c->late = d->late;
 	c->lenient = !d->lax;
+	c->visits = d->visits;
 	number(&k);
 	for (struct draft_state *s = d->root; s != NULL && k.rc == OK; s = draft_next_state(s))
 		compile_state(&k, s);

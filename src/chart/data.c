@@ -158,13 +158,18 @@ in_state(void *ctx, struct str id)
 	return id.n <= LIMIT_NAME_BYTES && session_in(ctx, id);
 }
 
-static int64_t
-visits(void *ctx, struct str id)
+int64_t
+session_visits(const struct session *s, struct str id)
 {
-	const struct session *s = ctx;
 	uint32_t state = id.n <= LIMIT_NAME_BYTES ? chart_find(s->c, id) : NO_STATE;
 
 	return state != NO_STATE && s->c->visits ? s->visits[state] : 0;
+}
+
+static int64_t
+visits(void *ctx, struct str id)
+{
+	return session_visits(ctx, id);
 }
 
 void

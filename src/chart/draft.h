@@ -139,6 +139,7 @@ struct draft {
 	bool lax;                    /* SCXML: a malformed expression is an error
 	                                event at run time, not of the document; and
 	                                expressions are not lenient (expr.h) */
+	bool visits;                 /* entries of states are counted (session_visits) */
 	/* Instead of draft_fail: an error as the reader writes it.  Returns a code. */
 	int (*refuse)(void *ctx, struct spot at, const char *words, struct err *e);
 	void *refuse_ctx;

@@ -79,12 +79,22 @@ core_stop(struct core *c)
 	c->over = true;
 }
 
-/* The scope whose delayed event is the first. */
+/* Its first delayed event, or the end of a budget of time. */
+static msec
+scope_due(const struct scope *s)
+{
+	msec due = s->chart != NULL ? chart_due(s) : CORE_NEVER;
+	msec wall = budget_due(s);
+
+	return wall < due ? wall : due;
+}
+
+/* The scope where something falls due first. */
 static struct scope *
 first_due(struct scope *s, struct scope *best)
 {
-	if (s->chart != NULL && !s->over && chart_due(s) != CORE_NEVER &&
-	    (best == NULL || chart_due(s) < chart_due(best)))
+	if (!s->over && scope_due(s) != CORE_NEVER &&
+	    (best == NULL || scope_due(s) < scope_due(best)))
 		best = s;
 	for (size_t i = 0; i < s->tasks_n; i++)
 		for (struct scope *x = s->tasks[i]->children; x != NULL; x = x->next)
@@ -97,9 +107,9 @@ core_due(const struct core *c)
 {
 	const struct scope *s = NULL;
 
-	if (c->charts > 0 && !c->over && c->root != NULL)
+	if (c->charts + c->walls > 0 && !c->over && c->root != NULL)
 		s = first_due(c->root, NULL);
-	return s != NULL ? chart_due(s) : CORE_NEVER;
+	return s != NULL ? scope_due(s) : CORE_NEVER;
 }
 
 void
@@ -107,8 +117,14 @@ core_fire(struct core *c)
 {
 	msec now = c->fx->now(c->ctx);
 
-	while (core_due(c) <= now)
-		chart_fire(first_due(c->root, NULL));
+	while (core_due(c) <= now) {
+		struct scope *s = first_due(c->root, NULL);
+
+		if (budget_due(s) <= now)
+			budget_fire(s);
+		else
+			chart_fire(s);
+	}
 }
 
 const struct channels *
@@ -696,6 +712,7 @@ child_make(struct core_task *t, struct task_child *call, bool *kept, struct err 
 	s->next = t->children;
 	t->children = s;
 	call->host_data = s;
+	budget_open(s);
 	return s;
 }
 
@@ -743,6 +760,7 @@ child_begin(struct scope *s, const struct core_saved *saved)
 		scope_fail(s, S("GraphError"), str_of(e.text), NULL);
 	} else if (resumes) {
 		scope_prepare(s);
+		budget_tell_up(s);
 		scope_resume(s, saved, input);
 	} else {
 		scope_begin(s, input);

@@ -101,6 +101,7 @@ struct core_task {
 	size_t answers_n, answers_cap;
 	struct task_record *records;         /* of earlier attempts */
 	size_t records_n;
+	struct task_cost spent;              /* of this attempt, and told by records */
 	struct scope *children;
 	void *host;                          /* the effects' own */
 };
@@ -200,6 +201,14 @@ void core_task_failed(struct core_task *t, const struct task_error *e);
 void core_task_waits(struct core_task *t, const struct task_interrupt *i, size_t n);
 void core_child(struct core_task *t, struct task_child *c);
 void core_child_stop(struct core_task *t, struct task_child *c);
+
+/* budget.c: what a task spends, and may (task.h). */
+bool core_may_spend(struct core_task *t, const struct task_cost *about,
+    struct task_refusal *why);
+void core_spent(struct core_task *t, const struct task_cost *c);
+int64_t core_tokens_left(struct core_task *t);
+/* The name of a pending write that says what its task has spent. */
+#define SPENT_WRITE S("__spent__")
 
 /* keep.c: what a model had said of a task that is stopped or fails.  message: in
  * the stored form.  Only if core_keeps. */

@@ -168,7 +168,7 @@ apply_ended(struct edit *x, bool control, struct err *e)
 			if (at != CHANNEL_NONE)
 				rc = channels_put(s->state, (size_t)at,
 				    t->writes[k].value, REDUCE_STORED, e);
-			else if (control)
+			else if (control && !str_eq(t->writes[k].name, SPENT_WRITE))
 				rc = graph_step_write(s->graph, t->writes[k].name,
 				    t->writes[k].value, e);
 		}

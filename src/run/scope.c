@@ -58,6 +58,7 @@ scope_new(struct core *c, const struct agent *a, struct str ns, struct err *e)
 	s->ns = mem_cstr(ns);
 	s->begun = s->step = -2;
 	s->state = channels_new(a->channels, a->channels_n);
+	budget_open(s);
 	if (a->chart != NULL) {
 		c->charts++;
 		chart_open(s);
@@ -77,6 +78,7 @@ scope_free(struct scope *s)
 	if (s == NULL)
 		return;
 	tasks_free(s);
+	budget_close(s);
 	if (s->chart != NULL)
 		s->core->charts--;
 	stepper_free(s->chart);
@@ -144,6 +146,7 @@ scope_restore(struct scope *s, const struct core_saved *saved, struct err *e)
 		if (at >= 0)
 			channels_load(s->state, (size_t)at, val_ref(saved->values[i].value));
 	}
+	budget_restore(s, saved);
 	if (s->chart != NULL)
 		return chart_restore(s, saved, e);
 	rc = restore_position(s, saved, e);
@@ -166,6 +169,7 @@ put_checkpoint(struct scope *s, const struct core_task *wrote)
 		chart_save(s, &snapshot);
 	else
 		graph_state_save(s->graph, &snapshot);
+	budget_save(s, &snapshot);
 	x.snapshot = buf_str(&snapshot);
 	c->fx->checkpoint(c->ctx, &x);
 	channels_settle(s->state);
@@ -308,8 +312,8 @@ scope_fail(struct scope *s, struct str name, struct str message,
 {
 	struct core *c = s->core;
 	struct core_error error = { .name = name, .message = message, .task = task };
-	struct task_error up = { .event = S("error.execution"), .name = name,
-	    .message = message };
+	struct task_error up = { .event = s->event[0] != '\0' ? str_of(s->event) :
+	    S("error.execution"), .name = name, .message = message };
 	struct val shown;
 
 	stop_tasks(s);
@@ -485,6 +489,8 @@ scope_step_end(struct scope *s)
 	s->tasks = NULL;
 	s->tasks_n = 0;
 	input = done[0]->node == GRAPH_START;
+	for (size_t i = 0; i < n; i++)
+		budget_task_ends(done[i]);
 	scope_checkpoint(s, SOURCE_LOOP, n == 1 ? done[0] : NULL);
 	if (input && s->up != NULL) {
 		val_drop(s->before);
@@ -582,6 +588,7 @@ scope_begin(struct scope *s, struct val input)
 	s->stop = s->begun + s->core->q->recursion_limit + 2;
 	channels_end_step(s->state);
 	expect_input(s);
+	budget_begin(s);
 	scope_checkpoint(s, SOURCE_INPUT, NULL);
 	scope_tell_lifecycle(s, s->up == NULL ? EVENT_RUNNING : EVENT_STARTED, STR_NONE,
 	    STR_NONE);
@@ -600,7 +607,9 @@ restore_task(struct core_task *t, const struct core_saved *saved)
 		if (!uuid_eq(&x->id, &t->id))
 			continue;
 		for (size_t k = 0; k < x->writes_n; k++)
-			core_add_write(t, x->writes[k].name, val_ref(x->writes[k].value));
+			if (!budget_take_write(t, &x->writes[k]))
+				core_add_write(t, x->writes[k].name,
+				    val_ref(x->writes[k].value));
 		if (x->done) {
 			t->state = TASK_DONE;
 			core_set_update(t);
@@ -741,8 +750,10 @@ core_task_done(struct core_task *t, const struct task_write *w, size_t n,
 		chart_task_done(t, result);
 		return;
 	}
-	if (s->tasks_n > 1)
+	if (s->tasks_n > 1) {
+		budget_add_write(t);
 		s->core->fx->writes(s->core->ctx, t, VAL_UNDEF);
+	}
 	scope_tell_result(t, VAL_UNDEF);
 	settle(s);
 }
@@ -751,6 +762,7 @@ void
 core_task_failed(struct core_task *t, const struct task_error *e)
 {
 	task_closed(t, TASK_FAILED);
+	budget_note_event(t->scope, e->event);
 	if (t->scope->chart != NULL)
 		chart_task_failed(t, e);
 	else

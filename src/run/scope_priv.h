@@ -38,6 +38,7 @@ struct core {
 	bool marked;                         /* an earlier attempt has begun in the step, and
 	                                        has taken the command */
 	size_t charts;                       /* namespaces that are charts */
+	size_t walls;                        /* namespaces with a budget of time */
 	struct scope *kept;                  /* children that keep their state: theirs is
 	                                        not in the store yet, perhaps */
 	size_t waits;                        /* questions that this run has asked */
@@ -73,6 +74,9 @@ struct scope {
 	size_t open;                         /* tasks whose work is under way */
 	bool changed;                        /* a channel, since the run was resumed */
 	bool over;
+	struct budget *budget;               /* NULL: nobody counts what is spent here */
+	char event[32];                      /* error.budget.KIND that it fails with; "": it
+	                                        is error.execution */
 };
 
 /* ---- scope.c ---------------------------------------------------------------- */
@@ -173,6 +177,29 @@ msec chart_due(const struct scope *s);       /* its first delayed event */
 void chart_fire(struct scope *s);            /* delivers it; the scope may be gone */
 void chart_task_done(struct core_task *t, struct val result);
 void chart_task_failed(struct core_task *t, const struct task_error *why);
+
+/* A state's work (all: all of it) is stopped, and gets error.budget.wall. */
+void chart_wall(struct scope *s, unsigned state, bool all, struct str words);
+
+/* ---- budget.c: counters of the scope and of a chart's states -------------------- */
+
+void budget_open(struct scope *s);           /* if somebody counts, once `up` is set */
+void budget_close(struct scope *s);
+void budget_begin(struct scope *s);          /* from zero */
+void budget_entries(struct scope *s);        /* after a macrostep: states entered */
+void budget_task_ends(struct core_task *t);  /* what it spent stays, whatever its end */
+/* In a snapshot, a JSON object: appends, or reads. */
+void budget_save(const struct scope *s, struct buf *snapshot);
+void budget_restore(struct scope *s, const struct core_saved *saved);
+/* A child goes on: its caller counts what it spent before. */
+void budget_tell_up(struct scope *s);
+/* What a task spent, as a pending write. */
+void budget_add_write(struct core_task *t);
+bool budget_take_write(struct core_task *t, const struct core_name_value *w);
+/* A failure's event, which the caller of a child gets if it is of a budget. */
+void budget_note_event(struct scope *s, struct str event);
+msec budget_due(const struct scope *s);      /* when a time is over */
+void budget_fire(struct scope *s);           /* it is; the scope may be gone */
 
 /* ---- show.c: values as they are told ------------------------------------------- */
 

@@ -253,7 +253,8 @@ core_task_spec(const struct core_task *t)
 	return (struct task_spec){ .agent = s->agent,
 	    .work = &s->agent->nodes[t->node].work, .state = s->state,
 	    .input = t->input, .config = s->core->q->config,
-	    .context = s->core->q->context, .id = t->id, .records = t->records,
+	    .context = s->core->q->context, .id = t->id,
+	    .counts = s->budget != NULL, .records = t->records,
 	    .records_n = t->records_n, .answers = t->answers,
 	    .answers_n = t->answers_n };
 }

@@ -78,6 +78,7 @@ on_stop(void *ctx, uint64_t serial)
 	}
 	if (t->state == TASK_WAITS)
 		c->fx->drop(c->ctx, t);      /* nobody waits for its answer */
+	budget_task_ends(t);
 	remove_task(s, t);
 	core_task_free(t);
 }
@@ -308,6 +309,7 @@ macrostep(struct scope *s, struct core_task *done, bool wrote)
 	if (rc == OK)
 		rc = take_output(s, &wrote, &e);
 	channels_end_step(s->state);
+	budget_entries(s);
 	if (rc != OK) {
 		if (done != NULL)
 			core_task_free(done);
@@ -388,6 +390,7 @@ chart_task_done(struct core_task *t, struct val result)
 	bool wrote = false;
 	struct err e;
 
+	budget_task_ends(t);
 	remove_task(s, t);
 	if (apply(s, t, &wrote, &e) != OK) {
 		core_task_free(t);
@@ -408,6 +411,7 @@ chart_task_failed(struct core_task *t, const struct task_error *why)
 	struct err e;
 	int rc;
 
+	budget_task_ends(t);
 	data = val_set_take(data, S("message"), val_string(why->message));
 	data = val_set_take(data, S("name"), val_string(why->name));
 	(void)stepper_task_failed(s->chart, t->serial, why->event, data);
@@ -420,4 +424,63 @@ chart_task_failed(struct core_task *t, const struct task_error *why)
 	}
 	remove_task(s, t);
 	macrostep(s, t, false);
+}
+
+static bool
+is_of_state(const struct core_task *t, unsigned state)
+{
+	const struct agent_node *node = &t->scope->agent->nodes[t->node];
+
+	for (size_t i = 0; i < node->budgets_n; i++)
+		if (node->budgets[i] == state)
+			return true;
+	return false;
+}
+
+/* Its work does not go on: the task fails with the event. */
+static void
+end_task(struct scope *s, struct core_task *t, struct str event, struct val data)
+{
+	struct core *c = s->core;
+	uint64_t serial = t->serial;
+
+	if (t->state == TASK_RUNNING) {
+		s->open--;
+		t->state = TASK_FAILED;
+		c->fx->stop(c->ctx, t);
+	} else if (t->state == TASK_WAITS) {
+		c->fx->drop(c->ctx, t);
+	}
+	budget_task_ends(t);
+	remove_task(s, t);
+	core_task_free(t);
+	(void)stepper_task_failed(s->chart, serial, event, data);
+}
+
+void
+chart_wall(struct scope *s, unsigned state, bool all, struct str words)
+{
+	static const struct str event = { "error.budget.wall", 17 };
+	struct val data = val_object_empty();
+	size_t ended = 0;
+	struct err e;
+	int rc;
+
+	data = val_set_take(data, S("message"), val_string(words));
+	data = val_set_take(data, S("name"), val_string(S("BudgetError")));
+	for (size_t i = s->tasks_n; i > 0; i--)
+		if (all || is_of_state(s->tasks[i - 1], state)) {
+			end_task(s, s->tasks[i - 1], event, data);
+			ended++;
+		}
+	if (ended == 0)
+		(void)stepper_event(s->chart, event, data);
+	val_drop(data);
+	rc = run_to_completion(s, &e);
+	budget_note_event(s, event);
+	if (rc != OK || (!session_changed(stepper_session(s->chart)) &&
+	    !stepper_over(s->chart)))
+		scope_fail(s, S("BudgetError"), words, NULL);
+	else
+		macrostep(s, NULL, false);
 }

@@ -396,7 +396,8 @@ add_written_result(struct buf *b, const struct view *v, const struct store_state
 
 		if (!is_result(w) || (v->agent != NULL ?
 		    shown_channel(v->agent, w->channel) == NONE :
-		    graph_channel_is_control(w->channel)))
+		    graph_channel_is_control(w->channel) ||
+		    str_eq(w->channel, SPENT_WRITE)))
 			continue;
 		result = merged(v, result, w->channel, val_json_trusted(w->body));
 	}

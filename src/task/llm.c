@@ -251,8 +251,7 @@ on_answer(struct llm_piece *w, const struct llm_answer *a)
 	    &why) != OK) {
 		fail(w, NULL, why.text);
 	} else {
-		piece_spent(&w->p, &(struct llm_usage){ .input_tokens = a->input_tokens,
-		    .output_tokens = a->output_tokens }, STR_NONE);
+		piece_spent(&w->p, &a->usage, a->model);
 		llm_answered(w, message);
 	}
 }
