@@ -13,6 +13,8 @@
 #define NODE(work) STATE "nodes:\n  a: " work "\nedges: [[START, a]]\n"
 #define EDGES(edges) STATE "nodes: {a: {set: {}}, b: {set: {}}}\nedges: " edges "\n"
 
+#define BUDGET(budget) "nodes:\n  a: {emit: 1}\nedges: [[START, a]]\nbudget: " budget "\n"
+
 /* A file's text, and the error behind its name. */
 static const struct row { const char *text, *want; } rows[] = {
 	{ "a: [1",
@@ -113,8 +115,22 @@ static const struct row { const char *text, *want; } rows[] = {
 	    ":1:1: 'edges' is missing" },
 	{ "context: {}\n",
 	    ":1:1: 'context' goes with 'states'" },
-	{ "budget: {}\n",
-	    ":1:1: 'budget' is not supported yet" },
+	{ BUDGET("{}"),
+	    ":4:9: budget: expected at least one of tokens, cost, turns, tool_calls, wall" },
+	{ BUDGET("{token: 5}"),
+	    ":4:10: budget: unknown key 'token'; did you mean 'tokens'?" },
+	{ BUDGET("{tokens: -1}"),
+	    ":4:18: budget.tokens: expected a whole number from 0, got another number" },
+	{ BUDGET("{cost: much}"),
+	    ":4:16: budget.cost: expected an amount in USD, from 0 to 1000000" },
+	{ BUDGET("{wall: 20}"),
+	    ":4:16: budget.wall: expected a time, as in 20m, 90s or 1h30m, of at most "
+	    "366 days" },
+	{ BUDGET("7"),
+	    ":4:9: budget: expected a map, as in {tokens: 100000, cost: 0.50}, got a number" },
+	{ "nodes:\n  a: {emit: 1, budget: {wall: 5s}}\nedges: [[START, a]]\n",
+	    ":2:25: nodes.a.budget: 'wall' is for an agent or a state; work has "
+	    "'timeout'" },
 	{ "capabilities: []\n",
 	    ":1:1: 'capabilities' is not supported yet" },
 	{ "needs: []\n",
