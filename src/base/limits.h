@@ -179,6 +179,10 @@
 	X(WORK_CONNS,          1000,      "connections", "of one daemon; more are told that it is busy") \
 	X(WORK_CONNS_MIN,      8,         "connections", "of one daemon, however few files it may open") \
 	X(WORK_FILES,          48,        "files",  "of a daemon kept back from connections, for the tracker's file, its log and git") \
+	X(BENCH_SESSIONS,      1000000,   "sessions", "at once in one benchmark; each is 5 KB and more") \
+	X(BENCH_TURNS,         1000,      "turns",  "of a benchmark's session") \
+	X(BENCH_TOKENS,        10000,     "tokens", "of an answer in a benchmark") \
+	X(BENCH_STATE_KB,      1024,      "KB",     "state of a benchmark's session at its start") \
 	X(WORK_QUEUE,          8192,      "requests", "read and waiting, of all connections; past it the rest is not read") \
 	X(WORK_QUEUE_BYTES,    67108864,  "bytes",  "of them, as text") \
 	X(WORK_ROUND,          512,       "requests", "in one transaction, so that the first is not kept waiting for the last") \

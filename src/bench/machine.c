@@ -141,6 +141,15 @@ machine_usage_quick(int64_t pid, struct machine_usage *out)
 	return status.n > 0;
 }
 
+int64_t
+machine_bytes_written(int64_t pid)
+{
+	char path[64], text[1024];
+
+	snprintf(path, sizeof path, "/proc/%lld/io", (long long)pid);
+	return number_of(value_of(file_head(path, text, sizeof text), "write_bytes"));
+}
+
 bool
 machine_usage(int64_t pid, struct machine_usage *out)
 {

@@ -25,5 +25,7 @@ struct machine_usage {
 bool machine_usage(int64_t pid, struct machine_usage *out);
 /* Only what is cheap enough to be asked often: threads and resident memory. */
 bool machine_usage_quick(int64_t pid, struct machine_usage *out);
+/* Bytes that it has had written to storage; 0: not known. */
+int64_t machine_bytes_written(int64_t pid);
 
 #endif

@@ -251,6 +251,10 @@ report_add_markdown(const struct report *r, struct buf *out)
 void
 report_add_result(const struct report *r, struct buf *out)
 {
+	if (r->result.n > 0) {
+		buf_add(out, r->result);
+		return;
+	}
 	json_add_fmt(out, "RESULT {'workload':%s,'passed':%hhd", r->workload,
 	    report_passed(r));
 	add_values_json(r, out);

@@ -49,6 +49,7 @@ struct report {
 	size_t metrics_n, values_n, checks_n;
 	const char *error_sample;            /* the first error, or NULL */
 	struct str server_info, mock_stats;  /* their JSON; may be empty */
+	struct str result;                   /* the RESULT line in place of ours; or empty */
 };
 
 void report_metric(struct report *r, const char *name, const char *operation,

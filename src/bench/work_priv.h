@@ -17,9 +17,9 @@
 #include "base/hist.h"
 #include "base/json.h"
 #include "bench/report.h"
+#include "bench/scratch.h"
 #include "bench/work.h"
 
-#define WB_PATH        1024
 #define WB_DEPTH_MAX   256
 #define WB_AGENTS_MAX  256
 #define WB_SIZES_MAX   8
@@ -32,19 +32,7 @@
 #define WB_WRITE_FLOORS  0.27
 #define WB_WRITE_COMMITS 1.5
 
-/* ---- scratch folder, daemon, processes (work_space.c) ----------------------- */
-
-struct scratch {
-	char root[WB_PATH];
-	int janitor_pipe;                    /* gets the pids of daemons */
-	pid_t janitor;
-	bool keep;
-};
-
-/* A folder that is removed when this process ends, even by a signal; daemons in
- * it are killed. */
-int  scratch_make(struct scratch *s, const char *under, bool keep, struct err *e);
-void scratch_remove(struct scratch *s);
+/* ---- daemon, processes (work_space.c) ------------------------------------------ */
 
 /* The command line that drives a workspace: argv[0], and the word behind it
  * ("work"; NULL: none). */
@@ -84,10 +72,6 @@ struct process {
 
 /* ERR_IO: could not be started. */
 int process_run(struct process *r, struct err *e);
-
-/* Measures an fdatasync of a small write in the scratch folder, `times` times. */
-int scratch_commits(const struct scratch *s, size_t times, struct hist *out,
-    struct err *e);
 
 /* ---- clients of the socket (work_wire.c) ------------------------------------- */
 

@@ -34,6 +34,7 @@ extern const struct flag cmd_token_flags[], cmd_config_flags[], cmd_chart_run_fl
 	cmd_agent_show_flags[], cmd_agent_run_flags[], cmd_agent_schema_flags[],
 	cmd_agent_import_flags[];
 void cmd_mock_llm_add_more(struct buf *b);
+void cmd_bench_sessions_add_more(struct buf *b);
 void cmd_bench_work_add_more(struct buf *b);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "bench/flow.h"
 #include "bench/mock_llm.h"
+#include "bench/sessions.h"
 #include "bench/streams.h"
 #include "bench/work.h"
 #include "main/cmd.h"
@@ -73,6 +74,16 @@ cmd_bench_streams(const struct flag_command *cmd, int argc, char **argv)
 }
 
 int
+cmd_bench_sessions(const struct flag_command *cmd, int argc, char **argv)
+{
+	struct sessions_options o = { 0 };
+	struct err e;
+	int code = options_read(cmd, &o, argc, argv);
+
+	return code != OK ? code : finish(cmd, bench_sessions(&o, LINE, &e), &e);
+}
+
+int
 cmd_bench_work(const struct flag_command *cmd, int argc, char **argv)
 {
 	struct bench_work_options o = { 0 };
@@ -87,6 +98,13 @@ cmd_mock_llm_add_more(struct buf *b)
 {
 	buf_lit(b, "A request's last user message may ask for a fault:\n\n");
 	mock_llm_faults_help(b);
+}
+
+void
+cmd_bench_sessions_add_more(struct buf *b)
+{
+	buf_lit(b, "arms:\n\n");
+	bench_sessions_add_arms(b);
 }
 
 void

@@ -8,6 +8,7 @@
 
 #include "bench/flow.h"
 #include "bench/mock_llm.h"
+#include "bench/sessions.h"
 #include "bench/streams.h"
 #include "bench/work.h"
 #include "main/cmd.h"
@@ -64,6 +65,8 @@ static const struct flag_command extras[COMMANDS] = {
 	[COMMAND_mock_llm] = { .own = mock_llm_flags, .more = cmd_mock_llm_add_more },
 	[COMMAND_bench_flow] = { .own = bench_flow_flags },
 	[COMMAND_bench_streams] = { .own = bench_streams_flags },
+	[COMMAND_bench_sessions] = { .own = bench_sessions_flags,
+	    .more = cmd_bench_sessions_add_more },
 	[COMMAND_bench_work] = { .own = bench_work_flags, .more = cmd_bench_work_add_more },
 	[COMMAND_work] = { .max = -1, .detail = "cohort-work(1) has its commands." },
 	[COMMAND_help] = { .max = 2, .own = help_flags },

@@ -1,0 +1,419 @@
+/*
+ * sessions.c - `cohort bench sessions`: options, arms, what is measured of this
+ * process, and the report; see sessions.h.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "bench/sessions_priv.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/mem.h"
+
+#define AT(field)      offsetof(struct sessions_options, field)
+#define SHOW_NS        (5 * NS_PER_S)
+#define ROOM_KB        64                    /* on disk, of a durable session */
+#define PERCENT        100
+
+static const char *const executors[] = { "loop", "threads", NULL };
+static const char *const durabilities[] = { "async", "sync", "exit", NULL };
+
+const struct flag bench_sessions_flags[] = {
+	{ "arm", NULL, FLAG_TEXT, "chart-mem", "ARM", "what makes the turns, see below",
+	    AT(arm), .letter = 'a' },
+	{ "concurrency", NULL, FLAG_INT, "1000", "C", "sessions at once",
+	    AT(concurrency), 1, LIMIT_BENCH_SESSIONS, .letter = 'c' },
+	{ "turns", NULL, FLAG_INT, "6", "K", "of each session", AT(turns), 1,
+	    LIMIT_BENCH_TURNS },
+	{ "ttft", NULL, FLAG_MS, "200", "MS", "the model's time to the first token",
+	    AT(ttft) },
+	{ "tokens", NULL, FLAG_INT, "50", "N", "in an answer", AT(tokens), 1,
+	    LIMIT_BENCH_TOKENS },
+	{ "token-ms", NULL, FLAG_MS, "5", "MS", "after each token", AT(token_ms) },
+	{ "state-kb", "SCALE_STATE_KB", FLAG_INT, "0", "N",
+	    "text in each session's state from the start", AT(state_kb), 0,
+	    LIMIT_BENCH_STATE_KB },
+	{ "jitter", NULL, FLAG_INT, "0", "PERCENT", "each pause varies by so much",
+	    AT(jitter), 0, PERCENT },
+	{ "arrival", NULL, FLAG_INT, "0", "RATE",
+	    "sessions that start each second; 0: all at once", AT(arrival), 0,
+	    LIMIT_BENCH_SESSIONS },
+	{ "durability", NULL, FLAG_TEXT, "async", "MODE",
+	    "when a turn is on disk: async (soon after it), sync (before the next "
+	    "begins), exit (the end only)", AT(durability), .words = durabilities },
+	{ "executor", NULL, FLAG_TEXT, NULL, "HOW",
+	    "loop (event loops; the default), or threads (one a session)",
+	    AT(executor), .words = executors },
+	{ "vt", "SCALE_VT", FLAG_TEXT, NULL, "0|1",
+	    "as other suites call the executor: 1 is loop, 0 threads", AT(vt) },
+	{ "shards", NULL, FLAG_INT, "2", "N", "event loops", AT(shards), 1,
+	    SESSIONS_SHARDS },
+	{ "timeout", NULL, FLAG_MS, "600s", "TIME", "for all; what has not ended then is "
+	    "an error", AT(timeout) },
+	{ "agent", NULL, FLAG_TEXT, NULL, "FILE", "another agent for the chart arms, "
+	    "with the same channels", AT(agent) },
+	{ "scratch", NULL, FLAG_TEXT, NULL, "PATH", "where to make the scratch folder "
+	    "(default $TMPDIR or /tmp)", AT(scratch) },
+	{ "keep", NULL, FLAG_SWITCH, NULL, NULL, "leave the scratch folder", AT(keep) },
+	{ "thresholds", NULL, FLAG_TEXT, NULL, "LIST",
+	    "what must hold, as in latency_infl<1.15,peak_threads<9", AT(thresholds) },
+	{ "json", NULL, FLAG_TEXT, NULL, "FILE", "the result", AT(json) },
+	{ "markdown", NULL, FLAG_TEXT, NULL, "FILE", "the result", AT(markdown) },
+	{ NULL }
+};
+
+#define NOT_MEASURED "a model's own work, a network, other programs."
+
+static const struct arm arms[] = {
+	{ "chart-ckpt", "sc-ckpt", true, false,
+	    "the server's engine in process: a statechart from YAML, runs, an SQLite file "
+	    "with synchronous FULL; each delta is encoded for one subscriber a session, "
+	    "which counts it.", "HTTP, " NOT_MEASURED, sessions_chart },
+	{ "chart-mem", "sc-mem", false, false,
+	    "the server's engine in process: a statechart from YAML, runs, the store in "
+	    "memory; each delta is encoded for one subscriber a session, which counts "
+	    "it.", "HTTP, disk, " NOT_MEASURED, sessions_chart },
+	{ "hand", NULL, false, true,
+	    "a bare loop: a timer a pause, a count a delta, 1 KB more a turn.",
+	    "an engine, queues, storage, " NOT_MEASURED, sessions_hand },
+	{ "hand+transcript", NULL, true, true,
+	    "a bare loop that writes every request, answer and event to one file a "
+	    "loop.", "an engine, durability, " NOT_MEASURED, sessions_hand },
+	{ "hand+ckpt", NULL, true, true,
+	    "a bare loop that appends the state of every turn to a file, which one "
+	    "thread syncs for all.", "an engine, an index, " NOT_MEASURED, sessions_hand },
+};
+
+void
+bench_sessions_add_arms(struct buf *out)
+{
+	for (size_t i = 0; i < COUNT(arms); i++)
+		buf_add_fmt(out, "  %-16s %s\n", arms[i].name, arms[i].measures);
+}
+
+static const struct arm *
+arm_find(const char *name, struct err *e)
+{
+	struct buf known = BUF(KB);
+
+	for (size_t i = 0; i < COUNT(arms); i++) {
+		if (strcmp(arms[i].name, name) == 0 ||
+		    (arms[i].alias != NULL && strcmp(arms[i].alias, name) == 0))
+			return &arms[i];
+		buf_add_fmt(&known, "%s%s", i > 0 ? ", " : "", arms[i].name);
+	}
+	err_set(e, ERR_INVALID, "--arm: no arm \"%s\"; there are %.*s", name,
+	    FMT(buf_str(&known)));
+	buf_release(&known);
+	return NULL;
+}
+
+/* Times. */
+
+nsec
+sessions_nominal(const struct sessions_options *o)
+{
+	return (o->ttft + o->tokens * o->token_ms) * NS_PER_MS;
+}
+
+nsec
+sessions_due(const struct sessions *s, size_t i)
+{
+	return s->began + (s->o->arrival == 0 ? 0 :
+	    (nsec)i * NS_PER_S / s->o->arrival);
+}
+
+msec
+sessions_pause(const struct sessions_options *o, msec pause, uint32_t *seed)
+{
+	int64_t span = pause * o->jitter / PERCENT;
+
+	if (span == 0)
+		return pause;
+	*seed = *seed * 1664525u + 1013904223u;
+	return pause - span + (int64_t)(*seed >> 8) % (2 * span + 1);
+}
+
+/* Counting. */
+
+void
+tally_end(struct tally *t, const struct sessions *s, nsec due, int rc,
+    const struct err *e)
+{
+	atomic_fetch_add_explicit(&t->ended, 1, memory_order_relaxed);
+	if (rc == OK) {
+		t->ok++;
+		hist_add(&t->times, (uint64_t)(clock_mono() - due));
+		return;
+	}
+	t->errors++;
+	if (t->sample.code == OK && e != NULL)
+		t->sample = *e;
+	(void)s;
+}
+
+static uint64_t
+counted(const struct sessions *s, size_t offset)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < s->tally_n; i++)
+		n += atomic_load_explicit((atomic_ullong *)(void *)
+		    ((char *)&s->tally[i] + offset), memory_order_relaxed);
+	return n;
+}
+
+static double
+cpu_of_process(void)
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_SELF, &u);
+	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+	    (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+}
+
+void
+sessions_begin(struct sessions *s)
+{
+	struct machine_usage u;
+
+	machine_usage_quick(getpid(), &u);
+	s->base_rss_kb = u.rss_kb;
+	s->bytes_written = -machine_bytes_written(getpid());
+	s->cpu_s = -cpu_of_process();
+	s->began = clock_mono();
+}
+
+void
+sessions_end(struct sessions *s)
+{
+	s->ended = clock_mono();
+	s->cpu_s += cpu_of_process();
+	s->bytes_written += machine_bytes_written(getpid());
+	sessions_look(s);
+}
+
+void
+sessions_look(struct sessions *s)
+{
+	static nsec shown;
+	struct machine_usage u;
+	nsec now = clock_mono();
+
+	machine_usage_quick(getpid(), &u);
+	if (u.rss_kb > s->peak_rss_kb)
+		s->peak_rss_kb = u.rss_kb;
+	if (u.threads > s->peak_threads)
+		s->peak_threads = u.threads;
+	if (shown == 0)
+		shown = now;
+	if (now - shown < SHOW_NS || s->ended != 0)
+		return;
+	shown = now;
+	fprintf(stderr, "sessions: %s, %llu of %lld ended, %llu turns, %lld MB, %lld "
+	    "threads, %.0f s\n", s->arm->name,
+	    (unsigned long long)counted(s, offsetof(struct tally, ended)),
+	    (long long)s->o->concurrency,
+	    (unsigned long long)counted(s, offsetof(struct tally, turns)),
+	    (long long)(u.rss_kb / 1024), (long long)u.threads,
+	    (double)(now - s->began) / (double)NS_PER_S);
+}
+
+/* Report. */
+
+struct summary {
+	struct tally all;
+	double wall_ms, p50, p99, nominal, infl, infl_p99;
+	double cpu_ms_turn, kb_session, kb_marginal;
+};
+
+static struct summary *
+summary_make(const struct sessions *s)
+{
+	struct summary *m = mem_new(struct summary);
+	double ideal = (double)(sessions_nominal(s->o) * s->o->turns) / NS_PER_MS;
+	double c = (double)s->o->concurrency;
+	uint64_t turns = counted(s, offsetof(struct tally, turns));
+
+	hist_clear(&m->all.times);
+	for (size_t i = 0; i < s->tally_n; i++) {
+		const struct tally *t = &s->tally[i];
+
+		hist_merge(&m->all.times, &t->times);
+		m->all.ok += t->ok;
+		m->all.errors += t->errors;
+		m->all.deltas += t->deltas;
+		if (m->all.sample.code == OK)
+			m->all.sample = t->sample;
+	}
+	atomic_store(&m->all.turns, turns);
+	m->wall_ms = (double)(s->ended - s->began) / NS_PER_MS;
+	m->p50 = report_ms(&m->all.times, 50);
+	m->p99 = report_ms(&m->all.times, 99);
+	m->nominal = (double)sessions_nominal(s->o) / NS_PER_MS;
+	m->infl = ideal > 0 ? m->p50 / ideal : 0;
+	m->infl_p99 = ideal > 0 ? m->p99 / ideal : 0;
+	m->cpu_ms_turn = turns > 0 ? s->cpu_s * 1000 / (double)turns : 0;
+	m->kb_session = (double)s->peak_rss_kb / c;
+	m->kb_marginal = (double)(s->peak_rss_kb - s->base_rss_kb) / c;
+	return m;
+}
+
+static void
+add_result(const struct sessions *s, struct summary *m, struct buf *b)
+{
+	json_add_fmt(b, "RESULT {'arm':%s,'C':%lld,'ok':%llu,'errors':%llu,'err_sample':%s",
+	    s->arm->name, (long long)s->o->concurrency, (unsigned long long)m->all.ok,
+	    (unsigned long long)m->all.errors, m->all.sample.text);
+	json_add_fmt(b, ",'wall_ms':%.0f,'turns_total':%llu,'nominal_turn_ms':%.0f",
+	    m->wall_ms, (unsigned long long)atomic_load(&m->all.turns), m->nominal);
+	json_add_fmt(b, ",'p50_session_ms':%.1f,'p99_session_ms':%.1f,'latency_infl':%.3f,"
+	    "'latency_infl_p99':%.3f", m->p50, m->p99, m->infl, m->infl_p99);
+	json_add_fmt(b, ",'cpu_sec':%.2f,'cpu_ms_per_turn':%.4f,'peak_rss_mb':%.1f,"
+	    "'rss_kb_per_session':%.1f,'marginal_rss_kb':%.2f,'peak_threads':%lld",
+	    s->cpu_s, m->cpu_ms_turn, (double)s->peak_rss_kb / 1024, m->kb_session,
+	    m->kb_marginal, (long long)s->peak_threads);
+	json_add_fmt(b, ",'deltas':%llu,'fsyncs':%llu,'bytes_written':%lld,'executor':%s,"
+	    "'state_kb':%lld}\n", (unsigned long long)m->all.deltas,
+	    (unsigned long long)s->fsyncs, (long long)s->bytes_written,
+	    s->threads ? "threads" : "loop", (long long)s->o->state_kb);
+}
+
+static void
+report_fill(const struct sessions *s, const struct summary *m, struct report *r)
+{
+	const struct { const char *key; double value; int digits; } values[] = {
+		{ "concurrency", (double)s->o->concurrency, 0 },
+		{ "ok", (double)m->all.ok, 0 }, { "errors", (double)m->all.errors, 0 },
+		{ "wall_ms", m->wall_ms, 0 },
+		{ "turns_total", (double)atomic_load(&((struct summary *)m)->all.turns), 0 },
+		{ "nominal_turn_ms", m->nominal, 0 },
+		{ "latency_infl", m->infl, 3 }, { "latency_infl_p99", m->infl_p99, 3 },
+		{ "cpu_sec", s->cpu_s, 2 }, { "cpu_ms_per_turn", m->cpu_ms_turn, 4 },
+		{ "peak_rss_mb", (double)s->peak_rss_kb / 1024, 1 },
+		{ "rss_kb_per_session", m->kb_session, 1 },
+		{ "marginal_rss_kb", m->kb_marginal, 2 },
+		{ "peak_threads", (double)s->peak_threads, 0 },
+		{ "deltas", (double)m->all.deltas, 0 },
+		{ "fsyncs", (double)s->fsyncs, 0 },
+		{ "bytes_written", (double)s->bytes_written, 0 },
+		{ "state_kb", (double)s->o->state_kb, 0 },
+	};
+
+	report_metric(r, "session", NULL, &m->all.times, m->all.errors);
+	for (size_t i = 0; i < COUNT(values); i++)
+		report_value(r, values[i].value, values[i].digits, values[i].key);
+	report_check(r, m->all.errors == 0 && (int64_t)m->all.ok == s->o->concurrency,
+	    "%llu of %lld sessions ended without an error",
+	    (unsigned long long)m->all.ok, (long long)s->o->concurrency);
+}
+
+static int
+report_sessions(const struct sessions *s, int argc, char *const *argv, msec started,
+    struct err *e)
+{
+	struct summary *m = summary_make(s);
+	struct buf result = BUF(16 * KB);
+	struct report r = { .workload = "sessions", .loop = s->o->arrival > 0 ?
+	    "open" : "closed", .argc = argc, .argv = argv, .started = started,
+	    .measures = s->arm->measures, .not_measures = s->arm->not_measures };
+	int rc;
+
+	report_fill(s, m, &r);
+	if (m->all.sample.text[0] != '\0')
+		r.error_sample = m->all.sample.text;
+	add_result(s, m, &result);
+	r.result = buf_str(&result);
+	rc = report_thresholds(&r, s->o->thresholds, e);
+	if (rc == OK)
+		rc = report_finish(&r, s->o->json, s->o->markdown, e);
+	buf_release(&result);
+	free(m);
+	return rc;
+}
+
+/* Life. */
+
+/* A full disk in the middle would be told as errors of sessions. */
+static int
+check_room(const struct sessions *s, struct err *e)
+{
+	struct statvfs v;
+	int64_t need = (s->o->concurrency * (ROOM_KB + s->o->turns *
+	    (2 + s->o->state_kb / 4) + 2 * s->o->state_kb)) / 1024 + 64, have;
+
+	if (statvfs(s->scratch.root, &v) != 0)
+		return OK;                   /* what is wrong is found soon enough */
+	have = (int64_t)(v.f_bavail * v.f_frsize / MB);
+	if (have < need)
+		return err_set(e, ERR_LIMIT, "%s: %lld MB are free, %lld MB may be needed; "
+		    "choose another place with --scratch", s->scratch.root,
+		    (long long)have, (long long)need);
+	if (v.f_files > 0 && v.f_favail < 256)
+		return err_set(e, ERR_LIMIT, "%s: %llu inodes are free, 256 are needed",
+		    s->scratch.root, (unsigned long long)v.f_favail);
+	return OK;
+}
+
+static int
+choose_executor(struct sessions *s, struct err *e)
+{
+	const char *vt = s->o->vt, *how = s->o->executor;
+
+	if (vt != NULL && strcmp(vt, "0") != 0 && strcmp(vt, "1") != 0)
+		return err_set(e, ERR_INVALID, "SCALE_VT: expected 0 or 1, got \"%.40s\"", vt);
+	s->threads = how != NULL ? strcmp(how, "threads") == 0 :
+	    vt != NULL && strcmp(vt, "0") == 0;
+	if (s->threads && !s->arm->threads)
+		return err_set(e, ERR_INVALID, "--executor threads: the arm %s has loops "
+		    "only; hand, hand+transcript and hand+ckpt have both",
+		    s->arm->name);
+	return OK;
+}
+
+static int
+prepare(struct sessions *s, struct err *e)
+{
+	int rc = report_thresholds(NULL, s->o->thresholds, e);
+
+	s->arm = rc == OK ? arm_find(s->o->arm, e) : NULL;
+	if (s->arm == NULL)
+		return ERR_INVALID;
+	rc = choose_executor(s, e);
+	machine_files_raise();
+	if (rc == OK && s->arm->scratch) {
+		rc = scratch_make(&s->scratch, s->o->scratch, s->o->keep, e);
+		if (rc == OK)
+			rc = check_room(s, e);
+	}
+	return rc;
+}
+
+int
+bench_sessions(const struct sessions_options *o, int argc, char *const *argv,
+    struct err *e)
+{
+	struct sessions *s = mem_new(struct sessions);
+	msec started = clock_wall_ms();
+	int rc;
+
+	s->o = o;
+	rc = prepare(s, e);
+	if (rc == OK)
+		rc = s->arm->run(s, e);
+	if (rc == OK)
+		rc = report_sessions(s, argc, argv, started, e);
+	scratch_remove(&s->scratch);
+	free(s->tally);
+	free(s);
+	return rc;
+}
