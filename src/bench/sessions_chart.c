@@ -102,8 +102,9 @@ sessions_agent_text(const struct sessions_options *o, struct buf *out)
 void
 sessions_script_text(const struct sessions_options *o, struct buf *out)
 {
-	json_add_fmt(out, "{'default':{'ttft_ms':%lld,'token_ms':%lld,'reply':'",
-	    (long long)o->ttft, (long long)o->token_ms);
+	json_add_fmt(out, "{'default':{'ttft_ms':%lld,'token_ms':%lld,'jitter':%lld,"
+	    "'reply':'", (long long)o->ttft, (long long)o->token_ms,
+	    (long long)o->jitter);
 	for (int64_t i = 0; i < o->tokens; i++)
 		buf_add_fmt(out, "%sword", i > 0 ? " " : "");
 	buf_lit(out, "\"}}");

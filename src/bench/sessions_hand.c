@@ -252,6 +252,14 @@ pause_set(struct hand *x, msec pause)
 	    sessions_pause(x->loop->f->s->o, pause, &x->seed));
 }
 
+/* Behind the one that has just fired. */
+static void
+pause_follow(struct hand *x, msec pause)
+{
+	shard_timer_follow(x->loop->shard, &x->timer,
+	    sessions_pause(x->loop->f->s->o, pause, &x->seed));
+}
+
 static void
 turn_next(struct hand *x)
 {
@@ -290,7 +298,7 @@ hand_fired(struct wheel_timer *t)
 	}
 	x->token++;
 	x->loop->f->delta(x, S(" word"));
-	pause_set(x, o->token_ms);
+	pause_follow(x, o->token_ms);
 }
 
 static void

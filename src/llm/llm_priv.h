@@ -200,6 +200,7 @@ struct scripted_call {
 	struct str rest;                     /* of the reply */
 	size_t calls_told;
 	int64_t prompt_words;
+	uint32_t random;                     /* of its jitter */
 	bool begun;
 	struct list ready;                   /* among those of its llm */
 };
@@ -297,6 +298,7 @@ struct llm {
 	struct llm_target entries[PROVIDERS];    /* all but the model's name */
 	struct list calls;
 	struct scripted_ready *ready;
+	uint32_t asked;                      /* calls of scripted */
 };
 
 extern const struct provider openai_provider, azure_provider, anthropic_provider,

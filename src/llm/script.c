@@ -101,6 +101,7 @@ read_turn(struct reading *r, struct fields *f, struct script_turn *out)
 	fields_int(f, "status", 400, 599, &status);
 	fields_int(f, "ttft_ms", 0, PAUSE_MAX_MS, &out->ttft_ms);
 	fields_int(f, "token_ms", 0, PAUSE_MAX_MS, &out->token_ms);
+	fields_int(f, "jitter", 0, 100, &out->jitter);
 	if (reply.p == NULL && out->calls_n == 0 && status == 0)
 		fields_fail(f, NULL, ERR_INVALID, "needs a reply, tool_calls or a status");
 	out->reply = arena_str(r->a, reply);

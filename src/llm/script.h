@@ -35,6 +35,8 @@ struct script_turn {
 	int status;                          /* 0: a good answer; else this error */
 	int64_t ttft_ms;                     /* -1: the server's own */
 	int64_t token_ms;                    /* between two tokens; -1 likewise */
+	int64_t jitter;                      /* percent by which the provider in this
+	                                        process varies each pause */
 };
 
 /* text empty: the built-in script (the fixed 42-word sentence). */

@@ -158,6 +158,7 @@ scripted_prepare(struct llm_call *c, const struct llm_request *rq,
 	s->filled = ARENA(LIMIT_LLM_BODY_BYTES);
 	script_answer(c->llm->script, role, buf_str(&text), &s->filled, &s->turn);
 	s->rest = s->turn.reply;
+	s->random = ++c->llm->asked * 2654435761u;
 	buf_release(&text);
 	return OK;
 }
@@ -167,7 +168,16 @@ scripted_prepare(struct llm_call *c, const struct llm_request *rq,
 static void
 next_in(struct llm_call *c, msec pause)
 {
-	if (pause > 0)
+	struct scripted_call *s = &c->u.scripted;
+	int64_t span = pause * s->turn.jitter / 100;
+
+	if (span > 0) {
+		s->random = s->random * 1664525u + 1013904223u;
+		pause += (int64_t)(s->random >> 8) % (2 * span + 1) - span;
+	}
+	if (pause > 0 && s->begun)
+		shard_timer_follow(c->llm->shard, &c->timer, pause);
+	else if (pause > 0)
 		shard_timer_set(c->llm->shard, &c->timer, pause);
 	else
 		ready_add(c->llm->ready, c);

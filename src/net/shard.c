@@ -171,6 +171,20 @@ shard_timer_set(struct shard *s, struct wheel_timer *t, msec delay_ms)
 	wheel_set(&s->wheel, t, now_ms + delay_ms);
 }
 
+/* More than rounding: the loop was late, and a pause begins when it was asked for. */
+#define LATE_TICKS 2
+
+void
+shard_timer_follow(struct shard *s, struct wheel_timer *t, msec delay_ms)
+{
+	int64_t now_ms = (shard_now(s) + NS_PER_MS - 1) / NS_PER_MS;
+
+	check_shard(s);
+	assert(delay_ms >= 0 && !wheel_armed(t));
+	wheel_set(&s->wheel, t, (now_ms - t->due > LATE_TICKS ? now_ms : t->due) +
+	    delay_ms);
+}
+
 void
 shard_timer_cancel(struct shard *s, struct wheel_timer *t)
 {

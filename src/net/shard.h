@@ -46,6 +46,9 @@ void shard_refresh(struct shard *s);         /* after a long callback */
 bool shard_is_current(const struct shard *s);
 
 void shard_timer_set(struct shard *s, struct wheel_timer *t, msec delay_ms);
+/* The same from when t last fell due, if that was a moment ago: so pauses that
+ * follow each other do not add up what each was rounded.  t has fired. */
+void shard_timer_follow(struct shard *s, struct wheel_timer *t, msec delay_ms);
 void shard_timer_cancel(struct shard *s, struct wheel_timer *t);
 
 /* Runs once at the end of this turn, before the loop sleeps; setting a job
