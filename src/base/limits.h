@@ -182,6 +182,7 @@
 	X(BENCH_SESSIONS,      1000000,   "sessions", "at once in one benchmark; each is 5 KB and more") \
 	X(BENCH_TURNS,         1000,      "turns",  "of a benchmark's session") \
 	X(BENCH_TOKENS,        10000,     "tokens", "of an answer in a benchmark") \
+	X(BENCH_BURN,          1000000,   "turns",  "of an empty loop for each delta of a benchmark") \
 	X(BENCH_STATE_KB,      1024,      "KB",     "state of a benchmark's session at its start") \
 	X(WORK_QUEUE,          8192,      "requests", "read and waiting, of all connections; past it the rest is not read") \
 	X(WORK_QUEUE_BYTES,    67108864,  "bytes",  "of them, as text") \

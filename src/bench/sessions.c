@@ -62,6 +62,9 @@ const struct flag bench_sessions_flags[] = {
 	    "with the same channels", AT(agent) },
 	{ "scratch", NULL, FLAG_TEXT, NULL, "PATH", "where to make the scratch folder "
 	    "(default $TMPDIR or /tmp)", AT(scratch) },
+	{ "burn", NULL, FLAG_INT, "0", "N", "turns of an empty loop for each delta: a "
+	    "slowdown on purpose, to see that a comparison finds it", AT(burn), 0,
+	    LIMIT_BENCH_BURN },
 	{ "keep", NULL, FLAG_SWITCH, NULL, NULL, "leave the scratch folder", AT(keep) },
 	{ "thresholds", NULL, FLAG_TEXT, NULL, "LIST",
 	    "what must hold, as in latency_infl<1.15,peak_threads<9", AT(thresholds) },
@@ -140,6 +143,13 @@ sessions_pause(const struct sessions_options *o, msec pause, uint32_t *seed)
 		return pause;
 	*seed = *seed * 1664525u + 1013904223u;
 	return pause - span + (int64_t)(*seed >> 8) % (2 * span + 1);
+}
+
+void
+sessions_burn(const struct sessions_options *o)
+{
+	for (volatile int64_t i = 0; i < o->burn; i++)
+		;
 }
 
 /* Counting. */
@@ -229,6 +239,23 @@ sessions_look(struct sessions *s)
 }
 
 /* Report. */
+
+/* What the time did not suffice for. */
+static void
+count_unended(struct sessions *s)
+{
+	uint64_t open = (uint64_t)s->o->concurrency;
+
+	for (size_t i = 0; i < s->tally_n; i++)
+		open -= s->tally[i].ok + s->tally[i].errors;
+	if (open == 0)
+		return;
+	s->tally[0].errors += open;
+	if (s->tally[0].sample.code == OK)
+		err_set(&s->tally[0].sample, ERR_TIMEOUT, "timeout: %llu sessions had not "
+		    "ended after %.0f s", (unsigned long long)open,
+		    (double)s->o->timeout / 1000);
+}
 
 struct summary {
 	struct tally all;
@@ -410,6 +437,8 @@ bench_sessions(const struct sessions_options *o, int argc, char *const *argv,
 	rc = prepare(s, e);
 	if (rc == OK)
 		rc = s->arm->run(s, e);
+	if (rc == OK)
+		count_unended(s);
 	if (rc == OK)
 		rc = report_sessions(s, argc, argv, started, e);
 	scratch_remove(&s->scratch);

@@ -24,6 +24,7 @@ struct sessions_options {
 	const char *thresholds, *json, *markdown;
 	int64_t concurrency, turns, tokens, state_kb, shards, arrival;
 	int64_t jitter;                      /* percent of each pause */
+	int64_t burn;                        /* turns of an empty loop for each delta */
 	msec ttft, token_ms, timeout;
 	bool keep;
 };

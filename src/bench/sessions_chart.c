@@ -173,6 +173,7 @@ on_frames(struct run_watch *w, struct sse_block *b)
 
 	if (b->n < sizeof name || memcmp(b->bytes, name, sizeof name - 1) != 0)
 		return;
+	sessions_burn(o);
 	if (++x->frames % (uint64_t)(o->tokens + FRAMES_MORE) != 0)
 		return;
 	x->desk->tally->deltas += (uint64_t)o->tokens;
@@ -458,23 +459,6 @@ engine_close(struct engine *g)
 	pthread_cond_destroy(&g->changed);
 }
 
-/* What the time did not suffice for. */
-static void
-count_unended(struct sessions *s)
-{
-	uint64_t open = (uint64_t)s->o->concurrency;
-
-	for (size_t i = 0; i < s->tally_n; i++)
-		open -= s->tally[i].ok + s->tally[i].errors;
-	if (open == 0)
-		return;
-	s->tally[0].errors += open;
-	if (s->tally[0].sample.code == OK)
-		err_set(&s->tally[0].sample, ERR_TIMEOUT, "timeout: %llu sessions had not "
-		    "ended after %.0f s", (unsigned long long)open,
-		    (double)s->o->timeout / 1000);
-}
-
 int
 sessions_chart(struct sessions *s, struct err *e)
 {
@@ -490,7 +474,6 @@ sessions_chart(struct sessions *s, struct err *e)
 	if (rc == OK) {
 		engine_drive(g);
 		engine_drain(g);
-		count_unended(s);
 	}
 	engine_close(g);
 	free(g);

@@ -79,6 +79,7 @@ static void
 count_delta(struct hand *x, struct str token)
 {
 	(void)token;
+	sessions_burn(x->loop->f->s->o);
 	x->loop->tally->deltas++;
 }
 

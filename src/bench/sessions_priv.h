@@ -53,7 +53,9 @@ nsec sessions_due(const struct sessions *s, size_t i);       /* its intended sta
 nsec sessions_nominal(const struct sessions_options *o);     /* of a turn */
 /* A pause with its jitter; *seed is the session's own. */
 msec sessions_pause(const struct sessions_options *o, msec pause, uint32_t *seed);
-/* How session i of this tally ended. */
+/* A slowdown that was asked for. */
+void sessions_burn(const struct sessions_options *o);
+/* How a session ended that was to begin at due. */
 void tally_end(struct tally *t, const struct sessions *s, nsec due, int rc,
     const struct err *e);
 

@@ -9,6 +9,7 @@
 
 #include "bench/flow.h"
 #include "bench/mock_llm.h"
+#include "bench/ramp.h"
 #include "bench/sessions.h"
 #include "bench/streams.h"
 #include "bench/work.h"
@@ -71,6 +72,16 @@ cmd_bench_streams(const struct flag_command *cmd, int argc, char **argv)
 	int code = options_read(cmd, &o, argc, argv);
 
 	return code != OK ? code : finish(cmd, bench_streams(&o, LINE, &e), &e);
+}
+
+int
+cmd_bench_ramp(const struct flag_command *cmd, int argc, char **argv)
+{
+	struct ramp_options o = { 0 };
+	struct err e;
+	int code = options_read(cmd, &o, argc, argv);
+
+	return code != OK ? code : finish(cmd, bench_ramp(&o, LINE, &e), &e);
 }
 
 int

@@ -8,6 +8,7 @@
 
 #include "bench/flow.h"
 #include "bench/mock_llm.h"
+#include "bench/ramp.h"
 #include "bench/sessions.h"
 #include "bench/streams.h"
 #include "bench/work.h"
@@ -65,6 +66,7 @@ static const struct flag_command extras[COMMANDS] = {
 	[COMMAND_mock_llm] = { .own = mock_llm_flags, .more = cmd_mock_llm_add_more },
 	[COMMAND_bench_flow] = { .own = bench_flow_flags },
 	[COMMAND_bench_streams] = { .own = bench_streams_flags },
+	[COMMAND_bench_ramp] = { .own = bench_ramp_flags },
 	[COMMAND_bench_sessions] = { .own = bench_sessions_flags,
 	    .more = cmd_bench_sessions_add_more },
 	[COMMAND_bench_work] = { .own = bench_work_flags, .more = cmd_bench_work_add_more },

@@ -19,6 +19,8 @@
 	    "measure the agent life cycle over HTTP")                         \
 	X(bench_streams, "bench streams", "",                                 \
 	    "measure many streaming runs at once")                            \
+	X(bench_ramp,    "bench ramp",    "",                                 \
+	    "measure sessions step by step, each step in a box")              \
 	X(bench_sessions, "bench sessions", "",                               \
 	    "measure many sessions at once in one process")                   \
 	X(bench_work,    "bench work",    "",                                 \
