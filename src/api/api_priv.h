@@ -106,6 +106,7 @@ struct call {
 		struct store_storage storage;
 		struct store_interrupt_search interrupt_search;
 		struct store_run_list run_list;
+		struct store_usage_get usage_get;
 		struct work_cmd work;
 	} op;
 };
@@ -300,7 +301,7 @@ handler api_assistant_create, api_assistant_get, api_assistant_update,
 handler api_thread_create, api_thread_get, api_thread_update, api_thread_delete,
     api_thread_copy, api_thread_storage, api_thread_search, api_thread_count;
 handler api_state_get, api_state_at, api_state_update, api_history, api_history_get;
-handler api_interrupt_list;
+handler api_interrupt_list, api_usage;
 handler api_run_start, api_run_list, api_run_get, api_run_join, api_run_cancel,
     api_run_delete;
 handler api_work_operation, api_work_delete, api_work_claim, api_work_rpc,

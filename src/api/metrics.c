@@ -168,6 +168,20 @@ add_http(struct buf *b, const struct api_shared *sh)
 }
 
 static void
+add_models(struct buf *b, const struct runs_stats *sum)
+{
+	add_one(b, "cohort_model_calls_total", "counter", "Answers of models.",
+	    (double)sum->calls);
+	add_one(b, "cohort_model_input_tokens_total", "counter",
+	    "Tokens that models were sent.", (double)sum->tokens_in);
+	add_one(b, "cohort_model_output_tokens_total", "counter",
+	    "Tokens that models answered.", (double)sum->tokens_out);
+	add_one(b, "cohort_model_cost_usd_total", "counter",
+	    "What models cost, by the prices of the configuration.",
+	    (double)sum->cost_nano / 1e9);
+}
+
+static void
 add_runs(struct buf *b, const struct api_shared *sh)
 {
 	struct runs_stats sum = { 0 };
@@ -186,6 +200,10 @@ add_runs(struct buf *b, const struct api_shared *sh)
 		sum.finished += one.finished;
 		sum.failed += one.failed;
 		sum.events += one.events;
+		sum.calls += one.calls;
+		sum.tokens_in += one.tokens_in;
+		sum.tokens_out += one.tokens_out;
+		sum.cost_nano += one.cost_nano;
 		bytes += load(&sh->at[s]->metrics.bytes_out);
 		watchers += atomic_load_explicit(&sh->at[s]->metrics.watchers,
 		    memory_order_relaxed);
@@ -205,6 +223,7 @@ add_runs(struct buf *b, const struct api_shared *sh)
 	    (double)sum.failed);
 	add_one(b, "cohort_run_events_total", "counter", "Stream events made.",
 	    (double)sum.events);
+	add_models(b, &sum);
 }
 
 static void

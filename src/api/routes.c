@@ -113,6 +113,10 @@ const struct route routes[] = {
 	  "(checkpoint_ns), select", "an array of states", 200 },
 	{ "GET", "/threads/{thread_id}/history", ROUTE_READS, NONE, api_history_get,
 	  "Past states, newest first", "limit, before, select", "an array of states", 200 },
+	{ "GET", "/usage", ROUTE_READS, NONE, api_usage,
+	  "What models took, of the caller", "thread_id, run_id, from, to (days), "
+	  "group_by (day, model, thread, run), limit, offset", "total, groups: calls, "
+	  "input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost", 200 },
 	{ "GET", "/interrupts", ROUTE_READS, NONE, api_interrupt_list,
 	  "List everything that waits for a person, newest first",
 	  "status (waiting), limit, offset", "an array of interrupts: id, value, "

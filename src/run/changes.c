@@ -29,6 +29,7 @@ changes_release(struct changes *c)
 	free(c->writes);
 	free(c->records);
 	free(c->interrupts);
+	free(c->usage);
 	arena_release(&c->arena);
 	changes_init(c);
 }
@@ -61,6 +62,7 @@ changes_fill(const struct changes *c, struct store_changes *out, struct err *e)
 		.records = c->records, .records_n = c->records_n,
 		.interrupts = c->interrupts, .interrupts_n = c->interrupts_n,
 		.void_moved = c->void_moved,
+		.usage = c->usage, .usage_n = c->usage_n,
 	};
 	return OK;
 }
@@ -359,4 +361,28 @@ changes_record(struct changes *c, const struct uuid *task, struct str key,
 	c->records[c->records_n++] = (struct store_record){ .task = *task,
 	    .key = copy(c, key), .name = copy(c, name),
 	    .result = result.p == NULL ? STR_NONE : arena_str(&c->arena, result) };
+}
+
+#define MS_PER_DAY 86400000
+
+void
+changes_usage(struct changes *c, msec now, const struct llm_usage *u, struct str model)
+{
+	int64_t day = now / MS_PER_DAY;
+	struct store_usage *at = NULL;
+
+	for (size_t i = 0; i < c->usage_n && at == NULL; i++)
+		if (c->usage[i].day == day && str_eq(c->usage[i].model, model))
+			at = &c->usage[i];
+	if (at == NULL) {
+		mem_grow(c->usage, c->usage_n, c->usage_cap);
+		at = &c->usage[c->usage_n++];
+		*at = (struct store_usage){ .day = day, .model = copy(c, model) };
+	}
+	at->calls++;
+	at->input += u->input_tokens;
+	at->cached += u->cached_tokens;
+	at->output += u->output_tokens;
+	at->reasoning += u->reasoning_tokens;
+	at->cost_nano += u->cost_nano;
 }

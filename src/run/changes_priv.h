@@ -30,6 +30,8 @@ struct changes {
 	struct store_interrupt *interrupts;
 	size_t interrupts_n, interrupts_cap;
 	bool void_moved;
+	struct store_usage *usage;           /* it alone is no change: it waits for one */
+	size_t usage_n, usage_cap;
 };
 
 void changes_init(struct changes *c);
@@ -52,5 +54,8 @@ void changes_answer(struct changes *c, const struct uuid *id, struct val value);
 void changes_drop(struct changes *c, const struct uuid *task);
 void changes_record(struct changes *c, const struct uuid *task, struct str key,
     struct str name, struct str result);     /* result.p NULL: started */
+/* A model was called. */
+void changes_usage(struct changes *c, msec now, const struct llm_usage *u,
+    struct str model);
 
 #endif

@@ -254,7 +254,8 @@ ending_turn(struct ending *n)
 	static const char lost[] =
 	    "{\"error\":\"StorageError\",\"message\":\"the run could not be recorded\"}";
 
-	n->c.changes = (struct store_changes){ 0 };
+	n->c.changes = (struct store_changes){ .usage = n->c.changes.usage,
+	    .usage_n = n->c.changes.usage_n };
 	if (n->c.status != RUN_SUCCESS && n->c.thread_status != THREAD_INTERRUPTED)
 		return;
 	n->c.status = RUN_ERROR;
@@ -354,6 +355,52 @@ ending_open(struct runs *rs, struct parcel *p)
 	run_drop(run);
 }
 
+/* What the models of a run without a thread took. */
+struct bill {
+	struct store_usage_add c;
+	struct changes changes;
+	struct run *run;
+};
+
+static void
+bill_done(struct store_cmd *cmd)
+{
+	struct bill *b = CONTAINER_OF(cmd, struct bill, c.cmd);
+	struct run *run = b->run;
+
+	if (cmd->rc != OK)
+		log_error("run", "usage_lost", "rc=%s reason=%s", rc_name(cmd->rc),
+		    cmd->err.text);
+	changes_release(&b->changes);
+	free(b);
+	run_returned(run);
+}
+
+static void
+record_usage(struct run *run)
+{
+	struct runs *rs = run->rs;
+	struct bill *b;
+
+	if (run->job->changes.usage_n == 0)
+		return;
+	b = mem_new(struct bill);
+	changes_take(&run->job->changes, &b->changes);
+	b->c.cmd.op = STORE_USAGE_ADD;
+	b->c.cmd.owner = run->place.owner;
+	b->c.cmd.lazy = true;
+	b->c.cmd.done = bill_done;
+	b->c.usage = b->changes.usage;
+	b->c.usage_n = b->changes.usage_n;
+	b->run = run_hold(run);
+	runs_busy(rs, 1);
+	if (store_submit(rs->sh->store, rs->shard, &b->c.cmd, true) != OK) {
+		changes_release(&b->changes);
+		free(b);
+		run_returned(run);
+	}
+}
+
 void
 record_finish(struct run *run, enum run_status status, enum thread_status after,
     struct str error_json)
@@ -370,6 +417,7 @@ record_finish(struct run *run, enum run_status status, enum thread_status after,
 	n->c.error_json = (struct str){ n->error, error_json.n };
 	n->c.status = status;
 	if (run->stateless) {
+		record_usage(run);
 		run_hold(run);
 		runs_busy(rs, 1);
 		n->parcel.open = ending_open;

@@ -203,6 +203,18 @@ runs_drain(struct runs *rs, void (*done)(void *ctx), void *ctx)
 }
 
 void
+runs_count_usage(struct runs *rs, const struct llm_usage *u)
+{
+	atomic_fetch_add_explicit(&rs->stats.calls, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&rs->stats.tokens_in, (uint64_t)u->input_tokens,
+	    memory_order_relaxed);
+	atomic_fetch_add_explicit(&rs->stats.tokens_out, (uint64_t)u->output_tokens,
+	    memory_order_relaxed);
+	atomic_fetch_add_explicit(&rs->stats.cost_nano, (uint64_t)u->cost_nano,
+	    memory_order_relaxed);
+}
+
+void
 runs_stats(const struct runs *rs, struct runs_stats *out)
 {
 	*out = (struct runs_stats){
@@ -212,6 +224,13 @@ runs_stats(const struct runs *rs, struct runs_stats *out)
 		.finished = atomic_load_explicit(&rs->stats.finished, memory_order_relaxed),
 		.failed = atomic_load_explicit(&rs->stats.failed, memory_order_relaxed),
 		.events = atomic_load_explicit(&rs->stats.events, memory_order_relaxed),
+		.calls = atomic_load_explicit(&rs->stats.calls, memory_order_relaxed),
+		.tokens_in = atomic_load_explicit(&rs->stats.tokens_in,
+		    memory_order_relaxed),
+		.tokens_out = atomic_load_explicit(&rs->stats.tokens_out,
+		    memory_order_relaxed),
+		.cost_nano = atomic_load_explicit(&rs->stats.cost_nano,
+		    memory_order_relaxed),
 	};
 }
 

@@ -174,7 +174,10 @@ void run_cancel(struct runs *rs, owner_t owner, const struct uuid *thread_id,
  * or close to none. */
 const char *setting_like(struct str name);
 
-struct runs_stats { uint64_t live, pending, started, finished, failed, events; };
+struct runs_stats {
+	uint64_t live, pending, started, finished, failed, events;
+	uint64_t calls, tokens_in, tokens_out, cost_nano;    /* of models */
+};
 void runs_stats(const struct runs *rs, struct runs_stats *out);  /* any thread */
 
 #endif

@@ -76,7 +76,10 @@ struct runs {
 	bool draining;
 	void (*drained)(void *ctx);
 	void *drained_ctx;
-	struct { atomic_ullong live, pending, started, finished, failed, events; } stats;
+	struct {
+		atomic_ullong live, pending, started, finished, failed, events;
+		atomic_ullong calls, tokens_in, tokens_out, cost_nano;
+	} stats;
 };
 
 enum phase {
@@ -173,6 +176,7 @@ void run_ended(struct run *run, int rc, enum run_status status,
  * hear that, and the run stays. */
 void run_tell_unwritten(struct run *run, int rc, const struct err *e);
 void runs_busy(struct runs *rs, int change);
+void runs_count_usage(struct runs *rs, const struct llm_usage *u);
 
 /* ---- admit.c ------------------------------------------------------------- */
 

@@ -457,6 +457,8 @@ rest_write(struct changing *w, const struct store_changes *x)
 	for (size_t i = 0; rc == OK && i < x->void_interrupts_n; i++)
 		rc = db_run(&w->st->w, SQL_INTERRUPT_VOID, db_i64(w->thread),
 		    db_uuid(&x->void_interrupts[i]));
+	if (rc == OK)
+		rc = usage_add(w->st, w->owner, w->thread, w->run, x->usage, x->usage_n);
 	return rc == OK && x->void_moved ? interrupts_void_moved(w->st, w->thread) : rc;
 }
 
@@ -512,6 +514,8 @@ changes_bytes(const struct store_changes *x)
 	for (size_t i = 0; i < x->interrupts_n; i++)
 		bytes += 256 + x->interrupts[i].value_json.n +
 		    x->interrupts[i].schema_json.n;
+	for (size_t i = 0; i < x->usage_n; i++)
+		bytes += 96 + x->usage[i].model.n;
 	for (size_t i = 0; i < x->answers_n; i++)
 		bytes += 64 + x->answers[i].answer_json.n;
 	return bytes;

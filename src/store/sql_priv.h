@@ -41,6 +41,17 @@
 	"FROM facet f CROSS JOIN thread t ON t.seq = f.thread"                 \
 	" WHERE f.owner = ?1 AND f.hash = ?2 AND t.owner = ?1 "
 
+/* What a model took: columns, how they add up, and of whom. */
+#define USAGE_SUMS "coalesce(sum(calls), 0), coalesce(sum(input), 0),"         \
+	" coalesce(sum(cached), 0), coalesce(sum(output), 0),"                 \
+	" coalesce(sum(reasoning), 0), coalesce(sum(cost), 0)"
+#define USAGE_SUM                                                              \
+	" calls = calls + excluded.calls, input = input + excluded.input,"     \
+	" cached = cached + excluded.cached, output = output + excluded.output," \
+	" reasoning = reasoning + excluded.reasoning, cost = cost + excluded.cost"
+#define USAGE_RANGE "WHERE owner = ?1 AND thread BETWEEN ?2 AND ?3"            \
+	" AND run BETWEEN ?4 AND ?5 AND day BETWEEN ?6 AND ?7"
+
 #define RUN_COLUMNS                                                            \
 	"SELECT r.uuid, t.uuid, r.assistant, r.seq, r.thread, r.status,"       \
 	" r.multitask, r.attempt, r.graph, r.kwargs, r.metadata, r.base,"      \
@@ -147,6 +158,30 @@
 	    " WHERE seq = ? AND owner = ?")                                    \
 	X(THREAD_FAIL, "UPDATE thread SET status = ?, updated = ?, error = ?"  \
 	    " WHERE seq = ?")                                                  \
+	X(USAGE_ADD, "INSERT INTO usage(owner, thread, run, day, model, calls,"  \
+	    " input, cached, output, reasoning, cost) VALUES (?, ?, ?, ?, ?, ?," \
+	    " ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"                         \
+	    USAGE_SUM)                                                          \
+	X(USAGE_FOLD, "INSERT INTO usage SELECT owner, 0, 0, day, model,"        \
+	    " sum(calls), sum(input), sum(cached), sum(output), sum(reasoning)," \
+	    " sum(cost) FROM usage WHERE owner = ? AND thread = ?"               \
+	    " GROUP BY day, model ON CONFLICT DO UPDATE SET" USAGE_SUM)         \
+	X(USAGE_DROP, "DELETE FROM usage WHERE owner = ? AND thread = ?")        \
+	X(USAGE_TOTAL, "SELECT " USAGE_SUMS ", 0 FROM usage " USAGE_RANGE        \
+	    " LIMIT ?8 OFFSET ?9")                                               \
+	X(USAGE_BY_DAY, "SELECT " USAGE_SUMS ", day FROM usage " USAGE_RANGE     \
+	    " GROUP BY day ORDER BY day DESC LIMIT ?8 OFFSET ?9")                \
+	X(USAGE_BY_MODEL, "SELECT " USAGE_SUMS ", model FROM usage " USAGE_RANGE \
+	    " GROUP BY model ORDER BY sum(cost) DESC, model LIMIT ?8 OFFSET ?9") \
+	X(USAGE_BY_THREAD, "SELECT g.*, (SELECT uuid FROM thread t WHERE"        \
+	    " t.seq = g.thread AND t.owner = ?1) FROM (SELECT " USAGE_SUMS       \
+	    ", thread FROM usage " USAGE_RANGE " GROUP BY thread"                \
+	    " ORDER BY thread DESC LIMIT ?8 OFFSET ?9) g")                       \
+	X(USAGE_BY_RUN, "SELECT g.*, (SELECT uuid FROM thread t WHERE"           \
+	    " t.seq = g.thread AND t.owner = ?1), (SELECT uuid FROM run r WHERE" \
+	    " r.seq = g.run AND r.thread = g.thread) FROM (SELECT " USAGE_SUMS   \
+	    ", thread, run FROM usage " USAGE_RANGE " GROUP BY thread, run"      \
+	    " ORDER BY thread DESC, run DESC LIMIT ?8 OFFSET ?9) g")             \
 	X(THREAD_BURY, "UPDATE thread SET owner = -1, uuid = NULL"             \
 	    " WHERE seq = ? AND owner = ?")                                    \
 	/* for what is left of a run: a thread that is buried from the start */ \

@@ -300,8 +300,25 @@ static const char version_5[] =
 				/* its events go when another's come; 0: none */
 "ALTER TABLE run ADD COLUMN cancel_reason TEXT;";         /* NULL: it was not */
 
+/* What models took.  thread, run 0: of threads that are gone, and of runs without
+ * one. */
+static const char version_6[] =
+"CREATE TABLE usage ("
+"	owner INTEGER NOT NULL,"
+"	thread INTEGER NOT NULL,"
+"	run INTEGER NOT NULL,"
+"	day INTEGER NOT NULL,"                   /* since 1970-01-01 */
+"	model TEXT NOT NULL,"
+"	calls INTEGER NOT NULL,"
+"	input INTEGER NOT NULL,"                 /* tokens */
+"	cached INTEGER NOT NULL,"                /* of input */
+"	output INTEGER NOT NULL,"
+"	reasoning INTEGER NOT NULL,"             /* of output */
+"	cost INTEGER NOT NULL,"                  /* nano-USD */
+"	PRIMARY KEY (owner, thread, run, day, model)) STRICT, WITHOUT ROWID;";
+
 static const char *const steps[] = { version_1, version_2, version_3, version_4,
-    version_5 };
+    version_5, version_6 };
 const struct db_format store_format = { STORE_APP, { steps, COUNT(steps) } };
 
 /* facets_make(owner, created, seq, metadata): inserts a thread's rows. */

@@ -107,6 +107,13 @@ struct store_record {
 
 /* Written in this order: answers, drop_tasks, checkpoints, writes, records,
  * interrupts, voids.  All or nothing. */
+/* What calls of one model took, on one day. */
+struct store_usage {
+	int64_t day;                         /* since 1970-01-01 */
+	struct str model;                    /* "openai:gpt-4o" */
+	int64_t calls, input, cached, output, reasoning, cost_nano;
+};
+
 struct store_changes {
 	/* ERR_CONFLICT unless each waits; it is answered then. */
 	const struct store_answer *answers;
@@ -129,6 +136,10 @@ struct store_changes {
 	const struct uuid *void_interrupts;
 	size_t void_interrupts_n;
 	bool void_moved;
+	/* Added to what the run has used so far: with the records of the calls, in one
+	 * transaction, so that a call that is known is billed, and once. */
+	const struct store_usage *usage;
+	size_t usage_n;
 	/* out: the seq of checkpoints[0]; the others' follow.  It is the version of
 	 * each value that the checkpoint wrote. */
 	int64_t first_seq;

@@ -104,6 +104,9 @@ run_end(struct store *st, struct store_cmd *c)
 
 	assert(x->status > RUN_RUNNING || x->rollback);
 	x->has_next = false;
+	if (rc == OK && x->rollback)         /* it was paid for all the same */
+		rc = usage_add(st, w.owner, x->thread_seq, x->run_seq, x->changes.usage,
+		    x->changes.usage_n);
 	if (rc == OK && x->rollback)
 		return run_taken_back(&w, &e);
 	if (rc == OK)

@@ -227,12 +227,14 @@ int store_event_next(struct store_reader *r, owner_t o, int64_t thread_seq,
 	X(RUN_DELETE, run_delete) X(ITEM_PUT, item_put)                        \
 	X(ITEM_DELETE, item_delete) X(STREAM_APPEND, stream_append)            \
 	X(EVENTS_APPEND, events_append)                                        \
+	X(USAGE_ADD, usage_add)                                                \
 	X(GUEST_WRITE, guest_write) X(RECOVER, recover)                        \
 	/* slow reads */                                                       \
 	X(ITEM_SEARCH, item_search) X(THREAD_SEARCH, thread_search)            \
 	X(ASSISTANT_SEARCH, assistant_search) X(HISTORY, history)              \
 	X(INTERRUPT_SEARCH, interrupt_search) X(STORAGE, storage)              \
-	X(RUN_LIST, run_list) X(GUEST_READ, guest_read)
+	X(RUN_LIST, run_list) X(GUEST_READ, guest_read)                        \
+	X(USAGE_GET, usage_get)
 
 enum store_op {
 #define X(name, low) STORE_##name,
@@ -568,6 +570,34 @@ struct store_run_list {
 	int64_t limit, offset;
 	struct store_run *runs;              /* out, newest first */
 	size_t runs_n;
+};
+
+/* Of a run without a thread. */
+struct store_usage_add {
+	struct store_cmd cmd;
+	struct store_usage *usage;
+	size_t usage_n;
+};
+
+/* What an owner's models took, in all and by group.  thread, run zero: any.  Threads
+ * and runs that are gone count together, with a zero id.  Days newest first, as
+ * threads and runs; models by cost. */
+enum store_usage_group {
+	USAGE_TOTAL, USAGE_BY_DAY, USAGE_BY_MODEL, USAGE_BY_THREAD, USAGE_BY_RUN
+};
+struct store_usage_found {
+	struct store_usage u;                /* day, model: of that group */
+	struct uuid thread, run;             /* the same; zero: gone, or none */
+};
+struct store_usage_get {
+	struct store_cmd cmd;
+	struct uuid thread, run;
+	int64_t from, to;                    /* days, both in */
+	enum store_usage_group group;
+	int64_t limit, offset;
+	struct store_usage_found *found;     /* out */
+	size_t found_n;
+	struct store_usage total;            /* out: of all groups */
 };
 
 /* ---- start-up ------------------------------------------------------------ */

@@ -380,6 +380,12 @@ int  record_put(struct store *st, int64_t run, int64_t thread,
 /* The task of tool calls that name a step only. */
 struct uuid task_of_step(int64_t run, int step);
 
+/* usage.c: of a run; thread 0, run 0: of one without a thread. */
+int  usage_add(struct store *st, owner_t owner, int64_t thread, int64_t run,
+    const struct store_usage *list, size_t n);
+/* A thread goes: its rows become the owner's. */
+int  usage_fold(struct store *st, owner_t owner, int64_t thread);
+
 /* runs.c: the thread's oldest pending run becomes RUNNING.  ERR_NOTFOUND: none. */
 int run_take_next(struct store *st, struct store_cmd *c, int64_t thread, msec now,
     struct store_run *out);

@@ -420,7 +420,7 @@ request_model(struct piece *p, struct arena *a, struct llm_request *q)
 	return true;
 }
 
-/* About as many tokens as a text of the request has; a model counts otherwise. */
+/* About as many bytes has a token; each model counts in its own way. */
 #define BYTES_A_TOKEN 4
 
 static bool
@@ -432,7 +432,8 @@ may_ask(struct llm_piece *w, struct llm_request *q)
 	if (!w->p.task->counts)
 		return true;
 	for (size_t i = 0; i < q->messages_n; i++)
-		bytes += q->messages[i].n;
+		bytes += scan_find(q->messages[i], S("content")).n +
+		    scan_find(q->messages[i], S("tool_calls")).n;
 	for (size_t i = 0; i < q->tools_n; i++)
 		bytes += q->tools[i].description.n + q->tools[i].parameters_json.n;
 	if (!piece_may_spend(&w->p, &(struct task_cost){ .turns = 1,
