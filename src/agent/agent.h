@@ -148,6 +148,18 @@ struct agent_state_budget {
 	struct agent_budget budget;
 };
 
+/* `capabilities`: what the agent and those that it calls may use.  A part that is
+ * not given (has_ false) allows everything. */
+struct agent_limits {
+	bool has_tools, has_hosts;
+	const struct str *tools;             /* names, or beginnings: "store_*" */
+	size_t tools_n;
+	const struct str *hosts;             /* as the setting http-hosts has them */
+	size_t hosts_n;
+};
+/* NULL: everything.  group: of the tool, or empty. */
+bool agent_limits_tool(const struct agent_limits *of, struct str name, struct str group);
+
 struct agent_write {
 	unsigned channel;
 	struct agent_value value;
@@ -240,6 +252,7 @@ struct agent {
 	const struct agent_budget *budget;   /* of the whole; NULL: none */
 	const struct agent_state_budget *state_budgets;
 	size_t state_budgets_n;
+	const struct agent_limits *limits;   /* NULL: none */
 	bool budgeted;                       /* it, a state or some work has one */
 	struct arena arena;                  /* everything above */
 	struct agent_holds *holds;           /* what agent_free releases; private */

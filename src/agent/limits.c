@@ -1,5 +1,6 @@
 /*
- * limits.c - what an agent may spend: `budget` of the agent, of a state, of work.
+ * limits.c - what an agent may spend and use: `budget` of the agent, of a state, of
+ * work; `capabilities` of the agent.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -130,4 +131,105 @@ load_own_budget(struct load *l, const struct tree_node *of, bool wall)
 		return NULL;
 	b = load_alloc(l, 1, sizeof *b);
 	return load_budget(l, n, wall, b) ? b : NULL;
+}
+
+/* ---- capabilities -------------------------------------------------------------- */
+
+static const struct str *
+load_list(struct load *l, const struct tree_node *n, size_t *count)
+{
+	struct str *all;
+	size_t i = 0;
+
+	if (!load_wants(l, n, TREE_LIST, "a list of names"))
+		return NULL;
+	all = load_alloc(l, n->n, sizeof *all);
+	for (const struct tree_node *c = n->first; c != NULL && l->rc == OK; c = c->next) {
+		ptrdiff_t star;
+
+		all[i] = load_str(l, load_string(l, c, "a name"));
+		star = str_index(all[i], '*');
+		if (l->rc == OK && all[i].n == 0)
+			load_fail(l, c, "expected a name, or its beginning with a '*'");
+		if (str_eq(n->key, S("tools")) && star >= 0 &&
+		    (size_t)star + 1 < all[i].n)
+			load_fail(l, c, "a '*' stands at the end, as in store_*");
+		i++;
+	}
+	*count = n->n;
+	return all;
+}
+
+void
+load_limits(struct load *l, const struct tree_node *n)
+{
+	static const char *const keys[] = { "tools", "hosts", "paths!", NULL };
+	const struct tree_node *c = tree_get(l->t, n, S("capabilities")), *tools, *hosts;
+	struct agent_limits *own;
+
+	if (c == NULL || !load_wants(l, c, TREE_MAP, "a map, as in {tools: [search], "
+	    "hosts: [api.example.com]}"))
+		return;
+	load_check_keys(l, c, keys);
+	own = load_alloc(l, 1, sizeof *own);
+	tools = tree_get(l->t, c, S("tools"));
+	hosts = tree_get(l->t, c, S("hosts"));
+	own->has_tools = tools != NULL;
+	own->has_hosts = hosts != NULL;
+	if (tools != NULL && l->rc == OK)
+		own->tools = load_list(l, tools, &own->tools_n);
+	if (hosts != NULL && l->rc == OK)
+		own->hosts = load_list(l, hosts, &own->hosts_n);
+	l->a->limits = own;
+}
+
+static bool
+name_fits(struct str pattern, struct str name)
+{
+	if (!str_ends(pattern, S("*")))
+		return str_eq(pattern, name);
+	return str_starts(name, str_sub(pattern, 0, pattern.n - 1));
+}
+
+bool
+agent_limits_tool(const struct agent_limits *of, struct str name, struct str group)
+{
+	if (of == NULL || !of->has_tools)
+		return true;
+	for (size_t i = 0; i < of->tools_n; i++)
+		if (name_fits(of->tools[i], name) ||
+		    (group.n > 0 && str_eq(of->tools[i], group)))
+			return true;
+	return false;
+}
+
+static void
+check_name(struct load *l, const struct tree_node *n, struct val name)
+{
+	if (name.kind == VAL_STRING && !agent_limits_tool(l->a->limits, val_str(name),
+	    STR_NONE))
+		load_fail(l, n, "the tool '%.*s' is not among the capabilities of the agent",
+		    FMT(str_cut(val_str(name), 100)));
+}
+
+/* The fields that name tools: `name` of tool, `tools` of llm. */
+void
+load_check_limits(struct load *l, const struct tree_node *n, const struct agent_work *w)
+{
+	bool tool, llm;
+
+	if (l->rc != OK || l->a->limits == NULL)
+		return;
+	tool = str_eq(str_of(w->kind->name), S("tool"));
+	llm = str_eq(str_of(w->kind->name), S("llm"));
+	for (size_t i = 0; i < w->kind->fields_n; i++) {
+		struct str field = str_of(w->kind->fields[i].name);
+		struct val v = w->fields[i].constant;
+
+		if (!(tool && str_eq(field, S("name"))) && !(llm && str_eq(field, S("tools"))))
+			continue;
+		check_name(l, n, v);
+		for (size_t k = 0; k < val_count(v); k++)
+			check_name(l, n, val_at(v, k));
+	}
 }

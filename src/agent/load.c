@@ -513,7 +513,7 @@ static const char *const root_keys[] = {
 	"id", "name", "description", "state", "input", "output", "private", "context_schema",
 	"interrupt_before", "interrupt_after", "tools", "nodes", "edges",
 	"states", "context", "initial", "type", "on", "entry", "exit", "always", "tests",
-	"budget", "capabilities!", "needs!", "retry!", "timeout!", "after!", NULL,
+	"budget", "capabilities", "needs!", "retry!", "timeout!", "after!", NULL,
 };
 
 /* Letters, digits, '.', '-' and '_': it is a part of paths and of URLs. */
@@ -638,6 +638,8 @@ load_root(struct load *l, const struct tree_node *n)
 		l->a->context_schema = schema(l, n, "context_schema");
 	if (l->rc == OK)
 		l->a->budget = load_own_budget(l, n, true);
+	if (l->rc == OK)
+		load_limits(l, n);
 	if (l->rc == OK)
 		load_steps(l, n);
 }

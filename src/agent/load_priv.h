@@ -107,6 +107,11 @@ void load_work(struct load *l, const struct tree_node *n, bool is_item,
 /* limits.c: a budget; wall: it may have one.  False: it failed. */
 bool load_budget(struct load *l, const struct tree_node *n, bool wall,
     struct agent_budget *b);
+/* `capabilities` of the agent. */
+void load_limits(struct load *l, const struct tree_node *n);
+/* Tools that a work names must be among them. */
+void load_check_limits(struct load *l, const struct tree_node *n,
+    const struct agent_work *w);
 /* `budget` in a map; NULL: there is none. */
 const struct agent_budget *load_own_budget(struct load *l, const struct tree_node *of,
     bool wall);

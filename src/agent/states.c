@@ -22,7 +22,7 @@
 /* Keys of a state beside those of its work; '!': not supported yet. */
 #define STATE_KEYS "initial", "type", "states", "on", "always", "entry", "exit", "invoke", \
 	"onDone", "onError", "history", "target", "output", "tags", "description", "budget"
-#define LATER_KEYS "after!", "retry!", "timeout!", "capabilities!", "needs!"
+#define LATER_KEYS "after!", "retry!", "timeout!", "needs!"
 
 static const char *const state_keys[] = { STATE_KEYS, LATER_KEYS, NULL };
 static const char *const history_keys[] = { "type", "history", "target", "description", NULL };

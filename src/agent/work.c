@@ -16,7 +16,7 @@
 #include "base/mem.h"
 
 /* Keys beside a kind's. */
-enum where { OF_BOTH, OF_ITEM, OF_NODE, OF_NONE };
+enum where { OF_BOTH, OF_ITEM, OF_NODE, OF_AGENT, OF_NONE };
 
 static const struct common_key {
 	const char *name;
@@ -25,7 +25,7 @@ static const struct common_key {
 	{ "writes", OF_BOTH }, { "when", OF_ITEM }, { "as", OF_ITEM }, { "return", OF_ITEM },
 	{ "defer", OF_NODE }, { "description", OF_NODE },
 	{ "retry", OF_NONE }, { "timeout", OF_NONE }, { "after", OF_NONE },
-	{ "budget", OF_BOTH }, { "capabilities", OF_NONE },
+	{ "budget", OF_BOTH }, { "capabilities", OF_AGENT },
 	{ "needs", OF_NONE }, { "on", OF_NONE },
 };
 
@@ -422,6 +422,10 @@ fail_unknown_key(struct load *l, const struct tree_node *n, const struct task_ki
 		load_fail_key(l, n, NULL, "'%s' is not supported yet", c->name);
 		return;
 	}
+	if (c != NULL && c->where == OF_AGENT) {
+		load_fail_key(l, n, NULL, "'%s' is for the agent itself", c->name);
+		return;
+	}
 	if (c != NULL) {
 		load_fail_key(l, n, NULL, c->where == OF_ITEM ?
 		    "'%s' is for an item of do, repeat or map" : "'%s' is for a node", c->name);
@@ -564,4 +568,5 @@ load_work(struct load *l, const struct tree_node *n, bool is_item, struct agent_
 	load_end(&m, n, mark);
 	if (l->rc == OK)
 		check_default_writes(l, n, out);
+	load_check_limits(l, n, out);
 }

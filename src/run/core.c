@@ -664,6 +664,7 @@ child_make(struct core_task *t, struct task_child *call, bool *kept, struct err 
 	s->next = t->children;
 	t->children = s;
 	call->host_data = s;
+	s->limits.up = &s->up->limits;
 	budget_open(s);
 	return s;
 }

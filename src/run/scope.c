@@ -58,6 +58,7 @@ scope_new(struct core *c, const struct agent *a, struct str ns, struct err *e)
 	s->ns = mem_cstr(ns);
 	s->begun = s->step = -2;
 	s->state = channels_new(a->channels, a->channels_n);
+	s->limits.own = a->limits;
 	budget_open(s);
 	if (a->chart != NULL) {
 		c->charts++;

@@ -74,6 +74,7 @@ struct scope {
 	size_t open;                         /* tasks whose work is under way */
 	bool changed;                        /* a channel, since the run was resumed */
 	bool over;
+	struct task_limits limits;           /* of the agent and those around it */
 	struct budget *budget;               /* NULL: nobody counts what is spent here */
 	char event[32];                      /* error.budget.KIND that it fails with; "": it
 	                                        is error.execution */

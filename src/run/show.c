@@ -254,6 +254,7 @@ core_task_spec(const struct core_task *t)
 	    .work = &s->agent->nodes[t->node].work, .state = s->state,
 	    .input = t->input, .config = s->core->q->config,
 	    .context = s->core->q->context, .id = t->id,
+	    .limits = s->limits.own != NULL || s->limits.up != NULL ? &s->limits : NULL,
 	    .counts = s->budget != NULL, .records = t->records,
 	    .records_n = t->records_n, .answers = t->answers,
 	    .answers_n = t->answers_n };

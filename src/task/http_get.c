@@ -98,6 +98,21 @@ list_allows(struct str list, struct str authority)
 	return false;
 }
 
+/* The capabilities of the agents around it. */
+static bool
+in_limits(const struct task *t, struct str authority)
+{
+	for (const struct task_limits *l = t->limits; l != NULL; l = l->up) {
+		bool yes = l->own == NULL || !l->own->has_hosts;
+
+		for (size_t i = 0; !yes && i < l->own->hosts_n; i++)
+			yes = entry_allows(l->own->hosts[i], authority);
+		if (!yes)
+			return false;
+	}
+	return true;
+}
+
 static bool
 may_ask(struct get *g)
 {
@@ -109,6 +124,12 @@ may_ask(struct get *g)
 		piece_fail(p, "error.execution", "ValueError", "line %u: http_get.url: expected "
 		    "http[s]://name[:port][/path], got %.*s", p->spec->line,
 		    FMT(str_cut(url, 100)));
+		return false;
+	}
+	if (!in_limits(t, authority)) {
+		piece_fail(p, "error.execution", "NotAllowedError", "line %u: http_get.url: the "
+		    "agent's capabilities do not allow the host %.*s", p->spec->line,
+		    FMT(authority));
 		return false;
 	}
 	if (t->host->http != NULL && list_allows(t->host->http_hosts(t->ctx), authority))

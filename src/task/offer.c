@@ -21,6 +21,21 @@ offer_declared(const struct piece *p, struct str name)
 	return NULL;
 }
 
+bool
+offer_in_limits(const struct piece *p, struct str name)
+{
+	const struct tools *all = p->task->host->tools;
+	const struct tool *tool = all != NULL && p->task->limits != NULL ?
+	    tools_find(all, name) : NULL;
+	struct str group = tool != NULL && tool->group != NULL ? str_of(tool->group) :
+	    STR_NONE;
+
+	for (const struct task_limits *l = p->task->limits; l != NULL; l = l->up)
+		if (!agent_limits_tool(l->own, name, group))
+			return false;
+	return true;
+}
+
 /* Is the tool, or its group, among the names? */
 static bool
 names_have(const struct agent_value *names, struct str name, const char *group)
@@ -84,7 +99,8 @@ offer_allows(const struct piece *p, struct str name)
 	const struct tools *all = p->task->host->tools;
 	const struct tool *tool = all != NULL ? tools_find(all, name) : NULL;
 
-	return offer_declared(p, name) != NULL || (tool != NULL && allows(p, tool));
+	return (offer_declared(p, name) != NULL || (tool != NULL && allows(p, tool))) &&
+	    offer_in_limits(p, name);
 }
 
 void
@@ -95,11 +111,14 @@ offer_add_names(struct buf *b, const struct piece *p)
 	size_t n = 0;
 
 	for (size_t i = 0; i < a->tools_n; i++) {
+		if (!offer_in_limits(p, a->tools[i].name))
+			continue;
 		buf_add(b, n++ == 0 ? S(" Available: ") : S(", "));
 		buf_add(b, a->tools[i].name);
 	}
 	for (size_t i = 0; all != NULL && i < tools_count(all); i++) {
-		if (!allows(p, tools_at(all, i)))
+		if (!allows(p, tools_at(all, i)) ||
+		    !offer_in_limits(p, str_of(tools_at(all, i)->name)))
 			continue;
 		buf_add(b, n++ == 0 ? S(" Available: ") : S(", "));
 		buf_add(b, str_of(tools_at(all, i)->name));
@@ -135,13 +154,15 @@ offer_specs(struct piece *p, struct arena *a, size_t *n)
 
 	*n = 0;
 	for (size_t i = 0; i < t->agent->tools_n; i++)
-		if (named ? names_have(names, t->agent->tools[i].name, NULL) : plain)
+		if ((named ? names_have(names, t->agent->tools[i].name, NULL) : plain) &&
+		    offer_in_limits(p, t->agent->tools[i].name))
 			specs[(*n)++] = declared_spec(&t->agent->tools[i], a);
 	for (size_t i = 0; all != NULL && i < tools_count(all); i++) {
 		const struct tool *tool = tools_at(all, i);
 
-		if (named ? names_have(names, str_of(tool->name), tool->group) :
-		    plain && defaults_have(t->defaults, tool))
+		if ((named ? names_have(names, str_of(tool->name), tool->group) :
+		    plain && defaults_have(t->defaults, tool)) &&
+		    offer_in_limits(p, str_of(tool->name)))
 			specs[(*n)++] = (struct llm_tool_spec){ str_of(tool->name),
 			    str_of(tool->description), tools_schema(all, tool) };
 	}

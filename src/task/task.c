@@ -42,6 +42,7 @@ task_new(const struct task_spec *s, const struct task_host *h, void *ctx)
 	t->slots = mem_zero(s->agent->slots_n * sizeof *t->slots);
 	t->may_wait = work_may_wait(s->work);
 	t->counts = s->counts;
+	t->limits = s->limits;
 	list_init(&t->all);
 	list_init(&t->queue);
 	records_init(t, s);

@@ -200,6 +200,12 @@ struct task_defaults {
 	size_t tools_n;
 };
 
+/* What the task's agent may use, and those around it: all of them must allow it. */
+struct task_limits {
+	const struct agent_limits *own;      /* NULL: everything */
+	const struct task_limits *up;        /* NULL: the root's */
+};
+
 struct task_spec {
 	const struct agent *agent;
 	const struct agent_work *work;
@@ -208,6 +214,7 @@ struct task_spec {
 	struct val config, context;          /* the run's; `params` is config.configurable */
 	struct val event;                    /* of a chart's invoke; UNDEF */
 	struct uuid id;                      /* for `once` keys */
+	const struct task_limits *limits;    /* outlive the task; NULL: everything */
 	bool counts;                         /* some budget wants to know what it spends */
 	const struct task_record *records;   /* copied */
 	size_t records_n;

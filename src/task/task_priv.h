@@ -145,6 +145,7 @@ struct task {
 	unsigned depth;                      /* calls into the task on the stack */
 	bool started, over, gone;            /* gone: freed when depth is 0 */
 	bool may_wait;                       /* some piece has TASK_WAITS */
+	const struct task_limits *limits;
 	bool counts;                         /* a budget wants to know what it spends */
 	struct fault fault;
 	/* evaluation: one scope, filled for whoever evaluates */
@@ -338,6 +339,8 @@ void call_add_content(struct buf *b, struct val v);
 const struct agent_tool *offer_declared(const struct piece *p, struct str name);
 /* May the tools node call it? */
 bool offer_allows(const struct piece *p, struct str name);
+/* Do the capabilities of the agent, and of those around it, allow it? */
+bool offer_in_limits(const struct piece *p, struct str name);
 /* "Available: a, b", or nothing. */
 void offer_add_names(struct buf *b, const struct piece *p);
 /* What an llm piece offers; the texts live as long as the agent and the tools,

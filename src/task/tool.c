@@ -136,6 +136,12 @@ tool_start(struct piece *p)
 
 	w->name = agent_name(piece_field(p, TOOL_NAME));
 	id_make(w);
+	if (!offer_in_limits(p, w->name)) {
+		piece_fail(p, "error.execution", "NotAllowedError", "line %u: tool: the "
+		    "capabilities of an agent around this one do not allow \"%.*s\"",
+		    p->spec->line, FMT(w->name));
+		return;
+	}
 	if (!repeat(w) && read_args(p, &args)) {
 		want.id = id_of(w);
 		want.name = w->name;

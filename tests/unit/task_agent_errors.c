@@ -13,6 +13,8 @@
 #define NODE(work) STATE "nodes:\n  a: " work "\nedges: [[START, a]]\n"
 #define EDGES(edges) STATE "nodes: {a: {set: {}}, b: {set: {}}}\nedges: " edges "\n"
 
+#define LIMITS(limits) "nodes:\n  a: {tool: search}\nedges: [[START, a]]\n" \
+	"capabilities: " limits "\n"
 #define BUDGET(budget) "nodes:\n  a: {emit: 1}\nedges: [[START, a]]\nbudget: " budget "\n"
 
 /* A file's text, and the error behind its name. */
@@ -131,8 +133,17 @@ static const struct row { const char *text, *want; } rows[] = {
 	{ "nodes:\n  a: {emit: 1, budget: {wall: 5s}}\nedges: [[START, a]]\n",
 	    ":2:25: nodes.a.budget: 'wall' is for an agent or a state; work has "
 	    "'timeout'" },
-	{ "capabilities: []\n",
-	    ":1:1: 'capabilities' is not supported yet" },
+	{ LIMITS("[]"),
+	    ":4:15: capabilities: expected a map, as in {tools: [search], hosts: "
+	    "[api.example.com]}, got a list" },
+	{ LIMITS("{paths: [/tmp]}"),
+	    ":4:16: capabilities: 'paths' is not supported yet" },
+	{ LIMITS("{tool: [x]}"),
+	    ":4:16: capabilities: unknown key 'tool'; did you mean 'tools'?" },
+	{ LIMITS("{tools: ['a*b']}"),
+	    ":4:24: capabilities.tools[0]: a '*' stands at the end, as in store_*" },
+	{ LIMITS("{tools: [x, store_*]}"),
+	    ":2:6: nodes.a: the tool 'search' is not among the capabilities of the agent" },
 	{ "needs: []\n",
 	    ":1:1: 'needs' is not supported yet" },
 	{ "nodes: []\nedges: []\n",
