@@ -159,6 +159,13 @@ add_work(struct buf *b, const struct task_kinds *kinds, const char *more)
 
 #define NODE_NAMES "{\"anyOf\":[{\"const\":\"*\"},{\"type\":\"array\",\"items\":" \
 	"{\"type\":\"string\"}}]}"
+#define NUMBER "{\"type\":\"integer\",\"minimum\":0}"
+#define BUDGET_PARTS "\"tokens\":" NUMBER ",\"cost\":{\"type\":\"number\",\"minimum\":0}," \
+	"\"turns\":" NUMBER ",\"tool_calls\":" NUMBER
+#define BUDGET_OF(more) "\"budget\":{\"type\":\"object\",\"minProperties\":1," \
+	"\"additionalProperties\":false,\"properties\":{" BUDGET_PARTS more "}}"
+#define BUDGET BUDGET_OF(",\"wall\":{\"type\":\"string\"}")
+#define WORK_BUDGET BUDGET_OF("")
 #define CHANNEL_NAMES "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}"
 
 static const char agent_head[] =
@@ -167,6 +174,8 @@ static const char agent_head[] =
     "\"properties\":{\"id\":{\"type\":\"string\",\"pattern\":\"^[A-Za-z0-9._-]+$\"},"
     "\"name\":{\"type\":\"string\"},\"description\":{\"type\":\"string\"},"
     "\"state\":{\"type\":\"object\",\"additionalProperties\":" REF("channel") "},"
+    BUDGET ",\"capabilities\":{\"type\":\"object\",\"additionalProperties\":false,"
+    "\"properties\":{\"tools\":" CHANNEL_NAMES ",\"hosts\":" CHANNEL_NAMES "}},"
     "\"input\":" CHANNEL_NAMES ",\"output\":" CHANNEL_NAMES ",\"private\":" CHANNEL_NAMES ","
     "\"context_schema\":{\"type\":\"object\"},\"interrupt_before\":" NODE_NAMES ","
     "\"interrupt_after\":" NODE_NAMES ",\"tools\":{\"type\":\"object\","
@@ -208,7 +217,7 @@ static const char state_text[] =
     "\"onDone\":" REF("transition") ",\"onError\":" REF("transition") ","
     "\"history\":{\"enum\":[\"shallow\",\"deep\"]},\"target\":" REF("names") ",\"output\":{},"
     "\"tags\":" REF("names") ",\"description\":{\"type\":\"string\"},"
-    "\"writes\":{\"type\":\"object\"}";
+    "\"writes\":{\"type\":\"object\"}," BUDGET;
 
 static const char edge_text[] =
     "{\"anyOf\":[{\"type\":\"array\",\"minItems\":2,\"maxItems\":2},{\"type\":\"object\","
@@ -235,16 +244,16 @@ agent_add_schema(struct buf *b, const struct task_kinds *kinds)
 	buf_add(b, str_of(edge_text));
 	buf_lit(b, ",\"node\":");
 	add_work(b, kinds, "\"writes\":{\"type\":\"object\"},\"defer\":{\"type\":\"boolean\"},"
-	    "\"description\":{\"type\":\"string\"}");
+	    "\"description\":{\"type\":\"string\"}," WORK_BUDGET);
 	buf_lit(b, ",\"item\":");
 	add_work(b, kinds, "\"writes\":{\"type\":\"object\"},\"when\":" REF("expr")
-	    ",\"as\":{\"type\":\"string\"},\"return\":{\"type\":\"boolean\"}");
+	    ",\"as\":{\"type\":\"string\"},\"return\":{\"type\":\"boolean\"}," WORK_BUDGET);
 	buf_add(b, str_of(chart_text));
 	buf_lit(b, ",\"state\":");
 	add_work(b, kinds, state_text);
 	buf_lit(b, ",\"invoke\":");
 	add_work(b, kinds, "\"id\":{\"type\":\"string\"},\"onDone\":" REF("transition")
 	    ",\"onError\":" REF("transition") ",\"autoforward\":{\"type\":\"boolean\"},"
-	    "\"writes\":{\"type\":\"object\"}");
+	    "\"writes\":{\"type\":\"object\"}," WORK_BUDGET);
 	buf_lit(b, "}}\n");
 }

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/scan.h"
 
 enum { OPS = 7, PARTS = 8, WAITING = 32 };
 
@@ -426,6 +427,76 @@ TEST(run_model_every_prefix_leads_to_the_same_end)
 	for (uint64_t i = 0; i < n; i++)
 		for (int k = 0; play_prefix(seed + i, k); k++)
 			CHECK(k < 2000);
+}
+
+/* ---- what tasks spend -------------------------------------------------------------------- */
+
+/* Of the tasks that the checkpoints name, each once: those that never came to be in a
+ * checkpoint were not, whatever they did before a crash. */
+static int64_t
+plain_sum(const struct sim *s, int64_t *turns)
+{
+	int64_t tokens = 0;
+
+	*turns = 0;
+	for (size_t i = 0; i < s->checkpoints_n; i++) {
+		const struct sim_checkpoint *c = &s->checkpoints[i];
+
+		for (size_t k = 0; k < c->tasks_n; k++) {
+			size_t p = s->paid_n;
+
+			while (p > 0 && !uuid_eq(&s->paid[p - 1].task, &c->tasks[k].id))
+				p--;
+			tokens += p > 0 ? s->paid[p - 1].tokens : 0;
+			*turns += p > 0;
+		}
+	}
+	return tokens;
+}
+
+/* The counters of the root's newest checkpoint. */
+static struct val
+counted(const struct sim *s)
+{
+	const struct sim_checkpoint *c = sim_checkpoint_at(s, STR_NONE,
+	    sim_count(s, STR_NONE) - 1);
+
+	return val_json_trusted(scan_find(c->snapshot, S("spent")));
+}
+
+/* Goal: over crashes, with tasks side by side and sub-agents that keep their state or
+ * do not, the counter is the plain sum of what the tasks have spent. */
+TEST(run_model_counts_what_tasks_spend)
+{
+	uint64_t n = number_of("RUN_MODEL_CASES", 3000) / 3, whole = 0;
+
+	for (uint64_t seed = 1; seed <= n; seed++) {
+		struct thread th;
+		struct val all, spent;
+		int64_t turns, tokens;
+
+		chance_seed(seed);
+		thread_open(&th, pick(3), (struct sim_rules){ 0 });
+		th.q = (struct core_request){ .input = val_object_empty(),
+		    .resume = VAL_UNDEF, .config = VAL_UNDEF, .context = VAL_UNDEF,
+		    .recursion_limit = 25 };
+		th.plan = (struct sim_plan){ .crashes_n = pick(5) };
+		for (size_t i = 0; i < th.plan.crashes_n; i++)
+			th.plan.crash[i] = pick(40);
+		sim_run(&th.sim, &th.q, ++th.run, &th.plan);
+		if (th.sim.end == CORE_SUCCESS) {
+			whole++;
+			tokens = plain_sum(&th.sim, &turns);
+			all = counted(&th.sim);
+			spent = val_at(all, 0);
+			CHECK_INT(val_at(spent, 0).u.i, turns);
+			CHECK_INT(val_at(spent, 2).u.i, tokens);
+			val_drop(all);
+		}
+		val_drop(th.q.input);
+		thread_close(&th);
+	}
+	CHECK(whole > n / 4);
 }
 
 /* ---- two at once ------------------------------------------------------------------------ */

@@ -333,6 +333,26 @@ play_wait(struct play *p, const struct task_interrupt *asks, size_t n)
 	core_task_waits(play_end(p), asks, n);
 }
 
+/* It is done; what it spends is told in two parts. */
+static void
+play_pay(struct play *p, struct act *a, struct val *answers)
+{
+	struct sim *s = p->sim;
+	int64_t tokens = (int64_t)(p->key % 1009);
+
+	core_spent(p->t, &(struct task_cost){ .turns = 1, .tokens = tokens / 2 });
+	core_spent(p->t, &(struct task_cost){ .tokens = tokens - tokens / 2 });
+	mem_grow(s->paid, s->paid_n, s->paid_cap);
+	s->paid[s->paid_n++] = (struct sim_paid){ p->t->id, tokens };
+	play_done(p, a, answers);
+}
+
+static void
+on_child_spent(struct task_child *c, const struct task_cost *cost)
+{
+	core_spent(CONTAINER_OF(c, struct play, call)->t, cost);
+}
+
 static void
 play_finish(struct play *p)
 {
@@ -362,7 +382,7 @@ play_finish(struct play *p)
 	else if (a.fails)
 		play_fail(p, "PlannedError");
 	else
-		play_done(p, &a, answers);
+		play_pay(p, &a, answers);
 }
 
 static void
@@ -393,7 +413,7 @@ play_go_on(struct play *p)
 	p->called = p->calling = true;
 	p->input = child_input(p->key);
 	p->call = (struct task_child){ .key = STR_NONE, .agent = work->child,
-	    .input = p->input, .done = on_child, .persist = agent_bool(
+	    .input = p->input, .done = on_child, .spent = on_child_spent, .persist = agent_bool(
 	    &work->fields[AGENT_KIND_PERSIST], false) };
 	core_child(p->t, &p->call);
 }
@@ -598,4 +618,5 @@ sim_release(struct sim *s)
 	free(s->open);
 	arena_release(&s->arena);
 	agent_free(s->agent);
+	free(s->paid);
 }

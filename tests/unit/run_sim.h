@@ -145,6 +145,8 @@ struct sim {
 	size_t effects, budget;              /* it dies when they are used up */
 	bool by_batch;                       /* effects of one event are one commit */
 	size_t begun;                        /* tasks */
+	struct sim_paid { struct uuid task; int64_t tokens; } *paid; /* by those that were done */
+	size_t paid_n, paid_cap;
 	size_t attempt;                      /* over all runs */
 };
 

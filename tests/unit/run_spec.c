@@ -205,7 +205,8 @@ sim_agent_yaml(struct buf *b, const struct sim_agent *a)
 	buf_lit(b, "]");
 	stops_yaml(b, a, true);
 	stops_yaml(b, a, false);
-	buf_lit(b, "}");
+	/* so large that it refuses nothing; what is spent is counted */
+	buf_lit(b, ", budget: {turns: 1000000}}");
 }
 
 /* ---- what tasks do -------------------------------------------------------------- */
