@@ -87,6 +87,14 @@
 	X(LLM_RETRIES,         3,         "retries", "of a transient model error") \
 	X(LLM_RETRY_AFTER_MS,  60000,     "ms",     "longest Retry-After that is honoured") \
 	X(LLM_CONCURRENCY,     8192,      "calls",  "to one provider at once; more wait") \
+	X(LLM_WAITING,         20000,     "calls",  "that wait for a turn at one provider; past it error.llm.overloaded") \
+	X(LLM_TURN_MS,         600000,    "ms",     "longest wait for a provider's requests_per_minute and tokens_per_minute; past it the next target, or error.llm.rate_limited") \
+	X(LLM_HERE_MS,         5000,      "ms",     "longest Retry-After that is waited for when there is another target; past it that one is asked") \
+	X(LLM_CIRCUITS,        256,       "targets", "that are left out until their Retry-After is over; the oldest is forgotten") \
+	X(CONFIG_VALUES,       20000,     "values", "of providers and models in cohort.yaml") \
+	X(PROVIDERS,           64,        "providers", "in cohort.yaml, with those built in") \
+	X(MODEL_ALIASES,       1000,      "aliases", "of models in cohort.yaml") \
+	X(MODEL_TARGETS,       16,        "targets", "of one alias, with those of aliases it names; and of one call, with its fallbacks") \
 	X(SCRIPT_BYTES,        1048576,   "bytes",  "a file of scripted answers") \
 	X(DNS_TTL_MS,          60000,     "ms",     "a name's addresses are kept; the system's resolver tells no TTL") \
 	X(DNS_FAIL_MS,         1000,      "ms",     "a name that did not resolve is not asked again") \

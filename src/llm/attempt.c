@@ -145,6 +145,7 @@ charge(struct llm_call *c, struct failure *f)
 	    "this server has no memory left for it: unsent output and models' answers "
 	    "together may take %zu bytes", held, account_used(&account_output) +
 	    account_room(&account_output));
+	f->ours = true;
 	return ERR_LIMIT;
 }
 

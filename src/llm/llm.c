@@ -1,7 +1,11 @@
 /*
- * llm.c - calls to models: which provider, whose turn, when again, how told.
+ * llm.c - calls to models: which target, whose turn, when again, how told.
  *
- * A provider is a lane with a number of calls at once; more wait in order.
+ *   enter --> lane.h: a slot --> attempt: the limits a minute --> provider.start
+ *     ^                             ^                                  |
+ *     |  move_on: the next target   |  try_again: the same target      | failed
+ *     '-----------------------------'----------------------------------'
+ *
  * A call that sleeps before its next attempt keeps its place, so a provider
  * that says "slower" is not asked by the next in line instead.
  *
@@ -11,6 +15,8 @@
  * SPDX-License-Identifier: MIT
  */
 #include <assert.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "base/limits.h"
 #include "base/log.h"
@@ -22,43 +28,22 @@ check_call(const struct llm_call *c)
 {
 	CHECK_MARK(c, LLM_CALL_MARK);
 	CHECK_MARK(c->llm, LLM_MARK);
-	assert(c->target.lane != NULL && c->target.lane->running <= c->target.lane->cap);
+	assert(c->target.lane != NULL);
 	assert(list_joined(&c->waits) == (c->state == LLM_WAITING));
 }
 
 /* ---- life ----------------------------------------------------------------- */
 
-static void
-copy(struct buf *to, struct str s)
-{
-	*to = BUF(LIMIT_HTTP_URL_BYTES);
-	buf_add(to, s);
-}
-
-/* A key goes into a header line as it is. */
+/* OpenAI as the options say; without a registry. */
 static int
-key_check(struct str key, struct err *e)
+own_models(struct llm *l, const struct llm_options *o, struct err *e)
 {
-	for (size_t i = 0; i < key.n; i++)
-		if (key.p[i] <= ' ' || key.p[i] > '~')
-			return err_set(e, ERR_INVALID,
-			    "openai_api_key: a blank or a byte that is not ASCII");
-	return OK;
-}
+	const struct models_entry openai = { .name = openai_provider.name,
+	    .base_url = o->openai_base_url, .api_key = str_trim(o->openai_api_key) };
 
-static int
-options_check(const struct llm *l, struct err *e)
-{
-	int rc = url_check(buf_str(&l->base_url), e);
-
-	if (rc == OK)
-		rc = key_check(buf_str(&l->api_key), e);
-	if (rc == OK && l->default_model.n > 0)
-		rc = llm_check(l, STR_NONE, STR_NONE, e);
-	if (rc == OK && (l->base_url.failed || l->api_key.failed ||
-	    l->default_model.failed))
-		rc = err_set(e, ERR_LIMIT, "a model setting is too long");
-	return rc;
+	l->own_models = models_new();
+	l->models = l->own_models;
+	return models_entry(l->own_models, &openai, e);
 }
 
 struct str
@@ -67,24 +52,6 @@ llm_without_slash(struct str url)
 	while (url.n > 0 && url.p[url.n - 1] == '/')
 		url.n--;
 	return url;
-}
-
-static void
-entry_init(struct llm *l, size_t i)
-{
-	bool openai = providers[i] == &openai_provider;
-
-	l->lanes[i].cap = LIMIT_LLM_CONCURRENCY;
-	list_init(&l->lanes[i].waiting);
-	l->entries[i] = (struct llm_target){
-		.provider = providers[i],
-		.lane = &l->lanes[i],
-		.entry = providers[i]->name,
-		.base_url = openai ? buf_str(&l->base_url) : STR_NONE,
-		.api_key = openai ? buf_str(&l->api_key) : STR_NONE,
-		.has = LLM_HAS_USUAL,
-		.price_input = -1, .price_cached = -1, .price_output = -1,
-	};
 }
 
 int
@@ -99,16 +66,18 @@ llm_new(struct llm **out, struct shard *s, struct client *c,
 	l->shard = s;
 	l->client = c;
 	l->allow_base_url = o->allow_base_url;
-	copy(&l->default_model, o->default_model);
-	copy(&l->base_url, o->openai_base_url.n > 0 ?
-	    llm_without_slash(o->openai_base_url) : str_of(openai_provider.base_url));
-	copy(&l->api_key, str_trim(o->openai_api_key));
+	l->default_model = BUF(LIMIT_NAME_BYTES);
+	buf_add(&l->default_model, o->default_model);
 	list_init(&l->calls);
-	for (size_t i = 0; i < PROVIDERS; i++)
-		entry_init(l, i);
 	l->ready = scripted_ready_new(l);
 	l->script = o->script;
-	rc = options_check(l, e);
+	l->models = o->models;
+	rc = l->models == NULL ? own_models(l, o, e) : OK;
+	l->queues = mem_zero(models_lanes(l->models) * sizeof *l->queues);
+	if (rc == OK && l->default_model.failed)
+		rc = err_set(e, ERR_LIMIT, "the default model's name is too long");
+	if (rc == OK && l->default_model.n > 0)
+		rc = llm_check(l, STR_NONE, STR_NONE, e);
 	if (rc == OK && l->script == NULL) {
 		rc = script_new(&l->own_script, STR_NONE, e);
 		l->script = l->own_script;
@@ -130,91 +99,40 @@ llm_free(struct llm *l)
 	while (!list_empty(&l->calls))
 		llm_cancel(CONTAINER_OF(l->calls.prev, struct llm_call, in));
 	scripted_ready_free(l->ready);
+	for (size_t i = 0; l->queues != NULL && i < models_lanes(l->models); i++)
+		queue_free(l->queues[i]);
+	free(l->queues);
+	models_free(l->own_models);
 	script_free(l->own_script);
 	buf_release(&l->default_model);
-	buf_release(&l->base_url);
-	buf_release(&l->api_key);
 	CHECK_END(l);
 	free(l);
 }
 
 /* ---- names ---------------------------------------------------------------- */
 
-static const struct llm_target *
-entry_of(const struct llm *l, struct str provider)
-{
-	for (size_t i = 0; i < PROVIDERS; i++)
-		if (str_eq(l->entries[i].entry, provider) ||
-		    (provider.n > 0 && str_eq(providers[i]->also, provider)))
-			return &l->entries[i];
-	return NULL;
-}
-
-/* LangChain's names of providers that are not here.  Any other word before a
- * colon belongs to the model's own name, as in qwen2.5:7b. */
-static const char *const absent_providers[] = {
-	"anthropic", "azure_ai", "azure_openai", "bedrock", "bedrock_converse",
-	"cohere", "deepseek", "fireworks", "google", "google_anthropic_vertex",
-	"google_genai", "google_vertexai", "groq", "huggingface", "ibm",
-	"mistralai", "nvidia", "ollama", "openrouter", "perplexity", "together",
-	"upstage", "xai",
-};
-
-static bool
-is_absent(struct str provider)
-{
-	for (size_t i = 0; i < COUNT(absent_providers); i++)
-		if (str_eq(str_of(absent_providers[i]), provider))
-			return true;
-	return false;
-}
-
-/* "openai" of "openai:gpt-4o" and of "openai". */
-static struct str
-first_word(struct str model)
-{
-	ptrdiff_t colon = str_index(model, ':');
-
-	return colon < 0 ? model : str_sub(model, 0, (size_t)colon);
-}
-
-bool
-llm_names_provider(struct str model)
-{
-	struct str word = first_word(model);
-
-	for (size_t i = 0; i < PROVIDERS; i++)
-		if (str_eq(providers[i]->name, word) ||
-		    (word.n > 0 && str_eq(providers[i]->also, word)))
-			return true;
-	return word.n < model.n && is_absent(word);
-}
-
 void
 llm_model_split(const struct llm *l, struct str model, struct str *provider,
     struct str *name)
 {
-	struct str fallback = buf_str(&l->default_model);
+	models_split(l->models, model, buf_str(&l->default_model), provider, name);
+}
 
-	if (model.n == 0)
-		model = fallback;
-	if (llm_names_provider(model)) {
-		*provider = first_word(model);
-		*name = provider->n == model.n ? STR_NONE :
-		    str_sub(model, provider->n + 1, model.n);
-	} else {
-		*provider = llm_names_provider(fallback) ? first_word(fallback) :
-		    openai_provider.name;
-		*name = model;
-	}
+static const struct llm_target *
+first_of(const struct models_found *f)
+{
+	return f->targets != NULL ? f->targets : &f->one;
 }
 
 static int
-base_url_check(const struct llm *l, struct str base_url, struct err *e)
+check(const struct llm *l, struct str model, struct str base_url,
+    struct models_found *found, struct err *e)
 {
-	if (base_url.n == 0 ||
-	    str_eq(llm_without_slash(base_url), buf_str(&l->base_url)))
-		return OK;
+	int rc = models_resolve(l->models, model, buf_str(&l->default_model), found, e);
+
+	if (rc != OK || base_url.n == 0 ||
+	    str_eq(llm_without_slash(base_url), first_of(found)->base_url))
+		return rc;
 	if (!l->allow_base_url)
 		return err_set(e, ERR_INVALID,
 		    "base_url: this server does not let a run choose its own; "
@@ -226,46 +144,10 @@ int
 llm_check(const struct llm *l, struct str model, struct str base_url,
     struct err *e)
 {
-	const struct llm_target *entry;
-	struct str provider, name;
+	struct models_found found;
 
 	CHECK_MARK(l, LLM_MARK);
-	if (model.n > LIMIT_NAME_BYTES)
-		return err_set(e, ERR_INVALID,
-		    "model: longer than %d bytes", LIMIT_NAME_BYTES);
-	llm_model_split(l, model, &provider, &name);
-	entry = entry_of(l, provider);
-	if (entry == NULL)
-		return err_set(e, ERR_INVALID, "model: the provider \"%.*s\" is not "
-		    "supported yet; expected openai:NAME, with openai.base-url set "
-		    "to an OpenAI-compatible address if it has one", FMT(provider));
-	if (name.n == 0 && entry->provider->needs_name)
-		return err_set(e, ERR_INVALID, "model: no name; expected %.*s:NAME",
-		    FMT(provider));
-	return base_url_check(l, base_url, e);
-}
-
-/* ---- lanes ---------------------------------------------------------------- */
-
-static void
-run(struct llm_call *c)
-{
-	c->state = LLM_RUNNING;
-	c->target.lane->running++;
-	check_call(c);
-	c->target.provider->start(c);
-}
-
-static void
-lane_next(struct lane *lane)
-{
-	while (lane->running < lane->cap && !list_empty(&lane->waiting)) {
-		struct llm_call *c = CONTAINER_OF(lane->waiting.next,
-		    struct llm_call, waits);
-
-		list_remove(&c->waits);
-		run(c);
-	}
+	return check(l, model, base_url, &found, e);
 }
 
 /* ---- calls ---------------------------------------------------------------- */
@@ -282,6 +164,7 @@ call_free(struct llm_call *c)
 {
 	c->target.provider->release(c);
 	result_release(&c->result);
+	llm_plan_free(c->plan);
 	buf_release(&c->texts);
 	CHECK_END(c);
 	free(c);
@@ -297,22 +180,75 @@ llm_call_unhold(struct llm_call *c)
 	call_free(c);
 }
 
-/* Ends the call without telling its hooks, and starts the next that waits. */
+/* Leaves its lane, wherever it is in it, with what it has reserved and not used. */
 static void
-end(struct llm_call *c)
+leave(struct llm_call *c)
 {
 	struct lane *lane = c->target.lane;
 
-	assert(c->state != LLM_ENDED);
+	if (c->state != LLM_RUNNING)
+		lane_correct(lane, c->reserved);
+	c->reserved = 0;
 	if (c->state == LLM_WAITING)
-		list_remove(&c->waits);
+		queue_quit(c->llm->queues[lane->index], &c->waits);
 	else
-		lane->running--;
+		lane_leave(lane);
 	shard_timer_cancel(c->llm->shard, &c->timer);
+}
+
+/* Ends the call without telling its hooks. */
+static void
+end(struct llm_call *c)
+{
+	assert(c->state != LLM_ENDED);
+	leave(c);
 	c->state = LLM_ENDED;
 	list_remove(&c->in);
 	check_call(c);
-	lane_next(lane);
+}
+
+static void move_on(struct llm_call *c, struct failure *f);
+
+#define NS_PER_MS INT64_C(1000000)
+
+/* There is a slot: asks, as soon as the lane's limits a minute let it.  It keeps the
+ * slot meanwhile, for who comes next would have to wait as well. */
+static void
+attempt(struct llm_call *c)
+{
+	struct lane *lane = c->target.lane;
+	msec wait = 0;
+
+	if (!c->has_turn) {
+		c->reserved = c->estimate;
+		wait = (lane_reserve(lane, c->reserved, shard_now(c->llm->shard)) +
+		    NS_PER_MS - 1) / NS_PER_MS;
+	}
+	c->has_turn = wait <= LIMIT_LLM_TURN_MS;
+	if (wait == 0) {
+		c->state = LLM_RUNNING;
+		check_call(c);
+		c->target.provider->start(c);
+		return;
+	}
+	c->state = LLM_SLEEPING;
+	c->turn_ms = wait;
+	if (c->has_turn)
+		atomic_fetch_add(&lane->waited_ms, wait);
+	shard_timer_set(c->llm->shard, &c->timer, c->has_turn ? wait : 0);
+}
+
+/* It would wait too long for its turn. */
+static void
+refuse_turn(struct llm_call *c)
+{
+	struct failure f;
+
+	failure_set(&f, FAULT_RATE_LIMITED, false, "the limits of the provider %.*s in "
+	    "cohort.yaml would let this call wait for %lld s", FMT(c->target.entry),
+	    (long long)(c->turn_ms / 1000));
+	c->state = LLM_RUNNING;
+	move_on(c, &f);
 }
 
 static void
@@ -323,8 +259,10 @@ on_timer(struct wheel_timer *t)
 	check_call(c);
 	llm_call_hold(c);
 	if (c->state == LLM_SLEEPING) {
-		c->state = LLM_RUNNING;
-		c->target.provider->start(c);
+		if (c->turn_ms > LIMIT_LLM_TURN_MS)
+			refuse_turn(c);
+		else
+			attempt(c);
 	} else {
 		assert(c->state == LLM_RUNNING && c->target.provider->wake != NULL);
 		c->target.provider->wake(c);
@@ -332,25 +270,92 @@ on_timer(struct wheel_timer *t)
 	llm_call_unhold(c);
 }
 
-/* A run's own base_url never gets the server's key. */
+/* Texts that are not the registry's.  A run's own base_url never
+ * gets the server's key. */
 static void
-target_choose(struct llm_call *c, const struct llm_request *rq)
+target_keep(struct llm_call *c, struct str base_url)
 {
-	struct str provider, name, base = llm_without_slash(rq->base_url);
 	struct llm_target *t = &c->target;
+	struct str base = llm_without_slash(base_url);
+	bool other = base.n > 0 && !str_eq(base, t->base_url);
 	size_t n;
 
-	llm_model_split(c->llm, rq->model, &provider, &name);
-	*t = *entry_of(c->llm, provider);
+	buf_release(&c->texts);
 	c->texts = BUF(LIMIT_NAME_BYTES + LIMIT_HTTP_URL_BYTES);
-	buf_add(&c->texts, name);
+	buf_add(&c->texts, t->name);
 	n = c->texts.n;
-	if (base.n > 0 && !str_eq(base, t->base_url)) {
+	if (other) {
 		buf_add(&c->texts, base);
 		t->base_url = str_sub(buf_str(&c->texts), n, c->texts.n);
 		t->api_key = STR_NONE;
 	}
 	t->name = str_sub(buf_str(&c->texts), 0, n);
+}
+
+/* The request's target, the first of those that are not left out. */
+static int
+target_choose(struct llm_call *c, const struct llm_request *rq, struct err *e)
+{
+	struct models_found found;
+	struct str base_url;
+	int rc = check(c->llm, rq->model, rq->base_url, &found, e);
+
+	if (rc != OK)
+		return rc;
+	c->target = *first_of(&found);
+	base_url = rq->base_url;
+	if (found.n + rq->fallbacks_n > 1) {
+		c->plan = llm_plan_new(c->llm, rq, &found, e);
+		if (c->plan == NULL)
+			return e->code;
+		if (llm_plan_next(c->plan, shard_now(c->llm->shard), &c->target) > 0)
+			base_url = STR_NONE;
+	}
+	target_keep(c, base_url);
+	return OK;
+}
+
+/* About what the request will take: texts at four bytes a token. */
+static int64_t
+tokens_of(const struct llm_request *rq)
+{
+	size_t n = rq->system_prompt.n;
+
+	for (size_t i = 0; i < rq->messages_n; i++)
+		n += rq->messages[i].n;
+	for (size_t i = 0; i < rq->tools_n; i++)
+		n += rq->tools[i].description.n + rq->tools[i].parameters_json.n;
+	return (int64_t)(n / 4) + rq->max_tokens;
+}
+
+static void
+on_turn(struct list *waits)
+{
+	struct llm_call *c = CONTAINER_OF(waits, struct llm_call, waits);
+	msec waited = (shard_now(c->llm->shard) - c->waits_since) / NS_PER_MS;
+
+	assert(c->state == LLM_WAITING);
+	atomic_fetch_add(&c->target.lane->waited_ms, waited);
+	attempt(c);
+}
+
+/* Into the target's lane. */
+static void
+enter(struct llm_call *c)
+{
+	struct llm *l = c->llm;
+	struct lane *lane = c->target.lane;
+	struct queue **q = &l->queues[lane->index];
+
+	if ((*q == NULL || list_empty(&(*q)->calls)) && lane_enter(lane)) {
+		attempt(c);
+		return;
+	}
+	if (*q == NULL)
+		*q = queue_new(l->shard, lane, on_turn);
+	c->state = LLM_WAITING;
+	c->waits_since = shard_now(l->shard);
+	queue_wait(*q, &c->waits);
 }
 
 struct llm_call *
@@ -359,24 +364,33 @@ llm_start(struct llm *l, const struct llm_request *req,
 {
 	struct llm_call *c;
 
-	if (llm_check(l, req->model, req->base_url, e) != OK)
-		return NULL;
 	c = mem_new(struct llm_call);
-	assert(hooks->done != NULL);
 	c->mark = LLM_CALL_MARK;
 	c->llm = l;
-	target_choose(c, req);
 	c->hooks = *hooks;
 	c->stream = req->stream && hooks->delta != NULL;
 	c->timer.fire = on_timer;
 	result_init(&c->result);
+	if (target_choose(c, req, e) != OK) {
+		llm_plan_free(c->plan);
+		CHECK_END(c);
+		free(c);
+		return NULL;
+	}
+	assert(hooks->done != NULL);
+	if (atomic_load(&c->target.lane->waiting) >= LIMIT_LLM_WAITING) {
+		err_set(e, ERR_LIMIT, "%d calls wait for a turn at %.*s already",
+		    LIMIT_LLM_WAITING, FMT(c->target.entry));
+		call_free(c);
+		return NULL;
+	}
+	c->estimate = tokens_of(req);
 	if (c->target.provider->prepare(c, req, &c->target, e) != OK) {
 		call_free(c);
 		return NULL;
 	}
 	list_append(&l->calls, &c->in);
-	list_append(&c->target.lane->waiting, &c->waits);
-	lane_next(c->target.lane);
+	enter(c);
 	return c;
 }
 
@@ -391,12 +405,22 @@ llm_cancel(struct llm_call *c)
 	llm_call_unhold(c);
 }
 
+/* From the first delta on it stays with this target. */
+static void
+forget_others(struct llm_call *c)
+{
+	llm_plan_free(c->plan);
+	c->plan = NULL;
+}
+
 bool
 llm_call_delta(struct llm_call *c, const struct llm_delta *d)
 {
 	check_call(c);
 	assert(c->holds > 0 && c->state == LLM_RUNNING);
 	if (c->stream) {
+		if (!c->told)
+			forget_others(c);
 		c->told = true;
 		c->hooks.delta(c->hooks.ctx, d);
 	}
@@ -404,17 +428,77 @@ llm_call_delta(struct llm_call *c, const struct llm_delta *d)
 }
 
 static void
+tell_end(struct llm_call *c, struct failure *f)
+{
+	unsigned asked = c->plan != NULL ? llm_plan_asked(c->plan) : 1;
+	char words[sizeof f->e.text];
+
+	if (asked > 1) {
+		snprintf(words, sizeof words, "%s", f->e.text);
+		err_set(&f->e, f->e.code, "%.*s:%.*s, the last of %u models: %s",
+		    FMT(c->target.entry), FMT(c->target.name), asked, words);
+	}
+	c->hooks.done(c->hooks.ctx, failure_rc(f->kind), NULL, failure_event(f->kind),
+	    &f->e);
+}
+
+static void
 tell_failure(struct llm_call *c, struct failure *f)
 {
 	end(c);
-	c->hooks.done(c->hooks.ctx, failure_rc(f->kind), NULL,
-	    failure_event(f->kind), &f->e);
+	tell_end(c, f);
+}
+
+/* ---- the answer ----------------------------------------------------------- */
+
+static int64_t
+priced(int64_t tokens, int64_t price)
+{
+	int64_t cost = 0;
+
+	return price > 0 && __builtin_mul_overflow(tokens, price, &cost) ? INT64_MAX :
+	    price > 0 ? cost : 0;
+}
+
+/* Cached tokens without a price of their own cost as others. */
+static void
+price(struct llm_usage *u, const struct llm_target *t)
+{
+	int64_t cached = u->cached_tokens < u->input_tokens ? u->cached_tokens :
+	    u->input_tokens;
+	int64_t parts[] = {
+		priced(u->input_tokens - cached, t->price_input),
+		priced(cached, t->price_cached >= 0 ? t->price_cached : t->price_input),
+		priced(u->output_tokens, t->price_output),
+	};
+
+	for (size_t i = 0; i < COUNT(parts); i++)
+		if (__builtin_add_overflow(u->cost_nano, parts[i], &u->cost_nano))
+			u->cost_nano = INT64_MAX;
+}
+
+static void
+tell_answer(struct llm_call *c, struct llm_answer *a)
+{
+	struct buf model = BUF(2 * LIMIT_NAME_BYTES + 1);
+	const struct llm_target *t = &c->target;
+	int64_t used = a->usage.input_tokens + a->usage.output_tokens;
+
+	price(&a->usage, t);
+	lane_correct(t->lane, used > 0 ? c->reserved - used : 0);
+	c->reserved = 0;
+	end(c);
+	buf_add_fmt(&model, t->name.n > 0 ? "%.*s:%.*s" : "%.*s%.*s", FMT(t->entry),
+	    FMT(t->name));
+	a->model = buf_str(&model);
+	a->alias = t->alias;
+	c->hooks.done(c->hooks.ctx, OK, a, NULL, NULL);
+	buf_release(&model);
 }
 
 void
 llm_call_answered(struct llm_call *c)
 {
-	struct buf model = BUF(2 * LIMIT_NAME_BYTES);
 	struct result_built built;
 	struct failure f;
 	struct err e;
@@ -425,15 +509,12 @@ llm_call_answered(struct llm_call *c)
 		failure_set(&f, FAULT_BACKEND, false, "%s", e.text);
 		tell_failure(c, &f);
 	} else {
-		end(c);
-		buf_add_fmt(&model, "%.*s:%.*s", FMT(c->target.entry), FMT(c->target.name));
-		built.answer.model = buf_str(&model);
-		built.answer.alias = c->target.alias;
-		c->hooks.done(c->hooks.ctx, OK, &built.answer, NULL, NULL);
+		tell_answer(c, &built.answer);
 	}
 	result_built_release(&built);
-	buf_release(&model);
 }
+
+/* ---- failures ------------------------------------------------------------- */
 
 static void
 try_again(struct llm_call *c, const struct failure *f)
@@ -446,21 +527,80 @@ try_again(struct llm_call *c, const struct failure *f)
 		pause = failure_backoff(c->attempt, random);
 	c->attempt++;
 	c->state = LLM_SLEEPING;
+	c->has_turn = false;
+	lane_correct(c->target.lane, c->reserved);
+	c->reserved = 0;
 	result_release(&c->result);
-	log_info("llm", "retry", "attempt=%u wait_ms=%lld event=%s", c->attempt,
-	    (long long)pause, failure_event(f->kind));
+	log_info("llm", "retry", "model=%.*s:%.*s attempt=%u wait_ms=%lld event=%s "
+	    "reason=%s", FMT(c->target.entry), FMT(c->target.name), c->attempt,
+	    (long long)pause, failure_event(f->kind), f->e.text);
 	shard_timer_set(c->llm->shard, &c->timer, pause);
+}
+
+/* Another model would be told the same: it is not the server's fault.  After the first
+ * delta somebody has read the beginning of this answer. */
+static bool
+may_move_on(const struct llm_call *c, const struct failure *f)
+{
+	return !c->told && !f->ours && f->kind != FAULT_AUTH &&
+	    f->kind != FAULT_INVALID_REQUEST && f->kind != FAULT_CONTEXT_LENGTH &&
+	    llm_plan_has_more(c->plan);
+}
+
+/* To the next target, or to the end. */
+static void
+move_on(struct llm_call *c, struct failure *f)
+{
+	struct llm_target from = c->target;
+	struct buf texts = c->texts;         /* of `from` */
+	struct err e = { 0 };
+
+	lane_correct(c->target.lane, c->reserved);   /* it was not answered */
+	c->reserved = 0;
+	if (!may_move_on(c, f)) {
+		tell_failure(c, f);
+		return;
+	}
+	leave(c);
+	c->target.provider->release(c);
+	result_release(&c->result);
+	memset(&c->u, 0, sizeof c->u);
+	c->texts = (struct buf){ 0 };
+	llm_plan_next(c->plan, shard_now(c->llm->shard), &c->target);
+	target_keep(c, STR_NONE);
+	log_warn("llm", "fallback", "model=%.*s:%.*s next=%.*s:%.*s event=%s reason=%s",
+	    FMT(from.entry), FMT(from.name), FMT(c->target.entry), FMT(c->target.name),
+	    failure_event(f->kind), f->e.text);
+	buf_release(&texts);
+	c->attempt = 0;
+	c->has_turn = false;
+	c->turn_ms = 0;
+	if (c->target.provider->prepare(c, llm_plan_request(c->plan), &c->target, &e) == OK) {
+		enter(c);
+		return;
+	}
+	c->state = LLM_ENDED;
+	list_remove(&c->in);
+	failure_set(f, FAULT_INVALID_REQUEST, false, "%s", e.text);
+	tell_end(c, f);
 }
 
 void
 llm_call_failed(struct llm_call *c, struct failure *f)
 {
+	bool slow = f->retry_after > LIMIT_LLM_HERE_MS;
+
 	check_call(c);
 	assert(c->holds > 0 && c->state == LLM_RUNNING);
 	/* A server may repeat the key in its error. */
 	failure_redact(f, c->target.api_key);
-	if (f->transient && !c->told && c->attempt < LIMIT_LLM_RETRIES)
+	if (f->retry_after > 0 && (f->kind == FAULT_RATE_LIMITED ||
+	    f->kind == FAULT_OVERLOADED))
+		circuit_open(&c->target, shard_now(c->llm->shard) +
+		    f->retry_after * NS_PER_MS);
+	if (f->transient && !c->told && c->attempt < LIMIT_LLM_RETRIES &&
+	    !(slow && may_move_on(c, f)))
 		try_again(c, f);
 	else
-		tell_failure(c, f);
+		move_on(c, f);
 }

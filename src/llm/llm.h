@@ -5,7 +5,8 @@
  * and gives back one ai message in the same form.  While it runs, deltas
  * may be had: spans of the model's own bytes, never decoded twice.  Transient
  * failures (408 409 429 5xx, connection) are retried here, before the first
- * delta was handed out, honouring Retry-After; what a server says it does not
+ * delta was handed out, honouring Retry-After; then the next target is asked
+ * (models.h: an alias has several, a request may name fallbacks).  What a server says it does not
  * take (stream_options, tools, ...) is left out at once, for its next calls too.
  *
  * Providers: "openai" (chat completions over net/client) and "scripted" (in
@@ -26,9 +27,11 @@
 struct llm;
 struct llm_call;
 struct llm_script;
+struct models;
 
 struct llm_options {
-	struct str default_model;            /* "openai:gpt-4o" or "scripted:..." */
+	struct str default_model;            /* "openai:gpt-4o", an alias, "scripted:..." */
+	const struct models *models;         /* NULL: the built-in ones, and OpenAI at: */
 	struct str openai_base_url;          /* "https://api.openai.com/v1" */
 	struct str openai_api_key;           /* may be empty (local models) */
 	const struct llm_script *script;     /* for scripted; NULL: the built-in one */
@@ -117,8 +120,9 @@ struct llm_hooks {
 };
 
 /* Never calls back before it returns.  The request is copied.  NULL with e
- * set: ERR_INVALID (unknown provider, bad base_url), ERR_LIMIT.  Past
- * LIMIT_LLM_CONCURRENCY calls of one llm to a provider it waits in order.
+ * set: ERR_INVALID (unknown provider, bad base_url), ERR_LIMIT.  Past the
+ * concurrency of a provider (LIMIT_LLM_CONCURRENCY, of the process) it waits in
+ * order, up to LIMIT_LLM_WAITING calls.
  * A hook may cancel its own call and start others, but not free the llm. */
 struct llm_call *llm_start(struct llm *l, const struct llm_request *req,
     const struct llm_hooks *hooks, struct err *e);
@@ -128,9 +132,6 @@ void llm_cancel(struct llm_call *call);      /* no callback follows */
 int llm_check(const struct llm *l, struct str model, struct str base_url,
     struct err *e);
 
-/* Does the model's name begin with a provider, supported or not ("openai:x",
- * "anthropic:x", "scripted")?  Else the whole of it is the name: "qwen2.5:7b". */
-bool llm_names_provider(struct str model);
 /* "openai" and "gpt-4o" of "openai:gpt-4o" (or of the default); a name
  * without a provider is one of the default's provider. */
 void llm_model_split(const struct llm *l, struct str model, struct str *provider,

@@ -23,7 +23,9 @@
 #include "base/json.h"
 #include "base/list.h"
 #include "base/scan.h"
+#include "llm/lane.h"
 #include "llm/llm.h"
+#include "llm/models.h"
 #include "llm/script.h"
 
 /* ---- failure.c: what went wrong, as an event and as words ----------------- */
@@ -37,6 +39,7 @@ enum llm_fault {
 struct failure {
 	enum llm_fault kind;
 	bool transient;                      /* the same request may work later */
+	bool ours;                           /* another model would not help */
 	msec retry_after;                    /* -1: not told */
 	struct err e;
 };
@@ -205,14 +208,6 @@ struct scripted_call {
 	struct list ready;                   /* among those of its llm */
 };
 
-/* What a model or its server can do.  Without a word about it a target has
- * LLM_HAS_USUAL. */
-enum {
-	LLM_HAS_TOOLS = 1, LLM_HAS_VISION = 2, LLM_HAS_JSON_SCHEMA = 4,
-	LLM_HAS_REASONING = 8, LLM_HAS_STREAM = 16,
-	LLM_HAS_USUAL = LLM_HAS_TOOLS | LLM_HAS_STREAM
-};
-
 /* Where a call goes.  Borrowed texts: of the llm, or of the call (name, and the
  * base_url of a run, which gets no key). */
 struct llm_target {
@@ -228,7 +223,7 @@ struct llm_target {
 	int64_t price_input, price_cached, price_output;
 };
 
-struct lane;
+struct llm_plan;
 struct scripted_ready;
 
 #define LLM_MARK      0x6c6c6d20u
@@ -239,6 +234,11 @@ struct llm_call {
 	struct llm *llm;
 	struct llm_target target;            /* of the attempt at hand */
 	struct buf texts;                    /* of the target: its name, a run's base_url */
+	struct llm_plan *plan;                   /* where else it may go; NULL: nowhere */
+	int64_t estimate, reserved;          /* tokens; reserved in the target's lane */
+	bool has_turn;                       /* by the lane's limits a minute */
+	msec turn_ms;                        /* that it waits for it */
+	nsec waits_since;
 	struct llm_hooks hooks;
 	enum llm_state state;
 	bool stream;
@@ -246,7 +246,7 @@ struct llm_call {
 	unsigned attempt;                    /* failed ones so far */
 	unsigned holds;                      /* frames on the stack that use it */
 	struct list in;                      /* all calls of the llm */
-	struct list waits;                   /* in its lane */
+	struct list waits;                   /* in a queue for its lane */
 	struct wheel_timer timer;            /* the next attempt; a scripted token */
 	struct llm_result result;
 	union {
@@ -275,13 +275,7 @@ struct provider {
 	void (*wake)(struct llm_call *c);    /* its own timer; NULL: sets none */
 };
 
-/* One provider's share of a struct llm. */
-struct lane {
-	size_t running, cap;
-	struct list waiting;                 /* calls, in order */
-};
-
-#define PROVIDERS 2
+#define PROVIDERS 3
 
 /* models.c: the table of providers.  A new one is a row there. */
 extern const struct provider *const providers[PROVIDERS];
@@ -290,12 +284,13 @@ struct llm {
 	unsigned mark;
 	struct shard *shard;
 	struct client *client;
-	struct buf default_model, base_url, api_key;
+	struct buf default_model;
+	const struct models *models;
+	struct models *own_models;           /* when none were given */
 	const struct llm_script *script;
 	struct llm_script *own_script;       /* when none was given */
 	bool allow_base_url;
-	struct lane lanes[PROVIDERS];
-	struct llm_target entries[PROVIDERS];    /* all but the model's name */
+	struct queue **queues;               /* of each lane; NULL until a call waits */
 	struct list calls;
 	struct scripted_ready *ready;
 	uint32_t asked;                      /* calls of scripted */
@@ -314,6 +309,35 @@ bool llm_call_delta(struct llm_call *c, const struct llm_delta *d);
  * another one later. */
 void llm_call_answered(struct llm_call *c);
 void llm_call_failed(struct llm_call *c, struct failure *f);
+
+/* models.c: who is meant.  Empty: `fallback`.  A bare name is a model of the
+ * fallback's provider. */
+struct models_found {
+	const struct llm_target *targets;    /* n of them; NULL: one, its name borrowed */
+	size_t n;
+	struct llm_target one;
+};
+
+int models_resolve(const struct models *m, struct str model, struct str fallback,
+    struct models_found *out, struct err *e);
+void models_split(const struct models *m, struct str model, struct str fallback,
+    struct str *provider, struct str *name);
+size_t models_lanes(const struct models *m);
+
+/* plan.c: the other targets of a call, and the request for them. */
+struct llm_plan *llm_plan_new(const struct llm *l, const struct llm_request *rq,
+    const struct models_found *first, struct err *e);
+void llm_plan_free(struct llm_plan *p);              /* NULL is fine */
+/* The next target that was not asked yet, one that is not left out at the moment
+ * before one that is.  Its number, or -1: there is none. */
+int  llm_plan_next(struct llm_plan *p, nsec now, struct llm_target *out);
+bool llm_plan_has_more(const struct llm_plan *p);    /* NULL: no */
+unsigned llm_plan_asked(const struct llm_plan *p);
+const struct llm_request *llm_plan_request(const struct llm_plan *p);
+
+/* circuit.c: targets that asked not to be asked for a while; of the process. */
+void circuit_open(const struct llm_target *t, nsec until);
+bool circuit_is_open(const struct llm_target *t, nsec now);
 
 struct str llm_without_slash(struct str url);            /* at its end */
 

@@ -432,24 +432,86 @@ add_details(struct buf *b, struct str details, struct str key, const char *as)
 	buf_lit(b, "}");
 }
 
+/* The first of the names that the server has used; -1: none. */
+static int64_t
+usage_any(struct str usage, const char *const *names)
+{
+	int64_t n = -1;
+
+	for (; n < 0 && *names != NULL; names++)
+		n = usage_number(usage, str_of(*names));
+	return n;
+}
+
+static int64_t
+told(int64_t n)
+{
+	return n < 0 ? 0 : n;
+}
+
+/* As Anthropic counts: what was read from its cache, or written to it, is not part
+ * of input_tokens. */
+static int64_t
+beside_input(struct str usage)
+{
+	return told(usage_number(usage, S("cache_read_input_tokens"))) +
+	    told(usage_number(usage, S("cache_creation_input_tokens")));
+}
+
+/* OpenAI's names, Anthropic's, Gemini's. */
+static void
+read_usage(struct str usage, struct llm_usage *u)
+{
+	static const char *const in[] = { "prompt_tokens", "input_tokens",
+	    "promptTokenCount", NULL };
+	static const char *const out[] = { "completion_tokens", "output_tokens",
+	    "candidatesTokenCount", NULL };
+	static const char *const cached[] = { "cache_read_input_tokens",
+	    "cachedContentTokenCount", "prompt_cache_hit_tokens", NULL };
+	struct str in_details = scan_find(usage, S("prompt_tokens_details"));
+	struct str out_details = scan_find(usage, S("completion_tokens_details"));
+	int64_t thoughts = usage_number(usage, S("thoughtsTokenCount"));
+
+	if (in_details.n == 0)
+		in_details = scan_find(usage, S("input_tokens_details"));
+	if (out_details.n == 0)
+		out_details = scan_find(usage, S("output_tokens_details"));
+	u->input_tokens = told(usage_any(usage, in)) + beside_input(usage);
+	u->output_tokens = told(usage_any(usage, out)) + told(thoughts);
+	u->cached_tokens = told(usage_number(in_details, S("cached_tokens")));
+	if (u->cached_tokens == 0)
+		u->cached_tokens = told(usage_any(usage, cached));
+	u->reasoning_tokens = thoughts >= 0 ? thoughts :
+	    told(usage_number(out_details, S("reasoning_tokens")));
+}
+
+/* What LangChain calls them; what OpenAI did not tell is left out. */
 static void
 add_usage(struct buf *b, struct str usage, struct llm_answer *a)
 {
-	int64_t in = usage_number(usage, S("prompt_tokens"));
-	int64_t out = usage_number(usage, S("completion_tokens"));
+	struct llm_usage *u = &a->usage;
 	int64_t total = usage_number(usage, S("total_tokens"));
+	int64_t made = usage_number(usage, S("cache_creation_input_tokens"));
 
-	a->usage.input_tokens = in < 0 ? 0 : in;
-	a->usage.output_tokens = out < 0 ? 0 : out;
+	read_usage(usage, u);
 	json_add_fmt(b, ",'usage_metadata':{'input_tokens':%lld,'output_tokens':%lld,"
-	    "'total_tokens':%lld,'input_token_details':", (long long)a->usage.input_tokens,
-	    (long long)a->usage.output_tokens,
-	    (long long)(total < 0 ? a->usage.input_tokens + a->usage.output_tokens : total));
-	add_details(b, scan_find(usage, S("prompt_tokens_details")),
-	    S("cached_tokens"), "cache_read");
+	    "'total_tokens':%lld,'input_token_details':", (long long)u->input_tokens,
+	    (long long)u->output_tokens,
+	    (long long)(total < 0 ? u->input_tokens + u->output_tokens : total));
+	if (made >= 0)
+		json_add_fmt(b, "{'cache_creation':%lld,'cache_read':%lld}", (long long)made,
+		    (long long)u->cached_tokens);
+	else if (u->cached_tokens > 0 && scan_find(usage, S("prompt_tokens_details")).n == 0)
+		json_add_fmt(b, "{'cache_read':%lld}", (long long)u->cached_tokens);
+	else
+		add_details(b, scan_find(usage, S("prompt_tokens_details")),
+		    S("cached_tokens"), "cache_read");
 	json_add_fmt(b, ",'output_token_details':");
-	add_details(b, scan_find(usage, S("completion_tokens_details")),
-	    S("reasoning_tokens"), "reasoning");
+	if (u->reasoning_tokens > 0 && scan_find(usage, S("completion_tokens_details")).n == 0)
+		json_add_fmt(b, "{'reasoning':%lld}", (long long)u->reasoning_tokens);
+	else
+		add_details(b, scan_find(usage, S("completion_tokens_details")),
+		    S("reasoning_tokens"), "reasoning");
 	buf_lit(b, "}");
 }
 

@@ -15,11 +15,14 @@
 #include "base/mem.h"
 #include "llm/script.h"
 #include "main/agents.h"
+#include "main/config.h"
+#include "main/models.h"
 #include "net/shard.h"
 #include "task/kinds.h"
 
 #define SCRIPT_MAX (16 * MB)
-#define OPENAI_URL "https://api.openai.com/v1"
+
+extern char **environ;
 
 /* ---- a file and those beside it ------------------------------------------------- */
 
@@ -119,31 +122,6 @@ agent_file_close(struct agent_file *f)
 
 /* ---- a place to run -------------------------------------------------------------- */
 
-static struct str
-from_env(const char *name, const char *fallback)
-{
-	const char *text = getenv(name);
-
-	return str_of(text != NULL && text[0] != '\0' ? text : fallback);
-}
-
-/* As the server chooses its default. */
-static void
-choose_model(struct buf *out, struct str asked)
-{
-	bool openai = from_env("OPENAI_API_KEY", "").n > 0 ||
-	    from_env("OPENAI_BASE_URL", "").n > 0;
-
-	*out = BUF(KB);
-	if (asked.n == 0) {
-		buf_add(out, openai ? S("openai:gpt-4o-mini") : S("scripted:default"));
-		return;
-	}
-	if (!llm_names_provider(asked))
-		buf_lit(out, "openai:");
-	buf_add(out, asked);
-}
-
 static int
 read_script(struct solo_room *r, struct str path, struct err *e)
 {
@@ -163,13 +141,22 @@ read_script(struct solo_room *r, struct str path, struct err *e)
 int
 solo_room_open(struct solo_room *r, struct str model, struct str script, struct err *e)
 {
-	struct llm_options o = { .openai_base_url = from_env("OPENAI_BASE_URL", OPENAI_URL),
-		.openai_api_key = from_env("OPENAI_API_KEY", "") };
+	struct llm_options o = { 0 };
+	struct config c;
 	int rc;
 
 	*r = (struct solo_room){ .tools = tools_new() };
-	choose_model(&r->model, model);
-	rc = read_script(r, script, e);
+	rc = config_read(&c, 0, NULL, environ, e);
+	if (rc == OK && model.n > 0)
+		rc = config_set(&c, SETTING_MODEL, model, RANK_FLAG, "--model", e);
+	if (rc == OK)
+		rc = models_of_config(&r->models, &c, environ, e);
+	if (rc == OK)
+		models_default(&r->model, r->models, &c);
+	config_release(&c);
+	if (rc == OK)
+		rc = read_script(r, script, e);
+	o.models = r->models;
 	o.default_model = buf_str(&r->model);
 	o.script = r->script;
 	if (rc == OK)
@@ -195,6 +182,7 @@ solo_room_close(struct solo_room *r)
 	shard_free(r->shard);
 	tools_free(r->tools);
 	script_free(r->script);
+	models_free(r->models);
 	buf_release(&r->model);
 	*r = (struct solo_room){ 0 };
 }

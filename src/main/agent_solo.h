@@ -26,6 +26,7 @@ struct solo_room {
 	struct llm *llm;
 	struct tools *tools;
 	struct llm_script *script;
+	struct models *models;               /* as cohort.yaml and the environment say */
 	struct buf model;                    /* the default: "provider:name" */
 };
 /* model: as --model; empty: the one that the environment names, else the scripted

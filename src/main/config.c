@@ -436,7 +436,7 @@ check_together(const struct config *c, struct err *e)
 }
 
 int
-config_load(struct config *c, int argc, char **argv, char **env, struct err *e)
+config_read(struct config *c, int argc, char **argv, char **env, struct err *e)
 {
 	int rc = OK;
 
@@ -448,8 +448,14 @@ config_load(struct config *c, int argc, char **argv, char **env, struct err *e)
 	rc = read_flags(c, argc, argv, e);
 	if (rc == OK)
 		rc = read_env(c, env, e);
-	if (rc == OK)
-		rc = read_settings_file(c, e);
+	return rc == OK ? read_settings_file(c, e) : rc;
+}
+
+int
+config_load(struct config *c, int argc, char **argv, char **env, struct err *e)
+{
+	int rc = config_read(c, argc, argv, env, e);
+
 	if (rc == OK)
 		rc = check_foreign_env(c, env, e);
 	if (rc == OK)
@@ -469,6 +475,9 @@ config_release(struct config *c)
 		free(c->at[i].text);
 		free(c->at[i].origin);
 	}
+	ctree_release(&c->providers);
+	ctree_release(&c->models);
+	free(c->file);
 	buf_release(&c->warnings);
 }
 

@@ -13,6 +13,7 @@
 #define MAIN_CONFIG_H
 
 #include "base/flags.h"
+#include "main/config_tree.h"
 
 #define SETTING_MAP(X)                                                        \
 	X(CONFIG) X(HOST) X(PORT) X(DB) X(STORE) X(SHARDS) X(JWT_SECRET)      \
@@ -59,12 +60,18 @@ struct config_value {
 
 struct config {
 	struct config_value at[SETTINGS];
+	struct ctree providers, models;      /* of cohort.yaml; see main/models.h */
+	char *file;                          /* it; NULL: none was read */
+	bool has_keys;                       /* in these trees */
 	struct buf warnings;                 /* lines for the user */
 };
 
 /* env: NULL-ended "NAME=value" strings.  argv: options only.  ERR_INVALID
  * with a message that names the origin.  Release also after an error. */
 int  config_load(struct config *c, int argc, char **argv, char **env,
+    struct err *e);
+/* The same without the checks that only a server needs. */
+int  config_read(struct config *c, int argc, char **argv, char **env,
     struct err *e);
 void config_release(struct config *c);
 

@@ -1,8 +1,9 @@
 /*
- * config_file.c - cohort.yaml: mappings and plain values, nothing else.
+ * config_file.c - cohort.yaml: mappings and plain values, and two trees.
  *
  * Nested keys join with dots, so `jwt: {secret: x}` and `jwt.secret: x` are
- * the same.  Sequences, anchors, aliases, tags and several documents are
+ * the same.  What is below `providers` and `models` is kept as a tree
+ * (config_tree.h) for main/models.c.  Elsewhere sequences, and anchors, aliases, tags and several documents are
  * refused, as are unknown and repeated keys; every error names the line.
  *
  * SPDX-License-Identifier: MIT
@@ -10,11 +11,13 @@
 #include "main/config.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <yaml.h>
 
 #include "base/file.h"
+#include "base/mem.h"
 
 #define FILE_MAX  (256 * KB)
 #define DEPTH_MAX 4
@@ -29,6 +32,7 @@ struct reader {
 	size_t parent[DEPTH_MAX];            /* length of key before each level */
 	size_t depth;
 	bool wants_value;                    /* key holds a whole key */
+	struct ctree *tree;                  /* the one at hand; NULL: none */
 	struct err *e;
 };
 
@@ -47,6 +51,8 @@ unknown_key(struct reader *r)
 
 	for (size_t i = 0; i < SETTINGS; i++)
 		str_near_try(&near, config_settings[i].key);
+	str_near_try(&near, "providers");
+	str_near_try(&near, "models");
 	return err_near(r->e, ERR_INVALID, near.best, "", "%s:%zu: unknown setting \"%.*s\"",
 	    r->name, r->event.start_mark.line + 1, FMT(key));
 }
@@ -82,6 +88,79 @@ take_value(struct reader *r, struct str text)
 	r->wants_value = false;
 	return config_set(r->c, id, text, RANK_FILE, origin, r->e);
 }
+
+/* ---- trees ----------------------------------------------------------------- */
+
+static struct ctree *
+tree_of(struct reader *r)
+{
+	struct str key = buf_str(&r->key);
+
+	if (r->depth != 1 || !r->wants_value)
+		return NULL;
+	return str_eq(key, S("providers")) ? &r->c->providers :
+	    str_eq(key, S("models")) ? &r->c->models : NULL;
+}
+
+/* An event inside a tree, or the one that begins it. */
+static int
+take_in_tree(struct reader *r, struct ctree *t, const char **words)
+{
+	unsigned line = (unsigned)r->event.start_mark.line + 1;
+	struct str text;
+
+	switch (r->event.type) {
+	case YAML_SCALAR_EVENT:
+		text = (struct str){ (const char *)r->event.data.scalar.value,
+		    r->event.data.scalar.length };
+		*words = r->event.data.scalar.anchor != NULL ? "anchors are not supported" :
+		    r->event.data.scalar.tag != NULL ? "tags are not supported" :
+		    memchr(text.p, '\0', text.n) != NULL ? "a value holds a NUL byte" : NULL;
+		return *words != NULL ? ERR_INVALID : ctree_text(t, text, line, words);
+	case YAML_MAPPING_START_EVENT:
+		*words = r->event.data.mapping_start.anchor != NULL ?
+		    "anchors are not supported" : r->event.data.mapping_start.tag != NULL ?
+		    "tags are not supported" : NULL;
+		return *words != NULL ? ERR_INVALID :
+		    ctree_open(t, CNODE_MAP, line, words);
+	case YAML_SEQUENCE_START_EVENT:
+		*words = r->event.data.sequence_start.anchor != NULL ?
+		    "anchors are not supported" : r->event.data.sequence_start.tag != NULL ?
+		    "tags are not supported" : NULL;
+		return *words != NULL ? ERR_INVALID :
+		    ctree_open(t, CNODE_LIST, line, words);
+	case YAML_MAPPING_END_EVENT:
+	case YAML_SEQUENCE_END_EVENT:
+		ctree_close(t);
+		return OK;
+	default:
+		*words = "aliases are not supported";
+		return ERR_INVALID;
+	}
+}
+
+static int
+tree_event(struct reader *r, struct ctree *t)
+{
+	const char *words = NULL;
+	bool begins = r->tree == NULL;
+
+	if (begins && t->root != NULL)
+		return fail(r, "this setting is given twice");
+	if (begins && r->event.type != YAML_MAPPING_START_EVENT)
+		return fail(r, "expected a map of names");
+	r->tree = t;
+	if (take_in_tree(r, t, &words) != OK)
+		return fail(r, words);
+	if (t->depth > 0)
+		return OK;
+	r->tree = NULL;
+	buf_cut(&r->key, r->parent[r->depth - 1]);
+	r->wants_value = false;
+	return OK;
+}
+
+/* ---- plain settings ---------------------------------------------------------- */
 
 static int
 take_scalar(struct reader *r)
@@ -130,6 +209,10 @@ end_mapping(struct reader *r)
 static int
 take_event(struct reader *r)
 {
+	struct ctree *t = r->tree != NULL ? r->tree : tree_of(r);
+
+	if (t != NULL)
+		return tree_event(r, t);
 	switch (r->event.type) {
 	case YAML_SCALAR_EVENT:
 		return take_scalar(r);
@@ -179,6 +262,8 @@ config_read_yaml(struct config *c, const char *name, struct str text,
 	struct reader r = { .c = c, .name = name, .key = BUF(256), .e = e };
 	int rc;
 
+	free(c->file);
+	c->file = mem_cstr(str_of(name));
 	if (!yaml_parser_initialize(&r.yaml))
 		return err_set(e, ERR_IO, "%s: no memory for the parser", name);
 	yaml_parser_set_input_string(&r.yaml, (const unsigned char *)text.p, text.n);

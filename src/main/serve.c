@@ -17,12 +17,14 @@
 #include "base/log.h"
 #include "main/cmd.h"
 #include "main/config.h"
+#include "main/models.h"
 #include "main/notify.h"
 #include "main/wire.h"
 
 struct serving {
 	struct node *node;
 	struct config config;
+	struct models *models;
 	uv_signal_t term, intr, hup;
 	bool asked;
 };
@@ -146,10 +148,12 @@ cmd_serve(const struct flag_command *cmd, int argc, char **argv)
 		config_release(&s.config);
 		return command_usage_error(cmd->name, &e);
 	}
+	rc = models_of_config(&s.models, &s.config, environ, &e);
 	print_warnings(&s.config);
 	log_level_parse(config_str(&s.config, SETTING_LOG_LEVEL), &log_threshold);
 	log_as_json = str_eq(config_str(&s.config, SETTING_LOG_FORMAT), S("json"));
-	rc = node_new(&s.node, &s.config, &e);
+	if (rc == OK)
+		rc = node_new(&s.node, &s.config, s.models, &e);
 	if (rc == OK) {
 		watch_signals(&s);
 		rc = node_run(s.node, print_status, &s, &e);
@@ -159,6 +163,7 @@ cmd_serve(const struct flag_command *cmd, int argc, char **argv)
 	}
 	if (rc < 0)
 		fprintf(stderr, "cohort serve: %s\n", e.text);
+	models_free(s.models);
 	config_release(&s.config);
 	return rc < 0 ? 1 : 0;
 }

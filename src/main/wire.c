@@ -22,14 +22,13 @@
 #include "base/mem.h"
 #include "llm/script.h"
 #include "main/agents.h"
+#include "main/models.h"
 #include "main/reload.h"
 #include "main/work_tools.h"
 #include "net/host.h"
 #include "work/host/guest.h"
 
 #define SHARDS_DEFAULT 4                     /* keeps the process at 8 threads */
-#define MODEL_SCRIPTED "scripted:default"
-#define MODEL_OPENAI   "openai:gpt-4o-mini"
 #define SCRIPT_MAX     (16 * MB)
 
 /* A thread with pending runs, found at start. */
@@ -55,6 +54,7 @@ struct worker {
 
 struct node {
 	const struct config *config;
+	const struct models *models;
 	struct buf model;
 	struct work_board *board;            /* the tracker, the store's guest */
 	struct store *store;
@@ -112,8 +112,7 @@ worker_open(struct worker *w, struct err *e)
 	const struct config *c = n->config;
 	struct llm_options o = {
 		.default_model = buf_str(&n->model),
-		.openai_base_url = config_str(c, SETTING_OPENAI_BASE_URL),
-		.openai_api_key = config_str(c, SETTING_OPENAI_API_KEY),
+		.models = n->models,
 		.script = n->script,
 		.allow_base_url = config_bool(c, SETTING_ALLOW_BASE_URL),
 	};
@@ -356,26 +355,6 @@ node_run(struct node *n, void (*listening)(void *ctx), void *ctx, struct err *e)
 
 /* ---- making -------------------------------------------------------------- */
 
-/* The default model: the setting, else OpenAI's if it is configured, else the
- * scripted one. */
-static void
-choose_model(struct node *n)
-{
-	const struct config *c = n->config;
-	struct str asked = config_str(c, SETTING_MODEL);
-	bool openai = config_str(c, SETTING_OPENAI_API_KEY).n > 0 ||
-	    !config_is_default(c, SETTING_OPENAI_BASE_URL);
-
-	n->model = BUF(KB);
-	if (asked.n == 0) {
-		buf_add(&n->model, openai ? S(MODEL_OPENAI) : S(MODEL_SCRIPTED));
-		return;
-	}
-	if (!llm_names_provider(asked))
-		buf_lit(&n->model, "openai:");
-	buf_add(&n->model, asked);
-}
-
 static int
 read_script(struct node *n, struct err *e)
 {
@@ -566,7 +545,7 @@ node_open(struct node *n, struct err *e)
 	if (seed != 0)
 		id_seed_random((uint64_t)seed);
 	size_accounts(n->config);
-	choose_model(n);
+	models_default(&n->model, n->models, n->config);
 	rc = plan_files(n, e);
 	if (rc == OK)
 		mem_setup(n->files.shards);
@@ -604,13 +583,15 @@ node_open(struct node *n, struct err *e)
 }
 
 int
-node_new(struct node **out, const struct config *c, struct err *e)
+node_new(struct node **out, const struct config *c, const struct models *m,
+    struct err *e)
 {
 	struct node *n = mem_new(struct node);
 	int rc;
 
 	*out = NULL;
 	n->config = c;
+	n->models = m;
 	n->next.run = phase_ended;
 	pthread_mutex_init(&n->lock, NULL);
 	rc = node_open(n, e);

@@ -20,11 +20,13 @@
 #include "net/files.h"
 #include "net/shard.h"
 
+struct models;
 struct node;
 
 /* Opens the store, recovers, makes shards and assistants.  The config
  * outlives the node.  ERR_*, with a message for the user. */
-int  node_new(struct node **out, const struct config *c, struct err *e);
+int  node_new(struct node **out, const struct config *c, const struct models *m,
+    struct err *e);
 void node_free(struct node *n);
 
 /* Serves until node_drain has done its work.  listening runs once on this

@@ -354,9 +354,12 @@ TEST(call_waits_its_turn)
 	struct bed b = { .server.replies = { HELLO, HELLO, HELLO } };
 	struct heard h[4];
 	const char *names[] = { "openai:m0", "openai:m1", "openai:m2", "openai:m3" }, *at;
+	int64_t waiting, ms;
+	struct err e;
 
 	bed_open(&b, &(struct llm_options){ 0 });
-	b.llm->lanes[0].cap = 1;
+	CHECK_RC(models_entry(b.llm->own_models, &(struct models_entry){
+	    .name = S("openai"), .concurrency = 1 }, &e), OK);
 	for (size_t i = 0; i < COUNT(h); i++) {
 		h[i] = heard_new(&b);
 		begin(&b, &h[i], request(names[i], ""));
@@ -364,7 +367,8 @@ TEST(call_waits_its_turn)
 	llm_cancel(h[1].call);               /* from the middle of the queue */
 	b.live--;
 	shard_run(b.shard);
-	CHECK_INT(b.llm->lanes[0].running, 0);
+	models_waits(b.llm->models, &waiting, &ms);
+	CHECK_INT(waiting, 0);
 	at = b.server.requests.p;
 	for (size_t i = 0; i < COUNT(h); i++) {
 		CHECK_INT(h[i].done, i != 1);
@@ -533,9 +537,9 @@ TEST(model_names_are_split)
 TEST(model_and_base_url_are_checked)
 {
 	static const struct { const char *model, *url; bool allow; const char *words; } rows[] = {
-		{ "anthropic:claude", "", false, "model: the provider \"anthropic\" is "
-		  "not supported yet; expected openai:NAME, with openai.base-url set "
-		  "to an OpenAI-compatible address if it has one" },
+		{ "groq:x", "", false, "model: the provider \"groq\" is not known; if it has "
+		  "an OpenAI-compatible address, set it in cohort.yaml as providers: {groq: "
+		  "{type: openai, base_url: URL, api_key: env:NAME}}" },
 		{ "openai:", "", false, "model: no name; expected openai:NAME" },
 		{ "openai:x", "http://other/v1", false,
 		  "base_url: this server does not let a run choose its own; leave it "
