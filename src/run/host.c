@@ -598,43 +598,6 @@ on_store_stop(void *ctx, struct task_store *s)
 	s->host_data = NULL;
 }
 
-/* ---- budgets -------------------------------------------------------------------------------------- */
-
-static bool
-on_may_spend(void *ctx, const struct task_cost *about, struct task_refusal *why)
-{
-	struct job_task *t = ctx;
-
-	return t->core == NULL || core_may_spend(t->core, about, why);
-}
-
-static void
-on_spent(void *ctx, const struct task_cost *c)
-{
-	struct job_task *t = ctx;
-
-	if (t->core != NULL)
-		core_spent(t->core, c);
-}
-
-static void
-on_billed(void *ctx, const struct llm_usage *u, struct str model)
-{
-	struct job_task *t = ctx;
-	struct job *j = t->job;
-
-	changes_usage(&j->changes, shard_wall(j->run->rs->shard), u, model);
-	runs_count_usage(j->run->rs, u);
-}
-
-static int64_t
-on_tokens_left(void *ctx)
-{
-	struct job_task *t = ctx;
-
-	return t->core != NULL ? core_tokens_left(t->core) : INT64_MAX;
-}
-
 /* ---- time ----------------------------------------------------------------------------------------- */
 
 struct timer {
@@ -789,8 +752,8 @@ on_record_done(void *ctx, struct str key, struct str name, struct str result_jso
 	.llm_stop = on_llm_stop, .tools_call = on_tools_call, .store = on_store,  \
 	.store_stop = on_store_stop, .timer_set = on_timer_set,                   \
 	.timer_stop = on_timer_stop, .now = on_now, .child = on_child,            \
-	.may_spend = on_may_spend, .spent = on_spent, .billed = on_billed,        \
-	.tokens_left = on_tokens_left,                                            \
+	.may_spend = host_may_spend, .spent = host_spent, .billed = host_billed,  \
+	.tokens_left = host_tokens_left,                                          \
 	.child_stop = on_child_stop, .agent = on_agent, .work = host_work,      \
 	.http = host_http, .http_stop = host_http_stop, .http_hosts = host_http_hosts
 

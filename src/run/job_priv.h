@@ -4,7 +4,7 @@
  *
  *   job.c     the core's effects; beginning, pumping, ending
  *   host.c    what a task may reach (struct task_host); host_work.c: the
- *             tracker; host_http.c: pages of the web
+ *             tracker; host_http.c: pages of the web; host_spend.c: budgets
  *
  * Tasks that the core begins wait in a list and are started by the pump, outside
  * of the core; what has ended is freed there too.  With durability sync the pump
@@ -69,6 +69,11 @@ extern const struct task_host job_host, job_host_stateless;
 /* host_work.c: of struct task_host. */
 void host_work(void *ctx, struct str operation, struct str args_json, struct str once,
     tool_done *done, void *arg);
+/* host_spend.c */
+bool host_may_spend(void *ctx, const struct task_cost *about, struct task_refusal *why);
+void host_spent(void *ctx, const struct task_cost *c);
+int64_t host_tokens_left(void *ctx);
+void host_billed(void *ctx, const struct llm_usage *u, struct str model);
 /* host_http.c */
 void host_http(void *ctx, struct task_http *h);
 void host_http_stop(void *ctx, struct task_http *h);
