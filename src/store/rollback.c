@@ -192,6 +192,8 @@ run_erase(struct store *st, int64_t run, int64_t thread)
 
 	if (rc == OK)
 		rc = db_run(&st->w, SQL_WAITS_OF_RUN, db_i64(thread), db_i64(run));
+	if (rc == OK)
+		rc = usage_fold_run(st, thread, run);
 	for (size_t i = 0; rc == OK && i < COUNT(rows); i++) {
 		rc = db_run(&st->w, rows[i], db_i64(run), db_i64(ERASE_NOW));
 		if (rc == OK && db_changes(&st->w) >= ERASE_NOW)

@@ -166,6 +166,13 @@
 	    " sum(calls), sum(input), sum(cached), sum(output), sum(reasoning)," \
 	    " sum(cost) FROM usage WHERE owner = ? AND thread = ?"               \
 	    " GROUP BY day, model ON CONFLICT DO UPDATE SET" USAGE_SUM)         \
+	X(USAGE_FOLD_RUN, "INSERT INTO usage SELECT owner, thread, 0, day, model," \
+	    " sum(calls), sum(input), sum(cached), sum(output), sum(reasoning)," \
+	    " sum(cost) FROM usage WHERE owner = (SELECT owner FROM thread"      \
+	    " WHERE seq = ?1) AND thread = ?1 AND run = ?2"                      \
+	    " GROUP BY day, model ON CONFLICT DO UPDATE SET" USAGE_SUM)         \
+	X(USAGE_DROP_RUN, "DELETE FROM usage WHERE owner = (SELECT owner FROM"   \
+	    " thread WHERE seq = ?1) AND thread = ?1 AND run = ?2")              \
 	X(USAGE_DROP, "DELETE FROM usage WHERE owner = ? AND thread = ?")        \
 	X(USAGE_TOTAL, "SELECT " USAGE_SUMS ", 0 FROM usage " USAGE_RANGE        \
 	    " LIMIT ?8 OFFSET ?9")                                               \

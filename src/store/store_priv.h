@@ -385,6 +385,8 @@ int  usage_add(struct store *st, owner_t owner, int64_t thread, int64_t run,
     const struct store_usage *list, size_t n);
 /* A thread goes: its rows become the owner's. */
 int  usage_fold(struct store *st, owner_t owner, int64_t thread);
+/* A run goes: they become its thread's. */
+int  usage_fold_run(struct store *st, int64_t thread, int64_t run);
 
 /* runs.c: the thread's oldest pending run becomes RUNNING.  ERR_NOTFOUND: none. */
 int run_take_next(struct store *st, struct store_cmd *c, int64_t thread, msec now,

@@ -60,6 +60,16 @@ usage_fold(struct store *st, owner_t owner, int64_t thread)
 	return db_run(&st->w, SQL_USAGE_DROP, db_i64(owner), db_i64(thread));
 }
 
+int
+usage_fold_run(struct store *st, int64_t thread, int64_t run)
+{
+	int rc = db_run(&st->w, SQL_USAGE_FOLD_RUN, db_i64(thread), db_i64(run));
+
+	if (rc != OK || db_changes(&st->w) == 0)
+		return rc;
+	return db_run(&st->w, SQL_USAGE_DROP_RUN, db_i64(thread), db_i64(run));
+}
+
 /* ---- reading --------------------------------------------------------------- */
 
 struct range { int64_t thread[2], run[2]; };

@@ -152,6 +152,13 @@ await scenario("a thread goes, its sums stay", async () => {
   equal([u.total.calls, u.groups.map((g) => [g.thread_id, g.calls])], [7, [[threads[1], 2], [threads[0], 2], [null, 3]]], "they are nobody's");
 });
 
+await scenario("a run goes, its sums stay", async () => {
+  const [first] = (await usageOf(`?thread_id=${threads[0]}&group_by=run`)).groups;
+  equal((await call(server, "DELETE", `/threads/${threads[0]}/runs/${first.run_id}`)).status, 204, "deleted");
+  const u = await usageOf(`?thread_id=${threads[0]}&group_by=run`);
+  equal([u.total.calls, u.groups.map((g) => [g.thread_id, g.run_id === null, g.calls])], [2, [[threads[0], false, 1], [threads[0], true, 1]]], "they are the thread's");
+});
+
 await scenario("metrics", async () => {
   const text = (await call(server, "GET", "/metrics")).text;
   check(/cohort_model_calls_total 7\n/.test(text) && /cohort_model_input_tokens_total 700\n/.test(text), "calls and tokens", text.match(/cohort_model.*/g));
