@@ -49,7 +49,8 @@ enum agent_field_kind {
 	AGENT_CHILD,         /* an agent: a name, or a definition in place */
 	AGENT_WORKS,         /* a list of work */
 	AGENT_AS,            /* a name that expressions further inside see */
-	AGENT_SET            /* channel: data, ...  as `writes` */
+	AGENT_SET,           /* channel: data, ...  as `writes` */
+	AGENT_CHANNEL        /* a channel's name; its value is the index */
 };
 
 enum agent_value_form { VALUE_NONE, VALUE_CONST, VALUE_EXPR, VALUE_LIST, VALUE_OBJECT };
@@ -165,6 +166,18 @@ struct agent_write {
 	struct agent_value value;
 };
 
+/* `retry` and `timeout` of a piece of work. */
+struct agent_guard {
+	bool retries;
+	unsigned max;                        /* attempts after the first */
+	const struct str *on;                /* events, as SCXML matches them; none: what is
+	                                        worth it */
+	size_t on_n;
+	int64_t delay_ms, max_delay_ms;
+	double factor, jitter;
+	int64_t timeout_ms;                  /* of each attempt; 0: none */
+};
+
 /* One piece of work: a node's, or an item of do, repeat or map. */
 struct agent_work {
 	const struct task_kind *kind;        /* never NULL: an item of writes alone is `set` */
@@ -178,6 +191,7 @@ struct agent_work {
 	size_t writes_n;
 	const struct agent_work *items;      /* do; the `do` of repeat and map */
 	size_t items_n;
+	const struct agent_guard *guard;     /* NULL: none */
 	int each;                            /* slot of the element or count in repeat and
 	                                        map; -1: none */
 	struct str each_name;                /* its name, or empty */

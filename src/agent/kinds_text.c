@@ -12,6 +12,7 @@ static const char *const kind_names[] = {
 	[AGENT_PLAIN] = "JSON", [AGENT_BOOL] = "true, false", [AGENT_INT] = "whole number",
 	[AGENT_WORD] = "", [AGENT_CHILD] = "agent", [AGENT_WORKS] = "items",
 	[AGENT_AS] = "a new name", [AGENT_SET] = "channel: data",
+	[AGENT_CHANNEL] = "a channel",
 };
 
 static void

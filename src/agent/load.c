@@ -513,7 +513,7 @@ static const char *const root_keys[] = {
 	"id", "name", "description", "state", "input", "output", "private", "context_schema",
 	"interrupt_before", "interrupt_after", "tools", "nodes", "edges",
 	"states", "context", "initial", "type", "on", "entry", "exit", "always", "tests",
-	"budget", "capabilities", "needs!", "retry!", "timeout!", "after!", NULL,
+	"budget", "capabilities", "needs!", "retry", "timeout", "after", NULL,
 };
 
 /* Letters, digits, '.', '-' and '_': it is a part of paths and of URLs. */
@@ -572,6 +572,7 @@ check_shape(struct load *l, const struct tree_node *n)
 	static const char *const graph[] = { "nodes", "edges" };
 	static const char *const chart[] = { "context", "initial", "type", "on", "entry",
 		"exit", "always" };
+	static const char *const inner[] = { "retry", "timeout", "after" };
 	bool states = member(l, n, "states") != NULL;
 	const struct tree_node *c;
 
@@ -584,6 +585,13 @@ check_shape(struct load *l, const struct tree_node *n)
 		c = member(l, n, chart[i]);
 		if (!states && c != NULL)
 			load_fail_key(l, c, NULL, "'%s' goes with 'states'", chart[i]);
+	}
+	for (size_t i = 0; i < COUNT(inner); i++) {
+		c = member(l, n, inner[i]);
+		if (c != NULL)
+			load_fail_key(l, c, NULL, "'%s' is for a %s, not for the agent itself",
+			    inner[i], str_eq(str_of(inner[i]), S("after")) ? "state" :
+			    "piece of work");
 	}
 	if (member(l, n, "state") != NULL && member(l, n, "context") != NULL)
 		load_fail_key(l, member(l, n, "context"), NULL, "either 'state' or 'context', "

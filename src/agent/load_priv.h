@@ -115,6 +115,10 @@ void load_check_limits(struct load *l, const struct tree_node *n,
 /* `budget` in a map; NULL: there is none. */
 const struct agent_budget *load_own_budget(struct load *l, const struct tree_node *of,
     bool wall);
+/* `retry` and `timeout` beside the kind of a work, in its map. */
+void load_guard(struct load *l, const struct tree_node *n, struct agent_work *w);
+/* A time in milliseconds, not below `least`. */
+int64_t load_time(struct load *l, const struct tree_node *n, int64_t least);
 void load_edges(struct load *l, const struct tree_node *n);
 /* The `states` of a map, and what is of the chart itself. */
 void load_states(struct load *l, const struct tree_node *n);

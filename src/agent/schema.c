@@ -28,6 +28,7 @@ static const char *const kind_schemas[] = {
 	[AGENT_WORKS] = "{\"type\":\"array\",\"minItems\":1,\"items\":" REF("item") "}",
 	[AGENT_AS] = "{\"type\":\"string\",\"minLength\":1}",
 	[AGENT_SET] = "{\"type\":\"object\"}",
+	[AGENT_CHANNEL] = "{\"type\":\"string\",\"minLength\":1}",
 };
 
 static void
@@ -168,6 +169,18 @@ add_work(struct buf *b, const struct task_kinds *kinds, const char *more)
 #define WORK_BUDGET BUDGET_OF("")
 #define CHANNEL_NAMES "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}"
 
+/* Beside every kind. */
+#define GUARD "\"retry\":" REF("retry") ",\"timeout\":" REF("time") ","
+
+static const char guard_text[] =
+    ",\"time\":{\"anyOf\":[{\"type\":\"number\",\"minimum\":0},{\"type\":\"string\",\"pattern\":"
+    "\"^([0-9.]+(ms|s|m|h|d))+$\"}],\"description\":\"30s, 1.5h, 2d, or milliseconds\"},"
+    "\"retry\":{\"anyOf\":[{\"type\":\"integer\",\"minimum\":1},{\"type\":\"object\","
+    "\"additionalProperties\":false,\"properties\":{\"on\":" REF("names") ","
+    "\"max\":{\"type\":\"integer\",\"minimum\":1},\"delay\":" REF("time") ","
+    "\"factor\":{\"type\":\"number\",\"minimum\":1},\"jitter\":{\"type\":\"number\","
+    "\"minimum\":0,\"maximum\":1},\"max_delay\":" REF("time") "}}]}";
+
 static const char agent_head[] =
     "{\"type\":\"object\",\"additionalProperties\":false,"
     "\"anyOf\":[{\"required\":[\"nodes\",\"edges\"]},{\"required\":[\"states\"]}],"
@@ -212,7 +225,8 @@ static const char chart_text[] =
 static const char state_text[] =
     "\"initial\":" REF("names") ",\"type\":{\"enum\":[\"atomic\",\"compound\",\"parallel\","
     "\"final\",\"history\"]},\"states\":" REF("states") ",\"on\":" REF("on") ","
-    "\"always\":" REF("transition") ",\"entry\":" REF("actions") ",\"exit\":" REF("actions") ","
+    "\"always\":" REF("transition") ",\"after\":" REF("on") ",\"entry\":" REF("actions") ","
+    "\"exit\":" REF("actions") "," GUARD
     "\"invoke\":{\"anyOf\":[" REF("invoke") ",{\"type\":\"array\",\"items\":" REF("invoke") "}]},"
     "\"onDone\":" REF("transition") ",\"onError\":" REF("transition") ","
     "\"history\":{\"enum\":[\"shallow\",\"deep\"]},\"target\":" REF("names") ",\"output\":{},"
@@ -243,16 +257,17 @@ agent_add_schema(struct buf *b, const struct task_kinds *kinds)
 	    "\"schema\":{\"type\":\"object\"}}},\"edge\":");
 	buf_add(b, str_of(edge_text));
 	buf_lit(b, ",\"node\":");
-	add_work(b, kinds, "\"writes\":{\"type\":\"object\"},\"defer\":{\"type\":\"boolean\"},"
+	add_work(b, kinds, GUARD "\"writes\":{\"type\":\"object\"},\"defer\":{\"type\":\"boolean\"},"
 	    "\"description\":{\"type\":\"string\"}," WORK_BUDGET);
 	buf_lit(b, ",\"item\":");
-	add_work(b, kinds, "\"writes\":{\"type\":\"object\"},\"when\":" REF("expr")
+	add_work(b, kinds, GUARD "\"writes\":{\"type\":\"object\"},\"when\":" REF("expr")
 	    ",\"as\":{\"type\":\"string\"},\"return\":{\"type\":\"boolean\"}," WORK_BUDGET);
 	buf_add(b, str_of(chart_text));
+	buf_add(b, str_of(guard_text));
 	buf_lit(b, ",\"state\":");
 	add_work(b, kinds, state_text);
 	buf_lit(b, ",\"invoke\":");
-	add_work(b, kinds, "\"id\":{\"type\":\"string\"},\"onDone\":" REF("transition")
+	add_work(b, kinds, GUARD "\"id\":{\"type\":\"string\"},\"onDone\":" REF("transition")
 	    ",\"onError\":" REF("transition") ",\"autoforward\":{\"type\":\"boolean\"},"
 	    "\"writes\":{\"type\":\"object\"}," WORK_BUDGET);
 	buf_lit(b, "}}\n");

@@ -1,6 +1,6 @@
 /*
  * statements.c - the statements of a chart: assign, raise, send, cancel, log, if,
- * foreach.
+ * foreach; its data.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -23,6 +23,48 @@ struct spot
 states_at_key(const struct tree_node *n)
 {
 	return (struct spot){ n->key_at.line, n->key_at.column, n };
+}
+
+/* ---- names and data ------------------------------------------------------------ */
+
+/* It is a part of event names, of namespaces, and of lists of targets. */
+bool
+states_is_name(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] <= ' ' || s.p[i] == '.' || s.p[i] == ':' ||
+		    s.p[i] == '|' || s.p[i] == '#' || s.p[i] == '*' || s.p[i] == '$')
+			return false;
+	return s.n > 0 && s.n <= LIMIT_NAME_BYTES;
+}
+
+/* The channels are the chart's data, by the same numbers. */
+void
+states_channels(struct load *l, struct draft *d, struct draft_state *root)
+{
+	struct draft_data **tail = &root->data;
+	const struct tree_node *n = l->state != NULL ? l->state->first : NULL;
+
+	for (size_t i = 0; i < l->a->channels_n && n != NULL; i++, n = n->next) {
+		const struct channel *c = &l->a->channels[i];
+		struct draft_data *x = draft_node(d, struct draft_data);
+		struct buf json = BUF(2 * (size_t)LIMIT_AGENT_BYTES);
+
+		if (x == NULL) {
+			load_fail(l, n, "the chart is too large");
+			return;
+		}
+		x->at = states_at_key(n);
+		x->id = (struct draft_text){ .s = c->name, .at = x->at };
+		if (c->initial.kind != VAL_UNDEFINED) {
+			val_add_json(&json, c->initial);
+			x->value.text.s = arena_str(&d->arena, buf_str(&json));
+			x->value.given = true;
+		}
+		buf_release(&json);
+		*tail = x;
+		tail = &x->next;
+	}
 }
 
 /* ---- expressions --------------------------------------------------------------- */

@@ -20,11 +20,13 @@
 #include "chart/chart.h"
 
 /* Keys of a state beside those of its work; '!': not supported yet. */
-#define STATE_KEYS "initial", "type", "states", "on", "always", "entry", "exit", "invoke", \
-	"onDone", "onError", "history", "target", "output", "tags", "description", "budget"
-#define LATER_KEYS "after!", "retry!", "timeout!", "needs!"
+#define STATE_KEYS "initial", "type", "states", "on", "always", "after", "entry", "exit", \
+	"invoke", "onDone", "onError", "history", "target", "output", "tags", "description", \
+	"budget"
+#define LATER_KEYS "needs!"
 
-static const char *const state_keys[] = { STATE_KEYS, LATER_KEYS, NULL };
+static const char *const state_keys[] = { STATE_KEYS, "retry", "timeout", LATER_KEYS, NULL };
+static const char *const own_keys[] = { STATE_KEYS, LATER_KEYS, NULL };
 static const char *const history_keys[] = { "type", "history", "target", "description", NULL };
 static const char *const final_keys[] = { "type", "entry", "exit", "output", "tags",
 	"description", LATER_KEYS, NULL };
@@ -77,17 +79,6 @@ member(const struct states *st, const struct tree_node *n, const char *key)
 }
 
 /* ---- names and places ------------------------------------------------------------ */
-
-/* It is a part of event names, of namespaces, and of lists of targets. */
-bool
-states_is_name(struct str s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] <= ' ' || s.p[i] == '.' || s.p[i] == ':' ||
-		    s.p[i] == '|' || s.p[i] == '#' || s.p[i] == '*' || s.p[i] == '$')
-			return false;
-	return s.n > 0 && s.n <= LIMIT_NAME_BYTES;
-}
 
 /* `type`, or what follows from the other keys. */
 static enum state_kind
@@ -230,7 +221,7 @@ targets(struct states *st, const struct tree_node *n)
 /* What an event's name means: its descriptor, and whose it must be. */
 struct meaning {
 	struct draft_text event;     /* absent: a transition without an event */
-	struct str of;               /* an invoke that it must come from; empty: any */
+	struct str only;             /* a condition beside the file's; empty: none */
 };
 
 static struct draft_text
@@ -240,13 +231,17 @@ guard(struct states *st, const struct tree_node *n, const struct meaning *m)
 
 	if (n != NULL)
 		out = states_expr(st->l, st->d, n);
-	if (m->of.n == 0 || st->l->rc != OK)
+	if (m->only.n == 0 || st->l->rc != OK)
 		return out;
-	out.s = n == NULL ?
-	    arena_fmt(&st->d->arena, "event.invokeid == '%.*s'", FMT(m->of)) :
-	    arena_fmt(&st->d->arena, "event.invokeid == '%.*s' && (%.*s)", FMT(m->of),
-	    FMT(out.s));
+	out.s = n == NULL ? m->only :
+	    arena_fmt(&st->d->arena, "%.*s && (%.*s)", FMT(m->only), FMT(out.s));
 	return out;
+}
+
+static struct str
+only_from(struct states *st, struct str invoke)
+{
+	return arena_fmt(&st->d->arena, "event.invokeid == '%.*s'", FMT(invoke));
 }
 
 static void
@@ -340,7 +335,7 @@ meaning_of(struct states *st, const struct tree_node *n, const char *work)
 	else if (str_eq(n->key, S("answer")))
 		m.event.s = arena_fmt(&st->d->arena, "answer.%s", work);
 	else if (str_eq(n->key, S("error")) || str_starts(n->key, S("error.")))
-		m.of = str_of(work);
+		m.only = only_from(st, str_of(work));
 	return m;
 }
 
@@ -364,7 +359,7 @@ load_ends(struct states *st, const struct tree_node *n, struct str id,
     struct draft_transition ***tail)
 {
 	const struct tree_node *done = member(st, n, "onDone"), *error = member(st, n, "onError");
-	struct meaning m = { .of = STR_NONE };
+	struct meaning m = { .only = STR_NONE };
 
 	if (done != NULL && st->l->rc == OK) {
 		m.event = (struct draft_text){ .at = states_at_key(done),
@@ -373,7 +368,7 @@ load_ends(struct states *st, const struct tree_node *n, struct str id,
 	}
 	if (error != NULL && st->l->rc == OK) {
 		m.event = (struct draft_text){ .s = S("error"), .at = states_at_key(error) };
-		m.of = id;
+		m.only = only_from(st, id);
 		transitions(st, error, &m, tail);
 	}
 }
@@ -521,7 +516,7 @@ load_own_work(struct states *st, struct named *of)
 		load_fail_key(st->l, invoke, NULL, "a state has a kind of work or 'invoke', not "
 		    "both");
 	if (st->l->rc == OK)
-		add_invoke(st, of->n, of->name, state_keys, of->s, &tail);
+		add_invoke(st, of->n, of->name, own_keys, of->s, &tail);
 	if (st->l->rc == OK)
 		of->work = st->nodes[st->nodes_n - 1].name.p;
 }
@@ -557,7 +552,7 @@ load_done(struct states *st, const struct named *of, struct draft_transition ***
 {
 	const struct tree_node *done = member(st, of->n, "onDone");
 	const struct tree_node *error = member(st, of->n, "onError");
-	struct meaning m = { .of = STR_NONE };
+	struct meaning m = { .only = STR_NONE };
 
 	if (of->work != NULL) {
 		load_ends(st, of->n, of->name, tail);
@@ -576,18 +571,47 @@ load_done(struct states *st, const struct named *of, struct draft_transition ***
 		transitions(st, done, &m, tail);
 }
 
-/* on, always, entry, exit: of a state or of the chart. */
+/* Transitions by time stand before those of `on`, where '*' would take theirs. */
+static void
+load_times(struct states *st, const struct named *of, struct draft_transition ***tail)
+{
+	const struct tree_node *after = member(st, of->n, "after");
+	const struct tree_node *timeout = member(st, of->n, "timeout");
+	const struct tree_node *retry = member(st, of->n, "retry");
+	struct meaning m = { .only = states_same_visit(st->d, of->s) };
+	unsigned number = 0;
+
+	if (of->work == NULL && retry != NULL)
+		load_fail_key(st->l, retry, NULL, "'retry' goes with work");
+	if (of->work == NULL && timeout != NULL && st->l->rc == OK)
+		states_timeout(st->l, st->d, timeout, of->s, tail);
+	if (after == NULL || !load_wants(st->l, after, TREE_MAP, "a map of times"))
+		return;
+	for (const struct tree_node *c = after->first; c != NULL && st->l->rc == OK;
+	    c = c->next) {
+		m.event = states_after(st->l, st->d, c, of->s, ++number);
+		if (st->l->rc == OK)
+			transitions(st, c, &m, tail);
+		if (st->l->rc == OK)
+			states_after_end(st->l, st->d, m.event, tail);
+	}
+}
+
+/* on, always, entry, exit: of a state or of the chart (of NULL). */
 static struct draft_transition **
 load_common(struct states *st, const struct tree_node *n, struct draft_state *s,
-    const char *work)
+    const struct named *of)
 {
 	struct draft_transition **tail = &s->transitions;
+	const char *work = of != NULL ? of->work : NULL;
 	const struct tree_node *on = member(st, n, "on"), *always = member(st, n, "always");
-	const struct meaning without = { .of = STR_NONE };
+	const struct meaning without = { .only = STR_NONE };
 
 	load_initial(st, member(st, n, "initial"), s);
 	load_block(st, member(st, n, "entry"), &s->entry);
 	load_block(st, member(st, n, "exit"), &s->exit);
+	if (of != NULL && st->l->rc == OK)
+		load_times(st, of, &tail);
 	if (on != NULL && st->l->rc == OK)
 		load_on(st, on, work, &tail);
 	if (always != NULL && st->l->rc == OK)
@@ -665,7 +689,7 @@ load_state(struct states *st, struct named *of)
 	load_state_budget(st, of);
 	if (of->s->kind != STATE_FINAL && load_has_kind(st->l, of->n))
 		load_own_work(st, of);
-	tail = load_common(st, of->n, of->s, of->work);
+	tail = load_common(st, of->n, of->s, of);
 	if (of->s->kind == STATE_FINAL) {
 		load_output(st, member(st, of->n, "output"), of->s);
 		return;
@@ -687,35 +711,6 @@ load_state(struct states *st, struct named *of)
 
 /* ---- the chart -------------------------------------------------------------------------------- */
 
-/* The channels are the chart's data, by the same numbers. */
-static void
-load_data(struct states *st, struct draft_state *root)
-{
-	struct draft_data **tail = &root->data;
-	const struct tree_node *n = st->l->state != NULL ? st->l->state->first : NULL;
-
-	for (size_t i = 0; i < st->l->a->channels_n && n != NULL; i++, n = n->next) {
-		const struct channel *c = &st->l->a->channels[i];
-		struct draft_data *d = draft_node(st->d, struct draft_data);
-		struct buf json = BUF(2 * (size_t)LIMIT_AGENT_BYTES);
-
-		if (d == NULL) {
-			load_fail(st->l, n, "the chart is too large");
-			return;
-		}
-		d->at = states_at_key(n);
-		d->id = (struct draft_text){ .s = c->name, .at = d->at };
-		if (c->initial.kind != VAL_UNDEFINED) {
-			val_add_json(&json, c->initial);
-			d->value.text.s = arena_str(&st->d->arena, buf_str(&json));
-			d->value.given = true;
-		}
-		buf_release(&json);
-		*tail = d;
-		tail = &d->next;
-	}
-}
-
 /* The root of a draft is not parallel: its states are inside one that is. */
 static void
 load_chart(struct states *st, const struct tree_node *n)
@@ -731,7 +726,7 @@ load_chart(struct states *st, const struct tree_node *n)
 	else if (kind == STATE_FINAL || kind == STATE_HISTORY)
 		load_fail(st->l, member(st, n, "type"), "expected compound or parallel for the "
 		    "chart itself");
-	load_data(st, root);
+	states_channels(st->l, st->d, root);
 	if (st->l->rc == OK)
 		place_states(st, member(st, n, "states"), top);
 	for (size_t i = 0; i < st->n && st->l->rc == OK; i++)

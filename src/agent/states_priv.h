@@ -25,6 +25,8 @@ struct draft_text states_template(struct load *l, const struct tree_node *n);
 
 /* Can it name a state or an invoke? */
 bool states_is_name(struct str s);
+/* The channels as data of the chart. */
+void states_channels(struct load *l, struct draft *d, struct draft_state *root);
 /* The work in a map as a node of that name; own: keys that are not of the work. */
 void states_node(struct load *l, const struct tree_node *n, struct str name,
     const char *const *own, struct agent_node *node);
@@ -32,6 +34,18 @@ void states_node(struct load *l, const struct tree_node *n, struct str name,
 /* One statement or a list of them, appended at *tail. */
 void states_actions(struct load *l, struct draft *d, const struct tree_node *n,
     struct draft_action ***tail);
+/* One of `after`, whose key is a time: sends and cancels are added to the state.
+ * Returns the event that comes. */
+struct draft_text states_after(struct load *l, struct draft *d, const struct tree_node *n,
+    struct draft_state *s, unsigned number);
+/* The last transition of such an event: no '*' takes one that was not wanted. */
+void states_after_end(struct load *l, struct draft *d, struct draft_text event,
+    struct draft_transition ***tail);
+/* The condition that such an event is of the present visit. */
+struct str states_same_visit(struct draft *d, const struct draft_state *s);
+/* `timeout` of a state without work: error.timeout is raised. */
+void states_timeout(struct load *l, struct draft *d, const struct tree_node *n,
+    struct draft_state *s, struct draft_transition ***tail);
 /* `assign: {key: data}`, appended. */
 void states_assign(struct load *l, struct draft *d, const struct tree_node *n,
     struct draft_action ***tail);

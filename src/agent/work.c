@@ -16,7 +16,7 @@
 #include "base/mem.h"
 
 /* Keys beside a kind's. */
-enum where { OF_BOTH, OF_ITEM, OF_NODE, OF_AGENT, OF_NONE };
+enum where { OF_BOTH, OF_ITEM, OF_NODE, OF_STATE, OF_AGENT, OF_NONE };
 
 static const struct common_key {
 	const char *name;
@@ -24,9 +24,9 @@ static const struct common_key {
 } common_keys[] = {
 	{ "writes", OF_BOTH }, { "when", OF_ITEM }, { "as", OF_ITEM }, { "return", OF_ITEM },
 	{ "defer", OF_NODE }, { "description", OF_NODE },
-	{ "retry", OF_NONE }, { "timeout", OF_NONE }, { "after", OF_NONE },
+	{ "retry", OF_BOTH }, { "timeout", OF_BOTH }, { "after", OF_STATE },
 	{ "budget", OF_BOTH }, { "capabilities", OF_AGENT },
-	{ "needs", OF_NONE }, { "on", OF_NONE },
+	{ "needs", OF_NONE }, { "on", OF_STATE },
 };
 
 static const struct common_key *
@@ -198,6 +198,10 @@ load_field(struct making *m, int slot, const struct tree_node *n)
 		break;
 	case AGENT_SET:
 		load_writes(l, n, m->work);
+		break;
+	case AGENT_CHANNEL:
+		v->constant = val_int(load_channel(l, n, load_string(l, n, "a channel's name"),
+		    false));
 		break;
 	case AGENT_AS:
 		m->work->each = load_as(l, n);
@@ -428,7 +432,8 @@ fail_unknown_key(struct load *l, const struct tree_node *n, const struct task_ki
 	}
 	if (c != NULL) {
 		load_fail_key(l, n, NULL, c->where == OF_ITEM ?
-		    "'%s' is for an item of do, repeat or map" : "'%s' is for a node", c->name);
+		    "'%s' is for an item of do, repeat or map" : c->where == OF_NODE ?
+		    "'%s' is for a node" : "'%s' is for a state", c->name);
 		return;
 	}
 	for (size_t i = 0; kind == NULL && i < l->kinds->n; i++)
@@ -562,6 +567,7 @@ load_work(struct load *l, const struct tree_node *n, bool is_item, struct agent_
 	if (key != NULL && l->rc == OK)
 		load_body(&m, key);
 	out->budget = work_budget(l, n, is_item);
+	load_guard(l, n, out);
 	if (out->each >= 0)
 		l->as_n = mark;
 	load_beside(&m, n);

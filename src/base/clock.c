@@ -115,7 +115,7 @@ clock_add_iso(struct buf *b, msec wall)
 
 static const struct { const char *name; double ns; } units[] = {
 	{ "ns", 1 }, { "us", 1e3 }, { "\xc2\xb5s", 1e3 }, { "ms", 1e6 }, { "s", 1e9 },
-	{ "m", 60e9 }, { "h", 3600e9 },
+	{ "m", 60e9 }, { "h", 3600e9 }, { "d", 86400e9 },
 };
 
 static size_t

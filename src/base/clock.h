@@ -22,7 +22,7 @@ nsec clock_wall(void);                       /* Unix time */
 msec clock_wall_ms(void);                    /* the same in ms */
 nsec clock_cpu(void);                        /* this process, user + system */
 
-/* "1.5h", "90s", "1m30s", "20ms", "5us", "1ns"; not below 0.  bare: what a number
+/* "2d", "1.5h", "90s", "1m30s", "20ms", "5us", "1ns"; not below 0.  bare: what a number
  * alone counts, as in "250"; 0: it needs a unit. */
 bool clock_parse(struct str s, nsec bare, nsec *out);
 

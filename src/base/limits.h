@@ -107,6 +107,7 @@
 	X(HTTP_GET_MS,         60000,     "ms",     "http_get, to the end of its answer") \
 	X(TASK_PIECES,         1000000,   "pieces", "of work in one task: items of sequences, elements, turns; each may write") \
 	X(REPEAT_TURNS,        10000,     "turns",  "of one repeat") \
+	X(RETRIES,             1000,      "retries", "of one piece of work") \
 	X(WAIT_DAYS,           366,       "days",   "longest wait of a task") \
 	X(CHART_STATES,        4096,      "states", "in one chart") \
 	X(CHART_BYTES,         1048576,   "bytes",  "source of one chart") \

@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,9 @@
 #include "agent/agent.h"
 #include "base/file.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "main/agent_solo.h"
+#include "main/agents.h"
 #include "main/cmd.h"
 #include "task/kinds.h"
 
@@ -227,6 +230,36 @@ test_file(struct agent_tests *done, const struct solo_room *room, const char *pa
 	return rc;
 }
 
+/* A file, or every agent's file of a folder. */
+static bool
+test_path(struct agent_tests *done, const struct solo_room *room, const char *path)
+{
+	struct dirent **names;
+	struct err e = { 0 };
+	int n = scandir(path, &names, NULL, alphasort);
+	bool good = true;
+
+	if (n < 0) {
+		good = test_file(done, room, path, &e) == OK;
+		if (!good)
+			fprintf(stderr, "%s\n", e.text);
+		return good;
+	}
+	for (int i = 0; i < n; i++) {
+		char file[4096 + 64];
+
+		snprintf(file, sizeof file, "%s/%s", path, names[i]->d_name);
+		if (folder_takes(str_of(names[i]->d_name)) &&
+		    test_file(done, room, file, &e) != OK) {
+			fprintf(stderr, "%s\n", e.text);
+			good = false;
+		}
+		free(names[i]);
+	}
+	free(names);
+	return good;
+}
+
 static int
 test(const struct flag_line *line)
 {
@@ -235,16 +268,14 @@ test(const struct flag_line *line)
 	struct err e = { 0 };
 	bool bad = false;
 
+	if (log_threshold == LOG_INFO)       /* retries are not the tests' output */
+		log_threshold = LOG_WARN;
 	if (solo_room_open(&room, S("scripted:test"), STR_NONE, &e) != OK) {
 		fprintf(stderr, "cohort agent test: %s\n", e.text);
 		return 1;
 	}
-	for (size_t i = 0; i < line->operands_n; i++) {
-		if (test_file(&done, &room, line->operand[i].p, &e) == OK)
-			continue;
-		fprintf(stderr, "%s\n", e.text);
-		bad = true;
-	}
+	for (size_t i = 0; i < line->operands_n; i++)
+		bad = !test_path(&done, &room, line->operand[i].p) || bad;
 	printf("%u passed, %u failed\n", done.passed, done.failed);
 	solo_room_close(&room);
 	return bad || done.failed > 0 ? 1 : 0;

@@ -28,6 +28,10 @@ work_at(const struct agent_work *w, struct str key)
 			(void)str_next(&key, '.', &number);
 			continue;
 		}
+		if (str_eq(part, S("try"))) {       /* a later attempt at the same work */
+			(void)str_next(&key, '.', &number);
+			continue;
+		}
 		if (!str_to_u64(part, &i) || i >= w->items_n)
 			return NULL;
 		w = &w->items[i];

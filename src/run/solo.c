@@ -328,6 +328,28 @@ as_message(struct val reply)
 	return val_set_take(m, S("type"), val_string(S("ai")));
 }
 
+/* {error: "error.llm.rate_limited", message}: the model fails. */
+static const char *
+failure_of(struct val reply, struct err *e)
+{
+	static const char *const events[] = { "error.llm.backend", "error.llm.rate_limited",
+		"error.llm.overloaded", "error.llm.auth", "error.llm.invalid_request",
+		"error.llm.context_length", "error.llm.timeout", "error.llm.transport" };
+	struct val name = reply.kind == VAL_OBJECT ? val_get(reply, S("error")) : VAL_UNDEF;
+	struct val words = reply.kind == VAL_OBJECT ? val_get(reply, S("message")) : VAL_UNDEF;
+
+	if (name.kind != VAL_STRING)
+		return NULL;
+	err_set(e, ERR_IO, "%.*s", FMT(words.kind == VAL_STRING ? val_str(words) :
+	    S("the model has failed")));
+	for (size_t i = 0; i < COUNT(events); i++)
+		if (str_eq(val_str(name), str_of(events[i])))
+			return events[i];
+	err_set(e, ERR_INVALID, "there is no error '%.*s' of a model",
+	    FMT(str_cut(val_str(name), 100)));
+	return "error.llm.invalid_request";
+}
+
 static void
 reply_next(struct solo *s)
 {
@@ -335,16 +357,23 @@ reply_next(struct solo *s)
 	struct val m = as_message(c->reply), message = VAL_UNDEF;
 	struct llm_answer a = { 0 };
 	struct err e = { 0 };
-	int rc = c->reply.kind == VAL_UNDEFINED ? err_set(&e, ERR_INVALID,
-	    "the model was asked once more than there are replies") :
-	    message_from(m, "replies", &message, NULL, &e);
+	const char *event = failure_of(c->reply, &e);
+	int rc = e.code;
 
+	if (event != NULL)
+		;                            /* it has failed */
+	else if (c->reply.kind == VAL_UNDEFINED)
+		rc = err_set(&e, ERR_INVALID,
+		    "the model was asked once more than there are replies");
+	else
+		rc = message_from(m, "replies", &message, NULL, &e);
+	if (event == NULL)
+		event = "error.llm.invalid_request";
 	s->calls = c->next;
 	if (rc == OK)
 		a = (struct llm_answer){ .id = message_id(message),
 		    .message_json = val_json_text(message) };
-	c->hooks.done(c->hooks.ctx, rc, rc == OK ? &a : NULL, rc == OK ? NULL :
-	    "error.llm.invalid_request", &e);
+	c->hooks.done(c->hooks.ctx, rc, rc == OK ? &a : NULL, rc == OK ? NULL : event, &e);
 	val_drop(m);
 	val_drop(message);
 	solo_call_free(c);

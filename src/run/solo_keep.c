@@ -126,6 +126,7 @@ keep_checkpoint(struct keep *k, const struct core_checkpoint *c)
 	s->tasks = mem_zero((c->tasks_n + 1) * sizeof *s->tasks);
 	for (size_t i = 0; i < c->tasks_n; i++)
 		s->tasks[s->tasks_n++] = (struct kept_task){ .id = c->tasks[i]->id,
+		    .serial = c->tasks[i]->serial,
 		    .name = mem_cstr(c->tasks[i]->name) };
 }
 
@@ -239,6 +240,7 @@ saved_tasks(struct core_saved *out, const struct kept_state *s)
 		struct core_saved_task *x = &out->tasks[out->tasks_n++];
 
 		x->id = t->id;
+		x->serial = t->serial;
 		x->name = own(str_of(t->name));
 		x->done = t->done;
 		copy(&x->writes, &x->writes_n, t->writes, t->writes_n);

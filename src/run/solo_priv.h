@@ -22,6 +22,7 @@
 /* The newest checkpoint of a namespace, and what its tasks have left. */
 struct kept_task {
 	struct uuid id;
+	uint64_t serial;                     /* of a chart's invoke */
 	char *name;
 	bool done;
 	struct core_name_value *writes; size_t writes_n;

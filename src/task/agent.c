@@ -31,7 +31,7 @@ write_added(struct piece *p, const struct agent *child, struct val output,
 		if (!piece_write(p, (unsigned)to, val_ref(v), 0))
 			return false;
 		/* A node that is a child shows all of its output. */
-		if (p->up == NULL && output.kind == VAL_OBJECT)
+		if (piece_is_whole(p) && output.kind == VAL_OBJECT)
 			p->view->writes[p->view->n - 1].shown =
 			    val_ref(val_get(output, c->name));
 	}

@@ -37,6 +37,12 @@ call_forget(struct task_call *c)
 	c->p = NULL;
 }
 
+bool
+call_is_open(const struct task_call *c)
+{
+	return c != NULL && c->journal && !c->ended;
+}
+
 /* ---- its end ------------------------------------------------------------------------ */
 
 static void

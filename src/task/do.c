@@ -47,7 +47,7 @@ advance(struct sequence *s)
 		if (!piece_eval_bool(p, &item->when, "when", &holds))
 			return;
 		if (holds) {
-			piece_add(p->task, p, run_of(item), item, s->next, p->view,
+			piece_add(p->task, p, run_around(item), item, s->next, p->view,
 			    p->names);
 			return;
 		}

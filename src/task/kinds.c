@@ -94,6 +94,9 @@ static const struct agent_field agent_fields[] = {
 	    BESIDE },
 };
 
+static const char *const on_error_words[] = { [ON_ERROR_FAIL] = "fail",
+	[ON_ERROR_COLLECT] = "collect", NULL };
+
 static const struct agent_field map_fields[] = {
 	[MAP_OVER] = { "over", AGENT_EXPR, "a list", REQ },
 	[MAP_AS] = { "as", AGENT_AS, "name of the element" },
@@ -103,8 +106,11 @@ static const struct agent_field map_fields[] = {
 	[MAP_INPUT] = { "input", AGENT_DATA, "of the agent; default: {NAME: element}",
 	    .with = "agent" },
 	[MAP_CONCURRENCY] = { "concurrency", AGENT_INT, "how many at once" },
-	{ "collect", AGENT_NAME, "", LATER }, { "on_error", AGENT_NAME, "", LATER },
-	{ "min_ok", AGENT_INT, "", LATER },
+	[MAP_COLLECT] = { "collect", AGENT_CHANNEL, "the channel that gets the results" },
+	[MAP_ON_ERROR] = { "on_error", AGENT_WORD, "what one failure does: fail (the default), or "
+	    "collect: its result is {error: {event, name, message}}", .words = on_error_words },
+	[MAP_MIN_OK] = { "min_ok", AGENT_INT, "with fewer successes it fails",
+	    .with = "on_error" },
 };
 
 static const struct agent_field repeat_fields[] = {

@@ -43,8 +43,10 @@ enum store_field {
 	STORE_LIMIT, STORE_OFFSET            /* DATA: search */
 };
 enum agent_kind_field { AGENT_KIND_CHILD, AGENT_KIND_INPUT, AGENT_KIND_PERSIST };   /* CHILD DATA BOOL */
-enum map_field { MAP_OVER, MAP_AS, MAP_CHILD, MAP_DO, MAP_INPUT, MAP_CONCURRENCY };
-                                             /* EXPR AS CHILD WORKS DATA INT */
+enum map_field { MAP_OVER, MAP_AS, MAP_CHILD, MAP_DO, MAP_INPUT, MAP_CONCURRENCY,
+	MAP_COLLECT, MAP_ON_ERROR, MAP_MIN_OK };
+                                             /* EXPR AS CHILD WORKS DATA INT CHANNEL WORD INT */
+enum { ON_ERROR_FAIL, ON_ERROR_COLLECT };
 enum repeat_field { REPEAT_TIMES, REPEAT_OVER, REPEAT_AS, REPEAT_DO };      /* EXPR EXPR AS WORKS */
 enum http_get_field { HTTP_GET_URL };                /* TEXT; short */
 /* set: its body is the work's writes.  do: its body is the work's items. */

@@ -5,8 +5,14 @@
  * results are in the order of the elements, and so are the writes, whoever is
  * done first.
  *
+ * With `on_error: collect` a failed element has an error as its result, and no
+ * writes; the journal knows of it, so that it is not done again.
+ *
  * SPDX-License-Identifier: MIT
  */
+#include <stdio.h>
+
+#include "base/json.h"
 #include "task/task_priv.h"
 
 struct element {
@@ -19,7 +25,7 @@ struct map_piece {
 	struct piece p;
 	struct val over;
 	struct element *at;
-	size_t n, next, running, done, parallel;
+	size_t n, next, running, done, parallel, failed;
 };
 
 static struct map_piece *
@@ -49,6 +55,67 @@ static const struct task_run element_child = {
 	.start = element_child_start, .stop = child_leave, .release = child_release,
 };
 
+/* ---- failures that are results -------------------------------------------------------- */
+
+static bool
+collects(const struct map_piece *m)
+{
+	return agent_int(piece_field(&m->p, MAP_ON_ERROR), ON_ERROR_FAIL) == ON_ERROR_COLLECT;
+}
+
+static struct str
+failure_part(char buf[48], size_t i)
+{
+	int n = snprintf(buf, 48, "map/%zu/failed", i);
+
+	return (struct str){ buf, (size_t)n };
+}
+
+/* Has it failed in an earlier attempt? */
+static bool
+known_failure(struct map_piece *m, size_t i)
+{
+	char buf[48];
+	const struct known *k;
+
+	if (m->p.task->known.n == 0 || !collects(m))
+		return false;
+	k = record_find(&m->p, failure_part(buf, i));
+	if (k == NULL || k->result_json.p == NULL)
+		return false;
+	m->at[i].result = val_json_trusted(k->result_json);
+	m->failed++;
+	m->done++;
+	return true;
+}
+
+static void advance(struct map_piece *m);
+
+static bool
+map_child_failed(struct piece *p, struct piece *child, const struct task_error *e)
+{
+	struct map_piece *m = map_of(p);
+	struct element *at = &m->at[child->index];
+	struct buf b = BUF(LIMIT_TOOL_RESULT_BYTES + 16 * KB);
+	size_t i = child->index;
+	char buf[48];
+
+	if (!collects(m))
+		return false;
+	json_add_fmt(&b, "{'error':{'event':%.*s,'name':%.*s,'message':%.*s}}", FMT(e->event),
+	    FMT(e->name), FMT(str_cut(e->message, LIMIT_TOOL_RESULT_BYTES / 8)));
+	record_part(p, failure_part(buf, i), S("failed"), buf_str(&b));
+	at->result = val_json_trusted(buf_str(&b));
+	buf_release(&b);
+	piece_stop(child);
+	view_release(&at->view);
+	m->running--;
+	m->failed++;
+	m->done++;
+	advance(m);
+	return true;
+}
+
 /* ---- elements ------------------------------------------------------------------------ */
 
 static void
@@ -70,15 +137,48 @@ element_begin(struct map_piece *m, size_t i)
 		    names)->inner = true;
 }
 
+/* False: it has failed. */
+static bool
+is_enough(struct map_piece *m)
+{
+	int64_t least = agent_int(piece_field(&m->p, MAP_MIN_OK), 0);
+	size_t ok = m->n - m->failed;
+
+	if ((int64_t)ok >= least)
+		return true;
+	for (size_t i = 0; i < m->n; i++) {
+		struct val error = m->at[i].result.kind != VAL_OBJECT ? VAL_UNDEF :
+		    val_get(m->at[i].result, S("error"));
+		struct val words = error.kind != VAL_OBJECT ? VAL_UNDEF :
+		    val_get(error, S("message"));
+
+		if (words.kind != VAL_STRING)
+			continue;
+		piece_fail(&m->p, "error.execution", "MapError", "line %u: map: %zu of %zu "
+		    "elements have succeeded, min_ok is %lld; the first failure: %.*s",
+		    m->p.spec->line, ok, m->n, (long long)least, FMT(val_str(words)));
+		return false;
+	}
+	piece_fail(&m->p, "error.execution", "MapError", "line %u: map: %zu elements, min_ok is "
+	    "%lld", m->p.spec->line, m->n, (long long)least);
+	return false;
+}
+
 static void
 finish(struct map_piece *m)
 {
+	const struct agent_value *collect = piece_field(&m->p, MAP_COLLECT);
 	struct val results = val_array_empty();
 
 	for (size_t i = 0; i < m->n; i++) {
 		results = val_push_take(results, m->at[i].result);
 		m->at[i].result = VAL_UNDEF;
 		view_join(m->p.view, &m->at[i].view);
+	}
+	if (agent_has(collect) && !piece_write(&m->p, (unsigned)agent_int(collect, 0),
+	    val_ref(results), 0)) {
+		val_drop(results);
+		return;
 	}
 	piece_done(&m->p, results);
 }
@@ -87,10 +187,14 @@ static void
 advance(struct map_piece *m)
 {
 	while (m->running < m->parallel && m->next < m->n) {
-		element_begin(m, m->next++);
+		size_t i = m->next++;
+
+		if (known_failure(m, i))
+			continue;
+		element_begin(m, i);
 		m->running++;
 	}
-	if (m->done == m->n)
+	if (m->done == m->n && is_enough(m))
 		finish(m);
 }
 
@@ -149,5 +253,6 @@ map_drop(struct piece *p)
 
 const struct task_run task_map = {
 	.size = sizeof(struct map_piece), .traits = TASK_CONTAINER, .segment = "map",
-	.start = map_start, .child_done = map_child_done, .release = map_drop,
+	.start = map_start, .child_done = map_child_done,
+	.child_failed = map_child_failed, .release = map_drop,
 };

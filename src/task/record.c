@@ -28,6 +28,8 @@ add_place(struct buf *b, const struct piece *p)
 	if (p->up == NULL)
 		return;
 	add_place(b, p->up);
+	if (p->up->run == &task_guard && p->index == 0)
+		return;                      /* the first attempt is named as its guard */
 	add_part(b, str_of(p->up->run->segment));
 	if (b->n > 0)
 		buf_add_char(b, '/');
@@ -217,7 +219,7 @@ record_piece(struct piece *p)
 	    t->host->record_done != NULL;
 	struct buf key = BUF(KEY_BYTES), json = BUF(LIMIT_STATE_BYTES);
 
-	if (p->up == NULL || (p->run->traits & (TASK_CONTAINER | TASK_PURE)) != 0 ||
+	if (piece_is_whole(p) || (p->run->traits & (TASK_CONTAINER | TASK_PURE)) != 0 ||
 	    (!journal && !t->may_wait) || p->recorded)
 		return;
 	piece_add_key(&key, p, STR_NONE);

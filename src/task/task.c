@@ -84,9 +84,6 @@ task_release(struct task *t)
 	val_drop(t->config);
 	val_drop(t->context);
 	val_drop(t->event);
-	free(t->fault.event);
-	free(t->fault.name);
-	free(t->fault.message);
 	CHECK_END(t);
 	free(t);
 }
@@ -125,17 +122,25 @@ end_done(struct task *t, struct piece *root)
 	t->host->done(t->ctx, root->result);
 }
 
-/* The first failure counts; the rest is stopped. */
+/* What is around it may take the failure.  Else the first one counts, and the rest
+ * is stopped. */
 static void
-end_failed(struct task *t)
+end_failed(struct task *t, struct piece *p)
 {
-	struct task_error e = { str_of(t->fault.event), str_of(t->fault.name),
-	    str_of(t->fault.message) };
+	struct fault *f = p->fault;
+	struct task_error e = { str_of(f->event), str_of(f->name), str_of(f->message) };
 
+	p->fault = NULL;                     /* it outlives the piece */
+	for (struct piece *c = p, *up = p->up; up != NULL; c = up, up = up->up)
+		if (up->run->child_failed != NULL && up->run->child_failed(up, c, &e)) {
+			fault_free(f);
+			return;
+		}
 	t->over = true;
 	pieces_leave(t);
 	pause_leave(t);
 	t->host->failed(t->ctx, &e);
+	fault_free(f);
 }
 
 static void
@@ -217,13 +222,14 @@ queue_run(struct task *t)
 		if (p->state == PIECE_READY)
 			piece_begin(p);
 		else if (p->state == PIECE_FAILED)
-			end_failed(t);
+			end_failed(t, p);
 		else
 			piece_tell(p);
 	}
 	if (t->over || t->paused || t->running > 0)
 		return;
 	t->over = true;
+	pieces_leave(t);                     /* timers of guards */
 	t->host->waits(t->ctx);
 }
 
@@ -255,7 +261,7 @@ task_start(struct task *t)
 	t->started = true;
 	if (!task_enter(t))
 		return;
-	t->root = piece_add(t, NULL, run_of(t->work), t->work, 0, &t->view, NULL);
+	t->root = piece_add(t, NULL, run_around(t->work), t->work, 0, &t->view, NULL);
 	task_leave(t);
 }
 

@@ -58,8 +58,14 @@ struct task_run {
 	const struct task_run *(*choose)(const struct agent_work *w);
 	/* Ends with piece_done, piece_fail or piece_interrupt, now or later. */
 	void (*start)(struct piece *p);
+	/* Does a call run in it that must not be made twice?  NULL: none ever does. */
+	bool (*is_open)(const struct piece *p);
 	/* Containers: a child is done; it is freed afterwards. */
 	void (*child_done)(struct piece *p, struct piece *child);
+	/* Something in a child has failed.  True: this ends there, and the child is
+	 * stopped (piece_stop).  NULL: it fails what is around. */
+	bool (*child_failed)(struct piece *p, struct piece *child,
+	    const struct task_error *e);
 	/* Leaves the world: no callback follows.  Called at most once, of a piece that
 	 * runs.  NULL: nothing to leave. */
 	void (*stop)(struct piece *p);
@@ -68,7 +74,7 @@ struct task_run {
 
 extern const struct task_run task_llm, task_tools, task_tool, task_ask, task_wait,
     task_store, task_set, task_emit, task_fail, task_agent, task_map, task_do,
-    task_repeat, task_work, task_http_get;
+    task_repeat, task_work, task_http_get, task_guard;
 
 /* ---- state and names ------------------------------------------------------- */
 
@@ -96,6 +102,9 @@ struct name {
 
 enum piece_state { PIECE_READY, PIECE_RUNS, PIECE_WAITS, PIECE_DONE, PIECE_FAILED };
 
+/* A failure that is kept: its texts are its own. */
+struct fault { char *event, *name, *message; };
+
 struct piece {
 	unsigned mark;
 	uint8_t state;
@@ -114,12 +123,11 @@ struct piece {
 	struct piece *up;                    /* the container; NULL: the root */
 	struct view *view;
 	const struct name *names;            /* what it sees, innermost first */
+	uint32_t inside;                     /* pieces whose `up` it is */
 	struct val result;                   /* DONE */
 	struct spending *spending;           /* what it took; NULL: nothing yet */
+	struct fault *fault;                 /* FAILED */
 };
-
-/* A failure that is kept: its texts are its own. */
-struct fault { char *event, *name, *message; };
 
 struct known {                               /* a record of an earlier attempt */
 	struct str key, name, result_json;
@@ -147,7 +155,6 @@ struct task {
 	bool may_wait;                       /* some piece has TASK_WAITS */
 	const struct task_limits *limits;
 	bool counts;                         /* a budget wants to know what it spends */
-	struct fault fault;
 	/* evaluation: one scope, filled for whoever evaluates */
 	struct val *slots;
 	const struct piece *filled;          /* for whom; NULL: for nobody */
@@ -186,13 +193,27 @@ run_of(const struct agent_work *w)
 	return run->choose != NULL ? run->choose(w) : run;
 }
 
+/* What it begins with: the guard around it, if it has one. */
+static inline const struct task_run *
+run_around(const struct agent_work *w)
+{
+	return w->guard != NULL ? &task_guard : run_of(w);
+}
+
 /* A child of a container (up NULL: the root), started when the queue comes to
  * it. */
 struct piece *piece_add(struct task *t, struct piece *up, const struct task_run *run,
     const struct agent_work *spec, uint32_t index, struct view *view,
     const struct name *names);
-void piece_stop(struct piece *p);            /* and what is inside of it */
+/* Ends and frees it with all that is inside of it; its questions are dropped. */
+void piece_stop(struct piece *p);
+struct piece *piece_inside(const struct piece *p);   /* the first child that is there */
+/* Is a call under way in it that must not be made twice? */
+bool piece_calls_open(const struct piece *p);
+/* Is it the task's own work, and not a part of it? */
+bool piece_is_whole(const struct piece *p);
 void piece_free(struct piece *p);            /* one that has no children */
+void fault_free(struct fault *f);            /* NULL: nothing */
 
 /* How a piece ends.  After any of these it does nothing more. */
 void piece_done(struct piece *p, struct val result);     /* taken */
@@ -326,6 +347,7 @@ struct call_want {
  * then. */
 struct task_call *call_start(struct piece *p, const struct call_want *w);
 void call_forget(struct task_call *c);       /* not after done */
+bool call_is_open(const struct task_call *c);        /* started, and not to be repeated */
 /* The piece fails as a tool does: error.tool.NAME. */
 void tool_fail(struct piece *p, struct str name, const struct call_end *end);
 /* The tool message of an answer, in the stored form. */

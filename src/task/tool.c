@@ -161,7 +161,13 @@ tool_stop(struct piece *p)
 	w->call = NULL;
 }
 
+static bool
+tool_is_open(const struct piece *p)
+{
+	return call_is_open(tool_of_piece((struct piece *)p)->call);
+}
+
 const struct task_run task_tool = {
 	.size = sizeof(struct tool_piece), .traits = TASK_EFFECT,
-	.start = tool_start, .stop = tool_stop,
+	.start = tool_start, .stop = tool_stop, .is_open = tool_is_open,
 };

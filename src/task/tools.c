@@ -248,7 +248,19 @@ tools_release(struct piece *p)
 	val_drop(w->edited);
 }
 
+static bool
+tools_are_open(const struct piece *p)
+{
+	const struct tools_piece *w = tools_of((struct piece *)p);
+
+	for (size_t i = 0; i < w->n; i++)
+		if (call_is_open(w->slots[i].call))
+			return true;
+	return false;
+}
+
 const struct task_run task_tools = {
 	.size = sizeof(struct tools_piece), .traits = TASK_EFFECT | TASK_WAITS,
 	.start = tools_start, .stop = tools_stop, .release = tools_release,
+	.is_open = tools_are_open,
 };

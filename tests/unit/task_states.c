@@ -582,14 +582,25 @@ static const struct row { const char *text, *want; } rows[] = {
 	{ A "{}\n  b: {type: history}\n", ":5:3: states: a history must be inside a state" },
 	{ A "{entri: []}\n", ":4:7: states.a: unknown key 'entri'; did you mean 'entry'?" },
 	{ A "{lllm: {}}\n", ":4:7: states.a: unknown key 'lllm'; did you mean 'llm'?" },
-	{ A "{after: {1s: a}}\n", ":4:7: states.a: 'after' is not supported yet" },
-	{ A "{wait: 1, timeout: 3s}\n", ":4:16: states.a: 'timeout' is not supported yet" },
+	{ A "{after: {1s: b}}\n", ":4:19: states.a.after.1s: there is no state 'b'; did you mean 'a'?" },
+	{ A "{wait: 1, timeout: 3 s}\n", ":4:25: states.a.timeout: expected a time, as in 30s, 1.5s, "
+	    "5m, 24h or 2d, or a number of milliseconds, got 3 s" },
+	{ A "{timeout: 3s}\n", ":4:7: states.a: nothing takes the error of this timeout: add on: "
+	    "{error.timeout: ...} to the state or to one around it" },
+	{ A "{retry: {}}\n", ":4:7: states.a: 'retry' goes with work" },
+	{ A "{after: {soon: a}}\n", ":4:15: states.a.after: 'soon' is not a time: expected one as in "
+	    "30s, 1.5s, 5m, 24h or 2d, a number of milliseconds, or ${expr}" },
+	{ A "{after: {\"${m}\": a}}\n", ":4:17: states.a.after.${m}: 'm' is neither a channel nor a "
+	    "name that is known here; did you mean 'n'?" },
+	{ A "{type: final, after: {1s: a}}\n", ":4:20: states.a: unknown key 'after'" },
+	{ "id: x\nafter: {1s: a}\nstates: {a: {}}\n",
+	    ":2:1: 'after' is for a state, not for the agent itself" },
 	{ A "{wait: 1, defer: true}\n", ":4:16: states.a: 'defer' is for a node of a graph" },
 	{ A "{wait: 1, set: {n: 1}}\n",
 	    ":4:16: states.a: one piece of work has one kind, got 'wait' and 'set'" },
 	{ A "{wait: 1, invoke: {wait: 2}}\n",
 	    ":4:16: states.a: a state has a kind of work or 'invoke', not both" },
-	{ A "{invoke: {wait: 1, on: {}}}\n", ":4:25: states.a.invoke: 'on' is not supported yet" },
+	{ A "{invoke: {wait: 1, on: {}}}\n", ":4:25: states.a.invoke: 'on' is for a state" },
 	{ A "{invoke: {id: b}}\n", ":4:15: states.a.invoke: expected a kind of work, as in "
 	    "{llm: {}} or {set: {channel: value}}" },
 	{ A "{invoke: [{wait: 1, id: b}, {wait: 1, id: b}]}\n",
@@ -683,4 +694,53 @@ TEST(states_errors_have_their_place)
 		buf_release(&want);
 	}
 	CHECK_INT(bad, 0);
+}
+
+/* ---- time ------------------------------------------------------------------- */
+
+/* Goal: a clock is of one visit: it starts at each entry, stops when the state is
+ * left, and '*' does not take what it brings. */
+TEST(after_is_of_one_visit)
+{
+	static const char ring[] =
+	    "id: x\ncontext: {n: 0, ms: 50}\ninitial: a\nstates:\n"
+	    "  a:\n"
+	    "    entry: {assign: {n: n + 1}}\n"
+	    "    after:\n"
+	    "      1s: {target: b, guard: n > 1}\n"
+	    "      2s: c\n"
+	    "    on: {again: a, '*': d}\n"
+	    "  b: {after: {\"${ms}\": d}}\n"
+	    "  c: {}\n"
+	    "  d: {type: final}\n";
+
+	check_run(ring, "@ @", " a+ | | a- c+");             /* the first guard is false */
+	check_run(ring, "again @ @", " a+ | a- a+ | a- b+ | b- d+ d- =dnull");
+	check_run(ring, "other", " a+ | a- d+ d- =dnull");
+}
+
+/* Goal: an event that was on its way when the state was left is not the next
+ * visit's.  Both are due at the same time; the first to come leaves and enters. */
+TEST(after_does_not_come_late)
+{
+	check_run("id: x\ncontext: {n: 0}\ninitial: a\nstates:\n"
+	    "  a:\n"
+	    "    after:\n"
+	    "      10: [{target: a, guard: n == 0, assign: {n: 1}}, b]\n"
+	    "      10ms: c\n"
+	    "  b: {}\n  c: {}\n",
+	    "@ @", " a+ | a- a+ | a- b+");
+}
+
+TEST(timeout_of_a_state_raises_its_error)
+{
+	check_run("id: x\ninitial: p\nstates:\n"
+	    "  p:\n"
+	    "    timeout: 1m\n"
+	    "    initial: l\n"
+	    "    states: {l: {on: {go: r}}, r: {}}\n"
+	    "    on: {error.timeout: {target: z, actions: {log: \"${event.data.state}\"}}, away: q}\n"
+	    "  q: {on: {home: p}}\n"
+	    "  z: {type: final}\n", "go away home @",
+	    " p+ l+ | l- r+ | r- p- q+ | q- p+ l+ | l- p- =\"p\" z+ z- =znull");
 }
