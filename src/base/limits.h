@@ -84,6 +84,11 @@
 	X(LLM_QUIRKS,          256,       "models", "whose servers refused a part of a request are remembered; the oldest goes") \
 	X(LLM_CONNECT_MS,      10000,     "ms",     "to connect to a model") \
 	X(LLM_SILENCE_MS,      120000,    "ms",     "without a byte from a model") \
+	X(LLM_BLOCKS,          4096,      "blocks", "of a model's answer that are kept apart: thoughts, signed texts") \
+	X(LLM_ANSWER_TOKENS,   16384,     "tokens", "an Anthropic model may answer with where the agent says nothing; the API wants a number") \
+	X(LLM_CACHE_BYTES,     16384,     "bytes",  "of a conversation from which on Anthropic is asked to cache it") \
+	X(LLM_SCHEMA_NODES,    5000,      "schemas", "in one tool's parameters as written for Gemini, where $ref is written out") \
+	X(LLM_SCHEMA_DEPTH,    32,        "levels", "of the same; deeper is any object") \
 	X(LLM_RETRIES,         3,         "retries", "of a transient model error") \
 	X(LLM_RETRY_AFTER_MS,  60000,     "ms",     "longest Retry-After that is honoured") \
 	X(LLM_CONCURRENCY,     8192,      "calls",  "to one provider at once; more wait") \

@@ -395,11 +395,13 @@ answer_start(struct mock_shard *ms, struct http_req *r, const struct ask *ask)
 	a->wire = ask->wire;
 	a->stream = ask->stream;
 	a->usage = ask->usage;
+	a->thinks = ask->thinks;
 	a->prompt_tokens = ask->prompt_tokens;
 	a->id = ++ms->ids * (uint64_t)ms->mock->shards_n + shard_id(ms->shard);
 	copy_text(&a->model, ask->model);
 	copy_text(&a->tool, ask->tool);
 	a->fault = mock_fault_pick(ms, ask->role, ask->last);
+	a->thinks |= a->fault->thinks;
 	arena_clear(&a->filled);
 	script_answer(ms->mock->script, ask->role, ask->last, &a->filled, &a->turn);
 	if (a->fault->bad_args)

@@ -41,6 +41,8 @@ static const struct mock_fault faults[] = {
 	    .midway = MIDWAY_ERROR },
 	{ "no-done", "the stream ends without its end mark", .no_end = true },
 	{ "bad-args", "a tool call whose arguments are cut JSON", .bad_args = true },
+	{ "think", "thoughts before the answer, signed; they are checked when they come back",
+	    .thinks = true },
 	{ "slow-start", "the first token (or the answer) takes --slow-ms", .slow = true },
 };
 

@@ -95,20 +95,22 @@ content_text(struct arena *a, jnode content)
 
 		if (json_is_null(text) && !json_is_null(json_get(it.value, S("content"))))
 			part = content_text(a, json_get(it.value, S("content")));
+		if (json_get(it.value, S("functionResponse")) != NULL)
+			part = json_str(json_get(json_get(json_get(it.value,
+			    S("functionResponse")), S("response")), S("result")));
 		all = all.n == 0 ? part : arena_fmt(a, "%.*s%.*s", FMT(all), FMT(part));
 	}
 	return all;
 }
 
-/* In Anthropic's form a tool's result is a block of a user's message. */
+/* In Anthropic's and Gemini's forms a tool's result is a block of a user's message. */
 static struct str
-message_role(jnode message)
+message_role(jnode message, jnode content)
 {
-	jnode content = json_get(message, S("content"));
 	jnode first = json_is_array(content) ? json_at(content, 0) : NULL;
 	struct str type = json_str(json_get(first, S("type")));
 
-	if (str_eq(type, S("tool_result")))
+	if (str_eq(type, S("tool_result")) || json_get(first, S("functionResponse")) != NULL)
 		return S("tool");
 	return json_str(json_get(message, S("role")));
 }
@@ -118,7 +120,9 @@ first_tool(jnode root)
 {
 	jnode tool = json_at(json_get(root, S("tools")), 0);
 	jnode function = json_get(tool, S("function"));
-	jnode name = json_get(function != NULL ? function : tool, S("name"));
+	jnode declared = json_at(json_get(tool, S("functionDeclarations")), 0);
+	jnode name = json_get(function != NULL ? function :
+	    declared != NULL ? declared : tool, S("name"));
 
 	return json_is_string(name) ? json_str(name) : S("get_weather");
 }
@@ -126,14 +130,16 @@ first_tool(jnode root)
 static int
 ask_read(struct ask *k, struct http_req *r, jnode root, const char *model, struct err *e)
 {
+	const struct mock_wire *wire = k->wire;
 	struct fields f, messages, options;
-	jnode last;
+	jnode last, content;
 
 	fields_open(&f, root, "body", e);
-	fields_array(&f, "messages", SIZE_MAX, &messages);
+	fields_array(&f, wire->messages.p, SIZE_MAX, &messages);
 	if (json_count(messages.node) == 0)
 		fields_fail(&messages, NULL, ERR_INVALID, "expected at least one");
-	k->model = str_of(model);
+	if (k->model.n == 0)
+		k->model = str_of(model);
 	fields_str(&f, "model", LIMIT_NAME_BYTES, &k->model);
 	fields_bool(&f, "stream", &k->stream);
 	fields_object(&f, "stream_options", &options);
@@ -141,18 +147,23 @@ ask_read(struct ask *k, struct http_req *r, jnode root, const char *model, struc
 	if (f.rc != OK)
 		return f.rc;
 	last = json_at(messages.node, json_count(messages.node) - 1);
-	k->role = message_role(last);
-	k->last = content_text(&r->arena, json_get(last, S("content")));
+	content = json_get(last, wire->content);
+	k->role = message_role(last, content);
+	k->last = content_text(&r->arena, content);
+	k->thinks = json_is_object(json_get(root, S("thinking"))) ||
+	    json_is_object(json_get(json_get(root, S("generationConfig")),
+	    S("thinkingConfig")));
 	k->tool = first_tool(root);
 	k->prompt_tokens = 1 + (int64_t)(r->body.n / 4);     /* an estimate */
 	return OK;
 }
 
 static void
-ask_handle(struct mock_llm *m, struct http_req *r, const struct mock_wire *wire)
+ask_handle(struct mock_llm *m, struct http_req *r, struct ask k)
 {
 	struct mock_shard *ms = shard_of(m, r);
-	struct ask k = { .wire = wire };
+	const struct mock_wire *wire = k.wire;
+	const char *wrong = NULL;
 	struct json_doc doc;
 	struct err e;
 	int rc;
@@ -165,6 +176,10 @@ ask_handle(struct mock_llm *m, struct http_req *r, const struct mock_wire *wire)
 	rc = json_parse(&doc, r->body, &e);
 	if (rc == OK)
 		rc = ask_read(&k, r, doc.root, m->o.model, &e);
+	if (rc == OK && wire->check != NULL)
+		wrong = wire->check(doc.root);
+	if (wrong != NULL)
+		rc = err_set(&e, ERR_INVALID, "%s", wrong);
 	atomic_fetch_add_explicit(&ms->prompt_tokens,
 	    (unsigned long long)k.prompt_tokens, memory_order_relaxed);
 	if (rc == OK)
@@ -177,13 +192,34 @@ ask_handle(struct mock_llm *m, struct http_req *r, const struct mock_wire *wire)
 static void
 handle_chat(struct mock_llm *m, struct http_req *r)
 {
-	ask_handle(m, r, &mock_openai);
+	ask_handle(m, r, (struct ask){ .wire = &mock_openai });
 }
 
 static void
 handle_messages(struct mock_llm *m, struct http_req *r)
 {
-	ask_handle(m, r, &mock_anthropic);
+	ask_handle(m, r, (struct ask){ .wire = &mock_anthropic });
+}
+
+/* /v1beta/models/NAME:generateContent.  False: another path. */
+static bool
+handle_gemini(struct mock_llm *m, struct http_req *r)
+{
+	static const struct str front = S("/v1beta/models/");
+	struct ask k = { .wire = &mock_gemini, .usage = true };
+	struct str rest = str_sub(r->path, front.n, r->path.n);
+	ptrdiff_t colon = str_index(rest, ':');
+	struct str method;
+
+	if (!str_starts(r->path, front) || colon < 0 || !str_eq(r->method, S("POST")))
+		return false;
+	k.model = str_sub(rest, 0, (size_t)colon);
+	method = str_sub(rest, (size_t)colon + 1, rest.n);
+	k.stream = str_eq(method, S("streamGenerateContent"));
+	if (!k.stream && !str_eq(method, S("generateContent")))
+		return false;
+	ask_handle(m, r, k);
+	return true;
 }
 
 static void
@@ -254,8 +290,10 @@ static const struct {
 static void
 on_request(void *ctx, struct http_req *r)
 {
-	bool path_known = false;
+	bool path_known = handle_gemini(ctx, r);
 
+	if (path_known)
+		return;
 	for (size_t i = 0; i < COUNT(routes); i++) {
 		if (!str_eq(r->path, str_of(routes[i].path)))
 			continue;

@@ -4,6 +4,7 @@
  *
  *   POST /v1/chat/completions, /chat/completions    OpenAI, streamed or not
  *   POST /v1/messages                               Anthropic, streamed or not
+ *   POST /v1beta/models/NAME:generateContent        Gemini; :streamGenerateContent
  *   GET  /v1/models  /stats  /health
  *
  * The text comes from a script (llm/script.h) or from --response, the timing

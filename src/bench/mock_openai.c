@@ -153,4 +153,5 @@ const struct mock_wire mock_openai = {
 	.args = openai_args, .close = openai_close, .whole = openai_whole,
 	.error = openai_error, .error_frame = openai_error_frame,
 	.broken_frame = openai_broken_frame,
+	.messages = { "messages", 8 }, .content = { "content", 7 },
 };

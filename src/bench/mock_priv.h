@@ -4,7 +4,7 @@
  *   mock_llm.c     life, routes, reading a request
  *   mock_fault.c   faults and their selection
  *   mock_answer.c  one answer on its schedule
- *   mock_openai.c, mock_anthropic.c    its bytes
+ *   mock_openai.c, mock_anthropic.c, mock_gemini.c    its bytes
  *
  * Threads: a mock_shard and its answers belong to one shard; only the
  * counters and the lag histogram are read by others.
@@ -37,7 +37,7 @@ struct mock_fault {
 	const char *type;                    /* the error's type, with a status */
 	bool retry_after;
 	enum mock_midway midway;
-	bool no_end, bad_args, slow, drop;
+	bool no_end, bad_args, slow, drop, thinks;
 };
 
 /* How one API writes an answer.  Each function appends whole frames. */
@@ -51,9 +51,17 @@ struct mock_wire {
 	void (*error)(const char *type, const char *message, struct buf *out);
 	void (*error_frame)(struct buf *out);
 	void (*broken_frame)(struct buf *out);
+	/* What the API refuses of a request; NULL: nothing, or it has no such rules. */
+	const char *(*check)(jnode root);
+	struct str messages, content;        /* how a request calls them */
 };
 
-extern const struct mock_wire mock_openai, mock_anthropic;
+extern const struct mock_wire mock_openai, mock_anthropic, mock_gemini;
+
+/* What it thinks, if it is asked to, and its signature of a text. */
+#define MOCK_THOUGHT "Let me think about it."
+void mock_sign(struct str text, struct buf *out);
+bool mock_is_signed(struct str text, struct str seal);
 
 struct mock_shard {
 	struct mock_llm *mock;
@@ -106,7 +114,7 @@ struct answer {
 	nsec due;                            /* of the next token, or of all */
 	nsec queued_at;
 	msec token_ms;
-	bool stream, usage, begun, queued;
+	bool stream, usage, begun, queued, thinks;
 	struct script_turn turn;
 	struct arena filled;                 /* of it */
 	struct script_call bad_call;
@@ -126,7 +134,7 @@ struct answer {
 struct ask {
 	const struct mock_wire *wire;
 	struct str role, last, model, tool;
-	bool stream, usage;
+	bool stream, usage, thinks;
 	int64_t prompt_tokens;
 };
 

@@ -47,6 +47,50 @@ url_check(struct str url, struct err *e)
 	return OK;
 }
 
+/* ---- for wires ---------------------------------------------------------------- */
+
+bool
+wire_output_by_tool(const struct llm_request *rq, const struct llm_target *t)
+{
+	return rq->output_schema_json.n > 0 && (t->has & LLM_HAS_JSON_SCHEMA) == 0;
+}
+
+struct llm_tool_spec
+wire_output_tool(const struct llm_request *rq)
+{
+	return (struct llm_tool_spec){ S(OUTPUT_TOOL),
+	    S("Gives the final answer. Call it once, when the answer is complete."),
+	    rq->output_schema_json };
+}
+
+struct str
+wire_tool_choice(const struct llm_request *rq, const struct llm_target *t)
+{
+	if (!wire_output_by_tool(rq, t))
+		return rq->tool_choice;
+	return rq->tools_n == 0 ? S(OUTPUT_TOOL) : S("any");
+}
+
+void
+wire_add_segment(struct buf *url, struct str name)
+{
+	static const char hex[] = "0123456789ABCDEF";
+
+	for (size_t i = 0; i < name.n; i++) {
+		unsigned char c = (unsigned char)name.p[i];
+		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+		    (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' || c == '~';
+
+		if (!plain)
+			buf_add_char(url, '%');
+		buf_add_char(url, plain ? (char)c : hex[c >> 4]);
+		if (!plain)
+			buf_add_char(url, hex[c & 15]);
+	}
+}
+
+/* ---- what is sent, and where ---------------------------------------------------- */
+
 int
 attempt_build(struct body *b, const struct llm_request *rq, const struct llm_target *t,
     struct err *e)
@@ -69,6 +113,7 @@ attempt_prepare(struct llm_call *c, const struct llm_request *rq,
 	o->url = BUF(LIMIT_HTTP_URL_BYTES);
 	o->body.text = BUF((size_t)LIMIT_STATE_BYTES * 2);
 	o->text = BUF(LIMIT_LLM_BODY_BYTES);
+	o->by_tool = wire_output_by_tool(rq, t);
 	sent.stream = c->stream;
 	buf_add(&o->url, t->base_url);
 	t->provider->wire->add_path(&o->url, t, sent.stream);
@@ -87,6 +132,13 @@ static bool
 on_delta(void *ctx, const struct llm_delta *d)
 {
 	return llm_call_delta(ctx, d);
+}
+
+static void
+decoder_open(struct llm_call *c, struct decoder *s)
+{
+	decoder_init(s, c->target.provider->wire, &c->result, on_delta, c);
+	s->by_tool = c->u.http.by_tool;
 }
 
 static void
@@ -187,7 +239,7 @@ first_bytes(struct llm_call *c, struct str bytes, struct failure *f)
 			buf_add(&o->text, bytes);
 		return OK;
 	}
-	decoder_init(&o->stream, c->target.provider->wire, &c->result, on_delta, c);
+	decoder_open(c, &o->stream);
 	return decoder_feed(&o->stream, bytes, f);
 }
 
@@ -255,7 +307,7 @@ take_whole(struct llm_call *c, struct failure *f)
 	struct decoder s;
 	int rc;
 
-	decoder_init(&s, c->target.provider->wire, &c->result, on_delta, c);
+	decoder_open(c, &s);
 	rc = decoder_whole(&s, buf_str(&c->u.http.text), f);
 	decoder_release(&s);
 	return rc;
@@ -267,11 +319,14 @@ take_refusal(struct llm_call *c, const struct client_answer *a, struct failure *
 	struct http_call *o = &c->u.http;
 	msec wall = shard_wall(c->llm->shard);
 	struct str to = str_cut(a->location, 200);
+	msec pause;
 
 	failure_of_status(f, o->status, buf_str(&o->text));
-	f->retry_after = failure_retry_after_exact(a->retry_after_ms);
-	if (f->retry_after < 0)
-		f->retry_after = failure_retry_after(a->retry_after, wall);
+	pause = failure_retry_after_exact(a->retry_after_ms);
+	if (pause < 0)
+		pause = failure_retry_after(a->retry_after, wall);
+	if (pause >= 0)
+		f->retry_after = pause;
 	if (o->status / 100 == 3 && a->location.n > 0)
 		failure_set(f, FAULT_BACKEND, false, "%d the model's server redirects to "
 		    "%.*s, which is not followed: it is another origin, or the request "

@@ -33,7 +33,7 @@ decoder_init(struct decoder *s, const struct wire *wire, struct llm_result *r,
 	*s = (struct decoder){
 		.wire = wire, .result = r, .emit = emit, .ctx = ctx,
 		.text = { .kind = LLM_DELTA_TEXT },
-		.block = -1, .open_call = -1,
+		.input_of = -1, .input = BUF(LIMIT_LLM_LINE_BYTES),
 		.line = BUF(LIMIT_LLM_LINE_BYTES),
 		.event = BUF(LIMIT_LLM_LINE_BYTES),
 		.mended = BUF(3 * (size_t)LIMIT_LLM_BODY_BYTES),
@@ -56,6 +56,7 @@ decoder_release(struct decoder *s)
 	buf_release(&s->event);
 	buf_release(&s->mended);
 	buf_release(&s->like);
+	buf_release(&s->input);
 }
 
 /* ---- telling ---------------------------------------------------------------- */
@@ -131,6 +132,10 @@ decoder_call(struct decoder *s, const struct result_fragment *part, struct str a
 		return ERR_LIMIT;
 	}
 	result_call_add(s->result, c, &d.id_raw, &d.name_raw, args_raw);
+	if (s->by_tool && str_eq(buf_str(&c->name_raw), S(OUTPUT_TOOL))) {
+		c->output = true;            /* a text as JSON is that text in a string */
+		return decoder_text(s, args_raw);
+	}
 	if (extra.n > 0) {
 		buf_clear(&c->extra);
 		result_add_minified(&c->extra, extra);
@@ -145,6 +150,8 @@ tell_usage(struct decoder *s)
 {
 	struct llm_delta d = { .kind = LLM_DELTA_USAGE };
 
+	if (s->wire->settle != NULL)
+		s->wire->settle(s);
 	if (s->usage_told || s->result->usage.n == 0)
 		return OK;
 	s->usage_told = true;

@@ -13,7 +13,7 @@
 
 #include "base/json.h"
 #include "base/limits.h"
-#include "llm/llm_priv.h"
+#include "llm/wire_priv.h"
 #include "net/http.h"
 
 #define BODY_WORDS 200                       /* of an error that is not JSON */
@@ -69,12 +69,25 @@ static const struct {
 	{ S("timeout"),                 FAULT_TIMEOUT,         true },
 	{ S("server_error"),            FAULT_BACKEND,         true },
 	{ S("internal_server_error"),   FAULT_BACKEND,         true },
+	{ S("api_error"),               FAULT_BACKEND,         true },
+	{ S("timeout_error"),           FAULT_TIMEOUT,         true },
+	{ S("not_found_error"),         FAULT_INVALID_REQUEST, false },
+	{ S("request_too_large"),       FAULT_CONTEXT_LENGTH,  false },
+	{ S("billing_error"),           FAULT_AUTH,            false },
+	{ S("INVALID_ARGUMENT"),        FAULT_INVALID_REQUEST, false },
+	{ S("RESOURCE_EXHAUSTED"),      FAULT_RATE_LIMITED,    true },
+	{ S("UNAVAILABLE"),             FAULT_OVERLOADED,      true },
+	{ S("UNAUTHENTICATED"),         FAULT_AUTH,            false },
+	{ S("PERMISSION_DENIED"),       FAULT_AUTH,            false },
+	{ S("DEADLINE_EXCEEDED"),       FAULT_TIMEOUT,         true },
+	{ S("INTERNAL"),                FAULT_BACKEND,         true },
 };
 
 /* Servers that have no code for a prompt that is too long say it in words. */
 static const struct str too_long[] = {
 	S("maximum context length"), S("context window"), S("context length"),
-	S("prompt is too long"),
+	S("prompt is too long"), S("exceed context limit"),
+	S("exceeds the maximum number of tokens"),
 };
 
 int
@@ -143,7 +156,8 @@ refine(struct failure *f, jnode error, struct str message, int status)
 	struct failure said = *f;
 
 	if (of_code(&said, json_get(error, S("code"))) ||
-	    of_code(&said, json_get(error, S("type")))) {
+	    of_code(&said, json_get(error, S("type"))) ||
+	    of_code(&said, json_get(error, S("status")))) {
 		bool vague = said.kind == FAULT_INVALID_REQUEST || said.kind == FAULT_BACKEND;
 
 		if (status == 0 || !vague)
@@ -154,6 +168,26 @@ refine(struct failure *f, jnode error, struct str message, int status)
 	for (size_t i = 0; i < COUNT(too_long); i++)
 		if (str_contains(message, too_long[i]))
 			f->kind = FAULT_CONTEXT_LENGTH;
+	/* Google's 400 for a key that is none. */
+	if (str_contains(message, S("API key not valid")))
+		f->kind = FAULT_AUTH;
+}
+
+/* Google says in the error when to try again: "retryDelay":"34.07s". */
+static msec
+retry_delay(jnode error)
+{
+	struct json_iter it = json_each(json_get(error, S("details")));
+	double seconds;
+
+	while (json_next(&it)) {
+		struct str s = text_of(it.value, S("retryDelay"));
+
+		if (s.n > 1 && s.p[s.n - 1] == 's' &&
+		    str_to_double(str_sub(s, 0, s.n - 1), &seconds))
+			return failure_retry_after(str_sub(s, 0, s.n - 1), 0);
+	}
+	return -1;
 }
 
 /* ---- the provider's words ------------------------------------------------- */
@@ -300,6 +334,7 @@ failure_of_status(struct failure *f, int status, struct str body)
 	else
 		buf_add(&words, words_of_text(buf_str(&text)));
 	refine(f, coded(d.root), buf_str(&words), status);
+	f->retry_after = retry_delay(coded(d.root));
 	if (words.n == 0)
 		buf_add(&words, str_of(http_status_text(status)));
 	err_set(&f->e, failure_rc(f->kind), "%d %.*s", status, FMT(buf_str(&words)));

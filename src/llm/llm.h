@@ -9,7 +9,8 @@
  * (models.h: an alias has several, a request may name fallbacks).  What a server says it does not
  * take (stream_options, tools, ...) is left out at once, for its next calls too.
  *
- * Providers: "openai" (chat completions over net/client) and "scripted" (in
+ * Providers: "openai" and "azure_openai" (chat completions), "anthropic" (Messages),
+ * "google_genai" (generateContent), all over net/client; and "scripted" (in
  * process, deterministic; also the brain of `cohort mock-llm`).
  *
  * Threads: a struct llm belongs to one shard.

@@ -80,6 +80,17 @@ struct result_call {
 	struct buf extra;                    /* extra_content: JSON, or empty */
 	struct json_edge edge;               /* of the arguments */
 	uint64_t chunk;                      /* the last one that spoke of it */
+	bool output;                         /* not a call: its arguments are the text */
+};
+
+/* A stretch of the answer that is kept apart, because it is signed: it begins at
+ * `from` in content_raw, or in reasoning_raw, and goes on to the next one of its
+ * kind.  Of a sealed thought there is nothing but the seal. */
+struct result_block {
+	enum { BLOCK_TEXT, BLOCK_THOUGHT, BLOCK_REDACTED } kind;
+	size_t from;
+	struct buf seal_raw;
+	struct buf notes;                    /* citations of a text: JSON, with commas */
 };
 
 struct llm_result {
@@ -92,6 +103,8 @@ struct llm_result {
 	bool named_reasoning;                /* not `reasoning_content`, on the wire */
 	struct result_call *calls;
 	size_t calls_n, calls_cap;
+	struct result_block *blocks;         /* in order; none: there is one text */
+	size_t blocks_n, blocks_cap;
 };
 
 void result_init(struct llm_result *r);
@@ -114,6 +127,10 @@ struct result_call *result_call_for(struct llm_result *r,
  * of them (STR_NONE: nothing). */
 void result_call_add(struct llm_result *r, struct result_call *c,
     struct str *id_raw, struct str *name_raw, struct str args_raw);
+/* A new block; NULL: LIMIT_LLM_BLOCKS. */
+struct result_block *result_block_add(struct llm_result *r, int kind);
+/* The last block if it is of this kind, else a new one. */
+struct result_block *result_block_at(struct llm_result *r, int kind);
 /* Appends an id of ours. */
 void result_add_id(struct buf *b, const char *prefix);
 /* Gives the message an id of its own if the model told none. */
@@ -165,7 +182,12 @@ struct decoder {
 	struct llm_delta text;               /* all but the text */
 	struct str alone;                    /* that text, while its event is read */
 	uint64_t chunk;                      /* number of the event at hand */
-	int64_t block, open_call;            /* Anthropic: the block at hand; its call */
+	/* Anthropic: arguments that came with the start of a call, and its block.
+	 * Gemini: the last usage. */
+	struct buf input;
+	int64_t input_of;
+	struct decoder_tokens { int64_t input, cache_written, cache_read, output; } tokens;
+	bool by_tool;                        /* the answer is asked for as a call */
 	char eol;                            /* '\n', '\r'; 0: none was seen */
 	bool alone_thought, like_thought;
 	bool begun;                          /* START was told */
@@ -191,6 +213,7 @@ struct http_call {
 	 * servers' word for it cannot be trusted. */
 	enum { BODY_UNKNOWN, BODY_TEXT, BODY_EVENTS } kind;
 	bool events_said;                    /* that word */
+	bool by_tool;                        /* see struct decoder */
 	struct decoder stream;                /* BODY_EVENTS */
 	bool ending;                         /* [DONE] was seen, the timer is set */
 	struct buf text;                     /* the body, when it is not */
@@ -275,7 +298,7 @@ struct provider {
 	void (*wake)(struct llm_call *c);    /* its own timer; NULL: sets none */
 };
 
-#define PROVIDERS 3
+#define PROVIDERS 5
 
 /* models.c: the table of providers.  A new one is a row there. */
 extern const struct provider *const providers[PROVIDERS];

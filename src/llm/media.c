@@ -75,7 +75,7 @@ of_data_url(struct str url, struct media *m)
 
 	if (!str_starts(url, S("data:")) || comma < 0)
 		return false;
-	head = str_sub(url, 5, (size_t)comma);
+	head = str_sub(url, 5, (size_t)comma - 5);
 	m->data = str_sub(url, (size_t)comma + 1, url.n);
 	m->mime = str_sub(head, 0, str_index(head, ';') < 0 ? head.n :
 	    (size_t)str_index(head, ';'));

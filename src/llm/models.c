@@ -14,7 +14,8 @@
 #define TEXT_BYTES ((size_t)4 * MB)          /* of all settings together */
 
 const struct provider *const providers[PROVIDERS] = {
-	&openai_provider, &azure_provider, &scripted_provider
+	&openai_provider, &azure_provider, &anthropic_provider, &gemini_provider,
+	&scripted_provider
 };
 
 struct entry {
@@ -215,9 +216,9 @@ models_key_env(size_t i, struct str *entry, const char *const **names)
 /* LangChain's names of providers that are not here.  Any other word before a
  * colon belongs to the model's own name, as in qwen2.5:7b. */
 static const char *const absent_providers[] = {
-	"anthropic", "azure", "azure_ai", "azure_openai", "bedrock", "bedrock_converse",
-	"cohere", "deepseek", "fireworks", "gemini", "google", "google_anthropic_vertex",
-	"google_genai", "google_vertexai", "groq", "huggingface", "ibm",
+	"azure_ai", "bedrock", "bedrock_converse",
+	"cohere", "deepseek", "fireworks", "google", "google_anthropic_vertex",
+	"google_vertexai", "groq", "huggingface", "ibm",
 	"mistralai", "nvidia", "ollama", "openrouter", "perplexity", "together",
 	"upstage", "xai",
 };

@@ -60,25 +60,6 @@ const struct provider openai_provider = {
 
 /* ---- Azure ------------------------------------------------------------------ */
 
-/* A deployment's name may be anything; in a path it is one segment. */
-static void
-add_segment(struct buf *url, struct str s)
-{
-	static const char hex[] = "0123456789ABCDEF";
-
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-		    (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' || c == '~';
-
-		if (!plain)
-			buf_add_char(url, '%');
-		buf_add_char(url, plain ? (char)c : hex[c >> 4]);
-		if (!plain)
-			buf_add_char(url, hex[c & 15]);
-	}
-}
-
 static bool
 ends_with(struct str s, struct str end)
 {
@@ -97,13 +78,13 @@ azure_path(struct buf *url, const struct llm_target *t, bool stream)
 		if (!ends_with(t->base_url, S("/openai")))
 			buf_lit(url, "/openai");
 		buf_lit(url, "/deployments/");
-		add_segment(url, t->name);
+		wire_add_segment(url, t->name);
 	}
 	buf_lit(url, "/chat/completions");
 	if (v1 && version.n == 0)
 		return;                      /* it needs none */
 	buf_lit(url, "?api-version=");
-	add_segment(url, version.n > 0 ? version : S(AZURE_VERSION));
+	wire_add_segment(url, version.n > 0 ? version : S(AZURE_VERSION));
 }
 
 static void

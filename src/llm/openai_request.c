@@ -210,23 +210,38 @@ add_choice(struct buf *b, struct str choice)
 }
 
 static void
-add_tools(struct body *body, const struct llm_request *rq)
+add_tool(struct buf *b, const struct llm_tool_spec *tool)
+{
+	json_add_fmt(b, ",{'type':'function','function':{'name':%.*s,"
+	    "'description':%.*s,'parameters':%-.*s}}", FMT(tool->name),
+	    FMT(tool->description), FMT(tool->parameters_json));
+}
+
+static void
+add_tools(struct body *body, const struct llm_request *rq, const struct llm_target *t)
 {
 	struct buf *b = &body->text;
+	struct llm_tool_spec last = wire_output_tool(rq);
 	size_t from = b->n;
 
-	if (rq->tools_n == 0)
+	if (rq->tools_n == 0 && !wire_output_by_tool(rq, t))
 		return;
-	json_add_key(b, "tools");
-	for (size_t i = 0; i < rq->tools_n; i++) {
-		buf_add_char(b, i == 0 ? '[' : ',');
-		json_add_fmt(b, "{'type':'function','function':{'name':%.*s,"
-		    "'description':%.*s,'parameters':%-.*s}}", FMT(rq->tools[i].name),
-		    FMT(rq->tools[i].description), FMT(rq->tools[i].parameters_json));
-	}
+	json_add_fmt(b, ",'tools':[");
+	for (size_t i = 0; i < rq->tools_n; i++)
+		add_tool(b, &rq->tools[i]);
+	if (wire_output_by_tool(rq, t))
+		add_tool(b, &last);
 	buf_add_char(b, ']');
-	add_choice(b, rq->tool_choice);
+	add_choice(b, wire_tool_choice(rq, t));
 	body_part(body, QUIRK_TOOLS, from, "");
+}
+
+static void
+add_format(struct buf *b, const struct llm_request *rq, const struct llm_target *t)
+{
+	if (rq->output_schema_json.n > 0 && !wire_output_by_tool(rq, t))
+		json_add_fmt(b, ",'response_format':{'type':'json_schema','json_schema':"
+		    "{'name':'answer','schema':%-.*s}}", FMT(rq->output_schema_json));
 }
 
 /* `stream` is always said: there are servers that stream unless told not to. */
@@ -279,7 +294,8 @@ openai_build(struct body *body, const struct llm_request *rq,
 		json_add_fmt(b, "{'model':%.*s", FMT(t->name));
 		add_stream(body, rq->stream);
 		add_numbers(body, rq, t->name);
-		add_tools(body, rq);
+		add_tools(body, rq, t);
+		add_format(b, rq, t);
 		add_messages(&w, rq);
 		buf_add_char(b, '}');
 	}

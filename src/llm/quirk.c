@@ -76,7 +76,7 @@ static const char *const refusals[] = {
 	"support", "permitted", "unrecognized", "unknown", "unexpected keyword", "not allowed",
 	"only allowed", "extra fields", "not enabled", "requires --", "only the default",
 	"not a valid", "invalid param",
-	"is allowed for",
+	"is allowed for", "deprecated for", "only be set to 1",
 };
 
 static const struct {
@@ -85,7 +85,9 @@ static const struct {
 	const char *unless;                  /* the error is about something else */
 } said[] = {
 	{ QUIRK_EXTRA, "extra_content", NULL },
+	{ QUIRK_EXTRA, "cache_control", NULL },
 	{ QUIRK_REASONING, "reasoning", NULL },
+	{ QUIRK_REASONING, "thinking.type", NULL },
 	{ QUIRK_STREAM_OPTIONS, "stream_options", NULL },
 	{ QUIRK_STREAM_OPTIONS, "include_usage", NULL },
 	{ QUIRK_MAX_TOKENS, "max_tokens", "too large" },

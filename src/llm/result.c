@@ -53,6 +53,11 @@ result_release(struct llm_result *r)
 		buf_release(&r->calls[i].extra);
 	}
 	free(r->calls);
+	for (size_t i = 0; i < r->blocks_n; i++) {
+		buf_release(&r->blocks[i].seal_raw);
+		buf_release(&r->blocks[i].notes);
+	}
+	free(r->blocks);
 	buf_release(&r->id);
 	buf_release(&r->content_raw);
 	buf_release(&r->reasoning_raw);
@@ -73,7 +78,38 @@ result_held(const struct llm_result *r)
 
 	for (size_t i = 0; i < r->calls_n; i++)
 		n += r->calls[i].args_raw.n + r->calls[i].extra.n;
+	for (size_t i = 0; i < r->blocks_n; i++)
+		n += sizeof r->blocks[i] + r->blocks[i].seal_raw.n + r->blocks[i].notes.n;
 	return n;
+}
+
+/* ---- what is kept apart ----------------------------------------------------- */
+
+struct result_block *
+result_block_add(struct llm_result *r, int kind)
+{
+	struct result_block *b;
+
+	check_result(r);
+	if (r->blocks_n == LIMIT_LLM_BLOCKS)
+		return NULL;
+	mem_grow(r->blocks, r->blocks_n, r->blocks_cap);
+	b = &r->blocks[r->blocks_n++];
+	*b = (struct result_block){
+		.kind = kind,
+		.from = kind == BLOCK_TEXT ? r->content_raw.n : r->reasoning_raw.n,
+		.seal_raw = BUF(LIMIT_LLM_LINE_BYTES),
+		.notes = BUF(LIMIT_LLM_LINE_BYTES),
+	};
+	return b;
+}
+
+struct result_block *
+result_block_at(struct llm_result *r, int kind)
+{
+	if (r->blocks_n > 0 && (int)r->blocks[r->blocks_n - 1].kind == kind)
+		return &r->blocks[r->blocks_n - 1];
+	return result_block_add(r, kind);
 }
 
 /* ---- which call a fragment belongs to ------------------------------------- */
@@ -231,6 +267,8 @@ result_check(const struct llm_result *r)
 		failed |= c->id_raw.failed || c->name_raw.failed ||
 		    c->args_raw.failed || c->extra.failed;
 	}
+	for (size_t i = 0; i < r->blocks_n; i++)
+		failed |= r->blocks[i].seal_raw.failed || r->blocks[i].notes.failed;
 	return failed ? ERR_TOOBIG : OK;
 }
 
@@ -339,13 +377,90 @@ final_call(struct arena *a, const struct result_call *c)
 	return f;
 }
 
+/* ---- content ---------------------------------------------------------------- */
+
+/* Must the message keep its blocks?  Else its content is one text. */
+static bool
+has_blocks(const struct llm_result *r)
+{
+	bool kept = false;
+
+	for (size_t i = 0; i < r->blocks_n; i++)
+		kept |= r->blocks[i].seal_raw.n > 0 || r->blocks[i].notes.n > 0;
+	return kept;
+}
+
+/* Of the text, or the thoughts, that of block i. */
+static struct str
+block_raw(const struct llm_result *r, size_t i)
+{
+	const struct result_block *b = &r->blocks[i];
+	const struct buf *all = b->kind == BLOCK_TEXT ? &r->content_raw : &r->reasoning_raw;
+	size_t end = all->n;
+
+	for (size_t k = r->blocks_n; k-- > i + 1; )
+		if (r->blocks[k].kind == b->kind)
+			end = r->blocks[k].from;
+	return str_sub(buf_str(all), b->from, end - b->from);
+}
+
+/* In LangChain's forms of Anthropic's and Gemini's blocks. */
 static void
-add_kwargs(struct buf *b, const struct llm_result *r, const struct final_call *calls)
+add_block(struct buf *b, const struct llm_result *r, size_t i)
+{
+	const struct result_block *block = &r->blocks[i];
+	struct str seal = buf_str(&block->seal_raw);
+
+	if (block->kind == BLOCK_REDACTED) {
+		json_add_fmt(b, ",{'type':'redacted_thinking','data':'%-.*s'}", FMT(seal));
+		return;
+	}
+	json_add_fmt(b, block->kind == BLOCK_TEXT ? ",{'type':'text','text':" :
+	    ",{'type':'thinking','thinking':");
+	add_raw(b, block_raw(r, i));
+	if (block->kind == BLOCK_THOUGHT)
+		json_add_fmt(b, ",'signature':'%-.*s'", FMT(seal));
+	else if (seal.n > 0)
+		json_add_fmt(b, ",'extras':{'signature':'%-.*s'}", FMT(seal));
+	if (block->notes.n > 0)
+		json_add_fmt(b, ",'citations':[%-.*s]", FMT(buf_str(&block->notes)));
+	buf_add_char(b, '}');
+}
+
+static void
+add_content(struct buf *b, const struct llm_result *r)
+{
+	if (!has_blocks(r)) {
+		add_raw(b, buf_str(&r->content_raw));
+		return;
+	}
+	buf_add_char(b, '[');
+	for (size_t i = 0; i < r->blocks_n; i++)
+		if (r->blocks[i].kind != BLOCK_TEXT || block_raw(r, i).n > 0 ||
+		    r->blocks[i].seal_raw.n > 0)
+			add_block(b, r, i);
+	buf_add_char(b, ']');
+}
+
+/* Thoughts that stand in the content are not said again. */
+static bool
+says_thoughts(const struct llm_result *r)
+{
+	bool kept = false;
+
+	for (size_t i = 0; i < r->blocks_n; i++)
+		kept |= r->blocks[i].kind == BLOCK_THOUGHT;
+	return kept && has_blocks(r);
+}
+
+static void
+add_kwargs(struct buf *b, const struct llm_result *r, const struct final_call *calls,
+    size_t calls_n)
 {
 	buf_lit(b, "{");
-	if (r->calls_n > 0) {
+	if (calls_n > 0) {
 		json_add_fmt(b, "'tool_calls':[");
-		for (size_t i = 0; i < r->calls_n; i++) {
+		for (size_t i = 0; i < calls_n; i++) {
 			json_add_fmt(b, ",{'index':%lld,'id':%.*s,'type':'function',"
 			    "'function':{'name':%.*s,'arguments':%.*s}",
 			    (long long)calls[i].index, FMT(calls[i].id),
@@ -357,7 +472,7 @@ add_kwargs(struct buf *b, const struct llm_result *r, const struct final_call *c
 		}
 		buf_lit(b, "]");
 	}
-	if (r->reasoning_raw.n > 0) {
+	if (r->reasoning_raw.n > 0 && !says_thoughts(r)) {
 		json_add_key(b, "reasoning_content");
 		add_raw(b, buf_str(&r->reasoning_raw));
 		if (r->named_reasoning)
@@ -420,11 +535,14 @@ static void
 add_details(struct buf *b, struct str details, struct str key, const char *as)
 {
 	int64_t audio = usage_number(details, S("audio_tokens"));
+	int64_t written = usage_number(details, S("cache_creation_tokens"));
 	int64_t other = usage_number(details, key);
 
 	buf_lit(b, "{");
 	if (audio >= 0)
 		json_add_fmt(b, ",'audio':%lld", (long long)audio);
+	if (written >= 0)
+		json_add_fmt(b, ",'cache_creation':%lld", (long long)written);
 	if (other >= 0) {
 		json_add_key(b, as);
 		buf_add_i64(b, other);
@@ -449,40 +567,25 @@ told(int64_t n)
 	return n < 0 ? 0 : n;
 }
 
-/* As Anthropic counts: what was read from its cache, or written to it, is not part
- * of input_tokens. */
-static int64_t
-beside_input(struct str usage)
-{
-	return told(usage_number(usage, S("cache_read_input_tokens"))) +
-	    told(usage_number(usage, S("cache_creation_input_tokens")));
-}
-
-/* OpenAI's names, Anthropic's, Gemini's. */
+/* OpenAI's names; the other wires write them beside their own. */
 static void
 read_usage(struct str usage, struct llm_usage *u)
 {
-	static const char *const in[] = { "prompt_tokens", "input_tokens",
-	    "promptTokenCount", NULL };
-	static const char *const out[] = { "completion_tokens", "output_tokens",
-	    "candidatesTokenCount", NULL };
-	static const char *const cached[] = { "cache_read_input_tokens",
-	    "cachedContentTokenCount", "prompt_cache_hit_tokens", NULL };
+	static const char *const in[] = { "prompt_tokens", "input_tokens", NULL };
+	static const char *const out[] = { "completion_tokens", "output_tokens", NULL };
 	struct str in_details = scan_find(usage, S("prompt_tokens_details"));
 	struct str out_details = scan_find(usage, S("completion_tokens_details"));
-	int64_t thoughts = usage_number(usage, S("thoughtsTokenCount"));
 
 	if (in_details.n == 0)
 		in_details = scan_find(usage, S("input_tokens_details"));
 	if (out_details.n == 0)
 		out_details = scan_find(usage, S("output_tokens_details"));
-	u->input_tokens = told(usage_any(usage, in)) + beside_input(usage);
-	u->output_tokens = told(usage_any(usage, out)) + told(thoughts);
+	u->input_tokens = told(usage_any(usage, in));
+	u->output_tokens = told(usage_any(usage, out));
 	u->cached_tokens = told(usage_number(in_details, S("cached_tokens")));
 	if (u->cached_tokens == 0)
-		u->cached_tokens = told(usage_any(usage, cached));
-	u->reasoning_tokens = thoughts >= 0 ? thoughts :
-	    told(usage_number(out_details, S("reasoning_tokens")));
+		u->cached_tokens = told(usage_number(usage, S("prompt_cache_hit_tokens")));
+	u->reasoning_tokens = told(usage_number(out_details, S("reasoning_tokens")));
 }
 
 /* What LangChain calls them; what OpenAI did not tell is left out. */
@@ -491,17 +594,13 @@ add_usage(struct buf *b, struct str usage, struct llm_answer *a)
 {
 	struct llm_usage *u = &a->usage;
 	int64_t total = usage_number(usage, S("total_tokens"));
-	int64_t made = usage_number(usage, S("cache_creation_input_tokens"));
 
 	read_usage(usage, u);
 	json_add_fmt(b, ",'usage_metadata':{'input_tokens':%lld,'output_tokens':%lld,"
 	    "'total_tokens':%lld,'input_token_details':", (long long)u->input_tokens,
 	    (long long)u->output_tokens,
 	    (long long)(total < 0 ? u->input_tokens + u->output_tokens : total));
-	if (made >= 0)
-		json_add_fmt(b, "{'cache_creation':%lld,'cache_read':%lld}", (long long)made,
-		    (long long)u->cached_tokens);
-	else if (u->cached_tokens > 0 && scan_find(usage, S("prompt_tokens_details")).n == 0)
+	if (u->cached_tokens > 0 && scan_find(usage, S("prompt_tokens_details")).n == 0)
 		json_add_fmt(b, "{'cache_read':%lld}", (long long)u->cached_tokens);
 	else
 		add_details(b, scan_find(usage, S("prompt_tokens_details")),
@@ -519,15 +618,15 @@ add_usage(struct buf *b, struct str usage, struct llm_answer *a)
 
 static void
 add_message(struct result_built *out, const struct llm_result *r,
-    struct str provider, const struct final_call *calls)
+    struct str provider, const struct final_call *calls, size_t calls_n)
 {
 	struct buf *b = &out->json;
 	struct str usage = buf_str(&r->usage);
 
 	json_add_fmt(b, "{'content':");
-	add_raw(b, buf_str(&r->content_raw));
+	add_content(b, r);
 	json_add_fmt(b, ",'additional_kwargs':");
-	add_kwargs(b, r, calls);
+	add_kwargs(b, r, calls, calls_n);
 	json_add_fmt(b, ",'response_metadata':{'model_provider':%.*s,'usage':",
 	    FMT(provider));
 	buf_add(b, usage.n > 0 ? usage : S("{}"));
@@ -540,14 +639,14 @@ add_message(struct result_built *out, const struct llm_result *r,
 		add_raw(b, buf_str(&r->model_raw));
 	}
 	json_add_fmt(b, "},'tool_call_chunks':");
-	add_calls(b, calls, r->calls_n, CALLS_AS_CHUNKS);
+	add_calls(b, calls, calls_n, CALLS_AS_CHUNKS);
 	json_add_fmt(b, ",'tool_calls':");
-	add_calls(b, calls, r->calls_n, CALLS_VALID);
+	add_calls(b, calls, calls_n, CALLS_VALID);
 	json_add_fmt(b, ",'id':%.*s", FMT(buf_str(&r->id)));
 	if (usage.n > 0)
 		add_usage(b, usage, &out->answer);
 	json_add_fmt(b, ",'invalid_tool_calls':");
-	add_calls(b, calls, r->calls_n, CALLS_INVALID);
+	add_calls(b, calls, calls_n, CALLS_INVALID);
 	json_add_fmt(b, ",'type':'ai'}");
 }
 
@@ -575,6 +674,7 @@ result_build(const struct llm_result *r, struct str provider,
     struct result_built *out, struct err *e)
 {
 	struct final_call *finals;
+	size_t n = 0;
 
 	check_result(r);
 	*out = (struct result_built){
@@ -583,10 +683,11 @@ result_build(const struct llm_result *r, struct str provider,
 	};
 	finals = arena_zero(&out->arena, (r->calls_n + 1) * sizeof *finals);
 	for (size_t i = 0; i < r->calls_n && finals != NULL; i++)
-		finals[i] = final_call(&out->arena, &r->calls[i]);
+		if (!r->calls[i].output)
+			finals[n++] = final_call(&out->arena, &r->calls[i]);
 	if (!out->arena.failed)
-		add_message(out, r, provider, finals);
-	list_calls(out, finals, r->calls_n);
+		add_message(out, r, provider, finals, n);
+	list_calls(out, finals, n);
 	if (out->arena.failed || out->json.failed || result_check(r) != OK)
 		return err_set(e, ERR_TOOBIG, "the model's answer is too large");
 	out->answer.id = buf_str(&r->id);

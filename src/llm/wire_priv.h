@@ -53,7 +53,23 @@ struct wire {
 	int  (*take)(struct decoder *s, struct str data, struct failure *f);
 	/* The same of an answer in one piece (s->whole). */
 	int  (*take_whole)(struct decoder *s, struct str body, struct failure *f);
+	/* The answer is complete: what was only kept goes into the result.  NULL:
+	 * nothing was. */
+	void (*settle)(struct decoder *s);
 };
+
+/* An answer of a schema is asked for as the arguments of this tool where the target
+ * has no mode for it: the decoder makes a text of them. */
+#define OUTPUT_TOOL "final_answer"
+
+bool wire_output_by_tool(const struct llm_request *rq, const struct llm_target *t);
+struct llm_tool_spec wire_output_tool(const struct llm_request *rq);
+/* The request's choice, or the one that forces the answer. */
+struct str wire_tool_choice(const struct llm_request *rq, const struct llm_target *t);
+/* A name as one segment of a path. */
+void wire_add_segment(struct buf *url, struct str name);
+
+#define LLM_COUNT_MAX INT64_C(9007199254740991)      /* of tokens: 2^53 - 1 */
 
 extern const struct wire openai_wire, azure_wire, anthropic_wire, gemini_wire;
 

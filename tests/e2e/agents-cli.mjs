@@ -58,7 +58,7 @@ await scenario("failures", async () => {
     [["--input", "[1]"], 2, "--input: expected a JSON object, got an array"],
     [["--input", "{"], 2, "--input:"],
     [["--config", '{"configurable": {"temperature": "hot"}}'], 1, "config.configurable.temperature: expected a number, got a string"],
-    [["--model", "anthropic:x"], 1, "anthropic"],
+    [["--model", "bedrock:x"], 1, "bedrock"],
     [["--inptu", "{}"], 2, "--inptu"],
   ]) {
     const r = agent("run", refund, args);

@@ -143,7 +143,7 @@ const requests = [
   ["POST", `/threads/${thread}/runs`, { ...run, config: { configurable: { temperature: "hot" } } }, 422, "config.configurable.temperature: expected a number"],
   ["POST", `/threads/${thread}/runs`, { ...run, config: { configurable: { max_tokens: -1 } } }, 422, "config.configurable.max_tokens"],
   ["POST", `/threads/${thread}/runs`, { ...run, config: { configurable: { model_name: 5 } } }, 422, "config.configurable.model_name: expected a string"],
-  ["POST", `/threads/${thread}/runs`, { ...run, config: { configurable: { model_name: "anthropic:x" } } }, 422, "anthropic"],
+  ["POST", `/threads/${thread}/runs`, { ...run, config: { configurable: { model_name: "bedrock:x" } } }, 422, "bedrock"],
   ["POST", `/threads/${thread}/runs`, { ...run, config: { configurable: { system_prompt: [] } } }, 422, "config.configurable.system_prompt: expected a string"],
   ["POST", `/threads/${thread}/runs`, { ...run, config: { configurable: { tools: "x" } } }, 422, "config.configurable.tools: expected an array"],
   ["POST", `/threads/${thread}/runs`, { ...run, config: { configurable: { tools: ["no_such_tool"] } } }, 422, "no_such_tool"],

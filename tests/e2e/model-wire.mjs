@@ -1,20 +1,17 @@
 // model-wire.mjs [-v] [PATTERN] - what OpenAI-compatible servers really answer
-// (model-wire.jsonl: one answer a line, served byte for byte), and what must
+// (model-wire.jsonl: one answer a line, served byte for byte; those with a `wire`
+// are of provider-wire.mjs), and what must
 // become of it: in the run's stream, in the stored message and in the request
 // that follows.
 import { readFileSync } from "node:fs";
-import net from "node:net";
-import { call, check, equal, finish, parseEvents, scenario, startServer } from "./lib.mjs";
+import { check, equal, finish, scenario } from "./lib.mjs";
+import { ask as askOf, chunks, closeUpstream, joined, startCohort, upstreamUrl } from "./wire-lib.mjs";
 
 const verbose = process.argv.includes("-v");
 const pattern = process.argv.slice(2).find((a) => a !== "-v") ?? "";
-const lines = readFileSync(new URL("model-wire.jsonl", import.meta.url), "utf8").trim().split("\n").map((l) => JSON.parse(l));
+const lines = readFileSync(new URL("model-wire.jsonl", import.meta.url), "utf8").trim().split("\n").map((l) => JSON.parse(l)).filter((l) => l.wire === undefined);
 
 // ---- the model's server ------------------------------------------------------
-// What each model was asked, and what it answers: a list of lines, the last of
-// which is given again and again.
-const models = new Map();
-
 const sse = (...deltas) => ({
   status: 200, headers: { "content-type": "text/event-stream" }, connection: "closed",
   body: [...deltas.map((d) => `data: ${JSON.stringify({ id: "chatcmpl-n", object: "chat.completion.chunk", model: "m", choices: [{ index: 0, delta: d, finish_reason: null }] })}\n\n`),
@@ -26,70 +23,8 @@ const json = (message) => ({
 });
 const done = (asked) => asked === "stream" ? sse({ role: "assistant", content: "done" }) : json({ content: "done" });
 
-function respond(socket, answer) {
-  if (answer.status === 0) { socket.end(answer.body); return; }
-  const body = answer.body_base64 !== undefined ? Buffer.from(answer.body_base64, "base64") : Buffer.from(answer.body);
-  const head = Object.entries(answer.headers).map(([k, v]) => `${k}: ${v}\r\n`).join("");
-  socket.write(`HTTP/1.1 ${answer.status} Whatever\r\n${head}${answer.connection === "open" ? "" : "connection: close\r\n"}\r\n`);
-  socket.write(body, () => {
-    if (answer.connection === "closed") socket.end();
-    if (answer.connection === "reset") setImmediate(() => socket.resetAndDestroy());
-  });
-}
-
-const upstream = net.createServer((socket) => {
-  let got = Buffer.alloc(0);
-  socket.on("error", () => {});
-  socket.on("data", (d) => {
-    got = Buffer.concat([got, d]);
-    const end = got.indexOf("\r\n\r\n");
-    if (end < 0) return;
-    const head = got.subarray(0, end).toString();
-    const length = Number(/content-length: (\d+)/i.exec(head)?.[1] ?? 0);
-    if (got.length < end + 4 + length) return;
-    const [method, path] = head.split(" ");
-    const body = JSON.parse(got.subarray(end + 4, end + 4 + length).toString()), { answers, requests } = models.get(body.model);
-    requests.push({ method, path, head, at: performance.now(), body });
-    got = got.subarray(end + 4 + length);
-    respond(socket, answers[Math.min(requests.length, answers.length) - 1]);
-  });
-});
-await new Promise((r) => upstream.listen(0, "127.0.0.1", r));
-
-const server = await startServer({ memory: true, env: {
-  OPENAI_BASE_URL: `http://127.0.0.1:${upstream.address().port}/v1`, OPENAI_API_KEY: "sk-test", MODEL_NAME: "openai:m",
-} });
-
-// ---- one run ---------------------------------------------------------------
-async function ask(asked, list, { model, configurable = {}, messages = [{ role: "user", content: "go" }], tid } = {}) {
-  const requests = [];
-  models.set(model, { answers: list, requests });
-  tid ??= (await call(server, "POST", "/threads", {})).json.thread_id;
-  const body = { assistant_id: "agent", input: { messages }, config: { configurable: { model_name: `openai:${model}`, ...configurable } } };
-  const r = { tid, asked, tuples: [], error: null }, began = performance.now();
-  if (asked === "stream") {
-    const res = await call(server, "POST", `/threads/${tid}/runs/stream`, { ...body, stream_mode: ["messages-tuple", "messages", "values"] });
-    r.status = res.status;
-    r.events = parseEvents(res.text);
-    r.tuples = r.events.filter((e) => e.event === "messages").map((e) => e.json[0]);
-    r.partials = r.events.filter((e) => e.event === "messages/partial").map((e) => e.json[0]);
-    r.error = r.events.find((e) => e.event === "error")?.json ?? null;
-  } else {
-    const res = await call(server, "POST", `/threads/${tid}/runs/wait`, body);
-    r.status = res.status;
-    r.error = res.json?.__error__ ?? null;
-  }
-  r.ms = performance.now() - began;
-  r.messages = (await call(server, "GET", `/threads/${tid}/state`)).json?.values?.messages ?? [];
-  r.ai = r.messages.filter((m) => m.type === "ai");
-  r.tools = r.messages.filter((m) => m.type === "tool");
-  r.requests = requests;
-  r.answers = list;
-  return r;
-}
-
-const joined = (r, id) => r.tuples.filter((t) => t.type === "ai" && (id === undefined || t.id === id)).map((t) => t.content).join("");
-const chunks = (r) => r.tuples.flatMap((t) => t.tool_call_chunks ?? []);
+const server = await startCohort({ OPENAI_BASE_URL: `${upstreamUrl}/v1`, OPENAI_API_KEY: "sk-test", MODEL_NAME: "openai:m" });
+const ask = (asked, list, options) => askOf(server, "openai", asked, list, options);
 
 // ---- what is right ------------------------------------------------------------
 // The content, alike in the stream and in the stored message.
@@ -423,5 +358,5 @@ await scenario("long_error", async () => {
   check(r.error?.message.startsWith("400 éé") && r.error.message.isWellFormed() && !r.error.message.includes("\ufffd"), "long_error: cut at a character", r.error);
 });
 
-upstream.close();
+closeUpstream();
 finish();

@@ -273,9 +273,11 @@ TEST(mock_speaks_anthropic)
 	    "{type:s}\n");
 	CHECK(str_contains(body, S("\"stop_reason\":\"tool_use\"")));
 
-	snprintf(text, sizeof text, ask, "false", "{\"type\":\"tool_result\","
-	    "\"tool_use_id\":\"t\",\"content\":\"Sunny\"}");
-	CHECK_INT(request("POST", "/v1/messages", text, &body), 200);
+	CHECK_INT(request("POST", "/v1/messages", "{\"model\":\"m\",\"max_tokens\":9,\"messages\":["
+	    "{\"role\":\"user\",\"content\":\"hi\"},{\"role\":\"assistant\",\"content\":["
+	    "{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"f\",\"input\":{}}]},{\"role\":\"user\","
+	    "\"content\":[{\"type\":\"tool_result\",\"tool_use_id\":\"t\",\"content\":\"Sunny\"}]}]}",
+	    &body), 200);
 	CHECK(str_contains(body, S("\"content\":[{\"type\":\"text\",\"text\":\"Done.\"}],"
 	    "\"stop_reason\":\"end_turn\"")));
 
@@ -286,6 +288,69 @@ TEST(mock_speaks_anthropic)
 	    "\"message\":\"mock 529\"}}");
 	mock_llm_stop(mock);
 	buf_release(&b);
+}
+
+/* What the API refuses, the mock refuses: clients are tested by it. */
+TEST(mock_checks_what_anthropic_checks)
+{
+#define ANTHROPIC(more, messages) "{\"model\":\"m\",\"max_tokens\":9" more ",\"messages\":[" messages "]}"
+#define SAYS(role, blocks) "{\"role\":\"" role "\",\"content\":[" blocks "]}"
+#define T(t) "{\"type\":\"text\",\"text\":\"" t "\"}"
+#define USES "{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"f\",\"input\":{}}"
+#define GIVES "{\"type\":\"tool_result\",\"tool_use_id\":\"t\",\"content\":\"x\"}"
+	static const struct { const char *body, *words; } rows[] = {
+		{ "{\"model\":\"m\",\"messages\":[" SAYS("user", T("hi")) "]}", "max_tokens" },
+		{ ANTHROPIC("", SAYS("assistant", T("hi"))), "alternate" },
+		{ ANTHROPIC("", SAYS("user", T("a")) "," SAYS("user", T("b"))), "alternate" },
+		{ ANTHROPIC("", SAYS("user", T(" "))), "non-whitespace" },
+		{ ANTHROPIC("", SAYS("user", T("a")) "," SAYS("assistant", USES) "," SAYS("user", T("b"))),
+		    "without `tool_result`" },
+		{ ANTHROPIC("", SAYS("user", GIVES)), "unexpected `tool_use_id`" },
+		{ ANTHROPIC("", SAYS("user", T("a")) "," SAYS("assistant", "{\"type\":\"thinking\","
+		    "\"thinking\":\"x\",\"signature\":\"y\"}")), "Invalid `signature`" },
+		{ ANTHROPIC(",\"thinking\":{\"type\":\"enabled\"}", SAYS("user", T("a")) ","
+		    SAYS("assistant", USES) "," SAYS("user", GIVES)), "Expected `thinking`" },
+	};
+	struct str body;
+
+	mock_up((const char *[]){ "--delay-ms=0", NULL });
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		CHECK_INT(request("POST", "/v1/messages", rows[i].body, &body), 400);
+		if (!str_contains(body, str_of(rows[i].words)))
+			test_fail(__FILE__, __LINE__, "%zu: %.*s", i, FMT(body));
+	}
+	mock_llm_stop(mock);
+}
+
+TEST(mock_speaks_gemini)
+{
+#define GEMINI "/v1beta/models/g:generateContent"
+#define PARTS(role, parts) "{\"role\":\"" role "\",\"parts\":[" parts "]}"
+#define CALLS(more) "{\"functionCall\":{\"name\":\"f\",\"args\":{}}" more "}"
+#define RETURNS "{\"functionResponse\":{\"name\":\"f\",\"response\":{\"result\":\"x\"}}}"
+	static const struct { const char *body, *words; int status; } rows[] = {
+		{ "{\"contents\":[" PARTS("user", "{\"text\":\"hi\"}") "]}", "\"finishReason\":\"STOP\"", 200 },
+		{ "{\"contents\":[" PARTS("user", "{\"text\":\"mock:429\"}") "]}", "\"retryDelay\":\"1s\"", 429 },
+		{ "{\"contents\":[]}", "INVALID_ARGUMENT", 400 },
+		{ "{\"contents\":[" PARTS("user", "{\"text\":\"a\"}") "," PARTS("model", CALLS("") "," CALLS(""))
+		    "," PARTS("user", RETURNS) "]}", "number of function response parts", 400 },
+		{ "{\"contents\":[" PARTS("user", "{\"text\":\"a\"}") ","
+		    PARTS("model", CALLS(",\"thoughtSignature\":\"x\"")) "," PARTS("user", RETURNS) "]}",
+		    "signature is not valid", 400 },
+	};
+	struct str body;
+
+	mock_up((const char *[]){ "--delay-ms=0", "--response=a b", NULL });
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		CHECK_INT(request("POST", GEMINI, rows[i].body, &body), rows[i].status);
+		if (!str_contains(body, str_of(rows[i].words)))
+			test_fail(__FILE__, __LINE__, "%zu: %.*s", i, FMT(body));
+		CHECK_RC(json_check(body, NULL), OK);
+	}
+	CHECK_INT(request("POST", "/v1beta/models/g:streamGenerateContent", rows[0].body, &body), 200);
+	CHECK(str_starts(body, S("data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\"}],")));
+	CHECK_INT(request("POST", "/v1beta/models/g:other", rows[0].body, &body), 404);
+	mock_llm_stop(mock);
 }
 
 TEST(mock_repeats_or_cuts_the_response)

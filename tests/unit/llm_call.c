@@ -578,7 +578,7 @@ TEST(model_and_base_url_are_checked)
 TEST(model_settings_that_cannot_work_are_refused)
 {
 	static const struct llm_options rows[] = {
-		{ .default_model = S("google_genai:x") },
+		{ .default_model = S("bedrock:x") },
 		{ .openai_base_url = S("localhost:11434") },
 		{ .openai_api_key = S("sk-\r\nX-Evil: 1") },
 	};
