@@ -274,6 +274,40 @@ result_check(const struct llm_result *r)
 
 /* ---- writing -------------------------------------------------------------- */
 
+/* The code unit of a \u escape; -1: it is another one. */
+static int
+unit_at(struct str json, size_t at)
+{
+	int unit = 0;
+
+	if (at + 6 > json.n || json.p[at] != '\\' || json.p[at + 1] != 'u')
+		return -1;
+	for (size_t i = at + 2; i < at + 6; i++) {
+		char c = json.p[i];
+
+		unit = unit * 16 + (c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
+	}
+	return unit;
+}
+
+/* Appends the escape at `at`; its length.  Half a pair, which other readers refuse,
+ * becomes U+FFFD. */
+static size_t
+add_escape(struct buf *b, struct str json, size_t at)
+{
+	int unit = unit_at(json, at), next = unit_at(json, at + 6);
+	size_t n = unit < 0 ? 2 : 6;
+
+	if (unit >= 0xd800 && unit < 0xdc00 && next >= 0xdc00 && next < 0xe000)
+		n = 12;
+	else if (unit >= 0xd800 && unit < 0xe000) {
+		buf_lit(b, "\\ufffd");
+		return n;
+	}
+	buf_add(b, str_sub(json, at, n));
+	return n;
+}
+
 void
 result_add_minified(struct buf *b, struct str json)
 {
@@ -284,10 +318,12 @@ result_add_minified(struct buf *b, struct str json)
 
 		if (!inside && (c == ' ' || c == '\t' || c == '\n' || c == '\r'))
 			continue;
+		if (inside && c == '\\') {
+			i += add_escape(b, json, i) - 1;
+			continue;
+		}
 		buf_add_char(b, c);
-		if (inside && c == '\\' && i + 1 < json.n)
-			buf_add_char(b, json.p[++i]);
-		else if (c == '"')
+		if (c == '"')
 			inside = !inside;
 	}
 }
@@ -412,16 +448,21 @@ add_block(struct buf *b, const struct llm_result *r, size_t i)
 	struct str seal = buf_str(&block->seal_raw);
 
 	if (block->kind == BLOCK_REDACTED) {
-		json_add_fmt(b, ",{'type':'redacted_thinking','data':'%-.*s'}", FMT(seal));
+		json_add_fmt(b, ",{'type':'redacted_thinking','data':");
+		add_raw(b, seal);
+		buf_add_char(b, '}');
 		return;
 	}
 	json_add_fmt(b, block->kind == BLOCK_TEXT ? ",{'type':'text','text':" :
 	    ",{'type':'thinking','thinking':");
 	add_raw(b, block_raw(r, i));
-	if (block->kind == BLOCK_THOUGHT)
-		json_add_fmt(b, ",'signature':'%-.*s'", FMT(seal));
-	else if (seal.n > 0)
-		json_add_fmt(b, ",'extras':{'signature':'%-.*s'}", FMT(seal));
+	if (block->kind == BLOCK_THOUGHT || seal.n > 0) {
+		json_add_fmt(b, block->kind == BLOCK_THOUGHT ? ",'signature':" :
+		    ",'extras':{'signature':");
+		add_raw(b, seal);
+		if (block->kind == BLOCK_TEXT)
+			buf_add_char(b, '}');
+	}
 	if (block->notes.n > 0)
 		json_add_fmt(b, ",'citations':[%-.*s]", FMT(buf_str(&block->notes)));
 	buf_add_char(b, '}');
