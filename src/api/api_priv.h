@@ -85,6 +85,7 @@ struct call {
 	                                        zero: at the start */
 	struct str lines;                    /* header lines of the answer */
 	int status;                          /* of an answer without a body */
+	int64_t page;                        /* entries of a transcript */
 	union {
 		struct store_cmd cmd;
 		struct store_owner_intern owner_intern;
@@ -107,6 +108,7 @@ struct call {
 		struct store_interrupt_search interrupt_search;
 		struct store_run_list run_list;
 		struct store_usage_get usage_get;
+		struct store_transcript transcript;
 		struct work_cmd work;
 	} op;
 };
@@ -302,6 +304,7 @@ handler api_thread_create, api_thread_get, api_thread_update, api_thread_delete,
     api_thread_copy, api_thread_storage, api_thread_search, api_thread_count;
 handler api_state_get, api_state_at, api_state_update, api_history, api_history_get;
 handler api_interrupt_list, api_usage;
+handler api_transcript, api_run_agent;
 handler api_run_start, api_run_list, api_run_get, api_run_join, api_run_cancel,
     api_run_delete;
 handler api_work_operation, api_work_delete, api_work_claim, api_work_rpc,

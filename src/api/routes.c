@@ -93,7 +93,8 @@ const struct route routes[] = {
 	{ "DELETE", "/threads/{thread_id}", 0, NONE, api_thread_delete,
 	  "Delete a thread with all it holds", NULL, "nothing", 204 },
 	{ "POST", "/threads/{thread_id}/copy", ROUTE_BODY | ROUTE_BODY_OPTIONAL, SMALL,
-	  api_thread_copy, "Copy a thread with its history", NULL, "the new thread", 200 },
+	  api_thread_copy, "Copy a thread with its history", "checkpoint_id (the "
+	  "history up to there)", "the new thread", 200 },
 	{ "GET", "/threads/{thread_id}/storage", ROUTE_READS, NONE, api_thread_storage,
 	  "Tell what a thread holds", NULL, "total_bytes; checkpoints, channel_values, "
 	  "pending_writes, runs: bytes, and rows and bytes by table", 200 },
@@ -117,6 +118,10 @@ const struct route routes[] = {
 	  "What models took, of the caller", "thread_id, run_id, from, to (days), "
 	  "group_by (day, model, thread, run), limit, offset", "total, groups: calls, "
 	  "input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost", 200 },
+	{ "GET", "/threads/{thread_id}/transcript", ROUTE_READS, NONE, api_transcript,
+	  "What the thread's runs did, oldest first", "run_id, after (RUN_ID:SEQ), limit, "
+	  "format (json, jsonl)", "an array of entries, empty at the end; as lines all of "
+	  "it", 200 },
 	{ "GET", "/interrupts", ROUTE_READS, NONE, api_interrupt_list,
 	  "List everything that waits for a person, newest first",
 	  "status (waiting), limit, offset", "an array of interrupts: id, value, "
@@ -136,6 +141,9 @@ const struct route routes[] = {
 	  "server-sent events", 200, PLACE_RUN, WATCH_STREAM },
 	{ "GET", "/threads/{thread_id}/runs/{run_id}", ROUTE_READS, NONE, api_run_get,
 	  "Get a run", NULL, "the run", 200 },
+	{ "GET", "/threads/{thread_id}/runs/{run_id}/agent", ROUTE_READS, NONE,
+	  api_run_agent, "Get the definition that a run goes by", NULL,
+	  "graph_id, hash, text", 200 },
 	{ "DELETE", "/threads/{thread_id}/runs/{run_id}", 0, NONE,
 	  api_run_delete, "Delete a run that has ended, with what it left at "
 	  "the thread's end", NULL, "nothing", 204 },

@@ -108,6 +108,7 @@ api_thread_copy(struct call *c)
 {
 	struct store_thread_copy *op = &c->op.thread_copy;
 	struct store_thread t;
+	struct str until = STR_NONE;
 	char id[UUID_TEXT];
 	int rc = api_thread_find(c, &t);
 
@@ -116,6 +117,10 @@ api_thread_copy(struct call *c)
 		    "Thread not found") : rc;
 	*op = (struct store_thread_copy){ .from = t.id, .id = uuid_v7(),
 	    .now = shard_wall(c->api->shard) };
+	call_read_str(c, "checkpoint_id", UUID_TEXT, &until);
+	if (until.n > 0 && !uuid_parse(until, &op->until))
+		fields_fail(c->in, "checkpoint_id", ERR_INVALID, "expected a checkpoint's id, "
+		    "a UUID");
 	uuid_format(&op->id, id);
 	op->metadata_json = arena_fmt(&c->r->arena, "{\"thread_id\":\"%.*s\"}",
 	    UUID_TEXT, id);

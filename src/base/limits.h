@@ -48,6 +48,13 @@
 	X(STREAM_FLUSH_MS,     100,       "ms",     "or after this long") \
 	X(LOG_BYTES,           1048576,   "bytes",  "events of one thread in memory: its run under way and those before") \
 	X(LOG_BATCH_BYTES,     65536,     "bytes",  "of them in one row of the store") \
+	X(TRANSCRIPT_PAYLOAD,  262144,    "bytes",  "of one message, argument or result in a transcript; a larger one is cut") \
+	X(TRANSCRIPT_TEXT,     65536,     "bytes",  "of one text in it: a system prompt, the words of an error") \
+	X(TRANSCRIPT_HELD,     1048576,   "bytes",  "of a transcript between two commits; what is more is left out") \
+	X(TRANSCRIPT_BYTES,    67108864,  "bytes",  "of one run's transcript") \
+	X(TRANSCRIPT_ENTRIES,  200000,    "entries", "of one run's transcript") \
+	X(DIFF_WORDS,          4000,      "words",  "of each of two answers that are compared word by word") \
+	X(TRANSCRIPT_NOTED,    4096,      "messages", "of a run that its transcript names by id after their first time") \
 	X(EVENT_NS_BYTES,      16384,     "bytes",  "names and ids of the tasks a graph is nested in") \
 	X(JSON_DEPTH,          128,       "levels", "nesting of any JSON from outside") \
 	X(JSON_VALUES,         2000000,   "values", "in one document; a parsed one takes 16 bytes") \

@@ -64,6 +64,7 @@ struct llm_request {
 	struct str output_schema_json;       /* the answer's text is JSON of this schema;
 	                                        empty: any text */
 	bool stream;                         /* somebody reads deltas now */
+	struct str key;                      /* the caller's: its place in a task */
 };
 
 /* One piece of a streamed answer.  Spans named *_raw are insides of JSON

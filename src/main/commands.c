@@ -53,6 +53,9 @@ static const struct flag_command extras[COMMANDS] = {
 	[COMMAND_token] = { .own = cmd_token_flags, .detail = "It is signed with the "
 	    "server's secret: COHORT_JWT_SECRET in the environment, or jwt.secret in "
 	    "cohort.yaml." },
+	[COMMAND_transcript] = { .min = 1, .max = 1, .own = cmd_transcript_flags },
+	[COMMAND_replay] = { .min = 1, .max = 1, .own = cmd_replay_flags },
+	[COMMAND_fork] = { .min = 1, .max = 1, .own = cmd_fork_flags },
 	[COMMAND_chart_run] = { .min = 1, .max = 1, .own = cmd_chart_run_flags },
 	[COMMAND_agent_check] = { .min = 1, .max = -1 },
 	[COMMAND_agent_show] = { .min = 1, .max = 1, .own = cmd_agent_show_flags },

@@ -39,6 +39,12 @@
 	    "print the JSON Schema of agent files, for editors")              \
 	X(agent_import,  "agent import",  "FILE",                             \
 	    "make files of another program's agents")                          \
+	X(transcript,    "transcript",    "THREAD",                           \
+	    "show what a thread's runs did")                                  \
+	X(replay,        "replay",        "RUN",                              \
+	    "make a run again without a model, and compare")                  \
+	X(fork,          "fork",          "THREAD",                           \
+	    "copy a thread up to a checkpoint, and try a turn in another way") \
 	X(token,         "token",         "",                                 \
 	    "make a signed token or an API key")                              \
 	X(work,          "work",          "COMMAND",                          \

@@ -21,6 +21,7 @@ static const char *const level_words[] = {
 	"error", "warn", "info", "debug", NULL
 };
 
+static const char *const switch_words[] = { "on", "off", NULL };
 static const char *const format_words[] = { "text", "json", NULL };
 
 const struct setting config_settings[SETTINGS] = {
@@ -57,6 +58,8 @@ const struct setting config_settings[SETTINGS] = {
 	    "true", .help = "streams of runs end with an event `end`" },
 	[SETTING_KEEP_PARTIAL] = { "keep-partial", TYPE_BOOL, NULL, "true",
 	    .help = "what a model had said when its run was cancelled or failed stays in the thread" },
+	[SETTING_TRANSCRIPT] = { "transcript", TYPE_WORD, "WHEN", "on",
+	    .words = switch_words, .help = "runs keep a transcript: on or off" },
 	[SETTING_MODEL] = { "model", TYPE_TEXT, "NAME", "",
 	    .aliases = { "MODEL_NAME" },
 	    .help = "default model, as in openai:gpt-4o" },

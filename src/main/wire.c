@@ -576,6 +576,8 @@ node_open(struct node *n, struct err *e)
 	work_tools_add(n->tools);
 	n->shared = runs_shared_new(n->store, n->tools, folder_agents(n->folder),
 	    config_bool(n->config, SETTING_KEEP_PARTIAL));
+	runs_shared_set_transcript(n->shared,
+	    str_eq(config_str(n->config, SETTING_TRANSCRIPT), S("on")));
 	rc = make_api(n, e);
 	if (rc == OK)
 		http_server_hook(n->http, api_hooks(n->api));

@@ -30,6 +30,7 @@ changes_release(struct changes *c)
 	free(c->records);
 	free(c->interrupts);
 	free(c->usage);
+	buf_release(&c->transcript);
 	arena_release(&c->arena);
 	changes_init(c);
 }
@@ -63,6 +64,7 @@ changes_fill(const struct changes *c, struct store_changes *out, struct err *e)
 		.interrupts = c->interrupts, .interrupts_n = c->interrupts_n,
 		.void_moved = c->void_moved,
 		.usage = c->usage, .usage_n = c->usage_n,
+		.transcript = { c->first, c->last, buf_str(&c->transcript) },
 	};
 	return OK;
 }
@@ -385,4 +387,11 @@ changes_usage(struct changes *c, msec now, const struct llm_usage *u, struct str
 	at->output += u->output_tokens;
 	at->reasoning += u->reasoning_tokens;
 	at->cost_nano += u->cost_nano;
+}
+
+void
+changes_transcript(struct changes *c, struct transcript *t)
+{
+	if (t->on)
+		(void)transcript_take(t, &c->transcript, &c->first, &c->last);
 }

@@ -32,6 +32,8 @@ struct changes {
 	bool void_moved;
 	struct store_usage *usage;           /* it alone is no change: it waits for one */
 	size_t usage_n, usage_cap;
+	struct buf transcript;               /* a row, with entries first..last */
+	int64_t first, last;
 };
 
 void changes_init(struct changes *c);
@@ -57,5 +59,8 @@ void changes_record(struct changes *c, const struct uuid *task, struct str key,
 /* A model was called. */
 void changes_usage(struct changes *c, msec now, const struct llm_usage *u,
     struct str model);
+
+/* What the transcript has; no change by itself. */
+void changes_transcript(struct changes *c, struct transcript *t);
 
 #endif

@@ -26,12 +26,15 @@
 #include "agent/agent.h"
 #include "graph/graph.h"
 #include "run/event.h"
+#include "run/transcript.h"
 #include "state/channels.h"
 #include "store/store.h"
 #include "task/task.h"
 
 struct core;
 struct scope;
+struct chart;                                /* chart/chart.h */
+struct effect;
 
 /* ---- what was saved ------------------------------------------------------- */
 
@@ -137,7 +140,8 @@ struct core_effects {
 	 * run ends. */
 	int  (*waiting)(void *ctx, const struct core_interrupt **out, size_t *n);
 	msec (*now)(void *ctx);              /* wall, for charts */
-	struct uuid (*new_id)(void *ctx, int step);  /* of a checkpoint: v6, rising */
+	/* Of a checkpoint of a namespace: v6, rising. */
+	struct uuid (*new_id)(void *ctx, struct str ns, int step);
 
 	void (*checkpoint)(void *ctx, const struct core_checkpoint *c);
 	/* Pending writes of a task that ended; error: it failed, and this is why. */
@@ -152,6 +156,10 @@ struct core_effects {
 	void (*void_all)(void *ctx);         /* interrupts of what is no head any more */
 	/* What a task left under this id goes: it begins anew. */
 	void (*drop)(void *ctx, const struct core_task *t);
+	/* The path of a chart and the events that it dropped; NULL: nobody keeps it.
+	 * ns: the namespace. */
+	void (*path)(void *ctx, struct str ns, const struct chart *c,
+	    const struct effect *f);
 	/* Starts the task's work; its end comes back by core_task_*.  Never from inside. */
 	void (*begin)(void *ctx, struct core_task *t);
 	void (*stop)(void *ctx, struct core_task *t);        /* and forgets it */
@@ -229,6 +237,8 @@ const struct channels *core_task_state(const struct core_task *t);
 bool core_task_is_agent(const struct core_task *t);
 struct run_event core_event(const struct core_task *t, enum event_kind kind);
 struct val core_messages_of(const struct channel *def, struct val write);
+/* Where a task is, for its transcript. */
+struct transcript_place core_place(const struct core_task *t);
 void event_task_make(struct event_task *x, const struct core_task *t);
 void event_task_release(struct event_task *x);
 #endif

@@ -84,6 +84,7 @@ on_done(void *ctx, struct val result)
 	if (core != NULL) {
 		w = task_writes(t->task, &n);
 		tell_messages(t, w, n);
+		job_note_node(t, TRANSCRIPT_EXITED);
 		core->host = NULL;
 		job_task_close(t);
 		core_task_done(core, w, n, result);
@@ -102,6 +103,9 @@ on_failed(void *ctx, const struct task_error *e)
 	    VAL_UNDEF;
 
 	if (core != NULL) {
+		struct note note = job_task_note(t);
+
+		note_error(&note, e->event, e->name, e->message);
 		core->host = NULL;
 		job_task_close(t);
 		if (partial.kind != VAL_UNDEFINED)
@@ -161,8 +165,10 @@ on_tool_event(void *ctx, enum task_tool_event what, struct str call_id,
 		[TOOL_ERROR] = EVENT_TOOL_ERROR,
 	};
 	struct job_task *t = ctx;
+	struct note note = job_task_note(t);
 	struct run_event ev;
 
+	note_tool(&note, what, call_id, name, payload);
 	if ((t->job->plan->modes & (MODE_TOOLS | MODE_EVENTS)) == 0)
 		return;
 	ev = job_event(t, EVENT_TOOL);
@@ -176,8 +182,11 @@ on_tool_event(void *ctx, enum task_tool_event what, struct str call_id,
 
 struct answer {
 	struct event_model shown;
+	struct job_task *task;
+	struct llm_hooks hooks;              /* of who asked */
 	char *id;                            /* of its message; NULL: not named yet */
 	char *model;                         /* its texts */
+	char *answered;                      /* who did; NULL: not known yet */
 	struct buf text;                     /* said so far: inside of a JSON string */
 	bool begun;
 	bool asked;                          /* MODEL_START was told */
@@ -190,6 +199,7 @@ answer_free(struct answer *a)
 	val_drop(a->shown.messages);
 	free(a->id);
 	free(a->model);
+	free(a->answered);
 	free(a);
 }
 
@@ -233,6 +243,7 @@ on_stream_begin(void *ctx, struct str model)
 	a->model = mem_cstr(model);
 	llm_model_split(j->run->rs->llm, (struct str){ a->model, model.n },
 	    &a->shown.provider, &a->shown.model);
+	a->task = t;
 	a->shown.stream = ++j->streams;
 	a->text = BUF(LIMIT_LLM_BODY_BYTES);
 	if (t->answer != NULL)
@@ -363,6 +374,12 @@ on_stream_end(void *ctx, void *stream, struct val message)
 	struct answer *a = stream;
 	struct run_event ev;
 
+	if (t->core != NULL && message.kind != VAL_UNDEFINED) {
+		struct note note = job_task_note(t);
+
+		note_answer(&note, a->shown.stream, str_of(a->answered != NULL ?
+		    a->answered : a->model), message);
+	}
 	if (t->core != NULL) {
 		tell_asked(t, a);
 		ev = job_event(t, EVENT_MODEL_END);
@@ -378,17 +395,58 @@ on_stream_end(void *ctx, void *stream, struct val message)
 		answer_free(a);
 }
 
+static void
+on_answer_delta(void *ctx, const struct llm_delta *d)
+{
+	struct answer *a = ctx;
+
+	a->hooks.delta(a->hooks.ctx, d);
+}
+
+/* The answer is freed on the way. */
+static void
+on_answer_done(void *ctx, int rc, const struct llm_answer *x, const char *error_event,
+    const struct err *e)
+{
+	struct answer *a = ctx;
+	struct llm_hooks hooks = a->hooks;
+	struct note note;
+
+	if (rc != OK && a->task->core != NULL) {
+		note = job_task_note(a->task);
+		note_no_answer(&note, a->shown.stream, error_event != NULL ?
+		    str_of(error_event) : S("error.llm.backend"), str_of(e->text));
+	}
+	if (rc == OK && a->task->job->transcript.on)
+		a->answered = mem_cstr(x->model);
+	hooks.done(hooks.ctx, rc, x, error_event, e);
+}
+
+static void
+note_asked(struct job_task *t, const struct llm_request *q, const struct answer *a)
+{
+	struct note note = job_task_note(t);
+	struct run_event ev = core_event(t->core, EVENT_MODEL_START);
+
+	note_request(&note, q, a->shown.stream, core_task_state(t->core), &ev.checkpoint);
+}
+
 static struct llm_call *
 on_llm(void *ctx, const struct llm_request *q, const struct llm_hooks *h, struct err *e)
 {
 	struct job_task *t = ctx;
+	struct answer *a = t->asks;
+	const struct llm_hooks hooks = { on_answer_delta, on_answer_done, a };
 
-	if (t->asks != NULL) {
-		if ((t->job->plan->modes & MODE_EVENTS) != 0)
-			t->asks->shown.messages = asked(q);
-		tell_asked(t, t->asks);
-	}
-	return llm_start(t->job->run->rs->llm, q, h, e);
+	if (a == NULL)
+		return llm_start(t->job->run->rs->llm, q, h, e);
+	a->hooks = *h;
+	if (t->job->transcript.on)
+		note_asked(t, q, a);
+	if ((t->job->plan->modes & MODE_EVENTS) != 0)
+		a->shown.messages = asked(q);
+	tell_asked(t, a);
+	return llm_start(t->job->run->rs->llm, q, &hooks, e);
 }
 
 static void
@@ -456,154 +514,12 @@ on_tools_call(void *ctx, struct str name, struct str args_json, struct str once,
 	tools_call(rs->sh->tools, str_of(c->name), str_of(c->args), &env, call_done, c);
 }
 
-/* ---- the store of items ------------------------------------------------------------------------ */
-
-struct item_call {
-	union {
-		struct store_cmd cmd;
-		struct store_item_put put;
-		struct store_item_delete del;
-		struct store_item_search search;
-	} c;
-	struct arena arena;
-	struct task_store *s;                /* NULL: nobody waits any more */
-	struct job *job;
-	struct run *run;
-};
-
-static void
-item_came(struct store_cmd *cmd)
-{
-	struct item_call *x = CONTAINER_OF(cmd, struct item_call, c.cmd);
-	struct run *run = x->run;
-	struct val result = VAL_NIL;
-	struct job *j = x->job;
-
-	if (x->s != NULL) {
-		if (cmd->rc == OK && cmd->op == STORE_ITEM_SEARCH) {
-			result = val_array_empty();
-			for (size_t i = 0; i < x->c.search.items_n; i++)
-				result = val_push_take(result,
-				    saved_item(&x->c.search.items[i]));
-		}
-		x->s->host_data = NULL;
-		x->s->done(x->s, cmd->rc, result, &cmd->err);
-		val_drop(result);
-		job_pump(j);
-	}
-	arena_release(&x->arena);
-	free(x);
-	run_returned(run);
-}
-
-static void
-item_get(struct job *j, struct task_store *s)
-{
-	struct arena a = ARENA(LIMIT_STATE_BYTES);
-	struct store_item item;
-	struct err e = { 0 };
-	int rc = store_item_get(j->run->rs->reader, j->run->place.owner, s->ns, s->key,
-	    &a, &item);
-	struct val result = rc == OK ? saved_item(&item) : VAL_NIL;
-
-	if (rc != OK && rc != ERR_NOTFOUND)
-		err_set(&e, rc, "the item could not be read");
-	s->done(s, rc == ERR_NOTFOUND ? OK : rc, result, &e);
-	val_drop(result);
-	arena_release(&a);
-}
-
-static struct str
-value_text(struct arena *a, struct val v)
-{
-	struct buf b = BUF(LIMIT_STATE_BYTES);
-	struct str text;
-
-	val_add_json(&b, v);
-	text = arena_str(a, buf_str(&b));
-	if (b.failed)
-		a->failed = true;
-	buf_release(&b);
-	return text;
-}
-
-static void
-item_fill(struct item_call *x, const struct task_store *s, msec now)
-{
-	struct str ns = arena_str(&x->arena, s->ns), key = arena_str(&x->arena, s->key);
-
-	if (s->op == TASK_STORE_PUT) {
-		x->c.put.item = (struct store_item){ .ns = ns, .key = key,
-		    .value_json = value_text(&x->arena, s->value), .created = now,
-		    .updated = now };
-		x->c.cmd.op = STORE_ITEM_PUT;
-	} else if (s->op == TASK_STORE_DELETE) {
-		x->c.del.ns = ns;
-		x->c.del.key = key;
-		x->c.cmd.op = STORE_ITEM_DELETE;
-	} else {
-		x->c.search.ns = ns;
-		x->c.search.filter_json = s->filter.kind == VAL_UNDEFINED ? S("{}") :
-		    value_text(&x->arena, s->filter);
-		x->c.search.query = arena_str(&x->arena, s->query);
-		x->c.search.limit = s->limit;
-		x->c.search.offset = s->offset;
-		x->c.cmd.op = STORE_ITEM_SEARCH;
-	}
-}
-
-static void
-on_store(void *ctx, struct task_store *s)
-{
-	struct job_task *t = ctx;
-	struct job *j = t->job;
-	struct runs *rs = j->run->rs;
-	struct item_call *x;
-	struct err e;
-
-	if (s->op == TASK_STORE_GET) {
-		item_get(j, s);
-		return;
-	}
-	x = mem_new(struct item_call);
-	x->arena = ARENA(4u * LIMIT_STATE_BYTES);
-	item_fill(x, s, shard_wall(rs->shard));
-	x->s = s;
-	x->job = j;
-	x->run = run_hold(j->run);
-	runs_busy(rs, 1);
-	x->c.cmd.owner = j->run->place.owner;
-	x->c.cmd.arena = &x->arena;
-	x->c.cmd.done = item_came;
-	s->host_data = x;
-	if (arena_rc(&x->arena) == OK &&
-	    store_submit(rs->sh->store, rs->shard, &x->c.cmd, false) == OK)
-		return;
-	s->host_data = NULL;
-	s->done(s, ERR_BUSY, VAL_NIL, (err_set(&e, ERR_BUSY, "the value is too large, "
-	    "or the write queue is full"), &e));
-	arena_release(&x->arena);
-	free(x);
-	run_returned(j->run);
-}
-
-static void
-on_store_stop(void *ctx, struct task_store *s)
-{
-	struct item_call *x = s->host_data;
-
-	(void)ctx;
-	if (x != NULL)
-		x->s = NULL;
-	s->host_data = NULL;
-}
-
 /* ---- time ----------------------------------------------------------------------------------------- */
 
 struct timer {
 	struct wheel_timer wheel;
 	struct task_timer *t;
-	struct job *job;
+	struct job_task *task;
 };
 
 static void
@@ -611,8 +527,10 @@ on_fire(struct wheel_timer *w)
 {
 	struct timer *x = CONTAINER_OF(w, struct timer, wheel);
 	struct task_timer *t = x->t;
-	struct job *j = x->job;
+	struct job *j = x->task->job;
+	struct note note = job_task_note(x->task);
 
+	note_timer(&note);
 	t->host_data = NULL;
 	free(x);
 	t->fire(t);
@@ -627,7 +545,7 @@ on_timer_set(void *ctx, struct task_timer *t, int64_t ms)
 
 	timer->wheel.fire = on_fire;
 	timer->t = t;
-	timer->job = x->job;
+	timer->task = x;
 	t->host_data = timer;
 	shard_timer_set(x->job->run->rs->shard, &timer->wheel, (msec)ms);
 }
@@ -720,6 +638,8 @@ on_record_start(void *ctx, struct str key, struct str name,
 
 	changes_init(&s->changes);
 	changes_record(&s->changes, &t->core->id, key, name, STR_NONE);
+	if (changes_empty(&j->changes) && j->plan->durability != DURABILITY_EXIT)
+		changes_transcript(&s->changes, &j->transcript);
 	rc = changes_fill(&s->changes, &s->c.changes, &e);
 	assert(rc == OK);
 	s->then = then;
@@ -749,8 +669,8 @@ on_record_done(void *ctx, struct str key, struct str name, struct str result_jso
 	.tool = on_tool_event, .wants_deltas = on_wants_deltas,                   \
 	.stream_begin = on_stream_begin, .stream_delta = on_stream_delta,         \
 	.message_id = on_message_id, .stream_end = on_stream_end, .llm = on_llm,  \
-	.llm_stop = on_llm_stop, .tools_call = on_tools_call, .store = on_store,  \
-	.store_stop = on_store_stop, .timer_set = on_timer_set,                   \
+	.llm_stop = on_llm_stop, .tools_call = on_tools_call, .store = host_store,  \
+	.store_stop = host_store_stop, .timer_set = on_timer_set,                   \
 	.timer_stop = on_timer_stop, .now = on_now, .child = on_child,            \
 	.may_spend = host_may_spend, .spent = host_spent, .billed = host_billed,  \
 	.tokens_left = host_tokens_left,                                          \

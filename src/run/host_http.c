@@ -9,6 +9,7 @@
 
 struct page {
 	struct task_http *h;
+	struct job_task *task;
 	struct run *run;
 	struct client_call *call;
 	struct wheel_timer late;
@@ -38,6 +39,13 @@ page_ends(struct page *g, int rc, const struct task_http_answer *a, const struct
 	struct task_http *h = g->h;
 	struct run *run = run_hold(g->run);
 
+	struct note note = job_task_note(g->task);
+
+	note_result(&note, &(struct note_result){ .of = S("http"), .what = h->url,
+	    .rc = rc, .status = rc == OK ? a->status : 0,
+	    .type = rc == OK ? a->content_type : STR_NONE,
+	    .text = rc == OK ? a->body : STR_NONE,
+	    .words = rc == OK ? STR_NONE : str_of(e->text) });
 	h->host_data = NULL;
 	h->done(h, rc, a, e);
 	if (run->job != NULL)
@@ -82,6 +90,7 @@ host_http(void *ctx, struct task_http *h)
 	    .body_max = LIMIT_HTTP_GET_BYTES };
 
 	g->h = h;
+	g->task = t;
 	g->run = run_hold(run);
 	g->body = BUF((size_t)LIMIT_HTTP_GET_BYTES);
 	g->late.fire = on_late;

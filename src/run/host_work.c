@@ -18,9 +18,26 @@ struct operation {
 	struct work_cmd cmd;
 	struct arena arena;
 	struct run *run;
+	struct uuid task;                    /* whose transcript entry it is, */
+	char *ns, *node, *what;              /* and where that is */
 	tool_done *done;
 	void *arg;
 };
+
+/* The task may be gone; its run may be, too. */
+static void
+note_answer_of(const struct operation *o, const struct tool_result *r)
+{
+	struct note note;
+
+	if (o->run->job == NULL)
+		return;
+	note = job_note(o->run->job);
+	note.at = (struct transcript_place){ str_of(o->ns), str_of(o->node), o->task };
+	note_result(&note, &(struct note_result){ .of = S("work"), .what = str_of(o->what),
+	    .rc = r->ok ? OK : ERR_CONFLICT, .text = r->content });
+}
+
 
 static void
 answer(struct operation *o)
@@ -33,6 +50,7 @@ answer(struct operation *o)
 		    o->cmd.cmd.err.text);
 	if (!r.ok)
 		r.content = words != NULL ? str_of(words) : S("The tracker failed.");
+	note_answer_of(o, &r);
 	o->done(o->arg, &r);
 }
 
@@ -44,6 +62,9 @@ came(struct store_cmd *cmd)
 
 	answer(o);
 	arena_release(&o->arena);
+	free(o->ns);
+	free(o->node);
+	free(o->what);
 	free(o);
 	run_returned(run);
 }
@@ -63,6 +84,10 @@ host_work(void *ctx, struct str operation, struct str args_json, struct str once
 	o->arena = ARENA((size_t)LIMIT_WORK_MEMORY_BYTES);
 	o->done = done;
 	o->arg = arg;
+	o->task = t->core->id;
+	o->ns = mem_cstr(core_place(t->core).ns);
+	o->node = mem_cstr(t->core->name);
+	o->what = mem_cstr(operation);
 	o->run = run_hold(j->run);
 	runs_busy(rs, 1);
 	o->cmd = (struct work_cmd){

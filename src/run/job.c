@@ -193,7 +193,9 @@ end_failed(struct job *j, struct str name, struct str message)
 {
 	struct buf text = BUF(LIMIT_STATE_BYTES);
 
+
 	j->over = true;
+	job_note_error(j, name, message);
 	buf_lit(&text, "{\"error\":");
 	json_add_str(&text, name);
 	buf_lit(&text, ",\"message\":");
@@ -325,9 +327,10 @@ on_now(void *ctx)
 }
 
 static struct uuid
-on_new_id(void *ctx, int step)
+on_new_id(void *ctx, struct str ns, int step)
 {
 	(void)ctx;
+	(void)ns;
 	return uuid_v6((unsigned)step);
 }
 
@@ -339,6 +342,7 @@ on_checkpoint(void *ctx, const struct core_checkpoint *x)
 	if (j->run->stateless)
 		return;
 	changes_checkpoint(&j->changes, x, shard_wall(j->run->rs->shard));
+	job_note_checkpoint(j, x);
 	if (j->plan->durability == DURABILITY_SYNC)
 		stream_close(&j->run->stream);
 }
@@ -366,7 +370,7 @@ on_interrupt(void *ctx, const struct core_task *t, const struct core_interrupt *
 {
 	struct job *j = ctx;
 
-	(void)t;
+	job_note_interrupt(j, t, i);
 	if (!j->run->stateless)
 		changes_interrupt(&j->changes, i, &i->checkpoint,
 		    shard_wall(j->run->rs->shard));
@@ -410,6 +414,7 @@ on_begin(void *ctx, struct core_task *t)
 	event_task_make(&x->shown, t);
 	*j->ready_end = x;
 	j->ready_end = &x->next;
+	job_note_node(x, TRANSCRIPT_ENTERED);
 }
 
 static void
@@ -456,6 +461,7 @@ on_told(void *ctx, const struct run_event *ev)
 	struct job *j = ctx;
 	struct run_event own = *ev;
 
+	job_note_breakpoint(j, ev);
 	if (ev->kind == EVENT_INTERRUPT && !j->run->stateless)
 		stream_close(&j->run->stream);
 	tell(j, &own);
@@ -467,7 +473,7 @@ static const struct core_effects effects = {
 	.carry = on_carry,
 	.interrupt = on_interrupt, .answer = on_answer, .void_all = on_void_all,
 	.drop = on_drop, .begin = on_begin, .stop = on_stop, .wants = on_wants,
-	.told = on_told, .end = on_end,
+	.told = on_told, .path = job_note_path, .end = on_end,
 };
 
 /* ---- the pump -------------------------------------------------------------------------------- */
@@ -695,6 +701,7 @@ job_start(struct run *run, const struct store_run *row, struct plan *plan,
 	if (rc == OK && row->attempt > 1 && !run->stateless && store_run_steps(
 	    run->rs->reader, run->place.owner, run->seq, &plan->q.steps_before) != OK)
 		plan->q.steps_before = 0;
+	job_note_begin(j, row);
 	wire_begin(j, row);
 	tell_begin(j, row);
 	if (rc != OK) {
@@ -768,6 +775,7 @@ job_free(struct job *j)
 	tape_past_free(j->past);
 	buf_release(&j->told);
 	changes_release(&j->changes);
+	transcript_release(&j->transcript);
 	saved_free(j->waiting);
 	buf_release(&j->members);
 	buf_release(&j->task_members);

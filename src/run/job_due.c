@@ -11,8 +11,10 @@ on_due(struct wheel_timer *w)
 	struct job *j = CONTAINER_OF(w, struct job, due);
 
 	j->due_at = CORE_NEVER;
-	if (!j->over)
+	if (!j->over) {
+		job_note_timer(j);
 		core_fire(j->core);
+	}
 	job_pump(j);
 }
 

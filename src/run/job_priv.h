@@ -3,8 +3,10 @@
  * store and the readers.
  *
  *   job.c     the core's effects; beginning, pumping, ending
+ *   job_note.c  what its transcript keeps
  *   host.c    what a task may reach (struct task_host); host_work.c: the
- *             tracker; host_http.c: pages of the web; host_spend.c: budgets
+ *             tracker; host_store.c: items; host_http.c: pages of the web;
+ *             host_spend.c: budgets
  *
  * Tasks that the core begins wait in a list and are started by the pump, outside
  * of the core; what has ended is freed there too.  With durability sync the pump
@@ -17,6 +19,7 @@
 
 #include "run/changes_priv.h"
 #include "run/classic.h"
+#include "run/note.h"
 #include "run/saved_priv.h"
 #include "run/run_priv.h"
 #include "run/tape_priv.h"
@@ -30,6 +33,7 @@ struct job {
 	struct tape_past *past;              /* what earlier attempts have told; or NULL */
 	struct buf members, task_members, configurable;      /* texts of its frames */
 	struct changes changes;              /* decided and not handed to the store */
+	struct transcript transcript;        /* on: it is kept */
 	struct core_saved *waiting;          /* interrupts, for the core */
 	struct job_task *tasks;              /* under way */
 	struct job_task *ready, **ready_end; /* to be started */
@@ -64,6 +68,21 @@ struct job_task {
 	struct job_task *next;
 };
 
+/* job_note.c: the transcript. */
+void job_note_begin(struct job *j, const struct store_run *row);
+struct note job_note(struct job *j);
+struct note job_task_note(const struct job_task *t);
+void job_note_node(const struct job_task *t, enum transcript_kind kind);
+void job_note_checkpoint(struct job *j, const struct core_checkpoint *c);
+void job_note_interrupt(struct job *j, const struct core_task *t,
+    const struct core_interrupt *i);
+void job_note_breakpoint(struct job *j, const struct run_event *ev);
+void job_note_error(struct job *j, struct str name, struct str message);
+void job_note_timer(struct job *j);
+/* Of struct core_effects. */
+void job_note_path(void *ctx, struct str ns, const struct chart *c,
+    const struct effect *f);
+
 extern const struct task_host job_host, job_host_stateless;
 
 /* host_work.c: of struct task_host. */
@@ -74,6 +93,9 @@ bool host_may_spend(void *ctx, const struct task_cost *about, struct task_refusa
 void host_spent(void *ctx, const struct task_cost *c);
 int64_t host_tokens_left(void *ctx);
 void host_billed(void *ctx, const struct llm_usage *u, struct str model);
+/* host_store.c */
+void host_store(void *ctx, struct task_store *s);
+void host_store_stop(void *ctx, struct task_store *s);
 /* host_http.c */
 void host_http(void *ctx, struct task_http *h);
 void host_http_stop(void *ctx, struct task_http *h);

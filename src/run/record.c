@@ -97,6 +97,7 @@ record_changes(struct run *run, void (*then)(struct run *run))
 	s->then = then;
 	s->settles = run->stream.log != NULL ? event_log_last(run->stream.log) : 0;
 	changes_take(&run->job->changes, &s->changes);
+	changes_transcript(&s->changes, &run->job->transcript);
 	s->c.cmd.rc = changes_fill(&s->changes, &s->c.changes, &s->c.cmd.err);
 	if (s->c.cmd.rc != OK) {
 		changes_lost(run, &s->c.cmd);
@@ -424,8 +425,13 @@ record_finish(struct run *run, enum run_status status, enum thread_status after,
 		courier_send(&rs->courier, rs, rs->index, &n->parcel);
 		return;
 	}
-	if (!run->job->broken)
+	if (!run->job->broken) {
+		struct note note = job_note(run->job);
+
+		note_end(&note, status);
 		changes_take(&run->job->changes, &n->changes);
+		changes_transcript(&n->changes, &run->job->transcript);
+	}
 	n->c.cmd.op = STORE_RUN_END;
 	n->c.cmd.arena = &n->arena;
 	n->c.cmd.done = ending_done;

@@ -24,6 +24,7 @@ runs_shared_new(struct store *st, const struct tools *t, struct agents *agents,
 	sh->agents = agents_hold(agents);
 	pthread_mutex_init(&sh->lock, NULL);
 	sh->keep_partial = keep_partial;
+	sh->transcript = true;
 	sh->host = job_host;
 	sh->host_stateless = job_host_stateless;
 	sh->host.tools = sh->host_stateless.tools = t;
@@ -41,6 +42,12 @@ runs_shared_free(struct runs_shared *sh)
 	agents_free(sh->agents);
 	pthread_mutex_destroy(&sh->lock);
 	free(sh);
+}
+
+void
+runs_shared_set_transcript(struct runs_shared *sh, bool on)
+{
+	sh->transcript = on;
 }
 
 /* On a shard: the top of a turn, so nothing of the old set is in use there but by

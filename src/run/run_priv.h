@@ -36,6 +36,7 @@ struct runs_shared {
 	const struct tools *tools;
 	struct task_host host, host_stateless;
 	bool keep_partial;                   /* what a model had said stays */
+	bool transcript;                     /* runs keep one */
 	struct directory *directory;
 	atomic_uint shards;
 	pthread_mutex_t lock;                /* of what follows */

@@ -191,7 +191,7 @@ scope_checkpoint(struct scope *s, enum checkpoint_source source,
 	s->parent_id = s->head;
 	s->step++;
 	s->source = source;
-	s->head = c->fx->new_id(c->ctx, s->step);
+	s->head = c->fx->new_id(c->ctx, str_of(s->ns), s->step);
 	scope_prepare(s);
 	s->unsaved = true;
 	if (!c->q->exit)

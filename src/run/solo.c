@@ -69,6 +69,24 @@ tell(struct solo *s, struct run_event *ev)
 		s->o->told(s->o->ctx, ev);
 }
 
+static struct transcript not_kept;           /* off */
+
+struct note
+solo_note(const struct solo *s)
+{
+	return (struct note){ .to = s->o->transcript != NULL ? s->o->transcript :
+	    &not_kept, .now = solo_now(s) };
+}
+
+struct note
+solo_task_note(const struct solo_task *t)
+{
+	struct note n = solo_note(t->solo);
+
+	n.at = core_place(t->core);
+	return n;
+}
+
 void
 solo_tell(struct solo_task *t, struct run_event *ev)
 {
@@ -122,16 +140,28 @@ on_waiting(void *ctx, const struct core_interrupt **out, size_t *n)
 }
 
 static struct uuid
-on_new_id(void *ctx, int step)
+on_new_id(void *ctx, struct str ns, int step)
 {
-	(void)ctx;
-	return uuid_v6((unsigned)step);
+	const struct solo *s = ctx;
+
+	return s->replay != NULL ? replay_new_id(s->replay, ns, step) :
+	    uuid_v6((unsigned)step);
 }
 
 static void
 on_checkpoint(void *ctx, const struct core_checkpoint *c)
 {
-	keep_checkpoint(&((struct solo *)ctx)->keep, c);
+	struct solo *s = ctx;
+	struct note note = solo_note(s);
+	struct val values;
+
+	keep_checkpoint(&s->keep, c);
+	note_checkpoint(&note, c);
+	if (s->o->stands == NULL)
+		return;
+	values = channels_values(c->state);
+	s->o->stands(s->o->ctx, c->ns, &c->id, values);
+	val_drop(values);
 }
 
 static void
@@ -151,8 +181,12 @@ on_carry(void *ctx, const struct core_task *t, size_t n, struct str name,
 static void
 on_interrupt(void *ctx, const struct core_task *t, const struct core_interrupt *i)
 {
-	(void)t;
-	keep_interrupt(&((struct solo *)ctx)->keep, i);
+	struct solo *s = ctx;
+	struct note note = solo_note(s);
+
+	note.at = core_place(t);
+	note_interrupt(&note, i);
+	keep_interrupt(&s->keep, i);
 }
 
 static void
@@ -180,6 +214,7 @@ on_begin(void *ctx, struct core_task *t)
 {
 	struct solo *s = ctx;
 	struct solo_task *x = mem_new(struct solo_task);
+	struct note note;
 
 	x->solo = s;
 	x->core = t;
@@ -187,6 +222,9 @@ on_begin(void *ctx, struct core_task *t)
 	event_task_make(&x->shown, t);
 	*s->ready_end = x;
 	s->ready_end = &x->next;
+	note = solo_task_note(x);
+	if (t->serial == 0)                  /* charts tell their states themselves */
+		note_node(&note, TRANSCRIPT_ENTERED);
 }
 
 static void
@@ -204,16 +242,22 @@ on_stop(void *ctx, struct core_task *t)
 static bool
 on_wants(void *ctx, enum event_kind kind, bool root)
 {
-	(void)kind;
+	const struct solo *s = ctx;
+
 	(void)root;
-	return ((struct solo *)ctx)->o->told != NULL;
+	return s->o->told != NULL || (s->o->transcript != NULL &&
+	    kind == EVENT_INTERRUPT);
 }
 
 static void
 on_told(void *ctx, const struct run_event *ev)
 {
 	struct run_event own = *ev;
+	struct note note = solo_note(ctx);
 
+	if (ev->kind == EVENT_INTERRUPT && ev->ns.n == 0 &&
+	    val_count(ev->u.interrupts.list) == 0)
+		note_breakpoint(&note);
 	tell(ctx, &own);
 }
 
@@ -222,11 +266,17 @@ on_end(void *ctx, enum core_end end, const struct core_error *e)
 {
 	static const enum solo_end ends[] = { [CORE_SUCCESS] = SOLO_SUCCESS,
 		[CORE_ERROR] = SOLO_ERROR, [CORE_INTERRUPTED] = SOLO_INTERRUPTED };
+	static const enum run_status statuses[] = { [CORE_SUCCESS] = RUN_SUCCESS,
+		[CORE_ERROR] = RUN_ERROR, [CORE_INTERRUPTED] = RUN_INTERRUPTED };
 	struct solo *s = ctx;
 	struct solo_result *r = s->result;
+	struct note note = solo_note(s);
 
 	s->over = true;
 	r->end = ends[end];
+	if (e != NULL)
+		note_error(&note, STR_NONE, e->name, e->message);
+	note_end(&note, statuses[end]);
 	if (e == NULL)
 		return;
 	buf_clear(&r->text);
@@ -242,12 +292,21 @@ on_clock(void *ctx)
 	return solo_now(ctx);
 }
 
+static void
+on_path(void *ctx, struct str ns, const struct chart *c, const struct effect *f)
+{
+	struct note note = solo_note(ctx);
+
+	note.at.ns = ns;
+	note_path(&note, c, f);
+}
+
 static const struct core_effects effects = {
 	.load = on_load, .release = on_release, .waiting = on_waiting,
 	.now = on_clock, .new_id = on_new_id, .checkpoint = on_checkpoint, .writes = on_writes,
 	.carry = on_carry, .interrupt = on_interrupt, .answer = on_answer,
 	.void_all = on_void_all, .drop = on_drop, .begin = on_begin, .stop = on_stop,
-	.wants = on_wants, .told = on_told, .end = on_end,
+	.wants = on_wants, .told = on_told, .path = on_path, .end = on_end,
 };
 
 /* ---- tasks ------------------------------------------------------------------------------ */
@@ -273,6 +332,7 @@ task_drop(struct solo_task *t)
 {
 	task_free(t->task);
 	event_task_release(&t->shown);
+	free(t->call_id);
 	free(t);
 }
 
@@ -306,7 +366,7 @@ start_next(struct solo *s)
 	spec.defaults = &s->plan->defaults;
 	t->next = s->tasks;
 	s->tasks = t;
-	t->task = task_new(&spec, &solo_host, t);
+	t->task = task_new(&spec, s->host, t);
 	task_start(t->task);
 }
 
@@ -388,11 +448,15 @@ pump(struct solo *s)
 	while (!s->over) {
 		if (s->ready != NULL)
 			start_next(s);
-		else if (s->calls != NULL)
+		else if (s->replay != NULL && !replay_next(s))
+			s->over = true;
+		else if (s->replay == NULL && s->calls != NULL)
 			reply_next(s);
-		else if (s->asked > 0 || !jump(s))
+		else if (s->replay == NULL && (s->asked > 0 || !jump(s)))
 			shard_turn(s->o->shard);
 		free_dead(s);
+		if (s->o->noted != NULL)
+			s->o->noted(s->o->ctx, s->o->transcript);
 	}
 }
 
@@ -428,7 +492,10 @@ plan_make(struct solo *s, bool first, struct val answers, struct err *e)
 	struct buf b = BUF(2 * (size_t)LIMIT_STATE_BYTES);
 	int rc;
 
-	kwargs_add(&b, s->o, first, answers);
+	if (s->replay != NULL)
+		val_add_json(&b, answers);
+	else
+		kwargs_add(&b, s->o, first, answers);
 	rc = plan_read(&s->plan, buf_str(&b), &s->run_id, s->o->agent, s->o->tools, e);
 	buf_release(&b);
 	if (rc == OK && s->plan->defaults.model.n == 0)
@@ -440,6 +507,8 @@ static void
 attempt_close(struct solo *s)
 {
 	core_stop(s->core);
+	if (s->replay != NULL)
+		replay_clear(s->replay);
 	while (s->ready != NULL) {
 		struct solo_task *t = s->ready;
 
@@ -455,13 +524,16 @@ attempt_close(struct solo *s)
 	s->plan = NULL;
 }
 
-/* *waits: what it waits for, owned by the caller. */
+/* answers: of a run that is made again its request.  *waits: what it waits for, owned by
+ * the caller. */
 static int
 attempt(struct solo *s, bool first, struct val answers, struct val *waits, struct err *e)
 {
 	int rc;
 
-	s->run_id = uuid_v7();
+	if (s->replay == NULL)
+		s->run_id = uuid_v7();
+	s->result->end = SOLO_STUCK;
 	s->over = false;
 	s->ready_end = &s->ready;
 	*waits = VAL_UNDEF;
@@ -505,7 +577,8 @@ ask_all(struct solo *s, struct val waits, struct val *answers)
 int
 solo_run(const struct solo_options *o, struct solo_result *out, struct err *e)
 {
-	struct solo s = { .o = o, .result = out, .now = clock_wall_ms() };
+	struct solo s = { .o = o, .host = &solo_host, .result = out,
+		.now = clock_wall_ms() };
 	struct val answers = VAL_UNDEF, waits;
 	bool first = true, again = true;
 	int rc = OK;
@@ -521,6 +594,34 @@ solo_run(const struct solo_options *o, struct solo_result *out, struct err *e)
 		val_drop(waits);
 	}
 	val_drop(answers);
+	keep_release(&s.keep);
+	free(s.waiting);
+	return rc;
+}
+
+int
+solo_replay(const struct solo_options *o, const struct solo_tape *tapes, size_t n,
+    size_t *done, struct solo_result *out, struct err *e)
+{
+	const struct task_host host = replay_host(o->tools);
+	struct solo s = { .o = o, .host = &host, .result = out };
+	struct val waits;
+	int rc = OK;
+
+	*out = (struct solo_result){ .values = VAL_UNDEF, .text = BUF(LIMIT_STATE_BYTES) };
+	if (o->start.values.kind != VAL_UNDEFINED)
+		keep_start(&s.keep, o->start.values, &o->start.id, o->start.step);
+	for (*done = 0; rc == OK && *done < n; ++*done) {
+		s.replay = replay_new(&tapes[*done]);
+		s.run_id = tapes[*done].run_id;
+		rc = attempt(&s, true, tapes[*done].request, &waits, e);
+		replay_free(s.replay);
+		if (rc != OK)
+			break;
+		val_drop(waits);
+		if (out->end == SOLO_STUCK)
+			break;
+	}
 	keep_release(&s.keep);
 	free(s.waiting);
 	return rc;

@@ -21,8 +21,19 @@
 enum solo_end {
 	SOLO_SUCCESS,
 	SOLO_ERROR,
-	SOLO_INTERRUPTED                     /* a question that was not answered */
+	SOLO_INTERRUPTED,                    /* a question that was not answered */
+	SOLO_STUCK                           /* made again: the record has no more */
 };
+
+/* What the world gave to a run, as its transcript has it. */
+struct solo_tape {
+	struct val request;                  /* what was asked: input, config, command, ... */
+	struct uuid run_id;
+	const struct val *entries;           /* in order, as JSON */
+	size_t n;
+};
+
+struct transcript;
 
 struct solo_options {
 	struct agents *agents;               /* linked; agent is one of them */
@@ -43,6 +54,13 @@ struct solo_options {
 	 * taker; of a breakpoint nothing) is given. */
 	bool (*ask)(void *ctx, struct val interrupt, struct val *answer);
 	void *ctx;
+	/* A transcript is kept here; NULL: none.  What it has is taken by `noted`. */
+	struct transcript *transcript;
+	void (*noted)(void *ctx, struct transcript *t);
+	/* Each checkpoint with its values; may be NULL. */
+	void (*stands)(void *ctx, struct str ns, const struct uuid *id, struct val values);
+	/* For solo_replay: the state before the first run; values UNDEF: none. */
+	struct { struct val values; struct uuid id; int step; } start;
 };
 
 struct solo_result {
@@ -55,5 +73,10 @@ struct solo_result {
 /* ERR_INVALID: what is asked is wrong, with its path. */
 int  solo_run(const struct solo_options *o, struct solo_result *out, struct err *e);
 void solo_release(struct solo_result *r);
+/* Makes runs of one thread again, one after the other: each gets what its record has,
+ * on a clock of the record.  Of o: agents, agent, shard, tools, transcript, noted, stands,
+ * start.  `out` is the last one's; *done: runs that came to an end. */
+int  solo_replay(const struct solo_options *o, const struct solo_tape *tapes, size_t n,
+    size_t *done, struct solo_result *out, struct err *e);
 
 #endif

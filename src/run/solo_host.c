@@ -31,13 +31,19 @@ on_done(void *ctx, struct val result)
 	struct solo_task *t = ctx;
 	size_t n;
 	const struct task_write *w = task_writes(t->task, &n);
+	struct note note = solo_task_note(t);
 
+	if (t->core->serial == 0)
+		note_node(&note, TRANSCRIPT_EXITED);
 	core_task_done(leave(t), w, n, result);
 }
 
 static void
 on_failed(void *ctx, const struct task_error *e)
 {
+	struct note note = solo_task_note(ctx);
+
+	note_error(&note, e->event, e->name, e->message);
 	core_task_failed(leave(ctx), e);
 }
 
@@ -75,8 +81,13 @@ on_tool_event(void *ctx, enum task_tool_event what, struct str call_id,
 		[TOOL_START] = EVENT_TOOL_START, [TOOL_END] = EVENT_TOOL_END,
 		[TOOL_ERROR] = EVENT_TOOL_ERROR,
 	};
+	struct solo_task *t = ctx;
 	struct run_event ev = solo_event(ctx, EVENT_TOOL);
+	struct note note = solo_task_note(t);
 
+	note_tool(&note, what, call_id, name, payload);
+	free(t->call_id);
+	t->call_id = mem_cstr(call_id);
 	ev.u.tool = (struct event_tool){ .what = kinds[what], .call_id = call_id,
 	    .name = name, .payload = payload };
 	solo_tell(ctx, &ev);

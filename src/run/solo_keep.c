@@ -183,6 +183,24 @@ keep_drop(struct keep *k, const struct core_task *t)
 		task_clear(x);
 }
 
+void
+keep_start(struct keep *k, struct val values, const struct uuid *id, int step)
+{
+	struct kept_state *s = mem_new(struct kept_state);
+
+	s->ns = mem_cstr(STR_NONE);
+	s->id = *id;
+	s->step = step;
+	s->source = SOURCE_LOOP;
+	s->snapshot = BUF(LIMIT_STATE_BYTES);
+	s->values = mem_zero((val_count(values) + 1) * sizeof *s->values);
+	for (size_t i = 0; i < val_count(values); i++)
+		s->values[s->values_n++] = (struct core_name_value){
+		    own(val_key(values, i)), val_ref(val_member(values, i)) };
+	mem_grow(k->states, k->states_n, k->states_cap);
+	k->states[k->states_n++] = s;
+}
+
 /* ---- questions ------------------------------------------------------------------------- */
 
 void

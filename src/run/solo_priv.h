@@ -3,6 +3,7 @@
  *
  *   solo.c        the run: what is asked, its tasks, its clock, its end
  *   solo_host.c   what a task may reach
+ *   solo_replay.c the world of a run that is made again
  *   solo_keep.c   what a store would keep: checkpoints, writes, questions, items
  *
  * SPDX-License-Identifier: MIT
@@ -13,6 +14,7 @@
 #include "base/arena.h"
 #include "base/wheel.h"
 #include "run/config_priv.h"
+#include "run/note.h"
 #include "run/scope_priv.h"
 #include "run/solo.h"
 #include "task/task.h"
@@ -60,6 +62,8 @@ void keep_void(struct keep *k);              /* questions of what is no head any
 /* A copy, to be freed; NULL: there is none. */
 struct core_saved *keep_load(const struct keep *k, struct str ns);
 void keep_saved_free(struct core_saved *s);
+/* The root's state before the first run. */
+void keep_start(struct keep *k, struct val values, const struct uuid *id, int step);
 /* The items of a store; done is called at once. */
 void keep_store(struct keep *k, struct task_store *s, msec now);
 
@@ -70,6 +74,7 @@ struct solo_task {
 	struct core_task *core;              /* NULL once it has ended */
 	struct task *task;
 	struct event_task shown;
+	char *call_id;                       /* of the tool call that was told last */
 	struct solo_task *next;
 };
 
@@ -89,6 +94,8 @@ struct solo_timer {
 
 struct solo {
 	const struct solo_options *o;
+	const struct task_host *host;
+	struct replay *replay;               /* NULL: the world is there */
 	struct plan *plan;
 	struct core *core;
 	struct keep keep;
@@ -110,6 +117,18 @@ void solo_tell(struct solo_task *t, struct run_event *ev);
 struct run_event solo_event(const struct solo_task *t, enum event_kind kind);
 void solo_task_close(struct solo_task *t);
 msec solo_now(const struct solo *s);
+struct note solo_note(const struct solo *s);         /* to a transcript that may be off */
+struct note solo_task_note(const struct solo_task *t);
+
+/* ---- made again (solo_replay.c) -------------------------------------------------- */
+
+struct replay *replay_new(const struct solo_tape *tape);
+void replay_free(struct replay *r);
+void replay_clear(struct replay *r);         /* what nobody waits for any more */
+struct uuid replay_new_id(struct replay *r, struct str ns, int step);
+/* Gives what comes next in the record; false: nothing is left that is waited for. */
+bool replay_next(struct solo *s);
+struct task_host replay_host(const struct tools *tools);
 void solo_call_free(struct solo_call *c);
 
 #endif

@@ -83,7 +83,23 @@ on_stop(void *ctx, uint64_t serial)
 	core_task_free(t);
 }
 
+static void
+on_path(void *ctx, const struct chart *c, struct str session, const struct effect *f)
+{
+	struct scope *s = ctx;
+
+	s->core->fx->path(s->core->ctx, session, c, f);
+}
+
 static const struct stepper_ops ops = { .begin = on_begin, .stop = on_stop };
+static const struct stepper_ops ops_path = { .begin = on_begin, .stop = on_stop,
+	.told = on_path, .path = true };
+
+static const struct stepper_ops *
+ops_of(const struct scope *s)
+{
+	return s->core->fx->path != NULL ? &ops_path : &ops;
+}
 
 /* What names mean beside the data. */
 static void
@@ -103,7 +119,7 @@ give_names(struct scope *s)
 void
 chart_open(struct scope *s)
 {
-	s->chart = stepper_new(s->agent->chart, str_of(s->ns), &ops, s);
+	s->chart = stepper_new(s->agent->chart, str_of(s->ns), ops_of(s), s);
 	give_names(s);
 }
 
@@ -118,8 +134,8 @@ chart_restore(struct scope *s, const struct core_saved *saved, struct err *e)
 		return OK;
 	}
 	s->saved = saved;
-	rc = stepper_restore(&st, s->agent->chart, str_of(s->ns), saved->snapshot, &ops,
-	    s, e);
+	rc = stepper_restore(&st, s->agent->chart, str_of(s->ns), saved->snapshot,
+	    ops_of(s), s, e);
 	s->saved = NULL;
 	if (rc != OK) {
 		stepper_free(st);

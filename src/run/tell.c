@@ -61,6 +61,13 @@ scope_tell_complete(struct scope *s, struct core_task *const *done, size_t n)
 	val_drop(all);
 }
 
+struct transcript_place
+core_place(const struct core_task *t)
+{
+	return (struct transcript_place){ .ns = str_of(t->scope->ns), .node = t->name,
+	    .task = t->id };
+}
+
 void
 event_task_make(struct event_task *x, const struct core_task *t)
 {

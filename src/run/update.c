@@ -30,8 +30,9 @@ struct update {
 /* ---- the core's effects ----------------------------------------------------------- */
 
 static struct uuid
-on_new_id(void *ctx, int step)
+on_new_id(void *ctx, struct str ns, int step)
 {
+	(void)ns;
 	(void)ctx;
 	return uuid_v6((unsigned)step);
 }

@@ -479,7 +479,9 @@ changes_write(struct changing *w, struct store_changes *x)
 	}
 	for (size_t i = 0; rc == OK && i < w->n; i++)
 		rc = place_flush(w, &w->places[i]);
-	return rc == OK ? rest_write(w, x) : rc;
+	if (rc == OK)
+		rc = rest_write(w, x);
+	return rc == OK && x->transcript.bytes.n > 0 ? transcript_put(w->st, w->run, x) : rc;
 }
 
 /* ---- what it weighs in the queue ------------------------------------------- */
@@ -503,7 +505,8 @@ checkpoint_bytes(const struct store_checkpoint_put *p)
 size_t
 changes_bytes(const struct store_changes *x)
 {
-	size_t bytes = 64 * (x->drop_tasks_n + x->void_interrupts_n);
+	size_t bytes = 64 * (x->drop_tasks_n + x->void_interrupts_n) +
+	    x->transcript.bytes.n;
 
 	for (size_t i = 0; i < x->checkpoints_n; i++)
 		bytes += checkpoint_bytes(&x->checkpoints[i]);

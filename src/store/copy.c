@@ -25,7 +25,7 @@ struct shared {                              /* a list of the source */
 struct copying {
 	struct store *st;
 	struct store_thread_copy *x;
-	int64_t from;
+	int64_t from, until;
 	int64_t first;                       /* number of the first checkpoint */
 	struct old *old;                     /* in the order of their numbers */
 	size_t n, cap;
@@ -97,7 +97,7 @@ source_read(struct copying *k)
 	int64_t run = 0;
 	int rc = query_row(&q);
 
-	for (; rc == OK; rc = rc == OK ? query_row(&q) : rc)
+	for (; rc == OK && query_i64(&q, 0) <= k->until; rc = rc == OK ? query_row(&q) : rc)
 		rc = old_read(k, &q, &run, &base);
 	query_end(&q);
 	return rc == ERR_NOTFOUND ? arena_rc(&k->st->scratch) : rc;
@@ -162,7 +162,8 @@ rows_copy(struct copying *k)
 	k->st->seq[SEQ_CHECKPOINT] += (int64_t)k->n;
 	for (size_t i = 0; rc == OK && i < k->n; i++)
 		rc = checkpoint_copy(k, &k->old[i]);
-	for (size_t i = 0; rc == OK && i < COUNT(parts); i++)
+	/* Of a step that begins anew nothing is done. */
+	for (size_t i = 0; rc == OK && i < (k->until < INT64_MAX ? 1 : COUNT(parts)); i++)
 		rc = db_run(&k->st->w, parts[i], db_i64(k->from), db_i64(k->x->t.seq));
 	return rc;
 }
@@ -193,6 +194,29 @@ thread_insert(struct copying *k)
 	return rc == OK ? threads_index(k->st, x->cmd.owner, t) : rc;
 }
 
+/* The number of the checkpoint that is to be the newest. */
+static int
+find_until(struct copying *k)
+{
+	struct store_thread_copy *x = k->x;
+	struct query q;
+	int rc;
+
+	k->until = INT64_MAX;
+	if (uuid_is_zero(&x->until))
+		return OK;
+	q = query_of(&k->st->w, SQL_PLACE_FIND, db_i64(k->from), db_text(S("")),
+	    db_uuid(&x->until));
+	rc = query_row(&q);
+	if (rc == OK)
+		k->until = x->t.checkpoint = query_i64(&q, 0);
+	query_end(&q);
+	x->t.error_json = STR_NONE;
+	x->t.status = THREAD_IDLE;
+	return rc == ERR_NOTFOUND ? err_set(&x->cmd.err, rc,
+	    "checkpoint_id: the thread has no such checkpoint") : rc;
+}
+
 static int
 thread_copy(struct store *st, struct store_cmd *c)
 {
@@ -203,6 +227,8 @@ thread_copy(struct store *st, struct store_cmd *c)
 
 	assert(!uuid_is_zero(&x->id));
 	k.from = x->t.seq;
+	if (rc == OK)
+		rc = find_until(&k);
 	if (rc == OK)
 		rc = thread_insert(&k);
 	if (rc == OK)

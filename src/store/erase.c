@@ -59,6 +59,8 @@ runs_erase(struct db *db, int64_t thread, int64_t *budget)
 		if (rc == OK)
 			rc = erase_by(db, SQL_EVENT_ERASE, run, budget);
 		if (rc == OK)
+			rc = erase_by(db, SQL_TRANSCRIPT_ERASE, run, budget);
+		if (rc == OK)
 			rc = erase_row(db, SQL_RUN_ERASE, run, budget);
 		if (rc != OK)
 			return rc == ERR_NOTFOUND ? OK : rc;

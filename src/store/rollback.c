@@ -187,7 +187,8 @@ run_bury(struct store *st, int64_t run)
 int
 run_erase(struct store *st, int64_t run, int64_t thread)
 {
-	static const enum sql rows[] = { SQL_STREAM_ERASE, SQL_EVENT_ERASE };
+	static const enum sql rows[] = { SQL_STREAM_ERASE, SQL_EVENT_ERASE,
+	    SQL_TRANSCRIPT_ERASE };
 	int rc = db_run(&st->w, SQL_RECORDS_OF_RUN, db_i64(thread), db_i64(run));
 
 	if (rc == OK)

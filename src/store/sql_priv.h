@@ -480,6 +480,24 @@
 	X(EVENT_ERASE, "DELETE FROM event WHERE run = ?1 AND last <"           \
 	    " coalesce((SELECT last FROM event WHERE run = ?1"                 \
 	    " ORDER BY last LIMIT 1 OFFSET ?2), 9223372036854775807)")         \
+	/* transcripts */                                                      \
+	X(TRANSCRIPT_INSERT, "INSERT INTO transcript(run, last, first, body)"  \
+	    " VALUES (?, ?, ?, ?)")                                            \
+	X(TRANSCRIPT_LAST, "SELECT coalesce((SELECT last FROM transcript"      \
+	    " WHERE run = r.seq ORDER BY last DESC LIMIT 1), 0) FROM run r"    \
+	    " CROSS JOIN thread t ON t.seq = r.thread WHERE r.seq = ?"         \
+	    " AND t.owner = ?")                                                \
+	X(TRANSCRIPT_PAGE, "SELECT r.seq, r.uuid, x.first, x.body,"            \
+	    " CASE x.first WHEN 1 THEN r.kwargs END,"                          \
+	    " CASE x.first WHEN 1 THEN r.graph END, CASE x.first WHEN 1"       \
+	    " THEN r.agent END, r.assistant FROM run r"                        \
+	    " CROSS JOIN thread t ON t.seq = r.thread CROSS JOIN transcript x" \
+	    " ON x.run = r.seq WHERE r.thread = ?1 AND t.owner = ?2"           \
+	    " AND r.seq >= ?3 AND r.seq <= ?4 AND"                             \
+	    " (r.seq > ?3 OR x.last > ?5) ORDER BY r.seq, x.last")             \
+	X(TRANSCRIPT_ERASE, "DELETE FROM transcript WHERE run = ?1 AND last <" \
+	    " coalesce((SELECT last FROM transcript WHERE run = ?1"            \
+	    " ORDER BY last LIMIT 1 OFFSET ?2), 9223372036854775807)")         \
 	/* what a thread holds: rows and bytes */                              \
 	X(SIZE_CHECKPOINT, "SELECT count(*), coalesce(sum(64 +"                \
 	    " coalesce(length(CAST(ns AS BLOB)), 0) +"                         \
@@ -531,6 +549,9 @@
 	X(SIZE_EVENT, "SELECT count(*), coalesce(sum(24 + length(e.body)), 0)" \
 	    " FROM event e CROSS JOIN run r ON r.seq = e.run WHERE"            \
 	    " r.thread = ?")                                                   \
+	X(SIZE_TRANSCRIPT, "SELECT count(*), coalesce(sum(24 +"                \
+	    " length(x.body)), 0) FROM transcript x CROSS JOIN run r"          \
+	    " ON r.seq = x.run WHERE r.thread = ?")                            \
 	X(SIZE_ENTRY, "SELECT count(*), coalesce(sum(16 + length(body)), 0)"   \
 	    " FROM entry WHERE key >= ? AND key < ?")                          \
 	/* numbers and times to go on from */                                  \

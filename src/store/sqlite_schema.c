@@ -300,8 +300,8 @@ static const char version_5[] =
 				/* its events go when another's come; 0: none */
 "ALTER TABLE run ADD COLUMN cancel_reason TEXT;";         /* NULL: it was not */
 
-/* What models took.  thread, run 0: of threads that are gone, and of runs without
- * one. */
+/* What models took (thread, run 0: of threads that are gone, and of runs without
+ * one), and transcripts of runs. */
 static const char version_6[] =
 "CREATE TABLE usage ("
 "	owner INTEGER NOT NULL,"
@@ -315,7 +315,13 @@ static const char version_6[] =
 "	output INTEGER NOT NULL,"
 "	reasoning INTEGER NOT NULL,"             /* of output */
 "	cost INTEGER NOT NULL,"                  /* nano-USD */
-"	PRIMARY KEY (owner, thread, run, day, model)) STRICT, WITHOUT ROWID;";
+"	PRIMARY KEY (owner, thread, run, day, model)) STRICT, WITHOUT ROWID;"
+"CREATE TABLE transcript ("
+"	run INTEGER NOT NULL,"
+"	last INTEGER NOT NULL,"                  /* numbers of its entries */
+"	first INTEGER NOT NULL,"
+"	body BLOB NOT NULL,"
+"	PRIMARY KEY (run, last)) STRICT, WITHOUT ROWID;";
 
 static const char *const steps[] = { version_1, version_2, version_3, version_4,
     version_5, version_6 };

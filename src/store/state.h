@@ -140,6 +140,8 @@ struct store_changes {
 	 * transaction, so that a call that is known is billed, and once. */
 	const struct store_usage *usage;
 	size_t usage_n;
+	/* A row of the run's transcript with the entries first..last; empty: none. */
+	struct { int64_t first, last; struct str bytes; } transcript;
 	/* out: the seq of checkpoints[0]; the others' follow.  It is the version of
 	 * each value that the checkpoint wrote. */
 	int64_t first_seq;

@@ -51,7 +51,7 @@ storage(struct store *st, struct store_cmd *c)
 		{ "task_write", SQL_SIZE_WRITE }, { "interrupt", SQL_SIZE_INTERRUPT },
 		{ "record", SQL_SIZE_RECORD }, { "wait", SQL_SIZE_WAIT },
 		{ "run", SQL_SIZE_RUN }, { "stream", SQL_SIZE_STREAM },
-		{ "event", SQL_SIZE_EVENT },
+		{ "event", SQL_SIZE_EVENT }, { "transcript", SQL_SIZE_TRANSCRIPT },
 	};
 	struct store_storage *x = (struct store_storage *)c;
 	struct store_thread t;

@@ -207,6 +207,9 @@ int64_t store_stream_last(struct store_reader *r, int64_t run_seq); /* -1: none 
 int store_events_get(struct store_reader *r, owner_t o, int64_t run_seq,
     int64_t after, size_t max_bytes, struct arena *a, struct str **out,
     size_t *n_out, int64_t *last);
+/* The number of the last entry of a run's transcript; 0: there is none. */
+int store_transcript_last(struct store_reader *r, owner_t o, int64_t run_seq,
+    int64_t *out);
 /* The number that a thread's next event may have. */
 int store_event_next(struct store_reader *r, owner_t o, int64_t thread_seq,
     int64_t *out);
@@ -233,8 +236,8 @@ int store_event_next(struct store_reader *r, owner_t o, int64_t thread_seq,
 	X(ITEM_SEARCH, item_search) X(THREAD_SEARCH, thread_search)            \
 	X(ASSISTANT_SEARCH, assistant_search) X(HISTORY, history)              \
 	X(INTERRUPT_SEARCH, interrupt_search) X(STORAGE, storage)              \
-	X(RUN_LIST, run_list) X(GUEST_READ, guest_read)                        \
-	X(USAGE_GET, usage_get)
+	X(RUN_LIST, run_list) X(TRANSCRIPT, transcript)                        \
+	X(GUEST_READ, guest_read) X(USAGE_GET, usage_get)
 
 enum store_op {
 #define X(name, low) STORE_##name,
@@ -312,6 +315,9 @@ struct store_thread_create {
 struct store_thread_copy {
 	struct store_cmd cmd;
 	struct uuid from, id;
+	struct uuid until;                   /* the root's newest checkpoint in the copy:
+	                                        nothing made later, and nothing of what its
+	                                        step had done; zero: all */
 	struct str metadata_json;            /* merged over the source's */
 	msec now;
 	struct store_thread t;               /* out */
@@ -509,7 +515,7 @@ struct store_interrupt_search {
 };
 
 /* What a thread holds.  ERR_NOTFOUND. */
-#define STORE_PARTS 11
+#define STORE_PARTS 12
 struct store_storage {
 	struct store_cmd cmd;
 	struct uuid thread_id;
@@ -598,6 +604,27 @@ struct store_usage_get {
 	struct store_usage_found *found;     /* out */
 	size_t found_n;
 	struct store_usage total;            /* out: of all groups */
+};
+
+/* Rows of transcripts, oldest first: of a run (run_id) or of all of a thread.
+ * The first one may begin with entries up to `after`.  ERR_NOTFOUND. */
+struct store_transcript_row {
+	struct uuid run_id;
+	int64_t first;                       /* number of its first entry */
+	struct str bytes;
+	/* Of the run, if first is 1; else empty. */
+	struct uuid assistant_id;
+	struct str graph_id, agent_hash, kwargs_json;
+};
+struct store_transcript {
+	struct store_cmd cmd;
+	struct uuid thread_id, run_id;       /* run_id zero: all */
+	struct uuid after_run;               /* zero: from the first, or of run_id */
+	int64_t after;                       /* only entries behind this one of it */
+	size_t max_bytes;
+	struct store_transcript_row *rows;   /* out */
+	size_t rows_n;
+	bool more;                           /* out: there are others behind */
 };
 
 /* ---- start-up ------------------------------------------------------------ */

@@ -182,6 +182,9 @@ STORE_OP_MAP(X)
 extern const struct op *const store_ops[STORE_OPS];
 size_t store_op_bytes(const struct store_cmd *c);
 
+/* transcripts.c: the row of a run's changes. */
+int  transcript_put(struct store *st, int64_t run, const struct store_changes *x);
+
 /* guests.c: after the store's own tables are as they should be. */
 int  guests_open(struct store *st, const struct store_guest *const *guests,
     struct err *e);

@@ -467,6 +467,21 @@ send(struct llm_piece *w, const struct llm_request *q)
 	fail(w, event, e.text);
 }
 
+/* Names the question among those of its task. */
+static struct str
+request_key(struct piece *p, struct arena *a)
+{
+	struct buf key = BUF(KEY_BYTES);
+	struct str kept = STR_NONE;
+
+	if (p->up == NULL)
+		return kept;
+	piece_add_key(&key, p, STR_NONE);
+	kept = arena_str(a, buf_str(&key));
+	buf_release(&key);
+	return kept;
+}
+
 void
 llm_ask(struct llm_piece *w)
 {
@@ -479,6 +494,7 @@ llm_ask(struct llm_piece *w)
 		request_messages(w, &a, &q);
 		q.tools = offer_specs(p, &a, &q.tools_n);
 		q.stream = llm_wants_deltas(w);
+		q.key = request_key(p, &a);
 		if (a.failed)
 			fail(w, "error.llm.invalid_request", "the request is too large");
 		else if (may_ask(w, &q))

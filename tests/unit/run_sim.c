@@ -24,11 +24,12 @@ writes_it(struct sim *s)
 }
 
 static struct uuid
-on_new_id(void *ctx, int step)
+on_new_id(void *ctx, struct str ns, int step)
 {
 	struct sim *s = ctx;
 	struct uuid id = { .b = { 0x1f } };
 
+	(void)ns;
 	(void)step;
 	s->ids++;
 	for (size_t i = 0; i < 8; i++)

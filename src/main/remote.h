@@ -1,0 +1,36 @@
+/*
+ * remote.h - a command asks a server: one request after another over a connection
+ * that is kept.
+ *
+ * COHORT_API_KEY and COHORT_TOKEN, if set, authenticate the requests.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MAIN_REMOTE_H
+#define MAIN_REMOTE_H
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/rc.h"
+
+struct remote;
+
+/* max: bytes of the largest answer.  ERR_INVALID: url is none, or a variable of the
+ * environment has bytes that no header may have. */
+int  remote_open(struct remote **out, struct str url, size_t max, struct err *e);
+void remote_close(struct remote *r);         /* NULL: nothing */
+/* Instead of COHORT_TOKEN. */
+void remote_set_token(struct remote *r, struct str token);
+struct str remote_url(const struct remote *r);
+char *remote_escape(const struct remote *r, struct str s);   /* for a query; free() it */
+
+/* body empty: none.  timeout 0: none.  OK: *status and the answer, which is borrowed
+ * until the next call.  Else the connection failed, and e names the URL. */
+int  remote_ask(struct remote *r, const char *method, struct str path, struct str body,
+    nsec timeout, long *status, struct str *answer, struct err *e);
+/* What an answer that is not the expected one means; root: its JSON, or NULL. */
+int  remote_refused(const struct remote *r, long status, jnode root, const char *what_404,
+    struct err *e);
+
+#endif
