@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/statvfs.h>
@@ -80,7 +81,7 @@ static const struct arm arms[] = {
 	    "the server's engine in process: a statechart from YAML, runs, an SQLite file "
 	    "with synchronous FULL; each delta is encoded for one subscriber a session, "
 	    "which counts it.", "HTTP, " NOT_MEASURED, sessions_chart },
-	{ "chart-mem", "sc-mem", false, false,
+	{ "chart-mem", "sc-mem", false, true,
 	    "the server's engine in process: a statechart from YAML, runs, the store in "
 	    "memory; each delta is encoded for one subscriber a session, which counts "
 	    "it.", "HTTP, disk, " NOT_MEASURED, sessions_chart },
@@ -93,6 +94,10 @@ static const struct arm arms[] = {
 	{ "hand+ckpt", NULL, true, true,
 	    "a bare loop that appends the state of every turn to a file, which one "
 	    "thread syncs for all.", "an engine, an index, " NOT_MEASURED, sessions_hand },
+	{ "http", NULL, true, false,
+	    "the whole server, a process of its own with an SQLite file: C streams over "
+	    "loopback, its model the mock model's server; CPU, memory, threads and bytes "
+	    "are the server's.", "a network, a model's own work.", sessions_http },
 };
 
 void
@@ -155,19 +160,25 @@ sessions_burn(const struct sessions_options *o)
 /* Counting. */
 
 void
-tally_end(struct tally *t, const struct sessions *s, nsec due, int rc,
-    const struct err *e)
+sessions_tallies(struct sessions *s, size_t n)
+{
+	s->tally_n = n;
+	s->tally = mem_zero(n * sizeof *s->tally);
+}
+
+void
+tally_end(struct tally *t, nsec due, int rc, const struct err *e)
 {
 	atomic_fetch_add_explicit(&t->ended, 1, memory_order_relaxed);
 	if (rc == OK) {
 		t->ok++;
-		hist_add(&t->times, (uint64_t)(clock_mono() - due));
+		mem_grow(t->times, t->times_n, t->times_cap);
+		t->times[t->times_n++] = clock_mono() - due;
 		return;
 	}
 	t->errors++;
 	if (t->sample.code == OK && e != NULL)
 		t->sample = *e;
-	(void)s;
 }
 
 static uint64_t
@@ -182,10 +193,13 @@ counted(const struct sessions *s, size_t offset)
 }
 
 static double
-cpu_of_process(void)
+cpu_of(pid_t pid)
 {
+	struct machine_usage other;
 	struct rusage u;
 
+	if (pid != getpid())
+		return machine_usage(pid, &other) ? other.cpu_s : 0;
 	getrusage(RUSAGE_SELF, &u);
 	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
 	    (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
@@ -196,10 +210,10 @@ sessions_begin(struct sessions *s)
 {
 	struct machine_usage u;
 
-	machine_usage_quick(getpid(), &u);
+	machine_usage_quick(s->pid, &u);
 	s->base_rss_kb = u.rss_kb;
-	s->bytes_written = -machine_bytes_written(getpid());
-	s->cpu_s = -cpu_of_process();
+	s->bytes_written = -machine_bytes_written(s->pid);
+	s->cpu_s = -cpu_of(s->pid);
 	s->began = clock_mono();
 }
 
@@ -207,8 +221,8 @@ void
 sessions_end(struct sessions *s)
 {
 	s->ended = clock_mono();
-	s->cpu_s += cpu_of_process();
-	s->bytes_written += machine_bytes_written(getpid());
+	s->cpu_s += cpu_of(s->pid);
+	s->bytes_written += machine_bytes_written(s->pid);
 	sessions_look(s);
 }
 
@@ -219,7 +233,7 @@ sessions_look(struct sessions *s)
 	struct machine_usage u;
 	nsec now = clock_mono();
 
-	machine_usage_quick(getpid(), &u);
+	machine_usage_quick(s->pid, &u);
 	if (u.rss_kb > s->peak_rss_kb)
 		s->peak_rss_kb = u.rss_kb;
 	if (u.threads > s->peak_threads)
@@ -258,10 +272,53 @@ count_unended(struct sessions *s)
 }
 
 struct summary {
-	struct tally all;
+	struct hist times;
+	nsec *sorted;
+	uint64_t ok, errors, deltas, turns;
+	struct err sample;
 	double wall_ms, p50, p99, nominal, infl, infl_p99;
 	double cpu_ms_turn, kb_session, kb_marginal;
 };
+
+static int
+by_time(const void *a, const void *b)
+{
+	nsec x = *(const nsec *)a, y = *(const nsec *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Exact: an inflation has to be told from one that is a percent more. */
+static double
+percentile_ms(const nsec *sorted, size_t n, double part)
+{
+	return n == 0 ? 0 : (double)sorted[(size_t)((double)(n - 1) * part)] / NS_PER_MS;
+}
+
+static void
+merge(const struct sessions *s, struct summary *m)
+{
+	size_t n = 0;
+
+	hist_clear(&m->times);
+	m->sorted = mem_zero((size_t)(s->o->concurrency + 1) * sizeof *m->sorted);
+	for (size_t i = 0; i < s->tally_n; i++) {
+		const struct tally *t = &s->tally[i];
+
+		for (size_t k = 0; k < t->times_n; k++) {
+			hist_add(&m->times, (uint64_t)t->times[k]);
+			m->sorted[n++] = t->times[k];
+		}
+		m->ok += t->ok;
+		m->errors += t->errors;
+		m->deltas += t->deltas;
+		if (m->sample.code == OK)
+			m->sample = t->sample;
+	}
+	qsort(m->sorted, n, sizeof *m->sorted, by_time);
+	m->p50 = percentile_ms(m->sorted, n, 0.5);
+	m->p99 = percentile_ms(m->sorted, n, 0.99);
+}
 
 static struct summary *
 summary_make(const struct sessions *s)
@@ -269,40 +326,27 @@ summary_make(const struct sessions *s)
 	struct summary *m = mem_new(struct summary);
 	double ideal = (double)(sessions_nominal(s->o) * s->o->turns) / NS_PER_MS;
 	double c = (double)s->o->concurrency;
-	uint64_t turns = counted(s, offsetof(struct tally, turns));
 
-	hist_clear(&m->all.times);
-	for (size_t i = 0; i < s->tally_n; i++) {
-		const struct tally *t = &s->tally[i];
-
-		hist_merge(&m->all.times, &t->times);
-		m->all.ok += t->ok;
-		m->all.errors += t->errors;
-		m->all.deltas += t->deltas;
-		if (m->all.sample.code == OK)
-			m->all.sample = t->sample;
-	}
-	atomic_store(&m->all.turns, turns);
+	merge(s, m);
+	m->turns = counted(s, offsetof(struct tally, turns));
 	m->wall_ms = (double)(s->ended - s->began) / NS_PER_MS;
-	m->p50 = report_ms(&m->all.times, 50);
-	m->p99 = report_ms(&m->all.times, 99);
 	m->nominal = (double)sessions_nominal(s->o) / NS_PER_MS;
 	m->infl = ideal > 0 ? m->p50 / ideal : 0;
 	m->infl_p99 = ideal > 0 ? m->p99 / ideal : 0;
-	m->cpu_ms_turn = turns > 0 ? s->cpu_s * 1000 / (double)turns : 0;
+	m->cpu_ms_turn = m->turns > 0 ? s->cpu_s * 1000 / (double)m->turns : 0;
 	m->kb_session = (double)s->peak_rss_kb / c;
 	m->kb_marginal = (double)(s->peak_rss_kb - s->base_rss_kb) / c;
 	return m;
 }
 
 static void
-add_result(const struct sessions *s, struct summary *m, struct buf *b)
+add_result(const struct sessions *s, const struct summary *m, struct buf *b)
 {
 	json_add_fmt(b, "RESULT {'arm':%s,'C':%lld,'ok':%llu,'errors':%llu,'err_sample':%s",
-	    s->arm->name, (long long)s->o->concurrency, (unsigned long long)m->all.ok,
-	    (unsigned long long)m->all.errors, m->all.sample.text);
+	    s->arm->name, (long long)s->o->concurrency, (unsigned long long)m->ok,
+	    (unsigned long long)m->errors, m->sample.text);
 	json_add_fmt(b, ",'wall_ms':%.0f,'turns_total':%llu,'nominal_turn_ms':%.0f",
-	    m->wall_ms, (unsigned long long)atomic_load(&m->all.turns), m->nominal);
+	    m->wall_ms, (unsigned long long)m->turns, m->nominal);
 	json_add_fmt(b, ",'p50_session_ms':%.1f,'p99_session_ms':%.1f,'latency_infl':%.3f,"
 	    "'latency_infl_p99':%.3f", m->p50, m->p99, m->infl, m->infl_p99);
 	json_add_fmt(b, ",'cpu_sec':%.2f,'cpu_ms_per_turn':%.4f,'peak_rss_mb':%.1f,"
@@ -310,7 +354,7 @@ add_result(const struct sessions *s, struct summary *m, struct buf *b)
 	    s->cpu_s, m->cpu_ms_turn, (double)s->peak_rss_kb / 1024, m->kb_session,
 	    m->kb_marginal, (long long)s->peak_threads);
 	json_add_fmt(b, ",'deltas':%llu,'fsyncs':%llu,'bytes_written':%lld,'executor':%s,"
-	    "'state_kb':%lld}\n", (unsigned long long)m->all.deltas,
+	    "'state_kb':%lld}\n", (unsigned long long)m->deltas,
 	    (unsigned long long)s->fsyncs, (long long)s->bytes_written,
 	    s->threads ? "threads" : "loop", (long long)s->o->state_kb);
 }
@@ -320,9 +364,9 @@ report_fill(const struct sessions *s, const struct summary *m, struct report *r)
 {
 	const struct { const char *key; double value; int digits; } values[] = {
 		{ "concurrency", (double)s->o->concurrency, 0 },
-		{ "ok", (double)m->all.ok, 0 }, { "errors", (double)m->all.errors, 0 },
+		{ "ok", (double)m->ok, 0 }, { "errors", (double)m->errors, 0 },
 		{ "wall_ms", m->wall_ms, 0 },
-		{ "turns_total", (double)atomic_load(&((struct summary *)m)->all.turns), 0 },
+		{ "turns_total", (double)m->turns, 0 },
 		{ "nominal_turn_ms", m->nominal, 0 },
 		{ "latency_infl", m->infl, 3 }, { "latency_infl_p99", m->infl_p99, 3 },
 		{ "cpu_sec", s->cpu_s, 2 }, { "cpu_ms_per_turn", m->cpu_ms_turn, 4 },
@@ -330,18 +374,18 @@ report_fill(const struct sessions *s, const struct summary *m, struct report *r)
 		{ "rss_kb_per_session", m->kb_session, 1 },
 		{ "marginal_rss_kb", m->kb_marginal, 2 },
 		{ "peak_threads", (double)s->peak_threads, 0 },
-		{ "deltas", (double)m->all.deltas, 0 },
+		{ "deltas", (double)m->deltas, 0 },
 		{ "fsyncs", (double)s->fsyncs, 0 },
 		{ "bytes_written", (double)s->bytes_written, 0 },
 		{ "state_kb", (double)s->o->state_kb, 0 },
 	};
 
-	report_metric(r, "session", NULL, &m->all.times, m->all.errors);
+	report_metric(r, "session", NULL, &m->times, m->errors);
 	for (size_t i = 0; i < COUNT(values); i++)
 		report_value(r, values[i].value, values[i].digits, values[i].key);
-	report_check(r, m->all.errors == 0 && (int64_t)m->all.ok == s->o->concurrency,
+	report_check(r, m->errors == 0 && (int64_t)m->ok == s->o->concurrency,
 	    "%llu of %lld sessions ended without an error",
-	    (unsigned long long)m->all.ok, (long long)s->o->concurrency);
+	    (unsigned long long)m->ok, (long long)s->o->concurrency);
 }
 
 static int
@@ -356,14 +400,15 @@ report_sessions(const struct sessions *s, int argc, char *const *argv, msec star
 	int rc;
 
 	report_fill(s, m, &r);
-	if (m->all.sample.text[0] != '\0')
-		r.error_sample = m->all.sample.text;
+	if (m->sample.text[0] != '\0')
+		r.error_sample = m->sample.text;
 	add_result(s, m, &result);
 	r.result = buf_str(&result);
 	rc = report_thresholds(&r, s->o->thresholds, e);
 	if (rc == OK)
 		rc = report_finish(&r, s->o->json, s->o->markdown, e);
 	buf_release(&result);
+	free(m->sorted);
 	free(m);
 	return rc;
 }
@@ -402,7 +447,7 @@ choose_executor(struct sessions *s, struct err *e)
 	    vt != NULL && strcmp(vt, "0") == 0;
 	if (s->threads && !s->arm->threads)
 		return err_set(e, ERR_INVALID, "--executor threads: the arm %s has loops "
-		    "only; hand, hand+transcript and hand+ckpt have both",
+		    "only; chart-mem, hand, hand+transcript and hand+ckpt have both",
 		    s->arm->name);
 	return OK;
 }
@@ -434,6 +479,7 @@ bench_sessions(const struct sessions_options *o, int argc, char *const *argv,
 	int rc;
 
 	s->o = o;
+	s->pid = getpid();
 	rc = prepare(s, e);
 	if (rc == OK)
 		rc = s->arm->run(s, e);
@@ -442,6 +488,8 @@ bench_sessions(const struct sessions_options *o, int argc, char *const *argv,
 	if (rc == OK)
 		rc = report_sessions(s, argc, argv, started, e);
 	scratch_remove(&s->scratch);
+	for (size_t i = 0; i < s->tally_n; i++)
+		free(s->tally[i].times);
 	free(s->tally);
 	free(s);
 	return rc;

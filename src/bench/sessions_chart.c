@@ -25,7 +25,6 @@
 #include "run/run.h"
 #include "task/kinds.h"
 
-#define AGENT_ID     "bench-session"
 #define FRAMES_MORE  3                       /* of an answer: start, finish, usage */
 #define STARTS_TURN  64                      /* sessions begun in one turn of a loop */
 #define STARTS_OPEN  4096                    /* not yet written, of one loop */
@@ -74,9 +73,10 @@ struct engine {
 /* What is run. */
 
 void
-sessions_agent_text(const struct sessions_options *o, struct buf *out)
+sessions_agent_text(const struct sessions_options *o, struct str model,
+    struct buf *out)
 {
-	buf_lit(out, "id: " AGENT_ID "\n"
+	buf_lit(out, "id: " SESSIONS_AGENT "\n"
 	    "state:\n"
 	    "  n: {default: 0}\n"
 	    "  log: {reducer: append}\n"
@@ -84,7 +84,9 @@ sessions_agent_text(const struct sessions_options *o, struct buf *out)
 	    "initial: turn\n"
 	    "states:\n"
 	    "  turn:\n"
-	    "    llm: {model: \"scripted:turn\", prompt: \"Turn ${n + 1}.\", messages: []}\n"
+	    "    llm: {model: \"");
+	buf_add(out, model);
+	buf_lit(out, "\", prompt: \"Turn ${n + 1}.\", messages: []}\n"
 	    "    writes: {log: \"['");
 	for (size_t i = 0; i < STATE_STEP; i++)
 		buf_add_char(out, (char)('a' + i % 26));
@@ -110,26 +112,34 @@ sessions_script_text(const struct sessions_options *o, struct buf *out)
 	buf_lit(out, "\"}}");
 }
 
-static int
-agents_read_text(struct engine *g, struct err *e)
+void
+sessions_input_text(const struct sessions_options *o, struct buf *out)
 {
-	const struct sessions_options *o = g->s->o;
+	buf_lit(out, "{\"seed\":\"");
+	for (int64_t k = 0; k < o->state_kb * 1024; k++)
+		buf_add_char(out, 's');
+	buf_lit(out, "\"}");
+}
+
+int
+sessions_agents_read(const struct sessions *s, struct agents *into, struct err *e)
+{
 	struct buf text = BUF(TEXT_BYTES);
 	struct agent *a = NULL;
 	int rc = OK;
 
-	if (o->agent != NULL)
-		rc = file_add(o->agent, &text, e);
+	if (s->o->agent != NULL)
+		rc = file_add(s->o->agent, &text, e);
 	else
-		sessions_agent_text(o, &text);
+		sessions_agent_text(s->o, S("scripted:turn"), &text);
 	if (rc == OK)
-		rc = agent_load(&a, buf_str(&text), S(AGENT_ID ".yaml"), &task_kinds, e);
-	if (rc == OK && !str_eq(a->id, S(AGENT_ID)))
-		rc = err_set(e, ERR_INVALID, "%s: its id must be " AGENT_ID, o->agent);
+		rc = agent_load(&a, buf_str(&text), S(SESSIONS_AGENT ".yaml"), &task_kinds, e);
+	if (rc == OK && !str_eq(a->id, S(SESSIONS_AGENT)))
+		rc = err_set(e, ERR_INVALID, "%s: its id must be " SESSIONS_AGENT, s->o->agent);
 	if (rc == OK)
-		rc = agents_add(g->agents, a, e);
+		rc = agents_add(into, a, e);
 	if (rc == OK)
-		rc = agents_link(g->agents, e);
+		rc = agents_link(into, e);
 	buf_release(&text);
 	return rc;
 }
@@ -143,7 +153,7 @@ session_over(struct session *x, int rc, const struct err *e)
 	struct engine *g = d->engine;
 	size_t i = (size_t)(x - d->sessions) * g->n + d->id;
 
-	tally_end(d->tally, g->s, sessions_due(g->s, i), rc, e);
+	tally_end(d->tally, sessions_due(g->s, i), rc, e);
 	if (--d->open > 0)
 		return;
 	pthread_mutex_lock(&g->lock);
@@ -216,9 +226,9 @@ session_start(struct desk *d, struct session *x)
 	struct err e = { 0 };
 	int rc;
 
-	q.assistant = (struct store_assistant){ .graph_id = S(AGENT_ID),
+	q.assistant = (struct store_assistant){ .graph_id = S(SESSIONS_AGENT),
 	    .config_json = S("{}"), .context_json = S("{}"), .metadata_json = S("{}") };
-	q.assistant.id = uuid_v5(&q.assistant.id, S(AGENT_ID));
+	q.assistant.id = uuid_v5(&q.assistant.id, S(SESSIONS_AGENT));
 	x->desk = d;
 	x->w = (struct run_watch){ .modes = MODE_MESSAGES_TUPLE, .after = -1,
 	    .wants_events = true, .started = on_started, .frames = on_frames,
@@ -283,10 +293,7 @@ desk_open(struct engine *g, unsigned i, struct err *e)
 	d->sessions = mem_zero((d->n + 1) * sizeof *d->sessions);
 	d->job.run = desk_start;
 	d->arrival.fire = desk_arrival;
-	buf_lit(&input, "{\"seed\":\"");
-	for (int64_t k = 0; k < g->s->o->state_kb * 1024; k++)
-		buf_add_char(&input, 's');
-	buf_lit(&input, "\"}");
+	sessions_input_text(g->s->o, &input);
 	rc = json_parse(&d->input, buf_str(&input), e);
 	buf_release(&input);
 	if (rc == OK)
@@ -325,7 +332,7 @@ engine_open(struct engine *g, struct err *e)
 	g->n = (unsigned)g->s->o->shards;
 	g->tools = tools_new();
 	g->agents = agents_new();
-	rc = agents_read_text(g, e);
+	rc = sessions_agents_read(g->s, g->agents, e);
 	sessions_script_text(g->s->o, &script);
 	if (rc == OK)
 		rc = script_new(&g->script, buf_str(&script), e);
@@ -462,14 +469,14 @@ engine_close(struct engine *g)
 int
 sessions_chart(struct sessions *s, struct err *e)
 {
-	struct engine *g = mem_new(struct engine);
+	struct engine *g;
 	int rc;
 
+	if (s->threads)
+		return sessions_chart_threads(s, e);
+	g = mem_new(struct engine);
 	g->s = s;
-	s->tally_n = (size_t)s->o->shards;
-	s->tally = mem_zero(s->tally_n * sizeof *s->tally);
-	for (size_t i = 0; i < s->tally_n; i++)
-		hist_clear(&s->tally[i].times);
+	sessions_tallies(s, (size_t)s->o->shards);
 	rc = engine_open(g, e);
 	if (rc == OK) {
 		engine_drive(g);

@@ -232,8 +232,7 @@ hand_over(struct hand *x)
 	struct floor *f = x->loop->f;
 	struct bench_loop *l = x->loop;
 
-	tally_end(l->tally, f->s, sessions_due(f->s, x->number), f->failed.code,
-	    &f->failed);
+	tally_end(l->tally, sessions_due(f->s, x->number), f->failed.code, &f->failed);
 	buf_release(&x->state);
 	if (--l->open > 0)
 		return;
@@ -569,10 +568,7 @@ sessions_hand(struct sessions *s, struct err *e)
 	pthread_cond_init(&f->changed, NULL);
 	pthread_cond_init(&f->written, NULL);
 	pthread_cond_init(&f->synced, NULL);
-	s->tally_n = s->threads ? (size_t)s->o->concurrency : f->n;
-	s->tally = mem_zero(s->tally_n * sizeof *s->tally);
-	for (size_t i = 0; i < s->tally_n; i++)
-		hist_clear(&s->tally[i].times);
+	sessions_tallies(s, s->threads ? (size_t)s->o->concurrency : f->n);
 	rc = files_open(f, e);
 	for (unsigned i = 0; i < f->n && rc == OK; i++)
 		rc = loop_open(f, i, e);
