@@ -68,6 +68,7 @@ struct engine {
 	unsigned n;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
+	atomic_bool late;                    /* what ends now is not counted */
 };
 
 /* What is run. */
@@ -153,7 +154,8 @@ session_over(struct session *x, int rc, const struct err *e)
 	struct engine *g = d->engine;
 	size_t i = (size_t)(x - d->sessions) * g->n + d->id;
 
-	tally_end(d->tally, sessions_due(g->s, i), rc, e);
+	if (!atomic_load_explicit(&g->late, memory_order_relaxed))
+		tally_end(d->tally, sessions_due(g->s, i), rc, e);
 	if (--d->open > 0)
 		return;
 	pthread_mutex_lock(&g->lock);
@@ -393,6 +395,7 @@ engine_drive(struct engine *g)
 		pthread_mutex_lock(&g->lock);
 	}
 	pthread_mutex_unlock(&g->lock);
+	atomic_store(&g->late, true);
 	sessions_end(s);
 	store_stats(g->store, &after);
 	if (s->arm->scratch)
