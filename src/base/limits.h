@@ -77,7 +77,8 @@
 	X(WRITER_OPS,          20000,     "operations", "queued writes; past it 503 with Retry-After") \
 	X(WRITER_BATCH,        512,       "operations", "in one transaction, so that readers see progress") \
 	X(WRITER_LINGER_MS,    20,        "ms",     "a write nobody waits for may wait so long for company") \
-	X(LIVE_RUNS,           16384,     "runs",   "sessions in memory; past it a run stays pending") \
+	X(LIVE_RUNS,           131072,    "runs",   "sessions in memory; past it a run stays pending") \
+	X(LIVE_RUN_BYTES,      16384,     "bytes",  "of memory for each of them: a machine with less has fewer") \
 	X(QUEUED_RUNS,         1000,      "runs",   "pending on one thread") \
 	X(RUN_ATTEMPTS,        3,         "attempts", "a run that was cut off so often becomes error") \
 	X(RECURSION_DEFAULT,   25,        "steps",  "LangGraph's default") \

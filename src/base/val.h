@@ -137,6 +137,9 @@ struct val val_detach(struct val v);
 /* The text that v was made from; STR_NONE for a scalar and for a container
  * that was built or changed.  Borrowed. */
 struct str val_json_text(struct val v);
+/* Gives back what v was decoded to, if it is a text still: it is decoded again when
+ * somebody looks inside.  Nothing borrowed from inside may be in use. */
+void val_undecode(struct val v);
 bool val_is_decoded(struct val v);           /* not lazy, or looked into; for tests */
 
 /* How many elements from `from` on, and before `to`, are lazy and have texts that

@@ -242,6 +242,19 @@ val_lazy_made(struct val_lazy *l)
 	return l->made;
 }
 
+void
+val_undecode(struct val v)
+{
+	struct val_lazy *l;
+
+	if (!val_is_container(v) || !v.u.h->lazy)
+		return;
+	l = val_lazy_of(v.u.h);
+	if (l->made != NULL)
+		val_drop((struct val){ .kind = v.kind, .u.h = l->made });
+	l->made = NULL;
+}
+
 /* ---- from outside ---------------------------------------------------------- */
 
 /* A copy without the blanks between tokens. */

@@ -218,12 +218,14 @@ bool session_changed(const struct session *s);           /* any of these */
 void session_settle(struct session *s);
 
 /* A snapshot between macrosteps: JSON (configuration, history, data, invokes,
- * and entries of states if the chart uses visits()).
+ * and entries of states if the chart uses visits()); bare: without the data, which
+ * the host has and gives again (session_set_slot) before the first event.
  * Restoring repeats EFFECT_INVOKE for every running invoke, with its original
  * arguments and serial number; the host keeps delayed sends.  ERR_CONFLICT:
  * the states or invokes of the chart have changed.  *out is NULL after an
  * error. */
 void session_save(const struct session *s, struct buf *out);
+void session_save_bare(const struct session *s, struct buf *out);
 int  session_restore(struct session **out, const struct chart *c, struct str id,
     struct str snapshot, const struct effect_sink *sink, struct err *e);
 

@@ -192,18 +192,25 @@ add_invoke(struct buf *b, const struct session *s, const struct active *a)
 	buf_add_char(b, '}');
 }
 
-void
-session_save(const struct session *s, struct buf *out)
+static void
+add_data(const struct session *s, struct buf *out)
 {
 	struct val data = set_data(s);
 
+	snapshot_add_val(out, "data", data);
+	val_drop(data);
+	add_unset(out, s);
+}
+
+static void
+save(const struct session *s, bool with_data, struct buf *out)
+{
 	check_session(s);
 	buf_add_fmt(out, "{\"shape\":\"%016llx\",\"states\":",
 	    (unsigned long long)s->c->shape);
 	add_ids(out, s->c, s->conf, true);
-	snapshot_add_val(out, "data", data);
-	val_drop(data);
-	add_unset(out, s);
+	if (with_data)
+		add_data(s, out);
 	json_add_fmt(out, ",'seq':%u,'serial':%u", s->seq, s->serial);
 	if (s->c->histories > 0)
 		add_history(out, s);
@@ -226,6 +233,18 @@ session_save(const struct session *s, struct buf *out)
 	if (s->over)
 		json_add_fmt(out, ",'over':true");
 	buf_add_char(out, '}');
+}
+
+void
+session_save(const struct session *s, struct buf *out)
+{
+	save(s, true, out);
+}
+
+void
+session_save_bare(const struct session *s, struct buf *out)
+{
+	save(s, false, out);
 }
 
 /* ---- reading ------------------------------------------------------------- */

@@ -118,9 +118,11 @@ bool stepper_over(const struct chart_stepper *st);
 struct session *stepper_session(struct chart_stepper *st);
 struct val stepper_output(const struct chart_stepper *st);   /* of the final; borrowed */
 
-/* Appends a snapshot (JSON); between steps, after the start.  Restoring begins
+/* Appends a snapshot (JSON); between steps, after the start; bare: without the top
+ * session's data, when its slots are set again after the restore.  Restoring begins
  * the tasks that run again, from inside.  ERR_CONFLICT: as session_restore. */
 void stepper_save(const struct chart_stepper *st, struct buf *out);
+void stepper_save_bare(const struct chart_stepper *st, struct buf *out);
 int  stepper_restore(struct chart_stepper **out, const struct chart *c, struct str id,
     struct str snapshot, const struct stepper_ops *ops, void *ctx, struct err *e);
 

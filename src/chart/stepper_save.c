@@ -68,18 +68,31 @@ add_deliveries(struct buf *b, const char *name, const struct delivery *first)
 	buf_add_char(b, ']');
 }
 
-void
-stepper_save(const struct chart_stepper *st, struct buf *out)
+static void
+save(const struct chart_stepper *st, void (*session)(const struct session *s,
+    struct buf *out), struct buf *out)
 {
 	assert(st->top->started);
 	buf_lit(out, "{\"session\":");
-	session_save(st->top->s, out);
+	session(st->top->s, out);
 	snapshot_add_val(out, "output", st->output);
 	if (st->numbers > 0)
 		add_members(out, st);
 	add_deliveries(out, "queue", st->queue);
 	add_deliveries(out, "timers", st->timers);
 	buf_add_char(out, '}');
+}
+
+void
+stepper_save(const struct chart_stepper *st, struct buf *out)
+{
+	save(st, session_save, out);
+}
+
+void
+stepper_save_bare(const struct chart_stepper *st, struct buf *out)
+{
+	save(st, session_save_bare, out);
 }
 
 /* ---- reading ------------------------------------------------------------- */

@@ -41,6 +41,13 @@ struct models {
 	size_t aliases_n, aliases_cap;
 };
 
+/* In this process a call holds no socket. */
+static int64_t
+usual_concurrency(const struct provider *p)
+{
+	return p->wire == NULL ? LIMIT_LIVE_RUNS : LIMIT_LLM_CONCURRENCY;
+}
+
 /* ---- entries ---------------------------------------------------------------------- */
 
 static struct entry *
@@ -76,7 +83,7 @@ entry_add(struct models *m, struct str name, const struct provider *p)
 		.base_url = str_of(p->base_url), .has = LLM_HAS_USUAL,
 		.price_input = -1, .price_cached = -1, .price_output = -1,
 	};
-	x->concurrency = LIMIT_LLM_CONCURRENCY;
+	x->concurrency = usual_concurrency(x->target.provider);
 	lane_init(&x->lane, m->entries_n, x->concurrency, 0, 0);
 	mem_grow(m->entries, m->entries_n, m->entries_cap);
 	m->entries[m->entries_n++] = x;
@@ -585,7 +592,7 @@ models_add_entry(struct buf *b, const struct models *m, size_t i)
 		    t->api_key.n > 0 ? "key" : "no key");
 	if (t->api_version.n > 0)
 		buf_add_fmt(b, ", api_version %.*s", FMT(t->api_version));
-	if (x->concurrency != LIMIT_LLM_CONCURRENCY)
+	if (x->concurrency != usual_concurrency(x->target.provider))
 		buf_add_fmt(b, ", %lld at once", (long long)x->concurrency);
 	if (x->requests > 0)
 		buf_add_fmt(b, ", %lld requests a minute", (long long)x->requests);

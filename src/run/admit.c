@@ -1,7 +1,7 @@
 /*
  * admit.c - how many runs live at once, and who comes next.
  *
- * Each shard has its share of LIMIT_LIVE_RUNS.  Past it, a thread's run stays
+ * Each shard has its share of what the process may have (run.c).  Past it, a thread's run stays
  * pending in the store and its thread waits here, pinned; a run without a
  * thread waits here itself.  First come, first served.
  *
@@ -22,7 +22,7 @@ share(const struct runs *rs)
 {
 	unsigned shards = atomic_load_explicit(&rs->sh->shards, memory_order_relaxed);
 
-	return rs->live_max > 0 ? rs->live_max : LIMIT_LIVE_RUNS / shards;
+	return rs->live_max > 0 ? rs->live_max : rs->sh->live_max / shards;
 }
 
 bool

@@ -37,7 +37,9 @@ struct plan {
 	bool resumable, subgraphs;
 	enum durability durability;
 	/* private */
-	struct val root;                     /* the kwargs */
+	struct val root;                     /* the kwargs, while they are read */
+	struct val config, context, command; /* of them */
+	struct val texts;                    /* that the rest points into */
 	struct val input;
 	struct core_name_value *update;
 	struct core_goto *gotos;

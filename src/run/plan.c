@@ -48,11 +48,20 @@ absent(struct val v)
 
 struct settings {
 	struct val configurable, context;
+	struct plan *plan;                   /* keeps the texts that are taken from it */
 	struct err *e;
 	const char *base;                    /* path of `configurable` */
 };
 
 #define PATH_BYTES 80
+
+/* A text of the kwargs that outlives what they are decoded to. */
+static struct str
+keep_text(struct plan *p, struct val v)
+{
+	p->texts = val_push_take(p->texts, val_ref(v));
+	return val_str(v);
+}
 
 /* *base: where it was found. */
 static struct val
@@ -87,7 +96,7 @@ get_text(const struct settings *s, const char *key, size_t max, struct str *out)
 	if (val_str(v).n > max)
 		return err_set(s->e, ERR_INVALID, "%s: longer than %zu bytes",
 		    path_of(path, base, key), max);
-	*out = val_str(v);
+	*out = keep_text(s->plan, v);
 	return OK;
 }
 
@@ -114,7 +123,8 @@ get_number(const struct settings *s, const char *key, double min, double max,
 static int
 read_numbers(struct plan *p, const struct settings *s, struct val config)
 {
-	struct settings own = { .configurable = config, .e = s->e, .base = "config" };
+	struct settings own = { .configurable = config, .plan = p, .e = s->e,
+	    .base = "config" };
 	double tokens = 0, limit = LIMIT_RECURSION_DEFAULT;
 	int rc;
 
@@ -332,6 +342,7 @@ read_command(struct plan *p, const struct agent *a, struct val command, struct e
 	if (command.kind != VAL_OBJECT)
 		return refuse(e, "command", "an object", command);
 	p->q.has_command = true;
+	p->command = val_ref(command);
 	if (!absent(val_get(command, S("resume"))))
 		p->q.resume = val_get(command, S("resume"));
 	rc = read_update(p, val_get(command, S("update")), e);
@@ -346,7 +357,7 @@ read_command(struct plan *p, const struct agent *a, struct val command, struct e
 
 /* Names of nodes are not checked: another agent may have them. */
 static int
-read_stops(struct core_stops *out, struct str **names, struct val list,
+read_stops(struct plan *p, struct core_stops *out, struct str **names, struct val list,
     const char *path, struct err *e)
 {
 	if (absent(list))
@@ -367,7 +378,7 @@ read_stops(struct core_stops *out, struct str **names, struct val list,
 			return err_set(e, ERR_INVALID, "%s[%zu]: expected a node's name",
 			    path, i);
 		out->all = out->all || str_eq(val_str(v), S("*"));
-		(*names)[out->n++] = val_str(v);
+		(*names)[out->n++] = keep_text(p, v);
 	}
 	return OK;
 }
@@ -411,11 +422,11 @@ read_all(struct plan *p, const struct agent *a, const struct tools *t, struct er
 {
 	struct val config = val_get(p->root, S("config"));
 	struct settings s = { val_get(config, S("configurable")),
-		val_get(p->root, S("context")), e, "config.configurable" };
+		val_get(p->root, S("context")), p, e, "config.configurable" };
 	int rc;
 
-	p->q.config = config;
-	p->q.context = s.context;
+	p->q.config = p->config = val_ref(config);
+	p->q.context = p->context = val_ref(s.context);
 	read_own(p);
 	rc = get_text(&s, "model_name", LIMIT_NAME_BYTES, &p->defaults.model);
 	if (rc == OK)
@@ -437,10 +448,10 @@ read_all(struct plan *p, const struct agent *a, const struct tools *t, struct er
 	if (rc == OK)
 		rc = read_command(p, a, val_get(p->root, S("command")), e);
 	if (rc == OK)
-		rc = read_stops(&p->q.before, &p->stops[0],
+		rc = read_stops(p, &p->q.before, &p->stops[0],
 		    val_get(p->root, S("interrupt_before")), "interrupt_before", e);
 	if (rc == OK)
-		rc = read_stops(&p->q.after, &p->stops[1],
+		rc = read_stops(p, &p->q.after, &p->stops[1],
 		    val_get(p->root, S("interrupt_after")), "interrupt_after", e);
 	return rc;
 }
@@ -453,8 +464,14 @@ plan_read(struct plan **out, struct str kwargs_json, const struct uuid *run_id,
 	int rc = val_json(&p->root, kwargs_json, e);
 
 	p->q.run_id = *run_id;
+	p->texts = val_array_empty();
 	if (rc == OK)
 		rc = read_all(p, a, t, e);
+	/* Whoever asks for a member later has it decoded again; most runs never do. */
+	val_drop(p->root);
+	p->root = VAL_UNDEF;
+	val_undecode(p->config);
+	val_undecode(p->context);
 	if (rc != OK) {
 		plan_free(p);
 		p = NULL;
@@ -469,6 +486,10 @@ plan_free(struct plan *p)
 	if (p == NULL)
 		return;
 	val_drop(p->root);
+	val_drop(p->config);
+	val_drop(p->context);
+	val_drop(p->command);
+	val_drop(p->texts);
 	val_drop(p->input);
 	free(p->update);
 	free(p->gotos);

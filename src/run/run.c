@@ -7,11 +7,20 @@
 
 #include <assert.h>
 
+#include "base/account.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "run/job_priv.h"
 
 /* ---- shared -------------------------------------------------------------- */
+
+static size_t
+live_most(void)
+{
+	uint64_t most = account_memory_limit() / LIMIT_LIVE_RUN_BYTES;
+
+	return most < LIMIT_LIVE_RUNS ? (size_t)most : LIMIT_LIVE_RUNS;
+}
 
 struct runs_shared *
 runs_shared_new(struct store *st, const struct tools *t, struct agents *agents,
@@ -25,6 +34,7 @@ runs_shared_new(struct store *st, const struct tools *t, struct agents *agents,
 	pthread_mutex_init(&sh->lock, NULL);
 	sh->keep_partial = keep_partial;
 	sh->transcript = true;
+	sh->live_max = live_most();
 	sh->host = job_host;
 	sh->host_stateless = job_host_stateless;
 	sh->host.tools = sh->host_stateless.tools = t;

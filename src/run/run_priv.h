@@ -37,6 +37,7 @@ struct runs_shared {
 	struct task_host host, host_stateless;
 	bool keep_partial;                   /* what a model had said stays */
 	bool transcript;                     /* runs keep one */
+	size_t live_max;                     /* runs in memory, of all shards */
 	struct directory *directory;
 	atomic_uint shards;
 	pthread_mutex_t lock;                /* of what follows */
@@ -70,7 +71,7 @@ struct runs {
 	struct definitions definitions;
 	struct map runs;                     /* by run id */
 	struct courier courier;
-	size_t live, live_max;               /* max 0: a share of LIMIT_LIVE_RUNS */
+	size_t live, live_max;               /* max 0: a share of the process's */
 	struct waiting *waiting, **waiting_end;
 	struct wheel_timer again;            /* for threads that could not be taken */
 	size_t busy;                         /* commands and calls under way */

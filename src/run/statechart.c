@@ -3,9 +3,9 @@
  * ends is an event, run to completion; what the macrostep starts are new tasks,
  * what it exits is stopped, and a checkpoint follows.
  *
- * The chart's data are the channels: slot i is channel i.  A task's writes go
- * through their reducers and then into the slots; what the chart assigns comes
- * back as the channels' values.
+ * The chart's data are the channels: slot i is channel i, and a snapshot does not
+ * repeat them.  A task's writes go through their reducers and then into the slots;
+ * what the chart assigns comes back as the channels' values.
  *
  * A task keeps its id over checkpoints: the one it began in names it.
  *
@@ -145,6 +145,7 @@ chart_restore(struct scope *s, const struct core_saved *saved, struct err *e)
 	s->chart = st;
 	s->started = true;
 	give_names(s);
+	chart_fill(s);
 	return OK;
 }
 
@@ -152,7 +153,7 @@ void
 chart_save(const struct scope *s, struct buf *out)
 {
 	if (s->started)
-		stepper_save(s->chart, out);
+		stepper_save_bare(s->chart, out);
 }
 
 /* Ids of the tasks that begin with this checkpoint. */
