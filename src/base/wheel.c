@@ -264,6 +264,22 @@ collect(struct wheel *w, int64_t now_ms, struct list *due)
 	}
 }
 
+/* Thousands of timers may be due in one tick, each in memory that nothing has touched
+ * since it was set.  The next one's surroundings, which it is part of, and the link of
+ * the one after it are fetched while this one fires. */
+#define LINE 64
+
+static inline void
+prefetch_behind(const struct list *due)
+{
+	const char *next = (const char *)due->next;
+
+	__builtin_prefetch(due->next->next);
+	__builtin_prefetch(next - LINE);
+	__builtin_prefetch(next + LINE);
+	__builtin_prefetch(next + 2 * LINE);
+}
+
 void
 wheel_advance(struct wheel *w, int64_t now_ms)
 {
@@ -284,6 +300,7 @@ wheel_advance(struct wheel *w, int64_t now_ms)
 
 		list_remove(&t->in);
 		w->count--;
+		prefetch_behind(&due);
 		t->fire(t);
 	}
 }
