@@ -493,8 +493,9 @@
 	    " THEN r.agent END, r.assistant FROM run r"                        \
 	    " CROSS JOIN thread t ON t.seq = r.thread CROSS JOIN transcript x" \
 	    " ON x.run = r.seq WHERE r.thread = ?1 AND t.owner = ?2"           \
-	    " AND r.seq >= ?3 AND r.seq <= ?4 AND"                             \
-	    " (r.seq > ?3 OR x.last > ?5) ORDER BY r.seq, x.last")             \
+	    " AND r.seq >= ?3 AND r.seq <= ?4 AND x.last >"                    \
+	    " CASE r.seq WHEN ?3 THEN ?5 ELSE 0 END"                           \
+	    " ORDER BY r.seq, x.last")                                         \
 	X(TRANSCRIPT_ERASE, "DELETE FROM transcript WHERE run = ?1 AND last <" \
 	    " coalesce((SELECT last FROM transcript WHERE run = ?1"            \
 	    " ORDER BY last LIMIT 1 OFFSET ?2), 9223372036854775807)")         \
