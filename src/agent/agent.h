@@ -103,6 +103,8 @@ struct agent_field {
 	unsigned group;                      /* not 0: at most one of those with the same
 	                                        number; of REQUIRED ones exactly one */
 	const char *with;                    /* only beside that field; or NULL */
+	/* PLAIN: what else must be so; ERR_INVALID says what is not.  Or NULL */
+	int (*check)(struct val v, struct err *e);
 };
 
 /* What a kind writes when the file has no `writes`. */
@@ -186,6 +188,11 @@ struct agent_work {
 	struct agent_value when;             /* NONE: always */
 	int as;                              /* slot of the result's name; -1: none */
 	bool returns;                        /* ends the node's work */
+#define AGENT_KEEP_NONE  (-1)
+#define AGENT_KEEP_STATE (-2)
+	int keep, summary;                   /* of an llm: hidden channels (agent/hidden.c) of
+	                                        its conversation, and of what stands for a part
+	                                        of it that is cut off; NONE, STATE: in none */
 	bool has_writes;                     /* the file says what is written (set: always) */
 	const struct agent_write *writes;    /* seen by them: the result, `as` names */
 	size_t writes_n;

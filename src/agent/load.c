@@ -639,9 +639,11 @@ load_root(struct load *l, const struct tree_node *n)
 	load_names_of_agent(l, n);
 	if ((state != NULL || context != NULL) && l->rc == OK)
 		load_state(l, state != NULL ? state : context, context != NULL);
-	l->a->slots_n = SLOT_CHANNEL + l->a->channels_n;
 	if (l->rc == OK)
 		load_borders(l, n);
+	if (l->rc == OK)
+		load_hidden(l, n);
+	l->a->slots_n = SLOT_CHANNEL + l->a->channels_n;
 	if (l->rc == OK)
 		l->a->context_schema = schema(l, n, "context_schema");
 	if (l->rc == OK)

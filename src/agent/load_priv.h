@@ -55,6 +55,11 @@ struct load {
 	unsigned nesting;                    /* definitions in place around this one */
 	const struct tree_node *state;       /* the map of channels; NULL: none */
 	const struct tree_node *nodes;       /* the map of nodes; NULL: of a chart */
+	struct load_hidden_of {              /* an llm's channels that nobody declares */
+		const struct tree_node *n;
+		int keep, summary;
+	} *hidden;
+	size_t hidden_n;
 	const char *const *own_keys;         /* load_work skips these keys of its map */
 };
 
@@ -138,6 +143,11 @@ void load_root(struct load *l, const struct tree_node *n);
 void load_id(struct load *l, const struct tree_node *n, struct str id);
 /* A chart in SCXML; t is l->t, and gets what the document says of channels and work. */
 void load_scxml(struct load *l, struct tree *t, struct str text);
+/* hidden.c: the channels that its llms keep conversations in, after the others; and
+ * those of the llm whose map is n. */
+void load_hidden(struct load *l, const struct tree_node *n);
+void load_hidden_find(const struct load *l, const struct tree_node *n,
+    struct agent_work *w);
 /* Compiles a map as an agent; the failure is in l. */
 struct agent *load_child(struct load *l, const struct tree_node *n);
 /* Is `key` one of a node itself (defer, description)? */

@@ -45,16 +45,16 @@ states_channels(struct load *l, struct draft *d, struct draft_state *root)
 	struct draft_data **tail = &root->data;
 	const struct tree_node *n = l->state != NULL ? l->state->first : NULL;
 
-	for (size_t i = 0; i < l->a->channels_n && n != NULL; i++, n = n->next) {
+	for (size_t i = 0; i < l->a->channels_n; i++) {
 		const struct channel *c = &l->a->channels[i];
 		struct draft_data *x = draft_node(d, struct draft_data);
 		struct buf json = BUF(2 * (size_t)LIMIT_AGENT_BYTES);
 
 		if (x == NULL) {
-			load_fail(l, n, "the chart is too large");
+			load_fail(l, l->t->root, "the chart is too large");
 			return;
 		}
-		x->at = states_at_key(n);
+		x->at = n != NULL ? states_at_key(n) : root->at;
 		x->id = (struct draft_text){ .s = c->name, .at = x->at };
 		if (c->initial.kind != VAL_UNDEFINED) {
 			val_add_json(&json, c->initial);
@@ -64,6 +64,7 @@ states_channels(struct load *l, struct draft *d, struct draft_state *root)
 		buf_release(&json);
 		*tail = x;
 		tail = &x->next;
+		n = n != NULL ? n->next : NULL;      /* hidden ones are in no file */
 	}
 }
 

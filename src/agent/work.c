@@ -175,6 +175,16 @@ load_agent_ref(struct load *l, const struct tree_node *n, struct agent_work *w)
 }
 
 static void
+check_value(struct load *l, const struct tree_node *n, const struct agent_field *f,
+    const struct agent_value *v)
+{
+	struct err e;
+
+	if (l->rc == OK && f->check != NULL && f->check(v->constant, &e) != OK)
+		load_fail(l, n, "%s", e.text);
+}
+
+static void
 load_field(struct making *m, int slot, const struct tree_node *n)
 {
 	const struct agent_field *f = &m->kind->fields[slot];
@@ -209,6 +219,7 @@ load_field(struct making *m, int slot, const struct tree_node *n)
 		break;
 	default:
 		load_value(l, n, f, v);
+		check_value(l, n, f, v);
 		return;
 	}
 	v->form = VALUE_CONST;                       /* it is there */
@@ -476,11 +487,21 @@ check_keys(struct load *l, const struct tree_node *n, const struct task_kind *ki
 	}
 }
 
+/* A conversation of its own needs no channel of the agent's. */
+static bool
+keeps_itself(const struct agent_work *w)
+{
+	int slot = field_find(w->kind, S("keep"), false);
+
+	return slot >= 0 && agent_has(&w->fields[slot]);
+}
+
 /* Does it write what the agent has, when the file does not say what? */
 static void
 check_default_writes(struct load *l, const struct tree_node *n, const struct agent_work *w)
 {
-	if (w->kind->writes != WRITES_MESSAGES || w->has_writes)
+	if (w->kind->writes != WRITES_MESSAGES || w->has_writes ||
+	    keeps_itself(w))
 		return;
 	if (load_channel_find(l, S("messages")) < 0)
 		load_fail(l, n, "it writes the channel 'messages', which the agent does not have: "
@@ -544,7 +565,8 @@ load_work(struct load *l, const struct tree_node *n, bool is_item, struct agent_
 	const struct tree_node *key, *when;
 	size_t mark = l->as_n;
 
-	*out = (struct agent_work){ .op = -1, .as = -1, .each = -1, .line = n->at.line,
+	*out = (struct agent_work){ .op = -1, .as = -1, .each = -1, .keep = -1,
+	    .summary = -1, .line = n->at.line,
 		.column = n->at.column };
 	if (!load_wants(l, n, TREE_MAP, is_item ? "a piece of work" : "a node"))
 		return;
@@ -568,6 +590,10 @@ load_work(struct load *l, const struct tree_node *n, bool is_item, struct agent_
 		load_body(&m, key);
 	out->budget = work_budget(l, n, is_item);
 	load_guard(l, n, out);
+	if (key != NULL && l->hidden_n > 0)
+		load_hidden_find(l, key, out);
+	if (key != NULL && l->rc == OK && keeps_itself(out) && out->keep == AGENT_KEEP_NONE)
+		load_fail(l, key, "'keep' goes with an agent in YAML or JSON");
 	if (out->each >= 0)
 		l->as_n = mark;
 	load_beside(&m, n);

@@ -305,7 +305,7 @@ handler api_thread_create, api_thread_get, api_thread_update, api_thread_delete,
 handler api_state_get, api_state_at, api_state_update, api_history, api_history_get;
 handler api_interrupt_list, api_usage;
 handler api_transcript, api_run_agent;
-handler api_run_start, api_run_list, api_run_get, api_run_join, api_run_cancel,
+handler api_run_start, api_run_list, api_run_get, api_run_join, api_run_cancel, api_run_inject,
     api_run_delete;
 handler api_work_operation, api_work_delete, api_work_claim, api_work_rpc,
     api_work_events, api_work_mcp;

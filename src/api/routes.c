@@ -158,6 +158,10 @@ const struct route routes[] = {
 	  api_run_cancel, "Cancel a run", "wait, action (interrupt, rollback), reason",
 	  "nothing; 204 when it waited", 202 },
 
+	{ "POST", "/threads/{thread_id}/runs/{run_id}/inject", ROUTE_BODY, INPUT,
+	  api_run_inject, "Put a message into the conversation of a run under way",
+	  "message* (role user or system), namespace", "{}, once it is stored", 200 },
+
 	{ "POST", "/runs", ROUTE_BODY, INPUT, api_run_start,
 	  "Start a run without a thread, in the background", STATELESS_BODY,
 	  "the run", 200, PLACE_RUN },

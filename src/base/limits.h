@@ -112,6 +112,9 @@
 	X(DNS_TTL_MS,          60000,     "ms",     "a name's addresses are kept; the system's resolver tells no TTL") \
 	X(DNS_FAIL_MS,         1000,      "ms",     "a name that did not resolve is not asked again") \
 	X(DNS_NAMES,           1024,      "names",  "kept at once; the oldest goes") \
+	X(LLM_CORRECTIONS,     2,         "times",  "a model is told what is wrong with its answer, in one piece of work") \
+	X(LLM_EVENTS,          64,        "events", "of one llm") \
+	X(LLM_INJECTS,         64,        "messages", "of clients that wait for the next turn of one task") \
 	X(TOOL_CALLS,          64,        "calls",  "in one model answer") \
 	X(TOOL_RESULT_BYTES,   1048576,   "bytes",  "result of one tool call") \
 	X(MAP_ELEMENTS,        100000,    "elements", "of one map; each has a piece of memory") \

@@ -97,6 +97,8 @@ struct core_task {
 	bool again;                          /* may have begun in an earlier attempt */
 	struct core_name_value *writes;      /* to channels, then control; in order */
 	size_t writes_n, writes_cap;
+	size_t took;                         /* so many writes are in the state already: events
+	                                        were posted after them */
 	struct val update;                   /* what it returned: object or null */
 	struct val shown;                    /* interrupts, its own and its children's:
 	                                        array of {id, value}; UNDEF: none */
@@ -207,6 +209,10 @@ void core_fire(struct core *c);
 void core_task_done(struct core_task *t, const struct task_write *w, size_t n, struct val result);
 void core_task_failed(struct core_task *t, const struct task_error *e);
 void core_task_waits(struct core_task *t, const struct task_interrupt *i, size_t n);
+/* Of a chart: what the task wrote so far, then these events, each worked through; the
+ * task may be stopped by then.  again: all that was done in an earlier attempt. */
+void core_task_post(struct core_task *t, const struct task_write *w, size_t n,
+    const struct task_event *ev, size_t ev_n, bool again);
 void core_child(struct core_task *t, struct task_child *c);
 void core_child_stop(struct core_task *t, struct task_child *c);
 

@@ -41,8 +41,8 @@ tell_message(struct job_task *t, struct val message)
 }
 
 /* Messages that were not streamed: each whole, once. */
-static void
-tell_messages(struct job_task *t, const struct task_write *w, size_t n)
+void
+host_tell_messages(struct job_task *t, const struct task_write *w, size_t n)
 {
 	const struct channels *state = core_task_state(t->core);
 
@@ -83,7 +83,8 @@ on_done(void *ctx, struct val result)
 
 	if (core != NULL) {
 		w = task_writes(t->task, &n);
-		tell_messages(t, w, n);
+		host_tell_messages(t, w, n);
+		inject_leave(t);
 		job_note_node(t, TRANSCRIPT_EXITED);
 		core->host = NULL;
 		job_task_close(t);
@@ -675,6 +676,7 @@ on_record_done(void *ctx, struct str key, struct str name, struct str result_jso
 	.may_spend = host_may_spend, .spent = host_spent, .billed = host_billed,  \
 	.tokens_left = host_tokens_left,                                          \
 	.child_stop = on_child_stop, .agent = on_agent, .work = host_work,      \
+	.post = host_post,                                                        \
 	.http = host_http, .http_stop = host_http_stop, .http_hosts = host_http_hosts
 
 /* tools is set when the process begins (run.c): it belongs to it. */

@@ -412,6 +412,7 @@ on_begin(void *ctx, struct core_task *t)
 	x->core = t;
 	t->host = x;
 	event_task_make(&x->shown, t);
+	inject_hand_on(x);
 	*j->ready_end = x;
 	j->ready_end = &x->next;
 	job_note_node(x, TRANSCRIPT_ENTERED);
@@ -500,6 +501,7 @@ job_task_free(struct job_task *t)
 	task_free(t->task);
 	job_answer_free(t);
 	event_task_release(&t->shown);
+	val_drop(t->inbox);
 	for (size_t i = 0; i < t->streamed_n; i++)
 		free(t->streamed[i]);
 	free(t->streamed);
@@ -528,6 +530,7 @@ start_task(struct job_task *t)
 	j->tasks = t;
 	t->task = task_new(&s, j->run->stateless ?
 	    &j->run->rs->sh->host_stateless : &j->run->rs->sh->host, t);
+	inject_give(t);
 	task_start(t->task);
 }
 
@@ -774,6 +777,7 @@ job_free(struct job *j)
 	classic_release(&j->wire);
 	tape_past_free(j->past);
 	buf_release(&j->told);
+	inject_release(j);
 	changes_release(&j->changes);
 	transcript_release(&j->transcript);
 	saved_free(j->waiting);

@@ -44,6 +44,9 @@ struct job {
 	bool broken;                         /* a step could not be written */
 	bool has_checkpoints;
 	uint32_t streams;                    /* answers of models so far */
+	struct val left;                     /* what clients have put in and no task has
+	                                        taken, of left_ns; UNDEF: nothing */
+	char *left_ns;
 	struct buf told;                     /* such ids, each between line ends */
 	char *actor;                         /* who its tools act as */
 	struct uuid assistant_id;
@@ -64,6 +67,7 @@ struct job_task {
 	struct answer *asks;                 /* of a model that is about to be asked */
 	char **streamed;                     /* ids of messages that were streamed */
 	size_t streamed_n;
+	struct val inbox;                    /* from a task before it; or UNDEF */
 	struct answer *answer;               /* the newest that is not whole; or NULL */
 	struct job_task *next;
 };
@@ -96,6 +100,16 @@ void host_billed(void *ctx, const struct llm_usage *u, struct str model);
 /* host_store.c */
 void host_store(void *ctx, struct task_store *s);
 void host_store_stop(void *ctx, struct task_store *s);
+/* host_post.c */
+void host_post(void *ctx, struct str key, struct str json, const struct task_event *ev,
+    size_t n, bool again);
+/* host.c: messages that were not streamed: each whole, once. */
+void host_tell_messages(struct job_task *t, const struct task_write *w, size_t n);
+/* inject.c: what clients put in goes from a task that ends to the next one. */
+void inject_leave(struct job_task *t);       /* before it is closed */
+void inject_hand_on(struct job_task *t);     /* it is about to begin */
+void inject_give(struct job_task *t);        /* it is made */
+void inject_release(struct job *j);
 /* host_http.c */
 void host_http(void *ctx, struct task_http *h);
 void host_http_stop(void *ctx, struct task_http *h);

@@ -172,6 +172,15 @@ void run_cancel(struct runs *rs, owner_t owner, const struct uuid *thread_id,
     const struct uuid *run_id, bool wait, bool rollback, struct str why,
     void (*done)(void *ctx, int rc), void *ctx);
 
+/* A message (text, in the stored form) for the conversation of a run under way: the
+ * next turn takes it.  ns: of the graph whose conversation it is; p NULL: whichever
+ * talks.  done(ctx, rc) on this thread; OK: it is stored, a crash does not lose it.
+ * ERR_NOTFOUND; ERR_CONFLICT: no conversation is under way; ERR_LIMIT: too many
+ * wait. */
+void run_inject(struct runs *rs, owner_t owner, const struct uuid *thread_id,
+    const struct uuid *run_id, struct str ns, struct str message_json,
+    void (*done)(void *ctx, int rc), void *ctx);
+
 /* The known setting that an unknown name is close to; NULL: the name is known,
  * or close to none. */
 const char *setting_like(struct str name);

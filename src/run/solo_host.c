@@ -345,6 +345,19 @@ on_agent(void *ctx, struct str name)
 	return agents_find(((struct solo_task *)ctx)->solo->o->agents, name);
 }
 
+static void
+on_post(void *ctx, struct str key, struct str json, const struct task_event *ev, size_t n,
+    bool again)
+{
+	struct solo_task *t = ctx;
+	size_t writes;
+	const struct task_write *w = task_writes(t->task, &writes);
+
+	(void)key;
+	(void)json;
+	core_task_post(t->core, w, writes, ev, n, again);
+}
+
 const struct task_host solo_host = {
 	.done = on_done, .failed = on_failed, .waits = on_waits, .emit = on_emit,
 	.tool = on_tool_event, .wants_deltas = on_wants_deltas,
@@ -355,5 +368,5 @@ const struct task_host solo_host = {
 	.timer_stop = on_timer_stop, .now = on_now, .child = on_child,
 	.may_spend = on_may_spend, .spent = on_spent,
 	.tokens_left = on_tokens_left,
-	.child_stop = on_child_stop, .agent = on_agent,
+	.child_stop = on_child_stop, .agent = on_agent, .post = on_post,
 };

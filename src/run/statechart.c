@@ -242,7 +242,7 @@ apply(struct scope *s, const struct core_task *t, bool *wrote, struct err *e)
 {
 	int rc = OK;
 
-	for (size_t i = 0; i < t->writes_n && rc == OK; i++) {
+	for (size_t i = t->took; i < t->writes_n && rc == OK; i++) {
 		int at = channels_find(s->state, t->writes[i].name);
 
 		if (at == CHANNEL_NONE)
@@ -417,6 +417,59 @@ chart_task_done(struct core_task *t, struct val result)
 	chart_fill(s);
 	(void)stepper_task_done(s->chart, t->serial, result);
 	macrostep(s, t, wrote);
+}
+
+/* ---- events of a model ------------------------------------------------------------------- */
+
+static int
+take_writes(struct core_task *t, const struct task_write *w, size_t n, bool *wrote,
+    struct err *e)
+{
+	int rc = OK;
+
+	for (; t->took < n && rc == OK; t->took++) {
+		rc = channels_put(t->scope->state, w[t->took].channel, w[t->took].value,
+		    REDUCE_STORED, e);
+		*wrote = true;
+	}
+	return rc;
+}
+
+/* Each is worked through before the next: once the state of the task is left, its
+ * events are nobody's. */
+static int
+post(struct scope *s, uint64_t serial, const struct task_event *ev, size_t n, struct err *e)
+{
+	int rc = OK;
+
+	for (size_t i = 0; i < n && rc == OK; i++)
+		if (stepper_task_event(s->chart, serial, ev[i].name, ev[i].data) == OK)
+			rc = run_to_completion(s, e);
+	return rc;
+}
+
+void
+core_task_post(struct core_task *t, const struct task_write *w, size_t n,
+    const struct task_event *ev, size_t ev_n, bool again)
+{
+	struct scope *s = t->scope;
+	bool wrote = false;
+	struct err e;
+
+	assert(s->chart != NULL && t->state == TASK_RUNNING);
+	if (again) {
+		t->took = n;
+		return;
+	}
+	if (take_writes(t, w, n, &wrote, &e) != OK) {
+		scope_fail(s, S("InvalidUpdateError"), str_of(e.text), t);
+		return;
+	}
+	chart_fill(s);
+	if (post(s, t->serial, ev, ev_n, &e) != OK)
+		scope_fail(s, S("GraphError"), str_of(e.text), NULL);
+	else
+		macrostep(s, NULL, wrote);
 }
 
 /* An error that the chart does nothing about ends the run. */

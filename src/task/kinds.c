@@ -5,7 +5,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "task/task_priv.h"
+#include "task/llm_priv.h"
 
 #define REQ    FIELD_REQUIRED
 #define SHORT  FIELD_SHORT
@@ -39,7 +39,12 @@ static const struct agent_field llm_fields[] = {
 	    .group = 1 },
 	[LLM_CHUNK] = { "chunk", AGENT_WORD, "how a scripted answer is streamed: by character "
 	    "(1) or by word", .words = chunk_words },
-	{ "events", AGENT_PLAIN, "", LATER }, { "keep", AGENT_NAME, "", LATER },
+	[LLM_EVENTS] = { "events", AGENT_PLAIN, "{NAME: {schema, description}}: what the model "
+	    "may tell the chart, each as the tool `event__NAME`", .check = llm_events_check },
+	[LLM_KEEP] = { "keep", AGENT_NAME, "a conversation of its own: `state`, `session`, or a "
+	    "name that others share", .check = llm_keep_check },
+	[LLM_TRUNCATE] = { "truncate", AGENT_PLAIN, "{tokens, keep, summary}: how much of a long "
+	    "conversation is sent", .check = llm_cut_check },
 	{ "models", AGENT_NAMES, "", LATER }, { "fallbacks", AGENT_NAMES, "", LATER },
 	{ "needs", AGENT_NAMES, "", LATER },
 };

@@ -24,7 +24,10 @@ enum llm_field {
 	LLM_ID,                              /* TEXT: the message's id */
 	LLM_REPLY,                           /* EXPR: text or a message */
 	LLM_REPLIES,                         /* TEXTS, by turn of the thread */
-	LLM_CHUNK                            /* WORD: "1" (a character) or "word" */
+	LLM_CHUNK,                           /* WORD: "1" (a character) or "word" */
+	LLM_EVENTS,                          /* PLAIN: {NAME: {schema, description}} */
+	LLM_KEEP,                            /* NAME: state, session, another */
+	LLM_TRUNCATE                         /* PLAIN: {tokens, keep, summary} */
 };
 enum { CHUNK_CHARACTER, CHUNK_WORD };
 

@@ -1,7 +1,10 @@
 /*
  * llm.c - asks a model once.  Its result is {message, text, output, usage}, and
  * tool_calls where the model asks for tools: {id, name} of each, the invalid ones
- * too, because they are answered (with an error).
+ * too, because they are answered (with an error); heard: what clients had put in.
+ *
+ * It asks once more when its answer would be the last and a client has put in
+ * something meanwhile.
  *
  * Deltas are asked for only when somebody reads them or will be able to.
  *
@@ -178,22 +181,19 @@ check_output(const struct agent_value *output, struct str json, struct err *e)
 	return rc;
 }
 
-/* False: the piece has failed. */
+/* False: it is not what `output` asks for. */
 static bool
-read_output(struct llm_piece *w, struct val text, struct val *out)
+read_output(struct llm_piece *w, struct val text, struct val *out, struct err *e)
 {
 	const struct agent_value *output = piece_field(&w->p, LLM_OUTPUT);
 	struct str json = without_fence(val_str(text));
-	struct err e;
 
 	*out = VAL_NIL;
 	if (!agent_has(output))
 		return true;
-	if (check_output(output, json, &e) == OK && val_json(out, json, &e) == OK)
+	if (check_output(output, json, e) == OK && val_json(out, json, e) == OK)
 		return true;
 	*out = VAL_NIL;
-	piece_fail(&w->p, "error.llm.tool_validation", "ToolValidationError",
-	    "the answer is not what `output` asks for: %s", e.text);
 	return false;
 }
 
@@ -217,23 +217,96 @@ result_make(struct val message, struct val text, struct val output)
 	return result;
 }
 
+static bool
+has_calls(struct val message)
+{
+	return val_count(val_get(message, S("tool_calls"))) > 0 ||
+	    val_count(val_get(message, S("invalid_tool_calls"))) > 0;
+}
+
+/* What clients have put in, for the loop around it. */
+static struct val
+heard(const struct llm_piece *w)
+{
+	struct val list = val_array_empty();
+
+	for (size_t i = 0; i < val_count(w->said); i++)
+		if (message_type(val_at(w->said, i)) != MSG_AI)
+			list = val_push_take(list, val_ref(val_at(w->said, i)));
+	return list;
+}
+
+static void begin(struct llm_piece *w);
+
+static void
+say(struct llm_piece *w, struct val message)
+{
+	if (w->said.kind == VAL_UNDEFINED)
+		w->said = val_array_empty();
+	w->said = val_push_take(w->said, val_ref(message));
+}
+
+/* In a loop, an answer that is not what was asked for: it is not written. */
+static void
+answer_wrong(struct llm_piece *w, struct val message, struct val text, const struct err *e)
+{
+	struct val result;
+
+	if (!llm_is_turn(&w->p)) {
+		val_drop(text);
+		piece_fail(&w->p, "error.llm.tool_validation", "ToolValidationError",
+		    "the answer is not what `output` asks for: %s", e->text);
+		return;
+	}
+	if (w->heard > 0 && !piece_write_messages(&w->p, val_ref(w->said),
+	    REDUCE_STORED | REDUCE_NEW_IDS)) {
+		val_drop(text);
+		return;
+	}
+	result = result_make(message, text, VAL_NIL);
+	if (w->heard > 0)
+		result = val_set_take(result, S("heard"), heard(w));
+	piece_done(&w->p, val_set_take(result, S("problem"), val_string(str_of(e->text))));
+}
+
+static void
+answer_right(struct llm_piece *w, struct val message, struct val text, struct val output)
+{
+	struct piece *p = &w->p;
+	struct val result;
+
+	say(w, message);
+	if (!llm_is_turn(p) && inbox_waits(p->task) && !has_calls(message)) {
+		val_drop(text);
+		val_drop(output);
+		begin(w);
+		return;
+	}
+	if (!piece_write_messages(p, val_ref(w->said), REDUCE_STORED | REDUCE_NEW_IDS)) {
+		val_drop(text);
+		val_drop(output);
+		return;
+	}
+	result = result_make(message, text, output);
+	if (w->heard > 0)
+		result = val_set_take(result, S("heard"), heard(w));
+	piece_done(p, result);
+}
+
 void
 llm_answered(struct llm_piece *w, struct val message)
 {
-	struct piece *p = &w->p;
 	struct val text = llm_text(message), output;
-	struct val list = val_push_take(val_array_empty(), val_ref(message));
+	struct err e;
 
 	llm_stream_end(w, message);
-	if (!read_output(w, text, &output)) {
-		val_drop(list);
-		val_drop(text);
-	} else if (!piece_write_messages(p, list, REDUCE_STORED | REDUCE_NEW_IDS)) {
-		val_drop(text);
-		val_drop(output);
-	} else {
-		piece_done(p, result_make(message, text, output));
-	}
+	/* A call comes before the answer that is to have the form. */
+	if (has_calls(message))
+		answer_right(w, message, text, VAL_NIL);
+	else if (read_output(w, text, &output, &e))
+		answer_right(w, message, text, output);
+	else
+		answer_wrong(w, message, text, &e);
 	val_drop(message);
 }
 
@@ -256,6 +329,16 @@ on_answer(struct llm_piece *w, const struct llm_answer *a)
 	}
 }
 
+/* It was more than the model takes: half of that, once. */
+static void
+ask_shorter(struct llm_piece *w)
+{
+	w->harder = true;
+	spend_leave(&w->p);
+	llm_stream_end(w, VAL_UNDEF);
+	llm_prepare_begin(w);
+}
+
 static void
 on_done(void *ctx, int rc, const struct llm_answer *a, const char *error_event,
     const struct err *e)
@@ -268,6 +351,9 @@ on_done(void *ctx, int rc, const struct llm_answer *a, const char *error_event,
 		return;
 	if (rc == OK)
 		on_answer(w, a);
+	else if (!w->harder && llm_cuts(w) && error_event != NULL &&
+	    str_eq(str_of(error_event), S("error.llm.context_length")))
+		ask_shorter(w);
 	else
 		fail(w, error_event, e->text);
 	task_leave(t);
@@ -275,88 +361,58 @@ on_done(void *ctx, int rc, const struct llm_answer *a, const char *error_event,
 
 /* ---- the question ------------------------------------------------------------------------ */
 
-/* What is not from the channel: messages of the file, a prompt. */
-static bool
-conversation_base(struct piece *p, struct val *out)
+void
+llm_hear(struct llm_piece *w)
 {
-	const struct agent_value *field = piece_field(p, LLM_MESSAGES);
-	struct val given;
-	struct err e;
-	int rc;
+	struct task *t = w->p.task;
 
-	*out = VAL_UNDEF;
-	if (!agent_has(field)) {
-		given = piece_messages(p);
-		*out = given.kind == VAL_ARRAY ? val_ref(given) : val_array_empty();
-		return p->state == PIECE_RUNS;
-	}
-	if (!piece_eval(p, LLM_MESSAGES, &given))
-		return false;
-	rc = messages_from(given, "llm.messages", out, NULL, &e);
-	val_drop(given);
-	if (rc != OK)
-		piece_fail(p, "error.llm.invalid_request", "BadRequestError", "line %u: %s",
-		    field->line, e.text);
-	return rc == OK;
+	for (; t->heard < t->inbox_n; t->heard++, w->heard++)
+		say(w, t->inbox[t->heard]);
 }
 
-static struct val
-add_prompt(struct val list, struct val prompt)
-{
-	struct val m;
-	int rc = message_from(prompt, "llm.prompt", &m, NULL, NULL);
-
-	return rc == OK ? val_push_take(list, m) : list;
-}
-
-bool
-llm_conversation(struct piece *p, struct val *out)
-{
-	struct val base, said, prompt;
-
-	if (llm_loop_said(p, &base, &said)) {
-		*out = val_ref(base);
-		for (size_t i = 0; i < val_count(said); i++)
-			*out = val_push_take(*out, val_ref(val_at(said, i)));
-		return true;
-	}
-	if (!conversation_base(p, out))
-		return false;
-	if (!piece_eval_text(p, LLM_PROMPT, &prompt)) {
-		val_drop(*out);
-		return false;
-	}
-	if (prompt.kind == VAL_STRING)
-		*out = add_prompt(*out, prompt);
-	val_drop(prompt);
-	return true;
-}
-
+/* What was there before is read once: what the piece writes itself is not in it. */
 bool
 llm_listen(struct llm_piece *w)
 {
-	return llm_conversation(&w->p, &w->list);
+	if (w->base.kind == VAL_UNDEFINED && !llm_conversation(&w->p, &w->base))
+		return false;
+	llm_hear(w);
+	val_drop(w->list);
+	w->list = val_ref(w->base);
+	for (size_t i = 0; i < val_count(w->said); i++)
+		w->list = val_push_take(w->list, val_ref(val_at(w->said, i)));
+	return true;
 }
 
-/* Their texts, as they are stored. */
 static void
-request_messages(struct llm_piece *w, struct arena *a, struct llm_request *q)
+add_message(struct arena *a, struct llm_request *q, struct str *at, struct val m)
 {
 	struct buf b = BUF(LIMIT_STATE_BYTES);
-	struct str *at;
+	struct str text = val_json_text(m);
 
-	q->messages_n = val_count(w->list);
-	at = arena_alloc(a, (q->messages_n + 1) * sizeof *at);
-	for (size_t i = 0; at != NULL && i < q->messages_n; i++) {
-		at[i] = val_json_text(val_at(w->list, i));
-		if (at[i].p != NULL)
-			continue;
-		buf_clear(&b);
-		val_add_json(&b, val_at(w->list, i));
-		at[i] = arena_str(a, buf_str(&b));
+	if (text.p == NULL) {
+		val_add_json(&b, m);
+		text = arena_str(a, buf_str(&b));
+		buf_release(&b);
 	}
+	at[q->messages_n++] = text;
+}
+
+/* Their texts, as they are stored, without what is cut off. */
+static void
+request_messages(struct llm_piece *w, struct arena *a, struct llm_request *q,
+    struct val summary)
+{
+	size_t n = val_count(w->list);
+	struct str *at = arena_alloc(a, (n + 2) * sizeof *at);
+
 	q->messages = at;
-	buf_release(&b);
+	for (size_t i = 0; at != NULL && i < w->head; i++)
+		add_message(a, q, at, val_at(w->list, i));
+	if (at != NULL && summary.kind != VAL_UNDEFINED)
+		add_message(a, q, at, summary);
+	for (size_t i = w->tail; at != NULL && i < n; i++)
+		add_message(a, q, at, val_at(w->list, i));
 }
 
 /* The prompt of the file, or the run's; and the form the answer is to have. */
@@ -402,8 +458,8 @@ request_numbers(struct piece *p, struct llm_request *q)
 	return piece_eval_int(p, LLM_MAX_TOKENS, 1, INT32_MAX, &q->max_tokens);
 }
 
-static bool
-request_model(struct piece *p, struct arena *a, struct llm_request *q)
+bool
+llm_request_model(struct piece *p, struct arena *a, struct llm_request *q)
 {
 	const struct task_defaults *d = p->task->defaults;
 	struct val v;
@@ -488,10 +544,11 @@ llm_ask(struct llm_piece *w)
 	struct piece *p = &w->p;
 	struct arena a = ARENA(REQUEST_BYTES);
 	struct llm_request q = { 0 };
+	struct val summary = llm_cut_summary(w);
 
-	if (request_model(p, &a, &q) && request_system(p, &a, &q) &&
+	if (llm_request_model(p, &a, &q) && request_system(p, &a, &q) &&
 	    request_numbers(p, &q)) {
-		request_messages(w, &a, &q);
+		request_messages(w, &a, &q, summary);
 		q.tools = offer_specs(p, &a, &q.tools_n);
 		q.stream = llm_wants_deltas(w);
 		q.key = request_key(p, &a);
@@ -500,13 +557,14 @@ llm_ask(struct llm_piece *w)
 		else if (may_ask(w, &q))
 			send(w, &q);
 	}
+	val_drop(summary);
 	arena_release(&a);
 }
 
 static void
-llm_start_piece(struct piece *p)
+begin(struct llm_piece *w)
 {
-	struct llm_piece *w = llm_of(p);
+	struct piece *p = &w->p;
 
 	if (agent_has(piece_field(p, LLM_REPLY)) || agent_has(piece_field(p, LLM_REPLIES)))
 		llm_reply(w);
@@ -514,6 +572,12 @@ llm_start_piece(struct piece *p)
 		fail(w, NULL, "there is no model here");
 	else
 		llm_prepare_begin(w);
+}
+
+static void
+llm_start_piece(struct piece *p)
+{
+	begin(llm_of(p));
 }
 
 static void
@@ -530,16 +594,23 @@ llm_stop_piece(struct piece *p)
 static void
 llm_release_piece(struct piece *p)
 {
-	val_drop(llm_of(p)->list);
+	struct llm_piece *w = llm_of(p);
+
+	val_drop(w->base);
+	val_drop(w->said);
+	val_drop(w->list);
+	val_drop(w->summary);
 }
 
 static const struct task_run *
 llm_choose(const struct agent_work *w)
 {
-	return agent_int(&w->fields[LLM_MAX_TURNS], 0) > 0 ? &llm_loop : &task_llm;
+	return agent_int(&w->fields[LLM_MAX_TURNS], 0) > 0 ||
+	    agent_has(&w->fields[LLM_EVENTS]) || agent_has(&w->fields[LLM_OUTPUT]) ?
+	    &llm_loop : &task_llm;
 }
 
 const struct task_run task_llm = {
-	.size = sizeof(struct llm_piece), .traits = TASK_EFFECT, .choose = llm_choose,
+	.size = sizeof(struct llm_piece), .traits = TASK_EFFECT | TASK_TALKS, .choose = llm_choose,
 	.start = llm_start_piece, .stop = llm_stop_piece, .release = llm_release_piece,
 };

@@ -11,7 +11,7 @@
 #include "task/llm_priv.h"
 
 static bool (*const steps[])(struct llm_piece *w) = {
-	llm_listen,
+	llm_listen, llm_cut,
 };
 
 /* A step that ends at once does not nest the next one. */

@@ -16,7 +16,16 @@ struct llm_piece {
 	void *stream;
 	bool streaming;                      /* stream was begun and has not ended */
 	size_t step;                         /* of llm_prepare that comes next */
-	struct val list;                     /* the conversation, once it was listened to */
+	struct val base;                     /* the conversation before it; UNDEF: not read */
+	struct val said;                     /* in it: what a client put in, an answer
+	                                        before that */
+	struct val list;                     /* both: what is asked */
+	size_t heard;                        /* messages of clients in said */
+	/* llm_cut.c: of list, [head, tail) is not sent, but a summary if there is one */
+	size_t head, tail;
+	struct val summary;                  /* text; or UNDEF */
+	size_t from, goal;                   /* a new one is being made of these */
+	bool harder;                         /* the model has refused it as too long */
 };
 
 static inline struct llm_piece *
@@ -28,6 +37,11 @@ llm_of(struct piece *p)
 /* The conversation: a new array of stored messages.  False: the piece has
  * failed. */
 bool llm_conversation(struct piece *p, struct val *out);
+/* Messages of clients that no turn has taken yet become a part of what was said. */
+void llm_hear(struct llm_piece *w);
+/* Is the piece a turn of a loop?  Then what is wrong with its answer is the loop's to
+ * correct: the result has it as `problem`. */
+bool llm_is_turn(const struct piece *p);
 
 /* llm_prepare.c: everything that comes before the request, then llm_ask. */
 void llm_prepare_begin(struct llm_piece *w);
@@ -36,6 +50,7 @@ void llm_prepare_next(struct llm_piece *w);  /* a step that went on later is don
 /* llm.c */
 bool llm_listen(struct llm_piece *w);        /* the step that reads the conversation */
 void llm_ask(struct llm_piece *w);
+bool llm_request_model(struct piece *p, struct arena *a, struct llm_request *q);
 void llm_stream_begin(struct llm_piece *w, struct str model);
 void llm_stream_end(struct llm_piece *w, struct val message);
 bool llm_wants_deltas(struct llm_piece *w);
@@ -47,6 +62,34 @@ struct val llm_text(struct val message);
 
 /* llm_script.c: answers as the file says. */
 void llm_reply(struct llm_piece *w);
+
+/* llm_keep.c */
+int  llm_keep_check(struct val v, struct err *e);    /* of the file */
+
+/* llm_cut.c */
+int  llm_cut_check(struct val v, struct err *e);     /* of the file */
+bool llm_cuts(const struct llm_piece *w);
+bool llm_cut(struct llm_piece *w);           /* the step that decides what is sent */
+struct val llm_cut_summary(const struct llm_piece *w);       /* as a message, or UNDEF;
+                                                the caller drops it */
+
+/* llm_events.c: a part of the tools that the model is offered, and what it calls. */
+struct llm_events {
+	size_t n, wrong, others;             /* calls of events, those that are answered with
+	                                        an error, calls of tools */
+	struct val answers;                  /* tool messages for all n */
+	struct val posted;                   /* [{name, data}] */
+	char *why;                           /* the first error */
+};
+int  llm_events_check(struct val v, struct err *e);  /* of the file */
+bool llm_is_event(struct str tool);
+size_t llm_events_count(const struct piece *p);      /* declared */
+void llm_events_add_specs(const struct piece *p, struct arena *a,
+    struct llm_tool_spec *specs, size_t *n);
+void llm_events_read(const struct piece *p, struct val message, struct llm_events *out);
+/* Calls of tools that are not run, because the model is asked again, are answered. */
+void llm_events_refuse_others(struct val message, struct llm_events *x);
+void llm_events_release(struct llm_events *x);
 
 /* llm_loop.c: what was said in the loop that the piece is part of; UNDEF: it is
  * in none.  Both borrowed. */

@@ -17,11 +17,11 @@ turns_so_far(struct piece *p, size_t *n)
 	struct val list;
 
 	*n = 0;
-	if (!llm_conversation(p, &list))
+	if (!llm_listen(llm_of(p)))
 		return false;
+	list = llm_of(p)->list;
 	for (size_t i = 0; i < val_count(list); i++)
 		*n += message_type(val_at(list, i)) == MSG_AI;
-	val_drop(list);
 	return true;
 }
 
@@ -200,6 +200,7 @@ llm_reply(struct llm_piece *w)
 		val_drop(reply);
 		return;
 	}
+	llm_hear(w);
 	llm_stream_begin(w, S("scripted:reply"));
 	if (message_of(w, reply, &message)) {
 		if (llm_wants_deltas(w))

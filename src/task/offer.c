@@ -8,7 +8,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "base/json.h"
-#include "task/task_priv.h"
+#include "task/llm_priv.h"
 
 const struct agent_tool *
 offer_declared(const struct piece *p, struct str name)
@@ -149,7 +149,8 @@ offer_specs(struct piece *p, struct arena *a, size_t *n)
 	const struct agent_value *names = piece_field(p, LLM_TOOLS);
 	const struct tools *all = t->host->tools;
 	bool named = agent_has(names), plain = !agent_has(piece_field(p, LLM_OUTPUT));
-	size_t max = t->agent->tools_n + (all != NULL ? tools_count(all) : 0);
+	size_t max = t->agent->tools_n + (all != NULL ? tools_count(all) : 0) +
+	    llm_events_count(p);
 	struct llm_tool_spec *specs = arena_zero(a, (max + 1) * sizeof *specs);
 
 	*n = 0;
@@ -166,5 +167,6 @@ offer_specs(struct piece *p, struct arena *a, size_t *n)
 			specs[(*n)++] = (struct llm_tool_spec){ str_of(tool->name),
 			    str_of(tool->description), tools_schema(all, tool) };
 	}
+	llm_events_add_specs(p, a, specs, n);
 	return specs;
 }

@@ -84,6 +84,7 @@ records_init(struct task *t, const struct task_spec *s)
 			k->result_json = arena_str(&t->arena, r->result_json);
 		map_put(&t->known, k);
 	}
+	inbox_init(t);
 	t->answers_n = s->answers_n;
 	if (s->answers_n > 0)
 		t->answers = arena_zero(&t->arena, s->answers_n * sizeof *t->answers);
@@ -104,6 +105,7 @@ records_release(struct task *t)
 	}
 	free(t->interrupts);
 	free(t->kept);
+	inbox_release(t);
 	map_release(&t->known);
 	arena_release(&t->arena);
 }
@@ -137,8 +139,9 @@ repeat_write(struct piece *p, struct val w)
 	/* A channel that the agent does not have any more. */
 	if (channel == CHANNEL_NONE)
 		return true;
+	/* Ids that were new then may be in the state by now. */
 	return piece_write(p, (unsigned)channel, val_ref(val_at(w, 1)),
-	    known.kind == VAL_INT ? (unsigned)known.u.i : 0);
+	    known.kind == VAL_INT ? (unsigned)known.u.i & ~(unsigned)REDUCE_NEW_IDS : 0);
 }
 
 bool
@@ -157,6 +160,9 @@ record_repeat(struct piece *p)
 	if (fits) {
 		p->recorded = true;
 		spend_read_record(p, record);
+		if (p->run == &task_llm)
+			p->task->heard += val_count(val_get(val_get(record, S("result")),
+			    S("heard")));
 		piece_done(p, val_ref(val_get(record, S("result"))));
 	}
 	val_drop(record);
@@ -233,4 +239,32 @@ record_piece(struct piece *p)
 		keep(t, buf_str(&key), str_of(piece_kind(p)), buf_str(&json));
 	buf_release(&key);
 	buf_release(&json);
+}
+
+/* ---- events for the chart --------------------------------------------------------------- */
+
+bool
+piece_may_post(const struct piece *p)
+{
+	return p->task->host->post != NULL && p->task->agent->chart != NULL;
+}
+
+void
+piece_post(struct piece *p, struct str part, struct str json, struct val events,
+    bool again)
+{
+	struct task *t = p->task;
+	size_t n = val_count(events);
+	struct task_event *ev = mem_zero((n + 1) * sizeof *ev);
+	struct buf key = BUF(KEY_BYTES);
+
+	for (size_t i = 0; i < n; i++)
+		ev[i] = (struct task_event){ val_str(val_get(val_at(events, i), S("name"))),
+		    val_get(val_at(events, i), S("data")) };
+	piece_add_key(&key, p, part);
+	if (t->host->record_done == NULL && !again)
+		keep(t, buf_str(&key), S("events"), json);
+	t->host->post(t->ctx, buf_str(&key), json, ev, n, again);
+	buf_release(&key);
+	free(ev);
 }

@@ -297,7 +297,6 @@ decide_edit(struct tools_piece *w, struct slot *s, struct val d)
 	struct val action = val_get(d, S("edited_action")), calls, call;
 	struct val name = val_get(action, S("name")), args = val_get(action, S("args"));
 	struct buf text = BUF(LIMIT_LLM_BODY_BYTES);
-	size_t i = (size_t)(s - w->slots);
 
 	free(s->name);
 	free(s->args);
@@ -308,9 +307,9 @@ decide_edit(struct tools_piece *w, struct slot *s, struct val d)
 	if (w->edited.kind == VAL_UNDEFINED)
 		w->edited = val_ref(w->message);
 	calls = val_ref(val_get(w->edited, S("tool_calls")));
-	call = val_set_take(val_ref(val_at(calls, i)), S("name"), val_ref(name));
+	call = val_set_take(val_ref(val_at(calls, s->at)), S("name"), val_ref(name));
 	call = val_set_take(call, S("args"), val_ref(args));
-	calls = val_set_at_take(calls, i, call);
+	calls = val_set_at_take(calls, s->at, call);
 	w->edited = val_set_take(w->edited, S("tool_calls"), calls);
 }
 

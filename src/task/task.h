@@ -127,6 +127,9 @@ struct task_timer {
 	void *host_data;
 };
 
+/* An event of a model for the chart. */
+struct task_event { struct str name; struct val data; };
+
 enum task_tool_event { TOOL_START, TOOL_END, TOOL_ERROR };
 
 struct task_host {
@@ -183,6 +186,12 @@ struct task_host {
 	int64_t (*tokens_left)(void *ctx);
 	/* A model has answered: what it is billed for.  NULL: nobody bills. */
 	void (*billed)(void *ctx, const struct llm_usage *u, struct str model);
+	/* Events for the chart that the task is work of, in order; what it wrote so far is
+	 * in the state before they are.  key and json: a record that is committed with what
+	 * they do.  The task may be stopped from inside.  again: an earlier attempt has
+	 * posted them; what it wrote then is in the state.  NULL: there is no chart. */
+	void (*post)(void *ctx, struct str key, struct str json,
+	    const struct task_event *ev, size_t n, bool again);
 	/* the journal: started is committed before `then`, which is called once, even
 	 * after task_stop; a result is written lazily.  NULL: there is no journal. */
 	void (*record_start)(void *ctx, struct str key, struct str name,
@@ -227,6 +236,16 @@ struct task *task_new(const struct task_spec *s, const struct task_host *h, void
 void task_start(struct task *t);
 void task_stop(struct task *t);              /* no callback follows */
 void task_free(struct task *t);              /* NULL: nothing; stops it */
+
+/* Something for a task under way.  "inject": a message in the stored form, which the
+ * next turn of a conversation takes; key gets the record's that keeps it (name
+ * "inject", the message).  ERR_CONFLICT: there is nothing in it that takes it; ERR_LIMIT:
+ * too many wait. */
+int task_event(struct task *t, struct str name, struct val data, struct buf *key);
+/* Such messages before its start, of a task before it. */
+void task_give(struct task *t, struct val message);
+/* Those that no turn has taken; borrowed. */
+const struct val *task_untaken(const struct task *t, size_t *n);
 
 /* After done (or waits): what it wrote, in order; borrowed. */
 const struct task_write *task_writes(const struct task *t, size_t *n);

@@ -6,6 +6,7 @@
  *   view.c     state, names, evaluation record.c    keys, records, answers
  *   call.c     one tool call            offer.c     the tools a model may call
  *   spend.c    budgets of work
+ *   inbox.c    what clients put in
  *   kinds.c    the table of kinds       one file a kind: what it does
  *
  * A *piece* is one work of the tree under way: a leaf (llm, wait, ...), or a
@@ -45,7 +46,8 @@ enum task_traits {
 	TASK_CONTAINER = 1,  /* its children run, not it */
 	TASK_EFFECT = 2,     /* inside a container its end goes to the journal at once */
 	TASK_PURE = 4,       /* done again it gives the same: never recorded */
-	TASK_WAITS = 8       /* may wait for a person */
+	TASK_WAITS = 8,      /* may wait for a person */
+	TASK_TALKS = 16      /* a part of a conversation: it hears what clients put in */
 };
 
 struct task_run {
@@ -170,6 +172,9 @@ struct task {
 	struct task_interrupt *interrupts;
 	size_t interrupts_n, interrupts_cap;
 	int messages;                        /* channel, or CHANNEL_NONE */
+	/* messages of clients for the conversation: the first `heard` are in it */
+	struct val *inbox;
+	size_t inbox_n, inbox_cap, heard;
 };
 
 static inline void
@@ -321,6 +326,20 @@ bool spend_child_may(struct task_child *c, const struct task_cost *about,
     struct task_refusal *why);
 void spend_child(struct task_child *c, const struct task_cost *cost);
 int64_t spend_child_left(struct task_child *c);
+/* ---- inbox.c -------------------------------------------------------------------- */
+
+void inbox_init(struct task *t);             /* from the records */
+void inbox_release(struct task *t);
+bool inbox_waits(const struct task *t);
+
+/* ---- events for the chart (record.c) ------------------------------------------- */
+
+/* Can the piece post any? */
+bool piece_may_post(const struct piece *p);
+/* Posts them under the key of a part of it; json: its record.  The task may be over
+ * then. */
+void piece_post(struct piece *p, struct str part, struct str json, struct val events,
+    bool again);
 
 /* ---- call.c: one tool call -------------------------------------------------------- */
 

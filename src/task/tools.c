@@ -149,13 +149,31 @@ text_of(struct val object, struct str key)
 	return mem_cstr(v.kind == VAL_STRING ? val_str(v) : STR_NONE);
 }
 
+/* An event of an llm is no tool's call, and one that has its answer behind the
+ * message needs no other: such were events, too. */
+static bool
+is_open(const struct tools_piece *w, struct val call, struct val messages, size_t after)
+{
+	struct val name = val_get(call, S("name")), id = val_get(call, S("id"));
+
+	if (w->p.spec->kind->run == &task_llm && llm_events_count(&w->p) > 0 &&
+	    name.kind == VAL_STRING && llm_is_event(val_str(name)))
+		return false;
+	for (size_t i = after; i < val_count(messages); i++)
+		if (message_type(val_at(messages, i)) == MSG_TOOL && val_equal(
+		    val_get(val_at(messages, i), S("tool_call_id")), id))
+			return false;
+	return true;
+}
+
 /* problem: what is wrong with it, or UNDEF. */
 static void
-slot_add(struct tools_piece *w, struct val call, struct val problem)
+slot_add(struct tools_piece *w, struct val call, size_t at, struct val problem)
 {
 	struct slot *s = &w->slots[w->n++];
 	struct buf args = BUF(LIMIT_LLM_BODY_BYTES);
 
+	s->at = at;
 	s->id = text_of(call, S("id"));
 	s->name = text_of(call, S("name"));
 	if (problem.kind == VAL_STRING) {
@@ -186,13 +204,15 @@ slots_make(struct tools_piece *w)
 	invalid = val_get(w->message, S("invalid_tool_calls"));
 	w->slots = mem_zero((val_count(calls) + val_count(invalid) + 1) * sizeof *w->slots);
 	for (size_t i = 0; i < val_count(calls); i++)
-		slot_add(w, val_at(calls, i), VAL_UNDEF);
+		if (is_open(w, val_at(calls, i), messages, at))
+			slot_add(w, val_at(calls, i), i, VAL_UNDEF);
 	w->valid = w->n;
 	for (size_t i = 0; i < val_count(invalid); i++) {
 		struct val error = val_get(val_at(invalid, i), S("error"));
 
-		if (error.kind == VAL_STRING)
-			slot_add(w, val_at(invalid, i), error);
+		if (error.kind == VAL_STRING &&
+		    is_open(w, val_at(invalid, i), messages, at))
+			slot_add(w, val_at(invalid, i), i, error);
 	}
 }
 
@@ -260,7 +280,7 @@ tools_are_open(const struct piece *p)
 }
 
 const struct task_run task_tools = {
-	.size = sizeof(struct tools_piece), .traits = TASK_EFFECT | TASK_WAITS,
+	.size = sizeof(struct tools_piece), .traits = TASK_EFFECT | TASK_WAITS | TASK_TALKS,
 	.start = tools_start, .stop = tools_stop, .release = tools_release,
 	.is_open = tools_are_open,
 };

@@ -12,6 +12,7 @@
 struct slot {
 	struct task_call *call;              /* under way */
 	char *id, *name, *args;
+	size_t at;                           /* in the message's list */
 	char *problem;                       /* NULL: the call is valid */
 	char *decision;                      /* what a person said instead; or NULL */
 	bool decision_ok;

@@ -84,7 +84,9 @@ piece_write(struct piece *p, unsigned channel, struct val v, unsigned known)
 bool
 piece_write_messages(struct piece *p, struct val messages, unsigned known)
 {
-	if (piece_writes_default(p) && p->task->messages != CHANNEL_NONE)
+	if (p->spec->keep >= 0)
+		return piece_write(p, (unsigned)p->spec->keep, messages, known);
+	if (p->spec->keep == AGENT_KEEP_NONE && piece_writes_default(p) && p->task->messages != CHANNEL_NONE)
 		return piece_write(p, (unsigned)p->task->messages, messages, known);
 	val_drop(messages);
 	return true;

@@ -370,6 +370,12 @@ args_check(jnode schema, jnode args, struct err *e)
 }
 
 int
+tools_check_schema(jnode schema, struct err *e)
+{
+	return args_schema_valid(schema, e);
+}
+
+int
 tools_check_value(jnode schema, jnode value, struct err *e)
 {
 	struct place at = { .all = "the value", .one = "member" };

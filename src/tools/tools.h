@@ -75,6 +75,9 @@ const struct tool *tools_at(const struct tools *t, size_t i);
  * with keywords that we do not check (see args.c) agrees with everything. */
 int tools_check_value(jnode schema, jnode value, struct err *e);
 
+/* Has it only keywords that are checked?  ERR_INVALID. */
+int tools_check_schema(jnode schema, struct err *e);
+
 /* Always calls done exactly once, possibly before it returns; an unknown
  * tool or wrong arguments give ok false with a text that helps the model. */
 void tools_call(const struct tools *t, struct str name, struct str args_json,

@@ -284,9 +284,27 @@ static const struct row { const char *text, *want; } rows[] = {
 	{ NODE("{llm: {model: [a, b]}}"),
 	    ":3:20: nodes.a.llm.model: a list for 'model' is not supported yet" },
 	{ NODE("{llm: {events: {}}}"),
-	    ":3:13: nodes.a.llm: 'events' is not supported yet" },
-	{ NODE("{llm: {keep: session}}"),
-	    ":3:13: nodes.a.llm: 'keep' is not supported yet" },
+	    ":3:21: nodes.a.llm.events: expected a map of events, as in "
+	    "{paid: {schema: {...}}}" },
+	{ NODE("{llm: {events: {done: {}}}}"),
+	    ":3:21: nodes.a.llm.events: 'done' is the work's own event; expected another "
+	    "name" },
+	{ NODE("{llm: {events: {a.b: {}}}}"),
+	    ":3:21: nodes.a.llm.events: 'a.b' cannot be an event of a model: expected "
+	    "letters, digits, '_' and '-', at most 57" },
+	{ NODE("{llm: {events: {a: {schema: 1}}}}"),
+	    ":3:21: nodes.a.llm.events: a.schema: expected 'schema', a JSON Schema, and "
+	    "'description', a text" },
+	{ NODE("{llm: {keep: \"a b\"}}"),
+	    ":3:19: nodes.a.llm.keep: expected state, session, or a name without blanks" },
+	{ NODE("{llm: {truncate: {tokens: 0}}}"),
+	    ":3:23: nodes.a.llm.truncate: tokens: expected tokens (a number from 1), keep (a "
+	    "number from 0), summary (true, false, or {model, prompt})" },
+	{ NODE("{llm: {truncate: {keep: 1}}}"),
+	    ":3:23: nodes.a.llm.truncate: expected {tokens: N}" },
+	{ NODE("{llm: {events: {a: {schema: {pattern: x}}}}}"),
+	    ":3:21: nodes.a.llm.events: a.schema: pattern: a keyword we do not "
+	    "check" },
 	{ NODE("{llm: {prompt: 1}}"),
 	    ":3:21: nodes.a.llm.prompt: expected a text, got a number" },
 	{ NODE("{llm: {prompt: '${'}}"),

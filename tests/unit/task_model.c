@@ -161,15 +161,18 @@ TEST(model_answers_with_json_where_the_file_asks_for_it)
 	    "words, that agrees with this JSON Schema: {\"type\":\"object\","
 	    "\"properties\":{\"k\":{\"type\":\"number\"}}}||");
 	CHECK(str_ends(bed_text(&b), S(" [[\"a\",7]]")));
+	bed_crash(&b, b.journal_n);          /* each attempt asks anew */
 	said = "Sure!";
 	bed_run(&b, "n");
 	CHECK(str_starts(bed_text(&b), S("failed ToolValidationError "
-	    "error.llm.tool_validation the answer is not what `output` asks for: it is not "
+	    "error.llm.tool_validation the model was told 2 times, and still: it is not "
 	    "JSON: ")));
+	CHECK_INT(b.asked, 4);               /* once before it */
+	bed_crash(&b, b.journal_n);
 	said = "{\"k\": \"seven\"}";
 	bed_run(&b, "n");
 	CHECK_STR(bed_text(&b), "failed ToolValidationError error.llm.tool_validation the "
-	    "answer is not what `output` asks for: member \"k\": expected a number, got a "
+	    "model was told 2 times, and still: member \"k\": expected a number, got a "
 	    "string");
 	bed_close(&b);
 	bed_open(&b, AGENT("llm: {output: {schema: {pattern: x}}}, "

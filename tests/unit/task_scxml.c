@@ -47,7 +47,8 @@ static const struct row { const char *text, *want; } rows[] = {
 	{ INVOKE("type=\"llm\"", PARAM("replly", "1")),
 	    ":3:20: invoke.a.llm: unknown key 'replly'; did you mean 'reply'?" },
 	{ INVOKE("type=\"llm\"", PARAM("events", "{}")),
-	    ":3:20: invoke.a.llm: 'events' is not supported yet" },
+	    ":3:20: invoke.a.llm.events: expected a map of events, as in "
+	    "{paid: {schema: {...}}}" },
 	{ INVOKE("type=\"llm\"", PARAM("reply", "1") PARAM("replies", "[]")),
 	    ":3:1: invoke.a.llm: either 'reply' or 'replies', not both" },
 	{ INVOKE("type=\"llm\"", PARAM("reply", "1") PARAM("chunk", "'words'")),
