@@ -52,7 +52,10 @@ url_check(struct str url, struct err *e)
 bool
 wire_output_by_tool(const struct llm_request *rq, const struct llm_target *t)
 {
-	return rq->output_schema_json.n > 0 && (t->has & LLM_HAS_JSON_SCHEMA) == 0;
+	bool mode = (t->has & LLM_HAS_JSON_SCHEMA) != 0 &&
+	    !(t->provider->wire->schema_excludes_tools && rq->tools_n > 0);
+
+	return rq->output_schema_json.n > 0 && !mode;
 }
 
 struct llm_tool_spec

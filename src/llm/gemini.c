@@ -52,6 +52,7 @@ gemini_headers(struct buf *b, const struct llm_target *t)
 const struct wire gemini_wire = {
 	.add_path = gemini_path, .add_headers = gemini_headers, .build = gemini_build,
 	.take = gemini_take, .take_whole = gemini_take_whole, .settle = gemini_settle,
+	.schema_excludes_tools = true,       /* of models before Gemini 3 */
 };
 
 const struct provider gemini_provider = {

@@ -413,7 +413,7 @@ static void
 add_config(struct builder *w, const struct llm_target *t)
 {
 	const struct llm_request *rq = w->rq;
-	size_t from = w->b->n, empty;
+	size_t from = w->b->n, empty, thoughts;
 
 	json_add_fmt(w->b, ",'generationConfig':{");
 	empty = w->b->n;
@@ -429,8 +429,11 @@ add_config(struct builder *w, const struct llm_target *t)
 		if (!gemini_add_schema(w->b, rq->output_schema_json))
 			json_add_fmt(w->b, "{'type':'object'}");
 	}
-	if ((t->has & LLM_HAS_REASONING) != 0)
+	thoughts = w->b->n;
+	if ((t->has & LLM_HAS_REASONING) != 0) {
 		json_add_fmt(w->b, ",'thinkingConfig':{'includeThoughts':true}");
+		body_part(w->body, QUIRK_REASONING, thoughts, "");
+	}
 	if (w->b->n == empty)
 		buf_cut(w->b, from);
 	else

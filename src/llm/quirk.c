@@ -88,6 +88,8 @@ static const struct {
 	{ QUIRK_EXTRA, "cache_control", NULL },
 	{ QUIRK_REASONING, "reasoning", NULL },
 	{ QUIRK_REASONING, "thinking.type", NULL },
+	{ QUIRK_REASONING, "thinking is not", NULL },
+	{ QUIRK_REASONING, "thinking_config", NULL },
 	{ QUIRK_STREAM_OPTIONS, "stream_options", NULL },
 	{ QUIRK_STREAM_OPTIONS, "include_usage", NULL },
 	{ QUIRK_MAX_TOKENS, "max_tokens", "too large" },

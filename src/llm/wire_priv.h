@@ -56,6 +56,7 @@ struct wire {
 	/* The answer is complete: what was only kept goes into the result.  NULL:
 	 * nothing was. */
 	void (*settle)(struct decoder *s);
+	bool schema_excludes_tools;          /* its mode for a schema takes no tools */
 };
 
 /* An answer of a schema is asked for as the arguments of this tool where the target

@@ -108,6 +108,14 @@ TEST(gemini_the_rest_of_a_request)
 		    "{\"responseMimeType\":\"application/json\",\"responseSchema\":{\"type\":\"object\","
 		    "\"properties\":{\"a\":{\"type\":\"string\"}}},\"thinkingConfig\":"
 		    "{\"includeThoughts\":true}}}" },
+		/* Its mode for a schema takes no tools: the answer is one of them. */
+		{ { .schema = "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"string\"}}}",
+		    .tool_schema = "{}", .has = LLM_HAS_JSON_SCHEMA }, FRONT ",\"tools\":[{"
+		    "\"functionDeclarations\":[{\"name\":\"f\",\"description\":\"d\"},{\"name\":\""
+		    OUTPUT_TOOL "\",\"description\":\"Gives the final answer. Call it once, when the "
+		    "answer is complete.\",\"parameters\":{\"type\":\"object\",\"properties\":{\"a\":"
+		    "{\"type\":\"string\"}}}}]}],\"toolConfig\":{\"functionCallingConfig\":{\"mode\":"
+		    "\"ANY\"}}}" },
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -119,6 +127,20 @@ TEST(gemini_the_rest_of_a_request)
 		CHECK_STR(wire_built(&from, &b), rows[i].sent);
 		body_release(&b);
 	}
+}
+
+/* A model that does not think is not asked to. */
+TEST(gemini_thinking_that_is_refused_is_left_out)
+{
+	struct built_from from = { .provider = &gemini_provider, .messages = { HI },
+	    .has = LLM_HAS_REASONING };
+	struct body b;
+
+	wire_built(&from, &b);
+	CHECK(body_without(&b, quirks_said(400, S("{\"error\":{\"message\":\"Unable to submit request "
+	    "because thinking is not supported by this model.\"}}"))) != 0);
+	CHECK_STR(buf_str(&b.text), FRONT ",\"generationConfig\":{}}");
+	body_release(&b);
 }
 
 TEST(gemini_schemas)
