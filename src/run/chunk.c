@@ -234,6 +234,8 @@ add_detail(struct buf *b, const char *key, jnode details, const char *member,
 {
 	json_add_key(b, key);
 	buf_add_char(b, '{');
+	if (json_is_number(json_get(details, S("cache_creation_tokens"))))
+		add_count(b, "cache_creation", count_of(details, "cache_creation_tokens"));
 	if (json_is_number(json_get(details, str_of(name))))
 		add_count(b, member, count_of(details, name));
 	buf_add_char(b, '}');
