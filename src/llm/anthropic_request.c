@@ -295,8 +295,7 @@ add_system(struct builder *w)
 static void
 add_tool(struct builder *w, const struct llm_tool_spec *tool)
 {
-	json_add_fmt(w->b, ",{'name':");
-	dialog_add_name(w->b, tool->name);
+	json_add_fmt(w->b, ",{'name':%.*s", FMT(tool->name));
 	if (tool->description.n > 0)
 		json_add_fmt(w->b, ",'description':%.*s", FMT(tool->description));
 	json_add_fmt(w->b, ",'input_schema':%-.*s}", FMT(tool->parameters_json.n > 0 ?

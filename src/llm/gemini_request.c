@@ -368,8 +368,7 @@ add_tool(struct builder *w, const struct llm_tool_spec *tool)
 {
 	size_t from;
 
-	json_add_fmt(w->b, ",{'name':");
-	dialog_add_name(w->b, tool->name);
+	json_add_fmt(w->b, ",{'name':%.*s", FMT(tool->name));
 	if (tool->description.n > 0)
 		json_add_fmt(w->b, ",'description':%.*s", FMT(tool->description));
 	from = w->b->n;
