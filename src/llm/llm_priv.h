@@ -138,6 +138,8 @@ void result_need_id(struct llm_result *r);
 /* ERR_TOOBIG when some part hit its maximum. */
 int  result_check(const struct llm_result *r);
 
+/* ---- result_build.c: the message it becomes -------------------------------- */
+
 /* The finished answer; what `answer` points to lives in `json` and `arena`. */
 struct result_built {
 	struct buf json;
