@@ -370,8 +370,11 @@ int  agents_read(struct agents **out, struct str text, const struct task_kinds *
 bool agents_kept(const struct agents *s, const struct agent *a);
 void agents_set_kept(struct agents *s, const struct agent *a);
 
-/* The ReAct agent `agent`, as text for agent_load. */
-extern const char agent_builtin_text[];
+/* The agents that every server has, as texts for agent_load: `agent` (ReAct),
+ * `research_agent`.  NULL: there are no more of them. */
+struct agent_builtin { const char *file, *id, *text; };
+const struct agent_builtin *agent_builtin_at(size_t i);
+struct str agent_builtin_text(struct str id);        /* empty: there is none */
 
 /* ---- drawings and the schema ------------------------------------------------------ */
 

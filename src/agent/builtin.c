@@ -1,24 +1,27 @@
 /*
- * builtin.c - the agent that every server has: a model, and its tools for as
- * long as it calls some.
+ * builtin.c - the agents that every server has; the build puts the files of
+ * agents/builtin here.
  *
  * SPDX-License-Identifier: MIT
  */
 #include "agent/agent.h"
 
-const char agent_builtin_text[] =
-    "id: agent\n"
-    "name: agent\n"
-    "description: A model with tools, called until it calls no more of them (ReAct).\n"
-    "state:\n"
-    "  messages: {reducer: messages}\n"
-    "nodes:\n"
-    "  agent: {llm: {}}\n"
-    "  tools: {tools: {}}\n"
-    "edges:\n"
-    "  - [START, agent]\n"
-    "  - from: agent\n"
-    "    to: tools\n"
-    "    when: len(last(messages).tool_calls ?? []) > 0 ||"
-    " len(last(messages).invalid_tool_calls ?? []) > 0\n"
-    "  - [tools, agent]\n";
+static const struct agent_builtin rows[] = {
+#include "builtin_rows.h"
+	{ NULL, NULL, NULL }
+};
+
+const struct agent_builtin *
+agent_builtin_at(size_t i)
+{
+	return i + 1 < COUNT(rows) ? &rows[i] : NULL;
+}
+
+struct str
+agent_builtin_text(struct str id)
+{
+	for (size_t i = 0; i + 1 < COUNT(rows); i++)
+		if (str_eq(str_of(rows[i].id), id))
+			return str_of(rows[i].text);
+	return STR_NONE;
+}

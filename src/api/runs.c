@@ -177,7 +177,7 @@ call_note_settings(struct call *c, const struct agent *a, jnode config, jnode co
 	};
 	struct buf lines = BUF(KB);
 
-	if (a != NULL && !str_eq(a->text, str_of(agent_builtin_text)))
+	if (a != NULL && !str_eq(a->text, agent_builtin_text(S("agent"))))
 		return;
 	for (size_t i = 0; i < COUNT(places); i++) {
 		struct json_iter it = json_each(places[i].object);

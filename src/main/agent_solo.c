@@ -71,12 +71,14 @@ add_beside(struct agents *set, const char *path)
 static void
 add_builtin(struct agents *set)
 {
+	const struct agent_builtin *b;
 	struct agent *a;
 	struct err e;
 
-	if (agents_find(set, S("agent")) == NULL && agent_load(&a,
-	    str_of(agent_builtin_text), S("agent.yaml"), &task_kinds, &e) == OK)
-		(void)agents_add(set, a, &e);
+	for (size_t i = 0; (b = agent_builtin_at(i)) != NULL; i++)
+		if (agents_find(set, str_of(b->id)) == NULL && agent_load(&a, str_of(b->text),
+		    str_of(b->file), &task_kinds, &e) == OK)
+			(void)agents_add(set, a, &e);
 }
 
 /* First by itself: the folder is read only if the agent calls others, and its

@@ -201,14 +201,17 @@ static int
 make(struct folder *f, struct agents **out, struct file **bad, struct err *e)
 {
 	struct agents *set = agents_new();
+	const struct agent_builtin *b;
+	size_t i = 0;
 	int rc;
 
 	*bad = NULL;
 	rc = add_files(f, set, false, bad, e);
 	if (rc == OK)
 		rc = add_files(f, set, true, bad, e);
-	if (rc == OK && agents_find(set, S("agent")) == NULL)
-		rc = add_text(set, str_of(agent_builtin_text), S("agent.yaml"), e);
+	for (b = agent_builtin_at(0); b != NULL && rc == OK; b = agent_builtin_at(++i))
+		if (agents_find(set, str_of(b->id)) == NULL)
+			rc = add_text(set, str_of(b->text), str_of(b->file), e);
 	if (rc == OK) {
 		rc = agents_link(set, e);
 		*bad = file_of(f, agents_refused(set));

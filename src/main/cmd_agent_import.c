@@ -100,8 +100,10 @@ write_file(const char *folder, const struct imported *a, bool force, struct err 
 	}
 	if (fd >= 0 && close(fd) != 0 && rc == OK)
 		rc = err_set(e, ERR_IO, "%s: %s", path.p, strerror(errno));
-	if (rc == OK)
+	if (rc == OK) {
 		printf("%s\n", path.p);
+		fflush(stdout);              /* before what is told of all of them */
+	}
 	buf_release(&path);
 	return rc;
 }

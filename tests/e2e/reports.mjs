@@ -58,7 +58,7 @@ await scenario("aegra 90, 44; ag-ui 1220: assistants are found, the system's too
   const system = await client.assistants.get("agent");
   const found = await client.assistants.search({ graphId: "agent", metadata: { created_by: "system" } });
   equal(found, [system], "by graph");
-  equal((await client.assistants.search({ limit: 5, offset: 10 })).length, 3, "second page");
+  equal((await client.assistants.search({ limit: 5, offset: 10 })).length, 4, "second page");
   equal(await client.assistants.count({ graphId: "agent" }), 13, "count");
 });
 

@@ -210,7 +210,7 @@ agents_up(struct fix *f)
 	struct err e;
 
 	f->agents = agents_new();
-	CHECK_RC(agent_load(&a, str_of(agent_builtin_text), S("agent.yaml"),
+	CHECK_RC(agent_load(&a, agent_builtin_text(S("agent")), S("agent.yaml"),
 	    &task_kinds, &e), OK);
 	CHECK_RC(agents_add(f->agents, a, &e), OK);
 	CHECK_RC(agents_link(f->agents, &e), OK);

@@ -30,7 +30,7 @@ built_in(void)
 	struct agent *a;
 	struct err e;
 
-	CHECK_RC(agent_load(&a, str_of(agent_builtin_text), S("agent.yaml"),
+	CHECK_RC(agent_load(&a, agent_builtin_text(S("agent")), S("agent.yaml"),
 	    &task_kinds, &e), OK);
 	return a;
 }

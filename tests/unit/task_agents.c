@@ -45,7 +45,7 @@ load_file(const char *name)
 
 TEST(agent_builtin_is_react)
 {
-	struct agent *a = load(agent_builtin_text);
+	struct agent *a = load(agent_builtin_text(S("agent")).p);
 
 	CHECK_STR(a->id, "agent");
 	CHECK_INT(a->nodes_n, 2);

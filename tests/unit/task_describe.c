@@ -67,7 +67,7 @@ check_drawing(const struct agent *a, unsigned depth, const char *expected)
 
 TEST(describe_draws_react_as_langgraph)
 {
-	struct agent *a = load(agent_builtin_text);
+	struct agent *a = load(agent_builtin_text(S("agent")).p);
 	struct buf b = BUF(64 * KB);
 	struct err e;
 
