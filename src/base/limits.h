@@ -119,6 +119,17 @@
 	X(TOOL_RESULT_BYTES,   1048576,   "bytes",  "result of one tool call") \
 	X(MAP_ELEMENTS,        100000,    "elements", "of one map; each has a piece of memory") \
 	X(MAP_PARALLEL,        1000,      "elements", "of one map at work at once; a map without a concurrency has as many") \
+	X(MCP_SESSIONS,        64,        "servers", "MCP servers connected to, of one event loop") \
+	X(MCP_MESSAGE_BYTES,   8388608,   "bytes",  "one message of an MCP server; a longer one ends the connection") \
+	X(MCP_TOOLS,           1024,      "tools",  "of one MCP server") \
+	X(MCP_CALLS,           1024,      "calls",  "under way or waiting at one MCP server") \
+	X(MCP_START_MS,        60000,     "ms",     "from starting an MCP server to its first answer: npx may load it first") \
+	X(MCP_CALL_MS,         60000,     "ms",     "an answer of an MCP server; each progress notification begins it anew") \
+	X(MCP_CALL_MAX_MS,     3600000,   "ms",     "however much progress it tells") \
+	X(MCP_IDLE_MS,         300000,    "ms",     "a connection that nobody uses") \
+	X(MCP_RETRY_MS,        30000,     "ms",     "longest pause before a server that failed is started again") \
+	X(MCP_UNASKED,         1000,      "messages", "in ten seconds that nobody asked an MCP server for; then it is ended") \
+	X(PROCESS_QUEUE_BYTES, 16777216,  "bytes",  "that wait for a child process to read them") \
 	X(HTTP_GET_BYTES,      1048576,   "bytes",  "answer to http_get") \
 	X(HTTP_GET_MS,         60000,     "ms",     "http_get, to the end of its answer") \
 	X(TASK_PIECES,         1000000,   "pieces", "of work in one task: items of sequences, elements, turns; each may write") \

@@ -48,7 +48,8 @@ values_clear(struct client_call *call)
 {
 	call->content_type.n = call->retry_after.n = call->retry_after_ms.n = 0;
 	free(call->location);
-	call->location = NULL;
+	free(call->mcp_session);
+	call->location = call->mcp_session = NULL;
 }
 
 struct client_answer
@@ -60,6 +61,7 @@ client_call_answer(const struct client_call *call)
 		.retry_after = value_str(&call->retry_after),
 		.retry_after_ms = value_str(&call->retry_after_ms),
 		.location = str_of(call->location),
+		.mcp_session = str_of(call->mcp_session),
 	};
 }
 
@@ -98,6 +100,9 @@ header_line(struct client_call *call, struct str line)
 	if (str_eq_nocase(name, S("location")) && call->location == NULL &&
 	    value.n <= LOCATION_MAX)
 		call->location = mem_cstr(value);
+	if (str_eq_nocase(name, S("mcp-session-id")) && call->mcp_session == NULL &&
+	    value.n <= LOCATION_MAX)
+		call->mcp_session = mem_cstr(value);
 }
 
 /* The head is complete: everything but 1xx is final. */

@@ -34,6 +34,7 @@ struct client_answer {
 	int status;                          /* 0 before the head arrived */
 	struct str content_type, retry_after;    /* borrowed; empty if absent */
 	struct str retry_after_ms, location;     /* the same */
+	struct str mcp_session;              /* Mcp-Session-Id; the same */
 };
 
 struct client_hooks {

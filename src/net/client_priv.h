@@ -84,7 +84,7 @@ struct client_call {
 	bool head_done;
 	size_t body_in;
 	struct header_value content_type, retry_after, retry_after_ms;
-	char *location;                      /* NULL: none */
+	char *location, *mcp_session;        /* NULL: none */
 	char curl_error[CURL_ERROR_SIZE];
 };
 

@@ -1,0 +1,44 @@
+/*
+ * process.h - a child process whose input and output are pipes of a shard's loop.
+ *
+ * The child has a process group of its own, so that what it starts is stopped with
+ * it.  Its output is read a piece a turn; its input waits in a queue.
+ *
+ * Threads: the shard's.  Hooks may stop the process.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NET_PROCESS_H
+#define NET_PROCESS_H
+
+#include "base/rc.h"
+#include "net/shard.h"
+
+struct process;
+
+struct process_options {
+	const char *const *argv;             /* NULL-ended; argv[0] is looked for in PATH */
+	const char *const *env;              /* NULL-ended, all of it: "NAME=value" */
+	const char *cwd;                     /* NULL: ours */
+};
+
+struct process_hooks {
+	void (*out)(void *ctx, struct str bytes);    /* of its stdout */
+	void (*err)(void *ctx, struct str bytes);    /* of its stderr */
+	/* It has exited, or closed its stdout; nothing follows, and it is gone.  e
+	 * says how. */
+	void (*gone)(void *ctx, const struct err *e);
+	void *ctx;
+};
+
+/* Never calls back before it returns.  ERR_NOTFOUND, ERR_DENIED, ERR_IO: it could
+ * not be started; ERR_LIMIT: no descriptors. */
+int  process_start(struct process **out, struct shard *s, const struct process_options *o,
+    const struct process_hooks *hooks, struct err *e);
+/* To its stdin, in order; copied.  ERR_LIMIT: LIMIT_PROCESS_QUEUE_BYTES wait. */
+int  process_write(struct process *p, struct str bytes);
+/* Closes its stdin; it is killed if it does not end within `grace`, 0: at once.  No
+ * hook is called any more.  NULL: nothing. */
+void process_stop(struct process *p, msec grace);
+
+#endif
