@@ -7,7 +7,7 @@
 #include "agent/agent.h"
 
 static const struct agent_builtin rows[] = {
-#include "builtin_rows.h"
+#include "agent/builtin_rows.h"
 	{ NULL, NULL, NULL }
 };
 
