@@ -122,6 +122,8 @@ struct task_kind {
 	const char *const *ops;              /* NULL-ended, or NULL; op i has bit 1 << i */
 	enum agent_default_writes writes;
 	bool later;                          /* known, and refused as not supported yet */
+	/* Do the fields go together?  NULL, or what is wrong.  Or no function. */
+	const char *(*check)(const struct agent_value *fields);
 	const struct task_run *run;
 };
 

@@ -292,6 +292,12 @@ check_fields(struct making *m, const struct tree_node *n)
 		if (given && with >= 0 && !agent_has(&m->fields[with]))
 			load_fail(m->l, n, "'%s' goes with '%s'", f->name, f->with);
 	}
+	if (m->l->rc == OK && m->kind->check != NULL) {
+		const char *wrong = m->kind->check(m->fields);
+
+		if (wrong != NULL)
+			load_fail(m->l, n, "%s", wrong);
+	}
 }
 
 static void

@@ -124,7 +124,7 @@ const struct route routes[] = {
 	  "it", 200 },
 	{ "GET", "/interrupts", ROUTE_READS, NONE, api_interrupt_list,
 	  "List everything that waits for a person, newest first",
-	  "status (waiting), limit, offset", "an array of interrupts: id, value, "
+	  "status (waiting), assignee, limit, offset", "an array of interrupts: id, value, "
 	  "response_schema, thread_id, run_id, task_id, checkpoint_id, checkpoint_ns, "
 	  "created_at", 200 },
 

@@ -59,6 +59,7 @@ api_interrupt_list(struct call *c)
 
 	*op = (struct store_interrupt_search){ .limit = WAITING_DEFAULT };
 	param_word(c, "status", words, &status);
+	op->assignee = param_str(c, "assignee");
 	param_int(c, "limit", 1, LIMIT_PAGE_ROWS, &op->limit);
 	param_int(c, "offset", 0, INT32_MAX, &op->offset);
 	return call_submit(c, STORE_INTERRUPT_SEARCH, waiting_found);

@@ -25,10 +25,18 @@ clock_mono(void)
 	return read_clock(CLOCK_MONOTONIC);
 }
 
+static nsec ahead;                           /* set before there are threads */
+
+void
+clock_set_ahead(msec ms)
+{
+	ahead = ms * NS_PER_MS;
+}
+
 nsec
 clock_wall(void)
 {
-	return read_clock(CLOCK_REALTIME);
+	return read_clock(CLOCK_REALTIME) + ahead;
 }
 
 msec

@@ -20,6 +20,9 @@ typedef int64_t msec;                        /* milliseconds */
 nsec clock_mono(void);                       /* CLOCK_MONOTONIC */
 nsec clock_wall(void);                       /* Unix time */
 msec clock_wall_ms(void);                    /* the same in ms */
+/* Tests: from now on the wall clock is so far ahead of the system's.  Before there
+ * are threads. */
+void clock_set_ahead(msec ms);
 nsec clock_cpu(void);                        /* this process, user + system */
 
 /* "2d", "1.5h", "90s", "1m30s", "20ms", "5us", "1ns"; not below 0.  bare: what a number

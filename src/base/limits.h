@@ -79,6 +79,10 @@
 	X(WRITER_LINGER_MS,    20,        "ms",     "a write nobody waits for may wait so long for company") \
 	X(LIVE_RUNS,           131072,    "runs",   "sessions in memory; past it a run stays pending") \
 	X(LIVE_RUN_BYTES,      16384,     "bytes",  "of memory for each of them: a machine with less has fewer") \
+	X(RUN_SLEEP_MS,        5000,      "ms",     "a run whose tasks all wait for longer, and that nobody watches, leaves memory") \
+	X(WAKE_BATCH,          256,       "runs",   "that fell due are taken up at once; then the next") \
+	X(CLOCK_CHECK_MS,      60000,     "ms",     "the wall clock is looked at so often while something waits for it") \
+	X(ASK_AGAIN_MS,        30000,     "ms",     "a question whose time is over on a busy thread is looked at again") \
 	X(QUEUED_RUNS,         1000,      "runs",   "pending on one thread") \
 	X(RUN_ATTEMPTS,        3,         "attempts", "a run that was cut off so often becomes error") \
 	X(RECURSION_DEFAULT,   25,        "steps",  "LangGraph's default") \

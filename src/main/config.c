@@ -91,6 +91,9 @@ const struct setting config_settings[SETTINGS] = {
 	    "0", 0, 10000, "ms", .help = "a search is cut so soon; 0: as the limits say" },
 	[SETTING_TEST_FAIL_STORE_AT] = { "test.fail-store-at", TYPE_INT, "N",
 	    "0", 0, INT64_MAX, .help = "the nth write fails" },
+	[SETTING_TEST_CLOCK_MS] = { "test.clock-ms", TYPE_INT, "N", "0",
+	    -INT64_C(3155760000000), INT64_C(3155760000000), "ms",
+	    .help = "the wall clock is so far ahead; negative: behind" },
 	[SETTING_TEST_ID_SEED] = { "test.id-seed", TYPE_INT, "N", "0", 0,
 	    INT64_MAX, .help = "makes ids repeatable" },
 	[SETTING_TEST_MEMORY_BYTES] = { "test.memory-bytes", TYPE_INT, "N", "0", 0,
@@ -416,6 +419,7 @@ check_together(const struct config *c, struct err *e)
 	static const enum setting_id hooks[] = {
 		SETTING_TEST_FSYNC_DELAY_MS, SETTING_TEST_SCAN_MS,
 		SETTING_TEST_FAIL_STORE_AT, SETTING_TEST_ID_SEED,
+		SETTING_TEST_CLOCK_MS,
 		SETTING_TEST_MEMORY_BYTES
 	};
 	static const enum setting_id claims[] = {

@@ -153,6 +153,7 @@ worker_listen(struct worker *w)
 	for (size_t i = w->id; i < n->pending_n; i += n->workers_n)
 		runs_adopt(w->runs, n->pending[i].owner, n->pending[i].thread_seq,
 		    &n->pending[i].thread_id);
+	runs_wake_due(w->runs);
 	rc = http_server_attach(n->http, w->shard, &e);
 	if (rc < 0)
 		node_fail(n, rc, &e);
@@ -544,6 +545,7 @@ node_open(struct node *n, struct err *e)
 
 	if (seed != 0)
 		id_seed_random((uint64_t)seed);
+	clock_set_ahead(config_int(n->config, SETTING_TEST_CLOCK_MS));
 	size_accounts(n->config);
 	models_default(&n->model, n->models, n->config);
 	rc = plan_files(n, e);

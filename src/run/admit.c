@@ -80,7 +80,7 @@ admit_clear(struct runs *rs)
 struct claim {
 	struct store_run_claim c;
 	struct arena arena;
-	struct uuid thread_id;
+	struct waiting w;
 	struct runs *rs;
 };
 
@@ -97,8 +97,7 @@ static void
 claim_again(struct claim *x)
 {
 	struct runs *rs = x->rs;
-	struct waiting w = { .owner = x->c.cmd.owner, .thread_seq = x->c.thread_seq,
-	    .thread_id = x->thread_id };
+	struct waiting w = x->w;
 
 	rs->live--;
 	admit_wait(rs, &w);
@@ -108,20 +107,32 @@ claim_again(struct claim *x)
 	shard_timer_set(rs->shard, &rs->again, RETRY_MS);
 }
 
+/* The run lives here already: it was about to be parked when the store said so. */
+static bool
+is_here(const struct claim *x)
+{
+	const struct run *run = run_find(x->rs, &x->c.run.id);
+
+	return run != NULL && run->phase != PHASE_PENDING;
+}
+
 static void
 claim_done(struct store_cmd *cmd)
 {
 	struct claim *x = CONTAINER_OF(cmd, struct claim, c.cmd);
 	struct runs *rs = x->rs;
+	bool taken = cmd->rc == OK && !rs->draining && !is_here(x);
 
 	if ((cmd->rc == ERR_IO || cmd->rc == ERR_BUSY) && !rs->draining) {
 		claim_again(x);
 	} else {
-		if (cmd->rc == OK && !rs->draining)
-			admit_taken(rs, cmd->owner, &x->c.run, true);
-		directory_unpin(rs->sh->directory, &x->thread_id);
-		if (cmd->rc != OK)
+		if (taken)
+			admit_taken(rs, cmd->owner, &x->c.run, true, x->c.woken);
+		directory_unpin(rs->sh->directory, &x->w.thread_id);
+		if (!taken)
 			admit_leave(rs);
+		if (x->w.counted)
+			sleep_woken(rs, cmd->rc == OK);
 	}
 	arena_release(&x->arena);
 	free(x);
@@ -130,20 +141,20 @@ claim_done(struct store_cmd *cmd)
 
 /* The place is taken already. */
 static void
-claim(struct runs *rs, owner_t owner, int64_t thread_seq,
-    const struct uuid *thread_id)
+claim(struct runs *rs, const struct waiting *w)
 {
 	struct claim *x = mem_new(struct claim);
 	int rc;
 
 	x->arena = ARENA(THREAD_ARENA);
-	x->thread_id = *thread_id;
+	x->w = *w;
 	x->rs = rs;
 	x->c.cmd.op = STORE_RUN_CLAIM;
-	x->c.cmd.owner = owner;
+	x->c.cmd.owner = w->owner;
 	x->c.cmd.arena = &x->arena;
 	x->c.cmd.done = claim_done;
-	x->c.thread_seq = thread_seq;
+	x->c.thread_seq = w->thread_seq;
+	x->c.wake = w->wake;
 	x->c.now = shard_wall(rs->shard);
 	rc = store_submit(rs->sh->store, rs->shard, &x->c.cmd, true);
 	assert(rc == OK);
@@ -151,16 +162,12 @@ claim(struct runs *rs, owner_t owner, int64_t thread_seq,
 }
 
 void
-admit_thread(struct runs *rs, owner_t owner, int64_t thread_seq,
-    const struct uuid *thread_id)
+admit_thread(struct runs *rs, const struct waiting *w)
 {
-	struct waiting w = { .owner = owner, .thread_seq = thread_seq,
-	    .thread_id = *thread_id };
-
 	if (admit_take(rs))
-		claim(rs, owner, thread_seq, thread_id);
+		claim(rs, w);
 	else
-		admit_wait(rs, &w);
+		admit_wait(rs, w);
 }
 
 static void
@@ -170,7 +177,7 @@ begin_waiting(struct runs *rs)
 		struct waiting *w = pop(rs);
 
 		if (w->create == NULL) {
-			claim(rs, w->owner, w->thread_seq, &w->thread_id);
+			claim(rs, w);
 		} else if (create_run(w->create)->phase == PHASE_GONE) {
 			create_drop(w->create);      /* it was cancelled here */
 			rs->live--;
@@ -190,7 +197,8 @@ admit_leave(struct runs *rs)
 }
 
 void
-admit_taken(struct runs *rs, owner_t owner, const struct store_run *row, bool placed)
+admit_taken(struct runs *rs, owner_t owner, const struct store_run *row, bool placed,
+    bool woken)
 {
 	struct run *run = run_find(rs, &row->id);
 
@@ -205,17 +213,32 @@ admit_taken(struct runs *rs, owner_t owner, const struct store_run *row, bool pl
 	run->seq = row->seq;
 	run->thread_seq = row->thread_seq;
 	run->placed = placed;
+	run->woken = woken;
 	job_start(run, row, NULL, NULL, true);
+}
+
+static void
+adopt(struct runs *rs, const struct waiting *w)
+{
+	struct directory *d = rs->sh->directory;
+
+	if (directory_pin(d, &w->thread_id, rs) == rs)
+		admit_thread(rs, w);
+	else
+		directory_unpin(d, &w->thread_id);   /* it has a home that will */
 }
 
 void
 runs_adopt(struct runs *rs, owner_t owner, int64_t thread_seq,
     const struct uuid *thread_id)
 {
-	struct directory *d = rs->sh->directory;
+	adopt(rs, &(struct waiting){ .owner = owner, .thread_seq = thread_seq,
+	    .thread_id = *thread_id });
+}
 
-	if (directory_pin(d, thread_id, rs) == rs)
-		admit_thread(rs, owner, thread_seq, thread_id);
-	else
-		directory_unpin(d, thread_id);       /* it has a home that will */
+void
+admit_large(struct runs *rs, owner_t owner, const struct store_run *row)
+{
+	adopt(rs, &(struct waiting){ .owner = owner, .thread_seq = row->thread_seq,
+	    .thread_id = row->thread_id, .wake = row->status == RUN_RUNNING });
 }

@@ -93,11 +93,12 @@ arrive_open(struct runs *here, struct parcel *p)
 	run_drop(run);
 }
 
-/* The store has it pending, and nobody holds it: it is brought here first. */
+/* The store has it pending or parked, and nobody holds it: it is brought here
+ * first. */
 static void
 take_up(struct runs *here, struct cancel *c, const struct store_run *row)
 {
-	runs_adopt(here, c->owner, row->thread_seq, &row->thread_id);
+	admit_large(here, c->owner, row);
 	c->tries++;
 	send(c, here, route_open);
 }
@@ -121,10 +122,8 @@ route_open(struct runs *here, struct parcel *p)
 		cancel_finish(c, ERR_BUSY);
 	else if (at == AT_HOME)
 		send(c, home, arrive_open);
-	else if (row.status == RUN_PENDING)
-		take_up(here, c, &row);
 	else
-		cancel_finish(c, ERR_IO);
+		take_up(here, c, &row);
 	arena_release(&a);
 }
 

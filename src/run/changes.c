@@ -337,7 +337,8 @@ changes_interrupt(struct changes *c, const struct core_interrupt *i,
 	    .ns = copy(c, i->ns), .task = i->task, .checkpoint = *checkpoint,
 	    .key = copy(c, i->key), .value_json = text_of(c, i->value),
 	    .schema_json = i->schema.kind == VAL_UNDEFINED ? STR_NONE :
-	    text_of(c, i->schema), .created = now };
+	    text_of(c, i->schema), .created = now, .due = i->due,
+	    .assignee = copy(c, i->assignee) };
 }
 
 void

@@ -166,9 +166,8 @@ is_hex32(struct str s)
 	return s.n == 32;
 }
 
-/* A map by interrupt ids: an object with members, all keys 32 hex digits. */
-static bool
-is_resume_map(struct val v)
+bool
+core_is_resume_map(struct val v)
 {
 	if (v.kind != VAL_OBJECT || val_count(v) == 0)
 		return false;
@@ -283,7 +282,7 @@ take_answers(struct core *c, const struct core_saved *saved)
 	}
 	if (saved == NULL || saved->tasks_n == 0)
 		n = 0;                       /* nothing goes on: what else is open was left */
-	return is_resume_map(c->q->resume) ? give_map(c, list, n) :
+	return core_is_resume_map(c->q->resume) ? give_map(c, list, n) :
 	    give_one(c, list, n);
 }
 

@@ -48,6 +48,8 @@ struct core_interrupt {
 	struct str key;                      /* of the call in the task (task.h) */
 	struct val value, schema;            /* schema UNDEF: none */
 	struct val answer;                   /* UNDEF: none yet */
+	msec due;                            /* new: 0: no time limit */
+	struct str assignee;                 /* new: or empty */
 	bool waits;                          /* neither answered nor voided, and its
 	                                        checkpoint is the head of ns */
 };
@@ -192,6 +194,9 @@ struct core_request {
 	struct val config, context;          /* for expressions */
 	struct uuid run_id;
 };
+
+/* Is it a map by interrupt ids: an object with members, all keys 32 hex digits? */
+bool core_is_resume_map(struct val v);
 
 struct core *core_new(const struct agent *a, const struct core_request *q,
     const struct core_effects *fx, void *ctx);

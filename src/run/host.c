@@ -544,11 +544,11 @@ on_timer_set(void *ctx, struct task_timer *t, int64_t ms)
 	struct job_task *x = ctx;
 	struct timer *timer = mem_new(struct timer);
 
-	timer->wheel.fire = on_fire;
-	timer->t = t;
-	timer->task = x;
+	*timer = (struct timer){ .wheel.fire = on_fire, .t = t, .task = x };
 	t->host_data = timer;
 	shard_timer_set(x->job->run->rs->shard, &timer->wheel, (msec)ms);
+	if (ms > LIMIT_RUN_SLEEP_MS)
+		job_sleeps(x->job);
 }
 
 static void

@@ -588,6 +588,7 @@ job_pump(struct job *j)
 	free_dead(j);
 	job_set_due(j);
 	j->pumping = false;
+	job_look(j);
 	run_drop(run);
 }
 
@@ -598,7 +599,7 @@ stream_begin(struct job *j, unsigned modes, bool resumable)
 {
 	struct run *run = j->run;
 
-	if (resumable && !run->stateless && run->attempt > 1)
+	if (resumable && !run->stateless && (run->attempt > 1 || run->woken))
 		j->past = tape_past_read(run);
 	stream_init(&run->stream, modes, !run->stateless || resumable, resumable,
 	    j->past != NULL ? j->past->next_id : 0);
@@ -701,12 +702,13 @@ job_start(struct run *run, const struct store_run *row, struct plan *plan,
 	j->has_checkpoints = has_checkpoints;
 	rc = job_read(j, row, plan, d, &e);
 	plan = j->plan;
-	if (rc == OK && row->attempt > 1 && !run->stateless && store_run_steps(
+	if (rc == OK && (row->attempt > 1 || run->woken) && !run->stateless && store_run_steps(
 	    run->rs->reader, run->place.owner, run->seq, &plan->q.steps_before) != OK)
 		plan->q.steps_before = 0;
 	job_note_begin(j, row);
 	wire_begin(j, row);
-	tell_begin(j, row);
+	if (!run->woken || run->stream.log == NULL)
+		tell_begin(j, row);          /* else it stands in the log */
 	if (rc != OK) {
 		fail(j, S("ValueError"), e.text);
 	} else if (run->cancel) {
@@ -765,6 +767,7 @@ job_free(struct job *j)
 		core_stop(j->core);
 	shard_timer_cancel(j->run->rs->shard, &j->flush);
 	shard_timer_cancel(j->run->rs->shard, &j->due);
+	shard_timer_cancel(j->run->rs->shard, &j->park);
 	while (j->ready != NULL) {
 		struct job_task *t = j->ready;
 

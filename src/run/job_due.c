@@ -5,6 +5,8 @@
  */
 #include "run/job_priv.h"
 
+#include "base/limits.h"
+
 static void
 on_due(struct wheel_timer *w)
 {
@@ -31,6 +33,11 @@ job_set_due(struct job *j)
 	shard_timer_cancel(s, &j->due);
 	j->due_at = due;
 	j->due.fire = on_due;
-	if (due != CORE_NEVER)
-		shard_timer_set(s, &j->due, left > 0 ? left : 1);
+	if (due == CORE_NEVER)
+		return;
+	/* A clock that is set on must not be noticed late. */
+	shard_timer_set(s, &j->due, left <= 0 ? 1 : left < LIMIT_CLOCK_CHECK_MS ?
+	    left : LIMIT_CLOCK_CHECK_MS);
+	if (left > LIMIT_RUN_SLEEP_MS)
+		job_sleeps(j);
 }

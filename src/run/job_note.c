@@ -35,15 +35,15 @@ job_note_begin(struct job *j, const struct store_run *row)
 
 	if (!run->rs->sh->transcript || run->stateless)
 		return;
-	if (row->attempt > 1 && store_transcript_last(run->rs->reader, run->place.owner,
-	    run->seq, &last) != OK) {
+	if ((row->attempt > 1 || run->woken) && store_transcript_last(run->rs->reader,
+	    run->place.owner, run->seq, &last) != OK) {
 		log_warn("run", "transcript_unread", "run=%lld", (long long)run->seq);
 		return;
 	}
 	transcript_open(&j->transcript, last + 1);
 	n = job_note(j);
 	note_run_start(&n, row->attempt);
-	if (row->attempt <= 1)
+	if (row->attempt <= 1 && !run->woken)
 		note_given(&n, row->kwargs_json);
 }
 

@@ -54,6 +54,9 @@ struct job {
 	struct wheel_timer flush;            /* of a resumable stream */
 	struct wheel_timer due;              /* of a chart's delayed event */
 	msec due_at;                         /* CORE_NEVER: there is none */
+	struct wheel_timer park;             /* looks whether the run may leave memory */
+	bool parking;                        /* that is being written */
+	bool asleep;                         /* something of it waits for long */
 };
 
 struct answer;
@@ -128,6 +131,8 @@ void job_set_due(struct job *j);             /* job_due.c: the timer of its char
 /* What its model had said when it was cut off; UNDEF: nothing that is kept. */
 struct val job_partial(const struct job_task *t);
 void job_answer_free(struct job_task *t);
+/* sleep.c: something of it waits for long. */
+void job_sleeps(struct job *j);
 /* A task's attempt is over: it is freed when nothing is inside it. */
 void job_task_close(struct job_task *t);
 /* What cannot be recorded ends the run. */

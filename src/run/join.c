@@ -360,6 +360,8 @@ run_expect(struct runs *here, owner_t owner, const struct uuid *run_id)
 		run_set_phase(run, PHASE_PENDING);
 		directory_enter(here->sh->directory, &run->place, false, here);
 		map_put(&here->runs, run);
+		if (row.status == RUN_RUNNING)
+			admit_large(here, owner, &row);      /* it is parked */
 	}
 	arena_release(&a);
 	return run;
@@ -438,8 +440,8 @@ route(struct runs *here, struct relay *r)
 		to_home(r, note_new(r, arrive_open, 0));
 	} else if (at == AT_REST) {
 		tell_rest(here, r, &row);
-	} else if (at == AT_LARGE && row.status == RUN_PENDING && r->tries < TRIES_MAX) {
-		runs_adopt(here, r->owner, row.thread_seq, &row.thread_id);
+	} else if (at == AT_LARGE && r->tries < TRIES_MAX) {
+		admit_large(here, r->owner, &row);
 		route_again(r);
 	} else {
 		rc = at == AT_NONE ? rc : ERR_IO;
@@ -501,6 +503,8 @@ leave_open(struct runs *here, struct parcel *p)
 	}
 	if (r->proxy.cancel_on_gone && run != NULL)
 		run_stop(run);
+	else if (run != NULL && run->phase == PHASE_LIVE)
+		job_look(run->job);
 	to_away(r, note_new(r, parted_open, 0));
 	free(n);
 }
@@ -532,4 +536,6 @@ run_unwatch(struct run_watch *w)
 		return;
 	if (w->cancel_on_gone)
 		run_cancel_async(rs, &run->place.run_id, run->place.owner);
+	else if (run->phase == PHASE_LIVE)
+		job_look(run->job);
 }

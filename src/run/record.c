@@ -26,6 +26,7 @@ run_submit(struct run *run, struct store_cmd *c)
 
 	assert(!run->stateless);
 	c->owner = run->place.owner;
+	run->submits++;
 	rc = store_submit(rs->sh->store, rs->shard, c, true);
 	if (rc == OK) {
 		run_hold(run);
@@ -59,8 +60,10 @@ changes_lost(struct run *run, const struct store_cmd *c)
 	uuid_format(&run->place.run_id, id);
 	log_error("run", "step_lost", "run=%.*s rc=%s reason=%s", UUID_TEXT, id,
 	    rc_name(c->rc), c->err.text);
-	if (run->job != NULL)
+	if (run->job != NULL) {
 		run->job->broken = true;
+		job_look(run->job);          /* it may be asleep */
+	}
 }
 
 static void
@@ -71,7 +74,9 @@ save_done(struct store_cmd *cmd)
 
 	if (cmd->rc != OK)
 		changes_lost(run, cmd);
-	else if (run->stream.log != NULL)
+	else
+		sleep_asked(run->rs, &s->c.changes);
+	if (cmd->rc == OK && run->stream.log != NULL)
 		event_log_settle(run->stream.log, s->settles);
 	if (s->then != NULL && run->phase == PHASE_LIVE)
 		s->then(run);
@@ -333,6 +338,8 @@ ending_done(struct store_cmd *cmd)
 	    (n->tries == 0 || cmd->rc == ERR_IO || cmd->rc == ERR_BUSY);
 
 	run_returned(run);
+	if (cmd->rc == OK)
+		sleep_asked(run->rs, &n->c.changes);
 	if (again) {
 		ending_retry(n, cmd);
 	} else if (run->appends > 0) {
@@ -439,6 +446,7 @@ record_finish(struct run *run, enum run_status status, enum thread_status after,
 	n->c.thread_seq = run->thread_seq;
 	n->c.thread_status = after;
 	n->c.rollback = run->rollback;
+	n->c.unpark = run->parked;
 	n->c.cancel_reason = n->c.status == RUN_INTERRUPTED ? str_of(run->why) :
 	    STR_NONE;
 	n->c.now = shard_wall(rs->shard);

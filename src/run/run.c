@@ -172,6 +172,7 @@ runs_free(struct runs *rs)
 	rs->sh->at[rs->index] = NULL;
 	pthread_mutex_unlock(&rs->sh->lock);
 	admit_clear(rs);
+	sleep_close(rs);
 	map_release(&rs->runs);
 	definitions_release(&rs->definitions);
 	agents_free(rs->agents);
@@ -203,11 +204,13 @@ runs_drain(struct runs *rs, void (*done)(void *ctx), void *ctx)
 	assert(rs->drained == NULL && done != NULL);
 	err_set(&e, ERR_CLOSED, "the server is stopping");
 	rs->draining = true;
+	sleep_close(rs);
 	rs->drained = done;
 	rs->drained_ctx = ctx;
 	runs_busy(rs, 1);
 	for (run = map_each(&rs->runs, &at); run != NULL; run = map_each(&rs->runs, &at)) {
 		if (run->phase == PHASE_LIVE) {
+			sleep_drain(run);
 			job_stop(run);
 			record_stream(run);
 		} else if (run->phase != PHASE_PENDING && !record_give_up(run)) {
@@ -426,7 +429,7 @@ run_ended(struct run *run, int rc, enum run_status status, struct str error_json
 	/* The next run of the thread enters before this one leaves, so the
 	 * thread stays at home; it inherits the place. */
 	if (next != NULL && !rs->draining) {
-		admit_taken(rs, run->place.owner, next, placed);
+		admit_taken(rs, run->place.owner, next, placed, false);
 		placed = false;
 	}
 	leave(run);
@@ -434,6 +437,24 @@ run_ended(struct run *run, int rc, enum run_status status, struct str error_json
 	job_free(run->job);
 	run->job = NULL;
 	buf_release(&values);
+	if (placed)
+		admit_leave(rs);
+	run_drop(run);
+}
+
+void
+run_left(struct run *run)
+{
+	struct runs *rs = run->rs;
+	bool placed = run->placed;
+
+	assert(run->phase == PHASE_LIVE && run->stream.watchers == NULL &&
+	    run->cancels == NULL);
+	job_stop(run);
+	run_set_phase(run, PHASE_GONE);
+	leave(run);
+	job_free(run->job);
+	run->job = NULL;
 	if (placed)
 		admit_leave(rs);
 	run_drop(run);

@@ -72,6 +72,10 @@ void runs_free(struct runs *rs);
 void runs_adopt(struct runs *rs, owner_t owner, int64_t thread_seq,
     const struct uuid *thread_id);
 
+/* The same for what fell due while nobody served: from now on parked runs are
+ * taken up in time.  On each shard; the first one does it for all. */
+void runs_wake_due(struct runs *rs);
+
 /* ---- stream modes -------------------------------------------------------- */
 
 enum stream_mode {
@@ -147,6 +151,8 @@ struct run_request {
 	bool resumable;
 	enum multitask multitask;
 	enum durability durability;
+	struct uuid times_out;               /* not zero: the server's own run that ends
+	                                        this question, whose time is over */
 };
 
 /* Checks what can be checked without the store (input's messages, config's

@@ -55,6 +55,8 @@ struct waiting {
 	owner_t owner;
 	int64_t thread_seq;
 	struct uuid thread_id;               /* pinned */
+	bool wake;                           /* also a run that is parked */
+	bool counted;                        /* of the sleeper's batch */
 };
 
 struct runs {
@@ -75,6 +77,7 @@ struct runs {
 	struct waiting *waiting, **waiting_end;
 	struct wheel_timer again;            /* for threads that could not be taken */
 	size_t busy;                         /* commands and calls under way */
+	struct sleeper *sleeper;             /* of the process: shard 0's; or NULL */
 	bool draining;
 	void (*drained)(void *ctx);
 	void *drained_ctx;
@@ -115,6 +118,9 @@ struct run {
 	bool placed;                         /* counted in rs->live */
 	bool cancel;                         /* to be stopped as soon as it lives */
 	bool rollback;                       /* and then taken back */
+	bool woken;                          /* it goes on where it was parked */
+	bool parked;                         /* its row may say that it is parked */
+	unsigned submits;                    /* commands of it so far */
 	char why[RUN_WHY];                   /* NUL-ended; "": nobody cancelled it */
 	int64_t seq, thread_seq, attempt;
 	struct stream stream;
@@ -161,6 +167,24 @@ void job_tell_lost(struct run *run);
 /* Its values for those who wait for its end; false: it has none. */
 bool job_values(const struct job *j, struct buf *out);
 
+/* ---- sleep.c -------------------------------------------------------------- */
+
+/* Nobody watches it any more, or something of it is done: it may be time to leave
+ * memory. */
+void job_look(struct job *j);
+/* A parked run falls due then; any shard. */
+void sleep_note(struct runs *rs, msec due);
+/* The same of questions with a time limit, when they are written. */
+void sleep_asked(struct runs *rs, const struct store_changes *x);
+/* One of a batch of those that fell due is in memory, or need not be. */
+void sleep_woken(struct runs *rs, bool ok);
+/* The shard drains: what of the run is asleep is kept as parked. */
+void sleep_drain(struct run *run);
+void sleep_close(struct runs *rs);
+/* One of a batch, on the sleeper's shard: a question whose time is over; then
+ * sleep_woken (timeout.c). */
+void ask_times_out(struct runs *rs, const struct store_due *d);
+
 /* ---- run.c --------------------------------------------------------------- */
 
 struct run *run_new(const struct uuid *run_id, const struct uuid *thread_id,
@@ -174,6 +198,8 @@ void run_stop(struct run *run);              /* cancel, whatever its phase */
  * the store took in its place. */
 void run_ended(struct run *run, int rc, enum run_status status,
     struct str error_json, const struct store_run *next, const struct err *e);
+/* It is parked: nothing of it stays. */
+void run_left(struct run *run);
 /* Its end is not written yet and may not be for long: those who wait for it
  * hear that, and the run stays. */
 void run_tell_unwritten(struct run *run, int rc, const struct err *e);
@@ -187,18 +213,25 @@ bool admit_take(struct runs *rs);
 void admit_leave(struct runs *rs);           /* and lets the next ones in */
 void admit_wait(struct runs *rs, const struct waiting *w);
 void admit_clear(struct runs *rs);
-/* Takes the oldest pending run of a thread that is pinned here; unpins it. */
-void admit_thread(struct runs *rs, owner_t owner, int64_t thread_seq,
-    const struct uuid *thread_id);
+/* Takes the oldest pending run, or the one that is parked, of a thread that is
+ * pinned here; unpins it. */
+void admit_thread(struct runs *rs, const struct waiting *w);
 /* A run the store made RUNNING for us goes on here. */
 void admit_taken(struct runs *rs, owner_t owner, const struct store_run *row,
-    bool placed);
+    bool placed, bool woken);
+/* A run that should run and that nobody runs is brought here: pending or parked. */
+void admit_large(struct runs *rs, owner_t owner, const struct store_run *row);
 
 /* ---- start.c ------------------------------------------------------------- */
 
 void create_begin(struct create *c);         /* a waiting run's place is free */
 void create_drop(struct create *c);
 struct run *create_run(const struct create *c);
+
+/* resume.c: are these answers to what waits on the thread?  ERR_INVALID with words;
+ * answers to what does not wait pass, for the run decides that. */
+int resume_check(struct runs *rs, owner_t owner, int64_t thread_seq, jnode resume,
+    struct err *e);
 
 /* ---- join.c, cancel.c ----------------------------------------------------- */
 

@@ -788,7 +788,8 @@ core_task_waits(struct core_task *t, const struct task_interrupt *list, size_t n
 		struct core_interrupt x = { .id = core_interrupt_id(t, list[i].key),
 		    .ns = str_of(t->scope->ns), .task = t->id,
 		    .checkpoint = t->scope->head, .key = list[i].key,
-		    .value = list[i].value, .schema = list[i].schema };
+		    .value = list[i].value, .schema = list[i].schema,
+		    .due = list[i].due, .assignee = list[i].assignee };
 
 		c->fx->interrupt(c->ctx, t, &x);
 		t->shown = core_join_take(t->shown, core_show_interrupt(&x));

@@ -307,6 +307,8 @@ prepare(struct runs *rs, const struct run_request *q, const struct uuid *run_id,
 			err_set(e, rc, rc == ERR_NOTFOUND ? "Thread not found" :
 			    "the thread could not be read");
 	}
+	if (rc == OK && there && !json_is_null(q->command) && uuid_is_zero(&q->times_out))
+		rc = resume_check(rs, q->owner, t.seq, json_get(q->command, S("resume")), e);
 	if (rc == OK)
 		rc = choose(rs, q, there ? &t : NULL, &c->definition, e);
 	if (rc == OK)
@@ -355,6 +357,8 @@ fill_row(struct create *c, const struct run_request *q, const struct uuid *run_i
 	c->c.thread_config_json = buf_str(&c->texts.thread_config);
 	c->c.thread_metadata_json = buf_str(&c->texts.thread_metadata);
 	c->c.create_thread = q->create_thread;
+	c->c.times_out = q->times_out;
+	c->c.asked_again = now + LIMIT_ASK_AGAIN_MS;
 	c->c.cmd.op = STORE_RUN_CREATE;
 	c->c.cmd.owner = q->owner;
 	c->c.cmd.arena = &c->arena;

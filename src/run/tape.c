@@ -63,7 +63,7 @@ tape_open(struct run *run, bool refer)
 	if (!run->stateless && store_event_next(run->rs->reader, run->place.owner,
 	    run->thread_seq, &next) != OK)
 		next = 0;
-	if (run->attempt > 1)
+	if (run->attempt > 1 && !run->woken)
 		next += TAPE_GAP;
 	run->stream.log = event_log_new(next);
 	event_log_begin(run->stream.log, &run->place.run_id, refer);
@@ -124,7 +124,8 @@ tape_past_read(struct run *run)
 	p->next_id = store_stream_last(run->rs->reader, run->seq) + 1;
 	each_stored(run->rs->reader, run->place.owner, &run->place.run_id, run->seq,
 	    note_event, p);
-	p->next_id += TAPE_GAP;
+	if (!run->woken)                     /* a parked run has lost nothing */
+		p->next_id += TAPE_GAP;
 	event_reader_release(&p->reader);
 	return p;
 }

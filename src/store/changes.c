@@ -438,7 +438,8 @@ interrupt_put(struct changing *w, const struct store_interrupt *x)
 	return rc != OK ? rc : db_run(&w->st->w, SQL_INTERRUPT_INSERT,
 	    db_i64(w->thread), db_uuid(&x->id), db_i64(w->owner), db_text(x->ns),
 	    db_uuid(&x->task), db_i64(at->seq), db_i64(w->run), db_text(x->key),
-	    db_text(x->value_json), optional(x->schema_json), db_i64(x->created));
+	    db_text(x->value_json), optional(x->schema_json), db_i64(x->created),
+	    x->due == 0 ? db_null() : db_i64(x->due), optional(x->assignee));
 }
 
 static int

@@ -169,9 +169,10 @@ interrupt_search(struct store *st, struct store_cmd *c)
 {
 	struct store_interrupt_search *x = (struct store_interrupt_search *)c;
 	int64_t limit = x->limit < LIMIT_PAGE_ROWS ? x->limit : LIMIT_PAGE_ROWS;
-	struct query q = query_of(slow_db(st, c), SQL_INTERRUPTS_BY_OWNER,
-	    db_i64(c->owner), db_i64(limit), db_i64(x->offset));
-
+	struct query q = x->assignee.n > 0 ? query_of(slow_db(st, c),
+	    SQL_INTERRUPTS_BY_ASSIGNEE, db_i64(c->owner), db_text(x->assignee),
+	    db_i64(limit), db_i64(x->offset)) : query_of(slow_db(st, c),
+	    SQL_INTERRUPTS_BY_OWNER, db_i64(c->owner), db_i64(limit), db_i64(x->offset));
 	size_t cap = 0;
 
 	assert(limit >= 0 && x->offset >= 0);

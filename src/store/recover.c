@@ -3,7 +3,8 @@
  *
  * A run that is still RUNNING was cut off: it becomes PENDING with one more
  * attempt, or ERROR after LIMIT_RUN_ATTEMPTS.  One whose place a pending run was
- * to take (interrupt, rollback) ends as it would have.  All are found by the partial
+ * to take (interrupt, rollback) ends as it would have.  One that is parked stays
+ * so (waits.c).  All are found by the partial
  * index of active runs, so the time depends on what was under way, not on
  * what the file holds.  New ids continue after the newest in the file, even
  * if the clock was set back.
@@ -109,8 +110,10 @@ run_displace(struct store *st, struct store_cmd *c, const struct cut_off *cut,
     int64_t how, msec now)
 {
 	int64_t newest = 0;
-	int rc;
+	int rc = wait_drop(st, cut->thread);
 
+	if (rc != OK)
+		return rc;
 	if (how == MULTITASK_INTERRUPT)
 		return db_run(&st->w, SQL_RUN_END, db_i64(RUN_INTERRUPTED), db_null(),
 		    db_i64(now), db_str(S("interrupt: superseded by another run")), db_i64(cut->run));

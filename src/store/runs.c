@@ -262,6 +262,8 @@ run_create(struct store *st, struct store_cmd *c)
 	}
 	if (rc == OK)
 		rc = run_admit(st, x);
+	if (rc == OK && !uuid_is_zero(&x->times_out))
+		rc = ask_moves(st, c, x->thread.seq, &x->times_out, x->asked_again);
 	if (rc == OK && x->answers_n > 0)
 		rc = interrupts_answer(st, c, x->thread.seq, 0, x->answers, x->answers_n);
 	before = x->thread;
@@ -315,13 +317,34 @@ run_take_next(struct store *st, struct store_cmd *c, int64_t thread, msec now,
 	return db_run(&st->w, SQL_RUN_TAKE, db_i64(now), db_i64(seq));
 }
 
+/* The thread's parked run, if there is one, is in memory again. */
+static int
+run_wake(struct store *st, struct store_run_claim *x)
+{
+	int64_t seq = 0;
+	int rc = wait_of(st, x->thread_seq, &seq);
+
+	if (rc == OK)
+		rc = run_load(st, seq, x->cmd.owner, x->cmd.arena, &x->run);
+	if (rc == OK)
+		rc = wait_drop(st, x->thread_seq);
+	x->woken = rc == OK && x->run.status == RUN_RUNNING;
+	return rc == ERR_NOTFOUND ? OK : rc;
+}
+
 static int
 run_claim(struct store *st, struct store_cmd *c)
 {
 	struct store_run_claim *x = (struct store_run_claim *)c;
 	int64_t running = 0, all = 0;
-	int rc = runs_active(st, x->thread_seq, &running, &all);
+	int rc = OK;
 
+	x->woken = false;
+	if (x->wake)
+		rc = run_wake(st, x);
+	if (rc != OK || x->woken)
+		return rc;
+	rc = runs_active(st, x->thread_seq, &running, &all);
 	if (rc == OK && running > 0)
 		rc = ERR_NOTFOUND;
 	if (rc == OK)

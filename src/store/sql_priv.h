@@ -245,9 +245,14 @@
 	X(RUN_ERASE, "DELETE FROM run WHERE seq = ?")                          \
 	X(RUN_ONE_OF, "SELECT seq FROM run INDEXED BY run_thread"              \
 	    " WHERE thread = ? ORDER BY seq LIMIT 1")                          \
+	/* not those that left memory, unless another is to take their place */ \
 	X(RUNS_CUT_OFF, "SELECT r.seq, r.thread, r.attempt, t.owner FROM run r" \
 	    " INDEXED BY run_active CROSS JOIN thread t ON t.seq = r.thread"   \
-	    " WHERE r.status < 2 AND r.status = 1")                            \
+	    " WHERE r.status < 2 AND r.status = 1 AND (NOT EXISTS (SELECT 1"   \
+	    " FROM wait w WHERE w.thread = r.thread AND w.run = r.seq)"        \
+	    " OR EXISTS (SELECT 1 FROM run p INDEXED BY run_active"            \
+	    " WHERE p.thread = r.thread AND p.status < 2 AND p.status = 0"     \
+	    " AND p.multitask >= 2))")                                         \
 	/* checkpoints of its own, in the line of the head */                  \
 	X(RUN_STEPS, "WITH RECURSIVE own(parent) AS"                           \
 	    " (SELECT c.parent FROM run r CROSS JOIN thread t"                 \
@@ -387,19 +392,36 @@
 	X(RECORD_ERASE, "DELETE FROM record WHERE thread = ?1"                 \
 	    " AND (task, key) IN (SELECT task, key FROM record"                \
 	    " WHERE thread = ?1 LIMIT ?2)")                                    \
-	X(WAIT_ERASE, "DELETE FROM wait WHERE thread = ?1"                     \
-	    " AND (task, kind, key) IN (SELECT task, kind, key FROM wait"      \
-	    " WHERE thread = ?1 LIMIT ?2)")                                    \
+	X(WAIT_ERASE, "DELETE FROM wait WHERE thread = ?1 AND ?2 > 0")         \
 	X(THREAD_PARTS, "SELECT EXISTS(SELECT 1 FROM channel WHERE thread = ?1)" \
 	    " | (EXISTS(SELECT 1 FROM task_write WHERE thread = ?1) << 1)"     \
 	    " | (EXISTS(SELECT 1 FROM record WHERE thread = ?1) << 2)"         \
 	    " | (EXISTS(SELECT 1 FROM interrupt WHERE thread = ?1) << 3)"      \
 	    " | (EXISTS(SELECT 1 FROM wait WHERE thread = ?1) << 4)")          \
 	X(WAITS_OF_RUN, "DELETE FROM wait WHERE thread = ? AND run = ?")       \
+	X(WAIT_PUT, "INSERT INTO wait(thread, run, due) VALUES (?, ?, ?)"      \
+	    " ON CONFLICT DO UPDATE SET run = excluded.run, due = excluded.due") \
+	X(WAIT_OF, "SELECT run FROM wait WHERE thread = ?")                    \
+	X(WAIT_GONE, "DELETE FROM wait WHERE thread = ?")                      \
+	/* what is due, the earliest first */                                  \
+	X(WAITS_DUE, "SELECT w.due, w.thread, t.uuid, t.owner FROM wait w"     \
+	    " INDEXED BY wait_due CROSS JOIN thread t ON t.seq = w.thread"     \
+	    " WHERE w.due <= ? AND t.owner >= 0 ORDER BY w.due LIMIT ?")       \
+	X(WAITS_NEXT, "SELECT due FROM wait INDEXED BY wait_due"               \
+	    " ORDER BY due LIMIT 1")                                           \
+	X(ASKS_DUE, "SELECT i.due, i.thread, t.uuid, t.owner, i.id, r.uuid"    \
+	    " FROM interrupt i INDEXED BY interrupt_due CROSS JOIN thread t"   \
+	    " ON t.seq = i.thread LEFT JOIN run r ON r.seq = i.run"            \
+	    " WHERE i.state = 0 AND i.due IS NOT NULL AND i.due <= ?"          \
+	    " AND t.owner >= 0 ORDER BY i.due LIMIT ?")                        \
+	X(ASKS_NEXT, "SELECT due FROM interrupt INDEXED BY interrupt_due"      \
+	    " WHERE state = 0 AND due IS NOT NULL ORDER BY due LIMIT 1")       \
+	X(ASK_LATER, "UPDATE interrupt SET due = ? WHERE thread = ? AND id = ?" \
+	    " AND state = 0 AND due IS NOT NULL")                              \
 	/* interrupts */                                                       \
 	X(INTERRUPT_INSERT, "INSERT INTO interrupt(thread, id, owner, ns, task," \
-	    " checkpoint, run, key, value, schema, state, created)"            \
-	    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)"                     \
+	    " checkpoint, run, key, value, schema, state, created, due,"       \
+	    " assignee) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)"     \
 	    " ON CONFLICT DO NOTHING")                                         \
 	X(INTERRUPT_ANSWER, "UPDATE interrupt SET state = 1, answer = ?,"      \
 	    " run = coalesce(nullif(?, 0), run)"                               \
@@ -422,6 +444,10 @@
 	    INTERRUPT_JOINS "WHERE i.thread = ?1 AND i.state = 1 AND i.run ="  \
 	    " (SELECT seq FROM run INDEXED BY run_active WHERE thread = ?1"    \
 	    " AND status < 2 AND +status = 1)")                                \
+	X(INTERRUPTS_BY_ASSIGNEE, INTERRUPT_COLUMNS "FROM interrupt i"         \
+	    " INDEXED BY interrupt_assignee" INTERRUPT_JOINS                   \
+	    "WHERE i.owner = ? AND i.state = 0 AND i.assignee = ?"             \
+	    " AND t.owner = i.owner ORDER BY i.created DESC LIMIT ? OFFSET ?") \
 	X(INTERRUPTS_BY_OWNER, INTERRUPT_COLUMNS "FROM interrupt i"            \
 	    " INDEXED BY interrupt_waits" INTERRUPT_JOINS                      \
 	    "WHERE i.owner = ? AND i.state = 0 AND t.owner = i.owner"          \
@@ -532,9 +558,7 @@
 	    " coalesce(length(CAST(name AS BLOB)), 0) +"                       \
 	    " coalesce(length(CAST(result AS BLOB)), 0)), 0) FROM"             \
 	    " record WHERE thread = ?")                                        \
-	X(SIZE_WAIT, "SELECT count(*), coalesce(sum(40 +"                      \
-	    " coalesce(length(CAST(kind AS BLOB)), 0) +"                       \
-	    " coalesce(length(CAST(key AS BLOB)), 0)), 0) FROM wait"           \
+	X(SIZE_WAIT, "SELECT count(*), count(*) * 24 FROM wait"                \
 	    " WHERE thread = ?")                                               \
 	X(SIZE_RUN, "SELECT count(*), coalesce(sum(80 +"                       \
 	    " coalesce(length(CAST(graph AS BLOB)), 0) +"                      \

@@ -321,7 +321,22 @@ static const char version_6[] =
 "	last INTEGER NOT NULL,"                  /* numbers of its entries */
 "	first INTEGER NOT NULL,"
 "	body BLOB NOT NULL,"
-"	PRIMARY KEY (run, last)) STRICT, WITHOUT ROWID;";
+"	PRIMARY KEY (run, last)) STRICT, WITHOUT ROWID;"
+
+/* Runs that left memory while they wait for a time, one a thread; questions with a
+ * time limit, and whose they are. */
+"DROP TABLE wait;"
+"CREATE TABLE wait ("
+"	thread INTEGER PRIMARY KEY,"
+"	run INTEGER NOT NULL,"                   /* its status is running */
+"	due INTEGER NOT NULL) STRICT;"           /* ms */
+"CREATE INDEX wait_due ON wait(due);"
+"ALTER TABLE interrupt ADD COLUMN due INTEGER;"          /* ms; NULL: none */
+"ALTER TABLE interrupt ADD COLUMN assignee TEXT;"
+"CREATE INDEX interrupt_due ON interrupt(due)"
+"	WHERE state = 0 AND due IS NOT NULL;"
+"CREATE INDEX interrupt_assignee ON interrupt(owner, assignee, created)"
+"	WHERE state = 0 AND assignee IS NOT NULL;";
 
 static const char *const steps[] = { version_1, version_2, version_3, version_4,
     version_5, version_6 };

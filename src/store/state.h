@@ -84,6 +84,8 @@ struct store_interrupt {
 	struct str key;                      /* the call's place in the task */
 	struct str value_json, schema_json;  /* schema empty: none */
 	msec created;
+	msec due;                            /* in: it times out then; 0: never */
+	struct str assignee;                 /* in: whose it is; or empty */
 	/* out only */
 	enum interrupt_state state;
 	struct str answer_json;

@@ -29,7 +29,13 @@ run_save(struct store *st, struct store_cmd *c)
 
 	if (rc == OK)
 		rc = changes_write(&w, &x->changes);
-	return rc == OK ? thread_advance(&w) : rc;
+	if (rc == OK)
+		rc = thread_advance(&w);
+	if (rc == OK && x->park == PARK_SET)
+		rc = wait_put(st, x->thread_seq, x->run_seq, x->due);
+	if (rc == OK && x->park == PARK_CLEAR)
+		rc = wait_drop(st, x->thread_seq);
+	return rc;
 }
 
 static size_t
@@ -107,6 +113,8 @@ run_end(struct store *st, struct store_cmd *c)
 	if (rc == OK && x->rollback)         /* it was paid for all the same */
 		rc = usage_add(st, w.owner, x->thread_seq, x->run_seq, x->changes.usage,
 		    x->changes.usage_n);
+	if (rc == OK && x->unpark)
+		rc = wait_drop(st, x->thread_seq);
 	if (rc == OK && x->rollback)
 		return run_taken_back(&w, &e);
 	if (rc == OK)

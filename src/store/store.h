@@ -197,6 +197,19 @@ int store_run_steps(struct store_reader *r, owner_t o, int64_t run_seq, int64_t 
 /* Entries [from, to) of a list, in order: out[i] is one message's JSON. */
 int store_messages_get(struct store_reader *r, int64_t list, uint32_t from,
     uint32_t to, struct arena *a, struct str **out);
+/* What is due at `now`, the earliest first: parked runs, and questions whose time is
+ * over.  n: `max` at most of each. */
+struct store_due {
+	msec due;
+	owner_t owner;
+	int64_t thread_seq;
+	struct uuid thread_id;
+	struct uuid id, run_id;              /* of a question: its own, and who asked; zero */
+};
+int store_due_get(struct store_reader *r, msec now, size_t max, struct arena *a,
+    struct store_due **out, size_t *n);
+/* When the first of all falls due; INT64_MAX: there is none. */
+int store_due_next(struct store_reader *r, msec *out);
 /* Encoded event blocks of a resumable run with last_id > after (-1: all), at
  * most max_bytes; n_out blocks, each whole frames. */
 int store_stream_get(struct store_reader *r, owner_t o, int64_t run_seq,
@@ -229,7 +242,7 @@ int store_event_next(struct store_reader *r, owner_t o, int64_t thread_seq,
 	X(STATE_UPDATE, state_update) X(THREAD_COPY, thread_copy)              \
 	X(RUN_DELETE, run_delete) X(ITEM_PUT, item_put)                        \
 	X(ITEM_DELETE, item_delete) X(STREAM_APPEND, stream_append)            \
-	X(EVENTS_APPEND, events_append)                                        \
+	X(EVENTS_APPEND, events_append) X(ASK_LATER, ask_later)                \
 	X(USAGE_ADD, usage_add)                                                \
 	X(GUEST_WRITE, guest_write) X(RECOVER, recover)                        \
 	/* slow reads */                                                       \
@@ -361,6 +374,10 @@ struct store_run_create {
 	                                        known already */
 	const struct store_answer *answers;  /* the run resumes with */
 	size_t answers_n;
+	/* Not zero: the run is to end this question, whose time is over.  ERR_CONFLICT
+	 * unless it waits; it is not due again before `asked_again`. */
+	struct uuid times_out;
+	msec asked_again;
 	bool has_busy;                       /* out: this one is to be cancelled, */
 	struct uuid busy_run_id;             /* for ROLLBACK with RUN_END.rollback */
 	int64_t busy_run_seq;
@@ -368,20 +385,30 @@ struct store_run_create {
 	size_t ended_n;
 };
 
-/* Takes the oldest pending run of the thread if none is running there.
- * ERR_NOTFOUND: nothing to take. */
+/* Takes the oldest pending run of the thread if none is running there; with `wake`
+ * also the one that is parked, which is no new attempt.  ERR_NOTFOUND: nothing to
+ * take. */
 struct store_run_claim {
 	struct store_cmd cmd;
 	int64_t thread_seq;
+	bool wake;
 	msec now;
 	struct store_run run;                /* out */
+	bool woken;                          /* out: it was parked */
 };
+
+/* A *parked* run is RUNNING and in nobody's memory: all that it waits for is a
+ * time.  What it does next is in the store; a restart does not count it as cut off,
+ * and RUN_CLAIM takes it up again. */
+enum store_park { PARK_AS_IT_IS, PARK_SET, PARK_CLEAR };
 
 /* What steps leave, of a run that goes on. */
 struct store_run_save {
 	struct store_cmd cmd;
 	int64_t run_seq, thread_seq;
 	struct store_changes changes;
+	enum store_park park;
+	msec due;                            /* PARK_SET: it is to be taken up then */
 };
 
 /* The last changes, the run's end and the thread's new status in one.  Takes the
@@ -394,6 +421,7 @@ struct store_run_end {
 	enum thread_status thread_status;    /* when nothing else is pending */
 	struct str error_json;
 	struct str cancel_reason;            /* or empty */
+	bool unpark;                         /* it may be parked */
 	/* The run and what it wrote go, as if it had never been (as RUN_DELETE);
 	 * changes are not written.  The thread becomes INTERRUPTED if an interrupt
 	 * waits then, else IDLE. */
@@ -433,6 +461,14 @@ struct store_run_cancel {
 struct store_run_delete {
 	struct store_cmd cmd;
 	struct uuid thread_id, run_id;
+};
+
+/* A question's time limit moves. */
+struct store_ask_later {
+	struct store_cmd cmd;
+	int64_t thread_seq;
+	struct uuid id;
+	msec due;
 };
 
 struct store_item_put {
@@ -509,6 +545,7 @@ struct store_history {
 /* All of an owner that wait for a person, newest first. */
 struct store_interrupt_search {
 	struct store_cmd cmd;
+	struct str assignee;                 /* only this one's; empty: all */
 	int64_t limit, offset;
 	struct store_interrupt *found;       /* out */
 	size_t found_n;

@@ -391,6 +391,14 @@ int  usage_fold(struct store *st, owner_t owner, int64_t thread);
 /* A run goes: they become its thread's. */
 int  usage_fold_run(struct store *st, int64_t thread, int64_t run);
 
+/* waits.c: the row of a parked run.  wait_of: ERR_NOTFOUND. */
+int wait_put(struct store *st, int64_t thread, int64_t run, msec due);
+int wait_drop(struct store *st, int64_t thread);
+int wait_of(struct store *st, int64_t thread, int64_t *run);
+/* A question's time limit moves.  ERR_CONFLICT: it does not wait any more. */
+int ask_moves(struct store *st, struct store_cmd *c, int64_t thread,
+    const struct uuid *id, msec due);
+
 /* runs.c: the thread's oldest pending run becomes RUNNING.  ERR_NOTFOUND: none. */
 int run_take_next(struct store *st, struct store_cmd *c, int64_t thread, msec now,
     struct store_run *out);

@@ -146,6 +146,14 @@ child_release(struct piece *p)
 	free(c->key);
 }
 
+bool
+child_sleeps(const struct piece *p, msec *until)
+{
+	(void)p;
+	*until = TASK_NEVER;
+	return true;
+}
+
 static void
 agent_start(struct piece *p)
 {
@@ -159,4 +167,5 @@ agent_start(struct piece *p)
 const struct task_run task_agent = {
 	.size = sizeof(struct child_piece), .traits = TASK_EFFECT | TASK_WAITS,
 	.start = agent_start, .stop = child_leave, .release = child_release,
+	.sleeps = child_sleeps,
 };

@@ -346,8 +346,21 @@ guard_release(struct piece *p)
 	view_release(&guard_of(p)->view);
 }
 
+/* A timeout that begins anew with each attempt is not in the journal. */
+static bool
+guard_sleeps(const struct piece *p, msec *until)
+{
+	const struct guard *g = CONTAINER_OF(p, const struct guard, p);
+
+	if (g->pauses || g->timed)
+		*until = g->due;
+	return !g->timed || (p->spec->guard->timeout_ms >= KEPT_MS &&
+	    p->task->answers_n == 0);
+}
+
 const struct task_run task_guard = {
 	.size = sizeof(struct guard), .traits = TASK_CONTAINER, .segment = "try",
 	.start = guard_start, .child_done = guard_child_done,
 	.child_failed = guard_child_failed, .stop = guard_stop, .release = guard_release,
+	.sleeps = guard_sleeps,
 };

@@ -56,15 +56,46 @@ static const struct agent_field tool_fields[] = {
 
 /* ---- people, time, the store ---------------------------------------------------------- */
 
+const char *const ask_types[] = { [ASK_TEXT] = "text", [ASK_SELECT] = "select",
+	[ASK_MULTI_SELECT] = "multi_select", [ASK_CONFIRM] = "confirm",
+	[ASK_NUMBER] = "number", [ASK_DATE] = "date", [ASK_FORM] = "form", NULL };
+
 static const struct agent_field ask_fields[] = {
 	[ASK_VALUE] = { "value", AGENT_DATA, "what the person is shown, exactly", REQ,
 	    .group = 1 },
 	[ASK_PROMPT] = { "prompt", AGENT_TEXT, "the question", REQ, .group = 1 },
 	[ASK_OPTIONS] = { "options", AGENT_TEXTS, "answers to choose from", .with = "prompt" },
 	[ASK_SCHEMA] = { "schema", AGENT_PLAIN, "JSON Schema of the answer" },
-	{ "assignee", AGENT_TEXT, "", LATER }, { "timeout", AGENT_TEXT, "", LATER },
-	{ "draft", AGENT_DATA, "", LATER }, { "kind", AGENT_NAME, "", LATER },
+	[ASK_TYPE] = { "type", AGENT_WORD, "of the answer, which is checked", .with = "prompt",
+	    .words = ask_types },
+	[ASK_MIN] = { "min", AGENT_DATA, "smallest number", .with = "type" },
+	[ASK_MAX] = { "max", AGENT_DATA, "largest number", .with = "type" },
+	[ASK_DRAFT] = { "draft", AGENT_DATA, "a value to edit", .with = "prompt" },
+	[ASK_ASSIGNEE] = { "assignee", AGENT_TEXT, "who is to answer" },
+	[ASK_TIMEOUT] = { "timeout", AGENT_TEXT, "error.timeout after so long, as in 24h" },
 };
+
+/* A type of answer needs what it is checked by. */
+static const char *
+ask_check(const struct agent_value *fields)
+{
+	const struct agent_value *limit = &fields[ASK_TIMEOUT];
+	int64_t type = agent_int(&fields[ASK_TYPE], -1);
+	nsec ns = 0;
+	bool range = agent_has(&fields[ASK_MIN]) || agent_has(&fields[ASK_MAX]);
+
+	if ((type == ASK_SELECT || type == ASK_MULTI_SELECT) &&
+	    !agent_has(&fields[ASK_OPTIONS]))
+		return "a selection needs 'options'";
+	if (type == ASK_FORM && !agent_has(&fields[ASK_SCHEMA]))
+		return "a form needs a 'schema'";
+	if (range && type != ASK_NUMBER)
+		return "'min' and 'max' belong to type: number";
+	if (limit->form == VALUE_CONST && (limit->constant.kind != VAL_STRING ||
+	    !clock_parse(val_str(limit->constant), 0, &ns) || ns <= 0))
+		return "'timeout': expected a time with its unit, as in 30m or 24h";
+	return NULL;
+}
 
 static const struct agent_field wait_fields[] = {
 	[WAIT_MS] = { "ms", AGENT_EXPR, "so many milliseconds", REQ | SHORT, .group = 1 },
@@ -203,7 +234,8 @@ static const struct task_kind
     tools = { KIND(tools), .help = "run the calls of the last ai message",
 	.writes = WRITES_MESSAGES },
     tool = { KIND(tool), .help = "run one tool", FIELDS(tool_fields) },
-    ask = { KIND(ask), .help = "ask a person and wait", FIELDS(ask_fields) },
+    ask = { KIND(ask), .help = "ask a person and wait", FIELDS(ask_fields),
+	.check = ask_check },
     wait_ = { KIND(wait), .help = "wait for a time", FIELDS(wait_fields) },
     store = { KIND(store), .help = "read or write the store", FIELDS(store_fields),
 	.ops = store_ops },

@@ -33,8 +33,12 @@ enum { CHUNK_CHARACTER, CHUNK_WORD };
 
 /* tools has no fields. */
 enum tool_field { TOOL_NAME, TOOL_ARGS };            /* NAME; DATA */
-/* value alone, or prompt, options, schema. */
-enum ask_field { ASK_VALUE, ASK_PROMPT, ASK_OPTIONS, ASK_SCHEMA };   /* DATA TEXT TEXTS PLAIN */
+/* value alone, or prompt and what belongs to it. */
+enum ask_field { ASK_VALUE, ASK_PROMPT, ASK_OPTIONS, ASK_SCHEMA,     /* DATA TEXT TEXTS PLAIN */
+	ASK_TYPE, ASK_MIN, ASK_MAX, ASK_DRAFT,       /* WORD DATA DATA DATA */
+	ASK_ASSIGNEE, ASK_TIMEOUT };                 /* TEXT TEXT */
+enum ask_type { ASK_TEXT, ASK_SELECT, ASK_MULTI_SELECT, ASK_CONFIRM, ASK_NUMBER, ASK_DATE,
+	ASK_FORM };
 enum wait_field { WAIT_MS, WAIT_UNTIL };             /* EXPR, EXPR; one of them */
 enum store_form { STORE_OP_GET, STORE_OP_PUT, STORE_OP_SEARCH, STORE_OP_DELETE };
 enum store_field {

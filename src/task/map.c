@@ -53,6 +53,7 @@ element_child_start(struct piece *p)
 static const struct task_run element_child = {
 	.size = sizeof(struct child_piece), .traits = TASK_EFFECT | TASK_WAITS,
 	.start = element_child_start, .stop = child_leave, .release = child_release,
+	.sleeps = child_sleeps,
 };
 
 /* ---- failures that are results -------------------------------------------------------- */

@@ -136,7 +136,7 @@ piece_fail(struct piece *p, const char *event, const char *name,
 	buf_release(&text);
 }
 
-void
+struct task_interrupt *
 piece_interrupt(struct piece *p, struct val value, struct val schema)
 {
 	struct task *t = p->task;
@@ -145,14 +145,15 @@ piece_interrupt(struct piece *p, struct val value, struct val schema)
 	if (t->over) {
 		val_drop(value);
 		val_drop(schema);
-		return;
+		return NULL;
 	}
 	piece_add_key(&key, p, STR_NONE);
 	mem_grow(t->interrupts, t->interrupts_n, t->interrupts_cap);
 	t->interrupts[t->interrupts_n++] = (struct task_interrupt){
-	    arena_str(&t->arena, buf_str(&key)), value, schema };
+	    arena_str(&t->arena, buf_str(&key)), value, schema, 0, STR_NONE };
 	buf_release(&key);
 	ends(p, PIECE_WAITS);
+	return &t->interrupts[t->interrupts_n - 1];
 }
 
 void

@@ -262,7 +262,7 @@ check_decision(struct str tool, struct val allowed, struct val d, struct err *e)
 }
 
 int
-task_answer_check(struct val question, struct val answer, struct err *e)
+review_answer_check(struct val question, struct val answer, struct err *e)
 {
 	struct val requests = member(question, S("action_requests"));
 	struct val configs = member(question, S("review_configs"));
@@ -357,7 +357,7 @@ take_decisions(struct tools_piece *w, struct val question, struct val answer)
 	struct err e;
 	size_t at = 0;
 
-	if (task_answer_check(question, answer, &e) != OK) {
+	if (review_answer_check(question, answer, &e) != OK) {
 		piece_fail(&w->p, "error.execution", "ValueError", "%s", e.text);
 		free(review);
 		return false;

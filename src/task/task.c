@@ -5,13 +5,14 @@
  */
 #include "task/task_priv.h"
 
-/* ---- is anybody to be asked? ------------------------------------------------ */
+/* ---- may it be left and made again? ------------------------------------------ */
 
+/* While somebody is asked, or it waits for a time. */
 static bool
 work_may_wait(const struct agent_work *w)
 {
-	if ((run_of(w)->traits & TASK_WAITS) != 0 || w->child != NULL ||
-	    w->child_name.n > 0)
+	if ((run_of(w)->traits & TASK_WAITS) != 0 || run_of(w)->sleeps != NULL ||
+	    w->child != NULL || w->child_name.n > 0)
 		return true;
 	for (size_t i = 0; i < w->items_n; i++)
 		if (work_may_wait(&w->items[i]))
@@ -263,6 +264,29 @@ task_start(struct task *t)
 		return;
 	t->root = piece_add(t, NULL, run_around(t->work), t->work, 0, &t->view, NULL);
 	task_leave(t);
+}
+
+/* ---- sleep ------------------------------------------------------------------------ */
+
+bool
+task_sleeps(const struct task *t, msec *until)
+{
+	*until = TASK_NEVER;
+	if (t->over || t->paused || t->depth > 0 || t->running == 0 ||
+	    !list_empty(&t->queue))
+		return false;
+	for (struct list *l = t->all.next; l != &t->all; l = l->next) {
+		const struct piece *p = CONTAINER_OF(l, struct piece, all);
+		bool leaf = (p->run->traits & TASK_CONTAINER) == 0;
+		msec due = TASK_NEVER;
+
+		if (p->state != PIECE_RUNS)
+			continue;
+		if (p->run->sleeps == NULL ? leaf : !p->run->sleeps(p, &due))
+			return false;
+		*until = due < *until ? due : *until;
+	}
+	return true;
 }
 
 /* ---- what is left ------------------------------------------------------------------ */

@@ -62,6 +62,9 @@ struct task_refusal {
 struct task_interrupt {
 	struct str key;
 	struct val value, schema;            /* schema UNDEF: none */
+	msec due;                            /* it is answered by a timeout then; 0:
+	                                        never */
+	struct str assignee;                 /* who is to answer; or empty */
 };
 struct task_write {
 	unsigned channel;
@@ -252,9 +255,17 @@ const struct task_write *task_writes(const struct task *t, size_t *n);
 /* After waits: the questions that have no answer; a child's are not among them. */
 const struct task_interrupt *task_interrupts(const struct task *t, size_t *n);
 /* May this be the answer to a question (an interrupt's value)?  ERR_INVALID with words:
- * a review of tool calls takes a decision for each.  Asked before an answer is taken,
- * so that a wrong one uses nothing up. */
+ * a review of tool calls takes a decision for each; a question with a type of answer
+ * takes that.  Asked before an answer is taken, so that a wrong one uses nothing up. */
 int task_answer_check(struct val question, struct val answer, struct err *e);
+/* The answer that is given when nobody has answered in time: no client may give it. */
+#define TASK_TIMEOUT_KEY "__timeout__"
+
+/* All it waits for are times that are in its records: it may be stopped, kept by
+ * them and by task_records, and made again at *until, the first of them.
+ * TASK_NEVER: only for children, whose tasks may say more. */
+#define TASK_NEVER INT64_MAX
+bool task_sleeps(const struct task *t, msec *until);
 
 /* What to keep when it waits: results of what was done in this attempt and not
  * given to record_done. */

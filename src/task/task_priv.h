@@ -72,6 +72,10 @@ struct task_run {
 	 * runs.  NULL: nothing to leave. */
 	void (*stop)(struct piece *p);
 	void (*release)(struct piece *p);    /* its memory; NULL: none of its own */
+	/* Of one that runs: all it waits for is a time that is in the journal, the
+	 * first is *until (TASK_NEVER: it waits for what is inside of it).  NULL: a
+	 * leaf does not; a container waits for its children. */
+	bool (*sleeps)(const struct piece *p, msec *until);
 };
 
 extern const struct task_run task_llm, task_tools, task_tool, task_ask, task_wait,
@@ -154,7 +158,7 @@ struct task {
 	bool paused;
 	unsigned depth;                      /* calls into the task on the stack */
 	bool started, over, gone;            /* gone: freed when depth is 0 */
-	bool may_wait;                       /* some piece has TASK_WAITS */
+	bool may_wait;                       /* some piece has TASK_WAITS, or sleeps */
 	const struct task_limits *limits;
 	bool counts;                         /* a budget wants to know what it spends */
 	/* evaluation: one scope, filled for whoever evaluates */
@@ -225,8 +229,10 @@ void piece_done(struct piece *p, struct val result);     /* taken */
 void piece_fail(struct piece *p, const char *event, const char *name,
     const char *format, ...) __attribute__((format(printf, 4, 5)));
 void piece_fail_with(struct piece *p, const struct task_error *e);
-/* Asks a person, under the piece's key; both taken. */
-void piece_interrupt(struct piece *p, struct val value, struct val schema);
+/* Asks a person, under the piece's key; both taken.  What it returns may be filled
+ * in further; NULL: nobody is asked. */
+struct task_interrupt *piece_interrupt(struct piece *p, struct val value,
+    struct val schema);
 /* Waits for somebody inside (a child agent). */
 void piece_waits(struct piece *p);
 
@@ -388,6 +394,12 @@ void offer_add_names(struct buf *b, const struct piece *p);
  * or in a. */
 struct llm_tool_spec *offer_specs(struct piece *p, struct arena *a, size_t *n);
 
+/* review.c: of a review of tool calls; others pass. */
+int review_answer_check(struct val question, struct val answer, struct err *e);
+/* answer.c: is it the one that says that nobody answered in time? */
+bool answer_is_timeout(struct val answer);
+extern const char *const ask_types[];
+
 /* ---- shared by kinds ------------------------------------------------------------------ */
 
 /* Starts a child agent (agent.c).  otherwise: its input when the file says none
@@ -403,6 +415,7 @@ void child_begin(struct child_piece *c, const struct agent *agent, struct str na
     const struct agent_value *input, struct val otherwise, bool persist);
 void child_leave(struct piece *p);
 void child_release(struct piece *p);
+bool child_sleeps(const struct piece *p, msec *until);   /* its tasks say until when */
 
 /* "name", or "name:port" where the port is not the scheme's own, of an URL that
  * http_get takes (http_get.c). */

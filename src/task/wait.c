@@ -11,7 +11,6 @@
 #include "task/task_priv.h"
 
 #define KEPT_MS    1000                      /* shorter ones begin anew */
-#define TIMER_MS   INT64_C(3600000)          /* longest timer; then another */
 #define LONGEST_MS (LIMIT_WAIT_DAYS * INT64_C(86400000))
 
 struct wait {
@@ -35,7 +34,8 @@ wait_on(struct wait *w)
 	if (left <= 0)
 		piece_done(&w->p, VAL_NIL);
 	else
-		t->host->timer_set(t->ctx, &w->timer, left < TIMER_MS ? left : TIMER_MS);
+		t->host->timer_set(t->ctx, &w->timer, left < LIMIT_CLOCK_CHECK_MS ?
+		    left : LIMIT_CLOCK_CHECK_MS);
 }
 
 static void
@@ -138,7 +138,14 @@ wait_stop(struct piece *p)
 	p->task->host->timer_stop(p->task->ctx, &wait_of(p)->timer);
 }
 
+static bool
+wait_sleeps(const struct piece *p, msec *until)
+{
+	*until = CONTAINER_OF(p, const struct wait, p)->due;
+	return !p->cheap;
+}
+
 const struct task_run task_wait = {
 	.size = sizeof(struct wait), .traits = TASK_EFFECT,
-	.start = wait_start, .stop = wait_stop,
+	.start = wait_start, .stop = wait_stop, .sleeps = wait_sleeps,
 };

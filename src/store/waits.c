@@ -1,0 +1,118 @@
+/*
+ * waits.c - what waits for a time without being in memory: parked runs, and
+ * questions with a time limit.
+ *
+ * A run is parked while it has a row in `wait`.  The row is written in the
+ * transaction that completes what is stored of the run, and goes in the one that
+ * takes the run up: so what a row stands for is always whole.  A question's limit
+ * is a column of its own row; when the question is answered, void or deleted, it
+ * is in the index of limits no more.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "store/store_priv.h"
+
+/* ---- on the writer ----------------------------------------------------------- */
+
+int
+wait_put(struct store *st, int64_t thread, int64_t run, msec due)
+{
+	return db_run(&st->w, SQL_WAIT_PUT, db_i64(thread), db_i64(run), db_i64(due));
+}
+
+int
+wait_drop(struct store *st, int64_t thread)
+{
+	return db_run(&st->w, SQL_WAIT_GONE, db_i64(thread));
+}
+
+int
+wait_of(struct store *st, int64_t thread, int64_t *run)
+{
+	return query_one_i64(query_of(&st->w, SQL_WAIT_OF, db_i64(thread)), run);
+}
+
+int
+ask_moves(struct store *st, struct store_cmd *c, int64_t thread, const struct uuid *id,
+    msec due)
+{
+	int rc = db_run(&st->w, SQL_ASK_LATER, db_i64(due), db_i64(thread), db_uuid(id));
+
+	if (rc == OK && db_changes(&st->w) == 0)
+		rc = err_set(&c->err, ERR_CONFLICT, "the question does not wait any more");
+	return rc;
+}
+
+static int
+ask_later(struct store *st, struct store_cmd *c)
+{
+	const struct store_ask_later *x = (struct store_ask_later *)c;
+
+	return ask_moves(st, c, x->thread_seq, &x->id, x->due);
+}
+const struct op store_op_ask_later = { .run = ask_later };
+
+/* ---- point reads --------------------------------------------------------------- */
+
+static int
+due_read(struct query *q, bool asks, struct arena *a, struct store_due **out, size_t *n,
+    size_t *cap)
+{
+	int rc;
+
+	for (rc = query_row(q); rc == OK; rc = query_row(q)) {
+		struct store_due *d;
+
+		if (!arena_grow(a, *out, *n, *cap)) {
+			rc = ERR_TOOBIG;
+			break;
+		}
+		d = &(*out)[(*n)++];
+		*d = (struct store_due){ .due = query_i64(q, 0),
+		    .thread_seq = query_i64(q, 1), .thread_id = query_uuid(q, 2),
+		    .owner = query_i64(q, 3) };
+		if (asks) {
+			d->id = query_uuid(q, 4);
+			d->run_id = query_uuid(q, 5);
+		}
+	}
+	query_end(q);
+	return rc == ERR_NOTFOUND ? OK : rc;
+}
+
+int
+store_due_get(struct store_reader *r, msec now, size_t max, struct arena *a,
+    struct store_due **out, size_t *n)
+{
+	struct query q = query_of(&r->db, SQL_WAITS_DUE, db_i64(now),
+	    db_i64((int64_t)max));
+	size_t cap = 0;
+	int rc;
+
+	*out = NULL;
+	*n = 0;
+	rc = due_read(&q, false, a, out, n, &cap);
+	if (rc != OK)
+		return rc;
+	q = query_of(&r->db, SQL_ASKS_DUE, db_i64(now), db_i64((int64_t)max));
+	return due_read(&q, true, a, out, n, &cap);
+}
+
+int
+store_due_next(struct store_reader *r, msec *out)
+{
+	static const enum sql texts[] = { SQL_WAITS_NEXT, SQL_ASKS_NEXT };
+
+	*out = INT64_MAX;
+	for (size_t i = 0; i < COUNT(texts); i++) {
+		struct query q = query_of(&r->db, texts[i]);
+		int rc = query_row(&q);
+		msec due = rc == OK ? query_i64(&q, 0) : INT64_MAX;
+
+		query_end(&q);
+		if (rc != OK && rc != ERR_NOTFOUND)
+			return rc;
+		*out = due < *out ? due : *out;
+	}
+	return OK;
+}
