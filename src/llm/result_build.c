@@ -305,12 +305,50 @@ add_calls(struct buf *b, const struct final_call *calls, size_t n, enum calls_fo
 
 /* ---- usage ---------------------------------------------------------------- */
 
+/* The members that count, found in one pass over an object. */
+enum usage_key {
+	U_TOTAL, U_PROMPT, U_INPUT, U_COMPLETION, U_OUTPUT, U_CACHE_HIT, U_IN_DETAILS,
+	U_OUT_DETAILS, U_INPUT_DETAILS, U_OUTPUT_DETAILS, U_AUDIO, U_WRITTEN, U_CACHED,
+	U_REASONING, U_KEYS
+};
+
+struct usage { struct str raw[U_KEYS]; };    /* empty: absent */
+
+static void
+usage_scan(struct str object, struct usage *u)
+{
+	static const char *const keys[U_KEYS] = {
+		"total_tokens", "prompt_tokens", "input_tokens", "completion_tokens",
+		"output_tokens", "prompt_cache_hit_tokens", "prompt_tokens_details",
+		"completion_tokens_details", "input_tokens_details",
+		"output_tokens_details", "audio_tokens", "cache_creation_tokens",
+		"cached_tokens", "reasoning_tokens",
+	};
+	struct scan s = scan_of(object);
+	struct str name, raw = STR_NONE;
+	bool first = true;
+
+	*u = (struct usage){ 0 };
+	for (scan_open(&s, '{'); scan_member(&s, &first, &name); ) {
+		size_t i = 0;
+
+		if (!scan_value(&s, &raw))
+			break;
+		while (i < U_KEYS && !str_eq(name, str_of(keys[i])))
+			i++;
+		if (i < U_KEYS)
+			u->raw[i] = raw;
+	}
+	if (!scan_end(&s))
+		*u = (struct usage){ 0 };
+}
+
 /* No count is larger than a double tells exactly, so sums do not overflow;
  * -1: not told, or no count. */
 static int64_t
-usage_number(struct str object, struct str key)
+usage_number(const struct usage *u, enum usage_key key)
 {
-	struct str raw = scan_find(object, key);
+	struct str raw = u->raw[key];
 	double v;
 
 	if (raw.n == 0 || !str_to_double(raw, &v) || !(v >= 0))
@@ -320,10 +358,11 @@ usage_number(struct str object, struct str key)
 
 /* {"audio":..,"cache_read":..}: only what the model told. */
 static void
-add_details(struct buf *b, struct str details, struct str key, const char *as)
+add_details(struct buf *b, const struct usage *details, enum usage_key key,
+    const char *as)
 {
-	int64_t audio = usage_number(details, S("audio_tokens"));
-	int64_t written = usage_number(details, S("cache_creation_tokens"));
+	int64_t audio = usage_number(details, U_AUDIO);
+	int64_t written = usage_number(details, U_WRITTEN);
 	int64_t other = usage_number(details, key);
 
 	buf_lit(b, "{");
@@ -338,15 +377,15 @@ add_details(struct buf *b, struct str details, struct str key, const char *as)
 	buf_lit(b, "}");
 }
 
-/* The first of the names that the server has used; -1: none. */
+/* Of two names that servers use the first that is there. */
 static int64_t
-usage_any(struct str usage, const char *const *names)
+usage_either(const struct usage *u, enum usage_key one, enum usage_key other)
 {
-	int64_t n = -1;
+	int64_t n = usage_number(u, one);
 
-	for (; n < 0 && *names != NULL; names++)
-		n = usage_number(usage, str_of(*names));
-	return n;
+	if (n < 0)
+		n = usage_number(u, other);
+	return n < 0 ? 0 : n;
 }
 
 static int64_t
@@ -355,50 +394,56 @@ told(int64_t n)
 	return n < 0 ? 0 : n;
 }
 
-/* OpenAI's names; the other wires write them beside their own. */
+/* OpenAI's names; the other wires write them beside their own.  in, out: the details
+ * under the first names, as they are shown; empty if they are not told. */
 static void
-read_usage(struct str usage, struct llm_usage *u)
+read_usage(const struct usage *usage, const struct usage *in, const struct usage *out,
+    struct llm_usage *u)
 {
-	static const char *const in[] = { "prompt_tokens", "input_tokens", NULL };
-	static const char *const out[] = { "completion_tokens", "output_tokens", NULL };
-	struct str in_details = scan_find(usage, S("prompt_tokens_details"));
-	struct str out_details = scan_find(usage, S("completion_tokens_details"));
+	struct usage other_in, other_out;
 
-	if (in_details.n == 0)
-		in_details = scan_find(usage, S("input_tokens_details"));
-	if (out_details.n == 0)
-		out_details = scan_find(usage, S("output_tokens_details"));
-	u->input_tokens = told(usage_any(usage, in));
-	u->output_tokens = told(usage_any(usage, out));
-	u->cached_tokens = told(usage_number(in_details, S("cached_tokens")));
+	if (usage->raw[U_IN_DETAILS].n == 0) {
+		usage_scan(usage->raw[U_INPUT_DETAILS], &other_in);
+		in = &other_in;
+	}
+	if (usage->raw[U_OUT_DETAILS].n == 0) {
+		usage_scan(usage->raw[U_OUTPUT_DETAILS], &other_out);
+		out = &other_out;
+	}
+	u->input_tokens = usage_either(usage, U_PROMPT, U_INPUT);
+	u->output_tokens = usage_either(usage, U_COMPLETION, U_OUTPUT);
+	u->cached_tokens = told(usage_number(in, U_CACHED));
 	if (u->cached_tokens == 0)
-		u->cached_tokens = told(usage_number(usage, S("prompt_cache_hit_tokens")));
-	u->reasoning_tokens = told(usage_number(out_details, S("reasoning_tokens")));
+		u->cached_tokens = told(usage_number(usage, U_CACHE_HIT));
+	u->reasoning_tokens = told(usage_number(out, U_REASONING));
 }
 
 /* What LangChain calls them; what OpenAI did not tell is left out. */
 static void
-add_usage(struct buf *b, struct str usage, struct llm_answer *a)
+add_usage(struct buf *b, struct str text, struct llm_answer *a)
 {
 	struct llm_usage *u = &a->usage;
-	int64_t total = usage_number(usage, S("total_tokens"));
+	struct usage usage, in, out;
+	int64_t total;
 
-	read_usage(usage, u);
+	usage_scan(text, &usage);
+	usage_scan(usage.raw[U_IN_DETAILS], &in);
+	usage_scan(usage.raw[U_OUT_DETAILS], &out);
+	read_usage(&usage, &in, &out, u);
+	total = usage_number(&usage, U_TOTAL);
 	json_add_fmt(b, ",'usage_metadata':{'input_tokens':%lld,'output_tokens':%lld,"
 	    "'total_tokens':%lld,'input_token_details':", (long long)u->input_tokens,
 	    (long long)u->output_tokens,
 	    (long long)(total < 0 ? u->input_tokens + u->output_tokens : total));
-	if (u->cached_tokens > 0 && scan_find(usage, S("prompt_tokens_details")).n == 0)
+	if (u->cached_tokens > 0 && usage.raw[U_IN_DETAILS].n == 0)
 		json_add_fmt(b, "{'cache_read':%lld}", (long long)u->cached_tokens);
 	else
-		add_details(b, scan_find(usage, S("prompt_tokens_details")),
-		    S("cached_tokens"), "cache_read");
+		add_details(b, &in, U_CACHED, "cache_read");
 	json_add_fmt(b, ",'output_token_details':");
-	if (u->reasoning_tokens > 0 && scan_find(usage, S("completion_tokens_details")).n == 0)
+	if (u->reasoning_tokens > 0 && usage.raw[U_OUT_DETAILS].n == 0)
 		json_add_fmt(b, "{'reasoning':%lld}", (long long)u->reasoning_tokens);
 	else
-		add_details(b, scan_find(usage, S("completion_tokens_details")),
-		    S("reasoning_tokens"), "reasoning");
+		add_details(b, &out, U_REASONING, "reasoning");
 	buf_lit(b, "}");
 }
 
