@@ -56,6 +56,7 @@ scope_new(struct core *c, const struct agent *a, struct str ns, struct err *e)
 	s->core = c;
 	s->agent = a;
 	s->ns = mem_cstr(ns);
+	s->ns_n = ns.n;
 	s->begun = s->step = -2;
 	s->state = channels_new(a->channels, a->channels_n);
 	s->limits.own = a->limits;

@@ -46,12 +46,16 @@ struct core {
 };
 
 struct scope {
+	/* what every event of it says: one line of memory */
 	struct core *core;
+	char *ns;
+	size_t ns_n;
+	struct uuid head;                    /* its newest checkpoint */
+	int step;                            /* of it; -2: none */
 	struct scope *up;                    /* the parent's scope; NULL: the root */
 	struct core_task *parent;            /* the task that called; NULL: the root */
 	struct task_child *call;
 	struct scope *next;                  /* of the same task */
-	char *ns;
 	const struct agent *agent;
 	struct graph *def;                   /* with the names of this run */
 	bool def_mine;
@@ -62,11 +66,10 @@ struct scope {
 	struct channels *state;
 	struct val before;                   /* of a child: its state as it began; UNDEF:
 	                                        to be looked up */
-	struct uuid head, parent_id;         /* its newest checkpoint, and the one before */
+	struct uuid parent_id;               /* the checkpoint before head */
 	struct uuid stored;                  /* the newest that was given to be stored */
 	bool unsaved;                        /* head is not (durability exit) */
 	enum checkpoint_source source;       /* of the newest */
-	int step;                            /* of it; -2: none */
 	int64_t begun;                       /* the step from which the run goes on here */
 	int64_t stop;                        /* no step past it */
 	struct core_task **tasks;

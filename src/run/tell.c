@@ -9,7 +9,7 @@
 struct run_event
 scope_event(const struct scope *s, enum event_kind kind)
 {
-	return (struct run_event){ .kind = kind, .ns = str_of(s->ns), .step = s->step,
+	return (struct run_event){ .kind = kind, .ns = { s->ns, s->ns_n }, .step = s->step,
 	    .checkpoint = s->head };
 }
 

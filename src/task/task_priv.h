@@ -140,24 +140,26 @@ struct known {                               /* a record of an earlier attempt *
 };
 
 struct task {
+	/* what every delta of a model looks at: one line of memory */
 	unsigned mark;
-	const struct agent *agent;
-	const struct agent_work *work;
+	unsigned depth;                      /* calls into the task on the stack */
 	const struct task_host *host;
 	void *ctx;
+	struct list queue;                   /* pieces to be started, or told of */
+	bool started, over, gone;            /* gone: freed when depth is 0 */
+	bool paused;
+	const struct agent *agent;
+	const struct agent_work *work;
 	const struct task_defaults *defaults;
 	struct uuid id;
 	struct val input, config, context, event;
 	struct view view;
 	/* pieces */
-	struct list all, queue;
+	struct list all;
 	struct piece *root;
 	size_t running;                      /* leaves that run */
 	size_t begun;                        /* pieces so far */
 	struct task_timer pause;             /* others have their turn until it fires */
-	bool paused;
-	unsigned depth;                      /* calls into the task on the stack */
-	bool started, over, gone;            /* gone: freed when depth is 0 */
 	bool may_wait;                       /* some piece has TASK_WAITS, or sleeps */
 	const struct task_limits *limits;
 	bool counts;                         /* a budget wants to know what it spends */

@@ -60,7 +60,7 @@ by_value(const void *a, const void *b)
 }
 
 static double
-measure(const struct expr *x, const struct expr_scope *scope, long rounds)
+measure(const struct expr *x, const struct expr_scope *scope, uint64_t rounds)
 {
 	double sample[SAMPLES];
 	struct err e;
@@ -69,7 +69,7 @@ measure(const struct expr *x, const struct expr_scope *scope, long rounds)
 	for (size_t i = 0; i < SAMPLES; i++) {
 		nsec began = clock_mono();
 
-		for (long k = 0; k < rounds; k++)
+		for (uint64_t k = 0; k < rounds; k++)
 			if (expr_eval_bool(x, scope, &out, &e) != OK || !out) {
 				fprintf(stderr, "guard-bench: %s\n", e.text);
 				exit(1);
@@ -83,17 +83,21 @@ measure(const struct expr *x, const struct expr_scope *scope, long rounds)
 int
 main(int argc, char **argv)
 {
-	long rounds = argc > 1 ? atol(argv[1]) : 200000;
+	uint64_t rounds = 200000;
 	uint64_t declared = (1u << COUNT(names)) - 1;
 	struct val slots[COUNT(names)];
 	struct expr_scope scope = { .slots = slots, .declared = &declared };
 
+	if (argc > 1 && (!str_to_u64(str_of(argv[1]), &rounds) || rounds == 0)) {
+		fprintf(stderr, "usage: guard-bench [ROUNDS]\n");
+		return 2;
+	}
 	data_fill(slots);
 	for (size_t i = 0; i < COUNT(guards); i++) {
 		struct expr *x;
 		struct err e;
 
-		if (rounds < 1 || expr_parse(&x, str_of(guards[i]), &e) != OK) {
+		if (expr_parse(&x, str_of(guards[i]), &e) != OK) {
 			fprintf(stderr, "guard-bench: %s\n", guards[i]);
 			return 1;
 		}
