@@ -239,11 +239,25 @@ struct agent_stops {                         /* a list of nodes, or all */
 	size_t n;
 };
 
-/* A tool whose answer is an expression.  In it `input` is the call's arguments. */
+/* How a tool may be used. */
+enum agent_said { AGENT_UNSAID, AGENT_NO, AGENT_YES };
+struct agent_policy {
+	int64_t timeout_ms;                  /* of a call; 0: none */
+	unsigned retries;                    /* calls after the first */
+	enum agent_said idempotent;          /* may a call be made twice?  UNSAID: as the tool
+	                                        itself says */
+	struct val approval;                 /* true, or an object as in a run's interrupt_on;
+	                                        UNDEF: nobody is asked */
+};
+
+/* A tool of the file: its answer is an expression, in which `input` is the call's
+ * arguments; or another agent does it. */
 struct agent_tool {
 	struct str name, description;
 	struct val schema;                   /* of its arguments; an object */
 	struct agent_value reply;
+	struct agent_work *call;             /* the agent; NULL: `reply` */
+	struct agent_policy policy;
 };
 
 struct agent {
@@ -263,6 +277,8 @@ struct agent {
 	struct agent_stops before, after;    /* interrupt_before, interrupt_after */
 	const struct agent_tool *tools;
 	size_t tools_n;
+	const struct agent_tool *policies;   /* of tools from elsewhere: a name and a policy */
+	size_t policies_n;
 	struct val context_schema;           /* or UNDEFINED */
 	struct val tests;                    /* a list, not in json; or UNDEFINED */
 	struct chart *chart;                 /* NULL: it is a graph.  Its nodes are the
@@ -300,6 +316,12 @@ int  agent_graph(const struct agent *a, const struct agent_scope *s, struct grap
 /* The index, or -1; a node by its name in the file. */
 int agent_channel_find(const struct agent *a, struct str name);
 int agent_node_find(const struct agent *a, struct str name);
+
+/* What the file says of the tool; NULL: nothing. */
+const struct agent_policy *agent_policy_of(const struct agent *a, struct str name);
+/* Are the tools that its work names, and has not itself, among the names (NULL-ended)?
+ * Those of MCP servers may be there or not.  ERR_INVALID with the place. */
+int agent_check_tools(const struct agent *a, const char *const *names, struct err *e);
 
 /* ---- evaluation --------------------------------------------------------------- */
 

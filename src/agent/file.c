@@ -86,6 +86,8 @@ agent_free(struct agent *a)
 	free(h->vals);
 	free(h->children);
 	free(h->links);
+	free(h->tool_links);
+	free(h->names);
 	free(h);
 	graph_free(a->graph);
 	chart_free(a->chart);

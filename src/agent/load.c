@@ -1,5 +1,5 @@
 /*
- * load.c - from a tree to an agent: its root, channels, nodes and tools.
+ * load.c - from a tree to an agent: its root, channels and nodes.
  *
  * Channels come first, then the names of the nodes, then what uses them; the
  * order in the file does not matter.
@@ -467,46 +467,6 @@ load_stops(struct load *l, const struct tree_node *n, struct agent_stops *out)
 	out->n = n->n;
 }
 
-/* ---- scripted tools --------------------------------------------------------------------- */
-
-static void
-load_tool(struct load *l, const struct tree_node *n, struct agent_tool *out)
-{
-	static const char *const keys[] = { "description", "schema", "reply", NULL };
-	const struct tree_node *reply;
-
-	out->name = load_str(l, n->key);
-	if (!load_wants(l, n, TREE_MAP, "a tool, as {description, schema, reply}"))
-		return;
-	load_check_keys(l, n, keys);
-	if (n->key.n == 0)
-		load_fail_key(l, n, NULL, "a tool needs a name");
-	reply = member(l, n, "reply");
-	if (reply == NULL)
-		load_fail(l, n, "'reply' is missing");
-	if (l->rc != OK)
-		return;
-	out->description = plain_text(l, n, "description");
-	out->schema = schema(l, n, "schema");
-	if (l->rc == OK)
-		load_kind(l, reply, AGENT_EXPR, &out->reply);
-}
-
-static void
-load_tools(struct load *l, const struct tree_node *n)
-{
-	struct agent_tool *tools;
-	size_t i = 0;
-
-	if (n == NULL || !load_wants(l, n, TREE_MAP, "a map of tools"))
-		return;
-	tools = load_alloc(l, n->n, sizeof *tools);
-	for (const struct tree_node *c = n->first; c != NULL && l->rc == OK; c = c->next)
-		load_tool(l, c, &tools[i++]);
-	l->a->tools = tools;
-	l->a->tools_n = n->n;
-}
-
 /* ---- the root ----------------------------------------------------------------------------- */
 
 static const char *const root_keys[] = {
@@ -611,7 +571,7 @@ load_steps(struct load *l, const struct tree_node *n)
 	if (nodes != NULL)
 		load_names(l, nodes);
 	if (l->rc == OK)
-		load_tools(l, member(l, n, "tools"));
+		load_tools(l, n);
 	if (l->rc == OK && nodes == NULL)
 		load_states(l, n);
 	load_stops(l, member(l, n, "interrupt_before"), &l->a->before);

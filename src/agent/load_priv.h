@@ -28,6 +28,9 @@ struct agent_link {
 	struct str place;                    /* `file:line:column: path` */
 };
 
+/* A tool from elsewhere, named in the file. */
+struct agent_named { struct str name, place; };
+
 /* What agent_free releases besides the arena. */
 struct agent_holds {
 	struct expr **exprs;
@@ -38,6 +41,11 @@ struct agent_holds {
 	size_t children_n, children_cap;
 	struct agent_link *links;
 	size_t links_n, links_cap;
+	struct agent_link *tool_links;       /* of agents as tools: these may call each other
+	                                        in cycles, which end at a depth */
+	size_t tool_links_n, tool_links_cap;
+	struct agent_named *names;
+	size_t names_n, names_cap;
 };
 
 struct load {
@@ -112,6 +120,14 @@ void load_work(struct load *l, const struct tree_node *n, bool is_item,
 /* limits.c: a budget; wall: it may have one.  False: it failed. */
 bool load_budget(struct load *l, const struct tree_node *n, bool wall,
     struct agent_budget *b);
+/* tools.c: `tools` of the agent; and the names of tools in a work, for later. */
+void load_tools(struct load *l, const struct tree_node *root);
+void load_note_tools(struct load *l, const struct tree_node *n, const struct agent_work *w);
+/* An agent by its name, or a definition in place.  as_tool: models call it. */
+void load_agent_ref(struct load *l, const struct tree_node *n, struct agent_work *w,
+    bool as_tool);
+/* Appends `file:line:column: path: `. */
+void load_add_place(struct load *l, const struct tree_node *n, struct buf *b);
 /* `capabilities` of the agent. */
 void load_limits(struct load *l, const struct tree_node *n);
 /* Tools that a work names must be among them. */

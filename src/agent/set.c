@@ -127,13 +127,10 @@ agents_at(const struct agents *s, size_t i)
 /* ---- calls ----------------------------------------------------------------------- */
 
 static int
-link_calls(const struct agents *s, struct agent *a, struct err *e)
+link_list(const struct agents *s, const struct agent_link *links, size_t n, struct err *e)
 {
-	struct agent_holds *h = a->holds;
-	int rc = OK;
-
-	for (size_t i = 0; i < h->links_n; i++) {
-		struct agent_work *w = h->links[i].work;
+	for (size_t i = 0; i < n; i++) {
+		struct agent_work *w = links[i].work;
 		struct str_near near = { .word = w->child_name };
 
 		w->child = agents_find(s, w->child_name);
@@ -142,8 +139,19 @@ link_calls(const struct agents *s, struct agent *a, struct err *e)
 		for (size_t k = 0; k < s->n; k++)
 			str_near_try(&near, s->at[k]->id.p);
 		return err_near(e, ERR_INVALID, near.best, "'", "%.*sthere is no agent '%.*s'",
-		    FMT(h->links[i].place), FMT(w->child_name));
+		    FMT(links[i].place), FMT(w->child_name));
 	}
+	return OK;
+}
+
+static int
+link_calls(const struct agents *s, struct agent *a, struct err *e)
+{
+	struct agent_holds *h = a->holds;
+	int rc = link_list(s, h->links, h->links_n, e);
+
+	if (rc == OK)
+		rc = link_list(s, h->tool_links, h->tool_links_n, e);
 	for (size_t i = 0; i < h->children_n && rc == OK; i++)
 		rc = link_calls(s, h->children[i], e);
 	return rc;
@@ -257,6 +265,8 @@ call_add(struct called *c, const struct agent *a, bool named)
 	}
 	for (size_t i = 0; i < h->links_n; i++)
 		call_add(c, h->links[i].work->child, true);
+	for (size_t i = 0; i < h->tool_links_n; i++)
+		call_add(c, h->tool_links[i].work->child, true);
 	for (size_t i = 0; i < h->children_n; i++)
 		call_add(c, h->children[i], false);
 }

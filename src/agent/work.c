@@ -142,11 +142,36 @@ load_items(struct load *l, const struct tree_node *n, struct agent_work *w)
 	w->items_n = n->n;
 }
 
-/* An agent by its name, or a definition in place. */
+void
+load_add_place(struct load *l, const struct tree_node *n, struct buf *b)
+{
+	struct buf path = BUF(8 * KB);
+
+	buf_add_fmt(b, "%.*s:%u:%u: ", FMT(l->t->file), n->at.line, n->at.column);
+	tree_add_path(&path, n);
+	if (path.n > 0)
+		buf_add_fmt(b, "%.*s: ", FMT(str_cut(buf_str(&path), 200)));
+	buf_release(&path);
+}
+
 static void
-load_agent_ref(struct load *l, const struct tree_node *n, struct agent_work *w)
+note_link(struct load *l, struct agent_work *w, struct str place, bool as_tool)
 {
 	struct agent_holds *h = l->a->holds;
+
+	if (as_tool) {
+		mem_grow(h->tool_links, h->tool_links_n, h->tool_links_cap);
+		h->tool_links[h->tool_links_n++] = (struct agent_link){ w, place };
+	} else {
+		mem_grow(h->links, h->links_n, h->links_cap);
+		h->links[h->links_n++] = (struct agent_link){ w, place };
+	}
+}
+
+void
+load_agent_ref(struct load *l, const struct tree_node *n, struct agent_work *w,
+    bool as_tool)
+{
 	struct buf place = BUF(8 * KB);
 	struct agent_value name = { 0 };
 
@@ -161,16 +186,8 @@ load_agent_ref(struct load *l, const struct tree_node *n, struct agent_work *w)
 	}
 	load_kind(l, n, AGENT_NAME, &name);
 	w->child_name = agent_name(&name);
-	buf_add_fmt(&place, "%.*s:%u:%u: ", FMT(l->t->file), n->at.line, n->at.column);
-	size_t before = place.n;
-	struct buf path = BUF(8 * KB);
-	tree_add_path(&path, n);
-	buf_add(&place, str_cut(buf_str(&path), 200));
-	if (place.n > before)
-		buf_lit(&place, ": ");
-	mem_grow(h->links, h->links_n, h->links_cap);
-	h->links[h->links_n++] = (struct agent_link){ w, load_str(l, buf_str(&place)) };
-	buf_release(&path);
+	load_add_place(l, n, &place);
+	note_link(l, w, load_str(l, buf_str(&place)), as_tool);
 	buf_release(&place);
 }
 
@@ -201,7 +218,7 @@ load_field(struct making *m, int slot, const struct tree_node *n)
 	}
 	switch (f->kind) {
 	case AGENT_CHILD:
-		load_agent_ref(l, n, m->work);
+		load_agent_ref(l, n, m->work, false);
 		break;
 	case AGENT_WORKS:
 		load_items(l, n, m->work);
@@ -607,4 +624,5 @@ load_work(struct load *l, const struct tree_node *n, bool is_item, struct agent_
 	if (l->rc == OK)
 		check_default_writes(l, n, out);
 	load_check_limits(l, n, out);
+	load_note_tools(l, n, out);
 }

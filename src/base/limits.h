@@ -120,6 +120,9 @@
 	X(LLM_EVENTS,          64,        "events", "of one llm") \
 	X(LLM_INJECTS,         64,        "messages", "of clients that wait for the next turn of one task") \
 	X(TOOL_CALLS,          64,        "calls",  "in one model answer") \
+	X(TOOL_TURN_BYTES,     4194304,   "bytes",  "results of all tool calls of one message; the rest is cut") \
+	X(TOOL_RETRIES,        100,       "retries", "of one tool call") \
+	X(TOOL_PAGE_BYTES,     100000,    "bytes",  "of a page that a model reads with http_get; the rest is cut") \
 	X(TOOL_RESULT_BYTES,   1048576,   "bytes",  "result of one tool call") \
 	X(MAP_ELEMENTS,        100000,    "elements", "of one map; each has a piece of memory") \
 	X(MAP_PARALLEL,        1000,      "elements", "of one map at work at once; a map without a concurrency has as many") \

@@ -14,6 +14,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "llm/script.h"
+#include "main/agent_tools.h"
 #include "main/agents.h"
 #include "main/config.h"
 #include "main/models.h"
@@ -34,7 +35,7 @@ load(struct agent **out, const char *path, struct err *e)
 
 	*out = NULL;
 	if (rc == OK)
-		rc = agent_load(out, buf_str(&text), str_of(path), &task_kinds, e);
+		rc = agent_load_checked(out, buf_str(&text), str_of(path), e);
 	buf_release(&text);
 	return rc;
 }

@@ -14,6 +14,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "main/agent_tools.h"
 #include "main/agents.h"
 
 #include <dirent.h>
@@ -162,7 +163,7 @@ static int
 add_text(struct agents *set, struct str text, struct str file, struct err *e)
 {
 	struct agent *a;
-	int rc = agent_load(&a, text, file, &task_kinds, e);
+	int rc = agent_load_checked(&a, text, file, e);
 
 	return rc == OK ? agents_add(set, a, e) : rc;
 }

@@ -14,6 +14,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "main/agent_solo.h"
+#include "main/agent_tools.h"
 #include "main/agents.h"
 #include "main/cmd.h"
 #include "task/kinds.h"
@@ -45,7 +46,7 @@ load(const char *path, struct agent **out, struct err *e)
 
 	*out = NULL;
 	if (rc == OK)
-		rc = agent_load(out, buf_str(&text), str_of(path), &task_kinds, e);
+		rc = agent_load_checked(out, buf_str(&text), str_of(path), e);
 	buf_release(&text);
 	return rc;
 }

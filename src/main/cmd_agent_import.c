@@ -17,6 +17,7 @@
 #include "agent/import.h"
 #include "base/file.h"
 #include "base/limits.h"
+#include "main/agent_tools.h"
 #include "main/cmd.h"
 #include "task/kinds.h"
 #include "tools/tools.h"
@@ -67,7 +68,7 @@ check(const struct import *im, struct err *e)
 		struct agent *a;
 
 		buf_add_fmt(&file, "%.*s.yaml", FMT(im->agents[i].id));
-		rc = agent_load(&a, im->agents[i].text, buf_str(&file), &task_kinds, e);
+		rc = agent_load_checked(&a, im->agents[i].text, buf_str(&file), e);
 		if (rc == OK)
 			rc = agents_add(set, a, e);
 		buf_release(&file);

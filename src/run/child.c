@@ -17,8 +17,18 @@ is_repeated(const struct agent_work *w)
 	return str_eq(kind, S("map")) || str_eq(kind, S("repeat"));
 }
 
+/* Of a tool of the agent a; NULL: a model has named it in its call. */
 static const struct agent *
-work_at(const struct agent_work *w, struct str key)
+agent_of_tool(const struct agent *a, struct str name)
+{
+	for (size_t i = 0; i < a->tools_n; i++)
+		if (a->tools[i].call != NULL && str_eq(a->tools[i].name, name))
+			return a->tools[i].call->child;
+	return NULL;
+}
+
+static const struct agent *
+work_at(const struct agent *a, const struct agent_work *w, struct str key)
 {
 	struct str part, number;
 	uint64_t i;
@@ -28,7 +38,12 @@ work_at(const struct agent_work *w, struct str key)
 			(void)str_next(&key, '.', &number);
 			continue;
 		}
-		if (str_eq(part, S("try"))) {       /* a later attempt at the same work */
+		if (str_eq(part, S("tool"))) {      /* ID.NAME */
+			(void)str_next(&key, '.', &number);
+			return agent_of_tool(a, key);
+		}
+		/* a later attempt at the same work; a turn of a conversation */
+		if (str_eq(part, S("try")) || str_eq(part, S("turn"))) {
 			(void)str_next(&key, '.', &number);
 			continue;
 		}
@@ -63,14 +78,15 @@ name_of(struct str part)
 const struct agent *
 child_find(const struct agent *a, struct str ns)
 {
-	const struct agent_work *w = NULL;   /* of the node before */
+	const struct agent_work *w = NULL;   /* of the node before, */
+	const struct agent *up = a;          /* which is one of this */
 	struct str part;
 
 	while (ns.n > 0 && str_next(&ns, '|', &part)) {
 		const struct agent_node *node;
 
-		if (w != NULL && str_index(part, ':') < 0 && work_at(w, part) != NULL) {
-			a = work_at(w, part);
+		if (w != NULL && str_index(part, ':') < 0 && work_at(up, w, part) != NULL) {
+			a = work_at(up, w, part);
 			w = NULL;
 			continue;
 		}
@@ -78,7 +94,8 @@ child_find(const struct agent *a, struct str ns)
 		if (node == NULL)
 			return NULL;
 		w = &node->work;
-		a = work_at(w, STR_NONE) != NULL ? w->child : work_at(w, S("0"));
+		up = a;
+		a = work_at(a, w, STR_NONE) != NULL ? w->child : work_at(a, w, S("0"));
 	}
 	return a;
 }

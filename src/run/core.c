@@ -645,14 +645,18 @@ child_make(struct core_task *t, struct task_child *call, bool *kept, struct err 
 	struct core *c = t->scope->core;
 	struct buf ns = BUF(LIMIT_CHECKPOINT_NS_BYTES);
 	struct scope *s = NULL;
+	unsigned depth = 0;
 
 	child_namespace(&ns, t, call);
-	if (ns.failed)
-		err_set(e, ERR_LIMIT, "sub-agents are nested too deep");
+	for (const struct scope *up = t->scope; up != NULL; up = up->up)
+		depth++;
+	if (ns.failed || depth > LIMIT_AGENT_NESTING)
+		err_set(e, ERR_LIMIT, "agents call agents over more than %d levels",
+		    LIMIT_AGENT_NESTING);
 	else
 		s = scope_kept(c, call, buf_str(&ns));
 	*kept = s != NULL;
-	if (s == NULL && !ns.failed)
+	if (s == NULL && !ns.failed && depth <= LIMIT_AGENT_NESTING)
 		s = scope_new(c, call->agent, buf_str(&ns), e);
 	buf_release(&ns);
 	if (s == NULL)

@@ -577,12 +577,14 @@ ask_all(struct solo *s, struct val waits, struct val *answers)
 int
 solo_run(const struct solo_options *o, struct solo_result *out, struct err *e)
 {
-	struct solo s = { .o = o, .host = &solo_host, .result = out,
+	struct task_host host = solo_host;
+	struct solo s = { .o = o, .host = &host, .result = out,
 		.now = clock_wall_ms() };
 	struct val answers = VAL_UNDEF, waits;
 	bool first = true, again = true;
 	int rc = OK;
 
+	host.tools = o->tools;
 	*out = (struct solo_result){ .values = VAL_UNDEF, .text = BUF(LIMIT_STATE_BYTES) };
 	while (rc == OK && again) {
 		rc = attempt(&s, first, answers, &waits, e);

@@ -17,6 +17,8 @@ struct task_call {
 	void (*done)(struct piece *p, void *arg, const struct call_end *end);
 	void *arg;
 	char *id, *name, *args, *once, *key;
+	bool again;                          /* it may be made twice */
+	enum agent_said idempotent;          /* as the file says */
 	bool tracker, journal, starting, ended;
 };
 
@@ -43,6 +45,12 @@ call_is_open(const struct task_call *c)
 	return c != NULL && c->journal && !c->ended;
 }
 
+bool
+call_may_repeat(const struct task_call *c)
+{
+	return c == NULL || c->again;
+}
+
 /* ---- its end ------------------------------------------------------------------------ */
 
 static void
@@ -55,6 +63,7 @@ call_ends(struct task_call *c, struct call_end *end)
 		struct task *t = p->task;
 
 		end->journal = c->journal;
+		end->again = c->again;
 		c->done(p, c->arg, end);
 		task_leave(t);
 	}
@@ -91,7 +100,7 @@ on_started(void *arg, int rc)
 		call_ends(c, &(struct call_end){ .ok = false });
 	} else if (rc != OK) {
 		c->journal = false;
-		call_ends(c, &(struct call_end){ .content =
+		call_ends(c, &(struct call_end){ .undone = true, .content =
 		    S("The call was not made: it could not be recorded.") });
 	} else {
 		call_run(c);
@@ -152,21 +161,22 @@ call_begin(struct task_call *c)
 	const struct agent_tool *declared = offer_declared(c->p, str_of(c->name));
 	const struct tool *tool = t->host->tools == NULL ? NULL :
 	    tools_find(t->host->tools, str_of(c->name));
-	bool idempotent = tool != NULL && tool->idempotent;
 	const struct known *k = record_find(c->p, str_of(c->id));
 
+	c->again = c->idempotent == AGENT_YES ||
+	    (c->idempotent == AGENT_UNSAID && tool != NULL && tool->idempotent);
 	if (c->tracker) {
 		call_tracker(c);
 	} else if (declared != NULL) {
 		call_declared(c, declared);
 	} else if (tool == NULL || t->host->tools_call == NULL) {
 		call_ends(c, &(struct call_end){ .content = S("There is no such tool.") });
-	} else if (k != NULL && !idempotent) {
+	} else if (k != NULL && !c->again) {
 		call_ends(c, &(struct call_end){ .unknown = true,
 		    .content = S("Error: unknown_outcome. The server stopped while this "
 		    "call was under way; it may or may not have taken effect. It was not "
 		    "repeated.") });
-	} else if (idempotent || t->host->record_start == NULL) {
+	} else if (c->again || t->host->record_start == NULL) {
 		call_run(c);
 	} else {
 		c->journal = true;
@@ -191,14 +201,14 @@ once_of(const struct task *t, const char *key)
 }
 
 /* Counted when it is made; one of an earlier attempt counted then. */
-static bool
-is_paid(struct piece *p, const struct call_want *w)
+bool
+call_is_paid(struct piece *p, struct str id)
 {
 	static const struct task_cost one = { .tool_calls = 1 };
 
-	if (w->tracker || !p->task->counts)
+	if (!p->task->counts)
 		return true;
-	if (record_find(p, w->id) == NULL)
+	if (record_find(p, id) == NULL)
 		return piece_may_spend(p, &one);
 	piece_spent_before(p, &one);
 	return true;
@@ -210,7 +220,7 @@ call_start(struct piece *p, const struct call_want *w)
 	struct task_call *c;
 	struct buf key = BUF(KEY_BYTES);
 
-	if (!is_paid(p, w))
+	if (!w->tracker && !call_is_paid(p, w->id))
 		return NULL;
 	c = mem_new(struct task_call);
 	piece_add_key(&key, p, w->id);
@@ -218,6 +228,7 @@ call_start(struct piece *p, const struct call_want *w)
 	c->done = w->done;
 	c->arg = w->arg;
 	c->tracker = w->tracker;
+	c->idempotent = w->idempotent;
 	c->id = mem_cstr(w->id);
 	c->name = mem_cstr(w->name);
 	c->args = mem_cstr(w->args_json);

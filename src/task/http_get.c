@@ -113,31 +113,35 @@ in_limits(const struct task *t, struct str authority)
 	return true;
 }
 
+int
+http_get_check(const struct task *t, struct str url, struct err *e)
+{
+	struct str authority;
+
+	if (url.n > LIMIT_HTTP_URL_BYTES || !http_get_authority(url, &authority))
+		return err_set(e, ERR_INVALID, "expected http[s]://name[:port][/path], got %.*s",
+		    FMT(str_cut(url, 100)));
+	if (!in_limits(t, authority))
+		return err_set(e, ERR_DENIED, "the agent's capabilities do not allow the "
+		    "host %.*s", FMT(authority));
+	if (t->host->http != NULL && list_allows(t->host->http_hosts(t->ctx), authority))
+		return OK;
+	return err_set(e, ERR_DENIED, "the server may not ask %.*s; its setting "
+	    "http-hosts lists whom it may", FMT(authority));
+}
+
 static bool
 may_ask(struct get *g)
 {
 	struct piece *p = &g->p;
-	struct task *t = p->task;
-	struct str url = g->url.kind == VAL_STRING ? val_str(g->url) : STR_NONE, authority;
+	struct err e;
+	int rc = http_get_check(p->task, g->url.kind == VAL_STRING ? val_str(g->url) : STR_NONE,
+	    &e);
 
-	if (url.n > LIMIT_HTTP_URL_BYTES || !http_get_authority(url, &authority)) {
-		piece_fail(p, "error.execution", "ValueError", "line %u: http_get.url: expected "
-		    "http[s]://name[:port][/path], got %.*s", p->spec->line,
-		    FMT(str_cut(url, 100)));
-		return false;
-	}
-	if (!in_limits(t, authority)) {
-		piece_fail(p, "error.execution", "NotAllowedError", "line %u: http_get.url: the "
-		    "agent's capabilities do not allow the host %.*s", p->spec->line,
-		    FMT(authority));
-		return false;
-	}
-	if (t->host->http != NULL && list_allows(t->host->http_hosts(t->ctx), authority))
-		return true;
-	piece_fail(p, "error.execution", "NotAllowedError", "line %u: http_get.url: the "
-	    "server may not ask %.*s; its setting http-hosts lists whom it may",
-	    p->spec->line, FMT(authority));
-	return false;
+	if (rc != OK)
+		piece_fail(p, "error.execution", rc == ERR_INVALID ? "ValueError" :
+		    "NotAllowedError", "line %u: http_get.url: %s", p->spec->line, e.text);
+	return rc == OK;
 }
 
 /* ---- the answer -------------------------------------------------------------------- */

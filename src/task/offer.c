@@ -133,8 +133,12 @@ declared_spec(const struct agent_tool *t, struct arena *a)
 	struct buf schema = BUF(LIMIT_CHART_BYTES);
 	struct llm_tool_spec spec = { .name = t->name, .description = t->description };
 
+	if (spec.description.n == 0 && t->call != NULL && t->call->child != NULL)
+		spec.description = t->call->child->description;
 	if (t->schema.kind == VAL_OBJECT)
 		val_add_json(&schema, t->schema);
+	else if (t->call != NULL && t->call->child != NULL)
+		use_add_schema(&schema, t->call->child);
 	else
 		json_add_fmt(&schema, "{'type':'object','properties':{}}");
 	spec.parameters_json = arena_str(a, buf_str(&schema));

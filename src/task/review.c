@@ -81,16 +81,20 @@ task_review_check(struct val interrupt_on, struct err *e)
 
 /* ---- the question -------------------------------------------------------------------- */
 
-/* What the run says of the tool: true or an object; UNDEF: no review. */
+/* What the file says of the tool, else the run: true or an object; UNDEF: no review.  A
+ * run adds to the file, and takes nothing away. */
 static struct val
 rule_of(const struct piece *p, struct str name)
 {
+	const struct agent_policy *policy = agent_policy_of(p->task->agent, name);
 	struct val params = p->task->config.kind != VAL_OBJECT ? VAL_UNDEF :
 	    val_get(p->task->config, S("configurable"));
 	struct val on = params.kind != VAL_OBJECT ? VAL_UNDEF :
 	    val_get(params, S("interrupt_on"));
 	struct val rule = on.kind != VAL_OBJECT ? VAL_UNDEF : val_get(on, name);
 
+	if (policy != NULL && policy->approval.kind != VAL_UNDEFINED)
+		return policy->approval;
 	if (rule.kind == VAL_OBJECT || (rule.kind == VAL_BOOL && rule.u.b))
 		return rule;
 	return VAL_UNDEF;

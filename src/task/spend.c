@@ -132,8 +132,8 @@ pieces_allow(struct piece *p, const struct task_cost *about, struct task_refusal
 	return true;
 }
 
-static bool
-allowed(struct piece *p, const struct task_cost *about, struct task_refusal *why)
+bool
+spend_allowed(struct piece *p, const struct task_cost *about, struct task_refusal *why)
 {
 	const struct task_host *h = p->task->host;
 
@@ -164,7 +164,7 @@ piece_may_spend(struct piece *p, const struct task_cost *about)
 
 	if (!p->task->counts)
 		return true;
-	if (allowed(p, about, &why)) {
+	if (spend_allowed(p, about, &why)) {
 		charge(p, about);
 		if (about->turns > 0)
 			p->spending->reserved = *about;
@@ -300,7 +300,7 @@ bool
 spend_child_may(struct task_child *c, const struct task_cost *about,
     struct task_refusal *why)
 {
-	return allowed(piece_of(c), about, why);
+	return spend_allowed(piece_of(c), about, why);
 }
 
 void

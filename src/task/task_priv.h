@@ -5,6 +5,7 @@
  *   task.c     the door; the queue      piece.c     a piece's life: start, end
  *   view.c     state, names, evaluation record.c    keys, records, answers
  *   call.c     one tool call            offer.c     the tools a model may call
+ *   use.c      a call with a policy
  *   spend.c    budgets of work
  *   inbox.c    what clients put in
  *   kinds.c    the table of kinds       one file a kind: what it does
@@ -329,6 +330,8 @@ void spend_add_record(struct buf *b, const struct piece *p);
 void spend_read_record(struct piece *p, struct val record);
 /* It ends: an estimate that no answer came for is given back. */
 void spend_leave(struct piece *p);
+/* Is there enough in the budgets around it? */
+bool spend_allowed(struct piece *p, const struct task_cost *about, struct task_refusal *why);
 /* Of child agents (struct task_child). */
 bool spend_child_may(struct task_child *c, const struct task_cost *about,
     struct task_refusal *why);
@@ -359,12 +362,17 @@ struct call_end {
 	struct str content;
 	bool unknown;                        /* it was under way when the server stopped */
 	bool ran, journal;                   /* it was made; its start was recorded */
+	bool waits;                          /* for a person: it goes on in another attempt */
+	bool again;                          /* it may be made twice */
+	bool undone;                         /* it failed, and certainly did nothing */
+	bool refused;                        /* it would fail again: of no use twice */
 };
 
 struct call_want {
 	struct str id;                       /* of the call: its part of the key */
 	struct str name, args_json;
 	bool tracker;                        /* name is an operation of the tracker */
+	enum agent_said idempotent;          /* as the file says */
 	void (*done)(struct piece *p, void *arg, const struct call_end *end);
 	void *arg;
 };
@@ -375,6 +383,20 @@ struct call_want {
 struct task_call *call_start(struct piece *p, const struct call_want *w);
 void call_forget(struct task_call *c);       /* not after done */
 bool call_is_open(const struct task_call *c);        /* started, and not to be repeated */
+bool call_may_repeat(const struct task_call *c);
+/* The budgets have one more; false: the piece has failed. */
+bool call_is_paid(struct piece *p, struct str id);
+
+/* use.c: the same of a call that the file says more of, or that needs the task. */
+struct task_use;
+bool use_is_wanted(const struct piece *p, struct str name);
+bool use_may_wait(const struct piece *p, struct str name);   /* for a person */
+struct task_use *use_start(struct piece *p, const struct call_want *w);
+void use_stop(struct task_use *u);           /* not after done */
+bool use_is_open(const struct task_use *u);
+/* use_agent.c: the schema of an agent as a tool, when the file has none. */
+void use_add_schema(struct buf *b, const struct agent *a);
+
 /* The piece fails as a tool does: error.tool.NAME. */
 void tool_fail(struct piece *p, struct str name, const struct call_end *end);
 /* The tool message of an answer, in the stored form. */
@@ -422,6 +444,8 @@ bool child_sleeps(const struct piece *p, msec *until);   /* its tasks say until 
 /* "name", or "name:port" where the port is not the scheme's own, of an URL that
  * http_get takes (http_get.c). */
 bool http_get_authority(struct str url, struct str *out);
+/* May it be read?  ERR_INVALID, ERR_FORBIDDEN with words. */
+int http_get_check(const struct task *t, struct str url, struct err *e);
 
 /* A sequence (do.c): an inner one runs its container's items. */
 struct piece *sequence_add(struct piece *up, uint32_t index, struct view *view,

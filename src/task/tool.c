@@ -12,6 +12,7 @@
 struct tool_piece {
 	struct piece p;
 	struct task_call *call;
+	struct task_use *use;                /* the same, with a policy */
 	struct str name;
 	char id[5 + UUID_TEXT];              /* "call_..." */
 };
@@ -52,9 +53,15 @@ on_call(struct piece *p, void *arg, const struct call_end *end)
 {
 	struct tool_piece *w = arg;
 	struct task *t = p->task;
-	struct val message = call_message(id_of(w), w->name, end->ok, end->content);
+	struct val message;
 
 	w->call = NULL;
+	w->use = NULL;
+	if (end->waits) {
+		piece_waits(p);
+		return;
+	}
+	message = call_message(id_of(w), w->name, end->ok, end->content);
 	if (end->journal)
 		record_part(p, id_of(w), w->name, val_json_text(message));
 	if (end->ran && t->host->tool != NULL) {
@@ -146,7 +153,10 @@ tool_start(struct piece *p)
 		want.id = id_of(w);
 		want.name = w->name;
 		want.args_json = buf_str(&args);
-		w->call = call_start(p, &want);
+		if (use_is_wanted(p, w->name))
+			w->use = use_start(p, &want);
+		else
+			w->call = call_start(p, &want);
 	}
 	buf_release(&args);
 }
@@ -158,16 +168,21 @@ tool_stop(struct piece *p)
 
 	if (w->call != NULL)
 		call_forget(w->call);
+	if (w->use != NULL)
+		use_stop(w->use);
 	w->call = NULL;
+	w->use = NULL;
 }
 
 static bool
 tool_is_open(const struct piece *p)
 {
-	return call_is_open(tool_of_piece((struct piece *)p)->call);
+	const struct tool_piece *w = tool_of_piece((struct piece *)p);
+
+	return call_is_open(w->call) || use_is_open(w->use);
 }
 
 const struct task_run task_tool = {
-	.size = sizeof(struct tool_piece), .traits = TASK_EFFECT,
+	.size = sizeof(struct tool_piece), .traits = TASK_EFFECT | TASK_WAITS,
 	.start = tool_start, .stop = tool_stop, .is_open = tool_is_open,
 };

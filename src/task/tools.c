@@ -6,6 +6,9 @@
  * error, so that the model can correct it.  What a person has to see first is
  * asked before any call is made (review.c).
  *
+ * A call that waits for a person (an agent as a tool) lets the others end, which are
+ * recorded; then the piece waits.
+ *
  * Writes: the edited ai message, if there is one, and the tool messages in the
  * order of the calls.  Its result is the list of the tool messages.
  *
@@ -25,18 +28,42 @@ tools_of(struct piece *p)
 
 /* ---- results ---------------------------------------------------------------------- */
 
+/* A message (taken) whose content is cut to what is left for all. */
+static struct val
+fit(struct val message, size_t *left)
+{
+	struct val content = val_get(message, S("content"));
+	size_t n = content.kind == VAL_STRING ? val_str(content).n : 0;
+	struct buf b = BUF(LIMIT_TOOL_TURN_BYTES + KB);
+	struct val shorter;
+
+	if (n <= *left) {
+		*left -= n;
+		return message;
+	}
+	buf_add(&b, str_cut(val_str(content), *left));
+	buf_add_fmt(&b, "\n[cut: %zu bytes; the results of one message may have %d together]", n,
+	    LIMIT_TOOL_TURN_BYTES);
+	*left = 0;
+	shorter = val_string(buf_str(&b));
+	buf_release(&b);
+	return val_set_take(message, S("content"), shorter);
+}
+
 static void
 node_done(struct tools_piece *w)
 {
 	struct piece *p = &w->p;
 	struct val messages = val_array_empty(), results = val_array_empty();
 	unsigned known = REDUCE_STORED;
+	size_t left = LIMIT_TOOL_TURN_BYTES;
 
 	if (w->edited.kind != VAL_UNDEFINED)
 		messages = val_push_take(messages, val_ref(w->edited));
 	else
 		known |= REDUCE_NEW_IDS;
 	for (size_t i = 0; i < w->n; i++) {
+		w->slots[i].result = fit(w->slots[i].result, &left);
 		messages = val_push_take(messages, val_ref(w->slots[i].result));
 		results = val_push_take(results, w->slots[i].result);
 		w->slots[i].result = VAL_UNDEF;
@@ -50,14 +77,25 @@ node_done(struct tools_piece *w)
 	piece_done(p, results);
 }
 
-/* One more result is there; with the last one the node is done. */
+/* One is over; with the last one the node is. */
+static void
+slot_over(struct tools_piece *w)
+{
+	assert(w->open > 0);
+	if (--w->open > 0)
+		return;
+	if (w->waiting > 0)
+		piece_waits(&w->p);
+	else
+		node_done(w);
+}
+
 static void
 slot_done(struct tools_piece *w, struct slot *s, struct val message)
 {
-	assert(s->result.kind == VAL_UNDEFINED && w->open > 0);
+	assert(s->result.kind == VAL_UNDEFINED);
 	s->result = message;
-	if (--w->open == 0)
-		node_done(w);
+	slot_over(w);
 }
 
 static void
@@ -74,10 +112,17 @@ on_call(struct piece *p, void *arg, const struct call_end *end)
 	struct slot *s = arg;
 	struct task *t = p->task;
 	struct str id = str_of(s->id), name = str_of(s->name);
-	struct val message = call_message(id, name, end->ok, end->content);
+	struct val message;
 
 	s->call = NULL;
-	if (end->journal)
+	s->use = NULL;
+	if (end->waits) {
+		tools_of(p)->waiting++;
+		slot_over(tools_of(p));
+		return;
+	}
+	message = call_message(id, name, end->ok, end->content);
+	if (end->journal || tools_of(p)->records)
 		record_part(p, id, name, val_json_text(message));
 	if (end->ran && t->host->tool != NULL) {
 		struct val why = val_string(end->content);
@@ -135,6 +180,8 @@ slot_begin(struct tools_piece *w, struct slot *s)
 		slot_correct(w, s);
 	else if (!offer_allows(&w->p, str_of(s->name)))
 		slot_refuse(w, s);
+	else if (use_is_wanted(&w->p, str_of(s->name)))
+		s->use = use_start(&w->p, &want);
 	else
 		s->call = call_start(&w->p, &want);
 }
@@ -186,6 +233,18 @@ slot_add(struct tools_piece *w, struct val call, size_t at, struct val problem)
 	buf_release(&args);
 }
 
+/* A client may have written the message: every call is answered, not every one made. */
+static void
+slot_leave_out(struct slot *s)
+{
+	struct buf b = BUF(KB);
+
+	buf_add_fmt(&b, "Error: the call was not made: a message may have %d calls.",
+	    LIMIT_TOOL_CALLS);
+	s->decision = mem_cstr(buf_str(&b));
+	buf_release(&b);
+}
+
 static void
 slots_make(struct tools_piece *w)
 {
@@ -204,9 +263,14 @@ slots_make(struct tools_piece *w)
 	invalid = val_get(w->message, S("invalid_tool_calls"));
 	w->slots = mem_zero((val_count(calls) + val_count(invalid) + 1) * sizeof *w->slots);
 	for (size_t i = 0; i < val_count(calls); i++)
-		if (is_open(w, val_at(calls, i), messages, at))
+		if (is_open(w, val_at(calls, i), messages, at)) {
 			slot_add(w, val_at(calls, i), i, VAL_UNDEF);
+			if (w->n > LIMIT_TOOL_CALLS)
+				slot_leave_out(&w->slots[w->n - 1]);
+		}
 	w->valid = w->n;
+	for (size_t i = 0; i < w->n; i++)
+		w->records = w->records || use_may_wait(&w->p, str_of(w->slots[i].name));
 	for (size_t i = 0; i < val_count(invalid); i++) {
 		struct val error = val_get(val_at(invalid, i), S("error"));
 
@@ -225,7 +289,10 @@ tools_stop(struct piece *p)
 	for (size_t i = 0; i < w->n; i++) {
 		if (w->slots[i].call != NULL)
 			call_forget(w->slots[i].call);
+		if (w->slots[i].use != NULL)
+			use_stop(w->slots[i].use);
 		w->slots[i].call = NULL;
+		w->slots[i].use = NULL;
 	}
 }
 
@@ -244,8 +311,8 @@ tools_start(struct piece *p)
 		slot_begin(w, &w->slots[i]);
 	if (p->state != PIECE_RUNS)          /* a budget is used up */
 		tools_stop(p);
-	else if (--w->open == 0)
-		node_done(w);
+	else
+		slot_over(w);
 }
 
 static void
@@ -274,7 +341,7 @@ tools_are_open(const struct piece *p)
 	const struct tools_piece *w = tools_of((struct piece *)p);
 
 	for (size_t i = 0; i < w->n; i++)
-		if (call_is_open(w->slots[i].call))
+		if (call_is_open(w->slots[i].call) || use_is_open(w->slots[i].use))
 			return true;
 	return false;
 }

@@ -11,6 +11,7 @@
 
 struct slot {
 	struct task_call *call;              /* under way */
+	struct task_use *use;                /* the same, with a policy */
 	char *id, *name, *args;
 	size_t at;                           /* in the message's list */
 	char *problem;                       /* NULL: the call is valid */
@@ -23,6 +24,8 @@ struct tools_piece {
 	struct piece p;
 	struct slot *slots;                  /* the valid calls, then the others */
 	size_t n, valid, open;
+	size_t waiting;                      /* for a person */
+	bool records;                        /* every result: the piece may wait */
 	struct val message;                  /* the ai message; UNDEF: there is none */
 	struct val edited;                   /* as a person has changed it; or UNDEF */
 };

@@ -70,6 +70,9 @@ tools_new(void)
 	tools_add(t, &current_time);
 	tools_add(t, &tool_store_put);
 	tools_add(t, &tool_store_search);
+	tools_add(t, &tool_calculate);
+	tools_add(t, &tool_http_get);
+	tools_add(t, &tool_run_agent);
 	return t;
 }
 
@@ -235,7 +238,7 @@ refuse_unknown(const struct tools *t, struct tool_call *c, struct str name)
 }
 
 static int
-read_args(const struct entry *entry, struct tool_call *c, struct str args_json,
+read_args(const struct entry *entry, struct json_doc *out, struct str args_json,
     struct err *e)
 {
 	struct err why;
@@ -243,10 +246,20 @@ read_args(const struct entry *entry, struct tool_call *c, struct str args_json,
 
 	if (str_trim(args_json).n == 0)
 		args_json = S("{}");
-	rc = json_parse(&c->args, args_json, &why);
+	rc = json_parse(out, args_json, &why);
 	if (rc != OK)
 		return err_set(e, rc, "The arguments are not valid JSON: %s", why.text);
-	return args_check(entry->schema.root, c->args.root, e);
+	return args_check(entry->schema.root, out->root, e);
+}
+
+int
+tools_read_args(const struct tools *t, const struct tool *tool, struct str args_json,
+    struct json_doc *out, struct err *e)
+{
+	const struct entry *entry = find(t, str_of(tool->name));
+
+	assert(entry != NULL && entry->tool == tool);
+	return read_args(entry, out, args_json, e);
 }
 
 void
@@ -267,7 +280,7 @@ tools_call(const struct tools *t, struct str name, struct str args_json,
 		refuse_unknown(t, c, name);
 		return;
 	}
-	if (read_args(entry, c, args_json, &e) != OK) {
+	if (read_args(entry, &c->args, args_json, &e) != OK) {
 		tool_refuse(c, "%s", e.text);
 		return;
 	}

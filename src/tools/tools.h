@@ -6,9 +6,10 @@
  * Arguments are checked against the schema first; a wrong one becomes an
  * error text for the model, not a failed run.
  *
- * Built in: current_time, store_put, store_search.  The store's tools act
- * with the run's owner and nothing else.  Rooms above add theirs, alone or as a
- * group that a run asks for by one name.
+ * Built in: current_time, store_put, store_search; calculate, http_get, run_agent for
+ * agents that name them.  The store's tools act with the run's owner and nothing else.
+ * http_get and run_agent need a task, which makes their calls itself (task/use.c).
+ * Rooms above add theirs, alone or as a group that a run asks for by one name.
  *
  * Threads: the registry is immutable after start; a call belongs to its shard.
  *
@@ -77,6 +78,11 @@ int tools_check_value(jnode schema, jnode value, struct err *e);
 
 /* Has it only keywords that are checked?  ERR_INVALID. */
 int tools_check_schema(jnode schema, struct err *e);
+
+/* The arguments of a call, which agree with the tool's schema; the caller releases out,
+ * of a failure too.  The error is for the model. */
+int tools_read_args(const struct tools *t, const struct tool *tool, struct str args_json,
+    struct json_doc *out, struct err *e);
 
 /* Always calls done exactly once, possibly before it returns; an unknown
  * tool or wrong arguments give ok false with a text that helps the model. */

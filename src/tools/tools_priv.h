@@ -20,6 +20,9 @@ bool schema_is_bare(jnode schema);
 /* Stands for a bare one: what is checked is what is shown. */
 extern const char schema_no_arguments[];
 
+/* calculate.c, task_tools.c: of agents that name them */
+extern const struct tool tool_calculate, tool_http_get, tool_run_agent;
+
 /* store_tools.c */
 extern const struct tool tool_store_put, tool_store_search;
 /* "a.b" or ["a","b"] becomes "a.b".  OK, or e has the words. */
