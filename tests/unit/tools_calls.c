@@ -6,6 +6,7 @@
  */
 #include "harness/test.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/limits.h"
@@ -81,7 +82,7 @@ TEST(tools_built_in_are_found_and_described)
 {
 	struct tools *t = tools_new();
 
-	CHECK_INT(tools_count(t), 3);
+	CHECK_INT(tools_count(t), 6);
 	CHECK(tools_at(t, 0) == tools_find(t, S("current_time")));
 	CHECK(tools_find(t, S("store_search"))->idempotent);
 	CHECK(tools_find(t, S("rm")) == NULL);
@@ -103,11 +104,52 @@ TEST(tools_current_time)
 	bed_close(&b);
 }
 
+TEST(tools_calculate)
+{
+	static const struct { const char *expression, *value; bool ok; } rows[] = {
+		{ "(3 + 4) * 2", "14", true },
+		{ "0.1 + 0.2", "0.30000000000000004", true },
+		{ "round(sqrt(2) * pi, 3)", "4.443", true },
+		{ "pow(2, 10) % 1000", "24", true },
+		{ "[1, 2, 3].map(x => x * x)", "[1,4,9]", true },
+		{ "3 > 2", "true", true },
+		{ "1 / 0", "calculate: ", false },
+		{ "pow(10, 400)", "calculate: ", false },
+		{ "'a' + 'b'", "calculate: the value is not a number.", false },
+		{ "secret", "calculate: ", false },
+		{ "In('s')", "calculate: In() and visits() are not for arithmetic.", false },
+		{ "2 +", "calculate: column 4: ", false },
+		{ "sum(range(0, 100000).map(x => x * x))", "calculate: ", false },
+	};
+	struct bed b;
+
+	bed_open(&b);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		char args[256];
+
+		snprintf(args, sizeof args, "{\"expression\":\"%s\"}", rows[i].expression);
+		CHECK(str_starts(ask(&b, "calculate", args), str_of(rows[i].value)));
+		CHECK_INT(b.ok, rows[i].ok);
+	}
+	bed_close(&b);
+}
+
+TEST(tools_that_need_a_task)
+{
+	struct bed b;
+
+	bed_open(&b);
+	CHECK_STR(ask(&b, "http_get", "{\"url\":\"http://a\"}"), "http_get: works only in a run of "
+	    "an agent");
+	CHECK(!b.ok);
+	bed_close(&b);
+}
+
 TEST(tools_wrong_calls_are_answered_in_words)
 {
 	static const struct { const char *name, *args, *words; } rows[] = {
 		{ "rm", "{}", "There is no tool named \"rm\". The tools are: current_time, "
-		  "store_put, store_search." },
+		  "store_put, store_search, calculate, http_get, run_agent." },
 		{ "current_time", "{\"zone\":1}", "argument \"zone\": unknown; did you mean \"note\"?" },
 		{ "current_time", "{", "The arguments are not valid JSON: line 1, column 2: "
 		  "unexpected end of data" },
