@@ -126,7 +126,12 @@ load_channel_find(const struct load *l, struct str name)
 {
 	const struct tree_node *n = l->state != NULL ? tree_get(l->t, l->state, name) : NULL;
 
-	return n != NULL ? (int)n->index : -1;
+	if (n != NULL)
+		return (int)n->index;
+	for (size_t i = 0; i < l->undeclared_n; i++)
+		if (str_eq(l->a->channels[l->state->n + i].name, name))
+			return (int)(l->state->n + i);
+	return -1;
 }
 
 int
@@ -312,6 +317,7 @@ check_default(struct load *l, const struct tree_node *n, const struct channel *c
 static void
 load_state(struct load *l, const struct tree_node *n, bool brief)
 {
+	struct load_undeclared more = { .n = 0 };
 	struct channel *channels;
 	size_t i = 0;
 
@@ -321,15 +327,21 @@ load_state(struct load *l, const struct tree_node *n, bool brief)
 		load_fail(l, n, "%zu channels; expected at most %d", n->n, LIMIT_AGENT_CHANNELS);
 		return;
 	}
-	channels = load_alloc(l, n->n, sizeof *channels);
+	if (brief)
+		load_undeclared(l, n, &more);
+	channels = load_alloc(l, n->n + more.n, sizeof *channels);
 	l->state = n;
 	for (const struct tree_node *c = n->first; c != NULL && l->rc == OK; c = c->next, i++) {
 		load_state_channel(l, c, brief, &channels[i]);
 		if (l->rc == OK && !brief)
 			check_default(l, c, &channels[i]);
 	}
+	for (size_t k = 0; k < more.n && l->rc == OK; k++)
+		channels[n->n + k] = (struct channel){ .name = more.at[k],
+		    .initial = VAL_NIL, .schema = VAL_UNDEF };
 	l->a->channels = channels;
-	l->a->channels_n = n->n;
+	l->a->channels_n = n->n + more.n;
+	l->undeclared_n = more.n;
 }
 
 /* Lists of channels: each channel of the list is marked. */

@@ -68,8 +68,14 @@ struct load {
 		int keep, summary;
 	} *hidden;
 	size_t hidden_n;
+	size_t undeclared_n;                 /* channels behind those of the file */
 	const char *const *own_keys;         /* load_work skips these keys of its map */
 };
+
+/* undeclared.c: names that a chart reads as data.NAME and does not declare. */
+struct load_undeclared { struct str at[16]; size_t n; };
+void load_undeclared(struct load *l, const struct tree_node *context,
+    struct load_undeclared *u);
 
 /* ---- failures, sticky ---------------------------------------------------------- */
 

@@ -510,21 +510,21 @@ check_keys(struct load *l, const struct tree_node *n, const struct task_kind *ki
 	}
 }
 
-/* A conversation of its own needs no channel of the agent's. */
 static bool
-keeps_itself(const struct agent_work *w)
+has_field(const struct agent_work *w, const char *name)
 {
-	int slot = field_find(w->kind, S("keep"), false);
+	int slot = field_find(w->kind, str_of(name), false);
 
 	return slot >= 0 && agent_has(&w->fields[slot]);
 }
 
-/* Does it write what the agent has, when the file does not say what? */
+/* Does it write what the agent has, when the file does not say what?  A conversation
+ * or a question of its own needs no channel of the agent's. */
 static void
 check_default_writes(struct load *l, const struct tree_node *n, const struct agent_work *w)
 {
-	if (w->kind->writes != WRITES_MESSAGES || w->has_writes ||
-	    keeps_itself(w))
+	if (w->kind->writes != WRITES_MESSAGES || w->has_writes || has_field(w, "keep") ||
+	    has_field(w, "prompt"))
 		return;
 	if (load_channel_find(l, S("messages")) < 0)
 		load_fail(l, n, "it writes the channel 'messages', which the agent does not have: "
@@ -615,7 +615,7 @@ load_work(struct load *l, const struct tree_node *n, bool is_item, struct agent_
 	load_guard(l, n, out);
 	if (key != NULL && l->hidden_n > 0)
 		load_hidden_find(l, key, out);
-	if (key != NULL && l->rc == OK && keeps_itself(out) && out->keep == AGENT_KEEP_NONE)
+	if (key != NULL && l->rc == OK && has_field(out, "keep") && out->keep == AGENT_KEEP_NONE)
 		load_fail(l, key, "'keep' goes with an agent in YAML or JSON");
 	if (out->each >= 0)
 		l->as_n = mark;

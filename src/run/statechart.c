@@ -88,7 +88,8 @@ on_path(void *ctx, const struct chart *c, struct str session, const struct effec
 {
 	struct scope *s = ctx;
 
-	s->core->fx->path(s->core->ctx, session, c, f);
+	if (!s->quiet || f->kind != EFFECT_UNTAKEN || !str_starts(f->name, S("answer.")))
+		s->core->fx->path(s->core->ctx, session, c, f);
 }
 
 static const struct stepper_ops ops = { .begin = on_begin, .stop = on_stop };
@@ -400,6 +401,22 @@ chart_expect_input(struct scope *s)
 	s->tasks[s->tasks_n++] = t;
 }
 
+/* The answer to a question comes before the end of its work, which is nobody's when
+ * that has left the state.  Where nothing takes it, the end tells of it. */
+static int
+tell_answer(struct scope *s, const struct core_task *t, struct val result, struct err *e)
+{
+	int rc;
+
+	if (!str_eq(str_of(s->agent->nodes[t->node].work.kind->name), S("ask")) ||
+	    stepper_task_answer(s->chart, t->serial, result) != OK)
+		return OK;
+	s->quiet = true;
+	rc = run_to_completion(s, e);
+	s->quiet = false;
+	return rc;
+}
+
 void
 chart_task_done(struct core_task *t, struct val result)
 {
@@ -415,6 +432,11 @@ chart_task_done(struct core_task *t, struct val result)
 		return;
 	}
 	chart_fill(s);
+	if (tell_answer(s, t, result, &e) != OK) {
+		core_task_free(t);
+		scope_fail(s, S("GraphError"), str_of(e.text), NULL);
+		return;
+	}
 	(void)stepper_task_done(s->chart, t->serial, result);
 	macrostep(s, t, wrote);
 }
@@ -435,6 +457,16 @@ take_writes(struct core_task *t, const struct task_write *w, size_t n, bool *wro
 	return rc;
 }
 
+static void
+tell_dropped(struct scope *s, struct str event)
+{
+	const struct core *c = s->core;
+
+	if (c->fx->path != NULL)
+		c->fx->path(c->ctx, str_of(s->ns), s->agent->chart,
+		    &(struct effect){ .kind = EFFECT_DROPPED, .name = event });
+}
+
 /* Each is worked through before the next: once the state of the task is left, its
  * events are nobody's. */
 static int
@@ -445,6 +477,8 @@ post(struct scope *s, uint64_t serial, const struct task_event *ev, size_t n, st
 	for (size_t i = 0; i < n && rc == OK; i++)
 		if (stepper_task_event(s->chart, serial, ev[i].name, ev[i].data) == OK)
 			rc = run_to_completion(s, e);
+		else
+			tell_dropped(s, ev[i].name);
 	return rc;
 }
 

@@ -415,11 +415,44 @@ request_messages(struct llm_piece *w, struct arena *a, struct llm_request *q,
 		add_message(a, q, at, val_at(w->list, i));
 }
 
-/* The prompt of the file, or the run's; and the form the answer is to have. */
+/* A provider's mode for JSON, and a tool, take objects alone. */
+static bool
+is_of_objects(struct val schema)
+{
+	struct val type = val_get(schema, S("type"));
+
+	return type.kind == VAL_STRING ? str_eq(val_str(type), S("object")) :
+	    type.kind == VAL_UNDEFINED &&
+	    val_get(schema, S("properties")).kind == VAL_OBJECT;
+}
+
+/* The form that the answer is to have: the provider's affair, or told in words. */
+static void
+request_output(struct piece *p, struct arena *a, struct llm_request *q, struct buf *words)
+{
+	const struct agent_value *output = piece_field(p, LLM_OUTPUT);
+	struct buf json = BUF(LIMIT_STATE_BYTES);
+	struct val schema;
+
+	if (!agent_has(output))
+		return;
+	schema = output_schema(output);
+	val_add_json(&json, schema);
+	if (is_of_objects(schema)) {
+		q->output_schema_json = arena_str(a, buf_str(&json));
+	} else {
+		buf_add(words, words->n > 0 ? S("\n\n") : STR_NONE);
+		buf_lit(words, "Answer with JSON alone, without other words, that agrees with "
+		    "this JSON Schema: ");
+		buf_add(words, buf_str(&json));
+	}
+	buf_release(&json);
+}
+
+/* The prompt of the file, or the run's; and the form of the answer. */
 static bool
 request_system(struct piece *p, struct arena *a, struct llm_request *q)
 {
-	const struct agent_value *output = piece_field(p, LLM_OUTPUT);
 	const struct task_defaults *d = p->task->defaults;
 	struct buf b = BUF(LIMIT_STATE_BYTES);
 	struct val v;
@@ -431,12 +464,7 @@ request_system(struct piece *p, struct arena *a, struct llm_request *q)
 	else if (d != NULL)
 		buf_add(&b, d->system_prompt);
 	val_drop(v);
-	if (agent_has(output)) {
-		buf_add(&b, b.n > 0 ? S("\n\n") : STR_NONE);
-		buf_lit(&b, "Answer with JSON alone, without other words, that agrees with "
-		    "this JSON Schema: ");
-		val_add_json(&b, output_schema(output));
-	}
+	request_output(p, a, q, &b);
 	q->system_prompt = arena_str(a, buf_str(&b));
 	buf_release(&b);
 	return true;
@@ -482,7 +510,7 @@ llm_request_model(struct piece *p, struct arena *a, struct llm_request *q)
 static bool
 may_ask(struct llm_piece *w, struct llm_request *q)
 {
-	size_t bytes = q->system_prompt.n;
+	size_t bytes = q->system_prompt.n + q->output_schema_json.n;
 	int64_t left;
 
 	if (!w->p.task->counts)

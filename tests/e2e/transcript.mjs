@@ -33,6 +33,20 @@ states:
       move: [{guard: answer == 'yes', target: out}, {target: ask}]
   out: {type: final}
 `);
+writeFileSync(path.join(agents, "mover.yaml"), `
+id: mover
+context: {}
+initial: talk
+states:
+  talk:
+    llm:
+      prompt: go
+      messages: []
+      events: {move: {}, more: {}, again: {}}
+      reply: "{content: '', tool_calls: [{id: 'c1', name: 'event__move', args: {}}, {id: 'c2', name: 'event__more', args: {}}, {id: 'c3', name: 'event__again', args: {}}]}"
+    on: {move: out, more: out, again: out}
+  out: {type: final}
+`);
 writeFileSync(path.join(agents, "slow.yaml"), `
 id: slow
 state: {messages: {reducer: messages}, n: {}}
@@ -191,6 +205,13 @@ await scenario("a chart: states, transitions, dropped events, a question and its
     ["exited ask", "entered check", "exited check", "entered out", "exited out"], "its path");
   equal(of(list, "event-dropped").map((e) => [e.event, e.why]), [["nobody", "no transition"]], "the event that nobody took");
   equal(of(list, "transition").map((e) => [e.from, e.to[0], e.event]), [["ask", "check", "done.invoke.ask"], ["check", "out", "move"]], "transitions");
+});
+
+await scenario("a model's events after the one that left the state", async () => {
+  const t = await fresh();
+  await client.runs.wait(t, "mover", { input: {} });
+  equal(of(await entries(t), "event-dropped").map((e) => [e.event, e.why]),
+    [["more", "its work has ended"], ["again", "its work has ended"]], "are told as dropped");
 });
 
 await scenario("after a crash", async () => {

@@ -284,6 +284,8 @@ remember_request(struct bed *b, const struct llm_request *q)
 		buf_add_fmt(&b->request, "|%.1f", q->temperature);
 	if (q->max_tokens > 0)
 		buf_add_fmt(&b->request, "|%lld", (long long)q->max_tokens);
+	if (q->output_schema_json.n > 0)
+		buf_add_fmt(&b->request, "|output %.*s", FMT(q->output_schema_json));
 }
 
 static struct llm_call *

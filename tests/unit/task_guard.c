@@ -179,6 +179,24 @@ TEST(a_question_inside_a_guard_waits_and_time_does_not_count)
 	bed_close(&b);
 }
 
+TEST(a_question_that_nobody_answered_is_asked_anew_by_the_next_attempt)
+{
+	static const char late[] = "{\"" TASK_TIMEOUT_KEY "\":true}";
+	struct bed b;
+
+	bed_open(&b, AGENT("do: [{ask: {prompt: \"'p'\", timeout: 1s}, retry: "
+	    "{on: error.timeout, max: 1, delay: 5}, as: r, writes: {a: r.value}}]"));
+	bed_run(&b, "n");
+	CHECK(str_starts(bed_text(&b), S("waits 0 {\"prompt\":")));
+	bed_answer(&b, "0", late);
+	bed_run(&b, "n");
+	CHECK(str_starts(bed_text(&b), S("waits 0/try/1 {\"prompt\":")));
+	bed_answer(&b, "0/try/1", "7");
+	bed_run(&b, "n");
+	CHECK_STR(bed_text(&b), "done {\"value\":7} [[\"a\",7]]");
+	bed_close(&b);
+}
+
 /* ---- after a crash --------------------------------------------------------------------- */
 
 TEST(a_restart_counts_on_and_waits_on)

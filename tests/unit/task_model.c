@@ -157,9 +157,8 @@ TEST(model_answers_with_json_where_the_file_asks_for_it)
 	b.model = says;
 	said = "```json\n{\"k\": 7}\n```";
 	bed_run(&b, "n");
-	CHECK_STR(buf_str(&b.request), "test:model|Answer with JSON alone, without other "
-	    "words, that agrees with this JSON Schema: {\"type\":\"object\","
-	    "\"properties\":{\"k\":{\"type\":\"number\"}}}||");
+	CHECK_STR(buf_str(&b.request), "test:model||||output {\"type\":\"object\","
+	    "\"properties\":{\"k\":{\"type\":\"number\"}}}");
 	CHECK(str_ends(bed_text(&b), S(" [[\"a\",7]]")));
 	bed_crash(&b, b.journal_n);          /* each attempt asks anew */
 	said = "Sure!";
@@ -181,6 +180,8 @@ TEST(model_answers_with_json_where_the_file_asks_for_it)
 	said = "7";
 	bed_run(&b, "n");
 	CHECK(str_ends(bed_text(&b), S(" [[\"a\",7]]")));
+	CHECK_STR(buf_str(&b.request), "test:model|Answer with JSON alone, without other "
+	    "words, that agrees with this JSON Schema: {\"pattern\":\"x\"}||");
 	bed_close(&b);
 }
 
