@@ -27,6 +27,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "main/needs.h"
 #include "task/kinds.h"
 
 /* A text of a file; p NULL: there is none. */
@@ -42,6 +43,8 @@ struct file {
 
 struct folder {
 	char *path;                          /* NULL: none */
+	const struct models *models;         /* that their needs are checked against */
+	struct str model;                    /* the default */
 	struct file *files;                  /* by name */
 	size_t n, cap;
 	struct agents *set;
@@ -204,6 +207,7 @@ make(struct folder *f, struct agents **out, struct file **bad, struct err *e)
 	struct agents *set = agents_new();
 	const struct agent_builtin *b;
 	size_t i = 0;
+	const struct agent *a = NULL;
 	int rc;
 
 	*bad = NULL;
@@ -216,6 +220,10 @@ make(struct folder *f, struct agents **out, struct file **bad, struct err *e)
 	if (rc == OK) {
 		rc = agents_link(set, e);
 		*bad = file_of(f, agents_refused(set));
+	}
+	if (rc == OK) {
+		rc = needs_check(set, f->models, f->model, &a, e);
+		*bad = rc == OK ? NULL : file_of(f, a);
 	}
 	if (rc != OK) {
 		agents_free(set);
@@ -328,11 +336,14 @@ take(struct folder *f, bool first)
 /* ---- the door -------------------------------------------------------------------------- */
 
 int
-folder_open(struct folder **out, struct str path, struct err *e)
+folder_open(struct folder **out, struct str path, const struct models *m,
+    struct str model, struct err *e)
 {
 	struct folder *f = mem_new(struct folder);
 	int rc = OK;
 
+	f->models = m;
+	f->model = model;
 	*out = f;
 	if (path.n > 0) {
 		f->path = mem_cstr(path);

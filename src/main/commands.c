@@ -66,6 +66,7 @@ static const struct flag_command extras[COMMANDS] = {
 	    "skills/NAME/SKILL.md), agents.yaml or tasks.yaml of CrewAI, a file of Docker "
 	    "Agent, or a machine of XState as JSON." },
 	[COMMAND_agent_schema] = { .own = cmd_agent_schema_flags },
+	[COMMAND_models_check] = { .max = -1, .own = cmd_models_check_flags },
 	[COMMAND_mock_llm] = { .own = mock_llm_flags, .more = cmd_mock_llm_add_more },
 	[COMMAND_bench_flow] = { .own = bench_flow_flags },
 	[COMMAND_bench_streams] = { .own = bench_streams_flags },

@@ -45,6 +45,10 @@
 	    "make a run again without a model, and compare")                  \
 	X(fork,          "fork",          "THREAD",                           \
 	    "copy a thread up to a checkpoint, and try a turn in another way") \
+	X(models_list,   "models list",   "",                                 \
+	    "show the models and providers that there are")                   \
+	X(models_check,  "models check",  "[ALIAS...]",                       \
+	    "ask models a short question and show what works")                \
 	X(token,         "token",         "",                                 \
 	    "make a signed token or an API key")                              \
 	X(work,          "work",          "COMMAND",                          \

@@ -558,7 +558,8 @@ node_open(struct node *n, struct err *e)
 	if (rc == OK)
 		rc = read_script(n, e);
 	if (rc == OK)
-		rc = folder_open(&n->folder, config_str(n->config, SETTING_AGENTS), e);
+		rc = folder_open(&n->folder, config_str(n->config, SETTING_AGENTS),
+		    n->models, buf_str(&n->model), e);
 	if (rc == OK)
 		rc = client_global_init(e);
 	/* Before the store: if the port is taken, no file is created. */

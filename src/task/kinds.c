@@ -19,8 +19,8 @@ static const char *const chunk_words[] = { [CHUNK_CHARACTER] = "1", [CHUNK_WORD]
 	NULL };
 
 static const struct agent_field llm_fields[] = {
-	[LLM_MODEL] = { "model", AGENT_TEXT, "provider:name; default: the run's model",
-	    FIELD_LIST_LATER },
+	[LLM_MODEL] = { "model", AGENT_TEXT, "an alias of cohort.yaml, or provider:name; default: the "
+	    "run's model", FIELD_LIST_LATER },
 	[LLM_SYSTEM] = { "system", AGENT_TEXT, "the system prompt" },
 	[LLM_PROMPT] = { "prompt", AGENT_TEXT, "a user message after the others" },
 	[LLM_MESSAGES] = { "messages", AGENT_DATA, "the conversation; default: the channel "
@@ -37,6 +37,10 @@ static const struct agent_field llm_fields[] = {
 	    .group = 1 },
 	[LLM_REPLIES] = { "replies", AGENT_TEXTS, "scripted answers by turn of the thread",
 	    .group = 1 },
+	[LLM_FALLBACKS] = { "fallbacks", AGENT_NAMES, "models that are asked, in order, when "
+	    "the one before fails for a while" },
+	[LLM_NEEDS] = { "needs", AGENT_NAMES, "what the models must have: tools, vision, "
+	    "json_schema, reasoning" },
 	[LLM_CHUNK] = { "chunk", AGENT_WORD, "how a scripted answer is streamed: by character "
 	    "(1) or by word", .words = chunk_words },
 	[LLM_EVENTS] = { "events", AGENT_PLAIN, "{NAME: {schema, description}}: what the model "
@@ -45,8 +49,6 @@ static const struct agent_field llm_fields[] = {
 	    "name that others share", .check = llm_keep_check },
 	[LLM_TRUNCATE] = { "truncate", AGENT_PLAIN, "{tokens, keep, summary}: how much of a long "
 	    "conversation is sent", .check = llm_cut_check },
-	{ "models", AGENT_NAMES, "", LATER }, { "fallbacks", AGENT_NAMES, "", LATER },
-	{ "needs", AGENT_NAMES, "", LATER },
 };
 
 static const struct agent_field tool_fields[] = {

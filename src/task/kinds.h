@@ -24,6 +24,7 @@ enum llm_field {
 	LLM_ID,                              /* TEXT: the message's id */
 	LLM_REPLY,                           /* EXPR: text or a message */
 	LLM_REPLIES,                         /* TEXTS, by turn of the thread */
+	LLM_FALLBACKS, LLM_NEEDS,            /* NAMES */
 	LLM_CHUNK,                           /* WORD: "1" (a character) or "word" */
 	LLM_EVENTS,                          /* PLAIN: {NAME: {schema, description}} */
 	LLM_KEEP,                            /* NAME: state, session, another */

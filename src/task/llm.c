@@ -486,6 +486,24 @@ request_numbers(struct piece *p, struct llm_request *q)
 	return piece_eval_int(p, LLM_MAX_TOKENS, 1, INT32_MAX, &q->max_tokens);
 }
 
+/* Of the file; a run has none. */
+static void
+request_fallbacks(struct piece *p, struct arena *a, struct llm_request *q)
+{
+	const struct agent_value *field = piece_field(p, LLM_FALLBACKS);
+	struct val list = field->constant;
+	bool one = list.kind == VAL_STRING;
+	struct str *names;
+
+	if (!agent_has(field))
+		return;
+	q->fallbacks_n = one ? 1 : val_count(list);
+	names = arena_zero(a, (q->fallbacks_n + 1) * sizeof *names);
+	for (size_t i = 0; names != NULL && i < q->fallbacks_n; i++)
+		names[i] = val_str(one ? list : val_at(list, i));
+	q->fallbacks = names;
+}
+
 bool
 llm_request_model(struct piece *p, struct arena *a, struct llm_request *q)
 {
@@ -580,6 +598,7 @@ llm_ask(struct llm_piece *w)
 		q.tools = offer_specs(p, &a, &q.tools_n);
 		q.stream = llm_wants_deltas(w);
 		q.key = request_key(p, &a);
+		request_fallbacks(p, &a, &q);
 		if (a.failed)
 			fail(w, "error.llm.invalid_request", "the request is too large");
 		else if (may_ask(w, &q))
