@@ -98,6 +98,8 @@ load_policy(struct load *l, const struct tree_node *n, bool expression,
 				p->timeout_ms = load_time(l, c, 1);
 			} else if (str_eq(c->key, S("retries"))) {
 				load_retries(l, c, p);
+			} else if (str_eq(n->key, S("http_get"))) {
+				load_fail_key(l, c, NULL, "http_get may always be called twice");
 			} else {
 				load_kind(l, c, AGENT_BOOL, &yes);
 				p->idempotent = agent_bool(&yes, false) ? AGENT_YES : AGENT_NO;

@@ -45,6 +45,13 @@ use_may_wait(const struct piece *p, struct str name)
 	return own != NULL ? own->call != NULL : str_eq(name, S("run_agent"));
 }
 
+bool
+use_may_repeat(const struct task_use *u)
+{
+	return u->form == USE_HTTP ||
+	    (u->policy != NULL && u->policy->idempotent == AGENT_YES);
+}
+
 /* ---- its end --------------------------------------------------------------------- */
 
 static void
@@ -195,7 +202,7 @@ use_heard(struct task_use *u, const struct call_end *end)
 static void
 use_is_late(struct task_use *u)
 {
-	bool again = u->form != USE_TOOL || call_may_repeat(u->call);
+	bool again = u->form == USE_TOOL ? call_may_repeat(u->call) : use_may_repeat(u);
 	struct buf b = BUF(KB);
 	struct call_end end = { .ran = true, .journal = true, .again = again,
 	    .unknown = !again };

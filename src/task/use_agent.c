@@ -216,7 +216,7 @@ on_child(struct task_child *child, enum child_end how, struct val output, struct
 	struct task *t = u->task;
 	struct buf b = BUF(LIMIT_TOOL_RESULT_BYTES + KB);
 	struct call_end end = { .ok = how == CHILD_DONE, .ran = true, .journal = true,
-	    .waits = how == CHILD_WAITS };
+	    .waits = how == CHILD_WAITS, .again = use_may_repeat(u) };
 
 	(void)added;
 	u->child_open = false;

@@ -37,6 +37,8 @@ struct task_use {
 
 /* How it ended: it may be called again. */
 void use_heard(struct task_use *u, const struct call_end *end);
+/* May a page or an agent be asked twice? */
+bool use_may_repeat(const struct task_use *u);
 /* Listeners hear that it begins; they may stop it (u->ended). */
 void use_tell_start(struct task_use *u);
 

@@ -1,0 +1,216 @@
+// tools.mjs - tools for models: pages from a real server that counts, agents as tools
+// with their questions and streams, approval and other policies in the file, kill -9
+// in a call, what bad calls are told.
+import http from "node:http";
+import { mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { Client } from "@langchain/langgraph-sdk";
+import { call, check, equal, finish, freePort, scenario, scratch, startServer, until } from "./lib.mjs";
+
+// ---- pages -------------------------------------------------------------------------
+
+const page = { asked: [], held: [], hold: false };
+const port = await freePort(), base = `http://127.0.0.1:${port}`;
+const web = http.createServer((req, res) => {
+  page.asked.push(req.url);
+  const send = (status, type, body, more = {}) => { res.writeHead(status, { "content-type": type, ...more }); res.end(body); };
+  if (page.hold && req.url === "/slow") page.held.push(res);
+  else if (req.url === "/long") send(200, "text/plain", "x".repeat(300000));
+  else if (req.url === "/picture") send(200, "image/png", "PNG");
+  else if (req.url === "/away") send(302, "text/plain", "", { location: `${base}/other` });
+  else if (req.url === "/gone") send(404, "text/html", "<h1>gone</h1>");
+  else if (req.url === "/flaky" && page.asked.filter((u) => u === "/flaky").length < 3) send(503, "text/plain", "busy");
+  else send(200, "text/html", `<p>${req.url}</p>`);
+});
+await new Promise((r) => web.listen(port, "127.0.0.1", r));
+
+// ---- agents ------------------------------------------------------------------------
+
+const dir = scratch(), agents = path.join(dir, "agents");
+mkdirSync(agents);
+const file = (name, text) => writeFileSync(path.join(agents, `${name}.yaml`), text);
+// Says what the input says: {calls: [{name, args}]}, then done.
+const model = (tools, more = "") => `llm:
+      tools: ${tools}
+      max_turns: 3
+      reply: "any(messages, m => m.type == 'tool') ? 'done' : {type: 'ai', content: '', tool_calls: map(parse(last(messages).content), c => {id: c.id, name: c.name, args: c.args})}"
+      ${more}`;
+const caller = (name, tools, head = "") => file(name, `
+state: {messages: {reducer: messages}}
+${head}
+nodes:
+  model:
+    ${model(tools)}
+edges: [[START, model]]
+`);
+caller("plain", "[calculate, http_get, run_agent, current_time]");
+caller("patient", "[http_get]", "tools: {http_get: {retries: 3}}");
+caller("hasty", "[http_get]", "tools: {http_get: {timeout: 200ms}}");
+caller("careful", "[calculate, current_time]", "tools: {calculate: {approval: {allowed_decisions: [approve, reject], description: 'May it calculate?'}}}");
+caller("boss", "[writer, asker, boss, loop]", `tools:
+  writer: {agent: writer, description: Writes.}
+  asker: {agent: asker}
+  boss: {agent: boss}
+  loop: {agent: loop}`);
+caller("limited", "[run_agent]", "capabilities: {tools: [run_agent], hosts: [elsewhere.example]}");
+file("writer", `
+description: Writes a text.
+state: {messages: {reducer: messages}}
+nodes: {write: {llm: {reply: "\`text about \${last(messages).content}\`", chunk: word}}}
+edges: [[START, write]]
+`);
+file("asker", `
+description: Asks a person.
+state: {question: {}, answer: {}}
+input: [question]
+output: [answer]
+nodes: {ask: {ask: {prompt: "\${question}?"}, writes: {answer: result.value}}}
+edges: [[START, ask]]
+`);
+file("loop", `
+state: {messages: {reducer: messages}, n: {}}
+tools: {loop: {agent: loop}}
+nodes:
+  model:
+    llm:
+      tools: [loop]
+      max_turns: 2
+      reply: "last(messages).type == 'tool' ? last(messages).content : {type: 'ai', content: '', tool_calls: [{id: 'again', name: 'loop', args: {input: 'go'}}]}"
+edges: [[START, model]]
+`);
+file("reader", `
+state: {url: {}, page: {}}
+nodes: {read: {http_get: "\${url}", writes: {page: result.body}}}
+edges: [[START, read]]
+`);
+file("calc", `
+state: {x: {}}
+nodes: {c: {tool: {name: calculate, args: {expression: "'1 + 1'"}}, writes: {x: result.content}}}
+edges: [[START, c]]
+`);
+
+const start = () => startServer({ dir, port: undefined, args: ["--agents", agents, "--http-hosts", `127.0.0.1:${port}`] });
+let server = await start(), client = new Client({ apiUrl: server.url });
+const say = (...calls) => ({ messages: [{ role: "user", content: JSON.stringify(calls.map((c, i) => ({ id: `c${i}`, name: c[0], args: c[1] }))) }] });
+const run = async (agent, ...calls) => (await client.runs.wait(null, agent, { input: say(...calls) })).messages.filter((m) => m.type === "tool");
+const one = async (agent, ...c) => (await run(agent, c))[0];
+
+await scenario("calculate", async () => {
+  const r = await run("plain", ["calculate", { expression: "(3 + 4) * sqrt(16)" }], ["calculate", { expression: "process.exit()" }], ["calculate", { expresion: "1" }], ["calculate", {}], ["nothing", {}]);
+  equal(r.map((m) => m.status), ["success", "error", "error", "error", "error"], "each call is answered for itself");
+  equal(r[0].content, "28", "a value");
+  check(r[2].content.includes('argument "expression": missing'), "a wrong name", r[2].content);
+  check(r[3].content.includes('"expression"'), "what is missing", r[3].content);
+  check(r[4].content.startsWith('Error: there is no tool "nothing" here. Available: '), "an unknown tool, and those there are", r[4].content);
+});
+
+await scenario("pages", async () => {
+  page.asked = [];
+  const get = async (p) => one("plain", "http_get", { url: p.startsWith("http") ? p : base + p });
+  equal((await get("/a?b=c")).content, "<p>/a?b=c</p>", "HTML as it is");
+  const long = await get("/long");
+  check(long.content.length < 101000 && long.content.endsWith("[cut: 300000 bytes, the limit is 100000]"), "a long page is cut", long.content.slice(-80));
+  check((await get("/picture")).content.includes("only text can be read"), "no pictures");
+  const away = await get("/away");
+  equal([away.content.startsWith("HTTP status 302 (redirects are not followed)"), page.asked.includes("/other")], [true, false], "a redirect is not followed");
+  const gone = await get("/gone");
+  equal([gone.status, gone.content], ["error", "HTTP status 404\n<h1>gone</h1>"], "a status");
+  const before = page.asked.length;
+  for (const url of ["http://localhost:1/", `http://127.0.0.1:${port}@evil.example/`, "file:///etc/passwd", `http://[::1]:${port}/`, "http://169.254.169.254/latest"])
+    equal((await get(url)).status, "error", `${url} is not asked`);
+  equal(page.asked.length, before, "nobody was asked");
+});
+
+await scenario("retries", async () => {
+  page.asked = [];
+  const r = await one("patient", "http_get", { url: `${base}/flaky` });
+  equal([r.status, r.content, page.asked.length], ["success", "<p>/flaky</p>", 3], "a busy page is read again");
+  page.asked = [];
+  await one("patient", "http_get", { url: `${base}/gone` });
+  equal(page.asked.length, 1, "one that is not there is not");
+});
+
+await scenario("timeout", async () => {
+  page.hold = true;
+  const r = await one("hasty", "http_get", { url: `${base}/slow` });
+  check(r.content.includes('the tool "http_get" did not answer within 200 ms'), "the model is told", r.content);
+  page.held.splice(0).forEach((x) => x.end("late"));
+  page.hold = false;
+});
+
+await scenario("approval in the file", async () => {
+  const t = (await client.threads.create()).thread_id;
+  const first = await client.runs.wait(t, "careful", { input: say(["calculate", { expression: "1 + 1" }], ["current_time", {}]), config: { configurable: { interrupt_on: { calculate: false } } } });
+  const state = await client.threads.getState(t), i = state.tasks.flatMap((x) => x.interrupts);
+  equal(i.map((x) => [x.value.action_requests.map((a) => [a.name, a.description]), x.value.review_configs[0].allowed_decisions]), [[[["calculate", "May it calculate?"]], ["approve", "reject"]]], "a person is asked, whatever the run says");
+  equal(first.messages.filter((m) => m.type === "tool"), [], "nothing was called yet");
+  const end = await client.runs.wait(t, "careful", { command: { resume: { decisions: [{ type: "approve" }] } } });
+  equal(end.messages.filter((m) => m.type === "tool").map((m) => [m.name, m.status]), [["calculate", "success"], ["current_time", "success"]], "and then all are");
+});
+
+await scenario("an agent as a tool, streamed", async () => {
+  const events = [];
+  for await (const e of client.runs.stream(null, "boss", { input: say(["writer", { input: "bees" }]), streamMode: ["values", "messages-tuple"], streamSubgraphs: true })) events.push(e);
+  const inner = events.filter((e) => /^(values|messages)\|.*tool\./.test(e.event));
+  check(inner.length > 0 && inner.every((e) => /\|model:[0-9a-f-]{36}\|turn\.1\.tool\.[0-9a-f-]{36}\.writer/.test(e.event)), "its events have its namespace", events.map((e) => e.event));
+  const last = events.filter((e) => e.event === "values").at(-1).data.messages;
+  equal(last.filter((m) => m.type === "tool").map((m) => [m.name, m.content]), [["writer", "text about bees"]], "its last message is the result");
+});
+
+await scenario("run_agent", async () => {
+  const r = await run("plain", ["run_agent", { agent: "writer", input: "ants" }], ["run_agent", { agent: "nobody", input: "x" }], ["run_agent", { agent: "asker", input: "x" }], ["run_agent", { agent: "calc", input: {} }]);
+  equal(r.map((m) => m.status), ["success", "error", "error", "success"], "each by itself");
+  equal([r[0].content, r[3].content], ["text about ants", '{"x":"2"}'], "a message, or the output");
+  check(r[1].content.includes('there is no agent "nobody" here'), "nobody", r[1].content);
+  check(r[2].content.includes('the agent "asker" takes no messages'), "what it takes", r[2].content);
+});
+
+await scenario("capabilities hold for agents that are tools", async () => {
+  const asked = page.asked.length;
+  const r = await run("limited", ["run_agent", { agent: "calc", input: {} }], ["run_agent", { agent: "reader", input: { url: `${base}/x` } }], ["calculate", { expression: "1" }]);
+  equal(r.map((m) => m.status), ["error", "error", "error"], "no more than the caller may");
+  check(r[0].content.includes('do not allow "calculate"'), "a tool", r[0].content);
+  check(r[1].content.includes("capabilities do not allow the host"), "a host", r[1].content);
+  equal(page.asked.length, asked, "nobody was asked");
+});
+
+await scenario("agents that call themselves end at a depth", async () => {
+  const r = await one("boss", "loop", { input: "go" });
+  check(r.content.includes("agents call agents over more than 16 levels"), "with words", r.content);
+});
+
+await scenario("questions of agents that are tools", async () => {
+  const t = (await client.threads.create()).thread_id;
+  await client.runs.wait(t, "boss", { input: say(["asker", { question: "one" }], ["writer", { input: "bees" }], ["asker", { question: "two" }]) });
+  const ask = async () => (await client.threads.getState(t)).tasks.flatMap((x) => x.interrupts);
+  const i = await ask();
+  equal(i.map((x) => x.value.prompt ?? x.value), ["one?", "two?"], "all are asked at once");
+  await server.stop("SIGKILL");
+  server = await start();
+  client = new Client({ apiUrl: server.url });
+  equal((await ask()).length, 2, "and wait through a kill -9");
+  const end = await client.runs.wait(t, "boss", { command: { resume: { [i[0].id]: "yes", [i[1].id]: "no" } } });
+  equal(end.messages.filter((m) => m.type === "tool").map((m) => m.content), ['{"answer":"yes"}', "text about bees", '{"answer":"no"}'], "each answer comes to its call");
+});
+
+await scenario("kill -9 while a page is read", async () => {
+  page.asked = []; page.hold = true;
+  const t = (await client.threads.create()).thread_id;
+  const r = await client.runs.create(t, "plain", { input: say(["calculate", { expression: "1" }], ["http_get", { url: `${base}/slow` }]) });
+  await until(() => page.held.length === 1, "the page to be asked for");
+  await server.stop("SIGKILL");
+  page.hold = false;
+  server = await start();
+  client = new Client({ apiUrl: server.url });
+  await client.runs.join(t, r.run_id);
+  const m = (await client.threads.getState(t)).values.messages.filter((x) => x.type === "tool");
+  equal([m.map((x) => x.content), page.asked.length], [["1", "<p>/slow</p>"], 2], "a GET is made again");
+});
+
+await scenario("files that are refused", async () => {
+  file("wrong", "state: {messages: {reducer: messages}}\nnodes: {n: {llm: {tools: [calculat]}}}\nedges: [[START, n]]\n");
+  await until(() => server.log.includes("there is no tool 'calculat'; did you mean 'calculate'?"), "the server to say why");
+  equal((await call(server, "GET", "/ok")).status, 200, "and it goes on");
+});
+
+finish();
