@@ -75,6 +75,8 @@ const struct setting config_settings[SETTINGS] = {
 	[SETTING_HTTP_HOSTS] = { "http-hosts", TYPE_TEXT, "LIST", "",
 	    .help = "hosts that agents may read with http_get, as in "
 	    "a.example,*.b.example:8080" },
+	[SETTING_HTTP_PRIVATE] = { "http-private", TYPE_BOOL, NULL, "false",
+	    .help = "let names in http-hosts have private addresses" },
 	[SETTING_ALLOW_BASE_URL] = { "allow-base-url", TYPE_BOOL, NULL, "false",
 	    .help = "let a run name its own model server" },
 	[SETTING_LOG_LEVEL] = { "log.level", TYPE_WORD, "LEVEL", "info",

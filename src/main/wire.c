@@ -126,7 +126,8 @@ worker_open(struct worker *w, struct err *e)
 	if (rc == OK)
 		rc = runs_new(&w->runs, n->shared, w->shard, w->reader, w->llm, e);
 	if (rc == OK)
-		runs_allow_http(w->runs, w->client, config_str(c, SETTING_HTTP_HOSTS));
+		runs_allow_http(w->runs, w->client, config_str(c, SETTING_HTTP_HOSTS),
+		    config_bool(c, SETTING_HTTP_PRIVATE));
 	if (rc == OK)
 		w->api = api_new(n->api, w->shard, w->runs, w->reader);
 	return rc;

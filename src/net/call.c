@@ -334,6 +334,7 @@ client_call_set(struct client_call *call, const struct client_request *req)
 	call->body = put(&at, req->body);
 	call->body_n = req->body.n;
 	lines_set(call, headers, req->headers.n);
+	call->public_only = req->public_only;
 	call->body_max = req->body_max > 0 ? req->body_max : LIMIT_LLM_BODY_BYTES;
 	call->silence_ms = req->silence_ms > 0 ? req->silence_ms : LIMIT_LLM_SILENCE_MS;
 	SET(call->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(req->connect_ms > 0 ?

@@ -9,6 +9,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "net/client_priv.h"
+#include "net/host.h"
 
 #include <assert.h>
 #include <string.h>
@@ -280,13 +281,36 @@ silence_fired(struct wheel_timer *t)
 	call_fail(call);
 }
 
+/* The addresses of the answer are those that libcurl connects to. */
+static int
+check_public(struct client_call *call, const struct resolved *a)
+{
+	struct str rest = str_of(a->line), address;
+
+	if (!call->public_only || call->proxy != NULL || host_is_loopback(call->name))
+		return OK;
+	(void)str_next(&rest, ':', &address);        /* "+host:port:address,..." */
+	(void)str_next(&rest, ':', &address);
+	while (str_next(&rest, ',', &address)) {
+		if (str_starts(address, S("[")))
+			address = str_sub(address, 1, address.n - 2);
+		if (host_is_private(address))
+			return err_set(&call->why, ERR_DENIED, "%.*s has the private address "
+			    "%.*s; the setting http-private allows it", FMT(call->name),
+			    FMT(address));
+	}
+	return OK;
+}
+
 static void
 name_known(struct client_call *call, const struct resolved *a)
 {
 	check_client_call(call);
 	assert(call->state == CALL_RESOLVING);
 	if (a->rc == OK) {
-		client_call_addresses(call, a);
+		call->fault = check_public(call, a);
+		if (call->fault == OK)
+			client_call_addresses(call, a);
 	} else {
 		call->why = a->why;
 		call->fault = a->rc == ERR_LIMIT ? ERR_CLOSED : a->rc;

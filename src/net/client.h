@@ -26,6 +26,9 @@ struct client_request {
 	struct str headers;                  /* lines "Name: value\r\n"; copied */
 	struct str body;                     /* copied */
 	msec connect_ms, silence_ms;         /* 0: the limits' defaults */
+	bool public_only;                    /* a name that has a private address (host.h) is
+	                                        not asked: ERR_DENIED; an address, localhost
+	                                        and what a proxy asks may be */
 	size_t body_max;                     /* of the answer; past it ERR_TOOBIG;
 	                                        0: LIMIT_LLM_BODY_BYTES */
 };
@@ -45,7 +48,7 @@ struct client_hooks {
 	/* The end; nothing is called after it and the call is gone.  rc: OK (any
 	 * status), ERR_TIMEOUT, ERR_CLOSED (connect failed, reset, cut short,
 	 * no HTTP),
-	 * ERR_TOOBIG, ERR_INVALID (the URL).  e says which. */
+	 * ERR_TOOBIG, ERR_INVALID (the URL), ERR_DENIED (public_only).  e says which. */
 	void (*done)(void *ctx, int rc, const struct client_answer *a,
 	    const struct err *e);
 	void *ctx;

@@ -62,6 +62,7 @@ struct client_call {
 	msec silence_ms;
 	const struct proxy *proxy;
 	bool tls, added;                     /* added: libcurl has it */
+	bool public_only;
 
 	char *text;                          /* URL, method, header lines, body */
 	size_t text_cap;

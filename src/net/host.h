@@ -16,4 +16,8 @@ bool host_is_literal(struct str host);
 /* localhost and names below it (RFC 6761 section 6.3), 127.0.0.0/8, ::1. */
 bool host_is_loopback(struct str host);
 
+/* An address of no use on the public internet: loopback, private, link-local (the
+ * metadata services of clouds), multicast, reserved; IPv4 inside of IPv6, too. */
+bool host_is_private(struct str address);
+
 #endif

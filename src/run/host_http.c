@@ -87,7 +87,7 @@ host_http(void *ctx, struct task_http *h)
 	const struct client_request q = { .method = S("GET"), .url = h->url,
 	    .headers = S("Accept: application/json, text/*;q=0.9, */*;q=0.5\r\n"
 	    "User-Agent: cohort/" COHORT_VERSION "\r\n"),
-	    .body_max = LIMIT_HTTP_GET_BYTES };
+	    .public_only = !run->rs->http_private, .body_max = LIMIT_HTTP_GET_BYTES };
 
 	g->h = h;
 	g->task = t;

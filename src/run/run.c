@@ -156,10 +156,11 @@ runs_new(struct runs **out, struct runs_shared *sh, struct shard *s,
 }
 
 void
-runs_allow_http(struct runs *rs, struct client *c, struct str hosts)
+runs_allow_http(struct runs *rs, struct client *c, struct str hosts, bool private)
 {
 	rs->client = c;
 	rs->http_hosts = hosts;
+	rs->http_private = private;
 }
 
 void

@@ -62,7 +62,7 @@ const struct agent *runs_thread_agent(struct runs *rs, owner_t owner,
 int  runs_new(struct runs **out, struct runs_shared *sh, struct shard *s,
     struct store_reader *reader, struct llm *l, struct err *e);
 /* Lets tasks read pages of these hosts (task/http_get.c); both outlive rs. */
-void runs_allow_http(struct runs *rs, struct client *c, struct str hosts);
+void runs_allow_http(struct runs *rs, struct client *c, struct str hosts, bool private);
 /* Stops taking work; running runs are left for recovery (their rows say
  * running).  done runs when nothing is under way any more. */
 void runs_drain(struct runs *rs, void (*done)(void *ctx), void *ctx);

@@ -66,6 +66,7 @@ struct runs {
 	struct llm *llm;
 	struct client *client;               /* of tasks; NULL: they may ask nobody */
 	struct str http_hosts;               /* whom they may */
+	bool http_private;                   /* names with private addresses, too */
 	unsigned index;
 	struct agents *agents;               /* the current ones; held */
 	struct shard_job agents_job;         /* takes the newest */

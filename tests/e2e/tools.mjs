@@ -3,6 +3,8 @@
 // in a call, what bad calls are told.
 import http from "node:http";
 import { mkdirSync, writeFileSync } from "node:fs";
+import { lookup } from "node:dns/promises";
+import { hostname } from "node:os";
 import path from "node:path";
 import { Client } from "@langchain/langgraph-sdk";
 import { call, check, equal, finish, freePort, scenario, scratch, startServer, until } from "./lib.mjs";
@@ -22,7 +24,7 @@ const web = http.createServer((req, res) => {
   else if (req.url === "/flaky" && page.asked.filter((u) => u === "/flaky").length < 3) send(503, "text/plain", "busy");
   else send(200, "text/html", `<p>${req.url}</p>`);
 });
-await new Promise((r) => web.listen(port, "127.0.0.1", r));
+await new Promise((r) => web.listen(port, "0.0.0.0", r));
 
 // ---- agents ------------------------------------------------------------------------
 
@@ -89,7 +91,7 @@ nodes: {c: {tool: {name: calculate, args: {expression: "'1 + 1'"}}, writes: {x: 
 edges: [[START, c]]
 `);
 
-const start = () => startServer({ dir, port: undefined, args: ["--agents", agents, "--http-hosts", `127.0.0.1:${port}`] });
+const start = (...more) => startServer({ dir, port: undefined, args: ["--agents", agents, "--http-hosts", `127.0.0.1:${port},${hostname()}:${port}`, ...more] });
 let server = await start(), client = new Client({ apiUrl: server.url });
 const say = (...calls) => ({ messages: [{ role: "user", content: JSON.stringify(calls.map((c, i) => ({ id: `c${i}`, name: c[0], args: c[1] }))) }] });
 const run = async (agent, ...calls) => (await client.runs.wait(null, agent, { input: say(...calls) })).messages.filter((m) => m.type === "tool");
@@ -119,6 +121,19 @@ await scenario("pages", async () => {
   for (const url of ["http://localhost:1/", `http://127.0.0.1:${port}@evil.example/`, "file:///etc/passwd", `http://[::1]:${port}/`, "http://169.254.169.254/latest"])
     equal((await get(url)).status, "error", `${url} is not asked`);
   equal(page.asked.length, before, "nobody was asked");
+});
+
+await scenario("names with private addresses", async () => {
+  const address = await lookup(hostname()).catch(() => null);
+  if (!address || !/^(10|127|172\.(1[6-9]|2\d|3[01])|192\.168)\./.test(address.address)) return console.log("# this machine's name has no private address");
+  const before = page.asked.length, url = `http://${hostname()}:${port}/private`;
+  const r = await one("plain", "http_get", { url });
+  check(r.content.includes(`has the private address ${address.address}; the setting http-private allows it`), "are not asked", r.content);
+  equal(page.asked.length, before, "nobody was asked");
+  await server.stop();
+  server = await start("--http-private");
+  client = new Client({ apiUrl: server.url });
+  equal((await one("plain", "http_get", { url })).content, "<p>/private</p>", "unless the operator allows it");
 });
 
 await scenario("retries", async () => {
@@ -184,12 +199,13 @@ await scenario("questions of agents that are tools", async () => {
   await client.runs.wait(t, "boss", { input: say(["asker", { question: "one" }], ["writer", { input: "bees" }], ["asker", { question: "two" }]) });
   const ask = async () => (await client.threads.getState(t)).tasks.flatMap((x) => x.interrupts);
   const i = await ask();
-  equal(i.map((x) => x.value.prompt ?? x.value), ["one?", "two?"], "all are asked at once");
+  const id = Object.fromEntries(i.map((x) => [x.value.prompt ?? x.value, x.id]));
+  equal(Object.keys(id).sort(), ["one?", "two?"], "all are asked at once");
   await server.stop("SIGKILL");
   server = await start();
   client = new Client({ apiUrl: server.url });
   equal((await ask()).length, 2, "and wait through a kill -9");
-  const end = await client.runs.wait(t, "boss", { command: { resume: { [i[0].id]: "yes", [i[1].id]: "no" } } });
+  const end = await client.runs.wait(t, "boss", { command: { resume: { [id["one?"]]: "yes", [id["two?"]]: "no" } } });
   equal(end.messages.filter((m) => m.type === "tool").map((m) => m.content), ['{"answer":"yes"}', "text about bees", '{"answer":"no"}'], "each answer comes to its call");
 });
 

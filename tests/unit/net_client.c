@@ -476,6 +476,21 @@ host_name(char *out, size_t size)
 	return !host_is_loopback(r.host) && !host_is_literal(r.host);
 }
 
+TEST(client_knows_private_addresses)
+{
+	static const char *const private[] = { "127.0.0.1", "10.1.2.3", "172.31.0.1",
+		"192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1",
+		"255.255.255.255", "::1", "::", "fe80::1", "fd00::1", "ff02::1",
+		"::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::" };
+	static const char *const public[] = { "8.8.8.8", "172.32.0.1", "100.128.0.1",
+		"2606:4700::1", "::ffff:8.8.8.8", "64:ff9b::808:808", "example.com" };
+
+	for (size_t i = 0; i < COUNT(private); i++)
+		CHECK(host_is_private(str_of(private[i])));
+	for (size_t i = 0; i < COUNT(public); i++)
+		CHECK(!host_is_private(str_of(public[i])));
+}
+
 /* libcurl's own resolver would make a thread for each of these. */
 TEST(client_makes_no_thread_a_name)
 {
