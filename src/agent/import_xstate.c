@@ -41,7 +41,7 @@ static const struct import_key state_keys[] = {
 };
 static const struct import_key transition_keys[] = {
 	{ "target", NULL }, { "guard", NULL }, { "cond", NULL }, { "actions", NULL },
-	{ "internal", NULL }, { "reenter", NULL }, { "description", NULL },
+	{ "internal", NULL }, { "reenter", NULL }, { "description", NULL }, { "delay", NULL },
 	{ "meta", "it is no part of an agent" }, { "in", "say `In('state')` in the guard" },
 	{ "order", "it is no part of an agent" }, { NULL, NULL }
 };
@@ -433,19 +433,41 @@ write_events(struct machine *m, struct writer *w, const struct tree_node *state)
 	write_transitions(m, w, S("always"), state, always);
 }
 
+/* Is there one with this delay before it? */
+static bool
+is_second(struct machine *m, const struct tree_node *list, const struct tree_node *c,
+    struct str delay)
+{
+	for (const struct tree_node *x = list->first; x != c; x = x->next) {
+		const struct tree_node *other = member(m, x, "delay");
+
+		if (other != NULL && str_eq(other->text, delay))
+			return true;
+	}
+	return false;
+}
+
+/* A map by delay; of XState 4 also a list, each with its `delay`. */
 static void
 write_after(struct machine *m, struct writer *w, const struct tree_node *state)
 {
 	const struct tree_node *after = member(m, state, "after");
-	bool open = false;
+	bool open = false, list = after != NULL && after->kind == TREE_LIST;
 	uint64_t ms;
 
-	if (after == NULL || after->kind != TREE_MAP)
+	if (after == NULL || (after->kind != TREE_MAP && !list))
 		return;
 	for (const struct tree_node *c = after->first; c != NULL; c = c->next) {
-		if (!str_to_u64(c->key, &ms)) {
+		const struct tree_node *delay = list ? member(m, c, "delay") : NULL;
+		struct str time = list ? (delay != NULL ? delay->text : STR_NONE) : c->key;
+
+		if (!str_to_u64(time, &ms)) {
 			import_note(m->im, c, "left out: the delay '%.*s' is code: write a time, "
-			    "as 30s", FMT(str_cut(c->key, 60)));
+			    "as 30s", FMT(str_cut(time, 60)));
+			continue;
+		}
+		if (list && is_second(m, after, c, time)) {
+			import_note(m->im, c, "left out: another transition has this delay");
 			continue;
 		}
 		if (!open)

@@ -166,6 +166,75 @@ await scenario("crews", async () => {
   check(run("import", "alone/agents.yaml").stderr.includes("its other half, tasks.yaml, is not beside it"), "one half alone is refused");
 });
 
+// Every agent of the file is one of ours; what is told, word for word.
+function files(name, text, told) {
+  const out = path.join(dir, `out-${name}`), r = run("import", put(name, text), "--out", out);
+  if (!check(r.status === 0, `${name} is imported`, r.stderr)) return {};
+  if (told) equal(notes(r).map((t) => t.slice(t.indexOf(" ") + 1)), told, `${name}: what is told`);
+  const made = readdirSync(out).sort();
+  check(run("check", ...made.map((f) => path.join(out, f))).status === 0, `${name}: all of it loads together`);
+  return Object.fromEntries(made.map((f) => [f.slice(0, -5), JSON.parse(run("show", path.join(out, f), "--json").stdout)]));
+}
+
+await scenario("teams of Docker Agent", async () => {
+  const shop = files("shop.yaml", `models:
+  fast: {provider: openai, model: gpt-4o-mini, temperature: 0.2, max_tokens: 900}
+  deep: {provider: anthropic, model: claude-sonnet-4-5, thinking_budget: 4000}
+agents:
+  root:
+    model: deep
+    description: Answers for the shop.
+    instruction: You answer. Ask the clerk for orders.
+    sub_agents: [clerk, writer, ghost]
+    toolsets: [{type: think}, {type: shell}]
+    add_date: true
+    max_iterations: 6
+  clerk:
+    model: fast
+    description: Knows orders.
+    instruction: You look up orders.
+    toolsets: [{type: fetch}]
+    structured_output: {name: order, strict: true, schema: {type: object, properties: {id: {type: string}}, required: [id]}}
+  writer:
+    model: openai/gpt-4o
+    description: Writes mails.
+    instruction: You write mails.
+    handoffs: [clerk]
+`, ["models.deep.thinking_budget: left out: models are asked without it", "agents.root.add_date: left out: use the tool current_time",
+    "agents.root.toolsets[0]: left out: toolset 'think': models think by themselves", "agents.root.toolsets[1]: left out: toolset 'shell': nothing runs commands here",
+    "agents.root.sub_agents[2]: left out: there is no agent of that name in the file",
+    "agents.writer.handoffs: agents to hand over to are called as tools: the conversation comes back"]);
+  equal(shop.root?.tools, { clerk: { agent: "clerk", description: "Knows orders." }, writer: { agent: "writer", description: "Writes mails." } }, "sub_agents are tools");
+  equal(shop.root?.nodes.agent.llm.tools, ["clerk", "writer"], "which the model is offered");
+  equal([shop.clerk?.nodes.agent.llm.tools, shop.clerk?.nodes.agent.llm.output.schema.required], [["http_get"], ["id"]], "a page reader; an answer's form");
+  // Two that call each other: a cycle ends at a depth, it is not refused.
+  const pair = files("pair.yaml", `agents:
+  root: {model: openai/gpt-4o, description: a, instruction: "You are a.", sub_agents: [other], commands: {go: Go}}
+  other: {model: openai/gpt-4o, description: b, instruction: "You are b.", handoffs: [root], num_history_items: 5}
+`, undefined);
+  equal([Object.keys(pair.root?.tools ?? {}), Object.keys(pair.other?.tools ?? {})], [["other"], ["root"]], "each is a tool of the other");
+});
+
+await scenario("machines of XState", async () => {
+  const order = files("order.json", JSON.stringify({ id: "order", initial: "idle", context: { tries: 0 }, states: {
+    idle: { on: { START: "work" } },
+    work: { initial: "fetch", on: { PAUSE: "paused" }, states: {
+      fetch: { invoke: { src: "load", onDone: { target: "shown" }, onError: { target: "#order.failed" } } },
+      shown: { after: { 5000: "fetch" }, on: { NEXT: [{ target: "#order.done", guard: "isReady" }, { target: "fetch" }] } },
+      hist: { type: "history", history: "deep" } } },
+    paused: { on: { RESUME: "work.hist" } }, failed: { type: "final" }, done: { type: "final" } } }),
+  ["states.work.states.fetch.invoke.src: what is invoked is code: it became the scripted tool 'load', which answers null",
+    "states.work.states.shown.on.NEXT[0].guard: the guard is code: it became the channel 'isReady', false until it is set"]).order;
+  equal([order?.states.work.states.shown.after, order?.states.work.states.hist.history], [{ "5000ms": [{ target: ["fetch"] }] }, "deep"], "times and histories");
+  const door = files("door.json", JSON.stringify({ id: "door", initial: "in", states: { in: { type: "parallel", states: {
+    lock: { initial: "shut", states: {
+      shut: { entry: ["beep"], on: { OPEN: { target: "open", cond: "hasKey" } } },
+      open: { after: [{ delay: 1000, target: "shut" }, { delay: "soon", target: "shut" }, { delay: 1000, target: "open" }], always: { target: "shut", guard: { type: "isNight", params: { h: 22 } } } } } },
+    light: { initial: "off", states: { off: { on: { SWITCH: "on" } }, on: { invoke: { src: "lamp", id: "lamp" }, on: { SWITCH: "off" } } } } } } } }), undefined).door;
+  equal(door?.states.in.states.lock.states.open.after, { "1000ms": [{ target: ["shut"] }] }, "a list of times, too");
+  equal(Object.keys(door?.context ?? {}).sort(), ["hasKey", "isNight"], "guards that are code");
+});
+
 await scenario("what is refused", async () => {
   for (const [name, text, words] of [
     ["none.md", "# Only text\n", "none.md:1:1: no front matter"],
