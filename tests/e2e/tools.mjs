@@ -49,11 +49,12 @@ caller("plain", "[calculate, http_get, run_agent, current_time]");
 caller("patient", "[http_get]", "tools: {http_get: {retries: 3}}");
 caller("hasty", "[http_get]", "tools: {http_get: {timeout: 200ms}}");
 caller("careful", "[calculate, current_time]", "tools: {calculate: {approval: {allowed_decisions: [approve, reject], description: 'May it calculate?'}}}");
-caller("boss", "[writer, asker, boss, loop]", `tools:
+caller("boss", "[writer, asker, boss, loop, http_get, careful]", `tools:
   writer: {agent: writer, description: Writes.}
   asker: {agent: asker}
   boss: {agent: boss}
-  loop: {agent: loop}`);
+  loop: {agent: loop}
+  careful: {agent: careful}`);
 caller("limited", "[run_agent]", "capabilities: {tools: [run_agent], hosts: [elsewhere.example]}");
 file("writer", `
 description: Writes a text.
@@ -207,6 +208,44 @@ await scenario("questions of agents that are tools", async () => {
   equal((await ask()).length, 2, "and wait through a kill -9");
   const end = await client.runs.wait(t, "boss", { command: { resume: { [id["one?"]]: "yes", [id["two?"]]: "no" } } });
   equal(end.messages.filter((m) => m.type === "tool").map((m) => m.content), ['{"answer":"yes"}', "text about bees", '{"answer":"no"}'], "each answer comes to its call");
+});
+
+// What others have reported of agents as tools beside plain tools.
+await scenario("a question does not repeat the other calls", async () => {
+  const t = (await client.threads.create()).thread_id, asked = page.asked.length;
+  await client.runs.wait(t, "boss", { input: say(["http_get", { url: `${base}/once` }], ["asker", { question: "a" }], ["asker", { question: "b" }], ["asker", { question: 7 }]) });
+  const ask = async () => (await client.threads.getState(t)).tasks.flatMap((x) => x.interrupts).map((x) => [x.value.prompt ?? x.value, x.id]);
+  const id = Object.fromEntries(await ask());
+  equal([Object.keys(id).sort(), page.asked.length - asked], [["7?", "a?", "b?"], 1], "three ask, the page was read");
+  await client.runs.wait(t, "boss", { command: { resume: { [id["b?"]]: "B" } } });
+  equal((await ask()).map((x) => x[0]).sort(), ["7?", "a?"], "one is answered, two go on waiting");
+  const end = await client.runs.wait(t, "boss", { command: { resume: { [id["a?"]]: "A", [id["7?"]]: "S" } } });
+  equal(end.messages.filter((m) => m.type === "tool").map((m) => m.content), ["<p>/once</p>", '{"answer":"A"}', '{"answer":"B"}', '{"answer":"S"}'], "each has its answer");
+  equal(page.asked.length - asked, 1, "the page was read once");
+});
+
+await scenario("approval inside of an agent that is a tool", async () => {
+  const inner = JSON.stringify([{ id: "i", name: "calculate", args: { expression: "1 + 1" } }]);
+  for (const [decision, status] of [[{ type: "approve" }, "done"], [{ type: "reject", message: "no" }, "done"]]) {
+    const t = (await client.threads.create()).thread_id;
+    await client.runs.wait(t, "boss", { input: say(["careful", { input: inner }]), config: { configurable: { interrupt_on: { calculate: false } } } });
+    const i = (await client.threads.getState(t)).tasks.flatMap((x) => x.interrupts);
+    equal(i.map((x) => x.value.action_requests?.[0].name), ["calculate"], "it comes up to the run, which cannot take it away");
+    const end = await client.runs.wait(t, "boss", { command: { resume: { decisions: [decision] } } });
+    equal(end.messages.filter((m) => m.type === "tool").map((m) => [m.name, m.content]), [["careful", status]], `${decision.type}: it goes on`);
+  }
+});
+
+await scenario("a model that is wrong again and again", async () => {
+  file("stubborn", `
+state: {messages: {reducer: messages}}
+nodes:
+  model: {llm: {tools: [calculate], max_turns: 5, reply: "{type: 'ai', content: '', tool_calls: [{id: 'x' + len(messages), name: 'calculate', args: {expression: 7}}]}"}}
+edges: [[START, model]]
+`);
+  await until(async () => (await call(server, "POST", "/assistants/search", { graph_id: "stubborn" })).json?.length, "the agent");
+  const r = await call(server, "POST", "/runs/wait", { assistant_id: "stubborn", input: { messages: [{ role: "user", content: "go" }] } });
+  check(r.text.includes("the model still asks for tools after 5 turns"), "ends at max_turns", r.text);
 });
 
 await scenario("kill -9 while a page is read", async () => {
