@@ -64,7 +64,8 @@ close_one(void *handle)
 		uv_close(handle, closed);
 }
 
-/* The group may live longer than the child. */
+/* The group may live longer than the child, whose handle stays until it has exited:
+ * a handle that is closed before takes no status, and a zombie would remain. */
 static void
 end(struct process *p)
 {
@@ -77,7 +78,8 @@ end(struct process *p)
 	close_one(&p->out);
 	close_one(&p->err);
 	close_one(&p->kill);
-	close_one(&p->child);
+	if (p->exited || p->child.pid == 0)
+		close_one(&p->child);
 }
 
 static void
@@ -125,7 +127,9 @@ exited(uv_process_t *child, int64_t status, int sig)
 	CHECK_MARK(p, PROCESS_MARK);
 	p->exited = true;
 	p->code = sig != 0 ? -sig : (long long)status;
-	if (p->stopped)
+	if (p->ending)
+		close_one(&p->child);
+	else if (p->stopped)
 		end(p);
 	else
 		one_of_two(p);
