@@ -156,11 +156,14 @@ struct agent_state_budget {
 /* `capabilities`: what the agent and those that it calls may use.  A part that is
  * not given (has_ false) allows everything. */
 struct agent_limits {
-	bool has_tools, has_hosts;
+	bool has_tools, has_hosts, has_paths;
 	const struct str *tools;             /* names, or beginnings: "store_*" */
 	size_t tools_n;
 	const struct str *hosts;             /* as the setting http-hosts has them */
 	size_t hosts_n;
+	const struct str *paths;             /* folders and files, absolute: what MCP servers
+	                                        are told */
+	size_t paths_n;
 };
 /* NULL: everything.  group: of the tool, or empty. */
 bool agent_limits_tool(const struct agent_limits *of, struct str name, struct str group);
@@ -260,6 +263,24 @@ struct agent_tool {
 	struct agent_policy policy;
 };
 
+/* A server of the Model Context Protocol (mcp.c).  Values of env and headers may be
+ * references: env:NAME, file:PATH. */
+struct agent_pair { struct str name, value; };
+struct agent_mcp {
+	struct str name;
+	const struct str *command;           /* program and arguments; n 0: url */
+	size_t command_n;
+	struct str cwd;                      /* empty: ours */
+	const struct agent_pair *env;
+	size_t env_n;
+	struct str url;
+	const struct agent_pair *headers;
+	size_t headers_n;
+	bool some;                           /* only these of its tools */
+	const struct str *tools;             /* by its own names */
+	size_t tools_n;
+};
+
 struct agent {
 	struct str id, name, description;    /* name: the id if the file has none */
 	struct str file;                     /* as given to agent_load */
@@ -279,6 +300,8 @@ struct agent {
 	size_t tools_n;
 	const struct agent_tool *policies;   /* of tools from elsewhere: a name and a policy */
 	size_t policies_n;
+	const struct agent_mcp *mcp;
+	size_t mcp_n;
 	struct val context_schema;           /* or UNDEFINED */
 	struct val tests;                    /* a list, not in json; or UNDEFINED */
 	struct chart *chart;                 /* NULL: it is a graph.  Its nodes are the
@@ -359,6 +382,23 @@ int agent_eval(const struct agent_value *v, const struct agent_scope *s,
 /* Of a condition; true for an absent one. */
 int agent_eval_bool(const struct agent_value *v, const struct agent_scope *s,
     bool *out, struct err *e);
+
+/* ---- tools of MCP servers ---------------------------------------------------------- */
+
+const struct agent_mcp *agent_mcp_find(const struct agent *a, struct str server);    /* NULL */
+/* The name that a model sees: SERVER__TOOL, of at most 64 letters, digits, '_', '-'. */
+void agent_mcp_name(struct buf *b, struct str server, struct str tool);
+/* Reads such a name.  tool: as it is there. */
+bool agent_mcp_split(struct str name, struct str *server, struct str *tool);
+/* Does a name of the file mean the tool that a model sees by this one? */
+bool agent_mcp_is(struct str name, struct str server, struct str offered);
+/* Is the tool among those of the server that may be used? */
+bool agent_mcp_offers(const struct agent_mcp *m, struct str offered);
+/* For those who read servers from elsewhere. */
+bool agent_mcp_is_server_name(struct str s);
+bool agent_mcp_is_url(struct str s);
+bool agent_mcp_is_header(struct str name);
+bool agent_mcp_is_header_value(struct str s);
 
 /* ---- a set of agents ------------------------------------------------------------ */
 

@@ -7,6 +7,7 @@
 #include "agent/load_priv.h"
 
 #include <math.h>
+#include <string.h>
 
 const char *const agent_budget_names[] = { "tokens", "cost", "turns", "tool_calls", "wall",
 	NULL };
@@ -160,11 +161,36 @@ load_list(struct load *l, const struct tree_node *n, size_t *count)
 	return all;
 }
 
+/* Absolute, and without parts that lead elsewhere. */
+static bool
+is_path(struct str s)
+{
+	struct str rest = s, part;
+
+	while (str_next(&rest, '/', &part))
+		if (str_eq(part, S(".")) || str_eq(part, S("..")))
+			return false;
+	return str_starts(s, S("/")) && memchr(s.p, 0, s.n) == NULL;
+}
+
+static const struct str *
+load_paths(struct load *l, const struct tree_node *n, size_t *count)
+{
+	const struct str *all = load_list(l, n, count);
+
+	if (l->rc == OK && n->n == 0)
+		load_fail(l, n, "expected at least one path");
+	for (const struct tree_node *c = n->first; c != NULL && l->rc == OK; c = c->next)
+		if (!is_path(all[c->index]))
+			load_fail(l, c, "expected an absolute path, as in /srv/data");
+	return all;
+}
+
 void
 load_limits(struct load *l, const struct tree_node *n)
 {
-	static const char *const keys[] = { "tools", "hosts", "paths!", NULL };
-	const struct tree_node *c = tree_get(l->t, n, S("capabilities")), *tools, *hosts;
+	static const char *const keys[] = { "tools", "hosts", "paths", NULL };
+	const struct tree_node *c = tree_get(l->t, n, S("capabilities")), *tools, *hosts, *paths;
 	struct agent_limits *own;
 
 	if (c == NULL || !load_wants(l, c, TREE_MAP, "a map, as in {tools: [search], "
@@ -176,10 +202,14 @@ load_limits(struct load *l, const struct tree_node *n)
 	hosts = tree_get(l->t, c, S("hosts"));
 	own->has_tools = tools != NULL;
 	own->has_hosts = hosts != NULL;
+	paths = tree_get(l->t, c, S("paths"));
+	own->has_paths = paths != NULL;
 	if (tools != NULL && l->rc == OK)
 		own->tools = load_list(l, tools, &own->tools_n);
 	if (hosts != NULL && l->rc == OK)
 		own->hosts = load_list(l, hosts, &own->hosts_n);
+	if (paths != NULL && l->rc == OK)
+		own->paths = load_paths(l, paths, &own->paths_n);
 	l->a->limits = own;
 }
 
@@ -206,8 +236,12 @@ agent_limits_tool(const struct agent_limits *of, struct str name, struct str gro
 static void
 check_name(struct load *l, const struct tree_node *n, struct val name)
 {
-	if (name.kind == VAL_STRING && !agent_limits_tool(l->a->limits, val_str(name),
-	    STR_NONE))
+	struct str server = STR_NONE, tool;
+
+	if (name.kind != VAL_STRING || agent_mcp_find(l->a, val_str(name)) != NULL)
+		return;                      /* a server: some of its tools may be */
+	(void)agent_mcp_split(val_str(name), &server, &tool);
+	if (!agent_limits_tool(l->a->limits, val_str(name), server))
 		load_fail(l, n, "the tool '%.*s' is not among the capabilities of the agent",
 		    FMT(str_cut(val_str(name), 100)));
 }

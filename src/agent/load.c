@@ -485,7 +485,7 @@ static const char *const root_keys[] = {
 	"id", "name", "description", "state", "input", "output", "private", "context_schema",
 	"interrupt_before", "interrupt_after", "tools", "nodes", "edges",
 	"states", "context", "initial", "type", "on", "entry", "exit", "always", "tests",
-	"budget", "capabilities", "needs!", "retry", "timeout", "after", NULL,
+	"budget", "capabilities", "mcp", "needs!", "retry", "timeout", "after", NULL,
 };
 
 /* Letters, digits, '.', '-' and '_': it is a part of paths and of URLs. */
@@ -582,6 +582,7 @@ load_steps(struct load *l, const struct tree_node *n)
 
 	if (nodes != NULL)
 		load_names(l, nodes);
+	load_mcp(l, n);
 	if (l->rc == OK)
 		load_tools(l, n);
 	if (l->rc == OK && nodes == NULL)

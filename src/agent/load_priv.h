@@ -134,6 +134,9 @@ void load_agent_ref(struct load *l, const struct tree_node *n, struct agent_work
     bool as_tool);
 /* Appends `file:line:column: path: `. */
 void load_add_place(struct load *l, const struct tree_node *n, struct buf *b);
+/* mcp.c: `mcp` of the agent; and names of tools in work. */
+void load_mcp(struct load *l, const struct tree_node *root);
+void load_check_mcp(struct load *l, const struct tree_node *n, const struct agent_work *w);
 /* `capabilities` of the agent. */
 void load_limits(struct load *l, const struct tree_node *n);
 /* Tools that a work names must be among them. */

@@ -181,6 +181,13 @@ static const char guard_text[] =
     "\"factor\":{\"type\":\"number\",\"minimum\":1},\"jitter\":{\"type\":\"number\","
     "\"minimum\":0,\"maximum\":1},\"max_delay\":" REF("time") "}}]}";
 
+#define TEXT_MAP "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}}"
+#define MCP "\"mcp\":{\"type\":\"object\",\"additionalProperties\":{\"type\":\"object\"," \
+	"\"additionalProperties\":false,\"oneOf\":[{\"required\":[\"command\"]}," \
+	"{\"required\":[\"url\"]}],\"properties\":{\"command\":" CHANNEL_NAMES "," \
+	"\"env\":" TEXT_MAP ",\"cwd\":{\"type\":\"string\"},\"url\":{\"type\":\"string\"}," \
+	"\"headers\":" TEXT_MAP ",\"tools\":" CHANNEL_NAMES "}}}"
+
 static const char agent_head[] =
     "{\"type\":\"object\",\"additionalProperties\":false,"
     "\"anyOf\":[{\"required\":[\"nodes\",\"edges\"]},{\"required\":[\"states\"]}],"
@@ -188,7 +195,8 @@ static const char agent_head[] =
     "\"name\":{\"type\":\"string\"},\"description\":{\"type\":\"string\"},"
     "\"state\":{\"type\":\"object\",\"additionalProperties\":" REF("channel") "},"
     BUDGET ",\"capabilities\":{\"type\":\"object\",\"additionalProperties\":false,"
-    "\"properties\":{\"tools\":" CHANNEL_NAMES ",\"hosts\":" CHANNEL_NAMES "}},"
+    "\"properties\":{\"tools\":" CHANNEL_NAMES ",\"hosts\":" CHANNEL_NAMES
+    ",\"paths\":" CHANNEL_NAMES "}}," MCP ","
     "\"input\":" CHANNEL_NAMES ",\"output\":" CHANNEL_NAMES ",\"private\":" CHANNEL_NAMES ","
     "\"context_schema\":{\"type\":\"object\"},\"interrupt_before\":" NODE_NAMES ","
     "\"interrupt_after\":" NODE_NAMES ",\"tools\":{\"type\":\"object\","

@@ -255,7 +255,7 @@ agent_check_tools(const struct agent *a, const char *const *names, struct err *e
 
 	for (size_t i = 0; i < h->names_n; i++) {
 		struct str_near near = { .word = h->names[i].name };
-		bool known = is_of_server(near.word);
+		bool known = is_of_server(near.word) || agent_mcp_find(a, near.word) != NULL;
 
 		for (const char *const *p = names; *p != NULL && !known; p++) {
 			known = str_eq(near.word, str_of(*p));

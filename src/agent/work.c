@@ -625,4 +625,6 @@ load_work(struct load *l, const struct tree_node *n, bool is_item, struct agent_
 		check_default_writes(l, n, out);
 	load_check_limits(l, n, out);
 	load_note_tools(l, n, out);
+	if (l->rc == OK)
+		load_check_mcp(l, n, out);
 }

@@ -136,6 +136,10 @@
 	X(MCP_IDLE_MS,         300000,    "ms",     "a connection that nobody uses") \
 	X(MCP_RETRY_MS,        30000,     "ms",     "longest pause before a server that failed is started again") \
 	X(MCP_UNASKED,         1000,      "messages", "in ten seconds that nobody asked an MCP server for; then it is ended") \
+	X(AGENT_MCP,           16,        "servers", "of MCP that one agent, or a run, names") \
+	X(MCP_NAME_BYTES,      32,        "bytes",  "name of an MCP server in an agent") \
+	X(MCP_PARTS,           64,        "values", "arguments, variables, headers or tools of an MCP server in an agent") \
+	X(MCP_REFERENCE_BYTES, 4096,      "bytes",  "a file that a header or variable of an MCP server is read from") \
 	X(PROCESS_QUEUE_BYTES, 16777216,  "bytes",  "that wait for a child process to read them") \
 	X(HTTP_GET_BYTES,      1048576,   "bytes",  "answer to http_get") \
 	X(HTTP_GET_MS,         60000,     "ms",     "http_get, to the end of its answer") \

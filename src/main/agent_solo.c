@@ -20,6 +20,7 @@
 #include "main/models.h"
 #include "net/shard.h"
 #include "task/kinds.h"
+#include "tools/mcp.h"
 
 #define SCRIPT_MAX (16 * MB)
 
@@ -169,6 +170,8 @@ solo_room_open(struct solo_room *r, struct str model, struct str script, struct 
 	if (rc == OK)
 		rc = client_new(&r->client, r->shard, e);
 	if (rc == OK)
+		r->mcp = mcp_new(r->shard, r->client);
+	if (rc == OK)
 		rc = llm_new(&r->llm, r->shard, r->client, &o, e);
 	if (rc == OK)
 		rc = llm_check(r->llm, buf_str(&r->model), STR_NONE, e);
@@ -181,6 +184,7 @@ void
 solo_room_close(struct solo_room *r)
 {
 	llm_free(r->llm);
+	mcp_free(r->mcp);
 	client_free(r->client);
 	shard_free(r->shard);
 	tools_free(r->tools);

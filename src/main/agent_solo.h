@@ -25,6 +25,7 @@ struct solo_room {
 	struct client *client;
 	struct llm *llm;
 	struct tools *tools;
+	struct mcp *mcp;
 	struct llm_script *script;
 	struct models *models;               /* as cohort.yaml and the environment say */
 	struct buf model;                    /* the default: "provider:name" */

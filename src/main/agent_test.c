@@ -260,7 +260,7 @@ run_one(const struct agent_file *f, const struct solo_room *room, struct trial *
 		.input = input.kind == VAL_OBJECT ? input : none,
 		.config = val_get(t->test, S("config")),
 		.context = val_get(t->test, S("context")), .shard = room->shard,
-		.tools = room->tools, .model = S("scripted:test"), .instant = true,
+		.tools = room->tools, .mcp = room->mcp, .model = S("scripted:test"), .instant = true,
 		.told = told, .reply = reply, .ask = ask, .ctx = t };
 	struct solo_result result;
 	int rc;

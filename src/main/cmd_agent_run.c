@@ -290,6 +290,7 @@ run(const struct flag_command *cmd, const struct flag_line *line, struct solo_op
 		o->llm = room.llm;
 		o->model = buf_str(&room.model);
 		o->tools = room.tools;
+		o->mcp = room.mcp;
 		o->instant = line_has(line, "virtual");
 		o->told = shown.quiet ? NULL : told;
 		o->ask = ask;

@@ -77,6 +77,9 @@ const struct setting config_settings[SETTINGS] = {
 	    "a.example,*.b.example:8080" },
 	[SETTING_HTTP_PRIVATE] = { "http-private", TYPE_BOOL, NULL, "false",
 	    .help = "let names in http-hosts have private addresses" },
+	[SETTING_MCP_HOSTS] = { "mcp-hosts", TYPE_TEXT, "LIST", "",
+	    .help = "hosts of MCP servers that clients may name in mcp_config, as in "
+	    "mcp.example.com,127.0.0.1:8080" },
 	[SETTING_ALLOW_BASE_URL] = { "allow-base-url", TYPE_BOOL, NULL, "false",
 	    .help = "let a run name its own model server" },
 	[SETTING_LOG_LEVEL] = { "log.level", TYPE_WORD, "LEVEL", "info",

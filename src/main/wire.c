@@ -26,6 +26,7 @@
 #include "main/reload.h"
 #include "main/work_tools.h"
 #include "net/host.h"
+#include "tools/mcp.h"
 #include "work/host/guest.h"
 
 #define SHARDS_DEFAULT 4                     /* keeps the process at 8 threads */
@@ -46,6 +47,7 @@ struct worker {
 	bool started;                        /* a thread of its own runs */
 	struct store_reader *reader;
 	struct client *client;
+	struct mcp *mcp;
 	struct llm *llm;
 	struct runs *runs;
 	struct api *api;
@@ -128,6 +130,10 @@ worker_open(struct worker *w, struct err *e)
 	if (rc == OK)
 		runs_allow_http(w->runs, w->client, config_str(c, SETTING_HTTP_HOSTS),
 		    config_bool(c, SETTING_HTTP_PRIVATE));
+	if (rc == OK) {
+		w->mcp = mcp_new(w->shard, w->client);
+		runs_allow_mcp(w->runs, w->mcp, config_str(c, SETTING_MCP_HOSTS));
+	}
 	if (rc == OK)
 		w->api = api_new(n->api, w->shard, w->runs, w->reader);
 	return rc;
@@ -199,6 +205,7 @@ worker_close(struct worker *w)
 {
 	api_free(w->api);
 	runs_free(w->runs);
+	mcp_free(w->mcp);
 	llm_free(w->llm);
 	client_free(w->client);
 	store_reader_close(w->reader);

@@ -45,6 +45,7 @@ struct plan {
 	struct core_goto *gotos;
 	struct str *stops[2];
 	const struct tool **tools;
+	struct arena mcp;                    /* defaults.mcp */
 };
 extern const char *const durability_names[];
 

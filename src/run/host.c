@@ -677,6 +677,8 @@ on_record_done(void *ctx, struct str key, struct str name, struct str result_jso
 	.tokens_left = host_tokens_left,                                          \
 	.child_stop = on_child_stop, .agent = on_agent, .work = host_work,      \
 	.post = host_post,                                                        \
+	.mcp_list = host_mcp_list, .mcp_call = host_mcp_call,                     \
+	.mcp_stop = host_mcp_stop,                                                \
 	.http = host_http, .http_stop = host_http_stop, .http_hosts = host_http_hosts
 
 /* tools is set when the process begins (run.c): it belongs to it. */

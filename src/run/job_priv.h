@@ -113,6 +113,10 @@ void inject_leave(struct job_task *t);       /* before it is closed */
 void inject_hand_on(struct job_task *t);     /* it is about to begin */
 void inject_give(struct job_task *t);        /* it is made */
 void inject_release(struct job *j);
+/* host_mcp.c */
+void host_mcp_list(void *ctx, struct task_mcp *m);
+void host_mcp_call(void *ctx, struct task_mcp *m);
+void host_mcp_stop(void *ctx, struct task_mcp *m);
 /* host_http.c */
 void host_http(void *ctx, struct task_http *h);
 void host_http_stop(void *ctx, struct task_http *h);

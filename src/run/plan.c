@@ -13,6 +13,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "run/config_priv.h"
+#include "run/mcp_priv.h"
 #include "state/message.h"
 #include "work/host/guest.h"
 
@@ -441,6 +442,10 @@ read_all(struct plan *p, const struct agent *a, const struct tools *t, struct er
 		rc = read_numbers(p, &s, config);
 	if (rc == OK)
 		rc = read_tools(p, &s, t);
+	p->mcp = ARENA(MCP_SPEC_BYTES);
+	if (rc == OK)
+		rc = mcp_config_read(&p->defaults.mcp, &p->defaults.mcp_n,
+		    val_get(s.configurable, S("mcp_config")), &p->mcp, e);
 	if (rc == OK)
 		rc = task_review_check(val_get(s.configurable, S("interrupt_on")), e);
 	if (rc == OK)
@@ -496,6 +501,7 @@ plan_free(struct plan *p)
 	free(p->stops[0]);
 	free(p->stops[1]);
 	free(p->tools);
+	arena_release(&p->mcp);
 	free(p);
 }
 

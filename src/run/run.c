@@ -164,6 +164,13 @@ runs_allow_http(struct runs *rs, struct client *c, struct str hosts, bool privat
 }
 
 void
+runs_allow_mcp(struct runs *rs, struct mcp *m, struct str hosts)
+{
+	rs->mcp = m;
+	rs->mcp_hosts = hosts;
+}
+
+void
 runs_free(struct runs *rs)
 {
 	if (rs == NULL)

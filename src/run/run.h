@@ -63,6 +63,10 @@ int  runs_new(struct runs **out, struct runs_shared *sh, struct shard *s,
     struct store_reader *reader, struct llm *l, struct err *e);
 /* Lets tasks read pages of these hosts (task/http_get.c); both outlive rs. */
 void runs_allow_http(struct runs *rs, struct client *c, struct str hosts, bool private);
+/* Lets tasks ask MCP servers: those of agent files, and at these hosts those that
+ * clients name; both outlive rs. */
+struct mcp;
+void runs_allow_mcp(struct runs *rs, struct mcp *m, struct str hosts);
 /* Stops taking work; running runs are left for recovery (their rows say
  * running).  done runs when nothing is under way any more. */
 void runs_drain(struct runs *rs, void (*done)(void *ctx), void *ctx);

@@ -67,6 +67,8 @@ struct runs {
 	struct client *client;               /* of tasks; NULL: they may ask nobody */
 	struct str http_hosts;               /* whom they may */
 	bool http_private;                   /* names with private addresses, too */
+	struct mcp *mcp;                     /* NULL: no MCP servers */
+	struct str mcp_hosts;                /* those that clients may name */
 	unsigned index;
 	struct agents *agents;               /* the current ones; held */
 	struct shard_job agents_job;         /* takes the newest */

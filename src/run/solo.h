@@ -44,6 +44,7 @@ struct solo_options {
 	struct llm *llm;                     /* NULL: only what the file scripts */
 	struct str model;                    /* where neither file nor config names one */
 	const struct tools *tools;
+	struct mcp *mcp;                     /* NULL: no MCP servers */
 	bool instant;                        /* the clock jumps to what is due next */
 	/* Each event, in order; may be NULL. */
 	void (*told)(void *ctx, const struct run_event *ev);

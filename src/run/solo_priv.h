@@ -120,6 +120,12 @@ msec solo_now(const struct solo *s);
 struct note solo_note(const struct solo *s);         /* to a transcript that may be off */
 struct note solo_task_note(const struct solo_task *t);
 
+/* ---- MCP servers (solo_mcp.c) ---------------------------------------------------- */
+
+void solo_mcp_list(void *ctx, struct task_mcp *m);
+void solo_mcp_call(void *ctx, struct task_mcp *m);
+void solo_mcp_stop(void *ctx, struct task_mcp *m);
+
 /* ---- made again (solo_replay.c) -------------------------------------------------- */
 
 struct replay *replay_new(const struct solo_tape *tape);

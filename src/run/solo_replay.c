@@ -531,6 +531,8 @@ replay_host(const struct tools *tools)
 	h.llm = on_llm;
 	h.llm_stop = on_llm_stop;
 	h.tools_call = on_tools_call;
+	h.mcp_list = h.mcp_call = h.mcp_stop = NULL;
+	h.mcp_taped = true;
 	h.work = on_work;
 	h.store = on_store;
 	h.store_stop = on_store_stop;

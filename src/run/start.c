@@ -14,6 +14,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "run/job_priv.h"
+#include "run/mcp_priv.h"
 
 /* A run that is being made.  Owns every text of the row until it is told. */
 struct create {
@@ -317,6 +318,9 @@ prepare(struct runs *rs, const struct run_request *q, const struct uuid *run_id,
 	if (rc == OK)
 		rc = plan_read(&c->plan, buf_str(&c->texts.kwargs), run_id,
 		    c->definition.agent, rs->sh->tools, e);
+	if (rc == OK)
+		rc = mcp_config_check(c->plan->defaults.mcp, c->plan->defaults.mcp_n,
+		    rs->mcp_hosts, e);
 	if (rc == OK)
 		rc = llm_check(rs->llm, c->plan->defaults.model,
 		    c->plan->defaults.base_url, e);

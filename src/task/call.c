@@ -10,21 +10,24 @@
  * SPDX-License-Identifier: MIT
  */
 #include "base/json.h"
-#include "task/task_priv.h"
+#include "task/mcp_priv.h"
 
 struct task_call {
 	struct piece *p;                     /* NULL: nobody waits any more */
 	void (*done)(struct piece *p, void *arg, const struct call_end *end);
 	void *arg;
 	char *id, *name, *args, *once, *key;
+	struct mcp_use *mcp;                 /* of an MCP server's tool; or NULL */
 	bool again;                          /* it may be made twice */
 	enum agent_said idempotent;          /* as the file says */
 	bool tracker, journal, starting, ended;
+	bool held;                           /* it is needed, though nobody waits */
 };
 
 static void
 call_free(struct task_call *c)
 {
+	mcp_use_free(c->mcp);
 	free(c->id);
 	free(c->name);
 	free(c->args);
@@ -33,10 +36,15 @@ call_free(struct task_call *c)
 	free(c);
 }
 
+/* The start of a call comes back from the journal even so; an MCP server does not. */
 void
 call_forget(struct task_call *c)
 {
+	bool asked = c->mcp != NULL && !c->held;
+
 	c->p = NULL;
+	if (asked)
+		call_free(c);
 }
 
 bool
@@ -78,17 +86,36 @@ on_tool(void *ctx, const struct tool_result *r)
 	    .content = r->content });
 }
 
-static void
-call_run(struct task_call *c)
+/* That it begins.  False: a listener has stopped it, and it has ended. */
+static bool
+call_told(struct task_call *c)
 {
 	struct task *t = c->p->task;
 	struct val args = val_json_trusted(str_of(c->args));
 
+	c->held = true;
 	if (t->host->tool != NULL)
 		t->host->tool(t->ctx, TOOL_START, str_of(c->id), str_of(c->name), args);
+	c->held = false;
 	val_drop(args);
-	t->host->tools_call(t->ctx, str_of(c->name), str_of(c->args), str_of(c->once),
-	    on_tool, c);
+	if (c->mcp == NULL || (c->p != NULL && !t->over))
+		return true;
+	call_ends(c, &(struct call_end){ .ok = false });
+	return false;
+}
+
+static void
+call_run(struct task_call *c)
+{
+	struct task *t = c->p->task;
+
+	if (!call_told(c))
+		return;
+	if (c->mcp != NULL)
+		mcp_use_call(c->mcp);
+	else
+		t->host->tools_call(t->ctx, str_of(c->name), str_of(c->args),
+		    str_of(c->once), on_tool, c);
 }
 
 static void
@@ -96,6 +123,7 @@ on_started(void *arg, int rc)
 {
 	struct task_call *c = arg;
 
+	c->held = false;
 	if (c->p == NULL || c->p->task->over) {
 		call_ends(c, &(struct call_end){ .ok = false });
 	} else if (rc != OK) {
@@ -154,34 +182,109 @@ call_tracker(struct task_call *c)
 	t->host->work(t->ctx, str_of(c->name), str_of(c->args), once, on_tool, c);
 }
 
+/* May it be made twice?  The file's word goes before the tool's own. */
+static bool
+call_again(const struct task_call *c, bool own)
+{
+	return c->idempotent == AGENT_YES || (c->idempotent == AGENT_UNSAID && own);
+}
+
+#define UNKNOWN "Error: unknown_outcome. "
+
+/* It may run: at once, or after its start is in the journal. */
 static void
-call_begin(struct task_call *c)
+call_admit(struct task_call *c)
 {
 	struct task *t = c->p->task;
-	const struct agent_tool *declared = offer_declared(c->p, str_of(c->name));
-	const struct tool *tool = t->host->tools == NULL ? NULL :
-	    tools_find(t->host->tools, str_of(c->name));
 	const struct known *k = record_find(c->p, str_of(c->id));
 
-	c->again = c->idempotent == AGENT_YES ||
-	    (c->idempotent == AGENT_UNSAID && tool != NULL && tool->idempotent);
-	if (c->tracker) {
-		call_tracker(c);
-	} else if (declared != NULL) {
-		call_declared(c, declared);
-	} else if (tool == NULL || t->host->tools_call == NULL) {
-		call_ends(c, &(struct call_end){ .content = S("There is no such tool.") });
-	} else if (k != NULL && !c->again) {
+	if (k != NULL && !c->again) {
 		call_ends(c, &(struct call_end){ .unknown = true,
-		    .content = S("Error: unknown_outcome. The server stopped while this "
+		    .content = S(UNKNOWN "The server stopped while this "
 		    "call was under way; it may or may not have taken effect. It was not "
 		    "repeated.") });
 	} else if (c->again || t->host->record_start == NULL) {
 		call_run(c);
 	} else {
-		c->journal = true;
+		c->journal = c->held = true;
 		t->host->record_start(t->ctx, str_of(c->key), str_of(c->name),
 		    on_started, c);
+	}
+}
+
+/* ---- of MCP servers ----------------------------------------------------------------- */
+
+static void
+on_mcp_found(void *ctx, bool again)
+{
+	struct task_call *c = ctx;
+
+	c->again = call_again(c, again);
+	call_admit(c);
+}
+
+/* lost: a call of an earlier attempt may have been made. */
+static void
+on_mcp_refused(void *ctx, bool lost, struct str words)
+{
+	struct task_call *c = ctx;
+	bool unknown = lost && record_find(c->p, str_of(c->id)) != NULL;
+	struct buf b = BUF(LIMIT_TOOL_RESULT_BYTES + KB);
+
+	if (!unknown && !call_told(c))
+		return;
+	if (unknown)
+		buf_lit(&b, UNKNOWN "The call was under way when the server stopped, and "
+		    "was not repeated. ");
+	buf_add(&b, words);
+	call_ends(c, &(struct call_end){ .unknown = unknown, .ran = !unknown,
+	    .undone = lost && !unknown, .content = buf_str(&b) });
+	buf_release(&b);
+}
+
+static void
+on_mcp_called(void *ctx, enum mcp_end how, struct str text)
+{
+	struct task_call *c = ctx;
+	struct buf b = BUF(LIMIT_TOOL_RESULT_BYTES + KB);
+	bool unknown = how == MCP_LOST && !c->again;
+
+	if (unknown)
+		buf_lit(&b, UNKNOWN "The call may or may not have taken effect. It was not "
+		    "repeated. The reason: ");
+	buf_add(&b, text);
+	call_ends(c, &(struct call_end){ .ok = how == MCP_OK, .ran = true,
+	    .unknown = unknown, .undone = how == MCP_UNDONE, .content = buf_str(&b) });
+	buf_release(&b);
+}
+
+static const struct mcp_use_hooks mcp_hooks = {
+	.found = on_mcp_found, .refused = on_mcp_refused, .called = on_mcp_called,
+};
+
+static void
+call_begin(struct task_call *c)
+{
+	struct task *t = c->p->task;
+	struct str name = str_of(c->name);
+	const struct agent_tool *declared = offer_declared(c->p, name);
+	const struct tool *tool = t->host->tools == NULL ? NULL :
+	    tools_find(t->host->tools, name);
+
+	c->again = call_again(c, tool != NULL && tool->idempotent);
+	if (c->tracker) {
+		call_tracker(c);
+	} else if (declared != NULL) {
+		call_declared(c, declared);
+	} else if (mcp_server_of(c->p, name, NULL) != NULL && t->host->mcp_taped) {
+		call_run(c);
+	} else if (mcp_server_of(c->p, name, NULL) != NULL) {
+		c->mcp = mcp_use_new(c->p, name, str_of(c->args), &mcp_hooks, c);
+		mcp_use_find(c->mcp);
+	} else if (tool == NULL || t->host->tools_call == NULL) {
+		call_ends(c, &(struct call_end){ .content = S("There is no such tool.") });
+	} else {
+		call_admit(c);
 	}
 }
 

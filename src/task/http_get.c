@@ -98,9 +98,17 @@ list_allows(struct str list, struct str authority)
 	return false;
 }
 
+bool
+task_host_allowed(struct str list, struct str url)
+{
+	struct str authority;
+
+	return http_get_authority(url, &authority) && list_allows(list, authority);
+}
+
 /* The capabilities of the agents around it. */
-static bool
-in_limits(const struct task *t, struct str authority)
+bool
+http_get_in_limits(const struct task *t, struct str authority)
 {
 	for (const struct task_limits *l = t->limits; l != NULL; l = l->up) {
 		bool yes = l->own == NULL || !l->own->has_hosts;
@@ -121,7 +129,7 @@ http_get_check(const struct task *t, struct str url, struct err *e)
 	if (url.n > LIMIT_HTTP_URL_BYTES || !http_get_authority(url, &authority))
 		return err_set(e, ERR_INVALID, "expected http[s]://name[:port][/path], got %.*s",
 		    FMT(str_cut(url, 100)));
-	if (!in_limits(t, authority))
+	if (!http_get_in_limits(t, authority))
 		return err_set(e, ERR_DENIED, "the agent's capabilities do not allow the "
 		    "host %.*s", FMT(authority));
 	if (t->host->http != NULL && list_allows(t->host->http_hosts(t->ctx), authority))

@@ -15,6 +15,7 @@
 #include "base/json.h"
 #include "base/scan.h"
 #include "task/llm_priv.h"
+#include "task/mcp_priv.h"
 
 #define REQUEST_BYTES (4 * (size_t)LIMIT_STATE_BYTES)
 
@@ -635,6 +636,7 @@ llm_stop_piece(struct piece *p)
 	if (w->call != NULL)
 		p->task->host->llm_stop(p->task->ctx, w->call);
 	w->call = NULL;
+	mcp_fetch_stop(w);
 	llm_stream_end(w, VAL_UNDEF);
 }
 
@@ -647,6 +649,7 @@ llm_release_piece(struct piece *p)
 	val_drop(w->said);
 	val_drop(w->list);
 	val_drop(w->summary);
+	mcp_fetch_free(w);
 }
 
 static const struct task_run *

@@ -9,9 +9,10 @@
  * SPDX-License-Identifier: MIT
  */
 #include "task/llm_priv.h"
+#include "task/mcp_priv.h"
 
 static bool (*const steps[])(struct llm_piece *w) = {
-	llm_listen, llm_cut,
+	llm_listen, mcp_prepare, llm_cut,
 };
 
 /* A step that ends at once does not nest the next one. */

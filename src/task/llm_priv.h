@@ -26,6 +26,7 @@ struct llm_piece {
 	struct val summary;                  /* text; or UNDEF */
 	size_t from, goal;                   /* a new one is being made of these */
 	bool harder;                         /* the model has refused it as too long */
+	struct mcp_fetch *mcp;               /* tools of MCP servers; NULL: none */
 };
 
 static inline struct llm_piece *

@@ -9,6 +9,7 @@
  */
 #include "base/json.h"
 #include "task/llm_priv.h"
+#include "task/mcp_priv.h"
 
 const struct agent_tool *
 offer_declared(const struct piece *p, struct str name)
@@ -27,8 +28,10 @@ offer_in_limits(const struct piece *p, struct str name)
 	const struct tools *all = p->task->host->tools;
 	const struct tool *tool = all != NULL && p->task->limits != NULL ?
 	    tools_find(all, name) : NULL;
+	const struct agent_mcp *server = tool == NULL && p->task->limits != NULL ?
+	    mcp_server_of(p, name, NULL) : NULL;
 	struct str group = tool != NULL && tool->group != NULL ? str_of(tool->group) :
-	    STR_NONE;
+	    server != NULL ? server->name : STR_NONE;
 
 	for (const struct task_limits *l = p->task->limits; l != NULL; l = l->up)
 		if (!agent_limits_tool(l->own, name, group))
@@ -99,7 +102,8 @@ offer_allows(const struct piece *p, struct str name)
 	const struct tools *all = p->task->host->tools;
 	const struct tool *tool = all != NULL ? tools_find(all, name) : NULL;
 
-	return (offer_declared(p, name) != NULL || (tool != NULL && allows(p, tool))) &&
+	return (offer_declared(p, name) != NULL || (tool != NULL && allows(p, tool)) ||
+	    mcp_allows(p, name)) &&
 	    offer_in_limits(p, name);
 }
 
@@ -154,7 +158,7 @@ offer_specs(struct piece *p, struct arena *a, size_t *n)
 	const struct tools *all = t->host->tools;
 	bool named = agent_has(names), plain = !agent_has(piece_field(p, LLM_OUTPUT));
 	size_t max = t->agent->tools_n + (all != NULL ? tools_count(all) : 0) +
-	    llm_events_count(p);
+	    llm_events_count(p) + mcp_specs_count(llm_of(p));
 	struct llm_tool_spec *specs = arena_zero(a, (max + 1) * sizeof *specs);
 
 	*n = 0;
@@ -172,5 +176,6 @@ offer_specs(struct piece *p, struct arena *a, size_t *n)
 			    str_of(tool->description), tools_schema(all, tool) };
 	}
 	llm_events_add_specs(p, a, specs, n);
+	mcp_specs_add(llm_of(p), specs, n);
 	return specs;
 }

@@ -125,6 +125,25 @@ struct task_http {
 	void *host_data;
 };
 
+/* Asks a server of the Model Context Protocol: for its tools, or to call one. */
+struct mcp_list;
+struct mcp_result;
+struct task_mcp {
+	const struct agent_mcp *server;      /* outlives it */
+	bool of_client;                      /* a client named it, not a file */
+	const struct str *roots;             /* what it is told; good for the call */
+	size_t roots_n;
+	struct str tool, args_json;          /* of a call; good for the call */
+	msec timeout;                        /* 0: the usual one */
+	/* One of the two, once, later or at once, unless mcp_stop was called; as
+	 * tools/mcp.h says. */
+	void (*listed)(struct task_mcp *m, int rc, const struct mcp_list *list,
+	    const struct err *e);
+	void (*called)(struct task_mcp *m, int rc, const struct mcp_result *r,
+	    const struct err *e);
+	void *host_data;
+};
+
 struct task_timer {
 	void (*fire)(struct task_timer *t);
 	void *host_data;
@@ -174,6 +193,11 @@ struct task_host {
 	void (*http_stop)(void *ctx, struct task_http *h);
 	struct str (*http_hosts)(void *ctx); /* with http: whom it may ask, "a.example,
 	                                        *.b.example:8080" */
+	void (*mcp_list)(void *ctx, struct task_mcp *m);
+	void (*mcp_call)(void *ctx, struct task_mcp *m);
+	void (*mcp_stop)(void *ctx, struct task_mcp *m);         /* one under way */
+	bool mcp_taped;                      /* what such tools answered is on a tape, which
+	                                        tools_call reads; servers are not asked */
 	void (*timer_set)(void *ctx, struct task_timer *t, int64_t ms);
 	void (*timer_stop)(void *ctx, struct task_timer *t);
 	msec (*now)(void *ctx);              /* wall */
@@ -210,6 +234,8 @@ struct task_defaults {
 	bool all_tools;                      /* but those of groups */
 	const struct tool *const *tools;     /* when not all */
 	size_t tools_n;
+	const struct agent_mcp *mcp;         /* servers that the client names */
+	size_t mcp_n;
 };
 
 /* What the task's agent may use, and those around it: all of them must allow it. */
@@ -277,6 +303,9 @@ bool task_budget_allows(const struct agent_budget *b, const struct task_cost *us
 /* Why it was refused, in words: error.budget.KIND. */
 void task_refusal_add(struct buf *b, const struct task_refusal *why);
 void task_cost_add(struct task_cost *to, const struct task_cost *c);
+
+/* May an URL be asked, by a list as "a.example,*.b.example:8080"? */
+bool task_host_allowed(struct str list, struct str url);
 
 /* Is this a configurable.interrupt_on?  ERR_INVALID with the path. */
 int task_review_check(struct val interrupt_on, struct err *e);

@@ -446,6 +446,8 @@ bool child_sleeps(const struct piece *p, msec *until);   /* its tasks say until 
 bool http_get_authority(struct str url, struct str *out);
 /* May it be read?  ERR_INVALID, ERR_FORBIDDEN with words. */
 int http_get_check(const struct task *t, struct str url, struct err *e);
+/* Do the capabilities of the agents around it allow that host? */
+bool http_get_in_limits(const struct task *t, struct str authority);
 
 /* A sequence (do.c): an inner one runs its container's items. */
 struct piece *sequence_add(struct piece *up, uint32_t index, struct view *view,
