@@ -136,8 +136,8 @@ static const struct row { const char *text, *want; } rows[] = {
 	{ LIMITS("[]"),
 	    ":4:15: capabilities: expected a map, as in {tools: [search], hosts: "
 	    "[api.example.com]}, got a list" },
-	{ LIMITS("{paths: [/tmp]}"),
-	    ":4:16: capabilities: 'paths' is not supported yet" },
+	{ LIMITS("{paths: [tmp]}"),
+	    ":4:24: capabilities.paths[0]: expected an absolute path, as in /srv/data" },
 	{ LIMITS("{tool: [x]}"),
 	    ":4:16: capabilities: unknown key 'tool'; did you mean 'tools'?" },
 	{ LIMITS("{tools: ['a*b']}"),
