@@ -338,7 +338,7 @@ TEST(use_names_of_tools_are_checked)
 {
 	static const char *const names[] = { "current_time", "calculate", "work", NULL };
 	static const struct { const char *tools, *error; } rows[] = {
-		{ "[calculate, work, mine, files__read]", NULL },
+		{ "[calculate, work, mine, files__read, files]", NULL },
 		{ "[calculte]", "nodes.n: there is no tool 'calculte'; did you mean "
 		  "'calculate'?" },
 		{ "[mne]", "nodes.n: there is no tool 'mne'; did you mean 'mine'?" },
@@ -350,7 +350,7 @@ TEST(use_names_of_tools_are_checked)
 		struct err e = { 0 };
 
 		buf_add_fmt(&text, "id: t\nstate: {messages: {reducer: messages}}\n"
-		    "tools: {mine: {reply: '1'}}\nnodes: {n: {llm: {tools: %s}}}\n"
+		    "mcp: {files: {command: [x]}}\ntools: {mine: {reply: '1'}}\nnodes: {n: {llm: {tools: %s}}}\n"
 		    "edges: [[START, n]]\n", rows[i].tools);
 		CHECK_RC(agent_load(&a, buf_str(&text), S("t.yaml"), &task_kinds, &e), OK);
 		if (rows[i].error == NULL) {
