@@ -31,13 +31,44 @@ static const char *const kind_schemas[] = {
 	[AGENT_CHANNEL] = "{\"type\":\"string\",\"minLength\":1}",
 };
 
+/* Plain JSON whose inside is checked by the field itself. */
+static const struct {
+	const char *field, *schema;
+} plain_schemas[] = {
+	{ "output", "{\"type\":\"object\",\"additionalProperties\":false,\"required\":"
+	  "[\"schema\"],\"properties\":{\"schema\":{\"type\":\"object\"}}}" },
+	{ "events", "{\"type\":\"object\",\"minProperties\":1,\"additionalProperties\":{"
+	  "\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
+	  "\"schema\":{\"type\":\"object\"},\"description\":{\"type\":\"string\"}}}}" },
+	{ "truncate", "{\"type\":\"object\",\"additionalProperties\":false,\"required\":"
+	  "[\"tokens\"],\"properties\":{\"tokens\":{\"type\":\"integer\",\"minimum\":1},"
+	  "\"keep\":{\"type\":\"integer\",\"minimum\":0},\"summary\":{\"anyOf\":["
+	  "{\"type\":\"boolean\"},{\"type\":\"object\",\"additionalProperties\":false,"
+	  "\"properties\":{\"model\":{\"type\":\"string\"},\"prompt\":{\"type\":"
+	  "\"string\"}}}]}}}" },
+};
+
+static const char *
+schema_of(const struct agent_field *f)
+{
+	for (size_t i = 0; f->kind == AGENT_PLAIN && i < COUNT(plain_schemas); i++)
+		if (str_eq(str_of(f->name), str_of(plain_schemas[i].field)))
+			return plain_schemas[i].schema;
+	return kind_schemas[f->kind];
+}
+
 static void
 add_words(struct buf *b, const char *const *words)
 {
+	int64_t number;
+
 	buf_lit(b, "{\"enum\":[");
-	for (; *words != NULL; words++)
+	for (; *words != NULL; words++) {
 		json_add_fmt(b, ",%s", *words);
-	/* A word of digits may stand without quotes. */
+		/* A word of digits may stand without quotes. */
+		if (str_to_i64(str_of(*words), &number))
+			json_add_fmt(b, ",%lld", (long long)number);
+	}
 	buf_lit(b, "]}");
 }
 
@@ -50,7 +81,7 @@ add_field(struct buf *b, const struct agent_field *f)
 	if (f->kind == AGENT_WORD)
 		add_words(&plain, f->words);
 	else
-		buf_add(&plain, str_of(kind_schemas[f->kind]));
+		buf_add(&plain, str_of(schema_of(f)));
 	buf_add(b, str_sub(buf_str(&plain), 0, plain.n - 1));
 	if (f->help[0] != '\0')
 		json_add_fmt(b, ",'description':%s", f->help);
@@ -229,8 +260,17 @@ static const char chart_text[] =
     "\"description\":{\"type\":\"string\"}}}]},"
     "\"actions\":{\"anyOf\":[" REF("action") ",{\"type\":\"array\",\"items\":" REF("action") "}]},"
     "\"action\":{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
-    "\"assign\":{\"type\":\"object\"},\"raise\":{},\"send\":{},"
-    "\"cancel\":{\"type\":\"string\"},\"log\":{},\"if\":" REF("expr") ","
+    "\"assign\":{\"type\":\"object\"},"
+    "\"raise\":{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"object\","
+    "\"additionalProperties\":false,\"required\":[\"event\"],\"properties\":{"
+    "\"event\":{\"type\":\"string\"},\"data\":{}}}]},"
+    "\"send\":{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"object\","
+    "\"additionalProperties\":false,\"required\":[\"event\"],\"properties\":{"
+    "\"event\":{\"type\":\"string\"},\"data\":{},\"delay\":{\"type\":[\"number\",\"string\"]},"
+    "\"id\":{\"type\":\"string\"}}}]},\"cancel\":{\"type\":\"string\"},"
+    "\"log\":{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"object\","
+    "\"additionalProperties\":false,\"properties\":{\"label\":{\"type\":\"string\"},"
+    "\"value\":{}}}]},\"if\":" REF("expr") ","
     "\"then\":" REF("actions") ",\"else\":" REF("actions") ",\"foreach\":{\"type\":\"object\","
     "\"additionalProperties\":false,\"required\":[\"over\",\"as\",\"do\"],\"properties\":{"
     "\"over\":" REF("expr") ",\"as\":{\"type\":\"string\"},\"index\":{\"type\":\"string\"},"

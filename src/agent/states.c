@@ -711,7 +711,25 @@ load_state(struct states *st, struct named *of)
 
 /* ---- the chart -------------------------------------------------------------------------------- */
 
-/* The root of a draft is not parallel: its states are inside one that is. */
+/* The root of a draft is not parallel: its states are inside one that is, and the
+ * chart ends when all of them have.  Names with a dot are not given in files. */
+static struct draft_state *
+add_regions(struct states *st, struct draft_state *root)
+{
+	struct draft_state *top = draft_state_add(st->d, root, STATE_PARALLEL, root->at);
+	struct draft_state *end = draft_state_add(st->d, root, STATE_FINAL, root->at);
+	struct draft_transition *t = draft_node(st->d, struct draft_transition);
+
+	assert(top != NULL && end != NULL && t != NULL);     /* of an arena that is new */
+	top->id = (struct draft_text){ .s = S("chart.regions"), .at = root->at };
+	end->id = (struct draft_text){ .s = S("chart.end"), .at = root->at };
+	t->at = root->at;
+	t->event = (struct draft_text){ .s = S("done.state.chart.regions"), .at = root->at };
+	t->target = end->id;
+	top->transitions = t;
+	return top;
+}
+
 static void
 load_chart(struct states *st, const struct tree_node *n)
 {
@@ -722,7 +740,7 @@ load_chart(struct states *st, const struct tree_node *n)
 	assert(root != NULL);                /* of an empty arena */
 	st->d->name = st->l->a->id;
 	if (st->l->rc == OK && kind == STATE_PARALLEL)
-		top = draft_state_add(st->d, root, STATE_PARALLEL, states_at(n));
+		top = add_regions(st, root);
 	else if (kind == STATE_FINAL || kind == STATE_HISTORY)
 		load_fail(st->l, member(st, n, "type"), "expected compound or parallel for the "
 		    "chart itself");
