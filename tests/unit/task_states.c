@@ -429,7 +429,14 @@ TEST(states_of_the_chart_itself)
 	    "states:\n"
 	    "  l: {on: {x: {actions: {log: {label: l}}}}}\n"
 	    "  r: {}\n", "up x up y",
-	    " in=null _1+ l+ r+ | | l=null other=\"x\" | wrapped=null | other=\"y\"");
+	    " in=null chart.regions+ l+ r+ | | l=null other=\"x\" | wrapped=null | other=\"y\"");
+	check_run("id: x\n"
+	    "type: parallel\n"
+	    "exit: {log: {label: out}}\n"
+	    "states:\n"
+	    "  l: {states: {a: {on: {e: b}}, b: {type: final}}}\n"
+	    "  r: {states: {c: {on: {f: d}}, d: {type: final}}}\n", "e f",
+	    "TRACE");
 	check_run("{\"id\":\"x\",\"states\":{\"a\":{},\"b\":{\"type\":\"final\"}},"
 	    "\"on\":{\"end\":\"b\"},\"exit\":{\"log\":\"bye\"}}", "end",
 	    " a+ | a- b+ b- =\"bye\" =bnull");
