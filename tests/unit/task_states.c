@@ -436,7 +436,8 @@ TEST(states_of_the_chart_itself)
 	    "states:\n"
 	    "  l: {states: {a: {on: {e: b}}, b: {type: final}}}\n"
 	    "  r: {states: {c: {on: {f: d}}, d: {type: final}}}\n", "e f",
-	    "TRACE");
+	    " chart.regions+ l+ a+ r+ c+ | a- b+ ?done.state.l | c- d+ ?done.state.r d- r- b- l- "
+	    "chart.regions- chart.end+ chart.end- out=null =chart.endnull");
 	check_run("{\"id\":\"x\",\"states\":{\"a\":{},\"b\":{\"type\":\"final\"}},"
 	    "\"on\":{\"end\":\"b\"},\"exit\":{\"log\":\"bye\"}}", "end",
 	    " a+ | a- b+ b- =\"bye\" =bnull");
