@@ -66,11 +66,13 @@ export async function onServer(folder) {
     ran.add("days.yaml");
   });
 
-  await scenario("an agent that keeps its state", async () => {
+  await scenario("what goes on from run to run, and models", async () => {
     const t = await thread();
     equal([(await run(t, "agents", { input: {} })).turns, (await run(t, "agents", { input: {} })).turns], [1, 2], "persist: true");
     const u = await thread(), log = [];
     for (let i = 0; i < 2; i++) log.push((await run(u, "channels", { input: { weights: [1] }, context: { scale: 10 } })).line);
+    const v = await run(await thread(), "fallbacks", { input: { messages: "Hello" } });
+    equal(v.messages?.map((m) => m.type), ["human", "ai"], "what it needs is there");
     equal(log, ["10 to 10 kg, 10 in all, no hint", "10 to 10 kg, 20 in all, no hint"], "the context of a run; sums go on");
   });
   await s.stop();
