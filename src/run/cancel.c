@@ -20,7 +20,7 @@ struct cancel {
 	struct runs *away, *at;
 	owner_t owner;
 	struct uuid thread_id, run_id;
-	bool wait, rollback;
+	bool rollback;
 	char why[RUN_WHY];
 	void (*done)(void *ctx, int rc);     /* NULL: nobody asks */
 	void *ctx;
@@ -80,7 +80,7 @@ arrive_open(struct runs *here, struct parcel *p)
 	}
 	run_hold(run);
 	memcpy(why, c->why, sizeof why);
-	if (c->wait) {
+	if (c->done != NULL) {               /* told when it is stored */
 		c->next = run->cancels;
 		run->cancels = c;
 	} else {
@@ -129,7 +129,7 @@ route_open(struct runs *here, struct parcel *p)
 
 void
 run_cancel(struct runs *rs, owner_t owner, const struct uuid *thread_id,
-    const struct uuid *run_id, bool wait, bool rollback, struct str why,
+    const struct uuid *run_id, bool rollback, struct str why,
     void (*done)(void *ctx, int rc), void *ctx)
 {
 	struct cancel *c = mem_new(struct cancel);
@@ -138,7 +138,6 @@ run_cancel(struct runs *rs, owner_t owner, const struct uuid *thread_id,
 	c->owner = owner;
 	c->thread_id = *thread_id;
 	c->run_id = *run_id;
-	c->wait = wait;
 	c->rollback = rollback;
 	why = str_cut(why, sizeof c->why - 1);
 	if (why.n > 0)
@@ -153,6 +152,6 @@ run_cancel_async(struct runs *rs, const struct uuid *run_id, owner_t owner)
 {
 	static const struct uuid any;
 
-	run_cancel(rs, owner, &any, run_id, false, false,
+	run_cancel(rs, owner, &any, run_id, false,
 	    S("on_disconnect: its client has left"), NULL, NULL);
 }

@@ -107,6 +107,7 @@ on_failed(void *ctx, const struct task_error *e)
 		struct note note = job_task_note(t);
 
 		note_error(&note, e->event, e->name, e->message);
+		inject_leave(t);
 		core->host = NULL;
 		job_task_close(t);
 		if (partial.kind != VAL_UNDEFINED)

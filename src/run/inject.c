@@ -3,9 +3,10 @@
  *
  * It travels to the run's home shard, where a task that talks to a model takes it
  * (task/inbox.c), and is answered once the record that keeps it is committed: after a
- * crash the task finds it there.  What a task has not taken when it ends, because the
- * model had called tools, goes to the task that begins next in its namespace, with the
- * checkpoint in which that begins.
+ * crash the task finds it there.  What a task has not taken when it ends, fails or is
+ * stopped, because the model had called tools or its state was left, goes to another
+ * of its namespace, or to the one that begins next, with the checkpoint in which that
+ * begins.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -194,42 +195,119 @@ run_inject(struct runs *rs, owner_t owner, const struct uuid *thread_id,
 
 /* ---- from task to task ----------------------------------------------------------------- */
 
+/* The record goes with the checkpoint of what has ended or begun. */
+static void
+keep(struct job_task *t, size_t i, struct val message)
+{
+	struct buf key = BUF(64);
+
+	if (!t->job->run->stateless) {
+		buf_lit(&key, "inject/");
+		buf_add_u64(&key, i);
+		changes_record(&t->job->changes, &t->core->id, buf_str(&key), S("inject"),
+		    val_json_text(message));
+	}
+	buf_release(&key);
+}
+
+/* Another task of the namespace: under way, or about to begin. */
+static struct job_task *
+heir_of(const struct job_task *t, struct str ns)
+{
+	struct job_task *const lists[] = { t->job->tasks, t->job->ready };
+
+	for (size_t i = 0; i < 2; i++)
+		for (struct job_task *x = lists[i]; x != NULL; x = x->next)
+			if (x != t && x->core != NULL &&
+			    str_eq(core_event(x->core, EVENT_CUSTOM).ns, ns))
+				return x;
+	return NULL;
+}
+
+static void
+pass(struct job_task *heir, struct val message)
+{
+	if (heir->task != NULL) {
+		keep(heir, task_give(heir->task, message), message);
+		return;
+	}
+	if (heir->inbox.kind == VAL_UNDEFINED)
+		heir->inbox = val_array_empty();
+	keep(heir, val_count(heir->inbox), message);
+	heir->inbox = val_push_take(heir->inbox, val_ref(message));
+}
+
+static struct left **
+left_at(struct job *j, struct str ns)
+{
+	struct left **at = &j->left;
+
+	while (*at != NULL && !str_eq(str_of((*at)->ns), ns))
+		at = &(*at)->next;
+	return at;
+}
+
+static void
+left_free(struct left *l)
+{
+	val_drop(l->list);
+	free(l->ns);
+	free(l);
+}
+
+/* It has ended, failed or was stopped. */
+static void
+leave(struct job_task *t, struct val message)
+{
+	struct str ns = core_event(t->core, EVENT_CUSTOM).ns;
+	struct job_task *heir = heir_of(t, ns);
+	struct left **at;
+
+	if (heir != NULL) {
+		pass(heir, message);
+		return;
+	}
+	at = left_at(t->job, ns);
+	if (*at == NULL) {
+		*at = mem_new(struct left);
+		(*at)->ns = mem_cstr(ns);
+		(*at)->list = val_array_empty();
+	}
+	(*at)->list = val_push_take((*at)->list, val_ref(message));
+}
+
 void
 inject_leave(struct job_task *t)
 {
-	struct job *j = t->job;
 	const struct val *list;
 	size_t n;
 
-	list = task_untaken(t->task, &n);
-	if (n == 0)
+	for (size_t i = 0; i < val_count(t->inbox); i++)
+		leave(t, val_at(t->inbox, i));
+	val_drop(t->inbox);
+	t->inbox = VAL_UNDEF;
+	if (t->task == NULL)
 		return;
-	inject_release(j);
-	j->left_ns = mem_cstr(core_event(t->core, EVENT_CUSTOM).ns);
-	j->left = val_array_empty();
+	list = task_untaken(t->task, &n);
 	for (size_t i = 0; i < n; i++)
-		j->left = val_push_take(j->left, val_ref(list[i]));
+		leave(t, list[i]);
 }
 
 void
 inject_hand_on(struct job_task *t)
 {
-	struct job *j = t->job;
-	struct buf key = BUF(64);
+	struct left **at, *l;
 
-	if (j->left.kind == VAL_UNDEFINED ||
-	    !str_eq(core_event(t->core, EVENT_CUSTOM).ns, str_of(j->left_ns)))
+	if (t->job->left == NULL)
 		return;
-	t->inbox = j->left;
-	j->left = VAL_UNDEF;
-	for (size_t i = 0; i < val_count(t->inbox) && !j->run->stateless; i++) {
-		buf_clear(&key);
-		buf_lit(&key, "inject/");
-		buf_add_u64(&key, i);
-		changes_record(&j->changes, &t->core->id, buf_str(&key), S("inject"),
-		    val_json_text(val_at(t->inbox, i)));
-	}
-	buf_release(&key);
+	at = left_at(t->job, core_event(t->core, EVENT_CUSTOM).ns);
+	l = *at;
+	if (l == NULL)
+		return;
+	*at = l->next;
+	for (size_t i = 0; i < val_count(l->list); i++)
+		pass(t, val_at(l->list, i));
+	left_free(l);
 }
 
 void
@@ -244,8 +322,10 @@ inject_give(struct job_task *t)
 void
 inject_release(struct job *j)
 {
-	val_drop(j->left);
-	j->left = VAL_UNDEF;
-	free(j->left_ns);
-	j->left_ns = NULL;
+	while (j->left != NULL) {
+		struct left *l = j->left;
+
+		j->left = l->next;
+		left_free(l);
+	}
 }

@@ -427,6 +427,8 @@ on_stop(void *ctx, struct core_task *t)
 	t->host = NULL;
 	if (x->task != NULL)
 		task_stop(x->task);
+	if (!x->job->over && !x->job->broken)
+		inject_leave(x);
 	job_task_close(x);
 }
 

@@ -24,6 +24,13 @@
 #include "run/run_priv.h"
 #include "run/tape_priv.h"
 
+/* Messages of clients that wait for the next task of their namespace. */
+struct left {
+	struct left *next;
+	char *ns;
+	struct val list;
+};
+
 struct job {
 	struct run *run;
 	struct definition definition;
@@ -44,9 +51,8 @@ struct job {
 	bool broken;                         /* a step could not be written */
 	bool has_checkpoints;
 	uint32_t streams;                    /* answers of models so far */
-	struct val left;                     /* what clients have put in and no task has
-	                                        taken, of left_ns; UNDEF: nothing */
-	char *left_ns;
+	struct left *left;                   /* what clients have put in and no task has
+	                                        taken, by namespace */
 	struct buf told;                     /* such ids, each between line ends */
 	char *actor;                         /* who its tools act as */
 	struct uuid assistant_id;

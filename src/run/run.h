@@ -176,10 +176,10 @@ void run_join(struct runs *rs, owner_t owner, const struct uuid *thread_id,
 /* The client has left.  No callback follows. */
 void run_unwatch(struct run_watch *w);
 
-/* rollback: the run and all it wrote go.  why: which it shows then (copied).  done(ctx, rc): after the run's last
- * commit when wait, else as soon as it was told.  ERR_NOTFOUND. */
+/* rollback: the run and all it wrote go.  why: which it shows then (copied).
+ * done(ctx, rc): after the run's last commit, so what is told is kept.  ERR_NOTFOUND. */
 void run_cancel(struct runs *rs, owner_t owner, const struct uuid *thread_id,
-    const struct uuid *run_id, bool wait, bool rollback, struct str why,
+    const struct uuid *run_id, bool rollback, struct str why,
     void (*done)(void *ctx, int rc), void *ctx);
 
 /* A message (text, in the stored form) for the conversation of a run under way: the

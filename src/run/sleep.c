@@ -41,7 +41,7 @@ is_asleep(const struct job *j, msec *until)
 	const struct run *run = j->run;
 
 	if (run->stateless || run->phase != PHASE_LIVE || run->cancel || j->core == NULL ||
-	    j->over || j->broken || j->holding || j->pumping || j->ready != NULL ||
+	    j->over || j->broken || j->holding || j->pumping || j->ready != NULL || j->left != NULL ||
 	    j->plan->durability == DURABILITY_EXIT)
 		return false;
 	*until = core_due(j->core);

@@ -154,7 +154,7 @@ displace(struct runs *rs, const struct store_run_create *c)
 	memcpy(why, RUN_DISPLACED, sizeof RUN_DISPLACED - 1);
 	uuid_format(&c->run.id, why + sizeof why - UUID_TEXT);
 	if (c->has_busy)
-		run_cancel(rs, c->cmd.owner, &any, &c->busy_run_id, false,
+		run_cancel(rs, c->cmd.owner, &any, &c->busy_run_id,
 		    c->run.multitask == MULTITASK_ROLLBACK,
 		    (struct str){ why, sizeof why }, NULL, NULL);
 }

@@ -271,8 +271,8 @@ void task_free(struct task *t);              /* NULL: nothing; stops it */
  * "inject", the message).  ERR_CONFLICT: there is nothing in it that takes it; ERR_LIMIT:
  * too many wait. */
 int task_event(struct task *t, struct str name, struct val data, struct buf *key);
-/* Such messages before its start, of a task before it. */
-void task_give(struct task *t, struct val message);
+/* Such a message of a task that has ended; gives its number. */
+size_t task_give(struct task *t, struct val message);
 /* Those that no turn has taken; borrowed. */
 const struct val *task_untaken(const struct task *t, size_t *n);
 

@@ -175,6 +175,21 @@ await scenario("a message is not lost when the server is killed", async () => {
   }
 });
 
+await scenario("a message that comes as the state is left, or as the model fails, is heard by the next", async () => {
+  for (const how of ["close", "fail"]) {
+    const t = await thread(), first = asked.length;
+    const r = await client.runs.create(t, "relay", { input: { messages: "hi" } });
+    await until(() => asked.length === first + 1, "the first turn");
+    equal((await inject(t, r.run_id, { role: "user", content: "be quick" })).status, 200, "it is taken");
+    asked[first].answer(how === "close" ? { calls: [call("event__close", {})] } : { status: 400 });
+    await until(() => asked.length === first + 2, "the turn of the next");
+    equal(asked[first + 1].messages.filter((m) => m.role === "user").map((m) => m.content), ["hi", "be quick"], `${how}: it is heard`);
+    asked[first + 1].answer({ content: "yes" });
+    await client.runs.join(t, r.run_id);
+    equal((await client.threads.getState(t)).values.messages.map((m) => m.content).filter((x) => x === "be quick").length, 1, `${how}: once`);
+  }
+});
+
 await scenario("what is no message, or comes at the wrong time", async () => {
   const t = await thread(), first = asked.length;
   const r = await client.runs.create(t, "clerk", { input: { messages: "hi" } });

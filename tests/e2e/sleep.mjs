@@ -147,6 +147,21 @@ for (const shards of shardsList) {
     await s.stop();
   });
 
+  await scenario(`${shards}: a cancellation that is answered is kept`, async () => {
+    const slow = ["--test-fsync-delay-ms", "50"];
+    for (const wait of [true, false]) for (const where of ["live", "parked"]) {
+      let s = await open(dir, shards, { args: slow });
+      const x = await begin(s, "nap", { ms: day });
+      if (where === "parked") await parked(s);
+      else await until(async () => (await call(s, "GET", `/threads/${x.t}/state`)).json.next?.[0] === "nap", "the nap");
+      equal((await call(s, "POST", `/threads/${x.t}/runs/${x.r}/cancel?wait=${wait}`)).status, wait ? 204 : 202, "cancelled");
+      await s.stop("SIGKILL");
+      s = await open(dir, shards);
+      equal(await status(s, x.t, x.r), "interrupted", `${where}, ${wait ? "waited for" : "not waited for"}: it stays cancelled`);
+      await s.stop();
+    }
+  });
+
   await scenario(`${shards}: many at once`, async () => {
     let s = await open(dir, shards);
     const list = [];
