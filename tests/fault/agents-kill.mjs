@@ -162,8 +162,6 @@ const kinds = {
   },
 };
 
-const check1 = (file) => spawnSync(process.env.COHORT ?? "build/cohort", ["agent", "check", file], { cwd: path.join(import.meta.dirname ?? ".", "..", ".."), encoding: "utf8" });
-
 // ---- what clients do ------------------------------------------------------------
 
 let server, up = false;
