@@ -187,6 +187,7 @@ agents:
     instruction: You answer. Ask the clerk for orders.
     sub_agents: [clerk, writer, ghost]
     toolsets: [{type: think}, {type: shell}]
+    fallback: {models: [fast]}
     add_date: true
     max_iterations: 6
   clerk:
@@ -206,6 +207,7 @@ agents:
     "agents.writer.handoffs: agents to hand over to are called as tools: the conversation comes back"]);
   equal(shop.root?.tools, { clerk: { agent: "clerk", description: "Knows orders." }, writer: { agent: "writer", description: "Writes mails." } }, "sub_agents are tools");
   equal(shop.root?.nodes.agent.llm.tools, ["clerk", "writer"], "which the model is offered");
+  equal([shop.root?.nodes.agent.llm.model, shop.root?.nodes.agent.llm.fallbacks], ["anthropic:claude-sonnet-4-5", ["openai:gpt-4o-mini"]], "models, and those to fall back on");
   equal([shop.clerk?.nodes.agent.llm.tools, shop.clerk?.nodes.agent.llm.output.schema.required], [["http_get"], ["id"]], "a page reader; an answer's form");
   // Two that call each other: a cycle ends at a depth, it is not refused.
   const pair = files("pair.yaml", `agents:

@@ -49,6 +49,8 @@ caller("plain", "[calculate, http_get, run_agent, current_time]");
 caller("patient", "[http_get]", "tools: {http_get: {retries: 3}}");
 caller("hasty", "[http_get]", "tools: {http_get: {timeout: 200ms}}");
 caller("careful", "[calculate, current_time]", "tools: {calculate: {approval: {allowed_decisions: [approve, reject], description: 'May it calculate?'}}}");
+caller("tracker", "[work_create, work_list]", "tools: {work_create: {retries: 1}}");
+caller("group", "work", "capabilities: {tools: [work]}");
 caller("boss", "[writer, asker, boss, loop, http_get, careful]", `tools:
   writer: {agent: writer, description: Writes.}
   asker: {agent: asker}
@@ -105,6 +107,15 @@ await scenario("calculate", async () => {
   check(r[2].content.includes('argument "expression": missing'), "a wrong name", r[2].content);
   check(r[3].content.includes('"expression"'), "what is missing", r[3].content);
   check(r[4].content.startsWith('Error: there is no tool "nothing" here. Available: '), "an unknown tool, and those there are", r[4].content);
+});
+
+await scenario("the tracker's tools", async () => {
+  const r = await run("tracker", ["work_create", { title: "one" }], ["work_ready", {}]);
+  equal(r.map((m) => [m.name, m.status]), [["work_create", "success"], ["work_ready", "error"]], "by their names, and no others");
+  check(r[1].content.includes("Available: work_create, work_list"), "those there are", r[1].content);
+  const g = await run("group", ["work_list", {}], ["calculate", { expression: "1" }]);
+  check(g[0].status === "success" && g[0].content.includes("one"), "all of them as a group", g[0].content);
+  equal(g[1].status, "error", "and nothing else");
 });
 
 await scenario("pages", async () => {
