@@ -83,11 +83,23 @@ work_names(const struct agent_work *w, struct str name, const char *group)
 	return false;
 }
 
+/* An llm that makes its calls itself, and says which, makes no others. */
+static bool
+own_llm_has(const struct piece *p, struct str name, const char *group)
+{
+	const struct agent_value *names = p->spec->kind->run != &task_llm ? NULL :
+	    &p->spec->fields[LLM_TOOLS];
+
+	return names == NULL || !agent_has(names) || names_have(names, name, group);
+}
+
 static bool
 allows(const struct piece *p, const struct tool *tool)
 {
 	const struct agent *a = p->task->agent;
 
+	if (!own_llm_has(p, str_of(tool->name), tool->group))
+		return false;
 	if (defaults_have(p->task->defaults, tool))
 		return true;
 	for (size_t i = 0; i < a->nodes_n; i++)
@@ -102,8 +114,8 @@ offer_allows(const struct piece *p, struct str name)
 	const struct tools *all = p->task->host->tools;
 	const struct tool *tool = all != NULL ? tools_find(all, name) : NULL;
 
-	return (offer_declared(p, name) != NULL || (tool != NULL && allows(p, tool)) ||
-	    mcp_allows(p, name)) &&
+	return ((offer_declared(p, name) != NULL && own_llm_has(p, name, NULL)) ||
+	    (tool != NULL && allows(p, tool)) || mcp_allows(p, name)) &&
 	    offer_in_limits(p, name);
 }
 
@@ -115,7 +127,8 @@ offer_add_names(struct buf *b, const struct piece *p)
 	size_t n = 0;
 
 	for (size_t i = 0; i < a->tools_n; i++) {
-		if (!offer_in_limits(p, a->tools[i].name))
+		if (!offer_in_limits(p, a->tools[i].name) ||
+		    !own_llm_has(p, a->tools[i].name, NULL))
 			continue;
 		buf_add(b, n++ == 0 ? S(" Available: ") : S(", "));
 		buf_add(b, a->tools[i].name);
