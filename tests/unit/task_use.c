@@ -259,6 +259,75 @@ TEST(use_an_agent_that_waits_makes_the_task_wait)
 	bed_close(&b);
 }
 
+TEST(use_an_agent_that_takes_too_long_is_stopped)
+{
+	struct bed b;
+
+	open_with(&b, AGENT("  helper: {timeout: 1s, agent: {id: helper, state: {n: {}}, "
+	    "nodes: {x: {set: {n: 1}}}, edges: [[START, x]]}}\n"),
+	    ASKS("c1", "helper", "{\"n\":5}"));
+	bed_start(&b, "n");
+	CHECK_INT(b.events_n, 2);            /* the time, and the child */
+	CHECK(bed_step_at(&b, 0));
+	CHECK_INT(b.end, BED_DONE);
+	CHECK_INT(b.events_n, 0);            /* the child is gone */
+	CHECK(answers(&b, "did not answer within 1000 ms; unknown_outcome"));
+	CHECK(recorded(&b, "c1"));
+	bed_close(&b);
+}
+
+TEST(use_an_agent_may_be_run_again_where_the_file_says_so)
+{
+	struct bed b;
+
+	open_with(&b, AGENT("  helper: {retries: 1, idempotent: true, agent: {id: helper, "
+	    "state: {n: {}}, nodes: {x: {set: {n: 1}}}, edges: [[START, x]]}}\n"),
+	    ASKS("c1", "helper", "{\"n\":5}"));
+	b.child_end = CHILD_FAILED;
+	bed_run(&b, "n");
+	CHECK_INT(told(&b, "child tool/"), 2);
+	CHECK_INT(b.end, BED_DONE);
+	bed_close(&b);
+}
+
+TEST(use_a_pause_ends_with_its_task)
+{
+	struct bed b;
+
+	open_with(&b, AGENT("  broken: {retries: 2, idempotent: true}\n"),
+	    ASKS("c1", "broken", "{}"));
+	bed_start(&b, "n");
+	while (!recorded(&b, "c1/retry/1"))
+		CHECK(bed_step(&b));
+	CHECK_INT(b.events_n, 1);
+	task_stop(b.task);
+	CHECK_INT(b.events_n, 0);
+	bed_close(&b);
+}
+
+TEST(use_a_tool_of_the_file_may_have_a_policy_too)
+{
+	struct bed b;
+
+	bed_open(&b, "id: t\nstate: {m: {}}\ntools: {note: {timeout: 1s}, broken: "
+	    "{retries: 1, idempotent: true}}\nnodes: {n: {tool: note, writes: {m: result.content}}, "
+	    "b: {tool: broken}}\nedges: [[START, n], [n, b]]\n");
+	bed_start(&b, "n");
+	CHECK(bed_step_at(&b, 1));
+	CHECK(bed_step_at(&b, 0));
+	CHECK_INT(b.end, BED_FAILED);
+	CHECK(answers(&b, "error.tool.unknown_outcome"));
+	bed_step(&b);
+	bed_close(&b);
+	bed_open(&b, "id: t\nstate: {m: {}}\ntools: {broken: {retries: 1, idempotent: true}}\n"
+	    "nodes: {n: {tool: broken}}\nedges: [[START, n]]\n");
+	bed_run(&b, "n");
+	CHECK_INT(b.end, BED_FAILED);
+	CHECK(answers(&b, "error.tool.broken"));
+	CHECK_INT(told(&b, " broken {}"), 2);
+	bed_close(&b);
+}
+
 TEST(use_an_agent_says_what_it_does_not_take)
 {
 	struct bed b;
