@@ -76,7 +76,7 @@ const struct setting config_settings[SETTINGS] = {
 	    .help = "hosts that agents may read with http_get, as in "
 	    "a.example,*.b.example:8080" },
 	[SETTING_HTTP_PRIVATE] = { "http-private", TYPE_BOOL, NULL, "false",
-	    .help = "let names in http-hosts have private addresses" },
+	    .help = "let names in http-hosts and mcp-hosts have private addresses" },
 	[SETTING_MCP_HOSTS] = { "mcp-hosts", TYPE_TEXT, "LIST", "",
 	    .help = "hosts of MCP servers that clients may name in mcp_config, as in "
 	    "mcp.example.com,127.0.0.1:8080" },

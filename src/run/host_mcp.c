@@ -85,7 +85,8 @@ ask(struct job_task *t, struct task_mcp *m, bool call)
 	a->run = run_hold(run);
 	a->starting = true;
 	m->host_data = a;
-	rc = mcp_spec_make(&spec, m, run->rs->mcp_hosts, &texts, &e);
+	rc = mcp_spec_make(&spec, m, run->rs->mcp_hosts, run->rs->http_private,
+	    &texts, &e);
 	if (rc == OK && run->rs->mcp == NULL)
 		rc = err_set(&e, ERR_INVALID, "there are no MCP servers here");
 	if (rc != OK && call)

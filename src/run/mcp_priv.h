@@ -14,9 +14,9 @@
 #define MCP_SPEC_BYTES (256 * KB)
 
 /* As the MCP client takes it; what it points to is the agent's, or in a.  hosts: whom
- * clients may name.  ERR_NOTFOUND, ERR_INVALID with words. */
+ * clients may name; private: names with private addresses too.  ERR_NOTFOUND, ERR_INVALID with words. */
 int mcp_spec_make(struct mcp_spec *s, const struct task_mcp *m, struct str hosts,
-    struct arena *a, struct err *e);
+    bool private, struct arena *a, struct err *e);
 
 /* The servers of configurable.mcp_config (v); texts are copied to a.  ERR_INVALID with
  * the path. */

@@ -89,7 +89,7 @@ pairs_of(const struct agent_pair *at, size_t n, bool plain, struct arena *a,
 
 int
 mcp_spec_make(struct mcp_spec *s, const struct task_mcp *m, struct str hosts,
-    struct arena *a, struct err *e)
+    bool private, struct arena *a, struct err *e)
 {
 	const struct agent_mcp *of = m->server;
 	int rc;
@@ -97,7 +97,8 @@ mcp_spec_make(struct mcp_spec *s, const struct task_mcp *m, struct str hosts,
 	*s = (struct mcp_spec){ .name = of->name, .command = of->command,
 	    .command_n = of->command_n, .cwd = of->cwd, .url = of->url,
 	    .env_n = of->env_n, .headers_n = of->headers_n,
-	    .roots = m->roots, .roots_n = m->roots_n };
+	    .public_only = m->of_client && !private, .roots = m->roots,
+	    .roots_n = m->roots_n };
 	if (m->of_client && (of->command_n > 0 || !task_host_allowed(hosts, of->url)))
 		return err_set(e, ERR_INVALID, "the server's setting mcp-hosts does not "
 		    "allow it");

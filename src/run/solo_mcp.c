@@ -71,7 +71,7 @@ ask(struct solo *s, struct task_mcp *m, bool call)
 	a->starting = true;
 	m->host_data = a;
 	s->asked++;
-	rc = mcp_spec_make(&spec, m, STR_NONE, &texts, &e);
+	rc = mcp_spec_make(&spec, m, STR_NONE, false, &texts, &e);
 	if (rc == OK && s->o->mcp == NULL)
 		rc = err_set(&e, ERR_INVALID, "there are no MCP servers here");
 	if (rc != OK && call)

@@ -25,7 +25,7 @@ key_of(struct buf *b, const struct mcp_spec *spec)
 	for (size_t i = 0; i < spec->command_n; i++)
 		key_part(b, 'c', spec->command[i]);
 	key_part(b, 'd', spec->cwd);
-	key_part(b, 'u', spec->url);
+	key_part(b, spec->public_only ? 'p' : 'u', spec->url);
 	for (size_t i = 0; i < spec->env_n; i++) {
 		key_part(b, 'e', spec->env[i].name);
 		key_part(b, 'v', spec->env[i].value);

@@ -32,6 +32,7 @@ struct mcp_spec {
 	const struct mcp_pair *env;          /* beside PATH, HOME, LANG, ... */
 	size_t env_n;
 	struct str url;
+	bool public_only;                    /* a name that has a private address is refused */
 	const struct mcp_pair *headers;
 	size_t headers_n;
 	const struct str *roots;             /* paths that it is told */

@@ -102,7 +102,8 @@ set_endpoint(struct http_link *l, struct str data)
 	if (str_starts(data, S("/"))) {
 		buf_add(&l->post_url, origin);
 		buf_add(&l->post_url, data);
-	} else if (str_starts(data, origin)) {
+	} else if (str_starts(data, origin) && (data.n == origin.n ||
+	    data.p[origin.n] == '/' || data.p[origin.n] == '?')) {
 		buf_add(&l->post_url, data);
 	} else {
 		err_set(&e, ERR_INVALID, "its endpoint is of another host");
@@ -343,6 +344,7 @@ start(struct http_link *l, struct str url, bool is_get, struct str body, struct 
 	x->call = client_start(s->m->client, &(struct client_request){
 	    .method = is_get ? S("GET") : S("POST"), .url = url, .headers = buf_str(&headers),
 	    .body = body, .silence_ms = LIMIT_MCP_CALL_MAX_MS,
+	    .public_only = s->spec.public_only,
 	    .body_max = STREAM_MAX }, &hooks);
 	buf_release(&headers);
 	return x;
@@ -445,6 +447,7 @@ say_goodbye(struct http_link *l)
 	if (l->session_id.n > 0)
 		(void)client_start(l->s->m->client, &(struct client_request){
 		    .method = S("DELETE"), .url = l->s->spec.url,
+		    .public_only = l->s->spec.public_only,
 		    .headers = buf_str(&headers), .silence_ms = GOODBYE_MS }, &hooks);
 	buf_release(&headers);
 }
