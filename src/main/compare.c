@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "agent/agent.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "main/pages.h"
@@ -105,7 +106,7 @@ static const struct { const char *kind, *names[5]; } kinds[] = {
 	{ "exited", { "state" } },
 	{ "transition", { "event", "from", "to" } },
 	{ "event-dropped", { "event", "why" } },
-	{ "request", { "model", "params", "key" } },
+	{ "request", { "model", "key" } },
 	{ "tool_call", { "call_id", "name", "args" } },
 	{ "checkpoint", { "checkpoint_id", "step", "source" } },
 	{ "interrupt", { "interrupt_id", "key", "value" } },
@@ -177,6 +178,41 @@ messages_same(struct compare *c, struct val a, struct val b)
 	return true;
 }
 
+/* The names of tools, without those of MCP servers, whose lists only they know. */
+static struct val
+own_tools(struct val params)
+{
+	struct val tools = val_get(params, S("tools")), own = val_array_empty();
+	struct str server, tool;
+
+	for (size_t i = 0; i < val_count(tools); i++) {
+		struct val name = val_at(tools, i);
+
+		if (name.kind != VAL_STRING || !agent_mcp_split(val_str(name), &server, &tool) ||
+		    str_eq(server, S("event")))
+			own = val_push_take(own, val_ref(name));
+	}
+	return own;
+}
+
+static bool
+params_same(struct compare *c, struct val a, struct val b)
+{
+	struct val was, now;
+	bool same;
+
+	if (a.kind != VAL_OBJECT || b.kind != VAL_OBJECT)
+		return compare_values(c, a, b);
+	was = val_ref(a);
+	now = val_ref(b);
+	was = val_set_take(was, S("tools"), own_tools(a));
+	now = val_set_take(now, S("tools"), own_tools(b));
+	same = compare_values(c, was, now);
+	val_drop(was);
+	val_drop(now);
+	return same;
+}
+
 static bool
 requests_same(struct compare *c, struct val a, struct val b)
 {
@@ -184,6 +220,7 @@ requests_same(struct compare *c, struct val a, struct val b)
 	bool whole = was.kind == VAL_STRING && now.kind == VAL_STRING;
 
 	return (!whole || compare_values(c, was, now)) &&
+	    params_same(c, val_get(a, S("params")), val_get(b, S("params"))) &&
 	    messages_same(c, val_get(a, S("messages")), val_get(b, S("messages")));
 }
 

@@ -252,6 +252,20 @@ await scenario("a person decides first", async () => {
   const done = await call(server, "POST", `/threads/${t}/runs/wait`, { assistant_id: "nasty", command: { resume: { decisions: [{ type: "approve" }] } }, config });
   equal(answers(done), [["success", "echo ask"]], "review: called after");
 });
+const alone = (...args) => new Promise((done) => execFile(binary, args, { env: { ...process.env, ...env } },
+  (e, stdout, stderr) => done({ status: e === null ? 0 : e.code, stdout, stderr })));
+await scenario("replays, without the server", async () => {
+  const log = lines(logOf("nasty")).length;
+  for (const turns of [[[["n__echo", { text: "x" }], ["n__echo", { text: 7 }], ["n__none"]], [["n__fail"]]]]) {
+    const t = (await call(server, "POST", "/threads", {})).json.thread_id;
+    const r = (await call(server, "POST", `/threads/${t}/runs`, { assistant_id: "nasty", input: say(turns) })).json;
+    await until(async () => (await call(server, "GET", `/threads/${t}/runs/${r.run_id}`)).json.status === "success", "the run to end");
+    const before = lines(logOf("nasty")).length, x = await alone("replay", r.run_id, "--thread", t, "--url", server.url);
+    check(x.status === 0 && /^same: /.test(x.stdout), "replay: the same", x);
+    equal(lines(logOf("nasty")).length, before, "replay: nothing was called");
+  }
+  check(lines(logOf("nasty")).length > log, "replay: the run itself called");
+});
 await scenario("mcp_config", async () => {
   const url = `http://127.0.0.1:${everyPort}`;
   const refused = async (mcp_config, words, what) => {
@@ -324,11 +338,10 @@ await server.stop();
 // ---- alone -------------------------------------------------------------------------------------------
 
 await scenario("cohort agent run", async () => {
-  const alone = (id) => new Promise((done) => execFile(binary, ["agent", "run", path.join(agents, `${id}.yaml`), "--quiet"], { env: { ...process.env, ...env } },
-    (e, stdout, stderr) => done({ status: e === null ? 0 : e.code, stdout, stderr })));
-  const r = await alone("fine");
+  const run = (id) => alone("agent", "run", path.join(agents, `${id}.yaml`), "--quiet");
+  const r = await run("fine");
   equal(r.status === 0 && JSON.parse(r.stdout).out, "echo good", "alone: it works");
-  const u = await alone("header");
+  const u = await run("header");
   check(!/tok-4711/.test(u.stdout + u.stderr), "alone: no secret is shown", u.stdout + u.stderr);
   await until(() => pids(logOf("fine")).filter(alive).length === 0, "its server to end");
 });
