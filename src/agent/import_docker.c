@@ -175,6 +175,53 @@ server_id(struct docker *d, const struct tree_node *n, size_t number)
 	    arena_fmt(&d->im->out->arena, "server%zu", number);
 }
 
+/* "Bearer ${TOKEN}", "$TOKEN", "${env.TOKEN}": *before is what stands in front of it. */
+static bool
+is_variable(struct str s, struct str *before, struct str *name)
+{
+	ptrdiff_t at = str_index(s, '$');
+
+	if (at < 0)
+		return false;
+	*before = str_sub(s, 0, (size_t)at);
+	*name = str_sub(s, (size_t)at + 1, s.n);
+	if (str_starts(*name, S("{")) && str_ends(*name, S("}")))
+		*name = str_sub(*name, 1, name->n - 2);
+	if (str_starts(*name, S("env.")))
+		*name = str_sub(*name, 4, name->n);
+	for (size_t i = 0; i < name->n; i++) {
+		char c = name->p[i];
+
+		if (c != '_' && !((c | 0x20) >= 'a' && (c | 0x20) <= 'z') &&
+		    !(c >= '0' && c <= '9'))
+			return false;
+	}
+	return name->n > 0 && (before->n == 0 || str_ends(*before, S(" ")));
+}
+
+/* Variables and headers; variables in their values become references. */
+static void
+write_pairs(struct docker *d, struct writer *w, struct str key, const struct tree_node *n)
+{
+	struct str before, name;
+
+	if (n == NULL || n->kind != TREE_MAP || n->n == 0)
+		return;
+	write_open(w, key);
+	for (const struct tree_node *c = n->first; c != NULL; c = c->next) {
+		if (is_variable(c->text, &before, &name)) {
+			write_text(w, c->key, arena_fmt(&d->im->out->arena, "%.*senv:%.*s",
+			    FMT(before), FMT(name)));
+			continue;
+		}
+		write_text(w, c->key, c->text);
+		if (str_index(c->text, '$') >= 0)
+			import_note(d->im, c, "a '$' in it is taken as it is: a value ends with "
+			    "a variable, as env:NAME, or has none");
+	}
+	write_close(w);
+}
+
 static void
 write_server(struct docker *d, struct writer *w, const struct tree_node *n, struct str id)
 {
@@ -184,16 +231,15 @@ write_server(struct docker *d, struct writer *w, const struct tree_node *n, stru
 	write_open(w, id);
 	if (remote != NULL && remote->kind == TREE_MAP) {
 		write_text(w, S("url"), import_text(d->im, remote, "url"));
-		part = tree_get(d->im->t, remote, S("headers"));
-		if (part != NULL)
-			write_node(w, S("headers"), part);
+		write_pairs(d, w, S("headers"), tree_get(d->im->t, remote, S("headers")));
 	} else if (!write_command(d, w, n)) {
 		import_note(d->im, n, "it has neither 'command' nor 'remote'");
+	} else {
+		write_pairs(d, w, S("env"), tree_get(d->im->t, n, S("env")));
 	}
-	for (const char *const *k = (const char *const []){ "env", "tools", NULL }; *k != NULL;
-	    k++)
-		if (tree_get(d->im->t, n, str_of(*k)) != NULL)
-			write_node(w, str_of(*k), tree_get(d->im->t, n, str_of(*k)));
+	part = tree_get(d->im->t, n, S("tools"));
+	if (part != NULL)
+		write_node(w, S("tools"), part);
 	write_close(w);
 }
 
