@@ -585,6 +585,7 @@ load_steps(struct load *l, const struct tree_node *n)
 	load_mcp(l, n);
 	if (l->rc == OK)
 		load_tools(l, n);
+	load_check_policies(l, n);
 	if (l->rc == OK && nodes == NULL)
 		load_states(l, n);
 	load_stops(l, member(l, n, "interrupt_before"), &l->a->before);

@@ -136,6 +136,7 @@ void load_agent_ref(struct load *l, const struct tree_node *n, struct agent_work
 void load_add_place(struct load *l, const struct tree_node *n, struct buf *b);
 /* mcp.c: `mcp` of the agent; and names of tools in work. */
 void load_mcp(struct load *l, const struct tree_node *root);
+void load_check_policies(struct load *l, const struct tree_node *root);
 void load_check_mcp(struct load *l, const struct tree_node *n, const struct agent_work *w);
 /* `capabilities` of the agent. */
 void load_limits(struct load *l, const struct tree_node *n);

@@ -369,6 +369,17 @@ out:
 	buf_release(&offered);
 }
 
+/* Of tools from elsewhere that the file says something of. */
+void
+load_check_policies(struct load *l, const struct tree_node *root)
+{
+	const struct tree_node *n = tree_get(l->t, root, S("tools"));
+
+	for (const struct tree_node *c = n != NULL ? n->first : NULL; c != NULL && l->rc == OK;
+	    c = c->next)
+		check_name(l, c, c->key, false);
+}
+
 void
 load_check_mcp(struct load *l, const struct tree_node *n, const struct agent_work *w)
 {
