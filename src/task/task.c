@@ -75,8 +75,8 @@ pause_leave(struct task *t)
 static void
 task_release(struct task *t)
 {
-	while (!list_empty(&t->all))
-		piece_free(CONTAINER_OF(t->all.next, struct piece, all));
+	while (!list_empty(&t->all))         /* a container after what is in it */
+		piece_free(CONTAINER_OF(t->all.prev, struct piece, all));
 	agent_scope_changed(&(struct agent_scope){ t->agent, t->slots, NULL });
 	free(t->slots);
 	view_release(&t->view);
