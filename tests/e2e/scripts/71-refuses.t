@@ -22,4 +22,4 @@ cohort  serve --port 0 --db text.db/cohort.db -> 1, has "text.db is not a folder
 cohort  serve --port 0 --host nonsense -> 1, has "--host: expected an IP address or localhost, got "
 cohort  serve -p 1 -> 2, has "unknown shorthand flag: -p; flags are written out"
 # a provider that is not there is refused, at start as in a run; other words before a colon are the model's
-cohort  serve --port 0 --store memory --model bedrock:x -> 1, has "the provider \"bedrock\" is not supported yet"
+cohort  serve --port 0 --store memory --model bedrock:x -> 1, has "the provider \"bedrock\" is not known"
