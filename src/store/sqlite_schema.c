@@ -301,7 +301,9 @@ static const char version_5[] =
 "ALTER TABLE run ADD COLUMN cancel_reason TEXT;";         /* NULL: it was not */
 
 /* What models took (thread, run 0: of threads that are gone, and of runs without
- * one), and transcripts of runs. */
+ * one), and transcripts of runs.  Their rows are some 1 KB, too long for the leaf of an
+ * index: as a table of its key alone each took a page of its own.  In the order they
+ * come in, rows of all runs fill pages together, and one commit writes few. */
 static const char version_6[] =
 "CREATE TABLE usage ("
 "	owner INTEGER NOT NULL,"
@@ -321,7 +323,7 @@ static const char version_6[] =
 "	last INTEGER NOT NULL,"                  /* numbers of its entries */
 "	first INTEGER NOT NULL,"
 "	body BLOB NOT NULL,"
-"	PRIMARY KEY (run, last)) STRICT, WITHOUT ROWID;"
+"	PRIMARY KEY (run, last)) STRICT;"
 
 /* Runs that left memory while they wait for a time, one a thread; questions with a
  * time limit, and whose they are. */
