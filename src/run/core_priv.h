@@ -97,6 +97,7 @@ struct core_task {
 	uint64_t serial;                     /* of a chart's invoke; 0: of a graph */
 	bool fresh;                          /* about to begin */
 	bool again;                          /* may have begun in an earlier attempt */
+	bool told;                           /* that it began, before the run was parked */
 	struct core_name_value *writes;      /* to channels, then control; in order */
 	size_t writes_n, writes_cap;
 	size_t took;                         /* so many writes are in the state already: events
@@ -190,6 +191,7 @@ struct core_request {
 	int64_t recursion_limit;
 	int64_t steps_before;                /* checkpoints that earlier attempts have
 	                                        made, in the line of the head */
+	bool woken;                          /* it goes on where it was parked */
 	bool exit;                           /* durability: only the last state is kept */
 	struct val config, context;          /* for expressions */
 	struct uuid run_id;

@@ -8,6 +8,8 @@
  * of its namespace, or to the one that begins next, with the checkpoint in which that
  * begins.
  *
+ * A parked run is woken, and the message waits until its tasks are there.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include <string.h>
@@ -20,6 +22,7 @@
 
 struct inject {
 	struct parcel parcel;
+	struct inject *next;
 	struct runs *away, *at;
 	owner_t owner;
 	struct uuid thread_id, run_id;
@@ -130,6 +133,62 @@ take(struct inject *x, struct run *run, struct job *j)
 	return rc;
 }
 
+static void
+take_or_refuse(struct inject *x, struct run *run)
+{
+	struct job *j = run->job;
+	int rc = run->phase == PHASE_LIVE && j != NULL && !j->over && !j->broken &&
+	    !run->stateless ? take(x, run, j) : ERR_CONFLICT;
+
+	if (rc != OK)
+		finish(x, rc);
+}
+
+/* Its tasks are about to begin. */
+static bool
+is_waking(const struct run *run)
+{
+	const struct job *j = run->job;
+
+	return run->phase == PHASE_PENDING ? run->wakes : run->phase == PHASE_LIVE &&
+	    j != NULL && run->woken && !j->over && !j->broken && (j->holding || j->pumping ||
+	    j->ready != NULL);
+}
+
+void
+inject_look(struct run *run)
+{
+	if (run->injects == NULL || is_waking(run))
+		return;
+	for (struct inject *x = run->injects, *next; x != NULL; x = next) {
+		next = x->next;
+		run->injects = next;
+		take_or_refuse(x, run);
+	}
+}
+
+void
+inject_refuse(struct run *run)
+{
+	for (struct inject *x = run->injects, *next; x != NULL; x = next) {
+		next = x->next;
+		finish(x, ERR_CONFLICT);
+	}
+	run->injects = NULL;
+}
+
+/* Behind those that are there: they are heard in the order in which they came. */
+static void
+wait_for_it(struct inject *x, struct run *run)
+{
+	struct inject **at = &run->injects;
+
+	while (*at != NULL)
+		at = &(*at)->next;
+	x->next = NULL;
+	*at = x;
+}
+
 static void route_open(struct runs *here, struct parcel *p);
 
 static void
@@ -137,7 +196,6 @@ arrive_open(struct runs *here, struct parcel *p)
 {
 	struct inject *x = CONTAINER_OF(p, struct inject, parcel);
 	struct run *run = run_expect(here, x->owner, &x->run_id);
-	int rc = ERR_CONFLICT;
 
 	if (run == NULL) {
 		x->tries++;
@@ -145,11 +203,10 @@ arrive_open(struct runs *here, struct parcel *p)
 		return;
 	}
 	run_hold(run);
-	if (run->phase == PHASE_LIVE && run->job != NULL && !run->job->over &&
-	    !run->job->broken && !run->stateless)
-		rc = take(x, run, run->job);
-	if (rc != OK)
-		finish(x, rc);
+	if (is_waking(run))
+		wait_for_it(x, run);
+	else
+		take_or_refuse(x, run);
 	run_drop(run);
 }
 
@@ -164,14 +221,19 @@ route_open(struct runs *here, struct parcel *p)
 	int rc = OK;
 
 	at = run_locate(here, x->owner, &x->thread_id, &x->run_id, &a, &home, &row, &rc);
-	if (at == AT_NONE)
+	if (at == AT_NONE) {
 		finish(x, rc);
-	else if (at != AT_HOME)
+	} else if (at == AT_REST || (at == AT_LARGE && row.status != RUN_RUNNING)) {
 		finish(x, ERR_CONFLICT);
-	else if (x->tries >= TRIES_MAX || here->draining)
+	} else if (x->tries >= TRIES_MAX || here->draining) {
 		finish(x, ERR_BUSY);
-	else
+	} else if (at == AT_LARGE) {
+		admit_large(here, x->owner, &row);   /* it is parked */
+		x->tries++;
+		send(x, here, route_open);
+	} else {
 		send(x, home, arrive_open);
+	}
 	arena_release(&a);
 }
 

@@ -415,7 +415,8 @@ on_begin(void *ctx, struct core_task *t)
 	inject_hand_on(x);
 	*j->ready_end = x;
 	j->ready_end = &x->next;
-	job_note_node(x, TRANSCRIPT_ENTERED);
+	if (!t->told)
+		job_note_node(x, TRANSCRIPT_ENTERED);
 }
 
 static void
@@ -590,6 +591,7 @@ job_pump(struct job *j)
 	free_dead(j);
 	job_set_due(j);
 	j->pumping = false;
+	inject_look(run);
 	job_look(j);
 	run_drop(run);
 }
@@ -707,6 +709,8 @@ job_start(struct run *run, const struct store_run *row, struct plan *plan,
 	if (rc == OK && (row->attempt > 1 || run->woken) && !run->stateless && store_run_steps(
 	    run->rs->reader, run->place.owner, run->seq, &plan->q.steps_before) != OK)
 		plan->q.steps_before = 0;
+	if (rc == OK)
+		plan->q.woken = run->woken;
 	job_note_begin(j, row);
 	wire_begin(j, row);
 	if (!run->woken || run->stream.log == NULL)

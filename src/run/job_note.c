@@ -41,9 +41,11 @@ job_note_begin(struct job *j, const struct store_run *row)
 		return;
 	}
 	transcript_open(&j->transcript, last + 1);
+	if (run->woken)
+		return;                      /* it goes on where it was */
 	n = job_note(j);
 	note_run_start(&n, row->attempt);
-	if (row->attempt <= 1 && !run->woken)
+	if (row->attempt <= 1)
 		note_given(&n, row->kwargs_json);
 }
 

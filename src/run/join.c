@@ -360,7 +360,8 @@ run_expect(struct runs *here, owner_t owner, const struct uuid *run_id)
 		run_set_phase(run, PHASE_PENDING);
 		directory_enter(here->sh->directory, &run->place, false, here);
 		map_put(&here->runs, run);
-		if (row.status == RUN_RUNNING)
+		run->wakes = row.status == RUN_RUNNING;
+		if (run->wakes)
 			admit_large(here, owner, &row);      /* it is parked */
 	}
 	arena_release(&a);

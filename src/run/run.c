@@ -383,6 +383,7 @@ count_end(struct run *run, int rc, enum run_status status)
 static void
 leave(struct run *run)
 {
+	inject_refuse(run);
 	map_take(&run->rs->runs, &run->place.run_id);
 	directory_leave(run->rs->sh->directory, &run->place);
 }

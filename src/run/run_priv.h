@@ -132,6 +132,8 @@ struct run {
 	struct ending *ending;               /* its end waits to be tried again */
 	struct ending *written;              /* or for its stream to be written */
 	unsigned appends;                    /* of its stream, under way */
+	struct inject *injects;                /* messages that wait until it is awake */
+	bool wakes;                            /* it is parked, and is taken up */
 	struct cancel *cancels;                /* cancellations that wait for the end */
 	struct job *job;                     /* while it lives */
 };
@@ -253,6 +255,10 @@ enum whereabouts run_locate(struct runs *rs, owner_t owner,
  * home is here, gets its struct now; its row follows.  NULL: not here. */
 struct run *run_expect(struct runs *here, owner_t owner,
     const struct uuid *run_id);
+
+/* inject.c: messages that wait until the run's tasks are there. */
+void inject_look(struct run *run);
+void inject_refuse(struct run *run);         /* it goes */
 
 /* A watcher whose run may live on another shard. */
 struct relay;

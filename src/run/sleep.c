@@ -59,7 +59,7 @@ is_asleep(const struct job *j, msec *until)
 static bool
 is_watched(const struct run *run)
 {
-	return run->stream.watchers != NULL || run->cancels != NULL;
+	return run->stream.watchers != NULL || run->cancels != NULL || run->injects != NULL;
 }
 
 /* ---- leaving ----------------------------------------------------------------------- */

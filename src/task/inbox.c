@@ -75,14 +75,23 @@ task_untaken(const struct task *t, size_t *n)
 	return t->inbox + t->heard;
 }
 
+/* So does one whose model is asked again after a pause. */
+static bool
+piece_talks(const struct piece *p)
+{
+	unsigned traits = p->run == &task_guard ? run_of(p->spec)->traits : p->run->traits;
+
+	return (traits & TASK_TALKS) != 0 &&
+	    (p->state == PIECE_RUNS || p->state == PIECE_READY);
+}
+
 static bool
 talks(const struct task *t)
 {
 	for (const struct list *l = t->all.next; l != &t->all; l = l->next) {
 		const struct piece *p = CONTAINER_OF(l, struct piece, all);
 
-		if ((p->run->traits & TASK_TALKS) != 0 &&
-		    (p->state == PIECE_RUNS || p->state == PIECE_READY))
+		if (piece_talks(p))
 			return true;
 	}
 	return false;

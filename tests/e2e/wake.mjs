@@ -1,0 +1,93 @@
+// wake.mjs [SHARDS...] - what a run that was parked tells when it is woken, and
+// messages for a conversation that is parked; default: with 1 and 4 shards.
+import { writeFileSync } from "node:fs";
+import path from "node:path";
+import { agentFolder } from "./core-lib.mjs";
+import { call, check, equal, finish, scenario, scratch, startMock, startServer, until } from "./lib.mjs";
+
+const shardsList = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [1, 4];
+const day = 86400000, hour = 3600000, agents = agentFolder(["sleep"]);
+const script = path.join(scratch(), "script.json");
+writeFileSync(script, JSON.stringify({
+  rules: [{ match: "be quick", reply: "Quick." }, { match: "be brief", reply: "Brief." }],
+  default: { status: 400 },
+}));
+const mock = await startMock(["--delay-ms", "0", "--stream-delay-ms", "0", "--script", script]);
+
+const open = (dir, shards, clock = 0) => startServer({ mock, dir,
+  args: ["--agents", agents, "--shards", String(shards), "--test-hooks", "--test-clock-ms", String(clock)] });
+const live = async (s) => Number(/^cohort_runs_live (\d+)/m.exec((await call(s, "GET", "/metrics")).text)[1]);
+const parked = (s) => until(async () => await live(s) === 0, "all runs to be parked");
+const run = async (s, x) => (await call(s, "GET", `/threads/${x.t}/runs/${x.r}`)).json;
+const ended = (s, x) => until(async () => !["running", "pending"].includes((await run(s, x)).status), "the end");
+const values = async (s, x) => (await call(s, "GET", `/threads/${x.t}/state`)).json.values;
+const transcript = async (s, x) => (await call(s, "GET", `/threads/${x.t}/transcript?limit=1000`)).json;
+const inject = (s, x, content) => call(s, "POST", `/threads/${x.t}/runs/${x.r}/inject`, { message: { role: "user", content } });
+
+async function begin(s, agent, input, more = {}) {
+  const t = (await call(s, "POST", "/threads", {})).json.thread_id;
+  return { t, r: (await call(s, "POST", `/threads/${t}/runs`, { assistant_id: agent, input, ...more })).json.run_id };
+}
+
+for (const shards of shardsList) {
+  await scenario(`${shards}: a woken run tells nothing twice`, async () => {
+    const dir = scratch();
+    let s = await open(dir, shards);
+    const modes = ["tasks", "values", "updates", "debug"];
+    const x = await begin(s, "nap", { ms: day }, { stream_resumable: true, stream_mode: modes });
+    const c = await begin(s, "tick", { ms: day }, { stream_resumable: true, stream_mode: modes });
+    await parked(s);
+    const before = await transcript(s, x);
+    for (let i = 0; i < 2; i++) {          // a reader wakes it, and leaves
+      const leave = new AbortController();
+      const reader = fetch(`${s.url}/threads/${x.t}/runs/${x.r}/stream`, { signal: leave.signal }).then((r) => r.text()).catch(() => {});
+      await until(async () => await live(s) === 1, "the run to be awake");
+      leave.abort();
+      await reader;
+      await parked(s);
+    }
+    equal(await transcript(s, x), before, "waking is no entry");
+    await s.stop("SIGKILL");
+    s = await open(dir, shards, day + 1000);
+    await ended(s, x);
+    equal((await run(s, x)).status, "success", "it ends");
+    const list = await transcript(s, x);
+    equal(list.filter((e) => e.kind === "run_start").length, 1, "it has begun once");
+    equal(list.filter((e) => e.kind === "entered").map((e) => e.node), ["before", "nap", "after"], "each node was entered once");
+    equal(list.map((e) => e.seq), list.map((_, i) => i + 1), "numbers go on");
+    const res = await fetch(`${s.url}/threads/${x.t}/runs/${x.r}/stream`, { headers: { "last-event-id": "-1" } });
+    const events = [...(await res.text()).matchAll(/^event: (\w+)\r?\ndata: (.*)$/gm)].map((m) => ({ event: m[1], data: JSON.parse(m[2]) }));
+    const begun = events.filter((e) => e.event === "tasks" && e.data.triggers).map((e) => e.data.name);
+    equal(begun, ["before", "nap", "after"], "each task begins once in its stream");
+    equal(events.filter((e) => e.event === "values").map((e) => e.data.log?.length ?? 0), [0, 1, 2, 3], "each state once");
+    await s.stop();
+    check(c.r, "a chart beside it");
+  });
+
+  await scenario(`${shards}: a message for a conversation that is parked`, async () => {
+    const dir = scratch();
+    let s = await open(dir, shards);
+    const list = await Promise.all(Array.from({ length: 8 }, () => begin(s, "talk", { messages: "hello" })));
+    const nap = await begin(s, "nap", { ms: day });
+    await parked(s);
+    for (const x of list) equal((await inject(s, x, "be quick")).status, 200, "it is taken");
+    const two = await Promise.all([inject(s, list[0], "or slow"), inject(s, list[0], "be brief")]);
+    equal(two.map((a) => a.status), [200, 200], "several at once");
+    equal((await inject(s, nap, "be quick")).status, 409, "nobody talks there");
+    await parked(s);
+    equal((await run(s, nap)).status, "running", "which goes on waiting");
+    await s.stop("SIGKILL");
+    s = await open(dir, shards, hour + 60000);
+    for (const x of list) {
+      await ended(s, x);
+      const { messages } = await values(s, x);
+      equal([messages[0].content, messages[1].content], ["hello", "be quick"], "what was stored is heard after a kill");
+      equal((await run(s, x)).status, "success", "and answered");
+      if (x !== list[0]) equal(messages[2].content, "Quick.", "by the model");
+      else equal(messages.length, 5, "all three are there");
+    }
+    await s.stop();
+  });
+}
+await mock.stop();
+finish();
