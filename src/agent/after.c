@@ -48,6 +48,18 @@ expression(struct draft *d, const struct tree_node *n)
 	return x;
 }
 
+/* People see the time. */
+static void
+name_event(struct load *l, const char *key, struct str time, struct str event)
+{
+	struct agent_after *x = load_alloc(l, 1, sizeof *x);
+
+	x->next = l->a->afters;
+	x->event = load_str(l, event);
+	x->label = arena_fmt(&l->a->arena, "%s %.*s", key, FMT(str_cut(time, 60)));
+	l->a->afters = x;
+}
+
 /* The key of one of `after`: a time, or an expression of one. */
 static void
 set_delay(struct load *l, struct draft *d, const struct tree_node *n,
@@ -108,6 +120,8 @@ states_after(struct load *l, struct draft *d, const struct tree_node *n,
 
 	if (send != NULL && l->rc == OK)
 		set_delay(l, d, n, send);
+	if (l->rc == OK)
+		name_event(l, "after", n->key, event.s);
 	return event;
 }
 
@@ -165,6 +179,7 @@ states_timeout(struct load *l, struct draft *d, const struct tree_node *n,
 		return;
 	t->at = raise->at = states_at_key(n);
 	t->event = send_add(l, d, n, s, 0, &send);
+	name_event(l, "timeout", n->text, t->event.s);
 	t->cond = (struct draft_text){ .at = t->at, .s = states_same_visit(d, s) };
 	t->body = raise;
 	raise->kind = ACTION_RAISE;

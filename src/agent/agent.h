@@ -281,6 +281,12 @@ struct agent_mcp {
 	size_t tools_n;
 };
 
+/* The hidden event of an `after` or a state's `timeout`, and how people see it. */
+struct agent_after {
+	const struct agent_after *next;
+	struct str event, label;             /* "after 30s" */
+};
+
 struct agent {
 	struct str id, name, description;    /* name: the id if the file has none */
 	struct str file;                     /* as given to agent_load */
@@ -315,6 +321,7 @@ struct agent {
 	const struct agent_state_budget *state_budgets;
 	size_t state_budgets_n;
 	const struct agent_limits *limits;   /* NULL: none */
+	const struct agent_after *afters;    /* of a chart */
 	bool budgeted;                       /* it, a state or some work has one */
 	struct arena arena;                  /* everything above */
 	struct agent_holds *holds;           /* what agent_free releases; private */

@@ -128,35 +128,15 @@ add_initial(struct draw *d, const struct chart *c, unsigned state, const int *bo
 		add_arrow(d, dot, box[to[i]], STR_NONE, false);
 }
 
-/* As the file has them: the end and the errors of a state's own work are events of
- * its invoke. */
-static struct str
-own_event(struct str event, struct str state)
-{
-	return str_starts(event, S("done.invoke.")) &&
-	    str_eq(str_sub(event, 12, event.n), state) ? S("done") : event;
-}
-
-static struct str
-own_guard(struct draw *d, struct str guard, struct str state)
-{
-	struct str own = arena_fmt(&d->arena, "event.invokeid == '%.*s'", FMT(state));
-
-	if (!str_starts(guard, own))
-		return guard;
-	guard = str_sub(guard, own.n, guard.n);
-	return str_starts(guard, S(" && (")) ? str_sub(guard, 5, guard.n - 1) : STR_NONE;
-}
-
 static void
-add_label(struct draw *d, struct buf *b, const struct chart *c,
+add_label(struct draw *d, struct buf *b, const struct agent *a,
     const struct chart_transition *t)
 {
-	struct str state = chart_state_id(c, t->source);
-	struct str guard = own_guard(d, t->guard, state);
+	struct str state = chart_state_id(a->chart, t->source);
+	struct str guard = show_guard(a, t, &d->arena);
 
 	for (size_t i = 0; i < t->events_n; i++)
-		buf_add_fmt(b, "%s%.*s", i > 0 ? ", " : "", FMT(own_event(t->events[i], state)));
+		buf_add_fmt(b, "%s%.*s", i > 0 ? ", " : "", FMT(show_event(a, t->events[i], state)));
 	if (t->any)
 		buf_add_fmt(b, "%s*", t->events_n > 0 ? ", " : "");
 	if (guard.n > 0)
@@ -164,14 +144,14 @@ add_label(struct draw *d, struct buf *b, const struct chart *c,
 }
 
 static void
-add_transition(struct draw *d, const struct chart *c, size_t i, const int *box)
+add_transition(struct draw *d, const struct agent *a, size_t i, const int *box)
 {
 	struct buf label = BUF(64 * KB);
 	struct chart_transition t;
 
-	if (!chart_transition_at(c, i, &t))
+	if (!chart_transition_at(a->chart, i, &t) || !show_has(a, &t))
 		return;
-	add_label(d, &label, c, &t);
+	add_label(d, &label, a, &t);
 	for (size_t k = 0; k < t.targets_n; k++)
 		add_arrow(d, box[t.source], box[t.targets[k]], kept(d, &label), t.guard.n > 0);
 	if (t.targets_n == 0 && t.source != 0)
@@ -201,7 +181,7 @@ fill_chart(struct draw *d, const struct agent *a, const struct str *active, size
 	for (unsigned i = 0; i < n; i++)
 		add_initial(d, c, i, box);
 	for (size_t i = 0; i < chart_transitions(c); i++)
-		add_transition(d, c, i, box);
+		add_transition(d, a, i, box);
 }
 
 /* ---- the door ---------------------------------------------------------------------- */

@@ -37,6 +37,74 @@ show_edge_label(struct buf *b, const struct agent *a, size_t i)
 
 /* ---- outline ----------------------------------------------------------------------- */
 
+void
+show_budget(struct buf *b, const struct agent_budget *of)
+{
+	buf_add(b, b->n > 0 && b->p[b->n - 1] == '\n' ? S("budget") : S(", budget"));
+	for (size_t i = 0; i < BUDGET_KINDS; i++) {
+		if (of->most[i] == BUDGET_NONE)
+			continue;
+		buf_add_fmt(b, " %s ", agent_budget_names[i]);
+		if (i == BUDGET_COST)
+			buf_add_fmt(b, "%.9g", (double)of->most[i] / 1e9);
+		else
+			buf_add_fmt(b, "%lld%s", (long long)of->most[i],
+			    i == BUDGET_WALL ? "ms" : "");
+	}
+}
+
+static void
+add_guard(struct buf *b, const struct agent_guard *g)
+{
+	if (g->timeout_ms > 0)
+		buf_add_fmt(b, ", timeout %lldms", (long long)g->timeout_ms);
+	if (!g->retries)
+		return;
+	buf_add_fmt(b, ", retry %u", g->max);
+	for (size_t i = 0; i < g->on_n; i++)
+		buf_add_fmt(b, "%s%.*s", i > 0 ? ", " : " on ", FMT(g->on[i]));
+	if (g->delay_ms > 0)
+		buf_add_fmt(b, " after %lldms", (long long)g->delay_ms);
+}
+
+/* Those of the kind's own fields that say how it goes on. */
+static void
+add_fields(struct buf *b, const struct agent_work *w)
+{
+	static const char *const names[] = { "keep", "truncate", "events", "timeout" };
+
+	for (size_t i = 0; i < w->kind->fields_n; i++)
+		for (size_t k = 0; k < COUNT(names); k++) {
+			const struct agent_value *v = &w->fields[i];
+
+			if (!str_eq(str_of(w->kind->fields[i].name), str_of(names[k])) ||
+			    !agent_has(v))
+				continue;
+			buf_add_fmt(b, ", %s ", names[k]);
+			if (str_eq(str_of(names[k]), S("events")))
+				for (size_t m = 0; m < val_count(v->constant); m++)
+					buf_add_fmt(b, "%s%.*s", m > 0 ? " " : "",
+					    FMT(val_key(v->constant, m)));
+			else if (v->form != VALUE_CONST)
+				buf_add(b, str_cut(v->source, LABEL_BYTES));
+			else if (v->constant.kind == VAL_STRING)
+				buf_add(b, val_str(v->constant));
+			else
+				val_add_json(b, v->constant);
+		}
+}
+
+void
+show_terms(struct buf *b, const struct agent_work *w)
+{
+	if (w->kind->fields != NULL && w->fields != NULL)
+		add_fields(b, w);
+	if (w->guard != NULL)
+		add_guard(b, w->guard);
+	if (w->budget != NULL)
+		show_budget(b, w->budget);
+}
+
 static void
 add_work(struct buf *b, const struct agent_work *w, unsigned depth)
 {
@@ -51,6 +119,7 @@ add_work(struct buf *b, const struct agent_work *w, unsigned depth)
 		buf_add_fmt(b, ", when %.*s", FMT(str_cut(w->when.source, LABEL_BYTES)));
 	if (w->returns)
 		buf_lit(b, ", return");
+	show_terms(b, w);
 	buf_add_char(b, '\n');
 }
 
@@ -117,6 +186,10 @@ agent_add_outline(struct buf *b, const struct agent *a)
 	buf_add_fmt(b, "\nhash %.*s\nstate\n", 12, a->hash);
 	for (size_t i = 0; i < a->channels_n; i++)
 		add_channel(b, &a->channels[i]);
+	if (a->budget != NULL) {
+		show_budget(b, a->budget);
+		buf_add_char(b, '\n');
+	}
 	add_stops(b, a, "interrupt before", &a->before);
 	add_stops(b, a, "interrupt after", &a->after);
 	for (size_t i = 0; i < a->tools_n; i++)

@@ -51,6 +51,12 @@ clock_cpu(void)
 	return read_clock(CLOCK_PROCESS_CPUTIME_ID);
 }
 
+nsec
+clock_thread(void)
+{
+	return read_clock(CLOCK_THREAD_CPUTIME_ID);
+}
+
 static void
 put_digits(char *out, unsigned v, int n)
 {

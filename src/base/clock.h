@@ -24,6 +24,7 @@ msec clock_wall_ms(void);                    /* the same in ms */
  * are threads. */
 void clock_set_ahead(msec ms);
 nsec clock_cpu(void);                        /* this process, user + system */
+nsec clock_thread(void);                     /* this thread, likewise */
 
 /* "2d", "1.5h", "90s", "1m30s", "20ms", "5us", "1ns"; not below 0.  bare: what a number
  * alone counts, as in "250"; 0: it needs a unit. */

@@ -414,8 +414,7 @@ scope_begin_tasks(struct scope *s)
 
 		if (t->state != TASK_NEXT)
 			continue;
-		if (!t->told)
-			scope_tell_task(t);
+		scope_tell_task(t);
 		t->state = TASK_RUNNING;
 		t->fresh = true;
 		s->open++;
@@ -645,6 +644,7 @@ find_begin(struct scope *s, const struct core_saved *saved)
 	struct core_saved *at = NULL;
 	bool more = s->up != NULL;
 
+	s->told = c->q->woken;
 	if (s->up == NULL)
 		s->begun = saved->step - c->q->steps_before;
 	while (more) {
@@ -698,7 +698,6 @@ scope_resume(struct scope *s, const struct core_saved *saved, struct val input)
 {
 	const struct core *c = s->core;
 	bool own = saved != NULL && uuid_eq(&saved->run_id, &c->q->run_id);
-	bool told = own && c->q->woken;      /* when it stood here before it was parked */
 
 	if (own)
 		find_begin(s, saved);
@@ -707,20 +706,17 @@ scope_resume(struct scope *s, const struct core_saved *saved, struct val input)
 	for (size_t i = 0; i < s->tasks_n; i++) {
 		if (!c->afresh && saved != NULL)     /* else a command is the first */
 			restore_task(s->tasks[i], saved);
-		s->tasks[i]->told = told;
 		take_given(s->tasks[i]);
 	}
-	if (!told)
-		scope_tell_lifecycle(s, s->up == NULL ? EVENT_RUNNING : EVENT_STARTED,
-		    STR_NONE, STR_NONE);
+	scope_tell_lifecycle(s, s->up == NULL ? EVENT_RUNNING : EVENT_STARTED, STR_NONE,
+	    STR_NONE);
 	if (!take_input(s, input))
 		return;
 	if (is_input(s)) {
 		input_end(s);
 		return;
 	}
-	if (!told)
-		scope_tell_state(s, EVENT_INPUT);
+	scope_tell_state(s, EVENT_INPUT);
 	if (s->changed && stopped_after(s, saved))
 		scope_wait(s, true);
 	else

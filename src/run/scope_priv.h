@@ -62,6 +62,7 @@ struct scope {
 	struct graph_state *graph;
 	struct chart_stepper *chart;         /* in place of both: the agent is a chart */
 	bool started;                        /* it has taken its input */
+	bool told;                           /* where it stands, before it was parked */
 	bool quiet;                          /* an answer that nothing takes is not told */
 	const struct core_saved *saved;      /* while it is restored */
 	struct channels *state;

@@ -32,7 +32,7 @@ scope_tell_state(struct scope *s, enum event_kind kind)
 {
 	struct run_event ev = scope_event(s, kind);
 
-	if (!wants(s, kind))
+	if ((s->told && kind == EVENT_INPUT) || !wants(s, kind))
 		return;
 	ev.u.state = (struct event_state){ .values = channels_values(s->state),
 	    .id = s->head, .parent = s->parent_id, .source = s->source };
@@ -102,7 +102,8 @@ scope_tell_task(struct core_task *t)
 	struct run_event ev = scope_event(s, EVENT_TASK);
 	struct event_task x;
 
-	if (!wants(s, EVENT_TASK))
+	t->told = t->again && s->told;
+	if (t->told || !wants(s, EVENT_TASK))
 		return;
 	event_task_make(&x, t);
 	x.own_input = t->input.kind != VAL_UNDEFINED;
@@ -140,7 +141,8 @@ scope_tell_lifecycle(const struct scope *s, enum event_life what, struct str err
 {
 	struct run_event ev = scope_event(s, EVENT_LIFECYCLE);
 
-	if (!wants(s, EVENT_LIFECYCLE))
+	if ((s->told && (what == EVENT_RUNNING || what == EVENT_STARTED)) ||
+	    !wants(s, EVENT_LIFECYCLE))
 		return;
 	ev.u.lifecycle = (struct event_lifecycle){ .what = what, .graph = s->agent->id,
 	    .error = error, .message = message };

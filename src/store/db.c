@@ -79,20 +79,26 @@ meanwhile(const struct db_conn *c)
 		c->meanwhile(c->meanwhile_ctx);
 }
 
+nsec
+db_clock(const struct db_conn *c)
+{
+	return c->by_cpu ? clock_thread() : clock_mono();
+}
+
 bool
 db_go_on(void *conn)
 {
 	const struct db_conn *c = conn;
 
 	meanwhile(c);
-	return clock_mono() < c->pace_until;
+	return db_clock(c) < c->pace_until;
 }
 
 bool
 db_interrupt(struct db_conn *c)
 {
 	meanwhile(c);
-	return c->deadline != 0 && clock_mono() >= c->deadline;
+	return c->deadline != 0 && db_clock(c) >= c->deadline;
 }
 
 /* ---- transactions ------------------------------------------------------------ */

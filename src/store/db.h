@@ -54,6 +54,7 @@ struct db_conn {
 	int log_frames;              /* in the log, after the last commit */
 	int64_t log_bytes;           /* its file is at least that long */
 	/* DB_SLOW: */
+	bool by_cpu;                 /* the two are times of the thread's CPU */
 	nsec deadline;               /* statements stop past it; 0: never */
 	nsec pace_until;             /* and what compares rows, with pace_rc */
 	int pace_rc;
@@ -108,6 +109,7 @@ int  db_read_i64(struct db *db, const char *text, int64_t *out, struct err *e);
 /* The go_on of a json_pace for a DB_SLOW (ctx: its db_conn): long work between
  * two steps of a statement calls it.  Runs `meanwhile`; false past pace_until. */
 bool db_go_on(void *conn);
+nsec db_clock(const struct db_conn *c);      /* what the deadlines are compared with */
 
 /* ---- the write-ahead log --------------------------------------------------- */
 

@@ -80,7 +80,7 @@ row_test(struct finder *f, const struct query *q)
 static int
 deadline_check(struct finder *f)
 {
-	return ++f->tested % 16 == 0 && clock_mono() > f->db->on->deadline ?
+	return ++f->tested % 16 == 0 && db_clock(f->db->on) > f->db->on->deadline ?
 	    ERR_TIMEOUT : OK;
 }
 

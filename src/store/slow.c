@@ -44,9 +44,10 @@ command_run(struct store *st, struct store_cmd *c)
 
 	on->fault = DB_SOUND;
 	on->err.text[0] = '\0';
-	on->deadline = clock_mono() + st->scan_ms * NS_PER_MS;
+	on->by_cpu = st->scan_cpu;
+	on->deadline = db_clock(on) + st->scan_ms * NS_PER_MS;
 	on->pace_until = db == &st->slow ? on->deadline :
-	    clock_mono() + READ_SHORT_MS * NS_PER_MS;
+	    db_clock(on) + READ_SHORT_MS * NS_PER_MS;
 	on->pace_rc = db == &st->slow ? ERR_TIMEOUT : ERR_AGAIN;
 	c->rc = read_run(st, db, c);
 	if (c->rc == ERR_AGAIN && db == &st->quick) {

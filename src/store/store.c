@@ -144,6 +144,7 @@ store_open_with(struct store **out, const struct store_options *o,
 	pthread_mutex_init(&st->check_lock, NULL);
 	st->fail_at = o->fail_at;
 	st->scan_ms = o->scan_ms > 0 ? o->scan_ms : LIMIT_SCAN_MS;
+	st->scan_cpu = o->scan_cpu;
 	st->scratch = ARENA(4 * (size_t)LIMIT_STATE_BYTES);
 	st->pack = BUF(4 * (size_t)LIMIT_STATE_BYTES);
 	st->map = BUF(LIMIT_CHANNELS * (8 * LIMIT_NAME_BYTES + 64));

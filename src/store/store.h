@@ -71,6 +71,7 @@ struct store_options {
 	msec fsync_delay_ms;                 /* added to every commit */
 	int64_t fail_at;                     /* the nth write command fails with IO */
 	msec scan_ms;                        /* in place of LIMIT_SCAN_MS */
+	bool scan_cpu;                       /* of the thread's CPU: others may be busy */
 };
 
 /* Opens, locks, migrates (after a backup beside the file when the version

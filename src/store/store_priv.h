@@ -133,6 +133,7 @@ struct store {
 
 	struct db slow, quick;       /* the reader thread's */
 	msec scan_ms;
+	bool scan_cpu;
 
 	struct store_seat {
 		const struct store_guest *guest;

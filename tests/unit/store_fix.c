@@ -44,6 +44,7 @@ fix_open_hasty(struct fix *f, int64_t ms)
 	store_reader_close(f->r);
 	store_close(f->st);
 	f->options.scan_ms = ms;
+	f->options.scan_cpu = true;
 	CHECK_RC(store_open(&f->st, &f->options, &f->e), OK);
 	CHECK_RC(store_reader_open(f->st, &f->r, &f->e), OK);
 }

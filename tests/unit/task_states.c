@@ -491,7 +491,7 @@ TEST(states_are_drawn)
 	    "      done.state.p -> end\n"
 	    "    l, compound\n"
 	    "      l1: wait\n"
-	    "          done.invoke.l1 -> l2\n"
+	    "          done -> l2\n"
 	    "      l2, final\n"
 	    "    r\n"
 	    "        e when In('l2')\n"
@@ -512,7 +512,7 @@ TEST(states_are_drawn)
 	    "  s6 [peripheries=2, label=\"end\"];\n"
 	    "  start -> s6 [label=\"stop\"];\n"
 	    "  s1 -> s6 [label=\"done.state.p\", ltail=cluster1];\n"
-	    "  s3 -> s4 [label=\"done.invoke.l1\"];\n"
+	    "  s3 -> s4 [label=\"done\"];\n"
 	    "  s5 -> s5 [label=\"e when In('l2')\"];\n"
 	    "}\n");
 	buf_clear(&b);
@@ -527,8 +527,48 @@ TEST(states_are_drawn)
 	    "  }\n"
 	    "  state \"end\" as s6\n"
 	    "  s1 --> s6 : done.state.p\n"
-	    "  s3 --> s4 : done.invoke.l1\n"
+	    "  s3 --> s4 : done\n"
 	    "  s5 --> s5 : e when In('l2')\n");
+	buf_release(&b);
+	agent_free(a);
+}
+
+/* Goal: an outline has what is said beside work, and times instead of hidden events. */
+TEST(states_show_their_terms)
+{
+	struct agent *a = load(
+	    "id: x\n"
+	    "state: {messages: {reducer: messages}, n: {}}\n"
+	    "budget: {tokens: 9}\n"
+	    "states:\n"
+	    "  a:\n"
+	    "    llm: {keep: state, truncate: {tokens: 50}, events: {e: {}}}\n"
+	    "    retry: {on: [error.llm.*], max: 3, delay: 1s}\n"
+	    "    timeout: 30s\n"
+	    "    budget: {turns: 2}\n"
+	    "    after: {5s: [{guard: n > 1, target: b}, b]}\n"
+	    "  b:\n"
+	    "    timeout: 1m\n"
+	    "    on: {error.timeout: c}\n"
+	    "  c: {type: final}\n");
+	struct buf b = BUF(64 * KB);
+
+	agent_add_outline(&b, a);
+	CHECK(str_contains(buf_str(&b), S("\nbudget tokens 9\n")));
+	CHECK(str_contains(buf_str(&b), S("states\n"
+	    "  a: llm, events e, keep state, truncate {\"tokens\":50}, timeout 30000ms, "
+	    "retry 3 on error.llm.* after 1000ms, budget turns 2\n"
+	    "      after 5s when n > 1 -> b\n"
+	    "      after 5s -> b\n"
+	    "  b\n"
+	    "      timeout 1m\n"
+	    "      error.timeout -> c\n"
+	    "  c, final\n")));
+	CHECK(!str_contains(buf_str(&b), S("visits(")));
+	buf_clear(&b);
+	agent_add_dot(&b, a);
+	CHECK(str_contains(buf_str(&b), S("[label=\"after 5s when n > 1\"]")));
+	CHECK(!str_contains(buf_str(&b), S("after.a")));
 	buf_release(&b);
 	agent_free(a);
 }
