@@ -167,6 +167,8 @@ ask(void *ctx, struct val interrupt, struct val *answer)
 	if (interrupt.kind == VAL_UNDEFINED)
 		return true;
 	if (t->answers >= val_count(answers)) {
+		val_drop(t->waits);          /* of before another one timed out */
+		t->waits = val_array_empty();
 		t->waits = val_push_take(t->waits, val_ref(val_get(interrupt, S("value"))));
 		return false;
 	}
@@ -245,7 +247,7 @@ check(struct trial *t, const struct agent *a, const struct solo_result *r)
 	compare_members(t, "values", r->values);
 	compare_members(t, "output", output);
 	compare(t, "events", t->events);
-	compare(t, "waits", t->waits);
+	compare(t, "waits", r->end == SOLO_INTERRUPTED ? t->waits : VAL_UNDEF);
 	check_used(t, "replies", t->replies);
 	check_used(t, "answers", t->answers);
 	val_drop(output);

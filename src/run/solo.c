@@ -10,6 +10,7 @@
 
 #include <assert.h>
 
+#include "base/hmac.h"
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/mem.h"
@@ -552,6 +553,23 @@ attempt(struct solo *s, bool first, struct val answers, struct val *waits, struc
 	return OK;
 }
 
+/* On the clock that jumps, nobody answers before the first time limit. */
+static bool
+time_out(struct solo *s, struct val *answers)
+{
+	const struct core_interrupt *first = s->o->instant ? keep_first_due(&s->keep) : NULL;
+	struct buf id = BUF(64);
+
+	if (first == NULL)
+		return false;
+	s->now = first->due > s->now ? first->due : s->now;
+	hex_add(&id, first->id.b, sizeof first->id.b);
+	*answers = val_set_take(*answers, buf_str(&id), val_set_take(val_object_empty(),
+	    S(TASK_TIMEOUT_KEY), val_bool(true)));
+	buf_release(&id);
+	return true;
+}
+
 /* Asks for all that waits; false: one has no answer. */
 static bool
 ask_all(struct solo *s, struct val waits, struct val *answers)
@@ -571,7 +589,7 @@ ask_all(struct solo *s, struct val waits, struct val *answers)
 			*answers = val_set_take(*answers, val_str(val_get(one, S("id"))),
 			    answer);
 	}
-	return given;
+	return given || (val_count(*answers) == 0 && time_out(s, answers));
 }
 
 int

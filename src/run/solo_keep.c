@@ -235,6 +235,20 @@ keep_answer(struct keep *k, const struct core_interrupt *i, struct val value)
 	}
 }
 
+const struct core_interrupt *
+keep_first_due(const struct keep *k)
+{
+	const struct core_interrupt *first = NULL;
+
+	for (size_t n = 0; n < k->asked_n; n++) {
+		const struct core_interrupt *x = &k->asked[n];
+
+		if (x->waits && x->due > 0 && (first == NULL || x->due < first->due))
+			first = x;
+	}
+	return first;
+}
+
 void
 keep_void(struct keep *k)
 {

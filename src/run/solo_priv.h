@@ -58,6 +58,8 @@ void keep_carry(struct keep *k, const struct core_task *t, struct str name,
 void keep_drop(struct keep *k, const struct core_task *t);
 void keep_interrupt(struct keep *k, const struct core_interrupt *i);
 void keep_answer(struct keep *k, const struct core_interrupt *i, struct val value);
+/* The question that waits and times out first; NULL: none has a time limit. */
+const struct core_interrupt *keep_first_due(const struct keep *k);
 void keep_void(struct keep *k);              /* questions of what is no head any more */
 /* A copy, to be freed; NULL: there is none. */
 struct core_saved *keep_load(const struct keep *k, struct str ns);
