@@ -14,6 +14,7 @@
 #include <assert.h>
 
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "run/run_priv.h"
 
@@ -116,6 +117,44 @@ is_here(const struct claim *x)
 	return run != NULL && run->phase != PHASE_PENDING;
 }
 
+/* It was parked, and is left as it was: the next server finds it due. */
+struct back {
+	struct store_run_save c;
+	struct runs *rs;
+};
+
+static void
+back_done(struct store_cmd *cmd)
+{
+	struct back *x = CONTAINER_OF(cmd, struct back, c.cmd);
+	struct runs *rs = x->rs;
+
+	if (cmd->rc != OK)
+		log_warn("run", "not_parked", "rc=%s reason=%s", rc_name(cmd->rc),
+		    cmd->err.text);
+	free(x);
+	runs_busy(rs, -1);
+}
+
+static void
+park_again(const struct claim *x)
+{
+	struct back *b = mem_new(struct back);
+	int rc;
+
+	b->rs = x->rs;
+	b->c.cmd.op = STORE_RUN_SAVE;
+	b->c.cmd.owner = x->w.owner;
+	b->c.cmd.done = back_done;
+	b->c.run_seq = x->c.run.seq;
+	b->c.thread_seq = x->c.run.thread_seq;
+	b->c.park = PARK_SET;
+	b->c.due = x->c.now;
+	rc = store_submit(b->rs->sh->store, b->rs->shard, &b->c.cmd, true);
+	assert(rc == OK);                    /* forced */
+	runs_busy(b->rs, 1);
+}
+
 static void
 claim_done(struct store_cmd *cmd)
 {
@@ -126,6 +165,8 @@ claim_done(struct store_cmd *cmd)
 	if ((cmd->rc == ERR_IO || cmd->rc == ERR_BUSY) && !rs->draining) {
 		claim_again(x);
 	} else {
+		if (cmd->rc == OK && x->c.woken && rs->draining && !is_here(x))
+			park_again(x);
 		if (taken)
 			admit_taken(rs, cmd->owner, &x->c.run, true, x->c.woken);
 		directory_unpin(rs->sh->directory, &x->w.thread_id);

@@ -64,6 +64,21 @@ for (const shards of shardsList) {
     check(c.r, "a chart beside it");
   });
 
+  await scenario(`${shards}: a server that stops while it takes up what is due`, async () => {
+    const dir = scratch();
+    let s = await open(dir, shards);
+    const list = [];
+    for (let i = 0; i < 8; i++) list.push(...await Promise.all(Array.from({ length: 50 }, () => begin(s, "nap", { ms: day }))));
+    await parked(s);
+    await s.stop();
+    for (let i = 0; i < 3; i++) await (await open(dir, shards, day + 60000)).stop();
+    s = await open(dir, shards, day + 120000);
+    await until(async () => (await call(s, "POST", "/threads/count", { status: "busy" })).json === 0, "all to end", 60000);
+    const attempts = await Promise.all(list.map(async (x) => (await call(s, "GET", `/threads/${x.t}/state`)).json.metadata.run_attempt));
+    equal(attempts.filter((n) => n !== 1), [], "no attempt was lost by it");
+    await s.stop();
+  });
+
   await scenario(`${shards}: a message for a conversation that is parked`, async () => {
     const dir = scratch();
     let s = await open(dir, shards);
