@@ -136,6 +136,18 @@ load_own_budget(struct load *l, const struct tree_node *of, bool wall)
 
 /* ---- capabilities -------------------------------------------------------------- */
 
+/* As http_get compares them: a name, or all below one, and a port. */
+static bool
+is_host(struct str s)
+{
+	if (str_starts(s, S("*.")))
+		s = str_sub(s, 2, s.n);
+	for (size_t i = 0; i < s.n; i++)
+		if (memchr("/@?# *\\", s.p[i], 7) != NULL || (unsigned char)s.p[i] < ' ')
+			return false;
+	return s.n > 0;
+}
+
 static const struct str *
 load_list(struct load *l, const struct tree_node *n, size_t *count)
 {
@@ -155,6 +167,9 @@ load_list(struct load *l, const struct tree_node *n, size_t *count)
 		if (str_eq(n->key, S("tools")) && star >= 0 &&
 		    (size_t)star + 1 < all[i].n)
 			load_fail(l, c, "a '*' stands at the end, as in store_*");
+		if (str_eq(n->key, S("hosts")) && l->rc == OK && !is_host(all[i]))
+			load_fail(l, c, "expected a host, as in api.example.com, *.example.com "
+			    "or localhost:8080, got '%.*s'", FMT(str_cut(all[i], 100)));
 		i++;
 	}
 	*count = n->n;

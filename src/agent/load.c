@@ -376,6 +376,9 @@ load_borders(struct load *l, const struct tree_node *n)
 		mark_channels(l, lists[i], marks[i]);
 	}
 	for (size_t i = 0; i < count; i++) {
+		if (l->rc == OK && marks[1][i] && marks[2][i])
+			load_fail(l, lists[1], "the channel '%.*s' is private: take it out of "
+			    "one of the lists", FMT(channels[i].name));
 		channels[i].private = marks[2][i];
 		channels[i].input = lists[0] != NULL ? marks[0][i] : !marks[2][i];
 		channels[i].output = lists[1] != NULL ? marks[1][i] : !marks[2][i];

@@ -753,7 +753,7 @@ load_chart(struct states *st, const struct tree_node *n)
 		(void)load_common(st, n, root, NULL);
 	if (top != root && root->initial.s.p != NULL)
 		load_fail(st->l, member(st, n, "initial"), "all states of a parallel chart are "
-		    "entered");
+		    "entered: leave it out");
 }
 
 /* An error of chart_compile; its place is a node of the tree. */

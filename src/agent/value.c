@@ -316,8 +316,9 @@ load_int(struct load *l, const struct tree_node *n, struct agent_value *out)
 	struct val v = tree_val(n);
 
 	if (v.kind != VAL_INT || v.u.i < 0)
-		load_fail(l, n, "expected a whole number from 0, got %s",
-		    n->kind == TREE_NUMBER ? "another number" : tree_kind_name(n));
+		load_fail(l, n, "expected a whole number from 0, got %.*s",
+		    FMT(n->kind == TREE_NUMBER ? str_cut(n->text, 40) :
+		    str_of(tree_kind_name(n))));
 	val_drop(v);
 	set_constant(l, v.kind == VAL_INT ? v : VAL_NIL, out);
 }

@@ -213,7 +213,8 @@ load_field(struct making *m, int slot, const struct tree_node *n)
 		return;
 	}
 	if ((f->flags & FIELD_LIST_LATER) != 0 && n->kind == TREE_LIST) {
-		load_fail(l, n, "a list for '%s' is not supported yet", f->name);
+		load_fail(l, n, "expected one name; those that are asked after it belong into "
+		    "'fallbacks'");
 		return;
 	}
 	switch (f->kind) {
@@ -235,7 +236,9 @@ load_field(struct making *m, int slot, const struct tree_node *n)
 		m->work->each_name = load_str(l, n->text);
 		break;
 	default:
-		load_value(l, n, f, v);
+		/* Its own words for what it expects are better than ours. */
+		if (f->kind != AGENT_PLAIN || f->check == NULL || n->kind == TREE_MAP)
+			load_value(l, n, f, v);
 		check_value(l, n, f, v);
 		return;
 	}
@@ -363,6 +366,22 @@ load_fields(struct making *m, const struct tree_node *n)
 
 /* ---- a kind ------------------------------------------------------------------------------ */
 
+static void
+fail_operation(struct making *m, const struct tree_node *n, const char *nearest)
+{
+	struct buf all = BUF(KB);
+
+	for (int i = 0; m->kind->ops[i] != NULL; i++)
+		buf_add_fmt(&all, "%s%s", i == 0 ? "" : ", ", m->kind->ops[i]);
+	if (nearest != NULL)
+		load_fail_key(m->l, n, nearest, "unknown operation '%.*s'",
+		    FMT(str_cut(n->key, 100)));
+	else
+		load_fail_key(m->l, n, NULL, "unknown operation '%.*s'; expected one of %.*s",
+		    FMT(str_cut(n->key, 100)), FMT(buf_str(&all)));
+	buf_release(&all);
+}
+
 /* `kind: {op: {...}}`; the fields of the op. */
 static const struct tree_node *
 load_op(struct making *m, const struct tree_node *n)
@@ -384,8 +403,7 @@ load_op(struct making *m, const struct tree_node *n)
 		str_near_try(&near, m->kind->ops[i]);
 	}
 	if (m->work->op < 0)
-		load_fail_key(l, c, near.best, "unknown operation '%.*s'",
-		    FMT(str_cut(c->key, 100)));
+		fail_operation(m, c, near.best);
 	load_wants(l, c, TREE_MAP, "a map");
 	return c;
 }

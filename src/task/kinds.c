@@ -18,6 +18,38 @@
 static const char *const chunk_words[] = { [CHUNK_CHARACTER] = "1", [CHUNK_WORD] = "word",
 	NULL };
 
+/* {schema}, or a schema itself. */
+static int
+output_check(struct val v, struct err *e)
+{
+	struct val schema = val_get(v, S("schema"));
+
+	if (v.kind != VAL_OBJECT)
+		return err_set(e, ERR_INVALID, "expected {schema: {type: object, ...}}");
+	if (schema.kind != VAL_UNDEFINED && (schema.kind != VAL_OBJECT || val_count(v) != 1))
+		return err_set(e, ERR_INVALID, "expected 'schema' alone, a JSON Schema");
+	return OK;
+}
+
+static int
+needs_check(struct val v, struct err *e)
+{
+	static const char *const words[] = { "tools", "vision", "json_schema", "reasoning" };
+	size_t n = v.kind == VAL_ARRAY ? val_count(v) : 1;
+
+	for (size_t i = 0; i < n; i++) {
+		struct val word = v.kind == VAL_ARRAY ? val_at(v, i) : v;
+		size_t k = 0;
+
+		while (k < COUNT(words) && !str_eq(val_str(word), str_of(words[k])))
+			k++;
+		if (k == COUNT(words))
+			return err_set(e, ERR_INVALID, "expected tools, vision, json_schema or "
+			    "reasoning, got '%.*s'", FMT(str_cut(val_str(word), 100)));
+	}
+	return OK;
+}
+
 static const struct agent_field llm_fields[] = {
 	[LLM_MODEL] = { "model", AGENT_TEXT, "an alias of cohort.yaml, or provider:name; default: the "
 	    "run's model", FIELD_LIST_LATER },
@@ -31,7 +63,8 @@ static const struct agent_field llm_fields[] = {
 	[LLM_MAX_TURNS] = { "max_turns", AGENT_INT, "call its tools and ask again, so often at "
 	    "most" },
 	[LLM_STREAM] = { "stream", AGENT_BOOL, "false: the answer is shown when it is whole" },
-	[LLM_OUTPUT] = { "output", AGENT_PLAIN, "{schema}: the answer is JSON of this form" },
+	[LLM_OUTPUT] = { "output", AGENT_PLAIN, "{schema}: the answer is JSON of this form",
+	    .check = output_check },
 	[LLM_ID] = { "id", AGENT_TEXT, "of the message" },
 	[LLM_REPLY] = { "reply", AGENT_EXPR, "a scripted answer: text or a message",
 	    .group = 1 },
@@ -40,7 +73,7 @@ static const struct agent_field llm_fields[] = {
 	[LLM_FALLBACKS] = { "fallbacks", AGENT_NAMES, "models that are asked, in order, when "
 	    "the one before fails for a while" },
 	[LLM_NEEDS] = { "needs", AGENT_NAMES, "what the models must have: tools, vision, "
-	    "json_schema, reasoning" },
+	    "json_schema, reasoning", .check = needs_check },
 	[LLM_CHUNK] = { "chunk", AGENT_WORD, "how a scripted answer is streamed: by character "
 	    "(1) or by word", .words = chunk_words },
 	[LLM_EVENTS] = { "events", AGENT_PLAIN, "{NAME: {schema, description}}: what the model "
@@ -91,6 +124,11 @@ ask_check(const struct agent_value *fields)
 		return "a selection needs 'options'";
 	if (type == ASK_FORM && !agent_has(&fields[ASK_SCHEMA]))
 		return "a form needs a 'schema'";
+	if (type >= 0 && type != ASK_SELECT && type != ASK_MULTI_SELECT &&
+	    agent_has(&fields[ASK_OPTIONS]))
+		return "'options' belong to type: select or multi_select";
+	if (type >= 0 && type != ASK_FORM && agent_has(&fields[ASK_SCHEMA]))
+		return "'schema' belongs to type: form";
 	if (range && type != ASK_NUMBER)
 		return "'min' and 'max' belong to type: number";
 	if (limit->form == VALUE_CONST && (limit->constant.kind != VAL_STRING ||

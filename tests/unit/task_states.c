@@ -617,7 +617,7 @@ static const struct row { const char *text, *want; } rows[] = {
 	{ "id: x\ntype: final\nstates: {a: {}}\n",
 	    ":2:7: type: expected compound or parallel for the chart itself" },
 	{ "id: x\ntype: parallel\ninitial: a\nstates: {a: {}}\n",
-	    ":3:10: initial: all states of a parallel chart are entered" },
+	    ":3:10: initial: all states of a parallel chart are entered: leave it out" },
 	{ A "{type: paralel}\n", ":4:13: states.a.type: expected atomic, compound, parallel, final "
 	    "or history, got 'paralel'; did you mean 'parallel'?" },
 	{ A "{type: parallel}\n",
