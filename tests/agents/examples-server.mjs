@@ -2,7 +2,9 @@
 // a question that nobody answers in time, what goes on in the next run of a thread.
 //
 // SPDX-License-Identifier: MIT
+import { existsSync, readFileSync } from "node:fs";
 import http from "node:http";
+import path from "node:path";
 import { call, check, equal, freePort, scenario, scratch, startServer, until } from "../e2e/lib.mjs";
 
 const hour = 3600000, day = 24 * hour;
@@ -74,6 +76,18 @@ export async function onServer(folder) {
     const v = await run(await thread(), "fallbacks", { input: { messages: "Hello" } });
     equal(v.messages?.map((m) => m.type), ["human", "ai"], "what it needs is there");
     equal(log, ["10 to 10 kg, 10 in all, no hint", "10 to 10 kg, 20 in all, no hint"], "the context of a run; sums go on");
+  });
+  await scenario("a server that dies in the middle of a call", async () => {
+    const t = await thread(), ledger = path.join(dir, "ledger");
+    await call(s, "POST", `/threads/${t}/runs`, { assistant_id: "outcome", input: { ledger, seconds: 15 } });
+    await until(() => existsSync(ledger), "the payment");
+    await s.stop("SIGKILL");
+    s = await open(14 * day + 2 * hour);
+    await until(async () => (await state(t)).tasks[0]?.interrupts.length === 1, "the question");
+    seen.set("outcome.yaml", [(await state(t)).values.seen]);
+    equal(readFileSync(ledger, "utf8"), "paid\n", "paid once");
+    await run(t, "outcome", { command: { resume: true } });
+    equal((await state(t)).values.sent, true, "somebody has looked");
   });
   await s.stop();
   web.close();

@@ -85,7 +85,7 @@ for (const name of language)
 
 // docs/agents.md tells them; what it does not name as a whole (error.llm.*) is here.
 const docs = readFileSync(path.join(repo, "docs/agents.md"), "utf8");
-const events = ["error.execution", "error.communication", "error.timeout", "error.tool.*",
+const events = ["error.execution", "error.communication", "error.timeout", "error.tool.*", "error.tool.unknown_outcome",
   ...["backend", "rate_limited", "overloaded", "auth", "invalid_request", "context_length", "timeout", "transport", "tool_validation", "max_turns"].map((k) => `error.llm.${k}`),
   ...["tokens", "cost", "turns", "tool_calls", "wall"].map((k) => `error.budget.${k}`)];
 const documented = new Set([...docs.matchAll(/`(error\.(?:llm|budget|tool)\.[a-z_]+|error\.(?:execution|communication|timeout))`/g)].map((m) => m[1]));
