@@ -48,26 +48,32 @@ is_summary(struct val v)
 	return v.kind == VAL_OBJECT;
 }
 
+static int
+check_option(struct str key, struct val v, struct err *e)
+{
+	if (str_eq(key, S("tokens")))
+		return is_count(v, 1) ? OK :
+		    err_set(e, ERR_INVALID, "tokens: expected a whole number from 1");
+	if (str_eq(key, S("keep")))
+		return is_count(v, 0) ? OK :
+		    err_set(e, ERR_INVALID, "keep: expected a whole number from 0");
+	if (str_eq(key, S("summary")))
+		return is_summary(v) ? OK :
+		    err_set(e, ERR_INVALID, "summary: expected true, false, or {model, prompt}");
+	return err_set(e, ERR_INVALID, "unknown key '%.*s'; expected tokens, keep or summary",
+	    FMT(str_cut(key, 100)));
+}
+
 int
 llm_cut_check(struct val v, struct err *e)
 {
-	struct val member;
+	int rc = OK;
 
-	for (size_t i = 0; v.kind == VAL_OBJECT && i < val_count(v); i++) {
-		struct str key = val_key(v, i);
-
-		member = val_member(v, i);
-		if (str_eq(key, S("tokens")) ? is_count(member, 1) :
-		    str_eq(key, S("keep")) ? is_count(member, 0) :
-		    str_eq(key, S("summary")) ? is_summary(member) : false)
-			continue;
-		return err_set(e, ERR_INVALID, "%.*s: expected tokens (a number from 1), keep (a "
-		    "number from 0), summary (true, false, or {model, prompt})",
-		    FMT(str_cut(key, 100)));
-	}
-	if (v.kind != VAL_OBJECT || !val_has(v, S("tokens")))
-		return err_set(e, ERR_INVALID, "expected {tokens: N}");
-	return OK;
+	for (size_t i = 0; v.kind == VAL_OBJECT && i < val_count(v) && rc == OK; i++)
+		rc = check_option(val_key(v, i), val_member(v, i), e);
+	if (rc == OK && (v.kind != VAL_OBJECT || !val_has(v, S("tokens"))))
+		rc = err_set(e, ERR_INVALID, "expected {tokens: N}");
+	return rc;
 }
 
 static struct val

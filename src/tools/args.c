@@ -97,7 +97,8 @@ keyword_valid(struct str key, jnode v, struct err *e)
 	while (i < COUNT(keywords) && !str_eq(key, keywords[i].keyword))
 		i++;
 	if (i == COUNT(keywords))
-		return err_set(e, ERR_INVALID, "%.*s: a keyword we do not check", FMT(key));
+		return err_set(e, ERR_INVALID, "%.*s: a keyword that is not checked; leave "
+		    "it out", FMT(key));
 	if (!keywords[i].is(v))
 		return err_set(e, ERR_INVALID, "%.*s: expected %s", FMT(key),
 		    keywords[i].expected);

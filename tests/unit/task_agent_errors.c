@@ -299,13 +299,14 @@ static const struct row { const char *text, *want; } rows[] = {
 	{ NODE("{llm: {keep: \"a b\"}}"),
 	    ":3:19: nodes.a.llm.keep: expected state, session, or a name without blanks" },
 	{ NODE("{llm: {truncate: {tokens: 0}}}"),
-	    ":3:23: nodes.a.llm.truncate: tokens: expected tokens (a number from 1), keep (a "
-	    "number from 0), summary (true, false, or {model, prompt})" },
+	    ":3:23: nodes.a.llm.truncate: tokens: expected a whole number from 1" },
+	{ NODE("{llm: {truncate: {tokens: 5, keep: -1}}}"),
+	    ":3:23: nodes.a.llm.truncate: keep: expected a whole number from 0" },
 	{ NODE("{llm: {truncate: {keep: 1}}}"),
 	    ":3:23: nodes.a.llm.truncate: expected {tokens: N}" },
 	{ NODE("{llm: {events: {a: {schema: {pattern: x}}}}}"),
-	    ":3:21: nodes.a.llm.events: a.schema: pattern: a keyword we do not "
-	    "check" },
+	    ":3:21: nodes.a.llm.events: a.schema: pattern: a keyword that is "
+	    "not checked; leave it out" },
 	{ NODE("{llm: {prompt: 1}}"),
 	    ":3:21: nodes.a.llm.prompt: expected a text, got a number" },
 	{ NODE("{llm: {prompt: '${'}}"),
