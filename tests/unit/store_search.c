@@ -251,16 +251,16 @@ TEST(search_of_one_costly_value_is_cut)
 /* Goal: a word takes time in proportion to the text, not to both. */
 TEST(search_for_a_word_in_a_text_of_its_beginnings)
 {
-	struct buf value = BUF(8 * MB), word = BUF(KB);
+	struct buf value = BUF(8 * MB), word = BUF(8 * KB);
 	struct store_item_search s;
 	struct fix f;
 
-	fix_open_hasty(&f, 500);
+	fix_open_hasty(&f, 5000);
 	buf_lit(&value, "{\"v\":\"");
 	for (size_t i = 0; i < 4 * MB - 100; i++)
 		buf_add_char(&value, 'a');
 	buf_lit(&value, "\"}");
-	for (int i = 0; i < 500; i++)
+	for (int i = 0; i < 4000; i++)
 		buf_add_char(&word, 'A');
 	buf_add_char(&word, 'b');
 	put(&f, "n", "long", value.p);
