@@ -96,6 +96,19 @@ talks("shrinks", `{n: {command: ${nasty(logOf("shrinks"))}}}`, "", ", tools: [n]
 talks("narrow", `{n: {command: ${nasty(logOf("narrow"))}}}`, "", ", tools: [n__echo]");
 talks("misspelt", `{n: {command: ${nasty(logOf("misspelt"))}}}`, "", ", tools: [n__ecko]");
 talks("many", `{n: {command: ${nasty(logOf("many"))}}}`, "", ", tools: [n]");
+talks("policies", `{n: {command: ${nasty(logOf("policies"))}}}`, "tools: {n__hang: {timeout: 1s}, n__echo: {approval: true}, n__slow: {timeout: 20s}}", ", tools: [n]");
+file("child", `
+state: {messages: {reducer: messages}}
+capabilities: {tools: [n__echo]}
+nodes:
+  talk:
+    agent:
+      state: {messages: {reducer: messages}}
+      mcp: {n: {command: ${nasty(logOf("child"))}}}
+      nodes: {talk: {llm: {tools: [n], max_turns: 3}}}
+      edges: [[START, talk]]
+edges: [[START, talk]]
+`);
 talks("slowstart", `{n: {command: ${nasty(logOf("slowstart"), ', "--start=1500"')}}}`, "", ", tools: [n]");
 talks("crash", `{n: {command: ${nasty(logOf("crash"))}}}`, "", ", tools: [n]");
 talks("envs", `{n: {command: ${nasty(logOf("envs"))}, env: {GIVEN: "env:MCP_TEST_TOKEN", PLAIN: here}}}`, "", ", tools: [n__env]");
@@ -265,6 +278,16 @@ await scenario("replays, without the server", async () => {
     equal(lines(logOf("nasty")).length, before, "replay: nothing was called");
   }
   check(lines(logOf("nasty")).length > log, "replay: the run itself called");
+});
+await scenario("policies and children", async () => {
+  let r = await wait(server, "policies", say([[["n__hang"], ["n__slow", { ms: 1500 }]]]));
+  check(/unknown_outcome|did not answer/.test(answers(r)[0][1]) && answers(r)[0][0] === "error", "policies: a time limit", answers(r));
+  equal(answers(r)[1], ["success", "slow done"], "policies: a longer one");
+  r = await wait(server, "policies", say([[["n__echo", { text: "x" }]]]));
+  check(r.text.includes("action_requests") && calls(logOf("policies"), "echo") === 0, "policies: a person decides", r.text);
+  r = await wait(server, "child", say([[["n__echo", { text: "x" }], ["n__slow", { ms: 1 }]]]));
+  equal(asked(), ["n__echo"], "child: its caller's capabilities");
+  equal(answers(r).map((a) => a[0]), ["success", "error"], "child: what it may call");
 });
 await scenario("mcp_config", async () => {
   const url = `http://127.0.0.1:${everyPort}`;
