@@ -209,6 +209,20 @@ agents:
   equal(shop.root?.nodes.agent.llm.tools, ["clerk", "writer"], "which the model is offered");
   equal([shop.root?.nodes.agent.llm.model, shop.root?.nodes.agent.llm.fallbacks], ["anthropic:claude-sonnet-4-5", ["openai:gpt-4o-mini"]], "models, and those to fall back on");
   equal([shop.clerk?.nodes.agent.llm.tools, shop.clerk?.nodes.agent.llm.output.schema.required], [["http_get"], ["id"]], "a page reader; an answer's form");
+  const served = files("served.yaml", `agents:
+  root:
+    model: openai/gpt-4o
+    description: d
+    instruction: You answer.
+    toolsets:
+      - {type: mcp, command: npx, args: [-y, some-server, /srv/shop], tools: [read_text_file], env: {LOG: debug}}
+      - {type: mcp, remote: {url: "https://mcp.example.com/mcp", transport_type: streamable, headers: {X-Key: "env:KEY"}}}
+      - {type: mcp, ref: "docker:duckduckgo"}
+`, []).root;
+  equal(served?.mcp, { duckduckgo: { command: ["docker", "mcp", "gateway", "run", "--servers=duckduckgo"] },
+    server1: { command: ["npx", "-y", "some-server", "/srv/shop"], env: { LOG: "debug" }, tools: ["read_text_file"] },
+    server2: { headers: { "X-Key": "env:KEY" }, url: "https://mcp.example.com/mcp" } }, "MCP servers of three kinds");
+  equal(served?.nodes.agent.llm.tools, ["server1", "server2", "duckduckgo"], "all of their tools");
   // Two that call each other: a cycle ends at a depth, it is not refused.
   const pair = files("pair.yaml", `agents:
   root: {model: openai/gpt-4o, description: a, instruction: "You are a.", sub_agents: [other], commands: {go: Go}}

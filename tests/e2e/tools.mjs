@@ -2,7 +2,7 @@
 // with their questions and streams, approval and other policies in the file, kill -9
 // in a call, what bad calls are told.
 import http from "node:http";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { lookup } from "node:dns/promises";
 import { hostname } from "node:os";
 import path from "node:path";
@@ -272,6 +272,63 @@ await scenario("kill -9 while a page is read", async () => {
   const m = (await client.threads.getState(t)).values.messages.filter((x) => x.type === "tool");
   equal([m.map((x) => x.content), page.asked.length], [["1", "<p>/slow</p>"], 2], "a GET is made again");
 });
+
+// An MCP server that counts: `fail` fails, `hang` answers nobody.
+writeFileSync(path.join(dir, "counter.mjs"), `
+import { appendFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+const say = (id, result) => process.stdout.write(JSON.stringify({ jsonrpc: "2.0", id, result }) + "\\n");
+const tool = (name) => ({ name, description: name, inputSchema: { type: "object", properties: {} } });
+for await (const line of createInterface({ input: process.stdin })) {
+  const m = JSON.parse(line);
+  if (m.method === "initialize") say(m.id, { protocolVersion: m.params.protocolVersion, capabilities: { tools: {} }, serverInfo: { name: "counter", version: "1" } });
+  else if (m.method === "tools/list") say(m.id, { tools: [tool("fail"), tool("hang"), tool("fine")] });
+  else if (m.method === "tools/call") {
+    appendFileSync(process.argv[2], m.params.name + "\\n");
+    if (m.params.name !== "hang") say(m.id, { content: [{ type: "text", text: m.params.name }], isError: m.params.name === "fail" });
+  }
+}
+`);
+const counted = path.join(dir, "counted"), calls = (name) => existsSync(counted) ? readFileSync(counted, "utf8").split("\n").filter((l) => l === name).length : 0;
+const served = (name, policies) => caller(name, "[c]", `mcp: {c: {command: [${process.execPath}, ${path.join(dir, "counter.mjs")}, ${counted}]}}
+tools: ${policies}`);
+served("served", "{c__fail: {retries: 2}, c__hang: {timeout: 500ms}, c__fine: {approval: true}}");
+served("served_again", "{c__fail: {retries: 2, idempotent: true}, c__hang: {idempotent: true}}");
+await until(async () => (await call(server, "POST", "/assistants/search", { graph_id: "served_again" })).json?.length, "the agents");
+
+await scenario("policies of tools of MCP servers", async () => {
+  let r = await one("served", "c__fail", {});
+  equal([r.status, calls("fail")], ["error", 1], "what may not be repeated is called once");
+  r = await one("served_again", "c__fail", {});
+  equal([r.status, calls("fail")], ["error", 4], "what may is called again");
+  r = await one("served", "c__hang", {});
+  check(r.content.includes('"c__hang" did not answer within 500 ms; unknown_outcome'), "it took too long", r.content);
+  const t = (await client.threads.create()).thread_id;
+  await client.runs.wait(t, "served", { input: say(["c__fine", {}]) });
+  equal([(await client.threads.get(t)).status, calls("fine")], ["interrupted", 0], "a person is asked first");
+  const end = await client.runs.wait(t, "served", { command: { resume: { decisions: [{ type: "approve" }] } } });
+  equal([end.messages.filter((m) => m.type === "tool").map((m) => m.content), calls("fine")], [["fine"], 1], "and then it is called");
+});
+
+for (const [agent, times, words] of [["served_again", 2, null], ["served_plain", 1, "unknown_outcome"]])
+  await scenario(`kill -9 in a call of ${agent}`, async () => {
+    if (agent === "served_plain") served(agent, "{c__fine: {retries: 1}}");
+    await until(async () => (await call(server, "POST", "/assistants/search", { graph_id: agent })).json?.length, "the agent");
+    const before = calls("hang"), t = (await client.threads.create()).thread_id;
+    const r = await client.runs.create(t, agent, { input: say(["c__hang", {}]) });
+    await until(() => calls("hang") === before + 1, "the call");
+    await server.stop("SIGKILL");
+    server = await start();
+    client = new Client({ apiUrl: server.url });
+    if (words === null) {
+      await until(() => calls("hang") === before + 2, "the call again");
+      await client.runs.cancel(t, r.run_id);
+      return;
+    }
+    await client.runs.join(t, r.run_id);
+    const m = (await client.threads.getState(t)).values.messages.find((x) => x.type === "tool");
+    equal([m.content.includes(words), calls("hang") - before], [true, times], "it is not made again, and the model is told");
+  });
 
 await scenario("files that are refused", async () => {
   file("wrong", "state: {messages: {reducer: messages}}\nnodes: {n: {llm: {tools: [calculat]}}}\nedges: [[START, n]]\n");
