@@ -248,9 +248,11 @@ walk(struct walk *w, const struct agent *a, unsigned *height)
 struct called {
 	const struct agent **at;
 	size_t n, cap;
+	bool many;                           /* there are more */
 };
 
-/* Recursion is bounded: the set is linked. */
+/* Recursion is bounded: each agent is there once, and definitions in place are nested
+ * so deep at most. */
 static void
 call_add(struct called *c, const struct agent *a, bool named)
 {
@@ -259,6 +261,9 @@ call_add(struct called *c, const struct agent *a, bool named)
 	for (size_t i = 0; named && i < c->n; i++)
 		if (c->at[i] == a)
 			return;
+	c->many = c->many || (named && c->n == LIMIT_AGENT_CALLED);
+	if (c->many)
+		return;
 	if (named) {
 		mem_grow(c->at, c->n, c->cap);
 		c->at[c->n++] = a;
@@ -288,6 +293,18 @@ agents_add_text(struct buf *b, const struct agents *s, const struct agent *a)
 	}
 	buf_add_char(b, ']');
 	free(c.at);
+}
+
+/* What is kept of each agent has all that it calls. */
+static int
+check_many(const struct agent *a, struct err *e)
+{
+	struct called c = { 0 };
+
+	call_add(&c, a, true);
+	free(c.at);
+	return c.many ? err_set(e, ERR_INVALID, "%.*s: it and those that it calls are more than "
+	    "%d agents", FMT(a->file), LIMIT_AGENT_CALLED) : OK;
 }
 
 static void
@@ -396,6 +413,10 @@ agents_link(struct agents *s, struct err *e)
 
 		s->refused = s->at[i];
 		rc = walk(&w, s->at[i], &height);
+	}
+	for (size_t i = 0; i < s->n && rc == OK; i++) {
+		s->refused = s->at[i];
+		rc = check_many(s->at[i], e);
 	}
 	free(heights);
 	if (rc == OK) {

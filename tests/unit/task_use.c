@@ -432,3 +432,26 @@ TEST(use_names_of_tools_are_checked)
 		buf_release(&text);
 	}
 }
+
+/* Each is a tool of the one before. */
+TEST(use_agents_that_are_tools_may_be_so_many)
+{
+	for (size_t n = LIMIT_AGENT_CALLED; n <= LIMIT_AGENT_CALLED + 1; n++) {
+		struct agents *set = agents_new();
+		struct err e = { 0 };
+
+		for (size_t i = 0; i < n; i++) {
+			struct buf text = BUF(4 * KB);
+			struct agent *a = NULL;
+
+			buf_add_fmt(&text, "id: a%zu\nstate: {a: {}}\ntools: {next: {agent: a%zu}}\n"
+			    "nodes: {n: {set: {a: 1}}}\nedges: [[START, n]]\n", i, (i + 1) % n);
+			CHECK_RC(agent_load(&a, buf_str(&text), S("ring.yaml"), &task_kinds, &e),
+			    OK);
+			CHECK_RC(agents_add(set, a, &e), OK);
+			buf_release(&text);
+		}
+		CHECK_RC(agents_link(set, &e), n > LIMIT_AGENT_CALLED ? ERR_INVALID : OK);
+		agents_free(set);
+	}
+}
