@@ -45,9 +45,12 @@ const counted = (what) => { counts.set(what, count(what) + 1); return count(what
 function saidTo(q) {
   const at = q.messages.findLastIndex((m) => m.role === "user" && !m.content.startsWith("injected")), user = q.messages[at].content;
   const tools = q.messages.slice(at).filter((m) => m.role === "tool").length;
-  const callOf = (name, args) => ({ content: "", tool_calls: [{ index: 0, id: `call-${user.replaceAll(" ", "-")}-${tools}`, type: "function", function: { name, arguments: JSON.stringify(args) } }] });
-  if (user.endsWith(" talk")) return { what: `${user} ${q.messages.length}`, message: tools < 6 ? callOf("event__note", { n: tools }) : callOf("event__close", {}) };
-  if (user.endsWith(" count") && tools < 4) return { what: `${user} ${tools}`, message: callOf(tools % 2 ? "http_get" : "counter__bump", tools % 2 ? { url: `${web}/get?k=${user.replaceAll(" ", "-")}-${tools}` } : { k: `${user.replaceAll(" ", "-")}-${tools}` }) };
+  const callsOf = (...list) => ({ content: "", tool_calls: list.map(([name, args], index) => ({ index, id: `call-${user.replaceAll(" ", "-")}-${tools + index}`, type: "function", function: { name, arguments: JSON.stringify(args) } })) });
+  if (user.endsWith(" talk")) return { what: `${user} ${q.messages.length}`, message: tools < 6 ? callsOf(["event__note", { n: tools }]) : callsOf(["event__close", {}]) };
+  if (user.endsWith(" count") && tools < 5) {
+    const tag = user.slice(0, -6), bump = ["counter__bump", { k: `${tag}-${tools}` }], get = ["http_get", { url: `${web}/get?k=${tag}-${tools}` }];
+    return { what: `${user} ${tools}`, message: [callsOf(bump), callsOf(get), callsOf(["part", { tag: `${tag} part`, base: web }]), callsOf(bump, get)][tools] };
+  }
   const what = tools > 0 ? `${user} after ${tools}` : user;
   return { what, message: { content: `said ${what}` } };
 }
@@ -100,10 +103,39 @@ world.keepAliveTimeout = 60000;
 await new Promise((r) => world.listen(0, "127.0.0.1", r));
 const web = `http://127.0.0.1:${world.address().port}`, env = { OPENAI_BASE_URL: `${web}/v1`, OPENAI_API_KEY: "sk-test", MODEL_NAME: "openai:m" };
 
+// Its server's address is known here.  The counter's tool may not run twice.
+writeFileSync(path.join(agents, "kill_tools.yaml"), `
+id: kill_tools
+state: {tag: {}, base: {}, messages: {reducer: messages}, direct: {}, page: {}}
+mcp: {counter: {url: "${web}/mcp"}}
+tools:
+  http_get: {timeout: 20s, retries: 1}
+  part: {agent: kill_part, description: "a part"}
+initial: talk
+states:
+  talk:
+    llm: {tools: [counter, http_get, part], max_turns: 9}
+    on: {done: direct}
+  direct:
+    tool: {name: counter__bump, args: {k: "tag + '-direct'"}}
+    writes: {direct: result.content}
+    on:
+      done: get
+      error.tool.unknown_outcome: {target: get, assign: {direct: event.name}}
+  get:
+    tool: {name: http_get, args: {url: "base + '/get?k=' + tag + '-page'"}}
+    writes: {page: result.content}
+    on:
+      done: out
+      error.tool.unknown_outcome: {target: out, assign: {page: event.name}}
+  out: {type: final}
+`);
+
 // ---- kinds of sessions --------------------------------------------------------
 
 // input; answer(j, question): what a person says, undefined: nothing; calls: what the
 // model and the pages are asked, once each; end: what the values must be.
+let unknowns = 0;
 const sorted = (list) => [...list].sort();
 const kinds = {
   kill_mixed: {
@@ -143,6 +175,25 @@ const kinds = {
       for (const t of j.injected) check(own.includes(t), `${j.tag}: ${t} was acknowledged and is there`, own) || (process.env.TELL && writeFileSync(`/tmp/tell-${j.tag}`, j.list.map((e) => JSON.stringify(e).slice(0, 400)).join("\n")));
       for (const t of own) check(j.tried.includes(t), `${j.tag}: ${t} was sent`);
       equal(v.messages.at(-1).content, `said ${j.tag} last`, `${j.tag}: the last word`);
+    },
+  },
+  kill_tools: {
+    input: (tag) => ({ tag, base: web, messages: [{ role: "user", content: `${tag} count` }] }), calls: (j) => [`${j.tag} part`, `get ${j.tag}-part`, `${j.tag} count after 5`],
+    end(j, v) {
+      const told = v.messages.filter((m) => m.type === "tool").map(textOf);
+      const keys = [`bump ${j.tag}-0`, `get ${j.tag}-1`, undefined, `bump ${j.tag}-3`, `get ${j.tag}-3`, `bump ${j.tag}-direct`, `get ${j.tag}-page`];
+      const said = [...told, v.direct, v.page];
+      equal(said.length, keys.length, `${j.tag}: each call is answered`);
+      for (const [i, key] of keys.entries()) {
+        if (key === undefined) { equal(JSON.parse(said[i]).said, `said ${j.tag} part`, `${j.tag}: the part`); continue; }
+        const unknown = said[i].includes("unknown_outcome");
+        if (unknown) unknowns++;
+        const k = key.slice(key.indexOf(" ") + 1), bump = key.startsWith("bump");
+        check(count(key) <= 1 || !bump, `${key} was called once at most`, count(key));
+        if (!unknown) equal(said[i], bump ? `bumped ${k} 1` : k, `${key}: its answer is told`);
+        check(unknown ? bump : count(key) >= 1, `${key} was called`, said[i]);
+      }
+      equal(textOf(v.messages.at(-1)), `said ${j.tag} count after 5`, `${j.tag}: the last word`);
     },
   },
   kill_long: {
@@ -242,6 +293,7 @@ async function transcript(s, j) {
 const textOf = (m) => (Array.isArray(m.content) ? m.content.map((b) => b.text ?? "").join("") : m.content);
 function recorded(e) {
   if (e.kind === "answer" && e.message && textOf(e.message).startsWith("said ")) return textOf(e.message).slice(5);
+  if (e.kind === "tool_result" && e.content?.startsWith?.("bumped ")) return `bump ${e.content.split(" ")[1]}`;
   if (e.kind === "result" && e.of === "http") return `get ${new URL(e.what).searchParams.get("k")}`;
   return undefined;
 }
@@ -298,6 +350,8 @@ async function verify(s, j) {
     const own = list.filter((e) => e.run_id === r.run_id), of = (k) => own.filter((e) => e.kind === k);
     equal(own.map((e) => e.seq), own.map((_, i) => own[0].seq + i), `${j.tag}: no hole, nothing twice`);
     equal(of("run_end").map((e) => e.status), [r.status], `${j.tag}: it ended once`);
+    const results = of("tool_result").map((e) => [e.task, e.call_id, e.name].join());
+    equal(results.length, new Set(results).size, `${j.tag}: each call has one result`);
     equal(of("cut").length, 0, `${j.tag}: nothing missing`);
     const attempts = of("run_start").map((e) => e.attempt);
     equal(attempts, [...attempts].sort((a, b) => a - b), `${j.tag}: attempts in order`);
@@ -382,6 +436,6 @@ await scenario("the last one", async () => {
   if (!r.error) equal(r.stdout.trim(), "ok", "the file is whole");
 });
 const byKind = names.map((k) => `${k.slice(5)} ${sessions.filter((j) => j.kind === k && j.ended).length}`).join(", ");
-console.log(`${kills} kills, seed ${seed}, ${shards} shards: ${sessions.length} sessions (${byKind}), ${sessions.flatMap((j) => j.answers).length} answers, ${sessions.flatMap((j) => j.injected).length} messages, ${[...stored.values()].filter(Boolean).length} items, ${[...counts.values()].reduce((a, b) => a + b, 0)} calls of the world`);
+console.log(`${kills} kills, seed ${seed}, ${shards} shards: ${sessions.length} sessions (${byKind}), ${sessions.flatMap((j) => j.answers).length} answers, ${sessions.flatMap((j) => j.injected).length} messages, ${[...stored.values()].filter(Boolean).length} items, ${unknowns} unknown outcomes, ${[...counts.values()].reduce((a, b) => a + b, 0)} calls of the world`);
 world.close();
 finish();
