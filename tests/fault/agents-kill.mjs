@@ -51,6 +51,8 @@ function saidTo(q) {
     const tag = user.slice(0, -6), bump = ["counter__bump", { k: `${tag}-${tools}` }], get = ["http_get", { url: `${web}/get?k=${tag}-${tools}` }];
     return { what: `${user} ${tools}`, message: [callsOf(bump), callsOf(get), callsOf(["part", { tag: `${tag} part`, base: web }]), callsOf(bump, get)][tools] };
   }
+  // a message that comes now asks once more
+  if (user.endsWith(" last")) return { what: `${user} ${q.messages.length}`, message: { content: `said ${user} ${q.messages.length}` } };
   const what = tools > 0 ? `${user} after ${tools}` : user;
   return { what, message: { content: `said ${what}` } };
 }
@@ -167,14 +169,14 @@ const kinds = {
     },
   },
   kill_talk: {
-    input: (tag) => ({ tag, messages: [{ role: "user", content: `${tag} talk` }] }), calls: (j) => [`${j.tag} last`],
+    input: (tag) => ({ tag, messages: [{ role: "user", content: `${tag} talk` }] }), calls: () => [],
     end(j, v) {
       equal(v.notes, [0, 1, 2, 3, 4, 5], `${j.tag}: each event once`);
       const texts = v.messages.filter((m) => m.type === "human").map((m) => m.content), own = texts.filter((t) => t.startsWith("injected"));
       equal([...new Set(own)].length, own.length, `${j.tag}: no message twice`, own);
       for (const t of j.injected) check(own.includes(t), `${j.tag}: ${t} was acknowledged and is there`, own) || (process.env.TELL && writeFileSync(`/tmp/tell-${j.tag}`, j.list.map((e) => JSON.stringify(e).slice(0, 400)).join("\n")));
       for (const t of own) check(j.tried.includes(t), `${j.tag}: ${t} was sent`);
-      equal(v.messages.at(-1).content, `said ${j.tag} last`, `${j.tag}: the last word`);
+      check(v.messages.at(-1).content.startsWith(`said ${j.tag} last `), `${j.tag}: the last word`, v.messages.at(-1));
     },
   },
   kill_tools: {
