@@ -84,7 +84,7 @@
 	X(CLOCK_CHECK_MS,      60000,     "ms",     "the wall clock is looked at so often while something waits for it") \
 	X(ASK_AGAIN_MS,        30000,     "ms",     "a question whose time is over on a busy thread is looked at again") \
 	X(QUEUED_RUNS,         1000,      "runs",   "pending on one thread") \
-	X(RUN_ATTEMPTS,        3,         "attempts", "a run that was cut off so often becomes error") \
+	X(RUN_ATTEMPTS,        3,         "attempts", "a run that was cut off so often, and did not leave memory in between, becomes error") \
 	X(RECURSION_DEFAULT,   25,        "steps",  "LangGraph's default") \
 	X(RECURSION_MAX,       10000,     "steps",  "largest recursion_limit") \
 	X(LLM_BODY_BYTES,      33554432,  "bytes",  "answer of a model") \

@@ -236,6 +236,10 @@
 	    " cancel_reason = ? WHERE seq = ?")                                \
 	X(RUN_RETRY, "UPDATE run SET status = 0, attempt = ?1, updated = ?2,"  \
 	    " base = json_replace(base, '$.run_attempt', ?1) WHERE seq = ?3")  \
+	/* one that is parked has done well up to then */                     \
+	X(RUN_RESTED, "UPDATE run SET attempt = 1,"                            \
+	    " base = json_replace(base, '$.run_attempt', 1)"                   \
+	    " WHERE seq = ?1 AND attempt > 1")                                 \
 	/* when the last of its long waits is over */                         \
 	X(RUN_DUE, "SELECT coalesce(max(CAST(result AS INTEGER)), 0)"          \
 	    " FROM record WHERE thread = ?1 AND run = ?2 AND name = 'wait'"    \

@@ -17,7 +17,9 @@
 int
 wait_put(struct store *st, int64_t thread, int64_t run, msec due)
 {
-	return db_run(&st->w, SQL_WAIT_PUT, db_i64(thread), db_i64(run), db_i64(due));
+	int rc = db_run(&st->w, SQL_WAIT_PUT, db_i64(thread), db_i64(run), db_i64(due));
+
+	return rc != OK ? rc : db_run(&st->w, SQL_RUN_RESTED, db_i64(run));
 }
 
 int

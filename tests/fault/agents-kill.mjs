@@ -23,7 +23,8 @@ import { agentFolder } from "../e2e/core-lib.mjs";
 const kills = Number(process.argv[2] ?? 10), seed = Number(process.argv[3] ?? Date.now() % 100000), shards = process.argv[4] ?? "1";
 const dir = scratch(), port = await freePort(), agents = agentFolder(["kill"]);
 const alive = 24, items = ["x", "y", "z"];
-// A run that was cut off three times is an error: in its third attempt it is given time.
+// A run that was cut off three times, and did not leave memory in between, is an error:
+// in its third attempt it is given time.
 const attempts = 3, patience = 60000;
 
 // What is done next is of the seed; when it is done is not.
@@ -356,7 +357,7 @@ async function verify(s, j) {
     equal(results.length, new Set(results).size, `${j.tag}: each call has one result`);
     equal(of("cut").length, 0, `${j.tag}: nothing missing`);
     const attempts = of("run_start").map((e) => e.attempt);
-    equal(attempts, [...attempts].sort((a, b) => a - b), `${j.tag}: attempts in order`);
+    check(attempts.every((a, i) => a === 1 || (i > 0 ? a >= attempts[i - 1] : true)), `${j.tag}: attempts in order, anew after a rest`, attempts);
     const answers = of("answer").filter((e) => e.message), row = usage.groups.find((g) => g.run_id === r.run_id);
     equal([row?.calls ?? 0, row?.output_tokens ?? 0], [answers.length, answers.length * 3], `${j.tag}: usage is what the transcript has`);
     const input = answers.reduce((n, e) => n + (e.message.usage_metadata?.input_tokens ?? 0), 0);

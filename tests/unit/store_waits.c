@@ -98,6 +98,34 @@ TEST(parked_run_is_taken_up_once)
 	fix_close(&f);
 }
 
+/* Goal: attempts count from the last time that it was parked. */
+TEST(parked_run_has_all_its_attempts)
+{
+	struct store_run_save s = { .park = PARK_SET, .due = 500 };
+	struct store_run_claim c;
+	struct seen seen = { 0 };
+	struct store_run run;
+	struct fix f;
+
+	fix_open(&f, "sqlite");
+	run = parked_run(&f, 500);
+	s.run_seq = run.seq;
+	s.thread_seq = run.thread_seq;
+	for (int round = 0; round < LIMIT_RUN_ATTEMPTS; round++) {
+		CHECK_RC(claim(&f, &run, true, &c), OK);
+		for (int i = 2; i <= LIMIT_RUN_ATTEMPTS; i++) {
+			fix_reopen(&f);
+			CHECK_RC(store_recover(f.st, f.shard, 100, see, &seen, &f.e), OK);
+			CHECK_INT(run_now(&f, &run).attempt, i);
+			CHECK_RC(claim(&f, &run, false, &c), OK);
+		}
+		CHECK_RC(fix_do(&f, &s, STORE_RUN_SAVE, 7), OK);
+		CHECK_INT(run_now(&f, &run).attempt, 1);
+		CHECK_INT(run_now(&f, &run).status, RUN_RUNNING);
+	}
+	fix_close(&f);
+}
+
 /* Goal: a parked run goes on in memory if its row is taken back, and its end takes
  * the row along. */
 TEST(parked_run_that_goes_on)
