@@ -421,7 +421,7 @@ TEST(run_refuses_bad_input_at_once)
 	fix_close(&f);
 }
 
-TEST(run_without_a_thread_writes_nothing)
+TEST(run_without_a_thread_writes_its_usage_alone)
 {
 	struct fix f;
 	struct ear x, late;
@@ -434,7 +434,7 @@ TEST(run_without_a_thread_writes_nothing)
 	ear_until_end(&x);
 	CHECK_STR(ear_events(&x), "metadata values*2");
 	CHECK(!ear_has(&x, "\nid:"));
-	CHECK_INT(commits(&f), before);
+	CHECK(commits(&f) <= before + 1);        /* its usage, some time later */
 	ear_join(&late, &f.desks[0], &x, MODE_VALUES, -1);
 	ear_until_rc(&late, ERR_NOTFOUND);       /* nothing is left of it */
 	ear_free(&late);
