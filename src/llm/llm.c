@@ -358,6 +358,16 @@ enter(struct llm_call *c)
 	queue_wait(*q, &c->waits);
 }
 
+/* A call that stays in this process needs no room for a connection.  With a plan it
+ * may go on with any provider. */
+static struct llm_call *
+fit(struct llm_call *c)
+{
+	if (c->plan != NULL || c->target.provider->wire != NULL)
+		return c;
+	return mem_resize(c, offsetof(struct llm_call, u) + sizeof c->u.scripted);
+}
+
 struct llm_call *
 llm_start(struct llm *l, const struct llm_request *req,
     const struct llm_hooks *hooks, struct err *e)
@@ -377,6 +387,7 @@ llm_start(struct llm *l, const struct llm_request *req,
 		free(c);
 		return NULL;
 	}
+	c = fit(c);
 	assert(hooks->done != NULL);
 	if (atomic_load(&c->target.lane->waiting) >= LIMIT_LLM_WAITING) {
 		err_set(e, ERR_LIMIT, "%d calls wait for a turn at %.*s already",
