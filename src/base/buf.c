@@ -170,15 +170,18 @@ buf_add_i64(struct buf *b, int64_t v)
 	buf_add_u64(b, 0 - (uint64_t)v);
 }
 
+#define FMT_MORE 64                          /* what values add to a format, mostly */
+
+/* vsnprintf is slow where the room ends too soon, and then is called again. */
 void
 buf_add_vfmt(struct buf *b, const char *format, va_list ap)
 {
+	size_t likely = strlen(format) + FMT_MORE, left = b->max - b->n;
 	va_list again;
-	size_t left;
 	char *to;
 	int n;
 
-	if (buf_room(b, 0) == NULL)
+	if (buf_room(b, likely < left ? likely : left) == NULL)
 		return;
 	left = b->cap - b->n;
 	va_copy(again, ap);
