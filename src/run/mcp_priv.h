@@ -18,6 +18,21 @@
 int mcp_spec_make(struct mcp_spec *s, const struct task_mcp *m, struct str hosts,
     bool private, struct arena *a, struct err *e);
 
+/* Who hosts a task that asks (mcp_ask.c). */
+struct mcp_asker {
+	struct mcp *mcp;                     /* NULL: there are no servers here */
+	struct str hosts;                    /* as mcp_spec_make */
+	bool private;
+	/* The request is over, answered or stopped; after the task was told.  later: not
+	 * from inside of mcp_ask or mcp_ask_stop. */
+	void (*over)(void *owner, bool later);
+	void *owner;
+	bool later;                          /* mcp_ask.c's */
+};
+/* Does what m says: the list of its server's tools, or a call. */
+void mcp_ask(const struct mcp_asker *by, struct task_mcp *m, bool call);
+void mcp_ask_stop(struct task_mcp *m);       /* the task is not told */
+
 /* The servers of configurable.mcp_config (v); texts are copied to a.  ERR_INVALID with
  * the path. */
 int mcp_config_read(const struct agent_mcp **out, size_t *n, struct val v,
