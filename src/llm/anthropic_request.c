@@ -223,22 +223,11 @@ add_tagged(struct builder *w, jnode content)
 	buf_release(&text);
 }
 
-/* How many system messages the conversation begins with. */
-static size_t
-in_front(const struct dialog *d)
-{
-	size_t n = 0;
-
-	while (n < d->n && dialog_is(d, n, S("system")))
-		n++;
-	return n;
-}
-
 static void
 add_messages(struct builder *w)
 {
 	json_add_fmt(w->b, ",'messages':[");
-	for (size_t i = in_front(&w->dialog); i < w->dialog.n; i++) {
+	for (size_t i = dialog_front(&w->dialog); i < w->dialog.n; i++) {
 		jnode content = json_get(dialog_message(&w->dialog, i), S("content"));
 
 		if (dialog_is(&w->dialog, i, S("ai")))
@@ -262,7 +251,7 @@ add_messages(struct builder *w)
 static void
 add_system(struct builder *w)
 {
-	size_t n = in_front(&w->dialog), from = w->b->n, empty;
+	size_t n = dialog_front(&w->dialog), from = w->b->n, empty;
 
 	json_add_fmt(w->b, ",'system':[");
 	empty = w->b->n;

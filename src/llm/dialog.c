@@ -221,3 +221,13 @@ dialog_extra(jnode m, jnode call)
 			extra = json_get(it.value, S("extra_content"));
 	return json_is_object(extra) ? extra : NULL;
 }
+
+size_t
+dialog_front(const struct dialog *d)
+{
+	size_t n = 0;
+
+	while (n < d->n && dialog_is(d, n, S("system")))
+		n++;
+	return n;
+}

@@ -307,21 +307,11 @@ add_model(struct builder *w, size_t i)
 
 /* ---- messages ---------------------------------------------------------------------- */
 
-static size_t
-in_front(const struct dialog *d)
-{
-	size_t n = 0;
-
-	while (n < d->n && dialog_is(d, n, S("system")))
-		n++;
-	return n;
-}
-
 static void
 add_contents(struct builder *w)
 {
 	json_add_fmt(w->b, "'contents':[");
-	for (size_t i = in_front(&w->dialog); i < w->dialog.n; i++) {
+	for (size_t i = dialog_front(&w->dialog); i < w->dialog.n; i++) {
 		jnode content = json_get(dialog_message(&w->dialog, i), S("content"));
 
 		if (dialog_is(&w->dialog, i, S("ai")))
@@ -340,7 +330,7 @@ add_contents(struct builder *w)
 static void
 add_system(struct builder *w)
 {
-	size_t n = in_front(&w->dialog), from = w->b->n, empty;
+	size_t n = dialog_front(&w->dialog), from = w->b->n, empty;
 
 	json_add_fmt(w->b, ",'systemInstruction':{'parts':[");
 	empty = w->b->n;

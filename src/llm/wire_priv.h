@@ -155,6 +155,8 @@ int  dialog_open(struct dialog *d, const struct llm_request *rq, struct err *e);
 void dialog_release(struct dialog *d);
 jnode dialog_message(const struct dialog *d, size_t i);
 bool dialog_is(const struct dialog *d, size_t i, struct str type);
+/* How many system messages it begins with. */
+size_t dialog_front(const struct dialog *d);
 /* Calls of message i, valid and invalid: how many places it takes in `asked`. */
 size_t dialog_calls(const struct dialog *d, size_t i);
 
