@@ -1,9 +1,9 @@
 // research.mjs - the built-in research_agent through the SDK: a plan that a person
 // changes, eight workers side by side with their streams, a kill among them.
-import { writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { Client } from "sdk-1.15";
-import { check, equal, finish, freePort, scenario, scratch, startServer, until } from "./lib.mjs";
+import { check, equal, finish, freePort, repo, scenario, scratch, startServer, until } from "./lib.mjs";
 
 const dir = scratch(), port = await freePort(), script = path.join(dir, "script.json");
 const questions = Array.from({ length: 8 }, (_, i) => `Question ${i}?`);
@@ -16,7 +16,10 @@ writeFileSync(script, JSON.stringify({ rules: [
   { match: "Question", reply: "An answer with some words.", ttft_ms: 400, token_ms: 20 },
   { match: "bees", reply: JSON.stringify({ questions }) },
 ] }));
-const args = ["--llm-script", script, "--shards", "2", "--model", "scripted:research"];
+mkdirSync(path.join(dir, "agents"));
+writeFileSync(path.join(dir, "agents/thrifty.yaml"), readFileSync(path.join(repo, "agents/builtin/research_agent.yaml"), "utf8")
+  .replace(/^id: .*$/m, "id: thrifty\nbudget: {turns: 6}").replace(/^tests:\n[^]*/m, ""));
+const args = ["--agents", path.join(dir, "agents"), "--llm-script", script, "--shards", "2", "--model", "scripted:research"];
 let server = await startServer({ args, dir, port });
 const client = new Client({ apiUrl: server.url, callerOptions: { maxRetries: 0 } });
 const thread = async () => (await client.threads.create()).thread_id;
@@ -57,6 +60,18 @@ await scenario("killed among the workers, it goes on", async () => {
   server = await startServer({ args, dir, port });
   const end = await client.runs.join(t, run.run_id);
   equal([end.report, end.notes?.length], ["The report.", 8], "to its report");
+});
+
+await scenario("a budget that ends it in the middle ends it cleanly", async () => {
+  const t = await thread();
+  const end = await client.runs.wait(t, "thrifty", { input: { messages: "What do bees do?" }, config: { configurable: { ...configurable, auto_approve: true } }, raiseError: false });
+  check(/budget/i.test(`${end.__error__?.error} ${end.__error__?.message}`), "the run says why", end.__error__);
+  const runs = await client.runs.list(t), state = await client.threads.getState(t);
+  equal([runs[0].status, (await client.threads.get(t)).status], ["error", "error"], "it has ended");
+  const notes = state.values.notes ?? [];
+  equal([notes.length, notes.filter((n) => n.answer === "An answer with some words.").length], [8, 5], "what was paid for is kept: a plan, five answers");
+  const usage = await (await fetch(`${server.url}/usage?thread_id=${t}`)).json();
+  equal(usage.total.calls, 6, "and no call was made beyond it");
 });
 
 finish();
