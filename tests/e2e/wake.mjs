@@ -9,7 +9,7 @@ const shardsList = process.argv.length > 2 ? process.argv.slice(2).map(Number) :
 const day = 86400000, hour = 3600000, agents = agentFolder(["sleep"]);
 const script = path.join(scratch(), "script.json");
 writeFileSync(script, JSON.stringify({
-  rules: [{ match: "be quick", reply: "Quick." }, { match: "be brief", reply: "Brief." }],
+  rules: [{ match: "be quick", reply: "Quick." }, { match: "be brief", reply: "Brief." }, { match: "or slow", reply: "Slow." }],
   default: { status: 400 },
 }));
 const mock = await startMock(["--delay-ms", "0", "--stream-delay-ms", "0", "--script", script]);
