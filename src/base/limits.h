@@ -34,6 +34,12 @@
 	X(ANSWER_LARGE_BYTES,  65536,     "bytes",  "a larger answer is made when HTTP_OUTPUT_BYTES has room for it") \
 	X(ANSWER_WAIT_MS,      10000,     "ms",     "that it waits for, then 503 with Retry-After") \
 	X(ANSWERS_WAITING,     256,       "answers", "of one event loop; more are told 503 at once") \
+	X(ACL_RECEIVERS,       64,        "addresses", "of one message; more are a capability's `all:`") \
+	X(ACL_EXTRAS,          16,        "parameters", "of one message that begin with x-") \
+	X(ACL_BYTES,           1048576,   "bytes",  "a message with its content, packed") \
+	X(ACL_PARAM_BYTES,     1024,      "bytes",  "one parameter of a message but its content: an address, an id, a name") \
+	X(MAILBOX_LETTERS,     1000,      "letters", "that wait in one mailbox, where the agent says nothing else; then 429") \
+	X(MAILBOX_LETTERS_MAX, 1000000,   "letters", "that an agent may ask for") \
 	X(HTTP_CONNS,          20000,     "connections", "per process; past it, or without open files, the idlest are closed, or the new ones wait") \
 	X(HTTP_CONNS_MIN,      8,         "connections", "with fewer open files than these need the server does not start") \
 	X(FILES_PROCESS,       12,        "files",  "of the store, its lock and the signals, beside those open at the start") \

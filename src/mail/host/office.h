@@ -1,0 +1,115 @@
+/*
+ * office.h - agents and their messages on the shards of a server: one office a shard, what they
+ * share a process.  Brings clock, timers, other shards and the store to post.h.
+ *
+ * An accepted message is answered by `done`: a durable one after its commit.  Letters to another
+ * shard travel in its mailbox, one post a turn (net/courier.h).
+ *
+ * Kinds of agents are rows that are added at start: "chart" (a chart in memory, chart_agent.c),
+ * "external" (a client's, external.c), "run" (a run on a thread, durable: run/mail.c).
+ *
+ * Threads: an office belongs to its shard.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MAIL_HOST_OFFICE_H
+#define MAIL_HOST_OFFICE_H
+
+#include "mail/directory.h"
+#include "store/store.h"
+
+struct agents;                               /* agent/agent.h */
+struct office;
+struct offices;                              /* one a process */
+
+struct offices *offices_new(struct store *st, struct agents *agents);
+void offices_free(struct offices *os);
+int  office_new(struct office **out, struct offices *os, struct shard *s,
+    struct store_reader *reader, struct err *e);
+/* Opens the mailboxes of the agents that the store has, and routes the messages that wait. */
+void office_recover(struct office *o);
+void office_drain(struct office *o, void (*done)(void *ctx), void *ctx);
+void office_free(struct office *o);
+
+/* ---- kinds --------------------------------------------------------------------- */
+
+struct office_agent;                         /* one agent at home here */
+
+/* What every kind can do; the office's side of struct mail_kind. */
+struct office_kind {
+	const char *name;
+	/* Makes it live: fresh, or again (after a restart, or by its supervisor).  *self is
+	 * given back to the others.  Its end, whenever, is told by office_ended. */
+	int  (*start)(struct office_agent *a, void **self, bool again, struct err *e);
+	enum mail_taken (*take)(void *self, struct letter *l);
+	void (*stop)(void *self);            /* for good; office_ended may follow */
+};
+void office_kind_add(struct offices *os, const struct office_kind *k);
+
+enum office_restart { RESTART_NEVER, RESTART_ON_FAILURE, RESTART_ALWAYS };
+extern const char *const office_restart_names[];
+
+/* An agent as it is asked for, and as it is shown.  Texts are borrowed. */
+struct office_spec {
+	owner_t owner;
+	struct str subject;
+	struct uuid id;                      /* zero: a new one; of kind run: its thread's */
+	struct str kind;                     /* empty: by graph_id: run, or chart if not durable */
+	struct str name, graph_id;           /* graph_id: its definition; empty: external */
+	const struct str *capabilities; size_t capabilities_n;
+	struct str input_json, config_json, metadata_json;       /* or empty */
+	bool durable;
+	uint32_t mailbox_max;                /* 0: the usual */
+	enum office_restart restart;
+	uint32_t restarts_max; msec restarts_window, backoff;
+};
+
+struct office_shown {
+	struct office_spec spec;
+	enum mail_state state;
+	struct mail_books books;
+	uint32_t waiting, restarts;
+	msec created, updated;
+	struct str error;                    /* of its last end; or empty */
+};
+
+struct office_spawn { struct office_spec spec; void (*done)(struct office_spawn *s, int rc, const struct err *e); };
+/* From any shard, for an agent that is at home here afterwards.  done: when it is there (durable:
+ * committed).  ERR_CONFLICT: id or name taken; ERR_NOTFOUND: no such definition; ERR_LIMIT. */
+void office_spawn(struct office *o, struct office_spawn *s);
+/* drain: after what waits is delivered, at the latest at deadline. */
+void office_stop(struct office *o, owner_t owner, struct str id_or_name, bool drain, msec deadline,
+    void (*done)(void *ctx, int rc, const struct err *e), void *ctx);
+void office_ended(struct office_agent *a, int rc, struct str error);     /* by its kind */
+/* Of one shard or all; each is good for the call. */
+void office_list(struct office *o, owner_t owner, void (*each)(void *ctx, const struct office_shown *x),
+    void (*end)(void *ctx), void *ctx);
+int  office_show(struct office *o, owner_t owner, struct str id_or_name, void (*shown)(void *ctx,
+    const struct office_shown *x), void *ctx);
+
+/* ---- sending ------------------------------------------------------------------- */
+
+/* One message.  The sender is an agent of the owner (id), or zero: the owner's client, whose
+ * address is its subject.  done: on this shard, once, possibly at once.  ERR_INVALID (the protocol
+ * does not allow it), ERR_NOTFOUND (words with near matches), ERR_AGAIN (full; retry_after),
+ * ERR_TOOBIG, ERR_BUSY (the store). */
+struct office_send {
+	owner_t owner;
+	struct uuid sender;
+	const struct acl *m;                 /* good for the call */
+	void (*done)(struct office_send *s, int rc, const struct err *e);
+	struct uuid message_id;              /* out */
+	uint32_t letters;                    /* out: receivers */
+	msec retry_after;                    /* out, of ERR_AGAIN */
+	void *office_data;
+};
+void office_send(struct office *o, struct office_send *s);
+/* A message that is in the store already (it was committed with what a run wrote). */
+void office_route(struct office *o, owner_t owner, const struct uuid *message_id, struct str packed);
+
+/* ---- books and dead letters ------------------------------------------------------ */
+
+struct office_stats { struct mail_books books; uint64_t agents[AGENT_FAILED + 1]; uint64_t talks; uint64_t conns_open, conns_idle, conns_reused; };
+void offices_stats(const struct offices *os, struct office_stats *out);  /* any thread */
+
+#endif
