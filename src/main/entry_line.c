@@ -28,10 +28,21 @@ add_value(struct buf *b, struct val v)
 	buf_release(&text);
 }
 
-static void
-add(struct buf *b, const char *before, struct val entry, const char *name)
+/* "usage.total" is a member of a member. */
+static struct val
+member(struct val entry, const char *path)
 {
-	struct val v = val_get(entry, str_of(name));
+	struct str rest = str_of(path), name;
+
+	while (rest.n > 0 && str_next(&rest, '.', &name))
+		entry = val_get(entry, name);
+	return entry;
+}
+
+static void
+add(struct buf *b, const char *before, struct val entry, const char *path)
+{
+	struct val v = member(entry, path);
 
 	if (v.kind == VAL_UNDEFINED)
 		return;
@@ -39,104 +50,54 @@ add(struct buf *b, const char *before, struct val entry, const char *name)
 	add_value(b, v);
 }
 
-/* ---- kinds ------------------------------------------------------------------------- */
+/* ---- parts that depend on more than one member -------------------------------------- */
 
 static void
-add_start(struct buf *b, struct val e)
-{
-	add(b, "run ", e, "run_id");
-	add(b, " of ", e, "graph_id");
-	add(b, ", attempt ", e, "attempt");
-}
-
-static void
-add_input(struct buf *b, struct val e)
-{
-	add(b, "input ", e, "input");
-}
-
-static void
-add_resumed(struct buf *b, struct val e)
-{
-	add(b, "command ", e, "command");
-}
-
-static void
-add_entered(struct buf *b, struct val e)
-{
-	add(b, "-> ", e, "state");
-}
-
-static void
-add_exited(struct buf *b, struct val e)
-{
-	add(b, "<- ", e, "state");
-}
-
-static void
-add_transition(struct buf *b, struct val e)
+add_targets(struct buf *b, struct val e)
 {
 	struct val to = val_get(e, S("to"));
 
-	add(b, "", e, "from");
 	for (size_t i = 0; i < val_count(to); i++) {
 		buf_add(b, i == 0 ? S(" => ") : S(", "));
 		add_value(b, val_at(to, i));
 	}
-	add(b, " on ", e, "event");
 }
 
+/* How many messages a request has: an entry may stand for a range of the state's. */
 static void
-add_dropped(struct buf *b, struct val e)
+add_messages(struct buf *b, struct val e)
 {
-	add(b, "dropped ", e, "event");
-	add(b, ": ", e, "why");
-}
+	struct val list = val_get(e, S("messages"));
+	size_t n = 0, entries = val_count(list);
 
-static size_t
-count_messages(struct val list)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < val_count(list); i++) {
+	for (size_t i = 0; i < entries; i++) {
 		struct val m = val_at(list, i), from = val_get(m, S("from"));
 		struct val to = val_get(m, S("to"));
 
 		n += val_has(m, S("channel")) && to.kind == VAL_INT ?
 		    (size_t)(to.u.i - from.u.i) : 1;
 	}
-	return n;
-}
-
-static void
-add_request(struct buf *b, struct val e)
-{
-	struct val list = val_get(e, S("messages"));
-	size_t n = count_messages(list);
-	struct val last = val_at(list, val_count(list) - 1);
-
-	buf_lit(b, "ask");
-	add(b, " ", e, "model");
 	buf_add_fmt(b, " %zu message%s", n, n == 1 ? "" : "s");
-	add(b, ", the last: ", last, "content");
-	add(b, " ", e, "params");
+	if (entries > 0)
+		add(b, ", the last: ", val_at(list, entries - 1), "content");
 }
 
 static void
-add_answer(struct buf *b, struct val e)
+add_calls(struct buf *b, struct val e)
 {
-	struct val m = val_get(e, S("message")), calls = val_get(m, S("tool_calls"));
-	struct val usage = val_get(m, S("usage_metadata"));
+	struct val calls = member(e, "message.tool_calls");
 
-	buf_lit(b, "answer");
-	add(b, " of ", e, "model");
-	add(b, " ", e, "error");
-	add(b, ": ", e, "words");
-	add(b, ": ", m, "content");
 	for (size_t i = 0; i < val_count(calls); i++) {
 		add(b, i == 0 ? " calls " : ", ", val_at(calls, i), "name");
 		add(b, " ", val_at(calls, i), "args");
 	}
+}
+
+static void
+add_usage(struct buf *b, struct val e)
+{
+	struct val usage = member(e, "message.usage_metadata");
+
 	add(b, " (", usage, "input_tokens");
 	add(b, " + ", usage, "output_tokens");
 	if (usage.kind == VAL_OBJECT)
@@ -144,71 +105,18 @@ add_answer(struct buf *b, struct val e)
 }
 
 static void
-add_call(struct buf *b, struct val e)
+add_outcome(struct buf *b, struct val e)
 {
-	add(b, "call ", e, "name");
-	add(b, " ", e, "args");
+	buf_add(b, val_truthy(val_get(e, S("ok"))) ? S("result of ") : S("failed: "));
 }
 
 static void
-add_tool_result(struct buf *b, struct val e)
-{
-	add(b, val_truthy(val_get(e, S("ok"))) ? "result of " : "failed: ", e, "name");
-	add(b, ": ", e, "content");
-}
-
-static void
-add_result(struct buf *b, struct val e)
-{
-	add(b, "", e, "of");
-	add(b, " ", e, "what");
-	add(b, ": ", e, "value");
-	add(b, ": ", e, "words");
-}
-
-static void
-add_timer(struct buf *b, struct val e)
-{
-	(void)e;
-	buf_lit(b, "time is up");
-}
-
-static void
-add_checkpoint(struct buf *b, struct val e)
-{
-	add(b, "checkpoint ", e, "checkpoint_id");
-	add(b, " step ", e, "step");
-	add(b, " ", e, "source");
-}
-
-static void
-add_interrupt(struct buf *b, struct val e)
+add_question(struct buf *b, struct val e)
 {
 	buf_add(b, val_has(e, S("interrupt_id")) ? S("asks") : S("stops at a breakpoint"));
-	add(b, " ", e, "value");
 }
 
-static void
-add_error(struct buf *b, struct val e)
-{
-	add(b, "error ", e, "name");
-	add(b, " ", e, "event");
-	add(b, ": ", e, "message");
-}
-
-static void
-add_end(struct buf *b, struct val e)
-{
-	add(b, "end: ", e, "status");
-}
-
-static void
-add_cut(struct buf *b, struct val e)
-{
-	buf_lit(b, "not kept");
-	add(b, ": ", e, "entries");
-	add(b, ": ", e, "why");
-}
+/* ---- kinds -------------------------------------------------------------------------- */
 
 #define DIM    "\033[2m"
 #define RED    "\033[31m"
@@ -218,20 +126,58 @@ add_cut(struct buf *b, struct val e)
 #define BOLD   "\033[1m"
 #define PLAIN  "\033[0m"
 
+/* A value after its words, nothing where the entry has no such member; words alone;
+ * or what a function appends. */
+struct part {
+	const char *before, *path;
+	void (*add)(struct buf *b, struct val entry);
+};
+
 static const struct {
 	const char *kind, *colour;
-	void (*add)(struct buf *b, struct val e);
+	struct part part[8];                 /* ended by an empty one */
 } kinds[] = {
-	{ "run_start", BOLD, add_start }, { "input", "", add_input },
-	{ "resumed", "", add_resumed }, { "entered", GREEN, add_entered },
-	{ "exited", DIM, add_exited }, { "transition", GREEN, add_transition },
-	{ "event-dropped", YELLOW, add_dropped }, { "request", BLUE, add_request },
-	{ "answer", BLUE, add_answer }, { "tool_call", "", add_call },
-	{ "tool_result", "", add_tool_result }, { "result", "", add_result },
-	{ "timer", DIM, add_timer }, { "checkpoint", DIM, add_checkpoint },
-	{ "interrupt", YELLOW, add_interrupt }, { "error", RED, add_error },
-	{ "run_end", BOLD, add_end }, { "cut", RED, add_cut },
+	{ "run_start", BOLD, { { "run ", "run_id" }, { " of ", "graph_id" },
+	    { ", attempt ", "attempt" } } },
+	{ "input", "", { { "input ", "input" } } },
+	{ "resumed", "", { { "command ", "command" } } },
+	{ "entered", GREEN, { { "-> ", "state" } } },
+	{ "exited", DIM, { { "<- ", "state" } } },
+	{ "transition", GREEN, { { "", "from" }, { .add = add_targets }, { " on ", "event" } } },
+	{ "event-dropped", YELLOW, { { "dropped ", "event" }, { ": ", "why" } } },
+	{ "request", BLUE, { { "ask" }, { " ", "model" }, { .add = add_messages },
+	    { " ", "params" } } },
+	{ "answer", BLUE, { { "answer" }, { " of ", "model" }, { " ", "error" },
+	    { ": ", "words" }, { ": ", "message.content" }, { .add = add_calls },
+	    { .add = add_usage } } },
+	{ "tool_call", "", { { "call ", "name" }, { " ", "args" } } },
+	{ "tool_result", "", { { .add = add_outcome }, { "", "name" }, { ": ", "content" } } },
+	{ "result", "", { { "", "of" }, { " ", "what" }, { ": ", "value" }, { ": ", "words" } } },
+	{ "timer", DIM, { { "time is up" } } },
+	{ "checkpoint", DIM, { { "checkpoint ", "checkpoint_id" }, { " step ", "step" },
+	    { " ", "source" } } },
+	{ "interrupt", YELLOW, { { .add = add_question }, { " ", "value" } } },
+	{ "error", RED, { { "error ", "name" }, { " ", "event" }, { ": ", "message" } } },
+	{ "run_end", BOLD, { { "end: ", "status" } } },
+	{ "cut", RED, { { "not kept" }, { ": ", "entries" }, { ": ", "why" } } },
 };
+
+static void
+add_part(struct buf *b, const struct part *p, struct val entry)
+{
+	if (p->add != NULL)
+		p->add(b, entry);
+	else if (p->path != NULL)
+		add(b, p->before, entry, p->path);
+	else
+		buf_add(b, str_of(p->before));
+}
+
+static bool
+is_part(const struct part *p)
+{
+	return p->before != NULL || p->add != NULL;
+}
 
 static size_t
 row_of(struct val entry)
@@ -248,10 +194,12 @@ entry_add_words(struct buf *b, struct val entry)
 {
 	size_t row = row_of(entry);
 
-	if (row < COUNT(kinds))
-		kinds[row].add(b, entry);
-	else
+	if (row == COUNT(kinds)) {
 		add_value(b, entry);         /* of a later server */
+		return;
+	}
+	for (const struct part *p = kinds[row].part; is_part(p); p++)
+		add_part(b, p, entry);
 }
 
 static size_t
