@@ -322,37 +322,43 @@ print_parting(const struct replayed *r, struct val a, struct val b)
 	print_side("replayed", b);
 }
 
-/* The values of a checkpoint, unless the server does not have it any more. */
-static bool
-values_same(struct replayed *r, struct val entry, bool quiet)
+static void
+print_values(struct replayed *r, struct str id, struct val was, struct val now)
 {
-	struct val state, now;
-	struct str id = entry_text(entry, "checkpoint_id");
-	struct uuid uuid;
-	struct err e;
-	bool same = true;
+	printf("different values after %zu steps, at checkpoint %.*s\n", r->steps, FMT(id));
+	for (size_t i = 0; i < val_count(now); i++) {
+		struct val old = val_get(was, val_key(now, i));
 
-	if (!uuid_parse(id, &uuid) ||
-	    state_at(r, entry_text(entry, "ns"), id, &state, &e) != OK)
-		return true;
-	now = values_at(r, &uuid);
-	same = now.kind == VAL_UNDEFINED || compare_values(&r->compare,
-	    val_get(state, S("values")), now);
-	if (!same && !quiet) {
-		printf("different values after %zu steps, at checkpoint %.*s\n", r->steps,
-		    FMT(id));
-		for (size_t i = 0; i < val_count(now); i++) {
-			struct val was = val_get(val_get(state, S("values")), val_key(now, i));
-
-			if (compare_values(&r->compare, was, val_member(now, i)))
-				continue;
-			printf("  channel %.*s\n", FMT(val_key(now, i)));
-			print_side("recorded", was);
-			print_side("replayed", val_member(now, i));
-		}
+		if (compare_values(&r->compare, old, val_member(now, i)))
+			continue;
+		printf("  channel %.*s\n", FMT(val_key(now, i)));
+		print_side("recorded", old);
+		print_side("replayed", val_member(now, i));
 	}
+}
+
+/* The values of a checkpoint, unless the server does not have it any more. */
+static int
+values_compare(struct replayed *r, struct val entry, bool quiet, bool *same, struct err *e)
+{
+	struct str id = entry_text(entry, "checkpoint_id");
+	struct val state, now, was;
+	struct uuid uuid;
+	int rc;
+
+	*same = true;
+	if (!uuid_parse(id, &uuid))
+		return OK;
+	rc = state_at(r, entry_text(entry, "ns"), id, &state, e);
+	if (rc != OK)
+		return rc == ERR_NOTFOUND ? OK : rc;
+	now = values_at(r, &uuid);
+	was = val_get(state, S("values"));
+	*same = now.kind == VAL_UNDEFINED || compare_values(&r->compare, was, now);
+	if (!*same && !quiet)
+		print_values(r, id, was, now);
 	val_drop(state);
-	return same;
+	return OK;
 }
 
 /* *low: those before are used up. */
@@ -374,15 +380,16 @@ was_cancelled(struct val entry, size_t left)
 	return left == 0 && entry_is(entry, "run_end");
 }
 
-static bool
-compare_all(struct replayed *r, bool quiet)
+static int
+compare_all(struct replayed *r, bool quiet, bool *out, struct err *e)
 {
 	const struct entries *was = &r->recorded, *now = &r->again;
 	bool *used = mem_zero((now->n + 1) * sizeof *used), same = true;
 	struct val b;
 	size_t at, low = 0;
+	int rc = OK;
 
-	for (size_t i = 0; i < r->settled && same; i++) {
+	for (size_t i = 0; i < r->settled && same && rc == OK; i++) {
 		struct val a = was->at[i];
 
 		if (!compare_counts(a))
@@ -397,17 +404,18 @@ compare_all(struct replayed *r, bool quiet)
 			print_parting(r, a, b);
 		used[at] = true;
 		if (same && entry_is(a, "checkpoint")) {
-			same = values_same(r, a, quiet);
+			rc = values_compare(r, a, quiet, &same, e);
 			r->steps++;
 		}
 	}
-	for (at = 0; same && at < now->n; at++) {
+	for (at = 0; rc == OK && same && at < now->n; at++) {
 		same = used[at] || !compare_counts(now->at[at]);
 		if (!same && !quiet)
 			print_parting(r, VAL_UNDEF, now->at[at]);
 	}
 	free(used);
-	return same;
+	*out = same;
+	return rc;
 }
 
 /* ---- the command ----------------------------------------------------------------------------- */
@@ -461,7 +469,7 @@ replay(struct replayed *r, const struct flag_line *line, bool *same, struct err 
 		rc = play(r, &f, e);
 	if (rc == OK) {
 		r->settled = compare_settle(r->recorded.at, r->recorded.n);
-		*same = compare_all(r, line_has(line, "quiet"));
+		rc = compare_all(r, line_has(line, "quiet"), same, e);
 	}
 	agent_file_close(&f);
 	return rc;

@@ -2,6 +2,7 @@
 // and crashes; pages and lines of it; secrets that are not; and a run made again.
 import { execFile } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import http from "node:http";
 import path from "node:path";
 import { binary, call, check, equal, finish, scenario, scratch, startMock, startServer, until } from "./lib.mjs";
 import { clientOf, json } from "./core-lib.mjs";
@@ -273,6 +274,23 @@ await scenario("replays", async () => {
   const twin = await client.runs.wait(t, "twin", { input: {} });
   equal([twin.got, twin.late], [["Quick and early.", "Slow and late."], true], "regions in parallel");
   await replays(t, (await runsOf(t))[0], "regions and a delayed event");
+});
+
+await scenario("a server that stops answering in the middle of a comparison", async () => {
+  const t = await fresh();
+  await client.runs.wait(t, "agent", { input: say("hello") });
+  const [run] = await runsOf(t);
+  let states = 0;
+  const proxy = http.createServer((req, res) => {
+    // The first state is where the replay begins; those after it are compared.
+    if (req.url.endsWith("/state/checkpoint") && ++states > 2) return res.writeHead(503).end('{"detail":"busy"}');
+    req.pipe(http.request(server.url + req.url, { method: req.method, headers: req.headers }, (up) => { res.writeHead(up.statusCode, up.headers); up.pipe(res); }));
+  });
+  await new Promise((r) => proxy.listen(0, "127.0.0.1", r));
+  const r = await new Promise((resolve) => execFile(binary, ["replay", run, "--thread", t, "--url", `http://127.0.0.1:${proxy.address().port}`],
+    (e, stdout, stderr) => resolve({ code: e ? e.code : 0, stdout, stderr })));
+  check(r.code === 1 && r.stdout === "" && /answered 503: busy/.test(r.stderr), "is no replay that went the same way", r);
+  proxy.close();
 });
 
 await scenario("a run that crashed is replayed", async () => {
