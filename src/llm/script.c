@@ -155,8 +155,10 @@ read_root(struct llm_script *s, jnode root, struct err *e)
 		fields_fail(&rules, NULL, ERR_TOOBIG, "the script is too large");
 	for (; fields_next(&rules, &rule); s->n++)
 		read_rule(&s->arena, &rule, &s->rules[s->n]);
-	if (fields_object(&f, "default", &fallback))
+	if (fields_object(&f, "default", &fallback)) {
 		read_turn(&r, &fallback, &s->fallback);
+		s->fallback.canned = false;
+	}
 	if (s->arena.failed)
 		fields_fail(&f, NULL, ERR_TOOBIG, "too large");
 	return fields_end(&f);
@@ -176,7 +178,7 @@ script_new(struct llm_script **out, struct str text, struct err *e)
 	s = mem_new(struct llm_script);
 	s->arena = ARENA((size_t)LIMIT_SCRIPT_BYTES * 16);
 	s->fallback = (struct script_turn){ .reply = str_of(script_sentence),
-	    .ttft_ms = -1, .token_ms = -1 };
+	    .ttft_ms = -1, .token_ms = -1, .canned = true };
 	if (text.n > 0) {
 		rc = json_parse(&d, text, e);
 		if (rc == OK)

@@ -37,6 +37,7 @@ struct script_turn {
 	int64_t token_ms;                    /* between two tokens; -1 likewise */
 	int64_t jitter;                      /* percent by which the provider in this
 	                                        process varies each pause */
+	bool canned;                         /* the sentence of who has no script */
 };
 
 /* text empty: the built-in script (the fixed 42-word sentence). */
@@ -50,6 +51,10 @@ void script_answer(const struct llm_script *s, struct str role, struct str last,
  * current_time; anything else gets the sentence. */
 extern const char script_first_steps[];
 extern const char script_sentence[];         /* MOCK_LLM_RESPONSE's default */
+
+/* Appends the smallest value that fits a JSON schema; its strings are made of words.
+ * ERR_SYNTAX: the schema is not JSON.  ERR_TOOBIG: out is full. */
+int  script_fit(struct str schema, struct str words, struct buf *out, struct err *e);
 
 /* Cuts reply into the tokens a stream sends: words with their leading blank. */
 bool script_next_token(struct str *rest, struct str *token);

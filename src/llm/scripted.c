@@ -138,6 +138,19 @@ words(struct str s)
 	return n;
 }
 
+/* The sentence is no JSON: who wants an answer of a schema gets one, about the words
+ * that were asked. */
+static void
+fit_schema(struct scripted_call *s, struct str schema, struct str words)
+{
+	struct buf reply = BUF(LIMIT_LLM_BODY_BYTES);
+
+	if (s->turn.canned && schema.n > 0 &&
+	    script_fit(schema, words, &reply, NULL) == OK)
+		s->turn.reply = arena_str(&s->filled, buf_str(&reply));
+	buf_release(&reply);
+}
+
 static int
 scripted_prepare(struct llm_call *c, const struct llm_request *rq,
     const struct llm_target *t, struct err *e)
@@ -157,6 +170,7 @@ scripted_prepare(struct llm_call *c, const struct llm_request *rq,
 	}
 	s->filled = ARENA(LIMIT_LLM_BODY_BYTES);
 	script_answer(c->llm->script, role, buf_str(&text), &s->filled, &s->turn);
+	fit_schema(s, rq->output_schema_json, buf_str(&text));
 	s->rest = s->turn.reply;
 	s->random = ++c->llm->asked * 2654435761u;
 	buf_release(&text);

@@ -74,4 +74,12 @@ await scenario("a budget that ends it in the middle ends it cleanly", async () =
   equal(usage.total.calls, 6, "and no call was made beyond it");
 });
 
+await scenario("a first try, without a model or a script", async () => {
+  const bare = await startServer({ dir: scratch(), port: await freePort() });
+  const c = new Client({ apiUrl: bare.url, callerOptions: { maxRetries: 0 } });
+  const end = await c.runs.wait((await c.threads.create()).thread_id, "research_agent", { input: { messages: "What do bees do?" }, config: { configurable: { auto_approve: true } } });
+  equal([end.__error__, end.notes?.map((n) => n.question), typeof end.report], [undefined, ["What do bees do?"], "string"], "a plan of what was asked, and a report");
+  await bare.stop();
+});
+
 finish();

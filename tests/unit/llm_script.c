@@ -51,6 +51,62 @@ TEST(script_built_in_says_the_sentence)
 	arena_release(&a);
 }
 
+TEST(script_fits_the_smallest_value_of_a_schema)
+{
+	static const struct { const char *schema, *value; } cases[] = {
+		{ "{}", "\"why?\"" },
+		{ "true", "\"why?\"" },
+		{ "{'type':'object','properties':{'a':{'type':'integer'},'b':{}},"
+		    "'required':['a']}", "{\"a\":0}" },
+		{ "{'type':'array','items':{'type':'string'},'minItems':2}",
+		    "[\"why?\",\"why?\"]" },
+		{ "{'type':'array','items':{}}", "[]" },
+		{ "{'prefixItems':[{'type':'null'},{'const':3}],'minItems':2}", "[null,3]" },
+		{ "{'type':['boolean','null']}", "false" },
+		{ "{'enum':['low','high']}", "\"low\"" },
+		{ "{'type':'string','maxLength':2}", "\"wh\"" },
+		{ "{'type':'string','minLength':6}", "\"why?..\"" },
+		{ "{'type':'string','format':'date'}", "\"2000-01-01\"" },
+		{ "{'type':'integer','minimum':5,'multipleOf':4}", "8" },
+		{ "{'type':'integer','maximum':-3}", "-3" },
+		{ "{'type':'integer','exclusiveMinimum':0}", "1" },
+		{ "{'type':'number','exclusiveMinimum':0,'exclusiveMaximum':1}", "0.5" },
+		{ "{'anyOf':[{'type':'null'},{'type':'string'}]}", "null" },
+		{ "{'$defs':{'q':{'properties':{'t':{'type':'string'}},'required':['t']}},"
+		    "'type':'array','items':{'$ref':'#/$defs/q'},'minItems':1}",
+		    "[{\"t\":\"why?\"}]" },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct buf schema = BUF(KB), out = BUF(KB);
+
+		json_add_fmt(&schema, cases[i].schema, NULL);
+		CHECK_RC(script_fit(buf_str(&schema), S(" why?\n"), &out, NULL), OK);
+		CHECK_STR(buf_str(&out), cases[i].value);
+		buf_release(&schema);
+		buf_release(&out);
+	}
+}
+
+TEST(script_fits_no_schema_without_end)
+{
+	static const char *const endless[] = {
+		"{\"type\":\"array\",\"minItems\":2,\"items\":{\"$ref\":\"#\"}}",
+		"{\"type\":\"string\",\"minLength\":1e300}", "{\"$ref\":\"#\"}",
+	};
+
+	for (size_t i = 0; i < COUNT(endless); i++) {
+		struct buf out = BUF(64 * KB);
+		struct err e = { 0 };
+		int rc = script_fit(str_of(endless[i]), S("x"), &out, &e);
+
+		CHECK(rc == ERR_TOOBIG || rc == OK);
+		CHECK(out.n <= 64 * KB);
+		buf_release(&out);
+	}
+	CHECK_RC(script_fit(S("{"), S("x"), &(struct buf){ .max = 9 }, NULL), ERR_SYNTAX);
+}
+
 TEST(script_of_a_server_without_a_model_calls_the_clock)
 {
 	struct llm_script *s;
