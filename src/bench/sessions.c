@@ -112,12 +112,12 @@ arm_find(const char *name, struct err *e)
 {
 	struct buf known = BUF(KB);
 
-	for (size_t i = 0; i < COUNT(arms); i++) {
+	for (size_t i = 0; i < COUNT(arms); i++)
 		if (strcmp(arms[i].name, name) == 0 ||
 		    (arms[i].alias != NULL && strcmp(arms[i].alias, name) == 0))
 			return &arms[i];
+	for (size_t i = 0; i < COUNT(arms); i++)
 		buf_add_fmt(&known, "%s%s", i > 0 ? ", " : "", arms[i].name);
-	}
 	err_set(e, ERR_INVALID, "--arm: no arm \"%s\"; there are %.*s", name,
 	    FMT(buf_str(&known)));
 	buf_release(&known);
