@@ -7,7 +7,7 @@
 #define AGENT_IMPORT_PRIV_H
 
 #include "agent/import.h"
-#include "agent/tree_priv.h"
+#include "agent/tree.h"
 
 /* ---- what is said about a file (import.c) --------------------------------- */
 

@@ -11,7 +11,7 @@
 #define AGENT_LOAD_PRIV_H
 
 #include "agent/agent.h"
-#include "agent/tree_priv.h"
+#include "agent/tree.h"
 #include "base/limits.h"
 
 /* Which names an expression may use. */

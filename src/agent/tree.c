@@ -1,11 +1,11 @@
 /*
- * tree.c - see tree_priv.h.
+ * tree.c - see tree.h.
  *
  * Recursion is bounded by LIMIT_AGENT_DEPTH, which the builder checks.
  *
  * SPDX-License-Identifier: MIT
  */
-#include "agent/tree_priv.h"
+#include "agent/tree.h"
 
 #include <assert.h>
 #include <math.h>
@@ -71,7 +71,7 @@ tree_check_text(struct tree *t, struct str text, struct err *e)
 		    "the text is not valid UTF-8");
 	else if (str_trim(text).n == 0)
 		tree_stop(&b, ERR_SYNTAX, (struct tree_place){ 1, 1 },
-		    "expected an agent, got nothing");
+		    "expected a map, got nothing");
 	return b.rc;
 }
 

@@ -1,5 +1,5 @@
 /*
- * tree_priv.h - what a file says before anyone asks what it means: one tree for
+ * tree.h - what a file says before anyone asks what it means: one tree for
  * YAML and JSON, with the place of every value.
  *
  * A strict subset of YAML: no tags, anchors, aliases, merge keys or further
@@ -10,8 +10,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#ifndef AGENT_TREE_PRIV_H
-#define AGENT_TREE_PRIV_H
+#ifndef AGENT_TREE_H
+#define AGENT_TREE_H
 
 #include "base/arena.h"
 #include "base/buf.h"

@@ -6,7 +6,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "agent/tree_priv.h"
+#include "agent/tree.h"
 
 #include <stdio.h>
 

@@ -1,10 +1,10 @@
 /*
- * tree_yaml.c - YAML to a tree, by libyaml's events; see tree_priv.h for what is
+ * tree_yaml.c - YAML to a tree, by libyaml's events; see tree.h for what is
  * refused.
  *
  * SPDX-License-Identifier: MIT
  */
-#include "agent/tree_priv.h"
+#include "agent/tree.h"
 
 #include <yaml.h>
 
@@ -195,7 +195,7 @@ take_event(struct reader *r)
 	switch (ev->type) {
 	case YAML_DOCUMENT_START_EVENT:
 		if (r->begun)
-			refuse(r, "a second document; a file is one agent");
+			refuse(r, "a second document; a file has one");
 		if (ev->data.document_start.version_directive != NULL ||
 		    ev->data.document_start.tag_directives.start !=
 		    ev->data.document_start.tag_directives.end)
@@ -251,7 +251,7 @@ read(struct tree *t, struct str text, struct str file, bool loose, struct err *e
 	yaml_parser_delete(&r.yaml);
 	if (r.b.rc == OK && t->root == NULL)
 		tree_stop(&r.b, ERR_SYNTAX, (struct tree_place){ 1, 1 },
-		    "expected an agent, got nothing");
+		    "expected a map, got nothing");
 	return r.b.rc;
 }
 
