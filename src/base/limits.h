@@ -42,6 +42,7 @@
 	X(MAILBOX_LETTERS_MAX, 1000000,   "letters", "that an agent may ask for") \
 	X(HTTP_CONNS,          20000,     "connections", "per process; past it, or without open files, the idlest are closed, or the new ones wait") \
 	X(HTTP_CONNS_MIN,      8,         "connections", "with fewer open files than these need the server does not start") \
+	X(SHARDS,              64,        "event loops", "of one process") \
 	X(FILES_PROCESS,       12,        "files",  "of the store, its lock and the signals, beside those open at the start") \
 	X(FILES_SHARD,         11,        "files",  "of one shard: its loop, its reader, its listener, libcurl") \
 	X(FILES_SPARE,         8,         "files",  "opened for a moment: names that are looked up, keys, certificates, metrics") \

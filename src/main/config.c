@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "auth/auth.h"
+#include "base/limits.h"
 #include "base/mem.h"
 
 #define DEFAULT_FILE "cohort.yaml"
@@ -35,7 +36,7 @@ const struct setting config_settings[SETTINGS] = {
 	    .help = "database file" },
 	[SETTING_STORE] = { "store", TYPE_WORD, "KIND", "sqlite",
 	    .words = store_words, .help = "where state lives: sqlite or memory" },
-	[SETTING_SHARDS] = { "shards", TYPE_INT, "N", "0", 0, 64,
+	[SETTING_SHARDS] = { "shards", TYPE_INT, "N", "0", 0, LIMIT_SHARDS,
 	    .help = "event loops; 0: one a core, at most 4" },
 	[SETTING_JWT_SECRET] = { "jwt.secret", TYPE_SECRET, "SECRET", "",
 	    .aliases = { "SUPABASE_JWT_SECRET" }, .filled = true,

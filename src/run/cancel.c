@@ -29,22 +29,22 @@ struct cancel {
 };
 
 static void
-send(struct cancel *c, struct runs *to, void (*open)(struct runs *here,
+send(struct cancel *c, struct runs *to, void (*open)(void *ctx,
     struct parcel *p))
 {
 	struct runs *from = c->at;
 
 	c->parcel.open = open;
 	c->at = to;
-	courier_send(&from->courier, to, to->index, &c->parcel);
+	runs_send(from, to, &c->parcel);
 }
 
 static void
-close_open(struct runs *here, struct parcel *p)
+close_open(void *ctx, struct parcel *p)
 {
 	struct cancel *c = CONTAINER_OF(p, struct cancel, parcel);
 
-	(void)here;
+	(void)ctx;
 	if (c->done != NULL)
 		c->done(c->ctx, c->rc);
 	free(c);
@@ -63,11 +63,12 @@ cancel_next(struct cancel *c)
 	return c->next;
 }
 
-static void route_open(struct runs *here, struct parcel *p);
+static void route_open(void *ctx, struct parcel *p);
 
 static void
-arrive_open(struct runs *here, struct parcel *p)
+arrive_open(void *ctx, struct parcel *p)
 {
+	struct runs *here = ctx;
 	struct cancel *c = CONTAINER_OF(p, struct cancel, parcel);
 	struct run *run = run_expect(here, c->owner, &c->run_id);
 	bool rollback = c->rollback;
@@ -104,8 +105,9 @@ take_up(struct runs *here, struct cancel *c, const struct store_run *row)
 }
 
 static void
-route_open(struct runs *here, struct parcel *p)
+route_open(void *ctx, struct parcel *p)
 {
+	struct runs *here = ctx;
 	struct cancel *c = CONTAINER_OF(p, struct cancel, parcel);
 	struct arena a = ARENA(THREAD_ARENA);
 	struct store_run row;

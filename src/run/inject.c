@@ -41,21 +41,21 @@ struct inject {
 /* ---- on its way ------------------------------------------------------------------- */
 
 static void
-send(struct inject *x, struct runs *to, void (*open)(struct runs *here, struct parcel *p))
+send(struct inject *x, struct runs *to, void (*open)(void *ctx, struct parcel *p))
 {
 	struct runs *from = x->at;
 
 	x->parcel.open = open;
 	x->at = to;
-	courier_send(&from->courier, to, to->index, &x->parcel);
+	runs_send(from, to, &x->parcel);
 }
 
 static void
-close_open(struct runs *here, struct parcel *p)
+close_open(void *ctx, struct parcel *p)
 {
 	struct inject *x = CONTAINER_OF(p, struct inject, parcel);
 
-	(void)here;
+	(void)ctx;
 	x->done(x->ctx, x->rc);
 	free(x->ns);
 	free(x->json);
@@ -189,11 +189,12 @@ wait_for_it(struct inject *x, struct run *run)
 	*at = x;
 }
 
-static void route_open(struct runs *here, struct parcel *p);
+static void route_open(void *ctx, struct parcel *p);
 
 static void
-arrive_open(struct runs *here, struct parcel *p)
+arrive_open(void *ctx, struct parcel *p)
 {
+	struct runs *here = ctx;
 	struct inject *x = CONTAINER_OF(p, struct inject, parcel);
 	struct run *run = run_expect(here, x->owner, &x->run_id);
 
@@ -211,8 +212,9 @@ arrive_open(struct runs *here, struct parcel *p)
 }
 
 static void
-route_open(struct runs *here, struct parcel *p)
+route_open(void *ctx, struct parcel *p)
 {
+	struct runs *here = ctx;
 	struct inject *x = CONTAINER_OF(p, struct inject, parcel);
 	struct arena a = ARENA(THREAD_ARENA);
 	struct store_run row;

@@ -56,7 +56,7 @@ struct note {
 };
 
 static struct note *
-note_new(struct relay *r, void (*open)(struct runs *here, struct parcel *p),
+note_new(struct relay *r, void (*open)(void *ctx, struct parcel *p),
     size_t text)
 {
 	struct note *n = mem_zero(sizeof *n + text);
@@ -69,13 +69,13 @@ note_new(struct relay *r, void (*open)(struct runs *here, struct parcel *p),
 static void
 to_away(struct relay *r, struct note *n)
 {
-	courier_send(&r->home->courier, r->away, r->away->index, &n->parcel);
+	runs_send(r->home, r->away, &n->parcel);
 }
 
 static void
 to_home(struct relay *r, struct note *n)
 {
-	courier_send(&r->away->courier, r->home, r->home->index, &n->parcel);
+	runs_send(r->away, r->home, &n->parcel);
 }
 
 void
@@ -91,24 +91,24 @@ watch_end(struct run_watch *w, int rc, const struct run_end *end, const struct e
 /* ---- what home says, heard away ------------------------------------------ */
 
 static void
-started_open(struct runs *here, struct parcel *p)
+started_open(void *ctx, struct parcel *p)
 {
 	struct note *n = CONTAINER_OF(p, struct note, parcel);
 	struct run_watch *w = n->relay->w;
 
-	(void)here;
+	(void)ctx;
 	if (w != NULL && w->started != NULL)
 		w->started(w, &n->thread_id, &n->run_id);
 	free(n);
 }
 
 static void
-frame_open(struct runs *here, struct parcel *p)
+frame_open(void *ctx, struct parcel *p)
 {
 	struct note *n = CONTAINER_OF(p, struct note, parcel);
 	struct run_watch *w = n->relay->w;
 
-	(void)here;
+	(void)ctx;
 	if (w != NULL)
 		w->frames(w, n->block);
 	sse_block_drop(n->block);
@@ -116,13 +116,13 @@ frame_open(struct runs *here, struct parcel *p)
 }
 
 static void
-end_open(struct runs *here, struct parcel *p)
+end_open(void *ctx, struct parcel *p)
 {
 	struct note *n = CONTAINER_OF(p, struct note, parcel);
 	struct relay *r = n->relay;
 	struct run_watch *w = r->w;
 
-	(void)here;
+	(void)ctx;
 	if (!r->leaving)
 		relay_free(r);
 	if (w != NULL)
@@ -131,11 +131,11 @@ end_open(struct runs *here, struct parcel *p)
 }
 
 static void
-parted_open(struct runs *here, struct parcel *p)
+parted_open(void *ctx, struct parcel *p)
 {
 	struct note *n = CONTAINER_OF(p, struct note, parcel);
 
-	(void)here;
+	(void)ctx;
 	assert(n->relay->leaving && n->relay->w == NULL);
 	free(n->relay);
 	free(n);
@@ -318,7 +318,7 @@ run_locate(struct runs *rs, owner_t owner, const struct uuid *thread_id,
 	return AT_LARGE;
 }
 
-static void route_open(struct runs *here, struct parcel *p);
+static void route_open(void *ctx, struct parcel *p);
 
 static void
 route_again(struct relay *r)
@@ -327,15 +327,15 @@ route_again(struct relay *r)
 
 	r->home = NULL;
 	r->tries++;
-	courier_send(&r->away->courier, r->away, r->away->index, &n->parcel);
+	runs_send(r->away, r->away, &n->parcel);
 }
 
 static void
-refused_open(struct runs *here, struct parcel *p)
+refused_open(void *ctx, struct parcel *p)
 {
 	struct note *n = CONTAINER_OF(p, struct note, parcel);
 
-	(void)here;
+	(void)ctx;
 	if (!n->relay->leaving)
 		route_again(n->relay);
 	free(n);
@@ -383,8 +383,9 @@ arrive(struct runs *here, struct relay *r)
 }
 
 static void
-arrive_open(struct runs *here, struct parcel *p)
+arrive_open(void *ctx, struct parcel *p)
 {
+	struct runs *here = ctx;
 	struct note *n = CONTAINER_OF(p, struct note, parcel);
 
 	arrive(here, n->relay);
@@ -454,8 +455,9 @@ route(struct runs *here, struct relay *r)
 }
 
 static void
-route_open(struct runs *here, struct parcel *p)
+route_open(void *ctx, struct parcel *p)
 {
+	struct runs *here = ctx;
 	struct note *n = CONTAINER_OF(p, struct note, parcel);
 	struct relay *r = n->relay;
 	struct err e;
@@ -485,14 +487,15 @@ run_join(struct runs *rs, owner_t owner, const struct uuid *thread_id,
 	r->proxy.started = NULL;             /* it is known to exist */
 	r->thread_id = *thread_id;
 	n = note_new(r, route_open, 0);
-	courier_send(&rs->courier, rs, rs->index, &n->parcel);
+	runs_send(rs, rs, &n->parcel);
 }
 
 /* ---- leaving ------------------------------------------------------------- */
 
 static void
-leave_open(struct runs *here, struct parcel *p)
+leave_open(void *ctx, struct parcel *p)
 {
+	struct runs *here = ctx;
 	struct note *n = CONTAINER_OF(p, struct note, parcel);
 	struct relay *r = n->relay;
 	struct run *run = run_find(here, &r->run_id);

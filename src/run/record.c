@@ -351,12 +351,12 @@ ending_done(struct store_cmd *cmd)
 }
 
 static void
-ending_open(struct runs *rs, struct parcel *p)
+ending_open(void *ctx, struct parcel *p)
 {
 	struct ending *n = CONTAINER_OF(p, struct ending, parcel);
 	struct run *run = run_hold(n->run);
 
-	(void)rs;
+	(void)ctx;
 	run_returned(run);
 	run_ended(run, OK, n->c.status, n->c.error_json, NULL, NULL);
 	ending_free(n);
@@ -429,7 +429,7 @@ record_finish(struct run *run, enum run_status status, enum thread_status after,
 		run_hold(run);
 		runs_busy(rs, 1);
 		n->parcel.open = ending_open;
-		courier_send(&rs->courier, rs, rs->index, &n->parcel);
+		runs_send(rs, rs, &n->parcel);
 		return;
 	}
 	if (!run->job->broken) {

@@ -83,7 +83,7 @@ runs_shared_set_agents(struct runs_shared *sh, struct agents *agents)
 	pthread_mutex_lock(&sh->lock);
 	old = sh->agents;
 	sh->agents = agents_hold(agents);
-	for (size_t i = 0; i < COURIER_SHARDS; i++) {
+	for (size_t i = 0; i < LIMIT_SHARDS; i++) {
 		struct runs *rs = sh->at[i];
 
 		if (rs == NULL || rs->agents_come)
@@ -136,8 +136,8 @@ runs_new(struct runs **out, struct runs_shared *sh, struct shard *s,
 	struct runs *rs;
 
 	*out = NULL;
-	if (index >= COURIER_SHARDS)
-		return err_set(e, ERR_LIMIT, "more than %d shards", COURIER_SHARDS);
+	if (index >= LIMIT_SHARDS)
+		return err_set(e, ERR_LIMIT, "more than %d shards", LIMIT_SHARDS);
 	rs = mem_new(struct runs);
 	rs->sh = sh;
 	rs->shard = s;
@@ -146,7 +146,7 @@ runs_new(struct runs **out, struct runs_shared *sh, struct shard *s,
 	rs->index = index;
 	rs->waiting_end = &rs->waiting;
 	map_init(&rs->runs, hash, eq, key_of);
-	courier_init(&rs->courier, rs);
+	courier_init(&rs->courier, s);
 	pthread_mutex_lock(&sh->lock);
 	rs->agents = agents_hold(sh->agents);
 	sh->at[index] = rs;

@@ -23,8 +23,8 @@
 #include "base/arena.h"
 #include "base/limits.h"
 #include "base/map.h"
+#include "net/courier.h"
 #include "run/config_priv.h"
-#include "run/courier_priv.h"
 #include "run/definition_priv.h"
 #include "run/directory_priv.h"
 #include "run/stream_priv.h"
@@ -42,7 +42,7 @@ struct runs_shared {
 	atomic_uint shards;
 	pthread_mutex_t lock;                /* of what follows */
 	struct agents *agents;               /* the newest; held */
-	struct runs *at[COURIER_SHARDS];
+	struct runs *at[LIMIT_SHARDS];
 };
 
 struct create;
@@ -89,6 +89,13 @@ struct runs {
 		atomic_ullong calls, tokens_in, tokens_out, cost_nano;
 	} stats;
 };
+
+/* To another shard, or in a later turn to the same one. */
+static inline void
+runs_send(struct runs *from, struct runs *to, struct parcel *p)
+{
+	courier_send(&from->courier, to->shard, to, p);
+}
 
 enum phase {
 	PHASE_NEW,           /* its row is being written */

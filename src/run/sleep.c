@@ -264,8 +264,9 @@ struct wake {
 };
 
 static void
-wake_open(struct runs *here, struct parcel *p)
+wake_open(void *ctx, struct parcel *p)
 {
+	struct runs *here = ctx;
 	struct wake *x = CONTAINER_OF(p, struct wake, parcel);
 
 	if (here->draining)
@@ -289,7 +290,7 @@ wake(struct sleeper *s, const struct store_due *d)
 	x->parcel.open = wake_open;
 	home = directory_pin(sh->directory, &d->thread_id, sh->at[s->turn++ % shards]);
 	s->under_way++;
-	courier_send(&s->rs->courier, home, home->index, &x->parcel);
+	runs_send(s->rs, home, &x->parcel);
 }
 
 /* The next batch; or when there will be one. */
@@ -336,8 +337,9 @@ one_is_up(struct sleeper *s, bool ok)
 }
 
 static void
-woken_open(struct runs *here, struct parcel *p)
+woken_open(void *ctx, struct parcel *p)
 {
+	struct runs *here = ctx;
 	struct wake *x = CONTAINER_OF(p, struct wake, parcel);
 
 	if (here->sleeper != NULL)
@@ -353,12 +355,13 @@ sleep_woken(struct runs *rs, bool ok)
 
 	x->ok = ok;
 	x->parcel.open = woken_open;
-	courier_send(&rs->courier, first, first->index, &x->parcel);
+	runs_send(rs, first, &x->parcel);
 }
 
 static void
-note_open(struct runs *here, struct parcel *p)
+note_open(void *ctx, struct parcel *p)
 {
+	struct runs *here = ctx;
 	struct wake *x = CONTAINER_OF(p, struct wake, parcel);
 
 	/* A batch under way is followed by another look. */
@@ -379,7 +382,7 @@ sleep_note(struct runs *rs, msec due)
 	x = mem_new(struct wake);
 	x->due = due;
 	x->parcel.open = note_open;
-	courier_send(&rs->courier, first, first->index, &x->parcel);
+	runs_send(rs, first, &x->parcel);
 }
 
 void

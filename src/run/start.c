@@ -65,12 +65,12 @@ create_drop(struct create *c)
 /* ---- telling that it exists ---------------------------------------------- */
 
 static void
-created_open(struct runs *here, struct parcel *p)
+created_open(void *ctx, struct parcel *p)
 {
 	struct create *c = CONTAINER_OF(p, struct create, parcel);
 	struct store_run row = c->c.run;
 
-	(void)here;
+	(void)ctx;
 	/* What a client creates is pending, also when it has been picked by the
 	 * time the answer is written. */
 	row.status = RUN_PENDING;
@@ -93,7 +93,7 @@ create_told(struct create *c, int rc, const struct err *e)
 	if (e != NULL)
 		c->err = *e;
 	c->parcel.open = created_open;
-	courier_send(&home->courier, c->away, c->away->index, &c->parcel);
+	runs_send(home, c->away, &c->parcel);
 }
 
 static void
@@ -216,8 +216,9 @@ create_submit(struct create *c, struct err *e)
 
 /* From another shard: this is the thread's home. */
 static void
-create_arrive(struct runs *here, struct parcel *p)
+create_arrive(void *ctx, struct parcel *p)
 {
+	struct runs *here = ctx;
 	struct create *c = CONTAINER_OF(p, struct create, parcel);
 	struct err e;
 	int rc;
@@ -248,8 +249,9 @@ create_begin(struct create *c)
 }
 
 static void
-stateless_open(struct runs *here, struct parcel *p)
+stateless_open(void *ctx, struct parcel *p)
 {
+	struct runs *here = ctx;
 	struct create *c = CONTAINER_OF(p, struct create, parcel);
 	struct waiting w = { .create = c };
 	struct run *run = c->run;
@@ -385,7 +387,7 @@ dispatch(struct runs *rs, struct create *c, struct run_watch *w, struct err *e)
 		if (w != NULL)
 			c->relay = relay_new(rs, home, run->place.owner, w);
 		c->parcel.open = create_arrive;
-		courier_send(&rs->courier, home, home->index, &c->parcel);
+		runs_send(rs, home, &c->parcel);
 		return OK;
 	}
 	map_put(&rs->runs, run);
@@ -393,7 +395,7 @@ dispatch(struct runs *rs, struct create *c, struct run_watch *w, struct err *e)
 		stream_attach(&run->stream, w);
 	if (run->stateless) {
 		c->parcel.open = stateless_open;
-		courier_send(&rs->courier, rs, rs->index, &c->parcel);
+		runs_send(rs, rs, &c->parcel);
 		return OK;
 	}
 	rc = create_submit(c, e);

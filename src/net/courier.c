@@ -1,18 +1,19 @@
 /*
- * courier.c - see courier_priv.h.
+ * courier.c - see courier.h.
  *
  * SPDX-License-Identifier: MIT
  */
-#include "run/courier_priv.h"
+#include "net/courier.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 #include "base/mem.h"
-#include "run/run_priv.h"
 
+/* The parcels of a turn for one shard. */
 struct bag {
 	struct shard_job job;
-	struct runs *to;
+	void *here;
 	struct parcel *parcels;
 };
 
@@ -21,13 +22,13 @@ bag_open(struct shard_job *job)
 {
 	struct bag *bag = CONTAINER_OF(job, struct bag, job);
 	struct parcel *p = bag->parcels;
-	struct runs *to = bag->to;
+	void *here = bag->here;
 
 	free(bag);
 	while (p != NULL) {
 		struct parcel *next = p->next;
 
-		p->open(to, p);
+		p->open(here, p);
 		p = next;
 	}
 }
@@ -37,7 +38,7 @@ flush(struct shard_job *job)
 {
 	struct courier *c = CONTAINER_OF(job, struct courier, turn_end);
 
-	for (size_t i = 0; i < COURIER_SHARDS; i++) {
+	for (size_t i = 0; i < COUNT(c->queues); i++) {
 		struct courier_queue *q = &c->queues[i];
 		struct bag *bag;
 
@@ -45,32 +46,34 @@ flush(struct shard_job *job)
 			continue;
 		bag = mem_new(struct bag);
 		bag->job.run = bag_open;
-		bag->to = q->to;
+		bag->here = q->here;
 		bag->parcels = q->head;
 		q->head = NULL;
 		q->tail = &q->head;
-		shard_post(q->to->shard, &bag->job);
+		shard_post(q->to, &bag->job);
 	}
 }
 
 void
-courier_init(struct courier *c, struct runs *from)
+courier_init(struct courier *c, struct shard *from)
 {
 	c->from = from;
 	c->turn_end.run = flush;
-	for (size_t i = 0; i < COURIER_SHARDS; i++)
+	for (size_t i = 0; i < COUNT(c->queues); i++)
 		c->queues[i].tail = &c->queues[i].head;
 }
 
 void
-courier_send(struct courier *c, struct runs *to, unsigned to_index, struct parcel *p)
+courier_send(struct courier *c, struct shard *to, void *here, struct parcel *p)
 {
-	struct courier_queue *q = &c->queues[to_index];
+	struct courier_queue *q = &c->queues[shard_id(to)];
 
-	assert(to_index < COURIER_SHARDS);
+	assert(shard_is_current(c->from));
+	assert(q->here == NULL || q->here == here);
 	q->to = to;
+	q->here = here;
 	p->next = NULL;
 	*q->tail = p;
 	q->tail = &p->next;
-	shard_at_turn_end(c->from->shard, &c->turn_end);
+	shard_at_turn_end(c->from, &c->turn_end);
 }
