@@ -1,0 +1,77 @@
+/*
+ * suite_rows.c - the rows of the suite; suite.h tells how to add one.
+ *
+ * B1 to B27 are the list of `bench caxton`.  A row without words is not built; it
+ * is shown as not measured.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "bench/suite.h"
+
+#define A_MODEL  "a model's own work, a network, other programs"
+
+/* What every arm of `bench sessions` is judged by. */
+#define SESSION_METRICS                                                      \
+	{ { "latency_infl", "x", DOWN, 0, 0, 0 },                             \
+	    { "latency_infl_p99", "x", DOWN, 0, 0, 0 },                       \
+	    { "cpu_ms_per_turn", "ms", DOWN, 0, 0, 0 },                       \
+	    { "marginal_rss_kb", "KB", DOWN, 0, 0, 0 },                       \
+	    { "errors", "", COUNTED, 0, 0, 0 } }
+
+#define SESSION_ROW(name, what, yes, no)                                     \
+	{ .id = "sessions-" name, .title = what, .group = SUITE_SCALABILITY,  \
+	    .words = "sessions --arm " name,                                  \
+	    .quick = "--concurrency 200 --turns 3 --ttft 50 --tokens 20",     \
+	    .full = "--concurrency 4000", .measures = yes, .not_measures = no, \
+	    .metric = SESSION_METRICS, .seconds = 40 }
+
+#define NOT_BUILT(name, what, of_group)                                      \
+	{ .id = name, .title = what, .group = SUITE_##of_group }
+
+const struct workload suite_rows[] = {
+	NOT_BUILT("B1", "one-way throughput", THROUGHPUT),
+	NOT_BUILT("B2", "task pool: 10 agents, 1,000 tasks in flight", THROUGHPUT),
+	NOT_BUILT("B3", "request and reply", LATENCY),
+	NOT_BUILT("B4", "agent response time", LATENCY),
+	NOT_BUILT("B5", "horizontal scaling: 1 to 1,000,000 agents", SCALABILITY),
+	NOT_BUILT("B6", "load test at a rate", SCALABILITY),
+	NOT_BUILT("B7", "memory of an agent: creation, messages, checkpoint", RESOURCES),
+	NOT_BUILT("B8", "checkpoint and restore", RESOURCES),
+	NOT_BUILT("B9", "CPU: idle, messages, spawns", RESOURCES),
+	NOT_BUILT("B10", "WebAssembly against native code", RESOURCES),
+	NOT_BUILT("B11", "WebAssembly memory limits", RESOURCES),
+	NOT_BUILT("B12", "an endless loop in WebAssembly is stopped", RESILIENCE),
+	NOT_BUILT("B13", "regression detector", RESILIENCE),
+	NOT_BUILT("B14", "peak: 1,000 agents, 100,000 messages/s", SCALABILITY),
+	NOT_BUILT("B15", "sustained: 100 agents, 10,000 messages/s", RESOURCES),
+	NOT_BUILT("B16", "burst: 1,000 to 50,000/s", RESILIENCE),
+	NOT_BUILT("B17", "batches: size against delay", THROUGHPUT),
+	NOT_BUILT("B18", "copies and allocations per message", RESOURCES),
+	NOT_BUILT("B22", "recovery after kill -9", RESILIENCE),
+	NOT_BUILT("B23", "books: stopped agent, full mailbox, slow consumer", RESILIENCE),
+	NOT_BUILT("B24", "capability lookup with 10 to 10,000 agents", SCALABILITY),
+	NOT_BUILT("B25", "serialisation: JSON against binary framing", THROUGHPUT),
+	NOT_BUILT("B26", "hot reload under load", RESILIENCE),
+	NOT_BUILT("B27", "contract net: 1 manager, 1 to 1,000 bidders", SCALABILITY),
+
+	SESSION_ROW("chart-mem", "sessions of the engine, store in memory",
+	    "the engine in process: charts, runs, a streaming model.", "HTTP, disk, " A_MODEL "."),
+	SESSION_ROW("chart-ckpt", "sessions of the engine, on disk",
+	    "the engine in process with an SQLite file, synchronous FULL.", "HTTP, " A_MODEL "."),
+	SESSION_ROW("hand", "sessions of a bare loop",
+	    "what timers and counting alone cost: the floor of the others.",
+	    "an engine, storage, " A_MODEL "."),
+	SESSION_ROW("http", "sessions through the whole server",
+	    "the server, its file and its streams over loopback.", A_MODEL "."),
+	{ .id = "work", .title = "the work tracker", .group = SUITE_LATENCY,
+	    .words = "work", .quick = "--quick --only S1,B1,B3,B4", .full = NULL,
+	    .measures = "the tracker's daemon over its socket; changes are on disk when "
+	    "they are answered.", .not_measures = "git, many checkouts.",
+	    .metric = { { "b1_create_daemon_p50_ms", "ms", DOWN, 0, 0, 0 },
+		{ "b1_create_daemon_p99_ms", "ms", DOWN, 0, 0, 0 },
+		{ "b3_list_daemon_p50_ms", "ms", DOWN, 0, 0, 0 },
+		{ "b4_ping_p50_ms", "ms", DOWN, 0, 0, 0 },
+		{ "s1_pipelined_creates_per_s", "/s", UP, 0, 0, 0 } },
+	    .seconds = 180 },
+};
+const size_t suite_rows_n = COUNT(suite_rows);
