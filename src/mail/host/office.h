@@ -35,16 +35,30 @@ void office_free(struct office *o);
 
 struct office_agent;                         /* one agent at home here */
 
-/* What every kind can do; the office's side of struct mail_kind. */
+/* Why an agent is started: it is new; the server was started again, and it was there; or its
+ * supervisor wants it to live again after its end. */
+enum office_start { START_NEW, START_RECOVERED, START_RESTARTED };
+
+/* What every kind can do; the office's side of struct mail_kind.  ctx: what office_kind_add
+ * was given on this shard. */
 struct office_kind {
 	const char *name;
-	/* Makes it live: fresh, or again (after a restart, or by its supervisor).  *self is
-	 * given back to the others.  Its end, whenever, is told by office_ended. */
-	int  (*start)(struct office_agent *a, void **self, bool again, struct err *e);
+	/* Makes it live.  *self is given back to the others.  Its end, whenever, is told by
+	 * office_ended. */
+	int  (*start)(void *ctx, struct office_agent *a, void **self, enum office_start how,
+	    struct err *e);
 	enum mail_taken (*take)(void *self, struct letter *l);
 	void (*stop)(void *self);            /* for good; office_ended may follow */
 };
-void office_kind_add(struct offices *os, const struct office_kind *k);
+void office_kind_add(struct office *o, const struct office_kind *k, void *ctx);
+
+/* Of one agent, by its kind, on its shard. */
+const struct office_spec *office_agent_spec(const struct office_agent *a);
+struct str office_agent_address(const struct office_agent *a);  /* its name, else its id */
+void office_agent_wake(struct office_agent *a);          /* after MAIL_BUSY */
+/* A letter of MAIL_HELD was taken for good (its row is gone, if it had one), or not. */
+void office_agent_done(struct office_agent *a, struct letter *l);
+void office_agent_return(struct office_agent *a, struct letter *l);
 
 enum office_restart { RESTART_NEVER, RESTART_ON_FAILURE, RESTART_ALWAYS };
 extern const char *const office_restart_names[];
@@ -81,6 +95,11 @@ void office_spawn(struct office *o, struct office_spawn *s);
 void office_stop(struct office *o, owner_t owner, struct str id_or_name, bool drain, msec deadline,
     void (*done)(void *ctx, int rc, const struct err *e), void *ctx);
 void office_ended(struct office_agent *a, int rc, struct str error);     /* by its kind */
+/* Somebody who lives on this shard becomes an agent without being spawned (a run of the
+ * LangGraph API that hears or writes messages): it has a mailbox at once, a row in the store
+ * follows, and both go with office_ended.  spec.restart is RESTART_NEVER.  ERR_CONFLICT. */
+int  office_attach(struct office *o, const struct office_spec *spec, void *self,
+    struct office_agent **out, struct err *e);
 /* Of one shard or all; each is good for the call. */
 void office_list(struct office *o, owner_t owner, void (*each)(void *ctx, const struct office_shown *x),
     void (*end)(void *ctx), void *ctx);
@@ -104,6 +123,9 @@ struct office_send {
 	void *office_data;
 };
 void office_send(struct office *o, struct office_send *s);
+/* Is there anybody at an address, and how many?  ERR_NOTFOUND with near matches. */
+int  office_reach(struct office *o, owner_t owner, struct str address, size_t *receivers,
+    struct err *e);
 /* A message that is in the store already (it was committed with what a run wrote). */
 void office_route(struct office *o, owner_t owner, const struct uuid *message_id, struct str packed);
 
