@@ -64,9 +64,11 @@ const struct http_hooks *api_hooks(struct api_shared *sh);
 
 /* ---- the tables, for documentation --------------------------------------- */
 
-/* Markdown of the routes, and of the fields that are refused or ignored. */
+/* Markdown of the routes, of the fields that are refused or ignored, and of the
+ * series of GET /metrics. */
 void api_add_routes_markdown(struct buf *b);
 void api_add_fields_markdown(struct buf *b);
+void api_add_metrics_markdown(struct buf *b);
 void api_add_openapi(struct buf *b);
 
 #endif

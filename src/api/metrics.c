@@ -54,7 +54,80 @@ load(const _Atomic uint64_t *counter)
 	return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
-/* ---- the page ------------------------------------------------------------ */
+/* ---- series ---------------------------------------------------------------- */
+
+/* What one reading of the process has; a row of SERIES_MAP names a part of it. */
+struct reading {
+	struct runs_stats runs;
+	struct store_stats store;
+	uint64_t bytes_out;
+	int64_t watchers;
+};
+
+/* Every series without labels: name, kind, meaning, its value in `const struct
+ * reading *f`.  docs/metrics.md is made from it. */
+#define SERIES_MAP(X)                                                         \
+	X(cohort_http_bytes_out_total, counter, "Bytes of answers.",           \
+	    f->bytes_out)                                                     \
+	X(cohort_http_bodies_bytes, gauge,                                    \
+	    "Bytes of requests that are being read.",                         \
+	    account_used(&account_bodies))                                    \
+	X(cohort_http_output_bytes, gauge,                                    \
+	    "Bytes of answers and events that wait for their clients.",       \
+	    account_used(&account_output))                                    \
+	X(cohort_run_watchers, gauge,                                         \
+	    "Requests that wait for or stream a run.", f->watchers)           \
+	X(cohort_runs_live, gauge, "Runs under way.", f->runs.live)           \
+	X(cohort_runs_pending, gauge, "Runs that wait their turn.",           \
+	    f->runs.pending)                                                  \
+	X(cohort_runs_started_total, counter, "Runs started.", f->runs.started) \
+	X(cohort_runs_finished_total, counter, "Runs ended, any way.",        \
+	    f->runs.finished)                                                 \
+	X(cohort_runs_failed_total, counter, "Runs ended in error.",          \
+	    f->runs.failed)                                                   \
+	X(cohort_run_events_total, counter, "Stream events made.",            \
+	    f->runs.events)                                                   \
+	X(cohort_model_calls_total, counter, "Answers of models.",            \
+	    f->runs.calls)                                                    \
+	X(cohort_model_input_tokens_total, counter,                           \
+	    "Tokens that models were sent.", f->runs.tokens_in)               \
+	X(cohort_model_output_tokens_total, counter,                          \
+	    "Tokens that models answered.", f->runs.tokens_out)               \
+	X(cohort_model_cost_usd_total, counter,                               \
+	    "What models cost, by the prices of the configuration.",          \
+	    (double)f->runs.cost_nano / 1e9)                                  \
+	X(cohort_store_commits_total, counter, "Transactions.",               \
+	    f->store.commits)                                                 \
+	X(cohort_store_commit_seconds_total, counter,                         \
+	    "Time spent in commits.", (double)f->store.commit_ns_sum / 1e9)   \
+	X(cohort_store_commands_total, counter, "Commands finished.",         \
+	    f->store.commands)                                                \
+	X(cohort_store_failed_total, counter, "Commands that failed.",        \
+	    f->store.failed)                                                  \
+	X(cohort_store_queue_operations, gauge,                               \
+	    "Commands that wait for the writer.", f->store.queue_ops)         \
+	X(cohort_store_queue_bytes, gauge,                                    \
+	    "Bytes that wait for the writer.", f->store.queue_bytes)          \
+	X(cohort_store_file_bytes, gauge, "Size of the database.",            \
+	    f->store.file_bytes)                                              \
+	X(cohort_store_full, gauge,                                           \
+	    "1 while the disk has no room for writes.", f->store.full)        \
+	X(cohort_store_lost, gauge,                                           \
+	    "1 while the database was deleted, moved or replaced.",           \
+	    f->store.lost)                                                    \
+	X(process_resident_memory_bytes, gauge, "Resident memory.",           \
+	    mem_resident())                                                   \
+	X(process_cpu_seconds_total, counter, "User and system CPU time.",    \
+	    (double)clock_cpu() / 1e9)                                        \
+	X(process_open_fds, gauge, "Open file descriptors.", files_open())
+
+/* The series of each route, with the label route, as in "GET /threads/{id}". */
+#define ROUTE_SERIES_MAP(X)                                                   \
+	/* name, kind, more labels, meaning, what adds a route's lines */     \
+	X(cohort_http_requests_total, counter, "`class`: 1xx to 5xx",         \
+	    "Requests answered, by route and status class.", add_requests)    \
+	X(cohort_http_request_seconds, histogram, "`le`",                     \
+	    "From the request's first byte to its answer's last.", add_latency)
 
 static void
 add_head(struct buf *b, const char *name, const char *type, const char *help)
@@ -145,122 +218,51 @@ add_latency(struct buf *b, size_t route, const struct metrics_route *m)
 }
 
 static void
-add_http(struct buf *b, const struct api_shared *sh)
+add_routes(struct buf *b, const struct api_shared *sh, const char *name,
+    const char *kind, const char *help,
+    void (*add)(struct buf *, size_t, const struct metrics_route *))
 {
-	static void (*const parts[])(struct buf *, size_t,
-	    const struct metrics_route *) = { add_requests, add_latency };
+	add_head(b, name, kind, help);
+	for (size_t i = 0; i < METRICS_ROUTES; i++) {
+		struct metrics_route sum = { 0 };
 
-	for (size_t p = 0; p < COUNT(parts); p++) {
-		if (p == 0)
-			add_head(b, "cohort_http_requests_total", "counter",
-			    "Requests answered, by route and status class.");
-		else
-			add_head(b, "cohort_http_request_seconds", "histogram",
-			    "From the request's first byte to its answer's last.");
-		for (size_t i = 0; i < METRICS_ROUTES; i++) {
-			struct metrics_route sum = { 0 };
-
-			route_sum(sh, i, &sum);
-			if (requests_of(&sum) > 0)
-				parts[p](b, i, &sum);
-		}
+		route_sum(sh, i, &sum);
+		if (requests_of(&sum) > 0)
+			add(b, i, &sum);
 	}
 }
 
 static void
-add_models(struct buf *b, const struct runs_stats *sum)
+read_runs(const struct api_shared *sh, struct reading *f)
 {
-	add_one(b, "cohort_model_calls_total", "counter", "Answers of models.",
-	    (double)sum->calls);
-	add_one(b, "cohort_model_input_tokens_total", "counter",
-	    "Tokens that models were sent.", (double)sum->tokens_in);
-	add_one(b, "cohort_model_output_tokens_total", "counter",
-	    "Tokens that models answered.", (double)sum->tokens_out);
-	add_one(b, "cohort_model_cost_usd_total", "counter",
-	    "What models cost, by the prices of the configuration.",
-	    (double)sum->cost_nano / 1e9);
-}
-
-static void
-add_runs(struct buf *b, const struct api_shared *sh)
-{
-	struct runs_stats sum = { 0 };
-	uint64_t bytes = 0;
-	int64_t watchers = 0;
-
 	for (unsigned s = 0; s < sh->o.shards; s++) {
 		struct runs_stats one = { 0 };
 
 		if (sh->at[s] == NULL)
 			continue;
 		runs_stats(sh->at[s]->runs, &one);
-		sum.live += one.live;
-		sum.pending += one.pending;
-		sum.started += one.started;
-		sum.finished += one.finished;
-		sum.failed += one.failed;
-		sum.events += one.events;
-		sum.calls += one.calls;
-		sum.tokens_in += one.tokens_in;
-		sum.tokens_out += one.tokens_out;
-		sum.cost_nano += one.cost_nano;
-		bytes += load(&sh->at[s]->metrics.bytes_out);
-		watchers += atomic_load_explicit(&sh->at[s]->metrics.watchers,
+		f->runs.live += one.live;
+		f->runs.pending += one.pending;
+		f->runs.started += one.started;
+		f->runs.finished += one.finished;
+		f->runs.failed += one.failed;
+		f->runs.events += one.events;
+		f->runs.calls += one.calls;
+		f->runs.tokens_in += one.tokens_in;
+		f->runs.tokens_out += one.tokens_out;
+		f->runs.cost_nano += one.cost_nano;
+		f->bytes_out += load(&sh->at[s]->metrics.bytes_out);
+		f->watchers += atomic_load_explicit(&sh->at[s]->metrics.watchers,
 		    memory_order_relaxed);
 	}
-	add_one(b, "cohort_http_bytes_out_total", "counter",
-	    "Bytes of answers.", (double)bytes);
-	add_one(b, "cohort_run_watchers", "gauge",
-	    "Requests that wait for or stream a run.", (double)watchers);
-	add_one(b, "cohort_runs_live", "gauge", "Runs under way.", (double)sum.live);
-	add_one(b, "cohort_runs_pending", "gauge", "Runs that wait their turn.",
-	    (double)sum.pending);
-	add_one(b, "cohort_runs_started_total", "counter", "Runs started.",
-	    (double)sum.started);
-	add_one(b, "cohort_runs_finished_total", "counter", "Runs ended, any way.",
-	    (double)sum.finished);
-	add_one(b, "cohort_runs_failed_total", "counter", "Runs ended in error.",
-	    (double)sum.failed);
-	add_one(b, "cohort_run_events_total", "counter", "Stream events made.",
-	    (double)sum.events);
-	add_models(b, &sum);
 }
 
 static void
-add_store(struct buf *b, struct store *st)
+add_series(struct buf *b, const struct reading *f)
 {
-	struct store_stats s = { 0 };
-
-	store_stats(st, &s);
-	add_one(b, "cohort_store_commits_total", "counter", "Transactions.",
-	    (double)s.commits);
-	add_one(b, "cohort_store_commit_seconds_total", "counter",
-	    "Time spent in commits.", (double)s.commit_ns_sum / 1e9);
-	add_one(b, "cohort_store_commands_total", "counter", "Commands finished.",
-	    (double)s.commands);
-	add_one(b, "cohort_store_failed_total", "counter", "Commands that failed.",
-	    (double)s.failed);
-	add_one(b, "cohort_store_queue_operations", "gauge",
-	    "Commands that wait for the writer.", (double)s.queue_ops);
-	add_one(b, "cohort_store_queue_bytes", "gauge",
-	    "Bytes that wait for the writer.", (double)s.queue_bytes);
-	add_one(b, "cohort_store_file_bytes", "gauge", "Size of the database.",
-	    (double)s.file_bytes);
-	add_one(b, "cohort_store_full", "gauge",
-	    "1 while the disk has no room for writes.", s.full);
-	add_one(b, "cohort_store_lost", "gauge",
-	    "1 while the database was deleted, moved or replaced.", s.lost);
-}
-
-static void
-add_accounts(struct buf *b)
-{
-	add_one(b, "cohort_http_bodies_bytes", "gauge",
-	    "Bytes of requests that are being read.",
-	    (double)account_used(&account_bodies));
-	add_one(b, "cohort_http_output_bytes", "gauge",
-	    "Bytes of answers and events that wait for their clients.",
-	    (double)account_used(&account_output));
+#define X(name, kind, help, value) add_one(b, #name, #kind, help, (double)(value));
+	SERIES_MAP(X)
+#undef X
 }
 
 int
@@ -268,18 +270,29 @@ api_system_metrics(struct call *c)
 {
 	struct api_shared *sh = c->api->shared;
 	struct buf *b = call_out(c);
+	struct reading f = { 0 };
 
-	add_http(b, sh);
-	add_runs(b, sh);
-	add_store(b, sh->o.store);
-	add_one(b, "process_resident_memory_bytes", "gauge", "Resident memory.",
-	    (double)mem_resident());
-	add_accounts(b);
-	add_one(b, "process_cpu_seconds_total", "counter",
-	    "User and system CPU time.", (double)clock_cpu() / 1e9);
-	add_one(b, "process_open_fds", "gauge", "Open file descriptors.",
-	    (double)files_open());
+#define X(name, kind, labels, help, add) add_routes(b, sh, #name, #kind, help, add);
+	ROUTE_SERIES_MAP(X)
+#undef X
+	read_runs(sh, &f);
+	store_stats(sh->o.store, &f.store);
+	add_series(b, &f);
 	call_reply(c, 200, S("text/plain; version=0.0.4; charset=utf-8"), STR_NONE,
 	    buf_str(b));
 	return OK;
+}
+
+void
+api_add_metrics_markdown(struct buf *b)
+{
+	buf_lit(b, "| series | kind | labels | meaning |\n|---|---|---|---|\n");
+#define X(name, kind, labels, help, add)                                      \
+	buf_lit(b, "| `" #name "` | " #kind " | `route`, " labels " | " help " |\n");
+	ROUTE_SERIES_MAP(X)
+#undef X
+#define X(name, kind, help, value)                                            \
+	buf_lit(b, "| `" #name "` | " #kind " | | " help " |\n");
+	SERIES_MAP(X)
+#undef X
 }

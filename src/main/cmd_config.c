@@ -19,6 +19,7 @@ const struct flag cmd_config_flags[] = {
 	{ "settings", .help = "print the table of settings" },
 	{ "routes", .help = "print the table of routes" },
 	{ "fields", .help = "print the fields that are refused or ignored" },
+	{ "metrics", .help = "print the table of metrics" },
 	{ NULL }
 };
 
@@ -36,6 +37,7 @@ static const struct { const char *option; void (*add)(struct buf *b); } tables[]
 	{ "--settings", config_add_markdown },
 	{ "--routes", api_add_routes_markdown },
 	{ "--fields", api_add_fields_markdown },
+	{ "--metrics", api_add_metrics_markdown },
 };
 
 static int
