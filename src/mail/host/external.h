@@ -31,12 +31,14 @@ struct external_letter {
 struct external_reader {
 	owner_t owner;
 	struct str agent;                    /* id or name; good until opened */
-	uint32_t room;                       /* letters that it takes; see external_room */
+	int64_t room;                        /* bytes that it takes, packed; the last letter
+	                                        may be larger than what is left */
+	uint32_t letters_max;                /* in all; 0: any number */
 	/* ERR_NOTFOUND, ERR_INVALID (its kind is not external), ERR_BUSY (the server
 	 * stops).  id: the agent's. */
 	void (*opened)(struct external_reader *r, int rc, const struct uuid *id,
 	    const struct err *e);
-	/* Oldest first (the most urgent of those); n is at most what was left of the room. */
+	/* In the order of the mailbox. */
 	void (*come)(struct external_reader *r, const struct external_letter *at, size_t n);
 	/* The last call.  OK: external_close.  ERR_CONFLICT: another reader came.
 	 * ERR_CLOSED: the agent has stopped.  ERR_BUSY: the server stops. */
@@ -45,8 +47,8 @@ struct external_reader {
 };
 
 void external_open(struct office *o, struct external_reader *r);
-/* There is room for n letters more. */
-void external_room(struct external_reader *r, uint32_t n);
+/* There is room for so many bytes more. */
+void external_room(struct external_reader *r, int64_t bytes);
 /* No more letters; `ended` follows.  What is on its way goes back to the mailbox. */
 void external_close(struct external_reader *r);
 
