@@ -47,6 +47,12 @@ list_append(struct list *head, struct list *l)
 	head->prev = l;
 }
 
+static inline void
+list_prepend(struct list *head, struct list *l)
+{
+	list_append(head->next, l);
+}
+
 /* From whatever list it is in; in none: nothing. */
 static inline void
 list_remove(struct list *l)

@@ -5,11 +5,13 @@
  */
 #include "base/mem.h"
 
+#include <assert.h>
 #include <malloc.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -75,6 +77,31 @@ mem_cstr(struct str s)
 		memcpy(p, s.p, s.n);
 	p[s.n] = '\0';
 	return p;
+}
+
+/* Twice as much is mapped, and what lies around the aligned part unmapped. */
+void *
+mem_pages(size_t n)
+{
+	char *p;
+	size_t before;
+
+	assert(n >= 64 * KB && (n & (n - 1)) == 0);
+	p = mmap(NULL, 2 * n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+	    -1, 0);
+	if (p == MAP_FAILED)
+		out_of_memory();
+	before = -(uintptr_t)p & (n - 1);
+	if (before > 0)
+		munmap(p, before);
+	munmap(p + before + n, n - before);
+	return p + before;
+}
+
+void
+mem_pages_free(void *p, size_t n)
+{
+	munmap(p, n);
 }
 
 void

@@ -7,16 +7,26 @@
  * under way to one mailbox; letters of one message share its packed text.
  *
  *     post_send ---> mailbox (4 lanes by priority, each in order) ---> take()
- *         |              | full: ERR_AGAIN, or kept for another try
+ *         |              | full: ERR_AGAIN, or kept until there is room
  *         |              '-- ttl over: expired; tries used up, agent gone: dead
  *         '--> ops.carry: the mailbox is on another shard
+ *
+ * Order: letters of one priority reach a mailbox in the order in which they were sent,
+ * whoever sent them.  A letter that failed stays first of its lane and the lane rests
+ * until it is tried again, so nothing overtakes it; other lanes go on.  Of several
+ * lanes the highest goes first, but one letter in eight comes from each of them in turn.
  *
  * Every letter is in exactly one place, and the books say which at any moment:
  *     sent + come == delivered + dead + expired + pending + gone
  * (come, gone: from and to other shards).  post_check walks everything and compares.
  *
- * Steady state allocates nothing: letters and texts of up to LETTER_INLINE bytes come from
- * slabs, which give whole free pages back.
+ * A steady state allocates nothing: letters, with texts of up to LETTER_INLINE bytes, and
+ * mailboxes come from slabs, which give empty chunks back to the system.  An idle mailbox
+ * has no timer and is visited by nobody: no call but post_check and post_free takes longer
+ * because there are more agents.
+ *
+ * From inside take() and the calls of post_ops everything may be called but post_run,
+ * post_check and post_free.
  *
  * Threads: the shard's.
  *
@@ -25,52 +35,69 @@
 #ifndef MAIL_POST_H
 #define MAIL_POST_H
 
+#include "base/wheel.h"
 #include "mail/acl.h"
 
 struct post;
 
-/* Where a mailbox is: shard, place, and how often the place was used before. */
-struct mail_ref { uint32_t place; uint16_t uses; uint16_t shard; };
-#define MAIL_NOBODY ((struct mail_ref){ 0, 0, 0 })
+/* Where a mailbox is: its shard, its place there, and which of the mailboxes that the place
+ * had (never 0). */
+struct mail_ref { uint32_t uses; uint32_t place : 24, shard : 8; };
+#define MAIL_NOBODY ((struct mail_ref){ 0 })
+
+static inline bool
+mail_ref_eq(struct mail_ref a, struct mail_ref b)
+{
+	return a.uses == b.uses && a.place == b.place && a.shard == b.shard;
+}
 
 /* An immutable packed message, shared by the letters of a broadcast and by readers on any
  * thread. */
 struct mail_text { _Atomic uint32_t refs; uint32_t n; uint8_t bytes[]; };
 struct mail_text *mail_text_new(const void *bytes, size_t n);
 struct mail_text *mail_text_hold(struct mail_text *t);
-void mail_text_drop(struct mail_text *t);
+void mail_text_drop(struct mail_text *t);    /* NULL is fine */
 
-#define LETTER_INLINE 64
+/* 256 bytes; the first line is all that a letter with a shared text touches. */
+#define LETTER_INLINE 151
 
 struct letter {
-	struct letter *next;                 /* the owner's, of whatever list it is in */
+	struct letter *next, *prev;          /* the post's, or the owner's of a held one */
 	struct mail_ref from, to;
-	uint8_t act, priority, flags, tries;
-	uint32_t n;                          /* bytes of the packed text */
 	uint64_t number;                     /* of the post; message_id is made from it
 	                                        when the text has none */
-	msec created, expires;               /* expires 0: never */
+	msec created;
 	struct mail_text *text;              /* NULL: in `small` */
+	uint32_t n;                          /* bytes of the packed text */
+	uint8_t act, priority, flags, tries; /* tries: that have failed */
+	msec expires;                        /* 0: never */
+	struct wheel_timer timer;            /* the post's */
+	uint8_t max_retries;
 	uint8_t small[LETTER_INLINE];
 };
-enum { LETTER_DURABLE = 1, LETTER_RECEIPT = 2, LETTER_TALK = 4 /* has a protocol */ };
+enum {
+	LETTER_DURABLE = 1, LETTER_RECEIPT = 2, LETTER_TALK = 4 /* has a protocol */,
+	LETTER_OPEN_FLAGS = 7                /* the others are the post's own */
+};
 struct str letter_packed(const struct letter *l);
 
 /* What an agent does with a letter. */
 enum mail_taken {
 	MAIL_TAKEN,                          /* done: it is delivered */
-	MAIL_HELD,                           /* the agent keeps it and says post_done or
-	                                        post_return later; it is pending till then */
-	MAIL_BUSY,                           /* not now: it stays first in its mailbox until
-	                                        post_wake */
-	MAIL_FAILED                          /* another try later, or dead */
+	MAIL_HELD,                           /* the agent keeps it until post_done,
+	                                        post_return or post_failed; pending till then */
+	MAIL_BUSY,                           /* not now: it stays first in its mailbox, which
+	                                        sleeps until post_wake */
+	MAIL_FAILED,                         /* another try later, or dead */
+	MAIL_REFUSED                         /* never: dead at once */
 };
 
 /* A kind of agent: one row.  `a` is what post_open was given. */
 struct mail_kind {
 	const char *name;                    /* "native", "chart", "run", "external" */
 	enum mail_taken (*take)(void *a, struct letter *l);
-	void (*closed)(void *a);             /* the mailbox is gone; may be NULL */
+	void (*closed)(void *a);             /* the mailbox is gone, and no take() of it is
+	                                        under way; may be NULL */
 };
 
 enum mail_state {                            /* the lifecycle of messages.md */
@@ -79,40 +106,57 @@ enum mail_state {                            /* the lifecycle of messages.md */
 };
 extern const char *const mail_state_names[];
 
+enum mail_dead_reason {
+	DEAD_NO_AGENT,                       /* there is no such mailbox */
+	DEAD_STOPPED,                        /* the mailbox was closed */
+	DEAD_FAILED,                         /* its tries are used up */
+	DEAD_FULL,                           /* there was no room in time */
+	DEAD_REFUSED,                        /* the agent refused it */
+	DEAD_REASONS
+};
+extern const char *const mail_dead_names[];
+
 struct mail_books {
 	uint64_t sent, come, delivered, dead, expired, pending, gone;
-	uint64_t retried, refused;           /* beside the balance: not accepted at all */
+	/* Beside the balance: failed tries; sends that were not accepted; how often a letter died
+	 * of what (again at each death, so the sum is at least `dead`). */
+	uint64_t retried, refused, died[DEAD_REASONS];
 };
 
-enum mail_dead_reason { DEAD_NO_AGENT, DEAD_STOPPED, DEAD_FAILED, DEAD_FULL, DEAD_REFUSED };
-
 struct post_ops {
-	/* There is work: call post_run in this turn of the loop or a later one. */
+	/* There is work, or post_due is earlier than it said last: call post_run in this turn
+	 * of the loop or a later one. */
 	void (*ready)(void *ctx);
 	/* l is for another shard; copied by the host before it returns. */
 	void (*carry)(void *ctx, const struct letter *l);
 	/* It became dead or expired, or was delivered (only with LETTER_DURABLE or
-	 * LETTER_RECEIPT).  Borrowed. */
+	 * LETTER_RECEIPT).  Borrowed.  Any of the three may be NULL. */
 	void (*dead)(void *ctx, const struct letter *l, enum mail_dead_reason why);
 	void (*expired)(void *ctx, const struct letter *l);
 	void (*delivered)(void *ctx, const struct letter *l);
 	uint64_t (*random)(void *ctx);       /* for jitter */
 };
 
-struct post_options { unsigned shard; uint32_t mailbox_max, tries_max; msec retry_first, retry_max; };
+/* mailbox_max: of a mailbox that says 0; tries_max: retries of a letter that says 0.  The first
+ * retry comes retry_first after the failure, each further one after twice the time, at most
+ * retry_max; up to half of it is left out at random. */
+struct post_options { unsigned shard; uint32_t mailbox_max; uint8_t tries_max; msec retry_first, retry_max; };
 struct post *post_new(const struct post_options *o, const struct post_ops *ops, void *ctx);
-void post_free(struct post *p);
+void post_free(struct post *p);              /* closes all; letters just go */
 
 /* ---- mailboxes ----------------------------------------------------------------- */
 
+/* cap: letters that may be pending in it; 0: the usual. */
 struct mail_ref post_open(struct post *p, const struct mail_kind *k, void *a, uint32_t cap);
-/* Letters in it become dead (DEAD_STOPPED). */
+/* Letters in it become dead (DEAD_STOPPED), now.  What the agent holds stays pending until it
+ * says what became of it.  ERR_NOTFOUND. */
 int  post_close(struct post *p, struct mail_ref at);
-/* No more letters are taken in; drained(ctx) when the last one is delivered. */
+/* No more letters are taken in; drained(ctx) when the last one is settled, maybe before this
+ * returns.  It may close the mailbox.  ERR_NOTFOUND; ERR_CONFLICT: it drains already. */
 int  post_drain(struct post *p, struct mail_ref at, void (*drained)(void *ctx), void *ctx);
 void post_pause(struct post *p, struct mail_ref at);     /* a stopped or slow consumer */
-void post_wake(struct post *p, struct mail_ref at);
-size_t post_waiting(const struct post *p, struct mail_ref at);
+void post_wake(struct post *p, struct mail_ref at);      /* ends a pause and MAIL_BUSY */
+size_t post_waiting(const struct post *p, struct mail_ref at);   /* pending letters; 0: gone */
 void *post_agent(const struct post *p, struct mail_ref at);      /* NULL: gone */
 
 /* ---- letters ------------------------------------------------------------------- */
@@ -120,26 +164,36 @@ void *post_agent(const struct post *p, struct mail_ref at);      /* NULL: gone *
 struct post_letter {                         /* what is sent */
 	struct mail_ref from, to;
 	enum acl_act act;
-	struct str packed;                   /* copied if it is small, else text is held */
-	struct mail_text *text;
+	struct str packed;                   /* copied; not looked at when there is a text */
+	struct mail_text *text;              /* held, or copied if it is small; or NULL */
 	uint8_t priority, flags, max_retries;
 	msec ttl;
 };
-/* ERR_AGAIN: the mailbox is full (post_waiting and LIMIT tell how full); ERR_NOTFOUND: there is
- * no such mailbox, or it drains.  From inside take() too. */
+/* ERR_AGAIN: the mailbox is full; ERR_NOTFOUND: there is no such mailbox, or it drains.  One
+ * on another shard is not asked: there the letter waits as by post_send_later. */
 int  post_send(struct post *p, const struct post_letter *l, msec now);
-/* The same for a letter that may wait for room: it is accepted and tried again. */
-int  post_send_later(struct post *p, const struct post_letter *l, msec now);
-int  post_come(struct post *p, const struct letter *from_elsewhere, msec now);
-void post_done(struct post *p, struct letter *l);        /* of MAIL_HELD */
-void post_return(struct post *p, struct letter *l);      /* it was not done: another try */
+/* The same for a letter that waits for room if there is none: behind what waits already, at
+ * most as many again as the mailbox takes, and as long as its retries would last; else dead
+ * (DEAD_FULL).  Without a mailbox it is dead (DEAD_NO_AGENT). */
+void post_send_later(struct post *p, const struct post_letter *l, msec now);
+/* From another shard: what its ops.carry was given.  Texts are held or copied. */
+void post_come(struct post *p, const struct letter *from_elsewhere, msec now);
+/* A dead letter once more, as by post_send_later; it leaves the dead. */
+void post_revive(struct post *p, const struct post_letter *l, msec now);
 
-/* Delivers up to `max` letters; true: more are waiting.  The next moment at which something
- * falls due (a retry, a ttl): post_due; INT64_MAX: nothing. */
+/* What became of a letter that is MAIL_HELD. */
+void post_done(struct post *p, struct letter *l);
+/* It was not begun: back into its place in the lane, without a failed try. */
+void post_return(struct post *p, struct letter *l);
+void post_failed(struct post *p, struct letter *l, msec now);    /* as MAIL_FAILED */
+
+/* Does what is due, then delivers up to `max` letters; true: more can be delivered. */
 bool post_run(struct post *p, size_t max, msec now);
-msec post_due(const struct post *p);
+/* When something falls due (a retry, a ttl), or earlier; NEVER: nothing. */
+msec post_due(struct post *p);
 
 void post_books(const struct post *p, struct mail_books *out);
+/* Of one agent: `sent` is what was accepted for it.  ERR_NOTFOUND. */
 int  post_books_of(const struct post *p, struct mail_ref at, struct mail_books *out);
 /* Walks every mailbox, list and slab; ends the process when the books do not balance. */
 void post_check(const struct post *p);
