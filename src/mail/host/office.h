@@ -123,11 +123,13 @@ struct office_send {
 	void *office_data;
 };
 void office_send(struct office *o, struct office_send *s);
-/* Is there anybody at an address, and how many?  ERR_NOTFOUND with near matches. */
-int  office_reach(struct office *o, owner_t owner, struct str address, size_t *receivers,
-    struct err *e);
-/* A message that is in the store already (it was committed with what a run wrote). */
-void office_route(struct office *o, owner_t owner, const struct uuid *message_id, struct str packed);
+/* A message that an agent of this shard writes into the store itself, with the state that it
+ * sent it from.  First office_prepare: resolves and checks it as office_send does, sets sender,
+ * message_id and created; *out and what it names are in a.  ERR_NOTFOUND, ERR_INVALID,
+ * ERR_TOOBIG.  After the commit office_route; after a crash in between office_recover. */
+int  office_prepare(struct office *o, const struct office_agent *from, const struct acl *m,
+    struct arena *a, struct store_mail *out, struct err *e);
+void office_route(struct office *o, owner_t owner, const struct store_mail *m);
 
 /* ---- books and dead letters ------------------------------------------------------ */
 
