@@ -27,8 +27,8 @@ slot_of(uint64_t v)
 	return ((shift + 1) << HIST_SUB_BITS) + (unsigned)((v >> shift) - SUB);
 }
 
-static uint64_t
-slot_middle(unsigned slot)
+uint64_t
+hist_slot_value(unsigned slot)
 {
 	unsigned shift;
 	uint64_t low;
@@ -92,7 +92,7 @@ hist_percentile(const struct hist *h, double p)
 		if (seen >= rank)
 			break;
 	}
-	v = slot_middle(i);
+	v = hist_slot_value(i);
 	return v < h->min ? h->min : v > h->max ? h->max : v;
 }
 

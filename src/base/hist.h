@@ -23,5 +23,6 @@ void hist_add(struct hist *h, uint64_t value);
 void hist_merge(struct hist *into, const struct hist *from);
 uint64_t hist_percentile(const struct hist *h, double p);    /* 0..100; 0 if empty */
 double hist_mean(const struct hist *h);
+uint64_t hist_slot_value(unsigned slot);     /* the middle of h->slot[slot] */
 
 #endif

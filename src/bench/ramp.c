@@ -246,16 +246,15 @@ report_compare(const struct ramp *r, struct report *out)
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		struct ramp_ratio x = ramp_compare(rows[i].logs, r->pairs_n,
-		    (double)r->o->threshold / 100);
+		struct judge_ratio x = judge_pairs(rows[i].logs, r->pairs_n, 0.95);
+		enum judge_verdict v = judge(x, DOWN, (double)r->o->threshold / 100);
 		char key[48];
 
 		snprintf(key, sizeof key, "ratio_%s", rows[i].name);
 		report_value(out, x.median, 3, key);
-		report_check(out, !(x.different && x.median > 1), "%s: after is %.3f of before "
-		    "(95 %% of resamplings: %.3f to %.3f, %zu pairs): %s", rows[i].name,
-		    x.median, x.low, x.high, r->pairs_n, !x.different ? "no difference" :
-		    x.median > 1 ? "worse" : "better");
+		report_check(out, v != JUDGE_WORSE, "%s: after is %.3f of before (95 %% of "
+		    "resamplings: %.3f to %.3f, %zu pairs): %s", rows[i].name, x.median,
+		    x.low, x.high, r->pairs_n, judge_verdicts[v]);
 	}
 }
 

@@ -1,7 +1,7 @@
 /*
  * ramp_priv.h - between the files of `bench ramp`: ramp.c (options, order, report),
  * ramp_step.c (one process and what became of it), ramp_build.c (the build of
- * another ref), ramp_judge.c (knee, comparison), ramp_page.c (the page with curves).
+ * another ref), ramp_judge.c (the knee), ramp_page.c (the page with curves).
  *
  * SPDX-License-Identifier: MIT
  */
@@ -9,6 +9,7 @@
 #define BENCH_RAMP_PRIV_H
 
 #include "bench/box.h"
+#include "bench/judge.h"
 #include "bench/ramp.h"
 #include "bench/report.h"
 #include "bench/scratch.h"
@@ -48,7 +49,7 @@ struct ramp_end {
 	struct str words;                    /* the end of its stderr */
 };
 enum collapse ramp_cause(const struct ramp_end *end, char why[200]);
-/* ERR_INVALID: not a RESULT line of sessions. */
+/* Of the JSON of a RESULT line.  ERR_INVALID: not of sessions. */
 int  ramp_read(struct ramp_step *s, struct str line, struct err *e);
 
 struct ramp_side {
@@ -92,11 +93,6 @@ void ramp_unbuild(struct ramp *r);
 /* The last C below RAMP_KNEE, and the last that did not collapse; 0: none. */
 struct ramp_knee { int64_t below, completes; };
 struct ramp_knee ramp_knee(const struct ramp_step *s, size_t n);
-
-/* Of log ratios: the median ratio and the interval that 95 of 100 resamplings are
- * in.  different: it excludes 1, and the median is further from 1 than threshold. */
-struct ramp_ratio { double median, low, high; bool different; };
-struct ramp_ratio ramp_compare(const double *logs, size_t n, double threshold);
 
 void ramp_page(const struct ramp *r, const struct report *report, struct buf *out);
 

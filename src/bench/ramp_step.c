@@ -5,17 +5,12 @@
  * SPDX-License-Identifier: MIT
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/json.h"
+#include "bench/subject.h"
 #include "bench/ramp_priv.h"
 
 #define OUT_BYTES  (1 * MB)
@@ -89,11 +84,8 @@ int
 ramp_read(struct ramp_step *s, struct str line, struct err *e)
 {
 	struct json_doc d = { 0 };
-	int rc;
+	int rc = json_parse(&d, line, e);
 
-	if (!str_starts(line, S("RESULT {")))
-		return err_set(e, ERR_INVALID, "not a RESULT line");
-	rc = json_parse(&d, str_sub(line, 7, line.n), e);
 	if (rc == OK && json_is_null(json_get(d.root, S("latency_infl"))))
 		rc = err_set(e, ERR_INVALID, "not the RESULT line of bench sessions");
 	if (rc == OK) {
@@ -170,64 +162,15 @@ ramp_args(const struct ramp *r, const struct ramp_side *side, int64_t c,
 	out[n] = NULL;
 }
 
-_Noreturn static void
-child_main(const struct ramp *r, const char *const *args, int out, int words,
-    pid_t parent)
+static int
+enter_box(void *ctx)
 {
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	if (getppid() != parent)
-		_exit(127);
-	dup2(out, STDOUT_FILENO);
-	dup2(words, STDERR_FILENO);
-	if (r->o->image == NULL && box_enter(&r->box) != 0) {
-		fprintf(stderr, "the box could not be entered: %s\n", strerror(errno));
-		_exit(126);
-	}
-	execvp(args[0], (char *const *)args);
-	fprintf(stderr, "%s: %s\n", args[0], strerror(errno));
-	_exit(127);
-}
+	const struct ramp *r = ctx;
 
-/* Reads both ends until they close; false: it took too long. */
-static bool
-read_both(int out, int words, struct buf *said, struct buf *tail, nsec end)
-{
-	struct pollfd p[2] = { { out, POLLIN, 0 }, { words, POLLIN, 0 } };
-	struct buf *into[2] = { said, tail };
-	char part[4096];
-
-	while (p[0].fd >= 0 || p[1].fd >= 0) {
-		nsec left = end - clock_mono();
-
-		if (left <= 0)
-			return false;
-		if (poll(p, 2, (int)(left / NS_PER_MS) + 1) < 0 && errno != EINTR)
-			return false;
-		for (int i = 0; i < 2; i++) {
-			ssize_t n;
-
-			if (p[i].fd < 0 || p[i].revents == 0)
-				continue;
-			n = read(p[i].fd, part, sizeof part);
-			if (n > 0 && (i == 0 || !str_starts((struct str){ part, (size_t)n },
-			    S("sessions: "))))
-				buf_add(into[i], (struct str){ part, (size_t)n });
-			else if (n == 0 || (n < 0 && errno != EINTR))
-				p[i].fd = -1;
-		}
-	}
-	return true;
-}
-
-static struct str
-result_line(struct str text)
-{
-	struct str line, last = STR_NONE;
-
-	while (str_next(&text, '\n', &line))
-		if (str_starts(line, S("RESULT ")))
-			last = line;
-	return last;
+	if (r->o->image != NULL || box_enter(&r->box) == 0)
+		return 0;
+	fprintf(stderr, "the box could not be entered: %s\n", strerror(errno));
+	return 1;
 }
 
 static struct str
@@ -238,17 +181,16 @@ tail_of(struct str s)
 }
 
 static void
-step_judge(struct ramp_step *s, const struct buf *said, const struct buf *words,
-    struct ramp_end *end)
+step_judge(struct ramp_step *s, const struct subject *c, struct ramp_end *end)
 {
 	struct json_doc d = { 0 };
-	struct str line = result_line(buf_str(said));
+	struct str line = subject_result(c);
 	struct err e;
 
 	end->said = line.n > 0 && ramp_read(s, line, &e) == OK;
 	end->errors = s->errors;
-	end->words = tail_of(buf_str(words));
-	if (end->said && json_parse(&d, str_sub(line, 7, line.n), NULL) == OK)
+	end->words = tail_of(buf_str(&c->words));
+	if (end->said && json_parse(&d, line, NULL) == OK)
 		end->sample = json_str(json_get(d.root, S("err_sample")));
 	/* A missed threshold of its own is no collapse: it has none. */
 	if (end->said && s->errors == 0)
@@ -256,7 +198,8 @@ step_judge(struct ramp_step *s, const struct buf *said, const struct buf *words,
 	s->cause = ramp_cause(end, s->why);
 	json_release(&d);
 	s->result = BUF(OUT_BYTES);
-	buf_add(&s->result, line);
+	if (line.n > 0)
+		buf_add_fmt(&s->result, "RESULT %.*s", FMT(line));
 }
 
 int
@@ -264,36 +207,23 @@ ramp_run(struct ramp *r, const struct ramp_side *side, int64_t c,
     struct ramp_step *out, struct err *e)
 {
 	struct arena a = ARENA(64 * KB);
-	struct buf said = BUF(OUT_BYTES), words = BUF(OUT_BYTES);
 	const char *args[RAMP_ARGS];
+	struct subject child = { .argv = args, .timeout = r->o->timeout + GRACE_MS,
+		.skip = "sessions: ", .enter = enter_box, .ctx = r };
 	struct ramp_end end = { .kills = box_kills(&r->box) };
-	int out_ends[2], word_ends[2], status = 0;
-	pid_t parent = getpid(), pid;
+	int rc;
 
 	*out = (struct ramp_step){ .c = c };
 	ramp_args(r, side, c, args, &a);
-	if (pipe2(out_ends, O_CLOEXEC) != 0 || pipe2(word_ends, O_CLOEXEC) != 0)
-		return err_set(e, ERR_IO, "a pipe: %s", strerror(errno));
-	pid = fork();
-	if (pid == 0)
-		child_main(r, args, out_ends[1], word_ends[1], parent);
-	close(out_ends[1]);
-	close(word_ends[1]);
-	if (pid < 0)
-		return err_set(e, ERR_IO, "fork: %s", strerror(errno));
-	end.timed_out = !read_both(out_ends[0], word_ends[0], &said, &words, clock_mono() +
-	    (r->o->timeout + GRACE_MS) * NS_PER_MS);
-	if (end.timed_out)
-		kill(pid, SIGKILL);
-	waitpid(pid, &status, 0);
-	close(out_ends[0]);
-	close(word_ends[0]);
-	end.kills = box_kills(&r->box) - end.kills;
-	end.signal = WIFSIGNALED(status) && !end.timed_out ? WTERMSIG(status) : 0;
-	end.code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
-	step_judge(out, &said, &words, &end);
-	buf_release(&said);
-	buf_release(&words);
+	rc = subject_run(&child, e);
+	if (rc == OK) {
+		end.timed_out = child.timed_out;
+		end.kills = box_kills(&r->box) - end.kills;
+		end.signal = child.signal;
+		end.code = child.code;
+		step_judge(out, &child, &end);
+	}
+	subject_release(&child);
 	arena_release(&a);
-	return OK;
+	return rc;
 }

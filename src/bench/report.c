@@ -16,7 +16,8 @@
 #include "bench/commit.h"
 #include "bench/machine.h"
 
-#define REPORT_BYTES (1 * MB)
+#define REPORT_BYTES (16 * MB)
+#define MERGED_SLOTS 4                       /* of a histogram, in one bucket of the JSON */
 
 static const struct { const char *name; double percentile; } columns[] = {
 	{ "p50", 50 }, { "p90", 90 }, { "p95", 95 }, { "p99", 99 }, { "p99_9", 99.9 },
@@ -52,6 +53,13 @@ report_check(struct report *r, bool passed, const char *format, ...)
 	va_start(ap, format);
 	vsnprintf(c->text, sizeof c->text, format, ap);
 	va_end(ap);
+}
+
+void
+report_series(struct report *r, const struct report_series *s)
+{
+	assert(r->series_n < REPORT_SERIES);
+	r->series[r->series_n++] = *s;
 }
 
 bool
@@ -138,6 +146,23 @@ add_command(const struct report *r, struct buf *out)
 	}
 }
 
+/* [[milliseconds, count], ...]: what the page draws. */
+static void
+add_buckets_json(const struct hist *h, struct buf *out)
+{
+	buf_lit(out, ",\"buckets\":[");
+	for (unsigned i = 0; i < HIST_SLOTS; i += MERGED_SLOTS) {
+		uint64_t n = 0;
+
+		for (unsigned k = 0; k < MERGED_SLOTS; k++)
+			n += h->slot[i + k];
+		if (n > 0)
+			json_add_fmt(out, ",[%.6f,%llu]",
+			    ms_of(hist_slot_value(i + MERGED_SLOTS / 2)), (unsigned long long)n);
+	}
+	buf_add_char(out, ']');
+}
+
 static void
 add_metric_json(const struct report_metric *m, struct buf *out)
 {
@@ -152,7 +177,19 @@ add_metric_json(const struct report_metric *m, struct buf *out)
 	for (size_t i = 0; i < COUNT(columns); i++)
 		json_add_fmt(out, ",%s:%.4f", columns[i].name,
 		    report_ms(h, columns[i].percentile));
-	json_add_fmt(out, ",'max':%.4f}", ms_of(h->max));
+	json_add_fmt(out, ",'max':%.4f", ms_of(h->max));
+	add_buckets_json(h, out);
+	buf_add_char(out, '}');
+}
+
+static void
+add_series_json(const struct report_series *s, struct buf *out)
+{
+	json_add_fmt(out, ",{'name':%s,'x':%s,'y':%s,'log':%hhd,'points':[", s->name, s->x_name,
+	    s->y_name, s->log);
+	for (size_t i = 0; i < s->n; i++)
+		json_add_fmt(out, ",[%.6g,%.6g]", s->x[i], s->y[i]);
+	buf_lit(out, "]}");
 }
 
 static void
@@ -175,7 +212,23 @@ add_list_json(const struct report *r, struct buf *out)
 	for (size_t i = 0; i < r->checks_n; i++)
 		json_add_fmt(out, ",{'passed':%hhd,'check':%s}", r->check[i].passed,
 		    r->check[i].text);
+	json_add_fmt(out, "],'series':[");
+	for (size_t i = 0; i < r->series_n; i++)
+		add_series_json(&r->series[i], out);
 	buf_add_char(out, ']');
+}
+
+/* The object of the RESULT line: what the suite reads. */
+static void
+add_result_json(const struct report *r, struct buf *out)
+{
+	struct buf line = BUF(REPORT_BYTES);
+	struct str s;
+
+	report_add_result(r, &line);
+	s = str_trim(buf_str(&line));
+	json_add_fmt(out, ",'result':%-.*s", FMT(str_sub(s, sizeof "RESULT " - 1, s.n)));
+	buf_release(&line);
 }
 
 void
@@ -194,6 +247,7 @@ report_add_json(const struct report *r, struct buf *out)
 	    FMT(r->server_info.n > 0 ? r->server_info : S("null")),
 	    FMT(r->mock_stats.n > 0 ? r->mock_stats : S("null")));
 	add_list_json(r, out);
+	add_result_json(r, out);
 	if (r->error_sample != NULL)
 		json_add_fmt(out, ",'error_sample':%s", r->error_sample);
 	json_add_fmt(out, ",'passed':%hhd}\n", report_passed(r));

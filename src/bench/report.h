@@ -12,10 +12,11 @@
 #include "base/hist.h"
 #include "base/rc.h"
 
-#define REPORT_SCHEMA  1
+#define REPORT_SCHEMA  2
 #define REPORT_METRICS 128
 #define REPORT_VALUES  160
 #define REPORT_CHECKS  128
+#define REPORT_SERIES  8
 
 /* A distribution of times, in nanoseconds inside and milliseconds outside. */
 struct report_metric {
@@ -29,6 +30,14 @@ struct report_value {
 	char key[48];                        /* with its unit: "flows_per_s" */
 	double value;
 	int digits;
+};
+
+/* A curve for the page: memory over time, throughput over agents. */
+struct report_series {
+	const char *name, *x_name, *y_name;  /* "resident memory", "s", "MB" */
+	const double *x, *y;                 /* borrowed */
+	size_t n;
+	bool log;                            /* both axes are logarithmic */
 };
 
 struct report_check {
@@ -46,10 +55,12 @@ struct report {
 	struct report_metric metric[REPORT_METRICS];
 	struct report_value value[REPORT_VALUES];
 	struct report_check check[REPORT_CHECKS];
-	size_t metrics_n, values_n, checks_n;
+	struct report_series series[REPORT_SERIES];
+	size_t metrics_n, values_n, checks_n, series_n;
 	const char *error_sample;            /* the first error, or NULL */
 	struct str server_info, mock_stats;  /* their JSON; may be empty */
-	struct str result;                   /* the RESULT line in place of ours; or empty */
+	struct str result;                   /* the RESULT line in place of ours, with its
+	                                        "RESULT " and "\n"; or empty */
 };
 
 void report_metric(struct report *r, const char *name, const char *operation,
@@ -57,6 +68,7 @@ void report_metric(struct report *r, const char *name, const char *operation,
 void report_value(struct report *r, double value, int digits, const char *key);
 void report_check(struct report *r, bool passed, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+void report_series(struct report *r, const struct report_series *s);
 bool report_passed(const struct report *r);
 
 /* "name<1.5,name.p95<500,name>0.95": of a value, or of a metric's p50, p90,
