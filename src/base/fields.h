@@ -23,7 +23,7 @@
 
 #include "base/json.h"
 
-#define FIELDS_MAX 32                        /* that one object is asked for */
+#define FIELDS_MAX 40                        /* that one object is asked for */
 
 struct fields {
 	int rc;

@@ -36,7 +36,8 @@
 	X(ANSWERS_WAITING,     256,       "answers", "of one event loop; more are told 503 at once") \
 	X(ACL_RECEIVERS,       64,        "addresses", "of one message; more are a capability's `all:`") \
 	X(ACL_EXTRAS,          16,        "parameters", "of one message that begin with x-") \
-	X(ACL_BYTES,           1048576,   "bytes",  "a message with its content, packed") \
+	X(ACL_CONTENT_BYTES,   1048576,   "bytes",  "content of a message, as JSON") \
+	X(ACL_BYTES,           1245184,   "bytes",  "a message, packed: the longest content and all other parameters at their longest") \
 	X(ACL_PARAM_BYTES,     1024,      "bytes",  "one parameter of a message but its content: an address, an id, a name") \
 	X(MAILBOX_LETTERS,     1000,      "letters", "that wait in one mailbox, where the agent says nothing else; then 429") \
 	X(MAILBOX_LETTERS_MAX, 1000000,   "letters", "that an agent may ask for") \
