@@ -41,6 +41,9 @@
 	X(ACL_PARAM_BYTES,     1024,      "bytes",  "one parameter of a message but its content: an address, an id, a name") \
 	X(MAILBOX_LETTERS,     1000,      "letters", "that wait in one mailbox, where the agent says nothing else; then 429") \
 	X(MAILBOX_LETTERS_MAX, 1000000,   "letters", "that an agent may ask for") \
+	X(MAIL_KEPT,           100000,    "letters", "that are over, kept as the history of conversations; the oldest go") \
+	X(MAIL_KEPT_MS,        604800000, "ms",     "after a message was sent it is history: a week") \
+	X(MAIL_KEPT_BYTES,     65536,     "bytes",  "of a message whose content is kept when it is over") \
 	X(HTTP_CONNS,          20000,     "connections", "per process; past it, or without open files, the idlest are closed, or the new ones wait") \
 	X(HTTP_CONNS_MIN,      8,         "connections", "with fewer open files than these need the server does not start") \
 	X(SHARDS,              64,        "event loops", "of one process") \

@@ -460,6 +460,11 @@ rest_write(struct changing *w, const struct store_changes *x)
 		    db_uuid(&x->void_interrupts[i]));
 	if (rc == OK)
 		rc = usage_add(w->st, w->owner, w->thread, w->run, x->usage, x->usage_n);
+	if (rc == OK && x->mails_taken_n > 0)
+		rc = mails_taken(w->st, w->owner, x->mails_taken, x->mails_taken_n,
+		    x->mails_now);
+	if (rc == OK)
+		rc = mails_put(w->st, w->owner, x->mails, x->mails_n);
 	return rc == OK && x->void_moved ? interrupts_void_moved(w->st, w->thread) : rc;
 }
 
@@ -507,7 +512,8 @@ size_t
 changes_bytes(const struct store_changes *x)
 {
 	size_t bytes = 64 * (x->drop_tasks_n + x->void_interrupts_n) +
-	    x->transcript.bytes.n;
+	    x->transcript.bytes.n + mails_bytes(x->mails, x->mails_n) +
+	    8 * x->mails_taken_n;
 
 	for (size_t i = 0; i < x->checkpoints_n; i++)
 		bytes += checkpoint_bytes(&x->checkpoints[i]);

@@ -78,6 +78,18 @@
 	" LEFT JOIN checkpoint c ON c.seq = i.checkpoint"                      \
 	" LEFT JOIN run r ON r.seq = i.run "
 
+/* Letters l of messages m; those of a message have the keys that follow its own.  A
+ * conversation shows a message also when its first letter was pruned. */
+#define LETTER_COLUMNS                                                         \
+	"SELECT l.key, m.owner, m.id, m.sender, l.receiver, m.conversation,"   \
+	" coalesce(l.state, 2), l.reason, l.tries, m.created, m.expires,"      \
+	" l.due, l.since, m.body "
+#define LETTER_COUNTS                                                          \
+	", m.letters, (SELECT count(*) FROM letter o WHERE o.key >= m.key"     \
+	" AND o.key < m.key + m.letters AND o.state = 0), (SELECT count(*)"    \
+	" FROM letter o WHERE o.key >= m.key AND o.key < m.key + m.letters"    \
+	" AND o.state = 1) "
+
 #define SQL_MAP(X)                                                             \
 	X(CHECK, "SELECT count(*) FROM (SELECT 1 FROM owner LIMIT 1)")         \
 	/* owners */                                                           \
@@ -529,6 +541,59 @@
 	X(TRANSCRIPT_ERASE, "DELETE FROM transcript WHERE run = ?1 AND last <" \
 	    " coalesce((SELECT last FROM transcript WHERE run = ?1"            \
 	    " ORDER BY last LIMIT 1 OFFSET ?2), 9223372036854775807)")         \
+	/* messages between agents */                                          \
+	X(MAIL_INSERT, "INSERT INTO mail(key, owner, id, letters, sender,"     \
+	    " conversation, created, expires, body)"                           \
+	    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")      \
+	X(LETTER_INSERT, "INSERT INTO letter(key, mail, owner, receiver, state," \
+	    " reason, tries, due, since) VALUES (?, ?, ?, ?, 0, 0, 0, ?, ?)")  \
+	X(LETTER_LATER, "UPDATE letter SET tries = ?3, due = ?4"               \
+	    " WHERE key = ?1 AND owner = ?2 AND state = 0")                    \
+	X(LETTER_DEAD, "UPDATE letter SET state = 1, reason = ?3, tries = ?4," \
+	    " due = 0, since = ?5 WHERE key = ?1 AND owner = ?2 AND state = 0") \
+	X(LETTER_OVER, "UPDATE letter SET state = ?3, since = ?4"              \
+	    " WHERE key = ?1 AND owner = ?2 AND state = 0")                    \
+	/* unless another receiver needs it */                                 \
+	X(MAIL_CUT, "UPDATE mail SET body = NULL WHERE key = (SELECT mail"     \
+	    " FROM letter WHERE key = ?1 AND owner = ?2) AND length(body) > ?3" \
+	    " AND NOT EXISTS (SELECT 1 FROM letter o WHERE o.key >= mail.key"  \
+	    " AND o.key < mail.key + mail.letters AND o.state < 2)")           \
+	/* of all owners */                                                    \
+	X(LETTERS_OLD, "SELECT key, mail FROM (SELECT l.key, l.mail, m.created" \
+	    " FROM letter l INDEXED BY letter_over CROSS JOIN mail m"          \
+	    " ON m.key = l.mail WHERE l.state > 1 ORDER BY l.key LIMIT ?3)"    \
+	    " WHERE key < ?1 OR created < ?2")                                 \
+	X(LETTER_ERASE, "DELETE FROM letter WHERE key = ?")                    \
+	X(MAIL_ERASE, "DELETE FROM mail WHERE key = ?1 AND NOT EXISTS (SELECT 1" \
+	    " FROM letter o WHERE o.key >= ?1 AND o.key < ?1 + mail.letters)") \
+	X(LETTERS_DEAD_OF, LETTER_COLUMNS "FROM mail m CROSS JOIN letter l"    \
+	    " ON l.key >= m.key AND l.key < m.key + m.letters"                 \
+	    " WHERE m.owner = ? AND m.id = ? AND l.state = 1 ORDER BY l.key")  \
+	X(LETTER_REVIVE, "UPDATE letter SET state = ?3, reason = 0, tries = 0," \
+	    " since = ?4 WHERE key = ?1 AND owner = ?2 AND state = 1")         \
+	X(LETTERS_WAIT, LETTER_COLUMNS "FROM letter l INDEXED BY letter_waits" \
+	    " CROSS JOIN mail m ON m.key = l.mail"                             \
+	    " WHERE l.state = 0 AND l.key > ? ORDER BY l.key LIMIT ?")         \
+	X(MAIL_OF_CONVERSATION, LETTER_COLUMNS LETTER_COUNTS "FROM mail m"     \
+	    " INDEXED BY mail_conversation LEFT JOIN letter l ON l.key = m.key" \
+	    " WHERE m.owner = ? AND m.conversation = ?"                        \
+	    " ORDER BY m.key LIMIT ? OFFSET ?")                                \
+	X(MAIL_ALL_DEAD, LETTER_COLUMNS LETTER_COUNTS "FROM letter l"          \
+	    " INDEXED BY letter_dead CROSS JOIN mail m ON m.key = l.mail"      \
+	    " WHERE l.owner = ? AND l.state = 1"                               \
+	    " ORDER BY l.key DESC LIMIT ? OFFSET ?")                           \
+	/* agents that live on */                                              \
+	X(MAILER_INSERT, "INSERT INTO mailer(owner, id, name, kind, graph,"    \
+	    " spec, state, error, restarts, created, updated)"                 \
+	    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING") \
+	X(MAILER_SET, "UPDATE mailer SET state = ?, error = ?, restarts = ?,"  \
+	    " updated = ? WHERE owner = ? AND id = ?")                         \
+	X(MAILER_DELETE, "DELETE FROM mailer WHERE owner = ? AND id = ?")      \
+	X(MAILER_OF_THREAD, "DELETE FROM mailer WHERE owner = ? AND id = ?"    \
+	    " AND kind = 'run'")                                               \
+	X(MAILERS, "SELECT owner, id, name, kind, graph, spec, state, error,"   \
+	    " restarts, created, updated, key FROM mailer WHERE key > ?"         \
+	    " ORDER BY key LIMIT ?")                                           \
 	/* what a thread holds: rows and bytes */                              \
 	X(SIZE_CHECKPOINT, "SELECT count(*), coalesce(sum(64 +"                \
 	    " coalesce(length(CAST(ns AS BLOB)), 0) +"                         \
@@ -589,6 +654,8 @@
 	X(SEQ_THREAD, "SELECT max(seq) FROM thread")                           \
 	X(SEQ_RUN, "SELECT max(seq) FROM run")                                 \
 	X(SEQ_CHECKPOINT, "SELECT max(seq) FROM checkpoint")                   \
+	X(SEQ_MAIL, "SELECT max(coalesce((SELECT max(key) FROM mail), 0),"        \
+	    " coalesce((SELECT max(key) FROM letter), 0))")                               \
 	/* old lists have the numbers of checkpoints */                        \
 	X(SEQ_LIST, "SELECT max(coalesce((SELECT max(seq) FROM list), 0),"     \
 	    " coalesce((SELECT max(key) FROM entry), 0) >> 20,"                \

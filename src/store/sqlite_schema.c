@@ -340,8 +340,55 @@ static const char version_6[] =
 "CREATE INDEX interrupt_assignee ON interrupt(owner, assignee, created)"
 "	WHERE state = 0 AND assignee IS NOT NULL;";
 
+/* Messages between agents, with a letter for each receiver (letters of a message have
+ * its key, and those that follow it), and agents that live on.  States of letters: 0
+ * waits, 1 dead, others are over. */
+static const char version_7[] =
+"CREATE TABLE mail ("
+"	key INTEGER PRIMARY KEY,"                /* the order */
+"	owner INTEGER NOT NULL,"
+"	id BLOB NOT NULL,"                       /* message_id */
+"	letters INTEGER NOT NULL,"               /* at first */
+"	sender BLOB,"                            /* NULL: a client */
+"	conversation TEXT,"
+"	created INTEGER NOT NULL,"
+"	expires INTEGER NOT NULL,"               /* ms; 0: never */
+"	body BLOB) STRICT;"                      /* NULL: kept no more */
+"CREATE UNIQUE INDEX mail_id ON mail(owner, id);"
+"CREATE INDEX mail_conversation ON mail(owner, conversation)"
+"	WHERE conversation IS NOT NULL;"
+"CREATE TABLE letter ("
+"	key INTEGER PRIMARY KEY,"
+"	mail INTEGER NOT NULL,"
+"	owner INTEGER NOT NULL,"
+"	receiver BLOB NOT NULL,"
+"	state INTEGER NOT NULL,"
+"	reason INTEGER NOT NULL,"                /* of a dead one */
+"	tries INTEGER NOT NULL,"
+"	due INTEGER NOT NULL,"                   /* ms; 0: at once */
+"	since INTEGER NOT NULL) STRICT;"         /* in this state */
+"CREATE INDEX letter_waits ON letter(key) WHERE state = 0;"
+"CREATE INDEX letter_dead ON letter(owner, key) WHERE state = 1;"
+"CREATE INDEX letter_over ON letter(key) WHERE state > 1;"
+"CREATE TABLE mailer ("
+"	key INTEGER PRIMARY KEY,"
+"	owner INTEGER NOT NULL,"
+"	id BLOB NOT NULL,"
+"	name TEXT,"
+"	kind TEXT NOT NULL,"
+"	graph TEXT,"
+"	spec TEXT NOT NULL,"
+"	state INTEGER NOT NULL,"
+"	error TEXT,"
+"	restarts INTEGER NOT NULL,"
+"	created INTEGER NOT NULL,"
+"	updated INTEGER NOT NULL) STRICT;"
+"CREATE UNIQUE INDEX mailer_id ON mailer(owner, id);"
+"CREATE UNIQUE INDEX mailer_name ON mailer(owner, name)"
+"	WHERE name IS NOT NULL;";
+
 static const char *const steps[] = { version_1, version_2, version_3, version_4,
-    version_5, version_6 };
+    version_5, version_6, version_7 };
 const struct db_format store_format = { STORE_APP, { steps, COUNT(steps) } };
 
 /* facets_make(owner, created, seq, metadata): inserts a thread's rows. */

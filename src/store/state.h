@@ -108,12 +108,29 @@ struct store_record {
 };
 
 /* Written in this order: answers, drop_tasks, checkpoints, writes, records,
- * interrupts, voids.  All or nothing. */
+ * interrupts, voids, usage, letters taken, messages.  All or nothing. */
 /* What calls of one model took, on one day. */
 struct store_usage {
 	int64_t day;                         /* since 1970-01-01 */
 	struct str model;                    /* "openai:gpt-4o" */
 	int64_t calls, input, cached, output, reasoning, cost_nano;
+};
+
+/* A message between agents, to be kept until every receiver has taken it. */
+struct store_mail {
+	struct uuid id;                      /* message_id */
+	struct uuid sender;                  /* an agent; zero: the owner's client */
+	const struct uuid *to;               /* agents; each gets a *letter* */
+	size_t to_n;                         /* > 0 */
+	struct str conversation;             /* its id; empty: none */
+	struct str packed;                   /* mail/acl.h; opaque here */
+	msec created;
+	msec expires, due;                   /* due: not to be delivered before; 0: none */
+	/* out */
+	int64_t first;                       /* number of to[0]'s letter; those of the
+	                                        others follow; 0 if it is known */
+	bool known;                          /* the owner has a message of this id:
+	                                        nothing was written */
 };
 
 struct store_changes {
@@ -142,6 +159,14 @@ struct store_changes {
 	 * transaction, so that a call that is known is billed, and once. */
 	const struct store_usage *usage;
 	size_t usage_n;
+	/* Messages that the run has sent, and numbers of the letters that it has taken:
+	 * in the transaction of the state that they led to.  A letter that does not wait
+	 * any more is left alone. */
+	struct store_mail *mails;
+	size_t mails_n;
+	const int64_t *mails_taken;
+	size_t mails_taken_n;
+	msec mails_now;                      /* the time, if there are taken ones */
 	/* A row of the run's transcript with the entries first..last; empty: none. */
 	struct { int64_t first, last; struct str bytes; } transcript;
 	/* out: the seq of checkpoints[0]; the others' follow.  It is the version of

@@ -47,6 +47,7 @@ seqs_load(struct store *st, struct err *e)
 		[SEQ_RUN] = SQL_SEQ_RUN,
 		[SEQ_CHECKPOINT] = SQL_SEQ_CHECKPOINT,
 		[SEQ_LIST] = SQL_SEQ_LIST,
+		[SEQ_MAIL] = SQL_SEQ_MAIL,
 	};
 
 	for (int i = 0; i < SEQS; i++) {

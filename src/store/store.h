@@ -15,7 +15,7 @@
  * owner-checked read gives; definitions of agents belong to nobody.
  *
  * What a thread's state is made of stands in state.h: checkpoints, channels,
- * lists, tasks, interrupts.
+ * lists, tasks, interrupts; messages between agents stand in mail.h.
  *
  * Drivers: "sqlite" (WAL, synchronous FULL) and "memory" (the same tables
  * without a durable medium, gone with the process).
@@ -244,14 +244,17 @@ int store_event_next(struct store_reader *r, owner_t o, int64_t thread_seq,
 	X(RUN_DELETE, run_delete) X(ITEM_PUT, item_put)                        \
 	X(ITEM_DELETE, item_delete) X(STREAM_APPEND, stream_append)            \
 	X(EVENTS_APPEND, events_append) X(ASK_LATER, ask_later)                \
-	X(USAGE_ADD, usage_add)                                                \
+	X(USAGE_ADD, usage_add) X(MAIL_PUT, mail_put) X(MAIL_SET, mail_set)    \
+	X(MAIL_DEAD, mail_dead) X(MAILER_PUT, mailer_put)                      \
+	X(MAILER_SET, mailer_set) X(MAILER_DELETE, mailer_delete)              \
 	X(GUEST_WRITE, guest_write) X(RECOVER, recover)                        \
 	/* slow reads */                                                       \
 	X(ITEM_SEARCH, item_search) X(THREAD_SEARCH, thread_search)            \
 	X(ASSISTANT_SEARCH, assistant_search) X(HISTORY, history)              \
 	X(INTERRUPT_SEARCH, interrupt_search) X(STORAGE, storage)              \
 	X(RUN_LIST, run_list) X(TRANSCRIPT, transcript)                        \
-	X(GUEST_READ, guest_read) X(USAGE_GET, usage_get)
+	X(GUEST_READ, guest_read) X(USAGE_GET, usage_get)                      \
+	X(MAIL_LIST, mail_list)
 
 enum store_op {
 #define X(name, low) STORE_##name,

@@ -63,7 +63,8 @@ int store_migrate(struct db *db, struct err *e);
 /* ---- store --------------------------------------------------------------- */
 
 enum seq {
-	SEQ_OWNER, SEQ_ASSISTANT, SEQ_THREAD, SEQ_RUN, SEQ_CHECKPOINT, SEQ_LIST, SEQS
+	SEQ_OWNER, SEQ_ASSISTANT, SEQ_THREAD, SEQ_RUN, SEQ_CHECKPOINT, SEQ_LIST,
+	SEQ_MAIL, SEQS
 };
 
 /* A file's identity. */
@@ -185,6 +186,15 @@ size_t store_op_bytes(const struct store_cmd *c);
 
 /* transcripts.c: the row of a run's changes. */
 int  transcript_put(struct store *st, int64_t run, const struct store_changes *x);
+
+/* mail.c: messages between agents, as commands bring them.  mails_taken: now is the
+ * time of the history. */
+int  mails_put(struct store *st, owner_t owner, struct store_mail *mails, size_t n);
+int  mails_taken(struct store *st, owner_t owner, const int64_t *numbers, size_t n,
+    msec now);
+size_t mails_bytes(const struct store_mail *mails, size_t n);
+/* mailers.c: a thread goes. */
+int  mailer_drop(struct store *st, owner_t owner, const struct uuid *thread);
 
 /* guests.c: after the store's own tables are as they should be. */
 int  guests_open(struct store *st, const struct store_guest *const *guests,

@@ -154,6 +154,8 @@ thread_delete(struct store *st, struct store_cmd *c)
 	if (rc == OK)
 		rc = usage_fold(st, c->owner, seq);
 	if (rc == OK)
+		rc = mailer_drop(st, c->owner, &x->id);
+	if (rc == OK)
 		rc = erase_thread(&st->w, seq, &budget, &st->scratch);
 	if (rc != ERR_AGAIN)
 		return rc;

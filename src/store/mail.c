@@ -1,0 +1,289 @@
+/*
+ * mail.c - messages between agents that must not be lost.
+ *
+ * A message is a row with its content and a *letter* for each receiver.  Letters have
+ * the message's number and those that follow it.  A message that is sent again is
+ * noticed by (owner, message_id).  States of a letter:
+ *
+ *               taken, expired
+ *     WAITING -----------------> DELIVERED, EXPIRED --.
+ *      |   ^                                          +--> history, then pruned
+ *      |   | retried      dropped                     |
+ *      '-> DEAD ------------------> DROPPED ----------'
+ *
+ * Each command that makes n letters history prunes up to 2 n old ones, so that history
+ * is over its limits by one command's letters at most.  A message goes with its last
+ * letter.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <assert.h>
+
+#include "store/mail.h"
+#include "store/store_priv.h"
+
+/* ---- on the writer ----------------------------------------------------------- */
+
+static int
+letters_put(struct store *st, owner_t owner, const struct store_mail *m)
+{
+	int rc = OK;
+
+	for (size_t i = 0; rc == OK && i < m->to_n; i++) {
+		int64_t number = i == 0 ? m->first : store_seq_next(st, SEQ_MAIL);
+
+		assert(!uuid_is_zero(&m->to[i]));
+		rc = db_run(&st->w, SQL_LETTER_INSERT, db_i64(number), db_i64(m->first),
+		    db_i64(owner), db_uuid(&m->to[i]), db_i64(m->due),
+		    db_i64(m->created));
+	}
+	return rc;
+}
+
+static int
+mail_write(struct store *st, owner_t owner, struct store_mail *m)
+{
+	int rc;
+
+	assert(m->to_n > 0 && !uuid_is_zero(&m->id));
+	m->first = store_seq_next(st, SEQ_MAIL);
+	rc = db_run(&st->w, SQL_MAIL_INSERT, db_i64(m->first), db_i64(owner),
+	    db_uuid(&m->id), db_i64((int64_t)m->to_n), db_uuid(&m->sender),
+	    m->conversation.n == 0 ? db_null() : db_str(m->conversation),
+	    db_i64(m->created), db_i64(m->expires), db_blob(m->packed));
+	m->known = rc == OK && db_changes(&st->w) == 0;
+	if (m->known)
+		m->first = 0;
+	return rc == OK && !m->known ? letters_put(st, owner, m) : rc;
+}
+
+int
+mails_put(struct store *st, owner_t owner, struct store_mail *mails, size_t n)
+{
+	int rc = OK;
+
+	for (size_t i = 0; rc == OK && i < n; i++)
+		rc = mail_write(st, owner, &mails[i]);
+	return rc;
+}
+
+size_t
+mails_bytes(const struct store_mail *mails, size_t n)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < n; i++)
+		bytes += 192 + 64 * mails[i].to_n + mails[i].packed.n +
+		    mails[i].conversation.n;
+	return bytes;
+}
+
+static int
+mail_put(struct store *st, struct store_cmd *c)
+{
+	struct store_mail_put *x = (struct store_mail_put *)c;
+
+	return mails_put(st, c->owner, x->mails, x->mails_n);
+}
+
+static size_t
+mail_put_bytes(const struct store_cmd *c)
+{
+	const struct store_mail_put *x = (const void *)c;
+
+	return mails_bytes(x->mails, x->mails_n);
+}
+const struct op store_op_mail_put = { .run = mail_put, .bytes = mail_put_bytes };
+
+/* ---- what became of letters ---------------------------------------------------- */
+
+static int
+letter_over(struct store *st, owner_t owner, int64_t number, enum store_mail_state state,
+    msec now)
+{
+	int rc = db_run(&st->w, SQL_LETTER_OVER, db_i64(number), db_i64(owner),
+	    db_i64(state), db_i64(now));
+
+	if (rc != OK || db_changes(&st->w) == 0)
+		return rc;
+	return db_run(&st->w, SQL_MAIL_CUT, db_i64(number), db_i64(owner),
+	    db_i64(LIMIT_MAIL_KEPT_BYTES));
+}
+
+static int
+letter_erase(struct store *st, int64_t number, int64_t mail)
+{
+	int rc = db_run(&st->w, SQL_LETTER_ERASE, db_i64(number));
+
+	return rc == OK ? db_run(&st->w, SQL_MAIL_ERASE, db_i64(mail)) : rc;
+}
+
+/* n letters have become history. */
+static int
+history_prune(struct store *st, size_t n, msec now)
+{
+	struct old { int64_t number, mail; } *at = arena_alloc(&st->scratch,
+	    2 * n * sizeof *at);
+	struct query q;
+	size_t old = 0;
+	int rc;
+
+	if (n == 0 || at == NULL)
+		return n == 0 ? OK : ERR_TOOBIG;
+	q = query_of(&st->w, SQL_LETTERS_OLD, db_i64(st->seq[SEQ_MAIL] - LIMIT_MAIL_KEPT),
+	    db_i64(now - LIMIT_MAIL_KEPT_MS), db_i64(2 * (int64_t)n));
+	for (rc = query_row(&q); rc == OK; rc = query_row(&q))
+		at[old++] = (struct old){ query_i64(&q, 0), query_i64(&q, 1) };
+	query_end(&q);
+	rc = rc == ERR_NOTFOUND ? OK : rc;
+	for (size_t i = 0; rc == OK && i < old; i++)
+		rc = letter_erase(st, at[i].number, at[i].mail);
+	return rc;
+}
+
+int
+mails_taken(struct store *st, owner_t owner, const int64_t *numbers, size_t n, msec now)
+{
+	int rc = OK;
+
+	for (size_t i = 0; rc == OK && i < n; i++)
+		rc = letter_over(st, owner, numbers[i], MAIL_DELIVERED, now);
+	return rc == OK ? history_prune(st, n, now) : rc;
+}
+
+static int
+letter_became(struct store *st, owner_t owner, const struct store_mail_became *b,
+    msec now)
+{
+	if (b->state == MAIL_WAITING)
+		return db_run(&st->w, SQL_LETTER_LATER, db_i64(b->number), db_i64(owner),
+		    db_i64(b->tries), db_i64(b->due));
+	if (b->state == MAIL_DEAD)
+		return db_run(&st->w, SQL_LETTER_DEAD, db_i64(b->number), db_i64(owner),
+		    db_i64(b->reason), db_i64(b->tries), db_i64(now));
+	return letter_over(st, owner, b->number, b->state, now);
+}
+
+static int
+mail_set(struct store *st, struct store_cmd *c)
+{
+	const struct store_mail_set *x = (struct store_mail_set *)c;
+	int rc = OK;
+
+	for (size_t i = 0; rc == OK && i < x->n; i++)
+		rc = letter_became(st, c->owner, &x->at[i], x->now);
+	return rc == OK ? history_prune(st, x->n, x->now) : rc;
+}
+
+static size_t
+mail_set_bytes(const struct store_cmd *c)
+{
+	const struct store_mail_set *x = (const void *)c;
+
+	return x->n * sizeof *x->at;
+}
+const struct op store_op_mail_set = { .run = mail_set, .bytes = mail_set_bytes };
+
+/* ---- reads ----------------------------------------------------------------------- */
+
+#define C(member) DB_COLUMN(struct store_letter, member)
+static const struct db_column letter_columns[] = {
+	C(number), C(owner), C(id), C(sender), C(to), C(conversation), C(state),
+	C(reason), C(tries), C(created), C(expires), C(due), C(since), C(packed),
+};
+#undef C
+static const struct db_record letter_record = DB_RECORD(letter_columns);
+
+static int
+letters_read(struct query *q, struct arena *a, struct store_letter **out, size_t *n)
+{
+	size_t cap = 0;
+	int rc;
+
+	*out = NULL;
+	*n = 0;
+	for (rc = query_row(q); rc == OK; rc = rc == OK ? query_row(q) : rc) {
+		if (!arena_grow(a, *out, *n, cap))
+			rc = ERR_TOOBIG;
+		else
+			rc = query_read(q, &letter_record, &(*out)[(*n)++], a);
+	}
+	query_end(q);
+	return rc == ERR_NOTFOUND ? OK : rc;
+}
+
+int
+store_letters_get(struct store_reader *r, int64_t after, size_t max, struct arena *a,
+    struct store_letter **out, size_t *n)
+{
+	struct query q = query_of(reader_db(r), SQL_LETTERS_WAIT, db_i64(after),
+	    db_i64((int64_t)max));
+
+	return letters_read(&q, a, out, n);
+}
+
+static int
+mail_dead(struct store *st, struct store_cmd *c)
+{
+	struct store_mail_dead *x = (struct store_mail_dead *)c;
+	struct query q = query_of(&st->w, SQL_LETTERS_DEAD_OF, db_i64(c->owner),
+	    db_uuid(&x->id));
+	int rc = letters_read(&q, c->arena, &x->letters, &x->letters_n);
+
+	if (rc == OK && x->letters_n == 0)
+		rc = err_set(&c->err, ERR_NOTFOUND, "no dead letter of this message");
+	for (size_t i = 0; rc == OK && i < x->letters_n; i++) {
+		struct store_letter *l = &x->letters[i];
+
+		l->state = x->drop ? MAIL_DROPPED : MAIL_WAITING;
+		l->tries = l->reason = 0;
+		l->since = x->now;
+		rc = db_run(&st->w, SQL_LETTER_REVIVE, db_i64(l->number),
+		    db_i64(c->owner), db_i64(l->state), db_i64(x->now));
+	}
+	return rc == OK && x->drop ? history_prune(st, x->letters_n, x->now) : rc;
+}
+const struct op store_op_mail_dead = { .run = mail_dead };
+
+static int
+found_read(struct store_mail_list *x, struct query *q)
+{
+	struct arena *a = x->cmd.arena;
+	size_t cap = 0;
+	int rc;
+
+	for (rc = query_row(q); rc == OK; rc = rc == OK ? query_row(q) : rc) {
+		struct store_mail_found *f;
+
+		if (!arena_grow(a, x->found, x->found_n, cap))
+			return ERR_TOOBIG;
+		f = &x->found[x->found_n++];
+		f->letters = query_i64(q, letter_record.n);
+		f->waiting = query_i64(q, letter_record.n + 1);
+		f->dead = query_i64(q, letter_record.n + 2);
+		rc = query_read(q, &letter_record, &f->letter, a);
+	}
+	return rc == ERR_NOTFOUND ? OK : rc;
+}
+
+static int
+mail_list(struct store *st, struct store_cmd *c)
+{
+	struct store_mail_list *x = (struct store_mail_list *)c;
+	int64_t limit = x->limit < LIMIT_PAGE_ROWS ? x->limit : LIMIT_PAGE_ROWS;
+	struct db *db = slow_db(st, c);
+	struct query q = x->conversation.n > 0 ? query_of(db, SQL_MAIL_OF_CONVERSATION,
+	    db_i64(c->owner), db_str(x->conversation), db_i64(limit), db_i64(x->offset)) :
+	    query_of(db, SQL_MAIL_ALL_DEAD, db_i64(c->owner), db_i64(limit),
+	    db_i64(x->offset));
+	int rc;
+
+	assert(limit >= 0 && x->offset >= 0);
+	x->found = NULL;
+	x->found_n = 0;
+	rc = found_read(x, &q);
+	query_end(&q);
+	return rc;
+}
+const struct op store_op_mail_list = { .run = mail_list,
+    .texts = OP_TEXTS(OP_TEXT(mail_list, conversation)), .lane = OP_READ };

@@ -1,0 +1,134 @@
+/*
+ * mail.h - the store's durable messages between agents, and the agents that live on.
+ *
+ * A durable message is a *letter* for each receiver (struct store_mail, state.h).  A
+ * letter waits until it is taken, dead or expired.  A dead one is kept until somebody
+ * retries or drops it.  The others that are over stay as history for
+ * LIMIT_MAIL_KEPT_MS, LIMIT_MAIL_KEPT letters of all owners at most; so long a
+ * message_id is known.  A long content (LIMIT_MAIL_KEPT_BYTES) goes when the last
+ * letter is over.
+ *
+ * Messages are written by MAIL_PUT, or with what a run saves (struct store_changes);
+ * the same holds for what becomes of letters (MAIL_SET, mails_taken).
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef STORE_MAIL_H
+#define STORE_MAIL_H
+
+#include "store/store.h"
+
+/* ---- the records --------------------------------------------------------- */
+
+enum store_mail_state {
+	MAIL_WAITING, MAIL_DEAD, MAIL_DELIVERED, MAIL_EXPIRED, MAIL_DROPPED
+};
+
+struct store_letter {
+	int64_t number;                      /* in the order in which they were sent */
+	owner_t owner;
+	struct uuid id;                      /* message_id */
+	struct uuid sender, to;              /* sender zero: the owner's client */
+	struct str conversation;             /* or empty */
+	enum store_mail_state state;
+	unsigned reason;                     /* of a dead one: the caller's number */
+	unsigned tries;
+	msec created, expires, due;          /* due: of the next try; 0: none */
+	msec since;                          /* in this state */
+	struct str packed;                   /* empty: it is kept no more */
+};
+
+/* An agent that lives on in the store: what it takes to make it again. */
+struct store_mailer {
+	struct uuid id;
+	owner_t owner;                       /* out; the command's */
+	struct str name;                     /* or empty */
+	struct str kind, graph_id;           /* graph_id: or empty */
+	struct str spec_json;                /* the room's above */
+	unsigned state;                      /* the room's above */
+	struct str error;                    /* or empty */
+	int64_t restarts;
+	msec created, updated;
+};
+
+/* ---- at start: the shard's thread, inline ------------------------------------ */
+
+/* Of all owners: letters that wait, in order, and agents; `max` at most of
+ * those behind `after` (the number of the last one before; 0: from the first). */
+int store_letters_get(struct store_reader *r, int64_t after, size_t max,
+    struct arena *a, struct store_letter **out, size_t *n);
+int store_mailers_get(struct store_reader *r, int64_t after, size_t max,
+    struct arena *a, struct store_mailer **out, size_t *n, int64_t *last);
+
+/* ---- commands ------------------------------------------------------------ */
+
+/* Messages are accepted: all or none. */
+struct store_mail_put {
+	struct store_cmd cmd;
+	struct store_mail *mails;
+	size_t mails_n;
+};
+
+/* What became of letters that wait: they are over or dead, or go on waiting for
+ * another try.  Those that do not wait any more are left alone.  May be lazy: after a
+ * crash the letter is delivered again. */
+struct store_mail_set {
+	struct store_cmd cmd;
+	const struct store_mail_became {
+		int64_t number;
+		enum store_mail_state state;
+		unsigned reason;             /* of MAIL_DEAD */
+		unsigned tries;              /* so far */
+		msec due;                    /* of the next one */
+	} *at;
+	size_t n;
+	msec now;
+};
+
+/* The dead letters of a message wait again (tries 0; in `letters`, to be delivered), or
+ * are dropped.  ERR_NOTFOUND: it has none. */
+struct store_mail_dead {
+	struct store_cmd cmd;
+	struct uuid id;                      /* message_id */
+	bool drop;
+	msec now;
+	struct store_letter *letters;        /* out */
+	size_t letters_n;
+};
+
+/* ERR_CONFLICT: the id or the name is taken. */
+struct store_mailer_put {
+	struct store_cmd cmd;
+	struct store_mailer m;
+};
+
+/* ERR_NOTFOUND. */
+struct store_mailer_set {
+	struct store_cmd cmd;
+	struct uuid id;
+	unsigned state;
+	struct str error;                    /* or empty */
+	int64_t restarts;
+	msec now;
+};
+
+/* OK also when it is gone.  An agent that is a run goes with its thread. */
+struct store_mailer_delete {
+	struct store_cmd cmd;
+	struct uuid id;
+};
+
+/* A conversation's messages, oldest first, or (conversation empty) the letters of an
+ * owner that are dead, newest first. */
+struct store_mail_list {
+	struct store_cmd cmd;
+	struct str conversation;
+	int64_t limit, offset;
+	struct store_mail_found {
+		struct store_letter letter;  /* of a message: to its first receiver */
+		int64_t letters, waiting, dead;      /* of the message, in all */
+	} *found;                            /* out */
+	size_t found_n;
+};
+
+#endif

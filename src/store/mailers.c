@@ -1,0 +1,94 @@
+/*
+ * mailers.c - agents that live on: what it takes to make them again after a start.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <assert.h>
+
+#include "store/mail.h"
+#include "store/store_priv.h"
+
+static struct db_value
+optional(struct str s)
+{
+	return s.n == 0 ? db_null() : db_str(s);
+}
+
+static int
+mailer_put(struct store *st, struct store_cmd *c)
+{
+	const struct store_mailer *m = &((struct store_mailer_put *)c)->m;
+	int rc;
+
+	assert(!uuid_is_zero(&m->id) && m->kind.n > 0);
+	rc = db_run(&st->w, SQL_MAILER_INSERT, db_i64(c->owner), db_uuid(&m->id),
+	    optional(m->name), db_str(m->kind), optional(m->graph_id),
+	    db_json(m->spec_json), db_i64(m->state), optional(m->error),
+	    db_i64(m->restarts), db_i64(m->created), db_i64(m->updated));
+	if (rc == OK && db_changes(&st->w) == 0)
+		rc = err_set(&c->err, ERR_CONFLICT, m->name.n == 0 ? "there is an agent of "
+		    "this id" : "there is an agent of this id, or of the name '%.*s'",
+		    FMT(m->name));
+	return rc;
+}
+const struct op store_op_mailer_put = { .run = mailer_put,
+    .texts = OP_TEXTS(OP_TEXT(mailer_put, m.spec_json), OP_TEXT(mailer_put, m.error)) };
+
+static int
+mailer_set(struct store *st, struct store_cmd *c)
+{
+	const struct store_mailer_set *x = (struct store_mailer_set *)c;
+	int rc = db_run(&st->w, SQL_MAILER_SET, db_i64(x->state), optional(x->error),
+	    db_i64(x->restarts), db_i64(x->now), db_i64(c->owner), db_uuid(&x->id));
+
+	return rc == OK && db_changes(&st->w) == 0 ? ERR_NOTFOUND : rc;
+}
+const struct op store_op_mailer_set = { .run = mailer_set,
+    .texts = OP_TEXTS(OP_TEXT(mailer_set, error)) };
+
+static int
+mailer_delete(struct store *st, struct store_cmd *c)
+{
+	const struct store_mailer_delete *x = (struct store_mailer_delete *)c;
+
+	return db_run(&st->w, SQL_MAILER_DELETE, db_i64(c->owner), db_uuid(&x->id));
+}
+const struct op store_op_mailer_delete = { .run = mailer_delete };
+
+int
+mailer_drop(struct store *st, owner_t owner, const struct uuid *thread)
+{
+	return db_run(&st->w, SQL_MAILER_OF_THREAD, db_i64(owner), db_uuid(thread));
+}
+
+#define C(member) DB_COLUMN(struct store_mailer, member)
+static const struct db_column mailer_columns[] = {
+	C(owner), C(id), C(name), C(kind), C(graph_id), C(spec_json), C(state),
+	C(error), C(restarts), C(created), C(updated),
+};
+#undef C
+static const struct db_record mailer_record = DB_RECORD(mailer_columns);
+
+int
+store_mailers_get(struct store_reader *r, int64_t after, size_t max, struct arena *a,
+    struct store_mailer **out, size_t *n, int64_t *last)
+{
+	struct query q = query_of(reader_db(r), SQL_MAILERS, db_i64(after),
+	    db_i64((int64_t)max));
+	size_t cap = 0;
+	int rc;
+
+	*out = NULL;
+	*n = 0;
+	*last = after;
+	for (rc = query_row(&q); rc == OK; rc = rc == OK ? query_row(&q) : rc) {
+		if (!arena_grow(a, *out, *n, cap)) {
+			rc = ERR_TOOBIG;
+			break;
+		}
+		rc = query_read(&q, &mailer_record, &(*out)[(*n)++], a);
+		*last = query_i64(&q, mailer_record.n);
+	}
+	query_end(&q);
+	return rc == ERR_NOTFOUND ? OK : rc;
+}
