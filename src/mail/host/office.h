@@ -22,14 +22,19 @@ struct agents;                               /* agent/agent.h */
 struct office;
 struct offices;                              /* one a process */
 
+/* Holds agents; the store must outlive it. */
 struct offices *offices_new(struct store *st, struct agents *agents);
-void offices_free(struct offices *os);
+void offices_free(struct offices *os);       /* after the offices; NULL: nothing */
+/* Any thread: agents that are spawned from now on go by these, which are held. */
+void offices_set_agents(struct offices *os, struct agents *agents);
+/* One a shard; the shards' ids are 0, 1, ... */
 int  office_new(struct office **out, struct offices *os, struct shard *s,
     struct store_reader *reader, struct err *e);
 /* Opens the mailboxes of the agents that the store has, and routes the messages that wait. */
 void office_recover(struct office *o);
+/* Takes no more; done when no call is under way. */
 void office_drain(struct office *o, void (*done)(void *ctx), void *ctx);
-void office_free(struct office *o);
+void office_free(struct office *o);          /* after its shard has stopped, or on it; NULL: nothing */
 
 /* ---- kinds --------------------------------------------------------------------- */
 
@@ -48,17 +53,25 @@ struct office_kind {
 	int  (*start)(void *ctx, struct office_agent *a, void **self, enum office_start how,
 	    struct err *e);
 	enum mail_taken (*take)(void *self, struct letter *l);
-	void (*stop)(void *self);            /* for good; office_ended may follow */
+	/* Frees self, after its end too; letters that it holds are given back first.  Never
+	 * called from inside start or take. */
+	void (*stop)(void *self);
+	bool durable;                        /* it can be started again from its spec */
 };
 void office_kind_add(struct office *o, const struct office_kind *k, void *ctx);
 
 /* Of one agent, by its kind, on its shard. */
 const struct office_spec *office_agent_spec(const struct office_agent *a);
+const struct agent *office_agent_definition(const struct office_agent *a);   /* or NULL */
+struct mail_ref office_agent_ref(const struct office_agent *a);
+struct office *office_agent_office(const struct office_agent *a);
 struct str office_agent_address(const struct office_agent *a);  /* its name, else its id */
 void office_agent_wake(struct office_agent *a);          /* after MAIL_BUSY */
 /* A letter of MAIL_HELD was taken for good (its row is gone, if it had one), or not. */
 void office_agent_done(struct office_agent *a, struct letter *l);
 void office_agent_return(struct office_agent *a, struct letter *l);
+struct post *office_post(struct office *o);
+struct shard *office_shard(const struct office *o);
 
 enum office_restart { RESTART_NEVER, RESTART_ON_FAILURE, RESTART_ALWAYS };
 extern const char *const office_restart_names[];
@@ -87,11 +100,17 @@ struct office_shown {
 	struct str error;                    /* of its last end; or empty */
 };
 
-struct office_spawn { struct office_spec spec; void (*done)(struct office_spawn *s, int rc, const struct err *e); };
-/* From any shard, for an agent that is at home here afterwards.  done: when it is there (durable:
- * committed).  ERR_CONFLICT: id or name taken; ERR_NOTFOUND: no such definition; ERR_LIMIT. */
+/* In: spec, whose texts are good until done, and done.  The agent is at home here afterwards, its
+ * id in spec.id.  done: when it is there (durable: committed), possibly at once.  ERR_CONFLICT: id
+ * or name taken; ERR_NOTFOUND: no such definition; ERR_INVALID; ERR_LIMIT; ERR_BUSY: the server stops. */
+struct office_spawn {
+	struct office_spec spec;
+	void (*done)(struct office_spawn *s, int rc, const struct err *e);
+	void *office_data;
+};
 void office_spawn(struct office *o, struct office_spawn *s);
-/* drain: after what waits is delivered, at the latest at deadline. */
+/* drain: after what waits is delivered, at the latest `deadline` ms from now.  ERR_NOTFOUND;
+ * ERR_CONFLICT: it drains already. */
 void office_stop(struct office *o, owner_t owner, struct str id_or_name, bool drain, msec deadline,
     void (*done)(void *ctx, int rc, const struct err *e), void *ctx);
 void office_ended(struct office_agent *a, int rc, struct str error);     /* by its kind */
@@ -100,21 +119,27 @@ void office_ended(struct office_agent *a, int rc, struct str error);     /* by i
  * follows, and both go with office_ended.  spec.restart is RESTART_NEVER.  ERR_CONFLICT. */
 int  office_attach(struct office *o, const struct office_spec *spec, void *self,
     struct office_agent **out, struct err *e);
-/* Of one shard or all; each is good for the call. */
+/* Of all shards, in no order; each x is good for its call.  Both are called on this shard. */
 void office_list(struct office *o, owner_t owner, void (*each)(void *ctx, const struct office_shown *x),
     void (*end)(void *ctx), void *ctx);
-int  office_show(struct office *o, owner_t owner, struct str id_or_name, void (*shown)(void *ctx,
-    const struct office_shown *x), void *ctx);
+/* x is NULL after an error: ERR_NOTFOUND. */
+void office_show(struct office *o, owner_t owner, struct str id_or_name,
+    void (*shown)(void *ctx, int rc, const struct office_shown *x, const struct err *e), void *ctx);
 
 /* ---- sending ------------------------------------------------------------------- */
 
 /* One message.  The sender is an agent of the owner (id), or zero: the owner's client, whose
- * address is its subject.  done: on this shard, once, possibly at once.  ERR_INVALID (the protocol
- * does not allow it), ERR_NOTFOUND (words with near matches), ERR_AGAIN (full; retry_after),
- * ERR_TOOBIG, ERR_BUSY (the store). */
+ * address is its subject.  done: on this shard, once, possibly at once.  ERR_INVALID (it is the
+ * sender itself; the protocol does not allow it), ERR_NOTFOUND (words with near matches), ERR_AGAIN
+ * (full; retry_after), ERR_TOOBIG, ERR_BUSY (the store; the server stops).
+ * A client's message to one agent is refused when the mailbox is full.  One to several, and one that
+ * an agent sends (`itself`), is kept and tried again; and an agent hears by a `failure` from
+ * `ams`, too, that an address leads nowhere. */
 struct office_send {
 	owner_t owner;
+	struct str subject;                  /* of the client */
 	struct uuid sender;
+	bool itself;                         /* the agent sends, not a client that speaks for it */
 	const struct acl *m;                 /* good for the call */
 	void (*done)(struct office_send *s, int rc, const struct err *e);
 	struct uuid message_id;              /* out */
