@@ -81,7 +81,7 @@ mem_cstr(struct str s)
 
 /* Twice as much is mapped, and what lies around the aligned part unmapped. */
 void *
-mem_pages(size_t n)
+mem_pages(size_t n, bool huge)
 {
 	char *p;
 	size_t before;
@@ -95,6 +95,8 @@ mem_pages(size_t n)
 	if (before > 0)
 		munmap(p, before);
 	munmap(p + before + n, n - before);
+	if (huge)
+		madvise(p + before, n, MADV_HUGEPAGE);
 	return p + before;
 }
 

@@ -19,8 +19,9 @@ void *mem_resize(void *p, size_t n) __attribute__((returns_nonnull));
 char *mem_cstr(struct str s);                /* NUL-ended copy, free() it */
 
 /* Zeroed pages of the kernel's own, at a multiple of n, a power of two >= 64 KB; those
- * that are never touched take no memory.  Given back at once by mem_pages_free. */
-void *mem_pages(size_t n) __attribute__((returns_nonnull));
+ * that are never touched take no memory.  huge: large pages if the system has them, which
+ * take it whole.  Given back at once by mem_pages_free. */
+void *mem_pages(size_t n, bool huge) __attribute__((returns_nonnull));
 void mem_pages_free(void *p, size_t n);
 
 /* How malloc behaves in a server of so many busy threads: buffers of one turn

@@ -46,7 +46,7 @@ free_number(struct slab *s)
 void
 slab_grow(struct slab *s)
 {
-	struct slab_chunk *c = mem_pages(SLAB_CHUNK);
+	struct slab_chunk *c = mem_pages(SLAB_CHUNK, s->chunks > 0);
 
 	c->owner = s;
 	c->number = free_number(s);
