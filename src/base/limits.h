@@ -39,6 +39,10 @@
 	X(ACL_CONTENT_BYTES,   1048576,   "bytes",  "content of a message, as JSON") \
 	X(ACL_BYTES,           1245184,   "bytes",  "a message, packed: the longest content and all other parameters at their longest") \
 	X(ACL_PARAM_BYTES,     1024,      "bytes",  "one parameter of a message but its content: an address, an id, a name") \
+	X(TALKS,               100000,    "conversations", "of a protocol that is checked, under way or just over, of one shard; past it a new one is refused") \
+	X(TALKS_BYTES,         67108864,  "bytes",  "of them: ids and names may be ACL_PARAM_BYTES long") \
+	X(TALK_GRACE_MS,       60000,     "ms",     "a conversation that is over is remembered, so that what comes late is told so") \
+	X(TALK_IDLE_MS,        604800000, "ms",     "nothing was said in a conversation without a deadline: it is forgotten") \
 	X(MAILBOX_LETTERS,     1000,      "letters", "that wait in one mailbox, where the agent says nothing else; then 429") \
 	X(MAILBOX_LETTERS_MAX, 1000000,   "letters", "that an agent may ask for") \
 	X(MAIL_KEPT,           100000,    "letters", "that are over, kept as the history of conversations; the oldest go") \
