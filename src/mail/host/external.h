@@ -22,6 +22,10 @@
 
 #include "mail/host/office.h"
 
+/* Who that is, of any kind.  ERR_NOTFOUND. */
+int  external_id(struct office *o, owner_t owner, struct str id_or_name, struct uuid *id,
+    struct err *e);
+
 struct external_letter {
 	struct uuid message_id;
 	struct str packed;                   /* acl.h; good for the call */

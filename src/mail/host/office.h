@@ -158,6 +158,11 @@ void office_route(struct office *o, owner_t owner, const struct store_mail *m);
 
 /* ---- books and dead letters ------------------------------------------------------ */
 
+/* The dead letters of a durable message wait for delivery again, or are dropped.  letters: how many
+ * it was.  done: on this shard, after the commit.  ERR_NOTFOUND: it has none; ERR_BUSY. */
+void office_dead(struct office *o, owner_t owner, const struct uuid *message_id, bool drop,
+    void (*done)(void *ctx, int rc, size_t letters, const struct err *e), void *ctx);
+
 struct office_stats { struct mail_books books; uint64_t agents[AGENT_FAILED + 1]; uint64_t talks; uint64_t conns_open, conns_idle, conns_reused; };
 void offices_stats(const struct offices *os, struct office_stats *out);  /* any thread */
 

@@ -1,0 +1,398 @@
+/*
+ * mailbox.c - a client reads the mailbox of its agent: as a stream, or as a long poll.
+ *
+ *           opened            the client left, another reader, agent stopped, drain
+ *   ASKED ----------> OPEN --------------------------------------------> LEAVING
+ *     | refused        (a poll: the first letters, or its time is over)     | ended
+ *     v                                                                     v
+ *  (answered)                                                            (freed)
+ *
+ * A stream gives room for further letters back when the client has taken most of what was
+ * sent; so what waits for a slow one has a bound, and the rest stays in the mailbox.  The
+ * id of an event is its message_id: a stream that comes back with Last-Event-ID acks all up
+ * to it.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "api/api_priv.h"
+
+#include <assert.h>
+
+#include "base/mem.h"
+#include "mail/host/external.h"
+#include "net/sse.h"
+
+#define QUEUED_MAX  (32 * KB)                /* unsent bytes; over it no room is given */
+#define QUEUED_MS   20                       /* until the next look at them */
+#define LOOK_MS     20                       /* a poll that does not wait looks so long */
+#define POLL_BYTES  (int64_t)MB              /* of letters in one answer; the last may be
+                                                larger */
+#define POLL_MAX    100                      /* letters, where the caller says nothing */
+
+struct mailbox {
+	struct mailbox *next, *prev;         /* of its api */
+	struct api *api;
+	struct call *call;                   /* until a stream is open or a poll answered */
+	struct http_req *r;
+	struct sse *sse;                     /* NULL: a poll, not open, or leaving */
+	struct external_reader reader;
+	struct wheel_timer timer;            /* a poll's time; the client is slow */
+	struct wheel_timer expiry;           /* its token ends */
+	int64_t owed;                        /* room to be given back */
+	struct buf frames;
+	bool poll, leaving, reading;         /* reading: `ended` will come */
+	msec wait;
+};
+
+static void
+check_mailbox(const struct mailbox *m)
+{
+	assert(m->api != NULL && m->r != NULL);
+	assert(!m->leaving || (m->call == NULL && m->sse == NULL));
+	assert(m->next == NULL || m->next->prev == m);
+	assert((m->prev == NULL ? m->api->mailboxes : m->prev->next) == m);
+}
+
+/* ---- leaving ------------------------------------------------------------------- */
+
+static void
+mailbox_free(struct mailbox *m)
+{
+	struct api *a = m->api;
+
+	check_mailbox(m);
+	if (m->prev != NULL)
+		m->prev->next = m->next;
+	else
+		a->mailboxes = m->next;
+	if (m->next != NULL)
+		m->next->prev = m->prev;
+	buf_release(&m->frames);
+	free(m);
+	api_drained(a);
+}
+
+/* The request is the caller's again. */
+static void
+mailbox_leave(struct mailbox *m)
+{
+	check_mailbox(m);
+	assert(!m->leaving);
+	m->leaving = true;
+	m->sse = NULL;
+	m->call = NULL;
+	shard_timer_cancel(m->api->shard, &m->timer);
+	shard_timer_cancel(m->api->shard, &m->expiry);
+	if (m->reading)
+		external_close(&m->reader);
+	else
+		mailbox_free(m);
+}
+
+static void
+stream_gone(void *ctx)
+{
+	mailbox_leave(ctx);
+}
+
+static void
+request_gone(struct http_req *r)
+{
+	struct call *c = r->user;
+
+	mailbox_leave(c->mailbox);
+	call_empty(c, 204);
+}
+
+/* The client may come back at once, or is told why not. */
+static void
+mailbox_end(struct mailbox *m, int rc, const char *words)
+{
+	struct call *c = m->call;
+	struct sse *sse = m->sse;
+
+	mailbox_leave(m);
+	if (c != NULL) {
+		http_on_gone(c->r, NULL);
+		call_finish(c, err_set(&c->err, rc, "%s", words));
+	} else {
+		sse_end(sse);
+	}
+}
+
+static void
+reader_ended(struct external_reader *r, int rc)
+{
+	struct mailbox *m = CONTAINER_OF(r, struct mailbox, reader);
+
+	m->reading = false;
+	if (m->leaving)
+		mailbox_free(m);
+	else
+		mailbox_end(m, rc, rc == ERR_CONFLICT ? "another reader of this mailbox came" :
+		    "the agent has stopped");
+}
+
+void
+mailboxes_end(struct api *a)
+{
+	struct mailbox *m, *next;
+
+	for (m = a->mailboxes; m != NULL; m = next) {
+		next = m->next;
+		if (!m->leaving)
+			mailbox_end(m, ERR_BUSY, "the server is stopping");
+	}
+}
+
+/* ---- a stream -------------------------------------------------------------------- */
+
+static void
+on_expiry(struct wheel_timer *t)
+{
+	struct mailbox *m = CONTAINER_OF(t, struct mailbox, expiry);
+	struct sse *sse = m->sse;
+
+	mailbox_leave(m);
+	sse_abort(sse);
+}
+
+static void
+stream_open(struct mailbox *m)
+{
+	http_on_gone(m->r, NULL);
+	m->expiry.fire = on_expiry;
+	call_expires(m->call, &m->expiry);
+	m->call = NULL;
+	m->sse = sse_begin(m->r, S(API_CORS), stream_gone, m);
+}
+
+static void
+give_room(struct mailbox *m)
+{
+	if (m->owed == 0)
+		return;
+	if (http_stream_queued(m->r) > QUEUED_MAX) {
+		shard_timer_set(m->api->shard, &m->timer, QUEUED_MS);
+		return;
+	}
+	external_room(&m->reader, m->owed);
+	m->owed = 0;
+}
+
+static void
+on_slow(struct wheel_timer *t)
+{
+	give_room(CONTAINER_OF(t, struct mailbox, timer));
+}
+
+static void
+add_message(struct buf *b, const struct external_letter *l)
+{
+	struct acl_room room;
+	struct acl m;
+
+	if (acl_unpack(&m, l->packed, &room, NULL) == OK)
+		acl_add_json(&m, b);
+	else
+		buf_lit(b, "null");          /* it was packed here: cannot be */
+}
+
+static void
+stream_letters(struct mailbox *m, const struct external_letter *at, size_t n)
+{
+	struct sse_block *block;
+
+	buf_clear(&m->frames);
+	for (size_t i = 0; i < n; i++) {
+		buf_lit(&m->frames, "event: message\nid: ");
+		uuid_add(&m->frames, &at[i].message_id);
+		buf_lit(&m->frames, "\ndata: ");
+		add_message(&m->frames, &at[i]);
+		buf_lit(&m->frames, "\n\n");
+		m->owed += (int64_t)at[i].packed.n;
+	}
+	block = sse_block_new(buf_str(&m->frames));
+	sse_send(m->sse, block);
+	sse_block_drop(block);
+	if (m->frames.cap > QUEUED_MAX)
+		buf_release(&m->frames);
+	if (!wheel_armed(&m->timer))
+		give_room(m);
+}
+
+/* ---- a poll ------------------------------------------------------------------------ */
+
+static void
+poll_letters(struct mailbox *m, const struct external_letter *at, size_t n)
+{
+	struct call *c = m->call;
+	struct buf *b;
+
+	mailbox_leave(m);
+	http_on_gone(c->r, NULL);
+	b = call_out(c);
+	buf_add_char(b, '[');
+	for (size_t i = 0; i < n; i++) {
+		json_add_comma(b);
+		add_message(b, &at[i]);
+	}
+	buf_add_char(b, ']');
+	call_finish(c, call_json(c, STR_NONE));
+}
+
+static void
+on_time(struct wheel_timer *t)
+{
+	poll_letters(CONTAINER_OF(t, struct mailbox, timer), NULL, 0);
+}
+
+/* ---- the reader --------------------------------------------------------------------- */
+
+static void
+reader_opened(struct external_reader *r, int rc, const struct uuid *id, const struct err *e)
+{
+	struct mailbox *m = CONTAINER_OF(r, struct mailbox, reader);
+	struct call *c = m->call;
+
+	(void)id;
+	check_mailbox(m);
+	if (rc < 0) {
+		m->reading = false;
+		mailbox_leave(m);
+		http_on_gone(c->r, NULL);
+		call_fail(c, rc, e);
+	} else if (m->poll) {
+		m->timer.fire = on_time;
+		shard_timer_set(m->api->shard, &m->timer, m->wait);
+	} else {
+		m->timer.fire = on_slow;
+		stream_open(m);
+	}
+}
+
+static void
+reader_came(struct external_reader *r, const struct external_letter *at, size_t n)
+{
+	struct mailbox *m = CONTAINER_OF(r, struct mailbox, reader);
+
+	check_mailbox(m);
+	(m->poll ? poll_letters : stream_letters)(m, at, n);
+}
+
+static void
+mailbox_open(struct call *c, bool poll, msec wait, uint32_t max)
+{
+	struct api *a = c->api;
+	struct mailbox *m = mem_new(struct mailbox);
+
+	m->api = a;
+	m->call = c;
+	m->r = c->r;
+	m->poll = poll;
+	m->wait = wait > LOOK_MS ? wait : LOOK_MS;
+	m->frames = BUF(SIZE_MAX / 2);       /* what comes is bounded by the room */
+	m->reader = (struct external_reader){ .owner = c->owner, .agent = c->param[0],
+	    .room = poll ? POLL_BYTES : LIMIT_MAILBOX_ROOM_BYTES, .letters_max = max,
+	    .opened = reader_opened, .come = reader_came, .ended = reader_ended };
+	m->next = a->mailboxes;
+	if (m->next != NULL)
+		m->next->prev = m;
+	a->mailboxes = m;
+	c->mailbox = m;
+	http_on_gone(c->r, request_gone);
+	m->reading = true;
+	external_open(a->office, &m->reader);
+}
+
+static void
+resumed(void *ctx, int rc, size_t n, const struct err *e)
+{
+	struct call *c = ctx;
+
+	(void)n;
+	if (rc < 0)
+		call_fail(c, rc, e);
+	else if (c->api->draining)
+		call_finish(c, err_set(&c->err, ERR_BUSY, "the server is stopping"));
+	else
+		mailbox_open(c, false, 0, 0);
+}
+
+/* Acks all up to the last message that the client has. */
+static int
+stream_resume(struct call *c, struct str last)
+{
+	struct uuid id;
+
+	if (!uuid_parse(last, &id))
+		return err_set(&c->err, ERR_INVALID, "Last-Event-ID: expected a message_id, got "
+		    "\"%.*s\"", FMT(param_shown(last)));
+	external_ack(c->api->office, c->owner, c->param[0], &id, 1, true, resumed, c);
+	return OK;
+}
+
+int
+api_mailbox_read(struct call *c)
+{
+	bool stream = str_contains_nocase(http_header(c->r, S("accept")),
+	    S("text/event-stream"));
+	struct str last = http_header(c->r, S("last-event-id"));
+	int64_t wait = -1, max = -1;
+
+	param_int(c, "wait", 0, LIMIT_MAILBOX_WAIT_MS, &wait);
+	param_int(c, "max", 1, LIMIT_PAGE_ROWS, &max);
+	if (stream && (wait >= 0 || max >= 0))
+		fields_fail(c->in, wait >= 0 ? "wait" : "max", ERR_INVALID,
+		    "a stream takes none: it is a poll's");
+	if (!stream && last.n > 0)
+		fields_fail(c->in, "Last-Event-ID", ERR_INVALID,
+		    "a poll takes none: ask for text/event-stream, or ack by message_ids");
+	if (c->in->rc == OK && c->api->draining)
+		c->in->rc = err_set(&c->err, ERR_BUSY, "the server is stopping");
+	if (c->in->rc != OK)
+		return c->in->rc;
+	c->in = NULL;
+	if (stream && last.n > 0)
+		return stream_resume(c, last);
+	mailbox_open(c, !stream, wait, stream ? 0 : max > 0 ? (uint32_t)max : POLL_MAX);
+	return OK;
+}
+
+/* ---- acks ------------------------------------------------------------------------------ */
+
+static void
+acked(void *ctx, int rc, size_t n, const struct err *e)
+{
+	struct call *c = ctx;
+
+	if (rc < 0) {
+		call_fail(c, rc, e);
+		return;
+	}
+	json_add_fmt(call_out(c), "{'acked':%zu}", n);
+	call_finish(c, call_json(c, STR_NONE));
+}
+
+int
+api_mailbox_ack(struct call *c)
+{
+	struct words list = call_read_list(c, "message_ids", LIMIT_PAGE_ROWS);
+	struct uuid *ids = arena_alloc(&c->r->arena, (list.n + 1) * sizeof *ids);
+
+	fields_end(c->in);
+	if (c->in->rc == OK && list.n == 0)
+		fields_fail(c->in, "message_ids", ERR_INVALID,
+		    "expected an array of message_ids, got none");
+	if (ids == NULL)
+		fields_fail(c->in, NULL, ERR_TOOBIG, "too large");
+	for (size_t i = 0; i < list.n && c->in->rc == OK; i++)
+		if (!uuid_parse(list.at[i], &ids[i]))
+			words_fail(c, "message_ids", i, "expected a UUID, got \"%.*s\"",
+			    FMT(param_shown(list.at[i])));
+	if (c->in->rc != OK)
+		return c->in->rc;
+	external_ack(c->api->office, c->owner, c->param[0], ids, list.n, false, acked, c);
+	c->in = NULL;
+	return OK;
+}
