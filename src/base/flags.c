@@ -385,9 +385,29 @@ flags_fill(const struct flag *t, void *into, int argc, char **argv, struct err *
 	struct flag_line l;
 	int rc = line_parse(&l, &c, argc, argv, &a, e);
 
-	for (size_t i = 0; rc == OK && i < l.given_n; i++)
-		rc = store(l.given[i].flag, into, l.given[i].value, e);
+	if (rc == OK)
+		rc = flags_store(t, &l, into, e);
 	arena_release(&a);
+	return rc;
+}
+
+bool
+flags_has(const struct flag *t, const struct flag *f)
+{
+	for (; t != NULL && t->name != NULL; t++)
+		if (t == f)
+			return true;
+	return false;
+}
+
+int
+flags_store(const struct flag *t, const struct flag_line *l, void *into, struct err *e)
+{
+	int rc = OK;
+
+	for (size_t i = 0; rc == OK && i < l->given_n; i++)
+		if (flags_has(t, l->given[i].flag))
+			rc = store(l->given[i].flag, into, l->given[i].value, e);
 	return rc;
 }
 

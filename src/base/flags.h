@@ -102,6 +102,10 @@ int flag_check(const struct flag *f, struct str text, const char *origin,
 int flags_default(const struct flag *t, void *into, struct err *e);
 int flags_fill(const struct flag *t, void *into, int argc, char **argv,
     struct err *e);
+/* The flags of a line that are rows of t. */
+int flags_store(const struct flag *t, const struct flag_line *l, void *into,
+    struct err *e);
+bool flags_has(const struct flag *t, const struct flag *f);  /* is f a row of t? */
 /* {"name":value,...} of such a struct. */
 void flags_add_json(const struct flag *t, const void *from, struct buf *out);
 

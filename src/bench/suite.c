@@ -72,6 +72,15 @@ suite_find_command(struct str name)
 	return NULL;
 }
 
+unsigned
+suite_page(const struct workload *w)
+{
+	uint64_t n;
+
+	return w->id[0] == 'B' && str_to_u64(str_of(w->id + 1), &n) && n <= SUITE_PAGE ?
+	    (unsigned)n : 0;
+}
+
 const struct suite_metric *
 suite_metric(const struct workload *w, struct str key)
 {

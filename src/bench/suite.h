@@ -34,6 +34,7 @@
 
 #define SUITE_METRICS 8                      /* key metrics of a row */
 #define SUITE_ROWS    96
+#define SUITE_PAGE    27                     /* items of the page's list */
 
 /* Commands of their own: `bench throughput`, ... */
 #define SUITE_GROUP_MAP(X)                                                    \
@@ -118,6 +119,8 @@ extern const size_t suite_rows_n;
 const struct workload *suite_find(struct str id);
 /* The first row whose command is name ("sessions"). */
 const struct workload *suite_find_command(struct str name);
+/* Its number in the page's list, of "B1" to "B27"; 0: it is not of it. */
+unsigned suite_page(const struct workload *w);
 /* The metric of a row, or NULL. */
 const struct suite_metric *suite_metric(const struct workload *w, struct str key);
 /* "B1,S1" into on[row]; empty: all.  ERR_INVALID names a near id. */

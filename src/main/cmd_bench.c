@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "bench/all.h"
 #include "bench/flow.h"
 #include "bench/mock_llm.h"
 #include "bench/ramp.h"
@@ -54,54 +55,153 @@ cmd_mock_llm(const struct flag_command *cmd, int argc, char **argv)
 /* The report shows the whole command line. */
 #define LINE argc + WORDS_BEFORE, argv - WORDS_BEFORE
 
-int
-cmd_bench_flow(const struct flag_command *cmd, int argc, char **argv)
+/* Are there flags of the measuring rules?  Then the workload runs as a process, once
+ * or more, and what it said is put together. */
+static bool
+has_rules(const struct flag_command *cmd, const struct flag_line *l)
 {
-	struct flow_options o = { 0 };
+	for (size_t i = 0; i < l->given_n; i++)
+		if (flags_has(cmd->common, l->given[i].flag))
+			return true;
+	return false;
+}
+
+/* True: *code is the exit code. */
+static bool
+measured(const struct flag_command *cmd, int argc, char **argv, int *code)
+{
+	struct arena a = ARENA(LINE_BYTES);
+	struct flag_line l;
+	struct err e = { 0 };
+	int rc = line_parse(&l, cmd, argc, argv, &a, &e);
+	bool rules = rc == OK && has_rules(cmd, &l);
+
+	if (rc < 0)
+		*code = command_usage_error(cmd->name, &e);
+	else if (rules)
+		*code = finish(cmd, bench_measure(cmd->name, &l, cmd->own, LINE, &e), &e);
+	arena_release(&a);
+	return rc < 0 || rules;
+}
+
+/* A workload: its options are struct OPTIONS, and it is run by bench_NAME. */
+#define WORKLOAD(name, options)                                               \
+	int                                                                   \
+	cmd_bench_##name(const struct flag_command *cmd, int argc, char **argv) \
+	{                                                                     \
+		struct options o = { 0 };                                     \
+		struct err e;                                                 \
+		int code;                                                     \
+									      \
+		if (measured(cmd, argc, argv, &code))                         \
+			return code;                                          \
+		code = options_read(cmd, &o, argc, argv);                     \
+		return code != OK ? code :                                    \
+		    finish(cmd, bench_##name(&o, LINE, &e), &e);              \
+	}
+
+WORKLOAD(flow, flow_options)
+WORKLOAD(streams, streams_options)
+WORKLOAD(ramp, ramp_options)
+WORKLOAD(sessions, sessions_options)
+WORKLOAD(work, bench_work_options)
+
+/* ---- the suite ------------------------------------------------------------------- */
+
+static int
+run_group(const struct flag_command *cmd, enum suite_group group, int argc, char **argv)
+{
+	struct suite_options o = { 0 };
 	struct err e;
 	int code = options_read(cmd, &o, argc, argv);
 
-	return code != OK ? code : finish(cmd, bench_flow(&o, LINE, &e), &e);
+	return code != OK ? code : finish(cmd, bench_suite(cmd->name + sizeof "bench " - 1,
+	    group, &o, LINE, &e), &e);
+}
+
+#define GROUP(name, group)                                                    \
+	int                                                                   \
+	cmd_bench_##name(const struct flag_command *cmd, int argc, char **argv) \
+	{                                                                     \
+		return run_group(cmd, group, argc, argv);                     \
+	}
+
+GROUP(all, SUITE_GROUPS)
+GROUP(throughput, SUITE_THROUGHPUT)
+GROUP(latency, SUITE_LATENCY)
+GROUP(scalability, SUITE_SCALABILITY)
+GROUP(resources, SUITE_RESOURCES)
+GROUP(resilience, SUITE_RESILIENCE)
+
+int
+cmd_bench_caxton(const struct flag_command *cmd, int argc, char **argv)
+{
+	struct suite_options o = { 0 };
+	struct err e;
+	int code = options_read(cmd, &o, argc, argv);
+
+	return code != OK ? code : finish(cmd, bench_caxton(&o, LINE, &e), &e);
+}
+
+/* Options and operands; OK, or the exit code of a wrong command line. */
+static int
+line_read(const struct flag_command *cmd, void *o, int argc, char **argv, struct arena *a,
+    struct flag_line *l)
+{
+	struct err e = { 0 };
+	int rc = flags_default(cmd->own, o, &e);
+
+	if (rc == OK)
+		rc = line_parse(l, cmd, argc, argv, a, &e);
+	if (rc == OK)
+		rc = flags_store(cmd->own, l, o, &e);
+	return rc < 0 ? command_usage_error(cmd->name, &e) : OK;
 }
 
 int
-cmd_bench_streams(const struct flag_command *cmd, int argc, char **argv)
+cmd_bench_compare(const struct flag_command *cmd, int argc, char **argv)
 {
-	struct streams_options o = { 0 };
+	struct compare_options o = { 0 };
+	struct arena a = ARENA(LINE_BYTES);
+	struct flag_line l;
 	struct err e;
-	int code = options_read(cmd, &o, argc, argv);
+	int code = line_read(cmd, &o, argc, argv, &a, &l);
 
-	return code != OK ? code : finish(cmd, bench_streams(&o, LINE, &e), &e);
+	if (code == OK)
+		code = finish(cmd, bench_compare(l.operand[0].p, l.operands_n > 1 ?
+		    l.operand[1].p : NULL, &o, LINE, &e), &e);
+	arena_release(&a);
+	return code;
 }
 
 int
-cmd_bench_ramp(const struct flag_command *cmd, int argc, char **argv)
+cmd_bench_report(const struct flag_command *cmd, int argc, char **argv)
 {
-	struct ramp_options o = { 0 };
+	struct report_options o = { 0 };
+	struct arena a = ARENA(LINE_BYTES);
+	struct flag_line l;
 	struct err e;
-	int code = options_read(cmd, &o, argc, argv);
+	int code = line_read(cmd, &o, argc, argv, &a, &l);
 
-	return code != OK ? code : finish(cmd, bench_ramp(&o, LINE, &e), &e);
+	if (code == OK)
+		code = finish(cmd, bench_report(l.operand, l.operands_n, &o, &e), &e);
+	arena_release(&a);
+	return code;
 }
 
 int
-cmd_bench_sessions(const struct flag_command *cmd, int argc, char **argv)
+cmd_bench_history(const struct flag_command *cmd, int argc, char **argv)
 {
-	struct sessions_options o = { 0 };
+	struct history_options o = { 0 };
+	struct arena a = ARENA(LINE_BYTES);
+	struct flag_line l;
 	struct err e;
-	int code = options_read(cmd, &o, argc, argv);
+	int code = line_read(cmd, &o, argc, argv, &a, &l);
 
-	return code != OK ? code : finish(cmd, bench_sessions(&o, LINE, &e), &e);
-}
-
-int
-cmd_bench_work(const struct flag_command *cmd, int argc, char **argv)
-{
-	struct bench_work_options o = { 0 };
-	struct err e;
-	int code = options_read(cmd, &o, argc, argv);
-
-	return code != OK ? code : finish(cmd, bench_work(&o, LINE, &e), &e);
+	if (code == OK)
+		code = finish(cmd, bench_history(l.operand[0].p, &o, &e), &e);
+	arena_release(&a);
+	return code;
 }
 
 void

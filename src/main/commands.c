@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bench/all.h"
 #include "bench/flow.h"
 #include "bench/mock_llm.h"
 #include "bench/ramp.h"
@@ -68,12 +69,28 @@ static const struct flag_command extras[COMMANDS] = {
 	[COMMAND_agent_schema] = { .own = cmd_agent_schema_flags },
 	[COMMAND_models_check] = { .max = -1, .own = cmd_models_check_flags },
 	[COMMAND_mock_llm] = { .own = mock_llm_flags, .more = cmd_mock_llm_add_more },
-	[COMMAND_bench_flow] = { .own = bench_flow_flags },
-	[COMMAND_bench_streams] = { .own = bench_streams_flags },
-	[COMMAND_bench_ramp] = { .own = bench_ramp_flags },
+	[COMMAND_bench_flow] = { .own = bench_flow_flags, .common = bench_rule_flags },
+	[COMMAND_bench_streams] = { .own = bench_streams_flags, .common = bench_rule_flags },
+	[COMMAND_bench_ramp] = { .own = bench_ramp_flags, .common = bench_rule_flags },
 	[COMMAND_bench_sessions] = { .own = bench_sessions_flags,
-	    .more = cmd_bench_sessions_add_more },
-	[COMMAND_bench_work] = { .own = bench_work_flags, .more = cmd_bench_work_add_more },
+	    .common = bench_rule_flags, .more = cmd_bench_sessions_add_more },
+	[COMMAND_bench_work] = { .own = bench_work_flags, .common = bench_rule_flags,
+	    .more = cmd_bench_work_add_more },
+	[COMMAND_bench_all] = { .own = bench_suite_flags, .more = bench_suite_add_list },
+	[COMMAND_bench_throughput] = { .own = bench_suite_flags },
+	[COMMAND_bench_latency] = { .own = bench_suite_flags },
+	[COMMAND_bench_scalability] = { .own = bench_suite_flags },
+	[COMMAND_bench_resources] = { .own = bench_suite_flags },
+	[COMMAND_bench_resilience] = { .own = bench_suite_flags },
+	[COMMAND_bench_caxton] = { .own = bench_suite_flags },
+	[COMMAND_bench_compare] = { .min = 1, .max = 2, .own = bench_compare_flags,
+	    .detail = "BASE and CURRENT are baselines (--save-baseline) or executables; "
+	    "CURRENT is this one if it is not given." },
+	[COMMAND_bench_report] = { .min = 1, .max = -1, .own = bench_report_flags,
+	    .detail = "FILE is what --json of a benchmark wrote; \"-\" is standard output." },
+	[COMMAND_bench_history] = { .min = 1, .max = 1, .own = bench_history_flags,
+	    .detail = "METRIC is a key of a RESULT line, as in B1.messages_per_s, or without "
+	    "the workload." },
 	[COMMAND_work] = { .max = -1, .detail = "cohort-work(1) has its commands." },
 	[COMMAND_help] = { .max = 2, .own = help_flags },
 };

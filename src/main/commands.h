@@ -25,6 +25,26 @@
 	    "measure many sessions at once in one process")                   \
 	X(bench_work,    "bench work",    "",                                 \
 	    "measure the work tracker, its daemon and its command line")      \
+	X(bench_all,     "bench all",     "",                                 \
+	    "run every workload of the suite")                                \
+	X(bench_throughput, "bench throughput", "",                           \
+	    "run the workloads of throughput")                                \
+	X(bench_latency, "bench latency", "",                                 \
+	    "run the workloads of latency")                                   \
+	X(bench_scalability, "bench scalability", "",                         \
+	    "run the workloads with more and more agents or sessions")        \
+	X(bench_resources, "bench resources", "",                             \
+	    "run the workloads of memory, CPU and allocations")               \
+	X(bench_resilience, "bench resilience", "",                           \
+	    "run the workloads with bursts, kills and full mailboxes")        \
+	X(bench_caxton,  "bench caxton",  "",                                 \
+	    "run the list B1 to B27 and grade it")                            \
+	X(bench_compare, "bench compare", "BASE [CURRENT]",                   \
+	    "run two builds in turns and tell whether one is slower")         \
+	X(bench_report,  "bench report",  "FILE...",                          \
+	    "show results as Markdown, a page, JUnit XML, Prometheus text")   \
+	X(bench_history, "bench history", "METRIC",                           \
+	    "show a metric over saved results")                               \
 	X(chart_run,     "chart run",     "FILE",                             \
 	    "run an SCXML chart to its end")                                  \
 	X(agent_check,   "agent check",   "FILE...",                          \
