@@ -371,6 +371,14 @@ static const char *const rules[] = {
 	"SELECT count(*) FROM thread t WHERE t.owner >= 0 AND EXISTS (SELECT 1"
 	" FROM json_tree(t.metadata) WHERE type NOT IN ('object', 'array')) AND"
 	" NOT EXISTS (SELECT 1 FROM facet f WHERE f.thread = t.seq)",
+	/* letters have a message, and a message has letters, no more than at first */
+	"SELECT count(*) FROM letter l WHERE NOT EXISTS (SELECT 1 FROM mail m WHERE"
+	" m.key = l.mail AND m.owner = l.owner AND l.key >= m.key"
+	" AND l.key < m.key + m.letters)",
+	"SELECT count(*) FROM mail m WHERE NOT EXISTS (SELECT 1 FROM letter l"
+	" WHERE l.mail = m.key)",
+	"SELECT count(*) FROM mail m JOIN letter l ON l.mail = m.key"
+	" WHERE l.state < 2 AND m.body IS NULL",
 	"SELECT count(*) FROM pragma_foreign_key_check",
 	"SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'",
 };
