@@ -34,9 +34,9 @@ void fix_open_hasty(struct fix *f, int64_t ms);
 void fix_close(struct fix *f);               /* check_consistent, too */
 void fix_reopen(struct fix *f);
 
-/* A store of an earlier version; the statements that make one of version 3. */
+/* A store of an earlier version; the statements that make one of version 3, of 6. */
 struct db_format fix_format(int version);
-extern const char store_v3[];
+extern const char store_v3[], store_v6[];
 
 int  fix_offer(struct fix *f, void *cmd, enum store_op op, owner_t owner, bool force);
 void fix_submit(struct fix *f, void *cmd, enum store_op op, owner_t owner);

@@ -1,11 +1,13 @@
 /*
- * store_migrate.c - a file of version 3 becomes one of version 4, and goes on.
+ * store_migrate.c - files of versions 3 and 6 become ones of today, and go on.
  *
  * SPDX-License-Identifier: MIT
  */
 #include "store_fix.h"
 
 #include <string.h>
+
+#include "store/mail.h"
 
 static struct uuid
 uuid_of(const char *text)
@@ -17,19 +19,25 @@ uuid_of(const char *text)
 }
 
 static void
-old_file(struct fix *f)
+old_file_of(struct fix *f, const char *made, int version)
 {
 	struct db db;
 	char mark[96];
 
 	memset(f, 0, sizeof *f);
 	snprintf(mark, sizeof mark, "PRAGMA application_id = %d;"
-	    "PRAGMA user_version = 3", STORE_APP);
+	    "PRAGMA user_version = %d", STORE_APP, version);
 	CHECK_RC(db_open(&db, "db", NULL, &store_sql, DB_WRITE, &f->e), OK);
-	if (db_exec(&db, store_v3, &f->e) != OK || db_exec(&db, mark, &f->e) != OK)
+	if (db_exec(&db, made, &f->e) != OK || db_exec(&db, mark, &f->e) != OK)
 		test_fail(__FILE__, __LINE__, "%s", f->e.text);
 	db_close(&db);
 	fix_open(f, "sqlite");
+}
+
+static void
+old_file(struct fix *f)
+{
+	old_file_of(f, store_v3, 3);
 }
 
 static struct store_history
@@ -150,5 +158,50 @@ TEST(old_threads_go_on)
 	check_consistent(&f);
 	CHECK_RC(fix_do(&f, &d, STORE_THREAD_DELETE, 0), OK);
 	CHECK_INT(count_rows(&f, "checkpoint WHERE thread = 1"), 0);
+	fix_close(&f);
+}
+
+static void
+pending(void *ctx, owner_t owner, int64_t thread_seq, const struct uuid *thread)
+{
+	(void)owner, (void)thread_seq, (void)thread;
+	++*(int *)ctx;
+}
+
+/* Goal: what waited in a file of version 6 waits, what was said is there, and the file
+ * takes messages between agents. */
+TEST(old_file_takes_messages)
+{
+	struct uuid id = uuid_of("22222222-0000-4000-8000-000000000001");
+	struct store_mail m = { .id = id_of(ID_RUN, 9), .to = &id, .to_n = 1,
+	    .packed = S("x"), .created = 1 };
+	struct store_mail_put put = { .mails = &m, .mails_n = 1 };
+	struct store_transcript x = { .thread_id = id, .max_bytes = MB };
+	struct store_usage_get u = { .to = INT64_MAX, .limit = 10 };
+	struct store_interrupt_search asks = { .limit = 10 };
+	struct store_letter *l;
+	struct store_due *due;
+	struct store_thread t;
+	int n = 0;
+	size_t found;
+	struct fix f;
+
+	old_file_of(&f, store_v6, 6);
+	CHECK_RC(store_thread_get(f.r, 0, &id, &f.a, &t), OK);
+	CHECK_INT(state_channel(&whole(&f, t.seq).states[0], S("messages"))->entries_n, 2);
+	CHECK_RC(fix_do(&f, &x, STORE_TRANSCRIPT, 0), OK);
+	CHECK(x.rows_n > 0);
+	CHECK_RC(fix_do(&f, &u, STORE_USAGE_GET, 0), OK);
+	CHECK_INT(u.total.calls, 1);
+	CHECK_RC(fix_do(&f, &asks, STORE_INTERRUPT_SEARCH, 0), OK);
+	CHECK_INT(asks.found_n, 1);
+	CHECK_RC(store_recover(f.st, f.shard, 1, pending, &n, &f.e), OK);
+	CHECK_INT(n, 0);                     /* the one that is parked stays so */
+	CHECK_RC(store_due_get(f.r, INT64_MAX, 10, &f.a, &due, &found), OK);
+	CHECK_INT(found, 1);
+	CHECK_RC(fix_do(&f, &put, STORE_MAIL_PUT, 0), OK);
+	fix_reopen(&f);
+	CHECK_RC(store_letters_get(f.r, 0, 10, &f.a, &l, &found), OK);
+	CHECK_INT(found, 1);
 	fix_close(&f);
 }
