@@ -26,10 +26,15 @@ struct talks;
 struct talks *talks_new(size_t max, msec now);           /* max: LIMIT_TALKS but in tests */
 void talks_free(struct talks *ts);
 
-/* What talks_see changed, for talks_undo. */
-struct talks_seen { uint64_t number; void *entry; struct talk before; bool fresh; };
+/* What talks_see changed, for talks_undo; number 0: nothing. */
+struct talks_seen {
+	uint64_t number;
+	struct uuid initiator, participant;
+	struct talk before;                  /* p NULL: there was none */
+};
 
-/* m goes from one agent to another.  OK: route it.
+/* m goes from one agent to another; what the router itself answers (its failure, reject-proposal,
+ * not-understood) is not shown here.  OK: route it.
  * ERR_CONFLICT with words: tell the sender, who may not say this now.
  * ERR_TIMEOUT with words: it came too late; it is not routed.  *answer is then the act of the reply
  * that the sender is to get in the initiator's place (reject-proposal), -1: tell the sender.
@@ -38,7 +43,8 @@ int  talks_see(struct talks *ts, int64_t owner, const struct acl *m, const struc
     const struct uuid *to, msec now, struct talks_seen *seen, int *answer, struct err *e);
 /* It was not sent after all (a full mailbox): as if it had not been seen.  Nothing if something
  * was said in that conversation since. */
-void talks_undo(struct talks *ts, const struct talks_seen *seen);
+void talks_undo(struct talks *ts, int64_t owner, const struct acl *m,
+    const struct talks_seen *seen, msec now);
 
 /* A conversation whose deadline is over.  The initiator is to hear `act` from the router, with
  * this conversation_id and protocol, and in_reply_to reply_with.  Borrowed. */
