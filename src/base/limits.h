@@ -45,6 +45,8 @@
 	X(TALK_IDLE_MS,        604800000, "ms",     "nothing was said in a conversation without a deadline: it is forgotten") \
 	X(MAILBOX_LETTERS,     1000,      "letters", "that wait in one mailbox, where the agent says nothing else; then 429") \
 	X(MAILBOX_LETTERS_MAX, 1000000,   "letters", "that an agent may ask for") \
+	X(MAIL_CAPABILITIES,   64,        "capabilities", "that one agent says it has") \
+	X(MAIL_NEAR,           256,       "names",  "that an address nobody has is compared with, for did-you-mean") \
 	X(MAIL_KEPT,           100000,    "letters", "that are over, kept as the history of conversations; the oldest go") \
 	X(MAIL_KEPT_MS,        604800000, "ms",     "after a message was sent it is history: a week") \
 	X(MAIL_KEPT_BYTES,     65536,     "bytes",  "of a message whose content is kept when it is over") \

@@ -298,7 +298,7 @@ acl_unpack(struct acl *out, struct str packed, struct acl_room *room, struct err
 {
 	struct reader r = { .p = (const uint8_t *)packed.p, .m = out, .room = room, .e = e };
 	int last = 0, tag, rc = OK;
-	struct str value;
+	struct str value = STR_NONE;
 
 	*out = (struct acl){ .receivers = room->receivers, .extras = room->extras };
 	if (packed.n > LIMIT_ACL_BYTES)

@@ -4,8 +4,8 @@
  *   mail-bench [PART [AGENTS]]
  *
  * PART: one-way (to agents at random, a few bytes), fan-out (one sends 1 KB to all,
- * shared), ping-pong (a request and its reply), spawn (open and close; memory).  Without a
- * PART: all of them, to 1 .. 1,000,000 agents.  Prints the best and the median of 11 rounds:
+ * shared), ping-pong (a request and its reply), spawn (open and close; memory), directory (put,
+ * by id, by capability, remove).  Without a PART: all of them, to 1 .. 1,000,000 agents.  Prints the best and the median of 11 rounds:
  * on a busy machine the best is nearer to what the program takes.
  *
  * SPDX-License-Identifier: MIT
@@ -18,7 +18,7 @@
 #include "base/clock.h"
 #include "base/hist.h"
 #include "base/mem.h"
-#include "mail/post.h"
+#include "mail/directory.h"
 
 #define ROUNDS 11
 #define BATCH  256                           /* sends of one turn of the loop */
@@ -234,6 +234,70 @@ spawn(size_t n)
 	free(at);
 }
 
+static void
+each_nothing(void *ctx, const struct uuid *id, struct mail_ref ref)
+{
+	(void)id;
+	*(uint64_t *)ctx += ref.uses;
+}
+
+/* Nanoseconds since *began, of each of n; *began is now. */
+static double
+lap(nsec *began, size_t n)
+{
+	nsec now = clock_thread(), took = now - *began;
+
+	*began = now;
+	return (double)took / (double)n;
+}
+
+static void
+directory(size_t n)
+{
+	static const struct str capability = { "sum", 3 };
+	struct mail_directory *d = mail_directory_new();
+	struct uuid *ids = mem_alloc(n * sizeof *ids);
+	double put, find, one, removed;
+	uint64_t sum = 0;
+	size_t before;
+	struct err e;
+	nsec began;
+
+	for (size_t i = 0; i < n; i++)
+		ids[i] = uuid_v7();
+	before = mem_resident();
+	began = clock_thread();
+	for (size_t i = 0; i < n; i++)
+		if (mail_directory_put(d, &(struct mail_entry){ .id = ids[i], .ref = { .uses = 1 },
+		    .state = AGENT_READY, .capabilities = &capability,
+		    .capabilities_n = i < 10000 }, &e) != OK)
+			abort();
+	put = lap(&began, n);
+	before = mem_resident() - before;
+	for (size_t i = 0; i < n; i++) {
+		struct mail_ref ref;
+
+		if (mail_directory_id(d, 0, &ids[i * 7919 % n], &ref) != OK)
+			abort();
+		sum += ref.uses;
+	}
+	find = lap(&began, n);
+	for (size_t i = 0; i < 100000; i++)
+		if (mail_directory_resolve(d, 0, S("cap:sum"), each_nothing, &sum, &e) != OK)
+			abort();
+	one = lap(&began, 100000);
+	for (size_t i = 0; i < n; i++)
+		mail_directory_remove(d, 0, &ids[i]);
+	removed = lap(&began, n);
+	if (sum != n + 100000)
+		abort();
+	printf("directory %8zu agents: put %.1f ns, by id %.1f ns, by capability %.1f ns, "
+	    "remove %.1f ns; %.1f bytes each\n", n, put, find, one, removed,
+	    (double)before / (double)n);
+	mail_directory_free(d);
+	free(ids);
+}
+
 static const struct { const char *name; uint64_t (*part)(struct bench *b, uint64_t letters); } parts[] = {
 	{ "one-way", one_way }, { "fan-out", fan_out },
 };
@@ -246,7 +310,7 @@ main(int argc, char **argv)
 	uint64_t agents = 0;
 
 	if (argc > 2 && (!str_to_u64(str_of(argv[2]), &agents) || agents == 0)) {
-		fprintf(stderr, "usage: mail-bench [one-way|fan-out|ping-pong|spawn [AGENTS]]\n");
+		fprintf(stderr, "usage: mail-bench [one-way|fan-out|ping-pong|spawn|directory [AGENTS]]\n");
 		return 2;
 	}
 	for (size_t i = 0; i < COUNT(parts); i++)
@@ -256,8 +320,13 @@ main(int argc, char **argv)
 				measure(parts[i].name, parts[i].part, sizes[k]);
 	if (only == NULL || strcmp(only, "ping-pong") == 0)
 		ping_pong();
-	for (size_t k = 3; k < COUNT(sizes); k++)
-		if ((only == NULL || strcmp(only, "spawn") == 0) && (agents == 0 || agents == sizes[k]))
+	for (size_t k = 1; k < COUNT(sizes); k++) {
+		if (agents != 0 && agents != sizes[k])
+			continue;
+		if ((only == NULL || strcmp(only, "spawn") == 0) && sizes[k] >= 1000)
 			spawn(sizes[k]);
+		if (only == NULL || strcmp(only, "directory") == 0)
+			directory(sizes[k]);
+	}
 	return 0;
 }
