@@ -122,6 +122,7 @@ struct task_kind {
 	const char *const *ops;              /* NULL-ended, or NULL; op i has bit 1 << i */
 	enum agent_default_writes writes;
 	bool later;                          /* known, and refused as not supported yet */
+	bool of_chart;                       /* work of a state: a graph takes no events */
 	/* Do the fields go together?  NULL, or what is wrong.  Or no function. */
 	const char *(*check)(const struct agent_value *fields);
 	const struct task_run *run;
@@ -131,6 +132,11 @@ struct task_kinds {
 	const struct task_kind *const *at;
 	size_t n;
 };
+
+/* The type of a chart's sends to other agents (FIPA ACL): the target is an address, or
+ * several with blanks between; the event's name the act; the data an object of the
+ * other fields of the kind `message`. */
+#define AGENT_SEND_TYPE "fipa"
 
 /* ---- the compiled definition ------------------------------------------------ */
 

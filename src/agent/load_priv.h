@@ -159,6 +159,8 @@ void load_check_keys(struct load *l, const struct tree_node *n, const char *cons
 /* The same, and a kind's name may have been meant. */
 void load_check_node_keys(struct load *l, const struct tree_node *n,
     const char *const *known);
+/* say.c: does the statement `send` (or `reply`) have that field of the kind `message`? */
+bool load_say_has(const struct agent_field *f, bool reply);
 /* By its name or alias; NULL. */
 const struct task_kind *load_kind_find(const struct task_kinds *kinds, struct str key);
 /* Is there a key of a kind? */

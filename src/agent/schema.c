@@ -5,7 +5,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "agent/agent.h"
+#include "agent/load_priv.h"
 
 #include "base/json.h"
 
@@ -78,7 +78,9 @@ add_field(struct buf *b, const struct agent_field *f)
 {
 	struct buf plain = BUF(4 * KB);
 
-	if (f->kind == AGENT_WORD)
+	if (f->kind == AGENT_WORD && str_eq(str_of(f->name), S("performative")))
+		buf_lit(&plain, REF("performative"));        /* of several kinds */
+	else if (f->kind == AGENT_WORD)
 		add_words(&plain, f->words);
 	else
 		buf_add(&plain, str_of(schema_of(f)));
@@ -114,6 +116,36 @@ add_fields(struct buf *b, const struct task_kind *k, int op)
 	buf_lit(b, "},\"required\":[");
 	for (size_t i = 0; i < k->fields_n; i++)
 		if (is_field(&k->fields[i], op) && k->fields[i].group == 0 &&
+		    (k->fields[i].flags & FIELD_REQUIRED) != 0)
+			json_add_fmt(b, ",%s", k->fields[i].name);
+	buf_lit(b, "]}");
+}
+
+#define SEND_KEYS "\"delay\":{\"type\":[\"number\",\"string\"]},\"id\":{\"type\":\"string\"}"
+
+static void
+add_acts(struct buf *b, const struct task_kind *k)
+{
+	for (size_t i = 0; i < k->fields_n; i++)
+		if (str_eq(str_of(k->fields[i].name), S("performative")))
+			add_words(b, k->fields[i].words);
+}
+
+/* The statements `send` to another agent and `reply`: fields of the kind `message`. */
+static void
+add_say(struct buf *b, const struct task_kind *k, bool reply)
+{
+	buf_lit(b, "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{" SEND_KEYS);
+	if (reply)
+		buf_lit(b, ",\"message\":" REF("expr"));
+	for (size_t i = 0; i < k->fields_n; i++)
+		if (load_say_has(&k->fields[i], reply)) {
+			json_add_fmt(b, ",%s:", k->fields[i].name);
+			add_field(b, &k->fields[i]);
+		}
+	buf_lit(b, "},\"required\":[");
+	for (size_t i = 0; i < k->fields_n; i++)
+		if (load_say_has(&k->fields[i], reply) &&
 		    (k->fields[i].flags & FIELD_REQUIRED) != 0)
 			json_add_fmt(b, ",%s", k->fields[i].name);
 	buf_lit(b, "]}");
@@ -266,8 +298,8 @@ static const char chart_text[] =
     "\"event\":{\"type\":\"string\"},\"data\":{}}}]},"
     "\"send\":{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"object\","
     "\"additionalProperties\":false,\"required\":[\"event\"],\"properties\":{"
-    "\"event\":{\"type\":\"string\"},\"data\":{},\"delay\":{\"type\":[\"number\",\"string\"]},"
-    "\"id\":{\"type\":\"string\"}}}]},\"cancel\":{\"type\":\"string\"},"
+    "\"event\":{\"type\":\"string\"},\"data\":{}," SEND_KEYS "}}," REF("send") "]},"
+    "\"reply\":" REF("reply") ",\"cancel\":{\"type\":\"string\"},"
     "\"log\":{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"object\","
     "\"additionalProperties\":false,\"properties\":{\"label\":{\"type\":\"string\"},"
     "\"value\":{}}}]},\"if\":" REF("expr") ","
@@ -300,6 +332,8 @@ static const char edge_text[] =
 void
 agent_add_schema(struct buf *b, const struct task_kinds *kinds)
 {
+	const struct task_kind *message = load_kind_find(kinds, S("message"));
+
 	buf_lit(b, "{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\","
 	    "\"title\":\"An agent\",\"$ref\":\"#/$defs/agent\",\"$defs\":{\"agent\":");
 	buf_add(b, str_of(agent_head));
@@ -318,6 +352,12 @@ agent_add_schema(struct buf *b, const struct task_kinds *kinds)
 	    ",\"as\":{\"type\":\"string\"},\"return\":{\"type\":\"boolean\"}," WORK_BUDGET);
 	buf_add(b, str_of(chart_text));
 	buf_add(b, str_of(guard_text));
+	buf_lit(b, ",\"performative\":");
+	add_acts(b, message);
+	buf_lit(b, ",\"send\":");
+	add_say(b, message, false);
+	buf_lit(b, ",\"reply\":");
+	add_say(b, message, true);
 	buf_lit(b, ",\"state\":");
 	add_work(b, kinds, state_text);
 	buf_lit(b, ",\"invoke\":");

@@ -1,6 +1,6 @@
 /*
  * statements.c - the statements of a chart: assign, raise, send, cancel, log, if,
- * foreach; its data.
+ * foreach; its data.  Messages to other agents: say.c.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -170,8 +170,8 @@ action_new(struct load *l, struct draft *d, enum action_kind kind,
 	return a;
 }
 
-static struct draft_text
-plain(struct load *l, const struct tree_node *n, const char *what)
+struct draft_text
+states_plain(struct load *l, const struct tree_node *n, const char *what)
 {
 	struct draft_text t = { .s = load_string(l, n, what), .at = states_at(n) };
 
@@ -239,20 +239,20 @@ load_raise(struct load *l, struct draft *d, const struct tree_node *n,
 		load_fail(l, n, "'event' is missing");
 	if (l->rc != OK)
 		return;
-	a->event = plain(l, event, "an event's name");
+	a->event = states_plain(l, event, "an event's name");
 	if (data != NULL)
 		a->expr = states_data(l, d, data);
 }
 
 /* Milliseconds, a time as in 1.5s, or an expression. */
-static void
-load_delay(struct load *l, struct draft *d, const struct tree_node *n,
+void
+states_delay(struct load *l, struct draft *d, const struct tree_node *n,
     struct draft_action *a)
 {
 	int64_t ms;
 
 	if (n->kind == TREE_STRING && delay_parse(n->text, &ms))
-		a->delay = plain(l, n, "a time");
+		a->delay = states_plain(l, n, "a time");
 	else
 		a->delayexpr = states_expr(l, d, n);
 	if (n->kind == TREE_NUMBER && n->text.p[0] == '-')
@@ -263,11 +263,15 @@ static void
 load_send(struct load *l, struct draft *d, const struct tree_node *n,
     struct draft_action *a)
 {
-	static const char *const keys[] = { "event", "data", "delay", "id", "to!", "target!",
-		"type!", "performative!", "content!", NULL };
+	static const char *const keys[] = { "event", "data", "delay", "id", NULL };
 	const struct tree_node *event = n, *part;
 
+	if (states_is_message(l, n)) {
+		states_message(l, d, n, a);
+		return;
+	}
 	if (n->kind == TREE_MAP) {
+		states_no_message(l, n);
 		load_check_keys(l, n, keys);
 		event = tree_get(l->t, n, S("event"));
 	}
@@ -275,7 +279,7 @@ load_send(struct load *l, struct draft *d, const struct tree_node *n,
 		load_fail(l, n, "'event' is missing");
 	if (l->rc != OK)
 		return;
-	a->event = plain(l, event, "an event's name");
+	a->event = states_plain(l, event, "an event's name");
 	if (n->kind != TREE_MAP)
 		return;
 	part = tree_get(l->t, n, S("data"));
@@ -285,10 +289,10 @@ load_send(struct load *l, struct draft *d, const struct tree_node *n,
 	}
 	part = tree_get(l->t, n, S("delay"));
 	if (part != NULL && l->rc == OK)
-		load_delay(l, d, part, a);
+		states_delay(l, d, part, a);
 	part = tree_get(l->t, n, S("id"));
 	if (part != NULL && l->rc == OK)
-		a->id = plain(l, part, "the id of the send");
+		a->id = states_plain(l, part, "the id of the send");
 }
 
 static void
@@ -296,7 +300,7 @@ load_cancel(struct load *l, struct draft *d, const struct tree_node *n,
     struct draft_action *a)
 {
 	(void)d;
-	a->id = plain(l, n, "the id of a send");
+	a->id = states_plain(l, n, "the id of a send");
 }
 
 static void
@@ -314,7 +318,7 @@ load_log(struct load *l, struct draft *d, const struct tree_node *n,
 	label = tree_get(l->t, n, S("label"));
 	value = tree_get(l->t, n, S("value"));
 	if (label != NULL && l->rc == OK)
-		a->label = plain(l, label, "a text");
+		a->label = states_plain(l, label, "a text");
 	if (value != NULL && l->rc == OK)
 		a->expr = states_data(l, d, value);
 }
@@ -402,7 +406,8 @@ static const struct statement {
 	    struct draft_action *);
 } statements[] = {
 	{ "assign", ACTION_ASSIGN, NULL }, { "raise", ACTION_RAISE, load_raise },
-	{ "send", ACTION_SEND, load_send }, { "cancel", ACTION_CANCEL, load_cancel },
+	{ "send", ACTION_SEND, load_send }, { "reply", ACTION_SEND, states_reply },
+	{ "cancel", ACTION_CANCEL, load_cancel },
 	{ "log", ACTION_LOG, load_log }, { "if", ACTION_IF, load_if },
 	{ "foreach", ACTION_FOREACH, load_foreach },
 };

@@ -1,6 +1,6 @@
 /*
  * states_priv.h - the statechart of an agent being made: shared by states.c
- * (states and transitions) and statements.c (what they do).
+ * (states and transitions), statements.c and say.c (what they do).
  *
  * Both write a draft (chart/draft.h).  Expressions are checked here, where their
  * place in the file is known, and given to the draft as text.
@@ -22,6 +22,11 @@ struct spot states_at_key(const struct tree_node *n);
 struct draft_text states_expr(struct load *l, struct draft *d, const struct tree_node *n);
 struct draft_text states_data(struct load *l, struct draft *d, const struct tree_node *n);
 struct draft_text states_template(struct load *l, const struct tree_node *n);
+/* A string as it is; what: "an event's name". */
+struct draft_text states_plain(struct load *l, const struct tree_node *n, const char *what);
+/* `delay` of a send: milliseconds, a time as in 1.5s, or an expression. */
+void states_delay(struct load *l, struct draft *d, const struct tree_node *n,
+    struct draft_action *a);
 
 /* Can it name a state or an invoke? */
 bool states_is_name(struct str s);
@@ -49,5 +54,16 @@ void states_timeout(struct load *l, struct draft *d, const struct tree_node *n,
 /* `assign: {key: data}`, appended. */
 void states_assign(struct load *l, struct draft *d, const struct tree_node *n,
     struct draft_action ***tail);
+
+
+/* say.c: `send` to another agent, told from an event of the chart itself by its keys;
+ * and `reply`. */
+bool states_is_message(struct load *l, const struct tree_node *n);
+void states_message(struct load *l, struct draft *d, const struct tree_node *n,
+    struct draft_action *a);
+/* Refuses keys of a message in a send of an event. */
+void states_no_message(struct load *l, const struct tree_node *n);
+void states_reply(struct load *l, struct draft *d, const struct tree_node *n,
+    struct draft_action *a);
 
 #endif

@@ -464,6 +464,9 @@ find_kind(struct load *l, const struct tree_node *n, const struct task_kind **ki
 	}
 	if (found != NULL && (*kind)->later)
 		load_fail_key(l, found, NULL, "'%s' is not supported yet", (*kind)->name);
+	if (found != NULL && (*kind)->of_chart && l->nodes != NULL)
+		load_fail_key(l, found, NULL, "'%s' is for a state: a graph does not take its "
+		    "events", (*kind)->name);
 	return found;
 }
 

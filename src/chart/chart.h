@@ -66,6 +66,8 @@ struct chart_transition {
 };
 size_t chart_transitions(const struct chart *c);
 bool chart_transition_at(const struct chart *c, size_t i, struct chart_transition *out);
+/* session_hears of any state. */
+bool chart_hears(const struct chart *c, struct str word);
 /* Where a group or a history begins by itself; their number. */
 size_t chart_state_initial(const struct chart *c, unsigned state, const uint32_t **targets);
 /* True if the state has an invoke; such atomic states are LangGraph nodes. */
@@ -196,6 +198,9 @@ struct str session_why(const struct session *s);
 /* Appends the active states and the events that they accept, for people:
  * "in 'a', 'b' for 'go', 'done.invoke.m'"; "in 'a' for none". */
 void session_add_waits(const struct session *s, struct buf *out);
+/* Would an active state take an event whose first word is this, as in `message` of
+ * message.inform?  By its name: not by `*`. */
+bool session_hears(const struct session *s, struct str word);
 struct str session_final(const struct session *s);       /* top-level final's id */
 bool session_in(const struct session *s, struct str state_id);
 /* How often it was entered; only if the chart counts that (draft.h: visits). */

@@ -240,6 +240,44 @@ session_add_waits(const struct session *s, struct buf *out)
 		buf_lit(out, ", ...");
 }
 
+static bool
+takes(const struct chart *c, uint32_t state, struct str word)
+{
+	struct range r = c->states.at[state].transitions;
+
+	for (uint32_t k = r.first; k < r.first + r.n; k++) {
+		const struct transition *t = &c->transitions.at[k];
+
+		for (uint32_t i = 0; i < t->events.n; i++) {
+			struct str d = c->descriptors.at[t->events.first + i];
+
+			if (str_starts(d, word) && (d.n == word.n || d.p[word.n] == '.'))
+				return true;
+		}
+	}
+	return false;
+}
+
+bool
+session_hears(const struct session *s, struct str word)
+{
+	uint32_t n = (uint32_t)s->c->states.n;
+
+	for (uint32_t i = 0; i < n; i = bit_next(s->conf, i + 1, n))
+		if (takes(s->c, i, word))
+			return true;
+	return false;
+}
+
+bool
+chart_hears(const struct chart *c, struct str word)
+{
+	for (uint32_t i = 0; i < c->states.n; i++)
+		if (takes(c, i, word))
+			return true;
+	return false;
+}
+
 struct val
 session_data(const struct session *s)
 {

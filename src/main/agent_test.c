@@ -6,12 +6,17 @@
  *     input: {amount: 120}
  *     replies: [...]            what models answer, in order: text or a message
  *     answers: [yes]            to the questions, in order
+ *     agents: [ann, "cap:x"]    addresses that it may write to, beside who writes
+ *     messages: [...]           of other agents, in order, each when it has nothing
+ *                               else to do: {performative, sender, content, ...};
+ *                               {replies_to: 2} answers the second that it has sent
  *     expect:
  *       values: {state: paid}   members of the state; objects may have more
  *       output: {state: paid}   the same of the output channels alone
  *       path: [check, ask, pay] nodes in the order they began; with `a/b` also
  *                               those of sub-agents
  *       events: [...]           what `emit` said: the data, or {name, data}
+ *       sent: [...]             messages that it has sent
  *       waits: [...]            values of the questions that are left
  *       error: text             a part of `Name: message`
  *
@@ -24,13 +29,14 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "mail/acl.h"
 #include "main/agent_solo.h"
 
 struct trial {
 	struct val test, expect;
-	size_t replies, answers;             /* that were used */
+	size_t replies, answers, messages;   /* that were used */
 	bool deep;                           /* the path has sub-agents' nodes */
-	struct val path, events, waits;      /* seen */
+	struct val path, events, waits, sent;        /* seen */
 	struct tasks_seen seen;
 	struct buf why;                      /* lines; empty: it passed */
 };
@@ -145,8 +151,67 @@ told(void *ctx, const struct run_event *ev)
 {
 	if (ev->kind == EVENT_TASK)
 		note_node(ctx, ev);
-	else if (ev->kind == EVENT_CUSTOM)
-		note_event(ctx, ev);
+	else if (ev->kind == EVENT_CUSTOM && ev->task != NULL)
+		note_event(ctx, ev);         /* of a task: not a message */
+}
+
+/* ---- messages --------------------------------------------------------------------------- */
+
+static void
+sent(void *ctx, struct val message)
+{
+	struct trial *t = ctx;
+
+	t->sent = val_push_take(t->sent, val_ref(message));
+}
+
+static bool
+reach(void *ctx, struct str address)
+{
+	const struct trial *t = ctx;
+	struct val agents = val_get(t->test, S("agents"));
+	struct val list = val_get(t->test, S("messages"));
+	bool found = false;
+
+	for (size_t i = 0; i < val_count(agents) && !found; i++)
+		found = str_eq(val_str(val_at(agents, i)), address);
+	for (size_t i = 0; i < val_count(list) && !found; i++) {
+		struct val who = val_get(val_at(list, i), S("sender"));
+
+		found = who.kind == VAL_STRING && str_eq(val_str(who), address);
+	}
+	return found;
+}
+
+/* A member of the answer that the test does not give: from what it answers. */
+static struct val
+fill(struct val answer, const char *name, struct val from)
+{
+	if (val_has(answer, str_of(name)) || from.kind == VAL_UNDEFINED)
+		return answer;
+	return val_set_take(answer, str_of(name), val_ref(from));
+}
+
+static struct val
+letter(void *ctx)
+{
+	struct trial *t = ctx;
+	struct val one = val_ref(val_at(val_get(t->test, S("messages")), t->messages));
+	struct val nth = val_get(one, S("replies_to")), to;
+
+	to = nth.kind == VAL_INT ? val_at(t->sent, (size_t)nth.u.i - 1) : VAL_UNDEF;
+	if (one.kind != VAL_OBJECT || (nth.kind == VAL_INT && to.kind == VAL_UNDEFINED)) {
+		val_drop(one);               /* what it answers is still to come */
+		return VAL_UNDEF;
+	}
+	t->messages++;
+	if (nth.kind != VAL_INT)
+		return one;
+	one = val_unset_take(one, S("replies_to"));
+	one = fill(one, "sender", val_get(to, S("receiver")));
+	one = fill(one, "conversation_id", val_get(to, S("conversation_id")));
+	one = fill(one, "protocol", val_get(to, S("protocol")));
+	return fill(one, "in_reply_to", val_get(to, S("reply_with")));
 }
 
 static struct val
@@ -247,9 +312,11 @@ check(struct trial *t, const struct agent *a, const struct solo_result *r)
 	compare_members(t, "values", r->values);
 	compare_members(t, "output", output);
 	compare(t, "events", t->events);
+	compare(t, "sent", t->sent);
 	compare(t, "waits", r->end == SOLO_INTERRUPTED ? t->waits : VAL_UNDEF);
 	check_used(t, "replies", t->replies);
 	check_used(t, "answers", t->answers);
+	check_used(t, "messages", t->messages);
 	val_drop(output);
 }
 
@@ -263,7 +330,8 @@ run_one(const struct agent_file *f, const struct solo_room *room, struct trial *
 		.config = val_get(t->test, S("config")),
 		.context = val_get(t->test, S("context")), .shard = room->shard,
 		.tools = room->tools, .mcp = room->mcp, .model = S("scripted:test"), .instant = true,
-		.told = told, .reply = reply, .ask = ask, .ctx = t };
+		.told = told, .reply = reply, .ask = ask, .reach = reach, .sent = sent,
+		.letter = val_has(t->test, S("messages")) ? letter : NULL, .ctx = t };
 	struct solo_result result;
 	int rc;
 
@@ -271,6 +339,7 @@ run_one(const struct agent_file *f, const struct solo_room *room, struct trial *
 	t->path = val_array_empty();
 	t->events = val_array_empty();
 	t->waits = val_array_empty();
+	t->sent = val_array_empty();
 	rc = solo_run(&o, &result, e);
 	if (rc == OK)
 		check(t, f->agent, &result);
@@ -281,6 +350,7 @@ run_one(const struct agent_file *f, const struct solo_room *room, struct trial *
 	val_drop(t->path);
 	val_drop(t->events);
 	val_drop(t->waits);
+	val_drop(t->sent);
 	val_drop(none);
 	return OK;
 }
@@ -293,14 +363,29 @@ static const struct key test_keys[] = {
 	{ "name", VAL_STRING, "a string" }, { "input", VAL_OBJECT, "a map" },
 	{ "config", VAL_OBJECT, "a map" }, { "context", VAL_OBJECT, "a map" },
 	{ "replies", VAL_ARRAY, "a list" }, { "answers", VAL_ARRAY, "a list" },
+	{ "agents", VAL_ARRAY, "a list" }, { "messages", VAL_ARRAY, "a list" },
 	{ "expect", VAL_OBJECT, "a map" }, { NULL }
 };
 
 static const struct key expect_keys[] = {
 	{ "values", VAL_OBJECT, "a map" }, { "output", VAL_OBJECT, "a map" },
 	{ "path", VAL_ARRAY, "a list" }, { "events", VAL_ARRAY, "a list" },
+	{ "sent", VAL_ARRAY, "a list" },
 	{ "waits", VAL_ARRAY, "a list" }, { "error", VAL_STRING, "a string" }, { NULL }
 };
+
+static int
+check_messages(struct val list, const char *path, struct err *e)
+{
+	for (size_t i = 0; i < val_count(list); i++) {
+		struct val act = val_get(val_at(list, i), S("performative"));
+
+		if (act.kind != VAL_STRING || acl_act_find(val_str(act)) < 0)
+			return err_set(e, ERR_INVALID, "%s.messages[%zu].performative: expected an "
+			    "act, as in inform", path, i);
+	}
+	return OK;
+}
 
 static int
 check_keys(struct val v, const struct key *keys, const char *path, struct err *e)
@@ -338,6 +423,8 @@ agent_tests_check(struct val tests, struct str file, struct err *e)
 
 		snprintf(path, sizeof path, "%.*s: tests[%zu]", FMT(file), i);
 		rc = check_keys(val_at(tests, i), test_keys, path, e);
+		if (rc == OK)
+			rc = check_messages(val_get(val_at(tests, i), S("messages")), path, e);
 		if (rc == OK && expect.kind == VAL_UNDEFINED)
 			rc = err_set(e, ERR_INVALID, "%s: 'expect' is missing", path);
 		snprintf(path, sizeof path, "%.*s: tests[%zu].expect", FMT(file), i);

@@ -165,6 +165,9 @@ struct core_effects {
 	 * ns: the namespace. */
 	void (*path)(void *ctx, struct str ns, const struct chart *c,
 	    const struct effect *f);
+	/* A message that the chart of a namespace sends: it leaves with the checkpoint that
+	 * follows.  Errors as of task_host.mail_send.  NULL: nobody can be written to. */
+	int  (*mail)(void *ctx, struct str ns, const struct task_mail *m, struct err *e);
 	/* Starts the task's work; its end comes back by core_task_*.  Never from inside. */
 	void (*begin)(void *ctx, struct core_task *t);
 	void (*stop)(void *ctx, struct core_task *t);        /* and forgets it */
@@ -193,6 +196,7 @@ struct core_request {
 	                                        made, in the line of the head */
 	bool woken;                          /* it goes on where it was parked */
 	bool exit;                           /* durability: only the last state is kept */
+	bool hears;                          /* messages of other agents may come */
 	struct val config, context;          /* for expressions */
 	struct uuid run_id;
 };
@@ -222,6 +226,15 @@ void core_task_post(struct core_task *t, const struct task_write *w, size_t n,
     const struct task_event *ev, size_t ev_n, bool again);
 void core_child(struct core_task *t, struct task_child *c);
 void core_child_stop(struct core_task *t, struct task_child *c);
+
+/* A message of another agent that no task has taken, for the chart of the root: the event
+ * message.PERFORMATIVE.  ERR_CONFLICT: there is no chart, or it is over; ERR_LIMIT. */
+int  core_hear(struct core *c, struct val message);
+/* Does the root's chart stand where only a message can bring it on? */
+bool core_listens(const struct core *c);
+bool core_hears(const struct core *c);       /* would it take one where it stands? */
+/* Does an agent's chart take messages in any of its states? */
+bool core_agent_hears(const struct agent *a);
 
 /* budget.c: what a task spends, and may (task.h). */
 bool core_may_spend(struct core_task *t, const struct task_cost *about,

@@ -645,7 +645,7 @@ find_begin(struct scope *s, const struct core_saved *saved)
 	bool more = s->up != NULL;
 
 	s->told = c->q->woken;
-	if (s->up == NULL)
+	if (s->up == NULL && !(c->q->hears && core_agent_hears(s->agent)))
 		s->begun = saved->step - c->q->steps_before;
 	while (more) {
 		struct core_saved *before = NULL;

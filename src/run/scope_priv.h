@@ -184,6 +184,10 @@ void chart_fire(struct scope *s);            /* delivers it; the scope may be go
 void chart_task_done(struct core_task *t, struct val result);
 void chart_task_failed(struct core_task *t, const struct task_error *why);
 
+/* Does it wait for a message of another agent, and nothing else? */
+bool chart_listens(const struct scope *s);
+void chart_hear(struct scope *s);            /* after stepper_event; the scope may be gone */
+
 /* A state's work (all: all of it) is stopped, and gets error.budget.wall. */
 void chart_wall(struct scope *s, unsigned state, bool all, struct str words);
 

@@ -235,6 +235,8 @@ on_stop(void *ctx, struct core_task *t)
 
 	(void)ctx;
 	t->host = NULL;
+	if (x->task != NULL && !x->solo->over)
+		task_quit(x->task);
 	if (x->task != NULL)
 		task_stop(x->task);
 	solo_task_close(x);
@@ -302,12 +304,21 @@ on_path(void *ctx, struct str ns, const struct chart *c, const struct effect *f)
 	note_path(&note, c, f);
 }
 
+static int
+on_mail(void *ctx, struct str ns, const struct task_mail *m, struct err *e)
+{
+	size_t receivers;
+
+	(void)ns;
+	return solo_mail(ctx, m, &receivers, e);
+}
+
 static const struct core_effects effects = {
 	.load = on_load, .release = on_release, .waiting = on_waiting,
 	.now = on_clock, .new_id = on_new_id, .checkpoint = on_checkpoint, .writes = on_writes,
 	.carry = on_carry, .interrupt = on_interrupt, .answer = on_answer,
 	.void_all = on_void_all, .drop = on_drop, .begin = on_begin, .stop = on_stop,
-	.wants = on_wants, .told = on_told, .path = on_path, .end = on_end,
+	.wants = on_wants, .told = on_told, .path = on_path, .mail = on_mail, .end = on_end,
 };
 
 /* ---- tasks ------------------------------------------------------------------------------ */
@@ -453,6 +464,8 @@ pump(struct solo *s)
 			s->over = true;
 		else if (s->replay == NULL && s->calls != NULL)
 			reply_next(s);
+		else if (s->o->letter != NULL && s->asked == 0 && solo_mail_next(s))
+			;
 		else if (s->replay == NULL && (s->asked > 0 || !jump(s)))
 			shard_turn(s->o->shard);
 		free_dead(s);
@@ -501,6 +514,8 @@ plan_make(struct solo *s, bool first, struct val answers, struct err *e)
 	buf_release(&b);
 	if (rc == OK && s->plan->defaults.model.n == 0)
 		s->plan->defaults.model = s->o->model;
+	if (rc == OK)
+		s->plan->q.hears = s->o->letter != NULL;
 	return rc;
 }
 

@@ -22,6 +22,7 @@ enum solo_end {
 	SOLO_SUCCESS,
 	SOLO_ERROR,
 	SOLO_INTERRUPTED,                    /* a question that was not answered */
+	SOLO_LISTENS,                        /* it waits for messages, and none come */
 	SOLO_STUCK                           /* made again: the record has no more */
 };
 
@@ -54,6 +55,14 @@ struct solo_options {
 	/* What waits: {id, value}; UNDEF: a breakpoint.  True: *answer (owned by the
 	 * taker; of a breakpoint nothing) is given. */
 	bool (*ask)(void *ctx, struct val interrupt, struct val *answer);
+	/* Messages of other agents.  Is there one at an address?  NULL: nobody can be
+	 * written to. */
+	bool (*reach)(void *ctx, struct str address);
+	/* One was sent: an object as mail/acl.h has it. */
+	void (*sent)(void *ctx, struct val message);
+	/* The next that comes when it has nothing else to do, owned by the taker; UNDEF:
+	 * there is none.  NULL: none ever come. */
+	struct val (*letter)(void *ctx);
 	void *ctx;
 	/* A transcript is kept here; NULL: none.  What it has is taken by `noted`. */
 	struct transcript *transcript;

@@ -369,5 +369,6 @@ const struct task_host solo_host = {
 	.may_spend = on_may_spend, .spent = on_spent,
 	.tokens_left = on_tokens_left,
 	.child_stop = on_child_stop, .agent = on_agent, .post = on_post,
+	.mail_send = solo_mail_send,
 	.mcp_list = solo_mcp_list, .mcp_call = solo_mcp_call, .mcp_stop = solo_mcp_stop,
 };

@@ -4,6 +4,7 @@
  *   solo.c        the run: what is asked, its tasks, its clock, its end
  *   solo_host.c   what a task may reach
  *   solo_replay.c the world of a run that is made again
+ *   solo_mail.c   messages of other agents, as the caller scripts them
  *   solo_keep.c   what a store would keep: checkpoints, writes, questions, items
  *
  * SPDX-License-Identifier: MIT
@@ -127,6 +128,14 @@ struct note solo_task_note(const struct solo_task *t);
 void solo_mcp_list(void *ctx, struct task_mcp *m);
 void solo_mcp_call(void *ctx, struct task_mcp *m);
 void solo_mcp_stop(void *ctx, struct task_mcp *m);
+
+/* ---- messages (solo_mail.c) ------------------------------------------------------ */
+
+int  solo_mail(struct solo *s, const struct task_mail *m, size_t *receivers, struct err *e);
+int  solo_mail_send(void *ctx, const struct task_mail *m, size_t *receivers, struct err *e);
+/* Gives the next message, or sees that none will come (s->over); false: it is not
+ * what the run waits for. */
+bool solo_mail_next(struct solo *s);
 
 /* ---- made again (solo_replay.c) -------------------------------------------------- */
 

@@ -92,9 +92,53 @@ on_path(void *ctx, const struct chart *c, struct str session, const struct effec
 		s->core->fx->path(s->core->ctx, session, c, f);
 }
 
-static const struct stepper_ops ops = { .begin = on_begin, .stop = on_stop };
-static const struct stepper_ops ops_path = { .begin = on_begin, .stop = on_stop,
-	.told = on_path, .path = true };
+/* ---- messages to other agents ------------------------------------------------------- */
+
+/* Who is there is asked with the whole message, when it is sent. */
+static int
+on_reach(void *ctx, struct str target, struct str type, bool delayed)
+{
+	(void)ctx;
+	(void)delayed;
+	if (!str_eq(type, S(AGENT_SEND_TYPE)))
+		return ERR_INVALID;
+	return target.n > 0 ? OK : ERR_INVALID;
+}
+
+static void
+tell_unsent(struct scope *s, const struct effect *f, int rc, const struct err *e)
+{
+	struct val data = val_object_empty();
+
+	data = val_set_take(data, S("reason"), val_string(str_of(rc_name(rc))));
+	data = val_set_take(data, S("message"), val_string(str_of(e->text)));
+	data = val_set_take(data, S("to"), val_string(f->target));
+	data = val_set_take(data, S("performative"), val_string(f->name));
+	(void)stepper_event(s->chart, S("error.communication"), data);
+	val_drop(data);
+}
+
+static void
+on_send(void *ctx, const struct effect *f)
+{
+	struct scope *s = ctx;
+	struct core *c = s->core;
+	struct task_mail m = { .to = f->target, .act = f->name, .fields = f->data };
+	struct err e;
+	int rc;
+
+	if (c->fx->mail == NULL)
+		rc = err_set(&e, ERR_NOTFOUND, "messages need a server, and a run on a thread");
+	else
+		rc = c->fx->mail(c->ctx, str_of(s->ns), &m, &e);
+	if (rc != OK)
+		tell_unsent(s, f, rc, &e);
+}
+
+#define OPS .begin = on_begin, .stop = on_stop, .reach = on_reach, .send = on_send
+
+static const struct stepper_ops ops = { OPS };
+static const struct stepper_ops ops_path = { OPS, .told = on_path, .path = true };
 
 static const struct stepper_ops *
 ops_of(const struct scope *s)
@@ -271,6 +315,13 @@ is_idle(const struct scope *s)
 	return s->tasks_n == 0 && !stepper_over(s->chart) && chart_due(s) == CORE_NEVER;
 }
 
+bool
+chart_listens(const struct scope *s)
+{
+	return s->up == NULL && s->core->q->hears && s->started && is_idle(s) &&
+	    session_hears(stepper_session(s->chart), S("message"));
+}
+
 static void
 fail_waits(struct scope *s)
 {
@@ -304,6 +355,8 @@ chart_go_on(struct scope *s)
 	scope_tell_checkpoint(s);
 	if (stepper_over(s->chart))
 		scope_done(s);
+	else if (chart_listens(s))
+		return;
 	else if (is_idle(s))
 		fail_waits(s);
 	else if (scope_stopped(s, s->tasks, s->tasks_n, true))
@@ -359,6 +412,15 @@ chart_fire(struct scope *s)
 
 	if (stepper_fire(s->chart, c->fx->now(c->ctx)))
 		macrostep(s, NULL, false);
+}
+
+/* A conversation may go on for ever: the limit of steps is from message to message. */
+void
+chart_hear(struct scope *s)
+{
+	s->begun = s->step;
+	s->stop = s->begun + s->core->q->recursion_limit + 2;
+	macrostep(s, NULL, false);
 }
 
 /* The input is taken, and the chart starts. */

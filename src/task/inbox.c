@@ -101,7 +101,11 @@ int
 task_event(struct task *t, struct str name, struct val data, struct buf *key)
 {
 	CHECK_MARK(t, TASK_MARK);
-	if (t->over || !str_eq(name, RECORD) || !talks(t))
+	if (t->over)
+		return ERR_CONFLICT;
+	if (str_eq(name, S("message")))
+		return task_mail_event(t, data, key);
+	if (!str_eq(name, RECORD) || !talks(t))
 		return ERR_CONFLICT;
 	if (t->inbox_n - t->heard >= LIMIT_LLM_INJECTS)
 		return ERR_LIMIT;

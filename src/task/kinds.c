@@ -5,6 +5,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "mail/acl.h"
 #include "task/llm_priv.h"
 
 #define REQ    FIELD_REQUIRED
@@ -263,6 +264,80 @@ static const struct agent_field work_fields[] = {
 	[WORK_LIMIT] = { "limit", AGENT_DATA, "items at most", .ops = FINDS },
 };
 
+/* ---- messages ------------------------------------------------------------------------------------ */
+
+#define PRIORITIES  4
+#define RETRIES_MAX UINT8_MAX                /* as struct acl_delivery has it */
+
+static int
+range_check(struct val v, int64_t min, int64_t max, struct err *e)
+{
+	if (v.kind == VAL_INT && (v.u.i < min || v.u.i > max))
+		return err_set(e, ERR_INVALID, "expected a whole number from %lld to %lld, got "
+		    "%lld", (long long)min, (long long)max, (long long)v.u.i);
+	return OK;
+}
+
+static int
+priority_check(struct val v, struct err *e)
+{
+	return range_check(v, 0, PRIORITIES - 1, e);
+}
+
+static int
+retries_check(struct val v, struct err *e)
+{
+	return range_check(v, 1, RETRIES_MAX, e);
+}
+
+static const struct agent_field message_fields[] = {
+	[MESSAGE_TO] = { "to", AGENT_TEXTS, "addresses: an agent's id or name, `cap:NAME` (one "
+	    "that can), `all:NAME` (each that can)", REQ, .check = mail_to_check },
+	[MESSAGE_ACT] = { "performative", AGENT_WORD, "the act", REQ, .words = acl_act_names },
+	[MESSAGE_CONTENT] = { "content", AGENT_DATA, "what it is about" },
+	[MESSAGE_PROTOCOL] = { "protocol", AGENT_TEXT, "as in fipa-request" },
+	[MESSAGE_CONVERSATION] = { "conversation_id", AGENT_TEXT, "that it belongs to" },
+	[MESSAGE_REPLY_WITH] = { "reply_with", AGENT_TEXT, "what a reply's in_reply_to is to "
+	    "be" },
+	[MESSAGE_IN_REPLY_TO] = { "in_reply_to", AGENT_TEXT, "reply_with of what it answers" },
+	[MESSAGE_REPLY_BY] = { "reply_by", AGENT_TEXT, "until when a reply counts: 30s from now, "
+	    "or a time (ISO 8601)", .check = mail_time_check },
+	[MESSAGE_LANGUAGE] = { "language", AGENT_TEXT, "of the content" },
+	[MESSAGE_ENCODING] = { "encoding", AGENT_TEXT, "of the content" },
+	[MESSAGE_ONTOLOGY] = { "ontology", AGENT_TEXT, "what words of the content mean" },
+	[MESSAGE_REPLY_TO] = { "reply_to", AGENT_TEXT, "who gets the replies; default: this "
+	    "agent" },
+	[MESSAGE_PRIORITY] = { "priority", AGENT_INT, "0 (usual) to 3 (first)",
+	    .check = priority_check },
+	[MESSAGE_TTL] = { "ttl", AGENT_TEXT, "undelivered after so long, it expires: 10m",
+	    .check = mail_time_check },
+	[MESSAGE_DURABLE] = { "durable", AGENT_BOOL, "it outlives the server; messages of an "
+	    "agent that does are written with its state anyway" },
+	[MESSAGE_RECEIPT] = { "receipt", AGENT_BOOL, "the sender hears of its delivery" },
+	[MESSAGE_RETRIES] = { "max_retries", AGENT_INT, "tries before it is a dead letter",
+	    .check = retries_check },
+	[MESSAGE_WAIT] = { "wait", AGENT_BOOL, "for a reply, which is the result; `timeout` "
+	    "limits it" },
+};
+
+static const struct agent_field contract_fields[] = {
+	[CONTRACT_TO] = { "to", AGENT_TEXTS, "who is asked: addresses as in `message`", REQ,
+	    .check = mail_to_check },
+	[CONTRACT_CONTENT] = { "content", AGENT_DATA, "the task", REQ },
+	[CONTRACT_DEADLINE] = { "deadline", AGENT_TEXT, "for proposals: 30s", REQ,
+	    .check = mail_time_check },
+	[CONTRACT_PICK] = { "pick", AGENT_EXPR, "the proposal that wins, of `result`, the list "
+	    "of them, or null; default: the first that came" },
+	[CONTRACT_ONTOLOGY] = { "ontology", AGENT_TEXT, "what words of the content mean" },
+};
+
+static const struct agent_field subscribe_fields[] = {
+	[SUBSCRIBE_TO] = { "to", AGENT_TEXTS, "addresses as in `message`", REQ,
+	    .check = mail_to_check },
+	[SUBSCRIBE_CONTENT] = { "content", AGENT_DATA, "what to be told of" },
+	[SUBSCRIBE_ONTOLOGY] = { "ontology", AGENT_TEXT, "what words of the content mean" },
+};
+
 /* ---- the table ---------------------------------------------------------------------------------- */
 
 #define KIND(kind)    .name = #kind, .run = &task_##kind
@@ -293,13 +368,17 @@ static const struct task_kind
 	FIELDS(http_get_fields) },
     work = { KIND(work), .help = "use the work tracker", FIELDS(work_fields),
 	.ops = work_ops },
-    wasm = { .name = "wasm", .help = "", .later = true },
-    send = { .name = "send", .help = "", .later = true },
-    message = { .name = "message", .help = "", .later = true };
+    message = { KIND(message), .help = "send a message to other agents",
+	FIELDS(message_fields) },
+    contract_net = { KIND(contract_net), .help = "have agents propose, and award the task to "
+	"one", FIELDS(contract_fields) },
+    subscribe = { KIND(subscribe), .help = "hear of changes while the state is active: each is "
+	"an event `message.inform`", FIELDS(subscribe_fields), .of_chart = true },
+    wasm = { .name = "wasm", .help = "", .later = true };
 
 static const struct task_kind *const rows[] = {
 	&llm, &tools, &tool, &ask, &wait_, &store, &agent, &map, &set, &emit, &fail, &do_,
-	&repeat, &http_get, &work, &wasm, &send, &message,
+	&repeat, &http_get, &work, &message, &contract_net, &subscribe, &wasm,
 };
 
 const struct task_kinds task_kinds = { rows, COUNT(rows) };

@@ -61,6 +61,22 @@ enum http_get_field { HTTP_GET_URL };                /* TEXT; short */
 enum emit_field { EMIT_NAME, EMIT_DATA };            /* TEXT, DATA; short: data alone */
 enum fail_field { FAIL_NAME, FAIL_MESSAGE };         /* TEXT, TEXT; short: message */
 
+/* A message to other agents; the statement `send` of charts has the same fields (but
+ * MESSAGE_WAIT), and `reply` those that a reply does not have from what it answers. */
+enum message_field {
+	MESSAGE_TO, MESSAGE_ACT, MESSAGE_CONTENT,    /* TEXTS WORD DATA */
+	MESSAGE_PROTOCOL, MESSAGE_CONVERSATION, MESSAGE_REPLY_WITH, MESSAGE_IN_REPLY_TO,
+	MESSAGE_REPLY_BY,                    /* all TEXT */
+	MESSAGE_LANGUAGE, MESSAGE_ENCODING, MESSAGE_ONTOLOGY, MESSAGE_REPLY_TO,      /* TEXT */
+	MESSAGE_PRIORITY, MESSAGE_TTL, MESSAGE_DURABLE, MESSAGE_RECEIPT, MESSAGE_RETRIES,
+	                                     /* INT TEXT BOOL BOOL INT */
+	MESSAGE_WAIT                         /* BOOL */
+};
+enum contract_field { CONTRACT_TO, CONTRACT_CONTENT, CONTRACT_DEADLINE, CONTRACT_PICK,
+	CONTRACT_ONTOLOGY };                 /* TEXTS DATA TEXT EXPR TEXT */
+enum subscribe_field { SUBSCRIBE_TO, SUBSCRIBE_CONTENT, SUBSCRIBE_ONTOLOGY };
+                                             /* TEXTS DATA TEXT */
+
 /* The tracker's operations and their arguments, by the same names. */
 enum work_form { WORK_OP_CREATE, WORK_OP_UPDATE, WORK_OP_CLOSE, WORK_OP_CLAIM,
 	WORK_OP_RELEASE, WORK_OP_READY, WORK_OP_LIST, WORK_OP_SHOW, WORK_OP_COMMENT };

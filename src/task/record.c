@@ -106,6 +106,7 @@ records_release(struct task *t)
 	free(t->interrupts);
 	free(t->kept);
 	inbox_release(t);
+	task_mail_release(t);
 	map_release(&t->known);
 	arena_release(&t->arena);
 }

@@ -144,6 +144,15 @@ struct task_mcp {
 	void *host_data;
 };
 
+/* A message to other agents (mail/acl.h), all borrowed. */
+struct task_mail {
+	struct str to;                       /* addresses, with blanks between */
+	struct str act;
+	struct val fields;                   /* an object: content, protocol, conversation_id,
+	                                        ... as the kind `message` has them; what is
+	                                        null is not given */
+};
+
 struct task_timer {
 	void (*fire)(struct task_timer *t);
 	void *host_data;
@@ -198,6 +207,11 @@ struct task_host {
 	void (*mcp_stop)(void *ctx, struct task_mcp *m);         /* one under way */
 	bool mcp_taped;                      /* what such tools answered is on a tape, which
 	                                        tools_call reads; servers are not asked */
+	/* Sends a message: it leaves with what the task records next, or not at all.
+	 * *receivers: how many get it.  ERR_NOTFOUND: there is no such agent (words name
+	 * near matches); ERR_INVALID: it is no message.  NULL: nobody can be written to. */
+	int  (*mail_send)(void *ctx, const struct task_mail *m, size_t *receivers,
+	    struct err *e);
 	void (*timer_set)(void *ctx, struct task_timer *t, int64_t ms);
 	void (*timer_stop)(void *ctx, struct task_timer *t);
 	msec (*now)(void *ctx);              /* wall */
@@ -266,11 +280,18 @@ void task_start(struct task *t);
 void task_stop(struct task *t);              /* no callback follows */
 void task_free(struct task *t);              /* NULL: nothing; stops it */
 
-/* Something for a task under way.  "inject": a message in the stored form, which the
- * next turn of a conversation takes; key gets the record's that keeps it (name
- * "inject", the message).  ERR_CONFLICT: there is nothing in it that takes it; ERR_LIMIT:
- * too many wait. */
+/* Something for a task under way; key gets the record's that keeps it, under the same
+ * name; empty: nothing need be kept.  ERR_CONFLICT: there is nothing in it that takes it;
+ * ERR_LIMIT: too many wait.
+ *   "inject": a message in the stored form, which the next turn of a conversation takes
+ *   "message": one of another agent (an object, mail/acl.h), if it answers what the task
+ *              has sent; it is looked at in task_hear */
 int task_event(struct task *t, struct str name, struct val data, struct buf *key);
+void task_hear(struct task *t);              /* the attempt may end inside */
+bool task_hears(const struct task *t);       /* does it wait for messages of others? */
+/* It is to be stopped because nobody wants it any more (not to be made again later):
+ * what it has begun with other agents is cancelled. */
+void task_quit(struct task *t);
 /* Such a message of a task that has ended; gives its number. */
 size_t task_give(struct task *t, struct val message);
 /* Those that no turn has taken; borrowed. */

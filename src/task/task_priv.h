@@ -7,7 +7,7 @@
  *   call.c     one tool call            offer.c     the tools a model may call
  *   use.c      a call with a policy
  *   spend.c    budgets of work
- *   inbox.c    what clients put in
+ *   inbox.c    what clients put in   mail.c      messages of other agents
  *   kinds.c    the table of kinds       one file a kind: what it does
  *
  * A *piece* is one work of the tree under way: a leaf (llm, wait, ...), or a
@@ -73,6 +73,11 @@ struct task_run {
 	 * runs.  NULL: nothing to leave. */
 	void (*stop)(struct piece *p);
 	void (*release)(struct piece *p);    /* its memory; NULL: none of its own */
+	/* Of a piece that begins with a struct mailing and runs: a message of its
+	 * conversation.  again: an earlier attempt has heard it.  NULL: not a mailing. */
+	void (*heard)(struct piece *p, struct val message, bool again);
+	/* Of one that runs and is not to go on: says so to others.  NULL: nothing. */
+	void (*quit)(struct piece *p);
 	/* Of one that runs: all it waits for is a time that is in the journal, the
 	 * first is *until (TASK_NEVER: it waits for what is inside of it).  NULL: a
 	 * leaf does not; a container waits for its children. */
@@ -81,7 +86,8 @@ struct task_run {
 
 extern const struct task_run task_llm, task_tools, task_tool, task_ask, task_wait,
     task_store, task_set, task_emit, task_fail, task_agent, task_map, task_do,
-    task_repeat, task_work, task_http_get, task_guard;
+    task_repeat, task_work, task_http_get, task_guard, task_message, task_contract_net,
+    task_subscribe;
 
 /* ---- state and names ------------------------------------------------------- */
 
@@ -179,6 +185,9 @@ struct task {
 	struct task_interrupt *interrupts;
 	size_t interrupts_n, interrupts_cap;
 	int messages;                        /* channel, or CHANNEL_NONE */
+	/* messages of other agents that no piece has looked at yet */
+	struct { struct piece *p; struct val message; } *mails;
+	size_t mails_n, mails_cap;
 	/* messages of clients for the conversation: the first `heard` are in it */
 	struct val *inbox;
 	size_t inbox_n, inbox_cap, heard;
@@ -342,6 +351,54 @@ int64_t spend_child_left(struct task_child *c);
 void inbox_init(struct task *t);             /* from the records */
 void inbox_release(struct task *t);
 bool inbox_waits(const struct task *t);
+
+/* ---- mail.c: a conversation with other agents ------------------------------------ */
+
+struct mailing {
+	struct piece p;
+	char *id;                            /* conversation_id, and reply_with of what it
+	                                        sends */
+	size_t heard;                        /* messages so far */
+	size_t receivers;                    /* of what it began with */
+	bool keeps;                          /* what it hears is kept for another attempt */
+};
+
+static inline struct mailing *
+mailing_of(struct piece *p)
+{
+	return CONTAINER_OF(p, struct mailing, p);
+}
+
+int  task_mail_event(struct task *t, struct val message, struct buf *key);
+void task_mail_release(struct task *t);
+/* Its id: one of its own, the same in every attempt. */
+void mailing_init(struct mailing *d);
+void mailing_release(struct piece *p);
+/* Sends; false: the piece has failed with error.communication.  fields: taken. */
+bool mailing_send(struct mailing *d, struct str to, const char *act, struct val fields,
+    size_t *receivers);
+/* The same without a failure: nobody waits for it. */
+void mailing_tell(struct mailing *d, struct str to, const char *act, struct val fields);
+/* Its first message, once in all attempts: to, act, fields as above; due: kept with it. */
+bool mailing_begin(struct mailing *d, struct str to, const char *act, struct val fields,
+    msec *due);
+/* What earlier attempts have heard is heard again; it may have ended then. */
+void mailing_repeat(struct mailing *d);
+/* Fields of an answer to a message of the conversation. */
+struct val mailing_answer(const struct mailing *d, struct val message);
+/* The address that it goes to; borrowed. */
+struct str mailing_sender(struct val message);
+bool mailing_is(struct val message, const char *act);
+/* A refusal or a failure of the other side ends the piece. */
+void mailing_fail(struct mailing *d, struct val message);
+/* `to`: addresses with blanks between, in b; false: the piece has failed. */
+bool mail_to(struct piece *p, unsigned field, struct buf *b);
+/* A field's value, if the file has it, as a member of fields. */
+bool mail_field(struct piece *p, unsigned field, struct val *fields);
+/* A time from now, or a moment, in Unix milliseconds.  kinds.c checks what is constant. */
+bool mail_time(struct str text, msec now, msec *out);
+int  mail_to_check(struct val v, struct err *e);
+int  mail_time_check(struct val v, struct err *e);
 
 /* ---- events for the chart (record.c) ------------------------------------------- */
 

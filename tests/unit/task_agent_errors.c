@@ -276,7 +276,7 @@ static const struct row { const char *text, *want; } rows[] = {
 	{ NODE("{wasm: {}}"),
 	    ":3:7: nodes.a: 'wasm' is not supported yet" },
 	{ NODE("{send: {}}"),
-	    ":3:7: nodes.a: 'send' is not supported yet" },
+	    ":3:7: nodes.a: unknown key 'send'; did you mean 'set'?" },
 	{ NODE("{writes: {n: 1}}"),
 	    ":3:6: nodes.a: expected a kind of work, as in {llm: {}} or {set: {channel: value}}" },
 	{ NODE("{llm: {modle: x}}"),

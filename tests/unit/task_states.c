@@ -704,7 +704,7 @@ static const struct row { const char *text, *want; } rows[] = {
 	    "event: one word without '*'" },
 	{ A "{entry: {raise: {data: 1}}}\n", ":4:22: states.a.entry.raise: 'event' is missing" },
 	{ A "{entry: {send: {event: e, to: b}}}\n",
-	    ":4:32: states.a.entry.send: 'to' is not supported yet" },
+	    ":4:32: states.a.entry.send: 'to' is of a message to another agent, which has no 'event'" },
 	{ A "{entry: {send: {event: e, delay: 5 x}}}\n", ":4:39: states.a.entry.send.delay: "
 	    "column 3: expected the end, got 'x'" },
 	{ A "{entry: {send: {event: e, delay: -5}}}\n",
