@@ -77,6 +77,8 @@ letter_fill(struct post *p, struct letter *l, const struct post_letter *from, ms
 	l->expires = from->ttl > 0 ? now + from->ttl : 0;
 	l->max_retries = from->max_retries > 0 ? from->max_retries : p->options.tries_max;
 	l->timer.in = (struct list){ NULL, NULL };
+	if ((l->flags & LETTER_DURABLE) != 0)
+		l->row = from->row;
 }
 
 /* A text that is small lies in the letter. */
@@ -236,7 +238,8 @@ post_come(struct post *p, const struct letter *from, msec now)
 {
 	struct post_letter as = { .from = from->from, .to = from->to, .act = from->act,
 		.packed = letter_packed(from), .text = from->text, .priority = from->priority,
-		.flags = from->flags, .max_retries = from->max_retries };
+		.flags = from->flags, .max_retries = from->max_retries,
+		.row = (from->flags & LETTER_DURABLE) != 0 ? from->row : 0 };
 	struct letter *l;
 
 	assert(from->to.shard == p->options.shard);

@@ -59,7 +59,7 @@ struct mail_text *mail_text_hold(struct mail_text *t);
 void mail_text_drop(struct mail_text *t);    /* NULL is fine */
 
 /* 256 bytes; the first line is all that a letter with a shared text touches. */
-#define LETTER_INLINE 151
+#define LETTER_INLINE 143
 
 struct letter {
 	struct letter *next, *prev;          /* the post's, or the owner's of a held one */
@@ -71,6 +71,7 @@ struct letter {
 	uint32_t n;                          /* bytes of the packed text */
 	uint8_t act, priority, flags, tries; /* tries: that have failed */
 	msec expires;                        /* 0: never */
+	int64_t row;                         /* of a durable one: its number in the store */
 	struct wheel_timer timer;            /* the post's */
 	uint8_t max_retries;
 	uint8_t small[LETTER_INLINE];
@@ -168,6 +169,7 @@ struct post_letter {                         /* what is sent */
 	struct mail_text *text;              /* held, or copied if it is small; or NULL */
 	uint8_t priority, flags, max_retries;
 	msec ttl;
+	int64_t row;                         /* of a durable one */
 };
 /* ERR_AGAIN: the mailbox is full; ERR_NOTFOUND: there is no such mailbox, or it drains.  One
  * on another shard is not asked: there the letter waits as by post_send_later. */
