@@ -34,8 +34,7 @@ letters_put(struct store *st, owner_t owner, const struct store_mail *m)
 
 		assert(!uuid_is_zero(&m->to[i]));
 		rc = db_run(&st->w, SQL_LETTER_INSERT, db_i64(number), db_i64(m->first),
-		    db_i64(owner), db_uuid(&m->to[i]), db_i64(m->due),
-		    db_i64(m->created));
+		    db_i64(owner), db_uuid(&m->to[i]), db_i64(m->created));
 	}
 	return rc;
 }
@@ -97,16 +96,13 @@ const struct op store_op_mail_put = { .run = mail_put, .bytes = mail_put_bytes }
 
 /* ---- what became of letters ---------------------------------------------------- */
 
+/* After the statement that changed its state. */
 static int
-letter_over(struct store *st, owner_t owner, int64_t number, enum store_mail_state state,
-    msec now)
+letter_over(struct store *st, int64_t number)
 {
-	int rc = db_run(&st->w, SQL_LETTER_OVER, db_i64(number), db_i64(owner),
-	    db_i64(state), db_i64(now));
-
-	if (rc != OK || db_changes(&st->w) == 0)
-		return rc;
-	return db_run(&st->w, SQL_MAIL_CUT, db_i64(number), db_i64(owner),
+	if (db_changes(&st->w) == 0)
+		return OK;
+	return db_run(&st->w, SQL_MAIL_CUT, db_i64(number),
 	    db_i64(LIMIT_MAIL_KEPT_BYTES));
 }
 
@@ -146,22 +142,24 @@ mails_taken(struct store *st, owner_t owner, const int64_t *numbers, size_t n, m
 {
 	int rc = OK;
 
-	for (size_t i = 0; rc == OK && i < n; i++)
-		rc = letter_over(st, owner, numbers[i], MAIL_DELIVERED, now);
+	for (size_t i = 0; rc == OK && i < n; i++) {
+		rc = db_run(&st->w, SQL_LETTER_TAKEN, db_i64(numbers[i]), db_i64(owner),
+		    db_i64(now));
+		if (rc == OK)
+			rc = letter_over(st, numbers[i]);
+	}
 	return rc == OK ? history_prune(st, n, now) : rc;
 }
 
 static int
-letter_became(struct store *st, owner_t owner, const struct store_mail_became *b,
-    msec now)
+letter_became(struct store *st, const struct store_mail_became *b, msec now)
 {
-	if (b->state == MAIL_WAITING)
-		return db_run(&st->w, SQL_LETTER_LATER, db_i64(b->number), db_i64(owner),
-		    db_i64(b->tries), db_i64(b->due));
-	if (b->state == MAIL_DEAD)
-		return db_run(&st->w, SQL_LETTER_DEAD, db_i64(b->number), db_i64(owner),
-		    db_i64(b->reason), db_i64(b->tries), db_i64(now));
-	return letter_over(st, owner, b->number, b->state, now);
+	int rc;
+
+	assert(b->state != MAIL_WAITING);
+	rc = db_run(&st->w, SQL_LETTER_BECAME, db_i64(b->number), db_i64(b->state),
+	    db_i64(b->reason), db_i64(b->tries), db_i64(now));
+	return rc == OK && b->state != MAIL_DEAD ? letter_over(st, b->number) : rc;
 }
 
 static int
@@ -171,7 +169,7 @@ mail_set(struct store *st, struct store_cmd *c)
 	int rc = OK;
 
 	for (size_t i = 0; rc == OK && i < x->n; i++)
-		rc = letter_became(st, c->owner, &x->at[i], x->now);
+		rc = letter_became(st, &x->at[i], x->now);
 	return rc == OK ? history_prune(st, x->n, x->now) : rc;
 }
 
@@ -189,7 +187,7 @@ const struct op store_op_mail_set = { .run = mail_set, .bytes = mail_set_bytes }
 #define C(member) DB_COLUMN(struct store_letter, member)
 static const struct db_column letter_columns[] = {
 	C(number), C(owner), C(id), C(sender), C(to), C(conversation), C(state),
-	C(reason), C(tries), C(created), C(expires), C(due), C(since), C(packed),
+	C(reason), C(tries), C(created), C(expires), C(since), C(packed),
 };
 #undef C
 static const struct db_record letter_record = DB_RECORD(letter_columns);

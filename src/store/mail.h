@@ -32,8 +32,8 @@ struct store_letter {
 	struct str conversation;             /* or empty */
 	enum store_mail_state state;
 	unsigned reason;                     /* of a dead one: the caller's number */
-	unsigned tries;
-	msec created, expires, due;          /* due: of the next try; 0: none */
+	unsigned tries;                      /* of a dead one */
+	msec created, expires;
 	msec since;                          /* in this state */
 	struct str packed;                   /* empty: it is kept no more */
 };
@@ -69,23 +69,21 @@ struct store_mail_put {
 	size_t mails_n;
 };
 
-/* What became of letters that wait: they are over or dead, or go on waiting for
- * another try.  Those that do not wait any more are left alone.  May be lazy: after a
- * crash the letter is delivered again. */
+/* What became of letters that wait, of any owners: numbers are only known from a
+ * MAIL_PUT or a start.  Those that do not wait any more are left alone.  May be lazy:
+ * after a crash the letter is delivered again. */
 struct store_mail_set {
 	struct store_cmd cmd;
 	const struct store_mail_became {
 		int64_t number;
-		enum store_mail_state state;
-		unsigned reason;             /* of MAIL_DEAD */
-		unsigned tries;              /* so far */
-		msec due;                    /* of the next one */
+		enum store_mail_state state;         /* not MAIL_WAITING */
+		unsigned reason, tries;              /* of MAIL_DEAD */
 	} *at;
 	size_t n;
 	msec now;
 };
 
-/* The dead letters of a message wait again (tries 0; in `letters`, to be delivered), or
+/* The dead letters of a message wait again (in `letters`, to be delivered), or
  * are dropped.  ERR_NOTFOUND: it has none. */
 struct store_mail_dead {
 	struct store_cmd cmd;

@@ -83,7 +83,7 @@
 #define LETTER_COLUMNS                                                         \
 	"SELECT l.key, m.owner, m.id, m.sender, l.receiver, m.conversation,"   \
 	" coalesce(l.state, 2), l.reason, l.tries, m.created, m.expires,"      \
-	" l.due, l.since, m.body "
+	" l.since, m.body "
 #define LETTER_COUNTS                                                          \
 	", m.letters, (SELECT count(*) FROM letter o WHERE o.key >= m.key"     \
 	" AND o.key < m.key + m.letters AND o.state = 0), (SELECT count(*)"    \
@@ -546,16 +546,15 @@
 	    " conversation, created, expires, body)"                           \
 	    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")      \
 	X(LETTER_INSERT, "INSERT INTO letter(key, mail, owner, receiver, state," \
-	    " reason, tries, due, since) VALUES (?, ?, ?, ?, 0, 0, 0, ?, ?)")  \
-	X(LETTER_LATER, "UPDATE letter SET tries = ?3, due = ?4"               \
+	    " reason, tries, since) VALUES (?, ?, ?, ?, 0, 0, 0, ?)")          \
+	X(LETTER_TAKEN, "UPDATE letter SET state = 2, since = ?3"              \
 	    " WHERE key = ?1 AND owner = ?2 AND state = 0")                    \
-	X(LETTER_DEAD, "UPDATE letter SET state = 1, reason = ?3, tries = ?4," \
-	    " due = 0, since = ?5 WHERE key = ?1 AND owner = ?2 AND state = 0") \
-	X(LETTER_OVER, "UPDATE letter SET state = ?3, since = ?4"              \
-	    " WHERE key = ?1 AND owner = ?2 AND state = 0")                    \
+	/* the next two by numbers that only who wrote or recovered them has */ \
+	X(LETTER_BECAME, "UPDATE letter SET state = ?2, reason = ?3, tries = ?4," \
+	    " since = ?5 WHERE key = ?1 AND state = 0")                        \
 	/* unless another receiver needs it */                                 \
 	X(MAIL_CUT, "UPDATE mail SET body = NULL WHERE key = (SELECT mail"     \
-	    " FROM letter WHERE key = ?1 AND owner = ?2) AND length(body) > ?3" \
+	    " FROM letter WHERE key = ?1) AND length(body) > ?2"               \
 	    " AND NOT EXISTS (SELECT 1 FROM letter o WHERE o.key >= mail.key"  \
 	    " AND o.key < mail.key + mail.letters AND o.state < 2)")           \
 	/* of all owners */                                                    \

@@ -364,8 +364,7 @@ static const char version_7[] =
 "	receiver BLOB NOT NULL,"
 "	state INTEGER NOT NULL,"
 "	reason INTEGER NOT NULL,"                /* of a dead one */
-"	tries INTEGER NOT NULL,"
-"	due INTEGER NOT NULL,"                   /* ms; 0: at once */
+"	tries INTEGER NOT NULL,"                 /* of the same */
 "	since INTEGER NOT NULL) STRICT;"         /* in this state */
 "CREATE INDEX letter_waits ON letter(key) WHERE state = 0;"
 "CREATE INDEX letter_dead ON letter(owner, key) WHERE state = 1;"

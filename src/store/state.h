@@ -125,7 +125,7 @@ struct store_mail {
 	struct str conversation;             /* its id; empty: none */
 	struct str packed;                   /* mail/acl.h; opaque here */
 	msec created;
-	msec expires, due;                   /* due: not to be delivered before; 0: none */
+	msec expires;                        /* 0: never */
 	/* out */
 	int64_t first;                       /* number of to[0]'s letter; those of the
 	                                        others follow; 0 if it is known */

@@ -39,13 +39,13 @@ put_one(struct fix *f, owner_t owner, unsigned n)
 }
 
 static int
-set(struct fix *f, owner_t owner, int64_t number, enum store_mail_state state, msec now)
+set(struct fix *f, int64_t number, enum store_mail_state state, msec now)
 {
 	const struct store_mail_became b = { .number = number, .state = state,
 	    .reason = 3, .tries = 5 };
 	struct store_mail_set c = { .at = &b, .n = 1, .now = now };
 
-	return fix_do(f, &c, STORE_MAIL_SET, owner);
+	return fix_do(f, &c, STORE_MAIL_SET, 0);
 }
 
 static size_t
@@ -75,7 +75,6 @@ CONTRACT(mail_put_again)
 	struct store_letter *l;
 
 	m[0].expires = 77;
-	m[1].due = 88;
 	m[1].sender = (struct uuid){ { 0 } };
 	m[1].conversation = STR_NONE;
 	CHECK_RC(put(f, 7, m, 3), OK);
@@ -93,7 +92,6 @@ CONTRACT(mail_put_again)
 	CHECK_STR(l[1].conversation, "c1");
 	CHECK_INT(l[1].expires, 77);
 	CHECK_INT(l[1].created, 1001);
-	CHECK_INT(l[2].due, 88);
 	CHECK(uuid_is_zero(&l[2].sender) && l[2].conversation.n == 0);
 	CHECK_INT(l[2].owner, 7);
 	CHECK_INT(l[4].owner, 8);
@@ -127,18 +125,15 @@ TEST(mail_order)
 	fix_close(&f);
 }
 
-/* Goal: a number of another owner means nothing. */
+/* Goal: another owner's messages are not there. */
 CONTRACT(mail_of_others)
 {
 	int64_t number = put_one(f, 7, 1);
 	struct store_mail_dead d = { .id = id_of(ID_MESSAGE, 1) };
-	struct store_letter *l;
 
-	for (int state = MAIL_WAITING; state <= MAIL_DROPPED; state++)
-		CHECK_RC(set(f, 8, number, (enum store_mail_state)state, 5), OK);
-	CHECK_INT(waiting(f, &l), 1);
-	CHECK_INT(l[0].tries, 0);
-	CHECK_RC(set(f, 7, number, MAIL_DEAD, 5), OK);
+	CHECK_RC(set(f, number, MAIL_DEAD, 5), OK);
+	CHECK_RC(fix_do(f, &d, STORE_MAIL_DEAD, 8), ERR_NOTFOUND);
+	d.drop = true;
 	CHECK_RC(fix_do(f, &d, STORE_MAIL_DEAD, 8), ERR_NOTFOUND);
 	CHECK_INT(list(f, 8, "").found_n, 0);
 	CHECK_INT(list(f, 7, "").found_n, 1);
@@ -146,22 +141,16 @@ CONTRACT(mail_of_others)
 	CHECK_INT(list(f, 7, "c1").found_n, 1);
 }
 
-/* Goal: tries are kept; a letter that is over stays so. */
-CONTRACT(mail_later_and_over)
+/* Goal: a letter that is over stays so. */
+CONTRACT(mail_over)
 {
 	int64_t number = put_one(f, 7, 1);
-	const struct store_mail_became b = { .number = number, .tries = 2, .due = 500 };
-	struct store_mail_set later = { .at = &b, .n = 1 };
 	struct store_letter *l;
 
-	CHECK_RC(fix_do(f, &later, STORE_MAIL_SET, 7), OK);
-	CHECK_INT(waiting(f, &l), 1);
-	CHECK_INT(l[0].tries, 2);
-	CHECK_INT(l[0].due, 500);
-	CHECK_RC(set(f, 7, number, MAIL_EXPIRED, 6), OK);
+	CHECK_RC(set(f, number, MAIL_EXPIRED, 6), OK);
 	CHECK_INT(waiting(f, &l), 0);
-	CHECK_RC(set(f, 7, number, MAIL_DEAD, 7), OK);
-	CHECK_RC(fix_do(f, &later, STORE_MAIL_SET, 7), OK);
+	CHECK_RC(set(f, number, MAIL_DEAD, 7), OK);
+	CHECK_RC(set(f, number, MAIL_DELIVERED, 7), OK);
 	CHECK_INT(list(f, 7, "").found_n, 0);
 	CHECK_INT(list(f, 7, "c1").found[0].letter.state, MAIL_EXPIRED);
 	CHECK_INT(list(f, 7, "c1").found[0].letter.since, 6);
@@ -178,8 +167,8 @@ CONTRACT(mail_dead)
 
 	CHECK_RC(put(f, 7, &m, 1), OK);
 	CHECK_RC(fix_do(f, &d, STORE_MAIL_DEAD, 7), ERR_NOTFOUND);
-	CHECK_RC(set(f, 7, m.first, MAIL_DEAD, 5), OK);
-	CHECK_RC(set(f, 7, m.first + 2, MAIL_DEAD, 6), OK);
+	CHECK_RC(set(f, m.first, MAIL_DEAD, 5), OK);
+	CHECK_RC(set(f, m.first + 2, MAIL_DEAD, 6), OK);
 	found = list(f, 7, "");
 	CHECK_INT(found.found_n, 2);
 	CHECK_INT(found.found[0].letter.number, m.first + 2);
@@ -196,7 +185,7 @@ CONTRACT(mail_dead)
 	CHECK(d.letters[1].state == MAIL_WAITING && d.letters[1].tries == 0);
 	CHECK_INT(waiting(f, &l), 3);
 	CHECK_RC(fix_do(f, &d, STORE_MAIL_DEAD, 7), ERR_NOTFOUND);
-	CHECK_RC(set(f, 7, m.first, MAIL_DEAD, 5), OK);
+	CHECK_RC(set(f, m.first, MAIL_DEAD, 5), OK);
 	d.drop = true;
 	CHECK_RC(fix_do(f, &d, STORE_MAIL_DEAD, 7), OK);
 	CHECK_INT(d.letters_n, 1);
@@ -240,9 +229,12 @@ TEST(mail_in_the_transaction_of_a_checkpoint)
 	CHECK_INT(count_rows(&f, "checkpoint"), 1);
 	CHECK_INT(waiting(&f, &l), 1);
 	CHECK_INT(l[0].number, out.first);
-	/* The other owner's run may not take it, nor send it. */
+	/* A run of another owner cannot take it. */
 	taken = out.first;
-	CHECK_RC(fix_do(&f, &save, STORE_RUN_SAVE, 8), ERR_NOTFOUND);
+	run = start_run(&f, 8, 2, 2);
+	save = (struct store_run_save){ .run_seq = run.seq, .thread_seq = run.thread_seq,
+	    .changes = { .mails_taken = &taken, .mails_taken_n = 1, .mails_now = 5 } };
+	CHECK_RC(fix_do(&f, &save, STORE_RUN_SAVE, 8), OK);
 	CHECK_INT(waiting(&f, &l), 1);
 	fix_close(&f);
 }
@@ -292,10 +284,10 @@ CONTRACT(mail_conversation)
 	struct store_mail m[2] = { mail_new(8, to, 2), mail_new(9, to, 1) };
 
 	m[1].conversation = S("c2");
-	CHECK_RC(set(f, 7, put_one(f, 7, 1), MAIL_DELIVERED, 5), OK);
+	CHECK_RC(set(f, put_one(f, 7, 1), MAIL_DELIVERED, 5), OK);
 	CHECK_RC(put(f, 7, m, 2), OK);
 	put_one(f, 7, 2);
-	CHECK_RC(set(f, 7, m[0].first + 1, MAIL_DELIVERED, 5), OK);
+	CHECK_RC(set(f, m[0].first + 1, MAIL_DELIVERED, 5), OK);
 	CHECK_RC(fix_do(f, &c, STORE_MAIL_LIST, 7), OK);
 	CHECK_INT(c.found_n, 2);
 	CHECK(uuid_eq(&c.found[0].letter.id, &m[0].id));
@@ -320,18 +312,18 @@ CONTRACT(mail_history_of_before)
 
 	CHECK_RC(put(f, 7, &m, 1), OK);
 	dead = put_one(f, 7, 2);
-	CHECK_RC(set(f, 7, dead, MAIL_DEAD, 5), OK);
-	CHECK_RC(set(f, 7, m.first, MAIL_DELIVERED, 5), OK);
+	CHECK_RC(set(f, dead, MAIL_DEAD, 5), OK);
+	CHECK_RC(set(f, m.first, MAIL_DELIVERED, 5), OK);
 	CHECK_INT(count_rows(f, "letter"), 3);
 	young.created = later;
 	CHECK_RC(put(f, 7, &young, 1), OK);
-	CHECK_RC(set(f, 7, young.first, MAIL_DELIVERED, later), OK);
+	CHECK_RC(set(f, young.first, MAIL_DELIVERED, later), OK);
 	CHECK_INT(count_rows(f, "letter"), 3);
 	CHECK_INT(count_rows(f, "mail"), 3);
 	CHECK_INT(list(f, 7, "c1").found_n, 3);
 	CHECK_RC(put(f, 7, &again, 1), OK);
 	CHECK(again.known);
-	CHECK_RC(set(f, 7, m.first + 1, MAIL_DELIVERED, later), OK);
+	CHECK_RC(set(f, m.first + 1, MAIL_DELIVERED, later), OK);
 	CHECK_INT(count_rows(f, "mail"), 2);
 	CHECK_RC(put(f, 7, &again, 1), OK);
 	CHECK(!again.known);
@@ -347,13 +339,13 @@ CONTRACT(mail_history_is_bounded)
 	for (size_t i = 0; i < LIMIT_MAIL_KEPT; i++)
 		to[i] = id_of(ID_AGENT, (unsigned)i + 1);
 	for (unsigned i = 1; i <= 5; i++)
-		CHECK_RC(set(f, 7, put_one(f, 7, i), MAIL_DELIVERED, 2000), OK);
+		CHECK_RC(set(f, put_one(f, 7, i), MAIL_DELIVERED, 2000), OK);
 	CHECK_RC(put(f, 7, &m, 1), OK);
 	last = put_one(f, 7, 60);
 	CHECK_INT(count_rows(f, "letter WHERE state > 1"), 5);
-	CHECK_RC(set(f, 7, last, MAIL_DELIVERED, 2000), OK);
+	CHECK_RC(set(f, last, MAIL_DELIVERED, 2000), OK);
 	CHECK_INT(count_rows(f, "letter WHERE state > 1"), 4);
-	CHECK_RC(set(f, 7, m.first, MAIL_DELIVERED, 2000), OK);
+	CHECK_RC(set(f, m.first, MAIL_DELIVERED, 2000), OK);
 	CHECK_INT(count_rows(f, "letter WHERE state > 1"), 3);
 	CHECK_INT(count_rows(f, "mail"), 3);
 }
@@ -368,10 +360,10 @@ CONTRACT(mail_long_content)
 	m.packed = (struct str){ arena_zero(&f->a, LIMIT_MAIL_KEPT_BYTES + 1),
 	    LIMIT_MAIL_KEPT_BYTES + 1 };
 	CHECK_RC(put(f, 7, &m, 1), OK);
-	CHECK_RC(set(f, 7, m.first, MAIL_DELIVERED, 5), OK);
+	CHECK_RC(set(f, m.first, MAIL_DELIVERED, 5), OK);
 	CHECK_INT(waiting(f, &l), 1);
 	CHECK_INT(l[0].packed.n, LIMIT_MAIL_KEPT_BYTES + 1);
-	CHECK_RC(set(f, 7, m.first + 1, MAIL_EXPIRED, 5), OK);
+	CHECK_RC(set(f, m.first + 1, MAIL_EXPIRED, 5), OK);
 	CHECK_INT(list(f, 7, "c1").found[0].letter.packed.n, 0);
 	CHECK_INT(list(f, 7, "c1").found_n, 1);
 }
