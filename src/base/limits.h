@@ -45,6 +45,7 @@
 	X(TALK_IDLE_MS,        604800000, "ms",     "nothing was said in a conversation without a deadline: it is forgotten") \
 	X(MAILBOX_LETTERS,     1000,      "letters", "that wait in one mailbox, where the agent says nothing else; then 429") \
 	X(MAILBOX_LETTERS_MAX, 1000000,   "letters", "that an agent may ask for") \
+	X(AGENT_PAUSE_MS,      60000,     "ms",     "longest pause before a supervisor starts an agent again") \
 	X(MAIL_CAPABILITIES,   64,        "capabilities", "that one agent says it has") \
 	X(MAIL_NEAR,           256,       "names",  "that an address nobody has is compared with, for did-you-mean") \
 	X(MAIL_KEPT,           100000,    "letters", "that are over, kept as the history of conversations; the oldest go") \

@@ -6,6 +6,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "mail/backoff.h"
 #include "mail/post_priv.h"
 
 /* ---- lanes ------------------------------------------------------------------- */
@@ -43,17 +44,11 @@ lane_put_back(struct mailbox *b, struct letter *l)
 
 /* ---- timers -------------------------------------------------------------------- */
 
-/* Half of it is random: letters that failed together are not tried together. */
 static msec
-backoff(struct post *p, unsigned tries)
+pause_after(struct post *p, unsigned tries)
 {
-	msec pause = p->options.retry_first;
-
-	for (; tries > 0 && pause < p->options.retry_max; tries--)
-		pause *= 2;
-	if (pause > p->options.retry_max)
-		pause = p->options.retry_max;
-	return pause - (msec)(p->ops.random(p->ctx) % (uint64_t)(pause / 2 + 1));
+	return backoff_pause(p->options.retry_first, p->options.retry_max, tries,
+	    p->ops.random(p->ctx));
 }
 
 /* The letter behind one that rests may be taken. */
@@ -133,7 +128,7 @@ wait_try(struct post *p, struct mailbox *b, struct letter *l)
 {
 	l->flags |= LETTER_RESTS;
 	lane_put_back(b, l);
-	letter_time(p, l, p->now + backoff(p, l->tries++));
+	letter_time(p, l, p->now + pause_after(p, l->tries++));
 }
 
 /* ---- room ------------------------------------------------------------------------- */
@@ -145,7 +140,7 @@ wait_outside(struct post *p, struct mailbox *b, struct letter *l)
 	msec patience = 0;
 
 	for (unsigned i = 0; i < l->max_retries; i++)
-		patience += backoff(p, i);
+		patience += pause_after(p, i);
 	lane_append(&b->queue, l);
 	letter_time(p, l, p->now + patience);
 }
