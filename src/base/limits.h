@@ -51,6 +51,11 @@
 	X(MAIL_KEPT,           100000,    "letters", "that are over, kept as the history of conversations; the oldest go") \
 	X(MAIL_KEPT_MS,        604800000, "ms",     "after a message was sent it is history: a week") \
 	X(MAIL_KEPT_BYTES,     65536,     "bytes",  "of a message whose content is kept when it is over") \
+	X(ACL_BATCH,           1000,      "messages", "in one request") \
+	X(MAILBOX_WAIT_MS,     60000,     "ms",     "a long poll of a mailbox may wait") \
+	X(MAILBOX_ROOM_BYTES,  65536,     "bytes",  "of letters under way to one reader of a mailbox; more wait in it") \
+	X(AGENT_RESTARTS,      1000000,   "restarts", "that a supervisor may be asked for") \
+	X(AGENT_WINDOW_MS,     86400000,  "ms",     "longest window and backoff of a supervisor") \
 	X(HTTP_CONNS,          20000,     "connections", "per process; past it, or without open files, the idlest are closed, or the new ones wait") \
 	X(HTTP_CONNS_MIN,      8,         "connections", "with fewer open files than these need the server does not start") \
 	X(SHARDS,              64,        "event loops", "of one process") \

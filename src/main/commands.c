@@ -67,6 +67,19 @@ static const struct flag_command extras[COMMANDS] = {
 	    "skills/NAME/SKILL.md), agents.yaml or tasks.yaml of CrewAI, a file of Docker "
 	    "Agent, or a machine of XState as JSON." },
 	[COMMAND_agent_schema] = { .own = cmd_agent_schema_flags },
+	[COMMAND_agent_spawn] = { .max = 1, .own = cmd_agent_spawn_flags,
+	    .detail = "GRAPH is the id of an agent's file; --kind external registers a "
+	    "client, which takes none.  Prints the agent's id." },
+	[COMMAND_agent_list] = { .own = cmd_agent_list_flags },
+	[COMMAND_agent_stop] = { .min = 1, .max = 1, .own = cmd_agent_stop_flags },
+	[COMMAND_agent_send] = { .min = 1, .max = 2, .own = cmd_agent_send_flags,
+	    .detail = "AGENT is an id, a name, cap:NAME (one that can do it) or all:NAME "
+	    "(everyone who can); several with commas.  CONTENT is JSON; other text is sent as a string.  Prints "
+	    "the message's id." },
+	[COMMAND_agent_tail] = { .min = 1, .max = 1, .own = cmd_agent_tail_flags,
+	    .detail = "Durable messages are acked when they were shown." },
+	[COMMAND_mail_dead] = { .min = 1, .max = 2, .own = cmd_mail_flags },
+	[COMMAND_mail_conversation] = { .min = 1, .max = 1, .own = cmd_mail_flags },
 	[COMMAND_models_check] = { .max = -1, .own = cmd_models_check_flags },
 	[COMMAND_mock_llm] = { .own = mock_llm_flags, .more = cmd_mock_llm_add_more },
 	[COMMAND_bench_flow] = { .own = bench_flow_flags, .common = bench_rule_flags },

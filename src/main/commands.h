@@ -59,6 +59,20 @@
 	    "print the JSON Schema of agent files, for editors")              \
 	X(agent_import,  "agent import",  "FILE",                             \
 	    "make files of another program's agents")                          \
+	X(agent_spawn,   "agent spawn",   "[GRAPH]",                          \
+	    "spawn an agent with an address on a server, or register one")    \
+	X(agent_list,    "agent list",    "",                                 \
+	    "list a server's agents, newest first")                           \
+	X(agent_stop,    "agent stop",    "AGENT",                            \
+	    "stop an agent of a server")                                      \
+	X(agent_send,    "agent send",    "AGENT [CONTENT]",                  \
+	    "send a message to agents of a server")                           \
+	X(agent_tail,    "agent tail",    "AGENT",                            \
+	    "show what comes to an external agent, as it comes")              \
+	X(mail_dead,     "mail dead",     "list | retry ID | drop ID",        \
+	    "list, retry or drop dead letters")                               \
+	X(mail_conversation, "mail conversation", "ID",                       \
+	    "show the durable messages of a conversation")                    \
 	X(transcript,    "transcript",    "THREAD",                           \
 	    "show what a thread's runs did")                                  \
 	X(replay,        "replay",        "RUN",                              \
