@@ -57,6 +57,9 @@ struct mailbox {
 _Static_assert(offsetof(struct mailbox, lane) == 48 && sizeof(struct mailbox) == 192,
     "the lane of usual letters lies in the first line");
 
+_Static_assert(sizeof(struct letter) == 320 && offsetof(struct letter, expires) == 64,
+    "letters are whole lines, and what lists look at is in the first");
+
 #define BOXES_PER_CHUNK ((uint32_t)((SLAB_CHUNK - SLAB_FIRST) / sizeof(struct mailbox)))
 #define PLACES_MAX (1u << 24)
 

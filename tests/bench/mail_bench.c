@@ -3,9 +3,10 @@
  *
  *   mail-bench [PART [AGENTS]]
  *
- * PART: one-way (to agents at random, a few bytes), fan-out (one sends 1 KB to all,
- * shared), ping-pong (a request and its reply), spawn (open and close; memory), directory (put,
- * by id, by capability, remove).  Without a PART: all of them, to 1 .. 1,000,000 agents.  Prints the best and the median of 11 rounds:
+ * PART: one-way (to agents at random, a few bytes), ttl (the same with a time to live),
+ * fan-out (one sends 1 KB to all, shared), ping-pong (a request and its reply), spawn (open
+ * and close; memory), directory (put, by id, by capability, remove).  Without a PART: all of
+ * them, with 1 .. 1,000,000 agents.  Prints the best and the median of 11 rounds:
  * on a busy machine the best is nearer to what the program takes.
  *
  * SPDX-License-Identifier: MIT
@@ -117,16 +118,29 @@ run_all(struct bench *b)
 /* ---- parts: each does about `letters` and says how many ------------------------- */
 
 static uint64_t
-one_way(struct bench *b, uint64_t letters)
+to_random(struct bench *b, uint64_t letters, msec ttl)
 {
 	for (uint64_t sent = 0; sent < letters; sent += BATCH) {
 		for (size_t i = 0; i < BATCH; i++)
 			if (post_send(b->post, &(struct post_letter){ .to = b->agents[pick(b)].at,
-			    .act = ACL_INFORM, .packed = S("(inform :content 42)") }, 1) != OK)
+			    .act = ACL_INFORM, .packed = S("(inform :content 42)"), .ttl = ttl },
+			    1) != OK)
 				abort();
 		run_all(b);
 	}
 	return letters / BATCH * BATCH;
+}
+
+static uint64_t
+one_way(struct bench *b, uint64_t letters)
+{
+	return to_random(b, letters, 0);
+}
+
+static uint64_t
+with_ttl(struct bench *b, uint64_t letters)
+{
+	return to_random(b, letters, 30000);
 }
 
 static uint64_t
@@ -299,7 +313,7 @@ directory(size_t n)
 }
 
 static const struct { const char *name; uint64_t (*part)(struct bench *b, uint64_t letters); } parts[] = {
-	{ "one-way", one_way }, { "fan-out", fan_out },
+	{ "one-way", one_way }, { "ttl", with_ttl }, { "fan-out", fan_out },
 };
 
 int
@@ -310,7 +324,7 @@ main(int argc, char **argv)
 	uint64_t agents = 0;
 
 	if (argc > 2 && (!str_to_u64(str_of(argv[2]), &agents) || agents == 0)) {
-		fprintf(stderr, "usage: mail-bench [one-way|fan-out|ping-pong|spawn|directory [AGENTS]]\n");
+		fprintf(stderr, "usage: mail-bench [one-way|ttl|fan-out|ping-pong|spawn|directory [AGENTS]]\n");
 		return 2;
 	}
 	for (size_t i = 0; i < COUNT(parts); i++)
