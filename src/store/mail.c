@@ -211,13 +211,23 @@ letters_read(struct query *q, struct arena *a, struct store_letter **out, size_t
 }
 
 int
-store_letters_get(struct store_reader *r, int64_t after, size_t max, struct arena *a,
-    struct store_letter **out, size_t *n)
+store_letters_each(struct store_reader *r, void (*each)(void *ctx,
+    const struct store_letter *l), void *ctx)
 {
-	struct query q = query_of(reader_db(r), SQL_LETTERS_WAIT, db_i64(after),
-	    db_i64((int64_t)max));
+	struct query q = query_of(reader_db(r), SQL_LETTERS_WAIT);
+	struct arena row = ARENA(2 * LIMIT_ACL_BYTES);
+	struct store_letter l;
+	int rc;
 
-	return letters_read(&q, a, out, n);
+	for (rc = query_row(&q); rc == OK; rc = rc == OK ? query_row(&q) : rc) {
+		rc = query_read(&q, &letter_record, &l, &row);
+		if (rc == OK)
+			each(ctx, &l);
+		arena_clear(&row);
+	}
+	query_end(&q);
+	arena_release(&row);
+	return rc == ERR_NOTFOUND ? OK : rc;
 }
 
 static int

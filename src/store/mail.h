@@ -53,12 +53,12 @@ struct store_mailer {
 
 /* ---- at start: the shard's thread, inline ------------------------------------ */
 
-/* Of all owners: letters that wait, in order, and agents; `max` at most of
- * those behind `after` (the number of the last one before; 0: from the first). */
-int store_letters_get(struct store_reader *r, int64_t after, size_t max,
-    struct arena *a, struct store_letter **out, size_t *n);
-int store_mailers_get(struct store_reader *r, int64_t after, size_t max,
-    struct arena *a, struct store_mailer **out, size_t *n, int64_t *last);
+/* Of all owners: each agent, and each letter that waits, in order.  Texts are good for the
+ * call.  ERR_IO. */
+int store_mailers_each(struct store_reader *r, void (*each)(void *ctx,
+    const struct store_mailer *m), void *ctx);
+int store_letters_each(struct store_reader *r, void (*each)(void *ctx,
+    const struct store_letter *l), void *ctx);
 
 /* ---- commands ------------------------------------------------------------ */
 

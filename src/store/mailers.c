@@ -70,25 +70,21 @@ static const struct db_column mailer_columns[] = {
 static const struct db_record mailer_record = DB_RECORD(mailer_columns);
 
 int
-store_mailers_get(struct store_reader *r, int64_t after, size_t max, struct arena *a,
-    struct store_mailer **out, size_t *n, int64_t *last)
+store_mailers_each(struct store_reader *r, void (*each)(void *ctx,
+    const struct store_mailer *m), void *ctx)
 {
-	struct query q = query_of(reader_db(r), SQL_MAILERS, db_i64(after),
-	    db_i64((int64_t)max));
-	size_t cap = 0;
+	struct query q = query_of(reader_db(r), SQL_MAILERS);
+	struct arena row = ARENA(LIMIT_STATE_BYTES);
+	struct store_mailer m;
 	int rc;
 
-	*out = NULL;
-	*n = 0;
-	*last = after;
 	for (rc = query_row(&q); rc == OK; rc = rc == OK ? query_row(&q) : rc) {
-		if (!arena_grow(a, *out, *n, cap)) {
-			rc = ERR_TOOBIG;
-			break;
-		}
-		rc = query_read(&q, &mailer_record, &(*out)[(*n)++], a);
-		*last = query_i64(&q, mailer_record.n);
+		rc = query_read(&q, &mailer_record, &m, &row);
+		if (rc == OK)
+			each(ctx, &m);
+		arena_clear(&row);
 	}
 	query_end(&q);
+	arena_release(&row);
 	return rc == ERR_NOTFOUND ? OK : rc;
 }

@@ -572,7 +572,7 @@
 	    " since = ?4 WHERE key = ?1 AND owner = ?2 AND state = 1")         \
 	X(LETTERS_WAIT, LETTER_COLUMNS "FROM letter l INDEXED BY letter_waits" \
 	    " CROSS JOIN mail m ON m.key = l.mail"                             \
-	    " WHERE l.state = 0 AND l.key > ? ORDER BY l.key LIMIT ?")         \
+	    " WHERE l.state = 0 ORDER BY l.key")                               \
 	X(MAIL_OF_CONVERSATION, LETTER_COLUMNS LETTER_COUNTS "FROM mail m"     \
 	    " INDEXED BY mail_conversation LEFT JOIN letter l ON l.key = m.key" \
 	    " WHERE m.owner = ? AND m.conversation = ?"                        \
@@ -590,9 +590,8 @@
 	X(MAILER_DELETE, "DELETE FROM mailer WHERE owner = ? AND id = ?")      \
 	X(MAILER_OF_THREAD, "DELETE FROM mailer WHERE owner = ? AND id = ?"    \
 	    " AND kind = 'run'")                                               \
-	X(MAILERS, "SELECT owner, id, name, kind, graph, spec, state, error,"   \
-	    " restarts, created, updated, key FROM mailer WHERE key > ?"         \
-	    " ORDER BY key LIMIT ?")                                           \
+	X(MAILERS, "SELECT owner, id, name, kind, graph, spec, state, error,"  \
+	    " restarts, created, updated FROM mailer ORDER BY key")            \
 	/* what a thread holds: rows and bytes */                              \
 	X(SIZE_CHECKPOINT, "SELECT count(*), coalesce(sum(64 +"                \
 	    " coalesce(length(CAST(ns AS BLOB)), 0) +"                         \

@@ -9,6 +9,7 @@
  * A letter that a run takes is not told here: its row goes with the run's checkpoint
  * (store_changes.mails_taken), and the run then says office_agent_done.
  *
+ * At start the office reads what waits by store_letters_each: they are posted with their row, too.
  * After a crash a letter comes back whose end was not written yet: a receiver sees it again,
  * with the same message_id.
  *
@@ -51,12 +52,5 @@ typedef void durable_revived(void *ctx, int rc, const struct store_letter *lette
     const struct err *e);
 void durable_dead(struct durable *d, owner_t owner, const struct uuid *message_id, bool drop,
     durable_revived *done, void *ctx);
-
-/* At start, before messages are taken in: all agents, then all letters that wait, in order.
- * ERR_IO. */
-int durable_agents(struct store_reader *r, void (*each)(void *ctx, const struct store_mailer *m),
-    void *ctx, struct err *e);
-int durable_letters(struct store_reader *r, void (*each)(void *ctx, const struct store_letter *l),
-    void *ctx, struct err *e);
 
 #endif
