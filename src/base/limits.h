@@ -255,6 +255,16 @@
 	X(BENCH_TOKENS,        10000,     "tokens", "of an answer in a benchmark") \
 	X(BENCH_BURN,          1000000,   "turns",  "of an empty loop for each delta of a benchmark") \
 	X(BENCH_STATE_KB,      1024,      "KB",     "state of a benchmark's session at its start") \
+	X(SCENARIO_PHASES,     64,        "phases", "of a load scenario") \
+	X(SCENARIO_SEQUENCES,  32,        "sequences", "of a load scenario") \
+	X(SCENARIO_STEPS,      64,        "steps",  "of a sequence") \
+	X(SCENARIO_ROWS,       40,        "names",  "of steps in a load scenario: each has its own figures") \
+	X(SCENARIO_NAME_BYTES, 24,        "bytes",  "such a name: figures are called ratio_NAME_p99_high") \
+	X(SCENARIO_VARIABLES,  64,        "variables", "of a load scenario, with those it captures") \
+	X(SCENARIO_USERS,      20000,     "users",  "of a load scenario at once, each a connection") \
+	X(SCENARIO_RATE,       1000000,   "/s",     "sequences that a load scenario begins") \
+	X(SCENARIO_MS,         604800000, "ms",     "a phase, pause or timeout of a load scenario: a week") \
+	X(SCENARIO_ANSWER_BYTES, 16777216, "bytes", "one answer that a load driver reads") \
 	X(WORK_QUEUE,          8192,      "requests", "read and waiting, of all connections; past it the rest is not read") \
 	X(WORK_QUEUE_BYTES,    67108864,  "bytes",  "of them, as text") \
 	X(WORK_ROUND,          512,       "requests", "in one transaction, so that the first is not kept waiting for the last") \

@@ -222,7 +222,8 @@ static const char *const *
 own_args(struct campaign *c, const char *words, const struct flag_line *l,
     const struct flag *own)
 {
-	const char **args = arena_zero(&c->arena, (l->given_n + 8) * sizeof *args);
+	const char **args = arena_zero(&c->arena, (l->given_n +
+	    l->operands_n + 8) * sizeof *args);
 	struct str rest = str_of(words), word;
 	size_t n = 0;
 
@@ -236,6 +237,8 @@ own_args(struct campaign *c, const char *words, const struct flag_line *l,
 			continue;
 		args[n++] = arena_fmt(&c->arena, "--%s=%.*s", f->name, FMT(l->given[i].value)).p;
 	}
+	for (size_t i = 0; i < l->operands_n && n + 1 < MEASURE_ARGS; i++)
+		args[n++] = arena_str(&c->arena, l->operand[i]).p;
 	return args;
 }
 

@@ -15,7 +15,8 @@
 
 struct flow_options {
 	struct load_options load;            /* first: see LOAD_FLAGS */
-	const char *llm, *response, *stages, *profile, *out;
+	struct peer_options peer;
+	const char *llm, *response, *stages, *profile, *out, *records;
 	int64_t vus, iterations;
 	msec duration, pause, warmup;
 	bool smoke;

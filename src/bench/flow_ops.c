@@ -11,41 +11,39 @@
 
 #include <string.h>
 
-#include "base/mem.h"
+#include "base/limits.h"
 
 /* Requests. */
 
 static void
-add_input(struct vu *v, struct buf *body)
+add_input(const struct flow_life *v, struct buf *body)
 {
 	json_add_fmt(body, "'input':{'messages':[{'role':'user',"
 	    "'content':'Flow %lld of user %lld says hello.'}]}", (long long)v->round,
-	    (long long)v->index);
+	    (long long)v->user);
 }
 
 static void
-build_assistant(struct vu *v, struct buf *path, struct buf *body)
+build_assistant(const struct flow_life *v, struct buf *path, struct buf *body)
 {
-	const struct flow_options *o = v->f->o;
-
 	buf_lit(path, "/assistants");
-	json_add_fmt(body, "{'graph_id':%s,'name':'bench-%-s-%lld-%lld'", o->load.graph,
-	    v->f->run, (long long)v->index, (long long)v->round);
-	if (o->load.model != NULL)
+	json_add_fmt(body, "{'graph_id':%s,'name':'bench-%-s-%lld-%lld'", v->setup->graph,
+	    v->setup->run, (long long)v->user, (long long)v->round);
+	if (v->setup->model != NULL)
 		json_add_fmt(body, ",'config':{'configurable':{'model_name':%s}}",
-		    o->load.model);
-	json_add_fmt(body, ",'metadata':{'bench':%s}}", v->f->run);
+		    v->setup->model);
+	json_add_fmt(body, ",'metadata':{'bench':%s}}", v->setup->run);
 }
 
 static void
-build_thread(struct vu *v, struct buf *path, struct buf *body)
+build_thread(const struct flow_life *v, struct buf *path, struct buf *body)
 {
 	buf_lit(path, "/threads");
-	json_add_fmt(body, "{'metadata':{'bench':%s}}", v->f->run);
+	json_add_fmt(body, "{'metadata':{'bench':%s}}", v->setup->run);
 }
 
 static void
-build_run_wait(struct vu *v, struct buf *path, struct buf *body)
+build_run_wait(const struct flow_life *v, struct buf *path, struct buf *body)
 {
 	buf_add_fmt(path, "/threads/%s/runs/wait", v->thread);
 	json_add_fmt(body, "{'assistant_id':%s,", v->assistant);
@@ -54,7 +52,7 @@ build_run_wait(struct vu *v, struct buf *path, struct buf *body)
 }
 
 static void
-build_run_stream(struct vu *v, struct buf *path, struct buf *body)
+build_run_stream(const struct flow_life *v, struct buf *path, struct buf *body)
 {
 	buf_add_fmt(path, "/threads/%s/runs/stream", v->thread);
 	json_add_fmt(body, "{'assistant_id':%s,'stream_mode':['messages-tuple'],",
@@ -64,14 +62,14 @@ build_run_stream(struct vu *v, struct buf *path, struct buf *body)
 }
 
 static void
-build_state(struct vu *v, struct buf *path, struct buf *body)
+build_state(const struct flow_life *v, struct buf *path, struct buf *body)
 {
 	(void)body;
 	buf_add_fmt(path, "/threads/%s/state", v->thread);
 }
 
 static void
-build_stateless(struct vu *v, struct buf *path, struct buf *body)
+build_stateless(const struct flow_life *v, struct buf *path, struct buf *body)
 {
 	buf_lit(path, "/runs/wait");
 	json_add_fmt(body, "{'assistant_id':%s,", v->assistant);
@@ -80,22 +78,22 @@ build_stateless(struct vu *v, struct buf *path, struct buf *body)
 }
 
 static void
-add_key(const struct vu *v, struct buf *b)
+add_key(const struct flow_life *v, struct buf *b)
 {
 	buf_add_fmt(b, "item-%lld", (long long)v->round);
 }
 
 static void
-add_namespace_key(struct vu *v, struct buf *body)
+add_namespace_key(const struct flow_life *v, struct buf *body)
 {
-	json_add_fmt(body, "'namespace':['bench',%s,'user-%lld'],'key':'", v->f->run,
-	    (long long)v->index);
+	json_add_fmt(body, "'namespace':['bench',%s,'user-%lld'],'key':'", v->setup->run,
+	    (long long)v->user);
 	add_key(v, body);
 	buf_add_char(body, '"');
 }
 
 static void
-build_store_put(struct vu *v, struct buf *path, struct buf *body)
+build_store_put(const struct flow_life *v, struct buf *path, struct buf *body)
 {
 	buf_lit(path, "/store/items");
 	buf_add_char(body, '{');
@@ -105,33 +103,33 @@ build_store_put(struct vu *v, struct buf *path, struct buf *body)
 }
 
 static void
-add_store_query(struct vu *v, struct buf *path)
+add_store_query(const struct flow_life *v, struct buf *path)
 {
-	buf_add_fmt(path, "/store/items?namespace=bench.%s.user-%lld&key=", v->f->run,
-	    (long long)v->index);
+	buf_add_fmt(path, "/store/items?namespace=bench.%s.user-%lld&key=", v->setup->run,
+	    (long long)v->user);
 	add_key(v, path);
 }
 
 static void
-build_store_get(struct vu *v, struct buf *path, struct buf *body)
+build_store_get(const struct flow_life *v, struct buf *path, struct buf *body)
 {
 	(void)body;
 	add_store_query(v, path);
 }
 
 static void
-build_store_search(struct vu *v, struct buf *path, struct buf *body)
+build_store_search(const struct flow_life *v, struct buf *path, struct buf *body)
 {
 	buf_lit(path, "/store/items/search");
 	json_add_fmt(body, "{%s:['bench',%s,'user-%lld'],'limit':10}",
-	    v->f->o->sdk_store ? "namespace_prefix" : "namespace", v->f->run,
-	    (long long)v->index);
+	    v->setup->sdk_store ? "namespace_prefix" : "namespace", v->setup->run,
+	    (long long)v->user);
 }
 
 static void
-build_store_delete(struct vu *v, struct buf *path, struct buf *body)
+build_store_delete(const struct flow_life *v, struct buf *path, struct buf *body)
 {
-	if (!v->f->o->sdk_store) {
+	if (!v->setup->sdk_store) {
 		add_store_query(v, path);
 		return;
 	}
@@ -142,17 +140,25 @@ build_store_delete(struct vu *v, struct buf *path, struct buf *body)
 }
 
 static void
-build_thread_delete(struct vu *v, struct buf *path, struct buf *body)
+build_thread_delete(const struct flow_life *v, struct buf *path, struct buf *body)
 {
 	(void)body;
 	buf_add_fmt(path, "/threads/%s", v->thread);
 }
 
 static void
-build_assistant_delete(struct vu *v, struct buf *path, struct buf *body)
+build_assistant_delete(const struct flow_life *v, struct buf *path, struct buf *body)
 {
 	(void)body;
 	buf_add_fmt(path, "/assistants/%s", v->assistant);
+}
+
+bool
+flow_can(const struct flow_life *v, const struct flow_op *op)
+{
+	return ((op->needs & NEEDS_ASSISTANT) == 0 || v->assistant[0] != '\0') &&
+	    ((op->needs & NEEDS_THREAD) == 0 || v->thread[0] != '\0') &&
+	    ((op->needs & NEEDS_ACCOUNT) == 0 || v->setup->account != NULL);
 }
 
 /* Answers. */
@@ -165,8 +171,8 @@ wrong(struct err *e, const char *what, struct str answer)
 
 /* Parses the answer and calls look; its result is the error, or NULL. */
 static int
-with_json(struct vu *v, struct str answer, struct err *e,
-    const char *(*look)(struct vu *v, jnode root))
+with_json(struct flow_life *v, struct str answer, struct err *e,
+    const char *(*look)(struct flow_life *v, jnode root))
 {
 	struct json_doc d;
 	const char *what = NULL;
@@ -194,14 +200,14 @@ copy_id(jnode n, char out[UUID_TEXT + 1])
 }
 
 static const char *
-look_assistant(struct vu *v, jnode root)
+look_assistant(struct flow_life *v, jnode root)
 {
 	return copy_id(json_get(root, S("assistant_id")), v->assistant) ? NULL :
 	    "no assistant_id";
 }
 
 static const char *
-look_thread(struct vu *v, jnode root)
+look_thread(struct flow_life *v, jnode root)
 {
 	return copy_id(json_get(root, S("thread_id")), v->thread) ? NULL : "no thread_id";
 }
@@ -225,11 +231,11 @@ add_content(jnode content, struct buf *out)
 }
 
 static bool
-words_right(const struct vu *v, struct str words)
+words_right(const struct flow_life *v, struct str words)
 {
-	if (v->f->o->response == NULL)
+	if (v->setup->response == NULL)
 		return str_trim(words).n > 0;
-	return str_eq(words, str_of(v->f->o->response));
+	return str_eq(words, str_of(v->setup->response));
 }
 
 static bool
@@ -243,9 +249,9 @@ is_ai(jnode message)
 
 /* n messages, the last one with the model's text. */
 static const char *
-look_messages(struct vu *v, jnode messages, size_t n)
+look_messages(struct flow_life *v, jnode messages, size_t n)
 {
-	struct buf words = BUF(FLOW_ANSWER_MAX);
+	struct buf words = BUF(LIMIT_SCENARIO_ANSWER_BYTES);
 	jnode last;
 	bool right;
 
@@ -259,13 +265,13 @@ look_messages(struct vu *v, jnode messages, size_t n)
 }
 
 static const char *
-look_run(struct vu *v, jnode root)
+look_run(struct flow_life *v, jnode root)
 {
 	return look_messages(v, json_get(root, S("messages")), 2);
 }
 
 static const char *
-look_state(struct vu *v, jnode root)
+look_state(struct flow_life *v, jnode root)
 {
 	if (json_count(json_get(root, S("next"))) != 0)
 		return "an unfinished state";
@@ -273,7 +279,7 @@ look_state(struct vu *v, jnode root)
 }
 
 static bool
-is_item(const struct vu *v, jnode item)
+is_item(const struct flow_life *v, jnode item)
 {
 	struct buf key = BUF(64);
 	bool same;
@@ -286,13 +292,13 @@ is_item(const struct vu *v, jnode item)
 }
 
 static const char *
-look_item(struct vu *v, jnode root)
+look_item(struct flow_life *v, jnode root)
 {
 	return is_item(v, root) ? NULL : "not the item";
 }
 
 static const char *
-look_search(struct vu *v, jnode root)
+look_search(struct flow_life *v, jnode root)
 {
 	jnode items = json_get(root, S("items"));
 
@@ -302,7 +308,7 @@ look_search(struct vu *v, jnode root)
 
 #define CHECK_WITH(name)                                                    \
 	static int                                                          \
-	check_##name(struct vu *v, struct str answer, struct err *e)        \
+	check_##name(struct flow_life *v, struct str answer, struct err *e)        \
 	{                                                                   \
 		return with_json(v, answer, e, look_##name);                \
 	}
@@ -340,9 +346,9 @@ stream_line(struct str event, struct str data, struct buf *words, uint64_t *delt
 }
 
 static int
-check_stream(struct vu *v, struct str answer, struct err *e)
+check_stream(struct flow_life *v, struct str answer, struct err *e)
 {
-	struct buf words = BUF(FLOW_ANSWER_MAX);
+	struct buf words = BUF(LIMIT_SCENARIO_ANSWER_BYTES);
 	struct str rest = answer, line, event = STR_NONE;
 	uint64_t deltas = 0;
 	int rc = OK;
@@ -358,8 +364,7 @@ check_stream(struct vu *v, struct str answer, struct err *e)
 	}
 	if (rc == OK && !words_right(v, buf_str(&words)))
 		rc = wrong(e, "not the words of the model", buf_str(&words));
-	if (v->measured)
-		v->f->deltas += deltas;
+	v->deltas = deltas;
 	buf_release(&words);
 	return rc;
 }

@@ -1,9 +1,10 @@
 /*
- * flow_priv.h - what the files of the agent flow share.
+ * flow_priv.h - the twelve operations of an agent's life, for the flow itself and
+ * for scenarios that name them.
  *
- *   flow.c       virtual users: one request after the other, times, counts
- *   flow_ops.c   the twelve requests and the checks of their answers
- *   flow_run.c   options, how many users when, the report
+ *   flow_ops.c     requests, and the checks of their answers
+ *   flow_model.c   what a real model took of a flow's time, and what it cost
+ *   flow_run.c     the flow as a plan: options, how many users when, thresholds
  *
  * SPDX-License-Identifier: MIT
  */
@@ -13,85 +14,56 @@
 #include "base/id.h"
 #include "base/json.h"
 #include "bench/flow.h"
-#include "bench/load.h"
-#include "bench/points.h"
 
 #define FLOW_OPS        12
-#define FLOW_ANSWER_MAX (16 * MB)
-#define FLOW_STAGES_MAX 64
 
-struct flow;
-struct vu;
+/* What a model took, where the server tells it (a transcript, its counts of tokens). */
+struct flow_account {
+	struct hist model, server;           /* of a run: in the model; all the rest */
+	uint64_t runs, untold;
+	int64_t tokens_in, tokens_out, streamed;     /* streamed: of the streams alone */
+	double stream_s;                     /* from first words to ends */
+	double cost;                         /* USD */
+};
 
-enum { NEEDS_ASSISTANT = 1, NEEDS_THREAD = 2 };
+/* Of all lives of a run. */
+struct flow_setup {
+	const char *graph, *model;           /* model NULL: the agent's own */
+	const char *response;                /* what the model says; NULL: any words */
+	const char *run;                     /* of this run, in names and keys */
+	bool sdk_store;                      /* store requests in the form of the SDKs */
+	struct flow_account *account;        /* NULL: nobody asks what the model took */
+};
+
+/* One user's: ids are empty until they are made. */
+struct flow_life {
+	const struct flow_setup *setup;
+	int64_t user, round;
+	char assistant[UUID_TEXT + 1], thread[UUID_TEXT + 1];
+	uint64_t deltas;                     /* of the last stream */
+	nsec runs_took, stream_took;         /* its runs on the thread; from the first words
+	                                        of its stream to the end */
+	bool counted;                        /* not of a warm-up */
+};
+
+enum { NEEDS_ASSISTANT = 1, NEEDS_THREAD = 2, NEEDS_ACCOUNT = 4 };
 
 struct flow_op {
 	const char *name;                    /* k6's tag "operation" */
 	struct str method;
-	void (*build)(struct vu *v, struct buf *path, struct buf *body);
-	/* ERR_INVALID with a message if the answer is wrong. */
-	int (*check)(struct vu *v, struct str answer, struct err *e);
+	void (*build)(const struct flow_life *v, struct buf *path, struct buf *body);
+	/* ERR_INVALID with a message if the answer is wrong; NULL: any is right. */
+	int (*check)(struct flow_life *v, struct str answer, struct err *e);
 	int status, or_status;
 	unsigned needs;
 	bool model, stream;                  /* asks the model; streams its words */
 };
 
 extern const struct flow_op flow_ops[FLOW_OPS];
+/* Reads what the model took of the runs on the thread. */
+extern const struct flow_op flow_op_times, flow_op_usage;
 
-struct flow_stats {
-	struct hist times;
-	uint64_t errors;
-};
-
-struct flow_stage {
-	msec ms;
-	int64_t target;
-};
-
-struct vu {
-	struct flow *f;
-	int64_t index, round;
-	struct lean_conn *conn;
-	bool busy, measured, flow_ok;
-	size_t op;
-	nsec sent, flow_began, first_words;
-	uint64_t bytes_in, bytes_out;        /* of this flow */
-	char assistant[UUID_TEXT + 1], thread[UUID_TEXT + 1];
-	struct buf path, body, answer;
-	struct wheel_timer pause;
-};
-
-struct flow {
-	const struct flow_options *o;
-	struct load load;
-	char run[9];                         /* of this run, in names and keys */
-
-	struct flow_stage stage[FLOW_STAGES_MAX];
-	size_t stages_n;
-	struct vu *vus;
-	int64_t vus_max, target_vus, busy;
-	struct wheel_timer tick;
-	nsec began, measure_at;
-	bool measuring, stopping;
-
-	struct flow_stats op[FLOW_OPS], all;
-	struct hist flows, first_words;
-	uint64_t flows_ok, flows_failed, flows_warm, started;
-	uint64_t model_calls, deltas, bytes_in, bytes_out;
-	struct err sample;                   /* the first error */
-	struct points *points;
-};
-
-/* flow.c */
-void vu_start(struct vu *v);                 /* one flow, then the next, ... */
-void vu_init(struct vu *v, struct flow *f, int64_t index);
-void vu_release(struct vu *v);
-bool flow_wants(const struct flow *f, int64_t index);    /* another flow? */
-
-/* flow_run.c: users at a moment of the schedule; the schedule's length. */
-int  flow_stages_parse(const char *text, struct flow_stage *out, size_t *n,
-    struct err *e);
-int64_t flow_users_at(const struct flow_stage *s, size_t n, msec t);
-msec flow_stages_length(const struct flow_stage *s, size_t n);
+/* Are the ids there that it needs? */
+bool flow_can(const struct flow_life *v, const struct flow_op *op);
 
 #endif

@@ -1,24 +1,22 @@
 /*
- * flow_run.c - a run of the agent flow: options, how many users when, the
- * report.
+ * flow_run.c - the agent flow as a plan: options, how many users when, the report.
  *
  * The number of users is interpolated linearly between the stages, as in k6's
  * ramping executor; a user above it ends its flow and pauses.
  *
  * SPDX-License-Identifier: MIT
  */
-#include "bench/flow_priv.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "bench/scenario_priv.h"
 #include "llm/script.h"
 
-#define TICK_MS  100
-#define GRACE_MS 30000                       /* for the last flows, as k6 */
-#define USERS_MAX 10000
+#define ITERATIONS_MS 3600000                /* for --iterations, at most */
+#define SOAK_USERS    5
+#define SOAK_MS       (30 * 60000)
 #define AT(field) offsetof(struct flow_options, field)
 
 static const char default_thresholds[] =
@@ -27,24 +25,29 @@ static const char default_thresholds[] =
     "store_get.p95<500,store_search.p95<500,store_delete.p95<500,"
     "agent_flow_duration.p95<8000,agent_flow_success_rate>0.95";
 
+static const char *const profile_names[] = { "smoke", "default", "long", "soak", NULL };
+
 const struct flag bench_flow_flags[] = {
 	LOAD_FLAGS,
+	PEER_FLAGS(struct flow_options),
 	{ "name", "RUNTIME_NAME", FLAG_TEXT, NULL, "NAME",
 	    "what to call it; else its own name", AT(load.name) },
 	{ "model", "MODEL_NAME", FLAG_TEXT, NULL, "NAME",
 	    "configurable.model_name of the assistants", AT(load.model) },
 	{ "llm", NULL, FLAG_TEXT, "mock", "NAME",
-	    "what answers; \"mock\": its words are checked to the letter", AT(llm) },
+	    "what answers; \"mock\": its words are checked to the letter; a model of the "
+	    "server: what it takes and costs is told apart", AT(llm) },
 	{ "response", "MOCK_LLM_RESPONSE", FLAG_TEXT, script_sentence, "TEXT",
 	    "what the mock says", AT(response) },
-	{ "profile", NULL, FLAG_TEXT, "default", "smoke|default|long",
-	    "one flow; 90 s with up to 5 users; 100 s with up to 10", AT(profile) },
+	{ "profile", NULL, FLAG_TEXT, "default", "smoke|default|long|soak",
+	    "one flow; 90 s with up to 5 users; 100 s with up to 10; 30 min with 5, and "
+	    "what becomes of memory and speed", AT(profile), .words = profile_names },
 	{ "smoke", "SMOKE", FLAG_SWITCH, NULL, NULL, "--profile smoke", AT(smoke) },
 	{ "sdk-store", NULL, FLAG_SWITCH, NULL, NULL, "store requests as the SDKs send "
 	    "them, for servers that know no other; else as the original script does",
 	    AT(sdk_store) },
 	{ "vus", NULL, FLAG_INT, NULL, "N", "so many users all the time", AT(vus),
-	    1, USERS_MAX },
+	    1, LIMIT_SCENARIO_USERS },
 	{ "duration", NULL, FLAG_MS, NULL, "TIME", "for so long", AT(duration) },
 	{ "iterations", NULL, FLAG_INT, NULL, "N", "stop after so many flows",
 	    AT(iterations), 1, INT64_MAX },
@@ -60,22 +63,47 @@ const struct flag bench_flow_flags[] = {
 	    "what must hold", AT(load.thresholds) },
 	{ "out", NULL, FLAG_TEXT, NULL, "json[=FILE]",
 	    "k6's points; FILE: results/{name}-v{version}-{llm}-{vus}vu.json", AT(out) },
+	{ "records", NULL, FLAG_TEXT, NULL, "FILE", "a line of JSON for each second",
+	    AT(records) },
 	LOAD_FLAGS_RESULT,
 	{ NULL }
 };
 
-static const struct { const char *name, *stages; msec pause; } profiles[] = {
-	{ "smoke",   "1s:1", 0 },
-	{ "default", "10s:1,20s:3,30s:5,20s:3,10s:1", 0 },
+/* stages NULL: a number of users all the time. */
+static const struct profile {
+	const char *name, *stages;
+	msec pause;
+	int64_t iterations;
+} profiles[] = {
+	{ "smoke",   "1s:1", 0, 1 },
+	{ "default", "10s:1,20s:3,30s:5,20s:3,10s:1" },
 	{ "long",    "10s:5,30s:5,10s:10,30s:10,10s:0", 500 },
+	{ "soak",    NULL },
 };
 
-/* The schedule. */
+/* All that a flow's run needs. */
+struct flow_run {
+	struct flow_options o;
+	const struct profile *profile;
+	struct scenario plan;
+	struct sequence sequence;
+	struct step step[FLOW_OPS + 2];
+	struct phase phase[FLOW_STAGES_MAX + 1];
+	struct flow_setup setup, peer_setup;
+	struct flow_account account;
+	char run[RUN_ID_SIZE];
+	struct drive drive;
+	struct report report;
+};
+
+/* ---- the schedule --------------------------------------------------------- */
 
 int
-flow_stages_parse(const char *text, struct flow_stage *out, size_t *n, struct err *e)
+flow_stages_parse(const char *text, struct phase out[FLOW_STAGES_MAX], size_t *n,
+    struct err *e)
 {
 	struct str rest = str_of(text), part;
+	double before = 1;
 
 	for (*n = 0; rest.n > 0 && str_next(&rest, ',', &part); (*n)++) {
 		struct str time = STR_NONE;
@@ -87,273 +115,232 @@ flow_stages_parse(const char *text, struct flow_stage *out, size_t *n, struct er
 			return err_set(e, ERR_LIMIT, "--stages: more than %d",
 			    FLOW_STAGES_MAX);
 		if (!str_next(&part, ':', &time) || !clock_parse(time, NS_PER_MS, &t) ||
-		    !str_to_i64(part, &target) || target < 0 || target > USERS_MAX)
+		    !str_to_i64(part, &target) || target < 0 || target > LIMIT_SCENARIO_USERS)
 			return err_set(e, ERR_INVALID, "--stages: expected time:users, as "
 			    "in 10s:5, got \"%.*s\"", FMT(time));
-		out[*n] = (struct flow_stage){ t / NS_PER_MS, target };
+		out[*n] = (struct phase){ .from = before, .to = (double)target,
+		    .ms = t / NS_PER_MS, .measured = true };
+		before = (double)target;
 	}
 	return *n > 0 ? OK : err_set(e, ERR_INVALID, "--stages: empty");
 }
 
-msec
-flow_stages_length(const struct flow_stage *s, size_t n)
+/* so many users, for so long */
+static size_t
+level(struct phase *out, int64_t users, msec ms)
 {
-	msec sum = 0;
-
-	for (size_t i = 0; i < n; i++)
-		sum += s[i].ms;
-	return sum;
+	*out = (struct phase){ .from = (double)users, .to = (double)users, .ms = ms,
+	    .measured = true };
+	return 1;
 }
 
-/* Linear, from one user at the start. */
-int64_t
-flow_users_at(const struct flow_stage *s, size_t n, msec t)
-{
-	int64_t from = 1;
-
-	for (size_t i = 0; i < n; i++) {
-		if (t < s[i].ms)
-			return from + (s[i].target - from) * t / s[i].ms;
-		t -= s[i].ms;
-		from = s[i].target;
-	}
-	return from;
-}
-
+/* --stages, else --vus and --duration, else the profile's. */
 static int
-profile_apply(struct flow *f, struct flow_options *o, struct err *e)
+stages_set(struct flow_run *f, size_t *n, struct err *e)
 {
-	const char *name = o->smoke ? "smoke" : o->profile;
+	const struct flow_options *o = &f->o;
+	struct phase *out = f->phase + 1;
+	bool soak = f->profile->stages == NULL;
+	msec ms = o->duration > 0 ? o->duration : o->iterations > 0 ? ITERATIONS_MS : 30000;
 
-	for (size_t i = 0; i < COUNT(profiles); i++) {
-		if (strcmp(profiles[i].name, name) != 0)
-			continue;
-		if (i == 0) {
-			o->iterations = 1;
-			o->warmup = 0;
-			o->smoke = true;
-		}
-		if (o->pause == 0)
-			o->pause = profiles[i].pause;
-		return flow_stages_parse(profiles[i].stages, f->stage, &f->stages_n, e);
-	}
-	return err_set(e, ERR_INVALID, "--profile: smoke, default or long");
+	if (f->profile->iterations > 0)
+		return flow_stages_parse(f->profile->stages, out, n, e);
+	if (o->stages != NULL)
+		return flow_stages_parse(o->stages, out, n, e);
+	if (soak)
+		*n = level(out, o->vus > 0 ? o->vus : SOAK_USERS, o->duration > 0 ?
+		    o->duration : SOAK_MS);
+	else if (o->vus > 0 || o->duration > 0 || o->iterations > 0)
+		*n = level(out, o->vus > 0 ? o->vus : 5, ms);
+	else
+		return flow_stages_parse(f->profile->stages, out, n, e);
+	return OK;
 }
 
-/* --stages, else --vus and --duration, else the profile. */
+/* The warm-up, then the stages. */
 static int
-schedule_set(struct flow *f, struct flow_options *o, struct err *e)
+schedule_set(struct flow_run *f, struct err *e)
 {
-	bool constant = o->vus > 0 || o->duration > 0 || o->iterations > 0;
-	int rc = OK;
+	struct flow_options *o = &f->o;
+	size_t n = 0;
+	int rc;
 
-	if (o->stages != NULL && !o->smoke)
-		rc = flow_stages_parse(o->stages, f->stage, &f->stages_n, e);
-	else if (!constant || o->smoke)
-		rc = profile_apply(f, o, e);
-	else {
-		f->stages_n = 2;             /* a step up, then level */
-		f->stage[0] = (struct flow_stage){ 0, o->vus > 0 ? o->vus : 5 };
-		f->stage[1] = (struct flow_stage){ o->duration > 0 ? o->duration :
-		    o->iterations > 0 ? 3600000 : 30000, f->stage[0].target };
+	for (size_t i = 0; i < COUNT(profiles); i++)
+		if (strcmp(profiles[i].name, o->smoke ? "smoke" : o->profile) == 0)
+			f->profile = &profiles[i];
+	if (f->profile->iterations > 0) {
+		o->iterations = f->profile->iterations;
+		o->warmup = 0;
 	}
-	for (size_t i = 0; rc == OK && i < f->stages_n; i++)
-		if (f->stage[i].target > f->vus_max)
-			f->vus_max = f->stage[i].target;
-	f->vus_max = f->vus_max > 0 ? f->vus_max : 1;
+	if (o->pause == 0)
+		o->pause = f->profile->pause;
+	rc = stages_set(f, &n, e);
+	f->phase[0] = (struct phase){ .from = f->phase[1].from, .to = f->phase[1].from,
+	    .ms = o->warmup };
+	for (size_t i = 0; i <= n; i++)
+		f->phase[i].pause = o->pause;
+	f->plan.phases = f->phase + (o->warmup == 0);
+	f->plan.phases_n = n + (o->warmup > 0);
+	f->plan.iterations = o->iterations;
 	return rc;
 }
 
-static msec
-since(nsec then, nsec now)
+/* ---- the plan ------------------------------------------------------------- */
+
+static void
+add_step(struct flow_run *f, const struct flow_op *op)
 {
-	return (now - then) / NS_PER_MS;
+	struct step *st = &f->step[f->sequence.n++];
+
+	*st = (struct step){ .kind = &step_flow, .name = str_of(op->name), .op = op,
+	    .method = op->method, .first_mark = op->stream ? "event: messages" : NULL };
+	st->row = (size_t)scenario_row(&f->plan, st->name, false);
+	if (op->stream)
+		f->plan.rows[st->row].first_name = "run_stream_first_words";
 }
 
 static void
-tick_fired(struct wheel_timer *t)
+steps_set(struct flow_run *f)
 {
-	struct flow *f = CONTAINER_OF(t, struct flow, tick);
-	nsec now = clock_mono();
-	msec length = flow_stages_length(f->stage, f->stages_n), at;
-	bool spent = f->o->iterations > 0 && f->started >= (uint64_t)f->o->iterations;
+	bool real = strcmp(f->o.llm, "mock") != 0;
 
-	if (!f->measuring && now >= f->measure_at) {
-		f->measuring = true;
-		load_begin(&f->load);
+	f->plan.arena = ARENA(MB);
+	scenario_init(&f->plan);
+	f->plan.timeout = f->o.load.timeout;
+	f->sequence = (struct sequence){ .name = S("flow"), .weight = 1, .steps = f->step };
+	f->plan.sequences = &f->sequence;
+	f->plan.sequences_n = 1;
+	for (size_t i = 0; i < FLOW_OPS; i++) {
+		/* Before what is deleted: the thread's transcript. */
+		if (real && strcmp(flow_ops[i].name, "delete_thread") == 0) {
+			add_step(f, &flow_op_times);
+			add_step(f, &flow_op_usage);
+		}
+		add_step(f, &flow_ops[i]);
 	}
-	at = f->measuring ? since(f->measure_at, now) : 0;
-	if (at >= length || spent)
-		f->stopping = true;
-	f->target_vus = f->stopping ? 0 : flow_users_at(f->stage, f->stages_n, at);
-	for (int64_t i = 0; i < f->target_vus; i++)
-		if (!f->vus[i].busy && !wheel_armed(&f->vus[i].pause) && flow_wants(f, i))
-			vu_start(&f->vus[i]);
-	if (f->stopping && (f->busy == 0 || (!spent && at >= length + GRACE_MS))) {
-		load_end(&f->load);
-		shard_stop(f->load.shard);
-		return;
-	}
-	shard_timer_set(f->load.shard, t, f->stopping ? 1 : TICK_MS);
 }
+
+static void
+setup_set(struct flow_run *f)
+{
+	const struct flow_options *o = &f->o;
+	bool real = strcmp(o->llm, "mock") != 0;
+
+	drive_run_id(f->run);
+	f->setup = (struct flow_setup){ .graph = o->load.graph, .model = o->load.model,
+	    .response = real ? NULL : o->response, .run = f->run,
+	    .sdk_store = o->sdk_store || o->peer.url != NULL };
+	if (real && f->setup.model == NULL)
+		f->setup.model = o->llm;
+	f->peer_setup = f->setup;
+	if (real)
+		f->setup.account = &f->account;
+}
+
+/* ---- the report ----------------------------------------------------------- */
 
 static double
-fraction(void *ctx)
+share(double part, double whole)
 {
-	struct flow *f = ctx;
-	double length = (double)flow_stages_length(f->stage, f->stages_n), part;
+	return whole > 0 ? part / whole : 0;
+}
 
-	if (f->o->iterations > 0)
-		part = (double)f->started / (double)f->o->iterations;
-	else
-		part = f->measuring ? (double)since(f->measure_at, clock_mono()) / length : 0;
-	return part > 1 ? 1 : part;
+/* Without a transcript there is nothing to tell. */
+static void
+report_account(const struct flow_account *a, struct report *r)
+{
+	report_metric(r, "model_time", NULL, &a->model, 0);
+	report_metric(r, "server_time", NULL, &a->server, 0);
+	report_value(r, (double)a->runs, 0, "runs_with_model_time");
+	report_value(r, (double)a->untold, 0, "flows_without_model_time");
+	report_value(r, share((double)a->streamed, a->stream_s), 1, "model_tokens_per_s");
+	report_value(r, (double)a->tokens_in, 0, "model_tokens_in");
+	report_value(r, (double)a->tokens_out, 0, "model_tokens_out");
+	report_value(r, a->cost, 6, "model_cost_usd");
+	report_value(r, share(a->cost, (double)a->runs / 2), 6, "model_cost_usd_per_flow");
 }
 
 static void
-words(void *ctx, struct buf *out)
+report_numbers(const struct flow_run *f, struct report *r)
 {
-	struct flow *f = ctx;
+	const struct tally *t = f->drive.side[0].all;
+	double ended = (double)(t->ok + t->failed);
 
-	buf_add_fmt(out, "users=%lld flows=%llu failed=%llu p50=%.1fms",
-	    (long long)f->busy, (unsigned long long)f->flows_ok,
-	    (unsigned long long)f->flows_failed, report_ms(&f->flows, 50));
-}
-
-/* The report. */
-
-static double
-share(uint64_t part, uint64_t whole)
-{
-	return whole == 0 ? 0 : (double)part / (double)whole;
-}
-
-static void
-report_numbers(const struct flow *f, struct report *r)
-{
-	uint64_t flows = f->flows_ok + f->flows_failed;
-	double wall = (double)(f->load.ended - f->load.began) / (double)NS_PER_S;
-
-	for (size_t i = 0; i < FLOW_OPS; i++)
-		report_metric(r, "http_req_duration", flow_ops[i].name, &f->op[i].times,
-		    f->op[i].errors);
-	report_metric(r, "http_req_duration", NULL, &f->all.times, f->all.errors);
-	report_metric(r, "run_stream_first_words", NULL, &f->first_words, 0);
-	report_metric(r, "agent_flow_duration", NULL, &f->flows, f->flows_failed);
-	report_value(r, wall > 0 ? (double)flows / wall : 0, 2, "flows_per_s");
-	report_value(r, (double)flows, 0, "flows");
-	report_value(r, (double)f->flows_warm, 0, "flows_in_warmup");
-	report_value(r, share(f->flows_ok, flows), 4, "agent_flow_success_rate");
-	report_value(r, (double)f->all.times.count, 0, "http_reqs");
-	report_value(r, share(f->all.errors, f->all.times.count), 4, "http_req_failed");
-	report_value(r, (double)f->all.errors, 0, "http_errors");
-	report_value(r, (double)f->bytes_in, 0, "data_received_bytes");
-	report_value(r, (double)f->bytes_out, 0, "data_sent_bytes");
-	report_value(r, share(f->deltas, f->op[3].times.count), 1, "deltas_per_stream");
-	report_value(r, (double)f->vus_max, 0, "vus_max");
+	report_requests(r, &f->plan, t);
+	report_metric(r, "agent_flow_duration", NULL, &t->flows, t->failed);
+	report_value(r, share(ended, (double)t->wall / NS_PER_S), 2, "flows_per_s");
+	report_value(r, ended, 0, "flows");
+	report_value(r, (double)t->warm, 0, "flows_in_warmup");
+	report_value(r, share((double)t->ok, ended), 4, "agent_flow_success_rate");
+	report_value(r, share((double)t->deltas, (double)t->rows[3].times.count), 1,
+	    "deltas_per_stream");
+	report_value(r, (double)scenario_users(&f->plan), 0, "vus_max");
+	if (f->setup.account != NULL)
+		report_account(f->setup.account, r);
+	if (f->profile->iterations > 0)
+		report_check(r, t->ok == 1 && t->request_errors == 0, "no error at all");
 }
 
 static int
-report_flow(struct flow *f, int argc, char *const *argv, msec started, struct err *e)
+report_flow(struct flow_run *f, int argc, char *const *argv, msec started, struct err *e)
 {
-	struct report r = {
+	struct report *r = &f->report;
+	int rc;
+
+	*r = (struct report){
 		.workload = "flow", .loop = "closed", .argc = argc, .argv = argv,
 		.started = started,
 		.measures = "the time of each of the twelve requests of an agent's life, "
 		    "as a client on the same machine sees it, under users who wait for "
 		    "each answer; every answer is verified.",
 		.not_measures = "a given arrival rate (the loop is closed: a slow server "
-		    "is asked less), networks, TLS, or a real model.",
+		    "is asked less), networks, or TLS.",
 	};
-	int rc;
-
-	report_numbers(f, &r);
-	rc = load_report(&f->load, &r, "flow", f->flows_ok + f->flows_failed,
-	    f->model_calls, e);
-	if (f->o->smoke)
-		report_check(&r, f->flows_ok == 1 && f->all.errors == 0, "no error at all");
-	if (f->sample.code != OK)
-		r.error_sample = f->sample.text;
-	return rc == OK ? report_finish(&r, f->o->load.json, f->o->load.markdown, e) : rc;
+	report_numbers(f, r);
+	rc = drive_report(&f->drive, r, "flow", e);
+	return rc == OK ? report_finish(r, f->o.load.json, f->o.load.markdown, e) : rc;
 }
 
-/* Life. */
+/* ---- life ----------------------------------------------------------------- */
 
 static int
-points_set(struct flow *f, struct buf *path, struct err *e)
+soak_set(struct flow_run *f, struct err *e)
 {
-	const char *out = f->o->out;
-	struct json_doc d;
-	struct str version = S("unknown"), name = str_of(f->o->load.name);
-
-	if (out == NULL)
+	if (f->profile->stages != NULL)
 		return OK;
-	if (strncmp(out, "json=", 5) == 0)
-		return points_open(&f->points, out + 5, e);
-	if (strcmp(out, "json") != 0)
-		return err_set(e, ERR_INVALID, "--out: json or json=FILE");
-	if (json_parse(&d, buf_str(&f->load.info), NULL) == OK) {
-		if (json_is_string(json_get(d.root, S("version"))))
-			version = json_str(json_get(d.root, S("version")));
-		if (name.n == 0 && json_is_string(json_get(d.root, S("name"))))
-			name = json_str(json_get(d.root, S("name")));
-	}
-	buf_add_fmt(path, "results/%.*s-v%.*s-%s-%lldvu.json",
-	    name.n > 0 ? (int)name.n : 7, name.n > 0 ? name.p : "runtime", FMT(version),
-	    f->o->llm, (long long)f->vus_max);
-	json_release(&d);
-	report_make_folders(path->p);
-	return points_open(&f->points, path->p, e);
-}
-
-static void
-flow_drive(struct flow *f)
-{
-	f->vus = mem_zero((size_t)f->vus_max * sizeof *f->vus);
-	for (int64_t i = 0; i < f->vus_max; i++)
-		vu_init(&f->vus[i], f, i);
-	f->began = clock_mono();
-	f->measure_at = f->began + f->o->warmup * NS_PER_MS;
-	f->tick.fire = tick_fired;
-	shard_timer_set(f->load.shard, &f->tick, 0);
-	shard_run(f->load.shard);
-	for (int64_t i = 0; i < f->vus_max; i++)
-		vu_release(&f->vus[i]);
-	free(f->vus);
+	if (f->o.load.pid <= 0)
+		return err_set(e, ERR_INVALID, "--profile soak needs --pid: it tells what "
+		    "becomes of the server's memory");
+	if (f->o.peer.url != NULL)
+		return err_set(e, ERR_INVALID, "--profile soak: one server at a time");
+	f->drive.soak = soak_new(scenario_length(&f->plan, true), f->o.load.pid);
+	return OK;
 }
 
 int
 bench_flow(const struct flow_options *given, int argc, char *const *argv, struct err *e)
 {
-	struct flow_options o = *given;
-	struct flow *f = mem_new(struct flow);
-	struct buf path = BUF(4 * KB);
+	struct flow_run *f = mem_new(struct flow_run);
 	msec started = clock_wall_ms();
-	uint32_t run;
 	int rc;
 
-	machine_files_raise();
-	id_random(&run, sizeof run);
-	snprintf(f->run, sizeof f->run, "%08x", run);
-	f->o = &o;
-	f->load.fraction = fraction;
-	f->load.words = words;
-	f->load.ctx = f;
-	rc = schedule_set(f, &o, e);
-	if (strcmp(o.llm, "mock") != 0)
-		o.response = NULL;
+	f->o = *given;
+	steps_set(f);
+	setup_set(f);
+	f->drive = (struct drive){ .plan = &f->plan, .setup = &f->setup,
+	    .peer_setup = &f->peer_setup, .load = &f->o.load, .peer = &f->o.peer,
+	    .label = "flow", .info = S("/info"), .out = f->o.out, .records = f->o.records,
+	    .llm = f->o.llm };
+	rc = schedule_set(f, e);
 	if (rc == OK)
-		rc = load_open(&f->load, "flow", &o.load, S("/info"), e);
+		rc = soak_set(f, e);
 	if (rc == OK)
-		rc = points_set(f, &path, e);
-	if (rc == OK) {
-		flow_drive(f);
+		rc = drive_run(&f->drive, e);
+	if (rc == OK)
 		rc = report_flow(f, argc, argv, started, e);
-	}
-	if (points_close(f->points, rc < 0 ? NULL : e) != OK && rc >= 0)
-		rc = ERR_IO;
-	load_release(&f->load);
-	buf_release(&path);
+	drive_release(&f->drive);
+	soak_free(f->drive.soak);
+	scenario_release(&f->plan);
 	free(f);
 	return rc;
 }

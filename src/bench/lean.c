@@ -351,6 +351,14 @@ lean_free(struct lean_conn *c)
 	free(c);
 }
 
+void
+lean_close(struct lean_conn *c)
+{
+	assert(c->state == LEAN_NONE || c->state == LEAN_IDLE);
+	socket_drop(c);
+	c->state = LEAN_NONE;
+}
+
 static void
 request_write(struct lean_conn *c, struct str method, struct str path,
     struct str headers, struct str body)

@@ -44,6 +44,9 @@ void lean_free(struct lean_conn *c);
 void lean_send(struct lean_conn *c, struct str method, struct str path,
     struct str headers, struct str body, msec timeout_ms);
 
+/* Between requests: the next one connects anew. */
+void lean_close(struct lean_conn *c);
+
 /* Bytes of the last request, head and body. */
 size_t lean_bytes_out(const struct lean_conn *c);
 

@@ -32,7 +32,7 @@ beat_fired(struct wheel_timer *t)
 	struct load *l = CONTAINER_OF(t, struct load, beat);
 	nsec now = clock_mono();
 
-	if (l->beat_due != 0 && l->began != 0)
+	if (l->beat_due != 0 && l->on)
 		hist_add(&l->lag_us, now > l->beat_due ? (uint64_t)(now - l->beat_due) / 1000 : 0);
 	l->beat_due = now + BEAT_MS * NS_PER_MS;
 	shard_timer_set(l->shard, t, BEAT_MS);
@@ -67,7 +67,7 @@ look_fired(struct wheel_timer *t)
 	struct machine_usage u;
 	nsec now = shard_now(l->shard);
 
-	if (l->o->pid > 0 && l->began != 0 && machine_usage_quick(l->o->pid, &u)) {
+	if (l->o->pid > 0 && l->on && machine_usage_quick(l->o->pid, &u)) {
 		if (u.rss_kb > l->peak_rss_kb)
 			l->peak_rss_kb = u.rss_kb;
 		if (u.threads > l->peak_threads)
@@ -180,15 +180,24 @@ load_open(struct load *l, const char *label, const struct load_options *o,
 		rc = mock_requests(l, &l->mock_before, e);
 	if (rc == OK && o->pid > 0 && !machine_usage(o->pid, &u))
 		rc = err_set(e, ERR_NOTFOUND, "--pid: no process %lld", (long long)o->pid);
-	if (rc == OK)
-		rc = shard_new(&l->shard, 0, e);
-	if (rc != OK)
-		return rc;
 	l->tty = isatty(STDERR_FILENO);
 	l->shown = clock_mono();
 	hist_clear(&l->lag_us);
 	l->beat.fire = beat_fired;
 	l->look.fire = look_fired;
+	return rc == OK ? load_again(l, e) : rc;
+}
+
+int
+load_again(struct load *l, struct err *e)
+{
+	int rc;
+
+	shard_free(l->shard);
+	l->shard = NULL;
+	rc = shard_new(&l->shard, 0, e);
+	if (rc != OK)
+		return rc;
 	shard_timer_set(l->shard, &l->beat, BEAT_MS);
 	shard_timer_set(l->shard, &l->look, LOOK_MS);
 	return OK;
@@ -210,17 +219,24 @@ load_begin(struct load *l)
 {
 	if (l->o->pid > 0)
 		machine_usage(l->o->pid, &l->before);
-	l->cpu_began = clock_cpu();
+	l->on = true;
+	l->beat_due = 0;
+	shard_timer_set(l->shard, &l->beat, BEAT_MS);
+	shard_timer_set(l->shard, &l->look, LOOK_MS);
+	l->cpu -= clock_cpu();
 	l->began = clock_mono();
 }
 
 void
 load_end(struct load *l)
 {
+	l->on = false;
 	l->ended = clock_mono();
-	l->cpu_ended = clock_cpu();
+	l->wall += l->ended - l->began;
+	l->cpu += clock_cpu();
 	if (l->o->pid > 0)
 		machine_usage(l->o->pid, &l->after);
+	l->server_cpu_s += l->after.cpu_s - l->before.cpu_s;
 	shard_timer_cancel(l->shard, &l->beat);
 	shard_timer_cancel(l->shard, &l->look);
 	if (l->tty)
@@ -231,7 +247,7 @@ static void
 server_report(const struct load *l, struct report *r, const char *per_unit,
     uint64_t units)
 {
-	double cpu_ms = (l->after.cpu_s - l->before.cpu_s) * 1000;
+	double cpu_ms = l->server_cpu_s * 1000;
 	char key[48];
 
 	snprintf(key, sizeof key, "server_cpu_ms_per_%s", per_unit);
@@ -264,8 +280,8 @@ int
 load_report(struct load *l, struct report *r, const char *per_unit, uint64_t units,
     uint64_t calls, struct err *e)
 {
-	double wall = (double)(l->ended - l->began);
-	double share = wall > 0 ? (double)(l->cpu_ended - l->cpu_began) / wall : 0;
+	double wall = (double)l->wall;
+	double share = wall > 0 ? (double)l->cpu / wall : 0;
 	double lag = (double)hist_percentile(&l->lag_us, 99) / 1000;
 
 	report_value(r, wall / (double)NS_PER_S, 2, "wall_s");

@@ -39,6 +39,27 @@ struct load_options {
 	{ "markdown", NULL, FLAG_TEXT, NULL, "FILE", "the result",           \
 	    LOAD_FLAG(markdown) }
 
+/* Another server under the same load. */
+struct peer_options {
+	const char *url, *name, *token;      /* url NULL: none */
+	int64_t pid, rounds;
+};
+
+#define PEER_ROUNDS 20                       /* passes on each server at most */
+#define PEER_FLAGS(type)                                                     \
+	{ "peer", NULL, FLAG_TEXT, NULL, "URL", "another server: the same "   \
+	    "load on both, in turns, and their ratios",                      \
+	    offsetof(type, peer.url) },                                      \
+	{ "peer-name", NULL, FLAG_TEXT, "peer", "NAME", "what to call it",   \
+	    offsetof(type, peer.name) },                                     \
+	{ "peer-token", NULL, FLAG_TEXT, NULL, "TOKEN",                      \
+	    "sent to it as a bearer", offsetof(type, peer.token) },          \
+	{ "peer-pid", NULL, FLAG_INT, NULL, "PID", "of it: report its CPU",  \
+	    offsetof(type, peer.pid), 1, INT32_MAX },                        \
+	{ "rounds", NULL, FLAG_INT, "6", "N",                                \
+	    "with --peer: passes on each server", offsetof(type, peer.rounds), \
+	    1, PEER_ROUNDS }
+
 struct load {
 	const struct load_options *o;
 	struct shard *shard;
@@ -52,8 +73,11 @@ struct load {
 	struct buf info, mock_stats;         /* JSON of the server and of the mock */
 	int64_t mock_before;                 /* the mock's count of requests */
 
-	nsec began, ended, cpu_began, cpu_ended;     /* of the measured part */
+	nsec began, ended;                   /* of the measured part, or the last of them */
 	struct machine_usage before, after;
+	bool on;                             /* it is being measured */
+	nsec wall, cpu;                      /* of all measured parts; cpu: the driver's */
+	double server_cpu_s;
 	int64_t peak_rss_kb, peak_threads;
 	struct hist lag_us;
 	struct wheel_timer beat, look;
@@ -65,8 +89,11 @@ struct load {
  * count.  fraction, words and ctx are set before.  Release also after errors. */
 int  load_open(struct load *l, const char *label, const struct load_options *o,
     struct str info, struct err *e);
-void load_begin(struct load *l);             /* the measured part starts now */
+/* A measured part starts now.  There may be several, one after the other. */
+void load_begin(struct load *l);
 void load_end(struct load *l);
+/* A new shard, for another part after the last one's has stopped. */
+int  load_again(struct load *l, struct err *e);
 void load_release(struct load *l);
 
 /* Wall time, the driver's CPU and lag, the server's CPU and memory, the

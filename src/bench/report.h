@@ -14,7 +14,7 @@
 
 #define REPORT_SCHEMA  2
 #define REPORT_METRICS 128
-#define REPORT_VALUES  160
+#define REPORT_VALUES  512
 #define REPORT_CHECKS  128
 #define REPORT_SERIES  8
 

@@ -11,6 +11,7 @@
 #include "bench/flow.h"
 #include "bench/mock_llm.h"
 #include "bench/ramp.h"
+#include "bench/scenario.h"
 #include "bench/sessions.h"
 #include "bench/streams.h"
 #include "bench/work.h"
@@ -159,6 +160,29 @@ line_read(const struct flag_command *cmd, void *o, int argc, char **argv, struct
 }
 
 int
+cmd_bench_scenario(const struct flag_command *cmd, int argc, char **argv)
+{
+	struct scenario_options o = { 0 };
+	struct arena a = ARENA(LINE_BYTES);
+	struct flag_line l;
+	struct err e;
+	int code;
+
+	if (measured(cmd, argc, argv, &code))
+		return code;
+	code = line_read(cmd, &o, argc, argv, &a, &l);
+	if (code == OK && !o.keys && l.operands_n == 0) {
+		err_set(&e, ERR_INVALID, "expected FILE, a scenario");
+		code = command_usage_error(cmd->name, &e);
+	} else if (code == OK) {
+		code = finish(cmd, bench_scenario(&o, l.operands_n > 0 ? l.operand[0].p : NULL,
+		    LINE, &e), &e);
+	}
+	arena_release(&a);
+	return code;
+}
+
+int
 cmd_bench_compare(const struct flag_command *cmd, int argc, char **argv)
 {
 	struct compare_options o = { 0 };
@@ -209,6 +233,13 @@ cmd_mock_llm_add_more(struct buf *b)
 {
 	buf_lit(b, "A request's last user message may ask for a fault:\n\n");
 	mock_llm_faults_help(b);
+}
+
+void
+cmd_bench_scenario_add_more(struct buf *b)
+{
+	buf_lit(b, "a scenario's keys (docs/benchmarking.md explains them):\n\n");
+	bench_scenario_add_keys(b);
 }
 
 void
