@@ -18,6 +18,7 @@
 #define LAG_MAX_MS 5.0                       /* p99 of sending, where that is */
 #define LAG_SHARE  0.1                       /* more than so much of the p99 */
 #define LAG_MIN    100                       /* arrivals before it is significant */
+#define P99_SAMPLES 1000                     /* for a p99 to be compared */
 #define DIFFERENT  0.05                      /* a smaller difference is none */
 
 /* ---- tallies -------------------------------------------------------------- */
@@ -235,9 +236,12 @@ tell_times(struct report *r, const struct side *a, const struct side *b, const c
 
 	for (size_t k = 0; k < COUNT(percentiles); k++) {
 		double p = percentiles[k];
+		uint64_t n = at(a->all, row)->count, m = at(b->all, row)->count;
 		struct figure f = { .whole_a = report_ms(at(a->all, row), p),
 		    .whole_b = report_ms(at(b->all, row), p) };
 
+		if (p > 50 && (n < P99_SAMPLES || m < P99_SAMPLES))
+			continue;
 		snprintf(f.name, sizeof f.name, "%s_p%.0f_ms", name, p);
 		for (size_t i = 0; i < a->passes_n; i++) {
 			f.a[i] = report_ms(at(a->pass[i], row), p);
