@@ -21,36 +21,12 @@
 #define AT(field)     offsetof(struct ramp_options, field)
 #define PAGE_BYTES    (4 * MB)
 
-static const char *const executors[] = { "loop", "threads", NULL };
-static const char *const durabilities[] = { "async", "sync", "exit", NULL };
-
 const struct flag bench_ramp_flags[] = {
-	{ "arm", NULL, FLAG_TEXT, "chart-mem", "ARM", "as of bench sessions", AT(arm),
-	    .letter = 'a' },
+	SESSION_FLAGS,
 	{ "steps", NULL, FLAG_TEXT, "500,1000,2000,4000,8000", "C1,C2,...",
 	    "sessions at once, rising", AT(steps), .letter = 's' },
 	{ "cpus", "CPUS", FLAG_TEXT, "2", "N", "processors of the box", AT(cpus) },
 	{ "memory", "MEM", FLAG_TEXT, "2G", "SIZE", "memory of the box", AT(memory) },
-	{ "turns", NULL, FLAG_INT, "6", "K", "of each session", AT(turns), 1,
-	    LIMIT_BENCH_TURNS },
-	{ "ttft", NULL, FLAG_MS, "200", "MS", "the model's time to the first token",
-	    AT(ttft) },
-	{ "tokens", NULL, FLAG_INT, "50", "N", "in an answer", AT(tokens), 1,
-	    LIMIT_BENCH_TOKENS },
-	{ "token-ms", NULL, FLAG_MS, "5", "MS", "after each token", AT(token_ms) },
-	{ "state-kb", "SCALE_STATE_KB", FLAG_INT, "0", "N",
-	    "text in each session's state from the start", AT(state_kb), 0,
-	    LIMIT_BENCH_STATE_KB },
-	{ "jitter", NULL, FLAG_INT, "0", "PERCENT", "each pause varies by so much",
-	    AT(jitter), 0, 100 },
-	{ "arrival", NULL, FLAG_TEXT, NULL, "RATE", "sessions that start each second",
-	    AT(arrival) },
-	{ "durability", NULL, FLAG_TEXT, "async", "MODE", "as of bench sessions",
-	    AT(durability), .words = durabilities },
-	{ "executor", NULL, FLAG_TEXT, NULL, "HOW", "loop or threads", AT(executor),
-	    .words = executors },
-	{ "vt", "SCALE_VT", FLAG_TEXT, NULL, "0|1", "as of bench sessions", AT(vt) },
-	{ "timeout", NULL, FLAG_MS, "600s", "TIME", "of a step", AT(timeout) },
 	{ "repeat", NULL, FLAG_INT, "0", "N", "of each step; the median counts (default: "
 	    "1, and 3 when two builds are compared)", AT(repeat), 0, RAMP_REPEAT },
 	{ "before", NULL, FLAG_TEXT, NULL, "PATH", "compare with this executable",
@@ -65,12 +41,8 @@ const struct flag bench_ramp_flags[] = {
 	{ "image", NULL, FLAG_TEXT, NULL, "NAME", "run this image instead of an "
 	    "executable in a box", AT(image) },
 	{ "docker", NULL, FLAG_TEXT, "docker", "PATH", "what runs an image", AT(docker) },
-	{ "scratch", NULL, FLAG_TEXT, NULL, "PATH", "where to make the scratch folder "
-	    "(default $TMPDIR or /tmp)", AT(scratch) },
 	{ "thresholds", NULL, FLAG_TEXT, NULL, "LIST", "what must hold, as in "
-	    "latency_infl_8000<1.15,knee_c>7999", AT(thresholds) },
-	{ "json", NULL, FLAG_TEXT, NULL, "FILE", "the result", AT(json) },
-	{ "markdown", NULL, FLAG_TEXT, NULL, "FILE", "the result", AT(markdown) },
+	    "latency_infl_8000<1.15,knee_c>7999", SESSION_AT(thresholds) },
 	{ "html", NULL, FLAG_TEXT, NULL, "FILE", "the result, with curves", AT(html) },
 	{ NULL }
 };
@@ -283,7 +255,7 @@ report_ramp(const struct ramp *r, int argc, char *const *argv, msec started,
 
 	snprintf(measures, sizeof measures, "bench sessions --arm %s with rising "
 	    "concurrency, each step a process in a box of %g processors and %llu MB (%s).",
-	    r->o->arm, r->cpus, (unsigned long long)(r->memory / MB),
+	    r->o->of.arm, r->cpus, (unsigned long long)(r->memory / MB),
 	    r->o->image != NULL ? r->o->image : box_names[r->box.kind]);
 	out->workload = "ramp";
 	out->loop = "closed";
@@ -300,11 +272,11 @@ report_ramp(const struct ramp *r, int argc, char *const *argv, msec started,
 		for (size_t k = 0; k < r->side[i].steps_n; k++)
 			printf("%.*s%s", FMT(buf_str(&r->side[i].step[k].result)),
 			    r->side[i].step[k].result.n > 0 ? "\n" : "");
-	rc = report_thresholds(out, r->o->thresholds, e);
+	rc = report_thresholds(out, r->o->of.thresholds, e);
 	if (rc == OK)
 		rc = write_page(r, out, e);
 	if (rc == OK)
-		rc = report_finish(out, r->o->json, r->o->markdown, e);
+		rc = report_finish(out, r->o->of.json, r->o->of.markdown, e);
 	free(out);
 	return rc;
 }
@@ -355,11 +327,11 @@ check_files(const struct ramp *r, struct err *e)
 {
 	uint64_t files = machine_files_raise();
 	int64_t most = r->c[r->c_n - 1];
-	int64_t need = strcmp(r->o->arm, "http") == 0 ? 3 * most + 128 : 64;
+	int64_t need = strcmp(r->o->of.arm, "http") == 0 ? 3 * most + 128 : 64;
 
 	if (files < (uint64_t)need)
 		return err_set(e, ERR_LIMIT, "C=%lld with arm %s needs %lld open files; the "
-		    "limit is %llu (ulimit -n)", (long long)most, r->o->arm,
+		    "limit is %llu (ulimit -n)", (long long)most, r->o->of.arm,
 		    (long long)need, (unsigned long long)files);
 	return OK;
 }
@@ -371,7 +343,7 @@ prepare(struct ramp *r, struct err *e)
 	int rc = ramp_steps_parse(o->steps, r->c, &r->c_n, e);
 
 	if (rc == OK)
-		rc = report_thresholds(NULL, o->thresholds, e);
+		rc = report_thresholds(NULL, o->of.thresholds, e);
 	if (rc == OK)
 		rc = box_cpus_parse(o->cpus, &r->cpus, e);
 	if (rc == OK)
@@ -379,7 +351,7 @@ prepare(struct ramp *r, struct err *e)
 	if (rc == OK)
 		rc = check_files(r, e);
 	if (rc == OK)
-		rc = scratch_make(&r->scratch, o->scratch, false, e);
+		rc = scratch_make(&r->scratch, o->of.scratch, false, e);
 	if (rc == OK)
 		rc = choose_sides(r, e);
 	return rc;

@@ -12,14 +12,13 @@
 
 #include "base/clock.h"
 #include "base/flags.h"
+#include "bench/sessions.h"
 
 struct ramp_options {
-	const char *arm, *steps, *cpus, *memory;
-	const char *durability, *executor, *vt, *arrival;
-	const char *before, *after, *before_ref, *image, *docker;
-	const char *scratch, *thresholds, *json, *markdown, *html;
-	int64_t turns, tokens, state_kb, jitter, repeat, threshold;
-	msec ttft, token_ms, timeout;
+	struct session_options of;           /* first: see SESSION_FLAGS */
+	const char *steps, *cpus, *memory;
+	const char *before, *after, *before_ref, *image, *docker, *html;
+	int64_t repeat, threshold;
 };
 
 extern const struct flag bench_ramp_flags[];

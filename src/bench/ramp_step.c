@@ -124,16 +124,17 @@ ramp_args(const struct ramp *r, const struct ramp_side *side, int64_t c,
 {
 	const struct ramp_options *o = r->o;
 	const struct { const char *flag, *value; } flags[] = {
-		{ "--arm", o->arm }, { "--concurrency", arg_number(a, c) },
-		{ "--turns", arg_number(a, o->turns) }, { "--ttft", arg_number(a, o->ttft) },
-		{ "--tokens", arg_number(a, o->tokens) },
-		{ "--token-ms", arg_number(a, o->token_ms) },
-		{ "--state-kb", arg_number(a, o->state_kb) },
-		{ "--jitter", o->jitter > 0 ? arg_number(a, o->jitter) : NULL },
-		{ "--arrival", o->arrival }, { "--durability", o->durability },
-		{ "--executor", o->executor }, { "--vt", o->vt },
-		{ "--timeout", arg_number(a, o->timeout) },
-		{ "--scratch", o->image == NULL ? r->scratch.root : NULL },
+		{ "--arm", o->of.arm }, { "--concurrency", arg_number(a, c) },
+		{ "--turns", arg_number(a, o->of.turns) }, { "--ttft", arg_number(a, o->of.ttft) },
+		{ "--tokens", arg_number(a, o->of.tokens) },
+		{ "--token-ms", arg_number(a, o->of.token_ms) },
+		{ "--state-kb", arg_number(a, o->of.state_kb) },
+		{ "--jitter", o->of.jitter > 0 ? arg_number(a, o->of.jitter) : NULL },
+		{ "--arrival", o->of.arrival > 0 ? arg_number(a, o->of.arrival) : NULL }, { "--durability", o->of.durability },
+		{ "--executor", o->of.executor }, { "--vt", o->of.vt },
+		{ "--timeout", arg_number(a, o->of.timeout) },
+		{ "--scratch", o->image == NULL && !bench_sessions_ignores(o->of.arm, "scratch") ?
+		    r->scratch.root : NULL },
 	};
 	size_t n = 0;
 
@@ -208,7 +209,7 @@ ramp_run(struct ramp *r, const struct ramp_side *side, int64_t c,
 {
 	struct arena a = ARENA(64 * KB);
 	const char *args[RAMP_ARGS];
-	struct subject child = { .argv = args, .timeout = r->o->timeout + GRACE_MS,
+	struct subject child = { .argv = args, .timeout = r->o->of.timeout + GRACE_MS,
 		.skip = "sessions: ", .enter = enter_box, .ctx = r };
 	struct ramp_end end = { .kills = box_kills(&r->box) };
 	int rc;

@@ -23,78 +23,49 @@
 #define SHOW_NS        (5 * NS_PER_S)
 #define ROOM_KB        64                    /* on disk, of a durable session */
 #define PERCENT        100
+#define BUSY           0.95                  /* of a core: no room is left */
 
-static const char *const executors[] = { "loop", "threads", NULL };
-static const char *const durabilities[] = { "async", "sync", "exit", NULL };
+const char *const session_executors[] = { "loop", "threads", NULL };
+const char *const session_durabilities[] = { "async", "sync", "exit", NULL };
 
 const struct flag bench_sessions_flags[] = {
-	{ "arm", NULL, FLAG_TEXT, "chart-mem", "ARM", "what makes the turns, see below",
-	    AT(arm), .letter = 'a' },
+	SESSION_FLAGS,
 	{ "concurrency", NULL, FLAG_INT, "1000", "C", "sessions at once",
 	    AT(concurrency), 1, LIMIT_BENCH_SESSIONS, .letter = 'c' },
-	{ "turns", NULL, FLAG_INT, "6", "K", "of each session", AT(turns), 1,
-	    LIMIT_BENCH_TURNS },
-	{ "ttft", NULL, FLAG_MS, "200", "MS", "the model's time to the first token",
-	    AT(ttft) },
-	{ "tokens", NULL, FLAG_INT, "50", "N", "in an answer", AT(tokens), 1,
-	    LIMIT_BENCH_TOKENS },
-	{ "token-ms", NULL, FLAG_MS, "5", "MS", "after each token", AT(token_ms) },
-	{ "state-kb", "SCALE_STATE_KB", FLAG_INT, "0", "N",
-	    "text in each session's state from the start", AT(state_kb), 0,
-	    LIMIT_BENCH_STATE_KB },
-	{ "jitter", NULL, FLAG_INT, "0", "PERCENT", "each pause varies by so much",
-	    AT(jitter), 0, PERCENT },
-	{ "arrival", NULL, FLAG_INT, "0", "RATE",
-	    "sessions that start each second; 0: all at once", AT(arrival), 0,
-	    LIMIT_BENCH_SESSIONS },
-	{ "durability", NULL, FLAG_TEXT, "async", "MODE",
-	    "when a turn is on disk: async (soon after it), sync (before the next "
-	    "begins), exit (the end only)", AT(durability), .words = durabilities },
-	{ "executor", NULL, FLAG_TEXT, NULL, "HOW",
-	    "loop (event loops; the default), or threads (one a session)",
-	    AT(executor), .words = executors },
-	{ "vt", "SCALE_VT", FLAG_TEXT, NULL, "0|1",
-	    "as other suites call the executor: 1 is loop, 0 threads", AT(vt) },
 	{ "shards", NULL, FLAG_INT, "2", "N", "event loops", AT(shards), 1,
 	    SESSIONS_SHARDS },
-	{ "timeout", NULL, FLAG_MS, "600s", "TIME", "for all; what has not ended then is "
-	    "an error", AT(timeout) },
 	{ "agent", NULL, FLAG_TEXT, NULL, "FILE", "another agent for the chart arms, "
 	    "with the same channels", AT(agent) },
-	{ "scratch", NULL, FLAG_TEXT, NULL, "PATH", "where to make the scratch folder "
-	    "(default $TMPDIR or /tmp)", AT(scratch) },
 	{ "burn", NULL, FLAG_INT, "0", "N", "turns of an empty loop for each delta: a "
 	    "slowdown on purpose, to see that a comparison finds it", AT(burn), 0,
 	    LIMIT_BENCH_BURN },
 	{ "keep", NULL, FLAG_SWITCH, NULL, NULL, "leave the scratch folder", AT(keep) },
 	{ "thresholds", NULL, FLAG_TEXT, NULL, "LIST",
-	    "what must hold, as in latency_infl<1.15,peak_threads<9", AT(thresholds) },
-	{ "json", NULL, FLAG_TEXT, NULL, "FILE", "the result", AT(json) },
-	{ "markdown", NULL, FLAG_TEXT, NULL, "FILE", "the result", AT(markdown) },
+	    "what must hold, as in latency_infl<1.15,peak_threads<9", SESSION_AT(thresholds) },
 	{ NULL }
 };
 
 #define NOT_MEASURED "a model's own work, a network, other programs."
 
 static const struct arm arms[] = {
-	{ "chart-ckpt", "sc-ckpt", true, false,
+	{ "chart-ckpt", "sc-ckpt", true, false, { NULL },
 	    "the server's engine in process: a statechart from YAML, runs, an SQLite file "
 	    "with synchronous FULL; each delta is encoded for one subscriber a session, "
 	    "which counts it.", "HTTP, " NOT_MEASURED, sessions_chart },
-	{ "chart-mem", "sc-mem", false, true,
+	{ "chart-mem", "sc-mem", false, true, { "scratch", "keep" },
 	    "the server's engine in process: a statechart from YAML, runs, the store in "
 	    "memory; each delta is encoded for one subscriber a session, which counts "
 	    "it.", "HTTP, disk, " NOT_MEASURED, sessions_chart },
-	{ "hand", NULL, false, true,
+	{ "hand", NULL, false, true, { "agent", "durability", "scratch", "keep" },
 	    "a bare loop: a timer a pause, a count a delta, 1 KB more a turn.",
 	    "an engine, queues, storage, " NOT_MEASURED, sessions_hand },
-	{ "hand+transcript", NULL, true, true,
+	{ "hand+transcript", NULL, true, true, { "agent", "durability" },
 	    "a bare loop that writes every request, answer and event to one file a "
 	    "loop.", "an engine, durability, " NOT_MEASURED, sessions_hand },
-	{ "hand+ckpt", NULL, true, true,
+	{ "hand+ckpt", NULL, true, true, { "agent" },
 	    "a bare loop that appends the state of every turn to a file, which one "
 	    "thread syncs for all.", "an engine, an index, " NOT_MEASURED, sessions_hand },
-	{ "http", NULL, true, false,
+	{ "http", NULL, true, false, { "agent", "jitter", "burn" },
 	    "the whole server, a process of its own with an SQLite file: C streams over "
 	    "loopback, its model the mock model's server; CPU, memory, threads and bytes "
 	    "are the server's.", "a network, a model's own work.", sessions_http },
@@ -129,20 +100,20 @@ arm_find(const char *name, struct err *e)
 nsec
 sessions_nominal(const struct sessions_options *o)
 {
-	return (o->ttft + o->tokens * o->token_ms) * NS_PER_MS;
+	return (o->of.ttft + o->of.tokens * o->of.token_ms) * NS_PER_MS;
 }
 
 nsec
 sessions_due(const struct sessions *s, size_t i)
 {
-	return s->began + (s->o->arrival == 0 ? 0 :
-	    (nsec)i * NS_PER_S / s->o->arrival);
+	return s->began + (s->o->of.arrival == 0 ? 0 :
+	    (nsec)i * NS_PER_S / s->o->of.arrival);
 }
 
 msec
 sessions_pause(const struct sessions_options *o, msec pause, uint32_t *seed)
 {
-	int64_t span = pause * o->jitter / PERCENT;
+	int64_t span = pause * o->of.jitter / PERCENT;
 
 	if (span == 0)
 		return pause;
@@ -268,7 +239,7 @@ count_unended(struct sessions *s)
 	if (s->tally[0].sample.code == OK)
 		err_set(&s->tally[0].sample, ERR_TIMEOUT, "timeout: %llu sessions had not "
 		    "ended after %.0f s", (unsigned long long)open,
-		    (double)s->o->timeout / 1000);
+		    (double)s->o->of.timeout / 1000);
 }
 
 struct summary {
@@ -324,7 +295,7 @@ static struct summary *
 summary_make(const struct sessions *s)
 {
 	struct summary *m = mem_new(struct summary);
-	double ideal = (double)(sessions_nominal(s->o) * s->o->turns) / NS_PER_MS;
+	double ideal = (double)(sessions_nominal(s->o) * s->o->of.turns) / NS_PER_MS;
 	double c = (double)s->o->concurrency;
 
 	merge(s, m);
@@ -356,7 +327,7 @@ add_result(const struct sessions *s, const struct summary *m, struct buf *b)
 	json_add_fmt(b, ",'deltas':%llu,'fsyncs':%llu,'bytes_written':%lld,'executor':%s,"
 	    "'state_kb':%lld}\n", (unsigned long long)m->deltas,
 	    (unsigned long long)s->fsyncs, (long long)s->bytes_written,
-	    s->threads ? "threads" : "loop", (long long)s->o->state_kb);
+	    s->threads ? "threads" : "loop", (long long)s->o->of.state_kb);
 }
 
 static void
@@ -377,12 +348,19 @@ report_fill(const struct sessions *s, const struct summary *m, struct report *r)
 		{ "deltas", (double)m->deltas, 0 },
 		{ "fsyncs", (double)s->fsyncs, 0 },
 		{ "bytes_written", (double)s->bytes_written, 0 },
-		{ "state_kb", (double)s->o->state_kb, 0 },
+		{ "state_kb", (double)s->o->of.state_kb, 0 },
 	};
 
 	report_metric(r, "session", NULL, &m->times, m->errors);
 	for (size_t i = 0; i < COUNT(values); i++)
 		report_value(r, values[i].value, values[i].digits, values[i].key);
+	if (s->client_share > 0) {
+		report_value(r, s->client_share, 3, "client_cpu_share");
+		report_value(r, s->mock_share, 3, "mock_cpu_share");
+		report_check(r, s->client_share < BUSY && s->mock_share < BUSY, "neither the "
+		    "client (%.0f %% of a core) nor the mock model (%.0f %%) was the bottleneck",
+		    s->client_share * 100, s->mock_share * 100);
+	}
 	report_check(r, m->errors == 0 && (int64_t)m->ok == s->o->concurrency,
 	    "%llu of %lld sessions ended without an error",
 	    (unsigned long long)m->ok, (long long)s->o->concurrency);
@@ -394,7 +372,7 @@ report_sessions(const struct sessions *s, int argc, char *const *argv, msec star
 {
 	struct summary *m = summary_make(s);
 	struct buf result = BUF(16 * KB);
-	struct report r = { .workload = "sessions", .loop = s->o->arrival > 0 ?
+	struct report r = { .workload = "sessions", .loop = s->o->of.arrival > 0 ?
 	    "open" : "closed", .argc = argc, .argv = argv, .started = started,
 	    .measures = s->arm->measures, .not_measures = s->arm->not_measures };
 	int rc;
@@ -404,9 +382,9 @@ report_sessions(const struct sessions *s, int argc, char *const *argv, msec star
 		r.error_sample = m->sample.text;
 	add_result(s, m, &result);
 	r.result = buf_str(&result);
-	rc = report_thresholds(&r, s->o->thresholds, e);
+	rc = report_thresholds(&r, s->o->of.thresholds, e);
 	if (rc == OK)
-		rc = report_finish(&r, s->o->json, s->o->markdown, e);
+		rc = report_finish(&r, s->o->of.json, s->o->of.markdown, e);
 	buf_release(&result);
 	free(m->sorted);
 	free(m);
@@ -420,8 +398,8 @@ static int
 check_room(const struct sessions *s, struct err *e)
 {
 	struct statvfs v;
-	int64_t need = (s->o->concurrency * (ROOM_KB + s->o->turns *
-	    (2 + s->o->state_kb / 4) + 2 * s->o->state_kb)) / 1024 + 64, have;
+	int64_t need = (s->o->concurrency * (ROOM_KB + s->o->of.turns *
+	    (2 + s->o->of.state_kb / 4) + 2 * s->o->of.state_kb)) / 1024 + 64, have;
 
 	if (statvfs(s->scratch.root, &v) != 0)
 		return OK;                   /* what is wrong is found soon enough */
@@ -439,7 +417,7 @@ check_room(const struct sessions *s, struct err *e)
 static int
 choose_executor(struct sessions *s, struct err *e)
 {
-	const char *vt = s->o->vt, *how = s->o->executor;
+	const char *vt = s->o->of.vt, *how = s->o->of.executor;
 
 	if (vt != NULL && strcmp(vt, "0") != 0 && strcmp(vt, "1") != 0)
 		return err_set(e, ERR_INVALID, "SCALE_VT: expected 0 or 1, got \"%.40s\"", vt);
@@ -452,18 +430,71 @@ choose_executor(struct sessions *s, struct err *e)
 	return OK;
 }
 
+/* Has a flag another value than the one it has by itself? */
+static bool
+is_given(const struct sessions_options *o, const struct flag *f)
+{
+	const void *field = (const char *)o + f->at;
+	const char *text;
+	int64_t number = 0;
+	nsec t = 0;
+
+	if (f->kind == FLAG_SWITCH)
+		return *(const bool *)field;
+	if (f->kind == FLAG_TEXT) {
+		text = *(const char *const *)field;
+		return text != NULL && (f->fallback == NULL || strcmp(text, f->fallback) != 0);
+	}
+	if (f->kind == FLAG_MS && clock_parse(str_of(f->fallback), NS_PER_MS, &t))
+		number = t / NS_PER_MS;
+	else
+		str_to_i64(str_of(f->fallback), &number);
+	return *(const int64_t *)field != number;
+}
+
+static bool
+ignores(const struct arm *a, bool threads, const char *flag)
+{
+	for (size_t i = 0; i < COUNT(a->ignores) && a->ignores[i] != NULL; i++)
+		if (strcmp(a->ignores[i], flag) == 0)
+			return true;
+	/* A thread a session has no loops, and of the engine no store. */
+	return threads && (strcmp(flag, "shards") == 0 || (a->run == sessions_chart &&
+	    strcmp(flag, "durability") == 0));
+}
+
+bool
+bench_sessions_ignores(const char *arm, const char *flag)
+{
+	const struct arm *a = arm_find(arm, NULL);
+
+	return a != NULL && ignores(a, false, flag);
+}
+
+static int
+refuse_ignored(const struct sessions *s, struct err *e)
+{
+	for (const struct flag *f = bench_sessions_flags; f->name != NULL; f++)
+		if (is_given(s->o, f) && ignores(s->arm, s->threads, f->name))
+			return err_set(e, ERR_INVALID, "--%s has no effect with --arm %s%s",
+			    f->name, s->arm->name, s->threads ? " --executor threads" : "");
+	return OK;
+}
+
 static int
 prepare(struct sessions *s, struct err *e)
 {
-	int rc = report_thresholds(NULL, s->o->thresholds, e);
+	int rc = report_thresholds(NULL, s->o->of.thresholds, e);
 
-	s->arm = rc == OK ? arm_find(s->o->arm, e) : NULL;
+	s->arm = rc == OK ? arm_find(s->o->of.arm, e) : NULL;
 	if (s->arm == NULL)
 		return ERR_INVALID;
 	rc = choose_executor(s, e);
+	if (rc == OK)
+		rc = refuse_ignored(s, e);
 	machine_files_raise();
 	if (rc == OK && s->arm->scratch) {
-		rc = scratch_make(&s->scratch, s->o->scratch, s->o->keep, e);
+		rc = scratch_make(&s->scratch, s->o->of.scratch, s->o->keep, e);
 		if (rc == OK)
 			rc = check_room(s, e);
 	}

@@ -99,16 +99,16 @@ sessions_agent_text(const struct sessions_options *o, struct str model,
 	    "    always:\n"
 	    "      - {guard: n < %lld, target: turn}\n"
 	    "      - out\n"
-	    "  out: {type: final}\n", (long long)o->turns);
+	    "  out: {type: final}\n", (long long)o->of.turns);
 }
 
 void
 sessions_script_text(const struct sessions_options *o, struct buf *out)
 {
 	json_add_fmt(out, "{'default':{'ttft_ms':%lld,'token_ms':%lld,'jitter':%lld,"
-	    "'reply':'", (long long)o->ttft, (long long)o->token_ms,
-	    (long long)o->jitter);
-	for (int64_t i = 0; i < o->tokens; i++)
+	    "'reply':'", (long long)o->of.ttft, (long long)o->of.token_ms,
+	    (long long)o->of.jitter);
+	for (int64_t i = 0; i < o->of.tokens; i++)
 		buf_add_fmt(out, "%sword", i > 0 ? " " : "");
 	buf_lit(out, "\"}}");
 }
@@ -117,7 +117,7 @@ void
 sessions_input_text(const struct sessions_options *o, struct buf *out)
 {
 	buf_lit(out, "{\"seed\":\"");
-	for (int64_t k = 0; k < o->state_kb * 1024; k++)
+	for (int64_t k = 0; k < o->of.state_kb * 1024; k++)
 		buf_add_char(out, 's');
 	buf_lit(out, "\"}");
 }
@@ -186,9 +186,9 @@ on_frames(struct run_watch *w, struct sse_block *b)
 	if (b->n < sizeof name || memcmp(b->bytes, name, sizeof name - 1) != 0)
 		return;
 	sessions_burn(o);
-	if (++x->frames % (uint64_t)(o->tokens + FRAMES_MORE) != 0)
+	if (++x->frames % (uint64_t)(o->of.tokens + FRAMES_MORE) != 0)
 		return;
-	x->desk->tally->deltas += (uint64_t)o->tokens;
+	x->desk->tally->deltas += (uint64_t)o->of.tokens;
 	atomic_fetch_add_explicit(&x->desk->tally->turns, 1, memory_order_relaxed);
 }
 
@@ -197,7 +197,7 @@ on_end(struct run_watch *w, int rc, const struct run_end *end, const struct err 
 {
 	struct session *x = CONTAINER_OF(w, struct session, w);
 	const struct sessions_options *o = x->desk->engine->s->o;
-	uint64_t want = (uint64_t)(o->turns * (o->tokens + FRAMES_MORE));
+	uint64_t want = (uint64_t)(o->of.turns * (o->of.tokens + FRAMES_MORE));
 	struct err own = { 0 };
 
 	if (rc != OK)
@@ -214,8 +214,8 @@ on_end(struct run_watch *w, int rc, const struct run_end *end, const struct err 
 static enum durability
 durability_of(const struct sessions_options *o)
 {
-	return strcmp(o->durability, "sync") == 0 ? DURABILITY_SYNC :
-	    strcmp(o->durability, "exit") == 0 ? DURABILITY_EXIT : DURABILITY_ASYNC;
+	return strcmp(o->of.durability, "sync") == 0 ? DURABILITY_SYNC :
+	    strcmp(o->of.durability, "exit") == 0 ? DURABILITY_EXIT : DURABILITY_ASYNC;
 }
 
 static void
@@ -383,7 +383,7 @@ engine_drive(struct engine *g)
 
 	store_stats(g->store, &before);
 	sessions_begin(s);
-	end = s->began + s->o->timeout * NS_PER_MS;
+	end = s->began + s->o->of.timeout * NS_PER_MS;
 	for (unsigned i = 0; i < g->n; i++)
 		if (g->desk[i].n > 0)
 			shard_post(g->desk[i].shard, &g->desk[i].job);

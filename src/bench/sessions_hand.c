@@ -115,7 +115,7 @@ transcript_add(struct hand *x)
 
 	json_add_fmt(b, "{'session':%u,'turn':%d,'request':{'model':'scripted:turn',"
 	    "'prompt':'Turn %d.'},'answer':'", x->number, x->turn, x->turn + 1);
-	for (int64_t i = 0; i < l->f->s->o->tokens; i++)
+	for (int64_t i = 0; i < l->f->s->o->of.tokens; i++)
 		buf_add(b, i > 0 ? S(" word") : S("word"));
 	buf_lit(b, "\",\"event\":\"continue\",\"entered\":\"decide\"}\n");
 	if (b->n >= FILE_BYTES)
@@ -208,7 +208,7 @@ state_begin(struct hand *x)
 
 	x->state = BUF(PENDING_MAX);
 	x->seed = x->number * 2654435761u + 1;
-	for (int64_t i = 0; i < o->state_kb * 1024; i++)
+	for (int64_t i = 0; i < o->of.state_kb * 1024; i++)
 		buf_add_char(&x->state, 's');
 }
 
@@ -263,17 +263,17 @@ pause_follow(struct hand *x, msec pause)
 static void
 turn_next(struct hand *x)
 {
-	if (x->turn == x->loop->f->s->o->turns)
+	if (x->turn == x->loop->f->s->o->of.turns)
 		hand_over(x);
 	else
-		pause_set(x, x->loop->f->s->o->ttft);
+		pause_set(x, x->loop->f->s->o->of.ttft);
 }
 
 static void
 turn_end(struct hand *x)
 {
 	struct floor *f = x->loop->f;
-	bool last = x->turn + 1 == f->s->o->turns;
+	bool last = x->turn + 1 == f->s->o->of.turns;
 
 	state_step(x);
 	atomic_fetch_add_explicit(&x->loop->tally->turns, 1, memory_order_relaxed);
@@ -281,7 +281,7 @@ turn_end(struct hand *x)
 		commit_ask(f, x, x);
 		return;
 	}
-	if (f->commits && strcmp(f->s->o->durability, "exit") != 0)
+	if (f->commits && strcmp(f->s->o->of.durability, "exit") != 0)
 		commit_ask(f, x, NULL);
 	turn_next(x);
 }
@@ -292,13 +292,13 @@ hand_fired(struct wheel_timer *t)
 	struct hand *x = CONTAINER_OF(t, struct hand, timer);
 	const struct sessions_options *o = x->loop->f->s->o;
 
-	if (x->token == o->tokens) {
+	if (x->token == o->of.tokens) {
 		turn_end(x);
 		return;
 	}
 	x->token++;
 	x->loop->f->delta(x, S(" word"));
-	pause_follow(x, o->token_ms);
+	pause_follow(x, o->of.token_ms);
 }
 
 static void
@@ -391,17 +391,17 @@ thread_main(void *arg)
 	uint64_t number = 0;
 
 	sleep_until(sessions_due(f->s, x->number));
-	while (x->turn < o->turns) {
-		sleep_pause(x, o->ttft);
-		for (; x->token < o->tokens; x->token++) {
+	while (x->turn < o->of.turns) {
+		sleep_pause(x, o->of.ttft);
+		for (; x->token < o->of.tokens; x->token++) {
 			f->delta(x, S(" word"));
-			sleep_pause(x, o->token_ms);
+			sleep_pause(x, o->of.token_ms);
 		}
 		state_step(x);
 		atomic_fetch_add_explicit(&x->loop->tally->turns, 1, memory_order_relaxed);
-		if (f->commits && (x->turn == o->turns || strcmp(o->durability, "exit") != 0))
+		if (f->commits && (x->turn == o->of.turns || strcmp(o->of.durability, "exit") != 0))
 			number = commit_ask(f, x, NULL);
-		if (f->commits && (f->waits || x->turn == o->turns))
+		if (f->commits && (f->waits || x->turn == o->of.turns))
 			commit_wait(f, number);
 	}
 	hand_over(x);
@@ -490,7 +490,7 @@ drive_loops(struct floor *f, struct err *e)
 		for (unsigned i = 0; i < f->n; i++)
 			if (f->loop[i].n > 0)
 				shard_post(f->loop[i].shard, &f->loop[i].job);
-		floor_wait(f, f->s->began + f->s->o->timeout * NS_PER_MS);
+		floor_wait(f, f->s->began + f->s->o->of.timeout * NS_PER_MS);
 		sessions_end(f->s);
 	}
 	for (unsigned i = 0; i < f->n; i++) {
@@ -562,7 +562,7 @@ sessions_hand(struct sessions *s, struct err *e)
 	f->delta = count_delta;
 	f->transcript = strcmp(s->arm->name, "hand+transcript") == 0;
 	f->commits = strcmp(s->arm->name, "hand+ckpt") == 0;
-	f->waits = strcmp(s->o->durability, "sync") == 0;
+	f->waits = strcmp(s->o->of.durability, "sync") == 0;
 	f->pending = BUF(PENDING_MAX);
 	pthread_mutex_init(&f->lock, NULL);
 	pthread_cond_init(&f->changed, NULL);

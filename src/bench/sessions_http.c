@@ -53,6 +53,8 @@ struct wire {
 	struct wire_session *one;
 	size_t open;
 	struct wheel_timer look, end;
+	nsec cpu;                            /* of this thread, at the beginning */
+	double mock_cpu_s;                   /* of the mock, likewise */
 };
 
 /* ---- processes ------------------------------------------------------------------- */
@@ -136,9 +138,9 @@ start_mock(struct wire *w, struct err *e)
 
 	w->mock_port = free_port();
 	snprintf(port, sizeof port, "%d", w->mock_port);
-	snprintf(ttft, sizeof ttft, "%lld", (long long)o->ttft);
-	snprintf(tokens, sizeof tokens, "%lld", (long long)o->tokens);
-	snprintf(token_ms, sizeof token_ms, "%lld", (long long)o->token_ms);
+	snprintf(ttft, sizeof ttft, "%lld", (long long)o->of.ttft);
+	snprintf(tokens, sizeof tokens, "%lld", (long long)o->of.tokens);
+	snprintf(token_ms, sizeof token_ms, "%lld", (long long)o->of.token_ms);
 	w->mock = start(w, "mock-llm", args);
 	return await(w, w->mock, w->mock_port, "mock-llm", e);
 }
@@ -220,7 +222,7 @@ on_done(void *ctx, int rc, int status, size_t bytes_in)
 	struct wire_session *x = ctx;
 	struct wire *w = x->all;
 	const struct sessions_options *o = w->s->o;
-	uint64_t least = (uint64_t)(o->turns * o->tokens);
+	uint64_t least = (uint64_t)(o->of.turns * o->of.tokens);
 	struct tally *t = &w->s->tally[0];
 	struct err e = { 0 };
 
@@ -236,7 +238,7 @@ on_done(void *ctx, int rc, int status, size_t bytes_in)
 		    (unsigned long long)x->frames, (unsigned long long)least);
 	if (e.code == OK) {
 		t->deltas += least;
-		atomic_fetch_add_explicit(&t->turns, (unsigned)o->turns,
+		atomic_fetch_add_explicit(&t->turns, (unsigned)o->of.turns,
 		    memory_order_relaxed);
 	}
 	tally_end(t, x->due, e.code, &e);
@@ -255,7 +257,7 @@ start_fired(struct wheel_timer *t)
 	uuid_format(&thread, id);
 	snprintf(path, sizeof path, "/threads/%.*s/runs/stream", UUID_TEXT, id);
 	lean_send(x->conn, S("POST"), str_of(path), STR_NONE, buf_str(&w->body),
-	    w->s->o->timeout);
+	    w->s->o->of.timeout);
 }
 
 static void
@@ -282,8 +284,29 @@ body_write(struct wire *w)
 	sessions_input_text(w->s->o, &input);
 	json_add_fmt(&w->body, "{'assistant_id':%s,'if_not_exists':'create',"
 	    "'stream_mode':['messages-tuple'],'durability':%s,'input':%-.*s}",
-	    SESSIONS_AGENT, w->s->o->durability, FMT(buf_str(&input)));
+	    SESSIONS_AGENT, w->s->o->of.durability, FMT(buf_str(&input)));
 	buf_release(&input);
+}
+
+/* Each of them has one thread: where that is busy all the time, it is measured, and not
+ * the server. */
+static void
+share_begin(struct wire *w)
+{
+	struct machine_usage u;
+
+	w->cpu = clock_thread();
+	w->mock_cpu_s = machine_usage(w->mock, &u) ? u.cpu_s : 0;
+}
+
+static void
+share_end(struct wire *w)
+{
+	double wall = (double)(clock_mono() - w->s->began) / NS_PER_S;
+	struct machine_usage u;
+
+	w->s->client_share = (double)(clock_thread() - w->cpu) / NS_PER_S / wall;
+	w->s->mock_share = machine_usage(w->mock, &u) ? (u.cpu_s - w->mock_cpu_s) / wall : 0;
 }
 
 static int
@@ -304,6 +327,7 @@ wire_drive(struct wire *w, struct err *e)
 	w->one = mem_zero(c * sizeof *w->one);
 	w->open = c;
 	sessions_begin(w->s);
+	share_begin(w);
 	for (size_t i = 0; i < c; i++) {
 		struct wire_session *x = &w->one[i];
 
@@ -312,13 +336,14 @@ wire_drive(struct wire *w, struct err *e)
 		x->conn = lean_new(w->shard, &w->target, &hooks, x);
 		x->start.fire = start_fired;
 		shard_timer_set(w->shard, &x->start, (x->due - w->s->began) / NS_PER_MS +
-		    (msec)(w->s->o->arrival == 0 ? i / STARTS_MS : 0));
+		    (msec)(w->s->o->of.arrival == 0 ? i / STARTS_MS : 0));
 	}
 	w->look.fire = look_fired;
 	w->end.fire = end_fired;
 	shard_timer_set(w->shard, &w->look, LOOK_MS);
-	shard_timer_set(w->shard, &w->end, w->s->o->timeout);
+	shard_timer_set(w->shard, &w->end, w->s->o->of.timeout);
 	shard_run(w->shard);
+	share_end(w);
 	sessions_end(w->s);
 	for (size_t i = 0; i < c; i++) {
 		shard_timer_cancel(w->shard, &w->one[i].start);

@@ -42,12 +42,14 @@ struct sessions {
 	int64_t base_rss_kb, peak_rss_kb, peak_threads;
 	uint64_t fsyncs;
 	int64_t bytes_written;
+	double client_share, mock_share;     /* of a core; 0: there are none */
 };
 
 struct arm {
 	const char *name, *alias;
 	bool scratch;                        /* needs a folder */
 	bool threads;                        /* executor threads works */
+	const char *ignores[4];              /* flags without effect, which are refused */
 	const char *measures, *not_measures;
 	int (*run)(struct sessions *s, struct err *e);
 };

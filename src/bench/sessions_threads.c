@@ -62,9 +62,9 @@ lone_run(struct lone *x, struct shard *shard, struct llm *llm, struct err *e)
 	if (rc == OK && r.end != SOLO_SUCCESS)
 		rc = err_set(e, ERR_INVALID, "%.*s: %.*s", FMT(r.error),
 		    FMT(str_cut(r.message, 200)));
-	if (rc == OK && x->deltas != (uint64_t)(o->turns * o->tokens))
+	if (rc == OK && x->deltas != (uint64_t)(o->of.turns * o->of.tokens))
 		rc = err_set(e, ERR_INVALID, "%llu deltas instead of %lld",
-		    (unsigned long long)x->deltas, (long long)(o->turns * o->tokens));
+		    (unsigned long long)x->deltas, (long long)(o->of.turns * o->of.tokens));
 	solo_release(&r);
 	val_drop(so.input);
 	return rc;

@@ -27,7 +27,8 @@ const arms = [["hand"], ["hand+transcript"], ["hand+ckpt"], ["chart-mem"], ["cha
 for (const [arm, ...more] of arms)
   await scenario(`${arm} ${more.join(" ")}`, async () => {
     const dir = scratch();
-    const r = await bench(["sessions", "--arm", arm, "-c", "50", "--scratch", dir, ...quick, ...more]);
+    const folder = ["hand", "chart-mem"].includes(arm) ? [] : ["--scratch", dir];
+    const r = await bench(["sessions", "--arm", arm, "-c", "50", ...folder, ...quick, ...more]);
     equal(Object.keys(r.result ?? {}), keys, `the fields of RESULT (${r.stderr})`);
     equal([r.code, r.result.arm, r.result.C, r.result.ok, r.result.errors, r.result.err_sample],
       [0, arm, 50, 50, 0, ""], "all sessions");
@@ -35,6 +36,7 @@ for (const [arm, ...more] of arms)
     equal(r.result.executor, more.includes("threads") ? "threads" : "loop", "the executor");
     check((r.result.fsyncs > 0) === ["chart-ckpt", "hand+ckpt"].includes(arm), `fsyncs ${r.result.fsyncs}`);
     equal(fs.readdirSync(dir), [], "nothing is left");
+    check(/neither the client \(\d+ % of a core\) nor the mock model \(\d+ %\)/.test(r.stdout) === (arm === "http"), "arm http tells what its client and its model took");
   });
 
 await scenario("names and settings of other suites", async () => {
@@ -46,7 +48,9 @@ await scenario("names and settings of other suites", async () => {
 
 await scenario("what is wrong is told", async () => {
   for (const [args, words] of [[["--arm", "x"], "there are chart-ckpt"], [["--arm", "http", "--executor", "threads"], "loops only"],
-    [["--thresholds", "x"], "threshold"]]) {
+    [["--thresholds", "x"], "threshold"], [["--arm", "hand", "--durability", "sync"], "--durability has no effect with --arm hand"],
+    [["--arm", "http", "--jitter", "5"], "--jitter has no effect with --arm http"], [["--arm", "chart-mem", "--keep"], "--keep has no effect"],
+    [["--arm", "hand", "--executor", "threads", "--shards", "4"], "--shards has no effect with --arm hand --executor threads"]]) {
     const r = await bench(["sessions", "-c", "5", ...quick, ...args]);
     check(r.code !== 0 && r.stderr.includes(words), `${args.join(" ")}: ${r.stderr}`);
   }

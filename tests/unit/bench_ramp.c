@@ -145,8 +145,8 @@ TEST(ramp_steps_must_rise)
 
 TEST(ramp_an_image_is_run_with_the_box)
 {
-	struct ramp_options o = { .arm = "hand", .image = "bench", .docker = "podman",
-	    .durability = "async", .turns = 6, .tokens = 50, .ttft = 200, .token_ms = 5 };
+	struct ramp_options o = { .of = { .arm = "hand", .durability = "async", .turns = 6,
+	    .tokens = 50, .ttft = 200, .token_ms = 5 }, .image = "bench", .docker = "podman" };
 	struct ramp *r = mem_new(struct ramp);
 	struct arena a = ARENA(64 * KB);
 	const char *args[RAMP_ARGS];
