@@ -33,6 +33,16 @@ struct load_options {
 	{ "pid", NULL, FLAG_INT, NULL, "PID",                                \
 	    "of the server: report its CPU and memory", LOAD_FLAG(pid), 1,   \
 	    INT32_MAX }
+#define LOAD_FLAG_NAME                                                       \
+	{ "name", "RUNTIME_NAME", FLAG_TEXT, NULL, "NAME",                   \
+	    "what to call the server; else its own name", LOAD_FLAG(name) }
+#define LOAD_FLAG_MODEL                                                      \
+	{ "model", "MODEL_NAME", FLAG_TEXT, NULL, "NAME",                    \
+	    "configurable.model_name of the runs", LOAD_FLAG(model) }
+#define LOAD_FLAG_MOCK                                                       \
+	{ "mock-url", "MOCK_LLM_URL", FLAG_TEXT, NULL, "URL", "compare the " \
+	    "mock's count of requests with the runs that were asked for",    \
+	    LOAD_FLAG(mock_url) }
 #define LOAD_FLAGS_RESULT                                                    \
 	{ "json", NULL, FLAG_TEXT, NULL, "FILE", "the result",               \
 	    LOAD_FLAG(json) },                                               \

@@ -16,8 +16,8 @@
 
 const struct flag bench_scenario_flags[] = {
 	LOAD_FLAGS,
-	{ "name", "RUNTIME_NAME", FLAG_TEXT, NULL, "NAME",
-	    "what to call the server; else its own name", AT(load.name) },
+	LOAD_FLAG_NAME,
+	LOAD_FLAG_MOCK,
 	PEER_FLAGS(struct scenario_options),
 	{ "rate", NULL, FLAG_INT, "0", "N", "instead of the file's phases: so many sequences "
 	    "a second", AT(rate), 0, LIMIT_SCENARIO_RATE },
@@ -31,9 +31,6 @@ const struct flag bench_scenario_flags[] = {
 	    "says, to the letter; else any words are right", AT(response) },
 	{ "sdk-store", NULL, FLAG_SWITCH, NULL, NULL, "store steps of the flow as the SDKs "
 	    "send them", AT(sdk_store) },
-	{ "mock-url", "MOCK_LLM_URL", FLAG_TEXT, NULL, "URL",
-	    "compare the mock's count of requests with those of the flow's steps",
-	    AT(load.mock_url) },
 	{ "thresholds", NULL, FLAG_TEXT, NULL, "LIST", "what must hold, instead of the file's",
 	    AT(load.thresholds) },
 	{ "out", NULL, FLAG_TEXT, NULL, "json=FILE", "k6's points", AT(out) },

@@ -24,10 +24,8 @@
 
 const struct flag bench_streams_flags[] = {
 	LOAD_FLAGS,
-	{ "name", "RUNTIME_NAME", FLAG_TEXT, NULL, "NAME", "what to call it",
-	    AT(load.name) },
-	{ "model", "MODEL_NAME", FLAG_TEXT, NULL, "NAME", "configurable.model_name",
-	    AT(load.model) },
+	LOAD_FLAG_MODEL,
+	LOAD_FLAG_MOCK,
 	{ "concurrency", NULL, FLAG_INT, "1000", "N", "streams at once", AT(concurrency),
 	    1, STREAMS_MAX },
 	{ "rounds", NULL, FLAG_INT, "1", "N",
@@ -43,8 +41,6 @@ const struct flag bench_streams_flags[] = {
 	    AT(load.timeout) },
 	{ "direct", NULL, FLAG_SWITCH, NULL, NULL,
 	    "--url is the model itself: what mock and driver alone take", AT(direct) },
-	{ "mock-url", "MOCK_LLM_URL", FLAG_TEXT, NULL, "URL",
-	    "compare the mock's count of requests", AT(load.mock_url) },
 	{ "thresholds", NULL, FLAG_TEXT, "errors<1", "LIST",
 	    "what must hold, as in errors<1,inflation_p50<1.5", AT(load.thresholds) },
 	LOAD_FLAGS_RESULT,
