@@ -56,6 +56,11 @@
 	X(MAILBOX_ROOM_BYTES,  65536,     "bytes",  "of letters under way to one reader of a mailbox; more wait in it") \
 	X(AGENT_RESTARTS,      1000000,   "restarts", "that a supervisor may be asked for") \
 	X(AGENT_WINDOW_MS,     86400000,  "ms",     "longest window and backoff of a supervisor") \
+	X(MAIL_RETRIES,        5,         "tries",  "of a letter after the first, where the message says nothing else; then it is dead") \
+	X(MAIL_RETRY_MS,       1000,      "ms",     "before the first of them, then twice as long each time; also what a client is told to wait by 429") \
+	X(MAIL_RETRY_MAX_MS,   60000,     "ms",     "between two of them") \
+	X(MAIL_TROUBLES,       8,         "rounds", "in which a chart hears, in one event, of its sends that failed") \
+	X(AGENTS_LIVE,         1000000,   "agents", "with a mailbox, of one server") \
 	X(HTTP_CONNS,          20000,     "connections", "per process; past it, or without open files, the idlest are closed, or the new ones wait") \
 	X(HTTP_CONNS_MIN,      8,         "connections", "with fewer open files than these need the server does not start") \
 	X(SHARDS,              64,        "event loops", "of one process") \

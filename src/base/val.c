@@ -206,7 +206,10 @@ bury_array(struct val_array *a, struct val_head **dead)
 static void
 bury_lazy(struct val_lazy *l, struct val_head **dead)
 {
-	val_string_drop(l->source);
+	if (l->source != NULL)
+		val_string_drop(l->source);
+	else
+		val_view_release(l);
 	if (l->made != NULL)
 		drop_onto((struct val){ .kind = l->made->kind, .u.h = l->made }, dead);
 	free(l);
@@ -249,6 +252,8 @@ val_bytes(struct val v)
 {
 	const struct val_head *h = head_of(v);
 
+	if (h != NULL && val_is_view(h))
+		(void)val_lazy_made(val_lazy_of(v.u.h));
 	if (h != NULL)
 		return sizeof v + h->bytes;
 	if (v.kind == VAL_STRING)
@@ -261,6 +266,8 @@ val_depth(struct val v)
 {
 	const struct val_head *h = head_of(v);
 
+	if (h != NULL && val_is_view(h))
+		(void)val_lazy_made(val_lazy_of(v.u.h));
 	return h == NULL ? 0 : h->depth;
 }
 
@@ -515,9 +522,12 @@ struct val
 val_get(struct val object, struct str key)
 {
 	struct val_object *o;
+	struct val v;
 
 	if (object.kind != VAL_OBJECT)
 		return VAL_UNDEF;
+	if (val_is_view(object.u.h) && val_view_get(val_lazy_of(object.u.h), key, &v))
+		return v;
 	o = val_object_of(object);
 	return member_value(o, object_find(o, key));
 }
@@ -529,6 +539,8 @@ val_get_key(struct val object, struct val key)
 
 	if (object.kind != VAL_OBJECT || key.kind != VAL_STRING)
 		return VAL_UNDEF;
+	if (val_is_view(object.u.h))
+		return val_get(object, val_string_str(key.u.s));
 	o = val_object_of(object);
 	return member_value(o, val_object_find_key(o, key.u.s));
 }

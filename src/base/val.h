@@ -147,6 +147,21 @@ bool val_is_decoded(struct val v);           /* not lazy, or looked into; for te
  * them; *text: all of that memory.  0: the first of them is not lazy. */
 size_t val_spans(struct val array, size_t from, size_t to, struct str *text);
 
+/* ---- views --------------------------------------------------------------- */
+
+/* An object that is read from something else, member by member, when somebody asks: who
+ * looks at one member of a message pays for that one. */
+struct val_view_type {
+	/* *out is the caller's; UNDEFINED: there is none of this name.  False: only `whole`
+	 * tells. */
+	bool (*member)(const void *of, struct str key, struct val *out);
+	struct val (*whole)(const void *of);         /* an object; the caller's */
+};
+/* of stays as it is until val_view_end. */
+struct val val_view(const struct val_view_type *type, const void *of);
+/* Drops v; where others hold it too, it is made whole first. */
+void val_view_end(struct val v);
+
 /* A string member of an object, without decoding the object.  False: there is
  * none, it is not a string, or it or a key has escapes (val_get tells). */
 bool val_peek_str(struct val object, struct str key, struct str *out);

@@ -237,7 +237,9 @@ struct val_head *
 val_lazy_made(struct val_lazy *l)
 {
 	assert(l->h.lazy && l->h.refs > 0);
-	if (l->made == NULL)
+	if (l->made == NULL && l->source == NULL)
+		l->made = val_view_made(l);
+	else if (l->made == NULL)
 		l->made = (l->h.kind == VAL_OBJECT ? decode_object(l) : decode_array(l)).u.h;
 	return l->made;
 }
@@ -247,7 +249,7 @@ val_undecode(struct val v)
 {
 	struct val_lazy *l;
 
-	if (!val_is_container(v) || !v.u.h->lazy)
+	if (!val_is_container(v) || !v.u.h->lazy || val_lazy_of(v.u.h)->source == NULL)
 		return;
 	l = val_lazy_of(v.u.h);
 	if (l->made != NULL)
@@ -382,7 +384,7 @@ val_detach(struct val v)
 	if (!val_is_container(v) || !v.u.h->lazy)
 		return v;
 	l = val_lazy_of(v.u.h);
-	if (l->source->n < 2 * (size_t)l->h.n + DETACH_FROM)
+	if (l->source == NULL || l->source->n < 2 * (size_t)l->h.n + DETACH_FROM)
 		return v;
 	source = copy(val_lazy_text(l));
 	own = lazy_new(source, val_string_str(source), l->h.depth);
@@ -396,7 +398,7 @@ val_detach(struct val v)
 struct str
 val_json_text(struct val v)
 {
-	return val_is_container(v) && v.u.h->lazy ?
+	return val_is_container(v) && v.u.h->lazy && val_lazy_of(v.u.h)->source != NULL ?
 	    val_lazy_text(val_lazy_of(v.u.h)) : STR_NONE;
 }
 
@@ -475,7 +477,8 @@ val_peek_str(struct val object, struct str key, struct str *out)
 	*out = STR_NONE;
 	if (object.kind != VAL_OBJECT)
 		return false;
-	if (object.u.h->lazy && val_lazy_of(object.u.h)->made == NULL)
+	if (object.u.h->lazy && val_lazy_of(object.u.h)->source != NULL &&
+	    val_lazy_of(object.u.h)->made == NULL)
 		return peek_text(val_lazy_of(object.u.h), key, out);
 	v = val_get(object, key);
 	if (v.kind == VAL_STRING)

@@ -52,8 +52,23 @@ struct val_object {
 struct val_lazy {
 	struct val_head h;
 	const char *text;                    /* inside source's */
-	struct val_string *source;
+	struct val_string *source;           /* NULL: a view */
 	struct val_head *made;               /* NULL: not decoded yet */
+};
+
+#define VAL_VIEW_MEMBERS 4
+#define VAL_VIEW_KEY     23
+
+struct val_view {
+	struct val_lazy lazy;
+	const struct val_view_type *type;
+	const void *of;
+	uint32_t n;                          /* members that somebody asked for */
+	struct val_view_member {
+		uint8_t key_n;
+		char key[VAL_VIEW_KEY];
+		struct val v;
+	} got[VAL_VIEW_MEMBERS];
 };
 
 #define VAL_NO_MEMBER UINT32_MAX
@@ -85,6 +100,18 @@ uint32_t val_object_find_key(struct val_object *o, struct val_string *key);
 /* val_lazy.c: what l is decoded to, made now if it was not; l's. */
 struct val_head *val_lazy_made(struct val_lazy *l);
 struct str val_lazy_text(const struct val_lazy *l);
+
+/* val_view.c */
+struct val_head *val_view_made(struct val_lazy *l);
+void val_view_release(struct val_lazy *l);   /* drops what it holds, but what was made */
+/* Of a view that is not whole yet; false: make it whole. */
+bool val_view_get(struct val_lazy *l, struct str key, struct val *out);
+
+static inline bool
+val_is_view(const struct val_head *h)
+{
+	return h->lazy && CONTAINER_OF(h, const struct val_lazy, h)->source == NULL;
+}
 
 static inline struct val_lazy *
 val_lazy_of(struct val_head *h)

@@ -90,7 +90,7 @@ object_equal(struct val_object *a, struct val_object *b, unsigned depth)
 static bool
 same_text(struct val a, struct val b)
 {
-	return a.u.h == b.u.h || (a.u.h->lazy && b.u.h->lazy &&
+	return a.u.h == b.u.h || (val_json_text(a).n > 0 &&
 	    str_eq(val_json_text(a), val_json_text(b)));
 }
 
@@ -161,7 +161,9 @@ add_object(struct buf *b, const struct val_object *o, unsigned depth)
 static void
 add_container(struct buf *b, struct val v, unsigned depth)
 {
-	if (v.u.h->lazy) {
+	if (val_is_view(v.u.h)) {
+		add_object(b, val_object_of(v), depth - 1);
+	} else if (v.u.h->lazy) {
 		buf_add(b, val_json_text(v));
 		b->failed |= v.u.h->depth > depth;
 	} else if (v.kind == VAL_ARRAY) {

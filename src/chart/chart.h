@@ -72,6 +72,9 @@ bool chart_hears(const struct chart *c, struct str word);
 size_t chart_state_initial(const struct chart *c, unsigned state, const uint32_t **targets);
 /* True if the state has an invoke; such atomic states are LangGraph nodes. */
 bool chart_state_is_node(const struct chart *c, unsigned state);
+/* Does it only hear events and send ones of this type, at once?  No invokes, delays or other
+ * sends: its session needs no stepper (stepper.h). */
+bool chart_sends_only(const struct chart *c, struct str type);
 /* The names of the data, numbered from 0: a session's slots. */
 size_t chart_slots(const struct chart *c);
 struct str chart_slot_name(const struct chart *c, unsigned slot);

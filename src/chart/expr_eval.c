@@ -100,11 +100,17 @@ static int
 eval_field(struct eval *ev, const struct node *n, struct ref *out)
 {
 	const struct expr_scope *s = ev->scope;
-	int rc = s->event_field(s->ctx, (enum expr_field)n->slot, &out->v);
+	int rc = s->event_field == NULL ? ERR_NOTFOUND :
+	    s->event_field(s->ctx, (enum expr_field)n->slot, &out->v);
 
 	out->own = OWN_MINE;
+	if (rc == ERR_NOTFOUND && ev->x->lenient) {
+		out->v = VAL_NIL;
+		return OK;
+	}
 	if (rc == ERR_NOTFOUND)
 		return eval_fail(ev, n, "there is no event");
+	eval_missing(ev, out);
 	return rc;
 }
 

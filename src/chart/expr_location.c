@@ -81,7 +81,7 @@ expr_bind_lenient(struct expr *x, expr_slot_of *slot_of, void *ctx)
 			x->nodes[n->a].op = X_CONST;     /* and is not evaluated */
 	}
 	for (size_t i = 0; i < x->nodes_n; i++)
-		if (x->nodes[i].op == X_NAME)
+		if (x->nodes[i].op == X_NAME || x->nodes[i].op == X_MEMBER)
 			bind_node(x, &x->nodes[i], slot_of, ctx);
 }
 

@@ -138,6 +138,19 @@ chart_is_chart_type(struct str type)
 }
 
 bool
+chart_sends_only(const struct chart *c, struct str type)
+{
+	for (size_t i = 0; i < c->sends.n; i++) {
+		const struct send *s = &c->sends.at[i];
+
+		if (s->type.code != 0 || !str_eq(s->type.text, type) || s->delay_ms > 0 ||
+		    s->delay.code != 0)
+			return false;
+	}
+	return c->invokes.n == 0;
+}
+
+bool
 chart_is_event_name(struct str s)
 {
 	if (s.n == 0 || s.n > LIMIT_NAME_BYTES)

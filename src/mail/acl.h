@@ -104,6 +104,12 @@ int  acl_check_sender(const struct acl *m, const struct uuid *id, struct str nam
 void acl_pack(const struct acl *m, struct buf *out);
 int  acl_unpack(struct acl *out, struct str packed, struct acl_room *room, struct err *e);
 
+/* One parameter that is a text, or the content, by its name in the JSON form, of what was packed
+ * here.  *out is empty: it was not given.  False: it is of another kind, or unknown. */
+bool acl_peek(struct str packed, struct str name, struct str *out);
+/* The message_id alone, of what was packed here; false: it has none. */
+bool acl_peek_id(struct str packed, struct uuid *out);
+
 /* A frame on a socket is: length (4 bytes, big endian, of what follows), packed.  This reads
  * what follows, from a client: as acl_unpack, and all that acl_from_json checks. */
 #define ACL_FRAME_HEAD 4

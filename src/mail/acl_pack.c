@@ -319,6 +319,52 @@ acl_unpack(struct acl *out, struct str packed, struct acl_room *room, struct err
 	return rc;
 }
 
+static struct str
+value_of(struct str packed, int wanted)
+{
+	const uint8_t *p = (const uint8_t *)packed.p, *end = p + packed.n;
+
+	for (p += 2; p < end && *p <= wanted; ) {
+		int tag = *p++;
+		unsigned shift = 0;
+		size_t n = 0;
+
+		for (; p < end && (*p & 0x80) != 0; shift += 7)
+			n |= (size_t)(*p++ & 0x7f) << shift;
+		n |= (size_t)*p++ << shift;
+		if (tag == wanted)
+			return (struct str){ (const char *)p, n };
+		p += n;
+	}
+	return STR_NONE;
+}
+
+bool
+acl_peek(struct str packed, struct str name, struct str *out)
+{
+	for (int tag = ACL_MESSAGE_ID; tag < ACL_TAGS; tag++) {
+		enum acl_kind kind = acl_params[tag].kind;
+
+		if (!str_eq(name, str_of(acl_params[tag].name)))
+			continue;
+		*out = value_of(packed, tag);
+		return kind == ACL_AS_TEXT || kind == ACL_AS_ADDRESS || kind == ACL_AS_JSON;
+	}
+	return false;
+}
+
+/* Its tag is the first. */
+bool
+acl_peek_id(struct str packed, struct uuid *out)
+{
+	const size_t head = 4;
+
+	if (packed.n < head + sizeof out->b || packed.p[2] != ACL_MESSAGE_ID)
+		return false;
+	memcpy(out->b, packed.p + head, sizeof out->b);
+	return true;
+}
+
 /* ---- frames of clients ----------------------------------------------------------------- */
 
 /* In e are words without a path. */

@@ -1,0 +1,138 @@
+/*
+ * office_priv.h - what the files of the office share.
+ *
+ *   office.c    offices and their turns: deliver, timers, published figures
+ *   roster.c    agents: spawned, stopped, restarted by their supervisors
+ *   spec.c      copies of what an agent is asked for and shown as
+ *   show.c      agents of all shards, shown and listed
+ *   external.c  the kind "external": clients that read a mailbox
+ *   chart_agent.c       the kind "chart": a chart in memory
+ *   send.c      a message: addresses, checks, letters
+ *   notice.c    what `ams` tells senders: failures, receipts
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MAIL_HOST_OFFICE_PRIV_H
+#define MAIL_HOST_OFFICE_PRIV_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/map.h"
+#include "mail/host/office.h"
+#include "mail/supervise.h"
+#include "net/courier.h"
+
+#define AMS S("ams")                         /* the address of the office itself */
+
+/* ---- a process ------------------------------------------------------------------- */
+
+struct offices {
+	struct store *store;
+	struct mail_directory *directory;
+	_Atomic uint64_t changes;            /* of the directory: who caches a ref looks */
+	_Atomic uint64_t agents_n;           /* of all shards */
+	pthread_mutex_t lock;                /* of agents */
+	struct agents *agents;               /* the newest; held */
+	struct office *at[LIMIT_SHARDS];     /* by the shard's id */
+};
+
+/* ---- a shard --------------------------------------------------------------------- */
+
+#define STATS_WORDS (sizeof(struct office_stats) / sizeof(uint64_t))
+
+/* What other threads read: odd while it is written. */
+struct published { _Atomic uint64_t turn, at[STATS_WORDS]; };
+
+struct office_row { const struct office_kind *kind; void *ctx; };
+
+#define KINDS_MAX 8
+
+struct office {
+	struct offices *all;
+	struct shard *shard;
+	struct store_reader *reader;
+	struct post *post;
+	struct courier courier;
+	struct office_row kinds[KINDS_MAX];
+	size_t kinds_n;
+	struct map agents;                   /* by id */
+	struct shard_job deliver;            /* at the end of a turn */
+	struct wheel_timer due;              /* of the post */
+	msec due_at;                         /* what it is set to; NEVER: it is not */
+	struct buf packed, content;          /* of the message that is being sent */
+	struct office_stats stats;           /* books are taken when it is published */
+	struct published published;
+	struct list links;                   /* of external.c, to readers here */
+	size_t busy;                         /* calls under way */
+	bool draining;
+	void (*drained)(void *ctx);
+	void *drained_ctx;
+};
+
+static inline msec
+office_now(const struct office *o)
+{
+	return shard_wall(o->shard);
+}
+
+/* Delivers and publishes at the end of this turn. */
+void office_stir(struct office *o);
+void office_busy(struct office *o);          /* a call is under way */
+void office_idle(struct office *o);          /* it was answered */
+static inline void
+office_mail(struct office *from, struct office *to, struct parcel *p)
+{
+	courier_send(&from->courier, to->shard, to, p);
+}
+
+/* Where an agent of the owner is at home.  ERR_NOTFOUND, with words. */
+int  office_find(struct office *o, owner_t owner, struct str id_or_name, struct uuid *id,
+    struct office **home, struct err *e);
+
+/* ---- agents ---------------------------------------------------------------------- */
+
+struct office_agent {
+	struct office *o;
+	const struct office_row *row;
+	void *self;                          /* NULL: it does not live */
+	struct mail_ref ref;
+	uint8_t state;
+	bool acting;                         /* its kind is at work with it */
+	bool ended;                          /* told while it was */
+	int end_rc;
+	struct str error;                    /* of its last end; owned */
+	struct agents *set;                  /* held; NULL: without a definition */
+	const struct agent *definition;
+	struct supervisor supervisor;
+	struct wheel_timer timer;            /* next start, or the drain's deadline */
+	struct stopping *stopping;           /* who wants to hear of its end */
+	uint32_t restarts;
+	msec created, updated;
+	char id_text[UUID_TEXT];
+	struct office_spec spec;             /* texts behind this struct */
+};
+
+struct office_agent *roster_find(struct office *o, owner_t owner, const struct uuid *id);
+void roster_free(struct office *o);
+
+/* ---- copies ---------------------------------------------------------------------- */
+
+/* The bytes of a spec's texts, and the copy of them to room: spec then points there. */
+size_t spec_bytes(const struct office_spec *s);
+void spec_keep(struct office_spec *s, void *room);
+
+/* ---- sending ----------------------------------------------------------------------- */
+
+/* The agent itself sends.  ERR_NOTFOUND: `ams` has told it; other codes as office_send. */
+int  office_agent_send(struct office_agent *a, const struct acl *m, struct err *e);
+
+/* What `ams` tells the sender of m (to: its mailbox; MAIL_NOBODY hears nothing): a failure,
+ * or that the message was delivered.  reason: one word.  words: for people, or empty. */
+void notice_send(struct office *o, struct mail_ref to, const struct acl *m, enum acl_act act,
+    const char *reason, struct str words);
+/* The same of a letter. */
+void notice_letter(struct office *o, const struct letter *l, enum acl_act act,
+    const char *reason);
+
+#endif

@@ -1,0 +1,577 @@
+/*
+ * roster.c - the agents at home on a shard: spawned, watched over, stopped.
+ *
+ *   spawn --> LOADED --start--> READY --first letter--> RUNNING
+ *                ^                          |  |  '--stop, drain--> DRAINING --> gone
+ *                '---- supervisor: later ---'  '-- ended: gone (OK), or FAILED
+ *
+ * An agent that waits to be started again keeps its mailbox, which is paused.  One that
+ * failed for good has none, and stays in the list with its error until it is stopped.
+ * What its kind does (start, take) runs with `acting` set: an end that is told from
+ * inside is settled afterwards.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "agent/agent.h"
+#include "base/mem.h"
+#include "chart/chart.h"
+#include "mail/host/office_priv.h"
+
+const char *const office_restart_names[] = { "never", "on_failure", "always", NULL };
+
+/* Who wants an agent to stop; travels to its shard and back. */
+struct stopping {
+	struct parcel parcel;
+	struct stopping *next;
+	struct office *from;
+	owner_t owner;
+	struct uuid id;
+	bool drain;
+	msec deadline;
+	void (*done)(void *ctx, int rc, const struct err *e);
+	void *ctx;
+	int rc;
+	struct err err;
+};
+
+/* ---- states ---------------------------------------------------------------------- */
+
+static void
+become(struct office_agent *a, enum mail_state state)
+{
+	struct office *o = a->o;
+
+	o->stats.agents[a->state]--;
+	o->stats.agents[state]++;
+	a->state = (uint8_t)state;
+	a->updated = office_now(o);
+	mail_directory_set_state(o->all->directory, &a->spec.id, state);
+	office_stir(o);
+}
+
+struct office_agent *
+roster_find(struct office *o, owner_t owner, const struct uuid *id)
+{
+	struct office_agent *a = map_get(&o->agents, id);
+
+	return a != NULL && a->spec.owner == owner ? a : NULL;
+}
+
+/* ---- letters ---------------------------------------------------------------------- */
+
+static void settle(struct office_agent *a);
+
+static enum mail_taken
+take(void *ctx, struct letter *l)
+{
+	struct office_agent *a = ctx;
+	enum mail_taken taken;
+
+	if (a->self == NULL)
+		return MAIL_BUSY;
+	if (a->state == AGENT_READY)
+		become(a, AGENT_RUNNING);
+	a->acting = true;
+	taken = a->row->kind->take(a->self, l);
+	a->acting = false;
+	if (a->ended)
+		settle(a);
+	return taken;
+}
+
+static void
+entry_free(struct office_agent *a)
+{
+	assert(a->self == NULL && a->stopping == NULL && !wheel_armed(&a->timer));
+	agents_free(a->set);
+	free((char *)a->error.p);
+	free(a);
+}
+
+static void
+closed(void *ctx)
+{
+	struct office_agent *a = ctx;
+
+	a->ref = MAIL_NOBODY;
+	if (a->state != AGENT_FAILED)
+		entry_free(a);
+}
+
+static const struct mail_kind mailbox_kind = { "agent", take, closed };
+
+/* ---- the end ---------------------------------------------------------------------- */
+
+static void
+answer_open(void *here, struct parcel *p)
+{
+	struct stopping *x = CONTAINER_OF(p, struct stopping, parcel);
+
+	x->done(x->ctx, x->rc, x->rc == OK ? NULL : &x->err);
+	free(x);
+	office_idle(here);
+}
+
+static void
+answer(struct office *o, struct stopping *x)
+{
+	x->parcel.open = answer_open;
+	if (x->from == o)
+		answer_open(o, &x->parcel);
+	else
+		office_mail(o, x->from, &x->parcel);
+}
+
+static void
+answer_all(struct office *o, struct stopping *x)
+{
+	while (x != NULL) {
+		struct stopping *next = x->next;
+
+		answer(o, x);
+		x = next;
+	}
+}
+
+static void
+stop_living(struct office_agent *a)
+{
+	void *self = a->self;
+
+	assert(!a->acting);
+	shard_timer_cancel(a->o->shard, &a->timer);
+	a->self = NULL;
+	if (self != NULL)
+		a->row->kind->stop(self);
+	a->ended = false;
+}
+
+static void
+forget(struct office_agent *a)
+{
+	struct office *o = a->o;
+
+	mail_directory_remove(o->all->directory, a->spec.owner, &a->spec.id);
+	atomic_fetch_add_explicit(&o->all->changes, 1, memory_order_release);
+	atomic_fetch_sub_explicit(&o->all->agents_n, 1, memory_order_relaxed);
+	(void)map_take(&o->agents, &a->spec.id);
+	o->stats.agents[a->state]--;
+	office_stir(o);
+}
+
+/* It is gone for good.  a may be freed. */
+static void
+leave(struct office_agent *a)
+{
+	struct stopping *who = a->stopping;
+	struct office *o = a->o;
+
+	stop_living(a);
+	forget(a);
+	a->stopping = NULL;
+	if (a->state == AGENT_FAILED)
+		entry_free(a);
+	else
+		(void)post_close(o->post, a->ref);
+	answer_all(o, who);
+}
+
+static void
+fail(struct office_agent *a)
+{
+	if (a->stopping != NULL) {
+		leave(a);
+		return;
+	}
+	become(a, AGENT_FAILED);
+	(void)post_close(a->o->post, a->ref);
+}
+
+static uint64_t
+random_bits(void)
+{
+	uint64_t v;
+
+	id_random(&v, sizeof v);
+	return v;
+}
+
+/* After its end: again, later, or never. */
+static void
+settle(struct office_agent *a)
+{
+	msec delay;
+
+	stop_living(a);
+	delay = a->state == AGENT_DRAINING ? -1 :
+	    supervise_ended(&a->supervisor, a->end_rc != OK, random_bits(), office_now(a->o));
+	if (delay >= 0) {
+		post_pause(a->o->post, a->ref);
+		become(a, AGENT_LOADED);
+		shard_timer_set(a->o->shard, &a->timer, delay);
+	} else if (a->end_rc == OK) {
+		leave(a);
+	} else {
+		fail(a);
+	}
+}
+
+void
+office_ended(struct office_agent *a, int rc, struct str error)
+{
+	free((char *)a->error.p);
+	a->error = (struct str){ mem_cstr(error), error.n };
+	a->end_rc = rc;
+	a->ended = true;
+	if (!a->acting)
+		settle(a);
+}
+
+/* ---- the beginning ------------------------------------------------------------------ */
+
+static int
+start(struct office_agent *a, enum office_start how, struct err *e)
+{
+	int rc;
+
+	a->acting = true;
+	rc = a->row->kind->start(a->row->ctx, a, &a->self, how, e);
+	a->acting = false;
+	if (rc == OK)
+		become(a, AGENT_READY);
+	return rc;
+}
+
+static void
+again(struct wheel_timer *t)
+{
+	struct office_agent *a = CONTAINER_OF(t, struct office_agent, timer);
+	struct err e;
+	int rc;
+
+	if (a->state == AGENT_DRAINING) {
+		leave(a);                    /* the deadline */
+		return;
+	}
+	a->restarts++;
+	rc = start(a, START_RESTARTED, &e);
+	if (rc < 0)
+		office_ended(a, rc, str_of(e.text));
+	else if (a->ended)
+		settle(a);
+	else
+		post_wake(a->o->post, a->ref);
+}
+
+static const struct office_row *
+row_find(const struct office *o, struct str name)
+{
+	for (size_t i = 0; i < o->kinds_n; i++)
+		if (str_eq(str_of(o->kinds[i].kind->name), name))
+			return &o->kinds[i];
+	return NULL;
+}
+
+/* What is not said: the kind.  A chart that only hears and sends needs no thread. */
+static struct str
+usual_kind(const struct office_spec *s, const struct agent *definition)
+{
+	if (definition == NULL)
+		return S("external");
+	return !s->durable && definition->chart != NULL && definition->nodes_n == 0 ?
+	    S("chart") : S("run");
+}
+
+static int
+find_definition(struct office *o, struct str id, struct agents **set, const struct agent **out,
+    struct err *e)
+{
+	pthread_mutex_lock(&o->all->lock);
+	*set = agents_hold(o->all->agents);
+	pthread_mutex_unlock(&o->all->lock);
+	*out = agents_find(*set, id);
+	if (*out != NULL)
+		return OK;
+	agents_free(*set);
+	*set = NULL;
+	return err_set(e, ERR_NOTFOUND, "graph_id: no agent is defined as '%.*s'",
+	    FMT(str_sub(id, 0, LIMIT_NAME_BYTES)));
+}
+
+static int
+check_spec(const struct office_spec *s, const struct office_row *row, struct err *e)
+{
+	if (row == NULL)
+		return err_set(e, ERR_INVALID, "kind: there is no kind of agent '%.*s'",
+		    FMT(str_sub(s->kind, 0, LIMIT_NAME_BYTES)));
+	if (s->durable && !row->kind->durable)
+		return err_set(e, ERR_INVALID, "durable: an agent of kind '%s' lives in memory "
+		    "alone", row->kind->name);
+	if (str_eq(s->name, AMS))
+		return err_set(e, ERR_CONFLICT, "name: 'ams' is the server's own");
+	if (s->mailbox_max > LIMIT_MAILBOX_LETTERS_MAX)
+		return err_set(e, ERR_LIMIT, "mailbox_max: at most %d", LIMIT_MAILBOX_LETTERS_MAX);
+	return OK;
+}
+
+/* A name or an id that is taken is found out here. */
+static int
+enter(struct office_agent *a, struct err *e)
+{
+	struct office *o = a->o;
+	const struct office_spec *s = &a->spec;
+	const struct mail_entry entry = { .owner = s->owner, .id = s->id, .ref = a->ref,
+		.name = s->name, .capabilities = s->capabilities,
+		.capabilities_n = s->capabilities_n, .state = AGENT_LOADED };
+	int rc = mail_directory_put(o->all->directory, &entry, e);
+
+	if (rc != OK)
+		return rc;
+	atomic_fetch_add_explicit(&o->all->changes, 1, memory_order_release);
+	(void)map_put(&o->agents, a);
+	o->stats.agents[AGENT_LOADED]++;
+	return OK;
+}
+
+static struct office_agent *
+agent_new(struct office *o, const struct office_spec *s, const struct office_row *row,
+    struct agents *set, const struct agent *definition)
+{
+	struct office_spec whole = *s;
+	struct office_agent *a;
+	const struct supervise_rule rule = { .when = s->restart, .max = s->restarts_max,
+		.window = s->restarts_window, .backoff = s->backoff };
+
+	whole.kind = str_of(row->kind->name);
+	a = mem_zero(sizeof *a + spec_bytes(&whole));
+	a->o = o;
+	a->row = row;
+	a->set = set;
+	a->definition = definition;
+	a->spec = whole;
+	spec_keep(&a->spec, a + 1);
+	uuid_format(&s->id, a->id_text);
+	a->state = AGENT_LOADED;
+	a->created = a->updated = office_now(o);
+	a->timer.fire = again;
+	supervise_begin(&a->supervisor, &rule);
+	a->ref = post_open(o->post, &mailbox_kind, a, s->mailbox_max);
+	return a;
+}
+
+/* Puts it in the roster; *out is not started yet. */
+static int
+agent_make(struct office *o, const struct office_spec *s, struct office_agent **out,
+    struct err *e)
+{
+	const struct agent *definition = NULL;
+	const struct office_row *row;
+	struct agents *set = NULL;
+	int rc = OK;
+
+	if (s->graph_id.n > 0)
+		rc = find_definition(o, s->graph_id, &set, &definition, e);
+	if (rc != OK)
+		return rc;
+	row = row_find(o, s->kind.n > 0 ? s->kind : usual_kind(s, definition));
+	rc = check_spec(s, row, e);
+	if (rc == OK && atomic_fetch_add_explicit(&o->all->agents_n, 1, memory_order_relaxed) >=
+	    LIMIT_AGENTS_LIVE) {
+		atomic_fetch_sub_explicit(&o->all->agents_n, 1, memory_order_relaxed);
+		rc = err_set(e, ERR_LIMIT, "%d agents live already", LIMIT_AGENTS_LIVE);
+	}
+	if (rc != OK) {
+		agents_free(set);
+		return rc;
+	}
+	*out = agent_new(o, s, row, set, definition);
+	rc = enter(*out, e);
+	if (rc != OK) {
+		atomic_fetch_sub_explicit(&o->all->agents_n, 1, memory_order_relaxed);
+		(void)post_close(o->post, (*out)->ref);
+	}
+	return rc;
+}
+
+void
+office_spawn(struct office *o, struct office_spawn *s)
+{
+	struct office_agent *a;
+	struct err e;
+	int rc;
+
+	if (o->draining) {
+		err_set(&e, ERR_BUSY, "the server is stopping");
+		s->done(s, ERR_BUSY, &e);
+		return;
+	}
+	if (uuid_is_zero(&s->spec.id))
+		s->spec.id = uuid_v7();
+	rc = agent_make(o, &s->spec, &a, &e);
+	if (rc == OK) {
+		rc = start(a, START_NEW, &e);
+		if (rc != OK)
+			leave(a);
+		else if (a->ended)
+			settle(a);
+	}
+	s->done(s, rc, rc == OK ? NULL : &e);
+}
+
+int
+office_attach(struct office *o, const struct office_spec *spec, void *self,
+    struct office_agent **out, struct err *e)
+{
+	int rc = agent_make(o, spec, out, e);
+
+	if (rc != OK)
+		return rc;
+	(*out)->self = self;
+	become(*out, AGENT_READY);
+	return OK;
+}
+
+/* ---- stopping -------------------------------------------------------------------- */
+
+static void
+drained(void *ctx)
+{
+	leave(ctx);
+}
+
+static void
+drain(struct office_agent *a, struct stopping *x)
+{
+	become(a, AGENT_DRAINING);
+	shard_timer_cancel(a->o->shard, &a->timer);
+	shard_timer_set(a->o->shard, &a->timer, x->deadline);
+	(void)post_drain(a->o->post, a->ref, drained, a);
+}
+
+static void
+stop_open(void *here, struct parcel *p)
+{
+	struct stopping *x = CONTAINER_OF(p, struct stopping, parcel);
+	struct office *o = here;
+	struct office_agent *a = roster_find(o, x->owner, &x->id);
+
+	if (a == NULL) {
+		x->rc = err_set(&x->err, ERR_NOTFOUND, "the agent has stopped");
+		answer(o, x);
+	} else if (x->drain && a->state == AGENT_DRAINING) {
+		x->rc = err_set(&x->err, ERR_CONFLICT, "the agent drains already");
+		answer(o, x);
+	} else {
+		x->next = a->stopping;
+		a->stopping = x;
+		if (x->drain && a->self != NULL)
+			drain(a, x);
+		else
+			leave(a);
+	}
+}
+
+void
+office_stop(struct office *o, owner_t owner, struct str id_or_name, bool wait, msec deadline,
+    void (*done)(void *ctx, int rc, const struct err *e), void *ctx)
+{
+	struct stopping *x;
+	struct office *home;
+	struct uuid id;
+	struct err e;
+	int rc = office_find(o, owner, id_or_name, &id, &home, &e);
+
+	if (rc != OK) {
+		done(ctx, rc, &e);
+		return;
+	}
+	x = mem_new(struct stopping);
+	x->from = o;
+	x->owner = owner;
+	x->id = id;
+	x->drain = wait;
+	x->deadline = deadline;
+	x->done = done;
+	x->ctx = ctx;
+	x->parcel.open = stop_open;
+	office_busy(o);
+	if (home == o)
+		stop_open(o, &x->parcel);
+	else
+		office_mail(o, home, &x->parcel);
+}
+
+void
+roster_free(struct office *o)
+{
+	struct office_agent *a;
+	size_t at = 0;
+
+	while ((a = map_each(&o->agents, &at)) != NULL) {
+		struct stopping *who = a->stopping;
+
+		stop_living(a);
+		a->stopping = NULL;
+		while (who != NULL) {
+			struct stopping *next = who->next;
+
+			free(who);
+			who = next;
+		}
+		if (a->state == AGENT_FAILED)
+			entry_free(a);
+	}
+}
+
+/* ---- for kinds --------------------------------------------------------------------- */
+
+const struct office_spec *
+office_agent_spec(const struct office_agent *a)
+{
+	return &a->spec;
+}
+
+struct str
+office_agent_address(const struct office_agent *a)
+{
+	return a->spec.name.n > 0 ? a->spec.name : (struct str){ a->id_text, UUID_TEXT };
+}
+
+const struct agent *
+office_agent_definition(const struct office_agent *a)
+{
+	return a->definition;
+}
+
+struct mail_ref
+office_agent_ref(const struct office_agent *a)
+{
+	return a->ref;
+}
+
+struct office *
+office_agent_office(const struct office_agent *a)
+{
+	return a->o;
+}
+
+void
+office_agent_wake(struct office_agent *a)
+{
+	post_wake(a->o->post, a->ref);
+}
+
+void
+office_agent_done(struct office_agent *a, struct letter *l)
+{
+	post_done(a->o->post, l);
+}
+
+void
+office_agent_return(struct office_agent *a, struct letter *l)
+{
+	post_return(a->o->post, l);
+}
