@@ -520,6 +520,15 @@ external_ack(struct office *o, owner_t owner, struct str agent, const struct uui
 	office_mail(o, home, &k->parcel);
 }
 
+int
+external_id(struct office *o, owner_t owner, struct str id_or_name, struct uuid *id,
+    struct err *e)
+{
+	struct office *home;
+
+	return office_find(o, owner, id_or_name, id, &home, e);
+}
+
 /* ---- the kind --------------------------------------------------------------------------- */
 
 static int
