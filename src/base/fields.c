@@ -193,7 +193,8 @@ is_known(const struct fields *f, struct str key)
 	for (size_t i = 0; i < f->known_n; i++)
 		if (str_eq(key, str_of(f->known[i])))
 			return true;
-	return false;
+	return f->own != NULL &&
+	    str_eq_nocase(str_sub(key, 0, str_of(f->own).n), str_of(f->own));
 }
 
 int

@@ -23,7 +23,7 @@
 
 #include "base/json.h"
 
-#define FIELDS_MAX 40                        /* that one object is asked for */
+#define FIELDS_MAX 32                        /* that one object is asked for */
 
 struct fields {
 	int rc;
@@ -35,6 +35,8 @@ struct fields {
 	struct json_iter it;                 /* an array's */
 	const char *known[FIELDS_MAX];       /* asked for */
 	size_t known_n;
+	const char *own;                     /* keys that begin so, in any case, are the caller's
+	                                        to read; NULL: there are none */
 };
 
 /* What is no object is a failure, with the name in front.  e may be NULL. */

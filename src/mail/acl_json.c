@@ -199,7 +199,6 @@ read_extras(struct reader *r)
 
 	while (r->f.rc == OK && json_next(&it)) {
 		struct str name = json_str(it.key);
-		size_t before = r->m->extras_n;
 		struct err e;
 		int rc;
 
@@ -209,8 +208,6 @@ read_extras(struct reader *r)
 		if (rc == OK)
 			rc = acl_put_extra(r->m, r->room, name, text_of(r, it.value), &e);
 		refuse(&r->f, str_cut(name, 64).n == name.n ? name.p : "x-...", rc, &e);
-		if (r->m->extras_n > before)
-			fields_any(&r->f, name.p);   /* a known one from now on */
 	}
 }
 
@@ -222,6 +219,7 @@ acl_from_json(struct acl *out, jnode object, bool trusted, struct arena *a,
 
 	*out = (struct acl){ .receivers = room->receivers, .extras = room->extras };
 	fields_open(&r.f, object, "message", e);
+	r.f.own = "x-";
 	read_act(&r);
 	read_receivers(&r);
 	for (int tag = ACL_MESSAGE_ID; tag < ACL_TAGS; tag++) {

@@ -9,6 +9,7 @@
 
 #include "api/api.h"
 #include "base/limits.h"
+#include "mail/protocol.h"
 #include "main/cmd.h"
 #include "main/config.h"
 
@@ -20,6 +21,7 @@ const struct flag cmd_config_flags[] = {
 	{ "routes", .help = "print the table of routes" },
 	{ "fields", .help = "print the fields that are refused or ignored" },
 	{ "metrics", .help = "print the table of metrics" },
+	{ "protocols", .help = "print the tables of the protocols that messages are checked by" },
 	{ NULL }
 };
 
@@ -38,6 +40,7 @@ static const struct { const char *option; void (*add)(struct buf *b); } tables[]
 	{ "--routes", api_add_routes_markdown },
 	{ "--fields", api_add_fields_markdown },
 	{ "--metrics", api_add_metrics_markdown },
+	{ "--protocols", protocol_add_docs },
 };
 
 static int
