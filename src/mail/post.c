@@ -37,6 +37,9 @@ post_free(struct post *p)
 	if (p == NULL)
 		return;
 	assert(!p->running);
+	/* Agents may give back what they hold; nobody hears of it. */
+	p->ops.dead = NULL;
+	p->ops.expired = p->ops.delivered = NULL;
 	for (size_t i = 0; i < p->boxes.table; i++) {
 		const struct slab_chunk *c = p->boxes.chunk[i];
 
@@ -48,6 +51,7 @@ post_free(struct post *p)
 			for (size_t lane = 0; lane < LANES; lane++)
 				lane_drop_texts(&b->lane[lane]);
 			lane_drop_texts(&b->queue);
+			b->uses = 0;
 			if (b->kind->closed != NULL)
 				b->kind->closed(b->agent);
 		}

@@ -144,11 +144,12 @@ struct post_ops {
  * retry_max; up to half of it is left out at random. */
 struct post_options { unsigned shard; uint32_t mailbox_max; uint8_t tries_max; msec retry_first, retry_max; };
 struct post *post_new(const struct post_options *o, const struct post_ops *ops, void *ctx);
-void post_free(struct post *p);              /* closes all; letters just go */
+/* Closes all; nobody hears what becomes of letters.  NULL is fine. */
+void post_free(struct post *p);
 
 /* ---- mailboxes ----------------------------------------------------------------- */
 
-/* cap: letters that may be pending in it; 0: the usual. */
+/* cap: letters that may be pending in it; 0: the usual.  At most 16 million at a time. */
 struct mail_ref post_open(struct post *p, const struct mail_kind *k, void *a, uint32_t cap);
 /* Letters in it become dead (DEAD_STOPPED), now.  What the agent holds stays pending until it
  * says what became of it.  ERR_NOTFOUND. */

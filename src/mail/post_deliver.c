@@ -168,6 +168,10 @@ post_return(struct post *p, struct letter *l)
 		letter_dead(p, NULL, l, DEAD_STOPPED);
 		return;
 	}
+	if (l->expires > 0 && l->expires <= p->now) {
+		letter_expired(p, b, l);
+		return;
+	}
 	lane_put_back(b, l);
 	if (l->expires > 0)
 		letter_time(p, l, l->expires);
