@@ -2,8 +2,8 @@
  * slab.h - things of one size, in chunks of pages.
  *
  * A chunk lies at a multiple of its size, so that the chunk of a thing is found from its
- * address.  What was given back last is taken first.  Of empty chunks one is kept; others
- * go back to the system.  The first chunk grows page by page; further ones are huge pages
+ * address.  In a chunk what was given back last is taken first.  Of empty chunks one is kept;
+ * others go back to the system.  The first chunk grows page by page; further ones are huge pages
  * where the system has them, as a walk over a hundred thousand mailboxes at random would
  * otherwise wait for the page table more than for the memory.
  *

@@ -46,13 +46,21 @@ on_carry(void *ctx, const struct letter *l)
 	struct fix *f = ctx;
 
 	f->carried_texts[f->carried++] = letter_packed(l).p[0];
+	mail_text_drop(f->carried_last.text);
+	f->carried_last = *l;
+	if (l->text != NULL)
+		mail_text_hold(l->text);
 }
 
 static void
 on_dead(void *ctx, const struct letter *l, enum mail_dead_reason why)
 {
+	struct fix *f = ctx;
+
 	(void)l;
-	((struct fix *)ctx)->dead[why]++;
+	f->dead[why]++;
+	if (f->when_dead != NULL)
+		f->when_dead(f);
 }
 
 static void
@@ -95,6 +103,7 @@ fix_close(struct fix *f)
 {
 	post_check(f->post);
 	post_free(f->post);
+	mail_text_drop(f->carried_last.text);
 }
 
 void

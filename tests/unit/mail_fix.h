@@ -32,6 +32,8 @@ struct fix {
 	unsigned ready;                      /* calls of each */
 	unsigned dead[DEAD_REASONS], expired, delivered, carried;
 	char carried_texts[FIX_NOTES + 1];
+	struct letter carried_last;          /* a copy that holds its text; good until the next */
+	void (*when_dead)(struct fix *f);    /* called by ops.dead */
 };
 
 extern const struct mail_kind fix_kind;

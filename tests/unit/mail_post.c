@@ -112,6 +112,28 @@ TEST(post_later_waits_for_room_in_order)
 	fix_close(&f);
 }
 
+static void
+send_one_more(struct fix *fx)
+{
+	CHECK_RC(fix_send(fx, &ann, 'x', 0, 0), ERR_AGAIN);
+}
+
+TEST(post_nobody_overtakes_at_the_moment_of_room)
+{
+	fix_open(&f);
+	fix_agent_open(&f, &ann, 1);
+	f.when_dead = send_one_more;
+	ann.answer = MAIL_REFUSED;
+	fix_send_all(&f, &ann, "a");
+	fix_later(&f, ann.at, 'b', 0, 0);
+	CHECK(post_run(f.post, 1, f.now));
+	f.when_dead = NULL;
+	ann.answer = MAIL_TAKEN;
+	fix_run(&f);
+	CHECK_STR(TAKEN(ann), "b");
+	fix_close(&f);
+}
+
 TEST(post_waiting_for_room_ends)
 {
 	fix_open(&f);
@@ -130,6 +152,22 @@ TEST(post_waiting_for_room_ends)
 }
 
 /* ---- ttl ----------------------------------------------------------------------- */
+
+TEST(post_says_when_something_falls_due_earlier)
+{
+	fix_open(&f);
+	fix_agent_open(&f, &ann, 0);
+	post_pause(f.post, ann.at);
+	CHECK_RC(fix_send(&f, &ann, 'a', 0, 50), OK);
+	CHECK_INT(f.ready, 1);
+	CHECK_INT(post_due(f.post), f.now + 50);
+	CHECK_RC(fix_send(&f, &ann, 'b', 0, 60), OK);
+	CHECK_INT(f.ready, 1);
+	CHECK_RC(fix_send(&f, &ann, 'c', 0, 40), OK);
+	CHECK_INT(f.ready, 2);
+	CHECK_INT(post_due(f.post), f.now + 40);
+	fix_close(&f);
+}
 
 TEST(post_ttl_ends_a_letter_at_its_moment)
 {
@@ -554,6 +592,9 @@ TEST(post_drain_ends_with_the_last_letter)
 	CHECK_INT(drained, 0);
 	post_done(f.post, ann.held[2]);
 	CHECK_INT(drained, 1);
+	fix_later(&f, ann.at, 'f', 0, 0);            /* there is room, but not for this one */
+	CHECK_INT(f.dead[DEAD_STOPPED], 2);
+	CHECK_INT(drained, 1);
 	CHECK_RC(post_close(f.post, ann.at), OK);
 	fix_agent_open(&f, &bob, 0);
 	CHECK_RC(post_drain(f.post, bob.at, count, &drained), OK);
@@ -623,14 +664,46 @@ TEST(post_receipts_are_told)
 TEST(post_letters_for_other_shards_are_carried)
 {
 	struct mail_ref there = { .uses = 1, .place = 0, .shard = 1 };
+	struct mail_text *t = mail_text_new((char[1000]){ 'c' }, 1000);
 
 	fix_open(&f);
 	CHECK_RC(post_send(f.post, &(struct post_letter){ .to = there, .packed = S("a") }, f.now), OK);
 	fix_later(&f, there, 'b', 0, 0);
-	CHECK_STR(str_of(f.carried_texts), "ab");
-	CHECK_INT(fix_books(&f).gone, 2);
-	CHECK_INT(fix_books(&f).sent, 2);
+	CHECK_RC(post_send(f.post, &(struct post_letter){ .to = there, .text = t }, f.now), OK);
+	CHECK_STR(str_of(f.carried_texts), "abc");
+	CHECK_INT(t->refs, 2);                       /* ours and the carrier's */
+	CHECK_INT(fix_books(&f).gone, 3);
+	CHECK_INT(fix_books(&f).sent, 3);
 	CHECK_INT(fix_books(&f).pending, 0);
+	fix_close(&f);
+	CHECK_INT(t->refs, 1);
+	mail_text_drop(t);
+}
+
+TEST(post_letters_that_come_are_as_they_were)
+{
+	struct letter l;
+
+	fix_open(&f);
+	CHECK_RC(post_send(f.post, &(struct post_letter){ .to = { .uses = 1, .shard = 1 },
+		.from = { .uses = 7 }, .act = ACL_CFP, .packed = S("a"), .ttl = 100, .priority = 2,
+		.flags = LETTER_DURABLE, .max_retries = 9, .row = 5 }, f.now), OK);
+	fix_agent_open(&f, &ann, 0);
+	l = f.carried_last;
+	l.to = ann.at;                               /* it is at home here now */
+	f.now += 10;
+	ann.answer = MAIL_HELD;
+	post_come(f.post, &l, f.now);
+	CHECK_INT(fix_books(&f).come, 1);
+	fix_run(&f);
+	CHECK(mail_ref_eq(ann.held[0]->from, l.from) && ann.held[0]->act == ACL_CFP);
+	CHECK(ann.held[0]->created == f.now - 10 && ann.held[0]->expires == f.now + 90);
+	CHECK(ann.held[0]->priority == 2 && ann.held[0]->max_retries == 9 && ann.held[0]->row == 5);
+	post_done(f.post, ann.held[0]);
+	CHECK_INT(f.delivered, 1);
+	l.to.uses++;
+	post_come(f.post, &l, f.now);                /* gone meanwhile */
+	CHECK_INT(f.dead[DEAD_NO_AGENT], 1);
 	fix_close(&f);
 }
 
