@@ -29,17 +29,6 @@ struct cancel {
 };
 
 static void
-send(struct cancel *c, struct runs *to, void (*open)(void *ctx,
-    struct parcel *p))
-{
-	struct runs *from = c->at;
-
-	c->parcel.open = open;
-	c->at = to;
-	runs_send(from, to, &c->parcel);
-}
-
-static void
 close_open(void *ctx, struct parcel *p)
 {
 	struct cancel *c = CONTAINER_OF(p, struct cancel, parcel);
@@ -54,7 +43,7 @@ void
 cancel_finish(struct cancel *c, int rc)
 {
 	c->rc = rc;
-	send(c, c->away, close_open);
+	runs_forward(&c->at, c->away, &c->parcel, close_open);
 }
 
 struct cancel *
@@ -76,7 +65,7 @@ arrive_open(void *ctx, struct parcel *p)
 
 	if (run == NULL) {
 		c->tries++;
-		send(c, c->away, route_open);
+		runs_forward(&c->at, c->away, &c->parcel, route_open);
 		return;
 	}
 	run_hold(run);
@@ -101,7 +90,7 @@ take_up(struct runs *here, struct cancel *c, const struct store_run *row)
 {
 	admit_large(here, c->owner, row);
 	c->tries++;
-	send(c, here, route_open);
+	runs_forward(&c->at, here, &c->parcel, route_open);
 }
 
 static void
@@ -123,7 +112,7 @@ route_open(void *ctx, struct parcel *p)
 	else if (c->tries >= TRIES_MAX || here->draining)
 		cancel_finish(c, ERR_BUSY);
 	else if (at == AT_HOME)
-		send(c, home, arrive_open);
+		runs_forward(&c->at, home, &c->parcel, arrive_open);
 	else
 		take_up(here, c, &row);
 	arena_release(&a);
@@ -146,7 +135,7 @@ run_cancel(struct runs *rs, owner_t owner, const struct uuid *thread_id,
 		memcpy(c->why, why.p, why.n);
 	c->done = done;
 	c->ctx = ctx;
-	send(c, rs, route_open);
+	runs_forward(&c->at, rs, &c->parcel, route_open);
 }
 
 void

@@ -41,16 +41,6 @@ struct inject {
 /* ---- on its way ------------------------------------------------------------------- */
 
 static void
-send(struct inject *x, struct runs *to, void (*open)(void *ctx, struct parcel *p))
-{
-	struct runs *from = x->at;
-
-	x->parcel.open = open;
-	x->at = to;
-	runs_send(from, to, &x->parcel);
-}
-
-static void
 close_open(void *ctx, struct parcel *p)
 {
 	struct inject *x = CONTAINER_OF(p, struct inject, parcel);
@@ -66,7 +56,7 @@ static void
 finish(struct inject *x, int rc)
 {
 	x->rc = rc;
-	send(x, x->away, close_open);
+	runs_forward(&x->at, x->away, &x->parcel, close_open);
 }
 
 static void
@@ -200,7 +190,7 @@ arrive_open(void *ctx, struct parcel *p)
 
 	if (run == NULL) {
 		x->tries++;
-		send(x, x->away, route_open);
+		runs_forward(&x->at, x->away, &x->parcel, route_open);
 		return;
 	}
 	run_hold(run);
@@ -232,9 +222,9 @@ route_open(void *ctx, struct parcel *p)
 	} else if (at == AT_LARGE) {
 		admit_large(here, x->owner, &row);   /* it is parked */
 		x->tries++;
-		send(x, here, route_open);
+		runs_forward(&x->at, here, &x->parcel, route_open);
 	} else {
-		send(x, home, arrive_open);
+		runs_forward(&x->at, home, &x->parcel, arrive_open);
 	}
 	arena_release(&a);
 }
@@ -254,7 +244,7 @@ run_inject(struct runs *rs, owner_t owner, const struct uuid *thread_id,
 	x->json = mem_cstr(message_json);
 	x->done = done;
 	x->ctx = ctx;
-	send(x, rs, route_open);
+	runs_forward(&x->at, rs, &x->parcel, route_open);
 }
 
 /* ---- from task to task ----------------------------------------------------------------- */

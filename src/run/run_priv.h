@@ -97,6 +97,18 @@ runs_send(struct runs *from, struct runs *to, struct parcel *p)
 	courier_send(&from->courier, to->shard, to, p);
 }
 
+/* p, which is at *at, goes on to another shard, or to the same one in a later turn. */
+static inline void
+runs_forward(struct runs **at, struct runs *to, struct parcel *p,
+    void (*open)(void *ctx, struct parcel *p))
+{
+	struct runs *from = *at;
+
+	p->open = open;
+	*at = to;
+	runs_send(from, to, p);
+}
+
 enum phase {
 	PHASE_NEW,           /* its row is being written */
 	PHASE_PENDING,       /* waits for its turn */
