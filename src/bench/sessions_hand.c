@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "bench/sessions_priv.h"
@@ -85,24 +86,10 @@ count_delta(struct hand *x, struct str token)
 
 /* Files. */
 
-static int
-write_all(int fd, struct str s)
-{
-	while (s.n > 0) {
-		ssize_t n = write(fd, s.p, s.n);
-
-		if (n < 0 && errno != EINTR)
-			return ERR_IO;
-		if (n > 0)
-			s = str_sub(s, (size_t)n, s.n);
-	}
-	return OK;
-}
-
 static void
 transcript_flush(struct bench_loop *l)
 {
-	if (l->fd >= 0 && write_all(l->fd, buf_str(&l->transcript)) != OK)
+	if (l->fd >= 0 && file_write(l->fd, buf_str(&l->transcript)) != OK)
 		err_set(&l->tally->sample, ERR_IO, "the transcript: %s", strerror(errno));
 	buf_clear(&l->transcript);
 }
@@ -162,7 +149,7 @@ writer_main(void *arg)
 		f->pending = own;
 		f->pending_hands = NULL;
 		pthread_mutex_unlock(&f->lock);
-		fine = write_all(f->fd, buf_str(&take)) == OK && fdatasync(f->fd) == 0;
+		fine = file_write(f->fd, buf_str(&take)) == OK && fdatasync(f->fd) == 0;
 		f->s->fsyncs++;
 		own = take;
 		buf_clear(&own);

@@ -83,7 +83,6 @@ static int
 write_file(const char *folder, const struct imported *a, bool force, struct err *e)
 {
 	struct buf path = BUF(64 * KB);
-	size_t done = 0;
 	int fd, rc = OK;
 
 	buf_add_fmt(&path, "%s/%.*s.yaml", folder, FMT(a->id));
@@ -91,14 +90,8 @@ write_file(const char *folder, const struct imported *a, bool force, struct err 
 	if (fd < 0)
 		rc = err_set(e, ERR_IO, "%s: %s%s", path.p, strerror(errno),
 		    errno == EEXIST ? "; --force writes over it" : "");
-	while (rc == OK && done < a->text.n) {
-		ssize_t n = write(fd, a->text.p + done, a->text.n - done);
-
-		if (n < 0 && errno != EINTR)
-			rc = err_set(e, ERR_IO, "%s: %s", path.p, strerror(errno));
-		else if (n > 0)
-			done += (size_t)n;
-	}
+	if (rc == OK && file_write(fd, a->text) != OK)
+		rc = err_set(e, ERR_IO, "%s: %s", path.p, strerror(errno));
 	if (fd >= 0 && close(fd) != 0 && rc == OK)
 		rc = err_set(e, ERR_IO, "%s: %s", path.p, strerror(errno));
 	if (rc == OK) {
