@@ -14,7 +14,6 @@ const char *const agent_budget_names[] = { "tokens", "cost", "turns", "tool_call
 
 #define BUDGET_USD_MAX 1e6
 #define NANO           1e9
-#define WALL_MAX_MS    (LIMIT_WAIT_DAYS * 86400000ll)
 
 /* A whole number from 0 on: tokens, turns, tool_calls. */
 static int64_t
@@ -39,52 +38,6 @@ load_cost(struct load *l, const struct tree_node *n)
 	return (int64_t)round(val_number(v) * NANO);
 }
 
-/* "90s", "20m", "1h30m", "500ms". */
-static bool
-read_duration(struct str s, int64_t *ms)
-{
-	static const struct { const char *name; int64_t ms; } units[] = {
-		{ "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 },
-		{ "d", 86400000 },
-	};
-	int64_t sum = 0;
-
-	while (s.n > 0) {
-		int64_t number = 0, unit = 0;
-		size_t digits = 0, letters;
-
-		for (; digits < s.n && digits < 9 && s.p[digits] >= '0' && s.p[digits] <= '9';
-		    digits++)
-			number = number * 10 + (s.p[digits] - '0');
-		for (letters = digits; letters < s.n && s.p[letters] >= 'a' &&
-		    s.p[letters] <= 'z';)
-			letters++;
-		for (size_t i = 0; i < COUNT(units); i++)
-			if (str_eq(str_sub(s, digits, letters - digits),
-			    str_of(units[i].name)))
-				unit = units[i].ms;
-		if (digits == 0 || unit == 0)
-			return false;
-		sum += number * unit;
-		s = str_sub(s, letters, s.n);
-		if (sum > WALL_MAX_MS)
-			return false;
-	}
-	*ms = sum;
-	return sum > 0;
-}
-
-static int64_t
-load_wall(struct load *l, const struct tree_node *n)
-{
-	int64_t ms = 0;
-
-	if (n->kind != TREE_STRING || !read_duration(n->text, &ms))
-		load_fail(l, n, "expected a time, as in 20m, 90s or 1h30m, of at most %d days",
-		    LIMIT_WAIT_DAYS);
-	return ms;
-}
-
 /* wall: may it have one? */
 static void
 load_part(struct load *l, const struct tree_node *n, bool wall, struct agent_budget *b)
@@ -97,7 +50,7 @@ load_part(struct load *l, const struct tree_node *n, bool wall, struct agent_bud
 		load_fail_key(l, n, NULL, "'wall' is for an agent or a state; work has "
 		    "'timeout'");
 	else if (kind == BUDGET_WALL)
-		b->most[kind] = load_wall(l, n);
+		b->most[kind] = load_time(l, n, 1);
 	else if (kind == BUDGET_COST)
 		b->most[kind] = load_cost(l, n);
 	else

@@ -125,9 +125,9 @@ static const struct row { const char *text, *want; } rows[] = {
 	    ":4:18: budget.tokens: expected a whole number from 0, got -1" },
 	{ BUDGET("{cost: much}"),
 	    ":4:16: budget.cost: expected an amount in USD, from 0 to 1000000" },
-	{ BUDGET("{wall: 20}"),
-	    ":4:16: budget.wall: expected a time, as in 20m, 90s or 1h30m, of at most "
-	    "366 days" },
+	{ BUDGET("{wall: 20 minutes}"),
+	    ":4:16: budget.wall: expected a time, as in 30s, 1.5s, 5m, 24h or 2d, or a "
+	    "number of milliseconds, got 20 minutes" },
 	{ BUDGET("7"),
 	    ":4:9: budget: expected a map, as in {tokens: 100000, cost: 0.50}, got a number" },
 	{ "nodes:\n  a: {emit: 1, budget: {wall: 5s}}\nedges: [[START, a]]\n",
