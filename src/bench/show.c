@@ -120,7 +120,7 @@ is_result(const struct dirent *d)
 	return d->d_name[0] != '.' && str_ends(str_of(d->d_name), S(".json"));
 }
 
-/* A file that is none of ours is named and left out. */
+/* Names a file that is not a result of ours, and leaves it out. */
 static int
 collect(struct history *h, const char *dir, struct err *e)
 {

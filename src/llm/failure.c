@@ -168,7 +168,7 @@ refine(struct failure *f, jnode error, struct str message, int status)
 	for (size_t i = 0; i < COUNT(too_long); i++)
 		if (str_contains(message, too_long[i]))
 			f->kind = FAULT_CONTEXT_LENGTH;
-	/* Google's 400 for a key that is none. */
+	/* Google answers 400 to an invalid key. */
 	if (str_contains(message, S("API key not valid")))
 		f->kind = FAULT_AUTH;
 }

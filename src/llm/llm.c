@@ -211,8 +211,8 @@ static void move_on(struct llm_call *c, struct failure *f);
 
 #define NS_PER_MS INT64_C(1000000)
 
-/* There is a slot: asks, as soon as the lane's limits a minute let it.  It keeps the
- * slot meanwhile, for who comes next would have to wait as well. */
+/* Has a slot: sends the request as soon as the lane's limits per minute allow it, and
+ * keeps the slot while it waits, because the next call would have to wait too. */
 static void
 attempt(struct llm_call *c)
 {

@@ -275,7 +275,7 @@ run_one(struct solo_room *r, struct str alias, struct str model, bool json, bool
 	buf_release(&b);
 }
 
-/* The targets of an alias; a name that is none is asked as it is. */
+/* Checks each target of an alias; a name that is not an alias is checked as a model. */
 static void
 run_name(struct solo_room *r, struct str name, bool json, bool *bad)
 {

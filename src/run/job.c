@@ -714,7 +714,7 @@ job_start(struct run *run, const struct store_run *row, struct plan *plan,
 	job_note_begin(j, row);
 	wire_begin(j, row);
 	if (!run->woken || run->stream.log == NULL)
-		tell_begin(j, row);          /* else it stands in the log */
+		tell_begin(j, row);          /* else the log has it already */
 	if (rc != OK) {
 		fail(j, S("ValueError"), e.text);
 	} else if (run->cancel) {

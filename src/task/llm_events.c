@@ -13,7 +13,7 @@
 
 #define PREFIX S("event__")
 #define NAME_MAX_BYTES 57                    /* with the prefix 64: what providers take */
-#define SHOWN 64                             /* of a name that is none */
+#define SHOWN 64                             /* of a name that is not an event */
 
 bool
 llm_is_event(struct str name)

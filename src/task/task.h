@@ -175,7 +175,7 @@ struct task_host {
 	                                        the error: a string */
 	/* a model's answer as it streams; every answer has a stream, deltas or not.
 	 * message_id: the id that its message is to have: the model's own, or a new
-	 * one if that is none (empty, not plain, or in the thread already); the same
+	 * one if that is unfit (empty, not plain, or in the thread already); the same
 	 * whenever it is asked for one stream.  stream_end: message UNDEF when it
 	 * failed or was stopped. */
 	bool (*wants_deltas)(void *ctx);

@@ -39,7 +39,7 @@ struct task_use {
 void use_heard(struct task_use *u, const struct call_end *end);
 /* May a page or an agent be asked twice? */
 bool use_may_repeat(const struct task_use *u);
-/* Listeners hear that it begins; they may stop it (u->ended). */
+/* Tells the listeners of the run that the call begins; one of them may stop it (u->ended). */
 void use_tell_start(struct task_use *u);
 
 void use_agent(struct task_use *u);          /* begins; both may end at once */
