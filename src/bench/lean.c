@@ -22,6 +22,9 @@
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "base/limits.h"
@@ -53,6 +56,7 @@ struct lean_conn {
 	size_t bytes_in;                     /* of this answer */
 	int fault;                           /* LEAN_FAILED: the rc for done */
 	bool kept;                           /* the socket has served before */
+	uint64_t resent;
 	bool head_only, complete;
 	bool in_hook, freed;
 };
@@ -188,6 +192,7 @@ conn_closed(struct lean_conn *c)
 		return;
 	}
 	c->kept = false;
+	c->resent++;
 	conn_connect(c);
 }
 
@@ -407,10 +412,42 @@ lean_send(struct lean_conn *c, struct str method, struct str path,
 	conn_connect(c);
 }
 
+uint64_t
+lean_resent(const struct lean_conn *c)
+{
+	return c->resent;
+}
+
 size_t
 lean_bytes_out(const struct lean_conn *c)
 {
 	return c->out.n;
+}
+
+static bool
+accepts(const struct addrinfo *ai)
+{
+	struct timeval patience = { .tv_sec = 1 };
+	int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool yes = fd >= 0 &&
+	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) == 0 &&
+	    connect(fd, ai->ai_addr, ai->ai_addrlen) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return yes;
+}
+
+static const struct addrinfo *
+choose_address(const struct addrinfo *first)
+{
+	const struct addrinfo *ai = first;
+
+	if (first->ai_next == NULL)
+		return first;
+	while (ai != NULL && !accepts(ai))
+		ai = ai->ai_next;
+	return ai != NULL ? ai : first;
 }
 
 int
@@ -418,7 +455,8 @@ lean_resolve(struct str url, struct lean_target *out, struct err *e)
 {
 	static const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
 	char host[ROUTE_HOST_MAX + 1], port[8];
-	struct addrinfo *ai = NULL;
+	struct addrinfo *all = NULL;
+	const struct addrinfo *ai;
 	struct route r;
 	struct str path;
 	int rc = route_parse(url, &r, e);
@@ -436,12 +474,13 @@ lean_resolve(struct str url, struct lean_target *out, struct err *e)
 	*out = (struct lean_target){ 0 };
 	snprintf(host, sizeof host, "%.*s", FMT(r.host));
 	snprintf(port, sizeof port, "%u", r.port);
-	rc = getaddrinfo(host, port, &hints, &ai);
+	rc = getaddrinfo(host, port, &hints, &all);
 	if (rc != 0)
 		return err_set(e, ERR_CLOSED, "%s: %s", host, gai_strerror(rc));
+	ai = choose_address(all);
 	assert(ai->ai_addrlen <= sizeof out->addr);
 	memcpy(out->addr, ai->ai_addr, ai->ai_addrlen);
-	freeaddrinfo(ai);
+	freeaddrinfo(all);
 	snprintf(out->host_header, sizeof out->host_header,
 	    strchr(host, ':') != NULL ? "[%s]:%s" : "%s:%s", host, port);
 	snprintf(out->base_path, sizeof out->base_path, "%.*s", FMT(path));

@@ -31,6 +31,8 @@ struct lean_target {
 	char base_path[256];                 /* path of the URL, no trailing '/' */
 };
 
+/* Of a name's addresses the first that accepts a connection now, else the first:
+ * "localhost" may be two, and the server listen on one. */
 int lean_resolve(struct str url, struct lean_target *out, struct err *e);
 
 /* Borrows t and hooks.  lean_free is allowed inside a hook. */
@@ -46,6 +48,9 @@ void lean_send(struct lean_conn *c, struct str method, struct str path,
 
 /* Between requests: the next one connects anew. */
 void lean_close(struct lean_conn *c);
+
+/* Requests that were sent twice: a kept connection was closed as they went out. */
+uint64_t lean_resent(const struct lean_conn *c);
 
 /* Bytes of the last request, head and body. */
 size_t lean_bytes_out(const struct lean_conn *c);

@@ -162,6 +162,7 @@ struct tally {
 	uint64_t ok, failed, warm, started, request_errors;
 	uint64_t missed;                     /* arrivals that found all users busy */
 	uint64_t unended;                    /* sequences, at the end of the time of grace */
+	uint64_t resent;                     /* requests, on another connection */
 	uint64_t model_calls, deltas, bytes_in, bytes_out, sent;
 	struct { int status; uint64_t n; } statuses[STATUSES_MAX];   /* of errors */
 	size_t statuses_n;

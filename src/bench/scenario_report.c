@@ -67,7 +67,7 @@ tally_merge(struct tally *into, const struct tally *from, const struct scenario 
 #define SUM(field) offsetof(struct tally, field)
 		SUM(ok), SUM(failed), SUM(warm), SUM(started), SUM(request_errors),
 		SUM(missed), SUM(unended), SUM(model_calls), SUM(deltas), SUM(bytes_in),
-		SUM(bytes_out), SUM(sent),
+		SUM(bytes_out), SUM(sent), SUM(resent),
 #undef SUM
 	};
 
@@ -142,6 +142,8 @@ report_requests(struct report *r, const struct scenario *p, const struct tally *
 	report_value(r, share(t->request_errors, t->requests.count), 4, "http_req_failed");
 	report_value(r, (double)t->request_errors, 0, "http_errors");
 	report_statuses(r, t);
+	if (t->resent > 0)
+		report_value(r, (double)t->resent, 0, "http_reqs_sent_twice");
 	report_value(r, (double)t->bytes_in, 0, "data_received_bytes");
 	report_value(r, (double)t->bytes_out, 0, "data_sent_bytes");
 	if (t->unended > 0)

@@ -405,6 +405,7 @@ user_init(struct user *u, struct pass *p, int64_t index)
 void
 user_release(struct user *u)
 {
+	u->pass->tally->resent += lean_resent(u->conn);
 	shard_timer_cancel(u->pass->load->shard, &u->pause);
 	list_remove(&u->idle);
 	lean_free(u->conn);
