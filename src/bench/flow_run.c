@@ -300,6 +300,19 @@ report_flow(struct flow_run *f, int argc, char *const *argv, msec started, struc
 
 /* ---- life ----------------------------------------------------------------- */
 
+/* A flag without effect is refused. */
+static int
+options_check(const struct flow_options *o, struct err *e)
+{
+	if (o->stages != NULL && (o->vus > 0 || o->duration > 0))
+		return err_set(e, ERR_INVALID, "--stages says how many users when: --vus and "
+		    "--duration do not go with it");
+	if (strcmp(o->llm, "mock") != 0 && strcmp(o->response, script_sentence) != 0)
+		return err_set(e, ERR_INVALID, "--response is what the mock says: it does not "
+		    "go with --llm %s", o->llm);
+	return OK;
+}
+
 static int
 soak_set(struct flow_run *f, struct err *e)
 {
@@ -328,7 +341,9 @@ bench_flow(const struct flow_options *given, int argc, char *const *argv, struct
 	    .peer_setup = &f->peer_setup, .load = &f->o.load, .peer = &f->o.peer,
 	    .label = "flow", .info = S("/info"), .out = f->o.out, .records = f->o.records,
 	    .llm = f->o.llm };
-	rc = schedule_set(f, e);
+	rc = options_check(&f->o, e);
+	if (rc == OK)
+		rc = schedule_set(f, e);
 	if (rc == OK)
 		rc = soak_set(f, e);
 	if (rc == OK)

@@ -55,20 +55,20 @@ struct peer_options {
 	int64_t pid, rounds;
 };
 
-#define PEER_ROUNDS 20                       /* passes on each server at most */
+#define PEER_ROUNDS  20                      /* passes on each server at most */
+#define PEER_DEFAULT 6                       /* rounds 0 */
 #define PEER_FLAGS(type)                                                     \
 	{ "peer", NULL, FLAG_TEXT, NULL, "URL", "another server: the same "   \
 	    "load on both, in turns, and their ratios",                      \
 	    offsetof(type, peer.url) },                                      \
-	{ "peer-name", NULL, FLAG_TEXT, "peer", "NAME", "what to call it",   \
-	    offsetof(type, peer.name) },                                     \
+	{ "peer-name", NULL, FLAG_TEXT, NULL, "NAME", "what to call it "      \
+	    "(default: peer)", offsetof(type, peer.name) },                  \
 	{ "peer-token", NULL, FLAG_TEXT, NULL, "TOKEN",                      \
 	    "sent to it as a bearer", offsetof(type, peer.token) },          \
 	{ "peer-pid", NULL, FLAG_INT, NULL, "PID", "of it: report its CPU",  \
 	    offsetof(type, peer.pid), 1, INT32_MAX },                        \
-	{ "rounds", NULL, FLAG_INT, "6", "N",                                \
-	    "with --peer: passes on each server", offsetof(type, peer.rounds), \
-	    1, PEER_ROUNDS }
+	{ "rounds", NULL, FLAG_INT, NULL, "N", "with --peer: passes on each " \
+	    "server (default: 6)", offsetof(type, peer.rounds), 1, PEER_ROUNDS }
 
 struct load {
 	const struct load_options *o;

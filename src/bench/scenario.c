@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 
+#define RATE_MS   30000                      /* --duration by default */
 #define AT(field) offsetof(struct scenario_options, field)
 
 const struct flag bench_scenario_flags[] = {
@@ -21,9 +22,9 @@ const struct flag bench_scenario_flags[] = {
 	PEER_FLAGS(struct scenario_options),
 	{ "rate", NULL, FLAG_INT, "0", "N", "instead of the file's phases: so many sequences "
 	    "a second", AT(rate), 0, LIMIT_SCENARIO_RATE },
-	{ "duration", NULL, FLAG_MS, "30s", "TIME", "with --rate: for so long", AT(duration),
-	    1, LIMIT_SCENARIO_MS },
-	{ "ramp-up", NULL, FLAG_MS, "0", "TIME", "with --rate: before that, from nothing to "
+	{ "duration", NULL, FLAG_MS, NULL, "TIME", "with --rate: for so long (default: 30s)",
+	    AT(duration), 1, LIMIT_SCENARIO_MS },
+	{ "ramp-up", NULL, FLAG_MS, NULL, "TIME", "with --rate: before that, from nothing to "
 	    "the rate", AT(ramp_up), 0, LIMIT_SCENARIO_MS },
 	{ "records", NULL, FLAG_TEXT, NULL, "FILE", "a line of JSON for each second: requests "
 	    "sent, responses received, errors, latencies", AT(records) },
@@ -73,6 +74,21 @@ side_name(struct side *s, const char *fallback)
 	json_release(&d);
 }
 
+/* A flag without effect is refused. */
+static int
+peer_check(const struct peer_options *o, struct err *e)
+{
+	const struct { const char *flag; bool given; } of_peer[] = {
+		{ "peer-name", o->name != NULL }, { "peer-token", o->token != NULL },
+		{ "peer-pid", o->pid > 0 }, { "rounds", o->rounds > 0 },
+	};
+
+	for (size_t i = 0; i < COUNT(of_peer) && o->url == NULL; i++)
+		if (of_peer[i].given)
+			return err_set(e, ERR_INVALID, "--%s goes with --peer", of_peer[i].flag);
+	return OK;
+}
+
 static int
 sides_open(struct drive *d, struct err *e)
 {
@@ -80,8 +96,10 @@ sides_open(struct drive *d, struct err *e)
 	int rc;
 
 	d->side[0].options = *d->load;
-	d->sides_n = o != NULL && o->url != NULL ? 2 : 1;
-	rc = side_open(d, &d->side[0], e);
+	d->sides_n = o->url != NULL ? 2 : 1;
+	rc = peer_check(o, e);
+	if (rc == OK)
+		rc = side_open(d, &d->side[0], e);
 	if (rc == OK)
 		side_name(&d->side[0], "runtime");
 	if (rc != OK || d->sides_n == 1)
@@ -89,7 +107,7 @@ sides_open(struct drive *d, struct err *e)
 	d->side[1].options = (struct load_options){ .url = o->url, .name = o->name,
 	    .token = o->token, .pid = o->pid, .timeout = d->load->timeout };
 	rc = side_open(d, &d->side[1], e);
-	d->side[1].name = o->name;
+	d->side[1].name = o->name != NULL ? o->name : "peer";
 	return rc;
 }
 
@@ -115,7 +133,8 @@ pass_on(struct drive *d, struct side *s, struct err *e)
 static int
 passes_run(struct drive *d, struct err *e)
 {
-	int64_t rounds = d->sides_n == 2 ? d->peer->rounds : 1;
+	int64_t rounds = d->sides_n == 1 ? 1 : d->peer->rounds > 0 ? d->peer->rounds :
+	    PEER_DEFAULT;
 	int rc = OK;
 
 	for (int64_t i = 0; i < rounds && rc == OK; i++)
@@ -242,7 +261,8 @@ set_rate(struct scenario *p, const struct scenario_options *o, struct phase into
 
 	if (o->ramp_up > 0)
 		into[n++] = (struct phase){ S("ramp-up"), true, 0, rate, o->ramp_up, 0, true };
-	into[n++] = (struct phase){ S("rate"), true, rate, rate, o->duration, 0, true };
+	into[n++] = (struct phase){ S("rate"), true, rate, rate, o->duration > 0 ?
+	    o->duration : RATE_MS, 0, true };
 	p->phases = into;
 	p->phases_n = n;
 }
@@ -304,6 +324,29 @@ run_scenario(struct drive *d, const struct scenario_options *o, struct report *r
 	return rc == OK ? report_scenario(d, o, r, e) : rc;
 }
 
+static bool
+has_flow(const struct scenario *p)
+{
+	for (size_t i = 0; i < p->sequences_n; i++)
+		for (size_t k = 0; k < p->sequences[i].n; k++)
+			if (p->sequences[i].steps[k].op != NULL)
+				return true;
+	return false;
+}
+
+/* A flag without effect is refused. */
+static int
+options_check(const struct scenario_options *o, const struct scenario *p, struct err *e)
+{
+	if (o->rate == 0 && (o->ramp_up > 0 || o->duration > 0))
+		return err_set(e, ERR_INVALID, "--%s goes with --rate", o->ramp_up > 0 ?
+		    "ramp-up" : "duration");
+	if ((o->response != NULL || o->sdk_store) && !has_flow(p))
+		return err_set(e, ERR_INVALID, "--%s is of the flow's steps, and the scenario "
+		    "has none", o->response != NULL ? "response" : "sdk-store");
+	return OK;
+}
+
 static int
 print_keys(void)
 {
@@ -356,8 +399,8 @@ bench_scenario(const struct scenario_options *o, const char *file, int argc,
 	    .records = o->records };
 	drive_run_id(run);
 	rc = scenario_file(&plan, file, e);
-	if (rc == OK && o->rate == 0 && o->ramp_up > 0)
-		rc = err_set(e, ERR_INVALID, "--ramp-up goes with --rate");
+	if (rc == OK)
+		rc = options_check(o, &plan, e);
 	if (rc == OK && o->rate > 0)
 		set_rate(&plan, o, phases);
 	if (rc == OK)
