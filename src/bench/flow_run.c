@@ -32,6 +32,7 @@ const struct flag bench_flow_flags[] = {
 	PEER_FLAGS(struct flow_options),
 	LOAD_FLAG_NAME,
 	LOAD_FLAG_MODEL,
+	LOAD_FLAG_OWN,
 	LOAD_FLAG_MOCK,
 	{ "llm", NULL, FLAG_TEXT, "mock", "NAME",
 	    "what answers; \"mock\": its words are checked to the letter; a model of the "
@@ -318,12 +319,12 @@ soak_set(struct flow_run *f, struct err *e)
 {
 	if (f->profile->stages != NULL)
 		return OK;
-	if (f->o.load.pid <= 0)
+	if (f->o.load.pid <= 0 && !f->o.load.own_server)
 		return err_set(e, ERR_INVALID, "--profile soak needs --pid: it tells what "
 		    "becomes of the server's memory");
 	if (f->o.peer.url != NULL)
 		return err_set(e, ERR_INVALID, "--profile soak: one server at a time");
-	f->drive.soak = soak_new(scenario_length(&f->plan, true), f->o.load.pid);
+	f->drive.soak = soak_new(scenario_length(&f->plan, true));
 	return OK;
 }
 
@@ -340,7 +341,7 @@ bench_flow(const struct flow_options *given, int argc, char *const *argv, struct
 	f->drive = (struct drive){ .plan = &f->plan, .setup = &f->setup,
 	    .peer_setup = &f->peer_setup, .load = &f->o.load, .peer = &f->o.peer,
 	    .label = "flow", .info = S("/info"), .out = f->o.out, .records = f->o.records,
-	    .llm = f->o.llm };
+	    .llm = f->o.llm, .mock_counts = true };
 	rc = options_check(&f->o, e);
 	if (rc == OK)
 		rc = schedule_set(f, e);

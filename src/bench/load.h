@@ -19,12 +19,14 @@ struct load_options {
 	const char *thresholds, *json, *markdown;
 	int64_t pid;                         /* the server's; 0: unknown */
 	msec timeout;                        /* of one request */
+	bool own_server;
 };
 
 /* Their common rows, for a table of a struct that begins with them. */
 #define LOAD_FLAG(field) offsetof(struct load_options, field)
+#define LOAD_URL "http://127.0.0.1:2024"
 #define LOAD_FLAGS                                                           \
-	{ "url", "RUNTIME_URL", FLAG_TEXT, "http://127.0.0.1:2024", "URL",   \
+	{ "url", "RUNTIME_URL", FLAG_TEXT, LOAD_URL, "URL",                  \
 	    "the server", LOAD_FLAG(url) },                                  \
 	{ "token", "AUTH_TOKEN", FLAG_TEXT, NULL, "TOKEN",                   \
 	    "sent as a bearer", LOAD_FLAG(token) },                          \
@@ -36,6 +38,10 @@ struct load_options {
 #define LOAD_FLAG_NAME                                                       \
 	{ "name", "RUNTIME_NAME", FLAG_TEXT, NULL, "NAME",                   \
 	    "what to call the server; else its own name", LOAD_FLAG(name) }
+#define LOAD_FLAG_OWN                                                        \
+	{ "own-server", NULL, FLAG_SWITCH, NULL, NULL, "instead of --url: a " \
+	    "server of this executable with an SQLite file and the mock model, " \
+	    "started for the run", LOAD_FLAG(own_server) }
 #define LOAD_FLAG_MODEL                                                      \
 	{ "model", "MODEL_NAME", FLAG_TEXT, NULL, "NAME",                    \
 	    "configurable.model_name of the runs", LOAD_FLAG(model) }

@@ -12,12 +12,15 @@
 #include "base/file.h"
 #include "base/mem.h"
 
-#define RATE_MS   30000                      /* --duration by default */
+#define RATE_MS      30000                   /* --duration by default */
+#define OWN_DELAY_MS "10"                    /* of an own server's mock model */
+#define OWN_TOKEN_MS "5"
 #define AT(field) offsetof(struct scenario_options, field)
 
 const struct flag bench_scenario_flags[] = {
 	LOAD_FLAGS,
 	LOAD_FLAG_NAME,
+	LOAD_FLAG_OWN,
 	LOAD_FLAG_MOCK,
 	PEER_FLAGS(struct scenario_options),
 	{ "rate", NULL, FLAG_INT, "0", "N", "instead of the file's phases: so many sequences "
@@ -37,6 +40,36 @@ const struct flag bench_scenario_flags[] = {
 	{ "out", NULL, FLAG_TEXT, NULL, "json=FILE", "k6's points", AT(out) },
 	{ "keys", NULL, FLAG_SWITCH, NULL, NULL, "only print the keys of a file, as a "
 	    "Markdown table", AT(keys) },
+	LOAD_FLAGS_RESULT,
+	{ NULL }
+};
+
+/* A file that is always there. */
+static const char load_text[] =
+    "name: load\n"
+    "phases: [{rate: 1, for: 1s}]\n"
+    "sequences:\n"
+    "  - name: arrival\n"
+    "    steps:\n"
+    "      - name: run\n"
+    "        request:\n"
+    "          path: /runs/wait\n"
+    "          body:\n"
+    "            assistant_id: ${graph}\n"
+    "            input: {messages: [{role: user, content: 'Hello, ${iteration}.'}]}\n";
+
+const struct flag bench_load_flags[] = {
+	LOAD_FLAGS,
+	LOAD_FLAG_OWN,
+	{ "rate", NULL, FLAG_INT, "100", "N", "runs that begin in a second", AT(rate), 1,
+	    LIMIT_SCENARIO_RATE },
+	{ "duration", NULL, FLAG_MS, "30s", "TIME", "for so long", AT(duration) },
+	{ "ramp-up", NULL, FLAG_MS, "5s", "TIME", "before that, from nothing to the rate",
+	    AT(ramp_up) },
+	{ "records", NULL, FLAG_TEXT, NULL, "FILE", "a line of JSON for each second: requests "
+	    "sent, responses received, errors, latencies", AT(records) },
+	{ "thresholds", NULL, FLAG_TEXT, "http_errors<1", "LIST", "what must hold",
+	    AT(load.thresholds) },
 	LOAD_FLAGS_RESULT,
 	{ NULL }
 };
@@ -72,6 +105,24 @@ side_name(struct side *s, const char *fallback)
 		s->name = s->own_name[0] != '\0' ? s->own_name : fallback;
 	}
 	json_release(&d);
+}
+
+static int
+own_open(struct drive *d, struct err *e)
+{
+	struct load_options *o = d->load;
+	int rc;
+
+	if (!o->own_server)
+		return OK;
+	if (strcmp(o->url, LOAD_URL) != 0 || o->pid > 0 || o->mock_url != NULL)
+		return err_set(e, ERR_INVALID, "--own-server starts the server and its model: "
+		    "--url, --pid and --mock-url do not go with it");
+	rc = own_servers_start(&d->own, OWN_DELAY_MS, OWN_TOKEN_MS, e);
+	o->url = d->own.server.url;
+	o->pid = d->own.server.pid;
+	o->mock_url = d->mock_counts ? d->own.mock.url : NULL;
+	return rc;
 }
 
 /* A flag without effect is refused. */
@@ -182,6 +233,8 @@ drive_run(struct drive *d, struct err *e)
 		    "(ulimit -n)", (long long)scenario_users(d->plan), (unsigned long long)need,
 		    (unsigned long long)files);
 	if (rc == OK)
+		rc = own_open(d, e);
+	if (rc == OK)
 		rc = sides_open(d, e);
 	if (rc == OK)
 		rc = points_set(d, e);
@@ -218,6 +271,7 @@ drive_release(struct drive *d)
 		tally_free(s->all);
 		load_release(&s->load);
 	}
+	own_servers_stop(&d->own);
 	free(d->points_path);
 }
 
@@ -240,11 +294,16 @@ drive_report(struct drive *d, struct report *r, const char *per_unit, struct err
 
 /* ---- the command ---------------------------------------------------------- */
 
+/* file NULL: the built-in one. */
 static int
 scenario_file(struct scenario *p, const char *file, struct err *e)
 {
 	struct buf text = BUF(LIMIT_AGENT_BYTES + 1);
-	int rc = file_add(file, &text, e);
+	int rc;
+
+	if (file == NULL)
+		return scenario_read(p, str_of(load_text), S("load"), e);
+	rc = file_add(file, &text, e);
 
 	if (rc == OK)
 		rc = scenario_read(p, buf_str(&text), str_of(file), e);
@@ -359,14 +418,15 @@ print_keys(void)
 }
 
 static int
-drive_file(struct drive *d, const struct scenario_options *o, struct scenario *plan, int argc,
-    char *const *argv, struct err *e)
+drive_file(struct drive *d, const struct scenario_options *o, struct scenario *plan,
+    bool builtin, int argc, char *const *argv, struct err *e)
 {
 	char workload[LIMIT_SCENARIO_NAME_BYTES + 16];
 	struct report *r = mem_new(struct report);
 	int rc;
 
-	snprintf(workload, sizeof workload, "scenario_%.*s", FMT(plan->name));
+	snprintf(workload, sizeof workload, "%s%.*s", builtin ? "" : "scenario_",
+	    FMT(plan->name));
 	*r = (struct report){ .workload = workload, .loop = is_open(plan) ? "open" : "closed",
 	    .argc = argc, .argv = argv, .started = clock_wall_ms(),
 	    .measures = "the requests of a file's sequences, as a client of the server sees "
@@ -404,9 +464,15 @@ bench_scenario(const struct scenario_options *o, const char *file, int argc,
 	if (rc == OK && o->rate > 0)
 		set_rate(&plan, o, phases);
 	if (rc == OK)
-		rc = drive_file(d, o, &plan, argc, argv, e);
+		rc = drive_file(d, o, &plan, file == NULL, argc, argv, e);
 	drive_release(d);
 	scenario_release(&plan);
 	free(d);
 	return rc;
+}
+
+int
+bench_load(const struct scenario_options *o, int argc, char *const *argv, struct err *e)
+{
+	return bench_scenario(o, NULL, argc, argv, e);
 }

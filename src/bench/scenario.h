@@ -26,7 +26,7 @@ struct scenario_options {
 	bool keys;                           /* print what a file may say */
 };
 
-extern const struct flag bench_scenario_flags[];
+extern const struct flag bench_scenario_flags[], bench_load_flags[];
 
 void bench_scenario_add_keys(struct buf *out);       /* of a file, for help */
 
@@ -35,5 +35,9 @@ void bench_scenario_add_keys(struct buf *out);       /* of a file, for help */
  * bottleneck, as reported; below 0: an error. */
 int bench_scenario(const struct scenario_options *o, const char *file, int argc,
     char *const *argv, struct err *e);
+
+/* `cohort bench load`: stateless runs at a rate. */
+int bench_load(const struct scenario_options *o, int argc, char *const *argv,
+    struct err *e);
 
 #endif

@@ -20,6 +20,7 @@
 #include "base/limits.h"
 #include "base/list.h"
 #include "bench/flow_priv.h"
+#include "bench/own.h"
 #include "bench/points.h"
 #include "bench/scenario.h"
 
@@ -255,7 +256,7 @@ int  records_close(struct records *r, struct err *e);        /* NULL is fine */
 
 /* ---- memory and decay over a long run (scenario_soak.c) ------------------- */
 
-struct soak *soak_new(msec length, int64_t pid);
+struct soak *soak_new(msec length);
 void soak_free(struct soak *s);              /* NULL is fine */
 void soak_begin(struct soak *s, struct pass *p);
 void soak_sequence(struct soak *s, bool ok, nsec took);
@@ -277,8 +278,9 @@ void report_peer(struct report *r, const struct scenario *p, const struct side *
 struct drive {
 	const struct scenario *plan;
 	const struct flow_setup *setup, *peer_setup;
-	const struct load_options *load;
+	struct load_options *load;           /* url, pid and mock_url are set for own servers */
 	const struct peer_options *peer;
+	bool mock_counts;                    /* every request to an own mock is counted here */
 	const char *label;
 	struct str info;                     /* a path that every server has */
 	const char *out;                     /* json, json=FILE; NULL: none */
@@ -286,6 +288,7 @@ struct drive {
 	const char *llm;                     /* in the name of out's file; NULL: it has to be
 	                                        given */
 	struct soak *soak;                   /* NULL: none */
+	struct own_servers own;
 	struct side side[2];
 	size_t sides_n;
 	struct points *points;

@@ -36,12 +36,11 @@ struct soak {
 };
 
 struct soak *
-soak_new(msec length, int64_t pid)
+soak_new(msec length)
 {
 	struct soak *s = mem_new(struct soak);
 
 	s->length = length;
-	s->pid = pid;
 	s->every = length / (SAMPLES - 10) > SAMPLE_MS ? length / (SAMPLES - 10) : SAMPLE_MS;
 	return s;
 }
@@ -70,6 +69,7 @@ void
 soak_begin(struct soak *s, struct pass *p)
 {
 	s->pass = p;
+	s->pid = p->load->o->pid;
 	s->began = clock_mono();
 	s->look.fire = look_fired;
 	shard_timer_set(p->load->shard, &s->look, 0);

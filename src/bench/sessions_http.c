@@ -8,27 +8,19 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "base/id.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "bench/lean.h"
+#include "bench/own.h"
 #include "bench/sessions_priv.h"
 
 #define LOOK_MS       50
-#define WAIT_MS       20
-#define WAIT_ROUNDS   1000                   /* for a process to listen */
 #define STARTS_MS     256                    /* sessions begun in a millisecond */
 #define KEPT_BYTES    32                     /* of a line, to know it by */
 
@@ -46,8 +38,7 @@ struct wire_session {
 struct wire {
 	struct sessions *s;
 	struct shard *shard;
-	pid_t mock, server;
-	int mock_port, server_port;
+	struct own_process mock, server;
 	struct lean_target target;
 	struct buf body;
 	struct wire_session *one;
@@ -60,89 +51,17 @@ struct wire {
 /* ---- processes ------------------------------------------------------------------- */
 
 static int
-free_port(void)
-{
-	struct sockaddr_in at = { .sin_family = AF_INET,
-	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t n = sizeof at;
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), port = -1;
-
-	if (fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof at) == 0 &&
-	    getsockname(fd, (struct sockaddr *)&at, &n) == 0)
-		port = ntohs(at.sin_port);
-	if (fd >= 0)
-		close(fd);
-	return port;
-}
-
-static bool
-listens(int port)
-{
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port),
-	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	bool yes = fd >= 0 && connect(fd, (struct sockaddr *)&at, sizeof at) == 0;
-
-	if (fd >= 0)
-		close(fd);
-	return yes;
-}
-
-static pid_t
-start(struct wire *w, const char *log, const char *const *args)
-{
-	char path[WB_PATH + 32];
-	pid_t pid;
-
-	snprintf(path, sizeof path, "%s/%s", w->s->scratch.root, log);
-	pid = fork();
-	if (pid == 0) {
-		int fd = open(path, O_CREAT | O_WRONLY | O_TRUNC, 0600);
-
-		dup2(fd, STDOUT_FILENO);
-		dup2(fd, STDERR_FILENO);
-		if (chdir(w->s->scratch.root) == 0)
-			execv("/proc/self/exe", (char *const *)args);
-		_exit(127);
-	}
-	if (pid > 0)
-		scratch_tell(&w->s->scratch, pid);
-	return pid;
-}
-
-static int
-await(struct wire *w, pid_t pid, int port, const char *log, struct err *e)
-{
-	char path[WB_PATH + 32], text[2048];
-	int status;
-
-	for (int i = 0; i < WAIT_ROUNDS; i++) {
-		if (listens(port))
-			return OK;
-		if (waitpid(pid, &status, WNOHANG) == pid)
-			break;
-		usleep(WAIT_MS * 1000);
-	}
-	snprintf(path, sizeof path, "%s/%s", w->s->scratch.root, log);
-	return err_set(e, ERR_IO, "%s does not listen: %.*s", log,
-	    FMT(str_cut(str_trim(file_head(path, text, sizeof text)), 300)));
-}
-
-static int
 start_mock(struct wire *w, struct err *e)
 {
 	const struct sessions_options *o = w->s->o;
-	char port[16], ttft[24], tokens[24], token_ms[24];
-	const char *args[] = { "cohort", "mock-llm", "--port", port, "--ttft-ms", ttft,
-	    "--tokens", tokens, "--stream-delay-ms", token_ms, NULL };
+	char ttft[24], tokens[24], token_ms[24];
+	const char *args[] = { "mock-llm", "--ttft-ms", ttft, "--tokens", tokens,
+	    "--stream-delay-ms", token_ms, NULL };
 
-	w->mock_port = free_port();
-	snprintf(port, sizeof port, "%d", w->mock_port);
 	snprintf(ttft, sizeof ttft, "%lld", (long long)o->of.ttft);
 	snprintf(tokens, sizeof tokens, "%lld", (long long)o->of.tokens);
 	snprintf(token_ms, sizeof token_ms, "%lld", (long long)o->of.token_ms);
-	w->mock = start(w, "mock-llm", args);
-	return await(w, w->mock, w->mock_port, "mock-llm", e);
+	return own_start(&w->mock, &w->s->scratch, "mock-llm", args, e);
 }
 
 static int
@@ -150,10 +69,9 @@ start_server(struct wire *w, struct err *e)
 {
 	const struct sessions_options *o = w->s->o;
 	struct buf text = BUF(1 * MB);
-	char path[WB_PATH + 64], port[16], url[64], shards[16];
-	const char *args[] = { "cohort", "serve", "--port", port, "--db", "bench.db",
-	    "--agents", "agents", "--shards", shards, "--openai-base-url", url,
-	    "--openai-api-key", "none", "--insecure", NULL };
+	char path[WB_PATH + 64], url[64], shards[16];
+	const char *args[] = { "serve", "--db", "bench.db", "--agents", "agents", "--shards",
+	    shards, "--openai-base-url", url, "--openai-api-key", "none", "--insecure", NULL };
 	int rc;
 
 	snprintf(path, sizeof path, "%s/agents", w->s->scratch.root);
@@ -163,25 +81,9 @@ start_server(struct wire *w, struct err *e)
 	sessions_agent_text(o, S("openai:mock-gpt-4o"), &text);
 	rc = file_put(path, buf_str(&text), e);
 	buf_release(&text);
-	w->server_port = free_port();
-	snprintf(port, sizeof port, "%d", w->server_port);
-	snprintf(url, sizeof url, "http://127.0.0.1:%d/v1", w->mock_port);
+	snprintf(url, sizeof url, "%s/v1", w->mock.url);
 	snprintf(shards, sizeof shards, "%lld", (long long)o->shards);
-	if (rc == OK) {
-		w->server = start(w, "serve", args);
-		rc = await(w, w->server, w->server_port, "serve", e);
-	}
-	return rc;
-}
-
-static void
-stop(struct wire *w, pid_t pid)
-{
-	if (pid <= 0)
-		return;
-	kill(pid, SIGTERM);
-	waitpid(pid, NULL, 0);
-	scratch_tell(&w->s->scratch, -pid);
+	return rc == OK ? own_start(&w->server, &w->s->scratch, "serve", args, e) : rc;
 }
 
 /* ---- sessions --------------------------------------------------------------------- */
@@ -296,7 +198,7 @@ share_begin(struct wire *w)
 	struct machine_usage u;
 
 	w->cpu = clock_thread();
-	w->mock_cpu_s = machine_usage(w->mock, &u) ? u.cpu_s : 0;
+	w->mock_cpu_s = machine_usage(w->mock.pid, &u) ? u.cpu_s : 0;
 }
 
 static void
@@ -306,7 +208,7 @@ share_end(struct wire *w)
 	struct machine_usage u;
 
 	w->s->client_share = (double)(clock_thread() - w->cpu) / NS_PER_S / wall;
-	w->s->mock_share = machine_usage(w->mock, &u) ? (u.cpu_s - w->mock_cpu_s) / wall : 0;
+	w->s->mock_share = machine_usage(w->mock.pid, &u) ? (u.cpu_s - w->mock_cpu_s) / wall : 0;
 }
 
 static int
@@ -314,11 +216,8 @@ wire_drive(struct wire *w, struct err *e)
 {
 	static const struct lean_hooks hooks = { .data = on_data, .done = on_done };
 	size_t c = (size_t)w->s->o->concurrency;
-	char url[64];
-	int rc;
+	int rc = lean_resolve(str_of(w->server.url), &w->target, e);
 
-	snprintf(url, sizeof url, "http://127.0.0.1:%d", w->server_port);
-	rc = lean_resolve(str_of(url), &w->target, e);
 	if (rc == OK)
 		rc = shard_new(&w->shard, 0, e);
 	if (rc != OK)
@@ -371,11 +270,11 @@ sessions_http(struct sessions *s, struct err *e)
 		rc = start_mock(w, e);
 	if (rc == OK)
 		rc = start_server(w, e);
-	s->pid = w->server > 0 ? w->server : s->pid;
+	s->pid = w->server.pid > 0 ? w->server.pid : s->pid;
 	if (rc == OK)
 		rc = wire_drive(w, e);
-	stop(w, w->server);
-	stop(w, w->mock);
+	own_stop(&w->server, &s->scratch);
+	own_stop(&w->mock, &s->scratch);
 	if (w->shard != NULL)
 		shard_free(w->shard);
 	buf_release(&w->body);

@@ -102,6 +102,7 @@ measured(const struct flag_command *cmd, int argc, char **argv, int *code)
 	}
 
 WORKLOAD(flow, flow_options)
+WORKLOAD(load, scenario_options)
 WORKLOAD(streams, streams_options)
 WORKLOAD(ramp, ramp_options)
 WORKLOAD(sessions, sessions_options)

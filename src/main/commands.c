@@ -84,6 +84,7 @@ static const struct flag_command extras[COMMANDS] = {
 	[COMMAND_models_check] = { .max = -1, .own = cmd_models_check_flags },
 	[COMMAND_mock_llm] = { .own = mock_llm_flags, .more = cmd_mock_llm_add_more },
 	[COMMAND_bench_flow] = { .own = bench_flow_flags, .common = bench_rule_flags },
+	[COMMAND_bench_load] = { .own = bench_load_flags, .common = bench_rule_flags },
 	[COMMAND_bench_scenario] = { .max = 1, .own = bench_scenario_flags,
 	    .common = bench_rule_flags, .more = cmd_bench_scenario_add_more },
 	[COMMAND_bench_streams] = { .own = bench_streams_flags, .common = bench_rule_flags },

@@ -17,6 +17,8 @@
 	    "run a model that answers from a script")                         \
 	X(bench_flow,    "bench flow",    "",                                 \
 	    "measure the agent life cycle over HTTP")                         \
+	X(bench_load,    "bench load",    "",                                 \
+	    "measure runs that come at a rate, second by second")             \
 	X(bench_scenario, "bench scenario", "FILE",                           \
 	    "load that a file describes, against any server")                 \
 	X(bench_streams, "bench streams", "",                                 \

@@ -148,6 +148,17 @@ await scenario("errors by status; fresh connections; a line a second", async () 
   s.close();
 });
 
+await scenario("a server and a model started for the run, and runs at a rate", async () => {
+  const r = await bench("load", "--own-server", "--rate", "40", "--duration", "1s", "--ramp-up", "500ms", "--records", "own.jsonl");
+  equal(onlyLate(r), [], `passed (${r.stderr.slice(-300)})`);
+  equal([r.result.workload, r.result.http_reqs, r.result.http_errors], ["load", 50, 0], "half of the ramp, and the rest");
+  check(r.result.server_cpu_ms > 0 && r.result.run_p50_ms >= 10, "its own server, with the mock's 10 ms", r.result);
+  equal(readFileSync(path.join(dir, "own.jsonl"), "utf8").trim().split("\n").reduce((n, l) => n + JSON.parse(l).responses_received, 0), 50, "second by second");
+  const smoke = await bench("flow", "--own-server", "--smoke");
+  check(smoke.code === 0 && /ok +the mock saw 3 requests, 3 runs were asked for/.test(smoke.stdout), "the flow as well", smoke.stdout.slice(-900));
+  check((await bench("flow", "--own-server", "--url", "http://127.0.0.1:1")).stderr.includes("do not go with it"), "not beside --url");
+});
+
 await scenario("two servers in turns, and their ratios", async () => {
   const delayed = (ms) => answering((req, res) => setTimeout(() => res.end("{}"), ms));
   const ours = await delayed(4), peer = await delayed(12);
