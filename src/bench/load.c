@@ -107,9 +107,10 @@ get_done(void *ctx, int rc, int status, size_t bytes_in)
 	shard_stop(g->shard);
 }
 
-/* One GET, alone.  ERR_CLOSED: no answer, or not 200. */
+/* One GET, alone.  ERR_CLOSED: no answer.  any: out is empty where the answer is not
+ * 200, else that is ERR_CLOSED too. */
 static int
-load_get(const char *url, struct str path, struct str headers, struct buf *out,
+load_get(const char *url, struct str path, struct str headers, bool any, struct buf *out,
     struct err *e)
 {
 	static const struct lean_hooks hooks = { .data = get_data, .done = get_done };
@@ -130,7 +131,9 @@ load_get(const char *url, struct str path, struct str headers, struct buf *out,
 	if (g.rc != OK)
 		return err_set(e, g.rc, "%s%.*s: %s; is the server up?", url, FMT(path),
 		    rc_text(g.rc));
-	if (g.status != 200)
+	if (g.status != 200 && any)
+		buf_clear(out);
+	else if (g.status != 200)
 		return err_set(e, ERR_CLOSED, "%s%.*s: answered %d", url, FMT(path), g.status);
 	return out->failed ? err_set(e, ERR_TOOBIG, "%s: too long an answer", url) : OK;
 }
@@ -148,7 +151,7 @@ mock_requests(struct load *l, int64_t *out, struct err *e)
 	if (l->o->mock_url == NULL)
 		return OK;
 	buf_clear(&l->mock_stats);
-	rc = load_get(l->o->mock_url, S("/stats"), STR_NONE, &l->mock_stats, e);
+	rc = load_get(l->o->mock_url, S("/stats"), STR_NONE, false, &l->mock_stats, e);
 	if (rc == OK)
 		rc = json_parse(&d, buf_str(&l->mock_stats), e);
 	if (rc == OK)
@@ -176,7 +179,9 @@ load_open(struct load *l, const char *label, const struct load_options *o,
 	if (rc == OK)
 		rc = lean_resolve(str_of(o->url), &l->target, e);
 	if (rc == OK)
-		rc = load_get(o->url, info, buf_str(&l->headers), &l->info, e);
+		rc = load_get(o->url, info, buf_str(&l->headers), l->any_server, &l->info, e);
+	if (rc == OK && json_check(buf_str(&l->info), NULL) != OK)
+		buf_clear(&l->info);         /* it is a part of the report's JSON */
 	if (rc == OK)
 		rc = mock_requests(l, &l->mock_before, e);
 	if (rc == OK && o->pid > 0 && !machine_usage(o->pid, &u))

@@ -84,6 +84,7 @@ struct load {
 	double (*fraction)(void *ctx);
 	void (*words)(void *ctx, struct buf *out);
 	void *ctx;
+	bool any_server;                     /* it need not answer info with 200 */
 	struct lean_target target;           /* of o->url */
 	struct buf headers;                  /* of every request */
 	struct buf info, mock_stats;         /* JSON of the server and of the mock */

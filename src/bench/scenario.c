@@ -85,7 +85,7 @@ bench_scenario_add_keys(struct buf *out)
 static int
 side_open(struct drive *d, struct side *s, struct err *e)
 {
-	s->load.fraction = NULL;
+	s->load.any_server = d->any_server;
 	s->all = tally_new(d->plan);
 	return load_open(&s->load, d->label, &s->options, d->info, e);
 }
@@ -455,7 +455,7 @@ bench_scenario(const struct scenario_options *o, const char *file, int argc,
 		return print_keys();
 	d = mem_new(struct drive);
 	*d = (struct drive){ .plan = &plan, .setup = &setup, .peer_setup = &setup,
-	    .peer = &o->peer, .label = "scenario", .info = S("/info"), .out = o->out,
+	    .peer = &o->peer, .any_server = true, .label = "scenario", .info = S("/info"), .out = o->out,
 	    .records = o->records };
 	drive_run_id(run);
 	rc = scenario_file(&plan, file, e);

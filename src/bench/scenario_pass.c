@@ -358,9 +358,9 @@ pass_run(struct pass *p, struct err *e)
 		user_init(&p->users[i], p, (int64_t)i);
 		list_append(&p->idle, &p->users[i].idle);
 	}
-	p->began = p->phase_began = clock_mono();
+	p->phase_began = clock_mono();
 	p->phase = p->plan->phases;
-	alarm_set(p, p->began);
+	alarm_set(p, p->phase_began);
 	shard_run(p->load->shard);
 	alarm_close(p);
 	for (size_t i = 0; i < p->users_n; i++)

@@ -125,8 +125,9 @@ void scenario_init(struct scenario *p);
 /* A plan from a file's text.  Release also after errors. */
 int  scenario_read(struct scenario *p, struct str text, struct str file, struct err *e);
 void scenario_release(struct scenario *p);
-void scenario_add_keys(struct buf *out, bool markdown);          /* what a file may say */
-msec scenario_length(const struct scenario *p, bool measured);       /* of all phases, or those */
+void scenario_add_keys(struct buf *out, bool markdown);      /* what a file may say */
+/* Of all phases, or of those that are measured. */
+msec scenario_length(const struct scenario *p, bool measured);
 /* The row of a name, made when there is none; -1: there are too many. */
 ptrdiff_t scenario_row(struct scenario *p, struct str name, bool stream);
 int64_t scenario_users(const struct scenario *p);    /* at once */
@@ -164,7 +165,7 @@ struct tally {
 	uint64_t missed;                     /* arrivals that found all users busy */
 	uint64_t unended;                    /* sequences, at the end of the time of grace */
 	uint64_t resent;                     /* requests, on another connection */
-	uint64_t model_calls, deltas, bytes_in, bytes_out, sent;
+	uint64_t model_calls, deltas, bytes_in, bytes_out;
 	struct { int status; uint64_t n; } statuses[STATUSES_MAX];   /* of errors */
 	size_t statuses_n;
 	struct err sample;                   /* the first error */
@@ -173,7 +174,7 @@ struct tally {
 };
 
 struct tally *tally_new(const struct scenario *p);
-void tally_free(struct tally *t);             /* NULL is fine */
+void tally_free(struct tally *t);            /* NULL is fine */
 void tally_merge(struct tally *into, const struct tally *from, const struct scenario *p);
 
 /* ---- a pass --------------------------------------------------------------- */
@@ -202,7 +203,7 @@ struct pass {
 	int64_t *credit;                     /* of each sequence: see next_sequence */
 
 	const struct phase *phase;           /* now; NULL: it is over */
-	nsec began, phase_began, measure_began;
+	nsec phase_began, measure_began;
 	uint64_t arrivals;                   /* of this phase so far */
 	int64_t target, busy;                /* users */
 	bool measuring, stopping;
@@ -217,7 +218,6 @@ int  pass_run(struct pass *p, struct err *e);
 bool pass_wants(const struct pass *p, int64_t user);         /* another sequence? */
 void pass_ended(struct pass *p, struct user *u);             /* a sequence has */
 const struct sequence *pass_next_sequence(struct pass *p);
-double pass_fraction(const struct pass *p);
 /* When arrival k of a phase is due, from its beginning, in ns; -1: not in it. */
 nsec phase_arrival(const struct phase *ph, uint64_t k);
 int64_t phase_users(const struct phase *ph, msec t);
@@ -281,6 +281,7 @@ struct drive {
 	struct load_options *load;           /* url, pid and mock_url are set for own servers */
 	const struct peer_options *peer;
 	bool mock_counts;                    /* every request to an own mock is counted here */
+	bool any_server;                     /* see struct load */
 	const char *label;
 	struct str info;                     /* a path that every server has */
 	const char *out;                     /* json, json=FILE; NULL: none */
@@ -303,7 +304,6 @@ int  flow_stages_parse(const char *text, struct phase out[FLOW_STAGES_MAX], size
 
 #define RUN_ID_SIZE 9
 void drive_run_id(char out[RUN_ID_SIZE]);    /* random: in names and keys of a run */
-
 
 /* Opens the servers, drives the plan against each in turns.  Release also after errors. */
 int  drive_run(struct drive *d, struct err *e);

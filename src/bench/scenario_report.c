@@ -67,7 +67,7 @@ tally_merge(struct tally *into, const struct tally *from, const struct scenario 
 #define SUM(field) offsetof(struct tally, field)
 		SUM(ok), SUM(failed), SUM(warm), SUM(started), SUM(request_errors),
 		SUM(missed), SUM(unended), SUM(model_calls), SUM(deltas), SUM(bytes_in),
-		SUM(bytes_out), SUM(sent), SUM(resent),
+		SUM(bytes_out), SUM(resent),
 #undef SUM
 	};
 

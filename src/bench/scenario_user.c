@@ -169,11 +169,8 @@ time_request(struct user *u)
 		u->due = now;
 	else if (u->measured)
 		hist_add(&p->tally->lag, (uint64_t)(now - u->due));
-	if (u->measured) {
-		p->tally->sent++;
-		if (p->records != NULL)
-			records_sent(p->records);
-	}
+	if (u->measured && p->records != NULL)
+		records_sent(p->records);
 }
 
 /* False: it is too long, and was not sent. */

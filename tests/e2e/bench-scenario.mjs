@@ -67,6 +67,15 @@ await scenario("users wait for their answers: the same pause is one slow request
   equal(onlyLate(r), [], "passed");
 });
 
+await scenario("a server of another kind, without /info", async () => {
+  for (const status of [404, 200]) {
+    const s = await answering((req, res) => (req.url === "/info" ? res.writeHead(status).end("<html>") : res.end("hello")));
+    const r = await bench("scenario", file("plain.yaml", one("[{users: 1, for: 100ms}]", `${get.slice(0, -1)}, contains: hell}`)), "--url", s.url, "--json", "plain.json");
+    s.close();
+    equal([r.code, r.result?.http_errors, JSON.parse(readFileSync(path.join(dir, "plain.json"), "utf8")).server_info], [0, 0, null], "is measured");
+  }
+});
+
 await scenario("arrivals that find all users busy fail the run", async () => {
   const s = await answering((req, res) => setTimeout(() => res.end("{}"), 400));
   const r = await bench("scenario", file("few.yaml", one("[{rate: 50/s, for: 500ms}]", get, "max_users: 4\n")), "--url", s.url);
