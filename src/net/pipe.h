@@ -51,7 +51,8 @@ int  pipe_server_new(struct pipe_server **out, const struct pipe_options *o,
     const struct pipe_hooks *hooks, void *ctx, struct err *e);
 /* On each shard, 0 to o.shards - 1. */
 void pipe_server_attach(struct pipe_server *ps, struct shard *s);
-/* Accepts no more and closes what there is on this shard; done: all of it is closed. */
+/* Accepts no more and closes what there is on this shard; done: all of it is closed.  After
+ * every shard has attached. */
 void pipe_server_drain(struct pipe_server *ps, struct shard *s, void (*done)(void *ctx),
     void *ctx);
 void pipe_server_free(struct pipe_server *ps);       /* NULL: nothing; removes the name */

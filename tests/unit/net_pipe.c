@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -30,6 +31,7 @@
 static struct shard *shard[SHARDS];
 static struct pipe_server *server;
 static atomic_uint opened[SHARDS], closed, drained;
+static sem_t attached;
 static struct pipe_conn *held;
 static struct shard_job release_job;
 
@@ -84,6 +86,7 @@ static void
 attach(struct shard_job *job)
 {
 	pipe_server_attach(server, shard[CONTAINER_OF(job, struct attach, job)->i]);
+	sem_post(&attached);
 }
 
 static void
@@ -92,6 +95,7 @@ start(void)
 	static struct attach at[SHARDS];
 	struct err e;
 
+	CHECK(sem_init(&attached, 0, 0) == 0);
 	CHECK_RC(make(&server, "s", &e), OK);
 	for (unsigned i = 0; i < SHARDS; i++) {
 		CHECK_RC(shard_new(&shard[i], i, &e), OK);
@@ -101,6 +105,8 @@ start(void)
 		at[i] = (struct attach){ { .run = attach }, i };
 		shard_post(shard[i], &at[i].job);
 	}
+	for (unsigned i = 0; i < SHARDS; i++)
+		CHECK(sem_wait(&attached) == 0);     /* it may be drained from now on */
 }
 
 static void
