@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "llm/script.h"
+#include "mail/host/office.h"
 #include "main/agents.h"
 #include "main/models.h"
 #include "main/reload.h"
@@ -50,6 +51,7 @@ struct worker {
 	struct mcp *mcp;
 	struct llm *llm;
 	struct runs *runs;
+	struct office *office;
 	struct api *api;
 	struct shard_job job;                /* this phase */
 };
@@ -66,6 +68,7 @@ struct node {
 	struct folder *folder;               /* of agents */
 	struct reload *reload;               /* of it; NULL: it has no folder */
 	struct runs_shared *shared;
+	struct offices *offices;
 	struct api_shared *api;
 	struct http_server *http;
 	struct worker *workers;
@@ -135,6 +138,8 @@ worker_open(struct worker *w, struct err *e)
 		runs_allow_mcp(w->runs, w->mcp, config_str(c, SETTING_MCP_HOSTS));
 	}
 	if (rc == OK)
+		rc = office_new(&w->office, n->offices, w->shard, w->reader, e);
+	if (rc == OK)
 		w->api = api_new(n->api, w->shard, w->runs, w->reader);
 	return rc;
 }
@@ -144,6 +149,18 @@ worker_boot(struct worker *w)
 {
 	struct err e = { 0 };
 	int rc = worker_open(w, &e);
+
+	if (rc < 0)
+		node_fail(w->node, rc, &e);
+	worker_finish(w);
+}
+
+/* Durable agents, before anybody writes to them. */
+static void
+worker_recover(struct worker *w)
+{
+	struct err e = { 0 };
+	int rc = office_recover(w->office, &e);
 
 	if (rc < 0)
 		node_fail(w->node, rc, &e);
@@ -161,7 +178,9 @@ worker_listen(struct worker *w)
 		runs_adopt(w->runs, n->pending[i].owner, n->pending[i].thread_seq,
 		    &n->pending[i].thread_id);
 	runs_wake_due(w->runs);
-	rc = http_server_attach(n->http, w->shard, &e);
+	rc = office_resume(w->office, &e);
+	if (rc == OK)
+		rc = http_server_attach(n->http, w->shard, &e);
 	if (rc < 0)
 		node_fail(n, rc, &e);
 	worker_finish(w);
@@ -192,6 +211,12 @@ worker_drain_runs(struct worker *w)
 	runs_drain(w->runs, worker_drained, w);
 }
 
+static void
+worker_drain_office(struct worker *w)
+{
+	office_drain(w->office, worker_drained, w);
+}
+
 /* Empty: when it has run on every shard, all messages of the phase before are
  * in the mailboxes, ahead of the job that closes. */
 static void
@@ -204,6 +229,7 @@ static void
 worker_close(struct worker *w)
 {
 	api_free(w->api);
+	office_free(w->office);
 	runs_free(w->runs);
 	mcp_free(w->mcp);
 	llm_free(w->llm);
@@ -213,7 +239,8 @@ worker_close(struct worker *w)
 	worker_finish(w);
 }
 
-enum { BOOT, LISTEN, DRAIN_API, DRAIN_HTTP, DRAIN_RUNS, SETTLE, CLOSE, PHASES };
+enum { BOOT, RECOVER, LISTEN, DRAIN_API, DRAIN_HTTP, DRAIN_RUNS, DRAIN_OFFICE,
+	SETTLE, CLOSE, PHASES };
 
 /* Each runs on every shard, which ends with worker_finish. */
 static const struct {
@@ -221,10 +248,12 @@ static const struct {
 	void (*run)(struct worker *w);
 } phases[PHASES] = {
 	[BOOT] = { "boot", worker_boot },
+	[RECOVER] = { "recover", worker_recover },
 	[LISTEN] = { "listen", worker_listen },
 	[DRAIN_API] = { "drain api", worker_drain_api },
 	[DRAIN_HTTP] = { "drain http", worker_drain_http },
 	[DRAIN_RUNS] = { "drain runs", worker_drain_runs },
+	[DRAIN_OFFICE] = { "drain office", worker_drain_office },
 	[SETTLE] = { "settle", worker_settle },
 	[CLOSE] = { "close", worker_close },
 };
@@ -261,8 +290,10 @@ agents_seeded(void *ctx, int rc, const struct err *e)
 
 	if (rc < 0)
 		log_error("agents", "no_assistant", "error=%s", e->text);
-	if (!p->node->draining)
+	if (!p->node->draining) {
 		runs_shared_set_agents(p->node->shared, p->agents);
+		offices_set_agents(p->node->offices, p->agents);
+	}
 	agents_free(p->agents);
 	free(p);
 }
@@ -587,6 +618,7 @@ node_open(struct node *n, struct err *e)
 	work_tools_add(n->tools);
 	n->shared = runs_shared_new(n->store, n->tools, folder_agents(n->folder),
 	    config_bool(n->config, SETTING_KEEP_PARTIAL));
+	n->offices = offices_new(n->store, folder_agents(n->folder));
 	runs_shared_set_transcript(n->shared,
 	    str_eq(config_str(n->config, SETTING_TRANSCRIPT), S("on")));
 	rc = make_api(n, e);
@@ -629,6 +661,7 @@ node_free(struct node *n)
 		shard_free(n->workers[i].shard);
 	api_shared_free(n->api);
 	runs_shared_free(n->shared);
+	offices_free(n->offices);
 	folder_free(n->folder);
 	tools_free(n->tools);
 	script_free(n->script);

@@ -116,7 +116,7 @@ node_done(struct external *x, struct node *n)
 	struct letter *l = n->l;
 
 	node_free(x, n);
-	office_agent_done(x->agent, l);
+	post_done(x->agent->o->post, l);
 }
 
 /* It has come back: a letter that need not be acked is delivered, or goes back. */

@@ -9,6 +9,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "mail/host/chart_agent.h"
+#include "mail/host/converse.h"
 #include "mail/host/external_kind.h"
 #include "mail/host/office_priv.h"
 
@@ -31,6 +32,7 @@ offices_new(struct store *st, struct agents *agents)
 
 	os->store = st;
 	os->directory = mail_directory_new();
+	os->conversations = conversations_new(clock_wall_ms());
 	os->agents = agents_hold(agents);
 	pthread_mutex_init(&os->lock, NULL);
 	return os;
@@ -42,6 +44,7 @@ offices_free(struct offices *os)
 	if (os == NULL)
 		return;
 	mail_directory_free(os->directory);
+	conversations_free(os->conversations);
 	agents_free(os->agents);
 	pthread_mutex_destroy(&os->lock);
 	free(os);
@@ -106,6 +109,7 @@ offices_stats(const struct offices *os, struct office_stats *out)
 			sum[k] += words[k];
 	}
 	memcpy(out, sum, sizeof *out);
+	out->talks = conversations_count(os->conversations);
 }
 
 /* ---- turns ----------------------------------------------------------------------- */
@@ -198,6 +202,7 @@ on_dead(void *ctx, const struct letter *l, enum mail_dead_reason why)
 {
 	struct office *o = ctx;
 
+	durable_became(o->durable, l, MAIL_DEAD, why);
 	if ((l->flags & LETTER_RECEIPT) != 0)
 		notice_letter(o, l, ACL_FAILURE, mail_dead_names[why]);
 }
@@ -207,6 +212,7 @@ on_expired(void *ctx, const struct letter *l)
 {
 	struct office *o = ctx;
 
+	durable_became(o->durable, l, MAIL_EXPIRED, 0);
 	if ((l->flags & LETTER_RECEIPT) != 0)
 		notice_letter(o, l, ACL_FAILURE, "expired");
 }
@@ -216,6 +222,7 @@ on_delivered(void *ctx, const struct letter *l)
 {
 	struct office *o = ctx;
 
+	durable_became(o->durable, l, MAIL_DELIVERED, 0);
 	if ((l->flags & LETTER_RECEIPT) != 0)
 		notice_letter(o, l, ACL_INFORM, "delivered");
 }
@@ -280,7 +287,10 @@ office_new(struct office **out, struct offices *os, struct shard *s,
 	office_kind_add(o, &chart_agent_kind, NULL);
 	office_kind_add(o, &external_kind, NULL);
 	o->post = post_new(&options, &post_ops, o);
+	o->durable = durable_new(os->store, s);
 	os->at[shard_id(s)] = o;
+	converse_begin(o);
+	atomic_fetch_add(&os->shards, 1);
 	*out = o;
 	return OK;
 }
@@ -290,8 +300,10 @@ office_free(struct office *o)
 {
 	if (o == NULL)
 		return;
+	converse_end(o);
 	roster_free(o);
 	post_free(o->post);
+	durable_free(o->durable);
 	map_release(&o->agents);
 	buf_release(&o->packed);
 	buf_release(&o->content);
@@ -339,6 +351,7 @@ office_busy(struct office *o)
 	o->busy++;
 }
 
+/* When no call is under way, what became of letters is written. */
 static void
 drain_check(struct office *o)
 {
@@ -347,7 +360,7 @@ drain_check(struct office *o)
 	if (o->busy > 0 || drained == NULL)
 		return;
 	o->drained = NULL;
-	drained(o->drained_ctx);
+	durable_drain(o->durable, drained, o->drained_ctx);
 }
 
 void

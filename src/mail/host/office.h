@@ -30,8 +30,10 @@ void offices_set_agents(struct offices *os, struct agents *agents);
 /* One a shard; the shards' ids are 0, 1, ... */
 int  office_new(struct office **out, struct offices *os, struct shard *s,
     struct store_reader *reader, struct err *e);
-/* Opens the mailboxes of the agents that the store has, and routes the messages that wait. */
-void office_recover(struct office *o);
+/* After a start, when all shards have their offices: makes the durable agents of this one's
+ * share, then (when all shards have done that) posts the letters that wait for them.  ERR_IO. */
+int  office_recover(struct office *o, struct err *e);
+int  office_resume(struct office *o, struct err *e);
 /* Takes no more; done when no call is under way. */
 void office_drain(struct office *o, void (*done)(void *ctx), void *ctx);
 void office_free(struct office *o);          /* after its shard has stopped, or on it; NULL: nothing */

@@ -3,11 +3,13 @@
  *
  *   office.c    offices and their turns: deliver, timers, published figures
  *   roster.c    agents: spawned, stopped, restarted by their supervisors
+ *   register.c  durable ones as rows of the store
  *   spec.c      copies of what an agent is asked for and shown as
  *   show.c      agents of all shards, shown and listed
  *   external.c  the kind "external": clients that read a mailbox
  *   chart_agent.c       the kind "chart": a chart in memory
  *   send.c      a message: addresses, checks, letters
+ *   converse.c  conversations that follow a protocol
  *   notice.c    what `ams` tells senders: failures, receipts
  *
  * SPDX-License-Identifier: MIT
@@ -19,6 +21,7 @@
 #include <stdatomic.h>
 
 #include "base/map.h"
+#include "mail/host/durable.h"
 #include "mail/host/office.h"
 #include "mail/supervise.h"
 #include "net/courier.h"
@@ -30,11 +33,13 @@
 struct offices {
 	struct store *store;
 	struct mail_directory *directory;
+	struct conversations *conversations;
 	_Atomic uint64_t changes;            /* of the directory: who caches a ref looks */
 	_Atomic uint64_t agents_n;           /* of all shards */
 	pthread_mutex_t lock;                /* of agents */
 	struct agents *agents;               /* the newest; held */
 	struct office *at[LIMIT_SHARDS];     /* by the shard's id */
+	_Atomic unsigned shards;
 };
 
 /* ---- a shard --------------------------------------------------------------------- */
@@ -53,6 +58,7 @@ struct office {
 	struct shard *shard;
 	struct store_reader *reader;
 	struct post *post;
+	struct durable *durable;
 	struct courier courier;
 	struct office_row kinds[KINDS_MAX];
 	size_t kinds_n;
@@ -100,6 +106,7 @@ struct office_agent {
 	uint8_t state;
 	bool acting;                         /* its kind is at work with it */
 	bool ended;                          /* told while it was */
+	bool registered;                     /* it has a row in the store */
 	int end_rc;
 	struct str error;                    /* of its last end; owned */
 	struct agents *set;                  /* held; NULL: without a definition */

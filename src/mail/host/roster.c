@@ -16,9 +16,11 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "chart/chart.h"
 #include "mail/host/office_priv.h"
+#include "mail/host/register.h"
 
 const char *const office_restart_names[] = { "never", "on_failure", "always", NULL };
 
@@ -171,6 +173,8 @@ leave(struct office_agent *a)
 
 	stop_living(a);
 	forget(a);
+	if (a->registered)
+		register_delete(o, &a->spec);
 	a->stopping = NULL;
 	if (a->state == AGENT_FAILED)
 		entry_free(a);
@@ -187,6 +191,8 @@ fail(struct office_agent *a)
 		return;
 	}
 	become(a, AGENT_FAILED);
+	if (a->registered)
+		register_set(a->o, a);
 	(void)post_close(a->o->post, a->ref);
 }
 
@@ -396,29 +402,69 @@ agent_make(struct office *o, const struct office_spec *s, struct office_agent **
 	return rc;
 }
 
+static void
+spawn_end(struct office *o, struct office_spawn *s, int rc, const struct err *e)
+{
+	s->done(s, rc, e);
+	office_idle(o);
+}
+
+static void
+spawn_start(struct office_agent *a, struct office_spawn *s)
+{
+	struct office *o = a->o;
+	struct err e;
+	int rc = start(a, START_NEW, &e);
+
+	if (rc != OK)
+		leave(a);
+	else if (a->ended)
+		settle(a);
+	else
+		post_wake(o->post, a->ref);
+	spawn_end(o, s, rc, rc == OK ? NULL : &e);
+}
+
+/* It may have been stopped meanwhile. */
+static void
+spawn_registered(struct office *o, void *ctx, int rc, const struct err *e)
+{
+	struct office_spawn *s = ctx;
+	struct office_agent *a = roster_find(o, s->spec.owner, &s->spec.id);
+	struct err gone;
+
+	if (a == NULL) {
+		err_set(&gone, ERR_CANCELLED, "the agent was stopped");
+		spawn_end(o, s, ERR_CANCELLED, &gone);
+	} else if (rc == OK) {
+		spawn_start(a, s);
+	} else {
+		a->registered = false;
+		leave(a);
+		spawn_end(o, s, rc, e);
+	}
+}
+
 void
 office_spawn(struct office *o, struct office_spawn *s)
 {
 	struct office_agent *a;
 	struct err e;
-	int rc;
+	int rc = o->draining ? err_set(&e, ERR_BUSY, "the server is stopping") : OK;
 
-	if (o->draining) {
-		err_set(&e, ERR_BUSY, "the server is stopping");
-		s->done(s, ERR_BUSY, &e);
-		return;
-	}
 	if (uuid_is_zero(&s->spec.id))
 		s->spec.id = uuid_v7();
-	rc = agent_make(o, &s->spec, &a, &e);
-	if (rc == OK) {
-		rc = start(a, START_NEW, &e);
-		if (rc != OK)
-			leave(a);
-		else if (a->ended)
-			settle(a);
+	if (rc == OK)
+		rc = agent_make(o, &s->spec, &a, &e);
+	office_busy(o);
+	if (rc != OK) {
+		spawn_end(o, s, rc, &e);
+	} else if (s->spec.durable) {
+		a->registered = true;
+		register_put(o, &a->spec, a->created, spawn_registered, s);
+	} else {
+		spawn_start(a, s);
 	}
-	s->done(s, rc, rc == OK ? NULL : &e);
 }
 
 int
@@ -431,7 +477,50 @@ office_attach(struct office *o, const struct office_spec *spec, void *self,
 		return rc;
 	(*out)->self = self;
 	become(*out, AGENT_READY);
+	if (spec->durable) {
+		(*out)->registered = true;
+		register_put(o, &(*out)->spec, (*out)->created, NULL, NULL);
+	}
 	return OK;
+}
+
+/* ---- after a start ----------------------------------------------------------------- */
+
+/* Each shard takes its share, whichever order it reads them in. */
+static void
+recover(void *ctx, const struct register_row *row)
+{
+	struct office *o = ctx;
+	struct office_agent *a;
+	struct err e = { 0 };
+	int rc;
+
+	if (o->all->at[row->spec.id.b[15] % o->all->shards] != o)
+		return;
+	rc = agent_make(o, &row->spec, &a, &e);
+	if (rc == OK) {
+		a->registered = true;
+		a->created = row->created;
+		a->restarts = row->restarts;
+		if (row->state == AGENT_FAILED) {
+			a->error = (struct str){ mem_cstr(row->error), row->error.n };
+			fail(a);
+			return;
+		}
+		rc = start(a, START_RECOVERED, &e);
+		if (rc != OK)
+			office_ended(a, rc, str_of(e.text));
+		else if (a->ended)
+			settle(a);
+	}
+	if (rc != OK)
+		log_warn("mail", "agent_lost", "name=%.*s error=%s", FMT(row->spec.name), e.text);
+}
+
+int
+office_recover(struct office *o, struct err *e)
+{
+	return register_each(o, recover, o, e);
 }
 
 /* ---- stopping -------------------------------------------------------------------- */
@@ -567,6 +656,7 @@ office_agent_wake(struct office_agent *a)
 void
 office_agent_done(struct office_agent *a, struct letter *l)
 {
+	l->flags &= (uint8_t)~LETTER_DURABLE;
 	post_done(a->o->post, l);
 }
 

@@ -12,11 +12,10 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "mail/host/converse.h"
 #include "mail/host/office_priv.h"
 
 #define SOME_TARGETS 16
-
-struct target { struct uuid id; struct mail_ref ref; };
 
 /* A message while office_send is at work with it. */
 struct sending {
@@ -28,6 +27,8 @@ struct sending {
 	struct target *at, first[SOME_TARGETS];
 	size_t n, cap;
 	bool to_itself;
+	int64_t row;                         /* of the first letter in the store; 0: none */
+	struct talks_seen *seen;             /* of its conversation; or NULL */
 };
 
 /* ---- who and to whom ----------------------------------------------------------------- */
@@ -65,6 +66,8 @@ sending_begin(struct sending *x, struct office *o, const struct acl *m)
 	x->cap = SOME_TARGETS;
 	x->n = 0;
 	x->to_itself = false;
+	x->row = 0;
+	x->seen = NULL;
 }
 
 static void
@@ -72,6 +75,7 @@ sending_end(struct sending *x)
 {
 	if (x->at != x->first)
 		free(x->at);
+	free(x->seen);
 }
 
 /* Writes who sends it. */
@@ -120,6 +124,25 @@ address(struct sending *x, owner_t owner, struct err *e)
 	return OK;
 }
 
+/* A late answer is answered in the initiator's place: `late` is true, and nothing is sent. */
+static int
+check_talk(struct sending *x, owner_t owner, bool *late, struct err *e)
+{
+	int answer, rc = converse(x->o, owner, &x->m, &x->sender, x->at, x->n, &x->seen,
+	    &answer, e);
+
+	*late = rc == ERR_TIMEOUT && answer >= 0 && !mail_ref_eq(x->from, MAIL_NOBODY);
+	if (*late)
+		notice_send(x->o, x->from, &x->m, (enum acl_act)answer, "late", str_of(e->text));
+	return rc;
+}
+
+static void
+undo_talk(struct sending *x, owner_t owner)
+{
+	converse_undo(x->o, owner, &x->m, x->seen, x->n);
+}
+
 /* ---- letters --------------------------------------------------------------------------- */
 
 static int
@@ -146,6 +169,8 @@ letter_of(const struct sending *x)
 
 	if (d->receipt)
 		l.flags |= LETTER_RECEIPT;
+	if (x->row > 0)
+		l.flags |= LETTER_DURABLE;
 	if (x->m.protocol.n > 0)
 		l.flags |= LETTER_TALK;
 	if (l.packed.n > LETTER_INLINE)
@@ -160,6 +185,7 @@ send_all(struct sending *x)
 
 	for (size_t i = 0; i < x->n; i++) {
 		l.to = x->at[i].ref;
+		l.row = x->row > 0 ? x->row + (int64_t)i : 0;
 		post_send_later(x->o->post, &l, x->m.created);
 	}
 	mail_text_drop(l.text);
@@ -174,6 +200,7 @@ struct knock {
 	struct office *from;
 	struct office_send *s;
 	struct post_letter l;                /* packed lies behind, unless there is a text */
+	struct talks_seen *seen;
 	int rc;
 	char packed[];
 };
@@ -198,8 +225,16 @@ static void
 answer_open(void *here, struct parcel *p)
 {
 	struct knock *k = CONTAINER_OF(p, struct knock, parcel);
+	struct str packed = k->l.text != NULL ?
+	    (struct str){ (char *)k->l.text->bytes, k->l.text->n } : k->l.packed;
+	struct acl_room room;
+	struct acl m;
 
+	if (k->rc != OK && k->seen != NULL && acl_unpack(&m, packed, &room, NULL) == OK)
+		converse_undo(here, k->s->owner, &m, k->seen, 1);
 	answer(k->s, k->rc);
+	mail_text_drop(k->l.text);
+	free(k->seen);
 	free(k);
 	office_idle(here);
 }
@@ -212,7 +247,6 @@ knock_open(void *here, struct parcel *p)
 
 	k->rc = post_send(o->post, &k->l, office_now(o));
 	office_stir(o);
-	mail_text_drop(k->l.text);
 	p->open = answer_open;
 	office_mail(o, k->from, p);
 }
@@ -223,7 +257,9 @@ knock(struct sending *x, struct office_send *s, struct office *home, struct post
 	size_t n = l.text == NULL ? l.packed.n : 0;
 	struct knock *k = mem_alloc(sizeof *k + n);
 
-	*k = (struct knock){ .parcel.open = knock_open, .from = x->o, .s = s, .l = l };
+	*k = (struct knock){ .parcel.open = knock_open, .from = x->o, .s = s, .l = l,
+		.seen = x->seen };
+	x->seen = NULL;
 	memcpy(k->packed, l.packed.p, n);
 	k->l.packed = (struct str){ k->packed, n };
 	office_busy(x->o);
@@ -245,15 +281,70 @@ send_one(struct sending *x, struct office_send *s)
 	rc = post_send(x->o->post, &l, x->m.created);
 	mail_text_drop(l.text);
 	office_stir(x->o);
+	if (rc != OK)
+		undo_talk(x, s->owner);
 	answer(s, rc);
+}
+
+/* ---- durable ------------------------------------------------------------------------------ */
+
+/* What the store keeps of it; texts are borrowed from x, ids lie in the arena. */
+static struct store_mail
+mail_of(const struct sending *x, struct arena *a)
+{
+	const struct acl_delivery *d = &x->m.delivery;
+	struct uuid *to = arena_alloc(a, x->n * sizeof *to);
+
+	for (size_t i = 0; to != NULL && i < x->n; i++)
+		to[i] = x->at[i].id;
+	return (struct store_mail){ .id = x->m.message_id, .sender = x->sender, .to = to,
+		.to_n = x->n, .conversation = x->m.conversation_id,
+		.packed = buf_str(&x->o->packed), .created = x->m.created,
+		.expires = d->ttl > 0 ? x->m.created + d->ttl : 0 };
+}
+
+struct keeping { struct office *o; owner_t owner; struct office_send *s; };
+
+static void
+kept(void *ctx, int rc, const struct store_mail *m, const struct err *e)
+{
+	struct keeping *k = ctx;
+	struct office *o = k->o;
+
+	if (rc == OK && !m->known)
+		office_route(o, k->owner, m);
+	if (k->s != NULL) {
+		k->s->letters = rc == OK ? (uint32_t)m->to_n : 0;
+		k->s->done(k->s, rc, rc == OK ? NULL : e);
+	}
+	free(k);
+	office_idle(o);
+}
+
+/* s NULL: a chart sends, and is not told. */
+static void
+keep(struct sending *x, owner_t owner, struct office_send *s)
+{
+	struct arena a = ARENA(x->n * sizeof(struct uuid) + KB);
+	struct store_mail m = mail_of(x, &a);
+	struct keeping *k = mem_new(struct keeping);
+
+	k->o = x->o;
+	k->owner = owner;
+	k->s = s;
+	office_busy(x->o);
+	durable_put(x->o->durable, owner, &m, kept, k);
+	arena_release(&a);
 }
 
 /* ---- the door ----------------------------------------------------------------------------- */
 
 static int
-prepare(struct sending *x, const struct office_send *s, struct err *e)
+prepare(struct sending *x, const struct office_send *s, bool *late, struct err *e)
 {
 	int rc;
+
+	*late = false;
 
 	if (x->o->draining)
 		return err_set(e, ERR_BUSY, "the server is stopping");
@@ -262,6 +353,8 @@ prepare(struct sending *x, const struct office_send *s, struct err *e)
 		rc = address(x, s->owner, e);
 	if (rc == OK)
 		rc = pack(x, e);
+	if (rc == OK)
+		rc = check_talk(x, s->owner, late, e);
 	return rc;
 }
 
@@ -270,18 +363,23 @@ office_send(struct office *o, struct office_send *s)
 {
 	struct sending x;
 	struct err e;
+	bool late;
 	int rc;
 
 	sending_begin(&x, o, s->m);
-	rc = prepare(&x, s, &e);
+	rc = prepare(&x, s, &late, &e);
 	s->message_id = x.m.message_id;
 	s->letters = 0;
 	s->retry_after = 0;
-	if (rc == OK && x.n == 1 && !s->itself) {
+	if (rc == OK && x.m.delivery.durable) {
+		keep(&x, s->owner, s);
+	} else if (rc == OK && x.n == 1 && !s->itself) {
 		send_one(&x, s);
 	} else if (rc == OK) {
 		send_all(&x);
 		s->letters = (uint32_t)x.n;
+		s->done(s, OK, NULL);
+	} else if (late) {
 		s->done(s, OK, NULL);
 	} else {
 		if (s->itself && rc == ERR_NOTFOUND)
@@ -295,6 +393,7 @@ office_send(struct office *o, struct office_send *s)
 static int
 prepare_own(struct sending *x, const struct office_agent *a, struct err *e)
 {
+	bool late;
 	int rc;
 
 	x->sender = a->spec.id;
@@ -303,6 +402,8 @@ prepare_own(struct sending *x, const struct office_agent *a, struct err *e)
 	rc = address(x, a->spec.owner, e);
 	if (rc == OK)
 		rc = pack(x, e);
+	if (rc == OK)
+		rc = check_talk(x, a->spec.owner, &late, e);
 	return rc;
 }
 
@@ -314,7 +415,9 @@ office_agent_send(struct office_agent *a, const struct acl *m, struct err *e)
 
 	sending_begin(&x, a->o, m);
 	rc = prepare_own(&x, a, e);
-	if (rc == OK)
+	if (rc == OK && x.m.delivery.durable)
+		keep(&x, a->spec.owner, NULL);
+	else if (rc == OK)
 		send_all(&x);
 	else if (rc == ERR_NOTFOUND)
 		notice_send(a->o, x.from, &x.m, ACL_FAILURE, "no_agent", str_of(e->text));
@@ -328,21 +431,15 @@ int
 office_prepare(struct office *o, const struct office_agent *from, const struct acl *m,
     struct arena *a, struct store_mail *out, struct err *e)
 {
-	const struct acl_delivery *d = &m->delivery;
 	struct sending x;
-	struct uuid *to;
 	int rc;
 
 	sending_begin(&x, o, m);
 	rc = prepare_own(&x, from, e);
 	if (rc == OK) {
-		to = arena_alloc(a, x.n * sizeof *to);
-		for (size_t i = 0; to != NULL && i < x.n; i++)
-			to[i] = x.at[i].id;
-		*out = (struct store_mail){ .id = x.m.message_id, .sender = x.sender, .to = to,
-			.to_n = x.n, .conversation = arena_str(a, x.m.conversation_id),
-			.packed = arena_str(a, buf_str(&o->packed)), .created = x.m.created,
-			.expires = d->ttl > 0 ? x.m.created + d->ttl : 0 };
+		*out = mail_of(&x, a);
+		out->packed = arena_str(a, out->packed);
+		out->conversation = arena_str(a, out->conversation);
 		rc = arena_rc(a);
 	}
 	sending_end(&x);
@@ -372,6 +469,97 @@ office_route(struct office *o, owner_t owner, const struct store_mail *m)
 	}
 	buf_clear(&o->packed);
 	buf_add(&o->packed, m->packed);
+	x.row = m->first;
 	send_all(&x);
 	sending_end(&x);
+}
+
+/* ---- after a start ------------------------------------------------------------------------- */
+
+/* A letter of the store goes into its mailbox, wherever that is; into none: it is dead. */
+static void
+send_stored(struct office *o, const struct store_letter *s, struct mail_ref to)
+{
+	struct mail_directory *d = o->all->directory;
+	struct acl_room room;
+	struct sending x;
+	struct acl m;
+
+	if (acl_unpack(&m, s->packed, &room, NULL) != OK)
+		return;
+	sending_begin(&x, o, &m);
+	x.sender = (struct uuid){ 0 };
+	x.from = MAIL_NOBODY;
+	(void)mail_directory_id(d, s->owner, &s->sender, &x.from);
+	add_target(&x, &s->to, to);
+	if (s->expires > 0)
+		x.m.delivery.ttl = s->expires > x.m.created ? s->expires - x.m.created : 1;
+	buf_clear(&o->packed);
+	buf_add(&o->packed, s->packed);
+	x.row = s->number;
+	send_all(&x);
+	sending_end(&x);
+}
+
+static struct mail_ref
+place_of(struct office *o, const struct store_letter *s)
+{
+	struct mail_ref to = MAIL_NOBODY;
+
+	(void)mail_directory_id(o->all->directory, s->owner, &s->to, &to);
+	return to;
+}
+
+/* Letters for agents that are at home here, and on the first shard those for nobody. */
+static void
+resume(void *ctx, const struct store_letter *s)
+{
+	struct office *o = ctx;
+	struct mail_ref to = place_of(o, s);
+
+	if (to.shard == shard_id(o->shard))
+		send_stored(o, s, to);
+}
+
+int
+office_resume(struct office *o, struct err *e)
+{
+	int rc = store_letters_each(o->reader, resume, o);
+
+	return rc == OK ? OK : err_set(e, rc, "the letters that wait cannot be read");
+}
+
+/* ---- dead letters --------------------------------------------------------------------------- */
+
+struct reviving {
+	struct office *o;
+	owner_t owner;
+	void (*done)(void *ctx, int rc, size_t letters, const struct err *e);
+	void *ctx;
+};
+
+/* A dead letter waits again; where it died its books are other shards' than this one's, so it
+ * counts as sent again. */
+static void
+revived(void *ctx, int rc, const struct store_letter *letters, size_t n, const struct err *e)
+{
+	struct reviving *r = ctx;
+	struct office *o = r->o;
+
+	for (size_t i = 0; letters != NULL && i < n; i++)
+		send_stored(o, &letters[i], place_of(o, &letters[i]));
+	r->done(r->ctx, rc, n, e);
+	free(r);
+	office_idle(o);
+}
+
+void
+office_dead(struct office *o, owner_t owner, const struct uuid *message_id, bool drop,
+    void (*done)(void *ctx, int rc, size_t letters, const struct err *e), void *ctx)
+{
+	struct reviving *r = mem_new(struct reviving);
+
+	*r = (struct reviving){ o, owner, done, ctx };
+	office_busy(o);
+	durable_dead(o->durable, owner, message_id, drop, revived, r);
 }
