@@ -6,7 +6,7 @@
  * uses delays, other sends or invokes of charts has a stepper around its session, which
  * keeps events; all others are the session alone.
  *
- * What a macrostep sends wrongly (an unknown act) is an event error.communication after it.
+ * What a macrostep sends in vain is an event error.communication after it.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -31,14 +31,16 @@ struct chart_agent {
 
 /* ---- what it sends ------------------------------------------------------------------- */
 
-/* {"reason":"invalid","message":"..."} */
+/* As a run has it: {reason, message, to, performative}. */
 static void
-note_trouble(struct chart_agent *c, int rc, const struct err *e)
+note_trouble(struct chart_agent *c, const struct effect *f, int rc, const struct err *e)
 {
 	struct val v = val_object_empty();
 
 	v = val_set_take(v, S("reason"), val_string(str_of(rc_text(rc))));
 	v = val_set_take(v, S("message"), val_string(str_of(e->text)));
+	v = val_set_take(v, S("to"), val_string(f->target));
+	v = val_set_take(v, S("performative"), val_string(f->name));
 	if (c->troubles.kind == VAL_UNDEFINED)
 		c->troubles = val_array_empty();
 	c->troubles = val_push_take(c->troubles, v);
@@ -56,8 +58,8 @@ send(struct chart_agent *c, const struct effect *f)
 
 	if (rc == OK)
 		rc = office_agent_send(c->agent, &m, &e);
-	if (rc != OK && rc != ERR_NOTFOUND)  /* of which `ams` has told it */
-		note_trouble(c, rc, &e);
+	if (rc != OK)
+		note_trouble(c, f, rc, &e);
 }
 
 static void

@@ -74,11 +74,11 @@ take(void *ctx, struct letter *l)
 
 	if (a->self == NULL)
 		return MAIL_BUSY;
-	if (a->state == AGENT_READY)
-		become(a, AGENT_RUNNING);
 	a->acting = true;
 	taken = a->row->kind->take(a->self, l);
 	a->acting = false;
+	if (a->state == AGENT_READY && taken != MAIL_BUSY)
+		become(a, AGENT_RUNNING);
 	if (a->ended)
 		settle(a);
 	return taken;
