@@ -279,6 +279,7 @@ TEST(office_letters_and_answers_cross_shards)
 	CHECK_INT(s.conns_open, 1);
 	office_do(&f, 1, do_close, &in);
 	office_until(&f, inbox_ended, &in);
+	office_quiet(&f);
 	CHECK_INT(office_stats_of(&f).conns_open, 0);
 	office_fix_close(&f);
 }

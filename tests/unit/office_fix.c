@@ -117,6 +117,12 @@ office_fix_open(struct office_fix *f, unsigned desks, const char *const *texts)
 	}
 }
 
+static void
+nothing(struct office_desk *d, void *arg)
+{
+	(void)d, (void)arg;
+}
+
 struct draining { struct office_fix *f; bool done; };
 
 static void
@@ -153,8 +159,12 @@ office_fix_close(struct office_fix *f)
 	}
 	for (unsigned i = 0; i < f->n; i++)
 		office_until(f, is_set, &x[i].done);
+	for (unsigned i = 0; i < f->n; i++)  /* what is on the way has come */
+		office_do(f, i, nothing, NULL);
 	for (unsigned i = 0; i < f->n; i++)
 		office_do(f, i, close_desk, NULL);
+	for (unsigned i = 0; i < f->n; i++)
+		office_do(f, i, nothing, NULL);
 	for (unsigned i = 0; i < f->n; i++) {
 		shard_stop(f->desks[i].shard);
 		shard_join(f->desks[i].shard);
@@ -184,12 +194,6 @@ office_stats_of(struct office_fix *f)
 		    (unsigned long long)b->expired, (unsigned long long)b->pending,
 		    (unsigned long long)b->gone, (unsigned long long)b->come);
 	return s;
-}
-
-static void
-nothing(struct office_desk *d, void *arg)
-{
-	(void)d, (void)arg;
 }
 
 /* A turn of each shard lies between two looks, so what they see is news. */

@@ -162,6 +162,8 @@ fell_due(struct wheel_timer *t)
 	struct chart_agent *c = CONTAINER_OF(t, struct chart_agent, due);
 	int rc;
 
+	if (c->agent->o->still)
+		return;
 	(void)stepper_fire(c->stepper, office_now(c->agent->o));
 	rc = tell_troubles(c, step_all(c));
 	check_over(c, rc);

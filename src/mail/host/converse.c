@@ -92,6 +92,8 @@ fell_due(struct wheel_timer *t)
 {
 	struct conversations *c = CONTAINER_OF(t, struct conversations, due);
 
+	if (c->o->still)
+		return;
 	pthread_mutex_lock(&c->lock);
 	talks_run(c->talks, office_now(c->o), tell_due, c->o);
 	pthread_mutex_unlock(&c->lock);

@@ -132,8 +132,15 @@ static void
 deliver(struct shard_job *job)
 {
 	struct office *o = CONTAINER_OF(job, struct office, deliver);
-	msec now = office_now(o);
+	msec now;
 
+	if (o->closed) {
+		free(o);
+		return;
+	}
+	if (o->still)
+		return;
+	now = office_now(o);
 	if (post_run(o->post, DELIVER_MAX, now))
 		office_stir(o);
 	set_due(o, now);
@@ -308,7 +315,9 @@ office_free(struct office *o)
 	buf_release(&o->packed);
 	buf_release(&o->content);
 	o->all->at[shard_id(o->shard)] = NULL;
-	free(o);
+	/* Its job may be among those of this turn. */
+	o->closed = true;
+	office_stir(o);
 }
 
 void
@@ -360,6 +369,8 @@ drain_check(struct office *o)
 	if (o->busy > 0 || drained == NULL)
 		return;
 	o->drained = NULL;
+	o->still = true;
+	shard_timer_cancel(o->shard, &o->due);
 	durable_drain(o->durable, drained, o->drained_ctx);
 }
 

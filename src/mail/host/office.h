@@ -36,7 +36,7 @@ int  office_recover(struct office *o, struct err *e);
 int  office_resume(struct office *o, struct err *e);
 /* Takes no more; done when no call is under way. */
 void office_drain(struct office *o, void (*done)(void *ctx), void *ctx);
-void office_free(struct office *o);          /* after its shard has stopped, or on it; NULL: nothing */
+void office_free(struct office *o);          /* on its shard, which goes on; NULL: nothing */
 
 /* ---- kinds --------------------------------------------------------------------- */
 

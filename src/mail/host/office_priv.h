@@ -71,7 +71,9 @@ struct office {
 	struct published published;
 	struct list links;                   /* of external.c, to readers here */
 	size_t busy;                         /* calls under way */
-	bool draining;
+	bool draining;                       /* no calls are taken */
+	bool still;                          /* nothing is delivered, no timer does anything */
+	bool closed;                         /* it is freed at the end of this turn */
 	void (*drained)(void *ctx);
 	void *drained_ctx;
 };

@@ -258,6 +258,8 @@ again(struct wheel_timer *t)
 	struct err e;
 	int rc;
 
+	if (a->o->still)
+		return;
 	if (a->state == AGENT_DRAINING) {
 		leave(a);                    /* the deadline */
 		return;
