@@ -45,7 +45,7 @@ struct http_link {
 	struct buf session_id;
 	struct buf post_url;                 /* of the older transport; empty: the new one */
 	struct buf waiting;                  /* its first message, until post_url is known */
-	struct mcp_wait *waiting_for;
+	struct mcp_wait *waiting_for;        /* whose it is; NULL: it was sent */
 	bool older;
 };
 
@@ -110,11 +110,14 @@ set_endpoint(struct http_link *l, struct str data)
 		mcp_session_ended(l->s, &e);
 		return;
 	}
-	if (l->waiting.n > 0) {
+	if (l->waiting_for != NULL) {
 		struct buf message = l->waiting;
+		struct mcp_wait *w = l->waiting_for;
 
 		l->waiting = BUF(BODY_MAX);
-		post(l, buf_str(&message), l->waiting_for);
+		l->waiting_for = NULL;
+		w->held = false;
+		post(l, buf_str(&message), w);
 		buf_release(&message);
 	}
 }
@@ -180,6 +183,7 @@ fall_back(struct exchange *x)
 		return false;
 	l->older = true;
 	l->waiting_for = w;
+	w->held = true;
 	buf_clear(&l->waiting);
 	buf_add_fmt(&l->waiting, "{\"jsonrpc\":\"2.0\",\"id\":%lld,\"method\":\"initialize\","
 	    "\"params\":%.*s}", (long long)w->id, FMT(buf_str(&w->params)));
@@ -403,7 +407,11 @@ http_open(struct mcp_session *s, struct err *e)
 static int
 http_send(struct mcp_session *s, struct str message, struct mcp_wait *w)
 {
-	post(s->link, message, w);
+	struct http_link *l = s->link;
+
+	if (l->older && l->post_url.n == 0)
+		return ERR_CLOSED;                   /* it asks before it says where answers go */
+	post(l, message, w);
 	return OK;
 }
 

@@ -41,6 +41,7 @@ struct mcp_wait {
 	struct mcp_session *s;
 	struct list in;                      /* the session's waits */
 	int64_t id;                          /* 0: not sent yet */
+	bool held;                           /* by its link: not on its way, so nothing answers it */
 	enum mcp_ask { MCP_INITIALIZE, MCP_LIST, MCP_CALL } ask;
 	mcp_listed *listed;
 	mcp_called *called;

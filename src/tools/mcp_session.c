@@ -518,11 +518,11 @@ on_response(struct mcp_session *s, jnode m)
 	for (struct list *l = s->waits.next; l != &s->waits && w == NULL; l = l->next) {
 		struct mcp_wait *x = CONTAINER_OF(l, struct mcp_wait, in);
 
-		if (json_is_int(id) && x->id > 0 && x->id == json_int(id))
+		if (json_is_int(id) && x->id > 0 && x->id == json_int(id) && !x->held)
 			w = x;
 	}
 	if (w == NULL) {
-		s->unasked++;                        /* late, twice, or never asked */
+		s->unasked++;                        /* late, early, twice, or never asked */
 		return;
 	}
 	s->timeouts = 0;

@@ -3,6 +3,7 @@
 //   log=FILE       a line for its start (pid N), each call that begins (call NAME), each
 //                  cancelled one (cancelled), the roots it is told (roots ...)
 //   revision=R     the revision it claims     start=MS   silent for so long at first
+//   early=1        answers with ids that were not used yet, before it reads anything
 //   mode=dies | mode=silent | mode=garbage    instead of serving
 import { appendFileSync } from "node:fs";
 import readline from "node:readline";
@@ -43,6 +44,10 @@ tool("odd name!", (a, done) => done(text("odd")));
 tool("odd_name?", (a, done) => done(text("even odder")));
 tool("env", (a, done) => done(text(JSON.stringify(process.env))));
 
+if (options.early) {
+  send({ id: 0, method: "ping" });
+  for (let id = 2; id < 10; id++) send({ id, result: { tools: [], content: [], isError: true } });
+}
 let version = "2025-11-25";
 function onRequest(m) {
   if (m.method === "initialize") {

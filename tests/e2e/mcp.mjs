@@ -121,6 +121,7 @@ one("hang", `{n: {command: ${nasty(logOf("hang"))}}}`, "n__hang", "{}", "timeout
 one("says_no", `{n: {command: ${nasty(logOf("says_no"))}}}`, "n__fail", "{}");
 one("dying", `{n: {command: ${nasty(logOf("dying"))}}}`, "n__die", "{}");
 one("fine", `{n: {command: ${nasty(logOf("fine"))}}}`, "n__echo", "{text: \"'good'\"}");
+one("early", `{n: {command: ${nasty(logOf("early"), ', "--early=1"')}}}`, "n__echo", "{text: \"'good'\"}");
 file("unreached", `
 state: {messages: {reducer: messages}, caught: {}}
 mcp: {n: {command: ${nasty(logOf("unreached"), ', "--mode=dies"')}}}
@@ -238,6 +239,7 @@ await scenario("a server that cannot be reached", async () => {
 await scenario("calls by the agent itself", async () => {
   const r = await wait(server, "fine", {});
   equal(r.json.out, "echo good", "fine: its result");
+  equal((await wait(server, "early", {})).json.out, "echo good", "early: answers to nothing are passed over");
   const f = await wait(server, "says_no", {});
   equal([f.json.caught, f.json.words], ["error.tool.n__fail", "it cannot be done"], "says_no: its words");
   const d = await wait(server, "dying", {});

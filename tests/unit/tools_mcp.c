@@ -6,12 +6,14 @@
  */
 #include "harness/test.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/limits.h"
 #include "base/mem.h"
 #include "tools/mcp.h"
+#include "unit/net_peer.h"
 
 static const char server[] =
 "say() { printf '%s\\n' \"$1\"; }\n"
@@ -276,4 +278,166 @@ TEST(mcp_arguments_are_json)
 	CHECK(mcp_call(mcp, &spec, S("tool1"), S("{\"a\":"), 0, on_call, &c) == NULL);
 	CHECK(c.times == 1 && c.rc == ERR_SYNTAX && !c.sent);
 	close_all();
+}
+
+/* ---- answers that come too early ------------------------------------------------------- */
+
+#define INITIALIZED(id) "{\"jsonrpc\":\"2.0\",\"id\":" id ",\"result\":{\"protocolVersion\":" \
+    "\"2025-06-18\",\"capabilities\":{\"tools\":{\"listChanged\":true}}}}"
+#define LISTED(id) "{\"jsonrpc\":\"2.0\",\"id\":" id ",\"result\":{\"tools\":[]}}"
+#define REFUSED(id) "{\"jsonrpc\":\"2.0\",\"id\":" id ",\"error\":{\"code\":1,\"message\":\"no\"}}"
+#define PING "{\"jsonrpc\":\"2.0\",\"id\":\"p\",\"method\":\"ping\"}"
+
+/* What a server says before anything was asked, a message a line. */
+static const char *const early[] = {
+	INITIALIZED("1"),
+	INITIALIZED("1") "\n" INITIALIZED("1") "\n" INITIALIZED("2"),
+	INITIALIZED("1") "\n" LISTED("2") "\n" LISTED("3") "\n" LISTED("4"),
+	"[" INITIALIZED("1") "," LISTED("2") "," LISTED("3") "]",
+	LISTED("2") "\n" LISTED("3") "\n" LISTED("4") "\n" LISTED("5"),
+	LISTED("0") "\n" LISTED("-1") "\n" LISTED("null") "\n" LISTED("\"1\"") "\n" LISTED("1.0"),
+	REFUSED("2") "\n" REFUSED("3"),
+	REFUSED("1"),
+	PING "\n" PING "\n" INITIALIZED("1") "\n" PING,
+	"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"}\n" INITIALIZED("1"),
+	LISTED("1"),
+	"{\"id\":1}\n{\"id\":1,\"result\":null}",
+};
+
+/* Goal: whoever asks is told, once, whatever the server said before it was asked. */
+TEST(mcp_answers_before_the_question)
+{
+	for (size_t i = 0; i < COUNT(early); i++) {
+		struct buf script = BUF(64 * KB);
+		struct came c;
+
+		buf_add_fmt(&script, "printf '%%s\\n' '%s'\n%s", early[i], server);
+		open_all(script.p);
+		c = list();
+		CHECK(c.rc == OK || c.text[0] != '\0');
+		c = call("tool1", 2000);
+		CHECK(c.rc == OK || c.text[0] != '\0');
+		close_all();
+		buf_release(&script);
+	}
+}
+
+/* ---- the same over HTTP ---------------------------------------------------------------- */
+
+static _Atomic(const char *) said;           /* one of early[] */
+static atomic_int stream;                    /* of the older transport: where answers go */
+
+/* Each line of `text` as an event. */
+static void
+add_events(struct buf *b, const char *text)
+{
+	struct str rest = str_of(text), line;
+
+	while (str_next(&rest, '\n', &line))
+		buf_add_fmt(b, "event: message\ndata: %.*s\n\n", FMT(line));
+}
+
+/* The right answer to a request; nothing to what is none. */
+static void
+add_answer(struct buf *b, const char *request)
+{
+	const char *id = strstr(request, "\"id\":");
+	int n = id != NULL ? (int)strtol(id + 5, NULL, 10) : 0;
+
+	if (strstr(request, "\"initialize\"") != NULL)
+		buf_add_fmt(b, INITIALIZED("%d"), n);
+	else if (strstr(request, "tools/list") != NULL)
+		buf_add_fmt(b, LISTED("%d"), n);
+	else if (strstr(request, "tools/call") != NULL)
+		buf_add_fmt(b, "{\"jsonrpc\":\"2.0\",\"id\":%d,\"result\":{\"content\":[]}}", n);
+}
+
+#define SSE_HEAD "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n" \
+    "Connection: close\r\n\r\n"
+
+/* It says what it says before it names its endpoint. */
+static void
+serve_older(struct peer *p, int fd, int nth)
+{
+	struct buf b = BUF(64 * KB), events = BUF(64 * KB);
+	char in[8 * KB];
+
+	(void)nth;
+	while (peer_request(p, fd, in, sizeof in)) {
+		buf_clear(&b);
+		buf_clear(&events);
+		if (strncmp(in, "GET", 3) == 0) {
+			buf_lit(&b, SSE_HEAD);
+			add_events(&b, said);
+			buf_lit(&b, "event: endpoint\ndata: /messages\n\n");
+			stream = fd;
+			peer_write(fd, b.p);
+			peer_wait_closed(fd);
+			break;
+		}
+		if (strncmp(in, "POST /messages", 14) != 0) {
+			peer_write(fd, "HTTP/1.1 405 No\r\nContent-Length: 0\r\n\r\n");
+			continue;
+		}
+		add_answer(&b, in);
+		if (b.n > 0)
+			add_events(&events, b.p);
+		peer_write(fd, "HTTP/1.1 202 OK\r\nContent-Length: 0\r\n\r\n");
+		if (events.n > 0)
+			peer_write(stream, events.p);
+	}
+	buf_release(&b);
+	buf_release(&events);
+}
+
+/* It says it in front of the answer to each request, in one stream. */
+static void
+serve_streamable(struct peer *p, int fd, int nth)
+{
+	struct buf b = BUF(64 * KB), answer = BUF(64 * KB);
+	char in[8 * KB];
+
+	(void)nth;
+	if (peer_request(p, fd, in, sizeof in)) {
+		buf_lit(&b, SSE_HEAD);
+		add_events(&b, said);
+		add_answer(&answer, in);
+		if (answer.n > 0)
+			add_events(&b, answer.p);
+		peer_write(fd, b.p);
+	}
+	buf_release(&b);
+	buf_release(&answer);
+}
+
+static void
+early_over_http(void (*serve)(struct peer *, int, int), bool works)
+{
+	struct peer *p = peer_start(serve, NULL);
+
+	for (size_t i = 0; i < COUNT(early); i++) {
+		struct came c;
+		char url[64];
+
+		said = early[i];
+		open_all(server);
+		snprintf(url, sizeof url, "http://127.0.0.1:%d/mcp", p->port);
+		spec = (struct mcp_spec){ .name = S("test"), .url = str_of(url) };
+		c = list();
+		CHECK(c.rc == OK || (!works && c.text[0] != '\0'));
+		c = call("tool1", 2000);
+		CHECK(c.rc == OK || (!works && c.text[0] != '\0'));
+		close_all();
+	}
+}
+
+/* Nothing was asked before it names its endpoint, so nothing is answered. */
+TEST(mcp_answers_before_the_question_older_http)
+{
+	early_over_http(serve_older, true);
+}
+
+TEST(mcp_answers_before_the_question_streamable_http)
+{
+	early_over_http(serve_streamable, false);
 }
