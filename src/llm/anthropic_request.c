@@ -5,9 +5,7 @@
  * The API wants turns that alternate, beginning with the user's; the results of all
  * calls of a turn at the front of the next one; no text of blanks alone; no blanks
  * at the end of an answer that it is to go on with; ids of certain letters; and in
- * a turn that was thought about, the thoughts with their signatures, unchanged.  A
- * system message in the middle is said by the user, in a tag: moved to the front it
- * would lose its place.
+ * a turn that was thought about, the thoughts with their signatures, unchanged.
  *
  * Long conversations are marked for the API's cache at the end of the tools, of the
  * system prompt and of the last turn, unless a block says cache_control itself.
@@ -22,47 +20,19 @@
 #define MARKS_MAX 4                          /* blocks with cache_control */
 #define THINK_MIN 1024                       /* tokens to think; the API's least */
 
-enum side { NOBODY, USER, ASSISTANT };
-
 struct builder {
+	struct turns turns;
 	struct anthropic_blocks blocks;
 	struct body *body;
 	struct buf *b;
 	const struct llm_request *rq;
-	struct dialog dialog;
-	size_t next;                         /* of the calls not yet written */
-	enum side side;                      /* whose turn is being written */
 	bool cache;                          /* mark it ourselves */
 };
 
-/* ---- turns ------------------------------------------------------------------- */
-
-static void
-close_turn(struct builder *w)
+static struct builder *
+builder_of(struct turns *t)
 {
-	if (w->side != NOBODY)
-		buf_lit(w->b, "]}");
-	w->side = NOBODY;
-}
-
-static void
-turn_of(struct builder *w, enum side side)
-{
-	if (w->side == side)
-		return;
-	close_turn(w);
-	w->side = side;
-	json_add_fmt(w->b, ",{'role':%s,'content':[", side == USER ? "user" : "assistant");
-}
-
-/* A conversation begins with the user. */
-static void
-begin_with_user(struct builder *w)
-{
-	if (w->b->n == 0 || w->b->p[w->b->n - 1] != '[')
-		return;
-	turn_of(w, USER);
-	anthropic_add_text(&w->blocks, S("Continue."), NULL, NULL);
+	return CONTAINER_OF(t, struct builder, turns);
 }
 
 /* ---- what the model has said --------------------------------------------------- */
@@ -106,29 +76,28 @@ add_said(struct builder *w, jnode block, bool last)
 {
 	if (!anthropic_is_answer(block))
 		return;
-	begin_with_user(w);
-	turn_of(w, ASSISTANT);
+	turns_of(&w->turns, TURN_MODEL);
 	anthropic_add_answer(&w->blocks, block, last);
 }
 
 static void add_results(struct builder *w, size_t i);
 
 static void
-add_assistant(struct builder *w, size_t i)
+add_assistant(struct turns *t, size_t i)
 {
-	jnode content = json_get(dialog_message(&w->dialog, i), S("content"));
+	struct builder *w = builder_of(t);
+	jnode content = json_get(dialog_message(&t->dialog, i), S("content"));
 	struct json_iter it = json_each(content);
-	struct dialog_iter calls = dialog_each(&w->dialog, i, w->next);
+	struct dialog_iter calls = dialog_each(&t->dialog, i, t->next);
 	struct dialog_call c;
-	bool last = i + 1 == w->dialog.n, called = false;
+	bool last = i + 1 == t->dialog.n, called = false;
 
 	if (json_is_string(content))
 		add_said(w, content, last);
 	while (json_is_array(content) && json_next(&it))
 		add_said(w, it.value, last);
 	while (dialog_next(&calls, &c)) {
-		begin_with_user(w);
-		turn_of(w, ASSISTANT);
+		turns_of(&w->turns, TURN_MODEL);
 		add_call(w, &c);
 		called = true;
 	}
@@ -178,10 +147,10 @@ add_result(struct builder *w, const struct dialog_call *c)
 static void
 add_results(struct builder *w, size_t i)
 {
-	struct dialog_iter it = dialog_each(&w->dialog, i, w->next);
+	struct dialog_iter it = dialog_each(&w->turns.dialog, i, w->turns.next);
 	struct dialog_call c;
 
-	turn_of(w, USER);
+	turns_of(&w->turns, TURN_USER);
 	while (dialog_next(&it, &c))
 		add_result(w, &c);
 }
@@ -189,76 +158,47 @@ add_results(struct builder *w, size_t i)
 /* ---- messages ------------------------------------------------------------------ */
 
 static void
-add_user(struct builder *w, jnode content)
+add_block(struct turns *t, jnode block)
 {
-	struct json_iter it = json_each(content);
-
-	if (json_is_string(content) && anthropic_says(content)) {
-		turn_of(w, USER);
-		anthropic_add_block(&w->blocks, content);
-	}
-	while (json_is_array(content) && json_next(&it)) {
-		if (!anthropic_says(it.value))
-			continue;
-		turn_of(w, USER);
-		anthropic_add_block(&w->blocks, it.value);
-	}
+	anthropic_add_block(&builder_of(t)->blocks, block);
 }
 
 static void
-add_tagged(struct builder *w, jnode content)
+add_text(struct turns *t, struct str text)
 {
-	struct buf text = BUF(LIMIT_STATE_BYTES);
-	struct json_iter it = json_each(content);
-
-	buf_lit(&text, "<system>\n");
-	if (json_is_string(content))
-		buf_add(&text, json_str(content));
-	while (json_is_array(content) && json_next(&it))
-		media_add_flat(&text, it.value);
-	buf_lit(&text, "\n</system>");
-	turn_of(w, USER);
-	anthropic_add_text(&w->blocks, buf_str(&text), NULL, NULL);
-	w->b->failed |= text.failed;
-	buf_release(&text);
+	anthropic_add_text(&builder_of(t)->blocks, text, NULL, NULL);
 }
+
+static const struct turns_form form = {
+	.model = "assistant", .parts = "content", .says = anthropic_says,
+	.add_block = add_block, .add_text = add_text, .add_model = add_assistant,
+};
 
 static void
 add_messages(struct builder *w)
 {
 	json_add_fmt(w->b, ",'messages':[");
-	for (size_t i = dialog_front(&w->dialog); i < w->dialog.n; i++) {
-		jnode content = json_get(dialog_message(&w->dialog, i), S("content"));
-
-		if (dialog_is(&w->dialog, i, S("ai")))
-			add_assistant(w, i);
-		else if (dialog_is(&w->dialog, i, S("system")))
-			add_tagged(w, content);
-		else if (!dialog_is(&w->dialog, i, S("tool")))
-			add_user(w, content);
-		w->next += dialog_calls(&w->dialog, i);
-	}
-	begin_with_user(w);
-	if (w->cache && w->side == USER && w->b->p[w->b->n - 1] == '}') {
+	turns_write(&w->turns);
+	if (w->cache && w->turns.side == TURN_USER && w->b->p[w->b->n - 1] == '}') {
 		buf_cut(w->b, w->b->n - 1);
 		anthropic_add_mark(w->body);
 		buf_add_char(w->b, '}');
 	}
-	close_turn(w);
+	turns_close(&w->turns);
 	buf_add_char(w->b, ']');
 }
 
 static void
 add_system(struct builder *w)
 {
-	size_t n = dialog_front(&w->dialog), from = w->b->n, empty;
+	size_t n = dialog_front(&w->turns.dialog), from = w->b->n, empty;
 
 	json_add_fmt(w->b, ",'system':[");
 	empty = w->b->n;
 	if (str_trim(w->rq->system_prompt).n > 0)
 		anthropic_add_text(&w->blocks, w->rq->system_prompt, NULL, NULL);
 	for (size_t i = 0; i < n; i++) {
-		jnode content = json_get(dialog_message(&w->dialog, i), S("content"));
+		jnode content = json_get(dialog_message(&w->turns.dialog, i), S("content"));
 		struct json_iter it = json_each(content);
 
 		if (json_is_string(content) && anthropic_says(content))
@@ -364,7 +304,7 @@ add_thinking(struct builder *w, const struct llm_target *t, int64_t max_tokens, 
 	size_t from = w->b->n;
 
 	if ((t->has & LLM_HAS_REASONING) == 0 || forced || max_tokens < 2 * THINK_MIN ||
-	    loop_is_thoughtless(&w->dialog))
+	    loop_is_thoughtless(&w->turns.dialog))
 		return false;
 	json_add_fmt(w->b, ",'thinking':{'type':'enabled','budget_tokens':%lld}",
 	    (long long)(max_tokens / 2));
@@ -402,7 +342,7 @@ wants_cache(const struct builder *w)
 		bytes += rq->tools[i].description.n + rq->tools[i].parameters_json.n;
 	for (size_t i = 0; i < rq->messages_n; i++) {
 		bytes += rq->messages[i].n;
-		again |= dialog_is(&w->dialog, i, S("ai"));
+		again |= dialog_is(&w->turns.dialog, i, S("ai"));
 	}
 	return again && bytes >= LIMIT_LLM_CACHE_BYTES;
 }
@@ -412,8 +352,8 @@ plan_marks(struct builder *w)
 {
 	size_t marks = 0;
 
-	for (size_t i = 0; i < w->dialog.n; i++)
-		marks += anthropic_marks(json_get(dialog_message(&w->dialog, i),
+	for (size_t i = 0; i < w->turns.dialog.n; i++)
+		marks += anthropic_marks(json_get(dialog_message(&w->turns.dialog, i),
 		    S("content")));
 	w->cache = marks == 0 && wants_cache(w);
 	w->blocks.marks_skip = marks > MARKS_MAX ? marks - MARKS_MAX : 0;
@@ -445,14 +385,15 @@ int
 anthropic_build(struct body *body, const struct llm_request *rq,
     const struct llm_target *t, struct err *e)
 {
-	struct builder w = { .blocks = { .body = body, .b = &body->text }, .body = body,
+	struct builder w = { .turns = { .form = &form, .b = &body->text },
+	    .blocks = { .body = body, .b = &body->text }, .body = body,
 	    .b = &body->text, .rq = rq };
-	int rc = dialog_open(&w.dialog, rq, e);
+	int rc = dialog_open(&w.turns.dialog, rq, e);
 
 	if (rc == OK) {
 		plan_marks(&w);
 		write_body(&w, t);
 	}
-	dialog_release(&w.dialog);
+	dialog_release(&w.turns.dialog);
 	return rc;
 }

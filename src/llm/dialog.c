@@ -231,3 +231,102 @@ dialog_front(const struct dialog *d)
 		n++;
 	return n;
 }
+
+/* ---- turns that alternate ------------------------------------------------------ */
+
+void
+turns_close(struct turns *t)
+{
+	if (t->side != TURN_NOBODY)
+		buf_lit(t->b, "]}");
+	t->side = TURN_NOBODY;
+}
+
+/* Nothing stands in the list yet: it ends with its bracket. */
+static void
+begin_with_user(struct turns *t)
+{
+	if (t->b->n == 0 || t->b->p[t->b->n - 1] != '[')
+		return;
+	turns_of(t, TURN_USER);
+	t->form->add_text(t, S("Continue."));
+}
+
+void
+turns_of(struct turns *t, enum turn_side side)
+{
+	if (t->side == side)
+		return;
+	if (side == TURN_MODEL)
+		begin_with_user(t);
+	turns_close(t);
+	t->side = side;
+	json_add_fmt(t->b, ",{'role':%s,%s:[", side == TURN_USER ? "user" : t->form->model,
+	    t->form->parts);
+}
+
+void
+turns_add_block(struct turns *t, jnode block)
+{
+	if (!t->form->says(block))
+		return;
+	turns_of(t, TURN_USER);
+	t->form->add_block(t, block);
+}
+
+static void
+add_user(struct turns *t, jnode content)
+{
+	struct json_iter it = json_each(content);
+
+	if (json_is_string(content))
+		turns_add_block(t, content);
+	while (json_is_array(content) && json_next(&it))
+		turns_add_block(t, it.value);
+}
+
+void
+turns_add_flat(struct buf *text, jnode content)
+{
+	struct json_iter it = json_each(content);
+
+	if (json_is_string(content))
+		buf_add(text, json_str(content));
+	while (json_is_array(content) && json_next(&it))
+		if (!media_is_private(it.value))
+			media_add_flat(text, it.value);
+}
+
+/* Moved to the front, a system message in the middle would lose its place: the user says it. */
+static void
+add_tagged(struct turns *t, jnode content)
+{
+	struct buf text = BUF(LIMIT_STATE_BYTES);
+
+	buf_lit(&text, "<system>\n");
+	turns_add_flat(&text, content);
+	buf_lit(&text, "\n</system>");
+	turns_of(t, TURN_USER);
+	t->form->add_text(t, buf_str(&text));
+	t->b->failed |= text.failed;
+	buf_release(&text);
+}
+
+void
+turns_write(struct turns *t)
+{
+	const struct dialog *d = &t->dialog;
+
+	for (size_t i = dialog_front(d); i < d->n; i++) {
+		jnode content = json_get(dialog_message(d, i), S("content"));
+
+		if (dialog_is(d, i, S("ai")))
+			t->form->add_model(t, i);
+		else if (dialog_is(d, i, S("system")))
+			add_tagged(t, content);
+		else if (!dialog_is(d, i, S("tool")))
+			add_user(t, content);
+		t->next += dialog_calls(d, i);
+	}
+	begin_with_user(t);
+}

@@ -17,46 +17,13 @@
 
 #define NO_SIGNATURE "skip_thought_signature_validator"
 
-enum side { NOBODY, USER, MODEL };
-
 struct builder {
+	struct turns turns;
 	struct body *body;
 	struct buf *b;
 	const struct llm_request *rq;
-	struct dialog dialog;
-	size_t next;                         /* of the calls not yet written */
-	enum side side;                      /* whose turn is being written */
 	bool signs;                          /* the model wants its signatures */
 };
-
-/* ---- turns ------------------------------------------------------------------- */
-
-static void
-close_turn(struct builder *w)
-{
-	if (w->side != NOBODY)
-		buf_lit(w->b, "]}");
-	w->side = NOBODY;
-}
-
-static void
-turn_of(struct builder *w, enum side side)
-{
-	if (w->side == side)
-		return;
-	close_turn(w);
-	w->side = side;
-	json_add_fmt(w->b, ",{'role':%s,'parts':[", side == USER ? "user" : "model");
-}
-
-static void
-begin_with_user(struct builder *w)
-{
-	if (w->b->n == 0 || w->b->p[w->b->n - 1] != '[')
-		return;
-	turn_of(w, USER);
-	json_add_fmt(w->b, ",{'text':'Continue.'}");
-}
 
 /* ---- parts of a user ------------------------------------------------------------ */
 
@@ -71,84 +38,40 @@ says(jnode block)
 }
 
 static void
-add_text(struct builder *w, struct str text)
+add_text(struct turns *t, struct str text)
 {
-	json_add_fmt(w->b, ",{'text':%.*s}", FMT(text));
+	json_add_fmt(t->b, ",{'text':%.*s}", FMT(text));
 }
 
 /* What has no form here is said as it was written. */
 static void
-add_part(struct builder *w, jnode block)
+add_part(struct turns *t, jnode block)
 {
 	struct buf flat = BUF(LIMIT_STATE_BYTES);
 	struct media m;
 
 	if (json_is_string(block) || media_is_text(block)) {
-		add_text(w, json_is_string(block) ? json_str(block) :
+		add_text(t, json_is_string(block) ? json_str(block) :
 		    text_of(block, S("text")));
 		return;
 	}
 	m = media_plain(block);
 	if (m.data.n > 0) {
-		json_add_fmt(w->b, ",{'inlineData':{'mimeType':%.*s,'data':%.*s}}",
+		json_add_fmt(t->b, ",{'inlineData':{'mimeType':%.*s,'data':%.*s}}",
 		    FMT(m.mime.n > 0 ? m.mime : S("application/octet-stream")),
 		    FMT(m.data));
 	} else if (m.url.n > 0 || m.file_id.n > 0) {
-		json_add_fmt(w->b, ",{'fileData':{'fileUri':%.*s",
+		json_add_fmt(t->b, ",{'fileData':{'fileUri':%.*s",
 		    FMT(m.url.n > 0 ? m.url : m.file_id));
 		if (m.mime.n > 0)
-			json_add_fmt(w->b, ",'mimeType':%.*s", FMT(m.mime));
-		buf_lit(w->b, "}}");
+			json_add_fmt(t->b, ",'mimeType':%.*s", FMT(m.mime));
+		buf_lit(t->b, "}}");
 	} else {
 		json_add_node(&flat, block);
-		add_text(w, buf_str(&flat));
-		w->b->failed |= flat.failed;
+		add_text(t, buf_str(&flat));
+		t->b->failed |= flat.failed;
 	}
 	buf_release(&flat);
-}
-
-static void
-add_user(struct builder *w, jnode content)
-{
-	struct json_iter it = json_each(content);
-
-	if (json_is_string(content) && says(content)) {
-		turn_of(w, USER);
-		add_part(w, content);
-	}
-	while (json_is_array(content) && json_next(&it)) {
-		if (!says(it.value))
-			continue;
-		turn_of(w, USER);
-		add_part(w, it.value);
-	}
-}
-
-static void
-flat_text(struct buf *text, jnode content)
-{
-	struct json_iter it = json_each(content);
-
-	if (json_is_string(content))
-		buf_add(text, json_str(content));
-	while (json_is_array(content) && json_next(&it))
-		if (!media_is_private(it.value))
-			media_add_flat(text, it.value);
-}
-
-/* A system message in the middle keeps its place. */
-static void
-add_tagged(struct builder *w, jnode content)
-{
-	struct buf text = BUF(LIMIT_STATE_BYTES);
-
-	buf_lit(&text, "<system>\n");
-	flat_text(&text, content);
-	buf_lit(&text, "\n</system>");
-	turn_of(w, USER);
-	add_text(w, buf_str(&text));
-	w->b->failed |= text.failed;
-	buf_release(&text);
 }
 
 /* ---- what the model has said ----------------------------------------------------- */
@@ -177,8 +100,7 @@ add_said(struct builder *w, jnode block, struct str signature)
 		signature = text_of(json_get(block, S("extras")), S("signature"));
 	if (text.n == 0 && signature.n == 0)
 		return;
-	begin_with_user(w);
-	turn_of(w, MODEL);
+	turns_of(&w->turns, TURN_MODEL);
 	json_add_fmt(w->b, ",{'text':%.*s", FMT(text));
 	add_signature(w, signature);
 	buf_add_char(w->b, '}');
@@ -208,8 +130,7 @@ add_call(struct builder *w, jnode m, const struct dialog_call *c, bool first)
 	jnode args = json_get(c->call, S("args"));
 	struct str signature = signature_of(m, c);
 
-	begin_with_user(w);
-	turn_of(w, MODEL);
+	turns_of(&w->turns, TURN_MODEL);
 	json_add_fmt(w->b, ",{'functionCall':{'name':");
 	dialog_add_name(w->b, c->name);
 	json_add_fmt(w->b, ",'args':");
@@ -261,35 +182,33 @@ add_pictures(struct builder *w, jnode answer)
 	jnode content = json_get(answer, S("content"));
 	struct json_iter it = json_each(content);
 
-	while (json_is_array(content) && json_next(&it)) {
-		if (json_is_string(it.value) || media_is_text(it.value) || !says(it.value))
-			continue;
-		turn_of(w, USER);
-		add_part(w, it.value);
-	}
+	while (json_is_array(content) && json_next(&it))
+		if (!json_is_string(it.value) && !media_is_text(it.value))
+			turns_add_block(&w->turns, it.value);
 }
 
 static void
 add_results(struct builder *w, size_t i)
 {
-	struct dialog_iter it = dialog_each(&w->dialog, i, w->next);
+	struct dialog_iter it = dialog_each(&w->turns.dialog, i, w->turns.next);
 	struct dialog_call c;
 
-	turn_of(w, USER);
+	turns_of(&w->turns, TURN_USER);
 	while (dialog_next(&it, &c))
 		add_result(w, it.message, &c);
-	close_turn(w);
-	for (it = dialog_each(&w->dialog, i, w->next); dialog_next(&it, &c); )
+	turns_close(&w->turns);
+	for (it = dialog_each(&w->turns.dialog, i, w->turns.next); dialog_next(&it, &c); )
 		if (c.answer != NULL)
 			add_pictures(w, c.answer);
 }
 
 static void
-add_model(struct builder *w, size_t i)
+add_model(struct turns *t, size_t i)
 {
-	jnode m = dialog_message(&w->dialog, i), content = json_get(m, S("content"));
+	struct builder *w = CONTAINER_OF(t, struct builder, turns);
+	jnode m = dialog_message(&t->dialog, i), content = json_get(m, S("content"));
 	struct json_iter it = json_each(content);
-	struct dialog_iter calls = dialog_each(&w->dialog, i, w->next);
+	struct dialog_iter calls = dialog_each(&t->dialog, i, t->next);
 	struct str own = signature_in(json_get(json_get(m, S("additional_kwargs")),
 	    S("extra_content")));
 	struct dialog_call c;
@@ -307,41 +226,35 @@ add_model(struct builder *w, size_t i)
 
 /* ---- messages ---------------------------------------------------------------------- */
 
+static const struct turns_form form = {
+	.model = "model", .parts = "parts", .says = says, .add_block = add_part,
+	.add_text = add_text, .add_model = add_model,
+};
+
 static void
 add_contents(struct builder *w)
 {
 	json_add_fmt(w->b, "'contents':[");
-	for (size_t i = dialog_front(&w->dialog); i < w->dialog.n; i++) {
-		jnode content = json_get(dialog_message(&w->dialog, i), S("content"));
-
-		if (dialog_is(&w->dialog, i, S("ai")))
-			add_model(w, i);
-		else if (dialog_is(&w->dialog, i, S("system")))
-			add_tagged(w, content);
-		else if (!dialog_is(&w->dialog, i, S("tool")))
-			add_user(w, content);
-		w->next += dialog_calls(&w->dialog, i);
-	}
-	begin_with_user(w);
-	close_turn(w);
+	turns_write(&w->turns);
+	turns_close(&w->turns);
 	buf_add_char(w->b, ']');
 }
 
 static void
 add_system(struct builder *w)
 {
-	size_t n = dialog_front(&w->dialog), from = w->b->n, empty;
+	size_t n = dialog_front(&w->turns.dialog), from = w->b->n, empty;
 
 	json_add_fmt(w->b, ",'systemInstruction':{'parts':[");
 	empty = w->b->n;
 	if (w->rq->system_prompt.n > 0)
-		add_text(w, w->rq->system_prompt);
+		add_text(&w->turns, w->rq->system_prompt);
 	for (size_t i = 0; i < n; i++) {
 		struct buf text = BUF(LIMIT_STATE_BYTES);
 
-		flat_text(&text, json_get(dialog_message(&w->dialog, i), S("content")));
+		turns_add_flat(&text, json_get(dialog_message(&w->turns.dialog, i), S("content")));
 		if (text.n > 0)
-			add_text(w, buf_str(&text));
+			add_text(&w->turns, buf_str(&text));
 		w->b->failed |= text.failed;
 		buf_release(&text);
 	}
@@ -446,9 +359,10 @@ int
 gemini_build(struct body *body, const struct llm_request *rq, const struct llm_target *t,
     struct err *e)
 {
-	struct builder w = { .body = body, .b = &body->text, .rq = rq,
+	struct builder w = { .turns = { .form = &form, .b = &body->text }, .body = body,
+	    .b = &body->text, .rq = rq,
 	    .signs = wants_signatures(t->name) };
-	int rc = dialog_open(&w.dialog, rq, e);
+	int rc = dialog_open(&w.turns.dialog, rq, e);
 
 	if (rc == OK) {
 		buf_add_char(w.b, '{');
@@ -458,6 +372,6 @@ gemini_build(struct body *body, const struct llm_request *rq, const struct llm_t
 		add_config(&w, t);
 		buf_add_char(w.b, '}');
 	}
-	dialog_release(&w.dialog);
+	dialog_release(&w.turns.dialog);
 	return rc;
 }

@@ -185,6 +185,37 @@ void dialog_add_name(struct buf *b, struct str name);
  * model's own call beside it; NULL: none. */
 jnode dialog_extra(jnode message, jnode call);
 
+/* Turns that alternate and begin with the user's (Anthropic, Gemini). */
+enum turn_side { TURN_NOBODY, TURN_USER, TURN_MODEL };
+struct turns;
+
+/* How one API writes them. */
+struct turns_form {
+	const char *model, *parts;           /* "assistant", "content" */
+	bool (*says)(jnode block);           /* anything at all, of a user */
+	void (*add_block)(struct turns *t, jnode block);
+	void (*add_text)(struct turns *t, struct str text);
+	/* Message i, the model's, and what its calls were answered with. */
+	void (*add_model)(struct turns *t, size_t i);
+};
+
+/* A list of turns under way; a wire's builder begins with it. */
+struct turns {
+	const struct turns_form *form;
+	struct buf *b;
+	struct dialog dialog;
+	size_t next;                         /* of the calls not yet written */
+	enum turn_side side;                 /* whose turn is being written */
+};
+
+/* All but the system messages in front; the last turn stays open. */
+void turns_write(struct turns *t);
+void turns_close(struct turns *t);           /* the turn under way */
+void turns_of(struct turns *t, enum turn_side side);     /* what follows is said by that side */
+void turns_add_block(struct turns *t, jnode block);      /* a user's; nothing if it says nothing */
+/* Content as one text, without what only its author reads. */
+void turns_add_flat(struct buf *text, jnode content);
+
 /* The text of a member; STR_NONE when it is absent or of another kind. */
 static inline struct str
 text_of(jnode object, struct str key)
