@@ -30,12 +30,14 @@ enum kind { NONE, EMPTY, LETTER, SEQ, ALT, STAR };
 struct re { enum kind kind; char c; const struct re *a, *b; };
 
 static const struct re none = { NONE }, empty = { EMPTY };
+static struct arena nodes = ARENA(64 * MB);
 
 static const struct re *
 node(enum kind kind, char c, const struct re *a, const struct re *b)
 {
-	struct re *r = mem_new(struct re);
+	struct re *r = arena_new(&nodes, struct re);
 
+	CHECK(r != NULL);
 	*r = (struct re){ kind, c, a, b };
 	return r;
 }
@@ -296,6 +298,7 @@ TEST(protocol_tables_are_the_flows_of_fipa)
 		}
 	}
 	CHECK(tried > 3000);
+	arena_release(&nodes);
 	CHECK(protocol_find(S("FIPA-Request")) != NULL && protocol_find(S("fipa-dutch-auction")) == NULL);
 }
 
@@ -333,6 +336,7 @@ TEST(protocol_all_prefixes_of_six_messages)
 				CHECK(plain(&t, &s, 5) > 5);
 		}
 	}
+	arena_release(&nodes);
 }
 
 /* ---- what the flows do not say --------------------------------------------------------------- */
