@@ -187,8 +187,10 @@ add_series_json(const struct report_series *s, struct buf *out)
 {
 	json_add_fmt(out, ",{'name':%s,'x':%s,'y':%s,'log':%hhd,'points':[", s->name, s->x_name,
 	    s->y_name, s->log);
-	for (size_t i = 0; i < s->n; i++)
-		json_add_fmt(out, ",[%.6g,%.6g]", s->x[i], s->y[i]);
+	for (size_t i = 0; i < s->n; i++) {
+		json_add_comma(out);
+		buf_add_fmt(out, "[%.6g,%.6g]", s->x[i], s->y[i]);
+	}
 	buf_lit(out, "]}");
 }
 

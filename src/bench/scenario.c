@@ -165,10 +165,10 @@ sides_open(struct drive *d, struct err *e)
 static int
 pass_on(struct drive *d, struct side *s, struct err *e)
 {
-	struct pass p = { .plan = d->plan, .side = s, .load = &s->load,
-	    .setup = s == &d->side[0] ? d->setup : d->peer_setup,
-	    .points = s == &d->side[0] ? d->points : NULL, .records = d->seconds,
-	    .soak = s == &d->side[0] ? d->soak : NULL };
+	bool own = s == &d->side[0];
+	struct pass p = { .plan = d->plan, .side = s, .load = &s->load, .own = own,
+	    .setup = own ? d->setup : d->peer_setup, .points = own ? d->points : NULL,
+	    .records = d->seconds, .soak = own ? d->soak : NULL };
 	int rc;
 
 	rc = s->passes_n > 0 ? load_again(&s->load, e) : OK;
@@ -238,7 +238,7 @@ drive_run(struct drive *d, struct err *e)
 		rc = sides_open(d, e);
 	if (rc == OK)
 		rc = points_set(d, e);
-	if (rc == OK && d->records != NULL)
+	if (rc == OK)
 		rc = records_open(&d->seconds, d->records, e);
 	if (rc == OK)
 		rc = passes_run(d, e);
@@ -247,7 +247,6 @@ drive_run(struct drive *d, struct err *e)
 	if (records_close(d->seconds, rc < 0 ? NULL : e) != OK && rc >= 0)
 		rc = ERR_IO;
 	d->points = NULL;
-	d->seconds = NULL;
 	return rc;
 }
 
@@ -271,6 +270,7 @@ drive_release(struct drive *d)
 		tally_free(s->all);
 		load_release(&s->load);
 	}
+	records_free(d->seconds);
 	own_servers_stop(&d->own);
 	free(d->points_path);
 }
@@ -285,6 +285,7 @@ drive_report(struct drive *d, struct report *r, const char *per_unit, struct err
 	report_arrivals(r, d->plan, t);
 	if (d->sides_n == 2)
 		report_peer(r, d->plan, a, b);
+	records_report(d->seconds, r);
 	if (d->soak != NULL)
 		soak_report(d->soak, r);
 	if (t->sample.code != OK)

@@ -181,8 +181,7 @@ measure_begin(struct pass *p)
 	p->measuring = true;
 	p->measure_began = p->phase_began;
 	load_begin(p->load);
-	if (p->records != NULL)
-		records_begin(p->records, p->side->name);
+	records_begin(p->records, p->side->name, p->own);
 	if (p->soak != NULL)
 		soak_begin(p->soak, p);
 }
@@ -369,8 +368,7 @@ pass_run(struct pass *p, struct err *e)
 		soak_end(p->soak);
 	free(p->users);
 	free(p->credit);
-	if (p->records != NULL)
-		records_end(p->records);
+	records_end(p->records);
 	p->tally->wall = p->load->ended - p->load->began;
 	p->tally->server_cpu_s = p->load->after.cpu_s - p->load->before.cpu_s;
 	return OK;

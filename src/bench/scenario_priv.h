@@ -208,8 +208,9 @@ struct pass {
 	int64_t target, busy;                /* users */
 	bool measuring, stopping;
 	struct pass_alarm *alarm;
-	struct points *points;               /* NULL: none, likewise */
+	bool own;                            /* the first server, not a peer */
 	struct records *records;
+	struct points *points;               /* NULL: none, likewise */
 	struct soak *soak;
 };
 
@@ -247,12 +248,15 @@ void user_start(struct user *u, nsec due);
 
 /* ---- a line a second (scenario_records.c) --------------------------------- */
 
+/* path NULL: no file.  Free it also after errors. */
 int  records_open(struct records **out, const char *path, struct err *e);
-void records_begin(struct records *r, const char *server);   /* NULL: not named */
+void records_begin(struct records *r, const char *server, bool curve);
 void records_sent(struct records *r);
 void records_received(struct records *r, bool ok, nsec took);
 void records_end(struct records *r);
-int  records_close(struct records *r, struct err *e);        /* NULL is fine */
+int  records_close(struct records *r, struct err *e);        /* the file; NULL is fine */
+void records_report(const struct records *r, struct report *out);    /* its curves */
+void records_free(struct records *r);        /* NULL is fine */
 
 /* ---- memory and decay over a long run (scenario_soak.c) ------------------- */
 

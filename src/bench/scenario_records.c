@@ -5,6 +5,7 @@
  *    "errors":0,"latencies":{"count":99,"p50_ms":1.2,...}}
  *
  * A request counts in the second it was sent in, its answer in the one it came in.
+ * Of the first server the seconds are kept as curves for the report, up to CURVE.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -12,12 +13,18 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 
+#define CURVE 7200                           /* seconds */
+
 struct records {
-	FILE *f;
+	FILE *f;                             /* NULL: none is written */
+	bool curve;                          /* of this server */
+	double *at, *rate, *p99;             /* by second */
+	size_t n, at_cap, rate_cap, p99_cap;
 	const char *path, *server;
 	struct buf line;
 	nsec began;                          /* of this second; 0: not measuring */
@@ -30,20 +37,29 @@ struct records {
 int
 records_open(struct records **out, const char *path, struct err *e)
 {
-	struct records *r;
-	FILE *f;
+	struct records *r = mem_new(struct records);
 
-	*out = NULL;
-	report_make_folders(path);
-	f = fopen(path, "we");
-	if (f == NULL)
-		return err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
-	r = mem_new(struct records);
-	r->f = f;
+	*out = r;
 	r->path = path;
 	r->line = BUF(4 * KB);
-	*out = r;
-	return OK;
+	if (path == NULL)
+		return OK;
+	report_make_folders(path);
+	r->f = fopen(path, "we");
+	return r->f != NULL ? OK : err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
+}
+
+static void
+keep_second(struct records *r)
+{
+	if (!r->curve || r->n == CURVE)
+		return;
+	mem_grow(r->at, r->n, r->at_cap);
+	mem_grow(r->rate, r->n, r->rate_cap);
+	mem_grow(r->p99, r->n, r->p99_cap);
+	r->at[r->n] = (double)r->n;
+	r->rate[r->n] = (double)r->received;
+	r->p99[r->n++] = report_ms(&r->times, 99);
 }
 
 static void
@@ -52,6 +68,9 @@ write_second(struct records *r)
 	const struct hist *h = &r->times;
 	struct buf *b = &r->line;
 
+	keep_second(r);
+	if (r->f == NULL)
+		return;
 	buf_clear(b);
 	json_add_fmt(b, "{'timestamp':'");
 	clock_add_iso(b, r->wall);
@@ -90,9 +109,10 @@ advance(struct records *r)
 }
 
 void
-records_begin(struct records *r, const char *server)
+records_begin(struct records *r, const char *server, bool curve)
 {
 	r->server = server;
+	r->curve = curve;
 	second_begin(r, clock_mono(), clock_wall_ms());
 }
 
@@ -121,19 +141,44 @@ records_end(struct records *r)
 	r->began = 0;
 }
 
+void
+records_report(const struct records *r, struct report *out)
+{
+	const struct report_series rate = { "responses", "s", "a second", r->at, r->rate, r->n,
+	    false };
+	const struct report_series p99 = { "p99 of each second", "s", "ms", r->at, r->p99, r->n,
+	    false };
+
+	if (r->n < 2)
+		return;
+	report_series(out, &rate);
+	report_series(out, &p99);
+}
+
 int
 records_close(struct records *r, struct err *e)
 {
-	int error;
+	int rc = OK;
 
-	if (r == NULL)
+	if (r == NULL || r->f == NULL)
 		return OK;
 	if (fclose(r->f) != 0 && r->error == 0)
 		r->error = errno;
-	error = r->error;
-	if (error != 0)
-		err_set(e, ERR_IO, "%s: %s", r->path, strerror(error));
+	r->f = NULL;
+	if (r->error != 0)
+		rc = err_set(e, ERR_IO, "%s: %s", r->path, strerror(r->error));
+	return rc;
+}
+
+void
+records_free(struct records *r)
+{
+	if (r == NULL)
+		return;
+	(void)records_close(r, NULL);
 	buf_release(&r->line);
+	free(r->at);
+	free(r->rate);
+	free(r->p99);
 	free(r);
-	return error != 0 ? ERR_IO : OK;
 }

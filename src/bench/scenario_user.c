@@ -102,7 +102,7 @@ count_request(struct user *u, nsec now, bool ok)
 	struct tally *t = u->pass->tally;
 	struct row *row = row_of(u);
 
-	if (u->pass->records != NULL && u->measured)
+	if (u->measured)
 		records_received(u->pass->records, ok, now - u->due);
 	if (!u->measured)
 		return;
@@ -169,7 +169,7 @@ time_request(struct user *u)
 		u->due = now;
 	else if (u->measured)
 		hist_add(&p->tally->lag, (uint64_t)(now - u->due));
-	if (u->measured && p->records != NULL)
+	if (u->measured)
 		records_sent(p->records);
 }
 
