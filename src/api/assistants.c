@@ -13,19 +13,6 @@
 
 /* ---- finding ------------------------------------------------------------- */
 
-/* Checked against the official value for "agent" by a unit test. */
-static const struct uuid graph_namespace = { {
-	0x6b, 0xa7, 0xb8, 0x21, 0x9d, 0xad, 0x11, 0xd1,
-	0x80, 0xb4, 0x00, 0xc0, 0x4f, 0xd4, 0x30, 0xc8
-} };
-
-/* The system's assistant of a graph. */
-static struct uuid
-assistant_of(struct str graph_id)
-{
-	return uuid_v5(&graph_namespace, graph_id);
-}
-
 /* The UUID that a UUID or a graph id names. */
 static bool
 assistant_id_parse(const struct api *api, struct str s, struct uuid *id)
@@ -34,7 +21,7 @@ assistant_id_parse(const struct api *api, struct str s, struct uuid *id)
 		return true;
 	if (runs_agent(api->runs, s) == NULL)
 		return false;
-	*id = assistant_of(s);
+	*id = runs_assistant_id(s);
 	return true;
 }
 
@@ -168,7 +155,7 @@ is_system(const struct api *api, const struct uuid *id)
 	const struct agents *set = runs_agents(api->runs);
 
 	for (size_t i = 0; i < agents_count(set); i++) {
-		struct uuid own = assistant_of(agents_at(set, i)->id);
+		struct uuid own = runs_assistant_id(agents_at(set, i)->id);
 
 		if (uuid_eq(&own, id))
 			return true;
@@ -315,7 +302,7 @@ seed_prepare(struct seed *s, struct str graph_id, msec now)
 		.cmd = { .op = STORE_ASSISTANT_CREATE, .arena = &s->arena,
 		    .done = seed_came },
 		.do_nothing = true, .system = true,
-		.a = { .id = assistant_of(graph_id), .graph_id = graph_id,
+		.a = { .id = runs_assistant_id(graph_id), .graph_id = graph_id,
 		    .name = graph_id, .config_json = S("{}"), .context_json = S("{}"),
 		    .metadata_json = S("{\"created_by\":\"system\"}"),
 		    .version = 1, .created = now, .updated = now },

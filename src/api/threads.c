@@ -85,11 +85,19 @@ api_thread_update(struct call *c)
 	return call_submit(c, STORE_THREAD_UPDATE, minimal ? NULL : thread_updated);
 }
 
+static int
+thread_deleted(struct call *c)
+{
+	runs_thread_deleted(c->api->runs, &c->thread_id);
+	call_empty(c, 204);
+	return OK;
+}
+
 int
 api_thread_delete(struct call *c)
 {
 	c->op.thread_delete = (struct store_thread_delete){ .id = c->thread_id };
-	return call_submit(c, STORE_THREAD_DELETE, NULL);
+	return call_submit(c, STORE_THREAD_DELETE, thread_deleted);
 }
 
 /* ---- copies, storage ------------------------------------------------------ */

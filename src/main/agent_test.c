@@ -146,13 +146,23 @@ note_event(struct trial *t, const struct run_event *ev)
 	t->events = val_push_take(t->events, v);
 }
 
+/* One of other agents, which `sent` tells of. */
+static bool
+is_message(struct val data)
+{
+	struct val type = data.kind == VAL_OBJECT ? val_get(data, S("type")) : VAL_UNDEF;
+
+	return type.kind == VAL_STRING && str_eq(val_str(type), S("message")) &&
+	    val_has(data, S("direction"));
+}
+
 static void
 told(void *ctx, const struct run_event *ev)
 {
 	if (ev->kind == EVENT_TASK)
 		note_node(ctx, ev);
-	else if (ev->kind == EVENT_CUSTOM && ev->task != NULL)
-		note_event(ctx, ev);         /* of a task: not a message */
+	else if (ev->kind == EVENT_CUSTOM && !is_message(ev->u.custom.data))
+		note_event(ctx, ev);
 }
 
 /* ---- messages --------------------------------------------------------------------------- */

@@ -269,12 +269,42 @@ adopt(struct runs *rs, const struct waiting *w)
 		directory_unpin(d, &w->thread_id);   /* it has a home that will */
 }
 
+/* To the shard where an agent has its thread already (mail.c). */
+struct adoption {
+	struct parcel parcel;
+	struct waiting w;
+};
+
+static void
+adoption_open(void *ctx, struct parcel *p)
+{
+	struct adoption *x = CONTAINER_OF(p, struct adoption, parcel);
+	struct runs *here = ctx;
+
+	if (here->draining)
+		directory_unpin(here->sh->directory, &x->w.thread_id);
+	else
+		admit_thread(here, &x->w);
+	free(x);
+}
+
 void
 runs_adopt(struct runs *rs, owner_t owner, int64_t thread_seq,
     const struct uuid *thread_id)
 {
-	adopt(rs, &(struct waiting){ .owner = owner, .thread_seq = thread_seq,
-	    .thread_id = *thread_id });
+	struct waiting w = { .owner = owner, .thread_seq = thread_seq,
+		.thread_id = *thread_id };
+	struct runs *home = directory_pin(rs->sh->directory, thread_id, rs);
+	struct adoption *x;
+
+	if (home == rs) {
+		admit_thread(rs, &w);
+		return;
+	}
+	x = mem_new(struct adoption);
+	x->w = w;
+	x->parcel.open = adoption_open;
+	runs_send(rs, home, &x->parcel);
 }
 
 void

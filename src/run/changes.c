@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "mail/post.h"
 
 #define CHANGES_ARENA (4 * (size_t)LIMIT_STATE_BYTES)
 
@@ -30,6 +31,9 @@ changes_release(struct changes *c)
 	free(c->records);
 	free(c->interrupts);
 	free(c->usage);
+	free(c->mails);
+	free(c->letters);
+	free(c->taken);
 	buf_release(&c->transcript);
 	arena_release(&c->arena);
 	changes_init(c);
@@ -39,7 +43,8 @@ bool
 changes_empty(const struct changes *c)
 {
 	return c->answers_n + c->drops_n + c->checkpoints_n + c->writes_n +
-	    c->records_n + c->interrupts_n == 0 && !c->void_moved;
+	    c->records_n + c->interrupts_n + c->mails_n + c->letters_n == 0 &&
+	    !c->void_moved;
 }
 
 void
@@ -64,6 +69,8 @@ changes_fill(const struct changes *c, struct store_changes *out, struct err *e)
 		.interrupts = c->interrupts, .interrupts_n = c->interrupts_n,
 		.void_moved = c->void_moved,
 		.usage = c->usage, .usage_n = c->usage_n,
+		.mails = c->mails, .mails_n = c->mails_n,
+		.mails_taken = c->taken, .mails_taken_n = c->taken_n, .mails_now = c->taken_at,
 		.transcript = { c->first, c->last, buf_str(&c->transcript) },
 	};
 	return OK;
@@ -364,6 +371,25 @@ changes_record(struct changes *c, const struct uuid *task, struct str key,
 	c->records[c->records_n++] = (struct store_record){ .task = *task,
 	    .key = copy(c, key), .name = copy(c, name),
 	    .result = result.p == NULL ? STR_NONE : arena_str(&c->arena, result) };
+}
+
+void
+changes_mail(struct changes *c, const struct store_mail *m)
+{
+	mem_grow(c->mails, c->mails_n, c->mails_cap);
+	c->mails[c->mails_n++] = *m;
+}
+
+void
+changes_taken(struct changes *c, const struct letter *l, msec now)
+{
+	mem_grow(c->letters, c->letters_n, c->letters_cap);
+	c->letters[c->letters_n++] = l->number;
+	c->taken_at = now;
+	if ((l->flags & LETTER_DURABLE) == 0)
+		return;
+	mem_grow(c->taken, c->taken_n, c->taken_cap);
+	c->taken[c->taken_n++] = l->row;
 }
 
 #define MS_PER_DAY 86400000

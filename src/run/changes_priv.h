@@ -32,6 +32,13 @@ struct changes {
 	bool void_moved;
 	struct store_usage *usage;           /* it alone is no change: it waits for one */
 	size_t usage_n, usage_cap;
+	struct store_mail *mails;            /* messages that are sent */
+	size_t mails_n, mails_cap;
+	uint64_t *letters;                   /* that are taken: numbers of the post */
+	size_t letters_n, letters_cap;
+	int64_t *taken;                      /* those of them that the store has: their rows */
+	size_t taken_n, taken_cap;
+	msec taken_at;
 	struct buf transcript;               /* a row, with entries first..last */
 	int64_t first, last;
 };
@@ -56,6 +63,10 @@ void changes_answer(struct changes *c, const struct uuid *id, struct val value);
 void changes_drop(struct changes *c, const struct uuid *task);
 void changes_record(struct changes *c, const struct uuid *task, struct str key,
     struct str name, struct str result);     /* result.p NULL: started */
+/* A message; its texts are in c->arena.  A letter that was taken, at that time. */
+struct letter;
+void changes_mail(struct changes *c, const struct store_mail *m);
+void changes_taken(struct changes *c, const struct letter *l, msec now);
 /* A model was called. */
 void changes_usage(struct changes *c, msec now, const struct llm_usage *u,
     struct str model);

@@ -165,9 +165,10 @@ struct core_effects {
 	 * ns: the namespace. */
 	void (*path)(void *ctx, struct str ns, const struct chart *c,
 	    const struct effect *f);
-	/* A message that the chart of a namespace sends: it leaves with the checkpoint that
+	/* A message that a chart sends, and where: it leaves with the checkpoint that
 	 * follows.  Errors as of task_host.mail_send.  NULL: nobody can be written to. */
-	int  (*mail)(void *ctx, struct str ns, const struct task_mail *m, struct err *e);
+	int  (*mail)(void *ctx, const struct run_event *at, const struct task_mail *m,
+	    struct err *e);
 	/* Starts the task's work; its end comes back by core_task_*.  Never from inside. */
 	void (*begin)(void *ctx, struct core_task *t);
 	void (*stop)(void *ctx, struct core_task *t);        /* and forgets it */
@@ -228,8 +229,9 @@ void core_child(struct core_task *t, struct task_child *c);
 void core_child_stop(struct core_task *t, struct task_child *c);
 
 /* A message of another agent that no task has taken, for the chart of the root: the event
- * message.PERFORMATIVE.  ERR_CONFLICT: there is no chart, or it is over; ERR_LIMIT. */
-int  core_hear(struct core *c, struct val message);
+ * message.PERFORMATIVE.  Only if core_takes: there is a chart, and it is not over. */
+bool core_takes(const struct core *c);
+void core_hear(struct core *c, struct val message);
 /* Does the root's chart stand where only a message can bring it on? */
 bool core_listens(const struct core *c);
 bool core_hears(const struct core *c);       /* would it take one where it stands? */
@@ -262,6 +264,7 @@ const struct channels *core_task_state(const struct core_task *t);
 /* Its node is a sub-agent, whose output is all it writes. */
 bool core_task_is_agent(const struct core_task *t);
 struct run_event core_event(const struct core_task *t, enum event_kind kind);
+struct run_event core_root_event(const struct core *c, enum event_kind kind);
 struct val core_messages_of(const struct channel *def, struct val write);
 /* Where a task is, for its transcript. */
 struct transcript_place core_place(const struct core_task *t);

@@ -3,6 +3,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <assert.h>
+
 #include "base/limits.h"
 #include "chart/stepper.h"
 #include "run/scope_priv.h"
@@ -24,27 +26,37 @@ core_listens(const struct core *c)
 }
 
 bool
-core_hears(const struct core *c)
+core_takes(const struct core *c)
 {
 	const struct scope *s = c->root;
 
-	return s != NULL && !c->over && s->chart != NULL && s->started &&
-	    session_hears(stepper_session(s->chart), EVENT);
+	return s != NULL && !c->over && !s->over && s->chart != NULL && s->started;
 }
 
-int
+bool
+core_hears(const struct core *c)
+{
+	return core_takes(c) && session_hears(stepper_session(c->root->chart), EVENT);
+}
+
+void
 core_hear(struct core *c, struct val message)
 {
 	struct scope *s = c->root;
 	struct buf name = BUF(LIMIT_NAME_BYTES);
-	int rc = ERR_CONFLICT;
+	int rc;
 
+	assert(core_takes(c));
 	buf_lit(&name, "message.");
 	buf_add(&name, val_str(val_get(message, S("performative"))));
-	if (s != NULL && !c->over && !s->over && s->chart != NULL && s->started)
-		rc = stepper_event(s->chart, buf_str(&name), message);
-	if (rc == OK)
-		chart_hear(s);
+	rc = stepper_event(s->chart, buf_str(&name), message);
+	assert(rc == OK);                    /* nothing else is queued */
 	buf_release(&name);
-	return rc;
+	chart_hear(s);
+}
+
+struct run_event
+core_root_event(const struct core *c, enum event_kind kind)
+{
+	return scope_event(c->root, kind);
 }

@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "run/job_priv.h"
+#include "run/mail_priv.h"
 #include "state/message.h"
 
 /* ---- the end of an attempt ------------------------------------------------------- */
@@ -678,6 +679,7 @@ on_record_done(void *ctx, struct str key, struct str name, struct str result_jso
 	.tokens_left = host_tokens_left,                                          \
 	.child_stop = on_child_stop, .agent = on_agent, .work = host_work,      \
 	.post = host_post,                                                        \
+	.mail_send = host_mail_send,                                              \
 	.mcp_list = host_mcp_list, .mcp_call = host_mcp_call,                     \
 	.mcp_stop = host_mcp_stop,                                                \
 	.http = host_http, .http_stop = host_http_stop, .http_hosts = host_http_hosts

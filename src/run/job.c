@@ -13,11 +13,12 @@
 #include "base/mem.h"
 #include "base/scan.h"
 #include "run/frame_priv.h"
+#include "run/mail_priv.h"
 
 /* ---- telling ------------------------------------------------------------------- */
 
-static void
-tell(struct job *j, struct run_event *ev)
+void
+job_tell_event(struct job *j, struct run_event *ev)
 {
 	struct stream *s = &j->run->stream;
 
@@ -44,7 +45,7 @@ job_event(const struct job_task *t, enum event_kind kind)
 void
 job_tell(struct job_task *t, struct run_event *ev)
 {
-	tell(t->job, ev);
+	job_tell_event(t->job, ev);
 }
 
 /* The channels that clients see, for those who read the state from the store:
@@ -90,7 +91,7 @@ tell_begin(struct job *j, const struct store_run *row)
 	if (j->run->stream.log != NULL)
 		ev.u.metadata.facts = val_set_take(classic_facts(&j->wire),
 		    S("channels"), shown_channels(j->definition.agent));
-	tell(j, &ev);
+	job_tell_event(j, &ev);
 	val_drop(ev.u.metadata.facts);
 	val_drop(ev.u.metadata.input);
 }
@@ -123,7 +124,7 @@ tell_error(struct job *j, struct str name, struct str message)
 
 	ev.u.error.name = name;
 	ev.u.error.message = message;
-	tell(j, &ev);
+	job_tell_event(j, &ev);
 }
 
 void
@@ -131,37 +132,6 @@ job_tell_lost(struct run *run)
 {
 	stream_discard(&run->stream);
 	tell_error(run->job, S("StorageError"), S("the run could not be recorded"));
-}
-
-bool
-job_was_told(const struct job *j, struct str id)
-{
-	const char *at = j->told.p, *end = at + j->told.n;
-
-	if (id.n == 0 || j->told.n == 0)
-		return false;
-	while (end - at > (ptrdiff_t)id.n) {
-		const char *hit = memmem(at, (size_t)(end - at), id.p, id.n);
-
-		if (hit == NULL)
-			return false;
-		if (hit > j->told.p && hit[-1] == '\n' && hit + id.n < end &&
-		    hit[id.n] == '\n')
-			return true;
-		at = hit + 1;
-	}
-	return false;
-}
-
-void
-job_note_told(struct job *j, const struct run_event *ev, struct str id)
-{
-	if ((ev->ns.n > 0 && !j->plan->subgraphs) || id.n == 0)
-		return;                      /* nobody sees it */
-	if (j->told.n == 0)
-		buf_add_char(&j->told, '\n');
-	buf_add(&j->told, id);
-	buf_add_char(&j->told, '\n');
 }
 
 /* ---- the end ---------------------------------------------------------------------- */
@@ -426,6 +396,8 @@ on_stop(void *ctx, struct core_task *t)
 
 	(void)ctx;
 	t->host = NULL;
+	if (x->task != NULL && !x->job->over && !x->job->broken)
+		task_quit(x->task);
 	if (x->task != NULL)
 		task_stop(x->task);
 	if (!x->job->over && !x->job->broken)
@@ -468,7 +440,7 @@ on_told(void *ctx, const struct run_event *ev)
 	job_note_breakpoint(j, ev);
 	if (ev->kind == EVENT_INTERRUPT && !j->run->stateless)
 		stream_close(&j->run->stream);
-	tell(j, &own);
+	job_tell_event(j, &own);
 }
 
 static const struct core_effects effects = {
@@ -477,7 +449,7 @@ static const struct core_effects effects = {
 	.carry = on_carry,
 	.interrupt = on_interrupt, .answer = on_answer, .void_all = on_void_all,
 	.drop = on_drop, .begin = on_begin, .stop = on_stop, .wants = on_wants,
-	.told = on_told, .path = job_note_path, .end = on_end,
+	.told = on_told, .path = job_note_path, .mail = job_mail, .end = on_end,
 };
 
 /* ---- the pump -------------------------------------------------------------------------------- */
@@ -592,6 +564,7 @@ job_pump(struct job *j)
 	job_set_due(j);
 	j->pumping = false;
 	inject_look(run);
+	mail_look(run);
 	job_look(j);
 	run_drop(run);
 }
@@ -709,8 +682,10 @@ job_start(struct run *run, const struct store_run *row, struct plan *plan,
 	if (rc == OK && (row->attempt > 1 || run->woken) && !run->stateless && store_run_steps(
 	    run->rs->reader, run->place.owner, run->seq, &plan->q.steps_before) != OK)
 		plan->q.steps_before = 0;
-	if (rc == OK)
+	if (rc == OK) {
 		plan->q.woken = run->woken;
+		plan->q.hears = mail_is_possible(run);
+	}
 	job_note_begin(j, row);
 	wire_begin(j, row);
 	if (!run->woken || run->stream.log == NULL)
@@ -722,6 +697,7 @@ job_start(struct run *run, const struct store_run *row, struct plan *plan,
 		record_finish(run, RUN_INTERRUPTED, THREAD_IDLE, STR_NONE);
 	} else {
 		j->core = core_new(j->definition.agent, &plan->q, &effects, j);
+		mail_begin(run, j->definition.agent);
 		j->pumping = true;           /* the core first, then its tasks */
 		core_start(j->core);
 		j->pumping = false;
@@ -787,6 +763,7 @@ job_free(struct job *j)
 	tape_past_free(j->past);
 	buf_release(&j->told);
 	inject_release(j);
+	mail_committed(j->run, &j->changes, false);
 	changes_release(&j->changes);
 	transcript_release(&j->transcript);
 	saved_free(j->waiting);

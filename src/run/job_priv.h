@@ -3,7 +3,7 @@
  * store and the readers.
  *
  *   job.c     the core's effects; beginning, pumping, ending
- *   job_note.c  what its transcript keeps
+ *   job_note.c  what its transcript keeps; job_told.c: what readers have seen
  *   host.c    what a task may reach (struct task_host); host_work.c: the
  *             tracker; host_store.c: items; host_http.c: pages of the web;
  *             host_spend.c: budgets
@@ -128,7 +128,8 @@ void host_http(void *ctx, struct task_http *h);
 void host_http_stop(void *ctx, struct task_http *h);
 struct str host_http_hosts(void *ctx);
 
-/* An event of a task. */
+/* An event; one of a task. */
+void job_tell_event(struct job *j, struct run_event *ev);
 void job_tell(struct job_task *t, struct run_event *ev);
 struct run_event job_event(const struct job_task *t, enum event_kind kind);
 void job_retract(struct job_task *t);

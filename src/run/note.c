@@ -136,6 +136,18 @@ note_path(const struct note *n, const struct chart *c, const struct effect *f)
 }
 
 void
+note_message(const struct note *n, const char *direction, struct val message,
+    size_t receivers)
+{
+	struct transcript_entry e = entry(n, TRANSCRIPT_MESSAGE);
+
+	e.text[0] = str_of(direction);
+	e.value[0] = message;
+	e.number[0] = (int64_t)receivers;
+	transcript_add(n->to, &e);
+}
+
+void
 note_timer(const struct note *n)
 {
 	struct transcript_entry e = entry(n, TRANSCRIPT_TIMER);

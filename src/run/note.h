@@ -43,6 +43,9 @@ struct note_result {
 	struct str text, words;              /* text: instead of value */
 };
 void note_result(const struct note *n, const struct note_result *r);
+/* One of another agent ("received"), or to so many ("sent"). */
+void note_message(const struct note *n, const char *direction, struct val message,
+    size_t receivers);
 void note_timer(const struct note *n);
 void note_checkpoint(const struct note *n, const struct core_checkpoint *c);
 void note_interrupt(const struct note *n, const struct core_interrupt *i);

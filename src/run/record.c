@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "run/job_priv.h"
+#include "run/mail_priv.h"
 
 #define RETRY_MS 1000                        /* an end that could not be written */
 
@@ -78,6 +79,7 @@ save_done(struct store_cmd *cmd)
 		sleep_asked(run->rs, &s->c.changes);
 	if (cmd->rc == OK && run->stream.log != NULL)
 		event_log_settle(run->stream.log, s->settles);
+	mail_committed(run, &s->changes, cmd->rc == OK);
 	if (s->then != NULL && run->phase == PHASE_LIVE)
 		s->then(run);
 	changes_release(&s->changes);
@@ -111,6 +113,44 @@ record_changes(struct run *run, void (*then)(struct run *run))
 		return;
 	}
 	rc = run_submit(run, &s->c.cmd);
+	assert(rc == OK);                    /* forced */
+}
+
+struct beside {
+	struct store_run_save c;
+	struct changes changes;
+	struct run *run;
+};
+
+static void
+beside_done(struct store_cmd *cmd)
+{
+	struct beside *b = CONTAINER_OF(cmd, struct beside, c.cmd);
+	struct run *run = b->run;
+
+	if (cmd->rc != OK)
+		changes_lost(run, cmd);
+	mail_committed(run, &b->changes, cmd->rc == OK);
+	changes_release(&b->changes);
+	free(b);
+	run_returned(run);
+}
+
+void
+record_these(struct run *run, struct changes *x)
+{
+	struct beside *b = mem_new(struct beside);
+	int rc;
+
+	b->run = run;
+	changes_take(x, &b->changes);
+	b->c.cmd.op = STORE_RUN_SAVE;
+	b->c.cmd.done = beside_done;
+	b->c.run_seq = run->seq;
+	b->c.thread_seq = run->thread_seq;
+	rc = changes_fill(&b->changes, &b->c.changes, &b->c.cmd.err);
+	assert(rc == OK);                    /* a message, which is small */
+	rc = run_submit(run, &b->c.cmd);
 	assert(rc == OK);                    /* forced */
 }
 
@@ -260,6 +300,7 @@ ending_turn(struct ending *n)
 	static const char lost[] =
 	    "{\"error\":\"StorageError\",\"message\":\"the run could not be recorded\"}";
 
+	mail_committed(n->run, &n->changes, false);
 	n->c.changes = (struct store_changes){ .usage = n->c.changes.usage,
 	    .usage_n = n->c.changes.usage_n };
 	if (n->c.status != RUN_SUCCESS && n->c.thread_status != THREAD_INTERRUPTED)
@@ -340,6 +381,8 @@ ending_done(struct store_cmd *cmd)
 	run_returned(run);
 	if (cmd->rc == OK)
 		sleep_asked(run->rs, &n->c.changes);
+	if (!again)
+		mail_committed(run, &n->changes, cmd->rc == OK);
 	if (again) {
 		ending_retry(n, cmd);
 	} else if (run->appends > 0) {

@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "run/job_priv.h"
+#include "run/mail_priv.h"
 
 /* ---- shared -------------------------------------------------------------- */
 
@@ -147,6 +148,7 @@ runs_new(struct runs **out, struct runs_shared *sh, struct shard *s,
 	rs->waiting_end = &rs->waiting;
 	map_init(&rs->runs, hash, eq, key_of);
 	courier_init(&rs->courier, s);
+	mail_open(rs);
 	pthread_mutex_lock(&sh->lock);
 	rs->agents = agents_hold(sh->agents);
 	sh->at[index] = rs;
@@ -182,6 +184,7 @@ runs_free(struct runs *rs)
 	admit_clear(rs);
 	sleep_close(rs);
 	map_release(&rs->runs);
+	mail_close(rs);
 	definitions_release(&rs->definitions);
 	agents_free(rs->agents);
 	free(rs);
@@ -445,6 +448,7 @@ run_ended(struct run *run, int rc, enum run_status status, struct str error_json
 	tell_end(run, rc, &end, e);
 	job_free(run->job);
 	run->job = NULL;
+	mail_ended(run, rc, status, next != NULL, error_json);
 	buf_release(&values);
 	if (placed)
 		admit_leave(rs);
@@ -464,6 +468,7 @@ run_left(struct run *run)
 	leave(run);
 	job_free(run->job);
 	run->job = NULL;
+	mail_left(run);
 	if (placed)
 		admit_leave(rs);
 	run_drop(run);

@@ -67,6 +67,13 @@ void runs_allow_http(struct runs *rs, struct client *c, struct str hosts, bool p
  * clients name; both outlive rs. */
 struct mcp;
 void runs_allow_mcp(struct runs *rs, struct mcp *m, struct str hosts);
+/* Runs on this shard may be agents, which send and hear messages; o outlives rs. */
+struct office;
+void runs_allow_mail(struct runs *rs, struct office *o);
+/* A thread is gone: if it was an agent's, that ends. */
+void runs_thread_deleted(struct runs *rs, const struct uuid *thread_id);
+/* The system's assistant of an agent. */
+struct uuid runs_assistant_id(struct str graph_id);
 /* Stops taking work; running runs are left for recovery (their rows say
  * running).  done runs when nothing is under way any more. */
 void runs_drain(struct runs *rs, void (*done)(void *ctx), void *ctx);

@@ -75,6 +75,8 @@ struct runs {
 	bool agents_come;                    /* it is posted; under sh->lock */
 	struct definitions definitions;
 	struct map runs;                     /* by run id */
+	struct office *office;               /* NULL: no messages between agents */
+	struct map mailers;                  /* by thread: agents that are runs (mail.c) */
 	struct courier courier;
 	size_t live, live_max;               /* max 0: a share of the process's */
 	struct waiting *waiting, **waiting_end;
@@ -159,6 +161,9 @@ struct run {
 
 /* ---- record.c ------------------------------------------------------------ */
 
+/* Submits changes of the run beside the job's; taken.  Not lazily. */
+struct changes;
+void record_these(struct run *run, struct changes *x);
 /* Submits the job's changes.  then: called when they are committed; NULL: lazily. */
 void record_changes(struct run *run, void (*then)(struct run *run));
 void record_stream(struct run *run);         /* what is fresh in its stream */

@@ -28,6 +28,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "run/job_priv.h"
+#include "run/mail_priv.h"
 
 #define LOOK_MS  50                          /* what was decided goes to the store first */
 #define RETRY_MS 1000
@@ -52,7 +53,7 @@ is_asleep(const struct job *j, msec *until)
 			return false;
 		*until = due < *until ? due : *until;
 	}
-	return *until != CORE_NEVER;
+	return *until != CORE_NEVER || mail_waits(j);
 }
 
 /* Somebody would miss it. */

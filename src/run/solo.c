@@ -305,12 +305,11 @@ on_path(void *ctx, struct str ns, const struct chart *c, const struct effect *f)
 }
 
 static int
-on_mail(void *ctx, struct str ns, const struct task_mail *m, struct err *e)
+on_mail(void *ctx, const struct run_event *at, const struct task_mail *m, struct err *e)
 {
 	size_t receivers;
 
-	(void)ns;
-	return solo_mail(ctx, m, &receivers, e);
+	return solo_mail(ctx, at, m, &receivers, e);
 }
 
 static const struct core_effects effects = {
@@ -515,7 +514,7 @@ plan_make(struct solo *s, bool first, struct val answers, struct err *e)
 	if (rc == OK && s->plan->defaults.model.n == 0)
 		s->plan->defaults.model = s->o->model;
 	if (rc == OK)
-		s->plan->q.hears = s->o->letter != NULL;
+		s->plan->q.hears = s->o->letter != NULL || s->replay != NULL;
 	return rc;
 }
 

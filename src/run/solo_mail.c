@@ -10,70 +10,81 @@
 
 /* Told as a server does: a custom event. */
 static void
-tell(struct solo *s, const char *direction, struct val message)
+tell(struct solo *s, const struct run_event *at, const char *direction, struct val message,
+    size_t receivers)
 {
-	struct run_event ev = { .kind = EVENT_CUSTOM, .now = solo_now(s) };
-	struct val data = mail_event(direction, message);
+	struct note note = solo_note(s);
+	struct run_event ev = *at;
 
-	ev.u.custom.data = data;
+	note.at.ns = at->ns;
+	note_message(&note, direction, message, receivers);
+	ev.now = solo_now(s);
+	ev.u.custom.name = STR_NONE;
+	ev.u.custom.data = mail_event(direction, message);
 	if (s->o->told != NULL)
 		s->o->told(s->o->ctx, &ev);
-	val_drop(data);
+	val_drop(ev.u.custom.data);
 }
 
+/* Nobody knows how many can do it: more than will answer. */
 static int
-send(struct solo *s, const struct mail_made *x, struct err *e)
+count(const struct solo *s, const struct acl *m, size_t *receivers, struct err *e)
 {
-	struct buf json = BUF(2 * (size_t)LIMIT_ACL_BYTES);
-	struct val message;
+	for (size_t i = 0; i < m->receivers_n; i++) {
+		struct str to = m->receivers[i];
 
-	for (size_t i = 0; i < x->acl.receivers_n; i++)
-		if (s->o->reach == NULL || !s->o->reach(s->o->ctx, x->acl.receivers[i]))
-			return err_set(e, ERR_NOTFOUND, "there is no agent '%.*s' here",
-			    FMT(x->acl.receivers[i]));
-	acl_add_json(&x->acl, &json);
-	message = val_json_trusted(buf_str(&json));
-	tell(s, "sent", message);
-	if (s->o->sent != NULL)
-		s->o->sent(s->o->ctx, message);
-	val_drop(message);
-	buf_release(&json);
+		if (s->o->reach == NULL || !s->o->reach(s->o->ctx, to))
+			return err_set(e, ERR_NOTFOUND, "there is no agent '%.*s' here", FMT(to));
+		*receivers += str_starts(to, S("all:")) ? LIMIT_MAILBOX_LETTERS_MAX : 1;
+	}
 	return OK;
 }
 
 int
-solo_mail(struct solo *s, const struct task_mail *m, size_t *receivers, struct err *e)
+solo_mail(struct solo *s, const struct run_event *at, const struct task_mail *m,
+    size_t *receivers, struct err *e)
 {
-	struct mail_made x;
-	int rc = mail_make(&x, m, solo_now(s), e);
+	struct buf content = BUF(LIMIT_ACL_BYTES);
+	struct acl_room room;
+	struct val message;
+	struct acl acl;
+	int rc = mail_compose(&acl, m->to, m->act, m->fields, solo_now(s), &room, &content, e);
 
-	if (rc == OK)
-		rc = send(s, &x, e);
 	*receivers = 0;
-	/* Nobody knows how many can: more than will answer. */
-	for (size_t i = 0; rc == OK && i < x.acl.receivers_n; i++)
-		*receivers += str_starts(x.acl.receivers[i], S("all:")) ?
-		    LIMIT_MAILBOX_LETTERS_MAX : 1;
-	mail_made_release(&x);
+	if (rc == OK && s->replay != NULL)
+		*receivers = replay_sent(s);
+	else if (rc == OK)
+		rc = count(s, &acl, receivers, e);
+	if (rc == OK) {
+		message = mail_value(&acl);
+		tell(s, at, "sent", message, *receivers);
+		if (s->o->sent != NULL)
+			s->o->sent(s->o->ctx, message);
+		val_drop(message);
+	}
+	buf_release(&content);
 	return rc;
 }
 
 int
 solo_mail_send(void *ctx, const struct task_mail *m, size_t *receivers, struct err *e)
 {
-	return solo_mail(((struct solo_task *)ctx)->solo, m, receivers, e);
+	struct run_event at = solo_event(ctx, EVENT_CUSTOM);
+
+	return solo_mail(((struct solo_task *)ctx)->solo, &at, m, receivers, e);
 }
 
 /* ---- what comes ---------------------------------------------------------------------- */
 
 /* A task of the conversation, else the chart. */
-static void
-deliver(struct solo *s, struct val message)
+void
+solo_hear(struct solo *s, struct val message)
 {
 	struct buf key = BUF(64 * KB), json = BUF(2 * (size_t)LIMIT_ACL_BYTES);
+	struct run_event at = core_root_event(s->core, EVENT_CUSTOM);
 	struct solo_task *t = s->tasks;
 
-	tell(s, "received", message);
+	tell(s, &at, "received", message, 0);
 	while (t != NULL && task_event(t->task, S("message"), message, &key) != OK)
 		t = t->next;
 	if (t != NULL && key.n > 0) {
@@ -83,8 +94,8 @@ deliver(struct solo *s, struct val message)
 	}
 	if (t != NULL)
 		task_hear(t->task);
-	else
-		(void)core_hear(s->core, message);
+	else if (core_takes(s->core))
+		core_hear(s->core, message);
 	buf_release(&key);
 	buf_release(&json);
 }
@@ -122,7 +133,7 @@ solo_mail_next(struct solo *s)
 	struct val message = hears(s) ? s->o->letter(s->o->ctx) : VAL_UNDEF;
 
 	if (message.kind != VAL_UNDEFINED) {
-		deliver(s, message);
+		solo_hear(s, message);
 		val_drop(message);
 		return true;
 	}

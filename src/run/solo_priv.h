@@ -131,8 +131,10 @@ void solo_mcp_stop(void *ctx, struct task_mcp *m);
 
 /* ---- messages (solo_mail.c) ------------------------------------------------------ */
 
-int  solo_mail(struct solo *s, const struct task_mail *m, size_t *receivers, struct err *e);
+int  solo_mail(struct solo *s, const struct run_event *at, const struct task_mail *m,
+    size_t *receivers, struct err *e);
 int  solo_mail_send(void *ctx, const struct task_mail *m, size_t *receivers, struct err *e);
+void solo_hear(struct solo *s, struct val message);  /* one comes */
 /* Gives the next message, or sees that none will come (s->over); false: it is not
  * what the run waits for. */
 bool solo_mail_next(struct solo *s);
@@ -145,6 +147,8 @@ void replay_clear(struct replay *r);         /* what nobody waits for any more *
 struct uuid replay_new_id(struct replay *r, struct str ns, int step);
 /* Gives what comes next in the record; false: nothing is left that is waited for. */
 bool replay_next(struct solo *s);
+/* How many got the next message that it sends. */
+size_t replay_sent(struct solo *s);
 struct task_host replay_host(const struct tools *tools);
 void solo_call_free(struct solo_call *c);
 

@@ -356,6 +356,41 @@ first_timer(const struct replay *r)
 	return best;
 }
 
+/* The next message of that direction; NOWHERE: there is none. */
+static size_t
+next_message(const struct replay *r, const char *direction)
+{
+	for (size_t i = 0; i < r->tape->n; i++)
+		if (!r->used[i] && is(r->tape->entries[i], "message") &&
+		    str_eq(text(r->tape->entries[i], "direction"), str_of(direction)))
+			return i;
+	return NOWHERE;
+}
+
+size_t
+replay_sent(struct solo *s)
+{
+	struct replay *r = s->replay;
+	size_t at = next_message(r, "sent");
+	struct val n = VAL_UNDEF;
+
+	if (at != NOWHERE) {
+		r->used[at] = true;
+		n = val_get(r->tape->entries[at], S("receivers"));
+	}
+	return n.kind == VAL_INT ? (size_t)n.u.i : 0;
+}
+
+static void
+give_message(struct solo *s, size_t at)
+{
+	struct val entry = s->replay->tape->entries[at];
+
+	s->replay->used[at] = true;
+	clock_of(s, entry);
+	solo_hear(s, val_get(entry, S("message")));
+}
+
 static void
 fire_chart(struct solo *s, msec due)
 {
@@ -372,6 +407,12 @@ replay_next(struct solo *s)
 	size_t chart = due == CORE_NEVER ? NOWHERE : find(r, NULL, &(struct wanted){
 	    .kind = "timer" });
 
+	size_t mail = next_message(r, "received");
+
+	if (mail != NOWHERE && mail < chart && (w == NULL || mail < w->at)) {
+		give_message(s, mail);
+		return true;
+	}
 	if (chart != NOWHERE && (w == NULL || chart < w->at)) {
 		r->used[chart] = true;
 		clock_of(s, r->tape->entries[chart]);

@@ -124,13 +124,14 @@ on_send(void *ctx, const struct effect *f)
 	struct scope *s = ctx;
 	struct core *c = s->core;
 	struct task_mail m = { .to = f->target, .act = f->name, .fields = f->data };
+	struct run_event at = scope_event(s, EVENT_CUSTOM);
 	struct err e;
 	int rc;
 
 	if (c->fx->mail == NULL)
 		rc = err_set(&e, ERR_NOTFOUND, "messages need a server, and a run on a thread");
 	else
-		rc = c->fx->mail(c->ctx, str_of(s->ns), &m, &e);
+		rc = c->fx->mail(c->ctx, &at, &m, &e);
 	if (rc != OK)
 		tell_unsent(s, f, rc, &e);
 }

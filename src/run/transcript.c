@@ -63,6 +63,8 @@ static const struct field fields[TRANSCRIPT_KINDS][8] = {
 	    { "message", FIELD_TEXT, 2 } },
 	[TRANSCRIPT_RUN_END] = { { "status", FIELD_TEXT, 0 } },
 	[TRANSCRIPT_CUT] = { { "entries", FIELD_NUMBER, 0 }, { "why", FIELD_TEXT, 0 } },
+	[TRANSCRIPT_MESSAGE] = { { "direction", FIELD_TEXT, 0 }, { "message", FIELD_JSON, 0 },
+	    { "receivers", FIELD_NUMBER, 0 } },
 };
 
 const char *const transcript_kind_names[] = {

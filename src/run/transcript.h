@@ -49,7 +49,8 @@
 	X(INTERRUPT,   "interrupt")    /* a question; without id: a breakpoint */  \
 	X(ERROR,       "error")        /* of a task, or of the run */              \
 	X(RUN_END,     "run_end")                                                  \
-	X(CUT,         "cut")          /* entries that are not kept */
+	X(CUT,         "cut")          /* entries that are not kept */             \
+	X(MESSAGE,     "message")      /* to or from another agent */
 
 enum transcript_kind {
 #define X(name, text) TRANSCRIPT_##name,

@@ -213,6 +213,18 @@ all_have_answered(const struct contract *c)
 	return val_count(c->proposals) + val_count(c->refused) >= c->d.receivers;
 }
 
+/* The server's own word that the deadline is over, which the timer tells too. */
+static bool
+is_deadline(struct val message)
+{
+	struct val content = val_get(message, S("content"));
+	struct val reason = content.kind == VAL_OBJECT ? val_get(content, S("reason")) :
+	    VAL_UNDEF;
+
+	return mailing_is_of_server(message) && reason.kind == VAL_STRING &&
+	    str_eq(val_str(reason), S("deadline"));
+}
+
 static void
 hear_winner(struct contract *c, struct val message)
 {
@@ -228,6 +240,8 @@ contract_heard(struct piece *p, struct val message, bool again)
 	struct contract *c = contract_of(p);
 	bool late = c->awarded && mailing_is(message, "propose");
 
+	if (is_deadline(message))
+		return;
 	if (late) {
 		c->late++;
 		if (!again)
@@ -239,7 +253,8 @@ contract_heard(struct piece *p, struct val message, bool again)
 			award_again(c);
 		else if (all_have_answered(c))
 			award(c);
-	} else if (is_of(message, c->winner) && !mailing_is(message, "agree")) {
+	} else if ((is_of(message, c->winner) || mailing_is_of_server(message)) &&
+	    !mailing_is(message, "agree")) {
 		hear_winner(c, message);
 	}
 }

@@ -217,6 +217,12 @@ mailing_is(struct val message, const char *act)
 	return str_eq(text_of(message, "performative"), str_of(act));
 }
 
+bool
+mailing_is_of_server(struct val message)
+{
+	return str_eq(text_of(message, "sender"), S("ams"));
+}
+
 struct str
 mailing_sender(struct val message)
 {

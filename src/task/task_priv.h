@@ -389,6 +389,7 @@ struct val mailing_answer(const struct mailing *d, struct val message);
 /* The address that it goes to; borrowed. */
 struct str mailing_sender(struct val message);
 bool mailing_is(struct val message, const char *act);
+bool mailing_is_of_server(struct val message);       /* what became of one of ours */
 /* A refusal or a failure of the other side ends the piece. */
 void mailing_fail(struct mailing *d, struct val message);
 /* `to`: addresses with blanks between, in b; false: the piece has failed. */

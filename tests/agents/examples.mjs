@@ -83,14 +83,14 @@ for (const name of language)
 
 // ---- the error events ------------------------------------------------------------------------
 
-// docs/agents.md tells them; what it does not name as a whole (error.llm.*) is here.
-const docs = readFileSync(path.join(repo, "docs/agents.md"), "utf8");
+// The pages of docs/agents*.md tell them; what it does not name as a whole (error.llm.*) is here.
+const docs = ["agents", "agents-charts", "agents-messages"].map((name) => readFileSync(path.join(repo, `docs/${name}.md`), "utf8")).join("");
 const events = ["error.execution", "error.communication", "error.timeout", "error.tool.*", "error.tool.unknown_outcome",
   ...["backend", "rate_limited", "overloaded", "auth", "invalid_request", "context_length", "timeout", "transport", "tool_validation", "max_turns"].map((k) => `error.llm.${k}`),
   ...["tokens", "cost", "turns", "tool_calls", "wall"].map((k) => `error.budget.${k}`)];
 const documented = new Set([...docs.matchAll(/`(error\.(?:llm|budget|tool)\.[a-z_]+|error\.(?:execution|communication|timeout))`/g)].map((m) => m[1]));
 for (const event of documented) check(events.includes(event) || /^error\.tool\./.test(event), `a documented event is in the list of this test: ${event}`);
-for (const event of events) check(docs.includes(event.replace(/\.\*$/, "")), `docs/agents.md names ${event}`);
+for (const event of events) check(docs.includes(event.replace(/\.\*$/, "")), `the documents name ${event}`);
 
 // All names that transitions of an agent wait for, at any depth.
 function* transitions(v) {
