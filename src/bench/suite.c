@@ -144,7 +144,7 @@ add_targets(const struct workload *w, struct buf *out)
 void
 suite_add_markdown(struct buf *out)
 {
-	buf_lit(out, "\n| id | group | workload | command | key metrics | measures | does "
+	buf_lit(out, "| id | group | workload | command | key metrics | measures | does "
 	    "not measure |\n|---|---|---|---|---|---|---|\n");
 	for (size_t i = 0; i < suite_rows_n; i++) {
 		const struct workload *w = &suite_rows[i];
@@ -158,5 +158,4 @@ suite_add_markdown(struct buf *out)
 		add_targets(w, out);
 		buf_add_fmt(out, " | %s | %s |\n", w->measures, w->not_measures);
 	}
-	buf_lit(out, "\n");
 }

@@ -14,6 +14,7 @@
 #include "bench/scenario.h"
 #include "bench/sessions.h"
 #include "bench/streams.h"
+#include "bench/watch.h"
 #include "bench/work.h"
 #include "main/cmd.h"
 
@@ -143,6 +144,16 @@ cmd_bench_caxton(const struct flag_command *cmd, int argc, char **argv)
 	int code = options_read(cmd, &o, argc, argv);
 
 	return code != OK ? code : finish(cmd, bench_caxton(&o, LINE, &e), &e);
+}
+
+int
+cmd_bench_watch(const struct flag_command *cmd, int argc, char **argv)
+{
+	struct watch_options o = { 0 };
+	struct err e;
+	int code = options_read(cmd, &o, argc, argv);
+
+	return code != OK ? code : finish(cmd, bench_watch(&o, &e), &e);
 }
 
 /* Options and operands; OK, or the exit code of a wrong command line. */

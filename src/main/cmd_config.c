@@ -9,6 +9,8 @@
 
 #include "api/api.h"
 #include "base/limits.h"
+#include "bench/suite.h"
+#include "bench/watch.h"
 #include "mail/protocol.h"
 #include "main/cmd.h"
 #include "main/config.h"
@@ -22,6 +24,8 @@ const struct flag cmd_config_flags[] = {
 	{ "fields", .help = "print the fields that are refused or ignored" },
 	{ "metrics", .help = "print the table of metrics" },
 	{ "protocols", .help = "print the tables of the protocols that messages are checked by" },
+	{ "alerts", .help = "print the table of alerting rules" },
+	{ "workloads", .help = "print the table of the benchmark suite" },
 	{ NULL }
 };
 
@@ -41,6 +45,8 @@ static const struct { const char *option; void (*add)(struct buf *b); } tables[]
 	{ "--fields", api_add_fields_markdown },
 	{ "--metrics", api_add_metrics_markdown },
 	{ "--protocols", protocol_add_docs },
+	{ "--alerts", watch_add_alerts_markdown },
+	{ "--workloads", suite_add_markdown },
 };
 
 static int

@@ -13,6 +13,7 @@
 #include "bench/scenario.h"
 #include "bench/sessions.h"
 #include "bench/streams.h"
+#include "bench/watch.h"
 #include "bench/work.h"
 #include "main/cmd.h"
 #include "main/config.h"
@@ -105,6 +106,9 @@ static const struct flag_command extras[COMMANDS] = {
 	    "CURRENT is this one if it is not given." },
 	[COMMAND_bench_report] = { .min = 1, .max = -1, .own = bench_report_flags,
 	    .detail = "FILE is what --json of a benchmark wrote; \"-\" is standard output." },
+	[COMMAND_bench_watch] = { .own = bench_watch_flags, .detail = "Alerts are high_latency, "
+	    "high_error_rate and recovered. Requests whose time is a model's (stream, wait, "
+	    "join) are not judged." },
 	[COMMAND_bench_history] = { .min = 1, .max = 1, .own = bench_history_flags,
 	    .detail = "METRIC is a key of a RESULT line, as in B1.messages_per_s, or without "
 	    "the workload." },

@@ -49,6 +49,8 @@
 	    "show results as Markdown, a page, JUnit XML, Prometheus text")   \
 	X(bench_history, "bench history", "METRIC",                           \
 	    "show a metric over saved results")                               \
+	X(bench_watch,   "bench watch",   "",                                 \
+	    "watch a server in production and alert")                         \
 	X(chart_run,     "chart run",     "FILE",                             \
 	    "run an SCXML chart to its end")                                  \
 	X(agent_check,   "agent check",   "FILE...",                          \
