@@ -47,14 +47,14 @@ rules_threshold(const char *text, double *out, struct err *e)
 /* ---- progress -------------------------------------------------------------------- */
 
 static void
-show(struct campaign *c, bool now)
+show(struct campaign *c)
 {
 	const struct bout *b = &c->bout[c->at];
 	double part = c->steps > 0 ? (double)c->step / (double)c->steps : 0;
 	nsec at = clock_mono();
 	char bar[BAR + 1];
 
-	if (!now && at - c->shown < (c->tty ? SHOW_BAR_MS : SHOW_LINE_MS) * NS_PER_MS)
+	if (c->quiet || at - c->shown < (c->tty ? SHOW_BAR_MS : SHOW_LINE_MS) * NS_PER_MS)
 		return;
 	c->shown = at;
 	for (int i = 0; i < BAR; i++)
@@ -71,7 +71,7 @@ show(struct campaign *c, bool now)
 static void
 tick(void *ctx)
 {
-	show(ctx, false);
+	show(ctx);
 }
 
 /* ---- a run ----------------------------------------------------------------------- */
@@ -134,7 +134,7 @@ run_once(struct campaign *c, struct bout *b, size_t side, struct run *out, struc
 	argv[n++] = json;
 	argv[n] = NULL;
 	assert(n < COUNT(argv));
-	show(c, false);
+	show(c);
 	rc = subject_run(&s, e);
 	if (rc == OK) {
 		struct str result = subject_result(&s);
@@ -229,6 +229,8 @@ say(const struct campaign *c, const struct bout *b)
 	const struct suite_metric *m = b->row != NULL ? &b->row->metric[0] : NULL;
 	double v = m != NULL && m->key != NULL ? bout_value(b, 0, m->key) : NAN;
 
+	if (c->quiet)
+		return;
 	fprintf(stderr, "%s%s: %s", c->tty ? "\r\033[K" : "", b->id, bout_states[b->state]);
 	if (!isnan(v))
 		fprintf(stderr, ", %s %.5g %s", m->key, v, m->unit);

@@ -109,6 +109,7 @@ struct campaign {
 	int argc;                            /* the command line, for the report */
 	char *const *argv;
 	const char *flamegraph;              /* or NULL */
+	bool quiet;                          /* no progress */
 	double threshold;
 	size_t repeat;
 	struct side side[2];                 /* [0] current, [1] baseline */

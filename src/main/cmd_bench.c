@@ -8,6 +8,8 @@
 #include <stdlib.h>
 
 #include "bench/all.h"
+#include "bench/detector.h"
+#include "bench/floor.h"
 #include "bench/flow.h"
 #include "bench/mock_llm.h"
 #include "bench/ramp.h"
@@ -102,6 +104,8 @@ measured(const struct flag_command *cmd, int argc, char **argv, int *code)
 		    finish(cmd, bench_##name(&o, LINE, &e), &e);              \
 	}
 
+WORKLOAD(floor, floor_options)
+WORKLOAD(detector, detector_options)
 WORKLOAD(flow, flow_options)
 WORKLOAD(load, scenario_options)
 WORKLOAD(streams, streams_options)

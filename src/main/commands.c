@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "bench/all.h"
+#include "bench/detector.h"
+#include "bench/floor.h"
 #include "bench/flow.h"
 #include "bench/mock_llm.h"
 #include "bench/ramp.h"
@@ -94,6 +96,8 @@ static const struct flag_command extras[COMMANDS] = {
 	    .common = bench_rule_flags, .more = cmd_bench_sessions_add_more },
 	[COMMAND_bench_work] = { .own = bench_work_flags, .common = bench_rule_flags,
 	    .more = cmd_bench_work_add_more },
+	[COMMAND_bench_floor] = { .own = bench_floor_flags, .common = bench_rule_flags },
+	[COMMAND_bench_detector] = { .own = bench_detector_flags, .common = bench_rule_flags },
 	[COMMAND_bench_all] = { .own = bench_suite_flags, .more = bench_suite_add_list },
 	[COMMAND_bench_throughput] = { .own = bench_suite_flags },
 	[COMMAND_bench_latency] = { .own = bench_suite_flags },

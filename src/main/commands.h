@@ -29,6 +29,10 @@
 	    "measure many sessions at once in one process")                   \
 	X(bench_work,    "bench work",    "",                                 \
 	    "measure the work tracker, its daemon and its command line")      \
+	X(bench_floor,   "bench floor",   "",                                 \
+	    "measure what this machine gives without an engine")              \
+	X(bench_detector, "bench detector", "",                               \
+	    "measure whether compare finds a slowdown, and none where none is") \
 	X(bench_all,     "bench all",     "",                                 \
 	    "run every workload of the suite")                                \
 	X(bench_throughput, "bench throughput", "",                           \
