@@ -85,6 +85,18 @@ await scenario("a flame graph, or what is missing", async () => {
   check(none.code === 1 && none.stderr.includes("linux-perf"), none.stderr);
 });
 
+await scenario("the floor of the machine, and the detector", async () => {
+  const r = await bench("floor", "--duration", "20ms", "--repeat", "2", "--json", "fl.json");
+  equal(r.code, 0, r.stderr);
+  check(["queue_per_s", "memcpy_gb_s", "wakeup_us", "commit_us"].every((k) => r.result[k] > 0), "four floors");
+  const bad = await bench("floor", "--only", "disk");
+  check(bad.code === 1 && bad.stderr.includes("none of queue"), bad.stderr);
+  const d = await bench("detector", "--trials", "1", "--slow", "100", "--workload", "floor --only queue --duration 20ms", "--threshold", "0.3");
+  equal([d.code, d.result.found, d.result.false_alarms], [0, 1, 0], `detector: ${d.stderr}`);
+  const none = await bench("detector", "--trials", "1", "--metric", "nothing");
+  check(none.code === 1 && none.stderr.includes('has no figure "nothing"'), none.stderr);
+});
+
 // Slower by so many turns of an empty loop a delta.
 const slow = file("slow");
 fs.writeFileSync(slow, `#!/bin/sh\nexec ${binary} "$@" --burn 200000\n`, { mode: 0o755 });
