@@ -365,8 +365,8 @@ doc_add_markdown_changes(const struct doc *d, struct buf *out)
 		n += json_count(json_get(d->element[i], S("changes")));
 	if (n == 0)
 		return;
-	buf_lit(out, "\n## Changes\n\n| metric | baseline | current | change | 95 % of "
-	    "resamplings | pairs | |\n|---|--:|--:|--:|---|--:|---|\n");
+	buf_lit(out, "\n## Changes\n\n| metric | baseline | current | change | interval "
+	    "| pairs | |\n|---|--:|--:|--:|---|--:|---|\n");
 	for (size_t i = 0; i < d->n; i++)
 		for (struct json_iter it = json_each(json_get(d->element[i], S("changes")));
 		    json_next(&it);) {

@@ -17,7 +17,7 @@
 #define SLOPE_MAX   200                      /* points; more are thinned out */
 #define SLOPE_TURNS 400
 
-const char *const judge_verdicts[] = { "no difference", "worse", "better" };
+const char *const judge_verdicts[] = { "no difference", "worse", "better", "unclear" };
 
 static int
 by_value(const void *a, const void *b)
@@ -85,10 +85,13 @@ judge_pairs(const double *logs, size_t n, double confidence)
 enum judge_verdict
 judge(struct judge_ratio r, enum suite_better better, double threshold)
 {
-	bool more = r.low > 1 && r.median > 1 + threshold;
-	bool less = r.high < 1 && r.median < 1 - threshold;
+	bool more = r.median > 1 + threshold, less = r.median < 1 - threshold;
 
-	if (better == COUNTED || r.n < JUDGE_PAIRS_MIN || (!more && !less))
+	if (better == COUNTED || (!more && !less))
+		return JUDGE_SAME;
+	if (r.n < JUDGE_PAIRS_MIN)
+		return JUDGE_UNCLEAR;
+	if (more ? r.low <= 1 : r.high >= 1)
 		return JUDGE_SAME;
 	return more == (better == UP) ? JUDGE_BETTER : JUDGE_WORSE;
 }
@@ -96,7 +99,7 @@ judge(struct judge_ratio r, enum suite_better better, double threshold)
 bool
 judge_unsure(struct judge_ratio r, enum suite_better better, double threshold)
 {
-	if (better == COUNTED || judge(r, better, threshold) != JUDGE_SAME)
+	if (better == COUNTED || judge(r, better, threshold) == JUDGE_WORSE)
 		return false;
 	return better == UP ? r.median < 1 - threshold / 2 : r.median > 1 + threshold / 2;
 }

@@ -35,14 +35,15 @@ struct judge_ratio {
 };
 struct judge_ratio judge_pairs(const double *logs, size_t n, double confidence);
 
-enum judge_verdict { JUDGE_SAME, JUDGE_WORSE, JUDGE_BETTER };
+enum judge_verdict { JUDGE_SAME, JUDGE_WORSE, JUDGE_BETTER, JUDGE_UNCLEAR };
 extern const char *const judge_verdicts[];   /* by value */
 
-/* Of current / baseline.  Not the same: the interval excludes 1, and the median is
- * further from 1 than threshold (0.10: ten percent). */
+/* Of current / baseline.  Worse or better: the interval excludes 1, and the median is
+ * further from 1 than threshold (0.10: ten percent).  Unclear: it is, of fewer than
+ * JUDGE_PAIRS_MIN pairs. */
 enum judge_verdict judge(struct judge_ratio r, enum suite_better better, double threshold);
-/* More pairs could give another verdict: the median is beyond half the threshold
- * on the worse side, and there is none yet. */
+/* More pairs could show that it is worse: the median is beyond half the threshold on
+ * that side, and there is no verdict yet. */
 bool judge_unsure(struct judge_ratio r, enum suite_better better, double threshold);
 /* Of each of n metrics that are judged together, so that all are right in 95 of 100
  * comparisons of equal builds. */

@@ -277,10 +277,20 @@ conclude(struct bout *b)
 		}
 }
 
+/* The most runs of a side. */
+static size_t
+most_runs(const struct campaign *c)
+{
+	size_t n = c->repeat * MEASURE_MORE;
+
+	return n > MEASURE_SURE ? n : MEASURE_SURE;
+}
+
 static int
 bout_run(struct campaign *c, struct bout *b, struct err *e)
 {
-	size_t most = c->repeat * MEASURE_MORE;
+	size_t most = most_runs(c), more = c->repeat > JUDGE_PAIRS_MIN / 2 ? c->repeat :
+	    JUDGE_PAIRS_MIN / 2;
 	int rc;
 
 	if (b->args[0] == NULL) {
@@ -293,8 +303,10 @@ bout_run(struct campaign *c, struct bout *b, struct err *e)
 	conclude(b);
 	while (rc == OK && b->run[1] != NULL && b->row != NULL && b->state == BOUT_MEASURED &&
 	    compare_all(c, b) && b->runs_n < most) {
-		c->steps += 2 * c->repeat;
-		rc = runs(c, b, b->runs_n + c->repeat, e);
+		if (more > most - b->runs_n)
+			more = most - b->runs_n;
+		c->steps += 2 * more;
+		rc = runs(c, b, b->runs_n + more, e);
 		conclude(b);
 	}
 	if (rc == OK && c->flamegraph != NULL && b->state == BOUT_MEASURED)
@@ -396,7 +408,7 @@ campaign_release(struct campaign *c)
 		for (size_t side = 0; side < 2; side++) {
 			struct run *r = c->bout[i].run[side];
 
-			for (size_t k = 0; r != NULL && k < c->repeat * MEASURE_MORE; k++) {
+			for (size_t k = 0; r != NULL && k < most_runs(c); k++) {
 				json_release(&r[k].doc);
 				buf_release(&r[k].text);
 			}

@@ -73,8 +73,10 @@ TEST(judge_wants_pairs_and_a_difference_over_the_threshold)
 	CHECK(judge_unsure(r, DOWN, 0.10) && !judge_unsure(r, UP, 0.10));
 	CHECK_INT(judge(r, DOWN, 0.08), JUDGE_WORSE);
 	r = judge_pairs(more, JUDGE_PAIRS_MIN - 1, 0.95);
-	CHECK_INT(judge(r, DOWN, 0.08), JUDGE_SAME);
-	CHECK(judge_unsure(r, DOWN, 0.08));
+	CHECK_INT(judge(r, DOWN, 0.08), JUDGE_UNCLEAR);
+	CHECK_INT(judge(r, UP, 0.08), JUDGE_UNCLEAR);
+	CHECK_INT(judge(r, DOWN, 0.10), JUDGE_SAME);
+	CHECK(judge_unsure(r, DOWN, 0.08) && !judge_unsure(r, UP, 0.08));
 	CHECK(!judge_unsure(judge_pairs(same, 6, 0.95), DOWN, 0.08));
 }
 
