@@ -130,6 +130,8 @@ accept(struct post *p, struct mailbox *b, struct letter *l)
 	if (l->expires > 0)
 		letter_time(p, l, l->expires);
 	box_ready(p, b);
+	if (is_to_weigh(b))
+		box_weigh(b);
 }
 
 static bool

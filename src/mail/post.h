@@ -100,6 +100,10 @@ struct mail_kind {
 	enum mail_taken (*take)(void *a, struct letter *l);
 	void (*closed)(void *a);             /* the mailbox is gone, and no take() of it is
 	                                        under way; may be NULL */
+	/* Letters pending in it, when they have come to another power of two since it was last
+	 * told (at first 0); at the end of a visit, not for each letter.  Calls nothing of the
+	 * post.  May be NULL. */
+	void (*load)(void *a, uint32_t pending);
 };
 
 enum mail_state {                            /* the lifecycle of messages.md */

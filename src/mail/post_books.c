@@ -70,6 +70,7 @@ check_box(const struct mailbox *b, struct found *f)
 	assert(inside <= b->waiting && outside == b->outside);
 	assert(b->waiting <= b->cap && (outside == 0 || b->waiting == b->cap));
 	assert((b->full & ~b->rests) == 0 || (b->flags & (BOX_QUEUED | BOX_ASLEEP)) != 0);
+	assert(!is_to_weigh(b) || b->load == box_bits(b));
 	f->books.sent += b->accepted;
 	f->books.dead += b->dead;
 	f->books.expired += b->expired;

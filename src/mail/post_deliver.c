@@ -86,7 +86,7 @@ letter_delivered(struct post *p, struct mailbox *b, struct letter *l)
 		return;
 	}
 	letter_free(p, l);
-	if (b != NULL && (b->outside > 0 || (b->flags & BOX_DRAINS) != 0))
+	if (b != NULL && (b->outside > 0 || (b->flags & (BOX_DRAINS | BOX_WEIGHED)) != 0))
 		box_eased(p, b);
 }
 
@@ -262,6 +262,8 @@ visit(struct post *p, struct mailbox *b, size_t max)
 		box_free(p, b);
 	} else {
 		box_ready(p, b);
+		if ((b->flags & BOX_WEIGHED) != 0)
+			box_weigh(b);
 	}
 	return n;
 }

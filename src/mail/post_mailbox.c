@@ -52,6 +52,7 @@ post_open(struct post *p, const struct mail_kind *k, void *a, uint32_t cap)
 	if (++p->opened == 0)
 		p->opened = 1;
 	*b = (struct mailbox){ .uses = p->opened, .kind = k, .agent = a,
+		.flags = k->load != NULL ? BOX_WEIGHED : 0,
 		.cap = cap > 0 ? cap : p->options.mailbox_max,
 		.place = c->number * BOXES_PER_CHUNK + i };
 	assert(b->place < PLACES_MAX);
@@ -114,6 +115,27 @@ post_close(struct post *p, struct mail_ref at)
 	return OK;
 }
 
+/* ---- load ------------------------------------------------------------------------- */
+
+unsigned
+box_bits(const struct mailbox *b)
+{
+	uint32_t pending = b->waiting + b->outside;
+
+	return pending == 0 ? 0 : 32 - (unsigned)__builtin_clz(pending);
+}
+
+void
+box_weigh(struct mailbox *b)
+{
+	unsigned bits = box_bits(b);
+
+	if (bits == b->load)
+		return;
+	b->load = bits;
+	b->kind->load(b->agent, b->waiting + b->outside);
+}
+
 /* ---- drain ----------------------------------------------------------------------- */
 
 static void
@@ -134,6 +156,8 @@ box_eased(struct post *p, struct mailbox *b)
 		return;
 	if (b->outside > 0)
 		wait_admit(p, b);
+	if (is_to_weigh(b))
+		box_weigh(b);
 	drain_check(b);
 }
 

@@ -31,7 +31,8 @@ enum {
 	BOX_QUEUED = 1,                      /* it is in the round, or visited */
 	BOX_ASLEEP = 2,
 	BOX_WOKEN = 4,                       /* while it was visited */
-	BOX_DRAINS = 8
+	BOX_DRAINS = 8,
+	BOX_WEIGHED = 16                     /* its kind has `load` */
 };
 
 /* Three cache lines; a letter that is sent and taken needs the first one. */
@@ -53,6 +54,7 @@ struct mailbox {
 	uint64_t dead, expired, retried, refused;
 	void (*drained)(void *ctx);
 	void *drained_ctx;
+	unsigned load;                       /* bits of what `load` was told */
 };
 _Static_assert(offsetof(struct mailbox, lane) == 48 && sizeof(struct mailbox) == 192,
     "the lane of usual letters lies in the first line");
@@ -100,6 +102,8 @@ void box_end(struct post *p, struct mailbox *b);
 void box_free(struct post *p, struct mailbox *b);
 /* Fewer letters are pending in it: room for those outside, or it is drained. */
 void box_eased(struct post *p, struct mailbox *b);
+void box_weigh(struct mailbox *b);           /* of BOX_WEIGHED */
+unsigned box_bits(const struct mailbox *b);  /* of the number of letters pending */
 
 /* ---- post_wait.c ---- */
 void letter_time(struct post *p, struct letter *l, msec due);    /* or its expiry */
@@ -157,6 +161,13 @@ lane_mark(struct mailbox *b, unsigned i)
 
 	b->full = (uint8_t)((b->full & ~bit) | (l != NULL ? bit : 0));
 	b->rests = (uint8_t)((b->rests & ~bit) | (rests ? bit : 0));
+}
+
+/* One in the round is weighed when it is visited. */
+static inline bool
+is_to_weigh(const struct mailbox *b)
+{
+	return (b->flags & (BOX_WEIGHED | BOX_QUEUED)) == BOX_WEIGHED;
 }
 
 /* If there is something to take, it is in the round from now on. */

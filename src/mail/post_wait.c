@@ -143,6 +143,8 @@ wait_outside(struct post *p, struct mailbox *b, struct letter *l)
 		patience += pause_after(p, i);
 	lane_append(&b->queue, l);
 	letter_time(p, l, p->now + patience);
+	if (is_to_weigh(b))
+		box_weigh(b);
 }
 
 void

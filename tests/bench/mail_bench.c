@@ -58,8 +58,8 @@ take_answer(void *a, struct letter *l)
 	return MAIL_TAKEN;
 }
 
-static const struct mail_kind counting = { "native", take_count, NULL };
-static const struct mail_kind answering = { "native", take_answer, NULL };
+static const struct mail_kind counting = { .name = "native", .take = take_count };
+static const struct mail_kind answering = { .name = "native", .take = take_answer };
 
 static void
 on_ready(void *ctx)

@@ -255,7 +255,7 @@ take(void *ctx, struct letter *l)
 	return done;
 }
 
-static const struct mail_kind kind = { "native", take, NULL };
+static const struct mail_kind kind = { .name = "native", .take = take };
 
 static void
 held_end(struct slot *a)

@@ -32,7 +32,16 @@ agent_closed(void *ctx)
 	a->closed = true;
 }
 
-const struct mail_kind fix_kind = { "native", agent_take, agent_closed };
+static void
+agent_load(void *ctx, uint32_t pending)
+{
+	struct fix_agent *a = ctx;
+
+	a->load = pending;
+	a->loads++;
+}
+
+const struct mail_kind fix_kind = { "native", agent_take, agent_closed, agent_load };
 
 static void
 on_ready(void *ctx)

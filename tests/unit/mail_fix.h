@@ -23,6 +23,8 @@ struct fix_agent {
 	struct letter *held[FIX_NOTES];
 	size_t held_n;
 	bool closed;
+	uint32_t load;                       /* as it was told last, so many times */
+	unsigned loads;
 };
 
 struct fix {

@@ -563,6 +563,35 @@ TEST(post_a_wake_inside_take_is_not_lost)
 	fix_close(&f);
 }
 
+/* ---- load -------------------------------------------------------------------------- */
+
+TEST(post_tells_the_load_by_powers_of_two)
+{
+	fix_open(&f);
+	fix_agent_open(&f, &ann, 5);
+	fix_send_all(&f, &ann, "abcd");
+	fix_run(&f);
+	CHECK_INT(ann.loads, 0);                     /* came and went in one turn */
+	post_pause(f.post, ann.at);
+	fix_send_all(&f, &ann, "abcde");
+	CHECK_INT(ann.loads, 3);                     /* 1, 2, 4 */
+	CHECK_INT(ann.load, 4);
+	for (const char *c = "fgh"; *c != '\0'; c++)
+		fix_later(&f, ann.at, *c, 0, 0);
+	CHECK_INT(ann.load, 8);
+	ann.answer = MAIL_HELD;
+	post_wake(f.post, ann.at);
+	fix_run(&f);
+	CHECK_INT(ann.load, 8);
+	for (int i = 0; i < 8; i++) {
+		post_done(f.post, ann.held[i]);
+		fix_run(&f);
+	}
+	CHECK_INT(ann.load, 0);
+	CHECK_INT(ann.loads, 8);                     /* 8, 7, 3, 1, 0 */
+	fix_close(&f);
+}
+
 /* ---- drain -------------------------------------------------------------------------------- */
 
 static void
@@ -720,7 +749,7 @@ count_take(void *a, struct letter *l)
 /* The round grows and shrinks while mailboxes are in it, also such as are closed since. */
 TEST(post_many_mailboxes_come_and_go)
 {
-	static const struct mail_kind counting = { "native", count_take, NULL };
+	static const struct mail_kind counting = { .name = "native", .take = count_take };
 	static struct mail_ref at[20000];
 	static uint32_t taken[20000];
 	size_t before;

@@ -103,7 +103,19 @@ closed(void *ctx)
 		entry_free(a);
 }
 
-static const struct mail_kind mailbox_kind = { "agent", take, closed };
+/* What `cap:` chooses by. */
+static void
+load(void *self, uint32_t pending)
+{
+	const struct office_agent *a = self;
+
+	mail_directory_load(a->o->all->directory, &a->spec.id, pending);
+}
+
+/* Without and with capabilities. */
+static const struct mail_kind mailbox_kinds[] = {
+	{ "agent", take, closed, NULL }, { "agent", take, closed, load }
+};
 
 /* ---- the end ---------------------------------------------------------------------- */
 
@@ -366,7 +378,7 @@ agent_new(struct office *o, const struct office_spec *s, const struct office_row
 	a->created = a->updated = office_now(o);
 	a->timer.fire = again;
 	supervise_begin(&a->supervisor, &rule);
-	a->ref = post_open(o->post, &mailbox_kind, a, s->mailbox_max);
+	a->ref = post_open(o->post, &mailbox_kinds[s->capabilities_n > 0], a, s->mailbox_max);
 	return a;
 }
 
