@@ -240,3 +240,75 @@ TEST(talks_twenty_thousand_leave_nothing)
 	CHECK_INT(told.n, 6667);
 	talks_free(ts);
 }
+
+/* ---- at random ------------------------------------------------------------------------- */
+
+static uint64_t state = 88172645463325252u;
+
+static size_t
+any(size_t n)
+{
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return state % n;
+}
+
+static struct acl
+any_message(msec now)
+{
+	static const char *const protocols[] = { "fipa-request", "fipa-query", "fipa-subscribe",
+	    "fipa-contract-net", "fipa-iterated-contract-net", "fipa-propose", "mine" };
+	static const char *const ids[] = { "a", "b", "c", "d" }, *const tags[] = { NULL, "r", "s" };
+	struct acl m = message((enum acl_act)any(ACL_ACTS), protocols[any(COUNT(protocols))],
+	    ids[any(COUNT(ids))], any(4) == 0 ? now + (msec)any(50) : 0);
+
+	m.reply_with = str_of(tags[any(COUNT(tags))]);
+	m.in_reply_to = str_of(tags[any(COUNT(tags))]);
+	return m;
+}
+
+/* What was undone can be said again; what was refused changed nothing; no deadline is told twice,
+ * and in the end nothing is left. */
+TEST(talks_at_random)
+{
+	struct talks *ts = talks_new(40, 0);
+	struct told told = { 0 };
+	struct talks_count before, after;
+	size_t taken = 0, late = 0, full = 0;
+	msec now = 1;
+
+	for (int i = 0; i < 300000; i++) {
+		const struct uuid *who[] = { &ann, &bob, &eve };
+		size_t from = any(3), to = (from + 1 + any(2)) % 3;
+		struct acl m = any_message(now);
+		int rc;
+
+		talks_count(ts, &before);
+		rc = see(ts, m, who[from], who[to], now);
+		talks_count(ts, &after);
+		if (rc == OK && seen.number > 0 && any(3) == 0) {
+			talks_undo(ts, 7, &m, &seen, now);
+			CHECK_RC(see(ts, m, who[from], who[to], now), OK);
+			talks_count(ts, &after);
+		}
+		CHECK(after.talks <= 40 && after.over <= after.talks);
+		CHECK(rc == OK || (e.text[0] != '\0' && after.talks <= before.talks &&
+		    after.bytes <= before.bytes));
+		CHECK(rc == OK || rc == ERR_CONFLICT || rc == ERR_TIMEOUT || rc == ERR_LIMIT);
+		CHECK((answer >= 0) == (rc == ERR_TIMEOUT && m.act == ACL_PROPOSE));
+		taken += rc == OK && seen.number > 0;
+		late += rc == ERR_TIMEOUT;
+		full += rc == ERR_LIMIT;
+		if (any(8) == 0) {
+			now += (msec)any(200);
+			talks_run(ts, now, tell, &told);
+		}
+	}
+	CHECK(taken > 10000 && late > 20 && full > 0 && told.n > 100);
+	talks_run(ts, now + LIMIT_TALK_IDLE_MS, tell, &told);
+	talks_run(ts, now + 2 * (msec)LIMIT_TALK_IDLE_MS, tell, &told);
+	talks_count(ts, &after);
+	CHECK(after.talks == 0 && after.bytes == 0 && after.over == 0);
+	talks_free(ts);
+}
