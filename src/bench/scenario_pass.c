@@ -119,6 +119,10 @@ pass_ended(struct pass *p, struct user *u)
 {
 	msec pause = p->phase != NULL ? p->phase->pause : 0;
 
+	/* One of which nothing could be sent would begin again without end. */
+	if (!u->sent && pause == 0)
+		pause = TICK_NS / NS_PER_MS;
+
 	list_append(&p->idle, &u->idle);
 	if (p->stopping && p->busy == 0)
 		finish(p);

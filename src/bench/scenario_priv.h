@@ -233,6 +233,7 @@ struct user {
 	const struct sequence *sequence;
 	size_t at;                           /* its step */
 	bool busy, measured, ok;
+	bool sent;                           /* any request of this sequence */
 	nsec due, began, first;              /* due: of this request */
 	uint64_t events;                     /* of this stream */
 	uint64_t bytes_in, bytes_out;        /* of this sequence */

@@ -195,6 +195,7 @@ request_send(struct user *u)
 		count_error(u, 0, &e);
 		return false;
 	}
+	u->sent = true;
 	p->tally->model_calls += st->op != NULL && st->op->model;
 	lean_send(u->conn, st->method, buf_str(&u->path), buf_str(&u->headers),
 	    buf_str(&u->body), p->plan->timeout);
@@ -262,6 +263,7 @@ user_start(struct user *u, nsec due)
 	p->tally->started += p->measuring;   /* a warm-up does not count */
 	p->busy++;
 	u->busy = u->ok = true;
+	u->sent = false;
 	u->measured = p->measuring;
 	u->round++;
 	u->life.round = u->round;

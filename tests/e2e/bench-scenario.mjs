@@ -30,12 +30,13 @@ const get = "{name: get, request: {path: /x}}";
 const mock = await startMock(["--delay-ms", "5", "--stream-delay-ms", "1"]);
 const server = await startServer({ dir, mock });
 
-for (const name of ["agent-life", "chat"])
-  await scenario(`bench/scenarios/${name}.yaml as it is shipped`, async () => {
-    const shipped = readFileSync(path.join(repo, `bench/scenarios/${name}.yaml`), "utf8");
+const doc = /```yaml\n(name: talk\n[^]*?)```/.exec(readFileSync(path.join(repo, "docs/benchmarking.md"), "utf8"))[1];
+for (const name of ["agent-life", "chat", "talk"])
+  await scenario(name === "talk" ? "the file in docs/benchmarking.md" : `bench/scenarios/${name}.yaml as it is shipped`, async () => {
+    const shipped = name === "talk" ? doc : readFileSync(path.join(repo, `bench/scenarios/${name}.yaml`), "utf8");
     const short = file(`${name}.yaml`, shipped.replace(/for: \d+s/g, "for: 1s"));
-    const r = await bench("scenario", short, "--url", server.url, "--pid", String(server.child.pid), "--mock-url", mock.url, "--json", `${name}.json`);
-    equal(onlyLate(r).filter((l) => !/the mock saw/.test(l)), [], `no target missed (${r.stderr.slice(-300)})`);
+    const r = await bench("scenario", short, "--url", server.url, "--pid", String(server.child.pid), "--json", `${name}.json`);
+    equal(onlyLate(r), [], `no target missed (${r.stderr.slice(-300)})`);
     equal([r.result?.workload, r.result?.http_errors, r.result?.sequences_failed], [`scenario_${name}`, 0, 0], "no error");
     check(r.result.sequences > 5 && r.result.server_cpu_ms > 0, "it has run", r.result);
     const told = JSON.parse(readFileSync(path.join(dir, `${name}.json`), "utf8"));
@@ -128,6 +129,13 @@ sequences:
   s.close();
 });
 
+await scenario("a request that is too long to be sent is an error, and the run ends", async () => {
+  const s = await answering((req, res) => res.end("{}"));
+  const r = await bench("scenario", file("long.yaml", one("[{users: 1, for: 300ms}]", "{name: long, request: {path: '/${x}'}}", `variables: {x: ${"a".repeat(9000)}}\n`)), "--url", s.url);
+  s.close();
+  check(r.code === 1 && r.result.sequences_failed >= 1 && /long: the request is too long/.test(r.stdout), "each time", r.stdout.slice(-500));
+});
+
 await scenario("streams: first event, events a second, an end that is missing", async () => {
   const s = await answering((req, res, body, n) => {
     if (req.url === "/info") return res.end("{}");
@@ -179,7 +187,11 @@ await scenario("two servers in turns, and their ratios", async () => {
   // In turns: first ours, then theirs, theirs, ours, ...
   const turns = [...ours.seen.map((x) => [x.at, "o"]), ...peer.seen.map((x) => [x.at, "p"])].sort((a, b) => a[0] - b[0]).map((x) => x[1]).filter((x, i, all) => x !== all[i - 1]).join("");
   check(/opopop?/.test(turns) && turns.length <= 9, "the passes take turns", turns);
-  ours.close(); peer.close();
+  peer.close();
+  const broken = await answering((req, res) => res.writeHead(req.url === "/info" ? 200 : 500).end("{}"));
+  const bad = await bench("scenario", "peer.yaml", "--url", ours.url, "--peer", broken.url, "--peer-name", "broken", "--rounds", "2");
+  check(bad.code === 1 && bad.failed.some((l) => /broken: \d+ of \d+ requests failed: get: answered 500/.test(l)), "a peer that fails is not faster", bad.failed);
+  ours.close(); broken.close();
 });
 
 await scenario("what is wrong is told with its place, before anything is sent", async () => {
