@@ -305,7 +305,6 @@ scenario_file(struct scenario *p, const char *file, struct err *e)
 	if (file == NULL)
 		return scenario_read(p, str_of(load_text), S("load"), e);
 	rc = file_add(file, &text, e);
-
 	if (rc == OK)
 		rc = scenario_read(p, buf_str(&text), str_of(file), e);
 	buf_release(&text);

@@ -284,6 +284,10 @@ report_peer(struct report *r, const struct scenario *p, const struct side *a,
 	report_value(r, share(t->request_errors, t->requests.count), 4,
 	    "peer_http_req_failed");
 	report_value(r, (double)t->missed, 0, "peer_arrivals_missed");
+	/* Their times would be missing in its column. */
+	if (t->lag.count + t->missed > 0)
+		report_check(r, t->missed == 0, "%s: every arrival found a free user (%llu did "
+		    "not)", b->name, (unsigned long long)t->missed);
 	report_check(r, t->request_errors == 0 && t->failed == 0, "%s: %llu of %llu requests "
 	    "failed%s%.80s", b->name, (unsigned long long)t->request_errors,
 	    (unsigned long long)t->requests.count, t->sample.code != OK ? ": " : "",
