@@ -49,11 +49,7 @@ struct load_options {
 	{ "mock-url", "MOCK_LLM_URL", FLAG_TEXT, NULL, "URL", "compare the " \
 	    "mock's count of requests with the runs that were asked for",    \
 	    LOAD_FLAG(mock_url) }
-#define LOAD_FLAGS_RESULT                                                    \
-	{ "json", NULL, FLAG_TEXT, NULL, "FILE", "the result",               \
-	    LOAD_FLAG(json) },                                               \
-	{ "markdown", NULL, FLAG_TEXT, NULL, "FILE", "the result",           \
-	    LOAD_FLAG(markdown) }
+#define LOAD_FLAGS_RESULT REPORT_FLAGS(LOAD_FLAG(json), LOAD_FLAG(markdown))
 
 /* Another server under the same load. */
 struct peer_options {

@@ -16,6 +16,7 @@
 #include "base/flags.h"
 #include "base/json.h"
 #include "bench/judge.h"
+#include "bench/report.h"
 #include "bench/scratch.h"
 #include "bench/suite.h"
 
@@ -45,10 +46,7 @@ struct rules {
 	    "where baselines and the results of suites are kept", RULE_AT(results) }, \
 	{ "html", NULL, FLAG_TEXT, NULL, "FILE", "the result as a page with plots", \
 	    RULE_AT(html) }
-#define RULE_FLAGS_FILES                                                     \
-	{ "json", NULL, FLAG_TEXT, NULL, "FILE", "the result", RULE_AT(json) }, \
-	{ "markdown", NULL, FLAG_TEXT, NULL, "FILE", "the result",            \
-	    RULE_AT(markdown) }
+#define RULE_FLAGS_FILES REPORT_FLAGS(RULE_AT(json), RULE_AT(markdown))
 #define RULE_FLAGS_KEEP                                                      \
 	{ "flamegraph", NULL, FLAG_TEXT, NULL, "FILE.svg", "one run more, under perf, " \
 	    "as a flame graph", RULE_AT(flamegraph) },                        \

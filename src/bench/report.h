@@ -12,6 +12,11 @@
 #include "base/hist.h"
 #include "base/rc.h"
 
+/* The rows of --json and --markdown, at two offsets. */
+#define REPORT_FLAGS(json_at, markdown_at)                                    \
+	{ "json", NULL, FLAG_TEXT, NULL, "FILE", "the result", json_at },      \
+	{ "markdown", NULL, FLAG_TEXT, NULL, "FILE", "the result", markdown_at }
+
 #define REPORT_SCHEMA  2
 #define REPORT_METRICS 128
 #define REPORT_VALUES  512

@@ -15,6 +15,10 @@
 
 #define WB_PATH 1024
 
+#define SCRATCH_FLAG(at)                                                      \
+	{ "scratch", NULL, FLAG_TEXT, NULL, "PATH", "where to make the scratch " \
+	    "folder (default $TMPDIR or /tmp)", at }
+
 struct scratch {
 	char root[WB_PATH];
 	int janitor_pipe;                    /* gets the pids of daemons */

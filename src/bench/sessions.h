@@ -17,6 +17,8 @@
 
 #include "base/clock.h"
 #include "base/flags.h"
+#include "bench/report.h"
+#include "bench/scratch.h"
 
 /* What a ramp tells each of its steps; first in the options of both. */
 struct session_options {
@@ -62,12 +64,8 @@ extern const char *const session_executors[], *const session_durabilities[];
 	    SESSION_AT(vt) },                                                  \
 	{ "timeout", NULL, FLAG_MS, "600s", "TIME", "for all sessions; what "  \
 	    "has not ended then is an error", SESSION_AT(timeout) },           \
-	{ "scratch", NULL, FLAG_TEXT, NULL, "PATH", "where to make the scratch " \
-	    "folder (default $TMPDIR or /tmp)", SESSION_AT(scratch) },         \
-	{ "json", NULL, FLAG_TEXT, NULL, "FILE", "the result",                 \
-	    SESSION_AT(json) },                                                \
-	{ "markdown", NULL, FLAG_TEXT, NULL, "FILE", "the result",             \
-	    SESSION_AT(markdown) }
+	SCRATCH_FLAG(SESSION_AT(scratch)),                                     \
+	REPORT_FLAGS(SESSION_AT(json), SESSION_AT(markdown))
 
 struct sessions_options {
 	struct session_options of;           /* first: see SESSION_FLAGS */

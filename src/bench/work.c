@@ -49,13 +49,11 @@ const struct flag bench_work_flags[] = {
 	    "same load on it, side by side", AT(bd) },
 	{ "cohort", NULL, FLAG_TEXT, NULL, "PATH", "the executable (default: beside "
 	    "this one)", AT(cohort) },
-	{ "scratch", NULL, FLAG_TEXT, NULL, "PATH", "where to make the scratch folder "
-	    "(default $TMPDIR or /tmp)", AT(scratch) },
+	SCRATCH_FLAG(AT(scratch)),
 	{ "keep", NULL, FLAG_SWITCH, NULL, NULL, "leave the scratch folder", AT(keep) },
 	{ "quick", NULL, FLAG_SWITCH, NULL, NULL, "fewer of everything: under 20 s",
 	    AT(quick) },
-	{ "json", NULL, FLAG_TEXT, NULL, "FILE", "the result", AT(json) },
-	{ "markdown", NULL, FLAG_TEXT, NULL, "FILE", "the result", AT(markdown) },
+	REPORT_FLAGS(AT(json), AT(markdown)),
 	{ NULL }
 };
 
