@@ -157,9 +157,9 @@ struct val_view_type {
 	bool (*member)(const void *of, struct str key, struct val *out);
 	struct val (*whole)(const void *of);         /* an object; the caller's */
 };
-/* of stays as it is until val_view_end. */
+/* of stays as it is until val_view_end, also for members that are views. */
 struct val val_view(const struct val_view_type *type, const void *of);
-/* Drops v; where others hold it too, it is made whole first. */
+/* Drops v; what others hold of it, and of members that are views, is made whole first. */
 void val_view_end(struct val v);
 
 /* A string member of an object, without decoding the object.  False: there is

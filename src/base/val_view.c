@@ -79,12 +79,21 @@ val_view_release(struct val_lazy *l)
 	w->n = 0;
 }
 
+/* A member may be a view, too, of the same. */
 void
 val_view_end(struct val v)
 {
-	struct val_lazy *l = val_lazy_of(v.u.h);
+	struct val_view *w = view_of(val_lazy_of(v.u.h));
 
 	if (v.u.h->refs > 1)
-		(void)val_lazy_made(l);
+		(void)val_lazy_made(&w->lazy);
+	for (uint32_t i = 0; i < w->n; i++) {
+		struct val *member = &w->got[i].v;
+
+		if (member->kind == VAL_OBJECT && val_is_view(member->u.h)) {
+			val_view_end(*member);
+			*member = VAL_UNDEF;
+		}
+	}
 	val_drop(v);
 }

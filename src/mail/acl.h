@@ -104,6 +104,8 @@ int  acl_check_sender(const struct acl *m, const struct uuid *id, struct str nam
 void acl_pack(const struct acl *m, struct buf *out);
 int  acl_unpack(struct acl *out, struct str packed, struct acl_room *room, struct err *e);
 
+/* The content, of what was packed here, or empty. */
+struct str acl_peek_content(struct str packed);
 /* One parameter that is a text, or the content, by its name in the JSON form, of what was packed
  * here.  *out is empty: it was not given.  False: it is of another kind, or unknown. */
 bool acl_peek(struct str packed, struct str name, struct str *out);

@@ -339,6 +339,12 @@ value_of(struct str packed, int wanted)
 	return STR_NONE;
 }
 
+struct str
+acl_peek_content(struct str packed)
+{
+	return value_of(packed, ACL_CONTENT);
+}
+
 bool
 acl_peek(struct str packed, struct str name, struct str *out)
 {

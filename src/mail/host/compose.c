@@ -5,7 +5,9 @@
  */
 #include "mail/host/compose.h"
 
-#include <assert.h>
+#include <string.h>
+
+#include "base/scan.h"
 
 /* ---- what an agent writes ---------------------------------------------------------- */
 
@@ -209,16 +211,53 @@ const struct str mail_event_names[ACL_ACTS] = {
 	EVENT(ACL_REQUEST_WHENEVER, "request-whenever"), EVENT(ACL_SUBSCRIBE, "subscribe"),
 };
 
+/* Of the content, where that is an object.  Of equal keys the last counts. */
+static bool
+content_member(const void *of, struct str key, struct val *out)
+{
+	struct str text = acl_peek_content(letter_packed(of)), name, raw, found = STR_NONE;
+	struct scan s = scan_of(text);
+	bool first = true;
+
+	if (memchr(text.p, '\\', text.n) != NULL)
+		return false;                /* a key may be written in another way */
+	for (scan_open(&s, '{'); scan_member(&s, &first, &name); )
+		if (scan_value(&s, &raw) && str_eq(name, key))
+			found = raw;
+	*out = found.n > 0 ? val_json_trusted(found) : VAL_UNDEF;
+	return true;
+}
+
+static struct val
+content_whole(const void *of)
+{
+	return val_json_trusted(str_trim(acl_peek_content(letter_packed(of))));
+}
+
+static const struct val_view_type content_view = { content_member, content_whole };
+
+static struct val
+content_of(const struct letter *l)
+{
+	struct str text = str_trim(acl_peek_content(letter_packed(l)));
+
+	if (text.n == 0)
+		return VAL_UNDEF;
+	return text.p[0] == '{' ? val_view(&content_view, l) : val_json_trusted(text);
+}
+
 static bool
 message_member(const void *of, struct str key, struct val *out)
 {
-	const struct letter *l = of;
 	struct str value;
 
-	if (!acl_peek(letter_packed(l), key, &value))
+	if (str_eq(key, S("content"))) {
+		*out = content_of(of);
+		return true;
+	}
+	if (!acl_peek(letter_packed(of), key, &value))
 		return false;
-	*out = value.n == 0 ? VAL_UNDEF : str_eq(key, S("content")) ?
-	    val_json_trusted(value) : val_string(value);
+	*out = value.n == 0 ? VAL_UNDEF : val_string(value);
 	return true;
 }
 
