@@ -12,6 +12,7 @@
 #include "net/host.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/limits.h"
@@ -118,6 +119,30 @@ call_fail(struct client_call *call)
 	call_finish(call, call->fault, &e);
 }
 
+static _Atomic uint64_t reused;
+
+/* Did its request go over a connection that was there? */
+static void
+count_reused(const struct client_call *call)
+{
+	long connects = 1;
+
+	if (curl_easy_getinfo(call->easy, CURLINFO_NUM_CONNECTS, &connects) == CURLE_OK &&
+	    connects == 0)
+		atomic_fetch_add_explicit(&reused, 1, memory_order_relaxed);
+}
+
+void
+client_pool(struct client_pool *out)
+{
+	int64_t open = atomic_load_explicit(&sockets_open_now, memory_order_relaxed);
+	int64_t idle = atomic_load_explicit(&sockets_idle_now, memory_order_relaxed);
+
+	out->open = open > 0 ? (uint64_t)open : 0;
+	out->idle = idle > 0 ? (uint64_t)idle : 0;
+	out->reused = atomic_load_explicit(&reused, memory_order_relaxed);
+}
+
 static void
 messages_read(struct client *c)
 {
@@ -138,6 +163,8 @@ messages_read(struct client *c)
 		if (call->state == CALL_DROPPED)
 			continue;            /* the queue takes care of it */
 		rc = client_call_result(call, code, &e);
+		if (rc == OK)
+			count_reused(call);
 		if (code == CURLE_COULDNT_CONNECT && call->starved)
 			client_call_wait(call);
 		else

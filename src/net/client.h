@@ -54,6 +54,11 @@ struct client_hooks {
 	void *ctx;
 };
 
+/* Connections to servers, of all clients: those that have answered once, those of them that
+ * wait to be used again, and requests that found one of these.  Any thread. */
+struct client_pool { uint64_t open, idle, reused; };
+void client_pool(struct client_pool *out);
+
 int  client_new(struct client **out, struct shard *s, struct err *e);
 /* Cancels what is under way, silently.  Not from inside a hook. */
 void client_free(struct client *c);

@@ -650,6 +650,10 @@ pipe_server_drain(struct pipe_server *ps, struct shard *s, void (*done)(void *ct
 	struct list *i, *next;
 
 	CHECK_MARK(ps, PIPE_MARK);
+	if (room->shard == NULL) {           /* the start failed before */
+		done(ctx);
+		return;
+	}
 	assert(room->shard == s && !room->draining);
 	room->draining = true;
 	room->done = done;

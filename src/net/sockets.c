@@ -6,6 +6,7 @@
 #include "net/sockets_priv.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <curl/curl.h>
 #include <string.h>
 #include <uv.h>
@@ -20,6 +21,8 @@ struct watch {
 	int fd, armed;                       /* armed: UV_* events */
 	bool wanted;
 };
+
+_Atomic int64_t sockets_open_now, sockets_idle_now;
 
 struct socket_slot {
 	struct watch *watch;                 /* or NULL */
@@ -69,11 +72,29 @@ is_idle(const struct sockets *ss, int fd)
 }
 
 static void
+add(_Atomic int64_t *counter, int n)
+{
+	if (n != 0)
+		atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+
+/* was: is_idle before. */
+static void
+count_idle(struct sockets *ss, int fd, bool was)
+{
+	int change = (int)is_idle(ss, fd) - (int)was;
+
+	ss->idle += (size_t)change;
+	add(&sockets_idle_now, change);
+}
+
+static void
 want(struct sockets *ss, struct watch *w, bool wanted)
 {
-	ss->idle -= is_idle(ss, w->fd);
+	bool was = is_idle(ss, w->fd);
+
 	w->wanted = wanted;
-	ss->idle += is_idle(ss, w->fd);
+	count_idle(ss, w->fd, was);
 }
 
 /* A proven one is charged to the account of descriptors. */
@@ -81,6 +102,7 @@ static void
 prove(struct sockets *ss, int fd, bool proven)
 {
 	struct socket_slot *slot = slot_of(ss, fd);
+	bool was = is_idle(ss, fd);
 
 	if (slot->proven == proven)
 		return;
@@ -88,9 +110,9 @@ prove(struct sockets *ss, int fd, bool proven)
 		account_charge(&account_files, 1);
 	else
 		account_give(&account_files, 1);
-	ss->idle -= is_idle(ss, fd);
 	slot->proven = proven;
-	ss->idle += is_idle(ss, fd);
+	count_idle(ss, fd, was);
+	add(&sockets_open_now, proven ? 1 : -1);
 }
 
 static void

@@ -17,6 +17,7 @@
 #define NET_SOCKETS_PRIV_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct uv_loop_s;
 struct socket_slot;
@@ -29,6 +30,9 @@ struct sockets {
 	/* events: CURL_CSELECT_* bits */
 	void (*ready)(struct sockets *ss, int fd, int events);
 };
+
+/* Of all, any thread reads: proven ones, and those of them that are idle. */
+extern _Atomic int64_t sockets_open_now, sockets_idle_now;
 
 void sockets_release(struct sockets *ss);
 /* what: CURL_POLL_IN, _OUT, _INOUT or _REMOVE. */
