@@ -61,6 +61,8 @@ const struct setting config_settings[SETTINGS] = {
 	    .help = "what a model had said when its run was cancelled or failed stays in the thread" },
 	[SETTING_TRANSCRIPT] = { "transcript", TYPE_WORD, "WHEN", "on",
 	    .words = switch_words, .help = "runs keep a transcript: on or off" },
+	[SETTING_MAIL_SOCKET] = { "mail.socket", TYPE_TEXT, "PATH", "",
+	    .help = "Unix socket for agents that are programs on this machine; none if empty" },
 	[SETTING_MODEL] = { "model", TYPE_TEXT, "NAME", "",
 	    .aliases = { "MODEL_NAME" },
 	    .help = "default model, as in openai:gpt-4o" },
