@@ -10,13 +10,12 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "mail/host/office.h"
+#include "mail/host/spec_read.h"
 
-#define CAPABILITIES_MAX 64
-#define SEARCH_DEFAULT   10
-#define FOUND_BYTES      (64 * MB)           /* of agents that a search shows or skips */
-#define DRAIN_MS         30000               /* where the caller names no deadline */
-#define DRAIN_MAX_MS     3600000
+#define SEARCH_DEFAULT 10
+#define FOUND_BYTES    (64 * MB)             /* of agents that a search shows or skips */
+#define DRAIN_MS       30000                 /* where the caller names no deadline */
+#define DRAIN_MAX_MS   3600000
 
 /* ---- showing ------------------------------------------------------------------ */
 
@@ -111,48 +110,15 @@ api_agent_get(struct call *c)
 
 struct spawn { struct call *c; struct office_spawn s; };
 
-static void
-read_capabilities(struct call *c, struct office_spec *s)
-{
-	struct words list = call_read_list(c, "capabilities", CAPABILITIES_MAX);
-
-	for (size_t i = 0; i < list.n && c->in->rc == OK; i++) {
-		struct str address = arena_fmt(&c->r->arena, "cap:%.*s", FMT(list.at[i]));
-		struct acl_address parsed;
-		struct err e;
-
-		if (list.at[i].n > LIMIT_NAME_BYTES ||
-		    acl_address_parse(address, &parsed, &e) != OK)
-			words_fail(c, "capabilities", i, "expected NAME or NAME:VERSION, "
-			    "without blanks, quotes and parentheses, got \"%.*s\"",
-			    FMT(param_shown(list.at[i])));
-	}
-	s->capabilities = list.at;
-	s->capabilities_n = list.n;
-}
-
-/* It is written where an address is, so it must read as a name there. */
-static void
-read_name(struct call *c, struct office_spec *s)
-{
-	struct acl_address parsed;
-	struct err e;
-
-	call_read_str(c, "name", LIMIT_NAME_BYTES, &s->name);
-	if (s->name.p == NULL || c->in->rc != OK)
-		return;
-	if (acl_address_parse(s->name, &parsed, &e) != OK || parsed.kind != ACL_TO_NAME)
-		fields_fail(c->in, "name", ERR_INVALID, "expected a name, not a UUID and not "
-		    "cap: or all:, without blanks, quotes and parentheses, got \"%.*s\"",
-		    FMT(param_shown(s->name)));
-	else if (str_eq(s->name, S("ams")))
-		fields_fail(c->in, "name", ERR_CONFLICT, "\"ams\" is the server itself");
-}
+/* What a supervisor does that was asked for and not told more. */
+#define RESTARTS_MAX 3
+#define WINDOW_MS    60000
+#define BACKOFF_MS   1000
 
 static void
 read_supervision(struct call *c, struct office_spec *s)
 {
-	int64_t max = 0, window = 0, backoff = 0;
+	int64_t max = -1, window = -1, backoff = -1;
 	int restart = RESTART_NEVER;
 	struct fields f;
 
@@ -163,13 +129,16 @@ read_supervision(struct call *c, struct office_spec *s)
 	fields_int(&f, "window", 1, LIMIT_AGENT_WINDOW_MS, &window);
 	fields_int(&f, "backoff", 0, LIMIT_AGENT_WINDOW_MS, &backoff);
 	fields_end(&f);
-	if (restart == RESTART_NEVER && max + window + backoff > 0)
-		fields_fail(&f, "restart", ERR_INVALID, "expected on_failure or always: the "
-		    "others mean nothing with never");
 	s->restart = (enum office_restart)restart;
-	s->restarts_max = (uint32_t)max;
-	s->restarts_window = window;
-	s->backoff = backoff;
+	if (restart == RESTART_NEVER) {
+		if (max >= 0 || window >= 0 || backoff >= 0)
+			fields_fail(&f, "restart", ERR_INVALID, "expected on_failure or always "
+			    "beside the others");
+		return;
+	}
+	s->restarts_max = max < 0 ? RESTARTS_MAX : (uint32_t)max;
+	s->restarts_window = window < 0 ? WINDOW_MS : window;
+	s->backoff = backoff < 0 ? BACKOFF_MS : backoff;
 }
 
 static void
@@ -192,20 +161,20 @@ read_kind(struct call *c, struct office_spec *s)
 		fields_fail(c->in, "graph_id", ERR_INVALID, "missing: what an agent of kind %s "
 		    "does", kinds[kind]);
 	s->durable = kind != 1;              /* a chart lives in memory */
-	fields_bool(c->in, "durable", &s->durable);
 }
 
 static void
 read_input(struct call *c, struct office_spec *s)
 {
-	call_read_json(c, "input", fields_any(c->in, "input"), LIMIT_HTTP_BODY_BYTES,
-	    &s->input_json);
-	call_read_object(c, "config", LIMIT_METADATA_BYTES, &s->config_json);
-	call_read_object(c, "metadata", LIMIT_METADATA_BYTES, &s->metadata_json);
-	if (str_eq(s->kind, S("external")) && s->input_json.n > 0)
-		fields_fail(c->in, "input", ERR_INVALID, "an external agent takes none");
-	if (str_eq(s->kind, S("external")) && s->config_json.n > 0)
-		fields_fail(c->in, "config", ERR_INVALID, "an external agent takes none");
+	struct arena *a = &c->r->arena;
+	struct fields config;
+
+	office_json_read(c->in, a, "input", LIMIT_HTTP_BODY_BYTES, &s->input_json);
+	if (fields_object(c->in, "config", &config))
+		office_json_read(c->in, a, "config", LIMIT_METADATA_BYTES, &s->config_json);
+	if (str_eq(s->kind, S("external")) && s->input_json.n + s->config_json.n > 0)
+		fields_fail(c->in, s->input_json.n > 0 ? "input" : "config", ERR_INVALID,
+		    "an external agent takes none");
 }
 
 static void
@@ -229,7 +198,6 @@ api_agent_spawn(struct call *c)
 {
 	struct spawn *x = arena_new(&c->r->arena, struct spawn);
 	struct office_spec *s;
-	int64_t mailbox_max = 0;
 
 	if (x == NULL)
 		return ERR_TOOBIG;
@@ -238,17 +206,11 @@ api_agent_spawn(struct call *c)
 	s = &x->s.spec;
 	s->owner = c->owner;
 	s->subject = c->who.subject;
-	call_read_id(c, "agent_id", &s->id);
-	read_name(c, s);
 	read_kind(c, s);
-	read_capabilities(c, s);
+	office_spec_read(c->in, &c->r->arena, s);
 	read_input(c, s);
 	read_supervision(c, s);
-	fields_int(c->in, "mailbox_max", 1, LIMIT_MAILBOX_LETTERS_MAX, &mailbox_max);
-	s->mailbox_max = (uint32_t)mailbox_max;
 	fields_end(c->in);
-	if (c->in->rc == OK && c->r->arena.failed)
-		fields_fail(c->in, NULL, ERR_TOOBIG, "too large");
 	if (c->in->rc != OK)
 		return c->in->rc;
 	c->in = NULL;

@@ -18,7 +18,7 @@ static const struct { int rc, status; } statuses[] = {
 	{ ERR_CONFLICT, 409 },  { ERR_TOOBIG, 413 },    { ERR_INVALID, 422 },
 	{ ERR_LIMIT, 429 },     { ERR_HEADERS, 431 },   { ERR_IO, 500 },
 	{ ERR_CLOSED, 502 },    { ERR_BUSY, 503 },      { ERR_TIMEOUT, 504 },
-	{ ERR_CANCELLED, 503 }, { ERR_AGAIN, 503 },
+	{ ERR_CANCELLED, 503 }, { ERR_AGAIN, 429 },
 };
 #define X(name, value, text) + 1
 _Static_assert(COUNT(statuses) == 1 RC_MAP(X), "every rc needs a status");

@@ -90,7 +90,8 @@ body_parse(const struct call *c, struct json_doc *doc, struct err *e)
 	int rc;
 
 	if (!(c->route->flags & ROUTE_BODY) ||
-	    (c->r->body.n == 0 && (c->route->flags & ROUTE_BODY_OPTIONAL)))
+	    (c->r->body.n == 0 && (c->route->flags & ROUTE_BODY_OPTIONAL)) ||
+	    ((c->route->flags & ROUTE_ACL) && call_acl_form(c) != ACL_JSON))
 		return OK;
 	if (c->r->body.n == 0)
 		return err_set(e, ERR_INVALID, "body: expected an object, got nothing");
@@ -406,7 +407,7 @@ api_shared_free(struct api_shared *sh)
 }
 
 struct api *
-api_new(struct api_shared *sh, struct shard *s, struct runs *rs,
+api_new(struct api_shared *sh, struct shard *s, struct runs *rs, struct office *office,
     struct store_reader *reader)
 {
 	struct api *a = mem_new(struct api);
@@ -415,6 +416,7 @@ api_new(struct api_shared *sh, struct shard *s, struct runs *rs,
 	a->shared = sh;
 	a->shard = s;
 	a->runs = rs;
+	a->office = office;
 	a->reader = reader;
 	a->out = BUF(2 * (size_t)LIMIT_STATE_BYTES);
 	a->scratch = BUF(a->out.max);            /* the two are swapped at times */
@@ -422,6 +424,28 @@ api_new(struct api_shared *sh, struct shard *s, struct runs *rs,
 	room_init(a);
 	sh->at[shard_id(s)] = a;
 	return a;
+}
+
+void
+api_drained(struct api *a)
+{
+	void (*drained)(void *ctx) = a->drained;
+
+	if (drained == NULL || a->feeds != NULL || a->mailboxes != NULL)
+		return;
+	a->drained = NULL;
+	drained(a->drained_ctx);
+}
+
+void
+api_drain(struct api *a, void (*done)(void *ctx), void *ctx)
+{
+	a->draining = true;
+	feeds_end(a);
+	mailboxes_end(a);
+	a->drained = done;
+	a->drained_ctx = ctx;
+	api_drained(a);
 }
 
 void

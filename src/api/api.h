@@ -26,10 +26,13 @@
 
 struct api;
 struct api_shared;
+struct office;
+struct offices;
 
 struct api_options {
 	struct store *store;
 	struct auth *auth;
+	struct offices *offices;
 	struct origin_rules origin;
 	bool plain_errors;                   /* text/plain, the bare message */
 	bool access_log;                     /* a line a request, at level info */
@@ -53,7 +56,7 @@ int  api_seed(struct api_shared *sh, struct shard *s, struct agents *agents, mse
 
 /* The shard's own; made before the listener is attached. */
 struct api *api_new(struct api_shared *sh, struct shard *s, struct runs *rs,
-    struct store_reader *reader);
+    struct office *office, struct store_reader *reader);
 /* Ends the answers that would never end by themselves (streams of events), and
  * takes no new ones.  done: nothing of them is under way any more. */
 void api_drain(struct api *a, void (*done)(void *ctx), void *ctx);

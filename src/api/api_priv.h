@@ -23,11 +23,13 @@
 #include "base/limits.h"
 #include "base/map.h"
 #include "run/update.h"
+#include "store/mail.h"
 #include "work/host/guest.h"
 
 struct agent;
 struct call;
 struct feed;
+struct mailbox;
 struct member;
 struct view;
 struct watcher;
@@ -46,6 +48,7 @@ struct api {
 	struct api_shared *shared;
 	struct shard *shard;
 	struct runs *runs;
+	struct office *office;
 	struct store_reader *reader;
 	struct map owners;                   /* subject -> interned owner */
 	struct buf out;                      /* scratch for one answer */
@@ -56,7 +59,8 @@ struct api {
 	struct wheel_timer room_timer;
 	const struct http_req *resumed;      /* was the first of them */
 	struct feed *feeds;                  /* all of this shard */
-	bool draining;                       /* no new feeds */
+	struct mailbox *mailboxes;           /* that are read; all of this shard */
+	bool draining;                       /* no new feeds and mailboxes */
 	void (*drained)(void *ctx);          /* when the last one is gone */
 	void *drained_ctx;
 };
@@ -74,6 +78,7 @@ struct call {
 	int (*then)(struct call *c);         /* op came back; as a handler */
 	struct watcher *watcher;             /* waiting for a run */
 	struct feed *feed;                   /* following a project */
+	struct mailbox *mailbox;             /* reading one */
 	struct str request_id;               /* of /work/rpc and /mcp, JSON */
 	unsigned select;                     /* members of the objects of a list */
 	struct view *view;                   /* members of states */
@@ -109,6 +114,7 @@ struct call {
 		struct store_run_list run_list;
 		struct store_usage_get usage_get;
 		struct store_transcript transcript;
+		struct store_mail_list mail_list;
 		struct work_cmd work;
 	} op;
 };
@@ -142,6 +148,8 @@ void call_reply(struct call *c, int status, struct str content_type,
     struct str extra, struct str body);      /* extra: lines after the CORS ones */
 int  call_json(struct call *c, struct str extra);        /* 200 with call_out;
                                                 ERR_TOOBIG: not answered */
+/* X-Pagination-Total, and -Next if there is more behind `next`. */
+struct str call_page_lines(struct call *c, int64_t next, int64_t total);
 /* Arms t for the moment the caller's token expires; no-op for tokens that do
  * not expire. */
 void call_expires(const struct call *c, struct wheel_timer *t);
@@ -309,7 +317,22 @@ handler api_run_start, api_run_list, api_run_get, api_run_join, api_run_cancel, 
     api_run_delete;
 handler api_work_operation, api_work_delete, api_work_claim, api_work_rpc,
     api_work_events, api_work_mcp;
+handler api_agent_spawn, api_agent_get, api_agent_stop, api_agent_search,
+    api_mailbox_read, api_mailbox_ack, api_message_send, api_message_dead_list,
+    api_message_dead_retry, api_message_dead_drop, api_conversation;
 handler api_item_put, api_item_get, api_item_delete, api_item_search;
+
+/* ---- messages (messages.c) ----------------------------------------------------- */
+
+enum acl_form { ACL_JSON, ACL_STRING, ACL_FRAMES };
+enum acl_form call_acl_form(const struct call *c);       /* by its content type */
+
+/* ---- streams that would never end (feed.c, mailbox.c) -------------------------- */
+
+void feeds_end(struct api *a);
+void mailboxes_end(struct api *a);
+/* One of them is gone: the last one that a drain waits for? */
+void api_drained(struct api *a);
 
 /* ---- the tracker (work.c) ------------------------------------------------ */
 

@@ -78,8 +78,7 @@ feed_free(struct feed *f)
 	arena_release(&f->arena);
 	buf_release(&f->frames);
 	free(f);
-	if (a->feeds == NULL && a->drained != NULL)
-		a->drained(a->drained_ctx);
+	api_drained(a);
 }
 
 /* Frees f once no read and no notification of it is under way. */
@@ -355,20 +354,13 @@ feed_end(struct feed *f)
 }
 
 void
-api_drain(struct api *a, void (*done)(void *ctx), void *ctx)
+feeds_end(struct api *a)
 {
 	struct feed *f, *next;
 
-	a->draining = true;
 	for (f = a->feeds; f != NULL; f = next) {
 		next = f->next;
 		if (!f->leaving)
 			feed_end(f);
-	}
-	if (a->feeds == NULL) {
-		done(ctx);
-	} else {
-		a->drained = done;
-		a->drained_ctx = ctx;
 	}
 }

@@ -25,6 +25,7 @@
 #define QUEUED_MAX  (32 * KB)                /* unsent bytes; over it no room is given */
 #define QUEUED_MS   20                       /* until the next look at them */
 #define LOOK_MS     20                       /* a poll that does not wait looks so long */
+#define GATHER_MS   1                        /* from its first letter to its answer */
 #define POLL_BYTES  (int64_t)MB              /* of letters in one answer; the last may be
                                                 larger */
 #define POLL_MAX    100                      /* letters, where the caller says nothing */
@@ -39,7 +40,8 @@ struct mailbox {
 	struct wheel_timer timer;            /* a poll's time; the client is slow */
 	struct wheel_timer expiry;           /* its token ends */
 	int64_t owed;                        /* room to be given back */
-	struct buf frames;
+	uint32_t letters;                    /* a poll has */
+	struct buf text;                     /* of events, or of a poll's answer */
 	bool poll, leaving, reading;         /* reading: `ended` will come */
 	msec wait;
 };
@@ -67,7 +69,7 @@ mailbox_free(struct mailbox *m)
 		a->mailboxes = m->next;
 	if (m->next != NULL)
 		m->next->prev = m->prev;
-	buf_release(&m->frames);
+	buf_release(&m->text);
 	free(m);
 	api_drained(a);
 }
@@ -104,13 +106,20 @@ request_gone(struct http_req *r)
 	call_empty(c, 204);
 }
 
-/* The client may come back at once, or is told why not. */
+static void poll_answer(struct mailbox *m);
+
+/* The client may come back at once, or is told why not.  What a poll has got is its
+ * answer. */
 static void
 mailbox_end(struct mailbox *m, int rc, const char *words)
 {
 	struct call *c = m->call;
 	struct sse *sse = m->sse;
 
+	if (m->poll && m->letters > 0) {
+		poll_answer(m);
+		return;
+	}
 	mailbox_leave(m);
 	if (c != NULL) {
 		http_on_gone(c->r, NULL);
@@ -128,9 +137,10 @@ reader_ended(struct external_reader *r, int rc)
 	m->reading = false;
 	if (m->leaving)
 		mailbox_free(m);
+	else if (rc == ERR_CONFLICT)
+		mailbox_end(m, rc, "another reader of this mailbox came");
 	else
-		mailbox_end(m, rc, rc == ERR_CONFLICT ? "another reader of this mailbox came" :
-		    "the agent has stopped");
+		mailbox_end(m, ERR_NOTFOUND, "the agent has stopped");
 }
 
 void
@@ -203,20 +213,20 @@ stream_letters(struct mailbox *m, const struct external_letter *at, size_t n)
 {
 	struct sse_block *block;
 
-	buf_clear(&m->frames);
+	buf_clear(&m->text);
 	for (size_t i = 0; i < n; i++) {
-		buf_lit(&m->frames, "event: message\nid: ");
-		uuid_add(&m->frames, &at[i].message_id);
-		buf_lit(&m->frames, "\ndata: ");
-		add_message(&m->frames, &at[i]);
-		buf_lit(&m->frames, "\n\n");
+		buf_lit(&m->text, "event: message\nid: ");
+		uuid_add(&m->text, &at[i].message_id);
+		buf_lit(&m->text, "\ndata: ");
+		add_message(&m->text, &at[i]);
+		buf_lit(&m->text, "\n\n");
 		m->owed += (int64_t)at[i].packed.n;
 	}
-	block = sse_block_new(buf_str(&m->frames));
+	block = sse_block_new(buf_str(&m->text));
 	sse_send(m->sse, block);
 	sse_block_drop(block);
-	if (m->frames.cap > QUEUED_MAX)
-		buf_release(&m->frames);
+	if (m->text.cap > QUEUED_MAX)
+		buf_release(&m->text);
 	if (!wheel_armed(&m->timer))
 		give_room(m);
 }
@@ -224,27 +234,38 @@ stream_letters(struct mailbox *m, const struct external_letter *at, size_t n)
 /* ---- a poll ------------------------------------------------------------------------ */
 
 static void
-poll_letters(struct mailbox *m, const struct external_letter *at, size_t n)
+poll_answer(struct mailbox *m)
 {
 	struct call *c = m->call;
-	struct buf *b;
+	struct buf *b = call_out(c);
 
+	buf_add_char(b, '[');
+	buf_add(b, buf_str(&m->text));
+	buf_add_char(b, ']');
 	mailbox_leave(m);
 	http_on_gone(c->r, NULL);
-	b = call_out(c);
-	buf_add_char(b, '[');
-	for (size_t i = 0; i < n; i++) {
-		json_add_comma(b);
-		add_message(b, &at[i]);
-	}
-	buf_add_char(b, ']');
 	call_finish(c, call_json(c, STR_NONE));
+}
+
+/* What waits comes one after another. */
+static void
+poll_letters(struct mailbox *m, const struct external_letter *at, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		json_add_comma(&m->text);
+		add_message(&m->text, &at[i]);
+	}
+	m->letters += (uint32_t)n;
+	if (m->letters == m->reader.letters_max)
+		poll_answer(m);
+	else if (m->letters == n)
+		shard_timer_set(m->api->shard, &m->timer, GATHER_MS);
 }
 
 static void
 on_time(struct wheel_timer *t)
 {
-	poll_letters(CONTAINER_OF(t, struct mailbox, timer), NULL, 0);
+	poll_answer(CONTAINER_OF(t, struct mailbox, timer));
 }
 
 /* ---- the reader --------------------------------------------------------------------- */
@@ -291,7 +312,7 @@ mailbox_open(struct call *c, bool poll, msec wait, uint32_t max)
 	m->r = c->r;
 	m->poll = poll;
 	m->wait = wait > LOOK_MS ? wait : LOOK_MS;
-	m->frames = BUF(SIZE_MAX / 2);       /* what comes is bounded by the room */
+	m->text = BUF(SIZE_MAX / 2);       /* what comes is bounded by the room */
 	m->reader = (struct external_reader){ .owner = c->owner, .agent = c->param[0],
 	    .room = poll ? POLL_BYTES : LIMIT_MAILBOX_ROOM_BYTES, .letters_max = max,
 	    .opened = reader_opened, .come = reader_came, .ended = reader_ended };

@@ -12,6 +12,8 @@
 #include "api/api_priv.h"
 #include "base/account.h"
 #include "base/mem.h"
+#include "mail/host/office.h"
+#include "net/client.h"
 #include "net/files.h"
 
 const uint32_t metrics_bounds_us[METRICS_BUCKETS] = {
@@ -59,10 +61,25 @@ load(const _Atomic uint64_t *counter)
 /* What one reading of the process has; a row of SERIES_MAP names a part of it. */
 struct reading {
 	struct runs_stats runs;
+	struct office_stats mail;
+	struct client_pool pool;
 	struct store_stats store;
 	uint64_t bytes_out;
 	int64_t watchers;
 };
+
+static double
+mail_pending(const struct mail_books *b)
+{
+	return (double)(int64_t)(b->pending + b->gone - b->come);
+}
+
+static uint64_t
+agents_live(const struct office_stats *s)
+{
+	return s->agents[AGENT_LOADED] + s->agents[AGENT_READY] + s->agents[AGENT_RUNNING] +
+	    s->agents[AGENT_DRAINING];
+}
 
 /* Every series without labels: name, kind, meaning, its value in `const struct
  * reading *f`.  docs/metrics.md is made from it. */
@@ -96,6 +113,41 @@ struct reading {
 	X(cohort_model_cost_usd_total, counter,                               \
 	    "What models cost, by the prices of the configuration.",          \
 	    (double)f->runs.cost_nano / 1e9)                                  \
+	/* A letter between two shards is pending: so the books balance. */       \
+	X(cohort_mail_sent_total, counter, "Letters: messages, once for each " \
+	    "receiver. Is delivered + dead + expired + pending.",             \
+	    f->mail.books.sent)                                               \
+	X(cohort_mail_delivered_total, counter, "Letters that were taken.",   \
+	    f->mail.books.delivered)                                          \
+	X(cohort_mail_dead, gauge, "Letters that could not be delivered; "    \
+	    "less when they are tried again.", f->mail.books.dead)            \
+	X(cohort_mail_expired_total, counter, "Letters whose ttl was over.",  \
+	    f->mail.books.expired)                                            \
+	X(cohort_mail_pending, gauge, "Letters that wait or are under way.",  \
+	    mail_pending(&f->mail.books))                                     \
+	X(cohort_mail_retried_total, counter, "Tries that failed.",           \
+	    f->mail.books.retried)                                            \
+	X(cohort_mail_refused_total, counter, "Letters that were not "        \
+	    "accepted, mostly for a full mailbox.", f->mail.books.refused)    \
+	X(cohort_mail_talks, gauge, "Conversations of checked protocols under way.", \
+	    f->mail.talks)                                                    \
+	X(cohort_agents_live, gauge, "Agents with a mailbox.",                \
+	    agents_live(&f->mail))                                            \
+	X(cohort_agents_failed, gauge, "Agents that failed for good.",        \
+	    f->mail.agents[AGENT_FAILED])                                     \
+	X(cohort_mail_connections_open, gauge,                                \
+	    "Clients that read a mailbox.", f->mail.conns_open)               \
+	X(cohort_mail_connections_idle, gauge,                                \
+	    "Those to which no letter is under way.", f->mail.conns_idle)     \
+	X(cohort_mail_connections_reused_total, counter,                      \
+	    "Letters to one that had got others before.",                     \
+	    f->mail.conns_reused)                                             \
+	X(cohort_client_connections_open, gauge,                              \
+	    "Connections to models, tools and MCP servers.", f->pool.open)    \
+	X(cohort_client_connections_idle, gauge,                              \
+	    "Those that wait for the next request.", f->pool.idle)            \
+	X(cohort_client_connections_reused_total, counter,                    \
+	    "Requests over one that was there.", f->pool.reused)              \
 	X(cohort_store_commits_total, counter, "Transactions.",               \
 	    f->store.commits)                                                 \
 	X(cohort_store_commit_seconds_total, counter,                         \
@@ -277,6 +329,8 @@ api_system_metrics(struct call *c)
 #undef X
 	read_runs(sh, &f);
 	store_stats(sh->o.store, &f.store);
+	offices_stats(sh->o.offices, &f.mail);
+	client_pool(&f.pool);
 	add_series(b, &f);
 	call_reply(c, 200, S("text/plain; version=0.0.4; charset=utf-8"), STR_NONE,
 	    buf_str(b));

@@ -26,8 +26,10 @@ enum route_flags {
 	ROUTE_PAGE = 32,                     /* answers text/html */
 	ROUTE_ORIGIN = 64,                   /* the page's origin counts with auth too */
 	ROUTE_BODY_OPTIONAL = 16,            /* with BODY: none will do */
-	ROUTE_READS = 128                    /* changes nothing: may be handled
+	ROUTE_READS = 128,                   /* changes nothing: may be handled
 	                                        again; see room.c */
+	ROUTE_ACL = 256                      /* with BODY: messages of other content
+	                                        types too; see messages.c */
 };
 
 struct route {

@@ -20,6 +20,13 @@
 #define STATELESS_BODY "assistant_id*, input, config, context, metadata, "     \
 	"command, interrupt_before, interrupt_after, stream_mode, "            \
 	"stream_subgraphs, stream_resumable, on_disconnect, on_completion"
+#define AGENT "agent_id, name, kind, graph_id, state, capabilities, durable, "    \
+	"mailbox_max, waiting, books, supervision, input, config, metadata, "  \
+	"error, created_at, updated_at"
+#define MESSAGE "performative*, receiver*, content, reply_to, language, "      \
+	"encoding, ontology, protocol, conversation_id, reply_with, "          \
+	"in_reply_to, reply_by, message_id, trace, delivery, x-...; or "       \
+	"messages: an array of them; or another content type"
 #define STATE "values, next, tasks, metadata, created_at, checkpoint, "       \
 	"parent_checkpoint, interrupts"
 
@@ -178,6 +185,44 @@ const struct route routes[] = {
 	  "Stream the events of a run under way, from Last-Event-ID on",
 	  "stream_mode, namespace, checkpoint_id, cancel_on_disconnect",
 	  "server-sent events", 200, 0, WATCH_JOIN_STREAM },
+
+	{ "POST", "/agents", ROUTE_BODY, INPUT, api_agent_spawn,
+	  "Spawn an agent that has an address, or register a client as one",
+	  "graph_id, kind (external, chart, run), agent_id, name, capabilities, input, "
+	  "config, metadata, durable, mailbox_max, supervision (restart, max_restarts, "
+	  "window, backoff)", AGENT, 200 },
+	{ "POST", "/agents/search", ROUTE_BODY | ROUTE_BODY_OPTIONAL | ROUTE_READS, SMALL,
+	  api_agent_search, "Find agents, newest first", "name (a part of it), capability, "
+	  "state, kind, limit, offset", "an array of agents; X-Pagination-Total, "
+	  "X-Pagination-Next", 200 },
+	{ "GET", "/agents/{agent}", ROUTE_READS, NONE, api_agent_get,
+	  "Get an agent by its id or name", NULL, AGENT, 200 },
+	{ "DELETE", "/agents/{agent}", 0, NONE, api_agent_stop,
+	  "Stop an agent, at once or when it has taken what waits",
+	  "drain, deadline (ms)", "nothing, when it has stopped", 204 },
+	{ "POST", "/agents/{agent}/messages", ROUTE_BODY | ROUTE_ACL, INPUT, api_message_send,
+	  "Send messages as this agent", MESSAGE, "message_id, receivers; of many: results",
+	  200 },
+	{ "GET", "/agents/{agent}/mailbox", 0, NONE, api_mailbox_read,
+	  "Read the mailbox of an external agent: a long poll, or with Accept: "
+	  "text/event-stream a stream, from Last-Event-ID on", "wait (ms), max",
+	  "an array of messages, empty when the time is over; or server-sent events", 200 },
+	{ "POST", "/agents/{agent}/mailbox/ack", ROUTE_BODY, OBJECT, api_mailbox_ack,
+	  "Ack durable messages, which wait until then", "message_ids*", "acked: how many "
+	  "it was", 200 },
+	{ "POST", "/messages", ROUTE_BODY | ROUTE_ACL, INPUT, api_message_send,
+	  "Send messages to agents", MESSAGE, "message_id, receivers; of many: results", 200 },
+	{ "GET", "/messages/dead", ROUTE_READS, NONE, api_message_dead_list,
+	  "List dead letters, newest first", "limit, offset", "an array: message_id, "
+	  "receiver, reason, tries, age, created_at, dead_at, message; X-Pagination-Next", 200 },
+	{ "POST", "/messages/dead/{message_id}/retry", 0, NONE, api_message_dead_retry,
+	  "Deliver a message's dead letters once more", NULL, "letters: how many", 200 },
+	{ "DELETE", "/messages/dead/{message_id}", 0, NONE, api_message_dead_drop,
+	  "Drop a message's dead letters", NULL, "nothing", 204 },
+	{ "GET", "/conversations/{conversation_id}", ROUTE_READS, NONE, api_conversation,
+	  "Get the durable messages of a conversation, oldest first", "limit, offset",
+	  "an array: message_id, sender, receiver, state, letters, waiting, dead, "
+	  "created_at, message; X-Pagination-Next", 200 },
 
 	{ "GET", "/work/items", ROUTE_READS, NONE, api_work_operation,
 	  "List work items, most urgent first", "project (label may be repeated)",

@@ -40,8 +40,8 @@ page_read(struct call *c, const struct member *members, const struct sort *sorts
 	return p;
 }
 
-static struct str
-page_lines(struct call *c, int64_t next, int64_t total)
+struct str
+call_page_lines(struct call *c, int64_t next, int64_t total)
 {
 	if (next < total)
 		return arena_fmt(&c->r->arena, "x-pagination-total: %lld\r\n"
@@ -99,7 +99,7 @@ threads_found(struct call *c)
 		shown[i] = (struct shown_thread){ op->found[i],
 		    api_thread_agent(c, &op->found[i].t) };
 	return call_list(c, thread_members, shown, sizeof *shown, op->found_n,
-	    page_lines(c, op->page.offset + (int64_t)op->found_n, op->total));
+	    call_page_lines(c, op->page.offset + (int64_t)op->found_n, op->total));
 }
 
 int
@@ -150,7 +150,7 @@ assistants_found(struct call *c)
 	const struct store_assistant_search *op = &c->op.assistant_search;
 
 	return call_list(c, assistant_members, op->found, sizeof *op->found,
-	    op->found_n, page_lines(c, op->page.offset + (int64_t)op->found_n, op->total));
+	    op->found_n, call_page_lines(c, op->page.offset + (int64_t)op->found_n, op->total));
 }
 
 int

@@ -21,7 +21,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "llm/script.h"
-#include "mail/host/office.h"
+#include "mail/host/socket.h"
 #include "main/agents.h"
 #include "main/models.h"
 #include "main/reload.h"
@@ -69,6 +69,7 @@ struct node {
 	struct reload *reload;               /* of it; NULL: it has no folder */
 	struct runs_shared *shared;
 	struct offices *offices;
+	struct mail_socket *socket;          /* NULL: off */
 	struct api_shared *api;
 	struct http_server *http;
 	struct worker *workers;
@@ -140,7 +141,7 @@ worker_open(struct worker *w, struct err *e)
 	if (rc == OK)
 		rc = office_new(&w->office, n->offices, w->shard, w->reader, e);
 	if (rc == OK)
-		w->api = api_new(n->api, w->shard, w->runs, w->reader);
+		w->api = api_new(n->api, w->shard, w->runs, w->office, w->reader);
 	return rc;
 }
 
@@ -183,6 +184,8 @@ worker_listen(struct worker *w)
 		rc = http_server_attach(n->http, w->shard, &e);
 	if (rc < 0)
 		node_fail(n, rc, &e);
+	else if (n->socket != NULL)
+		mail_socket_attach(n->socket, w->office, w->reader);
 	worker_finish(w);
 }
 
@@ -203,6 +206,15 @@ static void
 worker_drain_http(struct worker *w)
 {
 	http_server_drain(w->node->http, w->shard, worker_drained, w);
+}
+
+static void
+worker_drain_socket(struct worker *w)
+{
+	if (w->node->socket != NULL)
+		mail_socket_drain(w->node->socket, w->shard, worker_drained, w);
+	else
+		worker_finish(w);
 }
 
 static void
@@ -239,7 +251,7 @@ worker_close(struct worker *w)
 	worker_finish(w);
 }
 
-enum { BOOT, RECOVER, LISTEN, DRAIN_API, DRAIN_HTTP, DRAIN_RUNS, DRAIN_OFFICE,
+enum { BOOT, RECOVER, LISTEN, DRAIN_API, DRAIN_HTTP, DRAIN_SOCKET, DRAIN_RUNS, DRAIN_OFFICE,
 	SETTLE, CLOSE, PHASES };
 
 /* Each runs on every shard, which ends with worker_finish. */
@@ -252,6 +264,7 @@ static const struct {
 	[LISTEN] = { "listen", worker_listen },
 	[DRAIN_API] = { "drain api", worker_drain_api },
 	[DRAIN_HTTP] = { "drain http", worker_drain_http },
+	[DRAIN_SOCKET] = { "drain socket", worker_drain_socket },
 	[DRAIN_RUNS] = { "drain runs", worker_drain_runs },
 	[DRAIN_OFFICE] = { "drain office", worker_drain_office },
 	[SETTLE] = { "settle", worker_settle },
@@ -541,7 +554,7 @@ static int
 make_api(struct node *n, struct err *e)
 {
 	struct api_options o = {
-		.store = n->store, .auth = n->auth,
+		.store = n->store, .auth = n->auth, .offices = n->offices,
 		.plain_errors = config_bool(n->config, SETTING_PLAIN_ERRORS),
 		.access_log = config_bool(n->config, SETTING_LOG_ACCESS),
 		.end_event = config_bool(n->config, SETTING_STREAMS_END_EVENT),
@@ -621,7 +634,11 @@ node_open(struct node *n, struct err *e)
 	n->offices = offices_new(n->store, folder_agents(n->folder));
 	runs_shared_set_transcript(n->shared,
 	    str_eq(config_str(n->config, SETTING_TRANSCRIPT), S("on")));
-	rc = make_api(n, e);
+	if (config_str(n->config, SETTING_MAIL_SOCKET).n > 0)
+		rc = mail_socket_new(&n->socket, n->config->at[SETTING_MAIL_SOCKET].text,
+		    n->auth, n->store, n->workers_n, e);
+	if (rc == OK)
+		rc = make_api(n, e);
 	if (rc == OK)
 		http_server_hook(n->http, api_hooks(n->api));
 	return rc;
@@ -661,6 +678,7 @@ node_free(struct node *n)
 		shard_free(n->workers[i].shard);
 	api_shared_free(n->api);
 	runs_shared_free(n->shared);
+	mail_socket_free(n->socket);
 	offices_free(n->offices);
 	folder_free(n->folder);
 	tools_free(n->tools);
