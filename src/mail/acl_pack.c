@@ -410,7 +410,8 @@ check_param(struct acl *m, const struct acl_param *p, struct err *e)
 		}
 		return rc;
 	case ACL_AS_JSON:
-		return s->n == 0 ? OK : (rc = acl_check_content(*s, e)) != OK ? rc : json_check(*s, e);
+		rc = acl_check_content(*s, e);
+		return rc == OK && s->n > 0 ? json_check(*s, e) : rc;
 	default:
 		return OK;
 	}

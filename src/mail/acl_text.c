@@ -223,7 +223,7 @@ read_set(struct reader *r, struct token t, struct str *out, size_t max, size_t *
 {
 	int rc = OK;
 
-	for (; rc == OK && t.kind != T_CLOSE; rc = rc == OK ? next_token(r, &t) : rc) {
+	while (rc == OK && t.kind != T_CLOSE) {
 		struct str name = t.text;
 
 		if (t.kind == T_OPEN) {
@@ -237,6 +237,8 @@ read_set(struct reader *r, struct token t, struct str *out, size_t max, size_t *
 		}
 		if (rc == OK)
 			rc = take_agent(r, name, out, max, n);
+		if (rc == OK)
+			rc = next_token(r, &t);
 	}
 	return rc;
 }
@@ -359,6 +361,19 @@ read_date(struct reader *r, msec *out)
 
 static int expression_json(struct reader *r, struct token t, unsigned depth, struct buf *out);
 
+/* The string after (json, which is the text of a value, and the ). */
+static int
+value_json(struct reader *r, struct str text, struct buf *out)
+{
+	struct token t;
+	int rc = json_check(text, r->e);
+
+	buf_add(out, str_trim(text));
+	if (rc == OK)
+		rc = next_token(r, &t);
+	return rc == OK && t.kind != T_CLOSE ? fail_at(r, t.at, "expected )") : rc;
+}
+
 /* After its (: (json "TEXT") is that value, anything else an array. */
 static int
 list_json(struct reader *r, unsigned depth, struct buf *out)
@@ -366,18 +381,15 @@ list_json(struct reader *r, unsigned depth, struct buf *out)
 	struct token t, value;
 	int rc = next_token(r, &t);
 
+	buf_add_char(out, '[');
 	if (rc == OK && t.kind == T_WORD && str_eq(t.text, S("json"))) {
 		rc = next_token(r, &value);
 		if (rc == OK && value.kind == T_STRING) {
-			rc = json_check(value.text, r->e);
-			buf_add(out, str_trim(value.text));
-			return rc == OK && (rc = next_token(r, &t)) == OK && t.kind != T_CLOSE ?
-			    fail_at(r, t.at, "expected )") : rc;
+			buf_cut(out, out->n - 1);
+			return value_json(r, value.text, out);
 		}
-		json_add_fmt(out, "[%.*s", FMT(t.text));
+		json_add_str(out, t.text);
 		t = value;
-	} else {
-		buf_add_char(out, '[');
 	}
 	while (rc == OK && t.kind != T_CLOSE) {
 		json_add_comma(out);
@@ -640,8 +652,13 @@ read_message(struct reader *r)
 	struct token t;
 	int rc = read_act(r);
 
-	while (rc == OK && (rc = next_token(r, &t)) == OK && t.kind == T_NAME)
+	if (rc == OK)
+		rc = next_token(r, &t);
+	while (rc == OK && t.kind == T_NAME) {
 		rc = of_param(r, t.text, read_any(r, t.text));
+		if (rc == OK)
+			rc = next_token(r, &t);
+	}
 	if (rc == OK && t.kind != T_CLOSE)
 		return fail_at(r, t.at, "expected a :parameter or )");
 	if (rc == OK)
