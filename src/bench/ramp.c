@@ -209,6 +209,36 @@ report_side(const struct ramp_side *side, struct report *r)
 	}
 }
 
+/* The curves of the page that `bench report` makes. */
+static void
+report_curves(struct ramp_side *side, struct report *r)
+{
+	static const char *const names[][3] = {
+		{ "latency inflation", "before: latency inflation", "after: latency inflation" },
+		{ "CPU of a turn", "before: CPU of a turn", "after: CPU of a turn" },
+		{ "peak memory", "before: peak memory", "after: peak memory" },
+	};
+	const struct { const double *y; const char *unit; } rows[] = {
+		{ side->infl, "x" }, { side->cpu, "ms" }, { side->rss, "MB" },
+	};
+	size_t n = 0, which = side->name == NULL ? 0 : strcmp(side->name, "before") == 0 ? 1 : 2;
+
+	for (size_t i = 0; i < side->steps_n; i++) {
+		const struct ramp_step *s = &side->step[i];
+
+		if (s->cause != COLLAPSE_NONE)
+			continue;
+		side->at[n] = (double)s->c;
+		side->infl[n] = s->infl;
+		side->cpu[n] = s->cpu_ms_turn;
+		side->rss[n++] = s->rss_mb;
+	}
+	for (size_t i = 0; i < COUNT(rows); i++)
+		report_series(r, &(struct report_series){ .name = names[i][which],
+		    .x_name = "sessions", .y_name = rows[i].unit, .x = side->at, .y = rows[i].y,
+		    .n = n, .log = true });
+}
+
 static void
 report_compare(const struct ramp *r, struct report *out)
 {
@@ -246,7 +276,7 @@ write_page(const struct ramp *r, const struct report *report, struct err *e)
 }
 
 static int
-report_ramp(const struct ramp *r, int argc, char *const *argv, msec started,
+report_ramp(struct ramp *r, int argc, char *const *argv, msec started,
     struct err *e)
 {
 	struct report *out = mem_new(struct report);
@@ -264,8 +294,10 @@ report_ramp(const struct ramp *r, int argc, char *const *argv, msec started,
 	out->started = started;
 	out->measures = measures;
 	out->not_measures = "what `cohort help bench sessions` says of the arm.";
-	for (size_t i = 0; i < r->sides_n; i++)
+	for (size_t i = 0; i < r->sides_n; i++) {
 		report_side(&r->side[i], out);
+		report_curves(&r->side[i], out);
+	}
 	if (r->sides_n == 2)
 		report_compare(r, out);
 	for (size_t i = 0; i < r->sides_n; i++)

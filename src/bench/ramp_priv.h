@@ -58,6 +58,8 @@ struct ramp_side {
 	struct ramp_step step[RAMP_STEPS];   /* medians, in order */
 	size_t steps_n;
 	bool over;                           /* it has collapsed */
+	/* Of the steps that did not: for the report's curves. */
+	double at[RAMP_STEPS], infl[RAMP_STEPS], cpu[RAMP_STEPS], rss[RAMP_STEPS];
 };
 
 struct ramp {

@@ -6,6 +6,7 @@
 #include "bench/report.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
