@@ -163,6 +163,24 @@ mock_requests(struct load *l, int64_t *out, struct err *e)
 }
 
 int
+load_own(struct load_options *o, struct own_servers *own, int64_t delay_ms,
+    int64_t token_ms, bool counted, struct err *e)
+{
+	int rc;
+
+	if (!o->own_server)
+		return OK;
+	if (strcmp(o->url, LOAD_URL) != 0 || o->pid > 0 || o->mock_url != NULL)
+		return err_set(e, ERR_INVALID, "--own-server starts the server and its model: "
+		    "--url, --pid and --mock-url do not go with it");
+	rc = own_servers_start(own, delay_ms, token_ms, e);
+	o->url = own->server.url;
+	o->pid = own->server.pid;
+	o->mock_url = counted ? own->mock.url : NULL;
+	return rc;
+}
+
+int
 load_open(struct load *l, const char *label, const struct load_options *o,
     struct str info, struct err *e)
 {

@@ -11,6 +11,7 @@
 #include "base/flags.h"
 #include "base/hist.h"
 #include "bench/machine.h"
+#include "bench/own.h"
 #include "bench/report.h"
 #include "bench/lean.h"
 
@@ -97,6 +98,11 @@ struct load {
 	nsec beat_due, shown;
 	bool tty;
 };
+
+/* Starts what --own-server asks for, and sets url, pid and, where every request to the
+ * model is counted, mock_url; nothing without the flag.  delay_ms, token_ms: of the mock. */
+int  load_own(struct load_options *o, struct own_servers *own, int64_t delay_ms,
+    int64_t token_ms, bool counted, struct err *e);
 
 /* Checks the options, and asks the server for the path info and the mock for its
  * count.  fraction, words and ctx are set before.  Release also after errors. */

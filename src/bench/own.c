@@ -124,16 +124,18 @@ own_stop(struct own_process *p, struct scratch *s)
 }
 
 int
-own_servers_start(struct own_servers *o, const char *delay_ms, const char *token_ms,
+own_servers_start(struct own_servers *o, int64_t delay_ms, int64_t token_ms,
     struct err *e)
 {
-	const char *mock[] = { "mock-llm", "--delay-ms", delay_ms, "--stream-delay-ms",
-	    token_ms, NULL };
-	char url[64];
+	char delay[24], token[24], url[64];
+	const char *mock[] = { "mock-llm", "--delay-ms", delay, "--stream-delay-ms", token,
+	    NULL };
 	const char *server[] = { "serve", "--db", "bench.db", "--openai-base-url", url,
 	    "--openai-api-key", "none", "--model", "openai:mock-gpt-4o", "--insecure", NULL };
 	int rc = scratch_make(&o->scratch, NULL, false, e);
 
+	snprintf(delay, sizeof delay, "%lld", (long long)delay_ms);
+	snprintf(token, sizeof token, "%lld", (long long)token_ms);
 	if (rc == OK)
 		rc = own_start(&o->mock, &o->scratch, "mock-llm", mock, e);
 	snprintf(url, sizeof url, "%s/v1", o->mock.url);

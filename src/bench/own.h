@@ -30,7 +30,7 @@ struct own_servers {
 };
 
 /* delay_ms, token_ms: of the mock.  Stop them also after errors. */
-int  own_servers_start(struct own_servers *o, const char *delay_ms, const char *token_ms,
+int  own_servers_start(struct own_servers *o, int64_t delay_ms, int64_t token_ms,
     struct err *e);
 void own_servers_stop(struct own_servers *o);
 

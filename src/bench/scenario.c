@@ -13,8 +13,8 @@
 #include "base/mem.h"
 
 #define RATE_MS      30000                   /* --duration by default */
-#define OWN_DELAY_MS "10"                    /* of an own server's mock model */
-#define OWN_TOKEN_MS "5"
+#define OWN_DELAY_MS 10                      /* of an own server's mock model */
+#define OWN_TOKEN_MS 5
 #define AT(field) offsetof(struct scenario_options, field)
 
 const struct flag bench_scenario_flags[] = {
@@ -105,24 +105,6 @@ side_name(struct side *s, const char *fallback)
 		s->name = s->own_name[0] != '\0' ? s->own_name : fallback;
 	}
 	json_release(&d);
-}
-
-static int
-own_open(struct drive *d, struct err *e)
-{
-	struct load_options *o = d->load;
-	int rc;
-
-	if (!o->own_server)
-		return OK;
-	if (strcmp(o->url, LOAD_URL) != 0 || o->pid > 0 || o->mock_url != NULL)
-		return err_set(e, ERR_INVALID, "--own-server starts the server and its model: "
-		    "--url, --pid and --mock-url do not go with it");
-	rc = own_servers_start(&d->own, OWN_DELAY_MS, OWN_TOKEN_MS, e);
-	o->url = d->own.server.url;
-	o->pid = d->own.server.pid;
-	o->mock_url = d->mock_counts ? d->own.mock.url : NULL;
-	return rc;
 }
 
 /* A flag without effect is refused. */
@@ -233,7 +215,7 @@ drive_run(struct drive *d, struct err *e)
 		    "(ulimit -n)", (long long)scenario_users(d->plan), (unsigned long long)need,
 		    (unsigned long long)files);
 	if (rc == OK)
-		rc = own_open(d, e);
+		rc = load_own(d->load, &d->own, OWN_DELAY_MS, OWN_TOKEN_MS, d->mock_counts, e);
 	if (rc == OK)
 		rc = sides_open(d, e);
 	if (rc == OK)

@@ -20,7 +20,6 @@
 #include "base/limits.h"
 #include "base/list.h"
 #include "bench/flow_priv.h"
-#include "bench/own.h"
 #include "bench/points.h"
 #include "bench/scenario.h"
 

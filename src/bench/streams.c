@@ -25,6 +25,7 @@
 const struct flag bench_streams_flags[] = {
 	LOAD_FLAGS,
 	LOAD_FLAG_MODEL,
+	LOAD_FLAG_OWN,
 	LOAD_FLAG_MOCK,
 	{ "concurrency", NULL, FLAG_INT, "1000", "N", "streams at once", AT(concurrency),
 	    1, STREAMS_MAX },
@@ -34,9 +35,9 @@ const struct flag bench_streams_flags[] = {
 	{ "ramp", NULL, FLAG_MS, "0", "TIME", "spread the starts over this", AT(ramp) },
 	{ "tokens", NULL, FLAG_INT, "0", "N", "in an answer; 0: one run alone, before "
 	    "the others, tells how many, and the model's time", AT(tokens), 0, 100000 },
-	{ "ttft", NULL, FLAG_MS, "200", "MS", "with --tokens: the model's time to the "
-	    "first one", AT(ttft) },
-	{ "token-ms", NULL, FLAG_MS, "5", "MS", "with --tokens: after each", AT(token_ms) },
+	{ "ttft", NULL, FLAG_MS, "200", "MS", "the model's time to the first one, "
+	    "with --tokens or --own-server", AT(ttft) },
+	{ "token-ms", NULL, FLAG_MS, "5", "MS", "after each, likewise", AT(token_ms) },
 	{ "timeout", NULL, FLAG_MS, "120s", "TIME", "of one stream",
 	    AT(load.timeout) },
 	{ "direct", NULL, FLAG_SWITCH, NULL, NULL,
@@ -60,7 +61,9 @@ struct stream {
 };
 
 struct streams {
-	const struct streams_options *o;
+	struct streams_options options;
+	const struct streams_options *o;     /* the same */
+	struct own_servers own;
 	struct load load;
 	struct buf path, body;
 	struct stream *one;
@@ -337,16 +340,31 @@ streams_drive(struct streams *all)
 	free(all->one);
 }
 
+static int
+servers_open(struct streams *all, struct err *e)
+{
+	struct streams_options *o = &all->options;
+	int rc = OK;
+
+	if (o->load.own_server && (o->tokens > 0 || o->direct))
+		return err_set(e, ERR_INVALID, "--own-server: its model says what it says; "
+		    "--%s does not go with it", o->direct ? "direct" : "tokens");
+	rc = load_own(&o->load, &all->own, o->ttft, o->token_ms, true, e);
+	return rc == OK ? load_open(&all->load, "streams", &o->load, o->direct ?
+	    S("/health") : S("/info"), e) : rc;
+}
+
 int
-bench_streams(const struct streams_options *o, int argc, char *const *argv,
+bench_streams(const struct streams_options *given, int argc, char *const *argv,
     struct err *e)
 {
 	struct streams *all = mem_new(struct streams);
+	const struct streams_options *o = all->o = &all->options;
 	msec started = clock_wall_ms();
 	uint64_t files = machine_files_raise();
 	int rc = OK;
 
-	all->o = o;
+	all->options = *given;
 	all->n = o->concurrency;
 	all->learning = o->tokens == 0;
 	all->words = o->tokens;
@@ -362,8 +380,7 @@ bench_streams(const struct streams_options *o, int argc, char *const *argv,
 		    "limit is %llu (ulimit -n)", (long long)o->concurrency,
 		    (unsigned long long)files);
 	if (rc == OK)
-		rc = load_open(&all->load, "streams", &o->load,
-		    o->direct ? S("/health") : S("/info"), e);
+		rc = servers_open(all, e);
 	if (rc == OK) {
 		streams_drive(all);
 		if (all->words == 0)
@@ -373,6 +390,7 @@ bench_streams(const struct streams_options *o, int argc, char *const *argv,
 	if (rc == OK)
 		rc = report_streams(all, argc, argv, started, e);
 	load_release(&all->load);
+	own_servers_stop(&all->own);
 	buf_release(&all->path);
 	buf_release(&all->body);
 	free(all);

@@ -88,6 +88,18 @@ const struct workload suite_rows[] = {
 	    "an engine, storage, " A_MODEL "."),
 	SESSION_ROW("http", "sessions through the whole server",
 	    "the server, its file and its streams over loopback.", A_MODEL "."),
+	{ .id = "streams", .title = "streams at once", .group = SUITE_SCALABILITY,
+	    .words = "streams --own-server", .quick = "--concurrency 100 --rounds 2",
+	    .full = "--concurrency 2000 --rounds 3", .measures = "streamed runs that are open "
+	    "at the same time, against the time of the model alone: 200 ms and 5 ms a token.",
+	    .not_measures = "arrivals over time, a network, " A_MODEL ".",
+	    .metric = { { "inflation_p50", "x", DOWN, 0, 0, 0 },
+		{ "inflation_p99", "x", DOWN, 0, 0, 0 },
+		{ "first_words_inflation_p50", "x", DOWN, 0, 0, 0 },
+		{ "server_cpu_ms_per_stream", "ms", DOWN, 0, 0, 0 },
+		{ "server_peak_rss_mb", "MB", DOWN, 0, 0, 0 },
+		{ "errors", "", COUNTED, 0, 0, 0 } },
+	    .seconds = 30 },
 	{ .id = "flow", .title = "the agent flow", .group = SUITE_LATENCY,
 	    .words = "flow --own-server", .quick = "--vus 5 --duration 3s",
 	    .full = "--profile default", .measures = "the twelve requests of an agent's life "
