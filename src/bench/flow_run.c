@@ -205,6 +205,8 @@ steps_set(struct flow_run *f)
 	f->plan.arena = ARENA(MB);
 	scenario_init(&f->plan);
 	f->plan.timeout = f->o.load.timeout;
+	f->plan.took_point = "agent_flow_duration";
+	f->plan.ok_point = "agent_flow_success_rate";
 	f->sequence = (struct sequence){ .name = S("flow"), .weight = 1, .steps = f->step };
 	f->plan.sequences = &f->sequence;
 	f->plan.sequences_n = 1;

@@ -29,6 +29,8 @@ static const struct { const char *name, *type, *contains; } metrics[] = {
 	{ "data_received", "counter", "data" },
 	{ "data_sent", "counter", "data" },
 	{ "iterations", "counter", "default" },
+	{ "iteration_duration", "trend", "time" },
+	{ "iteration_success_rate", "rate", "default" },
 	{ "vus", "gauge", "default" },
 	{ "agent_flow_duration", "trend", "time" },
 	{ "agent_flow_success_rate", "rate", "default" },

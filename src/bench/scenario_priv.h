@@ -117,6 +117,7 @@ struct scenario {
 	msec timeout;                        /* of a request */
 	bool fresh;                          /* a connection for each request */
 	const char *thresholds;              /* "a<1,b<2", or NULL */
+	const char *took_point, *ok_point;   /* of a sequence, in k6's points */
 };
 
 /* Empty, with the variables that every plan has. */

@@ -344,6 +344,8 @@ scenario_init(struct scenario *p)
 	for (size_t i = 0; i < SLOTS_BUILT_IN; i++)
 		p->variables[i].name = str_of(slot_names[i]);
 	p->variables_n = p->constants_n = SLOTS_BUILT_IN;
+	p->took_point = "iteration_duration";
+	p->ok_point = "iteration_success_rate";
 }
 
 void

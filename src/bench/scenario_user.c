@@ -57,8 +57,8 @@ points_of_sequence(struct user *u, nsec took)
 	const struct { const char *name; double value; } samples[] = {
 		{ "iterations", 1 }, { "data_received", (double)u->bytes_in },
 		{ "data_sent", (double)u->bytes_out }, { "vus", (double)u->pass->busy },
-		{ "agent_flow_duration", (double)took / NS_PER_MS },
-		{ "agent_flow_success_rate", u->ok ? 1 : 0 },
+		{ u->pass->plan->took_point, (double)took / NS_PER_MS },
+		{ u->pass->plan->ok_point, u->ok ? 1 : 0 },
 	};
 
 	for (size_t i = 0; i < COUNT(samples) && points != NULL && u->measured; i++)
