@@ -12,15 +12,11 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "bench/judge.h"
+#include "bench/rate.h"
 #include "bench/report.h"
 #include "bench/scratch.h"
-#include "bench/slow.h"
 
 #define AT(field)    offsetof(struct floor_options, field)
-#define SLICE_NS     200000
-#define SLICES_MAX   100000
-#define WARM_UP      10                      /* one in so many slices is left out */
 #define RING         1024                    /* entries */
 #define RING_BATCH   256
 #define COPY_BYTES   1024
@@ -49,7 +45,6 @@ struct bench_floor {
 	struct report report;
 	struct scratch scratch;
 	struct hist wakeup, commit;
-	double *rates;                       /* of slices */
 	uint64_t sink;                       /* so that nothing is optimised away */
 };
 
@@ -97,28 +92,19 @@ memcpy_batch(struct bench_floor *f, void *area)
 	return RING_BATCH * COPY_BYTES;
 }
 
-/* Units a second: the median of slices. */
 static double
 rate_of(struct bench_floor *f, size_t (*batch)(struct bench_floor *f, void *area), void *area)
 {
-	nsec end = clock_mono() + f->o->duration * NS_PER_MS, began = clock_mono(), now = began;
-	struct slow slow = { .percent = f->o->slow };
-	size_t n = 0;
+	nsec end = clock_mono() + f->o->duration * NS_PER_MS;
+	struct rate r;
+	double out;
 
-	while (now < end && n < SLICES_MAX) {
-		double units = 0;
-
-		began = now;
-		slow_mark(&slow);
-		while (now - began < SLICE_NS) {
-			units += (double)batch(f, area);
-			now = clock_mono();
-		}
-		slow_pay(&slow);
-		now = clock_mono();
-		f->rates[n++] = units * (double)NS_PER_S / (double)(now - began);
-	}
-	return judge_median(f->rates + n / WARM_UP, n - n / WARM_UP);
+	rate_init(&r, f->o->slow);
+	while (rate_add(&r, (double)batch(f, area)) < end)
+		;
+	out = rate_median(&r);
+	rate_release(&r);
+	return out;
 }
 
 static int
@@ -235,7 +221,6 @@ bench_floor(const struct floor_options *o, int argc, char *const *argv, struct e
 	int rc;
 
 	f->o = o;
-	f->rates = mem_zero(SLICES_MAX * sizeof *f->rates);
 	f->report = (struct report){ .workload = "floor", .loop = "closed", .argc = argc,
 		.argv = argv, .started = clock_wall_ms(),
 		.measures = "what this machine gives one thread, two threads and a disk.",
@@ -250,7 +235,6 @@ bench_floor(const struct floor_options *o, int argc, char *const *argv, struct e
 		rc = report_thresholds(&f->report, o->thresholds, e);
 	if (rc == OK)
 		rc = report_finish(&f->report, o->json, o->markdown, e);
-	free(f->rates);
 	free(f);
 	return rc;
 }

@@ -8,8 +8,7 @@
  *   wakeup_us      a byte to another thread and back over two pipes
  *   commit_us      an fdatasync of two pages in the scratch folder
  *
- * Rates are the median of slices of 200 us: a slice in which another process got the
- * processor does not count for more than one slice.
+ * Rates are medians of slices (rate.h).
  *
  * SPDX-License-Identifier: MIT
  */

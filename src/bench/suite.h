@@ -17,8 +17,10 @@
  *      report_finish, so that it has the RESULT line, --json and --markdown.
  *   2. Add a row for each id to suite_rows.c, with arguments that end in a few
  *      seconds for `--quick`.  It starts all it needs: servers, a mock model, a
- *      scratch folder.  With --slow PERCENT (slow.h) the regression detector can
- *      show that a slowdown of it is found.
+ *      scratch folder.  A rate of one thread is a median of slices (rate.h); with
+ *      --slow PERCENT (slow.h) the regression detector can show that a slowdown of it
+ *      is found.  Memory over time and the like is a report_series; its slope and
+ *      interval come from judge_slope.
  *   3. Run `cohort bench all --quick --only ID`, and describe it in
  *      docs/benchmarking.md.
  *

@@ -11,6 +11,7 @@
 
 #include "bench/judge.h"
 #include "bench/plot.h"
+#include "bench/rate.h"
 
 /* Noise of 5 % around a ratio. */
 static void
@@ -110,6 +111,27 @@ TEST(judge_slopes_ignore_outliers)
 	CHECK(s.low <= 0 && s.high >= 0);
 	s = judge_slope(x, y, 1);
 	CHECK(near(s.slope, 0));
+}
+
+TEST(rate_is_of_slices_and_a_slowdown_costs_its_share)
+{
+	double rate[2];
+
+	for (int slowed = 0; slowed < 2; slowed++) {
+		nsec end = clock_mono() + 20 * NS_PER_MS;
+		struct rate r;
+
+		rate_init(&r, slowed * 300);
+		CHECK(near(rate_median(&r), 0));
+		while (rate_add(&r, 10) < end)
+			for (volatile int i = 0; i < 1000; i++)
+				;
+		rate[slowed] = rate_median(&r);
+		CHECK(r.n > 0);
+		rate_release(&r);
+	}
+	/* A quarter; machines under load are forgiven a lot. */
+	CHECK(rate[0] > 0 && rate[1] > 0 && rate[1] < rate[0] * 0.7);
 }
 
 TEST(plot_draws_what_there_is)
