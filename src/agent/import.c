@@ -123,6 +123,8 @@ import_model(struct importer *im, const struct tree_node *n, struct str model)
 void
 import_names_add(struct importer *im, struct import_names *names, struct str name)
 {
+	if (names->n > LIMIT_AGENT_TOOLS)    /* more than an agent may have */
+		return;
 	for (size_t i = 0; i < names->n; i++)
 		if (str_eq(names->at[i], name))
 			return;
@@ -225,8 +227,12 @@ agent_import(struct import *out, struct str text, struct str file,
 			rc = import_tree(&im, file, e);
 		tree_release(&t);
 	}
-	return rc == OK && out->arena.failed ? err_set(e, ERR_TOOBIG,
-	    "%.*s: too large to be imported", FMT(file)) : rc;
+	if (rc == OK && out->arena.failed)
+		rc = err_set(e, ERR_TOOBIG, "%.*s: too large to be imported", FMT(file));
+	if (rc == OK && out->agents_n > LIMIT_AGENTS)
+		rc = err_set(e, ERR_LIMIT, "%.*s: %zu agents; expected at most %d", FMT(file),
+		    out->agents_n, LIMIT_AGENTS);
+	return rc;
 }
 
 void

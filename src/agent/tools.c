@@ -203,6 +203,11 @@ load_tools(struct load *l, const struct tree_node *root)
 
 	if (n == NULL || l->rc != OK || !load_wants(l, n, TREE_MAP, "a map of tools"))
 		return;
+	if (n->n > LIMIT_AGENT_TOOLS) {
+		load_fail(l, n, "%zu of them; expected at most %d", n->n,
+		    LIMIT_AGENT_TOOLS);
+		return;
+	}
 	tools = load_alloc(l, n->n, sizeof *tools);
 	policies = load_alloc(l, n->n, sizeof *policies);
 	l->a->tools = tools;
@@ -232,7 +237,10 @@ load_note_tools(struct load *l, const struct tree_node *n, const struct agent_wo
 			continue;
 		if (v.kind == VAL_STRING)
 			note_name(l, n, val_str(v));
-		for (size_t k = 0; v.kind == VAL_ARRAY && k < val_count(v); k++)
+		if (v.kind == VAL_ARRAY && val_count(v) > LIMIT_AGENT_TOOLS)
+			load_fail(l, n, "%zu tools; expected at most %d", val_count(v),
+			    LIMIT_AGENT_TOOLS);
+		for (size_t k = 0; l->rc == OK && v.kind == VAL_ARRAY && k < val_count(v); k++)
 			note_name(l, n, val_str(val_at(v, k)));
 	}
 }

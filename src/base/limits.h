@@ -197,6 +197,7 @@
 	X(DRAWING_NODES,       10000,     "nodes",  "in one drawing of an agent with its sub-agents, or sub-agents in one list of them") \
 	X(DRAWING_EDGES,       50000,     "edges",  "in one drawing") \
 	X(AGENT_NESTING,       16,        "levels", "of agents that call agents") \
+	X(AGENT_TOOLS,         1024,      "tools",  "that one agent describes, or one llm names; providers take 128") \
 	X(AGENT_CALLED,        512,       "agents", "that one agent calls, with those that they call, as tools too") \
 	X(AGENTS,              10000,     "agents", "of one server") \
 	X(EXPR_BYTES,          65536,     "bytes",  "one expression") \

@@ -655,6 +655,22 @@ TEST(agent_limits_are_refused)
 		buf_lit(&text, "1,");
 	CHECK_RC(agent_load(&a, buf_str(&text), S("a"), &task_kinds, &e), ERR_TOOBIG);
 	CHECK_STR(str_of(e.text), "a:1:200002: more than 100000 values");
+
+	buf_clear(&text);
+	buf_lit(&text, "id: a\ntools:\n");
+	for (size_t i = 0; i <= LIMIT_AGENT_TOOLS; i++)
+		buf_add_fmt(&text, "  t%zu: {agent: b}\n", i);
+	buf_lit(&text, "nodes: {n: {emit: 1}}\nedges: [[START, n], [n, END]]\n");
+	CHECK_RC(agent_load(&a, buf_str(&text), S("a"), &task_kinds, &e), ERR_INVALID);
+	CHECK_STR(str_of(e.text), "a:3:3: tools: 1025 of them; expected at most 1024");
+
+	buf_clear(&text);
+	buf_lit(&text, "id: a\nstate: {messages: {reducer: messages}}\nnodes: {n: {llm: {tools: [");
+	for (size_t i = 0; i <= LIMIT_AGENT_TOOLS; i++)
+		buf_add_fmt(&text, "t%zu, ", i);
+	buf_lit(&text, "x]}}}\nedges: [[START, n], [n, END]]\n");
+	CHECK_RC(agent_load(&a, buf_str(&text), S("a"), &task_kinds, &e), ERR_INVALID);
+	CHECK_STR(str_of(e.text), "a:3:12: nodes.n: 1026 tools; expected at most 1024");
 	buf_release(&text);
 }
 
