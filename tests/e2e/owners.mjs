@@ -1,7 +1,7 @@
 // owners.mjs - two owners on one server: whatever route one of them uses, the
 // other's things do not exist.  The matrix comes from /openapi.json, so a new
 // route without a row here fails.
-import { call, check, equal, finish, parseEvents, raw, scenario, startMock, startServer } from "./lib.mjs";
+import { call, check, equal, finish, parseEvents, raw, scenario, startMock, startServer, until } from "./lib.mjs";
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
@@ -38,6 +38,13 @@ await scenario("alice's things", async () => {
   const item = await call(server, "POST", "/work/items", { title: "alice's work", actor: "alice" }, alice);
   equal(item.status, 200, "alice's work item");
   made.item = item.json.id;
+  // an agent, a conversation and a dead letter
+  made.agent = (await call(server, "POST", "/agents", { kind: "external", name: "alices" }, alice)).json.agent_id;
+  const lost = (await call(server, "POST", "/agents", { kind: "external", name: "lost" }, alice)).json.agent_id;
+  made.message = (await call(server, "POST", "/messages", { performative: "inform", receiver: lost, content: "alice's words", conversation_id: "alices-talk", delivery: { durable: true } }, alice)).json.message_id;
+  equal((await call(server, "DELETE", `/agents/${lost}`, undefined, alice)).status, 204, "alice's agent that stopped");
+  equal((await call(server, "GET", "/conversations/alices-talk", undefined, alice)).json?.length, 1, "alice's conversation");
+  await until(async () => (await call(server, "GET", "/messages/dead", undefined, alice)).json.length === 1, "alice's dead letter");
 });
 
 // What bob gets where alice gets her own: a status, or a check of the answer.
@@ -91,6 +98,18 @@ const rows = {
   "GET /store/items": [, 200, (x) => !x.text.includes("alice's"), "?namespace=alice&key=k"],
   "DELETE /store/items": [{ namespace: ["alice"], key: "k" }, 204],
   "POST /store/items/search": [{ namespace_prefix: [] }, 200, (x) => !x.text.includes("alice's")],
+  "POST /agents": [{ kind: "external", agent_id: made.agent }, 409],
+  "POST /agents/search": [{}, 200, (x) => x.json.length === 0],
+  "GET /agents/{agent}": [, 404],
+  "DELETE /agents/{agent}": [, 404],
+  "POST /agents/{agent}/messages": [{ performative: "inform", receiver: "nobody" }, 404],
+  "GET /agents/{agent}/mailbox": [, 404],
+  "POST /agents/{agent}/mailbox/ack": [{ message_ids: [made.message] }, 404],
+  "POST /messages": [{ performative: "inform", receiver: made.agent }, 404],
+  "GET /messages/dead": [, 200, (x) => x.json.length === 0],
+  "POST /messages/dead/{message_id}/retry": [, 404],
+  "DELETE /messages/dead/{message_id}": [, 404],
+  "GET /conversations/{conversation_id}": [, 404],
   "GET /work/items": [, 200, (x) => x.json.length === 0],
   "POST /work/items": [{ title: "bob's work", dependencies: [w] }, 404],
   "GET /work/items/{id}": [, 404],
@@ -122,7 +141,7 @@ await scenario("the matrix", async () => {
         equal((await call(server, method.toUpperCase(), path)).status, 401, `${route}: nobody is 401`);
         continue;
       }
-      const target = path.replace("{thread_id}", t).replace("{run_id}", r).replace("{assistant_id}", a).replace("{id}", w).replace("{checkpoint_id}", checkpoint) + (row[3] ?? "");
+      const target = path.replace("{thread_id}", t).replace("{run_id}", r).replace("{assistant_id}", a).replace("{agent}", made.agent).replace("{message_id}", made.message).replace("{conversation_id}", "alices-talk").replace("{id}", w).replace("{checkpoint_id}", checkpoint) + (row[3] ?? "");
       const nobody = await call(server, method.toUpperCase(), target, row[0]);
       equal([nobody.status, nobody.headers.get("www-authenticate")], [401, "Bearer"], `${route}: nobody is 401`);
       const x = await call(server, method.toUpperCase(), target, row[0], bob);
