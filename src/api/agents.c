@@ -73,7 +73,7 @@ agent_add(struct buf *b, const struct office_shown *x)
 	    s->mailbox_max > 0 ? s->mailbox_max : LIMIT_MAILBOX_LETTERS, x->waiting);
 	add_books(b, &x->books);
 	json_add_fmt(b, ",'supervision':{'restart':%s,'max_restarts':%u,'window':%lld,"
-	    "'backoff':%lld,'restarts':%u}", office_restart_names[s->restart],
+	    "'backoff':%lld,'restarts':%u}", supervise_restart_names[s->restart],
 	    s->restarts_max, (long long)s->restarts_window, (long long)s->backoff,
 	    x->restarts);
 	add_json(b, "input", s->input_json, S("null"));
@@ -124,12 +124,12 @@ read_supervision(struct call *c, struct office_spec *s)
 
 	if (!fields_object(c->in, "supervision", &f))
 		return;
-	fields_enum(&f, "restart", office_restart_names, &restart);
+	fields_enum(&f, "restart", supervise_restart_names, &restart);
 	fields_int(&f, "max_restarts", 0, LIMIT_AGENT_RESTARTS, &max);
 	fields_int(&f, "window", 1, LIMIT_AGENT_WINDOW_MS, &window);
 	fields_int(&f, "backoff", 0, LIMIT_AGENT_WINDOW_MS, &backoff);
 	fields_end(&f);
-	s->restart = (enum office_restart)restart;
+	s->restart = (enum supervise_restart)restart;
 	if (restart == RESTART_NEVER) {
 		if (max >= 0 || window >= 0 || backoff >= 0)
 			fields_fail(&f, "restart", ERR_INVALID, "expected on_failure or always "

@@ -10,10 +10,12 @@
 #include "base/limits.h"
 #include "mail/backoff.h"
 
+const char *const supervise_restart_names[] = { "never", "on_failure", "always", NULL };
+
 void
 supervise_begin(struct supervisor *s, const struct supervise_rule *rule)
 {
-	assert(rule->when >= SUPERVISE_NEVER && rule->when <= SUPERVISE_ALWAYS);
+	assert(rule->when <= RESTART_ALWAYS);
 	assert(rule->window >= 0 && rule->backoff >= 0);
 	*s = (struct supervisor){ .rule = *rule };
 }
@@ -24,7 +26,7 @@ supervise_ended(struct supervisor *s, bool failed, uint64_t random, msec now)
 	const struct supervise_rule *rule = &s->rule;
 	msec pause;
 
-	if (rule->when == SUPERVISE_NEVER || (rule->when == SUPERVISE_ON_FAILURE && !failed))
+	if (rule->when == RESTART_NEVER || (rule->when == RESTART_ON_FAILURE && !failed))
 		return SUPERVISE_OVER;
 	if (s->count == 0 || (rule->window > 0 && now - s->since >= rule->window)) {
 		s->since = now;

@@ -14,11 +14,12 @@
 #include <stdbool.h>
 #include "base/clock.h"
 
-enum supervise_when { SUPERVISE_NEVER, SUPERVISE_ON_FAILURE, SUPERVISE_ALWAYS };
+enum supervise_restart { RESTART_NEVER, RESTART_ON_FAILURE, RESTART_ALWAYS };
+extern const char *const supervise_restart_names[];
 #define SUPERVISE_OVER (-1)                  /* it stays ended */
 
 struct supervise_rule {
-	int when;                            /* enum supervise_when */
+	enum supervise_restart when;
 	uint32_t max;                        /* restarts in a window */
 	msec window;                         /* 0: it never ends */
 	msec backoff;                        /* the first pause; 0: none at all */

@@ -11,17 +11,17 @@
 static struct supervisor s;
 
 static void
-begin(enum supervise_when when, uint32_t max, msec window, msec backoff)
+begin(enum supervise_restart when, uint32_t max, msec window, msec backoff)
 {
 	supervise_begin(&s, &(struct supervise_rule){ when, max, window, backoff });
 }
 
 TEST(supervise_who_lives_again)
 {
-	static const struct { enum supervise_when when; bool failed, again; } cases[] = {
-		{ SUPERVISE_NEVER, false, false }, { SUPERVISE_NEVER, true, false },
-		{ SUPERVISE_ON_FAILURE, false, false }, { SUPERVISE_ON_FAILURE, true, true },
-		{ SUPERVISE_ALWAYS, false, true }, { SUPERVISE_ALWAYS, true, true },
+	static const struct { enum supervise_restart when; bool failed, again; } cases[] = {
+		{ RESTART_NEVER, false, false }, { RESTART_NEVER, true, false },
+		{ RESTART_ON_FAILURE, false, false }, { RESTART_ON_FAILURE, true, true },
+		{ RESTART_ALWAYS, false, true }, { RESTART_ALWAYS, true, true },
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
@@ -33,10 +33,10 @@ TEST(supervise_who_lives_again)
 
 TEST(supervise_so_many_in_a_window)
 {
-	begin(SUPERVISE_ALWAYS, 0, 1000, 0);
+	begin(RESTART_ALWAYS, 0, 1000, 0);
 	CHECK_INT(supervise_ended(&s, true, 0, 5000), SUPERVISE_OVER);
 
-	begin(SUPERVISE_ALWAYS, 3, 1000, 0);
+	begin(RESTART_ALWAYS, 3, 1000, 0);
 	for (int round = 0; round < 3; round++) {
 		msec now = 5000 + 1000 * round;
 
@@ -46,7 +46,7 @@ TEST(supervise_so_many_in_a_window)
 			CHECK_INT(supervise_ended(&s, true, 7, now + 999), SUPERVISE_OVER);
 	}
 
-	begin(SUPERVISE_ALWAYS, 2, 0, 0);            /* a window that never ends */
+	begin(RESTART_ALWAYS, 2, 0, 0);            /* a window that never ends */
 	CHECK_INT(supervise_ended(&s, true, 0, 1), 0);
 	CHECK_INT(supervise_ended(&s, true, 0, INT64_MAX / 2), 0);
 	CHECK_INT(supervise_ended(&s, true, 0, INT64_MAX), SUPERVISE_OVER);
@@ -56,7 +56,7 @@ TEST(supervise_pauses_grow_and_are_forgotten)
 {
 	msec now = 1000000;
 
-	begin(SUPERVISE_ON_FAILURE, 1000, 10000, 100);
+	begin(RESTART_ON_FAILURE, 1000, 10000, 100);
 	for (int i = 0; i < 5; i++)
 		CHECK_INT(supervise_ended(&s, true, 0, now), 100 << i);
 	now += 1600 + 10000;                         /* a long life after the last pause */

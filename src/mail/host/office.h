@@ -16,6 +16,7 @@
 #define MAIL_HOST_OFFICE_H
 
 #include "mail/directory.h"
+#include "mail/supervise.h"
 #include "store/store.h"
 
 struct agents;                               /* agent/agent.h */
@@ -75,9 +76,6 @@ void office_agent_return(struct office_agent *a, struct letter *l);
 struct post *office_post(struct office *o);
 struct shard *office_shard(const struct office *o);
 
-enum office_restart { RESTART_NEVER, RESTART_ON_FAILURE, RESTART_ALWAYS };
-extern const char *const office_restart_names[];
-
 /* An agent as it is asked for, and as it is shown.  Texts are borrowed. */
 struct office_spec {
 	owner_t owner;
@@ -89,7 +87,7 @@ struct office_spec {
 	struct str input_json, config_json, metadata_json;       /* or empty */
 	bool durable;
 	uint32_t mailbox_max;                /* 0: the usual */
-	enum office_restart restart;
+	enum supervise_restart restart;
 	uint32_t restarts_max; msec restarts_window, backoff;
 };
 

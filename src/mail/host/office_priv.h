@@ -23,7 +23,6 @@
 #include "base/map.h"
 #include "mail/host/durable.h"
 #include "mail/host/office.h"
-#include "mail/supervise.h"
 #include "net/courier.h"
 
 #define AMS S("ams")                         /* the address of the office itself */

@@ -82,7 +82,7 @@ read_spec(struct arena *a, jnode n, struct office_spec *out)
 	out->config_json = json_of(a, n, "config");
 	out->metadata_json = json_of(a, n, "metadata");
 	out->mailbox_max = (uint32_t)json_int(json_get(n, S("mailbox_max")));
-	out->restart = (enum office_restart)json_int(json_get(n, S("restart")));
+	out->restart = (enum supervise_restart)json_int(json_get(n, S("restart")));
 	out->restarts_max = (uint32_t)json_int(json_get(n, S("restarts_max")));
 	out->restarts_window = json_int(json_get(n, S("window")));
 	out->backoff = json_int(json_get(n, S("backoff")));

@@ -22,8 +22,6 @@
 #include "mail/host/office_priv.h"
 #include "mail/host/register.h"
 
-const char *const office_restart_names[] = { "never", "on_failure", "always", NULL };
-
 /* Who wants an agent to stop; travels to its shard and back. */
 struct stopping {
 	struct parcel parcel;
