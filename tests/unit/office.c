@@ -9,225 +9,6 @@
 
 #include "base/mem.h"
 
-/* Counts what it is told, and answers a request. */
-#define ECHO \
-	"<scxml xmlns='http://www.w3.org/2005/07/scxml' version='1.0' name='echo'>" \
-	"<datamodel><data id='n' expr='0'/></datamodel>" \
-	"<state id='s'>" \
-	"<transition event='message.inform' cond='event.data.content &lt; 100'>" \
-	"<assign location='n' expr='n + 1'/></transition>" \
-	"<transition event='message.request'>" \
-	"<send type='fipa' event='inform' targetexpr='event.data.sender'>" \
-	"<param name='content' expr='n'/>" \
-	"<param name='in_reply_to' expr='event.data.reply_with'/></send></transition>" \
-	"<transition event='message.cancel' target='end'/>" \
-	"<transition event='message.confirm' cond='event.data.content.again'>" \
-	"<raise event='x'/></transition>" \
-	"</state><final id='end'/></scxml>"
-
-#define MANAGER \
-	"id: manager\n" \
-	"context: {bids: [], best: null, client: null, n: 0}\n" \
-	"initial: idle\n" \
-	"states:\n" \
-	"  idle:\n" \
-	"    on:\n" \
-	"      message.request:\n" \
-	"        target: bidding\n" \
-	"        actions:\n" \
-	"          - assign: {client: event.data, n: event.data.content.bidders}\n" \
-	"          - send: {to: 'all:dig', performative: cfp, protocol: fipa-contract-net,\n" \
-	"              conversation_id: net, reply_by: 60s, content: {what: \"'a hole'\"}}\n" \
-	"  bidding:\n" \
-	"    on:\n" \
-	"      message.propose:\n" \
-	"        actions:\n" \
-	"          - assign: {bids: 'concat(bids, [event.data])'}\n" \
-	"          - if: best == null || event.data.content.price < best.content.price\n" \
-	"            then: [{assign: {best: event.data}}]\n" \
-	"    always: {guard: len(bids) == n, target: award}\n" \
-	"  award:\n" \
-	"    entry:\n" \
-	"      - foreach:\n" \
-	"          over: bids\n" \
-	"          as: bid\n" \
-	"          do:\n" \
-	"            - if: bid.sender == best.sender\n" \
-	"              then: [{reply: {message: bid, performative: accept-proposal}}]\n" \
-	"              else: [{reply: {message: bid, performative: reject-proposal}}]\n" \
-	"    on:\n" \
-	"      message.inform:\n" \
-	"        - actions: {reply: {message: client, performative: inform,\n" \
-	"            content: event.data.content.dug}}\n"
-
-#define DIGGER \
-	"id: digger\n" \
-	"context: {price: 0, lost: 0}\n" \
-	"initial: idle\n" \
-	"states:\n" \
-	"  idle:\n" \
-	"    on:\n" \
-	"      message.cfp:\n" \
-	"        - actions: {reply: {performative: propose, content: {price: price}}}\n" \
-	"      message.accept-proposal:\n" \
-	"        - actions: {reply: {performative: inform, content: {dug: price}}}\n" \
-	"      message.reject-proposal:\n" \
-	"        - actions: {assign: {lost: lost + 1}}\n"
-
-/* Calls for one proposal with a deadline that is soon over. */
-#define HASTY \
-	"id: hasty\n" \
-	"initial: idle\n" \
-	"states:\n" \
-	"  idle:\n" \
-	"    on:\n" \
-	"      message.request:\n" \
-	"        - actions: {send: {to: slow, performative: cfp, protocol: fipa-contract-net,\n" \
-	"            conversation_id: net, reply_by: 30ms, content: 1}}\n"
-
-/* Proposes when it is told to, and tells who told it that it was rejected. */
-#define SLOW \
-	"id: slow\n" \
-	"context: {call: null}\n" \
-	"initial: idle\n" \
-	"states:\n" \
-	"  idle:\n" \
-	"    on:\n" \
-	"      message.cfp: [{actions: {assign: {call: event.data}}}]\n" \
-	"      message.confirm: [{actions: {reply: {message: call, performative: propose,\n" \
-	"        content: 1}}}]\n" \
-	"      message.reject-proposal: [{actions: {send: {to: ann, performative: inform,\n" \
-	"        content: \"'rejected'\"}}}]\n"
-
-/* Fails when it is told to, by work without end. */
-#define FRAGILE \
-	"id: fragile\n" \
-	"context: {n: 0}\n" \
-	"initial: well\n" \
-	"states:\n" \
-	"  well: {on: {message.cancel: looping, message.inform: [{actions: {assign: {n: n + 1}}}],\n" \
-	"    message.request: [{actions: {reply: {performative: inform, content: n}}}]}}\n" \
-	"  looping: {always: {target: looping, internal: false}}\n"
-
-/* Sends to nobody, and tells what it hears of it. */
-#define LOST \
-	"id: lost\n" \
-	"initial: idle\n" \
-	"states:\n" \
-	"  idle:\n" \
-	"    on:\n" \
-	"      message.request: [{actions: {send: {to: ann2, performative: inform}}}]\n" \
-	"      error.communication: [{actions: {send: {to: ann, performative: inform,\n" \
-	"        content: event.data.to}}}]\n"
-
-static const char *const texts[] = { ECHO, MANAGER, DIGGER, HASTY, SLOW, FRAGILE, LOST, NULL };
-
-static struct office_spec
-chart(const char *name)
-{
-	return (struct office_spec){ .owner = 1, .name = str_of(name), .graph_id = S("echo") };
-}
-
-/* ---- a client's mailbox, read to the end ------------------------------------------- */
-
-struct inbox {
-	struct external_reader r;
-	struct office_fix *f;
-	size_t n, opened;
-	int rc, ended;
-	enum acl_act act;
-	char content[200];
-};
-
-static void
-on_opened(struct external_reader *r, int rc, const struct uuid *id, const struct err *e)
-{
-	struct inbox *x = CONTAINER_OF(r, struct inbox, r);
-
-	(void)id, (void)e;
-	pthread_mutex_lock(&x->f->lock);
-	x->rc = rc;
-	x->opened++;
-	office_changed(x->f);
-	pthread_mutex_unlock(&x->f->lock);
-}
-
-static void
-on_come(struct external_reader *r, const struct external_letter *at, size_t n)
-{
-	struct inbox *x = CONTAINER_OF(r, struct inbox, r);
-	struct acl_room room;
-	struct acl m;
-	struct err e;
-
-	pthread_mutex_lock(&x->f->lock);
-	for (size_t i = 0; i < n; i++) {
-		CHECK_RC(acl_unpack(&m, at[i].packed, &room, &e), OK);
-		CHECK(m.content.n < sizeof x->content);
-		memcpy(x->content, m.content.p, m.content.n);
-		x->content[m.content.n] = '\0';
-		x->act = m.act;
-	}
-	x->n += n;
-	office_changed(x->f);
-	pthread_mutex_unlock(&x->f->lock);
-}
-
-static void
-on_ended(struct external_reader *r, int rc)
-{
-	struct inbox *x = CONTAINER_OF(r, struct inbox, r);
-
-	pthread_mutex_lock(&x->f->lock);
-	x->ended = rc == OK ? 1 : rc;
-	office_changed(x->f);
-	pthread_mutex_unlock(&x->f->lock);
-}
-
-static void
-open_inbox(struct office_desk *d, void *arg)
-{
-	struct inbox *x = arg;
-
-	external_open(d->office, &x->r);
-}
-
-static bool
-inbox_opened(void *arg)
-{
-	return ((struct inbox *)arg)->opened > 0;
-}
-
-static void
-inbox_open(struct office_fix *f, unsigned desk, struct inbox *x, const char *agent)
-{
-	*x = (struct inbox){ .f = f, .r = { .owner = 1, .agent = str_of(agent), .room = MB,
-	    .opened = on_opened, .come = on_come, .ended = on_ended } };
-	office_do(f, desk, open_inbox, x);
-	office_until(f, inbox_opened, x);
-}
-
-static void
-do_close(struct office_desk *d, void *arg)
-{
-	struct inbox *x = arg;
-
-	(void)d;
-	external_close(&x->r);
-}
-
-static bool
-inbox_ended(void *arg)
-{
-	return ((struct inbox *)arg)->ended != 0;
-}
-
-static bool
-inbox_has_one(void *arg)
-{
-	return ((struct inbox *)arg)->n > 0;
-}
-
 /* ---- charts --------------------------------------------------------------------------- */
 
 TEST(office_a_chart_hears_and_answers_on_one_shard)
@@ -238,7 +19,7 @@ TEST(office_a_chart_hears_and_answers_on_one_shard)
 	struct office_fix f;
 	struct inbox in;
 
-	office_fix_open(&f, 1, texts);
+	office_fix_open(&f, 1, office_texts);
 	CHECK_RC(office_spawn_wait(&f, 0, &echo, NULL), OK);
 	CHECK_RC(office_spawn_wait(&f, 0, &external, NULL), OK);
 	inbox_open(&f, 0, &in, "ann");
@@ -250,8 +31,7 @@ TEST(office_a_chart_hears_and_answers_on_one_shard)
 	CHECK(in.act == ACL_INFORM && strcmp(in.content, "1") == 0);
 	CHECK_INT(office_state(&f, 0, 1, "echo", &x), AGENT_RUNNING);
 	CHECK_INT(x.books.delivered, 3);
-	office_do(&f, 0, do_close, &in);
-	office_until(&f, inbox_ended, &in);
+	inbox_close(&f, 0, &in);
 	office_fix_close(&f);
 }
 
@@ -263,7 +43,7 @@ TEST(office_letters_and_answers_cross_shards)
 	struct office_fix f;
 	struct inbox in;
 
-	office_fix_open(&f, 2, texts);
+	office_fix_open(&f, 2, office_texts);
 	CHECK_RC(office_spawn_wait(&f, 1, &echo, NULL), OK);
 	CHECK_RC(office_spawn_wait(&f, 0, &external, NULL), OK);
 	inbox_open(&f, 1, &in, "ann");
@@ -277,8 +57,7 @@ TEST(office_letters_and_answers_cross_shards)
 	CHECK_INT(s.books.delivered, 52);
 	CHECK_INT(s.agents[AGENT_RUNNING], 2);
 	CHECK_INT(s.conns_open, 1);
-	office_do(&f, 1, do_close, &in);
-	office_until(&f, inbox_ended, &in);
+	inbox_close(&f, 1, &in);
 	office_quiet(&f);
 	CHECK_INT(office_stats_of(&f).conns_open, 0);
 	office_fix_close(&f);
@@ -289,7 +68,7 @@ TEST(office_who_is_not_there_is_named)
 	struct office_spec echo = chart("echo");
 	struct office_fix f;
 
-	office_fix_open(&f, 2, texts);
+	office_fix_open(&f, 2, office_texts);
 	CHECK_RC(office_spawn_wait(&f, 1, &echo, NULL), OK);
 	CHECK_RC(office_say(&f, 0, 1, NULL, "nobody", ACL_INFORM, "7"), ERR_NOTFOUND);
 	CHECK_RC(office_say(&f, 0, 1, "echo", "echo", ACL_INFORM, "7"), ERR_INVALID);
@@ -306,29 +85,6 @@ TEST(office_who_is_not_there_is_named)
 
 /* ---- protocols --------------------------------------------------------------------------- */
 
-static struct office_spec
-agent_of(const char *name, const char *graph)
-{
-	return (struct office_spec){ .owner = 1, .name = str_of(name), .graph_id = str_of(graph) };
-}
-
-static void
-spawn_ann(struct office_fix *f, struct inbox *in)
-{
-	const struct office_spec ann = { .owner = 1, .name = S("ann") };
-
-	CHECK_RC(office_spawn_wait(f, 0, &ann, NULL), OK);
-	inbox_open(f, 0, in, "ann");
-	CHECK_RC(in->rc, OK);
-}
-
-static void
-leave_ann(struct office_fix *f, struct inbox *in)
-{
-	office_do(f, 0, do_close, in);
-	office_until(f, inbox_ended, in);
-}
-
 /* Goal: the lowest price gets the work, everyone else is told, whatever shards they are on. */
 static void
 contract_net(unsigned desks, int bidders)
@@ -339,7 +95,7 @@ contract_net(unsigned desks, int bidders)
 	struct inbox in;
 	char text[64];
 
-	office_fix_open(&f, desks, texts);
+	office_fix_open(&f, desks, office_texts);
 	manager.mailbox_max = 10000;
 	CHECK_RC(office_spawn_wait(&f, 0, &manager, NULL), OK);
 	for (int i = 0; i < bidders; i++) {
@@ -358,7 +114,7 @@ contract_net(unsigned desks, int bidders)
 	office_quiet(&f);
 	/* A call and a proposal each, an award or a rejection each, two results, a request. */
 	CHECK_INT(office_stats_of(&f).books.delivered, 3 * bidders + 3);
-	leave_ann(&f, &in);
+	inbox_close(&f, 0, &in);
 	office_fix_close(&f);
 }
 
@@ -379,7 +135,7 @@ TEST(office_a_late_proposal_is_rejected_by_the_router)
 	struct inbox in;
 	msec until;
 
-	office_fix_open(&f, 2, texts);
+	office_fix_open(&f, 2, office_texts);
 	CHECK_RC(office_spawn_wait(&f, 0, &hasty, NULL), OK);
 	CHECK_RC(office_spawn_wait(&f, 1, &slow, NULL), OK);
 	spawn_ann(&f, &in);
@@ -390,7 +146,7 @@ TEST(office_a_late_proposal_is_rejected_by_the_router)
 	CHECK_RC(office_say(&f, 0, 1, "ann", "slow", ACL_CONFIRM, "1"), OK);
 	office_until(&f, inbox_has_one, &in);
 	CHECK(strcmp(in.content, "\"rejected\"") == 0);
-	leave_ann(&f, &in);
+	inbox_close(&f, 0, &in);
 	office_fix_close(&f);
 }
 
@@ -402,7 +158,7 @@ TEST(office_what_a_protocol_forbids_is_refused)
 		.protocol = S("fipa-request"), .conversation_id = S("c1") };
 	struct office_fix f;
 
-	office_fix_open(&f, 2, texts);
+	office_fix_open(&f, 2, office_texts);
 	CHECK_RC(office_spawn_wait(&f, 0, &ann, NULL), OK);
 	CHECK_RC(office_spawn_wait(&f, 1, &bob, NULL), OK);
 	m.act = ACL_AGREE;
@@ -431,7 +187,7 @@ TEST(office_a_full_mailbox_refuses_a_client_and_takes_the_words_back)
 	struct office_shown x;
 	struct office_fix f;
 
-	office_fix_open(&f, 2, texts);
+	office_fix_open(&f, 2, office_texts);
 	bob.mailbox_max = 2;
 	CHECK_RC(office_spawn_wait(&f, 0, &ann, NULL), OK);
 	CHECK_RC(office_spawn_wait(&f, 1, &bob, NULL), OK);
@@ -456,13 +212,13 @@ TEST(office_a_chart_hears_that_nobody_is_there)
 	struct office_fix f;
 	struct inbox in;
 
-	office_fix_open(&f, 2, texts);
+	office_fix_open(&f, 2, office_texts);
 	CHECK_RC(office_spawn_wait(&f, 1, &lost, NULL), OK);
 	spawn_ann(&f, &in);
 	CHECK_RC(office_say(&f, 0, 1, "ann", "lost", ACL_REQUEST, "1"), OK);
 	office_until(&f, inbox_has_one, &in);
 	CHECK(strcmp(in.content, "\"ann2\"") == 0);
-	leave_ann(&f, &in);
+	inbox_close(&f, 0, &in);
 	office_fix_close(&f);
 }
 
@@ -485,7 +241,7 @@ TEST(office_a_supervisor_starts_what_failed_again_and_gives_up)
 	struct office_fix f;
 	struct inbox in;
 
-	office_fix_open(&f, 2, texts);
+	office_fix_open(&f, 2, office_texts);
 	s.restart = RESTART_ON_FAILURE;
 	s.restarts_max = 2;
 	s.restarts_window = 60000;
@@ -510,7 +266,7 @@ TEST(office_a_supervisor_starts_what_failed_again_and_gives_up)
 	CHECK_RC(office_say(&f, 0, 1, "ann", "frail", ACL_REQUEST, NULL), ERR_NOTFOUND);
 	CHECK_RC(office_stop_wait(&f, 0, 1, "frail", false, 0), OK);
 	CHECK_INT(office_state(&f, 0, 1, "frail", &x), -1);
-	leave_ann(&f, &in);
+	inbox_close(&f, 0, &in);
 	office_fix_close(&f);
 }
 
@@ -520,7 +276,7 @@ TEST(office_an_agent_that_ends_is_gone_or_lives_again)
 	struct office_shown x;
 	struct office_fix f;
 
-	office_fix_open(&f, 2, texts);
+	office_fix_open(&f, 2, office_texts);
 	always.restart = RESTART_ALWAYS;
 	always.restarts_max = 1;
 	always.restarts_window = 60000;
@@ -546,7 +302,7 @@ TEST(office_drain_delivers_what_waits)
 	struct office_fix f;
 	struct inbox in;
 
-	office_fix_open(&f, 2, texts);
+	office_fix_open(&f, 2, office_texts);
 	CHECK_RC(office_spawn_wait(&f, 1, &bob, NULL), OK);
 	for (int i = 0; i < 20; i++)
 		CHECK_RC(office_say(&f, 0, 1, NULL, "bob", ACL_INFORM, "1"), OK);
@@ -573,7 +329,7 @@ TEST(office_owners_never_meet)
 	struct office_shown x;
 	struct office_fix f;
 
-	office_fix_open(&f, 2, texts);
+	office_fix_open(&f, 2, office_texts);
 	for (owner_t o = 1; o <= 3; o++) {
 		struct office_spec s = { .owner = o, .name = S("echo"), .graph_id = S("echo"),
 			.capabilities = &cap, .capabilities_n = 1 };
@@ -628,7 +384,7 @@ TEST(office_books_balance_while_letters_move)
 	struct office_fix f;
 	char name[16];
 
-	office_fix_open(&f, 2, texts);
+	office_fix_open(&f, 2, office_texts);
 	for (int i = 0; i < 8; i++) {
 		struct office_spec s = agent_of(name, i % 2 == 0 ? "echo" : "");
 

@@ -70,7 +70,7 @@ office_do(struct office_fix *f, unsigned desk, void (*run)(struct office_desk *d
 	office_until(f, is_set, &x.done);
 }
 
-/* ---- up and down ------------------------------------------------------------------- */
+/* ---- offices ------------------------------------------------------------------------ */
 
 static void
 open_desk(struct office_desk *d, void *arg)
@@ -80,41 +80,6 @@ open_desk(struct office_desk *d, void *arg)
 	(void)arg;
 	CHECK_RC(store_reader_open(d->f->st, &d->reader, &e), OK);
 	CHECK_RC(office_new(&d->office, d->f->all, d->shard, d->reader, &e), OK);
-}
-
-static void
-load(struct office_fix *f, const char *text)
-{
-	struct agent *a;
-	struct err e;
-	int rc = agent_load(&a, str_of(text), S("test"), &task_kinds, &e);
-
-	if (rc != OK)
-		test_fail(__FILE__, __LINE__, "%s", e.text);
-	CHECK_RC(agents_add(f->agents, a, &e), OK);
-}
-
-void
-office_fix_open(struct office_fix *f, unsigned desks, const char *const *texts)
-{
-	const struct store_options o = { .driver = S("memory") };
-	struct err e;
-
-	*f = (struct office_fix){ .n = desks };
-	pthread_mutex_init(&f->lock, NULL);
-	pthread_cond_init(&f->changed, NULL);
-	CHECK_RC(store_open(&f->st, &o, &e), OK);
-	f->agents = agents_new();
-	for (; texts != NULL && *texts != NULL; texts++)
-		load(f, *texts);
-	CHECK_RC(agents_link(f->agents, &e), OK);
-	f->all = offices_new(f->st, f->agents);
-	for (unsigned i = 0; i < desks; i++) {
-		f->desks[i] = (struct office_desk){ .f = f, .id = i };
-		CHECK_RC(shard_new(&f->desks[i].shard, i, &e), OK);
-		CHECK_RC(shard_start(f->desks[i].shard, &e), OK);
-		office_do(f, i, open_desk, NULL);
-	}
 }
 
 static void
@@ -148,8 +113,8 @@ close_desk(struct office_desk *d, void *arg)
 	store_reader_close(d->reader);
 }
 
-void
-office_fix_close(struct office_fix *f)
+static void
+offices_down(struct office_fix *f)
 {
 	struct draining x[DESKS_MAX];
 
@@ -165,6 +130,50 @@ office_fix_close(struct office_fix *f)
 		office_do(f, i, close_desk, NULL);
 	for (unsigned i = 0; i < f->n; i++)
 		office_do(f, i, nothing, NULL);
+	offices_free(f->all);
+}
+
+static void
+recover(struct office_desk *d, void *arg)
+{
+	struct err e;
+
+	(void)arg;
+	CHECK_RC(office_recover(d->office, &e), OK);
+}
+
+static void
+resume(struct office_desk *d, void *arg)
+{
+	struct err e;
+
+	(void)arg;
+	CHECK_RC(office_resume(d->office, &e), OK);
+}
+
+static void
+offices_up(struct office_fix *f)
+{
+	f->all = offices_new(f->st, f->agents);
+	for (unsigned i = 0; i < f->n; i++)
+		office_do(f, i, open_desk, NULL);
+	for (unsigned i = 0; i < f->n; i++)
+		office_do(f, i, recover, NULL);
+	for (unsigned i = 0; i < f->n; i++)
+		office_do(f, i, resume, NULL);
+}
+
+void
+office_fix_restart(struct office_fix *f)
+{
+	offices_down(f);
+	offices_up(f);
+}
+
+void
+office_fix_close(struct office_fix *f)
+{
+	offices_down(f);
 	for (unsigned i = 0; i < f->n; i++) {
 		shard_stop(f->desks[i].shard);
 		shard_join(f->desks[i].shard);
@@ -172,10 +181,45 @@ office_fix_close(struct office_fix *f)
 	store_close(f->st);
 	for (unsigned i = 0; i < f->n; i++)
 		shard_free(f->desks[i].shard);
-	offices_free(f->all);
 	agents_free(f->agents);
 	pthread_mutex_destroy(&f->lock);
 	pthread_cond_destroy(&f->changed);
+}
+
+/* ---- up -------------------------------------------------------------------------- */
+
+static void
+load(struct office_fix *f, const char *text)
+{
+	struct agent *a;
+	struct err e;
+	int rc = agent_load(&a, str_of(text), S("test"), &task_kinds, &e);
+
+	if (rc != OK)
+		test_fail(__FILE__, __LINE__, "%s", e.text);
+	CHECK_RC(agents_add(f->agents, a, &e), OK);
+}
+
+void
+office_fix_open(struct office_fix *f, unsigned desks, const char *const *texts)
+{
+	const struct store_options o = { .driver = S("memory") };
+	struct err e;
+
+	*f = (struct office_fix){ .n = desks };
+	pthread_mutex_init(&f->lock, NULL);
+	pthread_cond_init(&f->changed, NULL);
+	CHECK_RC(store_open(&f->st, &o, &e), OK);
+	f->agents = agents_new();
+	for (; texts != NULL && *texts != NULL; texts++)
+		load(f, *texts);
+	CHECK_RC(agents_link(f->agents, &e), OK);
+	for (unsigned i = 0; i < desks; i++) {
+		f->desks[i] = (struct office_desk){ .f = f, .id = i };
+		CHECK_RC(shard_new(&f->desks[i].shard, i, &e), OK);
+		CHECK_RC(shard_start(f->desks[i].shard, &e), OK);
+	}
+	offices_up(f);
 }
 
 /* ---- books ------------------------------------------------------------------------- */
@@ -225,6 +269,8 @@ struct call {
 	struct office_shown *shown;
 	struct office_spawn spawn;
 	struct office_send send;
+	struct uuid id;
+	size_t n;
 };
 
 static void
@@ -296,6 +342,7 @@ sent(struct office_send *s, int rc, const struct err *e)
 	struct call *c = CONTAINER_OF(s, struct call, send);
 
 	c->f->letters = s->letters;
+	c->f->message_id = s->message_id;
 	answer(c, rc, e);
 }
 
@@ -362,4 +409,31 @@ office_say(struct office_fix *f, unsigned desk, owner_t owner, const char *from,
 		.content = content != NULL ? str_of(content) : STR_NONE };
 
 	return office_send_wait(f, desk, owner, from, &m);
+}
+
+static void
+dead_done(void *ctx, int rc, size_t letters, const struct err *e)
+{
+	((struct call *)ctx)->n = letters;
+	answer(ctx, rc, e);
+}
+
+static void
+dead(struct office_desk *d, void *arg)
+{
+	struct call *c = arg;
+
+	office_dead(d->office, c->owner, &c->id, c->drain, dead_done, c);
+}
+
+int
+office_dead_wait(struct office_fix *f, unsigned desk, owner_t owner, const struct uuid *id,
+    bool drop, size_t *letters)
+{
+	struct call c = { .f = f, .owner = owner, .id = *id, .drain = drop };
+
+	office_do(f, desk, dead, &c);
+	office_until(f, is_set, &c.done);
+	*letters = c.n;
+	return c.rc;
 }

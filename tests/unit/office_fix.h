@@ -37,11 +37,14 @@ struct office_fix {
 	struct err e;
 	struct uuid id;
 	uint32_t letters;
+	struct uuid message_id;
 };
 
 /* texts: definitions (SCXML or YAML), NULL-ended; each one's id is in it. */
 void office_fix_open(struct office_fix *f, unsigned desks, const char *const *texts);
 void office_fix_close(struct office_fix *f);
+/* The server stops and starts: new offices on the same store. */
+void office_fix_restart(struct office_fix *f);
 
 /* Runs on the desk's shard and waits until it has. */
 void office_do(struct office_fix *f, unsigned desk, void (*run)(struct office_desk *d, void *arg),
@@ -61,11 +64,41 @@ int  office_stop_wait(struct office_fix *f, unsigned desk, owner_t owner, const 
 /* From the agent of that name, or from a client (NULL). */
 int  office_send_wait(struct office_fix *f, unsigned desk, owner_t owner, const char *from,
     const struct acl *m);
+int  office_dead_wait(struct office_fix *f, unsigned desk, owner_t owner, const struct uuid *id,
+    bool drop, size_t *letters);
 /* to, act, content: the usual rest. */
 int  office_say(struct office_fix *f, unsigned desk, owner_t owner, const char *from,
     const char *to, enum acl_act act, const char *content);
 /* The state of an agent, -1: it is gone; its shown figures to *out (texts are gone). */
 int  office_state(struct office_fix *f, unsigned desk, owner_t owner, const char *name,
     struct office_shown *out);
+
+/* ---- a client's mailbox ------------------------------------------------------------ */
+
+struct inbox {
+	struct external_reader r;
+	struct office_fix *f;
+	size_t n, opened, acked;
+	int rc, ended;
+	bool ack_done;
+	enum acl_act act;
+	struct uuid last;                    /* message_id */
+	char content[200];
+	char all[200];                       /* contents, one after another */
+};
+
+/* Reads the agent's mailbox from a desk, until it is closed there or ended. */
+void inbox_close(struct office_fix *f, unsigned desk, struct inbox *x);
+void inbox_open(struct office_fix *f, unsigned desk, struct inbox *x, const char *agent);
+bool inbox_ended(void *inbox);
+bool inbox_has_one(void *inbox);
+/* The agent "ann" of owner 1, read at desk 0. */
+void spawn_ann(struct office_fix *f, struct inbox *in);
+
+/* ---- definitions ------------------------------------------------------------------- */
+
+extern const char *const office_texts[];     /* of the tests; echo, manager, ... */
+struct office_spec chart(const char *name);  /* of owner 1, an echo */
+struct office_spec agent_of(const char *name, const char *graph);
 
 #endif

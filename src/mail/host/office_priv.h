@@ -122,6 +122,7 @@ struct office_agent {
 };
 
 struct office_agent *roster_find(struct office *o, owner_t owner, const struct uuid *id);
+bool roster_is_full(struct office *o, struct mail_ref at);
 void roster_free(struct office *o);
 
 /* ---- copies ---------------------------------------------------------------------- */

@@ -62,6 +62,16 @@ roster_find(struct office *o, owner_t owner, const struct uuid *id)
 
 /* ---- letters ---------------------------------------------------------------------- */
 
+bool
+roster_is_full(struct office *o, struct mail_ref at)
+{
+	const struct office_agent *a = post_agent(o->post, at);
+	size_t max = a == NULL ? SIZE_MAX : a->spec.mailbox_max > 0 ? a->spec.mailbox_max :
+	    LIMIT_MAILBOX_LETTERS;
+
+	return post_waiting(o->post, at) >= max;
+}
+
 static void settle(struct office_agent *a);
 
 static enum mail_taken

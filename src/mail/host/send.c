@@ -137,12 +137,6 @@ check_talk(struct sending *x, owner_t owner, bool *late, struct err *e)
 	return rc;
 }
 
-static void
-undo_talk(struct sending *x, owner_t owner)
-{
-	converse_undo(x->o, owner, &x->m, x->seen, x->n);
-}
-
 /* ---- letters --------------------------------------------------------------------------- */
 
 static int
@@ -190,100 +184,6 @@ send_all(struct sending *x)
 	}
 	mail_text_drop(l.text);
 	office_stir(x->o);
-}
-
-/* ---- a client's, to one agent ------------------------------------------------------------ */
-
-/* Goes to the agent's shard and comes back. */
-struct knock {
-	struct parcel parcel;
-	struct office *from;
-	struct office_send *s;
-	struct post_letter l;                /* packed lies behind, unless there is a text */
-	struct talks_seen *seen;
-	int rc;
-	char packed[];
-};
-
-static void
-answer(struct office_send *s, int rc)
-{
-	struct err e;
-
-	if (rc == OK) {
-		s->letters = 1;
-		s->done(s, OK, NULL);
-		return;
-	}
-	s->retry_after = rc == ERR_AGAIN ? LIMIT_MAIL_RETRY_MS : 0;
-	err_set(&e, rc, rc == ERR_AGAIN ? "the mailbox of the receiver is full" :
-	    "the receiver has stopped");
-	s->done(s, rc, &e);
-}
-
-static void
-answer_open(void *here, struct parcel *p)
-{
-	struct knock *k = CONTAINER_OF(p, struct knock, parcel);
-	struct str packed = k->l.text != NULL ?
-	    (struct str){ (char *)k->l.text->bytes, k->l.text->n } : k->l.packed;
-	struct acl_room room;
-	struct acl m;
-
-	if (k->rc != OK && k->seen != NULL && acl_unpack(&m, packed, &room, NULL) == OK)
-		converse_undo(here, k->s->owner, &m, k->seen, 1);
-	answer(k->s, k->rc);
-	mail_text_drop(k->l.text);
-	free(k->seen);
-	free(k);
-	office_idle(here);
-}
-
-static void
-knock_open(void *here, struct parcel *p)
-{
-	struct knock *k = CONTAINER_OF(p, struct knock, parcel);
-	struct office *o = here;
-
-	k->rc = post_send(o->post, &k->l, office_now(o));
-	office_stir(o);
-	p->open = answer_open;
-	office_mail(o, k->from, p);
-}
-
-static void
-knock(struct sending *x, struct office_send *s, struct office *home, struct post_letter l)
-{
-	size_t n = l.text == NULL ? l.packed.n : 0;
-	struct knock *k = mem_alloc(sizeof *k + n);
-
-	*k = (struct knock){ .parcel.open = knock_open, .from = x->o, .s = s, .l = l,
-		.seen = x->seen };
-	x->seen = NULL;
-	memcpy(k->packed, l.packed.p, n);
-	k->l.packed = (struct str){ k->packed, n };
-	office_busy(x->o);
-	office_mail(x->o, home, &k->parcel);
-}
-
-static void
-send_one(struct sending *x, struct office_send *s)
-{
-	struct post_letter l = letter_of(x);
-	struct office *home = x->o->all->at[x->at[0].ref.shard];
-	int rc;
-
-	l.to = x->at[0].ref;
-	if (home != x->o) {
-		knock(x, s, home, l);
-		return;
-	}
-	rc = post_send(x->o->post, &l, x->m.created);
-	mail_text_drop(l.text);
-	office_stir(x->o);
-	if (rc != OK)
-		undo_talk(x, s->owner);
-	answer(s, rc);
 }
 
 /* ---- durable ------------------------------------------------------------------------------ */
@@ -337,6 +237,137 @@ keep(struct sending *x, owner_t owner, struct office_send *s)
 	arena_release(&a);
 }
 
+/* ---- a client's, to one agent ------------------------------------------------------------ */
+
+/* Is answered where the agent is at home: the mailbox may be full.  Comes back when it was on
+ * another shard. */
+struct knock {
+	struct parcel parcel;
+	struct office *from;
+	struct office_send *s;
+	owner_t owner;
+	struct post_letter l;                /* packed lies behind, unless there is a text */
+	struct store_mail mail;              /* a durable one; to_n 0: it is none */
+	struct uuid to;
+	struct talks_seen *seen;
+	int rc;
+	struct err err;
+	char packed[];
+};
+
+static struct str
+knock_text(const struct knock *k)
+{
+	return k->l.text != NULL ? (struct str){ (const char *)k->l.text->bytes, k->l.text->n } :
+	    k->l.packed;
+}
+
+static void
+knock_back(void *here, struct parcel *p)
+{
+	struct knock *k = CONTAINER_OF(p, struct knock, parcel);
+	struct office_send *s = k->s;
+	struct acl_room room;
+	struct acl m;
+
+	if (k->rc != OK && k->seen != NULL && acl_unpack(&m, knock_text(k), &room, NULL) == OK)
+		converse_undo(here, k->owner, &m, k->seen, 1);
+	s->letters = k->rc == OK;
+	s->retry_after = k->rc == ERR_AGAIN ? LIMIT_MAIL_RETRY_MS : 0;
+	s->done(s, k->rc, k->rc == OK ? NULL : &k->err);
+	mail_text_drop(k->l.text);
+	free(k->seen);
+	free(k);
+	office_idle(here);
+}
+
+static void
+knock_answer(struct office *here, struct knock *k, int rc, const char *words)
+{
+	k->rc = rc;
+	if (rc != OK)
+		err_set(&k->err, rc, "%s", words);
+	k->parcel.open = knock_back;
+	if (k->from == here)
+		knock_back(here, &k->parcel);
+	else
+		office_mail(here, k->from, &k->parcel);
+}
+
+static void
+knock_kept(void *ctx, int rc, const struct store_mail *m, const struct err *e)
+{
+	struct knock *k = ctx;
+	struct office *home = k->from->all->at[k->l.to.shard];
+
+	if (rc == OK && !m->known)
+		office_route(home, k->owner, m);
+	knock_answer(home, k, rc, rc == OK ? "" : e->text);
+	office_idle(home);
+}
+
+static void
+knock_open(void *here, struct parcel *p)
+{
+	struct knock *k = CONTAINER_OF(p, struct knock, parcel);
+	struct office *o = here;
+	int rc = OK;
+
+	if (k->mail.to_n == 0)
+		rc = post_send(o->post, &k->l, office_now(o));
+	else if (post_agent(o->post, k->l.to) == NULL)
+		rc = ERR_NOTFOUND;
+	else if (roster_is_full(o, k->l.to))
+		rc = ERR_AGAIN;
+	if (rc == OK && k->mail.to_n > 0) {
+		office_busy(o);
+		durable_put(o->durable, k->owner, &k->mail, knock_kept, k);
+		return;
+	}
+	office_stir(o);
+	knock_answer(o, k, rc, rc == ERR_AGAIN ? "the mailbox of the receiver is full" :
+	    "the receiver has stopped");
+}
+
+/* A durable one is kept by the agent's shard. */
+static void
+knock_mail(struct knock *k, struct sending *x)
+{
+	struct arena a = ARENA(KB);
+	struct acl_room room;
+	struct acl m;
+
+	k->mail = mail_of(x, &a);
+	k->mail.to = &k->to;
+	k->mail.packed = knock_text(k);
+	if (acl_unpack(&m, k->mail.packed, &room, NULL) == OK)
+		k->mail.conversation = m.conversation_id;
+	arena_release(&a);
+}
+
+static void
+send_one(struct sending *x, struct office_send *s)
+{
+	struct post_letter l = letter_of(x);
+	struct office *home = x->o->all->at[x->at[0].ref.shard];
+	size_t n = l.text == NULL ? l.packed.n : 0;
+	struct knock *k = mem_alloc(sizeof *k + n);
+
+	l.to = x->at[0].ref;
+	*k = (struct knock){ .parcel.open = knock_open, .from = x->o, .s = s, .owner = s->owner,
+		.l = l, .to = x->at[0].id, .seen = x->seen };
+	memcpy(k->packed, l.packed.p, n);
+	k->l.packed = (struct str){ k->packed, n };
+	if (x->m.delivery.durable)
+		knock_mail(k, x);
+	x->seen = NULL;
+	office_busy(x->o);
+	if (home == x->o)
+		knock_open(home, &k->parcel);
+	else
+		office_mail(x->o, home, &k->parcel);
+}
+
 /* ---- the door ----------------------------------------------------------------------------- */
 
 static int
@@ -371,10 +402,10 @@ office_send(struct office *o, struct office_send *s)
 	s->message_id = x.m.message_id;
 	s->letters = 0;
 	s->retry_after = 0;
-	if (rc == OK && x.m.delivery.durable) {
-		keep(&x, s->owner, s);
-	} else if (rc == OK && x.n == 1 && !s->itself) {
+	if (rc == OK && x.n == 1 && !s->itself) {
 		send_one(&x, s);
+	} else if (rc == OK && x.m.delivery.durable) {
+		keep(&x, s->owner, s);
 	} else if (rc == OK) {
 		send_all(&x);
 		s->letters = (uint32_t)x.n;
