@@ -25,6 +25,7 @@
 #include "main/agents.h"
 #include "main/models.h"
 #include "main/reload.h"
+#include "main/work_agent.h"
 #include "main/work_tools.h"
 #include "net/host.h"
 #include "tools/mcp.h"
@@ -52,6 +53,7 @@ struct worker {
 	struct llm *llm;
 	struct runs *runs;
 	struct office *office;
+	struct work_agent *work;             /* the agent `work` */
 	struct api *api;
 	struct shard_job job;                /* this phase */
 };
@@ -141,6 +143,8 @@ worker_open(struct worker *w, struct err *e)
 	if (rc == OK)
 		rc = office_new(&w->office, n->offices, w->shard, w->reader, e);
 	if (rc == OK)
+		w->work = work_agent_new(w->office, n->store);
+	if (rc == OK)
 		w->api = api_new(n->api, w->shard, w->runs, w->office, w->reader);
 	return rc;
 }
@@ -224,6 +228,12 @@ worker_drain_runs(struct worker *w)
 }
 
 static void
+worker_drain_work(struct worker *w)
+{
+	work_agent_drain(w->work, worker_drained, w);
+}
+
+static void
 worker_drain_office(struct worker *w)
 {
 	office_drain(w->office, worker_drained, w);
@@ -242,6 +252,7 @@ worker_close(struct worker *w)
 {
 	api_free(w->api);
 	office_free(w->office);
+	work_agent_free(w->work);
 	runs_free(w->runs);
 	mcp_free(w->mcp);
 	llm_free(w->llm);
@@ -251,8 +262,8 @@ worker_close(struct worker *w)
 	worker_finish(w);
 }
 
-enum { BOOT, RECOVER, LISTEN, DRAIN_API, DRAIN_HTTP, DRAIN_SOCKET, DRAIN_RUNS, DRAIN_OFFICE,
-	SETTLE, CLOSE, PHASES };
+enum { BOOT, RECOVER, LISTEN, DRAIN_API, DRAIN_HTTP, DRAIN_SOCKET, DRAIN_RUNS, DRAIN_WORK,
+	DRAIN_OFFICE, SETTLE, CLOSE, PHASES };
 
 /* Each runs on every shard, which ends with worker_finish. */
 static const struct {
@@ -266,6 +277,7 @@ static const struct {
 	[DRAIN_HTTP] = { "drain http", worker_drain_http },
 	[DRAIN_SOCKET] = { "drain socket", worker_drain_socket },
 	[DRAIN_RUNS] = { "drain runs", worker_drain_runs },
+	[DRAIN_WORK] = { "drain work", worker_drain_work },
 	[DRAIN_OFFICE] = { "drain office", worker_drain_office },
 	[SETTLE] = { "settle", worker_settle },
 	[CLOSE] = { "close", worker_close },

@@ -156,6 +156,21 @@ int  office_prepare(struct office *o, const struct office_agent *from, const str
     struct arena *a, struct store_mail *out, struct err *e);
 void office_route(struct office *o, owner_t owner, const struct store_mail *m);
 
+/* ---- agents of the server ------------------------------------------------------------ */
+
+/* One that every owner finds by its name (15 bytes at most), on each shard.  What its agents
+ * send to it is heard on the shard where the sender is at home; a client that is no agent cannot
+ * write to it. */
+struct office_system {
+	const char *name;
+	void (*hear)(void *ctx, owner_t owner, const struct uuid *sender, const struct acl *m);
+};
+void office_system_add(struct office *o, const struct office_system *s, void *ctx);  /* at start */
+/* Its answer; receivers, sender and ids are filled in where they are not given.  ERR_NOTFOUND: the
+ * agent is gone; ERR_CONFLICT: the conversation is over. */
+int  office_system_send(struct office *o, const struct office_system *s, owner_t owner,
+    const struct uuid *to, const struct acl *m);
+
 /* ---- books and dead letters ------------------------------------------------------ */
 
 /* The dead letters of a durable message wait for delivery again, or are dropped.  letters: how many

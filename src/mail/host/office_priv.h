@@ -10,6 +10,7 @@
  *   chart_agent.c       the kind "chart": a chart in memory
  *   send.c      a message: addresses, checks, letters
  *   converse.c  conversations that follow a protocol
+ *   system.c    agents of the server itself
  *   notice.c    what `ams` tells senders: failures, receipts
  *
  * SPDX-License-Identifier: MIT
@@ -50,7 +51,17 @@ struct published { _Atomic uint64_t turn, at[STATS_WORDS]; };
 
 struct office_row { const struct office_kind *kind; void *ctx; };
 
-#define KINDS_MAX 8
+/* An agent of the server, here. */
+struct office_system_row {
+	struct office *o;
+	const struct office_system *system;
+	void *ctx;
+	struct uuid id;
+	struct mail_ref ref;
+};
+
+#define KINDS_MAX   8
+#define SYSTEMS_MAX 4
 
 struct office {
 	struct offices *all;
@@ -61,6 +72,8 @@ struct office {
 	struct courier courier;
 	struct office_row kinds[KINDS_MAX];
 	size_t kinds_n;
+	struct office_system_row systems[SYSTEMS_MAX];       /* the same on all shards */
+	size_t systems_n;
 	struct map agents;                   /* by id */
 	struct shard_job deliver;            /* at the end of a turn */
 	struct wheel_timer due;              /* of the post */
@@ -135,6 +148,15 @@ void spec_keep(struct office_spec *s, void *room);
 
 /* The agent itself sends.  ERR_NOTFOUND: `ams` has told it; other codes as office_send. */
 int  office_agent_send(struct office_agent *a, const struct acl *m, struct err *e);
+
+/* An agent of the server, as the sender at `from` reaches it.  False: there is none of this name
+ * (or id), or the sender has no mailbox. */
+struct target;
+bool system_named(const struct office *o, struct str name);
+bool system_has(const struct office *o, struct mail_ref at);     /* the mailbox is one's */
+bool system_find(struct office *o, struct str name, struct mail_ref from, struct target *out);
+bool system_by_id(struct office *o, const struct uuid *id, struct mail_ref from,
+    struct target *out);
 
 /* What `ams` tells the sender of m (to: its mailbox; MAIL_NOBODY hears nothing): a failure,
  * or that the message was delivered.  reason: one word.  words: for people, or empty. */

@@ -65,7 +65,7 @@ roster_find(struct office *o, owner_t owner, const struct uuid *id)
 bool
 roster_is_full(struct office *o, struct mail_ref at)
 {
-	const struct office_agent *a = post_agent(o->post, at);
+	const struct office_agent *a = system_has(o, at) ? NULL : post_agent(o->post, at);
 	size_t max = a == NULL ? SIZE_MAX : a->spec.mailbox_max > 0 ? a->spec.mailbox_max :
 	    LIMIT_MAILBOX_LETTERS;
 
@@ -330,7 +330,8 @@ find_definition(struct office *o, struct str id, struct agents **set, const stru
 }
 
 static int
-check_spec(const struct office_spec *s, const struct office_row *row, struct err *e)
+check_spec(const struct office *o, const struct office_spec *s, const struct office_row *row,
+    struct err *e)
 {
 	if (row == NULL)
 		return err_set(e, ERR_INVALID, "kind: there is no kind of agent '%.*s'",
@@ -338,8 +339,8 @@ check_spec(const struct office_spec *s, const struct office_row *row, struct err
 	if (s->durable && !row->kind->durable)
 		return err_set(e, ERR_INVALID, "durable: an agent of kind '%s' lives in memory "
 		    "alone", row->kind->name);
-	if (str_eq(s->name, AMS))
-		return err_set(e, ERR_CONFLICT, "name: 'ams' is the server's own");
+	if (str_eq(s->name, AMS) || system_named(o, s->name))
+		return err_set(e, ERR_CONFLICT, "name: '%.*s' is the server's own", FMT(s->name));
 	if (s->mailbox_max > LIMIT_MAILBOX_LETTERS_MAX)
 		return err_set(e, ERR_LIMIT, "mailbox_max: at most %d", LIMIT_MAILBOX_LETTERS_MAX);
 	return OK;
@@ -405,7 +406,7 @@ agent_make(struct office *o, const struct office_spec *s, struct office_agent **
 	if (rc != OK)
 		return rc;
 	row = row_find(o, s->kind.n > 0 ? s->kind : usual_kind(s, definition));
-	rc = check_spec(s, row, e);
+	rc = check_spec(o, s, row, e);
 	if (rc == OK && atomic_fetch_add_explicit(&o->all->agents_n, 1, memory_order_relaxed) >=
 	    LIMIT_AGENTS_LIVE) {
 		atomic_fetch_sub_explicit(&o->all->agents_n, 1, memory_order_relaxed);

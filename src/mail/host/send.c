@@ -111,8 +111,13 @@ address(struct sending *x, owner_t owner, struct err *e)
 	for (size_t i = 0; i < x->m.receivers_n; i++) {
 		struct str to = x->m.receivers[i];
 		size_t before = x->n;
+		struct target own;
 		int rc;
 
+		if (system_find(x->o, to, x->from, &own)) {
+			add_target(x, &own.id, own.ref);
+			continue;
+		}
 		x->to_itself = false;
 		rc = mail_directory_resolve(x->o->all->directory, owner, to, add_target, x, e);
 		if (rc != OK)
@@ -493,10 +498,11 @@ office_route(struct office *o, owner_t owner, const struct store_mail *m)
 	x.from = MAIL_NOBODY;
 	(void)mail_directory_id(d, owner, &m->sender, &x.from);
 	for (size_t i = 0; i < m->to_n; i++) {
-		struct mail_ref ref = MAIL_NOBODY;
+		struct target to = { .id = m->to[i], .ref = MAIL_NOBODY };
 
-		(void)mail_directory_id(d, owner, &m->to[i], &ref);
-		add_target(&x, &m->to[i], ref);
+		if (!system_by_id(o, &m->to[i], x.from, &to))
+			(void)mail_directory_id(d, owner, &to.id, &to.ref);
+		add_target(&x, &to.id, to.ref);
 	}
 	buf_clear(&o->packed);
 	buf_add(&o->packed, m->packed);
@@ -535,10 +541,14 @@ send_stored(struct office *o, const struct store_letter *s, struct mail_ref to)
 static struct mail_ref
 place_of(struct office *o, const struct store_letter *s)
 {
-	struct mail_ref to = MAIL_NOBODY;
+	struct mail_directory *d = o->all->directory;
+	struct mail_ref from = MAIL_NOBODY;
+	struct target to = { .ref = MAIL_NOBODY };
 
-	(void)mail_directory_id(o->all->directory, s->owner, &s->to, &to);
-	return to;
+	(void)mail_directory_id(d, s->owner, &s->sender, &from);
+	if (!system_by_id(o, &s->to, from, &to))
+		(void)mail_directory_id(d, s->owner, &s->to, &to.ref);
+	return to.ref;
 }
 
 /* Letters for agents that are at home here, and on the first shard those for nobody. */
