@@ -68,7 +68,6 @@ courier_send(struct courier *c, struct shard *to, void *here, struct parcel *p)
 {
 	struct courier_queue *q = &c->queues[shard_id(to)];
 
-	assert(shard_is_current(c->from));
 	assert(q->here == NULL || q->here == here);
 	q->to = to;
 	q->here = here;
