@@ -142,8 +142,10 @@ worker_open(struct worker *w, struct err *e)
 	}
 	if (rc == OK)
 		rc = office_new(&w->office, n->offices, w->shard, w->reader, e);
-	if (rc == OK)
+	if (rc == OK) {
+		runs_allow_mail(w->runs, w->office);
 		w->work = work_agent_new(w->office, n->store);
+	}
 	if (rc == OK)
 		w->api = api_new(n->api, w->shard, w->runs, w->office, w->reader);
 	return rc;

@@ -35,6 +35,22 @@ struct bed {
 };
 
 static void
+nothing(struct shard_job *job)
+{
+	(void)job;
+}
+
+/* A turn waits for something; here it may all have happened already. */
+static void
+turn(struct bed *b)
+{
+	struct shard_job job = { .run = nothing };
+
+	shard_post(b->shard, &job);
+	shard_turn(b->shard);
+}
+
+static void
 on_opened(struct external_reader *r, int rc, const struct uuid *id, const struct err *e)
 {
 	struct bed *b = CONTAINER_OF(r, struct bed, r);
@@ -97,7 +113,7 @@ bed_open(struct bed *b)
 	    .opened = on_opened, .come = on_come, .ended = on_ended };
 	external_open(b->office, &b->r);
 	while (!b->opened)
-		shard_turn(b->shard);
+		turn(b);
 }
 
 static void
@@ -113,15 +129,15 @@ bed_close(struct bed *b)
 
 	external_close(&b->r);
 	while (!b->ended)
-		shard_turn(b->shard);
+		turn(b);
 	work_agent_drain(b->work, drained, &work);
 	while (!work)
-		shard_turn(b->shard);
+		turn(b);
 	office_drain(b->office, drained, &office);
 	while (!office)
-		shard_turn(b->shard);
+		turn(b);
 	office_free(b->office);
-	shard_turn(b->shard);
+	turn(b);
 	work_agent_free(b->work);
 	offices_free(b->all);
 	agents_free(b->agents);
@@ -154,7 +170,7 @@ static void
 until_heard(struct bed *b, size_t n)
 {
 	while (b->n < n)
-		shard_turn(b->shard);
+		turn(b);
 	CHECK_INT(b->n, n);
 }
 
@@ -176,7 +192,7 @@ ask(struct bed *b, const char *project, const char *operation, const char *args)
 
 	CHECK_RC(work_submit(b->st, b->shard, &q.cmd), OK);
 	while (!q.done)
-		shard_turn(b->shard);
+		turn(b);
 	CHECK_RC(q.cmd.cmd.rc, OK);
 	arena_release(&a);
 }
