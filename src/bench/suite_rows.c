@@ -29,7 +29,18 @@
 	{ .id = name, .title = what, .group = SUITE_##of_group }
 
 const struct workload suite_rows[] = {
-	NOT_BUILT("B1", "one-way throughput", THROUGHPUT),
+	{ .id = "B1", .title = "one-way throughput", .group = SUITE_THROUGHPUT,
+	    .words = "messages", .quick = "--duration 200ms", .full = "--duration 5s",
+	    .measures = "sending, mailbox and delivery of packed messages between agents of "
+	    "one shard: one to one, many to many, to one, to all; 64 B to 32 KB; batches.",
+	    .not_measures = "reading and writing of their text, other shards, durability, "
+	    "sockets.",
+	    .metric = { { "messages_per_s", "/s", UP, 5e6, CORE_THROUGHPUT, 0 },
+		{ "any_to_any_100k_per_s", "/s", UP, 0, 0, 0 },
+		{ "any_to_one_per_s", "/s", UP, 0, 0, 0 },
+		{ "one_to_all_1kb_per_s", "/s", UP, 2e6, 0, 0 },
+		{ "messages_cpu_ns", "ns", DOWN, 0, 0, 0 } },
+	    .seconds = 60 },
 	NOT_BUILT("B2", "task pool: 10 agents, 1,000 tasks in flight", THROUGHPUT),
 	NOT_BUILT("B3", "request and reply", LATENCY),
 	NOT_BUILT("B4", "agent response time", LATENCY),

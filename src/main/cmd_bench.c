@@ -11,6 +11,7 @@
 #include "bench/detector.h"
 #include "bench/floor.h"
 #include "bench/flow.h"
+#include "bench/messages.h"
 #include "bench/mock_llm.h"
 #include "bench/ramp.h"
 #include "bench/scenario.h"
@@ -104,6 +105,7 @@ measured(const struct flag_command *cmd, int argc, char **argv, int *code)
 		    finish(cmd, bench_##name(&o, LINE, &e), &e);              \
 	}
 
+WORKLOAD(messages, messages_options)
 WORKLOAD(floor, floor_options)
 WORKLOAD(detector, detector_options)
 WORKLOAD(flow, flow_options)

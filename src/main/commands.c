@@ -10,6 +10,7 @@
 #include "bench/detector.h"
 #include "bench/floor.h"
 #include "bench/flow.h"
+#include "bench/messages.h"
 #include "bench/mock_llm.h"
 #include "bench/ramp.h"
 #include "bench/scenario.h"
@@ -96,6 +97,8 @@ static const struct flag_command extras[COMMANDS] = {
 	    .common = bench_rule_flags, .more = cmd_bench_sessions_add_more },
 	[COMMAND_bench_work] = { .own = bench_work_flags, .common = bench_rule_flags,
 	    .more = cmd_bench_work_add_more },
+	[COMMAND_bench_messages] = { .own = bench_messages_flags, .common = bench_rule_flags,
+	    .more = bench_messages_add_cases },
 	[COMMAND_bench_floor] = { .own = bench_floor_flags, .common = bench_rule_flags },
 	[COMMAND_bench_detector] = { .own = bench_detector_flags, .common = bench_rule_flags },
 	[COMMAND_bench_all] = { .own = bench_suite_flags, .more = bench_suite_add_list },

@@ -29,6 +29,8 @@
 	    "measure many sessions at once in one process")                   \
 	X(bench_work,    "bench work",    "",                                 \
 	    "measure the work tracker, its daemon and its command line")      \
+	X(bench_messages, "bench messages", "",                               \
+	    "measure messages between agents of one process")                 \
 	X(bench_floor,   "bench floor",   "",                                 \
 	    "measure what this machine gives without an engine")              \
 	X(bench_detector, "bench detector", "",                               \

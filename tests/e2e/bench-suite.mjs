@@ -85,13 +85,23 @@ await scenario("a flame graph, or what is missing", async () => {
   check(none.code === 1 && none.stderr.includes("linux-perf"), none.stderr);
 });
 
+await scenario("messages: all cases, and the books balance", async () => {
+  const r = await bench("messages", "--duration", "20ms", "--json", "m.json");
+  equal(r.code, 0, r.stdout + r.stderr);
+  const checks = json("m.json").checks;
+  check(checks.length === 10 && checks.every((c) => c.passed && / 0 pending$/.test(c.check)), "each case's books");
+  check(r.result.messages_per_s > 0 && r.result.any_to_any_100k_per_s > 0 && r.result.messages_first_per_s > 0, "rates");
+  const near = await bench("messages", "--only", "message");
+  check(near.code === 1 && near.stderr.includes('did you mean "messages"'), near.stderr);
+});
+
 await scenario("the floor of the machine, and the detector", async () => {
   const r = await bench("floor", "--duration", "20ms", "--repeat", "2", "--json", "fl.json");
   equal(r.code, 0, r.stderr);
   check(["queue_per_s", "memcpy_gb_s", "wakeup_us", "commit_us"].every((k) => r.result[k] > 0), "four floors");
   const bad = await bench("floor", "--only", "disk");
   check(bad.code === 1 && bad.stderr.includes("none of queue"), bad.stderr);
-  const d = await bench("detector", "--trials", "1", "--slow", "100", "--workload", "floor --only queue --duration 20ms", "--threshold", "0.3");
+  const d = await bench("detector", "--trials", "1", "--slow", "100", "--workload", "messages --only messages --duration 20ms", "--threshold", "0.3");
   equal([d.code, d.result.found, d.result.false_alarms], [0, 1, 0], `detector: ${d.stderr}`);
   const none = await bench("detector", "--trials", "1", "--metric", "nothing");
   check(none.code === 1 && none.stderr.includes('has no figure "nothing"'), none.stderr);
