@@ -31,7 +31,7 @@ const mock = await startMock(["--delay-ms", "5", "--stream-delay-ms", "1"]);
 const server = await startServer({ dir, mock });
 
 const doc = /```yaml\n(name: talk\n[^]*?)```/.exec(readFileSync(path.join(repo, "docs/benchmarking.md"), "utf8"))[1];
-for (const name of ["agent-life", "chat", "talk"])
+for (const name of ["agent-life", "chat", "messages", "talk"])
   await scenario(name === "talk" ? "the file in docs/benchmarking.md" : `bench/scenarios/${name}.yaml as it is shipped`, async () => {
     const shipped = name === "talk" ? doc : readFileSync(path.join(repo, `bench/scenarios/${name}.yaml`), "utf8");
     const short = file(`${name}.yaml`, shipped.replace(/for: \d+s/g, "for: 1s"));
