@@ -247,21 +247,20 @@ run_case(const struct messages_options *o, const struct message_case *c, struct 
 
 	flood_open(&f, c);
 	first = drain_first(&f);
-	rate_init(&rate, o->slow);
 	for (end = clock_mono() + o->duration * NS_PER_MS / 10; clock_mono() < end; run_all(&f))
 		send_batch(&f);              /* until the slabs are as large as they get */
 	bytes = allocated();
 	before = f.sent;
 	began = clock_mono();
 	cpu = clock_thread();
-	rate_release(&rate);
 	rate_init(&rate, o->slow);
-	for (end = began + o->duration * NS_PER_MS; clock_mono() < end;) {
+	end = began + o->duration * NS_PER_MS;
+	do {
 		double n = (double)send_batch(&f);
 
 		run_all(&f);
 		rate_add(&rate, n);
-	}
+	} while (clock_mono() < end);
 	cpu = clock_thread() - cpu;
 	wall = (double)(clock_mono() - began) / (double)NS_PER_S;
 	value(r, c->name, "_per_s", rate_median(&rate), 0);

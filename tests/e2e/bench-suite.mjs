@@ -101,7 +101,7 @@ await scenario("the floor of the machine, and the detector", async () => {
   check(["queue_per_s", "memcpy_gb_s", "wakeup_us", "commit_us"].every((k) => r.result[k] > 0), "four floors");
   const bad = await bench("floor", "--only", "disk");
   check(bad.code === 1 && bad.stderr.includes("none of queue"), bad.stderr);
-  const d = await bench("detector", "--trials", "1", "--slow", "100", "--workload", "messages --only messages --duration 20ms", "--threshold", "0.3");
+  const d = await bench("detector", "--trials", "1", "--slow", "100", "--workload", "messages --only messages --duration 50ms", "--threshold", "0.3");
   equal([d.code, d.result.found, d.result.false_alarms], [0, 1, 0], `detector: ${d.stderr}`);
   const none = await bench("detector", "--trials", "1", "--metric", "nothing");
   check(none.code === 1 && none.stderr.includes('has no figure "nothing"'), none.stderr);
