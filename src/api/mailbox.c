@@ -322,6 +322,8 @@ mailbox_open(struct call *c, bool poll, msec wait, uint32_t max)
 	a->mailboxes = m;
 	c->mailbox = m;
 	http_on_gone(c->r, request_gone);
+	if (poll && wait > LOOK_MS)
+		http_left_by_eof(c->r);
 	m->reading = true;
 	external_open(a->office, &m->reader);
 }

@@ -137,6 +137,9 @@ void http_stream_abort(struct http_req *r);
  * A client that only ends its sending side is still there for http_reply; for
  * a streamed answer it has left. */
 void http_on_gone(struct http_req *r, void (*fn)(struct http_req *r));
+/* For an answer that is waited for: as with a streamed one, a client that ends its sending
+ * side has left. */
+void http_left_by_eof(struct http_req *r);
 
 const char *http_status_text(int status);
 

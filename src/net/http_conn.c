@@ -665,7 +665,7 @@ static void
 serving_eof(struct http_conn *c)
 {
 	c->eof = true;
-	if (c->req->r.streaming)
+	if (c->req->r.streaming || c->req->left_by_eof)
 		http_conn_lost(c);
 }
 

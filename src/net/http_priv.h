@@ -92,6 +92,7 @@ struct request {
 	bool answered;                       /* the handler is through with it */
 	bool refused;                        /* answered by the server itself */
 	bool close;                          /* the connection ends after it */
+	bool left_by_eof;                    /* see http_left_by_eof */
 	bool gone_told, dead;
 	size_t bytes_out;
 	void (*flush)(struct http_conn *c);  /* at the end of the turn */

@@ -353,6 +353,14 @@ tell_late(struct shard_job *job)
 }
 
 void
+http_left_by_eof(struct http_req *r)
+{
+	request_of(r)->left_by_eof = true;
+	if (r->conn != NULL && r->conn->eof)
+		http_conn_fail(r->conn);
+}
+
+void
 http_on_gone(struct http_req *r, void (*fn)(struct http_req *r))
 {
 	struct request *q = request_of(r);
