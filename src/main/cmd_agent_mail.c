@@ -86,7 +86,7 @@ const struct flag cmd_agent_send_flags[] = {
 };
 
 const struct flag cmd_agent_tail_flags[] = {
-	{ "count", .kind = FLAG_INT, .value = "N", .min = 1, .letter = 'n',
+	{ "count", .kind = FLAG_INT, .value = "N", .min = 1, .max = INT32_MAX, .letter = 'n',
 	  .help = "end after so many messages" },
 	{ "no-ack", .help = "leave durable messages in the mailbox; then it ends when all were "
 	    "shown" },

@@ -103,7 +103,7 @@ for (const form of ["json", "binary"])
 
 await scenario("a token that ends", async () => {
   const c = await connect(socket);
-  await c.ask({ op: "register", name: "brief", durable: false, token: token("alice", "--ttl", "-58") });
+  await c.ask({ op: "register", name: "brief", durable: false, token: token("alice", "--ttl", "-28") });
   await c.end();
   matches(c.messages.at(-1), { performative: "failure", content: { code: "UNAUTH", detail: /expired/ } }, "ends its connection, with a word");
 });
