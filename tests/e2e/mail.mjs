@@ -1,13 +1,29 @@
 // mail.mjs - messages over HTTP and the Unix socket: every route, streams and polls, batches,
 // full mailboxes, durable letters and acks, dead letters, drain.
-import { existsSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { call, check, equal, finish, scenario, scratch, startServer, until } from "./lib.mjs";
 import { matches } from "./core-lib.mjs";
 import { ack, balanced, connect, contents, frame, pack, poll, register, send, sendAs, stream, uuid } from "./mail-lib.mjs";
 
-const dir = scratch(), socket = path.join(dir, "mail.sock");
-const s = await startServer({ dir, args: ["--mail-socket", socket] });
+const dir = scratch(), socket = path.join(dir, "mail.sock"), agents = path.join(dir, "agents");
+mkdirSync(agents);
+// Answers requests; a cancel makes it fail, an inform ends it.
+writeFileSync(path.join(agents, "echo.yaml"), `id: echo
+context: {n: 0}
+initial: ready
+states:
+  ready:
+    on:
+      message.request: {actions: [{assign: {n: n + 1}}, {reply: {performative: inform, content: {n: n, got: event.data.content}}}]}
+      message.cancel: around
+      message.inform: end
+  around: {always: again}
+  again: {always: around}
+  end: {type: final}
+`);
+const args = ["--mail-socket", socket, "--agents", agents];
+const s = await startServer({ dir, args });
 const get = (target) => call(s, "GET", target);
 
 await scenario("an agent is registered, seen, found and stopped", async () => {
@@ -151,6 +167,40 @@ await scenario("addresses: one of a capability, all of it", async () => {
   equal([near.status, /work/.test(near.json.detail)], [404, true], "no provider: near matches");
   const self = await sendAs(s, "w1", "w1", 1);
   equal([self.status, /itself/.test(self.json.detail)], [422, true], "nobody writes to itself");
+});
+
+await scenario("kinds", async () => {
+  const kinds = [[{ durable: false }, "chart"], [{ kind: "chart" }, "chart"], [{}, "run"]];
+  for (const [i, [more, kind]] of kinds.entries()) {
+    const r = await call(s, "POST", "/agents", { graph_id: "echo", name: `echo-${i}`, ...more });
+    matches(r.json, { kind, graph_id: "echo", durable: kind === "run", state: /ready|running/ }, `a graph as a ${kind}`);
+    await sendAs(s, "ann", `echo-${i}`, { i }, { performative: "request", reply_with: `r${i}` });
+    const got = await poll(s, "ann", { wait: 10000 });
+    matches(got, [{ performative: "inform", in_reply_to: `r${i}`, content: { n: 1, got: { i } } }], "which answers");
+    equal((await ack(s, "ann", got.map((m) => m.message_id))).json, { acked: kind === "run" ? 1 : 0 }, "a run's answer is durable");
+    equal((await call(s, "GET", `/agents/echo-${i}/mailbox`)).status >= 400, true, "and reads its mailbox itself");
+  }
+  equal((await get(`/threads/${(await get("/agents/echo-2")).json.agent_id}`)).status, 200, "a run's thread has its id");
+  await send(s, "echo-0", "end");
+  await until(async () => (await get("/agents/echo-0")).status === 404, "a chart at its final state to be gone");
+  equal((await call(s, "DELETE", "/agents/echo-1?drain=true")).status, 204, "a chart drains");
+  equal((await call(s, "DELETE", "/agents/echo-2?drain=true")).status, 204, "a run drains");
+});
+
+await scenario("supervision", async () => {
+  await call(s, "POST", "/agents", { graph_id: "echo", name: "frail", durable: false, supervision: { restart: "on_failure", max_restarts: 2, backoff: 5 } });
+  for (let i = 1; i <= 2; i++) {
+    await send(s, "frail", undefined, { performative: "cancel" });
+    await until(async () => { const a = (await get("/agents/frail")).json; return a.supervision.restarts === i && a.state !== "loaded"; }, `restart ${i}`);
+    await sendAs(s, "ann", "frail", i, { performative: "request" });
+    matches(await poll(s, "ann", { wait: 10000 }), [{ content: { n: 1, got: i } }], "it begins anew");
+  }
+  await send(s, "frail", undefined, { performative: "cancel" });
+  await until(async () => (await get("/agents/frail")).json.state === "failed", "it to fail");
+  matches((await get("/agents/frail")).json, { error: /microsteps/, supervision: { restart: "on_failure", max_restarts: 2, window: 60000, backoff: 5, restarts: 2 } }, "then it has failed, and says why");
+  equal((await send(s, "frail", 1)).status, 404, "nobody is there any more");
+  equal((await call(s, "POST", "/agents/search", { state: "failed" })).json.map((a) => a.name), ["frail"], "but it is found");
+  equal([(await call(s, "DELETE", "/agents/frail")).status, (await get("/agents/frail")).status], [204, 404], "until it is stopped");
 });
 
 await scenario("a receipt", async () => {
@@ -323,7 +373,7 @@ await scenario("dead letters", async () => {
 await scenario("after a restart", async () => {
   const before = (await get("/agents/dora")).json;
   await s.stop("SIGKILL");
-  const t = await startServer({ dir, port: s.port, args: ["--mail-socket", socket] });
+  const t = await startServer({ dir, port: s.port, args });
   Object.assign(s, t);
   matches((await get("/agents/dora")).json, { agent_id: before.agent_id, name: "dora", durable: true, kind: "external", created_at: before.created_at, waiting: 2 }, "durable agents are there again");
   equal((await get("/agents/ann")).status, 404, "others are not");
