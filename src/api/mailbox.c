@@ -262,10 +262,14 @@ poll_letters(struct mailbox *m, const struct external_letter *at, size_t n)
 		shard_timer_set(m->api->shard, &m->timer, GATHER_MS);
 }
 
+/* What waits for others to be handed over with comes now. */
 static void
 on_time(struct wheel_timer *t)
 {
-	poll_answer(CONTAINER_OF(t, struct mailbox, timer));
+	struct mailbox *m = CONTAINER_OF(t, struct mailbox, timer);
+
+	if (m->letters > 0 || !external_flush(&m->reader))
+		poll_answer(m);
 }
 
 /* ---- the reader --------------------------------------------------------------------- */
@@ -301,20 +305,33 @@ reader_came(struct external_reader *r, const struct external_letter *at, size_t 
 	(m->poll ? poll_letters : stream_letters)(m, at, n);
 }
 
+/* How a mailbox is read; as the client asked. */
+struct asked {
+	struct call *c;
+	bool poll;
+	msec wait;
+	int64_t max;                         /* letters; 0: any number */
+	int64_t batch_size;                  /* 0: as the server is set */
+	msec batch_timeout;                  /* BATCH_SET: as the server is set */
+};
+
 static void
-mailbox_open(struct call *c, bool poll, msec wait, uint32_t max)
+mailbox_open(const struct asked *q)
 {
+	struct call *c = q->c;
 	struct api *a = c->api;
 	struct mailbox *m = mem_new(struct mailbox);
 
 	m->api = a;
 	m->call = c;
 	m->r = c->r;
-	m->poll = poll;
-	m->wait = wait > LOOK_MS ? wait : LOOK_MS;
+	m->poll = q->poll;
+	m->wait = q->wait > LOOK_MS ? q->wait : LOOK_MS;
 	m->text = BUF(SIZE_MAX / 2);       /* what comes is bounded by the room */
 	m->reader = (struct external_reader){ .owner = c->owner, .agent = c->param[0],
-	    .room = poll ? POLL_BYTES : LIMIT_MAILBOX_ROOM_BYTES, .letters_max = max,
+	    .room = q->poll ? POLL_BYTES : LIMIT_MAILBOX_ROOM_BYTES,
+	    .letters_max = (uint32_t)q->max,
+	    .batch_size = (uint32_t)q->batch_size, .batch_timeout = q->batch_timeout,
 	    .opened = reader_opened, .come = reader_came, .ended = reader_ended };
 	m->next = a->mailboxes;
 	if (m->next != NULL)
@@ -322,7 +339,7 @@ mailbox_open(struct call *c, bool poll, msec wait, uint32_t max)
 	a->mailboxes = m;
 	c->mailbox = m;
 	http_on_gone(c->r, request_gone);
-	if (poll && wait > LOOK_MS)
+	if (q->poll && q->wait > LOOK_MS)
 		http_left_by_eof(c->r);
 	m->reading = true;
 	external_open(a->office, &m->reader);
@@ -331,7 +348,8 @@ mailbox_open(struct call *c, bool poll, msec wait, uint32_t max)
 static void
 resumed(void *ctx, int rc, size_t n, const struct err *e)
 {
-	struct call *c = ctx;
+	const struct asked *q = ctx;
+	struct call *c = q->c;
 
 	(void)n;
 	if (rc < 0)
@@ -339,20 +357,37 @@ resumed(void *ctx, int rc, size_t n, const struct err *e)
 	else if (c->api->draining)
 		call_finish(c, err_set(&c->err, ERR_BUSY, "the server is stopping"));
 	else
-		mailbox_open(c, false, 0, 0);
+		mailbox_open(q);
 }
 
 /* Acks all up to the last message that the client has. */
 static int
-stream_resume(struct call *c, struct str last)
+stream_resume(struct asked *q, struct str last)
 {
+	struct call *c = q->c;
 	struct uuid id;
 
 	if (!uuid_parse(last, &id))
 		return err_set(&c->err, ERR_INVALID, "Last-Event-ID: expected a message_id, got "
 		    "\"%.*s\"", FMT(param_shown(last)));
-	external_ack(c->api->office, c->owner, c->param[0], &id, 1, true, resumed, c);
+	external_ack(c->api->office, c->owner, c->param[0], &id, 1, true, resumed, q);
 	return OK;
+}
+
+static void
+read_asked(struct call *c, struct asked *q)
+{
+	int64_t wait = -1, max = -1;
+
+	param_int(c, "wait", 0, LIMIT_MAILBOX_WAIT_MS, &wait);
+	param_int(c, "max", 1, LIMIT_PAGE_ROWS, &max);
+	param_int(c, "batch_size", 1, LIMIT_MAIL_BATCH, &q->batch_size);
+	param_int(c, "batch_timeout", 0, LIMIT_MAIL_BATCH_MS, &q->batch_timeout);
+	if (!q->poll && (wait >= 0 || max >= 0))
+		fields_fail(c->in, wait >= 0 ? "wait" : "max", ERR_INVALID,
+		    "a stream takes none: it is a poll's");
+	q->wait = wait;
+	q->max = max > 0 ? max : q->poll ? POLL_MAX : 0;
 }
 
 int
@@ -361,13 +396,12 @@ api_mailbox_read(struct call *c)
 	bool stream = str_contains_nocase(http_header(c->r, S("accept")),
 	    S("text/event-stream"));
 	struct str last = http_header(c->r, S("last-event-id"));
-	int64_t wait = -1, max = -1;
+	struct asked *q = arena_new(&c->r->arena, struct asked);
 
-	param_int(c, "wait", 0, LIMIT_MAILBOX_WAIT_MS, &wait);
-	param_int(c, "max", 1, LIMIT_PAGE_ROWS, &max);
-	if (stream && (wait >= 0 || max >= 0))
-		fields_fail(c->in, wait >= 0 ? "wait" : "max", ERR_INVALID,
-		    "a stream takes none: it is a poll's");
+	if (q == NULL)
+		return err_set(&c->err, ERR_TOOBIG, "too large");
+	*q = (struct asked){ .c = c, .poll = !stream, .batch_timeout = BATCH_SET };
+	read_asked(c, q);
 	if (!stream && last.n > 0)
 		fields_fail(c->in, "Last-Event-ID", ERR_INVALID,
 		    "a poll takes none: ask for text/event-stream, or ack by message_ids");
@@ -377,8 +411,8 @@ api_mailbox_read(struct call *c)
 		return c->in->rc;
 	c->in = NULL;
 	if (stream && last.n > 0)
-		return stream_resume(c, last);
-	mailbox_open(c, !stream, wait, stream ? 0 : max > 0 ? (uint32_t)max : POLL_MAX);
+		return stream_resume(q, last);
+	mailbox_open(q);
 	return OK;
 }
 

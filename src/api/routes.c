@@ -205,7 +205,8 @@ const struct route routes[] = {
 	  200 },
 	{ "GET", "/agents/{agent}/mailbox", 0, NONE, api_mailbox_read,
 	  "Read the mailbox of an external agent: a long poll, or with Accept: "
-	  "text/event-stream a stream, from Last-Event-ID on", "wait (ms), max",
+	  "text/event-stream a stream, from Last-Event-ID on", "wait (ms), max, "
+	  "batch_size, batch_timeout (ms)",
 	  "an array of messages, empty when the time is over; or server-sent events", 200 },
 	{ "POST", "/agents/{agent}/mailbox/ack", ROUTE_BODY, OBJECT, api_mailbox_ack,
 	  "Ack durable messages, which wait until then", "message_ids*", "acked: how many "

@@ -54,6 +54,8 @@
 	X(ACL_BATCH,           1000,      "messages", "in one request") \
 	X(MAILBOX_WAIT_MS,     60000,     "ms",     "a long poll of a mailbox may wait") \
 	X(MAILBOX_ROOM_BYTES,  65536,     "bytes",  "of letters under way to one reader of a mailbox; more wait in it") \
+	X(MAIL_BATCH,          1000,      "letters", "that one reader of a mailbox is handed at once, at most") \
+	X(MAIL_BATCH_MS,       60000,     "ms",     "that a letter waits for others to be handed over with, at most") \
 	X(AGENT_RESTARTS,      1000000,   "restarts", "that a supervisor may be asked for") \
 	X(AGENT_WINDOW_MS,     86400000,  "ms",     "longest window and backoff of a supervisor") \
 	X(MAIL_RETRIES,        5,         "tries",  "of a letter after the first, where the message says nothing else; then it is dead") \

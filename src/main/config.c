@@ -63,6 +63,11 @@ const struct setting config_settings[SETTINGS] = {
 	    .words = switch_words, .help = "runs keep a transcript: on or off" },
 	[SETTING_MAIL_SOCKET] = { "mail.socket", TYPE_TEXT, "PATH", "",
 	    .help = "Unix socket for agents that are programs on this machine; none if empty" },
+	[SETTING_MAIL_BATCH_SIZE] = { "mail.batch-size", TYPE_INT, "N", "100", 1, LIMIT_MAIL_BATCH,
+	    "letters", .help = "handed to a reader of a mailbox at once, at most" },
+	[SETTING_MAIL_BATCH_TIMEOUT] = { "mail.batch-timeout", TYPE_INT, "N", "0", 0,
+	    LIMIT_MAIL_BATCH_MS, "ms", .help = "a letter waits until batch-size of them are there; "
+	    "0: until the end of the turn" },
 	[SETTING_MODEL] = { "model", TYPE_TEXT, "NAME", "",
 	    .aliases = { "MODEL_NAME" },
 	    .help = "default model, as in openai:gpt-4o" },

@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "llm/script.h"
+#include "mail/host/external.h"
 #include "mail/host/socket.h"
 #include "main/agents.h"
 #include "main/models.h"
@@ -646,6 +647,8 @@ node_open(struct node *n, struct err *e)
 	n->shared = runs_shared_new(n->store, n->tools, folder_agents(n->folder),
 	    config_bool(n->config, SETTING_KEEP_PARTIAL));
 	n->offices = offices_new(n->store, folder_agents(n->folder));
+	external_set_batch(n->offices, (uint32_t)config_int(n->config, SETTING_MAIL_BATCH_SIZE),
+	    config_int(n->config, SETTING_MAIL_BATCH_TIMEOUT));
 	runs_shared_set_transcript(n->shared,
 	    str_eq(config_str(n->config, SETTING_TRANSCRIPT), S("on")));
 	if (config_str(n->config, SETTING_MAIL_SOCKET).n > 0)

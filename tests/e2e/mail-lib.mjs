@@ -20,8 +20,8 @@ export const send = (server, receiver, content, more = {}, headers = {}) =>
 export const sendAs = (server, agent, receiver, content, more = {}, headers = {}) =>
   call(server, "POST", `/agents/${agent}/messages`, { performative: "inform", receiver, content, ...more }, headers);
 
-export async function poll(server, agent, { wait = 0, max = 100, headers = {} } = {}) {
-  const r = await call(server, "GET", `/agents/${agent}/mailbox?wait=${wait}&max=${max}`, undefined, headers);
+export async function poll(server, agent, { wait = 0, max = 100, query = "", headers = {} } = {}) {
+  const r = await call(server, "GET", `/agents/${agent}/mailbox?wait=${wait}&max=${max}${query}`, undefined, headers);
   if (r.status !== 200) throw new Error(`poll ${agent}: ${r.status} ${r.text}`);
   return r.json;
 }
@@ -30,9 +30,9 @@ export const ack = (server, agent, ids, headers = {}) => call(server, "POST", `/
 
 // A mailbox as a stream: .messages grows, .ids are those of its events; .next(n) waits until
 // there are n; .close() leaves.
-export async function stream(server, agent, { lastId, headers = {} } = {}) {
+export async function stream(server, agent, { lastId, query = "", headers = {} } = {}) {
   const stop = new AbortController();
-  const res = await fetch(`${server.url}/agents/${agent}/mailbox`, { signal: stop.signal,
+  const res = await fetch(`${server.url}/agents/${agent}/mailbox${query}`, { signal: stop.signal,
     headers: { accept: "text/event-stream", ...(lastId ? { "last-event-id": lastId } : {}), ...headers } });
   const s = { status: res.status, headers: res.headers, messages: [], ids: [], beats: 0, ended: false };
   s.close = () => stop.abort();

@@ -14,7 +14,9 @@
 
 #include <assert.h>
 
+#include "base/limits.h"
 #include "base/mem.h"
+#include "mail/batch.h"
 #include "mail/host/external_kind.h"
 #include "mail/host/office_priv.h"
 
@@ -34,6 +36,13 @@ struct link {
 	struct list in;                      /* links of the office */
 	bool closing;
 	int why;                             /* it closes: OK, ERR_BUSY */
+	struct mail_batch batch;
+	struct parcel *gathered, **gathered_end;     /* nodes of the batch */
+	int64_t left;                        /* of the room, as seen from here */
+	uint32_t came;                       /* letters, of letters_max */
+	bool hurry;                          /* it is handed over at the end of this turn */
+	struct shard_job turn_end;           /* the link is held while it is queued */
+	struct wheel_timer due;
 	/* home */
 	struct external *x;                  /* NULL: it is over */
 	int64_t room;                        /* bytes */
@@ -164,20 +173,138 @@ node_back(void *here, struct parcel *p)
 	office_stir(o);
 }
 
+/* ---- batches, away ---------------------------------------------------------------------- */
+
+static struct parcel *
+batch_empty(struct link *k)
+{
+	struct parcel *first = k->gathered;
+
+	k->gathered = NULL;
+	k->gathered_end = &k->gathered;
+	k->hurry = false;
+	mail_batch_done(&k->batch);
+	shard_timer_cancel(k->away->shard, &k->due);
+	return first;
+}
+
+static void
+nodes_home(struct link *k, struct parcel *p)
+{
+	while (p != NULL) {
+		struct parcel *next = p->next;
+
+		p->open = node_back;
+		office_mail(k->away, k->home, p);
+		p = next;
+	}
+}
+
+static void
+hand_over(struct link *k)
+{
+	struct external_letter *at = mem_alloc(k->batch.n * sizeof *at);
+	struct parcel *first = batch_empty(k);
+	size_t count = 0;
+
+	for (struct parcel *p = first; p != NULL; p = p->next) {
+		struct node *n = CONTAINER_OF(p, struct node, parcel);
+		struct external_letter *x = &at[count];
+
+		x->packed = letter_packed(n->l);
+		x->durable = (n->l->flags & LETTER_DURABLE) != 0;
+		n->came = acl_peek_id(x->packed, &x->message_id);
+		count += n->came;
+	}
+	if (count > 0)
+		k->r->come(k->r, at, count);
+	free(at);
+	nodes_home(k, first);
+}
+
+static void
+batch_turn_end(struct shard_job *job)
+{
+	struct link *k = CONTAINER_OF(job, struct link, turn_end);
+
+	if (k->hurry)
+		hand_over(k);
+	link_drop(k);
+}
+
+/* What is handed over at the end of the turn has what else comes in it. */
+static void
+batch_hurry(struct link *k)
+{
+	if (k->turn_end.next == NULL) {
+		link_hold(k);
+		shard_at_turn_end(k->away->shard, &k->turn_end);
+	}
+	k->hurry = true;
+}
+
+static void
+batch_fell_due(struct wheel_timer *t)
+{
+	hand_over(CONTAINER_OF(t, struct link, due));
+}
+
+/* No more can come before it is handed over. */
+static bool
+batch_is_last(const struct link *k)
+{
+	return mail_batch_full(&k->batch) || k->left <= 0 ||
+	    (k->letters_max > 0 && k->came == k->letters_max);
+}
+
+static void
+batch_take(struct link *k, struct node *n)
+{
+	msec now = office_now(k->away), due;
+
+	*k->gathered_end = &n->parcel;
+	k->gathered_end = &n->parcel.next;
+	n->parcel.next = NULL;
+	k->left -= n->l->n;
+	k->came++;
+	mail_batch_take(&k->batch, n->l->created < now ? n->l->created : now);
+	due = mail_batch_due(&k->batch);
+	if (batch_is_last(k))
+		hand_over(k);
+	else if (due <= now || (n->l->expires > 0 && n->l->expires <= due))
+		batch_hurry(k);
+	else if (!k->hurry)
+		shard_timer_set(k->away->shard, &k->due, due - now);
+}
+
 static void
 node_comes(void *here, struct parcel *p)
 {
 	struct node *n = CONTAINER_OF(p, struct node, parcel);
 	struct link *k = n->link;
-	struct external_letter x = { .packed = letter_packed(n->l),
-		.durable = (n->l->flags & LETTER_DURABLE) != 0 };
 
-	n->came = k->r != NULL && !k->closing && acl_peek_id(x.packed, &x.message_id);
-	if (n->came)
-		k->r->come(k->r, &x, 1);
-	p->open = node_back;
-	office_mail(here, k->home, p);
+	(void)here;
+	n->came = false;
+	if (k->r != NULL && !k->closing) {
+		batch_take(k, n);
+	} else {
+		p->next = NULL;
+		nodes_home(k, p);
+	}
 }
+
+bool
+external_flush(struct external_reader *r)
+{
+	struct link *k = r->office_data;
+
+	if (k->batch.n == 0)
+		return false;
+	batch_hurry(k);
+	return true;
+}
+
+/* ---- at home ---------------------------------------------------------------------------- */
 
 static void
 fly(struct external *x, struct node *n)
@@ -240,6 +367,7 @@ word_ended(void *here, struct parcel *p)
 	struct link *k = w->link;
 	struct external_reader *r = k->r;
 
+	nodes_home(k, batch_empty(k));
 	k->r = NULL;
 	list_remove(&k->in);
 	r->ended(r, k->closing ? k->why : w->rc);
@@ -286,6 +414,7 @@ close_link(struct link *k, int why)
 		return;
 	k->closing = true;
 	k->why = why;
+	nodes_home(k, batch_empty(k));
 	w = word_new(k, word_close);
 	office_mail(k->away, k->home, &w->parcel);
 }
@@ -359,6 +488,14 @@ word_open(void *here, struct parcel *p)
 }
 
 void
+external_set_batch(struct offices *os, uint32_t size, msec timeout)
+{
+	assert(size > 0 && size <= LIMIT_MAIL_BATCH && timeout >= 0);
+	os->batch_size = size;
+	os->batch_timeout = timeout;
+}
+
+void
 external_open(struct office *o, struct external_reader *r)
 {
 	struct link *k = mem_new(struct link);
@@ -369,7 +506,13 @@ external_open(struct office *o, struct external_reader *r)
 	k->home = o;
 	k->r = r;
 	k->room = r->room;
+	k->left = r->room;
 	k->letters_max = r->letters_max;
+	k->batch = mail_batch(r->batch_size > 0 ? r->batch_size : o->all->batch_size,
+	    r->batch_timeout == BATCH_SET ? o->all->batch_timeout : r->batch_timeout);
+	k->gathered_end = &k->gathered;
+	k->turn_end.run = batch_turn_end;
+	k->due.fire = batch_fell_due;
 	list_append(&o->links, &k->in);
 	r->office_data = k;
 	office_busy(o);
@@ -402,6 +545,7 @@ external_room(struct external_reader *r, int64_t bytes)
 	struct link *k = r->office_data;
 	struct word *w = word_new(k, word_room);
 
+	k->left += bytes;
 	w->bytes = bytes;
 	office_mail(k->away, k->home, &w->parcel);
 }

@@ -20,6 +20,7 @@
 #include "base/mem.h"
 
 #define DELIVER_MAX 4096
+#define BATCH_SIZE  100                      /* external_set_batch */
 
 _Static_assert(sizeof(struct office_stats) % sizeof(uint64_t) == 0, "words");
 
@@ -34,6 +35,7 @@ offices_new(struct store *st, struct agents *agents)
 	os->directory = mail_directory_new();
 	os->conversations = conversations_new(clock_wall_ms());
 	os->agents = agents_hold(agents);
+	os->batch_size = BATCH_SIZE;
 	pthread_mutex_init(&os->lock, NULL);
 	return os;
 }

@@ -36,6 +36,8 @@ struct offices {
 	struct conversations *conversations;
 	_Atomic uint64_t changes;            /* of the directory: who caches a ref looks */
 	_Atomic uint64_t agents_n;           /* of all shards */
+	uint32_t batch_size;                 /* of external.c's readers that say nothing; set */
+	msec batch_timeout;                  /* before the shards run */
 	pthread_mutex_t lock;                /* of agents */
 	struct agents *agents;               /* the newest; held */
 	struct office *at[LIMIT_SHARDS];     /* by the shard's id */

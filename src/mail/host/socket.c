@@ -222,7 +222,7 @@ void
 client_read_mailbox(struct client *c, struct str agent)
 {
 	c->reader = (struct external_reader){ .owner = c->owner, .agent = agent,
-	    .room = LIMIT_MAILBOX_ROOM_BYTES, .opened = reader_opened, .come = reader_came,
+	    .room = LIMIT_MAILBOX_ROOM_BYTES, .batch_timeout = BATCH_SET, .opened = reader_opened, .come = reader_came,
 	    .ended = reader_ended };
 	c->reading = c->opening = true;
 	external_open(c->bay->o, &c->reader);
