@@ -115,6 +115,15 @@ run_all(struct bench *b)
 		;
 }
 
+/* Bytes that malloc has given out. */
+static size_t
+mem_in_use(void)
+{
+	struct mallinfo2 m = mallinfo2();
+
+	return m.uordblks + m.hblkhd;
+}
+
 /* ---- parts: each does about `letters` and says how many ------------------------- */
 
 static uint64_t
@@ -181,14 +190,14 @@ measure(const char *name, uint64_t (*part)(struct bench *b, uint64_t letters), s
 
 	bench_open(&b, &counting, agents);
 	part(&b, 2000000);
-	before = mallinfo2().uordblks + mallinfo2().hblkhd;
+	before = mem_in_use();
 	for (size_t i = 0; i < ROUNDS; i++) {
 		nsec began = clock_thread();
 		uint64_t n = part(&b, 1000000);
 
 		ns[i] = (double)(clock_thread() - began) / (double)n;
 	}
-	after = mallinfo2().uordblks + mallinfo2().hblkhd;
+	after = mem_in_use();
 	qsort(ns, ROUNDS, sizeof ns[0], by_value);
 	printf("%-9s %8zu agents: best %6.2f M/s (%5.1f ns), median %6.2f M/s; %zd bytes allocated\n",
 	    name, agents, 1e3 / ns[0], ns[0], 1e3 / ns[ROUNDS / 2], (ssize_t)(after - before));
@@ -279,7 +288,7 @@ directory(size_t n)
 
 	for (size_t i = 0; i < n; i++)
 		ids[i] = uuid_v7();
-	before = mem_resident();
+	before = mem_in_use();
 	began = clock_thread();
 	for (size_t i = 0; i < n; i++)
 		if (mail_directory_put(d, &(struct mail_entry){ .id = ids[i], .ref = { .uses = 1 },
@@ -287,7 +296,7 @@ directory(size_t n)
 		    .capabilities_n = i < 10000 }, &e) != OK)
 			abort();
 	put = lap(&began, n);
-	before = mem_resident() - before;
+	before = mem_in_use() - before;
 	for (size_t i = 0; i < n; i++) {
 		struct mail_ref ref;
 
