@@ -430,3 +430,24 @@ flags_add_json(const struct flag *t, const void *from, struct buf *out)
 	}
 	buf_add_char(out, '}');
 }
+
+bool
+flag_differs(const struct flag *f, const void *in)
+{
+	const void *field = (const char *)in + f->at;
+	const char *text;
+	int64_t number = 0;
+	nsec t = 0;
+
+	if (f->kind == FLAG_SWITCH)
+		return *(const bool *)field;
+	if (f->kind == FLAG_TEXT) {
+		text = *(const char *const *)field;
+		return text != NULL && (f->fallback == NULL || strcmp(text, f->fallback) != 0);
+	}
+	if (f->kind == FLAG_MS && clock_parse(str_of(f->fallback), NS_PER_MS, &t))
+		number = t / NS_PER_MS;
+	else
+		str_to_i64(str_of(f->fallback), &number);
+	return *(const int64_t *)field != number;
+}

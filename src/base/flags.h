@@ -97,6 +97,8 @@ bool flag_switch(struct str s, bool *on);
 /* Is text a value of this row?  origin: "--port", for the error. */
 int flag_check(const struct flag *f, struct str text, const char *origin,
     struct err *e);
+/* Has it another value in that struct than the one it has by itself? */
+bool flag_differs(const struct flag *f, const void *in);
 /* Fills a struct of plain values: defaults, then the environment (an empty
  * variable counts as unset); then the command line, which has no operands. */
 int flags_default(const struct flag *t, void *into, struct err *e);

@@ -430,28 +430,6 @@ choose_executor(struct sessions *s, struct err *e)
 	return OK;
 }
 
-/* Has a flag another value than the one it has by itself? */
-static bool
-is_given(const struct sessions_options *o, const struct flag *f)
-{
-	const void *field = (const char *)o + f->at;
-	const char *text;
-	int64_t number = 0;
-	nsec t = 0;
-
-	if (f->kind == FLAG_SWITCH)
-		return *(const bool *)field;
-	if (f->kind == FLAG_TEXT) {
-		text = *(const char *const *)field;
-		return text != NULL && (f->fallback == NULL || strcmp(text, f->fallback) != 0);
-	}
-	if (f->kind == FLAG_MS && clock_parse(str_of(f->fallback), NS_PER_MS, &t))
-		number = t / NS_PER_MS;
-	else
-		str_to_i64(str_of(f->fallback), &number);
-	return *(const int64_t *)field != number;
-}
-
 static bool
 ignores(const struct arm *a, bool threads, const char *flag)
 {
@@ -475,7 +453,7 @@ static int
 refuse_ignored(const struct sessions *s, struct err *e)
 {
 	for (const struct flag *f = bench_sessions_flags; f->name != NULL; f++)
-		if (is_given(s->o, f) && ignores(s->arm, s->threads, f->name))
+		if (flag_differs(f, s->o) && ignores(s->arm, s->threads, f->name))
 			return err_set(e, ERR_INVALID, "--%s has no effect with --arm %s%s",
 			    f->name, s->arm->name, s->threads ? " --executor threads" : "");
 	return OK;

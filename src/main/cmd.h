@@ -38,6 +38,7 @@ extern const struct flag cmd_token_flags[], cmd_models_check_flags[], cmd_config
 void cmd_mock_llm_add_more(struct buf *b);
 void cmd_bench_scenario_add_more(struct buf *b);
 void cmd_bench_sessions_add_more(struct buf *b);
+void cmd_bench_agents_add_more(struct buf *b);
 void cmd_bench_work_add_more(struct buf *b);
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "bench/agents.h"
 #include "bench/all.h"
 #include "bench/detector.h"
 #include "bench/floor.h"
@@ -113,6 +114,7 @@ WORKLOAD(load, scenario_options)
 WORKLOAD(streams, streams_options)
 WORKLOAD(ramp, ramp_options)
 WORKLOAD(sessions, sessions_options)
+WORKLOAD(agents, agents_options)
 WORKLOAD(work, bench_work_options)
 
 /* ---- the suite ------------------------------------------------------------------- */
@@ -265,6 +267,13 @@ cmd_bench_sessions_add_more(struct buf *b)
 {
 	buf_lit(b, "arms:\n\n");
 	bench_sessions_add_arms(b);
+}
+
+void
+cmd_bench_agents_add_more(struct buf *b)
+{
+	buf_lit(b, "parts:\n\n");
+	bench_agents_add_parts(b);
 }
 
 void

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bench/agents.h"
 #include "bench/all.h"
 #include "bench/detector.h"
 #include "bench/floor.h"
@@ -95,6 +96,8 @@ static const struct flag_command extras[COMMANDS] = {
 	[COMMAND_bench_ramp] = { .own = bench_ramp_flags, .common = bench_rule_flags },
 	[COMMAND_bench_sessions] = { .own = bench_sessions_flags,
 	    .common = bench_rule_flags, .more = cmd_bench_sessions_add_more },
+	[COMMAND_bench_agents] = { .own = bench_agents_flags,
+	    .common = bench_rule_flags, .more = cmd_bench_agents_add_more },
 	[COMMAND_bench_work] = { .own = bench_work_flags, .common = bench_rule_flags,
 	    .more = cmd_bench_work_add_more },
 	[COMMAND_bench_messages] = { .own = bench_messages_flags, .common = bench_rule_flags,

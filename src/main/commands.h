@@ -27,6 +27,8 @@
 	    "measure sessions step by step, each step in a box")              \
 	X(bench_sessions, "bench sessions", "",                               \
 	    "measure many sessions at once in one process")                   \
+	X(bench_agents, "bench agents", "",                               \
+	    "measure agents in one process: latency, scale, memory, books")                 \
 	X(bench_work,    "bench work",    "",                                 \
 	    "measure the work tracker, its daemon and its command line")      \
 	X(bench_messages, "bench messages", "",                               \
