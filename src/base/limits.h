@@ -272,6 +272,7 @@
 	X(SCENARIO_USERS,      20000,     "users",  "of a load scenario at once, each a connection") \
 	X(SCENARIO_RATE,       1000000,   "/s",     "sequences that a load scenario begins") \
 	X(SCENARIO_MS,         604800000, "ms",     "a phase, pause or timeout of a load scenario: a week") \
+	X(SCENARIO_EVENTS,     10000,     "events", "of a stream after which a load driver leaves; all are looked at again for each") \
 	X(SCENARIO_ANSWER_BYTES, 16777216, "bytes", "one answer that a load driver reads") \
 	X(WORK_QUEUE,          8192,      "requests", "read and waiting, of all connections; past it the rest is not read") \
 	X(WORK_QUEUE_BYTES,    67108864,  "bytes",  "of them, as text") \

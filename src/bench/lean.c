@@ -364,6 +364,15 @@ lean_close(struct lean_conn *c)
 	c->state = LEAN_NONE;
 }
 
+void
+lean_leave(struct lean_conn *c)
+{
+	assert(!c->in_hook);
+	shard_timer_cancel(c->shard, &c->timer);
+	socket_drop(c);
+	c->state = LEAN_NONE;
+}
+
 static void
 request_write(struct lean_conn *c, struct str method, struct str path,
     struct str headers, struct str body)

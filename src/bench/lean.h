@@ -52,6 +52,9 @@ void lean_close(struct lean_conn *c);
 /* Requests that were sent twice: a kept connection was closed as they went out. */
 uint64_t lean_resent(const struct lean_conn *c);
 
+/* Leaves an answer before its end; done is not called.  Not from inside a hook. */
+void lean_leave(struct lean_conn *c);
+
 /* Bytes of the last request, head and body. */
 size_t lean_bytes_out(const struct lean_conn *c);
 

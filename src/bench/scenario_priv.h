@@ -85,6 +85,7 @@ struct step {
 	size_t statuses_n;
 	struct str contains;                 /* in the answer; empty: nothing */
 	const char *first_mark;              /* what the first event of a stream has in it */
+	int64_t events_max;                  /* of a stream: then the client leaves; 0: its end */
 	const struct capture *captures;
 	size_t captures_n;
 	msec pause;
@@ -146,7 +147,11 @@ bool text_ready(const struct text *t, const struct slot_value *values);      /* 
 /* The value at "a.b.0.c"; a negative number counts from the end of an array.  NULL. */
 jnode path_find(jnode root, struct str path);
 /* Events of a stream: their number, and the data of the last one. */
-struct stream_seen { uint64_t events; struct str last_data; bool error; };
+struct stream_seen {
+	uint64_t events, whole;              /* whole: those with their blank line */
+	struct str last_data;
+	bool error;
+};
 void stream_look(struct str answer, struct stream_seen *out);
 
 /* ---- what was counted ----------------------------------------------------- */
@@ -234,6 +239,8 @@ struct user {
 	size_t at;                           /* its step */
 	bool busy, measured, ok;
 	bool sent;                           /* any request of this sequence */
+	bool enough;                         /* events_max have come: it leaves now */
+	int status;                          /* of this answer, once its head has come */
 	nsec due, began, first;              /* due: of this request */
 	uint64_t events;                     /* of this stream */
 	uint64_t bytes_in, bytes_out;        /* of this sequence */

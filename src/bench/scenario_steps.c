@@ -127,6 +127,12 @@ take_expect(struct reading *r, const struct tree_node *n, void *into)
 }
 
 static void
+take_events(struct reading *r, const struct tree_node *n, void *into)
+{
+	((struct step *)into)->events_max = reading_int(r, n, 1, LIMIT_SCENARIO_EVENTS);
+}
+
+static void
 take_contains(struct reading *r, const struct tree_node *n, void *into)
 {
 	((struct step *)into)->contains = reading_string(r, n, "a text");
@@ -260,6 +266,8 @@ const struct key scenario_step_keys[] = {
 	{ "expect", false, take_expect, "a status or a list of them", "right ones; without "
 	    "it: 200 to 299" },
 	{ "contains", false, take_contains, "a text", "that is in a right answer" },
+	{ "events", false, take_events, "a number", "of a stream: so many are read, then the "
+	    "client leaves; without it the stream is read to its end" },
 	{ "capture", false, take_capture, "a map of names and paths", "values of the JSON "
 	    "answer (of a stream: of its last event) for later steps; a path is names and "
 	    "numbers with dots, -1 the last of a list" },
@@ -311,7 +319,7 @@ static void
 check_parts(struct reading *r, const struct tree_node *n, const struct step *st)
 {
 	static const char *const kinds[] = { "request", "stream", "message", "flow", "pause" };
-	static const char *const parts[] = { "expect", "contains", "capture" };
+	static const char *const parts[] = { "expect", "contains", "capture", "events" };
 	size_t found = 0;
 
 	for (size_t i = 0; i < COUNT(kinds); i++)
@@ -322,7 +330,8 @@ check_parts(struct reading *r, const struct tree_node *n, const struct step *st)
 	for (size_t i = 0; i < COUNT(parts) && r->rc == OK; i++) {
 		const struct tree_node *c = tree_get(&r->tree, n, str_of(parts[i]));
 
-		if (c != NULL && (st->op != NULL || st->kind->build == NULL))
+		if (c != NULL && (st->op != NULL || st->kind->build == NULL ||
+		    (str_eq(c->key, S("events")) && st->kind != &step_stream)))
 			reading_fail_near(r, c, NULL, "'%s' does not go with '%s'", parts[i],
 			    st->kind->key);
 	}

@@ -199,9 +199,9 @@ stream_look(struct str answer, struct stream_seen *out)
 			data = true;
 		}
 		if (line.n == 0) {
-			out->events += data;
+			out->whole += data;
 			data = false;
 		}
 	}
-	out->events += data;
+	out->events = out->whole + data;
 }

@@ -164,6 +164,7 @@ time_request(struct user *u)
 
 	u->first = 0;
 	u->events = 0;
+	u->status = 0;
 	u->life.deltas = 0;
 	if (u->due == 0)
 		u->due = now;
@@ -279,21 +280,6 @@ user_start(struct user *u, nsec due)
 	user_next(u);
 }
 
-/* A pause inside a sequence, or after one. */
-static void
-pause_over(struct wheel_timer *t)
-{
-	struct user *u = CONTAINER_OF(t, struct user, pause);
-
-	if (u->busy) {
-		u->at++;
-		u->due = 0;
-		user_next(u);
-	} else if (pass_wants(u->pass, u->index)) {
-		user_start(u, 0);
-	}
-}
-
 /* ---- answers -------------------------------------------------------------- */
 
 static bool
@@ -326,12 +312,33 @@ answer_check(struct user *u, int rc, int status, struct err *e)
 }
 
 static void
+on_head(void *ctx, int status)
+{
+	((struct user *)ctx)->status = status;
+}
+
+/* Leaves a stream of which enough has come; not here, inside the parser. */
+static void
+look_enough(struct user *u, const struct step *st)
+{
+	struct stream_seen seen;
+
+	if (st->events_max == 0 || u->enough || !is_right(st, u->status))
+		return;
+	stream_look(buf_str(&u->answer), &seen);
+	u->enough = seen.whole >= (uint64_t)st->events_max;
+	if (u->enough)
+		shard_timer_set(u->pass->load->shard, &u->pause, 0);
+}
+
+static void
 on_data(void *ctx, struct str bytes)
 {
 	struct user *u = ctx;
 	const struct step *st = step_of(u);
 
 	buf_add(&u->answer, bytes);
+	look_enough(u, st);
 	if (st->first_mark != NULL && u->first == 0 &&
 	    str_contains(buf_str(&u->answer), str_of(st->first_mark)))
 		u->first = clock_mono();
@@ -351,9 +358,8 @@ life_times(struct user *u, nsec now)
 }
 
 static void
-on_done(void *ctx, int rc, int status, size_t bytes_in)
+request_ended(struct user *u, int rc, int status, size_t bytes_in)
 {
-	struct user *u = ctx;
 	nsec now = clock_mono();
 	struct err e = { 0 };
 	bool ok;
@@ -373,12 +379,49 @@ on_done(void *ctx, int rc, int status, size_t bytes_in)
 	user_next(u);
 }
 
+static void
+on_done(void *ctx, int rc, int status, size_t bytes_in)
+{
+	struct user *u = ctx;
+
+	if (u->enough)                       /* it ended by itself just now */
+		shard_timer_cancel(u->pass->load->shard, &u->pause);
+	u->enough = false;
+	request_ended(u, rc, status, bytes_in);
+}
+
+static void
+leave_stream(struct user *u)
+{
+	u->enough = false;
+	lean_leave(u->conn);
+	request_ended(u, OK, u->status, u->answer.n);
+}
+
+/* Enough of a stream; a pause inside a sequence, or after one. */
+static void
+timer_fired(struct wheel_timer *t)
+{
+	struct user *u = CONTAINER_OF(t, struct user, pause);
+
+	if (u->enough) {
+		leave_stream(u);
+	} else if (u->busy) {
+		u->at++;
+		u->due = 0;
+		user_next(u);
+	} else if (pass_wants(u->pass, u->index)) {
+		user_start(u, 0);
+	}
+}
+
 /* ---- life ----------------------------------------------------------------- */
 
 void
 user_init(struct user *u, struct pass *p, int64_t index)
 {
-	static const struct lean_hooks hooks = { .data = on_data, .done = on_done };
+	static const struct lean_hooks hooks = { .head = on_head, .data = on_data,
+	    .done = on_done };
 	const struct scenario *plan = p->plan;
 	char number[24];
 
@@ -389,7 +432,7 @@ user_init(struct user *u, struct pass *p, int64_t index)
 	u->body = BUF(LIMIT_HTTP_BODY_BYTES - LIMIT_HTTP_URL_BYTES);
 	u->headers = BUF(LIMIT_HTTP_HEADER_BYTES);
 	u->answer = BUF(LIMIT_SCENARIO_ANSWER_BYTES);
-	u->pause.fire = pause_over;
+	u->pause.fire = timer_fired;
 	u->slots = mem_zero((plan->variables_n + 1) * sizeof *u->slots);
 	for (size_t i = 0; i < plan->variables_n; i++)
 		u->slots[i].text = BUF(LIMIT_SCENARIO_ANSWER_BYTES);

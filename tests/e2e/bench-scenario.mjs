@@ -153,6 +153,22 @@ await scenario("streams: first event, events a second, an end that is missing", 
   equal([of("good").errors, of("cut").errors > 0, of("error").errors > 0], [0, true, true], "what is cut off, or ends with an error, is an error");
 });
 
+await scenario("a stream that does not end is left after so many events", async () => {
+  let left = 0;
+  const s = await answering((req, res) => {
+    if (req.url.startsWith("/info")) return res.end("{}");
+    res.writeHead(200, { "content-type": "text/event-stream" });
+    let n = 0;
+    const beat = setInterval(() => res.write(`data: {"n":${++n}}\n\n`), 10);
+    res.on("close", () => { left++; clearInterval(beat); });
+  });
+  const r = await bench("scenario", file("endless.yaml", one("[{users: 2, for: 400ms}]", "{name: box, stream: {path: /box, headers: {Accept: text/event-stream}}, events: 3, capture: {n: n}}, {name: after, request: {path: '/info?${n}'}}")), "--url", s.url);
+  s.close();
+  equal([onlyLate(r), r.result.http_errors], [[], 0], "without an error");
+  check(r.result.box_p50_ms >= 28 && r.result.box_p50_ms < 200 && left >= r.result.http_reqs / 2, "three events, then the connection is closed", [r.result.box_p50_ms, left]);
+  check(s.seen.some((x) => x.req.url === "/info?3"), "the third is the last that was read", s.seen.slice(0, 6).map((x) => x.req.url));
+});
+
 await scenario("errors by status; fresh connections; a line a second", async () => {
   const s = await answering((req, res, body, n) => res.writeHead(req.url === "/info" || n % 2 ? 200 : 429, { "retry-after": "1" }).end("{}"));
   const r = await bench("scenario", file("codes.yaml", one("[{rate: 1, for: 100ms}]", get, "connections: fresh\n")), "--url", s.url, "--rate", "40", "--duration", "2s", "--ramp-up", "1s", "--records", "records.jsonl");

@@ -216,6 +216,8 @@ TEST(scenario_refuses_what_is_wrong_with_its_place)
 		    "request.path: there is no variable 'id' here" },
 		{ "name: a\n" PHASES "sequences: [{name: s, steps: [{pause: 1s, expect: 200}]}]\n",
 		    "'expect' does not go with 'pause'" },
+		{ "name: a\n" PHASES "sequences: [{name: s, steps: [{request: {path: /}, events: 2}]}]\n",
+		    "'events' does not go with 'request'" },
 		{ "name: a\n" PHASES "sequences: [{name: s, steps: [{request: {path: /, headers: {Host: a}}}]}]\n",
 		    "'Host' is not a header that may be given" },
 		{ "name: a\nvariables: {user: 1}\n" PHASES STEP, "variable of every scenario" },
