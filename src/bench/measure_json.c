@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -195,16 +196,15 @@ static void
 add_run(const struct bout *b, const struct run *mid, struct buf *out)
 {
 	struct json_iter it = json_each(mid->doc.root);
+	struct buf command = BUF(64 * KB);
 
 	while (json_next(&it))
 		if (!is_replaced(json_str(it.key)))
 			json_add_fmt(out, ",%.*s:%p", FMT(json_str(it.key)), (void *)it.value);
-	json_add_fmt(out, ",'command':\"cohort");
-	for (const char *const *a = b->args[0]; *a != NULL; a++) {
-		buf_add_char(out, ' ');
-		json_add_escaped(out, str_of(*a));
-	}
-	buf_add_char(out, '"');
+	buf_lit(&command, "cohort ");
+	report_add_command(&command, INT_MAX, b->args[0]);
+	json_add_fmt(out, ",'command':%.*s", FMT(buf_str(&command)));
+	buf_release(&command);
 	if (json_get(mid->doc.root, S("values")) != NULL)
 		add_medians(b, mid, "values", out);
 	add_medians(b, mid, "result", out);
@@ -248,15 +248,14 @@ add_side(const struct side *s, struct buf *out)
 void
 campaign_add_json(const struct campaign *c, struct buf *out)
 {
-	struct buf date = BUF(64);
+	struct buf date = BUF(64), command = BUF(64 * KB);
 
 	clock_add_iso(&date, c->started);
-	json_add_fmt(out, "{'schema':%d,'suite':%s,'command':\"", REPORT_SCHEMA, c->name);
-	for (int i = 0; i < c->argc; i++) {
-		buf_add(out, i > 0 ? S(" ") : STR_NONE);
-		json_add_escaped(out, str_of(c->argv[i]));
-	}
-	json_add_fmt(out, "\",'version':%s,'commit':%s,'date':%.*s,'seconds':%.1f,'machine':",
+	report_add_command(&command, c->argc, (const char *const *)c->argv);
+	json_add_fmt(out, "{'schema':%d,'suite':%s,'command':%.*s", REPORT_SCHEMA, c->name,
+	    FMT(buf_str(&command)));
+	buf_release(&command);
+	json_add_fmt(out, ",'version':%s,'commit':%s,'date':%.*s,'seconds':%.1f,'machine':",
 	    COHORT_VERSION, COHORT_COMMIT, FMT(buf_str(&date)),
 	    (double)(c->ended - c->began) / (double)NS_PER_S);
 	machine_add_json(out);

@@ -129,22 +129,38 @@ report_add_table(const struct report *r, struct buf *out)
 		buf_add_fmt(out, "first error: %s\n", r->error_sample);
 }
 
-/* The command line, without the bearer token. */
-static void
-add_command(const struct report *r, struct buf *out)
+/* Flags whose values are secrets. */
+static const char *const secrets[] = { "--token", "--peer-token" };
+
+void
+report_add_command(struct buf *out, int argc, const char *const *argv)
 {
 	bool secret = false;
 
-	for (int i = 0; i < r->argc; i++) {
-		const char *arg = r->argv[i];
+	for (int i = 0; i < argc && argv[i] != NULL; i++) {
+		struct str arg = str_of(argv[i]), name = arg;
+		ptrdiff_t end = str_index(arg, '=');
+		bool named = false;
 
+		if (end >= 0)
+			name = str_sub(arg, 0, (size_t)end);
+		for (size_t k = 0; k < COUNT(secrets); k++)
+			named = named || str_eq(name, str_of(secrets[k]));
+		buf_add(out, i > 0 ? S(" ") : STR_NONE);
 		if (secret)
-			arg = "***";
-		else if (strncmp(arg, "--token=", 8) == 0)
-			arg = "--token=***";
-		secret = strcmp(arg, "--token") == 0;
-		buf_add_fmt(out, "%s%s", i > 0 ? " " : "", arg);
+			buf_lit(out, "***");
+		else if (named && end >= 0)
+			buf_add_fmt(out, "%.*s=***", FMT(name));
+		else
+			buf_add(out, arg);
+		secret = named && end < 0;
 	}
+}
+
+static void
+add_command(const struct report *r, struct buf *out)
+{
+	report_add_command(out, r->argc, (const char *const *)r->argv);
 }
 
 /* [[milliseconds, count], ...]: what the page draws. */

@@ -93,6 +93,9 @@ void report_add_result(const struct report *r, struct buf *out);
 int report_finish(const struct report *r, const char *json, const char *markdown,
     struct err *e);
 
+/* The words of a command line, as far as a NULL; *** for values of secrets. */
+void report_add_command(struct buf *out, int argc, const char *const *argv);
+
 void report_make_folders(const char *path);  /* the folders of path */
 
 #endif

@@ -219,6 +219,12 @@ await scenario("what is wrong is told with its place, before anything is sent", 
   equal((await bench("scenario")).code, 2, "a file is needed");
   check((await bench("scenario", "none.yaml")).stderr.includes("none.yaml"), "one that is not there");
   check((await bench("scenario", file("good.yaml", one("[{rate: 5, for: 1s}]", get)), "--url", "http://127.0.0.1:9")).stderr.includes("127.0.0.1:9"), "a server that is not there");
+  const s = await answering((req, res) => res.end("{}"));
+  await bench("scenario", "good.yaml", "--rate", "20", "--duration", "200ms", "--url", s.url, "--token", "secret1", "--peer", s.url, "--peer-token=secret2", "--rounds", "1", "--json", "one.json", "--markdown", "one.md");
+  await bench("scenario", "good.yaml", "--rate", "20", "--duration", "200ms", "--url", s.url, "--token=secret1", "--repeat", "2", "--json", "two.json");
+  s.close();
+  const told = ["one.json", "one.md", "two.json"].map((f) => readFileSync(path.join(dir, f), "utf8")).join();
+  check(!told.includes("secret") && told.includes("--token ***") && told.includes("--peer-token=***"), "tokens are in no report", told.match(/.{40}secret.{20}/g));
   for (const [flag, words] of [[["--ramp-up", "1s"], "--ramp-up goes with --rate"], [["--duration", "1s"], "--duration goes with --rate"],
     [["--peer-pid", "1"], "--peer-pid goes with --peer"], [["--rounds", "2"], "--rounds goes with --peer"], [["--response", "x"], "--response is of the flow's steps"]])
     check((await bench("scenario", "good.yaml", ...flag)).stderr.includes(words), `${flag[0]} has no effect here`);
