@@ -351,7 +351,8 @@ acl_peek(struct str packed, struct str name, struct str *out)
 	for (int tag = ACL_MESSAGE_ID; tag < ACL_TAGS; tag++) {
 		enum acl_kind kind = acl_params[tag].kind;
 
-		if (!str_eq(name, str_of(acl_params[tag].name)))
+		if (name.n == 0 || acl_params[tag].name[0] != name.p[0] ||
+		    !str_eq(name, str_of(acl_params[tag].name)))
 			continue;
 		*out = value_of(packed, tag);
 		return kind == ACL_AS_TEXT || kind == ACL_AS_ADDRESS || kind == ACL_AS_JSON;

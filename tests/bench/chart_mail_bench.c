@@ -1,7 +1,7 @@
 /*
  * chart_mail_bench.c - what a message to a chart in memory takes, and a chart itself.
  *
- *   chart-mail-bench [MESSAGES]
+ *   chart-mail-bench [MESSAGES [CHART]]
  *
  * One shard, one office.  For each number of agents: nanoseconds and bytes of a spawn, and
  * the nanoseconds of one message, sent, delivered and run to completion, for each guard:
@@ -11,6 +11,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "agent/agent.h"
 #include "base/clock.h"
@@ -39,7 +40,7 @@ static const struct { const char *id, *content, *guard, *text; } charts[] = {
 	{ "sender", "{\"n\":7}", "event.data.sender != 'me' && event.data.content.n < 100",
 	    CHART("sender", "event.data.sender != 'me' &amp;&amp; event.data.content.n &lt; 100") },
 };
-static const size_t counts[] = { 1, 1000 };
+static const size_t counts[] = { 1, 1000, 100000 };
 
 struct bench {
 	struct office *office;
@@ -47,6 +48,7 @@ struct bench {
 	struct uuid *ids;
 	struct mail_ref *refs;
 	size_t n;
+	const char *only;                    /* NULL: every chart */
 };
 
 static void
@@ -158,6 +160,8 @@ measure_all(struct bench *b)
 		b->ids = mem_alloc(b->n * sizeof *b->ids);
 		b->refs = mem_alloc(b->n * sizeof *b->refs);
 		for (size_t i = 0; i < COUNT(charts); i++) {
+			if (b->only != NULL && strcmp(b->only, charts[i].id) != 0)
+				continue;
 			spawn_all(b, charts[i].id);
 			printf("%7zu agents: %5.0f ns  %s\n", b->n,
 			    measure(b, charts[i].content), charts[i].guard);
@@ -197,9 +201,10 @@ main(int argc, char **argv)
 	struct err e;
 
 	if (argc > 1 && (!str_to_u64(str_of(argv[1]), &b.messages) || b.messages == 0)) {
-		fprintf(stderr, "usage: chart-mail-bench [MESSAGES]\n");
+		fprintf(stderr, "usage: chart-mail-bench [MESSAGES [CHART]]\n");
 		return 2;
 	}
+	b.only = argc > 2 ? argv[2] : NULL;
 	load_all(set);
 	if (store_open(&st, &o, &e) != OK || store_reader_open(st, &reader, &e) != OK ||
 	    shard_new(&shard, 0, &e) != OK)
