@@ -234,3 +234,28 @@ TEST(office_lists_the_agents_of_all_shards)
 	CHECK_INT(l.n, 30);
 	office_fix_close(&f);
 }
+
+/* Goal: a letter that is on its way to a reader when the agent stops is delivered or dead, never
+ * lost.  Method: stop while letters fly between shards, many times. */
+TEST(office_an_agent_stops_while_letters_fly_to_its_reader)
+{
+	struct office_spec ann = { .owner = 1, .name = S("ann") };
+	struct mail_books b;
+	struct office_fix f;
+	struct inbox in;
+
+	office_fix_open(&f, 2, office_texts);
+	for (int i = 0; i < 100; i++) {
+		CHECK_RC(office_spawn_wait(&f, 0, &ann, NULL), OK);
+		inbox_open(&f, 1, &in, "ann");
+		for (int k = 0; k < 3; k++)
+			CHECK_RC(office_say(&f, 0, 1, NULL, "ann", ACL_INFORM, "1"), OK);
+		CHECK_RC(office_stop_wait(&f, (unsigned)i % 2, 1, "ann", false, 0), OK);
+		office_until(&f, inbox_ended, &in);
+	}
+	office_quiet(&f);
+	b = office_stats_of(&f).books;
+	CHECK_INT(b.sent, 300);
+	CHECK_INT(b.delivered + b.dead, 300);
+	office_fix_close(&f);
+}
