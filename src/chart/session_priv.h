@@ -55,6 +55,7 @@ struct turn {
 	bool has_event;
 	bool limit;                  /* a limit is exceeded: content is skipped */
 	bool told;                   /* the event that reports it was sent */
+	bool moved;                  /* states may have been entered or left */
 	enum bound bound;            /* which limit */
 	size_t steps, actions, work; /* against CHART_STEPS, _ACTIONS, _WORK */
 	/* for the message about a limit */

@@ -182,11 +182,15 @@ microstep(struct session *s)
 	turn->blame = turn->enabled[turn->enabled_n - 1];
 	if (turn->sink->path)
 		tell_taken(s);
-	collect_exits(s);
-	states_exit(s);
+	if (turn->top != NO_INDEX) {         /* some have targets */
+		turn->moved = true;
+		collect_exits(s);
+		states_exit(s);
+	}
 	for (size_t i = 0; i < turn->enabled_n && !turn->limit; i++)
 		(void)action_run(s, c->transitions.at[turn->enabled[i]].body);
-	states_enter(s);
+	if (turn->top != NO_INDEX)
+		states_enter(s);
 }
 
 /* Takes the transitions of the current event. */
@@ -311,6 +315,7 @@ session_event(struct session *s, const struct chart_event *ev,
 		return OK;
 	}
 	turn_begin(s, &turn, out);
+	turn.moved = false;
 	turn_set_event(s, (struct event){ .type = EVENT_EXTERNAL, .name = ev->name,
 		.data = val_ref(ev->data),
 		.sendid = val_of_text(ev->sendid),

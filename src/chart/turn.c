@@ -48,6 +48,7 @@ turn_begin(struct session *s, struct turn *t, const struct effect_sink *sink)
 	s->turn = t;
 	t->sink = sink != NULL ? sink : &nobody;
 	t->has_event = t->limit = t->told = t->recalls = false;
+	t->moved = true;
 	t->steps = t->actions = t->work = t->errors = 0;
 	t->entered = t->blame = UINT32_MAX;
 	t->last_error = VAL_UNDEF;
@@ -127,7 +128,7 @@ int
 turn_end(struct session *s)
 {
 	struct turn *t = s->turn;
-	bool limit = t->limit;
+	bool limit = t->limit, moved = t->moved || limit;
 
 	if (limit) {
 		note_why(s);
@@ -144,7 +145,8 @@ turn_end(struct session *s)
 	drop(t->name);
 	drop(t->last_error);
 	s->turn = NULL;
-	check_session(s);
+	if (moved)
+		check_session(s);
 	return limit ? ERR_LIMIT : OK;
 }
 
