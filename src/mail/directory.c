@@ -363,6 +363,19 @@ mail_directory_id(struct mail_directory *d, mail_owner o, const struct uuid *id,
 	return rc;
 }
 
+void
+mail_directory_name(struct mail_directory *d, mail_owner o, const struct uuid *id,
+    struct buf *out)
+{
+	struct id_key key = key_of(id);
+	struct part *ids = ids_lock(d, &key);
+	const struct entry *x = map_get(&ids->map, &key);
+
+	if (x != NULL && x->owner == o)
+		buf_add(out, x->name);
+	part_unlock(ids);
+}
+
 int
 mail_directory_find(struct mail_directory *d, mail_owner o, struct str id_or_name,
     struct uuid *id, struct mail_ref *out)

@@ -44,6 +44,9 @@ void mail_directory_remove(struct mail_directory *d, mail_owner o, const struct 
 /* By id, O(1), or by name.  ERR_NOTFOUND. */
 int  mail_directory_find(struct mail_directory *d, mail_owner o, struct str id_or_name,
     struct uuid *id, struct mail_ref *out);
+/* Appends its name; nothing if it has none, or is not there. */
+void mail_directory_name(struct mail_directory *d, mail_owner o, const struct uuid *id,
+    struct buf *out);
 int  mail_directory_id(struct mail_directory *d, mail_owner o, const struct uuid *id,
     struct mail_ref *out);
 

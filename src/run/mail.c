@@ -14,6 +14,7 @@
 #include "run/mail_priv.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "base/limits.h"
 #include "base/log.h"
@@ -25,7 +26,8 @@ struct mailer {
 	owner_t owner;
 	struct runs *rs;
 	struct office_agent *agent;
-	struct letter *held;                 /* until they are committed */
+	struct letter **held;                /* until they are committed */
+	size_t held_n, held_cap;
 	struct run *run;                     /* that lives here; NULL: none.  Not counted:
 	                                        it takes itself out */
 	struct uuid run_id;                  /* the last that was known; or zero */
@@ -102,6 +104,7 @@ mailer_free(struct mailer *m)
 {
 	(void)map_take(&m->rs->mailers, &m->thread_id);
 	directory_unpin(m->rs->sh->directory, &m->thread_id);
+	free(m->held);
 	free(m);
 }
 
@@ -213,8 +216,8 @@ static void
 note_taken(struct mailer *m, struct job *j, struct letter *l)
 {
 	changes_taken(&j->changes, l, shard_wall(m->rs->shard));
-	l->next = m->held;
-	m->held = l;
+	mem_grow(m->held, m->held_n, m->held_cap);
+	m->held[m->held_n++] = l;
 }
 
 static enum mail_taken
@@ -279,14 +282,16 @@ on_take(void *self, struct letter *l)
 static struct letter *
 held_take(struct mailer *m, uint64_t number)
 {
-	struct letter **at = &m->held, *l;
+	for (size_t i = 0; i < m->held_n; i++) {
+		struct letter *l = m->held[i];
 
-	while (*at != NULL && (*at)->number != number)
-		at = &(*at)->next;
-	l = *at;
-	if (l != NULL)
-		*at = l->next;
-	return l;
+		if (l->number != number)
+			continue;
+		m->held_n--;
+		memmove(&m->held[i], &m->held[i + 1], (m->held_n - i) * sizeof *m->held);
+		return l;
+	}
+	return NULL;
 }
 
 void
@@ -297,8 +302,9 @@ mail_committed(struct run *run, struct changes *c, bool ok)
 	if (c->letters_n + c->mails_n == 0)
 		return;
 	m = mailer_of(run);
+	/* Those that go back, the last first: each to the head of its mailbox. */
 	for (size_t i = 0; m != NULL && i < c->letters_n; i++) {
-		struct letter *l = held_take(m, c->letters[i]);
+		struct letter *l = held_take(m, c->letters[ok ? i : c->letters_n - 1 - i]);
 
 		if (l != NULL)
 			(ok ? office_agent_done : office_agent_return)(m->agent, l);
@@ -403,7 +409,7 @@ mail_waits(const struct job *j)
 
 	for (const struct job_task *t = j->tasks; t != NULL; t = t->next)
 		waits = waits || task_hears(t->task);
-	return m != NULL && m->held == NULL && waits;
+	return m != NULL && m->held_n == 0 && waits;
 }
 
 /* ---- the kind -------------------------------------------------------------------------- */
@@ -479,6 +485,7 @@ static void
 recover(struct mailer *m)
 {
 	struct arena a = ARENA(THREAD_ARENA);
+	struct store_checkpoint newest;
 	struct runs *rs = m->rs;
 	struct store_thread t;
 	int rc = store_thread_get(rs->reader, m->owner, &m->thread_id, &a, &t);
@@ -487,6 +494,8 @@ recover(struct mailer *m)
 		m->thread_seq = t.seq;
 		if (t.status == THREAD_IDLE || t.status == THREAD_ERROR)
 			ended_as(m, t.status == THREAD_ERROR, t.error_json);
+		else if (store_checkpoint_get(rs->reader, m->owner, t.seq, 0, &a, &newest) == OK)
+			m->run_id = newest.run_id;   /* to be cancelled, if it is parked */
 	} else if (rc == ERR_NOTFOUND) {
 		ended(m, OK, STR_NONE);
 	} else {
@@ -522,12 +531,8 @@ on_stop(void *self)
 	struct mailer *m = self;
 	struct runs *rs = m->rs;
 
-	while (m->held != NULL) {
-		struct letter *l = m->held;
-
-		m->held = l->next;
-		office_agent_return(m->agent, l);
-	}
+	while (m->held_n > 0)                /* the last first: they come back in order */
+		office_agent_return(m->agent, m->held[--m->held_n]);
 	if (!m->over && !rs->draining && !uuid_is_zero(&m->run_id))
 		run_cancel_async(rs, &m->run_id, m->owner);
 	mailer_free(m);

@@ -35,6 +35,9 @@ run_save(struct store *st, struct store_cmd *c)
 		rc = wait_put(st, x->thread_seq, x->run_seq, x->due);
 	if (rc == OK && x->park == PARK_CLEAR)
 		rc = wait_drop(st, x->thread_seq);
+	/* An agent that has taken a letter gets on. */
+	if (rc == OK && x->changes.mails_taken_n > 0)
+		rc = db_run(&st->w, SQL_RUN_RESTED, db_i64(x->run_seq));
 	return rc;
 }
 

@@ -403,8 +403,9 @@ struct store_run_claim {
 
 /* A *parked* run is RUNNING and in nobody's memory: all that it waits for is a
  * time.  What it does next is in the store; a restart does not count it as cut off,
- * and RUN_CLAIM takes it up again.  Its attempts count anew from there: a run of
- * days lives through more crashes than LIMIT_RUN_ATTEMPTS. */
+ * and RUN_CLAIM takes it up again.  Its attempts count anew from there, as they do
+ * whenever it takes a letter: a run of days lives through more crashes than
+ * LIMIT_RUN_ATTEMPTS. */
 enum store_park { PARK_AS_IT_IS, PARK_SET, PARK_CLEAR };
 
 /* What steps leave, of a run that goes on. */

@@ -172,7 +172,36 @@ desk_open(struct fix *f, unsigned i)
 	CHECK_RC(store_reader_open(f->st, &d->reader, &e), OK);
 	CHECK_RC(llm_new(&d->llm, d->shard, NULL, &o, &e), OK);
 	CHECK_RC(runs_new(&d->runs, f->sh, d->shard, d->reader, d->llm, &e), OK);
+	if (f->offices != NULL) {
+		CHECK_RC(office_new(&d->office, f->offices, d->shard, d->reader, &e), OK);
+		runs_allow_mail(d->runs, d->office);
+	}
 	CHECK_RC(shard_start(d->shard, &e), OK);
+}
+
+static void
+office_recover_do(struct desk *d, void *arg)
+{
+	struct err e;
+
+	(void)arg;
+	CHECK_RC(office_recover(d->office, &e), OK);
+}
+
+static void
+office_resume_do(struct desk *d, void *arg)
+{
+	struct err e;
+
+	(void)arg;
+	CHECK_RC(office_resume(d->office, &e), OK);
+}
+
+static void
+all_desks(struct fix *f, void (*fn)(struct desk *d, void *arg))
+{
+	for (unsigned i = 0; f->offices != NULL && i < f->n; i++)
+		desk_do(&f->desks[i], fn, NULL);
 }
 
 struct adopt {
@@ -213,6 +242,11 @@ agents_up(struct fix *f)
 	CHECK_RC(agent_load(&a, agent_builtin_text(S("agent")), S("agent.yaml"),
 	    &task_kinds, &e), OK);
 	CHECK_RC(agents_add(f->agents, a, &e), OK);
+	if (f->definition != NULL) {
+		CHECK_RC(agent_load(&a, str_of(f->definition), S("peer.yaml"), &task_kinds, &e),
+		    OK);
+		CHECK_RC(agents_add(f->agents, a, &e), OK);
+	}
 	CHECK_RC(agents_link(f->agents, &e), OK);
 }
 
@@ -236,9 +270,12 @@ up(struct fix *f)
 	CHECK_RC(script_new(&f->script, str_of(f->script_text), &e), OK);
 	agents_up(f);
 	f->sh = runs_shared_new(f->st, f->tools, f->agents, true);
+	f->offices = f->definition != NULL ? offices_new(f->st, f->agents) : NULL;
 	for (unsigned i = 0; i < f->n; i++)
 		desk_open(f, i);
+	all_desks(f, office_recover_do);
 	desk_do(&f->desks[0], adopt_do, &a);
+	all_desks(f, office_resume_do);
 }
 
 void
@@ -253,6 +290,18 @@ fix_open_failing(struct fix *f, const char *driver, unsigned desks,
 {
 	*f = (struct fix){ .n = desks, .driver = driver, .script_text = script,
 	    .fail_at = fail_at, .arena = ARENA(16 * MB) };
+	pthread_mutex_init(&f->lock, NULL);
+	pthread_cond_init(&f->changed, NULL);
+	gate = (struct gate){ .f = f };
+	up(f);
+}
+
+void
+fix_open_agents(struct fix *f, const char *driver, unsigned desks, const char *definition)
+{
+	*f = (struct fix){ .n = desks, .driver = driver, .definition = definition,
+	    .script_text = "{\"rules\":[],\"default\":{\"reply\":\"a\"}}",
+	    .arena = ARENA(16 * MB) };
 	pthread_mutex_init(&f->lock, NULL);
 	pthread_cond_init(&f->changed, NULL);
 	gate = (struct gate){ .f = f };
@@ -288,6 +337,19 @@ drain(struct desk *d, void *arg)
 }
 
 static void
+drain_office(struct desk *d, void *arg)
+{
+	office_drain(d->office, drained, arg);
+}
+
+static void
+free_office(struct desk *d, void *arg)
+{
+	(void)arg;
+	office_free(d->office);
+}
+
+static void
 nothing(struct desk *d, void *arg)
 {
 	(void)d, (void)arg;
@@ -304,9 +366,15 @@ down(struct fix *f)
 		gate_open(f);        /* what they say is heard by nobody */
 	for (unsigned i = 0; i < f->n; i++)
 		fix_until(f, is_drained, &x[i], "drained");
+	for (unsigned i = 0; f->offices != NULL && i < f->n; i++) {
+		x[i].done = false;
+		desk_do(&f->desks[i], drain_office, &x[i]);
+		fix_until(f, is_drained, &x[i], "the office is drained");
+	}
 	for (unsigned round = 0; round < 2; round++)
 		for (unsigned i = 0; i < f->n; i++)
 			desk_do(&f->desks[i], nothing, NULL);
+	all_desks(f, free_office);
 	for (unsigned i = 0; i < f->n; i++) {
 		shard_stop(f->desks[i].shard);
 		shard_join(f->desks[i].shard);
@@ -320,6 +388,7 @@ down(struct fix *f)
 		shard_free(d->shard);
 	}
 	runs_shared_free(f->sh);
+	offices_free(f->offices);
 	agents_free(f->agents);
 	script_free(f->script);
 	tools_free(f->tools);

@@ -14,6 +14,7 @@
 
 #include "harness/test.h"
 #include "llm/script.h"
+#include "mail/host/office.h"
 #include "run/run_priv.h"
 #include "task/kinds.h"
 
@@ -25,6 +26,7 @@ struct desk {
 	struct store_reader *reader;
 	struct llm *llm;
 	struct runs *runs;
+	struct office *office;               /* NULL: no messages between agents */
 };
 
 struct fix {
@@ -36,6 +38,9 @@ struct fix {
 	struct desk desks[2];
 	unsigned n;
 	const char *driver, *script_text;
+	const char *definition;              /* of an agent beside the built-in one, which may
+	                                        send messages; NULL: none */
+	struct offices *offices;
 	int64_t fail_at;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -47,6 +52,8 @@ void fix_open(struct fix *f, const char *driver, unsigned desks, const char *scr
 /* The nth write fails. */
 void fix_open_failing(struct fix *f, const char *driver, unsigned desks,
     const char *script, int64_t fail_at);
+/* With an agent of that definition, and offices. */
+void fix_open_agents(struct fix *f, const char *driver, unsigned desks, const char *definition);
 /* Everything stops where it is, as in a crash; and is opened and recovered. */
 void fix_crash(struct fix *f);
 void fix_close(struct fix *f);

@@ -42,6 +42,7 @@ struct offices {
 	struct agents *agents;               /* the newest; held */
 	struct office *at[LIMIT_SHARDS];     /* by the shard's id */
 	_Atomic unsigned shards;
+	_Atomic int64_t stored;              /* the last letter that was there at the start */
 };
 
 /* ---- a shard --------------------------------------------------------------------- */
@@ -98,6 +99,8 @@ office_now(const struct office *o)
 	return shard_wall(o->shard);
 }
 
+/* Before anybody sends: which letters are those of before the start.  ERR_IO. */
+int  letters_count(struct office *o, struct err *e);
 /* Delivers and publishes at the end of this turn. */
 void office_stir(struct office *o);
 void office_busy(struct office *o);          /* a call is under way */

@@ -543,7 +543,9 @@ recover(void *ctx, const struct register_row *row)
 int
 office_recover(struct office *o, struct err *e)
 {
-	return register_each(o, recover, o, e);
+	int rc = letters_count(o, e);
+
+	return rc == OK ? register_each(o, recover, o, e) : rc;
 }
 
 /* ---- stopping -------------------------------------------------------------------- */

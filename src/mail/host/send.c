@@ -24,6 +24,7 @@ struct sending {
 	struct mail_ref from;
 	struct acl m;
 	char sender_text[UUID_TEXT];
+	struct buf name;                     /* of a sender of another shard */
 	struct target *at, first[SOME_TARGETS];
 	size_t n, cap;
 	bool to_itself;
@@ -68,6 +69,7 @@ sending_begin(struct sending *x, struct office *o, const struct acl *m)
 	x->to_itself = false;
 	x->row = 0;
 	x->seen = NULL;
+	x->name = BUF(LIMIT_ACL_PARAM_BYTES);
 }
 
 static void
@@ -76,6 +78,7 @@ sending_end(struct sending *x)
 	if (x->at != x->first)
 		free(x->at);
 	free(x->seen);
+	buf_release(&x->name);
 }
 
 /* Writes who sends it. */
@@ -99,6 +102,10 @@ sign(struct sending *x, const struct office_send *s, struct err *e)
 	}
 	uuid_format(&s->sender, x->sender_text);
 	x->m.sender = (struct str){ x->sender_text, UUID_TEXT };
+	/* At home on another shard it has the same address. */
+	mail_directory_name(o->all->directory, s->owner, &s->sender, &x->name);
+	if (x->name.n > 0)
+		x->m.sender = buf_str(&x->name);
 	if (mail_directory_id(o->all->directory, s->owner, &s->sender, &x->from) != OK)
 		return err_set(e, ERR_NOTFOUND, "sender: no agent %.*s", FMT(x->m.sender));
 	return OK;
@@ -551,14 +558,32 @@ place_of(struct office *o, const struct store_letter *s)
 	return to.ref;
 }
 
-/* Letters for agents that are at home here, and on the first shard those for nobody. */
+static void
+count_letter(void *ctx, const struct store_letter *s)
+{
+	struct offices *all = ctx;
+
+	atomic_store_explicit(&all->stored, s->number, memory_order_relaxed);
+}
+
+int
+letters_count(struct office *o, struct err *e)
+{
+	int rc = shard_id(o->shard) == 0 ? store_letters_each(o->reader, count_letter, o->all) : OK;
+
+	return rc == OK ? OK : err_set(e, rc, "the letters that wait cannot be read");
+}
+
+/* Letters for agents that are at home here, and on the first shard those for nobody.  Those that
+ * were sent since the start have been posted: agents of other shards may be at work. */
 static void
 resume(void *ctx, const struct store_letter *s)
 {
 	struct office *o = ctx;
 	struct mail_ref to = place_of(o, s);
 
-	if (to.shard == shard_id(o->shard))
+	if (to.shard == shard_id(o->shard) &&
+	    s->number <= atomic_load_explicit(&o->all->stored, memory_order_relaxed))
 		send_stored(o, s, to);
 }
 
