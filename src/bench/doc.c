@@ -212,6 +212,8 @@ void
 doc_add_value(jnode element, jnode target, struct buf *out)
 {
 	doc_add_number(out, json_number(json_get(target, S("value"))));
+	if (json_bool(json_get(target, S("few_samples"))))
+		buf_add_char(out, '~');
 	if (doc_str(target, "unit").n > 0)
 		buf_add_fmt(out, " %.*s", FMT(doc_str(target, "unit")));
 	add_spread(element, doc_str(target, "key"), out);

@@ -20,6 +20,7 @@
 #define SHOW_BAR_MS   300
 #define SHOW_LINE_MS  5000
 #define BAR           24
+#define P99_SAMPLES   1000
 #define TIMEOUT_MIN   (120 * 1000)
 
 const struct flag bench_rule_flags[] = {
@@ -172,6 +173,27 @@ bout_value(const struct bout *b, size_t side, const char *key)
 	return n > 0 ? judge_median(v, n) : NAN;
 }
 
+bool
+bout_few_samples(const struct bout *b, const char *key)
+{
+	struct str name = str_of(key);
+	struct json_iter it;
+
+	if (b->run[0] == NULL || !str_ends(name, S("_p99_ms")))
+		return false;
+	name.n -= sizeof "_p99_ms" - 1;
+	it = json_each(json_get(b->run[0][0].doc.root, S("metrics")));
+	while (json_next(&it)) {
+		jnode label = json_get(it.value, S("operation"));
+
+		if (label == NULL)
+			label = json_get(it.value, S("name"));
+		if (str_eq(json_str(label), name))
+			return json_int(json_get(it.value, S("count"))) < P99_SAMPLES;
+	}
+	return false;
+}
+
 static size_t
 judged(const struct workload *w)
 {
@@ -215,7 +237,8 @@ compare_all(const struct campaign *c, struct bout *b)
 	for (size_t i = 0; i < SUITE_METRICS && b->row->metric[i].key != NULL; i++) {
 		struct change x = compare(c, b, &b->row->metric[i], judge_confidence(metrics));
 
-		if (x.metric->better == COUNTED || isnan(x.baseline) || isnan(x.current))
+		if (x.metric->better == COUNTED || isnan(x.baseline) || isnan(x.current) ||
+		    bout_few_samples(b, x.metric->key))
 			continue;
 		unsure = unsure || judge_unsure(x.ratio, x.metric->better, c->threshold);
 		b->change[b->changes_n++] = x;

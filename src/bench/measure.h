@@ -140,6 +140,10 @@ void campaign_release(struct campaign *c);
 /* The median of a key of the RESULT lines; NaN: it is not there. */
 double bout_value(const struct bout *b, size_t side, const char *key);
 
+/* Is key a p99 ("NAME_p99_ms") of fewer than 1,000 samples?  It is shown and marked, not
+ * compared. */
+bool bout_few_samples(const struct bout *b, const char *key);
+
 /* ---- measure_json.c: the document, schema REPORT_SCHEMA ----------------------------
  * An element is the document of `--json` of its median run, with medians in "result"
  * and "values", and: id, group, title, state, why, repeat, spread, targets, changes,

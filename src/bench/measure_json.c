@@ -136,6 +136,8 @@ add_targets(const struct bout *b, struct buf *out)
 		json_add_fmt(out, ",{'key':%s,'unit':%s,'better':%s", m->key, m->unit,
 		    ways[m->better]);
 		add_number(out, "value", v);
+		if (bout_few_samples(b, m->key))
+			json_add_fmt(out, ",'few_samples':true");
 		if (m->ours != 0) {
 			add_number(out, "ours", m->ours);
 			json_add_fmt(out, ",'met':%hhd", suite_met(m, v));
