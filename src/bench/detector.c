@@ -1,6 +1,11 @@
 /*
  * detector.c - see detector.h.
  *
+ * Runs are short and pairs many: on a processor whose cores share units with a busy
+ * neighbour, the speed has two levels, one 1.6 times the other, and stays at each for
+ * seconds.  Runs a tenth of a second apart mostly see the same level; the pairs that do
+ * not are outliers, which a median of twenty ignores.
+ *
  * SPDX-License-Identifier: MIT
  */
 #include "bench/detector.h"
@@ -29,11 +34,11 @@ const struct flag bench_detector_flags[] = {
 	    TRIALS_MAX },
 	{ "slow", NULL, FLAG_INT, "15", "PERCENT", "the slowdown: so much more CPU time",
 	    AT(slow), 1, 1000 },
-	{ "pairs", NULL, FLAG_INT, "6", "N", "of a trial; four times as many if it is unsure",
+	{ "pairs", NULL, FLAG_INT, "20", "N", "of a trial; four times as many if it is unsure",
 	    AT(pairs), JUDGE_PAIRS_MIN, MEASURE_REPEAT },
 	{ "neighbours", NULL, FLAG_INT, "1", "N", "busy processes beside it", AT(neighbours), 0,
 	    NEIGHBOURS_MAX },
-	{ "workload", NULL, FLAG_TEXT, "messages --only messages --duration 200ms", "WORDS",
+	{ "workload", NULL, FLAG_TEXT, "messages --only messages --duration 40ms", "WORDS",
 	    "what is run; it has --slow", AT(workload) },
 	{ "metric", NULL, FLAG_TEXT, "messages_per_s", "KEY", "of its RESULT line; more is better",
 	    AT(metric) },
