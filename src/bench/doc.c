@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "bench/doc_priv.h"
+#include "bench/suite.h"
 
 #define FILE_BYTES (64 * MB)
 
@@ -103,6 +104,16 @@ doc_measured(jnode element)
 	return state.n == 0 || str_eq(state, S("measured"));
 }
 
+/* Graded, and below the page's target. */
+static bool
+below_target(jnode target)
+{
+	struct str grade = doc_str(target, "grade");
+
+	return grade.n > 0 && !str_eq(grade, str_of(suite_grades[GRADE_TARGET])) &&
+	    !str_eq(grade, str_of(suite_grades[GRADE_NONE]));
+}
+
 bool
 doc_passed(jnode element)
 {
@@ -111,7 +122,7 @@ doc_passed(jnode element)
 	for (struct json_iter it = json_each(json_get(element, S("targets"))); json_next(&it);) {
 		jnode met = json_get(it.value, S("met"));
 
-		passed = passed && (met == NULL || json_bool(met));
+		passed = passed && (met == NULL || json_bool(met)) && !below_target(it.value);
 	}
 	for (struct json_iter it = json_each(json_get(element, S("changes"))); json_next(&it);)
 		passed = passed && !str_eq(doc_str(it.value, "verdict"), S("worse"));
@@ -135,6 +146,9 @@ doc_why(jnode element, struct buf *out)
 	for (struct json_iter it = json_each(json_get(element, S("targets"))); json_next(&it);) {
 		jnode met = json_get(it.value, S("met"));
 
+		if (below_target(it.value))
+			buf_add_fmt(out, "%s%.*s is %.*s, not at target", out->n > 0 ? "; " : "",
+			    FMT(doc_str(it.value, "core")), FMT(doc_str(it.value, "grade")));
 		if (met == NULL || json_bool(met))
 			continue;
 		buf_add_fmt(out, "%s%.*s is %g %.*s, the target %g", out->n > 0 ? "; " : "",

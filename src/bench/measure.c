@@ -355,9 +355,10 @@ bout_passed(const struct bout *b)
 			return false;
 	for (size_t i = 0; b->row != NULL && i < SUITE_METRICS && b->row->metric[i].key != NULL;
 	    i++) {
-		double v = bout_value(b, 0, b->row->metric[i].key);
+		const struct suite_metric *m = &b->row->metric[i];
+		double v = bout_value(b, 0, m->key);
 
-		if (!isnan(v) && !suite_met(&b->row->metric[i], v))
+		if (!isnan(v) && (!suite_met(m, v) || !suite_at_target(m, v)))
 			return false;
 	}
 	return true;

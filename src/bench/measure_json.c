@@ -129,7 +129,7 @@ add_targets(const struct bout *b, struct buf *out)
 		static const char *const ways[] = { "counted", "up", "down" };
 		const struct suite_metric *m = &b->row->metric[i];
 		double v = bout_value(b, 0, m->key);
-		double in_core = v * (m->core_per != 0 ? m->core_per : 1);
+		double in_core = suite_core_value(m, v);
 
 		if (isnan(v))
 			continue;

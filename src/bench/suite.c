@@ -51,6 +51,20 @@ suite_met(const struct suite_metric *m, double value)
 	return m->ours == 0 || m->better == COUNTED || within(m->better, value, m->ours);
 }
 
+double
+suite_core_value(const struct suite_metric *m, double value)
+{
+	return value * (m->core_per != 0 ? m->core_per : 1);
+}
+
+bool
+suite_at_target(const struct suite_metric *m, double value)
+{
+	enum suite_grade g = suite_grade(m->core, suite_core_value(m, value));
+
+	return g == GRADE_NONE || g == GRADE_TARGET;
+}
+
 const struct workload *
 suite_find(struct str id)
 {

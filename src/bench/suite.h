@@ -101,6 +101,9 @@ struct suite_metric {
 
 /* Is our target met? true without one. */
 bool suite_met(const struct suite_metric *m, double value);
+/* And the page's? */
+bool suite_at_target(const struct suite_metric *m, double value);
+double suite_core_value(const struct suite_metric *m, double value);     /* in its unit */
 
 struct workload {
 	const char *id;                      /* "B1", "S1", "flow": unique, no blank */

@@ -106,6 +106,21 @@ TEST(doc_numbers_have_commas)
 	}
 }
 
+TEST(doc_a_grade_below_target_is_missed)
+{
+	struct doc *d = read_doc(S("{\"schema\":2,\"workload\":\"x\",\"passed\":true,\"targets\":["
+	    "{\"key\":\"a\",\"core\":\"Agent Spawn Time\",\"grade\":\"acceptable\"},"
+	    "{\"key\":\"b\",\"core\":\"Tasks/sec\",\"grade\":\"not graded\"}]}"));
+	struct buf b = BUF(KB);
+
+	CHECK(!doc_passed(d->element[0]));
+	doc_why(d->element[0], &b);
+	CHECK_STR(buf_str(&b), "Agent Spawn Time is acceptable, not at target");
+	buf_release(&b);
+	doc_release(d);
+	free(d);
+}
+
 TEST(doc_changes_are_a_list)
 {
 	struct buf b = shown(S(SUITE), doc_add_changes);
