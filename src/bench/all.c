@@ -98,6 +98,18 @@ save(const struct campaign *c, const char *dir, struct str text, struct err *e)
 	return rc;
 }
 
+/* Told before minutes of measuring, not after. */
+static int
+check_results(const char *dir, struct err *e)
+{
+	char path[WB_PATH];
+
+	snprintf(path, sizeof path, "%.1000s/", dir);
+	report_make_folders(path);
+	return access(dir, W_OK | X_OK) == 0 ? OK :
+	    err_set(e, ERR_IO, "--results: %s: %s", dir, strerror(errno));
+}
+
 /* ---- suites ---------------------------------------------------------------------- */
 
 static int
@@ -109,6 +121,8 @@ prepare(struct campaign *c, const struct suite_options *o, const bool on[SUITE_R
 	if (o->rules.save_baseline != NULL && !baseline_name(o->rules.save_baseline))
 		return err_set(e, ERR_INVALID, "--save-baseline: \"%.60s\" is no name of "
 		    "letters, digits, '.', '_' and '-'", o->rules.save_baseline);
+	if (check_results(o->rules.results, e) != OK)
+		return e->code;
 	c->bout = arena_zero(&c->arena, suite_rows_n * sizeof *c->bout);
 	for (size_t i = 0; i < suite_rows_n; i++)
 		if (on[i])

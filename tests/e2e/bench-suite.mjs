@@ -164,7 +164,7 @@ await scenario("what is mistyped is told, with exit code 2", async () => {
   }
   for (const [args, words] of [[["all", "--only", "sessions-hend"], 'did you mean "sessions-hand"'], [["compare", "nope"], "neither a baseline"],
     [["all", "--quick", "--full"], "one of them"], [["compare", "main", "--threshold", "x"], "--threshold"], [["compare", "main", "--full"], "own command lines"],
-    [["all", ...cheap, "--save-baseline", "a/b"], "letters"], [["watch", "--slo-errors", "7"], "--slo-errors"]]) {
+    [["all", ...cheap, "--save-baseline", "a/b"], "letters"], [["all", ...cheap, "--results", "/proc/no"], "--results: /proc/no"], [["watch", "--slo-errors", "7"], "--slo-errors"]]) {
     const r = await bench(...args);
     check(r.code === 1 && r.stderr.includes(words), `${args.join(" ")}: ${r.code} ${r.stderr}`);
   }
