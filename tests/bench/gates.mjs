@@ -216,9 +216,8 @@ async function waiting(server) {
   note(`${label}: GET /interrupts p50`, `${median(times).toFixed(2)} ms`, "2 ms", median(times) < 2, "101 requests");
 }
 
-// The tracker checks itself: a row for each of its checks.
-async function work() {
-  const args = ["work", ...(quick ? ["--quick"] : [])];
+// A workload checks itself: a row for each of its checks.
+async function checks(...args) {
   const r = await bench(args);
   const how = `cohort bench ${args.join(" ")}`;
   for (const [, word, text] of r.text.matchAll(/^(ok {2}|FAIL) {2}(.*)$/gm)) note(text, word === "FAIL" ? "missed" : "met", "-", word !== "FAIL", how);
@@ -238,7 +237,9 @@ const name = /^127\.\S+\s+(?!localhost)(\S+)/m.exec(readFileSync("/etc/hosts", "
 if (name) await streams(1000, name);
 await withGraphs([], graphRows);
 await withGraphs([], waiting);
-await work();
+await checks("work", ...(quick ? ["--quick"] : []));
+await checks("messages", "--thresholds", "messages_per_s>5000000,one_to_all_1kb_per_s>2000000");
+await checks("detector", "--trials", quick ? "2" : "20");
 const missed = rows.filter((r) => !r.ok).length;
 console.log(`${rows.length - missed} passed, ${missed} failed`);
 process.exit(missed > 0 ? 1 : 0);
