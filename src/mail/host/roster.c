@@ -281,7 +281,7 @@ again(struct wheel_timer *t)
 	if (a->o->still)
 		return;
 	if (a->state == AGENT_DRAINING) {
-		leave(a);                    /* the deadline */
+		leave(a);                    /* drained, or the deadline */
 		return;
 	}
 	a->restarts++;
@@ -550,10 +550,14 @@ office_recover(struct office *o, struct err *e)
 
 /* ---- stopping -------------------------------------------------------------------- */
 
+/* Maybe from inside its kind, which has just settled the last letter: so later. */
 static void
 drained(void *ctx)
 {
-	leave(ctx);
+	struct office_agent *a = ctx;
+
+	shard_timer_cancel(a->o->shard, &a->timer);
+	shard_timer_set(a->o->shard, &a->timer, 0);
 }
 
 static void
