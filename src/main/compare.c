@@ -111,6 +111,7 @@ static const struct { const char *kind, *names[5]; } kinds[] = {
 	{ "checkpoint", { "checkpoint_id", "step", "source" } },
 	{ "interrupt", { "interrupt_id", "key", "value" } },
 	{ "error", { "event", "name", "message" } },
+	{ "message", { "direction" } },      /* ids and times are its own */
 	{ "run_end", { "status" } },
 };
 

@@ -158,6 +158,9 @@ static const struct {
 	    { " ", "source" } } },
 	{ "interrupt", YELLOW, { { .add = add_question }, { " ", "value" } } },
 	{ "error", RED, { { "error ", "name" }, { " ", "event" }, { ": ", "message" } } },
+	{ "message", BLUE, { { "", "direction" }, { " ", "message.performative" },
+	    { " of ", "message.sender" }, { " to ", "message.receiver" },
+	    { ": ", "message.content" } } },
 	{ "run_end", BOLD, { { "end: ", "status" } } },
 	{ "cut", RED, { { "not kept" }, { ": ", "entries" }, { ": ", "why" } } },
 };

@@ -6,7 +6,6 @@
 #include "run/job_priv.h"
 
 #include <assert.h>
-#include <string.h>
 
 #include "base/limits.h"
 #include "base/log.h"

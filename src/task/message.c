@@ -1,7 +1,8 @@
 /*
  * message.c - sends a message to other agents; with `wait: true` its result is the reply.
  *
- * An `agree` says that the reply is to come: it is heard, and the wait goes on.
+ * An `agree` says that the reply is to come: it is heard, and the wait goes on.  What the
+ * server says is that there will be none: nobody could be reached, or `reply_by` is over.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -60,7 +61,9 @@ static void
 message_heard(struct piece *p, struct val message, bool again)
 {
 	(void)again;
-	if (!mailing_is(message, "agree"))
+	if (mailing_is_of_server(message))
+		mailing_fail(mailing_of(p), message);
+	else if (!mailing_is(message, "agree"))
 		piece_done(p, val_ref(message));
 }
 

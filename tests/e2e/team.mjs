@@ -2,9 +2,10 @@
 // LangGraph SDK: a manager has workers and an external client bid for a job (contract net),
 // and it is awarded once, whatever happens to the server: `node team.mjs [SHARDS]`.
 import { Client } from "sdk-2.0";
+import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { call, check, equal, finish, repo, scenario, scratch, startServer, until } from "./lib.mjs";
+import { binary, call, check, equal, finish, repo, scenario, scratch, startServer, until } from "./lib.mjs";
 import { ack, poll } from "./mail-lib.mjs";
 
 const shards = process.argv[2] ?? "2", dir = scratch(), folder = path.join(dir, "agents");
@@ -86,7 +87,9 @@ await scenario("the manager is streamed, and the fewest hours win", async () => 
   equal(told(r.seen, "received"), ["propose", "propose", "propose", "inform"], "and what came");
   equal((await values(workers.bob)).done.length, 1, "awarded once");
   const rows = await get(`/threads/${r.thread}/transcript`);
-  check(JSON.stringify(rows).includes('"direction":"received"'), "messages are in the transcript", rows);
+  equal(told(rows.filter((x) => x.kind === "message"), "received"), ["propose", "propose", "propose", "inform"], "messages are in the transcript");
+  const again = spawnSync(binary, ["replay", rows[0].run_id, "--thread", r.thread, "--url", server.url], { encoding: "utf8" });
+  check(/^same: \d+ steps\n$/.test(again.stdout), "and a replay gives them again", again.stdout + again.stderr);
 });
 
 await scenario("an external client takes part, and kill -9 in the middle", async () => {
