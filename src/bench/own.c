@@ -112,15 +112,27 @@ own_start(struct own_process *p, struct scratch *s, const char *log,
 	return await(p, path, log, e);
 }
 
-void
-own_stop(struct own_process *p, struct scratch *s)
+static void
+own_end(struct own_process *p, struct scratch *s, int signal)
 {
 	if (p->pid <= 0)
 		return;
-	kill(p->pid, SIGTERM);
+	kill(p->pid, signal);
 	waitpid(p->pid, NULL, 0);
 	scratch_tell(s, -p->pid);
 	p->pid = 0;
+}
+
+void
+own_stop(struct own_process *p, struct scratch *s)
+{
+	own_end(p, s, SIGTERM);
+}
+
+void
+own_kill(struct own_process *p, struct scratch *s)
+{
+	own_end(p, s, SIGKILL);
 }
 
 int

@@ -22,6 +22,7 @@ struct own_process {
 int  own_start(struct own_process *p, struct scratch *s, const char *log,
     const char *const *args, struct err *e);
 void own_stop(struct own_process *p, struct scratch *s);
+void own_kill(struct own_process *p, struct scratch *s);    /* with no time to clean up */
 
 /* A server with an SQLite file whose model is the mock; for --own. */
 struct own_servers {

@@ -15,6 +15,7 @@
 #include "bench/messages.h"
 #include "bench/mock_llm.h"
 #include "bench/ramp.h"
+#include "bench/recover.h"
 #include "bench/scenario.h"
 #include "bench/sessions.h"
 #include "bench/streams.h"
@@ -113,6 +114,7 @@ WORKLOAD(flow, flow_options)
 WORKLOAD(load, scenario_options)
 WORKLOAD(streams, streams_options)
 WORKLOAD(ramp, ramp_options)
+WORKLOAD(recover, recover_options)
 WORKLOAD(sessions, sessions_options)
 WORKLOAD(agents, agents_options)
 WORKLOAD(work, bench_work_options)

@@ -14,6 +14,7 @@
 #include "bench/messages.h"
 #include "bench/mock_llm.h"
 #include "bench/ramp.h"
+#include "bench/recover.h"
 #include "bench/scenario.h"
 #include "bench/sessions.h"
 #include "bench/streams.h"
@@ -94,6 +95,7 @@ static const struct flag_command extras[COMMANDS] = {
 	    .common = bench_rule_flags, .more = cmd_bench_scenario_add_more },
 	[COMMAND_bench_streams] = { .own = bench_streams_flags, .common = bench_rule_flags },
 	[COMMAND_bench_ramp] = { .own = bench_ramp_flags, .common = bench_rule_flags },
+	[COMMAND_bench_recover] = { .own = bench_recover_flags, .common = bench_rule_flags },
 	[COMMAND_bench_sessions] = { .own = bench_sessions_flags,
 	    .common = bench_rule_flags, .more = cmd_bench_sessions_add_more },
 	[COMMAND_bench_agents] = { .own = bench_agents_flags,

@@ -25,6 +25,8 @@
 	    "measure many streaming runs at once")                            \
 	X(bench_ramp,    "bench ramp",    "",                                 \
 	    "measure sessions step by step, each step in a box")              \
+	X(bench_recover, "bench recover", "",                                 \
+	    "measure the start after kill -9, with durable messages that wait") \
 	X(bench_sessions, "bench sessions", "",                               \
 	    "measure many sessions at once in one process")                   \
 	X(bench_agents, "bench agents", "",                               \
