@@ -124,7 +124,7 @@ suite_only(struct str text, bool on[SUITE_ROWS], struct err *e)
 		for (size_t i = 0; i < suite_rows_n; i++)
 			str_near_try(&near, suite_rows[i].id);
 		return err_near(e, ERR_INVALID, near.best, "\"", "no workload \"%.*s\" "
-		    "(`cohort bench list` shows them)", FMT(id));
+		    "(`cohort help bench all` shows them)", FMT(id));
 	}
 	return OK;
 }

@@ -46,6 +46,13 @@ await scenario("all --quick, in every format", async () => {
   equal(fs.readdirSync(path.join(results, "baselines", "main")).sort(), ["baseline.json", "cohort", "cohortd"], "the baseline has the executables");
 });
 
+await scenario("help lists the workloads", async () => {
+  const h = await run(binary, ["help", "bench", "all"]);
+  check(h.stdout.includes("sessions-hand") && h.stdout.includes("--save-baseline"), h.stdout);
+  const wrong = await bench("all", "--only", "nothing-like-it");
+  check(wrong.code === 1 && wrong.stderr.includes("cohort help bench all"), wrong.stderr);
+});
+
 await scenario("groups run their own rows", async () => {
   const r = await bench("latency", "--quick", "--only", "sessions-hand");
   check(r.code === 1 && r.stderr.includes("no workload of `bench latency --quick`"), r.stderr);
