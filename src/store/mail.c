@@ -230,6 +230,12 @@ store_letters_each(struct store_reader *r, void (*each)(void *ctx,
 	return rc == ERR_NOTFOUND ? OK : rc;
 }
 
+int
+store_letters_last(struct store_reader *r, int64_t *out)
+{
+	return query_one_i64(query_of(reader_db(r), SQL_SEQ_MAIL), out);
+}
+
 static int
 mail_dead(struct store *st, struct store_cmd *c)
 {

@@ -59,6 +59,8 @@ int store_mailers_each(struct store_reader *r, void (*each)(void *ctx,
     const struct store_mailer *m), void *ctx);
 int store_letters_each(struct store_reader *r, void (*each)(void *ctx,
     const struct store_letter *l), void *ctx);
+/* No letter has a higher number; 0: there is none.  ERR_IO. */
+int store_letters_last(struct store_reader *r, int64_t *out);
 
 /* ---- commands ------------------------------------------------------------ */
 

@@ -118,9 +118,12 @@ TEST(mail_order)
 	struct uuid to = id_of(ID_AGENT, 1);
 	struct store_mail m[10];
 	struct store_letter *l;
+	int64_t last = -1;
 	struct fix f;
 
 	fix_open(&f, "sqlite");
+	CHECK_RC(store_letters_last(f.r, &last), OK);
+	CHECK_INT(last, 0);
 	/* ids fall, and yet */
 	for (unsigned i = 0; i < 10; i++)
 		m[i] = mail_new(100 - i, &to, 1);
@@ -128,6 +131,8 @@ TEST(mail_order)
 	fix_reopen(&f);
 	CHECK_RC(put(&f, 7, m + 5, 5), OK);
 	CHECK_INT(waiting(&f, &l), 10);
+	CHECK_RC(store_letters_last(f.r, &last), OK);
+	CHECK_INT(last, m[9].first);
 	for (size_t i = 0; i < 10; i++)
 		CHECK(uuid_eq(&l[i].id, &m[i].id));
 	fix_close(&f);

@@ -558,20 +558,17 @@ place_of(struct office *o, const struct store_letter *s)
 	return to.ref;
 }
 
-static void
-count_letter(void *ctx, const struct store_letter *s)
-{
-	struct offices *all = ctx;
-
-	atomic_store_explicit(&all->stored, s->number, memory_order_relaxed);
-}
-
 int
 letters_count(struct office *o, struct err *e)
 {
-	int rc = shard_id(o->shard) == 0 ? store_letters_each(o->reader, count_letter, o->all) : OK;
+	int64_t last = 0;
+	int rc = shard_id(o->shard) == 0 ? store_letters_last(o->reader, &last) : OK;
 
-	return rc == OK ? OK : err_set(e, rc, "the letters that wait cannot be read");
+	if (rc != OK)
+		return err_set(e, rc, "the letters that wait cannot be read");
+	if (shard_id(o->shard) == 0)
+		atomic_store_explicit(&o->all->stored, last, memory_order_relaxed);
+	return OK;
 }
 
 /* Letters for agents that are at home here, and on the first shard those for nobody.  Those that
