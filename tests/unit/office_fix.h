@@ -83,7 +83,7 @@ struct inbox {
 	bool ack_done;
 	enum acl_act act;
 	struct uuid last;                    /* message_id */
-	char content[200];
+	char content[200], sender[200];
 	char all[200];                       /* contents, one after another */
 };
 

@@ -131,6 +131,33 @@ TEST(office_a_dead_letter_is_tried_again_or_dropped)
 	office_fix_close(&f);
 }
 
+/* Goal: a sender is known by its name, whichever shard its client speaks to. */
+TEST(office_a_sender_has_one_address)
+{
+	struct office_spec bob = { .owner = 1, .name = S("bob") }, nameless = { .owner = 1 };
+	struct office_fix f;
+	struct inbox in;
+	char id[UUID_TEXT + 1] = "";
+
+	office_fix_open(&f, 2, office_texts);
+	CHECK_RC(office_spawn_wait(&f, 1, &bob, NULL), OK);
+	CHECK_RC(office_spawn_wait(&f, 1, &nameless, &nameless.id), OK);
+	uuid_format(&nameless.id, id);
+	spawn_ann(&f, &in);
+	for (unsigned desk = 0; desk < 2; desk++) {
+		in.n = 0;
+		CHECK_RC(office_say(&f, desk, 1, "bob", "ann", ACL_INFORM, "1"), OK);
+		office_until(&f, inbox_has_one, &in);
+		CHECK_STR(str_of(in.sender), "bob");
+		in.n = 0;
+		CHECK_RC(office_say(&f, desk, 1, id, "ann", ACL_INFORM, "1"), OK);
+		office_until(&f, inbox_has_one, &in);
+		CHECK(strcmp(in.sender, id) == 0);
+	}
+	inbox_close(&f, 0, &in);
+	office_fix_close(&f);
+}
+
 TEST(office_a_new_reader_ends_the_one_before)
 {
 	struct office_spec ann = { .owner = 1, .name = S("ann") };

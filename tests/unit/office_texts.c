@@ -164,6 +164,7 @@ on_come(struct external_reader *r, const struct external_letter *at, size_t n)
 		memcpy(x->content, m.content.p, m.content.n);
 		x->content[m.content.n] = '\0';
 		x->act = m.act;
+		snprintf(x->sender, sizeof x->sender, "%.*s", FMT(m.sender));
 		x->last = at[i].message_id;
 		snprintf(x->all + strlen(x->all), sizeof x->all - strlen(x->all), "%.*s",
 		    FMT(m.content));
