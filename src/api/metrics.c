@@ -133,6 +133,14 @@ agents_live(const struct office_stats *s)
 	    f->mail.talks)                                                    \
 	X(cohort_agents_live, gauge, "Agents with a mailbox.",                \
 	    agents_live(&f->mail))                                            \
+	X(cohort_agents_loaded, gauge, "Those that are not started yet, or "  \
+	    "wait to be started again.", f->mail.agents[AGENT_LOADED])        \
+	X(cohort_agents_ready, gauge, "Those that have taken no letter yet.", \
+	    f->mail.agents[AGENT_READY])                                      \
+	X(cohort_agents_running, gauge, "Those that have.",                   \
+	    f->mail.agents[AGENT_RUNNING])                                    \
+	X(cohort_agents_draining, gauge, "Those that take in no more letters.", \
+	    f->mail.agents[AGENT_DRAINING])                                   \
 	X(cohort_agents_failed, gauge, "Agents that failed for good.",        \
 	    f->mail.agents[AGENT_FAILED])                                     \
 	X(cohort_mail_connections_open, gauge,                                \
