@@ -108,9 +108,11 @@ answer(struct sending *q)
 static void
 settled(struct sending *q)
 {
+	struct call *c = q->c;               /* q is gone with the answer */
+
 	assert(q->left > 0);
 	if (--q->left == 0)
-		call_finish(q->c, answer(q));
+		call_finish(c, answer(q));
 }
 
 static void
