@@ -2,8 +2,8 @@
  * agents_batch.c - batches on their way to a client: large ones cost few system calls,
  * small ones little delay.
  *
- * Messages come at a rate, are framed (acl.h), and leave over a socket pair when so many
- * wait or the oldest is so old, whichever comes first.
+ * Messages come at a rate, are framed (acl.h), and leave over a socket pair when their batch
+ * (mail/batch.h) is full or old.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -16,16 +16,15 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "mail/batch.h"
 
 #define SIZE_MAX_BATCH 1000
 #define REST_NS        (50 * (nsec)1000)
 
 struct line {
 	int fd[2];
-	size_t size;
-	nsec timeout;
+	struct mail_batch batch;
 	struct buf out;
-	size_t n;
 	nsec due[SIZE_MAX_BATCH];            /* of what waits, the oldest first */
 	struct hist delay;
 	uint64_t sent, batches;
@@ -52,18 +51,12 @@ flush(struct line *x)
 		at += (size_t)put;
 	}
 	now = clock_mono();
-	for (size_t i = 0; i < x->n; i++)
+	for (size_t i = 0; i < x->batch.n; i++)
 		hist_add(&x->delay, (uint64_t)(now - x->due[i]));
-	x->sent += x->n;
+	x->sent += x->batch.n;
 	x->batches++;
-	x->n = 0;
+	mail_batch_done(&x->batch);
 	buf_clear(&x->out);
-}
-
-static bool
-is_ready(const struct line *x, nsec now)
-{
-	return x->n == x->size || (x->n > 0 && now - x->due[0] >= x->timeout);
 }
 
 static void
@@ -76,19 +69,21 @@ run(struct line *x, const struct acl *m, double rate, nsec length)
 
 		while (due <= now && due < began + length) {
 			acl_add_frame(m, &x->out);
-			x->due[x->n++] = due;
+			x->due[x->batch.n] = due;
+			mail_batch_take(&x->batch, due / NS_PER_MS);
 			due += (nsec)(1e9 / rate);
-			if (is_ready(x, due))
+			if (mail_batch_full(&x->batch))
 				flush(x);
 		}
 		now = clock_mono();
-		if (is_ready(x, now))
+		if (mail_batch_due(&x->batch) <= now / NS_PER_MS)
 			flush(x);
 		if (due > now)
 			nanosleep(&(struct timespec){ .tv_nsec = due - now < REST_NS ? due - now :
 			    REST_NS }, NULL);
 	}
-	flush(x);
+	if (x->batch.n > 0)
+		flush(x);
 }
 
 static void
@@ -96,13 +91,13 @@ cell_value(struct report *r, const char *name, const struct line *x, double valu
 {
 	char key[48];
 
-	snprintf(key, sizeof key, "%s_%zu_%lldms", name, x->size,
-	    (long long)(x->timeout / NS_PER_MS));
+	snprintf(key, sizeof key, "%s_%u_%lldms", name, x->batch.size,
+	    (long long)x->batch.timeout);
 	report_value(r, value, digits, key);
 }
 
 static int
-cell(const struct agents_options *o, struct report *r, size_t size, msec timeout, struct err *e)
+cell(const struct agents_options *o, struct report *r, uint32_t size, msec timeout, struct err *e)
 {
 	static const struct str to = { "client", 6 };
 	struct acl m = { .act = ACL_INFORM, .receivers = &to, .receivers_n = 1,
@@ -116,8 +111,7 @@ cell(const struct agents_options *o, struct report *r, size_t size, msec timeout
 		free(x);
 		return err_set(e, ERR_IO, "no socket pair");
 	}
-	x->size = size;
-	x->timeout = timeout * NS_PER_MS;
+	x->batch = mail_batch(size, timeout);
 	x->out = BUF(4 * MB);
 	hist_clear(&x->delay);
 	run(x, &m, rate, o->duration * NS_PER_MS / 12);
@@ -140,7 +134,7 @@ part_batches(const struct agents_options *o, struct report *r, struct err *e)
 	static const msec timeouts[] = { 1, 10, 100 };
 	int rc = OK;
 
-	for (size_t size = 1; size <= SIZE_MAX_BATCH && rc == OK; size *= 10)
+	for (uint32_t size = 1; size <= SIZE_MAX_BATCH && rc == OK; size *= 10)
 		for (size_t i = 0; i < COUNT(timeouts) && rc == OK; i++)
 			rc = cell(o, r, size, timeouts[i], e);
 	return rc;
