@@ -167,6 +167,16 @@ command_find(int argc, char **argv, int *words)
 	return i;
 }
 
+/* `-h` first, or `--help` anywhere before `--`. */
+static bool
+asks_for_help(int argc, char **argv)
+{
+	for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], "--help") == 0)
+			return true;
+	return argc > 0 && strcmp(argv[0], "-h") == 0;
+}
+
 int
 command_run(size_t i, int argc, char **argv)
 {
@@ -176,7 +186,7 @@ command_run(size_t i, int argc, char **argv)
 
 	if (own && (strcmp(argv[0], "--version") == 0 || strcmp(argv[0], "-v") == 0))
 		return cmd_version(&c, 0, NULL);
-	if (!own || (strcmp(argv[0], "--help") != 0 && strcmp(argv[0], "-h") != 0))
+	if (!own || !asks_for_help(argc, argv))
 		return runs[i](&c, argc, argv);
 	flags_add_command(&b, "cohort", &c);
 	fwrite(b.p, 1, b.n, stdout);

@@ -15,6 +15,13 @@ function cli(...args) {
   const url = args[0] === "help" ? [] : ["--url", s.url], r = spawnSync(binary, [...args, ...url], { encoding: "utf8", timeout: 30000, env });
   return { code: r.status, out: r.stdout, err: r.stderr, lines: r.stdout.split("\n").filter(Boolean) };
 }
+await scenario("--help anywhere", async () => {
+  for (const args of [["send", "ann", "--help"], ["spawn", "--name", "x", "--help"], ["list", "-h"]]) {
+    const r = cli("agent", ...args);
+    check(r.code === 0 && r.out.includes(`usage: cohort agent ${args[0]}`), `${args}: ${r.err}`);
+  }
+});
+
 const json = (r) => r.lines.map((l) => JSON.parse(l));
 
 await scenario("spawn, list, stop", async () => {
