@@ -132,6 +132,7 @@ await scenario("a full mailbox", async () => {
   equal([r.status, Number(r.headers.get("retry-after")) >= 1, /mailbox.*full/.test(r.json.detail)], [429, true, true], "is 429 with Retry-After");
   matches((await get("/agents/full")).json, { waiting: 2, books: { sent: 2, refused: 1 } }, "nothing was taken in");
   equal(contents(await poll(s, "full", { max: 1 })), [1], "one is taken");
+  await until(async () => (await get("/agents/full")).json.waiting === 1, "the letter to be settled");
   equal((await send(s, "full", 4)).status, 200, "then there is room");
   equal(contents(await poll(s, "full")), [2, 4], "and nothing is lost");
 });
@@ -281,6 +282,7 @@ for (const form of ["json", "binary"]) {
     await second.end();
     equal((await get(`/agents/b-${form}`)).status, 404, "and is gone");
     for (const c of [a, mute]) c.close();
+    await until(async () => /^cohort_mail_connections_open 0$/m.test((await get("/metrics")).text), "nobody to read");
     await send(s, `a-${form}`, "while nobody reads");
     const back = await connect(socket, form);
     await back.ask({ op: "attach", agent: `a-${form}` });
