@@ -50,6 +50,7 @@
 	X(MAIL_NEAR,           256,       "names",  "that an address nobody has is compared with, for did-you-mean") \
 	X(MAIL_KEPT,           100000,    "letters", "that are over, kept as the history of conversations; the oldest go") \
 	X(MAIL_KEPT_MS,        604800000, "ms",     "after a message was sent it is history: a week") \
+	X(MAIL_DEAD,           10000,     "letters", "that are dead, of one owner, and some dozens more; the oldest go") \
 	X(MAIL_KEPT_BYTES,     65536,     "bytes",  "of a message whose content is kept when it is over") \
 	X(ACL_BATCH,           1000,      "messages", "in one request") \
 	X(MAILBOX_WAIT_MS,     60000,     "ms",     "a long poll of a mailbox may wait") \

@@ -12,8 +12,8 @@
  *      '-> DEAD ------------------> DROPPED ----------'
  *
  * Each command that makes n letters history prunes up to 2 n old ones, so that history
- * is over its limits by one command's letters at most.  A message goes with its last
- * letter.
+ * is over its limits by one command's letters at most.  Of dead letters an owner keeps the
+ * newest.  A message goes with its last letter.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -114,27 +114,44 @@ letter_erase(struct store *st, int64_t number, int64_t mail)
 	return rc == OK ? db_run(&st->w, SQL_MAIL_ERASE, db_i64(mail)) : rc;
 }
 
-/* n letters have become history. */
+/* The letters that q finds, `max` at most. */
 static int
-history_prune(struct store *st, size_t n, msec now)
+letters_erase(struct store *st, struct query q, size_t max)
 {
 	struct old { int64_t number, mail; } *at = arena_alloc(&st->scratch,
-	    2 * n * sizeof *at);
-	struct query q;
+	    max * sizeof *at);
 	size_t old = 0;
 	int rc;
 
-	if (n == 0 || at == NULL)
-		return n == 0 ? OK : ERR_TOOBIG;
-	q = query_of(&st->w, SQL_LETTERS_OLD, db_i64(st->seq[SEQ_MAIL] - LIMIT_MAIL_KEPT),
-	    db_i64(now - LIMIT_MAIL_KEPT_MS), db_i64(2 * (int64_t)n));
-	for (rc = query_row(&q); rc == OK; rc = query_row(&q))
+	for (rc = at != NULL ? query_row(&q) : ERR_TOOBIG; rc == OK; rc = query_row(&q))
 		at[old++] = (struct old){ query_i64(&q, 0), query_i64(&q, 1) };
 	query_end(&q);
 	rc = rc == ERR_NOTFOUND ? OK : rc;
 	for (size_t i = 0; rc == OK && i < old; i++)
 		rc = letter_erase(st, at[i].number, at[i].mail);
 	return rc;
+}
+
+/* n letters have become history. */
+static int
+history_prune(struct store *st, size_t n, msec now)
+{
+	return n == 0 ? OK : letters_erase(st, query_of(&st->w, SQL_LETTERS_OLD,
+	    db_i64(st->seq[SEQ_MAIL] - LIMIT_MAIL_KEPT), db_i64(now - LIMIT_MAIL_KEPT_MS),
+	    db_i64(2 * (int64_t)n)), 2 * n);
+}
+
+/* A letter has died.  To find what its owner has too many of costs a walk over all his
+ * dead, so one of DEAD_LOOK does it. */
+#define DEAD_LOOK 64
+#define DEAD_ONCE 1024
+
+static int
+dead_prune(struct store *st, int64_t number)
+{
+	return number % DEAD_LOOK != 0 ? OK : letters_erase(st, query_of(&st->w,
+	    SQL_LETTERS_DEAD_OVER, db_i64(number), db_i64(LIMIT_MAIL_DEAD),
+	    db_i64(DEAD_ONCE)), DEAD_ONCE);
 }
 
 int
@@ -159,7 +176,9 @@ letter_became(struct store *st, const struct store_mail_became *b, msec now)
 	assert(b->state != MAIL_WAITING);
 	rc = db_run(&st->w, SQL_LETTER_BECAME, db_i64(b->number), db_i64(b->state),
 	    db_i64(b->reason), db_i64(b->tries), db_i64(now));
-	return rc == OK && b->state != MAIL_DEAD ? letter_over(st, b->number) : rc;
+	if (rc != OK)
+		return rc;
+	return b->state == MAIL_DEAD ? dead_prune(st, b->number) : letter_over(st, b->number);
 }
 
 static int

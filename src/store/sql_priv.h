@@ -562,6 +562,10 @@
 	    " FROM letter l INDEXED BY letter_over CROSS JOIN mail m"          \
 	    " ON m.key = l.mail WHERE l.state > 1 ORDER BY l.key LIMIT ?3)"    \
 	    " WHERE key < ?1 OR created < ?2")                                 \
+	/* of the owner of a letter */                                          \
+	X(LETTERS_DEAD_OVER, "SELECT key, mail FROM letter INDEXED BY letter_dead" \
+	    " WHERE owner = (SELECT owner FROM letter WHERE key = ?1) AND state = 1" \
+	    " ORDER BY key DESC LIMIT ?3 OFFSET ?2")                           \
 	X(LETTER_ERASE, "DELETE FROM letter WHERE key = ?")                    \
 	X(MAIL_ERASE, "DELETE FROM mail WHERE key = ?1 AND NOT EXISTS (SELECT 1" \
 	    " FROM letter o WHERE o.key >= ?1 AND o.key < ?1 + mail.letters)") \

@@ -342,6 +342,30 @@ CONTRACT(mail_history_of_before)
 	CHECK(!again.known);
 }
 
+/* Goal: an owner keeps so many dead letters, the newest; another's are not touched. */
+CONTRACT(mail_dead_are_bounded)
+{
+	const size_t n = LIMIT_MAIL_DEAD + 300;
+	struct uuid *to = arena_alloc(&f->a, n * sizeof *to);
+	struct store_mail_became *became = arena_alloc(&f->a, n * sizeof *became);
+	struct store_mail m = mail_new(50, to, n);
+	struct store_mail_set all = { .at = became, .n = n, .now = 5 };
+	int64_t other = put_one(f, 8, 1), left;
+
+	CHECK_RC(set(f, other, MAIL_DEAD, 5), OK);
+	for (size_t i = 0; i < n; i++)
+		to[i] = id_of(ID_AGENT, (unsigned)i + 1);
+	CHECK_RC(put(f, 7, &m, 1), OK);
+	for (size_t i = 0; i < n; i++)
+		became[i] = (struct store_mail_became){ .number = m.first + (int64_t)i,
+			.state = MAIL_DEAD, .reason = 3 };
+	CHECK_RC(fix_do(f, &all, STORE_MAIL_SET, 0), OK);
+	left = count_rows(f, "letter WHERE state = 1 AND owner = 7");
+	CHECK(left >= LIMIT_MAIL_DEAD && left < LIMIT_MAIL_DEAD + 64);
+	CHECK_INT(list(f, 7, "").found[0].letter.number, m.first + (int64_t)n - 1);
+	CHECK_INT(count_rows(f, "letter WHERE state = 1 AND owner = 8"), 1);
+}
+
 /* Goal: history is not longer than its limit. */
 CONTRACT(mail_history_is_bounded)
 {
