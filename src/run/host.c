@@ -680,6 +680,7 @@ on_record_done(void *ctx, struct str key, struct str name, struct str result_jso
 	.child_stop = on_child_stop, .agent = on_agent, .work = host_work,      \
 	.post = host_post,                                                        \
 	.mail_send = host_mail_send,                                              \
+	.peer = host_peer, .peer_forget = host_peer_forget,                       \
 	.mcp_list = host_mcp_list, .mcp_call = host_mcp_call,                     \
 	.mcp_stop = host_mcp_stop,                                                \
 	.http = host_http, .http_stop = host_http_stop, .http_hosts = host_http_hosts

@@ -6,6 +6,7 @@
  *   job_note.c  what its transcript keeps; job_told.c: what readers have seen
  *   host.c    what a task may reach (struct task_host); host_work.c: the
  *             tracker; host_store.c: items; host_http.c: pages of the web;
+ *             host_peer.c: other agents;
  *             host_spend.c: budgets
  *
  * Tasks that the core begins wait in a list and are started by the pump, outside
@@ -106,6 +107,9 @@ bool host_may_spend(void *ctx, const struct task_cost *about, struct task_refusa
 void host_spent(void *ctx, const struct task_cost *c);
 int64_t host_tokens_left(void *ctx);
 void host_billed(void *ctx, const struct llm_usage *u, struct str model);
+/* host_peer.c */
+void host_peer(void *ctx, struct task_peer *p);
+void host_peer_forget(void *ctx, struct task_peer *p);
 /* host_store.c */
 void host_store(void *ctx, struct task_store *s);
 void host_store_stop(void *ctx, struct task_store *s);

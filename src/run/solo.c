@@ -611,7 +611,7 @@ solo_run(const struct solo_options *o, struct solo_result *out, struct err *e)
 {
 	struct task_host host = solo_host;
 	struct solo s = { .o = o, .host = &host, .result = out,
-		.now = clock_wall_ms() };
+		.now = clock_wall_ms(), .spawned = val_array_empty() };
 	struct val answers = VAL_UNDEF, waits;
 	bool first = true, again = true;
 	int rc = OK;
@@ -628,6 +628,7 @@ solo_run(const struct solo_options *o, struct solo_result *out, struct err *e)
 		val_drop(waits);
 	}
 	val_drop(answers);
+	val_drop(s.spawned);
 	keep_release(&s.keep);
 	free(s.waiting);
 	return rc;

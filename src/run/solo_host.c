@@ -370,5 +370,6 @@ const struct task_host solo_host = {
 	.tokens_left = on_tokens_left,
 	.child_stop = on_child_stop, .agent = on_agent, .post = on_post,
 	.mail_send = solo_mail_send,
+	.peer = solo_peer, .peer_forget = solo_peer_forget,
 	.mcp_list = solo_mcp_list, .mcp_call = solo_mcp_call, .mcp_stop = solo_mcp_stop,
 };

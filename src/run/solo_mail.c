@@ -1,6 +1,6 @@
 /*
- * solo_mail.c - messages of a run by itself: the caller says who is there, and what
- * comes.
+ * solo_mail.c - messages of a run by itself: the caller says who is there, beside the
+ * agents that the run has spawned, and what comes.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -26,6 +26,102 @@ tell(struct solo *s, const struct run_event *at, const char *direction, struct v
 	val_drop(ev.u.custom.data);
 }
 
+/* ---- agents -------------------------------------------------------------------------- */
+
+/* Where an address is in the list of those that were spawned: [[address, ...], ...]. */
+static size_t
+spawned_at(const struct solo *s, struct str address)
+{
+	for (size_t i = 0; i < val_count(s->spawned); i++) {
+		struct val one = val_at(s->spawned, i);
+
+		for (size_t k = 0; k < val_count(one); k++)
+			if (str_eq(val_str(val_at(one, k)), address))
+				return i;
+	}
+	return SIZE_MAX;
+}
+
+static bool
+is_there(const struct solo *s, struct str address)
+{
+	return s->o->reach != NULL &&
+	    (spawned_at(s, address) != SIZE_MAX || s->o->reach(s->o->ctx, address));
+}
+
+static struct val
+add_address(struct val list, const char *before, struct str name)
+{
+	struct buf b = BUF(2 * LIMIT_NAME_BYTES);
+
+	buf_add(&b, str_of(before));
+	buf_add(&b, name);
+	list = val_push_take(list, val_string(buf_str(&b)));
+	buf_release(&b);
+	return list;
+}
+
+/* The folder of its definition need not be read here. */
+static int
+spawn(struct solo *s, const struct task_peer *p, struct err *e)
+{
+	struct val one = val_array_empty();
+	char id[UUID_TEXT];
+
+	if (s->o->reach == NULL)
+		return err_set(e, ERR_NOTFOUND, "other agents need a server");
+	if (p->name.n > 0 && is_there(s, p->name))
+		return err_set(e, ERR_CONFLICT, "the name \"%.*s\" is taken",
+		    FMT(str_cut(p->name, 100)));
+	uuid_format(&p->id, id);
+	one = add_address(one, "", (struct str){ id, UUID_TEXT });
+	if (p->name.n > 0)
+		one = add_address(one, "", p->name);
+	for (size_t i = 0; i < p->capabilities_n; i++) {
+		one = add_address(one, "cap:", p->capabilities[i]);
+		one = add_address(one, "all:", p->capabilities[i]);
+	}
+	s->spawned = val_push_take(s->spawned, one);
+	return OK;
+}
+
+/* An agent that the caller has is there for good. */
+static int
+stop(struct solo *s, const struct task_peer *p, struct err *e)
+{
+	size_t at = spawned_at(s, p->agent);
+	struct val left = val_array_empty();
+
+	if (!is_there(s, p->agent))
+		return err_set(e, ERR_NOTFOUND, "there is no agent '%.*s' here",
+		    FMT(str_cut(p->agent, 100)));
+	for (size_t i = 0; i < val_count(s->spawned); i++)
+		if (i != at)
+			left = val_push_take(left, val_ref(val_at(s->spawned, i)));
+	val_drop(s->spawned);
+	s->spawned = left;
+	return OK;
+}
+
+void
+solo_peer(void *ctx, struct task_peer *p)
+{
+	struct solo *s = ((struct solo_task *)ctx)->solo;
+	struct err e;
+	int rc = p->op == TASK_PEER_SPAWN ? spawn(s, p, &e) : stop(s, p, &e);
+
+	p->done(p, rc, rc == OK ? NULL : &e);
+}
+
+void
+solo_peer_forget(void *ctx, struct task_peer *p)
+{
+	(void)ctx;
+	(void)p;
+}
+
+/* ---- what it sends ------------------------------------------------------------------- */
+
 /* Nobody knows how many can do it: more than will answer. */
 static int
 count(const struct solo *s, const struct acl *m, size_t *receivers, struct err *e)
@@ -33,7 +129,7 @@ count(const struct solo *s, const struct acl *m, size_t *receivers, struct err *
 	for (size_t i = 0; i < m->receivers_n; i++) {
 		struct str to = m->receivers[i];
 
-		if (s->o->reach == NULL || !s->o->reach(s->o->ctx, to))
+		if (!is_there(s, to))
 			return err_set(e, ERR_NOTFOUND, "there is no agent '%.*s' here", FMT(to));
 		*receivers += str_starts(to, S("all:")) ? LIMIT_MAILBOX_LETTERS_MAX : 1;
 	}

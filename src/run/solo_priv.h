@@ -111,6 +111,7 @@ struct solo {
 	msec now;                            /* instant: wall */
 	unsigned asked;                      /* answers of models under way */
 	uint32_t streams;
+	struct val spawned;                  /* agents: lists of their addresses */
 	bool over;
 	struct solo_result *result;
 };
@@ -134,6 +135,9 @@ void solo_mcp_stop(void *ctx, struct task_mcp *m);
 int  solo_mail(struct solo *s, const struct run_event *at, const struct task_mail *m,
     size_t *receivers, struct err *e);
 int  solo_mail_send(void *ctx, const struct task_mail *m, size_t *receivers, struct err *e);
+/* Of struct task_host: agents are noted, and answer nothing. */
+void solo_peer(void *ctx, struct task_peer *p);
+void solo_peer_forget(void *ctx, struct task_peer *p);
 void solo_hear(struct solo *s, struct val message);  /* one comes */
 /* Gives the next message, or sees that none will come (s->over); false: it is not
  * what the run waits for. */

@@ -16,7 +16,7 @@
 
 #define NOWHERE SIZE_MAX
 
-enum want_kind { WANT_MODEL, WANT_TOOL, WANT_STORE, WANT_PAGE, WANT_TIMER };
+enum want_kind { WANT_MODEL, WANT_TOOL, WANT_STORE, WANT_PAGE, WANT_PEER, WANT_TIMER };
 
 /* Something that a task waits for. */
 struct want {
@@ -28,6 +28,7 @@ struct want {
 	void *arg;
 	struct task_store *store;
 	struct task_http *page;
+	struct task_peer *peer;
 	struct task_timer *timer;
 	msec due;
 };
@@ -292,6 +293,10 @@ give(struct val e, const struct want *w)
 	case WANT_PAGE:
 		give_page(e, w);
 		return;
+	case WANT_PEER:
+		rc = failure(e, &why);
+		w->peer->done(w->peer, rc, &why);
+		return;
 	default:
 		w->timer->fire(w->timer);
 	}
@@ -325,6 +330,8 @@ take(struct solo *s, struct want *x)
 		w.store->host_data = NULL;
 	else if (w.kind == WANT_PAGE)
 		w.page->host_data = NULL;
+	else if (w.kind == WANT_PEER)
+		w.peer->host_data = NULL;
 	unwant(s->replay, x);
 	if (w.at == NOWHERE)
 		set_clock(s, w.due);
@@ -528,6 +535,24 @@ on_http_stop(void *ctx, struct task_http *h)
 	h->host_data = NULL;
 }
 
+static void
+on_peer(void *ctx, struct task_peer *x)
+{
+	struct want *w = want(ctx, WANT_PEER, &(struct wanted){ .kind = "result",
+	    .of = x->op == TASK_PEER_SPAWN ? S("spawn") : S("stop"), .what = x->agent });
+
+	w->peer = x;
+	x->host_data = w;
+}
+
+static void
+on_peer_forget(void *ctx, struct task_peer *x)
+{
+	if (x->host_data != NULL)
+		unwant(((struct solo_task *)ctx)->solo->replay, x->host_data);
+	x->host_data = NULL;
+}
+
 /* Those it asked. */
 static struct str
 on_http_hosts(void *ctx)
@@ -577,6 +602,8 @@ replay_host(const struct tools *tools)
 	h.work = on_work;
 	h.store = on_store;
 	h.store_stop = on_store_stop;
+	h.peer = on_peer;
+	h.peer_forget = on_peer_forget;
 	h.http = on_http;
 	h.http_stop = on_http_stop;
 	h.http_hosts = on_http_hosts;

@@ -338,6 +338,24 @@ static const struct agent_field subscribe_fields[] = {
 	[SUBSCRIBE_ONTOLOGY] = { "ontology", AGENT_TEXT, "what words of the content mean" },
 };
 
+/* ---- other agents ------------------------------------------------------------------------------- */
+
+static const struct agent_field spawn_fields[] = {
+	[SPAWN_AGENT] = { "agent", AGENT_TEXT, "the definition of its agent", REQ },
+	[SPAWN_NAME] = { "name", AGENT_TEXT, "that it is found by", .check = peer_name_check },
+	[SPAWN_CAPABILITIES] = { "capabilities", AGENT_TEXTS, "what it can do: NAME or "
+	    "NAME:VERSION", .check = peer_capabilities_check },
+	[SPAWN_INPUT] = { "input", AGENT_DATA, "what it begins with" },
+	[SPAWN_MEMORY] = { "memory", AGENT_BOOL, "it lives in memory alone: a chart that has no "
+	    "work; default: it is a run on a thread" },
+};
+
+static const struct agent_field stop_fields[] = {
+	[STOP_AGENT] = { "agent", AGENT_TEXT, "its id or name", REQ,
+	    .check = peer_address_check },
+	[STOP_DRAIN] = { "drain", AGENT_BOOL, "what waits for it is delivered before" },
+};
+
 /* ---- the table ---------------------------------------------------------------------------------- */
 
 #define KIND(kind)    .name = #kind, .run = &task_##kind
@@ -374,11 +392,16 @@ static const struct task_kind
 	"one", FIELDS(contract_fields) },
     subscribe = { KIND(subscribe), .help = "hear of changes while the state is active: each is "
 	"an event `message.inform`", FIELDS(subscribe_fields), .of_chart = true },
+    spawn = { KIND(spawn), .help = "begin another agent, which goes on by itself: {agent_id, "
+	"name}", FIELDS(spawn_fields) },
+    stop = { .name = "stop", .run = &task_stop_agent, .help = "end another agent",
+	FIELDS(stop_fields) },
     wasm = { .name = "wasm", .help = "", .later = true };
 
 static const struct task_kind *const rows[] = {
 	&llm, &tools, &tool, &ask, &wait_, &store, &agent, &map, &set, &emit, &fail, &do_,
-	&repeat, &http_get, &work, &message, &contract_net, &subscribe, &wasm,
+	&repeat, &http_get, &work, &message, &contract_net, &subscribe, &spawn, &stop,
+	&wasm,
 };
 
 const struct task_kinds task_kinds = { rows, COUNT(rows) };

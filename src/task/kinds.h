@@ -77,6 +77,10 @@ enum contract_field { CONTRACT_TO, CONTRACT_CONTENT, CONTRACT_DEADLINE, CONTRACT
 enum subscribe_field { SUBSCRIBE_TO, SUBSCRIBE_CONTENT, SUBSCRIBE_ONTOLOGY };
                                              /* TEXTS DATA TEXT */
 
+enum spawn_field { SPAWN_AGENT, SPAWN_NAME, SPAWN_CAPABILITIES, SPAWN_INPUT, SPAWN_MEMORY };
+                                             /* TEXT TEXT TEXTS DATA BOOL */
+enum stop_field { STOP_AGENT, STOP_DRAIN };          /* TEXT BOOL */
+
 /* The tracker's operations and their arguments, by the same names. */
 enum work_form { WORK_OP_CREATE, WORK_OP_UPDATE, WORK_OP_CLOSE, WORK_OP_CLAIM,
 	WORK_OP_RELEASE, WORK_OP_READY, WORK_OP_LIST, WORK_OP_SHOW, WORK_OP_COMMENT };

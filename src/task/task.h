@@ -153,6 +153,25 @@ struct task_mail {
 	                                        null is not given */
 };
 
+/* Another agent, of the run's owner, is spawned or stopped. */
+enum task_peer_op { TASK_PEER_SPAWN, TASK_PEER_STOP };
+struct task_peer {
+	enum task_peer_op op;
+	/* all texts live until done or peer_forget */
+	struct str agent;                    /* SPAWN: its definition; STOP: its id or name */
+	struct uuid id;                      /* the rest but the last two: SPAWN; if there is or
+	                                        was one of that id, it is the one */
+	struct str name, input_json;         /* or empty */
+	const struct str *capabilities;
+	size_t capabilities_n;
+	bool memory;                         /* it is no run on a thread */
+	bool drain;                          /* STOP: after what waits for it is delivered */
+	bool again;                          /* STOP: that it is gone is well */
+	/* ERR_NOTFOUND, ERR_CONFLICT and others: e has words */
+	void (*done)(struct task_peer *x, int rc, const struct err *e);
+	void *host_data;
+};
+
 struct task_timer {
 	void (*fire)(struct task_timer *t);
 	void *host_data;
@@ -212,6 +231,9 @@ struct task_host {
 	 * near matches); ERR_INVALID: it is no message.  NULL: nobody can be written to. */
 	int  (*mail_send)(void *ctx, const struct task_mail *m, size_t *receivers,
 	    struct err *e);
+	void (*peer)(void *ctx, struct task_peer *x);            /* done exactly once,
+	                                        possibly at once, unless peer_forget */
+	void (*peer_forget)(void *ctx, struct task_peer *x);     /* it goes on untold */
 	void (*timer_set)(void *ctx, struct task_timer *t, int64_t ms);
 	void (*timer_stop)(void *ctx, struct task_timer *t);
 	msec (*now)(void *ctx);              /* wall */

@@ -87,7 +87,7 @@ struct task_run {
 extern const struct task_run task_llm, task_tools, task_tool, task_ask, task_wait,
     task_store, task_set, task_emit, task_fail, task_agent, task_map, task_do,
     task_repeat, task_work, task_http_get, task_guard, task_message, task_contract_net,
-    task_subscribe;
+    task_subscribe, task_spawn, task_stop_agent;
 
 /* ---- state and names ------------------------------------------------------- */
 
@@ -399,6 +399,10 @@ bool mail_field(struct piece *p, unsigned field, struct val *fields);
 /* A time from now, or a moment, in Unix milliseconds.  kinds.c checks what is constant. */
 bool mail_time(struct str text, msec now, msec *out);
 int  mail_to_check(struct val v, struct err *e);
+/* Of the names that kinds of peer.c are given. */
+int  peer_name_check(struct val v, struct err *e);
+int  peer_address_check(struct val v, struct err *e);
+int  peer_capabilities_check(struct val v, struct err *e);
 int  mail_time_check(struct val v, struct err *e);
 
 /* ---- events for the chart (record.c) ------------------------------------------- */

@@ -26,6 +26,28 @@ states:
   broken: {fail: as it was told to}
   end: {type: final}
 `);
+writeFileSync(path.join(folder, "boss.yaml"), `id: boss
+context: {who: null, wrong: null, taken: null, reply: null}
+initial: hire
+states:
+  hire:
+    spawn: {agent: team-worker, name: hal, capabilities: [paint], input: {hours: 6}}
+    on: {done: {target: missing, assign: {who: event.data}}}
+  missing:
+    spawn: {agent: nobody}
+    on: {error.communication: {target: taken, assign: {wrong: event.data.name}}}
+  taken:
+    spawn: {agent: team-worker, name: hal}
+    on: {error.communication: {target: tell, assign: {taken: event.data.name}}}
+  tell:
+    message: {to: "\${who.name}", performative: accept-proposal, conversation_id: c1, wait: true}
+    on: {done: {target: work, assign: {reply: event.data.content}}}
+  work: {on: {message.cancel: fire}}
+  fire:
+    stop: {agent: hal}
+    on: {done: end}
+  end: {type: final}
+`);
 const args = ["--agents", folder, "--shards", shards];
 let server = await startServer({ dir, args });
 const sdk = () => new Client({ apiUrl: server.url, callerOptions: { maxRetries: 0 } });
@@ -143,6 +165,27 @@ await scenario("its supervisor starts one that fails again, with what it knew", 
   await until(async () => (await values(flo)).n === 2, "it to go on counting");
   await send("cancel");
   await until(async () => (await call(server, "GET", "/agents/flo")).status === 404, "its end, which is for good");
+});
+
+await scenario("a manager spawns its worker, writes to it and stops it, across kill -9", async () => {
+  const client = sdk(), thread = (await client.threads.create()).thread_id;
+  const run = await client.runs.create(thread, "boss", { input: {} });
+  await until(async () => (await values(thread)).reply === "done in 6 hours", "the worker's answer");
+  const { who } = await values(thread), hired = await get("/agents/hal");
+  equal([hired.agent_id, hired.graph_id, hired.kind, hired.capabilities], [who.agent_id, "team-worker", "run", ["paint"]], "it is an agent as any other");
+  equal((await values(who.agent_id)).done, ["c1"], "and has worked");
+  await server.stop("SIGKILL");
+  server = await startServer({ dir, args });
+  await post("/messages", { performative: "cancel", receiver: thread });
+  await client.runs.join(thread, run.run_id).catch(() => {});
+  await until(async () => (await get(`/threads/${thread}`)).status === "idle", "the manager's end");
+  equal([(await values(thread)).wrong, (await values(thread)).taken], ["AgentError", "AgentError"], "an unknown definition, a name that is taken");
+  equal((await call(server, "GET", "/agents/hal")).status, 404, "the worker is gone");
+  const rows = await get(`/threads/${thread}/transcript`);
+  equal(rows.filter((x) => x.kind === "result").map((x) => [x.of, x.what, x.ok]),
+    [["spawn", "team-worker", true], ["spawn", "nobody", false], ["spawn", "team-worker", false], ["stop", "hal", true]], "the transcript tells");
+  const again = spawnSync(binary, ["replay", rows[0].run_id, "--thread", thread, "--url", server.url], { encoding: "utf8" });
+  check(/^same: \d+ steps\n$/.test(again.stdout), "and a replay gives it again", again.stdout + again.stderr);
 });
 
 await scenario("deleting an agent ends its run", async () => {
