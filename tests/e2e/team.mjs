@@ -48,6 +48,19 @@ states:
     on: {done: end}
   end: {type: final}
 `);
+// Its work is one task, in whose middle the server dies.
+writeFileSync(path.join(folder, "hirer.yaml"), `id: hirer
+context: {who: null}
+initial: work
+states:
+  work:
+    do:
+      - {spawn: {agent: team-worker, name: ida}, writes: {who: result}}
+      - {stop: {agent: jon}}
+      - {wait: 2000}
+    on: {done: end}
+  end: {type: final}
+`);
 const args = ["--agents", folder, "--shards", shards];
 let server = await startServer({ dir, args });
 const sdk = () => new Client({ apiUrl: server.url, callerOptions: { maxRetries: 0 } });
@@ -186,6 +199,22 @@ await scenario("a manager spawns its worker, writes to it and stops it, across k
     [["spawn", "team-worker", true], ["spawn", "nobody", false], ["spawn", "team-worker", false], ["stop", "hal", true]], "the transcript tells");
   const again = spawnSync(binary, ["replay", rows[0].run_id, "--thread", thread, "--url", server.url], { encoding: "utf8" });
   check(/^same: \d+ steps\n$/.test(again.stdout), "and a replay gives it again", again.stdout + again.stderr);
+});
+
+await scenario("work that is made again after kill -9 spawns and stops nobody twice", async () => {
+  const client = sdk(), thread = (await client.threads.create()).thread_id;
+  await spawn("jon", 1);
+  const run = await client.runs.create(thread, "hirer", { input: {} });
+  await until(async () => (await call(server, "GET", "/agents/jon")).status === 404, "the end of one");
+  const ida = (await get("/agents/ida")).agent_id;
+  await call(server, "DELETE", "/agents/ida");
+  await until(async () => (await get(`/threads/${ida}`)).status === "idle", "the end of the other's run");
+  await server.stop("SIGKILL");
+  server = await startServer({ dir, args });
+  await client.runs.join(thread, run.run_id).catch(() => {});
+  await until(async () => (await get(`/threads/${thread}`)).status === "idle", "the run to be made again");
+  equal((await values(thread)).who, { agent_id: ida, name: "ida" }, "it is the agent of the first attempt");
+  equal((await get(`/threads/${ida}/runs`)).length, 1, "which has begun once");
 });
 
 await scenario("deleting an agent ends its run", async () => {
