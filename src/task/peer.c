@@ -168,14 +168,10 @@ on_peer(struct task_peer *x, int rc, const struct err *e)
 	w->under_way = false;
 	if (!task_enter(t))
 		return;
-	if (rc == OK) {
+	if (rc == OK)
 		piece_done(p, x->op == TASK_PEER_SPAWN ? spawned(w) : VAL_NIL);
-	} else {
-		/* It did nothing: another attempt is to see that, too. */
-		if (x->op == TASK_PEER_STOP)
-			record_part(p, S("begun"), str_of(piece_kind(p)), S("false"));
+	else
 		fail(p, e->text);
-	}
 	task_leave(t);
 }
 
@@ -247,12 +243,11 @@ stop_start(struct piece *p)
 {
 	struct peer_piece *w = peer_of(p);
 	const struct task_host *host = p->task->host;
-	const struct known *k = record_find(p, S("begun"));
 	struct buf key = BUF(KEY_BYTES);
 
 	w->peer.op = TASK_PEER_STOP;
 	w->peer.drain = agent_bool(piece_field(p, STOP_DRAIN), false);
-	w->peer.again = k != NULL && k->result_json.p == NULL;
+	w->peer.again = record_find(p, S("begun")) != NULL;
 	piece_add_key(&key, p, S("begun"));
 	if (is_possible(p) &&
 	    read_text(p, STOP_AGENT, peer_address_check, &w->agent, &w->peer.agent)) {
