@@ -56,7 +56,8 @@ states:
   work:
     do:
       - {spawn: {agent: team-worker, name: ida}, writes: {who: result}}
-      - {stop: {agent: jon}}
+      - {spawn: {agent: team-worker, name: kay, memory: true}}
+      - {stop: {agent: jon, drain: true}}
       - {wait: 2000}
     on: {done: end}
   end: {type: final}
@@ -207,6 +208,7 @@ await scenario("work that is made again after kill -9 spawns and stops nobody tw
   const run = await client.runs.create(thread, "hirer", { input: {} });
   await until(async () => (await call(server, "GET", "/agents/jon")).status === 404, "the end of one");
   const ida = (await get("/agents/ida")).agent_id;
+  equal((await get("/agents/kay")).kind, "chart", "one in memory");
   await call(server, "DELETE", "/agents/ida");
   await until(async () => (await get(`/threads/${ida}`)).status === "idle", "the end of the other's run");
   await server.stop("SIGKILL");
@@ -215,6 +217,7 @@ await scenario("work that is made again after kill -9 spawns and stops nobody tw
   await until(async () => (await get(`/threads/${thread}`)).status === "idle", "the run to be made again");
   equal((await values(thread)).who, { agent_id: ida, name: "ida" }, "it is the agent of the first attempt");
   equal((await get(`/threads/${ida}/runs`)).length, 1, "which has begun once");
+  equal((await call(server, "GET", "/agents/kay")).status, 404, "what was in memory is gone");
 });
 
 await scenario("deleting an agent ends its run", async () => {
