@@ -14,8 +14,6 @@
 
 #define SEARCH_DEFAULT 10
 #define FOUND_BYTES    (64 * MB)             /* of agents that a search shows or skips */
-#define DRAIN_MS       30000                 /* where the caller names no deadline */
-#define DRAIN_MAX_MS   3600000
 
 /* ---- showing ------------------------------------------------------------------ */
 
@@ -238,14 +236,14 @@ api_agent_stop(struct call *c)
 	int64_t deadline = -1;
 
 	param_bool(c, "drain", &drain);
-	param_int(c, "deadline", 0, DRAIN_MAX_MS, &deadline);
+	param_int(c, "deadline", 0, LIMIT_MAIL_DRAIN_MAX_MS, &deadline);
 	if (c->in->rc == OK && deadline >= 0 && !drain)
 		fields_fail(c->in, "deadline", ERR_INVALID, "expected drain=true beside it");
 	if (c->in->rc != OK)
 		return c->in->rc;
 	c->in = NULL;
 	office_stop(c->api->office, c->owner, c->param[0], drain,
-	    deadline >= 0 ? deadline : DRAIN_MS, stopped, c);
+	    deadline >= 0 ? deadline : LIMIT_MAIL_DRAIN_MS, stopped, c);
 	return OK;
 }
 

@@ -35,6 +35,7 @@
 	X(ANSWER_WAIT_MS,      10000,     "ms",     "that it waits for, then 503 with Retry-After") \
 	X(ANSWERS_WAITING,     256,       "answers", "of one event loop; more are told 503 at once") \
 	X(ACL_RECEIVERS,       64,        "addresses", "of one message; more are a capability's `all:`") \
+	X(ACL_DEPTH,           16,        "levels", "of lists in the text form of a message") \
 	X(ACL_EXTRAS,          16,        "parameters", "of one message that begin with x-") \
 	X(ACL_CONTENT_BYTES,   1048576,   "bytes",  "content of a message, as JSON") \
 	X(ACL_BYTES,           1245184,   "bytes",  "a message, packed: the longest content and all other parameters at their longest") \
@@ -50,6 +51,9 @@
 	X(MAIL_NEAR,           256,       "names",  "that an address nobody has is compared with, for did-you-mean") \
 	X(MAIL_KEPT,           100000,    "letters", "that are over, kept as the history of conversations; the oldest go") \
 	X(MAIL_KEPT_MS,        604800000, "ms",     "after a message was sent it is history: a week") \
+	X(MAIL_DRAIN_MS,       30000,     "ms",     "that an agent is drained where nobody says how long") \
+	X(MAIL_DRAIN_MAX_MS,   3600000,   "ms",     "that it can be asked for") \
+	X(MAIL_SENDS,          256,       "messages", "of one client of the socket, sent and not answered; it is not read meanwhile") \
 	X(MAIL_DEAD,           10000,     "letters", "that are dead, of one owner, and some dozens more; the oldest go") \
 	X(MAIL_KEPT_BYTES,     65536,     "bytes",  "of a message whose content is kept when it is over") \
 	X(ACL_BATCH,           1000,      "messages", "in one request") \

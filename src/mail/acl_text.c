@@ -13,7 +13,6 @@
 
 #include "mail/acl_priv.h"
 
-#define DEPTH_MAX 16                         /* of an expression */
 #define SHOWN 64                             /* bytes of a text in an error */
 
 enum token_kind { T_END, T_OPEN, T_CLOSE, T_NAME, T_WORD, T_STRING };
@@ -404,7 +403,7 @@ list_json(struct reader *r, unsigned depth, struct buf *out)
 static int
 expression_json(struct reader *r, struct token t, unsigned depth, struct buf *out)
 {
-	if (depth > DEPTH_MAX)
+	if (depth > LIMIT_ACL_DEPTH)
 		return fail_at(r, t.at, "an expression of more than 16 levels");
 	switch (t.kind) {
 	case T_OPEN:

@@ -8,7 +8,6 @@
 #include "run/job_priv.h"
 #include "run/mail_priv.h"
 
-#define DRAIN_MS    10000
 #define ARENA_BYTES (4u * LIMIT_HTTP_BODY_BYTES)
 
 /* It keeps its run until it comes back, whatever became of the task. */
@@ -148,7 +147,7 @@ host_peer(void *ctx, struct task_peer *p)
 	else if (p->op == TASK_PEER_SPAWN)
 		spawn(x, p);
 	else
-		office_stop(run->rs->office, run->place.owner, p->agent, p->drain, DRAIN_MS,
+		office_stop(run->rs->office, run->place.owner, p->agent, p->drain, LIMIT_MAIL_DRAIN_MS,
 		    stopped, x);
 }
 

@@ -5,7 +5,7 @@
  *   STRANGER ----------------------------> AGENT ---------------------------> GONE
  *                                                     nothing is under way any more: freed
  *
- * While something is asked of the server, or SENDS_MAX messages are on their way, no more
+ * While something is asked of the server, or LIMIT_MAIL_SENDS messages are on their way, no more
  * is read.  Room for further letters is given back when the client has taken what was
  * written; so what waits for a slow one has a bound, and the rest stays in the mailbox.
  *
@@ -19,7 +19,6 @@
 
 #define IN_MAX     (2 * (size_t)LIMIT_ACL_BYTES)     /* JSON has escapes */
 #define OUT_MAX    (8 * MB)                  /* a letter or two beyond the room */
-#define SENDS_MAX  256                       /* under way, of one client */
 #define ASK_BYTES  (256 * KB)
 #define SPARES_MAX 64                        /* struct sent kept for reuse */
 
@@ -37,7 +36,7 @@ static void
 check_client(const struct client *c)
 {
 	assert(c->bay != NULL && (c->state == CLIENT_GONE) == (c->pipe == NULL));
-	assert(c->sends <= SENDS_MAX);
+	assert(c->sends <= LIMIT_MAIL_SENDS);
 }
 
 /* ---- telling ---------------------------------------------------------------------- */
@@ -124,7 +123,7 @@ client_settle(struct client *c)
 			client_free(c);
 		return;
 	}
-	pipe_hold(c->pipe, c->asking || c->sends == SENDS_MAX);
+	pipe_hold(c->pipe, c->asking || c->sends == LIMIT_MAIL_SENDS);
 }
 
 static void
