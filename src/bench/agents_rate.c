@@ -75,11 +75,14 @@ static const struct mail_kind stamped = { "native", take_stamped, NULL };
 static void
 timed_open(struct timed *x, const struct agents_options *o, size_t agents)
 {
+	size_t seconds = (size_t)(o->duration / 1000 + 2);
+
 	x->form = farm_text((size_t)o->bytes > STAMP + 24 ? (size_t)o->bytes : STAMP + 24);
 	x->farm.slow = o->slow;
 	hist_clear(&x->lag);
 	farm_open(&x->farm, &stamped, agents, 1000);
-	x->seconds = mem_alloc((size_t)(o->duration / 1000 + 2) * sizeof *x->seconds);
+	x->seconds = mem_alloc(seconds * sizeof *x->seconds);
+	memset(x->seconds, 0xff, seconds * sizeof *x->seconds);      /* it is no growth later */
 	x->began = x->farm.began = clock_mono();
 }
 
