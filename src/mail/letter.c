@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "base/account.h"
 #include "mail/post.h"
 
 #include <stdatomic.h>
@@ -17,6 +18,7 @@ mail_text_new(const void *bytes, size_t n)
 	t = mem_alloc(sizeof *t + n);
 	atomic_init(&t->refs, 1);
 	t->n = (uint32_t)n;
+	account_charge(&account_mail, sizeof *t + n);
 	if (n > 0)
 		memcpy(t->bytes, bytes, n);
 	return t;
@@ -39,6 +41,7 @@ mail_text_drop(struct mail_text *t)
 	if (atomic_fetch_sub_explicit(&t->refs, 1, memory_order_release) > 1)
 		return;
 	atomic_thread_fence(memory_order_acquire);
+	account_give(&account_mail, sizeof *t + t->n);
 	free(t);
 }
 

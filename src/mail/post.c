@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "base/account.h"
 #include "mail/post_priv.h"
 
 #include <string.h>
@@ -19,6 +20,7 @@ post_new(const struct post_options *o, const struct post_ops *ops, void *ctx)
 	p->ctx = ctx;
 	slab_init(&p->boxes, sizeof(struct mailbox));
 	slab_init(&p->letters, sizeof(struct letter));
+	p->letters.account = &account_mail;
 	wheel_init(&p->wheel, 0);
 	p->told = NEVER;
 	return p;
@@ -134,10 +136,11 @@ accept(struct post *p, struct mailbox *b, struct letter *l)
 		box_weigh(b);
 }
 
+/* It, or the process. */
 static bool
 is_full(const struct mailbox *b)
 {
-	return b->waiting >= b->cap || b->outside > 0;
+	return b->waiting >= b->cap || b->outside > 0 || account_room(&account_mail) == 0;
 }
 
 /* l is here for good: into its mailbox, beside it, or dead. */

@@ -5,6 +5,8 @@
  */
 #include "mail/slab.h"
 
+#include "base/account.h"
+
 _Static_assert(sizeof(struct slab_chunk) <= SLAB_FIRST, "a chunk's head fits before its things");
 
 void
@@ -20,6 +22,8 @@ chunk_free(struct slab *s, struct slab_chunk *c)
 {
 	s->chunk[c->number] = NULL;
 	s->chunks--;
+	if (s->account != NULL)
+		account_give(s->account, SLAB_CHUNK);
 	mem_pages_free(c, SLAB_CHUNK);
 }
 
@@ -48,6 +52,8 @@ slab_grow(struct slab *s)
 {
 	struct slab_chunk *c = mem_pages(SLAB_CHUNK, s->chunks > 0);
 
+	if (s->account != NULL)
+		account_charge(s->account, SLAB_CHUNK);
 	c->owner = s;
 	c->number = free_number(s);
 	s->chunk[c->number] = c;

@@ -37,6 +37,7 @@ struct slab {
 	struct list room;                    /* chunks with room, the last given to first */
 	struct slab_chunk **chunk;           /* by number; NULL: gone */
 	size_t table, table_cap;             /* entries */
+	struct account *account;             /* of the process, which chunks are charged to; or NULL */
 };
 
 void slab_init(struct slab *s, size_t size);

@@ -602,6 +602,7 @@ size_accounts(const struct config *c)
 		memory = account_memory_limit();
 	account_set_capacity(&account_bodies, account_share(memory, LIMIT_HTTP_BODIES_BYTES));
 	account_set_capacity(&account_output, account_share(memory, LIMIT_HTTP_OUTPUT_BYTES));
+	account_set_capacity(&account_mail, account_share(memory, LIMIT_MAIL_BYTES));
 }
 
 static int

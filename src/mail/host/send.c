@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/account.h"
 #include "base/mem.h"
 #include "mail/host/converse.h"
 #include "mail/host/office_priv.h"
@@ -401,6 +402,16 @@ prepare(struct sending *x, const struct office_send *s, bool *late, struct err *
 	return rc;
 }
 
+/* A client is told to come again when all mailboxes together hold what they may. */
+static int
+check_room(const struct office_send *s, bool *late, struct err *e)
+{
+	*late = false;
+	if (s->itself || account_room(&account_mail) > 0)
+		return OK;
+	return err_set(e, ERR_AGAIN, "as many messages wait as the server can hold");
+}
+
 void
 office_send(struct office *o, struct office_send *s)
 {
@@ -410,10 +421,12 @@ office_send(struct office *o, struct office_send *s)
 	int rc;
 
 	sending_begin(&x, o, s->m);
-	rc = prepare(&x, s, &late, &e);
+	rc = check_room(s, &late, &e);
+	if (rc == OK)
+		rc = prepare(&x, s, &late, &e);
 	s->message_id = x.m.message_id;
 	s->letters = 0;
-	s->retry_after = 0;
+	s->retry_after = rc == ERR_AGAIN ? LIMIT_MAIL_RETRY_MS : 0;
 	if (rc == OK && x.n == 1 && !s->itself) {
 		send_one(&x, s);
 	} else if (rc == OK && x.m.delivery.durable) {
