@@ -21,8 +21,8 @@
 
 enum fate { UNDER_WAY, DELIVERED, DEAD, EXPIRED, FATES };
 
-/* The text of a letter. */
-struct stamp {
+/* The text of a letter; it may lie anywhere. */
+struct __attribute__((packed)) stamp {
 	uint32_t id;
 	uint16_t sender, slot;
 	uint32_t turn;                       /* per sender, slot and lane; 0: out of turn */
