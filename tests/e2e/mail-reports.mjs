@@ -48,6 +48,20 @@ await scenario("kunchenguid/lavish-axi 267: a client that leaves at the moment o
   equal(contents(await poll(s, "c", { max: 100 })), Array.from({ length: 40 }, (_, i) => i), "durable ones are all there, in order");
 });
 
+await scenario("a client that leaves before its poll has begun takes nothing with it, nor the server", async () => {
+  for (let k = 0; k < 8; k++) {
+    await register(s, `e${k}`, { durable: true });
+    for (let i = 0; i < 40; i++) {
+      const gone = new AbortController(), p = fetch(`${s.url}/agents/e${k}/mailbox?wait=5000`, { signal: gone.signal }).catch(() => {});
+      const sent = send(s, `e${k}`, i, durable);
+      setTimeout(() => gone.abort(), i % 4);
+      await Promise.all([p, sent]);
+    }
+    equal(contents(await poll(s, `e${k}`, { max: 100 })), Array.from({ length: 40 }, (_, i) => i), "all are there, in order");
+  }
+  equal(s.child.exitCode, null, "the server lives");
+});
+
 await scenario("dCache/dcache 5316, growthbook/growthbook-golang 51: what came between two streams is gone unless the client knows where it was", async () => {
   await register(s, "d", { durable: true });
   const one = await stream(s, "d");

@@ -442,11 +442,15 @@ word_opened(void *here, struct parcel *p)
 	struct external_reader *r = k->r;
 
 	if (w->rc == OK) {
-		r->opened(r, OK, &k->id, NULL);
+		if (!k->closing)             /* else `ended` is on its way */
+			r->opened(r, OK, &k->id, NULL);
 	} else {
 		k->r = NULL;
 		list_remove(&k->in);
-		r->opened(r, w->rc, NULL, &w->err);
+		if (k->closing)              /* nobody at home ends what never began */
+			r->ended(r, k->why);
+		else
+			r->opened(r, w->rc, NULL, &w->err);
 		link_drop(k);
 		office_idle(here);
 	}

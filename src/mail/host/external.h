@@ -69,7 +69,7 @@ void external_open(struct office *o, struct external_reader *r);
 void external_room(struct external_reader *r, int64_t bytes);
 /* Letters that wait for others come at the end of this turn.  false: there are none. */
 bool external_flush(struct external_reader *r);
-/* No more letters; `ended` follows.  What is on its way goes back to the mailbox. */
+/* No more letters; only `ended` follows, even before `opened`.  What is on its way goes back to the mailbox. */
 void external_close(struct external_reader *r);
 
 /* Of these messages, the durable ones that were given to a reader are delivered.  up_to:
