@@ -35,15 +35,6 @@ add_json(struct buf *b, const char *key, struct str json, struct str none)
 }
 
 static void
-add_time(struct buf *b, const char *key, msec at)
-{
-	json_add_key(b, key);
-	buf_add_char(b, '"');
-	clock_add_iso(b, at);
-	buf_add_char(b, '"');
-}
-
-static void
 add_books(struct buf *b, const struct mail_books *m)
 {
 	json_add_fmt(b, ",'books':{'sent':%llu,'delivered':%llu,'dead':%llu,'expired':%llu,"
@@ -78,8 +69,8 @@ agent_add(struct buf *b, const struct office_shown *x)
 	add_json(b, "config", s->config_json, S("{}"));
 	add_json(b, "metadata", s->metadata_json, S("{}"));
 	add_or_null(b, "error", x->error);
-	add_time(b, "created_at", x->created);
-	add_time(b, "updated_at", x->updated);
+	show_time(b, "created_at", x->created);
+	show_time(b, "updated_at", x->updated);
 	buf_add_char(b, '}');
 }
 

@@ -272,6 +272,9 @@ enum { THREAD_VALUES = 6, THREAD_INTERRUPTS = 7 };       /* rows, from the state
 
 #define MEMBERS_ALL (~0u)
 
+/* One member by itself.  A zero id is null; a time is RFC 3339. */
+void show_id(struct buf *b, const char *key, const struct uuid *id);
+void show_time(struct buf *b, const char *key, msec at);
 /* select: a bit for each row that is shown.  A comma first, where one is due. */
 void members_add(struct buf *b, const struct member *m, unsigned select,
     const void *object);

@@ -19,28 +19,6 @@ static const char *const states[] = {
 
 /* ---- showing -------------------------------------------------------------------- */
 
-static void
-add_time(struct buf *b, const char *key, msec at)
-{
-	json_add_key(b, key);
-	buf_add_char(b, '"');
-	clock_add_iso(b, at);
-	buf_add_char(b, '"');
-}
-
-static void
-add_id(struct buf *b, const char *key, const struct uuid *id)
-{
-	json_add_key(b, key);
-	if (uuid_is_zero(id)) {
-		buf_lit(b, "null");
-		return;
-	}
-	buf_add_char(b, '"');
-	uuid_add(b, id);
-	buf_add_char(b, '"');
-}
-
 /* null: a long content is not kept when the message is over. */
 static void
 add_message(struct buf *b, struct str packed)
@@ -61,13 +39,13 @@ add_mail(struct buf *b, const struct store_mail_found *f)
 	const struct store_letter *l = &f->letter;
 
 	json_add_fmt(b, ",{");
-	add_id(b, "message_id", &l->id);
-	add_id(b, "sender", &l->sender);
-	add_id(b, "receiver", &l->to);
+	show_id(b, "message_id", &l->id);
+	show_id(b, "sender", &l->sender);
+	show_id(b, "receiver", &l->to);
 	json_add_fmt(b, ",'state':%s,'letters':%lld,'waiting':%lld,'dead':%lld",
 	    states[l->state], (long long)f->letters, (long long)f->waiting,
 	    (long long)f->dead);
-	add_time(b, "created_at", l->created);
+	show_time(b, "created_at", l->created);
 	add_message(b, l->packed);
 	buf_add_char(b, '}');
 }
@@ -78,12 +56,12 @@ add_dead(struct buf *b, const struct store_mail_found *f, msec now)
 	const struct store_letter *l = &f->letter;
 
 	json_add_fmt(b, ",{");
-	add_id(b, "message_id", &l->id);
-	add_id(b, "receiver", &l->to);
+	show_id(b, "message_id", &l->id);
+	show_id(b, "receiver", &l->to);
 	json_add_fmt(b, ",'reason':%s,'tries':%u,'age':%lld", mail_dead_names[l->reason],
 	    l->tries, (long long)(now - l->since));
-	add_time(b, "created_at", l->created);
-	add_time(b, "dead_at", l->since);
+	show_time(b, "created_at", l->created);
+	show_time(b, "dead_at", l->since);
 	add_message(b, l->packed);
 	buf_add_char(b, '}');
 }

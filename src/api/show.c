@@ -12,22 +12,38 @@
 
 /* ---- one member, with its key -------------------------------------------- */
 
+void
+show_id(struct buf *b, const char *key, const struct uuid *id)
+{
+	json_add_key(b, key);
+	if (uuid_is_zero(id)) {
+		buf_lit(b, "null");
+		return;
+	}
+	buf_add_char(b, '"');
+	uuid_add(b, id);
+	buf_add_char(b, '"');
+}
+
 static void
 add_uuid(struct buf *b, const char *key, const void *at)
 {
+	show_id(b, key, at);
+}
+
+void
+show_time(struct buf *b, const char *key, msec at)
+{
 	json_add_key(b, key);
 	buf_add_char(b, '"');
-	uuid_add(b, at);
+	clock_add_iso(b, at);
 	buf_add_char(b, '"');
 }
 
 static void
 add_time(struct buf *b, const char *key, const void *at)
 {
-	json_add_key(b, key);
-	buf_add_char(b, '"');
-	clock_add_iso(b, *(const msec *)at);
-	buf_add_char(b, '"');
+	show_time(b, key, *(const msec *)at);
 }
 
 static void

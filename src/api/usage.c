@@ -52,19 +52,6 @@ add_sums(struct buf *b, const struct store_usage *u)
 }
 
 static void
-add_id(struct buf *b, const char *key, const struct uuid *id)
-{
-	json_add_key(b, key);
-	if (uuid_is_zero(id)) {
-		buf_lit(b, "null");
-		return;
-	}
-	buf_add_char(b, '"');
-	uuid_add(b, id);
-	buf_add_char(b, '"');
-}
-
-static void
 add_group(struct buf *b, enum store_usage_group group, const struct store_usage_found *f)
 {
 	buf_add_char(b, '{');
@@ -75,10 +62,10 @@ add_group(struct buf *b, enum store_usage_group group, const struct store_usage_
 		json_add_key(b, "model");
 		json_add_str(b, f->u.model);
 	} else {
-		add_id(b, "thread_id", &f->thread);
+		show_id(b, "thread_id", &f->thread);
 	}
 	if (group == USAGE_BY_RUN)
-		add_id(b, "run_id", &f->run);
+		show_id(b, "run_id", &f->run);
 	buf_add_char(b, ',');
 	add_sums(b, &f->u);
 }
