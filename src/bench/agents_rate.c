@@ -2,7 +2,7 @@
  * agents_rate.c - open loop: messages that are sent when they are due, each timed from
  * that moment; batches that wait; bursts.
  *
- * The moment stands in the content, so each message is a text of its own: it is copied
+ * The content holds that moment, so each message is a text of its own: it is copied
  * once, as a message from outside is.
  *
  * SPDX-License-Identifier: MIT

@@ -23,7 +23,7 @@
 #define MEASURE_ARGS   64
 #define MEASURE_REPEAT 100
 #define MEASURE_ID     32
-#define MEASURE_MORE   4                     /* times the repeats, for what is unsure, */
+#define MEASURE_MORE   4                     /* times the repeats, when a verdict is unclear, */
 #define MEASURE_SURE   (2 * JUDGE_PAIRS_MIN) /* and at least so many pairs */
 
 /* The flags that every benchmark has; first in the options of a command that has

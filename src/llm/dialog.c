@@ -242,7 +242,7 @@ turns_close(struct turns *t)
 	t->side = TURN_NOBODY;
 }
 
-/* Nothing stands in the list yet: it ends with its bracket. */
+/* The list is empty: the text ends with its bracket. */
 static void
 begin_with_user(struct turns *t)
 {

@@ -34,7 +34,7 @@ int  acl_act_find(struct str name);          /* any case; -1: none */
 struct acl_delivery {
 	uint8_t priority;                    /* 0 (usual) .. 3 (first) */
 	bool durable;
-	bool receipt;                        /* the sender hears of the delivery */
+	bool receipt;                        /* the sender is told when it is delivered */
 	uint8_t max_retries;
 	msec ttl;
 };

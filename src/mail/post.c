@@ -39,7 +39,7 @@ post_free(struct post *p)
 	if (p == NULL)
 		return;
 	assert(!p->running);
-	/* Agents may give back what they hold; nobody hears of it. */
+	/* Agents may give back what they hold; nobody is told. */
 	p->ops.dead = NULL;
 	p->ops.expired = p->ops.delivered = NULL;
 	for (size_t i = 0; i < p->boxes.table; i++) {

@@ -79,7 +79,7 @@ const struct flag cmd_agent_send_flags[] = {
 	{ "ttl", .kind = FLAG_TEXT, .value = "TIME", .help = "it expires after that, as in 30s" },
 	{ "priority", .kind = FLAG_INT, .value = "N", .max = 3, .help = "0 (usual) to 3 (first)" },
 	{ "durable", .help = "it is stored, and survives the server" },
-	{ "receipt", .help = "with --from: that agent hears of the delivery" },
+	{ "receipt", .help = "with --from: that agent is told when it is delivered" },
 	{ "json", .help = "print the whole answer" },
 	REMOTE_FLAGS,
 	{ NULL }

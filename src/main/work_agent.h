@@ -1,6 +1,6 @@
 /*
  * work_agent.h - the agent `work`: whoever subscribes to it (fipa-subscribe) with content
- * {"project": NAME} hears of each item that becomes ready.
+ * {"project": NAME} is told of each item that becomes ready.
  *
  * SPDX-License-Identifier: MIT
  */

@@ -419,7 +419,7 @@ pipe_shard(const struct pipe_conn *c)
 
 /* ---- a new connection ---------------------------------------------------------- */
 
-/* Nobody hears of it. */
+/* Nobody is told. */
 static void
 conn_drop(struct pipe_conn *c)
 {

@@ -211,7 +211,7 @@ task_of(struct job *j, struct val message, struct buf *key)
 	return NULL;
 }
 
-/* That it was taken stands in the changes before what it leads to. */
+/* That it was taken is among the changes before what it leads to. */
 static void
 note_taken(struct mailer *m, struct job *j, struct letter *l)
 {

@@ -313,7 +313,7 @@ static const struct agent_field message_fields[] = {
 	    .check = mail_time_check },
 	[MESSAGE_DURABLE] = { "durable", AGENT_BOOL, "it outlives the server; messages of an "
 	    "agent that does are written with its state anyway" },
-	[MESSAGE_RECEIPT] = { "receipt", AGENT_BOOL, "the sender hears of its delivery" },
+	[MESSAGE_RECEIPT] = { "receipt", AGENT_BOOL, "the sender is told when it is delivered" },
 	[MESSAGE_RETRIES] = { "max_retries", AGENT_INT, "tries before it is a dead letter",
 	    .check = retries_check },
 	[MESSAGE_WAIT] = { "wait", AGENT_BOOL, "for a reply, which is the result; `timeout` "

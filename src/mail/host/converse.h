@@ -1,6 +1,6 @@
 /*
  * converse.h - the conversations of a process that follow a protocol of FIPA: a message is
- * checked before it is sent, and an initiator hears of a deadline that is over.
+ * checked before it is sent, and an initiator is told when a deadline has passed.
  *
  * Threads: any shard's; locked inside, for messages of a checked protocol alone.
  *
