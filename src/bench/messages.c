@@ -12,15 +12,13 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "bench/farm.h"
 #include "bench/machine.h"
 #include "bench/rate.h"
-#include "bench/report.h"
-#include "mail/post.h"
 
 #define AT(field)   offsetof(struct messages_options, field)
 #define FIRST       10000                    /* that are there already */
-#define TEXTS       64                       /* prebuilt large ones, used in turn */
-#define RUN_MAX     100000
+#define TEXTS       64                       /* prebuilt, used in turn */
 #define BATCH       256
 
 enum shape { ONE_ONE, ANY_ANY, ANY_ONE, ONE_ALL };
@@ -65,66 +63,20 @@ bench_messages_add_cases(struct buf *b)
 
 /* ---- agents ---------------------------------------------------------------------- */
 
-struct taker {
-	_Alignas(64) uint64_t taken, bytes;
-	struct mail_ref at;
-};
-
 struct flood {
 	const struct message_case *c;
-	struct post *post;
-	struct taker *agents;
-	struct mail_text *text[TEXTS];       /* of messages over LETTER_INLINE */
-	char small[LETTER_INLINE];
-	uint64_t random, sent;
+	struct farm farm;
+	struct mail_text *text[TEXTS];
+	uint64_t sent;
 };
-
-static enum mail_taken
-take(void *a, struct letter *l)
-{
-	struct taker *t = a;
-
-	t->taken++;
-	t->bytes += letter_packed(l).n;
-	return MAIL_TAKEN;
-}
-
-static const struct mail_kind kind = { .name = "native", .take = take };
-
-static void
-on_ready(void *ctx)
-{
-	(void)ctx;
-}
-
-static uint64_t
-on_random(void *ctx)
-{
-	return ((struct flood *)ctx)->random;
-}
 
 static void
 flood_open(struct flood *f, const struct message_case *c)
 {
-	static const struct post_options options = { .mailbox_max = 1000000, .tries_max = 3,
-		.retry_first = 100, .retry_max = 1000 };
-	static const struct post_ops ops = { .ready = on_ready, .random = on_random };
-	char *bytes = mem_alloc(c->size);
-
-	*f = (struct flood){ .c = c, .random = 88172645463325252u };
-	f->post = post_new(&options, &ops, f);
-	f->agents = aligned_alloc(64, c->agents * sizeof *f->agents);
-	if (f->agents == NULL)
-		abort();
-	for (size_t i = 0; i < c->agents; i++) {
-		f->agents[i] = (struct taker){ 0 };
-		f->agents[i].at = post_open(f->post, &kind, &f->agents[i], 0);
-	}
-	memset(bytes, 'x', c->size);
-	memset(f->small, 'x', sizeof f->small);
-	for (size_t i = 0; i < TEXTS && c->size > LETTER_INLINE; i++)
-		f->text[i] = mail_text_new(bytes, c->size);
-	free(bytes);
+	*f = (struct flood){ .c = c };
+	farm_open(&f->farm, NULL, c->agents, 0);
+	for (size_t i = 0; i < TEXTS; i++)
+		f->text[i] = farm_text(c->size);
 }
 
 static void
@@ -132,27 +84,7 @@ flood_close(struct flood *f)
 {
 	for (size_t i = 0; i < TEXTS; i++)
 		mail_text_drop(f->text[i]);
-	post_free(f->post);
-	free(f->agents);
-}
-
-static struct mail_ref
-any(struct flood *f)
-{
-	f->random ^= f->random << 13;
-	f->random ^= f->random >> 7;
-	f->random ^= f->random << 17;
-	return f->agents[(f->random >> 32) * f->c->agents >> 32].at;
-}
-
-static void
-send_one(struct flood *f, struct mail_ref from, struct mail_ref to, struct mail_text *text)
-{
-	const struct post_letter l = { .from = from, .to = to, .act = ACL_INFORM, .text = text,
-		.packed = { f->small, f->c->size } };
-
-	if (post_send(f->post, &l, 1) == OK)
-		f->sent++;
+	farm_close(&f->farm, NULL);
 }
 
 /* What is sent before the receivers run; how many that is. */
@@ -165,24 +97,19 @@ send_batch(struct flood *f)
 	for (size_t i = 0; i < n; i++) {
 		/* A broadcast shares one text. */
 		size_t text = c->shape == ONE_ALL ? f->sent / n : f->sent;
-		struct mail_ref from = f->agents[0].at, to = f->agents[c->agents - 1].at;
+		const struct farm_agent *from = &f->farm.agent[0];
+		const struct farm_agent *to = &f->farm.agent[c->agents - 1];
 
 		if (c->shape == ANY_ANY || c->shape == ANY_ONE)
-			from = any(f);
+			from = farm_pick(&f->farm);
 		if (c->shape == ANY_ANY)
-			to = any(f);
+			to = farm_pick(&f->farm);
 		if (c->shape == ONE_ALL)
-			to = f->agents[i].at;
-		send_one(f, from, to, f->text[text % TEXTS]);
+			to = &f->farm.agent[i];
+		if (farm_send(&f->farm, from, to, f->text[text % TEXTS], ACL_INFORM) == OK)
+			f->sent++;
 	}
 	return n;
-}
-
-static void
-run_all(struct flood *f)
-{
-	while (post_run(f->post, RUN_MAX, 1))
-		;
 }
 
 /* ---- a case ---------------------------------------------------------------------- */
@@ -196,7 +123,7 @@ drain_first(struct flood *f)
 	while (f->sent < FIRST)
 		send_batch(f);
 	began = clock_mono();
-	run_all(f);
+	farm_run(&f->farm);
 	return (double)f->sent * (double)NS_PER_S / (double)(clock_mono() - began);
 }
 
@@ -217,9 +144,9 @@ check_books(const struct flood *f, struct report *r)
 	uint64_t taken = 0;
 
 	for (size_t i = 0; i < f->c->agents; i++)
-		taken += f->agents[i].taken;
-	post_books(f->post, &b);
-	post_check(f->post);
+		taken += f->farm.agent[i].taken;
+	post_books(f->farm.post, &b);
+	post_check(f->farm.post);
 	report_check(r, b.sent == f->sent && b.delivered == f->sent && taken == f->sent &&
 	    b.pending == 0 && b.dead == 0 && b.expired == 0, "%s: %llu sent, %llu delivered, "
 	    "%llu taken, %llu pending", f->c->name, (unsigned long long)b.sent,
@@ -247,7 +174,7 @@ run_case(const struct messages_options *o, const struct message_case *c, struct 
 
 	flood_open(&f, c);
 	first = drain_first(&f);
-	for (end = clock_mono() + o->duration * NS_PER_MS / 10; clock_mono() < end; run_all(&f))
+	for (end = clock_mono() + o->duration * NS_PER_MS / 10; clock_mono() < end; farm_run(&f.farm))
 		send_batch(&f);              /* until the slabs are as large as they get */
 	bytes = allocated();
 	before = f.sent;
@@ -258,7 +185,7 @@ run_case(const struct messages_options *o, const struct message_case *c, struct 
 	do {
 		double n = (double)send_batch(&f);
 
-		run_all(&f);
+		farm_run(&f.farm);
 		rate_add(&rate, n);
 	} while (clock_mono() < end);
 	cpu = clock_thread() - cpu;
