@@ -669,12 +669,6 @@ pipe_server_drain(struct pipe_server *ps, struct shard *s, void (*done)(void *ct
 	check_drained(room);
 }
 
-size_t
-pipe_server_conns(const struct pipe_server *ps)
-{
-	return atomic_load_explicit(&ps->conns, memory_order_relaxed);
-}
-
 /* The name is removed if it is still that of this server. */
 void
 pipe_server_free(struct pipe_server *ps)

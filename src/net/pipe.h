@@ -56,7 +56,6 @@ void pipe_server_attach(struct pipe_server *ps, struct shard *s);
 void pipe_server_drain(struct pipe_server *ps, struct shard *s, void (*done)(void *ctx),
     void *ctx);
 void pipe_server_free(struct pipe_server *ps);       /* NULL: nothing; removes the name */
-size_t pipe_server_conns(const struct pipe_server *ps);      /* any thread */
 
 struct shard *pipe_shard(const struct pipe_conn *c);
 void pipe_write(struct pipe_conn *c, struct str bytes);
