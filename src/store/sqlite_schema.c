@@ -386,8 +386,26 @@ static const char version_7[] =
 "CREATE UNIQUE INDEX mailer_name ON mailer(owner, name)"
 "	WHERE name IS NOT NULL;";
 
+/* Threads that end by themselves. */
+#define THREADS_8 ""
+/* Runs that begin later. */
+#define RUNS_8 ""
+/* Webhooks that are to be delivered. */
+#define HOOKS_8 ""
+/* Items that expire, their words and their vectors. */
+#define ITEMS_8 ""
+/* Schedules. */
+#define CRONS_8 ""
+/* Answers to requests with an idempotency key. */
+#define ONCE_8 ""
+/* What keys took, and what was changed by whom. */
+#define AUTH_8 ""
+
+static const char version_8[] =
+    THREADS_8 RUNS_8 HOOKS_8 ITEMS_8 CRONS_8 ONCE_8 AUTH_8;
+
 static const char *const steps[] = { version_1, version_2, version_3, version_4,
-    version_5, version_6, version_7 };
+    version_5, version_6, version_7, version_8 };
 const struct db_format store_format = { STORE_APP, { steps, COUNT(steps) } };
 
 /* facets_make(owner, created, seq, metadata): inserts a thread's rows. */
