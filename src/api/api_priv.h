@@ -173,6 +173,13 @@ void api_handle(struct api_shared *sh, struct http_req *r);
 /* Free the buffer after a large answer. */
 void api_trim(struct api *a);
 
+/* ---- who may (access.c) -------------------------------------------------- */
+
+/* For what a handler does beyond its route's access.  ERR_DENIED: the caller may
+ * not; ERR_NOTFOUND: not with an object of this metadata (STR_NONE: there is no
+ * object yet, or any). */
+int  call_may(struct call *c, enum access a, struct str metadata_json);
+
 /* ---- store commands (api.c) ---------------------------------------------- */
 
 /* Sends c->op, unless reading has failed: then that is the result.  `then` runs

@@ -11,6 +11,7 @@
 #ifndef API_ROUTER_H
 #define API_ROUTER_H
 
+#include "auth/access.h"
 #include "base/buf.h"
 #include "base/rc.h"
 
@@ -34,6 +35,7 @@ enum route_flags {
 
 struct route {
 	const char *method, *path;
+	enum access access;                  /* what a caller must be allowed */
 	unsigned flags;
 	size_t body_max;
 	int (*handle)(struct call *c);

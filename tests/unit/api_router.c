@@ -163,3 +163,16 @@ TEST(api_every_code_has_its_status)
 	CHECK_INT(api_status(ERR_INVALID), 422);
 	CHECK_INT(api_status(ERR_BUSY), 503);
 }
+
+/* A new route must say what it is about. */
+TEST(routes_each_has_an_access)
+{
+	for (size_t i = 0; i < routes_n; i++) {
+		bool open = (routes[i].flags & ROUTE_OPEN) != 0;
+
+		if (open != (routes[i].access == ACCESS_NONE))
+			test_fail(__FILE__, __LINE__, "%s %s: access %s",
+			    routes[i].method, routes[i].path,
+			    access_name(routes[i].access));
+	}
+}
