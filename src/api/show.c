@@ -113,15 +113,6 @@ add_thread_interrupts(struct buf *b, const char *key, const void *at)
 }
 
 static void
-add_thread_time(struct buf *b, const char *key, const void *at)
-{
-	const struct shown_thread *s = at;
-
-	add_time(b, key, s->f.t.state_updated != 0 ? &s->f.t.state_updated :
-	    &s->f.t.updated);
-}
-
-static void
 add_thread_error(struct buf *b, const char *key, const void *at)
 {
 	if (((const struct str *)at)->n > 0)
@@ -140,7 +131,8 @@ const struct member thread_members[] = {
 	[THREAD_VALUES] = { "values", add_thread_values, 0 },
 	[THREAD_INTERRUPTS] = { "interrupts", add_thread_interrupts, 0 },
 	{ "error", add_thread_error, AT(shown_thread, f.t.error_json) },
-	{ "state_updated_at", add_thread_time, 0 }, { "context", NULL, 0 },
+	{ "state_updated_at", add_time, AT(shown_thread, f.t.state_updated) },
+	{ "context", NULL, 0 },
 	{ "extracted", NULL, 0 }, { "ttl", NULL, 0 }, { NULL, NULL, 0 },
 };
 

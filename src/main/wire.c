@@ -29,6 +29,7 @@
 #include "main/work_agent.h"
 #include "main/work_tools.h"
 #include "net/host.h"
+#include "run/sweep.h"
 #include "tools/mcp.h"
 #include "work/host/guest.h"
 
@@ -186,6 +187,7 @@ worker_listen(struct worker *w)
 		runs_adopt(w->runs, n->pending[i].owner, n->pending[i].thread_seq,
 		    &n->pending[i].thread_id);
 	runs_wake_due(w->runs);
+	runs_sweep(w->runs);
 	rc = office_resume(w->office, &e);
 	if (rc == OK)
 		rc = http_server_attach(n->http, w->shard, &e);

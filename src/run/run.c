@@ -183,6 +183,7 @@ runs_free(struct runs *rs)
 	pthread_mutex_unlock(&rs->sh->lock);
 	admit_clear(rs);
 	sleep_close(rs);
+	sweep_close(rs);
 	map_release(&rs->runs);
 	mail_close(rs);
 	definitions_release(&rs->definitions);
@@ -216,6 +217,7 @@ runs_drain(struct runs *rs, void (*done)(void *ctx), void *ctx)
 	err_set(&e, ERR_CLOSED, "the server is stopping");
 	rs->draining = true;
 	sleep_close(rs);
+	sweep_drain(rs);
 	rs->drained = done;
 	rs->drained_ctx = ctx;
 	runs_busy(rs, 1);

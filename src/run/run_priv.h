@@ -28,6 +28,7 @@
 #include "run/definition_priv.h"
 #include "run/directory_priv.h"
 #include "run/stream_priv.h"
+#include "run/sweep.h"
 
 #define THREAD_ARENA (4 * (size_t)LIMIT_STATE_BYTES)
 
@@ -37,6 +38,10 @@ struct runs_shared {
 	struct task_host host, host_stateless;
 	bool keep_partial;                   /* what a model had said stays */
 	bool transcript;                     /* runs keep one */
+	struct sweep_rule {                  /* 0: as the sweep's row says */
+		msec every;
+		int64_t limit;
+	} sweeps[SWEEPS];
 	size_t live_max;                     /* runs in memory, of all shards */
 	struct directory *directory;
 	atomic_uint shards;
@@ -83,6 +88,7 @@ struct runs {
 	struct wheel_timer again;            /* for threads that could not be taken */
 	size_t busy;                         /* commands and calls under way */
 	struct sleeper *sleeper;             /* of the process: shard 0's; or NULL */
+	struct sweeper *sweeper;             /* the same */
 	bool draining;
 	void (*drained)(void *ctx);
 	void *drained_ctx;
@@ -213,6 +219,12 @@ void sleep_close(struct runs *rs);
 /* One of a batch, on the sleeper's shard: a question whose time is over; then
  * sleep_woken (timeout.c). */
 void ask_times_out(struct runs *rs, const struct store_due *d);
+
+/* ---- sweep.c -------------------------------------------------------------- */
+
+/* No pass begins any more; one under way ends. */
+void sweep_drain(struct runs *rs);
+void sweep_close(struct runs *rs);
 
 /* ---- run.c --------------------------------------------------------------- */
 

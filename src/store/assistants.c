@@ -11,8 +11,6 @@
 
 #include "store/store_priv.h"
 
-#define ERASE_NOW 300                        /* rows; more are buried */
-
 static int
 owner_intern(struct store *st, struct store_cmd *c)
 {
@@ -168,7 +166,7 @@ thread_bury_next(struct store *st, struct store_assistant_delete *x, int64_t *se
 	if (rc != OK)
 		return rc;
 	*seq = t.seq;
-	rc = threads_unindex(st, x->cmd.owner, &t);
+	rc = threads_leave(st, x->cmd.owner, &t);
 	arena_clear(&st->scratch);
 	if (rc != OK)
 		return rc;

@@ -185,10 +185,13 @@ thread_insert(struct copying *k)
 	t->seq = store_seq_next(k->st, SEQ_THREAD);
 	t->status = t->status == THREAD_BUSY ? THREAD_IDLE : t->status;
 	t->created = t->updated = x->now;
+	t->ttl = k->st->thread_ttl;
+	t->expires = t->ttl.ms == 0 ? 0 : x->now + t->ttl.ms;
 	rc = db_run(&k->st->w, SQL_THREAD_COPY, db_i64(t->seq), db_uuid(&t->id),
 	    db_i64(x->cmd.owner), db_i64(t->status), db_i64(t->created),
 	    db_i64(t->updated), db_uuid(&assistant), db_json(t->metadata_json),
-	    db_json(t->config_json), db_str(t->error_json), db_i64(t->state_updated));
+	    db_json(t->config_json), db_str(t->error_json), db_i64(t->state_updated),
+	    db_i64(t->ttl.ms), db_i64(t->ttl.strategy), db_i64(t->expires));
 	if (rc == OK && db_changes(&k->st->w) == 0)
 		rc = err_set(&x->cmd.err, ERR_CONFLICT, "Thread already exists");
 	return rc == OK ? threads_index(k->st, x->cmd.owner, t) : rc;

@@ -11,8 +11,6 @@
 
 #include "store/store_priv.h"
 
-#define ERASE_NOW 300                        /* rows; more are buried */
-
 /* A checkpoint at the end of its namespace, and the one before it. */
 struct tip {
 	int64_t seq, run, parent;

@@ -175,7 +175,9 @@ thread_insert_busy(struct store *st, struct store_run_create *x)
 	    db_uuid(&x->thread.id), db_i64(x->cmd.owner), db_i64(THREAD_BUSY),
 	    db_i64(x->thread.created), db_i64(x->thread.updated),
 	    db_uuid(&x->run.assistant_id), db_json(x->thread.metadata_json),
-	    db_json(x->thread.config_json));
+	    db_json(x->thread.config_json), db_i64(st->thread_ttl.ms),
+	    db_i64(st->thread_ttl.strategy), db_i64(st->thread_ttl.ms == 0 ? 0 :
+	    x->thread.created + st->thread_ttl.ms));
 	/* The id is there, and thread_find did not see it: another owner's. */
 	if (rc == OK && db_changes(&st->w) == 0)
 		rc = ERR_NOTFOUND;

@@ -25,7 +25,8 @@
 
 #define THREAD_SELECT                                                          \
 	"SELECT t.uuid, t.seq, t.status, t.metadata, t.config, t.error,"       \
-	" t.created, t.updated, t.checkpoint, t.state_updated FROM thread t "
+	" t.created, t.updated, t.checkpoint, t.state_updated, t.ttl,"         \
+	" t.ttl_keeps, t.expires FROM thread t "
 
 /* Candidates of a search, in order of creation. */
 #define SEEK_COLUMNS                                                           \
@@ -152,20 +153,24 @@
 	X(FACET_DELETE, "DELETE FROM facet WHERE owner = ? AND hash = ?"       \
 	    " AND created = ? AND thread = ?")                                 \
 	X(THREAD_INSERT, "INSERT INTO thread(seq, uuid, owner, status,"        \
-	    " checkpoint, created, updated, assistant, metadata, config)"      \
-	    " VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")   \
+	    " checkpoint, created, updated, assistant, metadata, config,"      \
+	    " state_updated, ttl, ttl_keeps, expires) VALUES (?1, ?2, ?3, ?4," \
+	    " 0, ?5, ?6, ?7, ?8, ?9, ?5, ?10, ?11, nullif(?12, 0))"            \
+	    " ON CONFLICT DO NOTHING")                                         \
 	X(THREAD_COPY, "INSERT INTO thread(seq, uuid, owner, status, checkpoint," \
-	    " created, updated, assistant, metadata, config, error, state_updated)" \
-	    " VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING") \
+	    " created, updated, assistant, metadata, config, error, state_updated," \
+	    " ttl, ttl_keeps, expires) VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?," \
+	    " ?, ?, ?, nullif(?, 0)) ON CONFLICT DO NOTHING")                  \
 	X(THREAD_BEGIN_RUN, "UPDATE thread SET status = ?, updated = ?,"       \
 	    " assistant = ?, metadata = ?, config = ?"                         \
 	    " WHERE seq = ? AND owner = ?")                                    \
 	/* ms 0: the state is as it was */                                     \
 	X(THREAD_ADVANCE, "UPDATE thread SET checkpoint = ?1,"                 \
 	    " state_updated = max(state_updated, ?2) WHERE seq = ?3 AND owner = ?4") \
-	X(THREAD_END_RUN, "UPDATE thread SET status = ?, updated = ?,"         \
-	    " checkpoint = ?, error = ?, state_updated = max(state_updated, ?)" \
-	    " WHERE seq = ? AND owner = ?")                                    \
+	X(THREAD_END_RUN, "UPDATE thread SET status = ?1, updated = ?2,"       \
+	    " checkpoint = ?3, error = ?4, state_updated = max(state_updated, ?5)," \
+	    " expires = CASE ttl_keeps WHEN 0 THEN expires ELSE"               \
+	    " ?2 + nullif(ttl, 0) END WHERE seq = ?6 AND owner = ?7")          \
 	X(THREAD_STATUS, "UPDATE thread SET status = ?, updated = ?"           \
 	    " WHERE seq = ? AND owner = ?")                                    \
 	X(THREAD_FAIL, "UPDATE thread SET status = ?, updated = ?, error = ?"  \
@@ -201,8 +206,12 @@
 	    " r.seq = g.run AND r.thread = g.thread) FROM (SELECT " USAGE_SUMS   \
 	    ", thread, run FROM usage " USAGE_RANGE " GROUP BY thread, run"      \
 	    " ORDER BY thread DESC, run DESC LIMIT ?8 OFFSET ?9) g")             \
-	X(THREAD_BURY, "UPDATE thread SET owner = -1, uuid = NULL"             \
-	    " WHERE seq = ? AND owner = ?")                                    \
+	X(THREAD_BURY, "UPDATE thread SET owner = -1, uuid = NULL,"            \
+	    " expires = NULL WHERE seq = ? AND owner = ?")                     \
+	/* of all owners; a busy one is not in this index */                   \
+	X(THREADS_EXPIRED, "SELECT t.owner, t.seq FROM thread t"               \
+	    " INDEXED BY thread_expires WHERE t.expires IS NOT NULL"           \
+	    " AND t.status <> 1 AND t.expires <= ? ORDER BY t.expires LIMIT 1") \
 	/* for what is left of a run: a thread that is buried from the start */ \
 	X(THREAD_GRAVE, "INSERT INTO thread(seq, owner, status, checkpoint,"   \
 	    " created, updated, metadata, config)"                             \

@@ -386,8 +386,15 @@ static const char version_7[] =
 "CREATE UNIQUE INDEX mailer_name ON mailer(owner, name)"
 "	WHERE name IS NOT NULL;";
 
-/* Threads that end by themselves. */
-#define THREADS_8 ""
+/* Threads that end by themselves, and orders to search them in.  A busy one does not
+ * expire. */
+#define THREADS_8                                                              \
+	"ALTER TABLE thread ADD COLUMN ttl INTEGER NOT NULL DEFAULT 0;" /* ms */ \
+	"ALTER TABLE thread ADD COLUMN ttl_keeps INTEGER NOT NULL DEFAULT 0;"  \
+	"ALTER TABLE thread ADD COLUMN expires INTEGER;" /* ms; NULL: never */ \
+	"CREATE INDEX thread_expires ON thread(expires)"                       \
+	"	WHERE expires IS NOT NULL AND status <> 1;"                    \
+	"UPDATE thread SET state_updated = created WHERE state_updated = 0;"
 /* Runs that begin later. */
 #define RUNS_8 ""
 /* Webhooks that are to be delivered. */

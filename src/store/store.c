@@ -22,6 +22,7 @@ const char *const run_status_names[] = {
 	"pending", "running", "success", "error", "timeout", "interrupted", NULL
 };
 const char *const multitask_names[] = { "enqueue", "reject", "interrupt", "rollback", NULL };
+const char *const thread_ttl_names[] = { "delete", "keep_latest", NULL };
 const char *const checkpoint_source_names[] = {
 	"input", "loop", "update", "fork", NULL
 };
@@ -146,6 +147,7 @@ store_open_with(struct store **out, const struct store_options *o,
 	st->fail_at = o->fail_at;
 	st->scan_ms = o->scan_ms > 0 ? o->scan_ms : LIMIT_SCAN_MS;
 	st->scan_cpu = o->scan_cpu;
+	st->thread_ttl = o->thread_ttl;
 	st->scratch = ARENA(4 * (size_t)LIMIT_STATE_BYTES);
 	st->pack = BUF(4 * (size_t)LIMIT_STATE_BYTES);
 	st->map = BUF(LIMIT_CHANNELS * (8 * LIMIT_NAME_BYTES + 64));

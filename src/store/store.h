@@ -60,6 +60,15 @@ struct store_guest {
 	size_t (*bytes)(const struct store_cmd *c);  /* the text that waits with it */
 };
 
+/* When a thread ends by itself: so long after it was made or the ttl was set.  One that
+ * keeps its latest state stays, without what came before; then the time begins anew with
+ * the end of each run. */
+enum thread_ttl { TTL_DELETE, TTL_KEEP_LATEST };
+struct store_ttl {
+	msec ms;                             /* 0: never */
+	enum thread_ttl strategy;
+};
+
 /* ---- life ---------------------------------------------------------------- */
 
 struct store_options {
@@ -72,6 +81,8 @@ struct store_options {
 	int64_t fail_at;                     /* the nth write command fails with IO */
 	msec scan_ms;                        /* in place of LIMIT_SCAN_MS */
 	bool scan_cpu;                       /* of the thread's CPU: others may be busy */
+	/* Of threads that are made without one. */
+	struct store_ttl thread_ttl;
 };
 
 /* Opens, locks, migrates (after a backup beside the file when the version
@@ -99,6 +110,7 @@ enum multitask {
 extern const char *const thread_status_names[];      /* NULL-ended, by value */
 extern const char *const run_status_names[];
 extern const char *const multitask_names[];
+extern const char *const thread_ttl_names[];
 
 /* Texts named *_json hold one JSON object each. */
 struct store_assistant {
@@ -117,7 +129,9 @@ struct store_thread {
 	struct str error_json;               /* of the last run; empty if none */
 	msec created, updated;
 	int64_t checkpoint;                  /* seq of the root's newest; 0: never ran */
-	msec state_updated;                  /* 0: never */
+	msec state_updated;                  /* or created, if it has none */
+	struct store_ttl ttl;
+	msec expires;                        /* 0: never */
 };
 
 struct store_run {
@@ -248,6 +262,7 @@ int store_event_next(struct store_reader *r, owner_t o, int64_t thread_seq,
 	X(MAIL_DEAD, mail_dead) X(MAILER_PUT, mailer_put)                      \
 	X(MAILER_SET, mailer_set) X(MAILER_DELETE, mailer_delete)              \
 	X(GUEST_WRITE, guest_write) X(RECOVER, recover)                        \
+	X(THREAD_SWEEP, thread_sweep)                                          \
 	/* slow reads */                                                       \
 	X(ITEM_SEARCH, item_search) X(THREAD_SEARCH, thread_search)            \
 	X(ASSISTANT_SEARCH, assistant_search) X(HISTORY, history)              \
@@ -353,6 +368,18 @@ struct store_thread_update {
 struct store_thread_delete {
 	struct store_cmd cmd;
 	struct uuid id;
+};
+
+/* One pass of a sweep (run/sweep.h), of all owners: removes what is due at `now`, at
+ * most `limit` objects, and fewer if they have many rows. */
+struct store_sweep {
+	struct store_cmd cmd;
+	msec now;
+	int64_t limit;
+	struct uuid *gone;                   /* out: those that are no more, where somebody */
+	size_t gone_n;                       /* in memory may know them */
+	int64_t removed;                     /* out: how many were worked on */
+	bool more;                           /* out: others are due */
 };
 
 /* Why a run ended that another took the place of; then that one's id. */

@@ -135,6 +135,7 @@ struct store {
 	struct db slow, quick;       /* the reader thread's */
 	msec scan_ms;
 	bool scan_cpu;
+	struct store_ttl thread_ttl;         /* of new threads */
 
 	struct store_seat {
 		const struct store_guest *guest;
@@ -428,6 +429,12 @@ int  interrupts_load(struct query *q, struct arena *a, size_t max,
 /* threads.c: enters a new thread into the search index; removes one. */
 int threads_index(struct store *st, owner_t owner, const struct store_thread *t);
 int threads_unindex(struct store *st, owner_t owner, const struct store_thread *t);
+/* A thread that goes leaves the index; what it used becomes its owner's.  Then its rows
+ * go, as many as the budget has; others when the writer is idle. */
+int threads_leave(struct store *st, owner_t owner, const struct store_thread *t);
+int threads_drop(struct store *st, owner_t owner, const struct store_thread *t,
+    int64_t *budget);
+#define ERASE_NOW 300                        /* rows in a command's transaction */
 /* ERR_CONFLICT while one of its runs is pending or running. */
 int threads_check_idle(struct store *st, struct store_cmd *c, int64_t seq);
 

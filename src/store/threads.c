@@ -8,8 +8,6 @@
 
 #include "store/store_priv.h"
 
-#define ERASE_NOW 300                        /* rows; more are buried */
-
 /* ---- threads ------------------------------------------------------------- */
 
 int
@@ -53,7 +51,8 @@ thread_seed(struct store *st, struct store_thread_create *x)
 	if (rc == OK)
 		rc = changes_write(&w, x->changes);
 	x->t.checkpoint = rc == OK ? place_root(&w)->seq : 0;
-	x->t.state_updated = w.updated;
+	if (w.updated > x->t.state_updated)
+		x->t.state_updated = w.updated;
 	return rc == OK ? thread_advance(&w) : rc;
 }
 
@@ -66,10 +65,14 @@ thread_create(struct store *st, struct store_cmd *c)
 	int rc;
 
 	assert(!uuid_is_zero(&x->t.id));
+	if (x->t.ttl.ms == 0)
+		x->t.ttl = st->thread_ttl;
+	x->t.expires = x->t.ttl.ms == 0 ? 0 : x->t.created + x->t.ttl.ms;
 	rc = db_run(&st->w, SQL_THREAD_INSERT, db_i64(seq), db_uuid(&x->t.id),
 	    db_i64(c->owner), db_i64(THREAD_IDLE), db_i64(x->t.created),
 	    db_i64(x->t.updated), db_uuid(&assistant),
-	    db_json(x->t.metadata_json), db_json(x->t.config_json));
+	    db_json(x->t.metadata_json), db_json(x->t.config_json),
+	    db_i64(x->t.ttl.ms), db_i64(x->t.ttl.strategy), db_i64(x->t.expires));
 	if (rc != OK)
 		return rc;
 	if (db_changes(&st->w) == 0)
@@ -77,7 +80,7 @@ thread_create(struct store *st, struct store_cmd *c)
 	x->t.seq = seq;
 	x->t.status = THREAD_IDLE;
 	x->t.checkpoint = 0;
-	x->t.state_updated = 0;
+	x->t.state_updated = x->t.created;
 	x->t.error_json = STR_NONE;
 	rc = threads_index(st, c->owner, &x->t);
 	return rc == OK && x->changes != NULL ? thread_seed(st, x) : rc;
@@ -137,30 +140,43 @@ threads_check_idle(struct store *st, struct store_cmd *c, int64_t seq)
 	return rc;
 }
 
+int
+threads_leave(struct store *st, owner_t owner, const struct store_thread *t)
+{
+	int rc = threads_unindex(st, owner, t);
+
+	if (rc == OK)
+		rc = usage_fold(st, owner, t->seq);
+	return rc == OK ? mailer_drop(st, owner, &t->id) : rc;
+}
+
+int
+threads_drop(struct store *st, owner_t owner, const struct store_thread *t,
+    int64_t *budget)
+{
+	int rc = threads_leave(st, owner, t);
+
+	if (rc == OK)
+		rc = *budget > 0 ? erase_thread(&st->w, t->seq, budget, &st->scratch) :
+		    ERR_AGAIN;
+	if (rc != ERR_AGAIN)
+		return rc;
+	st->dead = true;
+	return db_run(&st->w, SQL_THREAD_BURY, db_i64(t->seq), db_i64(owner));
+}
+
 static int
 thread_delete(struct store *st, struct store_cmd *c)
 {
 	struct store_thread_delete *x = (struct store_thread_delete *)c;
 	struct store_thread t = { .seq = 0 };
-	int64_t budget = ERASE_NOW, seq;
+	int64_t budget = ERASE_NOW;
 	int rc = query_one(query_of(&st->w, SQL_THREAD_GET, db_uuid(&x->id),
 	    db_i64(c->owner)), &store_thread_record, &t, &st->scratch);
 
-	seq = t.seq;
 	if (rc == OK)
-		rc = threads_check_idle(st, c, seq);
-	if (rc == OK)
-		rc = threads_unindex(st, c->owner, &t);
-	if (rc == OK)
-		rc = usage_fold(st, c->owner, seq);
-	if (rc == OK)
-		rc = mailer_drop(st, c->owner, &x->id);
-	if (rc == OK)
-		rc = erase_thread(&st->w, seq, &budget, &st->scratch);
-	if (rc != ERR_AGAIN)
-		return rc;
-	st->dead = true;
-	return db_run(&st->w, SQL_THREAD_BURY, db_i64(seq), db_i64(c->owner));
+		rc = threads_check_idle(st, c, t.seq);
+	return rc == OK ? threads_drop(st, c->owner, &t, &budget) : rc;
 }
 const struct op store_op_thread_delete = { .run = thread_delete };
 
