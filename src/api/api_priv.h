@@ -28,6 +28,8 @@
 
 struct agent;
 struct call;
+struct door;
+struct door_name;
 struct feed;
 struct mailbox;
 struct member;
@@ -77,6 +79,8 @@ struct call {
 	struct err err;                      /* why the handler failed */
 	int (*then)(struct call *c);         /* op came back; as a handler */
 	struct watcher *watcher;             /* waiting for a run */
+	struct door *door;                   /* the same, for another protocol */
+	struct door_name *named;             /* an assistant that was looked for by name */
 	struct feed *feed;                   /* following a project */
 	struct mailbox *mailbox;             /* reading one */
 	struct str request_id;               /* of /work/rpc and /mcp, JSON */

@@ -31,6 +31,7 @@
 	X(HTTP_OUTPUT_BYTES,   268435456, "bytes",  "answers and events that wait, of all connections; or a quarter of the memory, if that is less; past it the largest queue goes") \
 	X(HTTP_OUT_BYTES,      33554432,  "bytes",  "unsent on one connection whose client reads nothing; one answer, or the events of one turn, may be larger") \
 	X(HTTP_OUT_STILL_MS,   5000,      "ms",     "a client that takes nothing for so long goes when answers wait for room") \
+	X(DOOR_VOICES,         64,        "messages", "that one run says at once to a client of another protocol; the oldest counts as over then") \
 	X(ANSWER_LARGE_BYTES,  65536,     "bytes",  "a larger answer is made when HTTP_OUTPUT_BYTES has room for it") \
 	X(ANSWER_WAIT_MS,      10000,     "ms",     "that it waits for, then 503 with Retry-After") \
 	X(ANSWERS_WAITING,     256,       "answers", "of one event loop; more are told 503 at once") \

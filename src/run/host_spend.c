@@ -30,6 +30,11 @@ host_billed(void *ctx, const struct llm_usage *u, struct str model)
 
 	changes_usage(&j->changes, shard_wall(j->run->rs->shard), u, model);
 	runs_count_usage(j->run->rs, u);
+	j->usage.input_tokens += u->input_tokens;
+	j->usage.cached_tokens += u->cached_tokens;
+	j->usage.output_tokens += u->output_tokens;
+	j->usage.reasoning_tokens += u->reasoning_tokens;
+	j->usage.cost_nano += u->cost_nano;
 }
 
 int64_t

@@ -234,6 +234,20 @@ job_values(const struct job *j, struct buf *out)
 	return true;
 }
 
+void
+job_outcome(const struct job *j, struct buf *waits, struct llm_usage *usage)
+{
+	struct val list;
+
+	*usage = j->usage;
+	if (j->broken || j->core == NULL)
+		return;
+	list = core_waits(j->core);
+	if (val_count(list) > 0)
+		val_add_json(waits, list);
+	val_drop(list);
+}
+
 /* ---- the core's effects: storage ------------------------------------------------------ */
 
 static struct saved_from

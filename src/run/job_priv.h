@@ -58,6 +58,7 @@ struct job {
 	char *actor;                         /* who its tools act as */
 	struct uuid assistant_id;
 	nsec started;                        /* of this attempt */
+	struct llm_usage usage;              /* of its calls so far */
 	struct wheel_timer flush;            /* of a resumable stream */
 	struct wheel_timer due;              /* of a chart's delayed event */
 	msec due_at;                         /* CORE_NEVER: there is none */

@@ -181,7 +181,8 @@ proxy_end(struct run_watch *w, int rc, const struct run_end *end,
     const struct err *e)
 {
 	struct relay *r = CONTAINER_OF(w, struct relay, proxy);
-	size_t size = end == NULL ? 0 : end->values_json.n + end->error_json.n, at = 0;
+	size_t size = end == NULL ? 0 : end->values_json.n + end->error_json.n +
+	    end->interrupts_json.n, at = 0;
 	struct note *n = note_new(r, end_open, size);
 
 	r->attached = false;
@@ -191,6 +192,8 @@ proxy_end(struct run_watch *w, int rc, const struct run_end *end,
 		n->end.status = end->status;
 		n->end.values_json = note_text(n, &at, end->values_json);
 		n->end.error_json = note_text(n, &at, end->error_json);
+		n->end.interrupts_json = note_text(n, &at, end->interrupts_json);
+		n->end.usage = end->usage;
 	}
 	to_away(r, n);
 }
@@ -234,6 +237,7 @@ relay_new(struct runs *away, struct runs *home, owner_t owner, struct run_watch 
 	copy_namespaces(r, w);
 	r->proxy.cancel_on_gone = w->cancel_on_gone;
 	r->proxy.wants_events = w->wants_events;
+	r->proxy.wants_values = w->wants_values;
 	r->proxy.started = proxy_started;
 	r->proxy.frames = proxy_frames;
 	r->proxy.end = proxy_end;

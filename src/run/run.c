@@ -357,7 +357,7 @@ values_wanted(const struct run *run)
 {
 	const struct run_watch *w = run->stream.watchers;
 
-	while (w != NULL && w->wants_events)
+	while (w != NULL && w->wants_events && !w->wants_values)
 		w = w->next;
 	return w != NULL;
 }
@@ -429,7 +429,7 @@ run_ended(struct run *run, int rc, enum run_status status, struct str error_json
     const struct store_run *next, const struct err *e)
 {
 	struct runs *rs = run->rs;
-	struct buf values = BUF(2u * LIMIT_STATE_BYTES);
+	struct buf values = BUF(2u * LIMIT_STATE_BYTES), waits = BUF(LIMIT_STATE_BYTES);
 	struct run_end end = { .status = status, .error_json = error_json };
 	bool placed = run->placed;
 
@@ -439,6 +439,9 @@ run_ended(struct run *run, int rc, enum run_status status, struct str error_json
 	if (values_wanted(run))
 		write_values(run, &values);
 	end.values_json = buf_str(&values);
+	if (run->job != NULL)
+		job_outcome(run->job, &waits, &end.usage);
+	end.interrupts_json = buf_str(&waits);
 	count_end(run, rc, status);
 	/* The next run of the thread enters before this one leaves, so the
 	 * thread stays at home; it inherits the place. */
@@ -452,6 +455,7 @@ run_ended(struct run *run, int rc, enum run_status status, struct str error_json
 	run->job = NULL;
 	mail_ended(run, rc, status, next != NULL, error_json);
 	buf_release(&values);
+	buf_release(&waits);
 	if (placed)
 		admit_leave(rs);
 	run_drop(run);

@@ -104,6 +104,9 @@ struct run_end {
 	enum run_status status;
 	struct str values_json;              /* last values: {"messages":[...]} */
 	struct str error_json;               /* {"error","message"}; empty if none */
+	struct str interrupts_json;          /* [{id, value}]: what it waits for; or empty */
+	struct llm_usage usage;              /* of all calls of models since it began, or
+	                                        since it goes on after a crash */
 };
 
 /* One reader of one run, embedded in the caller's own struct.  All callbacks
@@ -119,6 +122,8 @@ struct run_watch {
 	bool cancel_on_gone;                 /* run_unwatch cancels the run; may be
 	                                        changed until then */
 	bool wants_events;                   /* false: only the end (wait, join) */
+	bool wants_values;                   /* at the end, beside events; without events
+	                                        they come anyway */
 	/* The run exists (after the commit): ids are final.  Not for run_join. */
 	void (*started)(struct run_watch *w, const struct uuid *thread_id,
 	    const struct uuid *run_id);

@@ -201,6 +201,9 @@ void job_free(struct job *j);
 void job_tell_lost(struct run *run);
 /* Its values for those who wait for its end; false: it has none. */
 bool job_values(const struct job *j, struct buf *out);
+/* Of its end: the questions that wait, nothing when there are none, and what its
+ * calls of models took. */
+void job_outcome(const struct job *j, struct buf *waits, struct llm_usage *usage);
 
 /* ---- sleep.c -------------------------------------------------------------- */
 

@@ -1,0 +1,510 @@
+/*
+ * door.c - see door.h.
+ *
+ *             started              end
+ *   ASKED ------------> EXISTS ---------> (answered)
+ *     | end: it never      | door_stream
+ *     v began              v              end
+ *   (answered)         STREAMS ---------> (stream ended)
+ *
+ * In each of them the client may leave: then the run is told at the end of the turn,
+ * never inside a callback of the run, and the door is freed.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "api/door.h"
+
+#include <assert.h>
+
+#include "agent/agent.h"
+#include "api/hear.h"
+#include "base/mem.h"
+#include "net/sse.h"
+
+struct door {
+	struct run_watch w;
+	struct api *api;
+	struct call *call;                   /* NULL once the answer has begun as
+	                                        SSE, or has ended */
+	struct sse *sse;
+	struct wheel_timer timer;            /* of a stream: its token ends */
+	struct shard_job leave;
+	const struct door_events *on;
+	void *ctx;
+	struct hearing hearing;
+	struct uuid thread_id;
+	bool ended, leaving;
+};
+
+static void
+check_door(const struct door *d)
+{
+	assert(d->api != NULL && d->on != NULL);
+	assert(d->sse == NULL || d->call == NULL);
+	assert(d->call != NULL || d->sse != NULL || d->leaving || d->ended);
+}
+
+static void
+door_free(struct door *d)
+{
+	shard_timer_cancel(d->api->shard, &d->timer);
+	atomic_fetch_sub_explicit(&d->api->metrics.watchers, 1, memory_order_relaxed);
+	if (d->on->release != NULL)
+		d->on->release(d->ctx);
+	hearing_release(&d->hearing);
+	free(d);
+}
+
+/* ---- leaving --------------------------------------------------------------- */
+
+static void
+leave(struct shard_job *job)
+{
+	struct door *d = CONTAINER_OF(job, struct door, leave);
+
+	/* The server stops; the client has not left. */
+	if (d->api->draining)
+		d->w.cancel_on_gone = false;
+	if (!d->ended)
+		run_unwatch(&d->w);
+	door_free(d);
+}
+
+static void
+leave_soon(struct door *d)
+{
+	check_door(d);
+	assert(!d->leaving);
+	d->leaving = true;
+	d->sse = NULL;
+	d->call = NULL;
+	shard_timer_cancel(d->api->shard, &d->timer);
+	d->leave.run = leave;
+	shard_at_turn_end(d->api->shard, &d->leave);
+}
+
+static void
+stream_gone(void *ctx)
+{
+	leave_soon(ctx);
+}
+
+static void
+request_gone(struct http_req *r)
+{
+	struct call *c = r->user;
+
+	leave_soon(c->door);
+	call_empty(c, 204);
+}
+
+/* ---- what the run tells ------------------------------------------------------ */
+
+static void
+run_started(struct run_watch *w, const struct uuid *thread_id, const struct uuid *run_id)
+{
+	struct door *d = CONTAINER_OF(w, struct door, w);
+
+	(void)run_id;                        /* w has it */
+	check_door(d);
+	if (d->leaving)
+		return;
+	d->thread_id = *thread_id;
+	if (d->on->started != NULL)
+		d->on->started(d, d->ctx);
+}
+
+static void
+run_frames(struct run_watch *w, struct sse_block *b)
+{
+	struct door *d = CONTAINER_OF(w, struct door, w);
+
+	check_door(d);
+	if (!d->leaving)
+		hearing_take(&d->hearing, (struct str){ b->bytes, b->n });
+}
+
+static void
+run_ended(struct run_watch *w, int rc, const struct run_end *end, const struct err *e)
+{
+	struct door *d = CONTAINER_OF(w, struct door, w);
+	struct call *c = d->call;
+
+	check_door(d);
+	if (d->leaving) {
+		d->ended = true;             /* leave() frees it */
+		return;
+	}
+	hearing_end(&d->hearing);
+	d->ended = true;
+	if (c != NULL)
+		http_on_gone(c->r, NULL);
+	d->on->end(d, d->ctx, rc, end, e);
+	assert(d->sse == NULL);              /* door_end_stream was called */
+	door_free(d);
+}
+
+static void
+heard_message(void *ctx, struct str id)
+{
+	struct door *d = ctx;
+
+	d->on->message(d, d->ctx, id);
+}
+
+static void
+heard_text(void *ctx, struct str raw)
+{
+	struct door *d = ctx;
+
+	d->on->text(d, d->ctx, raw);
+}
+
+/* ---- the stream -------------------------------------------------------------- */
+
+/* The client's token has expired while the run goes on. */
+static void
+expire(struct wheel_timer *t)
+{
+	struct door *d = CONTAINER_OF(t, struct door, timer);
+	struct sse *sse = d->sse;
+
+	leave_soon(d);
+	sse_abort(sse);
+}
+
+void
+door_stream(struct door *d, struct str lines)
+{
+	struct call *c = d->call;
+
+	check_door(d);
+	assert(c != NULL && d->sse == NULL && !d->ended);
+	lines = arena_fmt(&c->r->arena, API_CORS "%.*s", FMT(lines));
+	d->timer.fire = expire;
+	call_expires(c, &d->timer);
+	d->call = NULL;
+	d->sse = sse_begin(c->r, lines, stream_gone, d);
+}
+
+bool
+door_streams(const struct door *d)
+{
+	return d->sse != NULL;
+}
+
+void
+door_send_parts(struct door *d, const struct str *parts, size_t n)
+{
+	struct sse_block *b;
+	size_t total = 0, at = 0;
+
+	assert(d->sse != NULL);
+	for (size_t i = 0; i < n; i++)
+		total += parts[i].n;
+	b = sse_block_alloc(total);
+	for (size_t i = 0; i < n; i++) {
+		if (parts[i].n > 0)
+			memcpy(b->bytes + at, parts[i].p, parts[i].n);
+		at += parts[i].n;
+	}
+	sse_send(d->sse, b);
+	sse_block_drop(b);
+}
+
+void
+door_send(struct door *d, struct str frames)
+{
+	door_send_parts(d, &frames, 1);
+}
+
+void
+door_end_stream(struct door *d, bool orderly)
+{
+	struct sse *sse = d->sse;
+
+	assert(sse != NULL && d->ended);
+	d->sse = NULL;
+	if (orderly)
+		sse_end(sse);
+	else
+		sse_abort(sse);
+}
+
+/* ---- beginning ------------------------------------------------------------------ */
+
+static struct str
+headers_json(struct call *c)
+{
+	struct buf *b = &c->api->scratch;
+
+	buf_clear(b);
+	header_add_json(b, c->r);
+	return arena_str(&c->r->arena, buf_str(b));
+}
+
+static struct run_request
+request_of(struct call *c, const struct door_ask *ask)
+{
+	return (struct run_request){ .owner = c->owner, .subject = c->who.subject,
+	    .stateless = uuid_is_zero(&ask->thread_id), .thread_id = ask->thread_id,
+	    .create_thread = ask->create_thread, .assistant = ask->assistant,
+	    .input = ask->input, .command = ask->command, .config = ask->config,
+	    .metadata = ask->metadata, .headers_json = headers_json(c),
+	    .subgraphs = true, .checkpoint = ask->checkpoint,
+	    .modes = MODE_MESSAGES_TUPLE, .modes_json = S("[\"messages-tuple\"]"),
+	    .multitask = ask->multitask };
+}
+
+int
+door_start(struct call *c, const struct door_ask *ask, const struct door_events *on,
+    void *ctx)
+{
+	struct run_request q = request_of(c, ask);
+	static const struct door_events nothing;
+	struct door *d = mem_new(struct door);
+	int rc;
+
+	d->api = c->api;
+	d->call = c;
+	d->on = on;
+	d->ctx = ctx;
+	d->w = (struct run_watch){ .modes = MODE_MESSAGES_TUPLE, .after = -1,
+	    .cancel_on_gone = !ask->keeps_on, .wants_events = true,
+	    .wants_values = ask->wants_values, .started = run_started,
+	    .frames = run_frames, .end = run_ended };
+	d->hearing = (struct hearing){ .message = heard_message, .text = heard_text,
+	    .ctx = d };
+	hearing_init(&d->hearing, runs_agent(c->api->runs, ask->assistant.graph_id));
+	atomic_fetch_add_explicit(&c->api->metrics.watchers, 1, memory_order_relaxed);
+	c->door = d;
+	http_on_gone(c->r, request_gone);
+	rc = run_start(c->api->runs, &q, &d->w, NULL, NULL, &c->err);
+	if (rc == OK)
+		return OK;
+	http_on_gone(c->r, NULL);
+	d->on = &nothing;                    /* ctx is the caller's */
+	door_free(d);
+	return rc;
+}
+
+int
+door_start_background(struct call *c, const struct door_ask *ask,
+    void (*created)(void *ctx, int rc, const struct store_run *run, const struct err *e),
+    void *ctx)
+{
+	struct run_request q = request_of(c, ask);
+
+	return run_start(c->api->runs, &q, NULL, created, ctx, &c->err);
+}
+
+/* ---- finding an assistant --------------------------------------------------------- */
+
+/* A name is looked for by a command; the request's body is read again after it. */
+struct door_name {
+	int (*again)(struct call *c);
+	const char *param;
+	struct str name;
+	struct buf body;
+	struct store_assistant *found;       /* of that name */
+	size_t n;
+};
+
+static int
+name_unknown(struct call *c, const char *param, struct str name)
+{
+	return err_set(&c->err, ERR_NOTFOUND, "%s: no assistant has the id, the graph or "
+	    "the name \"%.*s\"", param, FMT(param_shown(name)));
+}
+
+static int
+read_again(struct call *c)
+{
+	struct door_name *x = c->named;
+	struct json_doc doc = { 0 };
+	struct fields in;
+	int rc = json_parse(&doc, buf_str(&x->body), &c->err);
+
+	fields_open(&in, doc.root, "body", &c->err);
+	c->in = &in;
+	if (rc == OK)
+		rc = x->again(c);
+	json_release(&doc);
+	buf_release(&x->body);
+	return rc;
+}
+
+static int
+name_looked_up(struct call *c)
+{
+	struct door_name *x = c->named;
+	const struct store_assistant_search *op = &c->op.assistant_search;
+
+	for (size_t i = 0; i < op->found_n; i++)
+		if (str_eq(op->found[i].name, x->name) && x->n++ == 0)
+			x->found = &op->found[i];
+	return read_again(c);
+}
+
+static int
+name_look_up(struct call *c, const char *param, struct str name,
+    int (*again)(struct call *c))
+{
+	struct door_name *x = arena_new(&c->r->arena, struct door_name);
+
+	if (x == NULL)
+		return err_set(&c->err, ERR_TOOBIG, "%s: too large", param);
+	x->again = again;
+	x->name = arena_str(&c->r->arena, name);
+	x->body = BUF(LIMIT_HTTP_BODY_BYTES);
+	json_add_node(&x->body, c->in->node);
+	c->named = x;
+	c->op.assistant_search = (struct store_assistant_search){ .name = x->name,
+	    .metadata_json = S("{}"), .page = { .limit = LIMIT_PAGE_ROWS } };
+	return call_submit(c, STORE_ASSISTANT_SEARCH, name_looked_up);
+}
+
+int
+door_find(struct call *c, const char *param, struct str name,
+    int (*again)(struct call *c), struct store_assistant *out)
+{
+	struct door_name *x = c->named;
+	int rc;
+
+	if (x != NULL && x->n > 1)
+		return err_set(&c->err, ERR_INVALID, "%s: %zu assistants have the name "
+		    "\"%.*s\"; give the id of one", param, x->n, FMT(param_shown(name)));
+	if (x != NULL && x->n == 1)
+		*out = *x->found;
+	if (x != NULL)
+		return x->n == 1 ? OK : name_unknown(c, param, name);
+	rc = api_assistant_find(c, name, out);
+	if (rc != ERR_NOTFOUND || name.n == 0)
+		return rc == ERR_NOTFOUND ? name_unknown(c, param, name) : rc;
+	rc = name_look_up(c, param, name, again);
+	return rc == OK ? ERR_AGAIN : rc;
+}
+
+int
+door_takes_messages(struct call *c, const char *param, const struct store_assistant *a)
+{
+	const struct agent *agent = runs_agent(c->api->runs, a->graph_id);
+	int at = agent == NULL ? -1 : agent_channel_find(agent, S("messages"));
+
+	if (agent == NULL || (at >= 0 && agent->channels[at].input &&
+	    agent->channels[at].reducer == REDUCE_MESSAGES))
+		return OK;                   /* that there is none the run says */
+	return err_set(&c->err, ERR_INVALID, "%s: the agent \"%.*s\" has no conversation: "
+	    "no channel `messages` that a client may write", param, FMT(a->graph_id));
+}
+
+/* ---- what a door knows ----------------------------------------------------------- */
+
+struct call *
+door_call(struct door *d)
+{
+	return d->call;
+}
+
+struct shard *
+door_shard(struct door *d)
+{
+	return d->api->shard;
+}
+
+const struct uuid *
+door_thread(const struct door *d)
+{
+	return &d->thread_id;
+}
+
+const struct uuid *
+door_run(const struct door *d)
+{
+	return &d->w.run_id;
+}
+
+struct str
+door_finish_reason(const struct door *d)
+{
+	return buf_str(&d->hearing.finish);
+}
+
+/* ---- words ------------------------------------------------------------------------- */
+
+static void
+add_options(struct buf *b, jnode options)
+{
+	struct json_iter it = json_each(options);
+	bool first = true;
+
+	while (json_is_array(options) && json_next(&it)) {
+		buf_add(b, first ? S(" (") : S(" / "));
+		first = false;
+		if (json_is_string(it.value))
+			buf_add(b, json_str(it.value));
+		else
+			json_add_node(b, it.value);
+	}
+	if (!first)
+		buf_add_char(b, ')');
+}
+
+static void
+add_question(struct buf *b, jnode value)
+{
+	static const char *const names[] = { "prompt", "question", "message" };
+
+	if (json_is_string(value)) {
+		buf_add(b, json_str(value));
+		return;
+	}
+	for (size_t i = 0; i < COUNT(names); i++) {
+		jnode text = json_get(value, str_of(names[i]));
+
+		if (!json_is_string(text))
+			continue;
+		buf_add(b, json_str(text));
+		add_options(b, json_get(value, S("options")));
+		return;
+	}
+	json_add_node(b, value);
+}
+
+void
+door_add_questions(struct buf *b, struct str interrupts_json)
+{
+	struct json_doc d = { 0 };
+	struct json_iter it;
+	bool first = true;
+
+	if (json_parse(&d, interrupts_json, NULL) == OK) {
+		it = json_each(d.root);
+		while (json_next(&it)) {
+			if (!first)
+				buf_add(b, S("\n\n"));
+			first = false;
+			add_question(b, json_get(it.value, S("value")));
+		}
+	}
+	json_release(&d);
+}
+
+struct door_failure
+door_failure(struct arena *a, struct str error_json)
+{
+	struct door_failure f = { S("Error"), S("the run failed") };
+	struct json_doc d = { 0 };
+
+	if (json_parse(&d, error_json, NULL) == OK) {
+		jnode name = json_get(d.root, S("error"));
+		jnode message = json_get(d.root, S("message"));
+
+		if (json_is_string(name))
+			f.name = arena_str(a, json_str(name));
+		if (json_is_string(message))
+			f.message = arena_str(a, json_str(message));
+	}
+	json_release(&d);
+	return f;
+}

@@ -1,0 +1,109 @@
+/*
+ * door.h - one run of an assistant for a client that speaks another protocol:
+ * OpenAI's, MCP, A2A.  So that access, limits and errors stand in one place.
+ *
+ *   door_find     the assistant that a client names
+ *   door_start    checks, and starts the run; then
+ *     started     the run exists.  Here door_stream() may begin a stream of events
+ *     message     the agent begins to say something; an id of it
+ *     text        a piece of that
+ *     end         the last; it answers (call_reply, ...), or ends its stream
+ *   or gone       the client has left: nothing follows
+ *
+ * What is told is what the agent says in its channel `messages`, and what the agents
+ * that are nodes of it say there.  What a model says for another channel, and what
+ * agents say that were called as tools, is not.  A node's message that was not
+ * streamed is told in one piece.
+ *
+ * No door can ask more of a run than POST /runs can: what it fills in goes through
+ * run_start, which checks it.  A client that leaves cancels its run.
+ *
+ * Memory: a door is freed after end or gone; what it holds for the protocol (ctx) is
+ * released by `release` then.  Thread: the call's shard.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef API_DOOR_H
+#define API_DOOR_H
+
+#include "api/api_priv.h"
+#include "state/message.h"
+
+struct door;
+
+struct door_events {
+	/* May be NULL. */
+	void (*started)(struct door *d, void *ctx);
+	void (*message)(struct door *d, void *ctx, struct str id);
+	/* raw: as inside of a JSON string, escapes and all. */
+	void (*text)(struct door *d, void *ctx, struct str raw);
+	/* rc < 0: it never began, or is lost, and e says why; else `end` has it.
+	 * Answers the call, or if a stream was begun ends that. */
+	void (*end)(struct door *d, void *ctx, int rc, const struct run_end *end,
+	    const struct err *e);
+	void (*release)(void *ctx);          /* may be NULL */
+};
+
+/* What is asked; see run_request.  Nodes must live until door_start returns. */
+struct door_ask {
+	struct store_assistant assistant;    /* of door_find */
+	struct uuid thread_id;               /* zero: without a thread */
+	bool create_thread;                  /* it may be new */
+	jnode input, command, config, metadata;
+	struct uuid checkpoint;              /* to begin from; zero: the newest */
+	enum multitask multitask;
+	bool wants_values;                   /* at the end */
+	bool keeps_on;                       /* a client that leaves does not cancel it */
+};
+
+/* Finds an assistant that the caller may read by its id, its graph's id or its name,
+ * which must be the only one of that name.  param: the field, for errors.
+ * ERR_AGAIN: `again` is called for c later, and asks once more; the handler returns OK.
+ * ERR_NOTFOUND, ERR_INVALID with words in c->err. */
+int  door_find(struct call *c, const char *param, struct str name,
+    int (*again)(struct call *c), struct store_assistant *out);
+/* Can it be talked to: has its agent a channel `messages`, which a client may write?
+ * ERR_INVALID. */
+int  door_takes_messages(struct call *c, const char *param,
+    const struct store_assistant *a);
+
+/* OK: the door answers c in time.  Else nothing was begun, ctx is the caller's, and
+ * c->err has the words. */
+int  door_start(struct call *c, const struct door_ask *ask,
+    const struct door_events *on, void *ctx);
+/* The same in the background: `created` answers. */
+int  door_start_background(struct call *c, const struct door_ask *ask,
+    void (*created)(void *ctx, int rc, const struct store_run *run, const struct err *e),
+    void *ctx);
+
+/* In an event; in end and gone too. */
+struct call *door_call(struct door *d);      /* NULL once it streams */
+struct shard *door_shard(struct door *d);
+const struct uuid *door_thread(const struct door *d);
+const struct uuid *door_run(const struct door *d);
+/* finish_reason of the newest message that a model has said, raw; empty: it told none. */
+struct str door_finish_reason(const struct door *d);
+
+/* ---- a stream of events -------------------------------------------------- */
+
+void door_stream(struct door *d, struct str lines);      /* lines: more headers */
+bool door_streams(const struct door *d);
+/* Whole frames. */
+void door_send(struct door *d, struct str frames);
+/* The parts joined, without a copy in between. */
+void door_send_parts(struct door *d, const struct str *parts, size_t n);
+/* At its end: orderly; or the connection is reset, so that nobody takes what has come
+ * for the whole. */
+void door_end_stream(struct door *d, bool orderly);
+
+/* ---- words --------------------------------------------------------------- */
+
+/* The questions of a run that waits (run_end.interrupts_json), as text for people:
+ * a text as it is, of an object its `prompt`, `question` or `message` and `options`,
+ * anything else as JSON. */
+void door_add_questions(struct buf *b, struct str interrupts_json);
+/* {"error", "message"} of a failed run, read. */
+struct door_failure { struct str name, message; };
+struct door_failure door_failure(struct arena *a, struct str error_json);
+
+#endif
