@@ -71,29 +71,40 @@ put_digits(char *out, unsigned v, int n)
 #define WALL_YEAR_END (INT64_C(2932897) * MS_PER_DAY - 1)    /* 9999-12-31 */
 
 /* Days to a civil date after Howard Hinnant; years begin in March, so that the
- * leap day is the last of its year.  Four-digit years only: clamped. */
+ * leap day is the last of its year. */
+void
+clock_date(int64_t days, int64_t *year, int *month, int *day)
+{
+	int64_t era;
+	int doe, yoe, doy, m;
+
+	days += 719468;                      /* from 1 March of the year 0 */
+	era = (days >= 0 ? days : days - 146096) / 146097;
+	doe = (int)(days - era * 146097);
+	yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+	doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+	m = (5 * doy + 2) / 153;
+	*day = doy - (153 * m + 2) / 5 + 1;
+	*month = m < 10 ? m + 3 : m - 9;
+	*year = yoe + era * 400 + (*month <= 2);
+}
+
+/* Four-digit years only: clamped. */
 void
 clock_write_iso(char out[CLOCK_ISO_SIZE], msec wall)
 {
-	int64_t days, era;
-	unsigned ms, doe, yoe, doy, month, m, d, y;
+	int64_t year;
+	unsigned ms;
+	int month, day;
 
 	wall = wall < WALL_YEAR_0 ? WALL_YEAR_0 : wall > WALL_YEAR_END ? WALL_YEAR_END : wall;
-	days = (wall - WALL_YEAR_0) / MS_PER_DAY;
+	clock_date((wall - WALL_YEAR_0) / MS_PER_DAY + WALL_YEAR_0 / MS_PER_DAY, &year,
+	    &month, &day);
 	ms = (unsigned)((wall - WALL_YEAR_0) % MS_PER_DAY);
-	days += 306 - 366 + 146097;          /* from 1 March of the year -400 */
-	era = days / 146097;
-	doe = (unsigned)(days % 146097);
-	yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-	doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-	month = (5 * doy + 2) / 153;
-	d = doy - (153 * month + 2) / 5 + 1;
-	m = month < 10 ? month + 3 : month - 9;
-	y = (unsigned)((int64_t)yoe + (era - 1) * 400 + (m <= 2));
 	memcpy(out, "0000-00-00T00:00:00.000Z", CLOCK_ISO_SIZE);
-	put_digits(out, y, 4);
-	put_digits(out + 5, m, 2);
-	put_digits(out + 8, d, 2);
+	put_digits(out, (unsigned)year, 4);
+	put_digits(out + 5, (unsigned)month, 2);
+	put_digits(out + 8, (unsigned)day, 2);
 	put_digits(out + 11, ms / 3600000, 2);
 	put_digits(out + 14, ms / 60000 % 60, 2);
 	put_digits(out + 17, ms / 1000 % 60, 2);

@@ -32,6 +32,8 @@ bool clock_parse(struct str s, nsec bare, nsec *out);
 
 /* From 1970-01-01 to a date of the Gregorian calendar; month and day from 1. */
 int64_t clock_days(int64_t year, int month, int day);
+/* The way back. */
+void clock_date(int64_t days, int64_t *year, int *month, int *day);
 
 /* "2026-11-21T00:15:07.580Z" (24 bytes), RFC 3339 in UTC. */
 void clock_add_iso(struct buf *b, msec wall);
