@@ -7,6 +7,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "auth/claims_priv.h"
+#include "auth/jwt.h"
 #include "auth/keys_priv.h"
 #include "base/limits.h"
 #include "base/mem.h"
@@ -16,8 +18,7 @@
 #include <string.h>
 
 struct auth {
-	struct str secret, issuer, audience; /* owned, NUL-ended copies */
-	struct str keys_file;                /* empty: none */
+	struct auth_options o;               /* owned, NUL-ended copies */
 	pthread_rwlock_t lock;               /* of keys */
 	struct keys keys;
 };
@@ -28,6 +29,19 @@ copy(struct str s)
 	return (struct str){ mem_cstr(s), s.n };
 }
 
+/* The texts among the options. */
+static const size_t texts[] = {
+	offsetof(struct auth_options, jwt_secret), offsetof(struct auth_options, issuer),
+	offsetof(struct auth_options, audience), offsetof(struct auth_options, keys_file),
+	offsetof(struct auth_options, org_claim),
+};
+
+static struct str *
+text_of(struct auth *a, size_t i)
+{
+	return (struct str *)(void *)((char *)&a->o + texts[i]);
+}
+
 int
 auth_new(struct auth **out, const struct auth_options *o, struct err *e)
 {
@@ -35,10 +49,9 @@ auth_new(struct auth **out, const struct auth_options *o, struct err *e)
 	int rc = OK;
 
 	*out = NULL;
-	a->secret = copy(o->jwt_secret);
-	a->issuer = copy(o->issuer);
-	a->audience = copy(o->audience);
-	a->keys_file = copy(o->keys_file);
+	a->o = *o;
+	for (size_t i = 0; i < COUNT(texts); i++)
+		*text_of(a, i) = copy(*text_of(a, i));
 	pthread_rwlock_init(&a->lock, NULL);
 	if (o->keys_file.n > 0)
 		rc = keys_load(&a->keys, o->keys_file, e);
@@ -56,9 +69,9 @@ auth_reload(struct auth *a, struct err *e)
 	struct keys fresh, old;
 	int rc;
 
-	if (a->keys_file.n == 0)
+	if (a->o.keys_file.n == 0)
 		return OK;
-	rc = keys_load(&fresh, a->keys_file, e);
+	rc = keys_load(&fresh, a->o.keys_file, e);
 	if (rc < 0)
 		return rc;
 	pthread_rwlock_wrlock(&a->lock);
@@ -84,10 +97,8 @@ auth_free(struct auth *a)
 {
 	if (a == NULL)
 		return;
-	forget(a->secret);
-	forget(a->issuer);
-	forget(a->audience);
-	forget(a->keys_file);
+	for (size_t i = 0; i < COUNT(texts); i++)
+		forget(*text_of(a, i));
 	keys_release(&a->keys);
 	pthread_rwlock_destroy(&a->lock);
 	free(a);
@@ -96,7 +107,7 @@ auth_free(struct auth *a)
 bool
 auth_enabled(const struct auth *a)
 {
-	return a->secret.n > 0 || a->keys_file.n > 0;
+	return a->o.jwt_secret.n > 0 || a->o.keys_file.n > 0;
 }
 
 static int
@@ -121,6 +132,7 @@ check_key(struct auth *a, struct str key, struct arena *arena,
 	pthread_rwlock_unlock(&a->lock);
 	if (!found)
 		return no_credentials(e);
+	out->user = out->subject;
 	out->scheme = S("key");
 	if (arena->failed)
 		return err_set(e, ERR_TOOBIG, "no room for the owner's name");
@@ -138,42 +150,67 @@ bearer_token(struct str authorization)
 	return str_trim(str_sub(s, 7, s.n));
 }
 
+static msec
+expiry(const struct jwt_claims *c)
+{
+	if (c->exp == 0 || c->exp > NEVER / 1000 - LIMIT_JWT_SKEW_S)
+		return NEVER;
+	return (c->exp + LIMIT_JWT_SKEW_S) * 1000;
+}
+
+static int
+check_token(struct auth *a, struct str token, msec now, struct arena *arena,
+    struct principal *out, struct err *e)
+{
+	struct jwt_rules rules = { .secret = a->o.jwt_secret, .issuer = a->o.issuer,
+		.audience = a->o.audience };
+	struct json_doc d = { NULL, NULL };
+	struct jwt_claims claims;
+	int rc = jwt_verify(token, &rules, now / 1000, arena, &claims, e);
+
+	if (rc < 0)
+		return rc;
+	rc = json_parse(&d, claims.json, e);
+	if (rc == OK)
+		rc = principal_read(out, claims.sub, d.root, claims.json, &a->o, arena, e);
+	json_release(&d);
+	out->expires = expiry(&claims);
+	out->scheme = S("jwt");
+	return rc;
+}
+
 static int
 check_bearer(struct auth *a, struct str authorization, msec now,
     struct arena *arena, struct principal *out, struct err *e)
 {
 	struct str token = bearer_token(authorization);
-	struct jwt_claims claims;
-	int rc;
 
 	if (str_starts(token, S(KEY_PREFIX)))
 		return check_key(a, token, arena, out, e);
-	if (token.n == 0 || a->secret.n == 0)
+	if (token.n == 0 || a->o.jwt_secret.n == 0)
 		return no_credentials(e);
-	rc = jwt_verify(token, a->secret, a->issuer, a->audience, now / 1000, arena,
-	    &claims, e);
-	if (rc < 0)
-		return rc;
-	out->subject = claims.sub;
-	if (claims.exp > 0)
-		out->expires = claims.exp > NEVER / 1000 - LIMIT_JWT_SKEW_S ? NEVER :
-		    (claims.exp + LIMIT_JWT_SKEW_S) * 1000;
-	out->scheme = S("jwt");
-	return OK;
+	return check_token(a, token, now, arena, out, e);
 }
 
 int
 auth_check(struct auth *a, struct str authorization, struct str api_key,
     msec now, struct arena *arena, struct principal *out, struct err *e)
 {
+	const struct principal nobody = { .subject = S(""), .user = S(""),
+		.claims_json = S("{}"), .scheme = S("none"), .expires = NEVER };
+	int rc;
+
 	assert(a != NULL);
-	*out = (struct principal){ .subject = S(""), .scheme = S("none"),
-		.expires = NEVER };
+	*out = nobody;
 	if (!auth_enabled(a))
 		return OK;
 	if (authorization.n > 0)
-		return check_bearer(a, authorization, now, arena, out, e);
-	if (api_key.n > 0)
-		return check_key(a, api_key, arena, out, e);
-	return no_credentials(e);
+		rc = check_bearer(a, authorization, now, arena, out, e);
+	else if (api_key.n > 0)
+		rc = check_key(a, api_key, arena, out, e);
+	else
+		rc = no_credentials(e);
+	if (rc < 0)
+		*out = nobody;
+	return rc;
 }

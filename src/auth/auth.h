@@ -24,9 +24,12 @@ struct auth;
                                                 (RFC 7518 section 3.2) */
 
 struct auth_options {
-	struct str jwt_secret;               /* empty: no tokens accepted */
+	struct str jwt_secret;               /* empty: no HS256 tokens accepted */
 	struct str issuer, audience;         /* checked when set */
 	struct str keys_file;                /* empty: no keys */
+	struct str org_claim;                /* where a token names its organisation:
+	                                        "org_id", "app_metadata.org"; empty: none */
+	bool org_owns;                       /* the owner is the organisation */
 };
 
 /* Reads the keys file: lines `<64 hex of sha256(key)> <owner>`; # comments.
@@ -38,11 +41,22 @@ int  auth_reload(struct auth *a, struct err *e);
 void auth_free(struct auth *a);
 bool auth_enabled(const struct auth *a);     /* a secret or a keys file is set */
 
+/* Who asks.  Texts are in the arena that auth_check was given. */
 struct principal {
-	struct str subject;                  /* the owner's name; in the arena */
+	struct str subject;                  /* the owner's name: whose everything is
+	                                        that the request makes and sees */
+	struct str user;                     /* the person or program: the subject,
+	                                        unless that is the organisation */
+	struct str org;                      /* empty: none */
+	const struct str *scopes;            /* scopes_n: of the claims `scope`, `scp` */
+	size_t scopes_n;                     /* and `permissions`, none twice */
+	struct str name, email, role;        /* empty: not told */
+	struct str claims_json;              /* an object, all that is known: "{}" at least */
 	struct str scheme;                   /* "none", "jwt", "key" */
 	msec expires;                        /* Unix time; NEVER: not by itself */
 };
+
+bool principal_has(const struct principal *p, struct str scope);
 
 /* OK, or ERR_UNAUTH with the words for the client ("Could not validate
  * credentials" when there are none).  With auth off: subject "". */
@@ -54,14 +68,11 @@ int auth_check(struct auth *a, struct str authorization, struct str api_key,
 struct jwt_claims {
 	struct str sub, aud, role, email, iss;
 	int64_t exp, nbf, iat;               /* seconds; 0: absent */
+	struct str json;                     /* all of them, as they came */
 };
 
-/* Appends a signed compact token. */
+/* Appends a signed compact token, HS256. */
 void jwt_sign(struct buf *out, struct str secret, const struct jwt_claims *c);
-/* ERR_UNAUTH with a reason that gives nothing away. */
-int  jwt_verify(struct str token, struct str secret, struct str issuer,
-    struct str audience, int64_t now_s, struct arena *arena,
-    struct jwt_claims *out, struct err *e);
 
 /* A new random key "ck_..." and its line for the keys file, without newline. */
 void auth_key_make(struct buf *key, struct buf *line, struct str owner);

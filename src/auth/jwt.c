@@ -1,16 +1,17 @@
 /*
- * jwt.c - compact JSON Web Tokens, HS256 and nothing else.
+ * jwt.c - see jwt.h.
  *
  * A token is checked in this order: size, shape, header, signature, claims.
  * No claim is read before the signature over the received bytes has been
- * compared.  The header is read first only to say "unsupported algorithm"
- * instead of "bad signature"; it never chooses how to verify.
+ * checked.  HS256 is checked with the secret alone, every other algorithm with
+ * a key of the set alone.
  *
  * Reasons name the check that failed, never a value of the token or a setting.
  *
  * SPDX-License-Identifier: MIT
  */
-#include "auth/auth.h"
+#include "auth/jwks.h"
+#include "auth/jwt.h"
 #include "base/hmac.h"
 #include "base/json.h"
 #include "base/limits.h"
@@ -103,34 +104,68 @@ open_part(struct str part, struct json_doc *d)
 	return ok;
 }
 
+struct header {
+	struct str alg, kid;                 /* kid.p NULL: none */
+};
+
 static int
-check_header(struct str part, struct err *e)
+read_header(struct str part, const struct jwt_rules *r, struct arena *arena,
+    struct header *out, struct err *e)
 {
 	struct json_doc d;
+	jnode kid;
 	int rc = OK;
 
-	if (!open_part(part, &d))
-		rc = refuse(e, "malformed header");
-	else if (!str_eq(json_str(json_get(d.root, S("alg"))), S("HS256")))
+	*out = (struct header){ STR_NONE, STR_NONE };
+	if (!open_part(part, &d)) {
+		json_release(&d);
+		return refuse(e, "malformed header");
+	}
+	out->alg = arena_str(arena, json_str(json_get(d.root, S("alg"))));
+	kid = json_get(d.root, S("kid"));
+	if (!(str_eq(out->alg, S("HS256")) ? r->secret.n > 0 :
+	    r->jwks != NULL && jwks_knows(out->alg)))
 		rc = refuse(e, "unsupported algorithm");
 	else if (json_get(d.root, S("crit")) != NULL)
 		rc = refuse(e, "unsupported extension");
+	else if (kid != NULL && (!json_is_string(kid) ||
+	    json_str(kid).n > LIMIT_JWK_ID_BYTES))
+		rc = refuse(e, "malformed key id");
+	else if (kid != NULL)
+		out->kid = arena_str(arena, json_str(kid));
 	json_release(&d);
+	if (rc == OK && arena->failed)
+		return err_set(e, ERR_TOOBIG, "no room for the token");
 	return rc;
 }
 
-static int
-check_signature(const struct parts *p, struct str secret, struct err *e)
+static bool
+check_mac(struct str text, struct str theirs, struct str secret)
 {
-	struct buf theirs = BUF(SHA256_SIZE);
 	uint8_t ours[SHA256_SIZE];
-	bool ok;
 
-	hmac_sha256(secret, p->signed_bytes, ours);
-	ok = base64url_decode(p->signature, &theirs) && theirs.n == sizeof ours &&
-	    hmac_equal(theirs.p, ours, sizeof ours);
+	hmac_sha256(secret, text, ours);
+	return theirs.n == sizeof ours && hmac_equal(theirs.p, ours, sizeof ours);
+}
+
+static int
+check_signature(const struct parts *p, const struct header *h,
+    const struct jwt_rules *r, struct err *e)
+{
+	struct buf theirs = BUF(LIMIT_JWT_BYTES);
+	int rc = ERR_UNAUTH;
+
+	if (!base64url_decode(p->signature, &theirs))
+		rc = ERR_UNAUTH;
+	else if (!str_eq(h->alg, S("HS256")))
+		rc = jwks_verify(r->jwks, h->alg, h->kid, p->signed_bytes,
+		    buf_str(&theirs));
+	else if (check_mac(p->signed_bytes, buf_str(&theirs), r->secret))
+		rc = OK;
 	buf_release(&theirs);
-	return ok ? OK : refuse(e, "invalid signature");
+	if (rc == ERR_NOTFOUND)
+		return err_set(e, rc, "Failed to verify JWT token: unknown key");
+	return rc == OK ? OK : refuse(e, "invalid signature");
 }
 
 /* ---- claims ---------------------------------------------------------------- */
@@ -203,7 +238,7 @@ check_times(const struct jwt_claims *c, int64_t now_s, struct err *e)
 }
 
 static int
-check_claims(jnode claims, struct str issuer, struct str audience, int64_t now_s,
+check_claims(jnode claims, const struct jwt_rules *r, int64_t now_s,
     struct arena *arena, struct jwt_claims *out, struct err *e)
 {
 	int rc;
@@ -221,43 +256,53 @@ check_claims(jnode claims, struct str issuer, struct str audience, int64_t now_s
 		return rc;
 	if (out->sub.n == 0 || out->sub.n > LIMIT_NAME_BYTES)
 		return refuse(e, "no usable subject");
-	if (issuer.n > 0 && !str_eq(out->iss, issuer))
+	if (r->issuer.n > 0 && !str_eq(out->iss, r->issuer))
 		return refuse(e, "wrong issuer");
-	if (!read_audience(claims, audience, arena, &out->aud))
+	if (!read_audience(claims, r->audience, arena, &out->aud))
 		return refuse(e, "wrong audience");
-	if (arena->failed)
-		return err_set(e, ERR_TOOBIG, "no room for the claims");
 	return OK;
 }
 
-int
-jwt_verify(struct str token, struct str secret, struct str issuer,
-    struct str audience, int64_t now_s, struct arena *arena,
-    struct jwt_claims *out, struct err *e)
+static int
+read_claims(struct str part, const struct jwt_rules *r, int64_t now_s,
+    struct arena *arena, struct jwt_claims *out, struct err *e)
 {
-	struct json_doc d;
+	struct buf text = BUF(LIMIT_JWT_BYTES);
+	struct json_doc d = { NULL, NULL };
+	int rc;
+
+	if (!base64url_decode(part, &text) ||
+	    json_parse(&d, buf_str(&text), NULL) < 0 || !json_is_object(d.root))
+		rc = refuse(e, "malformed claims");
+	else
+		rc = check_claims(d.root, r, now_s, arena, out, e);
+	out->json = arena_str(arena, buf_str(&text));
+	json_release(&d);
+	buf_release(&text);
+	if (rc == OK && arena->failed)
+		rc = err_set(e, ERR_TOOBIG, "no room for the claims");
+	if (rc < 0)
+		*out = (struct jwt_claims){ .exp = 0 };
+	return rc;
+}
+
+int
+jwt_verify(struct str token, const struct jwt_rules *r, int64_t now_s,
+    struct arena *arena, struct jwt_claims *out, struct err *e)
+{
+	struct header h;
 	struct parts p;
 	int rc;
 
 	*out = (struct jwt_claims){ .exp = 0 };
-	if (secret.n == 0)
+	if (r->secret.n == 0 && r->jwks == NULL)
 		return refuse(e, "tokens are not accepted");
 	if (token.n > LIMIT_JWT_BYTES)
 		return refuse(e, "too long");
 	if (!split(token, &p))
 		return refuse(e, "not a token");
-	rc = check_header(p.header, e);
-	if (rc < 0)
-		return rc;
-	rc = check_signature(&p, secret, e);
-	if (rc < 0)
-		return rc;
-	if (!open_part(p.claims, &d))
-		rc = refuse(e, "malformed claims");
-	else
-		rc = check_claims(d.root, issuer, audience, now_s, arena, out, e);
-	json_release(&d);
-	if (rc < 0)
-		*out = (struct jwt_claims){ .exp = 0 };
-	return rc;
+	rc = read_header(p.header, r, arena, &h, e);
+	if (rc == OK)
+		rc = check_signature(&p, &h, r, e);
+	return rc == OK ? read_claims(p.claims, r, now_s, arena, out, e) : rc;
 }

@@ -260,6 +260,12 @@
 	X(KEYS_FILE_BYTES,     1048576,   "bytes",  "the keys file") \
 	X(JWT_BYTES,           8192,      "bytes",  "one token") \
 	X(JWT_SKEW_S,          30,        "s",      "clock difference that is forgiven") \
+	X(JWKS_KEYS,           100,       "keys",   "in a JWK set") \
+	X(JWKS_BYTES,          1048576,   "bytes",  "a JWK set") \
+	X(JWK_ID_BYTES,        512,       "bytes",  "the kid of a key") \
+	X(JWK_RSA_MIN_BITS,    2048,      "bits",   "smallest RSA key (RFC 7518 section 3.3)") \
+	X(JWK_RSA_MAX_BITS,    8192,      "bits",   "largest RSA key; verifying with it takes 0.3 ms") \
+	X(AUTH_SCOPES,         256,       "scopes", "of a caller; more are not looked at") \
 	X(WORK_SETTINGS,       1000,      "settings", "that clients keep with one tracker") \
 	X(WORK_SETTING_BYTES,  4096,      "bytes",  "of one of them") \
 	X(WORK_LINE_BYTES,     67108864,  "bytes",  "one request of the tracker's daemon: an import of 10,000 items is 10 MB") \

@@ -4,7 +4,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "auth/auth.h"
+#include "auth/jwt.h"
 #include "base/hmac.h"
 #include "base/limits.h"
 
@@ -20,7 +20,8 @@ verify(struct str token)
 	struct arena arena = ARENA(64 * KB);
 	struct jwt_claims c;
 	struct err e;
-	int rc = jwt_verify(token, SECRET, STR_NONE, S("us"), 1700000000, &arena, &c, &e);
+	struct jwt_rules r = { .secret = SECRET, .audience = S("us") };
+	int rc = jwt_verify(token, &r, 1700000000, &arena, &c, &e);
 
 	assert(rc == ERR_UNAUTH || (rc == OK && c.sub.n > 0));
 	assert(rc != OK || (c.sub.n <= LIMIT_NAME_BYTES && str_is_utf8(c.sub)));

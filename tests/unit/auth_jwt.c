@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "harness/test.h"
-#include "auth/auth.h"
+#include "auth/jwt.h"
 #include "base/hmac.h"
 #include "base/limits.h"
 
@@ -14,7 +14,7 @@
 #define SECRET  S("a-secret-of-at-least-thirty-two-bytes")
 #define HS256   "{\"alg\":\"HS256\",\"typ\":\"JWT\"}"
 
-static struct arena arena = { .max = 64 * KB };
+static struct arena arena = { .max = MB };
 
 /* Any header and claims, rightly signed. */
 static struct str
@@ -35,7 +35,9 @@ token_of(struct str header, struct str claims, struct buf *b)
 static int
 verify(struct str token, struct jwt_claims *c, struct err *e)
 {
-	return jwt_verify(token, SECRET, S("issuer"), S("us"), NOW, &arena, c, e);
+	struct jwt_rules r = { .secret = SECRET, .issuer = S("issuer"), .audience = S("us") };
+
+	return jwt_verify(token, &r, NOW, &arena, c, e);
 }
 
 static void
@@ -58,14 +60,15 @@ TEST(jwt_known_token)
 	struct str token = S("eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9."
 	    "eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9lIiwiaWF0IjoxNTE2MjM5MDIyfQ."
 	    "SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c");
+	struct jwt_rules r = { .secret = S("your-256-bit-secret") };
 	struct jwt_claims c;
 
-	CHECK_RC(jwt_verify(token, S("your-256-bit-secret"), STR_NONE, STR_NONE, NOW,
-	    &arena, &c, NULL), OK);
+	CHECK_RC(jwt_verify(token, &r, NOW, &arena, &c, NULL), OK);
 	CHECK_STR(c.sub, "1234567890");
 	CHECK_INT(c.iat, 1516239022);
-	CHECK_RC(jwt_verify(token, S("your-256-bit-secreu"), STR_NONE, STR_NONE, NOW,
-	    &arena, &c, NULL), ERR_UNAUTH);
+	CHECK_STR(c.json, "{\"sub\":\"1234567890\",\"name\":\"John Doe\",\"iat\":1516239022}");
+	r.secret = S("your-256-bit-secreu");
+	CHECK_RC(jwt_verify(token, &r, NOW, &arena, &c, NULL), ERR_UNAUTH);
 }
 
 TEST(jwt_signed_here_is_read_here)
@@ -234,12 +237,12 @@ TEST(jwt_sizes)
 
 TEST(jwt_without_a_secret_nothing_passes)
 {
+	struct jwt_rules r = { .secret = STR_NONE };
 	struct jwt_claims c = { .sub = S("a") }, read;
 	struct buf b = BUF(KB);
 
 	jwt_sign(&b, STR_NONE, &c);
-	CHECK_RC(jwt_verify(buf_str(&b), STR_NONE, STR_NONE, STR_NONE, NOW, &arena,
-	    &read, NULL), ERR_UNAUTH);
+	CHECK_RC(jwt_verify(buf_str(&b), &r, NOW, &arena, &read, NULL), ERR_UNAUTH);
 	buf_release(&b);
 }
 
