@@ -6,7 +6,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "api/api_priv.h"
+#include "api/openai.h"
 
 #include <assert.h>
 
@@ -200,7 +200,13 @@ call_fail(struct call *c, int rc, const struct err *e)
 		add_words(c, rc, &shown);
 	if (status == 500)
 		hide_internal(c, rc, &shown);
-	type = answer_add_error(out, c->api->shared->o.plain_errors, str_of(shown.text));
+	if (str_starts(c->r->path, S("/v1/"))) {
+		openai_add_error(out, status, str_of(shown.text));
+		type = S("application/json");
+	} else {
+		type = answer_add_error(out, c->api->shared->o.plain_errors,
+		    str_of(shown.text));
+	}
 	call_reply(c, status, type, status_lines(c, status), buf_str(out));
 }
 

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "api/absent.h"
+#include "api/door.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -289,6 +290,8 @@ command_done(struct store_cmd *cmd)
 	assert(!cmd->under_way && c->in == NULL);
 	update_free(c->update);
 	c->update = NULL;
+	if (cmd->rc < 0)
+		door_forget(c);
 	if (cmd->rc < 0)
 		call_fail(c, cmd->rc, &cmd->err);
 	else if (c->then == NULL)

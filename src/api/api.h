@@ -73,5 +73,6 @@ void api_add_routes_markdown(struct buf *b);
 void api_add_fields_markdown(struct buf *b);
 void api_add_metrics_markdown(struct buf *b);
 void api_add_openapi(struct buf *b);
+void api_add_openai_markdown(struct buf *b);             /* OpenAI's parameters */
 
 #endif

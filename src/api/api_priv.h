@@ -29,6 +29,7 @@
 struct agent;
 struct call;
 struct door;
+struct door_kept;
 struct door_name;
 struct feed;
 struct mailbox;
@@ -81,6 +82,7 @@ struct call {
 	struct watcher *watcher;             /* waiting for a run */
 	struct door *door;                   /* the same, for another protocol */
 	struct door_name *named;             /* an assistant that was looked for by name */
+	struct door_kept *kept;              /* the body, while a door asks the store */
 	struct feed *feed;                   /* following a project */
 	struct mailbox *mailbox;             /* reading one */
 	struct str request_id;               /* of /work/rpc and /mcp, JSON */
@@ -334,6 +336,7 @@ handler api_work_operation, api_work_delete, api_work_claim, api_work_rpc,
 handler api_agent_spawn, api_agent_get, api_agent_stop, api_agent_search,
     api_mailbox_read, api_mailbox_ack, api_message_send, api_message_dead_list,
     api_message_dead_retry, api_message_dead_drop, api_conversation;
+handler api_openai_chat, api_openai_models, api_openai_model;
 handler api_item_put, api_item_get, api_item_delete, api_item_search;
 
 /* ---- messages (messages.c) ----------------------------------------------------- */

@@ -185,6 +185,7 @@ door_stream(struct door *d, struct str lines)
 	call_expires(c, &d->timer);
 	d->call = NULL;
 	d->sse = sse_begin(c->r, lines, stream_gone, d);
+	sse_beat_bare(d->sse);
 }
 
 bool
@@ -253,7 +254,7 @@ request_of(struct call *c, const struct door_ask *ask)
 	    .metadata = ask->metadata, .headers_json = headers_json(c),
 	    .subgraphs = true, .checkpoint = ask->checkpoint,
 	    .modes = MODE_MESSAGES_TUPLE, .modes_json = S("[\"messages-tuple\"]"),
-	    .multitask = ask->multitask };
+	    .multitask = ask->multitask, .passing = ask->passing };
 }
 
 int
@@ -298,15 +299,65 @@ door_start_background(struct call *c, const struct door_ask *ask,
 	return run_start(c->api->runs, &q, NULL, created, ctx, &c->err);
 }
 
+/* ---- asking the store first --------------------------------------------------------- */
+
+/* The body's document goes when the handler returns. */
+struct door_kept {
+	int (*again)(struct call *c);
+	struct buf body;                     /* empty: there was none */
+};
+
+void
+door_keep(struct call *c, int (*again)(struct call *c))
+{
+	struct door_kept *k = mem_new(struct door_kept);
+
+	assert(c->kept == NULL);
+	k->again = again;
+	k->body = BUF(2 * (size_t)LIMIT_HTTP_BODY_BYTES);
+	if (c->in->node != NULL)
+		json_add_node(&k->body, c->in->node);
+	c->kept = k;
+}
+
+void
+door_forget(struct call *c)
+{
+	struct door_kept *k = c->kept;
+
+	if (k != NULL)
+		buf_release(&k->body);
+	free(k);
+	c->kept = NULL;
+}
+
+int
+door_read_again(struct call *c)
+{
+	struct door_kept *k = c->kept;
+	struct json_doc doc = { 0 };
+	struct fields in;
+	int rc = OK;
+
+	c->kept = NULL;
+	if (k->body.n > 0)
+		rc = json_parse(&doc, buf_str(&k->body), &c->err);
+	fields_open(&in, doc.root, "body", &c->err);
+	c->in = &in;
+	if (rc == OK)
+		rc = k->again(c);
+	json_release(&doc);
+	buf_release(&k->body);
+	free(k);
+	return rc;
+}
+
 /* ---- finding an assistant --------------------------------------------------------- */
 
-/* A name is looked for by a command; the request's body is read again after it. */
+/* A name is looked for by a command. */
 struct door_name {
-	int (*again)(struct call *c);
-	const char *param;
 	struct str name;
-	struct buf body;
-	struct store_assistant *found;       /* of that name */
+	struct store_assistant *found;       /* the first of that name */
 	size_t n;
 };
 
@@ -318,23 +369,6 @@ name_unknown(struct call *c, const char *param, struct str name)
 }
 
 static int
-read_again(struct call *c)
-{
-	struct door_name *x = c->named;
-	struct json_doc doc = { 0 };
-	struct fields in;
-	int rc = json_parse(&doc, buf_str(&x->body), &c->err);
-
-	fields_open(&in, doc.root, "body", &c->err);
-	c->in = &in;
-	if (rc == OK)
-		rc = x->again(c);
-	json_release(&doc);
-	buf_release(&x->body);
-	return rc;
-}
-
-static int
 name_looked_up(struct call *c)
 {
 	struct door_name *x = c->named;
@@ -343,25 +377,26 @@ name_looked_up(struct call *c)
 	for (size_t i = 0; i < op->found_n; i++)
 		if (str_eq(op->found[i].name, x->name) && x->n++ == 0)
 			x->found = &op->found[i];
-	return read_again(c);
+	return door_read_again(c);
 }
 
 static int
-name_look_up(struct call *c, const char *param, struct str name,
-    int (*again)(struct call *c))
+name_look_up(struct call *c, struct str name, int (*again)(struct call *c))
 {
 	struct door_name *x = arena_new(&c->r->arena, struct door_name);
+	int rc;
 
 	if (x == NULL)
-		return err_set(&c->err, ERR_TOOBIG, "%s: too large", param);
-	x->again = again;
+		return err_set(&c->err, ERR_TOOBIG, "the request is too large");
 	x->name = arena_str(&c->r->arena, name);
-	x->body = BUF(LIMIT_HTTP_BODY_BYTES);
-	json_add_node(&x->body, c->in->node);
 	c->named = x;
+	door_keep(c, again);
 	c->op.assistant_search = (struct store_assistant_search){ .name = x->name,
 	    .metadata_json = S("{}"), .page = { .limit = LIMIT_PAGE_ROWS } };
-	return call_submit(c, STORE_ASSISTANT_SEARCH, name_looked_up);
+	rc = call_submit(c, STORE_ASSISTANT_SEARCH, name_looked_up);
+	if (rc != OK)
+		door_forget(c);
+	return rc;
 }
 
 int
@@ -377,11 +412,14 @@ door_find(struct call *c, const char *param, struct str name,
 	if (x != NULL && x->n == 1)
 		*out = *x->found;
 	if (x != NULL)
-		return x->n == 1 ? OK : name_unknown(c, param, name);
-	rc = api_assistant_find(c, name, out);
-	if (rc != ERR_NOTFOUND || name.n == 0)
+		rc = x->n == 1 ? OK : ERR_NOTFOUND;
+	else
+		rc = name.n > 0 ? api_assistant_find(c, name, out) : ERR_NOTFOUND;
+	if (rc == OK)
+		return call_may(c, ASSISTANTS_READ, out->metadata_json);
+	if (rc != ERR_NOTFOUND || x != NULL || name.n == 0)
 		return rc == ERR_NOTFOUND ? name_unknown(c, param, name) : rc;
-	rc = name_look_up(c, param, name, again);
+	rc = name_look_up(c, name, again);
 	return rc == OK ? ERR_AGAIN : rc;
 }
 
@@ -396,6 +434,22 @@ door_takes_messages(struct call *c, const char *param, const struct store_assist
 		return OK;                   /* that there is none the run says */
 	return err_set(&c->err, ERR_INVALID, "%s: the agent \"%.*s\" has no conversation: "
 	    "no channel `messages` that a client may write", param, FMT(a->graph_id));
+}
+
+int
+door_waits(struct call *c, const struct uuid *thread_id, size_t *n)
+{
+	struct store_interrupt *list;
+	struct store_thread t;
+	int rc = store_thread_get(c->api->reader, c->owner, thread_id, &c->r->arena, &t);
+
+	*n = 0;
+	if (rc < 0)
+		return err_set(&c->err, rc, rc == ERR_NOTFOUND ? "Thread not found" :
+		    "the thread could not be read");
+	if (t.status != THREAD_INTERRUPTED)
+		return OK;
+	return store_interrupts_get(c->api->reader, c->owner, t.seq, &c->r->arena, &list, n);
 }
 
 /* ---- what a door knows ----------------------------------------------------------- */

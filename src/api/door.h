@@ -54,6 +54,7 @@ struct door_ask {
 	enum multitask multitask;
 	bool wants_values;                   /* at the end */
 	bool keeps_on;                       /* a client that leaves does not cancel it */
+	bool passing;                        /* its config is not the thread's next runs' */
 };
 
 /* Finds an assistant that the caller may read by its id, its graph's id or its name,
@@ -66,6 +67,9 @@ int  door_find(struct call *c, const char *param, struct str name,
  * ERR_INVALID. */
 int  door_takes_messages(struct call *c, const char *param,
     const struct store_assistant *a);
+
+/* How many questions wait on a thread for an answer.  ERR_NOTFOUND: no such thread. */
+int  door_waits(struct call *c, const struct uuid *thread_id, size_t *n);
 
 /* OK: the door answers c in time.  Else nothing was begun, ctx is the caller's, and
  * c->err has the words. */
@@ -83,6 +87,16 @@ const struct uuid *door_thread(const struct door *d);
 const struct uuid *door_run(const struct door *d);
 /* finish_reason of the newest message that a model has said, raw; empty: it told none. */
 struct str door_finish_reason(const struct door *d);
+
+/* ---- asking the store first ---------------------------------------------- */
+
+/* A handler that needs a command of the store before it goes on keeps the body with
+ * door_keep before call_submit, and in `then` calls door_read_again, which calls the
+ * handler again with the body read anew; door_forget when the submit has failed.
+ * A command that fails forgets by itself. */
+void door_keep(struct call *c, int (*again)(struct call *c));
+void door_forget(struct call *c);
+int  door_read_again(struct call *c);
 
 /* ---- a stream of events -------------------------------------------------- */
 

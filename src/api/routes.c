@@ -302,6 +302,17 @@ const struct route routes[] = {
 	  "a JSON-RPC 2.0 message; project", "its answer; 202 to a notification",
 	  200 },
 
+	{ "POST", "/v1/chat/completions", THREADS_CREATE_RUN, ROUTE_BODY | ROUTE_STREAM,
+	  INPUT, api_openai_chat, "Run an assistant, as an OpenAI chat completion",
+	  "model*, messages*, stream, stream_options, temperature, max_tokens, "
+	  "max_completion_tokens, metadata (thread_id); see openai.md",
+	  "a chat completion; or server-sent events", 200 },
+	{ "GET", "/v1/models", ASSISTANTS_SEARCH, ROUTE_READS, NONE, api_openai_models,
+	  "List assistants as OpenAI's models, newest first", NULL,
+	  "{\"object\":\"list\",\"data\":[...]}", 200 },
+	{ "GET", "/v1/models/{model}", ASSISTANTS_READ, 0, NONE, api_openai_model,
+	  "Get an assistant as a model, by its id, graph or name", NULL, "the model", 200 },
+
 	{ "PUT", "/store/items", STORE_PUT, ROUTE_BODY, LIMIT_STORE_VALUE_BYTES + SMALL,
 	  api_item_put, "Put an item", "namespace*, key*, value*", "nothing", 204, PLACE_ITEM },
 	{ "GET", "/store/items", STORE_GET, ROUTE_READS, NONE, api_item_get,

@@ -72,6 +72,7 @@ struct sse {
 	size_t allowed;                      /* may wait in the connection */
 	size_t taken;                        /* http_conn_taken at the last turn */
 	bool started;                        /* the first events are out */
+	bool bare;                           /* heartbeats without a blank line */
 };
 
 struct http_listener;

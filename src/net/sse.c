@@ -27,6 +27,10 @@ static struct sse_block heartbeat = {
 	.refs = 1, .charged = 13, .n = 13, .bytes = ": heartbeat\n\n",
 };
 
+static struct sse_block bare_heartbeat = {
+	.refs = 1, .charged = 12, .n = 12, .bytes = ": heartbeat\n",
+};
+
 /* Small blocks wait for the next ones of their size: each thread keeps some of
  * those it drops, until it ends. */
 #define POOL_STEP   256                      /* bytes from size to size, with head */
@@ -263,7 +267,7 @@ on_beat(struct wheel_timer *t)
 	nsec now = shard_now(s->r->shard), wait;
 
 	check_sse(s);
-	sse_send(s, &heartbeat);
+	sse_send(s, s->bare ? &bare_heartbeat : &heartbeat);
 	s->beat_at += s->r->conn->l->hs->limits.heartbeat * NS_PER_MS;
 	wait = (s->beat_at - now) / NS_PER_MS;
 	shard_timer_set(s->r->shard, &s->beat, wait > 0 ? wait : 0);
@@ -298,6 +302,12 @@ sse_begin(struct http_req *r, struct str extra, void (*gone)(void *ctx), void *c
 	s->beat_at = shard_now(r->shard) + beat * NS_PER_MS;
 	shard_timer_set(r->shard, &s->beat, beat);
 	return s;
+}
+
+void
+sse_beat_bare(struct sse *s)
+{
+	s->bare = true;
 }
 
 void

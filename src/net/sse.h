@@ -42,6 +42,9 @@ struct sse;
  * may be used. */
 struct sse *sse_begin(struct http_req *r, struct str extra,
     void (*gone)(void *ctx), void *ctx);
+/* Heartbeats end with their line: some clients take the blank line behind a comment
+ * for an event without data.  After sse_begin, at once. */
+void sse_beat_bare(struct sse *s);
 void sse_send(struct sse *s, struct sse_block *b);       /* takes no reference */
 void sse_end(struct sse *s);                 /* orderly; gone is not called */
 /* What was sent goes to the kernel, then the connection is reset: the client

@@ -283,12 +283,13 @@ static void
 write_thread_config(struct run_texts *x, const struct run_request *q,
     const struct sources *s)
 {
+	jnode own = q->passing ? NULL : q->config;
 	jnode configurable[] = { json_get(s->thread_config.root, S("configurable")),
-		json_get(q->config, S("configurable")), s->headers.root };
+		json_get(own, S("configurable")), s->headers.root };
 	struct buf *b = &x->thread_config;
 
 	buf_add_char(b, '{');
-	add_members(b, &q->config, 1, config_keys);
+	add_members(b, &own, 1, config_keys);
 	json_add_key(b, "configurable");
 	buf_add_char(b, '{');
 	add_members(b, configurable, COUNT(configurable), server_keys);
