@@ -16,10 +16,11 @@
 	"command, checkpoint, checkpoint_id, interrupt_before, "               \
 	"interrupt_after, strict_resume, stream_mode, stream_subgraphs, "      \
 	"stream_resumable, multitask_strategy, on_disconnect, if_not_exists, " \
-	"durability"
+	"durability, after_seconds"
 #define STATELESS_BODY "assistant_id*, input, config, context, metadata, "     \
 	"command, interrupt_before, interrupt_after, stream_mode, "            \
-	"stream_subgraphs, stream_resumable, on_disconnect, on_completion"
+	"stream_subgraphs, stream_resumable, on_disconnect, on_completion, " \
+	"after_seconds"
 #define AGENT "agent_id, name, kind, graph_id, state, capabilities, durable, "    \
 	"mailbox_max, waiting, books, supervision, input, config, metadata, "  \
 	"error, created_at, updated_at"

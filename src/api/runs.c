@@ -158,6 +158,23 @@ read_choices(struct call *c, struct run_ask *ask)
 	ask->cancel_on_gone = on_disconnect == 1;
 }
 
+/* after_seconds: a number, of which milliseconds count. */
+static void
+read_after(struct call *c, struct run_request *q)
+{
+	jnode n = fields_any(c->in, "after_seconds");
+	double s = json_is_number(n) ? json_number(n) : 0;
+
+	if (!json_is_null(n) && !json_is_number(n))
+		fields_fail(c->in, "after_seconds", ERR_INVALID,
+		    "expected a number, got %s", json_kind(n));
+	else if (!(s >= 0 && s <= LIMIT_AFTER_SECONDS))
+		fields_fail(c->in, "after_seconds", ERR_INVALID,
+		    "expected a number from 0 to %d, got %g", LIMIT_AFTER_SECONDS, s);
+	else
+		q->after = (msec)(s * 1000);
+}
+
 static void
 read_headers(struct call *c, struct run_request *q)
 {
@@ -282,6 +299,7 @@ read_run(struct call *c, struct run_ask *ask)
 	read_checkpoint(c, q);
 	read_streams(c, q);
 	read_choices(c, ask);
+	read_after(c, q);
 	read_assistant(c, &q->assistant);
 	if (c->in->rc == OK) {
 		a = agent_of(c, q);

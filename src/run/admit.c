@@ -160,7 +160,7 @@ claim_done(struct store_cmd *cmd)
 {
 	struct claim *x = CONTAINER_OF(cmd, struct claim, c.cmd);
 	struct runs *rs = x->rs;
-	bool taken = cmd->rc == OK && !rs->draining && !is_here(x);
+	bool taken = cmd->rc == OK && x->c.taken && !rs->draining && !is_here(x);
 
 	if ((cmd->rc == ERR_IO || cmd->rc == ERR_BUSY) && !rs->draining) {
 		claim_again(x);
@@ -253,6 +253,7 @@ admit_taken(struct runs *rs, owner_t owner, const struct store_run *row, bool pl
 	assert(run->phase == PHASE_PENDING && run->place.home == rs);
 	run->seq = row->seq;
 	run->thread_seq = row->thread_seq;
+	run->held = false;
 	run->placed = placed;
 	run->woken = woken;
 	job_start(run, row, NULL, NULL, true);
@@ -310,6 +311,15 @@ runs_adopt(struct runs *rs, owner_t owner, int64_t thread_seq,
 void
 admit_large(struct runs *rs, owner_t owner, const struct store_run *row)
 {
+	struct directory *d = rs->sh->directory;
+
+	if (row->held > 0) {
+		/* Its struct keeps the thread at home; another home makes it itself. */
+		if (directory_pin(d, &row->thread_id, rs) == rs)
+			run_expect(rs, owner, &row->id);
+		directory_unpin(d, &row->thread_id);
+		return;
+	}
 	adopt(rs, &(struct waiting){ .owner = owner, .thread_seq = row->thread_seq,
 	    .thread_id = row->thread_id, .wake = row->status == RUN_RUNNING });
 }

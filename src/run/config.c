@@ -249,7 +249,7 @@ write_kwargs(struct run_texts *x, const struct run_request *q,
 	buf_add_char(b, '}');
 	json_add_key(b, "stream_mode");
 	buf_add(b, q->modes_json.n > 0 ? q->modes_json : S("[\"values\"]"));
-	add_flag(b, "temporary", q->stateless && !q->keep);
+	add_flag(b, "temporary", q->temporary);
 	add_flag(b, "subgraphs", q->subgraphs);
 	add_flag(b, "resumable", q->resumable);
 	add_text(b, "durability", str_of(durability_names[q->durability]));

@@ -364,6 +364,7 @@ run_expect(struct runs *here, owner_t owner, const struct uuid *run_id)
 		run_set_phase(run, PHASE_PENDING);
 		directory_enter(here->sh->directory, &run->place, false, here);
 		map_put(&here->runs, run);
+		run->held = row.held > 0;
 		run->wakes = row.status == RUN_RUNNING;
 		if (run->wakes)
 			admit_large(here, owner, &row);      /* it is parked */
@@ -496,6 +497,16 @@ run_join(struct runs *rs, owner_t owner, const struct uuid *thread_id,
 
 /* ---- leaving ------------------------------------------------------------- */
 
+/* One who watched it has left: it may leave memory. */
+static void
+run_unwatched(struct run *run)
+{
+	if (run->phase == PHASE_LIVE)
+		job_look(run->job);
+	else
+		run_let_go(run);
+}
+
 static void
 leave_open(void *ctx, struct parcel *p)
 {
@@ -511,8 +522,8 @@ leave_open(void *ctx, struct parcel *p)
 	}
 	if (r->proxy.cancel_on_gone && run != NULL)
 		run_stop(run);
-	else if (run != NULL && run->phase == PHASE_LIVE)
-		job_look(run->job);
+	else if (run != NULL)
+		run_unwatched(run);
 	to_away(r, note_new(r, parted_open, 0));
 	free(n);
 }
@@ -544,6 +555,6 @@ run_unwatch(struct run_watch *w)
 		return;
 	if (w->cancel_on_gone)
 		run_cancel_async(rs, &run->place.run_id, run->place.owner);
-	else if (run->phase == PHASE_LIVE)
-		job_look(run->job);
+	else
+		run_unwatched(run);
 }

@@ -480,6 +480,17 @@ run_left(struct run *run)
 	run_drop(run);
 }
 
+void
+run_let_go(struct run *run)
+{
+	if (!run->held || run->phase != PHASE_PENDING || run->cancel ||
+	    run->stream.watchers != NULL || run->cancels != NULL || run->injects != NULL)
+		return;
+	run_set_phase(run, PHASE_GONE);
+	leave(run);
+	run_drop(run);
+}
+
 /* ---- cancelling ---------------------------------------------------------- */
 
 struct cancel {

@@ -150,6 +150,8 @@ struct run_request {
 	struct str subject;                  /* auth user id; empty without auth */
 	bool stateless;
 	bool keep;                           /* stateless, on_completion: keep */
+	msec after;                          /* begins so long after it was made; 0: at
+	                                        once */
 	struct uuid thread_id;               /* given, unless stateless */
 	bool create_thread;                  /* if_not_exists: create */
 	struct store_assistant assistant;
@@ -170,6 +172,7 @@ struct run_request {
 	enum durability durability;
 	struct uuid times_out;               /* not zero: the server's own run that ends
 	                                        this question, whose time is over */
+	bool temporary;                      /* run_start's: the thread goes with the run */
 };
 
 /* Checks what can be checked without the store (input's messages, config's

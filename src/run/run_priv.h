@@ -150,6 +150,8 @@ struct run {
 	bool rollback;                       /* and then taken back */
 	bool woken;                          /* it goes on where it was parked */
 	bool parked;                         /* its row may say that it is parked */
+	bool held;                           /* pending until its time has come: it need
+	                                        not be in memory */
 	unsigned submits;                    /* commands of it so far */
 	char why[RUN_WHY];                   /* NUL-ended; "": nobody cancelled it */
 	int64_t seq, thread_seq, attempt;
@@ -244,6 +246,8 @@ void run_ended(struct run *run, int rc, enum run_status status,
     struct str error_json, const struct store_run *next, const struct err *e);
 /* It is parked: nothing of it stays. */
 void run_left(struct run *run);
+/* The same of one that is held, if nobody watches it. */
+void run_let_go(struct run *run);
 /* Its end is not written yet and may not be for long: those who wait for it
  * hear that, and the run stays. */
 void run_tell_unwritten(struct run *run, int rc, const struct err *e);

@@ -1,5 +1,6 @@
 /*
- * sleep.c - runs that only wait for a time leave memory, and come back.
+ * sleep.c - runs that only wait for a time leave memory, and come back; so do runs
+ * that begin later.
  *
  *                     all tasks asleep, nobody watches
  *        LIVE ----------------------------------------------> parked
@@ -287,7 +288,7 @@ wake(struct sleeper *s, const struct store_due *d)
 	struct runs *home;
 
 	x->w = (struct waiting){ .owner = d->owner, .thread_seq = d->thread_seq,
-	    .thread_id = d->thread_id, .wake = true, .counted = true };
+	    .thread_id = d->thread_id, .wake = !d->held, .counted = true };
 	x->parcel.open = wake_open;
 	home = directory_pin(sh->directory, &d->thread_id, sh->at[s->turn++ % shards]);
 	s->under_way++;

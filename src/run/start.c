@@ -127,7 +127,10 @@ set_pending(struct create *c)
 		run->placed = false;
 		admit_leave(run->rs);
 	}
-	if (c->c.hold) {
+	run->held = c->c.run.held > 0;
+	if (run->held) {
+		sleep_note(run->rs, c->c.run.held);
+	} else if (c->c.hold) {
 		directory_pin(run->rs->sh->directory, &run->place.thread_id, run->rs);
 		admit_wait(run->rs, &w);
 	}
@@ -187,6 +190,7 @@ create_done(struct store_cmd *cmd)
 		displace(run->rs, &c->c);
 	}
 	create_told(c, OK, NULL);
+	run_let_go(run);
 	run_drop(run);
 }
 
@@ -200,7 +204,7 @@ create_submit(struct create *c, struct err *e)
 
 	if (rs->draining)
 		rc = err_set(e, ERR_BUSY, "the server is stopping");
-	run->placed = rc == OK && admit_take(rs);
+	run->placed = rc == OK && c->c.run.held == 0 && admit_take(rs);
 	c->c.hold = !run->placed;
 	if (rc == OK) {
 		rc = store_submit(rs->sh->store, rs->shard, &c->c.cmd, false);
@@ -358,11 +362,15 @@ fill_row(struct create *c, const struct run_request *q, const struct uuid *run_i
 	r->kwargs_json = buf_str(&c->texts.kwargs);
 	r->metadata_json = buf_str(&c->texts.metadata);
 	r->base_json = buf_str(&c->texts.base);
-	r->created = r->updated = now;
+	/* The time of the id: it never goes back, so runs stay in their order. */
+	r->created = uuid_v7_time(run_id) + q->after;
+	r->held = q->after > 0 ? r->created : 0;
+	r->updated = now;
 	fill_agent(c);
 	c->c.thread_config_json = buf_str(&c->texts.thread_config);
 	c->c.thread_metadata_json = buf_str(&c->texts.thread_metadata);
 	c->c.create_thread = q->create_thread;
+	c->c.temporary = q->temporary;
 	c->c.times_out = q->times_out;
 	c->c.asked_again = now + LIMIT_ASK_AGAIN_MS;
 	c->c.cmd.op = STORE_RUN_CREATE;
@@ -421,9 +429,11 @@ run_start(struct runs *rs, const struct run_request *q, struct run_watch *w,
 	if (rs->draining)
 		return err_set(e, ERR_BUSY, "the server is stopping");
 	if (q->stateless) {
+		/* What is acknowledged before its end is stored, on a thread of its own. */
 		request.thread_id = uuid_v7();
-		request.stateless = !q->keep;
-		request.create_thread = q->keep;
+		request.stateless = !q->keep && q->after == 0 && w != NULL;
+		request.temporary = !q->keep;
+		request.create_thread = !request.stateless;
 	}
 	c = mem_new(struct create);
 	c->arena = ARENA(THREAD_ARENA);

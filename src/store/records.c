@@ -34,7 +34,7 @@ static const struct db_column run_columns[] = {
 	C(id), C(thread_id), C(assistant_id), C(seq), C(thread_seq), C(status),
 	C(multitask), C(attempt), C(graph_id), C(kwargs_json),
 	C(metadata_json), C(base_json), C(error_json), C(created), C(updated),
-	C(agent_hash), C(cancel_reason),
+	C(agent_hash), C(cancel_reason), C(held),
 };
 #undef C
 const struct db_record store_run_record = DB_RECORD(run_columns);

@@ -88,19 +88,19 @@ run_give_up(struct store *st, const struct cut_off *cut, msec now)
 	if (rc == OK)
 		rc = tally_move(st, cut->owner, THREAD_BUSY, all > 0 ?
 		    THREAD_BUSY : THREAD_ERROR);
-	if (rc != OK)
-		return rc;
-	return db_run(&st->w, SQL_THREAD_FAIL,
-	    db_i64(all > 0 ? THREAD_BUSY : THREAD_ERROR), db_i64(now),
-	    db_str(error), db_i64(cut->thread));
+	if (rc == OK)
+		rc = db_run(&st->w, SQL_THREAD_FAIL,
+		    db_i64(all > 0 ? THREAD_BUSY : THREAD_ERROR), db_i64(now),
+		    db_str(error), db_i64(cut->thread));
+	return rc == OK && all == 0 ? threads_settled(st, cut->owner, cut->thread) : rc;
 }
 
 /* Is a pending run to take its place?  MULTITASK_ENQUEUE: none is. */
 static int
 displacer_find(struct store *st, const struct cut_off *cut, int64_t *how)
 {
-	int rc = query_one_i64(query_of(&st->w, SQL_RUN_DISPLACER, db_i64(cut->thread)),
-	    how);
+	int rc = query_one_i64(query_of(&st->w, SQL_RUN_DISPLACER, db_i64(cut->thread),
+	    db_i64(cut->run)), how);
 
 	return rc == ERR_NOTFOUND ? OK : rc;
 }

@@ -4,6 +4,10 @@
  *   A thread is busy exactly while one of its runs is pending or running, and
  *   at most one is running.  Whoever ends a run takes the next.
  *
+ *   A pending run may be *held* until a time.  It keeps nobody waiting: others pass
+ *   it.  When its time has come it takes its place by that time, which is its
+ *   `created` (a run's `created` never goes back on a thread, whatever the clock
+ *   does: run/start.c).
  *
  * SPDX-License-Identifier: MIT
  */
@@ -23,17 +27,18 @@ thread_find(struct store *st, struct store_run_create *x)
 	    &store_thread_record, &x->thread, x->cmd.arena);
 }
 
-/* How many runs of the thread are running, and under way at all. */
+/* How many runs of the thread are running, are under way at all, and are held. */
+struct active { int64_t running, all, held; };
+
 static int
-runs_active(struct store *st, int64_t thread, int64_t *running, int64_t *all)
+runs_active(struct store *st, int64_t thread, struct active *out)
 {
 	struct query q = query_of(&st->w, SQL_RUN_ACTIVE, db_i64(thread));
 	int rc = query_row(&q);
 
-	if (rc == OK) {
-		*running = query_i64(&q, 0);
-		*all = query_i64(&q, 1);
-	}
+	if (rc == OK)
+		*out = (struct active){ query_i64(&q, 0), query_i64(&q, 1),
+		    query_i64(&q, 2) };
 	query_end(&q);
 	return rc;
 }
@@ -93,7 +98,7 @@ runs_displace(struct store *st, struct store_run_create *x, bool running)
 		}
 		query_end(&q);
 		x->has_busy = rc == OK;
-	} else if (rc == OK && !x->hold) {
+	} else if (rc == OK && !x->hold && x->run.held == 0) {
 		x->run.status = RUN_RUNNING;
 	}
 	return rc;
@@ -103,24 +108,25 @@ runs_displace(struct store *st, struct store_run_create *x, bool running)
 static int
 run_admit(struct store *st, struct store_run_create *x)
 {
-	int64_t running = 0, all = 0;
+	struct active a = { 0 };
 	int rc = OK;
 
 	if (x->thread.seq != 0)
-		rc = runs_active(st, x->thread.seq, &running, &all);
+		rc = runs_active(st, x->thread.seq, &a);
 	if (rc != OK)
 		return rc;
-	if (all > 0 && x->run.multitask == MULTITASK_REJECT)
+	if (a.all > 0 && x->run.multitask == MULTITASK_REJECT)
 		return err_set(&x->cmd.err, ERR_CONFLICT,
 		    "Thread is already running a task. Wait for it to finish or "
 		    "choose a different multitask strategy.");
-	if (all - running >= LIMIT_QUEUED_RUNS &&
+	if (a.all - a.running >= LIMIT_QUEUED_RUNS &&
 	    x->run.multitask < MULTITASK_INTERRUPT)
 		return err_set(&x->cmd.err, ERR_LIMIT,
 		    "Thread has %d pending runs already", LIMIT_QUEUED_RUNS);
-	x->run.status = all > 0 || x->hold ? RUN_PENDING : RUN_RUNNING;
-	if (all > 0 && x->run.multitask >= MULTITASK_INTERRUPT)
-		rc = runs_displace(st, x, running > 0);
+	x->run.status = a.all > a.held || x->hold || x->run.held > 0 ? RUN_PENDING :
+	    RUN_RUNNING;
+	if (a.all > 0 && x->run.multitask >= MULTITASK_INTERRUPT)
+		rc = runs_displace(st, x, a.running > 0);
 	return rc;
 }
 
@@ -181,7 +187,8 @@ thread_insert_busy(struct store *st, struct store_run_create *x)
 	/* The id is there, and thread_find did not see it: another owner's. */
 	if (rc == OK && db_changes(&st->w) == 0)
 		rc = ERR_NOTFOUND;
-	return rc;
+	return rc != OK || !x->temporary ? rc : db_run(&st->w, SQL_THREAD_SET_TEMPORARY,
+	    db_i64(x->thread.seq));
 }
 
 static int
@@ -219,7 +226,8 @@ run_insert(struct store *st, struct store_run_create *x)
 	    db_i64(r->created), db_i64(r->updated), db_uuid(&r->assistant_id),
 	    db_text(r->graph_id), db_json(r->kwargs_json),
 	    db_json(r->metadata_json), db_json(r->base_json),
-	    x->agent.hash.n == 0 ? db_null() : db_blob(x->agent.hash));
+	    x->agent.hash.n == 0 ? db_null() : db_blob(x->agent.hash),
+	    db_i64(r->held));
 	if (rc == OK && db_changes(&st->w) == 0)
 		rc = err_set(&x->cmd.err, ERR_CONFLICT, "Run already exists");
 	return rc;
@@ -299,15 +307,18 @@ run_load(struct store *st, int64_t seq, owner_t owner, struct arena *a,
 	    db_i64(owner)), &store_run_record, out, a);
 }
 
-/* The thread's oldest pending run becomes RUNNING.  ERR_NOTFOUND: none. */
 int
 run_take_next(struct store *st, struct store_cmd *c, int64_t thread, msec now,
     struct store_run *out)
 {
-	int64_t seq = 0;
-	int rc = query_one_i64(query_of(&st->w, SQL_RUN_OLDEST, db_i64(thread)),
-	    &seq);
+	struct query q = query_of(&st->w, SQL_RUN_OLDEST, db_i64(thread));
+	int rc = query_row(&q);
+	int64_t seq = rc == OK ? query_i64(&q, 0) : 0;
+	bool held = rc == OK && query_i64(&q, 1) > 0;
 
+	query_end(&q);
+	if (held)
+		return ERR_AGAIN;
 	if (rc == OK) {
 		assert(c->arena != NULL);
 		rc = run_load(st, seq, c->owner, c->arena, out);
@@ -338,20 +349,25 @@ static int
 run_claim(struct store *st, struct store_cmd *c)
 {
 	struct store_run_claim *x = (struct store_run_claim *)c;
-	int64_t running = 0, all = 0;
-	int rc = OK;
+	struct active a;
+	bool released = false;
+	int rc = db_run(&st->w, SQL_RUN_RELEASE, db_i64(x->thread_seq), db_i64(x->now));
 
-	x->woken = false;
-	if (x->wake)
+	x->woken = x->taken = false;
+	if (rc == OK)
+		released = db_changes(&st->w) > 0;
+	if (rc == OK && x->wake)
 		rc = run_wake(st, x);
+	x->taken = x->woken;
 	if (rc != OK || x->woken)
 		return rc;
-	rc = runs_active(st, x->thread_seq, &running, &all);
-	if (rc == OK && running > 0)
-		rc = ERR_NOTFOUND;
+	rc = runs_active(st, x->thread_seq, &a);
+	if (rc == OK && a.running > 0)
+		return released ? OK : ERR_NOTFOUND;
 	if (rc == OK)
 		rc = run_take_next(st, c, x->thread_seq, x->now, &x->run);
-	return rc;
+	x->taken = rc == OK;
+	return rc == ERR_AGAIN ? ERR_NOTFOUND : rc;
 }
 const struct op store_op_run_claim = { .run = run_claim };
 
@@ -361,15 +377,21 @@ const struct op store_op_run_claim = { .run = run_claim };
 static int
 thread_settle(struct store *st, struct store_cmd *c, int64_t thread, msec now)
 {
-	int64_t running, all;
-	int rc = runs_active(st, thread, &running, &all);
+	enum thread_status status;
+	struct active a;
+	bool waits = false;
+	int rc = runs_active(st, thread, &a);
 
-	if (rc == OK && all == 0)
-		rc = tally_move(st, c->owner, THREAD_BUSY, THREAD_IDLE);
-	if (rc != OK || all > 0)
+	if (rc == OK && a.all == 0)
+		rc = interrupts_any(st, thread, &waits);
+	if (rc != OK || a.all > 0)
 		return rc;
-	return db_run(&st->w, SQL_THREAD_STATUS, db_i64(THREAD_IDLE),
-	    db_i64(now), db_i64(thread), db_i64(c->owner));
+	status = waits ? THREAD_INTERRUPTED : THREAD_IDLE;
+	rc = tally_move(st, c->owner, THREAD_BUSY, status);
+	if (rc == OK)
+		rc = db_run(&st->w, SQL_THREAD_STATUS, db_i64(status), db_i64(now),
+		    db_i64(thread), db_i64(c->owner));
+	return rc == OK ? threads_settled(st, c->owner, thread) : rc;
 }
 
 static int

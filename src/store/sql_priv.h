@@ -56,7 +56,7 @@
 #define RUN_COLUMNS                                                            \
 	"SELECT r.uuid, t.uuid, r.assistant, r.seq, r.thread, r.status,"       \
 	" r.multitask, r.attempt, r.graph, r.kwargs, r.metadata, r.base,"      \
-	" r.error, r.created, r.updated, r.agent, r.cancel_reason "
+	" r.error, r.created, r.updated, r.agent, r.cancel_reason, r.held "
 #define RUN_SELECT RUN_COLUMNS                                                 \
 	"FROM run r CROSS JOIN thread t ON t.seq = r.thread "
 
@@ -212,6 +212,8 @@
 	X(THREADS_EXPIRED, "SELECT t.owner, t.seq FROM thread t"               \
 	    " INDEXED BY thread_expires WHERE t.expires IS NOT NULL"           \
 	    " AND t.status <> 1 AND t.expires <= ? ORDER BY t.expires LIMIT 1") \
+	X(THREAD_IS_TEMPORARY, "SELECT temporary FROM thread WHERE seq = ?")   \
+	X(THREAD_SET_TEMPORARY, "UPDATE thread SET temporary = 1 WHERE seq = ?") \
 	/* for what is left of a run: a thread that is buried from the start */ \
 	X(THREAD_GRAVE, "INSERT INTO thread(seq, owner, status, checkpoint,"   \
 	    " created, updated, metadata, config)"                             \
@@ -229,23 +231,37 @@
 	    " ON r.thread = t.seq WHERE t.seq = ?1 AND t.owner = ?2"           \
 	    " AND (?3 < 0 OR r.status = ?3)"                                   \
 	    " ORDER BY r.seq DESC LIMIT ?4 OFFSET ?5")                         \
-	X(RUN_ACTIVE, "SELECT coalesce(sum(status = 1), 0), count(*)"          \
+	X(RUN_ACTIVE, "SELECT coalesce(sum(status = 1), 0), count(*),"         \
+	    " coalesce(sum(held > 0), 0)"                                      \
 	    " FROM run INDEXED BY run_active WHERE thread = ? AND status < 2") \
-	/* pending comes first in the index; the owner is asked by RUN_AT */   \
-	X(RUN_OLDEST, "SELECT seq FROM run INDEXED BY run_active"              \
+	/* one that was held stands where its time put it; the owner is asked  \
+	 * by RUN_AT */                                                        \
+	X(RUN_OLDEST, "SELECT seq, held FROM run INDEXED BY run_active"        \
 	    " WHERE thread = ? AND status < 2 AND +status = 0"                 \
-	    " ORDER BY status, seq LIMIT 1")                                   \
+	    " ORDER BY held > 0, created, seq LIMIT 1")                        \
+	X(RUN_RELEASE, "UPDATE run INDEXED BY run_active SET held = 0"         \
+	    " WHERE thread = ?1 AND status < 2 AND +status = 0 AND held > 0"   \
+	    " AND held <= ?2")                                                 \
+	X(HELD_DUE, "SELECT r.held, r.thread, t.uuid, t.owner FROM run r"      \
+	    " INDEXED BY run_held CROSS JOIN thread t ON t.seq = r.thread"     \
+	    " WHERE r.held > 0 AND r.held <= ? AND t.owner >= 0"               \
+	    " ORDER BY r.held LIMIT ?")                                        \
+	X(HELD_NEXT, "SELECT held FROM run INDEXED BY run_held"                \
+	    " WHERE held > 0 ORDER BY held LIMIT 1")                           \
 	X(RUNS_PENDING, "SELECT seq, uuid FROM run INDEXED BY run_active"      \
 	    " WHERE thread = ? AND status < 2 AND +status = 0 ORDER BY status, seq") \
-	/* the newest of those that take the place of others */                \
+	/* the newest of those that take the place of the one that runs; a held \
+	 * one that is older has ended others, long ago */                     \
 	X(RUN_DISPLACER, "SELECT multitask FROM run INDEXED BY run_active"     \
-	    " WHERE thread = ? AND status < 2 AND +status = 0 AND multitask >= 2" \
+	    " WHERE thread = ?1 AND status < 2 AND +status = 0 AND multitask >= 2" \
+	    " AND seq > ?2"                                                    \
 	    " ORDER BY status DESC, seq DESC LIMIT 1")                         \
 	X(RUN_RUNNING, "SELECT seq, uuid FROM run INDEXED BY run_active"       \
 	    " WHERE thread = ? AND status < 2 AND +status = 1")                \
 	X(RUN_INSERT, "INSERT INTO run(seq, uuid, thread, status, multitask,"  \
 	    " attempt, created, updated, assistant, graph, kwargs, metadata,"  \
-	    " base, agent) VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?)"  \
+	    " base, agent, held)"                                              \
+	    " VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?)"            \
 	    " ON CONFLICT DO NOTHING")                                         \
 	X(RUN_OPEN, "SELECT r.status, t.checkpoint, c.uuid, c.channels"        \
 	    " FROM run r CROSS JOIN thread t"                                  \
@@ -254,7 +270,7 @@
 	/* the next three after an owner-checked read in the same command */   \
 	X(RUN_TAKE, "UPDATE run SET status = 1, updated = ? WHERE seq = ?")    \
 	X(RUN_END, "UPDATE run SET status = ?, error = ?, updated = ?,"        \
-	    " cancel_reason = ? WHERE seq = ?")                                \
+	    " cancel_reason = ?, held = 0 WHERE seq = ?")                      \
 	X(RUN_RETRY, "UPDATE run SET status = 0, attempt = ?1, updated = ?2,"  \
 	    " base = json_replace(base, '$.run_attempt', ?1) WHERE seq = ?3")  \
 	/* one that is parked has done well up to then */                     \
@@ -265,7 +281,7 @@
 	X(RUN_DUE, "SELECT coalesce(max(CAST(result AS INTEGER)), 0)"          \
 	    " FROM record WHERE thread = ?1 AND run = ?2 AND name = 'wait'"    \
 	    " AND (key = 'due' OR key LIKE '%/due')")                          \
-	X(RUN_MOVE, "UPDATE run SET thread = ?, uuid = randomblob(16)"         \
+	X(RUN_MOVE, "UPDATE run SET thread = ?, uuid = randomblob(16), held = 0" \
 	    " WHERE seq = ?")                                                  \
 	X(RUN_ERASE, "DELETE FROM run WHERE seq = ?")                          \
 	X(RUN_ONE_OF, "SELECT seq FROM run INDEXED BY run_thread"              \
@@ -277,7 +293,7 @@
 	    " FROM wait w WHERE w.thread = r.thread AND w.run = r.seq)"        \
 	    " OR EXISTS (SELECT 1 FROM run p INDEXED BY run_active"            \
 	    " WHERE p.thread = r.thread AND p.status < 2 AND p.status = 0"     \
-	    " AND p.multitask >= 2))")                                         \
+	    " AND p.multitask >= 2 AND p.seq > r.seq))")                       \
 	/* checkpoints of its own, in the line of the head */                  \
 	X(RUN_STEPS, "WITH RECURSIVE own(parent) AS"                           \
 	    " (SELECT c.parent FROM run r CROSS JOIN thread t"                 \
@@ -289,7 +305,7 @@
 	    " SELECT count(*) FROM own")                                       \
 	X(THREADS_PENDING, "SELECT t.owner, t.seq, t.uuid FROM thread t"       \
 	    " WHERE t.seq IN (SELECT thread FROM run INDEXED BY run_active"    \
-	    " WHERE status < 2 AND status = 0) ORDER BY t.seq")                \
+	    " WHERE status < 2 AND status = 0 AND held = 0) ORDER BY t.seq")   \
 	/* checkpoints */                                                      \
 	X(CHECKPOINT_LATEST, CHECKPOINT_SELECT "AND c.seq = t.checkpoint")     \
 	X(CHECKPOINT_AT, CHECKPOINT_SELECT "AND c.seq = ?3")                   \

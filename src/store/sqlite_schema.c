@@ -395,8 +395,12 @@ static const char version_7[] =
 	"CREATE INDEX thread_expires ON thread(expires)"                       \
 	"	WHERE expires IS NOT NULL AND status <> 1;"                    \
 	"UPDATE thread SET state_updated = created WHERE state_updated = 0;"
-/* Runs that begin later. */
-#define RUNS_8 ""
+/* Runs that begin later, and threads that live as long as their runs. */
+#define RUNS_8                                                                 \
+"ALTER TABLE run ADD COLUMN held INTEGER NOT NULL DEFAULT 0;"                   \
+				/* ms; pending, and not before then; 0: it is not held */ \
+"CREATE INDEX run_held ON run(held) WHERE held > 0;"                           \
+"ALTER TABLE thread ADD COLUMN temporary INTEGER NOT NULL DEFAULT 0;"
 /* Webhooks that are to be delivered. */
 #define HOOKS_8 ""
 /* Items that expire, their words and their vectors. */

@@ -66,15 +66,19 @@ thread_end_run(struct changing *w, const struct ending *e, int64_t checkpoint)
 	enum thread_status status = e->thread_status;
 	int rc = run_take_next(w->st, w->c, w->thread, e->now, e->next);
 
+	bool over = rc == ERR_NOTFOUND;
+
 	*e->has_next = rc == OK;
-	if (rc == OK)
+	if (rc == OK || rc == ERR_AGAIN)
 		status = THREAD_BUSY;
-	if (rc == OK || rc == ERR_NOTFOUND)
+	if (rc == OK || rc == ERR_NOTFOUND || rc == ERR_AGAIN)
 		rc = tally_move(w->st, w->owner, THREAD_BUSY, status);
-	return rc != OK ? rc : db_run(&w->st->w, SQL_THREAD_END_RUN, db_i64(status),
-	    db_i64(e->now), db_i64(checkpoint),
-	    db_str(e->error_json.n == 0 ? STR_NONE : e->error_json),
-	    db_i64(w->updated), db_i64(w->thread), db_i64(w->owner));
+	if (rc == OK)
+		rc = db_run(&w->st->w, SQL_THREAD_END_RUN, db_i64(status),
+		    db_i64(e->now), db_i64(checkpoint),
+		    db_str(e->error_json.n == 0 ? STR_NONE : e->error_json),
+		    db_i64(w->updated), db_i64(w->thread), db_i64(w->owner));
+	return rc == OK && over ? threads_settled(w->st, w->owner, w->thread) : rc;
 }
 
 static int

@@ -147,6 +147,8 @@ struct store_run {
 	msec created, updated;
 	struct str agent_hash;               /* of a struct store_agent; or empty */
 	struct str cancel_reason;            /* p NULL: it was not cancelled */
+	msec held;                           /* pending, and not taken before then; 0:
+	                                        it is not held (any more) */
 };
 
 /* A definition that runs began with.  Kept once, under its hash. */
@@ -212,13 +214,14 @@ int store_run_steps(struct store_reader *r, owner_t o, int64_t run_seq, int64_t 
 /* Entries [from, to) of a list, in order: out[i] is one message's JSON. */
 int store_messages_get(struct store_reader *r, int64_t list, uint32_t from,
     uint32_t to, struct arena *a, struct str **out);
-/* What is due at `now`, the earliest first: parked runs, and questions whose time is
- * over.  n: `max` at most of each. */
+/* What is due at `now`, the earliest first: parked runs, runs that are held, and
+ * questions whose time is over.  n: `max` at most of each. */
 struct store_due {
 	msec due;
 	owner_t owner;
 	int64_t thread_seq;
 	struct uuid thread_id;
+	bool held;                           /* runs of it that were held */
 	struct uuid id, run_id;              /* of a question: its own, and who asked; zero */
 };
 int store_due_get(struct store_reader *r, msec now, size_t max, struct arena *a,
@@ -399,6 +402,8 @@ struct store_run_create {
 	struct store_thread thread;          /* out */
 	bool create_thread;                  /* if_not_exists: create */
 	bool hold;                           /* over the cap: stay pending */
+	bool temporary;                      /* a thread made here goes when none of its
+	                                        runs is under way any more */
 	struct str thread_config_json;       /* merged into the thread's config */
 	struct str thread_metadata_json;     /* of a thread made here; or empty */
 	struct store_agent agent;            /* hash empty: none; body empty: it is
@@ -417,15 +422,17 @@ struct store_run_create {
 };
 
 /* Takes the oldest pending run of the thread if none is running there; with `wake`
- * also the one that is parked, which is no new attempt.  ERR_NOTFOUND: nothing to
- * take. */
+ * also the one that is parked, which is no new attempt.  Runs that are held take
+ * their place among the others when their time has come: by `created`, which is that
+ * time.  ERR_NOTFOUND: nothing to take.  OK and not `taken`: one is held no longer,
+ * and waits behind the one that runs. */
 struct store_run_claim {
 	struct store_cmd cmd;
 	int64_t thread_seq;
 	bool wake;
 	msec now;
 	struct store_run run;                /* out */
-	bool woken;                          /* out: it was parked */
+	bool taken, woken;                   /* out: woken: it was parked */
 };
 
 /* A *parked* run is RUNNING and in nobody's memory: all that it waits for is a

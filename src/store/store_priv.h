@@ -411,7 +411,8 @@ int wait_of(struct store *st, int64_t thread, int64_t *run);
 int ask_moves(struct store *st, struct store_cmd *c, int64_t thread,
     const struct uuid *id, msec due);
 
-/* runs.c: the thread's oldest pending run becomes RUNNING.  ERR_NOTFOUND: none. */
+/* runs.c: the thread's oldest pending run becomes RUNNING.  ERR_NOTFOUND: none is
+ * pending.  ERR_AGAIN: those that are, are held. */
 int run_take_next(struct store *st, struct store_cmd *c, int64_t thread, msec now,
     struct store_run *out);
 
@@ -437,6 +438,8 @@ int threads_drop(struct store *st, owner_t owner, const struct store_thread *t,
 #define ERASE_NOW 300                        /* rows in a command's transaction */
 /* ERR_CONFLICT while one of its runs is pending or running. */
 int threads_check_idle(struct store *st, struct store_cmd *c, int64_t seq);
+/* None of its runs is under way any more: a temporary thread goes. */
+int threads_settled(struct store *st, owner_t owner, int64_t seq);
 
 /* read.c */
 struct db *reader_db(struct store_reader *r);

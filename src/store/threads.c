@@ -165,6 +165,21 @@ threads_drop(struct store *st, owner_t owner, const struct store_thread *t,
 	return db_run(&st->w, SQL_THREAD_BURY, db_i64(t->seq), db_i64(owner));
 }
 
+int
+threads_settled(struct store *st, owner_t owner, int64_t seq)
+{
+	struct store_thread t;
+	int64_t budget = ERASE_NOW, temporary = 0;
+	int rc = query_one_i64(query_of(&st->w, SQL_THREAD_IS_TEMPORARY, db_i64(seq)),
+	    &temporary);
+
+	if (rc != OK || temporary == 0)
+		return rc;
+	rc = query_one(query_of(&st->w, SQL_THREAD_AT, db_i64(seq), db_i64(owner)),
+	    &store_thread_record, &t, &st->scratch);
+	return rc == OK ? threads_drop(st, owner, &t, &budget) : rc;
+}
+
 static int
 thread_delete(struct store *st, struct store_cmd *c)
 {

@@ -1,6 +1,6 @@
 /*
- * waits.c - what waits for a time without being in memory: parked runs, and
- * questions with a time limit.
+ * waits.c - what waits for a time without being in memory: parked runs, runs that
+ * begin later, and questions with a time limit.
  *
  * A run is parked while it has a row in `wait`.  The row is written in the
  * transaction that completes what is stored of the run, and goes in the one that
@@ -57,7 +57,7 @@ const struct op store_op_ask_later = { .run = ask_later };
 /* ---- point reads --------------------------------------------------------------- */
 
 static int
-due_read(struct query *q, bool asks, struct arena *a, struct store_due **out, size_t *n,
+due_read(struct query *q, enum sql text, struct arena *a, struct store_due **out, size_t *n,
     size_t *cap)
 {
 	int rc;
@@ -72,8 +72,8 @@ due_read(struct query *q, bool asks, struct arena *a, struct store_due **out, si
 		d = &(*out)[(*n)++];
 		*d = (struct store_due){ .due = query_i64(q, 0),
 		    .thread_seq = query_i64(q, 1), .thread_id = query_uuid(q, 2),
-		    .owner = query_i64(q, 3) };
-		if (asks) {
+		    .owner = query_i64(q, 3), .held = text == SQL_HELD_DUE };
+		if (text == SQL_ASKS_DUE) {
 			d->id = query_uuid(q, 4);
 			d->run_id = query_uuid(q, 5);
 		}
@@ -86,24 +86,25 @@ int
 store_due_get(struct store_reader *r, msec now, size_t max, struct arena *a,
     struct store_due **out, size_t *n)
 {
-	struct query q = query_of(&r->db, SQL_WAITS_DUE, db_i64(now),
-	    db_i64((int64_t)max));
+	static const enum sql texts[] = { SQL_WAITS_DUE, SQL_HELD_DUE, SQL_ASKS_DUE };
 	size_t cap = 0;
-	int rc;
+	int rc = OK;
 
 	*out = NULL;
 	*n = 0;
-	rc = due_read(&q, false, a, out, n, &cap);
-	if (rc != OK)
-		return rc;
-	q = query_of(&r->db, SQL_ASKS_DUE, db_i64(now), db_i64((int64_t)max));
-	return due_read(&q, true, a, out, n, &cap);
+	for (size_t i = 0; rc == OK && i < COUNT(texts); i++) {
+		struct query q = query_of(&r->db, texts[i], db_i64(now),
+		    db_i64((int64_t)max));
+
+		rc = due_read(&q, texts[i], a, out, n, &cap);
+	}
+	return rc;
 }
 
 int
 store_due_next(struct store_reader *r, msec *out)
 {
-	static const enum sql texts[] = { SQL_WAITS_NEXT, SQL_ASKS_NEXT };
+	static const enum sql texts[] = { SQL_WAITS_NEXT, SQL_HELD_NEXT, SQL_ASKS_NEXT };
 
 	*out = INT64_MAX;
 	for (size_t i = 0; i < COUNT(texts); i++) {

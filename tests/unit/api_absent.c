@@ -23,7 +23,6 @@ TEST(fields_refused_ones_are_named)
 {
 	static const struct { const char *body, *name; unsigned places; } rows[] = {
 		{ "{\"webhook\":\"http://x\"}", "webhook", PLACE_RUN },
-		{ "{\"after_seconds\":5}", "after_seconds", PLACE_RUN },
 		{ "{\"ttl\":{\"ttl\":1}}", "ttl", PLACE_THREAD },
 		{ "{\"index\":[\"x\"]}", "index", PLACE_ITEM },
 	};
