@@ -136,8 +136,6 @@ const struct absent_route absent_routes[] = {
 	{ "POST", THREAD "/commands", "threads commands (protocol v2)" },
 	{ "POST", THREAD "/stream/events", "threads stream events (protocol v2)" },
 	{ "GET", THREAD "/stream/events", "threads stream events (protocol v2)" },
-	{ "POST", "/runs/batch", "runs batch" },
-	{ "POST", "/runs/cancel", "runs cancel of many" },
 	{ "POST", "/runs/crons", "crons create" },
 	{ "POST", THREAD "/runs/crons", "crons create" },
 	{ "POST", "/runs/crons/search", "crons search" },

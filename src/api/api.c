@@ -114,7 +114,10 @@ call_begin(struct call *c)
 	    !(c->route->flags & ROUTE_READS))
 		body = http_take_body(c->r);
 	rc = body_parse(c, &doc, &c->err);
-	fields_open(&in, doc.root, "body", &c->err);
+	if (rc == OK && (c->route->flags & ROUTE_ARRAY))
+		fields_open_array(&in, doc.root, "body", LIMIT_BATCH_RUNS, &c->err);
+	else
+		fields_open(&in, doc.root, "body", &c->err);
 	c->in = &in;
 	if (rc == OK) {
 		absent_check(c, c->route->places);

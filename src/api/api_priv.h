@@ -118,6 +118,7 @@ struct call {
 		struct store_storage storage;
 		struct store_interrupt_search interrupt_search;
 		struct store_run_list run_list;
+		struct store_run_active run_active;
 		struct store_usage_get usage_get;
 		struct store_transcript transcript;
 		struct store_mail_list mail_list;
@@ -255,6 +256,13 @@ int  call_find_checkpoint(struct call *c, const struct checkpoint_ref *ref,
  * the names of nodes and channels are not known.  After `input` and `config`. */
 void call_read_begin(struct call *c, const struct agent *a, struct run_request *q);
 
+/* The body of a request that starts a run.  What is read may be of the body. */
+struct run_ask {
+	struct run_request q;
+	bool cancel_on_gone;
+};
+int  call_read_run(struct call *c, struct run_ask *ask);
+
 /* What updates write: an object, an array of objects, or null. */
 void call_check_values(struct call *c, const char *path, jnode n);
 int  call_val(struct call *c, const char *path, jnode n, struct val *out);
@@ -329,6 +337,7 @@ handler api_thread_create, api_thread_get, api_thread_update, api_thread_delete,
 handler api_state_get, api_state_at, api_state_update, api_history, api_history_get;
 handler api_interrupt_list, api_usage;
 handler api_transcript, api_run_agent;
+handler api_run_batch, api_run_cancel_many;
 handler api_run_start, api_run_list, api_run_get, api_run_join, api_run_cancel, api_run_inject,
     api_run_delete;
 handler api_work_operation, api_work_delete, api_work_claim, api_work_rpc,

@@ -29,6 +29,7 @@ enum route_flags {
 	ROUTE_BODY_OPTIONAL = 16,            /* with BODY: none will do */
 	ROUTE_READS = 128,                   /* changes nothing: may be handled
 	                                        again; see room.c */
+	ROUTE_ARRAY = 512,                   /* with BODY: a JSON array */
 	ROUTE_ACL = 256                      /* with BODY: messages of other content
 	                                        types too; see messages.c */
 };

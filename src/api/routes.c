@@ -197,6 +197,14 @@ const struct route routes[] = {
 	{ "POST", "/runs", THREADS_CREATE_RUN, ROUTE_BODY, INPUT, api_run_start,
 	  "Start a run without a thread, in the background", STATELESS_BODY,
 	  "the run", 200, PLACE_RUN },
+	{ "POST", "/runs/batch", THREADS_CREATE_RUN, ROUTE_BODY | ROUTE_ARRAY, INPUT,
+	  api_run_batch,
+	  "Start many runs without a thread, in the background, or none of them",
+	  "an array of: " STATELESS_BODY, "an array of runs, in the same order", 200 },
+	{ "POST", "/runs/cancel", THREADS_UPDATE, ROUTE_BODY, SMALL, api_run_cancel_many,
+	  "Cancel runs of a thread, or all that have a status", "thread_id and run_ids, or "
+	  "status (pending, running, all); query: action (interrupt, rollback)", "nothing; "
+	  "404 when one of them is not there, or none has the status", 204 },
 	{ "POST", "/runs/wait", THREADS_CREATE_RUN, ROUTE_BODY, INPUT, api_run_start,
 	  "Run without a thread and wait for the values", STATELESS_BODY,
 	  "the final values, or {\"__error__\":{error, message}}", 200, PLACE_RUN, WATCH_WAIT },

@@ -26,11 +26,6 @@ is_stateless(const struct call *c)
 
 /* ---- reading a run's body ------------------------------------------------ */
 
-struct run_ask {
-	struct run_request q;
-	bool cancel_on_gone;
-};
-
 void
 call_modes(struct call *c, struct words list, bool array, unsigned *modes,
     struct buf *json)
@@ -284,8 +279,8 @@ agent_of(struct call *c, const struct run_request *q)
 	return runs_thread_agent(c->api->runs, c->owner, &t, q->assistant.graph_id);
 }
 
-static int
-read_run(struct call *c, struct run_ask *ask)
+int
+call_read_run(struct call *c, struct run_ask *ask)
 {
 	struct run_request *q = &ask->q;
 	const struct agent *a;
@@ -331,7 +326,7 @@ api_run_start(struct call *c)
 {
 	enum watch_kind kind = (enum watch_kind)c->route->arg;
 	struct run_ask ask;
-	int rc = read_run(c, &ask);
+	int rc = call_read_run(c, &ask);
 
 	if (rc < 0)
 		return rc;

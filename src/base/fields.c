@@ -160,6 +160,20 @@ fields_array(struct fields *f, const char *key, size_t max, struct fields *out)
 	return n != NULL && out->rc == OK;
 }
 
+void
+fields_open_array(struct fields *f, jnode node, const char *name, size_t max,
+    struct err *e)
+{
+	assert(name != NULL);
+	*f = (struct fields){ .node = node, .name = name, .e = e, .it = json_each(node) };
+	if (!json_is_array(node))
+		fields_fail(f, NULL, ERR_INVALID, "expected an array, got %s",
+		    node == NULL ? "nothing" : json_kind(node));
+	else if (json_count(node) > max)
+		fields_fail(f, NULL, ERR_LIMIT, "expected at most %zu, got %zu", max,
+		    json_count(node));
+}
+
 bool
 fields_next(struct fields *array, struct fields *out)
 {

@@ -56,6 +56,10 @@ bool fields_object(struct fields *f, const char *key, struct fields *out);
  * nothing failed. */
 bool fields_array(struct fields *f, const char *key, size_t max, struct fields *out);
 bool fields_next(struct fields *array, struct fields *out);
+/* An array that is no field: as fields_open; then fields_next.  What is no array, or
+ * has more than max, is a failure. */
+void fields_open_array(struct fields *f, jnode node, const char *name, size_t max,
+    struct err *e);
 
 /* A failure of the caller's finding; key NULL: of the object itself. */
 void fields_fail(struct fields *f, const char *key, int rc, const char *format, ...)

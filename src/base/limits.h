@@ -121,6 +121,8 @@
 	X(CLOCK_CHECK_MS,      60000,     "ms",     "the wall clock is looked at so often while something waits for it") \
 	X(ASK_AGAIN_MS,        30000,     "ms",     "a question whose time is over on a busy thread is looked at again") \
 	X(AFTER_SECONDS,       31536000,  "s",      "that a run may begin later than it is made: a year; what is planned for longer is a cron's") \
+	X(BATCH_RUNS,          200,       "runs",   "in one request that starts many") \
+	X(CANCEL_RUNS,         1000,      "runs",   "named in one request that cancels many; by status they are cancelled so many at a time") \
 	X(QUEUED_RUNS,         1000,      "runs",   "pending on one thread") \
 	X(RUN_ATTEMPTS,        3,         "attempts", "a run that was cut off so often, and did not leave memory in between, becomes error") \
 	X(RECURSION_DEFAULT,   25,        "steps",  "LangGraph's default") \

@@ -231,6 +231,10 @@
 	    " ON r.thread = t.seq WHERE t.seq = ?1 AND t.owner = ?2"           \
 	    " AND (?3 < 0 OR r.status = ?3)"                                   \
 	    " ORDER BY r.seq DESC LIMIT ?4 OFFSET ?5")                         \
+	X(RUNS_ACTIVE, "SELECT r.seq, t.uuid, r.uuid FROM run r"               \
+	    " INDEXED BY run_active CROSS JOIN thread t ON t.seq = r.thread"   \
+	    " WHERE r.status < 2 AND t.owner = ?1 AND (?2 < 0 OR r.status = ?2)" \
+	    " AND r.seq > ?3 ORDER BY r.seq LIMIT ?4")                         \
 	X(RUN_ACTIVE, "SELECT coalesce(sum(status = 1), 0), count(*),"         \
 	    " coalesce(sum(held > 0), 0)"                                      \
 	    " FROM run INDEXED BY run_active WHERE thread = ? AND status < 2") \

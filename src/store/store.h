@@ -270,7 +270,8 @@ int store_event_next(struct store_reader *r, owner_t o, int64_t thread_seq,
 	X(ITEM_SEARCH, item_search) X(THREAD_SEARCH, thread_search)            \
 	X(ASSISTANT_SEARCH, assistant_search) X(HISTORY, history)              \
 	X(INTERRUPT_SEARCH, interrupt_search) X(STORAGE, storage)              \
-	X(RUN_LIST, run_list) X(TRANSCRIPT, transcript)                        \
+	X(RUN_LIST, run_list) X(RUN_ACTIVE, run_active)                        \
+	X(TRANSCRIPT, transcript)                                              \
 	X(GUEST_READ, guest_read) X(USAGE_GET, usage_get)                      \
 	X(MAIL_LIST, mail_list)
 
@@ -653,6 +654,20 @@ struct store_run_list {
 	int64_t limit, offset;
 	struct store_run *runs;              /* out, newest first */
 	size_t runs_n;
+};
+
+/* An owner's runs that are pending or running, oldest first. */
+struct store_run_active {
+	struct store_cmd cmd;
+	int status;                          /* -1: both */
+	int64_t after;                       /* only those behind this seq */
+	int64_t limit;
+	void *ctx;                           /* the caller's */
+	struct store_run_name {
+		int64_t seq;
+		struct uuid thread_id, run_id;
+	} *found;                            /* out */
+	size_t found_n;
 };
 
 /* Of a run without a thread. */

@@ -315,7 +315,7 @@ async function drive(name, Client) {
     const retrying = new Client({ apiUrl: server.url }), id = thread.thread_id, began = performance.now();
     const refused = {
       "assistants versions": () => retrying.assistants.getVersions("agent"), "crons search": () => retrying.crons.search(),
-      "crons create": () => retrying.crons.create("agent", { schedule: "* * * * *" }), "runs batch": () => retrying.runs.createBatch([]),
+      "crons create": () => retrying.crons.create("agent", { schedule: "* * * * *" }),
       "store namespaces": () => retrying.store.listNamespaces(),
     };
     for (const [name, ask] of Object.entries(refused))
