@@ -345,7 +345,8 @@ handler api_work_operation, api_work_delete, api_work_claim, api_work_rpc,
 handler api_agent_spawn, api_agent_get, api_agent_stop, api_agent_search,
     api_mailbox_read, api_mailbox_ack, api_message_send, api_message_dead_list,
     api_message_dead_retry, api_message_dead_drop, api_conversation;
-handler api_openai_chat, api_openai_models, api_openai_model;
+handler api_openai_chat, api_openai_models, api_openai_model, api_openai_respond,
+    api_openai_response, api_openai_cancel, api_openai_delete;
 handler api_item_put, api_item_get, api_item_delete, api_item_search;
 
 /* ---- messages (messages.c) ----------------------------------------------------- */

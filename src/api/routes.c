@@ -316,6 +316,18 @@ const struct route routes[] = {
 	  "model*, messages*, stream, stream_options, temperature, max_tokens, "
 	  "max_completion_tokens, metadata (thread_id); see openai.md",
 	  "a chat completion; or server-sent events", 200 },
+	{ "POST", "/v1/responses", THREADS_CREATE_RUN, ROUTE_BODY | ROUTE_STREAM, INPUT,
+	  api_openai_respond, "Run an assistant, as an OpenAI response",
+	  "model*, input*, instructions, stream, store, background, "
+	  "previous_response_id, conversation, temperature, max_output_tokens, metadata; "
+	  "see openai.md", "a response; or server-sent events", 200 },
+	{ "GET", "/v1/responses/{response_id}", THREADS_READ, 0, NONE, api_openai_response,
+	  "Get a response that is stored", NULL, "the response", 200 },
+	{ "DELETE", "/v1/responses/{response_id}", THREADS_DELETE, 0, NONE,
+	  api_openai_delete, "Delete a response, as its run", NULL,
+	  "id, object, deleted", 200 },
+	{ "POST", "/v1/responses/{response_id}/cancel", THREADS_UPDATE, 0, NONE,
+	  api_openai_cancel, "Cancel a response under way", NULL, "the response", 200 },
 	{ "GET", "/v1/models", ASSISTANTS_SEARCH, ROUTE_READS, NONE, api_openai_models,
 	  "List assistants as OpenAI's models, newest first", NULL,
 	  "{\"object\":\"list\",\"data\":[...]}", 200 },

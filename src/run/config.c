@@ -320,7 +320,7 @@ run_texts_write(struct run_texts *x, const struct run_request *q,
 		write_kwargs(x, q, &s, run_id);
 		write_base(x, q, &s, run_id);
 		write_thread_config(x, q, &s);
-		if (t == NULL && q->metadata != NULL)
+		if (t == NULL && q->metadata != NULL && !q->passing)
 			json_add_node(&x->thread_metadata, q->metadata);
 		if (x->kwargs.failed || x->metadata.failed || x->base.failed ||
 		    x->thread_config.failed || x->thread_metadata.failed)

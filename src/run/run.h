@@ -159,7 +159,8 @@ struct run_request {
 	jnode config, context, metadata;     /* of the request; NULL: none */
 	struct str headers_json;             /* {"x-...":..,"user-agent":..} for
 	                                        configurable; "{}" */
-	bool passing;                        /* the thread does not keep its config */
+	bool passing;                        /* the thread keeps neither its config nor
+	                                        its metadata */
 	jnode command;                       /* {resume, update, goto}; NULL: none */
 	jnode interrupt_before, interrupt_after;     /* "*" or an array; NULL: the
 	                                        agent's own */

@@ -1,0 +1,239 @@
+/*
+ * openai_stored.c - responses that are kept: GET, DELETE, cancel.
+ *
+ * Nothing is stored of them beside the run and its thread: the output is what the agent
+ * said behind the last message of a person, in the state that the run left.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "api/openai_response.h"
+
+#include "base/mem.h"
+#include "run/view.h"
+
+static int
+unknown(struct call *c)
+{
+	return err_set(&c->err, ERR_NOTFOUND, "There is no response \"%.*s\"",
+	    FMT(param_shown(c->param[0])));
+}
+
+/* The run of the path, and its thread's id in c. */
+static int
+find_run(struct call *c, struct store_run *out)
+{
+	int rc = ERR_NOTFOUND;
+
+	if (response_id_parse(c->param[0], "resp_", &c->run_id))
+		rc = store_run_get(c->api->reader, c->owner, &c->run_id, &c->r->arena, out);
+	if (rc < 0)
+		return rc == ERR_NOTFOUND ? unknown(c) : rc;
+	c->thread_id = out->thread_id;
+	return OK;
+}
+
+/* ---- output -------------------------------------------------------------------------- */
+
+static void
+add_raw(struct buf *b, jnode message)
+{
+	struct buf text = BUF(LIMIT_STATE_BYTES);
+
+	openai_add_text(&text, message);
+	json_add_escaped(b, buf_str(&text));
+	b->failed |= text.failed;
+	buf_release(&text);
+}
+
+/* Behind the last message that is a person's. */
+static size_t
+output_begins(jnode list)
+{
+	size_t from = 0, i = 0;
+
+	for (struct json_iter it = json_each(list); json_next(&it); i++)
+		if (str_eq(json_str(json_get(it.value, S("type"))), S("human")))
+			from = i + 1;
+	return from;
+}
+
+struct output {
+	struct response_item *items;
+	struct buf *texts;
+	size_t n;
+	struct str finish;                   /* of the last one */
+};
+
+static void
+output_read(struct output *o, struct arena *a, jnode list)
+{
+	size_t n = json_count(list);
+
+	o->items = mem_zero((n + 1) * sizeof *o->items);
+	o->texts = mem_zero((n + 1) * sizeof *o->texts);
+	for (size_t i = output_begins(list); i < n; i++) {
+		jnode m = json_at(list, i);
+		struct buf *text = &o->texts[o->n];
+
+		if (!str_eq(json_str(json_get(m, S("type"))), S("ai")))
+			continue;
+		*text = BUF(2 * (size_t)LIMIT_STATE_BYTES);
+		add_raw(text, m);
+		o->finish = arena_str(a, json_str(json_get(json_get(m,
+		    S("response_metadata")), S("finish_reason"))));
+		if (text->n > 0)
+			o->items[o->n++] = (struct response_item){ .done = true,
+			    .id = arena_str(a, json_str(json_get(m, S("id")))),
+			    .raw = buf_str(text) };
+		else
+			buf_release(text);
+	}
+}
+
+static void
+output_release(struct output *o)
+{
+	for (size_t i = 0; i < o->n; i++)
+		buf_release(&o->texts[i]);
+	free(o->texts);
+	free(o->items);
+}
+
+/* The messages of the state that the run left. */
+static void
+output_of(struct call *c, const struct store_state *s, const struct store_thread *t,
+    struct output *o)
+{
+	static const struct str messages = { "messages", 8 };
+	struct view v = { .thread_id = t->id, .members = VIEW_VALUES, .newest = true,
+	    .agent = runs_thread_agent(c->api->runs, c->owner, t, api_thread_graph(t)),
+	    .channels = &messages, .channels_n = 1 };
+	struct buf b = BUF(2 * (size_t)LIMIT_STATE_BYTES);
+	struct json_doc d = { 0 };
+
+	if (view_add_state(&b, &v, s) == OK && json_parse(&d, buf_str(&b), NULL) == OK)
+		output_read(o, &c->r->arena, json_get(json_get(d.root, S("values")),
+		    S("messages")));
+	else
+		output_read(o, &c->r->arena, NULL);
+	json_release(&d);
+	buf_release(&b);
+}
+
+/* ---- the object ------------------------------------------------------------------------ */
+
+static void
+add_ended(struct call *c, struct response *r, const struct store_run *run,
+    const struct output *o, struct door_failure *f)
+{
+	r->items = o->items;
+	r->items_n = o->n;
+	r->status = response_status(run);
+	if (run->error_json.n > 0) {
+		*f = door_failure(&c->r->arena, run->error_json);
+		r->failure = f;
+	} else if (run->status == RUN_INTERRUPTED && run->cancel_reason.p == NULL) {
+		r->incomplete = S("input_required");
+	} else if (run->status == RUN_SUCCESS) {
+		r->incomplete = response_incomplete(o->finish);
+		if (r->incomplete.n > 0)
+			r->status = "incomplete";
+	}
+}
+
+static int
+state_found(struct call *c)
+{
+	const struct store_history *op = &c->op.history;
+	struct output o = { 0 };
+	struct store_thread t;
+	struct store_run run;
+	struct door_failure f;
+	struct response r;
+	int rc = find_run(c, &run);
+
+	if (rc == OK)
+		rc = api_thread_find(c, &t);
+	if (rc < 0)
+		return rc;
+	if (!call_has_room(c))
+		return OK;
+	if (op->states_n > 0)
+		output_of(c, &op->states[0], &t, &o);
+	response_read(&r, &run, &c->r->arena);
+	add_ended(c, &r, &run, &o, &f);
+	response_add(call_out(c), &r);
+	output_release(&o);
+	return call_json(c, openai_lines(c, &run.thread_id, &run.id));
+}
+
+int
+api_openai_response(struct call *c)
+{
+	char id[UUID_TEXT];
+	struct store_thread t;
+	struct store_run run;
+	int rc = find_run(c, &run);
+
+	if (rc == OK)
+		rc = api_thread_find(c, &t);
+	if (rc < 0)
+		return rc;
+	uuid_format(&run.id, id);
+	c->op.history = (struct store_history){ .thread_seq = t.seq, .whole = true,
+	    .limit = 1, .metadata_json = arena_fmt(&c->r->arena, "{\"run_id\":\"%.*s\"}",
+	    UUID_TEXT, id) };
+	return call_submit(c, STORE_HISTORY, state_found);
+}
+
+/* ---- ending it --------------------------------------------------------------------------- */
+
+static void
+cancelled(void *ctx, int rc)
+{
+	struct call *c = ctx;
+
+	/* One that has ended meanwhile is shown as it is. */
+	if (rc < 0 && rc != ERR_NOTFOUND && rc != ERR_CONFLICT)
+		call_finish(c, rc);
+	else
+		call_finish(c, api_openai_response(c));
+}
+
+int
+api_openai_cancel(struct call *c)
+{
+	struct store_run run;
+	int rc = find_run(c, &run);
+
+	if (rc < 0)
+		return rc;
+	if (run.status != RUN_PENDING && run.status != RUN_RUNNING)
+		return api_openai_response(c);
+	c->in = NULL;
+	run_cancel(c->api->runs, c->owner, &c->thread_id, &c->run_id, false,
+	    S("api: cancelled by request"), cancelled, c);
+	return OK;
+}
+
+static int
+deleted(struct call *c)
+{
+	json_add_fmt(call_out(c), "{'id':'resp_");
+	uuid_add(&c->api->out, &c->run_id);
+	json_add_fmt(&c->api->out, "','object':'response','deleted':true}");
+	return call_json(c, STR_NONE);
+}
+
+int
+api_openai_delete(struct call *c)
+{
+	struct store_run run;
+	int rc = find_run(c, &run);
+
+	if (rc < 0)
+		return rc;
+	c->op.run_delete = (struct store_run_delete){ .thread_id = c->thread_id,
+	    .run_id = c->run_id };
+	return call_submit(c, STORE_RUN_DELETE, deleted);
+}
