@@ -94,6 +94,7 @@ struct call {
 	                                        n 0: all */
 	struct uuid after_checkpoint;        /* a stream's replay begins behind it;
 	                                        zero: at the start */
+	const struct llm_usage *usage;       /* of a stored response; or NULL */
 	struct str lines;                    /* header lines of the answer */
 	int status;                          /* of an answer without a body */
 	int64_t page;                        /* entries of a transcript */

@@ -280,6 +280,7 @@ door_start(struct call *c, const struct door_ask *ask, const struct door_events 
 	atomic_fetch_add_explicit(&c->api->metrics.watchers, 1, memory_order_relaxed);
 	c->door = d;
 	http_on_gone(c->r, request_gone);
+	http_left_by_eof(c->r);
 	rc = run_start(c->api->runs, &q, &d->w, NULL, NULL, &c->err);
 	if (rc == OK)
 		return OK;

@@ -32,6 +32,23 @@ find_run(struct call *c, struct store_run *out)
 	return OK;
 }
 
+/* Of entries of the run: what it left last. */
+static int
+ask_state(struct call *c, int (*then)(struct call *c))
+{
+	struct store_thread t;
+	char id[UUID_TEXT];
+	int rc = api_thread_find(c, &t);
+
+	if (rc < 0)
+		return rc;
+	uuid_format(&c->run_id, id);
+	c->op.history = (struct store_history){ .thread_seq = t.seq, .whole = true,
+	    .limit = 1, .metadata_json = arena_fmt(&c->r->arena, "{\"run_id\":\"%.*s\"}",
+	    UUID_TEXT, id) };
+	return call_submit(c, STORE_HISTORY, then);
+}
+
 /* ---- output -------------------------------------------------------------------------- */
 
 static void
@@ -162,28 +179,37 @@ state_found(struct call *c)
 		output_of(c, &op->states[0], &t, &o);
 	response_read(&r, &run, &c->r->arena);
 	add_ended(c, &r, &run, &o, &f);
+	r.usage = run.status == RUN_PENDING || run.status == RUN_RUNNING ? NULL : c->usage;
 	response_add(call_out(c), &r);
 	output_release(&o);
 	return call_json(c, openai_lines(c, &run.thread_id, &run.id));
 }
 
+static int
+usage_found(struct call *c)
+{
+	const struct store_usage *u = &c->op.usage_get.total;
+	struct llm_usage *usage = arena_new(&c->r->arena, struct llm_usage);
+
+	if (usage != NULL)
+		*usage = (struct llm_usage){ .input_tokens = u->input,
+		    .cached_tokens = u->cached, .output_tokens = u->output,
+		    .reasoning_tokens = u->reasoning };
+	c->usage = usage;
+	return ask_state(c, state_found);
+}
+
 int
 api_openai_response(struct call *c)
 {
-	char id[UUID_TEXT];
-	struct store_thread t;
 	struct store_run run;
 	int rc = find_run(c, &run);
 
-	if (rc == OK)
-		rc = api_thread_find(c, &t);
 	if (rc < 0)
 		return rc;
-	uuid_format(&run.id, id);
-	c->op.history = (struct store_history){ .thread_seq = t.seq, .whole = true,
-	    .limit = 1, .metadata_json = arena_fmt(&c->r->arena, "{\"run_id\":\"%.*s\"}",
-	    UUID_TEXT, id) };
-	return call_submit(c, STORE_HISTORY, state_found);
+	c->op.usage_get = (struct store_usage_get){ .run = run.id, .to = INT64_MAX, .limit = 1,
+	    .group = USAGE_TOTAL };
+	return call_submit(c, STORE_USAGE_GET, usage_found);
 }
 
 /* ---- ending it --------------------------------------------------------------------------- */

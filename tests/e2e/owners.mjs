@@ -121,6 +121,13 @@ const rows = {
   "POST /work/batch": [{ operations: [{ operation: "close", args: { id: w } }] }, 404],
   "POST /mcp": [{ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "work_show", arguments: { id: w } } }, 200, (x) => x.json.result.isError],
   "POST /work/rpc": [{ operation: "show", args: { id: w } }, 404],
+  "POST /v1/chat/completions": [{ model: a, messages: run.input.messages }, 404],
+  "POST /v1/responses": [{ model: "agent", input: "bob's", previous_response_id: `resp_${r}` }, 404],
+  "GET /v1/responses/{response_id}": [, 404],
+  "DELETE /v1/responses/{response_id}": [, 404],
+  "POST /v1/responses/{response_id}/cancel": [, 404],
+  "GET /v1/models": [, 200, (x) => !x.text.includes(a)],
+  "GET /v1/models/{model}": [, 404],
   "GET /work/events": ["stream"],        // in a scenario of its own
 };
 const open = ["GET /", "GET /ok", "GET /info", "GET /health", "GET /metrics", "GET /openapi.json"];
@@ -141,7 +148,7 @@ await scenario("the matrix", async () => {
         equal((await call(server, method.toUpperCase(), path)).status, 401, `${route}: nobody is 401`);
         continue;
       }
-      const target = path.replace("{thread_id}", t).replace("{run_id}", r).replace("{assistant_id}", a).replace("{agent}", made.agent).replace("{message_id}", made.message).replace("{conversation_id}", "alices-talk").replace("{id}", w).replace("{checkpoint_id}", checkpoint) + (row[3] ?? "");
+      const target = path.replace("{thread_id}", t).replace("{run_id}", r).replace("{assistant_id}", a).replace("{agent}", made.agent).replace("{message_id}", made.message).replace("{conversation_id}", "alices-talk").replace("{response_id}", `resp_${r}`).replace("{model}", a).replace("{id}", w).replace("{checkpoint_id}", checkpoint) + (row[3] ?? "");
       const nobody = await call(server, method.toUpperCase(), target, row[0]);
       equal([nobody.status, nobody.headers.get("www-authenticate")], [401, "Bearer"], `${route}: nobody is 401`);
       const x = await call(server, method.toUpperCase(), target, row[0], bob);

@@ -181,6 +181,26 @@ TEST(sse_beats_while_nothing_happens)
 	serve_stop(s);
 }
 
+static void
+bare(struct serve *s)
+{
+	(void)s;
+	sse_beat_bare(sse);
+}
+
+/* Goal: a client that makes an event of each blank line hears none in a heartbeat. */
+TEST(sse_beats_without_a_blank_line)
+{
+	struct serve *s = start(10, 1000);
+	int fd = follow(s);
+
+	serve_on(s, 0, bare);
+	hear_until(fd, heard, sizeof heard, "c\r\n: heartbeat\n\r\nc\r\n: heartbeat\n\r\n");
+	close(fd);
+	serve_wait(s, 'g');
+	serve_stop(s);
+}
+
 TEST(sse_a_client_that_leaves_is_told_once)
 {
 	struct serve *s = start(60000, 1000);
