@@ -31,6 +31,8 @@ void openai_add_config(struct call *c, struct buf *b, const char *const *max_tok
 
 /* Refuses what is no message of a chat completion; path: of the array. */
 void openai_check_messages(struct call *c, const char *path, jnode list);
+/* `input` of a response, a text or messages, checked, as such an array. */
+void openai_add_input(struct call *c, struct buf *b);
 /* The text of a message's content. */
 void openai_add_text(struct buf *b, jnode message);
 /* Is its role this one? */

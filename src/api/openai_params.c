@@ -66,7 +66,7 @@ static const struct param {
 	{ "presence_penalty", CHAT, "0|0.0", "not a setting of a run" },
 	{ "stop", CHAT, "[]", "not a setting of a run" },
 	{ "web_search_options", CHAT, "null", "tools belong to the agent" },
-	{ "seed", CHAT, NULL, "a promise of nobody" },
+	{ "seed", CHAT, NULL, "no model promises to follow it" },
 	{ "prediction", CHAT, NULL, "of speed only" },
 	{ "service_tier", BOTH, NULL, "of speed only" },
 	{ "prompt_cache_key", BOTH, NULL, "of speed only" },

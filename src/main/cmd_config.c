@@ -25,6 +25,7 @@ const struct flag cmd_config_flags[] = {
 	{ "metrics", .help = "print the table of metrics" },
 	{ "protocols", .help = "print the tables of the protocols that messages are checked by" },
 	{ "alerts", .help = "print the table of alerting rules" },
+	{ "openai", .help = "print the table of the parameters of OpenAI's interface" },
 	{ "workloads", .help = "print the table of the benchmark suite" },
 	{ NULL }
 };
@@ -46,6 +47,7 @@ static const struct { const char *option; void (*add)(struct buf *b); } tables[]
 	{ "--metrics", api_add_metrics_markdown },
 	{ "--protocols", protocol_add_docs },
 	{ "--alerts", watch_add_alerts_markdown },
+	{ "--openai", api_add_openai_markdown },
 	{ "--workloads", suite_add_markdown },
 };
 
