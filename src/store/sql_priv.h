@@ -28,6 +28,11 @@
 	" t.created, t.updated, t.checkpoint, t.state_updated, t.ttl,"         \
 	" t.ttl_keeps, t.expires FROM thread t "
 
+/* At ?2 the time of one that keeps its latest state begins anew. */
+#define THREAD_REARM                                                           \
+	" expires = CASE ttl_keeps WHEN 0 THEN expires ELSE"                   \
+	" ?2 + nullif(ttl, 0) END "
+
 /* Candidates of a search, in order of creation. */
 #define SEEK_COLUMNS                                                           \
 	"SELECT t.seq, t.status, t.created, t.updated, t.uuid, t.metadata,"    \
@@ -169,12 +174,11 @@
 	    " state_updated = max(state_updated, ?2) WHERE seq = ?3 AND owner = ?4") \
 	X(THREAD_END_RUN, "UPDATE thread SET status = ?1, updated = ?2,"       \
 	    " checkpoint = ?3, error = ?4, state_updated = max(state_updated, ?5)," \
-	    " expires = CASE ttl_keeps WHEN 0 THEN expires ELSE"               \
-	    " ?2 + nullif(ttl, 0) END WHERE seq = ?6 AND owner = ?7")          \
-	X(THREAD_STATUS, "UPDATE thread SET status = ?, updated = ?"           \
-	    " WHERE seq = ? AND owner = ?")                                    \
-	X(THREAD_FAIL, "UPDATE thread SET status = ?, updated = ?, error = ?"  \
-	    " WHERE seq = ?")                                                  \
+	    THREAD_REARM "WHERE seq = ?6 AND owner = ?7")                      \
+	X(THREAD_STATUS, "UPDATE thread SET status = ?1, updated = ?2,"        \
+	    THREAD_REARM "WHERE seq = ?3 AND owner = ?4")                      \
+	X(THREAD_FAIL, "UPDATE thread SET status = ?1, updated = ?2, error = ?3," \
+	    THREAD_REARM "WHERE seq = ?4")                                     \
 	X(USAGE_ADD, "INSERT INTO usage(owner, thread, run, day, model, calls,"  \
 	    " input, cached, output, reasoning, cost) VALUES (?, ?, ?, ?, ?, ?," \
 	    " ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"                         \
@@ -208,6 +212,9 @@
 	    " ORDER BY thread DESC, run DESC LIMIT ?8 OFFSET ?9) g")             \
 	X(THREAD_BURY, "UPDATE thread SET owner = -1, uuid = NULL,"            \
 	    " expires = NULL WHERE seq = ? AND owner = ?")                     \
+	X(THREAD_LIVES_ON, "UPDATE thread SET expires = NULL WHERE seq = ?")   \
+	X(THREAD_TTL, "UPDATE thread SET ttl = ?, ttl_keeps = ?, expires = ?"  \
+	    " WHERE seq = ? AND owner = ?")                                    \
 	/* of all owners; a busy one is not in this index */                   \
 	X(THREADS_EXPIRED, "SELECT t.owner, t.seq FROM thread t"               \
 	    " INDEXED BY thread_expires WHERE t.expires IS NOT NULL"           \
@@ -367,6 +374,22 @@
 	    " AND ns > ? ORDER BY ns LIMIT 1")                                 \
 	X(CHECKPOINT_REBASE, "UPDATE checkpoint SET channels = ? WHERE seq = ?") \
 	X(CHECKPOINT_DROP, "DELETE FROM checkpoint WHERE seq = ? AND thread = ?") \
+	/* what came before the newest state */                                \
+	X(PRUNE_READ, "SELECT seq, channels FROM checkpoint WHERE thread = ?"  \
+	    " ORDER BY ns, uuid")                                              \
+	X(PRUNE_PARENTS, "UPDATE checkpoint SET parent = 0 WHERE thread = ?1"  \
+	    " AND parent <> 0 AND NOT EXISTS (SELECT 1 FROM checkpoint p"      \
+	    " WHERE p.seq = checkpoint.parent)")                               \
+	X(PRUNE_VALUES, "SELECT ns, name, version FROM channel WHERE thread = ?") \
+	X(PRUNE_TASKS, "SELECT task FROM task_write WHERE thread = ?1 UNION"   \
+	    " SELECT task FROM record WHERE thread = ?1 UNION"                 \
+	    " SELECT task FROM interrupt WHERE thread = ?1")                   \
+	/* what a task asks that outlived its checkpoint */                    \
+	X(PRUNE_INTERRUPTS, "UPDATE interrupt SET checkpoint = coalesce((SELECT" \
+	    " c.seq FROM checkpoint c WHERE c.thread = ?1 AND c.ns = interrupt.ns" \
+	    " ORDER BY c.uuid DESC LIMIT 1), checkpoint) WHERE thread = ?1"    \
+	    " AND NOT EXISTS (SELECT 1 FROM checkpoint c WHERE c.seq ="        \
+	    " interrupt.checkpoint)")                                          \
 	X(CHECKPOINT_ORPHAN, "UPDATE checkpoint SET run = 0"                   \
 	    " WHERE thread = ? AND run = ?")                                   \
 	/* of a buried thread, or one that this command deletes */             \

@@ -265,7 +265,7 @@ int store_event_next(struct store_reader *r, owner_t o, int64_t thread_seq,
 	X(MAIL_DEAD, mail_dead) X(MAILER_PUT, mailer_put)                      \
 	X(MAILER_SET, mailer_set) X(MAILER_DELETE, mailer_delete)              \
 	X(GUEST_WRITE, guest_write) X(RECOVER, recover)                        \
-	X(THREAD_SWEEP, thread_sweep)                                          \
+	X(THREAD_SWEEP, thread_sweep) X(THREAD_PRUNE, thread_prune)            \
 	/* slow reads */                                                       \
 	X(ITEM_SEARCH, item_search) X(THREAD_SEARCH, thread_search)            \
 	X(ASSISTANT_SEARCH, assistant_search) X(HISTORY, history)              \
@@ -364,6 +364,7 @@ struct store_thread_update {
 	struct store_cmd cmd;
 	struct uuid id;
 	struct str metadata_json;
+	struct store_ttl ttl;                /* from now on; ms 0: as it is */
 	msec now;
 	struct store_thread t;               /* out */
 };
@@ -372,6 +373,19 @@ struct store_thread_update {
 struct store_thread_delete {
 	struct store_cmd cmd;
 	struct uuid id;
+};
+
+/* Deletes those of these threads that are the owner's, or removes what came before
+ * their newest state; one that has a run under way stays as it is.  From `at` on, as many
+ * as one transaction should: again from `next` until that is n. */
+struct store_thread_prune {
+	struct store_cmd cmd;
+	enum thread_ttl strategy;
+	const struct uuid *ids;
+	size_t n, at;
+	size_t next;                         /* out */
+	struct uuid *pruned;                 /* out: those that it has done with */
+	size_t pruned_n;
 };
 
 /* One pass of a sweep (run/sweep.h), of all owners: removes what is due at `now`, at

@@ -12,10 +12,18 @@
 
 #include "store/store_priv.h"
 
+/* ERR_AGAIN: it is due still. */
 static int
-thread_gone(struct store *st, struct store_sweep *x, owner_t owner,
+thread_end(struct store *st, struct store_sweep *x, owner_t owner,
     const struct store_thread *t, size_t *cap, int64_t *budget)
 {
+	int rc;
+
+	if (t->ttl.strategy == TTL_KEEP_LATEST) {
+		rc = prune_thread(st, t, budget);
+		return rc != OK ? rc : db_run(&st->w, SQL_THREAD_LIVES_ON,
+		    db_i64(t->seq));
+	}
 	if (!arena_grow(x->cmd.arena, x->gone, x->gone_n, *cap))
 		return ERR_TOOBIG;
 	x->gone[x->gone_n++] = t->id;
@@ -58,12 +66,12 @@ thread_sweep(struct store *st, struct store_cmd *c)
 
 		rc = expired_next(st, x, &owner, &t);
 		if (rc == OK)
-			rc = thread_gone(st, x, owner, &t, &cap, &budget);
+			rc = thread_end(st, x, owner, &t, &cap, &budget);
 		if (rc == OK)
 			x->removed++;
 		arena_clear(&st->scratch);
 	}
-	x->more = rc == OK;
-	return rc == ERR_NOTFOUND ? OK : rc;
+	x->more = rc == OK || rc == ERR_AGAIN;
+	return rc == ERR_NOTFOUND || rc == ERR_AGAIN ? OK : rc;
 }
 const struct op store_op_thread_sweep = { .run = thread_sweep };

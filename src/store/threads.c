@@ -99,6 +99,16 @@ const struct op store_op_thread_create = { .run = thread_create,
     OP_TEXT(thread_create, t.config_json)) };
 
 static int
+ttl_change(struct store *st, struct store_thread_update *x)
+{
+	x->t.ttl = x->ttl;
+	x->t.expires = x->now + x->ttl.ms;
+	return db_run(&st->w, SQL_THREAD_TTL, db_i64(x->ttl.ms),
+	    db_i64(x->ttl.strategy), db_i64(x->t.expires), db_i64(x->t.seq),
+	    db_i64(x->cmd.owner));
+}
+
+static int
 thread_update(struct store *st, struct store_cmd *c)
 {
 	struct store_thread_update *x = (struct store_thread_update *)c;
@@ -118,6 +128,8 @@ thread_update(struct store *st, struct store_cmd *c)
 	rc = db_run(&st->w, SQL_THREAD_UPDATE, db_i64(x->now),
 	    db_uuid(&assistant), db_json(x->t.metadata_json), db_i64(x->t.seq),
 	    db_i64(c->owner));
+	if (rc == OK && x->ttl.ms > 0)
+		rc = ttl_change(st, x);
 	return rc != OK ? rc : facets_change(st,
 	    &(struct thread_key){ c->owner, x->t.created, x->t.seq }, before,
 	    x->t.metadata_json);
