@@ -32,17 +32,8 @@ static const struct absent_field absent_fields[] = {
 	{ "feedback_keys", PLACE_RUN, "no feedback event is sent", .ignored = true },
 	{ "langsmith_tracer", PLACE_RUN, "nothing is sent to LangSmith",
 	  .ignored = true },
-	{ "ttl", PLACE_THREAD | PLACE_THREAD_UPDATE,
-	  "threads live until they are deleted" },
-	{ "include", PLACE_THREAD_GET, "threads have no ttl", .ignored = true },
-	{ "values", PLACE_THREAD_SEARCH, "threads are found by metadata, status and ids",
-	  "{}" },
-	{ "extract", PLACE_THREAD_SEARCH, "select values and take from them", "{}" },
-	{ "sort_by", PLACE_THREAD_SEARCH, "use updated_at",
-	  .words = { "state_updated_at" } },
-	{ "select", PLACE_THREAD_SEARCH, "threads have none of these",
-	  .words = { "context", "extracted", "ttl" },
-	  .ignored = true },
+	{ "select", PLACE_THREAD_SEARCH, "a thread has no context of its own; its runs have",
+	  .words = { "context" }, .ignored = true },
 	{ "index", PLACE_ITEM, "items are found by namespace, filter and words",
 	  "false" },
 	{ "ttl", PLACE_ITEM, "items live until they are deleted" },
@@ -115,7 +106,7 @@ absent_check(struct call *c, unsigned places)
 
 		if (here == 0 || f->ignored || f->accepted != NULL)
 			continue;
-		if (here < PLACE_THREAD_GET)
+		if (here < PLACE_ITEM_GET)
 			check_body(c, f);
 		else
 			check_query(c, f);
@@ -130,8 +121,6 @@ absent_check(struct call *c, unsigned places)
 const struct absent_route absent_routes[] = {
 	{ "POST", ASSISTANT "/versions", "assistants versions" },
 	{ "POST", ASSISTANT "/latest", "assistants latest" },
-	{ "POST", "/threads/prune", "threads prune" },
-	{ "PATCH", THREAD "/state", "threads state patch" },
 	{ "GET", THREAD "/stream", "threads stream" },
 	{ "POST", THREAD "/commands", "threads commands (protocol v2)" },
 	{ "POST", THREAD "/stream/events", "threads stream events (protocol v2)" },
@@ -198,12 +187,9 @@ absent_route_name(struct str method, struct str path)
 
 static const struct { unsigned place; const char *text; } places[] = {
 	{ PLACE_RUN, "run create, wait, stream" },
-	{ PLACE_THREAD, "thread create" },
-	{ PLACE_THREAD_UPDATE, "thread update" },
-	{ PLACE_THREAD_SEARCH, "threads search, count" },
+	{ PLACE_THREAD_SEARCH, "threads search" },
 	{ PLACE_ITEM, "store put" },
 	{ PLACE_ITEM_SEARCH, "store search" },
-	{ PLACE_THREAD_GET, "thread get (query)" },
 	{ PLACE_ITEM_GET, "store get (query)" },
 	{ PLACE_METRICS, "metrics (query)" },
 };

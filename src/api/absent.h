@@ -19,15 +19,12 @@ struct call;
 /* Where a field may come; a route says which of them it is. */
 enum place {
 	PLACE_RUN = 1,                       /* POST runs, wait, stream */
-	PLACE_THREAD = 2,                    /* POST /threads */
-	PLACE_THREAD_UPDATE = 4,             /* PATCH a thread */
-	PLACE_THREAD_SEARCH = 8,             /* POST /threads/search, count */
-	PLACE_ITEM = 16,                     /* PUT /store/items */
-	PLACE_ITEM_SEARCH = 32,              /* POST /store/items/search */
+	PLACE_THREAD_SEARCH = 2,             /* POST /threads/search */
+	PLACE_ITEM = 4,                      /* PUT /store/items */
+	PLACE_ITEM_SEARCH = 8,               /* POST /store/items/search */
 	/* queries */
-	PLACE_THREAD_GET = 64,               /* GET a thread */
-	PLACE_ITEM_GET = 128,                /* GET /store/items */
-	PLACE_METRICS = 256                  /* GET /metrics */
+	PLACE_ITEM_GET = 16,                 /* GET /store/items */
+	PLACE_METRICS = 32                   /* GET /metrics */
 };
 
 /* Refuses what the request's places do not support: a failure of c->in that

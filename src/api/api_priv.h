@@ -31,6 +31,7 @@ struct call;
 struct door;
 struct door_kept;
 struct door_name;
+struct extracts;
 struct feed;
 struct mailbox;
 struct member;
@@ -98,6 +99,8 @@ struct call {
 	struct str lines;                    /* header lines of the answer */
 	int status;                          /* of an answer without a body */
 	int64_t page;                        /* entries of a transcript */
+	int64_t done;                        /* by commands before this one */
+	const struct extracts *extracts;     /* what a search takes from each thread; or NULL */
 	union {
 		struct store_cmd cmd;
 		struct store_owner_intern owner_intern;
@@ -107,6 +110,7 @@ struct call {
 		struct store_thread_create thread_create;
 		struct store_thread_update thread_update;
 		struct store_thread_delete thread_delete;
+		struct store_thread_prune thread_prune;
 		struct store_run_delete run_delete;
 		struct store_thread_search thread_search;
 		struct store_assistant_search assistant_search;
@@ -285,14 +289,22 @@ struct member {
 struct shown_thread {
 	struct store_thread_found f;
 	const struct agent *agent;
+	struct str extracted;                /* JSON; empty: nothing was asked for */
 };
 
 /* Of struct shown_thread, store_assistant, store_run, store_item. */
 extern const struct member thread_members[], assistant_members[], run_members[],
     item_members[];
-enum { THREAD_VALUES = 6, THREAD_INTERRUPTS = 7 };       /* rows, from the state */
+enum { THREAD_VALUES = 6, THREAD_INTERRUPTS = 7,          /* rows, from the state */
+	THREAD_EXTRACTED = 11, THREAD_TTL = 12 };         /* those that are asked for */
+#define THREAD_USUAL (~(1u << THREAD_EXTRACTED | 1u << THREAD_TTL))
 
 #define MEMBERS_ALL (~0u)
+
+/* `extract` of a search (extract.c): sets c->extracts if there is one.  True: states are
+ * needed.  Then what it takes from a thread, as `extracted`.  ERR_TOOBIG. */
+bool extracts_read(struct call *c);
+int  extracts_take(struct call *c, struct shown_thread *t);
 
 /* One member by itself.  A zero id is null; a time is RFC 3339. */
 void show_id(struct buf *b, const char *key, const struct uuid *id);
@@ -335,6 +347,7 @@ handler api_assistant_create, api_assistant_get, api_assistant_update,
     api_assistant_graph, api_assistant_schemas, api_assistant_subgraphs;
 handler api_thread_create, api_thread_get, api_thread_update, api_thread_delete,
     api_thread_copy, api_thread_storage, api_thread_search, api_thread_count;
+handler api_thread_prune, api_thread_patch_state;
 handler api_state_get, api_state_at, api_state_update, api_history, api_history_get;
 handler api_interrupt_list, api_usage;
 handler api_transcript, api_run_agent;

@@ -90,23 +90,27 @@ const struct route routes[] = {
 
 	{ "POST", "/threads", THREADS_CREATE, ROUTE_BODY, OBJECT, api_thread_create,
 	  "Create a thread",
-	  "thread_id, metadata, if_exists (raise, do_nothing), supersteps",
-	  "the thread", 200, PLACE_THREAD },
+	  "thread_id, metadata, if_exists (raise, do_nothing), supersteps, ttl (minutes, or "
+	  "{ttl, strategy: delete or keep_latest})",
+	  "the thread", 200 },
 	{ "POST", "/threads/search", THREADS_SEARCH,
 	  ROUTE_BODY | ROUTE_BODY_OPTIONAL | ROUTE_READS,
-	  SMALL, api_thread_search, "Find threads, newest first", "metadata, status, ids, "
-	  "limit, offset, sort_by (created_at, updated_at, status, thread_id), "
-	  "sort_order, select", "an array of threads; X-Pagination-Total, "
-	  "X-Pagination-Next", 200, PLACE_THREAD_SEARCH },
-	{ "POST", "/threads/count", THREADS_SEARCH, ROUTE_BODY | ROUTE_BODY_OPTIONAL, SMALL,
-	  api_thread_count, "Count threads", "metadata, status, ids", "a number", 200,
+	  SMALL, api_thread_search, "Find threads, newest first", "metadata, values (of the "
+	  "state), status, ids, limit, offset, sort_by (created_at, updated_at, "
+	  "state_updated_at, status, thread_id), sort_order, select, extract ({alias: path})",
+	  "an array of threads; X-Pagination-Total where it is known, X-Pagination-Next", 200,
 	  PLACE_THREAD_SEARCH },
+	{ "POST", "/threads/count", THREADS_SEARCH, ROUTE_BODY | ROUTE_BODY_OPTIONAL, SMALL,
+	  api_thread_count, "Count threads", "metadata, values, status, ids", "a number", 200 },
 	{ "GET", "/threads/{thread_id}", THREADS_READ, ROUTE_READS, NONE, api_thread_get,
-	  "Get a thread with its values", NULL, "the thread", 200, PLACE_THREAD_GET },
+	  "Get a thread with its values", "include (ttl)", "the thread", 200 },
 	{ "PATCH", "/threads/{thread_id}", THREADS_UPDATE,
 	  ROUTE_BODY, OBJECT, api_thread_update,
-	  "Change a thread's metadata", "metadata (merged); Prefer: return=minimal",
-	  "the thread; 204 and nothing when minimal", 200, PLACE_THREAD_UPDATE },
+	  "Change a thread's metadata or ttl", "metadata (merged), ttl; "
+	  "Prefer: return=minimal", "the thread; 204 and nothing when minimal", 200 },
+	{ "POST", "/threads/prune", THREADS_DELETE, ROUTE_BODY, SMALL, api_thread_prune,
+	  "Delete threads, or only what came before their newest state; not those with a run "
+	  "under way", "thread_ids*, strategy (delete, keep_latest)", "pruned_count", 200 },
 	{ "DELETE", "/threads/{thread_id}", THREADS_DELETE, 0, NONE, api_thread_delete,
 	  "Delete a thread with all it holds", NULL, "nothing", 204 },
 	{ "POST", "/threads/{thread_id}/copy", THREADS_CREATE,
@@ -116,7 +120,11 @@ const struct route routes[] = {
 	{ "GET", "/threads/{thread_id}/storage", THREADS_READ,
 	  ROUTE_READS, NONE, api_thread_storage,
 	  "Tell what a thread holds", NULL, "total_bytes; checkpoints, channel_values, "
-	  "pending_writes, runs: bytes, and rows and bytes by table", 200 },
+	  "pending_writes, runs: count, bytes; of channel_values by_channel: versions, bytes",
+	  200 },
+	{ "PATCH", "/threads/{thread_id}/state", THREADS_UPDATE, ROUTE_BODY, OBJECT,
+	  api_thread_patch_state, "Change a thread's metadata, as older clients do",
+	  "metadata* (merged)", "nothing", 204 },
 	{ "GET", "/threads/{thread_id}/state", THREADS_READ,
 	  ROUTE_READS, NONE, api_state_get,
 	  "Get a thread's newest state", "subgraphs, select", STATE, 200 },

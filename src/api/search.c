@@ -1,8 +1,8 @@
 /*
  * search.c - searching and counting threads and assistants.
  *
- * The headers of a page tell the total, and the offset of the next page if
- * there is one.
+ * The headers of a page tell the total, if it is known without looking further, and
+ * the offset of the next page if there is one.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -81,9 +81,20 @@ threads_read(struct call *c)
 
 	*op = (struct store_thread_search){ .status = -1 };
 	call_read_object(c, "metadata", LIMIT_FILTER_BYTES, &op->metadata_json);
+	call_read_object(c, "values", LIMIT_FILTER_BYTES, &op->values_json);
 	fields_enum(c->in, "status", thread_status_names, &op->status);
 	ids_read(c, op);
 	return op;
+}
+
+static struct str
+threads_page_lines(struct call *c, const struct store_thread_search *op)
+{
+	int64_t next = op->page.offset + (int64_t)op->found_n;
+
+	if (op->total >= 0)
+		return call_page_lines(c, next, op->total);
+	return arena_fmt(&c->r->arena, "x-pagination-next: %lld\r\n", (long long)next);
 }
 
 static int
@@ -97,9 +108,15 @@ threads_found(struct call *c)
 		return ERR_TOOBIG;
 	for (size_t i = 0; i < op->found_n; i++)
 		shown[i] = (struct shown_thread){ op->found[i],
-		    api_thread_agent(c, &op->found[i].t) };
+		    api_thread_agent(c, &op->found[i].t), STR_NONE };
+	for (size_t i = 0; c->extracts != NULL && i < op->found_n; i++) {
+		int rc = extracts_take(c, &shown[i]);
+
+		if (rc < 0)
+			return rc;
+	}
 	return call_list(c, thread_members, shown, sizeof *shown, op->found_n,
-	    call_page_lines(c, op->page.offset + (int64_t)op->found_n, op->total));
+	    threads_page_lines(c, op));
 }
 
 int
@@ -107,13 +124,20 @@ api_thread_search(struct call *c)
 {
 	static const struct sort sorts[] = {
 		{ "created_at", STORE_SORT_CREATED }, { "updated_at", STORE_SORT_UPDATED },
+		{ "state_updated_at", STORE_SORT_STATE_UPDATED },
 		{ "status", STORE_SORT_STATUS }, { "thread_id", STORE_SORT_ID },
 		{ NULL, 0 }
 	};
 	struct store_thread_search *op = threads_read(c);
 
 	op->page = page_read(c, thread_members, sorts);
+	if (c->select == MEMBERS_ALL)
+		c->select = THREAD_USUAL;
 	op->states = (c->select & (1u << THREAD_VALUES | 1u << THREAD_INTERRUPTS)) != 0;
+	if (extracts_read(c))
+		op->states = true;
+	if (c->extracts != NULL)
+		c->select |= 1u << THREAD_EXTRACTED;
 	return call_submit(c, STORE_THREAD_SEARCH, threads_found);
 }
 

@@ -112,6 +112,35 @@ add_thread_interrupts(struct buf *b, const char *key, const void *at)
 		view_add_interrupts(b, &s->f.state);
 }
 
+/* null: it lives until it is deleted. */
+static void
+add_thread_ttl(struct buf *b, const char *key, const void *at)
+{
+	const struct store_thread *t = at;
+
+	json_add_key(b, key);
+	if (t->ttl.ms == 0) {
+		buf_lit(b, "null");
+		return;
+	}
+	json_add_fmt(b, "{'strategy':%s,'ttl_minutes':", thread_ttl_names[t->ttl.strategy]);
+	json_add_double(b, (double)t->ttl.ms / (60 * 1000));
+	if (t->expires != 0)
+		show_time(b, "expires_at", t->expires);
+	else
+		buf_lit(b, ",\"expires_at\":null");
+	buf_add_char(b, '}');
+}
+
+static void
+add_thread_extracted(struct buf *b, const char *key, const void *at)
+{
+	const struct str *json = at;
+
+	if (json->n > 0)
+		add_object(b, key, json);
+}
+
 static void
 add_thread_error(struct buf *b, const char *key, const void *at)
 {
@@ -133,7 +162,8 @@ const struct member thread_members[] = {
 	{ "error", add_thread_error, AT(shown_thread, f.t.error_json) },
 	{ "state_updated_at", add_time, AT(shown_thread, f.t.state_updated) },
 	{ "context", NULL, 0 },
-	{ "extracted", NULL, 0 }, { "ttl", NULL, 0 }, { NULL, NULL, 0 },
+	[THREAD_EXTRACTED] = { "extracted", add_thread_extracted, AT(shown_thread, extracted) },
+	[THREAD_TTL] = { "ttl", add_thread_ttl, AT(shown_thread, f.t) }, { NULL, NULL, 0 },
 };
 
 /* ---- assistants, runs, items ---------------------------------------------- */

@@ -99,6 +99,12 @@
 	X(NAME_BYTES,          512,       "bytes",  "a name, key or label") \
 	X(METADATA_BYTES,      65536,     "bytes",  "metadata, config or context of one object") \
 	X(FILTER_BYTES,        8192,      "bytes",  "a filter or query: matching a row costs its size times the row's") \
+	X(THREAD_TTL_MINUTES,  5256000,   "minutes", "a thread's ttl: ten years") \
+	X(SWEEP_MINUTES,       10080,     "minutes", "between two sweeps: a week") \
+	X(SWEEP_ROWS,          1000000,   "threads", "that one sweep may be told to remove") \
+	X(PRUNE_IDS,           1000,      "threads", "that one request prunes") \
+	X(EXTRACTS,            10,        "paths",  "that a search of threads takes values from, as LangGraph") \
+	X(EXTRACT_STEPS,       32,        "steps",  "of one such path: names and indexes") \
 	X(MESSAGES,            10000,     "messages", "in one thread's list") \
 	X(CHANNELS,            1024,      "channels", "of one checkpoint") \
 	X(TASKS,               10000,     "tasks",  "that come next after one checkpoint") \

@@ -22,6 +22,7 @@ static const char *const level_words[] = {
 	"error", "warn", "info", "debug", NULL
 };
 
+static const char *const ttl_words[] = { "delete", "keep_latest", NULL };
 static const char *const switch_words[] = { "on", "off", NULL };
 static const char *const format_words[] = { "text", "json", NULL };
 
@@ -61,6 +62,17 @@ const struct setting config_settings[SETTINGS] = {
 	    .help = "what a model had said when its run was cancelled or failed stays in the thread" },
 	[SETTING_TRANSCRIPT] = { "transcript", TYPE_WORD, "WHEN", "on",
 	    .words = switch_words, .help = "runs keep a transcript: on or off" },
+	[SETTING_THREADS_TTL_STRATEGY] = { "threads.ttl.strategy", TYPE_WORD, "WHAT",
+	    "delete", .words = ttl_words, .help = "what happens to a thread when "
+	    "threads.ttl.default-ttl is over: delete, or keep_latest: only its newest state stays" },
+	[SETTING_THREADS_TTL_DEFAULT_TTL] = { "threads.ttl.default-ttl", TYPE_INT, "N", "0", 0,
+	    LIMIT_THREAD_TTL_MINUTES, "minutes", .help = "a thread that is made without a ttl "
+	    "lives so long; 0: until it is deleted" },
+	[SETTING_THREADS_TTL_SWEEP_INTERVAL] = { "threads.ttl.sweep-interval-minutes", TYPE_INT,
+	    "N", "5", 1, LIMIT_SWEEP_MINUTES, "minutes", .help = "between two looks for threads "
+	    "whose time is over" },
+	[SETTING_THREADS_TTL_SWEEP_LIMIT] = { "threads.ttl.sweep-limit", TYPE_INT, "N", "1000", 1,
+	    LIMIT_SWEEP_ROWS, "threads", .help = "that one look takes, at most" },
 	[SETTING_MAIL_SOCKET] = { "mail.socket", TYPE_TEXT, "PATH", "",
 	    .help = "Unix socket for agents that are programs on this machine; none if empty" },
 	[SETTING_MAIL_BATCH_SIZE] = { "mail.batch-size", TYPE_INT, "N", "100", 1, LIMIT_MAIL_BATCH,
@@ -102,6 +114,8 @@ const struct setting config_settings[SETTINGS] = {
 	    "0", 0, 10000, "ms", .help = "added to every commit" },
 	[SETTING_TEST_SCAN_MS] = { "test.scan-ms", TYPE_INT, "N",
 	    "0", 0, 10000, "ms", .help = "a search is cut so soon; 0: as the limits say" },
+	[SETTING_TEST_SWEEP_MS] = { "test.sweep-ms", TYPE_INT, "N",
+	    "0", 0, 100000, "ms", .help = "sweeps come so often; 0: as their settings say" },
 	[SETTING_TEST_FAIL_STORE_AT] = { "test.fail-store-at", TYPE_INT, "N",
 	    "0", 0, INT64_MAX, .help = "the nth write fails" },
 	[SETTING_TEST_CLOCK_MS] = { "test.clock-ms", TYPE_INT, "N", "0",
@@ -430,7 +444,7 @@ static int
 check_together(const struct config *c, struct err *e)
 {
 	static const enum setting_id hooks[] = {
-		SETTING_TEST_FSYNC_DELAY_MS, SETTING_TEST_SCAN_MS,
+		SETTING_TEST_FSYNC_DELAY_MS, SETTING_TEST_SCAN_MS, SETTING_TEST_SWEEP_MS,
 		SETTING_TEST_FAIL_STORE_AT, SETTING_TEST_ID_SEED,
 		SETTING_TEST_CLOCK_MS,
 		SETTING_TEST_MEMORY_BYTES

@@ -475,6 +475,9 @@ open_store(struct node *n, struct err *e)
 		.fsync_delay_ms = config_int(c, SETTING_TEST_FSYNC_DELAY_MS),
 		.scan_ms = config_int(c, SETTING_TEST_SCAN_MS),
 		.fail_at = config_int(c, SETTING_TEST_FAIL_STORE_AT),
+		.thread_ttl = { config_int(c, SETTING_THREADS_TTL_DEFAULT_TTL) * 60 * 1000,
+		    str_eq(config_str(c, SETTING_THREADS_TTL_STRATEGY), S("keep_latest")) ?
+		    TTL_KEEP_LATEST : TTL_DELETE },
 	};
 
 	int rc = check_folder(c, e);
@@ -607,6 +610,17 @@ size_accounts(const struct config *c)
 	account_set_capacity(&account_mail, account_share(memory, LIMIT_MAIL_BYTES));
 }
 
+static void
+set_sweeps(struct node *n)
+{
+	const struct config *c = n->config;
+	msec test = config_int(c, SETTING_TEST_SWEEP_MS);
+
+	sweep_set(n->shared, SWEEP_THREADS, test > 0 ? test :
+	    config_int(c, SETTING_THREADS_TTL_SWEEP_INTERVAL) * 60 * 1000,
+	    config_int(c, SETTING_THREADS_TTL_SWEEP_LIMIT));
+}
+
 static int
 node_open(struct node *n, struct err *e)
 {
@@ -649,6 +663,7 @@ node_open(struct node *n, struct err *e)
 	work_tools_add(n->tools);
 	n->shared = runs_shared_new(n->store, n->tools, folder_agents(n->folder),
 	    config_bool(n->config, SETTING_KEEP_PARTIAL));
+	set_sweeps(n);
 	n->offices = offices_new(n->store, folder_agents(n->folder));
 	external_set_batch(n->offices, (uint32_t)config_int(n->config, SETTING_MAIL_BATCH_SIZE),
 	    config_int(n->config, SETTING_MAIL_BATCH_TIMEOUT));

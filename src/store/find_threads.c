@@ -2,10 +2,11 @@
  * find_threads.c - searching and counting threads.
  *
  * Candidates come from one index: those of the rarest leaf of the metadata
- * (facets.c), those of a status, or all of an owner; always in order of
- * creation, so the usual order needs no sorting and stops with the page.  The
- * total is kept by counters where one index says all (tally.c); else the
- * candidates are counted to their end.
+ * (facets.c), those of a status, or all of an owner, in order of creation; or all of
+ * an owner in the order of their changes, if that is asked for and the page is expected
+ * sooner that way than by sorting the others.  In the order that is asked for they
+ * end with the page.  The total is kept by counters where one index says all
+ * (tally.c); else it is known only if the candidates came to their end.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -21,10 +22,12 @@ struct seek {
 	struct store_thread_search *x;
 	int64_t rows;                        /* left to look at; 0: any number */
 	struct wanted want;
+	struct wanted_values values;
 	struct facets facets;
 	bool compares;                       /* the index does not say all */
 	bool in_order;                       /* candidates come as asked */
 	bool counted;                        /* total is known already */
+	bool more;                           /* one matched behind the page */
 	struct hit *hits;                    /* all matches, or only the page's */
 	size_t n, cap;
 };
@@ -42,15 +45,15 @@ count_get(struct seek *s, int64_t what, int64_t *out)
 	return rc == ERR_NOTFOUND ? OK : rc;
 }
 
-/* Of the status that is wanted, or of all. */
+/* -1: of all. */
 static int
-count_of_status(struct seek *s, int64_t *out)
+count_of_status(struct seek *s, int status, int64_t *out)
 {
 	int64_t n = 0;
 	int rc = OK;
 
-	if (s->x->status >= 0)
-		return count_get(s, TALLY_STATUS(s->x->status), out);
+	if (status >= 0)
+		return count_get(s, TALLY_STATUS(status), out);
 	*out = 0;
 	for (int i = 0; rc == OK && thread_status_names[i] != NULL; i++) {
 		rc = count_get(s, TALLY_STATUS(i), &n);
@@ -83,14 +86,19 @@ rarest_leaf(struct seek *s, int64_t *hash, int64_t *count)
 static bool
 page_full(const struct seek *s)
 {
-	return s->in_order && s->counted && (int64_t)s->n >= s->x->page.limit;
+	return s->in_order && (s->counted ? (int64_t)s->n >= s->x->page.limit : s->more);
 }
 
 static int
 matches(struct seek *s, const struct query *q, bool *yes)
 {
+	int rc = OK;
+
 	*yes = s->x->status < 0 || query_i64(q, 1) == s->x->status;
-	return *yes && s->compares ? wanted_test(&s->want, query_borrow(q, 5), yes) : OK;
+	if (*yes && s->compares)
+		rc = wanted_test(&s->want, query_borrow(q, 5), yes);
+	return rc == OK && *yes ? wanted_values_test(&s->values, query_i64(q, 0),
+	    query_i64(q, 7), yes) : rc;
 }
 
 /* at: how many matched before it. */
@@ -109,8 +117,10 @@ candidate(struct seek *s, const struct query *q, int64_t *at)
 	if (rc != OK || !yes)
 		return rc;
 	++*at;
-	if (s->in_order && (*at <= x->page.offset || (int64_t)s->n >= x->page.limit))
+	if (s->in_order && (*at <= x->page.offset || (int64_t)s->n >= x->page.limit)) {
+		s->more = *at > x->page.offset && x->page.limit > 0;
 		return OK;
+	}
 	mem_grow(s->hits, s->n, s->cap);
 	s->hits[s->n++] = (struct hit){ .seq = query_i64(q, 0), .id = query_uuid(q, 4),
 	    .number = query_i64(q, column_of[x->page.sort]) };
@@ -168,7 +178,7 @@ by_status(struct seek *s, int64_t count, int64_t *at)
 	struct db_value owner = db_i64(s->x->cmd.owner);
 	bool up = s->x->page.ascending;
 
-	s->counted = !s->compares;
+	s->counted = !s->compares && wanted_is_open(&s->values.want);
 	s->x->total = count;
 	if (s->x->status < 0)
 		return candidates(s, query_of(s->db, up ? SQL_THREADS_OLD :
@@ -177,16 +187,24 @@ by_status(struct seek *s, int64_t count, int64_t *at)
 	    SQL_THREADS_OF_STATUS_NEW, owner, db_i64(s->x->status)), at);
 }
 
+/* A thread that has the leaf has what is wanted. */
+static bool
+leaf_is_all(const struct seek *s)
+{
+	return s->facets.n == 1 && !s->facets.coarse && !s->facets.large;
+}
+
 static int
 by_leaf(struct seek *s, int64_t hash, int64_t count, int64_t large, int64_t *at)
 {
 	enum sql text = s->x->page.ascending ? SQL_THREADS_OF_FACET_OLD :
 	    SQL_THREADS_OF_FACET_NEW;
 	struct db_value owner = db_i64(s->x->cmd.owner);
-	bool alone = s->facets.n == 1 && !s->facets.coarse && !s->facets.large;
+	bool alone = leaf_is_all(s);
 	int rc;
 
-	s->counted = alone && large == 0 && s->x->status < 0;
+	s->counted = alone && large == 0 && s->x->status < 0 &&
+	    wanted_is_open(&s->values.want);
 	s->x->total = count;
 	s->compares = !alone;
 	if (large > 0)
@@ -199,27 +217,80 @@ by_leaf(struct seek *s, int64_t hash, int64_t count, int64_t large, int64_t *at)
 	return rc;
 }
 
+/* What the counters say of a search. */
+struct expected {
+	int64_t all, of_status, of_leaf, large, hash;
+	bool leaf;                           /* fewer than of the status */
+};
+
+static int
+expect(struct seek *s, struct expected *e)
+{
+	int rc;
+
+	*e = (struct expected){ 0 };
+	rc = count_of_status(s, s->x->status, &e->of_status);
+	if (rc == OK)
+		rc = count_of_status(s, -1, &e->all);
+	if (rc == OK && s->facets.n > 0)
+		rc = rarest_leaf(s, &e->hash, &e->of_leaf);
+	if (rc == OK && s->facets.n > 0)
+		rc = count_get(s, FACET_LARGE, &e->large);
+	e->leaf = s->facets.n > 0 && e->of_leaf + e->large <= e->of_status;
+	return rc;
+}
+
+/* Is the page found sooner by going through all in the order that is asked for, than by
+ * sorting all candidates?  If one of k matches, it takes k rows to find one. */
+static bool
+order_is_nearer(const struct seek *s, const struct expected *e)
+{
+	int64_t few = e->leaf ? e->of_leaf + e->large : e->of_status;
+	int64_t page = s->x->page.offset + s->x->page.limit + 1;
+
+	return s->x->page.limit > 0 && few > 0 &&
+	    (double)page * (double)e->all / (double)few < (double)few;
+}
+
+static int
+by_order(struct seek *s, const struct expected *e, int64_t *at)
+{
+	static const enum sql texts[][2] = {
+		[STORE_SORT_UPDATED] = { SQL_THREADS_UPDATED_NEW, SQL_THREADS_UPDATED_OLD },
+		[STORE_SORT_STATE_UPDATED] = { SQL_THREADS_STATE_NEW, SQL_THREADS_STATE_OLD },
+	};
+	bool open = wanted_is_open(&s->values.want);
+
+	s->in_order = true;
+	s->counted = open && (!s->compares || (leaf_is_all(s) && e->large == 0 &&
+	    s->x->status < 0));
+	s->x->total = s->compares ? e->of_leaf : e->of_status;
+	return candidates(s, query_of(s->db, texts[s->x->page.sort][s->x->page.ascending],
+	    db_i64(s->x->cmd.owner)), at);
+}
+
 static int
 seek(struct seek *s)
 {
-	int64_t of_status, of_leaf = 0, large = 0, hash = 0, at = 0;
+	enum store_sort sort = s->x->page.sort;
+	bool by_change = sort == STORE_SORT_UPDATED || sort == STORE_SORT_STATE_UPDATED;
+	struct expected e;
+	int64_t at = 0;
 	int rc;
 
 	if (s->x->ids_n > 0) {
 		rc = by_ids(s, &at);
 	} else {
-		rc = count_of_status(s, &of_status);
-		if (rc == OK && s->facets.n > 0)
-			rc = rarest_leaf(s, &hash, &of_leaf);
-		if (rc == OK && s->facets.n > 0)
-			rc = count_get(s, FACET_LARGE, &large);
-		if (rc == OK && s->facets.n > 0 && of_leaf + large <= of_status)
-			rc = by_leaf(s, hash, of_leaf, large, &at);
+		rc = expect(s, &e);
+		if (rc == OK && by_change && order_is_nearer(s, &e))
+			rc = by_order(s, &e, &at);
+		else if (rc == OK && e.leaf)
+			rc = by_leaf(s, e.hash, e.of_leaf, e.large, &at);
 		else if (rc == OK)
-			rc = by_status(s, of_status, &at);
+			rc = by_status(s, e.of_status, &at);
 	}
 	if (!s->counted)
-		s->x->total = at;
+		s->x->total = page_full(s) ? -1 : at;
 	return rc;
 }
 
@@ -303,6 +374,8 @@ thread_search(struct store *st, struct store_cmd *c)
 	x->found_n = 0;
 	x->found = arena_alloc(c->arena, ((size_t)x->page.limit + 1) * sizeof *x->found);
 	rc = wanted_init(&s.want, x->metadata_json, s.db, &c->err);
+	if (rc == OK)
+		rc = wanted_values_init(&s.values, x->values_json, s.db, &c->err);
 	s.compares = !wanted_is_open(&s.want);
 	if (rc == OK && s.compares)
 		facets_of(s.want.doc.root, &s.facets);
@@ -312,7 +385,9 @@ thread_search(struct store *st, struct store_cmd *c)
 		rc = seek(&s);
 	if (rc == OK)
 		rc = page_load(&s);
+	x->more = x->total < 0 || x->page.offset + (int64_t)x->found_n < x->total;
 	wanted_release(&s.want);
+	wanted_values_release(&s.values);
 	free(s.hits);
 	return rc;
 }

@@ -33,6 +33,7 @@ struct pruning {
 	struct tasks tasks;                  /* that come next in them */
 	struct value *values;                /* that they name */
 	size_t values_n, values_cap;
+	struct channel_map map;              /* of the checkpoint that is looked at */
 };
 
 static bool
@@ -186,12 +187,11 @@ struct victims {
 static int
 lists_note(struct pruning *p, struct numbers *out, struct str channels)
 {
-	struct channel_map map = { 0 };
-	int rc = channels_parse(&map, channels, &p->st->scratch);
+	int rc = channels_parse(&p->map, channels, &p->st->scratch);
 
-	for (size_t i = 0; rc == OK && i < map.n; i++)
-		if (map.at[i].is_list &&
-		    !numbers_add(&p->st->scratch, out, map.at[i].list))
+	for (size_t i = 0; rc == OK && i < p->map.n; i++)
+		if (p->map.at[i].is_list &&
+		    !numbers_add(&p->st->scratch, out, p->map.at[i].list))
 			rc = ERR_TOOBIG;
 	return rc;
 }

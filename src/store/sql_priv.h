@@ -36,7 +36,9 @@
 /* Candidates of a search, in order of creation. */
 #define SEEK_COLUMNS                                                           \
 	"SELECT t.seq, t.status, t.created, t.updated, t.uuid, t.metadata,"    \
-	" t.state_updated "
+	" t.state_updated, t.checkpoint "
+#define SEEK_BY(index) SEEK_COLUMNS                                            \
+	"FROM thread t INDEXED BY " index " WHERE t.owner = ?1 "
 #define SEEK_STATUS(status) SEEK_COLUMNS                                       \
 	"FROM thread t INDEXED BY thread_status"                               \
 	" WHERE t.owner = ?1 AND t.status = " status " "
@@ -144,6 +146,16 @@
 	X(THREADS_OF_FACET_NEW, SEEK_FACET                                     \
 	    "ORDER BY f.created DESC, f.thread DESC")                          \
 	X(THREADS_OF_FACET_OLD, SEEK_FACET "ORDER BY f.created, f.thread")     \
+	X(THREADS_UPDATED_NEW, SEEK_BY("thread_updated")                       \
+	    "ORDER BY t.updated DESC, t.seq DESC")                             \
+	X(THREADS_UPDATED_OLD, SEEK_BY("thread_updated")                       \
+	    "ORDER BY t.updated, t.seq")                                       \
+	X(THREADS_STATE_NEW, SEEK_BY("thread_state")                           \
+	    "ORDER BY t.state_updated DESC, t.seq DESC")                       \
+	X(THREADS_STATE_OLD, SEEK_BY("thread_state")                           \
+	    "ORDER BY t.state_updated, t.seq")                                 \
+	/* of a thread that an owner-checked row named */                      \
+	X(CHANNELS_AT, "SELECT channels FROM checkpoint WHERE seq = ?")        \
 	X(THREADS_OF_ID, SEEK_COLUMNS                                          \
 	    "FROM thread t WHERE t.owner = ? AND t.uuid = ?")                  \
 	X(COUNT_GET, "SELECT n FROM thread_count WHERE owner = ? AND what = ?") \
@@ -657,12 +669,12 @@
 	    " coalesce(length(CAST(wrote AS BLOB)), 0) +"                      \
 	    " coalesce(length(CAST(extra AS BLOB)), 0)), 0) FROM"              \
 	    " checkpoint WHERE thread = ?")                                    \
-	X(SIZE_CHANNEL, "SELECT count(*), coalesce(sum(16 +"                   \
+	X(SIZE_CHANNELS, "SELECT name, count(*), coalesce(sum(16 +"            \
 	    " coalesce(length(CAST(ns AS BLOB)), 0) +"                         \
 	    " coalesce(length(CAST(name AS BLOB)), 0) +"                       \
 	    " coalesce(length(CAST(type AS BLOB)), 0) +"                       \
 	    " coalesce(length(CAST(body AS BLOB)), 0)), 0) FROM"               \
-	    " channel WHERE thread = ?")                                       \
+	    " channel WHERE thread = ? GROUP BY name")                         \
 	X(SIZE_WRITE, "SELECT count(*), coalesce(sum(32 +"                     \
 	    " coalesce(length(CAST(path AS BLOB)), 0) +"                       \
 	    " coalesce(length(CAST(channel AS BLOB)), 0) +"                    \

@@ -394,6 +394,8 @@ static const char version_7[] =
 	"ALTER TABLE thread ADD COLUMN expires INTEGER;" /* ms; NULL: never */ \
 	"CREATE INDEX thread_expires ON thread(expires)"                       \
 	"	WHERE expires IS NOT NULL AND status <> 1;"                    \
+	"CREATE INDEX thread_updated ON thread(owner, updated);"               \
+	"CREATE INDEX thread_state ON thread(owner, state_updated);"           \
 	"UPDATE thread SET state_updated = created WHERE state_updated = 0;"
 /* Runs that begin later, and threads that live as long as their runs. */
 #define RUNS_8                                                                 \

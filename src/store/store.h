@@ -606,16 +606,24 @@ struct store_interrupt_search {
 	size_t found_n;
 };
 
-/* What a thread holds.  ERR_NOTFOUND. */
-#define STORE_PARTS 12
+/* What a thread holds: rows and bytes, and of values by channel (its name as in
+ * channels_json).  ERR_NOTFOUND. */
+enum store_section {
+	STORE_OF_CHECKPOINTS, STORE_OF_VALUES,
+	STORE_OF_WRITES,                     /* and questions, journals, waits */
+	STORE_OF_RUNS,                       /* with their events and transcripts */
+	STORE_SECTIONS
+};
+struct store_size { int64_t rows, bytes; };
 struct store_storage {
 	struct store_cmd cmd;
 	struct uuid thread_id;
-	struct store_storage_part {
-		const char *table;
-		int64_t rows, bytes;
-	} parts[STORE_PARTS];                /* out */
-	size_t parts_n;
+	struct store_size section[STORE_SECTIONS];   /* out */
+	struct store_storage_channel {
+		struct str name;
+		struct store_size size;
+	} *channels;                         /* out, in the order of their names */
+	size_t channels_n;
 };
 
 enum store_sort {
@@ -640,6 +648,8 @@ struct store_page {
 struct store_thread_search {
 	struct store_cmd cmd;
 	struct str metadata_json;
+	struct str values_json;              /* the same of the newest state's values, as they
+	                                        are stored; empty: any */
 	int status;                          /* -1: any */
 	struct uuid *ids;                    /* gets sorted */
 	size_t ids_n;
@@ -648,7 +658,9 @@ struct store_thread_search {
 	bool states;                         /* load them */
 	struct store_thread_found *found;    /* out */
 	size_t found_n;
-	int64_t total;                       /* out: of all pages */
+	int64_t total;                       /* out: of all pages; -1: not known, for it was
+	                                        enough to find the page; limit 0: counted */
+	bool more;                           /* out: there are others behind the page */
 };
 
 /* The owner's and the system's.  name: a part of it, in any case. */

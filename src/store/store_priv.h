@@ -269,6 +269,24 @@ bool wanted_is_open(const struct wanted *w);         /* everything passes */
 /* db->pace_rc when it takes too long. */
 int  wanted_test(struct wanted *w, struct str stored, bool *yes);
 
+/* wanted.c: values that states must contain, by channel. */
+struct wanted_values {
+	struct wanted want;
+	struct db *db;
+	struct str *names;                   /* of the channels, escaped as in JSON */
+	size_t names_n;
+	struct arena arena;                  /* of one candidate; the names' own */
+	struct arena own;
+	struct buf text;
+};
+/* As wanted_init; values may be empty.  ERR_TOOBIG. */
+int  wanted_values_init(struct wanted_values *w, struct str values, struct db *db,
+    struct err *e);
+void wanted_values_release(struct wanted_values *w);
+/* Of the state of a checkpoint of the root; 0: there is none. */
+int  wanted_values_test(struct wanted_values *w, int64_t thread, int64_t checkpoint,
+    bool *yes);
+
 /* facets.c: the leaves of a thread's metadata. */
 #define FACETS_MAX  64
 #define FACET_LARGE 0                        /* has more of them than that */

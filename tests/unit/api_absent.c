@@ -23,7 +23,6 @@ TEST(fields_refused_ones_are_named)
 {
 	static const struct { const char *body, *name; unsigned places; } rows[] = {
 		{ "{\"webhook\":\"http://x\"}", "webhook", PLACE_RUN },
-		{ "{\"ttl\":{\"ttl\":1}}", "ttl", PLACE_THREAD },
 		{ "{\"index\":[\"x\"]}", "index", PLACE_ITEM },
 	};
 
@@ -60,7 +59,7 @@ TEST(fields_defaults_and_strangers_pass)
 	    "\"multitask_strategy\":\"enqueue\",\"feedback_keys\":[\"a\"],"
 	    "\"langsmith_tracer\":{\"project_name\":\"x\"},"
 	    "\"checkpoint_during\":true,\"assistantId\":\"x\"}", PLACE_RUN, &e), OK);
-	CHECK_RC(check("", "{\"ttl\":null,\"supersteps\":[]}", PLACE_THREAD, &e), OK);
+	CHECK_RC(check("", "{\"select\":[\"context\",\"ttl\"]}", PLACE_THREAD_SEARCH, &e), OK);
 	CHECK_RC(check("", "{\"index\":false}", PLACE_ITEM, &e), OK);
 	/* A field belongs to its place: a thread's ttl is no run's business. */
 	CHECK_RC(check("", "{\"ttl\":5}", PLACE_RUN, &e), OK);

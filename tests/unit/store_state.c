@@ -413,14 +413,12 @@ CONTRACT(thread_with_history)
 	CHECK(t.t.checkpoint > 0);
 	CHECK(shows(f, t.t.seq, 0, "x=1 m=ab"));
 	CHECK_RC(fix_do(f, &s, STORE_STORAGE, 7), OK);
-	for (size_t i = 0; i < s.parts_n; i++) {
-		const struct store_storage_part *part = &s.parts[i];
-		bool has = strcmp(part->table, "checkpoint") == 0 ||
-		    strcmp(part->table, "channel") == 0 ||
-		    strcmp(part->table, "entry") == 0;
-
-		CHECK((part->rows > 0) == has && (part->bytes > 0) == has);
-	}
+	CHECK(s.section[STORE_OF_CHECKPOINTS].rows == 2 && s.section[STORE_OF_VALUES].rows == 2);
+	CHECK(s.section[STORE_OF_WRITES].rows == 0 && s.section[STORE_OF_RUNS].bytes == 0);
+	CHECK(s.channels_n == 2 && str_eq(s.channels[0].name, S("m")) &&
+	    str_eq(s.channels[1].name, S("x")) && s.channels[1].size.rows == 1);
+	CHECK_INT(s.channels[0].size.bytes + s.channels[1].size.bytes,
+	    s.section[STORE_OF_VALUES].bytes);
 	CHECK_RC(fix_do(f, &s, STORE_STORAGE, 8), ERR_NOTFOUND);
 }
 
