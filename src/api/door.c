@@ -257,6 +257,18 @@ request_of(struct call *c, const struct door_ask *ask)
 	    .multitask = ask->multitask, .passing = ask->passing };
 }
 
+/* Whose nodes speak: of what waits, if that goes on. */
+static const struct agent *
+agent_of(struct call *c, const struct door_ask *ask)
+{
+	struct store_thread t;
+
+	if (json_is_null(ask->command) || store_thread_get(c->api->reader, c->owner,
+	    &ask->thread_id, &c->r->arena, &t) != OK)
+		return runs_agent(c->api->runs, ask->assistant.graph_id);
+	return runs_thread_agent(c->api->runs, c->owner, &t, ask->assistant.graph_id);
+}
+
 int
 door_start(struct call *c, const struct door_ask *ask, const struct door_events *on,
     void *ctx)
@@ -276,7 +288,7 @@ door_start(struct call *c, const struct door_ask *ask, const struct door_events 
 	    .frames = run_frames, .end = run_ended };
 	d->hearing = (struct hearing){ .message = heard_message, .text = heard_text,
 	    .ctx = d };
-	hearing_init(&d->hearing, runs_agent(c->api->runs, ask->assistant.graph_id));
+	hearing_init(&d->hearing, agent_of(c, ask));
 	atomic_fetch_add_explicit(&c->api->metrics.watchers, 1, memory_order_relaxed);
 	c->door = d;
 	http_on_gone(c->r, request_gone);

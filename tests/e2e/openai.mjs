@@ -336,6 +336,19 @@ await scenario("a client that leaves", async () => {
   await s.stop();
 });
 
+await scenario("a server that stops", async () => {
+  const s = await startServer({ mock: slow, args: ["--agents", agents, "--shards", "2"] }), c = new OpenAI({ baseURL: `${s.url}/v1`, apiKey: "x", maxRetries: 0 });
+  const streams = await Promise.all([c.chat.completions.create({ model: "agent", messages: m1, stream: true }), c.responses.create({ model: "agent", input: "hi", stream: true })]);
+  const heard = streams.map((x) => { const h = { n: 0 }; h.end = collect((async function* () { for await (const e of x) { h.n++; yield e; } })()).catch((e) => e); return h; });
+  const waits = c.chat.completions.create({ model: "agent", messages: m1 }).catch((e) => e);
+  await until(() => heard.every((h) => h.n > 4), "both to stream");
+  equal((await s.stop()).code, 0, "it stops in order");
+  const [whole, events] = await Promise.all(heard.map((h) => h.end));
+  check(whole instanceof Error, "a completion is not taken for the whole", whole);
+  check(events instanceof Error || events.at(-1).type === "response.failed", "nor a response", events);
+  check((await waits) instanceof OpenAI.APIError, "and who waited is told", await waits);
+});
+
 // What public reports tell of other servers: each broke a client.
 await scenario("reports", async () => {
   const text = async (body) => (await post({ model: "agent", messages: m1, stream: true, ...body })).text;
