@@ -71,17 +71,6 @@ call_reply(struct call *c, int status, struct str content_type,
 	api_trim(a);
 }
 
-void
-call_expires(const struct call *c, struct wheel_timer *t)
-{
-	msec left;
-
-	if (c->who.expires == NEVER)
-		return;
-	left = c->who.expires - shard_wall(c->r->shard);
-	shard_timer_set(c->r->shard, t, left > 0 ? left : 0);
-}
-
 int
 call_json(struct call *c, struct str extra)
 {

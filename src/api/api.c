@@ -5,8 +5,9 @@
  *
  * A request is refused before its body is read where its head is enough.
  *
- * Only the look-up of an owner seen for the first time leaves the turn.  All
- * else up to the handler runs through, on the shard.
+ * Only the look-up of an owner seen for the first time, and a question to who knows the
+ * caller (auth_ask), leave the turn.  All else up to the handler runs through, on the
+ * shard.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -190,17 +191,29 @@ parse_ids(struct call *c)
 	return OK;
 }
 
+/* Who it is; ERR_AGAIN: somebody has to be asked first. */
+static int
+call_identify(struct call *c, bool asked)
+{
+	struct credentials shown = { .r = c->r, .asked = asked,
+		.authorization = http_header(c->r, S("authorization")),
+		.api_key = http_header(c->r, S("x-api-key")) };
+
+	return auth_check(c->api->shared->o.auth, &shown, shard_wall(c->r->shard),
+	    &c->r->arena, &c->who, &c->err);
+}
+
+/* From the head alone, where that is possible; else handle() asks, when the body is
+ * there. */
 static int
 call_authenticate(struct call *c)
 {
-	const struct http_req *r = c->r;
 	int rc = OK;
 
 	if (!(c->route->flags & ROUTE_OPEN))
-		rc = auth_check(c->api->shared->o.auth, http_header(r,
-		    S("authorization")), http_header(r, S("x-api-key")),
-		    shard_wall(r->shard), &c->r->arena, &c->who, &c->err);
-	return rc == OK ? parse_ids(c) : rc;
+		rc = call_identify(c, false);
+	c->unknown = rc == ERR_AGAIN;
+	return rc == OK || c->unknown ? parse_ids(c) : rc;
 }
 
 /* CORS preflight: whatever it asks for is allowed, for any origin. */
@@ -266,13 +279,39 @@ head(void *ctx, struct http_req *r)
 	return route->body_max > 0 ? route->body_max : BODY_DEFAULT;
 }
 
+static int
+call_proceed(struct call *c)
+{
+	return c->who.subject.n > 0 ? call_owner(c) : call_begin(c);
+}
+
+static void
+call_asked(struct auth_wait *w)
+{
+	struct call *c = CONTAINER_OF(w, struct call, asking);
+	int rc = call_identify(c, true);
+
+	call_finish(c, rc == OK ? call_proceed(c) : rc);
+}
+
+static int
+call_ask(struct call *c)
+{
+	struct credentials shown = { .r = c->r,
+		.authorization = http_header(c->r, S("authorization")),
+		.api_key = http_header(c->r, S("x-api-key")) };
+
+	c->asking = (struct auth_wait){ .shard = c->r->shard, .done = call_asked };
+	return auth_ask(c->api->shared->o.auth, &shown, &c->asking, &c->err);
+}
+
 static void
 handle(void *ctx, struct http_req *r)
 {
 	struct call *c = r->user;
 
 	(void)ctx;
-	call_finish(c, c->who.subject.n > 0 ? call_owner(c) : call_begin(c));
+	call_finish(c, c->unknown ? call_ask(c) : call_proceed(c));
 }
 
 void

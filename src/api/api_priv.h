@@ -76,6 +76,8 @@ struct call {
 	struct str param[ROUTE_PARAMS];      /* in order of the path */
 	struct uuid thread_id, run_id;       /* parsed, when the path has them */
 	struct principal who;
+	bool unknown;                        /* who it is: somebody has to be asked */
+	struct auth_wait asking;
 	owner_t owner;
 	struct fields *in;                   /* the body, while the handler runs */
 	struct err err;                      /* why the handler failed */
@@ -162,9 +164,17 @@ int  call_json(struct call *c, struct str extra);        /* 200 with call_out;
                                                 ERR_TOOBIG: not answered */
 /* X-Pagination-Total, and -Next if there is more behind `next`. */
 struct str call_page_lines(struct call *c, int64_t next, int64_t total);
-/* Arms t for the moment the caller's token expires; no-op for tokens that do
- * not expire. */
-void call_expires(const struct call *c, struct wheel_timer *t);
+/* For an answer that lasts: over is called, once, when the caller's credentials are good
+ * no longer.  standing_end comes before the request's end. */
+struct standing {
+	struct wheel_timer timer;
+	struct auth *auth;
+	struct shard *shard;                 /* NULL: it has not begun */
+	struct principal *who;
+	void (*over)(struct standing *s);
+};
+void standing_begin(struct standing *s, struct call *c, void (*over)(struct standing *s));
+void standing_end(struct standing *s);       /* also when it has not begun, or is over */
 void call_empty(struct call *c, int status);
 /* The status of rc, with the words of e; without words, those of the code. */
 void call_fail(struct call *c, int rc, const struct err *e);

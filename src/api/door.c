@@ -27,7 +27,7 @@ struct door {
 	struct call *call;                   /* NULL once the answer has begun as
 	                                        SSE, or has ended */
 	struct sse *sse;
-	struct wheel_timer timer;            /* of a stream: its token ends */
+	struct standing standing;            /* of a stream: its token ends */
 	struct shard_job leave;
 	const struct door_events *on;
 	void *ctx;
@@ -47,7 +47,7 @@ check_door(const struct door *d)
 static void
 door_free(struct door *d)
 {
-	shard_timer_cancel(d->api->shard, &d->timer);
+	standing_end(&d->standing);
 	atomic_fetch_sub_explicit(&d->api->metrics.watchers, 1, memory_order_relaxed);
 	if (d->on->release != NULL)
 		d->on->release(d->ctx);
@@ -78,7 +78,7 @@ leave_soon(struct door *d)
 	d->leaving = true;
 	d->sse = NULL;
 	d->call = NULL;
-	shard_timer_cancel(d->api->shard, &d->timer);
+	standing_end(&d->standing);
 	d->leave.run = leave;
 	shard_at_turn_end(d->api->shard, &d->leave);
 }
@@ -164,9 +164,9 @@ heard_text(void *ctx, struct str raw)
 
 /* The client's token has expired while the run goes on. */
 static void
-expire(struct wheel_timer *t)
+expire(struct standing *s)
 {
-	struct door *d = CONTAINER_OF(t, struct door, timer);
+	struct door *d = CONTAINER_OF(s, struct door, standing);
 	struct sse *sse = d->sse;
 
 	leave_soon(d);
@@ -181,8 +181,7 @@ door_stream(struct door *d, struct str lines)
 	check_door(d);
 	assert(c != NULL && d->sse == NULL && !d->ended);
 	lines = arena_fmt(&c->r->arena, API_CORS "%.*s", FMT(lines));
-	d->timer.fire = expire;
-	call_expires(c, &d->timer);
+	standing_begin(&d->standing, c, expire);
 	d->call = NULL;
 	d->sse = sse_begin(c->r, lines, stream_gone, d);
 	sse_beat_bare(d->sse);

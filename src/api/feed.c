@@ -41,7 +41,7 @@ struct feed {
 	struct buf frames;
 	struct work_listener listener;
 	struct wheel_timer timer;            /* the client is slow */
-	struct wheel_timer expiry;           /* its token ends */
+	struct standing standing;            /* its token ends */
 	char project[LIMIT_WORK_PROJECT_BYTES];
 	int64_t after;                       /* the last row sent */
 	bool reading, leaving;
@@ -91,7 +91,7 @@ feed_leave(struct feed *f)
 	f->sse = NULL;
 	f->call = NULL;
 	shard_timer_cancel(f->api->shard, &f->timer);
-	shard_timer_cancel(f->api->shard, &f->expiry);
+	standing_end(&f->standing);
 	if (f->listening)
 		f->job_posted = work_unlisten(f->api->shared->o.store, &f->listener);
 	f->listening = false;
@@ -196,9 +196,9 @@ feed_failed(struct feed *f)
 
 /* The client reconnects with a new token, or gets 401. */
 static void
-on_expiry(struct wheel_timer *t)
+on_expiry(struct standing *s)
 {
-	struct feed *f = CONTAINER_OF(t, struct feed, expiry);
+	struct feed *f = CONTAINER_OF(s, struct feed, standing);
 	struct sse *sse = f->sse;
 
 	feed_leave(f);
@@ -211,8 +211,7 @@ feed_open(struct feed *f)
 	struct http_req *r = f->call->r;
 
 	http_on_gone(r, NULL);
-	f->expiry.fire = on_expiry;
-	call_expires(f->call, &f->expiry);
+	standing_begin(&f->standing, f->call, on_expiry);
 	f->call = NULL;
 	f->sse = sse_begin(r, S(API_CORS), stream_gone, f);
 }

@@ -38,7 +38,7 @@ struct mailbox {
 	struct sse *sse;                     /* NULL: a poll, not open, or leaving */
 	struct external_reader reader;
 	struct wheel_timer timer;            /* a poll's time; the client is slow */
-	struct wheel_timer expiry;           /* its token ends */
+	struct standing standing;            /* its token ends */
 	int64_t owed;                        /* room to be given back */
 	uint32_t letters;                    /* a poll has */
 	struct buf text;                     /* of events, or of a poll's answer */
@@ -84,7 +84,7 @@ mailbox_leave(struct mailbox *m)
 	m->sse = NULL;
 	m->call = NULL;
 	shard_timer_cancel(m->api->shard, &m->timer);
-	shard_timer_cancel(m->api->shard, &m->expiry);
+	standing_end(&m->standing);
 	if (m->reading)
 		external_close(&m->reader);
 	else
@@ -158,9 +158,9 @@ mailboxes_end(struct api *a)
 /* ---- a stream -------------------------------------------------------------------- */
 
 static void
-on_expiry(struct wheel_timer *t)
+on_expiry(struct standing *s)
 {
-	struct mailbox *m = CONTAINER_OF(t, struct mailbox, expiry);
+	struct mailbox *m = CONTAINER_OF(s, struct mailbox, standing);
 	struct sse *sse = m->sse;
 
 	mailbox_leave(m);
@@ -171,8 +171,7 @@ static void
 stream_open(struct mailbox *m)
 {
 	http_on_gone(m->r, NULL);
-	m->expiry.fire = on_expiry;
-	call_expires(m->call, &m->expiry);
+	standing_begin(&m->standing, m->call, on_expiry);
 	m->call = NULL;
 	m->sse = sse_begin(m->r, S(API_CORS), stream_gone, m);
 }

@@ -155,7 +155,7 @@ struct export {
 	struct buf lines;
 	struct entries at;
 	struct wheel_timer timer;            /* the client is slow */
-	struct wheel_timer expiry;           /* its token ends */
+	struct standing standing;            /* its token ends */
 	bool reading;
 };
 
@@ -165,7 +165,7 @@ static void
 export_free(struct export *x)
 {
 	shard_timer_cancel(x->api->shard, &x->timer);
-	shard_timer_cancel(x->api->shard, &x->expiry);
+	standing_end(&x->standing);
 	arena_release(&x->arena);
 	buf_release(&x->lines);
 	free(x);
@@ -215,9 +215,9 @@ on_timer(struct wheel_timer *t)
 }
 
 static void
-on_expiry(struct wheel_timer *t)
+on_expiry(struct standing *s)
 {
-	struct export *x = CONTAINER_OF(t, struct export, expiry);
+	struct export *x = CONTAINER_OF(s, struct export, standing);
 	struct http_req *r = x->r;
 
 	http_on_gone(r, NULL);
@@ -231,8 +231,7 @@ static void
 export_send(struct export *x)
 {
 	if (x->call != NULL) {
-		x->expiry.fire = on_expiry;
-		call_expires(x->call, &x->expiry);
+		standing_begin(&x->standing, x->call, on_expiry);
 		x->call = NULL;
 		http_stream_begin(x->r, 200, S("application/x-ndjson"), S(API_CORS));
 	}

@@ -39,8 +39,8 @@ struct watcher {
 	struct call *call;                   /* NULL once the answer has begun as
 	                                        SSE, or has ended */
 	struct sse *sse;
-	struct wheel_timer timer;            /* the next blank line, or opening; of
-	                                        a stream: its token ends */
+	struct wheel_timer timer;            /* the next blank line, or opening */
+	struct standing standing;            /* of a stream: its token ends */
 	struct shard_job leave;
 	enum watch_kind kind;
 	bool open, ended, leaving;
@@ -66,6 +66,7 @@ static void
 watcher_free(struct watcher *wa)
 {
 	shard_timer_cancel(wa->api->shard, &wa->timer);
+	standing_end(&wa->standing);
 	atomic_fetch_sub_explicit(&wa->api->metrics.watchers, 1,
 	    memory_order_relaxed);
 	for (size_t i = 0; i < wa->w.namespaces_n; i++)
@@ -99,6 +100,7 @@ leave_soon(struct watcher *wa)
 	wa->sse = NULL;
 	wa->call = NULL;
 	shard_timer_cancel(wa->api->shard, &wa->timer);
+	standing_end(&wa->standing);
 	wa->leave.run = leave;
 	shard_at_turn_end(wa->api->shard, &wa->leave);
 }
@@ -157,9 +159,9 @@ static void beat(struct wheel_timer *t);
 /* The reader's token has expired while the run goes on.  A client with a new
  * token resumes here; others get 401. */
 static void
-expire(struct wheel_timer *t)
+expire(struct standing *s)
 {
-	struct watcher *wa = CONTAINER_OF(t, struct watcher, timer);
+	struct watcher *wa = CONTAINER_OF(s, struct watcher, standing);
 	struct sse *sse = wa->sse;
 
 	check_watcher(wa);
@@ -183,8 +185,7 @@ watcher_open(struct watcher *wa, const struct uuid *thread_id,
 	lines = arena_fmt(&c->r->arena, API_CORS "%.*s", FMT(lines));
 	if (is_stream(wa)) {
 		shard_timer_cancel(wa->api->shard, &wa->timer);
-		wa->timer.fire = expire;
-		call_expires(c, &wa->timer);
+		standing_begin(&wa->standing, c, expire);
 		wa->call = NULL;
 		wa->sse = sse_begin(c->r, lines, stream_gone, wa);
 		return;

@@ -1,13 +1,22 @@
 /*
  * auth.h - who is asking.
  *
- * Two kinds of credentials: an HS256 JSON Web Token (RFC 7519) in
- * `Authorization: Bearer`, and an API key in `x-api-key` or, for clients that
- * cannot send that, as the bearer token.  The algorithm is pinned: a token
- * that names another one, or none, is refused.  Secrets are compared in
- * constant time and never logged.  `now` is an argument.
+ * Kinds of credentials:
+ *   - a JSON Web Token (RFC 7519) in `Authorization: Bearer`, signed with a secret
+ *     (HS256) or with a key of a JWK set, from a file or from an address (jwt.h, jwks.h);
+ *   - anything that a remote verifier knows: the request's headers are shown to it, and
+ *     its answer is the user;
+ *   - an API key in `x-api-key` or, for clients that cannot send that, as the bearer
+ *     token.
  *
- * Threads: any, also beside auth_reload.
+ * A shard can answer most questions itself.  For the rest auth_check says ERR_AGAIN and
+ * auth_ask waits for whoever has to be asked: the issuer for its keys, the verifier for a
+ * user.  One question is under way for all who wait for its answer, answers are kept for
+ * a while, and whoever cannot be asked lets nobody in (ERR_BUSY).
+ *
+ * Secrets are compared in constant time and never logged.  `now` is an argument.
+ *
+ * Threads: any, also beside auth_reload, but for what says otherwise.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -16,9 +25,13 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "base/hmac.h"
 #include "base/rc.h"
+#include "net/shard.h"
 
 struct auth;
+struct client;
+struct http_req;
 
 #define JWT_SECRET_BYTES 32                  /* a shorter secret can be guessed
                                                 (RFC 7518 section 3.2) */
@@ -30,16 +43,28 @@ struct auth_options {
 	struct str org_claim;                /* where a token names its organisation:
 	                                        "org_id", "app_metadata.org"; empty: none */
 	bool org_owns;                       /* the owner is the organisation */
+	struct str jwks;                     /* a JWK set: file or https://; empty: none */
+	struct str remote_url;               /* of the verifier, GET; empty: none */
+	struct str remote_key;               /* sent to it as `apikey`; empty: none */
+	struct str cache_keys;               /* headers that it sees, and whose values are
+	                                        a credential: "authorization,x-tenant" */
+	msec cache_ttl;                      /* its answer is good for so long */
+	size_t cache_max;                    /* answers that are kept */
 };
 
 /* Reads the keys file: lines `<64 hex of sha256(key)> <owner>`; # comments.
  * Errors name file and line; a file that others can write is refused. */
 int  auth_new(struct auth **out, const struct auth_options *o, struct err *e);
-/* Reads the keys file again: a key that is gone stops working with the next
- * request.  After an error the old keys stay.  Any thread. */
+/* Reads the files again, and the issuer's keys: a key that is gone stops working with
+ * the next request.  After an error the old keys stay.  Any thread. */
 int  auth_reload(struct auth *a, struct err *e);
 void auth_free(struct auth *a);
-bool auth_enabled(const struct auth *a);     /* a secret or a keys file is set */
+bool auth_enabled(const struct auth *a);     /* some kind of credentials is asked for */
+
+/* A shard and its HTTP client, on its thread, before its first request; the first one
+ * asks the issuer for all.  Detached when no request is under way on any shard. */
+void auth_attach(struct auth *a, struct shard *s, struct client *c);
+void auth_detach(struct auth *a, struct shard *s);
 
 /* Who asks.  Texts are in the arena that auth_check was given. */
 struct principal {
@@ -52,16 +77,49 @@ struct principal {
 	size_t scopes_n;                     /* and `permissions`, none twice */
 	struct str name, email, role;        /* empty: not told */
 	struct str claims_json;              /* an object, all that is known: "{}" at least */
-	struct str scheme;                   /* "none", "jwt", "key" */
+	struct str scheme;                   /* "none", "jwt", "key", "remote" */
 	msec expires;                        /* Unix time; NEVER: not by itself */
+	msec again;                          /* when auth_again is to be asked; NEVER */
+	/* private */
+	uint8_t mark[SHA256_SIZE];           /* of what was shown */
+	struct str shown;                    /* to the verifier */
+	unsigned serial;                     /* of the keys file */
 };
 
 bool principal_has(const struct principal *p, struct str scope);
 
+/* What a request shows. */
+struct credentials {
+	struct str authorization, api_key;   /* the headers' values; empty: none */
+	const struct http_req *r;            /* for headers of cache_keys; NULL: it has none */
+	bool asked;                          /* auth_ask is over: no ERR_AGAIN again */
+};
+
 /* OK, or ERR_UNAUTH with the words for the client ("Could not validate
- * credentials" when there are none).  With auth off: subject "". */
-int auth_check(struct auth *a, struct str authorization, struct str api_key,
-    msec now, struct arena *arena, struct principal *out, struct err *e);
+ * credentials" when there are none).  With auth off: subject "".  ERR_DENIED: known, and
+ * may own nothing.  ERR_AGAIN: auth_ask first.  ERR_BUSY: who would know does not answer.
+ * With a client attached, on its shard. */
+int auth_check(struct auth *a, const struct credentials *c, msec now,
+    struct arena *arena, struct principal *out, struct err *e);
+
+/* Zeroed but for the first two; the caller's until done. */
+struct auth_wait {
+	struct shard *shard;
+	void (*done)(struct auth_wait *w);
+	/* private */
+	struct shard_job job;
+	struct auth_wait *next;
+};
+
+/* After ERR_AGAIN, on its shard: done is called there in a later turn, after
+ * LIMIT_AUTH_ASK_MS at the latest; then auth_check again, with `asked`.  ERR_BUSY, and no
+ * done: too many wait. */
+int  auth_ask(struct auth *a, const struct credentials *c, struct auth_wait *w,
+    struct err *e);
+
+/* For what lasts: is p still good?  OK, and p->again is the next time to ask; or
+ * ERR_UNAUTH.  A verifier that does not answer takes nobody's place away.  On its shard. */
+int  auth_again(struct auth *a, struct principal *p, struct shard *s, msec now);
 
 /* ---- tokens, also for `cohort token` -------------------------------------- */
 

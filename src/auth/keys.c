@@ -128,20 +128,15 @@ keys_release(struct keys *k)
 /* ---- asking ---------------------------------------------------------------- */
 
 /* Compares every entry, found or not: the time tells only how many there are. */
-bool
-keys_find(const struct keys *k, struct str key, struct str *owner)
+const struct key *
+keys_find(const struct keys *k, const uint8_t hash[SHA256_SIZE])
 {
-	uint8_t hash[SHA256_SIZE];
 	size_t found = k->n;
 
-	sha256(key, hash);
 	for (size_t i = 0; i < k->n; i++)
-		if (hmac_equal(k->list[i].hash, hash, sizeof hash))
+		if (hmac_equal(k->list[i].hash, hash, SHA256_SIZE))
 			found = i;
-	if (found == k->n)
-		return false;
-	*owner = k->list[found].owner;
-	return true;
+	return found < k->n ? &k->list[found] : NULL;
 }
 
 void

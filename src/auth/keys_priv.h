@@ -25,7 +25,7 @@ struct keys {
 
 int  keys_load(struct keys *k, struct str path, struct err *e);
 void keys_release(struct keys *k);
-/* True and the owner, borrowed from k, when key is in the table. */
-bool keys_find(const struct keys *k, struct str key, struct str *owner);
+/* The key of this hash, borrowed from k; NULL: it is not in the table. */
+const struct key *keys_find(const struct keys *k, const uint8_t hash[SHA256_SIZE]);
 
 #endif

@@ -274,6 +274,16 @@
 	X(JWK_ID_BYTES,        512,       "bytes",  "the kid of a key") \
 	X(JWK_RSA_MIN_BITS,    2048,      "bits",   "smallest RSA key (RFC 7518 section 3.3)") \
 	X(JWK_RSA_MAX_BITS,    8192,      "bits",   "largest RSA key; verifying with it takes 0.3 ms") \
+	X(JWKS_KEEP_MIN_MS,    60000,     "ms",     "an issuer's keys are kept at least, whatever it says") \
+	X(JWKS_KEEP_MAX_MS,    86400000,  "ms",     "and at most: a day") \
+	X(JWKS_PAUSE_MS,       10000,     "ms",     "between two fetches of an issuer's keys for tokens of unknown keys") \
+	X(AUTH_ASK_MS,         5000,      "ms",     "an issuer or a verifier may take to answer") \
+	X(AUTH_ASKING,         1024,      "questions", "to a verifier at once, of the process") \
+	X(AUTH_WAITING,        8192,      "requests", "that wait for their answers, of the process") \
+	X(AUTH_ANSWER_BYTES,   16384,     "bytes",  "what a verifier tells of a user") \
+	X(AUTH_NO_MS,          5000,      "ms",     "a verifier's no is kept") \
+	X(AUTH_DOWN_MS,        1000,      "ms",     "a verifier that failed is not asked again about the same credentials") \
+	X(AUTH_KEY_LOOK_MS,    3000,      "ms",     "between two looks whether a stream's API key is still in the file") \
 	X(AUTH_SCOPES,         256,       "scopes", "of a caller; more are not looked at") \
 	X(WORK_SETTINGS,       1000,      "settings", "that clients keep with one tracker") \
 	X(WORK_SETTING_BYTES,  4096,      "bytes",  "of one of them") \

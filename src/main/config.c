@@ -23,6 +23,7 @@ static const char *const level_words[] = {
 };
 
 static const char *const ttl_words[] = { "delete", "keep_latest", NULL };
+static const char *const scope_words[] = { "user", "org", NULL };
 static const char *const switch_words[] = { "on", "off", NULL };
 static const char *const format_words[] = { "text", "json", NULL };
 
@@ -48,6 +49,22 @@ const struct setting config_settings[SETTINGS] = {
 	    .filled = true, .help = "require this aud of tokens" },
 	[SETTING_API_KEYS] = { "api-keys", TYPE_TEXT, "FILE", "",
 	    .filled = true, .help = "accept the API keys of this file" },
+	[SETTING_AUTH_JWKS] = { "auth.jwks", TYPE_TEXT, "FILE|URL", "", .filled = true,
+	    .help = "accept tokens signed with the keys of this JWK set" },
+	[SETTING_AUTH_REMOTE_URL] = { "auth.remote-url", TYPE_TEXT, "URL", "", .filled = true,
+	    .help = "who knows whose credentials these are, as GoTrue's /auth/v1/user" },
+	[SETTING_AUTH_REMOTE_KEY] = { "auth.remote-key", TYPE_SECRET, "KEY", "",
+	    .help = "sent to it as the header apikey" },
+	[SETTING_AUTH_CACHE_KEYS] = { "auth.cache-keys", TYPE_TEXT, "LIST", "authorization",
+	    .filled = true, .help = "headers that it is shown and answers are kept by" },
+	[SETTING_AUTH_CACHE_TTL_SECONDS] = { "auth.cache-ttl-seconds", TYPE_INT, "N", "60", 1,
+	    86400, "s", .help = "its answer is good for so long" },
+	[SETTING_AUTH_CACHE_MAX_SIZE] = { "auth.cache-max-size", TYPE_INT, "N", "10000", 100,
+	    1000000, "answers", .help = "of it that are kept, and verified tokens" },
+	[SETTING_AUTH_ORG_CLAIM] = { "auth.org-claim", TYPE_TEXT, "NAME", "org_id",
+	    .help = "the claim with the caller's organisation, as in app_metadata.org_id" },
+	[SETTING_AUTH_SCOPE] = { "auth.scope", TYPE_WORD, "WHO", "user", .words = scope_words,
+	    .help = "who owns what callers make: user, or their organisation: org" },
 	[SETTING_INSECURE] = { "insecure", TYPE_BOOL, NULL, "false",
 	    .help = "allow other addresses than loopback without auth" },
 	[SETTING_ALLOWED_HOSTS] = { "allowed-hosts", TYPE_TEXT, "LIST", "",
@@ -417,11 +434,13 @@ check_foreign_env(const struct config *c, char **env, struct err *e)
 		{ "DATABASE_URL", "this version keeps its state in a file of its own "
 		    "(--db) and would not use that database; unset it to go on", false },
 		{ "SUPABASE_URL", "tokens of that project are checked with its JWT "
-		    "secret: set SUPABASE_JWT_SECRET, or say --insecure to serve "
-		    "without auth", true },
+		    "secret, its JWK set or by itself: set SUPABASE_JWT_SECRET, "
+		    "auth.jwks or auth.remote-url, or say --insecure to serve without "
+		    "auth", true },
 		{ "SUPABASE_KEY", "tokens of that project are checked with its JWT "
-		    "secret: set SUPABASE_JWT_SECRET, or say --insecure to serve "
-		    "without auth", true },
+		    "secret, its JWK set or by itself: set SUPABASE_JWT_SECRET, "
+		    "auth.jwks or auth.remote-url, or say --insecure to serve without "
+		    "auth", true },
 		{ "LANGFUSE_SECRET_KEY", "traces are not exported yet and would be "
 		    "missing there; unset it to go on", false },
 	};
@@ -431,11 +450,37 @@ check_foreign_env(const struct config *c, char **env, struct err *e)
 
 		if (value == NULL || value[0] == '\0' || (rows[i].auth &&
 		    (config_str(c, SETTING_JWT_SECRET).n > 0 ||
+		    config_str(c, SETTING_AUTH_JWKS).n > 0 ||
+		    config_str(c, SETTING_AUTH_REMOTE_URL).n > 0 ||
 		    config_bool(c, SETTING_INSECURE))))
 			continue;
 		return err_set(e, ERR_INVALID, "$%s is set, but %s", rows[i].name,
 		    rows[i].why);
 	}
+	return OK;
+}
+
+/* A token must have one judge. */
+static int
+check_auth(const struct config *c, struct err *e)
+{
+	static const enum setting_id verifier[] = { SETTING_AUTH_REMOTE_KEY,
+		SETTING_AUTH_CACHE_KEYS, SETTING_AUTH_CACHE_TTL_SECONDS };
+	struct str remote = config_str(c, SETTING_AUTH_REMOTE_URL);
+
+	if (remote.n > 0 && (config_str(c, SETTING_JWT_SECRET).n > 0 ||
+	    config_str(c, SETTING_AUTH_JWKS).n > 0))
+		return err_set(e, ERR_INVALID, "%s: a verifier judges all tokens: leave "
+		    "out jwt.secret and auth.jwks", c->at[SETTING_AUTH_REMOTE_URL].origin);
+	if (remote.n > 0 && !str_starts(remote, S("https://")) &&
+	    !str_starts(remote, S("http://")))
+		return err_set(e, ERR_INVALID, "%s: expected an address, as in "
+		    "https://x.supabase.co/auth/v1/user, got \"%.*s\"",
+		    c->at[SETTING_AUTH_REMOTE_URL].origin, FMT(remote));
+	for (size_t i = 0; remote.n == 0 && i < COUNT(verifier); i++)
+		if (!config_is_default(c, verifier[i]))
+			return err_set(e, ERR_INVALID, "%s: %s needs auth.remote-url",
+			    c->at[verifier[i]].origin, config_settings[verifier[i]].key);
 	return OK;
 }
 
@@ -461,12 +506,13 @@ check_together(const struct config *c, struct err *e)
 	}
 	for (size_t i = 0; i < COUNT(claims); i++) {
 		if (config_str(c, claims[i]).n > 0 &&
-		    config_str(c, SETTING_JWT_SECRET).n == 0)
-			return err_set(e, ERR_INVALID, "%s: %s needs jwt.secret: "
-			    "without it no token is read", c->at[claims[i]].origin,
-			    config_settings[claims[i]].key);
+		    config_str(c, SETTING_JWT_SECRET).n == 0 &&
+		    config_str(c, SETTING_AUTH_JWKS).n == 0)
+			return err_set(e, ERR_INVALID, "%s: %s needs jwt.secret or "
+			    "auth.jwks: without them no token is read",
+			    c->at[claims[i]].origin, config_settings[claims[i]].key);
 	}
-	return OK;
+	return check_auth(c, e);
 }
 
 int

@@ -17,7 +17,10 @@
 
 #define SETTING_MAP(X)                                                        \
 	X(CONFIG) X(HOST) X(PORT) X(DB) X(STORE) X(SHARDS) X(JWT_SECRET)      \
-	X(JWT_ISSUER) X(JWT_AUDIENCE) X(API_KEYS) X(INSECURE)                 \
+	X(JWT_ISSUER) X(JWT_AUDIENCE) X(API_KEYS)                             \
+	X(AUTH_JWKS) X(AUTH_REMOTE_URL) X(AUTH_REMOTE_KEY) X(AUTH_CACHE_KEYS)  \
+	X(AUTH_CACHE_TTL_SECONDS) X(AUTH_CACHE_MAX_SIZE) X(AUTH_ORG_CLAIM)     \
+	X(AUTH_SCOPE) X(INSECURE)                                              \
 	X(ALLOWED_HOSTS) X(CORS_ORIGINS)                                      \
 	X(PLAIN_ERRORS) X(MODEL) X(OPENAI_BASE_URL) X(OPENAI_API_KEY)         \
 	X(LLM_SCRIPT) X(AGENTS) X(HTTP_HOSTS) X(HTTP_PRIVATE) X(MCP_HOSTS) X(ALLOW_BASE_URL) X(LOG_LEVEL) X(LOG_FORMAT) X(LOG_ACCESS) \

@@ -132,6 +132,8 @@ worker_open(struct worker *w, struct err *e)
 	if (rc == OK)
 		rc = client_new(&w->client, w->shard, e);
 	if (rc == OK)
+		auth_attach(n->auth, w->shard, w->client);
+	if (rc == OK)
 		rc = llm_new(&w->llm, w->shard, w->client, &o, e);
 	if (rc == OK)
 		rc = runs_new(&w->runs, n->shared, w->shard, w->reader, w->llm, e);
@@ -261,6 +263,7 @@ worker_close(struct worker *w)
 	runs_free(w->runs);
 	mcp_free(w->mcp);
 	llm_free(w->llm);
+	auth_detach(w->node->auth, w->shard);
 	client_free(w->client);
 	store_reader_close(w->reader);
 	w->api = NULL;
@@ -371,8 +374,9 @@ node_reload(struct node *n)
 	struct err e = { 0 };
 
 	if (auth_reload(n->auth, &e) == OK)
-		log_info("main", "reloaded", "keys=%s",
-		    n->config->at[SETTING_API_KEYS].text);
+		log_info("main", "reloaded", "keys=%s jwks=%s",
+		    n->config->at[SETTING_API_KEYS].text,
+		    n->config->at[SETTING_AUTH_JWKS].text);
 	else
 		log_error("main", "reload_failed", "error=%s", e.text);
 	if (n->reload != NULL)
@@ -499,6 +503,14 @@ open_auth(struct node *n, struct err *e)
 		.issuer = config_str(c, SETTING_JWT_ISSUER),
 		.audience = config_str(c, SETTING_JWT_AUDIENCE),
 		.keys_file = config_str(c, SETTING_API_KEYS),
+		.org_claim = config_str(c, SETTING_AUTH_ORG_CLAIM),
+		.org_owns = str_eq(config_str(c, SETTING_AUTH_SCOPE), S("org")),
+		.jwks = config_str(c, SETTING_AUTH_JWKS),
+		.remote_url = config_str(c, SETTING_AUTH_REMOTE_URL),
+		.remote_key = config_str(c, SETTING_AUTH_REMOTE_KEY),
+		.cache_keys = config_str(c, SETTING_AUTH_CACHE_KEYS),
+		.cache_ttl = config_int(c, SETTING_AUTH_CACHE_TTL_SECONDS) * 1000,
+		.cache_max = (size_t)config_int(c, SETTING_AUTH_CACHE_MAX_SIZE),
 	};
 
 	return auth_new(&n->auth, &o, e);

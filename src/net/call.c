@@ -50,6 +50,7 @@ values_clear(struct client_call *call)
 	free(call->location);
 	free(call->mcp_session);
 	call->location = call->mcp_session = NULL;
+	call->max_age = -1;
 }
 
 struct client_answer
@@ -62,6 +63,7 @@ client_call_answer(const struct client_call *call)
 		.retry_after_ms = value_str(&call->retry_after_ms),
 		.location = str_of(call->location),
 		.mcp_session = str_of(call->mcp_session),
+		.max_age = call->max_age,
 	};
 }
 
@@ -76,6 +78,23 @@ status_line(struct client_call *call, struct str line)
 		status = 0;
 	call->status = (int)status;
 	values_clear(call);
+}
+
+/* max-age of Cache-Control; no-store and no-cache are 0. */
+static void
+read_max_age(struct client_call *call, struct str value)
+{
+	struct str part;
+
+	while (str_next(&value, ',', &part)) {
+		part = str_trim(part);
+		if (str_eq_nocase(part, S("no-store")) || str_eq_nocase(part, S("no-cache")))
+			call->max_age = 0;
+		else if (str_eq_nocase(str_sub(part, 0, 8), S("max-age=")) &&
+		    call->max_age < 0 && (!str_to_i64(str_sub(part, 8, part.n),
+		    &call->max_age) || call->max_age < 0))
+			call->max_age = -1;
+	}
 }
 
 static void
@@ -100,6 +119,8 @@ header_line(struct client_call *call, struct str line)
 	if (str_eq_nocase(name, S("location")) && call->location == NULL &&
 	    value.n <= LOCATION_MAX)
 		call->location = mem_cstr(value);
+	if (str_eq_nocase(name, S("cache-control")))
+		read_max_age(call, value);
 	if (str_eq_nocase(name, S("mcp-session-id")) && call->mcp_session == NULL &&
 	    value.n <= LOCATION_MAX)
 		call->mcp_session = mem_cstr(value);

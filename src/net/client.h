@@ -38,6 +38,7 @@ struct client_answer {
 	struct str content_type, retry_after;    /* borrowed; empty if absent */
 	struct str retry_after_ms, location;     /* the same */
 	struct str mcp_session;              /* Mcp-Session-Id; the same */
+	int64_t max_age;                     /* of Cache-Control, seconds; -1: none */
 };
 
 struct client_hooks {

@@ -86,6 +86,7 @@ struct client_call {
 	size_t body_in;
 	struct header_value content_type, retry_after, retry_after_ms;
 	char *location, *mcp_session;        /* NULL: none */
+	int64_t max_age;                     /* -1: none */
 	char curl_error[CURL_ERROR_SIZE];
 };
 

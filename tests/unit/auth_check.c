@@ -18,6 +18,15 @@
 
 static struct arena arena = { .max = MB };
 
+static int
+check(struct auth *a, struct str authorization, struct str key, msec now,
+    struct principal *who, struct err *e)
+{
+	struct credentials c = { .authorization = authorization, .api_key = key };
+
+	return auth_check(a, &c, now, &arena, who, e);
+}
+
 static void
 write_file(const char *path, struct str text)
 {
@@ -68,13 +77,13 @@ TEST(auth_reads_the_keys_again)
 	add_key_line(&file, S("ck_bob"), S("bobby"));
 	write_file("keys", buf_str(&file));
 	CHECK_RC(auth_reload(a, &e), OK);
-	CHECK_RC(auth_check(a, STR_NONE, S("ck_ann"), NOW_MS, &arena, &who, &e), ERR_UNAUTH);
-	CHECK_RC(auth_check(a, STR_NONE, S("ck_bob"), NOW_MS, &arena, &who, &e), OK);
+	CHECK_RC(check(a, STR_NONE, S("ck_ann"), NOW_MS, &who, &e), ERR_UNAUTH);
+	CHECK_RC(check(a, STR_NONE, S("ck_bob"), NOW_MS, &who, &e), OK);
 	CHECK_STR(who.subject, "bobby");
 	CHECK(who.expires == NEVER);
 	write_file("keys", S("nonsense"));
 	CHECK_RC(auth_reload(a, &e), ERR_SYNTAX);
-	CHECK_RC(auth_check(a, STR_NONE, S("ck_bob"), NOW_MS, &arena, &who, &e), OK);
+	CHECK_RC(check(a, STR_NONE, S("ck_bob"), NOW_MS, &who, &e), OK);
 	buf_release(&file);
 	auth_free(a);
 }
@@ -109,7 +118,7 @@ TEST(auth_off_lets_everybody_in_as_nobody)
 
 	CHECK_RC(auth_new(&a, &o, NULL), OK);
 	CHECK(!auth_enabled(a));
-	CHECK_RC(auth_check(a, S("Bearer x"), S("y"), NOW_MS, &arena, &who, NULL), OK);
+	CHECK_RC(check(a, S("Bearer x"), S("y"), NOW_MS, &who, NULL), OK);
 	CHECK_STR(who.subject, "");
 	CHECK_STR(who.scheme, "none");
 	auth_free(a);
@@ -126,13 +135,12 @@ TEST(auth_takes_tokens)
 
 	jwt_sign(&token, SECRET, &claims);
 	buf_add_fmt(&header, "bEaReR   %.*s ", FMT(buf_str(&token)));
-	CHECK_RC(auth_check(a, buf_str(&header), STR_NONE, NOW_MS, &arena, &who, NULL),
+	CHECK_RC(check(a, buf_str(&header), STR_NONE, NOW_MS, &who, NULL),
 	    OK);
 	CHECK_STR(who.subject, "ann");
 	CHECK_STR(who.scheme, "jwt");
 	/* A day later; a good key beside it does not help. */
-	CHECK_RC(auth_check(a, buf_str(&header), S("ck_bob"), NOW_MS + 86400000, &arena,
-	    &who, &e), ERR_UNAUTH);
+	CHECK_RC(check(a, buf_str(&header), S("ck_bob"), NOW_MS + 86400000, &who, &e), ERR_UNAUTH);
 	CHECK_STR(str_of(e.text), "Failed to verify JWT token: expired");
 	CHECK_STR(who.subject, "");
 	auth_free(a);
@@ -145,10 +153,10 @@ TEST(auth_takes_keys)
 	struct auth *a = open_auth();
 	struct principal who;
 
-	CHECK_RC(auth_check(a, STR_NONE, S("ck_ann"), NOW_MS, &arena, &who, NULL), OK);
+	CHECK_RC(check(a, STR_NONE, S("ck_ann"), NOW_MS, &who, NULL), OK);
 	CHECK_STR(who.subject, "ann");
 	CHECK_STR(who.scheme, "key");
-	CHECK_RC(auth_check(a, S("Bearer ck_bob"), STR_NONE, NOW_MS, &arena, &who, NULL),
+	CHECK_RC(check(a, S("Bearer ck_bob"), STR_NONE, NOW_MS, &who, NULL),
 	    OK);
 	CHECK_STR(who.subject, "bob the builder");
 	auth_free(a);
@@ -166,8 +174,7 @@ TEST(auth_refuses_everything_else)
 		struct principal who;
 		struct err e;
 
-		CHECK_RC(auth_check(a, str_of(headers[i][0]), str_of(headers[i][1]), NOW_MS,
-		    &arena, &who, &e), ERR_UNAUTH);
+		CHECK_RC(check(a, str_of(headers[i][0]), str_of(headers[i][1]), NOW_MS, &who, &e), ERR_UNAUTH);
 		CHECK_STR(str_of(e.text), "Could not validate credentials");
 		CHECK_STR(who.subject, "");
 	}
@@ -247,12 +254,12 @@ TEST(auth_made_keys_work)
 	CHECK(!str_contains(buf_str(&line), buf_str(&key)));
 	write_file("keys", buf_str(&line));
 	CHECK_RC(auth_new(&a, &o, NULL), OK);
-	CHECK_RC(auth_check(a, STR_NONE, buf_str(&key), NOW_MS, &arena, &who, NULL), OK);
+	CHECK_RC(check(a, STR_NONE, buf_str(&key), NOW_MS, &who, NULL), OK);
 	CHECK_STR(who.subject, "carol");
-	CHECK_RC(auth_check(a, STR_NONE, buf_str(&other), NOW_MS, &arena, &who, NULL),
+	CHECK_RC(check(a, STR_NONE, buf_str(&other), NOW_MS, &who, NULL),
 	    ERR_UNAUTH);
 	/* Keys alone: a token has nothing to be checked with. */
-	CHECK_RC(auth_check(a, S("Bearer a.b.c"), STR_NONE, NOW_MS, &arena, &who, NULL),
+	CHECK_RC(check(a, S("Bearer a.b.c"), STR_NONE, NOW_MS, &who, NULL),
 	    ERR_UNAUTH);
 	auth_free(a);
 	buf_release(&key);

@@ -106,6 +106,7 @@ client_free(struct client *c)
 	check_client(c);
 	arena_release(&c->arena);
 	free(c->subject);
+	free(c->shown);
 	free(c);
 	y->clients--;
 	if (y->hung_up && y->clients == 0)
@@ -144,7 +145,13 @@ static void
 on_expiry(struct wheel_timer *t)
 {
 	struct client *c = CONTAINER_OF(t, struct client, expiry);
+	struct shard *s = c->bay->o->shard;
+	msec now = office_now(c->bay->o);
 
+	if (auth_again(c->bay->ms->auth, &c->who, s, now) == OK) {
+		shard_timer_set(s, t, c->who.again > now ? c->who.again - now : 0);
+		return;
+	}
 	client_tell_error(c, ACL_FAILURE, STR_NONE, ERR_UNAUTH, "the token has expired", 0);
 	pipe_close(c->pipe);
 }

@@ -142,24 +142,57 @@ find_owner(struct client *c)
 }
 
 static void
-authenticate(struct client *c, struct str token)
+known(struct client *c, const struct principal *who)
 {
 	msec now = office_now(c->bay->o);
+
+	free(c->subject);
+	free(c->shown);
+	c->subject = mem_cstr(who->subject);
+	c->shown = mem_cstr(who->shown);
+	c->who = *who;
+	c->who.shown = str_of(c->shown);
+	if (who->again != NEVER)
+		shard_timer_set(c->bay->o->shard, &c->expiry,
+		    who->again > now ? who->again - now : 0);
+	find_owner(c);
+}
+
+static void
+auth_asked(struct auth_wait *w)
+{
+	struct client *c = CONTAINER_OF(w, struct client, auth_wait);
 	struct principal who;
 	struct err e = { 0 };
-	int rc = auth_check(c->bay->ms->auth, token.n > 0 ? arena_join(&c->arena, S("Bearer "),
-	    STR_NONE, token) : STR_NONE, STR_NONE, now, &c->arena, &who, &e);
+	int rc;
 
-	if (rc < 0) {
+	c->shows.asked = true;
+	rc = auth_check(c->bay->ms->auth, &c->shows, office_now(c->bay->o), &c->arena, &who, &e);
+	if (rc < 0 || c->pipe == NULL)
 		refuse(c, rc, &e);
+	else
+		known(c, &who);
+}
+
+static void
+authenticate(struct client *c, struct str token)
+{
+	struct principal who;
+	struct err e = { 0 };
+	int rc;
+
+	c->shows = (struct credentials){ .authorization = token.n > 0 ?
+	    arena_join(&c->arena, S("Bearer "), STR_NONE, token) : STR_NONE };
+	rc = auth_check(c->bay->ms->auth, &c->shows, office_now(c->bay->o), &c->arena, &who, &e);
+	if (rc == OK) {
+		known(c, &who);
 		return;
 	}
-	free(c->subject);
-	c->subject = mem_cstr(who.subject);
-	if (who.expires != NEVER)
-		shard_timer_set(c->bay->o->shard, &c->expiry,
-		    who.expires > now ? who.expires - now : 0);
-	find_owner(c);
+	c->auth_wait = (struct auth_wait){ .shard = c->bay->o->shard, .done = auth_asked };
+	if (rc == ERR_AGAIN)
+		rc = auth_ask(c->bay->ms->auth, &c->shows, &c->auth_wait, &e);
+	if (rc < 0)
+		refuse(c, rc, &e);
 }
 
 static struct str

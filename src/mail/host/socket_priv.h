@@ -57,7 +57,11 @@ struct client {
 	struct external_reader reader;
 	bool reading, opening;               /* `ended` will come; `opened`, too */
 	int64_t owed;                        /* room to be given back */
-	struct wheel_timer expiry;           /* its token ends */
+	struct wheel_timer expiry;           /* its token ends, or has to be looked at */
+	struct credentials shows;            /* while it asks to be let in */
+	struct auth_wait auth_wait;
+	struct principal who;                /* for auth_again: other texts are gone */
+	char *shown;
 };
 
 /* socket.c */
