@@ -245,8 +245,8 @@ TEST(config_empty_credentials_are_refused)
 	check_refused(ARGS("--config", "c.yaml"), ARGS(),
 	    "c.yaml:2: empty; leave it out to do without");
 	check_refused(ARGS(), ARGS("COHORT_JWT_ISSUER=me"),
-	    "$COHORT_JWT_ISSUER: jwt.issuer needs jwt.secret or auth.jwks: without it no token is "
-	    "read");
+	    "$COHORT_JWT_ISSUER: jwt.issuer needs jwt.secret or auth.jwks: without them no token "
+	    "is read");
 }
 
 static void
