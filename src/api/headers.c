@@ -37,6 +37,9 @@ header_is_shown(struct str name)
 
 	if (str_eq_nocase(name, S("user-agent")))
 		return true;
+	/* What OpenAI's clients tell of their machine in each request. */
+	if (str_eq_nocase(str_sub(name, 0, 12), S("x-stainless-")))
+		return false;
 	if (name.n < 3 || !str_eq_nocase(str_sub(name, 0, 2), S("x-")))
 		return false;
 	for (size_t i = 0; i < COUNT(hidden); i++) {

@@ -61,9 +61,9 @@ static const struct param {
 	{ "logprobs", CHAT, "false", "several models may have answered" },
 	{ "top_logprobs", BOTH, "0", "several models may have answered" },
 	{ "logit_bias", CHAT, "{}", "not a setting of a run" },
-	{ "top_p", BOTH, "1|1.0", "not a setting of a run" },
-	{ "frequency_penalty", CHAT, "0|0.0", "not a setting of a run" },
-	{ "presence_penalty", CHAT, "0|0.0", "not a setting of a run" },
+	{ "top_p", BOTH, "1", "not a setting of a run" },
+	{ "frequency_penalty", CHAT, "0", "not a setting of a run" },
+	{ "presence_penalty", CHAT, "0", "not a setting of a run" },
 	{ "stop", CHAT, "[]", "not a setting of a run" },
 	{ "web_search_options", CHAT, "null", "tools belong to the agent" },
 	{ "seed", CHAT, NULL, "no model promises to follow it" },
@@ -100,18 +100,19 @@ refuse_unknown(struct call *c, struct str name, unsigned where)
 	    near.best != NULL ? "; did you mean " : "", near.best != NULL ? near.best : "");
 }
 
-/* Is n, as compact JSON, one of the values? */
+/* Equal, whatever the order of members and the form of numbers. */
 static bool
 is_one_of(jnode n, const char *values)
 {
-	struct buf b = BUF(KB);
 	struct str rest = str_of(values), value;
+	struct json_doc d;
 	bool yes = false;
 
-	json_add_node(&b, n);
-	while (!yes && str_next(&rest, '|', &value))
-		yes = !b.failed && str_eq(value, buf_str(&b));
-	buf_release(&b);
+	while (!yes && str_next(&rest, '|', &value)) {
+		yes = json_parse(&d, value, NULL) == OK &&
+		    json_contains(n, d.root, NULL) && json_contains(d.root, n, NULL);
+		json_release(&d);
+	}
 	return yes;
 }
 

@@ -5,8 +5,8 @@
 import { readFileSync } from "node:fs";
 import { startMock, startServer } from "../e2e/lib.mjs";
 
-const streams = Number(process.argv[2] ?? 16), tokens = Number(process.argv[3] ?? 2000), rounds = 5;
-const mock = await startMock(["--delay-ms", "0", "--stream-delay-ms", "1", "--tokens", String(tokens)]);
+const streams = Number(process.argv[2] ?? 8), tokens = Number(process.argv[3] ?? 4000), rounds = 5;
+const mock = await startMock(["--delay-ms", "0", "--stream-delay-ms", "2", "--tokens", String(tokens)]);
 const server = await startServer({ mock, memory: true, args: ["--shards", "1"] });
 const messages = [{ role: "user", content: "hi" }];
 const ways = {

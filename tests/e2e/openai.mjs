@@ -54,6 +54,9 @@ await scenario("models", async () => {
     equal([e.code, e.param], ["model_not_found", "model"], "which says why");
   }
   await fails(bob.chat.completions.create({ model: made, messages: user("x") }), OpenAI.NotFoundError, "bob cannot run it");
+  equal((await chat("Ann's own", "hi")).choices[0].message.content, "echo hi (1)", "it runs by its name");
+  const one = await ann.responses.create({ model: "Ann's own", input: "one" });
+  equal((await ann.responses.create({ model: "Ann's own", input: "two", previous_response_id: one.id })).output_text, "echo two (3)", "and goes on so");
   await call(server, "POST", "/assistants", { graph_id: "chat", name: "Ann's own" }, auth());
   const e = await fails(ann.models.retrieve("Ann's own"), OpenAI.UnprocessableEntityError, "two of one name");
   check(/2 assistants have the name/.test(e.message), "are told", e.message);
@@ -237,6 +240,7 @@ await scenario("nothing is smuggled in", async () => {
   equal([r.output_text, r.metadata], ["Hello there, friend.", metadata], "metadata is metadata");
   const runs = await call(server, "POST", "/threads/search", {}, auth());
   const last = (await call(server, "GET", `/threads/${runs.json[0].thread_id}/runs`, undefined, auth())).json[0];
+  check(!/x-stainless/.test(JSON.stringify(last.kwargs)), "what the client tells of its machine is no setting", last.kwargs);
   check(!/mcp_config|base_url/.test(JSON.stringify(last.kwargs.config.configurable)), "no setting", last.kwargs.config);
   const { existsSync } = await import("node:fs");
   check(!existsSync(path.join(dir, "smuggled")), "no process was started");

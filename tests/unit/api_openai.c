@@ -46,6 +46,12 @@ TEST(parameters_are_checked)
 		{ OPENAI_RESPONSES, "{\"messages\":[]}", "messages: not known here" },
 		{ OPENAI_RESPONSES, "{\"prompt\":{}}", "prompt: not supported (templates of prompts "
 		  "belong to the agent); leave it out or send null" },
+		{ OPENAI_RESPONSES, "{\"text\":{\"verbosity\":\"medium\",\"format\":{\"type\":\"text\"}},"
+		  "\"top_logprobs\":0.0}", "" },
+		{ OPENAI_RESPONSES, "{\"reasoning\":{\"effort\":\"low\"}}", "reasoning: not supported (the "
+		  "agent's file says how its models reason); leave it out or send {}" },
+		{ OPENAI_CHAT, "{\"stop\":[\"x\"]}", "stop: not supported (not a setting of a run); "
+		  "leave it out or send []" },
 		{ OPENAI_RESPONSES, "{\"store\":true,\"text\":{\"format\":{\"type\":\"text\"}}}", "" },
 	};
 
