@@ -135,6 +135,8 @@ status_lines(const struct call *c, int status)
 	case 405:
 		return c->lines;
 	case 429:
+		return arena_fmt(&c->r->arena, "retry-after: %lld\r\n",
+		    c->retry_s > 0 ? (long long)c->retry_s : 1LL);
 	case 503:
 		return S("retry-after: 1\r\n");
 	default:

@@ -282,6 +282,10 @@ head(void *ctx, struct http_req *r)
 static int
 call_proceed(struct call *c)
 {
+	int rc = call_enter(c);
+
+	if (rc < 0)
+		return rc;
 	return c->who.subject.n > 0 ? call_owner(c) : call_begin(c);
 }
 
@@ -400,6 +404,7 @@ answered(void *ctx, const struct http_req *r, int status, size_t bytes_out)
 	size_t route = METRICS_ROUTES - 1;
 	nsec took = clock_mono() - r->started;       /* the loop's is of the turn */
 
+	call_leave(sh, r);
 	if (tag != NULL)
 		route = (size_t)(tag - routes);
 	metrics_count(&a->metrics, route, status, took, bytes_out);

@@ -78,6 +78,7 @@ struct call {
 	struct principal who;
 	bool unknown;                        /* who it is: somebody has to be asked */
 	struct auth_wait asking;
+	int64_t retry_s;                     /* of a 429; 0: 1 */
 	owner_t owner;
 	struct fields *in;                   /* the body, while the handler runs */
 	struct err err;                      /* why the handler failed */
@@ -201,6 +202,12 @@ void api_trim(struct api *a);
  * not; ERR_NOTFOUND: not with an object of this metadata (STR_NONE: there is no
  * object yet, or any). */
 int  call_may(struct call *c, enum access a, struct str metadata_json);
+
+/* ---- limits of callers (quota.c) ------------------------------------------ */
+
+/* Once the caller is known.  ERR_LIMIT. */
+int  call_enter(struct call *c);
+void call_leave(struct api_shared *sh, const struct http_req *r);
 
 /* ---- store commands (api.c) ---------------------------------------------- */
 

@@ -246,7 +246,7 @@ headers_json(struct call *c)
 static struct run_request
 request_of(struct call *c, const struct door_ask *ask)
 {
-	return (struct run_request){ .owner = c->owner, .subject = c->who.subject,
+	return (struct run_request){ .owner = c->owner, .subject = c->who.subject, .payer = c->who.payer,
 	    .stateless = uuid_is_zero(&ask->thread_id), .thread_id = ask->thread_id,
 	    .create_thread = ask->create_thread, .assistant = ask->assistant,
 	    .input = ask->input, .command = ask->command, .config = ask->config,

@@ -286,7 +286,7 @@ call_read_run(struct call *c, struct run_ask *ask)
 	const struct agent *a;
 
 	*ask = (struct run_ask){ .q = { .owner = c->owner,
-	    .subject = c->who.subject, .stateless = is_stateless(c),
+	    .subject = c->who.subject, .payer = c->who.payer, .stateless = is_stateless(c),
 	    .thread_id = c->thread_id } };
 	q->keep = q->stateless && str_eq(S("keep"),
 	    json_str(json_get(c->in->node, S("on_completion"))));

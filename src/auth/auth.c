@@ -14,6 +14,7 @@
 #include "auth/issuer_priv.h"
 #include "auth/jwt.h"
 #include "auth/keys_priv.h"
+#include "auth/quota_priv.h"
 #include "auth/verifier_priv.h"
 #include "base/limits.h"
 #include "base/mem.h"
@@ -31,6 +32,7 @@ struct auth {
 	struct issuer *issuer;               /* NULL: no JWK set */
 	struct verifier *verifier;               /* NULL: no verifier */
 	struct verdicts *verdicts;
+	struct quotas *quotas;
 	struct client *clients[LIMIT_SHARDS];        /* each its shard's own */
 };
 
@@ -67,6 +69,7 @@ auth_new(struct auth **out, const struct auth_options *o, struct err *e)
 		*text_of(a, i) = copy(*text_of(a, i));
 	pthread_rwlock_init(&a->lock, NULL);
 	a->verdicts = verdicts_new(o->cache_max);
+	a->quotas = quotas_new();
 	if (o->keys_file.n > 0)
 		rc = keys_load(&a->keys, o->keys_file, e);
 	if (rc == OK && o->jwks.n > 0)
@@ -143,6 +146,7 @@ auth_free(struct auth *a)
 	issuer_free(a->issuer);
 	verifier_free(a->verifier);
 	verdicts_free(a->verdicts);
+	quotas_free(a->quotas);
 	for (size_t i = 0; i < COUNT(texts); i++)
 		forget(*text_of(a, i));
 	keys_release(&a->keys);
@@ -163,6 +167,20 @@ no_credentials(struct err *e)
 	return err_set(e, ERR_UNAUTH, "Could not validate credentials");
 }
 
+static bool
+has_limits(const struct auth_limits *l)
+{
+	return l->concurrency > 0 || l->requests_per_second > 0 || l->tokens_per_day > 0;
+}
+
+/* Half a digest says whose limits they are. */
+static void
+set_payer(struct principal *p, const uint8_t digest[SHA256_SIZE])
+{
+	if (has_limits(&p->limits))
+		memcpy(&p->payer, digest, sizeof p->payer);
+}
+
 /* ---- keys ---------------------------------------------------------------------- */
 
 static int
@@ -176,14 +194,18 @@ check_key(struct auth *a, struct str key, msec now, struct arena *arena,
 	sha256(key, out->mark);
 	pthread_rwlock_rdlock(&a->lock);
 	k = keys_find(&a->keys, out->mark);
-	if (k != NULL)
+	if (k != NULL) {
 		out->subject = arena_str(arena, k->owner);
+		principal_scopes(out, k->scopes, arena);
+		out->limits = k->limited ? k->limits : a->o.limits;
+	}
 	out->serial = a->serial;
 	pthread_rwlock_unlock(&a->lock);
 	if (k == NULL)
 		return no_credentials(e);
 	out->user = out->subject;
 	out->scheme = S("key");
+	set_payer(out, out->mark);
 	out->again = now + LIMIT_AUTH_KEY_LOOK_MS;
 	if (arena->failed)
 		return err_set(e, ERR_TOOBIG, "no room for the owner's name");
@@ -220,6 +242,7 @@ is_user(struct auth *a, const struct verdict *v, const char *scheme, struct aren
     struct principal *out, struct err *e)
 {
 	struct json_doc d = { NULL, NULL };
+	uint8_t digest[SHA256_SIZE];
 	int rc = json_parse(&d, v->claims_json, e);
 
 	if (rc == OK)
@@ -227,6 +250,11 @@ is_user(struct auth *a, const struct verdict *v, const char *scheme, struct aren
 	json_release(&d);
 	out->scheme = str_of(scheme);
 	out->expires = out->again = v->expires;
+	out->limits = a->o.limits;
+	if (rc == OK && has_limits(&out->limits)) {
+		sha256(arena_join(arena, out->subject, S("\n"), out->user), digest);
+		set_payer(out, digest);
+	}
 	return rc;
 }
 
@@ -432,4 +460,22 @@ auth_again(struct auth *a, struct principal *p, struct shard *s, msec now)
 		return remote_again(a, p, s, now);
 	p->again = p->expires;
 	return OK;
+}
+
+int
+auth_enter(struct auth *a, const struct principal *p, nsec now, struct quota **place,
+    int64_t *retry_s, struct err *e)
+{
+	*place = NULL;
+	*retry_s = 0;
+	if (p->limits.concurrency == 0 && p->limits.requests_per_second == 0)
+		return OK;
+	return quotas_enter(a->quotas, &p->payer, &p->limits, now, place, retry_s, e);
+}
+
+void
+auth_leave(struct auth *a, struct quota *place)
+{
+	if (place != NULL)
+		quotas_leave(a->quotas, place);
 }

@@ -26,6 +26,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/hmac.h"
+#include "base/id.h"
 #include "base/rc.h"
 #include "net/shard.h"
 
@@ -35,6 +36,14 @@ struct http_req;
 
 #define JWT_SECRET_BYTES 32                  /* a shorter secret can be guessed
                                                 (RFC 7518 section 3.2) */
+
+/* What one caller may take: an API key by words in its line of the keys file, any other
+ * user, and a key without them, by settings.  0: as much as there is. */
+struct auth_limits {
+	int64_t concurrency;                 /* requests at once; a stream until it ends */
+	int64_t requests_per_second;         /* on average; a second's worth at once */
+	int64_t tokens_per_day;              /* of models, UTC; checked when a run begins */
+};
 
 struct auth_options {
 	struct str jwt_secret;               /* empty: no HS256 tokens accepted */
@@ -50,10 +59,12 @@ struct auth_options {
 	                                        a credential: "authorization,x-tenant" */
 	msec cache_ttl;                      /* its answer is good for so long */
 	size_t cache_max;                    /* answers that are kept */
+	struct auth_limits limits;           /* of users, and of keys that have none */
 };
 
-/* Reads the keys file: lines `<64 hex of sha256(key)> <owner>`; # comments.
- * Errors name file and line; a file that others can write is refused. */
+/* Reads the keys file: lines `<64 hex of sha256(key)> <owner> [name=value ...]`; #
+ * comments.  The names are those of limits, with - for _, and `scopes`.  Errors name file
+ * and line; a file that others can write is refused. */
 int  auth_new(struct auth **out, const struct auth_options *o, struct err *e);
 /* Reads the files again, and the issuer's keys: a key that is gone stops working with
  * the next request.  After an error the old keys stay.  Any thread. */
@@ -80,6 +91,9 @@ struct principal {
 	struct str scheme;                   /* "none", "jwt", "key", "remote" */
 	msec expires;                        /* Unix time; NEVER: not by itself */
 	msec again;                          /* when auth_again is to be asked; NEVER */
+	struct auth_limits limits;
+	struct uuid payer;                   /* whose limits these are: of a key, or of a
+	                                        user; zero: it has none */
 	/* private */
 	uint8_t mark[SHA256_SIZE];           /* of what was shown */
 	struct str shown;                    /* to the verifier */
@@ -121,6 +135,13 @@ int  auth_ask(struct auth *a, const struct credentials *c, struct auth_wait *w,
  * ERR_UNAUTH.  A verifier that does not answer takes nobody's place away.  On its shard. */
 int  auth_again(struct auth *a, struct principal *p, struct shard *s, msec now);
 
+/* A place among the caller's requests, until auth_leave; *place NULL when it has no such
+ * limits.  ERR_LIMIT, *retry_s and e with the limit's name.  now: monotonic. */
+struct quota;
+int  auth_enter(struct auth *a, const struct principal *p, nsec now,
+    struct quota **place, int64_t *retry_s, struct err *e);
+void auth_leave(struct auth *a, struct quota *place);
+
 /* ---- tokens, also for `cohort token` -------------------------------------- */
 
 struct jwt_claims {
@@ -132,7 +153,9 @@ struct jwt_claims {
 /* Appends a signed compact token, HS256. */
 void jwt_sign(struct buf *out, struct str secret, const struct jwt_claims *c);
 
-/* A new random key "ck_..." and its line for the keys file, without newline. */
-void auth_key_make(struct buf *key, struct buf *line, struct str owner);
+/* A new random key "ck_..." and its line for the keys file, without newline.  words: as
+ * in the file, "concurrency=2 scopes=threads:read"; ERR_INVALID. */
+int  auth_key_make(struct buf *key, struct buf *line, struct str owner, struct str words,
+    struct err *e);
 
 #endif

@@ -50,6 +50,18 @@ add_scope(struct scopes *s, struct str scope)
 	s->at[s->n++] = arena_str(s->arena, scope);
 }
 
+void
+principal_scopes(struct principal *out, struct str words, struct arena *arena)
+{
+	struct scopes s = { .arena = arena };
+	struct str word;
+
+	while (str_next(&words, ',', &word))
+		add_scope(&s, word);
+	out->scopes = s.at;
+	out->scopes_n = s.n;
+}
+
 /* One text of words, or an array of texts. */
 static void
 add_scopes(struct scopes *s, jnode n)

@@ -12,6 +12,9 @@
 /* The claim at a path: a name as a whole (it may have dots), or names joined by dots. */
 jnode claim_at(jnode claims, struct str path);
 
+/* Scopes of words with commas between. */
+void principal_scopes(struct principal *out, struct str words, struct arena *arena);
+
 /* Fills what the claims tell of a user, all but scheme and expires.  ERR_DENIED: the
  * organisation owns, and the claims name none.  ERR_TOOBIG: no room. */
 int  principal_read(struct principal *out, struct str user, jnode claims,

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -65,21 +66,86 @@ read_file(struct str path, struct buf *b, struct err *e)
 	return rc;
 }
 
-/* `<64 hex> <owner>`; blank lines and lines that begin with # are skipped.
- * Returns what is wrong with the line, or NULL. */
+static const struct { const char *name; size_t at; } limit_words[] = {
+	{ "concurrency", offsetof(struct auth_limits, concurrency) },
+	{ "requests-per-second", offsetof(struct auth_limits, requests_per_second) },
+	{ "tokens-per-day", offsetof(struct auth_limits, tokens_per_day) },
+};
+
+static const char bad_word[] = "after the owner: expected concurrency=N, "
+    "requests-per-second=N, tokens-per-day=N or scopes=A,B; N from 1 on";
+
+static bool
+set_limit(struct key *k, struct str name, struct str value)
+{
+	int64_t n;
+
+	for (size_t i = 0; i < COUNT(limit_words); i++) {
+		if (!str_eq(name, str_of(limit_words[i].name)))
+			continue;
+		if (!str_to_i64(value, &n) || n < 1 || n > LIMIT_KEY_NUMBER)
+			return false;
+		memcpy((char *)&k->limits + limit_words[i].at, &n, sizeof n);
+		k->limited = true;
+		return true;
+	}
+	return false;
+}
+
+/* `name=value ...`; NULL, or what is wrong. */
+static const char *
+read_words(struct key *k, struct str rest)
+{
+	struct str word, name;
+
+	while (str_next(&rest, ' ', &word)) {
+		if (word.n == 0)
+			continue;
+		str_next(&word, '=', &name);
+		if (str_eq(name, S("scopes")) && word.n > 0)
+			k->scopes = word;
+		else if (!set_limit(k, name, word))
+			return bad_word;
+	}
+	return NULL;
+}
+
+/* Where the words begin: behind the owner, whose name may have blanks. */
+static size_t
+owner_length(struct str s)
+{
+	size_t n = s.n;
+
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == ' ' && i + 1 < s.n && s.p[i + 1] != ' ')
+			n = i;
+		else if (s.p[i] == '=' && n < s.n)
+			return n;
+	}
+	return s.n;
+}
+
+/* `<64 hex> <owner> [name=value ...]`; blank lines and lines that begin with # are
+ * skipped.  Returns what is wrong with the line, or NULL. */
 static const char *
 add_line(struct keys *k, struct str line)
 {
-	struct key key;
-	struct str s = str_trim(line), owner = str_trim(str_sub(s, 2 * SHA256_SIZE, s.n));
+	struct key key = { .limited = false };
+	struct str s = str_trim(line), owner = str_trim(str_sub(s, 2 * SHA256_SIZE, s.n)), words;
+	const char *wrong;
 
 	if (s.n == 0 || s.p[0] == '#')
 		return NULL;
 	if (!hex_decode(str_sub(s, 0, 2 * SHA256_SIZE), key.hash, SHA256_SIZE) ||
 	    owner.n == 0 || owner.p == s.p + 2 * SHA256_SIZE)
 		return "expected 64 hex digits, a space and an owner";
+	words = str_sub(owner, owner_length(owner), owner.n);
+	owner = str_trim(str_sub(owner, 0, owner_length(owner)));
 	if (owner.n > LIMIT_NAME_BYTES || !str_is_utf8(owner))
 		return "the owner's name is too long or not UTF-8";
+	wrong = read_words(&key, words);
+	if (wrong != NULL)
+		return wrong;
 	for (size_t i = 0; i < k->n; i++)
 		if (hmac_equal(k->list[i].hash, key.hash, SHA256_SIZE))
 			return "the same key a second time";
@@ -87,6 +153,7 @@ add_line(struct keys *k, struct str line)
 		return "too many keys";
 	mem_grow(k->list, k->n, k->cap);
 	key.owner = (struct str){ mem_cstr(owner), owner.n };
+	key.scopes = (struct str){ mem_cstr(key.scopes), key.scopes.n };
 	k->list[k->n++] = key;
 	return NULL;
 }
@@ -119,8 +186,10 @@ keys_load(struct keys *k, struct str path, struct err *e)
 void
 keys_release(struct keys *k)
 {
-	for (size_t i = 0; i < k->n; i++)
+	for (size_t i = 0; i < k->n; i++) {
 		free((char *)(uintptr_t)k->list[i].owner.p);
+		free((char *)(uintptr_t)k->list[i].scopes.p);
+	}
 	free(k->list);
 	*k = (struct keys){ NULL, 0, 0 };
 }
@@ -139,18 +208,22 @@ keys_find(const struct keys *k, const uint8_t hash[SHA256_SIZE])
 	return found < k->n ? &k->list[found] : NULL;
 }
 
-void
-auth_key_make(struct buf *key, struct buf *line, struct str owner)
+int
+auth_key_make(struct buf *key, struct buf *line, struct str owner, struct str words,
+    struct err *e)
 {
 	uint8_t bytes[KEY_RANDOM_BYTES], hash[SHA256_SIZE];
 	size_t start = key->n;
+	struct key unused = { .limited = false };
 
+	if (read_words(&unused, words) != NULL)
+		return err_set(e, ERR_INVALID, "%s", bad_word);
 	id_random(bytes, sizeof bytes);
 	buf_lit(key, KEY_PREFIX);
 	base64url_add(key, bytes, sizeof bytes);
 	explicit_bzero(bytes, sizeof bytes);
 	sha256(str_sub(buf_str(key), start, key->n), hash);
 	hex_add(line, hash, sizeof hash);
-	buf_add_char(line, ' ');
-	buf_add(line, owner);
+	buf_add_fmt(line, " %.*s%s%.*s", FMT(owner), words.n > 0 ? " " : "", FMT(words));
+	return OK;
 }

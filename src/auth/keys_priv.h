@@ -16,6 +16,9 @@
 struct key {
 	uint8_t hash[SHA256_SIZE];
 	struct str owner;                    /* owned */
+	struct str scopes;                   /* owned; words with commas between */
+	struct auth_limits limits;
+	bool limited;                        /* it names a limit: the settings' are not its */
 };
 
 struct keys {

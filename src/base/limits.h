@@ -284,6 +284,7 @@
 	X(AUTH_NO_MS,          5000,      "ms",     "a verifier's no is kept") \
 	X(AUTH_DOWN_MS,        1000,      "ms",     "a verifier that failed is not asked again about the same credentials") \
 	X(AUTH_KEY_LOOK_MS,    3000,      "ms",     "between two looks whether a stream's API key is still in the file") \
+	X(KEY_NUMBER,          1000000000, "",       "the largest limit of a caller") \
 	X(AUTH_SCOPES,         256,       "scopes", "of a caller; more are not looked at") \
 	X(WORK_SETTINGS,       1000,      "settings", "that clients keep with one tracker") \
 	X(WORK_SETTING_BYTES,  4096,      "bytes",  "of one of them") \

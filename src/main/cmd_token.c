@@ -28,6 +28,8 @@ const struct flag cmd_token_flags[] = {
 	TEXT("iss", "NAME", "claim iss [jwt.issuer]"),
 	TEXT("ttl", "SECONDS", "how long it is good; below 0: has expired [3600]"),
 	{ "api-key", .help = "make an API key and its keys-file line instead" },
+	TEXT("limits", "WORDS", "of the key: \"concurrency=2 requests-per-second=5 "
+	    "tokens-per-day=100000 scopes=threads:read\""),
 	{ NULL }
 };
 
@@ -43,12 +45,15 @@ static int
 make_key(const struct flag_line *line, struct err *e)
 {
 	struct str owner = line_text(line, "sub");
-	struct buf key = BUF(KB), row = BUF(4 * KB);
+	struct buf key = BUF(KB), row = BUF(16 * KB);
+	int rc;
 
 	if (owner.n == 0)
 		return err_set(e, ERR_INVALID, "--api-key needs --sub NAME: "
 		    "whose key it is");
-	auth_key_make(&key, &row, owner);
+	rc = auth_key_make(&key, &row, owner, line_text(line, "limits"), e);
+	if (rc < 0)
+		return rc;
 	printf("%.*s\n", FMT(buf_str(&key)));
 	fprintf(stderr, "Shown once.  Add this line to the file of --api-keys:\n");
 	printf("%.*s\n", FMT(str_trim(buf_str(&row))));

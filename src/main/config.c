@@ -65,6 +65,13 @@ const struct setting config_settings[SETTINGS] = {
 	    .help = "the claim with the caller's organisation, as in app_metadata.org_id" },
 	[SETTING_AUTH_SCOPE] = { "auth.scope", TYPE_WORD, "WHO", "user", .words = scope_words,
 	    .help = "who owns what callers make: user, or their organisation: org" },
+	[SETTING_AUTH_LIMITS_CONCURRENCY] = { "auth.limits.concurrency", TYPE_INT, "N", "0", 0,
+	    LIMIT_KEY_NUMBER, "requests", .help = "at once, of a user, and of a key without "
+	    "limits of its own; 0: any" },
+	[SETTING_AUTH_LIMITS_REQUESTS] = { "auth.limits.requests-per-second", TYPE_INT, "N", "0",
+	    0, LIMIT_KEY_NUMBER, "requests", .help = "the same, in a second" },
+	[SETTING_AUTH_LIMITS_TOKENS] = { "auth.limits.tokens-per-day", TYPE_INT, "N", "0", 0,
+	    LIMIT_KEY_NUMBER, "tokens", .help = "the same, of models in a day (UTC)" },
 	[SETTING_INSECURE] = { "insecure", TYPE_BOOL, NULL, "false",
 	    .help = "allow other addresses than loopback without auth" },
 	[SETTING_ALLOWED_HOSTS] = { "allowed-hosts", TYPE_TEXT, "LIST", "",

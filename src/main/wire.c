@@ -511,6 +511,11 @@ open_auth(struct node *n, struct err *e)
 		.cache_keys = config_str(c, SETTING_AUTH_CACHE_KEYS),
 		.cache_ttl = config_int(c, SETTING_AUTH_CACHE_TTL_SECONDS) * 1000,
 		.cache_max = (size_t)config_int(c, SETTING_AUTH_CACHE_MAX_SIZE),
+		.limits = {
+			.concurrency = config_int(c, SETTING_AUTH_LIMITS_CONCURRENCY),
+			.requests_per_second = config_int(c, SETTING_AUTH_LIMITS_REQUESTS),
+			.tokens_per_day = config_int(c, SETTING_AUTH_LIMITS_TOKENS),
+		},
 	};
 
 	return auth_new(&n->auth, &o, e);

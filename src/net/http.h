@@ -52,6 +52,7 @@ struct http_req {
 	void *user;                          /* the handler's own */
 	const void *tag;                     /* the same, for the hook `done`: it
 	                                        outlives the request's arena */
+	void *held;                          /* the same: what `done` gives back */
 	/* private */
 	struct http_conn *conn;              /* NULL when the client is gone */
 	void (*gone)(struct http_req *r);

@@ -443,6 +443,7 @@ record_usage(struct run *run)
 	b->c.cmd.done = bill_done;
 	b->c.usage = b->changes.usage;
 	b->c.usage_n = b->changes.usage_n;
+	b->c.payer = run->payer;
 	b->run = run_hold(run);
 	runs_busy(rs, 1);
 	if (store_submit(rs->sh->store, rs->shard, &b->c.cmd, true) != OK) {

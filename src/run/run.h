@@ -148,6 +148,8 @@ enum durability { DURABILITY_ASYNC, DURABILITY_SYNC, DURABILITY_EXIT };
 struct run_request {
 	owner_t owner;
 	struct str subject;                  /* auth user id; empty without auth */
+	struct uuid payer;                   /* whose tokens it takes, for a limit on them
+	                                        (auth.h); zero: nobody's */
 	bool stateless;
 	bool keep;                           /* stateless, on_completion: keep */
 	msec after;                          /* begins so long after it was made; 0: at

@@ -145,6 +145,8 @@ struct run {
 	unsigned refs;
 	enum phase phase;
 	bool stateless;
+	struct uuid payer;                   /* of a stateless one; others have it in
+	                                        their rows */
 	bool placed;                         /* counted in rs->live */
 	bool cancel;                         /* to be stopped as soon as it lives */
 	bool rollback;                       /* and then taken back */

@@ -371,6 +371,7 @@ fill_row(struct create *c, const struct run_request *q, const struct uuid *run_i
 	c->c.thread_metadata_json = buf_str(&c->texts.thread_metadata);
 	c->c.create_thread = q->create_thread;
 	c->c.temporary = q->temporary;
+	c->c.payer = q->payer;
 	c->c.times_out = q->times_out;
 	c->c.asked_again = now + LIMIT_ASK_AGAIN_MS;
 	c->c.cmd.op = STORE_RUN_CREATE;
@@ -448,6 +449,7 @@ run_start(struct runs *rs, const struct run_request *q, struct run_watch *w,
 	fill_row(c, &request, &run_id, shard_wall(rs->shard));
 	c->run = run_new(&run_id, &request.thread_id, request.owner);
 	c->run->stateless = request.stateless;
+	c->run->payer = request.payer;
 	run_hold(c->run);                    /* c's own */
 	if (w != NULL) {
 		w->runs = rs;

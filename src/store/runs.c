@@ -227,7 +227,8 @@ run_insert(struct store *st, struct store_run_create *x)
 	    db_text(r->graph_id), db_json(r->kwargs_json),
 	    db_json(r->metadata_json), db_json(r->base_json),
 	    x->agent.hash.n == 0 ? db_null() : db_blob(x->agent.hash),
-	    db_i64(r->held));
+	    db_i64(r->held),
+	    uuid_is_zero(&x->payer) ? db_null() : db_uuid(&x->payer));
 	if (rc == OK && db_changes(&st->w) == 0)
 		rc = err_set(&x->cmd.err, ERR_CONFLICT, "Run already exists");
 	return rc;

@@ -50,6 +50,11 @@
 	" WHERE f.owner = ?1 AND f.hash = ?2 AND t.owner = ?1 "
 
 /* What a model took: columns, how they add up, and of whom. */
+/* A late record of a day that is over changes nothing. */
+#define PAYER_SUM                                                               \
+	" ON CONFLICT(id) DO UPDATE SET tokens = excluded.tokens +"             \
+	" iif(day = excluded.day, tokens, 0), day = excluded.day"               \
+	" WHERE excluded.day >= day"
 #define USAGE_SUMS "coalesce(sum(calls), 0), coalesce(sum(input), 0),"         \
 	" coalesce(sum(cached), 0), coalesce(sum(output), 0),"                 \
 	" coalesce(sum(reasoning), 0), coalesce(sum(cost), 0)"
@@ -195,6 +200,11 @@
 	    " input, cached, output, reasoning, cost) VALUES (?, ?, ?, ?, ?, ?," \
 	    " ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"                         \
 	    USAGE_SUM)                                                          \
+	X(PAYER_ADD, "INSERT INTO payer(id, day, tokens) VALUES (?, ?, ?)"       \
+	    PAYER_SUM)                                                           \
+	X(PAYER_ADD_OF, "INSERT INTO payer(id, day, tokens) SELECT payer, ?2, ?3" \
+	    " FROM run WHERE seq = ?1 AND payer IS NOT NULL" PAYER_SUM)          \
+	X(PAYER_GET, "SELECT tokens FROM payer WHERE id = ? AND day = ?")        \
 	X(USAGE_FOLD, "INSERT INTO usage SELECT owner, 0, 0, day, model,"        \
 	    " sum(calls), sum(input), sum(cached), sum(output), sum(reasoning)," \
 	    " sum(cost) FROM usage WHERE owner = ? AND thread = ?"               \
@@ -283,8 +293,8 @@
 	    " WHERE thread = ? AND status < 2 AND +status = 1")                \
 	X(RUN_INSERT, "INSERT INTO run(seq, uuid, thread, status, multitask,"  \
 	    " attempt, created, updated, assistant, graph, kwargs, metadata,"  \
-	    " base, agent, held)"                                              \
-	    " VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?)"            \
+	    " base, agent, held, payer)"                                       \
+	    " VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"         \
 	    " ON CONFLICT DO NOTHING")                                         \
 	X(RUN_OPEN, "SELECT r.status, t.checkpoint, c.uuid, c.channels"        \
 	    " FROM run r CROSS JOIN thread t"                                  \

@@ -412,7 +412,10 @@ static const char version_7[] =
 /* Answers to requests with an idempotency key. */
 #define ONCE_8 ""
 /* What keys took, and what was changed by whom. */
-#define AUTH_8 ""
+#define AUTH_8                                                                 \
+"ALTER TABLE run ADD COLUMN payer BLOB;" /* NULL: no limit counts its tokens */ \
+"CREATE TABLE payer(id BLOB PRIMARY KEY, day INTEGER NOT NULL,"                 \
+"	tokens INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
 
 static const char version_8[] =
     THREADS_8 RUNS_8 HOOKS_8 ITEMS_8 CRONS_8 ONCE_8 AUTH_8;

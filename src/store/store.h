@@ -423,6 +423,7 @@ struct store_run_create {
 	struct str thread_metadata_json;     /* of a thread made here; or empty */
 	struct store_agent agent;            /* hash empty: none; body empty: it is
 	                                        known already */
+	struct uuid payer;                   /* of its tokens; zero: nobody */
 	const struct store_answer *answers;  /* the run resumes with */
 	size_t answers_n;
 	/* Not zero: the run is to end this question, whose time is over.  ERR_CONFLICT
@@ -701,7 +702,13 @@ struct store_usage_add {
 	struct store_cmd cmd;
 	struct store_usage *usage;
 	size_t usage_n;
+	struct uuid payer;                   /* zero: nobody's limit counts it */
 };
+
+/* Tokens that models took of payer on that day (since 1970).  A run's are its payer's,
+ * as store_run_create says; a payer's row holds its newest day only. */
+int  store_payer_tokens(struct store_reader *r, const struct uuid *payer, int64_t day,
+    int64_t *out);
 
 /* What an owner's models took, in all and by group.  thread, run zero: any.  Threads
  * and runs that are gone count together, with a zero id.  Days newest first, as

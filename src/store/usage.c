@@ -25,6 +25,9 @@ usage_add(struct store *st, owner_t owner, int64_t thread, int64_t run,
 		    db_i64(run), db_i64(u->day), db_text(u->model), db_i64(u->calls),
 		    db_i64(u->input), db_i64(u->cached), db_i64(u->output),
 		    db_i64(u->reasoning), db_i64(u->cost_nano));
+		if (rc == OK && run != 0)
+			rc = db_run(&st->w, SQL_PAYER_ADD_OF, db_i64(run), db_i64(u->day),
+			    db_i64(u->input + u->output));
 	}
 	return rc;
 }
@@ -34,7 +37,24 @@ usage_add_command(struct store *st, struct store_cmd *c)
 {
 	const struct store_usage_add *x = (const struct store_usage_add *)c;
 
-	return usage_add(st, c->owner, 0, 0, x->usage, x->usage_n);
+	int rc = usage_add(st, c->owner, 0, 0, x->usage, x->usage_n);
+
+	for (size_t i = 0; rc == OK && i < x->usage_n && !uuid_is_zero(&x->payer); i++)
+		rc = db_run(&st->w, SQL_PAYER_ADD, db_uuid(&x->payer), db_i64(x->usage[i].day),
+		    db_i64(x->usage[i].input + x->usage[i].output));
+	return rc;
+}
+
+int
+store_payer_tokens(struct store_reader *r, const struct uuid *payer, int64_t day, int64_t *out)
+{
+	int rc = query_one_i64(query_of(reader_db(r), SQL_PAYER_GET, db_uuid(payer),
+	    db_i64(day)), out);
+
+	if (rc != ERR_NOTFOUND)
+		return rc;
+	*out = 0;
+	return OK;
 }
 
 static size_t

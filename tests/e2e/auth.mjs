@@ -77,6 +77,7 @@ await scenario("a JWK set in a file", async () => {
     "its own address": token(rsa, good, { kid: "y", jku: "http://127.0.0.1:1/jwks" }),
     "another's kid": token(rsa, good, { kid: "e" }),
     "another's algorithm": token(rsa, good, { alg: "ES256", kid: "e" }),
+    "an encrypted one that is dear to open": `${part({ alg: "PBES2-HS256+A128KW", enc: "A128GCM", p2c: 2147483647, zip: "DEF" })}.a.a.a.a`,
     "zeros": `${part({ alg: "ES256", kid: "e" })}.${part(good)}.${Buffer.alloc(64).toString("base64url")}`,
     "expired": token(rsa, { ...good, exp: now() - skew - 1 }),
     "not yet": token(rsa, { ...good, nbf: now() + skew + 10 }),
@@ -255,6 +256,43 @@ await scenario("a key that is taken away", async () => {
   equal(await status(server, { "x-api-key": "ck_ann" }), 401, "and it opens nothing");
   await server.stop();
   await bob.end;
+});
+
+await scenario("limits of keys and users", async () => {
+  const file = path.join(dir, "limited"), line = (key, words) => `${createHash("sha256").update(key).digest("hex")} ann ${words}\n`;
+  writeFileSync(file, line("ck_one", "concurrency=1") + line("ck_slow", "requests-per-second=3") + line("ck_poor", "tokens-per-day=1") + line("ck_free", "scopes=a"), { mode: 0o600 });
+  const args = ["--api-keys", file, "--auth-limits-concurrency", "2"], at = scratch();
+  const server = await startServer({ mock, dir: at, args }), key = (k) => ({ "x-api-key": k });
+  const refused = async (what, r, limit, wait) => {
+    equal(r.status, 429, what);
+    check(r.json.detail.startsWith(`${limit}: `), `${what}: which limit`, r.json.detail);
+    const after = Number(r.headers.get("retry-after"));
+    check(after >= 1 && after <= wait, `${what}: when to come again`, after);
+  };
+  const thread = (await call(server, "POST", "/threads", {}, key("ck_one"))).json.thread_id;
+  const stop = new AbortController();
+  const stream = await fetch(`${server.url}/threads/${thread}/runs/stream`, { method: "POST", body: stall, headers: { ...key("ck_one"), "content-type": "application/json" }, signal: stop.signal });
+  await refused("a second request beside a stream", await call(server, "POST", "/threads", {}, key("ck_one")), "concurrency", 1);
+  equal(await status(server, key("ck_free")), 200, "another key of the owner");
+  stop.abort();
+  await stream.text().catch(() => {});
+  await until(async () => (await status(server, key("ck_one"))) === 200, "room when the stream has ended");
+  const burst = await Promise.all(Array.from({ length: 12 }, () => call(server, "GET", "/info", undefined, key("ck_slow"))));
+  equal([...new Set(burst.map((r) => r.status))], [200], "open routes ask for no credentials");
+  const many = await Promise.all(Array.from({ length: 12 }, () => call(server, "POST", "/threads/search", {}, key("ck_slow"))));
+  check(many.filter((r) => r.status === 200).length >= 3, "a second's worth at once", many.map((r) => r.status));
+  await refused("one that is too fast", many.find((r) => r.status !== 200), "requests-per-second", 1);
+  const run = (k) => call(server, "POST", "/runs/wait", { assistant_id: "agent", input: { messages: "hi" } }, key(k));
+  equal((await run("ck_poor")).status, 200, "the first run");
+  await until(async () => (await run("ck_poor")).status === 429, "the day's tokens to be counted");
+  await refused("the next run", await run("ck_poor"), "tokens-per-day", 86400);
+  equal(await status(server, key("ck_poor")), 200, "what takes no tokens goes on");
+  equal((await run("ck_free")).status, 200, "another key's runs too");
+  await server.stop();
+  const again = await startServer({ mock, dir: at, args });
+  const poor = await call(again, "POST", "/threads", {}, key("ck_poor"));
+  await refused("after a restart", await call(again, "POST", `/threads/${poor.json.thread_id}/runs/wait`, { assistant_id: "agent", input: { messages: "hi" } }, key("ck_poor")), "tokens-per-day", 86400);
+  await again.stop();
 });
 
 await mock.stop();

@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "harness/test.h"
-#include "auth/auth.h"
+#include "auth/quota_priv.h"
 #include "base/hmac.h"
 #include "base/limits.h"
 
@@ -192,6 +192,12 @@ TEST(auth_keys_file_errors_name_the_line)
 		  ERR_SYNTAX },
 		{ ANN " ann\n" ANN " bob\n", "keys:2: the same key a second time",
 		  ERR_SYNTAX },
+		{ ANN " ann concurrency=0\n", "keys:1: after the owner: expected "
+		  "concurrency=N, requests-per-second=N, tokens-per-day=N or scopes=A,B; N "
+		  "from 1 on", ERR_SYNTAX },
+		{ ANN " ann b rps=5\n", "keys:1: after the owner: expected "
+		  "concurrency=N, requests-per-second=N, tokens-per-day=N or scopes=A,B; N "
+		  "from 1 on", ERR_SYNTAX },
 		{ ANN " \xff\n", "keys:1: the owner's name is too long or not UTF-8",
 		  ERR_SYNTAX },
 	};
@@ -247,8 +253,8 @@ TEST(auth_made_keys_work)
 	struct principal who;
 	struct auth *a;
 
-	auth_key_make(&key, &line, S("carol"));
-	auth_key_make(&other, &unused, S("carol"));
+	CHECK_RC(auth_key_make(&key, &line, S("carol"), STR_NONE, NULL), OK);
+	CHECK_RC(auth_key_make(&other, &unused, S("carol"), S("concurrency=2"), NULL), OK);
 	CHECK(str_starts(buf_str(&key), S("ck_")) && key.n == 3 + 43);
 	CHECK(!str_eq(buf_str(&key), buf_str(&other)));
 	CHECK(!str_contains(buf_str(&line), buf_str(&key)));
@@ -266,4 +272,66 @@ TEST(auth_made_keys_work)
 	buf_release(&other);
 	buf_release(&line);
 	buf_release(&unused);
+}
+
+/* Goal: the words behind an owner are the key's limits and scopes; names with blanks
+ * stay names. */
+TEST(auth_keys_have_limits)
+{
+	static const struct { const char *line, *owner; int64_t limits[3]; size_t scopes; } rows[] = {
+		{ ANN " ann\n", "ann", { 7, 0, 0 }, 0 },
+		{ ANN " ann smith  concurrency=3\n", "ann smith", { 3, 0, 0 }, 0 },
+		{ ANN " a=b scopes=threads:read,x\n", "a=b", { 7, 0, 0 }, 2 },
+		{ ANN " ann tokens-per-day=9 requests-per-second=5\n", "ann", { 0, 5, 9 }, 0 },
+	};
+	struct auth_options o = { .keys_file = S("keys"), .limits.concurrency = 7 };
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct principal who;
+		struct auth *a;
+		struct err e;
+
+		write_file("keys", str_of(rows[i].line));
+		CHECK_RC(auth_new(&a, &o, &e), OK);
+		CHECK_RC(check(a, STR_NONE, S("ck_ann"), NOW_MS, &who, &e), OK);
+		CHECK_STR(who.subject, rows[i].owner);
+		CHECK_INT(who.limits.concurrency, rows[i].limits[0]);
+		CHECK_INT(who.limits.requests_per_second, rows[i].limits[1]);
+		CHECK_INT(who.limits.tokens_per_day, rows[i].limits[2]);
+		CHECK_INT(who.scopes_n, rows[i].scopes);
+		CHECK(!uuid_is_zero(&who.payer));
+		auth_free(a);
+	}
+}
+
+TEST(auth_limits_are_kept)
+{
+	struct quotas *qs = quotas_new();
+	struct auth_limits two = { .concurrency = 2 }, fast = { .requests_per_second = 4 };
+	struct quota *q[8];
+	struct uuid ann = { { 1 } }, bob = { { 2 } };
+	int64_t retry;
+	struct err e;
+
+	CHECK_RC(quotas_enter(qs, &ann, &two, 0, &q[0], &retry, &e), OK);
+	CHECK_RC(quotas_enter(qs, &ann, &two, 0, &q[1], &retry, &e), OK);
+	CHECK_RC(quotas_enter(qs, &ann, &two, 0, &q[2], &retry, &e), ERR_LIMIT);
+	CHECK(str_starts(str_of(e.text), S("concurrency: 2 ")) && retry == 1 && q[2] == NULL);
+	quotas_leave(qs, q[1]);
+	CHECK_RC(quotas_enter(qs, &ann, &two, 0, &q[1], &retry, &e), OK);
+	for (int i = 2; i < 6; i++) {
+		CHECK_RC(quotas_enter(qs, &bob, &fast, 0, &q[i], &retry, &e), OK);
+		quotas_leave(qs, q[i]);
+	}
+	CHECK_RC(quotas_enter(qs, &bob, &fast, 249999999, &q[6], &retry, &e), ERR_LIMIT);
+	CHECK(str_starts(str_of(e.text), S("requests-per-second: ")));
+	CHECK_RC(quotas_enter(qs, &bob, &fast, 250000000, &q[6], &retry, &e), OK);
+	quotas_leave(qs, q[6]);
+	quotas_leave(qs, q[0]);
+	quotas_leave(qs, q[1]);
+	/* Who has gone is forgotten. */
+	CHECK_RC(quotas_enter(qs, &ann, &two, INT64_C(9000000000), &q[0], &retry, &e), OK);
+	CHECK_INT(quotas_count(qs), 1);
+	quotas_leave(qs, q[0]);
+	quotas_free(qs);
 }

@@ -209,14 +209,14 @@ TEST(jwks_each_algorithm)
 
 /* ---- attacks ------------------------------------------------------------------- */
 
-/* CVE-2015-9235, CVE-2016-10555, CVE-2022-29217, CVE-2024-54150: the public key, in any
- * of its forms, as the secret of an HMAC. */
+/* CVE-2015-9235, CVE-2024-37568 and, for one with a blank before it, CVE-2023-48223: the
+ * public key, in any of its forms, as the secret of an HMAC. */
 TEST(jwks_a_public_key_is_no_secret)
 {
 	struct issuer i = make_issuer();
 	struct buf jwk = BUF(8 * KB), unsigned_ = BUF(8 * KB), token = BUF(16 * KB);
 	BIO *bio = BIO_new(BIO_s_mem());
-	struct str secrets[3];
+	struct str secrets[4];
 	char *pem;
 
 	add_jwk(&jwk, i.rsa, "");
@@ -225,6 +225,7 @@ TEST(jwks_a_public_key_is_no_secret)
 	secrets[0].p = pem;
 	secrets[1] = str_trim(secrets[0]);
 	secrets[2] = buf_str(&jwk);
+	secrets[3] = arena_fmt(&arena, " \n%.*s", FMT(secrets[0]));
 	for (int kid = 0; kid < 2; kid++) {
 		struct str header = kid ? S("{\"alg\":\"HS256\",\"kid\":\"r\"}") : S("{\"alg\":\"HS256\"}");
 
@@ -261,6 +262,13 @@ TEST(jwks_signatures_of_nothing)
 	uint8_t zeros[132] = { 0 };
 	struct buf b = BUF(8 * KB);
 
+	/* A signature with bytes behind it is another one. */
+	buf_add_fmt(&b, "%.*sAA", FMT(good));
+	CHECK(verify(i.set, good, NULL) == OK && verify(i.set, buf_str(&b), NULL) == ERR_UNAUTH);
+	/* An encrypted token of five parts (CVE-2023-50967: its header says how dear it is). */
+	buf_clear(&b);
+	buf_add_fmt(&b, "%.*s.a.a", FMT(good));
+	refused(i.set, buf_str(&b), ERR_UNAUTH, "not a token");
 	for (size_t n = 0; n <= sizeof zeros; n++) {
 		buf_clear(&b);
 		buf_add(&b, head);

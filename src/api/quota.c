@@ -1,0 +1,51 @@
+/*
+ * quota.c - callers that may have only so much.
+ *
+ * A request takes a place when its caller is known and gives it back after the last byte
+ * of its answer (answered() in api.c), so a stream has it until it ends.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "api/api_priv.h"
+
+#define DAY_MS ((msec)24 * 3600 * 1000)
+
+/* Tokens of models, this day.  What runs under way will take is not known yet. */
+static int
+check_tokens(struct call *c)
+{
+	msec now = shard_wall(c->r->shard);
+	int64_t taken = 0, most = c->who.limits.tokens_per_day;
+	int rc;
+
+	if (most == 0 || c->route->access != THREADS_CREATE_RUN)
+		return OK;
+	rc = store_payer_tokens(c->api->reader, &c->who.payer, now / DAY_MS, &taken);
+	if (rc < 0)
+		return err_set(&c->err, rc, "usage look-up: %s", rc_text(rc));
+	if (taken < most)
+		return OK;
+	c->retry_s = (DAY_MS - now % DAY_MS + 999) / 1000;
+	return err_set(&c->err, ERR_LIMIT, "tokens-per-day: these credentials have taken "
+	    "%lld of %lld tokens today (UTC)", (long long)taken, (long long)most);
+}
+
+int
+call_enter(struct call *c)
+{
+	struct quota *place;
+	int rc = check_tokens(c);
+
+	if (rc < 0 || c->r->held != NULL)
+		return rc;
+	rc = auth_enter(c->api->shared->o.auth, &c->who, shard_now(c->r->shard), &place,
+	    &c->retry_s, &c->err);
+	c->r->held = place;
+	return rc;
+}
+
+void
+call_leave(struct api_shared *sh, const struct http_req *r)
+{
+	auth_leave(sh->o.auth, r->held);
+}
