@@ -21,7 +21,7 @@
 static const char *const server_keys[] = {
 	"run_id", "thread_id", "graph_id", "assistant_id",
 	"langgraph_auth_user", "langgraph_auth_user_id", "langgraph_auth_permissions",
-	"checkpoint_id", "checkpoint_ns", "checkpoint_map", NULL
+	"checkpoint_id", "checkpoint_ns", "checkpoint_map", "cron_id", NULL
 };
 static const char *const config_keys[] = { "configurable", "metadata", NULL };
 static const char *const member_keys[] = {
@@ -114,6 +114,8 @@ sources_read(struct sources *s, const struct run_request *q,
 	buf_add_char(&own, '{');
 	add_text(&own, "graph_id", q->assistant.graph_id);
 	add_uuid(&own, "assistant_id", &q->assistant.id);
+	if (!uuid_is_zero(&q->firing.cron))
+		add_uuid(&own, "cron_id", &q->firing.cron);
 	buf_add_char(&own, '}');
 	const struct { struct json_doc *d; struct str text; const char *what; } all[] = {
 		{ &s->assistant_config, q->assistant.config_json, "assistant.config" },
@@ -189,6 +191,8 @@ write_configurable(struct buf *b, const struct run_request *q,
 		add_uuid(b, "thread_id", &q->thread_id);
 	add_text(b, "graph_id", q->assistant.graph_id);
 	add_uuid(b, "assistant_id", &q->assistant.id);
+	if (!uuid_is_zero(&q->firing.cron))
+		add_uuid(b, "cron_id", &q->firing.cron);
 	if (q->subject.n > 0)
 		write_user(b, q->subject, named);
 	buf_add_char(b, '}');

@@ -175,6 +175,7 @@ struct run_request {
 	enum durability durability;
 	struct uuid times_out;               /* not zero: the server's own run that ends
 	                                        this question, whose time is over */
+	struct store_firing firing;          /* of the cron whose run it is */
 	bool temporary;                      /* run_start's: the thread goes with the run */
 };
 

@@ -226,6 +226,8 @@ void sleep_close(struct runs *rs);
 /* One of a batch, on the sleeper's shard: a question whose time is over; then
  * sleep_woken (timeout.c). */
 void ask_times_out(struct runs *rs, const struct store_due *d);
+/* The same: a cron fires, on the shard `to` (cron.c). */
+void cron_fires(struct runs *rs, struct runs *to, const struct store_due *d);
 
 /* ---- sweep.c -------------------------------------------------------------- */
 

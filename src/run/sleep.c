@@ -17,7 +17,8 @@
  * The sleeper, on the first shard, has one timer for the process.  It reads what
  * is due from the store, the earliest first, and has it taken up by the shards in
  * turn; the next batch is read when the last of one is in memory.  So however many
- * fall due at once, few of them are on the way.
+ * fall due at once, few of them are on the way.  Questions whose time is over
+ * (timeout.c) and crons (cron.c) are in the same batches.
  *
  * Threads: the home shard's; the sleeper's, the first shard's.
  *
@@ -278,22 +279,48 @@ wake_open(void *ctx, struct parcel *p)
 	free(x);
 }
 
+/* The shards, in turn. */
+static struct runs *
+next_shard(struct sleeper *s)
+{
+	struct runs_shared *sh = s->rs->sh;
+
+	return sh->at[s->turn++ % atomic_load_explicit(&sh->shards, memory_order_relaxed)];
+}
+
 /* The thread's home takes it; while it is on the way there the thread is pinned. */
 static void
 wake(struct sleeper *s, const struct store_due *d)
 {
 	struct runs_shared *sh = s->rs->sh;
-	unsigned shards = atomic_load_explicit(&sh->shards, memory_order_relaxed);
 	struct wake *x = mem_new(struct wake);
 	struct runs *home;
 
 	x->w = (struct waiting){ .owner = d->owner, .thread_seq = d->thread_seq,
-	    .thread_id = d->thread_id, .wake = !d->held, .counted = true };
+	    .thread_id = d->thread_id, .wake = d->what == DUE_RUN, .counted = true };
 	x->parcel.open = wake_open;
-	home = directory_pin(sh->directory, &d->thread_id, sh->at[s->turn++ % shards]);
+	home = directory_pin(sh->directory, &d->thread_id, next_shard(s));
 	s->under_way++;
 	runs_send(s->rs, home, &x->parcel);
 }
+
+static void
+ask(struct sleeper *s, const struct store_due *d)
+{
+	s->under_way++;
+	ask_times_out(s->rs, d);
+}
+
+static void
+fire(struct sleeper *s, const struct store_due *d)
+{
+	s->under_way++;
+	cron_fires(s->rs, next_shard(s), d);
+}
+
+static void (*const wakes[])(struct sleeper *s, const struct store_due *d) = {
+	[DUE_RUN] = wake, [DUE_HELD] = wake, [DUE_QUESTION] = ask, [DUE_CRON] = fire,
+};
 
 /* The next batch; or when there will be one. */
 static void
@@ -312,14 +339,8 @@ sleeper_look(struct sleeper *s)
 	if (rc == OK && n == 0)
 		rc = store_due_next(s->rs->reader, &next);
 	s->ok = 0;
-	for (size_t i = 0; rc == OK && i < n; i++) {
-		if (uuid_is_zero(&due[i].id)) {
-			wake(s, &due[i]);
-			continue;
-		}
-		s->under_way++;
-		ask_times_out(s->rs, &due[i]);
-	}
+	for (size_t i = 0; rc == OK && i < n; i++)
+		wakes[due[i].what](s, &due[i]);
 	arena_release(&a);
 	if (rc != OK)
 		next = shard_wall(s->rs->shard) + RETRY_MS;

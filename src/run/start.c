@@ -373,6 +373,7 @@ fill_row(struct create *c, const struct run_request *q, const struct uuid *run_i
 	c->c.temporary = q->temporary;
 	c->c.payer = q->payer;
 	c->c.times_out = q->times_out;
+	c->c.firing = q->firing;
 	c->c.asked_again = now + LIMIT_ASK_AGAIN_MS;
 	c->c.cmd.op = STORE_RUN_CREATE;
 	c->c.cmd.owner = q->owner;

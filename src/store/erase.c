@@ -136,7 +136,7 @@ int
 erase_thread(struct db *db, int64_t thread, int64_t *budget, struct arena *a)
 {
 	static const enum sql parts[] = { SQL_CHANNEL_ERASE, SQL_WRITE_ERASE,
-	    SQL_RECORD_ERASE, SQL_INTERRUPT_ERASE, SQL_WAIT_ERASE };
+	    SQL_RECORD_ERASE, SQL_INTERRUPT_ERASE, SQL_WAIT_ERASE, SQL_CRON_ERASE };
 	int64_t has = 0;
 	int rc;
 
@@ -162,7 +162,9 @@ erase_assistant(struct db *db, int64_t assistant, int64_t *budget)
 	int rc;
 
 	assert(*budget > 0);
-	rc = erase_by(db, SQL_VERSION_ERASE, assistant, budget);
+	rc = erase_by(db, SQL_CRON_ERASE_OF, assistant, budget);
+	if (rc == OK)
+		rc = erase_by(db, SQL_VERSION_ERASE, assistant, budget);
 	if (rc == OK) {
 		rc = erase_row(db, SQL_ASSISTANT_ERASE, assistant, budget);
 		rc = rc == ERR_AGAIN ? OK : rc;

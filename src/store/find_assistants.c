@@ -36,6 +36,8 @@ static int (*const orders[])(const struct hit *a, const struct hit *b) = {
 	[STORE_SORT_STATUS] = by_number, [STORE_SORT_ID] = by_id,
 	[STORE_SORT_STATE_UPDATED] = by_number,
 	[STORE_SORT_NAME] = by_text, [STORE_SORT_GRAPH] = by_text,
+	[STORE_SORT_ASSISTANT] = by_id, [STORE_SORT_THREAD] = by_id,
+	[STORE_SORT_NEXT] = by_number, [STORE_SORT_ENDS] = by_number,
 };
 
 struct order {

@@ -48,6 +48,14 @@ store_run_get(struct store_reader *r, owner_t o, const struct uuid *id,
 }
 
 int
+store_cron_get(struct store_reader *r, owner_t o, const struct uuid *id,
+    struct arena *a, struct store_cron *out)
+{
+	return query_one(query_of(reader_db(r), SQL_CRON_GET, db_uuid(id), db_i64(o)),
+	    &store_cron_record, out, a);
+}
+
+int
 store_item_get(struct store_reader *r, owner_t o, struct str ns, struct str key,
     struct arena *a, struct store_item *out)
 {

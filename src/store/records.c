@@ -39,6 +39,15 @@ static const struct db_column run_columns[] = {
 #undef C
 const struct db_record store_run_record = DB_RECORD(run_columns);
 
+#define C(member) DB_COLUMN(struct store_cron, member)
+static const struct db_column cron_columns[] = {
+	C(id), C(assistant_id), C(thread_id), C(seq), C(owner), C(user), C(schedule),
+	C(zone), C(enabled), C(keeps), C(ends), C(next), C(version), C(created),
+	C(updated), C(payload_json), C(metadata_json), C(error_json),
+};
+#undef C
+const struct db_record store_cron_record = DB_RECORD(cron_columns);
+
 #define C(member) DB_COLUMN(struct store_checkpoint, member)
 static const struct db_column checkpoint_columns[] = {
 	C(seq), C(parent_seq), C(id), C(parent_id), C(ns), C(step), C(source),

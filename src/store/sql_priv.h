@@ -72,6 +72,17 @@
 #define RUN_SELECT RUN_COLUMNS                                                 \
 	"FROM run r CROSS JOIN thread t ON t.seq = r.thread "
 
+/* Crons whose assistant and thread are there; those of a buried one go later. */
+#define CRON_FROM                                                              \
+	"FROM cron c CROSS JOIN assistant a ON a.seq = c.assistant"            \
+	" LEFT JOIN thread t ON t.seq = c.thread "
+#define CRON_THERE "a.uuid IS NOT NULL AND (c.thread IS NULL OR t.uuid IS NOT NULL) "
+#define CRON_SELECT                                                            \
+	"SELECT c.uuid, a.uuid, t.uuid, c.seq, c.owner,"                       \
+	" (SELECT subject FROM owner WHERE seq = c.owner), c.schedule, c.zone," \
+	" c.enabled, c.keeps, c.ends, c.next, c.version, c.created, c.updated," \
+	" c.payload, c.metadata, c.error " CRON_FROM
+
 #define CHECKPOINT_COLUMNS                                                     \
 	"SELECT c.seq, c.parent, c.uuid, p.uuid, c.ns, c.step, c.source,"      \
 	" r.uuid, r.base, c.channels, c.tasks, c.snapshot, c.wrote, c.extra,"  \
@@ -275,7 +286,7 @@
 	X(RUN_RELEASE, "UPDATE run INDEXED BY run_active SET held = 0"         \
 	    " WHERE thread = ?1 AND status < 2 AND +status = 0 AND held > 0"   \
 	    " AND held <= ?2")                                                 \
-	X(HELD_DUE, "SELECT r.held, r.thread, t.uuid, t.owner FROM run r"      \
+	X(HELD_DUE, "SELECT r.held, r.thread, t.uuid, t.owner, NULL, NULL FROM run r" \
 	    " INDEXED BY run_held CROSS JOIN thread t ON t.seq = r.thread"     \
 	    " WHERE r.held > 0 AND r.held <= ? AND t.owner >= 0"               \
 	    " ORDER BY r.held LIMIT ?")                                        \
@@ -487,14 +498,15 @@
 	    " | (EXISTS(SELECT 1 FROM task_write WHERE thread = ?1) << 1)"     \
 	    " | (EXISTS(SELECT 1 FROM record WHERE thread = ?1) << 2)"         \
 	    " | (EXISTS(SELECT 1 FROM interrupt WHERE thread = ?1) << 3)"      \
-	    " | (EXISTS(SELECT 1 FROM wait WHERE thread = ?1) << 4)")          \
+	    " | (EXISTS(SELECT 1 FROM wait WHERE thread = ?1) << 4)"           \
+	    " | (EXISTS(SELECT 1 FROM cron WHERE thread = ?1) << 5)")          \
 	X(WAITS_OF_RUN, "DELETE FROM wait WHERE thread = ? AND run = ?")       \
 	X(WAIT_PUT, "INSERT INTO wait(thread, run, due) VALUES (?, ?, ?)"      \
 	    " ON CONFLICT DO UPDATE SET run = excluded.run, due = excluded.due") \
 	X(WAIT_OF, "SELECT run FROM wait WHERE thread = ?")                    \
 	X(WAIT_GONE, "DELETE FROM wait WHERE thread = ?")                      \
 	/* what is due, the earliest first */                                  \
-	X(WAITS_DUE, "SELECT w.due, w.thread, t.uuid, t.owner FROM wait w"     \
+	X(WAITS_DUE, "SELECT w.due, w.thread, t.uuid, t.owner, NULL, NULL FROM wait w" \
 	    " INDEXED BY wait_due CROSS JOIN thread t ON t.seq = w.thread"     \
 	    " WHERE w.due <= ? AND t.owner >= 0 ORDER BY w.due LIMIT ?")       \
 	X(WAITS_NEXT, "SELECT due FROM wait INDEXED BY wait_due"               \
@@ -508,6 +520,38 @@
 	    " WHERE state = 0 AND due IS NOT NULL ORDER BY due LIMIT 1")       \
 	X(ASK_LATER, "UPDATE interrupt SET due = ? WHERE thread = ? AND id = ?" \
 	    " AND state = 0 AND due IS NOT NULL")                              \
+	/* crons */                                                            \
+	X(CRON_GET, CRON_SELECT "WHERE c.uuid = ? AND c.owner = ? AND " CRON_THERE) \
+	X(CRON_AT, CRON_SELECT "WHERE c.seq = ? AND c.owner = ? AND " CRON_THERE) \
+	X(CRONS_OF, "SELECT c.seq, c.uuid, a.uuid, t.uuid, c.enabled, c.created," \
+	    " c.updated, c.next, c.ends, c.metadata " CRON_FROM                \
+	    "WHERE c.owner = ? AND " CRON_THERE)                               \
+	X(CRONS_COUNT, "SELECT count(*) FROM cron WHERE owner = ?")            \
+	X(CRON_INSERT, "INSERT INTO cron(seq, uuid, owner, assistant, thread," \
+	    " schedule, zone, enabled, keeps, ends, next, version, created,"   \
+	    " updated, payload, metadata)"                                     \
+	    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?)")        \
+	X(CRON_UPDATE, "UPDATE cron SET schedule = ?, zone = ?, enabled = ?,"  \
+	    " keeps = ?, ends = ?, next = ?, version = version + 1, updated = ?," \
+	    " payload = ?, metadata = ?, error = ? WHERE seq = ? AND owner = ?") \
+	X(CRON_FIRED, "UPDATE cron SET next = ?1, enabled = ?1 IS NOT NULL,"   \
+	    " error = ?2 WHERE uuid = ?3 AND owner = ?4 AND version = ?5"      \
+	    " AND next = ?6")                                                  \
+	X(CRON_DELETE, "DELETE FROM cron WHERE uuid = ? AND owner = ?")        \
+	/* whatever owner: the cron is fired as its own */                     \
+	X(CRONS_DUE, "SELECT c.next, 0, t.uuid, c.owner, c.uuid, NULL"         \
+	    " FROM cron c INDEXED BY cron_next CROSS JOIN assistant a"         \
+	    " ON a.seq = c.assistant LEFT JOIN thread t ON t.seq = c.thread"   \
+	    " WHERE c.next IS NOT NULL AND c.next <= ? AND " CRON_THERE        \
+	    "ORDER BY c.next LIMIT ?")                                         \
+	X(CRONS_NEXT, "SELECT c.next FROM cron c INDEXED BY cron_next"         \
+	    " CROSS JOIN assistant a ON a.seq = c.assistant LEFT JOIN thread t" \
+	    " ON t.seq = c.thread WHERE c.next IS NOT NULL AND " CRON_THERE    \
+	    "ORDER BY c.next LIMIT 1")                                         \
+	X(CRON_ERASE, "DELETE FROM cron WHERE seq IN (SELECT seq FROM cron"    \
+	    " INDEXED BY cron_thread WHERE thread = ? LIMIT ?)")               \
+	X(CRON_ERASE_OF, "DELETE FROM cron WHERE seq IN (SELECT seq FROM cron" \
+	    " WHERE assistant = ? LIMIT ?)")                                   \
 	/* interrupts */                                                       \
 	X(INTERRUPT_INSERT, "INSERT INTO interrupt(thread, id, owner, ns, task," \
 	    " checkpoint, run, key, value, schema, state, created, due,"       \
@@ -732,6 +776,7 @@
 	X(SEQ_CHECKPOINT, "SELECT max(seq) FROM checkpoint")                   \
 	X(SEQ_MAIL, "SELECT max(coalesce((SELECT max(key) FROM mail), 0),"        \
 	    " coalesce((SELECT max(key) FROM letter), 0))")                               \
+	X(SEQ_CRON, "SELECT max(seq) FROM cron")                               \
 	/* old lists have the numbers of checkpoints */                        \
 	X(SEQ_LIST, "SELECT max(coalesce((SELECT max(seq) FROM list), 0),"     \
 	    " coalesce((SELECT max(key) FROM entry), 0) >> 20,"                \

@@ -408,7 +408,30 @@ static const char version_7[] =
 /* Items that expire, their words and their vectors. */
 #define ITEMS_8 ""
 /* Schedules. */
-#define CRONS_8 ""
+#define CRONS_8                                                                \
+	"CREATE TABLE cron ("                                                  \
+	"	seq INTEGER PRIMARY KEY,"                                      \
+	"	uuid BLOB NOT NULL,"                                           \
+	"	owner INTEGER NOT NULL,"                                       \
+	"	assistant INTEGER NOT NULL,"                                   \
+	"	thread INTEGER,"                     /* NULL: a new one each time */ \
+	"	schedule TEXT NOT NULL,"                                       \
+	"	zone TEXT,"                          /* NULL: UTC */           \
+	"	enabled INTEGER NOT NULL,"                                     \
+	"	keeps INTEGER,"                      /* the thread; NULL: not asked */ \
+	"	ends INTEGER,"                       /* ms; NULL: never */     \
+	"	next INTEGER,"                       /* ms; NULL: it does not fire */ \
+	"	version INTEGER NOT NULL,"           /* of what clients set */ \
+	"	created INTEGER NOT NULL,"                                     \
+	"	updated INTEGER NOT NULL,"                                     \
+	"	payload TEXT NOT NULL,"                                        \
+	"	metadata TEXT NOT NULL,"                                       \
+	"	error TEXT) STRICT;"                 /* of the last firing */  \
+	"CREATE UNIQUE INDEX cron_uuid ON cron(uuid);"                         \
+	"CREATE INDEX cron_owner ON cron(owner);"                              \
+	"CREATE INDEX cron_assistant ON cron(assistant);"                      \
+	"CREATE INDEX cron_thread ON cron(thread) WHERE thread IS NOT NULL;"   \
+	"CREATE INDEX cron_next ON cron(next) WHERE next IS NOT NULL;"
 /* Answers to requests with an idempotency key. */
 #define ONCE_8 ""
 /* What keys took, and what was changed by whom. */

@@ -49,6 +49,7 @@ seqs_load(struct store *st, struct err *e)
 		[SEQ_CHECKPOINT] = SQL_SEQ_CHECKPOINT,
 		[SEQ_LIST] = SQL_SEQ_LIST,
 		[SEQ_MAIL] = SQL_SEQ_MAIL,
+		[SEQ_CRON] = SQL_SEQ_CRON,
 	};
 
 	for (int i = 0; i < SEQS; i++) {

@@ -156,6 +156,26 @@ struct store_agent {
 	struct str hash, id, body;           /* bytes; its name; its text */
 };
 
+/* What begins runs at given times. */
+struct store_cron {
+	struct uuid id, assistant_id;
+	struct uuid thread_id;               /* zero: each run has a new one */
+	int64_t seq;
+	owner_t owner;
+	struct str user;                     /* the owner's subject; p NULL: none */
+	struct str schedule;                 /* base/schedule.h */
+	struct str zone;                     /* p NULL: UTC */
+	int enabled;
+	int keeps;                           /* the new thread, when its run has ended */
+	msec ends;                           /* no firing from then on; 0: never */
+	msec next;                           /* it fires then; 0: it does not */
+	int64_t version;                     /* rises with each change by a client */
+	msec created, updated;
+	struct str payload_json, metadata_json;
+	struct str error_json;               /* {"at","error","message"} of the last
+	                                        firing if no run came of it; or empty */
+};
+
 struct store_item {
 	struct str ns;                       /* labels joined by '.' */
 	struct str key, value_json;
@@ -214,20 +234,23 @@ int store_run_steps(struct store_reader *r, owner_t o, int64_t run_seq, int64_t 
 /* Entries [from, to) of a list, in order: out[i] is one message's JSON. */
 int store_messages_get(struct store_reader *r, int64_t list, uint32_t from,
     uint32_t to, struct arena *a, struct str **out);
-/* What is due at `now`, the earliest first: parked runs, runs that are held, and
- * questions whose time is over.  n: `max` at most of each. */
+/* What is due at `now`, the earliest first: parked runs, runs that are held, questions
+ * whose time is over, and crons.  n: `max` at most of each. */
 struct store_due {
+	enum { DUE_RUN, DUE_HELD, DUE_QUESTION, DUE_CRON } what;
 	msec due;
 	owner_t owner;
 	int64_t thread_seq;
 	struct uuid thread_id;
-	bool held;                           /* runs of it that were held */
-	struct uuid id, run_id;              /* of a question: its own, and who asked; zero */
+	struct uuid id;                      /* of a question or a cron */
+	struct uuid run_id;                  /* who asked a question */
 };
 int store_due_get(struct store_reader *r, msec now, size_t max, struct arena *a,
     struct store_due **out, size_t *n);
 /* When the first of all falls due; INT64_MAX: there is none. */
 int store_due_next(struct store_reader *r, msec *out);
+int store_cron_get(struct store_reader *r, owner_t o, const struct uuid *id,
+    struct arena *a, struct store_cron *out);
 /* Encoded event blocks of a resumable run with last_id > after (-1: all), at
  * most max_bytes; n_out blocks, each whole frames. */
 int store_stream_get(struct store_reader *r, owner_t o, int64_t run_seq,
@@ -264,11 +287,14 @@ int store_event_next(struct store_reader *r, owner_t o, int64_t thread_seq,
 	X(USAGE_ADD, usage_add) X(MAIL_PUT, mail_put) X(MAIL_SET, mail_set)    \
 	X(MAIL_DEAD, mail_dead) X(MAILER_PUT, mailer_put)                      \
 	X(MAILER_SET, mailer_set) X(MAILER_DELETE, mailer_delete)              \
+	X(CRON_CREATE, cron_create) X(CRON_UPDATE, cron_update)                \
+	X(CRON_DELETE, cron_delete) X(CRON_MISS, cron_miss)                    \
 	X(GUEST_WRITE, guest_write) X(RECOVER, recover)                        \
 	X(THREAD_SWEEP, thread_sweep) X(THREAD_PRUNE, thread_prune)            \
 	/* slow reads */                                                       \
 	X(ITEM_SEARCH, item_search) X(THREAD_SEARCH, thread_search)            \
 	X(ASSISTANT_SEARCH, assistant_search) X(HISTORY, history)              \
+	X(CRON_SEARCH, cron_search)                                            \
 	X(INTERRUPT_SEARCH, interrupt_search) X(STORAGE, storage)              \
 	X(RUN_LIST, run_list) X(RUN_ACTIVE, run_active)                        \
 	X(TRANSCRIPT, transcript)                                              \
@@ -403,6 +429,41 @@ struct store_sweep {
 /* Why a run ended that another took the place of; then that one's id. */
 #define RUN_DISPLACED "interrupt: superseded by run "
 
+/* One firing of a cron, as it was read: it is the cron's only if that has not changed
+ * since, and takes it to the next one. */
+struct store_firing {
+	struct uuid cron;                    /* zero: none */
+	int64_t version;
+	msec due;
+	msec next;                           /* 0: none is left, it is disabled */
+};
+
+/* ERR_NOTFOUND: no such assistant or thread, or somebody else's.  ERR_LIMIT:
+ * LIMIT_CRONS of one owner. */
+struct store_cron_create {
+	struct store_cmd cmd;
+	struct store_cron c;                 /* in, and out */
+};
+
+/* c replaces what there is under its id; but metadata merges into what is there,
+ * shallowly.  ERR_CONFLICT: its version is another by now. */
+struct store_cron_update {
+	struct store_cmd cmd;
+	struct store_cron c;                 /* in, and out */
+};
+
+struct store_cron_delete {
+	struct store_cmd cmd;
+	struct uuid id;
+};
+
+/* A firing of which no run comes: the cron goes on to the next one and says why. */
+struct store_cron_miss {
+	struct store_cmd cmd;
+	struct store_firing firing;
+	struct str error_json;
+};
+
 /* Creates the run and decides: RUNNING (the caller starts it), or PENDING
  * behind another.  ERR_NOTFOUND: no such thread.  ERR_CONFLICT: multitask is
  * reject and the thread is busy, or an answered interrupt does not wait.
@@ -430,6 +491,9 @@ struct store_run_create {
 	 * unless it waits; it is not due again before `asked_again`. */
 	struct uuid times_out;
 	msec asked_again;
+	/* The run is this firing's.  ERR_CONFLICT: it has been already, or the cron has
+	 * changed. */
+	struct store_firing firing;
 	bool has_busy;                       /* out: this one is to be cancelled, */
 	struct uuid busy_run_id;             /* for ROLLBACK with RUN_END.rollback */
 	int64_t busy_run_seq;
@@ -629,7 +693,8 @@ struct store_storage {
 
 enum store_sort {
 	STORE_SORT_CREATED, STORE_SORT_UPDATED, STORE_SORT_STATUS, STORE_SORT_ID,
-	STORE_SORT_NAME, STORE_SORT_GRAPH, STORE_SORT_STATE_UPDATED
+	STORE_SORT_NAME, STORE_SORT_GRAPH, STORE_SORT_STATE_UPDATED,
+	STORE_SORT_ASSISTANT, STORE_SORT_THREAD, STORE_SORT_NEXT, STORE_SORT_ENDS
 };
 
 struct store_thread_found {
@@ -670,6 +735,19 @@ struct store_assistant_search {
 	struct str metadata_json, graph_id, name;
 	struct store_page page;              /* not by STATUS */
 	struct store_assistant *found;       /* out */
+	size_t found_n;
+	int64_t total;
+};
+
+/* assistant, thread zero: any.  enabled -1: either. */
+struct store_cron_search {
+	struct store_cmd cmd;
+	struct uuid assistant, thread;
+	int enabled;
+	struct str metadata_json;
+	struct store_page page;              /* by ID, ASSISTANT, THREAD, NEXT, ENDS, CREATED
+	                                        or UPDATED */
+	struct store_cron *found;            /* out */
 	size_t found_n;
 	int64_t total;
 };

@@ -64,7 +64,7 @@ int store_migrate(struct db *db, struct err *e);
 
 enum seq {
 	SEQ_OWNER, SEQ_ASSISTANT, SEQ_THREAD, SEQ_RUN, SEQ_CHECKPOINT, SEQ_LIST,
-	SEQ_MAIL, SEQS
+	SEQ_MAIL, SEQ_CRON, SEQS
 };
 
 /* A file's identity. */
@@ -217,7 +217,7 @@ int64_t store_seq_next(struct store *st, enum seq which);
 
 /* Rows of the *_SELECT texts of sql_priv.h. */
 extern const struct db_record store_assistant_record, store_thread_record,
-    store_run_record, store_checkpoint_record;
+    store_run_record, store_checkpoint_record, store_cron_record;
 /* Shallow merge of two JSON objects (either may be empty); the result is in
  * the arena, or one of the two.  ERR_TOOBIG past LIMIT_METADATA_BYTES. */
 int records_merge(struct arena *a, struct str first, struct str second,
@@ -428,6 +428,11 @@ int wait_of(struct store *st, int64_t thread, int64_t *run);
 /* A question's time limit moves.  ERR_CONFLICT: it does not wait any more. */
 int ask_moves(struct store *st, struct store_cmd *c, int64_t thread,
     const struct uuid *id, msec due);
+
+/* crons.c: the cron goes on to the next firing.  ERR_CONFLICT: this one is not its
+ * next, or it has changed.  error_json: why no run came of it; or empty. */
+int cron_fired(struct store *st, struct store_cmd *c, const struct store_firing *f,
+    struct str error_json);
 
 /* runs.c: the thread's oldest pending run becomes RUNNING.  ERR_NOTFOUND: none is
  * pending.  ERR_AGAIN: those that are, are held. */

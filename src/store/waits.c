@@ -57,46 +57,46 @@ const struct op store_op_ask_later = { .run = ask_later };
 /* ---- point reads --------------------------------------------------------------- */
 
 static int
-due_read(struct query *q, enum sql text, struct arena *a, struct store_due **out, size_t *n,
+due_read(struct query *q, int what, struct arena *a, struct store_due **out, size_t *n,
     size_t *cap)
 {
 	int rc;
 
 	for (rc = query_row(q); rc == OK; rc = query_row(q)) {
-		struct store_due *d;
-
 		if (!arena_grow(a, *out, *n, *cap)) {
 			rc = ERR_TOOBIG;
 			break;
 		}
-		d = &(*out)[(*n)++];
-		*d = (struct store_due){ .due = query_i64(q, 0),
+		(*out)[(*n)++] = (struct store_due){ .what = what, .due = query_i64(q, 0),
 		    .thread_seq = query_i64(q, 1), .thread_id = query_uuid(q, 2),
-		    .owner = query_i64(q, 3), .held = text == SQL_HELD_DUE };
-		if (text == SQL_ASKS_DUE) {
-			d->id = query_uuid(q, 4);
-			d->run_id = query_uuid(q, 5);
-		}
+		    .owner = query_i64(q, 3), .id = query_uuid(q, 4),
+		    .run_id = query_uuid(q, 5) };
 	}
 	query_end(q);
 	return rc == ERR_NOTFOUND ? OK : rc;
 }
 
+static const struct { enum sql due, next; } dues[] = {
+	[DUE_RUN] = { SQL_WAITS_DUE, SQL_WAITS_NEXT },
+	[DUE_HELD] = { SQL_HELD_DUE, SQL_HELD_NEXT },
+	[DUE_QUESTION] = { SQL_ASKS_DUE, SQL_ASKS_NEXT },
+	[DUE_CRON] = { SQL_CRONS_DUE, SQL_CRONS_NEXT },
+};
+
 int
 store_due_get(struct store_reader *r, msec now, size_t max, struct arena *a,
     struct store_due **out, size_t *n)
 {
-	static const enum sql texts[] = { SQL_WAITS_DUE, SQL_HELD_DUE, SQL_ASKS_DUE };
 	size_t cap = 0;
 	int rc = OK;
 
 	*out = NULL;
 	*n = 0;
-	for (size_t i = 0; rc == OK && i < COUNT(texts); i++) {
-		struct query q = query_of(&r->db, texts[i], db_i64(now),
+	for (size_t i = 0; rc == OK && i < COUNT(dues); i++) {
+		struct query q = query_of(&r->db, dues[i].due, db_i64(now),
 		    db_i64((int64_t)max));
 
-		rc = due_read(&q, texts[i], a, out, n, &cap);
+		rc = due_read(&q, (int)i, a, out, n, &cap);
 	}
 	return rc;
 }
@@ -104,11 +104,9 @@ store_due_get(struct store_reader *r, msec now, size_t max, struct arena *a,
 int
 store_due_next(struct store_reader *r, msec *out)
 {
-	static const enum sql texts[] = { SQL_WAITS_NEXT, SQL_HELD_NEXT, SQL_ASKS_NEXT };
-
 	*out = INT64_MAX;
-	for (size_t i = 0; i < COUNT(texts); i++) {
-		struct query q = query_of(&r->db, texts[i]);
+	for (size_t i = 0; i < COUNT(dues); i++) {
+		struct query q = query_of(&r->db, dues[i].next);
 		int rc = query_row(&q);
 		msec due = rc == OK ? query_i64(&q, 0) : INT64_MAX;
 
