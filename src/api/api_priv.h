@@ -115,6 +115,10 @@ struct call {
 		struct store_thread_delete thread_delete;
 		struct store_thread_prune thread_prune;
 		struct store_run_delete run_delete;
+		struct store_cron_create cron_create;
+		struct store_cron_update cron_update;
+		struct store_cron_delete cron_delete;
+		struct store_cron_search cron_search;
 		struct store_thread_search thread_search;
 		struct store_assistant_search assistant_search;
 		struct store_item_put item_put;
@@ -284,6 +288,8 @@ struct run_ask {
 	bool cancel_on_gone;
 };
 int  call_read_run(struct call *c, struct run_ask *ask);
+/* The same of one that begins later: without asking whether there is input. */
+void call_read_asked(struct call *c, struct run_ask *ask);
 
 /* What updates write: an object, an array of objects, or null. */
 void call_check_values(struct call *c, const char *path, jnode n);
@@ -309,9 +315,9 @@ struct shown_thread {
 	struct str extracted;                /* JSON; empty: nothing was asked for */
 };
 
-/* Of struct shown_thread, store_assistant, store_run, store_item. */
+/* Of struct shown_thread, store_assistant, store_run, store_item, store_cron. */
 extern const struct member thread_members[], assistant_members[], run_members[],
-    item_members[];
+    item_members[], cron_members[];
 enum { THREAD_VALUES = 6, THREAD_INTERRUPTS = 7,          /* rows, from the state */
 	THREAD_EXTRACTED = 11, THREAD_TTL = 12 };         /* those that are asked for */
 #define THREAD_USUAL (~(1u << THREAD_EXTRACTED | 1u << THREAD_TTL))
@@ -333,6 +339,8 @@ void members_add(struct buf *b, const struct member *m, unsigned select,
 unsigned members_select(struct call *c, const struct member *m, struct words list);
 /* ---- nouns --------------------------------------------------------------- */
 
+/* The UUID that a UUID or a graph id names; false: it is neither. */
+bool api_assistant_id(const struct api *api, struct str s, struct uuid *id);
 /* By UUID or graph id.  ERR_NOTFOUND. */
 int  api_assistant_find(struct call *c, struct str id, struct store_assistant *out);
 /* The thread of the path.  ERR_NOTFOUND. */
@@ -371,6 +379,8 @@ handler api_transcript, api_run_agent;
 handler api_run_batch, api_run_cancel_many;
 handler api_run_start, api_run_list, api_run_get, api_run_join, api_run_cancel, api_run_inject,
     api_run_delete;
+handler api_cron_create, api_cron_get, api_cron_update, api_cron_delete, api_cron_search,
+    api_cron_count;
 handler api_work_operation, api_work_delete, api_work_claim, api_work_rpc,
     api_work_events, api_work_mcp;
 handler api_agent_spawn, api_agent_get, api_agent_stop, api_agent_search,

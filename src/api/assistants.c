@@ -13,9 +13,8 @@
 
 /* ---- finding ------------------------------------------------------------- */
 
-/* The UUID that a UUID or a graph id names. */
-static bool
-assistant_id_parse(const struct api *api, struct str s, struct uuid *id)
+bool
+api_assistant_id(const struct api *api, struct str s, struct uuid *id)
 {
 	if (uuid_parse(s, id))
 		return true;
@@ -30,7 +29,7 @@ api_assistant_find(struct call *c, struct str s, struct store_assistant *out)
 {
 	struct uuid id;
 
-	if (!assistant_id_parse(c->api, s, &id))
+	if (!api_assistant_id(c->api, s, &id))
 		return ERR_NOTFOUND;
 	return store_assistant_get(c->api->reader, c->owner, &id, &c->r->arena, out);
 }
@@ -127,7 +126,7 @@ api_assistant_update(struct call *c)
 	struct store_assistant_update *op = &c->op.assistant_update;
 
 	*op = (struct store_assistant_update){ .now = shard_wall(c->api->shard) };
-	if (!assistant_id_parse(c->api, c->param[0], &op->a.id))
+	if (!api_assistant_id(c->api, c->param[0], &op->a.id))
 		return ERR_NOTFOUND;
 	assistant_read(c, &op->a);
 	if (op->a.graph_id.p != NULL)
@@ -172,7 +171,7 @@ api_assistant_delete(struct call *c)
 	param_bool(c, "delete_threads", &op->threads);
 	if (c->in->rc < 0)
 		return c->in->rc;
-	if (!assistant_id_parse(c->api, c->param[0], &op->id))
+	if (!api_assistant_id(c->api, c->param[0], &op->id))
 		return ERR_NOTFOUND;
 	if (is_system(c->api, &op->id))
 		return err_set(&c->err, ERR_DENIED, "the assistant of a graph is the "

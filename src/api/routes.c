@@ -21,6 +21,10 @@
 	"command, interrupt_before, interrupt_after, stream_mode, "            \
 	"stream_subgraphs, stream_resumable, on_disconnect, on_completion, " \
 	"after_seconds"
+#define CRON_BODY "schedule*, assistant_id*, timezone, end_time, enabled, input, "    \
+	"config, context, metadata, interrupt_before, interrupt_after, "       \
+	"multitask_strategy, stream_mode, stream_subgraphs, stream_resumable, " \
+	"durability, checkpoint_during"
 #define AGENT "agent_id, name, kind, graph_id, state, capabilities, durable, "    \
 	"mailbox_max, waiting, books, supervision, input, config, metadata, "  \
 	"error, created_at, updated_at"
@@ -226,6 +230,28 @@ const struct route routes[] = {
 	  "Stream the events of a run under way, from Last-Event-ID on",
 	  "stream_mode, namespace, checkpoint_id, cancel_on_disconnect",
 	  "server-sent events", 200, 0, WATCH_JOIN_STREAM },
+
+	{ "POST", "/runs/crons", CRONS_CREATE, ROUTE_BODY, OBJECT, api_cron_create,
+	  "Begin runs at given times, each on a thread of its own", CRON_BODY
+	  ", on_run_completed (delete, keep)", "the cron", 200 },
+	{ "POST", "/threads/{thread_id}/runs/crons", CRONS_CREATE, ROUTE_BODY, OBJECT,
+	  api_cron_create, "Begin runs on a thread at given times", CRON_BODY, "the cron", 200 },
+	{ "POST", "/runs/crons/search", CRONS_SEARCH,
+	  ROUTE_BODY | ROUTE_BODY_OPTIONAL | ROUTE_READS, SMALL, api_cron_search,
+	  "Find crons, newest first", "assistant_id, thread_id, enabled, metadata, limit, "
+	  "offset, sort_by (created_at, updated_at, cron_id, assistant_id, thread_id, "
+	  "next_run_date, end_time), sort_order, select",
+	  "an array of crons; X-Pagination-Total, X-Pagination-Next", 200 },
+	{ "POST", "/runs/crons/count", CRONS_SEARCH, ROUTE_BODY | ROUTE_BODY_OPTIONAL, SMALL,
+	  api_cron_count, "Count crons", "assistant_id, thread_id, enabled, metadata",
+	  "a number", 200 },
+	{ "GET", "/runs/crons/{cron_id}", CRONS_READ, ROUTE_READS, NONE, api_cron_get,
+	  "Get a cron", NULL, "the cron", 200 },
+	{ "PATCH", "/runs/crons/{cron_id}", CRONS_UPDATE, ROUTE_BODY, OBJECT, api_cron_update,
+	  "Change a cron", "any of what it was made with; null clears; metadata (merged)",
+	  "the cron", 200 },
+	{ "DELETE", "/runs/crons/{cron_id}", CRONS_DELETE, 0, NONE, api_cron_delete,
+	  "Delete a cron", NULL, "{}", 200 },
 
 	{ "POST", "/agents", AGENTS_CREATE, ROUTE_BODY, INPUT, api_agent_spawn,
 	  "Spawn an agent that has an address, or register a client as one",

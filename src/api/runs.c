@@ -279,8 +279,8 @@ agent_of(struct call *c, const struct run_request *q)
 	return runs_thread_agent(c->api->runs, c->owner, &t, q->assistant.graph_id);
 }
 
-int
-call_read_run(struct call *c, struct run_ask *ask)
+void
+call_read_asked(struct call *c, struct run_ask *ask)
 {
 	struct run_request *q = &ask->q;
 	const struct agent *a;
@@ -301,8 +301,14 @@ call_read_run(struct call *c, struct run_ask *ask)
 		call_read_begin(c, a, q);
 		call_note_settings(c, a, q->config, q->context);
 	}
-	check_input(c, q);
-	read_headers(c, q);
+}
+
+int
+call_read_run(struct call *c, struct run_ask *ask)
+{
+	call_read_asked(c, ask);
+	check_input(c, &ask->q);
+	read_headers(c, &ask->q);
 	return c->in->rc;
 }
 

@@ -1,5 +1,5 @@
 /*
- * search.c - searching and counting threads and assistants.
+ * search.c - searching and counting threads, assistants and crons.
  *
  * The headers of a page tell the total, if it is known without looking further, and
  * the offset of the next page if there is one.
@@ -202,4 +202,74 @@ api_assistant_count(struct call *c)
 {
 	assistants_read(c);
 	return call_submit(c, STORE_ASSISTANT_SEARCH, assistants_counted);
+}
+
+/* ---- crons --------------------------------------------------------------- */
+
+static void
+uuid_read(struct call *c, const char *key, struct uuid *out)
+{
+	struct str s = STR_NONE;
+
+	fields_str(c->in, key, LIMIT_NAME_BYTES, &s);
+	if (s.p != NULL && !uuid_parse(s, out))
+		fields_fail(c->in, key, ERR_INVALID, "expected a UUID, got \"%.*s\"",
+		    FMT(param_shown(s)));
+}
+
+static struct store_cron_search *
+crons_read(struct call *c)
+{
+	struct store_cron_search *op = &c->op.cron_search;
+	struct str assistant = STR_NONE;
+	bool enabled = false;
+
+	*op = (struct store_cron_search){ .enabled = -1 };
+	fields_str(c->in, "assistant_id", LIMIT_NAME_BYTES, &assistant);
+	if (assistant.n > 0 && !api_assistant_id(c->api, assistant, &op->assistant))
+		fields_fail(c->in, "assistant_id", ERR_INVALID, "expected the id of an "
+		    "assistant or of a graph, got \"%.*s\"", FMT(param_shown(assistant)));
+	uuid_read(c, "thread_id", &op->thread);
+	call_read_object(c, "metadata", LIMIT_FILTER_BYTES, &op->metadata_json);
+	fields_bool(c->in, "enabled", &enabled);
+	if (!json_is_null(json_get(c->in->node, S("enabled"))))
+		op->enabled = enabled;
+	return op;
+}
+
+static int
+crons_found(struct call *c)
+{
+	const struct store_cron_search *op = &c->op.cron_search;
+
+	return call_list(c, cron_members, op->found, sizeof *op->found, op->found_n,
+	    call_page_lines(c, op->page.offset + (int64_t)op->found_n, op->total));
+}
+
+int
+api_cron_search(struct call *c)
+{
+	static const struct sort sorts[] = {
+		{ "created_at", STORE_SORT_CREATED }, { "updated_at", STORE_SORT_UPDATED },
+		{ "cron_id", STORE_SORT_ID }, { "assistant_id", STORE_SORT_ASSISTANT },
+		{ "thread_id", STORE_SORT_THREAD }, { "next_run_date", STORE_SORT_NEXT },
+		{ "end_time", STORE_SORT_ENDS }, { NULL, 0 }
+	};
+	struct store_cron_search *op = crons_read(c);
+
+	op->page = page_read(c, cron_members, sorts);
+	return call_submit(c, STORE_CRON_SEARCH, crons_found);
+}
+
+static int
+crons_counted(struct call *c)
+{
+	return answer_count(c, c->op.cron_search.total);
+}
+
+int
+api_cron_count(struct call *c)
+{
+	crons_read(c);
+	return call_submit(c, STORE_CRON_SEARCH, crons_counted);
 }

@@ -210,6 +210,64 @@ const struct member run_members[] = {
 	{ NULL, NULL, 0 },
 };
 
+/* 0: null. */
+static void
+add_time_or_null(struct buf *b, const char *key, const void *at)
+{
+	if (*(const msec *)at != 0) {
+		add_time(b, key, at);
+		return;
+	}
+	json_add_key(b, key);
+	buf_lit(b, "null");
+}
+
+static void
+add_enabled(struct buf *b, const char *key, const void *at)
+{
+	json_add_key(b, key);
+	buf_add(b, *(const int *)at ? S("true") : S("false"));
+}
+
+/* A thread that was there before stays in any case. */
+static void
+add_completed(struct buf *b, const char *key, const void *at)
+{
+	const struct store_cron *c = at;
+
+	json_add_key(b, key);
+	buf_add(b, !uuid_is_zero(&c->thread_id) ? S("null") : c->keeps ? S("\"keep\"") :
+	    S("\"delete\""));
+}
+
+static void
+add_error(struct buf *b, const char *key, const void *at)
+{
+	const struct str *json = at;
+
+	json_add_key(b, key);
+	buf_add(b, json->n > 0 ? *json : S("null"));
+}
+
+const struct member cron_members[] = {
+	{ "cron_id", add_uuid, AT(store_cron, id) },
+	{ "assistant_id", add_uuid, AT(store_cron, assistant_id) },
+	{ "thread_id", add_uuid, AT(store_cron, thread_id) },
+	{ "schedule", add_text, AT(store_cron, schedule) },
+	{ "timezone", add_text, AT(store_cron, zone) },
+	{ "end_time", add_time_or_null, AT(store_cron, ends) },
+	{ "enabled", add_enabled, AT(store_cron, enabled) },
+	{ "on_run_completed", add_completed, 0 },
+	{ "created_at", add_time, AT(store_cron, created) },
+	{ "updated_at", add_time, AT(store_cron, updated) },
+	{ "next_run_date", add_time_or_null, AT(store_cron, next) },
+	{ "user_id", add_text, AT(store_cron, user) },
+	{ "payload", add_object, AT(store_cron, payload_json) },
+	{ "metadata", add_object, AT(store_cron, metadata_json) },
+	{ "last_error", add_error, AT(store_cron, error_json) },
+	{ NULL, NULL, 0 },
+};
+
 static void
 add_namespace(struct buf *b, const char *key, const void *at)
 {

@@ -34,7 +34,7 @@ api_system_info(struct call *c)
 	const struct api_options *o = &c->api->shared->o;
 
 	json_add_fmt(call_out(c), "{'name':'cohort','version':'" COHORT_VERSION "',"
-	    "'context':'c','flags':{'assistants':true,'crons':false,"
+	    "'context':'c','flags':{'assistants':true,'crons':true,"
 	    "'langsmith':false,'langsmith_tracing_replicas':false},"
 	    "'metadata':{'store':%s,'auth':%hhd,'shards':%u,'model':%.*s}}",
 	    store_driver(o->store), auth_enabled(o->auth), o->shards, FMT(o->model));

@@ -264,6 +264,7 @@
 	X(WORK_SYNC_TRIES,     5,         "times",  "pull and push when others push at the same time") \
 	X(WORK_REPORTS,        10000,     "entries", "clashes, warnings and new ids that one import names; the rest is counted") \
 	X(CRONS,               20000,     "crons",  "of one owner") \
+	X(CRON_BYTES,          262144,    "bytes",  "what a cron's runs are asked, its input among it") \
 	X(SCHEDULE_BYTES,      256,       "bytes",  "the five fields of a cron") \
 	X(ZONE_BYTES,          65536,     "bytes",  "a time zone's file; the largest of 2025 has 4 KB") \
 	X(API_KEYS,            1000,      "keys",   "in the keys file; each is compared for each request") \

@@ -114,8 +114,6 @@ sources_read(struct sources *s, const struct run_request *q,
 	buf_add_char(&own, '{');
 	add_text(&own, "graph_id", q->assistant.graph_id);
 	add_uuid(&own, "assistant_id", &q->assistant.id);
-	if (!uuid_is_zero(&q->firing.cron))
-		add_uuid(&own, "cron_id", &q->firing.cron);
 	buf_add_char(&own, '}');
 	const struct { struct json_doc *d; struct str text; const char *what; } all[] = {
 		{ &s->assistant_config, q->assistant.config_json, "assistant.config" },

@@ -184,6 +184,29 @@ ask(struct run_request *q, const struct store_cron *c, jnode p, struct buf *mode
 	q->keep = c->keeps;
 }
 
+/* The cron's metadata is its runs' and their threads'; they tell the cron. */
+static int
+metadata_read(const struct store_cron *c, struct json_doc *out, struct err *e)
+{
+	struct json_doc own = { 0 }, given = { 0 };
+	struct buf text = BUF(2 * LIMIT_METADATA_BYTES);
+	char id[UUID_TEXT];
+	int rc = json_parse(&given, c->metadata_json, e);
+
+	uuid_format(&c->id, id);
+	json_add_fmt(&text, "{'cron_id':%.*s}", UUID_TEXT, id);
+	if (rc == OK)
+		rc = json_parse(&own, buf_str(&text), e);
+	buf_clear(&text);
+	json_add_merged(&text, given.root, own.root);
+	if (rc == OK)
+		rc = json_parse(out, buf_str(&text), e);
+	json_release(&own);
+	json_release(&given);
+	buf_release(&text);
+	return rc;
+}
+
 static int
 start(struct fire *x, const struct store_cron *c, struct arena *a, struct err *e)
 {
@@ -199,7 +222,7 @@ start(struct fire *x, const struct store_cron *c, struct arena *a, struct err *e
 		return err_set(e, rc, "its assistant cannot be read");
 	rc = json_parse(&payload, c->payload_json, e);
 	if (rc == OK)
-		rc = json_parse(&metadata, c->metadata_json, e);
+		rc = metadata_read(c, &metadata, e);
 	if (rc == OK) {
 		ask(&q, c, payload.root, &modes);
 		q.metadata = metadata.root;

@@ -57,26 +57,28 @@ crons_room(struct store *st, struct store_cmd *c)
 	return rc;
 }
 
-/* The numbers of what it runs, and where.  thread 0: on a new one each time. */
 static int
-cron_place(struct store *st, const struct store_cron_create *x, int64_t *assistant,
-    int64_t *thread)
+seq_of(struct query q, int column, int64_t *out)
 {
-	struct query q = query_of(&st->w, SQL_ASSISTANT_GET, db_uuid(&x->c.assistant_id),
-	    db_i64(x->cmd.owner));
 	int rc = query_row(&q);
 
-	*assistant = rc == OK ? query_i64(&q, 10) : 0;
-	query_end(&q);
-	*thread = 0;
-	if (rc != OK || uuid_is_zero(&x->c.thread_id))
-		return rc;
-	q = query_of(&st->w, SQL_THREAD_GET, db_uuid(&x->c.thread_id),
-	    db_i64(x->cmd.owner));
-	rc = query_row(&q);
-	*thread = rc == OK ? query_i64(&q, 1) : 0;
+	*out = rc == OK ? query_i64(&q, column) : 0;
 	query_end(&q);
 	return rc;
+}
+
+/* The numbers of what it runs, and where.  thread 0: on a new one each time. */
+static int
+cron_place(struct store *st, owner_t owner, const struct store_cron *c,
+    int64_t *assistant, int64_t *thread)
+{
+	int rc = seq_of(query_of(&st->w, SQL_ASSISTANT_GET, db_uuid(&c->assistant_id),
+	    db_i64(owner)), 10, assistant);
+
+	*thread = 0;
+	return rc != OK || uuid_is_zero(&c->thread_id) ? rc :
+	    seq_of(query_of(&st->w, SQL_THREAD_GET, db_uuid(&c->thread_id),
+	    db_i64(owner)), 1, thread);
 }
 
 static struct db_value
@@ -103,7 +105,7 @@ cron_create(struct store *st, struct store_cmd *cmd)
 
 	assert(!uuid_is_zero(&c->id));
 	if (rc == OK)
-		rc = cron_place(st, x, &assistant, &thread);
+		rc = cron_place(st, cmd->owner, c, &assistant, &thread);
 	if (rc != OK)
 		return rc;
 	c->seq = store_seq_next(st, SEQ_CRON);
@@ -121,6 +123,7 @@ cron_update(struct store *st, struct store_cmd *cmd)
 	struct store_cron_update *x = (struct store_cron_update *)cmd;
 	struct store_cron *c = &x->c, old;
 	struct str metadata = STR_NONE;
+	int64_t assistant, thread;
 	int rc = query_one(query_of(&st->w, SQL_CRON_GET, db_uuid(&c->id),
 	    db_i64(cmd->owner)), &store_cron_record, &old, cmd->arena);
 
@@ -128,11 +131,14 @@ cron_update(struct store *st, struct store_cmd *cmd)
 		rc = err_set(&cmd->err, ERR_CONFLICT, "the cron was changed at the same "
 		    "time; try again");
 	if (rc == OK)
+		rc = cron_place(st, cmd->owner, c, &assistant, &thread);
+	if (rc == OK)
 		rc = records_merge(cmd->arena, old.metadata_json, c->metadata_json,
 		    &metadata, &cmd->err);
 	if (rc == OK)
-		rc = db_run(&st->w, SQL_CRON_UPDATE, db_text(c->schedule), db_str(c->zone),
-		    db_i64(c->enabled), keeps_of(&old), db_time(c->ends), db_time(c->next),
+		rc = db_run(&st->w, SQL_CRON_UPDATE, db_i64(assistant),
+		    db_text(c->schedule), db_str(c->zone),
+		    db_i64(c->enabled), keeps_of(c), db_time(c->ends), db_time(c->next),
 		    db_i64(c->updated), db_json(c->payload_json), db_json(metadata),
 		    db_str(c->error_json), db_i64(old.seq), db_i64(cmd->owner));
 	return rc == OK ? cron_load(st, cmd, old.seq, c) : rc;

@@ -531,7 +531,8 @@
 	    " schedule, zone, enabled, keeps, ends, next, version, created,"   \
 	    " updated, payload, metadata)"                                     \
 	    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?)")        \
-	X(CRON_UPDATE, "UPDATE cron SET schedule = ?, zone = ?, enabled = ?,"  \
+	X(CRON_UPDATE, "UPDATE cron SET assistant = ?, schedule = ?, zone = ?," \
+	    " enabled = ?,"                                                    \
 	    " keeps = ?, ends = ?, next = ?, version = version + 1, updated = ?," \
 	    " payload = ?, metadata = ?, error = ? WHERE seq = ? AND owner = ?") \
 	X(CRON_FIRED, "UPDATE cron SET next = ?1, enabled = ?1 IS NOT NULL,"   \

@@ -119,7 +119,12 @@ await scenario("assistants and crons", async () => {
   ok(await ask("DELETE", "/assistants/agent", {}), "delete of the graph's own", 403);
   ok(await ask("GET", "/assistants/agent"), "which stays");
   ok(await ask("GET", "/assistants/agent/graph", { params: { xray: false } }), "get_graph");
-  equal((await ask("POST", "/runs/crons", { json: { schedule: "* * * * *", assistant_id: "agent" } })).json, { detail: "crons create is not supported yet" }, "crons.create");
+  const c = await ask("POST", "/runs/crons", { json: { schedule: "27 15 * * *", assistant_id: "agent", input: { messages: [] }, on_run_completed: "keep", end_time: "2099-08-01T23:00:00" } });
+  ok(c, "crons.create");
+  ok(await ask("PATCH", `/runs/crons/${c.json.cron_id}`, { json: { enabled: false } }), "crons.update");
+  equal((await ask("POST", "/runs/crons/search", { json: { limit: 10, offset: 0, enabled: false, sort_by: "next_run_date" } })).json.length, 1, "crons.search");
+  equal((await ask("POST", "/runs/crons/count", { json: { metadata: {} } })).json, 1, "crons.count");
+  ok(await ask("DELETE", `/runs/crons/${c.json.cron_id}`, {}), "crons.delete");
 });
 
 await server.stop();

@@ -314,8 +314,7 @@ async function drive(name, Client) {
   await scenario(at("what is not here"), async () => {
     const retrying = new Client({ apiUrl: server.url }), id = thread.thread_id, began = performance.now();
     const refused = {
-      "assistants versions": () => retrying.assistants.getVersions("agent"), "crons search": () => retrying.crons.search(),
-      "crons create": () => retrying.crons.create("agent", { schedule: "* * * * *" }),
+      "assistants versions": () => retrying.assistants.getVersions("agent"),
       "store namespaces": () => retrying.store.listNamespaces(),
     };
     for (const [name, ask] of Object.entries(refused))

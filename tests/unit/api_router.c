@@ -53,7 +53,6 @@ TEST(router_has_no_row_that_is_called_absent)
 		CHECK(absent_route_name(method, str_of(absent_routes[i].path)) != NULL);
 	}
 	CHECK(strcmp(absent_route_name(S("POST"), S("/ui/x")), "ui") == 0);
-	CHECK(strcmp(absent_route_name(S("DELETE"), S("/runs/crons/7")), "crons delete") == 0);
 	CHECK(absent_route_name(S("PUT"), S("/ui/x")) == NULL);
 	CHECK(absent_route_name(S("POST"), S("/ui/x/y")) == NULL);
 	CHECK(absent_route_name(S("POST"), S("/threads//copy")) == NULL);
