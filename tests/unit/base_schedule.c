@@ -176,3 +176,37 @@ TEST(mistakes_are_told_with_their_field)
 	refuses("0 0 31 4,6,9,11 *", "never fires");
 	refuses("every day at noon please", "minute \"every\"");
 }
+
+/* As others reported of their schedulers: kelektiv/node-cron#563 (a day without the job,
+ * then one with two), node-red-contrib-cron-plus#108 (every minute stops for an hour),
+ * Hexagon/croner#132 (a midnight that Chile does not have), agronholm/apscheduler#512
+ * (2 is Tuesday), node-cron#509 (no progress in the hour of the change). */
+TEST(what_others_reported)
+{
+	struct schedule s;
+	struct zone *z;
+	struct err e;
+	int64_t t = 1772949600;              /* 2026-03-08T06:00:00Z */
+
+	FIRES("30 1 * * *", "America/New_York", "2025-11-01T12:00:00Z",
+	    "2025-11-02T05:30 2025-11-03T06:30");
+	FIRES("30 2 * * *", "America/New_York", "2026-03-07T12:00:00Z",
+	    "2026-03-08T07:00 2026-03-09T06:30");
+	FIRES("*/20 * * * *", "Europe/London", "2025-10-26T00:30:00Z",
+	    "2025-10-26T00:40 2025-10-26T01:00 2025-10-26T01:20 2025-10-26T01:40 "
+	    "2025-10-26T02:00");
+	FIRES("0 0 * * *", "America/Santiago", "2025-09-06T00:00:00Z",
+	    "2025-09-06T04:00 2025-09-07T04:00 2025-09-08T03:00");
+	FIRES("0 18 * * 2", "", "2021-05-10T00:00:00Z", "2021-05-11T18:00 2021-05-18T18:00");
+
+	CHECK_RC(schedule_parse(&s, S("* * * * *"), &e), OK);
+	CHECK_RC(zone_load(&z, S("America/New_York"), &e), OK);
+	for (int i = 0; i < 180; i++) {
+		int64_t next;
+
+		CHECK_RC(schedule_next(&s, z, t, &next), OK);
+		CHECK_INT(next, t + 60);
+		t = next;
+	}
+	zone_free(z);
+}
