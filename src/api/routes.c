@@ -233,9 +233,10 @@ const struct route routes[] = {
 
 	{ "POST", "/runs/crons", CRONS_CREATE, ROUTE_BODY, OBJECT, api_cron_create,
 	  "Begin runs at given times, each on a thread of its own", CRON_BODY
-	  ", on_run_completed (delete, keep)", "the cron", 200 },
+	  ", on_run_completed (delete, keep)", "the cron", 200, PLACE_RUN },
 	{ "POST", "/threads/{thread_id}/runs/crons", CRONS_CREATE, ROUTE_BODY, OBJECT,
-	  api_cron_create, "Begin runs on a thread at given times", CRON_BODY, "the cron", 200 },
+	  api_cron_create, "Begin runs on a thread at given times", CRON_BODY, "the cron", 200,
+	  PLACE_RUN },
 	{ "POST", "/runs/crons/search", CRONS_SEARCH,
 	  ROUTE_BODY | ROUTE_BODY_OPTIONAL | ROUTE_READS, SMALL, api_cron_search,
 	  "Find crons, newest first", "assistant_id, thread_id, enabled, metadata, limit, "
@@ -249,7 +250,7 @@ const struct route routes[] = {
 	  "Get a cron", NULL, "the cron", 200 },
 	{ "PATCH", "/runs/crons/{cron_id}", CRONS_UPDATE, ROUTE_BODY, OBJECT, api_cron_update,
 	  "Change a cron", "any of what it was made with; null clears; metadata (merged)",
-	  "the cron", 200 },
+	  "the cron", 200, PLACE_RUN },
 	{ "DELETE", "/runs/crons/{cron_id}", CRONS_DELETE, 0, NONE, api_cron_delete,
 	  "Delete a cron", NULL, "{}", 200 },
 

@@ -252,7 +252,7 @@ for (const shards of shardsList) {
     const body = { schedule: "0 * * * *", assistant_id: "note", input };
     const c = await json(s, "POST", `/threads/${thread}/runs/crons`, body);
     const gone = await json(s, "POST", "/runs/crons", { ...body, input: { who: "gone" } });
-    const asks = await json(s, "POST", "/runs/crons", { ...body, assistant_id: "asker" });
+    const asks = await json(s, "POST", "/runs/crons", { ...body, assistant_id: "asker", on_run_completed: "keep" });
     const last = await json(s, "POST", "/runs/crons", { ...body, end_time: "2027-06-01T12:30:00Z", on_run_completed: "keep" });
     await json(s, "POST", `/threads/${busy}/runs`, { assistant_id: "nap", input: { ms: 600000 } });
     const rejected = await json(s, "POST", `/threads/${busy}/runs/crons`, { ...body, multitask_strategy: "reject" });

@@ -251,27 +251,3 @@ CONTRACT(crons_are_searched)
 	CHECK_RC(fix_do(f, &s, STORE_CRON_SEARCH, 8), OK);
 	CHECK_INT(s.total, 0);
 }
-
-/* A run that leaves nothing takes its thread along, but not from another run. */
-CONTRACT(thread_goes_with_its_run)
-{
-	struct store_run run = start_run(f, 7, 1, 1), other = start_run(f, 7, 2, 2);
-	struct store_run_create next = run_new(2, 3);
-	struct store_run_end end = { .status = RUN_SUCCESS, .now = 9,
-	    .drops_thread = true };
-	struct store_thread t;
-	struct uuid first = id_of(ID_THREAD, 1), second = id_of(ID_THREAD, 2);
-
-	end.run_seq = run.seq;
-	end.thread_seq = run.thread_seq;
-	CHECK_RC(fix_do(f, &end, STORE_RUN_END, 7), OK);
-	CHECK_RC(store_thread_get(f->r, 7, &first, &f->a, &t), ERR_NOTFOUND);
-	CHECK_INT(count_rows(f, "run"), 1);
-
-	CHECK_RC(fix_do(f, &next, STORE_RUN_CREATE, 7), OK);
-	end.run_seq = other.seq;
-	end.thread_seq = other.thread_seq;
-	CHECK_RC(fix_do(f, &end, STORE_RUN_END, 7), OK);
-	CHECK(end.has_next);
-	CHECK_RC(store_thread_get(f->r, 7, &second, &f->a, &t), OK);
-}

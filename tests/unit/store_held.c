@@ -42,7 +42,7 @@ due_at(struct fix *f, msec now)
 
 	CHECK_RC(store_due_get(f->r, now, 10, &f->a, &list, &n), OK);
 	for (size_t i = 0; i < n; i++)
-		CHECK(list[i].held);
+		CHECK(list[i].what == DUE_HELD);
 	return n;
 }
 
