@@ -23,6 +23,7 @@
 #include "base/limits.h"
 #include "base/map.h"
 #include "run/update.h"
+#include "store/cron.h"
 #include "store/mail.h"
 #include "work/host/guest.h"
 

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/schedule.h"
 #include "run/run_priv.h"
+#include "store/cron.h"
 
 #define SECOND_MS 1000
 

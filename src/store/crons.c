@@ -10,6 +10,7 @@
  */
 #include <assert.h>
 
+#include "store/cron.h"
 #include "store/store_priv.h"
 
 static struct db_value

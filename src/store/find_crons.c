@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "store/cron.h"
 #include "store/store_priv.h"
 
 struct search {

@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "store/cron.h"
 #include "store/store_priv.h"
 
 struct db *

@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "base/json.h"
+#include "store/cron.h"
 #include "store/store_priv.h"
 
 /* graph_id and assistant_id must still fit a metadata that is full. */

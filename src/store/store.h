@@ -15,7 +15,7 @@
  * owner-checked read gives; definitions of agents belong to nobody.
  *
  * What a thread's state is made of stands in state.h: checkpoints, channels,
- * lists, tasks, interrupts; messages between agents stand in mail.h.
+ * lists, tasks, interrupts; messages between agents stand in mail.h, crons in cron.h.
  *
  * Drivers: "sqlite" (WAL, synchronous FULL) and "memory" (the same tables
  * without a durable medium, gone with the process).
@@ -156,26 +156,6 @@ struct store_agent {
 	struct str hash, id, body;           /* bytes; its name; its text */
 };
 
-/* What begins runs at given times. */
-struct store_cron {
-	struct uuid id, assistant_id;
-	struct uuid thread_id;               /* zero: each run has a new one */
-	int64_t seq;
-	owner_t owner;
-	struct str user;                     /* the owner's subject; p NULL: none */
-	struct str schedule;                 /* base/schedule.h */
-	struct str zone;                     /* p NULL: UTC */
-	int enabled;
-	int keeps;                           /* the new thread, when its run has ended */
-	msec ends;                           /* no firing from then on; 0: never */
-	msec next;                           /* it fires then; 0: it does not */
-	int64_t version;                     /* rises with each change by a client */
-	msec created, updated;
-	struct str payload_json, metadata_json;
-	struct str error_json;               /* {"at","error","message"} of the last
-	                                        firing if no run came of it; or empty */
-};
-
 struct store_item {
 	struct str ns;                       /* labels joined by '.' */
 	struct str key, value_json;
@@ -249,8 +229,6 @@ int store_due_get(struct store_reader *r, msec now, size_t max, struct arena *a,
     struct store_due **out, size_t *n);
 /* When the first of all falls due; INT64_MAX: there is none. */
 int store_due_next(struct store_reader *r, msec *out);
-int store_cron_get(struct store_reader *r, owner_t o, const struct uuid *id,
-    struct arena *a, struct store_cron *out);
 /* Encoded event blocks of a resumable run with last_id > after (-1: all), at
  * most max_bytes; n_out blocks, each whole frames. */
 int store_stream_get(struct store_reader *r, owner_t o, int64_t run_seq,
@@ -436,32 +414,6 @@ struct store_firing {
 	int64_t version;
 	msec due;
 	msec next;                           /* 0: none is left, it is disabled */
-};
-
-/* ERR_NOTFOUND: no such assistant or thread, or somebody else's.  ERR_LIMIT:
- * LIMIT_CRONS of one owner. */
-struct store_cron_create {
-	struct store_cmd cmd;
-	struct store_cron c;                 /* in, and out */
-};
-
-/* c replaces what there is under its id; but metadata merges into what is there,
- * shallowly.  ERR_CONFLICT: its version is another by now. */
-struct store_cron_update {
-	struct store_cmd cmd;
-	struct store_cron c;                 /* in, and out */
-};
-
-struct store_cron_delete {
-	struct store_cmd cmd;
-	struct uuid id;
-};
-
-/* A firing of which no run comes: the cron goes on to the next one and says why. */
-struct store_cron_miss {
-	struct store_cmd cmd;
-	struct store_firing firing;
-	struct str error_json;
 };
 
 /* Creates the run and decides: RUNNING (the caller starts it), or PENDING
@@ -735,19 +687,6 @@ struct store_assistant_search {
 	struct str metadata_json, graph_id, name;
 	struct store_page page;              /* not by STATUS */
 	struct store_assistant *found;       /* out */
-	size_t found_n;
-	int64_t total;
-};
-
-/* assistant, thread zero: any.  enabled -1: either. */
-struct store_cron_search {
-	struct store_cmd cmd;
-	struct uuid assistant, thread;
-	int enabled;
-	struct str metadata_json;
-	struct store_page page;              /* by ID, ASSISTANT, THREAD, NEXT, ENDS, CREATED
-	                                        or UPDATED */
-	struct store_cron *found;            /* out */
 	size_t found_n;
 	int64_t total;
 };

@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "store/cron.h"
 #include "store_fix.h"
 
 enum { ID_CRON = 77 };
