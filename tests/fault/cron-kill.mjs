@@ -3,9 +3,8 @@
 //
 // A round starts the server some hundred milliseconds before an hour (--test-clock-ms)
 // and kills it at a random time around it; rounds are an hour apart.  Then a last server
-// runs until nothing is due.  Crons on a thread of their own and on new threads, half of
-// which go with their run: what those did is counted in usage-free state, the items of
-// the store.
+// runs until nothing is due.  Half of the crons have a thread, where each run leaves an
+// entry in a list; the others make new threads, which are counted.
 import { agentFolder, json } from "../e2e/core-lib.mjs";
 import { check, equal, finish, scenario, scratch, startServer, until } from "../e2e/lib.mjs";
 
