@@ -1,11 +1,12 @@
 // crons.mjs [SHARDS...] - crons over HTTP and through the SDKs: their objects, what is
 // refused, and when they fire, on servers whose clock stands just before a firing
 // (--test-clock-ms); default: with 1 and 2 shards.
+import { execFileSync } from "node:child_process";
 import { Client as Client15 } from "sdk-1.15";
 import { Client as Client19 } from "sdk-1.9";
 import { Client as Client20 } from "sdk-2.0";
 import { agentFolder, json, matches, refused, uuid4 } from "./core-lib.mjs";
-import { call, check, equal, finish, scenario, scratch, startServer, until } from "./lib.mjs";
+import { binary, call, check, equal, finish, scenario, scratch, startServer, until } from "./lib.mjs";
 
 const shardsList = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [1, 2];
 const agents = agentFolder(["crons", "sleep", "e2e"]);
@@ -163,6 +164,25 @@ await scenario("bad inputs", async () => {
   matches(p, { end_time: "2099-08-01T23:00:00.123Z", payload: { durability: "exit" } }, "a naive end_time is UTC");
   matches(await json(s, "PATCH", `/runs/crons/${p.cron_id}`, { end_time: "2020-01-01T00:00:00+00:00" }), { enabled: false, next_run_date: null }, "an end in the past stops it");
   equal((await call(s, "GET", "/info")).json.flags.crons, true, "the server says that it has crons");
+  await s.stop();
+});
+
+await scenario("owners do not see each other's crons", async () => {
+  const secret = "0123456789abcdef0123456789abcdef", dir = scratch();
+  const s = await startServer({ dir, args: ["--agents", agents, "--jwt-secret", secret, "--test-hooks", "--test-clock-ms", String(Math.round(Date.parse("2027-06-01T11:59:57Z") - Date.now()))] });
+  const as = (name) => ({ authorization: `Bearer ${execFileSync(binary, ["token", "--sub", name, "--ttl", "32000000"], { env: { PATH: process.env.PATH, COHORT_JWT_SECRET: secret } }).toString().trim()}` });
+  const ann = as("ann"), bob = as("bob"), body = { schedule: "0 * * * *", assistant_id: "note", input, on_run_completed: "keep" };
+  const c = await json(s, "POST", "/runs/crons", body, ann), t = (await json(s, "POST", "/threads", {}, ann)).thread_id;
+  equal(c.user_id, "ann", "a cron tells whose it is");
+  for (const [method, target, b] of [["GET", `/runs/crons/${c.cron_id}`], ["DELETE", `/runs/crons/${c.cron_id}`], ["PATCH", `/runs/crons/${c.cron_id}`, { enabled: false }], ["POST", `/threads/${t}/runs/crons`, body]])
+    equal((await call(s, method, target, b, bob)).status, 404, `${method} by another`);
+  equal(await json(s, "POST", "/runs/crons/search", {}, bob), [], "search by another");
+  equal(await json(s, "POST", "/runs/crons/count", {}, bob), 0, "count by another");
+  equal((await call(s, "POST", "/runs/crons", body)).status, 401, "without credentials");
+  const [thread] = await until(async () => { const l = await json(s, "POST", "/threads/search", { metadata: { cron_id: c.cron_id } }, ann); return l.length === 1 && l; }, "the firing");
+  const [r] = await json(s, "GET", `/threads/${thread.thread_id}/runs`, undefined, ann);
+  equal(r.kwargs.config.configurable.langgraph_auth_user_id, "ann", "the run is its owner's");
+  equal((await call(s, "GET", `/threads/${thread.thread_id}`, undefined, bob)).status, 404, "and its thread");
   await s.stop();
 });
 
