@@ -27,6 +27,7 @@ await scenario(`${n} at one instant`, async () => {
       if (await post(s, "/runs/crons", { schedule: "0 * * * *", assistant_id: "note", input: { who: "x" }, on_run_completed: "keep" }) !== 200) bad++;
   }));
   equal(bad, 0, "all are made");
+  if (n === 20000) equal(await post(s, "/runs/crons", { schedule: "0 * * * *", assistant_id: "note", input: {} }), 429, "an owner has no more");
   await s.stop();
   s = await open(at - 2000);
   const began = Date.now(), times = [];
