@@ -18,14 +18,20 @@ unknown(struct call *c)
 	    FMT(param_shown(c->param[0])));
 }
 
-/* The run of the path, and its thread's id in c. */
+/* The run of the path, on a thread that the caller may use so; its id in c. */
 static int
 find_run(struct call *c, struct store_run *out)
 {
+	struct store_thread t;
 	int rc = ERR_NOTFOUND;
 
 	if (response_id_parse(c->param[0], "resp_", &c->run_id))
 		rc = store_run_get(c->api->reader, c->owner, &c->run_id, &c->r->arena, out);
+	if (rc == OK)
+		rc = store_thread_get(c->api->reader, c->owner, &out->thread_id,
+		    &c->r->arena, &t);
+	if (rc == OK)
+		rc = call_may(c, c->route->access, t.metadata_json);
 	if (rc < 0)
 		return rc == ERR_NOTFOUND ? unknown(c) : rc;
 	c->thread_id = out->thread_id;
